@@ -1,0 +1,304 @@
+//! A fluent builder in which a network reads like its paper.
+//!
+//! ```
+//! use striate_graph::Builder;
+//!
+//! let net = Builder::new("small", [1, 28, 28]);
+//! let x = net.input();
+//! let x = x.conv(8, 5).named("conv1").relu().max_pool(2, 2);
+//! let x = x.conv(8, 3).pad(1).relu() + x;
+//! let x = x.flatten().linear(10);
+//! let network = x.finish().unwrap();
+//! assert_eq!(network.classes().unwrap(), 10);
+//! ```
+
+use std::cell::RefCell;
+use std::ops::Add;
+
+use striate_tensor::{Error, Result};
+
+use crate::network::{INPUT, Layer, Network};
+use crate::ops::{self, AveragePool, BatchNorm, Conv, Dropout, Linear, MaxPool};
+use crate::{Init, Op, Padding, Pair};
+
+/// A network under construction.
+#[derive(Debug)]
+pub struct Builder {
+    name: String,
+    input: [usize; 3],
+    state: RefCell<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    init: Init,
+    layers: Vec<Draft>,
+    /// The first mistake; reported by `finish`.
+    mistake: Option<String>,
+}
+
+#[derive(Debug)]
+struct Draft {
+    name: Option<String>,
+    op: Op,
+    inputs: Vec<Option<usize>>,
+}
+
+/// The output of a layer of a [`Builder`], or its input.
+#[derive(Debug, Clone, Copy)]
+pub struct Tensor<'b> {
+    builder: &'b Builder,
+    layer: Option<usize>,
+}
+
+impl Builder {
+    /// A network for images of `input` channels, height and width.
+    pub fn new(name: impl Into<String>, input: [usize; 3]) -> Self {
+        Builder { name: name.into(), input, state: RefCell::default() }
+    }
+
+    /// How all weights are first drawn.
+    #[must_use]
+    pub fn init(self, init: Init) -> Self {
+        self.state.borrow_mut().init = init;
+        self
+    }
+
+    /// The network's input.
+    pub fn input(&self) -> Tensor<'_> {
+        Tensor { builder: self, layer: None }
+    }
+
+    fn add(&self, op: impl Into<Op>, inputs: Vec<Option<usize>>) -> Tensor<'_> {
+        let mut state = self.state.borrow_mut();
+        state.layers.push(Draft { name: None, op: op.into(), inputs });
+        Tensor { builder: self, layer: Some(state.layers.len() - 1) }
+    }
+
+    fn mistake(&self, what: String) {
+        self.state.borrow_mut().mistake.get_or_insert(what);
+    }
+}
+
+impl<'b> Tensor<'b> {
+    /// Adds any operation that reads this value alone.
+    pub fn then(self, op: impl Into<Op>) -> Tensor<'b> {
+        self.builder.add(op, vec![self.layer])
+    }
+
+    /// Convolution with `out_channels` kernels, stride 1, no padding, with bias; see
+    /// [`Tensor::stride`], [`Tensor::pad`], [`Tensor::groups`], [`Tensor::no_bias`].
+    pub fn conv(self, out_channels: usize, kernel_size: impl Into<Pair>) -> Tensor<'b> {
+        self.then(Conv::new(out_channels, kernel_size))
+    }
+
+    /// Fully connected layer.
+    pub fn linear(self, out_features: usize) -> Tensor<'b> {
+        self.then(Linear::new(out_features))
+    }
+
+    /// Maximum over windows.
+    pub fn max_pool(self, kernel_size: impl Into<Pair>, stride: impl Into<Pair>) -> Tensor<'b> {
+        self.then(MaxPool {
+            kernel_size: kernel_size.into(),
+            stride: stride.into(),
+            padding: Padding::default(),
+            ceil_mode: false,
+        })
+    }
+
+    /// Mean over windows.
+    pub fn average_pool(self, kernel_size: impl Into<Pair>, stride: impl Into<Pair>) -> Tensor<'b> {
+        self.then(AveragePool {
+            kernel_size: kernel_size.into(),
+            stride: stride.into(),
+            padding: Padding::default(),
+            ceil_mode: false,
+            count_include_pad: true,
+        })
+    }
+
+    /// Mean over the whole map.
+    pub fn global_average_pool(self) -> Tensor<'b> {
+        self.then(ops::GlobalAveragePool {})
+    }
+
+    /// max(x, 0).
+    pub fn relu(self) -> Tensor<'b> {
+        self.then(ops::Relu {})
+    }
+
+    /// min(max(x, 0), 6).
+    pub fn relu6(self) -> Tensor<'b> {
+        self.then(ops::Relu6 {})
+    }
+
+    /// Hyperbolic tangent.
+    pub fn tanh(self) -> Tensor<'b> {
+        self.then(ops::Tanh {})
+    }
+
+    /// 1 / (1 + e^-x).
+    pub fn sigmoid(self) -> Tensor<'b> {
+        self.then(ops::Sigmoid {})
+    }
+
+    /// Batch normalisation with ε 1e-5 and momentum 0.1.
+    pub fn batch_norm(self) -> Tensor<'b> {
+        self.then(BatchNorm::default())
+    }
+
+    /// In training, zeros with this probability.
+    pub fn dropout(self, probability: f32) -> Tensor<'b> {
+        self.then(Dropout { probability, salt: 0 })
+    }
+
+    /// All but the batch in one row.
+    pub fn flatten(self) -> Tensor<'b> {
+        self.then(ops::Flatten {})
+    }
+
+    /// Probabilities from scores.
+    pub fn softmax(self) -> Tensor<'b> {
+        self.then(ops::Softmax {})
+    }
+
+    /// Names the layer; its variables are called after it.
+    pub fn named(self, name: impl Into<String>) -> Tensor<'b> {
+        match self.layer {
+            Some(index) => self.builder.state.borrow_mut().layers[index].name = Some(name.into()),
+            None => self.builder.mistake("the input has its name already".into()),
+        }
+        self
+    }
+
+    /// Step of a convolution.
+    pub fn stride(self, stride: impl Into<Pair>) -> Tensor<'b> {
+        self.set("stride", stride.into(), |op| match op {
+            Op::Conv(conv) => Some(&mut conv.stride),
+            _ => None,
+        })
+    }
+
+    /// Padding of a convolution or pool: zeros, or minus infinity for a max pool.
+    pub fn pad(self, padding: impl Into<Padding>) -> Tensor<'b> {
+        self.set("padding", padding.into(), |op| match op {
+            Op::Conv(conv) => Some(&mut conv.padding),
+            Op::MaxPool(pool) => Some(&mut pool.padding),
+            Op::AveragePool(pool) => Some(&mut pool.padding),
+            _ => None,
+        })
+    }
+
+    /// Distance of a convolution's taps.
+    pub fn dilation(self, dilation: impl Into<Pair>) -> Tensor<'b> {
+        self.set("dilation", dilation.into(), |op| match op {
+            Op::Conv(conv) => Some(&mut conv.dilation),
+            _ => None,
+        })
+    }
+
+    /// Groups of a convolution.
+    pub fn groups(self, groups: usize) -> Tensor<'b> {
+        self.set("groups", groups, |op| match op {
+            Op::Conv(conv) => Some(&mut conv.groups),
+            _ => None,
+        })
+    }
+
+    /// Leaves out the bias of a convolution or linear layer.
+    pub fn no_bias(self) -> Tensor<'b> {
+        self.set("bias", false, |op| match op {
+            Op::Conv(conv) => Some(&mut conv.bias),
+            Op::Linear(linear) => Some(&mut linear.bias),
+            _ => None,
+        })
+    }
+
+    /// Counts a last, partly covered window of a pool.
+    pub fn ceil(self) -> Tensor<'b> {
+        self.set("ceil_mode", true, |op| match op {
+            Op::MaxPool(pool) => Some(&mut pool.ceil_mode),
+            Op::AveragePool(pool) => Some(&mut pool.ceil_mode),
+            _ => None,
+        })
+    }
+
+    /// Sets the attribute that `field` finds in the layer's operation.
+    fn set<T>(self, attribute: &str, value: T, field: impl FnOnce(&mut Op) -> Option<&mut T>) -> Tensor<'b> {
+        let mut state = self.builder.state.borrow_mut();
+        match self.layer.and_then(|index| field(&mut state.layers[index].op)) {
+            Some(place) => *place = value,
+            None => {
+                let op = self.layer.map_or(INPUT, |index| state.layers[index].op.name());
+                let what = format!("{attribute} was set on {op}, which has none");
+                state.mistake.get_or_insert(what);
+            }
+        }
+        self
+    }
+
+    /// The finished network with this value as its output.
+    ///
+    /// # Errors
+    /// If a layer does not fit what it reads, or an attribute was set on a layer that has none.
+    pub fn finish(self) -> Result<Network> {
+        let builder = self.builder;
+        let state = builder.state.borrow();
+        let at = |what: &str| Error::input(format!("network {}: {what}", builder.name));
+        if let Some(mistake) = &state.mistake {
+            return Err(at(mistake));
+        }
+        let last = self.layer.ok_or_else(|| at("it has no layers"))?;
+        let mut network = Network {
+            name: builder.name.clone(),
+            input: builder.input,
+            init: state.init,
+            layers: Vec::new(),
+        };
+        let needed = state.needed_by(last);
+        let mut names: Vec<String> = Vec::new();
+        for (index, draft) in state.layers.iter().enumerate() {
+            let name = draft.name.clone().unwrap_or_else(|| network.free_name(draft.op.name()));
+            if needed[index] {
+                let source = |input: &Option<usize>| input.map_or(INPUT.into(), |i| names[i].clone());
+                let inputs = draft.inputs.iter().map(source).collect();
+                network.layers.push(Layer { name: name.clone(), op: draft.op.clone(), inputs });
+            }
+            names.push(name);
+        }
+        network.graph(1)?;
+        Ok(network)
+    }
+}
+
+impl State {
+    /// Which layers the layer `last` depends on, itself included.
+    fn needed_by(&self, last: usize) -> Vec<bool> {
+        let mut needed = vec![false; self.layers.len()];
+        needed[last] = true;
+        for index in (0..=last).rev() {
+            if needed[index] {
+                self.layers[index].inputs.iter().flatten().for_each(|input| needed[*input] = true);
+            }
+        }
+        needed
+    }
+}
+
+impl<'b> Add for Tensor<'b> {
+    type Output = Tensor<'b>;
+    fn add(self, other: Tensor<'b>) -> Tensor<'b> {
+        self.builder.add(ops::Add {}, vec![self.layer, other.layer])
+    }
+}
+
+/// The parts side by side along the channels.
+///
+/// # Panics
+/// If there are no parts.
+pub fn concat<'b>(parts: impl IntoIterator<Item = Tensor<'b>>) -> Tensor<'b> {
+    let parts: Vec<Tensor<'b>> = parts.into_iter().collect();
+    let builder = parts.first().expect("concat takes at least one part").builder;
+    builder.add(ops::Concat {}, parts.iter().map(|part| part.layer).collect())
+}

@@ -1,0 +1,193 @@
+//! The gradient of every operation, side by side.
+//!
+//! [`backward`] walks the nodes from last to first; for each, its rule adds the nodes that compute the
+//! gradients of its inputs from the gradient of its output. Contributions to the same value are added
+//! up in the order in which they appear.
+
+use std::collections::HashMap;
+
+use striate_tensor::{DType, Error, Result, Shape};
+
+use crate::Init;
+use crate::graph::{Graph, Kind, Node, Role, Segment, ValueId};
+use crate::ops::*;
+
+/// Adds the gradients of all parameters to `graph`, whose last node is the loss. With `accumulate`
+/// they are added to what is there already.
+pub(crate) fn backward(graph: &mut Graph, accumulate: bool) -> Result<()> {
+    let forward = graph.nodes.clone();
+    let mut backward = Backward::new(graph, accumulate);
+    for node in forward.iter().rev() {
+        backward.differentiate(node).map_err(|e| e.at(format!("gradient of layer {}", node.name)))?;
+    }
+    Ok(())
+}
+
+impl Backward<'_> {
+    /// The rules. `x` is the data that a node reads, `y` what it makes, `dy` the gradient of that.
+    fn differentiate(&mut self, node: &Node) -> Result<()> {
+        let x = node.inputs[0];
+        let y = node.outputs[0];
+        if let Op::CrossEntropy(loss) = &node.op {
+            let (probabilities, labels) = (node.outputs[1], node.inputs[1]);
+            self.add(node, CrossEntropyGradient(loss.clone()), vec![probabilities, labels], &[x]);
+            return Ok(());
+        }
+        let Some(dy) = self.gradient_of(y) else { return Ok(()) };
+        match &node.op {
+            Op::Conv(conv) => {
+                let weight = node.inputs[1];
+                self.add(node, ConvWeightGradient(conv.clone()), vec![x, dy], &[weight]);
+                if conv.bias {
+                    self.add(node, ChannelSum, vec![dy], &[node.inputs[2]]);
+                }
+                self.add(node, ConvDataGradient(conv.clone()), vec![dy, weight], &[x]);
+            }
+            Op::Linear(linear) => {
+                let weight = node.inputs[1];
+                self.add(node, LinearWeightGradient, vec![x, dy], &[weight]);
+                if linear.bias {
+                    self.add(node, ChannelSum, vec![dy], &[node.inputs[2]]);
+                }
+                self.add(node, LinearDataGradient, vec![dy, weight], &[x]);
+            }
+            Op::BatchNormTraining(norm) => {
+                let (scale, shift) = (node.inputs[1], node.inputs[2]);
+                let (mean, inverse_deviation) = (node.outputs[1], node.outputs[2]);
+                let operands = vec![x, dy, scale, mean, inverse_deviation];
+                self.add(node, BatchNormGradient(norm.0.clone()), operands, &[x, scale, shift]);
+            }
+            Op::Relu(_) | Op::Relu6(_) | Op::Tanh(_) | Op::Sigmoid(_) => {
+                let activation = node.op.activation().expect("is an activation");
+                self.add(node, ActivationGradient(activation), vec![y, dy], &[x]);
+            }
+            Op::MaxPool(pool) => self.add(node, MaxPoolGradient(pool.clone()), vec![x, dy], &[x]),
+            Op::AveragePool(pool) => self.add(node, AveragePoolGradient(pool.clone()), vec![dy], &[x]),
+            Op::GlobalAveragePool(_) => {
+                let pool = GlobalAveragePool::as_pool(self.graph.shape(x));
+                self.add(node, AveragePoolGradient(pool), vec![dy], &[x]);
+            }
+            Op::Add(_) => {
+                self.pass(x, dy);
+                self.pass(node.inputs[1], dy);
+            }
+            Op::Concat(_) => self.add(node, ConcatGradient, vec![dy], &node.inputs),
+            Op::Flatten(_) => self.add(node, Reshape, vec![dy], &[x]),
+            Op::Dropout(dropout) => {
+                let (seed, step) = (node.inputs[1], node.inputs[2]);
+                self.add(node, dropout.clone(), vec![dy, seed, step], &[x]);
+            }
+            Op::Softmax(_) => self.add(node, SoftmaxGradient, vec![y, dy], &[x]),
+            other => return Err(Error::input(format!("{} cannot be trained through", other.name()))),
+        }
+        Ok(())
+    }
+}
+
+struct Backward<'g> {
+    graph: &'g mut Graph,
+    /// The gradients found so far.
+    gradients: HashMap<ValueId, ValueId>,
+    /// Which values depend on a parameter.
+    trained: Vec<bool>,
+    /// How many nodes read each value.
+    readers: Vec<usize>,
+    accumulate: bool,
+}
+
+impl<'g> Backward<'g> {
+    fn new(graph: &'g mut Graph, accumulate: bool) -> Self {
+        let is_parameter = |id: &ValueId| graph.value(*id).role() == Some(Role::Parameter);
+        let mut trained = vec![false; graph.values.len()];
+        let mut readers = vec![0; graph.values.len()];
+        for node in &graph.nodes {
+            let depends = node.inputs.iter().any(|input| trained[input.0] || is_parameter(input));
+            node.outputs.iter().for_each(|output| trained[output.0] = depends);
+            node.inputs.iter().for_each(|input| readers[input.0] += 1);
+        }
+        let parameters: Vec<ValueId> = graph.variables(Role::Parameter).map(|(id, _)| id).collect();
+        parameters.into_iter().for_each(|id| trained[id.0] = true);
+        Backward { graph, gradients: HashMap::new(), trained, readers, accumulate }
+    }
+
+    fn gradient_of(&self, value: ValueId) -> Option<ValueId> {
+        self.gradients.get(&value).copied()
+    }
+
+    /// Adds a node that makes the gradients of `targets`, unless none of them is needed.
+    fn add(&mut self, of: &Node, op: impl Into<Op>, operands: Vec<ValueId>, targets: &[ValueId]) {
+        if !targets.iter().any(|target| self.trained[target.0]) {
+            return;
+        }
+        let op = op.into();
+        let name = format!("{}/{}", op.name(), of.name);
+        let outputs: Vec<ValueId> = targets.iter().map(|target| self.new_gradient(*target)).collect();
+        self.graph.add_node(name, op, operands, outputs.clone(), Segment::Accumulate);
+        for (target, output) in targets.iter().zip(outputs) {
+            self.pass(*target, output);
+        }
+    }
+
+    /// A place for one contribution to the gradient of `target`: its gradient variable where that is
+    /// the only contribution, else a value of its own.
+    fn new_gradient(&mut self, target: ValueId) -> ValueId {
+        let (name, shape) = (self.graph.value(target).name.clone(), self.graph.shape(target).clone());
+        let is_parameter = self.graph.value(target).role() == Some(Role::Parameter);
+        if is_parameter && self.readers[target.0] == 1 && !self.accumulate {
+            return self.gradient_variable(target);
+        }
+        let first = !is_parameter && !self.gradients.contains_key(&target);
+        let name = match first {
+            true => format!("gradient.{name}"),
+            false => format!("gradient.{name}.{}", self.graph.nodes.len()),
+        };
+        self.graph.add_computed(name, shape)
+    }
+
+    /// The variable that holds the whole gradient of the parameter `target`.
+    fn gradient_variable(&mut self, target: ValueId) -> ValueId {
+        let known = self.graph.gradients.iter().find(|(parameter, _)| *parameter == target);
+        if let Some((_, gradient)) = known {
+            return *gradient;
+        }
+        let name = format!("gradient.{}", self.graph.value(target).name);
+        let shape: Shape = self.graph.shape(target).clone();
+        let kind = Kind::Variable { role: Role::Gradient, init: Init::Constant(0.0), fan: (1, 1) };
+        let gradient = self.graph.add_value(name, shape, DType::F32, kind);
+        self.graph.gradients.push((target, gradient));
+        gradient
+    }
+
+    /// Notes `contribution` to the gradient of `target`, adding it to what is known already.
+    fn pass(&mut self, target: ValueId, contribution: ValueId) {
+        if !self.trained[target.0] {
+            return;
+        }
+        if self.graph.value(target).role() == Some(Role::Parameter) {
+            let gradient = self.gradient_variable(target);
+            if gradient != contribution {
+                let name = format!("accumulate/{}.{}", self.graph.value(target).name, self.graph.nodes.len());
+                self.graph.add_node(
+                    name,
+                    Accumulate,
+                    vec![contribution],
+                    vec![gradient],
+                    Segment::Accumulate,
+                );
+            }
+            return;
+        }
+        let total = match self.gradient_of(target) {
+            None => contribution,
+            Some(before) => {
+                let (name, shape) = (&self.graph.value(target).name, self.graph.shape(target).clone());
+                let name = format!("sum.{name}.{}", self.graph.nodes.len());
+                let sum = self.graph.add_computed(name.clone(), shape);
+                let operands = vec![before, contribution];
+                self.graph.add_node(name, Add {}, operands, vec![sum], Segment::Accumulate);
+                sum
+            }
+        };
+        self.gradients.insert(target, total);
+    }
+}

@@ -1,0 +1,170 @@
+//! A network as a list of layers, its input's size left open.
+
+use std::collections::{HashMap, HashSet};
+
+use striate_tensor::{DType, Error, Result, Shape, nearest};
+
+use crate::graph::{Graph, Kind, Role, Segment, ValueId};
+use crate::ops::Operands;
+use crate::{Init, Op};
+
+/// The name by which layers refer to the network's input.
+pub const INPUT: &str = "input";
+
+/// One layer: an operation under a name.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Layer {
+    /// Unique in the network; its variables are called `name.weight`, `name.bias` and so on.
+    pub name: String,
+    /// What it computes.
+    pub op: Op,
+    /// The layers it reads, by name; [`INPUT`] is the network's input.
+    pub inputs: Vec<String>,
+}
+
+/// A network: what a person writes down. The last layer is its output.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Network {
+    /// Its name, such as `lenet5`.
+    pub name: String,
+    /// Channels, height and width of the images it was made for.
+    pub input: [usize; 3],
+    /// How weights are first drawn.
+    pub init: Init,
+    /// The layers, each after those it reads.
+    pub layers: Vec<Layer>,
+}
+
+/// Extents beyond this in a network are a mistake, not a network.
+const LARGEST_EXTENT: usize = 1 << 24;
+
+impl Network {
+    /// The graph for `batch` images of the network's own input size.
+    ///
+    /// # Errors
+    /// As [`Network::graph_for`].
+    pub fn graph(&self, batch: usize) -> Result<Graph> {
+        let [c, h, w] = self.input;
+        self.graph_for(&Shape::from([batch, c, h, w]))
+    }
+
+    /// The graph for an input of shape `[N, C, H, W]`.
+    ///
+    /// # Errors
+    /// If a layer does not fit what it reads; the message names the layer and the shapes.
+    pub fn graph_for(&self, input: &Shape) -> Result<Graph> {
+        if self.layers.is_empty() {
+            return Err(Error::input(format!("network {}: it has no layers", self.name)));
+        }
+        let mut graph = Graph { name: self.name.clone(), ..Graph::default() };
+        let start = graph.add_value(INPUT, input.clone(), DType::F32, Kind::Input);
+        graph.inputs.push(start);
+        let mut made: HashMap<&str, ValueId> = HashMap::from([(INPUT, start)]);
+        for layer in &self.layers {
+            let output = self.add_layer(&mut graph, &made, layer).map_err(|e| {
+                e.at(format!("network {}, layer {} ({})", self.name, layer.name, layer.op.name()))
+            })?;
+            if made.insert(&layer.name, output).is_some() {
+                return Err(Error::input(format!(
+                    "network {}: two layers are called {}; names are unique",
+                    self.name, layer.name
+                )));
+            }
+            graph.outputs = vec![output];
+        }
+        Ok(graph)
+    }
+
+    fn add_layer(&self, graph: &mut Graph, made: &HashMap<&str, ValueId>, layer: &Layer) -> Result<ValueId> {
+        let mut inputs = layer.inputs.iter().map(|name| find(made, name)).collect::<Result<Vec<_>>>()?;
+        let op = layer.op.layer().ok_or_else(|| Error::input("cannot be used as a layer"))?;
+        check_operands(op.operands(), inputs.len())?;
+        let shapes: Vec<Shape> = inputs.iter().map(|id| graph.shape(*id).clone()).collect();
+        let shapes: Vec<&Shape> = shapes.iter().collect();
+        let output = op.output(&shapes)?;
+        check_size(&output)?;
+        for variable in op.variables(&shapes) {
+            check_size(&variable.shape)?;
+            let init = variable.init.unwrap_or(self.init);
+            let kind = Kind::Variable { role: variable.role, init, fan: variable.fan };
+            let name = format!("{}.{}", layer.name, variable.name);
+            inputs.push(graph.add_value(name, variable.shape, DType::F32, kind));
+        }
+        let output = graph.add_computed(&layer.name, output);
+        graph.add_node(&layer.name, layer.op.clone(), inputs, vec![output], Segment::Accumulate);
+        Ok(output)
+    }
+
+    /// The number of classes: the extent of the last layer's channels.
+    ///
+    /// # Errors
+    /// As [`Network::graph`].
+    pub fn classes(&self) -> Result<usize> {
+        let graph = self.graph(1)?;
+        Ok(graph.shape(graph.outputs[0]).get(1).copied().unwrap_or(1))
+    }
+
+    /// Gives the last linear or convolutional layer `classes` outputs.
+    ///
+    /// # Errors
+    /// If there is no such layer, or `classes` is zero.
+    pub fn set_classes(&mut self, classes: usize) -> Result<()> {
+        if classes == 0 {
+            return Err(Error::input(format!("network {}: it needs at least one class", self.name)));
+        }
+        for layer in self.layers.iter_mut().rev() {
+            match &mut layer.op {
+                Op::Linear(linear) => linear.out_features = classes,
+                Op::Conv(conv) => conv.out_channels = classes,
+                _ => continue,
+            }
+            return Ok(());
+        }
+        Err(Error::input(format!("network {}: no layer whose outputs are classes", self.name)))
+    }
+
+    /// Shapes of all parameters and buffers by name: what a file of weights must hold.
+    ///
+    /// # Errors
+    /// As [`Network::graph`].
+    pub fn variables(&self) -> Result<Vec<(String, Shape)>> {
+        let graph = self.graph(1)?;
+        let stored = |role| matches!(role, Some(Role::Parameter | Role::Buffer));
+        let values = graph.values.into_iter().filter(|value| stored(value.role()));
+        Ok(values.map(|value| (value.name, value.shape)).collect())
+    }
+
+    /// A name based on `stem` that no layer has yet.
+    pub(crate) fn free_name(&self, stem: &str) -> String {
+        let taken: HashSet<&str> = self.layers.iter().map(|layer| layer.name.as_str()).collect();
+        (1..)
+            .map(|i| format!("{stem}{i}"))
+            .find(|name| !taken.contains(name.as_str()))
+            .expect("some are free")
+    }
+}
+
+fn find(made: &HashMap<&str, ValueId>, name: &str) -> Result<ValueId> {
+    made.get(name).copied().ok_or_else(|| {
+        let hint = nearest(name, made.keys().copied()).map(|near| format!("; did you mean {near}?"));
+        let hint = hint.unwrap_or_default();
+        Error::input(format!("reads {name}, which is no layer before it{hint}"))
+    })
+}
+
+fn check_operands(wanted: Operands, given: usize) -> Result<()> {
+    let (fits, wanted) = match wanted {
+        Operands::One => (given == 1, "one input"),
+        Operands::Two => (given == 2, "two inputs"),
+        Operands::Many => (given >= 1, "at least one input"),
+    };
+    if fits { Ok(()) } else { Err(Error::input(format!("takes {wanted}, not {given}"))) }
+}
+
+fn check_size(shape: &Shape) -> Result<()> {
+    let elements = shape.checked_len()?;
+    if shape.iter().any(|extent| *extent > LARGEST_EXTENT) || elements > usize::MAX / 64 {
+        return Err(Error::input(format!("shape {shape} is absurdly large")));
+    }
+    Ok(())
+}

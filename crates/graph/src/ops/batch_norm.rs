@@ -1,0 +1,81 @@
+//! Batch normalisation: y = γ·(x − μ)/√(σ² + ε) + β, with the batch's mean and variance per channel
+//! in training and running ones after it. Ioffe and Szegedy, ICML 2015.
+
+use serde::{Deserialize, Serialize};
+use striate_tensor::{Error, Result, Shape};
+
+use super::{LayerOp, VariableSpec};
+use crate::Init;
+use crate::graph::Role;
+
+/// Batch normalisation over N, H and W. Operands: x `[N, C, H, W]` or `[N, C]`, then weight γ, bias
+/// β, running_mean and running_var, all `[C]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BatchNorm {
+    /// Added to the variance.
+    #[serde(default = "epsilon")]
+    pub epsilon: f32,
+    /// Share of the new batch in the running statistics.
+    #[serde(default = "momentum")]
+    pub momentum: f32,
+}
+
+/// The training form. Operands: x, γ, β; outputs: y, mean, 1/√(σ² + ε), running_mean, running_var
+/// (the last two updated in place, the variance unbiased).
+#[derive(Debug, Clone, PartialEq)]
+pub struct BatchNormTraining(pub BatchNorm);
+
+/// Gradient. Operands: x, dy, γ, mean, 1/√(σ² + ε); outputs: dx, dγ, dβ.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BatchNormGradient(pub BatchNorm);
+
+/// Weights and bias that do the convolution's work and the batch norm's. Operands: weight, γ, β,
+/// running_mean, running_var, and the convolution's bias if it has one; outputs: weight, bias.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FoldBatchNorm {
+    /// Added to the variance.
+    pub epsilon: f32,
+}
+
+fn epsilon() -> f32 {
+    1e-5
+}
+
+fn momentum() -> f32 {
+    0.1
+}
+
+impl Default for BatchNorm {
+    fn default() -> Self {
+        BatchNorm { epsilon: epsilon(), momentum: momentum() }
+    }
+}
+
+impl LayerOp for BatchNorm {
+    fn output(&self, inputs: &[&Shape]) -> Result<Shape> {
+        if inputs[0].len() < 2 {
+            return Err(Error::input(format!("takes [N, C, H, W] or [N, C], not {}", inputs[0])));
+        }
+        if !(self.epsilon > 0.0 && self.epsilon.is_finite() && (0.0..=1.0).contains(&self.momentum)) {
+            return Err(Error::input("epsilon is above 0 and momentum between 0 and 1"));
+        }
+        Ok(inputs[0].clone())
+    }
+
+    fn variables(&self, inputs: &[&Shape]) -> Vec<VariableSpec> {
+        let variable = |name, role, value| VariableSpec {
+            name,
+            shape: Shape::from([inputs[0][1]]),
+            role,
+            init: Some(Init::Constant(value)),
+            fan: (1, 1),
+        };
+        vec![
+            variable("weight", Role::Parameter, 1.0),
+            variable("bias", Role::Parameter, 0.0),
+            variable("running_mean", Role::Buffer, 0.0),
+            variable("running_var", Role::Buffer, 1.0),
+        ]
+    }
+}

@@ -1,0 +1,139 @@
+//! Convolution: y\[o\] = activation(Σ over i, taps of w\[o, i\] · x\[i\] + bias\[o\]).
+//!
+//! A cross-correlation, as in every network since LeCun et al., Proc. IEEE 86(11), 1998; groups as in
+//! Krizhevsky et al., NIPS 2012; dilation as in Yu and Koltun, ICLR 2016.
+
+use serde::{Deserialize, Serialize};
+use striate_tensor::{Error, Result, Shape};
+
+use super::{Activation, Cost, LayerOp, Operands, VariableSpec, Window, check_window, is_true, maps, yes};
+use crate::geometry::windows;
+use crate::graph::Role;
+use crate::{Padding, Pair};
+
+/// Convolution in two dimensions. Operands: x `[N, C, H, W]`, weight `[O, C/groups, KH, KW]`, bias
+/// `[O]`; after fusion a residual in the shape of the output.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Conv {
+    /// Feature maps of the output.
+    pub out_channels: usize,
+    /// Extent of the kernel.
+    pub kernel_size: Pair,
+    /// Step of the kernel.
+    #[serde(default = "Pair::one", skip_serializing_if = "Pair::is_one")]
+    pub stride: Pair,
+    /// Zeros around the input.
+    #[serde(default, skip_serializing_if = "Padding::is_none")]
+    pub padding: Padding,
+    /// Distance of the kernel's taps.
+    #[serde(default = "Pair::one", skip_serializing_if = "Pair::is_one")]
+    pub dilation: Pair,
+    /// Groups of channels that do not see each other.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub groups: usize,
+    /// Whether each map has a bias.
+    #[serde(default = "yes", skip_serializing_if = "is_true")]
+    pub bias: bool,
+    /// Applied to the sum; set by fusion.
+    #[serde(skip)]
+    pub activation: Activation,
+    /// Whether a last operand is added before the activation; set by fusion.
+    #[serde(skip)]
+    pub residual: bool,
+}
+
+/// Gradient for the input. Operands: dy, weight; output: dx.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ConvDataGradient(pub Conv);
+
+/// Gradient for the weights. Operands: x, dy; output: dw.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ConvWeightGradient(pub Conv);
+
+fn one() -> usize {
+    1
+}
+
+fn is_one(value: &usize) -> bool {
+    *value == 1
+}
+
+impl Conv {
+    /// A convolution with stride 1, no padding and a bias.
+    pub fn new(out_channels: usize, kernel_size: impl Into<Pair>) -> Self {
+        Conv {
+            out_channels,
+            kernel_size: kernel_size.into(),
+            stride: Pair::ONE,
+            padding: Padding::default(),
+            dilation: Pair::ONE,
+            groups: 1,
+            bias: true,
+            activation: Activation::None,
+            residual: false,
+        }
+    }
+}
+
+impl LayerOp for Conv {
+    fn operands(&self) -> Operands {
+        Operands::One
+    }
+
+    fn output(&self, inputs: &[&Shape]) -> Result<Shape> {
+        let [n, c, h, w] = maps(inputs[0])?;
+        check_window(&self.geometry())?;
+        if self.groups == 0 || self.out_channels == 0 || c == 0 {
+            return Err(Error::input("out_channels, groups and the input's channels are at least 1"));
+        }
+        if !c.is_multiple_of(self.groups) || !self.out_channels.is_multiple_of(self.groups) {
+            return Err(Error::input(format!(
+                "{} groups divide neither {c} input channels into {} output channels evenly",
+                self.groups, self.out_channels
+            )));
+        }
+        let p = self.padding;
+        let vertical = windows(h, self.kernel_size.h, self.stride.h, self.dilation.h, p.top, p.bottom, false);
+        let horizontal =
+            windows(w, self.kernel_size.w, self.stride.w, self.dilation.w, p.left, p.right, false);
+        match (vertical, horizontal) {
+            (Some(oh), Some(ow)) => Ok(Shape::from([n, self.out_channels, oh, ow])),
+            _ => Err(Error::input(format!(
+                "a kernel of {}x{} does not fit the input {}",
+                self.kernel_size.h, self.kernel_size.w, inputs[0]
+            ))),
+        }
+    }
+
+    fn variables(&self, inputs: &[&Shape]) -> Vec<VariableSpec> {
+        let channels = inputs[0][1] / self.groups;
+        let Pair { h, w } = self.kernel_size;
+        let fan = (channels * h * w, self.out_channels * h * w);
+        let weight = VariableSpec {
+            name: "weight",
+            shape: Shape::from([self.out_channels, channels, h, w]),
+            role: Role::Parameter,
+            init: None,
+            fan,
+        };
+        let bias = VariableSpec { name: "bias", shape: Shape::from([self.out_channels]), ..weight.clone() };
+        if self.bias { vec![weight, bias] } else { vec![weight] }
+    }
+
+    fn cost(&self, inputs: &[&Shape], output: &Shape) -> Cost {
+        let units = output.numel() as u64;
+        let taps = (inputs[0][1] / self.groups * self.kernel_size.h * self.kernel_size.w) as u64;
+        Cost { macs: units * taps, connections: units * (taps + u64::from(self.bias)), neurons: units }
+    }
+
+    fn window(&self, _input: &Shape) -> Option<Window> {
+        Some(self.geometry())
+    }
+}
+
+impl Conv {
+    fn geometry(&self) -> Window {
+        Window { kernel: self.kernel_size, stride: self.stride, dilation: self.dilation }
+    }
+}

@@ -1,0 +1,29 @@
+//! All but the batch in one row, in the order channel, row, column.
+
+use serde::{Deserialize, Serialize};
+use striate_tensor::{Result, Shape};
+
+use super::{LayerOp, Window};
+use crate::Pair;
+
+/// `[N, C, H, W]` to `[N, C·H·W]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Flatten {}
+
+/// The same elements, in the same order, under the output's shape: flatten's gradient.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reshape;
+
+impl LayerOp for Flatten {
+    fn output(&self, inputs: &[&Shape]) -> Result<Shape> {
+        let rest = Shape::new(inputs[0].get(1..).unwrap_or_default()).checked_len()?;
+        Ok(Shape::from([inputs[0].first().copied().unwrap_or(1), rest]))
+    }
+
+    fn window(&self, input: &Shape) -> Option<Window> {
+        // What follows sees the whole map.
+        let [_, _, h, w] = input.nchw();
+        Some(Window { kernel: Pair { h, w }, stride: Pair::ONE, dilation: Pair::ONE })
+    }
+}

@@ -1,0 +1,72 @@
+//! Fully connected layer: y = activation(W·x + b).
+
+use serde::{Deserialize, Serialize};
+use striate_tensor::{Error, Result, Shape};
+
+use super::{Activation, Cost, LayerOp, VariableSpec, is_true, yes};
+use crate::graph::Role;
+
+/// Fully connected layer. Operands: x `[N, I]`, weight `[O, I]`, bias `[O]`; output `[N, O]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Linear {
+    /// Units of the layer.
+    pub out_features: usize,
+    /// Whether each unit has a bias.
+    #[serde(default = "yes", skip_serializing_if = "is_true")]
+    pub bias: bool,
+    /// Applied to the sum; set by fusion.
+    #[serde(skip)]
+    pub activation: Activation,
+}
+
+/// Gradient for the input. Operands: dy, weight; output: dx.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LinearDataGradient;
+
+/// Gradient for the weights. Operands: x, dy; output: dw.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LinearWeightGradient;
+
+impl Linear {
+    /// A layer of `out_features` units with biases.
+    pub fn new(out_features: usize) -> Self {
+        Linear { out_features, bias: true, activation: Activation::None }
+    }
+}
+
+impl LayerOp for Linear {
+    fn output(&self, inputs: &[&Shape]) -> Result<Shape> {
+        match **inputs[0] {
+            [n, i] if i > 0 && self.out_features > 0 => Ok(Shape::from([n, self.out_features])),
+            [_, _] => Err(Error::input("out_features and the input's features are at least 1")),
+            _ => Err(Error::input(format!(
+                "takes rows [N, features], not {}; put a flatten before it",
+                inputs[0]
+            ))),
+        }
+    }
+
+    fn variables(&self, inputs: &[&Shape]) -> Vec<VariableSpec> {
+        let features = inputs[0][1];
+        let weight = VariableSpec {
+            name: "weight",
+            shape: Shape::from([self.out_features, features]),
+            role: Role::Parameter,
+            init: None,
+            fan: (features, self.out_features),
+        };
+        let bias = VariableSpec { name: "bias", shape: Shape::from([self.out_features]), ..weight.clone() };
+        if self.bias { vec![weight, bias] } else { vec![weight] }
+    }
+
+    fn cost(&self, inputs: &[&Shape], output: &Shape) -> Cost {
+        let units = output.numel() as u64;
+        let features = inputs[0][1] as u64;
+        Cost {
+            macs: units * features,
+            connections: units * (features + u64::from(self.bias)),
+            neurons: units,
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! Maximum over windows (Weng, Ahuja and Huang, ICCV 1993); overlapping as in Krizhevsky et al.,
+//! NIPS 2012. Padding counts as minus infinity.
+
+use serde::{Deserialize, Serialize};
+use striate_tensor::{Result, Shape};
+
+use super::average_pool::{pooled, pooling_cost};
+use super::{Cost, LayerOp, Window, is_false};
+use crate::{Padding, Pair};
+
+/// Maximum over windows: `[N, C, H, W]` to `[N, C, OH, OW]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MaxPool {
+    /// Extent of the window.
+    pub kernel_size: Pair,
+    /// Step of the window.
+    pub stride: Pair,
+    /// Border that counts as minus infinity.
+    #[serde(default, skip_serializing_if = "Padding::is_none")]
+    pub padding: Padding,
+    /// Whether a last, partly covered window counts.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub ceil_mode: bool,
+}
+
+/// Gradient of max pooling. Operands: x, dy; output: dx.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MaxPoolGradient(pub MaxPool);
+
+impl LayerOp for MaxPool {
+    fn output(&self, inputs: &[&Shape]) -> Result<Shape> {
+        pooled(inputs[0], &self.geometry(), self.padding, self.ceil_mode)
+    }
+
+    fn cost(&self, _inputs: &[&Shape], output: &Shape) -> Cost {
+        pooling_cost(output, self.kernel_size)
+    }
+
+    fn window(&self, _input: &Shape) -> Option<Window> {
+        Some(self.geometry())
+    }
+}
+
+impl MaxPool {
+    fn geometry(&self) -> Window {
+        Window { kernel: self.kernel_size, stride: self.stride, dilation: Pair::ONE }
+    }
+}

@@ -1,0 +1,290 @@
+//! The closed set of operations, one file each.
+//!
+//! A *layer* is what a person writes in a network. The other operations are made by the compiler:
+//! gradients, the loss, updates of variables, changes of layout. Order of operands: data first, then
+//! variables; the order of outputs is stated with each operation.
+
+mod activation;
+mod add;
+mod average_pool;
+mod batch_norm;
+mod channel_sum;
+mod concat;
+mod conv;
+mod cross_entropy;
+mod dropout;
+mod flatten;
+mod global_average_pool;
+mod linear;
+mod max_pool;
+mod reorder;
+mod softmax;
+mod update;
+
+use serde::{Deserialize, Serialize};
+use striate_tensor::{Error, Result, Shape};
+
+pub use activation::{Activation, ActivationGradient, Relu, Relu6, Sigmoid, Tanh};
+pub use add::Add;
+pub use average_pool::{AveragePool, AveragePoolGradient};
+pub use batch_norm::{BatchNorm, BatchNormGradient, BatchNormTraining, FoldBatchNorm};
+pub use channel_sum::ChannelSum;
+pub use concat::{Concat, ConcatGradient};
+pub use conv::{Conv, ConvDataGradient, ConvWeightGradient};
+pub use cross_entropy::{CrossEntropy, CrossEntropyGradient};
+pub use dropout::Dropout;
+pub use flatten::{Flatten, Reshape};
+pub use global_average_pool::GlobalAveragePool;
+pub use linear::{Linear, LinearDataGradient, LinearWeightGradient};
+pub use max_pool::{MaxPool, MaxPoolGradient};
+pub use reorder::Reorder;
+pub use softmax::{Softmax, SoftmaxGradient};
+pub use update::{Accumulate, Adam, ClipNorm, Sgd};
+
+use crate::graph::Role;
+use crate::{Init, Pair};
+
+/// How many data inputs a layer takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operands {
+    /// Exactly one.
+    One,
+    /// Exactly two.
+    Two,
+    /// One or more.
+    Many,
+}
+
+/// A variable that a layer owns.
+#[derive(Debug, Clone, PartialEq)]
+pub struct VariableSpec {
+    /// The name after the layer's: `weight`, `bias`, `running_mean`.
+    pub name: &'static str,
+    /// Extents.
+    pub shape: Shape,
+    /// Parameter or buffer.
+    pub role: Role,
+    /// First values; `None`: as the network says.
+    pub init: Option<Init>,
+    /// Inputs and outputs of one unit.
+    pub fan: (usize, usize),
+}
+
+/// What one layer costs for its whole batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Cost {
+    /// Multiply-adds of convolutions and linear layers, padded taps included.
+    pub macs: u64,
+    /// Connections as LeCun counts them: inputs of every unit, its bias included; units of
+    /// convolution, linear and pooling layers.
+    pub connections: u64,
+    /// Units of convolution and linear layers.
+    pub neurons: u64,
+}
+
+/// A window that moves over a map.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    /// Extent of the window.
+    pub kernel: Pair,
+    /// Its step.
+    pub stride: Pair,
+    /// Distance of its taps.
+    pub dilation: Pair,
+}
+
+/// An operation that a person writes as a layer of a network.
+pub trait LayerOp {
+    /// How many data inputs it takes.
+    fn operands(&self) -> Operands {
+        Operands::One
+    }
+
+    /// The output's shape.
+    ///
+    /// # Errors
+    /// If the attributes do not fit the shapes.
+    fn output(&self, inputs: &[&Shape]) -> Result<Shape>;
+
+    /// The variables it owns, in the order in which they follow its data inputs.
+    fn variables(&self, inputs: &[&Shape]) -> Vec<VariableSpec> {
+        let _ = inputs;
+        Vec::new()
+    }
+
+    /// What it costs.
+    fn cost(&self, inputs: &[&Shape], output: &Shape) -> Cost {
+        let _ = (inputs, output);
+        Cost::default()
+    }
+
+    /// The window through which an output sees its input, if not one to one.
+    fn window(&self, input: &Shape) -> Option<Window> {
+        let _ = input;
+        None
+    }
+}
+
+macro_rules! operations {
+    (
+        layers { $($(#[$doc:meta])* $variant:ident = $name:literal,)* }
+        internal { $($(#[$internal_doc:meta])* $internal:ident = $internal_name:literal,)* }
+    ) => {
+        /// An operation of a node.
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+        #[serde(tag = "op")]
+        pub enum Op {
+            $($(#[$doc])* #[serde(rename = $name)] $variant($variant),)*
+            $($(#[$internal_doc])* #[serde(skip)] $internal($internal),)*
+        }
+
+        impl Op {
+            /// The names of all layers, as the text form writes them.
+            pub const LAYERS: &'static [&'static str] = &[$($name,)*];
+
+            /// The operation's name, as the text form writes it.
+            pub fn name(&self) -> &'static str {
+                match self {
+                    $(Op::$variant(_) => $name,)*
+                    $(Op::$internal(_) => $internal_name,)*
+                }
+            }
+
+            /// The operation as a layer, if it is one.
+            pub fn layer(&self) -> Option<&dyn LayerOp> {
+                match self {
+                    $(Op::$variant(op) => Some(op),)*
+                    _ => None,
+                }
+            }
+        }
+
+        $(impl From<$variant> for Op { fn from(op: $variant) -> Op { Op::$variant(op) } })*
+        $(impl From<$internal> for Op { fn from(op: $internal) -> Op { Op::$internal(op) } })*
+    };
+}
+
+operations! {
+    layers {
+        /// Convolution in two dimensions.
+        Conv = "conv",
+        /// Fully connected layer.
+        Linear = "linear",
+        /// Maximum over windows.
+        MaxPool = "max_pool",
+        /// Mean over windows.
+        AveragePool = "average_pool",
+        /// Mean over the whole map.
+        GlobalAveragePool = "global_average_pool",
+        /// max(x, 0).
+        Relu = "relu",
+        /// min(max(x, 0), 6).
+        Relu6 = "relu6",
+        /// Hyperbolic tangent.
+        Tanh = "tanh",
+        /// 1 / (1 + e^-x).
+        Sigmoid = "sigmoid",
+        /// Normalisation over the batch.
+        BatchNorm = "batch_norm",
+        /// Sum of two values.
+        Add = "add",
+        /// Values side by side along the channels.
+        Concat = "concat",
+        /// All but the batch in one row.
+        Flatten = "flatten",
+        /// Random zeros in training.
+        Dropout = "dropout",
+        /// Probabilities from scores.
+        Softmax = "softmax",
+    }
+    internal {
+        /// Mean cross-entropy of the softmax with the labels.
+        CrossEntropy = "cross_entropy",
+        /// Gradient of the cross-entropy.
+        CrossEntropyGradient = "cross_entropy_gradient",
+        /// Gradient of a convolution for its input.
+        ConvDataGradient = "conv_data_gradient",
+        /// Gradient of a convolution for its weights.
+        ConvWeightGradient = "conv_weight_gradient",
+        /// Gradient of a linear layer for its input.
+        LinearDataGradient = "linear_data_gradient",
+        /// Gradient of a linear layer for its weights.
+        LinearWeightGradient = "linear_weight_gradient",
+        /// Sum over all but the channels: the gradient of a bias.
+        ChannelSum = "channel_sum",
+        /// Gradient of max pooling.
+        MaxPoolGradient = "max_pool_gradient",
+        /// Gradient of average pooling.
+        AveragePoolGradient = "average_pool_gradient",
+        /// Gradient of an activation, from its output.
+        ActivationGradient = "activation_gradient",
+        /// Batch normalisation with the batch's own statistics.
+        BatchNormTraining = "batch_norm_training",
+        /// Gradient of batch normalisation.
+        BatchNormGradient = "batch_norm_gradient",
+        /// Weights and bias of a convolution that takes over the batch norm behind it.
+        FoldBatchNorm = "fold_batch_norm",
+        /// The parts of a concatenation's gradient.
+        ConcatGradient = "concat_gradient",
+        /// Gradient of the softmax.
+        SoftmaxGradient = "softmax_gradient",
+        /// The same elements under another shape.
+        Reshape = "reshape",
+        /// The same value in another layout.
+        Reorder = "reorder",
+        /// Stochastic gradient descent with momentum.
+        Sgd = "sgd",
+        /// Adam.
+        Adam = "adam",
+        /// Sum of gradients over micro-batches.
+        Accumulate = "accumulate",
+        /// Limit on the norm of all gradients together.
+        ClipNorm = "clip_norm",
+    }
+}
+
+impl Op {
+    /// The activation, if the operation is one.
+    pub fn activation(&self) -> Option<Activation> {
+        match self {
+            Op::Relu(_) => Some(Activation::Relu),
+            Op::Relu6(_) => Some(Activation::Relu6),
+            Op::Tanh(_) => Some(Activation::Tanh),
+            Op::Sigmoid(_) => Some(Activation::Sigmoid),
+            _ => None,
+        }
+    }
+}
+
+/// `[N, C, H, W]` of a value that must be a batch of maps.
+fn maps(shape: &Shape) -> Result<[usize; 4]> {
+    match **shape {
+        [n, c, h, w] => Ok([n, c, h, w]),
+        _ => Err(Error::input(format!("takes maps [N, C, H, W], not {shape}"))),
+    }
+}
+
+/// Refuses a window or step of zero.
+fn check_window(window: &Window) -> Result<()> {
+    let Window { kernel, stride, dilation } = window;
+    let extents = [kernel.h, kernel.w, stride.h, stride.w, dilation.h, dilation.w];
+    if extents.contains(&0) {
+        return Err(Error::input("kernel_size, stride and dilation are at least 1"));
+    }
+    if extents.iter().any(|extent| *extent > 1 << 16) {
+        return Err(Error::input("kernel_size, stride or dilation is absurdly large"));
+    }
+    Ok(())
+}
+
+fn is_false(value: &bool) -> bool {
+    !*value
+}
+
+fn is_true(value: &bool) -> bool {
+    *value
+}
+
+fn yes() -> bool {
+    true
+}

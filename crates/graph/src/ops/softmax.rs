@@ -1,0 +1,24 @@
+//! Probabilities from scores: yᵢ = e^xᵢ / Σ e^xⱼ, over the classes.
+
+use serde::{Deserialize, Serialize};
+use striate_tensor::{Error, Result, Shape};
+
+use super::LayerOp;
+
+/// Probabilities from scores `[N, K]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Softmax {}
+
+/// Gradient of the softmax. Operands: its output y, dy; output: dx.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SoftmaxGradient;
+
+impl LayerOp for Softmax {
+    fn output(&self, inputs: &[&Shape]) -> Result<Shape> {
+        if inputs[0].len() != 2 {
+            return Err(Error::input(format!("takes scores [N, classes], not {}", inputs[0])));
+        }
+        Ok(inputs[0].clone())
+    }
+}

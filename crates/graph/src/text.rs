@@ -1,0 +1,174 @@
+//! A network's text form, in TOML:
+//!
+//! ```toml
+//! name = "lenet5"
+//! input = [1, 32, 32]
+//! init = { xavier = { gain = 1.6666666 } }
+//!
+//! layers = [
+//!     { name = "conv1", op = "conv", out_channels = 6, kernel_size = 5 },
+//!     { name = "tanh1", op = "tanh" },
+//!     { name = "pool1", op = "average_pool", kernel_size = 2, stride = 2 },
+//! ]
+//! ```
+//!
+//! A layer reads the one before it unless `inputs = ["a", "b"]` says otherwise; `name` may be left
+//! out.
+
+use serde::{Deserialize, Serialize};
+use striate_tensor::{Error, Result, nearest};
+
+use crate::network::{INPUT, Layer, Network};
+use crate::{Init, Op};
+
+/// Files above this size are no networks.
+const LARGEST_TEXT: usize = 4 << 20;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Text {
+    name: String,
+    input: [usize; 3],
+    #[serde(default)]
+    init: Init,
+    layers: Vec<toml::Table>,
+}
+
+impl Network {
+    /// The network that `text` describes.
+    ///
+    /// # Errors
+    /// If the text is no TOML, or a layer has an unknown operation or attribute; the message names
+    /// the layer.
+    pub fn from_text(text: &str) -> Result<Network> {
+        if text.len() > LARGEST_TEXT {
+            return Err(Error::input("the network's text is too long to be one"));
+        }
+        let parsed: Text = toml::from_str(text).map_err(|e| unreadable(text, &e))?;
+        let mut network =
+            Network { name: parsed.name, input: parsed.input, init: parsed.init, layers: Vec::new() };
+        for (index, table) in parsed.layers.into_iter().enumerate() {
+            let layer = read_layer(&network, table).map_err(|e| e.at(format!("layer {}", index + 1)))?;
+            network.layers.push(layer);
+        }
+        network.graph(1)?;
+        Ok(network)
+    }
+
+    /// The network as text; [`Network::from_text`] reads it back.
+    pub fn to_text(&self) -> String {
+        let [c, h, w] = self.input;
+        let mut text = format!("name = {}\ninput = [{c}, {h}, {w}]\n", quoted(&self.name));
+        if self.init != Init::default() {
+            text += &format!("init = {}\n", inline(&self.init));
+        }
+        text += "\nlayers = [\n";
+        let mut before = INPUT;
+        for layer in &self.layers {
+            text += &format!("    {{ name = {}, {}", quoted(&layer.name), attributes(&layer.op));
+            if layer.inputs != [before] {
+                let names: Vec<String> = layer.inputs.iter().map(|name| quoted(name)).collect();
+                text += &format!(", inputs = [{}]", names.join(", "));
+            }
+            text += " },\n";
+            before = &layer.name;
+        }
+        text + "]\n"
+    }
+}
+
+fn read_layer(network: &Network, mut table: toml::Table) -> Result<Layer> {
+    let op_name = match table.get("op") {
+        Some(toml::Value::String(name)) => name.clone(),
+        _ => return Err(Error::input("has no op; write op = \"conv\" or another operation")),
+    };
+    if !Op::LAYERS.contains(&op_name.as_str()) {
+        let hint = match nearest(&op_name, Op::LAYERS.iter().copied()) {
+            Some(near) => format!("did you mean {near}?"),
+            None => format!("known are {}", Op::LAYERS.join(", ")),
+        };
+        return Err(Error::input(format!("unknown op {op_name}; {hint}")));
+    }
+    let name = match table.remove("name") {
+        None => network.free_name(&op_name),
+        Some(toml::Value::String(name)) => name,
+        Some(_) => return Err(Error::input("its name is not a text")),
+    };
+    let inputs = match table.remove("inputs") {
+        None => vec![network.layers.last().map_or(INPUT, |layer| &layer.name).to_owned()],
+        Some(list) => {
+            list.try_into().map_err(|_| Error::input(format!("{name}: inputs is not a list of names")))?
+        }
+    };
+    let op = Op::deserialize(toml::Value::Table(table))
+        .map_err(|e| Error::input(format!("{name} ({op_name}): {}", e.message())))?;
+    Ok(Layer { name, op, inputs })
+}
+
+/// `op = "conv", out_channels = 6, …` on one line.
+fn attributes(op: &Op) -> String {
+    let table = toml::Table::try_from(op).expect("every layer has a text form");
+    let mut words = vec![format!("op = {}", quoted(op.name()))];
+    words.extend(table.iter().filter(|(key, _)| *key != "op").map(|(key, value)| format!("{key} = {value}")));
+    words.join(", ")
+}
+
+fn inline(value: &impl Serialize) -> String {
+    toml::Value::try_from(value).expect("has a text form").to_string()
+}
+
+fn quoted(text: &str) -> String {
+    toml::Value::String(text.to_owned()).to_string()
+}
+
+/// A parse error on one line: where, then what.
+fn unreadable(text: &str, error: &toml::de::Error) -> Error {
+    let what = error.message().replace('\n', " ");
+    match error.span() {
+        Some(span) => {
+            let line = text[..span.start.min(text.len())].matches('\n').count() + 1;
+            Error::input(format!("line {line}: {what}"))
+        }
+        None => Error::input(what),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_read_back() {
+        let text = r#"
+            name = "small"
+            input = [3, 8, 8]
+            init = { xavier = { gain = 1.5 } }
+            layers = [
+                { name = "a", op = "conv", out_channels = 4, kernel_size = [3, 1], padding = [1, 0] },
+                { op = "relu" },
+                { name = "b", op = "add", inputs = ["a", "relu1"] },
+                { op = "flatten" },
+                { op = "linear", out_features = 2, bias = false },
+            ]"#;
+        let network = Network::from_text(text).unwrap();
+        assert_eq!(network.layers[4].name, "linear1");
+        assert_eq!(Network::from_text(&network.to_text()).unwrap(), network);
+    }
+
+    #[test]
+    fn mistakes_are_named_with_their_place() {
+        let layer = |layer: &str| format!("name = \"n\"\ninput = [1, 8, 8]\nlayers = [{layer}]");
+        for (text, expected) in [
+            (layer(r#"{ op = "cnov" }"#), "layer 1: unknown op cnov; did you mean conv?"),
+            (layer(r#"{ op = "conv", kernel_size = 3 }"#), "out_channels"),
+            (layer(r#"{ op = "relu", slope = 3 }"#), "slope"),
+            (layer(r#"{ op = "conv", out_channels = 1, kernel_size = 9 }"#), "[1, 1, 8, 8]"),
+            (layer(r#"{ op = "add", inputs = ["input", "inptu"] }"#), "did you mean input?"),
+            ("name = ".to_owned(), "line 1"),
+        ] {
+            let error = Network::from_text(&text).unwrap_err();
+            assert!(error.is_input() && error.to_string().contains(expected), "{error}");
+            assert!(!error.to_string().contains('\n'), "{error}");
+        }
+    }
+}

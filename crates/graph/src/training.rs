@@ -1,0 +1,186 @@
+//! The graph of a whole training step: forward pass, loss, gradients, update.
+
+use serde::{Deserialize, Serialize};
+use striate_tensor::{DType, Error, Result, Shape};
+
+use crate::gradient::backward;
+use crate::graph::{Graph, Kind, Role, Segment, ValueId};
+use crate::init::name_key;
+use crate::ops::{Adam, BatchNormTraining, ClipNorm, CrossEntropy, Sgd};
+use crate::{Init, Op};
+
+/// What is minimised.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "name", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Loss {
+    /// Cross-entropy of the softmax with the labels.
+    CrossEntropy {
+        /// Share of the target spread over all classes.
+        #[serde(default)]
+        smoothing: f32,
+    },
+}
+
+/// How parameters follow their gradients.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Optimizer {
+    /// Stochastic gradient descent.
+    Sgd {
+        /// Share of the last step that is kept.
+        momentum: f32,
+        /// Whether the gradient is looked up ahead.
+        nesterov: bool,
+        /// Pull towards zero.
+        weight_decay: f32,
+    },
+    /// Adam, or AdamW if the decay is decoupled.
+    Adam {
+        /// Decay of the first moment.
+        beta1: f32,
+        /// Decay of the second moment.
+        beta2: f32,
+        /// Added to the root of the second moment.
+        epsilon: f32,
+        /// Pull towards zero.
+        weight_decay: f32,
+        /// Whether the pull acts on the parameter instead of the gradient.
+        decoupled: bool,
+    },
+}
+
+/// What turns a network into a training step.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TrainingSpec {
+    /// What is minimised.
+    pub loss: Loss,
+    /// How parameters follow.
+    pub optimizer: Optimizer,
+    /// Limit on the norm of all gradients together.
+    pub clip_norm: Option<f32>,
+    /// Whether gradients of several micro-batches add up before an update. The loss of each is
+    /// multiplied by this share of the whole batch.
+    pub micro_batch_share: Option<f32>,
+}
+
+impl TrainingSpec {
+    /// Cross-entropy under this optimizer, nothing else.
+    pub fn new(optimizer: Optimizer) -> Self {
+        TrainingSpec {
+            loss: Loss::CrossEntropy { smoothing: 0.0 },
+            optimizer,
+            clip_norm: None,
+            micro_batch_share: None,
+        }
+    }
+}
+
+/// The graph of a training step of `network`.
+///
+/// Inputs: images `[N, C, H, W]`, labels `[N]` i64. Outputs: loss `[1]`, probabilities `[N, K]`, and
+/// with a limit on the gradients their norm `[1]`. Scalars set before each step: `rate` f32, `step` i64
+/// from 0, `seed` i64.
+///
+/// # Errors
+/// If the network's output is no scores `[N, K]`, or an operation cannot be trained.
+pub fn training_graph(network: &Graph, spec: &TrainingSpec) -> Result<Graph> {
+    let mut graph = forward_in_training_form(network);
+    let scores = graph.outputs[0];
+    let [batch, _] = **graph.shape(scores) else {
+        return Err(Error::input(format!(
+            "network {}: its output {} is no scores [N, classes], so it cannot be trained as a classifier",
+            graph.name,
+            graph.shape(scores)
+        )));
+    };
+    let labels = graph.add_value("labels", Shape::from([batch]), DType::I64, Kind::Input);
+    graph.inputs.push(labels);
+    let loss = graph.add_computed("loss", Shape::from([1]));
+    let probabilities = graph.add_computed("probabilities", graph.shape(scores).clone());
+    let Loss::CrossEntropy { smoothing } = spec.loss;
+    let op = CrossEntropy { smoothing, scale: spec.micro_batch_share.unwrap_or(1.0) };
+    graph.add_node("loss", op, vec![scores, labels], vec![loss, probabilities], Segment::Accumulate);
+    graph.outputs = vec![loss, probabilities];
+
+    backward(&mut graph, spec.micro_batch_share.is_some())?;
+    if let Some(max_norm) = spec.clip_norm {
+        clip(&mut graph, max_norm);
+    }
+    update(&mut graph, spec.optimizer);
+    graph.remove_dead_nodes();
+    Ok(graph)
+}
+
+/// The forward pass as training runs it: batch norm with the batch's own statistics, dropout with its
+/// random mask, a final softmax left to the loss.
+fn forward_in_training_form(network: &Graph) -> Graph {
+    let mut graph = network.clone();
+    if let Some(last) = graph.nodes.pop_if(|last| matches!(last.op, Op::Softmax(_))) {
+        graph.outputs = vec![last.inputs[0]];
+    }
+    let mut nodes = std::mem::take(&mut graph.nodes);
+    for node in &mut nodes {
+        match &mut node.op {
+            Op::BatchNorm(norm) => {
+                let statistics = Shape::from([graph.shape(node.inputs[0])[1]]);
+                let running: Vec<ValueId> = node.inputs.drain(3..).collect();
+                for name in ["mean", "inverse_deviation"] {
+                    let name = format!("{}.{name}", node.name);
+                    node.outputs.push(graph.add_computed(name, statistics.clone()));
+                }
+                node.outputs.extend(running);
+                node.op = BatchNormTraining(norm.clone()).into();
+            }
+            Op::Dropout(dropout) => {
+                dropout.salt = name_key(&node.name);
+                node.inputs.push(scalar(&mut graph, "seed", DType::I64));
+                node.inputs.push(scalar(&mut graph, "step", DType::I64));
+            }
+            _ => {}
+        }
+    }
+    graph.nodes = nodes;
+    graph
+}
+
+/// The scalar `name`, set from outside before each step.
+fn scalar(graph: &mut Graph, name: &str, dtype: DType) -> ValueId {
+    graph.find(name).unwrap_or_else(|| variable(graph, name.into(), Shape::from([1]), dtype, Role::Scalar))
+}
+
+fn variable(graph: &mut Graph, name: String, shape: Shape, dtype: DType, role: Role) -> ValueId {
+    graph.add_value(name, shape, dtype, Kind::Variable { role, init: Init::Constant(0.0), fan: (1, 1) })
+}
+
+fn clip(graph: &mut Graph, max_norm: f32) {
+    let norm = graph.add_computed("gradient_norm", Shape::from([1]));
+    let mut outputs: Vec<ValueId> = graph.gradients.iter().map(|(_, gradient)| *gradient).collect();
+    outputs.push(norm);
+    graph.add_node("clip_norm", ClipNorm { max_norm }, vec![], outputs, Segment::Update);
+    graph.outputs.push(norm);
+}
+
+fn update(graph: &mut Graph, optimizer: Optimizer) {
+    let rate = scalar(graph, "rate", DType::F32);
+    for (parameter, gradient) in graph.gradients.clone() {
+        let (name, shape) = (graph.value(parameter).name.clone(), graph.shape(parameter).clone());
+        let state = |graph: &mut Graph, kind: &str| {
+            variable(graph, format!("{kind}.{name}"), shape.clone(), DType::F32, Role::State)
+        };
+        let (op, inputs, outputs): (Op, _, _) = match optimizer {
+            Optimizer::Sgd { momentum, nesterov, weight_decay } => {
+                let mut outputs = vec![parameter];
+                if momentum != 0.0 {
+                    outputs.push(state(graph, "momentum"));
+                }
+                (Sgd { momentum, nesterov, weight_decay }.into(), vec![gradient, rate], outputs)
+            }
+            Optimizer::Adam { beta1, beta2, epsilon, weight_decay, decoupled } => {
+                let step = scalar(graph, "step", DType::I64);
+                let outputs = vec![parameter, state(graph, "moment1"), state(graph, "moment2")];
+                let op = Adam { beta1, beta2, epsilon, weight_decay, decoupled };
+                (op.into(), vec![gradient, rate, step], outputs)
+            }
+        };
+        graph.add_node(format!("update/{name}"), op, inputs, outputs, Segment::Update);
+    }
+}

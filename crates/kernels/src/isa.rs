@@ -1,0 +1,88 @@
+//! Instruction sets: which this machine has, and which one is active.
+
+use std::fmt;
+
+use striate_tensor::{Error, Result};
+
+/// An instruction set that kernels are written for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Isa {
+    /// AVX-512 (F, BW, DQ, VL): vectors of 16 floats.
+    Avx512,
+    /// AVX2 with FMA: vectors of 8 floats.
+    Avx2,
+    /// Portable Rust; arrays of 8 floats that the compiler may vectorise.
+    Scalar,
+}
+
+impl Isa {
+    /// All of them, best first.
+    pub const ALL: [Isa; 3] = [Isa::Avx512, Isa::Avx2, Isa::Scalar];
+
+    /// Channels in a block, which is also the number of lanes of a vector: 16, 8 or 8.
+    pub const fn block(self) -> usize {
+        match self {
+            Isa::Avx512 => 16,
+            Isa::Avx2 | Isa::Scalar => 8,
+        }
+    }
+
+    /// The name used by `STRIATE_ISA` and in output: `avx512`, `avx2`, `scalar`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Isa::Avx512 => "avx512",
+            Isa::Avx2 => "avx2",
+            Isa::Scalar => "scalar",
+        }
+    }
+
+    /// Whether this machine can run it.
+    pub fn is_available(self) -> bool {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => {
+                std::is_x86_feature_detected!("avx512f")
+                    && std::is_x86_feature_detected!("avx512bw")
+                    && std::is_x86_feature_detected!("avx512dq")
+                    && std::is_x86_feature_detected!("avx512vl")
+                    && std::is_x86_feature_detected!("fma")
+            }
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("fma"),
+            #[cfg(not(target_arch = "x86_64"))]
+            Isa::Avx512 | Isa::Avx2 => false,
+            Isa::Scalar => true,
+        }
+    }
+
+    /// The instruction sets of this machine, best first.
+    pub fn available() -> Vec<Isa> {
+        Isa::ALL.into_iter().filter(|isa| isa.is_available()).collect()
+    }
+
+    /// The instruction set called `name`, or the best of this machine if there is no name.
+    ///
+    /// # Errors
+    /// If the name is unknown or this machine lacks the instruction set.
+    pub fn select(name: Option<&str>) -> Result<Isa> {
+        let names = || Isa::available().iter().map(|isa| isa.name()).collect::<Vec<_>>().join(", ");
+        let Some(name) = name else { return Ok(Isa::available()[0]) };
+        match Isa::ALL.into_iter().find(|isa| isa.name() == name) {
+            Some(isa) if isa.is_available() => Ok(isa),
+            Some(_) => Err(Error::input(format!(
+                "STRIATE_ISA={name}: this machine has no {name}; it has {}",
+                names()
+            ))),
+            None => Err(Error::input(format!(
+                "STRIATE_ISA={name}: unknown instruction set; this machine has {}",
+                names()
+            ))),
+        }
+    }
+}
+
+impl fmt::Display for Isa {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

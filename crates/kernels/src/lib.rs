@@ -1,0 +1,16 @@
+//! Compute on slices: instruction sets, the thread pool, and the kernels of every operation.
+//!
+//! A kernel knows no graph. It gets a descriptor (sizes, strides, padding), the layouts of its
+//! operands and slices. Every operation has an **ordered list of implementations**; each accepts or
+//! refuses a descriptor, and the reference implementation stands last and accepts everything.
+//! One line in a list makes a kernel live in production, in the tests and in the benchmark.
+//!
+//! Invariants: kernels never allocate while they run; work is cut into a grid fixed by the
+//! descriptor, so results do not depend on the number of threads; lanes beyond the channel count
+//! and the halo of every written value are zero.
+
+mod implementation;
+pub mod isa;
+pub mod pool;
+
+pub use implementation::{Context, Implementation, Kernel, choose};

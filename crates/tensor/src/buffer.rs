@@ -1,0 +1,122 @@
+//! Zeroed, aligned memory: one allocation of the system's zero pages, typed views through `bytemuck`.
+
+use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::fmt;
+use std::ptr::NonNull;
+
+use crate::{Element, Error, Result};
+
+/// Alignment of every buffer: a cache line, and the widest vector of any instruction set.
+pub const ALIGNMENT: usize = 64;
+
+/// A block of zeroed memory whose first byte lies on a cache line.
+pub struct Buffer {
+    start: NonNull<u8>,
+    bytes: usize,
+}
+
+// SAFETY: a `Buffer` owns its memory alone; shared references give only reads.
+unsafe impl Send for Buffer {}
+// SAFETY: as above.
+unsafe impl Sync for Buffer {}
+
+impl Buffer {
+    /// `bytes` zero bytes.
+    ///
+    /// # Errors
+    /// If the size cannot be addressed.
+    pub fn zeroed(bytes: usize) -> Result<Self> {
+        if bytes == 0 {
+            return Ok(Buffer { start: NonNull::<Line>::dangling().cast(), bytes });
+        }
+        let layout = allocation(bytes)?;
+        // SAFETY: `layout` has a size above zero.
+        let start = unsafe { alloc_zeroed(layout) };
+        match NonNull::new(start) {
+            Some(start) => Ok(Buffer { start, bytes }),
+            None => handle_alloc_error(layout),
+        }
+    }
+
+    /// A copy of `values`.
+    pub fn from_slice<T: Element>(values: &[T]) -> Self {
+        let bytes: &[u8] = bytemuck::cast_slice(values);
+        let mut buffer = Buffer::zeroed(bytes.len()).expect("a slice's size can be addressed");
+        buffer.as_bytes_mut().copy_from_slice(bytes);
+        buffer
+    }
+
+    /// Length in bytes.
+    pub fn len(&self) -> usize {
+        self.bytes
+    }
+
+    /// Whether there is nothing in it.
+    pub fn is_empty(&self) -> bool {
+        self.bytes == 0
+    }
+
+    /// The bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        // SAFETY: `start` is valid for `bytes` initialised bytes (or dangling with none).
+        unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.bytes) }
+    }
+
+    /// The bytes, to write.
+    pub fn as_bytes_mut(&mut self) -> &mut [u8] {
+        // SAFETY: as in `as_bytes`; the borrow is unique.
+        unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr(), self.bytes) }
+    }
+
+    /// The elements.
+    ///
+    /// # Panics
+    /// If the length is not a multiple of the element's size.
+    pub fn as_slice<T: Element>(&self) -> &[T] {
+        bytemuck::cast_slice(self.as_bytes())
+    }
+
+    /// The elements, to write.
+    ///
+    /// # Panics
+    /// If the length is not a multiple of the element's size.
+    pub fn as_mut_slice<T: Element>(&mut self) -> &mut [T] {
+        bytemuck::cast_slice_mut(self.as_bytes_mut())
+    }
+
+    /// The first byte; valid for [`Buffer::len`] bytes as long as the buffer lives.
+    pub(crate) fn start(&self) -> NonNull<u8> {
+        self.start
+    }
+}
+
+/// What an empty buffer's dangling pointer is aligned to.
+#[repr(align(64))]
+struct Line;
+
+fn allocation(bytes: usize) -> Result<Layout> {
+    Layout::from_size_align(bytes, ALIGNMENT)
+        .map_err(|_| Error::input(format!("{bytes} bytes are more than memory can address")))
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        if self.bytes > 0 {
+            let layout = allocation(self.bytes).expect("was valid when it was allocated");
+            // SAFETY: allocated in `zeroed` with the same layout.
+            unsafe { dealloc(self.start.as_ptr(), layout) }
+        }
+    }
+}
+
+impl Clone for Buffer {
+    fn clone(&self) -> Self {
+        Buffer::from_slice(self.as_bytes())
+    }
+}
+
+impl fmt::Debug for Buffer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Buffer({} bytes)", self.bytes)
+    }
+}

@@ -1,0 +1,161 @@
+//! How a value lies in memory: the contract between the compiler and the kernels.
+//!
+//! Activations are [`Layout::Plain`] (`[N][C][H][W]`, nothing between) or [`Layout::Channels`]:
+//! blocks of channels innermost, with a zero halo around each map so that a convolution reads its
+//! padding as memory. Lanes beyond the channel count are zero and every kernel keeps them zero;
+//! the halo is zero and is rewritten by whoever produces the value.
+//! Kernels of convolutions have blocked layouts of their own.
+
+use std::fmt;
+
+use crate::Shape;
+
+/// Zero rows and columns around a feature map.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Halo {
+    /// Rows above.
+    pub top: usize,
+    /// Columns to the left.
+    pub left: usize,
+    /// Rows below.
+    pub bottom: usize,
+    /// Columns to the right.
+    pub right: usize,
+}
+
+impl Halo {
+    /// No halo.
+    pub const NONE: Halo = Halo { top: 0, left: 0, bottom: 0, right: 0 };
+
+    /// The larger of both on every side.
+    #[must_use]
+    pub fn max(self, other: Halo) -> Halo {
+        Halo {
+            top: self.top.max(other.top),
+            left: self.left.max(other.left),
+            bottom: self.bottom.max(other.bottom),
+            right: self.right.max(other.right),
+        }
+    }
+
+    /// Whether every side is at least as wide as `needed`'s.
+    pub fn covers(self, needed: Halo) -> bool {
+        self.max(needed) == self
+    }
+}
+
+/// The physical order of a value's elements.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Layout {
+    /// Row-major in the order of the shape, nothing between: `[N][C][H][W]`, `[O][I][KH][KW]`.
+    Plain,
+    /// `[N][C/b][top + H + bottom][left + W + right][b]`: an activation in blocks of `b` channels
+    /// (the last one filled up with zeros). With `block` 1 it is planar with a halo.
+    Channels {
+        /// Channels that lie side by side.
+        block: usize,
+        /// Zero border of every map.
+        halo: Halo,
+    },
+    /// `[O/b][I/b][KH][KW][b of I][b of O]`: a convolution's weights `[O, I, KH, KW]` for its
+    /// forward direction.
+    KernelForward {
+        /// Channels in a block, on both sides.
+        block: usize,
+    },
+    /// `[I/b][O/b][KH][KW][b of O][b of I]` with both kernel axes reversed: the weights
+    /// `[O, I, KH, KW]` as the data gradient reads them, which is a forward convolution again.
+    KernelBackward {
+        /// Channels in a block, on both sides.
+        block: usize,
+    },
+    /// `[O/b][I][KH][KW][b of O]`: weights `[O, I, KH, KW]` for a planar input of few channels.
+    KernelPlanarInput {
+        /// Output channels in a block.
+        block: usize,
+    },
+}
+
+impl Layout {
+    /// Blocks of `block` channels without a halo.
+    pub const fn channels(block: usize) -> Layout {
+        Layout::Channels { block, halo: Halo::NONE }
+    }
+
+    /// The zero border: none for all but [`Layout::Channels`].
+    pub fn halo(self) -> Halo {
+        match self {
+            Layout::Channels { halo, .. } => halo,
+            _ => Halo::NONE,
+        }
+    }
+
+    /// The same layout with another halo; only [`Layout::Channels`] has one.
+    #[must_use]
+    pub fn with_halo(self, halo: Halo) -> Layout {
+        match self {
+            Layout::Channels { block, .. } => Layout::Channels { block, halo },
+            other => other,
+        }
+    }
+
+    /// Elements that a value of `shape` occupies, padding included.
+    pub fn len(self, shape: &Shape) -> usize {
+        if self == Layout::Plain {
+            return shape.numel();
+        }
+        let [a, b, h, w] = shape.nchw();
+        match self {
+            Layout::Plain => unreachable!("returned above"),
+            Layout::Channels { block, halo } => {
+                a * b.div_ceil(block) * block * (halo.top + h + halo.bottom) * (halo.left + w + halo.right)
+            }
+            Layout::KernelForward { block } | Layout::KernelBackward { block } => {
+                a.div_ceil(block) * b.div_ceil(block) * h * w * block * block
+            }
+            Layout::KernelPlanarInput { block } => a.div_ceil(block) * block * b * h * w,
+        }
+    }
+
+    /// Where element `[i0, i1, i2, i3]` (of `[n, c, h, w]` or `[o, i, kh, kw]`) of a value of
+    /// extents `shape` (see [`Shape::nchw`]) lies, in elements.
+    pub fn offset(self, shape: [usize; 4], index: [usize; 4]) -> usize {
+        let [d0, d1, d2, d3] = shape;
+        let [i0, i1, i2, i3] = index;
+        match self {
+            Layout::Plain => ((i0 * d1 + i1) * d2 + i2) * d3 + i3,
+            Layout::Channels { block, halo } => {
+                let rows = halo.top + d2 + halo.bottom;
+                let columns = halo.left + d3 + halo.right;
+                let map = i0 * d1.div_ceil(block) + i1 / block;
+                ((map * rows + halo.top + i2) * columns + halo.left + i3) * block + i1 % block
+            }
+            Layout::KernelForward { block } => {
+                let blocks = (i0 / block) * d1.div_ceil(block) + i1 / block;
+                (((blocks * d2 + i2) * d3 + i3) * block + i1 % block) * block + i0 % block
+            }
+            Layout::KernelBackward { block } => {
+                let blocks = (i1 / block) * d0.div_ceil(block) + i0 / block;
+                (((blocks * d2 + d2 - 1 - i2) * d3 + d3 - 1 - i3) * block + i0 % block) * block + i1 % block
+            }
+            Layout::KernelPlanarInput { block } => {
+                ((((i0 / block) * d1 + i1) * d2 + i2) * d3 + i3) * block + i0 % block
+            }
+        }
+    }
+}
+
+impl fmt::Display for Layout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Layout::Plain => f.write_str("plain"),
+            Layout::Channels { block, halo } if *halo == Halo::NONE => write!(f, "nchw{block}c"),
+            Layout::Channels { block, halo: h } => {
+                write!(f, "nchw{block}c+{},{},{},{}", h.top, h.left, h.bottom, h.right)
+            }
+            Layout::KernelForward { block } => write!(f, "oihw{block}i{block}o"),
+            Layout::KernelBackward { block } => write!(f, "iohw{block}o{block}i"),
+            Layout::KernelPlanarInput { block } => write!(f, "oihw{block}o"),
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! Data without mathematics: element types, shapes, layouts, aligned memory, `.npy` files,
+//! counter-based random numbers and the error type that every other crate speaks.
+//!
+//! Nothing here computes on values; that is the duty of `striate-kernels`.
+
+mod buffer;
+mod dtype;
+mod error;
+mod layout;
+mod memory;
+pub mod npy;
+pub mod random;
+mod shape;
+
+pub use buffer::{ALIGNMENT, Buffer};
+pub use dtype::{DType, Element};
+pub use error::{Error, Result, nearest};
+pub use layout::{Halo, Layout};
+pub use memory::{Access, Memory, Mode, Place, Region, Views};
+pub use shape::Shape;

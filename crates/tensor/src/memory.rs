@@ -1,0 +1,270 @@
+//! A plan's memory, and views into it that are checked once.
+//!
+//! A plan names the [`Region`]s that a step reads and writes. [`Access::new`] proves, when the plan
+//! is made, that what is written overlaps nothing else; from then on [`Memory::open`] hands out plain
+//! slices in constant time, and the engine needs no `unsafe` of its own.
+
+use std::marker::PhantomData;
+use std::ops::Range;
+use std::ptr::NonNull;
+use std::sync::Arc;
+
+use crate::{Buffer, Element, Error, Result};
+
+/// Views that one step can have at most.
+const MAX_VIEWS: usize = 32;
+
+/// Which buffer of a [`Memory`] a region lies in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Place {
+    /// Buffer of this index that belongs to the memory alone.
+    Own(usize),
+    /// Buffer of this index that is shared with others and never written.
+    Shared(usize),
+}
+
+/// A range of bytes in one buffer.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Region {
+    /// The buffer.
+    pub place: Place,
+    /// The bytes of it.
+    pub bytes: Range<usize>,
+}
+
+/// What a step may do with a region.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Mode {
+    /// Read only; may overlap other reads.
+    Read,
+    /// Read and write; overlaps nothing else.
+    Write,
+}
+
+/// The regions of one step, proved disjoint where they are written. Reads come first.
+#[derive(Debug, Clone)]
+pub struct Access {
+    regions: Vec<Region>,
+    reads: usize,
+}
+
+impl Access {
+    /// The access to `reads` and `writes`, which must not overlap each other.
+    ///
+    /// # Errors
+    /// If a written region overlaps another region, lies in a shared buffer, or there are more than
+    /// 32 of them: a fault of the compiler, never of its user.
+    pub fn new(reads: Vec<Region>, writes: Vec<Region>) -> Result<Self> {
+        let count = reads.len();
+        let mut regions = reads;
+        regions.extend(writes);
+        if regions.len() > MAX_VIEWS {
+            return Err(Error::failed(format!(
+                "a step with {} operands; at most {MAX_VIEWS} are possible",
+                regions.len()
+            )));
+        }
+        for (i, written) in regions.iter().enumerate().skip(count) {
+            if matches!(written.place, Place::Shared(_)) {
+                return Err(Error::failed(format!("region {written:?} is shared and cannot be written")));
+            }
+            for (j, other) in regions.iter().enumerate() {
+                if i != j && overlap(written, other) {
+                    return Err(Error::failed(format!("regions {written:?} and {other:?} overlap")));
+                }
+            }
+        }
+        Ok(Access { regions, reads: count })
+    }
+
+    /// The regions, reads first.
+    pub fn regions(&self) -> &[Region] {
+        &self.regions
+    }
+}
+
+fn overlap(a: &Region, b: &Region) -> bool {
+    a.place == b.place && a.bytes.start < b.bytes.end && b.bytes.start < a.bytes.end
+}
+
+/// The buffers that a plan runs in.
+#[derive(Debug, Default)]
+pub struct Memory {
+    /// Buffers that belong to this memory alone.
+    pub own: Vec<Buffer>,
+    /// Buffers shared with other memories, such as a network's weights.
+    pub shared: Vec<Arc<Buffer>>,
+}
+
+impl Memory {
+    /// Views of the regions of `access`.
+    ///
+    /// # Panics
+    /// If a region reaches past its buffer: the access belongs to another plan's memory.
+    pub fn open<'a>(&'a mut self, access: &Access) -> Views<'a> {
+        let mut views = Views::none();
+        views.reads = access.reads;
+        for region in &access.regions {
+            let buffer: &Buffer = match region.place {
+                Place::Own(index) => &self.own[index],
+                Place::Shared(index) => &self.shared[index],
+            };
+            let Range { start, end } = region.bytes;
+            assert!(start <= end && end <= buffer.len(), "region {region:?} reaches past its buffer");
+            // SAFETY: the range was checked to lie within the buffer.
+            views.push(unsafe { buffer.start().add(start) }, end - start);
+        }
+        views
+    }
+
+    /// The bytes of `region`.
+    ///
+    /// # Panics
+    /// If the region reaches past its buffer.
+    pub fn bytes(&self, region: &Region) -> &[u8] {
+        match region.place {
+            Place::Own(index) => &self.own[index].as_bytes()[region.bytes.clone()],
+            Place::Shared(index) => &self.shared[index].as_bytes()[region.bytes.clone()],
+        }
+    }
+
+    /// The bytes of `region`, to write.
+    ///
+    /// # Panics
+    /// If the region reaches past its buffer or is shared.
+    pub fn bytes_mut(&mut self, region: &Region) -> &mut [u8] {
+        match region.place {
+            Place::Own(index) => &mut self.own[index].as_bytes_mut()[region.bytes.clone()],
+            Place::Shared(_) => panic!("a shared buffer is never written"),
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Raw {
+    start: NonNull<u8>,
+    bytes: usize,
+}
+
+/// What a kernel works on: slices to read, slices to write, none of the written ones overlapping
+/// another.
+pub struct Views<'a> {
+    raw: [Raw; MAX_VIEWS],
+    count: usize,
+    reads: usize,
+    taken: u32,
+    memory: PhantomData<&'a mut [u8]>,
+}
+
+impl<'a> Views<'a> {
+    fn none() -> Self {
+        let nothing = Raw { start: NonNull::dangling(), bytes: 0 };
+        Views { raw: [nothing; MAX_VIEWS], count: 0, reads: 0, taken: 0, memory: PhantomData }
+    }
+
+    fn push(&mut self, start: NonNull<u8>, bytes: usize) {
+        self.raw[self.count] = Raw { start, bytes };
+        self.count += 1;
+    }
+
+    /// Views of ordinary slices: how a kernel is called without a plan.
+    ///
+    /// # Panics
+    /// With more than 32 slices.
+    pub fn of<T: Element>(reads: &[&'a [T]], writes: Vec<&'a mut [T]>) -> Self {
+        let mut views = Views::none();
+        views.reads = reads.len();
+        for slice in reads {
+            views.push(NonNull::from(*slice).cast(), size_of_val(*slice));
+        }
+        for slice in writes {
+            views.push(NonNull::from(&mut *slice).cast(), size_of_val(&*slice));
+        }
+        views
+    }
+
+    /// How many slices there are to read.
+    pub fn reads(&self) -> usize {
+        self.reads
+    }
+
+    /// How many slices there are to write.
+    pub fn writes(&self) -> usize {
+        self.count - self.reads
+    }
+
+    /// The `index`th slice to read.
+    ///
+    /// # Panics
+    /// If there is none, or its bytes are no whole number of aligned elements.
+    pub fn read<T: Element>(&self, index: usize) -> &'a [T] {
+        assert!(index < self.reads, "operand {index} is not read");
+        let raw = self.raw[index];
+        // SAFETY: valid for 'a by construction; `Access` or the borrow checker proved that nothing
+        // written overlaps it.
+        bytemuck::cast_slice(unsafe { std::slice::from_raw_parts(raw.start.as_ptr(), raw.bytes) })
+    }
+
+    /// The `index`th slice to write; each can be taken once.
+    ///
+    /// # Panics
+    /// If there is none, it was taken before, or its bytes are no whole number of aligned elements.
+    pub fn write<T: Element>(&mut self, index: usize) -> &'a mut [T] {
+        let position = self.reads + index;
+        assert!(position < self.count, "operand {index} is not written");
+        assert!(self.taken & (1 << position) == 0, "operand {index} is taken twice");
+        self.taken |= 1 << position;
+        let raw = self.raw[position];
+        // SAFETY: valid for 'a, overlaps no other view, and handed out only this once.
+        bytemuck::cast_slice_mut(unsafe { std::slice::from_raw_parts_mut(raw.start.as_ptr(), raw.bytes) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn region(bytes: Range<usize>) -> Region {
+        Region { place: Place::Own(0), bytes }
+    }
+
+    #[test]
+    fn overlapping_writes_are_refused() {
+        assert!(Access::new(vec![region(0..64)], vec![region(32..96)]).is_err());
+        assert!(Access::new(vec![], vec![region(0..64), region(60..96)]).is_err());
+        assert!(Access::new(vec![region(0..64), region(0..64)], vec![region(64..96)]).is_ok());
+    }
+
+    #[test]
+    fn shared_regions_are_never_written() {
+        let shared = Region { place: Place::Shared(0), bytes: 0..4 };
+        assert!(Access::new(vec![shared.clone()], vec![]).is_ok());
+        assert!(Access::new(vec![], vec![shared]).is_err());
+    }
+
+    #[test]
+    fn views_reach_what_they_name() {
+        let mut memory = Memory { own: vec![Buffer::from_slice(&[1f32, 2., 3., 4.])], shared: vec![] };
+        let access = Access::new(vec![region(0..8)], vec![region(8..16)]).unwrap();
+        let mut views = memory.open(&access);
+        let (x, y) = (views.read::<f32>(0), views.write::<f32>(0));
+        y.copy_from_slice(x);
+        assert_eq!(memory.own[0].as_slice::<f32>(), [1., 2., 1., 2.]);
+    }
+
+    #[test]
+    #[should_panic(expected = "taken twice")]
+    fn a_slice_is_written_by_one() {
+        let mut data = [0f32; 4];
+        let mut views = Views::of(&[], vec![&mut data[..]]);
+        let _first = views.write::<f32>(0);
+        let _second = views.write::<f32>(0);
+    }
+
+    #[test]
+    #[should_panic(expected = "reaches past")]
+    fn a_foreign_access_is_caught() {
+        let mut memory = Memory { own: vec![Buffer::zeroed(8).unwrap()], shared: vec![] };
+        memory.open(&Access::new(vec![region(0..64)], vec![]).unwrap());
+    }
+}

@@ -1,0 +1,197 @@
+//! NumPy's `.npy` files, versions 1 to 3, row-major, little-endian.
+//!
+//! Source: NumPy enhancement proposal 1, "A simple file format for NumPy arrays".
+
+use std::fs::File;
+use std::io::{BufReader, BufWriter, Read, Write};
+use std::path::Path;
+
+use crate::{DType, Element, Error, Result, Shape};
+
+/// An array as it stood in a file.
+#[derive(Debug, Clone)]
+pub struct Array {
+    /// Its extents.
+    pub shape: Shape,
+    /// The type of its elements.
+    pub dtype: DType,
+    /// Its elements, row-major, little-endian.
+    pub bytes: Vec<u8>,
+}
+
+impl Array {
+    /// The elements as `f32`.
+    ///
+    /// # Errors
+    /// If they are of another type.
+    pub fn to_f32(&self) -> Result<Vec<f32>> {
+        self.elements()
+    }
+
+    /// The elements as `i64`; narrower integers are widened.
+    ///
+    /// # Errors
+    /// If they are not integers.
+    pub fn to_i64(&self) -> Result<Vec<i64>> {
+        match self.dtype {
+            DType::I32 => Ok(self.elements::<i32>()?.into_iter().map(i64::from).collect()),
+            DType::U8 => Ok(self.bytes.iter().map(|b| i64::from(*b)).collect()),
+            _ => self.elements(),
+        }
+    }
+
+    fn elements<T: Element>(&self) -> Result<Vec<T>> {
+        if self.dtype != T::DTYPE {
+            return Err(Error::input(format!("holds {}, but {} is needed", self.dtype, T::DTYPE)));
+        }
+        Ok(bytemuck::pod_collect_to_vec(&self.bytes))
+    }
+}
+
+/// Reads the array in the file at `path`.
+///
+/// # Errors
+/// If the file cannot be read, is no `.npy` file, or its size does not fit its header.
+pub fn read(path: &Path) -> Result<Array> {
+    let file = File::open(path).map_err(|e| Error::read(path, e))?;
+    let length = file.metadata().map_err(|e| Error::read(path, e))?.len();
+    parse(&mut BufReader::new(file), length).map_err(|e| e.at(path.display()))
+}
+
+/// Writes `values` of `shape` to the file at `path`.
+///
+/// # Errors
+/// If the file cannot be written.
+pub fn write<T: Element>(path: &Path, shape: &Shape, values: &[T]) -> Result<()> {
+    assert_eq!(shape.numel(), values.len(), "the shape fits the values");
+    let save = || -> std::io::Result<()> {
+        let mut file = BufWriter::new(File::create(path)?);
+        file.write_all(&header(T::DTYPE, shape))?;
+        file.write_all(bytemuck::cast_slice(values))?;
+        file.flush()
+    };
+    save().map_err(|e| Error::write(path, e))
+}
+
+fn header(dtype: DType, shape: &Shape) -> Vec<u8> {
+    let extents: String = shape.iter().map(|extent| format!("{extent}, ")).collect();
+    let descr = match dtype {
+        DType::F32 => "<f4",
+        DType::F64 => "<f8",
+        DType::I64 => "<i8",
+        DType::I32 => "<i4",
+        DType::U8 => "|u1",
+        DType::BF16 => "<V2",
+    };
+    let mut text = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({extents}), }}");
+    // Magic, version and length take 10 bytes; the data starts at a multiple of 64.
+    while (10 + text.len() + 1) % 64 != 0 {
+        text.push(' ');
+    }
+    text.push('\n');
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend((text.len() as u16).to_le_bytes());
+    bytes.extend(text.as_bytes());
+    bytes
+}
+
+fn parse(file: &mut impl Read, length: u64) -> Result<Array> {
+    let damaged = |what: &str| Error::input(format!("{what}; save it again with numpy.save"));
+    let mut start = [0u8; 8];
+    file.read_exact(&mut start).map_err(|_| damaged("is no .npy file (too short)"))?;
+    if &start[..6] != b"\x93NUMPY" {
+        return Err(damaged("is no .npy file"));
+    }
+    let wide = usize::from(start[6] >= 2) * 2 + 2;
+    let mut size = [0u8; 4];
+    file.read_exact(&mut size[..wide]).map_err(|_| damaged("is cut off in its header"))?;
+    let size = u32::from_le_bytes(size) as usize;
+    if size as u64 > length || size > 1 << 20 {
+        return Err(damaged("has an absurd header length"));
+    }
+    let mut text = vec![0u8; size];
+    file.read_exact(&mut text).map_err(|_| damaged("is cut off in its header"))?;
+    let text = String::from_utf8_lossy(&text).into_owned();
+
+    let dtype = match field(&text, "'descr'").and_then(|rest| rest.split('\'').nth(1)) {
+        Some("<f4") => DType::F32,
+        Some("<f8") => DType::F64,
+        Some("<i8") => DType::I64,
+        Some("<i4") => DType::I32,
+        Some("|u1") => DType::U8,
+        other => {
+            let found = other.unwrap_or("nothing readable");
+            return Err(Error::input(format!(
+                "holds elements of type {found}; f4, f8, i8, i4 and u1 (little-endian) are read"
+            )));
+        }
+    };
+    if field(&text, "'fortran_order'").is_none_or(|rest| !rest.starts_with("False")) {
+        return Err(Error::input("is in Fortran order; save numpy.ascontiguousarray(x)"));
+    }
+    let inside = field(&text, "'shape'")
+        .and_then(|rest| rest.strip_prefix('('))
+        .and_then(|rest| rest.split(')').next())
+        .ok_or_else(|| damaged("has no shape in its header"))?;
+    let extents = inside
+        .split(',')
+        .map(str::trim)
+        .filter(|word| !word.is_empty())
+        .map(|word| word.parse::<usize>().map_err(|_| damaged("has an unreadable shape in its header")))
+        .collect::<Result<Vec<_>>>()?;
+    let shape = Shape::new(extents);
+    let needed = shape
+        .checked_len()?
+        .checked_mul(dtype.size())
+        .ok_or_else(|| Error::input(format!("claims the shape {shape}, more than memory can hold")))?;
+    let present = length.saturating_sub((8 + wide + size) as u64);
+    if needed as u64 != present {
+        return Err(Error::input(format!(
+            "claims {needed} bytes of data (shape {shape}, {dtype}) but has {present}"
+        )));
+    }
+    let mut bytes = vec![0u8; needed];
+    file.read_exact(&mut bytes).map_err(|_| damaged("is cut off in its data"))?;
+    Ok(Array { shape, dtype, bytes })
+}
+
+/// What follows `key:` in the header's dictionary.
+fn field<'a>(text: &'a str, key: &str) -> Option<&'a str> {
+    let rest = &text[text.find(key)? + key.len()..];
+    Some(rest.trim_start().strip_prefix(':')?.trim_start())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(bytes: &[u8]) -> Result<Array> {
+        parse(&mut &bytes[..], bytes.len() as u64)
+    }
+
+    fn file(shape: [usize; 2], values: &[f32]) -> Vec<u8> {
+        let mut bytes = header(DType::F32, &shape.into());
+        bytes.extend(bytemuck::cast_slice::<f32, u8>(values));
+        bytes
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let array = parsed(&file([2, 1], &[1.5, -2.0])).unwrap();
+        assert_eq!((array.shape, array.dtype), (Shape::from([2, 1]), DType::F32));
+        assert_eq!(header(DType::F32, &Shape::from([2, 1])).len() % 64, 0);
+    }
+
+    #[test]
+    fn damaged_files_are_refused_before_memory_is_taken() {
+        let good = file([2, 1], &[1.5, -2.0]);
+        for cut in [0, 5, 9, 40, good.len() - 1] {
+            assert!(parsed(&good[..cut]).unwrap_err().is_input(), "cut at {cut}");
+        }
+        let huge = header(DType::F32, &Shape::from([1 << 40, 1 << 40]));
+        assert!(parsed(&huge).unwrap_err().to_string().contains("memory can hold"));
+        assert!(
+            parsed(&header(DType::F32, &Shape::from([1 << 40]))).unwrap_err().to_string().contains("claims")
+        );
+    }
+}
