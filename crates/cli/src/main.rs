@@ -1,1 +1,26 @@
-fn main() {}
+//! The program `striate`: verbs, words for people, JSON for programs. The only place that prints and
+//! exits.
+
+#![forbid(unsafe_code)]
+
+mod arguments;
+mod json;
+mod output;
+mod verbs;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::arguments::Arguments;
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return output::usage(&error),
+    };
+    match verbs::run(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => output::failure(&error),
+    }
+}

@@ -1,1 +1,15 @@
-//! formats
+//! Files of weights: safetensors, the self-describing model file, checkpoints.
+
+#![forbid(unsafe_code)]
+
+mod atomic;
+mod checkpoint;
+mod model;
+mod safetensors;
+mod weights;
+
+pub use atomic::{Disk, Storage, write_atomically};
+pub use checkpoint::{Checkpoint, Checkpoints, Position};
+pub use model::{Data, Evaluation, Golden, ModelFile};
+pub use safetensors::{read_safetensors, read_safetensors_bytes, safetensors_bytes};
+pub use weights::{Weights, sha256, weights_sha256};

@@ -9,8 +9,25 @@
 //! descriptor, so results do not depend on the number of threads; lanes beyond the channel count
 //! and the halo of every written value are zero.
 
+pub mod activation;
+pub mod batch_norm;
+pub mod concat;
+pub mod conv;
+pub mod cross_entropy;
+pub mod dropout;
+pub mod elementwise;
+pub mod fold;
 mod implementation;
 pub mod isa;
+pub mod linear;
+mod maps;
+pub mod optimizer;
 pub mod pool;
+pub mod pooling;
+pub mod reduce;
+pub mod reference;
+pub mod reorder;
+pub mod simd;
+pub mod softmax;
 
 pub use implementation::{Context, Implementation, Kernel, choose};

@@ -1,1 +1,16 @@
-//! vision
+//! Images: decode, resize, crop, normalise, augment, draw. Pure functions, no threads, no files.
+
+#![forbid(unsafe_code)]
+
+pub mod augment;
+mod codec;
+mod digit;
+pub mod draw;
+mod image;
+mod preprocessing;
+mod resize;
+
+pub use crate::image::Image;
+pub use codec::{decode, encode_png};
+pub use preprocessing::{Preprocessing, Step};
+pub use resize::{Filter, resize};

@@ -1,0 +1,250 @@
+//! The command line: verbs and their flags.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Classic convolutional networks: define, train, test, look inside, use. On the CPU, in one program.
+#[derive(Debug, Parser)]
+#[command(
+    name = "striate",
+    version,
+    arg_required_else_help = true,
+    after_help = "\
+Begin with:
+  striate train                              LeNet-5 on the digits that come with the program
+  striate predict runs/lenet5-digits-1/last.safetensors seven.png
+  striate inspect lenet5                     the network as a table"
+)]
+pub struct Arguments {
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Train a network; without arguments LeNet-5 on the built-in digits
+    Train(Train),
+    /// Measure a trained model on a data set: top-1 and top-5 error, confusion
+    Eval(Eval),
+    /// Say what is on pictures
+    Predict(Predict),
+    /// Show a network as a table: shapes, parameters, cost, receptive fields, memory
+    Inspect(Inspect),
+    /// List the networks that come with the program
+    Models(Models),
+    /// Put raw arrays through a network
+    Run(Run),
+    /// Data sets: what they hold, and how to get them
+    #[command(subcommand)]
+    Data(DataVerb),
+    /// List the recipes that come with the program, or print one
+    Recipes(Recipes),
+    /// Rerun a model file's own example and check what it says about itself
+    Verify(Verify),
+}
+
+/// Flags of every verb that computes.
+#[derive(Debug, Args)]
+pub struct Compute {
+    /// Threads (0: one for each core)
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub threads: usize,
+    /// Print one JSON object on stdout
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  striate train                                       the built-in digits, in seconds
+  striate train lenet5 --data mnist                   the real MNIST (see: striate data get)
+  striate train mynet.toml --data npy:FOLDER --epochs 5
+  striate train --set optim.lr=0.02 --set data.augment=affine
+  striate train --resume runs/lenet5-digits-1         go on where a run stopped
+
+A network of your own is a text file; `striate inspect lenet5 --text` shows how one reads.")]
+pub struct Train {
+    /// A network of `striate models`, a .toml text, or a .safetensors model to go on from
+    pub model: Option<String>,
+    /// Data set: digits, mnist, fashion-mnist, npy:FOLDER
+    #[arg(long, value_name = "SPEC")]
+    pub data: Option<String>,
+    /// Recipe: a name of `striate recipes`, or a .toml file
+    #[arg(long, value_name = "NAME|FILE")]
+    pub recipe: Option<String>,
+    /// Change a field of the recipe; can be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// First weights from a file
+    #[arg(long, value_name = "FILE")]
+    pub weights: Option<PathBuf>,
+    /// Folder of the run
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Times that every image is seen
+    #[arg(long, value_name = "N")]
+    pub epochs: Option<u64>,
+    /// Images in a step
+    #[arg(long, value_name = "N")]
+    pub batch: Option<usize>,
+    /// Largest learning rate
+    #[arg(long, value_name = "RATE")]
+    pub lr: Option<f32>,
+    /// Seed of everything random
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// End this call once the run stands at this step
+    #[arg(long, value_name = "K")]
+    pub steps: Option<u64>,
+    /// Go on with the run in this folder
+    #[arg(long, value_name = "DIR")]
+    pub resume: Option<PathBuf>,
+    /// With --resume: accept a checkpoint of another instruction set
+    #[arg(long)]
+    pub any_isa: bool,
+    /// Show the plan and its memory, and do not train
+    #[arg(long)]
+    pub dry_run: bool,
+    #[command(flatten)]
+    pub compute: Compute,
+}
+
+#[derive(Debug, Args)]
+pub struct Eval {
+    /// The model file
+    pub model: PathBuf,
+    /// Data set: digits, mnist, fashion-mnist, npy:FOLDER
+    #[arg(long, value_name = "SPEC")]
+    pub data: String,
+    /// How each image is seen
+    #[arg(long, default_value = "center", value_parser = ["center"])]
+    pub protocol: String,
+    #[command(flatten)]
+    pub compute: Compute,
+}
+
+#[derive(Debug, Args)]
+pub struct Predict {
+    /// The model file
+    pub model: PathBuf,
+    /// Pictures: PNG, JPEG or WebP
+    #[arg(required = true, value_name = "IMAGE")]
+    pub images: Vec<PathBuf>,
+    /// Guesses for each picture
+    #[arg(long, default_value_t = 5, value_name = "K")]
+    pub top: usize,
+    /// Write the (only) picture with its guesses as labelled bars
+    #[arg(long, value_name = "OUT.png")]
+    pub picture: Option<PathBuf>,
+    #[command(flatten)]
+    pub compute: Compute,
+}
+
+#[derive(Debug, Args)]
+pub struct Inspect {
+    /// A network of `striate models`, a .toml text, or a .safetensors model
+    pub model: String,
+    /// Give the network so many classes
+    #[arg(long, value_name = "N")]
+    pub classes: Option<usize>,
+    /// Give it images of this size
+    #[arg(long, value_name = "C,H,W")]
+    pub input: Option<String>,
+    /// Images at a time, for the memory
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub batch: usize,
+    /// Print the network's text, which `train` accepts, instead of the table
+    #[arg(long)]
+    pub text: bool,
+    /// Print the plan: steps, kernels, bytes, and the time of every step
+    #[arg(long)]
+    pub plan: bool,
+    /// With --plan: leave out a pass; can be repeated
+    #[arg(long, value_name = "PASS")]
+    pub without: Vec<String>,
+    #[command(flatten)]
+    pub compute: Compute,
+}
+
+#[derive(Debug, Args)]
+pub struct Models {
+    /// Print one JSON object on stdout
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Run {
+    /// A network of `striate models`, a .toml text, or a .safetensors model
+    pub model: String,
+    /// The input, [N, C, H, W] f32
+    #[arg(long, value_name = "X.npy")]
+    pub input: PathBuf,
+    /// Where the output goes
+    #[arg(long, value_name = "Y.npy")]
+    pub output: PathBuf,
+    /// The weights; without them they are first weights under --seed
+    #[arg(long, value_name = "FILE")]
+    pub weights: Option<PathBuf>,
+    /// Seed of first weights
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub seed: u64,
+    /// Precision of the computation
+    #[arg(long, default_value = "f32", value_parser = ["f32"])]
+    pub precision: String,
+    #[command(flatten)]
+    pub compute: Compute,
+}
+
+/// Verbs about data sets.
+#[derive(Debug, Subcommand)]
+pub enum DataVerb {
+    /// Show sizes, classes and counts of a data set
+    Info(DataInfo),
+    /// Verify and store a data set: mnist or fashion-mnist
+    Get(DataGet),
+}
+
+#[derive(Debug, Args)]
+pub struct DataInfo {
+    /// Data set: digits, mnist, fashion-mnist, npy:FOLDER
+    pub spec: String,
+    /// Write a sheet of examples
+    #[arg(long, value_name = "OUT.png")]
+    pub picture: Option<PathBuf>,
+    /// Print one JSON object on stdout
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct DataGet {
+    /// Data set: mnist or fashion-mnist
+    pub name: String,
+    /// Folder with the four IDX files, plain or .gz
+    #[arg(long, value_name = "FOLDER")]
+    pub from: PathBuf,
+    /// Print one JSON object on stdout
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Recipes {
+    /// Print this recipe with every field
+    pub name: Option<String>,
+    /// Print one JSON object on stdout
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Verify {
+    /// The model file
+    pub model: PathBuf,
+    #[command(flatten)]
+    pub compute: Compute,
+}

@@ -1,0 +1,85 @@
+//! `striate data`
+
+use anyhow::Result;
+use serde_json::json;
+use striate_data::{MnistKind, Spec, Split};
+use striate_tensor::{Error, nearest};
+use striate_vision::{draw, encode_png};
+
+use crate::arguments::{DataGet, DataInfo, DataVerb};
+use crate::json;
+use crate::output::table;
+
+pub fn run(verb: DataVerb) -> Result<()> {
+    match verb {
+        DataVerb::Info(args) => info(args),
+        DataVerb::Get(args) => get(args),
+    }
+}
+
+fn info(args: DataInfo) -> Result<()> {
+    let dataset = striate_data::load(&Spec::parse(&args.spec)?)?;
+    let parts: Vec<(&str, &Split)> = [
+        ("train", Some(&dataset.train)),
+        ("validation", dataset.validation.as_ref()),
+        ("test", dataset.test.as_ref()),
+    ]
+    .into_iter()
+    .filter_map(|(name, split)| Some((name, split?)))
+    .collect();
+    if let Some(path) = &args.picture {
+        let count = dataset.train.len().min(100);
+        let images: Option<Vec<_>> = (0..count).map(|index| dataset.train.image(index)).collect();
+        let images =
+            images.ok_or_else(|| Error::input(format!("{} holds numbers, not pictures", args.spec)))?;
+        let times = (48 / images[0].width()).max(1);
+        std::fs::write(path, encode_png(&draw::sheet(&images, 10, times))?)
+            .map_err(|e| Error::write(path, e))?;
+    }
+    let (mean, std) = dataset.train.moments();
+    if args.json {
+        let part = |(name, split): &(&str, &Split)| json!({ "name": name, "n": split.len(), "shape": split.shape, "counts": split.counts(dataset.classes.len()) });
+        return Ok(json::print(&json!({
+            "name": dataset.name,
+            "classes": dataset.classes,
+            "parts": parts.iter().map(part).collect::<Vec<_>>(),
+            "mean": mean,
+            "std": std,
+            "fingerprint": dataset.fingerprint(),
+        }))?);
+    }
+    let [c, h, w] = dataset.train.shape;
+    println!("{}: {} classes, images of {c}×{h}×{w}", dataset.name, dataset.classes.len());
+    let mut rows = vec![vec!["class".to_owned()]];
+    rows[0].extend(parts.iter().map(|(name, _)| (*name).to_owned()));
+    let counts: Vec<_> = parts.iter().map(|(_, split)| split.counts(dataset.classes.len())).collect();
+    for (index, class) in dataset.classes.iter().enumerate().take(40) {
+        let mut row = vec![class.clone()];
+        row.extend(counts.iter().map(|counts| counts[index].to_string()));
+        rows.push(row);
+    }
+    let mut total = vec!["all".to_owned()];
+    total.extend(parts.iter().map(|(_, split)| split.len().to_string()));
+    rows.push(total);
+    print!("{}", table(&rows));
+    println!(
+        "mean {mean:.4?}, deviation {std:.4?} of the training part; fingerprint {}",
+        dataset.fingerprint()
+    );
+    Ok(())
+}
+
+fn get(args: DataGet) -> Result<()> {
+    let known = [MnistKind::Mnist, MnistKind::FashionMnist].map(MnistKind::name);
+    let kind = MnistKind::find(&args.name).ok_or_else(|| {
+        let hint = nearest(&args.name, known).map_or(String::new(), |near| format!("did you mean {near}? "));
+        Error::input(format!("{}: {hint}sets that can be got are {}", args.name, known.join(", ")))
+    })?;
+    let folder = striate_data::get(kind, &args.from)?;
+    if args.json {
+        return Ok(json::print(&json!({ "name": kind.name(), "folder": folder }))?);
+    }
+    println!("{} is verified and stored in {}", kind.name(), folder.display());
+    println!("try next: striate train lenet5 --data {}", kind.name());
+    Ok(())
+}

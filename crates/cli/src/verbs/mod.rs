@@ -1,0 +1,30 @@
+//! The verbs, one file each.
+
+mod data;
+mod eval;
+mod inspect;
+mod models;
+mod predict;
+mod recipes;
+mod run;
+mod train;
+mod verify;
+
+use anyhow::Result;
+
+use crate::arguments::{Arguments, Verb};
+
+/// Does what the command line asks for.
+pub fn run(arguments: Arguments) -> Result<()> {
+    match arguments.verb {
+        Verb::Train(args) => train::run(args),
+        Verb::Eval(args) => eval::run(args),
+        Verb::Predict(args) => predict::run(args),
+        Verb::Inspect(args) => inspect::run(args),
+        Verb::Models(args) => models::run(args),
+        Verb::Run(args) => run::run(args),
+        Verb::Data(verb) => data::run(verb),
+        Verb::Recipes(args) => recipes::run(args),
+        Verb::Verify(args) => verify::run(args),
+    }
+}

@@ -1,0 +1,49 @@
+//! `striate run`
+
+use std::time::Instant;
+
+use anyhow::Result;
+use serde_json::json;
+use striate_engine::{Cpu, Inference};
+use striate_formats::{ModelFile, read_safetensors};
+use striate_predict::resolve;
+use striate_tensor::{Error, Shape, npy};
+
+use crate::arguments::Run;
+use crate::json;
+
+pub fn run(args: Run) -> Result<()> {
+    let resolved = resolve(&args.model)?;
+    let network = resolved.network;
+    let weights = match (&args.weights, resolved.model) {
+        (Some(path), _) => {
+            let (weights, metadata) = read_safetensors(path)?;
+            if metadata.contains_key("striate") { ModelFile::load(path)?.weights } else { weights }
+        }
+        (None, Some(model)) => model.weights,
+        (None, None) => {
+            eprintln!("no --weights: first weights under seed {}", args.seed);
+            Inference::initial_weights(&network, args.seed)?
+        }
+    };
+    let array = npy::read(&args.input)?;
+    let input = array.to_f32().map_err(|e| e.at(args.input.display()))?;
+    if array.shape.len() != 4 {
+        let what =
+            format!("{}: has shape {}; a network takes [N, C, H, W]", args.input.display(), array.shape);
+        return Err(Error::input(what).into());
+    }
+    let inference = Inference::new(network, &weights, Cpu::new(args.compute.threads)?)?;
+    let start = Instant::now();
+    let (shape, output) = inference.run(&array.shape, &input)?;
+    let seconds = start.elapsed().as_secs_f64();
+    npy::write(&args.output, &shape, &output)?;
+    if args.compute.json {
+        let shape: &Shape = &shape;
+        return Ok(json::print(
+            &json!({ "output_shape": json::without_batch(shape), "n": shape[0], "seconds": seconds }),
+        )?);
+    }
+    println!("{} written, shape {shape}, in {:.2} ms", args.output.display(), seconds * 1e3);
+    Ok(())
+}

@@ -1,0 +1,209 @@
+//! `striate train`
+
+use std::path::Path;
+
+use anyhow::Result;
+use serde_json::json;
+use striate_data::Spec;
+use striate_engine::{Cpu, Training};
+use striate_formats::{ModelFile, Weights, read_safetensors};
+use striate_predict::{Resolved, resolve};
+use striate_tensor::{Error, Shape};
+use striate_train::{Limits, Outcome, Recipe, Trainer, free_run_folder, read_metrics, shipped};
+use striate_vision::{draw, encode_png};
+
+use crate::arguments::Train;
+use crate::json;
+use crate::output::Watcher;
+
+pub fn run(args: Train) -> Result<()> {
+    let cpu = Cpu::new(args.compute.threads)?;
+    let limits = Limits { steps: args.steps, any_isa: args.any_isa };
+    let mut watcher = Watcher::new();
+    let trainer = match &args.resume {
+        Some(folder) => {
+            refuse_conflicts(&args)?;
+            let load = |recipe: &Recipe| striate_data::load(&Spec::parse(&recipe.data.spec)?);
+            Trainer::resume(folder, args.epochs, load, cpu, limits, &mut watcher)?
+        }
+        None => {
+            let recipe = recipe(&args)?;
+            let Resolved { mut network, model } = resolve(&recipe.model.name)?;
+            let dataset = striate_data::load(&Spec::parse(&recipe.data.spec)?)?;
+            let weights = match &args.weights {
+                Some(path) => Some(weights(path)?),
+                None => model.map(|model| model.weights),
+            };
+            if args.dry_run {
+                network.input = dataset_input(&dataset)?;
+                network.set_classes(dataset.classes.len())?;
+                let [c, h, w] = network.input;
+                let shape = Shape::from([recipe.train.batch, c, h, w]);
+                let seed = recipe.train.seed;
+                let mut training = Training::new(network, recipe.spec()?, &shape, seed, cpu)?;
+                println!("{}", training.report(&shape, None)?);
+                return Ok(());
+            }
+            let out = args.out.clone().unwrap_or_else(|| {
+                let data = recipe.data.spec.replace([':', '/', '\\', '.'], "_");
+                free_run_folder(&format!("{}-{data}", network.name))
+            });
+            Trainer::create(recipe, network, dataset, weights.as_ref(), cpu, &out)?
+        }
+    };
+    let outcome = trainer.run(limits, &mut watcher)?;
+    watcher.finish();
+    draw_curves(&outcome.run)?;
+    if args.compute.json {
+        return Ok(json::print(&as_json(&outcome, args.steps.is_some()))?);
+    }
+    tell(&outcome);
+    Ok(())
+}
+
+fn dataset_input(dataset: &striate_data::Dataset) -> Result<[usize; 3]> {
+    let first = dataset.train.select(&[0]);
+    Ok(striate_data::Prepared::new(&first, dataset.preprocessing.as_ref())?.shape())
+}
+
+/// The recipe that the command line asks for: shipped or given, then changed field by field.
+fn recipe(args: &Train) -> Result<Recipe> {
+    let mut recipe = match &args.recipe {
+        Some(name) if name.ends_with(".toml") => {
+            let path = Path::new(name);
+            let text = std::fs::read_to_string(path).map_err(|e| Error::read(path, e))?;
+            Recipe::from_text(&text).map_err(|e| e.at(name))?
+        }
+        Some(name) => shipped(name)?,
+        None => default_recipe(args)?,
+    };
+    if let Some(model) = &args.model {
+        recipe.model.name = model.clone();
+    }
+    if let Some(data) = &args.data {
+        recipe.data.spec = data.clone();
+    }
+    for assignment in &args.set {
+        recipe = recipe.with(assignment)?;
+    }
+    recipe.train.epochs = args.epochs.unwrap_or(recipe.train.epochs);
+    recipe.train.batch = args.batch.unwrap_or(recipe.train.batch);
+    recipe.train.seed = args.seed.unwrap_or(recipe.train.seed);
+    recipe.optim.lr = args.lr.unwrap_or(recipe.optim.lr);
+    recipe.check()?;
+    Ok(recipe)
+}
+
+/// The shipped recipe for this network and data, if there is one; else the one for the network on the
+/// built-in digits, or the defaults.
+fn default_recipe(args: &Train) -> Result<Recipe> {
+    let model = args.model.as_deref().unwrap_or("lenet5");
+    let data = args.data.as_deref().unwrap_or("digits");
+    let name = format!("{model}-{data}");
+    match striate_train::SHIPPED.iter().any(|recipe| recipe.name == name) {
+        true => Ok(shipped(&name)?),
+        false => Ok(Recipe::default()),
+    }
+}
+
+fn weights(path: &Path) -> Result<Weights> {
+    let (mut weights, metadata) = read_safetensors(path)?;
+    if metadata.contains_key("striate") {
+        weights = ModelFile::load(path)?.weights;
+    }
+    weights.retain(|name, _| !name.ends_with("num_batches_tracked"));
+    Ok(weights)
+}
+
+/// A resumed run has its recipe; flags that would change it are refused.
+fn refuse_conflicts(args: &Train) -> Result<()> {
+    let given = [
+        ("MODEL", args.model.is_some()),
+        ("--data", args.data.is_some()),
+        ("--recipe", args.recipe.is_some()),
+        ("--set", !args.set.is_empty()),
+        ("--weights", args.weights.is_some()),
+        ("--out", args.out.is_some()),
+        ("--batch", args.batch.is_some()),
+        ("--lr", args.lr.is_some()),
+        ("--seed", args.seed.is_some()),
+        ("--dry-run", args.dry_run),
+    ];
+    match given.iter().find(|(_, given)| *given) {
+        Some((flag, _)) => Err(Error::input(format!(
+            "{flag} cannot be used with --resume, which takes the run's own recipe; only --epochs, --steps and --threads may differ"
+        ))
+        .into()),
+        None => Ok(()),
+    }
+}
+
+/// `curves.png` in the run's folder: loss and error over the epochs.
+fn draw_curves(run: &Path) -> Result<()> {
+    let columns = read_metrics(run)?;
+    let pick = |name: &str, label: &str| {
+        let column = columns.iter().find(|(other, _)| other == name);
+        column.map(|(_, points)| (label.to_owned(), points.clone()))
+    };
+    let series = [
+        pick("train_loss", "training loss"),
+        pick("val_loss", "held-out loss"),
+        pick("val_top1_error", "held-out error"),
+    ];
+    let series: Vec<_> = series.into_iter().flatten().filter(|(_, points)| points.len() > 1).collect();
+    if series.is_empty() {
+        return Ok(());
+    }
+    let path = run.join("curves.png");
+    let picture = encode_png(&draw::curves("loss and error", "epoch", &series))?;
+    std::fs::write(&path, picture).map_err(|e| Error::write(&path, e))?;
+    Ok(())
+}
+
+fn as_json(outcome: &Outcome, steps_given: bool) -> serde_json::Value {
+    let tally = outcome.tally.as_ref();
+    let mut value = json!({
+        "epochs": outcome.epochs,
+        "steps": outcome.steps,
+        "finished": outcome.finished,
+        "seconds": outcome.seconds,
+        "images_per_second": outcome.images_per_second,
+        "train_loss": outcome.train_loss,
+        "val_loss": tally.map(striate_predict::Tally::loss),
+        "top1_error": tally.map(striate_predict::Tally::top1_error),
+        "top5_error": tally.map(striate_predict::Tally::top5_error),
+        "model": outcome.model,
+        "run": outcome.run,
+        "weights_sha256": outcome.weights_sha256,
+    });
+    if steps_given {
+        value["losses"] = json!(outcome.losses);
+    }
+    value
+}
+
+fn tell(outcome: &Outcome) {
+    let model = outcome.model.display();
+    if let Some(tally) = &outcome.tally {
+        println!(
+            "{} error {:.2} % (top 5: {:.2} %) on {} images, after {:.1} s at {:.0} images/s",
+            outcome.part,
+            tally.top1_error() * 100.0,
+            tally.top5_error() * 100.0,
+            tally.n(),
+            outcome.seconds,
+            outcome.images_per_second,
+        );
+    } else {
+        println!("stands at step {}, loss {:.4}", outcome.steps, outcome.train_loss);
+    }
+    let run = outcome.run.display();
+    println!("run folder {run}: model, recipe, metrics, curves.png, checkpoints");
+    if outcome.finished {
+        println!("try next:   striate predict {model} PICTURE.png --picture guesses.png");
+        println!("            striate inspect {model} --plan");
+        println!("            striate train --data mnist   (first: striate data get mnist --from FOLDER)");
+    } else {
+        println!("go on with: striate train --resume {run}");
+    }
+}

@@ -1,0 +1,47 @@
+//! The 1797 handwritten digits of 8×8 pixels that come with the program.
+//!
+//! Source: Alpaydin and Kaynak, "Optical recognition of handwritten digits", UCI machine learning
+//! repository, 1998 (CC BY 4.0). Every fifth sample is for testing.
+
+use smartcore::dataset::digits::load_dataset;
+use striate_vision::{Filter, Preprocessing, Step};
+
+use crate::{Dataset, Pixels, Split};
+
+/// The data set `digits`.
+pub(crate) fn digits() -> Dataset {
+    let source = load_dataset();
+    let bytes: Vec<u8> =
+        source.data.iter().map(|ink| ((ink.clamp(0.0, 16.0) * 255.0 + 8.0) / 16.0) as u8).collect();
+    let labels: Vec<i64> = source.target.iter().map(|label| *label as i64).collect();
+    let all = Split { shape: [1, 8, 8], pixels: Pixels::Bytes(bytes), labels };
+    let part = |test: bool| (0..all.len()).filter(|i| (i % 5 == 4) == test).collect::<Vec<_>>();
+    let enlarge = Step::Resize { height: 32, width: 32, filter: Filter::Bicubic };
+    // Mean and deviation of the training part, enlarged.
+    let form = |steps| Preprocessing { channels: 1, steps, mean: vec![0.3073], std: vec![0.3569] };
+    Dataset {
+        name: "digits".into(),
+        classes: (0..10).map(|digit| digit.to_string()).collect(),
+        train: all.select(&part(false)),
+        validation: None,
+        test: Some(all.select(&part(true))),
+        preprocessing: Some(form(vec![enlarge])),
+        predict: Some(form(vec![Step::Digit { ink: 32, height: 32, width: 32 }])),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_fifth_digit_is_for_testing() {
+        let digits = digits();
+        let test = digits.test.as_ref().unwrap();
+        assert_eq!((digits.train.len(), test.len()), (1438, 359));
+        digits.train.check(10).unwrap();
+        assert!(test.counts(10).iter().all(|count| (25..50).contains(count)));
+        let Pixels::Bytes(bytes) = &digits.train.pixels else { panic!("digits are bytes") };
+        assert_eq!((bytes.iter().min(), bytes.iter().max()), (Some(&0), Some(&255)));
+    }
+}

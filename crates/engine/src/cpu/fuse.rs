@@ -1,0 +1,71 @@
+//! Moves activations and residual sums into the epilogue of the convolution or linear layer that feeds
+//! them, so that a result is written once.
+
+use striate_graph::ops::Activation;
+use striate_graph::{Graph, Node, Op, ValueId};
+
+pub(super) fn fuse(graph: &mut Graph) {
+    let mut index = 0;
+    while index < graph.nodes.len() {
+        if let Some((producer, change)) = fusable(graph, index) {
+            apply(graph, producer, index, change);
+            // The merged node stands where the later one stood, one place earlier now.
+            continue;
+        }
+        index += 1;
+    }
+}
+
+enum Change {
+    Activate(Activation),
+    AddResidual(ValueId),
+}
+
+/// The node that can take over the work of the node at `index`, and how.
+fn fusable(graph: &Graph, index: usize) -> Option<(usize, Change)> {
+    let node = &graph.nodes[index];
+    if let Some(activation) = node.op.activation() {
+        let producer = only_producer(graph, index, node.inputs[0])?;
+        let free = match &graph.nodes[producer].op {
+            Op::Conv(conv) => conv.activation == Activation::None,
+            Op::Linear(linear) => linear.activation == Activation::None,
+            _ => false,
+        };
+        return free.then_some((producer, Change::Activate(activation)));
+    }
+    let Op::Add(_) = node.op else { return None };
+    let [a, b] = node.inputs[..] else { return None };
+    [(a, b), (b, a)].into_iter().find_map(|(sum, residual)| {
+        let producer = only_producer(graph, index, sum)?;
+        let Op::Conv(conv) = &graph.nodes[producer].op else { return None };
+        let free = !conv.residual && conv.activation == Activation::None && sum != residual;
+        free.then_some((producer, Change::AddResidual(residual)))
+    })
+}
+
+/// The node that makes `value`, if nobody but the node at `reader` reads it.
+fn only_producer(graph: &Graph, reader: usize, value: ValueId) -> Option<usize> {
+    let reads = graph.nodes.iter().flat_map(|node| &node.inputs).filter(|input| **input == value).count();
+    if reads != 1 || graph.outputs.contains(&value) {
+        return None;
+    }
+    graph.nodes[..reader].iter().position(|node| node.outputs == [value])
+}
+
+fn apply(graph: &mut Graph, producer: usize, index: usize, change: Change) {
+    let Node { name, inputs, op, .. } = graph.nodes[producer].clone();
+    let node = &mut graph.nodes[index];
+    node.name = format!("{name}+{}", node.name);
+    node.inputs = inputs;
+    node.op = op;
+    match (&mut node.op, change) {
+        (Op::Conv(conv), Change::Activate(activation)) => conv.activation = activation,
+        (Op::Linear(linear), Change::Activate(activation)) => linear.activation = activation,
+        (Op::Conv(conv), Change::AddResidual(residual)) => {
+            conv.residual = true;
+            node.inputs.push(residual);
+        }
+        _ => unreachable!("only convolutions and linear layers fuse"),
+    }
+    graph.nodes.remove(producer);
+}

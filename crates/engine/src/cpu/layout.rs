@@ -1,0 +1,227 @@
+//! Chooses an implementation for every operation and a layout for every value.
+//!
+//! Nodes are visited in order. Each asks its list of kernels for the first one that accepts, and gets
+//! its operands in the layouts that this kernel wants: a halo is widened where the value lies, any
+//! other disagreement is settled by a `reorder` node, which later readers share. Weights that never
+//! change are reordered once, in the preparation; weights that are trained lie as their first reader
+//! wants them, and their gradients and momenta like them.
+
+use std::collections::HashMap;
+
+use striate_graph::ops::Reorder;
+use striate_graph::{Graph, Kind, Node, Op, Role, Segment, ValueId};
+use striate_kernels::isa::Isa;
+use striate_tensor::{Halo, Layout, Result};
+
+use super::lower::{Candidates, Lowering, lower};
+use crate::backend::Fixed;
+use crate::passes::trains;
+
+/// A graph whose values have layouts, with one choice for each node.
+pub(super) struct LaidOut {
+    pub graph: Graph,
+    pub choices: Vec<Choice>,
+}
+
+/// How a node is computed.
+pub(super) enum Choice {
+    /// By the implementation at this position of its list.
+    Kernel(Box<dyn Candidates>, usize),
+    /// Not at all: the output is the input.
+    Alias,
+    /// By a copy into another layout.
+    Reorder,
+}
+
+pub(super) fn lay_out(graph: Graph, isa: Isa, fixed: &Fixed, blocked: bool) -> Result<LaidOut> {
+    let mut pass = Pass::new(graph, isa, fixed, blocked);
+    for node in std::mem::take(&mut pass.graph.nodes) {
+        pass.visit(node);
+    }
+    for index in 0..pass.graph.outputs.len() {
+        let output = pass.graph.outputs[index];
+        pass.graph.outputs[index] = pass.request(output, Layout::Plain);
+    }
+    pass.graph.nodes = pass.nodes;
+    Ok(LaidOut { graph: pass.graph, choices: pass.choices })
+}
+
+struct Pass {
+    graph: Graph,
+    isa: Isa,
+    /// Whether other layouts than the plain one are allowed.
+    blocked: bool,
+    /// Whether parameters change.
+    trains: bool,
+    /// Variables whose layout can no longer be chosen.
+    settled: Vec<bool>,
+    /// The value itself and its copies in other layouts.
+    versions: HashMap<ValueId, Vec<ValueId>>,
+    nodes: Vec<Node>,
+    choices: Vec<Choice>,
+}
+
+impl Pass {
+    fn new(mut graph: Graph, isa: Isa, fixed: &Fixed, blocked: bool) -> Self {
+        let mut settled = vec![false; graph.values.len()];
+        for (value, settled) in graph.values.iter_mut().zip(&mut settled) {
+            if let Some((layout, _)) = fixed.get(&value.name) {
+                value.layout = *layout;
+                *settled = true;
+            }
+        }
+        let trains = trains(&graph);
+        let (versions, nodes, choices) = (HashMap::new(), Vec::new(), Vec::new());
+        Pass { graph, isa, blocked, trains, settled, versions, nodes, choices }
+    }
+
+    fn visit(&mut self, node: Node) {
+        if matches!(node.op, Op::Sgd(_) | Op::Adam(_) | Op::Accumulate(_) | Op::ClipNorm(_)) {
+            return self.visit_update(node);
+        }
+        match lower(&self.graph, &node) {
+            Lowering::Alias => {
+                let input = self.request(node.inputs[0], Layout::Plain);
+                self.push(Node { inputs: vec![input], ..node }, Choice::Alias);
+            }
+            Lowering::Reorder => self.push(node, Choice::Reorder),
+            Lowering::Kernels(candidates) => {
+                let first = self.first_layout(&node);
+                let (position, layouts) = candidates.choose(self.isa, first, self.blocked);
+                let (wanted, made) = layouts.split_at(node.inputs.len());
+                let inputs = node.inputs.iter().zip(wanted).map(|(id, layout)| self.request(*id, *layout));
+                let inputs = inputs.collect();
+                let (outputs, copies) = self.place_outputs(&node, made);
+                self.push(Node { inputs, outputs, ..node }, Choice::Kernel(candidates, position));
+                for copy in copies {
+                    self.push(copy, Choice::Reorder);
+                }
+            }
+        }
+    }
+
+    /// Updates work on whole values in whatever layout they lie, the same for all operands.
+    fn visit_update(&mut self, mut node: Node) {
+        for output in &node.outputs {
+            self.settle_like_parameter(*output, &node);
+        }
+        if let Op::Accumulate(_) = node.op {
+            node.inputs[0] = self.request(node.inputs[0], self.graph.value(node.outputs[0]).layout);
+        }
+        let Lowering::Kernels(candidates) = lower(&self.graph, &node) else {
+            unreachable!("updates are kernels")
+        };
+        let (position, _) = candidates.choose(self.isa, Layout::Plain, true);
+        self.push(node, Choice::Kernel(candidates, position));
+    }
+
+    /// The layout on which the choice of a kernel is based: that of the first operand; maps that lie
+    /// plain (they come from outside, or from a flat row) count as blocked.
+    fn first_layout(&self, node: &Node) -> Layout {
+        let Some(first) = node.inputs.first() else { return Layout::Plain };
+        let value = self.graph.value(*first);
+        let is_map = value.shape.len() == 4 && value.role().is_none();
+        match value.layout {
+            Layout::Plain if is_map && self.blocked => Layout::channels(self.isa.block()),
+            layout => layout.with_halo(Halo::NONE),
+        }
+    }
+
+    /// A version of `id` that lies as `wanted`, or has a wider halo.
+    fn request(&mut self, id: ValueId, wanted: Layout) -> ValueId {
+        let is_parameter = self.graph.value(id).role() == Some(Role::Parameter);
+        if is_parameter && self.trains && !self.settled[id.0] {
+            self.graph.values[id.0].layout = wanted;
+            self.settled[id.0] = true;
+            return id;
+        }
+        let versions = self.versions.entry(id).or_insert_with(|| vec![id]);
+        for version in versions.iter() {
+            let value = &mut self.graph.values[version.0];
+            match (value.layout, wanted) {
+                (have, wanted) if have == wanted => return *version,
+                (Layout::Channels { block, halo }, Layout::Channels { block: wanted, halo: needed })
+                    if block == wanted =>
+                {
+                    value.layout = Layout::Channels { block, halo: halo.max(needed) };
+                    return *version;
+                }
+                _ => {}
+            }
+        }
+        let original = self.graph.value(id);
+        let (name, shape) = (format!("{}@{wanted}", original.name), original.shape.clone());
+        let copy = self.graph.add_computed(name.clone(), shape);
+        self.graph.values[copy.0].layout = wanted;
+        self.versions.get_mut(&id).expect("was just entered").push(copy);
+        let segment = if self.is_constant(id) { Segment::Prepare } else { Segment::Accumulate };
+        let node = Node { name, op: Reorder.into(), inputs: vec![id], outputs: vec![copy], segment };
+        self.push(node, Choice::Reorder);
+        copy
+    }
+
+    /// Whether `id` stays the same as long as the weights do.
+    fn is_constant(&self, id: ValueId) -> bool {
+        if self.graph.value(id).role().is_some() {
+            return !self.trains;
+        }
+        let maker = self.nodes.iter().find(|node| node.outputs.contains(&id));
+        maker.is_some_and(|node| node.segment == Segment::Prepare)
+    }
+
+    /// What `node` writes if its kernel makes the layouts `made`, and the copies that bring it into
+    /// variables that lie otherwise.
+    fn place_outputs(&mut self, node: &Node, made: &[Layout]) -> (Vec<ValueId>, Vec<Node>) {
+        let mut outputs = Vec::with_capacity(node.outputs.len());
+        let mut copies = Vec::new();
+        for (output, layout) in node.outputs.iter().copied().zip(made) {
+            if self.graph.value(output).kind == Kind::Computed {
+                self.graph.values[output.0].layout = *layout;
+                outputs.push(output);
+                continue;
+            }
+            self.settle_like_parameter(output, node);
+            if self.graph.value(output).layout == *layout {
+                outputs.push(output);
+                continue;
+            }
+            let (name, shape) = (&self.graph.value(output).name, self.graph.shape(output).clone());
+            let name = format!("{name}@{layout}");
+            let made = self.graph.add_computed(name.clone(), shape);
+            self.graph.values[made.0].layout = *layout;
+            outputs.push(made);
+            copies.push(Node {
+                name,
+                op: Reorder.into(),
+                inputs: vec![made],
+                outputs: vec![output],
+                segment: node.segment,
+            });
+        }
+        (outputs, copies)
+    }
+
+    /// Gives a gradient or a state the layout of its parameter.
+    fn settle_like_parameter(&mut self, id: ValueId, node: &Node) {
+        let parameter = match self.graph.value(id).role() {
+            Some(Role::Gradient) => self
+                .graph
+                .gradients
+                .iter()
+                .find(|(_, gradient)| *gradient == id)
+                .map(|(parameter, _)| *parameter),
+            Some(Role::State) => Some(node.outputs[0]),
+            _ => None,
+        };
+        if let (Some(parameter), false) = (parameter, self.settled[id.0]) {
+            self.graph.values[id.0].layout = self.graph.value(parameter).layout;
+            self.settled[id.0] = true;
+        }
+    }
+
+    fn push(&mut self, node: Node, choice: Choice) {
+        self.settled.resize(self.graph.values.len(), false);
+        self.nodes.push(node);
+        self.choices.push(choice);
+    }
+}

@@ -1,0 +1,41 @@
+//! Convolution in its three directions.
+
+use striate_graph::ops::Conv;
+use striate_graph::{Graph, Node};
+use striate_kernels::conv::{self, ConvDesc};
+
+use super::{Lowering, input_shape, kernel_activation, kernels, output_shape};
+
+pub(super) fn forward(graph: &Graph, node: &Node, op: &Conv) -> Lowering {
+    kernels(descriptor(op, input_shape(graph, node), output_shape(graph, node)), conv::forward())
+}
+
+/// Operands: dy, weight; output: dx.
+pub(super) fn data_gradient(graph: &Graph, node: &Node, op: &Conv) -> Lowering {
+    let desc = descriptor(op, output_shape(graph, node), input_shape(graph, node));
+    kernels(desc, conv::data_gradient())
+}
+
+/// Operands: x, dy; output: dw.
+pub(super) fn weight_gradient(graph: &Graph, node: &Node, op: &Conv) -> Lowering {
+    let dy = graph.shape(node.inputs[1]).nchw();
+    kernels(descriptor(op, input_shape(graph, node), dy), conv::weight_gradient())
+}
+
+fn descriptor(op: &Conv, x: [usize; 4], y: [usize; 4]) -> ConvDesc {
+    ConvDesc {
+        batch: x[0],
+        in_channels: x[1],
+        out_channels: y[1],
+        groups: op.groups,
+        input: [x[2], x[3]],
+        output: [y[2], y[3]],
+        kernel: op.kernel_size.array(),
+        stride: op.stride.array(),
+        dilation: op.dilation.array(),
+        padding: [op.padding.top, op.padding.left],
+        bias: op.bias,
+        residual: op.residual,
+        activation: kernel_activation(op.activation),
+    }
+}

@@ -1,0 +1,32 @@
+//! Operations on each element by itself.
+
+use striate_graph::ops::{Activation, Dropout};
+use striate_graph::{Graph, Node};
+use striate_kernels::dropout::{self, DropoutDesc};
+use striate_kernels::elementwise::{self, Elementwise, ElementwiseDesc};
+
+use super::{Lowering, input_shape, kernel_activation, kernels};
+
+pub(super) fn activation(graph: &Graph, node: &Node) -> Lowering {
+    let activation = node.op.activation().expect("the node is an activation");
+    listed(graph, node, Elementwise::Apply(kernel_activation(activation)))
+}
+
+/// Operands: y, dy; output: dx.
+pub(super) fn activation_gradient(graph: &Graph, node: &Node, activation: Activation) -> Lowering {
+    listed(graph, node, Elementwise::Gradient(kernel_activation(activation)))
+}
+
+pub(super) fn add(graph: &Graph, node: &Node) -> Lowering {
+    listed(graph, node, Elementwise::Add)
+}
+
+/// Operands: x, seed, step.
+pub(super) fn dropout(graph: &Graph, node: &Node, op: &Dropout) -> Lowering {
+    let desc = DropoutDesc { shape: input_shape(graph, node), probability: op.probability, salt: op.salt };
+    kernels(desc, dropout::list())
+}
+
+fn listed(graph: &Graph, node: &Node, op: Elementwise) -> Lowering {
+    kernels(ElementwiseDesc { shape: input_shape(graph, node), op }, elementwise::list())
+}

@@ -1,0 +1,123 @@
+//! From a node to the list of kernels that can compute it, one file a family of operations.
+
+mod conv;
+mod elementwise;
+mod join;
+mod linear;
+mod loss;
+mod normalization;
+mod pooling;
+mod update;
+
+use striate_graph::ops::Activation;
+use striate_graph::{Graph, Node, Op};
+use striate_kernels::isa::Isa;
+use striate_kernels::{Implementation, Kernel, activation};
+use striate_tensor::Layout;
+
+/// What a node becomes.
+pub(super) enum Lowering {
+    /// One of a list of kernels.
+    Kernels(Box<dyn Candidates>),
+    /// Nothing: its output is its input under another shape, both plain.
+    Alias,
+    /// A copy into another layout.
+    Reorder,
+}
+
+/// A descriptor with its ordered list of implementations.
+pub(super) trait Candidates {
+    /// The first implementation that accepts: its position and the layouts that it wants. Without
+    /// `blocked`, only those that want everything plain.
+    fn choose(&self, isa: Isa, first: Layout, blocked: bool) -> (usize, Vec<Layout>);
+    /// The name of the implementation at `position`.
+    fn name(&self, position: usize) -> &'static str;
+    /// Its kernel for these layouts.
+    fn prepare(&self, position: usize, isa: Isa, layouts: &[Layout]) -> Box<dyn Kernel>;
+}
+
+struct Listed<D: 'static> {
+    desc: D,
+    list: &'static [&'static dyn Implementation<D>],
+}
+
+impl<D> Candidates for Listed<D> {
+    fn choose(&self, isa: Isa, first: Layout, blocked: bool) -> (usize, Vec<Layout>) {
+        let accepted = |(position, candidate): (usize, &&dyn Implementation<D>)| {
+            let layouts = candidate.accepts(&self.desc, isa, first)?;
+            let fits = blocked || layouts.iter().all(|layout| *layout == Layout::Plain);
+            fits.then_some((position, layouts))
+        };
+        self.list.iter().enumerate().find_map(accepted).expect("the reference accepts everything")
+    }
+
+    fn name(&self, position: usize) -> &'static str {
+        self.list[position].name()
+    }
+
+    fn prepare(&self, position: usize, isa: Isa, layouts: &[Layout]) -> Box<dyn Kernel> {
+        self.list[position].prepare(&self.desc, isa, layouts)
+    }
+}
+
+fn kernels<D: 'static>(desc: D, list: &'static [&'static dyn Implementation<D>]) -> Lowering {
+    Lowering::Kernels(Box::new(Listed { desc, list }))
+}
+
+/// What `node` of `graph` becomes.
+pub(super) fn lower(graph: &Graph, node: &Node) -> Lowering {
+    match &node.op {
+        Op::Conv(conv) => conv::forward(graph, node, conv),
+        Op::ConvDataGradient(conv) => conv::data_gradient(graph, node, &conv.0),
+        Op::ConvWeightGradient(conv) => conv::weight_gradient(graph, node, &conv.0),
+        Op::Linear(linear) => linear::forward(graph, node, linear),
+        Op::LinearDataGradient(_) => linear::data_gradient(graph, node),
+        Op::LinearWeightGradient(_) => linear::weight_gradient(graph, node),
+        Op::MaxPool(pool) => pooling::max_pool(graph, node, pool),
+        Op::AveragePool(pool) => pooling::average_pool(graph, node, pool),
+        Op::GlobalAveragePool(_) => pooling::global_average_pool(graph, node),
+        Op::MaxPoolGradient(pool) => pooling::max_pool_gradient(graph, node, &pool.0),
+        Op::AveragePoolGradient(pool) => pooling::average_pool_gradient(graph, node, &pool.0),
+        Op::Relu(_) | Op::Relu6(_) | Op::Tanh(_) | Op::Sigmoid(_) => elementwise::activation(graph, node),
+        Op::ActivationGradient(gradient) => elementwise::activation_gradient(graph, node, gradient.0),
+        Op::Add(_) => elementwise::add(graph, node),
+        Op::Dropout(dropout) => elementwise::dropout(graph, node, dropout),
+        Op::BatchNorm(norm) => normalization::inference(graph, node, norm),
+        Op::BatchNormTraining(norm) => normalization::training(graph, node, &norm.0),
+        Op::BatchNormGradient(norm) => normalization::gradient(graph, node, &norm.0),
+        Op::FoldBatchNorm(fold) => normalization::fold(graph, node, fold),
+        Op::Concat(_) => join::concat(graph, node),
+        Op::ConcatGradient(_) => join::gradient(graph, node),
+        Op::Softmax(_) => loss::softmax(graph, node),
+        Op::SoftmaxGradient(_) => loss::softmax_gradient(graph, node),
+        Op::CrossEntropy(loss) => loss::cross_entropy(graph, node, loss),
+        Op::CrossEntropyGradient(loss) => loss::cross_entropy_gradient(graph, node, &loss.0),
+        Op::ChannelSum(_) => join::channel_sum(graph, node),
+        Op::Sgd(sgd) => update::sgd(graph, node, sgd),
+        Op::Adam(adam) => update::adam(graph, node, adam),
+        Op::Accumulate(_) => update::accumulate(graph, node),
+        Op::ClipNorm(clip) => update::clip_norm(graph, node, clip),
+        Op::Flatten(_) | Op::Reshape(_) => Lowering::Alias,
+        Op::Reorder(_) => Lowering::Reorder,
+    }
+}
+
+/// `[N, C, H, W]` of the node's first input.
+fn input_shape(graph: &Graph, node: &Node) -> [usize; 4] {
+    graph.shape(node.inputs[0]).nchw()
+}
+
+/// `[N, C, H, W]` of the node's first output.
+fn output_shape(graph: &Graph, node: &Node) -> [usize; 4] {
+    graph.shape(node.outputs[0]).nchw()
+}
+
+fn kernel_activation(activation: Activation) -> activation::Activation {
+    match activation {
+        Activation::None => activation::Activation::None,
+        Activation::Relu => activation::Activation::Relu,
+        Activation::Relu6 => activation::Activation::Relu6,
+        Activation::Tanh => activation::Activation::Tanh,
+        Activation::Sigmoid => activation::Activation::Sigmoid,
+    }
+}

@@ -1,0 +1,36 @@
+//! Batch normalisation: inference, training, gradient, folding.
+
+use striate_graph::ops::{BatchNorm, FoldBatchNorm};
+use striate_graph::{Graph, Node};
+use striate_kernels::batch_norm::{self, BatchNormDesc};
+use striate_kernels::fold::{self, FoldDesc};
+
+use super::{Lowering, input_shape, kernels};
+
+pub(super) fn inference(graph: &Graph, node: &Node, op: &BatchNorm) -> Lowering {
+    kernels(descriptor(graph, node, op), batch_norm::inference())
+}
+
+pub(super) fn training(graph: &Graph, node: &Node, op: &BatchNorm) -> Lowering {
+    kernels(descriptor(graph, node, op), batch_norm::training())
+}
+
+pub(super) fn gradient(graph: &Graph, node: &Node, op: &BatchNorm) -> Lowering {
+    kernels(descriptor(graph, node, op), batch_norm::gradient())
+}
+
+/// Operands: weight, γ, β, mean, variance, and a bias if there is one.
+pub(super) fn fold(graph: &Graph, node: &Node, op: &FoldBatchNorm) -> Lowering {
+    let weight = graph.shape(node.inputs[0]);
+    let desc = FoldDesc {
+        channels: weight[0],
+        inner: weight[1..].iter().product(),
+        epsilon: op.epsilon,
+        bias: node.inputs.len() == 6,
+    };
+    kernels(desc, fold::list())
+}
+
+fn descriptor(graph: &Graph, node: &Node, op: &BatchNorm) -> BatchNormDesc {
+    BatchNormDesc { shape: input_shape(graph, node), epsilon: op.epsilon, momentum: op.momentum }
+}

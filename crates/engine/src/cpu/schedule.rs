@@ -1,0 +1,307 @@
+//! From a graph with layouts and choices to a plan: kernels are bound, values get their places.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use striate_graph::ops::Conv;
+use striate_graph::{Graph, Kind, Node, Op, Role, Segment, ValueId};
+use striate_kernels::isa::Isa;
+use striate_kernels::{Kernel, reorder};
+use striate_tensor::{ALIGNMENT, Access, Layout, Place, Region, Result, Shape};
+
+use super::layout::{Choice, LaidOut};
+use super::memory::{Need, place};
+use crate::backend::Fixed;
+use crate::passes::trains;
+use crate::plan::{PlacedVariable, Plan, Preparation, SharedSource, Step};
+
+/// The buffers of a training plan after the arena, in order.
+const VARIABLE_ROLES: [Role; 5] = [Role::Parameter, Role::Gradient, Role::State, Role::Buffer, Role::Scalar];
+
+pub(super) fn schedule(laid_out: LaidOut, isa: Isa, fixed: &Fixed, share: bool) -> Result<Plan> {
+    let LaidOut { graph, choices } = laid_out;
+    let (bound, aliases) = bind(&graph, choices, isa);
+    let mut places = Places { regions: HashMap::new(), aliases };
+    let (once, each): (Vec<Bound>, Vec<Bound>) =
+        bound.into_iter().partition(|step| step.node.segment == Segment::Prepare);
+
+    let variables = if trains(&graph) { places.place_variables(&graph, fixed) } else { Vec::new() };
+    let mut variable_bytes = vec![0; if variables.is_empty() { 0 } else { VARIABLE_ROLES.len() }];
+    for variable in &variables {
+        let Place::Own(buffer) = variable.region.place else { unreachable!("variables are owned") };
+        let size = &mut variable_bytes[buffer - 1];
+        *size = (*size).max(variable.region.bytes.end.next_multiple_of(ALIGNMENT));
+    }
+    let preparation = prepare(&graph, once)?;
+    let shared = places.place_shared(&graph, &each, &preparation);
+    let shared_bytes = shared_bytes(&graph, &shared, &preparation);
+    let scratch = places.place_work(&graph, &each, share);
+    let steps = each
+        .into_iter()
+        .zip(scratch.regions)
+        .map(|(step, scratch)| step.finish(&graph, &places, scratch))
+        .collect::<Result<Vec<Step>>>()?;
+    Ok(Plan {
+        inputs: graph.inputs.iter().map(|id| places.region(*id)).collect(),
+        outputs: graph.outputs.iter().map(|id| places.region(*id)).collect(),
+        graph,
+        preparation,
+        steps,
+        work_bytes: scratch.work_bytes,
+        variable_bytes,
+        variables,
+        shared,
+        shared_bytes,
+    })
+}
+
+/// A node with its kernel.
+struct Bound {
+    node: Node,
+    algorithm: &'static str,
+    kernel: Box<dyn Kernel>,
+}
+
+/// Binds each node's kernel to its layouts; nodes that are aliases vanish into the second result.
+fn bind(graph: &Graph, choices: Vec<Choice>, isa: Isa) -> (Vec<Bound>, HashMap<ValueId, ValueId>) {
+    let mut aliases = HashMap::new();
+    let mut bound = Vec::with_capacity(choices.len());
+    for (node, choice) in graph.nodes.iter().zip(choices) {
+        let operands = node.inputs.iter().chain(&node.outputs);
+        let layouts: Vec<Layout> = operands.map(|id| graph.value(*id).layout).collect();
+        let (algorithm, kernel) = match choice {
+            Choice::Alias => {
+                aliases.insert(node.outputs[0], node.inputs[0]);
+                continue;
+            }
+            Choice::Reorder => {
+                let shape = graph.shape(node.inputs[0]).nchw();
+                ("reorder", reorder::kernel(shape, layouts[0], layouts[1], isa))
+            }
+            Choice::Kernel(candidates, position) => {
+                (candidates.name(position), candidates.prepare(position, isa, &layouts))
+            }
+        };
+        bound.push(Bound { node: node.clone(), algorithm, kernel });
+    }
+    (bound, aliases)
+}
+
+impl Bound {
+    fn finish(self, graph: &Graph, places: &Places, scratch: Option<Region>) -> Result<Step> {
+        let reads: Vec<Region> = self.node.inputs.iter().map(|id| places.region(*id)).collect();
+        let mut writes: Vec<Region> = self.node.outputs.iter().map(|id| places.region(*id)).collect();
+        if let Op::ClipNorm(_) = self.node.op {
+            writes = join_neighbours(writes);
+        }
+        writes.extend(scratch);
+        let access = Access::new(reads, writes).map_err(|e| e.at(format!("step {}", self.node.name)))?;
+        let bytes = access.regions().iter().map(|region| region.bytes.len() as u64).sum();
+        let output = graph.value(self.node.outputs[0]);
+        Ok(Step {
+            op: self.node.op.name(),
+            algorithm: self.algorithm,
+            segment: self.node.segment,
+            flops: flops(graph, &self.node),
+            bytes,
+            output: output.shape.clone(),
+            layout: output.layout,
+            name: self.node.name,
+            kernel: self.kernel,
+            access,
+        })
+    }
+
+    fn scratch_bytes(&self) -> usize {
+        self.kernel.scratch_len() * size_of::<f32>()
+    }
+}
+
+/// All but the last region (the norm), which lie side by side, as one.
+fn join_neighbours(mut regions: Vec<Region>) -> Vec<Region> {
+    let norm = regions.pop().expect("clip_norm writes its norm");
+    let start = regions.iter().map(|region| region.bytes.start).min().unwrap_or(0);
+    let end = regions.iter().map(|region| region.bytes.end).max().unwrap_or(0);
+    let place = regions[0].place;
+    vec![Region { place, bytes: start..end.next_multiple_of(ALIGNMENT) }, norm]
+}
+
+/// Floating-point operations of `node`: two for each multiply-add; a gradient costs what its forward
+/// pass costs.
+fn flops(graph: &Graph, node: &Node) -> u64 {
+    let shape = |id: ValueId| graph.shape(id);
+    let taps = |conv: &Conv, y: &Shape, channels: usize| {
+        y.numel() * channels / conv.groups * conv.kernel_size.h * conv.kernel_size.w
+    };
+    let macs = match &node.op {
+        Op::Conv(conv) => taps(conv, shape(node.outputs[0]), shape(node.inputs[0])[1]),
+        Op::ConvDataGradient(conv) => taps(&conv.0, shape(node.inputs[0]), shape(node.outputs[0])[1]),
+        Op::ConvWeightGradient(conv) => taps(&conv.0, shape(node.inputs[1]), shape(node.inputs[0])[1]),
+        Op::Linear(_) => shape(node.outputs[0]).numel() * shape(node.inputs[0])[1],
+        Op::LinearDataGradient(_) => shape(node.inputs[0]).numel() * shape(node.outputs[0])[1],
+        Op::LinearWeightGradient(_) => shape(node.inputs[1]).numel() * shape(node.inputs[0])[1],
+        _ => 0,
+    };
+    2 * macs as u64
+}
+
+/// The preparation: every value has a buffer of its own, variables are shared.
+fn prepare(graph: &Graph, bound: Vec<Bound>) -> Result<Preparation> {
+    let mut preparation = Preparation::default();
+    let mut places = Places { regions: HashMap::new(), aliases: HashMap::new() };
+    for step in bound {
+        for input in &step.node.inputs {
+            let value = graph.value(*input);
+            if value.role().is_some() && !places.regions.contains_key(input) {
+                let place = Place::Shared(preparation.sources.len());
+                places.regions.insert(*input, Region { place, bytes: 0..value.bytes() });
+                preparation.sources.push(value.name.clone());
+            }
+        }
+        for output in &step.node.outputs {
+            let value = graph.value(*output);
+            let place = Place::Own(preparation.results.len());
+            places.regions.insert(*output, Region { place, bytes: 0..value.bytes() });
+            preparation.results.push((value.name.clone(), value.bytes()));
+        }
+        let scratch = (step.scratch_bytes() > 0).then(|| {
+            let place = Place::Own(preparation.results.len());
+            preparation.results.push((format!("{}.scratch", step.node.name), step.scratch_bytes()));
+            Region { place, bytes: 0..step.scratch_bytes() }
+        });
+        preparation.steps.push(step.finish(graph, &places, scratch)?);
+    }
+    Ok(preparation)
+}
+
+/// Bytes of all shared buffers: canonical variables and prepared values.
+fn shared_bytes(graph: &Graph, shared: &[SharedSource], preparation: &Preparation) -> usize {
+    let prepared: usize = preparation.results.iter().map(|(_, bytes)| bytes).sum();
+    let is_used = |name: &String| {
+        preparation.sources.contains(name)
+            || shared.iter().any(|source| matches!(source, SharedSource::Variable(other) if other == name))
+    };
+    let variables = graph.values.iter().filter(|value| value.role().is_some() && is_used(&value.name));
+    prepared + variables.map(|value| value.bytes()).sum::<usize>()
+}
+
+struct Places {
+    regions: HashMap<ValueId, Region>,
+    aliases: HashMap<ValueId, ValueId>,
+}
+
+/// What the arena holds besides values.
+struct Work {
+    work_bytes: usize,
+    /// The scratch memory of each step.
+    regions: Vec<Option<Region>>,
+}
+
+impl Places {
+    fn root(&self, mut id: ValueId) -> ValueId {
+        while let Some(original) = self.aliases.get(&id) {
+            id = *original;
+        }
+        id
+    }
+
+    fn region(&self, id: ValueId) -> Region {
+        self.regions[&self.root(id)].clone()
+    }
+
+    /// Variables of one role lie side by side, gradients in the order in which they are made.
+    fn place_variables(&mut self, graph: &Graph, fixed: &Fixed) -> Vec<PlacedVariable> {
+        let mut variables = Vec::new();
+        for (buffer, role) in VARIABLE_ROLES.into_iter().enumerate() {
+            let ids: Vec<ValueId> = match role {
+                Role::Gradient => graph.gradients.iter().map(|(_, gradient)| *gradient).collect(),
+                _ => graph.variables(role).map(|(id, _)| id).collect(),
+            };
+            let mut offset = 0;
+            for id in ids {
+                let value = graph.value(id);
+                let region = match fixed.get(&value.name) {
+                    Some((_, region)) => region.clone(),
+                    None => Region { place: Place::Own(buffer + 1), bytes: offset..offset + value.bytes() },
+                };
+                offset = region.bytes.end.next_multiple_of(ALIGNMENT);
+                self.regions.insert(id, region.clone());
+                variables.push(PlacedVariable { id, role, region });
+            }
+        }
+        variables
+    }
+
+    /// Variables that never change, and what the preparation made of them.
+    fn place_shared(
+        &mut self,
+        graph: &Graph,
+        steps: &[Bound],
+        preparation: &Preparation,
+    ) -> Vec<SharedSource> {
+        let mut shared = Vec::new();
+        for id in steps.iter().flat_map(|step| &step.node.inputs) {
+            let root = self.root(*id);
+            let value = graph.value(root);
+            let source = match value.role() {
+                Some(_) => SharedSource::Variable(value.name.clone()),
+                None if preparation.results.iter().any(|(name, _)| *name == value.name) => {
+                    SharedSource::Prepared(value.name.clone())
+                }
+                None => continue,
+            };
+            if let Entry::Vacant(place) = self.regions.entry(root) {
+                let region = Region { place: Place::Shared(shared.len()), bytes: 0..value.bytes() };
+                place.insert(region);
+                shared.push(source);
+            }
+        }
+        shared
+    }
+
+    /// Inputs, computed values and scratch memory, in the arena.
+    fn place_work(&mut self, graph: &Graph, steps: &[Bound], share: bool) -> Work {
+        let end = steps.len();
+        let mut lives: HashMap<ValueId, (usize, usize)> = HashMap::new();
+        let mut order: Vec<ValueId> = Vec::new();
+        let mut touch = |id: ValueId, at: usize| {
+            let life = lives.entry(id).or_insert_with(|| {
+                order.push(id);
+                (at, at)
+            });
+            life.1 = life.1.max(at);
+        };
+        graph.inputs.iter().for_each(|id| touch(*id, 0));
+        for (index, step) in steps.iter().enumerate() {
+            step.node.inputs.iter().chain(&step.node.outputs).for_each(|id| touch(self.root(*id), index));
+        }
+        graph.outputs.iter().for_each(|id| touch(self.root(*id), end));
+
+        let owned: Vec<ValueId> = order.into_iter().filter(|id| !self.regions.contains_key(id)).collect();
+        debug_assert!(owned.iter().all(|id| !matches!(graph.value(*id).kind, Kind::Variable { .. })));
+        let mut needs: Vec<Need> = owned
+            .iter()
+            .map(|id| Need { bytes: graph.value(*id).bytes(), first: lives[id].0, last: lives[id].1 })
+            .collect();
+        let scratch: Vec<usize> =
+            (0..steps.len()).filter(|index| steps[*index].scratch_bytes() > 0).collect();
+        needs.extend(scratch.iter().map(|at| Need {
+            bytes: steps[*at].scratch_bytes(),
+            first: *at,
+            last: *at,
+        }));
+        let (offsets, work_bytes) = place(&needs, share);
+        let region = |index: usize| Region {
+            place: Place::Own(0),
+            bytes: offsets[index]..offsets[index] + needs[index].bytes,
+        };
+        for (index, id) in owned.iter().enumerate() {
+            self.regions.insert(*id, region(index));
+        }
+        let mut regions = vec![None; steps.len()];
+        for (index, at) in scratch.iter().enumerate() {
+            regions[*at] = Some(region(owned.len() + index));
+        }
+        Work { work_bytes, regions }
+    }
+}

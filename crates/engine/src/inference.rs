@@ -1,0 +1,250 @@
+//! A network with fixed weights: plans by input shape, weights prepared once and shared.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use striate_graph::{Graph, Network, Role, Segment, initial_values};
+use striate_kernels::Context;
+use striate_tensor::{Buffer, Error, Memory, Result, Shape};
+
+use crate::backend::{Backend, Fixed};
+use crate::clock::Clock;
+use crate::cpu::Cpu;
+use crate::plan::{Plan, SharedSource};
+use crate::report::PlanReport;
+use crate::{Variables, passes};
+
+/// A network with fixed weights, ready for inputs of any shape that it accepts.
+///
+/// Can be shared between threads; each run takes a workspace of its own.
+pub struct Inference {
+    network: Network,
+    cpu: Cpu,
+    weights: HashMap<String, Arc<Buffer>>,
+    prepared: Mutex<HashMap<String, Arc<Buffer>>>,
+    plans: Mutex<HashMap<Shape, Arc<Ready>>>,
+}
+
+/// A plan with its weights and the workspaces that are free.
+struct Ready {
+    plan: Plan,
+    shared: Vec<Arc<Buffer>>,
+    workspaces: Mutex<Vec<Memory>>,
+}
+
+impl Inference {
+    /// `network` with `weights`, all its parameters and buffers by name.
+    ///
+    /// # Errors
+    /// If a variable is missing or has another shape.
+    pub fn new(network: Network, weights: &Variables, cpu: Cpu) -> Result<Inference> {
+        let mut buffers = HashMap::new();
+        for (name, shape) in network.variables()? {
+            let Some((given, values)) = weights.get(&name) else {
+                return Err(Error::input(format!("network {}: no weights for {name}", network.name)));
+            };
+            if *given != shape || values.len() != shape.numel() {
+                let what = format!("{name} has shape {given}, but {shape} is needed");
+                return Err(Error::input(format!("network {}: {what}", network.name)));
+            }
+            buffers.insert(name, Arc::new(Buffer::from_slice(values)));
+        }
+        Ok(Inference { network, cpu, weights: buffers, prepared: Mutex::default(), plans: Mutex::default() })
+    }
+
+    /// First weights of `network` under `seed`: a pure function of both.
+    ///
+    /// # Errors
+    /// If the network is faulty.
+    pub fn initial_weights(network: &Network, seed: u64) -> Result<Variables> {
+        let graph = network.graph(1)?;
+        let stored = graph.variables(Role::Parameter).chain(graph.variables(Role::Buffer));
+        Ok(stored
+            .map(|(_, value)| {
+                let striate_graph::Kind::Variable { init, fan, .. } = value.kind else {
+                    unreachable!("a variable is of the variable kind")
+                };
+                let values = initial_values(init, &value.name, &value.shape, fan, seed);
+                (value.name.clone(), (value.shape.clone(), values))
+            })
+            .collect())
+    }
+
+    /// The network.
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// The processor that it runs on.
+    pub fn cpu(&self) -> &Cpu {
+        &self.cpu
+    }
+
+    /// Runs the network on `input` of `shape` `[N, C, H, W]`; returns the output with its shape.
+    ///
+    /// # Errors
+    /// If the shape does not fit the network or the input.
+    pub fn run(&self, shape: &Shape, input: &[f32]) -> Result<(Shape, Vec<f32>)> {
+        let ready = self.ready(shape)?;
+        let output = ready.plan.graph.shape(ready.plan.graph.outputs[0]).clone();
+        let mut values = vec![0.0; output.numel()];
+        self.run_ready(&ready, shape, input, &mut values, None)?;
+        Ok((output, values))
+    }
+
+    /// As [`Inference::run`], into `output`, without allocating once the shape is known.
+    ///
+    /// # Errors
+    /// As [`Inference::run`], or if `output` has another length than the network's output.
+    pub fn run_into(&self, shape: &Shape, input: &[f32], output: &mut [f32]) -> Result<()> {
+        let ready = self.ready(shape)?;
+        self.run_ready(&ready, shape, input, output, None)
+    }
+
+    /// The plan for inputs of `shape`, as a table.
+    ///
+    /// # Errors
+    /// If the shape does not fit the network.
+    pub fn report(&self, shape: &Shape) -> Result<PlanReport> {
+        Ok(PlanReport::new(&self.ready(shape)?.plan, self.cpu.name(), None))
+    }
+
+    /// The plan's table with the mean time of each step over `runs` runs on `input`.
+    ///
+    /// # Errors
+    /// As [`Inference::run`].
+    pub fn profile(
+        &self,
+        shape: &Shape,
+        input: &[f32],
+        runs: usize,
+        clock: &dyn Clock,
+    ) -> Result<PlanReport> {
+        let ready = self.ready(shape)?;
+        let mut output = vec![0.0; ready.plan.graph.shape(ready.plan.graph.outputs[0]).numel()];
+        let mut seconds = vec![0.0; ready.plan.steps.len()];
+        for _ in 0..runs {
+            self.run_ready(&ready, shape, input, &mut output, Some((clock, &mut seconds)))?;
+        }
+        seconds.iter_mut().for_each(|total| *total /= runs.max(1) as f64);
+        Ok(PlanReport::new(&ready.plan, self.cpu.name(), Some(&seconds)))
+    }
+
+    /// The most bytes that a run on inputs of `shape` occupies, weights included.
+    ///
+    /// # Errors
+    /// If the shape does not fit the network.
+    pub fn peak_bytes(&self, shape: &Shape) -> Result<usize> {
+        Ok(self.ready(shape)?.plan.peak_bytes())
+    }
+
+    /// The plan of `network` for inputs of `shape`, without weights and without memory.
+    ///
+    /// # Errors
+    /// If the shape does not fit the network.
+    pub fn plan(network: &Network, shape: &Shape, cpu: &Cpu) -> Result<Plan> {
+        let mut graph = network.graph_for(shape)?;
+        passes::run_neutral(&mut graph, cpu.disabled());
+        cpu.compile(graph, &Fixed::new())
+    }
+
+    fn run_ready(
+        &self,
+        ready: &Ready,
+        shape: &Shape,
+        input: &[f32],
+        output: &mut [f32],
+        profile: Option<(&dyn Clock, &mut [f64])>,
+    ) -> Result<()> {
+        if input.len() != shape.numel() {
+            let count = input.len();
+            return Err(Error::input(format!("the input has {count} values, but its shape is {shape}")));
+        }
+        let mut memory = ready.take_workspace()?;
+        let plan = &ready.plan;
+        memory.bytes_mut(&plan.inputs[0]).copy_from_slice(bytemuck::cast_slice(input));
+        plan.run(Segment::Accumulate, &mut memory, Context { pool: self.cpu.pool() }, profile);
+        let result: &[f32] = bytemuck::cast_slice(memory.bytes(&plan.outputs[0]));
+        let fits = result.len() == output.len();
+        if fits {
+            output.copy_from_slice(result);
+        }
+        lock(&ready.workspaces).push(memory);
+        if fits { Ok(()) } else { Err(Error::failed("the output has another length than the place for it")) }
+    }
+
+    fn ready(&self, shape: &Shape) -> Result<Arc<Ready>> {
+        if let Some(ready) = lock(&self.plans).get(shape) {
+            return Ok(ready.clone());
+        }
+        self.check_variables(&self.network.graph_for(shape)?)?;
+        let plan = Inference::plan(&self.network, shape, &self.cpu)?;
+        let shared = self.share(&plan)?;
+        let ready = Arc::new(Ready { plan, shared, workspaces: Mutex::default() });
+        lock(&self.plans).insert(shape.clone(), ready.clone());
+        Ok(ready)
+    }
+
+    /// A linear layer's weights depend on the input's size; the weights at hand are for one size.
+    fn check_variables(&self, graph: &Graph) -> Result<()> {
+        let variables = graph.variables(Role::Parameter).chain(graph.variables(Role::Buffer));
+        for (_, value) in variables {
+            let at_hand = self.weights.get(&value.name).map(|buffer| buffer.len() / size_of::<f32>());
+            if at_hand != Some(value.shape.numel()) {
+                let [c, h, w] = self.network.input;
+                return Err(Error::input(format!(
+                    "network {}: an input of {} does not fit the weights {}; give [N, {c}, {h}, {w}]",
+                    self.network.name,
+                    graph.shape(graph.inputs[0]),
+                    value.name
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// The shared buffers of `plan`, running those steps of its preparation whose results are not
+    /// there yet.
+    fn share(&self, plan: &Plan) -> Result<Vec<Arc<Buffer>>> {
+        let mut prepared = lock(&self.prepared);
+        let wanted = plan.shared.iter().filter_map(|source| match source {
+            SharedSource::Prepared(name) => Some(name),
+            SharedSource::Variable(_) => None,
+        });
+        if wanted.into_iter().any(|name| !prepared.contains_key(name)) {
+            let preparation = &plan.preparation;
+            let own = preparation.results.iter().map(|(_, bytes)| Buffer::zeroed(*bytes));
+            let shared = preparation.sources.iter().map(|name| self.weights[name].clone());
+            let mut memory = Memory { own: own.collect::<Result<_>>()?, shared: shared.collect() };
+            let context = Context { pool: self.cpu.pool() };
+            for step in &preparation.steps {
+                step.kernel.run(&context, &mut memory.open(&step.access));
+            }
+            for ((name, _), buffer) in preparation.results.iter().zip(memory.own) {
+                let needed = plan.shared.contains(&SharedSource::Prepared(name.clone()));
+                if needed && !prepared.contains_key(name) {
+                    prepared.insert(name.clone(), Arc::new(buffer));
+                }
+            }
+        }
+        let buffer = |source: &SharedSource| match source {
+            SharedSource::Variable(name) => self.weights[name].clone(),
+            SharedSource::Prepared(name) => prepared[name].clone(),
+        };
+        Ok(plan.shared.iter().map(buffer).collect())
+    }
+}
+
+impl Ready {
+    fn take_workspace(&self) -> Result<Memory> {
+        if let Some(memory) = lock(&self.workspaces).pop() {
+            return Ok(memory);
+        }
+        Ok(Memory { own: vec![Buffer::zeroed(self.plan.work_bytes)?], shared: self.shared.clone() })
+    }
+}
+
+/// A panic in another thread leaves these caches whole: they change only by complete entries.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

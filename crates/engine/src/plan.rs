@@ -1,0 +1,114 @@
+//! A compiled graph: kernels in order, and a place for everything they read and write.
+
+use striate_graph::{Graph, Role, Segment, ValueId};
+use striate_kernels::{Context, Kernel};
+use striate_tensor::{Access, Layout, Memory, Region, Shape};
+
+use crate::clock::Clock;
+
+/// One kernel of a plan.
+pub struct Step {
+    /// The layers that it computes.
+    pub name: String,
+    /// The operation.
+    pub op: &'static str,
+    /// The implementation that was chosen.
+    pub algorithm: &'static str,
+    /// When it runs.
+    pub segment: Segment,
+    /// Floating-point operations of convolutions and linear layers: two for each multiply-add.
+    pub flops: u64,
+    /// Bytes that it reads and writes.
+    pub bytes: u64,
+    /// Shape of its first output.
+    pub output: Shape,
+    /// Layout of its first output.
+    pub layout: Layout,
+    pub(crate) kernel: Box<dyn Kernel>,
+    pub(crate) access: Access,
+}
+
+/// A variable's place.
+#[derive(Debug, Clone)]
+pub(crate) struct PlacedVariable {
+    pub id: ValueId,
+    pub role: Role,
+    pub region: Region,
+}
+
+/// Where a shared buffer of a plan's memory comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum SharedSource {
+    /// The variable of this name, in canonical order.
+    Variable(String),
+    /// The value of this name and layout, made by the preparation.
+    Prepared(String),
+}
+
+/// Steps that run once as long as the weights do not change. In their memory the shared buffers are
+/// `sources`, and each value they make has a buffer of its own.
+#[derive(Default)]
+pub(crate) struct Preparation {
+    pub steps: Vec<Step>,
+    pub sources: Vec<String>,
+    pub results: Vec<(String, usize)>,
+}
+
+/// A compiled graph.
+pub struct Plan {
+    pub(crate) graph: Graph,
+    pub(crate) preparation: Preparation,
+    pub(crate) steps: Vec<Step>,
+    /// Size of the arena, `Place::Own(0)`.
+    pub(crate) work_bytes: usize,
+    /// Sizes of the buffers of variables, `Place::Own(1)` and on; empty with fixed weights.
+    pub(crate) variable_bytes: Vec<usize>,
+    pub(crate) variables: Vec<PlacedVariable>,
+    pub(crate) shared: Vec<SharedSource>,
+    /// Bytes of all that is shared.
+    pub(crate) shared_bytes: usize,
+    pub(crate) inputs: Vec<Region>,
+    pub(crate) outputs: Vec<Region>,
+}
+
+impl Plan {
+    /// The graph as it was compiled: with layouts and conversions.
+    pub fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    /// The steps, in order; those that run once come first.
+    pub fn steps(&self) -> impl Iterator<Item = &Step> {
+        self.preparation.steps.iter().chain(&self.steps)
+    }
+
+    /// The most bytes that a run occupies: arena, variables and prepared weights.
+    pub fn peak_bytes(&self) -> usize {
+        self.work_bytes + self.variable_bytes.iter().sum::<usize>() + self.shared_bytes
+    }
+
+    /// Bytes of the arena alone.
+    pub fn work_bytes(&self) -> usize {
+        self.work_bytes
+    }
+
+    /// Runs the steps of `segment`. With a clock, adds each step's seconds to `seconds`.
+    pub(crate) fn run(
+        &self,
+        segment: Segment,
+        memory: &mut Memory,
+        context: Context<'_>,
+        mut profile: Option<(&dyn Clock, &mut [f64])>,
+    ) {
+        for (index, step) in self.steps.iter().enumerate() {
+            if step.segment != segment {
+                continue;
+            }
+            let start = profile.as_ref().map(|(clock, _)| clock.seconds());
+            step.kernel.run(&context, &mut memory.open(&step.access));
+            if let (Some((clock, seconds)), Some(start)) = (&mut profile, start) {
+                seconds[index] += clock.seconds() - start;
+            }
+        }
+    }
+}

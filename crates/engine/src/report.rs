@@ -1,0 +1,106 @@
+//! A plan as a table: steps, algorithms, bytes, and after a profiled run times and GFLOP/s.
+
+use std::fmt;
+
+use striate_graph::Segment;
+
+use crate::plan::Plan;
+
+/// One step of a plan in figures.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StepReport {
+    /// The layers that it computes.
+    pub name: String,
+    /// The operation.
+    pub op: &'static str,
+    /// The implementation.
+    pub algorithm: &'static str,
+    /// Shape of its first output, and its layout.
+    pub output: String,
+    /// Whether it runs only once as long as the weights do not change.
+    pub once: bool,
+    /// Floating-point operations.
+    pub flops: u64,
+    /// Bytes read and written.
+    pub bytes: u64,
+    /// Mean seconds, if it was measured.
+    pub seconds: Option<f64>,
+}
+
+/// A plan in figures; displays as a table.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlanReport {
+    /// The network's name.
+    pub name: String,
+    /// The device.
+    pub device: String,
+    /// The steps, in order.
+    pub steps: Vec<StepReport>,
+    /// The most bytes that a run occupies.
+    pub peak_bytes: usize,
+    /// Bytes of the arena alone.
+    pub work_bytes: usize,
+}
+
+impl PlanReport {
+    /// The table of `plan`; `seconds` are those of its steps that run each time.
+    pub fn new(plan: &Plan, device: String, seconds: Option<&[f64]>) -> Self {
+        let once = plan.preparation.steps.len();
+        let step = |(index, step): (usize, &crate::plan::Step)| StepReport {
+            name: step.name.clone(),
+            op: step.op,
+            algorithm: step.algorithm,
+            output: format!("{} {}", step.output, step.layout),
+            once: step.segment == Segment::Prepare,
+            flops: step.flops,
+            bytes: step.bytes,
+            seconds: seconds.and_then(|all| all.get(index.checked_sub(once)?).copied()),
+        };
+        PlanReport {
+            name: plan.graph.name.clone(),
+            device,
+            steps: plan.steps().enumerate().map(step).collect(),
+            peak_bytes: plan.peak_bytes(),
+            work_bytes: plan.work_bytes,
+        }
+    }
+}
+
+impl fmt::Display for PlanReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "plan of {} on {}", self.name, self.device)?;
+        let width = |texts: &dyn Fn(&StepReport) -> usize| self.steps.iter().map(texts).max().unwrap_or(0);
+        let (names, algorithms, outputs) =
+            (width(&|s| s.name.len()), width(&|s| s.algorithm.len()), width(&|s| s.output.len()));
+        writeln!(
+            f,
+            "  {:names$}  {:algorithms$}  {:outputs$}  {:>10}  {:>10}  {:>9}  {:>8}",
+            "step", "algorithm", "output", "MFLOP", "KB moved", "time µs", "GFLOP/s"
+        )?;
+        for step in &self.steps {
+            let (time, rate) = match step.seconds {
+                Some(s) if step.flops > 0 => {
+                    (format!("{:.1}", s * 1e6), format!("{:.1}", step.flops as f64 / s / 1e9))
+                }
+                Some(s) => (format!("{:.1}", s * 1e6), String::new()),
+                None if step.once => ("once".into(), String::new()),
+                None => Default::default(),
+            };
+            writeln!(
+                f,
+                "  {:names$}  {:algorithms$}  {:outputs$}  {:>10.3}  {:>10.1}  {time:>9}  {rate:>8}",
+                step.name,
+                step.algorithm,
+                step.output,
+                step.flops as f64 / 1e6,
+                step.bytes as f64 / 1e3,
+            )?;
+        }
+        write!(
+            f,
+            "peak memory {:.2} MB, of which {:.2} MB arena",
+            self.peak_bytes as f64 / 1e6,
+            self.work_bytes as f64 / 1e6
+        )
+    }
+}

@@ -1,0 +1,269 @@
+//! A training step: forward pass, loss, gradients, update, with all state in the plan's memory.
+
+use std::collections::HashMap;
+
+use striate_graph::{
+    Graph, Kind, Network, Role, Segment, TrainingSpec, Value, initial_values, training_graph,
+};
+use striate_kernels::{Context, reorder};
+use striate_tensor::{Buffer, Error, Layout, Memory, Region, Result, Shape};
+
+use crate::Variables;
+use crate::backend::{Backend, Fixed};
+use crate::clock::Clock;
+use crate::cpu::Cpu;
+use crate::passes::run_neutral;
+use crate::plan::Plan;
+use crate::report::PlanReport;
+
+/// A variable of a training step.
+#[derive(Debug, Clone, PartialEq)]
+pub struct VariableInfo {
+    /// Its name.
+    pub name: String,
+    /// What it is for.
+    pub role: Role,
+    /// Its extents.
+    pub shape: Shape,
+}
+
+/// A network in training.
+///
+/// Parameters, gradients and the optimizer's state lie in the plan's layouts; [`Training::variables`]
+/// gives them in canonical order. Batches of different size run on plans of their own over the same
+/// variables.
+pub struct Training {
+    network: Network,
+    spec: TrainingSpec,
+    cpu: Cpu,
+    memory: Memory,
+    fixed: Fixed,
+    infos: Vec<VariableInfo>,
+    plans: HashMap<Shape, Plan>,
+}
+
+impl Training {
+    /// `network` with its first weights under `seed`, for batches of shape `[N, C, H, W]`.
+    ///
+    /// # Errors
+    /// If the network cannot be trained on such batches.
+    pub fn new(network: Network, spec: TrainingSpec, shape: &Shape, seed: u64, cpu: Cpu) -> Result<Training> {
+        let graph = compile_graph(&network, &spec, shape, &cpu)?;
+        let plan = cpu.compile(graph, &Fixed::new())?;
+        let mut own = vec![Buffer::zeroed(plan.work_bytes)?];
+        for bytes in &plan.variable_bytes {
+            own.push(Buffer::zeroed(*bytes)?);
+        }
+        let (mut fixed, mut infos) = (Fixed::new(), Vec::new());
+        for variable in &plan.variables {
+            let value = plan.graph.value(variable.id);
+            fixed.insert(value.name.clone(), (value.layout, variable.region.clone()));
+            infos.push(VariableInfo {
+                name: value.name.clone(),
+                role: variable.role,
+                shape: value.shape.clone(),
+            });
+        }
+        let memory = Memory { own, shared: Vec::new() };
+        let values: Vec<Value> =
+            plan.variables.iter().map(|variable| plan.graph.value(variable.id).clone()).collect();
+        let plans = HashMap::from([(shape.clone(), plan)]);
+        let mut training = Training { network, spec, cpu, memory, fixed, infos, plans };
+        for value in values {
+            let Kind::Variable { role: Role::Parameter | Role::Buffer, init, fan } = value.kind else {
+                continue;
+            };
+            let first = initial_values(init, &value.name, &value.shape, fan, seed);
+            training.store(&value.name, &value.shape, &first);
+        }
+        training.set_scalar("seed", seed as i64);
+        Ok(training)
+    }
+
+    /// The plan of a training step of `network` on batches of `shape`, without memory.
+    ///
+    /// # Errors
+    /// If the network cannot be trained on such batches.
+    pub fn plan(network: &Network, spec: &TrainingSpec, shape: &Shape, cpu: &Cpu) -> Result<Plan> {
+        cpu.compile(compile_graph(network, spec, shape, cpu)?, &Fixed::new())
+    }
+
+    /// Makes sure that batches of `shape` can run without compiling or allocating.
+    ///
+    /// # Errors
+    /// If the network cannot be trained on such batches.
+    pub fn prepare(&mut self, shape: &Shape) -> Result<()> {
+        if self.plans.contains_key(shape) {
+            return Ok(());
+        }
+        let graph = compile_graph(&self.network, &self.spec, shape, &self.cpu)?;
+        let plan = self.cpu.compile(graph, &self.fixed)?;
+        if plan.work_bytes > self.memory.own[0].len() {
+            self.memory.own[0] = Buffer::zeroed(plan.work_bytes)?;
+        }
+        self.plans.insert(shape.clone(), plan);
+        Ok(())
+    }
+
+    /// One step on `images` of `shape` with `labels` at learning rate `rate`; `step` counts from 0.
+    /// Returns the loss before the update.
+    ///
+    /// # Errors
+    /// If images, labels and shape do not fit each other, or a label is no class.
+    pub fn step(
+        &mut self,
+        shape: &Shape,
+        images: &[f32],
+        labels: &[i64],
+        rate: f32,
+        step: u64,
+    ) -> Result<f32> {
+        self.accumulate(shape, images, labels, step, None)?;
+        self.update(shape, rate, None);
+        Ok(self.loss(shape))
+    }
+
+    /// The segments of a step one by one: forward, loss and gradients.
+    ///
+    /// # Errors
+    /// As [`Training::step`].
+    pub fn accumulate(
+        &mut self,
+        shape: &Shape,
+        images: &[f32],
+        labels: &[i64],
+        step: u64,
+        profile: Option<(&dyn Clock, &mut [f64])>,
+    ) -> Result<()> {
+        self.prepare(shape)?;
+        let plan = &self.plans[shape];
+        check_batch(plan, shape, images, labels)?;
+        self.memory.bytes_mut(&plan.inputs[0]).copy_from_slice(bytemuck::cast_slice(images));
+        self.memory.bytes_mut(&plan.inputs[1]).copy_from_slice(bytemuck::cast_slice(labels));
+        self.set_scalar("step", step as i64);
+        let context = Context { pool: self.cpu.pool() };
+        self.plans[shape].run(Segment::Accumulate, &mut self.memory, context, profile);
+        Ok(())
+    }
+
+    /// The segments of a step one by one: the optimizer's step on the gradients as they stand.
+    pub fn update(&mut self, shape: &Shape, rate: f32, profile: Option<(&dyn Clock, &mut [f64])>) {
+        self.set_scalar("rate", rate);
+        let context = Context { pool: self.cpu.pool() };
+        self.plans[shape].run(Segment::Update, &mut self.memory, context, profile);
+    }
+
+    /// Sets all gradients to zero, before micro-batches that add to them.
+    pub fn clear_gradients(&mut self) {
+        for info in self.infos.iter().filter(|info| info.role == Role::Gradient) {
+            self.memory.bytes_mut(&self.fixed[&info.name].1).fill(0);
+        }
+    }
+
+    /// The loss of the last batch of `shape`.
+    pub fn loss(&self, shape: &Shape) -> f32 {
+        self.output(shape, 0)[0]
+    }
+
+    /// The probabilities `[N, K]` of the last batch of `shape`.
+    pub fn probabilities(&self, shape: &Shape) -> &[f32] {
+        self.output(shape, 1)
+    }
+
+    fn output(&self, shape: &Shape, index: usize) -> &[f32] {
+        bytemuck::cast_slice(self.memory.bytes(&self.plans[shape].outputs[index]))
+    }
+
+    /// All variables but scalars, in the plan's order.
+    pub fn infos(&self) -> impl Iterator<Item = &VariableInfo> {
+        self.infos.iter().filter(|info| info.role != Role::Scalar)
+    }
+
+    /// The variables of `roles` in canonical order.
+    pub fn variables(&self, roles: &[Role]) -> Variables {
+        let wanted = self.infos().filter(|info| roles.contains(&info.role));
+        wanted.map(|info| (info.name.clone(), (info.shape.clone(), self.load(info)))).collect()
+    }
+
+    /// Replaces variables by name.
+    ///
+    /// # Errors
+    /// If one of them is unknown or has another shape; then nothing is changed.
+    pub fn set_variables(&mut self, variables: &Variables) -> Result<()> {
+        for (name, (shape, values)) in variables {
+            let info = self.infos().find(|info| info.name == *name);
+            let info = info.ok_or_else(|| Error::input(format!("{name} is no variable of this training")))?;
+            if info.shape != *shape || values.len() != shape.numel() {
+                let needed = &info.shape;
+                return Err(Error::input(format!("{name} has shape {shape}, but {needed} is needed")));
+            }
+        }
+        for (name, (shape, values)) in variables {
+            self.store(name, shape, values);
+        }
+        Ok(())
+    }
+
+    /// The plan for batches of `shape` as a table.
+    ///
+    /// # Errors
+    /// If the network cannot be trained on such batches.
+    pub fn report(&mut self, shape: &Shape, seconds: Option<&[f64]>) -> Result<PlanReport> {
+        self.prepare(shape)?;
+        Ok(PlanReport::new(&self.plans[shape], self.cpu.name(), seconds))
+    }
+
+    /// Bytes that are allocated now: arena and variables.
+    pub fn allocated_bytes(&self) -> usize {
+        self.memory.own.iter().map(Buffer::len).sum()
+    }
+
+    /// The most bytes that a step on batches of `shape` occupies.
+    ///
+    /// # Errors
+    /// If the network cannot be trained on such batches.
+    pub fn peak_bytes(&mut self, shape: &Shape) -> Result<usize> {
+        self.prepare(shape)?;
+        Ok(self.plans[shape].peak_bytes())
+    }
+
+    fn load(&self, info: &VariableInfo) -> Vec<f32> {
+        let (layout, region) = &self.fixed[&info.name];
+        let mut values = vec![0.0; info.shape.numel()];
+        let stored: &[f32] = bytemuck::cast_slice(self.memory.bytes(region));
+        reorder::reorder(info.shape.nchw(), *layout, Layout::Plain, stored, &mut values);
+        values
+    }
+
+    fn store(&mut self, name: &str, shape: &Shape, values: &[f32]) {
+        let (layout, region) = &self.fixed[name];
+        let stored: &mut [f32] = bytemuck::cast_slice_mut(self.memory.bytes_mut(region));
+        reorder::reorder(shape.nchw(), Layout::Plain, *layout, values, stored);
+    }
+
+    /// Scalars that no operation of the network reads are not in its graph, and need not be set.
+    fn set_scalar<T: striate_tensor::Element>(&mut self, name: &str, value: T) {
+        if let Some((_, region)) = self.fixed.get(name) {
+            let region: Region = region.clone();
+            self.memory.bytes_mut(&region).copy_from_slice(bytemuck::bytes_of(&value));
+        }
+    }
+}
+
+fn compile_graph(network: &Network, spec: &TrainingSpec, shape: &Shape, cpu: &Cpu) -> Result<Graph> {
+    let mut graph = training_graph(&network.graph_for(shape)?, spec)?;
+    run_neutral(&mut graph, cpu.disabled());
+    Ok(graph)
+}
+
+fn check_batch(plan: &Plan, shape: &Shape, images: &[f32], labels: &[i64]) -> Result<()> {
+    if images.len() != shape.numel() || labels.len() != shape[0] {
+        let (i, l) = (images.len(), labels.len());
+        return Err(Error::input(format!("a batch of {shape} has {i} pixels and {l} labels")));
+    }
+    let classes = plan.graph.shape(plan.graph.outputs[1])[1] as i64;
+    match labels.iter().find(|label| !(0..classes).contains(*label)) {
+        Some(label) => Err(Error::input(format!("label {label} is no class; there are {classes}"))),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,216 @@
+//! The model file: safetensors that describe themselves.
+//!
+//! The metadata carry the network's text, class names, preprocessing, evaluation, the fingerprint of the
+//! data and the recipe; two tensors under `golden.` are an input and the output that belongs to it.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use striate_graph::Network;
+use striate_tensor::{Error, Result, Shape};
+
+use crate::atomic::{Disk, write_atomically};
+use crate::safetensors::{read_safetensors, safetensors_bytes};
+use crate::{Weights, weights_sha256};
+
+/// What a model reached, and on what.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Evaluation {
+    /// The part of the data: `test`, `validation` or `all`.
+    pub part: String,
+    /// Images.
+    pub n: usize,
+    /// Share of wrong first guesses.
+    pub top1_error: f64,
+    /// Share of images whose class is not among the first five guesses.
+    pub top5_error: f64,
+    /// Mean cross-entropy.
+    pub loss: f64,
+}
+
+/// The data that a model was trained on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Data {
+    /// As it was asked for.
+    pub spec: String,
+    /// SHA-256 of its content.
+    pub fingerprint: String,
+}
+
+/// An input and the output that belongs to it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Golden {
+    /// `[N, C, H, W]`.
+    pub input: (Shape, Vec<f32>),
+    /// The network's output.
+    pub output: (Shape, Vec<f32>),
+}
+
+/// A trained network with all that is needed to use it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModelFile {
+    /// The network.
+    pub network: Network,
+    /// Class names, in the order of the outputs.
+    pub classes: Vec<String>,
+    /// How an image of the data set becomes the input; null if it is used as it is.
+    pub preprocessing: serde_json::Value,
+    /// How any other picture becomes the input.
+    pub predict: serde_json::Value,
+    /// What it reached.
+    pub evaluation: Option<Evaluation>,
+    /// What it was trained on.
+    pub data: Option<Data>,
+    /// The recipe that trained it, as text.
+    pub recipe: Option<String>,
+    /// An input with its output.
+    pub golden: Option<Golden>,
+    /// Parameters and buffers.
+    pub weights: Weights,
+}
+
+/// Raised when the metadata change their meaning.
+const VERSION: &str = "1";
+const GOLDEN: [&str; 2] = ["golden.input", "golden.output"];
+
+impl ModelFile {
+    /// Writes the file, whole or not at all.
+    ///
+    /// # Errors
+    /// If the disk refuses.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        write_atomically(&Disk, path, &self.to_bytes()?)
+    }
+
+    /// The file's bytes.
+    ///
+    /// # Errors
+    /// If the content cannot be laid out.
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        let mut metadata = HashMap::from([
+            ("striate".to_owned(), VERSION.to_owned()),
+            ("network".into(), self.network.to_text()),
+            ("classes".into(), json(&self.classes)),
+            ("preprocessing".into(), self.preprocessing.to_string()),
+            ("predict".into(), self.predict.to_string()),
+            ("weights_sha256".into(), weights_sha256(&self.weights)),
+        ]);
+        let mut optional = |key: &str, value: Option<String>| {
+            value.map(|value| metadata.insert(key.to_owned(), value));
+        };
+        optional("evaluation", self.evaluation.as_ref().map(json));
+        optional("data", self.data.as_ref().map(json));
+        optional("recipe", self.recipe.clone());
+        let mut tensors = self.weights.clone();
+        if let Some(golden) = &self.golden {
+            tensors.insert(GOLDEN[0].into(), golden.input.clone());
+            tensors.insert(GOLDEN[1].into(), golden.output.clone());
+        }
+        safetensors_bytes(&tensors, metadata)
+    }
+
+    /// Reads the file at `path`.
+    ///
+    /// # Errors
+    /// If it is no model file, or its weights are not its network's.
+    pub fn load(path: &Path) -> Result<ModelFile> {
+        let (weights, metadata) = read_safetensors(path)?;
+        ModelFile::from_parts(weights, &metadata).map_err(|e| e.at(path.display()))
+    }
+
+    fn from_parts(mut weights: Weights, metadata: &HashMap<String, String>) -> Result<ModelFile> {
+        match metadata.get("striate").map(String::as_str) {
+            Some(VERSION) => {}
+            Some(other) => {
+                return Err(Error::input(format!(
+                    "is a model file of version {other}; this program reads {VERSION}"
+                )));
+            }
+            None => {
+                let what = "holds weights alone, no network; use it with --weights beside a network's name";
+                return Err(Error::input(what));
+            }
+        }
+        let text = |key: &str| {
+            let missing = || Error::input(format!("is a damaged model file: {key} is missing"));
+            metadata.get(key).ok_or_else(missing)
+        };
+        let network = Network::from_text(text("network")?).map_err(|e| e.at("its network"))?;
+        let golden = match (weights.remove(GOLDEN[0]), weights.remove(GOLDEN[1])) {
+            (Some(input), Some(output)) => Some(Golden { input, output }),
+            _ => None,
+        };
+        check_weights(&network, &weights)?;
+        let classes: Vec<String> = parse("classes", text("classes")?)?;
+        if classes.len() != network.classes()? {
+            let (names, outputs) = (classes.len(), network.classes()?);
+            return Err(Error::input(format!(
+                "is a damaged model file: {names} class names for {outputs} outputs"
+            )));
+        }
+        if text("weights_sha256")? != &weights_sha256(&weights) {
+            return Err(Error::input("is a damaged model file: its weights do not match their checksum"));
+        }
+        Ok(ModelFile {
+            classes,
+            preprocessing: parse("preprocessing", text("preprocessing")?)?,
+            predict: parse("predict", text("predict")?)?,
+            evaluation: metadata.get("evaluation").map(|value| parse("evaluation", value)).transpose()?,
+            data: metadata.get("data").map(|value| parse("data", value)).transpose()?,
+            recipe: metadata.get("recipe").cloned(),
+            golden,
+            weights,
+            network,
+        })
+    }
+}
+
+fn parse<T: serde::de::DeserializeOwned>(key: &str, text: &str) -> Result<T> {
+    serde_json::from_str(text).map_err(|e| Error::input(format!("is a damaged model file: {key}: {e}")))
+}
+
+/// Checks that `weights` are exactly those of `network`.
+///
+/// # Errors
+/// If not; the message counts and names what is missing, unexpected and of the wrong shape.
+pub(crate) fn check_weights(network: &Network, weights: &Weights) -> Result<()> {
+    let wanted = network.variables()?;
+    let mut missing = Vec::new();
+    let mut misshapen = Vec::new();
+    for (name, shape) in &wanted {
+        match weights.get(name) {
+            None => missing.push(name.clone()),
+            Some((given, _)) if given != shape => {
+                misshapen.push(format!("{name} {given} instead of {shape}"))
+            }
+            Some(_) => {}
+        }
+    }
+    let unexpected: Vec<String> = weights
+        .keys()
+        .filter(|name| !name.ends_with("num_batches_tracked"))
+        .filter(|name| !wanted.iter().any(|(other, _)| other == *name))
+        .cloned()
+        .collect();
+    let lists = [("missing", missing), ("unexpected", unexpected), ("of the wrong shape", misshapen)];
+    let parts: Vec<String> = lists
+        .iter()
+        .filter(|(_, names)| !names.is_empty())
+        .map(|(what, names)| {
+            let more = if names.len() > 4 { ", …" } else { "" };
+            let shown: Vec<&str> = names.iter().take(4).map(String::as_str).collect();
+            format!("{} {what} ({}{more})", names.len(), shown.join(", "))
+        })
+        .collect();
+    match parts.is_empty() {
+        true => Ok(()),
+        false => {
+            Err(Error::input(format!("the weights are not those of {}: {}", network.name, parts.join(", "))))
+        }
+    }
+}
+
+fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("plain data has a JSON form")
+}

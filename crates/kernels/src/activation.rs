@@ -1,0 +1,46 @@
+//! Activations that a kernel can apply to its result before it is stored.
+
+use crate::reference::Real;
+
+/// A function of one number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Activation {
+    /// The value itself.
+    #[default]
+    None,
+    /// max(x, 0)
+    Relu,
+    /// min(max(x, 0), 6)
+    Relu6,
+    /// Hyperbolic tangent.
+    Tanh,
+    /// 1 / (1 + e^-x)
+    Sigmoid,
+}
+
+impl Activation {
+    /// The function of one number, by the standard library.
+    pub fn apply<T: Real>(self, x: T) -> T {
+        let (zero, one, six) = (T::from_f64(0.0), T::from_f64(1.0), T::from_f64(6.0));
+        match self {
+            Activation::None => x,
+            Activation::Relu => x.maximum(zero),
+            Activation::Relu6 => x.maximum(zero).minimum(six),
+            Activation::Tanh => x.tanh(),
+            Activation::Sigmoid => one / (one + (zero - x).exp()),
+        }
+    }
+
+    /// The derivative at the point where the function's value is `y`.
+    pub fn derivative<T: Real>(self, y: T) -> T {
+        let (zero, one, six) = (T::from_f64(0.0), T::from_f64(1.0), T::from_f64(6.0));
+        match self {
+            Activation::None => one,
+            Activation::Relu if y > zero => one,
+            Activation::Relu6 if y > zero && y < six => one,
+            Activation::Relu | Activation::Relu6 => zero,
+            Activation::Tanh => one - y * y,
+            Activation::Sigmoid => y * (one - y),
+        }
+    }
+}

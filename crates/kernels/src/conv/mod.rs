@@ -1,0 +1,75 @@
+//! Convolution in three directions: forward, gradient of the data, gradient of the weights.
+
+use crate::Implementation;
+use crate::activation::Activation;
+use crate::reference::{self, Reference};
+
+/// A convolution of maps in two dimensions.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ConvDesc {
+    /// Images.
+    pub batch: usize,
+    /// Channels of x.
+    pub in_channels: usize,
+    /// Channels of y.
+    pub out_channels: usize,
+    /// Groups of channels that do not see each other.
+    pub groups: usize,
+    /// Rows and columns of x.
+    pub input: [usize; 2],
+    /// Rows and columns of y.
+    pub output: [usize; 2],
+    /// Extent of the kernel.
+    pub kernel: [usize; 2],
+    /// Step of the kernel.
+    pub stride: [usize; 2],
+    /// Distance of the kernel's taps.
+    pub dilation: [usize; 2],
+    /// Zero rows above and columns to the left; those below and to the right follow from `output`.
+    pub padding: [usize; 2],
+    /// Whether there is a bias.
+    pub bias: bool,
+    /// Whether a value in the shape of y is added before the activation.
+    pub residual: bool,
+    /// Applied to the sum.
+    pub activation: Activation,
+}
+
+/// Reads x `[N, C, H, W]`, w `[O, C/groups, KH, KW]`, a bias `[O]` and a residual if there are; writes
+/// y `[N, O, OH, OW]`.
+pub fn forward() -> &'static [&'static dyn Implementation<ConvDesc>] {
+    &[&Reference::<ConvDesc> {
+        name: "conv_reference",
+        operands: |d| 3 + usize::from(d.bias) + usize::from(d.residual),
+        run: |d, views| {
+            let (x, w) = (views.read::<f32>(0), views.read(1));
+            let bias = d.bias.then(|| views.read(2));
+            let residual = d.residual.then(|| views.read(views.reads() - 1));
+            reference::conv::forward(d, x, w, bias, residual, views.write(0));
+        },
+    }]
+}
+
+/// Reads dy and w, writes dx.
+pub fn data_gradient() -> &'static [&'static dyn Implementation<ConvDesc>] {
+    &[&Reference::<ConvDesc> {
+        name: "conv_data_gradient_reference",
+        operands: |_| 3,
+        run: |d, views| {
+            let (dy, w) = (views.read::<f32>(0), views.read(1));
+            reference::conv::data_gradient(d, dy, w, views.write(0));
+        },
+    }]
+}
+
+/// Reads x and dy, writes dw.
+pub fn weight_gradient() -> &'static [&'static dyn Implementation<ConvDesc>] {
+    &[&Reference::<ConvDesc> {
+        name: "conv_weight_gradient_reference",
+        operands: |_| 3,
+        run: |d, views| {
+            let (x, dy) = (views.read::<f32>(0), views.read(1));
+            reference::conv::weight_gradient(d, x, dy, views.write(0));
+        },
+    }]
+}

@@ -1,0 +1,52 @@
+//! Cross-entropy of the softmax with labels. Rows are few and short, so there is only the naive
+//! kernel.
+
+use crate::Implementation;
+use crate::reference::{self, Reference};
+
+/// The loss of scores `[rows, classes]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CrossEntropyDesc {
+    /// Rows.
+    pub rows: usize,
+    /// Scores in a row.
+    pub classes: usize,
+    /// Share of the target that is spread evenly over all classes.
+    pub smoothing: f32,
+    /// Factor on the loss.
+    pub scale: f32,
+}
+
+impl CrossEntropyDesc {
+    /// The target of `class` in a row of this label.
+    pub(crate) fn target(&self, class: usize, label: i64) -> f64 {
+        let smoothing = f64::from(self.smoothing);
+        let spread = smoothing / self.classes as f64;
+        if class as i64 == label { 1.0 - smoothing + spread } else { spread }
+    }
+}
+
+/// Reads scores and labels (i64), writes loss `[1]` and probabilities.
+pub fn forward() -> &'static [&'static dyn Implementation<CrossEntropyDesc>] {
+    &[&Reference::<CrossEntropyDesc> {
+        name: "cross_entropy_reference",
+        operands: |_| 4,
+        run: |desc, views| {
+            let (x, labels) = (views.read::<f32>(0), views.read::<i64>(1));
+            let (loss, probabilities) = (views.write::<f32>(0), views.write(1));
+            loss[0] = reference::cross_entropy::forward(desc, x, labels, probabilities);
+        },
+    }]
+}
+
+/// Gradient. Reads probabilities and labels (i64), writes dx.
+pub fn gradient() -> &'static [&'static dyn Implementation<CrossEntropyDesc>] {
+    &[&Reference::<CrossEntropyDesc> {
+        name: "cross_entropy_gradient_reference",
+        operands: |_| 3,
+        run: |desc, views| {
+            let (probabilities, labels) = (views.read::<f32>(0), views.read::<i64>(1));
+            reference::cross_entropy::gradient(desc, probabilities, labels, views.write(0));
+        },
+    }]
+}

@@ -1,0 +1,130 @@
+//! Dropout with a mask that is a pure function of seed, step, layer and element.
+
+use striate_tensor::random::{Stream, philox};
+use striate_tensor::{Layout, Views};
+
+use crate::isa::Isa;
+use crate::maps::{Maps, is_blocked};
+use crate::reference::{self, Reference};
+use crate::{Context, Implementation, Kernel};
+
+/// Dropout of a value. Reads x, seed `[1]` i64, step `[1]` i64; writes y.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DropoutDesc {
+    /// `[N, C, H, W]`.
+    pub shape: [usize; 4],
+    /// Share of elements that become zero.
+    pub probability: f32,
+    /// Keeps the masks of a network's layers apart.
+    pub salt: u64,
+}
+
+/// The implementations, best first.
+pub fn list() -> &'static [&'static dyn Implementation<DropoutDesc>] {
+    &[
+        &Threaded,
+        &Reference::<DropoutDesc> {
+            name: "dropout_reference",
+            operands: |_| 4,
+            run: |desc, views| {
+                let (x, seed, step) = (views.read::<f32>(0), views.read(1)[0], views.read(2)[0]);
+                reference::dropout::dropout(desc, x, seed, step, views.write(0));
+            },
+        },
+    ]
+}
+
+/// Which elements are kept.
+pub(crate) struct Mask {
+    key: [u32; 2],
+    high: [u32; 2],
+    /// A word below this drops its element.
+    limit: u32,
+}
+
+impl Mask {
+    pub fn new(desc: &DropoutDesc, seed: i64, step: i64) -> Mask {
+        let salt = [desc.salt as u32, (desc.salt >> 32) as u32];
+        let seed = [seed as u32, (seed >> 32) as u32];
+        let mixed = philox(seed, [salt[0], salt[1], Stream::Dropout as u32, 0]);
+        let limit = (f64::from(desc.probability) * 4_294_967_296.0) as u32;
+        Mask { key: [mixed[0], mixed[1]], high: [step as u32, (step >> 32) as u32], limit }
+    }
+
+    /// Whether the elements `4·quad` to `4·quad + 3` (in the order N, C, H, W) are kept.
+    fn quad(&self, quad: u64) -> [bool; 4] {
+        let counter = [quad as u32, (quad >> 32) as u32, self.high[0], self.high[1]];
+        philox(self.key, counter).map(|word| word >= self.limit)
+    }
+
+    /// Whether the element number `index` is kept.
+    pub fn keeps(&self, index: u64) -> bool {
+        self.quad(index / 4)[(index % 4) as usize]
+    }
+}
+
+/// Floats of a plain value that one item of the grid works on; a multiple of four.
+const PIECE: usize = 4096;
+
+struct Threaded;
+
+impl Implementation<DropoutDesc> for Threaded {
+    fn name(&self) -> &'static str {
+        "dropout_f32"
+    }
+
+    fn accepts(&self, _desc: &DropoutDesc, isa: Isa, first: Layout) -> Option<Vec<Layout>> {
+        let fits = first == Layout::Plain || is_blocked(first, isa.block());
+        fits.then(|| vec![first, Layout::Plain, Layout::Plain, first])
+    }
+
+    fn prepare(&self, desc: &DropoutDesc, _isa: Isa, layouts: &[Layout]) -> Box<dyn Kernel> {
+        let maps = (layouts[0] != Layout::Plain)
+            .then(|| [Maps::new(desc.shape, layouts[0]), Maps::new(desc.shape, layouts[3])]);
+        Box::new(Bound { desc: desc.clone(), maps })
+    }
+}
+
+struct Bound {
+    desc: DropoutDesc,
+    maps: Option<[Maps; 2]>,
+}
+
+impl Kernel for Bound {
+    fn run(&self, context: &Context, views: &mut Views) {
+        let (x, y) = (views.read::<f32>(0), views.write::<f32>(0));
+        let mask = Mask::new(&self.desc, views.read(1)[0], views.read(2)[0]);
+        let scale = (1.0 / (1.0 - f64::from(self.desc.probability))) as f32;
+        match &self.maps {
+            None => context.pool.pieces(y, PIECE, |index, y| {
+                let first = index * PIECE;
+                for (quad, (x, y)) in x[first..].chunks(4).zip(y.chunks_mut(4)).enumerate() {
+                    let keep = mask.quad((first / 4 + quad) as u64);
+                    for ((x, y), keep) in x.iter().zip(y).zip(keep) {
+                        *y = if keep { x * scale } else { 0.0 };
+                    }
+                }
+            }),
+            Some([from, to]) => context.pool.pieces(y, to.map_len(), |map, y| {
+                to.clear_halo(y);
+                let x = &x[map * from.map_len()..][..from.map_len()];
+                let ([rows, columns], block) = (to.size, to.block);
+                let [_, channels, h, w] = self.desc.shape;
+                let first = map / to.blocks * channels + map % to.blocks * block;
+                for row in 0..rows {
+                    let x = &x[from.row(row)..][..columns * block];
+                    let y = &mut y[to.row(row)..][..columns * block];
+                    y.fill(0.0);
+                    for lane in 0..to.channels(map) {
+                        for column in 0..columns {
+                            let index = ((first + lane) * h + row) * w + column;
+                            if mask.keeps(index as u64) {
+                                y[column * block + lane] = x[column * block + lane] * scale;
+                            }
+                        }
+                    }
+                }
+            }),
+        }
+    }
+}

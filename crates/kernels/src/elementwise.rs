@@ -1,0 +1,185 @@
+//! Operations on each element by itself: activations, their gradients, sums.
+
+use striate_tensor::{Layout, Views};
+
+use crate::activation::Activation;
+use crate::isa::Isa;
+use crate::maps::{Maps, is_blocked};
+use crate::reference::{self, Reference};
+use crate::simd::{self, Body, Simd, dispatch};
+use crate::{Context, Implementation, Kernel};
+
+/// What is computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Elementwise {
+    /// y = f(x).
+    Apply(Activation),
+    /// dx = dy · f'(x), from y = f(x) and dy.
+    Gradient(Activation),
+    /// y = a + b.
+    Add,
+    /// y = max(a + b, 0).
+    AddRelu,
+}
+
+/// An operation on each element of values of one shape. Reads one or two operands, writes one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ElementwiseDesc {
+    /// `[N, C, H, W]`.
+    pub shape: [usize; 4],
+    /// What is computed.
+    pub op: Elementwise,
+}
+
+impl ElementwiseDesc {
+    fn reads(&self) -> usize {
+        if matches!(self.op, Elementwise::Apply(_)) { 1 } else { 2 }
+    }
+}
+
+/// The implementations, best first.
+pub fn list() -> &'static [&'static dyn Implementation<ElementwiseDesc>] {
+    &[
+        &Vector,
+        &Reference::<ElementwiseDesc> {
+            name: "elementwise_reference",
+            operands: |desc| desc.reads() + 1,
+            run: |desc, views| {
+                let b = (desc.reads() == 2).then(|| views.read::<f32>(1));
+                reference::elementwise::elementwise(desc.op, views.read(0), b, views.write(0));
+            },
+        },
+    ]
+}
+
+/// Floats of a plain value that one item of the grid works on.
+const PIECE: usize = 8192;
+
+struct Vector;
+
+impl Implementation<ElementwiseDesc> for Vector {
+    fn name(&self) -> &'static str {
+        "elementwise_f32"
+    }
+
+    fn accepts(&self, desc: &ElementwiseDesc, isa: Isa, first: Layout) -> Option<Vec<Layout>> {
+        let fits = first == Layout::Plain || is_blocked(first, isa.block());
+        fits.then(|| vec![first; desc.reads() + 1])
+    }
+
+    fn prepare(&self, desc: &ElementwiseDesc, isa: Isa, layouts: &[Layout]) -> Box<dyn Kernel> {
+        if layouts[0] == Layout::Plain {
+            return Box::new(Plain { op: desc.op, isa });
+        }
+        let maps: Vec<Maps> = layouts.iter().map(|layout| Maps::new(desc.shape, *layout)).collect();
+        let second = maps[desc.reads() - 1];
+        Box::new(Blocked { op: desc.op, isa, a: maps[0], b: second, y: maps[desc.reads()] })
+    }
+}
+
+struct Plain {
+    op: Elementwise,
+    isa: Isa,
+}
+
+impl Kernel for Plain {
+    fn run(&self, context: &Context, views: &mut Views) {
+        let (a, y) = (views.read::<f32>(0), views.write::<f32>(0));
+        let b = views.read::<f32>(views.reads() - 1);
+        context.pool.pieces(y, PIECE, |index, y| {
+            let first = index * PIECE;
+            let (a, b) = (&a[first..][..y.len()], &b[first..][..y.len()]);
+            dispatch(self.isa, Row { op: self.op, a, b, y, lanes: None });
+        });
+    }
+}
+
+struct Blocked {
+    op: Elementwise,
+    isa: Isa,
+    a: Maps,
+    b: Maps,
+    y: Maps,
+}
+
+impl Kernel for Blocked {
+    fn run(&self, context: &Context, views: &mut Views) {
+        let (a, y) = (views.read::<f32>(0), views.write::<f32>(0));
+        let b = views.read::<f32>(views.reads() - 1);
+        context.pool.pieces(y, self.y.map_len(), |map, y| {
+            let a = &a[map * self.a.map_len()..][..self.a.map_len()];
+            let b = &b[map * self.b.map_len()..][..self.b.map_len()];
+            self.y.clear_halo(y);
+            let channels = self.y.channels(map);
+            let lanes = (channels < self.y.block).then_some(channels);
+            let [rows, columns] = self.y.size;
+            let length = columns * self.y.block;
+            for row in 0..rows {
+                let (a, b) = (&a[self.a.row(row)..][..length], &b[self.b.row(row)..][..length]);
+                let y = &mut y[self.y.row(row)..][..length];
+                dispatch(self.isa, Row { op: self.op, a, b, y, lanes });
+            }
+        });
+    }
+}
+
+/// A run of elements; with `lanes`, only so many of each vector are real and the rest stays zero.
+struct Row<'a> {
+    op: Elementwise,
+    a: &'a [f32],
+    b: &'a [f32],
+    y: &'a mut [f32],
+    lanes: Option<usize>,
+}
+
+impl Body for Row<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let mask = s.first_lanes(self.lanes.unwrap_or(S::LANES));
+        macro_rules! each {
+            (|$a:ident, $b:ident| $value:expr) => {
+                each_vector(s, self.a, self.b, self.y, |$a, $b| $value)
+            };
+        }
+        match self.op {
+            Elementwise::Apply(activation) => match activation {
+                Activation::None => each!(|a, _b| a),
+                Activation::Relu => each!(|a, _b| s.max(s.zero(), a)),
+                Activation::Relu6 => each!(|a, _b| s.min(s.splat(6.0), s.max(s.zero(), a))),
+                Activation::Tanh => each!(|a, _b| simd::tanh(s, a)),
+                Activation::Sigmoid => each!(|a, _b| s.mul(mask, simd::sigmoid(s, a))),
+            },
+            Elementwise::Gradient(activation) => match activation {
+                Activation::None => each!(|_y, dy| dy),
+                Activation::Relu => each!(|y, dy| s.select_greater(y, s.zero(), dy, s.zero())),
+                Activation::Relu6 => each!(|y, dy| {
+                    let below = s.select_greater(s.splat(6.0), y, dy, s.zero());
+                    s.select_greater(y, s.zero(), below, s.zero())
+                }),
+                Activation::Tanh => each!(|y, dy| s.mul(dy, s.sub(s.splat(1.0), s.mul(y, y)))),
+                Activation::Sigmoid => each!(|y, dy| s.mul(dy, s.mul(y, s.sub(s.splat(1.0), y)))),
+            },
+            Elementwise::Add => each!(|a, b| s.add(a, b)),
+            Elementwise::AddRelu => each!(|a, b| s.max(s.zero(), s.add(a, b))),
+        }
+    }
+}
+
+/// Applies `f` to all elements, the last few through a padded copy.
+#[inline(always)]
+fn each_vector<S: Simd>(s: S, a: &[f32], b: &[f32], y: &mut [f32], f: impl Fn(S::F, S::F) -> S::F) {
+    let whole = y.len() / S::LANES * S::LANES;
+    for i in (0..whole).step_by(S::LANES) {
+        // SAFETY: `i + LANES` is at most the length of all three slices.
+        unsafe { s.store(y[i..].as_mut_ptr(), f(s.load(a[i..].as_ptr()), s.load(b[i..].as_ptr()))) }
+    }
+    let rest = y.len() - whole;
+    if rest > 0 {
+        let (mut pa, mut pb) = ([0.0f32; 16], [0.0f32; 16]);
+        pa[..rest].copy_from_slice(&a[whole..]);
+        pb[..rest].copy_from_slice(&b[whole..]);
+        // SAFETY: no vector has more than 16 lanes.
+        unsafe { s.store(pa.as_mut_ptr(), f(s.load(pa.as_ptr()), s.load(pb.as_ptr()))) }
+        y[whole..].copy_from_slice(&pa[..rest]);
+    }
+}

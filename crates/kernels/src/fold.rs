@@ -1,0 +1,31 @@
+//! Folding a batch norm into the weights of the layer before it; runs once, so naively.
+
+use crate::Implementation;
+use crate::reference::{self, Reference};
+
+/// Folding into weights `[O, inner]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FoldDesc {
+    /// Output channels of the layer.
+    pub channels: usize,
+    /// Weights of one output channel.
+    pub inner: usize,
+    /// Added to the variance.
+    pub epsilon: f32,
+    /// Whether the layer has a bias already.
+    pub bias: bool,
+}
+
+/// Reads weight, γ, β, mean, variance and a bias if there is one; writes weight and bias.
+pub fn list() -> &'static [&'static dyn Implementation<FoldDesc>] {
+    &[&Reference::<FoldDesc> {
+        name: "fold_batch_norm_reference",
+        operands: |desc| if desc.bias { 8 } else { 7 },
+        run: |desc, views| {
+            let weight = (views.read::<f32>(0), desc.bias.then(|| views.read(5)));
+            let statistics = std::array::from_fn(|i| views.read(i + 1));
+            let out = (views.write(0), views.write(1));
+            reference::batch_norm::fold(desc.epsilon, weight, statistics, out);
+        },
+    }]
+}

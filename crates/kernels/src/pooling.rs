@@ -1,0 +1,316 @@
+//! Maximum and mean over windows, and their gradients.
+
+use std::ops::Range;
+
+use striate_tensor::{Layout, Views};
+
+use crate::isa::Isa;
+use crate::maps::{Maps, is_blocked};
+use crate::reference::{self, Reference};
+use crate::simd::{Body, Simd, dispatch};
+use crate::{Context, Implementation, Kernel};
+
+/// What is computed of a window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PoolKind {
+    /// The largest element; padding counts as minus infinity.
+    Max,
+    /// The mean.
+    Average {
+        /// Whether padding counts in the divisor.
+        count_include_pad: bool,
+    },
+}
+
+/// Pooling of maps. Windows may reach past the map on every side.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PoolDesc {
+    /// What is computed.
+    pub kind: PoolKind,
+    /// Images.
+    pub batch: usize,
+    /// Channels.
+    pub channels: usize,
+    /// Rows and columns of x.
+    pub input: [usize; 2],
+    /// Rows and columns of y.
+    pub output: [usize; 2],
+    /// Extent of the window.
+    pub kernel: [usize; 2],
+    /// Step of the window.
+    pub stride: [usize; 2],
+    /// Rows above and columns to the left; the same below and to the right.
+    pub padding: [usize; 2],
+}
+
+impl PoolDesc {
+    /// Rows and columns of x that window number `window` (row-major) covers.
+    pub(crate) fn clipped(&self, window: usize) -> [Range<usize>; 2] {
+        let at = [window / self.output[1], window % self.output[1]];
+        [self.clipped_on(0, at[0]), self.clipped_on(1, at[1])]
+    }
+
+    fn clipped_on(&self, axis: usize, at: usize) -> Range<usize> {
+        let start = at * self.stride[axis];
+        let end = (start + self.kernel[axis]).saturating_sub(self.padding[axis]).min(self.input[axis]);
+        start.saturating_sub(self.padding[axis])..end
+    }
+
+    /// What the sum over window number `window` is divided by.
+    pub(crate) fn divisor(&self, window: usize) -> usize {
+        self.divisor_on(0, window / self.output[1]) * self.divisor_on(1, window % self.output[1])
+    }
+
+    fn divisor_on(&self, axis: usize, at: usize) -> usize {
+        if self.kind == (PoolKind::Average { count_include_pad: true }) {
+            let start = at * self.stride[axis];
+            (start + self.kernel[axis]).min(self.input[axis] + 2 * self.padding[axis]) - start
+        } else {
+            self.clipped_on(axis, at).len()
+        }
+    }
+
+    fn x_shape(&self) -> [usize; 4] {
+        [self.batch, self.channels, self.input[0], self.input[1]]
+    }
+
+    fn y_shape(&self) -> [usize; 4] {
+        [self.batch, self.channels, self.output[0], self.output[1]]
+    }
+}
+
+/// Forward. Reads x, writes y.
+pub fn forward() -> &'static [&'static dyn Implementation<PoolDesc>] {
+    &[
+        &Blocked { name: "pool_f32", pass: Pass::Forward },
+        &Reference::<PoolDesc> {
+            name: "pool_reference",
+            operands: |_| 2,
+            run: |desc, views| reference::pooling::forward(desc, views.read::<f32>(0), views.write(0)),
+        },
+    ]
+}
+
+/// Gradient of max pooling. Reads x and dy, writes dx.
+pub fn max_gradient() -> &'static [&'static dyn Implementation<PoolDesc>] {
+    &[
+        &Blocked { name: "max_pool_gradient_f32", pass: Pass::MaxGradient },
+        &Reference::<PoolDesc> {
+            name: "max_pool_gradient_reference",
+            operands: |_| 3,
+            run: |desc, views| {
+                let (x, dy) = (views.read::<f32>(0), views.read(1));
+                reference::pooling::max_gradient(desc, x, dy, views.write(0));
+            },
+        },
+    ]
+}
+
+/// Gradient of average pooling. Reads dy, writes dx.
+pub fn average_gradient() -> &'static [&'static dyn Implementation<PoolDesc>] {
+    &[
+        &Blocked { name: "average_pool_gradient_f32", pass: Pass::AverageGradient },
+        &Reference::<PoolDesc> {
+            name: "average_pool_gradient_reference",
+            operands: |_| 2,
+            run: |desc, views| {
+                reference::pooling::average_gradient(desc, views.read::<f32>(0), views.write(0))
+            },
+        },
+    ]
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Pass {
+    Forward,
+    MaxGradient,
+    AverageGradient,
+}
+
+struct Blocked {
+    name: &'static str,
+    pass: Pass,
+}
+
+impl Implementation<PoolDesc> for Blocked {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn accepts(&self, _desc: &PoolDesc, isa: Isa, first: Layout) -> Option<Vec<Layout>> {
+        let operands = if self.pass == Pass::MaxGradient { 3 } else { 2 };
+        is_blocked(first, isa.block()).then(|| vec![first; operands])
+    }
+
+    fn prepare(&self, desc: &PoolDesc, isa: Isa, layouts: &[Layout]) -> Box<dyn Kernel> {
+        let spans = |axis: usize| {
+            let span = |at| Span { range: desc.clipped_on(axis, at), divisor: desc.divisor_on(axis, at) };
+            (0..desc.output[axis]).map(span).collect::<Vec<_>>()
+        };
+        // The operand that lies like x, and the one that lies like y.
+        let (x, y) = match self.pass {
+            Pass::Forward => (layouts[0], layouts[1]),
+            Pass::MaxGradient => (layouts[0], layouts[1]),
+            Pass::AverageGradient => (layouts[1], layouts[0]),
+        };
+        let dx = *layouts.last().expect("there are operands");
+        Box::new(Bound {
+            isa,
+            pass: self.pass,
+            kind: desc.kind,
+            rows: spans(0),
+            columns: spans(1),
+            x: Maps::new(desc.x_shape(), x),
+            y: Maps::new(desc.y_shape(), y),
+            dx: Maps::new(desc.x_shape(), if self.pass == Pass::Forward { x } else { dx }),
+        })
+    }
+}
+
+/// What a window covers on one axis.
+struct Span {
+    range: Range<usize>,
+    divisor: usize,
+}
+
+struct Bound {
+    isa: Isa,
+    pass: Pass,
+    kind: PoolKind,
+    rows: Vec<Span>,
+    columns: Vec<Span>,
+    x: Maps,
+    y: Maps,
+    dx: Maps,
+}
+
+impl Kernel for Bound {
+    fn run(&self, context: &Context, views: &mut Views) {
+        let first = views.read::<f32>(0);
+        let second = views.read::<f32>(views.reads() - 1);
+        let written = if self.pass == Pass::Forward { &self.y } else { &self.dx };
+        context.pool.pieces(views.write(0), written.map_len(), |map, out| {
+            let of = |maps: &Maps, data: &'_ [f32]| -> *const f32 { data[map * maps.map_len()..].as_ptr() };
+            let first =
+                if self.pass == Pass::AverageGradient { of(&self.y, first) } else { of(&self.x, first) };
+            let second = if self.pass == Pass::Forward { of(&self.x, second) } else { of(&self.y, second) };
+            dispatch(self.isa, Map { pool: self, first, second, out });
+        });
+    }
+}
+
+/// One map of one block of channels. `first` and `second` are the maps of the operands.
+struct Map<'a> {
+    pool: &'a Bound,
+    first: *const f32,
+    second: *const f32,
+    out: &'a mut [f32],
+}
+
+impl Body for Map<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let out = self.out.as_mut_ptr();
+        match self.pool.pass {
+            Pass::Forward => {
+                self.pool.y.clear_halo(self.out);
+                // SAFETY: the pointers are those of whole maps of the geometry that `pool` holds.
+                unsafe { self.pool.forward(s, self.first, out) }
+            }
+            Pass::MaxGradient => {
+                self.out.fill(0.0);
+                // SAFETY: as above.
+                unsafe { self.pool.max_gradient(s, self.first, self.second, out) }
+            }
+            Pass::AverageGradient => {
+                self.out.fill(0.0);
+                // SAFETY: as above.
+                unsafe { self.pool.average_gradient(s, self.first, out) }
+            }
+        }
+    }
+}
+
+impl Bound {
+    /// Calls `visit` for each window with its rows, columns, divisor and place in y.
+    #[inline(always)]
+    fn each_window(&self, mut visit: impl FnMut(&Span, &Span, usize)) {
+        for (oy, rows) in self.rows.iter().enumerate() {
+            for (ox, columns) in self.columns.iter().enumerate() {
+                visit(rows, columns, self.y.row(oy) + ox * self.y.block);
+            }
+        }
+    }
+
+    /// # Safety
+    /// `x` and `y` are maps of the geometry `self.x` and `self.y`.
+    #[inline(always)]
+    unsafe fn forward<S: Simd>(&self, s: S, x: *const f32, y: *mut f32) {
+        let maximum = self.kind == PoolKind::Max;
+        self.each_window(|rows, columns, to| {
+            let mut result = if maximum { s.splat(f32::NEG_INFINITY) } else { s.zero() };
+            for row in rows.range.clone() {
+                for column in columns.range.clone() {
+                    // SAFETY: the window is clipped to the map.
+                    let value = unsafe { s.load(x.add(self.x.row(row) + column * S::LANES)) };
+                    result = if maximum { s.max(result, value) } else { s.add(result, value) };
+                }
+            }
+            if !maximum {
+                result = s.mul(result, s.splat(1.0 / (rows.divisor * columns.divisor) as f32));
+            }
+            // SAFETY: `to` is a place of the map.
+            unsafe { s.store(y.add(to), result) }
+        });
+    }
+
+    /// # Safety
+    /// `x`, `dy` and `dx` are maps of the geometry `self.x`, `self.y` and `self.dx`.
+    #[inline(always)]
+    unsafe fn max_gradient<S: Simd>(&self, s: S, x: *const f32, dy: *const f32, dx: *mut f32) {
+        self.each_window(|rows, columns, from| {
+            let mut largest = s.splat(f32::NEG_INFINITY);
+            for row in rows.range.clone() {
+                for column in columns.range.clone() {
+                    // SAFETY: the window is clipped to the map.
+                    largest = unsafe { s.max(largest, s.load(x.add(self.x.row(row) + column * S::LANES))) };
+                }
+            }
+            // What the first maximum of each lane has not taken yet.
+            // SAFETY: `from` is a place of the map.
+            let mut left = unsafe { s.load(dy.add(from)) };
+            for row in rows.range.clone() {
+                for column in columns.range.clone() {
+                    // SAFETY: the window is clipped to the map.
+                    unsafe {
+                        let value = s.load(x.add(self.x.row(row) + column * S::LANES));
+                        let to = dx.add(self.dx.row(row) + column * S::LANES);
+                        let share = s.select_equal(value, largest, left, s.zero());
+                        s.store(to, s.add(s.load(to), share));
+                        left = s.select_equal(value, largest, s.zero(), left);
+                    }
+                }
+            }
+        });
+    }
+
+    /// # Safety
+    /// `dy` and `dx` are maps of the geometry `self.y` and `self.dx`.
+    #[inline(always)]
+    unsafe fn average_gradient<S: Simd>(&self, s: S, dy: *const f32, dx: *mut f32) {
+        self.each_window(|rows, columns, from| {
+            let scale = s.splat(1.0 / (rows.divisor * columns.divisor) as f32);
+            // SAFETY: `from` is a place of the map.
+            let share = unsafe { s.mul(scale, s.load(dy.add(from))) };
+            for row in rows.range.clone() {
+                for column in columns.range.clone() {
+                    // SAFETY: the window is clipped to the map.
+                    unsafe {
+                        let to = dx.add(self.dx.row(row) + column * S::LANES);
+                        s.store(to, s.add(s.load(to), share));
+                    }
+                }
+            }
+        });
+    }
+}

@@ -1,0 +1,25 @@
+//! Joining channels and taking them apart, by definition.
+
+/// Copies the parts side by side: each has its channels, the whole is `[N, C, H, W]`.
+pub fn forward<T: Copy>(shape: [usize; 4], channels: &[usize], parts: &[&[T]], y: &mut [T]) {
+    let [n, c, h, w] = shape;
+    let mut first = 0;
+    for (part, count) in parts.iter().zip(channels) {
+        let length = count * h * w;
+        for image in 0..n {
+            let to = (image * c + first) * h * w;
+            y[to..to + length].copy_from_slice(&part[image * length..][..length]);
+        }
+        first += count;
+    }
+}
+
+/// Copies the channels `first..first + count` of the whole into a part.
+pub fn part<T: Copy>(shape: [usize; 4], first: usize, count: usize, y: &[T], part: &mut [T]) {
+    let [n, c, h, w] = shape;
+    let length = count * h * w;
+    for image in 0..n {
+        let from = (image * c + first) * h * w;
+        part[image * length..][..length].copy_from_slice(&y[from..from + length]);
+    }
+}

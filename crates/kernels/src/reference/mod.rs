@@ -1,0 +1,57 @@
+//! Naive kernels: plain loops over `[N, C, H, W]`, for `f32` and `f64`.
+//!
+//! They are the last entry of every list, so that every operation runs on every machine, and the
+//! yardstick of the tests, in `f64`.
+
+pub mod batch_norm;
+pub mod concat;
+pub mod conv;
+pub mod cross_entropy;
+pub mod dropout;
+pub mod elementwise;
+pub mod linear;
+pub mod optimizer;
+pub mod pooling;
+mod real;
+pub mod reduce;
+pub mod softmax;
+
+pub use real::Real;
+
+use striate_tensor::{Layout, Views};
+
+use crate::isa::Isa;
+use crate::{Context, Implementation, Kernel};
+
+/// A naive kernel as an implementation: accepts everything, wants every operand plain.
+pub(crate) struct Reference<D> {
+    pub name: &'static str,
+    /// Number of operands.
+    pub operands: fn(&D) -> usize,
+    pub run: fn(&D, &mut Views),
+}
+
+impl<D: Clone + Send + Sync + 'static> Implementation<D> for Reference<D> {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn accepts(&self, desc: &D, _isa: Isa, _first: Layout) -> Option<Vec<Layout>> {
+        Some(vec![Layout::Plain; (self.operands)(desc)])
+    }
+
+    fn prepare(&self, desc: &D, _isa: Isa, _layouts: &[Layout]) -> Box<dyn Kernel> {
+        Box::new(Bound { desc: desc.clone(), run: self.run })
+    }
+}
+
+struct Bound<D> {
+    desc: D,
+    run: fn(&D, &mut Views),
+}
+
+impl<D: Send + Sync> Kernel for Bound<D> {
+    fn run(&self, _context: &Context, views: &mut Views) {
+        (self.run)(&self.desc, views);
+    }
+}

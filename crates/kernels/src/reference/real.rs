@@ -1,0 +1,64 @@
+//! The numbers that naive kernels compute with.
+
+use std::ops::{Add, AddAssign, Div, Mul, Sub};
+
+/// `f32` or `f64`.
+pub trait Real:
+    Copy
+    + PartialOrd
+    + Add<Output = Self>
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + Div<Output = Self>
+    + AddAssign
+    + Send
+    + Sync
+    + 'static
+{
+    /// The nearest number.
+    fn from_f64(value: f64) -> Self;
+    /// The same number, or the nearest.
+    fn to_f64(self) -> f64;
+    /// e to the power of this.
+    fn exp(self) -> Self;
+    /// Natural logarithm.
+    fn ln(self) -> Self;
+    /// Square root.
+    fn sqrt(self) -> Self;
+    /// Hyperbolic tangent.
+    fn tanh(self) -> Self;
+    /// The larger; NaN if either is.
+    fn maximum(self, other: Self) -> Self {
+        if self > other || self.to_f64().is_nan() { self } else { other }
+    }
+    /// The smaller; NaN if either is.
+    fn minimum(self, other: Self) -> Self {
+        if self < other || self.to_f64().is_nan() { self } else { other }
+    }
+}
+
+macro_rules! real {
+    ($($type:ty),*) => {$(
+        impl Real for $type {
+            fn from_f64(value: f64) -> Self {
+                value as $type
+            }
+            fn to_f64(self) -> f64 {
+                f64::from(self)
+            }
+            fn exp(self) -> Self {
+                <$type>::exp(self)
+            }
+            fn ln(self) -> Self {
+                <$type>::ln(self)
+            }
+            fn sqrt(self) -> Self {
+                <$type>::sqrt(self)
+            }
+            fn tanh(self) -> Self {
+                <$type>::tanh(self)
+            }
+        }
+    )*};
+}
+real!(f32, f64);

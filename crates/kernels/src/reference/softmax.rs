@@ -1,0 +1,26 @@
+//! Softmax over rows, by definition.
+
+use super::Real;
+
+/// yᵢ = e^xᵢ / Σ e^xⱼ for each row of `classes`.
+pub fn forward<T: Real>(classes: usize, x: &[T], y: &mut [T]) {
+    for (x, y) in x.chunks_exact(classes).zip(y.chunks_exact_mut(classes)) {
+        let largest = x.iter().copied().fold(x[0], T::maximum);
+        let mut sum = T::from_f64(0.0);
+        for (x, y) in x.iter().zip(y.iter_mut()) {
+            *y = (*x - largest).exp();
+            sum += *y;
+        }
+        y.iter_mut().for_each(|y| *y = *y / sum);
+    }
+}
+
+/// dx = y·(dy − Σ dy·y) for each row of `classes`.
+pub fn gradient<T: Real>(classes: usize, y: &[T], dy: &[T], dx: &mut [T]) {
+    for row in 0..y.len() / classes {
+        let at = row * classes..(row + 1) * classes;
+        let mut product = T::from_f64(0.0);
+        at.clone().for_each(|i| product += dy[i] * y[i]);
+        at.for_each(|i| dx[i] = y[i] * (dy[i] - product));
+    }
+}

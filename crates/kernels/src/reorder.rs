@@ -1,0 +1,113 @@
+//! Copies of a value into another layout.
+
+use striate_tensor::{Layout, Views};
+
+use crate::isa::Isa;
+use crate::maps::Maps;
+use crate::pool::Pool;
+use crate::{Context, Kernel};
+
+/// The kernel that copies a value of extents `shape` from one layout to another. Reads the source,
+/// writes the destination, zeros between the elements included.
+pub fn kernel(shape: [usize; 4], from: Layout, to: Layout, _isa: Isa) -> Box<dyn Kernel> {
+    Box::new(Reorder { shape, from, to })
+}
+
+/// Copies `source` into `destination` on the calling thread.
+pub fn reorder(shape: [usize; 4], from: Layout, to: Layout, source: &[f32], destination: &mut [f32]) {
+    let pool = Pool::new(1);
+    copy(shape, from, to, source, destination, &pool);
+}
+
+struct Reorder {
+    shape: [usize; 4],
+    from: Layout,
+    to: Layout,
+}
+
+impl Kernel for Reorder {
+    fn run(&self, context: &Context, views: &mut Views) {
+        copy(self.shape, self.from, self.to, views.read(0), views.write(0), context.pool);
+    }
+}
+
+fn copy(shape: [usize; 4], from: Layout, to: Layout, source: &[f32], destination: &mut [f32], pool: &Pool) {
+    match (from, to) {
+        (from, to) if from == to => destination.copy_from_slice(source),
+        (Layout::Plain, Layout::Channels { .. }) => to_channels(shape, to, source, destination, pool),
+        (Layout::Channels { .. }, Layout::Plain) => from_channels(shape, from, source, destination, pool),
+        (Layout::KernelForward { block: a }, Layout::KernelBackward { block: b }) if a == b => {
+            transpose_blocks(shape, a, source, destination, pool);
+        }
+        _ => element_by_element(shape, from, to, source, destination),
+    }
+}
+
+fn to_channels(shape: [usize; 4], to: Layout, source: &[f32], destination: &mut [f32], pool: &Pool) {
+    let maps = Maps::new(shape, to);
+    let [_, channels, h, w] = shape;
+    pool.pieces(destination, maps.map_len(), |map, out| {
+        maps.clear_halo(out);
+        let first = map / maps.blocks * channels + map % maps.blocks * maps.block;
+        let real = maps.channels(map);
+        for row in 0..h {
+            let out = &mut out[maps.row(row)..][..w * maps.block];
+            if real < maps.block {
+                out.fill(0.0);
+            }
+            for lane in 0..real {
+                let source = &source[((first + lane) * h + row) * w..][..w];
+                let lanes = out[lane..].iter_mut().step_by(maps.block);
+                lanes.zip(source).for_each(|(out, x)| *out = *x);
+            }
+        }
+    });
+}
+
+fn from_channels(shape: [usize; 4], from: Layout, source: &[f32], destination: &mut [f32], pool: &Pool) {
+    let maps = Maps::new(shape, from);
+    let [_, channels, h, w] = shape;
+    pool.pieces(destination, channels * h * w, |image, out| {
+        for (channel, out) in out.chunks_exact_mut(h * w).enumerate() {
+            let map = image * maps.blocks + channel / maps.block;
+            let source = &source[map * maps.map_len()..][..maps.map_len()];
+            for (row, out) in out.chunks_exact_mut(w).enumerate() {
+                let source = source[maps.row(row)..][..w * maps.block].iter();
+                let lanes = source.skip(channel % maps.block).step_by(maps.block);
+                out.iter_mut().zip(lanes).for_each(|(out, x)| *out = *x);
+            }
+        }
+    });
+}
+
+/// From a convolution's forward weights to those of its data gradient: block by block, the taps in
+/// reverse.
+fn transpose_blocks(shape: [usize; 4], block: usize, source: &[f32], destination: &mut [f32], pool: &Pool) {
+    let [o, i, h, w] = shape;
+    let (outputs, inputs, taps, square) = (o.div_ceil(block), i.div_ceil(block), h * w, block * block);
+    pool.pieces(destination, taps * square, |index, out| {
+        let (input, output) = (index / outputs, index % outputs);
+        let source = &source[(output * inputs + input) * taps * square..][..taps * square];
+        for (tap, out) in out.chunks_exact_mut(square).enumerate() {
+            let source = &source[(taps - 1 - tap) * square..][..square];
+            for (from, row) in out.chunks_exact_mut(block).enumerate() {
+                row.iter_mut().enumerate().for_each(|(to, x)| *x = source[to * block + from]);
+            }
+        }
+    });
+}
+
+fn element_by_element(shape: [usize; 4], from: Layout, to: Layout, source: &[f32], destination: &mut [f32]) {
+    destination.fill(0.0);
+    let [a, b, c, d] = shape;
+    for i0 in 0..a {
+        for i1 in 0..b {
+            for i2 in 0..c {
+                for i3 in 0..d {
+                    let index = [i0, i1, i2, i3];
+                    destination[to.offset(shape, index)] = source[from.offset(shape, index)];
+                }
+            }
+        }
+    }
+}

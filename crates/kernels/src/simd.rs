@@ -1,0 +1,315 @@
+//! Vectors of floats: one trait, an instance for each instruction set.
+//!
+//! An algorithm is written once, generic over [`Simd`], as a [`Body`]; [`dispatch`] compiles it for
+//! each instruction set and runs the one that is asked for. A token such as [`Avx2`] can only be made
+//! on a machine that has the instructions, which is what makes its methods safe.
+
+use crate::isa::Isa;
+
+/// A vector unit. All methods work lane by lane.
+pub trait Simd: Copy + Send + Sync + 'static {
+    /// A vector.
+    type F: Copy;
+    /// Floats in a vector.
+    const LANES: usize;
+
+    /// The same number in all lanes.
+    fn splat(self, value: f32) -> Self::F;
+    /// Reads a vector.
+    ///
+    /// # Safety
+    /// `from` is valid for reading [`Simd::LANES`] floats.
+    unsafe fn load(self, from: *const f32) -> Self::F;
+    /// Writes a vector.
+    ///
+    /// # Safety
+    /// `to` is valid for writing [`Simd::LANES`] floats.
+    unsafe fn store(self, to: *mut f32, value: Self::F);
+    /// a + b
+    fn add(self, a: Self::F, b: Self::F) -> Self::F;
+    /// a − b
+    fn sub(self, a: Self::F, b: Self::F) -> Self::F;
+    /// a · b
+    fn mul(self, a: Self::F, b: Self::F) -> Self::F;
+    /// a / b
+    fn div(self, a: Self::F, b: Self::F) -> Self::F;
+    /// The smaller; b if either is NaN.
+    fn min(self, a: Self::F, b: Self::F) -> Self::F;
+    /// The larger; b if either is NaN.
+    fn max(self, a: Self::F, b: Self::F) -> Self::F;
+    /// a · b + c, rounded once.
+    fn fma(self, a: Self::F, b: Self::F, c: Self::F) -> Self::F;
+    /// Square root.
+    fn sqrt(self, a: Self::F) -> Self::F;
+    /// The nearest whole number.
+    fn round(self, a: Self::F) -> Self::F;
+    /// 2 to the power of a whole number between −126 and 127.
+    fn exp2_whole(self, a: Self::F) -> Self::F;
+    /// `yes` where a > b, else `no`.
+    fn select_greater(self, a: Self::F, b: Self::F, yes: Self::F, no: Self::F) -> Self::F;
+    /// `yes` where a = b, else `no`.
+    fn select_equal(self, a: Self::F, b: Self::F, yes: Self::F, no: Self::F) -> Self::F;
+
+    /// All lanes zero.
+    #[inline(always)]
+    fn zero(self) -> Self::F {
+        self.splat(0.0)
+    }
+
+    /// 1 in the first `count` lanes, else 0.
+    #[inline(always)]
+    fn first_lanes(self, count: usize) -> Self::F {
+        let mut lanes = [0.0f32; 16];
+        lanes.iter_mut().take(count).for_each(|lane| *lane = 1.0);
+        // SAFETY: no vector has more than 16 lanes.
+        unsafe { self.load(lanes.as_ptr()) }
+    }
+}
+
+/// e^x − 1 for x in [−87, 87], split into (2ⁿ, e^r − 1) with e^x = 2ⁿ·e^r and |r| ≤ ln 2 / 2.
+///
+/// The polynomial is Taylor's of degree 8, whose error stays below one unit in the last place there.
+#[inline(always)]
+fn split_exp<S: Simd>(s: S, x: S::F) -> (S::F, S::F) {
+    let n = s.round(s.mul(x, s.splat(std::f32::consts::LOG2_E)));
+    // ln 2 in two parts, the first with few enough bits that n times it is exact.
+    let r = s.fma(n, s.splat(-0.693_359_4), x);
+    let r = s.fma(n, s.splat(2.121_944_4e-4), r);
+    let mut p = s.splat(1.0 / 40320.0);
+    for denominator in [5040.0, 720.0, 120.0, 24.0, 6.0, 2.0] {
+        p = s.fma(p, r, s.splat(1.0 / denominator));
+    }
+    let p = s.fma(s.mul(p, r), r, r);
+    (s.exp2_whole(n), p)
+}
+
+/// e^x, with x held within [−87, 87].
+#[inline(always)]
+pub fn exp<S: Simd>(s: S, x: S::F) -> S::F {
+    let x = s.min(s.splat(87.0), s.max(s.splat(-87.0), x));
+    let (power, p) = split_exp(s, x);
+    s.fma(power, p, power)
+}
+
+/// tanh x = e / (e + 2) with e = e^2x − 1, which keeps small x exact.
+#[inline(always)]
+pub fn tanh<S: Simd>(s: S, x: S::F) -> S::F {
+    let doubled = s.add(x, x);
+    let held = s.min(s.splat(40.0), s.max(s.splat(-40.0), doubled));
+    let (power, p) = split_exp(s, held);
+    let e = s.fma(power, p, s.sub(power, s.splat(1.0)));
+    s.div(e, s.add(e, s.splat(2.0)))
+}
+
+/// 1 / (1 + e^-x)
+#[inline(always)]
+pub fn sigmoid<S: Simd>(s: S, x: S::F) -> S::F {
+    let one = s.splat(1.0);
+    s.div(one, s.add(one, exp(s, s.sub(s.zero(), x))))
+}
+
+/// A computation that can run on any vector unit.
+pub trait Body {
+    /// Runs it. Implementations are `#[inline(always)]`, so that they are compiled for the
+    /// instruction set at hand.
+    fn run<S: Simd>(self, simd: S);
+}
+
+/// Runs `body` on `isa`.
+///
+/// # Panics
+/// If this machine lacks `isa`.
+pub fn dispatch(isa: Isa, body: impl Body) {
+    assert!(isa.is_available(), "this machine has no {isa}");
+    match isa {
+        // SAFETY: the machine has the instructions; that was just checked.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 => unsafe { x86::run_avx512(body) },
+        // SAFETY: as above.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 => unsafe { x86::run_avx2(body) },
+        _ => body.run(Portable),
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+pub use x86::{Avx2, Avx512};
+
+/// Arrays of eight floats, for machines without a vector unit that is known here.
+#[derive(Debug, Clone, Copy)]
+pub struct Portable;
+
+macro_rules! portable {
+    ($($name:ident($($arg:ident),*) => $lane:expr;)*) => {$(
+        #[inline(always)]
+        fn $name(self, $($arg: [f32; 8]),*) -> [f32; 8] {
+            std::array::from_fn(|i| {
+                $(let $arg = $arg[i];)*
+                $lane
+            })
+        }
+    )*};
+}
+
+impl Simd for Portable {
+    type F = [f32; 8];
+    const LANES: usize = 8;
+
+    #[inline(always)]
+    fn splat(self, value: f32) -> [f32; 8] {
+        [value; 8]
+    }
+
+    #[inline(always)]
+    unsafe fn load(self, from: *const f32) -> [f32; 8] {
+        // SAFETY: as the caller promises.
+        unsafe { from.cast::<[f32; 8]>().read_unaligned() }
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32, value: [f32; 8]) {
+        // SAFETY: as the caller promises.
+        unsafe { to.cast::<[f32; 8]>().write_unaligned(value) }
+    }
+
+    portable! {
+        add(a, b) => a + b;
+        sub(a, b) => a - b;
+        mul(a, b) => a * b;
+        div(a, b) => a / b;
+        min(a, b) => if a < b { a } else { b };
+        max(a, b) => if a > b { a } else { b };
+        // Two roundings: one fused operation in software would be far slower.
+        fma(a, b, c) => a * b + c;
+        sqrt(a) => a.sqrt();
+        round(a) => a.round_ties_even();
+        exp2_whole(a) => f32::from_bits((((a as i32) + 127) as u32) << 23);
+        select_greater(a, b, yes, no) => if a > b { yes } else { no };
+        select_equal(a, b, yes, no) => if a == b { yes } else { no };
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use std::arch::x86_64::*;
+
+    use super::{Body, Simd};
+
+    /// AVX-512: 16 lanes. Exists only inside [`run_avx512`].
+    #[derive(Debug, Clone, Copy)]
+    pub struct Avx512(());
+
+    /// AVX2 and FMA: 8 lanes. Exists only inside [`run_avx2`].
+    #[derive(Debug, Clone, Copy)]
+    pub struct Avx2(());
+
+    /// # Safety
+    /// The machine has AVX-512 F, BW, DQ, VL and FMA.
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
+    pub unsafe fn run_avx512(body: impl Body) {
+        body.run(Avx512(()));
+    }
+
+    /// # Safety
+    /// The machine has AVX2 and FMA.
+    #[target_feature(enable = "avx2,fma")]
+    pub unsafe fn run_avx2(body: impl Body) {
+        body.run(Avx2(()));
+    }
+
+    macro_rules! lanewise {
+        ($vector:ty: $($name:ident($($arg:ident),*) => $value:expr;)*) => {$(
+            #[inline(always)]
+            fn $name(self, $($arg: $vector),*) -> $vector {
+                // SAFETY: the token exists only where the machine has the instructions.
+                unsafe { $value }
+            }
+        )*};
+    }
+
+    impl Simd for Avx512 {
+        type F = __m512;
+        const LANES: usize = 16;
+
+        #[inline(always)]
+        fn splat(self, value: f32) -> __m512 {
+            // SAFETY: the token exists only where the machine has the instructions.
+            unsafe { _mm512_set1_ps(value) }
+        }
+
+        #[inline(always)]
+        unsafe fn load(self, from: *const f32) -> __m512 {
+            // SAFETY: as the caller promises.
+            unsafe { _mm512_loadu_ps(from) }
+        }
+
+        #[inline(always)]
+        unsafe fn store(self, to: *mut f32, value: __m512) {
+            // SAFETY: as the caller promises.
+            unsafe { _mm512_storeu_ps(to, value) }
+        }
+
+        lanewise! { __m512:
+            add(a, b) => _mm512_add_ps(a, b);
+            sub(a, b) => _mm512_sub_ps(a, b);
+            mul(a, b) => _mm512_mul_ps(a, b);
+            div(a, b) => _mm512_div_ps(a, b);
+            min(a, b) => _mm512_min_ps(a, b);
+            max(a, b) => _mm512_max_ps(a, b);
+            fma(a, b, c) => _mm512_fmadd_ps(a, b, c);
+            sqrt(a) => _mm512_sqrt_ps(a);
+            round(a) => _mm512_roundscale_ps::<8>(a);
+            exp2_whole(a) => _mm512_castsi512_ps(_mm512_slli_epi32::<23>(_mm512_add_epi32(
+                _mm512_cvtps_epi32(a),
+                _mm512_set1_epi32(127),
+            )));
+            select_greater(a, b, yes, no) =>
+                _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(a, b), no, yes);
+            select_equal(a, b, yes, no) =>
+                _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_EQ_OQ>(a, b), no, yes);
+        }
+    }
+
+    impl Simd for Avx2 {
+        type F = __m256;
+        const LANES: usize = 8;
+
+        #[inline(always)]
+        fn splat(self, value: f32) -> __m256 {
+            // SAFETY: the token exists only where the machine has the instructions.
+            unsafe { _mm256_set1_ps(value) }
+        }
+
+        #[inline(always)]
+        unsafe fn load(self, from: *const f32) -> __m256 {
+            // SAFETY: as the caller promises.
+            unsafe { _mm256_loadu_ps(from) }
+        }
+
+        #[inline(always)]
+        unsafe fn store(self, to: *mut f32, value: __m256) {
+            // SAFETY: as the caller promises.
+            unsafe { _mm256_storeu_ps(to, value) }
+        }
+
+        lanewise! { __m256:
+            add(a, b) => _mm256_add_ps(a, b);
+            sub(a, b) => _mm256_sub_ps(a, b);
+            mul(a, b) => _mm256_mul_ps(a, b);
+            div(a, b) => _mm256_div_ps(a, b);
+            min(a, b) => _mm256_min_ps(a, b);
+            max(a, b) => _mm256_max_ps(a, b);
+            fma(a, b, c) => _mm256_fmadd_ps(a, b, c);
+            sqrt(a) => _mm256_sqrt_ps(a);
+            round(a) => _mm256_round_ps::<8>(a);
+            exp2_whole(a) => _mm256_castsi256_ps(_mm256_slli_epi32::<23>(_mm256_add_epi32(
+                _mm256_cvtps_epi32(a),
+                _mm256_set1_epi32(127),
+            )));
+            select_greater(a, b, yes, no) =>
+                _mm256_blendv_ps(no, yes, _mm256_cmp_ps::<_CMP_GT_OQ>(a, b));
+            select_equal(a, b, yes, no) =>
+                _mm256_blendv_ps(no, yes, _mm256_cmp_ps::<_CMP_EQ_OQ>(a, b));
+        }
+    }
+}

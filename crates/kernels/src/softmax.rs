@@ -1,0 +1,34 @@
+//! Softmax over rows of scores. Rows are few and short, so there is only the naive kernel.
+
+use crate::Implementation;
+use crate::reference::{self, Reference};
+
+/// Softmax of `[rows, classes]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SoftmaxDesc {
+    /// Rows.
+    pub rows: usize,
+    /// Scores in a row.
+    pub classes: usize,
+}
+
+/// Reads x, writes y.
+pub fn list() -> &'static [&'static dyn Implementation<SoftmaxDesc>] {
+    &[&Reference::<SoftmaxDesc> {
+        name: "softmax_reference",
+        operands: |_| 2,
+        run: |desc, views| reference::softmax::forward(desc.classes, views.read::<f32>(0), views.write(0)),
+    }]
+}
+
+/// Gradient. Reads y and dy, writes dx.
+pub fn gradient() -> &'static [&'static dyn Implementation<SoftmaxDesc>] {
+    &[&Reference::<SoftmaxDesc> {
+        name: "softmax_gradient_reference",
+        operands: |_| 3,
+        run: |desc, views| {
+            let (y, dy) = (views.read::<f32>(0), views.read(1));
+            reference::softmax::gradient(desc.classes, y, dy, views.write(0));
+        },
+    }]
+}

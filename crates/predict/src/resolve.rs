@@ -1,0 +1,53 @@
+//! What MODEL on the command line names: a network of the history, a text file, a model file.
+
+use std::fs;
+use std::path::Path;
+
+use striate_formats::ModelFile;
+use striate_graph::Network;
+use striate_tensor::{Error, Result};
+
+/// A network, with its trained model if the name was that of a model file.
+#[derive(Debug, Clone)]
+pub struct Resolved {
+    /// The network.
+    pub network: Network,
+    /// The model file it stood in.
+    pub model: Option<ModelFile>,
+}
+
+/// Texts above this size are no networks.
+const LARGEST_TEXT: u64 = 4 << 20;
+
+/// The network that `name` stands for: `lenet5` and its like, `mynet.toml`, `model.safetensors`.
+///
+/// # Errors
+/// If there is no such network or file, or the file is faulty.
+pub fn resolve(name: &str) -> Result<Resolved> {
+    let path = Path::new(name);
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    match extension {
+        Some("safetensors") => {
+            let model = ModelFile::load(path)?;
+            Ok(Resolved { network: model.network.clone(), model: Some(model) })
+        }
+        Some("toml") => {
+            let length = fs::metadata(path).map_err(|e| Error::read(path, e))?.len();
+            if length > LARGEST_TEXT {
+                return Err(Error::input(format!(
+                    "{name}: {length} bytes are too many for a network's text"
+                )));
+            }
+            let text = fs::read_to_string(path).map_err(|e| Error::read(path, e))?;
+            let network = Network::from_text(&text).map_err(|e| e.at(name))?;
+            Ok(Resolved { network, model: None })
+        }
+        _ if path.is_file() => Err(Error::input(format!(
+            "{name}: a network is a .toml text or a .safetensors model file, or one that `striate models` lists"
+        ))),
+        _ => {
+            let network = (striate_models::find(name)?.build)()?;
+            Ok(Resolved { network, model: None })
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! An image of bytes, and the simplest changes of it.
+
+use striate_tensor::{Error, Result};
+
+/// Rows of pixels, top first; each pixel has 1 (grey) or 3 (red, green, blue) bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Image {
+    width: usize,
+    height: usize,
+    channels: usize,
+    pixels: Vec<u8>,
+}
+
+impl Image {
+    /// An image of these pixels.
+    ///
+    /// # Errors
+    /// If a side is zero, there are not 1 or 3 channels, or the pixels are not as many as that.
+    pub fn new(width: usize, height: usize, channels: usize, pixels: Vec<u8>) -> Result<Image> {
+        let wanted = width.checked_mul(height).and_then(|area| area.checked_mul(channels));
+        if width == 0 || height == 0 || !matches!(channels, 1 | 3) || wanted != Some(pixels.len()) {
+            let count = pixels.len();
+            let what = format!("an image of {width}x{height} with {channels} channels has no {count} bytes");
+            return Err(Error::input(what));
+        }
+        Ok(Image { width, height, channels, pixels })
+    }
+
+    /// An image of one colour.
+    ///
+    /// # Panics
+    /// If a side is zero.
+    pub fn filled(width: usize, height: usize, colour: [u8; 3]) -> Image {
+        assert!(width > 0 && height > 0, "an image has pixels");
+        Image { width, height, channels: 3, pixels: colour.repeat(width * height) }
+    }
+
+    /// Columns.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Rows.
+    pub fn height(&self) -> usize {
+        self.height
+    }
+
+    /// 1 or 3.
+    pub fn channels(&self) -> usize {
+        self.channels
+    }
+
+    /// The bytes, row by row.
+    pub fn pixels(&self) -> &[u8] {
+        &self.pixels
+    }
+
+    /// The bytes, to write.
+    pub fn pixels_mut(&mut self) -> &mut [u8] {
+        &mut self.pixels
+    }
+
+    /// The bytes of the pixel in `column` and `row`.
+    ///
+    /// # Panics
+    /// If it lies outside.
+    pub fn pixel(&self, column: usize, row: usize) -> &[u8] {
+        let start = (row * self.width + column) * self.channels;
+        &self.pixels[start..start + self.channels]
+    }
+
+    /// In grey: the luma of ITU-R 601, rounded as Pillow rounds it.
+    #[must_use]
+    pub fn to_grey(&self) -> Image {
+        let luma = |rgb: &[u8]| {
+            let [r, g, b] = [rgb[0], rgb[1], rgb[2]].map(u32::from);
+            ((r * 19_595 + g * 38_470 + b * 7_471 + 0x8000) >> 16) as u8
+        };
+        let pixels = match self.channels {
+            1 => self.pixels.clone(),
+            _ => self.pixels.chunks_exact(3).map(luma).collect(),
+        };
+        Image { channels: 1, pixels, ..*self }
+    }
+
+    /// In colour: grey three times.
+    #[must_use]
+    pub fn to_rgb(&self) -> Image {
+        let pixels = match self.channels {
+            3 => self.pixels.clone(),
+            _ => self.pixels.iter().flat_map(|grey| [*grey; 3]).collect(),
+        };
+        Image { channels: 3, pixels, ..*self }
+    }
+
+    /// Dark becomes bright.
+    #[must_use]
+    pub fn inverted(&self) -> Image {
+        Image { pixels: self.pixels.iter().map(|x| 255 - x).collect(), ..*self }
+    }
+
+    /// Mirrored left to right.
+    #[must_use]
+    pub fn mirrored(&self) -> Image {
+        let rows = self.pixels.chunks_exact(self.width * self.channels);
+        let pixels = rows.flat_map(|row| row.chunks_exact(self.channels).rev().flatten().copied()).collect();
+        Image { pixels, ..*self }
+    }
+
+    /// `width` × `height` pixels of which the upper left is this image's (`left`, `top`); what lies
+    /// outside has the value `fill`.
+    ///
+    /// # Panics
+    /// If a side is zero.
+    #[must_use]
+    pub fn window(&self, left: isize, top: isize, width: usize, height: usize, fill: u8) -> Image {
+        assert!(width > 0 && height > 0, "an image has pixels");
+        let mut pixels = vec![fill; width * height * self.channels];
+        for row in 0..height {
+            let Some(y) = top.checked_add_unsigned(row).and_then(|y| usize::try_from(y).ok()) else {
+                continue;
+            };
+            if y >= self.height {
+                break;
+            }
+            let skipped = left.min(0).unsigned_abs();
+            let first = left.max(0) as usize;
+            if skipped >= width || first >= self.width {
+                continue;
+            }
+            let count = (width - skipped).min(self.width - first);
+            let from = (y * self.width + first) * self.channels;
+            let to = (row * width + skipped) * self.channels;
+            let length = count * self.channels;
+            pixels[to..to + length].copy_from_slice(&self.pixels[from..from + length]);
+        }
+        Image { width, height, channels: self.channels, pixels }
+    }
+
+    /// The middle `width` × `height` pixels, with `fill` where the image is smaller.
+    ///
+    /// # Panics
+    /// If a side is zero.
+    #[must_use]
+    pub fn centred(&self, width: usize, height: usize, fill: u8) -> Image {
+        let offset = |whole: usize, part: usize| (whole as isize - part as isize).div_euclid(2);
+        self.window(offset(self.width, width), offset(self.height, height), width, height, fill)
+    }
+}
