@@ -142,13 +142,8 @@ impl Body for Row<'_> {
             };
         }
         match self.op {
-            Elementwise::Apply(activation) => match activation {
-                Activation::None => each!(|a, _b| a),
-                Activation::Relu => each!(|a, _b| s.max(s.zero(), a)),
-                Activation::Relu6 => each!(|a, _b| s.min(s.splat(6.0), s.max(s.zero(), a))),
-                Activation::Tanh => each!(|a, _b| simd::tanh(s, a)),
-                Activation::Sigmoid => each!(|a, _b| s.mul(mask, simd::sigmoid(s, a))),
-            },
+            Elementwise::Apply(Activation::Sigmoid) => each!(|a, _b| s.mul(mask, simd::sigmoid(s, a))),
+            Elementwise::Apply(activation) => each!(|a, _b| simd::activate(s, activation, a)),
             Elementwise::Gradient(activation) => match activation {
                 Activation::None => each!(|_y, dy| dy),
                 Activation::Relu => each!(|y, dy| s.select_greater(y, s.zero(), dy, s.zero())),

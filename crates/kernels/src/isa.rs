@@ -27,6 +27,15 @@ impl Isa {
         }
     }
 
+    /// Vectors that a kernel can keep as sums while it loads operands into the rest.
+    pub(crate) const fn sums(self) -> usize {
+        match self {
+            Isa::Avx512 => 28,
+            Isa::Avx2 => 12,
+            Isa::Scalar => 8,
+        }
+    }
+
     /// The name used by `STRIATE_ISA` and in output: `avx512`, `avx2`, `scalar`.
     pub const fn name(self) -> &'static str {
         match self {

@@ -9,6 +9,9 @@
 //! descriptor, so results do not depend on the number of threads; lanes beyond the channel count
 //! and the halo of every written value are zero.
 
+// Tiles of registers are indexed by constants, so that loops over them unroll.
+#![allow(clippy::needless_range_loop)]
+
 pub mod activation;
 pub mod batch_norm;
 pub mod concat;
@@ -17,6 +20,7 @@ pub mod cross_entropy;
 pub mod dropout;
 pub mod elementwise;
 pub mod fold;
+pub mod gemm;
 mod implementation;
 pub mod isa;
 pub mod linear;

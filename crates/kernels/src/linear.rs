@@ -1,8 +1,12 @@
 //! Fully connected layers in three directions.
 
-use crate::Implementation;
+use striate_tensor::Layout;
+
 use crate::activation::Activation;
+use crate::gemm::{self, GemmDesc};
+use crate::isa::Isa;
 use crate::reference::{self, Reference};
+use crate::{Implementation, Kernel};
 
 /// A fully connected layer: y = activation(W·x + b), all operands plain.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,37 +25,105 @@ pub struct LinearDesc {
 
 /// Reads x `[N, I]`, w `[O, I]` and a bias `[O]` if there is one; writes y `[N, O]`.
 pub fn forward() -> &'static [&'static dyn Implementation<LinearDesc>] {
-    &[&Reference::<LinearDesc> {
-        name: "linear_reference",
-        operands: |desc| 3 + usize::from(desc.bias),
-        run: |desc, views| {
-            let (x, w) = (views.read::<f32>(0), views.read(1));
-            let bias = desc.bias.then(|| views.read(2));
-            reference::linear::forward(desc, x, w, bias, views.write(0));
+    &[
+        &Gemm::Forward,
+        &Reference::<LinearDesc> {
+            name: "linear_reference",
+            operands: |desc| 3 + usize::from(desc.bias),
+            run: |desc, views| {
+                let (x, w) = (views.read::<f32>(0), views.read(1));
+                let bias = desc.bias.then(|| views.read(2));
+                reference::linear::forward(desc, x, w, bias, views.write(0));
+            },
         },
-    }]
+    ]
 }
 
 /// Reads dy and w, writes dx.
 pub fn data_gradient() -> &'static [&'static dyn Implementation<LinearDesc>] {
-    &[&Reference::<LinearDesc> {
-        name: "linear_data_gradient_reference",
-        operands: |_| 3,
-        run: |desc, views| {
-            let (dy, w) = (views.read::<f32>(0), views.read(1));
-            reference::linear::data_gradient(desc, dy, w, views.write(0));
+    &[
+        &Gemm::DataGradient,
+        &Reference::<LinearDesc> {
+            name: "linear_data_gradient_reference",
+            operands: |_| 3,
+            run: |desc, views| {
+                let (dy, w) = (views.read::<f32>(0), views.read(1));
+                reference::linear::data_gradient(desc, dy, w, views.write(0));
+            },
         },
-    }]
+    ]
 }
 
 /// Reads x and dy, writes dw.
 pub fn weight_gradient() -> &'static [&'static dyn Implementation<LinearDesc>] {
-    &[&Reference::<LinearDesc> {
-        name: "linear_weight_gradient_reference",
-        operands: |_| 3,
-        run: |desc, views| {
-            let (x, dy) = (views.read::<f32>(0), views.read(1));
-            reference::linear::weight_gradient(desc, x, dy, views.write(0));
+    &[
+        &Gemm::WeightGradient,
+        &Reference::<LinearDesc> {
+            name: "linear_weight_gradient_reference",
+            operands: |_| 3,
+            run: |desc, views| {
+                let (x, dy) = (views.read::<f32>(0), views.read(1));
+                reference::linear::weight_gradient(desc, x, dy, views.write(0));
+            },
         },
-    }]
+    ]
+}
+
+/// The packed matrix product, for each direction.
+enum Gemm {
+    Forward,
+    DataGradient,
+    WeightGradient,
+}
+
+impl Gemm {
+    fn product(&self, d: &LinearDesc) -> GemmDesc {
+        let (n, i, o) = (d.batch, d.in_features, d.out_features);
+        let plain = GemmDesc {
+            m: 0,
+            n: 0,
+            k: 0,
+            first: 0,
+            a: [0; 2],
+            b: [0; 2],
+            bias: false,
+            activation: Activation::None,
+        };
+        match self {
+            // y [N, O] = x [N, I] · Wᵀ [I, O]
+            Gemm::Forward => GemmDesc {
+                m: n,
+                n: o,
+                k: i,
+                first: 0,
+                a: [i, 1],
+                b: [1, i],
+                bias: d.bias,
+                activation: d.activation,
+            },
+            // dx [N, I] = dy [N, O] · W [O, I]
+            Gemm::DataGradient => GemmDesc { m: n, n: i, k: o, a: [o, 1], b: [i, 1], ..plain },
+            // dW [O, I] = dyᵀ [O, N] · x [N, I]
+            Gemm::WeightGradient => GemmDesc { m: o, n: i, k: n, first: 1, a: [1, o], b: [i, 1], ..plain },
+        }
+    }
+}
+
+impl Implementation<LinearDesc> for Gemm {
+    fn name(&self) -> &'static str {
+        match self {
+            Gemm::Forward => "linear_gemm_f32",
+            Gemm::DataGradient => "linear_data_gradient_gemm_f32",
+            Gemm::WeightGradient => "linear_weight_gradient_gemm_f32",
+        }
+    }
+
+    fn accepts(&self, d: &LinearDesc, _isa: Isa, _first: Layout) -> Option<Vec<Layout>> {
+        let bias = matches!(self, Gemm::Forward) && d.bias;
+        Some(vec![Layout::Plain; 3 + usize::from(bias)])
+    }
+
+    fn prepare(&self, d: &LinearDesc, isa: Isa, _layouts: &[Layout]) -> Box<dyn Kernel> {
+        gemm::kernel(&self.product(d), isa)
+    }
 }

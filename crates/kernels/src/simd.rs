@@ -4,6 +4,7 @@
 //! each instruction set and runs the one that is asked for. A token such as [`Avx2`] can only be made
 //! on a machine that has the instructions, which is what makes its methods safe.
 
+use crate::activation::Activation;
 use crate::isa::Isa;
 
 /// A vector unit. All methods work lane by lane.
@@ -12,6 +13,8 @@ pub trait Simd: Copy + Send + Sync + 'static {
     type F: Copy;
     /// Floats in a vector.
     const LANES: usize;
+    /// Vectors that a kernel can keep as sums while it loads operands into the rest.
+    const SUMS: usize;
 
     /// The same number in all lanes.
     fn splat(self, value: f32) -> Self::F;
@@ -108,6 +111,18 @@ pub fn sigmoid<S: Simd>(s: S, x: S::F) -> S::F {
     s.div(one, s.add(one, exp(s, s.sub(s.zero(), x))))
 }
 
+/// An activation of all lanes.
+#[inline(always)]
+pub fn activate<S: Simd>(s: S, activation: Activation, x: S::F) -> S::F {
+    match activation {
+        Activation::None => x,
+        Activation::Relu => s.max(s.zero(), x),
+        Activation::Relu6 => s.min(s.splat(6.0), s.max(s.zero(), x)),
+        Activation::Tanh => tanh(s, x),
+        Activation::Sigmoid => sigmoid(s, x),
+    }
+}
+
 /// A computation that can run on any vector unit.
 pub trait Body {
     /// Runs it. Implementations are `#[inline(always)]`, so that they are compiled for the
@@ -154,6 +169,7 @@ macro_rules! portable {
 impl Simd for Portable {
     type F = [f32; 8];
     const LANES: usize = 8;
+    const SUMS: usize = crate::isa::Isa::Scalar.sums();
 
     #[inline(always)]
     fn splat(self, value: f32) -> [f32; 8] {
@@ -230,6 +246,7 @@ mod x86 {
     impl Simd for Avx512 {
         type F = __m512;
         const LANES: usize = 16;
+        const SUMS: usize = crate::isa::Isa::Avx512.sums();
 
         #[inline(always)]
         fn splat(self, value: f32) -> __m512 {
@@ -273,6 +290,7 @@ mod x86 {
     impl Simd for Avx2 {
         type F = __m256;
         const LANES: usize = 8;
+        const SUMS: usize = crate::isa::Isa::Avx2.sums();
 
         #[inline(always)]
         fn splat(self, value: f32) -> __m256 {

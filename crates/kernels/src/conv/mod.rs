@@ -1,5 +1,8 @@
 //! Convolution in three directions: forward, gradient of the data, gradient of the weights.
 
+mod direct;
+mod weight_gradient;
+
 use crate::Implementation;
 use crate::activation::Activation;
 use crate::reference::{self, Reference};
@@ -38,38 +41,49 @@ pub struct ConvDesc {
 /// Reads x `[N, C, H, W]`, w `[O, C/groups, KH, KW]`, a bias `[O]` and a residual if there are; writes
 /// y `[N, O, OH, OW]`.
 pub fn forward() -> &'static [&'static dyn Implementation<ConvDesc>] {
-    &[&Reference::<ConvDesc> {
-        name: "conv_reference",
-        operands: |d| 3 + usize::from(d.bias) + usize::from(d.residual),
-        run: |d, views| {
-            let (x, w) = (views.read::<f32>(0), views.read(1));
-            let bias = d.bias.then(|| views.read(2));
-            let residual = d.residual.then(|| views.read(views.reads() - 1));
-            reference::conv::forward(d, x, w, bias, residual, views.write(0));
+    &[
+        &direct::PlanarInput,
+        &direct::Blocked,
+        &Reference::<ConvDesc> {
+            name: "conv_reference",
+            operands: |d| 3 + usize::from(d.bias) + usize::from(d.residual),
+            run: |d, views| {
+                let (x, w) = (views.read::<f32>(0), views.read(1));
+                let bias = d.bias.then(|| views.read(2));
+                let residual = d.residual.then(|| views.read(views.reads() - 1));
+                reference::conv::forward(d, x, w, bias, residual, views.write(0));
+            },
         },
-    }]
+    ]
 }
 
 /// Reads dy and w, writes dx.
 pub fn data_gradient() -> &'static [&'static dyn Implementation<ConvDesc>] {
-    &[&Reference::<ConvDesc> {
-        name: "conv_data_gradient_reference",
-        operands: |_| 3,
-        run: |d, views| {
-            let (dy, w) = (views.read::<f32>(0), views.read(1));
-            reference::conv::data_gradient(d, dy, w, views.write(0));
+    &[
+        &direct::DataGradient,
+        &Reference::<ConvDesc> {
+            name: "conv_data_gradient_reference",
+            operands: |_| 3,
+            run: |d, views| {
+                let (dy, w) = (views.read::<f32>(0), views.read(1));
+                reference::conv::data_gradient(d, dy, w, views.write(0));
+            },
         },
-    }]
+    ]
 }
 
 /// Reads x and dy, writes dw.
 pub fn weight_gradient() -> &'static [&'static dyn Implementation<ConvDesc>] {
-    &[&Reference::<ConvDesc> {
-        name: "conv_weight_gradient_reference",
-        operands: |_| 3,
-        run: |d, views| {
-            let (x, dy) = (views.read::<f32>(0), views.read(1));
-            reference::conv::weight_gradient(d, x, dy, views.write(0));
+    &[
+        &weight_gradient::PlanarInput,
+        &weight_gradient::Blocked,
+        &Reference::<ConvDesc> {
+            name: "conv_weight_gradient_reference",
+            operands: |_| 3,
+            run: |d, views| {
+                let (x, dy) = (views.read::<f32>(0), views.read(1));
+                reference::conv::weight_gradient(d, x, dy, views.write(0));
+            },
         },
-    }]
+    ]
 }

@@ -1,0 +1,309 @@
+//! Gradient of a convolution's weights on blocks of channels.
+//!
+//! A tile of I input values × O blocks of output channels stays in registers while the pixels of a band
+//! of rows go by: each pixel's O vectors of dy are multiplied by I broadcast values of x. For inputs in
+//! blocks of channels the I values are channels under one tap, for planar inputs neighbouring taps of a
+//! row. Where there are few pairs of channel blocks the batch is cut into slices of their own sums,
+//! which are added up in order: how many depends on the descriptor alone.
+
+use striate_tensor::{Layout, Views};
+
+use super::ConvDesc;
+use super::direct::{groups_fill_blocks, needed_halo};
+use crate::isa::Isa;
+use crate::maps::Maps;
+use crate::pool::Pointer;
+use crate::simd::{Body, Simd, dispatch};
+use crate::{Context, Implementation, Kernel};
+
+/// On inputs in blocks of channels.
+pub(super) struct Blocked;
+/// On planar inputs of few channels.
+pub(super) struct PlanarInput;
+
+/// Items of the grid that there are to be at least.
+const ITEMS: usize = 16;
+/// Floats of dy that a band of rows is to hold at most, so that they stay in the first cache.
+const BAND: usize = 3072;
+/// Input values of the largest tile.
+const MOST_VALUES: usize = 8;
+
+impl Implementation<ConvDesc> for Blocked {
+    fn name(&self) -> &'static str {
+        "conv_weight_gradient_direct_f32"
+    }
+
+    fn accepts(&self, d: &ConvDesc, isa: Isa, _first: Layout) -> Option<Vec<Layout>> {
+        let block = isa.block();
+        let x = Layout::Channels { block, halo: needed_halo(d) };
+        let layouts = || vec![x, Layout::channels(block), Layout::KernelForward { block }];
+        groups_fill_blocks(d, block).then(layouts)
+    }
+
+    fn prepare(&self, d: &ConvDesc, isa: Isa, layouts: &[Layout]) -> Box<dyn Kernel> {
+        Box::new(Bound::new(d, isa, layouts))
+    }
+}
+
+impl Implementation<ConvDesc> for PlanarInput {
+    fn name(&self) -> &'static str {
+        "conv_weight_gradient_planar_f32"
+    }
+
+    fn accepts(&self, d: &ConvDesc, isa: Isa, _first: Layout) -> Option<Vec<Layout>> {
+        let block = isa.block();
+        let x = Layout::Channels { block: 1, halo: needed_halo(d) };
+        let layouts = || vec![x, Layout::channels(block), Layout::KernelPlanarInput { block }];
+        (d.groups == 1 && d.in_channels <= super::direct::FEW_CHANNELS).then(layouts)
+    }
+
+    fn prepare(&self, d: &ConvDesc, isa: Isa, layouts: &[Layout]) -> Box<dyn Kernel> {
+        Box::new(Bound::new(d, isa, layouts))
+    }
+}
+
+/// Input values whose weights lie side by side: channels under a tap, or taps of a row.
+struct Values {
+    x: usize,
+    w: usize,
+    count: usize,
+}
+
+struct Bound {
+    d: ConvDesc,
+    isa: Isa,
+    x: Maps,
+    dy: Maps,
+    /// The values of one input map (a block of channels, or one planar channel).
+    values: Vec<Values>,
+    /// Those of the last map of a group, which may have fewer channels.
+    last_values: Vec<Values>,
+    x_step: usize,
+    pixel: [usize; 2],
+    /// Floats of dw for one block of outputs and one input map.
+    w_map: usize,
+    group_maps: usize,
+    group_blocks: usize,
+    slices: usize,
+    band: usize,
+    dw_len: usize,
+}
+
+impl Bound {
+    fn new(d: &ConvDesc, isa: Isa, layouts: &[Layout]) -> Bound {
+        let block = isa.block();
+        let x = Maps::new([d.batch, d.in_channels, d.input[0], d.input[1]], layouts[0]);
+        let dy = Maps::new([d.batch, d.out_channels, d.output[0], d.output[1]], layouts[1]);
+        let origin = (x.halo.top - d.padding[0]) * x.row_len() + (x.halo.left - d.padding[1]) * x.block;
+        let [kh, kw] = d.kernel;
+        let tap =
+            |ky: usize, kx: usize| origin + ky * d.dilation[0] * x.row_len() + kx * d.dilation[1] * x.block;
+        let values = |channels: usize| -> Vec<Values> {
+            let row = |ky: usize| -> Vec<Values> {
+                if x.block == 1 {
+                    return vec![Values { x: tap(ky, 0), w: ky * kw * block, count: kw }];
+                }
+                let one = |kx| Values { x: tap(ky, kx), w: (ky * kw + kx) * block * block, count: channels };
+                (0..kw).map(one).collect()
+            };
+            (0..kh).flat_map(row).collect()
+        };
+        let group_channels = d.in_channels / d.groups;
+        let group_maps = group_channels.div_ceil(x.block);
+        let group_blocks = d.out_channels.div_ceil(block) / d.groups;
+        let w_map = kh * kw * x.block * block;
+        let pairs = d.groups * group_blocks.div_ceil(2) * group_maps;
+        let row = d.output[1] * 2 * block;
+        Bound {
+            values: values(x.block),
+            last_values: values(group_channels - (group_maps - 1) * x.block),
+            x_step: if x.block == 1 { d.dilation[1] } else { 1 },
+            pixel: [d.stride[0] * x.row_len(), d.stride[1] * x.block],
+            dw_len: d.groups * group_blocks * group_maps * w_map,
+            w_map,
+            group_maps,
+            group_blocks,
+            slices: ITEMS.div_ceil(pairs).min(d.batch),
+            band: (BAND / row).clamp(1, d.output[0]),
+            d: d.clone(),
+            isa,
+            x,
+            dy,
+        }
+    }
+}
+
+impl Kernel for Bound {
+    fn scratch_len(&self) -> usize {
+        if self.slices > 1 { self.slices * self.dw_len } else { 0 }
+    }
+
+    fn run(&self, context: &Context, views: &mut Views) {
+        let (x, dy, dw) = (views.read::<f32>(0), views.read::<f32>(1), views.write::<f32>(0));
+        assert!(
+            x.len() >= self.x.count * self.x.map_len()
+                && dy.len() >= self.dy.count * self.dy.map_len()
+                && dw.len() == self.dw_len,
+            "operands are as long as their layouts say"
+        );
+        if self.slices == 1 {
+            return self.sum(context, x, dy, dw);
+        }
+        let sums = views.write::<f32>(1);
+        assert_eq!(sums.len(), self.slices * self.dw_len, "scratch memory is as long as was asked for");
+        self.sum(context, x, dy, sums);
+        let sums = &*sums;
+        context.pool.pieces(dw, 4096, |piece, dw| {
+            let first = piece * 4096;
+            dw.copy_from_slice(&sums[first..][..dw.len()]);
+            for slice in 1..self.slices {
+                let sums = &sums[slice * self.dw_len + first..][..dw.len()];
+                dw.iter_mut().zip(sums).for_each(|(dw, sum)| *dw += sum);
+            }
+        });
+    }
+}
+
+impl Bound {
+    /// Fills `sums`, one dw for each slice of the batch.
+    fn sum(&self, context: &Context, x: &[f32], dy: &[f32], sums: &mut [f32]) {
+        let sums = Pointer(sums.as_mut_ptr());
+        let pairs = self.group_blocks.div_ceil(2);
+        context.pool.run(self.slices * self.d.groups * pairs * self.group_maps, |item| {
+            let (rest, map) = (item / self.group_maps, item % self.group_maps);
+            let (rest, pair) = (rest / pairs, rest % pairs);
+            let (slice, group) = (rest / self.d.groups, rest % self.d.groups);
+            let first = group * self.group_blocks + pair * 2;
+            let blocks = 2.min(self.group_blocks - pair * 2);
+            let start = slice * self.dw_len + (first * self.group_maps + map) * self.w_map;
+            // SAFETY: the place of the item's own part of its slice.
+            let dw = unsafe { sums.get().add(start) };
+            let images = self.d.batch * slice / self.slices..self.d.batch * (slice + 1) / self.slices;
+            let item = Item { bound: self, x, dy, dw, images, group, map, first, blocks };
+            dispatch(self.isa, item);
+        });
+    }
+}
+
+/// The weights between one input map and one or two blocks of outputs, summed over some images.
+struct Item<'a> {
+    bound: &'a Bound,
+    x: &'a [f32],
+    dy: &'a [f32],
+    /// The first weight; those of the second block lie `group_maps · w_map` behind.
+    dw: *mut f32,
+    images: std::ops::Range<usize>,
+    group: usize,
+    map: usize,
+    first: usize,
+    blocks: usize,
+}
+
+/// The pixels and values of a tile.
+struct Tile {
+    x: *const f32,
+    dy: *const f32,
+    dw: *mut f32,
+    rows: usize,
+}
+
+impl Body for Item<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let b = self.bound;
+        for block in 0..self.blocks {
+            // SAFETY: the item's own weights.
+            unsafe { self.dw.add(block * b.group_maps * b.w_map).write_bytes(0, b.w_map) }
+        }
+        let values = if self.map == b.group_maps - 1 { &b.last_values } else { &b.values };
+        let most = (S::SUMS / self.blocks).min(MOST_VALUES);
+        for image in self.images.clone() {
+            let x_map = (image * b.x.blocks + self.group * b.group_maps + self.map) * b.x.map_len();
+            let dy_map = (image * b.dy.blocks + self.first) * b.dy.map_len();
+            for row in (0..b.d.output[0]).step_by(b.band) {
+                let rows = b.band.min(b.d.output[0] - row);
+                for values in values {
+                    let parts = values.count.div_ceil(most);
+                    for part in 0..parts {
+                        let (from, to) = (values.count * part / parts, values.count * (part + 1) / parts);
+                        // SAFETY: rows, taps and channels lie within the maps, whose lengths
+                        // `Bound::run` checked.
+                        unsafe {
+                            let tile = Tile {
+                                x: self.x.as_ptr().add(x_map + row * b.pixel[0] + values.x + from * b.x_step),
+                                dy: self.dy.as_ptr().add(dy_map + b.dy.row(row)),
+                                dw: self.dw.add(values.w + from * S::LANES),
+                                rows,
+                            };
+                            self.tile(s, to - from, &tile);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Item<'_> {
+    /// # Safety
+    /// The tile's rows, and `count` values of each pixel, lie within the operands.
+    #[inline(always)]
+    unsafe fn tile<S: Simd>(&self, s: S, count: usize, tile: &Tile) {
+        macro_rules! counts {
+            ($($count:literal)*) => {
+                // SAFETY: as the caller promises.
+                unsafe {
+                    match (count, self.blocks) {
+                        $(
+                            ($count, 1) => self.sum::<S, $count, 1>(s, tile),
+                            ($count, _) => self.sum::<S, $count, 2>(s, tile),
+                        )*
+                        _ => unreachable!("no tile has more than {MOST_VALUES} values"),
+                    }
+                }
+            };
+        }
+        counts!(1 2 3 4 5 6 7 8);
+    }
+
+    /// # Safety
+    /// As for [`Item::tile`].
+    #[inline(always)]
+    unsafe fn sum<S: Simd, const I: usize, const O: usize>(&self, s: S, tile: &Tile) {
+        if I * O > S::SUMS {
+            unreachable!("tiles are chosen to fit the registers");
+        }
+        let b = self.bound;
+        let (columns, step, pixel) = (b.d.output[1], b.x_step, b.pixel[1]);
+        let (dy_block, dw_block) = (b.dy.map_len(), b.group_maps * b.w_map);
+        // SAFETY: as the caller promises.
+        unsafe {
+            let mut sums: [[S::F; O]; I] = [[s.zero(); O]; I];
+            for i in 0..I {
+                for o in 0..O {
+                    sums[i][o] = s.load(tile.dw.add(i * S::LANES + o * dw_block));
+                }
+            }
+            for row in 0..tile.rows {
+                let mut x = tile.x.add(row * b.pixel[0]);
+                let mut dy = tile.dy.add(row * b.dy.row_len());
+                for _ in 0..columns {
+                    let slopes: [S::F; O] = std::array::from_fn(|o| s.load(dy.add(o * dy_block)));
+                    for i in 0..I {
+                        let value = s.splat(*x.add(i * step));
+                        for o in 0..O {
+                            sums[i][o] = s.fma(value, slopes[o], sums[i][o]);
+                        }
+                    }
+                    x = x.add(pixel);
+                    dy = dy.add(S::LANES);
+                }
+            }
+            for i in 0..I {
+                for o in 0..O {
+                    s.store(tile.dw.add(i * S::LANES + o * dw_block), sums[i][o]);
+                }
+            }
+        }
+    }
+}

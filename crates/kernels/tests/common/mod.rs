@@ -1,0 +1,129 @@
+//! Runs every implementation of an operation on every instruction set against expected values.
+
+#![allow(dead_code)]
+
+use striate_kernels::isa::Isa;
+use striate_kernels::pool::Pool;
+use striate_kernels::reorder::reorder;
+use striate_kernels::{Context, Implementation};
+use striate_tensor::random::{Random, Stream};
+use striate_tensor::{Halo, Layout, Shape, Views};
+
+/// An operand: its extents as `[N, C, H, W]` and its values in canonical order.
+#[derive(Clone, Debug)]
+pub struct Operand {
+    pub shape: [usize; 4],
+    pub values: Vec<f64>,
+}
+
+impl Operand {
+    pub fn new(shape: [usize; 4], values: Vec<f64>) -> Operand {
+        assert_eq!(shape.iter().product::<usize>(), values.len());
+        Operand { shape, values }
+    }
+
+    /// Values that `f32` holds exactly enough, from −1 to 1.
+    pub fn random(shape: [usize; 4], seed: u64) -> Operand {
+        let mut random = Random::new(seed, Stream::Other, 0);
+        let count = shape.iter().product();
+        Operand { shape, values: (0..count).map(|_| f64::from(random.between(-1.0, 1.0))).collect() }
+    }
+
+    pub fn row(values: Vec<f64>) -> Operand {
+        Operand { shape: [1, values.len(), 1, 1], values }
+    }
+}
+
+/// What is expected of one implementation's writes.
+pub struct Case<'a, D> {
+    pub desc: &'a D,
+    pub list: &'a [&'a dyn Implementation<D>],
+    pub reads: Vec<Operand>,
+    /// Values before the run where they matter (updated in place), and expected values after it.
+    pub writes: Vec<(Option<Operand>, Operand)>,
+    pub tolerance: f64,
+}
+
+/// Checks every implementation that accepts, on every instruction set, with one and two threads, with
+/// narrow and with wide halos; returns the names of those that ran.
+pub fn check<D>(case: &Case<D>) -> Vec<&'static str> {
+    let mut ran = Vec::new();
+    for isa in Isa::available() {
+        for implementation in case.list {
+            for first in [Layout::channels(isa.block()), Layout::Plain] {
+                let Some(layouts) = implementation.accepts(case.desc, isa, first) else { continue };
+                assert_eq!(layouts.len(), case.reads.len() + case.writes.len(), "{}", implementation.name());
+                ran.push(implementation.name());
+                for wide in [0, 2] {
+                    let layouts: Vec<Layout> = layouts
+                        .iter()
+                        .enumerate()
+                        .map(|(i, layout)| widen(*layout, wide * (i % 3)))
+                        .collect();
+                    run(case, *implementation, isa, &layouts);
+                }
+            }
+        }
+    }
+    ran
+}
+
+fn widen(layout: Layout, by: usize) -> Layout {
+    let Halo { top, left, bottom, right } = layout.halo();
+    let halo = Halo { top: top + by, left: left + by, bottom: bottom + by / 2, right: right + by / 2 };
+    layout.with_halo(halo)
+}
+
+fn lay(operand: &Operand, layout: Layout) -> Vec<f32> {
+    let values: Vec<f32> = operand.values.iter().map(|x| *x as f32).collect();
+    let mut laid = vec![f32::NAN; layout.len(&Shape::from(operand.shape))];
+    reorder(operand.shape, Layout::Plain, layout, &values, &mut laid);
+    laid
+}
+
+fn run<D>(case: &Case<D>, implementation: &dyn Implementation<D>, isa: Isa, layouts: &[Layout]) {
+    let kernel = implementation.prepare(case.desc, isa, layouts);
+    let (read_layouts, write_layouts) = layouts.split_at(case.reads.len());
+    let reads: Vec<Vec<f32>> = case.reads.iter().zip(read_layouts).map(|(o, l)| lay(o, *l)).collect();
+    let mut results: Vec<Vec<Vec<f32>>> = Vec::new();
+    for threads in [1, 2] {
+        let pool = Pool::new(threads);
+        let mut writes: Vec<Vec<f32>> = case
+            .writes
+            .iter()
+            .zip(write_layouts)
+            .map(|((before, after), layout)| match before {
+                Some(before) => lay(before, *layout),
+                None => vec![f32::NAN; layout.len(&Shape::from(after.shape))],
+            })
+            .collect();
+        writes.push(vec![f32::NAN; kernel.scratch_len()]);
+        let read_slices: Vec<&[f32]> = reads.iter().map(Vec::as_slice).collect();
+        let write_slices: Vec<&mut [f32]> = writes.iter_mut().map(Vec::as_mut_slice).collect();
+        kernel.run(&Context { pool: &pool }, &mut Views::of(&read_slices, write_slices));
+        writes.pop();
+        results.push(writes);
+    }
+    for (index, ((_, expected), layout)) in case.writes.iter().zip(write_layouts).enumerate() {
+        let got = &results[0][index];
+        let place = format!("{} on {isa}, write {index}, {layout}", implementation.name());
+        let bits = |values: &[f32]| values.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+        assert_eq!(bits(got), bits(&results[1][index]), "{place}: threads change bits");
+        let mut plain = vec![0.0f32; expected.values.len()];
+        reorder(expected.shape, *layout, Layout::Plain, got, &mut plain);
+        let largest = expected.values.iter().fold(1.0f64, |most, x| most.max(x.abs()));
+        for (i, (got, expected)) in plain.iter().zip(&expected.values).enumerate() {
+            let error = (f64::from(*got) - expected).abs();
+            assert!(error <= case.tolerance * largest, "{place}, element {i}: {got} instead of {expected}");
+        }
+        // What lies between the elements is zero: laying the plain values out again gives the same.
+        let mut again = vec![f32::NAN; got.len()];
+        reorder(expected.shape, Layout::Plain, *layout, &plain, &mut again);
+        assert!(got == &again, "{place}: halo or spare lanes are not zero");
+    }
+}
+
+/// f64 values of an operand list, for the references.
+pub fn values(operands: &[Operand]) -> Vec<&[f64]> {
+    operands.iter().map(|operand| operand.values.as_slice()).collect()
+}

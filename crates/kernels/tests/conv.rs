@@ -1,0 +1,190 @@
+//! Convolution and linear layers: every implementation against the naive ones in f64.
+
+mod common;
+
+use common::{Case, Operand, check};
+use proptest::prelude::*;
+use striate_kernels::activation::Activation;
+use striate_kernels::conv::{self, ConvDesc};
+use striate_kernels::linear::{self, LinearDesc};
+use striate_kernels::reference;
+
+fn activation() -> impl Strategy<Value = Activation> {
+    use Activation::{None, Relu, Relu6, Sigmoid, Tanh};
+    prop::sample::select(vec![None, Relu, Relu6, Tanh, Sigmoid])
+}
+
+prop_compose! {
+    /// Odd sizes, strides, groups, padding, channels that fill no block.
+    fn conv_desc()(
+        batch in 1usize..4,
+        groups in prop::sample::select(vec![1usize, 1, 1, 2]),
+        channels in (1usize..=20, 1usize..=36),
+        kernel in (1usize..=5, 1usize..=4),
+        stride in (1usize..=3, 1usize..=2),
+        dilation in (1usize..=2, 1usize..=3),
+        padding in (0usize..=3, 0usize..=3, 0usize..=2, 0usize..=2),
+        output in (1usize..=9, 1usize..=17),
+        spare in (0usize..2, 0usize..2),
+        options in (any::<bool>(), any::<bool>()),
+        activation in activation(),
+    ) -> ConvDesc {
+        let extent = |o: usize, s: usize, k: usize, d: usize, before: usize, after: usize, spare: usize| {
+            ((o - 1) * s + (k - 1) * d + 1).saturating_sub(before + after).max(1) + spare.min(s - 1)
+        };
+        ConvDesc {
+            batch,
+            in_channels: channels.0 * groups * if groups == 2 { 8 } else { 1 },
+            out_channels: channels.1.div_ceil(if groups == 2 { 16 } else { 1 }) * groups * if groups == 2 { 8 } else { 1 },
+            groups,
+            input: [
+                extent(output.0, stride.0, kernel.0, dilation.0, padding.0, padding.2, spare.0),
+                extent(output.1, stride.1, kernel.1, dilation.1, padding.1, padding.3, spare.1),
+            ],
+            output: [output.0, output.1],
+            kernel: [kernel.0, kernel.1],
+            stride: [stride.0, stride.1],
+            dilation: [dilation.0, dilation.1],
+            padding: [padding.0, padding.1],
+            bias: options.0,
+            residual: options.1,
+            activation,
+        }
+    }
+}
+
+fn shapes(d: &ConvDesc) -> [[usize; 4]; 3] {
+    [
+        [d.batch, d.in_channels, d.input[0], d.input[1]],
+        [d.out_channels, d.in_channels / d.groups, d.kernel[0], d.kernel[1]],
+        [d.batch, d.out_channels, d.output[0], d.output[1]],
+    ]
+}
+
+fn check_conv(d: &ConvDesc) -> Vec<&'static str> {
+    // Rounding grows with the root of the number of products in the longest sum.
+    let [c, o] = [d.in_channels, d.out_channels].map(|channels| channels * d.kernel[0] * d.kernel[1]);
+    let pixels = d.batch * d.output[0] * d.output[1];
+    let tolerance = 1e-6 * (c.max(o).max(pixels) as f64).sqrt().max(10.0);
+    let [x_shape, w_shape, y_shape] = shapes(d);
+    let (x, w) = (Operand::random(x_shape, 1), Operand::random(w_shape, 2));
+    let (bias, residual) = (Operand::random([1, d.out_channels, 1, 1], 3), Operand::random(y_shape, 4));
+    let dy = Operand::random(y_shape, 5);
+    let zeros = |shape: [usize; 4]| vec![0.0; shape.iter().product()];
+
+    let mut y = zeros(y_shape);
+    let b = d.bias.then_some(bias.values.as_slice());
+    let r = d.residual.then_some(residual.values.as_slice());
+    reference::conv::forward(d, &x.values, &w.values, b, r, &mut y);
+    let mut reads = vec![x.clone(), w.clone()];
+    reads.extend(d.bias.then_some(bias));
+    reads.extend(d.residual.then_some(residual));
+    let writes = vec![(None, Operand::new(y_shape, y))];
+    let mut ran = check(&Case { desc: d, list: conv::forward(), reads, writes, tolerance });
+
+    let mut dx = zeros(x_shape);
+    reference::conv::data_gradient(d, &dy.values, &w.values, &mut dx);
+    let writes = vec![(None, Operand::new(x_shape, dx))];
+    let reads = vec![dy.clone(), w];
+    ran.extend(check(&Case { desc: d, list: conv::data_gradient(), reads, writes, tolerance }));
+
+    let mut dw = zeros(w_shape);
+    reference::conv::weight_gradient(d, &x.values, &dy.values, &mut dw);
+    let writes = vec![(None, Operand::new(w_shape, dw))];
+    let reads = vec![x, dy];
+    ran.extend(check(&Case { desc: d, list: conv::weight_gradient(), reads, writes, tolerance }));
+    ran
+}
+
+fn check_linear(d: &LinearDesc) -> Vec<&'static str> {
+    let tolerance = 1e-6 * (d.in_features.max(d.out_features) as f64).sqrt().max(10.0);
+    let matrix = |rows: usize, columns: usize, seed| Operand::random([rows, columns, 1, 1], seed);
+    let (x, w) = (matrix(d.batch, d.in_features, 1), matrix(d.out_features, d.in_features, 2));
+    let (bias, dy) = (matrix(1, d.out_features, 3), matrix(d.batch, d.out_features, 4));
+
+    let mut y = dy.clone();
+    reference::linear::forward(d, &x.values, &w.values, d.bias.then_some(&bias.values[..]), &mut y.values);
+    let mut reads = vec![x.clone(), w.clone()];
+    reads.extend(d.bias.then_some(bias));
+    let mut ran =
+        check(&Case { desc: d, list: linear::forward(), reads, writes: vec![(None, y)], tolerance });
+
+    let mut dx = x.clone();
+    reference::linear::data_gradient(d, &dy.values, &w.values, &mut dx.values);
+    let (reads, writes) = (vec![dy.clone(), w.clone()], vec![(None, dx)]);
+    ran.extend(check(&Case { desc: d, list: linear::data_gradient(), reads, writes, tolerance }));
+
+    let mut dw = w;
+    reference::linear::weight_gradient(d, &x.values, &dy.values, &mut dw.values);
+    let (reads, writes) = (vec![x, dy], vec![(None, dw)]);
+    ran.extend(check(&Case { desc: d, list: linear::weight_gradient(), reads, writes, tolerance }));
+    ran
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    #[test]
+    fn convolutions_agree_with_the_naive_ones(d in conv_desc()) {
+        check_conv(&d);
+    }
+
+    #[test]
+    fn linear_layers_agree_with_the_naive_ones(
+        batch in 1usize..40,
+        in_features in 1usize..300,
+        out_features in 1usize..70,
+        bias in any::<bool>(),
+        activation in activation(),
+    ) {
+        check_linear(&LinearDesc { batch, in_features, out_features, bias, activation });
+    }
+}
+
+fn lenet_conv(in_channels: usize, out_channels: usize, side: usize) -> ConvDesc {
+    ConvDesc {
+        batch: 5,
+        in_channels,
+        out_channels,
+        groups: 1,
+        input: [side; 2],
+        output: [side - 4; 2],
+        kernel: [5; 2],
+        stride: [1; 2],
+        dilation: [1; 2],
+        padding: [0; 2],
+        bias: true,
+        residual: false,
+        activation: Activation::Tanh,
+    }
+}
+
+#[test]
+fn every_kernel_is_reached_by_lenet() {
+    let mut ran = check_conv(&lenet_conv(1, 6, 32));
+    ran.extend(check_conv(&lenet_conv(6, 16, 14)));
+    for name in [
+        "conv_direct_planar_f32",
+        "conv_direct_f32",
+        "conv_data_gradient_direct_f32",
+        "conv_weight_gradient_planar_f32",
+        "conv_weight_gradient_direct_f32",
+        "conv_reference",
+    ] {
+        assert!(ran.contains(&name), "{name} ran nowhere");
+    }
+}
+
+/// Many input channels, so that runs are cut into chunks and the inner index of a product too.
+#[test]
+fn long_sums_are_cut_without_loss() {
+    let d = ConvDesc { in_channels: 150, kernel: [3; 2], output: [12; 2], batch: 1, ..lenet_conv(1, 40, 14) };
+    check_conv(&d);
+    check_linear(&LinearDesc {
+        batch: 9,
+        in_features: 700,
+        out_features: 33,
+        bias: true,
+        activation: Activation::Sigmoid,
+    });
+}

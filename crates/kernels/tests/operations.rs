@@ -1,0 +1,201 @@
+//! All operations but convolution and linear layers: every implementation against the naive ones in
+//! f64.
+
+mod common;
+
+use common::{Case, Operand, check};
+use proptest::prelude::*;
+use striate_kernels::activation::Activation;
+use striate_kernels::batch_norm::{self, BatchNormDesc};
+use striate_kernels::concat::{self, ConcatDesc};
+use striate_kernels::elementwise::{self, Elementwise, ElementwiseDesc};
+use striate_kernels::optimizer::{self, AdamDesc, SgdDesc};
+use striate_kernels::pooling::{self, PoolDesc, PoolKind};
+use striate_kernels::reduce::{self, ChannelSumDesc};
+use striate_kernels::reference::{self, batch_norm::Statistics};
+use striate_kernels::softmax::{self, SoftmaxDesc};
+
+fn shape() -> impl Strategy<Value = [usize; 4]> {
+    [1usize..4, 1usize..40, 1usize..8, 1usize..10]
+}
+
+fn elementwise() -> impl Strategy<Value = Elementwise> {
+    use Activation::{None, Relu, Relu6, Sigmoid, Tanh};
+    let apply = [None, Relu, Relu6, Tanh, Sigmoid].map(Elementwise::Apply);
+    let gradient = [None, Relu, Relu6, Tanh, Sigmoid].map(Elementwise::Gradient);
+    let all = [&apply[..], &gradient[..], &[Elementwise::Add, Elementwise::AddRelu]].concat();
+    prop::sample::select(all)
+}
+
+prop_compose! {
+    /// Windows that reach past the map in every way that shape rules allow.
+    fn pool_desc()(
+        batch in 1usize..3,
+        channels in 1usize..20,
+        input in (4usize..12, 4usize..14),
+        kernel in (1usize..=4, 1usize..=4),
+        stride in (1usize..=3, 1usize..=3),
+        padding in (0usize..=2, 0usize..=2),
+        ceil in any::<bool>(),
+        kind in prop::sample::select(vec![
+            PoolKind::Max,
+            PoolKind::Average { count_include_pad: true },
+            PoolKind::Average { count_include_pad: false },
+        ]),
+    ) -> PoolDesc {
+        let padding = [padding.0.min(kernel.0 / 2), padding.1.min(kernel.1 / 2)];
+        let count = |input: usize, kernel: usize, stride: usize, padding: usize| {
+            let room = input + 2 * padding - kernel;
+            if !ceil {
+                return room / stride + 1;
+            }
+            let count = room.div_ceil(stride) + 1;
+            if (count - 1) * stride >= input + padding { count - 1 } else { count }
+        };
+        PoolDesc {
+            kind,
+            batch,
+            channels,
+            input: [input.0, input.1],
+            output: [count(input.0, kernel.0, stride.0, padding[0]), count(input.1, kernel.1, stride.1, padding[1])],
+            kernel: [kernel.0, kernel.1],
+            stride: [stride.0, stride.1],
+            padding,
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    #[test]
+    fn elementwise_operations_agree(shape in shape(), op in elementwise()) {
+        let desc = ElementwiseDesc { shape, op };
+        let scale = |operand: Operand| Operand { values: operand.values.iter().map(|x| x * 9.0).collect(), ..operand };
+        let (a, b) = (scale(Operand::random(shape, 1)), Operand::random(shape, 2));
+        let two = !matches!(op, Elementwise::Apply(_));
+        let mut y = a.clone();
+        reference::elementwise::elementwise(op, &a.values, two.then_some(&b.values), &mut y.values);
+        let reads = if two { vec![a, b] } else { vec![a] };
+        let case = Case { desc: &desc, list: elementwise::list(), reads, writes: vec![(None, y)], tolerance: 1e-6 };
+        prop_assert!(check(&case).contains(&"elementwise_f32"));
+    }
+
+    #[test]
+    fn pools_agree(d in pool_desc()) {
+        let x = Operand::random([d.batch, d.channels, d.input[0], d.input[1]], 1);
+        let dy = Operand::random([d.batch, d.channels, d.output[0], d.output[1]], 2);
+        let (mut y, mut dx) = (dy.clone(), x.clone());
+        reference::pooling::forward(&d, &x.values, &mut y.values);
+        let writes = vec![(None, y)];
+        let case = Case { desc: &d, list: pooling::forward(), reads: vec![x.clone()], writes, tolerance: 1e-6 };
+        prop_assert!(check(&case).contains(&"pool_f32"));
+        if d.kind == PoolKind::Max {
+            reference::pooling::max_gradient(&d, &x.values, &dy.values, &mut dx.values);
+            let (reads, writes) = (vec![x, dy], vec![(None, dx)]);
+            check(&Case { desc: &d, list: pooling::max_gradient(), reads, writes, tolerance: 1e-6 });
+        } else {
+            reference::pooling::average_gradient(&d, &dy.values, &mut dx.values);
+            let (reads, writes) = (vec![dy], vec![(None, dx)]);
+            check(&Case { desc: &d, list: pooling::average_gradient(), reads, writes, tolerance: 1e-6 });
+        }
+    }
+
+    #[test]
+    fn batch_norms_agree(shape in shape(), epsilon in 1e-5f32..0.1) {
+        let d = BatchNormDesc { shape, epsilon, momentum: 0.1 };
+        let channels = |seed| Operand::random([1, shape[1], 1, 1], seed);
+        let positive = |operand: Operand| Operand { values: operand.values.iter().map(|x| x.abs() + 0.5).collect(), ..operand };
+        let (x, dy) = (Operand::random(shape, 1), Operand::random(shape, 2));
+        let (gamma, beta, mean, var) = (channels(3), channels(4), channels(5), positive(channels(6)));
+        let mut y = x.clone();
+        reference::batch_norm::inference(&d, &x.values, &gamma.values, &beta.values, &mean.values, &var.values, &mut y.values);
+        let reads = vec![x.clone(), gamma.clone(), beta.clone(), mean.clone(), var.clone()];
+        check(&Case { desc: &d, list: batch_norm::inference(), reads, writes: vec![(None, y.clone())], tolerance: 1e-5 });
+
+        let (mut m, mut i) = (mean.clone(), mean.clone());
+        let (mut rm, mut rv) = (mean.clone(), var.clone());
+        let statistics = Statistics {
+            mean: &mut m.values,
+            inverse_deviation: &mut i.values,
+            running_mean: &mut rm.values,
+            running_var: &mut rv.values,
+        };
+        reference::batch_norm::training(&d, &x.values, &gamma.values, &beta.values, &mut y.values, statistics);
+        let writes = vec![(None, y), (None, m.clone()), (None, i.clone()), (Some(mean), rm), (Some(var), rv)];
+        let reads = vec![x.clone(), gamma.clone(), beta];
+        check(&Case { desc: &d, list: batch_norm::training(), reads, writes, tolerance: 1e-4 });
+
+        let (mut dx, mut dgamma, mut dbeta) = (x.clone(), gamma.clone(), gamma.clone());
+        let out = (&mut dx.values[..], &mut dgamma.values[..], &mut dbeta.values[..]);
+        reference::batch_norm::gradient(&d, (&x.values, &dy.values, &gamma.values), (&m.values, &i.values), out);
+        let reads = vec![x, dy, gamma, m, i];
+        let writes = vec![(None, dx), (None, dgamma), (None, dbeta)];
+        check(&Case { desc: &d, list: batch_norm::gradient(), reads, writes, tolerance: 1e-4 });
+    }
+
+    #[test]
+    fn concatenations_agree(shape in shape(), others in prop::collection::vec(1usize..20, 0..4)) {
+        let channels: Vec<usize> = others.into_iter().chain([shape[1]]).collect();
+        let whole = [shape[0], channels.iter().sum(), shape[2], shape[3]];
+        let part = |(i, c): (usize, &usize)| Operand::random([shape[0], *c, shape[2], shape[3]], i as u64);
+        let parts: Vec<Operand> = channels.iter().enumerate().map(part).collect();
+        let mut y = Operand::random(whole, 9);
+        let slices: Vec<&[f64]> = parts.iter().map(|part| &part.values[..]).collect();
+        reference::concat::forward(whole, &channels, &slices, &mut y.values);
+        let desc = ConcatDesc { shape: whole, channels };
+        let writes = vec![(None, y.clone())];
+        check(&Case { desc: &desc, list: concat::forward(), reads: parts.clone(), writes, tolerance: 0.0 });
+        let writes = parts.into_iter().map(|part| (None, part)).collect();
+        check(&Case { desc: &desc, list: concat::gradient(), reads: vec![y], writes, tolerance: 1e-7 });
+    }
+
+    #[test]
+    fn channel_sums_agree(shape in shape()) {
+        let x = Operand::random(shape, 1);
+        let mut y = Operand::random([1, shape[1], 1, 1], 2);
+        reference::reduce::channel_sum(shape, &x.values, &mut y.values);
+        let desc = ChannelSumDesc { shape };
+        check(&Case { desc: &desc, list: reduce::list(), reads: vec![x], writes: vec![(None, y)], tolerance: 1e-5 });
+    }
+
+    #[test]
+    fn softmaxes_agree(rows in 1usize..6, classes in 1usize..20) {
+        let desc = SoftmaxDesc { rows, classes };
+        let (x, dy) = (Operand::random([rows, classes, 1, 1], 1), Operand::random([rows, classes, 1, 1], 2));
+        let (mut y, mut dx) = (x.clone(), x.clone());
+        reference::softmax::forward(classes, &x.values, &mut y.values);
+        let writes = vec![(None, y.clone())];
+        check(&Case { desc: &desc, list: softmax::list(), reads: vec![x], writes, tolerance: 1e-6 });
+        reference::softmax::gradient(classes, &y.values, &dy.values, &mut dx.values);
+        let (reads, writes) = (vec![y, dy], vec![(None, dx)]);
+        check(&Case { desc: &desc, list: softmax::gradient(), reads, writes, tolerance: 1e-6 });
+    }
+
+    #[test]
+    fn updates_agree(len in 1usize..40_000, momentum in prop::sample::select(vec![0.0f32, 0.9]), nesterov in any::<bool>()) {
+        let row = |seed| Operand::random([1, len, 1, 1], seed);
+        let (g, rate, p, v) = (row(1), Operand::row(vec![0.1]), row(2), row(3));
+        let d = SgdDesc { len, momentum, nesterov: nesterov && momentum > 0.0, weight_decay: 0.01 };
+        let (mut new_p, mut new_v) = (p.clone(), v.clone());
+        let state = (momentum != 0.0).then_some(&mut new_v.values[..]);
+        reference::optimizer::sgd(&d, &g.values, 0.1f32.into(), &mut new_p.values, state);
+        let mut writes = vec![(Some(p), new_p)];
+        writes.extend((momentum != 0.0).then_some((Some(v), new_v)));
+        check(&Case { desc: &d, list: optimizer::sgd(), reads: vec![g, rate], writes, tolerance: 1e-6 });
+    }
+}
+
+/// Adam's first two steps: `torch.optim.Adam([p], lr=0.1, weight_decay=0.01)` on p = [1, −2] with the
+/// gradients [0.5, −1] and [0.25, 0.125].
+#[test]
+fn adam_takes_pytorchs_steps() {
+    let d =
+        AdamDesc { len: 2, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.01, decoupled: false };
+    let (mut p, mut m, mut v) = ([1.0f64, -2.0], [0.0; 2], [0.0; 2]);
+    reference::optimizer::adam(&d, &[0.5, -1.0], 0.1, 0, &mut p, &mut m, &mut v);
+    reference::optimizer::adam(&d, &[0.25, 0.125], 0.1, 1, &mut p, &mut m, &mut v);
+    for (p, expected) in p.iter().zip([0.806_555_041_049_931_9, -1.841_049_020_794_846_7]) {
+        assert!((p - expected).abs() < 1e-6, "{p} {expected}");
+    }
+}
