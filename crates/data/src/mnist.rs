@@ -44,7 +44,7 @@ impl MnistKind {
                 "6bbc9ace898e44ae57da46a324031adb",
                 "a25bea736e30d166cdddb491f175f624",
                 "2646ac647ad5339dbf082846283269ea",
-                "27ae3e4e09519cfbb04c629615203637",
+                "27ae3e4e09519cfbb04c329615203637",
             ],
             MnistKind::FashionMnist => [
                 "f4a8712d7a061bf5bd6d2ca38dc4d50a",

@@ -21,8 +21,11 @@ pub(super) fn add(graph: &Graph, node: &Node) -> Lowering {
     listed(graph, node, Elementwise::Add)
 }
 
-/// Operands: x, seed, step.
+/// Operands: x, seed, step; outside training x alone, and then it does nothing.
 pub(super) fn dropout(graph: &Graph, node: &Node, op: &Dropout) -> Lowering {
+    if node.inputs.len() == 1 {
+        return listed(graph, node, Elementwise::Apply(kernel_activation(Activation::None)));
+    }
     let desc = DropoutDesc { shape: input_shape(graph, node), probability: op.probability, salt: op.salt };
     kernels(desc, dropout::list())
 }

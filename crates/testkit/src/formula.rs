@@ -1,0 +1,18 @@
+//! Numbers that the reference scripts compute by the same formula, so that only results are stored.
+
+/// Element `index` of tensor number `tensor`: a hash of both as a number in [0, 1) with 24 bits.
+pub fn unit(tensor: u32, index: u32) -> f64 {
+    let mut h =
+        index.wrapping_mul(2_654_435_761).wrapping_add(tensor.wrapping_mul(40_503)).wrapping_add(12_345);
+    h ^= h >> 16;
+    h = h.wrapping_mul(2_246_822_519);
+    h ^= h >> 13;
+    h = h.wrapping_mul(3_266_489_917);
+    h ^= h >> 16;
+    f64::from(h >> 8) / 16_777_216.0
+}
+
+/// `count` weights of tensor number `tensor`, in ±`bound`.
+pub fn weights(tensor: u32, count: usize, bound: f64) -> Vec<f64> {
+    (0..count).map(|index| (2.0 * unit(tensor, index as u32) - 1.0) * bound).collect()
+}

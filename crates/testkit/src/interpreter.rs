@@ -1,0 +1,299 @@
+//! Computes a graph in f64, node by node, with the naive kernels. Layouts mean nothing to it, so it runs
+//! graphs at every stage of compilation.
+
+use std::collections::HashMap;
+
+use striate_graph::ops::{self, Activation};
+use striate_graph::{Graph, Kind, Node, Op, Pair, Role, ValueId};
+use striate_kernels::activation;
+use striate_kernels::batch_norm::BatchNormDesc;
+use striate_kernels::conv::ConvDesc;
+use striate_kernels::cross_entropy::CrossEntropyDesc;
+use striate_kernels::dropout::DropoutDesc;
+use striate_kernels::elementwise::Elementwise;
+use striate_kernels::linear::LinearDesc;
+use striate_kernels::optimizer::{AdamDesc, SgdDesc};
+use striate_kernels::pooling::{PoolDesc, PoolKind};
+use striate_kernels::reference::{self, batch_norm::Statistics};
+
+/// Values by name; labels and scalars too are held as f64.
+pub type Values = HashMap<String, Vec<f64>>;
+
+/// A run of a graph.
+pub struct Interpreter<'g> {
+    graph: &'g Graph,
+    values: HashMap<ValueId, Vec<f64>>,
+}
+
+impl<'g> Interpreter<'g> {
+    /// Runs all nodes of `graph` on `given`: inputs, parameters and buffers by name; other variables
+    /// begin as zeros.
+    ///
+    /// # Panics
+    /// If an input or parameter is missing.
+    pub fn run(graph: &'g Graph, given: &Values) -> Interpreter<'g> {
+        let mut values = HashMap::new();
+        for (index, value) in graph.values.iter().enumerate() {
+            let start = match (given.get(&value.name), &value.kind) {
+                (_, Kind::Computed) => continue,
+                (Some(start), _) => start.clone(),
+                (None, Kind::Variable { role: Role::Gradient | Role::State | Role::Scalar, .. }) => {
+                    vec![0.0; value.shape.numel()]
+                }
+                (None, _) => panic!("{} is missing", value.name),
+            };
+            assert_eq!(start.len(), value.shape.numel(), "{}", value.name);
+            values.insert(ValueId(index), start);
+        }
+        let mut interpreter = Interpreter { graph, values };
+        for node in &graph.nodes {
+            interpreter.step(node);
+        }
+        interpreter
+    }
+
+    /// The value called `name`.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub fn get(&self, name: &str) -> &[f64] {
+        let id = self.graph.find(name).unwrap_or_else(|| panic!("no value {name}"));
+        &self.values[&id]
+    }
+
+    /// The graph's output number `index`.
+    pub fn output(&self, index: usize) -> &[f64] {
+        &self.values[&self.graph.outputs[index]]
+    }
+
+    fn step(&mut self, node: &Node) {
+        let reads: Vec<Vec<f64>> = node.inputs.iter().map(|id| self.values[id].clone()).collect();
+        let start = |id: &ValueId| {
+            let empty = || vec![0.0; self.graph.shape(*id).numel()];
+            self.values.get(id).cloned().unwrap_or_else(empty)
+        };
+        let mut writes: Vec<Vec<f64>> = node.outputs.iter().map(start).collect();
+        let shape = |id: ValueId| self.graph.shape(id).nchw();
+        let input = |i: usize| shape(node.inputs[i]);
+        let output = |i: usize| shape(node.outputs[i]);
+        let r: Vec<&[f64]> = reads.iter().map(Vec::as_slice).collect();
+        let w = &mut writes;
+        match &node.op {
+            Op::Conv(op) => {
+                let d = conv(op, input(0), output(0));
+                let residual = op.residual.then(|| r[r.len() - 1]);
+                reference::conv::forward(&d, r[0], r[1], op.bias.then(|| r[2]), residual, &mut w[0]);
+            }
+            Op::ConvDataGradient(op) => {
+                reference::conv::data_gradient(&conv(&op.0, output(0), input(0)), r[0], r[1], &mut w[0]);
+            }
+            Op::ConvWeightGradient(op) => {
+                reference::conv::weight_gradient(&conv(&op.0, input(0), input(1)), r[0], r[1], &mut w[0]);
+            }
+            Op::Linear(op) => {
+                let d = linear(input(0), output(0), op.bias, op.activation);
+                reference::linear::forward(&d, r[0], r[1], op.bias.then(|| r[2]), &mut w[0]);
+            }
+            Op::LinearDataGradient(_) => {
+                let d = linear(output(0), input(0), false, Activation::None);
+                reference::linear::data_gradient(&d, r[0], r[1], &mut w[0]);
+            }
+            Op::LinearWeightGradient(_) => {
+                let d = linear(input(0), input(1), false, Activation::None);
+                reference::linear::weight_gradient(&d, r[0], r[1], &mut w[0]);
+            }
+            Op::MaxPool(op) => {
+                reference::pooling::forward(&max_pool(op, input(0), output(0)), r[0], &mut w[0])
+            }
+            Op::MaxPoolGradient(op) => {
+                reference::pooling::max_gradient(&max_pool(&op.0, input(0), input(1)), r[0], r[1], &mut w[0]);
+            }
+            Op::AveragePool(op) => {
+                reference::pooling::forward(&average_pool(op, input(0), output(0)), r[0], &mut w[0]);
+            }
+            Op::GlobalAveragePool(_) => {
+                let op = ops::GlobalAveragePool::as_pool(self.graph.shape(node.inputs[0]));
+                reference::pooling::forward(&average_pool(&op, input(0), output(0)), r[0], &mut w[0]);
+            }
+            Op::AveragePoolGradient(op) => {
+                let d = average_pool(&op.0, output(0), input(0));
+                reference::pooling::average_gradient(&d, r[0], &mut w[0]);
+            }
+            Op::Relu(_) | Op::Relu6(_) | Op::Tanh(_) | Op::Sigmoid(_) => {
+                let op = Elementwise::Apply(kernel(node.op.activation().expect("is an activation")));
+                reference::elementwise::elementwise(op, r[0], None, &mut w[0]);
+            }
+            Op::ActivationGradient(op) => {
+                let op = Elementwise::Gradient(kernel(op.0));
+                reference::elementwise::elementwise(op, r[0], Some(r[1]), &mut w[0]);
+            }
+            Op::Add(_) => {
+                reference::elementwise::elementwise(Elementwise::Add, r[0], Some(r[1]), &mut w[0]);
+            }
+            Op::BatchNorm(op) => {
+                let d = norm(op, input(0));
+                reference::batch_norm::inference(&d, r[0], r[1], r[2], r[3], r[4], &mut w[0]);
+            }
+            Op::BatchNormTraining(op) => {
+                let d = norm(&op.0, input(0));
+                let [y, mean, inverse_deviation, running_mean, running_var] = &mut w[..] else {
+                    panic!("a training batch norm writes five values")
+                };
+                let statistics = Statistics { mean, inverse_deviation, running_mean, running_var };
+                reference::batch_norm::training(&d, r[0], r[1], r[2], y, statistics);
+            }
+            Op::BatchNormGradient(op) => {
+                let d = norm(&op.0, input(0));
+                let [dx, dgamma, dbeta] = &mut w[..] else {
+                    panic!("a batch norm's gradient writes three values")
+                };
+                reference::batch_norm::gradient(&d, (r[0], r[1], r[2]), (r[3], r[4]), (dx, dgamma, dbeta));
+            }
+            Op::FoldBatchNorm(op) => {
+                let [weight, bias] = &mut w[..] else { panic!("folding writes two values") };
+                let statistics = [r[1], r[2], r[3], r[4]];
+                reference::batch_norm::fold(
+                    op.epsilon,
+                    (r[0], r.get(5).copied()),
+                    statistics,
+                    (weight, bias),
+                );
+            }
+            Op::Concat(_) => {
+                let channels: Vec<usize> = (0..r.len()).map(|i| input(i)[1]).collect();
+                reference::concat::forward(output(0), &channels, &r, &mut w[0]);
+            }
+            Op::ConcatGradient(_) => {
+                let mut first = 0;
+                for (index, part) in w.iter_mut().enumerate() {
+                    let count = output(index)[1];
+                    reference::concat::part(input(0), first, count, r[0], part);
+                    first += count;
+                }
+            }
+            Op::Softmax(_) => reference::softmax::forward(input(0)[1], r[0], &mut w[0]),
+            Op::SoftmaxGradient(_) => reference::softmax::gradient(input(0)[1], r[0], r[1], &mut w[0]),
+            Op::CrossEntropy(op) => {
+                let labels: Vec<i64> = r[1].iter().map(|label| *label as i64).collect();
+                let d = loss(op, input(0));
+                w[0][0] = {
+                    let mut probabilities = vec![0.0; r[0].len()];
+                    let loss = reference::cross_entropy::forward(&d, r[0], &labels, &mut probabilities);
+                    w[1] = probabilities;
+                    loss
+                };
+            }
+            Op::CrossEntropyGradient(op) => {
+                let labels: Vec<i64> = r[1].iter().map(|label| *label as i64).collect();
+                reference::cross_entropy::gradient(&loss(&op.0, input(0)), r[0], &labels, &mut w[0]);
+            }
+            Op::ChannelSum(_) => reference::reduce::channel_sum(input(0), r[0], &mut w[0]),
+            Op::Dropout(op) if r.len() == 3 => {
+                let d = DropoutDesc { shape: input(0), probability: op.probability, salt: op.salt };
+                reference::dropout::dropout(&d, r[0], r[1][0] as i64, r[2][0] as i64, &mut w[0]);
+            }
+            // Without seed and step: outside training, where it does nothing.
+            Op::Dropout(_) | Op::Flatten(_) | Op::Reshape(_) | Op::Reorder(_) => w[0].copy_from_slice(r[0]),
+            Op::Sgd(op) => {
+                let d = SgdDesc {
+                    len: r[0].len(),
+                    momentum: op.momentum,
+                    nesterov: op.nesterov,
+                    weight_decay: op.weight_decay,
+                };
+                let (p, v) = w.split_at_mut(1);
+                reference::optimizer::sgd(&d, r[0], r[1][0], &mut p[0], v.first_mut().map(|v| &mut v[..]));
+            }
+            Op::Adam(op) => {
+                let d = AdamDesc {
+                    len: r[0].len(),
+                    beta1: op.beta1,
+                    beta2: op.beta2,
+                    epsilon: op.epsilon,
+                    weight_decay: op.weight_decay,
+                    decoupled: op.decoupled,
+                };
+                let [p, m, v] = &mut w[..] else { panic!("Adam writes three values") };
+                reference::optimizer::adam(&d, r[0], r[1][0], r[2][0] as i64, p, m, v);
+            }
+            Op::Accumulate(_) => w[0].iter_mut().zip(r[0]).for_each(|(total, g)| *total += g),
+            Op::ClipNorm(op) => {
+                let (norm, gradients) = w.split_last_mut().expect("clipping writes the norm last");
+                norm[0] = gradients.iter().flatten().map(|g| g * g).sum::<f64>().sqrt();
+                let scale = (f64::from(op.max_norm) / norm[0]).min(1.0);
+                gradients.iter_mut().flatten().for_each(|g| *g *= scale);
+            }
+        }
+        for (id, value) in node.outputs.iter().zip(writes) {
+            self.values.insert(*id, value);
+        }
+    }
+}
+
+fn conv(op: &ops::Conv, x: [usize; 4], y: [usize; 4]) -> ConvDesc {
+    ConvDesc {
+        batch: x[0],
+        in_channels: x[1],
+        out_channels: y[1],
+        groups: op.groups,
+        input: [x[2], x[3]],
+        output: [y[2], y[3]],
+        kernel: op.kernel_size.array(),
+        stride: op.stride.array(),
+        dilation: op.dilation.array(),
+        padding: [op.padding.top, op.padding.left],
+        bias: op.bias,
+        residual: op.residual,
+        activation: kernel(op.activation),
+    }
+}
+
+fn linear(x: [usize; 4], y: [usize; 4], bias: bool, activation: Activation) -> LinearDesc {
+    LinearDesc { batch: x[0], in_features: x[1], out_features: y[1], bias, activation: kernel(activation) }
+}
+
+fn max_pool(op: &ops::MaxPool, x: [usize; 4], y: [usize; 4]) -> PoolDesc {
+    pool(PoolKind::Max, x, y, [op.kernel_size, op.stride], [op.padding.top, op.padding.left])
+}
+
+fn average_pool(op: &ops::AveragePool, x: [usize; 4], y: [usize; 4]) -> PoolDesc {
+    let kind = PoolKind::Average { count_include_pad: op.count_include_pad };
+    pool(kind, x, y, [op.kernel_size, op.stride], [op.padding.top, op.padding.left])
+}
+
+fn pool(
+    kind: PoolKind,
+    x: [usize; 4],
+    y: [usize; 4],
+    [kernel, stride]: [Pair; 2],
+    padding: [usize; 2],
+) -> PoolDesc {
+    PoolDesc {
+        kind,
+        batch: x[0],
+        channels: x[1],
+        input: [x[2], x[3]],
+        output: [y[2], y[3]],
+        kernel: kernel.array(),
+        stride: stride.array(),
+        padding,
+    }
+}
+
+fn norm(op: &ops::BatchNorm, shape: [usize; 4]) -> BatchNormDesc {
+    BatchNormDesc { shape, epsilon: op.epsilon, momentum: op.momentum }
+}
+
+fn loss(op: &ops::CrossEntropy, shape: [usize; 4]) -> CrossEntropyDesc {
+    CrossEntropyDesc { rows: shape[0], classes: shape[1], smoothing: op.smoothing, scale: op.scale }
+}
+
+fn kernel(activation: Activation) -> activation::Activation {
+    match activation {
+        Activation::None => activation::Activation::None,
+        Activation::Relu => activation::Activation::Relu,
+        Activation::Relu6 => activation::Activation::Relu6,
+        Activation::Tanh => activation::Activation::Tanh,
+        Activation::Sigmoid => activation::Activation::Sigmoid,
+    }
+}

@@ -1,0 +1,87 @@
+//! Small networks that use every layer, in sizes that fill no block of channels.
+
+use striate_graph::{Builder, Kind, Network, Role, Tensor, concat, initial_values};
+
+use crate::Values;
+use crate::formula::{unit, weights};
+
+fn build(name: &str, input: [usize; 3], body: impl for<'b> Fn(Tensor<'b>) -> Tensor<'b>) -> Network {
+    let builder = Builder::new(name, input);
+    body(builder.input()).finish().unwrap_or_else(|e| panic!("{e}"))
+}
+
+/// The networks; each ends in scores `[N, K]`.
+pub fn all() -> Vec<Network> {
+    vec![
+        build("lenet-like", [1, 14, 14], |x| {
+            let x = x.conv(3, 5).tanh().average_pool(2, 2).conv(5, 3).sigmoid();
+            x.flatten().linear(7).tanh().linear(4)
+        }),
+        build("residual", [3, 9, 9], |x| {
+            let x = x.conv(9, 3).pad(1).no_bias().batch_norm().relu();
+            let y =
+                x.conv(9, 3).pad(1).no_bias().batch_norm().relu().conv(9, 3).pad(1).no_bias().batch_norm();
+            let x = (y + x).relu();
+            let short = x.conv(20, 1).stride(2).no_bias().batch_norm();
+            let x = (x.conv(20, 3).stride(2).pad(1).no_bias().batch_norm() + short).relu();
+            x.global_average_pool().flatten().linear(5)
+        }),
+        build("inception", [2, 8, 10], |x| {
+            let a = x.conv(5, 1).relu();
+            let b = x.conv(3, 1).relu().conv(17, 3).pad(1).relu();
+            let c = x.max_pool(3, 1).pad(1).conv(6, 1).relu6();
+            let x = concat([a, b, c]);
+            x.max_pool(3, 2).ceil().flatten().dropout(0.4).linear(6)
+        }),
+        build("shapes", [16, 11, 7], |x| {
+            let x = x.conv(16, (3, 2)).groups(2).dilation((1, 2)).pad((2, 1)).relu();
+            let x = x.conv(24, 3).stride((2, 1)).pad(1).groups(4).tanh();
+            x.average_pool((3, 2), 2).pad(1).ceil().flatten().linear(8).batch_norm().sigmoid().linear(3)
+        }),
+        build("flat", [1, 3, 4], |x| {
+            x.flatten().linear(9).relu().dropout(0.3).linear(6).softmax().linear(4).no_bias()
+        }),
+        build("pools-first", [3, 9, 8], |x| {
+            let x = x.average_pool(2, 1).batch_norm().max_pool(2, 2);
+            let y = x.conv(3, 1);
+            (x + y).tanh().flatten().linear(3).softmax()
+        }),
+    ]
+}
+
+/// Values for the network's parameters and buffers, by formula: spread, and never the initial ones.
+pub fn variables(network: &Network) -> Values {
+    let graph = network.graph(1).unwrap_or_else(|e| panic!("{e}"));
+    let mut values = Values::new();
+    for (index, value) in graph.values.iter().enumerate() {
+        let Kind::Variable { role, fan, init } = value.kind else { continue };
+        let count = value.shape.numel();
+        let spread = weights(index as u32, count, 1.0);
+        let start = match role {
+            Role::Buffer if value.name.ends_with("var") => spread.iter().map(|x| 1.0 + x / 2.0).collect(),
+            Role::Parameter if value.shape.len() > 1 => {
+                let bound = (2.0 / fan.0 as f64).sqrt();
+                spread.iter().map(|x| x * bound).collect()
+            }
+            _ => {
+                let first = initial_values(init, &value.name, &value.shape, fan, 0);
+                first.iter().zip(&spread).map(|(first, x)| f64::from(*first) + x / 3.0).collect()
+            }
+        };
+        // What the engine gets is rounded to f32; the yardstick starts from the same numbers.
+        let rounded = |x: f64| f64::from(x as f32);
+        values.insert(value.name.clone(), Vec::into_iter(start).map(rounded).collect());
+    }
+    values
+}
+
+/// Images `[N, C, H, W]` for the network, by formula, in [−1, 1).
+pub fn images(network: &Network, batch: usize) -> Vec<f64> {
+    let count = batch * network.input.iter().product::<usize>();
+    (0..count).map(|i| 2.0 * unit(1000, i as u32) - 1.0).collect()
+}
+
+/// Labels for `batch` images.
+pub fn labels(batch: usize, classes: usize) -> Vec<i64> {
+    (0..batch).map(|i| ((7 * i + 3) % classes) as i64).collect()
+}

@@ -1,0 +1,10 @@
+//! Tests that need fetched data: skipped with a line where it is absent, failed under `CI=true`.
+
+/// Says that the test `name` is skipped because `what` is missing.
+///
+/// # Panics
+/// If the environment variable `CI` is `true`: there, nothing may be missing.
+pub fn missing_data(name: &str, what: &str) {
+    assert!(std::env::var("CI").as_deref() != Ok("true"), "{name}: {what}");
+    eprintln!("skipped 1 test: {name}: {what}");
+}

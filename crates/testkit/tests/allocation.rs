@@ -1,0 +1,41 @@
+//! Running a plan allocates nothing.
+
+use striate_engine::{Cpu, Inference, Isa, Training};
+use striate_graph::{Optimizer, TrainingSpec};
+use striate_tensor::Shape;
+use striate_testkit::{allocation, networks};
+
+#[global_allocator]
+static ALLOCATOR: allocation::Counting = allocation::Counting;
+
+// One test only: another one beside it would be counted too.
+#[test]
+fn a_run_allocates_nothing() {
+    for network in networks::all() {
+        for isa in Isa::available() {
+            let [c, h, w] = network.input;
+            let shape = Shape::from([2, c, h, w]);
+            let input: Vec<f32> = networks::images(&network, 2).iter().map(|x| *x as f32).collect();
+            let classes = network.classes().unwrap();
+            let labels = networks::labels(2, classes);
+            let weights = Inference::initial_weights(&network, 0).unwrap();
+            let cpu = Cpu::with_isa(2, isa);
+            let inference = Inference::new(network.clone(), &weights, cpu.clone()).unwrap();
+            let mut output = vec![0.0; 2 * classes];
+            let sgd = Optimizer::Sgd { momentum: 0.9, nesterov: false, weight_decay: 0.0 };
+            let mut training =
+                Training::new(network.clone(), TrainingSpec::new(sgd), &shape, 0, cpu).unwrap();
+            let mut run = |step: u64| {
+                inference.run_into(&shape, &input, &mut output).unwrap();
+                training.step(&shape, &input, &labels, 0.01, step).unwrap();
+            };
+            run(0);
+            run(1);
+            // A worker that was just made may still be setting itself up.
+            std::thread::sleep(std::time::Duration::from_millis(20));
+            let before = allocation::count();
+            (2..12).for_each(&mut run);
+            assert_eq!(allocation::count(), before, "{} on {isa}", network.name);
+        }
+    }
+}

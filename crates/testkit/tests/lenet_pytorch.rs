@@ -1,0 +1,119 @@
+//! LeNet-5 against PyTorch: scores, loss, gradients, and 20 steps of three optimizers, on every
+//! instruction set. The figures are those of `scripts/reference/lenet5_pytorch.py`.
+
+use serde_json::Value;
+use striate_engine::{Cpu, Inference, Isa, Training, Variables};
+use striate_graph::{Network, Optimizer, Role, TrainingSpec};
+use striate_tensor::Shape;
+use striate_testkit::formula::{unit, weights};
+
+fn reference() -> Value {
+    serde_json::from_str(include_str!("../references/lenet5.json")).unwrap()
+}
+
+fn network() -> Network {
+    (striate_models::find("lenet5").unwrap().build)().unwrap()
+}
+
+/// First weights by formula, numbered in the order of the layers.
+fn variables() -> Variables {
+    let tensor = |(index, (name, shape)): (usize, (String, Shape))| {
+        let layer = name.split('.').next().unwrap();
+        let fan_in = match layer {
+            "conv1" => 25.0,
+            "conv2" => 150.0,
+            "fc1" => 400.0,
+            "fc2" => 120.0,
+            _ => 84.0f64,
+        };
+        let values = weights(index as u32, shape.numel(), 1.0 / fan_in.sqrt());
+        (name, (shape, values.iter().map(|x| *x as f32).collect()))
+    };
+    network().variables().unwrap().into_iter().enumerate().map(tensor).collect()
+}
+
+fn batch(number: usize, size: usize) -> (Shape, Vec<f32>, Vec<i64>) {
+    let images = (0..size * 1024).map(|i| unit(100 + number as u32, i as u32) as f32).collect();
+    let labels = (0..size).map(|i| ((7 * i + 3 + number) % 10) as i64).collect();
+    (Shape::from([size, 1, 32, 32]), images, labels)
+}
+
+fn assert_close(got: f64, expected: &Value, tolerance: f64, place: &str) {
+    let expected = expected.as_f64().unwrap();
+    let scale = expected.abs().max(1.0);
+    assert!((got - expected).abs() <= tolerance * scale, "{place}: {got} instead of {expected}");
+}
+
+fn assert_fingerprint(values: &[f32], expected: &Value, tolerance: f64, place: &str) {
+    let wide = || values.iter().map(|x| f64::from(*x));
+    let count = (values.len() as f64).sqrt();
+    assert_close(wide().sum(), &expected["sum"], tolerance * count, &format!("{place}, sum"));
+    assert_close(
+        wide().map(|x| x * x).sum::<f64>().sqrt(),
+        &expected["norm"],
+        tolerance,
+        &format!("{place}, norm"),
+    );
+    for (i, (got, expected)) in wide().zip(expected["first"].as_array().unwrap()).enumerate() {
+        assert_close(got, expected, tolerance, &format!("{place}[{i}]"));
+    }
+}
+
+#[test]
+fn scores_loss_and_gradients_are_pytorchs() {
+    let reference = reference();
+    for isa in Isa::available() {
+        let (shape, images, labels) = batch(0, 4);
+        let inference = Inference::new(network(), &variables(), Cpu::with_isa(2, isa)).unwrap();
+        let (_, scores) = inference.run(&shape, &images).unwrap();
+        let rows = reference["scores"].as_array().unwrap();
+        let expected = rows.iter().flat_map(|row| row.as_array().unwrap());
+        for (i, (got, expected)) in scores.iter().zip(expected).enumerate() {
+            assert_close(f64::from(*got), expected, 1e-5, &format!("score {i} on {isa}"));
+        }
+        let sgd = Optimizer::Sgd { momentum: 0.0, nesterov: false, weight_decay: 0.0 };
+        let cpu = Cpu::with_isa(2, isa);
+        let mut training = Training::new(network(), TrainingSpec::new(sgd), &shape, 0, cpu).unwrap();
+        training.set_variables(&variables()).unwrap();
+        training.accumulate(&shape, &images, &labels, 0, None).unwrap();
+        assert_close(f64::from(training.loss(&shape)), &reference["loss"], 1e-5, "loss");
+        for (name, (_, gradient)) in training.variables(&[Role::Gradient]) {
+            let name = name.strip_prefix("gradient.").unwrap();
+            let place = format!("gradient of {name} on {isa}");
+            assert_fingerprint(&gradient, &reference["gradients"][name], 1e-5, &place);
+        }
+    }
+}
+
+#[test]
+fn twenty_steps_are_pytorchs() {
+    let optimizers = [
+        ("sgd", 0.05, Optimizer::Sgd { momentum: 0.0, nesterov: false, weight_decay: 0.0 }),
+        ("nesterov", 0.02, Optimizer::Sgd { momentum: 0.9, nesterov: true, weight_decay: 5e-4 }),
+        (
+            "adam",
+            0.002,
+            Optimizer::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0, decoupled: false },
+        ),
+    ];
+    for isa in Isa::available() {
+        for (name, rate, optimizer) in optimizers {
+            let reference = &reference()["training"][name];
+            let shape = Shape::from([8, 1, 32, 32]);
+            let cpu = Cpu::with_isa(2, isa);
+            let mut training =
+                Training::new(network(), TrainingSpec::new(optimizer), &shape, 0, cpu).unwrap();
+            training.set_variables(&variables()).unwrap();
+            for step in 0..20 {
+                let (shape, images, labels) = batch(step, 8);
+                let loss = training.step(&shape, &images, &labels, rate, step as u64).unwrap();
+                let place = format!("{name} on {isa}, loss of step {step}");
+                assert_close(f64::from(loss), &reference["losses"][step], 1e-5, &place);
+            }
+            for (variable, (_, values)) in training.variables(&[Role::Parameter]) {
+                let place = format!("{name} on {isa}, {variable}");
+                assert_fingerprint(&values, &reference["weights"][&variable], 2e-4, &place);
+            }
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! Every graph at every stage of compilation agrees with the graph as it was written: raw, simplified,
+//! fused, laid out (in f64, by the interpreter), planned (in f32, by the engine), on every instruction
+//! set, with every pass switched off by itself.
+
+use std::collections::HashMap;
+
+use striate_engine::passes::{Disabled, all_names, run_neutral};
+use striate_engine::{Cpu, Inference, Isa, Training, Variables};
+use striate_graph::{Graph, Network, Optimizer, Role, TrainingSpec, training_graph};
+use striate_tensor::Shape;
+use striate_testkit::{Interpreter, Values, networks};
+
+const BATCH: usize = 3;
+
+fn given(network: &Network) -> Values {
+    let mut given = networks::variables(network);
+    let labels = networks::labels(BATCH, network.classes().unwrap());
+    given.insert(
+        "input".into(),
+        networks::images(network, BATCH).iter().map(|x| f64::from(*x as f32)).collect(),
+    );
+    given.insert("labels".into(), labels.iter().map(|label| *label as f64).collect());
+    given.insert("rate".into(), vec![f64::from(0.1f32)]);
+    given.insert("seed".into(), vec![7.0]);
+    given
+}
+
+fn as_variables(network: &Network, values: &Values) -> Variables {
+    let floats = |name: &String| values[name].iter().map(|x| *x as f32).collect();
+    network
+        .variables()
+        .unwrap()
+        .into_iter()
+        .map(|(name, shape)| (name.clone(), (shape, floats(&name))))
+        .collect()
+}
+
+fn close(got: &[f64], expected: &[f64], tolerance: f64, place: &str) {
+    assert_eq!(got.len(), expected.len(), "{place}");
+    // A bias before a batch norm has a gradient of exactly zero, where f32 leaves noise.
+    let largest = expected.iter().fold(0.1f64, |most, x| most.max(x.abs()));
+    for (i, (got, expected)) in got.iter().zip(expected).enumerate() {
+        assert!((got - expected).abs() <= tolerance * largest, "{place}[{i}]: {got} instead of {expected}");
+    }
+}
+
+/// All processors to try: every instruction set with all passes, and without each of them.
+fn processors() -> Vec<(String, Cpu)> {
+    let mut all = Vec::new();
+    for isa in Isa::available() {
+        all.push((format!("{isa}"), Cpu::with_isa(2, isa)));
+        for pass in all_names() {
+            let cpu = Cpu::with_isa(1, isa).without(Disabled::new([pass]).unwrap());
+            all.push((format!("{isa} without {pass}"), cpu));
+        }
+    }
+    all
+}
+
+/// The graphs after each stage.
+fn stages(graph: &Graph, cpu: &Cpu) -> Vec<(&'static str, Graph)> {
+    let mut simplified = graph.clone();
+    run_neutral(&mut simplified, cpu.disabled());
+    let [fused, laid_out] = cpu.stages(simplified.clone()).unwrap();
+    vec![("simplified", simplified), ("fused", fused), ("laid out", laid_out)]
+}
+
+#[test]
+fn inference_agrees_at_every_stage() {
+    for network in networks::all() {
+        let given = given(&network);
+        let raw = network.graph(BATCH).unwrap();
+        let expected = Interpreter::run(&raw, &given).output(0).to_vec();
+        let [c, h, w] = network.input;
+        let shape = Shape::from([BATCH, c, h, w]);
+        let input: Vec<f32> = given["input"].iter().map(|x| *x as f32).collect();
+        for (name, cpu) in processors() {
+            for (stage, graph) in stages(&raw, &cpu) {
+                let place = format!("{} {stage} on {name}", network.name);
+                close(Interpreter::run(&graph, &given).output(0), &expected, 1e-9, &place);
+            }
+            let place = format!("{} planned on {name}", network.name);
+            let inference = Inference::new(network.clone(), &as_variables(&network, &given), cpu).unwrap();
+            for _ in 0..2 {
+                let (_, output) = inference.run(&shape, &input).unwrap();
+                let output: Vec<f64> = output.iter().map(|x| f64::from(*x)).collect();
+                close(&output, &expected, 2e-5, &place);
+            }
+        }
+    }
+}
+
+#[test]
+fn training_agrees_at_every_stage() {
+    let sgd = Optimizer::Sgd { momentum: 0.9, nesterov: true, weight_decay: 0.01 };
+    let adam =
+        Optimizer::Adam { beta1: 0.9, beta2: 0.99, epsilon: 1e-3, weight_decay: 0.01, decoupled: true };
+    for network in networks::all() {
+        for spec in [
+            TrainingSpec::new(sgd),
+            TrainingSpec { clip_norm: Some(0.05), ..TrainingSpec::new(adam) },
+            TrainingSpec { micro_batch_share: Some(1.0), ..TrainingSpec::new(sgd) },
+        ] {
+            let given = given(&network);
+            let raw = training_graph(&network.graph(BATCH).unwrap(), &spec).unwrap();
+            let expected = Interpreter::run(&raw, &given);
+            for (name, cpu) in processors() {
+                for (stage, graph) in stages(&raw, &cpu) {
+                    let place = format!("{} {stage} on {name}", network.name);
+                    let run = Interpreter::run(&graph, &given);
+                    close(run.output(0), expected.output(0), 1e-9, &place);
+                    for (_, value) in raw.variables(Role::Parameter).chain(raw.variables(Role::Buffer)) {
+                        close(
+                            run.get(&value.name),
+                            expected.get(&value.name),
+                            1e-9,
+                            &format!("{place}, {}", value.name),
+                        );
+                    }
+                }
+                let place = format!("{} planned on {name}", network.name);
+                check_engine(&network, &spec, &given, &raw, &expected, cpu, &place);
+            }
+        }
+    }
+}
+
+/// One step of the engine against the interpreter: loss, gradients, updated variables.
+fn check_engine(
+    network: &Network,
+    spec: &TrainingSpec,
+    given: &Values,
+    raw: &Graph,
+    expected: &Interpreter,
+    cpu: Cpu,
+    place: &str,
+) {
+    let [c, h, w] = network.input;
+    let shape = Shape::from([BATCH, c, h, w]);
+    let mut training = Training::new(network.clone(), *spec, &shape, 7, cpu).unwrap();
+    training.set_variables(&as_variables(network, given)).unwrap();
+    let input: Vec<f32> = given["input"].iter().map(|x| *x as f32).collect();
+    let labels = networks::labels(BATCH, network.classes().unwrap());
+    let before = training.allocated_bytes();
+    let loss = training.step(&shape, &input, &labels, 0.1, 0).unwrap();
+    assert_eq!(training.allocated_bytes(), before, "{place}");
+    assert_eq!(training.peak_bytes(&shape).unwrap(), before, "{place}: the peak is what is allocated");
+    close(&[f64::from(loss)], expected.output(0), 1e-5, &format!("{place}, loss"));
+    let roles = [Role::Gradient, Role::Parameter, Role::Buffer, Role::State];
+    let got: HashMap<String, Vec<f64>> = training
+        .variables(&roles)
+        .into_iter()
+        .map(|(name, (_, values))| (name, values.into_iter().map(f64::from).collect()))
+        .collect();
+    for role in roles {
+        for (_, value) in raw.variables(role) {
+            let place = format!("{place}, {}", value.name);
+            close(&got[&value.name], expected.get(&value.name), 2e-4, &place);
+        }
+    }
+}
+
+/// A short last batch runs on a plan of its own over the same variables.
+#[test]
+fn batches_of_other_sizes_share_the_variables() {
+    let sgd = Optimizer::Sgd { momentum: 0.9, nesterov: false, weight_decay: 0.0 };
+    for network in networks::all() {
+        let [c, h, w] = network.input;
+        let shape = |n: usize| Shape::from([n, c, h, w]);
+        let classes = network.classes().unwrap();
+        let run = |first: usize| {
+            let cpu = Cpu::with_isa(2, Isa::available()[0]);
+            let mut training =
+                Training::new(network.clone(), TrainingSpec::new(sgd), &shape(first), 1, cpu).unwrap();
+            for (step, n) in [4, 2, 5, 2].into_iter().enumerate() {
+                let images: Vec<f32> = networks::images(&network, n).iter().map(|x| *x as f32).collect();
+                training.step(&shape(n), &images, &networks::labels(n, classes), 0.05, step as u64).unwrap();
+            }
+            training.variables(&[Role::Parameter, Role::Buffer, Role::State])
+        };
+        assert_eq!(run(4), run(2), "{}", network.name);
+    }
+}
