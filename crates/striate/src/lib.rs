@@ -1,1 +1,35 @@
-//! striate
+//! Classic convolutional networks on the CPU: define, train, test, look inside, use.
+//!
+//! This crate gathers what a Rust program needs from the crates below it; each of them stands here under
+//! its own name too.
+//!
+//! ```no_run
+//! # fn main() -> striate::Result<()> {
+//! let model = striate::Classifier::new(striate::ModelFile::load("model.safetensors".as_ref())?, striate::Cpu::new(0)?)?;
+//! let image = striate::decode(&std::fs::read("seven.png").expect("a picture"))?;
+//! println!("{}", model.guesses(&image, 1)?[0].class);
+//! # Ok(())
+//! # }
+//! ```
+
+#![forbid(unsafe_code)]
+
+pub use striate_data as data;
+pub use striate_engine as engine;
+pub use striate_formats as formats;
+pub use striate_graph as graph;
+pub use striate_kernels as kernels;
+pub use striate_models as models;
+pub use striate_predict as predict;
+pub use striate_tensor as tensor;
+pub use striate_train as train;
+pub use striate_vision as vision;
+
+pub use striate_data::{Dataset, Spec};
+pub use striate_engine::{Cpu, Inference, Training, Variables};
+pub use striate_formats::ModelFile;
+pub use striate_graph::{Builder, Network, Optimizer, TrainingSpec, concat};
+pub use striate_predict::{Classifier, Guess, Tally};
+pub use striate_tensor::{Error, Result, Shape};
+pub use striate_train::{Recipe, Trainer};
+pub use striate_vision::{Image, decode, encode_png};

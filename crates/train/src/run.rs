@@ -108,17 +108,19 @@ impl RunFolder {
     }
 }
 
+/// A column of `metrics.csv`: its name, and its values as (epoch, value).
+pub type Column = (String, Vec<(f64, f64)>);
+
 /// The columns of a run's `metrics.csv` by name, empty fields left out, as (epoch, value).
 ///
 /// # Errors
 /// If the file cannot be read.
-pub fn read_metrics(run: &Path) -> Result<Vec<(String, Vec<(f64, f64)>)>> {
+pub fn read_metrics(run: &Path) -> Result<Vec<Column>> {
     let path = run.join("metrics.csv");
     let text = fs::read_to_string(&path).map_err(|e| Error::read(&path, e))?;
     let mut lines = text.lines();
     let names = lines.next().unwrap_or_default().split(',');
-    let mut columns: Vec<(String, Vec<(f64, f64)>)> =
-        names.map(|name| (name.to_owned(), Vec::new())).collect();
+    let mut columns: Vec<Column> = names.map(|name| (name.to_owned(), Vec::new())).collect();
     for line in lines {
         let values: Vec<Option<f64>> = line.split(',').map(|word| word.parse().ok()).collect();
         let Some(Some(epoch)) = values.first() else { continue };

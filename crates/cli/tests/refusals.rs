@@ -1,0 +1,152 @@
+//! Bad input: one line that says what, where and what to do; exit code 2; nothing printed, nothing lost.
+
+mod common;
+
+use common::{Folder, refused, text};
+
+#[test]
+fn wrong_words_get_the_nearest_right_one() {
+    let folder = Folder::new("words");
+    for (arguments, expected) in [
+        (&["trian"][..], "train"),
+        (&["train", "lenet"], "did you mean lenet5?"),
+        (&["train", "--data", "digit"], "did you mean digits?"),
+        (&["train", "--data", "zebras"], "known are digits"),
+        (&["train", "--recipe", "lenet5-digit"], "did you mean lenet5-digits?"),
+        (&["train", "--set", "optim.lrr=1"], "did you mean optim.lr?"),
+        (&["train", "--set", "optim.lr"], "is no assignment"),
+        (&["train", "--set", "optim.name=sdg"], "did you mean sgd?"),
+        (&["train", "--epochs", "0"], "at least 1"),
+        (&["train", "--epochs", "many"], "--epochs"),
+        (&["train", "--batch", "0"], "at least 1"),
+        (&["train", "--lr", "nan"], "optim.lr"),
+        (&["train", "--bacth", "3"], "--batch"),
+        (&["inspect"], "<MODEL>"),
+        (&["inspect", "lenet6"], "did you mean lenet5?"),
+        (&["inspect", "lenet5", "--classes", "0"], "at least one class"),
+        (&["inspect", "lenet5", "--input", "1,32"], "--input"),
+        (&["inspect", "lenet5", "--input", "1,4,4"], "conv1"),
+        (&["inspect", "lenet5", "--batch", "0"], "--batch"),
+        (&["inspect", "lenet5", "--plan", "--without", "fusee"], "did you mean fuse?"),
+        (&["data", "get", "minst", "--from", "."], "did you mean mnist?"),
+        (&["data", "info", "mnits"], "did you mean mnist?"),
+        (&["recipes", "lenet"], "lenet5"),
+        (&["eval", "x.safetensors", "--data", "digits", "--protocol", "11crop"], "--protocol"),
+        (&["train", "--resume", "nowhere"], "holds no run"),
+    ] {
+        let line = folder.refusal(arguments);
+        assert!(line.contains(expected), "{arguments:?}: {line}");
+    }
+}
+
+#[test]
+fn missing_and_damaged_files_are_named() {
+    let folder = Folder::new("files");
+    folder.write("text.safetensors", "this is no model at all, just a few words");
+    folder.write("empty.safetensors", "");
+    folder.write("huge.safetensors", [&u64::MAX.to_le_bytes()[..], &[0; 32]].concat());
+    folder.write("plain.safetensors", [&2u64.to_le_bytes()[..], b"{}"].concat());
+    folder.write(
+        "bad.toml",
+        "name = \"bad\"\ninput = [1, 8, 8]\nlayers = [{ op = \"conv\", kernel_size = 3 }]",
+    );
+    folder.write("absurd.toml", "name = \"a\"\ninput = [1, 8, 8]\nlayers = [{ op = \"conv\", out_channels = 99999999999, kernel_size = 3 }]");
+    folder.write("picture.png", "no picture");
+    folder.write("x.npy", "no array");
+    folder.write("set/images.npy", "no array");
+    folder.write("notes.txt", "a network?");
+    folder.json(&["train", "--epochs", "1", "--out", "run"]);
+    let model = text(&folder.path("run/last.safetensors")).to_owned();
+    let cut = std::fs::read(&model).unwrap();
+    folder.write("cut.safetensors", &cut[..cut.len() / 2]);
+    let mut flipped = cut.clone();
+    flipped[cut.len() / 2] ^= 1;
+    folder.write("flipped.safetensors", flipped);
+    for (arguments, expected) in [
+        (&["eval", "nothere.safetensors", "--data", "digits"][..], "nothere.safetensors"),
+        (&["eval", "text.safetensors", "--data", "digits"], "no whole safetensors file"),
+        (&["eval", "empty.safetensors", "--data", "digits"], "no whole safetensors file"),
+        (&["eval", "huge.safetensors", "--data", "digits"], "no whole safetensors file"),
+        (&["eval", "cut.safetensors", "--data", "digits"], "no whole safetensors file"),
+        (&["eval", "flipped.safetensors", "--data", "digits"], "checksum"),
+        (&["eval", "plain.safetensors", "--data", "digits"], "--weights"),
+        (&["verify", "cut.safetensors"], "cut.safetensors"),
+        (&["inspect", "bad.toml"], "out_channels"),
+        (&["inspect", "absurd.toml"], "absurd"),
+        (&["inspect", "notes.txt"], "notes.txt"),
+        (&["predict", &model, "picture.png"], "picture.png: is no image"),
+        (&["predict", &model, "nothere.png"], "nothere.png"),
+        (&["predict", &model, "a.png", "b.png", "--picture", "c.png"], "exactly one image"),
+        (&["run", "lenet5", "--input", "x.npy", "--output", "y.npy"], "no .npy file"),
+        (&["train", "--data", "npy:set"], "no .npy file"),
+        (&["train", "--data", "npy:nowhere"], "nowhere is no folder"),
+        (&["data", "get", "mnist", "--from", "set"], "train-images-idx3-ubyte"),
+        (&["data", "get", "mnist", "--from", "nowhere"], "no folder"),
+        (&["train", "--epochs", "1", "--out", "run"], "holds a run already"),
+        (&["train", "--resume", "run", "--lr", "1"], "--lr cannot be used with --resume"),
+        (&["train", "--weights", "plain.safetensors", "--out", "other"], "missing"),
+    ] {
+        let line = folder.refusal(arguments);
+        assert!(line.contains(expected), "{arguments:?}: {line}");
+    }
+    assert_eq!(std::fs::read(&model).unwrap(), cut, "nothing is lost");
+}
+
+/// IDX files with the right names but the wrong content, against a folder of data that holds them.
+#[test]
+fn absurd_idx_files_are_refused() {
+    let folder = Folder::new("idx");
+    let data = folder.path("data");
+    let variables = [("STRIATE_DATA", text(&data))];
+    let header = |extents: [u32; 3]| {
+        let mut bytes = vec![0, 0, 8, 3];
+        extents.iter().for_each(|extent| bytes.extend(extent.to_be_bytes()));
+        bytes
+    };
+    for (name, content, expected) in [
+        ("absurd sizes", header([u32::MAX, u32::MAX, u32::MAX]), "more elements than memory"),
+        ("no data", header([60_000, 28, 28]), "claims 47040000 bytes"),
+        ("no IDX file", b"hello".to_vec(), "no IDX file"),
+    ] {
+        for file in [
+            "train-images-idx3-ubyte",
+            "train-labels-idx1-ubyte",
+            "t10k-images-idx3-ubyte",
+            "t10k-labels-idx1-ubyte",
+        ] {
+            folder.write(&format!("data/mnist/{file}"), &content);
+        }
+        let line = refused(&folder.run_with(&["train", "--data", "mnist"], &variables), name);
+        assert!(line.contains(expected), "{name}: {line}");
+        let source = folder.path("data/mnist");
+        let get = folder.run_with(&["data", "get", "mnist", "--from", text(&source)], &variables);
+        assert!(refused(&get, name).contains("MD5"), "{name}");
+    }
+    let line = refused(&folder.run_with(&["train", "--data", "fashion-mnist"], &variables), "missing set");
+    assert!(line.contains("striate data get fashion-mnist --from"), "{line}");
+}
+
+#[test]
+fn instruction_sets_are_checked() {
+    let folder = Folder::new("isa-names");
+    let unknown = folder.run_with(&["inspect", "lenet5"], &[("STRIATE_ISA", "mmx")]);
+    assert!(refused(&unknown, "mmx").contains("unknown instruction set"));
+    for isa in striate_engine::Isa::ALL.into_iter().filter(|isa| !isa.is_available()) {
+        let absent = folder.run_with(&["inspect", "lenet5"], &[("STRIATE_ISA", isa.name())]);
+        assert!(refused(&absent, isa.name()).contains("this machine has no"), "{isa}");
+    }
+}
+
+#[test]
+fn a_damaged_checkpoint_names_the_one_before() {
+    let folder = Folder::new("checkpoints");
+    folder.json(&["train", "--out", "run", "--steps", "5"]);
+    folder.json(&["train", "--resume", "run", "--steps", "9"]);
+    let state = folder.path("run/checkpoints/step-000000009/state.safetensors");
+    let mut bytes = std::fs::read(&state).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 16;
+    std::fs::write(&state, bytes).unwrap();
+    let line = folder.refusal(&["train", "--resume", "run"]);
+    assert!(line.contains("step-000000009") && line.contains("step-000000005"), "{line}");
+}

@@ -1,0 +1,33 @@
+//! Predict in five lines: `cargo run --release --example predict -- MODEL.safetensors PICTURE.png`.
+//!
+//! Without arguments it trains a small model first and predicts one of the built-in digits.
+
+use striate::{Classifier, Cpu, ModelFile, Result, decode};
+
+fn main() -> Result<()> {
+    let (model, picture) = arguments()?;
+    let classifier = Classifier::new(ModelFile::load(model.as_ref())?, Cpu::new(0)?)?;
+    let image = decode(&std::fs::read(&picture).map_err(|e| striate::Error::read(picture.as_ref(), e))?)?;
+    for guess in classifier.guesses(&image, 3)? {
+        println!("{:>5.1} %  {}", guess.score * 100.0, guess.class);
+    }
+    Ok(())
+}
+
+/// The two arguments, or a model and a picture made on the spot.
+fn arguments() -> Result<(String, String)> {
+    if let [model, picture] = &std::env::args().skip(1).collect::<Vec<_>>()[..] {
+        return Ok((model.clone(), picture.clone()));
+    }
+    let folder = std::env::temp_dir().join(format!("striate-example-{}", std::process::id()));
+    let recipe = striate::Recipe::default().with("train.epochs=3")?;
+    let network = (striate::models::find("lenet5")?.build)()?;
+    let digits = striate::data::load(&striate::Spec::Digits)?;
+    let seven = digits.train.labels.iter().position(|label| *label == 7).expect("there are sevens");
+    let image = digits.train.image(seven).expect("digits are pictures");
+    let trainer = striate::Trainer::create(recipe, network, digits, None, Cpu::new(0)?, &folder)?;
+    let model = trainer.run(Default::default(), &mut ())?.model;
+    let picture = folder.join("seven.png");
+    std::fs::write(&picture, striate::encode_png(&image)?).map_err(|e| striate::Error::write(&picture, e))?;
+    Ok((model.display().to_string(), picture.display().to_string()))
+}

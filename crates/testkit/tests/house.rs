@@ -1,0 +1,146 @@
+//! Rules of the house: who may use whom, how long a file is, what stands in it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+/// What each crate may use, besides what those may use in turn. Rooms that are not built yet stand here
+/// too.
+const MAY_USE: &[(&str, &[&str])] = &[
+    ("tensor", &[]),
+    ("kernels", &["tensor"]),
+    ("graph", &["tensor"]),
+    ("engine", &["graph", "kernels"]),
+    ("models", &["graph"]),
+    ("vision", &["tensor"]),
+    ("data", &["vision", "tensor"]),
+    ("formats", &["graph", "tensor"]),
+    ("predict", &["engine", "models", "formats", "vision"]),
+    ("train", &["predict", "engine", "models", "formats", "data"]),
+    ("ancestors", &["data", "tensor"]),
+    ("insight", &["predict", "engine", "data", "graph"]),
+    ("serve", &["predict", "insight"]),
+    ("gpu", &["engine", "graph", "tensor"]),
+    ("testkit", &["engine", "graph", "kernels", "tensor", "models"]),
+    ("striate", &["train", "predict", "ancestors", "insight"]),
+    ("cli", &["striate", "serve"]),
+];
+
+/// Crates outside that only some rooms may use.
+const RESERVED: &[(&str, &str)] =
+    &[("rayon", "data"), ("ureq", "data"), ("clap", "cli"), ("indicatif", "cli")];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
+}
+
+fn cargo(arguments: &[&str]) -> String {
+    let output = Command::new(env!("CARGO")).args(arguments).current_dir(root()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Each crate's own name with the normal dependencies that it names.
+fn dependencies() -> BTreeMap<String, Vec<String>> {
+    let metadata: Value =
+        serde_json::from_str(&cargo(&["metadata", "--format-version", "1", "--no-deps"])).unwrap();
+    let short = |name: &str| name.strip_prefix("striate-").unwrap_or(name).to_owned();
+    let packages = metadata["packages"].as_array().unwrap().iter();
+    packages
+        .map(|package| {
+            let normal = |dependency: &&Value| dependency["kind"].is_null();
+            let names = package["dependencies"].as_array().unwrap().iter().filter(normal);
+            let names = names.map(|dependency| short(dependency["name"].as_str().unwrap())).collect();
+            (short(package["name"].as_str().unwrap()), names)
+        })
+        .collect()
+}
+
+/// Everything that `name` may use, directly or not.
+fn allowed(name: &str) -> BTreeSet<&'static str> {
+    let (_, direct) =
+        MAY_USE.iter().find(|(other, _)| *other == name).unwrap_or_else(|| panic!("no rule for {name}"));
+    direct.iter().flat_map(|other| allowed(other).into_iter().chain([*other])).collect()
+}
+
+#[test]
+fn crates_use_only_what_lies_below_them() {
+    let dependencies = dependencies();
+    for (name, uses) in &dependencies {
+        let allowed = allowed(name);
+        for used in uses {
+            let is_ours = dependencies.contains_key(used);
+            assert!(!is_ours || allowed.contains(used.as_str()), "{name} may not use {used}");
+            if let Some((_, owner)) = RESERVED.iter().find(|(reserved, _)| reserved == used) {
+                assert_eq!(name, owner, "only {owner} may use {used}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_library_stands_on_at_most_a_hundred_packages() {
+    let tree =
+        cargo(&["tree", "--package", "striate", "--edges", "normal", "--prefix", "none", "--format", "{p}"]);
+    let packages: BTreeSet<&str> = tree
+        .lines()
+        .map(|line| line.trim_end_matches(" (*)"))
+        .filter(|line| !line.is_empty() && !line.starts_with("striate"))
+        .collect();
+    assert!(packages.len() > 10 && packages.len() <= 100, "{} packages", packages.len());
+}
+
+/// The source files of all crates with their text.
+fn sources() -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    let mut folders = vec![root().join("crates")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                found.push((path, text));
+            }
+        }
+    }
+    assert!(found.len() > 50);
+    found
+}
+
+#[test]
+fn files_are_short_and_say_what_they_do() {
+    for (path, text) in sources() {
+        let lines = text.lines().count();
+        assert!(lines <= 700, "{} has {lines} lines", path.display());
+        assert!(text.starts_with("//!"), "{} does not open with what it does", path.display());
+    }
+}
+
+#[test]
+fn nothing_is_left_unfinished() {
+    // Written apart, so that this file does not hold them.
+    let marks = [["to", "do!"], ["unimple", "mented!"], ["FIX", "ME"], ["#[ig", "nore"]]
+        .map(|halves| halves.concat());
+    for (path, text) in sources() {
+        for mark in &marks {
+            assert!(!text.contains(mark.as_str()), "{} holds {mark}", path.display());
+        }
+    }
+}
+
+#[test]
+fn unsafe_code_stands_in_three_crates_only() {
+    for name in
+        dependencies().keys().filter(|name| !["tensor", "kernels", "testkit"].contains(&name.as_str()))
+    {
+        let source = root().join("crates").join(name).join("src");
+        let file = ["lib.rs", "main.rs"].map(|file| source.join(file)).into_iter().find(|path| path.exists());
+        let text = fs::read_to_string(file.unwrap()).unwrap();
+        assert!(text.contains("#![forbid(unsafe_code)]"), "{name} does not forbid unsafe code");
+    }
+}
