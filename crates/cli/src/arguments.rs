@@ -51,6 +51,9 @@ pub struct Compute {
     /// Threads (0: one for each core)
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub threads: usize,
+    /// Seed of everything random
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
     /// Print one JSON object on stdout
     #[arg(long)]
     pub json: bool,
@@ -93,9 +96,6 @@ pub struct Train {
     /// Largest learning rate
     #[arg(long, value_name = "RATE")]
     pub lr: Option<f32>,
-    /// Seed of everything random
-    #[arg(long, value_name = "N")]
-    pub seed: Option<u64>,
     /// End this call once the run stands at this step
     #[arg(long, value_name = "K")]
     pub steps: Option<u64>,
@@ -108,6 +108,9 @@ pub struct Train {
     /// Show the plan and its memory, and do not train
     #[arg(long)]
     pub dry_run: bool,
+    /// Learn the first batch by heart: the classic check that a network can learn at all
+    #[arg(long)]
+    pub overfit_one_batch: bool,
     #[command(flatten)]
     pub compute: Compute,
 }
@@ -130,8 +133,8 @@ pub struct Eval {
 pub struct Predict {
     /// The model file
     pub model: PathBuf,
-    /// Pictures: PNG, JPEG or WebP
-    #[arg(required = true, value_name = "IMAGE")]
+    /// Pictures (PNG, JPEG or WebP), or folders of them
+    #[arg(required = true, value_name = "IMAGE|DIR")]
     pub images: Vec<PathBuf>,
     /// Guesses for each picture
     #[arg(long, default_value_t = 5, value_name = "K")]
@@ -139,6 +142,9 @@ pub struct Predict {
     /// Write the (only) picture with its guesses as labelled bars
     #[arg(long, value_name = "OUT.png")]
     pub picture: Option<PathBuf>,
+    /// Write the guesses as a table
+    #[arg(long, value_name = "OUT.csv")]
+    pub csv: Option<PathBuf>,
     #[command(flatten)]
     pub compute: Compute,
 }
@@ -189,9 +195,9 @@ pub struct Run {
     /// The weights; without them they are first weights under --seed
     #[arg(long, value_name = "FILE")]
     pub weights: Option<PathBuf>,
-    /// Seed of first weights
-    #[arg(long, default_value_t = 0, value_name = "N")]
-    pub seed: u64,
+    /// Write the output of this layer instead of the last
+    #[arg(long, value_name = "NAME")]
+    pub layer: Option<String>,
     /// Precision of the computation
     #[arg(long, default_value = "f32", value_parser = ["f32"])]
     pub precision: String,

@@ -119,8 +119,9 @@ fn a_network_of_ones_own_trains_on_arrays_of_ones_own() {
     );
     std::fs::create_dir(folder.path("set")).unwrap();
     // Two classes: bright on the left, bright on the right.
-    let pixel =
-        |n: usize, x: usize| if (x < 2) == (n % 2 == 0) { 1.0 } else { ((n * 7 + x) % 5) as f32 / 10.0 };
+    let pixel = |n: usize, x: usize| {
+        if (x < 2) == n.is_multiple_of(2) { 1.0 } else { ((n * 7 + x) % 5) as f32 / 10.0 }
+    };
     let images: Vec<f32> = (0..64 * 60).map(|i| pixel(i / 60, i % 5)).collect();
     let labels: Vec<i64> = (0..64).map(|n| n % 2).collect();
     let shape = |extents: &[usize]| striate_tensor::Shape::from(extents);

@@ -10,6 +10,6 @@ mod weights;
 
 pub use atomic::{Disk, Storage, write_atomically};
 pub use checkpoint::{Checkpoint, Checkpoints, Position};
-pub use model::{Data, Evaluation, Golden, ModelFile};
+pub use model::{Data, Evaluation, Golden, ModelFile, check_weights};
 pub use safetensors::{read_safetensors, read_safetensors_bytes, safetensors_bytes};
 pub use weights::{Weights, sha256, weights_sha256};

@@ -174,7 +174,7 @@ fn parse<T: serde::de::DeserializeOwned>(key: &str, text: &str) -> Result<T> {
 ///
 /// # Errors
 /// If not; the message counts and names what is missing, unexpected and of the wrong shape.
-pub(crate) fn check_weights(network: &Network, weights: &Weights) -> Result<()> {
+pub fn check_weights(network: &Network, weights: &Weights) -> Result<()> {
     let wanted = network.variables()?;
     let mut missing = Vec::new();
     let mut misshapen = Vec::new();

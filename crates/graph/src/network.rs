@@ -95,6 +95,29 @@ impl Network {
         Ok(output)
     }
 
+    /// The network up to the layer `name`, whose output becomes its output.
+    ///
+    /// # Errors
+    /// If there is no such layer; the message names the nearest.
+    pub fn until(&self, name: &str) -> Result<Network> {
+        let names = || self.layers.iter().map(|layer| layer.name.as_str());
+        let Some(last) = names().position(|other| other == name) else {
+            let hint = match nearest(name, names()) {
+                Some(near) => format!("did you mean {near}?"),
+                None => format!("it has {}", names().collect::<Vec<_>>().join(", ")),
+            };
+            return Err(Error::input(format!("network {}: no layer {name}; {hint}", self.name)));
+        };
+        let mut needed: HashSet<&str> = HashSet::from([name]);
+        for layer in self.layers[..=last].iter().rev() {
+            if needed.contains(layer.name.as_str()) {
+                needed.extend(layer.inputs.iter().map(String::as_str));
+            }
+        }
+        let kept = self.layers.iter().take(last + 1).filter(|layer| needed.contains(layer.name.as_str()));
+        Ok(Network { layers: kept.cloned().collect(), ..self.clone() })
+    }
+
     /// The number of classes: the extent of the last layer's channels.
     ///
     /// # Errors

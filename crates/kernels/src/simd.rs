@@ -211,11 +211,11 @@ mod x86 {
 
     use super::{Body, Simd};
 
-    /// AVX-512: 16 lanes. Exists only inside [`run_avx512`].
+    /// AVX-512: 16 lanes. Exists only inside `run_avx512`.
     #[derive(Debug, Clone, Copy)]
     pub struct Avx512(());
 
-    /// AVX2 and FMA: 8 lanes. Exists only inside [`run_avx2`].
+    /// AVX2 and FMA: 8 lanes. Exists only inside `run_avx2`.
     #[derive(Debug, Clone, Copy)]
     pub struct Avx2(());
 

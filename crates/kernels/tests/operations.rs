@@ -8,12 +8,17 @@ use proptest::prelude::*;
 use striate_kernels::activation::Activation;
 use striate_kernels::batch_norm::{self, BatchNormDesc};
 use striate_kernels::concat::{self, ConcatDesc};
+use striate_kernels::dropout::{self, DropoutDesc};
 use striate_kernels::elementwise::{self, Elementwise, ElementwiseDesc};
+use striate_kernels::isa::Isa;
 use striate_kernels::optimizer::{self, AdamDesc, SgdDesc};
+use striate_kernels::pool::Pool;
 use striate_kernels::pooling::{self, PoolDesc, PoolKind};
 use striate_kernels::reduce::{self, ChannelSumDesc};
 use striate_kernels::reference::{self, batch_norm::Statistics};
 use striate_kernels::softmax::{self, SoftmaxDesc};
+use striate_kernels::{Context, reorder};
+use striate_tensor::{Access, Buffer, Halo, Layout, Memory, Place, Region, Shape, Views};
 
 fn shape() -> impl Strategy<Value = [usize; 4]> {
     [1usize..4, 1usize..40, 1usize..8, 1usize..10]
@@ -183,6 +188,78 @@ proptest! {
         let mut writes = vec![(Some(p), new_p)];
         writes.extend((momentum != 0.0).then_some((Some(v), new_v)));
         check(&Case { desc: &d, list: optimizer::sgd(), reads: vec![g, rate], writes, tolerance: 1e-6 });
+    }
+}
+
+/// All layouts that a value can be brought into.
+fn layout() -> impl Strategy<Value = Layout> {
+    let halo = [0usize..3, 0usize..3, 0usize..3, 0usize..3];
+    let halo = halo.prop_map(|[top, left, bottom, right]| Halo { top, left, bottom, right });
+    prop_oneof![
+        Just(Layout::Plain),
+        (prop::sample::select(vec![1usize, 8, 16]), halo)
+            .prop_map(|(block, halo)| Layout::Channels { block, halo }),
+        prop::sample::select(vec![8usize, 16]).prop_map(|block| Layout::KernelForward { block }),
+        prop::sample::select(vec![8usize, 16]).prop_map(|block| Layout::KernelBackward { block }),
+        prop::sample::select(vec![8usize, 16]).prop_map(|block| Layout::KernelPlanarInput { block }),
+    ]
+}
+
+proptest! {
+    /// Every pair of layouts: each element where its layout says, zeros between.
+    #[test]
+    fn reorders_put_every_element_in_its_place(shape in shape(), from in layout(), to in layout()) {
+        let len = |layout: Layout| layout.len(&Shape::from(shape));
+        let place = |layout: Layout| {
+            let mut laid = vec![0.0f32; len(layout)];
+            let [a, b, c, d] = shape;
+            for i in 0..a * b * c * d {
+                let index = [i / (b * c * d), i / (c * d) % b, i / d % c, i % d];
+                laid[layout.offset(shape, index)] = (i + 1) as f32;
+            }
+            laid
+        };
+        for threads in [1, 2] {
+            let mut got = vec![f32::NAN; len(to)];
+            let source = place(from);
+            let kernel = reorder::kernel(shape, from, to, Isa::Scalar);
+            let pool = Pool::new(threads);
+            kernel.run(&Context { pool: &pool }, &mut Views::of(&[&source], vec![&mut got[..]]));
+            prop_assert_eq!(&got, &place(to));
+        }
+    }
+
+    /// The mask depends on the element alone, whatever the layout and the number of threads.
+    #[test]
+    fn dropouts_agree(shape in shape(), probability in 0.0f32..0.9, step in 0i64..1000) {
+        let desc = DropoutDesc { shape, probability, salt: 77 };
+        let x = Operand::random(shape, 1);
+        let mut expected = x.values.clone();
+        reference::dropout::dropout(&desc, &x.values, 5, step, &mut expected);
+        for isa in Isa::available() {
+            for (implementation, threads) in dropout::list().iter().flat_map(|i| [(i, 1), (i, 2)]) {
+                for first in [Layout::Plain, Layout::channels(isa.block())] {
+                    let Some(layouts) = implementation.accepts(&desc, isa, first) else { continue };
+                    let len = layouts[0].len(&Shape::from(shape));
+                    let plain: Vec<f32> = x.values.iter().map(|x| *x as f32).collect();
+                    let mut laid = vec![0.0; len];
+                    reorder::reorder(shape, Layout::Plain, layouts[0], &plain, &mut laid);
+                    let own = vec![Buffer::from_slice(&laid), Buffer::from_slice(&[5i64, step]), Buffer::from_slice(&vec![f32::NAN; len])];
+                    let mut memory = Memory { own, shared: vec![] };
+                    let region = |place: usize, bytes| Region { place: Place::Own(place), bytes };
+                    let reads = vec![region(0, 0..len * 4), region(1, 0..8), region(1, 8..16)];
+                    let access = Access::new(reads, vec![region(2, 0..len * 4)]).unwrap();
+                    let kernel = implementation.prepare(&desc, isa, &layouts);
+                    let pool = Pool::new(threads);
+                    kernel.run(&Context { pool: &pool }, &mut memory.open(&access));
+                    let mut got = plain.clone();
+                    reorder::reorder(shape, layouts[3], Layout::Plain, memory.own[2].as_slice(), &mut got);
+                    for (got, expected) in got.iter().zip(&expected) {
+                        prop_assert!((f64::from(*got) - expected).abs() < 1e-5);
+                    }
+                }
+            }
+        }
     }
 }
 

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use striate_data::{Dataset, Loader, Order, Prepared, Sampling};
 use striate_engine::{Cpu, Inference, Training};
 use striate_formats::{
-    Checkpoint, Checkpoints, Data, Evaluation, Golden, ModelFile, Position, Weights, weights_sha256,
+    Checkpoint, Checkpoints, Data, Evaluation, Golden, ModelFile, Position, Weights, check_weights,
+    weights_sha256,
 };
 use striate_graph::{Network, Role};
 use striate_predict::Tally;
@@ -135,6 +136,7 @@ impl Trainer {
         let mut trainer =
             Trainer::prepare(recipe, network, dataset, cpu, RunFolder { path: out.to_owned() })?;
         if let Some(weights) = weights {
+            check_weights(&trainer.network, weights)?;
             trainer.training.set_variables(weights)?;
         }
         trainer.folder = RunFolder::create(out, &trainer.recipe, &trainer.network)?;

@@ -1,7 +1,7 @@
 //! `striate predict`
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use serde_json::json;
@@ -18,7 +18,8 @@ use crate::json;
 const LARGEST_FILE: u64 = 256 << 20;
 
 pub fn run(args: Predict) -> Result<()> {
-    if args.picture.is_some() && args.images.len() != 1 {
+    let images = expand(&args.images)?;
+    if args.picture.is_some() && images.len() != 1 {
         return Err(Error::input("--picture takes exactly one image").into());
     }
     if args.top == 0 {
@@ -27,13 +28,16 @@ pub fn run(args: Predict) -> Result<()> {
     let model = ModelFile::load(&args.model)?;
     let classifier = Classifier::new(model, Cpu::new(args.compute.threads)?)?;
     let mut results = Vec::new();
-    for path in &args.images {
+    for path in &images {
         let image = read(path)?;
         let guesses = classifier.guesses(&image, args.top)?;
         if let Some(out) = &args.picture {
             picture(out, &image, &guesses)?;
         }
         results.push((path, guesses));
+    }
+    if let Some(path) = &args.csv {
+        csv(path, &results)?;
     }
     if args.compute.json {
         let top = |guesses: &[Guess]| {
@@ -51,6 +55,49 @@ pub fn run(args: Predict) -> Result<()> {
             println!("  {class:width$}  {:>5.1} %  {bar}", score * 100.0);
         }
     }
+    Ok(())
+}
+
+/// Files as they are; of folders, the pictures in them, sorted, without hidden files.
+fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let mut all = Vec::new();
+    for path in paths {
+        if !path.is_dir() {
+            all.push(path.clone());
+            continue;
+        }
+        let entries = fs::read_dir(path).map_err(|e| Error::read(path, e))?;
+        let is_picture = |path: &PathBuf| {
+            let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+            let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
+            !hidden && extension.is_some_and(|e| ["png", "jpg", "jpeg", "webp"].contains(&e.as_str()))
+        };
+        let found = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(is_picture);
+        let mut found: Vec<PathBuf> = found.collect();
+        if found.is_empty() {
+            let what = format!("{}: no pictures in this folder (png, jpg, jpeg, webp)", path.display());
+            return Err(Error::input(what).into());
+        }
+        found.sort();
+        all.extend(found);
+    }
+    Ok(all)
+}
+
+/// A row for each picture: file, then class and score of each guess.
+fn csv(path: &Path, results: &[(&PathBuf, Vec<Guess>)]) -> Result<()> {
+    let quoted = |text: &str| format!("\"{}\"", text.replace('"', "\"\""));
+    let count = results.iter().map(|(_, guesses)| guesses.len()).max().unwrap_or(0);
+    let head: String = (1..=count).map(|i| format!(",class{i},score{i}")).collect();
+    let mut text = format!("file{head}\n");
+    for (file, guesses) in results {
+        text += &quoted(&file.display().to_string());
+        for guess in guesses {
+            text += &format!(",{},{:.6}", quoted(&guess.class), guess.score);
+        }
+        text.push('\n');
+    }
+    fs::write(path, text).map_err(|e| Error::write(path, e))?;
     Ok(())
 }
 

@@ -14,7 +14,14 @@ use crate::json;
 
 pub fn run(args: Run) -> Result<()> {
     let resolved = resolve(&args.model)?;
-    let network = resolved.network;
+    let array = npy::read(&args.input)?;
+    let input = array.to_f32().map_err(|e| e.at(args.input.display()))?;
+    if array.shape.len() != 4 {
+        let what =
+            format!("{}: has shape {}; a network takes [N, C, H, W]", args.input.display(), array.shape);
+        return Err(Error::input(what).into());
+    }
+    let mut network = resolved.network;
     let weights = match (&args.weights, resolved.model) {
         (Some(path), _) => {
             let (weights, metadata) = read_safetensors(path)?;
@@ -22,16 +29,13 @@ pub fn run(args: Run) -> Result<()> {
         }
         (None, Some(model)) => model.weights,
         (None, None) => {
-            eprintln!("no --weights: first weights under seed {}", args.seed);
-            Inference::initial_weights(&network, args.seed)?
+            let seed = args.compute.seed.unwrap_or(0);
+            eprintln!("no --weights: first weights under seed {seed}");
+            Inference::initial_weights(&network, seed)?
         }
     };
-    let array = npy::read(&args.input)?;
-    let input = array.to_f32().map_err(|e| e.at(args.input.display()))?;
-    if array.shape.len() != 4 {
-        let what =
-            format!("{}: has shape {}; a network takes [N, C, H, W]", args.input.display(), array.shape);
-        return Err(Error::input(what).into());
+    if let Some(layer) = &args.layer {
+        network = network.until(layer)?;
     }
     let inference = Inference::new(network, &weights, Cpu::new(args.compute.threads)?)?;
     let start = Instant::now();

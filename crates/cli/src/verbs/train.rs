@@ -27,9 +27,12 @@ pub fn run(args: Train) -> Result<()> {
             Trainer::resume(folder, args.epochs, load, cpu, limits, &mut watcher)?
         }
         None => {
-            let recipe = recipe(&args)?;
+            let mut recipe = recipe(&args)?;
             let Resolved { mut network, model } = resolve(&recipe.model.name)?;
-            let dataset = striate_data::load(&Spec::parse(&recipe.data.spec)?)?;
+            let mut dataset = striate_data::load(&Spec::parse(&recipe.data.spec)?)?;
+            if args.overfit_one_batch {
+                one_batch(&mut recipe, &mut dataset, args.epochs);
+            }
             let weights = match &args.weights {
                 Some(path) => Some(weights(path)?),
                 None => model.map(|model| model.weights),
@@ -66,6 +69,21 @@ fn dataset_input(dataset: &striate_data::Dataset) -> Result<[usize; 3]> {
     Ok(striate_data::Prepared::new(&first, dataset.preprocessing.as_ref())?.shape())
 }
 
+/// Epochs in which a network that can learn at all knows one batch by heart.
+const BY_HEART: u64 = 200;
+
+/// Leaves one batch, which is trained and measured on, at a constant rate.
+fn one_batch(recipe: &mut Recipe, dataset: &mut striate_data::Dataset, epochs: Option<u64>) {
+    let count = recipe.train.batch.min(dataset.train.len());
+    dataset.train = dataset.train.select(&(0..count).collect::<Vec<_>>());
+    dataset.validation = None;
+    dataset.test = None;
+    recipe.data.holdout = 0.0;
+    recipe.data.augment = "none".into();
+    recipe.schedule.name = "constant".into();
+    recipe.train.epochs = epochs.unwrap_or(BY_HEART);
+}
+
 /// The recipe that the command line asks for: shipped or given, then changed field by field.
 fn recipe(args: &Train) -> Result<Recipe> {
     let mut recipe = match &args.recipe {
@@ -88,7 +106,7 @@ fn recipe(args: &Train) -> Result<Recipe> {
     }
     recipe.train.epochs = args.epochs.unwrap_or(recipe.train.epochs);
     recipe.train.batch = args.batch.unwrap_or(recipe.train.batch);
-    recipe.train.seed = args.seed.unwrap_or(recipe.train.seed);
+    recipe.train.seed = args.compute.seed.unwrap_or(recipe.train.seed);
     recipe.optim.lr = args.lr.unwrap_or(recipe.optim.lr);
     recipe.check()?;
     Ok(recipe)
@@ -126,8 +144,9 @@ fn refuse_conflicts(args: &Train) -> Result<()> {
         ("--out", args.out.is_some()),
         ("--batch", args.batch.is_some()),
         ("--lr", args.lr.is_some()),
-        ("--seed", args.seed.is_some()),
+        ("--seed", args.compute.seed.is_some()),
         ("--dry-run", args.dry_run),
+        ("--overfit-one-batch", args.overfit_one_batch),
     ];
     match given.iter().find(|(_, given)| *given) {
         Some((flag, _)) => Err(Error::input(format!(
