@@ -4,7 +4,7 @@
 //! repository, 1998 (CC BY 4.0). Every fifth sample is for testing.
 
 use smartcore::dataset::digits::load_dataset;
-use striate_vision::{Filter, Preprocessing, Step};
+use striate_vision::{Centre, Filter, Preprocessing, Step};
 
 use crate::{Dataset, Pixels, Split};
 
@@ -26,7 +26,7 @@ pub(crate) fn digits() -> Dataset {
         validation: None,
         test: Some(all.select(&part(true))),
         preprocessing: Some(form(vec![enlarge])),
-        predict: Some(form(vec![Step::Digit { ink: 32, height: 32, width: 32 }])),
+        predict: Some(form(vec![Step::Digit { ink: 32, height: 32, width: 32, centre: Centre::Box }])),
     }
 }
 

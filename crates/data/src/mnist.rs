@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use md5::{Digest, Md5};
 use striate_tensor::{Error, Result};
-use striate_vision::{Filter, Preprocessing, Step};
+use striate_vision::{Centre, Filter, Preprocessing, Step};
 
 use crate::idx::{self, read_unpacked};
 use crate::{Dataset, Pixels, Split};
@@ -91,7 +91,7 @@ impl MnistKind {
         let form = |steps| Preprocessing { channels: 1, steps, mean: vec![mean], std: vec![std] };
         let pad = Step::CentreCrop { height: 32, width: 32 };
         let foreign = match self {
-            MnistKind::Mnist => vec![Step::Digit { ink: 20, height: 32, width: 32 }],
+            MnistKind::Mnist => vec![Step::Digit { ink: 20, height: 32, width: 32, centre: Centre::Mass }],
             MnistKind::FashionMnist => vec![
                 Step::DarkBackground,
                 Step::Resize { height: 28, width: 28, filter: Filter::Bilinear },

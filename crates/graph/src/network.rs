@@ -56,6 +56,7 @@ impl Network {
         if self.layers.is_empty() {
             return Err(Error::input(format!("network {}: it has no layers", self.name)));
         }
+        check_size(input).map_err(|e| e.at(format!("network {}, input", self.name)))?;
         let mut graph = Graph { name: self.name.clone(), ..Graph::default() };
         let start = graph.add_value(INPUT, input.clone(), DType::F32, Kind::Input);
         graph.inputs.push(start);

@@ -53,6 +53,13 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// `yes` where a = b, else `no`.
     fn select_equal(self, a: Self::F, b: Self::F, yes: Self::F, no: Self::F) -> Self::F;
 
+    /// Asks for the cache line at `at`, which may lie anywhere, to be brought into the second cache.
+    #[inline(always)]
+    fn prefetch(self, _at: *const f32) {}
+
+    /// Runs `body` as a function of its own, so that its registers are its own too.
+    fn outline(self, body: impl Body);
+
     /// All lanes zero.
     #[inline(always)]
     fn zero(self) -> Self::F {
@@ -171,6 +178,11 @@ impl Simd for Portable {
     const LANES: usize = 8;
     const SUMS: usize = crate::isa::Isa::Scalar.sums();
 
+    #[inline(never)]
+    fn outline(self, body: impl Body) {
+        body.run(self);
+    }
+
     #[inline(always)]
     fn splat(self, value: f32) -> [f32; 8] {
         [value; 8]
@@ -222,6 +234,7 @@ mod x86 {
     /// # Safety
     /// The machine has AVX-512 F, BW, DQ, VL and FMA.
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
+    #[inline(never)]
     pub unsafe fn run_avx512(body: impl Body) {
         body.run(Avx512(()));
     }
@@ -229,6 +242,7 @@ mod x86 {
     /// # Safety
     /// The machine has AVX2 and FMA.
     #[target_feature(enable = "avx2,fma")]
+    #[inline(never)]
     pub unsafe fn run_avx2(body: impl Body) {
         body.run(Avx2(()));
     }
@@ -247,6 +261,18 @@ mod x86 {
         type F = __m512;
         const LANES: usize = 16;
         const SUMS: usize = crate::isa::Isa::Avx512.sums();
+
+        #[inline(always)]
+        fn prefetch(self, at: *const f32) {
+            // SAFETY: the instruction is part of x86-64 and never faults.
+            unsafe { _mm_prefetch::<_MM_HINT_T1>(at.cast()) }
+        }
+
+        #[inline(always)]
+        fn outline(self, body: impl Body) {
+            // SAFETY: the token exists only where the machine has the instructions.
+            unsafe { run_avx512(body) }
+        }
 
         #[inline(always)]
         fn splat(self, value: f32) -> __m512 {
@@ -291,6 +317,18 @@ mod x86 {
         type F = __m256;
         const LANES: usize = 8;
         const SUMS: usize = crate::isa::Isa::Avx2.sums();
+
+        #[inline(always)]
+        fn prefetch(self, at: *const f32) {
+            // SAFETY: the instruction is part of x86-64 and never faults.
+            unsafe { _mm_prefetch::<_MM_HINT_T1>(at.cast()) }
+        }
+
+        #[inline(always)]
+        fn outline(self, body: impl Body) {
+            // SAFETY: the token exists only where the machine has the instructions.
+            unsafe { run_avx2(body) }
+        }
 
         #[inline(always)]
         fn splat(self, value: f32) -> __m256 {

@@ -1,6 +1,6 @@
 //! Zeroed, aligned memory: one allocation of the system's zero pages, typed views through `bytemuck`.
 
-use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::fmt;
 use std::ptr::NonNull;
 
@@ -24,7 +24,7 @@ impl Buffer {
     /// `bytes` zero bytes.
     ///
     /// # Errors
-    /// If the size cannot be addressed.
+    /// If the size cannot be addressed, or there is not as much memory.
     pub fn zeroed(bytes: usize) -> Result<Self> {
         if bytes == 0 {
             return Ok(Buffer { start: NonNull::<Line>::dangling().cast(), bytes });
@@ -34,14 +34,17 @@ impl Buffer {
         let start = unsafe { alloc_zeroed(layout) };
         match NonNull::new(start) {
             Some(start) => Ok(Buffer { start, bytes }),
-            None => handle_alloc_error(layout),
+            None => Err(Error::failed(format!("there is no memory for {bytes} bytes; try a smaller batch"))),
         }
     }
 
     /// A copy of `values`.
+    ///
+    /// # Panics
+    /// If there is no memory for it.
     pub fn from_slice<T: Element>(values: &[T]) -> Self {
         let bytes: &[u8] = bytemuck::cast_slice(values);
-        let mut buffer = Buffer::zeroed(bytes.len()).expect("a slice's size can be addressed");
+        let mut buffer = Buffer::zeroed(bytes.len()).expect("there is memory for a copy");
         buffer.as_bytes_mut().copy_from_slice(bytes);
         buffer
     }

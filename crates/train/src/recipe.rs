@@ -253,6 +253,7 @@ impl Recipe {
     /// # Errors
     /// If a field is out of range.
     pub fn check(&self) -> Result<()> {
+        let Loss::CrossEntropy { smoothing } = self.loss;
         let fields = [
             (self.train.epochs > 0 && self.train.epochs <= 1 << 20, "train.epochs is at least 1"),
             ((1..=1 << 20).contains(&self.train.batch), "train.batch is at least 1"),
@@ -261,6 +262,10 @@ impl Recipe {
             (self.optim.lr >= 0.0 && self.optim.lr.is_finite(), "optim.lr is not negative"),
             ((0.0..1.0).contains(&self.optim.momentum), "optim.momentum lies in [0, 1)"),
             (self.optim.weight_decay >= 0.0, "optim.weight_decay is not negative"),
+            ((0.0..1.0).contains(&self.optim.beta1), "optim.beta1 lies in [0, 1)"),
+            ((0.0..1.0).contains(&self.optim.beta2), "optim.beta2 lies in [0, 1)"),
+            (self.optim.epsilon > 0.0, "optim.epsilon is above 0"),
+            ((0.0..1.0).contains(&smoothing), "loss.smoothing lies in [0, 1)"),
             ((0.0..0.9).contains(&self.data.holdout), "data.holdout lies in [0, 0.9)"),
             (self.checkpoint.every_seconds >= 0.0, "checkpoint.every_seconds is not negative"),
         ];

@@ -2,45 +2,253 @@
 //!
 //! MNIST was made so (LeCun et al., 1998, section III A): ink is bright on black, the digit fits a box
 //! of 20×20 pixels with its aspect ratio kept, and its centre of mass lies in the middle of 28×28.
+//!
+//! An image that is of that form already comes out as it went in, by the same rules: a black background
+//! is not stretched, ink of the right size is not scaled, and ink at most one pixel from its place is not
+//! moved. Only pictures of more than twice the frame's size are treated as photographs, whose light may
+//! fall off to one side, whose paper has grain and specks, and whose pen may be thin.
+
+use serde::{Deserialize, Serialize};
 
 use crate::{Filter, Image, resize};
 
-/// The digit in `image`, bright on black: its ink fits `ink` × `ink` pixels and its centre of mass lies in
-/// the middle of `width` × `height`. An image without ink becomes black.
-pub(crate) fn centre_digit(image: &Image, ink: usize, width: usize, height: usize) -> Image {
-    let grey = bright_on_black(&image.to_grey());
-    let Some([left, top, right, bottom]) = bounds(&grey) else {
-        return Image::new(width, height, 1, vec![0; width * height]).expect("sizes fit");
-    };
-    let (w, h) = (right - left, bottom - top);
-    let digit = grey.window(left as isize, top as isize, w, h, 0);
-    let scale = ink as f64 / w.max(h) as f64;
-    let scaled = |side: usize| ((side as f64 * scale).round() as usize).clamp(1, ink);
-    let digit = resize(&digit, scaled(w), scaled(h), Filter::Bilinear);
-    let [x, y] = centre_of_mass(&digit);
-    let offset = |centre: f64, side: usize| (centre - (side as f64 - 1.0) / 2.0).round() as isize;
-    digit.window(offset(x, width), offset(y, height), width, height, 0)
+/// What is put into the middle of the frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Centre {
+    /// The ink's centre of mass, as in MNIST.
+    #[default]
+    Mass,
+    /// The box around the ink, as in the digits of 8×8 pixels.
+    Box,
 }
 
-/// Inverts when the border is bright, and stretches so that background is 0 and full ink 255.
-fn bright_on_black(grey: &Image) -> Image {
-    let (w, h) = (grey.width(), grey.height());
-    let edge = |x: usize, y: usize| x == 0 || y == 0 || x == w - 1 || y == h - 1;
-    let mut border: Vec<u8> = (0..h)
-        .flat_map(|y| (0..w).map(move |x| (x, y)))
-        .filter(|(x, y)| edge(*x, *y))
-        .map(|(x, y)| grey.pixel(x, y)[0])
-        .collect();
-    border.sort_unstable();
-    let background = border[border.len() / 2];
-    let mut result = if background > 127 { grey.inverted() } else { grey.clone() };
-    let background = background.min(255 - background);
-    let brightest = result.pixels().iter().copied().max().unwrap_or(0);
-    // Noise of the background, such as a JPEG's, stays below an eighth of the contrast.
-    let floor = f32::from(background) + f32::from(brightest - background.min(brightest)) / 8.0;
-    let range = (f32::from(brightest) - floor).max(1.0);
-    for x in result.pixels_mut() {
-        *x = ((f32::from(*x) - floor) / range * 255.0).clamp(0.0, 255.0).round() as u8;
+/// The longer side of a photograph is brought to this many pixels first.
+const WORKING_SIDE: usize = 1024;
+/// Contrast below this is no ink.
+const FAINTEST_INK: f32 = 24.0;
+
+/// The frame into which a digit is brought.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Frame {
+    /// Longer side of the ink, in pixels.
+    pub ink: usize,
+    pub width: usize,
+    pub height: usize,
+    pub centre: Centre,
+}
+
+/// The digit in `image`, bright on black, in its frame. An image without ink becomes black.
+pub(crate) fn centre_digit(image: &Image, frame: Frame) -> Image {
+    let mut grey = image.to_grey();
+    let photograph = grey.width().min(grey.height()) > 2 * frame.width.max(frame.height);
+    if photograph {
+        grey = shrink(&grey, WORKING_SIDE);
+    }
+    let mut ink = bright_on_black(&grey, photograph);
+    if photograph {
+        remove_specks(&mut ink);
+    }
+    let Some([left, top, right, bottom]) = bounds(&ink) else {
+        return Image::new(frame.width, frame.height, 1, vec![0; frame.width * frame.height])
+            .expect("sizes fit");
+    };
+    let mut digit = ink.window(left as isize, top as isize, right - left, bottom - top, 0);
+    if photograph {
+        digit = thickened(&shrink(&digit, (8 * frame.ink).min(256)));
+    }
+    let (w, h) = (digit.width(), digit.height());
+    let scale = frame.ink as f64 / w.max(h) as f64;
+    let scaled = |side: usize| ((side as f64 * scale).round() as usize).clamp(1, frame.ink);
+    let digit = resize(&digit, scaled(w), scaled(h), Filter::Bilinear);
+    let [x, y] = offsets(&digit, frame);
+    let in_form = (ink.width(), ink.height()) == (frame.width, frame.height)
+        && (digit.width(), digit.height()) == (w, h)
+        && (x + left as isize).abs() <= 1
+        && (y + top as isize).abs() <= 1;
+    if in_form { ink } else { digit.window(x, y, frame.width, frame.height, 0) }
+}
+
+/// Where the frame's upper left corner lies in the digit's coordinates.
+fn offsets(digit: &Image, frame: Frame) -> [isize; 2] {
+    match frame.centre {
+        // The mass of MNIST's digits lies at pixel 14 of 28, counted from 0.
+        Centre::Mass => {
+            let [x, y] = centre_of_mass(digit);
+            [x - (frame.width / 2) as f64, y - (frame.height / 2) as f64].map(|side| side.round() as isize)
+        }
+        Centre::Box => {
+            let margin = |outer: usize, inner: usize| -((outer as isize - inner as isize + 1).div_euclid(2));
+            [margin(frame.width, digit.width()), margin(frame.height, digit.height())]
+        }
+    }
+}
+
+/// The image with its longer side at most `side`.
+fn shrink(image: &Image, side: usize) -> Image {
+    let (w, h) = (image.width(), image.height());
+    let longer = w.max(h);
+    if longer <= side {
+        return image.clone();
+    }
+    let scaled = |length: usize| (length * side / longer).max(1);
+    resize(image, scaled(w), scaled(h), Filter::Box)
+}
+
+/// The background's brightness, a plane over the image.
+struct Background {
+    middle: f32,
+    /// Change for each pixel to the right and down, and the image's middle.
+    slope: [f32; 2],
+    centre: [f32; 2],
+    /// What its pixels differ from the plane, mostly.
+    noise: f32,
+}
+
+impl Background {
+    /// From the border's pixels, half of which are taken to be background.
+    fn of(grey: &Image, photograph: bool) -> Background {
+        let (w, h) = (grey.width(), grey.height());
+        let at = |x: usize, y: usize| f32::from(grey.pixel(x, y)[0]);
+        let rows = |y: usize| median((0..w).map(|x| at(x, y)).collect());
+        let columns = |x: usize| median((0..h).map(|y| at(x, y)).collect());
+        let across = |first: f32, last: f32, side: usize| (last - first) / (side.max(2) - 1) as f32;
+        let slope = match photograph {
+            true => [across(columns(0), columns(w - 1), w), across(rows(0), rows(h - 1), h)],
+            false => [0.0; 2],
+        };
+        let centre = [(w - 1) as f32 / 2.0, (h - 1) as f32 / 2.0];
+        let mut background = Background { middle: 0.0, slope, centre, noise: 0.0 };
+        let border = (0..w).flat_map(|x| [(x, 0), (x, h - 1)]);
+        let border = border.chain((0..h).flat_map(|y| [(0, y), (w - 1, y)]));
+        let mut rest: Vec<f32> = border.map(|(x, y)| at(x, y) - background.at(x, y)).collect();
+        background.middle = median(rest.clone());
+        rest.iter_mut().for_each(|x| *x = (*x - background.middle).abs());
+        background.noise = 3.0 * median(rest);
+        background
+    }
+
+    fn at(&self, x: usize, y: usize) -> f32 {
+        let [dx, dy] = [x as f32 - self.centre[0], y as f32 - self.centre[1]];
+        self.middle + dx * self.slope[0] + dy * self.slope[1]
+    }
+}
+
+/// The middle value; of none, zero.
+fn median(mut values: Vec<f32>) -> f32 {
+    let middle = values.len() / 2;
+    values.sort_unstable_by(f32::total_cmp);
+    values.get(middle).copied().unwrap_or(0.0)
+}
+
+/// Background to 0, full ink to 255, whichever of both was the brighter one.
+fn bright_on_black(grey: &Image, photograph: bool) -> Image {
+    let background = Background::of(grey, photograph);
+    let places = (0..grey.height()).flat_map(|y| (0..grey.width()).map(move |x| (x, y)));
+    let differences: Vec<f32> =
+        places.map(|(x, y)| f32::from(grey.pixel(x, y)[0]) - background.at(x, y)).collect();
+    let energy = |sign: f32| -> f64 {
+        let beyond = differences.iter().map(|d| f64::from((d * sign - background.noise).max(0.0)));
+        beyond.map(|d| d * d).sum()
+    };
+    let sign = if energy(-1.0) > energy(1.0) { -1.0 } else { 1.0 };
+    let full = differences.iter().fold(0.0f32, |most, d| most.max(d * sign));
+    let clean = background.noise == 0.0;
+    let (floor, full) = match photograph {
+        _ if full < FAINTEST_INK => (f32::INFINITY, f32::INFINITY),
+        // Shadows and blurred edges stay below a quarter of the contrast; a pen's middle is full ink.
+        true => ((full / 4.0).max(2.0 * background.noise), full * 0.75),
+        false if clean && background.middle == 0.0 => (0.0, 255.0),
+        false if clean => (0.0, full),
+        false => ((full / 8.0).max(2.0 * background.noise), full),
+    };
+    let level = |d: &f32| ((d * sign - floor) / (full - floor).max(1.0) * 255.0).clamp(0.0, 255.0);
+    let pixels = match floor.is_finite() {
+        true => differences.iter().map(|d| level(d).round() as u8).collect(),
+        false => vec![0; differences.len()],
+    };
+    Image::new(grey.width(), grey.height(), 1, pixels).expect("sizes fit")
+}
+
+/// Blackens connected pieces of ink that have less than a twenty-fifth of the largest one's pixels.
+fn remove_specks(ink: &mut Image) {
+    let (w, h) = (ink.width(), ink.height());
+    let mut piece = vec![0usize; w * h];
+    let mut sizes = vec![0usize];
+    let mut open = Vec::new();
+    for start in 0..w * h {
+        if piece[start] != 0 || ink.pixels()[start] == 0 {
+            continue;
+        }
+        let number = sizes.len();
+        sizes.push(0);
+        piece[start] = number;
+        open.push(start);
+        while let Some(at) = open.pop() {
+            sizes[number] += 1;
+            let (x, y) = (at % w, at / w);
+            for ny in y.saturating_sub(1)..(y + 2).min(h) {
+                for nx in x.saturating_sub(1)..(x + 2).min(w) {
+                    let next = ny * w + nx;
+                    if piece[next] == 0 && ink.pixels()[next] > 0 {
+                        piece[next] = number;
+                        open.push(next);
+                    }
+                }
+            }
+        }
+    }
+    let largest = sizes.iter().copied().max().unwrap_or(0);
+    for (pixel, piece) in ink.pixels_mut().iter_mut().zip(piece) {
+        if sizes[piece] * 25 < largest {
+            *pixel = 0;
+        }
+    }
+}
+
+/// Strokes thinner than a twelfth of the digit become a ninth of it, so that they do not fade when the
+/// digit is made small; the sets' pens are that thick.
+fn thickened(digit: &Image) -> Image {
+    let (w, h) = (digit.width(), digit.height());
+    let inked = |x: isize, y: isize| {
+        let inside = (0..w as isize).contains(&x) && (0..h as isize).contains(&y);
+        inside && digit.pixel(x as usize, y as usize)[0] > 127
+    };
+    let (mut area, mut outline) = (0usize, 0usize);
+    for y in 0..h as isize {
+        for x in (0..w as isize).filter(|x| inked(*x, y)) {
+            area += 1;
+            let around = [(x - 1, y), (x + 1, y), (x, y - 1), (x, y + 1)];
+            outline += around.into_iter().filter(|(x, y)| !inked(*x, *y)).count();
+        }
+    }
+    // A long stroke of width w has w·l pixels and an outline of about 2·l.
+    let width = 2.0 * area as f64 / outline.max(1) as f64;
+    let longer = w.max(h) as f64;
+    if area == 0 || width * 12.0 >= longer {
+        return digit.clone();
+    }
+    let radius = ((longer / 9.0 - width) / 2.0).round().max(1.0) as isize;
+    let wide = digit.window(-radius, -radius, w + 2 * radius as usize, h + 2 * radius as usize, 0);
+    grown(&wide, radius)
+}
+
+/// Each pixel the brightest within a disc of `radius`.
+fn grown(image: &Image, radius: isize) -> Image {
+    let (w, h) = (image.width() as isize, image.height() as isize);
+    let mut result = image.clone();
+    for dy in -radius..=radius {
+        let reach = ((radius * radius - dy * dy) as f64).sqrt() as isize;
+        for y in dy.max(0)..(h + dy).min(h) {
+            for x in 0..w {
+                let from = (y - dy) * w;
+                let row = &image.pixels()
+                    [(from + (x - reach).max(0)) as usize..(from + (x + reach + 1).min(w)) as usize];
+                let brightest = row.iter().copied().max().unwrap_or(0);
+                let pixel = &mut result.pixels_mut()[(y * w + x) as usize];
+                *pixel = brightest.max(*pixel);
+            }
+        }
     }
     result
 }
@@ -72,25 +280,77 @@ fn centre_of_mass(grey: &Image) -> [f64; 2] {
 
 #[cfg(test)]
 mod tests {
+    use striate_tensor::random::{Random, Stream};
+
     use super::*;
 
-    #[test]
-    fn a_dark_stroke_on_white_is_centred_and_bright() {
-        let mut image = Image::filled(300, 200, [250, 250, 250]);
-        for y in 20..120 {
-            for x in 30..50 {
-                let at = (y * 300 + x) * 3;
-                image.pixels_mut()[at..at + 3].fill(10);
-            }
-        }
-        let digit = centre_digit(&image, 20, 28, 28);
-        assert_eq!(bounds(&digit), Some([12, 4, 16, 24]));
-        assert_eq!(digit.pixel(13, 14), [255]);
+    const MNIST: Frame = Frame { ink: 20, width: 28, height: 28, centre: Centre::Mass };
+
+    /// A ring of ink `pen` pixels thick.
+    fn ring(side: usize, pen: f32, paper: impl Fn(usize, usize) -> f32, ink: f32) -> Image {
+        let middle = side as f32 * 0.45;
+        let pixel = |i: usize| {
+            let (x, y) = (i % side, i / side);
+            let distance = (x as f32 - middle).hypot((y as f32 - middle) * 0.75);
+            let on_ring = (distance - side as f32 * 0.25).abs() < pen / 2.0;
+            if on_ring { ink as u8 } else { paper(x, y).clamp(0.0, 255.0) as u8 }
+        };
+        Image::new(side, side, 1, (0..side * side).map(pixel).collect()).unwrap()
+    }
+
+    fn assert_in_form(digit: &Image) {
+        let [l, t, r, b] = bounds(digit).unwrap();
+        assert_eq!((r - l).max(b - t), 20);
+        let [x, y] = centre_of_mass(digit);
+        assert!((x - 14.0).abs() <= 0.5 && (y - 14.0).abs() <= 0.5, "{x} {y}");
+        assert!(digit.pixels().iter().filter(|x| **x > 200).count() > 30, "the ink is bright");
+        assert_eq!(digit.pixel(14, 14), [0], "the ring is hollow");
     }
 
     #[test]
-    fn an_empty_sheet_is_black() {
-        let digit = centre_digit(&Image::filled(30, 30, [255; 3]), 20, 28, 28);
-        assert!(digit.pixels().iter().all(|x| *x == 0));
+    fn drawings_of_any_size_pen_and_polarity_come_into_form() {
+        for side in [40, 60, 200, 700] {
+            for pen in [side as f32 * 0.02, side as f32 * 0.08] {
+                let pen = pen.max(2.0);
+                assert_in_form(&centre_digit(&ring(side, pen, |_, _| 255.0, 0.0), MNIST));
+                assert_in_form(&centre_digit(&ring(side, pen, |_, _| 0.0, 255.0), MNIST));
+                assert_in_form(&centre_digit(&ring(side, pen, |_, _| 110.0, 10.0), MNIST));
+            }
+        }
+    }
+
+    /// Light from the left, grain, and specks of dirt.
+    #[test]
+    fn a_photograph_comes_into_form() {
+        let mut random = Random::new(1, Stream::Other, 0);
+        let grain: Vec<f32> = (0..400 * 400).map(|_| random.normal() * 4.0).collect();
+        let paper = |x: usize, y: usize| 210.0 - x as f32 * 0.2 + grain[y * 400 + x];
+        let mut image = ring(400, 30.0, paper, 40.0);
+        for (x, y) in [(380, 20), (10, 390), (390, 200)] {
+            (0..3).for_each(|dy| image.pixels_mut()[(y + dy) * 400 + x..][..3].fill(30));
+        }
+        assert_in_form(&centre_digit(&image, MNIST));
+    }
+
+    #[test]
+    fn what_is_in_form_stays_as_it_is() {
+        let digit = centre_digit(&ring(200, 20.0, |_, _| 255.0, 0.0), MNIST);
+        assert_eq!(centre_digit(&digit, MNIST), digit);
+        assert_eq!(centre_digit(&digit.inverted(), MNIST), digit);
+        let moved = digit.window(4, -3, 28, 28, 0);
+        assert_eq!(centre_digit(&moved, MNIST), digit);
+    }
+
+    #[test]
+    fn empty_sheets_are_black_and_odd_shapes_no_trouble() {
+        let mut random = Random::new(2, Stream::Other, 0);
+        for (w, h) in [(1, 1), (1, 90), (90, 1), (28, 28), (300, 200)] {
+            let grain = (0..w * h).map(|_| 200 + random.below(6) as u8).collect();
+            let sheet = Image::new(w, h, 1, grain).unwrap();
+            let digit = centre_digit(&sheet, MNIST);
+            assert!(digit.pixels().iter().all(|x| *x == 0), "{w}x{h}");
+        }
+        let half = Image::new(300, 2, 1, [[0u8; 150], [255; 150]].concat().repeat(2)).unwrap();
+        assert_eq!(centre_digit(&half, MNIST).width(), 28);
     }
 }

@@ -1,191 +1,240 @@
-//! Pictures for people: an image with its guesses as labelled bars, curves over time.
+//! Pictures for people: an image with its guesses as labelled bars, curves over time, sheets of images.
 
-use font8x8::UnicodeFonts;
-
+use crate::canvas::{Canvas, Colour, shortened, text_height, text_width};
 use crate::{Filter, Image, resize};
 
-const PAPER: [u8; 3] = [255, 255, 255];
-const INK: [u8; 3] = [38, 42, 51];
-const FAINT: [u8; 3] = [150, 156, 168];
-const GRID: [u8; 3] = [228, 231, 236];
-const BEST: [u8; 3] = [214, 93, 74];
-const OTHER: [u8; 3] = [138, 166, 200];
+const PAPER: Colour = [255, 255, 255];
+const INK: Colour = [38, 42, 51];
+const FAINT: Colour = [118, 125, 138];
+const GRID: Colour = [228, 231, 236];
+const BEST: Colour = [205, 84, 66];
+const OTHER: Colour = [134, 160, 192];
 /// Colours of curves, in order.
-const SERIES: [[u8; 3]; 4] = [[56, 108, 176], [214, 93, 74], [90, 160, 100], [150, 110, 180]];
-/// Pixels of a letter at scale 1.
-const LETTER: usize = 8;
-
-/// A sheet to draw on.
-struct Canvas {
-    image: Image,
-}
-
-impl Canvas {
-    fn new(width: usize, height: usize) -> Canvas {
-        Canvas { image: Image::filled(width, height, PAPER) }
-    }
-
-    fn rectangle(&mut self, x: usize, y: usize, width: usize, height: usize, colour: [u8; 3]) {
-        for row in y..(y + height).min(self.image.height()) {
-            for column in x..(x + width).min(self.image.width()) {
-                self.dot(column, row, colour);
-            }
-        }
-    }
-
-    fn dot(&mut self, x: usize, y: usize, colour: [u8; 3]) {
-        if x < self.image.width() && y < self.image.height() {
-            let at = (y * self.image.width() + x) * 3;
-            self.image.pixels_mut()[at..at + 3].copy_from_slice(&colour);
-        }
-    }
-
-    /// Text with its upper left corner at (`x`, `y`), each letter `scale` times 8×8 pixels.
-    fn text(&mut self, x: usize, y: usize, scale: usize, colour: [u8; 3], text: &str) {
-        for (index, letter) in text.chars().enumerate() {
-            let rows = font8x8::BASIC_FONTS.get(letter).or_else(|| font8x8::LATIN_FONTS.get(letter));
-            let rows = rows.or_else(|| font8x8::BASIC_FONTS.get('?')).unwrap_or_default();
-            let left = x + index * LETTER * scale;
-            for (row, bits) in rows.iter().enumerate() {
-                for column in (0..LETTER).filter(|column| bits >> column & 1 == 1) {
-                    self.rectangle(left + column * scale, y + row * scale, scale, scale, colour);
-                }
-            }
-        }
-    }
-
-    fn paste(&mut self, x: usize, y: usize, image: &Image) {
-        for row in 0..image.height() {
-            for column in 0..image.width() {
-                let pixel = image.pixel(column, row);
-                self.dot(x + column, y + row, [pixel[0], pixel[1], pixel[2]]);
-            }
-        }
-    }
-
-    /// A line two pixels thick.
-    fn line(&mut self, from: (f64, f64), to: (f64, f64), colour: [u8; 3]) {
-        let steps = (to.0 - from.0).abs().max((to.1 - from.1).abs()).ceil().max(1.0);
-        for step in 0..=steps as usize {
-            let share = step as f64 / steps;
-            let x = from.0 + (to.0 - from.0) * share;
-            let y = from.1 + (to.1 - from.1) * share;
-            self.rectangle(x.max(0.0) as usize, y.max(0.0) as usize, 2, 2, colour);
-        }
-    }
-}
+const SERIES: [Colour; 6] =
+    [[52, 101, 164], [205, 84, 66], [78, 148, 90], [142, 104, 172], [196, 142, 48], [70, 150, 160]];
 
 /// The image with its guesses (name, probability) as labelled bars below it, as Krizhevsky et al., NIPS
-/// 2012, show them in figure 4. The first guess is the best.
+/// 2012, show them in figure 4. The first guess is the best. 480 pixels wide; a small image is enlarged
+/// by a whole number of times.
 pub fn guesses(image: &Image, guesses: &[(String, f32)]) -> Image {
-    const WIDTH: usize = 400;
-    const MARGIN: usize = 24;
-    const ROW: usize = 34;
+    const WIDTH: usize = 480;
+    const MARGIN: usize = 32;
+    const ROW: usize = 46;
+    const BAR: usize = 10;
     let inner = WIDTH - 2 * MARGIN;
-    let picture = fit(&image.to_rgb(), inner, 300);
-    let mut canvas = Canvas::new(WIDTH, 3 * MARGIN + picture.height() + ROW * guesses.len().max(1) - 10);
+    let picture = fit(image, inner, 352);
+    let top = 2 * MARGIN + picture.height();
+    let mut canvas = Canvas::new(WIDTH, top + ROW * guesses.len(), PAPER);
     let left = (WIDTH - picture.width()) / 2;
     canvas.rectangle(left - 1, MARGIN - 1, picture.width() + 2, picture.height() + 2, GRID);
     canvas.paste(left, MARGIN, &picture);
-    let letters = inner / (2 * LETTER);
     for (index, (name, score)) in guesses.iter().enumerate() {
-        let y = 2 * MARGIN + picture.height() + index * ROW;
+        let y = top - 6 + index * ROW;
         let score = if score.is_finite() { score.clamp(0.0, 1.0) } else { 0.0 };
-        let colour = if index == 0 { BEST } else { OTHER };
-        let percent = format!("{:.1}%", score * 100.0);
-        let room = letters.saturating_sub(percent.len() + 1);
-        let name: String = if name.chars().count() > room {
-            name.chars().take(room.saturating_sub(2)).chain("..".chars()).collect()
-        } else {
-            name.clone()
-        };
-        canvas.text(MARGIN, y, 2, INK, &name);
-        let right = WIDTH - MARGIN - percent.len() * 2 * LETTER;
-        canvas.text(right, y, 2, if index == 0 { INK } else { FAINT }, &percent);
-        canvas.rectangle(MARGIN, y + 18, inner, 6, GRID);
-        let length = ((inner as f32 * score).round() as usize).max(2);
-        canvas.rectangle(MARGIN, y + 18, length, 6, colour);
+        let (bar, ink) = if index == 0 { (BEST, INK) } else { (OTHER, FAINT) };
+        let percent = format!("{:.1} %", score * 100.0);
+        let room = inner - text_width(2, &percent) - 20;
+        canvas.text(MARGIN, y, 2, INK, &shortened(name, 2, room));
+        canvas.text_right(WIDTH - MARGIN, y, 2, ink, &percent);
+        let y = y + text_height(2) + 3;
+        canvas.bar(MARGIN, y, inner, BAR, GRID);
+        let length = (inner as f32 * score).round() as usize;
+        if length > 0 {
+            canvas.bar(MARGIN, y, length, BAR, bar);
+        }
     }
-    canvas.image
+    canvas.into_image()
 }
 
 /// The image enlarged by a whole number of times, or made smaller, to fit `width` × `height`.
 fn fit(image: &Image, width: usize, height: usize) -> Image {
     let times = (width / image.width()).min(height / image.height());
     if times >= 1 {
-        return resize(image, image.width() * times, image.height() * times, Filter::Box);
+        return resize(image, image.width() * times, image.height() * times, Filter::Nearest);
     }
     let scale = (width as f64 / image.width() as f64).min(height as f64 / image.height() as f64);
-    let side = |length: usize| ((length as f64 * scale) as usize).max(1);
-    resize(image, side(image.width()), side(image.height()), Filter::Bilinear)
+    let side = |length: usize, most: usize| ((length as f64 * scale) as usize).clamp(1, most);
+    resize(image, side(image.width(), width), side(image.height(), height), Filter::Bicubic)
 }
 
 /// A curve: its name and its points (x, y).
 pub type Series = (String, Vec<(f64, f64)>);
 
-/// Curves over the same axis, with a title and a legend. Points that are not finite are left out.
-pub fn curves(title: &str, axis: &str, series: &[Series]) -> Image {
-    const SIZE: (usize, usize) = (720, 420);
-    const LEFT: usize = 96;
-    const TOP: usize = 84;
-    const BOTTOM: usize = 64;
-    let mut canvas = Canvas::new(SIZE.0, SIZE.1);
-    canvas.text(LEFT, 20, 2, INK, title);
-    let (width, height) = (SIZE.0 - LEFT - 32, SIZE.1 - TOP - BOTTOM);
-    let finite = |p: &&(f64, f64)| p.0.is_finite() && p.1.is_finite();
-    let points = || series.iter().flat_map(|(_, points)| points.iter().filter(finite));
-    let range = |values: &dyn Fn(&(f64, f64)) -> f64| {
-        let low = points().map(values).fold(f64::INFINITY, f64::min);
-        let high = points().map(values).fold(f64::NEG_INFINITY, f64::max);
-        if low < high {
-            (low, high)
-        } else if low.is_finite() {
-            (low - 0.5, low + 0.5)
-        } else {
-            (0.0, 1.0)
-        }
-    };
-    let (x0, x1) = range(&|p| p.0);
-    let (y0, y1) = (0.0f64.min(range(&|p| p.1).0), range(&|p| p.1).1);
-    for tick in 0..=4 {
-        let share = f64::from(tick) / 4.0;
-        let y = TOP + height - (height as f64 * share) as usize;
-        canvas.rectangle(LEFT, y, width, 1, GRID);
-        canvas.text(8, y.saturating_sub(4), 1, FAINT, &format!("{:>9.4}", y0 + (y1 - y0) * share));
-        let x = LEFT + (width as f64 * share) as usize;
-        let label = format!("{:.1}", x0 + (x1 - x0) * share);
-        canvas.text(x.saturating_sub(label.len() * 4), TOP + height + 12, 1, FAINT, &label);
+/// Where values lie on a picture.
+struct Axis {
+    low: f64,
+    high: f64,
+    step: f64,
+}
+
+impl Axis {
+    /// From a round number at or below the smallest value to one at or above the largest, in about
+    /// `count` round steps.
+    fn over(values: impl Iterator<Item = f64> + Clone, count: usize) -> Axis {
+        let low = values.clone().fold(f64::INFINITY, f64::min);
+        let high = values.fold(f64::NEG_INFINITY, f64::max);
+        let (low, high) = match low.partial_cmp(&high) {
+            Some(std::cmp::Ordering::Less) => (low, high),
+            Some(std::cmp::Ordering::Equal) if low.abs() > 0.0 => (low.min(0.0), high.max(0.0)),
+            _ => (0.0, 1.0),
+        };
+        let rough = (high - low) / count as f64;
+        let power = 10f64.powf(rough.log10().floor());
+        let round = [1.0, 2.0, 5.0, 10.0].map(|digit| digit * power);
+        let step = round.into_iter().find(|step| *step >= rough * 0.999).unwrap_or(power);
+        Axis { low: (low / step).floor() * step, high: (high / step).ceil() * step, step }
     }
-    canvas.text(LEFT + width / 2 - axis.len() * 4, SIZE.1 - 26, 1, FAINT, axis);
+
+    /// The part of the way from low to high.
+    fn share(&self, value: f64) -> f64 {
+        (value - self.low) / (self.high - self.low)
+    }
+
+    /// Values with marks, and what is written there.
+    fn ticks(&self) -> Vec<(f64, String)> {
+        let decimals = (-self.step.log10().floor()).max(0.0) as usize;
+        let count = ((self.high - self.low) / self.step).round() as usize;
+        let label = |value: f64| match (1e-4..1e6).contains(&self.step) {
+            true => format!("{value:.decimals$}"),
+            false => format!("{value:.1e}"),
+        };
+        (0..=count).map(|i| self.low + i as f64 * self.step).map(|value| (value, label(value))).collect()
+    }
+}
+
+/// Curves over the same axis, with a title and a legend. Points that are not finite, or beyond 1e30, are
+/// left out.
+pub fn curves(title: &str, axis: &str, series: &[Series]) -> Image {
+    const SIZE: (usize, usize) = (880, 540);
+    const LEFT: usize = 104;
+    const RIGHT: usize = 36;
+    const TOP: usize = 104;
+    const BOTTOM: usize = 84;
+    let mut canvas = Canvas::new(SIZE.0, SIZE.1, PAPER);
+    let (width, height) = (SIZE.0 - LEFT - RIGHT, SIZE.1 - TOP - BOTTOM);
+    canvas.text(LEFT, 24, 3, INK, &shortened(title, 3, width));
+    let usable = |p: &&(f64, f64)| p.0.abs() < 1e30 && p.1.abs() < 1e30;
+    let points = series.iter().flat_map(|(_, points)| points.iter().filter(usable));
+    let across = Axis::over(points.clone().map(|p| p.0), 8);
+    let up = Axis::over(points.map(|p| p.1).chain([0.0]), 5);
+    for (value, label) in up.ticks() {
+        let y = TOP + height - (up.share(value) * height as f64).round() as usize;
+        canvas.rectangle(LEFT, y, width, 1, GRID);
+        canvas.text_right(LEFT - 14, y.saturating_sub(7), 2, FAINT, &label);
+    }
+    for (value, label) in across.ticks() {
+        let x = LEFT + (across.share(value) * width as f64).round() as usize;
+        canvas.rectangle(x, TOP + height, 1, 6, FAINT);
+        canvas.text(x.saturating_sub(text_width(2, &label) / 2), TOP + height + 14, 2, FAINT, &label);
+    }
+    canvas.rectangle(LEFT, TOP + height, width, 1, FAINT);
+    canvas.text(LEFT + (width.saturating_sub(text_width(2, axis))) / 2, SIZE.1 - 36, 2, FAINT, axis);
     let mut legend = LEFT;
     for (index, (name, points)) in series.iter().enumerate() {
         let colour = SERIES[index % SERIES.len()];
-        canvas.rectangle(legend, 56, 20, 4, colour);
-        canvas.text(legend + 28, 54, 1, INK, name);
-        legend += 28 + name.chars().count() * LETTER + 28;
+        let name = shortened(name, 2, 220);
+        canvas.bar(legend, 72, 24, 4, colour);
+        canvas.text(legend + 32, 66, 2, INK, &name);
+        legend += 32 + text_width(2, &name) + 32;
         let place = |p: &(f64, f64)| {
-            let x = LEFT as f64 + (p.0 - x0) / (x1 - x0) * width as f64;
-            (x, (TOP + height) as f64 - (p.1 - y0) / (y1 - y0) * height as f64)
+            let (x, y) = (across.share(p.0), up.share(p.1));
+            (LEFT as f64 + x * width as f64, TOP as f64 + (1.0 - y) * height as f64)
         };
-        let points: Vec<(f64, f64)> = points.iter().filter(finite).map(place).collect();
-        points.windows(2).for_each(|pair| canvas.line(pair[0], pair[1], colour));
+        let points: Vec<(f64, f64)> = points.iter().filter(usable).map(place).collect();
+        points.windows(2).for_each(|pair| canvas.line(pair[0], pair[1], 2.4, colour));
+        if let [only] = points[..] {
+            canvas.line(only, only, 6.0, colour);
+        }
     }
-    canvas.image
+    canvas.into_image()
 }
 
-/// Images side by side in rows of `columns`, each enlarged `times` times, on a dark ground.
+/// Images side by side in rows of `columns`, each enlarged `times` times, on a dark ground. All are taken
+/// to be of the first one's size; larger ones are cut.
 ///
 /// # Panics
-/// If there are no images or no columns.
+/// If there are no images, no columns or no times.
 pub fn sheet(images: &[Image], columns: usize, times: usize) -> Image {
-    assert!(!images.is_empty() && columns > 0, "a sheet has images");
-    let (w, h) = (images[0].width() * times + 2, images[0].height() * times + 2);
-    let mut canvas = Canvas::new(columns * w + 2, images.len().div_ceil(columns) * h + 2);
-    let (width, height) = (canvas.image.width(), canvas.image.height());
-    canvas.rectangle(0, 0, width, height, INK);
+    assert!(!images.is_empty() && columns > 0 && times > 0, "a sheet has images");
+    let (w, h) = (images[0].width(), images[0].height());
+    let (cell_w, cell_h) = (w * times + 2, h * times + 2);
+    let mut canvas = Canvas::new(columns * cell_w + 2, images.len().div_ceil(columns) * cell_h + 2, INK);
     for (index, image) in images.iter().enumerate() {
-        let enlarged = resize(&image.to_rgb(), image.width() * times, image.height() * times, Filter::Box);
-        canvas.paste(2 + index % columns * w, 2 + index / columns * h, &enlarged);
+        let enlarged = resize(&image.centred(w, h, 0), w * times, h * times, Filter::Nearest);
+        canvas.paste(2 + index % columns * cell_w, 2 + index / columns * cell_h, &enlarged);
     }
-    canvas.image
+    canvas.into_image()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn count(image: &Image, colour: Colour) -> usize {
+        image.pixels().chunks_exact(3).filter(|pixel| **pixel == colour).count()
+    }
+
+    #[test]
+    fn bars_are_as_long_as_their_scores() {
+        let image = Image::filled(28, 28, [9, 9, 9]);
+        let named = |scores: &[f32]| scores.iter().map(|s| ("name".to_owned(), *s)).collect::<Vec<_>>();
+        let picture = guesses(&image, &named(&[0.5, 0.25]));
+        let (best, other) = (count(&picture, BEST) as f64, count(&picture, OTHER) as f64);
+        assert!((best / other - 2.0).abs() < 0.15, "{best} {other}");
+        assert_eq!(count(&picture, [9, 9, 9]), (28 * 12) * (28 * 12));
+    }
+
+    #[test]
+    fn any_guess_of_any_image_can_be_drawn() {
+        let odd = [("x".repeat(500), f32::NAN), (String::new(), -1.0), ("中\n".into(), 7.0)];
+        for (w, h) in [(1, 1), (3000, 2), (2, 3000), (640, 480), (417, 353)] {
+            for image in [Image::filled(w, h, [1, 2, 3]), Image::filled(w, h, [1, 2, 3]).to_grey()] {
+                let picture = guesses(&image, &odd);
+                assert_eq!((picture.width(), picture.channels()), (480, 3));
+                assert!(guesses(&image, &[]).height() < picture.height());
+            }
+        }
+    }
+
+    #[test]
+    fn any_curve_can_be_drawn() {
+        let points: [Vec<(f64, f64)>; 8] = [
+            vec![],
+            vec![(0.0, 0.0)],
+            vec![(3.0, 5.0)],
+            vec![(0.0, f64::NAN), (f64::INFINITY, 1.0)],
+            vec![(1.0, 1e29), (2.0, -1e29), (3.0, 1e300)],
+            vec![(1.0, 1e-12), (2.0, 2e-12)],
+            vec![(0.0, -4.0), (1.0, -4.0)],
+            (0..2000).map(|i| (f64::from(i), 1.0 / (1.0 + f64::from(i)))).collect(),
+        ];
+        for points in points {
+            let finite = points.iter().filter(|p| p.0.abs() < 1e30 && p.1.abs() < 1e30).count();
+            let picture = curves("t", "x", &[("name".repeat(99), points)]);
+            // The legend alone has some pixels of the colour.
+            assert!(count(&picture, SERIES[0]) > if finite > 0 { 80 } else { 40 });
+        }
+    }
+
+    #[test]
+    fn ticks_are_round_and_hold_all_values() {
+        for (low, high) in [(0.0, 1.0), (0.013, 2.31), (-7.0, 3.0), (1.0, 40.0), (0.0, 3e-7), (5.0, 8e9)] {
+            let axis = Axis::over([low, high].into_iter(), 5);
+            assert!(axis.low <= low && axis.high >= high);
+            assert!((3..=9).contains(&axis.ticks().len()), "{low} {high}: {:?}", axis.ticks());
+        }
+        let labels = |low: f64, high: f64| {
+            let ticks = Axis::over([low, high].into_iter(), 5).ticks();
+            ticks.into_iter().map(|(_, label)| label).collect::<Vec<_>>()
+        };
+        assert_eq!(labels(0.0, 2.3), ["0.0", "0.5", "1.0", "1.5", "2.0", "2.5"]);
+    }
+
+    #[test]
+    fn a_sheet_has_a_place_for_every_image() {
+        let images = vec![Image::filled(4, 3, [200, 0, 0]); 7];
+        let picture = sheet(&images, 3, 2);
+        assert_eq!((picture.width(), picture.height()), (3 * 10 + 2, 3 * 8 + 2));
+        assert_eq!(count(&picture, [200, 0, 0]), 7 * 4 * 3 * 4);
+    }
 }

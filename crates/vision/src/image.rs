@@ -137,13 +137,65 @@ impl Image {
         Image { width, height, channels: self.channels, pixels }
     }
 
-    /// The middle `width` × `height` pixels, with `fill` where the image is smaller.
+    /// The middle `width` × `height` pixels, with `fill` where the image is smaller. Odd differences are
+    /// halved as torchvision's `CenterCrop` halves them: a crop's offset is rounded to even, a border is
+    /// narrower at the left and top.
     ///
     /// # Panics
     /// If a side is zero.
     #[must_use]
     pub fn centred(&self, width: usize, height: usize, fill: u8) -> Image {
-        let offset = |whole: usize, part: usize| (whole as isize - part as isize).div_euclid(2);
+        let offset = |whole: usize, part: usize| match whole.checked_sub(part) {
+            Some(cut) => (cut / 2 + (cut % 4 == 3) as usize) as isize,
+            None => -(((part - whole) / 2) as isize),
+        };
         self.window(offset(self.width, width), offset(self.height, height), width, height, fill)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ramp(width: usize, height: usize) -> Image {
+        Image::new(width, height, 1, (0..width * height).map(|i| i as u8).collect()).unwrap()
+    }
+
+    #[test]
+    fn only_what_has_its_pixels_is_an_image() {
+        assert!(Image::new(2, 2, 3, vec![0; 12]).is_ok());
+        for (w, h, c, bytes) in [(2, 2, 3, 11), (0, 2, 1, 0), (2, 2, 2, 8), (usize::MAX, 2, 3, 6)] {
+            assert!(Image::new(w, h, c, vec![0; bytes]).unwrap_err().is_input());
+        }
+    }
+
+    #[test]
+    fn windows_may_lie_anywhere() {
+        let image = ramp(3, 2);
+        assert_eq!(image.window(1, 0, 2, 2, 9).pixels(), [1, 2, 4, 5]);
+        assert_eq!(image.window(-1, -1, 3, 3, 9).pixels(), [9, 9, 9, 9, 0, 1, 9, 3, 4]);
+        assert_eq!(image.window(2, 1, 2, 2, 9).pixels(), [5, 9, 9, 9]);
+        for (left, top) in [(isize::MIN, 0), (0, isize::MIN), (isize::MAX, 0), (0, isize::MAX), (3, 2)] {
+            assert_eq!(image.window(left, top, 1, 1, 9).pixels(), [9]);
+        }
+    }
+
+    /// `torchvision.transforms.functional.center_crop` of a row of so many pixels.
+    #[test]
+    fn the_middle_is_torchvisions() {
+        for (width, wanted, first) in [(5, 4, 0), (7, 4, 2), (9, 4, 2), (11, 4, 4), (8, 4, 2), (4, 4, 0)] {
+            assert_eq!(ramp(width, 1).centred(wanted, 1, 99).pixels()[0], first, "{width} to {wanted}");
+        }
+        assert_eq!(ramp(2, 1).centred(5, 1, 99).pixels(), [99, 0, 1, 99, 99]);
+    }
+
+    #[test]
+    fn a_mirror_and_an_inversion_undo_themselves() {
+        let image = Image::new(3, 2, 3, (0..18).collect()).unwrap();
+        assert_ne!(image.mirrored(), image);
+        assert_eq!(image.mirrored().mirrored(), image);
+        assert_eq!(image.mirrored().pixel(0, 1), image.pixel(2, 1));
+        assert_eq!(image.inverted().inverted(), image);
+        assert_eq!(image.to_grey().to_rgb().to_grey(), image.to_grey());
     }
 }

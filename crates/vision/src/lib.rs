@@ -3,14 +3,17 @@
 #![forbid(unsafe_code)]
 
 pub mod augment;
+mod canvas;
 mod codec;
 mod digit;
 pub mod draw;
+mod font;
 mod image;
 mod preprocessing;
 mod resize;
 
 pub use crate::image::Image;
 pub use codec::{decode, encode_png};
+pub use digit::Centre;
 pub use preprocessing::{Preprocessing, Step};
 pub use resize::{Filter, resize};

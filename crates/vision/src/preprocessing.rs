@@ -3,11 +3,15 @@
 use serde::{Deserialize, Serialize};
 use striate_tensor::{Error, Result};
 
-use crate::digit::centre_digit;
+use crate::digit::{Centre, Frame, centre_digit};
 use crate::{Filter, Image, resize};
 
 /// Sides beyond this are a mistake.
 const LARGEST_SIDE: usize = 1 << 14;
+/// Pixels that resizing to a shorter side may yield; a longer image is squeezed.
+const MOST_PIXELS: usize = 1 << 26;
+/// More steps than this are a mistake.
+const MOST_STEPS: usize = 32;
 
 /// One change of an image.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -29,6 +33,15 @@ pub enum Step {
         /// The filter.
         filter: Filter,
     },
+    /// Into this size, keeping the aspect ratio, in the middle, black around it.
+    Fit {
+        /// Rows.
+        height: usize,
+        /// Columns.
+        width: usize,
+        /// The filter.
+        filter: Filter,
+    },
     /// The middle; black where the image is smaller.
     CentreCrop {
         /// Rows.
@@ -36,7 +49,22 @@ pub enum Step {
         /// Columns.
         width: usize,
     },
-    /// A drawing or photograph of one digit: bright on black, centred by its mass.
+    /// The image in the middle, `value` around it; what sticks out is cut off.
+    Pad {
+        /// Rows.
+        height: usize,
+        /// Columns.
+        width: usize,
+        /// The byte of the border, in every channel.
+        value: u8,
+    },
+    /// Cuts off the edges that are of the upper left pixel's colour.
+    Trim {
+        /// Largest difference from it, in each channel.
+        tolerance: u8,
+    },
+    /// A drawing or photograph of one digit, bright on black, of the right size and in its place, as
+    /// MNIST was made. An image that is of that form already comes out as it went in.
     Digit {
         /// Longer side of the ink, in pixels.
         ink: usize,
@@ -44,8 +72,11 @@ pub enum Step {
         height: usize,
         /// Columns.
         width: usize,
+        /// What lies in the middle.
+        #[serde(default)]
+        centre: Centre,
     },
-    /// Inverts an image whose border is bright.
+    /// Inverts an image of which three corners are bright.
     DarkBackground,
 }
 
@@ -74,19 +105,39 @@ impl Preprocessing {
         if !matches!(self.channels, 1 | 3) || !fits(&self.mean) || !fits(&self.std) {
             return faulty("channels is 1 or 3, with as many numbers in mean and std");
         }
-        if self.std.contains(&0.0) {
-            return faulty("std is not zero");
+        if !self.std.iter().all(|x| *x > 0.0 && x.recip().is_finite()) {
+            return faulty("std is above zero");
         }
-        let sides = self.steps.iter().flat_map(|step| match step {
-            Step::Resize { height, width, .. } | Step::CentreCrop { height, width } => vec![*height, *width],
-            Step::ResizeShorter { size, .. } => vec![*size],
-            Step::Digit { ink, height, width } => vec![*ink, *height, *width],
-            Step::DarkBackground => vec![],
+        if self.steps.len() > MOST_STEPS {
+            return faulty("there are at most 32 steps");
+        }
+        let sides = self.steps.iter().flat_map(|step| match *step {
+            Step::Resize { height, width, .. }
+            | Step::Fit { height, width, .. }
+            | Step::CentreCrop { height, width }
+            | Step::Pad { height, width, .. } => vec![height, width],
+            Step::ResizeShorter { size, .. } => vec![size],
+            Step::Digit { ink, height, width, .. } => vec![ink, height, width],
+            Step::Trim { .. } | Step::DarkBackground => vec![],
         });
         match sides.into_iter().all(|side| (1..=LARGEST_SIDE).contains(&side)) {
             true => Ok(()),
             false => faulty("sizes lie between 1 and 16384"),
         }
+    }
+
+    /// Channels, height and width of every result; `None` if they depend on the image.
+    pub fn output_shape(&self) -> Option<[usize; 3]> {
+        let sides = self.steps.iter().fold(None, |sides, step| match *step {
+            Step::Resize { height, width, .. }
+            | Step::Fit { height, width, .. }
+            | Step::CentreCrop { height, width }
+            | Step::Pad { height, width, .. }
+            | Step::Digit { height, width, .. } => Some([height, width]),
+            Step::ResizeShorter { .. } | Step::Trim { .. } => None,
+            Step::DarkBackground => sides,
+        });
+        sides.map(|[height, width]| [self.channels, height, width])
     }
 
     /// The image after all steps, still in bytes.
@@ -95,14 +146,16 @@ impl Preprocessing {
         self.steps.iter().fold(start, |image, step| apply(step, &image))
     }
 
-    /// The network's input, `[C, H, W]`, with its height and width.
+    /// The network's input, `[C, H, W]`, with its extents. [`Preprocessing::check`] comes first.
+    ///
+    /// # Panics
+    /// If `check` refuses this preprocessing.
     pub fn apply(&self, image: &Image) -> ([usize; 3], Vec<f32>) {
         let image = self.image(image);
-        let area = image.width() * image.height();
-        let mut values = vec![0.0; self.channels * area];
-        for (index, byte) in image.pixels().iter().enumerate() {
-            let (channel, place) = (index % self.channels, index / self.channels);
-            values[channel * area + place] = self.value(channel, *byte);
+        let mut values = Vec::with_capacity(image.pixels().len());
+        for channel in 0..self.channels {
+            let bytes = image.pixels().iter().skip(channel).step_by(self.channels);
+            values.extend(bytes.map(|byte| self.value(channel, *byte)));
         }
         ([self.channels, image.height(), image.width()], values)
     }
@@ -114,24 +167,143 @@ impl Preprocessing {
 }
 
 fn apply(step: &Step, image: &Image) -> Image {
+    let (w, h) = (image.width(), image.height());
     match *step {
         Step::Resize { height, width, filter } => resize(image, width, height, filter),
         Step::ResizeShorter { size, filter } => {
-            let (w, h) = (image.width(), image.height());
-            let longer = |side: usize, shorter: usize| (size * side / shorter).clamp(1, LARGEST_SIDE * 4);
+            let longer = |side: usize, shorter: usize| {
+                (size.saturating_mul(side) / shorter).clamp(size, (MOST_PIXELS / size).max(size))
+            };
             let (w, h) = if w <= h { (size, longer(h, w)) } else { (longer(w, h), size) };
             resize(image, w, h, filter)
         }
+        Step::Fit { height, width, filter } => {
+            let scale = (width as f64 / w as f64).min(height as f64 / h as f64);
+            let side = |length: usize, most: usize| ((length as f64 * scale).round() as usize).clamp(1, most);
+            resize(image, side(w, width), side(h, height), filter).centred(width, height, 0)
+        }
         Step::CentreCrop { height, width } => image.centred(width, height, 0),
-        Step::Digit { ink, height, width } => {
-            let digit = centre_digit(image, ink, width, height);
+        Step::Pad { height, width, value } => image.centred(width, height, value),
+        Step::Trim { tolerance } => trimmed(image, tolerance),
+        Step::Digit { ink, height, width, centre } => {
+            let digit = centre_digit(image, Frame { ink, width, height, centre });
             if image.channels() == 3 { digit.to_rgb() } else { digit }
         }
         Step::DarkBackground => {
-            let (w, h) = (image.width(), image.height());
             let corners = [(0, 0), (w - 1, 0), (0, h - 1), (w - 1, h - 1)];
-            let bright = corners.iter().filter(|(x, y)| image.pixel(*x, *y)[0] > 127).count();
+            let grey = |(x, y): (usize, usize)| {
+                let pixel = image.pixel(x, y);
+                pixel.iter().map(|byte| usize::from(*byte)).sum::<usize>() / pixel.len()
+            };
+            let bright = corners.into_iter().filter(|corner| grey(*corner) > 127).count();
             if bright > 2 { image.inverted() } else { image.clone() }
         }
+    }
+}
+
+/// Without the edges of the upper left pixel's colour; an image of one colour stays whole.
+fn trimmed(image: &Image, tolerance: u8) -> Image {
+    let corner = image.pixel(0, 0);
+    let differs =
+        |x: usize, y: usize| image.pixel(x, y).iter().zip(corner).any(|(a, b)| a.abs_diff(*b) > tolerance);
+    let (w, h) = (image.width(), image.height());
+    let row = |y: &usize| (0..w).any(|x| differs(x, *y));
+    let column = |x: &usize| (0..h).any(|y| differs(*x, y));
+    let edges = ((0..h).find(row), (0..h).rev().find(row), (0..w).find(column), (0..w).rev().find(column));
+    let (Some(top), Some(bottom), Some(left), Some(right)) = edges else { return image.clone() };
+    image.window(left as isize, top as isize, right + 1 - left, bottom + 1 - top, 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn form(steps: Vec<Step>) -> Preprocessing {
+        Preprocessing { channels: 1, steps, mean: vec![0.5], std: vec![0.25] }
+    }
+
+    fn all_steps() -> Vec<Step> {
+        vec![
+            Step::DarkBackground,
+            Step::Trim { tolerance: 12 },
+            Step::ResizeShorter { size: 21, filter: Filter::Bilinear },
+            Step::CentreCrop { height: 19, width: 20 },
+            Step::Fit { height: 30, width: 20, filter: Filter::Nearest },
+            Step::Resize { height: 9, width: 40, filter: Filter::Box },
+            Step::Digit { ink: 20, height: 28, width: 28, centre: Centre::Box },
+            Step::Pad { height: 32, width: 33, value: 3 },
+        ]
+    }
+
+    #[test]
+    fn every_step_survives_its_text_and_knows_its_shape() {
+        for count in 0..=all_steps().len() {
+            let form = form(all_steps()[..count].to_vec());
+            form.check().unwrap();
+            let text = serde_json::to_string(&form).unwrap();
+            assert_eq!(serde_json::from_str::<Preprocessing>(&text).unwrap(), form);
+            for image in [Image::filled(50, 35, [250, 240, 0]), Image::filled(1, 90, [9; 3])] {
+                let (shape, values) = form.apply(&image);
+                assert_eq!(values.len(), shape.iter().product::<usize>());
+                assert!(form.output_shape().is_none_or(|expected| expected == shape), "{text}");
+            }
+            assert_eq!(form.output_shape().is_some(), count >= 4);
+        }
+    }
+
+    #[test]
+    fn bytes_are_normalised_channel_by_channel() {
+        let form = Preprocessing { channels: 3, steps: vec![], mean: vec![0.0, 0.5, 1.0], std: vec![1.0; 3] };
+        let image = Image::new(2, 1, 3, vec![255, 255, 255, 51, 0, 0]).unwrap();
+        assert_eq!(form.apply(&image), ([3, 1, 2], vec![1.0, 0.2, 0.5, -0.5, 0.0, -1.0]));
+        assert_eq!(form.apply(&image.to_grey()).0, [3, 1, 2]);
+    }
+
+    #[test]
+    fn the_aspect_ratio_is_kept_as_torchvision_keeps_it() {
+        let step = Step::ResizeShorter { size: 256, filter: Filter::Bilinear };
+        for ((w, h), expected) in [((500, 375), (341, 256)), ((375, 500), (256, 341)), ((90, 90), (256, 256))]
+        {
+            let image = form(vec![step.clone()]).image(&Image::filled(w, h, [1; 3]));
+            assert_eq!((image.width(), image.height()), expected);
+        }
+        let long = form(vec![step]).image(&Image::filled(1, 60_000, [1; 3]));
+        assert!(long.width() == 256 && long.height() <= MOST_PIXELS / 256);
+    }
+
+    #[test]
+    fn a_picture_is_trimmed_and_fitted() {
+        let mut image = Image::filled(60, 40, [255; 3]).to_grey();
+        for y in 10..20 {
+            image.pixels_mut()[y * 60 + 5..y * 60 + 45].fill(0);
+        }
+        let steps = vec![
+            Step::DarkBackground,
+            Step::Trim { tolerance: 12 },
+            Step::Fit { height: 28, width: 28, filter: Filter::Bilinear },
+        ];
+        let image = form(steps).image(&image);
+        let bright = |y: usize| image.pixels()[y * 28..][..28].iter().all(|x| *x == 255);
+        assert_eq!((0..28).filter(|y| bright(*y)).collect::<Vec<_>>(), (10..17).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn what_cannot_be_applied_is_refused() {
+        let good = form(vec![]);
+        for bad in [
+            Preprocessing { channels: 2, ..good.clone() },
+            Preprocessing { mean: vec![0.0; 3], ..good.clone() },
+            Preprocessing { mean: vec![f32::NAN], ..good.clone() },
+            Preprocessing { std: vec![0.0], ..good.clone() },
+            Preprocessing { std: vec![1e-45], ..good.clone() },
+            Preprocessing { steps: vec![Step::DarkBackground; 33], ..good.clone() },
+            form(vec![Step::Resize { height: 0, width: 4, filter: Filter::Box }]),
+            form(vec![Step::Pad { height: 4, width: usize::MAX, value: 0 }]),
+            form(vec![Step::ResizeShorter { size: 1 << 20, filter: Filter::Box }]),
+        ] {
+            assert!(bad.check().unwrap_err().is_input(), "{bad:?}");
+        }
+        let unknown = r#"{"channels":1,"steps":[{"step":"digit","ink":1,"height":1,"width":1,"x":1}],"mean":[0],"std":[1]}"#;
+        assert!(serde_json::from_str::<Preprocessing>(unknown).is_err());
     }
 }

@@ -1,5 +1,9 @@
-//! Resizing with Pillow's antialiased filters, in Pillow's own arithmetic: each axis by itself, first
-//! the rows' pixels, then the columns', with coefficients of 22 bits and rounding to bytes in between.
+//! Resizing with Pillow's antialiased filters, in Pillow's own arithmetic, so that results are equal.
+//!
+//! Each axis by itself: first every row to the new width, then every column to the new height, with
+//! bytes in between. A new pixel is a weighted sum of old ones under the filter, which is stretched when
+//! the image shrinks (that is what keeps fine patterns from aliasing). Weights are integers of 22 bits
+//! after the point. Source: Pillow, `src/libImaging/Resample.c`, and `Geometry.c` for nearest.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,6 +13,8 @@ use crate::Image;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Filter {
+    /// The one pixel in the middle of the covered area.
+    Nearest,
     /// Mean over the covered area.
     Box,
     /// A triangle.
@@ -18,8 +24,10 @@ pub enum Filter {
 }
 
 impl Filter {
+    /// How far the filter reaches from its middle, in pixels, unstretched.
     fn support(self) -> f64 {
         match self {
+            Filter::Nearest => 0.0,
             Filter::Box => 0.5,
             Filter::Bilinear => 1.0,
             Filter::Bicubic => 2.0,
@@ -27,23 +35,29 @@ impl Filter {
     }
 
     fn weight(self, x: f64) -> f64 {
+        const A: f64 = -0.5;
         let distance = x.abs();
         match self {
             Filter::Box if x > -0.5 && x <= 0.5 => 1.0,
             Filter::Bilinear if distance < 1.0 => 1.0 - distance,
-            Filter::Bicubic if distance < 1.0 => (1.5 * distance - 2.5) * distance * distance + 1.0,
-            Filter::Bicubic if distance < 2.0 => ((distance - 5.0) * distance + 8.0) * distance * -0.5 + 2.0,
+            Filter::Bicubic if distance < 1.0 => {
+                ((A + 2.0) * distance - (A + 3.0)) * distance * distance + 1.0
+            }
+            Filter::Bicubic if distance < 2.0 => (((distance - 5.0) * distance + 8.0) * distance - 4.0) * A,
             _ => 0.0,
         }
     }
 }
 
+/// Bits after the point of a weight: a byte times a weight, and a sum's overshoot, fit 32 bits.
 const PRECISION: u32 = 22;
+/// A half, with which every sum begins, so that it is rounded.
+const HALF: i32 = 1 << (PRECISION - 1);
 
-/// The pixels that one new pixel is made of: the first, and their coefficients.
+/// The pixels that one new pixel is made of: the first, and their weights.
 struct Taps {
     first: usize,
-    coefficients: Vec<i32>,
+    weights: Vec<i32>,
 }
 
 /// The image with `width` × `height` pixels.
@@ -53,51 +67,105 @@ struct Taps {
 #[must_use]
 pub fn resize(image: &Image, width: usize, height: usize, filter: Filter) -> Image {
     assert!(width > 0 && height > 0, "an image has pixels");
-    let channels = image.channels();
-    let mut current = image.clone();
-    if width != image.width() {
-        let taps = taps(image.width(), width, filter);
-        let mut pixels = Vec::with_capacity(width * image.height() * channels);
-        for row in current.pixels().chunks_exact(image.width() * channels) {
-            for taps in &taps {
-                for channel in 0..channels {
-                    pixels.push(weigh(taps, |at| row[at * channels + channel]));
-                }
-            }
-        }
-        current = Image::new(width, image.height(), channels, pixels).expect("sizes fit");
+    if (width, height) == (image.width(), image.height()) {
+        return image.clone();
     }
-    if height != image.height() {
-        let line = width * channels;
-        let mut pixels = Vec::with_capacity(height * line);
-        for taps in taps(image.height(), height, filter) {
-            pixels.extend((0..line).map(|x| weigh(&taps, |at| current.pixels()[at * line + x])));
-        }
-        current = Image::new(width, height, channels, pixels).expect("sizes fit");
+    if filter == Filter::Nearest {
+        return nearest(image, width, height);
     }
-    current
+    let widened = (width != image.width()).then(|| match image.channels() {
+        1 => across::<1>(image, width, filter),
+        _ => across::<3>(image, width, filter),
+    });
+    let image = widened.as_ref().unwrap_or(image);
+    if height == image.height() { image.clone() } else { down(image, height, filter) }
 }
 
-fn weigh(taps: &Taps, value: impl Fn(usize) -> u8) -> u8 {
-    let start = 1i64 << (PRECISION - 1);
-    let products = taps.coefficients.iter().enumerate();
-    let sum = products.fold(start, |sum, (i, c)| sum + i64::from(value(taps.first + i)) * i64::from(*c));
+/// Every row to `width`.
+fn across<const C: usize>(image: &Image, width: usize, filter: Filter) -> Image {
+    let taps = taps(image.width(), width, filter);
+    let mut pixels = vec![0; width * image.height() * C];
+    let rows = image.pixels().chunks_exact(image.width() * C);
+    for (from, to) in rows.zip(pixels.chunks_exact_mut(width * C)) {
+        for (taps, to) in taps.iter().zip(to.chunks_exact_mut(C)) {
+            let mut sums = [HALF; C];
+            for (pixel, weight) in from[taps.first * C..].chunks_exact(C).zip(&taps.weights) {
+                for (sum, byte) in sums.iter_mut().zip(pixel) {
+                    *sum += i32::from(*byte) * weight;
+                }
+            }
+            to.iter_mut().zip(sums).for_each(|(to, sum)| *to = to_byte(sum));
+        }
+    }
+    Image::new(width, image.height(), C, pixels).expect("sizes fit")
+}
+
+/// Every column to `height`; a whole row at a time.
+fn down(image: &Image, height: usize, filter: Filter) -> Image {
+    let line = image.width() * image.channels();
+    let mut pixels = vec![0; height * line];
+    let mut sums = vec![HALF; line];
+    for (taps, to) in taps(image.height(), height, filter).iter().zip(pixels.chunks_exact_mut(line)) {
+        sums.fill(HALF);
+        for (row, weight) in image.pixels()[taps.first * line..].chunks_exact(line).zip(&taps.weights) {
+            sums.iter_mut().zip(row).for_each(|(sum, byte)| *sum += i32::from(*byte) * weight);
+        }
+        to.iter_mut().zip(&sums).for_each(|(to, sum)| *to = to_byte(*sum));
+    }
+    Image::new(image.width(), height, image.channels(), pixels).expect("sizes fit")
+}
+
+fn to_byte(sum: i32) -> u8 {
     (sum >> PRECISION).clamp(0, 255) as u8
 }
 
+/// For each of `to` new pixels, the old ones (of `from`) that it is made of.
 fn taps(from: usize, to: usize, filter: Filter) -> Vec<Taps> {
     let scale = from as f64 / to as f64;
     let stretch = scale.max(1.0);
     let support = filter.support() * stretch;
     let one = |at: usize| {
         let centre = (at as f64 + 0.5) * scale;
-        let first = ((centre - support + 0.5) as isize).max(0) as usize;
+        let first = (centre - support + 0.5).max(0.0) as usize;
         let end = ((centre + support + 0.5) as usize).min(from);
-        let weights: Vec<f64> =
-            (first..end).map(|x| filter.weight((x as f64 - centre + 0.5) / stretch)).collect();
+        let weight = |x: usize| filter.weight((x as f64 - centre + 0.5) * (1.0 / stretch));
+        let weights: Vec<f64> = (first..end).map(weight).collect();
         let total: f64 = weights.iter().sum();
         let fixed = |weight: &f64| (weight / total * f64::from(1 << PRECISION)).round() as i32;
-        Taps { first, coefficients: weights.iter().map(fixed).collect() }
+        Taps { first, weights: weights.iter().map(fixed).collect() }
     };
     (0..to).map(one).collect()
+}
+
+fn nearest(image: &Image, width: usize, height: usize) -> Image {
+    let channels = image.channels();
+    let columns: Vec<usize> = places(image.width(), width).collect();
+    let mut pixels = Vec::with_capacity(width * height * channels);
+    for row in places(image.height(), height) {
+        columns.iter().for_each(|column| pixels.extend_from_slice(image.pixel(*column, row)));
+    }
+    Image::new(width, height, channels, pixels).expect("sizes fit")
+}
+
+/// For each of `to` new pixels, the old one (of `from`) under its middle. Steps are added up, as Pillow
+/// adds them, because rounding decides where a middle lies on an edge.
+fn places(from: usize, to: usize) -> impl Iterator<Item = usize> {
+    let scale = from as f64 / to as f64;
+    let middles = std::iter::successors(Some(scale * 0.5), move |middle| Some(middle + scale));
+    middles.take(to).map(move |middle| (middle as usize).min(from - 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flat_image_stays_flat() {
+        let image = Image::filled(17, 5, [0, 128, 255]);
+        for filter in [Filter::Nearest, Filter::Box, Filter::Bilinear, Filter::Bicubic] {
+            for (w, h) in [(1, 1), (17, 9), (40, 5), (3, 30)] {
+                assert_eq!(resize(&image, w, h, filter), Image::filled(w, h, [0, 128, 255]), "{filter:?}");
+            }
+        }
+    }
 }

@@ -1,8 +1,19 @@
-//! Resizing equals Pillow's, byte by byte. The figures are those of
-//! `scripts/reference/pillow_resize.py`.
+//! Resizing and grey equal Pillow's, byte by byte; files are read as Pillow reads them. The figures are
+//! those of `scripts/reference/pillow_resize.py`.
+
+use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use striate_vision::{Filter, Image, resize};
+use striate_vision::{Filter, Image, decode, resize};
+
+#[derive(Deserialize)]
+struct Figures {
+    resized: Vec<Case>,
+    hashes: Vec<Case>,
+    grey: u64,
+    cmyk: Cmyk,
+    turned: BTreeMap<u8, Vec<u8>>,
+}
 
 #[derive(Deserialize)]
 struct Case {
@@ -10,19 +21,81 @@ struct Case {
     source: [usize; 2],
     target: [usize; 2],
     filter: Filter,
+    #[serde(default)]
     bytes: Vec<u8>,
+    #[serde(default)]
+    hash: u64,
+}
+
+#[derive(Deserialize)]
+struct Cmyk {
+    file: Vec<u8>,
+    colour: [u8; 3],
+}
+
+fn figures() -> Figures {
+    serde_json::from_str(include_str!("pillow.json")).unwrap()
+}
+
+fn source([width, height]: [usize; 2], channels: usize) -> Image {
+    let bytes = (0..width * height * channels).map(|i| ((i * 89 + i * i * 7) % 256) as u8).collect();
+    Image::new(width, height, channels, bytes).unwrap()
+}
+
+fn fnv(bytes: &[u8]) -> u64 {
+    let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3);
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, step)
+}
+
+impl Case {
+    fn resized(&self) -> Image {
+        resize(&source(self.source, self.channels), self.target[0], self.target[1], self.filter)
+    }
 }
 
 #[test]
 fn resizing_is_pillows() {
-    let cases: Vec<Case> = serde_json::from_str(include_str!("pillow.json")).unwrap();
-    assert_eq!(cases.len(), 30);
-    for case in cases {
-        let [w, h] = case.source;
-        let bytes = (0..w * h * case.channels).map(|i| ((i * 89 + i * i * 7) % 256) as u8).collect();
-        let image = Image::new(w, h, case.channels, bytes).unwrap();
-        let resized = resize(&image, case.target[0], case.target[1], case.filter);
-        let most = resized.pixels().iter().zip(&case.bytes).map(|(a, b)| a.abs_diff(*b)).max();
-        assert_eq!(most, Some(0), "{w}x{h} to {:?}, {:?}", case.target, case.filter);
+    let Figures { resized, hashes, .. } = figures();
+    assert_eq!((resized.len(), hashes.len()), (40, 32));
+    for case in resized {
+        let most = case.resized().pixels().iter().zip(&case.bytes).map(|(a, b)| a.abs_diff(*b)).max();
+        assert_eq!(most, Some(0), "{:?} to {:?}, {:?}", case.source, case.target, case.filter);
+    }
+    for case in hashes {
+        let hash = fnv(case.resized().pixels());
+        assert_eq!(hash, case.hash, "{:?} to {:?}, {:?}", case.source, case.target, case.filter);
+    }
+}
+
+#[test]
+fn grey_is_pillows() {
+    assert_eq!(fnv(source([40, 30], 3).to_grey().pixels()), figures().grey);
+}
+
+#[test]
+fn cmyk_becomes_the_colour_that_pillow_sees() {
+    let Cmyk { file, colour } = figures().cmyk;
+    let image = decode(&file).unwrap();
+    let found = image.pixel(4, 4);
+    assert!(found.iter().zip(colour).all(|(a, b)| a.abs_diff(b) <= 6), "{found:?} for {colour:?}");
+}
+
+/// Orientations as EXIF 2.3 numbers them, of an image whose left half is dark.
+#[test]
+fn images_are_turned_as_their_camera_was() {
+    for (orientation, file) in figures().turned {
+        let image = decode(&file).unwrap();
+        let (w, h) = (image.width(), image.height());
+        assert_eq!((w, h), if orientation > 4 { (8, 16) } else { (16, 8) }, "{orientation}");
+        // A pixel of the middle of the side that is dark then.
+        let dark = match orientation {
+            1 | 4 => (1, h / 2),
+            2 | 3 => (w - 2, h / 2),
+            5 | 6 => (w / 2, 1),
+            _ => (w / 2, h - 2),
+        };
+        let bright = (w - 1 - dark.0, h - 1 - dark.1);
+        let (dark, bright) = (image.pixel(dark.0, dark.1)[0], image.pixel(bright.0, bright.1)[0]);
+        assert!(dark < 40 && bright > 215, "{orientation}: {dark} {bright}");
     }
 }

@@ -133,7 +133,14 @@ fn plan(network: Network, batch: usize, cpu: Cpu) -> Result<()> {
     let shape = Shape::from([batch, c, h, w]);
     let weights = Inference::initial_weights(&network, 0)?;
     let inference = Inference::new(network, &weights, cpu)?;
-    let input = vec![0.5; shape.checked_len()?];
+    // Refuses absurd batches before memory is taken.
+    inference.report(&shape)?;
+    let mut input: Vec<f32> = Vec::new();
+    let len = shape.checked_len()?;
+    input
+        .try_reserve_exact(len)
+        .map_err(|_| Error::failed(format!("there is no memory for a batch of {batch}")))?;
+    input.resize(len, 0.5);
     let clock = SystemClock(Instant::now());
     inference.profile(&shape, &input, 3, &clock)?;
     println!("{}", inference.profile(&shape, &input, 20, &clock)?);

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use striate_graph::Graph;
 use striate_kernels::isa::Isa;
 use striate_kernels::pool::Pool;
-use striate_tensor::Result;
+use striate_tensor::{Error, Result};
 
 use crate::backend::{Backend, Fixed};
 use crate::passes::Disabled;
@@ -39,15 +39,22 @@ impl Cpu {
     /// that the environment variable `STRIATE_ISA` names.
     ///
     /// # Errors
-    /// If `STRIATE_ISA` names an instruction set that is unknown or absent.
+    /// If `STRIATE_ISA` names an instruction set that is unknown or absent, or there are far more threads
+    /// than cores.
     pub fn new(threads: usize) -> Result<Cpu> {
+        let most = cores().saturating_mul(8);
+        if threads > most {
+            let cores = cores();
+            return Err(Error::input(format!(
+                "{threads} threads: this machine has {cores} cores; give at most {most}, or 0 for one a core"
+            )));
+        }
         let name = std::env::var("STRIATE_ISA").ok();
         Ok(Cpu::with_isa(threads, Isa::select(name.as_deref())?))
     }
 
     /// `threads` threads (0: one for each core) on `isa`.
     pub fn with_isa(threads: usize, isa: Isa) -> Cpu {
-        let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let threads = if threads == 0 { cores() } else { threads };
         Cpu { isa, pool: Arc::new(Pool::new(threads)), disabled: Disabled::none() }
     }
@@ -90,6 +97,10 @@ impl Cpu {
     fn blocked(&self) -> bool {
         !self.disabled.contains("layout")
     }
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 impl Backend for Cpu {

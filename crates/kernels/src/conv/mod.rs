@@ -1,6 +1,8 @@
 //! Convolution in three directions: forward, gradient of the data, gradient of the weights.
 
 mod direct;
+mod geometry;
+mod tile;
 mod weight_gradient;
 
 use crate::Implementation;

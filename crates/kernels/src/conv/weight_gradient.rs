@@ -9,7 +9,8 @@
 use striate_tensor::{Layout, Views};
 
 use super::ConvDesc;
-use super::direct::{groups_fill_blocks, needed_halo};
+use super::direct::needed_halo;
+use super::geometry::groups_fill_blocks;
 use crate::isa::Isa;
 use crate::maps::Maps;
 use crate::pool::Pointer;

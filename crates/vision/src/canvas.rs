@@ -1,0 +1,133 @@
+//! A sheet to draw on: rectangles, lines, text, pictures.
+
+use crate::Image;
+use crate::font::{ROWS, glyph};
+
+/// A colour: red, green, blue.
+pub(crate) type Colour = [u8; 3];
+
+/// A sheet of one colour that is drawn on; what lies outside is left out.
+pub(crate) struct Canvas {
+    image: Image,
+}
+
+impl Canvas {
+    pub fn new(width: usize, height: usize, paper: Colour) -> Canvas {
+        Canvas { image: Image::filled(width, height, paper) }
+    }
+
+    pub fn into_image(self) -> Image {
+        self.image
+    }
+
+    /// `share` of 255 parts of `colour`, the rest stays.
+    fn blend(&mut self, x: usize, y: usize, colour: Colour, share: u8) {
+        if x < self.image.width() && y < self.image.height() {
+            let at = (y * self.image.width() + x) * 3;
+            for (byte, colour) in self.image.pixels_mut()[at..at + 3].iter_mut().zip(colour) {
+                let (new, old, share) = (u32::from(colour), u32::from(*byte), u32::from(share));
+                *byte = ((new * share + old * (255 - share) + 127) / 255) as u8;
+            }
+        }
+    }
+
+    pub fn rectangle(&mut self, x: usize, y: usize, width: usize, height: usize, colour: Colour) {
+        for row in y..(y + height).min(self.image.height()) {
+            for column in x..(x + width).min(self.image.width()) {
+                self.blend(column, row, colour, 255);
+            }
+        }
+    }
+
+    /// A horizontal bar with round ends.
+    pub fn bar(&mut self, x: usize, y: usize, width: usize, height: usize, colour: Colour) {
+        let radius = height as f64 / 2.0;
+        let (left, right) = (x as f64 + radius, (x + width.max(height)) as f64 - radius);
+        let middle = y as f64 + radius;
+        for row in y..y + height {
+            for column in x..x + width.max(height) {
+                let (px, py) = (column as f64 + 0.5, row as f64 + 0.5);
+                let distance = (px - px.clamp(left, right)).hypot(py - middle);
+                self.blend(column, row, colour, share(radius + 0.5 - distance));
+            }
+        }
+    }
+
+    /// Text with its upper left corner at (`x`, `y`), each letter `scale` times as large as drawn.
+    pub fn text(&mut self, x: usize, y: usize, scale: usize, colour: Colour, text: &str) {
+        let mut left = x;
+        for character in text.chars() {
+            let ink = glyph(character).coverage(scale);
+            for row in 0..ink.height() {
+                for column in 0..ink.width() {
+                    self.blend(left + column, y + row, colour, ink.pixel(column, row)[0]);
+                }
+            }
+            left += ink.width() + scale;
+        }
+    }
+
+    /// Text whose right edge is `right`.
+    pub fn text_right(&mut self, right: usize, y: usize, scale: usize, colour: Colour, text: &str) {
+        self.text(right.saturating_sub(text_width(scale, text)), y, scale, colour, text);
+    }
+
+    pub fn paste(&mut self, x: usize, y: usize, image: &Image) {
+        for row in 0..image.height() {
+            for column in 0..image.width() {
+                let pixel = image.pixel(column, row);
+                let colour = if pixel.len() == 3 { [pixel[0], pixel[1], pixel[2]] } else { [pixel[0]; 3] };
+                self.blend(x + column, y + row, colour, 255);
+            }
+        }
+    }
+
+    /// A line `thickness` pixels thick with round ends.
+    pub fn line(&mut self, from: (f64, f64), to: (f64, f64), thickness: f64, colour: Colour) {
+        let reach = thickness / 2.0 + 1.0;
+        let range = |a: f64, b: f64, most: usize| {
+            (a.min(b) - reach).max(0.0) as usize..((a.max(b) + reach).max(0.0) as usize).min(most)
+        };
+        let (dx, dy) = (to.0 - from.0, to.1 - from.1);
+        let length = (dx * dx + dy * dy).max(f64::MIN_POSITIVE);
+        for row in range(from.1, to.1, self.image.height()) {
+            for column in range(from.0, to.0, self.image.width()) {
+                let (px, py) = (column as f64 + 0.5 - from.0, row as f64 + 0.5 - from.1);
+                let along = ((px * dx + py * dy) / length).clamp(0.0, 1.0);
+                let distance = (px - along * dx).hypot(py - along * dy);
+                self.blend(column, row, colour, share(thickness / 2.0 + 0.5 - distance));
+            }
+        }
+    }
+}
+
+/// A covered part of a pixel in 255ths.
+fn share(part: f64) -> u8 {
+    (part.clamp(0.0, 1.0) * 255.0).round() as u8
+}
+
+/// Pixels that a line of text is wide.
+pub(crate) fn text_width(scale: usize, text: &str) -> usize {
+    let letters: usize = text.chars().map(|character| glyph(character).width + 1).sum();
+    letters.saturating_sub(1) * scale
+}
+
+/// Pixels that a letter is high, the part below the line included.
+pub(crate) fn text_height(scale: usize) -> usize {
+    ROWS * scale
+}
+
+/// As much of `text` as fits `width`, with dots for what is left out.
+pub(crate) fn shortened(text: &str, scale: usize, width: usize) -> String {
+    if text_width(scale, text) <= width {
+        return text.to_owned();
+    }
+    let mut kept: Vec<char> = text.chars().collect();
+    while kept.pop().is_some() {
+        let candidate: String = kept.iter().chain(&['.', '.', '.']).collect();
+        if text_width(scale, &candidate) <= width {
+            return candidate;
+        }
+    }
+    String::new()
+}
