@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod arguments;
+mod clock;
 mod json;
 mod output;
 mod verbs;

@@ -1,16 +1,15 @@
 //! `striate inspect`
 
-use std::time::Instant;
-
 use anyhow::Result;
 use serde_json::json;
 use striate_engine::passes::Disabled;
-use striate_engine::{Clock, Cpu, Inference, Training};
+use striate_engine::{Cpu, Inference, Training};
 use striate_graph::{Network, Optimizer, TrainingSpec, statistics};
 use striate_predict::resolve;
 use striate_tensor::{Error, Shape};
 
 use crate::arguments::Inspect;
+use crate::clock::SystemClock;
 use crate::json;
 use crate::output::{grouped, table};
 
@@ -119,14 +118,6 @@ fn memory(network: &Network, batch: usize, cpu: &Cpu) -> Result<(usize, Option<u
     Ok((Inference::plan(network, &shape, cpu)?.peak_bytes(), training.map(|plan| plan.peak_bytes())))
 }
 
-struct SystemClock(Instant);
-
-impl Clock for SystemClock {
-    fn seconds(&self) -> f64 {
-        self.0.elapsed().as_secs_f64()
-    }
-}
-
 /// The plan, with times measured on a grey input.
 fn plan(network: Network, batch: usize, cpu: Cpu) -> Result<()> {
     let [c, h, w] = network.input;
@@ -141,7 +132,7 @@ fn plan(network: Network, batch: usize, cpu: Cpu) -> Result<()> {
         .try_reserve_exact(len)
         .map_err(|_| Error::failed(format!("there is no memory for a batch of {batch}")))?;
     input.resize(len, 0.5);
-    let clock = SystemClock(Instant::now());
+    let clock = SystemClock::new();
     inference.profile(&shape, &input, 3, &clock)?;
     println!("{}", inference.profile(&shape, &input, 20, &clock)?);
     Ok(())

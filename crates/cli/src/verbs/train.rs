@@ -4,15 +4,17 @@ use std::path::Path;
 
 use anyhow::Result;
 use serde_json::json;
-use striate_data::Spec;
+use striate_data::{Dataset, Prepared, Spec};
 use striate_engine::{Cpu, Training};
 use striate_formats::{ModelFile, Weights, read_safetensors};
+use striate_graph::Network;
 use striate_predict::{Resolved, resolve};
 use striate_tensor::{Error, Shape};
 use striate_train::{Limits, Outcome, Recipe, Trainer, free_run_folder, read_metrics, shipped};
 use striate_vision::{draw, encode_png};
 
 use crate::arguments::Train;
+use crate::clock::SystemClock;
 use crate::json;
 use crate::output::Watcher;
 
@@ -28,7 +30,7 @@ pub fn run(args: Train) -> Result<()> {
         }
         None => {
             let mut recipe = recipe(&args)?;
-            let Resolved { mut network, model } = resolve(&recipe.model.name)?;
+            let Resolved { network, model } = resolve(&recipe.model.name)?;
             let mut dataset = striate_data::load(&Spec::parse(&recipe.data.spec)?)?;
             if args.overfit_one_batch {
                 one_batch(&mut recipe, &mut dataset, args.epochs);
@@ -38,14 +40,7 @@ pub fn run(args: Train) -> Result<()> {
                 None => model.map(|model| model.weights),
             };
             if args.dry_run {
-                network.input = dataset_input(&dataset)?;
-                network.set_classes(dataset.classes.len())?;
-                let [c, h, w] = network.input;
-                let shape = Shape::from([recipe.train.batch, c, h, w]);
-                let seed = recipe.train.seed;
-                let mut training = Training::new(network, recipe.spec()?, &shape, seed, cpu)?;
-                println!("{}", training.report(&shape, None)?);
-                return Ok(());
+                return dry_run(&recipe, network, &dataset, cpu);
             }
             let out = args.out.clone().unwrap_or_else(|| {
                 let data = recipe.data.spec.replace([':', '/', '\\', '.'], "_");
@@ -64,16 +59,52 @@ pub fn run(args: Train) -> Result<()> {
     Ok(())
 }
 
-fn dataset_input(dataset: &striate_data::Dataset) -> Result<[usize; 3]> {
-    let first = dataset.train.select(&[0]);
-    Ok(striate_data::Prepared::new(&first, dataset.preprocessing.as_ref())?.shape())
+/// Steps that a dry run measures.
+const DRY_STEPS: u64 = 50;
+
+/// The plan of a step with the time of each part, measured on the first batch; nothing is kept.
+fn dry_run(recipe: &Recipe, mut network: Network, dataset: &Dataset, cpu: Cpu) -> Result<()> {
+    let count = recipe.train.batch.min(dataset.train.len());
+    let first = dataset.train.select(&(0..count).collect::<Vec<_>>());
+    let data = Prepared::new(&first, dataset.preprocessing.as_ref())?;
+    network.input = data.shape();
+    network.set_classes(dataset.classes.len())?;
+    let [c, h, w] = data.shape();
+    let shape = Shape::from([count, c, h, w]);
+    let mut images = vec![0.0; count * c * h * w];
+    for (index, image) in images.chunks_exact_mut(c * h * w).enumerate() {
+        data.write(index, image);
+    }
+    let mut training = Training::new(network, recipe.spec()?, &shape, recipe.train.seed, cpu)?;
+    let clock = SystemClock::new();
+    let mut seconds = vec![0.0; training.report(&shape, None)?.steps.len()];
+    for step in 0..2 * DRY_STEPS {
+        if step == DRY_STEPS {
+            seconds.fill(0.0);
+        }
+        training.accumulate(&shape, &images, data.labels(), step, Some((&clock, &mut seconds)))?;
+        training.update(&shape, 0.0, Some((&clock, &mut seconds)));
+    }
+    seconds.iter_mut().for_each(|total| *total /= DRY_STEPS as f64);
+    println!("{}", training.report(&shape, Some(&seconds))?);
+    let step: f64 = seconds.iter().sum();
+    let epoch = step * dataset.train.len().div_ceil(recipe.train.batch) as f64;
+    println!(
+        "a step of {count} images takes {:.2} ms ({:.0} images/s), an epoch about {:.1} s, {} epochs about {:.0} s",
+        step * 1e3,
+        count as f64 / step,
+        epoch,
+        recipe.train.epochs,
+        epoch * recipe.train.epochs as f64
+    );
+    Ok(())
 }
 
 /// Epochs in which a network that can learn at all knows one batch by heart.
 const BY_HEART: u64 = 200;
 
 /// Leaves one batch, which is trained and measured on, at a constant rate.
-fn one_batch(recipe: &mut Recipe, dataset: &mut striate_data::Dataset, epochs: Option<u64>) {
+fn one_batch(recipe: &mut Recipe, dataset: &mut Dataset, epochs: Option<u64>) {
     let count = recipe.train.batch.min(dataset.train.len());
     dataset.train = dataset.train.select(&(0..count).collect::<Vec<_>>());
     dataset.validation = None;
