@@ -2,6 +2,8 @@
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::error::ErrorKind;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -41,9 +43,10 @@ pub fn failure(error: &anyhow::Error) -> ExitCode {
     ExitCode::from(if is_input { 2 } else { 1 })
 }
 
-/// Shows a training run on stderr.
+/// Shows a training run on stderr, and stops it at a signal.
 pub struct Watcher {
     bar: ProgressBar,
+    stop: Arc<AtomicBool>,
 }
 
 impl Watcher {
@@ -51,7 +54,25 @@ impl Watcher {
         let bar = if std::io::stderr().is_terminal() { ProgressBar::new(0) } else { ProgressBar::hidden() };
         let style = ProgressStyle::with_template("{prefix} {bar:30} {percent:>3} %  {msg}  {eta} left");
         bar.set_style(style.expect("the template is well formed").progress_chars("━╸─"));
-        Watcher { bar }
+        Watcher { bar, stop: Arc::default() }
+    }
+
+    /// Lets Ctrl-C and SIGTERM end the run after its step, with a checkpoint; a second one ends at once.
+    /// A limit on file sizes becomes an error of the write instead of a silent death.
+    pub fn heed_signals(&self) -> std::io::Result<()> {
+        use signal_hook::consts::{SIGINT, SIGTERM};
+        for signal in [SIGINT, SIGTERM] {
+            signal_hook::flag::register_conditional_shutdown(signal, 1, self.stop.clone())?;
+            signal_hook::flag::register(signal, self.stop.clone())?;
+        }
+        #[cfg(unix)]
+        signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default())?;
+        Ok(())
+    }
+
+    /// Whether a signal asked to stop.
+    pub fn was_stopped(&self) -> bool {
+        self.stop.load(Ordering::SeqCst)
     }
 
     /// Removes the bar.
@@ -72,6 +93,10 @@ impl Observer for Watcher {
         self.bar.set_prefix(format!("epoch {:>3}/{}", (p.epoch + 1).min(p.epochs), p.epochs));
         self.bar.set_message(format!("{:>8.0} images/s  loss {:.4}", p.images_per_second, p.loss));
         self.bar.set_position(p.step);
+    }
+
+    fn stop(&mut self) -> bool {
+        self.was_stopped()
     }
 
     fn note(&mut self, text: &str) {

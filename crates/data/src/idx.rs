@@ -3,14 +3,14 @@
 //! Source: LeCun, Cortes and Burges, "The MNIST database of handwritten digits".
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{BufReader, Read};
 use std::path::Path;
 
-use flate2::read::GzDecoder;
+use flate2::read::MultiGzDecoder;
 use striate_tensor::{Error, Result, Shape};
 
-/// Files above this size, unpacked, are no data set of this kind.
-const LARGEST_FILE: u64 = 4 << 30;
+/// Data above this size is no data set of this kind.
+const MOST_BYTES: u64 = 4 << 30;
 
 /// An array of bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,70 +21,154 @@ pub struct IdxArray {
     pub bytes: Vec<u8>,
 }
 
-/// Reads the IDX file at `path`.
+/// Reads the IDX file at `path`; whether it is compressed its content tells.
 ///
 /// # Errors
 /// If the file cannot be read, is no IDX file of bytes, or its size does not fit its header.
 pub fn read_idx(path: &Path) -> Result<IdxArray> {
-    parse(&read_unpacked(path)?).map_err(|e| e.at(path.display()))
+    let (mut file, length) = open_unpacked(path)?;
+    parse(&mut file, length).map_err(|e| e.at(path.display()))
 }
 
-/// The content of a file, unpacked if it is compressed by gzip.
-pub(crate) fn read_unpacked(path: &Path) -> Result<Vec<u8>> {
-    let read = || -> std::io::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        File::open(path)?.take(LARGEST_FILE).read_to_end(&mut bytes)?;
-        if bytes.starts_with(&[0x1f, 0x8b]) {
-            let mut unpacked = Vec::new();
-            GzDecoder::new(&bytes[..]).take(LARGEST_FILE).read_to_end(&mut unpacked)?;
-            return Ok(unpacked);
+/// The file's content, unpacked if it is compressed by gzip, and its length if that is known beforehand.
+pub(crate) fn open_unpacked(path: &Path) -> Result<(Box<dyn Read>, Option<u64>)> {
+    let open = || -> std::io::Result<(Box<dyn Read>, Option<u64>)> {
+        let mut magic = Vec::new();
+        File::open(path)?.take(2).read_to_end(&mut magic)?;
+        let file = File::open(path)?;
+        let length = file.metadata()?.len();
+        let file = BufReader::new(file);
+        match magic == [0x1f, 0x8b] {
+            true => Ok((Box::new(MultiGzDecoder::new(file)), None)),
+            false => Ok((Box::new(file), Some(length))),
         }
-        Ok(bytes)
     };
-    read().map_err(|e| Error::read(path, e))
+    open().map_err(|e| Error::read(path, e))
 }
 
-/// The array in `bytes`.
-pub(crate) fn parse(bytes: &[u8]) -> Result<IdxArray> {
-    let [0, 0, kind, dimensions, rest @ ..] = bytes else {
+/// The array in `file`. Sizes are held against `length` before memory is taken; where that is not known,
+/// memory is taken as data comes.
+pub(crate) fn parse(file: &mut dyn Read, length: Option<u64>) -> Result<IdxArray> {
+    let mut start = [0; 4];
+    fill(file, &mut start)?;
+    let [0, 0, kind, dimensions] = start else {
         return Err(Error::input("is no IDX file; MNIST's begin with two zero bytes"));
     };
-    if *kind != 8 {
+    if kind != 8 {
         return Err(Error::input(format!(
             "holds elements of IDX type {kind:#04x}; only bytes (0x08) are read"
         )));
     }
-    let count = usize::from(*dimensions);
-    let Some(extents) = rest.get(..4 * count) else {
-        return Err(Error::input("is cut off in its header; fetch it again"));
-    };
-    let extents = extents.chunks_exact(4).map(|b| u32::from_be_bytes([b[0], b[1], b[2], b[3]]) as usize);
-    let shape = Shape::new(extents.collect::<Vec<_>>());
-    let data = &rest[4 * count..];
+    let mut extents = vec![0; 4 * usize::from(dimensions)];
+    fill(file, &mut extents)?;
+    let extent = |b: &[u8]| u32::from_be_bytes([b[0], b[1], b[2], b[3]]) as usize;
+    let shape = Shape::new(extents.chunks_exact(4).map(extent).collect::<Vec<_>>());
     let needed = shape.checked_len()?;
-    if needed != data.len() {
-        let present = data.len();
-        return Err(Error::input(format!(
+    let misfit = |present: &str| {
+        Error::input(format!(
             "claims {needed} bytes of data (shape {shape}) but has {present}; fetch it again"
-        )));
+        ))
+    };
+    let header = (4 + extents.len()) as u64;
+    if let Some(length) = length
+        && length != header + needed as u64
+    {
+        return Err(misfit(&length.saturating_sub(header).to_string()));
     }
-    Ok(IdxArray { shape, bytes: data.to_vec() })
+    if needed as u64 > MOST_BYTES {
+        return Err(Error::input(format!("claims {needed} bytes of data (shape {shape}), too many")));
+    }
+    let mut bytes = Vec::new();
+    if length.is_some() {
+        bytes.reserve_exact(needed + 1);
+    }
+    file.take(needed as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    match bytes.len() {
+        present if present == needed => Ok(IdxArray { shape, bytes }),
+        present if present > needed => Err(misfit("more")),
+        present => Err(misfit(&present.to_string())),
+    }
+}
+
+fn fill(file: &mut dyn Read, bytes: &mut [u8]) -> Result<()> {
+    file.read_exact(bytes).map_err(|e| match e.kind() {
+        std::io::ErrorKind::UnexpectedEof => Error::input("is cut off in its header; fetch it again"),
+        _ => unreadable(e),
+    })
+}
+
+fn unreadable(cause: std::io::Error) -> Error {
+    Error::input(format!("cannot be read ({cause}); fetch it again"))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::scratch::Scratch;
+
+    fn good() -> Vec<u8> {
+        vec![0, 0, 8, 2, 0, 0, 0, 2, 0, 0, 0, 3, 1, 2, 3, 4, 5, 6]
+    }
+
+    fn packed(bytes: &[u8]) -> Vec<u8> {
+        let mut packer = GzEncoder::new(Vec::new(), Compression::fast());
+        packer.write_all(bytes).unwrap();
+        packer.finish().unwrap()
+    }
+
+    fn read(bytes: &[u8]) -> Result<IdxArray> {
+        read_idx(&Scratch::new().file("some", bytes))
+    }
 
     #[test]
-    fn good_arrays_are_read_and_damaged_ones_refused() {
-        let mut file = vec![0, 0, 8, 2, 0, 0, 0, 2, 0, 0, 0, 3];
-        file.extend([1, 2, 3, 4, 5, 6]);
-        assert_eq!(parse(&file).unwrap().shape, Shape::from([2, 3]));
-        for cut in 0..file.len() {
-            assert!(parse(&file[..cut]).unwrap_err().is_input(), "cut at {cut}");
+    fn plain_and_packed_files_are_read() {
+        let array = IdxArray { shape: Shape::from([2, 3]), bytes: vec![1, 2, 3, 4, 5, 6] };
+        assert_eq!(read(&good()).unwrap(), array);
+        assert_eq!(read(&packed(&good())).unwrap(), array);
+    }
+
+    #[test]
+    fn damaged_files_are_refused() {
+        let (plain, gz) = (good(), packed(&good()));
+        for whole in [&plain, &gz] {
+            for cut in 0..whole.len() {
+                assert!(read(&whole[..cut]).unwrap_err().is_input(), "cut at {cut}");
+            }
         }
-        assert!(parse(&[&file[..], &[7]].concat()).is_err(), "trailing bytes");
-        assert!(parse(&[0, 0, 8, 3, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255]).is_err());
-        assert!(parse(&[0, 0, 13, 1, 0, 0, 0, 0]).unwrap_err().to_string().contains("0x0d"));
+        let longer = [&plain[..], &[7]].concat();
+        assert!(read(&longer).unwrap_err().to_string().contains("has 7"));
+        assert!(read(&packed(&longer)).unwrap_err().to_string().contains("has more"));
+        assert!(read(&[0, 0, 13, 1, 0, 0, 0, 0]).unwrap_err().to_string().contains("0x0d"));
+        assert!(read_idx(Path::new("/nowhere/at/all")).unwrap_err().is_input());
+    }
+
+    #[test]
+    fn absurd_sizes_are_refused_before_memory_is_taken() {
+        for file in [
+            vec![0, 0, 8, 3, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255],
+            vec![0, 0, 8, 2, 255, 255, 255, 255, 0, 0, 0, 9],
+            [&[0, 0, 8, 255][..], &[255; 4 * 255]].concat(),
+        ] {
+            assert!(read(&file).unwrap_err().is_input());
+            assert!(read(&packed(&file)).unwrap_err().is_input());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..40)) {
+            let header = [&[0u8, 0, 8][..], &bytes].concat();
+            for file in [&bytes, &header] {
+                if let Ok(array) = parse(&mut &file[..], Some(file.len() as u64)) {
+                    prop_assert_eq!(array.bytes.len(), array.shape.numel());
+                }
+            }
+        }
     }
 }

@@ -1,22 +1,24 @@
 //! Batches in order, made ahead of time by a thread of their own.
 //!
 //! Which samples a batch holds is a pure function of seed, epoch and the batch's number; how a sample is
-//! augmented, of seed, epoch and the sample's index. So a run can resume anywhere.
+//! augmented, of seed, epoch and the sample's index. So a run can resume anywhere. Batches are made once and
+//! filled again when they are given back.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
-use rayon::prelude::*;
 use striate_tensor::random::{Random, Stream};
 use striate_tensor::{Error, Result};
-use striate_vision::{Preprocessing, augment};
+use striate_vision::augment;
 
-use crate::{Pixels, Split};
+use crate::{Order, Prepared};
 
 /// Batches that are made ahead.
 const AHEAD: usize = 3;
+/// Batches in all: those ahead, the one in work, and the one in use.
+const ALL: usize = AHEAD + 2;
 
 /// Some samples, ready for a network.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -34,17 +36,10 @@ pub enum Augmentation {
     None,
     /// Moved by up to so many pixels.
     Shift(usize),
+    /// Moved by up to so many pixels, and mirrored in half of the cases.
+    ShiftFlip(usize),
     /// Turned, scaled, sheared and moved.
     Affine(augment::Affine),
-}
-
-/// The order of samples.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Order {
-    /// As they lie.
-    AsStored,
-    /// A permutation for each epoch under this seed.
-    Shuffled(u64),
 }
 
 /// How batches are drawn from a split.
@@ -60,91 +55,54 @@ pub struct Sampling {
     pub seed: u64,
 }
 
-/// Images as numbers, after the fixed steps of preprocessing.
-pub struct Prepared {
-    shape: [usize; 3],
-    pixels: PreparedPixels,
-    labels: Vec<i64>,
-    /// What a black pixel is.
-    fill: f32,
+/// Where samples come from.
+trait Source: Send + 'static {
+    fn len(&self) -> usize;
+    /// Values of one image.
+    fn size(&self) -> usize;
+    fn label(&self, index: usize) -> i64;
+    fn write(&mut self, epoch: u64, index: usize, to: &mut [f32]) -> Result<()>;
 }
 
-enum PreparedPixels {
-    /// Bytes, and for each channel the number that each byte stands for.
-    Bytes(Vec<u8>, Vec<[f32; 256]>),
-    Numbers(Vec<f32>),
+/// Prepared images, changed at random.
+struct Augmented {
+    data: Arc<Prepared>,
+    augmentation: Augmentation,
+    seed: u64,
+    /// The image before its change.
+    original: Vec<f32>,
 }
 
-impl Prepared {
-    /// The images of `split` after `preprocessing`.
-    ///
-    /// # Errors
-    /// If preprocessing is asked for but the images are numbers already, or it is faulty.
-    pub fn new(split: &Split, preprocessing: Option<&Preprocessing>) -> Result<Prepared> {
-        let labels = split.labels.clone();
-        let (preprocessing, bytes) = match (preprocessing, &split.pixels) {
-            (None, Pixels::Numbers(numbers)) => {
-                let pixels = PreparedPixels::Numbers(numbers.clone());
-                return Ok(Prepared { shape: split.shape, pixels, labels, fill: 0.0 });
-            }
-            (Some(preprocessing), Pixels::Bytes(bytes)) => (preprocessing, bytes),
-            (Some(_), Pixels::Numbers(_)) => {
-                return Err(Error::input("images that are numbers take no preprocessing"));
-            }
-            (None, Pixels::Bytes(_)) => return Err(Error::input("images of bytes need preprocessing")),
-        };
-        preprocessing.check()?;
-        debug_assert_eq!(bytes.len(), split.len() * split.shape.iter().product::<usize>());
-        let c = preprocessing.channels;
-        let images: Vec<_> = (0..split.len())
-            .into_par_iter()
-            .map(|index| preprocessing.image(&split.image(index).expect("images are bytes")))
-            .collect();
-        let Some(first) = images.first() else { return Err(Error::input("there are no images")) };
-        let shape = [c, first.height(), first.width()];
-        let planar = images.iter().flat_map(|image| {
-            (0..c).flat_map(move |channel| image.pixels().iter().skip(channel).step_by(c).copied())
-        });
-        let pixels = planar.collect::<Vec<u8>>();
-        let value = |channel| std::array::from_fn(|byte| preprocessing.value(channel, byte as u8));
-        let tables: Vec<[f32; 256]> = (0..c).map(value).collect();
-        let fill = tables[0][0];
-        Ok(Prepared { shape, pixels: PreparedPixels::Bytes(pixels, tables), labels, fill })
+impl Source for Augmented {
+    fn len(&self) -> usize {
+        self.data.len()
     }
 
-    /// Channels, height, width.
-    pub fn shape(&self) -> [usize; 3] {
-        self.shape
+    fn size(&self) -> usize {
+        self.data.shape().iter().product()
     }
 
-    /// Number of images.
-    pub fn len(&self) -> usize {
-        self.labels.len()
+    fn label(&self, index: usize) -> i64 {
+        self.data.labels()[index]
     }
 
-    /// Whether there are no images.
-    pub fn is_empty(&self) -> bool {
-        self.labels.is_empty()
-    }
-
-    /// The labels.
-    pub fn labels(&self) -> &[i64] {
-        &self.labels
-    }
-
-    /// Image number `index` as numbers `[C, H, W]`.
-    pub fn write(&self, index: usize, to: &mut [f32]) {
-        let [_, h, w] = self.shape;
-        let size = to.len();
-        match &self.pixels {
-            PreparedPixels::Numbers(numbers) => to.copy_from_slice(&numbers[index * size..][..size]),
-            PreparedPixels::Bytes(bytes, tables) => {
-                let maps = bytes[index * size..][..size].chunks_exact(h * w);
-                for ((to, from), table) in to.chunks_exact_mut(h * w).zip(maps).zip(tables) {
-                    to.iter_mut().zip(from).for_each(|(to, byte)| *to = table[usize::from(*byte)]);
-                }
-            }
+    fn write(&mut self, epoch: u64, index: usize, to: &mut [f32]) -> Result<()> {
+        if self.augmentation == Augmentation::None {
+            self.data.write(index, to);
+            return Ok(());
         }
+        self.data.write(index, &mut self.original);
+        let (shape, fill, original) = (self.data.shape(), self.data.fill(), &self.original[..]);
+        let mut random = Random::new(self.seed, Stream::Augmentation, epoch << 32 | index as u64);
+        match self.augmentation {
+            Augmentation::None => unreachable!("returned above"),
+            Augmentation::Shift(most) => augment::shift(&mut random, shape, most, fill, original, to),
+            Augmentation::ShiftFlip(most) => {
+                augment::shift_flip(&mut random, shape, most, fill, original, to);
+            }
+            Augmentation::Affine(limits) => augment::affine(&mut random, limits, shape, fill, original, to),
+        }
+        Ok(())
     }
 }
 
@@ -157,34 +115,43 @@ pub struct Loader {
 
 impl Loader {
     /// Batches of `data` from batch number `batch` of `epoch` on, without end.
+    ///
+    /// # Panics
+    /// If batches have no samples.
     pub fn new(data: Arc<Prepared>, sampling: Sampling, epoch: u64, batch: u64) -> Loader {
+        let original = vec![0.0; data.shape().iter().product()];
+        let (augmentation, seed) = (sampling.augmentation, sampling.seed);
+        let source = Augmented { data, augmentation, seed, original };
+        Loader::start(source, sampling.batch, sampling.order, epoch, batch)
+    }
+
+    fn start(source: impl Source, batch: usize, order: Order, epoch: u64, first: u64) -> Loader {
+        assert!(batch > 0 && source.len() > 0, "batches have samples");
         let (full, batches) = sync_channel(AHEAD);
-        let (empty, spare) = sync_channel::<Batch>(AHEAD + 2);
-        let worker = std::thread::spawn(move || {
-            let made =
-                catch_unwind(AssertUnwindSafe(|| produce(&data, &sampling, epoch, batch, &full, &spare)));
-            if made.is_err() {
-                // The receiver may be gone already; then nobody wants to know.
-                let _ =
-                    full.send(Err(Error::failed("loading a batch failed unexpectedly; please report it")));
-            }
-        });
+        let (empty, spare) = sync_channel(ALL);
+        let most = batch.min(source.len());
+        for _ in 0..ALL {
+            let images = Vec::with_capacity(most * source.size());
+            empty.send(Batch { images, labels: Vec::with_capacity(most) }).expect("the channel is open");
+        }
+        let worker = Worker { source, batch, order, full, spare, sample: (epoch, 0) };
+        let worker = std::thread::spawn(move || worker.work(epoch, first));
         Loader { batches: Some(batches), empty: Some(empty), worker: Some(worker) }
     }
 
     /// The next batch.
     ///
     /// # Errors
-    /// If making it failed.
+    /// If making it failed; the message names the sample. Nothing comes after that.
     pub fn next_batch(&mut self) -> Result<Batch> {
         let batches = self.batches.as_ref().expect("is there until the loader is dropped");
-        batches.recv().unwrap_or_else(|_| Err(Error::failed("the loader stopped")))
+        batches.recv().unwrap_or_else(|_| Err(Error::failed("the loader has stopped after an error")))
     }
 
     /// Gives a batch back, so that its memory is used again.
     pub fn recycle(&self, batch: Batch) {
         if let Some(empty) = &self.empty {
-            // Full: there is memory enough already.
+            // Full: it was not one of the loader's own.
             let _ = empty.try_send(batch);
         }
     }
@@ -201,109 +168,169 @@ impl Drop for Loader {
     }
 }
 
-fn produce(
-    data: &Prepared,
-    sampling: &Sampling,
-    mut epoch: u64,
-    batch: u64,
-    full: &SyncSender<Result<Batch>>,
-    spare: &Receiver<Batch>,
-) {
-    let mut first = batch as usize * sampling.batch;
-    let size: usize = data.shape.iter().product();
-    let mut original = vec![0.0; size];
-    loop {
-        let order = order(data.len(), sampling.order, epoch);
-        while first < order.len() {
-            let indices = &order[first..(first + sampling.batch).min(order.len())];
-            let mut batch = spare.try_recv().unwrap_or_default();
-            batch.images.resize(indices.len() * size, 0.0);
-            batch.labels.clear();
-            batch.labels.extend(indices.iter().map(|index| data.labels[*index]));
-            for (index, to) in indices.iter().zip(batch.images.chunks_exact_mut(size)) {
-                write_sample(data, sampling, epoch, *index, &mut original, to);
-            }
-            if full.send(Ok(batch)).is_err() {
-                return;
-            }
-            first += sampling.batch;
-        }
-        first = 0;
-        epoch += 1;
-    }
+/// What runs in the thread.
+struct Worker<S> {
+    source: S,
+    batch: usize,
+    order: Order,
+    full: SyncSender<Result<Batch>>,
+    spare: Receiver<Batch>,
+    /// Epoch and index of the sample in work, to be named should it fail.
+    sample: (u64, usize),
 }
 
-fn write_sample(
-    data: &Prepared,
-    sampling: &Sampling,
-    epoch: u64,
-    index: usize,
-    original: &mut [f32],
-    to: &mut [f32],
-) {
-    if sampling.augmentation == Augmentation::None {
-        return data.write(index, to);
+impl<S: Source> Worker<S> {
+    fn work(mut self, epoch: u64, first: u64) {
+        let made = catch_unwind(AssertUnwindSafe(|| self.produce(epoch, first)));
+        let (epoch, index) = self.sample;
+        let error = match made {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error.at(format!("sample {index} (epoch {epoch})")),
+            Err(_) => {
+                let what = format!("loading sample {index} (epoch {epoch}) failed unexpectedly");
+                Error::failed(format!("{what}; please report it"))
+            }
+        };
+        // The receiver may be gone already; then nobody wants to know.
+        let _ = self.full.send(Err(error));
     }
-    data.write(index, original);
-    let sequence = epoch << 32 | index as u64;
-    let mut random = Random::new(sampling.seed, Stream::Augmentation, sequence);
-    match sampling.augmentation {
-        Augmentation::None => unreachable!("returned above"),
-        Augmentation::Shift(most) => {
-            augment::shift(&mut random, data.shape, most, data.fill, original, to);
-        }
-        Augmentation::Affine(limits) => {
-            augment::affine(&mut random, limits, data.shape, data.fill, original, to);
-        }
-    }
-}
 
-/// The order of `count` samples in `epoch`.
-fn order(count: usize, order: Order, epoch: u64) -> Vec<usize> {
-    let mut indices: Vec<usize> = (0..count).collect();
-    if let Order::Shuffled(seed) = order {
-        Random::new(seed, Stream::Order, epoch).shuffle(&mut indices);
+    /// Makes batches until nobody receives them.
+    fn produce(&mut self, mut epoch: u64, first: u64) -> Result<()> {
+        let mut first = usize::try_from(first).unwrap_or(usize::MAX).saturating_mul(self.batch);
+        let mut order = Vec::new();
+        loop {
+            self.order.write(self.source.len(), epoch, &mut order);
+            while first < order.len() {
+                let indices = &order[first..order.len().min(first + self.batch)];
+                let batch = self.filled(epoch, indices)?;
+                if self.full.send(Ok(batch)).is_err() {
+                    return Ok(());
+                }
+                first += self.batch;
+            }
+            first = 0;
+            epoch += 1;
+        }
     }
-    indices
+
+    fn filled(&mut self, epoch: u64, indices: &[usize]) -> Result<Batch> {
+        let size = self.source.size();
+        // There is none only if some were kept.
+        let mut batch = self.spare.try_recv().unwrap_or_default();
+        batch.images.resize(indices.len() * size, 0.0);
+        batch.labels.clear();
+        for (index, to) in indices.iter().zip(batch.images.chunks_exact_mut(size)) {
+            self.sample = (epoch, *index);
+            self.source.write(epoch, *index, to)?;
+            batch.labels.push(self.source.label(*index));
+        }
+        Ok(batch)
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::{Pixels, Split};
 
     fn numbers(count: usize) -> Arc<Prepared> {
-        let pixels = Pixels::Numbers((0..count).map(|i| i as f32).collect());
-        let split = Split { shape: [1, 1, 1], pixels, labels: (0..count as i64).collect() };
+        let pixels = Pixels::Numbers((0..count * 6).map(|i| i as f32).collect());
+        let split = Split { shape: [1, 2, 3], pixels, labels: (0..count as i64).collect() };
         Arc::new(Prepared::new(&split, None).unwrap())
     }
 
-    fn sampling() -> Sampling {
-        Sampling { batch: 4, order: Order::Shuffled(5), augmentation: Augmentation::None, seed: 5 }
+    fn sampling(augmentation: Augmentation) -> Sampling {
+        Sampling { batch: 4, order: Order::Shuffled(5), augmentation, seed: 5 }
+    }
+
+    fn augmentations() -> [Augmentation; 4] {
+        let limits = augment::Affine { rotation: 20.0, scale: 0.1, shear: 0.1, shift: 1.0 };
+        [Augmentation::None, Augmentation::Shift(1), Augmentation::ShiftFlip(1), Augmentation::Affine(limits)]
     }
 
     #[test]
     fn an_epoch_holds_every_sample_once_and_ends_with_a_short_batch() {
-        let mut loader = Loader::new(numbers(10), sampling(), 0, 0);
+        let mut loader = Loader::new(numbers(10), sampling(Augmentation::None), 0, 0);
         let epoch: Vec<Batch> = (0..3).map(|_| loader.next_batch().unwrap()).collect();
         let sizes: Vec<usize> = epoch.iter().map(|batch| batch.labels.len()).collect();
         assert_eq!(sizes, [4, 4, 2]);
+        for batch in &epoch {
+            let first = batch.images.chunks_exact(6).map(|image| image[0] as i64 / 6);
+            assert_eq!(first.collect::<Vec<_>>(), batch.labels);
+        }
         let mut seen: Vec<i64> = epoch.into_iter().flat_map(|batch| batch.labels).collect();
         assert_ne!(seen, (0..10).collect::<Vec<_>>());
         seen.sort_unstable();
         assert_eq!(seen, (0..10).collect::<Vec<_>>());
     }
 
-    #[test]
-    fn any_position_can_be_resumed() {
-        let mut whole = Loader::new(numbers(10), sampling(), 0, 0);
-        let all: Vec<Batch> = (0..9).map(|_| whole.next_batch().unwrap()).collect();
-        for start in 0..9 {
-            let mut rest = Loader::new(numbers(10), sampling(), start / 3, start % 3);
-            for batch in &all[start as usize..] {
-                let next = rest.next_batch().unwrap();
-                assert_eq!(next, *batch);
-                rest.recycle(next);
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(40))]
+        #[test]
+        fn any_position_can_be_resumed(
+            count in 1usize..14, batch in 1usize..17, start in 0u64..9, kind in 0usize..4,
+        ) {
+            let sampling = Sampling { batch, ..sampling(augmentations()[kind]) };
+            let batches = count.div_ceil(batch) as u64;
+            let mut whole = Loader::new(numbers(count), sampling, 0, 0);
+            (0..start).for_each(|_| drop(whole.next_batch().unwrap()));
+            let mut rest = Loader::new(numbers(count), sampling, start / batches, start % batches);
+            for _ in 0..6 {
+                let (a, b) = (whole.next_batch().unwrap(), rest.next_batch().unwrap());
+                prop_assert_eq!(&a, &b);
+                rest.recycle(a);
+                rest.recycle(b);
             }
         }
+    }
+
+    #[test]
+    fn every_epoch_changes_a_sample_anew() {
+        for augmentation in &augmentations()[1..] {
+            let sampling = Sampling { batch: 1, ..sampling(*augmentation) };
+            let mut loader = Loader::new(numbers(1), sampling, 0, 0);
+            let images: Vec<Vec<f32>> = (0..12).map(|_| loader.next_batch().unwrap().images).collect();
+            assert!(images.iter().any(|image| image != &images[0]), "{augmentation:?}");
+        }
+    }
+
+    /// Ten samples, of which number 7 is no good.
+    struct Faulty {
+        panics: bool,
+    }
+
+    impl Source for Faulty {
+        fn len(&self) -> usize {
+            10
+        }
+        fn size(&self) -> usize {
+            1
+        }
+        fn label(&self, _: usize) -> i64 {
+            0
+        }
+        fn write(&mut self, _: u64, index: usize, _: &mut [f32]) -> Result<()> {
+            assert!(index != 7 || !self.panics, "seven");
+            if index == 7 { Err(Error::input("is torn")) } else { Ok(()) }
+        }
+    }
+
+    #[test]
+    fn a_sample_that_fails_is_named() {
+        for (panics, why) in [(false, "is torn"), (true, "unexpectedly")] {
+            let mut loader = Loader::start(Faulty { panics }, 3, Order::AsStored, 2, 0);
+            assert!(loader.next_batch().is_ok() && loader.next_batch().is_ok());
+            let text = loader.next_batch().unwrap_err().to_string();
+            assert!(text.contains("sample 7 (epoch 2)") && text.contains(why), "{text}");
+            assert!(loader.next_batch().unwrap_err().to_string().contains("stopped"));
+        }
+    }
+
+    #[test]
+    fn a_loader_that_nobody_reads_ends() {
+        drop(Loader::new(numbers(3), sampling(Augmentation::None), 7, 1 << 60));
     }
 }

@@ -1,14 +1,14 @@
 //! MNIST and Fashion-MNIST: four IDX files, verified by checksum.
 
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use md5::{Digest, Md5};
-use striate_tensor::{Error, Result};
+use striate_tensor::{Error, Result, Shape};
 use striate_vision::{Centre, Filter, Preprocessing, Step};
 
-use crate::idx::{self, read_unpacked};
+use crate::idx::{self, open_unpacked};
 use crate::{Dataset, Pixels, Split};
 
 /// One of the two data sets.
@@ -22,6 +22,11 @@ pub enum MnistKind {
 
 /// A file and the MD5 of its unpacked content.
 type Listed = (&'static str, &'static str);
+
+/// Rows and columns of an image.
+const SIDE: usize = 28;
+/// Files above this size, unpacked, are not these; the largest has 47,040,016 bytes.
+const MOST_BYTES: u64 = 64 << 20;
 
 impl MnistKind {
     /// The name by which the set is asked for.
@@ -91,10 +96,15 @@ impl MnistKind {
         let form = |steps| Preprocessing { channels: 1, steps, mean: vec![mean], std: vec![std] };
         let pad = Step::CentreCrop { height: 32, width: 32 };
         let foreign = match self {
-            MnistKind::Mnist => vec![Step::Digit { ink: 20, height: 32, width: 32, centre: Centre::Mass }],
+            MnistKind::Mnist => {
+                vec![Step::Digit { ink: 20, height: SIDE, width: SIDE, centre: Centre::Mass }, pad.clone()]
+            }
+            // As the set was made: edges off, the longer side to 28 pixels (Xiao et al., section 2). Its
+            // own images stay whole.
             MnistKind::FashionMnist => vec![
                 Step::DarkBackground,
-                Step::Resize { height: 28, width: 28, filter: Filter::Bilinear },
+                Step::Trim { tolerance: 12, above: SIDE },
+                Step::Fit { height: SIDE, width: SIDE, filter: Filter::Bilinear },
                 pad.clone(),
             ],
         };
@@ -137,23 +147,42 @@ pub fn get(kind: MnistKind, from: &Path) -> Result<PathBuf> {
     let mut verified = Vec::new();
     for listed in kind.files() {
         let source = find_file(from, listed.0)?;
-        let bytes = read_unpacked(&source)?;
+        let bytes = unpacked(&source)?;
         verify(&bytes, listed).map_err(|e| e.at(source.display()))?;
         verified.push((listed.0, bytes));
     }
     fs::create_dir_all(&folder).map_err(|e| Error::write(&folder, e))?;
     for (name, bytes) in verified {
         let path = folder.join(name);
-        let temporary = folder.join(format!("{name}.part"));
-        let store = || -> std::io::Result<()> {
-            let mut file = File::create(&temporary)?;
-            file.write_all(&bytes)?;
-            file.sync_all()?;
-            fs::rename(&temporary, &path)
-        };
-        store().map_err(|e| Error::write(&path, e))?;
+        store(&path, &bytes).map_err(|e| Error::write(&path, e))?;
+    }
+    // The names are safe once their folder is; systems that cannot sync a folder do without.
+    if let Ok(entries) = File::open(&folder) {
+        let _ = entries.sync_all();
     }
     Ok(folder)
+}
+
+/// Writes a file whole or not at all: beside its place, onto the disk, then under its name.
+fn store(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let temporary = path.with_extension(format!("{}.part", std::process::id()));
+    let write = || {
+        let mut file = File::create(&temporary)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&temporary, path)
+    };
+    write().inspect_err(|_| {
+        // The error that matters is the one before.
+        let _ = fs::remove_file(&temporary);
+    })
+}
+
+fn unpacked(path: &Path) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let (file, _) = open_unpacked(path)?;
+    file.take(MOST_BYTES).read_to_end(&mut bytes).map_err(|e| Error::read(path, e))?;
+    Ok(bytes)
 }
 
 /// The file called `name` in `folder`: also with a dot for the last dash but one, also compressed.
@@ -162,10 +191,8 @@ fn find_file(folder: &Path, name: &str) -> Result<PathBuf> {
     let candidates = [name.to_owned(), format!("{name}.gz"), dotted.clone(), format!("{dotted}.gz")];
     let found = candidates.iter().map(|candidate| folder.join(candidate)).find(|path| path.is_file());
     found.ok_or_else(|| {
-        Error::input(format!(
-            "{} has no {name} (or {name}.gz); it needs all four IDX files",
-            folder.display()
-        ))
+        let folder = folder.display();
+        Error::input(format!("{folder} has no {name} (or {name}.gz); it needs all four IDX files"))
     })
 }
 
@@ -179,7 +206,10 @@ fn verify(bytes: &[u8], (name, wanted): Listed) -> Result<()> {
 
 /// The data set `kind` from the data folder.
 pub(crate) fn load(kind: MnistKind) -> Result<Dataset> {
-    let folder = data_folder()?.join(kind.name());
+    load_from(kind, &data_folder()?.join(kind.name()))
+}
+
+fn load_from(kind: MnistKind, folder: &Path) -> Result<Dataset> {
     let files = kind.files().map(|(name, _)| folder.join(name));
     if let Some(missing) = files.iter().find(|path| !path.is_file()) {
         let name = kind.name();
@@ -188,16 +218,6 @@ pub(crate) fn load(kind: MnistKind) -> Result<Dataset> {
             missing.display()
         )));
     }
-    let split = |images: &Path, labels: &Path| -> Result<Split> {
-        let (x, y) = (idx::read_idx(images)?, idx::read_idx(labels)?);
-        let &[_, h, w] = &x.shape[..] else {
-            return Err(Error::input(format!("{}: has shape {}, no images", images.display(), x.shape)));
-        };
-        let labels: Vec<i64> = y.bytes.iter().map(|label| i64::from(*label)).collect();
-        let split = Split { shape: [1, h, w], pixels: Pixels::Bytes(x.bytes), labels };
-        split.check(10).map_err(|e| e.at(images.display()))?;
-        Ok(split)
-    };
     let [preprocessing, predict] = kind.preprocessing();
     Ok(Dataset {
         name: kind.name().into(),
@@ -208,4 +228,92 @@ pub(crate) fn load(kind: MnistKind) -> Result<Dataset> {
         preprocessing: Some(preprocessing),
         predict: Some(predict),
     })
+}
+
+fn split(images: &Path, labels: &Path) -> Result<Split> {
+    let (x, y) = (idx::read_idx(images)?, idx::read_idx(labels)?);
+    let wanted = |shape: &Shape, what: &str, path: &Path| {
+        Error::input(format!("{}: has shape {shape}, {what} are needed", path.display()))
+    };
+    if x.shape.len() != 3 || x.shape[0] == 0 || x.shape[1..] != [SIDE, SIDE] {
+        return Err(wanted(&x.shape, "images of 28x28", images));
+    }
+    if y.shape.len() != 1 {
+        return Err(wanted(&y.shape, "labels", labels));
+    }
+    let labels: Vec<i64> = y.bytes.iter().map(|label| i64::from(*label)).collect();
+    let split = Split { shape: [1, SIDE, SIDE], pixels: Pixels::Bytes(x.bytes), labels };
+    split.check(10).map_err(|e| e.at(images.display()))?;
+    Ok(split)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scratch::Scratch;
+
+    fn idx_file(extents: &[u32], bytes: &[u8]) -> Vec<u8> {
+        let mut file = vec![0, 0, 8, extents.len() as u8];
+        extents.iter().for_each(|extent| file.extend(extent.to_be_bytes()));
+        file.extend(bytes);
+        file
+    }
+
+    fn write(folder: &Scratch, part: &str, images: &[u32], labels: &[u8]) {
+        let pixels = vec![7; images.iter().product::<u32>() as usize];
+        folder.file(&format!("{part}-images-idx3-ubyte"), &idx_file(images, &pixels));
+        folder.file(&format!("{part}-labels-idx1-ubyte"), &idx_file(&[labels.len() as u32], labels));
+    }
+
+    fn failure(folder: &Scratch) -> String {
+        let error = load_from(MnistKind::Mnist, folder.path()).unwrap_err();
+        assert!(error.is_input());
+        error.to_string()
+    }
+
+    #[test]
+    fn files_are_read_and_held_against_each_other() {
+        let folder = Scratch::new();
+        write(&folder, "train", &[3, 28, 28], &[1, 2, 9]);
+        assert!(failure(&folder).contains("striate data get mnist --from FOLDER"));
+        write(&folder, "t10k", &[1, 28, 28], &[0]);
+        let set = load_from(MnistKind::Mnist, folder.path()).unwrap();
+        assert_eq!((set.train.len(), set.evaluation().1.len()), (3, 1));
+        write(&folder, "t10k", &[1, 28, 28], &[10]);
+        assert!(failure(&folder).contains("label 10"));
+        write(&folder, "t10k", &[2, 28, 28], &[1]);
+        assert!(failure(&folder).contains("2 images but 1 labels"));
+        write(&folder, "t10k", &[2, 28, 27], &[1, 2]);
+        assert!(failure(&folder).contains("28x28"));
+        write(&folder, "t10k", &[0, 28, 28], &[]);
+        assert!(failure(&folder).contains("28x28"));
+    }
+
+    #[test]
+    fn files_have_several_names_and_one_checksum() {
+        let folder = Scratch::new();
+        let name = "train-images-idx3-ubyte";
+        assert!(find_file(folder.path(), name).unwrap_err().to_string().contains(name));
+        for other in
+            ["train-images.idx3-ubyte.gz", "train-images.idx3-ubyte", "train-images-idx3-ubyte.gz", name]
+        {
+            let path = folder.file(other, b"abc");
+            assert_eq!(find_file(folder.path(), name).unwrap(), path);
+        }
+        verify(b"abc", (name, "900150983cd24fb0d6963f7d28e17f72")).unwrap();
+        assert!(verify(b"abd", (name, "900150983cd24fb0d6963f7d28e17f72")).unwrap_err().is_input());
+    }
+
+    #[test]
+    fn a_file_is_stored_whole_and_leaves_nothing_beside_it() {
+        let folder = Scratch::new();
+        let path = folder.path().join("x-ubyte");
+        for bytes in [&b"first"[..], b"second"] {
+            store(&path, bytes).unwrap();
+            assert_eq!(fs::read(&path).unwrap(), bytes);
+        }
+        let blocked = folder.file("blocked/inside", b"").parent().unwrap().to_owned();
+        assert!(store(&blocked, b"x").is_err());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
 }

@@ -56,3 +56,70 @@ fn split(folder: &Path, images: &str, labels: &str) -> Result<Split> {
     split.check(MOST_CLASSES as usize).map_err(|e| e.at(folder.display()))?;
     Ok(split)
 }
+
+#[cfg(test)]
+mod tests {
+    use striate_tensor::Shape;
+
+    use super::*;
+    use crate::scratch::Scratch;
+
+    fn images(folder: &Scratch, name: &str, shape: &[usize]) {
+        let shape = Shape::from(shape);
+        npy::write(&folder.path().join(name), &shape, &vec![0.5f32; shape.numel()]).unwrap();
+    }
+
+    fn labels(folder: &Scratch, name: &str, values: &[i64]) {
+        npy::write(&folder.path().join(name), &Shape::from([values.len()]), values).unwrap();
+    }
+
+    fn failure(folder: &Scratch) -> String {
+        let error = load(folder.path()).unwrap_err();
+        assert!(error.is_input());
+        error.to_string()
+    }
+
+    #[test]
+    fn arrays_are_used_as_they_are() {
+        let folder = Scratch::new();
+        images(&folder, "images.npy", &[3, 2, 4, 5]);
+        labels(&folder, "labels.npy", &[0, 3, 1]);
+        let set = load(folder.path()).unwrap();
+        assert_eq!((set.train.len(), set.train.shape, set.classes.len()), (3, [2, 4, 5], 4));
+        assert!(set.validation.is_none() && set.preprocessing.is_none());
+        images(&folder, "val_images.npy", &[1, 2, 4, 5]);
+        labels(&folder, "val_labels.npy", &[6]);
+        let set = load(folder.path()).unwrap();
+        assert_eq!((set.evaluation().0, set.classes.last().unwrap().as_str()), ("validation", "6"));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        let folder = Scratch::new();
+        assert!(failure(&folder).contains("images.npy"));
+        images(&folder, "images.npy", &[3, 2, 4, 5]);
+        assert!(failure(&folder).contains("labels.npy"));
+        for (values, why) in [
+            (&[0, 1][..], "3 images but 2 labels"),
+            (&[0, 1, -1], "label -1"),
+            (&[0, 1, i64::MAX], "count from 0"),
+        ] {
+            labels(&folder, "labels.npy", values);
+            let text = failure(&folder);
+            assert!(text.contains(why), "{text}");
+        }
+        labels(&folder, "labels.npy", &[0, 1, 2]);
+        for (shape, why) in
+            [(&[3, 40][..], "[N, C, H, W]"), (&[0, 2, 4, 5], "no images"), (&[3, 0, 4, 5], "no images")]
+        {
+            images(&folder, "images.npy", shape);
+            assert!(failure(&folder).contains(why), "{shape:?}");
+        }
+        images(&folder, "images.npy", &[3, 2, 4, 5]);
+        images(&folder, "val_images.npy", &[3, 2, 4, 6]);
+        labels(&folder, "val_labels.npy", &[0, 1, 2]);
+        assert!(failure(&folder).contains("[2, 4, 6]"));
+        folder.file("images.npy", b"\x93NUMPY\x01\x00");
+        assert!(failure(&folder).contains("cut off"));
+    }
+}

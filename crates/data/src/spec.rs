@@ -1,12 +1,12 @@
 //! What `--data` names.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use striate_tensor::{Error, Result, nearest};
 
 use crate::mnist::MnistKind;
-use crate::{Dataset, digits, mnist, npy};
+use crate::{Dataset, digits, folder, mnist, npy};
 
 /// A data set by name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,12 +17,15 @@ pub enum Spec {
     Mnist(MnistKind),
     /// A folder of NumPy files.
     Npy(PathBuf),
+    /// A folder of image folders, one for each class.
+    Folder(PathBuf),
 }
 
 const NAMES: [&str; 3] = ["digits", "mnist", "fashion-mnist"];
 
 impl Spec {
-    /// The data set that `text` names: `digits`, `mnist`, `fashion-mnist` or `npy:FOLDER`.
+    /// The data set that `text` names: `digits`, `mnist`, `fashion-mnist`, `npy:FOLDER`, or a folder with
+    /// an image folder for each class.
     ///
     /// # Errors
     /// If it names none; the message gives the nearest.
@@ -33,13 +36,22 @@ impl Spec {
         if text == "digits" {
             return Ok(Spec::Digits);
         }
-        MnistKind::find(text).map(Spec::Mnist).ok_or_else(|| {
-            let hint = match nearest(text, NAMES) {
-                Some(near) => format!("did you mean {near}?"),
-                None => format!("known are {} and npy:FOLDER", NAMES.join(", ")),
-            };
-            Error::input(format!("unknown data set {text}; {hint}"))
-        })
+        if let Some(kind) = MnistKind::find(text) {
+            return Ok(Spec::Mnist(kind));
+        }
+        if Path::new(text).is_dir() {
+            return Ok(Spec::Folder(PathBuf::from(text)));
+        }
+        if text.contains(['/', '\\']) || text.starts_with('.') {
+            return Err(Error::input(format!(
+                "{text} is no folder; give one with an image folder for each class"
+            )));
+        }
+        let hint = match nearest(text, NAMES) {
+            Some(near) => format!("did you mean {near}?"),
+            None => format!("known are {}, npy:FOLDER and a folder of image folders", NAMES.join(", ")),
+        };
+        Err(Error::input(format!("unknown data set {text}; {hint}")))
     }
 }
 
@@ -49,18 +61,60 @@ impl fmt::Display for Spec {
             Spec::Digits => f.write_str("digits"),
             Spec::Mnist(kind) => f.write_str(kind.name()),
             Spec::Npy(folder) => write!(f, "npy:{}", folder.display()),
+            Spec::Folder(folder) => write!(f, "{}", folder.display()),
         }
     }
 }
 
-/// Loads the data set.
+/// Loads the data set; image folders at a size that suits them, see [`load_sized`].
 ///
 /// # Errors
 /// If its files are missing or damaged.
 pub fn load(spec: &Spec) -> Result<Dataset> {
+    load_sized(spec, None)
+}
+
+/// Loads the data set, image folders at `size` (height, width). Without one they keep their own if all
+/// training images are alike and no side is above 256 pixels; else they are brought to 224×224. The other
+/// sets have one size only.
+///
+/// # Errors
+/// If its files are missing or damaged.
+pub fn load_sized(spec: &Spec, size: Option<[usize; 2]>) -> Result<Dataset> {
     match spec {
         Spec::Digits => Ok(digits::digits()),
         Spec::Mnist(kind) => mnist::load(*kind),
         Spec::Npy(folder) => npy::load(folder),
+        Spec::Folder(folder) => folder::load(folder, size),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scratch::Scratch;
+
+    #[test]
+    fn a_spec_survives_its_text() {
+        let folder = Scratch::new();
+        for text in ["digits", "mnist", "fashion-mnist", "npy:some/where", folder.path().to_str().unwrap()] {
+            assert_eq!(Spec::parse(text).unwrap().to_string(), text);
+        }
+        assert_eq!(Spec::parse(folder.path().to_str().unwrap()).unwrap(), Spec::Folder(folder.path().into()));
+    }
+
+    #[test]
+    fn what_names_nothing_is_refused_with_a_hint() {
+        for (text, hint) in [
+            ("minst", "did you mean mnist?"),
+            ("fashion_mnist", "did you mean fashion-mnist?"),
+            ("imagenet22k", "known are digits"),
+            ("./not-here", "is no folder"),
+            ("", "known are"),
+        ] {
+            let error = Spec::parse(text).unwrap_err();
+            assert!(error.is_input() && error.to_string().contains(hint), "{error}");
+        }
+        assert!(load(&Spec::Npy("not-here".into())).unwrap_err().is_input());
     }
 }

@@ -26,6 +26,8 @@ pub struct Step {
     pub layout: Layout,
     pub(crate) kernel: Box<dyn Kernel>,
     pub(crate) access: Access,
+    /// The regions of the floats that it makes.
+    pub(crate) made: Vec<Region>,
 }
 
 /// A variable's place.
@@ -92,6 +94,18 @@ impl Plan {
         self.work_bytes
     }
 
+    /// Runs the steps of the first segment one by one; the name of the first one that makes a number
+    /// that is not finite.
+    pub(crate) fn first_not_finite(&self, memory: &mut Memory, context: Context<'_>) -> Option<&str> {
+        for step in self.steps.iter().filter(|step| step.segment == Segment::Accumulate) {
+            step.kernel.run(&context, &mut memory.open(&step.access));
+            if !step.made.iter().all(|region| all_finite(bytemuck::cast_slice(memory.bytes(region)))) {
+                return Some(&step.name);
+            }
+        }
+        None
+    }
+
     /// Runs the steps of `segment`. With a clock, adds each step's seconds to `seconds`.
     pub(crate) fn run(
         &self,
@@ -111,4 +125,9 @@ impl Plan {
             }
         }
     }
+}
+
+/// Whether there is neither an infinity nor a NaN: then no sum of products with zero is one.
+pub(crate) fn all_finite(values: &[f32]) -> bool {
+    values.chunks(1024).all(|chunk| chunk.iter().fold(0.0f32, |sum, x| sum + x * 0.0) == 0.0)
 }

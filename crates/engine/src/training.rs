@@ -13,7 +13,7 @@ use crate::backend::{Backend, Fixed};
 use crate::clock::Clock;
 use crate::cpu::Cpu;
 use crate::passes::run_neutral;
-use crate::plan::Plan;
+use crate::plan::{Plan, all_finite};
 use crate::report::PlanReport;
 
 /// A variable of a training step.
@@ -144,6 +144,24 @@ impl Training {
         let context = Context { pool: self.cpu.pool() };
         self.plans[shape].run(Segment::Accumulate, &mut self.memory, context, profile);
         Ok(())
+    }
+
+    /// Whether the loss of the last batch of `shape` and all gradients are finite numbers.
+    pub fn is_finite(&self, shape: &Shape) -> bool {
+        let mut gradients = self.infos.iter().filter(|info| info.role == Role::Gradient);
+        self.loss(shape).is_finite()
+            && gradients
+                .all(|info| all_finite(bytemuck::cast_slice(self.memory.bytes(&self.fixed[&info.name].1))))
+    }
+
+    /// Runs the first segment on the last batch of `shape` again, step by step, and names the first one
+    /// that makes a number that is not finite.
+    pub fn first_not_finite(&mut self, shape: &Shape, images: &[f32], labels: &[i64]) -> Option<&str> {
+        let plan = self.plans.get(shape)?;
+        check_batch(plan, shape, images, labels).ok()?;
+        self.memory.bytes_mut(&plan.inputs[0]).copy_from_slice(bytemuck::cast_slice(images));
+        self.memory.bytes_mut(&plan.inputs[1]).copy_from_slice(bytemuck::cast_slice(labels));
+        plan.first_not_finite(&mut self.memory, Context { pool: self.cpu.pool() })
     }
 
     /// The segments of a step one by one: the optimizer's step on the gradients as they stand.

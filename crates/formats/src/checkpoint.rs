@@ -1,7 +1,7 @@
 //! Checkpoints: the whole state of a training run at a step, safe against any interruption.
 //!
 //! A checkpoint is a folder `checkpoints/step-000000123` with `state.safetensors` and, written last,
-//! `manifest.json`: sizes and checksums of the file, and the position. Without a manifest a checkpoint
+//! `manifest.json`: size and checksum of the state, and the position. Without a manifest a checkpoint
 //! does not count; with one that does not match it is refused.
 
 use std::fs;
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use striate_tensor::{Error, Result};
 
-use crate::atomic::{Disk, Storage, write_atomically};
+use crate::atomic::{Disk, Storage, folder_of, write_atomically};
 use crate::safetensors::{read_safetensors_bytes, safetensors_bytes};
 use crate::{Weights, sha256};
 
@@ -51,6 +51,30 @@ struct Manifest {
     manifest_sha256: String,
 }
 
+impl Manifest {
+    fn of(checkpoint: &Checkpoint, state: &[u8]) -> Manifest {
+        Manifest {
+            position: checkpoint.position,
+            isa: checkpoint.isa.clone(),
+            extra: checkpoint.extra.clone(),
+            bytes: state.len() as u64,
+            sha256: sha256(state),
+            manifest_sha256: String::new(),
+        }
+    }
+
+    /// The manifest's file, its own checksum in it.
+    fn seal(&mut self) -> Vec<u8> {
+        self.manifest_sha256.clear();
+        self.manifest_sha256 = sha256(&self.text());
+        self.text()
+    }
+
+    fn text(&self) -> Vec<u8> {
+        serde_json::to_vec_pretty(self).expect("plain data has a JSON form")
+    }
+}
+
 /// The checkpoints of a run.
 pub struct Checkpoints {
     folder: PathBuf,
@@ -64,30 +88,30 @@ const MANIFEST: &str = "manifest.json";
 impl Checkpoints {
     /// The checkpoints under the run folder `run`, of which the last `keep` stay.
     pub fn new(run: &Path, keep: usize) -> Checkpoints {
-        Checkpoints { folder: run.join("checkpoints"), keep: keep.max(1), storage: Box::new(Disk) }
+        Checkpoints::with_storage(run, keep, Disk)
     }
 
-    /// Writes a checkpoint, then removes those that are too many.
+    /// As [`Checkpoints::new`], written through `storage`.
+    pub fn with_storage(run: &Path, keep: usize, storage: impl Storage + 'static) -> Checkpoints {
+        Checkpoints { folder: run.join("checkpoints"), keep: keep.max(1), storage: Box::new(storage) }
+    }
+
+    /// Writes a checkpoint, then removes those that are too many or were never finished.
     ///
     /// # Errors
     /// If the disk refuses; older checkpoints stay.
     pub fn save(&self, checkpoint: &Checkpoint) -> Result<()> {
         let folder = self.folder.join(format!("step-{:09}", checkpoint.position.step));
-        fs::create_dir_all(&folder).map_err(|e| Error::write(&folder, e))?;
         let state = safetensors_bytes(&checkpoint.state, Default::default())?;
-        let mut manifest = Manifest {
-            position: checkpoint.position,
-            isa: checkpoint.isa.clone(),
-            extra: checkpoint.extra.clone(),
-            bytes: state.len() as u64,
-            sha256: sha256(&state),
-            manifest_sha256: String::new(),
-        };
-        manifest.manifest_sha256 = sha256(&text(&manifest));
-        write_atomically(&*self.storage, &folder.join(STATE), &state)?;
-        self.storage.sync_folder(&self.folder).map_err(|e| Error::write(&self.folder, e))?;
-        write_atomically(&*self.storage, &folder.join(MANIFEST), &text(&manifest))?;
-        self.remove_old(checkpoint.position.step)
+        let manifest = Manifest::of(checkpoint, &state).seal();
+        // The same step again, as after a resume that had nothing to do: a whole checkpoint is not put at
+        // risk for its own twin.
+        if !holds(&folder.join(MANIFEST), &manifest) || !holds(&folder.join(STATE), &state) {
+            self.begin(&folder)?;
+            write_atomically(&*self.storage, &folder.join(STATE), &state)?;
+            write_atomically(&*self.storage, &folder.join(MANIFEST), &manifest)?;
+        }
+        self.remove_old(&folder)
     }
 
     /// The last whole checkpoint, if there is one.
@@ -95,8 +119,8 @@ impl Checkpoints {
     /// # Errors
     /// If the last one with a manifest does not match it; the message names the one before.
     pub fn latest(&self) -> Result<Option<Checkpoint>> {
-        let complete: Vec<PathBuf> =
-            self.folders()?.into_iter().filter(|folder| folder.join(MANIFEST).is_file()).collect();
+        let folders = self.folders()?;
+        let complete: Vec<&PathBuf> = folders.iter().filter(|folder| is_complete(folder)).collect();
         let Some((last, before)) = complete.split_last() else { return Ok(None) };
         load(last).map(Some).map_err(|e| {
             let advice = match before.last() {
@@ -107,33 +131,49 @@ impl Checkpoints {
         })
     }
 
-    /// The folders of checkpoints, oldest first.
+    /// Makes `folder` an empty place for a checkpoint, its name safe on the disk.
+    fn begin(&self, folder: &Path) -> Result<()> {
+        fs::create_dir_all(folder).map_err(|e| Error::write(folder, e))?;
+        let store = || -> std::io::Result<()> {
+            self.storage.sync_folder(folder_of(&self.folder))?;
+            self.storage.sync_folder(&self.folder)?;
+            // An old manifest must not stand beside a new state.
+            self.storage.remove(&folder.join(MANIFEST))?;
+            self.storage.sync_folder(folder)
+        };
+        store().map_err(|e| Error::write(folder, e))
+    }
+
+    /// The folders of checkpoints, by step.
     fn folders(&self) -> Result<Vec<PathBuf>> {
         if !self.folder.is_dir() {
             return Ok(Vec::new());
         }
-        let entries = fs::read_dir(&self.folder).map_err(|e| Error::read(&self.folder, e))?;
-        let mut folders: Vec<PathBuf> = entries
-            .filter_map(|entry| Some(entry.ok()?.path()))
-            .filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("step-")))
-            .collect();
+        let failed = |e| Error::read(&self.folder, e);
+        let mut folders = Vec::new();
+        for entry in fs::read_dir(&self.folder).map_err(failed)? {
+            let path = entry.map_err(failed)?.path();
+            if let Some(step) = step_of(&path).filter(|_| path.is_dir()) {
+                folders.push((step, path));
+            }
+        }
         folders.sort();
-        Ok(folders)
+        Ok(folders.into_iter().map(|(_, path)| path).collect())
     }
 
-    /// Removes what is older than the last `keep` up to `step`.
-    fn remove_old(&self, step: u64) -> Result<()> {
-        let current = self.folder.join(format!("step-{step:09}"));
-        let older: Vec<PathBuf> = self.folders()?.into_iter().filter(|folder| *folder < current).collect();
+    /// Removes checkpoints without a manifest, and of the older ones those that are more than `keep` with
+    /// `current`.
+    fn remove_old(&self, current: &Path) -> Result<()> {
+        let others = self.folders()?.into_iter().filter(|folder| folder != current);
+        let (complete, unfinished): (Vec<_>, Vec<_>) = others.partition(|folder| is_complete(folder));
+        let older: Vec<_> =
+            complete.into_iter().filter(|folder| step_of(folder) < step_of(current)).collect();
         let surplus = (older.len() + 1).saturating_sub(self.keep);
-        for folder in older.iter().take(surplus) {
+        for folder in unfinished.iter().chain(older.iter().take(surplus)) {
             // The manifest goes first: what is left without one does not count.
             let remove = || -> std::io::Result<()> {
-                let manifest = folder.join(MANIFEST);
-                if manifest.exists() {
-                    fs::remove_file(manifest)?;
-                }
-                fs::remove_dir_all(folder)
+                self.storage.remove(&folder.join(MANIFEST))?;
+                self.storage.remove(folder)
             };
             remove().map_err(|e| Error::write(folder, e))?;
         }
@@ -141,92 +181,41 @@ impl Checkpoints {
     }
 }
 
-fn text(manifest: &Manifest) -> Vec<u8> {
-    serde_json::to_vec_pretty(manifest).expect("plain data has a JSON form")
+/// The step in a checkpoint folder's name.
+fn step_of(folder: &Path) -> Option<u64> {
+    folder.file_name()?.to_str()?.strip_prefix("step-")?.parse().ok()
+}
+
+fn is_complete(folder: &Path) -> bool {
+    folder.join(MANIFEST).is_file()
+}
+
+/// Whether the file at `path` has exactly these bytes.
+fn holds(path: &Path, bytes: &[u8]) -> bool {
+    let same_size = fs::metadata(path).is_ok_and(|found| found.len() == bytes.len() as u64);
+    same_size && fs::read(path).is_ok_and(|found| found == bytes)
 }
 
 fn load(folder: &Path) -> Result<Checkpoint> {
-    let damaged = |what: &str| Error::input(format!("is damaged ({what})"));
-    let read = |name: &str| {
-        let path = folder.join(name);
-        fs::read(&path).map_err(|e| Error::read(&path, e))
-    };
+    let damaged = |what: String| Error::input(format!("is damaged ({what})"));
+    let path = folder.join(MANIFEST);
+    let raw = fs::read(&path).map_err(|e| Error::read(&path, e))?;
     let mut manifest: Manifest =
-        serde_json::from_slice(&read(MANIFEST)?).map_err(|_| damaged("its manifest is unreadable"))?;
-    let written = std::mem::take(&mut manifest.manifest_sha256);
-    if sha256(&text(&manifest)) != written {
-        return Err(damaged("its manifest does not match its checksum"));
+        serde_json::from_slice(&raw).map_err(|_| damaged(format!("{MANIFEST} is unreadable")))?;
+    // Compared as bytes: `1e-9` and `1E-9` are one number, but only one of them was written.
+    if manifest.seal() != raw {
+        return Err(damaged(format!("{MANIFEST} does not match its own checksum")));
     }
-    let state = read(STATE)?;
-    if state.len() as u64 != manifest.bytes || sha256(&state) != manifest.sha256 {
-        return Err(damaged("its state does not match its manifest"));
+    let path = folder.join(STATE);
+    let length = fs::metadata(&path).map_err(|e| Error::read(&path, e))?.len();
+    if length != manifest.bytes {
+        let wanted = manifest.bytes;
+        return Err(damaged(format!("{STATE} has {length} bytes, {wanted} by {MANIFEST}")));
     }
-    let (state, _) = read_safetensors_bytes(&state)?;
+    let state = fs::read(&path).map_err(|e| Error::read(&path, e))?;
+    if sha256(&state) != manifest.sha256 {
+        return Err(damaged(format!("{STATE} does not match its checksum in {MANIFEST}")));
+    }
+    let (state, _) = read_safetensors_bytes(&state).map_err(|e| e.at(STATE))?;
     Ok(Checkpoint { position: manifest.position, isa: manifest.isa, extra: manifest.extra, state })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use striate_tensor::Shape;
-    use striate_tensor::random::{Random, Stream};
-
-    fn checkpoint(step: u64) -> Checkpoint {
-        let values = (0..50).map(|i| i as f32 + step as f32).collect();
-        Checkpoint {
-            position: Position { seed: 1, epoch: 2, batch: 3, step },
-            isa: "avx2".into(),
-            extra: serde_json::json!({"best": 0.5}),
-            state: Weights::from([("a".into(), (Shape::from([5, 10]), values))]),
-        }
-    }
-
-    fn run(name: &str) -> PathBuf {
-        let folder = std::env::temp_dir().join(format!("striate-{name}-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&folder);
-        fs::create_dir_all(&folder).unwrap();
-        folder
-    }
-
-    #[test]
-    fn the_last_is_found_and_old_ones_go() {
-        let run = run("keep");
-        let checkpoints = Checkpoints::new(&run, 2);
-        assert_eq!(checkpoints.latest().unwrap(), None);
-        for step in [1, 2, 10] {
-            checkpoints.save(&checkpoint(step)).unwrap();
-        }
-        assert_eq!(checkpoints.latest().unwrap(), Some(checkpoint(10)));
-        assert_eq!(checkpoints.folders().unwrap().len(), 2);
-        fs::remove_file(run.join("checkpoints/step-000000010/manifest.json")).unwrap();
-        assert_eq!(
-            checkpoints.latest().unwrap(),
-            Some(checkpoint(2)),
-            "without a manifest it does not count"
-        );
-        fs::remove_dir_all(run).unwrap();
-    }
-
-    #[test]
-    fn every_flipped_bit_is_noticed() {
-        let run = run("flip");
-        let checkpoints = Checkpoints::new(&run, 3);
-        checkpoints.save(&checkpoint(1)).unwrap();
-        checkpoints.save(&checkpoint(2)).unwrap();
-        let folder = run.join("checkpoints/step-000000002");
-        let mut random = Random::new(9, Stream::Other, 0);
-        for name in [STATE, MANIFEST] {
-            let good = fs::read(folder.join(name)).unwrap();
-            for _ in 0..200 {
-                let mut bad = good.clone();
-                bad[random.below(good.len())] ^= 1 << random.below(8);
-                fs::write(folder.join(name), bad).unwrap();
-                let error = checkpoints.latest().unwrap_err();
-                assert!(error.is_input() && error.to_string().contains("step-000000001"), "{error}");
-            }
-            fs::write(folder.join(name), good).unwrap();
-        }
-        assert_eq!(checkpoints.latest().unwrap(), Some(checkpoint(2)));
-        fs::remove_dir_all(run).unwrap();
-    }
 }

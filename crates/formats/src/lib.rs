@@ -4,6 +4,7 @@
 
 mod atomic;
 mod checkpoint;
+mod header;
 mod model;
 mod safetensors;
 mod weights;
@@ -12,4 +13,4 @@ pub use atomic::{Disk, Storage, write_atomically};
 pub use checkpoint::{Checkpoint, Checkpoints, Position};
 pub use model::{Data, Evaluation, Golden, ModelFile, check_weights};
 pub use safetensors::{read_safetensors, read_safetensors_bytes, safetensors_bytes};
-pub use weights::{Weights, sha256, weights_sha256};
+pub use weights::{Weights, sha256, weights_sha256, weights_sha256_of};

@@ -3,7 +3,7 @@
 //! The metadata carry the network's text, class names, preprocessing, evaluation, the fingerprint of the
 //! data and the recipe; two tensors under `golden.` are an input and the output that belongs to it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ use striate_graph::Network;
 use striate_tensor::{Error, Result, Shape};
 
 use crate::atomic::{Disk, write_atomically};
-use crate::safetensors::{read_safetensors, safetensors_bytes};
+use crate::safetensors::{lay_out, read_safetensors};
 use crate::{Weights, weights_sha256};
 
 /// What a model reached, and on what.
@@ -72,6 +72,8 @@ pub struct ModelFile {
 
 /// Raised when the metadata change their meaning.
 const VERSION: &str = "1";
+/// The program's own version, for a person who meets a file of another.
+const PROGRAM: &str = concat!("striate ", env!("CARGO_PKG_VERSION"));
 const GOLDEN: [&str; 2] = ["golden.input", "golden.output"];
 
 impl ModelFile {
@@ -90,6 +92,7 @@ impl ModelFile {
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         let mut metadata = HashMap::from([
             ("striate".to_owned(), VERSION.to_owned()),
+            ("program".into(), PROGRAM.into()),
             ("network".into(), self.network.to_text()),
             ("classes".into(), json(&self.classes)),
             ("preprocessing".into(), self.preprocessing.to_string()),
@@ -102,12 +105,12 @@ impl ModelFile {
         optional("evaluation", self.evaluation.as_ref().map(json));
         optional("data", self.data.as_ref().map(json));
         optional("recipe", self.recipe.clone());
-        let mut tensors = self.weights.clone();
-        if let Some(golden) = &self.golden {
-            tensors.insert(GOLDEN[0].into(), golden.input.clone());
-            tensors.insert(GOLDEN[1].into(), golden.output.clone());
-        }
-        safetensors_bytes(&tensors, metadata)
+        let golden =
+            self.golden.iter().flat_map(|golden| GOLDEN.into_iter().zip([&golden.input, &golden.output]));
+        let named = self.weights.iter().map(|(name, tensor)| (name.as_str(), tensor)).chain(golden);
+        let tensors: BTreeMap<_, _> =
+            named.map(|(name, (shape, values))| (name, (shape, values.as_slice()))).collect();
+        lay_out(&tensors, &metadata)
     }
 
     /// Reads the file at `path`.
@@ -123,8 +126,10 @@ impl ModelFile {
         match metadata.get("striate").map(String::as_str) {
             Some(VERSION) => {}
             Some(other) => {
+                let writer = metadata.get("program").map(|program| format!(" written by {program}"));
+                let writer = writer.unwrap_or_default();
                 return Err(Error::input(format!(
-                    "is a model file of version {other}; this program reads {VERSION}"
+                    "is a model file of version {other}{writer}; {PROGRAM} reads version {VERSION}"
                 )));
             }
             None => {
@@ -139,7 +144,8 @@ impl ModelFile {
         let network = Network::from_text(text("network")?).map_err(|e| e.at("its network"))?;
         let golden = match (weights.remove(GOLDEN[0]), weights.remove(GOLDEN[1])) {
             (Some(input), Some(output)) => Some(Golden { input, output }),
-            _ => None,
+            (None, None) => None,
+            _ => return Err(Error::input("is a damaged model file: half of its golden pair is missing")),
         };
         check_weights(&network, &weights)?;
         let classes: Vec<String> = parse("classes", text("classes")?)?;

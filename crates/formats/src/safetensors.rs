@@ -1,16 +1,19 @@
 //! The safetensors format: a JSON header with names, types and places, then raw numbers.
 //!
-//! Source: Hugging Face, "safetensors format". The crate checks sizes and overlaps; this file turns its
-//! tensors into [`Weights`] and its errors into one line.
+//! Source: Hugging Face, "safetensors format". Reading goes through [`Header`] and then the crate; writing
+//! is done here, since the crate writes metadata in the random order of a hash map.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::Path;
 
-use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use serde::Serialize;
 use striate_tensor::{Error, Result, Shape};
 
 use crate::Weights;
+use crate::header::{Header, Info, LARGEST_HEADER, METADATA, damaged};
+use crate::weights::little_endian;
 
 /// Files above this size are refused before they are read.
 const LARGEST_FILE: u64 = 64 << 30;
@@ -23,7 +26,11 @@ pub(crate) type Metadata = HashMap<String, String>;
 /// # Errors
 /// If the file cannot be read or is no safetensors file of floats.
 pub fn read_safetensors(path: &Path) -> Result<(Weights, HashMap<String, String>)> {
-    let length = fs::metadata(path).map_err(|e| Error::read(path, e))?.len();
+    let found = fs::metadata(path).map_err(|e| Error::read(path, e))?;
+    if !found.is_file() {
+        return Err(Error::read(path, "it is no file"));
+    }
+    let length = found.len();
     if length > LARGEST_FILE {
         return Err(Error::input(format!("{}: {length} bytes are too many for a model", path.display())));
     }
@@ -31,24 +38,19 @@ pub fn read_safetensors(path: &Path) -> Result<(Weights, HashMap<String, String>
     read_safetensors_bytes(&bytes).map_err(|e| e.at(path.display()))
 }
 
-/// Reads the tensors and the metadata in `bytes`.
+/// Reads the tensors and the metadata in `bytes`. F16 and BF16 are widened.
 ///
 /// # Errors
-/// If they are no safetensors file of floats.
+/// If they are no safetensors file of floats: cut off, a name twice, tensors that overlap, leave gaps, lie
+/// outside the file or have another size than their shape. Sizes are checked before memory is taken.
 pub fn read_safetensors_bytes(bytes: &[u8]) -> Result<(Weights, Metadata)> {
-    let damaged = |cause: safetensors::SafeTensorError| {
-        let cause = cause.to_string().replace('\n', " ");
-        Error::input(format!("is no whole safetensors file ({cause})"))
-    };
-    let (_, header) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
-    let metadata = header.metadata().clone().unwrap_or_default();
+    let header = Header::read(bytes)?;
     let file = SafeTensors::deserialize(bytes).map_err(damaged)?;
     let mut weights = Weights::new();
     for (name, view) in file.iter() {
-        let values = floats(name, &view)?;
-        weights.insert(name.to_owned(), (Shape::from(view.shape()), values));
+        weights.insert(name.to_owned(), (Shape::from(view.shape()), floats(name, &view)?));
     }
-    Ok((weights, metadata))
+    Ok((weights, header.metadata))
 }
 
 fn floats(name: &str, view: &TensorView) -> Result<Vec<f32>> {
@@ -61,54 +63,63 @@ fn floats(name: &str, view: &TensorView) -> Result<Vec<f32>> {
         }
         Dtype::F16 => Ok(words(2).map(|b| half::f16::from_le_bytes([b[0], b[1]]).to_f32()).collect()),
         // A counter of PyTorch's batch norm, which nothing needs.
-        Dtype::I64 if name.ends_with("num_batches_tracked") => {
+        Dtype::I64 => {
             Ok(words(8).map(|b| i64::from_le_bytes(b.try_into().expect("8 bytes")) as f32).collect())
         }
-        other => Err(Error::input(format!("tensor {name} is of type {other:?}; F32, F16 and BF16 are read"))),
+        other => Err(Error::input(format!("tensor {name} is of type {other:?}, which is not read"))),
     }
 }
 
-/// A file of these tensors and this metadata. The same content gives the same bytes.
+/// A file of these tensors and this metadata, names and keys sorted bytewise. The same content gives the
+/// same bytes.
 ///
 /// # Errors
-/// If it cannot be laid out.
+/// If a tensor has another number of values than its shape, or the name that is kept for metadata.
 pub fn safetensors_bytes(weights: &Weights, metadata: Metadata) -> Result<Vec<u8>> {
-    let bytes: Vec<(&String, Vec<usize>, Vec<u8>)> = weights
-        .iter()
-        .map(|(name, (shape, values))| {
-            let raw = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-            (name, shape.to_vec(), raw)
-        })
-        .collect();
-    let failed =
-        |e: safetensors::SafeTensorError| Error::failed(format!("the weights cannot be laid out: {e}"));
-    let views = bytes
-        .iter()
-        .map(|(name, shape, raw)| {
-            Ok((name.as_str(), TensorView::new(Dtype::F32, shape.clone(), raw).map_err(failed)?))
-        })
-        .collect::<Result<Vec<_>>>()?;
-    let plain = serialize(views, None).map_err(failed)?;
-    with_metadata(&plain, metadata)
+    let tensors = weights.iter().map(|(name, (shape, values))| (name.as_str(), (shape, values.as_slice())));
+    lay_out(&tensors.collect(), &metadata)
 }
 
-/// The file `plain` with metadata in its header, keys sorted (the crate would write them in the random
-/// order of a hash map).
-fn with_metadata(plain: &[u8], metadata: Metadata) -> Result<Vec<u8>> {
-    let length = u64::from_le_bytes(plain[..8].try_into().expect("a file starts with 8 bytes")) as usize;
-    let (header, data) = plain[8..].split_at(length);
-    let failed = |e: serde_json::Error| Error::failed(format!("the weights cannot be laid out: {e}"));
-    let mut header: serde_json::Map<String, serde_json::Value> =
-        serde_json::from_slice(header).map_err(failed)?;
-    if !metadata.is_empty() {
-        let sorted: std::collections::BTreeMap<_, _> = metadata.into_iter().collect();
-        header.insert("__metadata__".into(), serde_json::to_value(sorted).map_err(failed)?);
+/// What the header holds under a name; fields as in [`Info`].
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Entry<'a> {
+    Tensor(Info),
+    Metadata(BTreeMap<&'a str, &'a str>),
+}
+
+/// As [`safetensors_bytes`], of tensors that lie elsewhere; the file's bytes are the only copy.
+pub(crate) fn lay_out(tensors: &BTreeMap<&str, (&Shape, &[f32])>, metadata: &Metadata) -> Result<Vec<u8>> {
+    let failed = |what: String| Error::failed(format!("the weights cannot be laid out: {what}"));
+    let mut entries = BTreeMap::new();
+    let mut end = 0;
+    for (name, (shape, values)) in tensors {
+        if *name == METADATA {
+            return Err(failed(format!("no tensor may be called {METADATA}")));
+        }
+        if shape.checked_len().ok() != Some(values.len()) {
+            return Err(failed(format!("tensor {name} of shape {shape} has {} values", values.len())));
+        }
+        let begin = end;
+        end += size_of_val(*values);
+        let info = Info { data_offsets: (begin, end), dtype: "F32".into(), shape: shape.to_vec() };
+        entries.insert(*name, Entry::Tensor(info));
     }
-    let mut text = serde_json::to_vec(&header).map_err(failed)?;
-    text.resize(text.len().next_multiple_of(8), b' ');
-    let mut bytes = (text.len() as u64).to_le_bytes().to_vec();
-    bytes.extend(text);
-    bytes.extend(data);
+    if !metadata.is_empty() {
+        let sorted = metadata.iter().map(|(key, text)| (key.as_str(), text.as_str())).collect();
+        entries.insert(METADATA, Entry::Metadata(sorted));
+    }
+    let mut header = serde_json::to_vec(&entries).map_err(|e| failed(e.to_string()))?;
+    header.resize(header.len().next_multiple_of(8), b' ');
+    if header.len() > LARGEST_HEADER {
+        return Err(failed(format!("a header of {} bytes is too long", header.len())));
+    }
+    let mut bytes = Vec::with_capacity(8 + header.len() + end);
+    bytes.extend((header.len() as u64).to_le_bytes());
+    bytes.extend(header);
+    for (_, values) in tensors.values() {
+        bytes.extend_from_slice(&little_endian(values));
+    }
     Ok(bytes)
 }
 
@@ -116,48 +127,31 @@ fn with_metadata(plain: &[u8], metadata: Metadata) -> Result<Vec<u8>> {
 mod tests {
     use super::*;
 
-    fn weights() -> Weights {
-        Weights::from([
-            ("a.weight".into(), (Shape::from([2, 1]), vec![1.5, f32::from_bits(0x7fc0_1234)])),
+    #[test]
+    fn the_bytes_are_those_of_the_format() {
+        let weights = Weights::from([
             ("b".into(), (Shape::from([0]), vec![])),
-        ])
+            ("a".into(), (Shape::from([1]), vec![1.0])),
+        ]);
+        let metadata = Metadata::from([("y".into(), "2".into()), ("x".into(), "1".into())]);
+        let header = concat!(
+            r#"{"__metadata__":{"x":"1","y":"2"},"#,
+            r#""a":{"data_offsets":[0,4],"dtype":"F32","shape":[1]},"#,
+            r#""b":{"data_offsets":[4,4],"dtype":"F32","shape":[0]}}"#
+        );
+        let mut expected = (header.len().next_multiple_of(8) as u64).to_le_bytes().to_vec();
+        expected.extend(header.as_bytes());
+        expected.resize(8 + header.len().next_multiple_of(8), b' ');
+        expected.extend([0, 0, 128, 63]);
+        assert_eq!(safetensors_bytes(&weights, metadata).unwrap(), expected);
     }
 
     #[test]
-    fn what_is_written_is_read_bit_by_bit() {
-        let metadata = Metadata::from([("x".into(), "1".into()), ("y".into(), "\"zwei\"\n".into())]);
-        let bytes = safetensors_bytes(&weights(), metadata.clone()).unwrap();
-        let (read, text) = read_safetensors_bytes(&bytes).unwrap();
-        assert_eq!(text, metadata);
-        assert_eq!(read.keys().collect::<Vec<_>>(), weights().keys().collect::<Vec<_>>());
-        assert_eq!(read["a.weight"].1[1].to_bits(), 0x7fc0_1234);
-        assert_eq!(bytes, safetensors_bytes(&weights(), metadata).unwrap());
-    }
-
-    #[test]
-    fn damaged_files_are_refused() {
-        let bytes = safetensors_bytes(&weights(), Metadata::new()).unwrap();
-        for cut in 0..bytes.len() {
-            assert!(read_safetensors_bytes(&bytes[..cut]).unwrap_err().is_input(), "cut at {cut}");
-        }
-        let file = |header: &str| {
-            let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
-            bytes.extend(header.as_bytes());
-            bytes.extend([0; 8]);
-            bytes
-        };
-        for header in [
-            r#"{"a":{"dtype":"F32","shape":[9223372036854775807,9],"data_offsets":[0,8]}}"#,
-            r#"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}"#,
-            r#"{"a":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}}"#,
-            r#"{"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,8]}}"#,
-            r#"{"a":{"dtype":"I32","shape":[2],"data_offsets":[0,8]}}"#,
-            "[]",
-        ] {
-            assert!(read_safetensors_bytes(&file(header)).unwrap_err().is_input(), "{header}");
-        }
-        let mut huge = u64::MAX.to_le_bytes().to_vec();
-        huge.extend([0; 64]);
-        assert!(read_safetensors_bytes(&huge).is_err());
+    fn what_no_reader_would_accept_is_not_written() {
+        let wrong = Weights::from([("a".into(), (Shape::from([2]), vec![1.0]))]);
+        let error = safetensors_bytes(&wrong, Metadata::new()).unwrap_err();
+        assert!(!error.is_input() && error.to_string().contains("tensor a of shape [2] has 1 values"));
+        let reserved = Weights::from([(METADATA.into(), (Shape::from([1]), vec![1.0]))]);
+        assert!(safetensors_bytes(&reserved, Metadata::new()).is_err());
     }
 }

@@ -1,5 +1,6 @@
 //! Named tensors in canonical order, and their fingerprint.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
@@ -11,18 +12,31 @@ pub type Weights = BTreeMap<String, (Shape, Vec<f32>)>;
 /// SHA-256 of the raw bytes of all parameters and buffers: names sorted bytewise, little-endian `f32`,
 /// without `num_batches_tracked`.
 pub fn weights_sha256(weights: &Weights) -> String {
+    weights_sha256_of(weights.iter().map(|(name, (_, values))| (name.as_str(), values.as_slice())))
+}
+
+/// [`weights_sha256`] of tensors that lie elsewhere, in any order; their values are not copied.
+pub fn weights_sha256_of<'a>(tensors: impl IntoIterator<Item = (&'a str, &'a [f32])>) -> String {
+    let counted = |(name, _): &(&str, &[f32])| !name.ends_with("num_batches_tracked");
+    let mut sorted: Vec<_> = tensors.into_iter().filter(counted).collect();
+    sorted.sort_by_key(|(name, _)| *name);
     let mut hash = Sha256::new();
-    for (name, (_, values)) in weights {
-        if !name.ends_with("num_batches_tracked") {
-            values.iter().for_each(|value| hash.update(value.to_le_bytes()));
-        }
-    }
+    sorted.into_iter().for_each(|(_, values)| hash.update(little_endian(values)));
     hexadecimal(&hash.finalize())
 }
 
 /// SHA-256 of bytes, in hexadecimal.
 pub fn sha256(bytes: &[u8]) -> String {
     hexadecimal(&Sha256::digest(bytes))
+}
+
+/// The bytes of `values` as files hold them; copied only where the machine's own order is another.
+pub(crate) fn little_endian(values: &[f32]) -> Cow<'_, [u8]> {
+    if cfg!(target_endian = "little") {
+        Cow::Borrowed(bytemuck::cast_slice(values))
+    } else {
+        Cow::Owned(values.iter().flat_map(|value| value.to_le_bytes()).collect())
+    }
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {
@@ -34,6 +48,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn sha256_is_the_standard_one() {
+        // FIPS 180-4, the example "abc".
+        let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(sha256(b"abc"), expected);
+    }
+
+    #[test]
     fn the_fingerprint_is_that_of_the_sorted_bytes() {
         let tensor = |value: f32| (Shape::from([1]), vec![value]);
         let mut weights = Weights::from([("b".into(), tensor(2.0)), ("a".into(), tensor(1.0))]);
@@ -41,5 +62,19 @@ mod tests {
         assert_eq!(weights_sha256(&weights), expected);
         weights.insert("a.num_batches_tracked".into(), tensor(9.0));
         assert_eq!(weights_sha256(&weights), expected);
+    }
+
+    #[test]
+    fn the_order_of_the_tensors_does_not_matter_but_bytewise_names_do() {
+        // Bytewise: "B" < "a" < "a.b" < "a_b" < "é".
+        let values: Vec<[f32; 1]> = (0..5).map(|i| [i as f32]).collect();
+        let names = ["B", "a", "a.b", "a_b", "é"];
+        let expected = sha256(&values.concat().iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<_>>());
+        for rotation in 0..names.len() {
+            let mut tensors: Vec<(&str, &[f32])> =
+                names.into_iter().zip(values.iter().map(|v| &v[..])).collect();
+            tensors.rotate_left(rotation);
+            assert_eq!(weights_sha256_of(tensors), expected, "rotation {rotation}");
+        }
     }
 }

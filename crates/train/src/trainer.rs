@@ -312,15 +312,19 @@ impl Trainer {
         let shape = Shape::from([batch.labels.len(), c, h, w]);
         let rate =
             f64::from(self.recipe.optim.lr) * self.recipe.schedule.share(self.position.step, self.steps());
-        let loss =
-            self.training.step(&shape, &batch.images, &batch.labels, rate as f32, self.position.step)?;
-        loader.recycle(batch);
-        if !loss.is_finite() {
-            let step = self.position.step;
+        let step = self.position.step;
+        self.training.accumulate(&shape, &batch.images, &batch.labels, step, None)?;
+        let loss = self.training.loss(&shape);
+        if !self.training.is_finite(&shape) {
+            let culprit = self.training.first_not_finite(&shape, &batch.images, &batch.labels);
+            let culprit = culprit.unwrap_or("nothing when it is rerun").to_owned();
             return Err(Error::failed(format!(
-                "the loss of step {step} is {loss}; try a smaller --lr, or go on from the last checkpoint"
+                "step {step} makes numbers that are not finite, first in {culprit} (loss {loss}); \
+                 the last checkpoint is whole, try a smaller --lr"
             )));
         }
+        self.training.update(&shape, rate as f32, None);
+        loader.recycle(batch);
         self.position.step += 1;
         self.position.batch += 1;
         self.sums.epoch_loss += f64::from(loss);

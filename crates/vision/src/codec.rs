@@ -23,14 +23,42 @@ pub fn decode(bytes: &[u8]) -> Result<Image> {
     catch_unwind(|| decode_guarded(bytes)).unwrap_or_else(|_| Err(damaged("it upset the decoder")))
 }
 
+/// Height and width that [`decode`] would give, from the file's head alone; what follows is not looked at.
+///
+/// # Errors
+/// If the bytes are no image, of another kind or absurdly large.
+pub fn dimensions(bytes: &[u8]) -> Result<[usize; 2]> {
+    let head = || {
+        let mut decoder = open(bytes)?;
+        let (width, height) = decoder.dimensions();
+        let (width, height) = (width as usize, height as usize);
+        Ok(match decoder.orientation().map_err(unreadable)?.to_exif() {
+            5.. => [width, height],
+            _ => [height, width],
+        })
+    };
+    catch_unwind(head).unwrap_or_else(|_| Err(damaged("it upset the decoder")))
+}
+
 fn decode_guarded(bytes: &[u8]) -> Result<Image> {
+    let is_jpeg = image::guess_format(bytes).is_ok_and(|format| format == ImageFormat::Jpeg);
+    if is_jpeg && !jpeg_is_whole(bytes) {
+        return Err(damaged("it is cut off"));
+    }
+    let mut decoder = open(bytes)?;
+    let orientation = decoder.orientation().map_err(unreadable)?;
+    let mut decoded = DynamicImage::from_decoder(decoder).map_err(unreadable)?;
+    decoded.apply_orientation(orientation);
+    flatten(decoded)
+}
+
+/// A decoder for the bytes, if they are of a kind that is read and of a sane size.
+fn open(bytes: &[u8]) -> Result<impl ImageDecoder + '_> {
     let mut reader = ImageReader::new(Cursor::new(bytes))
         .with_guessed_format()
         .map_err(|e| Error::input(format!("cannot be read ({e})")))?;
     match reader.format() {
-        Some(ImageFormat::Png | ImageFormat::WebP) => {}
-        Some(ImageFormat::Jpeg) if jpeg_is_whole(bytes) => {}
-        Some(ImageFormat::Jpeg) => return Err(damaged("it is cut off")),
+        Some(ImageFormat::Png | ImageFormat::WebP | ImageFormat::Jpeg) => {}
         Some(other) => return Err(not_readable(&format!("it is {}", name(other)))),
         None if bytes.is_empty() => return Err(not_readable("it is empty")),
         None => return Err(not_readable("its first bytes are of no known kind")),
@@ -38,17 +66,14 @@ fn decode_guarded(bytes: &[u8]) -> Result<Image> {
     let mut limits = Limits::default();
     limits.max_alloc = Some(MOST_MEMORY);
     reader.limits(limits);
-    let mut decoder = reader.into_decoder().map_err(unreadable)?;
+    let decoder = reader.into_decoder().map_err(unreadable)?;
     let (width, height) = decoder.dimensions();
     if u64::from(width) * u64::from(height) > MOST_PIXELS || decoder.total_bytes() > MOST_MEMORY {
         return Err(Error::input(format!(
             "has {width}x{height} pixels, more than striate reads (2^28); make it smaller first"
         )));
     }
-    let orientation = decoder.orientation().map_err(unreadable)?;
-    let mut decoded = DynamicImage::from_decoder(decoder).map_err(unreadable)?;
-    decoded.apply_orientation(orientation);
-    flatten(decoded)
+    Ok(decoder)
 }
 
 /// To 8 bits without transparency; what is grey stays grey.

@@ -13,7 +13,7 @@ mod preprocessing;
 mod resize;
 
 pub use crate::image::Image;
-pub use codec::{decode, encode_png};
+pub use codec::{decode, dimensions, encode_png};
 pub use digit::Centre;
 pub use preprocessing::{Preprocessing, Step};
 pub use resize::{Filter, resize};

@@ -62,6 +62,8 @@ pub enum Step {
     Trim {
         /// Largest difference from it, in each channel.
         tolerance: u8,
+        /// An image with no side above this stays whole.
+        above: usize,
     },
     /// A drawing or photograph of one digit, bright on black, of the right size and in its place, as
     /// MNIST was made. An image that is of that form already comes out as it went in.
@@ -184,7 +186,8 @@ fn apply(step: &Step, image: &Image) -> Image {
         }
         Step::CentreCrop { height, width } => image.centred(width, height, 0),
         Step::Pad { height, width, value } => image.centred(width, height, value),
-        Step::Trim { tolerance } => trimmed(image, tolerance),
+        Step::Trim { above, .. } if w.max(h) <= above => image.clone(),
+        Step::Trim { tolerance, .. } => trimmed(image, tolerance),
         Step::Digit { ink, height, width, centre } => {
             let digit = centre_digit(image, Frame { ink, width, height, centre });
             if image.channels() == 3 { digit.to_rgb() } else { digit }
@@ -225,7 +228,7 @@ mod tests {
     fn all_steps() -> Vec<Step> {
         vec![
             Step::DarkBackground,
-            Step::Trim { tolerance: 12 },
+            Step::Trim { tolerance: 12, above: 28 },
             Step::ResizeShorter { size: 21, filter: Filter::Bilinear },
             Step::CentreCrop { height: 19, width: 20 },
             Step::Fit { height: 30, width: 20, filter: Filter::Nearest },
@@ -279,7 +282,7 @@ mod tests {
         }
         let steps = vec![
             Step::DarkBackground,
-            Step::Trim { tolerance: 12 },
+            Step::Trim { tolerance: 12, above: 28 },
             Step::Fit { height: 28, width: 28, filter: Filter::Bilinear },
         ];
         let image = form(steps).image(&image);

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use striate_vision::{Filter, Image, decode, resize};
+use striate_vision::{Filter, Image, decode, dimensions, resize};
 
 #[derive(Deserialize)]
 struct Figures {
@@ -86,6 +86,7 @@ fn images_are_turned_as_their_camera_was() {
     for (orientation, file) in figures().turned {
         let image = decode(&file).unwrap();
         let (w, h) = (image.width(), image.height());
+        assert_eq!(dimensions(&file).unwrap(), [h, w]);
         assert_eq!((w, h), if orientation > 4 { (8, 16) } else { (16, 8) }, "{orientation}");
         // A pixel of the middle of the side that is dark then.
         let dark = match orientation {

@@ -22,6 +22,7 @@ pub fn run(args: Train) -> Result<()> {
     let cpu = Cpu::new(args.compute.threads)?;
     let limits = Limits { steps: args.steps, any_isa: args.any_isa };
     let mut watcher = Watcher::new();
+    watcher.heed_signals().map_err(|e| Error::failed(format!("cannot listen to signals: {e}")))?;
     let trainer = match &args.resume {
         Some(folder) => {
             refuse_conflicts(&args)?;
@@ -51,6 +52,13 @@ pub fn run(args: Train) -> Result<()> {
     };
     let outcome = trainer.run(limits, &mut watcher)?;
     watcher.finish();
+    if watcher.was_stopped() && !outcome.finished {
+        let (step, run) = (outcome.steps, outcome.run.display());
+        return Err(Error::failed(format!(
+            "stopped by a signal at step {step}; go on with: striate train --resume {run}"
+        ))
+        .into());
+    }
     draw_curves(&outcome.run)?;
     if args.compute.json {
         return Ok(json::print(&as_json(&outcome, args.steps.is_some()))?);

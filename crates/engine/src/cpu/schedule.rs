@@ -7,7 +7,7 @@ use striate_graph::ops::Conv;
 use striate_graph::{Graph, Kind, Node, Op, Role, Segment, ValueId};
 use striate_kernels::isa::Isa;
 use striate_kernels::{Kernel, reorder};
-use striate_tensor::{ALIGNMENT, Access, Layout, Place, Region, Result, Shape};
+use striate_tensor::{ALIGNMENT, Access, DType, Layout, Place, Region, Result, Shape};
 
 use super::layout::{Choice, LaidOut};
 use super::memory::{Need, place};
@@ -95,6 +95,8 @@ impl Bound {
             writes = join_neighbours(writes);
         }
         writes.extend(scratch);
+        let is_float = |id: &&ValueId| graph.value(**id).dtype == DType::F32;
+        let made = self.node.outputs.iter().filter(is_float).map(|id| places.region(*id)).collect();
         let access = Access::new(reads, writes).map_err(|e| e.at(format!("step {}", self.node.name)))?;
         let bytes = access.regions().iter().map(|region| region.bytes.len() as u64).sum();
         let output = graph.value(self.node.outputs[0]);
@@ -109,6 +111,7 @@ impl Bound {
             name: self.node.name,
             kernel: self.kernel,
             access,
+            made,
         })
     }
 

@@ -1,0 +1,118 @@
+//! Runs that are killed, stopped, or run out of room go on to the same bits.
+
+mod common;
+
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use common::Folder;
+use striate_tensor::random::{Random, Stream};
+
+const RUN: [&str; 10] = [
+    "train",
+    "--epochs",
+    "3",
+    "--batch",
+    "16",
+    "--set",
+    "checkpoint.every_seconds=0.01",
+    "--seed",
+    "1",
+    "--json",
+];
+
+fn sha(result: &serde_json::Value) -> String {
+    result["weights_sha256"].as_str().unwrap().to_owned()
+}
+
+fn start(folder: &Folder, arguments: &[&str]) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_striate"))
+        .args(arguments)
+        .current_dir(folder.path(""))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+/// `STRIATE_KILLS` says how often; `scripts/kill-test.sh` asks for 200.
+#[test]
+fn killed_runs_end_in_the_same_bits() {
+    let kills: usize = std::env::var("STRIATE_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(10);
+    let folder = Folder::new("kill");
+    let expected = sha(&folder.json(&[&RUN[..9], &["--out", "whole"]].concat()));
+    let mut random = Random::new(1, Stream::Other, 0);
+    let (mut done, mut run, mut finished) = (0, 0, 0);
+    while done < kills {
+        let name = format!("run{run}");
+        let mut arguments: Vec<&str> = [&RUN[..9], &["--out", &name]].concat();
+        loop {
+            let mut child = start(&folder, &arguments);
+            std::thread::sleep(Duration::from_millis(20 + random.below(400) as u64));
+            if child.try_wait().unwrap().is_none() {
+                child.kill().unwrap();
+                done += 1;
+            }
+            child.wait().unwrap();
+            if !folder.path(&name).join("recipe.toml").is_file() {
+                // Killed before there was a run.
+                let _ = std::fs::remove_dir_all(folder.path(&name));
+                continue;
+            }
+            arguments = vec!["train", "--resume", &name];
+            let is_done = folder.path(&name).join("last.safetensors").is_file();
+            if is_done || done >= kills {
+                break;
+            }
+        }
+        assert_eq!(sha(&folder.json(&["train", "--resume", &name])), expected, "after {done} kills");
+        finished += 1;
+        run += 1;
+        std::fs::remove_dir_all(folder.path(&name)).unwrap();
+    }
+    assert!(finished > 0);
+}
+
+#[cfg(unix)]
+#[test]
+fn signals_stop_cleanly() {
+    let folder = Folder::new("signals");
+    for (name, signal) in [("int", "-INT"), ("term", "-TERM")] {
+        let long = [&["train", "--set", "train.epochs=300"][..], &RUN[3..9], &["--out", name]].concat();
+        let mut child = start(&folder, &long);
+        while !folder.path(name).join("checkpoints").is_dir() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let pid = child.id().to_string();
+        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+        assert_eq!(child.wait().unwrap().code(), Some(1), "{signal}");
+        assert!(folder.path(name).join("last.safetensors").is_file());
+        let stand = folder.json(&["train", "--resume", name, "--steps", "1"]);
+        assert!(stand["steps"].as_u64().unwrap() >= 1);
+    }
+}
+
+/// A limit on the size of files stands for a full disk: the run says so, the last checkpoint is whole.
+#[cfg(unix)]
+#[test]
+fn a_full_disk_is_said_and_loses_nothing() {
+    let folder = Folder::new("full");
+    folder.json(&[&RUN[..9], &["--out", "run", "--steps", "20"]].concat());
+    let program = env!("CARGO_BIN_EXE_striate");
+    let command = format!("ulimit -f 100; exec {program} train --resume run --steps 40");
+    let output = Command::new("bash").args(["-c", &command]).current_dir(folder.path("")).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("cannot write") && text.contains("state.safetensors"), "{text}");
+    let end = folder.json(&["train", "--resume", "run"]);
+    assert_eq!(sha(&end), sha(&folder.json(&[&RUN[..9], &["--out", "whole"]].concat())));
+}
+
+#[test]
+fn numbers_that_are_not_finite_are_named() {
+    let folder = Folder::new("nan");
+    let output = folder.run(&["train", "--lr", "1e30", "--out", "run", "--set", "schedule.warmup=0"]);
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("error: step ") && text.contains("not finite, first in "), "{text}");
+}

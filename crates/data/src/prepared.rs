@@ -1,0 +1,180 @@
+//! Images after the fixed steps of preprocessing: bytes with a table that makes numbers of them.
+
+use rayon::prelude::*;
+use striate_tensor::{Error, Result};
+use striate_vision::Preprocessing;
+
+use crate::split::write_planar;
+use crate::{Pixels, Split};
+
+/// Images as numbers, after the fixed steps of preprocessing.
+pub struct Prepared {
+    shape: [usize; 3],
+    pixels: PreparedPixels,
+    labels: Vec<i64>,
+    /// What a black pixel is.
+    fill: f32,
+}
+
+enum PreparedPixels {
+    /// Bytes, and for each channel the number that each byte stands for.
+    Bytes(Vec<u8>, Vec<[f32; 256]>),
+    Numbers(Vec<f32>),
+}
+
+impl Prepared {
+    /// The images of `split` after `preprocessing`.
+    ///
+    /// # Errors
+    /// If there are none, if preprocessing is asked for but the images are numbers already, if it is
+    /// faulty, or if images of different sizes come out of it.
+    pub fn new(split: &Split, preprocessing: Option<&Preprocessing>) -> Result<Prepared> {
+        if split.is_empty() {
+            return Err(Error::input("there are no images"));
+        }
+        let labels = split.labels.clone();
+        let preprocessing = match (preprocessing, &split.pixels) {
+            (None, Pixels::Numbers(numbers)) => {
+                let pixels = PreparedPixels::Numbers(numbers.clone());
+                return Ok(Prepared { shape: split.shape, pixels, labels, fill: 0.0 });
+            }
+            (Some(preprocessing), Pixels::Bytes(_)) => preprocessing,
+            (Some(_), Pixels::Numbers(_)) => {
+                return Err(Error::input("images that are numbers take no preprocessing"));
+            }
+            (None, Pixels::Bytes(_)) => return Err(Error::input("images of bytes need preprocessing")),
+        };
+        preprocessing.check()?;
+        let (shape, bytes) = stepped(split, preprocessing)?;
+        let value = |channel| std::array::from_fn(|byte| preprocessing.value(channel, byte as u8));
+        let tables: Vec<[f32; 256]> = (0..shape[0]).map(value).collect();
+        let fill = tables[0][0];
+        Ok(Prepared { shape, pixels: PreparedPixels::Bytes(bytes, tables), labels, fill })
+    }
+
+    /// Channels, height, width.
+    pub fn shape(&self) -> [usize; 3] {
+        self.shape
+    }
+
+    /// Number of images.
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Whether there are no images.
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+
+    /// The labels.
+    pub fn labels(&self) -> &[i64] {
+        &self.labels
+    }
+
+    /// What a black pixel is.
+    pub(crate) fn fill(&self) -> f32 {
+        self.fill
+    }
+
+    /// Image number `index` as numbers `[C, H, W]`.
+    ///
+    /// # Panics
+    /// If there is no such image, or `to` is not of an image's size.
+    pub fn write(&self, index: usize, to: &mut [f32]) {
+        let [c, h, w] = self.shape;
+        let size = c * h * w;
+        assert_eq!(to.len(), size, "an image has {size} values");
+        match &self.pixels {
+            PreparedPixels::Numbers(numbers) => to.copy_from_slice(&numbers[index * size..][..size]),
+            PreparedPixels::Bytes(bytes, tables) => {
+                let maps = bytes[index * size..][..size].chunks_exact(h * w);
+                for ((to, from), table) in to.chunks_exact_mut(h * w).zip(maps).zip(tables) {
+                    to.iter_mut().zip(from).for_each(|(to, byte)| *to = table[usize::from(*byte)]);
+                }
+            }
+        }
+    }
+}
+
+/// All images after the steps, `[N, C, H, W]`, with the shape of one.
+fn stepped(split: &Split, preprocessing: &Preprocessing) -> Result<([usize; 3], Vec<u8>)> {
+    let c = preprocessing.channels;
+    let one = |index: usize| preprocessing.image(&split.image(index).expect("images are bytes"));
+    let first = one(0);
+    let shape = [c, first.height(), first.width()];
+    let size: usize = shape.iter().product();
+    let total = size.checked_mul(split.len()).filter(|total| isize::try_from(*total).is_ok());
+    let total = total.ok_or_else(|| Error::input("the images are more than memory can hold"))?;
+    let mut bytes = vec![0; total];
+    let odd = bytes.par_chunks_exact_mut(size).enumerate().map(|(index, to)| {
+        let image = one(index);
+        let fits = (image.height(), image.width()) == (shape[1], shape[2]);
+        if fits {
+            write_planar(&image, to);
+        }
+        (!fits).then_some((index, image.width(), image.height()))
+    });
+    match odd.flatten_iter().min() {
+        Some((index, w, h)) => Err(Error::input(format!(
+            "preprocessing makes image {index} {w}x{h} but the first {}x{}; let it end with a fixed size",
+            first.width(),
+            first.height()
+        ))),
+        None => Ok((shape, bytes)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use striate_vision::Step;
+
+    use super::*;
+
+    fn form(steps: Vec<Step>) -> Preprocessing {
+        Preprocessing { channels: 3, steps, mean: vec![0.0, 0.5, 1.0], std: vec![0.5, 1.0, 2.0] }
+    }
+
+    fn split() -> Split {
+        let bytes = (0..2 * 3 * 2 * 3).map(|i| i * 7).collect();
+        Split { shape: [3, 2, 3], pixels: Pixels::Bytes(bytes), labels: vec![1, 0] }
+    }
+
+    #[test]
+    fn what_is_written_is_what_preprocessing_makes() {
+        let form = form(vec![Step::Pad { height: 4, width: 5, value: 9 }]);
+        let prepared = Prepared::new(&split(), Some(&form)).unwrap();
+        for index in 0..2 {
+            let (shape, expected) = form.apply(&split().image(index).unwrap());
+            assert_eq!(prepared.shape(), shape);
+            let mut values = vec![f32::NAN; expected.len()];
+            prepared.write(index, &mut values);
+            assert_eq!(values, expected);
+        }
+        assert_eq!(prepared.fill(), form.value(0, 0));
+    }
+
+    #[test]
+    fn images_of_different_sizes_are_refused_by_number() {
+        let mut images = vec![0u8; 2 * 9];
+        images[9 + 4] = 255;
+        images[..9].copy_from_slice(&[0, 0, 0, 0, 255, 255, 0, 255, 255]);
+        let split = Split { shape: [1, 3, 3], pixels: Pixels::Bytes(images), labels: vec![0, 0] };
+        let error = Prepared::new(&split, Some(&form(vec![Step::Trim { tolerance: 3, above: 0 }])));
+        let text = error.err().unwrap().to_string();
+        assert!(text.contains("image 1 1x1") && text.contains("2x2"), "{text}");
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        let numbers = Split { shape: [1, 1, 1], pixels: Pixels::Numbers(vec![1.0]), labels: vec![0] };
+        let none = Split { shape: [1, 1, 1], pixels: Pixels::Numbers(vec![]), labels: vec![] };
+        let faulty = Preprocessing { std: vec![0.0; 3], ..form(vec![]) };
+        for (split, form) in
+            [(&numbers, Some(form(vec![]))), (&none, None), (&split(), None), (&split(), Some(faulty))]
+        {
+            assert!(Prepared::new(split, form.as_ref()).err().unwrap().is_input());
+        }
+        assert_eq!(Prepared::new(&numbers, None).unwrap().labels(), [0]);
+    }
+}

@@ -1,0 +1,227 @@
+//! A part of a data set: images of one size with their labels; parts of parts.
+
+use striate_tensor::random::{Random, Stream};
+use striate_tensor::{Error, Result};
+use striate_vision::Image;
+
+/// The pixels of a split.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Pixels {
+    /// Bytes, `[N, C, H, W]`; preprocessing makes numbers of them.
+    Bytes(Vec<u8>),
+    /// Numbers, `[N, C, H, W]`, used as they are.
+    Numbers(Vec<f32>),
+}
+
+/// Images with labels.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Split {
+    /// Channels, height, width of every image.
+    pub shape: [usize; 3],
+    /// The images.
+    pub pixels: Pixels,
+    /// A class for each image.
+    pub labels: Vec<i64>,
+}
+
+/// Images of each class.
+pub type ClassCounts = Vec<usize>;
+
+impl Split {
+    /// Number of images.
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Whether there are no images.
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+
+    /// Checks that pixels and labels fit each other and the number of classes.
+    ///
+    /// # Errors
+    /// If they do not.
+    pub fn check(&self, classes: usize) -> Result<()> {
+        let size: usize = self.shape.iter().product();
+        let present = match &self.pixels {
+            Pixels::Bytes(bytes) => bytes.len(),
+            Pixels::Numbers(numbers) => numbers.len(),
+        };
+        if size * self.len() != present {
+            let (images, labels) = (present / size.max(1), self.len());
+            return Err(Error::input(format!("there are {images} images but {labels} labels")));
+        }
+        match self.labels.iter().position(|label| !(0..classes as i64).contains(label)) {
+            Some(at) => {
+                let label = self.labels[at];
+                Err(Error::input(format!(
+                    "image {at} has the label {label}, but there are {classes} classes"
+                )))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// The images at `indices`, in that order.
+    #[must_use]
+    pub fn select(&self, indices: &[usize]) -> Split {
+        let size: usize = self.shape.iter().product();
+        fn pick<T: Copy>(all: &[T], size: usize, indices: &[usize]) -> Vec<T> {
+            indices.iter().flat_map(|i| all[i * size..(i + 1) * size].iter().copied()).collect()
+        }
+        let pixels = match &self.pixels {
+            Pixels::Bytes(bytes) => Pixels::Bytes(pick(bytes, size, indices)),
+            Pixels::Numbers(numbers) => Pixels::Numbers(pick(numbers, size, indices)),
+        };
+        Split { shape: self.shape, pixels, labels: indices.iter().map(|i| self.labels[*i]).collect() }
+    }
+
+    /// Two parts with the same shares of every class: `share` of each class goes to the second, chosen
+    /// by `seed`.
+    pub fn stratified(&self, share: f64, seed: u64) -> (Split, Split) {
+        let classes = self.labels.iter().max().map_or(0, |label| *label as usize + 1);
+        let mut second = vec![false; self.len()];
+        for class in 0..classes {
+            let mut members: Vec<usize> =
+                (0..self.len()).filter(|i| self.labels[*i] == class as i64).collect();
+            Random::new(seed, Stream::Split, class as u64).shuffle(&mut members);
+            let count = (members.len() as f64 * share.clamp(0.0, 1.0)).round() as usize;
+            members[..count].iter().for_each(|i| second[*i] = true);
+        }
+        let side = |wanted: bool| (0..self.len()).filter(|i| second[*i] == wanted).collect::<Vec<_>>();
+        (self.select(&side(false)), self.select(&side(true)))
+    }
+
+    /// Images of each class.
+    pub fn counts(&self, classes: usize) -> ClassCounts {
+        let mut counts = vec![0; classes];
+        self.labels.iter().for_each(|label| counts[*label as usize] += 1);
+        counts
+    }
+
+    /// Image number `index`, if pixels are bytes.
+    pub fn image(&self, index: usize) -> Option<Image> {
+        let Pixels::Bytes(bytes) = &self.pixels else { return None };
+        let [c, h, w] = self.shape;
+        let planar = &bytes[index * c * h * w..(index + 1) * c * h * w];
+        let interleaved = (0..h * w).flat_map(|i| (0..c).map(move |k| planar[k * h * w + i])).collect();
+        Image::new(w, h, c, interleaved).ok()
+    }
+
+    /// Mean and deviation of each channel, bytes counting from 0 to 1.
+    pub fn moments(&self) -> (Vec<f32>, Vec<f32>) {
+        let [c, h, w] = self.shape;
+        let count = (self.len() * h * w).max(1) as f64;
+        let sums: Vec<[f64; 2]> = (0..c).map(|channel| self.sums(channel)).collect();
+        let deviation = |[sum, squares]: [f64; 2]| (squares / count - (sum / count).powi(2)).max(0.0).sqrt();
+        let means = sums.iter().map(|[sum, _]| (sum / count) as f32);
+        (means.collect(), sums.iter().map(|s| deviation(*s) as f32).collect())
+    }
+
+    /// Sum and sum of squares of one channel; of bytes exact, whatever their number.
+    fn sums(&self, channel: usize) -> [f64; 2] {
+        let [c, h, w] = self.shape;
+        fn maps<T>(all: &[T], c: usize, area: usize, channel: usize) -> impl Iterator<Item = &[T]> {
+            all.chunks_exact(area.max(1)).skip(channel).step_by(c.max(1))
+        }
+        match &self.pixels {
+            Pixels::Bytes(bytes) => {
+                let mut sums = [0u64; 2];
+                for byte in maps(bytes, c, h * w, channel).flatten().map(|byte| u64::from(*byte)) {
+                    sums = [sums[0] + byte, sums[1] + byte * byte];
+                }
+                [sums[0] as f64 / 255.0, sums[1] as f64 / (255.0 * 255.0)]
+            }
+            Pixels::Numbers(numbers) => {
+                let mut sums = [0.0; 2];
+                for number in maps(numbers, c, h * w, channel).flatten().map(|x| f64::from(*x)) {
+                    sums = [sums[0] + number, sums[1] + number * number];
+                }
+                sums
+            }
+        }
+    }
+}
+
+/// The bytes of an image, channel by channel: `[C, H, W]`.
+pub(crate) fn write_planar(image: &Image, to: &mut [u8]) {
+    let c = image.channels();
+    let area = image.width() * image.height();
+    for (channel, map) in to.chunks_exact_mut(area).enumerate() {
+        let bytes = image.pixels().iter().skip(channel).step_by(c);
+        map.iter_mut().zip(bytes).for_each(|(to, byte)| *to = *byte);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn split(labels: Vec<i64>) -> Split {
+        let pixels = Pixels::Numbers((0..labels.len()).map(|i| i as f32).collect());
+        Split { shape: [1, 1, 1], pixels, labels }
+    }
+
+    fn numbers(split: &Split) -> &[f32] {
+        let Pixels::Numbers(numbers) = &split.pixels else { panic!("numbers were put in") };
+        numbers
+    }
+
+    proptest! {
+        #[test]
+        fn a_stratified_split_shares_every_class(
+            labels in prop::collection::vec(0i64..5, 0..120), share in 0.0f64..=1.0, seed in 0u64..50,
+        ) {
+            let whole = split(labels);
+            let (first, second) = whole.stratified(share, seed);
+            let mut all: Vec<f32> = numbers(&first).iter().chain(numbers(&second)).copied().collect();
+            all.sort_by(f32::total_cmp);
+            prop_assert_eq!(&all[..], numbers(&whole));
+            for (total, part) in whole.counts(5).into_iter().zip(second.counts(5)) {
+                prop_assert!((total as f64 * share - part as f64).abs() <= 0.5 + 1e-9);
+            }
+            for part in [&first, &second] {
+                prop_assert!(numbers(part).is_sorted());
+                prop_assert!(numbers(part).iter().zip(&part.labels).all(|(i, l)| whole.labels[*i as usize] == *l));
+            }
+            prop_assert_eq!(whole.stratified(share, seed), (first, second));
+        }
+    }
+
+    #[test]
+    fn another_seed_chooses_others() {
+        let whole = split((0..100).map(|i| i % 3).collect());
+        assert_ne!(whole.stratified(0.2, 0), whole.stratified(0.2, 1));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        split(vec![0, 4]).check(5).unwrap();
+        assert!(split(vec![0, 5]).check(5).unwrap_err().to_string().contains("image 1 has the label 5"));
+        assert!(split(vec![-1]).check(5).is_err());
+        let short = Split { shape: [2, 1, 1], ..split(vec![0, 1]) };
+        assert!(short.check(5).unwrap_err().to_string().contains("1 images but 2 labels"));
+    }
+
+    #[test]
+    fn moments_are_those_of_each_channel() {
+        let pixels = Pixels::Bytes(vec![0, 255, 51, 51, 255, 0, 51, 51]);
+        let bytes = Split { shape: [2, 1, 2], pixels, labels: vec![0, 0] };
+        assert_eq!(bytes.moments(), (vec![0.5, 0.2], vec![0.5, 0.0]));
+        let numbers =
+            Split { shape: [1, 1, 1], pixels: Pixels::Numbers(vec![-3.0, 5.0]), labels: vec![0, 0] };
+        assert_eq!(numbers.moments(), (vec![1.0], vec![4.0]));
+    }
+
+    #[test]
+    fn an_image_comes_out_as_it_was_put_in() {
+        let image = Image::new(3, 2, 3, (0..18).collect()).unwrap();
+        let mut bytes = vec![0; 36];
+        write_planar(&image, &mut bytes[18..]);
+        let split = Split { shape: [3, 2, 3], pixels: Pixels::Bytes(bytes), labels: vec![0, 0] };
+        assert_eq!(split.image(1), Some(image));
+    }
+}

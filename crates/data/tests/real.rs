@@ -1,0 +1,84 @@
+//! The real files of MNIST and Fashion-MNIST, where they have been fetched.
+
+use striate_data::{Dataset, MnistKind, Pixels, Prepared, Spec, Split, data_folder, get};
+
+/// The data set, or a line that says that it is skipped.
+fn fetched(kind: MnistKind, test: &str) -> Option<Dataset> {
+    let folder = data_folder().unwrap().join(kind.name());
+    if !folder.is_dir() {
+        let what = format!("{} is missing; run scripts/fetch-data.sh", kind.name());
+        striate_testkit::missing_data(test, &what);
+        return None;
+    }
+    Some(striate_data::load(&Spec::Mnist(kind)).unwrap())
+}
+
+const BOTH: [MnistKind; 2] = [MnistKind::Mnist, MnistKind::FashionMnist];
+
+/// Counts of the classes, first labels, and the sum of all pixels of the training images are those of the
+/// published files.
+#[test]
+fn the_published_files_are_read() {
+    for (kind, first, sum) in [
+        (MnistKind::Mnist, [5, 0, 4, 1, 9], 1_567_298_545u64),
+        (MnistKind::FashionMnist, [9, 0, 0, 3, 0], 3_431_114_169),
+    ] {
+        let Some(set) = fetched(kind, "the_published_files_are_read") else { continue };
+        let test = set.test.as_ref().unwrap();
+        assert_eq!((set.train.len(), test.len(), set.train.shape), (60_000, 10_000, [1, 28, 28]));
+        assert_eq!(set.train.labels[..5], first);
+        let Pixels::Bytes(bytes) = &set.train.pixels else { panic!("images are bytes") };
+        assert_eq!(bytes.iter().map(|byte| u64::from(*byte)).sum::<u64>(), sum);
+        let counts = test.counts(10);
+        match kind {
+            MnistKind::Mnist => assert_eq!(counts, [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]),
+            MnistKind::FashionMnist => assert_eq!(counts, [1000; 10]),
+        }
+    }
+}
+
+#[test]
+fn mean_and_deviation_are_those_of_the_padded_training_images() {
+    for kind in BOTH {
+        let Some(set) = fetched(kind, "mean_and_deviation") else { continue };
+        let prepared = Prepared::new(&set.train, set.preprocessing.as_ref()).unwrap();
+        assert_eq!(prepared.shape(), [1, 32, 32]);
+        let mut image = vec![0.0f32; 1024];
+        let (mut sum, mut squares) = (0.0f64, 0.0f64);
+        for index in 0..prepared.len() {
+            prepared.write(index, &mut image);
+            sum += image.iter().map(|x| f64::from(*x)).sum::<f64>();
+            squares += image.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>();
+        }
+        let count = (prepared.len() * 1024) as f64;
+        let (mean, deviation) = (sum / count, (squares / count - (sum / count).powi(2)).sqrt());
+        assert!(mean.abs() < 5e-4 && (deviation - 1.0).abs() < 5e-4, "{}: {mean} {deviation}", kind.name());
+    }
+}
+
+/// Images of the set that come as pictures reach the network as they do in training.
+#[test]
+fn its_own_images_are_pictures_that_stay_as_they_are() {
+    for kind in BOTH {
+        let Some(set) = fetched(kind, "its_own_images") else { continue };
+        let test: &Split = set.test.as_ref().unwrap();
+        let [own, foreign] = [&set.preprocessing, &set.predict].map(|form| form.as_ref().unwrap());
+        let far = |index: &usize| {
+            let image = test.image(*index).unwrap();
+            let (a, b) = (own.image(&image), foreign.image(&image));
+            a.pixels().iter().zip(b.pixels()).any(|(a, b)| a.abs_diff(*b) > 2)
+        };
+        let count = (0..test.len()).filter(far).count();
+        assert!(count < 20, "{}: {count} of {} change", kind.name(), test.len());
+    }
+}
+
+/// What was stored is what is asked for again: the folder of the data serves as source.
+#[test]
+fn files_of_a_wrong_checksum_are_refused() {
+    for (kind, other) in [(BOTH[0], BOTH[1]), (BOTH[1], BOTH[0])] {
+        let Some(_) = fetched(kind, "files_of_a_wrong_checksum") else { continue };
+        let error = get(other, &data_folder().unwrap().join(kind.name())).unwrap_err();
+        assert!(error.is_input() && error.to_string().contains("MD5"), "{error}");
+    }
+}

@@ -1,0 +1,156 @@
+//! The header of a safetensors file, checked before any tensor is made.
+//!
+//! The crate `safetensors` lets the last of two equal names win and adds up places without a look at the
+//! file's length; here a name stands once, and each tensor's place and size are held against the file.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+
+use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
+use serde::{Deserialize, Serialize};
+use striate_tensor::{Error, Result, Shape};
+
+/// The name under which the header holds text instead of a tensor.
+pub(crate) const METADATA: &str = "__metadata__";
+/// Headers above this size are refused, by the crate as well.
+pub(crate) const LARGEST_HEADER: usize = 100_000_000;
+
+/// What the header says of a tensor; fields in the order in which they are written.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Info {
+    /// First byte and the one after the last, counted from the end of the header.
+    pub data_offsets: (usize, usize),
+    pub dtype: String,
+    pub shape: Vec<usize>,
+}
+
+/// A header whose tensors lie inside the file and have the size of their shape.
+#[derive(Debug, Default)]
+pub(crate) struct Header {
+    pub metadata: HashMap<String, String>,
+    pub tensors: Vec<(String, Info)>,
+}
+
+impl Header {
+    /// The header of the file `bytes`. Gaps and overlaps are left to the crate.
+    pub fn read(bytes: &[u8]) -> Result<Header> {
+        let Some((length, rest)) = bytes.split_first_chunk() else {
+            return Err(damaged("it is shorter than 8 bytes"));
+        };
+        let length = u64::from_le_bytes(*length);
+        let fits = |length: &usize| *length <= LARGEST_HEADER && *length <= rest.len();
+        let Some(length) = usize::try_from(length).ok().filter(fits) else {
+            return Err(damaged(format!("a header of {length} bytes in {}", bytes.len())));
+        };
+        let (text, data) = rest.split_at(length);
+        let header: Header = serde_json::from_slice(text).map_err(|e| damaged(format!("header: {e}")))?;
+        header.tensors.iter().try_for_each(|(name, info)| check(name, info, data.len()))?;
+        Ok(header)
+    }
+}
+
+/// A file that is not what it should be; the cause is brought to one line of bounded length.
+pub(crate) fn damaged(cause: impl fmt::Display) -> Error {
+    Error::input(format!("is no whole safetensors file ({})", shown(&cause.to_string())))
+}
+
+/// Text out of a file, fit for a message.
+fn shown(text: &str) -> String {
+    let line = |c: char| if c.is_control() { ' ' } else { c };
+    let mut short: String = text.chars().take(200).map(line).collect();
+    if short.len() < text.len() {
+        short.push('…');
+    }
+    short
+}
+
+/// Checks that a tensor's type is read here, and that its place is in the data and as large as its shape.
+fn check(name: &str, info: &Info, available: usize) -> Result<()> {
+    let shown = shown(name);
+    let size = match info.dtype.as_str() {
+        "F32" => 4,
+        "F16" | "BF16" => 2,
+        "I64" if name.ends_with("num_batches_tracked") => 8,
+        other => {
+            return Err(Error::input(format!(
+                "tensor {shown} is of type {}; F32, F16 and BF16 are read, save it as one of them",
+                self::shown(other)
+            )));
+        }
+    };
+    let (begin, end) = info.data_offsets;
+    if begin > end || end > available {
+        return Err(damaged(format!("tensor {shown} at bytes {begin} to {end} of {available}")));
+    }
+    let shape = Shape::new(info.shape.clone());
+    let needed = shape.checked_len().ok().and_then(|elements| elements.checked_mul(size));
+    if needed != Some(end - begin) {
+        let what = format!("tensor {shown}: {} bytes for {} {shape}", end - begin, info.dtype);
+        return Err(damaged(what));
+    }
+    Ok(())
+}
+
+impl<'de> Deserialize<'de> for Header {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Header, D::Error> {
+        deserializer.deserialize_map(HeaderVisitor)
+    }
+}
+
+struct HeaderVisitor;
+
+impl<'de> Visitor<'de> for HeaderVisitor {
+    type Value = Header;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("an object of tensors")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Header, A::Error> {
+        let mut header = Header::default();
+        let mut seen = HashSet::new();
+        while let Some(name) = map.next_key::<String>()? {
+            if !seen.insert(name.clone()) {
+                return Err(A::Error::custom(format!("{name} stands there twice")));
+            }
+            if name == METADATA {
+                header.metadata = map.next_value::<Option<Texts>>()?.unwrap_or_default().0;
+            } else {
+                let info = map.next_value().map_err(|e| A::Error::custom(format!("tensor {name}: {e}")))?;
+                header.tensors.push((name, info));
+            }
+        }
+        Ok(header)
+    }
+}
+
+/// Text by key, each key once.
+#[derive(Default)]
+struct Texts(HashMap<String, String>);
+
+impl<'de> Deserialize<'de> for Texts {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Texts, D::Error> {
+        deserializer.deserialize_map(TextsVisitor)
+    }
+}
+
+struct TextsVisitor;
+
+impl<'de> Visitor<'de> for TextsVisitor {
+    type Value = Texts;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("an object of text")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Texts, A::Error> {
+        let mut texts = HashMap::new();
+        while let Some((key, text)) = map.next_entry::<String, String>()? {
+            if texts.contains_key(&key) {
+                return Err(A::Error::custom(format!("metadata {key} stands there twice")));
+            }
+            texts.insert(key, text);
+        }
+        Ok(Texts(texts))
+    }
+}

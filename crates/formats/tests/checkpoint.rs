@@ -1,0 +1,288 @@
+//! Checkpoints: bit-exact, found after any crash, and refused when a single bit is wrong.
+
+use std::cell::RefCell;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use common::Folder;
+use striate_formats::{Checkpoint, Checkpoints, Disk, Position, Storage, Weights};
+use striate_tensor::Shape;
+
+mod common;
+
+const FILES: [&str; 2] = ["state.safetensors", "manifest.json"];
+
+fn checkpoint(step: u64) -> Checkpoint {
+    let values = (0..6).map(|i| i as f32 + step as f32).collect();
+    Checkpoint {
+        position: Position { seed: u64::MAX, epoch: 2, batch: 3, step },
+        isa: "avx2".into(),
+        extra: serde_json::json!({"best": 1e-9, "loss": 0.1, "text": "a\nä", "count": i64::MIN}),
+        state: Weights::from([
+            ("a".into(), (Shape::from([2, 3]), values)),
+            ("a.momentum".into(), (Shape::from([0, 3]), vec![])),
+        ]),
+    }
+}
+
+fn step(run: &Folder, step: u64) -> PathBuf {
+    run.path().join(format!("checkpoints/step-{step:09}"))
+}
+
+fn kept(run: &Folder) -> Vec<String> {
+    let entries = fs::read_dir(run.path().join("checkpoints")).unwrap();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn the_last_is_found_and_old_ones_go() {
+    let run = Folder::new("keep");
+    let checkpoints = Checkpoints::new(run.path(), 2);
+    assert_eq!(checkpoints.latest().unwrap(), None);
+    for step in [1, 2, 10] {
+        checkpoints.save(&checkpoint(step)).unwrap();
+    }
+    assert_eq!(checkpoints.latest().unwrap(), Some(checkpoint(10)));
+    assert_eq!(kept(&run), ["step-000000002", "step-000000010"]);
+    fs::remove_file(step(&run, 10).join("manifest.json")).unwrap();
+    assert_eq!(checkpoints.latest().unwrap(), Some(checkpoint(2)), "without a manifest it does not count");
+}
+
+#[test]
+fn unfinished_ones_go_and_take_no_place_of_whole_ones() {
+    let run = Folder::new("unfinished");
+    let checkpoints = Checkpoints::new(run.path(), 2);
+    for step in [1, 2, 9] {
+        checkpoints.save(&checkpoint(step)).unwrap();
+        if step != 1 {
+            fs::remove_file(self::step(&run, step).join("manifest.json")).unwrap();
+        }
+    }
+    fs::write(run.path().join("checkpoints/step-notes"), "of a person").unwrap();
+    checkpoints.save(&checkpoint(3)).unwrap();
+    assert_eq!(kept(&run), ["step-000000001", "step-000000003", "step-notes"]);
+}
+
+#[test]
+fn steps_are_ordered_as_numbers() {
+    let run = Folder::new("order");
+    let checkpoints = Checkpoints::new(run.path(), 2);
+    for step in [99_999_999, 999_999_999, 1_000_000_000] {
+        checkpoints.save(&checkpoint(step)).unwrap();
+    }
+    assert_eq!(checkpoints.latest().unwrap(), Some(checkpoint(1_000_000_000)));
+    assert_eq!(kept(&run), ["step-1000000000", "step-999999999"]);
+}
+
+#[test]
+fn every_bit_survives() {
+    let run = Folder::new("bits");
+    let bits = [0, 1, 0x8000_0000, 0x7f80_0000, 0x7f80_0001, 0x7fc0_1234, 0xffff_ffff, 0x0000_0001];
+    let values: Vec<f32> = bits.into_iter().map(f32::from_bits).collect();
+    let extra = serde_json::json!({"i": i64::MIN, "u": u64::MAX, "f": [0.1, 1.0 / 3.0, -0.0, 5e-324]});
+    let position = Position { seed: u64::MAX, epoch: u64::MAX, batch: (1 << 53) + 1, step: u64::MAX };
+    let state = Weights::from([("a".into(), (Shape::from([8]), values))]);
+    let saved = Checkpoint { position, isa: "ä\"".into(), extra, state };
+    let checkpoints = Checkpoints::new(run.path(), 1);
+    checkpoints.save(&saved).unwrap();
+    let found = checkpoints.latest().unwrap().unwrap();
+    assert_eq!((found.position, &found.isa), (saved.position, &saved.isa));
+    assert_eq!(found.extra.to_string(), saved.extra.to_string());
+    assert_eq!(found.state["a"].1.iter().map(|v| v.to_bits()).collect::<Vec<_>>(), bits);
+    let empty = Checkpoint { state: Weights::new(), ..checkpoint(1) };
+    let run = Folder::new("empty");
+    let checkpoints = Checkpoints::new(run.path(), 1);
+    checkpoints.save(&empty).unwrap();
+    assert_eq!(checkpoints.latest().unwrap(), Some(empty));
+}
+
+/// Calls `check` with `good` cut off at every length, and with two flipped bits of each byte, one at a
+/// time: the one that makes a letter small or large, and one that moves on from byte to byte.
+fn damages(good: &[u8], mut check: impl FnMut(&[u8], &str)) {
+    for index in 0..good.len() {
+        for bit in [5, index % 8] {
+            let mut bad = good.to_vec();
+            bad[index] ^= 1 << bit;
+            check(&bad, &format!("bit {bit} of byte {index}"));
+        }
+    }
+    (0..good.len()).for_each(|cut| check(&good[..cut], &format!("cut at {cut}")));
+    check(&[good, b"\n"].concat(), "longer");
+}
+
+#[test]
+fn a_flipped_bit_in_any_byte_and_every_cut_is_noticed() {
+    let run = Folder::new("flip");
+    let checkpoints = Checkpoints::new(run.path(), 3);
+    checkpoints.save(&checkpoint(1)).unwrap();
+    checkpoints.save(&checkpoint(2)).unwrap();
+    for name in FILES {
+        let path = step(&run, 2).join(name);
+        let good = fs::read(&path).unwrap();
+        damages(&good, |bad, how| {
+            fs::write(&path, bad).unwrap();
+            let error = checkpoints.latest().expect_err(how);
+            let line = error.to_string();
+            let named = ["step-000000002", name, "step-000000001"].iter().all(|part| line.contains(part));
+            assert!(error.is_input() && named && !line.contains('\n'), "{how}: {line}");
+        });
+        fs::write(&path, good).unwrap();
+    }
+    assert_eq!(checkpoints.latest().unwrap(), Some(checkpoint(2)));
+    fs::remove_file(step(&run, 2).join("state.safetensors")).unwrap();
+    assert!(checkpoints.latest().unwrap_err().is_input());
+}
+
+#[test]
+fn a_damaged_only_checkpoint_says_that_none_is_before_it() {
+    let run = Folder::new("only");
+    let checkpoints = Checkpoints::new(run.path(), 3);
+    checkpoints.save(&checkpoint(1)).unwrap();
+    fs::write(step(&run, 1).join("manifest.json"), "{}").unwrap();
+    assert!(checkpoints.latest().unwrap_err().to_string().contains("none before it"));
+}
+
+/// What a [`Faulty`] disk does after its last good operation.
+#[derive(Clone, Copy, PartialEq, Debug)]
+enum Fault {
+    /// Nothing happens any more, as when the power is cut.
+    Crash,
+    /// One operation is refused, the next ones work.
+    Once,
+}
+
+/// A disk that fails after `left` operations and keeps a list of them.
+struct Faulty {
+    left: RefCell<usize>,
+    fault: Fault,
+    done: Rc<RefCell<Vec<String>>>,
+}
+
+impl Faulty {
+    fn new(left: usize, fault: Fault) -> (Faulty, Rc<RefCell<Vec<String>>>) {
+        let done = Rc::default();
+        (Faulty { left: RefCell::new(left), fault, done: Rc::clone(&done) }, done)
+    }
+
+    fn attempt(
+        &self,
+        what: &str,
+        path: &Path,
+        fails: impl FnOnce(),
+        works: impl FnOnce() -> io::Result<()>,
+    ) -> io::Result<()> {
+        let mut left = self.left.borrow_mut();
+        if *left == 0 {
+            if self.fault == Fault::Once {
+                *left = usize::MAX;
+            }
+            fails();
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        *left -= 1;
+        let name = path.file_name().unwrap().to_string_lossy();
+        self.done.borrow_mut().push(format!("{what} {name}"));
+        works()
+    }
+}
+
+impl Storage for Faulty {
+    fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        // Half of the file may be there.
+        let fails = || fs::write(path, &bytes[..bytes.len() / 2]).unwrap();
+        self.attempt("write", path, fails, || Disk.write(path, bytes))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.attempt("rename", to, || (), || Disk.rename(from, to))
+    }
+
+    fn sync_folder(&self, folder: &Path) -> io::Result<()> {
+        self.attempt("sync", folder, || (), || Disk.sync_folder(folder))
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.attempt("remove", path, || (), || Disk.remove(path))
+    }
+}
+
+/// Saves `next` after `before` on disks that fail ever later, until one lets it through; afterwards there
+/// is always the old checkpoint or the new one, and the run can go on.
+fn survive(before: &[Checkpoint], next: &Checkpoint, fault: Fault) {
+    for good in 0.. {
+        let run = Folder::new(&format!("fault-{fault:?}-{}-{}", before.len(), next.position.step));
+        let checkpoints = Checkpoints::new(run.path(), 2);
+        before.iter().for_each(|checkpoint| checkpoints.save(checkpoint).unwrap());
+        let (storage, _) = Faulty::new(good, fault);
+        let saved = Checkpoints::with_storage(run.path(), 2, storage).save(next);
+        let found = checkpoints.latest().unwrap_or_else(|e| panic!("after {good} operations: {e}"));
+        let known = found.as_ref().is_none_or(|found| found == next || before.contains(found));
+        assert!(known && (found.is_some() || before.len() < 2), "after {good} operations");
+        if let Err(error) = &saved {
+            assert!(!error.is_input() && error.to_string().contains("step-"), "{error}");
+        } else {
+            assert_eq!(found.as_ref(), Some(next));
+        }
+        checkpoints.save(next).unwrap();
+        assert_eq!(checkpoints.latest().unwrap().as_ref(), Some(next));
+        assert!(kept(&run).len() <= 2);
+        let mut files: Vec<_> = fs::read_dir(step(&run, next.position.step))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        files.sort();
+        assert_eq!(files, ["manifest.json", "state.safetensors"], "after {good} operations");
+        if saved.is_ok() {
+            assert!(good >= 8, "only {good} operations: folders are not synced");
+            return;
+        }
+    }
+}
+
+#[test]
+fn a_fault_at_any_operation_leaves_the_old_or_the_new_checkpoint() {
+    let mut again = checkpoint(2);
+    again.state.get_mut("a").unwrap().1[0] = -1.0;
+    for fault in [Fault::Crash, Fault::Once] {
+        survive(&[], &checkpoint(1), fault);
+        survive(&[checkpoint(1)], &checkpoint(2), fault);
+        survive(&[checkpoint(1), checkpoint(2)], &checkpoint(3), fault);
+        // The same step with another state.
+        survive(&[checkpoint(1), checkpoint(2)], &again, fault);
+    }
+}
+
+#[test]
+fn a_checkpoint_is_not_written_over_its_twin() {
+    let run = Folder::new("twin");
+    Checkpoints::new(run.path(), 2).save(&checkpoint(1)).unwrap();
+    let (storage, done) = Faulty::new(usize::MAX, Fault::Crash);
+    Checkpoints::with_storage(run.path(), 2, storage).save(&checkpoint(1)).unwrap();
+    assert!(done.borrow().is_empty(), "{:?}", done.borrow());
+}
+
+#[test]
+fn everything_is_on_the_disk_before_the_manifest_is() {
+    let run = Folder::new("sequence");
+    let (storage, done) = Faulty::new(usize::MAX, Fault::Crash);
+    Checkpoints::with_storage(run.path(), 2, storage).save(&checkpoint(1)).unwrap();
+    let run = run.path().file_name().unwrap().to_string_lossy().into_owned();
+    let expected = [
+        &format!("sync {run}"),
+        "sync checkpoints",
+        "remove manifest.json",
+        "sync step-000000001",
+        "write state.safetensors.part",
+        "rename state.safetensors",
+        "sync step-000000001",
+        "write manifest.json.part",
+        "rename manifest.json",
+        "sync step-000000001",
+    ];
+    assert_eq!(*done.borrow(), expected);
+}

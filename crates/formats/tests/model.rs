@@ -1,0 +1,169 @@
+//! The model file: all of it comes back, and what does not belong together is refused in one line.
+
+use std::collections::HashMap;
+
+use serde_json::json;
+use striate_formats::{
+    Data, Evaluation, Golden, ModelFile, Weights, check_weights, read_safetensors, read_safetensors_bytes,
+    safetensors_bytes,
+};
+use striate_graph::{Builder, Network};
+use striate_tensor::Shape;
+
+mod common;
+
+fn network() -> Network {
+    let net = Builder::new("small", [1, 4, 4]);
+    let x = net.input().conv(2, 3).named("conv1").batch_norm().relu().flatten().linear(3).named("fc");
+    x.finish().unwrap()
+}
+
+fn weights() -> Weights {
+    let filled = |(name, shape): (String, Shape)| {
+        let values = (0..shape.numel()).map(|i| i as f32 - 0.25).collect();
+        (name, (shape, values))
+    };
+    network().variables().unwrap().into_iter().map(filled).collect()
+}
+
+fn model() -> ModelFile {
+    ModelFile {
+        network: network(),
+        classes: ["Hund", "chat", "猫"].map(String::from).to_vec(),
+        preprocessing: json!({"mean": [0.1, 1e-9], "resize": null}),
+        predict: json!([]),
+        evaluation: Some(Evaluation {
+            part: "test".into(),
+            n: 359,
+            top1_error: 1.0 / 3.0,
+            top5_error: 0.0,
+            loss: 1e-7,
+        }),
+        data: Some(Data { spec: "digits".into(), fingerprint: "00ff".into() }),
+        recipe: Some("[optim]\nlr = 0.1\n".into()),
+        golden: Some(Golden {
+            input: (Shape::from([1, 1, 4, 4]), vec![0.5; 16]),
+            output: (Shape::from([1, 3]), vec![1.0, -0.0, f32::MIN_POSITIVE / 2.0]),
+        }),
+        weights: weights(),
+    }
+}
+
+fn load(bytes: &[u8], name: &str) -> striate_tensor::Result<ModelFile> {
+    let folder = common::Folder::new(name);
+    let path = folder.path().join("model.safetensors");
+    std::fs::write(&path, bytes).unwrap();
+    ModelFile::load(&path)
+}
+
+/// The model's file after its tensors and metadata went through `change`.
+fn changed(change: impl FnOnce(&mut Weights, &mut HashMap<String, String>)) -> Vec<u8> {
+    let (mut tensors, mut metadata) = read_safetensors_bytes(&model().to_bytes().unwrap()).unwrap();
+    change(&mut tensors, &mut metadata);
+    safetensors_bytes(&tensors, metadata).unwrap()
+}
+
+#[test]
+fn all_of_it_comes_back() {
+    let folder = common::Folder::new("model");
+    let path = folder.path().join("model.safetensors");
+    let bare = ModelFile { evaluation: None, data: None, recipe: None, golden: None, ..model() };
+    for model in [model(), bare] {
+        model.save(&path).unwrap();
+        assert_eq!(ModelFile::load(&path).unwrap(), model);
+        assert_eq!(std::fs::read(&path).unwrap(), model.to_bytes().unwrap(), "the same bytes each time");
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file is left");
+}
+
+#[test]
+fn the_golden_pair_and_the_program_stand_in_the_file() {
+    let (tensors, metadata) = read_safetensors_bytes(&model().to_bytes().unwrap()).unwrap();
+    assert_eq!(tensors["golden.input"].1, [0.5; 16]);
+    assert_eq!(tensors.len(), weights().len() + 2);
+    assert!(metadata["program"].starts_with("striate "));
+}
+
+#[test]
+fn weights_alone_are_told_how_to_be_used() {
+    let bytes = safetensors_bytes(&weights(), HashMap::new()).unwrap();
+    let error = load(&bytes, "alone").unwrap_err();
+    let line = error.to_string();
+    assert!(error.is_input() && line.contains("--weights") && line.contains("model.safetensors"), "{line}");
+}
+
+#[test]
+fn a_model_file_cut_off_or_flipped_anywhere_is_refused() {
+    let good = model().to_bytes().unwrap();
+    for cut in 0..good.len() {
+        assert!(read_safetensors_bytes(&good[..cut]).is_err(), "cut at {cut}");
+    }
+    // The weights lie behind the golden pair or before it; every one of their bits counts.
+    for name in weights().keys() {
+        for bit in [0, 15, 31] {
+            let flipped = changed(|tensors, _| {
+                let value = &mut tensors.get_mut(name).unwrap().1[0];
+                *value = f32::from_bits(value.to_bits() ^ (1 << bit));
+            });
+            let error = load(&flipped, "flipped").unwrap_err();
+            assert!(error.is_input() && error.to_string().contains("checksum"), "{name}: {error}");
+        }
+    }
+}
+
+#[test]
+fn what_is_missing_from_the_metadata_is_named() {
+    for key in ["network", "classes", "preprocessing", "predict", "weights_sha256"] {
+        let error = load(&changed(|_, metadata| drop(metadata.remove(key))), "missing").unwrap_err();
+        assert!(error.is_input() && error.to_string().contains(key), "{key}: {error}");
+    }
+    for key in ["classes", "preprocessing", "predict", "evaluation", "data", "network"] {
+        let broken = changed(|_, metadata| drop(metadata.insert(key.into(), "{".into())));
+        let line = load(&broken, "broken").unwrap_err().to_string();
+        assert!(line.contains(key) && !line.contains('\n'), "{key}: {line}");
+    }
+    let half = changed(|tensors, _| drop(tensors.remove("golden.output")));
+    assert!(load(&half, "half").unwrap_err().to_string().contains("golden"));
+    let classes = changed(|_, metadata| drop(metadata.insert("classes".into(), "[\"a\"]".into())));
+    assert!(load(&classes, "names").unwrap_err().to_string().contains("1 class names for 3 outputs"));
+}
+
+#[test]
+fn a_later_version_says_who_wrote_it() {
+    let later = changed(|_, metadata| {
+        metadata.insert("striate".into(), "7".into());
+        metadata.insert("program".into(), "striate 9.1.0".into());
+    });
+    let error = load(&later, "later").unwrap_err();
+    let line = error.to_string();
+    assert!(error.is_input() && line.contains("version 7 written by striate 9.1.0"), "{line}");
+}
+
+#[test]
+fn weights_of_another_network_are_listed() {
+    let mut other = weights();
+    check_weights(&network(), &other).unwrap();
+    other.insert("bn.num_batches_tracked".into(), (Shape::from([]), vec![3.0]));
+    check_weights(&network(), &other).unwrap();
+    other.remove("conv1.weight");
+    other.insert("fc.bias".into(), (Shape::from([7]), vec![0.0; 7]));
+    for i in 0..6 {
+        other.insert(format!("head{i}"), (Shape::from([1]), vec![0.0]));
+    }
+    let error = check_weights(&network(), &other).unwrap_err();
+    assert!(error.is_input());
+    assert_eq!(
+        error.to_string(),
+        "the weights are not those of small: 1 missing (conv1.weight), \
+         6 unexpected (head0, head1, head2, head3, …), 1 of the wrong shape (fc.bias [7] instead of [3])"
+    );
+}
+
+#[test]
+fn a_model_file_can_be_read_as_plain_weights() {
+    let folder = common::Folder::new("plain");
+    let path = folder.path().join("model.safetensors");
+    model().save(&path).unwrap();
+    let (tensors, _) = read_safetensors(&path).unwrap();
+    assert_eq!(tensors["fc.weight"], weights()["fc.weight"]);
+}

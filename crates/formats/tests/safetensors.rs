@@ -1,0 +1,177 @@
+//! Safetensors files: every bit survives, and no damaged or hostile file gets through.
+
+use std::collections::HashMap;
+
+use striate_formats::{Weights, read_safetensors, read_safetensors_bytes, safetensors_bytes};
+use striate_tensor::Shape;
+use striate_tensor::random::{Random, Stream};
+
+mod common;
+
+fn file(header: &str, data: &[u8]) -> Vec<u8> {
+    [&(header.len() as u64).to_le_bytes(), header.as_bytes(), data].concat()
+}
+
+fn refusal(header: &str, data: usize) -> String {
+    let error = read_safetensors_bytes(&file(header, &vec![0; data])).expect_err(header);
+    assert!(error.is_input(), "{error}");
+    let line = error.to_string();
+    assert!(!line.contains('\n') && line.len() < 1000, "{line}");
+    line
+}
+
+/// Weights with odd names, empty and scalar shapes, and any bits at all, NaN payloads too.
+fn drawn(random: &mut Random) -> Weights {
+    const PARTS: [&str; 8] = ["conv1", ".", "weight", "é", "\"", "\n", "\\", "日本"];
+    (0..random.below(6))
+        .map(|index| {
+            let name: String = (0..random.below(4)).map(|_| PARTS[random.below(PARTS.len())]).collect();
+            let extents: Vec<usize> = (0..random.below(5)).map(|_| random.below(4)).collect();
+            let shape = Shape::new(extents);
+            let values = (0..shape.numel()).map(|_| f32::from_bits(random.word())).collect();
+            (format!("{name}{index}"), (shape, values))
+        })
+        .collect()
+}
+
+fn bits(weights: &Weights) -> Vec<(&str, Vec<usize>, Vec<u32>)> {
+    let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect();
+    weights.iter().map(|(name, (shape, values))| (name.as_str(), shape.to_vec(), bits(values))).collect()
+}
+
+#[test]
+fn what_is_written_is_read_bit_by_bit() {
+    for case in 0..300 {
+        let mut random = Random::new(11, Stream::Other, case);
+        let weights = drawn(&mut random);
+        let metadata: HashMap<String, String> =
+            (0..random.below(4)).map(|i| (format!("key\n{i}"), "\"zwei\"\n".repeat(i))).collect();
+        let bytes = safetensors_bytes(&weights, metadata.clone()).unwrap();
+        let (read, text) = read_safetensors_bytes(&bytes).unwrap();
+        assert_eq!(bits(&read), bits(&weights), "case {case}");
+        assert_eq!(text, metadata);
+        // Another hash map, another order inside it.
+        let again: HashMap<String, String> = metadata.into_iter().collect();
+        assert_eq!(bytes, safetensors_bytes(&weights, again).unwrap(), "case {case}");
+    }
+}
+
+#[test]
+fn a_file_cut_off_anywhere_is_refused() {
+    let weights = Weights::from([
+        ("a.weight".into(), (Shape::from([2, 1]), vec![1.5, f32::NAN])),
+        ("b".into(), (Shape::from([0]), vec![])),
+    ]);
+    let bytes = safetensors_bytes(&weights, HashMap::from([("x".into(), "1".into())])).unwrap();
+    for cut in 0..bytes.len() {
+        assert!(read_safetensors_bytes(&bytes[..cut]).unwrap_err().is_input(), "cut at {cut}");
+    }
+    assert!(read_safetensors_bytes(&[&bytes[..], &[0]].concat()).unwrap_err().is_input());
+}
+
+#[test]
+fn flipped_bits_never_bring_the_reader_down() {
+    let weights = Weights::from([("a.weight".into(), (Shape::from([3]), vec![1.0, 2.0, 3.0]))]);
+    let good = safetensors_bytes(&weights, HashMap::new()).unwrap();
+    let data = good.len() - 12;
+    for bit in 0..good.len() * 8 {
+        let mut bad = good.clone();
+        bad[bit / 8] ^= 1 << (bit % 8);
+        match read_safetensors_bytes(&bad) {
+            // Another name or another value is still a whole file; checksums are the model file's duty.
+            Ok((read, _)) => assert_eq!(read.values().next().unwrap().1.len(), 3, "bit {bit}"),
+            Err(error) => assert!(error.is_input() && bit / 8 < data, "bit {bit}: {error}"),
+        }
+    }
+}
+
+#[test]
+fn hostile_headers_are_refused_with_the_tensors_name() {
+    let f32s = |name: &str, shape: &str, begin: u64, end: u64| {
+        format!(r#""{name}":{{"dtype":"F32","shape":{shape},"data_offsets":[{begin},{end}]}}"#)
+    };
+    let one = |shape: &str, begin, end| format!("{{{}}}", f32s("a.b", shape, begin, end));
+    let two = |second: String| format!("{{{},{second}}}", f32s("a.b", "[1]", 0, 4));
+    let cases = [
+        (one("[9223372036854775807,9]", 0, 8), 8, "a.b"),
+        (one("[4611686018427387904]", 0, 0), 0, "a.b"),
+        (one("[18446744073709551615,2,0]", 0, 0), 0, "a.b"),
+        (one("[3]", 0, 8), 8, "a.b: 8 bytes for F32 [3]"),
+        (one("[2]", 0, 8), 4, "a.b at bytes 0 to 8 of 4"),
+        (one("[2]", 8, 0), 8, "a.b"),
+        (one("[-1]", 0, 8), 8, "a.b"),
+        (one("[1.5]", 0, 8), 8, "a.b"),
+        (one("[1]", 4, 8), 8, "a.b"),
+        // Of two tensors in one place either may be named.
+        (two(f32s("c", "[1]", 0, 4)), 4, "invalid offset for tensor"),
+        (two(f32s("c", "[1]", 8, 12)), 12, "invalid offset for tensor `c`"),
+        (two(f32s("a.b", "[1]", 0, 4)), 4, "a.b stands there twice"),
+        (two(f32s("a.b", "[1]", 4, 8)), 8, "a.b stands there twice"),
+        (two(r#""__metadata__":{"x":"1","x":"2"}"#.into()), 4, "x stands there twice"),
+        (two(r#""__metadata__":{},"__metadata__":{}"#.into()), 4, "stands there twice"),
+        (two(r#""__metadata__":{"x":1}"#.into()), 4, "expected a string"),
+        (one("[1]", 0, 4), 12, "whole safetensors"),
+        (r#"{"a.b":{"dtype":"F32","dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#.into(), 4, "a.b"),
+        (r#"{"a.b":{"dtype":"F32","shape":[1]}}"#.into(), 4, "a.b"),
+        (r#"{"a.b":null}"#.into(), 4, "a.b"),
+        ("[]".into(), 0, "whole safetensors"),
+        ("".into(), 0, "whole safetensors"),
+        ("[".repeat(100_000), 0, "whole safetensors"),
+        (format!(r#"{{"a.b":{}"#, "[".repeat(100_000)), 0, "a.b"),
+        (one(r#"[1],"more":[[]]"#, 0, 8).replace("a.b", &"x\\n".repeat(10_000)), 8, "…"),
+    ];
+    for (header, data, named) in cases {
+        let line = refusal(&header, data);
+        assert!(line.contains(named), "{line} does not say {named}");
+    }
+}
+
+#[test]
+fn sizes_that_add_up_to_more_than_memory_are_refused() {
+    let size = (1u64 << 61) - 1;
+    for dtype in ["U8", "F32"] {
+        let tensor = |i: u64| {
+            let (begin, end) = (i * size, (i + 1) * size);
+            format!(r#""t{i}":{{"dtype":"{dtype}","shape":[{size}],"data_offsets":[{begin},{end}]}}"#)
+        };
+        let all: Vec<String> = (0..8).map(tensor).collect();
+        assert!(refusal(&format!("{{{}}}", all.join(",")), 0).contains("t0"));
+    }
+}
+
+#[test]
+fn header_lengths_are_held_against_the_file() {
+    for length in [u64::MAX, u64::MAX - 7, 1 << 63, 100_000_001, 65, 1 << 32] {
+        let bytes = [&length.to_le_bytes()[..], &[b' '; 64]].concat();
+        let error = read_safetensors_bytes(&bytes).unwrap_err();
+        assert!(error.is_input() && error.to_string().contains(&length.to_string()), "{error}");
+    }
+}
+
+#[test]
+fn halves_are_widened_and_other_types_are_refused_by_name() {
+    let header = |dtype: &str| format!(r#"{{"a":{{"dtype":"{dtype}","shape":[2],"data_offsets":[0,4]}}}}"#);
+    // 1.5 and the smallest subnormal; 1.5 and minus infinity.
+    let half = read_safetensors_bytes(&file(&header("F16"), &[0x00, 0x3e, 0x01, 0x00])).unwrap().0;
+    assert_eq!(half["a"].1, [1.5, 2f32.powi(-24)]);
+    let brain = read_safetensors_bytes(&file(&header("BF16"), &[0xc0, 0x3f, 0x80, 0xff])).unwrap().0;
+    assert_eq!(brain["a"].1, [1.5, f32::NEG_INFINITY]);
+    for dtype in ["F64", "I64", "I32", "U8", "BOOL", "F8_E4M3", "XYZ"] {
+        let line = refusal(&header(dtype), 4);
+        assert!(line.contains("tensor a") && line.contains(dtype) && line.contains("F32"), "{line}");
+    }
+    let counter = r#"{"bn.num_batches_tracked":{"dtype":"I64","shape":[],"data_offsets":[0,8]}}"#;
+    let read = read_safetensors_bytes(&file(counter, &7i64.to_le_bytes())).unwrap().0;
+    assert_eq!(read["bn.num_batches_tracked"], (Shape::from([]), vec![7.0]));
+}
+
+#[test]
+fn the_line_names_the_file() {
+    let folder = common::Folder::new("named");
+    let path = folder.path().join("bad.safetensors");
+    std::fs::write(&path, [1, 2, 3]).unwrap();
+    for path in [path.as_path(), &folder.path().join("absent.safetensors"), folder.path()] {
+        let error = read_safetensors(path).unwrap_err();
+        assert!(error.is_input() && error.to_string().contains(&path.display().to_string()), "{error}");
+    }
+}
