@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::builder::TypedValueParser;
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Classic convolutional networks: define, train, test, look inside, use. On the CPU, in one program.
 #[derive(Debug, Parser)]
@@ -43,6 +44,8 @@ pub enum Verb {
     Recipes(Recipes),
     /// Rerun a model file's own example and check what it says about itself
     Verify(Verify),
+    /// Measure this machine, single kernels, or whole networks
+    Bench(Bench),
 }
 
 /// Flags of every verb that computes.
@@ -251,6 +254,63 @@ pub struct Recipes {
 pub struct Verify {
     /// The model file
     pub model: PathBuf,
+    #[command(flatten)]
+    pub compute: Compute,
+}
+
+/// What is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum BenchWhat {
+    /// What this machine can do at most
+    Peak,
+    /// Single convolutions and matrix products
+    Kernels,
+    /// A network's forward pass
+    Infer,
+    /// A network's training step, without loading
+    Train,
+}
+
+/// Which of a convolution's three kernels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Direction {
+    /// From x to y
+    Forward,
+    /// From dy to dx
+    Data,
+    /// From x and dy to dw
+    Weights,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  striate bench peak
+  striate bench kernels m1024n1024k1024
+  striate bench kernels mb8ic64ih56oc64oh56kh3ph1 --direction weights
+  striate bench kernels bench/problems/base.txt
+  striate bench train lenet5 --batch 64")]
+pub struct Bench {
+    /// What is measured
+    pub what: BenchWhat,
+    /// A network, or problems and files of them (see bench/README.md)
+    #[arg(value_name = "MODEL|PROBLEM|FILE")]
+    pub problems: Vec<String>,
+    /// Images at a time; overrides a problem's own
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65536).map(|n| n as usize))]
+    pub batch: Option<usize>,
+    /// Precision of the computation
+    #[arg(long, default_value = "f32", value_parser = ["f32"])]
+    pub precision: String,
+    /// Which of a convolution's kernels
+    #[arg(long, default_value = "forward", value_enum)]
+    pub direction: Direction,
+    /// An implementation by name, instead of the first that accepts
+    #[arg(long, value_name = "NAME")]
+    pub algorithm: Option<String>,
+    /// Seconds for each measurement
+    #[arg(long, default_value_t = 1.0, value_name = "S")]
+    pub seconds: f64,
     #[command(flatten)]
     pub compute: Compute,
 }

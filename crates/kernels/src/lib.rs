@@ -26,6 +26,7 @@ pub mod isa;
 pub mod linear;
 mod maps;
 pub mod optimizer;
+pub mod peak;
 pub mod pool;
 pub mod pooling;
 pub mod reduce;

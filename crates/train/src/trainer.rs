@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use striate_data::{Dataset, Loader, Order, Prepared, Sampling};
 use striate_engine::{Cpu, Inference, Training};
 use striate_formats::{
-    Checkpoint, Checkpoints, Data, Evaluation, Golden, ModelFile, Position, Weights, check_weights,
+    Checkpoint, Checkpoints, Data, Evaluation, Golden, ModelFile, Position, Weights, check_weights, sha256,
     weights_sha256,
 };
 use striate_graph::{Network, Role};
@@ -238,6 +238,13 @@ impl Trainer {
                 self.recipe.data.spec
             )));
         }
+        if extra["recipe"] != serde_json::json!(recipe_hash(&self.recipe)) {
+            let path = self.folder.path.join("recipe.toml");
+            return Err(Error::input(format!(
+                "{}: the recipe has changed since the checkpoint was made; only --epochs may change",
+                path.display()
+            )));
+        }
         self.sums = serde_json::from_value(extra["sums"].clone())
             .map_err(|e| Error::input(format!("the checkpoint's figures are unreadable: {e}")))?;
         self.training.set_variables(&checkpoint.state)?;
@@ -439,7 +446,11 @@ impl Trainer {
         Checkpoint {
             position: self.position,
             isa: self.cpu.isa().name().into(),
-            extra: serde_json::json!({ "sums": self.sums, "fingerprint": self.fingerprint }),
+            extra: serde_json::json!({
+                "sums": self.sums,
+                "fingerprint": self.fingerprint,
+                "recipe": recipe_hash(&self.recipe),
+            }),
             state: self.training.variables(&[Role::Parameter, Role::Buffer, Role::State]),
         }
     }
@@ -472,6 +483,13 @@ impl Trainer {
             weights,
         })
     }
+}
+
+/// A fingerprint of all that a checkpoint depends on; a longer run is the same run.
+fn recipe_hash(recipe: &Recipe) -> String {
+    let mut recipe = recipe.clone();
+    recipe.train.epochs = 1;
+    sha256(recipe.to_text().as_bytes())
 }
 
 /// Images over the time spent on training steps.

@@ -3,9 +3,9 @@
 //! MNIST was made so (LeCun et al., 1998, section III A): ink is bright on black, the digit fits a box
 //! of 20×20 pixels with its aspect ratio kept, and its centre of mass lies in the middle of 28×28.
 //!
-//! An image that is of that form already comes out as it went in, by the same rules: a black background
-//! is not stretched, ink of the right size is not scaled, and ink at most one pixel from its place is not
-//! moved. Only pictures of more than twice the frame's size are treated as photographs, whose light may
+//! An image that is of that form already comes out as it went in: one of the frame's size whose ink, but
+//! for faint edges, has the right size within two pixels and lies at most one pixel from its place is not
+//! scaled and not moved; on a black background it is not stretched either. Only pictures of more than twice the frame's size are treated as photographs, whose light may
 //! fall off to one side, whose paper has grain and specks, and whose pen may be thin.
 
 use serde::{Deserialize, Serialize};
@@ -27,6 +27,8 @@ pub enum Centre {
 const WORKING_SIDE: usize = 1024;
 /// Contrast below this is no ink.
 const FAINTEST_INK: f32 = 24.0;
+/// Levels up to this, an eighth of full ink, do not count for the digit's size.
+const FAINT_EDGE: u8 = 31;
 
 /// The frame into which a digit is brought.
 #[derive(Debug, Clone, Copy)]
@@ -54,32 +56,37 @@ pub(crate) fn centre_digit(image: &Image, frame: Frame) -> Image {
             .expect("sizes fit");
     };
     let mut digit = ink.window(left as isize, top as isize, right - left, bottom - top, 0);
+    if (ink.width(), ink.height()) == (frame.width, frame.height)
+        && digit.width().max(digit.height()).abs_diff(frame.ink) <= 2
+        && offsets(&ink, frame, [left, top, right, bottom]).iter().all(|offset| offset.abs() <= 1)
+    {
+        return ink;
+    }
     if photograph {
         digit = thickened(&shrink(&digit, (8 * frame.ink).min(256)));
     }
     let (w, h) = (digit.width(), digit.height());
     let scale = frame.ink as f64 / w.max(h) as f64;
     let scaled = |side: usize| ((side as f64 * scale).round() as usize).clamp(1, frame.ink);
-    let digit = resize(&digit, scaled(w), scaled(h), Filter::Bilinear);
-    let [x, y] = offsets(&digit, frame);
-    let in_form = (ink.width(), ink.height()) == (frame.width, frame.height)
-        && (digit.width(), digit.height()) == (w, h)
-        && (x + left as isize).abs() <= 1
-        && (y + top as isize).abs() <= 1;
-    if in_form { ink } else { digit.window(x, y, frame.width, frame.height, 0) }
+    let filter = if scale < 1.0 { Filter::Box } else { Filter::Bilinear };
+    let digit = resize(&digit, scaled(w), scaled(h), filter);
+    let [x, y] = offsets(&digit, frame, [0, 0, digit.width(), digit.height()]);
+    digit.window(x, y, frame.width, frame.height, 0)
 }
 
-/// Where the frame's upper left corner lies in the digit's coordinates.
-fn offsets(digit: &Image, frame: Frame) -> [isize; 2] {
+/// Where the frame's upper left corner lies in the coordinates of an image whose ink has these bounds.
+fn offsets(image: &Image, frame: Frame, [left, top, right, bottom]: [usize; 4]) -> [isize; 2] {
     match frame.centre {
         // The mass of MNIST's digits lies at pixel 14 of 28, counted from 0.
         Centre::Mass => {
-            let [x, y] = centre_of_mass(digit);
+            let [x, y] = centre_of_mass(image);
             [x - (frame.width / 2) as f64, y - (frame.height / 2) as f64].map(|side| side.round() as isize)
         }
         Centre::Box => {
-            let margin = |outer: usize, inner: usize| -((outer as isize - inner as isize + 1).div_euclid(2));
-            [margin(frame.width, digit.width()), margin(frame.height, digit.height())]
+            let offset = |first: usize, end: usize, side: usize| {
+                (first + end) as isize / 2 - side.div_ceil(2) as isize
+            };
+            [offset(left, right, frame.width), offset(top, bottom, frame.height)]
         }
     }
 }
@@ -153,14 +160,12 @@ fn bright_on_black(grey: &Image, photograph: bool) -> Image {
     };
     let sign = if energy(-1.0) > energy(1.0) { -1.0 } else { 1.0 };
     let full = differences.iter().fold(0.0f32, |most, d| most.max(d * sign));
-    let clean = background.noise == 0.0;
     let (floor, full) = match photograph {
         _ if full < FAINTEST_INK => (f32::INFINITY, f32::INFINITY),
         // Shadows and blurred edges stay below a quarter of the contrast; a pen's middle is full ink.
         true => ((full / 4.0).max(2.0 * background.noise), full * 0.75),
-        false if clean && background.middle == 0.0 => (0.0, 255.0),
-        false if clean => (0.0, full),
-        false => ((full / 8.0).max(2.0 * background.noise), full),
+        false if background.middle == 0.0 && background.noise == 0.0 => (0.0, 255.0),
+        false => (background.noise, full),
     };
     let level = |d: &f32| ((d * sign - floor) / (full - floor).max(1.0) * 255.0).clamp(0.0, 255.0);
     let pixels = match floor.is_finite() {
@@ -253,11 +258,11 @@ fn grown(image: &Image, radius: isize) -> Image {
     result
 }
 
-/// Left, top, right and bottom of what is not black.
+/// Left, top, right and bottom of what is more than a faint edge.
 fn bounds(grey: &Image) -> Option<[usize; 4]> {
     let mut found: Option<[usize; 4]> = None;
     for y in 0..grey.height() {
-        for x in (0..grey.width()).filter(|x| grey.pixel(*x, y)[0] > 0) {
+        for x in (0..grey.width()).filter(|x| grey.pixel(*x, y)[0] > FAINT_EDGE) {
             let [l, t, r, b] = found.unwrap_or([x, y, x + 1, y + 1]);
             found = Some([l.min(x), t.min(y), r.max(x + 1), b.max(y + 1)]);
         }

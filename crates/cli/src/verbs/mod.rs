@@ -1,5 +1,6 @@
 //! The verbs, one file each.
 
+mod bench;
 mod data;
 mod eval;
 mod inspect;
@@ -26,5 +27,6 @@ pub fn run(arguments: Arguments) -> Result<()> {
         Verb::Data(verb) => data::run(verb),
         Verb::Recipes(args) => recipes::run(args),
         Verb::Verify(args) => verify::run(args),
+        Verb::Bench(args) => bench::run(args),
     }
 }

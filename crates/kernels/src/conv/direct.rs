@@ -17,7 +17,7 @@ use striate_tensor::{Halo, Layout, Views};
 
 use super::ConvDesc;
 use super::geometry::{self, Phase, groups_fill_blocks};
-use super::tile::{Chunk, Job, MOST_BLOCKS, Places, Run, WIDEST};
+use super::tile::{Chunk, Job, MOST_BLOCKS, Place, Run, Steps, WIDEST};
 use crate::activation::Activation;
 use crate::isa::Isa;
 use crate::maps::Maps;
@@ -111,6 +111,32 @@ struct Part {
     bands: usize,
     blocks: usize,
     splits: usize,
+}
+
+impl Part {
+    /// The first pixel of a line.
+    #[inline(always)]
+    fn line(&self, conv: &Direct, line: usize) -> Place {
+        let (image, row) = (line / self.rows.count, line % self.rows.count);
+        let out = |maps: &Maps| {
+            let map = image * maps.blocks * maps.map_len();
+            map + maps.row(self.rows.first + row * self.rows.step) + self.columns.first * maps.block
+        };
+        let x = &conv.x;
+        Place {
+            x: image * x.blocks * x.map_len() + row * self.rows.input_step * x.row_len(),
+            y: out(&conv.y),
+            residual: conv.residual.as_ref().map_or(0, out),
+        }
+    }
+
+    /// The distance of neighbouring pixels.
+    #[inline(always)]
+    fn pixel(&self, conv: &Direct) -> Place {
+        let y = self.columns.step * conv.y.block;
+        let residual = if conv.residual.is_some() { y } else { 0 };
+        Place { x: self.columns.input_step * conv.x.block, y, residual }
+    }
 }
 
 struct Direct {
@@ -248,38 +274,50 @@ impl Direct {
     }
 
     /// Cuts a part into items: bands of lines whose input stays in the second cache where that pays, and
-    /// splits of the output channels where there would be too few items otherwise.
+    /// splits of the output channels. How many items there are depends on the work alone.
     fn part(&self, batch: usize, rows: &Phase, columns: &Phase, chunks: Vec<Chunk>, parts: usize) -> Part {
         let lanes = self.isa.block();
         let lines = batch * rows.count;
         let values: usize = chunks.iter().map(|chunk| chunk.whole.len() * lanes + chunk.single.len()).sum();
+        let work = 2 * lines * columns.count * values * self.groups * self.group_blocks * lanes;
+        let wanted = (work / ITEM_WORK).clamp(1, MOST_ITEMS.div_ceil(parts * self.groups));
+        let line = self.group_maps * self.x.map_len() / rows.count;
+        let fitting = (SECOND_CACHE / 4 / line).max(1);
+        // Inputs that are not in the cache come anew for every pair of output blocks, weights for every
+        // band: inputs cost more with few taps, weights with few pixels.
         let taps = rows.taps.len() * columns.taps.len();
-        // Floats of input that a line adds.
-        let line = self.group_maps * self.x.row_len() * rows.input_step;
-        let fits = (SECOND_CACHE / 4 / line).clamp(1, lines);
-        let pixels = fits * columns.count;
-        // Weights come from farther away for each band, inputs for each split: whatever costs less.
-        let band = if pixels > 16 * taps { fits } else { lines.min(rows.count.max(1)) };
-        let work = lines * columns.count * values * self.group_blocks * lanes * self.groups * 2;
-        let wanted = (work / ITEM_WORK).clamp(1, MOST_ITEMS.div_ceil(parts)).div_ceil(self.groups);
-        let band = band.min(lines.div_ceil(wanted.min(lines))).max(1).max({
-            // Bands no smaller than some tiles, where splits can do.
-            (4 * WIDEST).div_ceil(columns.count).min(lines).min(band)
-        });
-        let bands = lines.div_ceil(band);
+        let few = fitting * columns.count < 16 * taps;
+        let band = if few { BAND.div_ceil(columns.count) } else { fitting }.min(lines);
         let pairs = self.group_blocks.div_ceil(MOST_BLOCKS);
-        let splits = wanted.div_ceil(bands).min(pairs);
+        let splits = wanted.div_ceil(lines.div_ceil(band)).min(pairs);
+        let band = band.min(lines.div_ceil(wanted.div_ceil(splits)));
         let blocks = pairs.div_ceil(splits) * MOST_BLOCKS;
-        let splits = self.group_blocks.div_ceil(blocks);
-        Part { rows: rows.clone(), columns: columns.clone(), chunks, lines, band, bands, blocks, splits }
+        Part {
+            rows: rows.clone(),
+            columns: columns.clone(),
+            chunks,
+            lines,
+            band,
+            bands: lines.div_ceil(band),
+            blocks,
+            splits: self.group_blocks.div_ceil(blocks),
+        }
     }
+}
+
+/// Pixels of the widest tile of some blocks. With one block no broadcast value is used twice, and it takes
+/// more registers than sums to keep them flowing.
+fn widest(sums: usize, blocks: usize) -> usize {
+    WIDEST.min(if blocks == 1 { sums * 2 / 3 } else { sums / blocks })
 }
 
 /// Bytes of the second cache that an input may fill.
 const SECOND_CACHE: usize = 192 << 10;
+/// Pixels of a band at least, where weights are many.
+const BAND: usize = 512;
 /// Floating-point operations of an item that are worth a thread's while.
 const ITEM_WORK: usize = 1_000_000;
-/// Items of the grid at most, if nothing else asks for more.
+/// Items of the grid at most, if caches ask for no more.
 const MOST_ITEMS: usize = 64;
 
 impl Kernel for Direct {
@@ -387,27 +425,54 @@ impl<'a> Item<'a> {
     #[inline(always)]
     fn tiles<S: Simd>(&self, s: S, job: &Job) {
         let columns = self.part.columns.count;
-        let widest = (S::SUMS / job.blocks).min(WIDEST);
-        let by_rows = columns / columns.div_ceil(widest) * 4 >= widest * 3;
-        let strip = if by_rows { columns } else { columns * self.lines.len() };
-        let strips = if by_rows { self.lines.len() } else { 1 };
-        let tiles = strip.div_ceil(widest);
-        let mut cursor = Cursor::new(self, self.lines.start);
-        let mut places = Places::default();
-        for _ in 0..strips {
+        let widest = widest(S::SUMS, job.blocks);
+        let tiles = columns.div_ceil(widest);
+        if columns / tiles * 4 < widest * 3 {
+            return self.tiles_across_rows(s, job, widest);
+        }
+        let step = self.part.pixel(self.conv);
+        let steps = Steps {
+            x: std::array::from_fn(|p| p * step.x),
+            y: std::array::from_fn(|p| p * step.y),
+            residual: std::array::from_fn(|p| p * step.residual),
+            even: true,
+        };
+        for line in self.lines.clone() {
+            let mut place = self.part.line(self.conv, line);
             for tile in 0..tiles {
-                let count = strip * (tile + 1) / tiles - strip * tile / tiles;
-                for p in 0..count {
-                    cursor.put(&mut places, p);
-                    cursor.advance(self);
-                }
-                let adjacent = self.conv.x.block == S::LANES
-                    && places.x[count - 1] - places.x[0] == (count - 1) * S::LANES;
-                // SAFETY: the cursor walks over this item's own pixels; their windows lie within the
-                // input with its halo, and lengths were checked by `Direct::run`. Places of blocks are
-                // at least a vector apart, so the last one tells whether all are adjacent.
-                unsafe { job.tile(s, &places, count, adjacent) }
+                let count = columns * (tile + 1) / tiles - columns * tile / tiles;
+                // SAFETY: the tile lies within the item's own line; the windows of its pixels lie within
+                // the input with its halo, and lengths were checked by `Direct::run`.
+                unsafe { job.tile(s, place, &steps, count) }
+                place = place.behind(step, count);
             }
+        }
+    }
+
+    #[inline(always)]
+    fn tiles_across_rows<S: Simd>(&self, s: S, job: &Job, widest: usize) {
+        let (columns, step) = (self.part.columns.count, self.part.pixel(self.conv));
+        let pixels = columns * self.lines.len();
+        let tiles = pixels.div_ceil(widest);
+        let mut steps = Steps::default();
+        let (mut line, mut column) = (self.lines.start, 0);
+        let mut place = self.part.line(self.conv, line);
+        for tile in 0..tiles {
+            let count = pixels * (tile + 1) / tiles - pixels * tile / tiles;
+            let first = place;
+            for p in 0..count {
+                steps.x[p] = place.x - first.x;
+                steps.y[p] = place.y - first.y;
+                steps.residual[p] = place.residual - first.residual;
+                column += 1;
+                place = place.behind(step, 1);
+                if column == columns {
+                    (line, column) = (line + 1, 0);
+                    place = self.part.line(self.conv, line);
+                }
+            }
+            // SAFETY: as above; the tile's pixels are the item's own.
+            unsafe { job.tile(s, first, &steps, count) }
         }
     }
 
@@ -440,54 +505,5 @@ impl<'a> Item<'a> {
                 }
             }
         }
-    }
-}
-
-/// Walks over the pixels of a part, line by line.
-struct Cursor {
-    line: usize,
-    column: usize,
-    x: usize,
-    y: usize,
-    residual: usize,
-}
-
-impl Cursor {
-    #[inline(always)]
-    fn new(item: &Item, line: usize) -> Cursor {
-        let (c, Part { rows, columns, .. }) = (item.conv, item.part);
-        let (image, row) = (line / rows.count, line % rows.count);
-        let out = |maps: &Maps| {
-            image * maps.blocks * maps.map_len()
-                + maps.row(rows.first + row * rows.step)
-                + columns.first * maps.block
-        };
-        Cursor {
-            line,
-            column: 0,
-            x: image * c.x.blocks * c.x.map_len() + row * rows.input_step * c.x.row_len(),
-            y: out(&c.y),
-            residual: c.residual.as_ref().map_or(0, out),
-        }
-    }
-
-    #[inline(always)]
-    fn put(&self, places: &mut Places, p: usize) {
-        places.x[p] = self.x;
-        places.y[p] = self.y;
-        places.residual[p] = self.residual;
-    }
-
-    #[inline(always)]
-    fn advance(&mut self, item: &Item) {
-        let (c, columns) = (item.conv, &item.part.columns);
-        self.column += 1;
-        if self.column == columns.count {
-            *self = Cursor::new(item, self.line + 1);
-            return;
-        }
-        self.x += columns.input_step * c.x.block;
-        self.y += columns.step * c.y.block;
-        self.residual += columns.step * c.y.block;
     }
 }

@@ -29,12 +29,34 @@ pub(super) struct Chunk {
     pub single: Vec<Run>,
 }
 
-/// The places of a tile's pixels in x, y and the residual, in floats.
+/// Where the first pixel of a tile lies in x, y and the residual, in floats.
+#[derive(Default, Clone, Copy)]
+pub(super) struct Place {
+    pub x: usize,
+    pub y: usize,
+    pub residual: usize,
+}
+
+impl Place {
+    /// The place `count` steps further.
+    #[inline(always)]
+    pub fn behind(self, step: Place, count: usize) -> Place {
+        Place {
+            x: self.x + step.x * count,
+            y: self.y + step.y * count,
+            residual: self.residual + step.residual * count,
+        }
+    }
+}
+
+/// How far behind the first pixel the others lie.
 #[derive(Default)]
-pub(super) struct Places {
+pub(super) struct Steps {
     pub x: [usize; WIDEST],
     pub y: [usize; WIDEST],
     pub residual: [usize; WIDEST],
+    /// Whether all neighbours are equally far apart in x.
+    pub even: bool,
 }
 
 /// What the tiles of a few blocks of output channels have in common.
@@ -61,21 +83,33 @@ pub(super) struct Job<'a> {
 }
 
 impl Job<'_> {
-    /// Computes the tile of `count` pixels at `places`.
+    /// Computes the tile of `count` pixels at `place`.
     ///
     /// # Safety
-    /// The pointers, the chunk and the first `count` places belong to valid operands, and nobody else
-    /// writes these pixels. If `adjacent`, each pixel's input lies one vector behind that of the one before.
+    /// The pointers, the chunk, the place and the first `count` steps belong to valid operands, and nobody
+    /// else writes these pixels.
     #[inline(always)]
-    pub unsafe fn tile<S: Simd>(&self, s: S, places: &Places, count: usize, adjacent: bool) {
+    pub unsafe fn tile<S: Simd>(&self, s: S, place: Place, steps: &Steps, count: usize) {
+        // Blocks know one even step, planar inputs that of the usual strides.
+        let step = if steps.even { steps.x[1] } else { 0 };
+        match step {
+            1 => self.even_tile::<S, 1>(s, place, steps, count),
+            2 => self.even_tile::<S, 2>(s, place, steps, count),
+            4 => self.even_tile::<S, 4>(s, place, steps, count),
+            8 if S::LANES == 8 => self.even_tile::<S, 8>(s, place, steps, count),
+            16 if S::LANES == 16 => self.even_tile::<S, 16>(s, place, steps, count),
+            _ => self.even_tile::<S, 0>(s, place, steps, count),
+        }
+    }
+
+    #[inline(always)]
+    fn even_tile<S: Simd, const STEP: usize>(&self, s: S, place: Place, steps: &Steps, count: usize) {
         macro_rules! tiles {
             ($($count:literal)*) => {
-                match (count, self.blocks, adjacent) {
+                match (count, self.blocks) {
                     $(
-                        ($count, 1, false) => s.outline(Tile::<$count, 1, false>(self, places)),
-                        ($count, 1, true) => s.outline(Tile::<$count, 1, true>(self, places)),
-                        ($count, _, false) => s.outline(Tile::<$count, 2, false>(self, places)),
-                        ($count, _, true) => s.outline(Tile::<$count, 2, true>(self, places)),
+                        ($count, 1) => s.outline(Tile::<$count, 1, STEP>(self, place, steps)),
+                        ($count, _) => s.outline(Tile::<$count, 2, STEP>(self, place, steps)),
                     )*
                     _ => unreachable!("no tile is wider than {WIDEST}"),
                 }
@@ -86,19 +120,17 @@ impl Job<'_> {
 }
 
 /// A tile; made by [`Job::tile`] only, whose caller sees to the pointers.
-struct Tile<'a, const P: usize, const O: usize, const ADJACENT: bool>(&'a Job<'a>, &'a Places);
+struct Tile<'a, const P: usize, const O: usize, const STEP: usize>(&'a Job<'a>, Place, &'a Steps);
 
-impl<const P: usize, const O: usize, const ADJACENT: bool> Body for Tile<'_, P, O, ADJACENT> {
+impl<const P: usize, const O: usize, const STEP: usize> Body for Tile<'_, P, O, STEP> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         if P * O > S::SUMS {
             unreachable!("tiles are chosen to fit the registers");
         }
-        let Tile(job, places) = self;
-        let first = places.x[0];
-        let at: [usize; P] =
-            std::array::from_fn(|p| if ADJACENT { p * S::LANES } else { places.x[p] - first });
-        let y_at = |p: usize, o: usize| places.y[p] + o * job.y_block;
+        let Tile(job, place, steps) = self;
+        let at: [usize; P] = std::array::from_fn(|p| if STEP == 0 { steps.x[p] } else { p * STEP });
+        let y_at = |p: usize, o: usize| place.y + steps.y[p] + o * job.y_block;
         // SAFETY: the caller of `Job::tile` promises that all these places are valid.
         unsafe {
             let mut sums = [[s.zero(); O]; P];
@@ -109,10 +141,14 @@ impl<const P: usize, const O: usize, const ADJACENT: bool> Body for Tile<'_, P, 
                     }
                 }
             }
-            let x = job.x.add(first);
-            for run in &job.chunk.whole {
+            let x = job.x.add(place.x);
+            // Unrolled with one block, the sums would wander between registers, and over the stack.
+            let lanes = if O == 1 { std::hint::black_box(S::LANES) } else { S::LANES };
+            // Steps of less than a vector are those of planar inputs.
+            let whole = if STEP == 0 || STEP == S::LANES { &job.chunk.whole[..] } else { &[] };
+            for run in whole {
                 let (x, w) = (x.add(run.x), job.w.add(run.w));
-                for i in 0..S::LANES {
+                for i in 0..lanes {
                     let weights: [S::F; O] =
                         std::array::from_fn(|o| s.load(w.add(o * job.w_block + i * S::LANES)));
                     for p in 0..P {
@@ -134,15 +170,18 @@ impl<const P: usize, const O: usize, const ADJACENT: bool> Body for Tile<'_, P, 
                 }
             }
             if job.end {
-                job.finish(s, places, &mut sums);
+                job.finish(s, place, steps, &mut sums);
             }
+            // Copied, since a store might change what is behind a reference, for all that the compiler knows.
+            let (y, y_block): ([*mut f32; P], usize) =
+                (std::array::from_fn(|p| job.y.add(place.y + steps.y[p])), job.y_block);
             for p in 0..P {
                 for o in 0..O {
-                    s.store(job.y.add(y_at(p, o)), sums[p][o]);
+                    s.store(y[p].add(o * y_block), sums[p][o]);
                 }
             }
             if job.end && matches!(job.activation, Activation::Tanh | Activation::Sigmoid) {
-                s.outline(Smooth(job, places, P));
+                s.outline(Smooth(job, place, steps, P));
             }
         }
     }
@@ -157,7 +196,8 @@ impl Job<'_> {
     unsafe fn finish<S: Simd, const P: usize, const O: usize>(
         &self,
         s: S,
-        places: &Places,
+        place: Place,
+        steps: &Steps,
         sums: &mut [[S::F; O]; P],
     ) {
         let (low, high) = match self.activation {
@@ -175,7 +215,7 @@ impl Job<'_> {
                 }
                 if !self.residual.is_null() {
                     for p in 0..P {
-                        let at = places.residual[p] + o * self.residual_block;
+                        let at = place.residual + steps.residual[p] + o * self.residual_block;
                         sums[p][o] = s.add(sums[p][o], s.load(self.residual.add(at)));
                     }
                 }
@@ -188,19 +228,19 @@ impl Job<'_> {
 }
 
 /// Applies tanh or the sigmoid to the pixels of a tile that were just stored.
-struct Smooth<'a>(&'a Job<'a>, &'a Places, usize);
+struct Smooth<'a>(&'a Job<'a>, Place, &'a Steps, usize);
 
 impl Body for Smooth<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let Smooth(job, places, count) = self;
+        let Smooth(job, place, steps, count) = self;
         for o in 0..job.blocks {
             // Of the activations only the sigmoid makes something of the zero lanes.
             let real = s.first_lanes(job.channels[o]);
-            for place in &places.y[..count] {
+            for step in &steps.y[..count] {
                 // SAFETY: these places were written a moment ago.
                 unsafe {
-                    let y = job.y.add(place + o * job.y_block);
+                    let y = job.y.add(place.y + step + o * job.y_block);
                     s.store(y, s.mul(real, activate(s, job.activation, s.load(y))));
                 }
             }

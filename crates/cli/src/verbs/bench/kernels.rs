@@ -1,0 +1,134 @@
+//! `striate bench kernels`: single convolutions and matrix products.
+
+use anyhow::Result;
+use serde_json::{Value, json};
+use striate_engine::{Cpu, Isa};
+use striate_kernels::conv::{self, ConvDesc};
+use striate_kernels::peak::Format;
+use striate_kernels::{Context, Implementation, Kernel, gemm};
+use striate_tensor::random::{Random, Stream};
+use striate_tensor::{Buffer, Error, Layout, Shape, Views};
+
+use super::problem::{Problem, Work, parse};
+use super::{median, peak, rounds};
+use crate::arguments::{Bench, Direction};
+use crate::json;
+use crate::output::table;
+
+pub fn run(args: &Bench) -> Result<()> {
+    let problems = args.problems.iter().map(|text| parse(text, args.batch)).collect::<Result<Vec<_>, _>>()?;
+    let problems: Vec<Problem> = problems.into_iter().flatten().collect();
+    if problems.is_empty() {
+        return Err(
+            Error::input("bench kernels takes a problem such as m1024n1024k1024, or a file of them").into()
+        );
+    }
+    let cpu = Cpu::new(args.compute.threads)?;
+    let peak = || peak::gigaops(cpu.isa(), Format::F32, cpu.pool()).unwrap_or(f64::NAN);
+    let before = peak();
+    let mut results = Vec::new();
+    for problem in &problems {
+        results.push(measure(problem, args, &cpu)?);
+    }
+    // The machine's other work may have disturbed one of both.
+    let peak = before.max(peak());
+    for result in &mut results {
+        result["percent_of_peak"] = json!(result["gflops"].as_f64().unwrap_or(f64::NAN) * 100.0 / peak);
+    }
+    if args.compute.json {
+        let value =
+            if results.len() == 1 { results.remove(0) } else { json!({ "problems": results, "peak": peak }) };
+        return Ok(json::print(&value)?);
+    }
+    println!("{} threads of {}, peak {peak:.0} GFLOP/s", cpu.pool().threads(), cpu.isa());
+    let mut rows = vec![["problem", "algorithm", "µs", "GFLOP/s", "% of peak"].map(str::to_owned).to_vec()];
+    for result in &results {
+        let number = |key: &str| result[key].as_f64().unwrap_or(f64::NAN);
+        rows.push(vec![
+            result["problem"].as_str().unwrap_or_default().to_owned(),
+            result["algorithm"].as_str().unwrap_or_default().to_owned(),
+            format!("{:.1}", number("seconds") * 1e6),
+            format!("{:.1}", number("gflops")),
+            format!("{:.1}", number("percent_of_peak")),
+        ]);
+    }
+    print!("{}", table(&rows));
+    Ok(())
+}
+
+fn measure(problem: &Problem, args: &Bench, cpu: &Cpu) -> Result<Value> {
+    let Prepared { kernel, algorithm, reads, writes, flops } = match &problem.work {
+        Work::Conv(desc) => prepare_conv(desc, args, cpu.isa())?,
+        Work::Gemm(desc) => Prepared {
+            kernel: gemm::kernel(desc, cpu.isa()),
+            algorithm: "gemm_f32",
+            reads: vec![desc.m * desc.k, desc.k * desc.n],
+            writes: vec![desc.m * desc.n],
+            flops: 2.0 * desc.m as f64 * desc.n as f64 * desc.k as f64,
+        },
+    };
+    let mut random = Random::new(0, Stream::Other, 0);
+    let mut fill = |len: usize| -> Buffer {
+        let values: Vec<f32> = (0..len).map(|_| random.between(-1.0, 1.0)).collect();
+        Buffer::from_slice(&values)
+    };
+    let reads: Vec<Buffer> = reads.into_iter().map(&mut fill).collect();
+    let scratch = kernel.scratch_len();
+    let zeroed = |len: usize| Buffer::zeroed(len * size_of::<f32>());
+    let mut writes = writes.into_iter().chain([scratch]).map(zeroed).collect::<Result<Vec<_>, _>>()?;
+    let context = Context { pool: cpu.pool() };
+    let rates = rounds(args.seconds, || {
+        let reads: Vec<&[f32]> = reads.iter().map(Buffer::as_slice).collect();
+        let writes: Vec<&mut [f32]> = writes.iter_mut().map(Buffer::as_mut_slice).collect();
+        kernel.run(&context, &mut Views::of(&reads, writes));
+        Ok(())
+    })?;
+    let gflops: Vec<f64> = rates.iter().map(|rate| rate * flops / 1e9).collect();
+    Ok(json!({
+        "problem": problem.text,
+        "count": problem.count,
+        "algorithm": algorithm,
+        "seconds": 1.0 / median(&rates),
+        "gflops": median(&gflops),
+        "rounds": gflops,
+    }))
+}
+
+struct Prepared {
+    kernel: Box<dyn Kernel>,
+    algorithm: &'static str,
+    reads: Vec<usize>,
+    writes: Vec<usize>,
+    flops: f64,
+}
+
+fn prepare_conv(desc: &ConvDesc, args: &Bench, isa: Isa) -> Result<Prepared> {
+    let x = Shape::from([desc.batch, desc.in_channels, desc.input[0], desc.input[1]]);
+    let w = Shape::from([desc.out_channels, desc.in_channels / desc.groups, desc.kernel[0], desc.kernel[1]]);
+    let y = Shape::from([desc.batch, desc.out_channels, desc.output[0], desc.output[1]]);
+    let flops = 2.0 * (y.numel() * w[1] * w[2] * w[3]) as f64;
+    let (list, shapes) = match args.direction {
+        Direction::Forward => (conv::forward(), [x, w, y]),
+        Direction::Data => (conv::data_gradient(), [y, w, x]),
+        Direction::Weights => (conv::weight_gradient(), [x, y, w]),
+    };
+    let first = Layout::channels(isa.block());
+    let accepts = |candidate: &&&dyn Implementation<ConvDesc>| {
+        let wanted = args.algorithm.as_deref().is_none_or(|name| name == candidate.name());
+        wanted && candidate.accepts(desc, isa, first).is_some()
+    };
+    let chosen = list.iter().find(accepts).ok_or_else(|| {
+        let names: Vec<&str> = list.iter().map(|candidate| candidate.name()).collect();
+        let name = args.algorithm.as_deref().unwrap_or_default();
+        Error::input(format!("--algorithm {name}: takes not this problem; the list is {}", names.join(", ")))
+    })?;
+    let layouts = chosen.accepts(desc, isa, first).expect("was just accepted");
+    let lens: Vec<usize> = layouts.iter().zip(&shapes).map(|(layout, shape)| layout.len(shape)).collect();
+    Ok(Prepared {
+        kernel: chosen.prepare(desc, isa, &layouts),
+        algorithm: chosen.name(),
+        reads: lens[..2].to_vec(),
+        writes: lens[2..].to_vec(),
+        flops,
+    })
+}

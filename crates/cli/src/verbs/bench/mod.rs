@@ -1,0 +1,50 @@
+//! `striate bench`: honest timing, relative to the peak that is measured in the same run.
+
+mod kernels;
+mod networks;
+mod peak;
+mod problem;
+
+use std::time::Instant;
+
+use anyhow::Result;
+
+use crate::arguments::{Bench, BenchWhat};
+
+/// Rounds of a measurement; the median is what counts.
+const ROUNDS: usize = 5;
+
+pub fn run(args: Bench) -> Result<()> {
+    match args.what {
+        BenchWhat::Peak => peak::run(&args),
+        BenchWhat::Kernels => kernels::run(&args),
+        BenchWhat::Infer => networks::infer(&args),
+        BenchWhat::Train => networks::train(&args),
+    }
+}
+
+/// Calls `work` for about `seconds` in each round; how many calls a second each round made.
+fn rounds(seconds: f64, mut work: impl FnMut() -> Result<()>) -> Result<Vec<f64>> {
+    work()?;
+    let mut rates = Vec::with_capacity(ROUNDS);
+    for _ in 0..ROUNDS {
+        let start = Instant::now();
+        let mut calls = 0u32;
+        loop {
+            work()?;
+            calls += 1;
+            let elapsed = start.elapsed().as_secs_f64();
+            if elapsed >= seconds / ROUNDS as f64 {
+                rates.push(f64::from(calls) / elapsed);
+                break;
+            }
+        }
+    }
+    Ok(rates)
+}
+
+fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted[sorted.len() / 2]
+}

@@ -1,0 +1,96 @@
+//! `striate bench infer` and `striate bench train`: whole networks on random images.
+
+use anyhow::Result;
+use serde_json::json;
+use striate_engine::{Cpu, Inference, Training};
+use striate_graph::{Network, Optimizer, TrainingSpec, statistics};
+use striate_kernels::peak::Format;
+use striate_predict::resolve;
+use striate_tensor::random::{Random, Stream};
+use striate_tensor::{Error, Shape};
+
+use super::{median, peak, rounds};
+use crate::arguments::Bench;
+use crate::json;
+
+pub fn infer(args: &Bench) -> Result<()> {
+    let (network, cpu, shape, input) = prepare(args, 1)?;
+    let weights = Inference::initial_weights(&network, args.compute.seed.unwrap_or(0))?;
+    let inference = Inference::new(network.clone(), &weights, cpu.clone())?;
+    let mut output = inference.run(&shape, &input)?.1;
+    let peak = peak_of(&cpu);
+    let rates = rounds(args.seconds, || Ok(inference.run_into(&shape, &input, &mut output)?))?;
+    report(args, &network, &cpu, shape[0], &rates, 1.0, peak)
+}
+
+/// Steps of gradient descent with momentum, without loading.
+pub fn train(args: &Bench) -> Result<()> {
+    let (network, cpu, shape, input) = prepare(args, 16)?;
+    let classes = network.classes()?;
+    let labels: Vec<i64> = (0..shape[0]).map(|i| (i % classes) as i64).collect();
+    let sgd = Optimizer::Sgd { momentum: 0.9, nesterov: false, weight_decay: 0.0 };
+    let seed = args.compute.seed.unwrap_or(0);
+    let mut training = Training::new(network.clone(), TrainingSpec::new(sgd), &shape, seed, cpu.clone())?;
+    let mut step = 0;
+    let peak = peak_of(&cpu);
+    let rates = rounds(args.seconds, || {
+        training.step(&shape, &input, &labels, 1e-3, step)?;
+        step += 1;
+        Ok(())
+    })?;
+    // A gradient for the weights and one for the data, each as dear as the forward pass.
+    report(args, &network, &cpu, shape[0], &rates, 3.0, peak)
+}
+
+fn prepare(args: &Bench, batch: usize) -> Result<(Network, Cpu, Shape, Vec<f32>)> {
+    let [name] = &args.problems[..] else {
+        return Err(Error::input("bench infer and bench train take one network").into());
+    };
+    let network = resolve(name)?.network;
+    let [c, h, w] = network.input;
+    let shape = Shape::from([args.batch.unwrap_or(batch), c, h, w]);
+    network.graph_for(&shape)?;
+    let mut random = Random::new(0, Stream::Other, 1);
+    let input = (0..shape.checked_len()?).map(|_| random.between(-1.0, 1.0)).collect();
+    Ok((network, Cpu::new(args.compute.threads)?, shape, input))
+}
+
+fn peak_of(cpu: &Cpu) -> f64 {
+    peak::gigaops(cpu.isa(), Format::F32, cpu.pool()).unwrap_or(f64::NAN)
+}
+
+fn report(
+    args: &Bench,
+    network: &Network,
+    cpu: &Cpu,
+    batch: usize,
+    rates: &[f64],
+    passes: f64,
+    peak_before: f64,
+) -> Result<()> {
+    let images: Vec<f64> = rates.iter().map(|rate| rate * batch as f64).collect();
+    let macs = statistics(&network.graph(1)?).cost.macs as f64;
+    let gflops = median(&images) * macs * 2.0 * passes / 1e9;
+    // The machine's other work may have disturbed one of both.
+    let peak = peak_before.max(peak_of(cpu));
+    let percent = gflops * 100.0 / peak;
+    if args.compute.json {
+        return Ok(json::print(&json!({
+            "network": network.name,
+            "batch": batch,
+            "images_per_second": median(&images),
+            "gflops": gflops,
+            "percent_of_peak": percent,
+            "algorithm": "plan",
+            "rounds": images,
+        }))?);
+    }
+    println!(
+        "{} at batch {batch}: {:.0} images/s, {gflops:.1} GFLOP/s, {percent:.1} % of {peak:.0} ({} threads of {})",
+        network.name,
+        median(&images),
+        cpu.pool().threads(),
+        cpu.isa()
+    );
+    Ok(())
+}
