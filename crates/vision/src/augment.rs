@@ -94,8 +94,8 @@ pub fn affine(
 
 /// The value at (`x`, `y`) between four pixels of a map `[H, W]`.
 fn bilinear(map: &[f32], h: usize, w: usize, x: f32, y: f32, fill: f32) -> f32 {
-    let (x0, y0) = (x.floor(), y.floor());
-    let (fx, fy) = (x - x0, y - y0);
+    let (x0, y0) = (below(x), below(y));
+    let (fx, fy) = (x - x0 as f32, y - y0 as f32);
     let (x0, y0) = (x0 as isize, y0 as isize);
     let inside = x0 >= 0 && y0 >= 0 && x0 + 1 < w as isize && y0 + 1 < h as isize;
     let [a, b, c, d] = if inside {
@@ -111,6 +111,12 @@ fn bilinear(map: &[f32], h: usize, w: usize, x: f32, y: f32, fill: f32) -> f32 {
     let top = a * (1.0 - fx) + b * fx;
     let bottom = c * (1.0 - fx) + d * fx;
     top * (1.0 - fy) + bottom * fy
+}
+
+/// The whole number at or below `x`: `floor` is a call on processors that are only x86-64.
+fn below(x: f32) -> i32 {
+    let whole = x as i32;
+    whole - i32::from(whole as f32 > x)
 }
 
 #[cfg(test)]

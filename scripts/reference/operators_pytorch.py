@@ -1,0 +1,254 @@
+#!/usr/bin/env python3
+"""Small cases of every operator in PyTorch, written to crates/testkit/references/operators.json.
+
+    python3 -m venv venv && venv/bin/pip install torch numpy
+    venv/bin/python scripts/reference/operators_pytorch.py
+
+The file is `{"cases": [...]}`, one case a line:
+
+    op          conv2d, linear, max_pool, avg_pool, relu, relu6, tanh, sigmoid, batch_norm, add, concat,
+                softmax, cross_entropy
+    name        what the case is about
+    attributes  numbers, pairs [rows, columns] and flags of the operator, as PyTorch names them; every
+                fraction is one that f32 holds exactly
+    inputs      name -> {shape, tensor, low, high}: element i is low + (high - low) * unit(tensor, i),
+                rounded to f32, with the integer hash `unit` of lenet5_pytorch.py (repeated in
+                crates/testkit/src/formula.rs). An input `dy` is the gradient that flows in from above
+    outputs     name -> {shape, values}, in float64
+    gradients   input's name -> values of the gradient of sum(y * dy) (of the loss itself for
+                cross_entropy), in float64
+    f32         result's name ("y", "gradient.x") -> the largest absolute difference of PyTorch's own
+                float32 run from the float64 values
+
+All arrays are flat, in the order of the shape, the last index fastest.
+"""
+
+import json
+import pathlib
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from lenet5_pytorch import unit
+
+LABELS = [2, 0, 4, 1]
+
+
+def single(value):
+    """The nearest number that f32 holds."""
+    return float(np.float32(value))
+
+
+class Cases:
+    """The cases so far; every input of the file has a tensor number of its own."""
+
+    def __init__(self):
+        self.cases = []
+        self.tensor = 1000
+
+    def values(self, shape, low=-1.0, high=1.0):
+        self.tensor += 1
+        return {"shape": list(shape), "tensor": self.tensor, "low": low, "high": high}
+
+    def add(self, op, name, run, inputs, attributes=None, differentiable=True):
+        """`run` takes the inputs by name and gives a dictionary of results, "y" or "loss" among them."""
+        spec = {key: self.values(*value) for key, value in inputs.items()}
+        shape = [] if op == "cross_entropy" else evaluate(run, spec, None, torch.float64)[0]["y"].shape
+        if differentiable and op != "cross_entropy":
+            spec["dy"] = self.values(shape)
+        results = [
+            evaluate(run, spec, "loss" if op == "cross_entropy" else "y" if differentiable else None, dtype)
+            for dtype in (torch.float64, torch.float32)
+        ]
+        (outputs, gradients), (outputs32, gradients32) = results
+        wide = {**outputs, **{f"gradient.{key}": value for key, value in gradients.items()}}
+        narrow = {**outputs32, **{f"gradient.{key}": value for key, value in gradients32.items()}}
+        self.cases.append(
+            {
+                "op": op,
+                "name": name,
+                "attributes": attributes or {},
+                "inputs": spec,
+                "outputs": {k: {"shape": list(v.shape), "values": flat(v)} for k, v in outputs.items()},
+                "gradients": {key: flat(value) for key, value in gradients.items()},
+                "f32": {key: (wide[key] - narrow[key].double()).abs().max().item() for key in wide},
+            }
+        )
+
+
+def flat(tensor):
+    return tensor.detach().double().flatten().tolist()
+
+
+def evaluate(run, spec, root, dtype):
+    """Results of one run, and the gradients of all inputs if `root` names the result they start from."""
+    inputs = {}
+    for key, given in spec.items():
+        low, high, count = given["low"], given["high"], int(np.prod(given["shape"]))
+        numbers = (low + (high - low) * unit(given["tensor"], count)).astype(np.float32)
+        inputs[key] = torch.tensor(numbers.reshape(given["shape"]), dtype=dtype)
+    dy = inputs.pop("dy", None)
+    for tensor in inputs.values():
+        tensor.requires_grad_(root is not None)
+    outputs = run(**inputs)
+    if root is None:
+        return {key: value.detach() for key, value in outputs.items()}, {}
+    outputs[root].backward(dy)
+    gradients = {key: tensor.grad for key, tensor in inputs.items() if tensor.grad is not None}
+    return {key: value.detach() for key, value in outputs.items()}, gradients
+
+
+def conv2d(cases):
+    def case(name, x, w, bias=True, **attributes):
+        full = {"stride": [1, 1], "padding": [0, 0], "dilation": [1, 1], "groups": 1, **attributes}
+        inputs = {"x": (x,), "w": (w,), **({"b": (w[:1],)} if bias else {})}
+        cases.add("conv2d", name, lambda x, w, b=None: {"y": F.conv2d(x, w, b, **full)}, inputs, full)
+
+    case("plain 3x3", (2, 3, 6, 5), (4, 3, 3, 3))
+    case("no bias", (1, 2, 5, 5), (3, 2, 3, 3), bias=False)
+    case("1x1", (2, 5, 4, 3), (6, 5, 1, 1))
+    case("1x1 stride 2", (1, 4, 5, 6), (3, 4, 1, 1), stride=[2, 2])
+    case("padding 1", (1, 3, 5, 4), (2, 3, 3, 3), padding=[1, 1])
+    case("stride 2 padding 1, last row unused", (2, 2, 6, 7), (3, 2, 3, 3), stride=[2, 2], padding=[1, 1])
+    case("5x5 padding 2", (1, 2, 6, 6), (2, 2, 5, 5), padding=[2, 2])
+    case("7x7 stride 2 padding 3", (1, 3, 9, 8), (2, 3, 7, 7), stride=[2, 2], padding=[3, 3])
+    case("stride beyond the kernel", (1, 2, 8, 8), (2, 2, 2, 2), stride=[3, 4])
+    case("padding beyond the kernel's reach", (1, 1, 3, 3), (2, 1, 2, 2), padding=[3, 2])
+    case("dilation 2", (1, 2, 7, 8), (3, 2, 3, 3), dilation=[2, 2])
+    case("dilation 2x3, padding 2x3", (1, 2, 5, 7), (2, 2, 3, 3), padding=[2, 3], dilation=[2, 3])
+    case("groups 2", (2, 4, 5, 4), (6, 2, 3, 3), groups=2, padding=[1, 1])
+    case("groups 3, stride 2", (1, 6, 6, 6), (3, 2, 3, 3), groups=3, stride=[2, 2])
+    case("depthwise", (1, 5, 5, 5), (5, 1, 3, 3), groups=5, padding=[1, 1])
+    case("depthwise, two outputs a channel", (1, 3, 6, 5), (6, 1, 3, 3), groups=3, stride=[2, 1])
+    case("1x7 kernel", (1, 2, 3, 8), (3, 2, 1, 7), padding=[0, 3])
+    case("7x1 kernel", (1, 2, 8, 3), (3, 2, 7, 1), padding=[3, 0])
+    case(
+        "everything unequal",
+        (2, 4, 9, 7),
+        (4, 2, 3, 2),
+        stride=[2, 1],
+        padding=[2, 1],
+        dilation=[1, 3],
+        groups=2,
+    )
+
+
+def linear(cases):
+    for name, n, i, o, bias in [
+        ("plain", 3, 5, 4, True),
+        ("no bias", 2, 7, 3, False),
+        ("one row", 1, 9, 6, True),
+        ("one output", 4, 3, 1, True),
+    ]:
+        inputs = {"x": ((n, i),), "w": ((o, i),), **({"b": ((o,),)} if bias else {})}
+        cases.add("linear", name, lambda x, w, b=None: {"y": F.linear(x, w, b)}, inputs)
+
+
+def pooling(cases):
+    def attributes(kernel, stride, padding, ceil):
+        return {"kernel_size": kernel, "stride": stride, "padding": padding, "ceil_mode": ceil}
+
+    shapes = [
+        ("2x2", (2, 3, 4, 6), attributes([2, 2], [2, 2], [0, 0], False)),
+        ("overlapping 3/2", (1, 3, 7, 9), attributes([3, 3], [2, 2], [0, 0], False)),
+        ("3/2 padding 1", (1, 2, 6, 7), attributes([3, 3], [2, 2], [1, 1], False)),
+        ("3/1 padding 1", (1, 2, 4, 5), attributes([3, 3], [1, 1], [1, 1], False)),
+        ("3/2 ceiling", (1, 2, 6, 8), attributes([3, 3], [2, 2], [0, 0], True)),
+        ("3/2 padding 1 ceiling", (1, 2, 6, 7), attributes([3, 3], [2, 2], [1, 1], True)),
+        ("2/2 ceiling drops a window in the padding", (1, 2, 5, 5), attributes([2, 2], [2, 2], [1, 1], True)),
+        ("unequal, ceiling", (2, 1, 8, 7), attributes([4, 3], [3, 2], [2, 1], True)),
+        ("stride beyond the window", (1, 2, 8, 9), attributes([2, 2], [3, 4], [0, 0], False)),
+        ("the whole map", (2, 3, 4, 3), attributes([4, 3], [4, 3], [0, 0], False)),
+    ]
+    for name, x, how in shapes:
+        cases.add("max_pool", name, lambda x: {"y": F.max_pool2d(x, **how)}, {"x": (x,)}, how)
+        for include in (True, False):
+            full = {**how, "count_include_pad": include}
+            padding = "counted" if include else "not counted"
+            cases.add(
+                "avg_pool",
+                f"{name}, padding {padding}",
+                lambda x: {"y": F.avg_pool2d(x, **full)},
+                {"x": (x,)},
+                full,
+            )
+
+
+def elementwise(cases):
+    for op, function, low, high in [
+        ("relu", F.relu, -2.0, 2.0),
+        ("relu6", F.relu6, -4.0, 10.0),
+        ("tanh", torch.tanh, -4.0, 4.0),
+        ("sigmoid", torch.sigmoid, -8.0, 8.0),
+    ]:
+        cases.add(op, "plain", lambda x: {"y": function(x)}, {"x": ((2, 3, 3, 5), low, high)})
+    # Where the naive formulas run into the ends of their range.
+    cases.add("tanh", "far out", lambda x: {"y": torch.tanh(x)}, {"x": ((1, 1, 4, 5), -60.0, 60.0)})
+    cases.add("sigmoid", "far out", lambda x: {"y": torch.sigmoid(x)}, {"x": ((1, 1, 4, 5), -60.0, 60.0)})
+    shape = (2, 3, 4, 3)
+    cases.add("add", "plain", lambda a, b: {"y": a + b}, {"a": (shape,), "b": (shape,)})
+
+
+def batch_norm(cases):
+    for name, shape, epsilon, momentum in [
+        ("plain", (3, 2, 4, 3), 1e-5, 0.1),
+        ("one image, large epsilon", (1, 3, 5, 4), 1e-3, 0.25),
+        ("rows", (6, 4, 1, 1), 1e-5, 0.1),
+    ]:
+        attributes = {"eps": single(epsilon), "momentum": single(momentum)}
+
+        def training(x, gamma, beta, running_mean, running_var):
+            mean, var = running_mean.detach().clone(), running_var.detach().clone()
+            y = F.batch_norm(x, mean, var, gamma, beta, training=True, **attributes)
+            return {"y": y, "running_mean": mean, "running_var": var}
+
+        def evaluation(x, gamma, beta, running_mean, running_var):
+            return {"y": F.batch_norm(x, running_mean, running_var, gamma, beta, training=False, **attributes)}
+
+        channels = shape[1:2]
+        inputs = {
+            "x": (shape, -2.0, 3.0),
+            "gamma": (channels, 0.5, 1.5),
+            "beta": (channels,),
+            "running_mean": (channels,),
+            "running_var": (channels, 0.5, 2.0),
+        }
+        how = {**attributes, "training": True}
+        cases.add("batch_norm", f"{name}, training", training, inputs, how)
+        how = {**attributes, "training": False}
+        cases.add("batch_norm", f"{name}, evaluation", evaluation, inputs, how, differentiable=False)
+
+
+def concat(cases):
+    for name, channels in [("two", [2, 3]), ("four, one of a single channel", [1, 4, 2, 3])]:
+        inputs = {f"part{i}": ((2, count, 3, 2),) for i, count in enumerate(channels)}
+        cases.add("concat", name, lambda **parts: {"y": torch.cat(list(parts.values()), 1)}, inputs)
+
+
+def losses(cases):
+    for name, low, high in [("plain", -3.0, 3.0), ("large scores", -200.0, 200.0)]:
+        x = {"x": ((4, 5), low, high)}
+        cases.add("softmax", name, lambda x: {"y": torch.softmax(x, 1)}, x)
+        for smoothing in (0.0, 0.1):
+            attributes = {"label_smoothing": single(smoothing), "labels": LABELS}
+
+            def run(x):
+                labels = torch.tensor(LABELS)
+                return {"loss": F.cross_entropy(x, labels, label_smoothing=attributes["label_smoothing"])}
+
+            cases.add("cross_entropy", f"{name}, smoothing {smoothing}", run, x, attributes)
+
+
+def main():
+    torch.set_num_threads(1)
+    cases = Cases()
+    for part in (conv2d, linear, pooling, elementwise, batch_norm, concat, losses):
+        part(cases)
+    lines = ",\n".join(json.dumps(case, separators=(",", ":")) for case in cases.cases)
+    path = pathlib.Path(__file__).parents[2] / "crates/testkit/references/operators.json"
+    path.write_text(f'{{"cases": [\n{lines}\n]}}\n')
+
+
+if __name__ == "__main__":
+    main()
