@@ -1,0 +1,308 @@
+//! The naive kernels in f64 against PyTorch's operators, outputs and gradients. The figures are those of
+//! `scripts/reference/operators_pytorch.py`, which describes the file.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use striate_kernels::activation::Activation;
+use striate_kernels::batch_norm::BatchNormDesc;
+use striate_kernels::conv::ConvDesc;
+use striate_kernels::cross_entropy::CrossEntropyDesc;
+use striate_kernels::elementwise::Elementwise;
+use striate_kernels::linear::LinearDesc;
+use striate_kernels::pooling::{PoolDesc, PoolKind};
+use striate_kernels::reference::{
+    batch_norm, concat, conv, cross_entropy, elementwise, linear, pooling, reduce, softmax,
+};
+use striate_testkit::formula;
+
+/// Largest difference, relative to the largest value of a result (at least 1). Both sides compute in
+/// f64 and differ in the order of sums only.
+const TOLERANCE: f64 = 1e-12;
+
+/// One case of the file, and which of its results have been checked.
+struct Case<'a> {
+    json: &'a Value,
+    checked: Vec<String>,
+}
+
+impl Case<'_> {
+    fn place(&self) -> String {
+        format!("{} {}", self.json["op"], self.json["name"])
+    }
+
+    fn has(&self, input: &str) -> bool {
+        self.json["inputs"].get(input).is_some()
+    }
+
+    fn input(&self, name: &str) -> Vec<f64> {
+        let input = &self.json["inputs"][name];
+        let count = extents(&input["shape"]).iter().product();
+        let number = |key: &str| input[key].as_f64().unwrap();
+        formula::spread(input["tensor"].as_u64().unwrap() as u32, count, number("low"), number("high"))
+    }
+
+    fn shape<const N: usize>(&self, input: &str) -> [usize; N] {
+        extents(&self.json["inputs"][input]["shape"]).try_into().unwrap()
+    }
+
+    fn output_shape<const N: usize>(&self) -> [usize; N] {
+        extents(&self.json["outputs"]["y"]["shape"]).try_into().unwrap()
+    }
+
+    fn attribute(&self, name: &str) -> &Value {
+        self.json["attributes"].get(name).unwrap_or_else(|| panic!("{}: {name}", self.place()))
+    }
+
+    fn pair(&self, name: &str) -> [usize; 2] {
+        extents(self.attribute(name)).try_into().unwrap()
+    }
+
+    /// A fraction that f32 holds exactly.
+    fn single(&self, name: &str) -> f32 {
+        let wide = self.attribute(name).as_f64().unwrap();
+        assert_eq!(f64::from(wide as f32), wide, "{}: {name}", self.place());
+        wide as f32
+    }
+
+    fn output(&mut self, name: &str, got: &[f64]) {
+        self.check(name.to_owned(), got, &self.json["outputs"][name]["values"]);
+    }
+
+    fn gradient(&mut self, name: &str, got: &[f64]) {
+        self.check(format!("gradient.{name}"), got, &self.json["gradients"][name]);
+    }
+
+    fn check(&mut self, name: String, got: &[f64], expected: &Value) {
+        let place = format!("{}, {name}", self.place());
+        let expected: Vec<f64> = expected.as_array().expect(&place).iter().map(number).collect();
+        assert_eq!(got.len(), expected.len(), "{place}");
+        let largest = expected.iter().fold(1.0f64, |most, x| most.max(x.abs()));
+        for (i, (got, expected)) in got.iter().zip(&expected).enumerate() {
+            let error = (got - expected).abs();
+            assert!(error <= TOLERANCE * largest, "{place}[{i}]: {got} instead of {expected}");
+        }
+        self.checked.push(name);
+    }
+}
+
+fn number(value: &Value) -> f64 {
+    value.as_f64().unwrap()
+}
+
+fn extents(value: &Value) -> Vec<usize> {
+    value.as_array().unwrap().iter().map(|extent| extent.as_u64().unwrap() as usize).collect()
+}
+
+fn conv2d(case: &mut Case) {
+    let ([batch, in_channels, ih, iw], [out_channels, _, kh, kw]) = (case.shape("x"), case.shape("w"));
+    let [_, _, oh, ow] = case.output_shape();
+    let d = ConvDesc {
+        batch,
+        in_channels,
+        out_channels,
+        groups: case.attribute("groups").as_u64().unwrap() as usize,
+        input: [ih, iw],
+        output: [oh, ow],
+        kernel: [kh, kw],
+        stride: case.pair("stride"),
+        dilation: case.pair("dilation"),
+        padding: case.pair("padding"),
+        bias: case.has("b"),
+        residual: false,
+        activation: Activation::None,
+    };
+    let (x, w, dy) = (case.input("x"), case.input("w"), case.input("dy"));
+    let bias = d.bias.then(|| case.input("b"));
+    let mut y = vec![f64::NAN; dy.len()];
+    conv::forward(&d, &x, &w, bias.as_deref(), None, &mut y);
+    case.output("y", &y);
+    let (mut dx, mut dw) = (vec![f64::NAN; x.len()], vec![f64::NAN; w.len()]);
+    conv::data_gradient(&d, &dy, &w, &mut dx);
+    case.gradient("x", &dx);
+    conv::weight_gradient(&d, &x, &dy, &mut dw);
+    case.gradient("w", &dw);
+    bias_gradient(case, [batch, out_channels, oh, ow], &dy);
+}
+
+/// The gradient of a bias, where the case has one: the sum of each channel of dy.
+fn bias_gradient(case: &mut Case, shape: [usize; 4], dy: &[f64]) {
+    if case.has("b") {
+        let mut db = vec![f64::NAN; shape[1]];
+        reduce::channel_sum(shape, dy, &mut db);
+        case.gradient("b", &db);
+    }
+}
+
+fn fully_connected(case: &mut Case) {
+    let ([batch, in_features], [out_features, _]) = (case.shape("x"), case.shape("w"));
+    let d =
+        LinearDesc { batch, in_features, out_features, bias: case.has("b"), activation: Activation::None };
+    let (x, w, dy) = (case.input("x"), case.input("w"), case.input("dy"));
+    let bias = d.bias.then(|| case.input("b"));
+    let mut y = vec![f64::NAN; dy.len()];
+    linear::forward(&d, &x, &w, bias.as_deref(), &mut y);
+    case.output("y", &y);
+    let (mut dx, mut dw) = (vec![f64::NAN; x.len()], vec![f64::NAN; w.len()]);
+    linear::data_gradient(&d, &dy, &w, &mut dx);
+    case.gradient("x", &dx);
+    linear::weight_gradient(&d, &x, &dy, &mut dw);
+    case.gradient("w", &dw);
+    bias_gradient(case, [batch, out_features, 1, 1], &dy);
+}
+
+fn pool(case: &mut Case, kind: PoolKind) {
+    let ([batch, channels, ih, iw], [_, _, oh, ow]) = (case.shape("x"), case.output_shape());
+    let d = PoolDesc {
+        kind,
+        batch,
+        channels,
+        input: [ih, iw],
+        output: [oh, ow],
+        kernel: case.pair("kernel_size"),
+        stride: case.pair("stride"),
+        padding: case.pair("padding"),
+    };
+    let (x, dy) = (case.input("x"), case.input("dy"));
+    let (mut y, mut dx) = (vec![f64::NAN; dy.len()], vec![f64::NAN; x.len()]);
+    pooling::forward(&d, &x, &mut y);
+    case.output("y", &y);
+    match kind {
+        PoolKind::Max => pooling::max_gradient(&d, &x, &dy, &mut dx),
+        PoolKind::Average { .. } => pooling::average_gradient(&d, &dy, &mut dx),
+    }
+    case.gradient("x", &dx);
+}
+
+fn activation(case: &mut Case, activation: Activation) {
+    let (x, dy) = (case.input("x"), case.input("dy"));
+    let (mut y, mut dx) = (vec![f64::NAN; x.len()], vec![f64::NAN; x.len()]);
+    elementwise::elementwise(Elementwise::Apply(activation), &x, None, &mut y);
+    case.output("y", &y);
+    elementwise::elementwise(Elementwise::Gradient(activation), &y, Some(&dy), &mut dx);
+    case.gradient("x", &dx);
+}
+
+fn add(case: &mut Case) {
+    let (a, b, dy) = (case.input("a"), case.input("b"), case.input("dy"));
+    let mut y = vec![f64::NAN; a.len()];
+    elementwise::elementwise(Elementwise::Add, &a, Some(&b), &mut y);
+    case.output("y", &y);
+    // The gradient of a sum is what comes from above, for both.
+    case.gradient("a", &dy);
+    case.gradient("b", &dy);
+}
+
+fn normalise(case: &mut Case) {
+    let d = BatchNormDesc {
+        shape: case.shape("x"),
+        epsilon: case.single("eps"),
+        momentum: case.single("momentum"),
+    };
+    let [x, gamma, beta] = ["x", "gamma", "beta"].map(|name| case.input(name));
+    let [mut running_mean, mut running_var] = ["running_mean", "running_var"].map(|name| case.input(name));
+    let mut y = vec![f64::NAN; x.len()];
+    if !case.attribute("training").as_bool().unwrap() {
+        batch_norm::inference(&d, &x, &gamma, &beta, &running_mean, &running_var, &mut y);
+        case.output("y", &y);
+        return;
+    }
+    let [mut mean, mut inverse, mut dgamma, mut dbeta] = [(); 4].map(|()| vec![f64::NAN; gamma.len()]);
+    let statistics = batch_norm::Statistics {
+        mean: &mut mean,
+        inverse_deviation: &mut inverse,
+        running_mean: &mut running_mean,
+        running_var: &mut running_var,
+    };
+    batch_norm::training(&d, &x, &gamma, &beta, &mut y, statistics);
+    case.output("y", &y);
+    case.output("running_mean", &running_mean);
+    case.output("running_var", &running_var);
+    let (dy, mut dx) = (case.input("dy"), vec![f64::NAN; x.len()]);
+    let gradients = (&mut dx[..], &mut dgamma[..], &mut dbeta[..]);
+    batch_norm::gradient(&d, (&x, &dy, &gamma), (&mean, &inverse), gradients);
+    case.gradient("x", &dx);
+    case.gradient("gamma", &dgamma);
+    case.gradient("beta", &dbeta);
+}
+
+fn concatenate(case: &mut Case) {
+    let names: Vec<String> = (0..).map(|i| format!("part{i}")).take_while(|name| case.has(name)).collect();
+    let parts: Vec<Vec<f64>> = names.iter().map(|name| case.input(name)).collect();
+    let channels: Vec<usize> = names.iter().map(|name| case.shape::<4>(name)[1]).collect();
+    let (shape, dy) = (case.output_shape(), case.input("dy"));
+    let mut y = vec![f64::NAN; dy.len()];
+    let slices: Vec<&[f64]> = parts.iter().map(Vec::as_slice).collect();
+    concat::forward(shape, &channels, &slices, &mut y);
+    case.output("y", &y);
+    let mut first = 0;
+    for ((name, count), part) in names.iter().zip(&channels).zip(&parts) {
+        let mut gradient = vec![f64::NAN; part.len()];
+        concat::part(shape, first, *count, &dy, &mut gradient);
+        case.gradient(name, &gradient);
+        first += count;
+    }
+}
+
+fn probabilities(case: &mut Case) {
+    let [_, classes] = case.shape("x");
+    let (x, dy) = (case.input("x"), case.input("dy"));
+    let (mut y, mut dx) = (vec![f64::NAN; x.len()], vec![f64::NAN; x.len()]);
+    softmax::forward(classes, &x, &mut y);
+    case.output("y", &y);
+    softmax::gradient(classes, &y, &dy, &mut dx);
+    case.gradient("x", &dx);
+}
+
+fn loss(case: &mut Case) {
+    let [rows, classes] = case.shape("x");
+    let d = CrossEntropyDesc { rows, classes, smoothing: case.single("label_smoothing"), scale: 1.0 };
+    let labels = case.attribute("labels").as_array().unwrap();
+    let labels: Vec<i64> = labels.iter().map(|label| label.as_i64().unwrap()).collect();
+    let x = case.input("x");
+    let (mut probabilities, mut dx) = (vec![f64::NAN; x.len()], vec![f64::NAN; x.len()]);
+    let loss = cross_entropy::forward(&d, &x, &labels, &mut probabilities);
+    case.output("loss", &[loss]);
+    cross_entropy::gradient(&d, &probabilities, &labels, &mut dx);
+    case.gradient("x", &dx);
+}
+
+fn run(case: &mut Case) {
+    match case.json["op"].as_str().unwrap() {
+        "conv2d" => conv2d(case),
+        "linear" => fully_connected(case),
+        "max_pool" => pool(case, PoolKind::Max),
+        "avg_pool" => {
+            let count_include_pad = case.attribute("count_include_pad").as_bool().unwrap();
+            pool(case, PoolKind::Average { count_include_pad });
+        }
+        "relu" => activation(case, Activation::Relu),
+        "relu6" => activation(case, Activation::Relu6),
+        "tanh" => activation(case, Activation::Tanh),
+        "sigmoid" => activation(case, Activation::Sigmoid),
+        "add" => add(case),
+        "batch_norm" => normalise(case),
+        "concat" => concatenate(case),
+        "softmax" => probabilities(case),
+        "cross_entropy" => loss(case),
+        op => panic!("no check for {op}"),
+    }
+}
+
+#[test]
+fn naive_kernels_are_pytorchs_operators() {
+    let file = formula::reference("operators");
+    let mut cases = BTreeMap::new();
+    for json in file["cases"].as_array().unwrap() {
+        let mut case = Case { json, checked: Vec::new() };
+        run(&mut case);
+        // `f32` names every result of the case: none may be passed over.
+        let mut stored: Vec<String> = json["f32"].as_object().unwrap().keys().cloned().collect();
+        stored.sort();
+        case.checked.sort();
+        assert_eq!(case.checked, stored, "{}", case.place());
+        *cases.entry(json["op"].as_str().unwrap()).or_insert(0) += 1;
+    }
+    assert_eq!(cases.len(), 13, "{cases:?}");
+    assert!(cases["conv2d"] >= 19 && cases["max_pool"] >= 10 && cases["avg_pool"] >= 20, "{cases:?}");
+}
