@@ -62,10 +62,10 @@ impl Backward<'_> {
                 self.add(node, ActivationGradient(activation), vec![y, dy], &[x]);
             }
             Op::MaxPool(pool) => self.add(node, MaxPoolGradient(pool.clone()), vec![x, dy], &[x]),
-            Op::AveragePool(pool) => self.add(node, AveragePoolGradient(pool.clone()), vec![dy], &[x]),
+            Op::AveragePool(pool) => self.add(node, AveragePoolGradient::new(pool.clone()), vec![dy], &[x]),
             Op::GlobalAveragePool(_) => {
                 let pool = GlobalAveragePool::as_pool(self.graph.shape(x));
-                self.add(node, AveragePoolGradient(pool), vec![dy], &[x]);
+                self.add(node, AveragePoolGradient::new(pool), vec![dy], &[x]);
             }
             Op::Add(_) => {
                 self.pass(x, dy);

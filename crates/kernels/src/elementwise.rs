@@ -4,7 +4,7 @@ use striate_tensor::{Layout, Views};
 
 use crate::activation::Activation;
 use crate::isa::Isa;
-use crate::maps::{Maps, is_blocked};
+use crate::maps::{Maps, is_lanes};
 use crate::reference::{self, Reference};
 use crate::simd::{self, Body, Simd, dispatch};
 use crate::{Context, Implementation, Kernel};
@@ -63,12 +63,13 @@ impl Implementation<ElementwiseDesc> for Vector {
     }
 
     fn accepts(&self, desc: &ElementwiseDesc, isa: Isa, first: Layout) -> Option<Vec<Layout>> {
-        let fits = first == Layout::Plain || is_blocked(first, isa.block());
+        let fits = first == Layout::Plain || is_lanes(first, isa.block());
         fits.then(|| vec![first; desc.reads() + 1])
     }
 
     fn prepare(&self, desc: &ElementwiseDesc, isa: Isa, layouts: &[Layout]) -> Box<dyn Kernel> {
-        if layouts[0] == Layout::Plain {
+        // Without spare lanes and halos a value is one row.
+        if layouts[0] == Layout::Plain || layouts[0].is_images() {
             return Box::new(Plain { op: desc.op, isa });
         }
         let maps: Vec<Maps> = layouts.iter().map(|layout| Maps::new(desc.shape, *layout)).collect();
@@ -144,16 +145,9 @@ impl Body for Row<'_> {
         match self.op {
             Elementwise::Apply(Activation::Sigmoid) => each!(|a, _b| s.mul(mask, simd::sigmoid(s, a))),
             Elementwise::Apply(activation) => each!(|a, _b| simd::activate(s, activation, a)),
-            Elementwise::Gradient(activation) => match activation {
-                Activation::None => each!(|_y, dy| dy),
-                Activation::Relu => each!(|y, dy| s.select_greater(y, s.zero(), dy, s.zero())),
-                Activation::Relu6 => each!(|y, dy| {
-                    let below = s.select_greater(s.splat(6.0), y, dy, s.zero());
-                    s.select_greater(y, s.zero(), below, s.zero())
-                }),
-                Activation::Tanh => each!(|y, dy| s.mul(dy, s.sub(s.splat(1.0), s.mul(y, y)))),
-                Activation::Sigmoid => each!(|y, dy| s.mul(dy, s.mul(y, s.sub(s.splat(1.0), y)))),
-            },
+            Elementwise::Gradient(activation) => {
+                each!(|y, dy| simd::activation_gradient(s, activation, y, dy))
+            }
             Elementwise::Add => each!(|a, b| s.add(a, b)),
             Elementwise::AddRelu => each!(|a, b| s.max(s.zero(), s.add(a, b))),
         }

@@ -3,6 +3,7 @@
 use striate_tensor::Layout;
 
 use crate::activation::Activation;
+use crate::conv::{ConvDesc, images, images_weight_gradient};
 use crate::gemm::{self, GemmDesc};
 use crate::isa::Isa;
 use crate::reference::{self, Reference};
@@ -26,6 +27,7 @@ pub struct LinearDesc {
 /// Reads x `[N, I]`, w `[O, I]` and a bias `[O]` if there is one; writes y `[N, O]`.
 pub fn forward() -> &'static [&'static dyn Implementation<LinearDesc>] {
     &[
+        &Images::Forward,
         &Gemm::Forward,
         &Reference::<LinearDesc> {
             name: "linear_reference",
@@ -42,6 +44,7 @@ pub fn forward() -> &'static [&'static dyn Implementation<LinearDesc>] {
 /// Reads dy and w, writes dx.
 pub fn data_gradient() -> &'static [&'static dyn Implementation<LinearDesc>] {
     &[
+        &Images::DataGradient,
         &Gemm::DataGradient,
         &Reference::<LinearDesc> {
             name: "linear_data_gradient_reference",
@@ -57,6 +60,7 @@ pub fn data_gradient() -> &'static [&'static dyn Implementation<LinearDesc>] {
 /// Reads x and dy, writes dw.
 pub fn weight_gradient() -> &'static [&'static dyn Implementation<LinearDesc>] {
     &[
+        &Images::WeightGradient,
         &Gemm::WeightGradient,
         &Reference::<LinearDesc> {
             name: "linear_weight_gradient_reference",
@@ -125,5 +129,65 @@ impl Implementation<LinearDesc> for Gemm {
 
     fn prepare(&self, d: &LinearDesc, isa: Isa, _layouts: &[Layout]) -> Box<dyn Kernel> {
         gemm::kernel(&self.product(d), isa)
+    }
+}
+
+/// With images in the lanes, where the input lies so already: a convolution of one pixel.
+enum Images {
+    Forward,
+    DataGradient,
+    WeightGradient,
+}
+
+/// Weights up to which they stay in the cache while the vectors of images go by.
+const MOST_WEIGHTS: usize = 1 << 17;
+
+impl Images {
+    fn convolution(d: &LinearDesc) -> ConvDesc {
+        ConvDesc {
+            batch: d.batch,
+            in_channels: d.in_features,
+            out_channels: d.out_features,
+            groups: 1,
+            input: [1; 2],
+            output: [1; 2],
+            kernel: [1; 2],
+            stride: [1; 2],
+            dilation: [1; 2],
+            padding: [0; 2],
+            bias: d.bias,
+            residual: false,
+            activation: d.activation,
+        }
+    }
+}
+
+impl Implementation<LinearDesc> for Images {
+    fn name(&self) -> &'static str {
+        match self {
+            Images::Forward => "linear_images_f32",
+            Images::DataGradient => "linear_data_gradient_images_f32",
+            Images::WeightGradient => "linear_weight_gradient_images_f32",
+        }
+    }
+
+    fn accepts(&self, d: &LinearDesc, isa: Isa, first: Layout) -> Option<Vec<Layout>> {
+        let suits = first == Layout::Images { block: isa.block() }
+            && images::fits(d.batch, isa)
+            && d.in_features * d.out_features <= MOST_WEIGHTS;
+        suits.then(|| match self {
+            Images::Forward => images::layouts(isa, d.bias),
+            Images::DataGradient => images::layouts(isa, false),
+            Images::WeightGradient => images_weight_gradient::layouts(isa),
+        })
+    }
+
+    fn prepare(&self, d: &LinearDesc, isa: Isa, _layouts: &[Layout]) -> Box<dyn Kernel> {
+        let d = Images::convolution(d);
+        match self {
+            Images::Forward => images::forward(&d, isa),
+            Images::DataGradient => images::data_gradient(&d, isa),
+            Images::WeightGradient => images_weight_gradient::kernel(&d, isa),
+        }
     }
 }

@@ -3,11 +3,12 @@
 
 use striate_tensor::{Halo, Layout};
 
-/// The geometry of a value in [`Layout::Channels`].
+/// The geometry of a value in [`Layout::Channels`], or in [`Layout::Images`], whose maps have as many
+/// images as the others have channels.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Maps {
     pub block: usize,
-    /// Maps of `block` channels in the batch: images times blocks.
+    /// Maps of `block` lanes in the batch: images times blocks.
     pub count: usize,
     /// Blocks of an image.
     pub blocks: usize,
@@ -24,8 +25,15 @@ impl Maps {
     /// # Panics
     /// If the layout is another one.
     pub fn new(shape: [usize; 4], layout: Layout) -> Maps {
-        let Layout::Channels { block, halo } = layout else { panic!("{layout} has no channel blocks") };
         let [n, c, h, w] = shape;
+        let (block, halo) = match layout {
+            Layout::Channels { block, halo } => (block, halo),
+            Layout::Images { block } => {
+                let count = n / block * c;
+                return Maps { block, count, blocks: 1, last_channels: block, size: [h, w], halo: Halo::NONE };
+            }
+            other => panic!("{other} has no maps of lanes"),
+        };
         let blocks = c.div_ceil(block);
         let last_channels = c - (blocks - 1) * block;
         Maps { block, count: n * blocks, blocks, last_channels, size: [h, w], halo }
@@ -70,4 +78,9 @@ impl Maps {
 /// The block of a layout that the vector kernels of `lanes` lanes work on.
 pub(crate) fn is_blocked(layout: Layout, lanes: usize) -> bool {
     matches!(layout, Layout::Channels { block, .. } if block == lanes)
+}
+
+/// Whether a layout has maps of whole vectors, be their lanes channels or images.
+pub(crate) fn is_lanes(layout: Layout, lanes: usize) -> bool {
+    is_blocked(layout, lanes) || layout == Layout::Images { block: lanes }
 }

@@ -4,10 +4,11 @@ use std::ops::Range;
 
 use striate_tensor::{Layout, Views};
 
+use crate::activation::Activation;
 use crate::isa::Isa;
-use crate::maps::{Maps, is_blocked};
+use crate::maps::{Maps, is_lanes};
 use crate::reference::{self, Reference};
-use crate::simd::{Body, Simd, dispatch};
+use crate::simd::{Body, Simd, activation_gradient, dispatch};
 use crate::{Context, Implementation, Kernel};
 
 /// What is computed of a window.
@@ -41,6 +42,9 @@ pub struct PoolDesc {
     pub stride: [usize; 2],
     /// Rows above and columns to the left; the same below and to the right.
     pub padding: [usize; 2],
+    /// For the gradient of average pooling: the activation whose result x was, and through which the
+    /// gradient goes on.
+    pub activation: Activation,
 }
 
 impl PoolDesc {
@@ -106,15 +110,17 @@ pub fn max_gradient() -> &'static [&'static dyn Implementation<PoolDesc>] {
     ]
 }
 
-/// Gradient of average pooling. Reads dy, writes dx.
+/// Gradient of average pooling, and of the activation before it. Reads dy, and x if there is an
+/// activation; writes dx.
 pub fn average_gradient() -> &'static [&'static dyn Implementation<PoolDesc>] {
     &[
         &Blocked { name: "average_pool_gradient_f32", pass: Pass::AverageGradient },
         &Reference::<PoolDesc> {
             name: "average_pool_gradient_reference",
-            operands: |_| 2,
+            operands: |desc| 2 + usize::from(desc.activation != Activation::None),
             run: |desc, views| {
-                reference::pooling::average_gradient(desc, views.read::<f32>(0), views.write(0))
+                let x = (desc.activation != Activation::None).then(|| views.read::<f32>(1));
+                reference::pooling::average_gradient(desc, views.read(0), x, views.write(0));
             },
         },
     ]
@@ -137,9 +143,13 @@ impl Implementation<PoolDesc> for Blocked {
         self.name
     }
 
-    fn accepts(&self, _desc: &PoolDesc, isa: Isa, first: Layout) -> Option<Vec<Layout>> {
-        let operands = if self.pass == Pass::MaxGradient { 3 } else { 2 };
-        is_blocked(first, isa.block()).then(|| vec![first; operands])
+    fn accepts(&self, desc: &PoolDesc, isa: Isa, first: Layout) -> Option<Vec<Layout>> {
+        let operands = match self.pass {
+            Pass::Forward => 2,
+            Pass::MaxGradient => 3,
+            Pass::AverageGradient => 2 + usize::from(desc.activation != Activation::None),
+        };
+        is_lanes(first, isa.block()).then(|| vec![first; operands])
     }
 
     fn prepare(&self, desc: &PoolDesc, isa: Isa, layouts: &[Layout]) -> Box<dyn Kernel> {
@@ -158,6 +168,7 @@ impl Implementation<PoolDesc> for Blocked {
             isa,
             pass: self.pass,
             kind: desc.kind,
+            activation: desc.activation,
             rows: spans(0),
             columns: spans(1),
             x: Maps::new(desc.x_shape(), x),
@@ -177,6 +188,7 @@ struct Bound {
     isa: Isa,
     pass: Pass,
     kind: PoolKind,
+    activation: Activation,
     rows: Vec<Span>,
     columns: Vec<Span>,
     x: Maps,
@@ -193,7 +205,11 @@ impl Kernel for Bound {
             let of = |maps: &Maps, data: &'_ [f32]| -> *const f32 { data[map * maps.map_len()..].as_ptr() };
             let first =
                 if self.pass == Pass::AverageGradient { of(&self.y, first) } else { of(&self.x, first) };
-            let second = if self.pass == Pass::Forward { of(&self.x, second) } else { of(&self.y, second) };
+            let second = match self.pass {
+                Pass::MaxGradient => of(&self.y, second),
+                Pass::AverageGradient if self.activation == Activation::None => first,
+                Pass::Forward | Pass::AverageGradient => of(&self.x, second),
+            };
             dispatch(self.isa, Map { pool: self, first, second, out });
         });
     }
@@ -222,10 +238,19 @@ impl Body for Map<'_> {
                 // SAFETY: as above.
                 unsafe { self.pool.max_gradient(s, self.first, self.second, out) }
             }
+            // SAFETY: as above.
+            Pass::AverageGradient if self.pool.tiles_input() => unsafe {
+                self.pool.dx.clear_halo(self.out);
+                self.pool.average_gradient_once(s, self.first, self.second, out)
+            },
             Pass::AverageGradient => {
                 self.out.fill(0.0);
                 // SAFETY: as above.
                 unsafe { self.pool.average_gradient(s, self.first, out) }
+                if self.pool.activation != Activation::None {
+                    // SAFETY: as above.
+                    unsafe { self.pool.through_activation(s, self.second, out) }
+                }
             }
         }
     }
@@ -294,6 +319,17 @@ impl Bound {
         });
     }
 
+    /// Whether the windows cover every place of x exactly once.
+    fn tiles_input(&self) -> bool {
+        [(&self.rows, 0), (&self.columns, 1)].into_iter().all(|(spans, axis)| {
+            let ends = spans.iter().map(|span| span.range.end);
+            let starts = spans.iter().map(|span| span.range.start).skip(1).chain([self.dx.size[axis]]);
+            spans[0].range.start == 0 && ends.eq(starts)
+        })
+    }
+
+    /// Adds to `dx`, since windows may overlap.
+    ///
     /// # Safety
     /// `dy` and `dx` are maps of the geometry `self.y` and `self.dx`.
     #[inline(always)]
@@ -312,5 +348,52 @@ impl Bound {
                 }
             }
         });
+    }
+
+    /// The same where no windows overlap, the activation included.
+    ///
+    /// # Safety
+    /// `dy`, `x` and `dx` are maps of the geometry `self.y`, `self.x` and `self.dx`.
+    #[inline(always)]
+    unsafe fn average_gradient_once<S: Simd>(&self, s: S, dy: *const f32, x: *const f32, dx: *mut f32) {
+        let through = self.activation != Activation::None;
+        self.each_window(|rows, columns, from| {
+            let scale = s.splat(1.0 / (rows.divisor * columns.divisor) as f32);
+            // SAFETY: `from` is a place of the map.
+            let share = unsafe { s.mul(scale, s.load(dy.add(from))) };
+            for row in rows.range.clone() {
+                let (x_row, dx_row) = (self.x.row(row), self.dx.row(row));
+                for column in columns.range.clone() {
+                    // SAFETY: the window is clipped to the map.
+                    unsafe {
+                        let mut slope = share;
+                        if through {
+                            let x = s.load(x.add(x_row + column * S::LANES));
+                            slope = activation_gradient(s, self.activation, x, share);
+                        }
+                        s.store(dx.add(dx_row + column * S::LANES), slope);
+                    }
+                }
+            }
+        });
+    }
+
+    /// Multiplies `dx` by the slope of the activation at its result `x`.
+    ///
+    /// # Safety
+    /// `x` and `dx` are maps of the geometry `self.x` and `self.dx`.
+    #[inline(always)]
+    unsafe fn through_activation<S: Simd>(&self, s: S, x: *const f32, dx: *mut f32) {
+        let [rows, columns] = self.dx.size;
+        for row in 0..rows {
+            for column in 0..columns {
+                // SAFETY: rows and columns of the map.
+                unsafe {
+                    let x = s.load(x.add(self.x.row(row) + column * S::LANES));
+                    let dx = dx.add(self.dx.row(row) + column * S::LANES);
+                    s.store(dx, activation_gradient(s, self.activation, x, s.load(dx)));
+                }
+            }
+        }
     }
 }

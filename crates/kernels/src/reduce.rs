@@ -18,6 +18,7 @@ pub struct ChannelSumDesc {
 /// The implementations, best first.
 pub fn list() -> &'static [&'static dyn Implementation<ChannelSumDesc>] {
     &[
+        &Images,
         &Blocked,
         &Rows,
         &Reference::<ChannelSumDesc> {
@@ -92,6 +93,73 @@ impl Body for MapSum<'_> {
         }
         // SAFETY: there is one vector for the sum of a map.
         unsafe { s.store(self.sum.as_mut_ptr(), sum) }
+    }
+}
+
+/// Maps of vectors of images: each channel over all of them, then over the lanes.
+struct Images;
+
+impl Implementation<ChannelSumDesc> for Images {
+    fn name(&self) -> &'static str {
+        "channel_sum_images_f32"
+    }
+
+    fn accepts(&self, _desc: &ChannelSumDesc, isa: Isa, first: Layout) -> Option<Vec<Layout>> {
+        (first == Layout::Images { block: isa.block() }).then(|| vec![first, Layout::Plain])
+    }
+
+    fn prepare(&self, desc: &ChannelSumDesc, isa: Isa, _layouts: &[Layout]) -> Box<dyn Kernel> {
+        Box::new(BoundImages { shape: desc.shape, isa })
+    }
+}
+
+struct BoundImages {
+    shape: [usize; 4],
+    isa: Isa,
+}
+
+/// Channels of an item of the grid, by the vectors that each has.
+fn channels_together(vectors: usize) -> usize {
+    (512 / vectors).max(1)
+}
+
+impl Kernel for BoundImages {
+    fn run(&self, context: &Context, views: &mut Views) {
+        let (x, y) = (views.read::<f32>(0), views.write::<f32>(0));
+        let [n, channels, h, w] = self.shape;
+        assert_eq!((x.len(), y.len()), (n * channels * h * w, channels), "as long as the layouts say");
+        let together = channels_together(n / self.isa.block() * h * w);
+        context.pool.pieces(y, together, |piece, sums| {
+            for (index, sum) in sums.iter_mut().enumerate() {
+                let channel = piece * together + index;
+                dispatch(self.isa, ChannelSum { x, channel, channels, map: h * w, sum });
+            }
+        });
+    }
+}
+
+struct ChannelSum<'a> {
+    x: &'a [f32],
+    channel: usize,
+    channels: usize,
+    /// Pixels of a map.
+    map: usize,
+    sum: &'a mut f32,
+}
+
+impl Body for ChannelSum<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let map = self.map * S::LANES;
+        let mut sums = [s.zero(); 4];
+        for image in self.x.chunks_exact(map * self.channels) {
+            let x = &image[self.channel * map..][..map];
+            for (index, x) in x.chunks_exact(S::LANES).enumerate() {
+                // SAFETY: a chunk has a vector's floats.
+                sums[index % 4] = unsafe { s.add(sums[index % 4], s.load(x.as_ptr())) };
+            }
+        }
+        *self.sum = s.sum(s.add(s.add(sums[0], sums[1]), s.add(sums[2], sums[3])));
     }
 }
 

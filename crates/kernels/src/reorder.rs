@@ -4,7 +4,7 @@ use striate_tensor::{Layout, Views};
 
 use crate::isa::Isa;
 use crate::maps::Maps;
-use crate::pool::Pool;
+use crate::pool::{Pointer, Pool};
 use crate::{Context, Kernel};
 
 /// The kernel that copies a value of extents `shape` from one layout to another. Reads the source,
@@ -36,6 +36,8 @@ fn copy(shape: [usize; 4], from: Layout, to: Layout, source: &[f32], destination
         (from, to) if from == to => destination.copy_from_slice(source),
         (Layout::Plain, Layout::Channels { .. }) => to_channels(shape, to, source, destination, pool),
         (Layout::Channels { .. }, Layout::Plain) => from_channels(shape, from, source, destination, pool),
+        (Layout::Plain, Layout::Images { block }) => to_images(shape, block, source, destination, pool),
+        (Layout::Images { block }, Layout::Plain) => from_images(shape, block, source, destination, pool),
         (Layout::KernelForward { block: a }, Layout::KernelBackward { block: b }) if a == b => {
             transpose_blocks(shape, a, source, destination, pool);
         }
@@ -77,6 +79,37 @@ fn from_channels(shape: [usize; 4], from: Layout, source: &[f32], destination: &
                 out.iter_mut().zip(lanes).for_each(|(out, x)| *out = *x);
             }
         }
+    });
+}
+
+/// Elements of each image that one item of the grid takes.
+const ELEMENTS: usize = 256;
+
+fn to_images(shape: [usize; 4], block: usize, source: &[f32], destination: &mut [f32], pool: &Pool) {
+    let image: usize = shape[1..].iter().product();
+    let pieces = image.div_ceil(ELEMENTS);
+    let destination = Pointer(destination.as_mut_ptr());
+    pool.run(shape[0] / block * pieces, |item| {
+        let (vector, piece) = (item / pieces, item % pieces);
+        let elements = piece * ELEMENTS..((piece + 1) * ELEMENTS).min(image);
+        // SAFETY: the item's own elements of its own vector of images.
+        let out = unsafe {
+            let start = (vector * image + elements.start) * block;
+            std::slice::from_raw_parts_mut(destination.get().add(start), elements.len() * block)
+        };
+        let source = &source[vector * block * image..][..block * image];
+        for (out, element) in out.chunks_exact_mut(block).zip(elements) {
+            out.iter_mut().enumerate().for_each(|(lane, out)| *out = source[lane * image + element]);
+        }
+    });
+}
+
+fn from_images(shape: [usize; 4], block: usize, source: &[f32], destination: &mut [f32], pool: &Pool) {
+    let image: usize = shape[1..].iter().product();
+    pool.pieces(destination, image, |index, out| {
+        let source = &source[index / block * block * image..][..block * image];
+        let lanes = source.iter().skip(index % block).step_by(block);
+        out.iter_mut().zip(lanes).for_each(|(out, x)| *out = *x);
     });
 }
 

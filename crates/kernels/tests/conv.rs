@@ -17,7 +17,7 @@ fn activation() -> impl Strategy<Value = Activation> {
 prop_compose! {
     /// Odd sizes, strides, groups, padding, channels that fill no block.
     fn conv_desc()(
-        batch in 1usize..4,
+        batch in prop::sample::select(vec![1usize, 2, 3, 8, 16, 24]),
         groups in prop::sample::select(vec![1usize, 1, 1, 2]),
         channels in (1usize..=20, 1usize..=36),
         kernel in (1usize..=5, 1usize..=4),
@@ -129,9 +129,28 @@ proptest! {
         check_conv(&d);
     }
 
+    /// Few channels and whole vectors of images: padding, strides and dilation clip the taps.
+    #[test]
+    fn convolutions_with_images_in_the_lanes_agree_with_the_naive_ones(
+        d in conv_desc(),
+        in_channels in 5usize..=6,
+        out_channels in 1usize..=20,
+        vectors in 1usize..=3,
+    ) {
+        let d = ConvDesc { batch: 16 * vectors, in_channels, out_channels, groups: 1, residual: false, ..d };
+        let ran = check_conv(&d);
+        for name in [
+            "conv_images_f32",
+            "conv_data_gradient_images_f32",
+            "conv_weight_gradient_images_f32",
+        ] {
+            prop_assert!(ran.contains(&name), "{} refused {:?}", name, d);
+        }
+    }
+
     #[test]
     fn linear_layers_agree_with_the_naive_ones(
-        batch in 1usize..40,
+        batch in prop_oneof![1usize..40, prop::sample::select(vec![8usize, 16, 24, 48])],
         in_features in 1usize..300,
         out_features in 1usize..70,
         bias in any::<bool>(),
@@ -163,7 +182,22 @@ fn lenet_conv(in_channels: usize, out_channels: usize, side: usize) -> ConvDesc 
 fn every_kernel_is_reached_by_lenet() {
     let mut ran = check_conv(&lenet_conv(1, 6, 32));
     ran.extend(check_conv(&lenet_conv(6, 16, 14)));
+    ran.extend(check_conv(&ConvDesc { batch: 16, ..lenet_conv(6, 16, 14) }));
+    let bias = true;
+    ran.extend(check_linear(&LinearDesc {
+        batch: 16,
+        in_features: 40,
+        out_features: 12,
+        bias,
+        activation: Activation::Tanh,
+    }));
     for name in [
+        "conv_images_f32",
+        "conv_data_gradient_images_f32",
+        "conv_weight_gradient_images_f32",
+        "linear_images_f32",
+        "linear_data_gradient_images_f32",
+        "linear_weight_gradient_images_f32",
         "conv_direct_planar_f32",
         "conv_direct_f32",
         "conv_data_gradient_direct_f32",

@@ -3,7 +3,8 @@
 //! Activations are [`Layout::Plain`] (`[N][C][H][W]`, nothing between) or [`Layout::Channels`]:
 //! blocks of channels innermost, with a zero halo around each map so that a convolution reads its
 //! padding as memory. Lanes beyond the channel count are zero and every kernel keeps them zero;
-//! the halo is zero and is rewritten by whoever produces the value.
+//! the halo is zero and is rewritten by whoever produces the value. Where there are too few channels
+//! to fill the lanes, images do: [`Layout::Images`].
 //! Kernels of convolutions have blocked layouts of their own.
 
 use std::fmt;
@@ -57,6 +58,12 @@ pub enum Layout {
         /// Zero border of every map.
         halo: Halo,
     },
+    /// `[N/b][C][H][W][b]`: an activation whose lanes are images. N is a multiple of `block`, so every
+    /// lane is real and there is no halo; a flattened value keeps its bytes.
+    Images {
+        /// Images that lie side by side.
+        block: usize,
+    },
     /// `[O/b][I/b][KH][KW][b of I][b of O]`: a convolution's weights `[O, I, KH, KW]` for its
     /// forward direction.
     KernelForward {
@@ -82,6 +89,11 @@ impl Layout {
         Layout::Channels { block, halo: Halo::NONE }
     }
 
+    /// Whether this is [`Layout::Images`].
+    pub fn is_images(self) -> bool {
+        matches!(self, Layout::Images { .. })
+    }
+
     /// The zero border: none for all but [`Layout::Channels`].
     pub fn halo(self) -> Halo {
         match self {
@@ -101,12 +113,12 @@ impl Layout {
 
     /// Elements that a value of `shape` occupies, padding included.
     pub fn len(self, shape: &Shape) -> usize {
-        if self == Layout::Plain {
+        if self == Layout::Plain || self.is_images() {
             return shape.numel();
         }
         let [a, b, h, w] = shape.nchw();
         match self {
-            Layout::Plain => unreachable!("returned above"),
+            Layout::Plain | Layout::Images { .. } => unreachable!("returned above"),
             Layout::Channels { block, halo } => {
                 a * b.div_ceil(block) * block * (halo.top + h + halo.bottom) * (halo.left + w + halo.right)
             }
@@ -129,6 +141,9 @@ impl Layout {
                 let columns = halo.left + d3 + halo.right;
                 let map = i0 * d1.div_ceil(block) + i1 / block;
                 ((map * rows + halo.top + i2) * columns + halo.left + i3) * block + i1 % block
+            }
+            Layout::Images { block } => {
+                (((i0 / block * d1 + i1) * d2 + i2) * d3 + i3) * block + i0 % block
             }
             Layout::KernelForward { block } => {
                 let blocks = (i0 / block) * d1.div_ceil(block) + i1 / block;
@@ -153,6 +168,7 @@ impl fmt::Display for Layout {
             Layout::Channels { block, halo: h } => {
                 write!(f, "nchw{block}c+{},{},{},{}", h.top, h.left, h.bottom, h.right)
             }
+            Layout::Images { block } => write!(f, "nchw{block}n"),
             Layout::KernelForward { block } => write!(f, "oihw{block}i{block}o"),
             Layout::KernelBackward { block } => write!(f, "iohw{block}o{block}i"),
             Layout::KernelPlanarInput { block } => write!(f, "oihw{block}o"),

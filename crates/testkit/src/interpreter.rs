@@ -116,8 +116,9 @@ impl<'g> Interpreter<'g> {
                 reference::pooling::forward(&average_pool(&op, input(0), output(0)), r[0], &mut w[0]);
             }
             Op::AveragePoolGradient(op) => {
-                let d = average_pool(&op.0, output(0), input(0));
-                reference::pooling::average_gradient(&d, r[0], &mut w[0]);
+                let pool = average_pool(&op.pool, output(0), input(0));
+                let d = PoolDesc { activation: kernel(op.activation), ..pool };
+                reference::pooling::average_gradient(&d, r[0], r.get(1).copied(), &mut w[0]);
             }
             Op::Relu(_) | Op::Relu6(_) | Op::Tanh(_) | Op::Sigmoid(_) => {
                 let op = Elementwise::Apply(kernel(node.op.activation().expect("is an activation")));
@@ -277,6 +278,7 @@ fn pool(
         kernel: kernel.array(),
         stride: stride.array(),
         padding,
+        activation: activation::Activation::None,
     }
 }
 

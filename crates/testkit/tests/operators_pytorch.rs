@@ -162,6 +162,7 @@ fn pool(case: &mut Case, kind: PoolKind) {
         kernel: case.pair("kernel_size"),
         stride: case.pair("stride"),
         padding: case.pair("padding"),
+        activation: Activation::None,
     };
     let (x, dy) = (case.input("x"), case.input("dy"));
     let (mut y, mut dx) = (vec![f64::NAN; dy.len()], vec![f64::NAN; x.len()]);
@@ -169,7 +170,7 @@ fn pool(case: &mut Case, kind: PoolKind) {
     case.output("y", &y);
     match kind {
         PoolKind::Max => pooling::max_gradient(&d, &x, &dy, &mut dx),
-        PoolKind::Average { .. } => pooling::average_gradient(&d, &dy, &mut dx),
+        PoolKind::Average { .. } => pooling::average_gradient(&d, &dy, None, &mut dx),
     }
     case.gradient("x", &dx);
 }

@@ -1,5 +1,6 @@
 //! Moves activations and residual sums into the epilogue of the convolution or linear layer that feeds
-//! them, so that a result is written once.
+//! them, and gradients of activations into that of the average pool before them, so that a result is
+//! written once.
 
 use striate_graph::ops::Activation;
 use striate_graph::{Graph, Node, Op, ValueId};
@@ -19,6 +20,8 @@ pub(super) fn fuse(graph: &mut Graph) {
 enum Change {
     Activate(Activation),
     AddResidual(ValueId),
+    /// The gradient of an activation whose result this is.
+    GoThrough(Activation, ValueId),
 }
 
 /// The node that can take over the work of the node at `index`, and how.
@@ -32,6 +35,13 @@ fn fusable(graph: &Graph, index: usize) -> Option<(usize, Change)> {
             _ => false,
         };
         return free.then_some((producer, Change::Activate(activation)));
+    }
+    if let Op::ActivationGradient(gradient) = &node.op {
+        let [result, slope] = node.inputs[..] else { return None };
+        let producer = only_producer(graph, index, slope)?;
+        let Op::AveragePoolGradient(pool) = &graph.nodes[producer].op else { return None };
+        let free = pool.activation == Activation::None;
+        return free.then_some((producer, Change::GoThrough(gradient.0, result)));
     }
     let Op::Add(_) = node.op else { return None };
     let [a, b] = node.inputs[..] else { return None };
@@ -65,7 +75,11 @@ fn apply(graph: &mut Graph, producer: usize, index: usize, change: Change) {
             conv.residual = true;
             node.inputs.push(residual);
         }
-        _ => unreachable!("only convolutions and linear layers fuse"),
+        (Op::AveragePoolGradient(pool), Change::GoThrough(activation, result)) => {
+            pool.activation = activation;
+            node.inputs.push(result);
+        }
+        _ => unreachable!("nothing else fuses"),
     }
     graph.nodes.remove(producer);
 }

@@ -81,13 +81,11 @@ impl Pass {
         }
         match lower(&self.graph, &node) {
             Lowering::Alias => {
-                let input = self.request(node.inputs[0], Layout::Plain);
-                self.push(Node { inputs: vec![input], ..node }, Choice::Alias);
+                self.visit_alias(node);
             }
             Lowering::Reorder => self.push(node, Choice::Reorder),
             Lowering::Kernels(candidates) => {
-                let first = self.first_layout(&node);
-                let (position, layouts) = candidates.choose(self.isa, first, self.blocked);
+                let (position, layouts) = self.choose(&node, &*candidates);
                 let (wanted, made) = layouts.split_at(node.inputs.len());
                 let inputs = node.inputs.iter().zip(wanted).map(|(id, layout)| self.request(*id, *layout));
                 let inputs = inputs.collect();
@@ -98,6 +96,30 @@ impl Pass {
                 }
             }
         }
+    }
+
+    /// Another shape of the same bytes: plain, or with images in the lanes, where an image's own
+    /// elements are in order too.
+    fn visit_alias(&mut self, node: Node) {
+        let have = self.graph.value(node.inputs[0]).layout;
+        let layout = if have.is_images() { have } else { Layout::Plain };
+        let input = self.request(node.inputs[0], layout);
+        self.graph.values[node.outputs[0].0].layout = layout;
+        self.push(Node { inputs: vec![input], ..node }, Choice::Alias);
+    }
+
+    /// The implementation of `node` and the layouts that it wants. Where images are in the lanes, one
+    /// that is better on blocks of channels wins.
+    fn choose(&self, node: &Node, candidates: &dyn Candidates) -> (usize, Vec<Layout>) {
+        let first = self.first_layout(node);
+        let as_it_lies = candidates.choose(self.isa, first, self.blocked);
+        if !first.is_images() {
+            return as_it_lies;
+        }
+        let is_map = self.graph.shape(node.inputs[0]).len() == 4;
+        let other = if is_map { Layout::channels(self.isa.block()) } else { Layout::Plain };
+        let otherwise = candidates.choose(self.isa, other, self.blocked);
+        if otherwise.0 < as_it_lies.0 { otherwise } else { as_it_lies }
     }
 
     /// Updates work on whole values in whatever layout they lie, the same for all operands.

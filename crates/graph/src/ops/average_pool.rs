@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use striate_tensor::{Error, Result, Shape};
 
-use super::{Cost, LayerOp, Window, check_window, is_false, is_true, maps, yes};
+use super::{Activation, Cost, LayerOp, Window, check_window, is_false, is_true, maps, yes};
 use crate::geometry::windows;
 use crate::{Padding, Pair};
 
@@ -26,9 +26,22 @@ pub struct AveragePool {
     pub count_include_pad: bool,
 }
 
-/// Gradient of average pooling. Operand: dy; output: dx.
+/// Gradient of average pooling. Operands: dy, and if there is an activation its result (the pool's input);
+/// output: dx.
 #[derive(Debug, Clone, PartialEq)]
-pub struct AveragePoolGradient(pub AveragePool);
+pub struct AveragePoolGradient {
+    /// The pool.
+    pub pool: AveragePool,
+    /// The activation before the pool, through which the gradient goes on.
+    pub activation: Activation,
+}
+
+impl AveragePoolGradient {
+    /// The gradient of `pool` alone.
+    pub fn new(pool: AveragePool) -> AveragePoolGradient {
+        AveragePoolGradient { pool, activation: Activation::None }
+    }
+}
 
 impl LayerOp for AveragePool {
     fn output(&self, inputs: &[&Shape]) -> Result<Shape> {

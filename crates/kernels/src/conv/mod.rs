@@ -2,6 +2,8 @@
 
 mod direct;
 mod geometry;
+pub(crate) mod images;
+pub(crate) mod images_weight_gradient;
 mod tile;
 mod weight_gradient;
 
@@ -44,6 +46,7 @@ pub struct ConvDesc {
 /// y `[N, O, OH, OW]`.
 pub fn forward() -> &'static [&'static dyn Implementation<ConvDesc>] {
     &[
+        &images::Forward,
         &direct::PlanarInput,
         &direct::Blocked,
         &Reference::<ConvDesc> {
@@ -62,6 +65,7 @@ pub fn forward() -> &'static [&'static dyn Implementation<ConvDesc>] {
 /// Reads dy and w, writes dx.
 pub fn data_gradient() -> &'static [&'static dyn Implementation<ConvDesc>] {
     &[
+        &images::DataGradient,
         &direct::DataGradient,
         &Reference::<ConvDesc> {
             name: "conv_data_gradient_reference",
@@ -77,6 +81,7 @@ pub fn data_gradient() -> &'static [&'static dyn Implementation<ConvDesc>] {
 /// Reads x and dy, writes dw.
 pub fn weight_gradient() -> &'static [&'static dyn Implementation<ConvDesc>] {
     &[
+        &images_weight_gradient::WeightGradient,
         &weight_gradient::PlanarInput,
         &weight_gradient::Blocked,
         &Reference::<ConvDesc> {

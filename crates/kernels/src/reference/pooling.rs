@@ -29,13 +29,16 @@ pub fn max_gradient<T: Real>(d: &PoolDesc, x: &[T], dy: &[T], dx: &mut [T]) {
     }
 }
 
-/// dx of average pooling: dy spread evenly.
-pub fn average_gradient<T: Real>(d: &PoolDesc, dy: &[T], dx: &mut [T]) {
+/// dx of average pooling: dy spread evenly, then through the activation whose result `x` is.
+pub fn average_gradient<T: Real>(d: &PoolDesc, dy: &[T], x: Option<&[T]>, dx: &mut [T]) {
     let (area, windows) = (d.input[0] * d.input[1], d.output[0] * d.output[1]);
     dx.fill(T::from_f64(0.0));
     for (index, dy) in dy.iter().enumerate() {
         let share = *dy / T::from_f64(d.divisor(index % windows) as f64);
         each_element(d, index % windows, |at| dx[index / windows * area + at] += share);
+    }
+    if let Some(x) = x {
+        dx.iter_mut().zip(x).for_each(|(dx, x)| *dx = *dx * d.activation.derivative(*x));
     }
 }
 

@@ -50,7 +50,7 @@ pub fn check<D>(case: &Case<D>) -> Vec<&'static str> {
     let mut ran = Vec::new();
     for isa in Isa::available() {
         for implementation in case.list {
-            for first in [Layout::channels(isa.block()), Layout::Plain] {
+            for first in firsts(case.reads[0].shape[0], isa) {
                 let Some(layouts) = implementation.accepts(case.desc, isa, first) else { continue };
                 assert_eq!(layouts.len(), case.reads.len() + case.writes.len(), "{}", implementation.name());
                 ran.push(implementation.name());
@@ -66,6 +66,13 @@ pub fn check<D>(case: &Case<D>) -> Vec<&'static str> {
         }
     }
     ran
+}
+
+/// The layouts in which a first operand of `batch` images may lie.
+fn firsts(batch: usize, isa: Isa) -> Vec<Layout> {
+    let block = isa.block();
+    let images = batch.is_multiple_of(block).then_some(Layout::Images { block });
+    [Layout::channels(block), Layout::Plain].into_iter().chain(images).collect()
 }
 
 fn widen(layout: Layout, by: usize) -> Layout {

@@ -77,7 +77,7 @@ pub(super) fn lower(graph: &Graph, node: &Node) -> Lowering {
         Op::AveragePool(pool) => pooling::average_pool(graph, node, pool),
         Op::GlobalAveragePool(_) => pooling::global_average_pool(graph, node),
         Op::MaxPoolGradient(pool) => pooling::max_pool_gradient(graph, node, &pool.0),
-        Op::AveragePoolGradient(pool) => pooling::average_pool_gradient(graph, node, &pool.0),
+        Op::AveragePoolGradient(pool) => pooling::average_pool_gradient(graph, node, pool),
         Op::Relu(_) | Op::Relu6(_) | Op::Tanh(_) | Op::Sigmoid(_) => elementwise::activation(graph, node),
         Op::ActivationGradient(gradient) => elementwise::activation_gradient(graph, node, gradient.0),
         Op::Add(_) => elementwise::add(graph, node),

@@ -1,10 +1,10 @@
 //! Pooling and its gradients.
 
-use striate_graph::ops::{AveragePool, GlobalAveragePool, MaxPool};
+use striate_graph::ops::{AveragePool, AveragePoolGradient, GlobalAveragePool, MaxPool};
 use striate_graph::{Graph, Node, Padding, Pair};
 use striate_kernels::pooling::{self, PoolDesc, PoolKind};
 
-use super::{Lowering, input_shape, kernels, output_shape};
+use super::{Lowering, input_shape, kernel_activation, kernels, output_shape};
 
 pub(super) fn max_pool(graph: &Graph, node: &Node, op: &MaxPool) -> Lowering {
     let (x, y) = (input_shape(graph, node), output_shape(graph, node));
@@ -26,10 +26,11 @@ pub(super) fn max_pool_gradient(graph: &Graph, node: &Node, op: &MaxPool) -> Low
     kernels(maximum(op, input_shape(graph, node), dy), pooling::max_gradient())
 }
 
-/// Operand: dy; output: dx.
-pub(super) fn average_pool_gradient(graph: &Graph, node: &Node, op: &AveragePool) -> Lowering {
+/// Operands: dy, and the result of an activation if there is one; output: dx.
+pub(super) fn average_pool_gradient(graph: &Graph, node: &Node, op: &AveragePoolGradient) -> Lowering {
     let (dy, dx) = (input_shape(graph, node), output_shape(graph, node));
-    kernels(average(op, dx, dy), pooling::average_gradient())
+    let activation = kernel_activation(op.activation);
+    kernels(PoolDesc { activation, ..average(&op.pool, dx, dy) }, pooling::average_gradient())
 }
 
 fn maximum(op: &MaxPool, x: [usize; 4], y: [usize; 4]) -> PoolDesc {
@@ -58,5 +59,6 @@ fn descriptor(
         kernel: kernel.array(),
         stride: stride.array(),
         padding: [padding.top, padding.left],
+        activation: striate_kernels::activation::Activation::None,
     }
 }

@@ -1,0 +1,349 @@
+//! Gradient of a convolution's weights with images in the lanes (see `images`).
+//!
+//! A tile of R output channels × T weights stays in registers while the pixels of a band of rows go by:
+//! R vectors of dy are multiplied by T vectors of x. The T weights are neighbouring taps of a row, or,
+//! where the kernel is one tap wide, neighbouring input channels. At the end of a band the lanes of each
+//! sum are added. The images are cut into slices of their own sums, which are added up in order: how many
+//! depends on the descriptor alone.
+
+use std::ops::Range;
+
+use striate_tensor::{Layout, Views};
+
+use super::ConvDesc;
+use super::images::suits;
+use crate::isa::Isa;
+use crate::pool::Pointer;
+use crate::simd::{Body, Simd, dispatch};
+use crate::{Context, Implementation, Kernel};
+
+/// Gradient of the weights.
+pub(super) struct WeightGradient;
+
+/// Items of the grid that there are to be at least, if there are images enough.
+const ITEMS: usize = 16;
+/// Floats of x and dy that a band of rows is to hold at most, so that they stay in the first cache.
+const BAND: usize = 5000;
+/// Weights of the largest tile, along a row of taps or of channels.
+const MOST_WEIGHTS: usize = 5;
+/// Pixels of a map up to which all images are summed before the lanes are.
+const FEW_PIXELS: usize = 4;
+
+/// Output channels and weights of a tile.
+const fn tile(isa: Isa) -> [usize; 2] {
+    match isa {
+        Isa::Avx512 => [4, 5],
+        Isa::Avx2 => [2, 5],
+        Isa::Scalar => [2, 4],
+    }
+}
+
+impl Implementation<ConvDesc> for WeightGradient {
+    fn name(&self) -> &'static str {
+        "conv_weight_gradient_images_f32"
+    }
+
+    fn accepts(&self, d: &ConvDesc, isa: Isa, _first: Layout) -> Option<Vec<Layout>> {
+        suits(d, isa).then(|| layouts(isa))
+    }
+
+    fn prepare(&self, d: &ConvDesc, isa: Isa, _layouts: &[Layout]) -> Box<dyn Kernel> {
+        kernel(d, isa)
+    }
+}
+
+/// Of x, dy and dw.
+pub(crate) fn layouts(isa: Isa) -> Vec<Layout> {
+    let images = Layout::Images { block: isa.block() };
+    vec![images, images, Layout::Plain]
+}
+
+/// The kernel that reads x and dy, and writes dw.
+pub(crate) fn kernel(d: &ConvDesc, isa: Isa) -> Box<dyn Kernel> {
+    let blocks = d.batch / isa.block();
+    let channels = tile(isa)[0];
+    let tiles = d.out_channels.div_ceil(channels);
+    let row = (channels * d.output[1] + d.input[1] * d.stride[0]) * isa.block();
+    Box::new(Bound {
+        isa,
+        blocks,
+        tiles,
+        slices: ITEMS.div_ceil(tiles).min(blocks),
+        band: (BAND / row).clamp(1, d.output[0]),
+        together: if d.output[0] * d.output[1] <= FEW_PIXELS { blocks } else { 1 },
+        weights: d.out_channels * d.in_channels * d.kernel[0] * d.kernel[1],
+        d: d.clone(),
+    })
+}
+
+struct Bound {
+    d: ConvDesc,
+    isa: Isa,
+    /// Vectors of images.
+    blocks: usize,
+    /// Tiles of output channels.
+    tiles: usize,
+    slices: usize,
+    /// Rows of dy that are taken together.
+    band: usize,
+    /// Vectors of images that are taken together.
+    together: usize,
+    weights: usize,
+}
+
+impl Kernel for Bound {
+    fn scratch_len(&self) -> usize {
+        if self.slices > 1 { self.slices * self.weights } else { 0 }
+    }
+
+    fn run(&self, context: &Context, views: &mut Views) {
+        let (x, dy, dw) = (views.read::<f32>(0), views.read::<f32>(1), views.write::<f32>(0));
+        let len = |channels: usize, size: [usize; 2]| self.d.batch * channels * size[0] * size[1];
+        assert!(
+            x.len() == len(self.d.in_channels, self.d.input)
+                && dy.len() == len(self.d.out_channels, self.d.output)
+                && dw.len() == self.weights,
+            "operands are as long as their layouts say"
+        );
+        if self.slices == 1 {
+            return self.sum(context, x, dy, dw);
+        }
+        let sums = views.write::<f32>(1);
+        assert_eq!(sums.len(), self.slices * self.weights, "scratch memory is as long as was asked for");
+        self.sum(context, x, dy, sums);
+        dw.copy_from_slice(&sums[..self.weights]);
+        for slice in sums[self.weights..].chunks_exact(self.weights) {
+            dw.iter_mut().zip(slice).for_each(|(dw, sum)| *dw += sum);
+        }
+    }
+}
+
+impl Bound {
+    /// Fills `sums`, one dw for each slice of the images.
+    fn sum(&self, context: &Context, x: &[f32], dy: &[f32], sums: &mut [f32]) {
+        let sums = Pointer(sums.as_mut_ptr());
+        context.pool.run(self.slices * self.tiles, |item| {
+            let (slice, tile) = (item / self.tiles, item % self.tiles);
+            let cut = |at: usize, of: usize, all: usize| all * at / of..all * (at + 1) / of;
+            let channels = cut(tile, self.tiles, self.d.out_channels);
+            let blocks = cut(slice, self.slices, self.blocks);
+            // SAFETY: the slice's own sums.
+            let dw = unsafe { sums.get().add(slice * self.weights) };
+            dispatch(self.isa, Item { bound: self, x, dy, dw, blocks, channels });
+        });
+    }
+}
+
+/// All weights of some output channels, summed over some vectors of images.
+struct Item<'a> {
+    bound: &'a Bound,
+    x: &'a [f32],
+    dy: &'a [f32],
+    /// The slice's first weight.
+    dw: *mut f32,
+    blocks: Range<usize>,
+    channels: Range<usize>,
+}
+
+/// A band of rows under a row of taps.
+struct Tile {
+    /// Where pixel (0, 0) of the band is seen by the first weight, which may lie outside the map.
+    x: *const f32,
+    dy: *const f32,
+    dw: *mut f32,
+    /// Tiles of neighbouring weights, one after the other.
+    parts: usize,
+    blocks: usize,
+    rows: usize,
+    /// Distance in x and dy of one vector of images and the next.
+    x_block: usize,
+    dy_block: usize,
+    /// Distance in x of one weight and the next.
+    x_weight: usize,
+    /// Distances in x and dy of rows.
+    x_row: usize,
+    dy_row: usize,
+    /// Distance in x of pixels.
+    x_pixel: usize,
+    /// Distance of the output channels in dy and dw.
+    dy_channel: usize,
+    dw_channel: usize,
+    /// Distance of one weight and the next in dw.
+    dw_weight: usize,
+    /// Columns of dy that each weight sees, and those that all of them see.
+    seen: [Range<usize>; MOST_WEIGHTS],
+    common: Range<usize>,
+    columns: usize,
+}
+
+impl Body for Item<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let b = self.bound;
+        let (d, lanes) = (&b.d, S::LANES);
+        let taps = d.kernel[0] * d.kernel[1];
+        for channel in self.channels.clone() {
+            // SAFETY: the item's own weights.
+            unsafe { self.dw.add(channel * d.in_channels * taps).write_bytes(0, d.in_channels * taps) }
+        }
+        let (x_map, dy_map) = (d.input[0] * d.input[1] * lanes, d.output[0] * d.output[1] * lanes);
+        // Weights of a tile: taps of a row, or channels.
+        let wide = d.kernel[1] > 1;
+        let (along, across) =
+            if wide { (d.kernel[1], d.in_channels) } else { (d.in_channels, 1) };
+        for block in self.blocks.clone().step_by(b.together) {
+            for band in (0..d.output[0]).step_by(b.band) {
+                for outer in 0..across {
+                    for ky in 0..d.kernel[0] {
+                        let rows = seen(d, 0, ky, band..(band + b.band).min(d.output[0]));
+                        if rows.is_empty() {
+                            continue;
+                        }
+                        let most = tile(b.isa)[1];
+                        for (from, count, parts) in parts(along, most, wide) {
+                            let (channel, kx) = if wide { (outer, from) } else { (from, 0) };
+                            let row = (rows.start * d.stride[0] + ky * d.dilation[0]) - d.padding[0];
+                            // The place of column 0, which may lie left of the map.
+                            let column = (kx * d.dilation[1]) as isize - d.padding[1] as isize;
+                            let columns: [Range<usize>; MOST_WEIGHTS] = std::array::from_fn(|t| {
+                                let kx = if wide { (kx + t).min(d.kernel[1] - 1) } else { 0 };
+                                seen(d, 1, kx, 0..d.output[1])
+                            });
+                            let used = &columns[..count];
+                            let common = used.iter().fold(0..d.output[1], |common, seen| {
+                                common.start.max(seen.start)..common.end.min(seen.end)
+                            });
+                            let x = (block * d.in_channels + channel) * x_map + row * d.input[1] * lanes;
+                            let dy = (block * d.out_channels + self.channels.start) * dy_map
+                                + rows.start * d.output[1] * lanes;
+                            let dw =
+                                (self.channels.start * d.in_channels + channel) * taps + ky * d.kernel[1] + kx;
+                            // SAFETY: rows, columns and channels lie within the operands, whose lengths
+                            // `Bound::run` checked; the weights are the item's own.
+                            unsafe {
+                                let x = self.x.as_ptr().add(x).wrapping_offset(column * lanes as isize);
+                                let tile = Tile {
+                                    x,
+                                    dy: self.dy.as_ptr().add(dy),
+                                    dw: self.dw.add(dw),
+                                    parts,
+                                    blocks: b.together.min(self.blocks.end - block),
+                                    rows: rows.len(),
+                                    x_block: d.in_channels * x_map,
+                                    dy_block: d.out_channels * dy_map,
+                                    x_weight: if wide { d.dilation[1] * lanes } else { x_map },
+                                    x_row: d.stride[0] * d.input[1] * lanes,
+                                    dy_row: d.output[1] * lanes,
+                                    x_pixel: d.stride[1] * lanes,
+                                    dy_channel: dy_map,
+                                    dw_channel: d.in_channels * taps,
+                                    dw_weight: if wide { 1 } else { taps },
+                                    common: common.start..common.end.max(common.start),
+                                    seen: columns,
+                                    columns: d.output[1],
+                                };
+                                tile.run(s, self.channels.len(), count);
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Cuts `along` weights into tiles of at most `most`: the first one of a run of equal tiles, its weights,
+/// and how many tiles follow each other. Taps see different columns, so only channels follow each other.
+fn parts(along: usize, most: usize, wide: bool) -> impl Iterator<Item = (usize, usize, usize)> {
+    let (whole, rest) = (along / most, along % most);
+    let runs = if wide { whole } else { whole.min(1) };
+    let run = move |index: usize| (index * most, most, if wide { 1 } else { whole });
+    (0..runs).map(run).chain((rest > 0).then_some((whole * most, rest, 1)))
+}
+
+/// Which of the outputs `range` along an axis see an input that exists through the tap `index`.
+fn seen(d: &ConvDesc, axis: usize, index: usize, range: Range<usize>) -> Range<usize> {
+    let (at, padding, stride) = (index * d.dilation[axis], d.padding[axis], d.stride[axis]);
+    let start = padding.saturating_sub(at).div_ceil(stride);
+    let end = (d.input[axis] + padding).saturating_sub(at).div_ceil(stride);
+    let start = start.max(range.start);
+    start..end.min(range.end).max(start)
+}
+
+impl Tile {
+    /// # Safety
+    /// All pixels that are seen, `channels` channels and `weights` weights belong to valid operands, and
+    /// nobody else writes these weights.
+    #[inline(always)]
+    unsafe fn run<S: Simd>(&self, s: S, channels: usize, weights: usize) {
+        macro_rules! tiles {
+            ($(($channels:literal $weights:literal))*) => {
+                match (channels, weights) {
+                    $(($channels, $weights) => s.outline(Sums::<$channels, $weights>(self)),)*
+                    _ => unreachable!("no tile is larger than four channels by {MOST_WEIGHTS} weights"),
+                }
+            };
+        }
+        tiles!((1 1) (1 2) (1 3) (1 4) (1 5) (2 1) (2 2) (2 3) (2 4) (2 5) (3 1) (3 2) (3 3) (3 4) (3 5)
+               (4 1) (4 2) (4 3) (4 4) (4 5));
+    }
+}
+
+/// A tile of R channels × T weights; made by [`Tile::run`] only, whose caller sees to the pointers.
+struct Sums<'a, const R: usize, const T: usize>(&'a Tile);
+
+impl<const R: usize, const T: usize> Body for Sums<'_, R, T> {
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        if R * T > S::SUMS {
+            unreachable!("tiles are chosen to fit the registers");
+        }
+        let t = self.0;
+        for part in 0..t.parts {
+            let first = t.x.wrapping_add(part * T * t.x_weight);
+            let mut sums = [[s.zero(); T]; R];
+            // SAFETY: the caller of `Tile::run` promises that all these places are valid.
+            unsafe {
+                for block in 0..t.blocks {
+                    for row in 0..t.rows {
+                        let x = first.wrapping_add(block * t.x_block + row * t.x_row);
+                        let dy = t.dy.add(block * t.dy_block + row * t.dy_row);
+                        let (mut px, mut pdy) =
+                            (x.wrapping_add(t.common.start * t.x_pixel), dy.add(t.common.start * S::LANES));
+                        for _ in t.common.clone() {
+                            let slopes: [S::F; R] = std::array::from_fn(|r| s.load(pdy.add(r * t.dy_channel)));
+                            for i in 0..T {
+                                let value = s.load(px.add(i * t.x_weight));
+                                for r in 0..R {
+                                    sums[r][i] = s.fma(value, slopes[r], sums[r][i]);
+                                }
+                            }
+                            px = px.wrapping_add(t.x_pixel);
+                            pdy = pdy.wrapping_add(S::LANES);
+                        }
+                        if t.common.len() == t.columns {
+                            continue;
+                        }
+                        for column in (0..t.common.start).chain(t.common.end..t.columns) {
+                            for i in 0..T {
+                                if t.seen[i].contains(&column) {
+                                    let value = s.load(x.wrapping_add(column * t.x_pixel + i * t.x_weight));
+                                    for r in 0..R {
+                                        let slope = s.load(dy.add(column * S::LANES + r * t.dy_channel));
+                                        sums[r][i] = s.fma(value, slope, sums[r][i]);
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
+                for r in 0..R {
+                    for i in 0..T {
+                        let weight = (part * T + i) * t.dw_weight;
+                        *t.dw.add(r * t.dw_channel + weight) += s.sum(sums[r][i]);
+                    }
+                }
+            }
+        }
+    }
+}
