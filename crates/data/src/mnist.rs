@@ -1,14 +1,12 @@
-//! MNIST and Fashion-MNIST: four IDX files, verified by checksum.
+//! MNIST and Fashion-MNIST: their four IDX files with checksums, and how they are read.
 
-use std::fs::{self, File};
-use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use md5::{Digest, Md5};
 use striate_tensor::{Error, Result, Shape};
 use striate_vision::{Centre, Filter, Preprocessing, Step};
 
-use crate::idx::{self, open_unpacked};
+use crate::get::{Listed, data_folder};
+use crate::idx;
 use crate::{Dataset, Pixels, Split};
 
 /// One of the two data sets.
@@ -20,13 +18,8 @@ pub enum MnistKind {
     FashionMnist,
 }
 
-/// A file and the MD5 of its unpacked content.
-type Listed = (&'static str, &'static str);
-
 /// Rows and columns of an image.
 const SIDE: usize = 28;
-/// Files above this size, unpacked, are not these; the largest has 47,040,016 bytes.
-const MOST_BYTES: u64 = 64 << 20;
 
 impl MnistKind {
     /// The name by which the set is asked for.
@@ -43,7 +36,7 @@ impl MnistKind {
     }
 
     /// Training images and labels, then test images and labels.
-    fn files(self) -> [Listed; 4] {
+    pub(crate) fn files(self) -> [Listed<'static>; 4] {
         let sums = match self {
             MnistKind::Mnist => [
                 "6bbc9ace898e44ae57da46a324031adb",
@@ -65,6 +58,23 @@ impl MnistKind {
             "t10k-labels-idx1-ubyte",
         ];
         std::array::from_fn(|i| (names[i], sums[i]))
+    }
+
+    /// Folders on the web that hold the files, compressed by gzip. When this was written there was no network
+    /// to try them.
+    #[cfg(feature = "download")]
+    pub(crate) fn mirrors(self) -> &'static [&'static str] {
+        match self {
+            MnistKind::Mnist => &[
+                "https://ossci-datasets.s3.amazonaws.com/mnist/",
+                "https://storage.googleapis.com/cvdf-datasets/mnist/",
+                "http://yann.lecun.com/exdb/mnist/",
+            ],
+            MnistKind::FashionMnist => &[
+                "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+                "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
+            ],
+        }
     }
 
     fn classes(self) -> Vec<String> {
@@ -112,98 +122,6 @@ impl MnistKind {
     }
 }
 
-/// Where fetched data lies: `$STRIATE_DATA`, else the platform's cache folder.
-///
-/// # Errors
-/// If neither is known.
-pub fn data_folder() -> Result<PathBuf> {
-    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    if let Some(folder) = variable("STRIATE_DATA") {
-        return Ok(folder);
-    }
-    let cache = if cfg!(target_os = "windows") {
-        variable("LOCALAPPDATA")
-    } else if cfg!(target_os = "macos") {
-        variable("HOME").map(|home| home.join("Library/Caches"))
-    } else {
-        variable("XDG_CACHE_HOME").or_else(|| variable("HOME").map(|home| home.join(".cache")))
-    };
-    cache
-        .map(|cache| cache.join("striate"))
-        .ok_or_else(|| Error::input("no cache folder is known; set STRIATE_DATA to a folder for data"))
-}
-
-/// Takes the four files of `kind`, plain or compressed, from the folder `from` into the data folder;
-/// returns where they lie now. Files are verified first, and stored whole or not at all.
-///
-/// # Errors
-/// If a file is missing, its checksum differs, or it cannot be stored.
-pub fn get(kind: MnistKind, from: &Path) -> Result<PathBuf> {
-    if !from.is_dir() {
-        let what = format!("{} is no folder; give the one with the four IDX files", from.display());
-        return Err(Error::input(what));
-    }
-    let folder = data_folder()?.join(kind.name());
-    let mut verified = Vec::new();
-    for listed in kind.files() {
-        let source = find_file(from, listed.0)?;
-        let bytes = unpacked(&source)?;
-        verify(&bytes, listed).map_err(|e| e.at(source.display()))?;
-        verified.push((listed.0, bytes));
-    }
-    fs::create_dir_all(&folder).map_err(|e| Error::write(&folder, e))?;
-    for (name, bytes) in verified {
-        let path = folder.join(name);
-        store(&path, &bytes).map_err(|e| Error::write(&path, e))?;
-    }
-    // The names are safe once their folder is; systems that cannot sync a folder do without.
-    if let Ok(entries) = File::open(&folder) {
-        let _ = entries.sync_all();
-    }
-    Ok(folder)
-}
-
-/// Writes a file whole or not at all: beside its place, onto the disk, then under its name.
-fn store(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let temporary = path.with_extension(format!("{}.part", std::process::id()));
-    let write = || {
-        let mut file = File::create(&temporary)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&temporary, path)
-    };
-    write().inspect_err(|_| {
-        // The error that matters is the one before.
-        let _ = fs::remove_file(&temporary);
-    })
-}
-
-fn unpacked(path: &Path) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let (file, _) = open_unpacked(path)?;
-    file.take(MOST_BYTES).read_to_end(&mut bytes).map_err(|e| Error::read(path, e))?;
-    Ok(bytes)
-}
-
-/// The file called `name` in `folder`: also with a dot for the last dash but one, also compressed.
-fn find_file(folder: &Path, name: &str) -> Result<PathBuf> {
-    let dotted = name.replace("-idx", ".idx");
-    let candidates = [name.to_owned(), format!("{name}.gz"), dotted.clone(), format!("{dotted}.gz")];
-    let found = candidates.iter().map(|candidate| folder.join(candidate)).find(|path| path.is_file());
-    found.ok_or_else(|| {
-        let folder = folder.display();
-        Error::input(format!("{folder} has no {name} (or {name}.gz); it needs all four IDX files"))
-    })
-}
-
-fn verify(bytes: &[u8], (name, wanted): Listed) -> Result<()> {
-    let sum: String = Md5::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-    if sum == wanted {
-        return Ok(());
-    }
-    Err(Error::input(format!("is not the known {name} (MD5 {sum}, not {wanted}); fetch it again")))
-}
-
 /// The data set `kind` from the data folder.
 pub(crate) fn load(kind: MnistKind) -> Result<Dataset> {
     load_from(kind, &data_folder()?.join(kind.name()))
@@ -214,7 +132,7 @@ fn load_from(kind: MnistKind, folder: &Path) -> Result<Dataset> {
     if let Some(missing) = files.iter().find(|path| !path.is_file()) {
         let name = kind.name();
         return Err(Error::input(format!(
-            "{name} is not here ({} is missing); get it with: striate data get {name} --from FOLDER",
+            "{name} is not here ({} is missing); get it with: striate data get {name}",
             missing.display()
         )));
     }
@@ -275,7 +193,7 @@ mod tests {
     fn files_are_read_and_held_against_each_other() {
         let folder = Scratch::new();
         write(&folder, "train", &[3, 28, 28], &[1, 2, 9]);
-        assert!(failure(&folder).contains("striate data get mnist --from FOLDER"));
+        assert!(failure(&folder).contains("get it with: striate data get mnist"));
         write(&folder, "t10k", &[1, 28, 28], &[0]);
         let set = load_from(MnistKind::Mnist, folder.path()).unwrap();
         assert_eq!((set.train.len(), set.evaluation().1.len()), (3, 1));
@@ -287,33 +205,5 @@ mod tests {
         assert!(failure(&folder).contains("28x28"));
         write(&folder, "t10k", &[0, 28, 28], &[]);
         assert!(failure(&folder).contains("28x28"));
-    }
-
-    #[test]
-    fn files_have_several_names_and_one_checksum() {
-        let folder = Scratch::new();
-        let name = "train-images-idx3-ubyte";
-        assert!(find_file(folder.path(), name).unwrap_err().to_string().contains(name));
-        for other in
-            ["train-images.idx3-ubyte.gz", "train-images.idx3-ubyte", "train-images-idx3-ubyte.gz", name]
-        {
-            let path = folder.file(other, b"abc");
-            assert_eq!(find_file(folder.path(), name).unwrap(), path);
-        }
-        verify(b"abc", (name, "900150983cd24fb0d6963f7d28e17f72")).unwrap();
-        assert!(verify(b"abd", (name, "900150983cd24fb0d6963f7d28e17f72")).unwrap_err().is_input());
-    }
-
-    #[test]
-    fn a_file_is_stored_whole_and_leaves_nothing_beside_it() {
-        let folder = Scratch::new();
-        let path = folder.path().join("x-ubyte");
-        for bytes in [&b"first"[..], b"second"] {
-            store(&path, bytes).unwrap();
-            assert_eq!(fs::read(&path).unwrap(), bytes);
-        }
-        let blocked = folder.file("blocked/inside", b"").parent().unwrap().to_owned();
-        assert!(store(&blocked, b"x").is_err());
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
     }
 }

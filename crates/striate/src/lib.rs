@@ -2,6 +2,7 @@
 //!
 //! This crate gathers what a Rust program needs from the crates below it; each of them stands here under
 //! its own name too.
+//! The feature `download`, off by default, adds `data::download`, which fetches data sets over HTTP(S).
 //!
 //! ```no_run
 //! # fn main() -> striate::Result<()> {

@@ -1,11 +1,12 @@
 //! For tests only: an interpreter of graphs in f64, small networks that use every operation, checks of
-//! gradients by finite differences, formulas that reference scripts share, counted skips.
+//! gradients by finite differences, formulas that reference scripts share, counted skips, a server.
 
 pub mod allocation;
 pub mod formula;
 pub mod gradients;
 mod interpreter;
 pub mod networks;
+pub mod server;
 mod skip;
 
 pub use interpreter::{Interpreter, Values};

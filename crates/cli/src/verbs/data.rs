@@ -1,14 +1,18 @@
 //! `striate data`
 
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
+
 use anyhow::Result;
 use serde_json::json;
-use striate_data::{MnistKind, Spec, Split};
+use striate_data::{Got, GotFile, MnistKind, Source, Spec, Split};
 use striate_tensor::{Error, nearest};
 use striate_vision::{draw, encode_png};
 
 use crate::arguments::{DataGet, DataInfo, DataVerb};
 use crate::json;
-use crate::output::table;
+use crate::output::{DownloadBar, table};
+use crate::signals::{Signals, heed_file_sizes};
 
 pub fn run(verb: DataVerb) -> Result<()> {
     match verb {
@@ -75,11 +79,60 @@ fn get(args: DataGet) -> Result<()> {
         let hint = nearest(&args.name, known).map_or(String::new(), |near| format!("did you mean {near}? "));
         Error::input(format!("{}: {hint}sets that can be got are {}", args.name, known.join(", ")))
     })?;
-    let folder = striate_data::get(kind, &args.from)?;
+    heed_file_sizes()?;
+    let got = match &args.from {
+        Some(from) => striate_data::get(kind, from)?,
+        None => download(kind)?,
+    };
     if args.json {
-        return Ok(json::print(&json!({ "name": kind.name(), "folder": folder }))?);
+        let file = |file: &GotFile| json!({ "name": file.name, "bytes": file.bytes, "source": file.source.to_string() });
+        return Ok(json::print(&json!({
+            "name": kind.name(),
+            "folder": got.folder,
+            "files": got.files.iter().map(file).collect::<Vec<_>>(),
+        }))?);
     }
-    println!("{} is verified and stored in {}", kind.name(), folder.display());
-    println!("try next: striate train lenet5 --data {}", kind.name());
+    tell(kind, &got);
     Ok(())
+}
+
+/// How often is looked whether a signal came.
+const GLANCE: Duration = Duration::from_millis(50);
+
+/// Downloads beside this thread, so that a signal need not wait for a silent mirror. A stop loses nothing:
+/// what has come lies in a part file, and files get their names only when they are whole.
+fn download(kind: MnistKind) -> Result<Got> {
+    let signals = Signals::heed()?;
+    let bar = DownloadBar::new();
+    let (sender, receiver) = mpsc::channel();
+    let mut watch = bar.clone();
+    std::thread::spawn(move || sender.send(striate_data::download(kind, &mut watch)));
+    let got = loop {
+        match receiver.recv_timeout(GLANCE) {
+            Ok(got) => break got,
+            Err(RecvTimeoutError::Timeout) if !signals.ask_to_stop() => {}
+            Err(RecvTimeoutError::Timeout) => {
+                let name = kind.name();
+                break Err(Error::failed(format!(
+                    "stopped by a signal; what has come is kept, go on with: striate data get {name}"
+                )));
+            }
+            Err(RecvTimeoutError::Disconnected) => {
+                break Err(Error::failed("the download ended without a result; try again"));
+            }
+        }
+    };
+    bar.finish();
+    Ok(got?)
+}
+
+fn tell(kind: MnistKind, got: &Got) {
+    let (name, folder) = (kind.name(), got.folder.display());
+    if got.files.iter().all(|file| file.source == Source::Present) {
+        println!("{name} is here already, verified: {folder}");
+    } else {
+        got.files.iter().for_each(|file| println!("{}: {}", file.name, file.source));
+        println!("{name} is verified and stored in {folder}");
+    }
+    println!("try next: striate train lenet5 --data {name}");
 }

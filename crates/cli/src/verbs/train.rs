@@ -17,12 +17,13 @@ use crate::arguments::Train;
 use crate::clock::SystemClock;
 use crate::json;
 use crate::output::Watcher;
+use crate::signals::{Signals, heed_file_sizes};
 
 pub fn run(args: Train) -> Result<()> {
     let cpu = Cpu::new(args.compute.threads)?;
     let limits = Limits { steps: args.steps, any_isa: args.any_isa };
-    let mut watcher = Watcher::new();
-    watcher.heed_signals().map_err(|e| Error::failed(format!("cannot listen to signals: {e}")))?;
+    heed_file_sizes()?;
+    let mut watcher = Watcher::new(Signals::heed()?);
     let trainer = match &args.resume {
         Some(folder) => {
             refuse_conflicts(&args)?;
@@ -260,7 +261,7 @@ fn tell(outcome: &Outcome) {
     if outcome.finished {
         println!("try next:   striate predict {model} PICTURE.png --picture guesses.png");
         println!("            striate inspect {model} --plan");
-        println!("            striate train --data mnist   (first: striate data get mnist --from FOLDER)");
+        println!("            striate train --data mnist   (first: striate data get mnist)");
     } else {
         println!("go on with: striate train --resume {run}");
     }
