@@ -30,7 +30,14 @@ impl Maps {
             Layout::Channels { block, halo } => (block, halo),
             Layout::Images { block } => {
                 let count = n / block * c;
-                return Maps { block, count, blocks: 1, last_channels: block, size: [h, w], halo: Halo::NONE };
+                return Maps {
+                    block,
+                    count,
+                    blocks: 1,
+                    last_channels: block,
+                    size: [h, w],
+                    halo: Halo::NONE,
+                };
             }
             other => panic!("{other} has no maps of lanes"),
         };

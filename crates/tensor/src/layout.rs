@@ -142,9 +142,7 @@ impl Layout {
                 let map = i0 * d1.div_ceil(block) + i1 / block;
                 ((map * rows + halo.top + i2) * columns + halo.left + i3) * block + i1 % block
             }
-            Layout::Images { block } => {
-                (((i0 / block * d1 + i1) * d2 + i2) * d3 + i3) * block + i0 % block
-            }
+            Layout::Images { block } => (((i0 / block * d1 + i1) * d2 + i2) * d3 + i3) * block + i0 % block,
             Layout::KernelForward { block } => {
                 let blocks = (i0 / block) * d1.div_ceil(block) + i1 / block;
                 (((blocks * d2 + i2) * d3 + i3) * block + i1 % block) * block + i0 % block

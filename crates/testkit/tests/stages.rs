@@ -10,14 +10,15 @@ use striate_graph::{Graph, Network, Optimizer, Role, TrainingSpec, training_grap
 use striate_tensor::Shape;
 use striate_testkit::{Interpreter, Values, networks};
 
-const BATCH: usize = 3;
+/// A batch that fills no vector, and one that fills the vectors of every instruction set.
+const BATCHES: [usize; 2] = [3, 16];
 
-fn given(network: &Network) -> Values {
+fn given(network: &Network, batch: usize) -> Values {
     let mut given = networks::variables(network);
-    let labels = networks::labels(BATCH, network.classes().unwrap());
+    let labels = networks::labels(batch, network.classes().unwrap());
     given.insert(
         "input".into(),
-        networks::images(network, BATCH).iter().map(|x| f64::from(*x as f32)).collect(),
+        networks::images(network, batch).iter().map(|x| f64::from(*x as f32)).collect(),
     );
     given.insert("labels".into(), labels.iter().map(|label| *label as f64).collect());
     given.insert("rate".into(), vec![f64::from(0.1f32)]);
@@ -57,6 +58,10 @@ fn processors() -> Vec<(String, Cpu)> {
     all
 }
 
+fn cases() -> impl Iterator<Item = (Network, usize)> {
+    networks::all().into_iter().flat_map(|network| BATCHES.map(|batch| (network.clone(), batch)))
+}
+
 /// The graphs after each stage.
 fn stages(graph: &Graph, cpu: &Cpu) -> Vec<(&'static str, Graph)> {
     let mut simplified = graph.clone();
@@ -67,19 +72,19 @@ fn stages(graph: &Graph, cpu: &Cpu) -> Vec<(&'static str, Graph)> {
 
 #[test]
 fn inference_agrees_at_every_stage() {
-    for network in networks::all() {
-        let given = given(&network);
-        let raw = network.graph(BATCH).unwrap();
+    for (network, batch) in cases() {
+        let given = given(&network, batch);
+        let raw = network.graph(batch).unwrap();
         let expected = Interpreter::run(&raw, &given).output(0).to_vec();
         let [c, h, w] = network.input;
-        let shape = Shape::from([BATCH, c, h, w]);
+        let shape = Shape::from([batch, c, h, w]);
         let input: Vec<f32> = given["input"].iter().map(|x| *x as f32).collect();
         for (name, cpu) in processors() {
             for (stage, graph) in stages(&raw, &cpu) {
-                let place = format!("{} {stage} on {name}", network.name);
+                let place = format!("{} {stage} on {name}, batch {batch}", network.name);
                 close(Interpreter::run(&graph, &given).output(0), &expected, 1e-9, &place);
             }
-            let place = format!("{} planned on {name}", network.name);
+            let place = format!("{} planned on {name}, batch {batch}", network.name);
             let inference = Inference::new(network.clone(), &as_variables(&network, &given), cpu).unwrap();
             for _ in 0..2 {
                 let (_, output) = inference.run(&shape, &input).unwrap();
@@ -95,18 +100,18 @@ fn training_agrees_at_every_stage() {
     let sgd = Optimizer::Sgd { momentum: 0.9, nesterov: true, weight_decay: 0.01 };
     let adam =
         Optimizer::Adam { beta1: 0.9, beta2: 0.99, epsilon: 1e-3, weight_decay: 0.01, decoupled: true };
-    for network in networks::all() {
+    for (network, batch) in cases() {
         for spec in [
             TrainingSpec::new(sgd),
             TrainingSpec { clip_norm: Some(0.05), ..TrainingSpec::new(adam) },
             TrainingSpec { micro_batch_share: Some(1.0), ..TrainingSpec::new(sgd) },
         ] {
-            let given = given(&network);
-            let raw = training_graph(&network.graph(BATCH).unwrap(), &spec).unwrap();
+            let given = given(&network, batch);
+            let raw = training_graph(&network.graph(batch).unwrap(), &spec).unwrap();
             let expected = Interpreter::run(&raw, &given);
             for (name, cpu) in processors() {
                 for (stage, graph) in stages(&raw, &cpu) {
-                    let place = format!("{} {stage} on {name}", network.name);
+                    let place = format!("{} {stage} on {name}, batch {batch}", network.name);
                     let run = Interpreter::run(&graph, &given);
                     close(run.output(0), expected.output(0), 1e-9, &place);
                     for (_, value) in raw.variables(Role::Parameter).chain(raw.variables(Role::Buffer)) {
@@ -118,7 +123,7 @@ fn training_agrees_at_every_stage() {
                         );
                     }
                 }
-                let place = format!("{} planned on {name}", network.name);
+                let place = format!("{} planned on {name}, batch {batch}", network.name);
                 check_engine(&network, &spec, &given, &raw, &expected, cpu, &place);
             }
         }
@@ -135,12 +140,11 @@ fn check_engine(
     cpu: Cpu,
     place: &str,
 ) {
-    let [c, h, w] = network.input;
-    let shape = Shape::from([BATCH, c, h, w]);
+    let shape = raw.shape(raw.inputs[0]).clone();
     let mut training = Training::new(network.clone(), *spec, &shape, 7, cpu).unwrap();
     training.set_variables(&as_variables(network, given)).unwrap();
     let input: Vec<f32> = given["input"].iter().map(|x| *x as f32).collect();
-    let labels = networks::labels(BATCH, network.classes().unwrap());
+    let labels = networks::labels(shape[0], network.classes().unwrap());
     let before = training.allocated_bytes();
     let loss = training.step(&shape, &input, &labels, 0.1, 0).unwrap();
     assert_eq!(training.allocated_bytes(), before, "{place}");
@@ -168,16 +172,18 @@ fn batches_of_other_sizes_share_the_variables() {
         let [c, h, w] = network.input;
         let shape = |n: usize| Shape::from([n, c, h, w]);
         let classes = network.classes().unwrap();
-        let run = |first: usize| {
+        let run = |first: usize, sizes: [usize; 4]| {
             let cpu = Cpu::with_isa(2, Isa::available()[0]);
             let mut training =
                 Training::new(network.clone(), TrainingSpec::new(sgd), &shape(first), 1, cpu).unwrap();
-            for (step, n) in [4, 2, 5, 2].into_iter().enumerate() {
+            for (step, n) in sizes.into_iter().enumerate() {
                 let images: Vec<f32> = networks::images(&network, n).iter().map(|x| *x as f32).collect();
                 training.step(&shape(n), &images, &networks::labels(n, classes), 0.05, step as u64).unwrap();
             }
             training.variables(&[Role::Parameter, Role::Buffer, Role::State])
         };
-        assert_eq!(run(4), run(2), "{}", network.name);
+        for sizes in [[4, 2, 5, 2], [16, 3, 16, 8]] {
+            assert_eq!(run(sizes[0], sizes), run(sizes[1], sizes), "{}", network.name);
+        }
     }
 }

@@ -189,8 +189,7 @@ impl Body for Item<'_> {
         let (x_map, dy_map) = (d.input[0] * d.input[1] * lanes, d.output[0] * d.output[1] * lanes);
         // Weights of a tile: taps of a row, or channels.
         let wide = d.kernel[1] > 1;
-        let (along, across) =
-            if wide { (d.kernel[1], d.in_channels) } else { (d.in_channels, 1) };
+        let (along, across) = if wide { (d.kernel[1], d.in_channels) } else { (d.in_channels, 1) };
         for block in self.blocks.clone().step_by(b.together) {
             for band in (0..d.output[0]).step_by(b.band) {
                 for outer in 0..across {
@@ -216,8 +215,9 @@ impl Body for Item<'_> {
                             let x = (block * d.in_channels + channel) * x_map + row * d.input[1] * lanes;
                             let dy = (block * d.out_channels + self.channels.start) * dy_map
                                 + rows.start * d.output[1] * lanes;
-                            let dw =
-                                (self.channels.start * d.in_channels + channel) * taps + ky * d.kernel[1] + kx;
+                            let dw = (self.channels.start * d.in_channels + channel) * taps
+                                + ky * d.kernel[1]
+                                + kx;
                             // SAFETY: rows, columns and channels lie within the operands, whose lengths
                             // `Bound::run` checked; the weights are the item's own.
                             unsafe {
@@ -311,7 +311,8 @@ impl<const R: usize, const T: usize> Body for Sums<'_, R, T> {
                         let (mut px, mut pdy) =
                             (x.wrapping_add(t.common.start * t.x_pixel), dy.add(t.common.start * S::LANES));
                         for _ in t.common.clone() {
-                            let slopes: [S::F; R] = std::array::from_fn(|r| s.load(pdy.add(r * t.dy_channel)));
+                            let slopes: [S::F; R] =
+                                std::array::from_fn(|r| s.load(pdy.add(r * t.dy_channel)));
                             for i in 0..T {
                                 let value = s.load(px.add(i * t.x_weight));
                                 for r in 0..R {
