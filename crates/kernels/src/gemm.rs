@@ -48,10 +48,10 @@ pub fn kernel(desc: &GemmDesc, isa: Isa) -> Box<dyn Kernel> {
 
 /// At most so many rows are multiplied without packing.
 const FEW_ROWS: usize = 4;
-/// Inner indices of a cut.
-const DEPTH: usize = 256;
-/// Panels of A and of B in an item of the grid.
-const PANELS: [usize; 2] = [8, 4];
+/// Inner indices of a cut: on 16 columns a panel of B has 24 KiB.
+const DEPTH: usize = 384;
+/// Panels of A and of B in an item of the grid: those of A stay in the second cache.
+const PANELS: [usize; 2] = [8, 8];
 
 struct Packed {
     desc: GemmDesc,
@@ -81,12 +81,10 @@ impl Kernel for Packed {
         assert_eq!(c.len(), d.m * d.n, "C is as large as the descriptor says");
         let [panels_a, panels_b] = self.panels();
         let (packed_a, packed_b) = scratch.split_at_mut(panels_a * self.rows * d.k);
-        context.pool.pieces(packed_a, self.rows * d.k, |panel, to| {
-            pack(to, self.rows, panel * self.rows, d.m, a, d.a, d.k);
-        });
-        context.pool.pieces(packed_b, self.columns * d.k, |panel, to| {
-            pack(to, self.columns, panel * self.columns, d.n, b, [d.b[1], d.b[0]], d.k);
-        });
+        let of_a = Source { from: a, strides: d.a, lines: d.m, width: self.rows, k: d.k };
+        let of_b = Source { from: b, strides: [d.b[1], d.b[0]], lines: d.n, width: self.columns, k: d.k };
+        of_a.pack_all(context, packed_a);
+        of_b.pack_all(context, packed_b);
         let c = Pointer(c.as_mut_ptr());
         let grid = [panels_a.div_ceil(PANELS[0]), panels_b.div_ceil(PANELS[1])];
         context.pool.run(grid[0] * grid[1], |item| {
@@ -107,30 +105,82 @@ impl Kernel for Packed {
     }
 }
 
-/// Copies `width` lines from `first` on (zeros beyond `lines`) so that their numbers of the same inner
-/// index lie side by side.
-fn pack(
-    to: &mut [f32],
-    width: usize,
-    first: usize,
-    lines: usize,
-    from: &[f32],
+/// A matrix as lines (rows of A, columns of B) that are packed into panels of `width` lines.
+///
+/// The panels of one cut of the inner index lie together, so that what a block works on is contiguous.
+struct Source<'a> {
+    from: &'a [f32],
+    /// Floats between lines, and along them.
     strides: [usize; 2],
+    lines: usize,
+    width: usize,
     k: usize,
-) {
-    let real = width.min(lines - first);
-    if real < width {
-        to.fill(0.0);
+}
+
+/// Where the cut of a panel that begins at inner index `start` lies, with its length.
+fn cut(panels: usize, width: usize, k: usize, start: usize, panel: usize) -> std::ops::Range<usize> {
+    let depth = DEPTH.min(k - start);
+    let first = (start * panels + panel * depth) * width;
+    first..first + depth * width
+}
+
+impl Source<'_> {
+    fn pack_all(&self, context: &Context, to: &mut [f32]) {
+        let panels = self.lines.div_ceil(self.width);
+        assert_eq!(to.len(), panels * self.width * self.k, "there is room for all panels");
+        let to = Pointer(to.as_mut_ptr());
+        context.pool.run(panels * self.k.div_ceil(DEPTH), |item| {
+            let (start, panel) = (item / panels * DEPTH, item % panels);
+            let range = cut(panels, self.width, self.k, start, panel);
+            // SAFETY: cuts of different panels do not overlap and lie within `to`.
+            let to = unsafe { std::slice::from_raw_parts_mut(to.get().add(range.start), range.len()) };
+            self.pack(to, panel * self.width, start);
+        });
     }
-    if strides[0] == 1 {
-        for (index, to) in to.chunks_exact_mut(width).enumerate() {
-            to[..real].copy_from_slice(&from[first + index * strides[1]..][..real]);
+
+    /// Copies the lines from `first` on (zeros beyond the last) from inner index `start` on, so that their
+    /// numbers of the same inner index lie side by side.
+    fn pack(&self, to: &mut [f32], first: usize, start: usize) {
+        let (width, [line, along]) = (self.width, self.strides);
+        let real = width.min(self.lines - first);
+        let from = &self.from[first * line + start * along..];
+        if real == width && (line == 1 || along == 1) {
+            match width {
+                6 if along == 1 => return interleave::<6>(to, from, line),
+                8 if along == 1 => return interleave::<8>(to, from, line),
+                14 if along == 1 => return interleave::<14>(to, from, line),
+                16 if along == 1 => return interleave::<16>(to, from, line),
+                32 if along == 1 => return interleave::<32>(to, from, line),
+                6 => return stack::<6>(to, from, along),
+                14 => return stack::<14>(to, from, along),
+                16 => return stack::<16>(to, from, along),
+                32 => return stack::<32>(to, from, along),
+                _ => {}
+            }
         }
-        return;
+        if real < width {
+            to.fill(0.0);
+        }
+        for index in 0..real {
+            let from = from[index * line..].iter().step_by(along);
+            to[index..].iter_mut().step_by(width).zip(from).for_each(|(to, x)| *to = *x);
+        }
     }
-    for line in 0..real {
-        let from = from[(first + line) * strides[0]..].iter().step_by(strides[1]).take(k);
-        to[line..].iter_mut().step_by(width).zip(from).for_each(|(to, x)| *to = *x);
+}
+
+/// Copies N numbers that lie side by side, again and again `stride` further.
+fn stack<const N: usize>(to: &mut [f32], from: &[f32], stride: usize) {
+    for (index, to) in to.chunks_exact_mut(N).enumerate() {
+        to.copy_from_slice(&from[index * stride..][..N]);
+    }
+}
+
+/// Copies N contiguous lines that begin `stride` apart, all at the same pace.
+fn interleave<const N: usize>(to: &mut [f32], from: &[f32], stride: usize) {
+    let k = to.len() / N;
+    let lines: [&[f32]; N] = std::array::from_fn(|line| &from[line * stride..][..k]);
+    for (index, to) in to.chunks_exact_mut(N).enumerate() {
+        to.iter_mut().zip(lines).for_each(|(to, line)| *to = line[index]);
     }
 }
 
@@ -163,12 +213,12 @@ impl Block<'_> {
         }
         let d = &self.gemm.desc;
         for start in (0..d.k).step_by(DEPTH) {
-            let depth = DEPTH.min(d.k - start);
+            let [panels_a, panels_b] = self.gemm.panels();
             for column in self.panels[1].clone() {
-                let b = &self.b[column * 2 * S::LANES * d.k + start * 2 * S::LANES..][..depth * 2 * S::LANES];
+                let b = &self.b[cut(panels_b, 2 * S::LANES, d.k, start, column)];
                 for row in self.panels[0].clone() {
-                    let a = &self.a[row * P * d.k + start * P..][..depth * P];
-                    let ends = [start == 0, start + depth == d.k];
+                    let a = &self.a[cut(panels_a, P, d.k, start, row)];
+                    let ends = [start == 0, start + DEPTH >= d.k];
                     // SAFETY: the slices have `depth` rows of P and 2 vectors.
                     unsafe { self.tile::<S, P>(s, a, b, [row * P, column * 2 * S::LANES], ends) }
                 }
@@ -204,28 +254,65 @@ impl Block<'_> {
                 pa = pa.add(P);
                 pb = pb.add(2 * S::LANES);
             }
-            let mut line = [0.0f32; 32];
+            if rows == P && columns == 2 * S::LANES {
+                for (p, sums) in sums.iter().enumerate() {
+                    for (half, sum) in sums.iter().enumerate() {
+                        let c = c.add(p * d.n + half * S::LANES);
+                        let mut sum = *sum;
+                        if !begin {
+                            sum = s.add(sum, s.load(c));
+                        }
+                        if end {
+                            if d.bias {
+                                sum = s.add(sum, s.load(self.bias.as_ptr().add(at[1] + half * S::LANES)));
+                            }
+                            sum = activate(s, d.activation, sum);
+                        }
+                        s.store(c, sum);
+                    }
+                }
+                return;
+            }
             for (p, sums) in sums.iter().enumerate().take(rows) {
                 let c = std::slice::from_raw_parts_mut(c.add(p * d.n), columns);
-                for (half, sum) in sums.iter().enumerate() {
-                    let from = half * S::LANES;
-                    let real = columns.saturating_sub(from).min(S::LANES);
-                    let mut sum = *sum;
-                    if !begin {
-                        line[..real].copy_from_slice(&c[from.min(columns)..][..real]);
-                        sum = s.add(sum, s.load(line.as_ptr()));
-                    }
-                    if end {
-                        if d.bias && real > 0 {
-                            line[..real].copy_from_slice(&self.bias[at[1] + from..][..real]);
-                            sum = s.add(sum, s.load(line.as_ptr()));
-                        }
-                        sum = activate(s, d.activation, sum);
-                    }
-                    s.store(line.as_mut_ptr(), sum);
-                    c[from.min(columns)..][..real].copy_from_slice(&line[..real]);
-                }
+                self.store_some(s, sums, c, at[1], [begin, end]);
             }
+        }
+    }
+
+    /// Stores the first part of a row of a tile, as many numbers as `c` has.
+    #[inline(always)]
+    fn store_some<S: Simd>(
+        &self,
+        s: S,
+        sums: &[S::F; 2],
+        c: &mut [f32],
+        column: usize,
+        [begin, end]: [bool; 2],
+    ) {
+        let d = &self.gemm.desc;
+        let mut line = [0.0f32; 16];
+        for (half, sum) in sums.iter().enumerate() {
+            let from = (half * S::LANES).min(c.len());
+            let real = (c.len() - from).min(S::LANES);
+            let mut padded = |values: &[f32]| {
+                line[..real].copy_from_slice(&values[..real]);
+                // SAFETY: no vector has more than 16 lanes.
+                unsafe { s.load(line.as_ptr()) }
+            };
+            let mut sum = *sum;
+            if !begin {
+                sum = s.add(sum, padded(&c[from..]));
+            }
+            if end {
+                if d.bias && real > 0 {
+                    sum = s.add(sum, padded(&self.bias[column + from..]));
+                }
+                sum = activate(s, d.activation, sum);
+            }
+            // SAFETY: no vector has more than 16 lanes.
+            unsafe { s.store(line.as_mut_ptr(), sum) }
+            c[from..][..real].copy_from_slice(&line[..real]);
         }
     }
 }

@@ -63,7 +63,8 @@ impl Implementation<ConvDesc> for PlanarInput {
     }
 }
 
-/// Input values whose weights lie side by side: channels under a tap, or taps of a row.
+/// Input values that lie side by side, as do their weights: channels under the taps of a row, or, of planar
+/// inputs, the taps alone.
 struct Values {
     x: usize,
     w: usize,
@@ -104,7 +105,12 @@ impl Bound {
                 if x.block == 1 {
                     return vec![Values { x: tap(ky, 0), w: ky * kw * block, count: kw }];
                 }
-                let one = |kx| Values { x: tap(ky, kx), w: (ky * kw + kx) * block * block, count: channels };
+                let w = ky * kw * block * block;
+                if d.dilation[1] == 1 && channels == block {
+                    // Whole blocks under neighbouring taps lie side by side too.
+                    return vec![Values { x: tap(ky, 0), w, count: kw * block }];
+                }
+                let one = |kx| Values { x: tap(ky, kx), w: w + kx * block * block, count: channels };
                 (0..kw).map(one).collect()
             };
             (0..kh).flat_map(row).collect()
