@@ -10,6 +10,12 @@ fn bench_prints_its_fields() {
     let peak = folder.json(&["bench", "peak"]);
     assert!(peak["f32"].as_f64().unwrap() > 0.0 && peak["memory"].as_f64().unwrap() > 0.0);
     assert!(peak["core_to_core"].as_f64().unwrap() > 0.0 && peak["isas"].is_object());
+    for region in ["region_us", "region_after_gap_us", "region_all_us", "region_all_after_gap_us"] {
+        let cost = &peak[region];
+        let expected = if peak["threads"] == 1 { cost.is_null() } else { cost.as_f64().unwrap() > 0.0 };
+        assert!(expected, "{region} {cost}");
+    }
+    assert!(folder.json(&["bench", "peak", "--threads", "1"])["region_us"].is_null());
     let quick = ["--seconds", "0.02"];
     for direction in ["forward", "data", "weights"] {
         let problem = ["bench", "kernels", "mb2ic8ih9oc16oh9kh3ph1n\"small\"", "--direction", direction];
@@ -20,10 +26,22 @@ fn bench_prints_its_fields() {
         );
         assert!(result["algorithm"].as_str().unwrap().contains("conv"));
     }
-    folder.write("some.txt", "# two\nmb1ic3ih8oc5oh4kh3sh2ph1 *3\n\nm12n13k14\n");
+    folder.write("some.txt", "# two\nmb1ic3ih8oc5oh4kh3sh2ph1n\"first\" *3\n\nm12n13k14\n");
     let result = folder.json(&[&["bench", "kernels", "some.txt"][..], &quick].concat());
     assert_eq!(result["problems"].as_array().unwrap().len(), 2);
     assert_eq!(result["problems"][0]["count"], 3);
+    assert_eq!(result["problems"][0]["name"], "first");
+    let seconds = |value: &serde_json::Value| value["seconds"].as_f64().unwrap();
+    let sum = 3.0 * seconds(&result["problems"][0]) + seconds(&result["problems"][1]);
+    let total = &result["total"];
+    assert!((seconds(total) / sum - 1.0).abs() < 1e-9);
+    let operations = 2.0 * (3 * (5 * 4 * 4 * 27) + 12 * 13 * 14) as f64;
+    assert!((total["gflops"].as_f64().unwrap() * sum * 1e9 / operations - 1.0).abs() < 1e-9);
+    assert!(total["percent_of_peak"].as_f64().unwrap() > 0.0);
+    let output = folder.run(&[&["bench", "kernels", "some.txt"][..], &quick].concat());
+    let text = String::from_utf8(output.stdout).unwrap();
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    assert!(lines[2].starts_with("first") && lines.last().unwrap().starts_with("total"), "{text}");
     for what in ["infer", "train"] {
         let result = folder.json(&[&["bench", what, "lenet5", "--batch", "4"][..], &quick].concat());
         assert!(result["images_per_second"].as_f64().unwrap() > 0.0);

@@ -33,40 +33,77 @@ pub fn run(args: &Bench) -> Result<()> {
     // The machine's other work may have disturbed one of both.
     let peak = before.max(peak());
     for result in &mut results {
-        result["percent_of_peak"] = json!(result["gflops"].as_f64().unwrap_or(f64::NAN) * 100.0 / peak);
+        result["percent_of_peak"] = json!(number(result, "gflops") * 100.0 / peak);
     }
+    let total = total(&problems, &results, peak);
     if args.compute.json {
-        let value =
-            if results.len() == 1 { results.remove(0) } else { json!({ "problems": results, "peak": peak }) };
+        let value = if results.len() == 1 {
+            results.remove(0)
+        } else {
+            json!({ "problems": results, "total": total, "peak": peak })
+        };
         return Ok(json::print(&value)?);
     }
     println!("{} threads of {}, peak {peak:.0} GFLOP/s", cpu.pool().threads(), cpu.isa());
-    let mut rows = vec![["problem", "algorithm", "µs", "GFLOP/s", "% of peak"].map(str::to_owned).to_vec()];
-    for result in &results {
-        let number = |key: &str| result[key].as_f64().unwrap_or(f64::NAN);
-        rows.push(vec![
-            result["problem"].as_str().unwrap_or_default().to_owned(),
-            result["algorithm"].as_str().unwrap_or_default().to_owned(),
-            format!("{:.1}", number("seconds") * 1e6),
-            format!("{:.1}", number("gflops")),
-            format!("{:.1}", number("percent_of_peak")),
-        ]);
-    }
-    print!("{}", table(&rows));
+    print!("{}", table(&rows(&results, &total)));
     Ok(())
 }
 
+/// All problems, each as often as it occurs in its network.
+fn total(problems: &[Problem], results: &[Value], peak: f64) -> Value {
+    let with_results = || problems.iter().zip(results);
+    let times = |problem: &Problem| problem.count as f64;
+    let seconds: f64 = with_results().map(|(p, result)| times(p) * number(result, "seconds")).sum();
+    let flops: f64 = problems.iter().map(|p| times(p) * 2.0 * p.work.macs()).sum();
+    let gflops = flops / seconds / 1e9;
+    json!({ "seconds": seconds, "gflops": gflops, "percent_of_peak": gflops * 100.0 / peak })
+}
+
+/// The table: a problem a row, and their sum at the end if there are several.
+fn rows(results: &[Value], total: &Value) -> Vec<Vec<String>> {
+    let text = |result: &Value, key: &str| result[key].as_str().unwrap_or_default().to_owned();
+    let figures = |result: &Value| {
+        [
+            format!("{:.1}", number(result, "seconds") * 1e6),
+            format!("{:.1}", number(result, "gflops")),
+            format!("{:.1}", number(result, "percent_of_peak")),
+        ]
+    };
+    let row = |first: [String; 4], figures: [String; 3]| [&first[..], &figures].concat();
+    let head = ["name", "problem", "×", "algorithm"].map(str::to_owned);
+    let mut rows = vec![row(head, ["µs", "GFLOP/s", "% of peak"].map(str::to_owned))];
+    rows.extend(results.iter().map(|result| {
+        let first = [
+            text(result, "name"),
+            text(result, "problem"),
+            result["count"].to_string(),
+            text(result, "algorithm"),
+        ];
+        row(first, figures(result))
+    }));
+    if results.len() > 1 {
+        let count: u64 = results.iter().filter_map(|result| result["count"].as_u64()).sum();
+        let first = ["total".to_owned(), String::new(), count.to_string(), String::new()];
+        rows.push(row(first, figures(total)));
+    }
+    rows
+}
+
+fn number(value: &Value, key: &str) -> f64 {
+    value[key].as_f64().unwrap_or(f64::NAN)
+}
+
 fn measure(problem: &Problem, args: &Bench, cpu: &Cpu) -> Result<Value> {
-    let Prepared { kernel, algorithm, reads, writes, flops } = match &problem.work {
+    let Prepared { kernel, algorithm, reads, writes } = match &problem.work {
         Work::Conv(desc) => prepare_conv(desc, args, cpu.isa())?,
         Work::Gemm(desc) => Prepared {
             kernel: gemm::kernel(desc, cpu.isa()),
             algorithm: "gemm_f32",
             reads: vec![desc.m * desc.k, desc.k * desc.n],
             writes: vec![desc.m * desc.n],
-            flops: 2.0 * desc.m as f64 * desc.n as f64 * desc.k as f64,
         },
     };
+    let flops = 2.0 * problem.work.macs();
     let mut random = Random::new(0, Stream::Other, 0);
     let mut fill = |len: usize| -> Buffer {
         let values: Vec<f32> = (0..len).map(|_| random.between(-1.0, 1.0)).collect();
@@ -86,6 +123,7 @@ fn measure(problem: &Problem, args: &Bench, cpu: &Cpu) -> Result<Value> {
     let gflops: Vec<f64> = rates.iter().map(|rate| rate * flops / 1e9).collect();
     Ok(json!({
         "problem": problem.text,
+        "name": problem.name,
         "count": problem.count,
         "algorithm": algorithm,
         "seconds": 1.0 / median(&rates),
@@ -99,14 +137,12 @@ struct Prepared {
     algorithm: &'static str,
     reads: Vec<usize>,
     writes: Vec<usize>,
-    flops: f64,
 }
 
 fn prepare_conv(desc: &ConvDesc, args: &Bench, isa: Isa) -> Result<Prepared> {
     let x = Shape::from([desc.batch, desc.in_channels, desc.input[0], desc.input[1]]);
     let w = Shape::from([desc.out_channels, desc.in_channels / desc.groups, desc.kernel[0], desc.kernel[1]]);
     let y = Shape::from([desc.batch, desc.out_channels, desc.output[0], desc.output[1]]);
-    let flops = 2.0 * (y.numel() * w[1] * w[2] * w[3]) as f64;
     let (list, shapes) = match args.direction {
         Direction::Forward => (conv::forward(), [x, w, y]),
         Direction::Data => (conv::data_gradient(), [y, w, x]),
@@ -129,6 +165,5 @@ fn prepare_conv(desc: &ConvDesc, args: &Bench, isa: Isa) -> Result<Prepared> {
         algorithm: chosen.name(),
         reads: lens[..2].to_vec(),
         writes: lens[2..].to_vec(),
-        flops,
     })
 }

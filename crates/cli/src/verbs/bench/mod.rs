@@ -1,9 +1,11 @@
 //! `striate bench`: honest timing, relative to the peak that is measured in the same run.
 
 mod kernels;
+mod memory;
 mod networks;
 mod peak;
 mod problem;
+mod region;
 
 use std::time::Instant;
 

@@ -1,7 +1,7 @@
-//! `striate bench peak`: arithmetic, memory and the way between two cores, measured.
+//! `striate bench peak`: arithmetic, memory, the way between two cores and a parallel region, measured.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use striate_engine::{Cpu, Isa};
 use striate_kernels::peak::{Format, multiply_adds};
 use striate_kernels::pool::Pool;
 
-use super::{ROUNDS, median};
+use super::{memory, region};
 use crate::arguments::Bench;
 use crate::json;
 
@@ -27,8 +27,11 @@ pub fn run(args: &Bench) -> Result<()> {
         .collect();
     result["isa"] = json!(cpu.isa().name());
     result["threads"] = json!(cpu.pool().threads());
-    result["memory"] = json!(memory(cpu.pool()));
-    result["core_to_core"] = json!(core_to_core());
+    result["memory"] = json!(memory::memory(cpu.pool()));
+    result["core_to_core"] = json!(memory::core_to_core());
+    if let (Value::Object(result), Value::Object(regions)) = (&mut result, region::cost(cpu.pool())) {
+        result.extend(regions);
+    }
     result["isas"] = json!(others);
     if args.compute.json {
         return Ok(json::print(&result)?);
@@ -45,72 +48,36 @@ pub fn run(args: &Bench) -> Result<()> {
     println!("{} threads", cpu.pool().threads());
     show(cpu.isa().name(), &result);
     others.iter().for_each(|(name, value)| show(name, value));
-    println!(
-        "memory {:.1} GB/s read, core to core {:.1} GB/s",
-        result["memory"].as_f64().unwrap_or(0.0),
-        result["core_to_core"].as_f64().unwrap_or(0.0)
-    );
+    let number = |key: &str| result[key].as_f64().unwrap_or(f64::NAN);
+    println!("memory {:.1} GB/s read, core to core {:.1} GB/s", number("memory"), number("core_to_core"));
+    if cpu.pool().threads() > 1 {
+        println!(
+            "a parallel region {:.2} µs, {:.2} µs after a gap of 50 µs; one that all threads enter {:.2} and {:.2} µs",
+            number("region_us"),
+            number("region_after_gap_us"),
+            number("region_all_us"),
+            number("region_all_after_gap_us")
+        );
+    }
     Ok(())
 }
 
-/// Median of several rounds in GFLOP/s (or GOP/s), on all threads of `pool`.
+/// The best of many short rounds in GFLOP/s (or GOP/s), on all threads of `pool`: a disturbed round, or one
+/// that began before all threads had a core of their own, says nothing about what the machine can do.
 pub(super) fn gigaops(isa: Isa, format: Format, pool: &Pool) -> Option<f64> {
-    const MULTIPLY_ADDS: u64 = 2_000_000;
+    const MULTIPLY_ADDS: u64 = 500_000;
+    const TIME: Duration = Duration::from_millis(200);
     multiply_adds(isa, format, 1)?;
-    let round = || {
+    let begin = Instant::now();
+    let mut best = 0.0f64;
+    while begin.elapsed() < TIME {
         let start = Instant::now();
         let done = AtomicUsize::new(0);
         pool.run(pool.threads(), |_| {
             let operations = multiply_adds(isa, format, MULTIPLY_ADDS).unwrap_or(0);
             done.fetch_add(operations as usize, Ordering::Relaxed);
         });
-        done.into_inner() as f64 / start.elapsed().as_secs_f64() / 1e9
-    };
-    Some(median(&(0..ROUNDS).map(|_| round()).collect::<Vec<_>>()))
-}
-
-/// Reading an array that fits no cache, in GB/s, on all threads.
-fn memory(pool: &Pool) -> f64 {
-    const WORDS: usize = 32 << 20;
-    let data = vec![1u64; WORDS];
-    let round = || {
-        let start = Instant::now();
-        let total = AtomicUsize::new(0);
-        let piece = WORDS / 64;
-        pool.run(64, |item| {
-            let words = &data[item * piece..(item + 1) * piece];
-            total.fetch_add(
-                words.iter().fold(0u64, |sum, x| sum.wrapping_add(*x)) as usize,
-                Ordering::Relaxed,
-            );
-        });
-        std::hint::black_box(total.into_inner());
-        (WORDS * 8) as f64 / start.elapsed().as_secs_f64() / 1e9
-    };
-    median(&(0..ROUNDS).map(|_| round()).collect::<Vec<_>>())
-}
-
-/// A block that two threads write in turn, each reading what the other wrote, in GB/s.
-fn core_to_core() -> f64 {
-    const WORDS: usize = 16 << 10;
-    const TURNS: usize = 2000;
-    let block: Vec<AtomicUsize> = (0..WORDS).map(AtomicUsize::new).collect();
-    let turn = AtomicUsize::new(0);
-    let play = |mine: usize| {
-        for number in (mine..TURNS).step_by(2) {
-            while turn.load(Ordering::Acquire) != number {
-                std::hint::spin_loop();
-            }
-            for word in &block {
-                word.store(word.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
-            }
-            turn.store(number + 1, Ordering::Release);
-        }
-    };
-    let start = Instant::now();
-    std::thread::scope(|scope| {
-        scope.spawn(|| play(1));
-        play(0);
-    });
-    (WORDS * 8 * TURNS) as f64 / start.elapsed().as_secs_f64() / 1e9
+        best = best.max(done.into_inner() as f64 / start.elapsed().as_secs_f64() / 1e9);
+    }
+    Some(best)
 }

@@ -15,12 +15,27 @@ pub enum Work {
     Gemm(GemmDesc),
 }
 
-/// A problem with its text and how often it occurs in its network.
+/// A problem with its text, its name (mostly a layer's) and how often it occurs in its network.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Problem {
     pub text: String,
+    pub name: String,
     pub work: Work,
     pub count: u64,
+}
+
+impl Work {
+    /// Multiply-adds of one run; those with a padding's zeros count too.
+    pub fn macs(&self) -> f64 {
+        match self {
+            Work::Gemm(d) => d.m as f64 * d.n as f64 * d.k as f64,
+            Work::Conv(d) => {
+                let outputs =
+                    d.batch as f64 * d.out_channels as f64 * d.output[0] as f64 * d.output[1] as f64;
+                outputs * (d.in_channels / d.groups * d.kernel[0] * d.kernel[1]) as f64
+            }
+        }
+    }
 }
 
 /// The problem that `text` is, or those in the file that it names; `batch` replaces their images.
@@ -36,9 +51,22 @@ pub fn parse(text: &str, batch: Option<usize>) -> Result<Vec<Problem>> {
 
 fn problem(line: &str, batch: Option<usize>) -> Result<Problem> {
     let faulty = |what: &str| Error::input(format!("problem {line}: {what}; see bench/README.md"));
-    let (text, count) = line.split_once('*').unwrap_or((line, "1"));
-    let count = count.trim().parse().map_err(|_| faulty("what follows * is no number"))?;
-    let (text, _name) = text.trim().split_once("n\"").unwrap_or((text.trim(), ""));
+    // Before the count comes the name, which may hold anything but a quotation mark.
+    let (text, count) = match line.rsplit_once('*') {
+        Some((text, count)) if !count.contains('"') => (text.trim(), count.trim()),
+        _ => (line, "1"),
+    };
+    let count: u64 = count.parse().map_err(|_| faulty("what follows * is no number"))?;
+    if !(1..=1 << 20).contains(&count) {
+        return Err(faulty("the count after * is zero or absurdly large"));
+    }
+    let (text, name) = match text.split_once("n\"") {
+        None => (text, ""),
+        Some((text, name)) => {
+            let name = name.strip_suffix('"').filter(|name| !name.contains('"'));
+            (text, name.ok_or_else(|| faulty("its name is not in quotation marks"))?)
+        }
+    };
     let mut fields: BTreeMap<&str, usize> = BTreeMap::new();
     let mut rest = text;
     while !rest.is_empty() {
@@ -62,7 +90,7 @@ fn problem(line: &str, batch: Option<usize>) -> Result<Problem> {
     }
     let work = if fields.contains_key("m") { gemm(&fields) } else { conv(&fields, batch) };
     let work = work.ok_or_else(|| faulty("a size is missing, zero or does not fit the others"))?;
-    Ok(Problem { text: text.to_owned(), work, count })
+    Ok(Problem { text: text.to_owned(), name: name.to_owned(), work, count })
 }
 
 fn gemm(fields: &BTreeMap<&str, usize>) -> Option<Work> {
@@ -102,4 +130,65 @@ fn conv(fields: &BTreeMap<&str, usize>, batch: Option<usize>) -> Option<Work> {
     // The last window begins within the padded input.
     let fits = |axis: usize| (d.output[axis] - 1) * d.stride[axis] < d.input[axis] + 2 * d.padding[axis];
     (whole && fits(0) && fits(1)).then_some(Work::Conv(d))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::fs;
+
+    use super::*;
+    use crate::output::grouped;
+
+    fn one(text: &str) -> Problem {
+        let mut problems = parse(text, None).unwrap();
+        assert_eq!(problems.len(), 1);
+        problems.remove(0)
+    }
+
+    #[test]
+    fn a_problem_is_read_with_name_and_count() {
+        let problem = one("mb2g2ic8ih9iw7oc6oh9ow7kh3kw1ph1pw0dh1n\"a*b n\" * 12");
+        assert_eq!((problem.name.as_str(), problem.count), ("a*b n", 12));
+        assert_eq!(problem.work.macs(), (2 * 6 * 9 * 7 * 4 * 3) as f64);
+        let Work::Conv(desc) = problem.work else { panic!("not a convolution") };
+        assert_eq!((desc.kernel, desc.padding, desc.dilation), ([3, 1], [1, 0], [2, 2]));
+        assert_eq!((one("m4n5k6").work.macs(), one("m4n5k6").count), (120.0, 1));
+        for text in ["m4n4k4n\"open", "m4n4k4n\"a\"b\"", "m4n4k4 *0", "m4n4k4 *x", "m4n4k4 *99999999999"] {
+            assert!(parse(text, None).is_err(), "{text}");
+        }
+    }
+
+    /// Each file of a network is what its head and bench/README.md say: so many convolutions, each
+    /// distinct one once and under a name, and so many multiply-adds an image.
+    #[test]
+    fn problem_files_give_the_sums_in_their_heads() {
+        let bench = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../bench");
+        let readme = fs::read_to_string(bench.join("README.md")).unwrap();
+        let mut files = 0;
+        for entry in fs::read_dir(bench.join("problems")).unwrap() {
+            let path = entry.unwrap().path();
+            let problems = parse(path.to_str().unwrap(), Some(1)).unwrap();
+            let name = path.file_name().unwrap().to_str().unwrap();
+            assert!(problems.iter().all(|problem| !problem.name.is_empty()), "{name}");
+            let texts: BTreeSet<&str> = problems.iter().map(|problem| problem.text.as_str()).collect();
+            assert_eq!(texts.len(), problems.len(), "{name} holds a convolution twice");
+            let names: BTreeSet<&str> = problems.iter().map(|problem| problem.name.as_str()).collect();
+            assert_eq!(names.len(), problems.len(), "{name} holds a name twice");
+            if name == "base.txt" {
+                continue;
+            }
+            files += 1;
+            let count: u64 = problems.iter().map(|problem| problem.count).sum();
+            let macs: f64 = problems.iter().map(|problem| problem.count as f64 * problem.work.macs()).sum();
+            let macs = grouped(macs as u64);
+            let text = fs::read_to_string(&path).unwrap();
+            let head = format!("# {count} convolutions, {macs} multiply-adds an image");
+            assert_eq!(text.lines().nth(1), Some(head.as_str()), "{name}");
+            let row = readme.lines().find(|line| line.starts_with(&format!("| `{name}` |")));
+            let end = format!("| {count}, {} | {macs} |", problems.len());
+            assert!(row.is_some_and(|row| row.ends_with(&end)), "bench/README.md, {name}: {end}");
+        }
+        assert!(files >= 27, "{files} files");
+    }
 }

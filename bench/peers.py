@@ -1,0 +1,408 @@
+#!/usr/bin/env python3
+"""Striate beside other engines, in interleaved rounds, written to a dated record.
+
+    cargo build --release && scripts/peers-setup.sh
+    target/peers-venv/bin/python bench/peers.py --name lenet5 infer:lenet5:1,64 train:lenet5:64
+    target/peers-venv/bin/python bench/peers.py --name base kernels:bench/problems/base.txt
+    target/peers-venv/bin/python bench/peers.py --name busy busy:lenet5:64
+
+A job is one of
+
+    infer:NETWORK:BATCHES    forward passes, images a second
+    train:NETWORK:BATCHES    training steps: SGD with momentum 0.9 on one batch, without loading
+    busy:NETWORK:BATCH       training steps alone and beside one busy process; which share remains
+    kernels:FILE:DIRECTIONS[:BATCH]    the problems of a file; directions forward,data,weights (all without)
+
+NETWORK is lenet5 or a name of torchvision (resnet50, inception_v3 …). Each measurement runs in a process
+of its own (bench/peer.py for the peers); a round goes once through all jobs and all engines, so that the
+machine's drift hits all alike, and the median of rounds counts. The machine's peak is measured at the
+beginning of each round. A measurement during which other processes used the machine is repeated.
+Only standard Python is needed here; a peer whose package is missing is named and left out.
+"""
+
+import argparse
+import contextlib
+import datetime
+import fcntl
+import importlib.util
+import json
+import os
+import pathlib
+import platform
+import resource
+import shlex
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+
+from peers_record import Run, record
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+DIRECTIONS = ["forward", "data", "weights"]
+
+# Which engines take part where; those with "bf16" only where the processor computes in bf16.
+PEERS = {
+    "infer": ["torch", "torch-channels-last", "torch-compile", "onnxruntime", "openvino", "torch-bf16", "openvino-bf16"],
+    "train": ["torch", "torch-channels-last", "torch-compile", "tensorflow", "torch-bf16"],
+    "busy": ["torch"],
+    "kernels": ["torch", "torch-channels-last", "onednn"],
+}  # fmt: skip
+PACKAGES = {
+    "torch": ["torch", "torchvision"],
+    "onednn": ["torch"],
+    "onnxruntime": ["torch", "torchvision", "onnx", "onnxruntime"],
+    "openvino": ["torch", "torchvision", "onnx", "openvino"],
+    "tensorflow": ["tensorflow"],
+}
+
+
+@dataclass(frozen=True)
+class Job:
+    """One table of the record: a network at one batch, or a file of problems in one direction."""
+
+    mode: str
+    subject: str
+    batch: int | None = None
+    direction: str | None = None
+
+    def title(self):
+        if self.mode == "kernels":
+            batch = f", batch {self.batch}" if self.batch else ""
+            return f"Convolutions of {self.subject}, {self.direction}{batch}"
+        what = {"infer": "Inference of", "train": "Training of", "busy": "Beside one busy process: training of"}
+        return f"{what[self.mode]} {self.subject}, batch {self.batch}"
+
+
+def fail(text):
+    print(f"peers: {text}", file=sys.stderr)
+    sys.exit(2)
+
+
+def say(text):
+    print(f"peers: {text}", file=sys.stderr, flush=True)
+
+
+def jobs_of(text):
+    mode, *rest = text.split(":")
+    if mode not in PEERS or not rest:
+        fail(f"{text}: no job; see --help")
+    try:
+        if mode == "kernels":
+            if not os.path.isfile(rest[0]):
+                fail(f"{text}: there is no file {rest[0]}")
+            directions = rest[1].split(",") if len(rest) > 1 and rest[1] else DIRECTIONS
+            if not set(directions) <= set(DIRECTIONS):
+                fail(f"{text}: directions are {', '.join(DIRECTIONS)}")
+            batch = int(rest[2]) if len(rest) > 2 else None
+            return [Job(mode, rest[0], batch, direction) for direction in directions]
+        batches = rest[1].split(",") if len(rest) > 1 else ["1" if mode == "infer" else "16"]
+        return [Job(mode, rest[0], int(batch)) for batch in batches]
+    except ValueError:
+        fail(f"{text}: a batch is a number")
+
+
+class Machine:
+    """What the record says of the machine."""
+
+    def __init__(self):
+        info = {}
+        with contextlib.suppress(OSError):
+            for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
+                key, _, value = line.partition(":")
+                info.setdefault(key.strip(), value.strip())
+        self.processor = info.get("model name") or platform.processor() or platform.machine()
+        flags = set(info.get("flags", info.get("Features", "")).split())
+        self.sets = [
+            name for name in ("avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16") if name in flags
+        ]
+        self.virtual = "hypervisor" in flags
+        self.bf16 = bool(flags & {"avx512_bf16", "amx_bf16"})
+        self.cores = cores()
+
+    def text(self):
+        virtual = ", virtual" if self.virtual else ""
+        return f"{self.processor} ({self.cores} cores{virtual}; {', '.join(self.sets) or platform.machine()}), {platform.system()}"
+
+
+def cores():
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
+def busy_seconds():
+    """Processor time that was used, or stolen by the host's other guests, since the start; all cores."""
+    try:
+        ticks = [int(x) for x in pathlib.Path("/proc/stat").read_text().split("\n")[0].split()[1:9]]
+    except OSError:
+        return None
+    user, nice, system, _idle, _wait, irq, softirq, steal = ticks
+    return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
+
+
+def children_seconds():
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+@contextlib.contextmanager
+def busy_process():
+    process = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
+class Bench:
+    """Runs measurements, one at a time."""
+
+    def __init__(self, args, folder):
+        self.args, self.folder = args, folder
+        # Network of a job -> its name in `striate models`.
+        self.names = {}
+        # (engine, job) -> why it takes no part.
+        self.dropped = {}
+        # The largest share of the machine that others used during a measurement that counts.
+        self.worst = 0.0
+        # Engines count threads each in its own way; all of OpenMP's hear this one.
+        self.environment = {
+            **os.environ,
+            "OMP_NUM_THREADS": str(args.threads),
+            "TORCHINDUCTOR_CACHE_DIR": f"{folder}/inductor",
+        }
+
+    def run(self, command, beside=contextlib.nullcontext):
+        """Runs `command`, again if other processes used the machine meanwhile, a few times. (Others may be
+        the host's other guests too, as far as the system tells of stolen time.)"""
+        for attempt in range(self.args.attempts):
+            with self.lock():
+                begin, used, children = time.monotonic(), busy_seconds(), children_seconds()
+                with beside():
+                    done = subprocess.run(command, capture_output=True, text=True, env=self.environment)
+                seconds = time.monotonic() - begin
+            if done.returncode != 0 or used is None:
+                return done
+            others = busy_seconds() - used - (children_seconds() - children)
+            share = max(others, 0.0) / (seconds * cores())
+            if share <= self.args.disturbance:
+                break
+            if attempt + 1 < self.args.attempts:
+                say(f"others used {share:.0%} of the machine; again")
+                time.sleep(5 * 3**attempt)
+        self.worst = max(self.worst, share)
+        return done
+
+    @contextlib.contextmanager
+    def lock(self):
+        if not self.args.lock:
+            yield
+            return
+        with open(self.args.lock, "a") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    def striate(self, *arguments, beside=contextlib.nullcontext):
+        """What the binary prints as JSON and None, or None and the line that says what it lacks."""
+        command = [str(self.args.striate), *arguments, "--json"]
+        done = self.run(command, beside)
+        if done.returncode != 0:
+            return None, done.stderr.strip().splitlines()[-1] if done.stderr.strip() else "it failed"
+        return json.loads(done.stdout), None
+
+    def peak(self):
+        result, error = self.striate("bench", "peak", "--threads", str(self.args.threads))
+        if result is None:
+            fail(f"striate bench peak: {error}")
+        return result
+
+    def measure(self, job, engine, beside=contextlib.nullcontext):
+        """One round's result of one engine; None if it cannot take part, which is said once."""
+        if (engine, job) in self.dropped:
+            return None
+        mode = "train" if job.mode == "busy" else job.mode
+        seconds = self.args.kernel_seconds if mode == "kernels" else self.args.seconds
+        common = ["--threads", str(self.args.threads), "--seconds", str(seconds)]
+        if job.batch:
+            common += ["--batch", str(job.batch)]
+        if job.direction:
+            common += ["--direction", job.direction]
+        if engine.startswith("striate"):
+            precision = ["--precision", "bf16" if "bf16" in engine else "f32"]
+            subject = self.names.get(job.subject, job.subject)
+            result, error = self.striate("bench", mode, subject, *common, *precision, beside=beside)
+        else:
+            script = pathlib.Path(__file__).with_name("peer.py")
+            command = [sys.executable, str(script), mode, engine, job.subject, *common, "--folder", self.folder]
+            done = self.run(command, beside)
+            lines = done.stdout.strip().splitlines()
+            result = json.loads(lines[-1]) if done.returncode == 0 else None
+            error = (done.stderr.strip().splitlines() or ["it failed"])[-1]
+        if result is None:
+            self.dropped[engine, job] = error
+            say(f"{engine} takes no part in {job.title()}: {error}")
+        return result
+
+
+def missing(engine):
+    names = PACKAGES[engine.split("-")[0]]
+    return [name for name in names if importlib.util.find_spec(name) is None]
+
+
+def pinned(packages):
+    """The packages with the versions that scripts/peers-setup.sh installs."""
+    pins = {}
+    for file in ("peers-requirements.txt", "peers-tensorflow.txt"):
+        lines = (ROOT / "scripts" / file).read_text().splitlines()
+        pins |= {line.split("==")[0].removesuffix("-cpu"): line for line in lines if "==" in line}
+    return " ".join(pins[name] for name in packages)
+
+
+def engines_of(job, args, machine, names):
+    """Striate first, if it has the network, then the peers that are installed and wanted."""
+    peers = [peer for peer in PEERS[job.mode] if machine.bf16 or "bf16" not in peer]
+    ours = ["striate"] if job.mode == "kernels" or job.subject in names else []
+    ours += ["striate-bf16"] if ours and machine.bf16 and job.mode in ("infer", "train") else []
+    if args.peers:
+        peers = [peer for peer in args.peers.split(",") if peer in PEERS[job.mode]]
+    return ours + [peer for peer in peers if not missing(peer)]
+
+
+def say_what_is_missing(jobs, args, machine):
+    """One line for each set of packages that is not installed."""
+    wanted = {peer for job in jobs for peer in PEERS[job.mode]}
+    lacks = {}
+    for peer in wanted & set(args.peers.split(",")) if args.peers else wanted:
+        if missing(peer):
+            lacks.setdefault(tuple(missing(peer)), set()).add(peer)
+    for packages, peers in lacks.items():
+        command = f"{sys.executable} -m pip install {pinned(packages)}"
+        say(f"without {', '.join(sorted(peers))}: not installed; {command}")
+    if not machine.bf16:
+        say("without bf16: this processor does not compute in it")
+
+
+def torch_parameters(network):
+    """Torch's count, which tells variants of one name apart; None without torch or without the network."""
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import torch, peer\n"
+        "with torch.device('meta'): print(sum(p.numel() for p in peer.torch_network(sys.argv[2]).parameters()))"
+    )
+    command = [sys.executable, "-c", code, str(pathlib.Path(__file__).parent), network]
+    done = subprocess.run(command, capture_output=True, text=True)
+    return int(done.stdout.split()[-1]) if done.returncode == 0 else None
+
+
+def find_networks(bench, jobs):
+    """The name in `striate models` of each network of the jobs that is there with as many parameters as
+    torch's; where there is none, a line says so, and the peers run alone."""
+    result, error = bench.striate("models")
+    if result is None:
+        fail(f"striate models: {error}")
+    models = {model["name"]: model["params"] for model in result["models"]}
+    names = {}
+    for network in sorted({job.subject for job in jobs if job.mode != "kernels"}):
+        theirs = torch_parameters(network)
+        like = [n for n in (network, network.replace("_", "-"), f"{network}-torchvision") if n in models]
+        same = [name for name in like if theirs in (None, models[name])]
+        if same:
+            names[network] = same[0]
+        elif like:
+            counts = ", ".join(f"{name} with {models[name]:,}" for name in like)
+            say(f"{network} with {theirs:,} parameters: striate has only {counts}; the peers run alone")
+        else:
+            say(f"{network}: not in striate models, which has {', '.join(models)}; the peers run alone")
+    return names
+
+
+def run_rounds(bench, jobs, engines, rounds):
+    """results[job][engine] and beside[job][engine]: a result a round."""
+    results = {job: {engine: [] for engine in engines[job]} for job in jobs}
+    beside = {job: {engine: [] for engine in engines[job]} for job in jobs if job.mode == "busy"}
+    peaks = []
+    for number in range(1, rounds + 1):
+        peaks.append(bench.peak())
+        for job in jobs:
+            for engine in engines[job]:
+                say(f"round {number} of {rounds}: {job.title()}: {engine}")
+                result = bench.measure(job, engine)
+                if result is not None:
+                    results[job][engine].append(result)
+                if job.mode == "busy" and result is not None:
+                    result = bench.measure(job, engine, busy_process)
+                    if result is not None:
+                        beside[job][engine].append(result)
+    return results, beside, peaks
+
+
+def command_line(args):
+    """What was called, without the places of this machine."""
+    words = ["bench/peers.py", "--name", args.name, "--rounds", str(args.rounds), "--threads", str(args.threads)]
+    words += ["--seconds", f"{args.seconds:g}", "--kernel-seconds", f"{args.kernel_seconds:g}"]
+    words += ["--peers", args.peers] if args.peers else []
+    return shlex.join([*words, *args.jobs])
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("jobs", nargs="+", metavar="JOB")
+    parser.add_argument("--name", required=True, help="the record's name: bench/records/DATE-NAME.md")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=cores(), help="for every engine; all cores without")
+    parser.add_argument("--seconds", type=float, default=2.0, help="of each measurement of a network")
+    parser.add_argument("--kernel-seconds", type=float, default=0.3, help="of each problem")
+    parser.add_argument("--peers", help="only these, separated by commas")
+    parser.add_argument("--records", type=pathlib.Path, default=ROOT / "bench/records", help="folder of the record")
+    default = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release/striate"
+    parser.add_argument("--striate", type=pathlib.Path, default=default, help="the binary")
+    parser.add_argument("--lock", help="file to hold locked (flock) during each measurement, on a shared machine")
+    parser.add_argument("--disturbance", type=float, default=0.05, help="share of the machine that others may use")
+    parser.add_argument("--attempts", type=int, default=4, help="at a measurement that others disturb")
+    args = parser.parse_args()
+    args.date = datetime.date.today().isoformat()
+    known = {peer for peers in PEERS.values() for peer in peers}
+    if args.peers and not set(args.peers.split(",")) <= known:
+        fail(f"--peers are of {', '.join(sorted(known))}")
+    if args.rounds < 1 or args.threads < 1 or args.attempts < 1:
+        fail("--rounds, --threads and --attempts are at least 1")
+    if not args.name.replace("-", "").replace(".", "").replace("_", "").isalnum():
+        fail("--name takes letters, digits, '-', '_' and '.'")
+    if not args.striate.is_file():
+        fail(f"there is no {args.striate}: cargo build --release, or --striate")
+    return args
+
+
+def main():
+    args = arguments()
+    jobs = [job for text in args.jobs for job in jobs_of(text)]
+    machine = Machine()
+    load = os.getloadavg()[0]
+    say_what_is_missing(jobs, args, machine)
+    with tempfile.TemporaryDirectory() as folder:
+        bench = Bench(args, folder)
+        bench.names = find_networks(bench, jobs)
+        engines = {job: engines_of(job, args, machine, bench.names) for job in jobs}
+        results, beside, peaks = run_rounds(bench, jobs, engines, args.rounds)
+    run = Run(
+        name=args.name,
+        date=args.date,
+        command=command_line(args),
+        machine=machine.text(),
+        threads=args.threads,
+        load=load,
+        disturbance=bench.worst,
+        peaks=peaks,
+        results=results,
+        beside=beside,
+        dropped=bench.dropped,
+    )
+    text = record(run)
+    path = args.records / f"{args.date}-{args.name}.md"
+    path.write_text(text)
+    print(text)
+    say(f"written to {path}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,187 @@
+"""The record of a run of bench/peers.py as Markdown: machine, commit, peak, a table a job."""
+
+import pathlib
+import statistics
+import subprocess
+from dataclasses import dataclass
+
+FORMATS = [("f32", "GFLOP/s"), ("bf16", "GFLOP/s"), ("int8", "GOP/s")]
+NOTES = {
+    "onednn": "`onednn` is torch's oneDNN on its own blocked layouts with weights packed before, forward only; "
+    "`torch` and `torch-channels-last` are what a call costs, reorders included.",
+    "torch-compile": "`torch-compile` is `torch.compile` with its defaults.",
+    "openvino-bf16": "OpenVINO's own default is bf16 on this processor; the precision is always set here.",
+}
+
+
+@dataclass
+class Run:
+    """All that a record tells."""
+
+    name: str
+    date: str
+    command: str
+    machine: str
+    threads: int
+    # Load average before the run, and the largest share of the machine that others took during a measurement.
+    load: float
+    disturbance: float
+    # What `striate bench peak` gave, once a round.
+    peaks: list
+    # Job -> engine -> what it gave, once a round; `beside` the same next to a busy process.
+    results: dict
+    beside: dict
+    # (engine, job) -> why it took no part.
+    dropped: dict
+
+
+def commit():
+    def git(*arguments):
+        command = ["git", "-C", str(pathlib.Path(__file__).parent), *arguments]
+        return subprocess.run(command, capture_output=True, text=True).stdout.strip()
+
+    changed = git("status", "--porcelain", "--untracked-files=no")
+    return (git("rev-parse", "--short=12", "HEAD") or "unknown") + (" with uncommitted changes" if changed else "")
+
+
+def median_of(results, key="images_per_second"):
+    return statistics.median(result[key] for result in results)
+
+
+def number(value):
+    """Three or four digits, thousands grouped."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def rounds_text(values):
+    return ", ".join(number(value) for value in values)
+
+
+def of_precision(engine):
+    return "bf16" if "bf16" in engine else "f32"
+
+
+def table(head, rows):
+    return "\n".join(["| " + " | ".join(row) + " |" for row in [head, ["---"] * len(head), *rows]]) + "\n"
+
+
+def network_section(job, results):
+    """A table of images a second, and how far ahead of the best peer of each precision we are."""
+    median = {engine: median_of(rounds) for engine, rounds in results.items() if rounds}
+    rows, sums = [], []
+    for precision in ("f32", "bf16"):
+        ours = "striate" if precision == "f32" else "striate-bf16"
+        peers = {e: m for e, m in median.items() if not e.startswith("striate") and of_precision(e) == precision}
+        ordered = ([ours] if ours in median else []) + sorted(peers, key=peers.get, reverse=True)
+        for engine in ordered:
+            ratio = f"{median[ours] / median[engine]:.2f}" if ours in median else "–"
+            rounds = rounds_text([result["images_per_second"] for result in results[engine]])
+            rows.append([engine, precision, number(median[engine]), rounds, ratio])
+        if ours in median and peers:
+            best = max(peers, key=peers.get)
+            sums.append(f"In {precision} striate is {median[ours] / peers[best]:.2f} times the best peer, {best}.")
+    text = f"## {job.title()}\n\n"
+    text += table(["engine", "precision", "images/s", "rounds", "striate's ratio to it"], rows)
+    ours = results.get("striate") or []
+    if ours:
+        sums.append(f"Striate computes at {median_of(ours, 'percent_of_peak'):.0f} % of the peak.")
+    return text + "\n" + " ".join(sums) + "\n"
+
+
+def busy_section(job, alone, beside):
+    rows = []
+    for engine in alone:
+        if alone[engine] and beside[engine]:
+            a, b = median_of(alone[engine]), median_of(beside[engine])
+            figures = [
+                rounds_text([r["images_per_second"] for r in rounds]) for rounds in (alone[engine], beside[engine])
+            ]
+            rows.append([engine, f"{number(a)} ({figures[0]})", f"{number(b)} ({figures[1]})", f"{b / a:.0%}"])
+    head = ["engine", "images/s alone (rounds)", "beside one busy process (rounds)", "share"]
+    return f"## {job.title()}\n\n" + table(head, rows)
+
+
+def kernels_section(job, results):
+    """A line a problem in GFLOP/s, and the sums with every problem as often as its network has it."""
+    title = f"## {job.title()}\n\n"
+    if not results["striate"]:
+        return title + "Striate took no part.\n"
+    ours = [result.get("problems", [result]) for result in results["striate"]]
+    problems = ours[0]
+    operations = [problem["gflops"] * problem["seconds"] for problem in problems]
+    # Engine -> median seconds of each problem; None where it has no such kernel.
+    seconds = {"striate": medians([[problem["seconds"] for problem in result] for result in ours])}
+    for engine, rounds in results.items():
+        if engine != "striate" and rounds:
+            values = medians([result["seconds"] for result in rounds])
+            if any(values):
+                seconds[engine] = values
+    percent = medians([[problem["percent_of_peak"] for problem in result] for result in ours])
+
+    rows = []
+    for i, problem in enumerate(problems):
+        times = {engine: values[i] for engine, values in seconds.items()}
+        name = problem["name"] or problem["problem"]
+        name += f" ×{problem['count']}" if problem["count"] > 1 else ""
+        rows.append(kernels_row(name, operations[i], times, percent[i]))
+    counts = [problem["count"] for problem in problems]
+    total = {
+        engine: sum(c * s for c, s in zip(counts, values)) if None not in values else None
+        for engine, values in seconds.items()
+    }
+    work = sum(c * o for c, o in zip(counts, operations))
+    # Of the peaks the rows' own percentages are of.
+    peak = statistics.median(p["gflops"] * 100 / p["percent_of_peak"] for result in ours for p in result)
+    rows.append(kernels_row("total", work, total, work / total["striate"] * 100 / peak))
+    head = ["problem", "striate (of peak)", *(engine for engine in seconds if engine != "striate"), "ratio to the best"]
+    return title + "GFLOP/s, medians of rounds.\n\n" + table(head, rows)
+
+
+def kernels_row(name, operations, times, percent):
+    cells = [f"{operations / time:.0f}" if time else "–" for time in times.values()]
+    cells[0] += f" ({percent:.0f} %)"
+    best = min((time for engine, time in times.items() if engine != "striate" and time), default=None)
+    return [name, *cells, f"{best / times['striate']:.2f}" if best else "–"]
+
+
+def medians(rounds):
+    """Place by place over rounds of equal length; None stays None."""
+    return [None if None in values else statistics.median(values) for values in zip(*rounds)]
+
+
+def record(run):
+    """The whole record as Markdown."""
+    used = {engine for engines in run.results.values() for engine, rounds in engines.items() if rounds}
+    rounds_of_all = [rounds for engines in run.results.values() for rounds in engines.values()]
+    versions = sorted({result["version"] for rounds in rounds_of_all for result in rounds if "version" in result})
+
+    def measured(key):
+        return ", ".join(f"{peak[key]:.3g}" for peak in run.peaks)
+
+    formats = [f"{key} {measured(key)} {unit}" for key, unit in FORMATS if run.peaks[0][key]]
+    lines = [
+        f"# {run.name}, {run.date}",
+        "",
+        f"Machine: {run.machine}. Instruction set of striate: {run.peaks[0]['isa']}. Threads: {run.threads} for "
+        "every engine.",
+        f"Commit: {commit()}. Precision: f32 unless a table says bf16.",
+        f"Peak at the beginning of each round: {'; '.join(formats)}; memory {measured('memory')} GB/s; core to core "
+        f"{measured('core_to_core')} GB/s.",
+        f"Peers: {', '.join(versions) or 'none'}. {len(run.peaks)} interleaved rounds, every measurement in a process "
+        "of its own; medians.",
+        f"Load average before: {run.load:.2f}; other processes used at most {run.disturbance:.0%} of the machine during "
+        "a measurement.",
+        *(text for engine, text in NOTES.items() if engine in used),
+        "",
+        f"    {run.command}",
+        "",
+    ]
+    sections = {"kernels": kernels_section, "infer": network_section, "train": network_section}
+    for job, results in run.results.items():
+        if job.mode == "busy":
+            lines.append(busy_section(job, results, run.beside[job]))
+        else:
+            lines.append(sections[job.mode](job, results))
+    for (engine, job), reason in run.dropped.items():
+        lines.append(f"{engine} took no part in {job.title()}: {reason}\n")
+    return "\n".join(lines).rstrip() + "\n"
