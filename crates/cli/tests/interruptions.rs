@@ -116,3 +116,18 @@ fn numbers_that_are_not_finite_are_named() {
     assert_eq!(output.status.code(), Some(1), "{text}");
     assert!(text.contains("error: step ") && text.contains("not finite, first in "), "{text}");
 }
+
+/// A rate that warms up goes well for a while; what was saved until then stays good.
+#[test]
+fn the_last_good_checkpoint_outlives_numbers_that_are_not_finite() {
+    let folder = Folder::new("nan-late");
+    let slow = ["schedule.name=constant", "schedule.warmup=1", "checkpoint.every_seconds=0"];
+    let sets: Vec<&str> = slow.iter().flat_map(|set| ["--set", *set]).collect();
+    let output =
+        folder.run(&[&["train", "--lr", "1e9", "--epochs", "1000", "--out", "run"], &sets[..]].concat());
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    let step: u64 = text.split("error: step ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
+    let stand = folder.json(&["train", "--resume", "run", "--steps", "1"]);
+    assert!(step > 0 && stand["steps"] == step, "{step} {stand}");
+}

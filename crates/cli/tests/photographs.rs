@@ -28,17 +28,33 @@ fn photograph(digit: &Image, random: &mut Random) -> Vec<u8> {
 }
 
 #[test]
-fn photographs_of_digits_are_read() {
-    let folder = Folder::new("photographs");
-    let model = folder.json(&["train", "--out", "run"])["model"].as_str().unwrap().to_owned();
-    let digits = striate_data::load(&striate_data::Spec::Digits).unwrap();
-    let test = digits.test.unwrap();
+fn photographs_of_the_built_in_digits_are_read() {
+    let data = striate_data::load(&striate_data::Spec::Digits).unwrap();
+    read_photographs("digits", &data.test.unwrap(), &["train"]);
+}
+
+#[test]
+fn photographs_of_mnist_are_read() {
+    match striate_data::load(&striate_data::Spec::Mnist(striate_data::MnistKind::Mnist)) {
+        Ok(data) => {
+            let train = ["train", "lenet5", "--data", "mnist", "--epochs", "2"];
+            read_photographs("mnist", &data.test.unwrap(), &train);
+        }
+        Err(error) => striate_testkit::missing_data("photographs_of_mnist_are_read", &error.to_string()),
+    }
+}
+
+/// Trains by `train`, draws test digits as photographs, and counts how many are read right.
+fn read_photographs(name: &str, test: &striate_data::Split, train: &[&str]) {
+    let folder = Folder::new(&format!("photographs-{name}"));
+    let result = folder.json(&[train, &["--out", "run"]].concat());
+    let model = result["model"].as_str().unwrap().to_owned();
     let mut random = Random::new(2, Stream::Other, 0);
     let mut order: Vec<usize> = (0..test.len()).collect();
     random.shuffle(&mut order);
     for index in &order[..DIGITS] {
         let bytes = photograph(&test.image(*index).unwrap(), &mut random);
-        folder.write(&format!("sheets/{index:03}.jpg"), bytes);
+        folder.write(&format!("sheets/{index:05}.jpg"), bytes);
     }
     let result =
         folder.json(&["predict", &model, text(&folder.path("sheets")), "--top", "1", "--csv", "guesses.csv"]);
@@ -46,7 +62,7 @@ fn photographs_of_digits_are_read() {
     assert_eq!(predictions.len(), DIGITS);
     let right = predictions.iter().filter(|prediction| {
         let file = prediction["file"].as_str().unwrap();
-        let index: usize = file[file.len() - 7..file.len() - 4].parse().unwrap();
+        let index: usize = file[file.len() - 9..file.len() - 4].parse().unwrap();
         prediction["top"][0]["index"].as_i64() == Some(test.labels[index])
     });
     let right = right.count();

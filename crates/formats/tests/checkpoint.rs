@@ -9,6 +9,7 @@ use std::rc::Rc;
 use common::Folder;
 use striate_formats::{Checkpoint, Checkpoints, Disk, Position, Storage, Weights};
 use striate_tensor::Shape;
+use striate_tensor::random::{Random, Stream};
 
 mod common;
 
@@ -136,6 +137,36 @@ fn a_flipped_bit_in_any_byte_and_every_cut_is_noticed() {
     assert_eq!(checkpoints.latest().unwrap(), Some(checkpoint(2)));
     fs::remove_file(step(&run, 2).join("state.safetensors")).unwrap();
     assert!(checkpoints.latest().unwrap_err().is_input());
+}
+
+/// On a state of LeNet-5's size with its momenta.
+#[test]
+fn a_thousand_flipped_bits_are_a_thousand_refusals() {
+    let run = Folder::new("thousand");
+    let values: Vec<f32> = (0..61_706).map(|i| (i as f32).sin()).collect();
+    let tensor = (Shape::from([61_706]), values);
+    let state = Weights::from([("fc".into(), tensor.clone()), ("fc.momentum".into(), tensor)]);
+    let checkpoints = Checkpoints::new(run.path(), 1);
+    checkpoints.save(&Checkpoint { state, ..checkpoint(1) }).unwrap();
+    let paths = FILES.map(|name| step(&run, 1).join(name));
+    let good = paths.clone().map(|path| fs::read(path).unwrap());
+    let bits: usize = good.iter().map(|bytes| bytes.len() * 8).sum();
+    let mut random = Random::new(5, Stream::Other, 0);
+    for flip in 0..1000 {
+        // Every tenth one in the manifest, which is far smaller than the state.
+        let manifest = good[1].len() * 8;
+        let bit = if flip % 10 == 0 { bits - 1 - random.below(manifest) } else { random.below(bits) };
+        let (file, bit) = if bit < good[0].len() * 8 { (0, bit) } else { (1, bit - good[0].len() * 8) };
+        let mut bad = good[file].clone();
+        bad[bit / 8] ^= 1 << (bit % 8);
+        fs::write(&paths[file], &bad).unwrap();
+        assert!(
+            checkpoints.latest().expect_err("a flipped bit is noticed").is_input(),
+            "bit {bit} of {file}"
+        );
+        fs::write(&paths[file], &good[file]).unwrap();
+    }
+    assert!(checkpoints.latest().unwrap().is_some());
 }
 
 #[test]

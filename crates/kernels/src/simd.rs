@@ -116,7 +116,7 @@ pub fn tanh<S: Simd>(s: S, x: S::F) -> S::F {
         let [first, rest @ ..] = coefficients.map(|c| s.splat(c));
         rest.into_iter().fold(first, |sum, c| s.fma(sum, square, c))
     };
-    let p = polynomial([1.333_676_2e-8, 2.059_621_8e-5, 3.494_808_1e-3, 0.133_803_69, 1.0]);
+    let p = polynomial([1.333_676_2e-8, 2.059_621_8e-5, 3.494_808e-3, 0.133_803_7, 1.0]);
     let q = polynomial([7.769_249_5e-7, 3.284_358e-4, 2.587_401_6e-2, 0.467_136_85, 1.0]);
     let y = s.div(s.mul(x, p), q);
     s.min(s.splat(1.0), s.max(s.splat(-1.0), y))

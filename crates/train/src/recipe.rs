@@ -162,6 +162,10 @@ pub struct ShippedRecipe {
 pub const SHIPPED: &[ShippedRecipe] = &[
     ShippedRecipe { name: "lenet5-digits", text: include_str!("../recipes/lenet5-digits.toml") },
     ShippedRecipe { name: "lenet5-mnist", text: include_str!("../recipes/lenet5-mnist.toml") },
+    ShippedRecipe {
+        name: "lenet5-fashion-mnist",
+        text: include_str!("../recipes/lenet5-fashion-mnist.toml"),
+    },
 ];
 
 impl ShippedRecipe {
