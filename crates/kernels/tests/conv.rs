@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Case, Operand, check};
+use common::{Case, Operand, cases, check};
 use proptest::prelude::*;
 use striate_kernels::activation::Activation;
 use striate_kernels::conv::{self, ConvDesc};
@@ -122,7 +122,7 @@ fn check_linear(d: &LinearDesc) -> Vec<&'static str> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(60))]
+    #![proptest_config(ProptestConfig::with_cases(cases()))]
 
     #[test]
     fn convolutions_agree_with_the_naive_ones(d in conv_desc()) {

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Case, Operand, check};
+use common::{Case, Operand, cases, check, instruction_sets};
 use proptest::prelude::*;
 use striate_kernels::activation::Activation;
 use striate_kernels::batch_norm::{self, BatchNormDesc};
@@ -74,7 +74,7 @@ prop_compose! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(60))]
+    #![proptest_config(ProptestConfig::with_cases(cases()))]
 
     #[test]
     fn elementwise_operations_agree(shape in shape(), op in elementwise()) {
@@ -243,7 +243,7 @@ proptest! {
         let x = Operand::random(shape, 1);
         let mut expected = x.values.clone();
         reference::dropout::dropout(&desc, &x.values, 5, step, &mut expected);
-        for isa in Isa::available() {
+        for isa in instruction_sets() {
             for (implementation, threads) in dropout::list().iter().flat_map(|i| [(i, 1), (i, 2)]) {
                 for first in [Layout::Plain, Layout::channels(isa.block())] {
                     let Some(layouts) = implementation.accepts(&desc, isa, first) else { continue };

@@ -9,6 +9,19 @@ use striate_kernels::{Context, Implementation};
 use striate_tensor::random::{Random, Stream};
 use striate_tensor::{Halo, Layout, Shape, Views};
 
+/// The instruction sets to check: those of this machine, or the one that `STRIATE_ISA` names.
+pub fn instruction_sets() -> Vec<Isa> {
+    match std::env::var("STRIATE_ISA") {
+        Ok(name) => vec![Isa::select(Some(&name)).unwrap()],
+        Err(_) => Isa::available(),
+    }
+}
+
+/// Cases of a property: `PROPTEST_CASES`, or 60.
+pub fn cases() -> u32 {
+    std::env::var("PROPTEST_CASES").map_or(60, |cases| cases.parse().unwrap())
+}
+
 /// An operand: its extents as `[N, C, H, W]` and its values in canonical order.
 #[derive(Clone, Debug)]
 pub struct Operand {
@@ -48,7 +61,7 @@ pub struct Case<'a, D> {
 /// narrow and with wide halos; returns the names of those that ran.
 pub fn check<D>(case: &Case<D>) -> Vec<&'static str> {
     let mut ran = Vec::new();
-    for isa in Isa::available() {
+    for isa in instruction_sets() {
         for implementation in case.list {
             for first in firsts(case.reads[0].shape[0], isa) {
                 let Some(layouts) = implementation.accepts(case.desc, isa, first) else { continue };
