@@ -11,14 +11,16 @@
 #
 #     --limit SECONDS   end after so long, booting included, with exit code 124 (600)
 #     --with PATH       a file or folder that the program reads
-#     --model NAME      the processor, one of those of `bochs --help cpu` (corei7_skylake_x)
+#     --model NAME      the processor, one of those of `bochs --help cpu` (corei7_skylake_x; corei7_icelake_u
+#                       does not boot)
 #
 # It can be cargo's runner, which boots once for each test binary:
 #
 #     CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="$PWD/scripts/avx512-emulated.sh --limit 3600" \
 #         cargo test --package striate-kernels --tests
 #
-# Booting takes half a minute, and programs are a hundred times slower than on a real processor.
+# Booting takes half a minute, and programs are hundreds of times slower than on a real processor.
+# STRIATE_ISA=avx512 and a small PROPTEST_CASES make the kernel tests bearable.
 # Written for Debian: missing packages are installed with apt-get, the kernel is only downloaded and
 # unpacked, into $XDG_CACHE_HOME/striate/avx512.
 set -euo pipefail
@@ -118,7 +120,8 @@ chmod +x "$root/init"
 (cd "$root" && find . | cpio --quiet --create --format=newc --owner=0:0) > "$work/disk/boot/files"
 
 # The disk that boots it. Bochs tells a wrong size for the state that XSAVES saves, after which Linux
-# would use no vectors at all: hence noxsaves.
+# would use no vectors at all: hence without XSAVEC and XSAVES (323 and 321), and without protection keys
+# (515), which it gets wrong too.
 cp "$cache/vmlinuz" "$work/disk/boot/vmlinuz"
 cat > "$work/disk/boot/grub/grub.cfg" << 'END'
 linux /boot/vmlinuz console=ttyS0,115200 quiet clearcpuid=321,323,515 nosmp nokaslr mitigations=off tsc=reliable
