@@ -175,8 +175,8 @@ def tensorflow_step(args):
     if args.subject == "lenet5":
         model = tf.keras.Sequential(
             [
-                *(tf.keras.Input((32, 32, 1)), layers.Conv2D(6, 5, activation="tanh"), layers.AvgPool2D()),
-                *(layers.Conv2D(16, 5, activation="tanh"), layers.AvgPool2D(), layers.Flatten()),
+                *(tf.keras.Input((32, 32, 1)), layers.Conv2D(6, 5, activation="tanh"), layers.AvgPool2D(2)),
+                *(layers.Conv2D(16, 5, activation="tanh"), layers.AvgPool2D(2), layers.Flatten()),
                 *(layers.Dense(120, "tanh"), layers.Dense(84, "tanh"), layers.Dense(10)),
             ]
         )
