@@ -185,7 +185,7 @@ class Bench:
             if done.returncode != 0 or used is None:
                 return done
             others = busy_seconds() - used - (children_seconds() - children)
-            share = max(others, 0.0) / (seconds * cores())
+            share = min(max(others / (seconds * cores()), 0.0), 1.0)
             if share <= self.args.disturbance:
                 break
             if attempt + 1 < self.args.attempts:
