@@ -323,8 +323,14 @@ pub struct Bench {
     #[arg(long, value_name = "NAME")]
     pub algorithm: Option<String>,
     /// Seconds for each measurement
-    #[arg(long, default_value_t = 1.0, value_name = "S")]
+    #[arg(long, default_value_t = 1.0, value_name = "S", value_parser = seconds)]
     pub seconds: f64,
     #[command(flatten)]
     pub compute: Compute,
+}
+
+/// A time that a measurement can take.
+fn seconds(text: &str) -> Result<f64, String> {
+    let seconds = text.parse().ok().filter(|seconds| (0.0..=3600.0).contains(seconds));
+    seconds.ok_or_else(|| "seconds are a number from 0 to 3600".to_owned())
 }

@@ -54,6 +54,8 @@ fn bench_prints_its_fields() {
         (&["bench", "kernels", "mb1ic8ih8oc8oh8kh3ph1", "--algorithm", "none"], "the list is"),
         (&["bench", "infer", "lenet"], "did you mean lenet5?"),
         (&["bench", "infer", "lenet5", "--batch", "0"], "--batch"),
+        (&["bench", "kernels", "m4n4k4", "--seconds", "nan"], "from 0 to 3600"),
+        (&["bench", "kernels", "m4n4k4", "--seconds=-1"], "from 0 to 3600"),
     ] {
         let line = folder.refusal(arguments);
         assert!(line.contains(expected), "{arguments:?}: {line}");

@@ -57,6 +57,7 @@ fn missing_and_damaged_files_are_named() {
     folder.write("absurd.toml", "name = \"a\"\ninput = [1, 8, 8]\nlayers = [{ op = \"conv\", out_channels = 99999999999, kernel_size = 3 }]");
     folder.write("picture.png", "no picture");
     folder.write("x.npy", "no array");
+    striate_tensor::npy::write::<f32>(&folder.path("none.npy"), &[0, 1, 32, 32].into(), &[]).unwrap();
     folder.write("set/images.npy", "no array");
     folder.write("notes.txt", "a network?");
     folder.json(&["train", "--epochs", "1", "--out", "run"]);
@@ -82,6 +83,7 @@ fn missing_and_damaged_files_are_named() {
         (&["predict", &model, "nothere.png"], "nothere.png"),
         (&["predict", &model, "a.png", "b.png", "--picture", "c.png"], "exactly one image"),
         (&["run", "lenet5", "--input", "x.npy", "--output", "y.npy"], "no .npy file"),
+        (&["run", "lenet5", "--input", "none.npy", "--output", "y.npy"], "holds nothing"),
         (&["train", "--data", "npy:set"], "no .npy file"),
         (&["train", "--data", "npy:nowhere"], "nowhere is no folder"),
         (&["data", "get", "mnist", "--from", "set"], "train-images-idx3-ubyte"),

@@ -127,7 +127,7 @@ impl Plan {
     }
 }
 
-/// Whether there is neither an infinity nor a NaN: the bits of their exponent are all ones.
+/// Whether there is neither an infinity nor a NaN, whose exponents have all bits set.
 pub(crate) fn all_finite(values: &[f32]) -> bool {
     const EXPONENT: u32 = 0x7f80_0000;
     let is_finite = |x: &f32| x.to_bits() & EXPONENT != EXPONENT;

@@ -187,6 +187,9 @@ fn check_operands(wanted: Operands, given: usize) -> Result<()> {
 
 fn check_size(shape: &Shape) -> Result<()> {
     let elements = shape.checked_len()?;
+    if elements == 0 {
+        return Err(Error::input(format!("shape {shape} holds nothing; every extent is at least 1")));
+    }
     if shape.iter().any(|extent| *extent > LARGEST_EXTENT) || elements > usize::MAX / 64 {
         return Err(Error::input(format!("shape {shape} is absurdly large")));
     }

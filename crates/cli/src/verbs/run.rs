@@ -22,6 +22,11 @@ pub fn run(args: Run) -> Result<()> {
         return Err(Error::input(what).into());
     }
     let mut network = resolved.network;
+    if let Some(layer) = &args.layer {
+        network = network.until(layer)?;
+    }
+    // Whether the input fits is known before anything is said or computed.
+    network.graph_for(&array.shape)?;
     let weights = match (&args.weights, resolved.model) {
         (Some(path), _) => {
             let (weights, metadata) = read_safetensors(path)?;
@@ -34,9 +39,6 @@ pub fn run(args: Run) -> Result<()> {
             Inference::initial_weights(&network, seed)?
         }
     };
-    if let Some(layer) = &args.layer {
-        network = network.until(layer)?;
-    }
     let inference = Inference::new(network, &weights, Cpu::new(args.compute.threads)?)?;
     let start = Instant::now();
     let (shape, output) = inference.run(&array.shape, &input)?;

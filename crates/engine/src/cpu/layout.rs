@@ -99,10 +99,12 @@ impl Pass {
     }
 
     /// Another shape of the same bytes: plain, or with images in the lanes, where an image's own
-    /// elements are in order too.
+    /// elements are in order too, as long as the images stay the same.
     fn visit_alias(&mut self, node: Node) {
         let have = self.graph.value(node.inputs[0]).layout;
-        let layout = if have.is_images() { have } else { Layout::Plain };
+        let images = |id: ValueId| self.graph.shape(id)[0];
+        let same_images = images(node.inputs[0]) == images(node.outputs[0]);
+        let layout = if have.is_images() && same_images { have } else { Layout::Plain };
         let input = self.request(node.inputs[0], layout);
         self.graph.values[node.outputs[0].0].layout = layout;
         self.push(Node { inputs: vec![input], ..node }, Choice::Alias);

@@ -336,15 +336,8 @@ impl Kernel for Direct {
         );
         let y = Pointer(y.as_mut_ptr());
         let items = |part: &Part| self.groups * part.bands * part.splits;
-        context.pool.run(self.parts.iter().map(items).sum(), |mut item| {
-            let mut parts = self.parts.iter();
-            let part = loop {
-                let part = parts.next().expect("items belong to parts");
-                if item < items(part) {
-                    break part;
-                }
-                item -= items(part);
-            };
+        context.pool.run(self.parts.iter().map(items).sum(), |item| {
+            let (part, item) = geometry::part_of(&self.parts, items, item);
             let (rest, split) = (item / part.splits, item % part.splits);
             let (band, group) = (rest / self.groups, rest % self.groups);
             let lines = band * part.band..((band + 1) * part.band).min(part.lines);

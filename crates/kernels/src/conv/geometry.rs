@@ -53,6 +53,19 @@ pub(super) fn backward(d: &ConvDesc, axis: usize) -> Vec<Phase> {
     (0..stride.min(size)).map(phase).collect()
 }
 
+/// The part that item number `item` belongs to, with its number within the part; `items` says how many a
+/// part has.
+pub(super) fn part_of<P>(parts: &[P], items: impl Fn(&P) -> usize, mut item: usize) -> (&P, usize) {
+    for part in parts {
+        let count = items(part);
+        if item < count {
+            return (part, item);
+        }
+        item -= count;
+    }
+    unreachable!("items belong to parts")
+}
+
 /// The zero border that an input of `size` needs.
 pub(super) fn halo(rows: &[Phase], columns: &[Phase], size: [usize; 2]) -> Halo {
     let reach = |phases: &[Phase], size: usize| {

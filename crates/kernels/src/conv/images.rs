@@ -48,7 +48,7 @@ pub(super) fn suits(d: &ConvDesc, isa: Isa) -> bool {
 
 /// Whether a batch fills the lanes.
 pub(crate) fn fits(batch: usize, isa: Isa) -> bool {
-    batch.is_multiple_of(isa.block())
+    batch > 0 && batch.is_multiple_of(isa.block())
 }
 
 impl Implementation<ConvDesc> for Forward {
@@ -235,15 +235,8 @@ impl Kernel for Gather {
             let grid = self.grid(part);
             grid.pairs * grid.rows * grid.tiles
         };
-        context.pool.run(self.parts.iter().map(items).sum(), |mut item| {
-            let mut parts = self.parts.iter();
-            let part = loop {
-                let part = parts.next().expect("items belong to parts");
-                if item < items(part) {
-                    break part;
-                }
-                item -= items(part);
-            };
+        context.pool.run(self.parts.iter().map(items).sum(), |item| {
+            let (part, item) = geometry::part_of(&self.parts, items, item);
             let grid = self.grid(part);
             let cut = |at: usize, of: usize, all: usize| all * at / of..all * (at + 1) / of;
             let (rest, tiles) = (item / grid.tiles, cut(item % grid.tiles, grid.tiles, self.tiles()));

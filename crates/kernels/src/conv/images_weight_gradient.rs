@@ -60,8 +60,7 @@ pub(crate) fn layouts(isa: Isa) -> Vec<Layout> {
 
 /// The kernel that reads x and dy, and writes dw.
 pub(crate) fn kernel(d: &ConvDesc, isa: Isa) -> Box<dyn Kernel> {
-    let blocks = d.batch / isa.block();
-    let channels = tile(isa)[0];
+    let (blocks, [channels, most]) = (d.batch / isa.block(), tile(isa));
     let tiles = d.out_channels.div_ceil(channels);
     let row = (channels * d.output[1] + d.input[1] * d.stride[0]) * isa.block();
     Box::new(Bound {
@@ -71,9 +70,53 @@ pub(crate) fn kernel(d: &ConvDesc, isa: Isa) -> Box<dyn Kernel> {
         slices: ITEMS.div_ceil(tiles).min(blocks),
         band: (BAND / row).clamp(1, d.output[0]),
         together: if d.output[0] * d.output[1] <= FEW_PIXELS { blocks } else { 1 },
+        runs: runs(d, most),
         weights: d.out_channels * d.in_channels * d.kernel[0] * d.kernel[1],
         d: d.clone(),
     })
+}
+
+/// Tiles of equally many weights that lie one after the other: taps of a row, or channels.
+struct TileRun {
+    /// The first weight: its channel, beside that of the map, and its tap.
+    channel: usize,
+    tap: usize,
+    /// Weights of a tile, and tiles.
+    count: usize,
+    tiles: usize,
+    /// Columns of dy that each weight of a tile sees, and those that all of them see.
+    seen: [Range<usize>; MOST_WEIGHTS],
+    common: Range<usize>,
+}
+
+/// Cuts the weights of a row of taps, or those of all channels where a row has but one tap, into tiles of
+/// at most `most`. Taps see different columns, so only tiles of channels follow each other in a run.
+fn runs(d: &ConvDesc, most: usize) -> Vec<TileRun> {
+    let along = if is_wide(d) { d.kernel[1] } else { d.in_channels };
+    let (whole, rest) = (along / most, along % most);
+    let run = |first: usize, count: usize, tiles: usize| {
+        let (channel, tap) = if is_wide(d) { (0, first) } else { (first, 0) };
+        let seen = std::array::from_fn(|t| {
+            let tap = if is_wide(d) { (tap + t).min(d.kernel[1] - 1) } else { 0 };
+            seen(d, 1, tap, 0..d.output[1])
+        });
+        let common = seen[..count].iter().fold(0..d.output[1], |common, seen: &Range<usize>| {
+            let start = common.start.max(seen.start);
+            start..common.end.min(seen.end).max(start)
+        });
+        TileRun { channel, tap, count, tiles, seen, common }
+    };
+    let mut runs: Vec<TileRun> = match is_wide(d) {
+        true => (0..whole).map(|index| run(index * most, most, 1)).collect(),
+        false => (whole > 0).then(|| run(0, most, whole)).into_iter().collect(),
+    };
+    runs.extend((rest > 0).then(|| run(whole * most, rest, 1)));
+    runs
+}
+
+/// Whether the weights of a tile are taps of a row, not channels.
+fn is_wide(d: &ConvDesc) -> bool {
+    d.kernel[1] > 1
 }
 
 struct Bound {
@@ -88,6 +131,8 @@ struct Bound {
     band: usize,
     /// Vectors of images that are taken together.
     together: usize,
+    /// The tiles under a row of taps: of one channel, or of all.
+    runs: Vec<TileRun>,
     weights: usize,
 }
 
@@ -145,106 +190,45 @@ struct Item<'a> {
     channels: Range<usize>,
 }
 
-/// A band of rows under a row of taps.
-struct Tile {
+/// A band of rows under a row of taps: the tiles of a run.
+struct Tile<'a> {
+    run: &'a TileRun,
     /// Where pixel (0, 0) of the band is seen by the first weight, which may lie outside the map.
     x: *const f32,
     dy: *const f32,
     dw: *mut f32,
-    /// Tiles of neighbouring weights, one after the other.
-    parts: usize,
     blocks: usize,
     rows: usize,
-    /// Distance in x and dy of one vector of images and the next.
+    columns: usize,
+    /// Distances in x and dy of vectors of images and of rows, and in x of pixels.
     x_block: usize,
     dy_block: usize,
-    /// Distance in x of one weight and the next.
-    x_weight: usize,
-    /// Distances in x and dy of rows.
     x_row: usize,
     dy_row: usize,
-    /// Distance in x of pixels.
     x_pixel: usize,
-    /// Distance of the output channels in dy and dw.
+    /// Distances in x and dw of one weight and the next.
+    x_weight: usize,
+    dw_weight: usize,
+    /// Distances in dy and dw of output channels.
     dy_channel: usize,
     dw_channel: usize,
-    /// Distance of one weight and the next in dw.
-    dw_weight: usize,
-    /// Columns of dy that each weight sees, and those that all of them see.
-    seen: [Range<usize>; MOST_WEIGHTS],
-    common: Range<usize>,
-    columns: usize,
 }
 
 impl Body for Item<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let b = self.bound;
-        let (d, lanes) = (&b.d, S::LANES);
-        let taps = d.kernel[0] * d.kernel[1];
+        let (b, d) = (self.bound, &self.bound.d);
+        let weights = d.in_channels * d.kernel[0] * d.kernel[1];
         for channel in self.channels.clone() {
             // SAFETY: the item's own weights.
-            unsafe { self.dw.add(channel * d.in_channels * taps).write_bytes(0, d.in_channels * taps) }
+            unsafe { self.dw.add(channel * weights).write_bytes(0, weights) }
         }
-        let (x_map, dy_map) = (d.input[0] * d.input[1] * lanes, d.output[0] * d.output[1] * lanes);
-        // Weights of a tile: taps of a row, or channels.
-        let wide = d.kernel[1] > 1;
-        let (along, across) = if wide { (d.kernel[1], d.in_channels) } else { (d.in_channels, 1) };
+        let maps = if is_wide(d) { d.in_channels } else { 1 };
         for block in self.blocks.clone().step_by(b.together) {
             for band in (0..d.output[0]).step_by(b.band) {
-                for outer in 0..across {
+                for map in 0..maps {
                     for ky in 0..d.kernel[0] {
-                        let rows = seen(d, 0, ky, band..(band + b.band).min(d.output[0]));
-                        if rows.is_empty() {
-                            continue;
-                        }
-                        let most = tile(b.isa)[1];
-                        for (from, count, parts) in parts(along, most, wide) {
-                            let (channel, kx) = if wide { (outer, from) } else { (from, 0) };
-                            let row = (rows.start * d.stride[0] + ky * d.dilation[0]) - d.padding[0];
-                            // The place of column 0, which may lie left of the map.
-                            let column = (kx * d.dilation[1]) as isize - d.padding[1] as isize;
-                            let columns: [Range<usize>; MOST_WEIGHTS] = std::array::from_fn(|t| {
-                                let kx = if wide { (kx + t).min(d.kernel[1] - 1) } else { 0 };
-                                seen(d, 1, kx, 0..d.output[1])
-                            });
-                            let used = &columns[..count];
-                            let common = used.iter().fold(0..d.output[1], |common, seen| {
-                                common.start.max(seen.start)..common.end.min(seen.end)
-                            });
-                            let x = (block * d.in_channels + channel) * x_map + row * d.input[1] * lanes;
-                            let dy = (block * d.out_channels + self.channels.start) * dy_map
-                                + rows.start * d.output[1] * lanes;
-                            let dw = (self.channels.start * d.in_channels + channel) * taps
-                                + ky * d.kernel[1]
-                                + kx;
-                            // SAFETY: rows, columns and channels lie within the operands, whose lengths
-                            // `Bound::run` checked; the weights are the item's own.
-                            unsafe {
-                                let x = self.x.as_ptr().add(x).wrapping_offset(column * lanes as isize);
-                                let tile = Tile {
-                                    x,
-                                    dy: self.dy.as_ptr().add(dy),
-                                    dw: self.dw.add(dw),
-                                    parts,
-                                    blocks: b.together.min(self.blocks.end - block),
-                                    rows: rows.len(),
-                                    x_block: d.in_channels * x_map,
-                                    dy_block: d.out_channels * dy_map,
-                                    x_weight: if wide { d.dilation[1] * lanes } else { x_map },
-                                    x_row: d.stride[0] * d.input[1] * lanes,
-                                    dy_row: d.output[1] * lanes,
-                                    x_pixel: d.stride[1] * lanes,
-                                    dy_channel: dy_map,
-                                    dw_channel: d.in_channels * taps,
-                                    dw_weight: if wide { 1 } else { taps },
-                                    common: common.start..common.end.max(common.start),
-                                    seen: columns,
-                                    columns: d.output[1],
-                                };
-                                tile.run(s, self.channels.len(), count);
-                            }
-                        }
+                        self.row_of_taps(s, block, band, map, ky);
                     }
                 }
             }
@@ -252,13 +236,51 @@ impl Body for Item<'_> {
     }
 }
 
-/// Cuts `along` weights into tiles of at most `most`: the first one of a run of equal tiles, its weights,
-/// and how many tiles follow each other. Taps see different columns, so only channels follow each other.
-fn parts(along: usize, most: usize, wide: bool) -> impl Iterator<Item = (usize, usize, usize)> {
-    let (whole, rest) = (along / most, along % most);
-    let runs = if wide { whole } else { whole.min(1) };
-    let run = move |index: usize| (index * most, most, if wide { 1 } else { whole });
-    (0..runs).map(run).chain((rest > 0).then_some((whole * most, rest, 1)))
+impl Item<'_> {
+    /// The weights of row `ky` of taps, of channel `map` or of all, on the band of rows from `band` on.
+    #[inline(always)]
+    fn row_of_taps<S: Simd>(&self, s: S, block: usize, band: usize, map: usize, ky: usize) {
+        let (b, d, lanes) = (self.bound, &self.bound.d, S::LANES);
+        let rows = seen(d, 0, ky, band..(band + b.band).min(d.output[0]));
+        if rows.is_empty() {
+            return;
+        }
+        let taps = d.kernel[0] * d.kernel[1];
+        let (x_map, dy_map) = (d.input[0] * d.input[1] * lanes, d.output[0] * d.output[1] * lanes);
+        let row = rows.start * d.stride[0] + ky * d.dilation[0] - d.padding[0];
+        let first = self.channels.start;
+        let dy = (block * d.out_channels + first) * dy_map + rows.start * d.output[1] * lanes;
+        for run in &b.runs {
+            let channel = map + run.channel;
+            let x = (block * d.in_channels + channel) * x_map + row * d.input[1] * lanes;
+            let dw = (first * d.in_channels + channel) * taps + ky * d.kernel[1] + run.tap;
+            // The place of column 0, which may lie left of the map.
+            let column = (run.tap * d.dilation[1]) as isize - d.padding[1] as isize;
+            // SAFETY: rows, columns and channels lie within the operands, whose lengths `Bound::run`
+            // checked; the weights are the item's own.
+            unsafe {
+                let tile = Tile {
+                    run,
+                    x: self.x.as_ptr().add(x).wrapping_offset(column * lanes as isize),
+                    dy: self.dy.as_ptr().add(dy),
+                    dw: self.dw.add(dw),
+                    blocks: b.together.min(self.blocks.end - block),
+                    rows: rows.len(),
+                    columns: d.output[1],
+                    x_block: d.in_channels * x_map,
+                    dy_block: d.out_channels * dy_map,
+                    x_row: d.stride[0] * d.input[1] * lanes,
+                    dy_row: d.output[1] * lanes,
+                    x_pixel: d.stride[1] * lanes,
+                    x_weight: if is_wide(d) { d.dilation[1] * lanes } else { x_map },
+                    dw_weight: if is_wide(d) { 1 } else { taps },
+                    dy_channel: dy_map,
+                    dw_channel: d.in_channels * taps,
+                };
+                tile.sum(s, self.channels.len());
+            }
+        }
+    }
 }
 
 /// Which of the outputs `range` along an axis see an input that exists through the tap `index`.
@@ -270,15 +292,15 @@ fn seen(d: &ConvDesc, axis: usize, index: usize, range: Range<usize>) -> Range<u
     start..end.min(range.end).max(start)
 }
 
-impl Tile {
+impl Tile<'_> {
     /// # Safety
-    /// All pixels that are seen, `channels` channels and `weights` weights belong to valid operands, and
+    /// All pixels that are seen, `channels` channels and the run's weights belong to valid operands, and
     /// nobody else writes these weights.
     #[inline(always)]
-    unsafe fn run<S: Simd>(&self, s: S, channels: usize, weights: usize) {
+    unsafe fn sum<S: Simd>(&self, s: S, channels: usize) {
         macro_rules! tiles {
             ($(($channels:literal $weights:literal))*) => {
-                match (channels, weights) {
+                match (channels, self.run.count) {
                     $(($channels, $weights) => s.outline(Sums::<$channels, $weights>(self)),)*
                     _ => unreachable!("no tile is larger than four channels by {MOST_WEIGHTS} weights"),
                 }
@@ -289,8 +311,8 @@ impl Tile {
     }
 }
 
-/// A tile of R channels × T weights; made by [`Tile::run`] only, whose caller sees to the pointers.
-struct Sums<'a, const R: usize, const T: usize>(&'a Tile);
+/// A tile of R channels × T weights; made by [`Tile::sum`] only, whose caller sees to the pointers.
+struct Sums<'a, const R: usize, const T: usize>(&'a Tile<'a>);
 
 impl<const R: usize, const T: usize> Body for Sums<'_, R, T> {
     #[inline(always)]
@@ -298,19 +320,19 @@ impl<const R: usize, const T: usize> Body for Sums<'_, R, T> {
         if R * T > S::SUMS {
             unreachable!("tiles are chosen to fit the registers");
         }
-        let t = self.0;
-        for part in 0..t.parts {
+        let (t, TileRun { tiles, seen, common, .. }) = (self.0, self.0.run);
+        for part in 0..*tiles {
             let first = t.x.wrapping_add(part * T * t.x_weight);
             let mut sums = [[s.zero(); T]; R];
-            // SAFETY: the caller of `Tile::run` promises that all these places are valid.
+            // SAFETY: the caller of `Tile::sum` promises that all these places are valid.
             unsafe {
                 for block in 0..t.blocks {
                     for row in 0..t.rows {
                         let x = first.wrapping_add(block * t.x_block + row * t.x_row);
                         let dy = t.dy.add(block * t.dy_block + row * t.dy_row);
                         let (mut px, mut pdy) =
-                            (x.wrapping_add(t.common.start * t.x_pixel), dy.add(t.common.start * S::LANES));
-                        for _ in t.common.clone() {
+                            (x.wrapping_add(common.start * t.x_pixel), dy.add(common.start * S::LANES));
+                        for _ in common.clone() {
                             let slopes: [S::F; R] =
                                 std::array::from_fn(|r| s.load(pdy.add(r * t.dy_channel)));
                             for i in 0..T {
@@ -322,12 +344,12 @@ impl<const R: usize, const T: usize> Body for Sums<'_, R, T> {
                             px = px.wrapping_add(t.x_pixel);
                             pdy = pdy.wrapping_add(S::LANES);
                         }
-                        if t.common.len() == t.columns {
+                        if common.len() == t.columns {
                             continue;
                         }
-                        for column in (0..t.common.start).chain(t.common.end..t.columns) {
+                        for column in (0..common.start).chain(common.end..t.columns) {
                             for i in 0..T {
-                                if t.seen[i].contains(&column) {
+                                if seen[i].contains(&column) {
                                     let value = s.load(x.wrapping_add(column * t.x_pixel + i * t.x_weight));
                                     for r in 0..R {
                                         let slope = s.load(dy.add(column * S::LANES + r * t.dy_channel));
