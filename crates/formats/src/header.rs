@@ -10,6 +10,8 @@ use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use striate_tensor::{Error, Result, Shape};
 
+use crate::message::shown;
+
 /// The name under which the header holds text instead of a tensor.
 pub(crate) const METADATA: &str = "__metadata__";
 /// Headers above this size are refused, by the crate as well.
@@ -54,38 +56,28 @@ pub(crate) fn damaged(cause: impl fmt::Display) -> Error {
     Error::input(format!("is no whole safetensors file ({})", shown(&cause.to_string())))
 }
 
-/// Text out of a file, fit for a message.
-fn shown(text: &str) -> String {
-    let line = |c: char| if c.is_control() { ' ' } else { c };
-    let mut short: String = text.chars().take(200).map(line).collect();
-    if short.len() < text.len() {
-        short.push('…');
-    }
-    short
-}
-
 /// Checks that a tensor's type is read here, and that its place is in the data and as large as its shape.
 fn check(name: &str, info: &Info, available: usize) -> Result<()> {
-    let shown = shown(name);
+    let tensor = shown(name);
     let size = match info.dtype.as_str() {
         "F32" => 4,
         "F16" | "BF16" => 2,
         "I64" if name.ends_with("num_batches_tracked") => 8,
         other => {
             return Err(Error::input(format!(
-                "tensor {shown} is of type {}; F32, F16 and BF16 are read, save it as one of them",
-                self::shown(other)
+                "tensor {tensor} is of type {}; F32, F16 and BF16 are read, save it as one of them",
+                shown(other)
             )));
         }
     };
     let (begin, end) = info.data_offsets;
     if begin > end || end > available {
-        return Err(damaged(format!("tensor {shown} at bytes {begin} to {end} of {available}")));
+        return Err(damaged(format!("tensor {tensor} at bytes {begin} to {end} of {available}")));
     }
     let shape = Shape::new(info.shape.clone());
     let needed = shape.checked_len().ok().and_then(|elements| elements.checked_mul(size));
     if needed != Some(end - begin) {
-        let what = format!("tensor {shown}: {} bytes for {} {shape}", end - begin, info.dtype);
+        let what = format!("tensor {tensor}: {} bytes for {} {shape}", end - begin, info.dtype);
         return Err(damaged(what));
     }
     Ok(())

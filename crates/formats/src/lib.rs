@@ -5,7 +5,10 @@
 mod atomic;
 mod checkpoint;
 mod header;
+mod message;
 mod model;
+#[allow(dead_code, reason = "the formats in protocol buffers are to come")]
+mod protobuf;
 mod safetensors;
 mod weights;
 
