@@ -269,7 +269,7 @@ impl Training {
 }
 
 fn compile_graph(network: &Network, spec: &TrainingSpec, shape: &Shape, cpu: &Cpu) -> Result<Graph> {
-    let mut graph = training_graph(&network.graph_for(shape)?, spec)?;
+    let mut graph = training_graph(&network.graph_with_heads(shape)?, spec)?;
     run_neutral(&mut graph, cpu.disabled());
     Ok(graph)
 }

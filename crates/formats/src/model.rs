@@ -176,7 +176,7 @@ fn parse<T: serde::de::DeserializeOwned>(key: &str, text: &str) -> Result<T> {
     serde_json::from_str(text).map_err(|e| Error::input(format!("is a damaged model file: {key}: {e}")))
 }
 
-/// Checks that `weights` are exactly those of `network`.
+/// Checks that `weights` are exactly those of `network`; those of its auxiliary heads may be absent.
 ///
 /// # Errors
 /// If not; the message counts and names what is missing, unexpected and of the wrong shape.
@@ -184,8 +184,10 @@ pub fn check_weights(network: &Network, weights: &Weights) -> Result<()> {
     let wanted = network.variables()?;
     let mut missing = Vec::new();
     let mut misshapen = Vec::new();
-    for (name, shape) in &wanted {
+    let auxiliary = network.auxiliary_variables()?;
+    for (name, shape) in wanted.iter().chain(&auxiliary) {
         match weights.get(name) {
+            None if !wanted.iter().any(|(other, _)| other == name) => {}
             None => missing.push(name.clone()),
             Some((given, _)) if given != shape => {
                 misshapen.push(format!("{name} {given} instead of {shape}"))
@@ -196,7 +198,7 @@ pub fn check_weights(network: &Network, weights: &Weights) -> Result<()> {
     let unexpected: Vec<String> = weights
         .keys()
         .filter(|name| !name.ends_with("num_batches_tracked"))
-        .filter(|name| !wanted.iter().any(|(other, _)| other == *name))
+        .filter(|name| !wanted.iter().chain(&auxiliary).any(|(other, _)| other == *name))
         .cloned()
         .collect();
     let lists = [("missing", missing), ("unexpected", unexpected), ("of the wrong shape", misshapen)];

@@ -15,9 +15,9 @@
 use std::cell::RefCell;
 use std::ops::Add;
 
-use striate_tensor::{Error, Result};
+use striate_tensor::{Error, Result, Shape};
 
-use crate::network::{INPUT, Layer, Network};
+use crate::network::{AuxiliaryHead, INPUT, Layer, Network};
 use crate::ops::{self, AveragePool, BatchNorm, Conv, Dropout, Linear, MaxPool};
 use crate::{Init, Op, Padding, Pair};
 
@@ -33,6 +33,8 @@ pub struct Builder {
 struct State {
     init: Init,
     layers: Vec<Draft>,
+    /// Auxiliary heads: the layer's index and the factor on its loss.
+    heads: Vec<(usize, f32)>,
     /// The first mistake; reported by `finish`.
     mistake: Option<String>,
 }
@@ -172,6 +174,15 @@ impl<'b> Tensor<'b> {
         self
     }
 
+    /// Makes this value an auxiliary output: in training its loss is added with the factor `weight`,
+    /// after training it is left out.
+    pub fn auxiliary(self, weight: f32) {
+        match self.layer {
+            Some(index) => self.builder.state.borrow_mut().heads.push((index, weight)),
+            None => self.builder.mistake("the input cannot be an auxiliary head".into()),
+        }
+    }
+
     /// Step of a convolution.
     pub fn stride(self, stride: impl Into<Pair>) -> Tensor<'b> {
         self.set("stride", stride.into(), |op| match op {
@@ -255,6 +266,7 @@ impl<'b> Tensor<'b> {
             input: builder.input,
             init: state.init,
             layers: Vec::new(),
+            heads: Vec::new(),
         };
         let needed = state.needed_by(last);
         let mut names: Vec<String> = Vec::new();
@@ -267,17 +279,27 @@ impl<'b> Tensor<'b> {
             }
             names.push(name);
         }
-        network.graph(1)?;
+        let heads = state.heads.iter();
+        network.heads = heads
+            .map(|(index, weight)| AuxiliaryHead { layer: names[*index].clone(), weight: *weight })
+            .collect();
+        // The output is the last layer, whatever was written after it.
+        let output = network.layers.iter().position(|layer| layer.name == names[last]);
+        let output = network.layers.remove(output.expect("the output is needed"));
+        network.layers.push(output);
+        let [c, h, w] = network.input;
+        network.graph_with_heads(&Shape::from([1, c, h, w]))?;
         Ok(network)
     }
 }
 
 impl State {
-    /// Which layers the layer `last` depends on, itself included.
+    /// Which layers the layer `last` and the auxiliary heads depend on, themselves included.
     fn needed_by(&self, last: usize) -> Vec<bool> {
         let mut needed = vec![false; self.layers.len()];
         needed[last] = true;
-        for index in (0..=last).rev() {
+        self.heads.iter().for_each(|(index, _)| needed[*index] = true);
+        for index in (0..self.layers.len()).rev() {
             if needed[index] {
                 self.layers[index].inputs.iter().flatten().for_each(|input| needed[*input] = true);
             }

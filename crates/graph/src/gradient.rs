@@ -12,7 +12,7 @@ use crate::Init;
 use crate::graph::{Graph, Kind, Node, Role, Segment, ValueId};
 use crate::ops::*;
 
-/// Adds the gradients of all parameters to `graph`, whose last node is the loss. With `accumulate`
+/// Adds the gradients of all parameters to `graph`, whose last nodes are the losses. With `accumulate`
 /// they are added to what is there already.
 pub(crate) fn backward(graph: &mut Graph, accumulate: bool) -> Result<()> {
     let forward = graph.nodes.clone();

@@ -116,6 +116,8 @@ pub struct Graph {
     pub inputs: Vec<ValueId>,
     /// What is wanted from each run.
     pub outputs: Vec<ValueId>,
+    /// Auxiliary outputs, each with the factor on its loss; only before training is derived.
+    pub heads: Vec<(ValueId, f32)>,
     /// Parameters with their gradients, in the order in which the backward pass makes them.
     pub gradients: Vec<(ValueId, ValueId)>,
 }

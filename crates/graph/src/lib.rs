@@ -26,7 +26,7 @@ pub use builder::{Builder, Tensor, concat};
 pub use geometry::{Padding, Pair};
 pub use graph::{Graph, Kind, Node, NodeId, Role, Segment, Value, ValueId};
 pub use init::{Init, initial_values};
-pub use network::{INPUT, Layer, Network};
+pub use network::{AuxiliaryHead, INPUT, Layer, Network};
 pub use ops::Op;
 pub use statistics::{LayerStatistics, Statistics, statistics};
 pub use training::{Loss, Optimizer, TrainingSpec, training_graph};

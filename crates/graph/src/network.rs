@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use serde::{Deserialize, Serialize};
 use striate_tensor::{DType, Error, Result, Shape, nearest};
 
 use crate::graph::{Graph, Kind, Role, Segment, ValueId};
@@ -22,6 +23,17 @@ pub struct Layer {
     pub inputs: Vec<String>,
 }
 
+/// An output besides the last layer, whose loss helps in training and which is left out after it:
+/// Szegedy et al., CVPR 2015, section 5.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AuxiliaryHead {
+    /// The layer whose output are its scores `[N, K]`, as many as the network's own.
+    pub layer: String,
+    /// Factor on its loss.
+    pub weight: f32,
+}
+
 /// A network: what a person writes down. The last layer is its output.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Network {
@@ -33,6 +45,8 @@ pub struct Network {
     pub init: Init,
     /// The layers, each after those it reads.
     pub layers: Vec<Layer>,
+    /// Outputs that only training has; layers that they alone need are no part of the network after it.
+    pub heads: Vec<AuxiliaryHead>,
 }
 
 /// Extents beyond this in a network are a mistake, not a network.
@@ -48,11 +62,44 @@ impl Network {
         self.graph_for(&Shape::from([batch, c, h, w]))
     }
 
-    /// The graph for an input of shape `[N, C, H, W]`.
+    /// The graph for an input of shape `[N, C, H, W]`, without auxiliary heads.
     ///
     /// # Errors
     /// If a layer does not fit what it reads; the message names the layer and the shapes.
     pub fn graph_for(&self, input: &Shape) -> Result<Graph> {
+        match self.layers.last() {
+            Some(last) if !self.heads.is_empty() => self.until(&last.name)?.whole_graph(input),
+            _ => self.whole_graph(input),
+        }
+    }
+
+    /// The graph for an input of shape `[N, C, H, W]` with the auxiliary heads, as training needs it.
+    ///
+    /// # Errors
+    /// As [`Network::graph_for`], or if a head's output has another shape than the network's.
+    pub fn graph_with_heads(&self, input: &Shape) -> Result<Graph> {
+        let mut graph = self.whole_graph(input)?;
+        let scores = graph.shape(graph.outputs[0]).clone();
+        for head in &self.heads {
+            let at = |what: String| {
+                Error::input(format!("network {}, auxiliary head {}: {what}", self.name, head.layer))
+            };
+            let is_layer = self.layers.iter().any(|layer| layer.name == head.layer);
+            let value = graph.find(&head.layer).filter(|_| is_layer);
+            let value = value.ok_or_else(|| at("no layer has this name".into()))?;
+            if graph.shape(value) != &scores {
+                return Err(at(format!("its output {} is not {scores}, the network's", graph.shape(value))));
+            }
+            if !(head.weight >= 0.0 && head.weight.is_finite()) {
+                return Err(at(format!("its weight {} is not a number from 0", head.weight)));
+            }
+            graph.heads.push((value, head.weight));
+        }
+        Ok(graph)
+    }
+
+    /// The graph of all layers.
+    fn whole_graph(&self, input: &Shape) -> Result<Graph> {
         if self.layers.is_empty() {
             return Err(Error::input(format!("network {}: it has no layers", self.name)));
         }
@@ -116,7 +163,13 @@ impl Network {
             }
         }
         let kept = self.layers.iter().take(last + 1).filter(|layer| needed.contains(layer.name.as_str()));
-        Ok(Network { layers: kept.cloned().collect(), ..self.clone() })
+        Ok(Network {
+            name: self.name.clone(),
+            input: self.input,
+            init: self.init,
+            layers: kept.cloned().collect(),
+            heads: Vec::new(),
+        })
     }
 
     /// The number of classes: the extent of the last layer's channels.
@@ -128,7 +181,8 @@ impl Network {
         Ok(graph.shape(graph.outputs[0]).get(1).copied().unwrap_or(1))
     }
 
-    /// Gives the last linear or convolutional layer `classes` outputs.
+    /// Gives the last linear or convolutional layer before the output, and before each auxiliary head,
+    /// `classes` outputs.
     ///
     /// # Errors
     /// If there is no such layer, or `classes` is zero.
@@ -136,11 +190,27 @@ impl Network {
         if classes == 0 {
             return Err(Error::input(format!("network {}: it needs at least one class", self.name)));
         }
-        for layer in self.layers.iter_mut().rev() {
+        let ends = self.layers.last().map(|layer| &layer.name);
+        let ends = ends.into_iter().chain(self.heads.iter().map(|head| &head.layer));
+        for end in ends.cloned().collect::<Vec<_>>() {
+            self.set_classes_before(&end, classes)?;
+        }
+        Ok(())
+    }
+
+    fn set_classes_before(&mut self, end: &str, classes: usize) -> Result<()> {
+        let mut wanted = end.to_owned();
+        for layer in self.layers.iter_mut().rev().skip_while(|layer| layer.name != end) {
+            if layer.name != wanted {
+                continue;
+            }
             match &mut layer.op {
                 Op::Linear(linear) => linear.out_features = classes,
                 Op::Conv(conv) => conv.out_channels = classes,
-                _ => continue,
+                _ => {
+                    wanted = layer.inputs.first().cloned().unwrap_or_default();
+                    continue;
+                }
             }
             return Ok(());
         }
@@ -152,10 +222,20 @@ impl Network {
     /// # Errors
     /// As [`Network::graph`].
     pub fn variables(&self) -> Result<Vec<(String, Shape)>> {
-        let graph = self.graph(1)?;
-        let stored = |role| matches!(role, Some(Role::Parameter | Role::Buffer));
-        let values = graph.values.into_iter().filter(|value| stored(value.role()));
-        Ok(values.map(|value| (value.name, value.shape)).collect())
+        Ok(stored(self.graph(1)?))
+    }
+
+    /// Shapes of the parameters and buffers of the auxiliary heads alone: what a file of weights may
+    /// hold or lack.
+    ///
+    /// # Errors
+    /// As [`Network::graph_with_heads`].
+    pub fn auxiliary_variables(&self) -> Result<Vec<(String, Shape)>> {
+        let [c, h, w] = self.input;
+        let needed: HashSet<String> = self.variables()?.into_iter().map(|(name, _)| name).collect();
+        let mut all = stored(self.graph_with_heads(&Shape::from([1, c, h, w]))?);
+        all.retain(|(name, _)| !needed.contains(name));
+        Ok(all)
     }
 
     /// A name based on `stem` that no layer has yet.
@@ -166,6 +246,13 @@ impl Network {
             .find(|name| !taken.contains(name.as_str()))
             .expect("some are free")
     }
+}
+
+/// The variables of `graph` that files keep.
+fn stored(graph: Graph) -> Vec<(String, Shape)> {
+    let is_stored = |role| matches!(role, Some(Role::Parameter | Role::Buffer));
+    let values = graph.values.into_iter().filter(|value| is_stored(value.role()));
+    values.map(|value| (value.name, value.shape)).collect()
 }
 
 fn find(made: &HashMap<&str, ValueId>, name: &str) -> Result<ValueId> {

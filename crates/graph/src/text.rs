@@ -13,12 +13,16 @@
 //! ```
 //!
 //! A layer reads the one before it unless `inputs = ["a", "b"]` says otherwise; `name` may be left
-//! out.
+//! out. Auxiliary heads stand behind the layers:
+//!
+//! ```toml
+//! heads = [{ layer = "aux1", weight = 0.3 }]
+//! ```
 
 use serde::{Deserialize, Serialize};
-use striate_tensor::{Error, Result, nearest};
+use striate_tensor::{Error, Result, Shape, nearest};
 
-use crate::network::{INPUT, Layer, Network};
+use crate::network::{AuxiliaryHead, INPUT, Layer, Network};
 use crate::{Init, Op};
 
 /// Files above this size are no networks.
@@ -32,6 +36,8 @@ struct Text {
     #[serde(default)]
     init: Init,
     layers: Vec<toml::Table>,
+    #[serde(default)]
+    heads: Vec<AuxiliaryHead>,
 }
 
 impl Network {
@@ -45,13 +51,19 @@ impl Network {
             return Err(Error::input("the network's text is too long to be one"));
         }
         let parsed: Text = toml::from_str(text).map_err(|e| unreadable(text, &e))?;
-        let mut network =
-            Network { name: parsed.name, input: parsed.input, init: parsed.init, layers: Vec::new() };
+        let mut network = Network {
+            name: parsed.name,
+            input: parsed.input,
+            init: parsed.init,
+            layers: Vec::new(),
+            heads: parsed.heads,
+        };
         for (index, table) in parsed.layers.into_iter().enumerate() {
             let layer = read_layer(&network, table).map_err(|e| e.at(format!("layer {}", index + 1)))?;
             network.layers.push(layer);
         }
-        network.graph(1)?;
+        let [c, h, w] = network.input;
+        network.graph_with_heads(&Shape::from([1, c, h, w]))?;
         Ok(network)
     }
 
@@ -73,7 +85,12 @@ impl Network {
             text += " },\n";
             before = &layer.name;
         }
-        text + "]\n"
+        text += "]\n";
+        if !self.heads.is_empty() {
+            let heads: Vec<String> = self.heads.iter().map(inline).collect();
+            text += &format!("\nheads = [{}]\n", heads.join(", "));
+        }
+        text
     }
 }
 
@@ -153,6 +170,40 @@ mod tests {
         let network = Network::from_text(text).unwrap();
         assert_eq!(network.layers[4].name, "linear1");
         assert_eq!(Network::from_text(&network.to_text()).unwrap(), network);
+    }
+
+    #[test]
+    fn auxiliary_heads_are_read_back_and_left_out_of_the_graph() {
+        let text = |heads: &str| {
+            format!(
+                r#"
+                name = "two heads"
+                input = [1, 4, 4]
+                layers = [
+                    {{ name = "flat", op = "flatten" }},
+                    {{ name = "aux", op = "linear", out_features = 3, inputs = ["flat"] }},
+                    {{ name = "wide", op = "linear", out_features = 5, inputs = ["flat"] }},
+                    {{ name = "fc", op = "linear", out_features = 3 }},
+                ]
+                heads = [{heads}]"#
+            )
+        };
+        let mut network = Network::from_text(&text(r#"{ layer = "aux", weight = 0.3 }"#)).unwrap();
+        assert_eq!(Network::from_text(&network.to_text()).unwrap(), network);
+        let names = |list: Vec<(String, Shape)>| list.into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+        assert_eq!(names(network.auxiliary_variables().unwrap()), ["aux.weight", "aux.bias"]);
+        assert!(!names(network.variables().unwrap()).contains(&"aux.weight".to_owned()));
+        network.set_classes(7).unwrap();
+        let graph = network.graph_with_heads(&Shape::from([2, 1, 4, 4])).unwrap();
+        assert_eq!(graph.shape(graph.heads[0].0), &Shape::from([2, 7]));
+        for (heads, expected) in [
+            (r#"{ layer = "aux1", weight = 0.3 }"#, "aux1: no layer has this name"),
+            (r#"{ layer = "wide", weight = 0.3 }"#, "[1, 5] is not [1, 3]"),
+            (r#"{ layer = "aux", weight = -1.0 }"#, "weight -1"),
+        ] {
+            let error = Network::from_text(&text(heads)).unwrap_err();
+            assert!(error.is_input() && error.to_string().contains(expected), "{error}");
+        }
     }
 
     #[test]

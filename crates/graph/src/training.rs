@@ -6,7 +6,7 @@ use striate_tensor::{DType, Error, Result, Shape};
 use crate::gradient::backward;
 use crate::graph::{Graph, Kind, Role, Segment, ValueId};
 use crate::init::name_key;
-use crate::ops::{Adam, BatchNormTraining, ClipNorm, CrossEntropy, Sgd};
+use crate::ops::{Adam, Add, BatchNormTraining, ClipNorm, CrossEntropy, Sgd};
 use crate::{Init, Op};
 
 /// What is minimised.
@@ -81,10 +81,13 @@ impl TrainingSpec {
 /// from 0, `seed` i64.
 ///
 /// # Errors
+/// The loss of an auxiliary head is that of the output times the head's weight, and is added to it.
+///
+/// # Errors
 /// If the network's output is no scores `[N, K]`, or an operation cannot be trained.
 pub fn training_graph(network: &Graph, spec: &TrainingSpec) -> Result<Graph> {
     let mut graph = forward_in_training_form(network);
-    let scores = graph.outputs[0];
+    let scores = scores_of(&graph, graph.outputs[0]);
     let [batch, _] = **graph.shape(scores) else {
         return Err(Error::input(format!(
             "network {}: its output {} is no scores [N, classes], so it cannot be trained as a classifier",
@@ -94,12 +97,17 @@ pub fn training_graph(network: &Graph, spec: &TrainingSpec) -> Result<Graph> {
     };
     let labels = graph.add_value("labels", Shape::from([batch]), DType::I64, Kind::Input);
     graph.inputs.push(labels);
-    let loss = graph.add_computed("loss", Shape::from([1]));
-    let probabilities = graph.add_computed("probabilities", graph.shape(scores).clone());
-    let Loss::CrossEntropy { smoothing } = spec.loss;
-    let op = CrossEntropy { smoothing, scale: spec.micro_batch_share.unwrap_or(1.0) };
-    graph.add_node("loss", op, vec![scores, labels], vec![loss, probabilities], Segment::Accumulate);
-    graph.outputs = vec![loss, probabilities];
+    let share = spec.micro_batch_share.unwrap_or(1.0);
+    let [mut total, probabilities] = loss(&mut graph, spec.loss, scores, labels, share, "");
+    for (index, (head, weight)) in std::mem::take(&mut graph.heads).into_iter().enumerate() {
+        let scores = scores_of(&graph, head);
+        let name = format!("/{}", graph.value(head).name);
+        let [of_head, _] = loss(&mut graph, spec.loss, scores, labels, share * weight, &name);
+        let sum = graph.add_computed(format!("loss.sum{index}"), Shape::from([1]));
+        graph.add_node(format!("loss+{name}"), Add {}, vec![total, of_head], vec![sum], Segment::Accumulate);
+        total = sum;
+    }
+    graph.outputs = vec![total, probabilities];
 
     backward(&mut graph, spec.micro_batch_share.is_some())?;
     if let Some(max_norm) = spec.clip_norm {
@@ -110,13 +118,37 @@ pub fn training_graph(network: &Graph, spec: &TrainingSpec) -> Result<Graph> {
     Ok(graph)
 }
 
+/// What the loss takes for `output`: a final softmax is left to it.
+fn scores_of(graph: &Graph, output: ValueId) -> ValueId {
+    let maker = graph.nodes.iter().find(|node| node.outputs.contains(&output));
+    match maker {
+        Some(node) if matches!(node.op, Op::Softmax(_)) => node.inputs[0],
+        _ => output,
+    }
+}
+
+/// Adds the loss of `scores`, times `scale`; its value and the probabilities.
+fn loss(
+    graph: &mut Graph,
+    loss: Loss,
+    scores: ValueId,
+    labels: ValueId,
+    scale: f32,
+    suffix: &str,
+) -> [ValueId; 2] {
+    let value = graph.add_computed(format!("loss{suffix}"), Shape::from([1]));
+    let probabilities = graph.add_computed(format!("probabilities{suffix}"), graph.shape(scores).clone());
+    let Loss::CrossEntropy { smoothing } = loss;
+    let op = CrossEntropy { smoothing, scale };
+    let outputs = vec![value, probabilities];
+    graph.add_node(format!("loss{suffix}"), op, vec![scores, labels], outputs, Segment::Accumulate);
+    [value, probabilities]
+}
+
 /// The forward pass as training runs it: batch norm with the batch's own statistics, dropout with its
-/// random mask, a final softmax left to the loss.
+/// random mask.
 fn forward_in_training_form(network: &Graph) -> Graph {
     let mut graph = network.clone();
-    if let Some(last) = graph.nodes.pop_if(|last| matches!(last.op, Op::Softmax(_))) {
-        graph.outputs = vec![last.inputs[0]];
-    }
     let mut nodes = std::mem::take(&mut graph.nodes);
     for node in &mut nodes {
         match &mut node.op {

@@ -1,6 +1,7 @@
 //! Small networks that use every layer, in sizes that fill no block of channels.
 
-use striate_graph::{Builder, Kind, Network, Role, Tensor, concat, initial_values};
+use striate_graph::{Builder, Graph, Kind, Network, Role, Tensor, concat, initial_values};
+use striate_tensor::Shape;
 
 use crate::Values;
 use crate::formula::{unit, weights};
@@ -46,12 +47,25 @@ pub fn all() -> Vec<Network> {
             let y = x.conv(3, 1);
             (x + y).tanh().flatten().linear(3).softmax()
         }),
+        build("auxiliary-heads", [2, 7, 8], |x| {
+            let x = x.conv(5, 3).no_bias().batch_norm().relu();
+            x.average_pool(3, 2).conv(4, 1).relu().flatten().linear(3).softmax().auxiliary(0.3);
+            let x = x.max_pool(3, 2).ceil().conv(6, 2).relu();
+            x.global_average_pool().flatten().linear(3).auxiliary(0.5);
+            x.flatten().dropout(0.2).linear(3)
+        }),
     ]
+}
+
+/// The network for `batch` images with its auxiliary heads: what training starts from.
+pub fn training_form(network: &Network, batch: usize) -> Graph {
+    let [c, h, w] = network.input;
+    network.graph_with_heads(&Shape::from([batch, c, h, w])).unwrap_or_else(|e| panic!("{e}"))
 }
 
 /// Values for the network's parameters and buffers, by formula: spread, and never the initial ones.
 pub fn variables(network: &Network) -> Values {
-    let graph = network.graph(1).unwrap_or_else(|e| panic!("{e}"));
+    let graph = training_form(network, 1);
     let mut values = Values::new();
     for (index, value) in graph.values.iter().enumerate() {
         let Kind::Variable { role, fan, init } = value.kind else { continue };

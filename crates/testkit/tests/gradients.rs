@@ -17,7 +17,7 @@ fn spec() -> TrainingSpec {
 fn gradients_are_those_of_finite_differences() {
     let mut seen: HashSet<&str> = HashSet::new();
     for network in networks::all() {
-        let graph = training_graph(&network.graph(BATCH).unwrap(), &spec()).unwrap();
+        let graph = training_graph(&networks::training_form(&network, BATCH), &spec()).unwrap();
         let mut given: Values = networks::variables(&network);
         let labels = networks::labels(BATCH, network.classes().unwrap());
         given.insert("input".into(), networks::images(&network, BATCH));

@@ -28,10 +28,12 @@ fn given(network: &Network, batch: usize) -> Values {
 
 fn as_variables(network: &Network, values: &Values) -> Variables {
     let floats = |name: &String| values[name].iter().map(|x| *x as f32).collect();
+    let auxiliary = network.auxiliary_variables().unwrap();
     network
         .variables()
         .unwrap()
         .into_iter()
+        .chain(auxiliary)
         .map(|(name, shape)| (name.clone(), (shape, floats(&name))))
         .collect()
 }
@@ -107,7 +109,7 @@ fn training_agrees_at_every_stage() {
             TrainingSpec { micro_batch_share: Some(1.0), ..TrainingSpec::new(sgd) },
         ] {
             let given = given(&network, batch);
-            let raw = training_graph(&network.graph(batch).unwrap(), &spec).unwrap();
+            let raw = training_graph(&networks::training_form(&network, batch), &spec).unwrap();
             let expected = Interpreter::run(&raw, &given);
             for (name, cpu) in processors() {
                 for (stage, graph) in stages(&raw, &cpu) {
