@@ -235,6 +235,22 @@ impl<'b> Tensor<'b> {
         })
     }
 
+    /// Leaves the padding out of an average pool's divisor.
+    pub fn exclude_padding(self) -> Tensor<'b> {
+        self.set("count_include_pad", false, |op| match op {
+            Op::AveragePool(pool) => Some(&mut pool.count_include_pad),
+            _ => None,
+        })
+    }
+
+    /// What a batch norm adds to the variance.
+    pub fn epsilon(self, epsilon: f32) -> Tensor<'b> {
+        self.set("epsilon", epsilon, |op| match op {
+            Op::BatchNorm(norm) => Some(&mut norm.epsilon),
+            _ => None,
+        })
+    }
+
     /// Sets the attribute that `field` finds in the layer's operation.
     fn set<T>(self, attribute: &str, value: T, field: impl FnOnce(&mut Op) -> Option<&mut T>) -> Tensor<'b> {
         let mut state = self.builder.state.borrow_mut();

@@ -1,0 +1,72 @@
+//! GoogLeNet (Inception V1): Szegedy et al., "Going deeper with convolutions", CVPR 2015; its table 1.
+
+use striate_graph::{Builder, Init, Network, Tensor, concat};
+use striate_tensor::Result;
+
+use crate::unit::{chain, same, unit};
+use crate::{IMAGENET, Model};
+
+const PAPER: Model = Model {
+    year: 2014,
+    paper: "Szegedy, Liu, Jia, Sermanet, Reed, Anguelov, Erhan, Vanhoucke and Rabinovich: Going deeper with \
+            convolutions, CVPR 2015",
+    link: "https://arxiv.org/abs/1409.4842",
+    ..Model::UNNAMED
+};
+
+/// torchvision's port, with its names: batch norm, 3×3 where the paper has 5×5.
+pub(crate) const GOOGLENET: Model = Model {
+    name: "googlenet",
+    preprocessing: IMAGENET,
+    recipe: "googlenet-imagenet",
+    build: googlenet,
+    ..PAPER
+};
+
+/// Maps of a module: 1×1, 3×3 reduction, 3×3, 5×5 reduction, 5×5, pool projection.
+type Widths = [usize; 6];
+
+/// The paper's table 1, modules 3a to 5b.
+const WIDTHS: [(&str, Widths); 9] = [
+    ("3a", [64, 96, 128, 16, 32, 32]),
+    ("3b", [128, 128, 192, 32, 96, 64]),
+    ("4a", [192, 96, 208, 16, 48, 64]),
+    ("4b", [160, 112, 224, 24, 64, 64]),
+    ("4c", [128, 128, 256, 24, 64, 64]),
+    ("4d", [112, 144, 288, 32, 64, 64]),
+    ("4e", [256, 160, 320, 32, 128, 128]),
+    ("5a", [256, 160, 320, 32, 128, 128]),
+    ("5b", [384, 192, 384, 48, 128, 128]),
+];
+
+fn googlenet() -> Result<Network> {
+    let net = Builder::new("googlenet", [3, 224, 224]).init(Init::Kaiming);
+    let x = net.input().conv(64, 7).stride(2).pad(3).no_bias().named("conv1.conv");
+    let x = x.batch_norm().epsilon(1e-3).named("conv1.bn").relu().named("conv1.relu");
+    let x = x.max_pool(3, 2).ceil().named("maxpool1");
+    let x = unit(x, "conv2", 64, same(1));
+    let mut x = unit(x, "conv3", 192, same(3)).max_pool(3, 2).ceil().named("maxpool2");
+    for (module, widths) in WIDTHS {
+        x = inception(x, &format!("inception{module}"), widths);
+        x = match module {
+            "3b" => x.max_pool(3, 2).ceil().named("maxpool3"),
+            "4e" => x.max_pool(2, 2).ceil().named("maxpool4"),
+            _ => x,
+        };
+    }
+    let x = x.global_average_pool().named("avgpool").flatten().dropout(0.2).named("dropout");
+    x.linear(1000).named("fc").finish()
+}
+
+fn inception<'b>(x: Tensor<'b>, name: &str, widths: Widths) -> Tensor<'b> {
+    let [one, reduce3, three, reduce5, five, projection] = widths;
+    let branch = |branch: &str| format!("{name}.branch{branch}");
+    let pooled = x.max_pool(3, 1).pad(1).ceil().named(branch("4.0"));
+    concat([
+        unit(x, &branch("1"), one, same(1)),
+        chain(x, &branch("2."), 0, &[(reduce3, same(1)), (three, same(3))]),
+        chain(x, &branch("3."), 0, &[(reduce5, same(1)), (five, same(3))]),
+        unit(pooled, &branch("4.1"), projection, same(1)),
+    ])
+    .named(name)
+}

@@ -1,0 +1,61 @@
+//! VGG: Simonyan and Zisserman, "Very deep convolutional networks for large-scale image recognition",
+//! ICLR 2015; its table 1. Layers are named as in torchvision.
+
+use striate_graph::{Builder, Init, Network};
+use striate_tensor::Result;
+
+use crate::{IMAGENET, Model};
+
+/// Kernel sizes of the five stages of 64, 128, 256, 512 and 512 maps; each ends with a 2×2 maximum.
+type Stages = [&'static [usize]; 5];
+
+const A: Stages = [&[3], &[3], &[3, 3], &[3, 3], &[3, 3]];
+const B: Stages = [&[3, 3], &[3, 3], &[3, 3], &[3, 3], &[3, 3]];
+const C: Stages = [&[3, 3], &[3, 3], &[3, 3, 1], &[3, 3, 1], &[3, 3, 1]];
+const D: Stages = [&[3, 3], &[3, 3], &[3, 3, 3], &[3, 3, 3], &[3, 3, 3]];
+const E: Stages = [&[3, 3], &[3, 3], &[3, 3, 3, 3], &[3, 3, 3, 3], &[3, 3, 3, 3]];
+
+const VGG: Model = Model {
+    year: 2014,
+    paper: "Simonyan and Zisserman: Very deep convolutional networks for large-scale image recognition, \
+            ICLR 2015",
+    link: "https://arxiv.org/abs/1409.1556",
+    preprocessing: IMAGENET,
+    recipe: "vgg-imagenet",
+    ..Model::UNNAMED
+};
+
+pub(crate) const VGG11: Model = Model { name: "vgg11", build: || vgg("vgg11", A, false), ..VGG };
+pub(crate) const VGG13: Model = Model { name: "vgg13", build: || vgg("vgg13", B, false), ..VGG };
+pub(crate) const VGG16_C: Model = Model { name: "vgg16-c", build: || vgg("vgg16-c", C, false), ..VGG };
+pub(crate) const VGG16: Model = Model { name: "vgg16", build: || vgg("vgg16", D, false), ..VGG };
+pub(crate) const VGG19: Model = Model { name: "vgg19", build: || vgg("vgg19", E, false), ..VGG };
+
+/// With batch norm, as torchvision trains them; batch norm came a year after the paper.
+pub(crate) const VGG11_BN: Model = Model { name: "vgg11-bn", build: || vgg("vgg11-bn", A, true), ..VGG };
+pub(crate) const VGG13_BN: Model = Model { name: "vgg13-bn", build: || vgg("vgg13-bn", B, true), ..VGG };
+pub(crate) const VGG16_BN: Model = Model { name: "vgg16-bn", build: || vgg("vgg16-bn", D, true), ..VGG };
+pub(crate) const VGG19_BN: Model = Model { name: "vgg19-bn", build: || vgg("vgg19-bn", E, true), ..VGG };
+
+fn vgg(name: &str, stages: Stages, batch_norm: bool) -> Result<Network> {
+    let net = Builder::new(name, [3, 224, 224]).init(Init::Kaiming);
+    let mut count = 0..;
+    let mut feature = || format!("features.{}", count.next().expect("numbers do not end"));
+    let mut x = net.input();
+    for (channels, kernels) in [64, 128, 256, 512, 512].into_iter().zip(stages) {
+        for kernel in kernels {
+            x = x.conv(channels, *kernel).pad(kernel / 2).named(feature());
+            if batch_norm {
+                x = x.batch_norm().named(feature());
+            }
+            x = x.relu().named(feature());
+        }
+        x = x.max_pool(2, 2).named(feature());
+    }
+    let x = x.flatten();
+    let x = x.linear(4096).named("classifier.0").relu().named("classifier.1");
+    let x = x.dropout(0.5).named("classifier.2");
+    let x = x.linear(4096).named("classifier.3").relu().named("classifier.4");
+    let x = x.dropout(0.5).named("classifier.5");
+    x.linear(1000).named("classifier.6").finish()
+}
