@@ -39,6 +39,9 @@ const WIDTHS: [(&str, Widths); 9] = [
     ("5b", [384, 192, 384, 48, 128, 128]),
 ];
 
+/// The modules after which an auxiliary head stands.
+const HEADS: [&str; 2] = ["4a", "4d"];
+
 fn googlenet() -> Result<Network> {
     let net = Builder::new("googlenet", [3, 224, 224]).init(Init::Kaiming);
     let x = net.input().conv(64, 7).stride(2).pad(3).no_bias().named("conv1.conv");
@@ -48,6 +51,9 @@ fn googlenet() -> Result<Network> {
     let mut x = unit(x, "conv3", 192, same(3)).max_pool(3, 2).ceil().named("maxpool2");
     for (module, widths) in WIDTHS {
         x = inception(x, &format!("inception{module}"), widths);
+        if let Some(head) = HEADS.iter().position(|after| *after == module) {
+            auxiliary(x, &format!("aux{}", head + 1));
+        }
         x = match module {
             "3b" => x.max_pool(3, 2).ceil().named("maxpool3"),
             "4e" => x.max_pool(2, 2).ceil().named("maxpool4"),
@@ -69,4 +75,14 @@ fn inception<'b>(x: Tensor<'b>, name: &str, widths: Widths) -> Tensor<'b> {
         unit(pooled, &branch("4.1"), projection, same(1)),
     ])
     .named(name)
+}
+
+/// A head that helps in training. torchvision pools to 4×4 adaptively; this is the paper's 5×5 mean of step
+/// 3, which makes 4×4 of 14×14 too.
+fn auxiliary<'b>(x: Tensor<'b>, name: &str) {
+    let x = x.average_pool(5, 3).named(format!("{name}.avgpool"));
+    let x = unit(x, &format!("{name}.conv"), 128, same(1)).flatten().named(format!("{name}.flatten"));
+    let x = x.linear(1024).named(format!("{name}.fc1")).relu().named(format!("{name}.relu"));
+    let x = x.dropout(0.7).named(format!("{name}.dropout"));
+    x.linear(1000).named(format!("{name}.fc2")).auxiliary(0.3);
 }

@@ -33,6 +33,7 @@ fn inception_v3() -> Result<Network> {
     let x = module_c(x, "Mixed_6c", 160);
     let x = module_c(x, "Mixed_6d", 160);
     let x = module_c(x, "Mixed_6e", 192);
+    auxiliary(x, "AuxLogits");
     let x = reduction_d(x, "Mixed_7a");
     let x = module_e(x, "Mixed_7b");
     let x = module_e(x, "Mixed_7c");
@@ -95,4 +96,13 @@ fn module_e<'b>(x: Tensor<'b>, name: &str) -> Tensor<'b> {
 fn pooled<'b>(x: Tensor<'b>, name: &str, channels: usize) -> Tensor<'b> {
     let x = x.average_pool(3, 1).pad(1).named(format!("{name}.avgpool"));
     unit(x, &format!("{name}.branch_pool"), channels, same(1))
+}
+
+/// A head that helps in training, with TensorFlow's factor 0.4.
+fn auxiliary<'b>(x: Tensor<'b>, name: &str) {
+    let x = x.average_pool(5, 3).named(format!("{name}.avgpool"));
+    let x = unit(x, &format!("{name}.conv0"), 128, same(1));
+    let x = unit(x, &format!("{name}.conv1"), 768, valid(5));
+    let x = x.global_average_pool().named(format!("{name}.pool")).flatten().named(format!("{name}.flatten"));
+    x.linear(1000).named(format!("{name}.fc")).auxiliary(0.4);
 }

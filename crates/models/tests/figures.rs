@@ -1,12 +1,14 @@
 //! Sizes and costs of every network, in one table.
 
-use striate_graph::{Statistics, statistics};
+use striate_graph::{Network, Statistics, statistics};
 
 /// A network's figures.
 struct Figures {
     name: &'static str,
     /// Trainable numbers, auxiliary heads left out.
     params: u64,
+    /// Trainable numbers of the auxiliary heads.
+    auxiliary: u64,
     /// Multiply-adds for an image.
     macs: u64,
     /// Rows of the image that an element of the last map sees, before it is pooled as a whole.
@@ -14,11 +16,15 @@ struct Figures {
 }
 
 const fn figures(name: &'static str, params: u64, macs: u64) -> Figures {
-    Figures { name, params, macs, receptive_field: None }
+    Figures { name, params, auxiliary: 0, macs, receptive_field: None }
 }
 
 const fn seeing(receptive_field: u64, figures: Figures) -> Figures {
     Figures { receptive_field: Some(receptive_field), ..figures }
+}
+
+const fn with_heads(auxiliary: u64, figures: Figures) -> Figures {
+    Figures { auxiliary, ..figures }
 }
 
 /// torchvision's and timm's networks: parameters and multiply-adds as PyTorch counts them in their modules.
@@ -37,9 +43,9 @@ const FIGURES: &[Figures] = &[
     seeing(156, figures("vgg13-bn", 133_053_736, 11_308_466_176)),
     seeing(212, figures("vgg16-bn", 138_365_992, 15_470_264_320)),
     seeing(268, figures("vgg19-bn", 143_678_248, 19_632_062_464)),
-    figures("googlenet", 6_624_904, 1_498_376_192),
+    with_heads(13_004_888 - 6_624_904, figures("googlenet", 6_624_904, 1_498_376_192)),
     figures("inception-v2", 11_188_224, 1_934_857_216),
-    figures("inception-v3", 23_834_568, 5_713_216_096),
+    with_heads(27_161_264 - 23_834_568, figures("inception-v3", 23_834_568, 5_713_216_096)),
     seeing(435, figures("plain18", 11_515_688, 1_794_805_760)),
     seeing(899, figures("plain34", 21_623_848, 3_644_493_824)),
     seeing(435, figures("resnet18", 11_689_512, 1_814_073_344)),
@@ -57,9 +63,18 @@ const FIGURES: &[Figures] = &[
     figures("efficientnet-lite0", 4_652_008, 385_187_552),
 ];
 
+fn network(name: &str) -> Network {
+    (striate_models::find(name).unwrap().build)().unwrap()
+}
+
 fn counted(name: &str) -> Statistics {
-    let network = (striate_models::find(name).unwrap().build)().unwrap();
-    statistics(&network.graph(1).unwrap())
+    statistics(&network(name).graph(1).unwrap())
+}
+
+fn auxiliary(name: &str) -> u64 {
+    let variables = network(name).auxiliary_variables().unwrap();
+    let trained = variables.iter().filter(|(name, _)| !name.contains(".running_"));
+    trained.map(|(_, shape)| shape.numel() as u64).sum()
 }
 
 #[test]
@@ -69,6 +84,7 @@ fn every_network_has_its_figures() {
     for figures in FIGURES {
         let counted = counted(figures.name);
         assert_eq!(counted.params, figures.params, "parameters of {}", figures.name);
+        assert_eq!(auxiliary(figures.name), figures.auxiliary, "auxiliary heads of {}", figures.name);
         assert_eq!(counted.cost.macs, figures.macs, "multiply-adds of {}", figures.name);
         let is_map = |shape: &[usize]| shape.len() == 4 && shape[2] > 1;
         let last = counted.layers.iter().rev().find(|layer| is_map(&layer.output)).unwrap();
@@ -92,8 +108,7 @@ fn lenet5_sees_what_the_paper_says() {
 /// and, for each batch norm, β, mean and variance.
 #[test]
 fn inception_v2_is_slims() {
-    let network = (striate_models::find("inception-v2").unwrap().build)().unwrap();
-    let variables = network.variables().unwrap();
+    let variables = network("inception-v2").variables().unwrap();
     let slims =
         variables.iter().filter(|(name, _)| !name.starts_with("Logits") && !name.ends_with("bn.weight"));
     assert_eq!(slims.map(|(_, shape)| shape.numel()).sum::<usize>(), 10_173_112);
