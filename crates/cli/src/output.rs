@@ -11,6 +11,11 @@ use striate_train::{Observer, Progress};
 
 use crate::signals::Signals;
 
+/// Extents for a person: `3×224×224`.
+pub fn sides(extents: &[usize]) -> String {
+    extents.iter().map(ToString::to_string).collect::<Vec<_>>().join("×")
+}
+
 /// A usage error in one line, or the help that was asked for.
 pub fn usage(error: &clap::Error) -> ExitCode {
     let asked = matches!(

@@ -58,6 +58,11 @@ fn missing_and_damaged_files_are_named() {
     folder.write("picture.png", "no picture");
     folder.write("x.npy", "no array");
     striate_tensor::npy::write::<f32>(&folder.path("none.npy"), &[0, 1, 32, 32].into(), &[]).unwrap();
+    folder.write(
+        "rows.toml",
+        "name = \"rows\"\ninput = [7]\nlayers = [{ op = \"linear\", out_features = 10 }]",
+    );
+    striate_tensor::npy::write::<f32>(&folder.path("row.npy"), &[1, 7].into(), &[0.5; 7]).unwrap();
     folder.write("set/images.npy", "no array");
     folder.write("notes.txt", "a network?");
     folder.json(&["train", "--epochs", "1", "--out", "run"]);
@@ -84,6 +89,9 @@ fn missing_and_damaged_files_are_named() {
         (&["predict", &model, "a.png", "b.png", "--picture", "c.png"], "exactly one image"),
         (&["run", "lenet5", "--input", "x.npy", "--output", "y.npy"], "no .npy file"),
         (&["run", "lenet5", "--input", "none.npy", "--output", "y.npy"], "holds nothing"),
+        (&["run", "lenet5", "--input", "row.npy", "--output", "y.npy"], "lenet5 takes [N, 1, 32, 32]"),
+        (&["train", "rows.toml"], "takes inputs [N, 7], not images"),
+        (&["inspect", "rows.toml", "--input", "1,2"], "write 1 extents"),
         (&["train", "--data", "npy:set"], "no .npy file"),
         (&["train", "--data", "npy:nowhere"], "nowhere is no folder"),
         (&["data", "get", "mnist", "--from", "set"], "train-images-idx3-ubyte"),
@@ -96,6 +104,8 @@ fn missing_and_damaged_files_are_named() {
         assert!(line.contains(expected), "{arguments:?}: {line}");
     }
     assert_eq!(std::fs::read(&model).unwrap(), cut, "nothing is lost");
+    let rows = folder.json(&["run", "rows.toml", "--input", "row.npy", "--output", "y.npy"]);
+    assert_eq!(rows["output_shape"], serde_json::json!([10]), "rows are a network's input too");
 }
 
 /// IDX files with the right names but the wrong content, against a folder of data that holds them.

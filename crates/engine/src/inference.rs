@@ -191,12 +191,12 @@ impl Inference {
         for (_, value) in variables {
             let at_hand = self.weights.get(&value.name).map(|buffer| buffer.len() / size_of::<f32>());
             if at_hand != Some(value.shape.numel()) {
-                let [c, h, w] = self.network.input;
                 return Err(Error::input(format!(
-                    "network {}: an input of {} does not fit the weights {}; give [N, {c}, {h}, {w}]",
+                    "network {}: an input of {} does not fit the weights {}; give {}",
                     self.network.name,
                     graph.shape(graph.inputs[0]),
-                    value.name
+                    value.name,
+                    self.network.input_form()
                 )));
             }
         }

@@ -25,7 +25,7 @@ use crate::{Init, Op, Padding, Pair};
 #[derive(Debug)]
 pub struct Builder {
     name: String,
-    input: [usize; 3],
+    input: Shape,
     state: RefCell<State>,
 }
 
@@ -54,9 +54,9 @@ pub struct Tensor<'b> {
 }
 
 impl Builder {
-    /// A network for images of `input` channels, height and width.
-    pub fn new(name: impl Into<String>, input: [usize; 3]) -> Self {
-        Builder { name: name.into(), input, state: RefCell::default() }
+    /// A network for inputs of these extents, without the batch: `[C, H, W]` for images.
+    pub fn new(name: impl Into<String>, input: impl Into<Shape>) -> Self {
+        Builder { name: name.into(), input: input.into(), state: RefCell::default() }
     }
 
     /// How all weights are first drawn.
@@ -279,7 +279,7 @@ impl<'b> Tensor<'b> {
         let last = self.layer.ok_or_else(|| at("it has no layers"))?;
         let mut network = Network {
             name: builder.name.clone(),
-            input: builder.input,
+            input: builder.input.clone(),
             init: state.init,
             layers: Vec::new(),
             heads: Vec::new(),
@@ -303,8 +303,7 @@ impl<'b> Tensor<'b> {
         let output = network.layers.iter().position(|layer| layer.name == names[last]);
         let output = network.layers.remove(output.expect("the output is needed"));
         network.layers.push(output);
-        let [c, h, w] = network.input;
-        network.graph_with_heads(&Shape::from([1, c, h, w]))?;
+        network.graph_with_heads(&network.input_shape(1))?;
         Ok(network)
     }
 }

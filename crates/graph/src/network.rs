@@ -39,8 +39,8 @@ pub struct AuxiliaryHead {
 pub struct Network {
     /// Its name, such as `lenet5`.
     pub name: String,
-    /// Channels, height and width of the images it was made for.
-    pub input: [usize; 3],
+    /// The extents that it was made for, without the batch: `[C, H, W]` where it takes images.
+    pub input: Shape,
     /// How weights are first drawn.
     pub init: Init,
     /// The layers, each after those it reads.
@@ -53,16 +53,40 @@ pub struct Network {
 const LARGEST_EXTENT: usize = 1 << 24;
 
 impl Network {
-    /// The graph for `batch` images of the network's own input size.
+    /// The shape of `batch` inputs of the network's own size: `[N, C, H, W]` where it takes images.
+    pub fn input_shape(&self, batch: usize) -> Shape {
+        Shape::new([&[batch], &*self.input].concat())
+    }
+
+    /// The form of its inputs for a person, such as `[N, 3, 224, 224]`.
+    pub fn input_form(&self) -> String {
+        self.input.iter().fold("[N".to_owned(), |form, extent| format!("{form}, {extent}")) + "]"
+    }
+
+    /// Channels, height and width of the images that the network takes.
+    ///
+    /// # Errors
+    /// If it takes no images.
+    pub fn image(&self) -> Result<[usize; 3]> {
+        match *self.input {
+            [c, h, w] => Ok([c, h, w]),
+            _ => Err(Error::input(format!(
+                "network {}: takes inputs {}, not images [N, C, H, W]; give it arrays with `striate run`",
+                self.name,
+                self.input_form()
+            ))),
+        }
+    }
+
+    /// The graph for `batch` inputs of the network's own size.
     ///
     /// # Errors
     /// As [`Network::graph_for`].
     pub fn graph(&self, batch: usize) -> Result<Graph> {
-        let [c, h, w] = self.input;
-        self.graph_for(&Shape::from([batch, c, h, w]))
+        self.graph_for(&self.input_shape(batch))
     }
 
-    /// The graph for an input of shape `[N, C, H, W]`, without auxiliary heads.
+    /// The graph for an input of shape `[N, …]` (images `[N, C, H, W]`), without auxiliary heads.
     ///
     /// # Errors
     /// If a layer does not fit what it reads; the message names the layer and the shapes.
@@ -165,7 +189,7 @@ impl Network {
         let kept = self.layers.iter().take(last + 1).filter(|layer| needed.contains(layer.name.as_str()));
         Ok(Network {
             name: self.name.clone(),
-            input: self.input,
+            input: self.input.clone(),
             init: self.init,
             layers: kept.cloned().collect(),
             heads: Vec::new(),
@@ -231,9 +255,8 @@ impl Network {
     /// # Errors
     /// As [`Network::graph_with_heads`].
     pub fn auxiliary_variables(&self) -> Result<Vec<(String, Shape)>> {
-        let [c, h, w] = self.input;
         let needed: HashSet<String> = self.variables()?.into_iter().map(|(name, _)| name).collect();
-        let mut all = stored(self.graph_with_heads(&Shape::from([1, c, h, w]))?);
+        let mut all = stored(self.graph_with_heads(&self.input_shape(1))?);
         all.retain(|(name, _)| !needed.contains(name));
         Ok(all)
     }

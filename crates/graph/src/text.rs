@@ -12,6 +12,7 @@
 //! ]
 //! ```
 //!
+//! `input` has the extents of one input, without the batch; images are `[channels, height, width]`.
 //! A layer reads the one before it unless `inputs = ["a", "b"]` says otherwise; `name` may be left
 //! out. Auxiliary heads stand behind the layers:
 //!
@@ -32,7 +33,7 @@ const LARGEST_TEXT: usize = 4 << 20;
 #[serde(deny_unknown_fields)]
 struct Text {
     name: String,
-    input: [usize; 3],
+    input: Vec<usize>,
     #[serde(default)]
     init: Init,
     layers: Vec<toml::Table>,
@@ -53,7 +54,7 @@ impl Network {
         let parsed: Text = toml::from_str(text).map_err(|e| unreadable(text, &e))?;
         let mut network = Network {
             name: parsed.name,
-            input: parsed.input,
+            input: Shape::new(parsed.input),
             init: parsed.init,
             layers: Vec::new(),
             heads: parsed.heads,
@@ -62,15 +63,13 @@ impl Network {
             let layer = read_layer(&network, table).map_err(|e| e.at(format!("layer {}", index + 1)))?;
             network.layers.push(layer);
         }
-        let [c, h, w] = network.input;
-        network.graph_with_heads(&Shape::from([1, c, h, w]))?;
+        network.graph_with_heads(&network.input_shape(1))?;
         Ok(network)
     }
 
     /// The network as text; [`Network::from_text`] reads it back.
     pub fn to_text(&self) -> String {
-        let [c, h, w] = self.input;
-        let mut text = format!("name = {}\ninput = [{c}, {h}, {w}]\n", quoted(&self.name));
+        let mut text = format!("name = {}\ninput = {}\n", quoted(&self.name), self.input);
         if self.init != Init::default() {
             text += &format!("init = {}\n", inline(&self.init));
         }
@@ -203,6 +202,17 @@ mod tests {
         ] {
             let error = Network::from_text(&text(heads)).unwrap_err();
             assert!(error.is_input() && error.to_string().contains(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn inputs_of_any_rank_are_read_back() {
+        for (input, rows) in [("[]", 1), ("[7]", 7), ("[5, 3]", 15), ("[2, 3, 2, 2]", 24)] {
+            let text = format!("name = \"n\"\ninput = {input}\nlayers = [{{ op = \"flatten\" }}]");
+            let network = Network::from_text(&text).unwrap();
+            assert_eq!(network.graph(4).unwrap().values[1].shape, Shape::from([4, rows]));
+            assert_eq!(Network::from_text(&network.to_text()).unwrap(), network);
+            assert!(network.image().unwrap_err().to_string().contains("takes inputs [N"));
         }
     }
 

@@ -79,8 +79,9 @@ impl Classifier {
     /// The `top` best guesses for a picture, best first.
     ///
     /// # Errors
-    /// If the model was trained on numbers, not pictures.
+    /// If the model takes no images, or was trained on numbers.
     pub fn guesses(&self, image: &Image, top: usize) -> Result<Vec<Guess>> {
+        self.inference.network().image()?;
         let form = self.predict.as_ref().or(self.preprocessing.as_ref()).ok_or_else(|| {
             let what = "this model was trained on numbers, not pictures; give it arrays with `striate run`";
             Error::input(what)

@@ -1,7 +1,6 @@
 //! Small networks that use every layer, in sizes that fill no block of channels.
 
 use striate_graph::{Builder, Graph, Kind, Network, Role, Tensor, concat, initial_values};
-use striate_tensor::Shape;
 
 use crate::Values;
 use crate::formula::{unit, weights};
@@ -59,8 +58,7 @@ pub fn all() -> Vec<Network> {
 
 /// The network for `batch` images with its auxiliary heads: what training starts from.
 pub fn training_form(network: &Network, batch: usize) -> Graph {
-    let [c, h, w] = network.input;
-    network.graph_with_heads(&Shape::from([batch, c, h, w])).unwrap_or_else(|e| panic!("{e}"))
+    network.graph_with_heads(&network.input_shape(batch)).unwrap_or_else(|e| panic!("{e}"))
 }
 
 /// Values for the network's parameters and buffers, by formula: spread, and never the initial ones.

@@ -2,7 +2,6 @@
 
 use striate_engine::{Cpu, Inference, Isa, Training};
 use striate_graph::{Optimizer, TrainingSpec};
-use striate_tensor::Shape;
 use striate_testkit::{allocation, networks};
 
 #[global_allocator]
@@ -13,8 +12,7 @@ static ALLOCATOR: allocation::Counting = allocation::Counting;
 fn a_run_allocates_nothing() {
     for network in networks::all() {
         for isa in Isa::available() {
-            let [c, h, w] = network.input;
-            let shape = Shape::from([2, c, h, w]);
+            let shape = network.input_shape(2);
             let input: Vec<f32> = networks::images(&network, 2).iter().map(|x| *x as f32).collect();
             let classes = network.classes().unwrap();
             let labels = networks::labels(2, classes);

@@ -7,7 +7,6 @@ use std::collections::HashMap;
 use striate_engine::passes::{Disabled, all_names, run_neutral};
 use striate_engine::{Cpu, Inference, Isa, Training, Variables};
 use striate_graph::{Graph, Network, Optimizer, Role, TrainingSpec, training_graph};
-use striate_tensor::Shape;
 use striate_testkit::{Interpreter, Values, networks};
 
 /// A batch that fills no vector, and one that fills the vectors of every instruction set.
@@ -78,8 +77,7 @@ fn inference_agrees_at_every_stage() {
         let given = given(&network, batch);
         let raw = network.graph(batch).unwrap();
         let expected = Interpreter::run(&raw, &given).output(0).to_vec();
-        let [c, h, w] = network.input;
-        let shape = Shape::from([batch, c, h, w]);
+        let shape = network.input_shape(batch);
         let input: Vec<f32> = given["input"].iter().map(|x| *x as f32).collect();
         for (name, cpu) in processors() {
             for (stage, graph) in stages(&raw, &cpu) {
@@ -171,8 +169,7 @@ fn check_engine(
 fn batches_of_other_sizes_share_the_variables() {
     let sgd = Optimizer::Sgd { momentum: 0.9, nesterov: false, weight_decay: 0.0 };
     for network in networks::all() {
-        let [c, h, w] = network.input;
-        let shape = |n: usize| Shape::from([n, c, h, w]);
+        let shape = |n: usize| network.input_shape(n);
         let classes = network.classes().unwrap();
         let run = |first: usize, sizes: [usize; 4]| {
             let cpu = Cpu::with_isa(2, Isa::available()[0]);

@@ -192,7 +192,8 @@ impl Trainer {
         let train = Arc::new(Prepared::new(&train, form)?);
         let holdout = holdout.map(|split| Prepared::new(&split, form)).transpose()?;
         let measured = Prepared::new(dataset.evaluation().1, form)?;
-        network.input = train.shape();
+        network.image()?;
+        network.input = train.shape().into();
         if network.classes()? != dataset.classes.len() {
             network.set_classes(dataset.classes.len())?;
         }

@@ -11,12 +11,12 @@ use striate_tensor::{Error, Shape};
 use crate::arguments::Inspect;
 use crate::clock::SystemClock;
 use crate::json;
-use crate::output::{grouped, table};
+use crate::output::{grouped, sides, table};
 
 pub fn run(args: Inspect) -> Result<()> {
     let mut network = resolve(&args.model)?.network;
     if let Some(input) = &args.input {
-        network.input = parse_input(input)?;
+        network.input = parse_input(input, &network)?;
     }
     if let Some(classes) = args.classes {
         network.set_classes(classes)?;
@@ -53,7 +53,7 @@ pub fn run(args: Inspect) -> Result<()> {
             .collect();
         return Ok(json::print(&json!({
             "name": network.name,
-            "input": network.input,
+            "input": *network.input,
             "params": figures.params,
             "macs": figures.cost.macs,
             "connections": figures.cost.connections,
@@ -74,7 +74,7 @@ pub fn run(args: Inspect) -> Result<()> {
         rows.push(vec![
             layer.name.clone(),
             layer.op.into(),
-            layer.output[1..].iter().map(ToString::to_string).collect::<Vec<_>>().join("×"),
+            sides(&layer.output[1..]),
             count(layer.params),
             share(layer.params, figures.params),
             count(layer.cost.macs),
@@ -83,8 +83,7 @@ pub fn run(args: Inspect) -> Result<()> {
             if h == w { h.to_string() } else { format!("{h}×{w}") },
         ]);
     }
-    let [c, h, w] = network.input;
-    println!("{}, input {c}×{h}×{w}", network.name);
+    println!("{}, input {}", network.name, sides(&network.input));
     print!("{}", table(&rows));
     println!("params       {:>15}", grouped(figures.params));
     println!(
@@ -111,8 +110,7 @@ pub fn run(args: Inspect) -> Result<()> {
 
 /// Peaks of inference and of training with momentum (none if it cannot be trained).
 fn memory(network: &Network, batch: usize, cpu: &Cpu) -> Result<(usize, Option<usize>)> {
-    let [c, h, w] = network.input;
-    let shape = Shape::from([batch, c, h, w]);
+    let shape = network.input_shape(batch);
     let sgd = Optimizer::Sgd { momentum: 0.9, nesterov: false, weight_decay: 0.0 };
     let training = Training::plan(network, &TrainingSpec::new(sgd), &shape, cpu).ok();
     Ok((Inference::plan(network, &shape, cpu)?.peak_bytes(), training.map(|plan| plan.peak_bytes())))
@@ -120,8 +118,7 @@ fn memory(network: &Network, batch: usize, cpu: &Cpu) -> Result<(usize, Option<u
 
 /// The plan, with times measured on a grey input.
 fn plan(network: Network, batch: usize, cpu: Cpu) -> Result<()> {
-    let [c, h, w] = network.input;
-    let shape = Shape::from([batch, c, h, w]);
+    let shape = network.input_shape(batch);
     let weights = Inference::initial_weights(&network, 0)?;
     let inference = Inference::new(network, &weights, cpu)?;
     // Refuses absurd batches before memory is taken.
@@ -138,14 +135,17 @@ fn plan(network: Network, batch: usize, cpu: Cpu) -> Result<()> {
     Ok(())
 }
 
-/// `C,H,W`
-fn parse_input(text: &str) -> Result<[usize; 3]> {
-    let sides: Option<Vec<usize>> = text.split(',').map(|word| word.trim().parse().ok()).collect();
-    match sides.as_deref() {
-        Some(&[c, h, w]) if c * h * w > 0 && c.max(h).max(w) <= 1 << 16 => Ok([c, h, w]),
-        _ => {
-            Err(Error::input(format!("--input {text}: write channels, height and width, such as 3,224,224"))
-                .into())
-        }
-    }
+/// `C,H,W`, or the extents of whatever else `network` takes.
+fn parse_input(text: &str, network: &Network) -> Result<Shape> {
+    let extents: Option<Vec<usize>> = text.split(',').map(|word| word.trim().parse().ok()).collect();
+    let fits = |extents: &Vec<usize>| {
+        extents.len() == network.input.len() && extents.iter().all(|extent| (1..=1 << 16).contains(extent))
+    };
+    extents.filter(fits).map(Shape::new).ok_or_else(|| {
+        let form = match network.input.len() {
+            3 => "channels, height and width, such as 3,224,224".to_owned(),
+            rank => format!("{rank} extents with commas between"),
+        };
+        Error::input(format!("--input {text}: write {form}")).into()
+    })
 }

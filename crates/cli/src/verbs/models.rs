@@ -6,7 +6,7 @@ use striate_graph::statistics;
 
 use crate::arguments::Models;
 use crate::json;
-use crate::output::{grouped, table};
+use crate::output::{grouped, sides, table};
 
 pub fn run(args: Models) -> Result<()> {
     let mut rows = vec![["name", "year", "params", "MACs", "input"].map(str::to_owned).to_vec()];
@@ -14,20 +14,19 @@ pub fn run(args: Models) -> Result<()> {
     for model in striate_models::all() {
         let network = (model.build)()?;
         let figures = statistics(&network.graph(1)?);
-        let [c, h, w] = network.input;
         rows.push(vec![
             model.name.into(),
             model.year.to_string(),
             grouped(figures.params),
             grouped(figures.cost.macs),
-            format!("{c}×{h}×{w}"),
+            sides(&network.input),
         ]);
         list.push(json!({
             "name": model.name,
             "year": model.year,
             "params": figures.params,
             "macs": figures.cost.macs,
-            "input": network.input,
+            "input": *network.input,
             "paper": model.paper,
             "link": model.link,
             "recipe": model.recipe,

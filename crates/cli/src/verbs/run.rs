@@ -16,12 +16,12 @@ pub fn run(args: Run) -> Result<()> {
     let resolved = resolve(&args.model)?;
     let array = npy::read(&args.input)?;
     let input = array.to_f32().map_err(|e| e.at(args.input.display()))?;
-    if array.shape.len() != 4 {
-        let what =
-            format!("{}: has shape {}; a network takes [N, C, H, W]", args.input.display(), array.shape);
+    let mut network = resolved.network;
+    if array.shape.len() != network.input.len() + 1 {
+        let (file, wanted) = (args.input.display(), network.input_form());
+        let what = format!("{file}: has shape {}; {} takes {wanted}", array.shape, network.name);
         return Err(Error::input(what).into());
     }
-    let mut network = resolved.network;
     if let Some(layer) = &args.layer {
         network = network.until(layer)?;
     }

@@ -76,7 +76,8 @@ fn dry_run(recipe: &Recipe, mut network: Network, dataset: &Dataset, cpu: Cpu) -
     let count = recipe.train.batch.min(dataset.train.len());
     let first = dataset.train.select(&(0..count).collect::<Vec<_>>());
     let data = Prepared::new(&first, dataset.preprocessing.as_ref())?;
-    network.input = data.shape();
+    network.image()?;
+    network.input = data.shape().into();
     network.set_classes(dataset.classes.len())?;
     let [c, h, w] = data.shape();
     let shape = Shape::from([count, c, h, w]);

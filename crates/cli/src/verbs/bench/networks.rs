@@ -47,8 +47,7 @@ fn prepare(args: &Bench, batch: usize) -> Result<(Network, Cpu, Shape, Vec<f32>)
         return Err(Error::input("bench infer and bench train take one network").into());
     };
     let network = resolve(name)?.network;
-    let [c, h, w] = network.input;
-    let shape = Shape::from([args.batch.unwrap_or(batch), c, h, w]);
+    let shape = network.input_shape(args.batch.unwrap_or(batch));
     network.graph_for(&shape)?;
     let mut random = Random::new(0, Stream::Other, 1);
     let input = (0..shape.checked_len()?).map(|_| random.between(-1.0, 1.0)).collect();
