@@ -6,8 +6,8 @@
 
 The file is `{"cases": [...]}`, one case a line:
 
-    op          conv2d, linear, max_pool, avg_pool, relu, relu6, tanh, sigmoid, batch_norm, add, concat,
-                softmax, cross_entropy
+    op          conv2d, linear, max_pool, avg_pool, relu, relu6, tanh, sigmoid, scaled_tanh, scale, lrn,
+                pad_channels, batch_norm, add, concat, softmax, cross_entropy
     name        what the case is about
     attributes  numbers, pairs [rows, columns] and flags of the operator, as PyTorch names them; every
                 fraction is one that f32 holds exactly
@@ -190,6 +190,42 @@ def elementwise(cases):
     cases.add("add", "plain", lambda a, b: {"y": a + b}, {"a": (shape,), "b": (shape,)})
 
 
+    # LeCun et al., 1998, appendix A.
+    x = {"x": ((2, 3, 3, 5), -4.0, 4.0)}
+    cases.add("scaled_tanh", "plain", lambda x: {"y": 1.7159 * torch.tanh(2 * x / 3)}, x)
+
+
+def channels(cases):
+    def scale(x, w, b=None):
+        y = x * w.reshape(1, -1, *[1] * (x.dim() - 2))
+        return {"y": y if b is None else y + b.reshape(1, -1, *[1] * (x.dim() - 2))}
+
+    for name, shape, bias in [
+        ("plain", (2, 5, 3, 4), True),
+        ("no bias", (3, 2, 4, 3), False),
+        ("rows", (4, 6, 1, 1), True),
+    ]:
+        inputs = {"x": (shape,), "w": (shape[1:2],), **({"b": (shape[1:2],)} if bias else {})}
+        cases.add("scale", name, scale, inputs)
+    for name, channels, attributes in [
+        ("AlexNet's, alpha by the size", 12, {"size": 5, "alpha": single(5e-4), "beta": 0.75, "k": 2.0}),
+        ("strong", 9, {"size": 5, "alpha": 2.0, "beta": 0.75, "k": 1.0}),
+        ("a window beyond the channels", 3, {"size": 7, "alpha": 1.5, "beta": 0.5, "k": 0.5}),
+        ("one channel alone", 4, {"size": 1, "alpha": 1.0, "beta": 1.25, "k": 1.0}),
+        ("a power that is no quarter", 6, {"size": 3, "alpha": 1.0, "beta": single(0.6), "k": 1.0}),
+    ]:
+        inputs = {"x": ((2, channels, 3, 2), -2.0, 2.0)}
+        cases.add("lrn", name, lambda x: {"y": F.local_response_norm(x, **attributes)}, inputs, attributes)
+    for before, after in [(0, 3), (2, 2), (5, 0)]:
+        cases.add(
+            "pad_channels",
+            f"{before} before, {after} behind",
+            lambda x: {"y": F.pad(x, (0, 0, 0, 0, before, after))},
+            {"x": ((2, 3, 2, 3),)},
+            {"before": before, "after": after},
+        )
+
+
 def batch_norm(cases):
     for name, shape, epsilon, momentum in [
         ("plain", (3, 2, 4, 3), 1e-5, 0.1),
@@ -243,7 +279,7 @@ def losses(cases):
 def main():
     torch.set_num_threads(1)
     cases = Cases()
-    for part in (conv2d, linear, pooling, elementwise, batch_norm, concat, losses):
+    for part in (conv2d, linear, pooling, elementwise, channels, batch_norm, concat, losses):
         part(cases)
     lines = ",\n".join(json.dumps(case, separators=(",", ":")) for case in cases.cases)
     path = pathlib.Path(__file__).parents[2] / "crates/testkit/references/operators.json"

@@ -145,6 +145,26 @@ impl<'b> Tensor<'b> {
         self.then(ops::Sigmoid {})
     }
 
+    /// 1.7159·tanh(2x/3), as LeNet-5 has it.
+    pub fn scaled_tanh(self) -> Tensor<'b> {
+        self.then(ops::ScaledTanh {})
+    }
+
+    /// A trainable coefficient and bias for each channel.
+    pub fn scale(self) -> Tensor<'b> {
+        self.then(ops::Scale { bias: true })
+    }
+
+    /// Local response normalisation over `size` channels; `alpha` is divided by `size`.
+    pub fn lrn(self, size: usize, alpha: f32, beta: f32, k: f32) -> Tensor<'b> {
+        self.then(ops::Lrn { size, alpha, beta, k })
+    }
+
+    /// Zero channels before and behind those there are.
+    pub fn pad_channels(self, before: usize, after: usize) -> Tensor<'b> {
+        self.then(ops::PadChannels { before, after })
+    }
+
     /// Batch normalisation with ε 1e-5 and momentum 0.1.
     pub fn batch_norm(self) -> Tensor<'b> {
         self.then(BatchNorm::default())
@@ -217,11 +237,12 @@ impl<'b> Tensor<'b> {
         })
     }
 
-    /// Leaves out the bias of a convolution or linear layer.
+    /// Leaves out the bias of a convolution, linear layer or scale.
     pub fn no_bias(self) -> Tensor<'b> {
         self.set("bias", false, |op| match op {
             Op::Conv(conv) => Some(&mut conv.bias),
             Op::Linear(linear) => Some(&mut linear.bias),
+            Op::Scale(scale) => Some(&mut scale.bias),
             _ => None,
         })
     }

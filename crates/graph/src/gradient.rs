@@ -57,7 +57,17 @@ impl Backward<'_> {
                 let operands = vec![x, dy, scale, mean, inverse_deviation];
                 self.add(node, BatchNormGradient(norm.0.clone()), operands, &[x, scale, shift]);
             }
-            Op::Relu(_) | Op::Relu6(_) | Op::Tanh(_) | Op::Sigmoid(_) => {
+            Op::Scale(scale) => {
+                let weight = node.inputs[1];
+                self.add(node, ChannelProductSum, vec![x, dy], &[weight]);
+                if scale.bias {
+                    self.add(node, ChannelSum, vec![dy], &[node.inputs[2]]);
+                }
+                self.add(node, Scale { bias: false }, vec![dy, weight], &[x]);
+            }
+            Op::Lrn(lrn) => self.add(node, LrnGradient(lrn.clone()), vec![x, dy], &[x]),
+            Op::PadChannels(pad) => self.add(node, PadChannelsGradient(pad.clone()), vec![dy], &[x]),
+            Op::Relu(_) | Op::Relu6(_) | Op::Tanh(_) | Op::Sigmoid(_) | Op::ScaledTanh(_) => {
                 let activation = node.op.activation().expect("is an activation");
                 self.add(node, ActivationGradient(activation), vec![y, dy], &[x]);
             }

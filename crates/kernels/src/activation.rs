@@ -16,7 +16,14 @@ pub enum Activation {
     Tanh,
     /// 1 / (1 + e^-x)
     Sigmoid,
+    /// [`AMPLITUDE`]·tanh([`SLOPE`]·x)
+    ScaledTanh,
 }
+
+/// The largest value of [`Activation::ScaledTanh`]: LeCun et al., 1998, appendix A.
+pub const AMPLITUDE: f64 = 1.7159;
+/// The factor within [`Activation::ScaledTanh`]: with [`AMPLITUDE`] it maps ±1 to ±1.
+pub const SLOPE: f64 = 2.0 / 3.0;
 
 impl Activation {
     /// The function of one number, by the standard library.
@@ -28,6 +35,7 @@ impl Activation {
             Activation::Relu6 => x.maximum(zero).minimum(six),
             Activation::Tanh => x.tanh(),
             Activation::Sigmoid => one / (one + (zero - x).exp()),
+            Activation::ScaledTanh => T::from_f64(AMPLITUDE) * (T::from_f64(SLOPE) * x).tanh(),
         }
     }
 
@@ -41,6 +49,9 @@ impl Activation {
             Activation::Relu | Activation::Relu6 => zero,
             Activation::Tanh => one - y * y,
             Activation::Sigmoid => y * (one - y),
+            Activation::ScaledTanh => {
+                T::from_f64(AMPLITUDE * SLOPE) - T::from_f64(SLOPE / AMPLITUDE) * (y * y)
+            }
         }
     }
 }

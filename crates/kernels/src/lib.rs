@@ -24,14 +24,17 @@ pub mod gemm;
 mod implementation;
 pub mod isa;
 pub mod linear;
+pub mod lrn;
 mod maps;
 pub mod optimizer;
+pub mod pad_channels;
 pub mod peak;
 pub mod pool;
 pub mod pooling;
 pub mod reduce;
 pub mod reference;
 pub mod reorder;
+pub mod scale;
 pub mod simd;
 pub mod softmax;
 

@@ -66,6 +66,27 @@ impl Maps {
         if map % self.blocks == self.blocks - 1 { self.last_channels } else { self.block }
     }
 
+    /// Makes the halo beside row `row` of `map` zero, and that above the first and below the last row.
+    ///
+    /// # Safety
+    /// `map` is valid for writing a whole map.
+    pub unsafe fn clear_halo_of_row(&self, map: *mut f32, row: usize) {
+        let Halo { top, left, bottom, right } = self.halo;
+        let length = self.row_len();
+        // SAFETY: the ranges are those of the halo within the map.
+        unsafe {
+            let start = map.add((top + row) * length);
+            start.write_bytes(0, left * self.block);
+            start.add(length - right * self.block).write_bytes(0, right * self.block);
+            if row == 0 {
+                map.write_bytes(0, top * length);
+            }
+            if row + 1 == self.size[0] {
+                start.add(length).write_bytes(0, bottom * length);
+            }
+        }
+    }
+
     /// Makes the halo of `map` zero.
     pub fn clear_halo(&self, map: &mut [f32]) {
         let Halo { top, left, bottom, right } = self.halo;

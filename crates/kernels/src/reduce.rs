@@ -1,4 +1,5 @@
-//! Sums over all but the channels: the gradient of a bias.
+//! Sums over all but the channels, of a value or of the product of two: the gradients of a bias and of a
+//! coefficient.
 
 use striate_tensor::{Layout, Views};
 
@@ -8,11 +9,22 @@ use crate::reference::{self, Reference};
 use crate::simd::{Body, Simd, dispatch};
 use crate::{Context, Implementation, Kernel};
 
-/// The sum over N, H and W. Reads x, writes `[C]`.
+/// The sum over N, H and W. Reads x, and a second value if it is multiplied by one; writes `[C]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ChannelSumDesc {
     /// `[N, C, H, W]`.
     pub shape: [usize; 4],
+    /// Whether the sum is of the product of two values.
+    pub product: bool,
+}
+
+impl ChannelSumDesc {
+    /// The values in layout `first`, the sums plain.
+    fn layouts(&self, first: Layout) -> Vec<Layout> {
+        let mut layouts = vec![first; 1 + usize::from(self.product)];
+        layouts.push(Layout::Plain);
+        layouts
+    }
 }
 
 /// The implementations, best first.
@@ -23,9 +35,10 @@ pub fn list() -> &'static [&'static dyn Implementation<ChannelSumDesc>] {
         &Rows,
         &Reference::<ChannelSumDesc> {
             name: "channel_sum_reference",
-            operands: |_| 2,
+            operands: |desc| 2 + usize::from(desc.product),
             run: |desc, views| {
-                reference::reduce::channel_sum(desc.shape, views.read::<f32>(0), views.write(0))
+                let other = desc.product.then(|| views.read::<f32>(1));
+                reference::reduce::channel_sum(desc.shape, views.read(0), other, views.write(0));
             },
         },
     ]
@@ -39,12 +52,14 @@ impl Implementation<ChannelSumDesc> for Blocked {
         "channel_sum_f32"
     }
 
-    fn accepts(&self, _desc: &ChannelSumDesc, isa: Isa, first: Layout) -> Option<Vec<Layout>> {
-        is_blocked(first, isa.block()).then(|| vec![first, Layout::Plain])
+    fn accepts(&self, desc: &ChannelSumDesc, isa: Isa, first: Layout) -> Option<Vec<Layout>> {
+        is_blocked(first, isa.block()).then(|| desc.layouts(first))
     }
 
     fn prepare(&self, desc: &ChannelSumDesc, isa: Isa, layouts: &[Layout]) -> Box<dyn Kernel> {
-        Box::new(BoundMaps { shape: desc.shape, isa, maps: Maps::new(desc.shape, layouts[0]) })
+        let maps = |layout: Layout| Maps::new(desc.shape, layout);
+        let other = desc.product.then(|| maps(layouts[1]));
+        Box::new(BoundMaps { shape: desc.shape, isa, maps: maps(layouts[0]), other })
     }
 }
 
@@ -52,6 +67,8 @@ struct BoundMaps {
     shape: [usize; 4],
     isa: Isa,
     maps: Maps,
+    /// Those of the second factor.
+    other: Option<Maps>,
 }
 
 impl Kernel for BoundMaps {
@@ -61,10 +78,12 @@ impl Kernel for BoundMaps {
 
     fn run(&self, context: &Context, views: &mut Views) {
         let (x, y, sums) = (views.read::<f32>(0), views.write::<f32>(0), views.write::<f32>(1));
+        let other = self.other.as_ref().map(|maps| (maps, views.read::<f32>(1)));
         let (block, image) = (self.maps.block, self.maps.blocks * self.maps.block);
         context.pool.pieces(sums, block, |map, sum| {
             let x = &x[map * self.maps.map_len()..][..self.maps.map_len()];
-            dispatch(self.isa, MapSum { maps: &self.maps, x, sum });
+            let other = other.map(|(maps, x)| (maps, &x[map * maps.map_len()..][..maps.map_len()]));
+            dispatch(self.isa, MapSum { maps: &self.maps, x, other, sum });
         });
         y.fill(0.0);
         for sums in sums.chunks_exact(image).take(self.shape[0]) {
@@ -76,6 +95,7 @@ impl Kernel for BoundMaps {
 struct MapSum<'a> {
     maps: &'a Maps,
     x: &'a [f32],
+    other: Option<(&'a Maps, &'a [f32])>,
     sum: &'a mut [f32],
 }
 
@@ -86,9 +106,16 @@ impl Body for MapSum<'_> {
         let mut sum = s.zero();
         for row in 0..rows {
             let x = self.x[self.maps.row(row)..][..columns * S::LANES].as_ptr();
+            let other = self.other.map(|(maps, other)| other[maps.row(row)..][..columns * S::LANES].as_ptr());
             for i in 0..columns {
                 // SAFETY: a row has `columns` vectors.
-                sum = unsafe { s.add(sum, s.load(x.add(i * S::LANES))) };
+                unsafe {
+                    let x = s.load(x.add(i * S::LANES));
+                    sum = match other {
+                        Some(other) => s.fma(x, s.load(other.add(i * S::LANES)), sum),
+                        None => s.add(sum, x),
+                    };
+                }
             }
         }
         // SAFETY: there is one vector for the sum of a map.
@@ -104,17 +131,17 @@ impl Implementation<ChannelSumDesc> for Images {
         "channel_sum_images_f32"
     }
 
-    fn accepts(&self, _desc: &ChannelSumDesc, isa: Isa, first: Layout) -> Option<Vec<Layout>> {
-        (first == Layout::Images { block: isa.block() }).then(|| vec![first, Layout::Plain])
+    fn accepts(&self, desc: &ChannelSumDesc, isa: Isa, first: Layout) -> Option<Vec<Layout>> {
+        (first == Layout::Images { block: isa.block() }).then(|| desc.layouts(first))
     }
 
     fn prepare(&self, desc: &ChannelSumDesc, isa: Isa, _layouts: &[Layout]) -> Box<dyn Kernel> {
-        Box::new(BoundImages { shape: desc.shape, isa })
+        Box::new(BoundImages { desc: desc.clone(), isa })
     }
 }
 
 struct BoundImages {
-    shape: [usize; 4],
+    desc: ChannelSumDesc,
     isa: Isa,
 }
 
@@ -126,13 +153,15 @@ fn channels_together(vectors: usize) -> usize {
 impl Kernel for BoundImages {
     fn run(&self, context: &Context, views: &mut Views) {
         let (x, y) = (views.read::<f32>(0), views.write::<f32>(0));
-        let [n, channels, h, w] = self.shape;
+        let other = self.desc.product.then(|| views.read::<f32>(1));
+        let [n, channels, h, w] = self.desc.shape;
         assert_eq!((x.len(), y.len()), (n * channels * h * w, channels), "as long as the layouts say");
+        assert!(other.is_none_or(|other| other.len() == x.len()), "factors are of one shape");
         let together = channels_together(n / self.isa.block() * h * w);
         context.pool.pieces(y, together, |piece, sums| {
             for (index, sum) in sums.iter_mut().enumerate() {
                 let channel = piece * together + index;
-                dispatch(self.isa, ChannelSum { x, channel, channels, map: h * w, sum });
+                dispatch(self.isa, ChannelSum { x, other, channel, channels, map: h * w, sum });
             }
         });
     }
@@ -140,6 +169,7 @@ impl Kernel for BoundImages {
 
 struct ChannelSum<'a> {
     x: &'a [f32],
+    other: Option<&'a [f32]>,
     channel: usize,
     channels: usize,
     /// Pixels of a map.
@@ -152,11 +182,19 @@ impl Body for ChannelSum<'_> {
     fn run<S: Simd>(self, s: S) {
         let map = self.map * S::LANES;
         let mut sums = [s.zero(); 4];
-        for image in self.x.chunks_exact(map * self.channels) {
-            let x = &image[self.channel * map..][..map];
+        for image in (0..self.x.len()).step_by(map * self.channels) {
+            let first = image + self.channel * map;
+            let x = &self.x[first..][..map];
+            let other = self.other.map(|other| other[first..][..map].as_ptr());
             for (index, x) in x.chunks_exact(S::LANES).enumerate() {
-                // SAFETY: a chunk has a vector's floats.
-                sums[index % 4] = unsafe { s.add(sums[index % 4], s.load(x.as_ptr())) };
+                // SAFETY: a chunk has a vector's floats, and as many the same place of the other value.
+                unsafe {
+                    let (x, sum) = (s.load(x.as_ptr()), sums[index % 4]);
+                    sums[index % 4] = match other {
+                        Some(other) => s.fma(x, s.load(other.add(index * S::LANES)), sum),
+                        None => s.add(sum, x),
+                    };
+                }
             }
         }
         *self.sum = s.sum(s.add(s.add(sums[0], sums[1]), s.add(sums[2], sums[3])));
@@ -173,22 +211,29 @@ impl Implementation<ChannelSumDesc> for Rows {
 
     fn accepts(&self, desc: &ChannelSumDesc, _isa: Isa, first: Layout) -> Option<Vec<Layout>> {
         let [_, _, h, w] = desc.shape;
-        (first == Layout::Plain && h * w == 1).then(|| vec![Layout::Plain; 2])
+        (first == Layout::Plain && h * w == 1).then(|| desc.layouts(first))
     }
 
-    fn prepare(&self, _desc: &ChannelSumDesc, _isa: Isa, _layouts: &[Layout]) -> Box<dyn Kernel> {
-        Box::new(BoundRows)
+    fn prepare(&self, desc: &ChannelSumDesc, _isa: Isa, _layouts: &[Layout]) -> Box<dyn Kernel> {
+        Box::new(BoundRows { product: desc.product })
     }
 }
 
-struct BoundRows;
+struct BoundRows {
+    product: bool,
+}
 
 impl Kernel for BoundRows {
     fn run(&self, _context: &Context, views: &mut Views) {
         let (x, y) = (views.read::<f32>(0), views.write::<f32>(0));
         y.fill(0.0);
-        for row in x.chunks_exact(y.len()) {
-            y.iter_mut().zip(row).for_each(|(y, x)| *y += x);
+        for (index, row) in x.chunks_exact(y.len()).enumerate() {
+            if self.product {
+                let other = &views.read::<f32>(1)[index * y.len()..];
+                y.iter_mut().zip(row.iter().zip(other)).for_each(|(y, (x, other))| *y += x * other);
+            } else {
+                y.iter_mut().zip(row).for_each(|(y, x)| *y += x);
+            }
         }
     }
 }

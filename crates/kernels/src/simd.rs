@@ -4,7 +4,7 @@
 //! each instruction set and runs the one that is asked for. A token such as [`Avx2`] can only be made
 //! on a machine that has the instructions, which is what makes its methods safe.
 
-use crate::activation::Activation;
+use crate::activation::{AMPLITUDE, Activation, SLOPE};
 use crate::isa::Isa;
 
 /// A vector unit. All methods work lane by lane.
@@ -138,6 +138,7 @@ pub fn activate<S: Simd>(s: S, activation: Activation, x: S::F) -> S::F {
         Activation::Relu6 => s.min(s.splat(6.0), s.max(s.zero(), x)),
         Activation::Tanh => tanh(s, x),
         Activation::Sigmoid => sigmoid(s, x),
+        Activation::ScaledTanh => s.mul(s.splat(AMPLITUDE as f32), tanh(s, s.mul(s.splat(SLOPE as f32), x))),
     }
 }
 
@@ -154,6 +155,10 @@ pub fn activation_gradient<S: Simd>(s: S, activation: Activation, y: S::F, dy: S
         }
         Activation::Tanh => s.mul(dy, s.sub(one, s.mul(y, y))),
         Activation::Sigmoid => s.mul(dy, s.mul(y, s.sub(one, y))),
+        Activation::ScaledTanh => {
+            let (most, fall) = ((AMPLITUDE * SLOPE) as f32, (SLOPE / AMPLITUDE) as f32);
+            s.mul(dy, s.fma(s.mul(s.splat(-fall), y), y, s.splat(most)))
+        }
     }
 }
 

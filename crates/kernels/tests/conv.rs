@@ -10,8 +10,8 @@ use striate_kernels::linear::{self, LinearDesc};
 use striate_kernels::reference;
 
 fn activation() -> impl Strategy<Value = Activation> {
-    use Activation::{None, Relu, Relu6, Sigmoid, Tanh};
-    prop::sample::select(vec![None, Relu, Relu6, Tanh, Sigmoid])
+    use Activation::{None, Relu, Relu6, ScaledTanh, Sigmoid, Tanh};
+    prop::sample::select(vec![None, Relu, Relu6, Tanh, Sigmoid, ScaledTanh])
 }
 
 prop_compose! {

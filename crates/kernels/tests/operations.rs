@@ -11,11 +11,14 @@ use striate_kernels::concat::{self, ConcatDesc};
 use striate_kernels::dropout::{self, DropoutDesc};
 use striate_kernels::elementwise::{self, Elementwise, ElementwiseDesc};
 use striate_kernels::isa::Isa;
+use striate_kernels::lrn::{self, LrnDesc};
 use striate_kernels::optimizer::{self, AdamDesc, SgdDesc};
+use striate_kernels::pad_channels::{self, PadChannelsDesc};
 use striate_kernels::pool::Pool;
 use striate_kernels::pooling::{self, PoolDesc, PoolKind};
 use striate_kernels::reduce::{self, ChannelSumDesc};
 use striate_kernels::reference::{self, batch_norm::Statistics};
+use striate_kernels::scale::{self, ScaleDesc};
 use striate_kernels::softmax::{self, SoftmaxDesc};
 use striate_kernels::{Context, reorder};
 use striate_tensor::{Access, Buffer, Halo, Layout, Memory, Place, Region, Shape, Views};
@@ -26,9 +29,9 @@ fn shape() -> impl Strategy<Value = [usize; 4]> {
 }
 
 fn elementwise() -> impl Strategy<Value = Elementwise> {
-    use Activation::{None, Relu, Relu6, Sigmoid, Tanh};
-    let apply = [None, Relu, Relu6, Tanh, Sigmoid].map(Elementwise::Apply);
-    let gradient = [None, Relu, Relu6, Tanh, Sigmoid].map(Elementwise::Gradient);
+    use Activation::{None, Relu, Relu6, ScaledTanh, Sigmoid, Tanh};
+    let apply = [None, Relu, Relu6, Tanh, Sigmoid, ScaledTanh].map(Elementwise::Apply);
+    let gradient = [None, Relu, Relu6, Tanh, Sigmoid, ScaledTanh].map(Elementwise::Gradient);
     let all = [&apply[..], &gradient[..], &[Elementwise::Add, Elementwise::AddRelu]].concat();
     prop::sample::select(all)
 }
@@ -160,12 +163,61 @@ proptest! {
     }
 
     #[test]
-    fn channel_sums_agree(shape in shape()) {
-        let x = Operand::random(shape, 1);
+    fn channel_sums_agree(shape in shape(), product in any::<bool>()) {
+        let (x, other) = (Operand::random(shape, 1), Operand::random(shape, 3));
         let mut y = Operand::random([1, shape[1], 1, 1], 2);
-        reference::reduce::channel_sum(shape, &x.values, &mut y.values);
-        let desc = ChannelSumDesc { shape };
-        check(&Case { desc: &desc, list: reduce::list(), reads: vec![x], writes: vec![(None, y)], tolerance: 1e-5 });
+        reference::reduce::channel_sum(shape, &x.values, product.then_some(&other.values[..]), &mut y.values);
+        let desc = ChannelSumDesc { shape, product };
+        let reads = if product { vec![x, other] } else { vec![x] };
+        check(&Case { desc: &desc, list: reduce::list(), reads, writes: vec![(None, y)], tolerance: 1e-5 });
+    }
+
+    #[test]
+    fn scales_agree(shape in shape(), bias in any::<bool>()) {
+        let (x, w) = (Operand::random(shape, 1), Operand::random([1, shape[1], 1, 1], 2));
+        let b = Operand::random([1, shape[1], 1, 1], 3);
+        let mut y = x.clone();
+        reference::scale::scale(shape, &x.values, &w.values, bias.then_some(&b.values[..]), &mut y.values);
+        let reads = [x, w].into_iter().chain(bias.then_some(b)).collect();
+        let desc = ScaleDesc { shape, bias };
+        let ran = check(&Case { desc: &desc, list: scale::list(), reads, writes: vec![(None, y)], tolerance: 1e-6 });
+        prop_assert!(ran.contains(&"scale_f32"));
+    }
+
+    #[test]
+    fn local_response_normalisations_agree(
+        shape in shape(),
+        channels in prop_oneof![1usize..40, 120usize..300],
+        half in 0usize..9,
+        alpha in 0.0f32..3.0,
+        beta in prop::sample::select(vec![0.25f32, 0.5, 0.75, 1.0, 0.6]),
+        k in 0.5f32..2.0,
+    ) {
+        let shape = [shape[0].min(3), channels, shape[2], shape[3] * 2];
+        let d = LrnDesc { shape, size: 2 * half + 1, alpha, beta, k };
+        let (x, dy) = (Operand::random(shape, 1), Operand::random(shape, 2));
+        let (mut y, mut dx) = (x.clone(), x.clone());
+        reference::lrn::forward(&d, &x.values, &mut y.values);
+        let writes = vec![(None, y)];
+        let case = Case { desc: &d, list: lrn::forward(), reads: vec![x.clone()], writes, tolerance: 2e-6 };
+        prop_assert_eq!(check(&case).contains(&"lrn_f32"), beta != 0.6);
+        reference::lrn::gradient(&d, &x.values, &dy.values, &mut dx.values);
+        let (reads, writes) = (vec![x, dy], vec![(None, dx)]);
+        check(&Case { desc: &d, list: lrn::gradient(), reads, writes, tolerance: 1e-5 });
+    }
+
+    #[test]
+    fn zero_channels_agree(shape in shape(), before in 0usize..20, after in 0usize..20) {
+        let padded = [shape[0], before + shape[1] + after, shape[2], shape[3]];
+        let (x, mut y) = (Operand::random(shape, 1), Operand::random(padded, 2));
+        let d = PadChannelsDesc { shape, channels: padded[1], before: before as isize };
+        reference::pad_channels::pad_channels(&d, &x.values, &mut y.values);
+        prop_assert_eq!(y.values.iter().sum::<f64>(), x.values.iter().sum::<f64>());
+        let (reads, writes) = (vec![x.clone()], vec![(None, y.clone())]);
+        check(&Case { desc: &d, list: pad_channels::list(), reads, writes, tolerance: 0.0 });
+        let d = PadChannelsDesc { shape: padded, channels: shape[1], before: -(before as isize) };
+        let (reads, writes) = (vec![y], vec![(None, x)]);
+        check(&Case { desc: &d, list: pad_channels::list(), reads, writes, tolerance: 0.0 });
     }
 
     #[test]

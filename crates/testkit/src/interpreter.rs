@@ -12,7 +12,9 @@ use striate_kernels::cross_entropy::CrossEntropyDesc;
 use striate_kernels::dropout::DropoutDesc;
 use striate_kernels::elementwise::Elementwise;
 use striate_kernels::linear::LinearDesc;
+use striate_kernels::lrn::LrnDesc;
 use striate_kernels::optimizer::{AdamDesc, SgdDesc};
+use striate_kernels::pad_channels::PadChannelsDesc;
 use striate_kernels::pooling::{PoolDesc, PoolKind};
 use striate_kernels::reference::{self, batch_norm::Statistics};
 
@@ -120,7 +122,20 @@ impl<'g> Interpreter<'g> {
                 let d = PoolDesc { activation: kernel(op.activation), ..pool };
                 reference::pooling::average_gradient(&d, r[0], r.get(1).copied(), &mut w[0]);
             }
-            Op::Relu(_) | Op::Relu6(_) | Op::Tanh(_) | Op::Sigmoid(_) => {
+            Op::Scale(op) => {
+                reference::scale::scale(input(0), r[0], r[1], op.bias.then(|| r[2]), &mut w[0]);
+            }
+            Op::Lrn(op) => reference::lrn::forward(&lrn(op, input(0)), r[0], &mut w[0]),
+            Op::LrnGradient(op) => reference::lrn::gradient(&lrn(&op.0, input(0)), r[0], r[1], &mut w[0]),
+            Op::PadChannels(op) => {
+                let d = moved(input(0), output(0), op.before as isize);
+                reference::pad_channels::pad_channels(&d, r[0], &mut w[0]);
+            }
+            Op::PadChannelsGradient(op) => {
+                let d = moved(input(0), output(0), -(op.0.before as isize));
+                reference::pad_channels::pad_channels(&d, r[0], &mut w[0]);
+            }
+            Op::Relu(_) | Op::Relu6(_) | Op::Tanh(_) | Op::Sigmoid(_) | Op::ScaledTanh(_) => {
                 let op = Elementwise::Apply(kernel(node.op.activation().expect("is an activation")));
                 reference::elementwise::elementwise(op, r[0], None, &mut w[0]);
             }
@@ -188,7 +203,10 @@ impl<'g> Interpreter<'g> {
                 let labels: Vec<i64> = r[1].iter().map(|label| *label as i64).collect();
                 reference::cross_entropy::gradient(&loss(&op.0, input(0)), r[0], &labels, &mut w[0]);
             }
-            Op::ChannelSum(_) => reference::reduce::channel_sum(input(0), r[0], &mut w[0]),
+            Op::ChannelSum(_) => reference::reduce::channel_sum(input(0), r[0], None, &mut w[0]),
+            Op::ChannelProductSum(_) => {
+                reference::reduce::channel_sum(input(0), r[0], Some(r[1]), &mut w[0]);
+            }
             Op::Dropout(op) if r.len() == 3 => {
                 let d = DropoutDesc { shape: input(0), probability: op.probability, salt: op.salt };
                 reference::dropout::dropout(&d, r[0], r[1][0] as i64, r[2][0] as i64, &mut w[0]);
@@ -286,6 +304,14 @@ fn norm(op: &ops::BatchNorm, shape: [usize; 4]) -> BatchNormDesc {
     BatchNormDesc { shape, epsilon: op.epsilon, momentum: op.momentum }
 }
 
+fn lrn(op: &ops::Lrn, shape: [usize; 4]) -> LrnDesc {
+    LrnDesc { shape, size: op.size, alpha: op.alpha, beta: op.beta, k: op.k }
+}
+
+fn moved(shape: [usize; 4], y: [usize; 4], before: isize) -> PadChannelsDesc {
+    PadChannelsDesc { shape, channels: y[1], before }
+}
+
 fn loss(op: &ops::CrossEntropy, shape: [usize; 4]) -> CrossEntropyDesc {
     CrossEntropyDesc { rows: shape[0], classes: shape[1], smoothing: op.smoothing, scale: op.scale }
 }
@@ -297,5 +323,6 @@ fn kernel(activation: Activation) -> activation::Activation {
         Activation::Relu6 => activation::Activation::Relu6,
         Activation::Tanh => activation::Activation::Tanh,
         Activation::Sigmoid => activation::Activation::Sigmoid,
+        Activation::ScaledTanh => activation::Activation::ScaledTanh,
     }
 }

@@ -46,6 +46,18 @@ pub fn all() -> Vec<Network> {
             let y = x.conv(3, 1);
             (x + y).tanh().flatten().linear(3).softmax()
         }),
+        build("lenet5-1998-like", [1, 12, 12], |x| {
+            let x = x.conv(3, 3).scaled_tanh().average_pool(2, 2).scale().scaled_tanh();
+            let x = x.conv(5, 3).average_pool(2, 1).scale().no_bias().scaled_tanh();
+            x.flatten().linear(6).scaled_tanh().scale().linear(4)
+        }),
+        build("alexnet-2012-like", [3, 11, 10], |x| {
+            let x = x.conv(20, 3).relu().lrn(5, 0.5, 0.75, 2.0).max_pool(3, 2);
+            let x = x.conv(36, 3).pad(1).relu().lrn(3, 1.5, 0.5, 1.0);
+            let short = x.max_pool(1, 2).pad_channels(3, 9);
+            let x = x.conv(48, 3).stride(2).pad(1).batch_norm() + short;
+            x.relu().lrn(7, 0.25, 0.6, 1.5).global_average_pool().flatten().pad_channels(1, 2).linear(5)
+        }),
         build("auxiliary-heads", [2, 7, 8], |x| {
             let x = x.conv(5, 3).no_bias().batch_norm().relu();
             x.average_pool(3, 2).conv(4, 1).relu().flatten().linear(3).softmax().auxiliary(0.3);

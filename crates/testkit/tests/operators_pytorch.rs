@@ -10,9 +10,12 @@ use striate_kernels::conv::ConvDesc;
 use striate_kernels::cross_entropy::CrossEntropyDesc;
 use striate_kernels::elementwise::Elementwise;
 use striate_kernels::linear::LinearDesc;
+use striate_kernels::lrn::LrnDesc;
+use striate_kernels::pad_channels::PadChannelsDesc;
 use striate_kernels::pooling::{PoolDesc, PoolKind};
 use striate_kernels::reference::{
-    batch_norm, concat, conv, cross_entropy, elementwise, linear, pooling, reduce, softmax,
+    batch_norm, concat, conv, cross_entropy, elementwise, linear, lrn, pad_channels, pooling, reduce, scale,
+    softmax,
 };
 use striate_testkit::formula;
 
@@ -129,7 +132,7 @@ fn conv2d(case: &mut Case) {
 fn bias_gradient(case: &mut Case, shape: [usize; 4], dy: &[f64]) {
     if case.has("b") {
         let mut db = vec![f64::NAN; shape[1]];
-        reduce::channel_sum(shape, dy, &mut db);
+        reduce::channel_sum(shape, dy, None, &mut db);
         case.gradient("b", &db);
     }
 }
@@ -181,6 +184,45 @@ fn activation(case: &mut Case, activation: Activation) {
     elementwise::elementwise(Elementwise::Apply(activation), &x, None, &mut y);
     case.output("y", &y);
     elementwise::elementwise(Elementwise::Gradient(activation), &y, Some(&dy), &mut dx);
+    case.gradient("x", &dx);
+}
+
+fn scale(case: &mut Case) {
+    let shape = case.shape("x");
+    let (x, w, dy) = (case.input("x"), case.input("w"), case.input("dy"));
+    let bias = case.has("b").then(|| case.input("b"));
+    let mut y = vec![f64::NAN; x.len()];
+    scale::scale(shape, &x, &w, bias.as_deref(), &mut y);
+    case.output("y", &y);
+    let (mut dx, mut dw) = (vec![f64::NAN; x.len()], vec![f64::NAN; w.len()]);
+    scale::scale(shape, &dy, &w, None, &mut dx);
+    case.gradient("x", &dx);
+    reduce::channel_sum(shape, &x, Some(&dy), &mut dw);
+    case.gradient("w", &dw);
+    bias_gradient(case, shape, &dy);
+}
+
+fn local_response_norm(case: &mut Case) {
+    let size = case.attribute("size").as_u64().unwrap() as usize;
+    let [alpha, beta, k] = ["alpha", "beta", "k"].map(|name| case.single(name));
+    let d = LrnDesc { shape: case.shape("x"), size, alpha, beta, k };
+    let (x, dy) = (case.input("x"), case.input("dy"));
+    let (mut y, mut dx) = (vec![f64::NAN; x.len()], vec![f64::NAN; x.len()]);
+    lrn::forward(&d, &x, &mut y);
+    case.output("y", &y);
+    lrn::gradient(&d, &x, &dy, &mut dx);
+    case.gradient("x", &dx);
+}
+
+fn zero_channels(case: &mut Case) {
+    let before = case.attribute("before").as_i64().unwrap() as isize;
+    let (shape, padded): ([usize; 4], [usize; 4]) = (case.shape("x"), case.output_shape());
+    let (x, dy) = (case.input("x"), case.input("dy"));
+    let (mut y, mut dx) = (vec![f64::NAN; dy.len()], vec![f64::NAN; x.len()]);
+    pad_channels::pad_channels(&PadChannelsDesc { shape, channels: padded[1], before }, &x, &mut y);
+    case.output("y", &y);
+    let d = PadChannelsDesc { shape: padded, channels: shape[1], before: -before };
+    pad_channels::pad_channels(&d, &dy, &mut dx);
     case.gradient("x", &dx);
 }
 
@@ -281,6 +323,10 @@ fn run(case: &mut Case) {
         "relu6" => activation(case, Activation::Relu6),
         "tanh" => activation(case, Activation::Tanh),
         "sigmoid" => activation(case, Activation::Sigmoid),
+        "scaled_tanh" => activation(case, Activation::ScaledTanh),
+        "scale" => scale(case),
+        "lrn" => local_response_norm(case),
+        "pad_channels" => zero_channels(case),
         "add" => add(case),
         "batch_norm" => normalise(case),
         "concat" => concatenate(case),
@@ -304,6 +350,6 @@ fn naive_kernels_are_pytorchs_operators() {
         assert_eq!(case.checked, stored, "{}", case.place());
         *cases.entry(json["op"].as_str().unwrap()).or_insert(0) += 1;
     }
-    assert_eq!(cases.len(), 13, "{cases:?}");
+    assert_eq!(cases.len(), 17, "{cases:?}");
     assert!(cases["conv2d"] >= 19 && cases["max_pool"] >= 10 && cases["avg_pool"] >= 20, "{cases:?}");
 }

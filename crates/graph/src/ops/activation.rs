@@ -1,6 +1,6 @@
 //! Activations: element by element, `[…]` to the same shape.
 //!
-//! tanh and sigmoid as in LeCun et al., 1998; ReLU after Nair and Hinton, ICML 2010; ReLU6 after
+//! tanh, scaled or not, and sigmoid as in LeCun et al., 1998; ReLU after Nair and Hinton, ICML 2010; ReLU6 after
 //! Krizhevsky, "Convolutional deep belief networks on CIFAR-10", 2010.
 
 use serde::{Deserialize, Serialize};
@@ -22,6 +22,8 @@ pub enum Activation {
     Tanh,
     /// 1 / (1 + e^-x)
     Sigmoid,
+    /// 1.7159·tanh(2x/3)
+    ScaledTanh,
 }
 
 /// Gradient of an activation. Operands: its output y, dy; output: dx.
@@ -51,5 +53,7 @@ activations! {
     /// Hyperbolic tangent.
     Tanh,
     /// 1 / (1 + e^-x)
-    Sigmoid
+    Sigmoid,
+    /// 1.7159·tanh(2x/3): LeCun et al., 1998, appendix A.
+    ScaledTanh
 }

@@ -16,19 +16,22 @@ mod dropout;
 mod flatten;
 mod global_average_pool;
 mod linear;
+mod lrn;
 mod max_pool;
+mod pad_channels;
 mod reorder;
+mod scale;
 mod softmax;
 mod update;
 
 use serde::{Deserialize, Serialize};
 use striate_tensor::{Error, Result, Shape};
 
-pub use activation::{Activation, ActivationGradient, Relu, Relu6, Sigmoid, Tanh};
+pub use activation::{Activation, ActivationGradient, Relu, Relu6, ScaledTanh, Sigmoid, Tanh};
 pub use add::Add;
 pub use average_pool::{AveragePool, AveragePoolGradient};
 pub use batch_norm::{BatchNorm, BatchNormGradient, BatchNormTraining, FoldBatchNorm};
-pub use channel_sum::ChannelSum;
+pub use channel_sum::{ChannelProductSum, ChannelSum};
 pub use concat::{Concat, ConcatGradient};
 pub use conv::{Conv, ConvDataGradient, ConvWeightGradient};
 pub use cross_entropy::{CrossEntropy, CrossEntropyGradient};
@@ -36,8 +39,11 @@ pub use dropout::Dropout;
 pub use flatten::{Flatten, Reshape};
 pub use global_average_pool::GlobalAveragePool;
 pub use linear::{Linear, LinearDataGradient, LinearWeightGradient};
+pub use lrn::{Lrn, LrnGradient};
 pub use max_pool::{MaxPool, MaxPoolGradient};
+pub use pad_channels::{PadChannels, PadChannelsGradient};
 pub use reorder::Reorder;
+pub use scale::Scale;
 pub use softmax::{Softmax, SoftmaxGradient};
 pub use update::{Accumulate, Adam, ClipNorm, Sgd};
 
@@ -184,6 +190,14 @@ operations! {
         Tanh = "tanh",
         /// 1 / (1 + e^-x).
         Sigmoid = "sigmoid",
+        /// 1.7159·tanh(2x/3).
+        ScaledTanh = "scaled_tanh",
+        /// A coefficient for each channel.
+        Scale = "scale",
+        /// Normalisation by the channels around.
+        Lrn = "lrn",
+        /// Zero channels around those of a value.
+        PadChannels = "pad_channels",
         /// Normalisation over the batch.
         BatchNorm = "batch_norm",
         /// Sum of two values.
@@ -212,6 +226,12 @@ operations! {
         LinearWeightGradient = "linear_weight_gradient",
         /// Sum over all but the channels: the gradient of a bias.
         ChannelSum = "channel_sum",
+        /// Sum of a product over all but the channels: the gradient of a coefficient.
+        ChannelProductSum = "channel_product_sum",
+        /// Gradient of local response normalisation.
+        LrnGradient = "lrn_gradient",
+        /// Gradient of zero channels.
+        PadChannelsGradient = "pad_channels_gradient",
         /// Gradient of max pooling.
         MaxPoolGradient = "max_pool_gradient",
         /// Gradient of average pooling.
@@ -251,6 +271,7 @@ impl Op {
             Op::Relu6(_) => Some(Activation::Relu6),
             Op::Tanh(_) => Some(Activation::Tanh),
             Op::Sigmoid(_) => Some(Activation::Sigmoid),
+            Op::ScaledTanh(_) => Some(Activation::ScaledTanh),
             _ => None,
         }
     }

@@ -474,28 +474,15 @@ impl<'a> Item<'a> {
     fn clear_borders(&self) {
         let (c, rows) = (self.conv, &self.part.rows);
         let maps = &c.y;
-        let (halo, row_len) = (maps.halo, maps.row_len());
-        if halo == Halo::NONE {
+        if maps.halo == Halo::NONE {
             return;
         }
         for line in self.lines.clone() {
             let (image, row) = (line / rows.count, rows.first + line % rows.count * rows.step);
             for block in self.blocks.clone() {
                 let map = image * maps.blocks + self.group * c.group_blocks + block;
-                // SAFETY: the ranges are those of the halo within the map, and only the item of this
-                // row writes them.
-                unsafe {
-                    let map = self.y.get().add(map * maps.map_len());
-                    let start = map.add((halo.top + row) * row_len);
-                    start.write_bytes(0, halo.left * maps.block);
-                    start.add(row_len - halo.right * maps.block).write_bytes(0, halo.right * maps.block);
-                    if row == 0 {
-                        map.write_bytes(0, halo.top * row_len);
-                    }
-                    if row + 1 == maps.size[0] {
-                        start.add(row_len).write_bytes(0, halo.bottom * row_len);
-                    }
-                }
+                // SAFETY: the map is one of y's, and only the item of this row writes its halo.
+                unsafe { maps.clear_halo_of_row(self.y.get().add(map * maps.map_len()), row) }
             }
         }
     }

@@ -180,7 +180,8 @@ impl<const P: usize, const O: usize, const STEP: usize> Body for Tile<'_, P, O, 
                     s.store(y[p].add(o * y_block), sums[p][o]);
                 }
             }
-            if job.end && matches!(job.activation, Activation::Tanh | Activation::Sigmoid) {
+            let cuts = matches!(job.activation, Activation::None | Activation::Relu | Activation::Relu6);
+            if job.end && !cuts {
                 s.outline(Smooth(job, place, steps, P));
             }
         }
@@ -227,7 +228,7 @@ impl Job<'_> {
     }
 }
 
-/// Applies tanh or the sigmoid to the pixels of a tile that were just stored.
+/// Applies a smooth activation to the pixels of a tile that were just stored.
 struct Smooth<'a>(&'a Job<'a>, Place, &'a Steps, usize);
 
 impl Body for Smooth<'_> {

@@ -10,10 +10,13 @@ pub mod cross_entropy;
 pub mod dropout;
 pub mod elementwise;
 pub mod linear;
+pub mod lrn;
 pub mod optimizer;
+pub mod pad_channels;
 pub mod pooling;
 mod real;
 pub mod reduce;
+pub mod scale;
 pub mod softmax;
 
 pub use real::Real;

@@ -27,6 +27,8 @@ pub trait Real:
     fn sqrt(self) -> Self;
     /// Hyperbolic tangent.
     fn tanh(self) -> Self;
+    /// This to the power of `exponent`.
+    fn powf(self, exponent: Self) -> Self;
     /// The larger; NaN if either is.
     fn maximum(self, other: Self) -> Self {
         if self > other || self.to_f64().is_nan() { self } else { other }
@@ -57,6 +59,9 @@ macro_rules! real {
             }
             fn tanh(self) -> Self {
                 <$type>::tanh(self)
+            }
+            fn powf(self, exponent: Self) -> Self {
+                <$type>::powf(self, exponent)
             }
         }
     )*};

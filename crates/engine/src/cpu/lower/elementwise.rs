@@ -1,9 +1,10 @@
-//! Operations on each element by itself.
+//! Operations on each element by itself, or with a coefficient of its channel.
 
-use striate_graph::ops::{Activation, Dropout};
+use striate_graph::ops::{Activation, Dropout, Scale};
 use striate_graph::{Graph, Node};
 use striate_kernels::dropout::{self, DropoutDesc};
 use striate_kernels::elementwise::{self, Elementwise, ElementwiseDesc};
+use striate_kernels::scale::{self, ScaleDesc};
 
 use super::{Lowering, input_shape, kernel_activation, kernels};
 
@@ -28,6 +29,11 @@ pub(super) fn dropout(graph: &Graph, node: &Node, op: &Dropout) -> Lowering {
     }
     let desc = DropoutDesc { shape: input_shape(graph, node), probability: op.probability, salt: op.salt };
     kernels(desc, dropout::list())
+}
+
+/// Operands: x, weight, and a bias if there is one.
+pub(super) fn scale(graph: &Graph, node: &Node, op: &Scale) -> Lowering {
+    kernels(ScaleDesc { shape: input_shape(graph, node), bias: op.bias }, scale::list())
 }
 
 fn listed(graph: &Graph, node: &Node, op: Elementwise) -> Lowering {

@@ -1,7 +1,9 @@
-//! Joining channels, taking them apart, summing over them.
+//! Joining channels, taking them apart, summing over them, zero channels.
 
+use striate_graph::ops::PadChannels;
 use striate_graph::{Graph, Node, ValueId};
 use striate_kernels::concat::{self, ConcatDesc};
+use striate_kernels::pad_channels::{self, PadChannelsDesc};
 use striate_kernels::reduce::{self, ChannelSumDesc};
 
 use super::{Lowering, input_shape, kernels, output_shape};
@@ -16,7 +18,23 @@ pub(super) fn gradient(graph: &Graph, node: &Node) -> Lowering {
 }
 
 pub(super) fn channel_sum(graph: &Graph, node: &Node) -> Lowering {
-    kernels(ChannelSumDesc { shape: input_shape(graph, node) }, reduce::list())
+    let product = node.inputs.len() == 2;
+    kernels(ChannelSumDesc { shape: input_shape(graph, node), product }, reduce::list())
+}
+
+pub(super) fn pad_channels(graph: &Graph, node: &Node, op: &PadChannels) -> Lowering {
+    moved(graph, node, op.before as isize)
+}
+
+/// Operand: dy; output: dx.
+pub(super) fn pad_channels_gradient(graph: &Graph, node: &Node, op: &PadChannels) -> Lowering {
+    moved(graph, node, -(op.before as isize))
+}
+
+fn moved(graph: &Graph, node: &Node, before: isize) -> Lowering {
+    let channels = output_shape(graph, node)[1];
+    let desc = PadChannelsDesc { shape: input_shape(graph, node), channels, before };
+    kernels(desc, pad_channels::list())
 }
 
 fn descriptor(graph: &Graph, shape: [usize; 4], parts: &[ValueId]) -> ConcatDesc {

@@ -78,7 +78,14 @@ pub(super) fn lower(graph: &Graph, node: &Node) -> Lowering {
         Op::GlobalAveragePool(_) => pooling::global_average_pool(graph, node),
         Op::MaxPoolGradient(pool) => pooling::max_pool_gradient(graph, node, &pool.0),
         Op::AveragePoolGradient(pool) => pooling::average_pool_gradient(graph, node, pool),
-        Op::Relu(_) | Op::Relu6(_) | Op::Tanh(_) | Op::Sigmoid(_) => elementwise::activation(graph, node),
+        Op::Relu(_) | Op::Relu6(_) | Op::Tanh(_) | Op::Sigmoid(_) | Op::ScaledTanh(_) => {
+            elementwise::activation(graph, node)
+        }
+        Op::Scale(scale) => elementwise::scale(graph, node, scale),
+        Op::Lrn(lrn) => normalization::lrn(graph, node, lrn),
+        Op::LrnGradient(lrn) => normalization::lrn_gradient(graph, node, &lrn.0),
+        Op::PadChannels(pad) => join::pad_channels(graph, node, pad),
+        Op::PadChannelsGradient(pad) => join::pad_channels_gradient(graph, node, &pad.0),
         Op::ActivationGradient(gradient) => elementwise::activation_gradient(graph, node, gradient.0),
         Op::Add(_) => elementwise::add(graph, node),
         Op::Dropout(dropout) => elementwise::dropout(graph, node, dropout),
@@ -92,7 +99,7 @@ pub(super) fn lower(graph: &Graph, node: &Node) -> Lowering {
         Op::SoftmaxGradient(_) => loss::softmax_gradient(graph, node),
         Op::CrossEntropy(loss) => loss::cross_entropy(graph, node, loss),
         Op::CrossEntropyGradient(loss) => loss::cross_entropy_gradient(graph, node, &loss.0),
-        Op::ChannelSum(_) => join::channel_sum(graph, node),
+        Op::ChannelSum(_) | Op::ChannelProductSum(_) => join::channel_sum(graph, node),
         Op::Sgd(sgd) => update::sgd(graph, node, sgd),
         Op::Adam(adam) => update::adam(graph, node, adam),
         Op::Accumulate(_) => update::accumulate(graph, node),
@@ -119,5 +126,6 @@ fn kernel_activation(activation: Activation) -> activation::Activation {
         Activation::Relu6 => activation::Activation::Relu6,
         Activation::Tanh => activation::Activation::Tanh,
         Activation::Sigmoid => activation::Activation::Sigmoid,
+        Activation::ScaledTanh => activation::Activation::ScaledTanh,
     }
 }

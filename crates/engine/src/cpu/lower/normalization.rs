@@ -1,9 +1,10 @@
-//! Batch normalisation: inference, training, gradient, folding.
+//! Batch normalisation (inference, training, gradient, folding) and that by the channels around.
 
-use striate_graph::ops::{BatchNorm, FoldBatchNorm};
+use striate_graph::ops::{BatchNorm, FoldBatchNorm, Lrn};
 use striate_graph::{Graph, Node};
 use striate_kernels::batch_norm::{self, BatchNormDesc};
 use striate_kernels::fold::{self, FoldDesc};
+use striate_kernels::lrn::{self, LrnDesc};
 
 use super::{Lowering, input_shape, kernels};
 
@@ -29,6 +30,20 @@ pub(super) fn fold(graph: &Graph, node: &Node, op: &FoldBatchNorm) -> Lowering {
         bias: node.inputs.len() == 6,
     };
     kernels(desc, fold::list())
+}
+
+pub(super) fn lrn(graph: &Graph, node: &Node, op: &Lrn) -> Lowering {
+    kernels(lrn_descriptor(graph, node, op), lrn::forward())
+}
+
+/// Operands: x, dy; output: dx.
+pub(super) fn lrn_gradient(graph: &Graph, node: &Node, op: &Lrn) -> Lowering {
+    kernels(lrn_descriptor(graph, node, op), lrn::gradient())
+}
+
+fn lrn_descriptor(graph: &Graph, node: &Node, op: &Lrn) -> LrnDesc {
+    let Lrn { size, alpha, beta, k } = *op;
+    LrnDesc { shape: input_shape(graph, node), size, alpha, beta, k }
 }
 
 fn descriptor(graph: &Graph, node: &Node, op: &BatchNorm) -> BatchNormDesc {

@@ -1,0 +1,42 @@
+//! Local response normalisation: y\[c\] = x\[c\] / (k + α/size · Σ x\[c'\]²)^β over the `size` channels
+//! c' around c. Krizhevsky et al., NIPS 2012, section 3.3.
+//!
+//! α is divided by the size, as Caffe, PyTorch and ONNX do and the paper does not: its k = 2, n = 5,
+//! α = 1e-4, β = 0.75 are `size = 5, alpha = 5e-4, beta = 0.75, k = 2` here.
+
+use serde::{Deserialize, Serialize};
+use striate_tensor::{Error, Result, Shape};
+
+use super::{LayerOp, maps};
+
+/// Normalisation by the channels around: `[N, C, H, W]` to the same shape.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lrn {
+    /// Channels of a sum; odd, since libraries disagree on which neighbour an even one leaves out.
+    pub size: usize,
+    /// Factor on the mean of the squares.
+    pub alpha: f32,
+    /// The power.
+    pub beta: f32,
+    /// What is added to the mean.
+    pub k: f32,
+}
+
+/// Gradient. Operands: x, dy; output: dx.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LrnGradient(pub Lrn);
+
+impl LayerOp for Lrn {
+    fn output(&self, inputs: &[&Shape]) -> Result<Shape> {
+        maps(inputs[0])?;
+        if self.size.is_multiple_of(2) {
+            return Err(Error::input(format!("size {} is not odd", self.size)));
+        }
+        let finite = [self.alpha, self.beta, self.k].iter().all(|number| number.is_finite());
+        if !(finite && self.alpha >= 0.0 && self.beta > 0.0 && self.k > 0.0) {
+            return Err(Error::input("beta and k are above 0 and alpha is not negative"));
+        }
+        Ok(inputs[0].clone())
+    }
+}

@@ -1,0 +1,122 @@
+//! A coefficient, and a bias if there is one, for each channel.
+
+use striate_tensor::{Layout, Views};
+
+use crate::isa::Isa;
+use crate::maps::{Maps, is_lanes};
+use crate::reference::{self, Reference};
+use crate::simd::{Body, Simd, dispatch};
+use crate::{Context, Implementation, Kernel};
+
+/// Reads x `[N, C, H, W]`, coefficients `[C]`, and biases `[C]` if there are; writes y.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ScaleDesc {
+    /// `[N, C, H, W]`.
+    pub shape: [usize; 4],
+    /// Whether there are biases.
+    pub bias: bool,
+}
+
+/// The implementations, best first.
+pub fn list() -> &'static [&'static dyn Implementation<ScaleDesc>] {
+    &[
+        &Lanes,
+        &Reference::<ScaleDesc> {
+            name: "scale_reference",
+            operands: |desc| 3 + usize::from(desc.bias),
+            run: |desc, views| {
+                let (x, w) = (views.read::<f32>(0), views.read(1));
+                let bias = desc.bias.then(|| views.read(2));
+                reference::scale::scale(desc.shape, x, w, bias, views.write(0));
+            },
+        },
+    ]
+}
+
+struct Lanes;
+
+impl Implementation<ScaleDesc> for Lanes {
+    fn name(&self) -> &'static str {
+        "scale_f32"
+    }
+
+    fn accepts(&self, desc: &ScaleDesc, isa: Isa, first: Layout) -> Option<Vec<Layout>> {
+        is_lanes(first, isa.block()).then(|| {
+            let mut layouts = vec![Layout::Plain; 3 + usize::from(desc.bias)];
+            layouts[0] = first;
+            *layouts.last_mut().expect("there are operands") = first;
+            layouts
+        })
+    }
+
+    fn prepare(&self, desc: &ScaleDesc, isa: Isa, layouts: &[Layout]) -> Box<dyn Kernel> {
+        let maps = |layout: Layout| Maps::new(desc.shape, layout);
+        let images = layouts[0].is_images();
+        let (x, y) = (maps(layouts[0]), maps(layouts[layouts.len() - 1]));
+        Box::new(Bound { isa, images, channels: desc.shape[1], bias: desc.bias, x, y })
+    }
+}
+
+struct Bound {
+    isa: Isa,
+    /// Whether lanes are images, so that a map is one channel.
+    images: bool,
+    channels: usize,
+    bias: bool,
+    x: Maps,
+    y: Maps,
+}
+
+impl Bound {
+    /// The numbers of `all` for the lanes of map number `map`; zero beyond the channels.
+    fn lanes(&self, all: &[f32], map: usize) -> [f32; 16] {
+        if self.images {
+            return [all[map % self.channels]; 16];
+        }
+        let mut lanes = [0.0; 16];
+        let count = self.y.channels(map);
+        lanes[..count].copy_from_slice(&all[map % self.y.blocks * self.y.block..][..count]);
+        lanes
+    }
+}
+
+impl Kernel for Bound {
+    fn run(&self, context: &Context, views: &mut Views) {
+        let (x, weights, y) = (views.read::<f32>(0), views.read::<f32>(1), views.write::<f32>(0));
+        let biases = self.bias.then(|| views.read::<f32>(2));
+        context.pool.pieces(y, self.y.map_len(), |map, y| {
+            self.y.clear_halo(y);
+            let x = &x[map * self.x.map_len()..][..self.x.map_len()];
+            let weights = self.lanes(weights, map);
+            let biases = biases.map_or([0.0; 16], |biases| self.lanes(biases, map));
+            dispatch(self.isa, Map { bound: self, x, y, weights, biases });
+        });
+    }
+}
+
+struct Map<'a> {
+    bound: &'a Bound,
+    x: &'a [f32],
+    y: &'a mut [f32],
+    weights: [f32; 16],
+    biases: [f32; 16],
+}
+
+impl Body for Map<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let (from, to) = (&self.bound.x, &self.bound.y);
+        let [rows, columns] = to.size;
+        // SAFETY: no vector has more than 16 lanes; rows have `columns` vectors.
+        unsafe {
+            let (weights, biases) = (s.load(self.weights.as_ptr()), s.load(self.biases.as_ptr()));
+            for row in 0..rows {
+                let x = self.x[from.row(row)..][..columns * S::LANES].as_ptr();
+                let y = self.y[to.row(row)..][..columns * S::LANES].as_mut_ptr();
+                for i in (0..columns * S::LANES).step_by(S::LANES) {
+                    s.store(y.add(i), s.fma(weights, s.load(x.add(i)), biases));
+                }
+            }
+        }
+    }
+}
