@@ -61,10 +61,10 @@ impl Inference {
         let stored = graph.variables(Role::Parameter).chain(graph.variables(Role::Buffer));
         Ok(stored
             .map(|(_, value)| {
-                let striate_graph::Kind::Variable { init, fan, .. } = value.kind else {
+                let striate_graph::Kind::Variable { init, fan, .. } = &value.kind else {
                     unreachable!("a variable is of the variable kind")
                 };
-                let values = initial_values(init, &value.name, &value.shape, fan, seed);
+                let values = initial_values(*init, &value.name, &value.shape, fan, seed);
                 (value.name.clone(), (value.shape.clone(), values))
             })
             .collect())

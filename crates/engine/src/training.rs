@@ -73,7 +73,7 @@ impl Training {
             let Kind::Variable { role: Role::Parameter | Role::Buffer, init, fan } = value.kind else {
                 continue;
             };
-            let first = initial_values(init, &value.name, &value.shape, fan, seed);
+            let first = initial_values(init, &value.name, &value.shape, &fan, seed);
             training.store(&value.name, &value.shape, &first);
         }
         training.set_scalar("seed", seed as i64);

@@ -180,6 +180,11 @@ impl<'b> Tensor<'b> {
         self.then(ops::Flatten {})
     }
 
+    /// Scores by the distance to fixed codes.
+    pub fn rbf(self, out_features: usize) -> Tensor<'b> {
+        self.then(ops::Rbf { out_features })
+    }
+
     /// Probabilities from scores.
     pub fn softmax(self) -> Tensor<'b> {
         self.then(ops::Softmax {})
@@ -233,6 +238,15 @@ impl<'b> Tensor<'b> {
     pub fn groups(self, groups: usize) -> Tensor<'b> {
         self.set("groups", groups, |op| match op {
             Op::Conv(conv) => Some(&mut conv.groups),
+            _ => None,
+        })
+    }
+
+    /// Connects each output channel of a convolution with the listed input channels alone.
+    pub fn connections(self, table: &[&[usize]]) -> Tensor<'b> {
+        let table = table.iter().map(|inputs| inputs.to_vec()).collect();
+        self.set("connections", table, |op| match op {
+            Op::Conv(conv) => Some(&mut conv.connections),
             _ => None,
         })
     }

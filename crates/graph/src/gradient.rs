@@ -57,6 +57,10 @@ impl Backward<'_> {
                 let operands = vec![x, dy, scale, mean, inverse_deviation];
                 self.add(node, BatchNormGradient(norm.0.clone()), operands, &[x, scale, shift]);
             }
+            Op::SpreadKernels(spread) => {
+                self.add(node, SpreadKernelsGradient(spread.clone()), vec![dy], &[x]);
+            }
+            Op::Rbf(_) => self.add(node, RbfGradient, vec![x, node.inputs[1], dy], &[x]),
             Op::Scale(scale) => {
                 let weight = node.inputs[1];
                 self.add(node, ChannelProductSum, vec![x, dy], &[weight]);
@@ -162,7 +166,7 @@ impl<'g> Backward<'g> {
         }
         let name = format!("gradient.{}", self.graph.value(target).name);
         let shape: Shape = self.graph.shape(target).clone();
-        let kind = Kind::Variable { role: Role::Gradient, init: Init::Constant(0.0), fan: (1, 1) };
+        let kind = Kind::Variable { role: Role::Gradient, init: Init::Constant(0.0), fan: (1, 1).into() };
         let gradient = self.graph.add_value(name, shape, DType::F32, kind);
         self.graph.gradients.push((target, gradient));
         gradient

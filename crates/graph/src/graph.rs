@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use striate_tensor::{DType, Layout, Shape};
 
-use crate::{Init, Op};
+use crate::{Fan, Init, Op};
 
 /// The index of a value in its graph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -41,7 +41,7 @@ pub enum Kind {
         /// Its first values.
         init: Init,
         /// Inputs and outputs of one unit, which some initialisations need.
-        fan: (usize, usize),
+        fan: Fan,
     },
     /// Made by a node, in every run.
     Computed,

@@ -4,6 +4,23 @@ use serde::{Deserialize, Serialize};
 use striate_tensor::Shape;
 use striate_tensor::random::{Random, Stream, philox};
 
+use crate::ops::codes;
+
+/// Inputs and outputs of the units that a variable's numbers belong to.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Fan {
+    /// Inputs and outputs of a unit.
+    pub unit: (usize, usize),
+    /// Those of each row of the variable, where they differ.
+    pub rows: Vec<(usize, usize)>,
+}
+
+impl From<(usize, usize)> for Fan {
+    fn from(unit: (usize, usize)) -> Fan {
+        Fan { unit, rows: Vec::new() }
+    }
+}
+
 /// How a variable's first values are drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
@@ -26,22 +43,37 @@ pub enum Init {
     /// The same value everywhere.
     #[serde(skip)]
     Constant(f32),
+    /// The codes of an RBF layer's units: see [`crate::ops::Rbf`].
+    #[serde(skip)]
+    Codes,
 }
 
-/// The first values of the variable `name` of `shape`; `fan` is (inputs, outputs) of a unit.
-pub fn initial_values(init: Init, name: &str, shape: &Shape, fan: (usize, usize), seed: u64) -> Vec<f32> {
-    let count = shape.numel();
+/// The first values of the variable `name` of `shape`.
+pub fn initial_values(init: Init, name: &str, shape: &Shape, fan: &Fan, seed: u64) -> Vec<f32> {
     let mut random = Random::new(seed, Stream::Weights, name_key(name));
+    let count = shape.numel();
+    if init == Init::Codes {
+        return codes(shape, || random.between(-1.0, 1.0));
+    }
     let is_bias = shape.len() < 2;
+    let rows = if fan.rows.is_empty() { std::slice::from_ref(&fan.unit) } else { &fan.rows };
+    let length = count / rows.len();
+    let row = |unit: &(usize, usize)| draw(init, is_bias, *unit, length, &mut random);
+    rows.iter().flat_map(row).collect()
+}
+
+/// `count` numbers for units with `fan` inputs and outputs.
+fn draw(init: Init, is_bias: bool, fan: (usize, usize), count: usize, random: &mut Random) -> Vec<f32> {
     let (fan_in, fan_out) = (fan.0.max(1) as f32, fan.1.max(1) as f32);
     let mut uniform = |bound: f32| (0..count).map(|_| random.between(-bound, bound)).collect::<Vec<_>>();
     match init {
         Init::Constant(value) => vec![value; count],
         Init::Uniform => uniform(1.0 / fan_in.sqrt()),
+        Init::Codes => unreachable!("codes are drawn whole"),
         _ if is_bias => vec![0.0; count],
         Init::Xavier { gain } => uniform(gain * (6.0 / (fan_in + fan_out)).sqrt()),
-        Init::Kaiming => normal(&mut random, count, (2.0 / fan_out).sqrt()),
-        Init::Normal { deviation } => normal(&mut random, count, deviation),
+        Init::Kaiming => normal(random, count, (2.0 / fan_out).sqrt()),
+        Init::Normal { deviation } => normal(random, count, deviation),
     }
 }
 

@@ -25,7 +25,7 @@ mod training;
 pub use builder::{Builder, Tensor, concat};
 pub use geometry::{Padding, Pair};
 pub use graph::{Graph, Kind, Node, NodeId, Role, Segment, Value, ValueId};
-pub use init::{Init, initial_values};
+pub use init::{Fan, Init, initial_values};
 pub use network::{AuxiliaryHead, INPUT, Layer, Network};
 pub use ops::Op;
 pub use statistics::{LayerStatistics, Statistics, statistics};

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use striate_tensor::{DType, Error, Result, Shape, nearest};
 
 use crate::graph::{Graph, Kind, Role, Segment, ValueId};
-use crate::ops::Operands;
+use crate::ops::{Conv, Operands, SpreadKernels};
 use crate::{Init, Op};
 
 /// The name by which layers refer to the network's input.
@@ -160,7 +160,13 @@ impl Network {
             let init = variable.init.unwrap_or(self.init);
             let kind = Kind::Variable { role: variable.role, init, fan: variable.fan };
             let name = format!("{}.{}", layer.name, variable.name);
-            inputs.push(graph.add_value(name, variable.shape, DType::F32, kind));
+            let value = graph.add_value(name, variable.shape, DType::F32, kind);
+            inputs.push(match &layer.op {
+                Op::Conv(conv) if variable.name == "weight" && !conv.connections.is_empty() => {
+                    spread(graph, conv, value, shapes[0][1])
+                }
+                _ => value,
+            });
         }
         let output = graph.add_computed(&layer.name, output);
         graph.add_node(&layer.name, layer.op.clone(), inputs, vec![output], Segment::Accumulate);
@@ -205,7 +211,7 @@ impl Network {
         Ok(graph.shape(graph.outputs[0]).get(1).copied().unwrap_or(1))
     }
 
-    /// Gives the last linear or convolutional layer before the output, and before each auxiliary head,
+    /// Gives the last linear, RBF or convolutional layer before the output, and before each auxiliary head,
     /// `classes` outputs.
     ///
     /// # Errors
@@ -230,7 +236,8 @@ impl Network {
             }
             match &mut layer.op {
                 Op::Linear(linear) => linear.out_features = classes,
-                Op::Conv(conv) => conv.out_channels = classes,
+                Op::Conv(conv) if conv.connections.is_empty() => conv.out_channels = classes,
+                Op::Rbf(rbf) => rbf.out_features = classes,
                 _ => {
                     wanted = layer.inputs.first().cloned().unwrap_or_default();
                     continue;
@@ -269,6 +276,16 @@ impl Network {
             .find(|name| !taken.contains(name.as_str()))
             .expect("some are free")
     }
+}
+
+/// The whole weight of a convolution over `channels` channels with a table of connections.
+fn spread(graph: &mut Graph, conv: &Conv, kernels: ValueId, channels: usize) -> ValueId {
+    let name = format!("{}.spread", graph.value(kernels).name);
+    let shape = Shape::from([conv.out_channels, channels, conv.kernel_size.h, conv.kernel_size.w]);
+    let weight = graph.add_computed(&name, shape);
+    let op = SpreadKernels { connections: conv.connections.clone() };
+    graph.add_node(&name, op, vec![kernels], vec![weight], Segment::Accumulate);
+    weight
 }
 
 /// The variables of `graph` that files keep.

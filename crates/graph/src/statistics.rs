@@ -44,12 +44,18 @@ pub fn statistics(graph: &Graph) -> Statistics {
     let start = Field { extent: [1, 1], step: [1, 1] };
     let mut fields = vec![start; graph.values.len()];
     let mut total = Statistics { layers: Vec::new(), params: 0, cost: Cost::default() };
+    // Parameters behind weights that are computed from them.
+    let mut behind = vec![0u64; graph.values.len()];
     for node in &graph.nodes {
-        let Some(op) = node.op.layer() else { continue };
+        let parameter = |id: &&ValueId| graph.value(**id).role() == Some(Role::Parameter);
+        let own: u64 = node.inputs.iter().filter(parameter).map(|id| graph.shape(*id).numel() as u64).sum();
+        let params = own + node.inputs.iter().map(|id| behind[id.0]).sum::<u64>();
+        let Some(op) = node.op.layer() else {
+            node.outputs.iter().for_each(|output| behind[output.0] = params);
+            continue;
+        };
         let data: Vec<ValueId> =
             node.inputs.iter().copied().filter(|id| graph.value(*id).role().is_none()).collect();
-        let parameter = |id: &&ValueId| graph.value(**id).role() == Some(Role::Parameter);
-        let params = node.inputs.iter().filter(parameter).map(|id| graph.shape(*id).numel() as u64).sum();
         let shapes: Vec<&Shape> = data.iter().map(|id| graph.shape(*id)).collect();
         let output = graph.shape(node.outputs[0]);
         let mut field = data.iter().map(|id| fields[id.0]).fold(start, widest);
@@ -83,5 +89,61 @@ fn widest(a: Field, b: Field) -> Field {
     Field {
         extent: [a.extent[0].max(b.extent[0]), a.extent[1].max(b.extent[1])],
         step: [a.step[0].max(b.step[0]), a.step[1].max(b.step[1])],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Builder, Init, Kind, initial_values};
+
+    /// Table I of LeCun et al., 1998.
+    const C3: [&[usize]; 16] = [
+        &[0, 1, 2],
+        &[1, 2, 3],
+        &[2, 3, 4],
+        &[3, 4, 5],
+        &[0, 4, 5],
+        &[0, 1, 5],
+        &[0, 1, 2, 3],
+        &[1, 2, 3, 4],
+        &[2, 3, 4, 5],
+        &[0, 3, 4, 5],
+        &[0, 1, 4, 5],
+        &[0, 1, 2, 5],
+        &[0, 1, 3, 4],
+        &[1, 2, 4, 5],
+        &[0, 2, 3, 5],
+        &[0, 1, 2, 3, 4, 5],
+    ];
+
+    /// The figures that section II.B of the paper gives for each layer.
+    #[test]
+    fn a_table_of_connections_counts_what_it_connects() {
+        let net = Builder::new("lenet5", [1, 32, 32]);
+        let x = net.input();
+        let x = x.conv(6, 5).named("c1").average_pool(2, 2).scale().named("s2").scaled_tanh();
+        let x = x.conv(16, 5).connections(&C3).named("c3").average_pool(2, 2).scale().named("s4");
+        let x = x.scaled_tanh().conv(120, 5).named("c5").scaled_tanh().flatten();
+        let network = x.linear(84).named("f6").scaled_tanh().rbf(10).finish().unwrap();
+        assert_eq!(crate::Network::from_text(&network.to_text()).unwrap(), network);
+        let graph = network.graph(1).unwrap();
+        let figures = statistics(&graph);
+        let params = |name: &str| figures.layers.iter().find(|layer| layer.name == name).unwrap().params;
+        assert_eq!(["c1", "s2", "c3", "s4", "c5", "f6"].map(params), [156, 12, 1_516, 32, 48_120, 10_164]);
+        assert_eq!((figures.params, figures.cost.connections), (60_000, 340_908));
+
+        // Each kernel is drawn for the inputs of its own unit.
+        let weight = graph.value(graph.find("c3.weight").unwrap());
+        assert_eq!(weight.shape, Shape::from([60, 1, 5, 5]));
+        let Kind::Variable { fan, .. } = &weight.kind else { panic!("a weight is a variable") };
+        let values = initial_values(Init::Uniform, "c3.weight", &weight.shape, fan, 0);
+        let largest = |kernels: std::ops::Range<usize>| {
+            values[kernels.start * 25..kernels.end * 25].iter().fold(0.0f32, |most, x| most.max(x.abs()))
+        };
+        for (kernels, inputs) in [(0..18, 75.0f32), (18..54, 100.0), (54..60, 150.0)] {
+            let bound = 1.0 / inputs.sqrt();
+            assert!((0.95 * bound..=bound).contains(&largest(kernels)));
+        }
     }
 }

@@ -180,7 +180,12 @@ fn scalar(graph: &mut Graph, name: &str, dtype: DType) -> ValueId {
 }
 
 fn variable(graph: &mut Graph, name: String, shape: Shape, dtype: DType, role: Role) -> ValueId {
-    graph.add_value(name, shape, dtype, Kind::Variable { role, init: Init::Constant(0.0), fan: (1, 1) })
+    graph.add_value(
+        name,
+        shape,
+        dtype,
+        Kind::Variable { role, init: Init::Constant(0.0), fan: (1, 1).into() },
+    )
 }
 
 fn clip(graph: &mut Graph, max_norm: f32) {

@@ -31,11 +31,13 @@ pub mod pad_channels;
 pub mod peak;
 pub mod pool;
 pub mod pooling;
+pub mod rbf;
 pub mod reduce;
 pub mod reference;
 pub mod reorder;
 pub mod scale;
 pub mod simd;
 pub mod softmax;
+pub mod spread;
 
 pub use implementation::{Context, Implementation, Kernel, choose};

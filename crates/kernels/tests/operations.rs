@@ -16,6 +16,7 @@ use striate_kernels::optimizer::{self, AdamDesc, SgdDesc};
 use striate_kernels::pad_channels::{self, PadChannelsDesc};
 use striate_kernels::pool::Pool;
 use striate_kernels::pooling::{self, PoolDesc, PoolKind};
+use striate_kernels::rbf::{self, RbfDesc};
 use striate_kernels::reduce::{self, ChannelSumDesc};
 use striate_kernels::reference::{self, batch_norm::Statistics};
 use striate_kernels::scale::{self, ScaleDesc};
@@ -182,6 +183,20 @@ proptest! {
         let desc = ScaleDesc { shape, bias };
         let ran = check(&Case { desc: &desc, list: scale::list(), reads, writes: vec![(None, y)], tolerance: 1e-6 });
         prop_assert!(ran.contains(&"scale_f32"));
+    }
+
+    #[test]
+    fn distances_agree(rows in 1usize..6, features in 1usize..90, units in 1usize..12) {
+        let matrix = |rows: usize, columns: usize, seed| Operand::random([rows, columns, 1, 1], seed);
+        let (x, codes, dy) = (matrix(rows, features, 1), matrix(units, features, 2), matrix(rows, units, 3));
+        let d = RbfDesc { rows, features, units };
+        let (mut y, mut dx) = (dy.clone(), x.clone());
+        reference::rbf::forward(&d, &x.values, &codes.values, &mut y.values);
+        let (reads, writes) = (vec![x.clone(), codes.clone()], vec![(None, y)]);
+        check(&Case { desc: &d, list: rbf::forward(), reads, writes, tolerance: 1e-6 });
+        reference::rbf::gradient(&d, &x.values, &codes.values, &dy.values, &mut dx.values);
+        let (reads, writes) = (vec![x, codes, dy], vec![(None, dx)]);
+        check(&Case { desc: &d, list: rbf::gradient(), reads, writes, tolerance: 1e-6 });
     }
 
     #[test]

@@ -16,7 +16,9 @@ use striate_kernels::lrn::LrnDesc;
 use striate_kernels::optimizer::{AdamDesc, SgdDesc};
 use striate_kernels::pad_channels::PadChannelsDesc;
 use striate_kernels::pooling::{PoolDesc, PoolKind};
+use striate_kernels::rbf::RbfDesc;
 use striate_kernels::reference::{self, batch_norm::Statistics};
+use striate_kernels::spread::SpreadDesc;
 
 /// Values by name; labels and scalars too are held as f64.
 pub type Values = HashMap<String, Vec<f64>>;
@@ -121,6 +123,12 @@ impl<'g> Interpreter<'g> {
                 let pool = average_pool(&op.pool, output(0), input(0));
                 let d = PoolDesc { activation: kernel(op.activation), ..pool };
                 reference::pooling::average_gradient(&d, r[0], r.get(1).copied(), &mut w[0]);
+            }
+            Op::SpreadKernels(op) => spread(op, output(0)).spread(r[0], &mut w[0]),
+            Op::SpreadKernelsGradient(op) => spread(&op.0, input(0)).gather(r[0], &mut w[0]),
+            Op::Rbf(_) => reference::rbf::forward(&rbf(input(0), input(1)), r[0], r[1], &mut w[0]),
+            Op::RbfGradient(_) => {
+                reference::rbf::gradient(&rbf(input(0), input(1)), r[0], r[1], r[2], &mut w[0]);
             }
             Op::Scale(op) => {
                 reference::scale::scale(input(0), r[0], r[1], op.bias.then(|| r[2]), &mut w[0]);
@@ -302,6 +310,14 @@ fn pool(
 
 fn norm(op: &ops::BatchNorm, shape: [usize; 4]) -> BatchNormDesc {
     BatchNormDesc { shape, epsilon: op.epsilon, momentum: op.momentum }
+}
+
+fn spread(op: &ops::SpreadKernels, weight: [usize; 4]) -> SpreadDesc {
+    SpreadDesc { kernel: weight[2] * weight[3], places: op.places(weight[1]) }
+}
+
+fn rbf(x: [usize; 4], codes: [usize; 4]) -> RbfDesc {
+    RbfDesc { rows: x[0], features: x[1], units: codes[0] }
 }
 
 fn lrn(op: &ops::Lrn, shape: [usize; 4]) -> LrnDesc {

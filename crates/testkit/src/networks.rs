@@ -48,8 +48,9 @@ pub fn all() -> Vec<Network> {
         }),
         build("lenet5-1998-like", [1, 12, 12], |x| {
             let x = x.conv(3, 3).scaled_tanh().average_pool(2, 2).scale().scaled_tanh();
-            let x = x.conv(5, 3).average_pool(2, 1).scale().no_bias().scaled_tanh();
-            x.flatten().linear(6).scaled_tanh().scale().linear(4)
+            let x = x.conv(5, 3).connections(&[&[0], &[0, 2], &[1], &[0, 1, 2], &[1, 2]]);
+            let x = x.average_pool(2, 1).scale().no_bias().scaled_tanh();
+            x.flatten().linear(6).scaled_tanh().scale().rbf(4)
         }),
         build("alexnet-2012-like", [3, 11, 10], |x| {
             let x = x.conv(20, 3).relu().lrn(5, 0.5, 0.75, 2.0).max_pool(3, 2);
@@ -78,13 +79,13 @@ pub fn variables(network: &Network) -> Values {
     let graph = training_form(network, 1);
     let mut values = Values::new();
     for (index, value) in graph.values.iter().enumerate() {
-        let Kind::Variable { role, fan, init } = value.kind else { continue };
+        let Kind::Variable { role, ref fan, init } = value.kind else { continue };
         let count = value.shape.numel();
         let spread = weights(index as u32, count, 1.0);
         let start = match role {
             Role::Buffer if value.name.ends_with("var") => spread.iter().map(|x| 1.0 + x / 2.0).collect(),
             Role::Parameter if value.shape.len() > 1 => {
-                let bound = (2.0 / fan.0 as f64).sqrt();
+                let bound = (2.0 / fan.unit.0 as f64).sqrt();
                 spread.iter().map(|x| x * bound).collect()
             }
             _ => {

@@ -39,6 +39,8 @@ fn gradients_are_those_of_finite_differences() {
         "channel_sum",
         "channel_product_sum",
         "lrn_gradient",
+        "rbf_gradient",
+        "spread_kernels_gradient",
         "pad_channels_gradient",
         "max_pool_gradient",
         "average_pool_gradient",

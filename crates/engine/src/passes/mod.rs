@@ -1,6 +1,7 @@
 //! Neutral passes: graph to graph, for every backend. One file each; the list is their order.
 
 mod fold_batch_norm;
+mod prepare;
 mod simplify;
 
 use std::collections::BTreeSet;
@@ -20,7 +21,7 @@ pub struct Pass {
 }
 
 /// The neutral passes, in order.
-pub const NEUTRAL: &[Pass] = &[simplify::PASS, fold_batch_norm::PASS];
+pub const NEUTRAL: &[Pass] = &[simplify::PASS, prepare::PASS, fold_batch_norm::PASS];
 
 /// Passes that are switched off, by name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

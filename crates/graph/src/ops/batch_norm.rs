@@ -69,7 +69,7 @@ impl LayerOp for BatchNorm {
             shape: Shape::from([inputs[0][1]]),
             role,
             init: Some(Init::Constant(value)),
-            fan: (1, 1),
+            fan: (1, 1).into(),
         };
         vec![
             variable("weight", Role::Parameter, 1.0),

@@ -1,7 +1,8 @@
 //! Convolution: y\[o\] = activation(Σ over i, taps of w\[o, i\] · x\[i\] + bias\[o\]).
 //!
 //! A cross-correlation, as in every network since LeCun et al., Proc. IEEE 86(11), 1998; groups as in
-//! Krizhevsky et al., NIPS 2012; dilation as in Yu and Koltun, ICLR 2016.
+//! Krizhevsky et al., NIPS 2012; dilation as in Yu and Koltun, ICLR 2016; a table of connections as in
+//! layer C3 of LeNet-5.
 
 use serde::{Deserialize, Serialize};
 use striate_tensor::{Error, Result, Shape};
@@ -13,6 +14,9 @@ use crate::{Padding, Pair};
 
 /// Convolution in two dimensions. Operands: x `[N, C, H, W]`, weight `[O, C/groups, KH, KW]`, bias
 /// `[O]`; after fusion a residual in the shape of the output.
+///
+/// With a table of connections the variable `weight` holds those kernels alone that exist,
+/// `[K, 1, KH, KW]`, in the order of output, then input; [`super::SpreadKernels`] makes the operand of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Conv {
@@ -35,6 +39,9 @@ pub struct Conv {
     /// Whether each map has a bias.
     #[serde(default = "yes", skip_serializing_if = "is_true")]
     pub bias: bool,
+    /// For each output channel, the input channels that it sees, in rising order; empty: all of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub connections: Vec<Vec<usize>>,
     /// Applied to the sum; set by fusion.
     #[serde(skip)]
     pub activation: Activation,
@@ -70,6 +77,7 @@ impl Conv {
             dilation: Pair::ONE,
             groups: 1,
             bias: true,
+            connections: Vec::new(),
             activation: Activation::None,
             residual: false,
         }
@@ -93,6 +101,7 @@ impl LayerOp for Conv {
                 self.groups, self.out_channels
             )));
         }
+        self.check_connections(c)?;
         let p = self.padding;
         let vertical = windows(h, self.kernel_size.h, self.stride.h, self.dilation.h, p.top, p.bottom, false);
         let horizontal =
@@ -109,22 +118,32 @@ impl LayerOp for Conv {
     fn variables(&self, inputs: &[&Shape]) -> Vec<VariableSpec> {
         let channels = inputs[0][1] / self.groups;
         let Pair { h, w } = self.kernel_size;
-        let fan = (channels * h * w, self.out_channels * h * w);
-        let weight = VariableSpec {
+        let mut weight = VariableSpec {
             name: "weight",
             shape: Shape::from([self.out_channels, channels, h, w]),
             role: Role::Parameter,
             init: None,
-            fan,
+            fan: (channels * h * w, self.out_channels * h * w).into(),
         };
-        let bias = VariableSpec { name: "bias", shape: Shape::from([self.out_channels]), ..weight.clone() };
+        let mut bias =
+            VariableSpec { name: "bias", shape: Shape::from([self.out_channels]), ..weight.clone() };
+        if !self.connections.is_empty() {
+            weight.fan.rows = self.fans(channels);
+            weight.shape = Shape::from([weight.fan.rows.len(), 1, h, w]);
+            let inputs = |seen: &Vec<usize>| (seen.len() * h * w, weight.fan.unit.1);
+            bias.fan.rows = self.connections.iter().map(inputs).collect();
+        }
         if self.bias { vec![weight, bias] } else { vec![weight] }
     }
 
     fn cost(&self, inputs: &[&Shape], output: &Shape) -> Cost {
         let units = output.numel() as u64;
-        let taps = (inputs[0][1] / self.groups * self.kernel_size.h * self.kernel_size.w) as u64;
-        Cost { macs: units * taps, connections: units * (taps + u64::from(self.bias)), neurons: units }
+        let window = (self.kernel_size.h * self.kernel_size.w) as u64;
+        let macs = match self.connections.is_empty() {
+            true => units * (inputs[0][1] / self.groups) as u64 * window,
+            false => units / self.out_channels as u64 * self.kernels() as u64 * window,
+        };
+        Cost { macs, connections: macs + if self.bias { units } else { 0 }, neurons: units }
     }
 
     fn window(&self, _input: &Shape) -> Option<Window> {
@@ -133,6 +152,49 @@ impl LayerOp for Conv {
 }
 
 impl Conv {
+    /// Kernels that the table of connections lists.
+    fn kernels(&self) -> usize {
+        self.connections.iter().map(Vec::len).sum()
+    }
+
+    /// Inputs of the unit, and outputs of the input, that each listed kernel belongs to.
+    fn fans(&self, channels: usize) -> Vec<(usize, usize)> {
+        let window = self.kernel_size.h * self.kernel_size.w;
+        let mut readers = vec![0; channels];
+        self.connections.iter().flatten().for_each(|input| readers[*input] += 1);
+        let unit = |seen: &Vec<usize>| {
+            let inputs = seen.len() * window;
+            seen.iter().map(|input| (inputs, readers[*input] * window)).collect::<Vec<_>>()
+        };
+        self.connections.iter().flat_map(unit).collect()
+    }
+
+    fn check_connections(&self, channels: usize) -> Result<()> {
+        let table = &self.connections;
+        if table.is_empty() {
+            return Ok(());
+        }
+        if table.len() != self.out_channels || self.groups != 1 {
+            return Err(Error::input(format!(
+                "connections has {} rows and there are {} groups; it takes one row for each of {} output \
+                 channels, and no groups",
+                table.len(),
+                self.groups,
+                self.out_channels
+            )));
+        }
+        for (output, seen) in table.iter().enumerate() {
+            let rising = seen.windows(2).all(|pair| pair[0] < pair[1]);
+            if seen.is_empty() || !rising || seen.iter().any(|input| *input >= channels) {
+                return Err(Error::input(format!(
+                    "connections of output channel {output} are {seen:?}; write input channels below \
+                     {channels} in rising order"
+                )));
+            }
+        }
+        Ok(())
+    }
+
     fn geometry(&self) -> Window {
         Window { kernel: self.kernel_size, stride: self.stride, dilation: self.dilation }
     }

@@ -54,7 +54,7 @@ impl LayerOp for Linear {
             shape: Shape::from([self.out_features, features]),
             role: Role::Parameter,
             init: None,
-            fan: (features, self.out_features),
+            fan: (features, self.out_features).into(),
         };
         let bias = VariableSpec { name: "bias", shape: Shape::from([self.out_features]), ..weight.clone() };
         if self.bias { vec![weight, bias] } else { vec![weight] }

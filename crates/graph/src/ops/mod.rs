@@ -9,6 +9,7 @@ mod add;
 mod average_pool;
 mod batch_norm;
 mod channel_sum;
+mod codes;
 mod concat;
 mod conv;
 mod cross_entropy;
@@ -19,9 +20,11 @@ mod linear;
 mod lrn;
 mod max_pool;
 mod pad_channels;
+mod rbf;
 mod reorder;
 mod scale;
 mod softmax;
+mod spread_kernels;
 mod update;
 
 use serde::{Deserialize, Serialize};
@@ -32,6 +35,7 @@ pub use add::Add;
 pub use average_pool::{AveragePool, AveragePoolGradient};
 pub use batch_norm::{BatchNorm, BatchNormGradient, BatchNormTraining, FoldBatchNorm};
 pub use channel_sum::{ChannelProductSum, ChannelSum};
+pub(crate) use codes::codes;
 pub use concat::{Concat, ConcatGradient};
 pub use conv::{Conv, ConvDataGradient, ConvWeightGradient};
 pub use cross_entropy::{CrossEntropy, CrossEntropyGradient};
@@ -42,13 +46,15 @@ pub use linear::{Linear, LinearDataGradient, LinearWeightGradient};
 pub use lrn::{Lrn, LrnGradient};
 pub use max_pool::{MaxPool, MaxPoolGradient};
 pub use pad_channels::{PadChannels, PadChannelsGradient};
+pub use rbf::{Rbf, RbfGradient};
 pub use reorder::Reorder;
 pub use scale::Scale;
 pub use softmax::{Softmax, SoftmaxGradient};
+pub use spread_kernels::{SpreadKernels, SpreadKernelsGradient};
 pub use update::{Accumulate, Adam, ClipNorm, Sgd};
 
 use crate::graph::Role;
-use crate::{Init, Pair};
+use crate::{Fan, Init, Pair};
 
 /// How many data inputs a layer takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,7 +79,7 @@ pub struct VariableSpec {
     /// First values; `None`: as the network says.
     pub init: Option<Init>,
     /// Inputs and outputs of one unit.
-    pub fan: (usize, usize),
+    pub fan: Fan,
 }
 
 /// What one layer costs for its whole batch.
@@ -208,6 +214,8 @@ operations! {
         Flatten = "flatten",
         /// Random zeros in training.
         Dropout = "dropout",
+        /// Distances to fixed codes.
+        Rbf = "rbf",
         /// Probabilities from scores.
         Softmax = "softmax",
     }
@@ -228,6 +236,12 @@ operations! {
         ChannelSum = "channel_sum",
         /// Sum of a product over all but the channels: the gradient of a coefficient.
         ChannelProductSum = "channel_product_sum",
+        /// Gradient of the distances to fixed codes.
+        RbfGradient = "rbf_gradient",
+        /// The kernels of a connection table among zeros.
+        SpreadKernels = "spread_kernels",
+        /// Gradient of kernels among zeros.
+        SpreadKernelsGradient = "spread_kernels_gradient",
         /// Gradient of local response normalisation.
         LrnGradient = "lrn_gradient",
         /// Gradient of zero channels.

@@ -33,7 +33,7 @@ impl LayerOp for Scale {
             shape: Shape::from([inputs[0][1]]),
             role: Role::Parameter,
             init: Some(Init::Constant(value)),
-            fan: (1, 1),
+            fan: (1, 1).into(),
         };
         let mut variables = vec![variable("weight", 1.0)];
         variables.extend(self.bias.then(|| variable("bias", 0.0)));

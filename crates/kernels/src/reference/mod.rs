@@ -14,6 +14,7 @@ pub mod lrn;
 pub mod optimizer;
 pub mod pad_channels;
 pub mod pooling;
+pub mod rbf;
 mod real;
 pub mod reduce;
 pub mod scale;

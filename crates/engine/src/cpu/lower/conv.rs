@@ -1,8 +1,9 @@
-//! Convolution in its three directions.
+//! Convolution in its three directions, and the weights of a table of connections.
 
-use striate_graph::ops::Conv;
+use striate_graph::ops::{Conv, SpreadKernels};
 use striate_graph::{Graph, Node};
 use striate_kernels::conv::{self, ConvDesc};
+use striate_kernels::spread::{self, SpreadDesc};
 
 use super::{Lowering, input_shape, kernel_activation, kernels, output_shape};
 
@@ -20,6 +21,19 @@ pub(super) fn data_gradient(graph: &Graph, node: &Node, op: &Conv) -> Lowering {
 pub(super) fn weight_gradient(graph: &Graph, node: &Node, op: &Conv) -> Lowering {
     let dy = graph.shape(node.inputs[1]).nchw();
     kernels(descriptor(op, input_shape(graph, node), dy), conv::weight_gradient())
+}
+
+pub(super) fn spread(graph: &Graph, node: &Node, op: &SpreadKernels) -> Lowering {
+    kernels(places(op, output_shape(graph, node)), spread::spread())
+}
+
+/// Operand: gradient of the weight; output: that of the kernels.
+pub(super) fn gather(graph: &Graph, node: &Node, op: &SpreadKernels) -> Lowering {
+    kernels(places(op, input_shape(graph, node)), spread::gather())
+}
+
+fn places(op: &SpreadKernels, weight: [usize; 4]) -> SpreadDesc {
+    SpreadDesc { kernel: weight[2] * weight[3], places: op.places(weight[1]) }
 }
 
 fn descriptor(op: &Conv, x: [usize; 4], y: [usize; 4]) -> ConvDesc {

@@ -1,8 +1,9 @@
-//! Fully connected layers in their three directions.
+//! Fully connected layers in their three directions, and units that compare with codes.
 
 use striate_graph::ops::{Activation, Linear};
 use striate_graph::{Graph, Node};
 use striate_kernels::linear::{self, LinearDesc};
+use striate_kernels::rbf::{self, RbfDesc};
 
 use super::{Lowering, kernel_activation, kernels};
 
@@ -21,6 +22,20 @@ pub(super) fn data_gradient(graph: &Graph, node: &Node) -> Lowering {
 pub(super) fn weight_gradient(graph: &Graph, node: &Node) -> Lowering {
     let (x, dy) = (graph.shape(node.inputs[0]), graph.shape(node.inputs[1]));
     kernels(descriptor(x[0], x[1], dy[1], false, Activation::None), linear::weight_gradient())
+}
+
+pub(super) fn rbf(graph: &Graph, node: &Node) -> Lowering {
+    kernels(rbf_descriptor(graph, node), rbf::forward())
+}
+
+/// Operands: x, codes, dy; output: dx.
+pub(super) fn rbf_gradient(graph: &Graph, node: &Node) -> Lowering {
+    kernels(rbf_descriptor(graph, node), rbf::gradient())
+}
+
+fn rbf_descriptor(graph: &Graph, node: &Node) -> RbfDesc {
+    let (x, codes) = (graph.shape(node.inputs[0]), graph.shape(node.inputs[1]));
+    RbfDesc { rows: x[0], features: x[1], units: codes[0] }
 }
 
 fn descriptor(

@@ -81,6 +81,10 @@ pub(super) fn lower(graph: &Graph, node: &Node) -> Lowering {
         Op::Relu(_) | Op::Relu6(_) | Op::Tanh(_) | Op::Sigmoid(_) | Op::ScaledTanh(_) => {
             elementwise::activation(graph, node)
         }
+        Op::SpreadKernels(spread) => conv::spread(graph, node, spread),
+        Op::SpreadKernelsGradient(spread) => conv::gather(graph, node, &spread.0),
+        Op::Rbf(_) => linear::rbf(graph, node),
+        Op::RbfGradient(_) => linear::rbf_gradient(graph, node),
         Op::Scale(scale) => elementwise::scale(graph, node, scale),
         Op::Lrn(lrn) => normalization::lrn(graph, node, lrn),
         Op::LrnGradient(lrn) => normalization::lrn_gradient(graph, node, &lrn.0),
