@@ -4,7 +4,6 @@
 //! is done here, since the crate writes metadata in the random order of a hash map.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs;
 use std::path::Path;
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
@@ -12,11 +11,9 @@ use serde::Serialize;
 use striate_tensor::{Error, Result, Shape};
 
 use crate::Weights;
+use crate::file::read_limited;
 use crate::header::{Header, Info, LARGEST_HEADER, METADATA, damaged};
 use crate::weights::little_endian;
-
-/// Files above this size are refused before they are read.
-const LARGEST_FILE: u64 = 64 << 30;
 
 /// Text that a file carries besides its tensors.
 pub(crate) type Metadata = HashMap<String, String>;
@@ -26,16 +23,7 @@ pub(crate) type Metadata = HashMap<String, String>;
 /// # Errors
 /// If the file cannot be read or is no safetensors file of floats.
 pub fn read_safetensors(path: &Path) -> Result<(Weights, HashMap<String, String>)> {
-    let found = fs::metadata(path).map_err(|e| Error::read(path, e))?;
-    if !found.is_file() {
-        return Err(Error::read(path, "it is no file"));
-    }
-    let length = found.len();
-    if length > LARGEST_FILE {
-        return Err(Error::input(format!("{}: {length} bytes are too many for a model", path.display())));
-    }
-    let bytes = fs::read(path).map_err(|e| Error::read(path, e))?;
-    read_safetensors_bytes(&bytes).map_err(|e| e.at(path.display()))
+    read_safetensors_bytes(&read_limited(path)?).map_err(|e| e.at(path.display()))
 }
 
 /// Reads the tensors and the metadata in `bytes`. F16 and BF16 are widened.
