@@ -9,6 +9,7 @@ mod json;
 mod output;
 mod signals;
 mod verbs;
+mod weights;
 
 use std::process::ExitCode;
 

@@ -1,11 +1,14 @@
-//! Files of weights: safetensors, the self-describing model file, checkpoints.
+//! Files of weights: safetensors, PyTorch's, the self-describing model file, checkpoints; and what they
+//! hold brought to a network's names.
 
 #![forbid(unsafe_code)]
 
 mod atomic;
 mod checkpoint;
 mod file;
+mod fit;
 mod header;
+mod load;
 mod message;
 mod model;
 #[allow(dead_code, reason = "the formats in protocol buffers are to come")]
@@ -17,7 +20,9 @@ mod zip;
 
 pub use atomic::{Disk, Storage, write_atomically};
 pub use checkpoint::{Checkpoint, Checkpoints, Position};
-pub use model::{Data, Evaluation, Golden, ModelFile, check_weights};
+pub use fit::{Fitted, check_weights, fit};
+pub use load::{Loaded, READABLE, read_weights};
+pub use model::{Data, Evaluation, Golden, ModelFile};
 pub use pytorch::{StateDict, pytorch_bytes, read_pytorch, read_pytorch_bytes};
 pub use safetensors::{read_safetensors, read_safetensors_bytes, safetensors_bytes};
 pub use weights::{Weights, sha256, weights_sha256, weights_sha256_of};

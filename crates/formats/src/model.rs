@@ -12,7 +12,7 @@ use striate_tensor::{Error, Result, Shape};
 
 use crate::atomic::{Disk, write_atomically};
 use crate::safetensors::{lay_out, read_safetensors};
-use crate::{Weights, weights_sha256};
+use crate::{Weights, check_weights, weights_sha256};
 
 /// What a model reached, and on what.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -122,7 +122,8 @@ impl ModelFile {
         ModelFile::from_parts(weights, &metadata).map_err(|e| e.at(path.display()))
     }
 
-    fn from_parts(mut weights: Weights, metadata: &HashMap<String, String>) -> Result<ModelFile> {
+    /// The model that `weights` and `metadata` of a safetensors file make up.
+    pub(crate) fn from_parts(mut weights: Weights, metadata: &HashMap<String, String>) -> Result<ModelFile> {
         match metadata.get("striate").map(String::as_str) {
             Some(VERSION) => {}
             Some(other) => {
@@ -174,49 +175,6 @@ impl ModelFile {
 
 fn parse<T: serde::de::DeserializeOwned>(key: &str, text: &str) -> Result<T> {
     serde_json::from_str(text).map_err(|e| Error::input(format!("is a damaged model file: {key}: {e}")))
-}
-
-/// Checks that `weights` are exactly those of `network`; those of its auxiliary heads may be absent.
-///
-/// # Errors
-/// If not; the message counts and names what is missing, unexpected and of the wrong shape.
-pub fn check_weights(network: &Network, weights: &Weights) -> Result<()> {
-    let wanted = network.variables()?;
-    let mut missing = Vec::new();
-    let mut misshapen = Vec::new();
-    let auxiliary = network.auxiliary_variables()?;
-    for (name, shape) in wanted.iter().chain(&auxiliary) {
-        match weights.get(name) {
-            None if !wanted.iter().any(|(other, _)| other == name) => {}
-            None => missing.push(name.clone()),
-            Some((given, _)) if given != shape => {
-                misshapen.push(format!("{name} {given} instead of {shape}"))
-            }
-            Some(_) => {}
-        }
-    }
-    let unexpected: Vec<String> = weights
-        .keys()
-        .filter(|name| !name.ends_with("num_batches_tracked"))
-        .filter(|name| !wanted.iter().chain(&auxiliary).any(|(other, _)| other == *name))
-        .cloned()
-        .collect();
-    let lists = [("missing", missing), ("unexpected", unexpected), ("of the wrong shape", misshapen)];
-    let parts: Vec<String> = lists
-        .iter()
-        .filter(|(_, names)| !names.is_empty())
-        .map(|(what, names)| {
-            let more = if names.len() > 4 { ", …" } else { "" };
-            let shown: Vec<&str> = names.iter().take(4).map(String::as_str).collect();
-            format!("{} {what} ({}{more})", names.len(), shown.join(", "))
-        })
-        .collect();
-    match parts.is_empty() {
-        true => Ok(()),
-        false => {
-            Err(Error::input(format!("the weights are not those of {}: {}", network.name, parts.join(", "))))
-        }
-    }
 }
 
 fn json(value: &impl Serialize) -> String {

@@ -25,7 +25,7 @@ fn arguments() -> Result<(String, String)> {
     let digits = striate::data::load(&striate::Spec::Digits)?;
     let seven = digits.train.labels.iter().position(|label| *label == 7).expect("there are sevens");
     let image = digits.train.image(seven).expect("digits are pictures");
-    let trainer = striate::Trainer::create(recipe, network, digits, None, Cpu::new(0)?, &folder)?;
+    let trainer = striate::Trainer::create(recipe, network, digits, None, Cpu::new(0)?, &folder, &mut ())?;
     let model = trainer.run(Default::default(), &mut ())?.model;
     let picture = folder.join("seven.png");
     std::fs::write(&picture, striate::encode_png(&image)?).map_err(|e| striate::Error::write(&picture, e))?;

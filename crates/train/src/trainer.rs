@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use striate_data::{Dataset, Loader, Order, Prepared, Sampling};
 use striate_engine::{Cpu, Inference, Training};
 use striate_formats::{
-    Checkpoint, Checkpoints, Data, Evaluation, Golden, ModelFile, Position, Weights, check_weights, sha256,
+    Checkpoint, Checkpoints, Data, Evaluation, Golden, ModelFile, Position, Weights, fit, sha256,
     weights_sha256,
 };
 use striate_graph::{Network, Role};
@@ -117,7 +117,8 @@ pub struct Trainer {
 }
 
 impl Trainer {
-    /// A new run in the folder `out`. `weights` replace the first weights.
+    /// A new run in the folder `out`. `weights` replace the first weights, except those of a last layer
+    /// for another number of classes; `observer` hears of it.
     ///
     /// # Errors
     /// If the folder holds a run, or network, data and recipe do not fit each other.
@@ -125,9 +126,10 @@ impl Trainer {
         recipe: Recipe,
         network: Network,
         dataset: Dataset,
-        weights: Option<&Weights>,
+        weights: Option<Weights>,
         cpu: Cpu,
         out: &Path,
+        observer: &mut dyn Observer,
     ) -> Result<Trainer> {
         recipe.check()?;
         if out.join("recipe.toml").exists() {
@@ -136,8 +138,9 @@ impl Trainer {
         let mut trainer =
             Trainer::prepare(recipe, network, dataset, cpu, RunFolder { path: out.to_owned() })?;
         if let Some(weights) = weights {
-            check_weights(&trainer.network, weights)?;
-            trainer.training.set_variables(weights)?;
+            let fitted = fit(&trainer.network, weights)?;
+            fitted.notes.iter().for_each(|note| observer.note(note));
+            trainer.training.set_variables(&fitted.weights)?;
         }
         trainer.folder = RunFolder::create(out, &trainer.recipe, &trainer.network)?;
         Ok(trainer)

@@ -5,12 +5,11 @@ use std::time::Instant;
 use anyhow::Result;
 use serde_json::json;
 use striate_engine::{Cpu, Inference};
-use striate_formats::{ModelFile, read_safetensors};
 use striate_predict::resolve;
 use striate_tensor::{Error, Shape, npy};
 
 use crate::arguments::Run;
-use crate::json;
+use crate::{json, weights};
 
 pub fn run(args: Run) -> Result<()> {
     let resolved = resolve(&args.model)?;
@@ -22,19 +21,17 @@ pub fn run(args: Run) -> Result<()> {
         let what = format!("{file}: has shape {}; {} takes {wanted}", array.shape, network.name);
         return Err(Error::input(what).into());
     }
+    let whole = network.clone();
     if let Some(layer) = &args.layer {
         network = network.until(layer)?;
     }
     // Whether the input fits is known before anything is said or computed.
     network.graph_for(&array.shape)?;
+    let seed = args.compute.seed.unwrap_or(0);
     let weights = match (&args.weights, resolved.model) {
-        (Some(path), _) => {
-            let (weights, metadata) = read_safetensors(path)?;
-            if metadata.contains_key("striate") { ModelFile::load(path)?.weights } else { weights }
-        }
+        (Some(path), _) => weights::load_for(&whole, path, seed)?,
         (None, Some(model)) => model.weights,
         (None, None) => {
-            let seed = args.compute.seed.unwrap_or(0);
             eprintln!("no --weights: first weights under seed {seed}");
             Inference::initial_weights(&network, seed)?
         }

@@ -6,7 +6,6 @@ use anyhow::Result;
 use serde_json::json;
 use striate_data::{Dataset, Prepared, Spec};
 use striate_engine::{Cpu, Training};
-use striate_formats::{ModelFile, Weights, read_safetensors};
 use striate_graph::Network;
 use striate_predict::{Resolved, resolve};
 use striate_tensor::{Error, Shape};
@@ -15,9 +14,9 @@ use striate_vision::{draw, encode_png};
 
 use crate::arguments::Train;
 use crate::clock::SystemClock;
-use crate::json;
 use crate::output::Watcher;
 use crate::signals::{Signals, heed_file_sizes};
+use crate::{json, weights};
 
 pub fn run(args: Train) -> Result<()> {
     let cpu = Cpu::new(args.compute.threads)?;
@@ -38,7 +37,7 @@ pub fn run(args: Train) -> Result<()> {
                 one_batch(&mut recipe, &mut dataset, args.epochs);
             }
             let weights = match &args.weights {
-                Some(path) => Some(weights(path)?),
+                Some(path) => Some(weights::load(path)?.weights),
                 None => model.map(|model| model.weights),
             };
             if args.dry_run {
@@ -48,7 +47,7 @@ pub fn run(args: Train) -> Result<()> {
                 let data = recipe.data.spec.replace([':', '/', '\\', '.'], "_");
                 free_run_folder(&format!("{}-{data}", network.name))
             });
-            Trainer::create(recipe, network, dataset, weights.as_ref(), cpu, &out)?
+            Trainer::create(recipe, network, dataset, weights, cpu, &out, &mut watcher)?
         }
     };
     let outcome = trainer.run(limits, &mut watcher)?;
@@ -163,15 +162,6 @@ fn default_recipe(args: &Train) -> Result<Recipe> {
         true => Ok(shipped(&name)?),
         false => Ok(Recipe::default()),
     }
-}
-
-fn weights(path: &Path) -> Result<Weights> {
-    let (mut weights, metadata) = read_safetensors(path)?;
-    if metadata.contains_key("striate") {
-        weights = ModelFile::load(path)?.weights;
-    }
-    weights.retain(|name, _| !name.ends_with("num_batches_tracked"));
-    Ok(weights)
 }
 
 /// A resumed run has its recipe; flags that would change it are refused.

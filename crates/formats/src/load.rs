@@ -1,0 +1,58 @@
+//! Any file of weights, told by its content and its name.
+
+use std::path::Path;
+
+use striate_tensor::{Error, Result};
+
+use crate::file::read_limited;
+use crate::pytorch::{StateDict, is_pytorch};
+use crate::{ModelFile, Weights, read_pytorch_bytes, read_safetensors_bytes};
+
+/// Names that files of weights end in, for a message that lists them.
+pub const READABLE: &str = ".safetensors, .pth, .pt";
+
+/// What a file of weights holds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Loaded {
+    /// Its tensors, in canonical order.
+    pub weights: Weights,
+    /// The rest of it, if it is a model file; without its weights.
+    pub model: Option<ModelFile>,
+    /// What was chosen or left aside, for a person to read; a line each.
+    pub notes: Vec<String>,
+}
+
+/// Reads the file at `path`: a model file, safetensors, or PyTorch's.
+///
+/// # Errors
+/// If it cannot be read, is of another kind, or is damaged.
+pub fn read_weights(path: &Path) -> Result<Loaded> {
+    let bytes = read_limited(path)?;
+    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    from_bytes(&bytes, &extension.to_lowercase()).map_err(|e| e.at(path.display()))
+}
+
+/// The weights in `bytes`, of a file whose name ends in `extension`.
+fn from_bytes(bytes: &[u8], extension: &str) -> Result<Loaded> {
+    match extension {
+        "safetensors" => from_safetensors(bytes),
+        "pth" | "pt" => from_pytorch(bytes),
+        // PyTorch's files bear all kinds of names.
+        _ if is_pytorch(bytes) => from_pytorch(bytes),
+        _ => Err(Error::input(format!("is no file of weights; read are {READABLE}"))),
+    }
+}
+
+fn from_safetensors(bytes: &[u8]) -> Result<Loaded> {
+    let (weights, metadata) = read_safetensors_bytes(bytes)?;
+    if !metadata.contains_key("striate") {
+        return Ok(Loaded { weights, model: None, notes: vec![] });
+    }
+    let mut model = ModelFile::from_parts(weights, &metadata)?;
+    Ok(Loaded { weights: std::mem::take(&mut model.weights), model: Some(model), notes: vec![] })
+}
+
+fn from_pytorch(bytes: &[u8]) -> Result<Loaded> {
+    let StateDict { weights, notes } = read_pytorch_bytes(bytes)?;
+    Ok(Loaded { weights, model: None, notes })
+}
