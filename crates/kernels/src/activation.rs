@@ -26,6 +26,16 @@ pub const AMPLITUDE: f64 = 1.7159;
 pub const SLOPE: f64 = 2.0 / 3.0;
 
 impl Activation {
+    /// The bounds that a value is cut off at, if that is all the activation does.
+    pub fn clip(self) -> Option<(f32, f32)> {
+        match self {
+            Activation::None => Some((f32::NEG_INFINITY, f32::INFINITY)),
+            Activation::Relu => Some((0.0, f32::INFINITY)),
+            Activation::Relu6 => Some((0.0, 6.0)),
+            Activation::Tanh | Activation::Sigmoid | Activation::ScaledTanh => None,
+        }
+    }
+
     /// The function of one number, by the standard library.
     pub fn apply<T: Real>(self, x: T) -> T {
         let (zero, one, six) = (T::from_f64(0.0), T::from_f64(1.0), T::from_f64(6.0));

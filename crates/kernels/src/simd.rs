@@ -56,6 +56,22 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// The sum of all lanes, added in a fixed order.
     fn sum(self, a: Self::F) -> f32;
 
+    /// Copies the first [`Simd::LANES`] numbers of `lines` lines, which begin `stride` apart, so that those
+    /// of the same index lie side by side, `width` floats from index to index.
+    ///
+    /// # Safety
+    /// The numbers are valid for reading and their places for writing; `lines` is at most
+    /// [`Simd::LANES`] and `width`.
+    #[inline(always)]
+    unsafe fn transpose(self, from: *const f32, stride: usize, lines: usize, to: *mut f32, width: usize) {
+        for index in 0..Self::LANES {
+            for line in 0..lines {
+                // SAFETY: as the caller promises.
+                unsafe { *to.add(index * width + line) = *from.add(line * stride + index) }
+            }
+        }
+    }
+
     /// Asks for the cache line at `at`, which may lie anywhere, to be brought into the second cache.
     #[inline(always)]
     fn prefetch(self, _at: *const f32) {}
@@ -299,6 +315,71 @@ mod x86 {
         }
     }
 
+    /// Rows become columns.
+    ///
+    /// # Safety
+    /// The machine has AVX.
+    #[inline(always)]
+    unsafe fn transpose_8(rows: [__m256; 8]) -> [__m256; 8] {
+        // SAFETY: as the caller promises.
+        unsafe {
+            // Pairs of rows, then fours, then both halves.
+            let pairs: [__m256; 8] = std::array::from_fn(|i| {
+                let (a, b) = (rows[i / 2 * 2], rows[i / 2 * 2 + 1]);
+                if i % 2 == 0 { _mm256_unpacklo_ps(a, b) } else { _mm256_unpackhi_ps(a, b) }
+            });
+            let fours: [__m256; 8] = std::array::from_fn(|i| {
+                let (first, part) = (i / 4 * 4, i % 4);
+                let a = _mm256_castps_pd(pairs[first + part / 2]);
+                let b = _mm256_castps_pd(pairs[first + part / 2 + 2]);
+                let four = if part % 2 == 0 { _mm256_unpacklo_pd(a, b) } else { _mm256_unpackhi_pd(a, b) };
+                _mm256_castpd_ps(four)
+            });
+            std::array::from_fn(|i| {
+                let (a, b) = (fours[i % 4], fours[i % 4 + 4]);
+                if i < 4 {
+                    _mm256_permute2f128_ps::<0x20>(a, b)
+                } else {
+                    _mm256_permute2f128_ps::<0x31>(a, b)
+                }
+            })
+        }
+    }
+
+    /// Rows become columns.
+    ///
+    /// # Safety
+    /// The machine has AVX-512 F.
+    #[inline(always)]
+    unsafe fn transpose_16(rows: [__m512; 16]) -> [__m512; 16] {
+        // SAFETY: as the caller promises.
+        unsafe {
+            // Within the quarters of all vectors: pairs of rows, then fours.
+            let pairs: [__m512; 16] = std::array::from_fn(|i| {
+                let (a, b) = (rows[i / 2 * 2], rows[i / 2 * 2 + 1]);
+                if i % 2 == 0 { _mm512_unpacklo_ps(a, b) } else { _mm512_unpackhi_ps(a, b) }
+            });
+            // fours[4g + p]: column p of every quarter, of rows 4g to 4g + 3.
+            let fours: [__m512; 16] = std::array::from_fn(|i| {
+                let (first, part) = (i / 4 * 4, i % 4);
+                let a = _mm512_castps_pd(pairs[first + part / 2]);
+                let b = _mm512_castps_pd(pairs[first + part / 2 + 2]);
+                let four = if part % 2 == 0 { _mm512_unpacklo_pd(a, b) } else { _mm512_unpackhi_pd(a, b) };
+                _mm512_castpd_ps(four)
+            });
+            // Quarters 0 and 2, or 1 and 3, of two groups of four rows.
+            let even = |a, b| _mm512_shuffle_f32x4::<0x88>(a, b);
+            let odd = |a, b| _mm512_shuffle_f32x4::<0xdd>(a, b);
+            std::array::from_fn(|i| {
+                let (quarter, part) = (i / 4, i % 4);
+                let [a, b, c, d] = std::array::from_fn(|group| fours[4 * group + part]);
+                let (low, high) =
+                    if quarter % 2 == 0 { (even(a, b), even(c, d)) } else { (odd(a, b), odd(c, d)) };
+                if quarter < 2 { even(low, high) } else { odd(low, high) }
+            })
+        }
+    }
+
     macro_rules! lanewise {
         ($vector:ty: $($name:ident($($arg:ident),*) => $value:expr;)*) => {$(
             #[inline(always)]
@@ -350,6 +431,21 @@ mod x86 {
             unsafe {
                 let high = _mm256_castpd_ps(_mm512_extractf64x4_pd::<1>(_mm512_castps_pd(a)));
                 sum_256(_mm256_add_ps(_mm512_castps512_ps256(a), high))
+            }
+        }
+
+        #[inline(always)]
+        unsafe fn transpose(self, from: *const f32, stride: usize, lines: usize, to: *mut f32, width: usize) {
+            // SAFETY: as the caller promises; the token exists only where the machine has the instructions.
+            unsafe {
+                let mut rows = [_mm512_setzero_ps(); 16];
+                for (line, row) in rows.iter_mut().enumerate().take(lines) {
+                    *row = _mm512_loadu_ps(from.add(line * stride));
+                }
+                let mask = (u32::MAX >> (32 - lines)) as __mmask16;
+                for (index, column) in transpose_16(rows).into_iter().enumerate() {
+                    _mm512_mask_storeu_ps(to.add(index * width), mask, column);
+                }
             }
         }
 
@@ -413,6 +509,33 @@ mod x86 {
         fn sum(self, a: __m256) -> f32 {
             // SAFETY: the token exists only where the machine has the instructions.
             unsafe { sum_256(a) }
+        }
+
+        #[inline(always)]
+        unsafe fn transpose(self, from: *const f32, stride: usize, lines: usize, to: *mut f32, width: usize) {
+            // SAFETY: as the caller promises; the token exists only where the machine has the instructions.
+            unsafe {
+                let mut rows = [_mm256_setzero_ps(); 8];
+                for (line, row) in rows.iter_mut().enumerate().take(lines) {
+                    *row = _mm256_loadu_ps(from.add(line * stride));
+                }
+                for (index, column) in transpose_8(rows).into_iter().enumerate() {
+                    let to = to.add(index * width);
+                    match lines {
+                        8 => _mm256_storeu_ps(to, column),
+                        6 => {
+                            _mm_storeu_ps(to, _mm256_castps256_ps128(column));
+                            let rest = _mm_castps_pd(_mm256_extractf128_ps::<1>(column));
+                            _mm_storel_pd(to.add(4).cast(), rest);
+                        }
+                        _ => {
+                            let mut numbers = [0.0f32; 8];
+                            _mm256_storeu_ps(numbers.as_mut_ptr(), column);
+                            to.copy_from_nonoverlapping(numbers.as_ptr(), lines);
+                        }
+                    }
+                }
+            }
         }
 
         lanewise! { __m256:

@@ -180,8 +180,7 @@ impl<const P: usize, const O: usize, const STEP: usize> Body for Tile<'_, P, O, 
                     s.store(y[p].add(o * y_block), sums[p][o]);
                 }
             }
-            let cuts = matches!(job.activation, Activation::None | Activation::Relu | Activation::Relu6);
-            if job.end && !cuts {
+            if job.end && job.activation.clip().is_none() {
                 s.outline(Smooth(job, place, steps, P));
             }
         }
@@ -201,11 +200,7 @@ impl Job<'_> {
         steps: &Steps,
         sums: &mut [[S::F; O]; P],
     ) {
-        let (low, high) = match self.activation {
-            Activation::Relu => (0.0, f32::INFINITY),
-            Activation::Relu6 => (0.0, 6.0),
-            _ => (f32::NEG_INFINITY, f32::INFINITY),
-        };
+        let (low, high) = self.activation.clip().unwrap_or((f32::NEG_INFINITY, f32::INFINITY));
         let (low, high) = (s.splat(low), s.splat(high));
         // SAFETY: as the caller promises; a bias has 16 numbers.
         unsafe {

@@ -1,0 +1,119 @@
+//! The register tile of the matrix product: P rows of two vectors, which stay in registers while they run
+//! down a panel of A and a panel of B.
+
+use super::LINE;
+use crate::activation::Activation;
+use crate::simd::{Body, Simd, activate};
+
+/// Numbers of the largest tile.
+pub(super) const LARGEST_TILE: usize = 14 * 32;
+
+/// The product of two cuts of panels, as P rows of two vectors; the sums live in registers.
+pub(super) struct Tile<'a, const P: usize> {
+    pub a: &'a [f32],
+    pub b: &'a [f32],
+    /// What is wanted next, asked for line by line while the tile computes; it may lie anywhere.
+    pub ahead: *const f32,
+    /// Valid for P rows of two vectors, `stride` floats apart.
+    pub to: *mut f32,
+    pub stride: usize,
+    /// Whether what stands there is added.
+    pub add: bool,
+    /// Two vectors, or nothing.
+    pub bias: &'a [f32],
+    /// Bounds that the sums are cut off at.
+    pub range: (f32, f32),
+}
+
+impl<const P: usize> Body for Tile<'_, P> {
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let (to, stride) = (self.to, self.stride);
+        let (low, high) = (s.splat(self.range.0), s.splat(self.range.1));
+        let depth = (self.a.len() / P).min(self.b.len() / (2 * S::LANES));
+        assert!(self.bias.is_empty() || self.bias.len() == 2 * S::LANES, "a bias has two vectors");
+        let mut sums = [[s.zero(); 2]; P];
+        // SAFETY: the panels hold `depth` groups of P numbers and of two vectors, the bias two vectors,
+        // and `to` is valid as its description says.
+        unsafe {
+            let (mut a, mut b) = (self.a.as_ptr(), self.b.as_ptr());
+            for p in 0..P {
+                s.prefetch(to.add(p * stride));
+                s.prefetch(to.add(p * stride + S::LANES));
+            }
+            for index in 0..depth {
+                s.prefetch(self.ahead.wrapping_add(index * LINE));
+                let (b0, b1) = (s.load(b), s.load(b.add(S::LANES)));
+                for p in 0..P {
+                    let value = s.splat(*a.add(p));
+                    sums[p][0] = s.fma(value, b0, sums[p][0]);
+                    sums[p][1] = s.fma(value, b1, sums[p][1]);
+                }
+                a = a.add(P);
+                b = b.add(2 * S::LANES);
+            }
+            if self.add {
+                for p in 0..P {
+                    for half in 0..2 {
+                        let c = s.load(to.add(p * stride + half * S::LANES));
+                        sums[p][half] = s.add(sums[p][half], c);
+                    }
+                }
+            }
+            if !self.bias.is_empty() {
+                let bias: [S::F; 2] =
+                    std::array::from_fn(|half| s.load(self.bias.as_ptr().add(half * S::LANES)));
+                for p in 0..P {
+                    for half in 0..2 {
+                        sums[p][half] = s.add(sums[p][half], bias[half]);
+                    }
+                }
+            }
+            for p in 0..P {
+                for half in 0..2 {
+                    sums[p][half] = s.min(high, s.max(low, sums[p][half]));
+                }
+            }
+            for p in 0..P {
+                for half in 0..2 {
+                    s.store(to.add(p * stride + half * S::LANES), sums[p][half]);
+                }
+            }
+        }
+    }
+}
+
+/// Brings a row of a tile's sums to its place in C, where the tile cannot do so itself: at C's edges, and
+/// before activations that need registers of their own.
+pub(super) struct Finish<'a> {
+    pub sums: &'a [f32],
+    pub c: &'a mut [f32],
+    pub add: bool,
+    pub bias: &'a [f32],
+    pub activation: Activation,
+}
+
+impl Body for Finish<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let mut line = [0.0f32; 16];
+        for (index, c) in self.c.chunks_mut(S::LANES).enumerate() {
+            let mut padded = |values: &[f32]| {
+                line[..values.len()].copy_from_slice(values);
+                // SAFETY: no vector has more than 16 lanes.
+                unsafe { s.load(line.as_ptr()) }
+            };
+            let at = index * S::LANES;
+            let mut sum = padded(&self.sums[at..][..c.len()]);
+            if self.add {
+                sum = s.add(sum, padded(c));
+            }
+            if !self.bias.is_empty() {
+                sum = s.add(sum, padded(&self.bias[at..][..c.len()]));
+            }
+            // SAFETY: no vector has more than 16 lanes.
+            unsafe { s.store(line.as_mut_ptr(), activate(s, self.activation, sum)) }
+            c.copy_from_slice(&line[..c.len()]);
+        }
+    }
+}
