@@ -13,7 +13,7 @@
 //! ```
 
 use std::cell::RefCell;
-use std::ops::Add;
+use std::ops::{Add, Div, Mul, Sub};
 
 use striate_tensor::{Error, Result, Shape};
 
@@ -71,6 +71,11 @@ impl Builder {
         Tensor { builder: self, layer: None }
     }
 
+    /// A value of these extents that no layer computes; training changes it if it is `trained`.
+    pub fn constant(&self, shape: impl Into<Shape>, trained: bool) -> Tensor<'_> {
+        self.add(ops::Constant { shape: shape.into().to_vec(), trained }, vec![])
+    }
+
     fn add(&self, op: impl Into<Op>, inputs: Vec<Option<usize>>) -> Tensor<'_> {
         let mut state = self.state.borrow_mut();
         state.layers.push(Draft { name: None, op: op.into(), inputs });
@@ -83,9 +88,19 @@ impl Builder {
 }
 
 impl<'b> Tensor<'b> {
+    /// The network under construction.
+    pub fn builder(self) -> &'b Builder {
+        self.builder
+    }
+
     /// Adds any operation that reads this value alone.
     pub fn then(self, op: impl Into<Op>) -> Tensor<'b> {
         self.builder.add(op, vec![self.layer])
+    }
+
+    /// Adds any operation that reads this value and another.
+    pub fn then_with(self, op: impl Into<Op>, other: Tensor<'b>) -> Tensor<'b> {
+        self.builder.add(op, vec![self.layer, other.layer])
     }
 
     /// Convolution with `out_channels` kernels, stride 1, no padding, with bias; see
@@ -358,12 +373,18 @@ impl State {
     }
 }
 
-impl<'b> Add for Tensor<'b> {
-    type Output = Tensor<'b>;
-    fn add(self, other: Tensor<'b>) -> Tensor<'b> {
-        self.builder.add(ops::Add {}, vec![self.layer, other.layer])
-    }
+macro_rules! operators {
+    ($($operator:ident $method:ident),*) => {$(
+        impl<'b> $operator for Tensor<'b> {
+            type Output = Tensor<'b>;
+            fn $method(self, other: Tensor<'b>) -> Tensor<'b> {
+                self.then_with(ops::$operator {}, other)
+            }
+        }
+    )*};
 }
+
+operators! { Add add, Sub sub, Mul mul, Div div }
 
 /// The parts side by side along the channels.
 ///

@@ -82,11 +82,54 @@ impl Backward<'_> {
                 self.add(node, AveragePoolGradient::new(pool), vec![dy], &[x]);
             }
             Op::Add(_) => {
-                self.pass(x, dy);
-                self.pass(node.inputs[1], dy);
+                self.shrink(node, dy, x, 1.0);
+                self.shrink(node, dy, node.inputs[1], 1.0);
             }
+            Op::Sub(_) => {
+                self.shrink(node, dy, x, 1.0);
+                self.shrink(node, dy, node.inputs[1], -1.0);
+            }
+            Op::Mul(_) => {
+                for (target, other) in [(x, node.inputs[1]), (node.inputs[1], x)] {
+                    if self.trained[target.0] {
+                        let share = self.compute(node, Mul {}, [dy, other]);
+                        self.shrink(node, share, target, 1.0);
+                    }
+                }
+            }
+            Op::Div(_) => {
+                let divisor = node.inputs[1];
+                let share = self.compute(node, Div {}, [dy, divisor]);
+                self.shrink(node, share, x, 1.0);
+                if self.trained[divisor.0] {
+                    let share = self.compute(node, Mul {}, [share, y]);
+                    self.shrink(node, share, divisor, -1.0);
+                }
+            }
+            Op::MatMul(_) => {
+                let other = node.inputs[1];
+                if self.trained[x.0] {
+                    let share =
+                        self.compute(node, MatMul { transpose_a: false, transpose_b: true }, [dy, other]);
+                    self.shrink(node, share, x, 1.0);
+                }
+                if self.trained[other.0] {
+                    let share = self.compute(node, MatMul { transpose_a: true, transpose_b: false }, [x, dy]);
+                    self.shrink(node, share, other, 1.0);
+                }
+            }
+            Op::Constant(_) => self.add(node, SumTo { factor: 1.0 }, vec![dy], &[x]),
+            Op::Transpose(transpose) => self.add(node, transpose.inverse(), vec![dy], &[x]),
+            Op::Slice(slice) => self.add(node, SliceGradient(slice.clone()), vec![dy], &[x]),
+            Op::Pad(pad) => self.add(node, PadGradient(pad.clone()), vec![dy], &[x]),
+            Op::ReduceMean(_) => self.add(node, ReduceMeanGradient, vec![dy], &[x]),
+            Op::Clip(clip) => self.add(node, ClipGradient(clip.clone()), vec![x, dy], &[x]),
+            Op::LogSoftmax(_) => self.add(node, LogSoftmaxGradient, vec![y, dy], &[x]),
             Op::Concat(_) => self.add(node, ConcatGradient, vec![dy], &node.inputs),
-            Op::Flatten(_) => self.add(node, Reshape, vec![dy], &[x]),
+            Op::Flatten(_) | Op::Reshape(_) => {
+                let shape = Reshape::to(self.graph.shape(x));
+                self.add(node, shape, vec![dy], &[x]);
+            }
             Op::Dropout(dropout) => {
                 let (seed, step) = (node.inputs[1], node.inputs[2]);
                 self.add(node, dropout.clone(), vec![dy, seed, step], &[x]);
@@ -140,6 +183,26 @@ impl<'g> Backward<'g> {
         for (target, output) in targets.iter().zip(outputs) {
             self.pass(*target, output);
         }
+    }
+
+    /// Adds a node that makes a value on the way to a gradient.
+    fn compute(&mut self, of: &Node, op: impl Into<Op>, operands: [ValueId; 2]) -> ValueId {
+        let op = op.into();
+        let shapes = operands.map(|id| self.graph.shape(id).clone());
+        let layer = op.layer().expect("is made of layers");
+        let shape = layer.output(&[&shapes[0], &shapes[1]]).expect("fits as the forward pass did");
+        let name = format!("gradient/{}.{}", of.name, self.graph.nodes.len());
+        let value = self.graph.add_computed(name.clone(), shape);
+        self.graph.add_node(name, op, operands.to_vec(), vec![value], Segment::Accumulate);
+        value
+    }
+
+    /// Passes `factor` times `contribution` on to `target`, summed over what broadcasting repeated.
+    fn shrink(&mut self, of: &Node, contribution: ValueId, target: ValueId, factor: f32) {
+        if factor == 1.0 && self.graph.shape(contribution) == self.graph.shape(target) {
+            return self.pass(target, contribution);
+        }
+        self.add(of, SumTo { factor }, vec![contribution], &[target]);
     }
 
     /// A place for one contribution to the gradient of `target`: its gradient variable where that is

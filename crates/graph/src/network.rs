@@ -305,6 +305,7 @@ fn find(made: &HashMap<&str, ValueId>, name: &str) -> Result<ValueId> {
 
 fn check_operands(wanted: Operands, given: usize) -> Result<()> {
     let (fits, wanted) = match wanted {
+        Operands::None => (given == 0, "no inputs"),
         Operands::One => (given == 1, "one input"),
         Operands::Two => (given == 2, "two inputs"),
         Operands::Many => (given >= 1, "at least one input"),

@@ -59,7 +59,7 @@ pub fn statistics(graph: &Graph) -> Statistics {
         let shapes: Vec<&Shape> = data.iter().map(|id| graph.shape(*id)).collect();
         let output = graph.shape(node.outputs[0]);
         let mut field = data.iter().map(|id| fields[id.0]).fold(start, widest);
-        if let Some(window) = op.window(shapes[0]) {
+        if let Some(window) = shapes.first().and_then(|input| op.window(input)) {
             let axes = [window.kernel.array(), window.stride.array(), window.dilation.array()];
             for axis in 0..2 {
                 let [kernel, stride, dilation] = axes.map(|pair| pair[axis] as u64);

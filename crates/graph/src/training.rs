@@ -6,7 +6,7 @@ use striate_tensor::{DType, Error, Result, Shape};
 use crate::gradient::backward;
 use crate::graph::{Graph, Kind, Role, Segment, ValueId};
 use crate::init::name_key;
-use crate::ops::{Adam, Add, BatchNormTraining, ClipNorm, CrossEntropy, Sgd};
+use crate::ops::{Adam, Add, BatchNormTraining, ClipNorm, CrossEntropy, Flatten, Sgd};
 use crate::{Init, Op};
 
 /// What is minimised.
@@ -80,14 +80,14 @@ impl TrainingSpec {
 /// with a limit on the gradients their norm `[1]`. Scalars set before each step: `rate` f32, `step` i64
 /// from 0, `seed` i64.
 ///
-/// # Errors
 /// The loss of an auxiliary head is that of the output times the head's weight, and is added to it.
 ///
 /// # Errors
 /// If the network's output is no scores `[N, K]`, or an operation cannot be trained.
 pub fn training_graph(network: &Graph, spec: &TrainingSpec) -> Result<Graph> {
     let mut graph = forward_in_training_form(network);
-    let scores = scores_of(&graph, graph.outputs[0]);
+    let output = graph.outputs[0];
+    let scores = scores_of(&mut graph, output);
     let [batch, _] = **graph.shape(scores) else {
         return Err(Error::input(format!(
             "network {}: its output {} is no scores [N, classes], so it cannot be trained as a classifier",
@@ -100,7 +100,7 @@ pub fn training_graph(network: &Graph, spec: &TrainingSpec) -> Result<Graph> {
     let share = spec.micro_batch_share.unwrap_or(1.0);
     let [mut total, probabilities] = loss(&mut graph, spec.loss, scores, labels, share, "");
     for (index, (head, weight)) in std::mem::take(&mut graph.heads).into_iter().enumerate() {
-        let scores = scores_of(&graph, head);
+        let scores = scores_of(&mut graph, head);
         let name = format!("/{}", graph.value(head).name);
         let [of_head, _] = loss(&mut graph, spec.loss, scores, labels, share * weight, &name);
         let sum = graph.add_computed(format!("loss.sum{index}"), Shape::from([1]));
@@ -118,13 +118,37 @@ pub fn training_graph(network: &Graph, spec: &TrainingSpec) -> Result<Graph> {
     Ok(graph)
 }
 
-/// What the loss takes for `output`: a final softmax is left to it.
-fn scores_of(graph: &Graph, output: ValueId) -> ValueId {
-    let maker = graph.nodes.iter().find(|node| node.outputs.contains(&output));
-    match maker {
-        Some(node) if matches!(node.op, Op::Softmax(_)) => node.inputs[0],
-        _ => output,
+/// What the loss takes for `output`: a final softmax is left to it, and scores `[N, K, 1, 1]` become
+/// `[N, K]`.
+fn scores_of(graph: &mut Graph, output: ValueId) -> ValueId {
+    let scores = before_softmax(graph, output);
+    let [batch, classes, rest @ ..] = &**graph.shape(scores) else { return scores };
+    if rest.is_empty() || rest.iter().any(|extent| *extent != 1) {
+        return scores;
     }
+    let rows = Shape::from([*batch, *classes]);
+    let name = format!("scores/{}", graph.value(scores).name);
+    let flat = graph.add_computed(name.clone(), rows);
+    graph.add_node(name, Flatten {}, vec![scores], vec![flat], Segment::Accumulate);
+    flat
+}
+
+/// What a final softmax reads, also if its result is then put under a shape `[N, K, 1, 1]`.
+fn before_softmax(graph: &Graph, output: ValueId) -> ValueId {
+    let mut id = output;
+    while let Some(node) = graph.nodes.iter().find(|node| node.outputs.contains(&id)) {
+        id = node.inputs[0];
+        match node.op {
+            Op::Softmax(_) => {
+                let (rows, whole) = (graph.shape(id), graph.shape(output));
+                let same = whole.starts_with(rows) && whole.numel() == rows.numel();
+                return if same { id } else { output };
+            }
+            Op::Reshape(_) | Op::Flatten(_) => {}
+            _ => break,
+        }
+    }
+    output
 }
 
 /// Adds the loss of `scores`, times `scale`; its value and the probabilities.

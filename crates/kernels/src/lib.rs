@@ -14,6 +14,7 @@
 
 pub mod activation;
 pub mod batch_norm;
+pub mod broadcast;
 pub mod concat;
 pub mod conv;
 pub mod cross_entropy;
@@ -23,9 +24,11 @@ pub mod fold;
 pub mod gemm;
 mod implementation;
 pub mod isa;
+pub mod limits;
 pub mod linear;
 pub mod lrn;
 mod maps;
+pub mod matmul;
 pub mod optimizer;
 pub mod pad_channels;
 pub mod peak;
@@ -39,5 +42,7 @@ pub mod scale;
 pub mod simd;
 pub mod softmax;
 pub mod spread;
+pub mod strided;
+pub mod sum_to;
 
 pub use implementation::{Context, Implementation, Kernel, choose};

@@ -32,3 +32,26 @@ pub fn gradient() -> &'static [&'static dyn Implementation<SoftmaxDesc>] {
         },
     }]
 }
+
+/// Logarithms of the softmax. Reads x, writes y.
+pub fn log() -> &'static [&'static dyn Implementation<SoftmaxDesc>] {
+    &[&Reference::<SoftmaxDesc> {
+        name: "log_softmax_reference",
+        operands: |_| 2,
+        run: |desc, views| {
+            reference::softmax::log_forward(desc.classes, views.read::<f32>(0), views.write(0))
+        },
+    }]
+}
+
+/// Gradient of the logarithms. Reads y and dy, writes dx.
+pub fn log_gradient() -> &'static [&'static dyn Implementation<SoftmaxDesc>] {
+    &[&Reference::<SoftmaxDesc> {
+        name: "log_softmax_gradient_reference",
+        operands: |_| 3,
+        run: |desc, views| {
+            let (y, dy) = (views.read::<f32>(0), views.read(1));
+            reference::softmax::log_gradient(desc.classes, y, dy, views.write(0));
+        },
+    }]
+}

@@ -7,6 +7,7 @@ use striate_graph::ops::{self, Activation};
 use striate_graph::{Graph, Kind, Node, Op, Pair, Role, ValueId};
 use striate_kernels::activation;
 use striate_kernels::batch_norm::BatchNormDesc;
+use striate_kernels::broadcast::{Arithmetic, BroadcastDesc};
 use striate_kernels::conv::ConvDesc;
 use striate_kernels::cross_entropy::CrossEntropyDesc;
 use striate_kernels::dropout::DropoutDesc;
@@ -19,6 +20,8 @@ use striate_kernels::pooling::{PoolDesc, PoolKind};
 use striate_kernels::rbf::RbfDesc;
 use striate_kernels::reference::{self, batch_norm::Statistics};
 use striate_kernels::spread::SpreadDesc;
+
+use crate::general;
 
 /// Values by name; labels and scalars too are held as f64.
 pub type Values = HashMap<String, Vec<f64>>;
@@ -151,8 +154,15 @@ impl<'g> Interpreter<'g> {
                 let op = Elementwise::Gradient(kernel(op.0));
                 reference::elementwise::elementwise(op, r[0], Some(r[1]), &mut w[0]);
             }
-            Op::Add(_) => {
-                reference::elementwise::elementwise(Elementwise::Add, r[0], Some(r[1]), &mut w[0]);
+            Op::Add(_) | Op::Sub(_) | Op::Mul(_) | Op::Div(_) => {
+                let op = match &node.op {
+                    Op::Sub(_) => Arithmetic::Sub,
+                    Op::Mul(_) => Arithmetic::Mul,
+                    Op::Div(_) => Arithmetic::Div,
+                    _ => Arithmetic::Add,
+                };
+                let [a, b] = [0, 1].map(|side| self.graph.shape(node.inputs[side]));
+                reference::broadcast::forward(&BroadcastDesc::new(op, a, b), r[0], r[1], &mut w[0]);
             }
             Op::BatchNorm(op) => {
                 let d = norm(op, input(0));
@@ -196,6 +206,21 @@ impl<'g> Interpreter<'g> {
                 }
             }
             Op::Softmax(_) => reference::softmax::forward(input(0)[1], r[0], &mut w[0]),
+            Op::LogSoftmax(_) => reference::softmax::log_forward(input(0)[1], r[0], &mut w[0]),
+            Op::LogSoftmaxGradient(_) => {
+                reference::softmax::log_gradient(input(0)[1], r[0], r[1], &mut w[0]);
+            }
+            Op::SumTo(_)
+            | Op::ReduceMean(_)
+            | Op::ReduceMeanGradient(_)
+            | Op::MatMul(_)
+            | Op::Transpose(_)
+            | Op::Slice(_)
+            | Op::SliceGradient(_)
+            | Op::Pad(_)
+            | Op::PadGradient(_)
+            | Op::Clip(_)
+            | Op::ClipGradient(_) => general::step(self.graph, node, &r, &mut w[0]),
             Op::SoftmaxGradient(_) => reference::softmax::gradient(input(0)[1], r[0], r[1], &mut w[0]),
             Op::CrossEntropy(op) => {
                 let labels: Vec<i64> = r[1].iter().map(|label| *label as i64).collect();
@@ -220,7 +245,9 @@ impl<'g> Interpreter<'g> {
                 reference::dropout::dropout(&d, r[0], r[1][0] as i64, r[2][0] as i64, &mut w[0]);
             }
             // Without seed and step: outside training, where it does nothing.
-            Op::Dropout(_) | Op::Flatten(_) | Op::Reshape(_) | Op::Reorder(_) => w[0].copy_from_slice(r[0]),
+            Op::Dropout(_) | Op::Flatten(_) | Op::Reshape(_) | Op::Reorder(_) | Op::Constant(_) => {
+                w[0].copy_from_slice(r[0]);
+            }
             Op::Sgd(op) => {
                 let d = SgdDesc {
                     len: r[0].len(),

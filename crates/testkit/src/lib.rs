@@ -3,6 +3,7 @@
 
 pub mod allocation;
 pub mod formula;
+mod general;
 pub mod gradients;
 mod interpreter;
 pub mod networks;

@@ -1,5 +1,6 @@
 //! Small networks that use every layer, in sizes that fill no block of channels.
 
+use striate_graph::ops::{Clip, LogSoftmax, MatMul, Pad, ReduceMean, Reshape, Slice, Transpose};
 use striate_graph::{Builder, Graph, Kind, Network, Role, Tensor, concat, initial_values};
 
 use crate::Values;
@@ -40,6 +41,33 @@ pub fn all() -> Vec<Network> {
         }),
         build("flat", [1, 3, 4], |x| {
             x.flatten().linear(9).relu().dropout(0.3).linear(6).softmax().linear(4).no_bias()
+        }),
+        build("arithmetic", [3, 5, 4], |x| {
+            let builder = x.builder();
+            let scale = builder.constant([3, 1, 1], true).named("scale");
+            let x =
+                (x.conv(3, 1) * scale - builder.constant([5, 1], true)).tanh() + builder.constant([1], true);
+            let gate = x.sigmoid();
+            let x = x / (gate + builder.constant([1, 3, 1, 4], false).named("offset.var"));
+            let x = builder.constant([5, 4], true) * x.then(Clip { min: -0.7, max: 0.9 });
+            x.flatten().linear(5).then(LogSoftmax {})
+        }),
+        build("order", [4, 5, 6], |x| {
+            let x = x.conv(4, 1).then(Transpose { permutation: vec![0, 2, 3, 1] });
+            let x = x.then(Slice { axis: 1, start: 4, length: 2, step: -3 });
+            let x = x.then(Pad { before: vec![0, 1, 0, 0], after: vec![0, 0, 2, 0], value: 0.5 });
+            let x = x.then(Reshape { shape: vec![0, 3, 2, -1, 4] }).tanh();
+            let x = x.then(Transpose { permutation: vec![0, 3, 1, 4, 2] });
+            let mean = x.then(ReduceMean { axes: vec![1, 3] });
+            (x - mean).flatten().linear(4)
+        }),
+        build("products", [3, 4, 6], |x| {
+            let builder = x.builder();
+            let x = x.then_with(MatMul::default(), builder.constant([6, 5], true));
+            let turned = x.then(Transpose { permutation: vec![0, 1, 3, 2] });
+            let x = x.then_with(MatMul::default(), turned).tanh();
+            let x = builder.constant([1, 2, 4], true).then_with(MatMul::default(), x);
+            x.flatten().linear(3)
         }),
         build("pools-first", [3, 9, 8], |x| {
             let x = x.average_pool(2, 1).batch_norm().max_pool(2, 2);

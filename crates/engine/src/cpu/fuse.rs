@@ -45,6 +45,9 @@ fn fusable(graph: &Graph, index: usize) -> Option<(usize, Change)> {
     }
     let Op::Add(_) = node.op else { return None };
     let [a, b] = node.inputs[..] else { return None };
+    if graph.shape(a) != graph.shape(b) {
+        return None;
+    }
     [(a, b), (b, a)].into_iter().find_map(|(sum, residual)| {
         let producer = only_producer(graph, index, sum)?;
         let Op::Conv(conv) = &graph.nodes[producer].op else { return None };

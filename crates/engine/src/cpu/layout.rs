@@ -102,7 +102,7 @@ impl Pass {
     /// elements are in order too, as long as the images stay the same.
     fn visit_alias(&mut self, node: Node) {
         let have = self.graph.value(node.inputs[0]).layout;
-        let images = |id: ValueId| self.graph.shape(id)[0];
+        let images = |id: ValueId| self.graph.shape(id).first();
         let same_images = images(node.inputs[0]) == images(node.outputs[0]);
         let layout = if have.is_images() && same_images { have } else { Layout::Plain };
         let input = self.request(node.inputs[0], layout);

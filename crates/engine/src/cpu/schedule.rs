@@ -143,6 +143,10 @@ fn flops(graph: &Graph, node: &Node) -> u64 {
         Op::Linear(_) => shape(node.outputs[0]).numel() * shape(node.inputs[0])[1],
         Op::LinearDataGradient(_) => shape(node.inputs[0]).numel() * shape(node.outputs[0])[1],
         Op::LinearWeightGradient(_) => shape(node.inputs[1]).numel() * shape(node.inputs[0])[1],
+        Op::MatMul(op) => {
+            let last_two = &shape(node.inputs[0])[shape(node.inputs[0]).len() - 2..];
+            shape(node.outputs[0]).numel() * last_two[usize::from(!op.transpose_a)]
+        }
         _ => 0,
     };
     2 * macs as u64

@@ -19,7 +19,7 @@ fn prepare(graph: &mut Graph) {
         let is_fixed = |id: &ValueId| fixed.contains(id) || graph.value(*id).role().is_some();
         let wanted = |id: &ValueId| graph.outputs.contains(id) || graph.value(*id).role().is_some();
         // Another shape of the same bytes costs nothing wherever it is.
-        let is_alias = matches!(node.op, Op::Flatten(_) | Op::Reshape(_));
+        let is_alias = matches!(node.op, Op::Flatten(_) | Op::Reshape(_) | Op::Constant(_));
         if !is_alias && node.inputs.iter().all(is_fixed) && !node.outputs.iter().any(wanted) {
             node.segment = Segment::Prepare;
             fixed.extend(&node.outputs);

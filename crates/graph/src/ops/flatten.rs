@@ -11,10 +11,6 @@ use crate::Pair;
 #[serde(deny_unknown_fields)]
 pub struct Flatten {}
 
-/// The same elements, in the same order, under the output's shape: flatten's gradient.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Reshape;
-
 impl LayerOp for Flatten {
     fn output(&self, inputs: &[&Shape]) -> Result<Shape> {
         let rest = Shape::new(inputs[0].get(1..).unwrap_or_default()).checked_len()?;

@@ -5,52 +5,70 @@
 //! variables; the order of outputs is stated with each operation.
 
 mod activation;
-mod add;
+mod arithmetic;
 mod average_pool;
 mod batch_norm;
 mod channel_sum;
+mod clip;
 mod codes;
 mod concat;
+mod constant;
 mod conv;
 mod cross_entropy;
 mod dropout;
 mod flatten;
 mod global_average_pool;
 mod linear;
+mod log_softmax;
 mod lrn;
+mod matmul;
 mod max_pool;
+mod pad;
 mod pad_channels;
 mod rbf;
+mod reduce_mean;
 mod reorder;
+mod reshape;
 mod scale;
+mod slice;
 mod softmax;
 mod spread_kernels;
+mod transpose;
 mod update;
 
 use serde::{Deserialize, Serialize};
 use striate_tensor::{Error, Result, Shape};
 
 pub use activation::{Activation, ActivationGradient, Relu, Relu6, ScaledTanh, Sigmoid, Tanh};
-pub use add::Add;
+pub use arithmetic::{Add, Div, Mul, Sub, SumTo};
 pub use average_pool::{AveragePool, AveragePoolGradient};
 pub use batch_norm::{BatchNorm, BatchNormGradient, BatchNormTraining, FoldBatchNorm};
 pub use channel_sum::{ChannelProductSum, ChannelSum};
+pub use clip::{Clip, ClipGradient};
 pub(crate) use codes::codes;
 pub use concat::{Concat, ConcatGradient};
+pub use constant::Constant;
 pub use conv::{Conv, ConvDataGradient, ConvWeightGradient};
 pub use cross_entropy::{CrossEntropy, CrossEntropyGradient};
 pub use dropout::Dropout;
-pub use flatten::{Flatten, Reshape};
+pub use flatten::Flatten;
 pub use global_average_pool::GlobalAveragePool;
 pub use linear::{Linear, LinearDataGradient, LinearWeightGradient};
+pub use log_softmax::{LogSoftmax, LogSoftmaxGradient};
 pub use lrn::{Lrn, LrnGradient};
+pub use matmul::MatMul;
 pub use max_pool::{MaxPool, MaxPoolGradient};
+pub use pad::{Pad, PadGradient};
 pub use pad_channels::{PadChannels, PadChannelsGradient};
 pub use rbf::{Rbf, RbfGradient};
+pub use reduce_mean::{ReduceMean, ReduceMeanGradient};
 pub use reorder::Reorder;
+pub use reshape::Reshape;
 pub use scale::Scale;
+pub use slice::{Slice, SliceGradient};
 pub use softmax::{Softmax, SoftmaxGradient};
 pub use spread_kernels::{SpreadKernels, SpreadKernelsGradient};
+pub use transpose::Transpose;
 pub use update::{Accumulate, Adam, ClipNorm, Sgd};
 
 use crate::graph::Role;
@@ -59,6 +77,8 @@ use crate::{Fan, Init, Pair};
 /// How many data inputs a layer takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operands {
+    /// None: it stands at a beginning.
+    None,
     /// Exactly one.
     One,
     /// Exactly two.
@@ -208,6 +228,28 @@ operations! {
         BatchNorm = "batch_norm",
         /// Sum of two values.
         Add = "add",
+        /// Difference of two values.
+        Sub = "sub",
+        /// Product of two values.
+        Mul = "mul",
+        /// Quotient of two values.
+        Div = "div",
+        /// Matrix product of two values.
+        MatMul = "matmul",
+        /// A value of the network's own.
+        Constant = "constant",
+        /// Axes in another order.
+        Transpose = "transpose",
+        /// Another shape for the same elements.
+        Reshape = "reshape",
+        /// Part of an axis.
+        Slice = "slice",
+        /// A border of one value.
+        Pad = "pad",
+        /// Mean over axes.
+        ReduceMean = "reduce_mean",
+        /// Every element between two limits.
+        Clip = "clip",
         /// Values side by side along the channels.
         Concat = "concat",
         /// All but the batch in one row.
@@ -218,6 +260,8 @@ operations! {
         Rbf = "rbf",
         /// Probabilities from scores.
         Softmax = "softmax",
+        /// Logarithms of probabilities from scores.
+        LogSoftmax = "log_softmax",
     }
     internal {
         /// Mean cross-entropy of the softmax with the labels.
@@ -262,8 +306,18 @@ operations! {
         ConcatGradient = "concat_gradient",
         /// Gradient of the softmax.
         SoftmaxGradient = "softmax_gradient",
-        /// The same elements under another shape.
-        Reshape = "reshape",
+        /// Gradient of the logarithms of probabilities.
+        LogSoftmaxGradient = "log_softmax_gradient",
+        /// Sum over what broadcasting repeated.
+        SumTo = "sum_to",
+        /// Gradient of a slice.
+        SliceGradient = "slice_gradient",
+        /// Gradient of a border.
+        PadGradient = "pad_gradient",
+        /// Gradient of a mean over axes.
+        ReduceMeanGradient = "reduce_mean_gradient",
+        /// Gradient of limits.
+        ClipGradient = "clip_gradient",
         /// The same value in another layout.
         Reorder = "reorder",
         /// Stochastic gradient descent with momentum.

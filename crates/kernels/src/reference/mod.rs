@@ -4,13 +4,16 @@
 //! yardstick of the tests, in `f64`.
 
 pub mod batch_norm;
+pub mod broadcast;
 pub mod concat;
 pub mod conv;
 pub mod cross_entropy;
 pub mod dropout;
 pub mod elementwise;
+pub mod limits;
 pub mod linear;
 pub mod lrn;
+pub mod matmul;
 pub mod optimizer;
 pub mod pad_channels;
 pub mod pooling;
@@ -19,6 +22,7 @@ mod real;
 pub mod reduce;
 pub mod scale;
 pub mod softmax;
+pub mod strided;
 
 pub use real::Real;
 

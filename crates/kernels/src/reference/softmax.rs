@@ -15,6 +15,27 @@ pub fn forward<T: Real>(classes: usize, x: &[T], y: &mut [T]) {
     }
 }
 
+/// yᵢ = xᵢ − ln Σ e^xⱼ for each row of `classes`.
+pub fn log_forward<T: Real>(classes: usize, x: &[T], y: &mut [T]) {
+    for (x, y) in x.chunks_exact(classes).zip(y.chunks_exact_mut(classes)) {
+        let largest = x.iter().copied().fold(x[0], T::maximum);
+        let mut sum = T::from_f64(0.0);
+        x.iter().for_each(|x| sum += (*x - largest).exp());
+        let log = largest + sum.ln();
+        x.iter().zip(y).for_each(|(x, y)| *y = *x - log);
+    }
+}
+
+/// dx = dy − e^y · Σ dy for each row of `classes`.
+pub fn log_gradient<T: Real>(classes: usize, y: &[T], dy: &[T], dx: &mut [T]) {
+    for row in 0..y.len() / classes {
+        let at = row * classes..(row + 1) * classes;
+        let mut sum = T::from_f64(0.0);
+        dy[at.clone()].iter().for_each(|dy| sum += *dy);
+        at.for_each(|i| dx[i] = dy[i] - y[i].exp() * sum);
+    }
+}
+
 /// dx = y·(dy − Σ dy·y) for each row of `classes`.
 pub fn gradient<T: Real>(classes: usize, y: &[T], dy: &[T], dx: &mut [T]) {
     for row in 0..y.len() / classes {

@@ -18,6 +18,17 @@ pub(super) fn softmax_gradient(graph: &Graph, node: &Node) -> Lowering {
     kernels(SoftmaxDesc { rows: shape[0], classes: shape[1] }, softmax::gradient())
 }
 
+pub(super) fn log_softmax(graph: &Graph, node: &Node) -> Lowering {
+    let shape = graph.shape(node.inputs[0]);
+    kernels(SoftmaxDesc { rows: shape[0], classes: shape[1] }, softmax::log())
+}
+
+/// Operands: y, dy; output: dx.
+pub(super) fn log_softmax_gradient(graph: &Graph, node: &Node) -> Lowering {
+    let shape = graph.shape(node.inputs[0]);
+    kernels(SoftmaxDesc { rows: shape[0], classes: shape[1] }, softmax::log_gradient())
+}
+
 pub(super) fn cross_entropy(graph: &Graph, node: &Node, op: &CrossEntropy) -> Lowering {
     kernels(descriptor(graph, node, op), cross_entropy::forward())
 }

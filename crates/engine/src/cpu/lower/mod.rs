@@ -2,6 +2,7 @@
 
 mod conv;
 mod elementwise;
+mod general;
 mod join;
 mod linear;
 mod loss;
@@ -91,7 +92,21 @@ pub(super) fn lower(graph: &Graph, node: &Node) -> Lowering {
         Op::PadChannels(pad) => join::pad_channels(graph, node, pad),
         Op::PadChannelsGradient(pad) => join::pad_channels_gradient(graph, node, &pad.0),
         Op::ActivationGradient(gradient) => elementwise::activation_gradient(graph, node, gradient.0),
-        Op::Add(_) => elementwise::add(graph, node),
+        Op::Add(_) if graph.shape(node.inputs[0]) == graph.shape(node.inputs[1]) => {
+            elementwise::add(graph, node)
+        }
+        Op::Add(_) | Op::Sub(_) | Op::Mul(_) | Op::Div(_) => general::arithmetic(graph, node),
+        Op::SumTo(sum) => general::sum_to(graph, node, sum.factor),
+        Op::ReduceMean(_) => general::reduce_mean(graph, node),
+        Op::ReduceMeanGradient(_) => general::reduce_mean_gradient(graph, node),
+        Op::MatMul(matmul) => general::matmul(graph, node, matmul),
+        Op::Transpose(transpose) => general::transpose(graph, node, transpose),
+        Op::Slice(slice) => general::slice(graph, node, slice),
+        Op::SliceGradient(slice) => general::slice_gradient(graph, node, &slice.0),
+        Op::Pad(pad) => general::pad(graph, node, pad),
+        Op::PadGradient(pad) => general::pad_gradient(graph, node, &pad.0),
+        Op::Clip(clip) => general::clip(graph, node, clip),
+        Op::ClipGradient(clip) => general::clip_gradient(graph, node, &clip.0),
         Op::Dropout(dropout) => elementwise::dropout(graph, node, dropout),
         Op::BatchNorm(norm) => normalization::inference(graph, node, norm),
         Op::BatchNormTraining(norm) => normalization::training(graph, node, &norm.0),
@@ -100,6 +115,8 @@ pub(super) fn lower(graph: &Graph, node: &Node) -> Lowering {
         Op::Concat(_) => join::concat(graph, node),
         Op::ConcatGradient(_) => join::gradient(graph, node),
         Op::Softmax(_) => loss::softmax(graph, node),
+        Op::LogSoftmax(_) => loss::log_softmax(graph, node),
+        Op::LogSoftmaxGradient(_) => loss::log_softmax_gradient(graph, node),
         Op::SoftmaxGradient(_) => loss::softmax_gradient(graph, node),
         Op::CrossEntropy(loss) => loss::cross_entropy(graph, node, loss),
         Op::CrossEntropyGradient(loss) => loss::cross_entropy_gradient(graph, node, &loss.0),
@@ -108,7 +125,7 @@ pub(super) fn lower(graph: &Graph, node: &Node) -> Lowering {
         Op::Adam(adam) => update::adam(graph, node, adam),
         Op::Accumulate(_) => update::accumulate(graph, node),
         Op::ClipNorm(clip) => update::clip_norm(graph, node, clip),
-        Op::Flatten(_) | Op::Reshape(_) => Lowering::Alias,
+        Op::Flatten(_) | Op::Reshape(_) | Op::Constant(_) => Lowering::Alias,
         Op::Reorder(_) => Lowering::Reorder,
     }
 }

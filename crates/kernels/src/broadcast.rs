@@ -1,0 +1,241 @@
+//! Arithmetic of two plain values whose extents of 1 are stretched to fit.
+//!
+//! Neighbouring axes along which both operands go on evenly count as one. What remains innermost is a row in
+//! which each operand is a run of elements or one number.
+
+use striate_tensor::{Layout, Views};
+
+use crate::isa::Isa;
+use crate::reference::{self, Reference};
+use crate::simd::{Body, Simd, dispatch};
+use crate::{Context, Implementation, Kernel};
+
+/// What is computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Arithmetic {
+    /// a + b
+    Add,
+    /// a − b
+    Sub,
+    /// a · b
+    Mul,
+    /// a / b
+    Div,
+}
+
+/// Arithmetic of a and b. Reads a and b, writes y.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BroadcastDesc {
+    /// What is computed.
+    pub op: Arithmetic,
+    /// Extents of y.
+    pub shape: Vec<usize>,
+    /// How far apart neighbours along each axis lie in a, and in b; 0 along axes that are stretched.
+    pub strides: [Vec<usize>; 2],
+}
+
+impl BroadcastDesc {
+    /// Arithmetic of values of extents `a` and `b`, which fit together.
+    pub fn new(op: Arithmetic, a: &[usize], b: &[usize]) -> BroadcastDesc {
+        let rank = a.len().max(b.len());
+        let aligned = |shape: &[usize]| [&vec![1; rank - shape.len()], shape].concat();
+        let [a, b] = [aligned(a), aligned(b)];
+        let shape: Vec<usize> = a.iter().zip(&b).map(|(a, b)| *a.max(b)).collect();
+        let strides = [&a, &b].map(|operand| {
+            let mut strides = vec![0; rank];
+            let mut step = 1;
+            for axis in (0..rank).rev() {
+                if operand[axis] > 1 {
+                    strides[axis] = step;
+                }
+                step *= operand[axis];
+            }
+            strides
+        });
+        BroadcastDesc { op, shape, strides }
+    }
+
+    /// The same with as few axes as possible, at least one.
+    fn collapsed(&self) -> BroadcastDesc {
+        let mut shape = vec![1];
+        let mut strides = [vec![0], vec![0]];
+        for axis in (0..self.shape.len()).filter(|axis| self.shape[*axis] > 1) {
+            let extent = self.shape[axis];
+            let last = shape.len() - 1;
+            let even = |operand: usize| strides[operand][last] == self.strides[operand][axis] * extent;
+            if shape[last] == 1 || (even(0) && even(1)) {
+                shape[last] *= extent;
+                (0..2).for_each(|operand| strides[operand][last] = self.strides[operand][axis]);
+            } else {
+                shape.push(extent);
+                (0..2).for_each(|operand| strides[operand].push(self.strides[operand][axis]));
+            }
+        }
+        BroadcastDesc { op: self.op, shape, strides }
+    }
+}
+
+/// The implementations, best first.
+pub fn list() -> &'static [&'static dyn Implementation<BroadcastDesc>] {
+    &[
+        &Vector,
+        &Reference::<BroadcastDesc> {
+            name: "broadcast_reference",
+            operands: |_| 3,
+            run: |desc, views| {
+                reference::broadcast::forward(desc, views.read::<f32>(0), views.read(1), views.write(0));
+            },
+        },
+    ]
+}
+
+/// Floats that one item of the grid works on.
+const PIECE: usize = 8192;
+
+struct Vector;
+
+impl Implementation<BroadcastDesc> for Vector {
+    fn name(&self) -> &'static str {
+        "broadcast_f32"
+    }
+
+    fn accepts(&self, _desc: &BroadcastDesc, _isa: Isa, _first: Layout) -> Option<Vec<Layout>> {
+        Some(vec![Layout::Plain; 3])
+    }
+
+    fn prepare(&self, desc: &BroadcastDesc, isa: Isa, _layouts: &[Layout]) -> Box<dyn Kernel> {
+        Box::new(Rows { desc: desc.collapsed(), isa })
+    }
+}
+
+struct Rows {
+    /// Collapsed.
+    desc: BroadcastDesc,
+    isa: Isa,
+}
+
+impl Rows {
+    /// Where row number `row` of y begins in an operand.
+    fn start(&self, operand: usize, mut row: usize) -> usize {
+        let outer = self.desc.shape.len() - 1;
+        let mut start = 0;
+        for axis in (0..outer).rev() {
+            start += row % self.desc.shape[axis] * self.desc.strides[operand][axis];
+            row /= self.desc.shape[axis];
+        }
+        start
+    }
+
+    /// `length` elements of an operand from `column` of `row` on.
+    fn part<'a>(
+        &self,
+        operand: usize,
+        values: &'a [f32],
+        row: usize,
+        column: usize,
+        length: usize,
+    ) -> Part<'a> {
+        let start = self.start(operand, row);
+        match self.desc.strides[operand].last() {
+            Some(0) => Part::One(values[start]),
+            _ => Part::Run(&values[start + column..][..length]),
+        }
+    }
+}
+
+impl Kernel for Rows {
+    fn run(&self, context: &Context, views: &mut Views) {
+        let (a, b, y) = (views.read::<f32>(0), views.read::<f32>(1), views.write::<f32>(0));
+        let inner = *self.desc.shape.last().expect("there is at least one axis");
+        context.pool.pieces(y, PIECE, |index, piece| {
+            let mut rest = piece;
+            let mut at = index * PIECE;
+            while !rest.is_empty() {
+                let (row, column) = (at / inner, at % inner);
+                let length = rest.len().min(inner - column);
+                let (y, others) = rest.split_at_mut(length);
+                let a = self.part(0, a, row, column, length);
+                let b = self.part(1, b, row, column, length);
+                dispatch(self.isa, Row { op: self.desc.op, a, b, y });
+                (rest, at) = (others, at + length);
+            }
+        });
+    }
+}
+
+/// An operand within a row: as many elements as the row has, or one for all.
+#[derive(Clone, Copy)]
+enum Part<'a> {
+    Run(&'a [f32]),
+    One(f32),
+}
+
+struct Row<'a> {
+    op: Arithmetic,
+    a: Part<'a>,
+    b: Part<'a>,
+    y: &'a mut [f32],
+}
+
+impl Body for Row<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let Row { op, a, b, y } = self;
+        match op {
+            Arithmetic::Add => each(s, a, b, y, |a, b| s.add(a, b)),
+            Arithmetic::Sub => each(s, a, b, y, |a, b| s.sub(a, b)),
+            Arithmetic::Mul => each(s, a, b, y, |a, b| s.mul(a, b)),
+            Arithmetic::Div => each(s, a, b, y, |a, b| s.div(a, b)),
+        }
+    }
+}
+
+#[inline(always)]
+fn each<S: Simd>(s: S, a: Part, b: Part, y: &mut [f32], f: impl Fn(S::F, S::F) -> S::F) {
+    match (a, b) {
+        (Part::Run(a), Part::Run(b)) => vectors(s, y, |at, n| f(load(s, a, at, n), load(s, b, at, n))),
+        (Part::Run(a), Part::One(b)) => {
+            let b = s.splat(b);
+            vectors(s, y, |at, n| f(load(s, a, at, n), b));
+        }
+        (Part::One(a), Part::Run(b)) => {
+            let a = s.splat(a);
+            vectors(s, y, |at, n| f(a, load(s, b, at, n)));
+        }
+        (Part::One(a), Part::One(b)) => {
+            let value = f(s.splat(a), s.splat(b));
+            vectors(s, y, |_, _| value);
+        }
+    }
+}
+
+/// Fills `y` with what `f` gives for each place and number of elements.
+#[inline(always)]
+fn vectors<S: Simd>(s: S, y: &mut [f32], f: impl Fn(usize, usize) -> S::F) {
+    let whole = y.len() / S::LANES * S::LANES;
+    for at in (0..whole).step_by(S::LANES) {
+        // SAFETY: `at + LANES` is at most the length of the slice.
+        unsafe { s.store(y[at..].as_mut_ptr(), f(at, S::LANES)) }
+    }
+    let rest = y.len() - whole;
+    if rest > 0 {
+        let mut last = [0.0f32; 16];
+        // SAFETY: no vector has more than 16 lanes.
+        unsafe { s.store(last.as_mut_ptr(), f(whole, rest)) }
+        y[whole..].copy_from_slice(&last[..rest]);
+    }
+}
+
+/// `count` elements from `at` on; the other lanes are zero.
+#[inline(always)]
+fn load<S: Simd>(s: S, values: &[f32], at: usize, count: usize) -> S::F {
+    let values = &values[at..][..count];
+    if count == S::LANES {
+        // SAFETY: the slice has as many elements as the vector has lanes.
+        return unsafe { s.load(values.as_ptr()) };
+    }
+    let mut padded = [0.0f32; 16];
+    padded[..count].copy_from_slice(values);
+    // SAFETY: no vector has more than 16 lanes.
+    unsafe { s.load(padded.as_ptr()) }
+}

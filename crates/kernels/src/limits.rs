@@ -1,0 +1,99 @@
+//! Limits on every element, and their gradient.
+
+use striate_tensor::{Layout, Views};
+
+use crate::isa::Isa;
+use crate::reference::{self, Reference};
+use crate::simd::{Body, Simd, dispatch};
+use crate::{Context, Implementation, Kernel};
+
+/// y = min(max(x, min), max) for `len` plain elements.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LimitsDesc {
+    /// Elements.
+    pub len: usize,
+    /// The lower limit.
+    pub min: f32,
+    /// The upper limit.
+    pub max: f32,
+}
+
+/// Reads x, writes y.
+pub fn forward() -> &'static [&'static dyn Implementation<LimitsDesc>] {
+    &[
+        &Vector,
+        &Reference::<LimitsDesc> {
+            name: "clip_reference",
+            operands: |_| 2,
+            run: |desc, views| reference::limits::forward(desc, views.read::<f32>(0), views.write(0)),
+        },
+    ]
+}
+
+/// Reads x and dy, writes dx.
+pub fn gradient() -> &'static [&'static dyn Implementation<LimitsDesc>] {
+    &[&Reference::<LimitsDesc> {
+        name: "clip_gradient_reference",
+        operands: |_| 3,
+        run: |desc, views| {
+            reference::limits::gradient(desc, views.read::<f32>(0), views.read(1), views.write(0));
+        },
+    }]
+}
+
+/// Floats that one item of the grid works on.
+const PIECE: usize = 8192;
+
+struct Vector;
+
+impl Implementation<LimitsDesc> for Vector {
+    fn name(&self) -> &'static str {
+        "clip_f32"
+    }
+
+    fn accepts(&self, _desc: &LimitsDesc, _isa: Isa, _first: Layout) -> Option<Vec<Layout>> {
+        Some(vec![Layout::Plain; 2])
+    }
+
+    fn prepare(&self, desc: &LimitsDesc, isa: Isa, _layouts: &[Layout]) -> Box<dyn Kernel> {
+        Box::new(Bound { desc: desc.clone(), isa })
+    }
+}
+
+struct Bound {
+    desc: LimitsDesc,
+    isa: Isa,
+}
+
+impl Kernel for Bound {
+    fn run(&self, context: &Context, views: &mut Views) {
+        let (x, y) = (views.read::<f32>(0), views.write::<f32>(0));
+        context.pool.pieces(y, PIECE, |index, y| {
+            let x = &x[index * PIECE..][..y.len()];
+            dispatch(self.isa, Row { min: self.desc.min, max: self.desc.max, x, y });
+        });
+    }
+}
+
+struct Row<'a> {
+    min: f32,
+    max: f32,
+    x: &'a [f32],
+    y: &'a mut [f32],
+}
+
+impl Body for Row<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let (min, max) = (s.splat(self.min), s.splat(self.max));
+        let (x, x_rest) = self.x.split_at(self.x.len() / S::LANES * S::LANES);
+        let (y, y_rest) = self.y.split_at_mut(x.len());
+        for (x, y) in x.chunks_exact(S::LANES).zip(y.chunks_exact_mut(S::LANES)) {
+            // SAFETY: both slices have as many elements as the vector has lanes.
+            unsafe { s.store(y.as_mut_ptr(), s.min(max, s.max(min, s.load(x.as_ptr())))) }
+        }
+        for (x, y) in x_rest.iter().zip(y_rest) {
+            *y = x.max(self.min).min(self.max);
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! Matrix product of two computed values, for batches of matrices that may be repeated.
+
+use crate::Implementation;
+use crate::broadcast::{Arithmetic, BroadcastDesc};
+use crate::reference::{self, Reference};
+
+/// y\[…, i, j\] = Σ a\[…, i, k\] · b\[…, k, j\]. Reads a and b, writes y.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MatMulDesc {
+    /// The outer extents and how the operands' matrices repeat in them.
+    pub outer: BroadcastDesc,
+    /// Rows of y.
+    pub rows: usize,
+    /// Terms of a sum.
+    pub inner: usize,
+    /// Columns of y.
+    pub columns: usize,
+    /// Whether a matrix of a lies as \[k, i\].
+    pub transpose_a: bool,
+    /// Whether a matrix of b lies as \[j, k\].
+    pub transpose_b: bool,
+}
+
+impl MatMulDesc {
+    /// The product of values of extents `a` and `b`, which fit together.
+    pub fn new(a: &[usize], b: &[usize], transpose_a: bool, transpose_b: bool) -> MatMulDesc {
+        let (outer_a, a) = a.split_at(a.len() - 2);
+        let (outer_b, b) = b.split_at(b.len() - 2);
+        let (rows, inner) = if transpose_a { (a[1], a[0]) } else { (a[0], a[1]) };
+        let columns = if transpose_b { b[0] } else { b[1] };
+        let outer = BroadcastDesc::new(Arithmetic::Mul, outer_a, outer_b);
+        MatMulDesc { outer, rows, inner, columns, transpose_a, transpose_b }
+    }
+}
+
+/// The implementations, best first.
+pub fn list() -> &'static [&'static dyn Implementation<MatMulDesc>] {
+    &[&Reference::<MatMulDesc> {
+        name: "matmul_reference",
+        operands: |_| 3,
+        run: |desc, views| {
+            reference::matmul::forward(desc, views.read::<f32>(0), views.read(1), views.write(0))
+        },
+    }]
+}

@@ -1,0 +1,45 @@
+//! Arithmetic of stretched values and sums over what was stretched, by definition.
+
+use super::Real;
+use crate::broadcast::{Arithmetic, BroadcastDesc};
+use crate::sum_to::SumToDesc;
+
+/// y from a and b.
+pub fn forward<T: Real>(d: &BroadcastDesc, a: &[T], b: &[T], y: &mut [T]) {
+    for (index, out) in y.iter_mut().enumerate() {
+        let [a, b] = [(a, &d.strides[0]), (b, &d.strides[1])]
+            .map(|(values, strides)| values[place(index, &d.shape, strides)]);
+        *out = match d.op {
+            Arithmetic::Add => a + b,
+            Arithmetic::Sub => a - b,
+            Arithmetic::Mul => a * b,
+            Arithmetic::Div => a / b,
+        };
+    }
+}
+
+/// Adds up all elements of x that fall on the same element of y, times the factor.
+pub fn sum_to<T: Real>(d: &SumToDesc, x: &[T], y: &mut [T]) {
+    y.fill(T::from_f64(0.0));
+    for (index, x) in x.iter().enumerate() {
+        y[place(index, &d.shape, &d.strides)] += *x;
+    }
+    y.iter_mut().for_each(|y| *y = *y * T::from_f64(f64::from(d.factor)));
+}
+
+/// Gives every element of y its element of x, times the factor: what `sum_to` is the gradient of.
+pub fn spread<T: Real>(d: &SumToDesc, x: &[T], y: &mut [T]) {
+    for (index, y) in y.iter_mut().enumerate() {
+        *y = x[place(index, &d.shape, &d.strides)] * T::from_f64(f64::from(d.factor));
+    }
+}
+
+/// Where element number `index` of a value of extents `shape` lies in one of these strides.
+pub(super) fn place(mut index: usize, shape: &[usize], strides: &[usize]) -> usize {
+    let mut place = 0;
+    for (extent, stride) in shape.iter().zip(strides).rev() {
+        place += index % extent * stride;
+        index /= extent;
+    }
+    place
+}

@@ -1,0 +1,63 @@
+//! Operations on values of any rank whose kernels are vectorised, against the naive ones in f64.
+
+mod common;
+
+use common::{Case, Operand, cases, check, values};
+use proptest::prelude::*;
+use striate_kernels::broadcast::{self, Arithmetic, BroadcastDesc};
+use striate_kernels::limits::{self, LimitsDesc};
+use striate_kernels::reference;
+
+prop_compose! {
+    /// Two values that fit together, more elements than one item of the grid takes among them.
+    fn stretched()(
+        shape in (1usize..4, 1usize..20, 1usize..30, 1usize..40),
+        stretch in prop::collection::vec(0usize..4, 4),
+    ) -> [[usize; 4]; 2] {
+        let shape = [shape.0, shape.1, shape.2, shape.3];
+        let side = |bit: usize| std::array::from_fn(|axis| if stretch[axis] == bit { 1 } else { shape[axis] });
+        [side(1), side(2)]
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(cases()))]
+
+    #[test]
+    fn arithmetic_with_broadcasting(
+        [a, b] in stretched(),
+        op in prop::sample::select(vec![Arithmetic::Add, Arithmetic::Sub, Arithmetic::Mul, Arithmetic::Div]),
+    ) {
+        let desc = BroadcastDesc::new(op, &a, &b);
+        let mut reads = vec![Operand::random(a, 1), Operand::random(b, 2)];
+        // Divisors stay away from zero.
+        reads[1].values.iter_mut().for_each(|x| *x += 2.0f64.copysign(*x));
+        let shape: [usize; 4] = std::array::from_fn(|axis| desc.shape[axis]);
+        let mut expected = vec![0.0; shape.iter().product()];
+        let operands = values(&reads);
+        reference::broadcast::forward(&desc, operands[0], operands[1], &mut expected);
+        let ran = check(&Case {
+            desc: &desc,
+            list: broadcast::list(),
+            writes: vec![(None, Operand::new(shape, expected))],
+            reads,
+            tolerance: 1e-6,
+        });
+        prop_assert!(ran.contains(&"broadcast_f32") && ran.contains(&"broadcast_reference"));
+    }
+
+    #[test]
+    fn limits_on_every_element(len in 1usize..20_000, min in -1.0f32..0.2, width in 0.0f32..1.0) {
+        let desc = LimitsDesc { len, min, max: min + width };
+        let x = Operand::random([1, len, 1, 1], 3);
+        let mut expected = vec![0.0; len];
+        reference::limits::forward(&desc, &x.values, &mut expected);
+        check(&Case {
+            desc: &desc,
+            list: limits::forward(),
+            reads: vec![x],
+            writes: vec![(None, Operand::row(expected))],
+            tolerance: 1e-7,
+        });
+    }
+}

@@ -1,0 +1,106 @@
+//! The interpreter's steps for operations on values of any rank: element by element, by index.
+
+use striate_graph::{Graph, Node, Op};
+use striate_tensor::Shape;
+
+/// Computes `node`, which reads `r`, into `w`.
+pub(crate) fn step(graph: &Graph, node: &Node, r: &[&[f64]], w: &mut [f64]) {
+    let x = graph.shape(node.inputs[0]);
+    let y = graph.shape(node.outputs[0]);
+    let x_at = |index: &[usize]| r[0][flat(x, index)];
+    match &node.op {
+        Op::SumTo(op) => sum_to(x, y, r[0], f64::from(op.factor), w),
+        Op::ReduceMean(_) => sum_to(x, y, r[0], y.numel() as f64 / x.numel() as f64, w),
+        Op::ReduceMeanGradient(_) => {
+            let share = x.numel() as f64 / y.numel() as f64;
+            fill(y, w, |index| x_at(&narrow(x, index)) * share);
+        }
+        Op::MatMul(op) => {
+            let b = graph.shape(node.inputs[1]);
+            let swapped = |mut index: Vec<usize>, swap: bool| {
+                let rank = index.len();
+                if swap {
+                    index.swap(rank - 1, rank - 2);
+                }
+                index
+            };
+            let inner = x[if op.transpose_a { x.len() - 2 } else { x.len() - 1 }];
+            fill(y, w, |index| {
+                let (outer, [i, j]) = index.split_at(index.len() - 2) else { unreachable!("matrices") };
+                let term = |k: usize| {
+                    let a = swapped([outer, &[*i, k]].concat(), op.transpose_a);
+                    let b_index = swapped([outer, &[k, *j]].concat(), op.transpose_b);
+                    x_at(&narrow(x, &a)) * r[1][flat(b, &narrow(b, &b_index))]
+                };
+                (0..inner).map(term).sum()
+            });
+        }
+        Op::Transpose(op) => fill(y, w, |index| x_at(&permuted(index, &op.permutation))),
+        Op::Slice(op) => fill(y, w, |index| {
+            let mut from = index.to_vec();
+            from[op.axis] = (op.start as isize + index[op.axis] as isize * op.step) as usize;
+            x_at(&from)
+        }),
+        Op::SliceGradient(op) => {
+            w.fill(0.0);
+            each(x, |index| {
+                let mut to = index.to_vec();
+                to[op.0.axis] = (op.0.start as isize + index[op.0.axis] as isize * op.0.step) as usize;
+                w[flat(y, &to)] = x_at(index);
+            });
+        }
+        Op::Pad(op) => fill(y, w, |index| {
+            let inside =
+                |(axis, at): (usize, &usize)| at.checked_sub(op.before[axis]).filter(|at| *at < x[axis]);
+            let from: Option<Vec<usize>> = index.iter().enumerate().map(inside).collect();
+            from.map_or(f64::from(op.value), |from| x_at(&from))
+        }),
+        Op::PadGradient(op) => fill(y, w, |index| {
+            let from: Vec<usize> = index.iter().zip(&op.0.before).map(|(at, before)| at + before).collect();
+            x_at(&from)
+        }),
+        Op::Clip(op) => fill(y, w, |index| x_at(index).max(op.min.into()).min(op.max.into())),
+        Op::ClipGradient(op) => fill(y, w, |index| {
+            let between = (f64::from(op.0.min)..=f64::from(op.0.max)).contains(&x_at(index));
+            if between { r[1][flat(y, index)] } else { 0.0 }
+        }),
+        other => unreachable!("{} is computed elsewhere", other.name()),
+    }
+}
+
+fn sum_to(wide: &Shape, narrow_shape: &Shape, x: &[f64], factor: f64, w: &mut [f64]) {
+    w.fill(0.0);
+    each(wide, |index| w[flat(narrow_shape, &narrow(narrow_shape, index))] += x[flat(wide, index)] * factor);
+}
+
+/// The index of the element of a value of `shape` that broadcasting puts at `index`.
+fn narrow(shape: &Shape, index: &[usize]) -> Vec<usize> {
+    let own = &index[index.len() - shape.len()..];
+    own.iter().zip(shape.iter()).map(|(at, extent)| if *extent == 1 { 0 } else { *at }).collect()
+}
+
+/// The index before a transposition of the element that lies at `index` after it.
+fn permuted(index: &[usize], permutation: &[usize]) -> Vec<usize> {
+    let mut from = vec![0; index.len()];
+    permutation.iter().zip(index).for_each(|(axis, at)| from[*axis] = *at);
+    from
+}
+
+fn flat(shape: &Shape, index: &[usize]) -> usize {
+    index.iter().zip(shape.iter()).fold(0, |place, (at, extent)| place * extent + at)
+}
+
+fn each(shape: &Shape, mut visit: impl FnMut(&[usize])) {
+    for number in 0..shape.numel() {
+        let mut rest = number;
+        let mut index = vec![0; shape.len()];
+        for axis in (0..shape.len()).rev() {
+            (index[axis], rest) = (rest % shape[axis], rest / shape[axis]);
+        }
+        visit(&index);
+    }
+}
+
+fn fill(shape: &Shape, w: &mut [f64], value: impl Fn(&[usize]) -> f64) {
+    each(shape, |index| w[flat(shape, index)] = value(index));
+}
