@@ -2,10 +2,25 @@
 //! networks", NIPS 2012; and its form for one processor, Krizhevsky, "One weird trick for parallelizing
 //! convolutional neural networks", 2014.
 
-use striate_graph::{Builder, Init, Network};
+use striate_graph::{Builder, Init, Network, Tensor};
 use striate_tensor::Result;
 
 use crate::{IMAGENET, Model};
+
+/// The paper's: two halves that meet in conv3 and the fully connected layers, local response normalisation,
+/// overlapping pools, 227×227. Layers are named as in Caffe's model, whose normalisation has other constants
+/// (k = 1, and α divided by the window's five channels); the paper's biases of 1 in conv2, 4, 5 and the fully
+/// connected layers begin at 0 here.
+pub(crate) const ALEXNET_2012: Model = Model {
+    name: "alexnet-2012",
+    year: 2012,
+    paper: "Krizhevsky, Sutskever and Hinton: ImageNet classification with deep convolutional neural networks, \
+            NIPS 2012",
+    link: "https://papers.nips.cc/paper/4824-imagenet-classification-with-deep-convolutional-neural-networks",
+    preprocessing: "BGR from 0 to 255, 256x256, minus the training images' mean, centre 227x227",
+    recipe: "alexnet-2012-imagenet",
+    build: alexnet_2012,
+};
 
 /// The form of 2014 as torchvision has it: narrower, without groups and local response normalisation.
 pub(crate) const ALEXNET: Model = Model {
@@ -17,6 +32,26 @@ pub(crate) const ALEXNET: Model = Model {
     recipe: "alexnet-imagenet",
     build: alexnet,
 };
+
+fn alexnet_2012() -> Result<Network> {
+    let net = Builder::new("alexnet-2012", [3, 227, 227]).init(Init::Normal { deviation: 0.01 });
+    let x = net.input();
+    let x = normalised(x.conv(96, 11).stride(4).named("conv1").relu().named("relu1"), 1);
+    let x = normalised(x.conv(256, 5).pad(2).groups(2).named("conv2").relu().named("relu2"), 2);
+    let x = x.conv(384, 3).pad(1).named("conv3").relu().named("relu3");
+    let x = x.conv(384, 3).pad(1).groups(2).named("conv4").relu().named("relu4");
+    let x = x.conv(256, 3).pad(1).groups(2).named("conv5").relu().named("relu5");
+    let x = x.max_pool(3, 2).named("pool5").flatten();
+    let x = x.linear(4096).named("fc6").relu().named("relu6").dropout(0.5).named("drop6");
+    let x = x.linear(4096).named("fc7").relu().named("relu7").dropout(0.5).named("drop7");
+    x.linear(1000).named("fc8").finish()
+}
+
+/// Section 3.3's k = 2, n = 5, α = 1e-4, β = 0.75, and section 3.4's pool.
+fn normalised<'b>(x: Tensor<'b>, number: usize) -> Tensor<'b> {
+    let x = x.lrn(5, 5.0 * 1e-4, 0.75, 2.0).named(format!("norm{number}"));
+    x.max_pool(3, 2).named(format!("pool{number}"))
+}
 
 fn alexnet() -> Result<Network> {
     let net = Builder::new("alexnet", [3, 224, 224]).init(Init::Uniform);

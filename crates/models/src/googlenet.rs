@@ -23,6 +23,15 @@ pub(crate) const GOOGLENET: Model = Model {
     ..PAPER
 };
 
+/// The paper's, with the names and constants of Caffe's model: 5×5, local response normalisation.
+pub(crate) const GOOGLENET_2014: Model = Model {
+    name: "googlenet-2014",
+    preprocessing: "BGR from 0 to 255, 256x256, minus (104, 117, 123), centre 224x224",
+    recipe: "googlenet-2014-imagenet",
+    build: googlenet_2014,
+    ..PAPER
+};
+
 /// Maps of a module: 1×1, 3×3 reduction, 3×3, 5×5 reduction, 5×5, pool projection.
 type Widths = [usize; 6];
 
@@ -50,9 +59,9 @@ fn googlenet() -> Result<Network> {
     let x = unit(x, "conv2", 64, same(1));
     let mut x = unit(x, "conv3", 192, same(3)).max_pool(3, 2).ceil().named("maxpool2");
     for (module, widths) in WIDTHS {
-        x = inception(x, &format!("inception{module}"), widths);
+        x = ported(x, &format!("inception{module}"), widths);
         if let Some(head) = HEADS.iter().position(|after| *after == module) {
-            auxiliary(x, &format!("aux{}", head + 1));
+            ported_head(x, &format!("aux{}", head + 1));
         }
         x = match module {
             "3b" => x.max_pool(3, 2).ceil().named("maxpool3"),
@@ -64,7 +73,7 @@ fn googlenet() -> Result<Network> {
     x.linear(1000).named("fc").finish()
 }
 
-fn inception<'b>(x: Tensor<'b>, name: &str, widths: Widths) -> Tensor<'b> {
+fn ported<'b>(x: Tensor<'b>, name: &str, widths: Widths) -> Tensor<'b> {
     let [one, reduce3, three, reduce5, five, projection] = widths;
     let branch = |branch: &str| format!("{name}.branch{branch}");
     let pooled = x.max_pool(3, 1).pad(1).ceil().named(branch("4.0"));
@@ -79,10 +88,64 @@ fn inception<'b>(x: Tensor<'b>, name: &str, widths: Widths) -> Tensor<'b> {
 
 /// A head that helps in training. torchvision pools to 4×4 adaptively; this is the paper's 5×5 mean of step
 /// 3, which makes 4×4 of 14×14 too.
-fn auxiliary<'b>(x: Tensor<'b>, name: &str) {
+fn ported_head<'b>(x: Tensor<'b>, name: &str) {
     let x = x.average_pool(5, 3).named(format!("{name}.avgpool"));
     let x = unit(x, &format!("{name}.conv"), 128, same(1)).flatten().named(format!("{name}.flatten"));
     let x = x.linear(1024).named(format!("{name}.fc1")).relu().named(format!("{name}.relu"));
     let x = x.dropout(0.7).named(format!("{name}.dropout"));
     x.linear(1000).named(format!("{name}.fc2")).auxiliary(0.3);
+}
+
+fn googlenet_2014() -> Result<Network> {
+    let net = Builder::new("googlenet-2014", [3, 224, 224]).init(Init::Xavier { gain: 1.0 });
+    let x = net.input().conv(64, 7).stride(2).pad(3).named("conv1/7x7_s2").relu().named("conv1/relu_7x7");
+    let x = lrn(x.max_pool(3, 2).ceil().named("pool1/3x3_s2"), "pool1/norm1");
+    let x = rectified(x.conv(64, 1), "conv2", "3x3_reduce");
+    let x = lrn(rectified(x.conv(192, 3).pad(1), "conv2", "3x3"), "conv2/norm2");
+    let mut x = x.max_pool(3, 2).ceil().named("pool2/3x3_s2");
+    for (module, widths) in WIDTHS {
+        x = inception(x, &format!("inception_{module}"), widths);
+        if let Some(head) = HEADS.iter().position(|after| *after == module) {
+            auxiliary(x, &format!("loss{}", head + 1));
+        }
+        x = match module {
+            "3b" => x.max_pool(3, 2).ceil().named("pool3/3x3_s2"),
+            "4e" => x.max_pool(3, 2).ceil().named("pool4/3x3_s2"),
+            _ => x,
+        };
+    }
+    let x = x.global_average_pool().named("pool5/7x7_s1").flatten().dropout(0.4).named("pool5/drop_7x7_s1");
+    x.linear(1000).named("loss3/classifier").finish()
+}
+
+/// Figure 2b.
+fn inception<'b>(x: Tensor<'b>, name: &str, widths: Widths) -> Tensor<'b> {
+    let [one, reduce3, three, reduce5, five, projection] = widths;
+    let pooled = x.max_pool(3, 1).pad(1).named(format!("{name}/pool"));
+    let reduced3 = rectified(x.conv(reduce3, 1), name, "3x3_reduce");
+    let reduced5 = rectified(x.conv(reduce5, 1), name, "5x5_reduce");
+    concat([
+        rectified(x.conv(one, 1), name, "1x1"),
+        rectified(reduced3.conv(three, 3).pad(1), name, "3x3"),
+        rectified(reduced5.conv(five, 5).pad(2), name, "5x5"),
+        rectified(pooled.conv(projection, 1), name, "pool_proj"),
+    ])
+    .named(format!("{name}/output"))
+}
+
+/// Section 5: a head that helps in training.
+fn auxiliary<'b>(x: Tensor<'b>, name: &str) {
+    let x = x.average_pool(5, 3).named(format!("{name}/ave_pool"));
+    let x = rectified(x.conv(128, 1), name, "conv").flatten().named(format!("{name}/flatten"));
+    let x = rectified(x.linear(1024), name, "fc").dropout(0.7).named(format!("{name}/drop_fc"));
+    x.linear(1000).named(format!("{name}/classifier")).auxiliary(0.3);
+}
+
+fn rectified<'b>(x: Tensor<'b>, name: &str, part: &str) -> Tensor<'b> {
+    x.named(format!("{name}/{part}")).relu().named(format!("{name}/relu_{part}"))
+}
+
+/// Local response normalisation with Caffe's constants; the paper does not state them.
+fn lrn<'b>(x: Tensor<'b>, name: &str) -> Tensor<'b> {
+    x.lrn(5, 1e-4, 0.75, 1.0).named(name)
 }

@@ -15,6 +15,16 @@ const C: Stages = [&[3, 3], &[3, 3], &[3, 3, 1], &[3, 3, 1], &[3, 3, 1]];
 const D: Stages = [&[3, 3], &[3, 3], &[3, 3, 3], &[3, 3, 3], &[3, 3, 3]];
 const E: Stages = [&[3, 3], &[3, 3], &[3, 3, 3, 3], &[3, 3, 3, 3], &[3, 3, 3, 3]];
 
+/// What normalises.
+#[derive(Clone, Copy, PartialEq)]
+enum Norm {
+    None,
+    /// Each convolution.
+    Batch,
+    /// The first convolution's maps, after the ReLU.
+    LocalResponse,
+}
+
 const VGG: Model = Model {
     year: 2014,
     paper: "Simonyan and Zisserman: Very deep convolutional networks for large-scale image recognition, \
@@ -25,19 +35,23 @@ const VGG: Model = Model {
     ..Model::UNNAMED
 };
 
-pub(crate) const VGG11: Model = Model { name: "vgg11", build: || vgg("vgg11", A, false), ..VGG };
-pub(crate) const VGG13: Model = Model { name: "vgg13", build: || vgg("vgg13", B, false), ..VGG };
-pub(crate) const VGG16_C: Model = Model { name: "vgg16-c", build: || vgg("vgg16-c", C, false), ..VGG };
-pub(crate) const VGG16: Model = Model { name: "vgg16", build: || vgg("vgg16", D, false), ..VGG };
-pub(crate) const VGG19: Model = Model { name: "vgg19", build: || vgg("vgg19", E, false), ..VGG };
+pub(crate) const VGG11: Model = Model { name: "vgg11", build: || vgg("vgg11", A, Norm::None), ..VGG };
+pub(crate) const VGG13: Model = Model { name: "vgg13", build: || vgg("vgg13", B, Norm::None), ..VGG };
+pub(crate) const VGG16_C: Model = Model { name: "vgg16-c", build: || vgg("vgg16-c", C, Norm::None), ..VGG };
+pub(crate) const VGG16: Model = Model { name: "vgg16", build: || vgg("vgg16", D, Norm::None), ..VGG };
+pub(crate) const VGG19: Model = Model { name: "vgg19", build: || vgg("vgg19", E, Norm::None), ..VGG };
+
+/// Configuration A-LRN: one local response normalisation, with AlexNet's constants. It helped nothing.
+pub(crate) const VGG11_LRN: Model =
+    Model { name: "vgg11-lrn", build: || vgg("vgg11-lrn", A, Norm::LocalResponse), ..VGG };
 
 /// With batch norm, as torchvision trains them; batch norm came a year after the paper.
-pub(crate) const VGG11_BN: Model = Model { name: "vgg11-bn", build: || vgg("vgg11-bn", A, true), ..VGG };
-pub(crate) const VGG13_BN: Model = Model { name: "vgg13-bn", build: || vgg("vgg13-bn", B, true), ..VGG };
-pub(crate) const VGG16_BN: Model = Model { name: "vgg16-bn", build: || vgg("vgg16-bn", D, true), ..VGG };
-pub(crate) const VGG19_BN: Model = Model { name: "vgg19-bn", build: || vgg("vgg19-bn", E, true), ..VGG };
+pub(crate) const VGG11_BN: Model = Model { name: "vgg11-bn", build: || vgg("vgg11-bn", A, Norm::Batch), ..VGG };
+pub(crate) const VGG13_BN: Model = Model { name: "vgg13-bn", build: || vgg("vgg13-bn", B, Norm::Batch), ..VGG };
+pub(crate) const VGG16_BN: Model = Model { name: "vgg16-bn", build: || vgg("vgg16-bn", D, Norm::Batch), ..VGG };
+pub(crate) const VGG19_BN: Model = Model { name: "vgg19-bn", build: || vgg("vgg19-bn", E, Norm::Batch), ..VGG };
 
-fn vgg(name: &str, stages: Stages, batch_norm: bool) -> Result<Network> {
+fn vgg(name: &str, stages: Stages, norm: Norm) -> Result<Network> {
     let net = Builder::new(name, [3, 224, 224]).init(Init::Kaiming);
     let mut count = 0..;
     let mut feature = || format!("features.{}", count.next().expect("numbers do not end"));
@@ -45,10 +59,13 @@ fn vgg(name: &str, stages: Stages, batch_norm: bool) -> Result<Network> {
     for (channels, kernels) in [64, 128, 256, 512, 512].into_iter().zip(stages) {
         for kernel in kernels {
             x = x.conv(channels, *kernel).pad(kernel / 2).named(feature());
-            if batch_norm {
+            if norm == Norm::Batch {
                 x = x.batch_norm().named(feature());
             }
             x = x.relu().named(feature());
+            if norm == Norm::LocalResponse && channels == 64 {
+                x = x.lrn(5, 5.0 * 1e-4, 0.75, 2.0).named("lrn");
+            }
         }
         x = x.max_pool(2, 2).named(feature());
     }
