@@ -33,7 +33,8 @@ pub enum Init {
         /// 1 for linear units, 5/3 for tanh.
         gain: f32,
     },
-    /// Normal with deviation √(2/fan_out); biases zero. He et al., ICCV 2015, as ResNet uses it.
+    /// Convolutions normal with deviation √(2/fan_out), linear layers uniform in ±1/√fan_in, biases zero.
+    /// He et al., ICCV 2015, as torchvision's residual networks use it.
     Kaiming,
     /// Normal with this deviation; biases zero. Krizhevsky et al., NIPS 2012.
     Normal {
@@ -55,23 +56,23 @@ pub fn initial_values(init: Init, name: &str, shape: &Shape, fan: &Fan, seed: u6
     if init == Init::Codes {
         return codes(shape, || random.between(-1.0, 1.0));
     }
-    let is_bias = shape.len() < 2;
     let rows = if fan.rows.is_empty() { std::slice::from_ref(&fan.unit) } else { &fan.rows };
     let length = count / rows.len();
-    let row = |unit: &(usize, usize)| draw(init, is_bias, *unit, length, &mut random);
+    let row = |unit: &(usize, usize)| draw(init, shape.len(), *unit, length, &mut random);
     rows.iter().flat_map(row).collect()
 }
 
-/// `count` numbers for units with `fan` inputs and outputs.
-fn draw(init: Init, is_bias: bool, fan: (usize, usize), count: usize, random: &mut Random) -> Vec<f32> {
+/// `count` numbers of a variable of `rank` axes, for units with `fan` inputs and outputs.
+fn draw(init: Init, rank: usize, fan: (usize, usize), count: usize, random: &mut Random) -> Vec<f32> {
     let (fan_in, fan_out) = (fan.0.max(1) as f32, fan.1.max(1) as f32);
     let mut uniform = |bound: f32| (0..count).map(|_| random.between(-bound, bound)).collect::<Vec<_>>();
     match init {
         Init::Constant(value) => vec![value; count],
         Init::Uniform => uniform(1.0 / fan_in.sqrt()),
         Init::Codes => unreachable!("codes are drawn whole"),
-        _ if is_bias => vec![0.0; count],
+        _ if rank < 2 => vec![0.0; count],
         Init::Xavier { gain } => uniform(gain * (6.0 / (fan_in + fan_out)).sqrt()),
+        Init::Kaiming if rank == 2 => uniform(1.0 / fan_in.sqrt()),
         Init::Kaiming => normal(random, count, (2.0 / fan_out).sqrt()),
         Init::Normal { deviation } => normal(random, count, deviation),
     }

@@ -46,10 +46,14 @@ pub(crate) const VGG11_LRN: Model =
     Model { name: "vgg11-lrn", build: || vgg("vgg11-lrn", A, Norm::LocalResponse), ..VGG };
 
 /// With batch norm, as torchvision trains them; batch norm came a year after the paper.
-pub(crate) const VGG11_BN: Model = Model { name: "vgg11-bn", build: || vgg("vgg11-bn", A, Norm::Batch), ..VGG };
-pub(crate) const VGG13_BN: Model = Model { name: "vgg13-bn", build: || vgg("vgg13-bn", B, Norm::Batch), ..VGG };
-pub(crate) const VGG16_BN: Model = Model { name: "vgg16-bn", build: || vgg("vgg16-bn", D, Norm::Batch), ..VGG };
-pub(crate) const VGG19_BN: Model = Model { name: "vgg19-bn", build: || vgg("vgg19-bn", E, Norm::Batch), ..VGG };
+pub(crate) const VGG11_BN: Model =
+    Model { name: "vgg11-bn", build: || vgg("vgg11-bn", A, Norm::Batch), ..VGG };
+pub(crate) const VGG13_BN: Model =
+    Model { name: "vgg13-bn", build: || vgg("vgg13-bn", B, Norm::Batch), ..VGG };
+pub(crate) const VGG16_BN: Model =
+    Model { name: "vgg16-bn", build: || vgg("vgg16-bn", D, Norm::Batch), ..VGG };
+pub(crate) const VGG19_BN: Model =
+    Model { name: "vgg19-bn", build: || vgg("vgg19-bn", E, Norm::Batch), ..VGG };
 
 fn vgg(name: &str, stages: Stages, norm: Norm) -> Result<Network> {
     let net = Builder::new(name, [3, 224, 224]).init(Init::Kaiming);
