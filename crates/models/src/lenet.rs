@@ -19,6 +19,49 @@ pub(crate) const LENET5: Model = Model {
     build: lenet5,
 };
 
+/// LeNet-5 as the paper has it: C3 sees S2 through a table, subsampling has a trainable coefficient and bias
+/// for each map, activations are 1.7159·tanh(2x/3), ten units compare F6 with pictures of the digits. 60,000
+/// trainable parameters, 340,908 connections.
+pub(crate) const LENET5_1998: Model = Model {
+    name: "lenet5-1998",
+    preprocessing: "grey, 32x32, paper -0.1, ink 1.175",
+    recipe: "lenet5-1998-mnist",
+    build: lenet5_1998,
+    ..LENET5
+};
+
+/// Table I: the maps of S2 that each map of C3 sees.
+const C3: [&[usize]; 16] = [
+    &[0, 1, 2],
+    &[1, 2, 3],
+    &[2, 3, 4],
+    &[3, 4, 5],
+    &[0, 4, 5],
+    &[0, 1, 5],
+    &[0, 1, 2, 3],
+    &[1, 2, 3, 4],
+    &[2, 3, 4, 5],
+    &[0, 3, 4, 5],
+    &[0, 1, 4, 5],
+    &[0, 1, 2, 5],
+    &[0, 1, 3, 4],
+    &[1, 2, 4, 5],
+    &[0, 2, 3, 5],
+    &[0, 1, 2, 3, 4, 5],
+];
+
+fn lenet5_1998() -> Result<Network> {
+    let net = Builder::new("lenet5-1998", [1, 32, 32]).init(Init::Uniform);
+    let x = net.input();
+    let x = x.conv(6, 5).named("C1").scaled_tanh();
+    let x = x.average_pool(2, 2).scale().named("S2").scaled_tanh();
+    let x = x.conv(16, 5).connections(&C3).named("C3").scaled_tanh();
+    let x = x.average_pool(2, 2).scale().named("S4").scaled_tanh();
+    let x = x.conv(120, 5).named("C5").scaled_tanh();
+    let x = x.flatten().linear(84).named("F6").scaled_tanh();
+    x.rbf(10).named("output").finish()
+}
+
 fn lenet5() -> Result<Network> {
     let net = Builder::new("lenet5", [1, 32, 32]).init(Init::Xavier { gain: 5.0 / 3.0 });
     let x = net.input();

@@ -60,6 +60,7 @@ const IMAGENET: &str = "RGB from 0 to 1, shorter side 256, centre 224x224, minus
 /// All networks, in the order of their years.
 pub fn all() -> &'static [Model] {
     &[
+        lenet::LENET5_1998,
         lenet::LENET5,
         alexnet::ALEXNET_2012,
         nin::NIN,

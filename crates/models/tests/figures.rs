@@ -30,6 +30,7 @@ const fn with_heads(auxiliary: u64, figures: Figures) -> Figures {
 /// torchvision's and timm's networks: parameters and multiply-adds as PyTorch counts them in their modules.
 /// The others: from the papers' tables by hand. Receptive fields: from the papers' tables by hand.
 const FIGURES: &[Figures] = &[
+    seeing(16, figures("lenet5-1998", 60_000, 117_600 + 150_000 + 48_000 + 10_080 + 840)),
     seeing(16, figures("lenet5", 61_706, 117_600 + 240_000 + 48_000 + 10_080 + 840)),
     seeing(195, figures("alexnet-2012", 60_965_224, 724_406_816)),
     figures("nin", 7_595_176, 1_100_188_800),
@@ -110,6 +111,20 @@ fn lenet5_sees_what_the_paper_says() {
     assert_eq!(shapes[5], "[1, 16, 5, 5]");
     let seen: Vec<u64> = counted.layers.iter().map(|layer| layer.receptive_field[0]).collect();
     assert_eq!(seen, [5, 5, 6, 14, 14, 16, 32, 32, 32, 32, 32, 32]);
+}
+
+/// LeCun et al., 1998, section II.B: the connections of each layer, five for a unit of subsampling.
+#[test]
+fn lenet5_of_1998_has_the_papers_connections() {
+    let counted = counted("lenet5-1998");
+    let connections = |layer: &str| -> u64 {
+        let own = counted.layers.iter().filter(|other| other.name == layer);
+        own.map(|layer| layer.cost.connections).sum()
+    };
+    let layers = ["C1", "C3", "C5", "F6", "output"].map(connections);
+    assert_eq!(layers, [122_304, 151_600, 48_120, 10_164, 840]);
+    assert_eq!(counted.cost.connections, 122_304 + 5_880 + 151_600 + 2_000 + 48_120 + 10_164 + 840);
+    assert_eq!(counted.cost.connections, 340_908);
 }
 
 /// TensorFlow's slim tests its Inception V2 without the last layer at 10,173,112 numbers: weights, biases
