@@ -170,6 +170,11 @@ impl<'b> Tensor<'b> {
         self.then(ops::Scale { bias: true })
     }
 
+    /// A fixed factor.
+    pub fn multiply_by(self, factor: f32) -> Tensor<'b> {
+        self.then(ops::MultiplyBy { factor })
+    }
+
     /// Local response normalisation over `size` channels; `alpha` is divided by `size`.
     pub fn lrn(self, size: usize, alpha: f32, beta: f32, k: f32) -> Tensor<'b> {
         self.then(ops::Lrn { size, alpha, beta, k })

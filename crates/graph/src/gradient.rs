@@ -69,6 +69,7 @@ impl Backward<'_> {
                 }
                 self.add(node, Scale { bias: false }, vec![dy, weight], &[x]);
             }
+            Op::MultiplyBy(multiply) => self.add(node, multiply.clone(), vec![dy], &[x]),
             Op::Lrn(lrn) => self.add(node, LrnGradient(lrn.clone()), vec![x, dy], &[x]),
             Op::PadChannels(pad) => self.add(node, PadChannelsGradient(pad.clone()), vec![dy], &[x]),
             Op::Relu(_) | Op::Relu6(_) | Op::Tanh(_) | Op::Sigmoid(_) | Op::ScaledTanh(_) => {

@@ -10,12 +10,14 @@ use crate::simd::{self, Body, Simd, dispatch};
 use crate::{Context, Implementation, Kernel};
 
 /// What is computed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Elementwise {
     /// y = f(x).
     Apply(Activation),
     /// dx = dy · f'(x), from y = f(x) and dy.
     Gradient(Activation),
+    /// y = factor · x.
+    MultiplyBy(f32),
     /// y = a + b.
     Add,
     /// y = max(a + b, 0).
@@ -33,7 +35,7 @@ pub struct ElementwiseDesc {
 
 impl ElementwiseDesc {
     fn reads(&self) -> usize {
-        if matches!(self.op, Elementwise::Apply(_)) { 1 } else { 2 }
+        if matches!(self.op, Elementwise::Apply(_) | Elementwise::MultiplyBy(_)) { 1 } else { 2 }
     }
 }
 
@@ -147,6 +149,10 @@ impl Body for Row<'_> {
             Elementwise::Apply(activation) => each!(|a, _b| simd::activate(s, activation, a)),
             Elementwise::Gradient(activation) => {
                 each!(|y, dy| simd::activation_gradient(s, activation, y, dy))
+            }
+            Elementwise::MultiplyBy(factor) => {
+                let factor = s.splat(factor);
+                each!(|a, _b| s.mul(factor, a))
             }
             Elementwise::Add => each!(|a, b| s.add(a, b)),
             Elementwise::AddRelu => each!(|a, b| s.max(s.zero(), s.add(a, b))),

@@ -33,7 +33,12 @@ fn elementwise() -> impl Strategy<Value = Elementwise> {
     use Activation::{None, Relu, Relu6, ScaledTanh, Sigmoid, Tanh};
     let apply = [None, Relu, Relu6, Tanh, Sigmoid, ScaledTanh].map(Elementwise::Apply);
     let gradient = [None, Relu, Relu6, Tanh, Sigmoid, ScaledTanh].map(Elementwise::Gradient);
-    let all = [&apply[..], &gradient[..], &[Elementwise::Add, Elementwise::AddRelu]].concat();
+    let all = [
+        &apply[..],
+        &gradient[..],
+        &[Elementwise::MultiplyBy(-0.17), Elementwise::Add, Elementwise::AddRelu],
+    ]
+    .concat();
     prop::sample::select(all)
 }
 
@@ -85,7 +90,7 @@ proptest! {
         let desc = ElementwiseDesc { shape, op };
         let scale = |operand: Operand| Operand { values: operand.values.iter().map(|x| x * 9.0).collect(), ..operand };
         let (a, b) = (scale(Operand::random(shape, 1)), Operand::random(shape, 2));
-        let two = !matches!(op, Elementwise::Apply(_));
+        let two = !matches!(op, Elementwise::Apply(_) | Elementwise::MultiplyBy(_));
         let mut y = a.clone();
         reference::elementwise::elementwise(op, &a.values, two.then_some(&b.values), &mut y.values);
         let reads = if two { vec![a, b] } else { vec![a] };

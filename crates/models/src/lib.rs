@@ -7,6 +7,7 @@
 mod alexnet;
 mod efficientnet;
 mod googlenet;
+mod inception_resnet;
 mod inception_v2;
 mod inception_v3;
 mod inception_v4;
@@ -98,6 +99,7 @@ pub fn all() -> &'static [Model] {
         resnet_cifar::RESNET56,
         resnet_cifar::RESNET110,
         inception_v4::INCEPTION_V4,
+        inception_resnet::INCEPTION_RESNET_V2,
         squeezenet::SQUEEZENET1_1,
         efficientnet::EFFICIENTNET_LITE0,
     ]

@@ -136,6 +136,10 @@ impl<'g> Interpreter<'g> {
             Op::Scale(op) => {
                 reference::scale::scale(input(0), r[0], r[1], op.bias.then(|| r[2]), &mut w[0]);
             }
+            Op::MultiplyBy(op) => {
+                let op = Elementwise::MultiplyBy(op.factor);
+                reference::elementwise::elementwise(op, r[0], None, &mut w[0]);
+            }
             Op::Lrn(op) => reference::lrn::forward(&lrn(op, input(0)), r[0], &mut w[0]),
             Op::LrnGradient(op) => reference::lrn::gradient(&lrn(&op.0, input(0)), r[0], r[1], &mut w[0]),
             Op::PadChannels(op) => {

@@ -71,7 +71,7 @@ pub fn all() -> Vec<Network> {
         }),
         build("pools-first", [3, 9, 8], |x| {
             let x = x.average_pool(2, 1).batch_norm().max_pool(2, 2);
-            let y = x.conv(3, 1);
+            let y = x.conv(3, 1).multiply_by(0.3);
             (x + y).tanh().flatten().linear(3).softmax()
         }),
         build("lenet5-1998-like", [1, 12, 12], |x| {

@@ -23,6 +23,7 @@ mod log_softmax;
 mod lrn;
 mod matmul;
 mod max_pool;
+mod multiply_by;
 mod pad;
 mod pad_channels;
 mod rbf;
@@ -58,6 +59,7 @@ pub use log_softmax::{LogSoftmax, LogSoftmaxGradient};
 pub use lrn::{Lrn, LrnGradient};
 pub use matmul::MatMul;
 pub use max_pool::{MaxPool, MaxPoolGradient};
+pub use multiply_by::MultiplyBy;
 pub use pad::{Pad, PadGradient};
 pub use pad_channels::{PadChannels, PadChannelsGradient};
 pub use rbf::{Rbf, RbfGradient};
@@ -220,6 +222,8 @@ operations! {
         ScaledTanh = "scaled_tanh",
         /// A coefficient for each channel.
         Scale = "scale",
+        /// A fixed factor.
+        MultiplyBy = "multiply_by",
         /// Normalisation by the channels around.
         Lrn = "lrn",
         /// Zero channels around those of a value.

@@ -18,6 +18,10 @@ pub(super) fn activation_gradient(graph: &Graph, node: &Node, activation: Activa
     listed(graph, node, Elementwise::Gradient(kernel_activation(activation)))
 }
 
+pub(super) fn multiply_by(graph: &Graph, node: &Node, factor: f32) -> Lowering {
+    listed(graph, node, Elementwise::MultiplyBy(factor))
+}
+
 pub(super) fn add(graph: &Graph, node: &Node) -> Lowering {
     listed(graph, node, Elementwise::Add)
 }

@@ -86,6 +86,7 @@ pub(super) fn lower(graph: &Graph, node: &Node) -> Lowering {
         Op::SpreadKernelsGradient(spread) => conv::gather(graph, node, &spread.0),
         Op::Rbf(_) => linear::rbf(graph, node),
         Op::RbfGradient(_) => linear::rbf_gradient(graph, node),
+        Op::MultiplyBy(multiply) => elementwise::multiply_by(graph, node, multiply.factor),
         Op::Scale(scale) => elementwise::scale(graph, node, scale),
         Op::Lrn(lrn) => normalization::lrn(graph, node, lrn),
         Op::LrnGradient(lrn) => normalization::lrn_gradient(graph, node, &lrn.0),

@@ -1,0 +1,24 @@
+//! A fixed factor: y = factor·x. It damps the residuals of Szegedy, Ioffe, Vanhoucke and Alemi, AAAI 2017,
+//! section 3.3.
+
+use serde::{Deserialize, Serialize};
+use striate_tensor::{Error, Result, Shape};
+
+use super::LayerOp;
+
+/// A fixed factor on every element. Its gradient is the same operation on dy.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MultiplyBy {
+    /// The factor.
+    pub factor: f32,
+}
+
+impl LayerOp for MultiplyBy {
+    fn output(&self, inputs: &[&Shape]) -> Result<Shape> {
+        if !self.factor.is_finite() {
+            return Err(Error::input(format!("factor {} is not finite", self.factor)));
+        }
+        Ok(inputs[0].clone())
+    }
+}
