@@ -148,6 +148,30 @@ proptest! {
         }
     }
 
+    /// Each channel by itself, in every direction.
+    #[test]
+    fn depthwise_convolutions_agree_with_the_naive_ones(
+        d in conv_desc(),
+        channels in 2usize..=40,
+        kernel in prop::sample::select(vec![[3usize, 3], [5, 5], [1, 4]]),
+    ) {
+        let grown = |axis: usize| d.input[axis] + kernel[axis] * d.dilation[axis];
+        let input = [grown(0), grown(1)];
+        let output = [0, 1].map(|axis| {
+            (input[axis] + d.padding[axis] - (kernel[axis] - 1) * d.dilation[axis] - 1) / d.stride[axis] + 1
+        });
+        let (in_channels, out_channels, groups) = (channels, channels, channels);
+        let d = ConvDesc { in_channels, out_channels, groups, kernel, input, output, ..d };
+        let ran = check_conv(&d);
+        for name in [
+            "conv_depthwise_f32",
+            "conv_data_gradient_depthwise_f32",
+            "conv_weight_gradient_depthwise_f32",
+        ] {
+            prop_assert!(ran.contains(&name), "{} refused {:?}", name, d);
+        }
+    }
+
     #[test]
     fn linear_layers_agree_with_the_naive_ones(
         batch in prop_oneof![1usize..40, prop::sample::select(vec![8usize, 16, 24, 48])],

@@ -39,6 +39,13 @@ pub fn all() -> Vec<Network> {
             let x = x.conv(24, 3).stride((2, 1)).pad(1).groups(4).tanh();
             x.average_pool((3, 2), 2).pad(1).ceil().flatten().linear(8).batch_norm().sigmoid().linear(3)
         }),
+        build("efficientnet-like", [3, 12, 11], |x| {
+            let x = x.conv(10, 3).stride(2).pad((0, 1)).no_bias().batch_norm().relu6();
+            let y = x.conv(10, 5).groups(10).pad(2).no_bias().batch_norm().relu6();
+            let x = y.conv(10, 1).no_bias().batch_norm() + x;
+            let x = x.conv(20, 1).relu6().conv(20, 3).groups(20).stride(2).pad(1).sigmoid();
+            x.global_average_pool().flatten().linear(4)
+        }),
         build("flat", [1, 3, 4], |x| {
             x.flatten().linear(9).relu().dropout(0.3).linear(6).softmax().linear(4).no_bias()
         }),

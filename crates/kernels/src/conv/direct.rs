@@ -40,7 +40,7 @@ pub(super) fn needed_halo(d: &ConvDesc) -> Halo {
     geometry::halo(&geometry::forward(d, 0), &geometry::forward(d, 1), d.input)
 }
 
-fn forward_layouts(d: &ConvDesc, x_block: usize, w: Layout, block: usize) -> Vec<Layout> {
+pub(super) fn forward_layouts(d: &ConvDesc, x_block: usize, w: Layout, block: usize) -> Vec<Layout> {
     let y = Layout::channels(block);
     let mut layouts = vec![Layout::Channels { block: x_block, halo: needed_halo(d) }, w];
     layouts.extend(d.bias.then_some(Layout::Plain));

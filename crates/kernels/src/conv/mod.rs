@@ -1,5 +1,7 @@
 //! Convolution in three directions: forward, gradient of the data, gradient of the weights.
 
+mod depthwise;
+mod depthwise_weight_gradient;
 mod direct;
 mod geometry;
 pub(crate) mod images;
@@ -47,6 +49,7 @@ pub struct ConvDesc {
 pub fn forward() -> &'static [&'static dyn Implementation<ConvDesc>] {
     &[
         &images::Forward,
+        &depthwise::Forward,
         &direct::PlanarInput,
         &direct::Blocked,
         &Reference::<ConvDesc> {
@@ -66,6 +69,7 @@ pub fn forward() -> &'static [&'static dyn Implementation<ConvDesc>] {
 pub fn data_gradient() -> &'static [&'static dyn Implementation<ConvDesc>] {
     &[
         &images::DataGradient,
+        &depthwise::DataGradient,
         &direct::DataGradient,
         &Reference::<ConvDesc> {
             name: "conv_data_gradient_reference",
@@ -82,6 +86,7 @@ pub fn data_gradient() -> &'static [&'static dyn Implementation<ConvDesc>] {
 pub fn weight_gradient() -> &'static [&'static dyn Implementation<ConvDesc>] {
     &[
         &images_weight_gradient::WeightGradient,
+        &depthwise_weight_gradient::WeightGradient,
         &weight_gradient::PlanarInput,
         &weight_gradient::Blocked,
         &Reference::<ConvDesc> {
