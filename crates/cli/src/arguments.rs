@@ -165,6 +165,9 @@ pub struct Inspect {
     /// Images at a time, for the memory
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub batch: usize,
+    /// Show every layer of a network that has many
+    #[arg(long)]
+    pub layers: bool,
     /// Print the network's text, which `train` accepts, instead of the table
     #[arg(long)]
     pub text: bool,

@@ -30,6 +30,7 @@ fn wrong_words_get_the_nearest_right_one() {
         (&["inspect", "lenet5", "--input", "1,32"], "--input"),
         (&["inspect", "lenet5", "--input", "1,4,4"], "conv1"),
         (&["inspect", "lenet5", "--batch", "0"], "--batch"),
+        (&["inspect", "vgg16", "--input", "3,16,16"], "features.30"),
         (&["inspect", "lenet5", "--plan", "--without", "fusee"], "did you mean fuse?"),
         (&["data", "get", "minst", "--from", "."], "did you mean mnist?"),
         (&["data", "get", "minst"], "did you mean mnist?"),

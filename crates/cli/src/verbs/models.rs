@@ -25,10 +25,13 @@ pub fn run(args: Models) -> Result<()> {
             "name": model.name,
             "year": model.year,
             "params": figures.params,
+            "params_aux": statistics(&network.graph_with_heads(&network.input_shape(1))?).params - figures.params,
             "macs": figures.cost.macs,
             "input": *network.input,
             "paper": model.paper,
             "link": model.link,
+            "preprocessing": model.preprocessing,
+            "init": network.init,
             "recipe": model.recipe,
         }));
     }

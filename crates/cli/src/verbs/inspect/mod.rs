@@ -1,0 +1,140 @@
+//! `striate inspect`
+
+mod table;
+
+use anyhow::Result;
+use serde_json::{Value, json};
+use striate_engine::passes::Disabled;
+use striate_engine::{Cpu, Inference, Training};
+use striate_graph::{LayerStatistics, Network, Optimizer, Statistics, TrainingSpec, statistics};
+use striate_predict::resolve;
+use striate_tensor::{Error, Shape};
+
+use crate::arguments::Inspect;
+use crate::clock::SystemClock;
+use crate::json;
+
+/// A network in figures.
+struct Report {
+    network: Network,
+    figures: Statistics,
+    /// Trainable numbers of the auxiliary heads, which `figures` leave out.
+    params_aux: u64,
+    batch: usize,
+    /// Peak of inference.
+    inference_bytes: usize,
+    /// Peak of training with momentum, or why it cannot be trained.
+    training_bytes: striate_tensor::Result<usize>,
+}
+
+pub fn run(args: Inspect) -> Result<()> {
+    let mut network = resolve(&args.model)?.network;
+    if let Some(input) = &args.input {
+        network.input = parse_input(input, &network)?;
+    }
+    if let Some(classes) = args.classes {
+        network.set_classes(classes)?;
+    }
+    if args.batch == 0 {
+        return Err(Error::input("--batch is at least 1").into());
+    }
+    let disabled = Disabled::new(args.without.iter().map(String::as_str))?;
+    let cpu = Cpu::new(args.compute.threads)?.without(disabled);
+    if args.text {
+        network.graph(1)?;
+        print!("{}", network.to_text());
+        return Ok(());
+    }
+    if args.plan {
+        return plan(network, args.batch, cpu);
+    }
+    let report = Report::new(network, args.batch, &cpu)?;
+    if args.compute.json {
+        return Ok(json::print(&report.json())?);
+    }
+    table::print(&report, striate_models::find(&args.model).ok(), args.layers);
+    Ok(())
+}
+
+impl Report {
+    fn new(network: Network, batch: usize, cpu: &Cpu) -> Result<Report> {
+        let figures = statistics(&network.graph(1)?);
+        let shape = network.input_shape(batch);
+        let inference_bytes = Inference::plan(&network, &shape, cpu)?.peak_bytes();
+        let sgd = Optimizer::Sgd { momentum: 0.9, nesterov: false, weight_decay: 0.0 };
+        let training = Training::plan(&network, &TrainingSpec::new(sgd), &shape, cpu);
+        let whole = network.graph_with_heads(&network.input_shape(1));
+        let params_aux = whole.map_or(0, |graph| statistics(&graph).params - figures.params);
+        let training_bytes = training.map(|plan| plan.peak_bytes());
+        Ok(Report { network, figures, params_aux, batch, inference_bytes, training_bytes })
+    }
+
+    fn json(&self) -> Value {
+        let figures = &self.figures;
+        json!({
+            "name": self.network.name,
+            "input": *self.network.input,
+            "params": figures.params,
+            "params_aux": self.params_aux,
+            "macs": figures.cost.macs,
+            "connections": figures.cost.connections,
+            "neurons": figures.cost.neurons,
+            "layers": figures.layers.iter().map(|layer| self.layer_json(layer)).collect::<Vec<_>>(),
+            "memory": {
+                "batch": self.batch,
+                "inference_bytes": self.inference_bytes,
+                "training_bytes": self.training_bytes.as_ref().ok(),
+            },
+        })
+    }
+
+    fn layer_json(&self, layer: &LayerStatistics) -> Value {
+        let share = |part: u64, all: u64| part as f64 / all.max(1) as f64;
+        json!({
+            "name": layer.name,
+            "op": layer.op,
+            "output": json::without_batch(&layer.output),
+            "params": layer.params,
+            "params_share": share(layer.params, self.figures.params),
+            "macs": layer.cost.macs,
+            "macs_share": share(layer.cost.macs, self.figures.cost.macs),
+            "connections": layer.cost.connections,
+            "neurons": layer.cost.neurons,
+            "receptive_field": layer.receptive_field[0],
+        })
+    }
+}
+
+/// The plan, with times measured on a grey input.
+fn plan(network: Network, batch: usize, cpu: Cpu) -> Result<()> {
+    let shape = network.input_shape(batch);
+    let weights = Inference::initial_weights(&network, 0)?;
+    let inference = Inference::new(network, &weights, cpu)?;
+    // Refuses absurd batches before memory is taken.
+    inference.report(&shape)?;
+    let mut input: Vec<f32> = Vec::new();
+    let len = shape.checked_len()?;
+    input
+        .try_reserve_exact(len)
+        .map_err(|_| Error::failed(format!("there is no memory for a batch of {batch}")))?;
+    input.resize(len, 0.5);
+    let clock = SystemClock::new();
+    inference.profile(&shape, &input, 3, &clock)?;
+    println!("{}", inference.profile(&shape, &input, 20, &clock)?);
+    Ok(())
+}
+
+/// `C,H,W`, or the extents of whatever else `network` takes.
+fn parse_input(text: &str, network: &Network) -> Result<Shape> {
+    let extents: Option<Vec<usize>> = text.split(',').map(|word| word.trim().parse().ok()).collect();
+    let fits = |extents: &Vec<usize>| {
+        extents.len() == network.input.len() && extents.iter().all(|extent| (1..=1 << 16).contains(extent))
+    };
+    extents.filter(fits).map(Shape::new).ok_or_else(|| {
+        let form = match network.input.len() {
+            3 => "channels, height and width, such as 3,224,224".to_owned(),
+            rank => format!("{rank} extents with commas between"),
+        };
+        Error::input(format!("--input {text}: write {form}")).into()
+    })
+}

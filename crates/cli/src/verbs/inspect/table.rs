@@ -1,0 +1,161 @@
+//! A network as a table for a person: layer by layer, or module by module where there are many.
+
+use striate_graph::LayerStatistics;
+use striate_models::Model;
+
+use super::Report;
+use crate::output::{grouped, sides, table};
+
+/// Networks with more layers are shown by modules unless every layer is asked for.
+const MANY_LAYERS: usize = 64;
+
+/// One row: a layer, or the layers of a module together.
+struct Row {
+    name: String,
+    what: String,
+    layers: usize,
+    /// Its last layer's output and receptive field, and the sums of all.
+    sum: LayerStatistics,
+}
+
+/// Prints `report`; `model` says what the history knows of the network.
+pub(super) fn print(report: &Report, model: Option<Model>, every_layer: bool) {
+    let (network, figures) = (&report.network, &report.figures);
+    println!("{}, input {}", network.name, sides(&network.input));
+    if let Some(model) = model {
+        println!("{}: {}, {}", model.year, model.paper, model.link);
+        println!("sees images as: {}", model.preprocessing);
+    }
+    let is_short = every_layer || figures.layers.len() <= MANY_LAYERS;
+    let rows: Vec<Row> = match is_short {
+        true => figures.layers.iter().map(Row::of).collect(),
+        false => by_modules(&figures.layers),
+    };
+    print!("{}", table(&rows_of_text(report, &rows)));
+    if !is_short {
+        println!("{} layers by modules; --layers shows each", figures.layers.len());
+    }
+    totals(report);
+}
+
+fn rows_of_text(report: &Report, rows: &[Row]) -> Vec<Vec<String>> {
+    let figures = &report.figures;
+    let share = |part: u64, all: u64| match part {
+        0 => String::new(),
+        _ => format!("{:.1} %", part as f64 * 100.0 / all as f64),
+    };
+    let count = |number: u64| if number == 0 { String::new() } else { grouped(number) };
+    let head = ["layer", "op", "output", "params", "", "MACs", "", "connections", "neurons", "sees"];
+    let mut text = vec![head.map(str::to_owned).to_vec()];
+    text.extend(rows.iter().map(|Row { name, what, sum, .. }| {
+        let [h, w] = sum.receptive_field;
+        vec![
+            name.clone(),
+            what.clone(),
+            sides(sum.output.get(1..).unwrap_or_default()),
+            count(sum.params),
+            share(sum.params, figures.params),
+            count(sum.cost.macs),
+            share(sum.cost.macs, figures.cost.macs),
+            count(sum.cost.connections),
+            count(sum.cost.neurons),
+            if h == w { h.to_string() } else { format!("{h}×{w}") },
+        ]
+    }));
+    text
+}
+
+fn totals(report: &Report) {
+    let (figures, line) = (&report.figures, |name: &str, number: u64, what: &str| {
+        println!("{}", format!("{name:<12} {:>15}   {what}", grouped(number)).trim_end());
+    });
+    line("params", figures.params, "");
+    if report.params_aux > 0 {
+        line(
+            "params_aux",
+            report.params_aux,
+            "of auxiliary heads, which only training has; counted nowhere else",
+        );
+    }
+    let padded = "multiply-adds of convolutions and linear layers, padded taps included";
+    line("MACs", figures.cost.macs, padded);
+    let lecun = "as LeCun counts: inputs of every unit, its bias included, pooling too";
+    line("connections", figures.cost.connections, lecun);
+    line("neurons", figures.cost.neurons, "outputs of convolutions and linear layers");
+    let megabytes = |bytes: usize| format!("{:.2} MB", bytes as f64 / 1e6);
+    println!(
+        "memory at batch {}: inference {}, training {} (peaks, weights and momenta included)",
+        report.batch,
+        megabytes(report.inference_bytes),
+        match &report.training_bytes {
+            Ok(bytes) => megabytes(*bytes),
+            Err(error) => format!("impossible: {error}"),
+        }
+    );
+}
+
+impl Row {
+    fn of(layer: &LayerStatistics) -> Row {
+        Row { name: layer.name.clone(), what: layer.op.into(), layers: 1, sum: layer.clone() }
+    }
+
+    fn take(&mut self, layer: &LayerStatistics, module: &str) {
+        self.name = module.to_owned();
+        self.layers += 1;
+        self.what = format!("{} layers", self.layers);
+        self.sum.params += layer.params;
+        self.sum.cost.macs += layer.cost.macs;
+        self.sum.cost.connections += layer.cost.connections;
+        self.sum.cost.neurons += layer.cost.neurons;
+        self.sum.output = layer.output.clone();
+        for (seen, other) in self.sum.receptive_field.iter_mut().zip(layer.receptive_field) {
+            *seen = (*seen).max(other);
+        }
+    }
+}
+
+/// Neighbours whose names begin with the same module in one row.
+fn by_modules(layers: &[LayerStatistics]) -> Vec<Row> {
+    let mut rows: Vec<(&str, Row)> = Vec::new();
+    for layer in layers {
+        let module = module(&layer.name);
+        match rows.last_mut() {
+            Some((before, row)) if *before == module => row.take(layer, module),
+            _ => rows.push((module, Row::of(layer))),
+        }
+    }
+    rows.into_iter().map(|(_, row)| row).collect()
+}
+
+/// `layer1.0` of `layer1.0.conv1`, `Mixed_5b` of `Mixed_5b.branch_pool.bn`, `inception_3a` of
+/// `inception_3a/1x1`: the first part of a name, and the second if it is a number.
+fn module(name: &str) -> &str {
+    let ends = |from: usize| name[from..].find(['.', '/']).map_or(name.len(), |place| from + place);
+    let first = ends(0);
+    if first == name.len() {
+        return name;
+    }
+    let second = ends(first + 1);
+    let is_number = name[first + 1..second].bytes().all(|byte| byte.is_ascii_digit());
+    if is_number { &name[..second] } else { &name[..first] }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::module;
+
+    #[test]
+    fn modules_are_the_first_parts_of_names() {
+        for (name, expected) in [
+            ("layer1.0.conv1", "layer1.0"),
+            ("layer1.0", "layer1.0"),
+            ("Mixed_5b.branch_pool.bn", "Mixed_5b"),
+            ("inception_3a/1x1", "inception_3a"),
+            ("features.12.squeeze", "features.12"),
+            ("relu1", "relu1"),
+            ("ends.", "ends."),
+        ] {
+            assert_eq!(module(name), expected);
+        }
+    }
+}
