@@ -7,7 +7,8 @@
 The file is `{"cases": [...]}`, one case a line:
 
     op          conv2d, linear, max_pool, avg_pool, relu, relu6, tanh, sigmoid, scaled_tanh, scale, lrn,
-                pad_channels, batch_norm, add, concat, softmax, cross_entropy
+                pad_channels, batch_norm, add, concat, softmax, cross_entropy, binary_cross_entropy,
+                mean_squared, hinge, rbf_loss, rbf, conv_table
     name        what the case is about
     attributes  numbers, pairs [rows, columns] and flags of the operator, as PyTorch names them; every
                 fraction is one that f32 holds exactly
@@ -16,7 +17,7 @@ The file is `{"cases": [...]}`, one case a line:
                 crates/testkit/src/formula.rs). An input `dy` is the gradient that flows in from above
     outputs     name -> {shape, values}, in float64
     gradients   input's name -> values of the gradient of sum(y * dy) (of the loss itself for
-                cross_entropy), in float64
+                a loss), in float64
     f32         result's name ("y", "gradient.x") -> the largest absolute difference of PyTorch's own
                 float32 run from the float64 values
 
@@ -54,11 +55,13 @@ class Cases:
     def add(self, op, name, run, inputs, attributes=None, differentiable=True):
         """`run` takes the inputs by name and gives a dictionary of results, "y" or "loss" among them."""
         spec = {key: self.values(*value) for key, value in inputs.items()}
-        shape = [] if op == "cross_entropy" else evaluate(run, spec, None, torch.float64)[0]["y"].shape
-        if differentiable and op != "cross_entropy":
+        outputs = evaluate(run, spec, None, torch.float64)[0]
+        is_loss = "loss" in outputs
+        if differentiable and not is_loss:
+            shape = outputs["y"].shape
             spec["dy"] = self.values(shape)
         results = [
-            evaluate(run, spec, "loss" if op == "cross_entropy" else "y" if differentiable else None, dtype)
+            evaluate(run, spec, "loss" if is_loss else "y" if differentiable else None, dtype)
             for dtype in (torch.float64, torch.float32)
         ]
         (outputs, gradients), (outputs32, gradients32) = results
@@ -276,10 +279,51 @@ def losses(cases):
             cases.add("cross_entropy", f"{name}, smoothing {smoothing}", run, x, attributes)
 
 
+def class_losses(cases):
+    labels = torch.tensor(LABELS)
+    target = F.one_hot(labels, 5)
+
+    def case(op, name, run, low=-3.0, high=3.0, **attributes):
+        x = {"x": ((4, 5), low, high)}
+        cases.add(op, name, lambda x: {"loss": run(x)}, x, {"labels": LABELS, **attributes})
+
+    for name, high in [("plain", 3.0), ("large scores", 200.0)]:
+        run = lambda x: F.binary_cross_entropy_with_logits(x, target.to(x.dtype))
+        case("binary_cross_entropy", name, run, -high, high)
+    case("mean_squared", "plain", lambda x: F.mse_loss(x, target.to(x.dtype)))
+    for margin, power in [(1.0, 1), (2.5, 1), (1.0, 2)]:
+        run = lambda x: F.multi_margin_loss(x, labels, p=power, margin=margin)
+        case("hinge", f"margin {margin}, power {power}", run, margin=margin, power=power)
+    for j, low in [(1.0, -5.0), (0.25, -400.0)]:
+        # Equation 9 of LeCun et al., 1998: the penalties are the scores with their sign turned.
+        def run(x):
+            none = torch.full((len(LABELS), 1), -j, dtype=x.dtype)
+            of_label = -x.gather(1, labels[:, None]).squeeze(1)
+            return (of_label + torch.logsumexp(torch.cat([none, x], 1), 1)).mean()
+
+        case("rbf_loss", f"j {j}", run, low, 0.0, j=j)
+
+
+def lenet(cases):
+    def distances(x, codes):
+        return {"y": -((x[:, None] - codes.detach()) ** 2).sum(2)}
+
+    cases.add("rbf", "plain", distances, {"x": ((3, 7),), "codes": ((4, 7),)})
+    table = [[0], [0, 2], [1, 2, 3], [3]]
+    places = torch.tensor([(o, i) for o, inputs in enumerate(table) for i in inputs])
+
+    def convolution(x, w):
+        whole = torch.zeros(4, 4, 3, 2, dtype=x.dtype).index_put(tuple(places.T), w.squeeze(1))
+        return {"y": F.conv2d(x, whole)}
+
+    inputs = {"x": ((2, 4, 5, 4),), "w": ((len(places), 1, 3, 2),)}
+    cases.add("conv_table", "plain", convolution, inputs, {"connections": table})
+
+
 def main():
     torch.set_num_threads(1)
     cases = Cases()
-    for part in (conv2d, linear, pooling, elementwise, channels, batch_norm, concat, losses):
+    for part in (conv2d, linear, pooling, elementwise, channels, batch_norm, concat, losses, class_losses, lenet):
         part(cases)
     lines = ",\n".join(json.dumps(case, separators=(",", ":")) for case in cases.cases)
     path = pathlib.Path(__file__).parents[2] / "crates/testkit/references/operators.json"

@@ -19,7 +19,7 @@ use striate_tensor::{Error, Result, Shape};
 
 use crate::network::{AuxiliaryHead, INPUT, Layer, Network};
 use crate::ops::{self, AveragePool, BatchNorm, Conv, Dropout, Linear, MaxPool};
-use crate::{Init, Op, Padding, Pair};
+use crate::{Init, Loss, Op, Padding, Pair};
 
 /// A network under construction.
 #[derive(Debug)]
@@ -35,6 +35,7 @@ struct State {
     layers: Vec<Draft>,
     /// Auxiliary heads: the layer's index and the factor on its loss.
     heads: Vec<(usize, f32)>,
+    loss: Option<Loss>,
     /// The first mistake; reported by `finish`.
     mistake: Option<String>,
 }
@@ -63,6 +64,13 @@ impl Builder {
     #[must_use]
     pub fn init(self, init: Init) -> Self {
         self.state.borrow_mut().init = init;
+        self
+    }
+
+    /// What the network is trained with, where a recipe names no other.
+    #[must_use]
+    pub fn loss(self, loss: Loss) -> Self {
+        self.state.borrow_mut().loss = Some(loss);
         self
     }
 
@@ -337,6 +345,7 @@ impl<'b> Tensor<'b> {
             input: builder.input.clone(),
             init: state.init,
             layers: Vec::new(),
+            loss: state.loss,
             heads: Vec::new(),
         };
         let needed = state.needed_by(last);

@@ -33,6 +33,10 @@ impl Backward<'_> {
             self.add(node, CrossEntropyGradient(loss.clone()), vec![probabilities, labels], &[x]);
             return Ok(());
         }
+        if let Op::ClassLoss(loss) = &node.op {
+            self.add(node, ClassLossGradient(loss.clone()), node.inputs.clone(), &[x]);
+            return Ok(());
+        }
         let Some(dy) = self.gradient_of(y) else { return Ok(()) };
         match &node.op {
             Op::Conv(conv) => {

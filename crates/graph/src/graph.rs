@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use striate_tensor::{DType, Layout, Shape};
 
-use crate::{Fan, Init, Op};
+use crate::{Fan, Init, Loss, Op};
 
 /// The index of a value in its graph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -116,6 +116,8 @@ pub struct Graph {
     pub inputs: Vec<ValueId>,
     /// What is wanted from each run.
     pub outputs: Vec<ValueId>,
+    /// What the network is trained with, if it says so.
+    pub loss: Option<Loss>,
     /// Auxiliary outputs, each with the factor on its loss; only before training is derived.
     pub heads: Vec<(ValueId, f32)>,
     /// Parameters with their gradients, in the order in which the backward pass makes them.

@@ -7,7 +7,7 @@ use striate_tensor::{DType, Error, Result, Shape, nearest};
 
 use crate::graph::{Graph, Kind, Role, Segment, ValueId};
 use crate::ops::{Conv, Operands, SpreadKernels};
-use crate::{Init, Op};
+use crate::{Init, Loss, Op};
 
 /// The name by which layers refer to the network's input.
 pub const INPUT: &str = "input";
@@ -45,6 +45,8 @@ pub struct Network {
     pub init: Init,
     /// The layers, each after those it reads.
     pub layers: Vec<Layer>,
+    /// What it is trained with, where a recipe names no other; without one, the cross-entropy.
+    pub loss: Option<Loss>,
     /// Outputs that only training has; layers that they alone need are no part of the network after it.
     pub heads: Vec<AuxiliaryHead>,
 }
@@ -128,7 +130,7 @@ impl Network {
             return Err(Error::input(format!("network {}: it has no layers", self.name)));
         }
         check_size(input).map_err(|e| e.at(format!("network {}, input", self.name)))?;
-        let mut graph = Graph { name: self.name.clone(), ..Graph::default() };
+        let mut graph = Graph { name: self.name.clone(), loss: self.loss, ..Graph::default() };
         let start = graph.add_value(INPUT, input.clone(), DType::F32, Kind::Input);
         graph.inputs.push(start);
         let mut made: HashMap<&str, ValueId> = HashMap::from([(INPUT, start)]);
@@ -198,6 +200,7 @@ impl Network {
             input: self.input.clone(),
             init: self.init,
             layers: kept.cloned().collect(),
+            loss: self.loss,
             heads: Vec::new(),
         })
     }

@@ -14,7 +14,8 @@
 //!
 //! `input` has the extents of one input, without the batch; images are `[channels, height, width]`.
 //! A layer reads the one before it unless `inputs = ["a", "b"]` says otherwise; `name` may be left
-//! out. Auxiliary heads stand behind the layers:
+//! out. `loss = { name = "hinge", margin = 1.0 }` says what the network is trained with, where a recipe
+//! does not. Auxiliary heads stand behind the layers:
 //!
 //! ```toml
 //! heads = [{ layer = "aux1", weight = 0.3 }]
@@ -24,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use striate_tensor::{Error, Result, Shape, nearest};
 
 use crate::network::{AuxiliaryHead, INPUT, Layer, Network};
-use crate::{Init, Op};
+use crate::{Init, Loss, Op};
 
 /// Files above this size are no networks.
 const LARGEST_TEXT: usize = 4 << 20;
@@ -36,6 +37,7 @@ struct Text {
     input: Vec<usize>,
     #[serde(default)]
     init: Init,
+    loss: Option<Loss>,
     layers: Vec<toml::Table>,
     #[serde(default)]
     heads: Vec<AuxiliaryHead>,
@@ -57,6 +59,7 @@ impl Network {
             input: Shape::new(parsed.input),
             init: parsed.init,
             layers: Vec::new(),
+            loss: parsed.loss,
             heads: parsed.heads,
         };
         for (index, table) in parsed.layers.into_iter().enumerate() {
@@ -72,6 +75,9 @@ impl Network {
         let mut text = format!("name = {}\ninput = {}\n", quoted(&self.name), self.input);
         if self.init != Init::default() {
             text += &format!("init = {}\n", inline(&self.init));
+        }
+        if let Some(loss) = &self.loss {
+            text += &format!("loss = {}\n", inline(loss));
         }
         text += "\nlayers = [\n";
         let mut before = INPUT;

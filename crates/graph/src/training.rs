@@ -1,25 +1,12 @@
 //! The graph of a whole training step: forward pass, loss, gradients, update.
 
-use serde::{Deserialize, Serialize};
 use striate_tensor::{DType, Error, Result, Shape};
 
 use crate::gradient::backward;
 use crate::graph::{Graph, Kind, Role, Segment, ValueId};
 use crate::init::name_key;
-use crate::ops::{Adam, Add, BatchNormTraining, ClipNorm, CrossEntropy, Flatten, Sgd};
-use crate::{Init, Op};
-
-/// What is minimised.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "name", rename_all = "snake_case", deny_unknown_fields)]
-pub enum Loss {
-    /// Cross-entropy of the softmax with the labels.
-    CrossEntropy {
-        /// Share of the target spread over all classes.
-        #[serde(default)]
-        smoothing: f32,
-    },
-}
+use crate::ops::{Adam, Add, BatchNormTraining, ClipNorm, Flatten, Sgd};
+use crate::{Init, Loss, Op};
 
 /// How parameters follow their gradients.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -51,8 +38,8 @@ pub enum Optimizer {
 /// What turns a network into a training step.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TrainingSpec {
-    /// What is minimised.
-    pub loss: Loss,
+    /// What is minimised, if not the network's own loss (or, if it has none, the cross-entropy).
+    pub loss: Option<Loss>,
     /// How parameters follow.
     pub optimizer: Optimizer,
     /// Limit on the norm of all gradients together.
@@ -63,14 +50,9 @@ pub struct TrainingSpec {
 }
 
 impl TrainingSpec {
-    /// Cross-entropy under this optimizer, nothing else.
+    /// The network's own loss under this optimizer, nothing else.
     pub fn new(optimizer: Optimizer) -> Self {
-        TrainingSpec {
-            loss: Loss::CrossEntropy { smoothing: 0.0 },
-            optimizer,
-            clip_norm: None,
-            micro_batch_share: None,
-        }
+        TrainingSpec { loss: None, optimizer, clip_norm: None, micro_batch_share: None }
     }
 }
 
@@ -83,11 +65,12 @@ impl TrainingSpec {
 /// The loss of an auxiliary head is that of the output times the head's weight, and is added to it.
 ///
 /// # Errors
-/// If the network's output is no scores `[N, K]`, or an operation cannot be trained.
+/// If the network's output is no scores `[N, K]` or does not fit the loss, or an operation cannot be trained.
 pub fn training_graph(network: &Graph, spec: &TrainingSpec) -> Result<Graph> {
     let mut graph = forward_in_training_form(network);
+    let objective = spec.loss.or(network.loss).unwrap_or_default();
     let output = graph.outputs[0];
-    let scores = scores_of(&mut graph, output);
+    let scores = scores_of(&mut graph, output, objective)?;
     let [batch, _] = **graph.shape(scores) else {
         return Err(Error::input(format!(
             "network {}: its output {} is no scores [N, classes], so it cannot be trained as a classifier",
@@ -98,11 +81,11 @@ pub fn training_graph(network: &Graph, spec: &TrainingSpec) -> Result<Graph> {
     let labels = graph.add_value("labels", Shape::from([batch]), DType::I64, Kind::Input);
     graph.inputs.push(labels);
     let share = spec.micro_batch_share.unwrap_or(1.0);
-    let [mut total, probabilities] = loss(&mut graph, spec.loss, scores, labels, share, "");
+    let [mut total, probabilities] = loss(&mut graph, objective, scores, labels, share, "");
     for (index, (head, weight)) in std::mem::take(&mut graph.heads).into_iter().enumerate() {
-        let scores = scores_of(&mut graph, head);
+        let scores = scores_of(&mut graph, head, objective)?;
         let name = format!("/{}", graph.value(head).name);
-        let [of_head, _] = loss(&mut graph, spec.loss, scores, labels, share * weight, &name);
+        let [of_head, _] = loss(&mut graph, objective, scores, labels, share * weight, &name);
         let sum = graph.add_computed(format!("loss.sum{index}"), Shape::from([1]));
         graph.add_node(format!("loss+{name}"), Add {}, vec![total, of_head], vec![sum], Segment::Accumulate);
         total = sum;
@@ -118,37 +101,19 @@ pub fn training_graph(network: &Graph, spec: &TrainingSpec) -> Result<Graph> {
     Ok(graph)
 }
 
-/// What the loss takes for `output`: a final softmax is left to it, and scores `[N, K, 1, 1]` become
-/// `[N, K]`.
-fn scores_of(graph: &mut Graph, output: ValueId) -> ValueId {
-    let scores = before_softmax(graph, output);
-    let [batch, classes, rest @ ..] = &**graph.shape(scores) else { return scores };
+/// What `loss` takes for `output`: a final softmax or sigmoid that the loss contains is left to it, and
+/// scores `[N, K, 1, 1]` become `[N, K]`.
+fn scores_of(graph: &mut Graph, output: ValueId, loss: Loss) -> Result<ValueId> {
+    let scores = loss.reads(graph, output).map_err(|e| e.at(format!("network {}", graph.name)))?;
+    let [batch, classes, rest @ ..] = &**graph.shape(scores) else { return Ok(scores) };
     if rest.is_empty() || rest.iter().any(|extent| *extent != 1) {
-        return scores;
+        return Ok(scores);
     }
     let rows = Shape::from([*batch, *classes]);
     let name = format!("scores/{}", graph.value(scores).name);
     let flat = graph.add_computed(name.clone(), rows);
     graph.add_node(name, Flatten {}, vec![scores], vec![flat], Segment::Accumulate);
-    flat
-}
-
-/// What a final softmax reads, also if its result is then put under a shape `[N, K, 1, 1]`.
-fn before_softmax(graph: &Graph, output: ValueId) -> ValueId {
-    let mut id = output;
-    while let Some(node) = graph.nodes.iter().find(|node| node.outputs.contains(&id)) {
-        id = node.inputs[0];
-        match node.op {
-            Op::Softmax(_) => {
-                let (rows, whole) = (graph.shape(id), graph.shape(output));
-                let same = whole.starts_with(rows) && whole.numel() == rows.numel();
-                return if same { id } else { output };
-            }
-            Op::Reshape(_) | Op::Flatten(_) => {}
-            _ => break,
-        }
-    }
-    output
+    Ok(flat)
 }
 
 /// Adds the loss of `scores`, times `scale`; its value and the probabilities.
@@ -162,8 +127,7 @@ fn loss(
 ) -> [ValueId; 2] {
     let value = graph.add_computed(format!("loss{suffix}"), Shape::from([1]));
     let probabilities = graph.add_computed(format!("probabilities{suffix}"), graph.shape(scores).clone());
-    let Loss::CrossEntropy { smoothing } = loss;
-    let op = CrossEntropy { smoothing, scale };
+    let op = loss.op(scale);
     let outputs = vec![value, probabilities];
     graph.add_node(format!("loss{suffix}"), op, vec![scores, labels], outputs, Segment::Accumulate);
     [value, probabilities]

@@ -15,6 +15,7 @@
 pub mod activation;
 pub mod batch_norm;
 pub mod broadcast;
+pub mod class_loss;
 pub mod concat;
 pub mod conv;
 pub mod cross_entropy;

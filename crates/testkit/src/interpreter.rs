@@ -8,6 +8,7 @@ use striate_graph::{Graph, Kind, Node, Op, Pair, Role, ValueId};
 use striate_kernels::activation;
 use striate_kernels::batch_norm::BatchNormDesc;
 use striate_kernels::broadcast::{Arithmetic, BroadcastDesc};
+use striate_kernels::class_loss::{ClassLossDesc, Criterion};
 use striate_kernels::conv::ConvDesc;
 use striate_kernels::cross_entropy::CrossEntropyDesc;
 use striate_kernels::dropout::DropoutDesc;
@@ -236,6 +237,16 @@ impl<'g> Interpreter<'g> {
                     loss
                 };
             }
+            Op::ClassLoss(op) => {
+                let labels: Vec<i64> = r[1].iter().map(|label| *label as i64).collect();
+                let [loss, probabilities] = &mut w[..] else { panic!("a loss writes two values") };
+                loss[0] =
+                    reference::class_loss::forward(&class_loss(op, input(0)), r[0], &labels, probabilities);
+            }
+            Op::ClassLossGradient(op) => {
+                let labels: Vec<i64> = r[1].iter().map(|label| *label as i64).collect();
+                reference::class_loss::gradient(&class_loss(&op.0, input(0)), r[0], &labels, &mut w[0]);
+            }
             Op::CrossEntropyGradient(op) => {
                 let labels: Vec<i64> = r[1].iter().map(|label| *label as i64).collect();
                 reference::cross_entropy::gradient(&loss(&op.0, input(0)), r[0], &labels, &mut w[0]);
@@ -357,6 +368,16 @@ fn lrn(op: &ops::Lrn, shape: [usize; 4]) -> LrnDesc {
 
 fn moved(shape: [usize; 4], y: [usize; 4], before: isize) -> PadChannelsDesc {
     PadChannelsDesc { shape, channels: y[1], before }
+}
+
+fn class_loss(op: &ops::ClassLoss, shape: [usize; 4]) -> ClassLossDesc {
+    let criterion = match op.criterion {
+        ops::Criterion::BinaryCrossEntropy => Criterion::BinaryCrossEntropy,
+        ops::Criterion::MeanSquared => Criterion::MeanSquared,
+        ops::Criterion::Hinge { margin, power } => Criterion::Hinge { margin, power },
+        ops::Criterion::Rbf { j } => Criterion::Rbf { j },
+    };
+    ClassLossDesc { rows: shape[0], classes: shape[1], criterion, scale: op.scale }
 }
 
 fn loss(op: &ops::CrossEntropy, shape: [usize; 4]) -> CrossEntropyDesc {

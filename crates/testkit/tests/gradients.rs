@@ -3,14 +3,43 @@
 use std::collections::HashSet;
 
 use striate_graph::ops::Op;
-use striate_graph::{Loss, Optimizer, TrainingSpec, training_graph};
+use striate_graph::{Loss, Network, Optimizer, TrainingSpec, training_graph};
 use striate_testkit::{Values, gradients, networks};
 
 const BATCH: usize = 3;
 
 fn spec() -> TrainingSpec {
     let sgd = Optimizer::Sgd { momentum: 0.0, nesterov: false, weight_decay: 0.0 };
-    TrainingSpec { loss: Loss::CrossEntropy { smoothing: 0.1 }, ..TrainingSpec::new(sgd) }
+    TrainingSpec { loss: Some(Loss::CrossEntropy { smoothing: 0.1 }), ..TrainingSpec::new(sgd) }
+}
+
+fn given(network: &Network) -> Values {
+    let mut given: Values = networks::variables(network);
+    let labels = networks::labels(BATCH, network.classes().unwrap());
+    given.insert("input".into(), networks::images(network, BATCH));
+    given.insert("labels".into(), labels.iter().map(|label| *label as f64).collect());
+    given.insert("seed".into(), vec![5.0]);
+    given
+}
+
+#[test]
+fn gradients_of_every_loss_are_those_of_finite_differences() {
+    let all = networks::all();
+    let network = |name: &str| all.iter().find(|network| network.name == name).unwrap();
+    for (name, loss) in [
+        ("residual", Loss::BinaryCrossEntropy {}),
+        ("auxiliary-heads", Loss::MeanSquared {}),
+        ("residual", Loss::Hinge { margin: 1.0, power: 1 }),
+        ("residual", Loss::Hinge { margin: 2.0, power: 2 }),
+        ("lenet5-1998-like", Loss::Rbf { j: 0.5 }),
+    ] {
+        let network = network(name);
+        let spec = TrainingSpec { loss: Some(loss), ..spec() };
+        let graph = training_graph(&networks::training_form(network, BATCH), &spec).unwrap();
+        assert!(graph.nodes.iter().any(|node| node.op.name() == "class_loss_gradient"));
+        let checked = gradients::check(&graph, &given(network));
+        assert!(checked > 60, "{}: only {checked} elements were checked", loss.name());
+    }
 }
 
 #[test]
@@ -18,12 +47,7 @@ fn gradients_are_those_of_finite_differences() {
     let mut seen: HashSet<&str> = HashSet::new();
     for network in networks::all() {
         let graph = training_graph(&networks::training_form(&network, BATCH), &spec()).unwrap();
-        let mut given: Values = networks::variables(&network);
-        let labels = networks::labels(BATCH, network.classes().unwrap());
-        given.insert("input".into(), networks::images(&network, BATCH));
-        given.insert("labels".into(), labels.iter().map(|label| *label as f64).collect());
-        given.insert("seed".into(), vec![5.0]);
-        let checked = gradients::check(&graph, &given);
+        let checked = gradients::check(&graph, &given(&network));
         assert!(checked > 60, "{}: only {checked} elements were checked", network.name);
         seen.extend(graph.nodes.iter().map(|node| node.op.name()));
     }

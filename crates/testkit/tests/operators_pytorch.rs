@@ -4,8 +4,10 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
+use striate_graph::ops::SpreadKernels;
 use striate_kernels::activation::Activation;
 use striate_kernels::batch_norm::BatchNormDesc;
+use striate_kernels::class_loss::{ClassLossDesc, Criterion};
 use striate_kernels::conv::ConvDesc;
 use striate_kernels::cross_entropy::CrossEntropyDesc;
 use striate_kernels::elementwise::Elementwise;
@@ -13,10 +15,12 @@ use striate_kernels::linear::LinearDesc;
 use striate_kernels::lrn::LrnDesc;
 use striate_kernels::pad_channels::PadChannelsDesc;
 use striate_kernels::pooling::{PoolDesc, PoolKind};
+use striate_kernels::rbf::RbfDesc;
 use striate_kernels::reference::{
-    batch_norm, concat, conv, cross_entropy, elementwise, linear, lrn, pad_channels, pooling, reduce, scale,
-    softmax,
+    batch_norm, class_loss, concat, conv, cross_entropy, elementwise, linear, lrn, pad_channels, pooling,
+    rbf, reduce, scale, softmax,
 };
+use striate_kernels::spread::SpreadDesc;
 use striate_testkit::formula;
 
 /// Largest difference, relative to the largest value of a result (at least 1). Both sides compute in
@@ -310,6 +314,66 @@ fn loss(case: &mut Case) {
     case.gradient("x", &dx);
 }
 
+fn class_loss(case: &mut Case, criterion: Criterion) {
+    let [rows, classes] = case.shape("x");
+    let d = ClassLossDesc { rows, classes, criterion, scale: 1.0 };
+    let labels: Vec<i64> = extents(case.attribute("labels")).iter().map(|label| *label as i64).collect();
+    let x = case.input("x");
+    let (mut probabilities, mut dx) = (vec![f64::NAN; x.len()], vec![f64::NAN; x.len()]);
+    let loss = class_loss::forward(&d, &x, &labels, &mut probabilities);
+    case.output("loss", &[loss]);
+    assert!(probabilities.iter().all(|p| p.is_finite()), "{}", case.place());
+    class_loss::gradient(&d, &x, &labels, &mut dx);
+    case.gradient("x", &dx);
+}
+
+fn distances(case: &mut Case) {
+    let ([rows, features], [units, _]) = (case.shape("x"), case.shape("codes"));
+    let d = RbfDesc { rows, features, units };
+    let (x, codes, dy) = (case.input("x"), case.input("codes"), case.input("dy"));
+    let (mut y, mut dx) = (vec![f64::NAN; dy.len()], vec![f64::NAN; x.len()]);
+    rbf::forward(&d, &x, &codes, &mut y);
+    case.output("y", &y);
+    rbf::gradient(&d, &x, &codes, &dy, &mut dx);
+    case.gradient("x", &dx);
+}
+
+/// A convolution whose kernels a table lists.
+fn conv_table(case: &mut Case) {
+    let ([batch, in_channels, ih, iw], [_, _, kh, kw]) = (case.shape("x"), case.shape("w"));
+    let [_, out_channels, oh, ow] = case.output_shape();
+    let connections = case.attribute("connections").as_array().unwrap().iter().map(extents).collect();
+    let places = SpreadKernels { connections }.places(in_channels);
+    let spread = SpreadDesc { kernel: kh * kw, places };
+    let d = ConvDesc {
+        batch,
+        in_channels,
+        out_channels,
+        groups: 1,
+        input: [ih, iw],
+        output: [oh, ow],
+        kernel: [kh, kw],
+        stride: [1; 2],
+        dilation: [1; 2],
+        padding: [0; 2],
+        bias: false,
+        residual: false,
+        activation: Activation::None,
+    };
+    let (x, w, dy) = (case.input("x"), case.input("w"), case.input("dy"));
+    let mut whole = vec![f64::NAN; out_channels * in_channels * kh * kw];
+    spread.spread(&w, &mut whole);
+    let mut y = vec![f64::NAN; dy.len()];
+    conv::forward(&d, &x, &whole, None, None, &mut y);
+    case.output("y", &y);
+    let (mut dx, mut dw) = (vec![f64::NAN; x.len()], vec![f64::NAN; w.len()]);
+    conv::data_gradient(&d, &dy, &whole, &mut dx);
+    case.gradient("x", &dx);
+    conv::weight_gradient(&d, &x, &dy, &mut whole);
+    spread.gather(&whole, &mut dw);
+    case.gradient("w", &dw);
+}
+
 fn run(case: &mut Case) {
     match case.json["op"].as_str().unwrap() {
         "conv2d" => conv2d(case),
@@ -332,6 +396,19 @@ fn run(case: &mut Case) {
         "concat" => concatenate(case),
         "softmax" => probabilities(case),
         "cross_entropy" => loss(case),
+        "binary_cross_entropy" => class_loss(case, Criterion::BinaryCrossEntropy),
+        "mean_squared" => class_loss(case, Criterion::MeanSquared),
+        "hinge" => {
+            let power = case.attribute("power").as_u64().unwrap() as u8;
+            let margin = case.single("margin");
+            class_loss(case, Criterion::Hinge { margin, power });
+        }
+        "rbf_loss" => {
+            let j = case.single("j");
+            class_loss(case, Criterion::Rbf { j });
+        }
+        "rbf" => distances(case),
+        "conv_table" => conv_table(case),
         op => panic!("no check for {op}"),
     }
 }
@@ -350,6 +427,6 @@ fn naive_kernels_are_pytorchs_operators() {
         assert_eq!(case.checked, stored, "{}", case.place());
         *cases.entry(json["op"].as_str().unwrap()).or_insert(0) += 1;
     }
-    assert_eq!(cases.len(), 17, "{cases:?}");
+    assert_eq!(cases.len(), 23, "{cases:?}");
     assert!(cases["conv2d"] >= 19 && cases["max_pool"] >= 10 && cases["avg_pool"] >= 20, "{cases:?}");
 }

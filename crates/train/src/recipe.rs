@@ -9,7 +9,7 @@ use striate_vision::augment::Affine;
 use crate::schedule::Schedule;
 
 /// All that decides what a training run yields. Every field has a default.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
 #[serde(default, deny_unknown_fields)]
 pub struct Recipe {
     /// The network.
@@ -18,8 +18,9 @@ pub struct Recipe {
     pub data: DataPart,
     /// The loop.
     pub train: TrainPart,
-    /// What is minimised.
-    pub loss: Loss,
+    /// What is minimised, if not the network's own loss.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub loss: Option<Loss>,
     /// How parameters follow their gradients.
     pub optim: OptimPart,
     /// How the rate changes.
@@ -94,20 +95,6 @@ pub struct CheckpointPart {
     pub every_seconds: f64,
     /// Checkpoints that are kept.
     pub keep: usize,
-}
-
-impl Default for Recipe {
-    fn default() -> Self {
-        Recipe {
-            model: ModelPart::default(),
-            data: DataPart::default(),
-            train: TrainPart::default(),
-            loss: Loss::CrossEntropy { smoothing: 0.0 },
-            optim: OptimPart::default(),
-            schedule: Schedule::default(),
-            checkpoint: CheckpointPart::default(),
-        }
-    }
 }
 
 impl Default for ModelPart {
@@ -202,8 +189,15 @@ impl Recipe {
         Recipe::from_table(table)
     }
 
-    fn from_table(table: toml::Table) -> Result<Recipe> {
-        let known = Recipe::default().table();
+    fn from_table(mut table: toml::Table) -> Result<Recipe> {
+        let mut known = Recipe::default().table();
+        known.insert("loss".into(), toml::Value::Table(loss_fields()));
+        if let Some(toml::Value::Table(loss)) = table.get_mut("loss") {
+            loss.entry("name").or_insert_with(|| Loss::default().name().into());
+            if let Some(name) = loss["name"].as_str().filter(|name| !Loss::NAMES.contains(name)) {
+                return Err(unknown("loss.name", name, Loss::NAMES).at("recipe"));
+            }
+        }
         check_keys(&table, &known, "")?;
         let recipe: Recipe = table.try_into().map_err(|e| unreadable(&e))?;
         recipe.check()?;
@@ -257,7 +251,6 @@ impl Recipe {
     /// # Errors
     /// If a field is out of range.
     pub fn check(&self) -> Result<()> {
-        let Loss::CrossEntropy { smoothing } = self.loss;
         let fields = [
             (self.train.epochs > 0 && self.train.epochs <= 1 << 20, "train.epochs is at least 1"),
             ((1..=1 << 20).contains(&self.train.batch), "train.batch is at least 1"),
@@ -269,13 +262,13 @@ impl Recipe {
             ((0.0..1.0).contains(&self.optim.beta1), "optim.beta1 lies in [0, 1)"),
             ((0.0..1.0).contains(&self.optim.beta2), "optim.beta2 lies in [0, 1)"),
             (self.optim.epsilon > 0.0, "optim.epsilon is above 0"),
-            ((0.0..1.0).contains(&smoothing), "loss.smoothing lies in [0, 1)"),
             ((0.0..0.9).contains(&self.data.holdout), "data.holdout lies in [0, 0.9)"),
             (self.checkpoint.every_seconds >= 0.0, "checkpoint.every_seconds is not negative"),
         ];
         if let Some((_, rule)) = fields.iter().find(|(holds, _)| !holds) {
             return Err(Error::input(format!("recipe: {rule}")));
         }
+        self.loss.iter().try_for_each(Loss::check).map_err(|e| e.at("recipe"))?;
         self.optimizer()?;
         self.augmentation()?;
         self.schedule.check()
@@ -315,6 +308,11 @@ impl Recipe {
             other => Err(unknown("data.augment", other, &["none", "shift", "affine"])),
         }
     }
+}
+
+/// The fields of all losses.
+fn loss_fields() -> toml::Table {
+    ["name", "smoothing", "margin", "power", "j"].into_iter().map(|name| (name.into(), true.into())).collect()
 }
 
 fn key_value(assignment: &str) -> String {
@@ -367,6 +365,17 @@ mod tests {
     }
 
     #[test]
+    fn a_recipe_may_name_a_loss() {
+        let recipe = Recipe::default();
+        assert_eq!(recipe.spec().unwrap().loss, None);
+        let smooth = recipe.with("loss.smoothing=0.1").unwrap();
+        assert_eq!(smooth.loss, Some(Loss::CrossEntropy { smoothing: 0.1 }));
+        let hinge = recipe.with("loss.name=hinge").unwrap().with("loss.power=2").unwrap();
+        assert_eq!(hinge.spec().unwrap().loss, Some(Loss::Hinge { margin: 1.0, power: 2 }));
+        assert_eq!(Recipe::from_text(&hinge.to_text()).unwrap(), hinge);
+    }
+
+    #[test]
     fn mistakes_name_the_nearest_field() {
         for (assignment, expected) in [
             ("optim.lrr=1", "did you mean optim.lr?"),
@@ -374,6 +383,9 @@ mod tests {
             ("optim.name=sgdd", "did you mean sgd?"),
             ("lr", "is no assignment"),
             ("train.batch=0", "at least 1"),
+            ("loss.name=hing", "did you mean hinge?"),
+            ("loss.smothing=0.1", "did you mean loss.smoothing?"),
+            ("loss.smoothing=2", "loss.smoothing lies in [0, 1)"),
             ("schedule.name=cosin", "did you mean cosine?"),
         ] {
             let error = Recipe::default().with(assignment).unwrap_err();

@@ -9,6 +9,7 @@ mod arithmetic;
 mod average_pool;
 mod batch_norm;
 mod channel_sum;
+mod class_loss;
 mod clip;
 mod codes;
 mod concat;
@@ -45,6 +46,7 @@ pub use arithmetic::{Add, Div, Mul, Sub, SumTo};
 pub use average_pool::{AveragePool, AveragePoolGradient};
 pub use batch_norm::{BatchNorm, BatchNormGradient, BatchNormTraining, FoldBatchNorm};
 pub use channel_sum::{ChannelProductSum, ChannelSum};
+pub use class_loss::{ClassLoss, ClassLossGradient, Criterion};
 pub use clip::{Clip, ClipGradient};
 pub(crate) use codes::codes;
 pub use concat::{Concat, ConcatGradient};
@@ -272,6 +274,10 @@ operations! {
         CrossEntropy = "cross_entropy",
         /// Gradient of the cross-entropy.
         CrossEntropyGradient = "cross_entropy_gradient",
+        /// Another loss of scores against labels.
+        ClassLoss = "class_loss",
+        /// Gradient of another loss.
+        ClassLossGradient = "class_loss_gradient",
         /// Gradient of a convolution for its input.
         ConvDataGradient = "conv_data_gradient",
         /// Gradient of a convolution for its weights.

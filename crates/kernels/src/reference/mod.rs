@@ -5,6 +5,7 @@
 
 pub mod batch_norm;
 pub mod broadcast;
+pub mod class_loss;
 pub mod concat;
 pub mod conv;
 pub mod cross_entropy;

@@ -1,7 +1,8 @@
-//! Softmax and the loss.
+//! Softmax and the losses.
 
-use striate_graph::ops::CrossEntropy;
+use striate_graph::ops::{ClassLoss, Criterion, CrossEntropy};
 use striate_graph::{Graph, Node};
+use striate_kernels::class_loss::{self, ClassLossDesc};
 use striate_kernels::cross_entropy::{self, CrossEntropyDesc};
 use striate_kernels::softmax::{self, SoftmaxDesc};
 
@@ -36,6 +37,26 @@ pub(super) fn cross_entropy(graph: &Graph, node: &Node, op: &CrossEntropy) -> Lo
 /// Operands: probabilities, labels; output: dx.
 pub(super) fn cross_entropy_gradient(graph: &Graph, node: &Node, op: &CrossEntropy) -> Lowering {
     kernels(descriptor(graph, node, op), cross_entropy::gradient())
+}
+
+pub(super) fn class_loss(graph: &Graph, node: &Node, op: &ClassLoss) -> Lowering {
+    kernels(class_loss_descriptor(graph, node, op), class_loss::forward())
+}
+
+/// Operands: scores, labels; output: dx.
+pub(super) fn class_loss_gradient(graph: &Graph, node: &Node, op: &ClassLoss) -> Lowering {
+    kernels(class_loss_descriptor(graph, node, op), class_loss::gradient())
+}
+
+fn class_loss_descriptor(graph: &Graph, node: &Node, op: &ClassLoss) -> ClassLossDesc {
+    let shape = graph.shape(node.inputs[0]);
+    let criterion = match op.criterion {
+        Criterion::BinaryCrossEntropy => class_loss::Criterion::BinaryCrossEntropy,
+        Criterion::MeanSquared => class_loss::Criterion::MeanSquared,
+        Criterion::Hinge { margin, power } => class_loss::Criterion::Hinge { margin, power },
+        Criterion::Rbf { j } => class_loss::Criterion::Rbf { j },
+    };
+    ClassLossDesc { rows: shape[0], classes: shape[1], criterion, scale: op.scale }
 }
 
 fn descriptor(graph: &Graph, node: &Node, op: &CrossEntropy) -> CrossEntropyDesc {

@@ -120,6 +120,8 @@ pub(super) fn lower(graph: &Graph, node: &Node) -> Lowering {
         Op::LogSoftmaxGradient(_) => loss::log_softmax_gradient(graph, node),
         Op::SoftmaxGradient(_) => loss::softmax_gradient(graph, node),
         Op::CrossEntropy(loss) => loss::cross_entropy(graph, node, loss),
+        Op::ClassLoss(loss) => loss::class_loss(graph, node, loss),
+        Op::ClassLossGradient(loss) => loss::class_loss_gradient(graph, node, &loss.0),
         Op::CrossEntropyGradient(loss) => loss::cross_entropy_gradient(graph, node, &loss.0),
         Op::ChannelSum(_) | Op::ChannelProductSum(_) => join::channel_sum(graph, node),
         Op::Sgd(sgd) => update::sgd(graph, node, sgd),
