@@ -40,6 +40,8 @@ pub enum Verb {
     /// Data sets: what they hold, and how to get them
     #[command(subcommand)]
     Data(DataVerb),
+    /// The line of networks from 1957 to 2015: sizes, costs, published errors, and what is said of them
+    History(History),
     /// List the recipes that come with the program, or print one
     Recipes(Recipes),
     /// Rerun a model file's own example and check what it says about itself
@@ -253,6 +255,16 @@ pub struct DataGet {
     /// Take the four IDX files, plain or .gz, from this folder instead of the network
     #[arg(long, value_name = "FOLDER")]
     pub from: Option<PathBuf>,
+    /// Print one JSON object on stdout
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct History {
+    /// Write it as a page with charts
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
     /// Print one JSON object on stdout
     #[arg(long)]
     pub json: bool,

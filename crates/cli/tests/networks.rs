@@ -1,4 +1,4 @@
-//! `models` and `inspect`: what they print of the networks of the history.
+//! `models`, `inspect` and `history`: what they print of the networks of the history.
 
 mod common;
 
@@ -72,4 +72,35 @@ fn long_networks_are_shown_by_modules() {
     assert!(short.len() < 80, "{} lines", short.len());
     assert!(short.iter().any(|line| line.trim_start().starts_with("layer3.35")));
     assert!(lines(&["inspect", "resnet152", "--layers"]).len() > 515);
+}
+
+#[test]
+fn history_tells_the_line_and_the_verdicts() {
+    let folder = Folder::new("history");
+    let told = folder.json(&["history"]);
+    let line = told["line"].as_array().unwrap();
+    assert_eq!((&line[0]["year"], &line[line.len() - 1]["name"]), (&json!(1957), &json!("ResNet")));
+    let alexnet = line.iter().find(|station| station["name"] == "AlexNet").unwrap();
+    assert_eq!((&alexnet["params"], &alexnet["layers"]), (&json!(60_965_224), &json!(8)));
+    let claims = told["claims"].as_array().unwrap();
+    assert!(claims.len() >= 13 && claims.iter().any(|claim| claim["verdict"] == "wrong"));
+    let text = String::from_utf8(folder.run(&["history"]).stdout).unwrap();
+    assert!(text.contains("1/8.7 of AlexNet's") && text.contains("ImageNet top-5 3.57 % (6 networks)"));
+}
+
+#[test]
+fn the_page_of_the_history_needs_nothing_else() {
+    let folder = Folder::new("history-page");
+    assert!(folder.run(&["history", "--html", "line.html"]).status.success());
+    let page = std::fs::read_to_string(folder.path("line.html")).unwrap();
+    assert_eq!(page.matches("<svg").count(), 4);
+    assert_eq!(page.matches("<svg").count(), page.matches("</svg>").count());
+    for outside in ["<script", "<img", "src=", "@import", "url("] {
+        assert!(!page.contains(outside), "{outside}");
+    }
+    assert!(page.contains("prefers-color-scheme: dark"));
+    assert!(!page.contains("NaN") && !page.contains("inf\""));
+    let output = folder.run(&["history", "--html", "missing/line.html"]);
+    assert!(!output.status.success() && output.stdout.is_empty());
+    assert_eq!(String::from_utf8(output.stderr).unwrap().lines().count(), 1);
 }

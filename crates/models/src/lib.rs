@@ -7,6 +7,7 @@
 mod alexnet;
 mod efficientnet;
 mod googlenet;
+pub mod history;
 mod inception_resnet;
 mod inception_v2;
 mod inception_v3;

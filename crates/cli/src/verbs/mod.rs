@@ -3,6 +3,7 @@
 mod bench;
 mod data;
 mod eval;
+mod history;
 mod inspect;
 mod models;
 mod predict;
@@ -25,6 +26,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
         Verb::Models(args) => models::run(args),
         Verb::Run(args) => run::run(args),
         Verb::Data(verb) => data::run(verb),
+        Verb::History(args) => history::run(args),
         Verb::Recipes(args) => recipes::run(args),
         Verb::Verify(args) => verify::run(args),
         Verb::Bench(args) => bench::run(args),

@@ -1,0 +1,58 @@
+//! Pieces of SVG, coloured by the page's classes.
+
+use striate_models::history::Branch;
+
+/// A picture of `width`×`height` that scales with the page.
+pub(super) fn picture(width: f64, height: f64, label: &str, content: &str) -> String {
+    format!(
+        "<svg viewBox=\"0 0 {width} {height}\" role=\"img\" aria-label=\"{}\">\n{content}</svg>\n",
+        escaped(label)
+    )
+}
+
+/// Words at a place; `class` names size, colour and anchor.
+pub(super) fn words(x: f64, y: f64, class: &str, words: &str) -> String {
+    format!("<text x=\"{x:.1}\" y=\"{y:.1}\" class=\"{class}\">{}</text>\n", escaped(words))
+}
+
+pub(super) fn line(from: [f64; 2], to: [f64; 2], class: &str) -> String {
+    let ([x1, y1], [x2, y2]) = (from, to);
+    format!("<line x1=\"{x1:.1}\" y1=\"{y1:.1}\" x2=\"{x2:.1}\" y2=\"{y2:.1}\" class=\"{class}\"/>\n")
+}
+
+/// A curve that leaves and arrives level.
+pub(super) fn bend(from: [f64; 2], to: [f64; 2], class: &str) -> String {
+    let ([x1, y1], [x2, y2]) = (from, to);
+    let middle = f64::midpoint(x1, x2);
+    format!(
+        "<path d=\"M{x1:.1},{y1:.1} C{middle:.1},{y1:.1} {middle:.1},{y2:.1} {x2:.1},{y2:.1}\" class=\"{class}\"/>\n"
+    )
+}
+
+/// A circle with a tooltip.
+pub(super) fn circle(centre: [f64; 2], radius: f64, class: &str, title: &str) -> String {
+    let [x, y] = centre;
+    let title = escaped(title);
+    format!(
+        "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"{radius:.1}\" class=\"{class}\"><title>{title}</title></circle>\n"
+    )
+}
+
+/// A bar with a tooltip.
+pub(super) fn bar(corner: [f64; 2], size: [f64; 2], class: &str, title: &str) -> String {
+    let ([x, y], [width, height], title) = (corner, size, escaped(title));
+    format!(
+        "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{height:.1}\" \
+         class=\"{class}\"><title>{title}</title></rect>\n"
+    )
+}
+
+/// The class that colours a branch.
+pub(super) fn colour(branch: Branch) -> &'static str {
+    branch.name()
+}
+
+/// Text as it may stand in HTML.
+pub(super) fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}

@@ -1,0 +1,54 @@
+//! The line and the claims: depths that the papers state, and figures that were counted by hand.
+
+use striate_models::history::{Counts, LINE, Verdict, claims};
+
+#[test]
+fn the_line_is_in_order_and_its_networks_exist() {
+    assert!(LINE.is_sorted_by_key(|station| station.year));
+    assert_eq!((LINE[0].year, LINE[LINE.len() - 1].year), (1957, 2015));
+    for station in LINE {
+        station.counts().unwrap();
+        assert!(station.errors.iter().all(|error| error.percent > 0.0 && error.networks > 0));
+    }
+}
+
+/// The number that stands in each network's name or paper.
+#[test]
+fn depths_are_those_of_the_papers() {
+    for (name, depth) in
+        [("alexnet-2012", 8), ("vgg19", 19), ("googlenet-2014", 22), ("resnet152-v1", 152), ("plain34", 34)]
+    {
+        assert_eq!(Counts::of(name).unwrap().depth, depth, "{name}");
+    }
+}
+
+#[test]
+fn alexnet_is_counted_as_by_hand() {
+    let counts = Counts::of("alexnet-2012").unwrap();
+    let millions = |number: u64| (number as f64 / 1e5).round() / 10.0;
+    assert_eq!(millions(counts.conv_macs), 665.8);
+    assert_eq!(millions(counts.conv_macs_inside), 612.7);
+    assert_eq!(millions(counts.macs), 724.4);
+    assert_eq!(counts.neurons, 659_272);
+}
+
+#[test]
+fn claims_get_their_verdicts() {
+    let claims = claims().unwrap();
+    let of = |start: &str| claims.iter().find(|claim| claim.claim.starts_with(start)).unwrap();
+    for (start, verdict, counted) in [
+        ("an image of a million", Verdict::Exact, "1,000,000,000,000"),
+        ("three layers of 3×3", Verdict::Exact, "55.1 %"),
+        ("LeNet-5 has", Verdict::Exact, "340,908"),
+        ("AlexNet has 60 M", Verdict::Exact, "60,965,224"),
+        ("AlexNet has 630 M", Verdict::Depends, "671.3 M"),
+        ("AlexNet has 650,000", Verdict::Depends, "622,312"),
+        ("no convolution of AlexNet", Verdict::Wrong, "0.06, 0.50, 1.45, 1.09, 0.73 %"),
+        ("fully connected", Verdict::Near, "AlexNet 96.2 %, VGG-16 89.4 %, VGG-19 86.1 %"),
+        ("Inception V1", Verdict::Wrong, "1/8.7 of AlexNet's; 1.583 G"),
+    ] {
+        let claim = of(start);
+        assert_eq!(claim.verdict, verdict, "{}", claim.claim);
+        assert!(claim.counted.contains(counted), "{}: {}", claim.claim, claim.counted);
+    }
+}
