@@ -25,11 +25,14 @@ pub const AMPLITUDE: f64 = 1.7159;
 /// The factor within [`Activation::ScaledTanh`]: with [`AMPLITUDE`] it maps ±1 to ±1.
 pub const SLOPE: f64 = 2.0 / 3.0;
 
+/// Bounds that cut off nothing.
+pub const UNBOUNDED: (f32, f32) = (f32::NEG_INFINITY, f32::INFINITY);
+
 impl Activation {
     /// The bounds that a value is cut off at, if that is all the activation does.
     pub fn clip(self) -> Option<(f32, f32)> {
         match self {
-            Activation::None => Some((f32::NEG_INFINITY, f32::INFINITY)),
+            Activation::None => Some(UNBOUNDED),
             Activation::Relu => Some((0.0, f32::INFINITY)),
             Activation::Relu6 => Some((0.0, 6.0)),
             Activation::Tanh | Activation::Sigmoid | Activation::ScaledTanh => None,

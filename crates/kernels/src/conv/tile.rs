@@ -4,7 +4,7 @@
 //! values. The pixels may lie anywhere, in one row or over rows and images. Bias, residual and activation
 //! are applied before the sums leave the registers.
 
-use crate::activation::Activation;
+use crate::activation::{Activation, UNBOUNDED};
 use crate::simd::{Body, Simd, activate};
 
 /// Pixels of the widest tile.
@@ -75,7 +75,7 @@ pub(super) struct Job<'a> {
     pub w_block: usize,
     pub y_block: usize,
     pub residual_block: usize,
-    /// A vector for each block.
+    /// A vector for each block; the sums begin with it.
     pub bias: [[f32; 16]; MOST_BLOCKS],
     /// Real channels of each block.
     pub channels: [usize; MOST_BLOCKS],
@@ -133,7 +133,8 @@ impl<const P: usize, const O: usize, const STEP: usize> Body for Tile<'_, P, O, 
         let y_at = |p: usize, o: usize| place.y + steps.y[p] + o * job.y_block;
         // SAFETY: the caller of `Job::tile` promises that all these places are valid.
         unsafe {
-            let mut sums = [[s.zero(); O]; P];
+            let bias: [S::F; O] = std::array::from_fn(|o| s.load(job.bias[o].as_ptr()));
+            let mut sums = [bias; P];
             if !job.begin {
                 for p in 0..P {
                     for o in 0..O {
@@ -149,6 +150,10 @@ impl<const P: usize, const O: usize, const STEP: usize> Body for Tile<'_, P, O, 
             for run in whole {
                 let (x, w) = (x.add(run.x), job.w.add(run.w));
                 for i in 0..lanes {
+                    if STEP == S::LANES {
+                        // The same channels of the next tile, a line at a time.
+                        s.prefetch(x.wrapping_add((P + i) * STEP));
+                    }
                     let weights: [S::F; O] =
                         std::array::from_fn(|o| s.load(w.add(o * job.w_block + i * S::LANES)));
                     for p in 0..P {
@@ -188,7 +193,7 @@ impl<const P: usize, const O: usize, const STEP: usize> Body for Tile<'_, P, O, 
 }
 
 impl Job<'_> {
-    /// Adds bias and residual and cuts off below and above, which is all that most activations do.
+    /// Adds the residual and cuts off below and above, which is all that most activations do.
     ///
     /// # Safety
     /// As for [`Job::tile`].
@@ -200,23 +205,29 @@ impl Job<'_> {
         steps: &Steps,
         sums: &mut [[S::F; O]; P],
     ) {
-        let (low, high) = self.activation.clip().unwrap_or((f32::NEG_INFINITY, f32::INFINITY));
-        let (low, high) = (s.splat(low), s.splat(high));
-        // SAFETY: as the caller promises; a bias has 16 numbers.
-        unsafe {
-            for o in 0..O {
-                let bias = s.load(self.bias[o].as_ptr());
-                for p in 0..P {
-                    sums[p][o] = s.add(sums[p][o], bias);
+        if !self.residual.is_null() {
+            for p in 0..P {
+                for o in 0..O {
+                    let at = place.residual + steps.residual[p] + o * self.residual_block;
+                    // SAFETY: as the caller promises.
+                    sums[p][o] = s.add(sums[p][o], unsafe { s.load(self.residual.add(at)) });
                 }
-                if !self.residual.is_null() {
-                    for p in 0..P {
-                        let at = place.residual + steps.residual[p] + o * self.residual_block;
-                        sums[p][o] = s.add(sums[p][o], s.load(self.residual.add(at)));
-                    }
+            }
+        }
+        let (low, high) = self.activation.clip().unwrap_or(UNBOUNDED);
+        if low > f32::NEG_INFINITY {
+            let low = s.splat(low);
+            for p in 0..P {
+                for o in 0..O {
+                    sums[p][o] = s.max(low, sums[p][o]);
                 }
-                for p in 0..P {
-                    sums[p][o] = s.min(high, s.max(low, sums[p][o]));
+            }
+        }
+        if high < f32::INFINITY {
+            let high = s.splat(high);
+            for p in 0..P {
+                for o in 0..O {
+                    sums[p][o] = s.min(high, sums[p][o]);
                 }
             }
         }

@@ -16,7 +16,7 @@ use striate_tensor::Views;
 use super::pack::{Lines, Pack};
 use super::tile::{Finish, LARGEST_TILE, Tile};
 use super::{GemmDesc, LINE};
-use crate::activation::Activation;
+use crate::activation::{Activation, UNBOUNDED};
 use crate::isa::Isa;
 use crate::pool::Pointer;
 use crate::simd::{Body, Simd, dispatch};
@@ -210,8 +210,7 @@ impl Packed {
         }
         let mut sums = [0.0f32; LARGEST_TILE];
         let (to, stride) = (sums.as_mut_ptr(), 2 * S::LANES);
-        let range = (f32::NEG_INFINITY, f32::INFINITY);
-        s.outline(Tile::<P> { a, b, ahead, to, stride, add: false, bias: &[], range });
+        s.outline(Tile::<P> { a, b, ahead, to, stride, add: false, bias: &[], range: UNBOUNDED });
         for (row, sums) in sums.chunks_exact(stride).enumerate().take(rows) {
             // SAFETY: as above.
             let c = unsafe { std::slice::from_raw_parts_mut(c.add(row * d.n), columns) };
