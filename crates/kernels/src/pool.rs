@@ -1,7 +1,9 @@
 //! A persistent pool of threads for short parallel regions.
 //!
-//! A region is a fixed number of items that threads take from an atomic counter; what an item computes
-//! never depends on who takes it, so results do not depend on the number of threads. Workers spin for
+//! A region is a fixed number of items. Each thread begins with a share of neighbouring items, so that it
+//! mostly finds in its own cache what it wrote in the region before, and then helps with the shares of the
+//! others. What an item computes never depends on who takes it, so results do not depend on the number of
+//! threads. Workers spin for
 //! some microseconds after a region, since the next one mostly follows at once, and then sleep. The
 //! caller works too, and never waits for a worker that has not begun: on a busy machine it does the
 //! work alone.
@@ -32,14 +34,19 @@ pub struct Pool {
 struct Shared {
     /// Regions begun, in the upper bits; whether one is open; workers inside it, in the lower bits.
     state: AtomicUsize,
-    /// The next item that nobody took.
-    next: AtomicUsize,
+    /// For each thread, how many items of its share are taken.
+    taken: Box<[Taken]>,
     job: Mutex<Option<Job>>,
     panic: Mutex<Option<Box<dyn Any + Send>>>,
     sleepers: AtomicUsize,
     bell: Condvar,
     door: Mutex<bool>,
 }
+
+/// A counter with cache lines of its own.
+#[derive(Default)]
+#[repr(align(128))]
+struct Taken(AtomicUsize);
 
 const INSIDE_MASK: usize = 0xFFFF;
 const OPEN: usize = 0x1_0000;
@@ -61,9 +68,10 @@ impl Pool {
     /// # Panics
     /// If the system refuses a thread.
     pub fn new(threads: usize) -> Self {
+        let threads = threads.clamp(1, INSIDE_MASK);
         let shared = Arc::new(Shared {
             state: AtomicUsize::new(0),
-            next: AtomicUsize::new(0),
+            taken: (0..threads).map(|_| Taken::default()).collect(),
             job: Mutex::new(None),
             panic: Mutex::new(None),
             sleepers: AtomicUsize::new(0),
@@ -73,9 +81,9 @@ impl Pool {
         let worker = |index: usize| {
             let shared = shared.clone();
             let builder = std::thread::Builder::new().name(format!("striate-{index}"));
-            builder.spawn(move || shared.work()).expect("the system has room for a thread")
+            builder.spawn(move || shared.work(index)).expect("the system has room for a thread")
         };
-        let workers = (1..threads.clamp(1, INSIDE_MASK)).map(worker).collect();
+        let workers = (1..threads).map(worker).collect();
         Pool { shared, workers, busy: Mutex::new(()) }
     }
 
@@ -101,13 +109,13 @@ impl Pool {
         let work: &'static (dyn Fn(usize) + Sync) = unsafe { std::mem::transmute(work) };
         let job = Job { work, items };
         *lock(&shared.job) = Some(job);
-        shared.next.store(0, SeqCst);
+        shared.taken.iter().for_each(|taken| taken.0.store(0, SeqCst));
         shared.state.fetch_add(REGION | OPEN, SeqCst);
         if shared.sleepers.load(SeqCst) > 0 {
             drop(lock(&shared.door));
             shared.bell.notify_all();
         }
-        shared.take_items(job);
+        shared.take_items(job, 0);
         shared.state.fetch_and(!OPEN, SeqCst);
         let mut turns = 0usize;
         while shared.state.load(SeqCst) & INSIDE_MASK != 0 {
@@ -154,7 +162,7 @@ impl<T> Pointer<T> {
 
 impl Shared {
     /// A worker's life: enter open regions, take items, spin, sleep.
-    fn work(&self) {
+    fn work(&self, thread: usize) {
         INSIDE.set(true);
         let mut seen = 0;
         loop {
@@ -163,7 +171,7 @@ impl Shared {
             }
             let job = *lock(&self.job);
             if let Some(job) = job {
-                self.take_items(job);
+                self.take_items(job, thread);
             }
             self.state.fetch_sub(1, SeqCst);
         }
@@ -206,22 +214,27 @@ impl Shared {
         !*closing
     }
 
-    fn take_items(&self, job: Job) {
+    /// Does the items of the share of `thread`, then what is left of the others'.
+    fn take_items(&self, job: Job, thread: usize) {
         // SAFETY: the region is open or this thread is inside it, so the work is alive.
         let work = unsafe { &*job.work };
         let before = INSIDE.replace(true);
+        let threads = self.taken.len();
         let result = catch_unwind(AssertUnwindSafe(|| {
-            loop {
-                let item = self.next.fetch_add(1, SeqCst);
-                if item >= job.items {
-                    break;
+            for share in (thread..threads).chain(0..thread) {
+                let [first, last] = [share, share + 1].map(|share| job.items * share / threads);
+                loop {
+                    let item = first + self.taken[share].0.fetch_add(1, SeqCst);
+                    if item >= last {
+                        break;
+                    }
+                    work(item);
                 }
-                work(item);
             }
         }));
         INSIDE.set(before);
         if let Err(panic) = result {
-            self.next.store(job.items, SeqCst);
+            self.taken.iter().for_each(|taken| taken.0.store(job.items, SeqCst));
             lock(&self.panic).get_or_insert(panic);
         }
     }
