@@ -5,6 +5,7 @@ use std::path::Path;
 use striate_engine::Inference;
 use striate_formats::{Loaded, Weights, fit, read_weights};
 use striate_graph::Network;
+use striate_predict::Resolved;
 use striate_tensor::Result;
 
 /// The weights in the file at `path`; what was chosen in it is said.
@@ -26,6 +27,13 @@ pub fn load_for(network: &Network, path: &Path, seed: u64) -> Result<Weights> {
         weights.extend(first);
     }
     Ok(weights)
+}
+
+/// The network that `name` stands for; what was left aside in reading it is said.
+pub fn resolve(name: &str) -> Result<Resolved> {
+    let resolved = striate_predict::resolve(name)?;
+    resolved.notes.iter().for_each(|note| say(Path::new(name), note));
+    Ok(resolved)
 }
 
 /// Tells a person what was done with a file.

@@ -1,4 +1,4 @@
-//! Files of weights: safetensors, PyTorch's, the self-describing model file, checkpoints; and what they
+//! Files of weights: safetensors, PyTorch's, ONNX, the self-describing model file, checkpoints; and what they
 //! hold brought to a network's names.
 
 #![forbid(unsafe_code)]
@@ -11,7 +11,7 @@ mod header;
 mod load;
 mod message;
 mod model;
-#[allow(dead_code, reason = "the formats in protocol buffers are to come")]
+mod onnx;
 mod protobuf;
 mod pytorch;
 mod safetensors;
@@ -23,6 +23,7 @@ pub use checkpoint::{Checkpoint, Checkpoints, Position};
 pub use fit::{Fitted, check_weights, fit};
 pub use load::{Loaded, READABLE, read_weights};
 pub use model::{Data, Evaluation, Golden, ModelFile};
+pub use onnx::{Imported, read_onnx, read_onnx_bytes};
 pub use pytorch::{StateDict, pytorch_bytes, read_pytorch, read_pytorch_bytes};
 pub use safetensors::{read_safetensors, read_safetensors_bytes, safetensors_bytes};
 pub use weights::{Weights, sha256, weights_sha256, weights_sha256_of};

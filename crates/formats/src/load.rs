@@ -6,10 +6,10 @@ use striate_tensor::{Error, Result};
 
 use crate::file::read_limited;
 use crate::pytorch::{StateDict, is_pytorch};
-use crate::{ModelFile, Weights, read_pytorch_bytes, read_safetensors_bytes};
+use crate::{Imported, ModelFile, Weights, read_onnx, read_pytorch_bytes, read_safetensors_bytes};
 
 /// Names that files of weights end in, for a message that lists them.
-pub const READABLE: &str = ".safetensors, .pth, .pt";
+pub const READABLE: &str = ".safetensors, .pth, .pt, .onnx";
 
 /// What a file of weights holds.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,13 +22,17 @@ pub struct Loaded {
     pub notes: Vec<String>,
 }
 
-/// Reads the file at `path`: a model file, safetensors, or PyTorch's.
+/// Reads the file at `path`: a model file, safetensors, PyTorch's, or the weights of an ONNX file.
 ///
 /// # Errors
 /// If it cannot be read, is of another kind, or is damaged.
 pub fn read_weights(path: &Path) -> Result<Loaded> {
-    let bytes = read_limited(path)?;
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    if extension.eq_ignore_ascii_case("onnx") {
+        let Imported { weights, notes, .. } = read_onnx(path)?;
+        return Ok(Loaded { weights, model: None, notes });
+    }
+    let bytes = read_limited(path)?;
     from_bytes(&bytes, &extension.to_lowercase()).map_err(|e| e.at(path.display()))
 }
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use striate_formats::ModelFile;
+use striate_formats::{ModelFile, read_onnx};
 use striate_graph::Network;
 use striate_tensor::{Error, Result};
 
@@ -12,14 +12,17 @@ use striate_tensor::{Error, Result};
 pub struct Resolved {
     /// The network.
     pub network: Network,
-    /// The model file it stood in.
+    /// The model file it stood in; an ONNX file names no classes and no preprocessing.
     pub model: Option<ModelFile>,
+    /// What was left aside in reading it, for a person; a line each.
+    pub notes: Vec<String>,
 }
 
 /// Texts above this size are no networks.
 const LARGEST_TEXT: u64 = 4 << 20;
 
-/// The network that `name` stands for: `lenet5` and its like, `mynet.toml`, `model.safetensors`.
+/// The network that `name` stands for: `lenet5` and its like, `mynet.toml`, `model.safetensors`,
+/// `model.onnx`.
 ///
 /// # Errors
 /// If there is no such network or file, or the file is faulty.
@@ -29,7 +32,23 @@ pub fn resolve(name: &str) -> Result<Resolved> {
     match extension {
         Some("safetensors") => {
             let model = ModelFile::load(path)?;
-            Ok(Resolved { network: model.network.clone(), model: Some(model) })
+            Ok(Resolved { network: model.network.clone(), model: Some(model), notes: vec![] })
+        }
+        Some("onnx") => {
+            let imported = read_onnx(path)?;
+            let classes = (0..imported.network.classes()?).map(|class| class.to_string()).collect();
+            let model = ModelFile {
+                network: imported.network.clone(),
+                classes,
+                preprocessing: serde_json::Value::Null,
+                predict: serde_json::Value::Null,
+                evaluation: None,
+                data: None,
+                recipe: None,
+                golden: None,
+                weights: imported.weights,
+            };
+            Ok(Resolved { network: imported.network, model: Some(model), notes: imported.notes })
         }
         Some("toml") => {
             let length = fs::metadata(path).map_err(|e| Error::read(path, e))?.len();
@@ -40,14 +59,14 @@ pub fn resolve(name: &str) -> Result<Resolved> {
             }
             let text = fs::read_to_string(path).map_err(|e| Error::read(path, e))?;
             let network = Network::from_text(&text).map_err(|e| e.at(name))?;
-            Ok(Resolved { network, model: None })
+            Ok(Resolved { network, model: None, notes: vec![] })
         }
         _ if path.is_file() => Err(Error::input(format!(
-            "{name}: a network is a .toml text or a .safetensors model file, or one that `striate models` lists"
+            "{name}: a network is a .toml text, an .onnx file or a .safetensors model file, or one that `striate models` lists"
         ))),
         _ => {
             let network = (striate_models::find(name)?.build)()?;
-            Ok(Resolved { network, model: None })
+            Ok(Resolved { network, model: None, notes: vec![] })
         }
     }
 }

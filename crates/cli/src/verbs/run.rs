@@ -5,14 +5,13 @@ use std::time::Instant;
 use anyhow::Result;
 use serde_json::json;
 use striate_engine::{Cpu, Inference};
-use striate_predict::resolve;
 use striate_tensor::{Error, Shape, npy};
 
 use crate::arguments::Run;
 use crate::{json, weights};
 
 pub fn run(args: Run) -> Result<()> {
-    let resolved = resolve(&args.model)?;
+    let resolved = weights::resolve(&args.model)?;
     let array = npy::read(&args.input)?;
     let input = array.to_f32().map_err(|e| e.at(args.input.display()))?;
     let mut network = resolved.network;

@@ -7,7 +7,7 @@ use serde_json::json;
 use striate_data::{Dataset, Prepared, Spec};
 use striate_engine::{Cpu, Training};
 use striate_graph::Network;
-use striate_predict::{Resolved, resolve};
+use striate_predict::Resolved;
 use striate_tensor::{Error, Shape};
 use striate_train::{Limits, Outcome, Recipe, Trainer, free_run_folder, read_metrics, shipped};
 use striate_vision::{draw, encode_png};
@@ -31,7 +31,7 @@ pub fn run(args: Train) -> Result<()> {
         }
         None => {
             let mut recipe = recipe(&args)?;
-            let Resolved { network, model } = resolve(&recipe.model.name)?;
+            let Resolved { network, model, .. } = weights::resolve(&recipe.model.name)?;
             let mut dataset = striate_data::load(&Spec::parse(&recipe.data.spec)?)?;
             if args.overfit_one_batch {
                 one_batch(&mut recipe, &mut dataset, args.epochs);

@@ -5,13 +5,13 @@ use serde_json::json;
 use striate_engine::{Cpu, Inference, Training};
 use striate_graph::{Network, Optimizer, TrainingSpec, statistics};
 use striate_kernels::peak::Format;
-use striate_predict::resolve;
 use striate_tensor::random::{Random, Stream};
 use striate_tensor::{Error, Shape};
 
 use super::{median, peak, rounds};
 use crate::arguments::Bench;
 use crate::json;
+use crate::weights;
 
 pub fn infer(args: &Bench) -> Result<()> {
     let (network, cpu, shape, input) = prepare(args, 1)?;
@@ -46,7 +46,7 @@ fn prepare(args: &Bench, batch: usize) -> Result<(Network, Cpu, Shape, Vec<f32>)
     let [name] = &args.problems[..] else {
         return Err(Error::input("bench infer and bench train take one network").into());
     };
-    let network = resolve(name)?.network;
+    let network = weights::resolve(name)?.network;
     let shape = network.input_shape(args.batch.unwrap_or(batch));
     network.graph_for(&shape)?;
     let mut random = Random::new(0, Stream::Other, 1);

@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 use striate_engine::passes::Disabled;
 use striate_engine::{Cpu, Inference, Training};
 use striate_graph::{LayerStatistics, Network, Optimizer, Statistics, TrainingSpec, statistics};
-use striate_predict::resolve;
 use striate_tensor::{Error, Shape};
 
 use crate::arguments::Inspect;
 use crate::clock::SystemClock;
 use crate::json;
+use crate::weights;
 
 /// A network in figures.
 struct Report {
@@ -28,7 +28,7 @@ struct Report {
 }
 
 pub fn run(args: Inspect) -> Result<()> {
-    let mut network = resolve(&args.model)?.network;
+    let mut network = weights::resolve(&args.model)?.network;
     if let Some(input) = &args.input {
         network.input = parse_input(input, &network)?;
     }

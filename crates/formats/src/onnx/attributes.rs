@@ -1,0 +1,57 @@
+//! A node's attributes by name, with their types checked.
+
+use striate_tensor::{Error, Result};
+
+use super::proto::{Held, Node};
+use crate::message::shown;
+
+impl Node<'_> {
+    fn held(&self, name: &str) -> Option<&Held<'_>> {
+        self.attributes.iter().find(|attribute| attribute.name == name).map(|attribute| &attribute.held)
+    }
+
+    /// The attribute `name`, if it is there.
+    pub fn int(&self, name: &str) -> Result<Option<i64>> {
+        match self.held(name) {
+            None => Ok(None),
+            Some(Held::Int(value)) => Ok(Some(*value)),
+            Some(_) => Err(Error::input(format!("attribute {name} is no integer"))),
+        }
+    }
+
+    pub fn float(&self, name: &str) -> Result<Option<f32>> {
+        match self.held(name) {
+            None => Ok(None),
+            Some(Held::Float(value)) => Ok(Some(*value)),
+            Some(_) => Err(Error::input(format!("attribute {name} is no float"))),
+        }
+    }
+
+    pub fn ints(&self, name: &str) -> Result<Option<Vec<i64>>> {
+        match self.held(name) {
+            None => Ok(None),
+            Some(Held::Ints(values)) => Ok(Some(values.clone())),
+            Some(_) => Err(Error::input(format!("attribute {name} is no list of integers"))),
+        }
+    }
+
+    pub fn text(&self, name: &str) -> Result<Option<String>> {
+        match self.held(name) {
+            None => Ok(None),
+            Some(Held::Text(bytes)) => Ok(Some(shown(&String::from_utf8_lossy(bytes)))),
+            Some(_) => Err(Error::input(format!("attribute {name} is no text"))),
+        }
+    }
+
+    /// One size for each axis, from 1 to `most`; all `default` if the attribute is missing.
+    pub fn sizes(&self, name: &str, axes: usize, least: i64, default: usize) -> Result<Vec<usize>> {
+        let Some(values) = self.ints(name)? else { return Ok(vec![default; axes]) };
+        let fits = |value: &i64| (least..=1 << 16).contains(value);
+        if values.len() != axes || !values.iter().all(fits) {
+            return Err(Error::input(format!(
+                "attribute {name} is {values:?}, not {axes} numbers from {least} on"
+            )));
+        }
+        Ok(values.into_iter().map(|value| value as usize).collect())
+    }
+}

@@ -1,0 +1,512 @@
+//! What each operation becomes: layers with weights, activations, pools, arithmetic.
+
+use striate_graph::ops::{
+    Add, AveragePool, BatchNorm, Clip, Concat, Conv, Div, Dropout, Flatten, GlobalAveragePool, Linear,
+    LogSoftmax, Lrn, MatMul, MaxPool, Mul, Pad, ReduceMean, Relu, Relu6, Sigmoid, Softmax, Sub, Tanh,
+};
+use striate_graph::{Op, Padding, Pair};
+use striate_tensor::{Error, Result, Shape};
+
+use super::constant::{Arithmetic, Constant, arithmetic, concat};
+use super::import::{Flow, Import, Value, stem_of, stem_of_weights};
+use super::proto::Node;
+
+impl Import<'_> {
+    /// The results of `node`.
+    pub(super) fn rule(&mut self, node: &Node) -> Result<Vec<Value>> {
+        let one = match node.op {
+            "Conv" => self.conv(node)?,
+            "Gemm" => self.gemm(node)?,
+            "MatMul" => self.matmul(node)?,
+            "BatchNormalization" => self.batch_norm(node)?,
+            "Relu" => self.activation(node, Relu {})?,
+            "Tanh" => self.activation(node, Tanh {})?,
+            "Sigmoid" => self.activation(node, Sigmoid {})?,
+            "Clip" => self.clip(node)?,
+            "Softmax" => self.softmax(node, Softmax {}.into())?,
+            "LogSoftmax" => self.softmax(node, LogSoftmax {}.into())?,
+            "MaxPool" => self.max_pool(node)?,
+            "AveragePool" => self.average_pool(node)?,
+            "GlobalAveragePool" => {
+                let x = self.flow(node, 0)?;
+                self.on_maps(node, &x, |import, x| {
+                    import.layer(&stem_of(node), GlobalAveragePool {}, &[x], vec![])
+                })?
+            }
+            "GlobalMaxPool" => {
+                let x = self.flow(node, 0)?;
+                self.on_maps(node, &x, |import, x| {
+                    let [_, _, h, w] = x.shapes[0].nchw();
+                    let pool = max_pool(Pair { h, w }, Pair::ONE, Padding::default(), false);
+                    import.layer(&stem_of(node), pool, &[x], vec![])
+                })?
+            }
+            "LRN" => self.lrn(node)?,
+            "Dropout" => self.dropout(node)?,
+            "Add" => return self.arithmetic(node, Arithmetic::Add, Add {}.into()),
+            "Sub" => return self.arithmetic(node, Arithmetic::Sub, Sub {}.into()),
+            "Mul" => return self.arithmetic(node, Arithmetic::Mul, Mul {}.into()),
+            "Div" => return self.arithmetic(node, Arithmetic::Div, Div {}.into()),
+            "Sum" => self.sum(node)?,
+            "Concat" => return self.concat(node),
+            "ReduceMean" => self.reduce_mean(node)?,
+            "Pad" => self.pad(node)?,
+            _ => return self.shape_rule(node),
+        };
+        Ok(vec![Value::Flow(one)])
+    }
+
+    fn activation(&mut self, node: &Node, op: impl Into<Op>) -> Result<Flow> {
+        let x = self.flow(node, 0)?;
+        self.layer(&stem_of(node), op, &[&x], vec![])
+    }
+
+    /// Runs `body` on maps `[N, C, H, W]`; rows `[N, C, L]` become maps of height 1 for it.
+    fn on_maps(
+        &mut self,
+        node: &Node,
+        x: &Flow,
+        body: impl FnOnce(&mut Self, &Flow) -> Result<Flow>,
+    ) -> Result<Flow> {
+        match x.rank() {
+            4 => body(self, x),
+            3 => {
+                let raised = x.shapes.each_ref().map(|shape| Shape::from([shape[0], shape[1], 1, shape[2]]));
+                let x = self.reshape(node, x, &raised)?;
+                let y = body(self, &x)?;
+                let lowered = y.shapes.each_ref().map(|shape| Shape::from([shape[0], shape[1], shape[3]]));
+                self.reshape(node, &y, &lowered)
+            }
+            _ => Err(Error::input(format!("takes maps of one or two axes, not {}", x.shapes[0]))),
+        }
+    }
+
+    fn conv(&mut self, node: &Node) -> Result<Flow> {
+        let x = self.flow(node, 0)?;
+        let mut weight = self.known(node, 1)?;
+        let bias = self.known_if_given(node, 2)?;
+        let axes = x.rank().saturating_sub(2);
+        if weight.shape.len() != x.rank() || !(1..=2).contains(&axes) {
+            return Err(Error::input(format!("its weight {:?} does not fit {}", weight.shape, x.shapes[0])));
+        }
+        let window = Window::read(node, Some(&weight.shape[2..]), &x)?;
+        if axes == 1 {
+            let [o, i, k] = weight.shape[..] else { unreachable!("has three axes") };
+            weight = weight.reshaped(vec![o, i, 1, k])?;
+        }
+        let groups = node.int("group")?.unwrap_or(1);
+        let groups = usize::try_from(groups).ok().filter(|groups| *groups >= 1);
+        let op = Conv {
+            stride: window.stride,
+            padding: window.padding,
+            dilation: window.dilation,
+            groups: groups.ok_or_else(|| Error::input("attribute group is not at least 1"))?,
+            bias: bias.is_some(),
+            ..Conv::new(weight.shape[0], window.kernel)
+        };
+        let weights = [Some(weight), bias].into_iter().flatten().collect();
+        self.on_maps(node, &x, |import, x| import.layer(&stem_of_weights(node), op, &[x], weights))
+    }
+
+    fn max_pool(&mut self, node: &Node) -> Result<Flow> {
+        let x = self.flow(node, 0)?;
+        let window = Window::read(node, None, &x)?;
+        if window.dilation != Pair::ONE {
+            return Err(Error::input("attribute dilations: pools with gaps are not known"));
+        }
+        self.on_maps(node, &x, |import, x| {
+            let (x, padding) = import.padded(node, x, &window, f32::MIN, false)?;
+            let pool = max_pool(window.kernel, window.stride, padding, window.ceil);
+            import.layer(&stem_of(node), pool, &[&x], vec![])
+        })
+    }
+
+    fn average_pool(&mut self, node: &Node) -> Result<Flow> {
+        let x = self.flow(node, 0)?;
+        let window = Window::read(node, None, &x)?;
+        if window.dilation != Pair::ONE {
+            return Err(Error::input("attribute dilations: pools with gaps are not known"));
+        }
+        let count_include_pad = node.int("count_include_pad")?.unwrap_or(0) != 0;
+        let p = window.padding;
+        let uneven = p.top != p.bottom || p.left != p.right;
+        self.on_maps(node, &x, |import, x| {
+            let (x, padding) = import.padded(node, x, &window, 0.0, count_include_pad && uneven)?;
+            let pool = AveragePool {
+                kernel_size: window.kernel,
+                stride: window.stride,
+                padding,
+                ceil_mode: window.ceil,
+                count_include_pad,
+            };
+            import.layer(&stem_of(node), pool, &[&x], vec![])
+        })
+    }
+
+    /// `x` with the border that a pool cannot make itself, and the border that is left to the pool.
+    fn padded(
+        &mut self,
+        node: &Node,
+        x: &Flow,
+        window: &Window,
+        value: f32,
+        always: bool,
+    ) -> Result<(Flow, Padding)> {
+        let p = window.padding;
+        let wide = p.top.max(p.bottom) * 2 > window.kernel.h || p.left.max(p.right) * 2 > window.kernel.w;
+        if !(always || wide && value != 0.0) {
+            return Ok((x.clone(), p));
+        }
+        let pad = Pad { before: vec![0, 0, p.top, p.left], after: vec![0, 0, p.bottom, p.right], value };
+        Ok((self.layer(&format!("{}/pad", stem_of(node)), pad, &[x], vec![])?, Padding::default()))
+    }
+
+    fn gemm(&mut self, node: &Node) -> Result<Flow> {
+        let x = self.flow(node, 0)?;
+        let flag = |name: &str| Ok::<bool, Error>(node.int(name)?.unwrap_or(0) != 0);
+        if flag("transA")? {
+            return Err(Error::input("attribute transA: the batch would be summed over"));
+        }
+        let (alpha, beta) = (node.float("alpha")?.unwrap_or(1.0), node.float("beta")?.unwrap_or(1.0));
+        let mut weight = self.known(node, 1)?;
+        if weight.shape.len() != 2 {
+            return Err(Error::input(format!("its weight has shape {:?}, not two axes", weight.shape)));
+        }
+        if !flag("transB")? {
+            weight = weight.transposed(&[1, 0])?;
+        }
+        let units = weight.shape[0];
+        if alpha != 1.0 {
+            weight = arithmetic(Arithmetic::Mul, &weight, &Constant::floats(vec![], vec![alpha]))?;
+        }
+        let mut bias = self.known_if_given(node, 2)?;
+        if let Some(given) = &mut bias {
+            let whole = Constant::floats(vec![units], vec![beta; units]);
+            *given = arithmetic(Arithmetic::Mul, given, &whole)?;
+            *given = given.reshaped(vec![units])?;
+        }
+        let op = Linear { bias: bias.is_some(), ..Linear::new(units) };
+        let weights = [Some(weight), bias].into_iter().flatten().collect();
+        self.layer(&stem_of_weights(node), op, &[&x], weights)
+    }
+
+    fn matmul(&mut self, node: &Node) -> Result<Flow> {
+        let stem = stem_of_weights(node);
+        match (self.operand(node, 0)?, self.operand(node, 1)?) {
+            (Value::Flow(x), Value::Known(weight)) if x.rank() == 2 && weight.shape.len() == 2 => {
+                let op = Linear { bias: false, ..Linear::new(weight.shape[1]) };
+                self.layer(&stem, op, &[&x], vec![weight.transposed(&[1, 0])?])
+            }
+            (a, b) => {
+                let mut operand = |value: Value| match value {
+                    Value::Flow(flow) => Ok(flow),
+                    Value::Known(constant) => self.constant_layer(node, constant, true),
+                };
+                let (a, b) = (operand(a)?, operand(b)?);
+                self.layer(&stem, MatMul::default(), &[&a, &b], vec![])
+            }
+        }
+    }
+
+    fn batch_norm(&mut self, node: &Node) -> Result<Flow> {
+        let x = self.flow(node, 0)?;
+        if node.int("training_mode")?.unwrap_or(0) != 0 || node.int("spatial")?.unwrap_or(1) == 0 {
+            return Err(Error::input("attributes training_mode and spatial: only the usual form is known"));
+        }
+        let weights = (1..5).map(|index| self.known(node, index)).collect::<Result<_>>()?;
+        let epsilon = node.float("epsilon")?.unwrap_or(1e-5);
+        let momentum = 1.0 - node.float("momentum")?.unwrap_or(0.9);
+        self.layer(&stem_of_weights(node), BatchNorm { epsilon, momentum }, &[&x], weights)
+    }
+
+    fn lrn(&mut self, node: &Node) -> Result<Flow> {
+        let size = node.int("size")?.and_then(|size| usize::try_from(size).ok());
+        let op = Lrn {
+            size: size.ok_or_else(|| Error::input("attribute size is missing or negative"))?,
+            alpha: node.float("alpha")?.unwrap_or(1e-4),
+            beta: node.float("beta")?.unwrap_or(0.75),
+            k: node.float("bias")?.unwrap_or(1.0),
+        };
+        self.activation(node, op)
+    }
+
+    fn dropout(&mut self, node: &Node) -> Result<Flow> {
+        if self.known_if_given(node, 2)?.is_some_and(|mode| mode.scalar().is_ok_and(|mode| mode != 0.0)) {
+            return Err(Error::input("operand training_mode: a network is in use when it is exported"));
+        }
+        let given = self.known_if_given(node, 1)?.map(|ratio| ratio.scalar()).transpose()?;
+        let probability = given.or(node.float("ratio")?).unwrap_or(0.5);
+        self.activation(node, Dropout { probability, salt: 0 })
+    }
+
+    fn clip(&mut self, node: &Node) -> Result<Flow> {
+        let limit = |name: &str, index: usize| -> Result<Option<f32>> {
+            let operand = self.known_if_given(node, index)?.map(|limit| limit.scalar()).transpose()?;
+            Ok(operand.or(node.float(name)?))
+        };
+        let min = limit("min", 1)?.unwrap_or(f32::MIN);
+        let max = limit("max", 2)?.unwrap_or(f32::MAX);
+        match (min, max) {
+            (0.0, 6.0) => self.activation(node, Relu6 {}),
+            (0.0, max) if max >= f32::MAX => self.activation(node, Relu {}),
+            _ => self.activation(node, Clip { min, max }),
+        }
+    }
+
+    /// Over one axis; before opset 13 over all from that axis on.
+    fn softmax(&mut self, node: &Node, op: Op) -> Result<Flow> {
+        let x = self.flow(node, 0)?;
+        let axis = axis_of(node.int("axis")?.unwrap_or(if self.opset < 13 { 1 } else { -1 }), x.rank())?;
+        let singles = x.shapes[0][axis + 1..].iter().all(|extent| *extent == 1);
+        if self.opset >= 13 && !singles {
+            let mut order: Vec<usize> = (0..x.rank()).filter(|other| *other != axis).collect();
+            order.push(axis);
+            let swap = striate_graph::ops::Transpose { permutation: order };
+            let turned = self.layer(&format!("{}/turn", stem_of(node)), swap.clone(), &[&x], vec![])?;
+            let y = self.softmax_from(node, op, &turned, x.rank() - 1)?;
+            return self.layer(&format!("{}/back", stem_of(node)), swap.inverse(), &[&y], vec![]);
+        }
+        self.softmax_from(node, op, &x, axis)
+    }
+
+    fn softmax_from(&mut self, node: &Node, op: Op, x: &Flow, axis: usize) -> Result<Flow> {
+        let rows = x.shapes.each_ref().map(|shape| {
+            let product = |part: &[usize]| part.iter().product::<usize>();
+            Shape::from([product(&shape[..axis]), product(&shape[axis..])])
+        });
+        let flat = self.reshape(node, x, &rows)?;
+        let y = self.layer(&stem_of(node), op, &[&flat], vec![])?;
+        self.reshape(node, &y, &x.shapes)
+    }
+
+    fn arithmetic(&mut self, node: &Node, op: Arithmetic, layer: Op) -> Result<Vec<Value>> {
+        let (a, mut b) = (self.operand(node, 0)?, self.operand(node, 1)?);
+        if let (Some(axis), Value::Known(constant)) = (node.int("axis")?, &mut b) {
+            // Before opset 7 the second operand could begin at an axis.
+            let rank = match &a {
+                Value::Known(constant) => constant.shape.len(),
+                Value::Flow(flow) => flow.rank(),
+            };
+            let behind = rank.checked_sub(axis_of(axis, rank)? + constant.shape.len());
+            let behind = behind.ok_or_else(|| Error::input("attribute axis does not fit the operands"))?;
+            *constant = constant.reshaped([&constant.shape[..], &vec![1; behind]].concat())?;
+        }
+        if let (Value::Known(a), Value::Known(b)) = (&a, &b) {
+            let folded = arithmetic(op, a, b)?;
+            self.spend(folded.len()?)?;
+            return Ok(vec![Value::Known(folded)]);
+        }
+        let trained = op == Arithmetic::Add;
+        let mut operand = |value: Value| match value {
+            Value::Flow(flow) => Ok(flow),
+            Value::Known(constant) => self.constant_layer(node, constant, trained),
+        };
+        let (a, b) = (operand(a)?, operand(b)?);
+        Ok(vec![Value::Flow(self.layer(&stem_of(node), layer, &[&a, &b], vec![])?)])
+    }
+
+    fn sum(&mut self, node: &Node) -> Result<Flow> {
+        let mut total = self.flow(node, 0)?;
+        for index in 1..node.inputs.len() {
+            let next = self.flow(node, index)?;
+            total = self.layer(&stem_of(node), Add {}, &[&total, &next], vec![])?;
+        }
+        Ok(total)
+    }
+
+    fn concat(&mut self, node: &Node) -> Result<Vec<Value>> {
+        let parts =
+            (0..node.inputs.len()).map(|index| self.operand(node, index)).collect::<Result<Vec<_>>>()?;
+        let known: Vec<&Constant> = parts
+            .iter()
+            .filter_map(|part| if let Value::Known(part) = part { Some(part) } else { None })
+            .collect();
+        let axis = node.int("axis")?.unwrap_or(1);
+        if parts.is_empty() {
+            return Err(Error::input("has no operands"));
+        }
+        if known.len() == parts.len() {
+            let folded = concat(&known, axis_of(axis, known[0].shape.len())?)?;
+            self.spend(folded.len()?)?;
+            return Ok(vec![Value::Known(folded)]);
+        }
+        let flows = (0..parts.len()).map(|index| self.flow(node, index)).collect::<Result<Vec<_>>>()?;
+        let rank = flows[0].rank();
+        let axis = axis_of(axis, rank)?;
+        if axis == 1 && rank <= 4 {
+            let flows: Vec<&Flow> = flows.iter().collect();
+            return Ok(vec![Value::Flow(self.layer(&stem_of(node), Concat {}, &flows, vec![])?)]);
+        }
+        if axis == 0 {
+            return Err(Error::input(
+                "attribute axis: the batch of several values side by side is not known",
+            ));
+        }
+        let fits = |flow: &Flow| {
+            let others = |shape: &Shape| {
+                [&shape[..axis.min(shape.len())], &shape[(axis + 1).min(shape.len())..]].concat()
+            };
+            flow.rank() == rank && others(&flow.shapes[0]) == others(&flows[0].shapes[0])
+        };
+        if !flows.iter().all(fits) {
+            return Err(Error::input("its operands do not fit side by side"));
+        }
+        // Rows of what lies behind the axis stand side by side as channels do.
+        let mut rows = Vec::new();
+        for flow in &flows {
+            let to = flow.shapes.each_ref().map(|shape| {
+                Shape::from([shape[..axis].iter().product::<usize>(), shape[axis..].iter().product()])
+            });
+            rows.push(self.reshape(node, flow, &to)?);
+        }
+        let joined = self.layer(&stem_of(node), Concat {}, &rows.iter().collect::<Vec<_>>(), vec![])?;
+        let whole = [0, 1].map(|side| {
+            let mut extents = flows[0].shapes[side].to_vec();
+            extents[axis] = flows.iter().map(|flow| flow.shapes[side][axis]).sum();
+            Shape::new(extents)
+        });
+        Ok(vec![Value::Flow(self.reshape(node, &joined, &whole)?)])
+    }
+
+    fn reduce_mean(&mut self, node: &Node) -> Result<Flow> {
+        let x = self.flow(node, 0)?;
+        let operand = self.known_if_given(node, 1)?.map(|axes| axes.fixed_ints()).transpose()?;
+        let given = operand.or(node.ints("axes")?).unwrap_or_default();
+        if given.is_empty() && node.int("noop_with_empty_axes")?.unwrap_or(0) != 0 {
+            return Ok(x);
+        }
+        let mut axes = given.iter().map(|axis| axis_of(*axis, x.rank())).collect::<Result<Vec<_>>>()?;
+        if axes.is_empty() {
+            axes = (0..x.rank()).collect();
+        }
+        axes.sort_unstable();
+        axes.dedup();
+        if axes.contains(&0) {
+            return Err(Error::input("axes: a mean over the batch is not known"));
+        }
+        let op: Op = match x.rank() == 4 && axes == [2, 3] {
+            true => GlobalAveragePool {}.into(),
+            false => ReduceMean { axes: axes.clone() }.into(),
+        };
+        let y = self.layer(&stem_of(node), op, &[&x], vec![])?;
+        if node.int("keepdims")?.unwrap_or(1) != 0 {
+            return Ok(y);
+        }
+        let without = y.shapes.each_ref().map(|shape| {
+            let kept = (0..shape.len()).filter(|axis| !axes.contains(axis));
+            Shape::new(kept.map(|axis| shape[axis]).collect::<Vec<_>>())
+        });
+        if without[0].len() == 2 && y.rank() > 2 {
+            return self.layer(&format!("{}/shape", stem_of(node)), Flatten {}, &[&y], vec![]);
+        }
+        self.reshape(node, &y, &without)
+    }
+
+    fn pad(&mut self, node: &Node) -> Result<Flow> {
+        let x = self.flow(node, 0)?;
+        let mode = node.text("mode")?.unwrap_or_else(|| "constant".into());
+        if mode != "constant" {
+            return Err(Error::input(format!("attribute mode is {mode}; only constant borders are known")));
+        }
+        let operand = self.known_if_given(node, 1)?.map(|pads| pads.fixed_ints()).transpose()?;
+        let pads = operand.or(node.ints("pads")?).or(node.ints("paddings")?);
+        let pads = pads.ok_or_else(|| Error::input("pads are not given"))?;
+        let value = self.known_if_given(node, 2)?.map(|value| value.scalar()).transpose()?;
+        let value = value.or(node.float("value")?).unwrap_or(0.0);
+        let axes = match self.known_if_given(node, 3)? {
+            Some(axes) => {
+                let axes = axes.fixed_ints()?;
+                axes.iter().map(|axis| axis_of(*axis, x.rank())).collect::<Result<Vec<_>>>()?
+            }
+            None => (0..x.rank()).collect(),
+        };
+        if pads.len() != 2 * axes.len() || pads.iter().any(|pad| !(0..=1 << 16).contains(pad)) {
+            return Err(Error::input(format!("pads {pads:?} are not two numbers from 0 on for each axis")));
+        }
+        let (mut before, mut after) = (vec![0; x.rank()], vec![0; x.rank()]);
+        for (place, axis) in axes.iter().enumerate() {
+            before[*axis] = pads[place] as usize;
+            after[*axis] = pads[place + axes.len()] as usize;
+        }
+        if before[0] + after[0] > 0 {
+            return Err(Error::input("pads: a border around the batch is not known"));
+        }
+        self.layer(&stem_of(node), Pad { before, after, value }, &[&x], vec![])
+    }
+}
+
+fn max_pool(kernel_size: Pair, stride: Pair, padding: Padding, ceil_mode: bool) -> MaxPool {
+    MaxPool { kernel_size, stride, padding, ceil_mode }
+}
+
+/// An axis that may be counted from the end.
+pub(super) fn axis_of(axis: i64, rank: usize) -> Result<usize> {
+    let counted = if axis < 0 { axis.checked_add(rank as i64) } else { Some(axis) };
+    let counted = counted.and_then(|axis| usize::try_from(axis).ok()).filter(|axis| *axis < rank);
+    counted.ok_or_else(|| Error::input(format!("axis {axis} is none of {rank}")))
+}
+
+/// The window of a convolution or pool, from its attributes.
+struct Window {
+    kernel: Pair,
+    stride: Pair,
+    dilation: Pair,
+    padding: Padding,
+    ceil: bool,
+}
+
+impl Window {
+    /// For `x`; the kernel's extents are those of the weights where there are any.
+    fn read(node: &Node, weights: Option<&[usize]>, x: &Flow) -> Result<Window> {
+        let axes = x.rank().saturating_sub(2);
+        if !(1..=2).contains(&axes) {
+            return Err(Error::input(format!("takes maps of one or two axes, not {}", x.shapes[0])));
+        }
+        let kernel = match (node.ints("kernel_shape")?, weights) {
+            (None, None) => return Err(Error::input("attribute kernel_shape is missing")),
+            (None, Some(own)) => own.to_vec(),
+            (Some(_), own) => {
+                let stated = node.sizes("kernel_shape", axes, 1, 1)?;
+                if own.is_some_and(|own| own != stated) {
+                    return Err(Error::input(format!(
+                        "attribute kernel_shape {stated:?} is not that of the weight"
+                    )));
+                }
+                stated
+            }
+        };
+        let stride = node.sizes("strides", axes, 1, 1)?;
+        let dilation = node.sizes("dilations", axes, 1, 1)?;
+        let pads = node.sizes("pads", 2 * axes, 0, 0)?;
+        let mut sides: Vec<[usize; 2]> = (0..axes).map(|axis| [pads[axis], pads[axis + axes]]).collect();
+        let auto = node.text("auto_pad")?.unwrap_or_else(|| "NOTSET".into());
+        for (axis, sides) in sides.iter_mut().enumerate() {
+            let extent = x.shapes[0][2 + axis];
+            let covered = (extent.div_ceil(stride[axis]) - 1) * stride[axis]
+                + (kernel[axis].max(1) - 1) * dilation[axis]
+                + 1;
+            let missing = covered.saturating_sub(extent);
+            *sides = match auto.as_str() {
+                "NOTSET" | "" => *sides,
+                "VALID" => [0, 0],
+                "SAME_UPPER" => [missing / 2, missing - missing / 2],
+                "SAME_LOWER" => [missing - missing / 2, missing / 2],
+                other => {
+                    return Err(Error::input(format!("attribute auto_pad is {other}, which is not known")));
+                }
+            };
+        }
+        let pair = |values: &[usize]| match values {
+            [w] => Pair { h: 1, w: *w },
+            values => Pair { h: values[0], w: values[1] },
+        };
+        let (rows, columns) = if axes == 1 { ([0, 0], sides[0]) } else { (sides[0], sides[1]) };
+        Ok(Window {
+            kernel: pair(&kernel),
+            stride: pair(&stride),
+            dilation: pair(&dilation),
+            padding: Padding { top: rows[0], left: columns[0], bottom: rows[1], right: columns[1] },
+            ceil: node.int("ceil_mode")?.unwrap_or(0) != 0,
+        })
+    }
+}
