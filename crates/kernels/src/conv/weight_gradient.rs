@@ -24,8 +24,12 @@ pub(super) struct PlanarInput;
 
 /// Items of the grid that there are to be at least.
 const ITEMS: usize = 16;
-/// Floats of dy that a band of rows is to hold at most, so that they stay in the first cache.
+/// Floats of dy that a band of rows is to hold at most, so that they stay in the first cache; on AVX-512 in
+/// the second.
 const BAND: usize = 3072;
+const WIDE_BAND: usize = 12288;
+/// Maps of x in an item at most, if the kernel has a single tap.
+const MOST_MAPS: usize = 4;
 /// Input values of the largest tile.
 const MOST_VALUES: usize = 8;
 
@@ -86,6 +90,8 @@ struct Bound {
     w_map: usize,
     group_maps: usize,
     group_blocks: usize,
+    /// Maps of x in an item of the grid.
+    maps: usize,
     slices: usize,
     band: usize,
     dw_len: usize,
@@ -119,7 +125,11 @@ impl Bound {
         let group_maps = group_channels.div_ceil(x.block);
         let group_blocks = d.out_channels.div_ceil(block) / d.groups;
         let w_map = kh * kw * x.block * block;
-        let pairs = d.groups * group_blocks.div_ceil(2) * group_maps;
+        let pairs = d.groups * group_blocks.div_ceil(2);
+        // Under a single tap a map does little with the slopes that it brings into the cache.
+        let most_maps = if kh * kw == 1 { MOST_MAPS } else { 1 };
+        let maps = most_maps.min((pairs * group_maps * d.batch / ITEMS).max(1));
+        let parts = pairs * group_maps.div_ceil(maps);
         let row = d.output[1] * 2 * block;
         Bound {
             values: values(x.block),
@@ -130,8 +140,9 @@ impl Bound {
             w_map,
             group_maps,
             group_blocks,
-            slices: ITEMS.div_ceil(pairs).min(d.batch),
-            band: (BAND / row).clamp(1, d.output[0]),
+            slices: ITEMS.div_ceil(parts).min(d.batch),
+            maps,
+            band: (if isa == Isa::Avx512 { WIDE_BAND } else { BAND } / row).clamp(1, d.output[0]),
             d: d.clone(),
             isa,
             x,
@@ -175,24 +186,25 @@ impl Bound {
     /// Fills `sums`, one dw for each slice of the batch.
     fn sum(&self, context: &Context, x: &[f32], dy: &[f32], sums: &mut [f32]) {
         let sums = Pointer(sums.as_mut_ptr());
-        let pairs = self.group_blocks.div_ceil(2);
-        context.pool.run(self.slices * self.d.groups * pairs * self.group_maps, |item| {
-            let (rest, map) = (item / self.group_maps, item % self.group_maps);
+        let (pairs, parts) = (self.group_blocks.div_ceil(2), self.group_maps.div_ceil(self.maps));
+        context.pool.run(self.slices * self.d.groups * pairs * parts, |item| {
+            let (rest, part) = (item / parts, item % parts);
+            let maps = part * self.maps..((part + 1) * self.maps).min(self.group_maps);
             let (rest, pair) = (rest / pairs, rest % pairs);
             let (slice, group) = (rest / self.d.groups, rest % self.d.groups);
             let first = group * self.group_blocks + pair * 2;
             let blocks = 2.min(self.group_blocks - pair * 2);
-            let start = slice * self.dw_len + (first * self.group_maps + map) * self.w_map;
+            let start = slice * self.dw_len + (first * self.group_maps + maps.start) * self.w_map;
             // SAFETY: the place of the item's own part of its slice.
             let dw = unsafe { sums.get().add(start) };
             let images = self.d.batch * slice / self.slices..self.d.batch * (slice + 1) / self.slices;
-            let item = Item { bound: self, x, dy, dw, images, group, map, first, blocks };
+            let item = Item { bound: self, x, dy, dw, images, group, maps, first, blocks };
             dispatch(self.isa, item);
         });
     }
 }
 
-/// The weights between one input map and one or two blocks of outputs, summed over some images.
+/// The weights between some input maps and one or two blocks of outputs, summed over some images.
 struct Item<'a> {
     bound: &'a Bound,
     x: &'a [f32],
@@ -201,7 +213,7 @@ struct Item<'a> {
     dw: *mut f32,
     images: std::ops::Range<usize>,
     group: usize,
-    map: usize,
+    maps: std::ops::Range<usize>,
     first: usize,
     blocks: usize,
 }
@@ -220,31 +232,44 @@ impl Body for Item<'_> {
         let b = self.bound;
         for block in 0..self.blocks {
             // SAFETY: the item's own weights.
-            unsafe { self.dw.add(block * b.group_maps * b.w_map).write_bytes(0, b.w_map) }
+            unsafe {
+                self.dw.add(block * b.group_maps * b.w_map).write_bytes(0, self.maps.len() * b.w_map);
+            }
         }
-        let values = if self.map == b.group_maps - 1 { &b.last_values } else { &b.values };
-        let most = (S::SUMS / self.blocks).min(MOST_VALUES);
         for image in self.images.clone() {
-            let x_map = (image * b.x.blocks + self.group * b.group_maps + self.map) * b.x.map_len();
-            let dy_map = (image * b.dy.blocks + self.first) * b.dy.map_len();
             for row in (0..b.d.output[0]).step_by(b.band) {
-                let rows = b.band.min(b.d.output[0] - row);
-                for values in values {
-                    let parts = values.count.div_ceil(most);
-                    for part in 0..parts {
-                        let (from, to) = (values.count * part / parts, values.count * (part + 1) / parts);
-                        // SAFETY: rows, taps and channels lie within the maps, whose lengths
-                        // `Bound::run` checked.
-                        unsafe {
-                            let tile = Tile {
-                                x: self.x.as_ptr().add(x_map + row * b.pixel[0] + values.x + from * b.x_step),
-                                dy: self.dy.as_ptr().add(dy_map + b.dy.row(row)),
-                                dw: self.dw.add(values.w + from * S::LANES),
-                                rows,
-                            };
-                            self.tile(s, to - from, &tile);
-                        }
-                    }
+                for map in self.maps.clone() {
+                    self.band(s, image, row, map);
+                }
+            }
+        }
+    }
+}
+
+impl Item<'_> {
+    /// The part of some rows of an image, for one map of x.
+    #[inline(always)]
+    fn band<S: Simd>(&self, s: S, image: usize, row: usize, map: usize) {
+        let b = self.bound;
+        let rows = b.band.min(b.d.output[0] - row);
+        let most = (S::SUMS / self.blocks).min(MOST_VALUES);
+        let values = if map == b.group_maps - 1 { &b.last_values } else { &b.values };
+        let x_map = (image * b.x.blocks + self.group * b.group_maps + map) * b.x.map_len();
+        let dy_map = (image * b.dy.blocks + self.first) * b.dy.map_len();
+        for values in values {
+            let parts = values.count.div_ceil(most);
+            for part in 0..parts {
+                let (from, to) = (values.count * part / parts, values.count * (part + 1) / parts);
+                // SAFETY: rows, taps and channels lie within the maps, whose lengths `Bound::run`
+                // checked.
+                unsafe {
+                    let tile = Tile {
+                        x: self.x.as_ptr().add(x_map + row * b.pixel[0] + values.x + from * b.x_step),
+                        dy: self.dy.as_ptr().add(dy_map + b.dy.row(row)),
+                        dw: self.dw.add((map - self.maps.start) * b.w_map + values.w + from * S::LANES),
+                        rows,
+                    };
+                    self.tile(s, to - from, &tile);
                 }
             }
         }
