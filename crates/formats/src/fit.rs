@@ -6,6 +6,7 @@ use striate_graph::Network;
 use striate_tensor::{Error, Result, Shape};
 
 use crate::Weights;
+use crate::caffe::as_torchvision;
 use crate::message::shown;
 
 /// What wrappers put before every name: data parallel training, compiled modules, modules in modules.
@@ -28,8 +29,8 @@ pub struct Fitted {
     pub notes: Vec<String>,
 }
 
-/// Brings `weights` to the names of `network`: prefixes of wrappers go, counters of batch norm go,
-/// auxiliary heads may be absent, or there without need. If all that does not fit is a last layer for
+/// Brings `weights` to the names of `network`: prefixes of wrappers go, counters of batch norm go, Caffe's
+/// names become torchvision's where the network has those, auxiliary heads may be absent, or there without need. If all that does not fit is a last layer for
 /// another number of classes, its variables are left out.
 ///
 /// # Errors
@@ -41,6 +42,12 @@ pub fn fit(network: &Network, weights: Weights) -> Result<Fitted> {
     let auxiliary: HashMap<String, Shape> = network.auxiliary_variables()?.into_iter().collect();
     let mut weights = without_prefixes(weights, &wanted, &mut notes);
     weights.retain(|name, _| !name.ends_with(COUNTER));
+    if !weights.keys().any(|name| wanted.contains_key(name) && !is_shared(name))
+        && let Some(renamed) = as_torchvision(&network.name, &weights)
+    {
+        weights = renamed;
+        notes.push("Caffe's names of layers are brought to torchvision's".into());
+    }
     set_aside(&mut weights, &wanted, &auxiliary, &mut notes);
     let replaced = other_classes(network, &weights)?;
     if let Some(Head { classes, variables }) = &replaced {
@@ -54,6 +61,11 @@ pub fn fit(network: &Network, weights: Weights) -> Result<Fitted> {
     let replaced = replaced.map(|head| head.variables).unwrap_or_default();
     compare(network, &weights, &replaced)?;
     Ok(Fitted { weights, replaced, notes })
+}
+
+/// Whether Caffe and torchvision have the layer of this variable under one name.
+fn is_shared(name: &str) -> bool {
+    name.starts_with("conv1.")
 }
 
 /// Takes a prefix that every name has, unless the network's names have it too.

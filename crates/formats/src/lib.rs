@@ -1,9 +1,11 @@
-//! Files of weights: safetensors, PyTorch's, ONNX, the self-describing model file, checkpoints; and what they
-//! hold brought to a network's names.
+//! Files of weights: safetensors, PyTorch's, Caffe's, ONNX, the self-describing model file, checkpoints; and
+//! what they hold brought to a network's names.
 
 #![forbid(unsafe_code)]
 
 mod atomic;
+mod bgr;
+mod caffe;
 mod checkpoint;
 mod file;
 mod fit;
@@ -19,6 +21,7 @@ mod weights;
 mod zip;
 
 pub use atomic::{Disk, Storage, write_atomically};
+pub use caffe::{CaffeModel, read_caffemodel, read_caffemodel_bytes};
 pub use checkpoint::{Checkpoint, Checkpoints, Position};
 pub use fit::{Fitted, check_weights, fit};
 pub use load::{Loaded, READABLE, read_weights};

@@ -4,12 +4,13 @@ use std::path::Path;
 
 use striate_tensor::{Error, Result};
 
+use crate::caffe::{CaffeModel, read_caffemodel_bytes};
 use crate::file::read_limited;
 use crate::pytorch::{StateDict, is_pytorch};
 use crate::{Imported, ModelFile, Weights, read_onnx, read_pytorch_bytes, read_safetensors_bytes};
 
 /// Names that files of weights end in, for a message that lists them.
-pub const READABLE: &str = ".safetensors, .pth, .pt, .onnx";
+pub const READABLE: &str = ".safetensors, .pth, .pt, .caffemodel, .onnx";
 
 /// What a file of weights holds.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,11 +19,13 @@ pub struct Loaded {
     pub weights: Weights,
     /// The rest of it, if it is a model file; without its weights.
     pub model: Option<ModelFile>,
+    /// What is subtracted from red, green and blue (0 to 255), if the file says so.
+    pub mean: Option<[f32; 3]>,
     /// What was chosen or left aside, for a person to read; a line each.
     pub notes: Vec<String>,
 }
 
-/// Reads the file at `path`: a model file, safetensors, PyTorch's, or the weights of an ONNX file.
+/// Reads the file at `path`: a model file, safetensors, PyTorch's, Caffe's, or the weights of an ONNX file.
 ///
 /// # Errors
 /// If it cannot be read, is of another kind, or is damaged.
@@ -30,7 +33,7 @@ pub fn read_weights(path: &Path) -> Result<Loaded> {
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     if extension.eq_ignore_ascii_case("onnx") {
         let Imported { weights, notes, .. } = read_onnx(path)?;
-        return Ok(Loaded { weights, model: None, notes });
+        return Ok(Loaded { weights, model: None, mean: None, notes });
     }
     let bytes = read_limited(path)?;
     from_bytes(&bytes, &extension.to_lowercase()).map_err(|e| e.at(path.display()))
@@ -40,6 +43,7 @@ pub fn read_weights(path: &Path) -> Result<Loaded> {
 fn from_bytes(bytes: &[u8], extension: &str) -> Result<Loaded> {
     match extension {
         "safetensors" => from_safetensors(bytes),
+        "caffemodel" => from_caffe(bytes),
         "pth" | "pt" => from_pytorch(bytes),
         // PyTorch's files bear all kinds of names.
         _ if is_pytorch(bytes) => from_pytorch(bytes),
@@ -50,13 +54,18 @@ fn from_bytes(bytes: &[u8], extension: &str) -> Result<Loaded> {
 fn from_safetensors(bytes: &[u8]) -> Result<Loaded> {
     let (weights, metadata) = read_safetensors_bytes(bytes)?;
     if !metadata.contains_key("striate") {
-        return Ok(Loaded { weights, model: None, notes: vec![] });
+        return Ok(Loaded { weights, model: None, mean: None, notes: vec![] });
     }
     let mut model = ModelFile::from_parts(weights, &metadata)?;
-    Ok(Loaded { weights: std::mem::take(&mut model.weights), model: Some(model), notes: vec![] })
+    Ok(Loaded { weights: std::mem::take(&mut model.weights), model: Some(model), mean: None, notes: vec![] })
 }
 
 fn from_pytorch(bytes: &[u8]) -> Result<Loaded> {
     let StateDict { weights, notes } = read_pytorch_bytes(bytes)?;
-    Ok(Loaded { weights, model: None, notes })
+    Ok(Loaded { weights, model: None, mean: None, notes })
+}
+
+fn from_caffe(bytes: &[u8]) -> Result<Loaded> {
+    let CaffeModel { weights, mean, notes } = read_caffemodel_bytes(bytes)?;
+    Ok(Loaded { weights, model: None, mean, notes })
 }

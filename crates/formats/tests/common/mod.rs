@@ -1,5 +1,9 @@
 //! Folders of tests, and files that are damaged on purpose.
 
+#![allow(dead_code, reason = "each test file uses its part")]
+
+pub mod message;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -1,0 +1,32 @@
+//! First convolutions that were trained on blue, green and red, turned to red, green and blue.
+
+use striate_tensor::Shape;
+
+/// Turns a kernel `[O, 3, …]` around along its second axis; whether it is such a kernel.
+pub(crate) fn turn_to_rgb(shape: &Shape, values: &mut [f32]) -> bool {
+    let is_colour = shape.len() >= 3 && shape[1] == 3;
+    let plane: usize = shape.iter().skip(2).product();
+    if is_colour && plane > 0 {
+        for kernel in values.chunks_exact_mut(3 * plane) {
+            let (first, rest) = kernel.split_at_mut(plane);
+            first.swap_with_slice(&mut rest[plane..]);
+        }
+    }
+    is_colour
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn red_and_blue_change_places_and_green_stays() {
+        let mut values: Vec<f32> = (0..12).map(|i| i as f32).collect();
+        assert!(turn_to_rgb(&Shape::from([2, 3, 1, 2]), &mut values));
+        assert_eq!(values, [4., 5., 2., 3., 0., 1., 10., 11., 8., 9., 6., 7.]);
+        for shape in [Shape::from([4, 1, 1, 3]), Shape::from([12])] {
+            assert!(!turn_to_rgb(&shape, &mut values));
+        }
+        assert_eq!(values[0], 4.0);
+    }
+}

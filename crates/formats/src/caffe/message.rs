@@ -1,0 +1,221 @@
+//! The messages of a `.caffemodel`, of which only names, connections and weights are read.
+
+use striate_tensor::{Error, Result, Shape};
+
+use crate::protobuf::{Reader, Wire};
+
+/// More layers than this are no network.
+const MOST_LAYERS: usize = 1 << 16;
+/// More blobs in a layer than this are a mistake.
+const MOST_BLOBS: usize = 16;
+/// More extents of a blob than this are a mistake; Caffe allows 32.
+const MOST_EXTENTS: usize = 32;
+
+/// A layer with weights, or one that connects such.
+#[derive(Debug, Default)]
+pub(super) struct Layer<'a> {
+    pub name: &'a str,
+    pub kind: Kind<'a>,
+    /// Names of the values that it reads.
+    pub bottoms: Vec<&'a str>,
+    /// Names of the values that it makes.
+    pub tops: Vec<&'a str>,
+    pub blobs: Vec<Blob>,
+    /// What a layer of data subtracts from blue, green and red.
+    pub mean: Vec<f32>,
+}
+
+/// What a layer computes, as far as its weights are concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind<'a> {
+    Convolution,
+    InnerProduct {
+        transposed: bool,
+    },
+    BatchNorm,
+    Scale,
+    /// A layer within a layer, as Caffe had it before 2014.
+    Before2014,
+    Other(&'a str),
+}
+
+impl Default for Kind<'_> {
+    fn default() -> Self {
+        Kind::Other("")
+    }
+}
+
+/// A tensor.
+#[derive(Debug, Default)]
+pub(super) struct Blob {
+    shape: Option<Vec<i64>>,
+    /// Number, channels, height, width: the form before 2014.
+    legacy: [Option<i64>; 4],
+    values: Vec<f32>,
+}
+
+/// The layers of the network in `bytes`.
+pub(super) fn layers(bytes: &[u8]) -> Result<Vec<Layer<'_>>> {
+    let mut reader = Reader::new(bytes);
+    let mut layers = Vec::new();
+    while let Some((number, wire)) = reader.field()? {
+        match number {
+            2 => layers.push(first_form(wire.bytes()?)?),
+            100 => layers.push(second_form(wire.bytes()?)?),
+            _ => {}
+        }
+        if layers.len() > MOST_LAYERS {
+            return Err(Error::input(format!("holds more than {MOST_LAYERS} layers")));
+        }
+    }
+    Ok(layers)
+}
+
+/// A `V1LayerParameter`.
+fn first_form(bytes: &[u8]) -> Result<Layer<'_>> {
+    let mut layer = Layer::default();
+    let mut transposed = false;
+    let mut reader = Reader::new(bytes);
+    while let Some((number, wire)) = reader.field()? {
+        match number {
+            1 => return Ok(Layer { kind: Kind::Before2014, blobs: vec![Blob::default()], ..layer }),
+            2 => layer.bottoms.push(wire.text()?),
+            3 => layer.tops.push(wire.text()?),
+            4 => layer.name = wire.text()?,
+            5 => {
+                layer.kind = match wire.integer()? {
+                    4 => Kind::Convolution,
+                    14 => Kind::InnerProduct { transposed: false },
+                    39 => Kind::Other("Deconvolution"),
+                    _ => Kind::Other("of a number that no layer with weights has"),
+                }
+            }
+            6 => layer.add_blob(wire)?,
+            17 => transposed = is_transposed(wire.bytes()?)?,
+            36 => layer.mean = mean(wire.bytes()?)?,
+            _ => {}
+        }
+    }
+    Ok(layer.with_transposed(transposed))
+}
+
+/// A `LayerParameter`.
+fn second_form(bytes: &[u8]) -> Result<Layer<'_>> {
+    let mut layer = Layer::default();
+    let mut transposed = false;
+    let mut reader = Reader::new(bytes);
+    while let Some((number, wire)) = reader.field()? {
+        match number {
+            1 => layer.name = wire.text()?,
+            2 => {
+                layer.kind = match wire.text()? {
+                    "Convolution" => Kind::Convolution,
+                    "InnerProduct" => Kind::InnerProduct { transposed: false },
+                    "BatchNorm" => Kind::BatchNorm,
+                    "Scale" => Kind::Scale,
+                    other => Kind::Other(other),
+                }
+            }
+            3 => layer.bottoms.push(wire.text()?),
+            4 => layer.tops.push(wire.text()?),
+            7 => layer.add_blob(wire)?,
+            100 => layer.mean = mean(wire.bytes()?)?,
+            117 => transposed = is_transposed(wire.bytes()?)?,
+            _ => {}
+        }
+    }
+    Ok(layer.with_transposed(transposed))
+}
+
+impl Layer<'_> {
+    /// What was read before the layer's type may have been known.
+    fn with_transposed(mut self, transposed: bool) -> Self {
+        if let Kind::InnerProduct { .. } = self.kind {
+            self.kind = Kind::InnerProduct { transposed };
+        }
+        self
+    }
+
+    fn add_blob(&mut self, wire: Wire) -> Result<()> {
+        if self.blobs.len() == MOST_BLOBS {
+            return Err(Error::input(format!("a layer has more than {MOST_BLOBS} blobs")));
+        }
+        self.blobs.push(Blob::read(wire.bytes()?)?);
+        Ok(())
+    }
+}
+
+/// The mean values of a `TransformationParameter`.
+fn mean(bytes: &[u8]) -> Result<Vec<f32>> {
+    let mut values = Vec::new();
+    let mut reader = Reader::new(bytes);
+    while let Some((number, wire)) = reader.field()? {
+        if number == 5 {
+            wire.floats(&mut values)?;
+        }
+    }
+    Ok(values)
+}
+
+/// Whether an `InnerProductParameter` says that the weights are transposed.
+fn is_transposed(bytes: &[u8]) -> Result<bool> {
+    let mut transposed = false;
+    let mut reader = Reader::new(bytes);
+    while let Some((number, wire)) = reader.field()? {
+        if number == 6 {
+            transposed = wire.integer()? != 0;
+        }
+    }
+    Ok(transposed)
+}
+
+impl Blob {
+    fn read(bytes: &[u8]) -> Result<Blob> {
+        let mut blob = Blob::default();
+        let mut reader = Reader::new(bytes);
+        while let Some((number, wire)) = reader.field()? {
+            match number {
+                1..=4 => blob.legacy[number as usize - 1] = Some(wire.integer()?.cast_signed()),
+                5 => wire.floats(&mut blob.values)?,
+                7 => blob.shape = Some(dimensions(wire.bytes()?)?),
+                8 => wire.doubles(&mut blob.values)?,
+                _ => {}
+            }
+        }
+        Ok(blob)
+    }
+
+    /// Shape and values, if they fit each other.
+    pub fn checked(self) -> Result<(Shape, Vec<f32>)> {
+        let extents = match self.shape {
+            Some(extents) => extents,
+            None if self.legacy.iter().any(Option::is_some) => {
+                self.legacy.iter().map(|extent| extent.unwrap_or(0)).collect()
+            }
+            None => return Err(Error::input("a blob without a shape")),
+        };
+        let shape: Option<Vec<usize>> = extents.iter().map(|extent| usize::try_from(*extent).ok()).collect();
+        let Some(shape) = shape.map(Shape::new) else {
+            return Err(Error::input(format!("a blob of shape {extents:?}")));
+        };
+        if shape.checked_len()? != self.values.len() {
+            return Err(Error::input(format!("a blob of shape {shape} with {} values", self.values.len())));
+        }
+        Ok((shape, self.values))
+    }
+}
+
+/// The extents of a `BlobShape`.
+fn dimensions(bytes: &[u8]) -> Result<Vec<i64>> {
+    let mut extents = Vec::new();
+    let mut reader = Reader::new(bytes);
+    while let Some((number, wire)) = reader.field()? {
+        if number == 1 {
+            wire.integers(&mut extents)?;
+        }
+        if extents.len() > MOST_EXTENTS {
+            return Err(Error::input(format!("a blob has more than {MOST_EXTENTS} extents")));
+        }
+    }
+    Ok(extents)
+}

@@ -1,0 +1,192 @@
+//! Caffe's `.caffemodel`: the weights of a network, named by its layers.
+//!
+//! A layer's blobs become `NAME.weight` and `NAME.bias`. Caffe keeps a batch norm in two layers, which
+//! become one: `BatchNorm` has sums of means and variances with the factor they are to be divided by, the
+//! `Scale` behind it γ and β. Caffe's images are BGR; the first convolution is turned to RGB, so that the
+//! rest of the program knows one order only. Source: Caffe, `src/caffe/proto/caffe.proto`.
+
+mod message;
+mod names;
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use striate_tensor::{Error, Result, Shape};
+
+pub(crate) use self::names::as_torchvision;
+
+use self::message::{Blob, Kind, Layer, layers};
+use crate::Weights;
+use crate::bgr::turn_to_rgb;
+use crate::file::read_limited;
+use crate::message::shown;
+
+/// What a `.caffemodel` holds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CaffeModel {
+    /// Its tensors, in canonical order and for RGB.
+    pub weights: Weights,
+    /// What is subtracted from the channels red, green and blue (0 to 255), if the file says so.
+    pub mean: Option<[f32; 3]>,
+    /// What was changed, for a person to read; a line each.
+    pub notes: Vec<String>,
+}
+
+/// Reads the file at `path`, as [`read_caffemodel_bytes`].
+///
+/// # Errors
+/// As [`read_caffemodel_bytes`], or if the file cannot be read.
+pub fn read_caffemodel(path: &Path) -> Result<CaffeModel> {
+    read_caffemodel_bytes(&read_limited(path)?).map_err(|e| e.at(path.display()))
+}
+
+/// Reads the weights in `bytes`, of Caffe's first and second form of layers.
+///
+/// # Errors
+/// If they are no `.caffemodel`, damaged, without weights, of the form before 2014, or hold a layer whose
+/// weights are not known here.
+pub fn read_caffemodel_bytes(bytes: &[u8]) -> Result<CaffeModel> {
+    let layers = layers(bytes)?;
+    let mut reading = Reading::default();
+    let mut first = None;
+    let mut mean = None;
+    for layer in layers {
+        let place = shown(layer.name);
+        if layer.kind == Kind::Convolution && !layer.blobs.is_empty() && first.is_none() {
+            first = Some(format!("{}.weight", layer.name));
+        }
+        if let [blue, green, red] = layer.mean[..] {
+            mean = Some([red, green, blue]);
+        }
+        reading.layer(layer).map_err(|e| e.at(format!("layer {place}")))?;
+    }
+    let mut weights = reading.finish();
+    if weights.is_empty() {
+        return Err(Error::input("is no .caffemodel with weights"));
+    }
+    let mut notes = Vec::new();
+    if let Some((shape, values)) = first.as_ref().and_then(|name| weights.get_mut(name))
+        && turn_to_rgb(shape, values)
+    {
+        let name = shown(first.as_deref().unwrap_or_default());
+        notes.push(format!("{name} is turned from BGR to RGB"));
+    }
+    Ok(CaffeModel { weights, mean, notes })
+}
+
+/// Weights as they gather, layer by layer.
+#[derive(Default)]
+struct Reading<'a> {
+    weights: Weights,
+    /// The batch norm that made a value last, by the value's name.
+    normalised: HashMap<&'a str, &'a str>,
+    /// Batch norms with their channels.
+    batch_norms: Vec<(&'a str, usize)>,
+}
+
+impl<'a> Reading<'a> {
+    fn layer(&mut self, layer: Layer<'a>) -> Result<()> {
+        let owner = match layer.kind {
+            Kind::Scale => layer.bottoms.first().and_then(|bottom| self.normalised.remove(bottom)),
+            _ => None,
+        };
+        layer.tops.iter().for_each(|top| {
+            self.normalised.remove(top);
+        });
+        if layer.blobs.is_empty() {
+            return Ok(());
+        }
+        match layer.kind {
+            Kind::Convolution => self.weight_and_bias(layer.name, layer.blobs, |shape| match shape.len() {
+                3..=5 => Ok(shape),
+                _ => Err(Error::input(format!("a kernel of shape {shape}"))),
+            }),
+            Kind::InnerProduct { transposed: true } => {
+                Err(Error::input("its weights are stored transposed, which is not read"))
+            }
+            Kind::InnerProduct { .. } => self.weight_and_bias(layer.name, layer.blobs, matrix),
+            Kind::Scale => self.weight_and_bias(owner.unwrap_or(layer.name), layer.blobs, vector),
+            Kind::BatchNorm => self.batch_norm(layer),
+            Kind::Before2014 => Err(Error::input(
+                "is of Caffe's form before 2014; bring it up to date with Caffe's upgrade_net_proto_binary",
+            )),
+            Kind::Other(kind) => {
+                let kind = shown(kind);
+                Err(Error::input(format!("its type {kind} has weights that are not known here")))
+            }
+        }
+    }
+
+    fn weight_and_bias(
+        &mut self,
+        name: &str,
+        blobs: Vec<Blob>,
+        shape: impl Fn(Shape) -> Result<Shape>,
+    ) -> Result<()> {
+        if blobs.len() > 2 {
+            return Err(Error::input(format!("{} blobs where a weight and a bias are due", blobs.len())));
+        }
+        for (part, blob) in ["weight", "bias"].into_iter().zip(blobs) {
+            let (given, values) = blob.checked()?;
+            let shape = if part == "weight" { shape(given)? } else { vector(given)? };
+            self.insert(format!("{name}.{part}"), shape, values)?;
+        }
+        Ok(())
+    }
+
+    fn batch_norm(&mut self, layer: Layer<'a>) -> Result<()> {
+        let Ok([mean, variance, factor]) = <[Blob; 3]>::try_from(layer.blobs) else {
+            return Err(Error::input("a batch norm holds a mean, a variance and their factor"));
+        };
+        let [sum] = factor.checked()?.1[..] else {
+            return Err(Error::input("a batch norm with more than one factor"));
+        };
+        let scale = if sum == 0.0 { 0.0 } else { 1.0 / sum };
+        for (part, blob) in [("running_mean", mean), ("running_var", variance)] {
+            let (shape, mut values) = blob.checked()?;
+            values.iter_mut().for_each(|value| *value *= scale);
+            let channels = values.len();
+            self.insert(format!("{}.{part}", layer.name), vector(shape)?, values)?;
+            if part == "running_mean" {
+                self.batch_norms.push((layer.name, channels));
+            }
+        }
+        self.normalised.extend(layer.tops.iter().map(|top| (*top, layer.name)));
+        Ok(())
+    }
+
+    fn insert(&mut self, name: String, shape: Shape, values: Vec<f32>) -> Result<()> {
+        match self.weights.insert(name.clone(), (shape, values)) {
+            None => Ok(()),
+            Some(_) => Err(Error::input(format!("{} is there twice", shown(&name)))),
+        }
+    }
+
+    /// The weights, with γ and β of batch norms that no scale followed.
+    fn finish(mut self) -> Weights {
+        for (name, channels) in self.batch_norms {
+            for (part, value) in [("weight", 1.0), ("bias", 0.0)] {
+                let tensor = || (Shape::from([channels]), vec![value; channels]);
+                self.weights.entry(format!("{name}.{part}")).or_insert_with(tensor);
+            }
+        }
+        self.weights
+    }
+}
+
+/// `[1, 1, O, I]` of the old form as `[O, I]`.
+fn matrix(shape: Shape) -> Result<Shape> {
+    match shape[..] {
+        [outputs, inputs] | [1, 1, outputs, inputs] => Ok(Shape::from([outputs, inputs])),
+        _ => Err(Error::input(format!("a matrix of shape {shape}"))),
+    }
+}
+
+/// Whatever has one extent beside ones, as that.
+fn vector(shape: Shape) -> Result<Shape> {
+    let len = shape.checked_len()?;
+    match shape.iter().filter(|extent| **extent != 1).count() {
+        0 | 1 => Ok(Shape::from([len])),
+        _ => Err(Error::input(format!("shape {shape} where one extent is due"))),
+    }
+}

@@ -1,0 +1,165 @@
+//! Caffe's names of layers as those of torchvision, for the networks whose weights were published in
+//! Caffe but which are named here as torchvision does.
+
+use crate::Weights;
+
+/// The weights of `network` under torchvision's names; `None` if these are not the names that its family
+/// has in Caffe.
+pub(crate) fn as_torchvision(network: &str, weights: &Weights) -> Option<Weights> {
+    let layers: Vec<&str> = weights.keys().filter_map(|name| Some(name.rsplit_once('.')?.0)).collect();
+    let rename: Box<dyn Fn(&str) -> Option<String>> = match network {
+        _ if network.starts_with("vgg") => {
+            let vgg = Vgg::of(&layers);
+            Box::new(move |layer| vgg.name(layer))
+        }
+        _ if network.starts_with("resnet") => Box::new(resnet),
+        "squeezenet1_1" => Box::new(squeezenet),
+        _ => return None,
+    };
+    let mut renamed = Weights::new();
+    for (name, tensor) in weights {
+        let (layer, part) = name.rsplit_once('.')?;
+        renamed.insert(format!("{}.{part}", rename(layer)?), tensor.clone());
+    }
+    if network.starts_with("resnet") {
+        fold_first_bias(&mut renamed);
+    }
+    (renamed.len() == weights.len() || network.starts_with("resnet")).then_some(renamed)
+}
+
+/// VGG: `conv2_1` is the first convolution of the second stage; between stages stands a pool.
+struct Vgg {
+    /// Convolutions of each stage.
+    stages: [usize; 5],
+}
+
+impl Vgg {
+    fn of(layers: &[&str]) -> Vgg {
+        let mut stages = [0; 5];
+        for (stage, number) in layers.iter().filter_map(|layer| Vgg::place(layer)) {
+            stages[stage] = stages[stage].max(number + 1);
+        }
+        Vgg { stages }
+    }
+
+    /// Stage and number of a convolution, from 0.
+    fn place(layer: &str) -> Option<(usize, usize)> {
+        let (stage, number) = layer.strip_prefix("conv")?.split_once('_')?;
+        let place =
+            (stage.parse::<usize>().ok()?.checked_sub(1)?, number.parse::<usize>().ok()?.checked_sub(1)?);
+        (place.0 < 5 && place.1 < 4).then_some(place)
+    }
+
+    fn name(&self, layer: &str) -> Option<String> {
+        if let Some((stage, number)) = Vgg::place(layer) {
+            // Each convolution has a ReLU behind it, each stage a pool.
+            let before: usize = self.stages[..stage].iter().map(|count| 2 * count + 1).sum();
+            return Some(format!("features.{}", before + 2 * number));
+        }
+        let number = match layer {
+            "fc6" => 0,
+            "fc7" => 3,
+            "fc8" => 6,
+            _ => return None,
+        };
+        Some(format!("classifier.{number}"))
+    }
+}
+
+/// ResNet: `res3b2_branch2c` is the third convolution of a block of the second stage, `bn3b2_branch2c` its
+/// batch norm; blocks are numbered `a b c …` or `a b1 b2 …`.
+fn resnet(layer: &str) -> Option<String> {
+    match layer {
+        "conv1" => return Some("conv1".into()),
+        "bn_conv1" | "scale_conv1" => return Some("bn1".into()),
+        "fc1000" => return Some("fc".into()),
+        _ => {}
+    }
+    let (block, branch) = layer.split_once("_branch")?;
+    let (is_norm, block) = match (block.strip_prefix("res"), block.strip_prefix("bn")) {
+        (Some(block), _) => (false, block),
+        (_, Some(block)) => (true, block),
+        _ => return None,
+    };
+    let (stage, block) = block.split_at_checked(1)?;
+    let (letter, number) = block.split_at_checked(1)?;
+    let index = match (letter, number) {
+        ("b", number) if !number.is_empty() => number.parse::<usize>().ok()?,
+        (letter, "") => usize::from(letter.bytes().next()?.checked_sub(b'a')?),
+        _ => return None,
+    };
+    let stage = stage.parse::<usize>().ok()?.checked_sub(1)?;
+    let part = match (branch, is_norm) {
+        ("1", false) => "downsample.0",
+        ("1", true) => "downsample.1",
+        ("2a", false) => "conv1",
+        ("2a", true) => "bn1",
+        ("2b", false) => "conv2",
+        ("2b", true) => "bn2",
+        ("2c", false) => "conv3",
+        ("2c", true) => "bn3",
+        _ => return None,
+    };
+    Some(format!("layer{stage}.{index}.{part}"))
+}
+
+/// The first convolution of the published ResNet-50 has a bias, unlike all others. A batch norm subtracts
+/// the mean of what it sees, so the bias goes there.
+fn fold_first_bias(weights: &mut Weights) {
+    let Some((_, bias)) = weights.remove("conv1.bias") else { return };
+    if let Some((_, mean)) = weights.get_mut("bn1.running_mean") {
+        mean.iter_mut().zip(bias).for_each(|(mean, bias)| *mean -= bias);
+    }
+}
+
+/// SqueezeNet 1.1: `fire2` to `fire9`, with pools in front of 2, 4 and 6.
+fn squeezenet(layer: &str) -> Option<String> {
+    match layer {
+        "conv1" => return Some("features.0".into()),
+        "conv10" => return Some("classifier.1".into()),
+        _ => {}
+    }
+    let (number, part) = layer.strip_prefix("fire")?.split_once('/')?;
+    let number = match number.parse::<usize>().ok()? {
+        number @ 2..=3 => number + 1,
+        number @ 4..=5 => number + 2,
+        number @ 6..=9 => number + 3,
+        _ => return None,
+    };
+    let part = match part {
+        "squeeze1x1" => "squeeze",
+        "expand1x1" | "expand3x3" => part,
+        _ => return None,
+    };
+    Some(format!("features.{number}.{part}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_torchvisions() {
+        for (caffe, torchvision) in [
+            ("res2a_branch1", "layer1.0.downsample.0"),
+            ("bn2a_branch1", "layer1.0.downsample.1"),
+            ("res3d_branch2c", "layer2.3.conv3"),
+            ("bn4b22_branch2b", "layer3.22.bn2"),
+            ("res5c_branch2a", "layer4.2.conv1"),
+        ] {
+            assert_eq!(resnet(caffe).as_deref(), Some(torchvision));
+        }
+        let vgg16 = ["conv1_1", "conv1_2", "conv2_2", "conv3_3", "conv4_3", "conv5_3", "fc6"];
+        let vgg = Vgg::of(&vgg16);
+        let names: Vec<String> = vgg16.iter().map(|layer| vgg.name(layer).unwrap()).collect();
+        let expected = [0, 2, 7, 14, 21, 28].map(|number| format!("features.{number}"));
+        assert_eq!((&names[..6], names[6].as_str()), (&expected[..], "classifier.0"));
+        assert_eq!(squeezenet("fire5/expand3x3").as_deref(), Some("features.7.expand3x3"));
+        assert_eq!(squeezenet("fire9/squeeze1x1").as_deref(), Some("features.12.squeeze"));
+        for odd in
+            ["res", "res2", "res2a_branch9", "resé_branch1", "bn2bx_branch1", "fire1/squeeze1x1", "fire2"]
+        {
+            assert!(resnet(odd).is_none() && squeezenet(odd).is_none() && vgg.name(odd).is_none(), "{odd}");
+        }
+    }
+}

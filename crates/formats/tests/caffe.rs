@@ -1,0 +1,149 @@
+//! Caffe's `.caffemodel`: both forms of layers, batch norm with its scale, BGR to RGB. The files are
+//! written here field by field, with the numbers of `caffe.proto`.
+
+use common::message::{Message, blob, legacy_blob};
+use striate_formats::{Weights, fit, read_caffemodel_bytes};
+use striate_graph::Builder;
+use striate_tensor::Shape;
+
+mod common;
+
+/// A `LayerParameter` of the second form.
+fn layer(name: &str, kind: &str, bottom: &str, top: &str, blobs: &[Message]) -> Message {
+    let start = Message::new().text(1, name).text(2, kind).text(3, bottom).text(4, top);
+    blobs.iter().fold(start, |layer, blob| layer.message(7, blob))
+}
+
+fn counted(count: usize) -> Vec<f32> {
+    (0..count).map(|i| i as f32).collect()
+}
+
+fn tensor<const N: usize>(shape: [usize; N], values: &[f32]) -> (Shape, Vec<f32>) {
+    (Shape::from(shape), values.to_vec())
+}
+
+fn second_form() -> Message {
+    let transform = Message::new().float(5, 104.0).float(5, 117.0).float(5, 124.0);
+    let convolution = [blob(&[2, 3, 1, 1], &counted(6)), blob(&[2], &[0.5, 0.25])];
+    let norm = [blob(&[2], &[2.0, 4.0]), blob(&[2], &[6.0, 8.0]), blob(&[1], &[2.0])];
+    Message::new()
+        .text(1, "net")
+        .message(100, &layer("data", "Data", "", "data", &[]).message(100, &transform))
+        .message(100, &layer("conv1", "Convolution", "data", "conv1", &convolution))
+        .message(100, &layer("bn1", "BatchNorm", "conv1", "conv1", &norm))
+        .message(
+            100,
+            &layer("scale1", "Scale", "conv1", "conv1", &[blob(&[2], &[3.0, 5.0]), blob(&[2], &[7.0, 9.0])]),
+        )
+        .message(100, &layer("relu1", "ReLU", "conv1", "conv1", &[]))
+        .message(100, &layer("bn2", "BatchNorm", "conv1", "bn2", &norm))
+        .message(100, &layer("relu2", "ReLU", "bn2", "bn2", &[]))
+        .message(100, &layer("scale2", "Scale", "bn2", "bn2", &[blob(&[2], &[1.5, 2.5])]))
+        .message(100, &layer("fc", "InnerProduct", "bn2", "fc", &[blob(&[2, 3], &counted(6))]))
+}
+
+#[test]
+fn the_second_form_is_read() {
+    let read = read_caffemodel_bytes(&second_form().bytes).unwrap();
+    let expected = Weights::from([
+        // BGR to RGB.
+        ("conv1.weight".into(), tensor([2, 3, 1, 1], &[2., 1., 0., 5., 4., 3.])),
+        ("conv1.bias".into(), tensor([2], &[0.5, 0.25])),
+        // Sums by their factor; γ and β of the scale behind it.
+        ("bn1.running_mean".into(), tensor([2], &[1.0, 2.0])),
+        ("bn1.running_var".into(), tensor([2], &[3.0, 4.0])),
+        ("bn1.weight".into(), tensor([2], &[3.0, 5.0])),
+        ("bn1.bias".into(), tensor([2], &[7.0, 9.0])),
+        // A ReLU between them: two layers, not one.
+        ("bn2.running_mean".into(), tensor([2], &[1.0, 2.0])),
+        ("bn2.running_var".into(), tensor([2], &[3.0, 4.0])),
+        ("bn2.weight".into(), tensor([2], &[1.0, 1.0])),
+        ("bn2.bias".into(), tensor([2], &[0.0, 0.0])),
+        ("scale2.weight".into(), tensor([2], &[1.5, 2.5])),
+        ("fc.weight".into(), tensor([2, 3], &counted(6))),
+    ]);
+    assert_eq!(read.weights, expected);
+    assert_eq!(read.mean, Some([124.0, 117.0, 104.0]));
+    assert_eq!(read.notes, ["conv1.weight is turned from BGR to RGB"]);
+}
+
+#[test]
+fn the_first_form_is_read_with_its_shapes_of_four() {
+    let layer = |name: &str, kind: u64, blobs: &[Message]| {
+        let start = Message::new().text(4, name).integer(5, kind).text(2, "a").text(3, "b");
+        blobs.iter().fold(start, |layer, blob| layer.message(6, blob))
+    };
+    let convolution = [legacy_blob([2, 1, 1, 2], &counted(4)), legacy_blob([1, 1, 1, 2], &[0.5, 0.25])];
+    let linear = [legacy_blob([1, 1, 2, 3], &counted(6)), legacy_blob([1, 1, 1, 2], &[1.0, 2.0])];
+    let net = Message::new()
+        .message(2, &layer("data", 5, &[]))
+        .message(2, &layer("conv/1", 4, &convolution))
+        .message(2, &layer("fc", 14, &linear));
+    let read = read_caffemodel_bytes(&net.bytes).unwrap();
+    let expected = Weights::from([
+        ("conv/1.weight".into(), tensor([2, 1, 1, 2], &counted(4))),
+        ("conv/1.bias".into(), tensor([2], &[0.5, 0.25])),
+        ("fc.weight".into(), tensor([2, 3], &counted(6))),
+        ("fc.bias".into(), tensor([2], &[1.0, 2.0])),
+    ]);
+    assert_eq!((read.weights, read.mean, read.notes.len()), (expected, None, 0));
+}
+
+#[test]
+fn numbers_may_be_doubles_or_stand_one_by_one() {
+    let doubles: Vec<u8> = [1.5f64, -2.0].iter().flat_map(|value| value.to_le_bytes()).collect();
+    let double = Message::new().message(7, &Message::new().packed(1, &[2])).bytes(8, &doubles);
+    let single = Message::new().message(7, &Message::new().integer(1, 2)).float(5, 1.5).float(5, -2.0);
+    for blob in [double, single] {
+        let net = Message::new().message(100, &layer("s", "Scale", "a", "b", &[blob]));
+        let read = read_caffemodel_bytes(&net.bytes).unwrap();
+        assert_eq!(read.weights["s.weight"], tensor([2], &[1.5, -2.0]));
+    }
+}
+
+/// Names of Caffe's SqueezeNet on a network that has torchvision's.
+#[test]
+fn names_are_brought_to_torchvisions() {
+    let net = Builder::new("squeezenet1_1", [3, 8, 8]);
+    let x = net.input().conv(2, 3).named("features.0").relu();
+    let network = x.conv(2, 1).named("features.3.squeeze").conv(5, 1).named("classifier.1").finish().unwrap();
+    let weights: Weights = [
+        ("conv1.weight", Shape::from([2, 3, 3, 3])),
+        ("conv1.bias", Shape::from([2])),
+        ("fire2/squeeze1x1.weight", Shape::from([2, 2, 1, 1])),
+        ("fire2/squeeze1x1.bias", Shape::from([2])),
+        ("conv10.weight", Shape::from([5, 2, 1, 1])),
+        ("conv10.bias", Shape::from([5])),
+    ]
+    .map(|(name, shape)| (name.to_owned(), (shape.clone(), counted(shape.numel()))))
+    .into();
+    let fitted = fit(&network, weights).unwrap();
+    let names: Vec<&str> = fitted.weights.keys().map(String::as_str).collect();
+    let expected = [
+        "classifier.1.bias",
+        "classifier.1.weight",
+        "features.0.bias",
+        "features.0.weight",
+        "features.3.squeeze.bias",
+        "features.3.squeeze.weight",
+    ];
+    assert_eq!(names, expected);
+    assert_eq!(fitted.notes, ["Caffe's names of layers are brought to torchvision's"]);
+}
+
+#[test]
+fn damage_is_refused_or_harmless() {
+    let good = second_form().bytes;
+    for cut in 0..good.len() {
+        if let Err(error) = read_caffemodel_bytes(&good[..cut]) {
+            assert!(error.is_input() && !error.to_string().contains('\n'), "{error}");
+        }
+    }
+    for bit in 0..good.len() * 8 {
+        let mut bad = good.clone();
+        bad[bit / 8] ^= 1 << (bit % 8);
+        if let Err(error) = read_caffemodel_bytes(&bad) {
+            assert!(error.is_input() && !error.to_string().contains('\n'), "{error}");
+        }
+    }
+}
