@@ -7,14 +7,12 @@ use crate::Weights;
 /// has in Caffe.
 pub(crate) fn as_torchvision(network: &str, weights: &Weights) -> Option<Weights> {
     let layers: Vec<&str> = weights.keys().filter_map(|name| Some(name.rsplit_once('.')?.0)).collect();
-    let rename: Box<dyn Fn(&str) -> Option<String>> = match network {
-        _ if network.starts_with("vgg") => {
-            let vgg = Vgg::of(&layers);
-            Box::new(move |layer| vgg.name(layer))
-        }
-        _ if network.starts_with("resnet") => Box::new(resnet),
-        "squeezenet1_1" => Box::new(squeezenet),
-        _ => return None,
+    let vgg = Vgg::of(&layers);
+    let rename = |layer: &str| match network {
+        _ if network.starts_with("vgg") => vgg.name(layer),
+        _ if network.starts_with("resnet") => resnet(layer),
+        "squeezenet1_1" => squeezenet(layer),
+        _ => None,
     };
     let mut renamed = Weights::new();
     for (name, tensor) in weights {
