@@ -8,7 +8,8 @@ The file is `{"cases": [...]}`, one case a line:
 
     op          conv2d, linear, max_pool, avg_pool, relu, relu6, tanh, sigmoid, scaled_tanh, scale, lrn,
                 pad_channels, batch_norm, add, concat, softmax, cross_entropy, binary_cross_entropy,
-                mean_squared, hinge, rbf_loss, rbf, conv_table
+                mean_squared, hinge, rbf_loss, rbf, conv_table, locally_connected,
+                conv1d
     name        what the case is about
     attributes  numbers, pairs [rows, columns] and flags of the operator, as PyTorch names them; every
                 fraction is one that f32 holds exactly
@@ -320,10 +321,26 @@ def lenet(cases):
     cases.add("conv_table", "plain", convolution, inputs, {"connections": table})
 
 
+def other_convolutions(cases):
+    """Unshared weights `[O, C·KH·KW, OH, OW]` by PyTorch's patches; signals."""
+    attributes = {"stride": [2, 1], "padding": [1, 2]}
+
+    def unshared(x, w, b):
+        kernel = [2, 3]
+        patches = F.unfold(x, kernel, **attributes).reshape(x.shape[0], *w.shape[1:])
+        return {"y": torch.einsum("nkhw,okhw->nohw", patches, w) + b}
+
+    inputs = {"x": ((2, 2, 5, 4),), "w": ((3, 12, 3, 6),), "b": ((3, 3, 6),)}
+    cases.add("locally_connected", "plain", unshared, inputs, {"kernel_size": [2, 3], **attributes})
+    how = {"stride": 2, "padding": 3, "dilation": 2, "groups": 2}
+    inputs = {"x": ((2, 4, 11),), "w": ((6, 2, 3),), "b": ((6,),)}
+    cases.add("conv1d", "plain", lambda x, w, b: {"y": F.conv1d(x, w, b, **how)}, inputs, how)
+
+
 def main():
     torch.set_num_threads(1)
     cases = Cases()
-    for part in (conv2d, linear, pooling, elementwise, channels, batch_norm, concat, losses, class_losses, lenet):
+    for part in (conv2d, linear, pooling, elementwise, channels, batch_norm, concat, losses, class_losses, lenet, other_convolutions):
         part(cases)
     lines = ",\n".join(json.dumps(case, separators=(",", ":")) for case in cases.cases)
     path = pathlib.Path(__file__).parents[2] / "crates/testkit/references/operators.json"

@@ -117,6 +117,17 @@ impl<'b> Tensor<'b> {
         self.then(Conv::new(out_channels, kernel_size))
     }
 
+    /// Convolution with weights of its own at every place, stride 1, no padding, with bias.
+    pub fn locally_connected(self, out_channels: usize, kernel_size: impl Into<Pair>) -> Tensor<'b> {
+        self.then(ops::LocallyConnected {
+            out_channels,
+            kernel_size: kernel_size.into(),
+            stride: Pair::ONE,
+            padding: Padding::default(),
+            bias: true,
+        })
+    }
+
     /// Fully connected layer.
     pub fn linear(self, out_features: usize) -> Tensor<'b> {
         self.then(Linear::new(out_features))
@@ -240,6 +251,7 @@ impl<'b> Tensor<'b> {
     pub fn stride(self, stride: impl Into<Pair>) -> Tensor<'b> {
         self.set("stride", stride.into(), |op| match op {
             Op::Conv(conv) => Some(&mut conv.stride),
+            Op::LocallyConnected(local) => Some(&mut local.stride),
             _ => None,
         })
     }
@@ -248,6 +260,7 @@ impl<'b> Tensor<'b> {
     pub fn pad(self, padding: impl Into<Padding>) -> Tensor<'b> {
         self.set("padding", padding.into(), |op| match op {
             Op::Conv(conv) => Some(&mut conv.padding),
+            Op::LocallyConnected(local) => Some(&mut local.padding),
             Op::MaxPool(pool) => Some(&mut pool.padding),
             Op::AveragePool(pool) => Some(&mut pool.padding),
             _ => None,
@@ -283,6 +296,7 @@ impl<'b> Tensor<'b> {
     pub fn no_bias(self) -> Tensor<'b> {
         self.set("bias", false, |op| match op {
             Op::Conv(conv) => Some(&mut conv.bias),
+            Op::LocallyConnected(local) => Some(&mut local.bias),
             Op::Linear(linear) => Some(&mut linear.bias),
             Op::Scale(scale) => Some(&mut scale.bias),
             _ => None,

@@ -61,6 +61,14 @@ impl Backward<'_> {
                 let operands = vec![x, dy, scale, mean, inverse_deviation];
                 self.add(node, BatchNormGradient(norm.0.clone()), operands, &[x, scale, shift]);
             }
+            Op::LocallyConnected(local) => {
+                let weight = node.inputs[1];
+                self.add(node, LocallyConnectedWeightGradient(local.clone()), vec![x, dy], &[weight]);
+                if local.bias {
+                    self.add(node, SumTo { factor: 1.0 }, vec![dy], &[node.inputs[2]]);
+                }
+                self.add(node, LocallyConnectedDataGradient(local.clone()), vec![dy, weight], &[x]);
+            }
             Op::SpreadKernels(spread) => {
                 self.add(node, SpreadKernelsGradient(spread.clone()), vec![dy], &[x]);
             }

@@ -151,9 +151,10 @@ impl Network {
 
     fn add_layer(&self, graph: &mut Graph, made: &HashMap<&str, ValueId>, layer: &Layer) -> Result<ValueId> {
         let mut inputs = layer.inputs.iter().map(|name| find(made, name)).collect::<Result<Vec<_>>>()?;
-        let op = layer.op.layer().ok_or_else(|| Error::input("cannot be used as a layer"))?;
-        check_operands(op.operands(), inputs.len())?;
         let shapes: Vec<Shape> = inputs.iter().map(|id| graph.shape(*id).clone()).collect();
+        let node_op = layer.op.for_rank(shapes.first().map_or(0, |shape| shape.len()));
+        let op = node_op.layer().ok_or_else(|| Error::input("cannot be used as a layer"))?;
+        check_operands(op.operands(), inputs.len())?;
         let shapes: Vec<&Shape> = shapes.iter().collect();
         let output = op.output(&shapes)?;
         check_size(&output)?;
@@ -163,7 +164,7 @@ impl Network {
             let kind = Kind::Variable { role: variable.role, init, fan: variable.fan };
             let name = format!("{}.{}", layer.name, variable.name);
             let value = graph.add_value(name, variable.shape, DType::F32, kind);
-            inputs.push(match &layer.op {
+            inputs.push(match &node_op {
                 Op::Conv(conv) if variable.name == "weight" && !conv.connections.is_empty() => {
                     spread(graph, conv, value, shapes[0][1])
                 }
@@ -171,7 +172,7 @@ impl Network {
             });
         }
         let output = graph.add_computed(&layer.name, output);
-        graph.add_node(&layer.name, layer.op.clone(), inputs, vec![output], Segment::Accumulate);
+        graph.add_node(&layer.name, node_op, inputs, vec![output], Segment::Accumulate);
         Ok(output)
     }
 

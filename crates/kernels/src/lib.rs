@@ -27,6 +27,7 @@ mod implementation;
 pub mod isa;
 pub mod limits;
 pub mod linear;
+pub mod locally_connected;
 pub mod lrn;
 mod maps;
 pub mod matmul;

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use striate_kernels::activation::Activation;
 use striate_kernels::conv::{self, ConvDesc};
 use striate_kernels::linear::{self, LinearDesc};
+use striate_kernels::locally_connected;
 use striate_kernels::reference;
 
 fn activation() -> impl Strategy<Value = Activation> {
@@ -170,6 +171,28 @@ proptest! {
         ] {
             prop_assert!(ran.contains(&name), "{} refused {:?}", name, d);
         }
+    }
+
+    #[test]
+    fn locally_connected_layers_agree_with_the_naive_ones(d in conv_desc(), channels in (1usize..=4, 1usize..=5)) {
+        let (in_channels, out_channels, activation) = (channels.0, channels.1, Activation::None);
+        let d = ConvDesc { in_channels, out_channels, groups: 1, residual: false, activation, ..d };
+        let [x_shape, _, y_shape] = shapes(&d);
+        let w_shape = [out_channels, in_channels * d.kernel[0] * d.kernel[1], d.output[0], d.output[1]];
+        let (x, w, dy) = (Operand::random(x_shape, 1), Operand::random(w_shape, 2), Operand::random(y_shape, 3));
+        let bias = d.bias.then(|| Operand::random([1, out_channels, d.output[0], d.output[1]], 4));
+        let (mut y, mut dx, mut dw) = (dy.clone(), x.clone(), w.clone());
+        let values = bias.as_ref().map(|bias| &bias.values[..]);
+        reference::locally_connected::forward(&d, &x.values, &w.values, values, &mut y.values);
+        let reads = [x.clone(), w.clone()].into_iter().chain(bias).collect();
+        let list = locally_connected::forward();
+        check(&Case { desc: &d, list, reads, writes: vec![(None, y)], tolerance: 1e-5 });
+        reference::locally_connected::data_gradient(&d, &dy.values, &w.values, &mut dx.values);
+        let list = locally_connected::data_gradient();
+        check(&Case { desc: &d, list, reads: vec![dy.clone(), w], writes: vec![(None, dx)], tolerance: 1e-5 });
+        reference::locally_connected::weight_gradient(&d, &x.values, &dy.values, &mut dw.values);
+        let list = locally_connected::weight_gradient();
+        check(&Case { desc: &d, list, reads: vec![x, dy], writes: vec![(None, dw)], tolerance: 1e-5 });
     }
 
     #[test]

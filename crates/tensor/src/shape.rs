@@ -33,13 +33,13 @@ impl Shape {
     }
 
     /// As `[n, c, h, w]`, with missing inner extents one; `[n, c]` becomes `[n, c, 1, 1]`
-    /// and `[c]` becomes `[1, c, 1, 1]`. Of more than four extents the inner ones count as one row.
+    /// `[c]` becomes `[1, c, 1, 1]` and a signal `[n, c, w]` one row, `[n, c, 1, w]`. Of more than four extents the inner ones count as one row.
     pub fn nchw(&self) -> [usize; 4] {
         match *self.0.as_slice() {
             [] => [1, 1, 1, 1],
             [c] => [1, c, 1, 1],
             [n, c] => [n, c, 1, 1],
-            [n, c, h] => [n, c, h, 1],
+            [n, c, w] => [n, c, 1, w],
             [n, c, h, ref inner @ ..] => [n, c, h, inner.iter().product()],
         }
     }

@@ -128,6 +128,19 @@ impl<'g> Interpreter<'g> {
                 let d = PoolDesc { activation: kernel(op.activation), ..pool };
                 reference::pooling::average_gradient(&d, r[0], r.get(1).copied(), &mut w[0]);
             }
+            Op::LocallyConnected(op) => {
+                let d = conv(&op.as_conv(), input(0), output(0));
+                let bias = op.bias.then(|| r[2]);
+                reference::locally_connected::forward(&d, r[0], r[1], bias, &mut w[0]);
+            }
+            Op::LocallyConnectedDataGradient(op) => {
+                let d = conv(&op.0.as_conv(), output(0), input(0));
+                reference::locally_connected::data_gradient(&d, r[0], r[1], &mut w[0]);
+            }
+            Op::LocallyConnectedWeightGradient(op) => {
+                let d = conv(&op.0.as_conv(), input(0), input(1));
+                reference::locally_connected::weight_gradient(&d, r[0], r[1], &mut w[0]);
+            }
             Op::SpreadKernels(op) => spread(op, output(0)).spread(r[0], &mut w[0]),
             Op::SpreadKernelsGradient(op) => spread(&op.0, input(0)).gather(r[0], &mut w[0]),
             Op::Rbf(_) => reference::rbf::forward(&rbf(input(0), input(1)), r[0], r[1], &mut w[0]),

@@ -3,10 +3,12 @@
 use striate_graph::ops::{Clip, LogSoftmax, MatMul, Pad, ReduceMean, Reshape, Slice, Transpose};
 use striate_graph::{Builder, Graph, Kind, Network, Role, Tensor, concat, initial_values};
 
+use striate_tensor::Shape;
+
 use crate::Values;
 use crate::formula::{unit, weights};
 
-fn build(name: &str, input: [usize; 3], body: impl for<'b> Fn(Tensor<'b>) -> Tensor<'b>) -> Network {
+fn build(name: &str, input: impl Into<Shape>, body: impl for<'b> Fn(Tensor<'b>) -> Tensor<'b>) -> Network {
     let builder = Builder::new(name, input);
     body(builder.input()).finish().unwrap_or_else(|e| panic!("{e}"))
 }
@@ -45,6 +47,16 @@ pub fn all() -> Vec<Network> {
             let x = y.conv(10, 1).no_bias().batch_norm() + x;
             let x = x.conv(20, 1).relu6().conv(20, 3).groups(20).stride(2).pad(1).sigmoid();
             x.global_average_pool().flatten().linear(4)
+        }),
+        build("unshared", [3, 8, 9], |x| {
+            let x = x.conv(4, 3).relu().locally_connected(5, 3).stride((1, 2)).pad((1, 0)).tanh();
+            x.locally_connected(3, 2).no_bias().flatten().linear(4)
+        }),
+        build("signals", [3, 23], |x| {
+            let x = x.conv(10, 5).pad(2).no_bias().batch_norm().relu().max_pool(3, 2).pad(1);
+            let y = x.conv(10, 3).groups(10).pad(1).relu6();
+            let x = (x + y).lrn(3, 0.5, 0.75, 1.0).conv(18, 3).stride(2).dilation(2);
+            x.average_pool(2, 1).tanh().global_average_pool().flatten().linear(4)
         }),
         build("flat", [1, 3, 4], |x| {
             x.flatten().linear(9).relu().dropout(0.3).linear(6).softmax().linear(4).no_bias()

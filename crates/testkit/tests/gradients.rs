@@ -64,6 +64,8 @@ fn gradients_are_those_of_finite_differences() {
         "channel_product_sum",
         "lrn_gradient",
         "rbf_gradient",
+        "locally_connected_data_gradient",
+        "locally_connected_weight_gradient",
         "spread_kernels_gradient",
         "pad_channels_gradient",
         "max_pool_gradient",

@@ -3,11 +3,11 @@
 use serde::{Deserialize, Serialize};
 use striate_tensor::{Error, Result, Shape};
 
-use super::{Activation, Cost, LayerOp, Window, check_window, is_false, is_true, maps, yes};
+use super::{Activation, Cost, LayerOp, Window, check_window, is_false, is_true, like, maps, yes};
 use crate::geometry::windows;
 use crate::{Padding, Pair};
 
-/// Mean over windows: `[N, C, H, W]` to `[N, C, OH, OW]`.
+/// Mean over windows: `[N, C, H, W]` to `[N, C, OH, OW]`, or signals `[N, C, W]` to `[N, C, OW]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AveragePool {
@@ -76,7 +76,7 @@ pub(super) fn pooled(input: &Shape, window: &Window, padding: Padding, ceil: boo
     let vertical = windows(h, kernel.h, stride.h, 1, p.top, p.bottom, ceil);
     let horizontal = windows(w, kernel.w, stride.w, 1, p.left, p.right, ceil);
     match (vertical, horizontal) {
-        (Some(oh), Some(ow)) => Ok(Shape::from([n, c, oh, ow])),
+        (Some(oh), Some(ow)) => Ok(like(input, [n, c, oh, ow])),
         _ => {
             Err(Error::input(format!("a window of {}x{} does not fit the input {input}", kernel.h, kernel.w)))
         }

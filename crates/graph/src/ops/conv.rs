@@ -7,12 +7,15 @@
 use serde::{Deserialize, Serialize};
 use striate_tensor::{Error, Result, Shape};
 
-use super::{Activation, Cost, LayerOp, Operands, VariableSpec, Window, check_window, is_true, maps, yes};
+use super::{
+    Activation, Cost, LayerOp, Operands, VariableSpec, Window, check_window, is_true, like, maps, yes,
+};
 use crate::geometry::windows;
 use crate::graph::Role;
 use crate::{Padding, Pair};
 
-/// Convolution in two dimensions. Operands: x `[N, C, H, W]`, weight `[O, C/groups, KH, KW]`, bias
+/// Convolution in two dimensions, or in one on signals `[N, C, W]` (weight `[O, C/groups, KW]`; the
+/// horizontal half of the attributes counts). Operands: x `[N, C, H, W]`, weight `[O, C/groups, KH, KW]`, bias
 /// `[O]`; after fusion a residual in the shape of the output.
 ///
 /// With a table of connections the variable `weight` holds those kernels alone that exist,
@@ -107,7 +110,7 @@ impl LayerOp for Conv {
         let horizontal =
             windows(w, self.kernel_size.w, self.stride.w, self.dilation.w, p.left, p.right, false);
         match (vertical, horizontal) {
-            (Some(oh), Some(ow)) => Ok(Shape::from([n, self.out_channels, oh, ow])),
+            (Some(oh), Some(ow)) => Ok(like(inputs[0], [n, self.out_channels, oh, ow])),
             _ => Err(Error::input(format!(
                 "a kernel of {}x{} does not fit the input {}",
                 self.kernel_size.h, self.kernel_size.w, inputs[0]
@@ -120,7 +123,7 @@ impl LayerOp for Conv {
         let Pair { h, w } = self.kernel_size;
         let mut weight = VariableSpec {
             name: "weight",
-            shape: Shape::from([self.out_channels, channels, h, w]),
+            shape: like(inputs[0], [self.out_channels, channels, h, w]),
             role: Role::Parameter,
             init: None,
             fan: (channels * h * w, self.out_channels * h * w).into(),
@@ -129,7 +132,7 @@ impl LayerOp for Conv {
             VariableSpec { name: "bias", shape: Shape::from([self.out_channels]), ..weight.clone() };
         if !self.connections.is_empty() {
             weight.fan.rows = self.fans(channels);
-            weight.shape = Shape::from([weight.fan.rows.len(), 1, h, w]);
+            weight.shape = like(inputs[0], [weight.fan.rows.len(), 1, h, w]);
             let inputs = |seen: &Vec<usize>| (seen.len() * h * w, weight.fan.unit.1);
             bias.fan.rows = self.connections.iter().map(inputs).collect();
         }

@@ -3,10 +3,10 @@
 use serde::{Deserialize, Serialize};
 use striate_tensor::{Result, Shape};
 
-use super::{AveragePool, Cost, LayerOp, Window, maps};
+use super::{AveragePool, Cost, LayerOp, Window, like, maps};
 use crate::{Padding, Pair};
 
-/// Mean over the whole map: `[N, C, H, W]` to `[N, C, 1, 1]`.
+/// Mean over the whole map: `[N, C, H, W]` to `[N, C, 1, 1]`, or signals `[N, C, W]` to `[N, C, 1]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GlobalAveragePool {}
@@ -28,7 +28,7 @@ impl GlobalAveragePool {
 impl LayerOp for GlobalAveragePool {
     fn output(&self, inputs: &[&Shape]) -> Result<Shape> {
         let [n, c, _, _] = maps(inputs[0])?;
-        Ok(Shape::from([n, c, 1, 1]))
+        Ok(like(inputs[0], [n, c, 1, 1]))
     }
 
     fn cost(&self, inputs: &[&Shape], _output: &Shape) -> Cost {

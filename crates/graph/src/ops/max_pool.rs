@@ -8,7 +8,7 @@ use super::average_pool::{pooled, pooling_cost};
 use super::{Cost, LayerOp, Window, is_false};
 use crate::{Padding, Pair};
 
-/// Maximum over windows: `[N, C, H, W]` to `[N, C, OH, OW]`.
+/// Maximum over windows: `[N, C, H, W]` to `[N, C, OH, OW]`, or signals `[N, C, W]` to `[N, C, OW]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MaxPool {

@@ -20,6 +20,7 @@ mod dropout;
 mod flatten;
 mod global_average_pool;
 mod linear;
+mod locally_connected;
 mod log_softmax;
 mod lrn;
 mod matmul;
@@ -57,6 +58,7 @@ pub use dropout::Dropout;
 pub use flatten::Flatten;
 pub use global_average_pool::GlobalAveragePool;
 pub use linear::{Linear, LinearDataGradient, LinearWeightGradient};
+pub use locally_connected::{LocallyConnected, LocallyConnectedDataGradient, LocallyConnectedWeightGradient};
 pub use log_softmax::{LogSoftmax, LogSoftmaxGradient};
 pub use lrn::{Lrn, LrnGradient};
 pub use matmul::MatMul;
@@ -204,6 +206,8 @@ operations! {
     layers {
         /// Convolution in two dimensions.
         Conv = "conv",
+        /// Convolution whose weights are not shared between places.
+        LocallyConnected = "locally_connected",
         /// Fully connected layer.
         Linear = "linear",
         /// Maximum over windows.
@@ -282,6 +286,10 @@ operations! {
         ConvDataGradient = "conv_data_gradient",
         /// Gradient of a convolution for its weights.
         ConvWeightGradient = "conv_weight_gradient",
+        /// Gradient of a locally connected layer for its input.
+        LocallyConnectedDataGradient = "locally_connected_data_gradient",
+        /// Gradient of a locally connected layer for its weights.
+        LocallyConnectedWeightGradient = "locally_connected_weight_gradient",
         /// Gradient of a linear layer for its input.
         LinearDataGradient = "linear_data_gradient",
         /// Gradient of a linear layer for its weights.
@@ -342,6 +350,27 @@ operations! {
 }
 
 impl Op {
+    /// The operation as it works on inputs of rank `rank`: on signals `[N, C, W]` the horizontal half of
+    /// kernel, stride, dilation and padding counts alone.
+    pub(crate) fn for_rank(&self, rank: usize) -> Op {
+        let mut op = self.clone();
+        if rank != 3 {
+            return op;
+        }
+        let row = |pair: &mut Pair| pair.h = 1;
+        let (pairs, padding): (Vec<&mut Pair>, _) = match &mut op {
+            Op::Conv(conv) => {
+                (vec![&mut conv.kernel_size, &mut conv.stride, &mut conv.dilation], &mut conv.padding)
+            }
+            Op::MaxPool(pool) => (vec![&mut pool.kernel_size, &mut pool.stride], &mut pool.padding),
+            Op::AveragePool(pool) => (vec![&mut pool.kernel_size, &mut pool.stride], &mut pool.padding),
+            _ => return op,
+        };
+        pairs.into_iter().for_each(row);
+        (padding.top, padding.bottom) = (0, 0);
+        op
+    }
+
     /// The activation, if the operation is one.
     pub fn activation(&self) -> Option<Activation> {
         match self {
@@ -355,12 +384,17 @@ impl Op {
     }
 }
 
-/// `[N, C, H, W]` of a value that must be a batch of maps.
+/// `[N, C, H, W]` of a value that must be a batch of maps, or of signals `[N, C, W]`: maps of one row.
 fn maps(shape: &Shape) -> Result<[usize; 4]> {
-    match **shape {
-        [n, c, h, w] => Ok([n, c, h, w]),
-        _ => Err(Error::input(format!("takes maps [N, C, H, W], not {shape}"))),
+    match shape.len() {
+        3 | 4 => Ok(shape.nchw()),
+        _ => Err(Error::input(format!("takes maps [N, C, H, W] or signals [N, C, W], not {shape}"))),
     }
+}
+
+/// The shape of `maps` made from `input`: of its rank.
+fn like(input: &Shape, [n, c, h, w]: [usize; 4]) -> Shape {
+    if input.len() == 3 { Shape::from([n, c, w]) } else { Shape::from([n, c, h, w]) }
 }
 
 /// Refuses a window or step of zero.

@@ -4,14 +4,14 @@ use super::Real;
 use crate::conv::ConvDesc;
 
 /// One multiply-add of a convolution, as offsets into x, w and y.
-struct Tap {
-    x: usize,
-    w: usize,
-    y: usize,
+pub(super) struct Tap {
+    pub x: usize,
+    pub w: usize,
+    pub y: usize,
 }
 
 /// Calls `visit` for every multiply-add of the convolution, padded ones left out.
-fn each_tap(d: &ConvDesc, mut visit: impl FnMut(Tap)) {
+pub(super) fn each_tap(d: &ConvDesc, mut visit: impl FnMut(Tap)) {
     let (c, o) = (d.in_channels / d.groups, d.out_channels / d.groups);
     let ([ih, iw], [oh, ow], [kh, kw]) = (d.input, d.output, d.kernel);
     for n in 0..d.batch {

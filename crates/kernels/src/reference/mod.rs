@@ -13,6 +13,7 @@ pub mod dropout;
 pub mod elementwise;
 pub mod limits;
 pub mod linear;
+pub mod locally_connected;
 pub mod lrn;
 pub mod matmul;
 pub mod optimizer;

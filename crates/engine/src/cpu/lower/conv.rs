@@ -1,8 +1,9 @@
-//! Convolution in its three directions, and the weights of a table of connections.
+//! Convolution and locally connected layers in their three directions, and the weights of a table of connections.
 
-use striate_graph::ops::{Conv, SpreadKernels};
+use striate_graph::ops::{Conv, LocallyConnected, SpreadKernels};
 use striate_graph::{Graph, Node};
 use striate_kernels::conv::{self, ConvDesc};
+use striate_kernels::locally_connected;
 use striate_kernels::spread::{self, SpreadDesc};
 
 use super::{Lowering, input_shape, kernel_activation, kernels, output_shape};
@@ -21,6 +22,23 @@ pub(super) fn data_gradient(graph: &Graph, node: &Node, op: &Conv) -> Lowering {
 pub(super) fn weight_gradient(graph: &Graph, node: &Node, op: &Conv) -> Lowering {
     let dy = graph.shape(node.inputs[1]).nchw();
     kernels(descriptor(op, input_shape(graph, node), dy), conv::weight_gradient())
+}
+
+pub(super) fn local(graph: &Graph, node: &Node, op: &LocallyConnected) -> Lowering {
+    let (x, y) = (input_shape(graph, node), output_shape(graph, node));
+    kernels(descriptor(&op.as_conv(), x, y), locally_connected::forward())
+}
+
+/// Operands: dy, weight; output: dx.
+pub(super) fn local_data_gradient(graph: &Graph, node: &Node, op: &LocallyConnected) -> Lowering {
+    let (dx, dy) = (output_shape(graph, node), input_shape(graph, node));
+    kernels(descriptor(&op.as_conv(), dx, dy), locally_connected::data_gradient())
+}
+
+/// Operands: x, dy; output: dw.
+pub(super) fn local_weight_gradient(graph: &Graph, node: &Node, op: &LocallyConnected) -> Lowering {
+    let dy = graph.shape(node.inputs[1]).nchw();
+    kernels(descriptor(&op.as_conv(), input_shape(graph, node), dy), locally_connected::weight_gradient())
 }
 
 pub(super) fn spread(graph: &Graph, node: &Node, op: &SpreadKernels) -> Lowering {

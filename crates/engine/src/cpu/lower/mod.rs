@@ -82,6 +82,9 @@ pub(super) fn lower(graph: &Graph, node: &Node) -> Lowering {
         Op::Relu(_) | Op::Relu6(_) | Op::Tanh(_) | Op::Sigmoid(_) | Op::ScaledTanh(_) => {
             elementwise::activation(graph, node)
         }
+        Op::LocallyConnected(local) => conv::local(graph, node, local),
+        Op::LocallyConnectedDataGradient(local) => conv::local_data_gradient(graph, node, &local.0),
+        Op::LocallyConnectedWeightGradient(local) => conv::local_weight_gradient(graph, node, &local.0),
         Op::SpreadKernels(spread) => conv::spread(graph, node, spread),
         Op::SpreadKernelsGradient(spread) => conv::gather(graph, node, &spread.0),
         Op::Rbf(_) => linear::rbf(graph, node),
