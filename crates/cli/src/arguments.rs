@@ -31,6 +31,8 @@ pub enum Verb {
     Eval(Eval),
     /// Say what is on pictures
     Predict(Predict),
+    /// Bring weights from one kind of file to another
+    Convert(Convert),
     /// Show a network as a table: shapes, parameters, cost, receptive fields, memory
     Inspect(Inspect),
     /// List the networks that come with the program
@@ -150,6 +152,37 @@ pub struct Predict {
     /// Write the guesses as a table
     #[arg(long, value_name = "OUT.csv")]
     pub csv: Option<PathBuf>,
+    #[command(flatten)]
+    pub compute: Compute,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Read are .safetensors, .pth, .pt, .caffemodel and .onnx; written are .safetensors, .pth and .pt. With a
+network (--model, or that of a model file) a .safetensors file describes itself and can be used alone.
+
+Examples:
+  striate convert resnet18.pth resnet18.safetensors --model resnet18
+  striate convert runs/lenet5-digits-1/last.safetensors lenet5.pth")]
+pub struct Convert {
+    /// The file of weights
+    #[arg(value_name = "IN")]
+    pub from: PathBuf,
+    /// The file to write
+    #[arg(value_name = "OUT")]
+    pub to: PathBuf,
+    /// The network whose weights these are
+    #[arg(long, value_name = "MODEL")]
+    pub model: Option<String>,
+    /// The weights were trained on BGR: turn the first convolution to RGB
+    #[arg(long)]
+    pub bgr: bool,
+    /// How pictures become the input, as JSON in the form that model files carry
+    #[arg(long, value_name = "FILE.json")]
+    pub preprocessing: Option<PathBuf>,
+    /// Write the tensors alone, without the network
+    #[arg(long)]
+    pub tensors_only: bool,
     #[command(flatten)]
     pub compute: Compute,
 }

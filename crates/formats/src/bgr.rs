@@ -1,6 +1,36 @@
 //! First convolutions that were trained on blue, green and red, turned to red, green and blue.
 
-use striate_tensor::Shape;
+use striate_graph::Network;
+use striate_tensor::{Error, Result, Shape};
+
+use crate::Weights;
+
+/// Turns the first convolution of `weights`, in `network`'s order or else the only one that sees three
+/// channels, from BGR to RGB; its name.
+///
+/// # Errors
+/// If there is none, or several could be the first.
+pub fn first_convolution_to_rgb(network: Option<&Network>, weights: &mut Weights) -> Result<String> {
+    let is_colour = |(shape, _): &(Shape, Vec<f32>)| shape.len() >= 3 && shape[1] == 3;
+    let found: Vec<String> = match network {
+        Some(network) => {
+            let names = network.layers.iter().map(|layer| format!("{}.weight", layer.name));
+            names.filter(|name| weights.get(name).is_some_and(is_colour)).take(1).collect()
+        }
+        None => {
+            weights.iter().filter(|(_, tensor)| is_colour(tensor)).map(|(name, _)| name.clone()).collect()
+        }
+    };
+    let [name] = &found[..] else {
+        let count = found.len();
+        return Err(Error::input(format!(
+            "{count} convolutions see three channels; name the network with --model"
+        )));
+    };
+    let (shape, values) = weights.get_mut(name).expect("it was found there");
+    turn_to_rgb(shape, values);
+    Ok(name.clone())
+}
 
 /// Turns a kernel `[O, 3, …]` around along its second axis; whether it is such a kernel.
 pub(crate) fn turn_to_rgb(shape: &Shape, values: &mut [f32]) -> bool {

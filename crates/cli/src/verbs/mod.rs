@@ -1,6 +1,7 @@
 //! The verbs, one file each.
 
 mod bench;
+mod convert;
 mod data;
 mod eval;
 mod history;
@@ -22,6 +23,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
         Verb::Train(args) => train::run(args),
         Verb::Eval(args) => eval::run(args),
         Verb::Predict(args) => predict::run(args),
+        Verb::Convert(args) => convert::run(args),
         Verb::Inspect(args) => inspect::run(args),
         Verb::Models(args) => models::run(args),
         Verb::Run(args) => run::run(args),

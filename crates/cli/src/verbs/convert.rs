@@ -1,0 +1,113 @@
+//! `striate convert`
+
+use std::path::Path;
+
+use anyhow::Result;
+use serde_json::{Value, json};
+use striate_engine::{Cpu, Inference};
+use striate_formats::{
+    Disk, Golden, Loaded, ModelFile, Weights, first_convolution_to_rgb, fit, pytorch_bytes,
+    safetensors_bytes, write_atomically,
+};
+use striate_graph::Network;
+use striate_tensor::random::{Random, Stream};
+use striate_tensor::{Error, Shape};
+use striate_vision::Preprocessing;
+
+use crate::arguments::Convert;
+use crate::{json, weights};
+
+pub fn run(args: Convert) -> Result<()> {
+    let extension = args.to.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    if !["pth", "pt", "safetensors"].contains(&extension) {
+        let what = format!("{}: written are .safetensors, .pth and .pt", args.to.display());
+        return Err(Error::input(what).into());
+    }
+    let mut loaded = weights::load(&args.from)?;
+    let network = args.model.as_deref().map(|name| Ok::<_, Error>(weights::resolve(name)?.network));
+    let network = network.transpose()?.or_else(|| loaded.model.as_ref().map(|model| model.network.clone()));
+    if let Some(network) = &network {
+        loaded.weights = fitted(network, loaded.weights, &args.from)?;
+    }
+    if args.bgr {
+        let name = first_convolution_to_rgb(network.as_ref(), &mut loaded.weights)?;
+        weights::say(&args.from, &format!("{name} is turned from BGR to RGB"));
+    }
+    let (tensors, params) = (loaded.weights.len(), counted(&loaded.weights));
+    let bytes = match network.filter(|_| extension == "safetensors" && !args.tensors_only) {
+        Some(network) => {
+            model(network, loaded, args.preprocessing.as_deref(), args.compute.threads)?.to_bytes()?
+        }
+        None if extension == "safetensors" => safetensors_bytes(&loaded.weights, Default::default())?,
+        None => pytorch_bytes(&loaded.weights)?,
+    };
+    write_atomically(&Disk, &args.to, &bytes)?;
+    if args.compute.json {
+        return Ok(json::print(&json!({ "tensors": tensors, "params": params }))?);
+    }
+    println!("{} written: {tensors} tensors, {params} numbers", args.to.display());
+    Ok(())
+}
+
+/// The weights by the network's names; here a last layer for other classes is an error.
+fn fitted(network: &Network, weights: Weights, from: &Path) -> Result<Weights> {
+    let fitted = fit(network, weights).map_err(|e| e.at(from.display()))?;
+    if let Some(name) = fitted.replaced.first() {
+        let what =
+            format!("{}: {name} is for another number of classes than {}", from.display(), network.name);
+        return Err(Error::input(what).into());
+    }
+    fitted.notes.iter().for_each(|note| weights::say(from, note));
+    Ok(fitted.weights)
+}
+
+fn counted(weights: &Weights) -> usize {
+    weights.values().map(|(_, values)| values.len()).sum()
+}
+
+/// The model file of `network` with these weights; what an earlier one says of itself stays true.
+fn model(network: Network, loaded: Loaded, form: Option<&Path>, threads: usize) -> Result<ModelFile> {
+    let inference = Inference::new(network.clone(), &loaded.weights, Cpu::new(threads)?)?;
+    let form = form.map(preprocessing).transpose()?;
+    let before = loaded.model.filter(|model| model.network == network);
+    let golden = match before.as_ref().and_then(|model| model.golden.clone()) {
+        Some(golden) => golden,
+        None => example(&network, &inference)?,
+    };
+    let classes = (0..network.classes()?).map(|class| class.to_string()).collect();
+    let empty = ModelFile {
+        network,
+        classes,
+        preprocessing: Value::Null,
+        predict: Value::Null,
+        evaluation: None,
+        data: None,
+        recipe: None,
+        golden: None,
+        weights: Weights::new(),
+    };
+    let mut model = ModelFile { golden: Some(golden), weights: loaded.weights, ..before.unwrap_or(empty) };
+    if let Some(form) = form {
+        (model.preprocessing, model.predict) = (form.clone(), form);
+    }
+    Ok(model)
+}
+
+/// A noise image and what the network makes of it.
+fn example(network: &Network, inference: &Inference) -> Result<Golden> {
+    let shape: Vec<usize> = std::iter::once(1).chain(network.input.iter().copied()).collect();
+    let shape = Shape::new(shape);
+    let mut random = Random::new(0, Stream::Other, 0);
+    let input: Vec<f32> = (0..shape.checked_len()?).map(|_| random.below(512) as f32 / 256.0 - 1.0).collect();
+    let output = inference.run(&shape, &input)?;
+    Ok(Golden { input: (shape, input), output })
+}
+
+/// The preprocessing in a JSON file.
+fn preprocessing(path: &Path) -> Result<Value> {
+    let text = std::fs::read_to_string(path).map_err(|e| Error::read(path, e))?;
+    let form: Preprocessing = serde_json::from_str(&text)
+        .map_err(|e| Error::input(format!("{}: is no preprocessing: {e}", path.display())))?;
+    form.check().map_err(|e| e.at(path.display()))?;
+    Ok(serde_json::to_value(form)?)
+}
