@@ -27,7 +27,7 @@ pub use checkpoint::{Checkpoint, Checkpoints, Position};
 pub use fit::{Fitted, check_weights, fit};
 pub use load::{Loaded, READABLE, read_weights};
 pub use model::{Data, Evaluation, Golden, ModelFile};
-pub use onnx::{Imported, read_onnx, read_onnx_bytes};
+pub use onnx::{Imported, onnx_bytes, read_onnx, read_onnx_bytes};
 pub use pytorch::{StateDict, pytorch_bytes, read_pytorch, read_pytorch_bytes};
 pub use safetensors::{read_safetensors, read_safetensors_bytes, safetensors_bytes};
 pub use weights::{Weights, sha256, weights_sha256, weights_sha256_of};

@@ -215,7 +215,9 @@ impl Import<'_> {
         }
         let weights = (1..5).map(|index| self.known(node, index)).collect::<Result<_>>()?;
         let epsilon = node.float("epsilon")?.unwrap_or(1e-5);
-        let momentum = 1.0 - node.float("momentum")?.unwrap_or(0.9);
+        // The share that is kept, in a float that is not exact, becomes the share that is new.
+        let kept = f64::from(node.float("momentum")?.unwrap_or(0.9));
+        let momentum = (((1.0 - kept) * 1e6).round() / 1e6) as f32;
         self.layer(&stem_of_weights(node), BatchNorm { epsilon, momentum }, &[&x], weights)
     }
 

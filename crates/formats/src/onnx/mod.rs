@@ -6,11 +6,15 @@
 
 mod attributes;
 mod constant;
+mod export;
 mod import;
 mod layers;
 mod proto;
 mod shapes;
 mod tensor;
+mod write;
+
+pub use export::onnx_bytes;
 
 use std::path::Path;
 

@@ -1,0 +1,296 @@
+//! A network with its weights as an ONNX file of opset 17, for any size of the batch.
+
+use striate_graph::Network;
+use striate_graph::ops::{self, Conv, SpreadKernels};
+use striate_graph::{Graph, Node, Op, Padding, Pair, ValueId};
+use striate_tensor::{Error, Result, Shape};
+
+use super::write::Message;
+use crate::Weights;
+
+const OPSET: i64 = 17;
+/// The version of the file format that belongs to the opset.
+const IR_VERSION: i64 = 8;
+/// Protocol buffers end here.
+const LARGEST: usize = i32::MAX as usize;
+/// Of ONNX's element types, as `INT64`.
+const FLOAT: i64 = 1;
+const INT64: i64 = 7;
+
+/// The bytes of an ONNX file of `network`, without auxiliary heads.
+///
+/// # Errors
+/// If weights are missing, or the file would be too large for the format (2 GiB).
+pub fn onnx_bytes(network: &Network, weights: &Weights) -> Result<Vec<u8>> {
+    let graph = network.graph(1)?;
+    let mut export = Export { graph: &graph, body: Message::default() };
+    for node in &graph.nodes {
+        export.node(node, weights).map_err(|e| e.at(format!("layer {}", node.name)))?;
+    }
+    for (name, shape) in network.variables()? {
+        let Some((given, values)) = weights.get(&name) else {
+            return Err(Error::input(format!("network {}: no weights for {name}", network.name)));
+        };
+        if *given != shape {
+            return Err(Error::input(format!("{name} has shape {given}, but {shape} is needed")));
+        }
+        export.initializer(&name, &shape, values);
+    }
+    let ends = [(11, graph.inputs[0]), (12, graph.outputs[0])];
+    let mut body = export.body.bytes(2, &network.name);
+    for (field, id) in ends {
+        body = body.bytes(field, value_info(&graph.value(id).name, graph.shape(id)).0);
+    }
+    let opset = Message::default().bytes(1, "").int(2, OPSET);
+    let model = Message::default().int(1, IR_VERSION).bytes(2, "striate").bytes(3, env!("CARGO_PKG_VERSION"));
+    let model = model.bytes(8, opset.0).bytes(7, body.0).0;
+    if model.len() > LARGEST {
+        return Err(Error::input(format!("{} bytes are too many for an ONNX file", model.len())));
+    }
+    Ok(model)
+}
+
+/// Name and shape of an input or output; the batch is open.
+fn value_info(name: &str, shape: &Shape) -> Message {
+    let mut extents = Message::default().bytes(1, Message::default().bytes(2, "N").0);
+    for extent in shape.iter().skip(1) {
+        extents = extents.bytes(1, Message::default().int(1, *extent as i64).0);
+    }
+    let tensor = Message::default().int(1, FLOAT).bytes(2, extents.0);
+    Message::default().bytes(1, name).bytes(2, Message::default().bytes(1, tensor.0).0)
+}
+
+/// An attribute of a node.
+enum Attribute<'a> {
+    Int(&'a str, i64),
+    Float(&'a str, f32),
+    Ints(&'a str, Vec<i64>),
+}
+
+use Attribute::{Float, Int, Ints};
+
+struct Export<'g> {
+    graph: &'g Graph,
+    body: Message,
+}
+
+impl Export<'_> {
+    fn name(&self, id: ValueId) -> String {
+        self.graph.value(id).name.clone()
+    }
+
+    fn initializer(&mut self, name: &str, shape: &[usize], values: &[f32]) {
+        let raw: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        self.tensor(name, shape, FLOAT, &raw);
+    }
+
+    fn integers(&mut self, name: &str, values: &[i64]) {
+        let raw: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        self.tensor(name, &[values.len()], INT64, &raw);
+    }
+
+    fn tensor(&mut self, name: &str, shape: &[usize], kind: i64, raw: &[u8]) {
+        let tensor = shape.iter().fold(Message::default(), |tensor, extent| tensor.int(1, *extent as i64));
+        let tensor = tensor.int(2, kind).bytes(8, name).bytes(9, raw);
+        self.body = std::mem::take(&mut self.body).bytes(5, tensor.0);
+    }
+
+    fn add(&mut self, op: &str, inputs: &[String], output: &str, attributes: &[Attribute]) {
+        let node = inputs.iter().fold(Message::default(), |node, input| node.bytes(1, input));
+        let mut node = node.bytes(2, output).bytes(3, output).bytes(4, op);
+        for attribute in attributes {
+            let message = Message::default();
+            let message = match attribute {
+                Int(name, value) => message.bytes(1, name).int(3, *value).int(20, 2),
+                Float(name, value) => message.bytes(1, name).float(2, *value).int(20, 1),
+                Ints(name, values) => values
+                    .iter()
+                    .fold(message.bytes(1, name), |message, value| message.int(8, *value))
+                    .int(20, 7),
+            };
+            node = node.bytes(5, message.0);
+        }
+        self.body = std::mem::take(&mut self.body).bytes(1, node.0);
+    }
+
+    /// Adds what `node` is in ONNX.
+    fn node(&mut self, node: &Node, weights: &Weights) -> Result<()> {
+        let mut inputs: Vec<String> = node.inputs.iter().map(|id| self.name(*id)).collect();
+        let y = self.name(node.outputs[0]);
+        let part = |what: &str| format!("{y}/{what}");
+        let plain = |export: &mut Self, op: &str, inputs: &[String]| export.add(op, inputs, &y, &[]);
+        match &node.op {
+            Op::Conv(conv) => {
+                if !conv.connections.is_empty() {
+                    inputs[1] = self.spread(node, conv, weights)?;
+                }
+                let attributes = [
+                    Ints("kernel_shape", pair(conv.kernel_size)),
+                    Ints("strides", pair(conv.stride)),
+                    Ints("dilations", pair(conv.dilation)),
+                    Ints("pads", pads(conv.padding)),
+                    Int("group", conv.groups as i64),
+                ];
+                self.add("Conv", &inputs, &y, &attributes);
+            }
+            Op::Linear(_) => self.add("Gemm", &inputs, &y, &[Int("transB", 1)]),
+            Op::MaxPool(pool) => {
+                let window = window(pool.kernel_size, pool.stride, pool.padding, pool.ceil_mode);
+                self.add("MaxPool", &inputs, &y, &window);
+            }
+            Op::AveragePool(pool) => {
+                let [a, b, c, d] = window(pool.kernel_size, pool.stride, pool.padding, pool.ceil_mode);
+                let count = Int("count_include_pad", i64::from(pool.count_include_pad));
+                self.add("AveragePool", &inputs, &y, &[a, b, c, d, count]);
+            }
+            Op::GlobalAveragePool(_) => plain(self, "GlobalAveragePool", &inputs),
+            Op::Relu(_) => plain(self, "Relu", &inputs),
+            Op::Relu6(_) => self.limits(inputs, &y, 0.0, 6.0),
+            Op::Clip(clip) => self.limits(inputs, &y, clip.min, clip.max),
+            Op::Tanh(_) => plain(self, "Tanh", &inputs),
+            Op::Sigmoid(_) => plain(self, "Sigmoid", &inputs),
+            Op::ScaledTanh(_) => {
+                self.initializer(&part("slope"), &[], &[2.0 / 3.0]);
+                self.initializer(&part("amplitude"), &[], &[1.7159]);
+                self.add("Mul", &[inputs[0].clone(), part("slope")], &part("inner"), &[]);
+                self.add("Tanh", &[part("inner")], &part("outer"), &[]);
+                plain(self, "Mul", &[part("outer"), part("amplitude")]);
+            }
+            Op::Scale(scale) => {
+                let mut shape = vec![1; self.graph.shape(node.inputs[0]).len() - 1];
+                shape[0] = self.graph.shape(node.inputs[1])[0] as i64;
+                self.integers(&part("channels"), &shape);
+                self.add("Reshape", &[inputs[1].clone(), part("channels")], &part("factor"), &[]);
+                let product = if scale.bias { part("product") } else { y.clone() };
+                self.add("Mul", &[inputs[0].clone(), part("factor")], &product, &[]);
+                if scale.bias {
+                    self.add("Reshape", &[inputs[2].clone(), part("channels")], &part("shift"), &[]);
+                    plain(self, "Add", &[product, part("shift")]);
+                }
+            }
+            Op::MultiplyBy(by) => {
+                self.initializer(&part("factor"), &[], &[by.factor]);
+                plain(self, "Mul", &[inputs[0].clone(), part("factor")]);
+            }
+            Op::Lrn(lrn) => {
+                let numbers = [Float("alpha", lrn.alpha), Float("beta", lrn.beta), Float("bias", lrn.k)];
+                let [alpha, beta, bias] = numbers;
+                self.add("LRN", &inputs, &y, &[Int("size", lrn.size as i64), alpha, beta, bias]);
+            }
+            Op::BatchNorm(norm) => {
+                let attributes = [Float("epsilon", norm.epsilon), Float("momentum", 1.0 - norm.momentum)];
+                self.add("BatchNormalization", &inputs, &y, &attributes);
+            }
+            Op::PadChannels(pad) => {
+                let mut sides = vec![0; 2 * self.graph.shape(node.inputs[0]).len()];
+                let rank = sides.len() / 2;
+                (sides[1], sides[rank + 1]) = (pad.before as i64, pad.after as i64);
+                self.integers(&part("pads"), &sides);
+                plain(self, "Pad", &[inputs[0].clone(), part("pads")]);
+            }
+            Op::Pad(pad) => {
+                let sides: Vec<i64> = pad.before.iter().chain(&pad.after).map(|side| *side as i64).collect();
+                self.integers(&part("pads"), &sides);
+                self.initializer(&part("value"), &[], &[pad.value]);
+                plain(self, "Pad", &[inputs[0].clone(), part("pads"), part("value")]);
+            }
+            Op::Add(_) => plain(self, "Add", &inputs),
+            Op::Sub(_) => plain(self, "Sub", &inputs),
+            Op::Mul(_) => plain(self, "Mul", &inputs),
+            Op::Div(_) => plain(self, "Div", &inputs),
+            Op::MatMul(_) => plain(self, "MatMul", &inputs),
+            Op::Constant(_) => plain(self, "Identity", &inputs),
+            Op::Transpose(transpose) => {
+                let axes = transpose.permutation.iter().map(|axis| *axis as i64).collect();
+                self.add("Transpose", &inputs, &y, &[Ints("perm", axes)]);
+            }
+            Op::Reshape(reshape) => {
+                self.integers(&part("shape"), &reshape.shape);
+                plain(self, "Reshape", &[inputs[0].clone(), part("shape")]);
+            }
+            Op::Slice(slice) => self.slice(inputs, &y, slice),
+            Op::ReduceMean(mean) => {
+                let axes = mean.axes.iter().map(|axis| *axis as i64).collect();
+                self.add("ReduceMean", &inputs, &y, &[Ints("axes", axes), Int("keepdims", 1)]);
+            }
+            Op::Concat(_) => self.add("Concat", &inputs, &y, &[Int("axis", 1)]),
+            Op::Flatten(_) => self.add("Flatten", &inputs, &y, &[Int("axis", 1)]),
+            Op::Dropout(dropout) => {
+                self.initializer(&part("ratio"), &[], &[dropout.probability]);
+                plain(self, "Dropout", &[inputs[0].clone(), part("ratio")]);
+            }
+            Op::Rbf(_) => {
+                self.integers(&part("rows"), &[0, 1, -1]);
+                self.integers(&part("axis"), &[2]);
+                self.add("Reshape", &[inputs[0].clone(), part("rows")], &part("input"), &[]);
+                self.add("Sub", &[part("input"), inputs[1].clone()], &part("difference"), &[]);
+                self.add("Mul", &[part("difference"), part("difference")], &part("square"), &[]);
+                let sum = [part("square"), part("axis")];
+                self.add("ReduceSum", &sum, &part("distance"), &[Int("keepdims", 0)]);
+                plain(self, "Neg", &[part("distance")]);
+            }
+            Op::Softmax(_) => self.add("Softmax", &inputs, &y, &[Int("axis", 1)]),
+            Op::LogSoftmax(_) => self.add("LogSoftmax", &inputs, &y, &[Int("axis", 1)]),
+            other => return Err(Error::input(format!("{} has no form in ONNX here", other.name()))),
+        }
+        Ok(())
+    }
+
+    fn limits(&mut self, mut inputs: Vec<String>, y: &str, min: f32, max: f32) {
+        for (what, value) in [("min", min), ("max", max)] {
+            let name = format!("{y}/{what}");
+            self.initializer(&name, &[], &[value]);
+            inputs.push(name);
+        }
+        self.add("Clip", &inputs, y, &[]);
+    }
+
+    fn slice(&mut self, mut inputs: Vec<String>, y: &str, slice: &ops::Slice) {
+        let (start, step) = (slice.start as i64, slice.step as i64);
+        let end = start + step * slice.length as i64;
+        // Before the first element is told apart from the last one by lying far off.
+        let end = if end < 0 { i64::MIN + 1 } else { end };
+        for (what, value) in [("starts", start), ("ends", end), ("axes", slice.axis as i64), ("steps", step)]
+        {
+            let name = format!("{y}/{what}");
+            self.integers(&name, &[value]);
+            inputs.push(name);
+        }
+        self.add("Slice", &inputs, y, &[]);
+    }
+
+    /// The weight of a convolution with a table of connections, zeros where nothing is connected.
+    fn spread(&mut self, node: &Node, conv: &Conv, weights: &Weights) -> Result<String> {
+        let name = self.name(node.inputs[1]);
+        let (_, kernels) =
+            weights.get(&name).ok_or_else(|| Error::input(format!("no weights for {name}")))?;
+        let channels = self.graph.shape(node.inputs[0])[1];
+        let area = conv.kernel_size.h * conv.kernel_size.w;
+        let mut whole = vec![0.0; conv.out_channels * channels * area];
+        let places = SpreadKernels { connections: conv.connections.clone() }.places(channels);
+        for (place, kernel) in places.into_iter().zip(kernels.chunks_exact(area)) {
+            whole[place * area..][..area].copy_from_slice(kernel);
+        }
+        let spread = format!("{name}/whole");
+        let shape = [conv.out_channels, channels, conv.kernel_size.h, conv.kernel_size.w];
+        self.initializer(&spread, &shape, &whole);
+        Ok(spread)
+    }
+}
+
+fn pair(pair: Pair) -> Vec<i64> {
+    vec![pair.h as i64, pair.w as i64]
+}
+
+fn pads(p: Padding) -> Vec<i64> {
+    [p.top, p.left, p.bottom, p.right].map(|side| side as i64).to_vec()
+}
+
+fn window(kernel: Pair, stride: Pair, padding: Padding, ceil: bool) -> [Attribute<'static>; 4] {
+    [
+        Ints("kernel_shape", pair(kernel)),
+        Ints("strides", pair(stride)),
+        Ints("pads", pads(padding)),
+        Int("ceil_mode", i64::from(ceil)),
+    ]
+}

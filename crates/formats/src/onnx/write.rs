@@ -1,0 +1,38 @@
+//! Writing protocol buffers: fields of a message, one after the other.
+
+/// A message under construction.
+#[derive(Default)]
+pub(super) struct Message(pub Vec<u8>);
+
+impl Message {
+    /// An integer.
+    pub fn int(mut self, field: u32, value: i64) -> Message {
+        self.varint(u64::from(field) << 3);
+        self.varint(value.cast_unsigned());
+        self
+    }
+
+    /// A float.
+    pub fn float(mut self, field: u32, value: f32) -> Message {
+        self.varint(u64::from(field) << 3 | 5);
+        self.0.extend(value.to_le_bytes());
+        self
+    }
+
+    /// Bytes, a text or a message.
+    pub fn bytes(mut self, field: u32, bytes: impl AsRef<[u8]>) -> Message {
+        let bytes = bytes.as_ref();
+        self.varint(u64::from(field) << 3 | 2);
+        self.varint(bytes.len() as u64);
+        self.0.extend(bytes);
+        self
+    }
+
+    fn varint(&mut self, mut value: u64) {
+        while value >= 0x80 {
+            self.0.push(value as u8 | 0x80);
+            value >>= 7;
+        }
+        self.0.push(value as u8);
+    }
+}

@@ -1,0 +1,21 @@
+//! A network of the history, or a file, as an ONNX file: `export_onnx [MODEL] [OUT.onnx]`. Without trained weights it
+//! has first ones, under seed 0.
+
+use std::path::PathBuf;
+
+use striate::engine::Inference;
+use striate::formats::{Disk, onnx_bytes, write_atomically};
+use striate::predict::resolve;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let model = resolve(&arguments.next().unwrap_or_else(|| "lenet5".into()))?;
+    let out = arguments.next().map_or_else(|| std::env::temp_dir().join("lenet5.onnx"), PathBuf::from);
+    let weights = match model.model {
+        Some(file) => file.weights,
+        None => Inference::initial_weights(&model.network, 0)?,
+    };
+    write_atomically(&Disk, &out, &onnx_bytes(&model.network, &weights)?)?;
+    println!("{}", out.display());
+    Ok(())
+}
