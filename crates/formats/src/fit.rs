@@ -34,8 +34,8 @@ pub struct Fitted {
 /// another number of classes, its variables are left out.
 ///
 /// # Errors
-/// If they are another network's; the message counts and names what is missing, unexpected and of the
-/// wrong shape.
+/// If they are another network's (the message counts and names what is missing, unexpected and of the
+/// wrong shape), or hold numbers that are not finite.
 pub fn fit(network: &Network, weights: Weights) -> Result<Fitted> {
     let mut notes = Vec::new();
     let wanted: HashMap<String, Shape> = network.variables()?.into_iter().collect();
@@ -60,6 +60,10 @@ pub fn fit(network: &Network, weights: Weights) -> Result<Fitted> {
     }
     let replaced = replaced.map(|head| head.variables).unwrap_or_default();
     compare(network, &weights, &replaced)?;
+    if let Some((name, _)) = weights.iter().find(|(_, (_, values))| values.iter().any(|x| !x.is_finite())) {
+        let what = format!("{name} holds numbers that are not finite; the training that made it went astray");
+        return Err(Error::input(what));
+    }
     Ok(Fitted { weights, replaced, notes })
 }
 

@@ -9,7 +9,12 @@ use crate::ops::{ClassLoss, Criterion, CrossEntropy};
 
 /// What is minimised: a mean over the batch.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "name", rename_all = "snake_case", deny_unknown_fields)]
+#[serde(
+    tag = "name",
+    rename_all = "snake_case",
+    deny_unknown_fields,
+    expecting = "a loss such as { name = \"hinge\" }"
+)]
 pub enum Loss {
     /// Cross-entropy of the softmax with the labels.
     CrossEntropy {

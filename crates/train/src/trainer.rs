@@ -117,8 +117,8 @@ pub struct Trainer {
 }
 
 impl Trainer {
-    /// A new run in the folder `out`. `weights` replace the first weights, except those of a last layer
-    /// for another number of classes; `observer` hears of it.
+    /// A new run in the folder `out`. `weights`, with the file that they are from, replace the first weights,
+    /// except those of a last layer for another number of classes; `observer` hears of it.
     ///
     /// # Errors
     /// If the folder holds a run, or network, data and recipe do not fit each other.
@@ -126,7 +126,7 @@ impl Trainer {
         recipe: Recipe,
         network: Network,
         dataset: Dataset,
-        weights: Option<Weights>,
+        weights: Option<(&Path, Weights)>,
         cpu: Cpu,
         out: &Path,
         observer: &mut dyn Observer,
@@ -137,8 +137,8 @@ impl Trainer {
         }
         let mut trainer =
             Trainer::prepare(recipe, network, dataset, cpu, RunFolder { path: out.to_owned() })?;
-        if let Some(weights) = weights {
-            let fitted = fit(&trainer.network, weights)?;
+        if let Some((file, weights)) = weights {
+            let fitted = fit(&trainer.network, weights).map_err(|e| e.at(file.display()))?;
             fitted.notes.iter().for_each(|note| observer.note(note));
             trainer.training.set_variables(&fitted.weights)?;
         }

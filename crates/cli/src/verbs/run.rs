@@ -40,6 +40,11 @@ pub fn run(args: Run) -> Result<()> {
     let (shape, output) = inference.run(&array.shape, &input)?;
     let seconds = start.elapsed().as_secs_f64();
     npy::write(&args.output, &shape, &output)?;
+    let lost = output.iter().filter(|x| !x.is_finite()).count();
+    if lost > 0 {
+        let (file, all) = (args.output.display(), output.len());
+        eprintln!("{file}: {lost} of {all} numbers are not finite; look for such numbers in the input");
+    }
     if args.compute.json {
         let shape: &Shape = &shape;
         return Ok(json::print(

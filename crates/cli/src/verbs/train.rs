@@ -1,6 +1,6 @@
 //! `striate train`
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use serde_json::json;
@@ -47,6 +47,8 @@ pub fn run(args: Train) -> Result<()> {
                 let data = recipe.data.spec.replace([':', '/', '\\', '.'], "_");
                 free_run_folder(&format!("{}-{data}", network.name))
             });
+            let file = args.weights.clone().unwrap_or_else(|| PathBuf::from(&recipe.model.name));
+            let weights = weights.map(|weights| (file.as_path(), weights));
             Trainer::create(recipe, network, dataset, weights, cpu, &out, &mut watcher)?
         }
     };
