@@ -2,13 +2,15 @@
 
 mod common;
 
-use common::{Case, Operand, cases, check};
+use common::{Case, Operand, cases, check, instruction_sets};
 use proptest::prelude::*;
 use striate_kernels::activation::Activation;
+use striate_kernels::choose;
 use striate_kernels::conv::{self, ConvDesc};
 use striate_kernels::linear::{self, LinearDesc};
 use striate_kernels::locally_connected;
 use striate_kernels::reference;
+use striate_tensor::Layout;
 
 fn activation() -> impl Strategy<Value = Activation> {
     use Activation::{None, Relu, Relu6, ScaledTanh, Sigmoid, Tanh};
@@ -268,4 +270,19 @@ fn long_sums_are_cut_without_loss() {
         bias: true,
         activation: Activation::Sigmoid,
     });
+}
+
+/// So many output features that an item of the grid holds several groups of panels.
+#[test]
+fn wide_layers_agree_and_ask_for_little_scratch() {
+    let activation = Activation::Relu;
+    let d = LinearDesc { batch: 9, in_features: 40, out_features: 4_500, bias: true, activation };
+    check_linear(&d);
+
+    let wide = LinearDesc { batch: 64, in_features: 4096, out_features: 100_000, ..d };
+    for isa in instruction_sets() {
+        let (kernel, layouts) = choose(linear::forward(), &wide, isa, Layout::Plain);
+        let bytes = 4 * kernel.prepare(&wide, isa, &layouts).scratch_len();
+        assert!(bytes < 32 << 20, "{isa:?} asks for {} MiB", bytes >> 20);
+    }
 }

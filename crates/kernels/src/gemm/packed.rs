@@ -24,6 +24,8 @@ use crate::{Context, Kernel};
 
 /// Panels that are packed together: where the lines lie side by side, so much of memory is read in one go.
 const GROUP: usize = 4;
+/// Items of the grid at most: each has room for panels of its own, and a wide product would ask for much.
+const MOST_ITEMS: usize = 64;
 
 pub(super) struct Packed {
     desc: GemmDesc,
@@ -32,8 +34,10 @@ pub(super) struct Packed {
     tile: [usize; 2],
     /// Which operand is packed item by item: 0 is A, 1 is B.
     private: usize,
-    /// Its panels in an item.
+    /// Its panels that are packed together.
     panels: usize,
+    /// Its panels in an item, a multiple of those.
+    item_panels: usize,
     /// Inner indices of a cut.
     depth: usize,
 }
@@ -43,14 +47,12 @@ impl Packed {
         let tile = [isa.sums() / 2, 2 * isa.block()];
         let panels = [desc.m.div_ceil(tile[0]), desc.n.div_ceil(tile[1])];
         let private = usize::from(desc.n >= desc.m);
-        let panels = match panels[private] {
-            ..=8 => 1,
-            9..=96 => 2,
-            _ => 4,
-        };
+        let all = panels[private];
+        let panels = if all <= 8 { 1 } else { 2 };
+        let item_panels = all.div_ceil(MOST_ITEMS).next_multiple_of(panels);
         let deepest = if isa == Isa::Avx512 { 1024 } else { 384 };
         let depth = desc.k.div_ceil(desc.k.div_ceil(deepest).max(1)).next_multiple_of(LINE);
-        Packed { desc: desc.clone(), isa, tile, private, panels, depth }
+        Packed { desc: desc.clone(), isa, tile, private, panels, item_panels, depth }
     }
 
     /// Panels of A and of B.
@@ -59,7 +61,7 @@ impl Packed {
     }
 
     fn items(&self) -> usize {
-        self.all_panels()[self.private].div_ceil(self.panels)
+        self.all_panels()[self.private].div_ceil(self.item_panels)
     }
 
     /// Floats of the shared panels, and of the private ones of an item.
@@ -96,7 +98,7 @@ impl Kernel for Packed {
         context.pool.run(self.items(), |item| {
             // SAFETY: the scratch holds `own` floats for every item.
             let to = unsafe { std::slice::from_raw_parts_mut(private.get().add(item * own), own) };
-            let panels = item * self.panels..((item + 1) * self.panels).min(last);
+            let panels = item * self.item_panels..((item + 1) * self.item_panels).min(last);
             let lines = lines[self.private];
             dispatch(self.isa, Item { gemm: self, shared, lines, to, bias, c: &c, panels });
         });
@@ -154,31 +156,40 @@ impl Body for Item<'_> {
 
 impl Item<'_> {
     #[inline(always)]
-    fn tiles<S: Simd, const P: usize>(self, s: S) {
+    fn tiles<S: Simd, const P: usize>(mut self, s: S) {
         if P * 2 > S::SUMS {
             unreachable!("tiles are chosen to fit the registers");
         }
-        let Item { gemm, shared, lines, to, bias, c, panels } = self;
-        let k = gemm.desc.k;
+        let Range { start: first, end } = self.panels;
+        for first in (first..end).step_by(self.gemm.panels) {
+            let panels = first..(first + self.gemm.panels).min(end);
+            for start in (0..self.gemm.desc.k).step_by(self.gemm.depth) {
+                self.cut::<S, P>(s, panels.clone(), start);
+            }
+        }
+    }
+
+    /// Packs the cut of `panels` that begins at inner index `start`, and multiplies it with that of all
+    /// shared panels.
+    #[inline(always)]
+    fn cut<S: Simd, const P: usize>(&mut self, s: S, panels: Range<usize>, start: usize) {
+        let Item { gemm, shared, lines, bias, c, .. } = *self;
+        let depth = gemm.depth.min(gemm.desc.k - start);
+        let to = &mut self.to[..panels.len() * depth * lines.width];
+        s.outline(Pack { lines, first: panels.start * lines.width, start, depth, to });
         let shared_panels = gemm.all_panels()[1 - gemm.private];
-        for start in (0..k).step_by(gemm.depth) {
-            let depth = gemm.depth.min(k - start);
-            let to = &mut to[..panels.len() * depth * lines.width];
-            s.outline(Pack { lines, first: panels.start * lines.width, start, depth, to });
-            for shared_panel in 0..shared_panels {
-                let width = gemm.tile[1 - gemm.private];
-                let range = gemm.cut(shared_panels, width, start, shared_panel);
-                // The next panel lies right behind.
-                let (of_shared, mut ahead) = (&shared[range.clone()], shared[range.end..].as_ptr());
-                for (panel, of_private) in panels.clone().zip(to.chunks(depth * lines.width)) {
-                    let (mut at, mut pair) = ([panel, shared_panel], [of_private, of_shared]);
-                    if gemm.private == 1 {
-                        (at, pair) = ([at[1], at[0]], [pair[1], pair[0]]);
-                    }
-                    let place = Place { at: [at[0] * P, at[1] * 2 * S::LANES], start, c, bias, ahead };
-                    gemm.tile::<S, P>(s, pair, place);
-                    ahead = ahead.wrapping_add(depth * LINE);
+        for shared_panel in 0..shared_panels {
+            let range = gemm.cut(shared_panels, gemm.tile[1 - gemm.private], start, shared_panel);
+            // The next panel lies right behind.
+            let (of_shared, mut ahead) = (&shared[range.clone()], shared[range.end..].as_ptr());
+            for (panel, of_private) in panels.clone().zip(to.chunks(depth * lines.width)) {
+                let (mut at, mut pair) = ([panel, shared_panel], [of_private, of_shared]);
+                if gemm.private == 1 {
+                    (at, pair) = ([at[1], at[0]], [pair[1], pair[0]]);
                 }
+                let place = Place { at: [at[0] * P, at[1] * 2 * S::LANES], start, c, bias, ahead };
+                gemm.tile::<S, P>(s, pair, place);
+                ahead = ahead.wrapping_add(depth * LINE);
             }
         }
     }
