@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::builder::TypedValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::adapt::Adapt;
+
 /// Classic convolutional networks: define, train, test, look inside, use. On the CPU, in one program.
 #[derive(Debug, Parser)]
 #[command(
@@ -191,12 +193,8 @@ pub struct Convert {
 pub struct Inspect {
     /// A network of `striate models`, a .toml text, or a .safetensors model
     pub model: String,
-    /// Give the network so many classes
-    #[arg(long, value_name = "N")]
-    pub classes: Option<usize>,
-    /// Give it images of this size
-    #[arg(long, value_name = "C,H,W")]
-    pub input: Option<String>,
+    #[command(flatten)]
+    pub adapt: Adapt,
     /// Images at a time, for the memory
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub batch: usize,
@@ -236,6 +234,9 @@ pub struct Run {
     /// The weights; without them they are first weights under --seed
     #[arg(long, value_name = "FILE")]
     pub weights: Option<PathBuf>,
+    /// Give the network so many classes
+    #[arg(long, value_name = "N")]
+    pub classes: Option<usize>,
     /// Write the output of this layer instead of the last
     #[arg(long, value_name = "NAME")]
     pub layer: Option<String>,
@@ -361,6 +362,8 @@ pub struct Bench {
     /// Images at a time; overrides a problem's own
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65536).map(|n| n as usize))]
     pub batch: Option<usize>,
+    #[command(flatten)]
+    pub adapt: Adapt,
     /// Precision of the computation
     #[arg(long, default_value = "f32", value_parser = ["f32"])]
     pub precision: String,

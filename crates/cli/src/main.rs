@@ -3,6 +3,7 @@
 
 #![forbid(unsafe_code)]
 
+mod adapt;
 mod arguments;
 mod clock;
 mod json;

@@ -4,6 +4,7 @@ mod common;
 
 use common::Folder;
 use serde_json::{Value, json};
+use striate_tensor::{Shape, npy};
 
 fn inspected(arguments: &[&str]) -> Value {
     let folder = Folder::new(&format!("inspect-{}", arguments.join("-").replace(',', "_")));
@@ -58,6 +59,20 @@ fn networks_adapt_to_classes_and_input() {
             model.name
         );
     }
+}
+
+#[test]
+fn a_network_runs_on_other_colours_and_classes() {
+    let folder = Folder::new("run-adapted");
+    let image = Shape::from([1, 1, 64, 80]);
+    npy::write(&folder.path("x.npy"), &image, &vec![0.5f32; image.numel()]).unwrap();
+    let run = ["run", "inception-v2", "--input", "x.npy", "--output", "y.npy", "--classes"];
+    let ran = folder.json(&[&run[..], &["5"]].concat());
+    assert_eq!(ran["output_shape"], json!([5]));
+    assert!(folder.refusal(&[&run[..], &["0"]].concat()).contains("at least one class"));
+    let bench = ["bench", "infer", "lenet5", "--classes", "3", "--input", "2,28,28", "--seconds", "0.01"];
+    assert_eq!(folder.json(&bench)["network"], "lenet5");
+    assert!(folder.refusal(&["bench", "peak", "--classes", "3"]).contains("bench infer"));
 }
 
 #[test]

@@ -232,6 +232,22 @@ impl Network {
         Ok(())
     }
 
+    /// Takes inputs of this shape, `[C, H, W]` for images. A depthwise convolution of the input keeps its
+    /// number of kernels a channel.
+    pub fn set_input(&mut self, input: impl Into<Shape>) {
+        let before = std::mem::replace(&mut self.input, input.into());
+        let (Some(before), Some(channels)) = (before.first(), self.input.first()) else { return };
+        for layer in self.layers.iter_mut().filter(|layer| layer.inputs.iter().any(|input| input == INPUT)) {
+            if let Op::Conv(conv) = &mut layer.op
+                && conv.groups == *before
+                && conv.groups > 1
+            {
+                conv.out_channels = conv.out_channels / before * channels;
+                conv.groups = *channels;
+            }
+        }
+    }
+
     fn set_classes_before(&mut self, end: &str, classes: usize) -> Result<()> {
         let mut wanted = end.to_owned();
         for layer in self.layers.iter_mut().rev().skip_while(|layer| layer.name != end) {

@@ -196,7 +196,7 @@ impl Trainer {
         let holdout = holdout.map(|split| Prepared::new(&split, form)).transpose()?;
         let measured = Prepared::new(dataset.evaluation().1, form)?;
         network.image()?;
-        network.input = train.shape().into();
+        network.set_input(train.shape());
         if network.classes()? != dataset.classes.len() {
             network.set_classes(dataset.classes.len())?;
         }

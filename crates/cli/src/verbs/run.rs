@@ -20,6 +20,12 @@ pub fn run(args: Run) -> Result<()> {
         let what = format!("{file}: has shape {}; {} takes {wanted}", array.shape, network.name);
         return Err(Error::input(what).into());
     }
+    if resolved.model.is_none() {
+        network.set_input(&array.shape[1..]);
+    }
+    if let Some(classes) = args.classes {
+        network.set_classes(classes)?;
+    }
     let whole = network.clone();
     if let Some(layer) = &args.layer {
         network = network.until(layer)?;

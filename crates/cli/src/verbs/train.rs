@@ -78,7 +78,7 @@ fn dry_run(recipe: &Recipe, mut network: Network, dataset: &Dataset, cpu: Cpu) -
     let first = dataset.train.select(&(0..count).collect::<Vec<_>>());
     let data = Prepared::new(&first, dataset.preprocessing.as_ref())?;
     network.image()?;
-    network.input = data.shape().into();
+    network.set_input(data.shape());
     network.set_classes(dataset.classes.len())?;
     let [c, h, w] = data.shape();
     let shape = Shape::from([count, c, h, w]);

@@ -10,6 +10,7 @@ mod region;
 use std::time::Instant;
 
 use anyhow::Result;
+use striate_tensor::Error;
 
 use crate::arguments::{Bench, BenchWhat};
 
@@ -17,6 +18,10 @@ use crate::arguments::{Bench, BenchWhat};
 const ROUNDS: usize = 5;
 
 pub fn run(args: Bench) -> Result<()> {
+    let of_network = matches!(args.what, BenchWhat::Infer | BenchWhat::Train);
+    if !of_network && (args.adapt.classes.is_some() || args.adapt.input.is_some()) {
+        return Err(Error::input("--classes and --input are for bench infer and bench train").into());
+    }
     match args.what {
         BenchWhat::Peak => peak::run(&args),
         BenchWhat::Kernels => kernels::run(&args),

@@ -46,7 +46,8 @@ fn prepare(args: &Bench, batch: usize) -> Result<(Network, Cpu, Shape, Vec<f32>)
     let [name] = &args.problems[..] else {
         return Err(Error::input("bench infer and bench train take one network").into());
     };
-    let network = weights::resolve(name)?.network;
+    let mut network = weights::resolve(name)?.network;
+    args.adapt.apply(&mut network)?;
     let shape = network.input_shape(args.batch.unwrap_or(batch));
     network.graph_for(&shape)?;
     let mut random = Random::new(0, Stream::Other, 1);

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use striate_engine::passes::Disabled;
 use striate_engine::{Cpu, Inference, Training};
 use striate_graph::{LayerStatistics, Network, Optimizer, Statistics, TrainingSpec, statistics};
-use striate_tensor::{Error, Shape};
+use striate_tensor::Error;
 
 use crate::arguments::Inspect;
 use crate::clock::SystemClock;
@@ -29,12 +29,7 @@ struct Report {
 
 pub fn run(args: Inspect) -> Result<()> {
     let mut network = weights::resolve(&args.model)?.network;
-    if let Some(input) = &args.input {
-        network.input = parse_input(input, &network)?;
-    }
-    if let Some(classes) = args.classes {
-        network.set_classes(classes)?;
-    }
+    args.adapt.apply(&mut network)?;
     if args.batch == 0 {
         return Err(Error::input("--batch is at least 1").into());
     }
@@ -122,19 +117,4 @@ fn plan(network: Network, batch: usize, cpu: Cpu) -> Result<()> {
     inference.profile(&shape, &input, 3, &clock)?;
     println!("{}", inference.profile(&shape, &input, 20, &clock)?);
     Ok(())
-}
-
-/// `C,H,W`, or the extents of whatever else `network` takes.
-fn parse_input(text: &str, network: &Network) -> Result<Shape> {
-    let extents: Option<Vec<usize>> = text.split(',').map(|word| word.trim().parse().ok()).collect();
-    let fits = |extents: &Vec<usize>| {
-        extents.len() == network.input.len() && extents.iter().all(|extent| (1..=1 << 16).contains(extent))
-    };
-    extents.filter(fits).map(Shape::new).ok_or_else(|| {
-        let form = match network.input.len() {
-            3 => "channels, height and width, such as 3,224,224".to_owned(),
-            rank => format!("{rank} extents with commas between"),
-        };
-        Error::input(format!("--input {text}: write {form}")).into()
-    })
 }
