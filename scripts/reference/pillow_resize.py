@@ -2,17 +2,20 @@
 """Images that Pillow resized, made grey and wrote, written to crates/vision/tests/pillow.json.
 
     python3 -m venv venv && venv/bin/pip install pillow
-    venv/bin/python scripts/reference/pillow_resize.py
+    venv/bin/python scripts/reference/pillow_resize.py [FOLDER]
 
 The source image comes from a formula that the test repeats: byte i is (i * 89 + i * i * 7) % 256. Of
-large results only the 64-bit FNV-1a hash is stored.
+large results only the 64-bit FNV-1a hash is stored. With the folder of the photographs that
+scripts/fetch-weights.sh brings, means and mean steps from pixel to pixel of resized photographs go to
+crates/data/tests/photographs.json; the decoders of JPEG round differently, so that there are no equal bytes.
 """
 
 import io
 import json
 import pathlib
+import sys
 
-from PIL import Image
+from PIL import Image, ImageChops, ImageStat
 
 FILTERS = {
     "nearest": Image.Resampling.NEAREST,
@@ -21,7 +24,12 @@ FILTERS = {
     "bicubic": Image.Resampling.BICUBIC,
 }
 SIZES = [((13, 9), (7, 5)), ((13, 9), (20, 16)), ((8, 8), (32, 32)), ((31, 17), (5, 17)), ((10, 40), (10, 3))]
+# Sides of one pixel, before and after.
+SIZES += [((1, 1), (7, 5)), ((1, 9), (4, 3)), ((9, 1), (3, 4)), ((13, 7), (1, 1)), ((13, 7), (1, 5)), ((2, 3), (1, 1))]
 LARGE = [((200, 150), (64, 48)), ((61, 47), (224, 199)), ((333, 20), (99, 77)), ((500, 375), (341, 256))]
+# Odd factors down and up, whole ones and others.
+LARGE += [((105, 63), (35, 21)), ((175, 95), (35, 19)), ((13, 11), (91, 77)), ((9, 7), (81, 21)), ((997, 61), (13, 59))]
+LARGE += [((1, 701), (3, 99)), ((640, 480), (1, 1)), ((17, 1), (299, 299))]
 
 
 def source(size, channels):
@@ -52,7 +60,47 @@ def jpeg(image, **options):
     return file.getvalue()
 
 
+def transparent(mode):
+    """An image with transparency as a PNG file, and what it is on white, resized."""
+    channels = len(mode)
+    data = bytes((i * 89 + i * i * 7) % 256 for i in range(13 * 9 * channels))
+    image = Image.frombytes(mode, (13, 9), data)
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    image = image.convert("RGBA")
+    on_white = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+    on_white = on_white if mode == "RGBA" else on_white.getchannel(0)
+    return {
+        "file": list(file.getvalue()),
+        "resized": [
+            {"channels": 3 if mode == "RGBA" else 1, "source": (13, 9), "target": target, "filter": name,
+             "bytes": list(on_white.resize(target, FILTERS[name]).tobytes())}
+            for target in [(7, 5), (39, 27)] for name in ("bilinear", "bicubic")
+        ],
+    }
+
+
+def photographed(file):
+    """Means of red, green and blue, and mean steps to the right and down, of a photograph resized in several ways."""
+    image = Image.open(file).convert("RGB")
+    cases = []
+    for target in [(227, 227), (75, 51), (1001, 333), (299, 7)]:
+        for name in ("bilinear", "bicubic"):
+            small = image.resize(target, FILTERS[name])
+            (width, height), whole = target, lambda *box: small.crop(box)
+            right = ImageChops.difference(whole(1, 0, width, height), whole(0, 0, width - 1, height))
+            down = ImageChops.difference(whole(0, 1, width, height), whole(0, 0, width, height - 1))
+            means = [round(x, 3) for part in (small, right, down) for x in ImageStat.Stat(part).mean]
+            cases.append({"target": target, "filter": name, "means": means})
+    return {"file": file.name, "size": image.size, "cases": cases}
+
+
 def main():
+    here = pathlib.Path(__file__).parents[2]
+    if len(sys.argv) > 1:
+        files = sorted(pathlib.Path(sys.argv[1]).glob("*.jpg"))[:8]
+        photographs = ",\n".join(json.dumps(photographed(file), separators=(",", ":")) for file in files)
+        (here / "crates/data/tests/photographs.json").write_text(f"[{photographs}]\n")
     # A flat colour survives JPEG's transform, whatever a decoder's rounding.
     cmyk = jpeg(Image.new("CMYK", (8, 8), (200, 40, 90, 20)))
     # Dark on the left as stored; the camera lay on its side.
@@ -69,9 +117,9 @@ def main():
         "grey": fnv(source((40, 30), 3).convert("L").tobytes()),
         "cmyk": {"file": list(cmyk), "colour": Image.open(io.BytesIO(cmyk)).convert("RGB").getpixel((4, 4))},
         "turned": turned,
+        "transparent": [transparent("RGBA"), transparent("LA")],
     }
-    path = pathlib.Path(__file__).parents[2] / "crates/vision/tests/pillow.json"
-    path.write_text(json.dumps(figures, separators=(",", ":")) + "\n")
+    (here / "crates/vision/tests/pillow.json").write_text(json.dumps(figures, separators=(",", ":")) + "\n")
 
 
 if __name__ == "__main__":

@@ -3,23 +3,25 @@
 use std::path::Path;
 
 use striate_engine::Inference;
-use striate_formats::{Loaded, Weights, fit, read_weights};
+use striate_formats::{Loaded, Weights, fit, fit_normalisation, read_weights};
 use striate_graph::Network;
 use striate_predict::Resolved;
 use striate_tensor::Result;
 
-/// The weights in the file at `path`; what was chosen in it is said.
-pub fn load(path: &Path) -> Result<Loaded> {
-    let loaded = read_weights(path)?;
-    loaded.notes.iter().for_each(|note| say(path, note));
+/// The weights in the file at `path`, which are to be those of `network`. What was chosen in it is among the
+/// notes, to be said once the weights are known to fit.
+pub fn load(network: &Network, path: &Path) -> Result<Loaded> {
+    let mut loaded = read_weights(path)?;
+    fit_normalisation(network, &mut loaded).map_err(|e| e.at(path.display()))?;
     Ok(loaded)
 }
 
 /// The weights in the file at `path` as those of `network`; a last layer for another number of classes
 /// is a new one, under `seed`.
 pub fn load_for(network: &Network, path: &Path, seed: u64) -> Result<Weights> {
-    let fitted = fit(network, load(path)?.weights).map_err(|e| e.at(path.display()))?;
-    fitted.notes.iter().for_each(|note| say(path, note));
+    let loaded = load(network, path)?;
+    let fitted = fit(network, loaded.weights).map_err(|e| e.at(path.display()))?;
+    say_all(path, &[loaded.notes, fitted.notes].concat());
     let mut weights = fitted.weights;
     if !fitted.replaced.is_empty() {
         let mut first = Inference::initial_weights(network, seed)?;
@@ -32,8 +34,13 @@ pub fn load_for(network: &Network, path: &Path, seed: u64) -> Result<Weights> {
 /// The network that `name` stands for; what was left aside in reading it is said.
 pub fn resolve(name: &str) -> Result<Resolved> {
     let resolved = striate_predict::resolve(name)?;
-    resolved.notes.iter().for_each(|note| say(Path::new(name), note));
+    say_all(Path::new(name), &resolved.notes);
     Ok(resolved)
+}
+
+/// Tells a person all that was done with a file.
+pub fn say_all(path: &Path, notes: &[String]) {
+    notes.iter().for_each(|note| say(path, note));
 }
 
 /// Tells a person what was done with a file.

@@ -14,7 +14,7 @@ const PREFIXES: [&str; 4] = ["module.", "_orig_mod.", "model.", "network."];
 /// How auxiliary heads are called: in torchvision's networks, and in Caffe's.
 const AUXILIARY: [&str; 5] = ["aux1.", "aux2.", "AuxLogits.", "loss1/", "loss2/"];
 /// A counter of PyTorch's batch norm, which nothing needs.
-const COUNTER: &str = "num_batches_tracked";
+pub(crate) const COUNTER: &str = "num_batches_tracked";
 /// Names of a list that a message shows.
 const SHOWN: usize = 4;
 
@@ -30,8 +30,8 @@ pub struct Fitted {
 }
 
 /// Brings `weights` to the names of `network`: prefixes of wrappers go, counters of batch norm go, Caffe's
-/// names become torchvision's where the network has those, auxiliary heads may be absent, or there without need. If all that does not fit is a last layer for
-/// another number of classes, its variables are left out.
+/// names become torchvision's where the network has those, auxiliary heads may be absent, or there without
+/// need. If all that does not fit is a last layer for another number of classes, its variables are left out.
 ///
 /// # Errors
 /// If they are another network's (the message counts and names what is missing, unexpected and of the

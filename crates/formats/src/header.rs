@@ -10,6 +10,7 @@ use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use striate_tensor::{Error, Result, Shape};
 
+use crate::fit::COUNTER;
 use crate::message::shown;
 
 /// The name under which the header holds text instead of a tensor.
@@ -62,10 +63,11 @@ fn check(name: &str, info: &Info, available: usize) -> Result<()> {
     let size = match info.dtype.as_str() {
         "F32" => 4,
         "F16" | "BF16" => 2,
-        "I64" if name.ends_with("num_batches_tracked") => 8,
+        "F64" => 8,
+        "I64" if name.ends_with(COUNTER) => 8,
         other => {
             return Err(Error::input(format!(
-                "tensor {tensor} is of type {}; F32, F16 and BF16 are read, save it as one of them",
+                "tensor {tensor} is of type {}; F32, F16, BF16 and F64 are read, save it as one of them",
                 shown(other)
             )));
         }

@@ -22,7 +22,7 @@ mod zip;
 
 pub use atomic::{Disk, Storage, write_atomically};
 pub use bgr::first_convolution_to_rgb;
-pub use caffe::{CaffeModel, read_caffemodel, read_caffemodel_bytes};
+pub use caffe::{CaffeModel, Normalisation, fit_normalisation, read_caffemodel, read_caffemodel_bytes};
 pub use checkpoint::{Checkpoint, Checkpoints, Position};
 pub use fit::{Fitted, check_weights, fit};
 pub use load::{Loaded, READABLE, read_weights};

@@ -4,16 +4,17 @@ use std::path::Path;
 
 use striate_tensor::{Error, Result};
 
-use crate::caffe::{CaffeModel, read_caffemodel_bytes};
+use crate::caffe::{CaffeModel, Normalisation, read_caffemodel_bytes};
 use crate::file::read_limited;
 use crate::pytorch::{StateDict, is_pytorch};
-use crate::{Imported, ModelFile, Weights, read_onnx, read_pytorch_bytes, read_safetensors_bytes};
+use crate::safetensors::read_with_notes;
+use crate::{Imported, ModelFile, Weights, read_onnx, read_pytorch_bytes};
 
 /// Names that files of weights end in, for a message that lists them.
 pub const READABLE: &str = ".safetensors, .pth, .pt, .caffemodel, .onnx";
 
 /// What a file of weights holds.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Loaded {
     /// Its tensors, in canonical order.
     pub weights: Weights,
@@ -21,6 +22,8 @@ pub struct Loaded {
     pub model: Option<ModelFile>,
     /// What is subtracted from red, green and blue (0 to 255), if the file says so.
     pub mean: Option<[f32; 3]>,
+    /// Local response normalisations that Caffe's files tell of; see [`crate::fit_normalisation`].
+    pub normalisations: Vec<Normalisation>,
     /// What was chosen or left aside, for a person to read; a line each.
     pub notes: Vec<String>,
 }
@@ -33,7 +36,7 @@ pub fn read_weights(path: &Path) -> Result<Loaded> {
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     if extension.eq_ignore_ascii_case("onnx") {
         let Imported { weights, notes, .. } = read_onnx(path)?;
-        return Ok(Loaded { weights, model: None, mean: None, notes });
+        return Ok(Loaded { weights, notes, ..Loaded::default() });
     }
     let bytes = read_limited(path)?;
     from_bytes(&bytes, &extension.to_lowercase()).map_err(|e| e.at(path.display()))
@@ -52,20 +55,21 @@ fn from_bytes(bytes: &[u8], extension: &str) -> Result<Loaded> {
 }
 
 fn from_safetensors(bytes: &[u8]) -> Result<Loaded> {
-    let (weights, metadata) = read_safetensors_bytes(bytes)?;
+    let (weights, metadata, notes) = read_with_notes(bytes)?;
     if !metadata.contains_key("striate") {
-        return Ok(Loaded { weights, model: None, mean: None, notes: vec![] });
+        return Ok(Loaded { weights, notes, ..Loaded::default() });
     }
     let mut model = ModelFile::from_parts(weights, &metadata)?;
-    Ok(Loaded { weights: std::mem::take(&mut model.weights), model: Some(model), mean: None, notes: vec![] })
+    let weights = std::mem::take(&mut model.weights);
+    Ok(Loaded { weights, model: Some(model), notes, ..Loaded::default() })
 }
 
 fn from_pytorch(bytes: &[u8]) -> Result<Loaded> {
     let StateDict { weights, notes } = read_pytorch_bytes(bytes)?;
-    Ok(Loaded { weights, model: None, mean: None, notes })
+    Ok(Loaded { weights, notes, ..Loaded::default() })
 }
 
 fn from_caffe(bytes: &[u8]) -> Result<Loaded> {
-    let CaffeModel { weights, mean, notes } = read_caffemodel_bytes(bytes)?;
-    Ok(Loaded { weights, model: None, mean, notes })
+    let CaffeModel { weights, mean, normalisations, notes } = read_caffemodel_bytes(bytes)?;
+    Ok(Loaded { weights, model: None, mean, normalisations, notes })
 }

@@ -3,7 +3,7 @@
 //! Source: Hugging Face, "safetensors format". Reading goes through [`Header`] and then the crate; writing
 //! is done here, since the crate writes metadata in the random order of a hash map.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
@@ -12,7 +12,9 @@ use striate_tensor::{Error, Result, Shape};
 
 use crate::Weights;
 use crate::file::read_limited;
+use crate::fit::COUNTER;
 use crate::header::{Header, Info, LARGEST_HEADER, METADATA, damaged};
+use crate::message::became_float32;
 use crate::weights::little_endian;
 
 /// Text that a file carries besides its tensors.
@@ -26,19 +28,28 @@ pub fn read_safetensors(path: &Path) -> Result<(Weights, HashMap<String, String>
     read_safetensors_bytes(&read_limited(path)?).map_err(|e| e.at(path.display()))
 }
 
-/// Reads the tensors and the metadata in `bytes`. F16 and BF16 are widened.
+/// Reads the tensors and the metadata in `bytes`. F16 and BF16 are widened, F64 is rounded.
 ///
 /// # Errors
 /// If they are no safetensors file of floats: cut off, a name twice, tensors that overlap, leave gaps, lie
 /// outside the file or have another size than their shape. Sizes are checked before memory is taken.
 pub fn read_safetensors_bytes(bytes: &[u8]) -> Result<(Weights, Metadata)> {
+    let (weights, metadata, _) = read_with_notes(bytes)?;
+    Ok((weights, metadata))
+}
+
+/// As [`read_safetensors_bytes`], with what was changed, for a person to read; a line each.
+pub(crate) fn read_with_notes(bytes: &[u8]) -> Result<(Weights, Metadata, Vec<String>)> {
     let header = Header::read(bytes)?;
+    let others = header.tensors.iter().filter(|(name, info)| info.dtype != "F32" && !name.ends_with(COUNTER));
+    let types: BTreeSet<&str> = others.map(|(_, info)| info.dtype.as_str()).collect();
+    let notes = became_float32(&types).into_iter().collect();
     let file = SafeTensors::deserialize(bytes).map_err(damaged)?;
     let mut weights = Weights::new();
     for (name, view) in file.iter() {
         weights.insert(name.to_owned(), (Shape::from(view.shape()), floats(name, &view)?));
     }
-    Ok((weights, header.metadata))
+    Ok((weights, header.metadata, notes))
 }
 
 fn floats(name: &str, view: &TensorView) -> Result<Vec<f32>> {
@@ -48,6 +59,9 @@ fn floats(name: &str, view: &TensorView) -> Result<Vec<f32>> {
         Dtype::F32 => Ok(words(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()),
         Dtype::BF16 => {
             Ok(words(2).map(|b| f32::from_bits(u32::from(u16::from_le_bytes([b[0], b[1]])) << 16)).collect())
+        }
+        Dtype::F64 => {
+            Ok(words(8).map(|b| f64::from_le_bytes(b.try_into().expect("8 bytes")) as f32).collect())
         }
         Dtype::F16 => Ok(words(2).map(|b| half::f16::from_le_bytes([b[0], b[1]]).to_f32()).collect()),
         // A counter of PyTorch's batch norm, which nothing needs.

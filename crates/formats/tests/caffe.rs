@@ -25,6 +25,7 @@ fn tensor<const N: usize>(shape: [usize; N], values: &[f32]) -> (Shape, Vec<f32>
 fn second_form() -> Message {
     let transform = Message::new().float(5, 104.0).float(5, 117.0).float(5, 124.0);
     let convolution = [blob(&[2, 3, 1, 1], &counted(6)), blob(&[2], &[0.5, 0.25])];
+    let constants = Message::new().integer(1, 5).float(2, 1e-4).float(3, 0.75).float(5, 2.0);
     let norm = [blob(&[2], &[2.0, 4.0]), blob(&[2], &[6.0, 8.0]), blob(&[1], &[2.0])];
     Message::new()
         .text(1, "net")
@@ -39,7 +40,9 @@ fn second_form() -> Message {
         .message(100, &layer("bn2", "BatchNorm", "conv1", "bn2", &norm))
         .message(100, &layer("relu2", "ReLU", "bn2", "bn2", &[]))
         .message(100, &layer("scale2", "Scale", "bn2", "bn2", &[blob(&[2], &[1.5, 2.5])]))
-        .message(100, &layer("fc", "InnerProduct", "bn2", "fc", &[blob(&[2, 3], &counted(6))]))
+        .message(100, &layer("pool", "Pooling", "bn2", "pool", &[]))
+        .message(100, &layer("norm", "LRN", "pool", "norm", &[]).message(118, &constants))
+        .message(100, &layer("fc", "InnerProduct", "norm", "fc", &[blob(&[2, 3], &counted(6))]))
 }
 
 #[test]
@@ -64,7 +67,9 @@ fn the_second_form_is_read() {
     ]);
     assert_eq!(read.weights, expected);
     assert_eq!(read.mean, Some([124.0, 117.0, 104.0]));
-    assert_eq!(read.notes, ["conv1.weight is turned from BGR to RGB"]);
+    let images = "its images are 0 to 255 minus 124, 117 and 104 in red, green and blue";
+    assert_eq!(read.notes, ["conv1.weight is turned from BGR to RGB", images]);
+    assert_eq!(read.normalisations.len(), 1);
 }
 
 #[test]

@@ -67,6 +67,9 @@ fn what_was_chosen_and_left_aside_is_said() {
         let expected: &[&str] = match case.name.split(' ').next().unwrap() {
             "checkpoint" => &["the weights are those under state_dict"],
             "nested" => &["the weights are those under model.params"],
+            "types" => &[
+                "numbers of type bfloat16, bool, float16, float64, int16, int32, int64, int8, uint8 become float32",
+            ],
             "aside" => &["left aside, since they are no tensors: steps, name, list, big"],
             _ => &[],
         };

@@ -149,14 +149,18 @@ fn header_lengths_are_held_against_the_file() {
 }
 
 #[test]
-fn halves_are_widened_and_other_types_are_refused_by_name() {
+fn other_floats_become_float32_and_other_types_are_refused_by_name() {
     let header = |dtype: &str| format!(r#"{{"a":{{"dtype":"{dtype}","shape":[2],"data_offsets":[0,4]}}}}"#);
     // 1.5 and the smallest subnormal; 1.5 and minus infinity.
     let half = read_safetensors_bytes(&file(&header("F16"), &[0x00, 0x3e, 0x01, 0x00])).unwrap().0;
     assert_eq!(half["a"].1, [1.5, 2f32.powi(-24)]);
     let brain = read_safetensors_bytes(&file(&header("BF16"), &[0xc0, 0x3f, 0x80, 0xff])).unwrap().0;
     assert_eq!(brain["a"].1, [1.5, f32::NEG_INFINITY]);
-    for dtype in ["F64", "I64", "I32", "U8", "BOOL", "F8_E4M3", "XYZ"] {
+    let double = r#"{"a":{"dtype":"F64","shape":[2],"data_offsets":[0,16]}}"#;
+    let double =
+        read_safetensors_bytes(&file(double, &[0.1f64.to_le_bytes(), 1e-300f64.to_le_bytes()].concat()));
+    assert_eq!(double.unwrap().0["a"].1, [0.1f32, 0.0]);
+    for dtype in ["I64", "I32", "U8", "BOOL", "F8_E4M3", "XYZ"] {
         let line = refusal(&header(dtype), 4);
         assert!(line.contains("tensor a") && line.contains(dtype) && line.contains("F32"), "{line}");
     }

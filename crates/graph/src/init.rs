@@ -93,3 +93,61 @@ pub(crate) fn name_key(name: &str) -> u64 {
     }
     u64::from(state[0]) | u64::from(state[1]) << 32
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Inputs and outputs of a unit of the kernels below.
+    const FAN: (usize, usize) = (32 * 9, 64 * 9);
+
+    fn drawn(init: Init, shape: &[usize]) -> Vec<f32> {
+        initial_values(init, "layer.weight", &Shape::new(shape.to_vec()), &FAN.into(), 3)
+    }
+
+    fn deviation(values: &[f32]) -> f64 {
+        let mean = values.iter().map(|x| f64::from(*x)).sum::<f64>() / values.len() as f64;
+        assert!(mean.abs() < 2e-3, "the mean is {mean}");
+        (values.iter().map(|x| (f64::from(*x) - mean).powi(2)).sum::<f64>() / values.len() as f64).sqrt()
+    }
+
+    fn largest(values: &[f32]) -> f64 {
+        values.iter().fold(0.0, |most, x| f64::from(x.abs()).max(most))
+    }
+
+    /// The bound of a uniform distribution is √3 of its deviation.
+    #[test]
+    fn uniform_ones_keep_their_bound() {
+        for (init, shape, bound) in [
+            (Init::Uniform, &[64, 32, 3, 3][..], (1.0f64 / 288.0).sqrt()),
+            (Init::Uniform, &[20_000], (1.0f64 / 288.0).sqrt()),
+            (Init::Xavier { gain: 5.0 / 3.0 }, &[64, 32, 3, 3], 5.0 / 3.0 * (6.0f64 / 864.0).sqrt()),
+            (Init::Kaiming, &[200, 100], (1.0f64 / 288.0).sqrt()),
+        ] {
+            let values = drawn(init, shape);
+            assert!(largest(&values) <= bound * 1.000_001, "{init:?}");
+            assert!((deviation(&values) / bound * 3f64.sqrt() - 1.0).abs() < 0.02, "{init:?}");
+        }
+    }
+
+    #[test]
+    fn normal_ones_have_their_deviation_and_reach_beyond_it() {
+        for (init, shape, expected) in [
+            (Init::Kaiming, &[64, 32, 3, 3][..], (2.0f64 / 576.0).sqrt()),
+            (Init::Normal { deviation: 0.01 }, &[64, 32, 3, 3], 0.01),
+            (Init::Normal { deviation: 0.01 }, &[200, 100], 0.01),
+        ] {
+            let values = drawn(init, shape);
+            assert!((deviation(&values) / expected - 1.0).abs() < 0.02, "{init:?}");
+            assert!(largest(&values) > 3.0 * expected, "{init:?}");
+        }
+    }
+
+    #[test]
+    fn biases_begin_at_zero_but_in_pytorchs_default() {
+        for init in [Init::Xavier { gain: 1.0 }, Init::Kaiming, Init::Normal { deviation: 0.01 }] {
+            assert!(drawn(init, &[64]).iter().all(|bias| *bias == 0.0), "{init:?}");
+        }
+        assert!(drawn(Init::Uniform, &[64]).iter().all(|bias| *bias != 0.0));
+    }
+}

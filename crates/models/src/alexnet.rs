@@ -9,15 +9,15 @@ use crate::{IMAGENET, Model};
 
 /// The paper's: two halves that meet in conv3 and the fully connected layers, local response normalisation,
 /// overlapping pools, 227×227. Layers are named as in Caffe's model, whose normalisation has other constants
-/// (k = 1, and α divided by the window's five channels); the paper's biases of 1 in conv2, 4, 5 and the fully
-/// connected layers begin at 0 here.
+/// (k = 1, and α divided by the window's five channels): its weights are scaled when they are loaded. The
+/// paper's biases of 1 in conv2, 4, 5 and the fully connected layers begin at 0 here.
 pub(crate) const ALEXNET_2012: Model = Model {
     name: "alexnet-2012",
     year: 2012,
     paper: "Krizhevsky, Sutskever and Hinton: ImageNet classification with deep convolutional neural networks, \
             NIPS 2012",
     link: "https://papers.nips.cc/paper/4824-imagenet-classification-with-deep-convolutional-neural-networks",
-    preprocessing: "BGR from 0 to 255, 256x256, minus the training images' mean, centre 227x227",
+    preprocessing: "RGB from 0 to 255, 256x256, minus the training images' mean, centre 227x227",
     recipe: "alexnet-2012-imagenet",
     build: alexnet_2012,
 };
@@ -49,7 +49,7 @@ fn alexnet_2012() -> Result<Network> {
 
 /// Section 3.3's k = 2, n = 5, α = 1e-4, β = 0.75, and section 3.4's pool.
 fn normalised<'b>(x: Tensor<'b>, number: usize) -> Tensor<'b> {
-    let x = x.lrn(5, 5.0 * 1e-4, 0.75, 2.0).named(format!("norm{number}"));
+    let x = x.lrn(5, 5e-4, 0.75, 2.0).named(format!("norm{number}"));
     x.max_pool(3, 2).named(format!("pool{number}"))
 }
 

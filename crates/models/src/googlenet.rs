@@ -26,7 +26,7 @@ pub(crate) const GOOGLENET: Model = Model {
 /// The paper's, with the names and constants of Caffe's model: 5×5, local response normalisation.
 pub(crate) const GOOGLENET_2014: Model = Model {
     name: "googlenet-2014",
-    preprocessing: "BGR from 0 to 255, 256x256, minus (104, 117, 123), centre 224x224",
+    preprocessing: "RGB from 0 to 255, 256x256, minus (123, 117, 104), centre 224x224",
     recipe: "googlenet-2014-imagenet",
     build: googlenet_2014,
     ..PAPER

@@ -135,6 +135,20 @@ mod tests {
     }
 
     #[test]
+    fn every_network_says_where_it_comes_from_and_how_it_is_fed() {
+        for Model { name, year, paper, link, preprocessing, recipe, .. } in all() {
+            assert!((1998..=2020).contains(year), "{name}");
+            let (authors, title) = paper.split_once(": ").expect(name);
+            assert!(authors.contains(" and ") || authors == "Krizhevsky", "{name}: {authors}");
+            assert!(title.len() > 20 && link.starts_with("https://"), "{name}: {title}, {link}");
+            assert!(["grey", "RGB"].iter().any(|channels| preprocessing.starts_with(channels)), "{name}");
+            assert!(
+                !recipe.is_empty() && recipe.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c))
+            );
+        }
+    }
+
+    #[test]
     fn an_unknown_name_gets_the_nearest() {
         assert!(find("lenet").unwrap_err().to_string().contains("did you mean lenet5?"));
     }

@@ -18,7 +18,7 @@ const PAPER: Model = Model {
 /// For ImageNet.
 pub(crate) const NIN: Model = Model {
     name: "nin",
-    preprocessing: "BGR from 0 to 255, shorter side 256, centre 224x224, minus (104, 117, 123)",
+    preprocessing: "RGB from 0 to 255, shorter side 256, centre 224x224, minus (123, 117, 104)",
     recipe: "nin-imagenet",
     build: nin,
     ..PAPER

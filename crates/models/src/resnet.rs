@@ -2,7 +2,9 @@
 //! image recognition", CVPR 2016; its table 1. Layers are named as in torchvision.
 //!
 //! Shortcuts that change shape are projections (option B). `resnet50`, `101` and `152` have the stride in
-//! the 3×3 convolution as torchvision has it ("v1.5"); those with `-v1` in the first 1×1, as in the paper.
+//! the 3×3 convolution as torchvision has it ("v1.5"); those with `-v1` in the first 1×1, as in the paper. These
+//! are the authors' Caffe models, in which the maximum behind the first convolution is not padded but looks
+//! over the lower and the right border; the others have torchvision's.
 
 use striate_graph::{Builder, Init, Network, Tensor};
 use striate_tensor::Result;
@@ -71,7 +73,11 @@ fn resnet(name: &str, block: Block, blocks: [usize; 4]) -> Result<Network> {
     let net = Builder::new(name, [3, 224, 224]).init(Init::Kaiming);
     let x = net.input().conv(64, 7).stride(2).pad(3).no_bias().named("conv1");
     let x = x.batch_norm().named("bn1").relu().named("relu");
-    let mut x = x.max_pool(3, 2).pad(1).named("maxpool");
+    let mut x = match block {
+        Block::Bottleneck { first_strides: true } => x.max_pool(3, 2).ceil(),
+        _ => x.max_pool(3, 2).pad(1),
+    }
+    .named("maxpool");
     for (stage, (channels, count)) in [64, 128, 256, 512].into_iter().zip(blocks).enumerate() {
         for index in 0..count {
             let stride = if stage > 0 && index == 0 { 2 } else { 1 };

@@ -68,7 +68,7 @@ fn vgg(name: &str, stages: Stages, norm: Norm) -> Result<Network> {
             }
             x = x.relu().named(feature());
             if norm == Norm::LocalResponse && channels == 64 {
-                x = x.lrn(5, 5.0 * 1e-4, 0.75, 2.0).named("lrn");
+                x = x.lrn(5, 5e-4, 0.75, 2.0).named("lrn");
             }
         }
         x = x.max_pool(2, 2).named(feature());

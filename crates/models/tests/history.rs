@@ -32,6 +32,16 @@ fn alexnet_is_counted_as_by_hand() {
     assert_eq!(counts.neurons, 659_272);
 }
 
+/// LeNet-5's F6; slim's last layer, which is a convolution of one place; none before a mean over the map.
+#[test]
+fn linear_layers_are_found_in_every_form() {
+    for (name, linear, all) in
+        [("lenet5-1998", 10_164.0, 60_000.0), ("inception-v2", 1_025_000.0, 11_188_224.0), ("nin", 0.0, 1.0)]
+    {
+        assert_eq!(Counts::of(name).unwrap().linear_params, linear / all, "{name}");
+    }
+}
+
 #[test]
 fn claims_get_their_verdicts() {
     let claims = claims().unwrap();

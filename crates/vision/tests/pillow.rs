@@ -13,6 +13,7 @@ struct Figures {
     grey: u64,
     cmyk: Cmyk,
     turned: BTreeMap<u8, Vec<u8>>,
+    transparent: Vec<Transparent>,
 }
 
 #[derive(Deserialize)]
@@ -25,6 +26,12 @@ struct Case {
     bytes: Vec<u8>,
     #[serde(default)]
     hash: u64,
+}
+
+#[derive(Deserialize)]
+struct Transparent {
+    file: Vec<u8>,
+    resized: Vec<Case>,
 }
 
 #[derive(Deserialize)]
@@ -56,7 +63,7 @@ impl Case {
 #[test]
 fn resizing_is_pillows() {
     let Figures { resized, hashes, .. } = figures();
-    assert_eq!((resized.len(), hashes.len()), (40, 32));
+    assert_eq!((resized.len(), hashes.len()), (88, 96));
     for case in resized {
         let most = case.resized().pixels().iter().zip(&case.bytes).map(|(a, b)| a.abs_diff(*b)).max();
         assert_eq!(most, Some(0), "{:?} to {:?}, {:?}", case.source, case.target, case.filter);
@@ -64,6 +71,22 @@ fn resizing_is_pillows() {
     for case in hashes {
         let hash = fnv(case.resized().pixels());
         assert_eq!(hash, case.hash, "{:?} to {:?}, {:?}", case.source, case.target, case.filter);
+    }
+}
+
+/// Images with transparency lie on white, as they do for whoever looks at them.
+#[test]
+fn transparent_images_are_resized_as_pillow_resizes_them_on_white() {
+    for Transparent { file, resized } in figures().transparent {
+        let image = decode(&file).unwrap();
+        assert_eq!(resized.len(), 4);
+        for case in resized {
+            assert_eq!(image.channels(), case.channels);
+            let found = resize(&image, case.target[0], case.target[1], case.filter);
+            assert_eq!(found.pixels().len(), case.bytes.len());
+            let most = found.pixels().iter().zip(&case.bytes).map(|(a, b)| a.abs_diff(*b)).max();
+            assert!(most <= Some(1), "{:?}, {:?}: {most:?}", case.target, case.filter);
+        }
     }
 }
 

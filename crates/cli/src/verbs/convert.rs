@@ -6,8 +6,8 @@ use anyhow::Result;
 use serde_json::{Value, json};
 use striate_engine::{Cpu, Inference};
 use striate_formats::{
-    Disk, Golden, Loaded, ModelFile, Weights, first_convolution_to_rgb, fit, pytorch_bytes,
-    safetensors_bytes, write_atomically,
+    Disk, Golden, Loaded, ModelFile, Weights, first_convolution_to_rgb, fit, fit_normalisation,
+    pytorch_bytes, read_weights, safetensors_bytes, write_atomically,
 };
 use striate_graph::Network;
 use striate_tensor::random::{Random, Stream};
@@ -23,12 +23,18 @@ pub fn run(args: Convert) -> Result<()> {
         let what = format!("{}: written are .safetensors, .pth and .pt", args.to.display());
         return Err(Error::input(what).into());
     }
-    let mut loaded = weights::load(&args.from)?;
+    let mut loaded = read_weights(&args.from)?;
     let network = args.model.as_deref().map(|name| Ok::<_, Error>(weights::resolve(name)?.network));
     let network = network.transpose()?.or_else(|| loaded.model.as_ref().map(|model| model.network.clone()));
-    if let Some(network) = &network {
-        loaded.weights = fitted(network, loaded.weights, &args.from)?;
+    match &network {
+        Some(network) => fit_to(network, &mut loaded).map_err(|e| e.at(args.from.display()))?,
+        None if !loaded.normalisations.is_empty() => loaded.notes.push(
+            "the constants of its local response normalisation are not among the weights; name the network with --model"
+                .into(),
+        ),
+        None => {}
     }
+    weights::say_all(&args.from, &loaded.notes);
     if args.bgr {
         let name = first_convolution_to_rgb(network.as_ref(), &mut loaded.weights)?;
         weights::say(&args.from, &format!("{name} is turned from BGR to RGB"));
@@ -49,16 +55,16 @@ pub fn run(args: Convert) -> Result<()> {
     Ok(())
 }
 
-/// The weights by the network's names; here a last layer for other classes is an error.
-fn fitted(network: &Network, weights: Weights, from: &Path) -> Result<Weights> {
-    let fitted = fit(network, weights).map_err(|e| e.at(from.display()))?;
+/// Brings the weights to the network's names; here a last layer for other classes is an error.
+fn fit_to(network: &Network, loaded: &mut Loaded) -> striate_tensor::Result<()> {
+    fit_normalisation(network, loaded)?;
+    let fitted = fit(network, std::mem::take(&mut loaded.weights))?;
     if let Some(name) = fitted.replaced.first() {
-        let what =
-            format!("{}: {name} is for another number of classes than {}", from.display(), network.name);
-        return Err(Error::input(what).into());
+        return Err(Error::input(format!("{name} is for another number of classes than {}", network.name)));
     }
-    fitted.notes.iter().for_each(|note| weights::say(from, note));
-    Ok(fitted.weights)
+    loaded.weights = fitted.weights;
+    loaded.notes.extend(fitted.notes);
+    Ok(())
 }
 
 fn counted(weights: &Weights) -> usize {

@@ -6,6 +6,7 @@ use anyhow::Result;
 use serde_json::json;
 use striate_data::{Dataset, Prepared, Spec};
 use striate_engine::{Cpu, Training};
+use striate_formats::Loaded;
 use striate_graph::Network;
 use striate_predict::Resolved;
 use striate_tensor::{Error, Shape};
@@ -36,9 +37,12 @@ pub fn run(args: Train) -> Result<()> {
             if args.overfit_one_batch {
                 one_batch(&mut recipe, &mut dataset, args.epochs);
             }
-            let weights = match &args.weights {
-                Some(path) => Some(weights::load(path)?.weights),
-                None => model.map(|model| model.weights),
+            let (weights, notes) = match &args.weights {
+                Some(path) => {
+                    let Loaded { weights, notes, .. } = weights::load(&network, path)?;
+                    (Some(weights), notes)
+                }
+                None => (model.map(|model| model.weights), vec![]),
             };
             if args.dry_run {
                 return dry_run(&recipe, network, &dataset, cpu);
@@ -49,7 +53,9 @@ pub fn run(args: Train) -> Result<()> {
             });
             let file = args.weights.clone().unwrap_or_else(|| PathBuf::from(&recipe.model.name));
             let weights = weights.map(|weights| (file.as_path(), weights));
-            Trainer::create(recipe, network, dataset, weights, cpu, &out, &mut watcher)?
+            let trainer = Trainer::create(recipe, network, dataset, weights, cpu, &out, &mut watcher)?;
+            weights::say_all(&file, &notes);
+            trainer
         }
     };
     let outcome = trainer.run(limits, &mut watcher)?;

@@ -1,5 +1,6 @@
 //! The messages of a `.caffemodel`, of which only names, connections and weights are read.
 
+use striate_graph::ops::Lrn;
 use striate_tensor::{Error, Result, Shape};
 
 use crate::protobuf::{Reader, Wire};
@@ -23,6 +24,8 @@ pub(super) struct Layer<'a> {
     pub blobs: Vec<Blob>,
     /// What a layer of data subtracts from blue, green and red.
     pub mean: Vec<f32>,
+    /// The constants of a local response normalisation; `None` for one within channels.
+    pub lrn: Option<Lrn>,
 }
 
 /// What a layer computes, as far as its weights are concerned.
@@ -34,6 +37,8 @@ pub(super) enum Kind<'a> {
     },
     BatchNorm,
     Scale,
+    Lrn,
+    Pooling,
     /// A layer within a layer, as Caffe had it before 2014.
     Before2014,
     Other(&'a str),
@@ -86,12 +91,15 @@ fn first_form(bytes: &[u8]) -> Result<Layer<'_>> {
                 layer.kind = match wire.integer()? {
                     4 => Kind::Convolution,
                     14 => Kind::InnerProduct { transposed: false },
+                    15 => Kind::Lrn,
+                    17 => Kind::Pooling,
                     39 => Kind::Other("Deconvolution"),
                     _ => Kind::Other("of a number that no layer with weights has"),
                 }
             }
             6 => layer.add_blob(wire)?,
             17 => transposed = is_transposed(wire.bytes()?)?,
+            18 => layer.lrn = lrn(wire.bytes()?)?,
             36 => layer.mean = mean(wire.bytes()?)?,
             _ => {}
         }
@@ -113,6 +121,8 @@ fn second_form(bytes: &[u8]) -> Result<Layer<'_>> {
                     "InnerProduct" => Kind::InnerProduct { transposed: false },
                     "BatchNorm" => Kind::BatchNorm,
                     "Scale" => Kind::Scale,
+                    "LRN" => Kind::Lrn,
+                    "Pooling" => Kind::Pooling,
                     other => Kind::Other(other),
                 }
             }
@@ -121,6 +131,7 @@ fn second_form(bytes: &[u8]) -> Result<Layer<'_>> {
             7 => layer.add_blob(wire)?,
             100 => layer.mean = mean(wire.bytes()?)?,
             117 => transposed = is_transposed(wire.bytes()?)?,
+            118 => layer.lrn = lrn(wire.bytes()?)?,
             _ => {}
         }
     }
@@ -167,6 +178,24 @@ fn is_transposed(bytes: &[u8]) -> Result<bool> {
         }
     }
     Ok(transposed)
+}
+
+/// The constants of an `LRNParameter`; `None` if it sums within a channel, not over channels.
+fn lrn(bytes: &[u8]) -> Result<Option<Lrn>> {
+    let mut lrn = Lrn { size: 5, alpha: 1.0, beta: 0.75, k: 1.0 };
+    let mut within = false;
+    let mut reader = Reader::new(bytes);
+    while let Some((number, wire)) = reader.field()? {
+        match number {
+            1 => lrn.size = usize::try_from(wire.integer()?).unwrap_or(usize::MAX),
+            2 => lrn.alpha = wire.float()?,
+            3 => lrn.beta = wire.float()?,
+            4 => within = wire.integer()? != 0,
+            5 => lrn.k = wire.float()?,
+            _ => {}
+        }
+    }
+    Ok((!within).then_some(lrn))
 }
 
 impl Blob {

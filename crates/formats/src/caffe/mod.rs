@@ -7,13 +7,15 @@
 
 mod message;
 mod names;
+mod normalisation;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use striate_tensor::{Error, Result, Shape};
 
 pub(crate) use self::names::as_torchvision;
+pub use self::normalisation::{Normalisation, fit_normalisation};
 
 use self::message::{Blob, Kind, Layer, layers};
 use crate::Weights;
@@ -28,6 +30,8 @@ pub struct CaffeModel {
     pub weights: Weights,
     /// What is subtracted from the channels red, green and blue (0 to 255), if the file says so.
     pub mean: Option<[f32; 3]>,
+    /// Its local response normalisations, whose constants are no weights but go with them.
+    pub normalisations: Vec<Normalisation>,
     /// What was changed, for a person to read; a line each.
     pub notes: Vec<String>,
 }
@@ -60,6 +64,7 @@ pub fn read_caffemodel_bytes(bytes: &[u8]) -> Result<CaffeModel> {
         }
         reading.layer(layer).map_err(|e| e.at(format!("layer {place}")))?;
     }
+    let normalisations = std::mem::take(&mut reading.normalisations);
     let mut weights = reading.finish();
     if weights.is_empty() {
         return Err(Error::input("is no .caffemodel with weights"));
@@ -71,7 +76,10 @@ pub fn read_caffemodel_bytes(bytes: &[u8]) -> Result<CaffeModel> {
         let name = shown(first.as_deref().unwrap_or_default());
         notes.push(format!("{name} is turned from BGR to RGB"));
     }
-    Ok(CaffeModel { weights, mean, notes })
+    if let Some([red, green, blue]) = mean {
+        notes.push(format!("its images are 0 to 255 minus {red}, {green} and {blue} in red, green and blue"));
+    }
+    Ok(CaffeModel { weights, mean, normalisations, notes })
 }
 
 /// Weights as they gather, layer by layer.
@@ -82,6 +90,9 @@ struct Reading<'a> {
     normalised: HashMap<&'a str, &'a str>,
     /// Batch norms with their channels.
     batch_norms: Vec<(&'a str, usize)>,
+    /// Values that a pool made and nothing has changed since.
+    pooled: HashSet<&'a str>,
+    normalisations: Vec<Normalisation>,
 }
 
 impl<'a> Reading<'a> {
@@ -90,9 +101,17 @@ impl<'a> Reading<'a> {
             Kind::Scale => layer.bottoms.first().and_then(|bottom| self.normalised.remove(bottom)),
             _ => None,
         };
-        layer.tops.iter().for_each(|top| {
+        if layer.kind == Kind::Lrn {
+            let after_pool = layer.bottoms.first().is_some_and(|bottom| self.pooled.contains(bottom));
+            self.normalisations.push(Normalisation::new(layer.name, layer.lrn.clone(), after_pool));
+        }
+        for top in &layer.tops {
             self.normalised.remove(top);
-        });
+            self.pooled.remove(top);
+        }
+        if layer.kind == Kind::Pooling {
+            self.pooled.extend(&layer.tops);
+        }
         if layer.blobs.is_empty() {
             return Ok(());
         }
@@ -110,6 +129,7 @@ impl<'a> Reading<'a> {
             Kind::Before2014 => Err(Error::input(
                 "is of Caffe's form before 2014; bring it up to date with Caffe's upgrade_net_proto_binary",
             )),
+            Kind::Lrn | Kind::Pooling => Err(Error::input("has weights, which its type does not have")),
             Kind::Other(kind) => {
                 let kind = shown(kind);
                 Err(Error::input(format!("its type {kind} has weights that are not known here")))

@@ -1,15 +1,16 @@
 //! Which of a pickle's objects is the state dict, and its tensors as weights.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use striate_tensor::{Error, Result};
 
 use super::StateDict;
 use super::storage::Storages;
 use super::unpickler::Pickle;
-use super::value::{Id, Tensor, Value};
+use super::value::{DType, Id, Tensor, Value};
 use crate::Weights;
-use crate::message::shown;
+use crate::fit::COUNTER;
+use crate::message::{became_float32, shown};
 
 /// Names under which checkpoints keep their state dict, the likelier first.
 const WRAPPERS: [&str; 8] =
@@ -50,6 +51,9 @@ pub(super) fn read(pickle: &Pickle, storages: &Storages, length: usize) -> Resul
     if !aside.is_empty() {
         notes.push(format!("left aside, since they are no tensors: {}", listed(&aside)));
     }
+    let others = tensors.iter().filter(|(name, _)| !name.ends_with(COUNTER));
+    let others = others.map(|(_, tensor)| tensor.storage.dtype).filter(|dtype| *dtype != DType::F32);
+    notes.extend(became_float32(&others.map(DType::name).collect::<BTreeSet<_>>()));
     let mut weights = Weights::new();
     for (name, tensor) in tensors {
         let bytes = tensor.storage.bytes(storages).map_err(|e| e.at(shown(name)))?;

@@ -1,9 +1,9 @@
 //! What a network's graph counts beyond its statistics: depth, linear layers' share, connections inside the map.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use striate_graph::ops::Conv;
-use striate_graph::{Graph, Op, ValueId, statistics};
+use striate_graph::{Graph, LayerStatistics, Node, Op, ValueId, statistics};
 use striate_tensor::{Result, Shape};
 
 /// A network in figures, for one image.
@@ -23,7 +23,7 @@ pub struct Counts {
     pub neurons: u64,
     /// Convolutions and linear layers on the longest path.
     pub depth: usize,
-    /// Share of the parameters in linear layers, in [0, 1].
+    /// Share of the parameters in linear layers, in [0, 1]; a convolution of a map of one place is one.
     pub linear_params: f64,
     /// Share of the multiply-adds in linear layers, in [0, 1].
     pub linear_macs: f64,
@@ -39,26 +39,37 @@ impl Counts {
     pub fn of(name: &str) -> Result<Counts> {
         let graph = (crate::find(name)?.build)()?.graph(1)?;
         let figures = statistics(&graph);
-        let sum = |op: &str, what: fn(&striate_graph::LayerStatistics) -> u64| -> u64 {
-            figures.layers.iter().filter(|layer| layer.op == op).map(what).sum()
-        };
         let share = |part: u64, all: u64| part as f64 / all as f64;
         let convolutions = figures.layers.iter().filter(|layer| layer.op == "conv");
+        let flat = flat_convolutions(&graph);
+        let is_linear = |layer: &&LayerStatistics| layer.op == "linear" || flat.contains(layer.name.as_str());
+        let linear = |what: fn(&LayerStatistics) -> u64| -> u64 {
+            figures.layers.iter().filter(is_linear).map(what).sum()
+        };
         Ok(Counts {
             params: figures.params,
             macs: figures.cost.macs,
-            conv_macs: sum("conv", |layer| layer.cost.macs),
+            conv_macs: convolutions.clone().map(|layer| layer.cost.macs).sum(),
             conv_macs_inside: macs_inside(&graph),
             connections: figures.cost.connections,
             neurons: figures.cost.neurons,
             depth: depth(&graph),
-            linear_params: share(sum("linear", |layer| layer.params), figures.params),
-            linear_macs: share(sum("linear", |layer| layer.cost.macs), figures.cost.macs),
+            linear_params: share(linear(|layer| layer.params), figures.params),
+            linear_macs: share(linear(|layer| layer.cost.macs), figures.cost.macs),
             conv_shares: convolutions
                 .map(|layer| (layer.name.clone(), share(layer.params, figures.params)))
                 .collect(),
         })
     }
+}
+
+/// Names of convolutions whose map has one place, as the last layer of slim's networks.
+fn flat_convolutions(graph: &Graph) -> HashSet<&str> {
+    let is_flat = |node: &&Node| match node.op {
+        Op::Conv(_) => matches!(graph.shape(node.inputs[0])[..], [_, _, 1, 1]),
+        _ => false,
+    };
+    graph.nodes.iter().filter(is_flat).map(|node| node.name.as_str()).collect()
 }
 
 /// Convolutions, linear layers and RBF units on the longest path.

@@ -1,0 +1,337 @@
+//! `convert`: each form of weights into each other, names and bits kept; what does not fit is named. The files
+//! of PyTorch are those of `scripts/reference/pth_pytorch.py`, which `scripts/reference/convert_pytorch.py`
+//! completes: there PyTorch reads what is written here.
+
+mod common;
+#[allow(dead_code, reason = "written for the tests of the formats")]
+#[path = "../../formats/tests/common/message.rs"]
+mod message;
+
+use common::Folder;
+use message::{Message, blob};
+use serde_json::Value;
+use striate_formats::{Weights, pytorch_bytes, read_weights, safetensors_bytes};
+use striate_tensor::{Shape, npy};
+
+const NETWORK: &str = r#"
+name = "small"
+input = [3, 8, 8]
+layers = [
+    { name = "conv1", op = "conv", out_channels = 4, kernel_size = 3 },
+    { name = "bn1", op = "batch_norm" },
+    { name = "relu1", op = "relu" },
+    { name = "flat", op = "flatten" },
+    { name = "fc", op = "linear", out_features = 5 },
+]
+"#;
+
+/// The variables of the network above, with numbers that a detour over text or another type would change.
+fn weights() -> Weights {
+    let shapes = [
+        ("conv1.weight", vec![4, 3, 3, 3]),
+        ("conv1.bias", vec![4]),
+        ("bn1.weight", vec![4]),
+        ("bn1.bias", vec![4]),
+        ("bn1.running_mean", vec![4]),
+        ("bn1.running_var", vec![4]),
+        ("fc.weight", vec![5, 144]),
+        ("fc.bias", vec![5]),
+    ];
+    let mut weights: Weights = shapes
+        .into_iter()
+        .map(|(name, shape)| {
+            let shape = Shape::new(shape);
+            let values = (0..shape.numel()).map(|i| 0.1 + (i * i % 97) as f32 / 300.0).collect();
+            (name.to_owned(), (shape, values))
+        })
+        .collect();
+    let odd = [-0.0, f32::MIN_POSITIVE / 8.0, -f32::EPSILON, 1e-30];
+    weights.get_mut("conv1.bias").unwrap().1.copy_from_slice(&odd);
+    weights
+}
+
+fn named(weights: &Weights, name: impl Fn(&str) -> String) -> Weights {
+    weights.iter().map(|(old, tensor)| (name(old), tensor.clone())).collect()
+}
+
+fn plain(weights: &Weights) -> Vec<u8> {
+    safetensors_bytes(weights, Default::default()).unwrap()
+}
+
+/// Equal in names, shapes and every bit.
+fn assert_same(found: &Weights, expected: &Weights, place: &str) {
+    let bits = |weights: &Weights| -> Vec<(String, Shape, Vec<u32>)> {
+        let tensors = weights.iter();
+        tensors
+            .map(|(name, (shape, values))| {
+                (name.clone(), shape.clone(), values.iter().map(|x| x.to_bits()).collect())
+            })
+            .collect()
+    };
+    assert!(bits(found) == bits(expected), "{place}: {:?}", found.keys().collect::<Vec<_>>());
+}
+
+/// A layer of Caffe's second form.
+fn layer(name: &str, kind: &str, bottom: &str, top: &str, blobs: &[Message]) -> Message {
+    let start = Message::new().text(1, name).text(2, kind).text(3, bottom).text(4, top);
+    blobs.iter().fold(start, |layer, blob| layer.message(7, blob))
+}
+
+/// A tensor as a blob.
+fn blob_of(weights: &Weights, name: &str) -> Message {
+    let (shape, values) = &weights[name];
+    let extents: Vec<u64> = shape.iter().map(|extent| *extent as u64).collect();
+    blob(&extents, values)
+}
+
+/// A kernel over three channels with the first and the last exchanged, as a blob.
+fn bgr_blob(weights: &Weights, name: &str) -> Message {
+    let (shape, values) = &weights[name];
+    let plane = shape[2] * shape[3];
+    let turned = |i: usize| {
+        let (kernel, channel, tap) = (i / (3 * plane), i / plane % 3, i % plane);
+        values[(kernel * 3 + 2 - channel) * plane + tap]
+    };
+    let extents: Vec<u64> = shape.iter().map(|extent| *extent as u64).collect();
+    blob(&extents, &(0..values.len()).map(turned).collect::<Vec<_>>())
+}
+
+fn caffemodel(weights: &Weights) -> Vec<u8> {
+    let of = |name: &str| blob_of(weights, name);
+    let norm = [of("bn1.running_mean"), of("bn1.running_var"), blob(&[1], &[1.0])];
+    let convolution = [bgr_blob(weights, "conv1.weight"), of("conv1.bias")];
+    Message::new()
+        .message(100, &layer("conv1", "Convolution", "data", "conv1", &convolution))
+        .message(100, &layer("bn1", "BatchNorm", "conv1", "conv1", &norm))
+        .message(100, &layer("scale1", "Scale", "conv1", "conv1", &[of("bn1.weight"), of("bn1.bias")]))
+        .message(100, &layer("fc", "InnerProduct", "conv1", "fc", &[of("fc.weight"), of("fc.bias")]))
+        .bytes
+}
+
+#[test]
+fn every_form_becomes_every_other_and_no_bit_changes() {
+    let folder = Folder::new("convert-pairs");
+    let weights = weights();
+    folder.write("net.toml", NETWORK);
+    folder.write("plain.safetensors", plain(&weights));
+    folder.write("zip.pth", pytorch_bytes(&weights).unwrap());
+    folder.write("trained.caffemodel", caffemodel(&weights));
+    folder.json(&["convert", "plain.safetensors", "model.safetensors", "--model", "net.toml"]);
+    let count: usize = weights.values().map(|(_, values)| values.len()).sum();
+    for from in ["plain.safetensors", "zip.pth", "trained.caffemodel", "model.safetensors"] {
+        for (to, options) in [
+            ("out.safetensors", &["--model", "net.toml"][..]),
+            ("out.safetensors", &["--tensors-only"]),
+            ("out.pth", &[]),
+            ("out.pt", &["--model", "net.toml"]),
+        ] {
+            let place = format!("{from} to {to} with {options:?}");
+            let told = folder.json(&[&["convert", from, to], options].concat());
+            assert_eq!((&told["tensors"], &told["params"]), (&8.into(), &count.into()), "{place}");
+            let read = read_weights(&folder.path(to)).unwrap();
+            assert_same(&read.weights, &weights, &place);
+            assert_eq!(read.model.is_some(), options == ["--model", "net.toml"] && to == "out.safetensors");
+            if read.model.is_some() {
+                assert_eq!(folder.json(&["verify", to])["ok"], true, "{place}");
+            }
+        }
+    }
+    let (from_model, from_caffe) = ("from-model.pth", "from-caffe.pth");
+    folder.json(&["convert", "model.safetensors", from_model]);
+    folder.json(&["convert", "trained.caffemodel", from_caffe]);
+    let bytes = |name: &str| std::fs::read(folder.path(name)).unwrap();
+    assert!(bytes(from_model) == bytes("zip.pth") && bytes(from_caffe) == bytes("zip.pth"));
+}
+
+/// Without a network nothing is known of the numbers, so all of them pass.
+#[test]
+fn numbers_that_are_not_finite_pass_where_no_network_is_named() {
+    let folder = Folder::new("convert-odd");
+    let mut weights = weights();
+    let odd = [f32::from_bits(0x7fc0_1234), f32::NEG_INFINITY, f32::INFINITY, f32::from_bits(0xff80_0001)];
+    weights.get_mut("conv1.bias").unwrap().1.copy_from_slice(&odd);
+    folder.write("net.toml", NETWORK);
+    folder.write("a.safetensors", plain(&weights));
+    folder.json(&["convert", "a.safetensors", "b.pth"]);
+    folder.json(&["convert", "b.pth", "c.safetensors"]);
+    assert_same(&read_weights(&folder.path("c.safetensors")).unwrap().weights, &weights, "there and back");
+    let line = folder.refusal(&["convert", "b.pth", "d.safetensors", "--model", "net.toml"]);
+    assert!(line.contains("b.pth: conv1.bias holds numbers that are not finite"), "{line}");
+}
+
+#[test]
+fn files_that_pytorch_wrote_are_converted_and_told_of() {
+    let folder = Folder::new("convert-pytorch");
+    let files: Value = serde_json::from_str(include_str!("../../formats/tests/pytorch.json")).unwrap();
+    let cases = files["read"].as_array().unwrap();
+    assert_eq!(cases.len(), 36);
+    for case in cases {
+        let name = case["name"].as_str().unwrap();
+        let hexadecimal = case["file"].as_str().unwrap().as_bytes().as_chunks::<2>().0.iter();
+        let bytes = hexadecimal.map(|pair| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap());
+        folder.write("a.pth", bytes.collect::<Vec<u8>>());
+        let output = folder.run(&["convert", "a.pth", "b.safetensors"]);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{name}: {said}");
+        let expected: Weights = case["tensors"].as_object().unwrap().iter().map(tensor).collect();
+        assert_same(&read_weights(&folder.path("b.safetensors")).unwrap().weights, &expected, name);
+        let word = match name.split(' ').next().unwrap() {
+            "types" => "a.pth: numbers of type bfloat16, bool, float16, float64, int16, int32,",
+            "checkpoint" => "a.pth: the weights are those under state_dict",
+            "nested" => "a.pth: the weights are those under model.params",
+            "aside" => "a.pth: left aside, since they are no tensors: steps, name, list, big",
+            _ => "",
+        };
+        assert!(
+            said.contains(word) && said.lines().count() == usize::from(!word.is_empty()),
+            "{name}: {said}"
+        );
+    }
+}
+
+/// A tensor of `pytorch.json`.
+fn tensor((name, tensor): (&String, &Value)) -> (String, (Shape, Vec<f32>)) {
+    let shape = tensor["shape"].as_array().unwrap().iter().map(|extent| extent.as_u64().unwrap() as usize);
+    let values = tensor["values"].as_array().unwrap().iter();
+    let values = values.map(|value| value.as_str().unwrap().parse::<f64>().unwrap() as f32);
+    (name.clone(), (Shape::new(shape.collect::<Vec<_>>()), values.collect()))
+}
+
+#[test]
+fn wrappers_and_counters_go_and_it_is_said() {
+    let folder = Folder::new("convert-wrapped");
+    let weights = weights();
+    folder.write("net.toml", NETWORK);
+    let mut wrapped = named(&weights, |name| format!("module.{name}"));
+    folder.write("without.pth", pytorch_bytes(&wrapped).unwrap());
+    wrapped.insert("module.bn1.num_batches_tracked".into(), (Shape::from([]), vec![9.0]));
+    folder.write("with.safetensors", plain(&wrapped));
+    for from in ["without.pth", "with.safetensors"] {
+        let output = folder.run(&["convert", from, "out.pth", "--model", "net.toml"]);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(said, format!("{from}: without the prefix module. of its names\n"));
+        assert_same(&read_weights(&folder.path("out.pth")).unwrap().weights, &weights, from);
+    }
+}
+
+#[test]
+fn what_does_not_fit_is_named_and_the_output_stays() {
+    let folder = Folder::new("convert-misfits");
+    let mut other = named(&weights(), |name| name.replace("bn1", "norm"));
+    other.insert("fc.bias".into(), (Shape::from([5, 1]), vec![0.0; 5]));
+    folder.write("net.toml", NETWORK);
+    folder.write("other.pth", pytorch_bytes(&other).unwrap());
+    folder.write("other.safetensors", plain(&other));
+    folder.write("other.caffemodel", caffemodel(&weights()));
+    folder.write("out.safetensors", "what was there");
+    for from in ["other.pth", "other.safetensors"] {
+        let line = folder.refusal(&["convert", from, "out.safetensors", "--model", "net.toml"]);
+        let expected = format!(
+            "{from}: the weights are not those of small: 4 missing (bn1.weight, bn1.bias, bn1.running_mean, \
+             bn1.running_var), 4 unexpected (norm.bias, norm.running_mean, norm.running_var, norm.weight), \
+             1 of the wrong shape (fc.bias [5, 1] instead of [5])"
+        );
+        assert!(line.contains(&expected), "{line}");
+    }
+    let line = folder.refusal(&["convert", "other.caffemodel", "out.safetensors", "--model", "lenet5"]);
+    assert!(line.contains("not those of lenet5") && line.contains("missing (conv2.weight"), "{line}");
+    let line = folder.refusal(&["convert", "other.pth", "out.h5"]);
+    assert!(line.contains("out.h5: written are .safetensors, .pth"), "{line}");
+    assert_eq!(std::fs::read(folder.path("out.safetensors")).unwrap(), b"what was there");
+}
+
+/// `run` and `train` take a new last layer; a file for other classes would be a lie, so `convert` refuses.
+#[test]
+fn a_last_layer_for_other_classes_is_refused_by_convert_and_replaced_by_run() {
+    let folder = Folder::new("convert-classes");
+    folder.write("small.pth", pytorch_bytes(&weights()).unwrap());
+    folder.write("more.toml", NETWORK.replace("out_features = 5", "out_features = 7"));
+    let line = folder.refusal(&["convert", "small.pth", "out.safetensors", "--model", "more.toml"]);
+    assert!(line.contains("small.pth: fc.weight is for another number of classes than small"), "{line}");
+    npy::write::<f32>(&folder.path("x.npy"), &[1, 3, 8, 8].into(), &[0.5; 192]).unwrap();
+    let output =
+        folder.run(&["run", "more.toml", "--weights", "small.pth", "--input", "x.npy", "--output", "y.npy"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{said}");
+    assert!(
+        said.contains("a new last layer for 7 classes in place of one for 5 (fc.weight and 1 more)"),
+        "{said}"
+    );
+    assert_eq!(npy::read(&folder.path("y.npy")).unwrap().shape, Shape::from([1, 7]));
+}
+
+/// Two convolutions around a local response normalisation with this k and α.
+fn normalising(k: f32, alpha: f32) -> String {
+    format!(
+        r#"
+name = "normalising"
+input = [3, 8, 8]
+layers = [
+    {{ name = "conv1", op = "conv", out_channels = 6, kernel_size = 3 }},
+    {{ name = "relu1", op = "relu" }},
+    {{ name = "norm1", op = "lrn", size = 5, alpha = {alpha}, beta = 0.75, k = {k} }},
+    {{ name = "pool1", op = "max_pool", kernel_size = 3, stride = 2, ceil_mode = true }},
+    {{ name = "conv2", op = "conv", out_channels = 5, kernel_size = 3 }},
+    {{ name = "flat", op = "flatten" }},
+]
+"#
+    )
+}
+
+/// The file for [`normalising`]: k is Caffe's 1, α as given; with the pool before or behind.
+fn normalising_caffemodel(alpha: f32, pool_first: bool) -> Vec<u8> {
+    let values = |count: usize| (0..count).map(|i| ((i * 37 % 101) as f32 - 45.0) / 30.0).collect::<Vec<_>>();
+    let first = [blob(&[6, 3, 3, 3], &values(162)), blob(&[6], &values(6))];
+    let second = [blob(&[5, 6, 3, 3], &values(270)), blob(&[5], &values(5))];
+    let constants = Message::new().integer(1, 5).float(2, alpha).float(3, 0.75);
+    let norm = |bottom, top| layer("norm1", "LRN", bottom, top, &[]).message(118, &constants);
+    let pool = |bottom, top| layer("pool1", "Pooling", bottom, top, &[]);
+    let between = match pool_first {
+        true => [pool("conv1", "pool1"), norm("pool1", "norm1")],
+        false => [norm("conv1", "norm1"), pool("norm1", "pool1")],
+    };
+    Message::new()
+        .message(100, &layer("conv1", "Convolution", "data", "conv1", &first))
+        .message(100, &layer("relu1", "ReLU", "conv1", "conv1", &[]))
+        .message(100, &between[0])
+        .message(100, &between[1])
+        .message(100, &layer("conv2", "Convolution", "x", "conv2", &second))
+        .bytes
+}
+
+/// AlexNet's case: the paper's constants in the network, Caffe's in the file.
+#[test]
+fn other_constants_of_normalisation_are_made_up_for() {
+    let folder = Folder::new("convert-normalisation");
+    folder.write("theirs.toml", normalising(1.0, 0.01));
+    folder.write("ours.toml", normalising(2.0, 0.05));
+    folder.write("w.caffemodel", normalising_caffemodel(0.01, false));
+    folder.write("pooled.caffemodel", normalising_caffemodel(0.01, true));
+    let images: Vec<f32> = (0..384).map(|i| ((i * 53 % 256) as f32 - 120.0) / 4.0).collect();
+    npy::write(&folder.path("x.npy"), &[2, 3, 8, 8].into(), &images).unwrap();
+    let scores = |network: &str, weights: &str| {
+        folder.json(&["run", network, "--weights", weights, "--input", "x.npy", "--output", "y.npy"]);
+        npy::read(&folder.path("y.npy")).unwrap().to_f32().unwrap()
+    };
+    let theirs = scores("theirs.toml", "w.caffemodel");
+    let largest = theirs.iter().fold(0.0f32, |most, x| most.max(x.abs()));
+    let off = |ours: &[f32]| {
+        ours.iter().zip(&theirs).fold(0.0f32, |most, (a, b)| most.max((a - b).abs())) / largest
+    };
+    assert!(off(&scores("ours.toml", "w.caffemodel")) < 1e-5);
+    // Without their constants the weights are worth nothing in the other network, and it is said.
+    let output = folder.run(&["convert", "w.caffemodel", "bare.pth"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("local response normalisation are not among the weights"), "{said}");
+    assert!(off(&scores("ours.toml", "bare.pth")) > 0.05);
+    let output = folder.run(&["convert", "w.caffemodel", "kept.safetensors", "--model", "ours.toml"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        said.contains("norm1 has k = 2 and α = 0.05 here, k = 1 and α = 0.01 in the file: conv1 and conv2"),
+        "{said}"
+    );
+    assert!(off(&scores("ours.toml", "kept.safetensors")) < 1e-5);
+    let pooled =
+        ["run", "ours.toml", "--weights", "pooled.caffemodel", "--input", "x.npy", "--output", "y.npy"];
+    assert!(folder.refusal(&pooled).contains("it stands behind the pool"));
+}

@@ -1,0 +1,151 @@
+#!/usr/bin/env python3
+"""Holds `striate convert` and the readers of weights against PyTorch, safetensors and timm.
+
+    scripts/peers-setup.sh
+    target/peers-venv/bin/pip install timm==1.0.31 safetensors
+    cargo build --release
+    target/peers-venv/bin/python scripts/reference/convert_pytorch.py [--program target/release/striate]
+
+1. ResNet-18 of torchvision with random weights, saved by PyTorch as float32, float64, float16 and bfloat16, in the zip
+   and the legacy form, wrapped and bare, and by safetensors: striate makes .pth and .safetensors of each, which
+   `torch.load(weights_only=True)` and safetensors read, with every bit that float32 keeps.
+2. timm's inception_v4 and inception_resnet_v2, as .pth and as .safetensors: striate gives timm's scores to 1e-4 of the
+   largest; with seven classes it says that the last layer is new, and all but its weights are timm's.
+
+Ends with 1 if anything differs.
+"""
+
+import argparse
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+import safetensors.torch
+import timm
+import torch
+import torchvision
+
+TYPES = {"float32": torch.float32, "float64": torch.float64, "float16": torch.float16, "bfloat16": torch.bfloat16}
+LEGACY = {"_use_new_zipfile_serialization": False}
+TIMM = {"inception-v4": ("inception_v4", "last_linear"), "inception-resnet-v2": ("inception_resnet_v2", "classif")}
+SCORES = 1e-4
+
+
+class Striate:
+    def __init__(self, program, folder):
+        self.program, self.folder = str(pathlib.Path(program).resolve()), folder
+
+    def __call__(self, *arguments):
+        """What the program printed, and what it said."""
+        ran = subprocess.run([self.program, *arguments], cwd=self.folder, capture_output=True, text=True)
+        if ran.returncode:
+            sys.exit(f"striate {' '.join(arguments)}: {ran.stderr.strip()}")
+        return ran.stdout, ran.stderr
+
+
+def must(holds, what):
+    if not holds:
+        sys.exit(f"wrong: {what}")
+
+
+def spread_statistics(module):
+    for part in module.modules():
+        if isinstance(part, torch.nn.BatchNorm2d):
+            part.running_mean.normal_(0, 0.1)
+            part.running_var.uniform_(0.5, 1.5)
+            part.weight.data.uniform_(0.3, 0.7)
+            part.bias.data.normal_(0, 0.1)
+
+
+def saved_forms(folder, state):
+    """Files of `state` with the tensors that are meant, and a part of what is to be said."""
+    for name, dtype in TYPES.items():
+        cast = {key: value.to(dtype) if value.is_floating_point() else value for key, value in state.items()}
+        word = "" if name == "float32" else f"numbers of type {name} become float32"
+        for form, options in (("zip", {}), ("legacy", LEGACY)):
+            torch.save(cast, folder / f"{name}-{form}.pth", **options)
+            yield f"{name}-{form}.pth", cast, word
+        safetensors.torch.save_file(cast, folder / f"{name}.safetensors")
+        yield f"{name}.safetensors", cast, word and "become float32"
+    wrapped = {"epoch": 3, "state_dict": {f"module.{key}": value for key, value in state.items()}}
+    torch.save(wrapped, folder / "wrapped.pth")
+    yield "wrapped.pth", state, "without the prefix module."
+    bare = {key: value for key, value in state.items() if not key.endswith("num_batches_tracked")}
+    torch.save(bare, folder / "bare.pth")
+    yield "bare.pth", bare, ""
+
+
+def same(ours, state):
+    wanted = {key: value.float() for key, value in state.items() if not key.endswith("num_batches_tracked")}
+    bits = lambda tensor: tensor.contiguous().view(torch.int32)
+    return ours.keys() == wanted.keys() and all(
+        ours[key].dtype == torch.float32 and torch.equal(bits(ours[key]), bits(value)) for key, value in wanted.items()
+    )
+
+
+def conversions(striate):
+    torch.manual_seed(1)
+    module = torchvision.models.resnet18(weights=None)
+    spread_statistics(module)
+    count = 0
+    for file, state, word in saved_forms(striate.folder, module.state_dict()):
+        for out in ("out.pth", "out.safetensors"):
+            _, said = striate("convert", file, out, "--model", "resnet18")
+            must(word in said, f"{file} to {out}: {said!r} lacks {word!r}")
+            load = lambda path: torch.load(path, weights_only=True) if out == "out.pth" else safetensors.torch.load_file(path)
+            ours = load(striate.folder / out)
+            ours = {key: value for key, value in ours.items() if not key.startswith("golden.")}
+            must(same(ours, state), f"{file} to {out}")
+            count += 1
+        module.load_state_dict(torch.load(striate.folder / "out.pth", weights_only=True), strict=False)
+    print(f"{count} conversions keep every bit")
+
+
+def through_timm(striate, name):
+    torch.manual_seed(2)
+    kind, head = TIMM[name]
+    module = timm.create_model(kind).eval()
+    spread_statistics(module)
+    images = torch.randn(2, 3, 299, 299)
+    with torch.no_grad():
+        scores = module(images)
+    np.save(striate.folder / "x.npy", images.numpy())
+    torch.save(module.state_dict(), striate.folder / "timm.pth")
+    safetensors.torch.save_file(module.state_dict(), striate.folder / "timm.safetensors")
+    for file in ("timm.pth", "timm.safetensors"):
+        run = ("--input", "x.npy", "--output", "y.npy")
+        striate("run", name, "--weights", file, *run)
+        ours = torch.from_numpy(np.load(striate.folder / "y.npy"))
+        off = float((ours - scores).abs().max() / scores.abs().max())
+        must(off <= SCORES, f"{name} from {file}: scores are off by {off:.1e}")
+        # Seven classes instead of a thousand: the layer before the last is still timm's.
+        text, _ = striate("inspect", name, "--classes", "7", "--text")
+        (striate.folder / "seven.toml").write_text(text)
+        _, said = striate("run", "seven.toml", "--weights", file, *run)
+        wanted = f"a new last layer for 7 classes in place of one for 1000 ({head}.weight and 1 more)"
+        must(wanted in said, f"{name} with seven classes: {said!r}")
+        must(np.load(striate.folder / "y.npy").shape == (2, 7), f"{name}: the scores of seven classes")
+        striate("run", "seven.toml", "--weights", file, "--layer", "global_pool", *run)
+        with torch.no_grad():
+            pooled = module.forward_head(module.forward_features(images), pre_logits=True)
+        ours = torch.from_numpy(np.load(striate.folder / "y.npy")).flatten(1)
+        trunk = float((ours - pooled).abs().max() / pooled.abs().max())
+        must(trunk <= SCORES, f"{name} with seven classes: its trunk is off by {trunk:.1e}")
+        print(f"{name} from {file}: scores {off:.1e}, trunk under seven classes {trunk:.1e}")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--program", default="target/release/striate")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        striate = Striate(arguments.program, pathlib.Path(folder))
+        conversions(striate)
+        for name in TIMM:
+            through_timm(striate, name)
+
+
+if __name__ == "__main__":
+    main()
