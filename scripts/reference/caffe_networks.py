@@ -1,7 +1,8 @@
 """Networks as Caffe has them, with random weights, as a .prototxt and a .caffemodel.
 
 The layers are those of the models that were published for Caffe: bvlc_alexnet, bvlc_reference_caffenet,
-bvlc_googlenet, VGG-16, SqueezeNet 1.1, Network in network and ResNet. Field numbers are those of Caffe's caffe.proto.
+bvlc_googlenet, VGG-16, SqueezeNet 1.1, Network in network and ResNet, in the form of layers in which each was published.
+Field numbers are those of Caffe's caffe.proto.
 """
 
 import dataclasses
@@ -35,11 +36,16 @@ PARAMETERS = {
 }
 
 
+# The first form of layers, in which the models of 2014 were published: numbers of types, and of their parameters.
+FIRST_FORM = {"Concat": (3, None), "Convolution": (4, 10), "InnerProduct": (14, 17), "LRN": (15, 18), "Pooling": (17, 19),
+              "ReLU": (18, None)}
+
+
 class Net:
     """Layers one after the other; each method adds one and gives back the name of what it makes."""
 
-    def __init__(self, name, side, seed):
-        self.name, self.side, self.layers = name, side, []
+    def __init__(self, name, side, seed, first_form=False):
+        self.name, self.side, self.first_form, self.layers = name, side, first_form, []
         self.random = np.random.default_rng(seed)
         self.channels = {"data": 3}
         self.sides = {"data": side}
@@ -119,6 +125,8 @@ class Net:
 
     def caffemodel(self):
         """A NetParameter with the layers, as Caffe writes it after training."""
+        if self.first_form:
+            return text(1, self.name) + b"".join(message(2, encoded_first(layer)) for layer in self.layers)
         return text(1, self.name) + b"".join(message(100, encoded(layer)) for layer in self.layers)
 
 
@@ -149,19 +157,34 @@ def blob(values):
     return message(7, shape) + message(5, values.astype("<f4").tobytes())
 
 
+def fields_of(layer):
+    known = PARAMETERS[layer.type][2]
+    return b"".join(field(*known[key], value) for key, value in layer.parameters.items())
+
+
 def encoded(layer):
     data = text(1, layer.name) + text(2, layer.type)
     data += b"".join(text(3, x) for x in layer.bottoms) + b"".join(text(4, x) for x in layer.tops)
     data += b"".join(message(7, blob(values)) for values in layer.blobs)
-    if layer.parameters:
-        _, number, fields = PARAMETERS[layer.type]
-        data += message(number, b"".join(field(*fields[key], value) for key, value in layer.parameters.items()))
-    return data
+    return data + (message(PARAMETERS[layer.type][1], fields_of(layer)) if layer.parameters else b"")
+
+
+def legacy_blob(values):
+    """Number, channels, height and width instead of a shape."""
+    extents = (1,) * (4 - values.ndim) + values.shape
+    return b"".join(field(i, int, extent) for i, extent in enumerate(extents, 1)) + message(5, values.astype("<f4").tobytes())
+
+
+def encoded_first(layer):
+    type, parameters = FIRST_FORM[layer.type]
+    data = b"".join(text(2, x) for x in layer.bottoms) + b"".join(text(3, x) for x in layer.tops)
+    data += text(4, layer.name) + field(5, int, type) + b"".join(message(6, legacy_blob(values)) for values in layer.blobs)
+    return data + (message(parameters, fields_of(layer)) if layer.parameters else b"")
 
 
 def alexnet(pool_first=False):
     """bvlc_alexnet; with `pool_first` bvlc_reference_caffenet, which pools before it normalises."""
-    net = Net("AlexNet", 227, 1)
+    net = Net("AlexNet", 227, 1, first_form=True)
 
     def normalised(x, number):
         steps = [lambda x: net.lrn(x, f"norm{number}"), lambda x: net.pool(x, f"pool{number}", 3, 2)]
@@ -188,7 +211,7 @@ GOOGLENET = {
 
 def googlenet():
     """bvlc_googlenet; its auxiliary heads are in the file of weights, as they are in the published one."""
-    net = Net("GoogleNet", 224, 2)
+    net = Net("GoogleNet", 224, 2, first_form=True)
 
     def unit(x, stem, part, channels, kernel, **options):
         return net.relu(net.conv(x, f"{stem}/{part}", channels, kernel, **options), f"{stem}/relu_{part}")
@@ -219,7 +242,7 @@ def googlenet():
 
 
 def vgg16():
-    net = Net("VGG_ILSVRC_16_layers", 224, 3)
+    net = Net("VGG_ILSVRC_16_layers", 224, 3, first_form=True)
     x = "data"
     for stage, (channels, count) in enumerate([(64, 2), (128, 2), (256, 3), (512, 3), (512, 3)], 1):
         for number in range(1, count + 1):
@@ -246,7 +269,7 @@ def squeezenet():
 
 
 def nin():
-    net = Net("nin_imagenet", 224, 5)
+    net = Net("nin_imagenet", 224, 5, first_form=True)
     relu = iter(range(99))
 
     def conv(x, name, channels, *window, **options):

@@ -23,7 +23,7 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => return output::usage(&error),
     };
-    match verbs::run(arguments) {
+    match signals::end_with_closed_pipes().map_err(Into::into).and_then(|()| verbs::run(arguments)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => output::failure(&error),
     }

@@ -1,4 +1,5 @@
-//! Signals: those that ask the program to stop, and the one for files that grow too large.
+//! Signals: those that ask the program to stop, the one for files that grow too large, and the one for pipes
+//! that nobody reads.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,6 +31,17 @@ impl Signals {
 pub fn heed_file_sizes() -> Result<()> {
     #[cfg(unix)]
     signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default()).map_err(deaf)?;
+    Ok(())
+}
+
+/// A pipe whose reader has gone, as in `striate models | head`, ends the program without a word.
+pub fn end_with_closed_pipes() -> Result<()> {
+    #[cfg(unix)]
+    {
+        let always = Arc::new(AtomicBool::new(true));
+        signal_hook::flag::register_conditional_default(signal_hook::consts::SIGPIPE, always)
+            .map_err(deaf)?;
+    }
     Ok(())
 }
 

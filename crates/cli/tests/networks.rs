@@ -119,3 +119,20 @@ fn the_page_of_the_history_needs_nothing_else() {
     assert!(!output.status.success() && output.stdout.is_empty());
     assert_eq!(String::from_utf8(output.stderr).unwrap().lines().count(), 1);
 }
+
+/// `striate inspect resnet152 --json | head -1`: more than a pipe holds, so that the program is still writing.
+#[cfg(unix)]
+#[test]
+fn a_reader_that_goes_early_is_no_panic() {
+    use std::io::Read;
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::{Command, Stdio};
+
+    let mut command = Command::new(env!("CARGO_BIN_EXE_striate"));
+    command.args(["inspect", "resnet152", "--json"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child.stdout.take().unwrap().read_exact(&mut [0; 10]).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    assert_eq!(output.status.signal(), Some(signal_hook::consts::SIGPIPE));
+}
