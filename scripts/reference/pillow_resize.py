@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Images that Pillow resized, made grey and wrote, written to crates/vision/tests/pillow.json.
 
-    python3 -m venv venv && venv/bin/pip install pillow
+    python3 -m venv venv && venv/bin/pip install pillow==13.0.0
     venv/bin/python scripts/reference/pillow_resize.py [FOLDER]
 
 The source image comes from a formula that the test repeats: byte i is (i * 89 + i * i * 7) % 256. Of
@@ -29,6 +29,9 @@ SIZES += [((1, 1), (7, 5)), ((1, 9), (4, 3)), ((9, 1), (3, 4)), ((13, 7), (1, 1)
 LARGE = [((200, 150), (64, 48)), ((61, 47), (224, 199)), ((333, 20), (99, 77)), ((500, 375), (341, 256))]
 # Odd factors down and up, whole ones and others.
 LARGE += [((105, 63), (35, 21)), ((175, 95), (35, 19)), ((13, 11), (91, 77)), ((9, 7), (81, 21)), ((997, 61), (13, 59))]
+# More rows lost than twice the columns, and just not: Pillow 13 begins with the columns then.
+LARGE += [((40, 41), (60, 17)), ((97, 61), (101, 31)), ((64, 48), (56, 7)), ((333, 500), (1001, 333))]
+LARGE += [((40, 41), (30, 21)), ((40, 41), (30, 20)), ((40, 41), (41, 40)), ((40, 41), (60, 42))]
 LARGE += [((1, 701), (3, 99)), ((640, 480), (1, 1)), ((17, 1), (299, 299))]
 
 

@@ -1,4 +1,5 @@
-//! Real photographs, where they have been fetched, are decoded and resized as by Pillow. The figures are those of
+//! Real photographs, where they have been fetched, are decoded and resized as by Pillow: not to the same bytes,
+//! since decoders of JPEG round differently, but to the same brightness and sharpness. The figures are those of
 //! `scripts/reference/pillow_resize.py`.
 
 use serde::Deserialize;
@@ -52,8 +53,9 @@ fn photographs_are_resized_as_by_pillow() {
         assert_eq!([image.width(), image.height()], size, "{file}");
         for Case { target: [width, height], filter, means: expected } in cases {
             let found = means(&resize(&image, width, height, filter));
-            let most = found.iter().zip(expected).fold(0.0f64, |most, (a, b)| most.max((a - b).abs()));
-            assert!(most < 0.25, "{file} to {width}x{height}, {filter:?}: {found:.2?}, not {expected:?}");
+            let near = |(i, (a, b)): (usize, (&f64, f64))| (a - b).abs() < if i < 3 { 0.5 } else { 0.2 };
+            let all_near = found.iter().zip(expected).enumerate().all(near);
+            assert!(all_near, "{file} to {width}x{height}, {filter:?}: {found:.2?}, not {expected:?}");
         }
     }
 }
