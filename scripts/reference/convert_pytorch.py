@@ -11,11 +11,14 @@
    `torch.load(weights_only=True)` and safetensors read, with every bit that float32 keeps.
 2. timm's inception_v4 and inception_resnet_v2, as .pth and as .safetensors: striate gives timm's scores to 1e-4 of the
    largest; with seven classes it says that the last layer is new, and all but its weights are timm's.
+3. Pictures of odd sizes through model files of ResNet-18, GoogLeNet and timm's networks: the probabilities are those
+   that PyTorch has after the libraries' own transforms.
 
 Ends with 1 if anything differs.
 """
 
 import argparse
+import json
 import pathlib
 import subprocess
 import sys
@@ -26,11 +29,14 @@ import safetensors.torch
 import timm
 import torch
 import torchvision
+from PIL import Image
 
 TYPES = {"float32": torch.float32, "float64": torch.float64, "float16": torch.float16, "bfloat16": torch.bfloat16}
 LEGACY = {"_use_new_zipfile_serialization": False}
 TIMM = {"inception-v4": ("inception_v4", "last_linear"), "inception-resnet-v2": ("inception_resnet_v2", "classif")}
 SCORES = 1e-4
+# torchvision resizes tensors and timm images as Pillow does; a byte more or less shows in the probabilities.
+PROBABILITIES = 5e-3
 
 
 class Striate:
@@ -136,6 +142,38 @@ def through_timm(striate, name):
         print(f"{name} from {file}: scores {off:.1e}, trunk under seven classes {trunk:.1e}")
 
 
+def transformed(name):
+    """The module called `name` here with random weights, and its library's own way from a picture to the input."""
+    torch.manual_seed(3)
+    if name in TIMM:
+        module = timm.create_model(TIMM[name][0])
+        return module, timm.data.create_transform(**timm.data.resolve_data_config({}, model=module))
+    transform = torchvision.models.get_model_weights(name).IMAGENET1K_V1.transforms(antialias=True)
+    options = dict(aux_logits=False, init_weights=False, transform_input=True) if name == "googlenet" else {}
+    return getattr(torchvision.models, name)(weights=None, **options), transform
+
+
+def pictures(striate, name):
+    module, transform = transformed(name)
+    spread_statistics(module)
+    module.eval()
+    torch.save(module.state_dict(), striate.folder / "net.pth")
+    striate("convert", "net.pth", "net.safetensors", "--model", name)
+    random = np.random.default_rng(4)
+    most = 0.0
+    for width, height in ((500, 375), (301, 457), (256, 256), (1023, 341)):
+        blocks = random.integers(0, 256, (height // 16 + 1, width // 16 + 1, 3), dtype=np.uint8)
+        image = Image.fromarray(blocks).resize((width, height), Image.Resampling.BICUBIC)
+        image.save(striate.folder / "picture.png")
+        with torch.no_grad():
+            wanted = module(transform(image)[None]).softmax(1)[0]
+        printed, _ = striate("predict", "net.safetensors", "picture.png", "--top", "5", "--json")
+        for guess in json.loads(printed)["predictions"][0]["top"]:
+            most = max(most, abs(guess["score"] / float(wanted[guess["index"]]) - 1))
+    must(most <= PROBABILITIES, f"{name}: probabilities of pictures are off by a share of {most:.1e}")
+    print(f"{name}: probabilities of pictures are off by a share of {most:.1e}")
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--program", default="target/release/striate")
@@ -145,6 +183,8 @@ def main():
         conversions(striate)
         for name in TIMM:
             through_timm(striate, name)
+        for name in ("resnet18", "googlenet", *TIMM):
+            pictures(striate, name)
 
 
 if __name__ == "__main__":

@@ -335,3 +335,30 @@ fn other_constants_of_normalisation_are_made_up_for() {
         ["run", "ours.toml", "--weights", "pooled.caffemodel", "--input", "x.npy", "--output", "y.npy"];
     assert!(folder.refusal(&pooled).contains("it stands behind the pool"));
 }
+
+/// Published weights of a network of the history see pictures as they were trained to; Caffe's of a network
+/// that is called as in torchvision do not see them as torchvision's do.
+#[test]
+fn model_files_of_known_networks_take_pictures() {
+    let folder = Folder::new("convert-pictures");
+    let network = (striate_models::find("squeezenet1_1").unwrap().build)().unwrap();
+    let weights = striate_engine::Inference::initial_weights(&network, 1).unwrap();
+    folder.write("squeezenet.pth", pytorch_bytes(&weights).unwrap());
+    let convert = |options: &[&str]| {
+        let known = ["convert", "squeezenet.pth", "out.safetensors", "--model", "squeezenet1_1"];
+        let output = folder.run(&[&known, options].concat());
+        assert!(output.status.success());
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let said = convert(&[]);
+    let line = "as published: RGB from 0 to 1, shorter side 256, centre 224x224, minus (0.485, 0.456, 0.406)";
+    assert!(said.contains(line), "{said}");
+    let picture = striate_vision::Image::filled(300, 260, [10, 200, 90]);
+    folder.write("picture.png", striate_vision::encode_png(&picture).unwrap());
+    let guessed = folder.json(&["predict", "out.safetensors", "picture.png"]);
+    assert_eq!(guessed["predictions"][0]["top"].as_array().unwrap().len(), 5);
+    let said = convert(&["--bgr"]);
+    assert!(said.contains("without --preprocessing the model takes arrays, not pictures"), "{said}");
+    let line = folder.refusal(&["predict", "out.safetensors", "picture.png"]);
+    assert!(line.contains("does not say how pictures become its input"), "{line}");
+}

@@ -5,7 +5,7 @@
 use striate_graph::{Builder, Init, Network, Tensor};
 use striate_tensor::Result;
 
-use crate::{IMAGENET, Model};
+use crate::{IMAGENET, Model, Pictures};
 
 /// The paper's: two halves that meet in conv3 and the fully connected layers, local response normalisation,
 /// overlapping pools, 227×227. Layers are named as in Caffe's model, whose normalisation has other constants
@@ -17,7 +17,9 @@ pub(crate) const ALEXNET_2012: Model = Model {
     paper: "Krizhevsky, Sutskever and Hinton: ImageNet classification with deep convolutional neural networks, \
             NIPS 2012",
     link: "https://papers.nips.cc/paper/4824-imagenet-classification-with-deep-convolutional-neural-networks",
-    preprocessing: "RGB from 0 to 255, 256x256, minus the training images' mean, centre 227x227",
+    preprocessing: Pictures::OfTheData(
+        "RGB from 0 to 255, 256x256, minus the training images' mean, centre 227x227",
+    ),
     recipe: "alexnet-2012-imagenet",
     build: alexnet_2012,
 };

@@ -8,8 +8,8 @@
 use striate_graph::{Builder, Init, Network, Tensor};
 use striate_tensor::Result;
 
-use crate::Model;
 use crate::unit::tensorflow_same;
+use crate::{Fixed, Model, Pictures, Range, Size};
 
 pub(crate) const EFFICIENTNET_LITE0: Model = Model {
     name: "efficientnet-lite0",
@@ -17,7 +17,14 @@ pub(crate) const EFFICIENTNET_LITE0: Model = Model {
     paper: "Tan and Le: EfficientNet: rethinking model scaling for convolutional neural networks, ICML 2019; \
             Lite form of 2020",
     link: "https://arxiv.org/abs/1905.11946",
-    preprocessing: "RGB from 0 to 255, 224x224 without a crop, minus 127, by 128",
+    preprocessing: Pictures::Fixed(Fixed {
+        size: Size::Square(224),
+        crop: 224,
+        bicubic: true,
+        range: Range::Bytes,
+        minus: [127.0; 3],
+        by: [128.0; 3],
+    }),
     recipe: "efficientnet-lite0-imagenet",
     build: efficientnet_lite0,
 };

@@ -4,7 +4,7 @@ use striate_graph::{Builder, Init, Network, Tensor, concat};
 use striate_tensor::Result;
 
 use crate::unit::{chain, same, unit};
-use crate::{IMAGENET, Model};
+use crate::{Fixed, Model, Pictures, Size};
 
 const PAPER: Model = Model {
     year: 2014,
@@ -14,10 +14,11 @@ const PAPER: Model = Model {
     ..Model::UNNAMED
 };
 
-/// torchvision's port, with its names: batch norm, 3×3 where the paper has 5×5.
+/// torchvision's port, with its names: batch norm, 3×3 where the paper has 5×5. What torchvision calls
+/// `transform_input`, and its weights want, brings its other networks' input to that of TensorFlow.
 pub(crate) const GOOGLENET: Model = Model {
     name: "googlenet",
-    preprocessing: IMAGENET,
+    preprocessing: Pictures::Fixed(Fixed::symmetric(Size::Shorter(256), 224)),
     recipe: "googlenet-imagenet",
     build: googlenet,
     ..PAPER
@@ -26,7 +27,7 @@ pub(crate) const GOOGLENET: Model = Model {
 /// The paper's, with the names and constants of Caffe's model: 5×5, local response normalisation.
 pub(crate) const GOOGLENET_2014: Model = Model {
     name: "googlenet-2014",
-    preprocessing: "RGB from 0 to 255, 256x256, minus (123, 117, 104), centre 224x224",
+    preprocessing: Pictures::Fixed(Fixed::caffe(Size::Square(256))),
     recipe: "googlenet-2014-imagenet",
     build: googlenet_2014,
     ..PAPER

@@ -9,13 +9,14 @@ use striate_graph::{Builder, Init, Network, Tensor, concat};
 use striate_tensor::Result;
 
 use crate::Model;
-use crate::inception_v4::INCEPTION_V4;
+use crate::inception_v4::{INCEPTION_V4, timm};
 use crate::unit::{Window, chain, halving, same, unit, valid};
 
 pub(crate) const INCEPTION_RESNET_V2: Model = Model {
     name: "inception-resnet-v2",
     recipe: "inception-resnet-v2-imagenet",
     build: inception_resnet_v2,
+    preprocessing: timm(333),
     ..INCEPTION_V4
 };
 

@@ -11,8 +11,8 @@
 use striate_graph::{Builder, Init, Network, Tensor, concat};
 use striate_tensor::Result;
 
-use crate::Model;
 use crate::unit::{Window, halving_same, same, tensorflow_same, unit};
+use crate::{Fixed, Model, Pictures, Size};
 
 pub(crate) const INCEPTION_V2: Model = Model {
     name: "inception-v2",
@@ -20,7 +20,7 @@ pub(crate) const INCEPTION_V2: Model = Model {
     paper: "Ioffe and Szegedy: Batch normalization: accelerating deep network training by reducing internal \
             covariate shift, ICML 2015",
     link: "https://arxiv.org/abs/1502.03167",
-    preprocessing: "RGB from -1 to 1, centre 87.5 % resized to 224x224",
+    preprocessing: Pictures::Fixed(Fixed::symmetric(Size::Square(256), 224)),
     recipe: "inception-v2-imagenet",
     build: inception_v2,
 };

@@ -4,8 +4,8 @@
 use striate_graph::{Builder, Init, Network, Tensor, concat};
 use striate_tensor::Result;
 
-use crate::Model;
 use crate::unit::{chain, halving, same, unit, valid};
+use crate::{Fixed, Model, Pictures, Size};
 
 pub(crate) const INCEPTION_V3: Model = Model {
     name: "inception-v3",
@@ -13,7 +13,7 @@ pub(crate) const INCEPTION_V3: Model = Model {
     paper: "Szegedy, Vanhoucke, Ioffe, Shlens and Wojna: Rethinking the Inception architecture for computer \
             vision, CVPR 2016",
     link: "https://arxiv.org/abs/1512.00567",
-    preprocessing: "RGB from -1 to 1, shorter side 342, centre 299x299",
+    preprocessing: Pictures::Fixed(Fixed::symmetric(Size::Shorter(342), 299)),
     recipe: "inception-v3-imagenet",
     build: inception_v3,
 };

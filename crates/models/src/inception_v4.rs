@@ -6,8 +6,8 @@
 use striate_graph::{Builder, Init, Network, Tensor, concat};
 use striate_tensor::Result;
 
-use crate::Model;
 use crate::unit::{Window, chain, halving, same, unit, valid};
+use crate::{Fixed, Model, Pictures, Size};
 
 pub(crate) const INCEPTION_V4: Model = Model {
     name: "inception-v4",
@@ -15,10 +15,15 @@ pub(crate) const INCEPTION_V4: Model = Model {
     paper: "Szegedy, Ioffe, Vanhoucke and Alemi: Inception-v4, Inception-ResNet and the impact of residual \
             connections on learning, AAAI 2017",
     link: "https://arxiv.org/abs/1602.07261",
-    preprocessing: "RGB from -1 to 1, shorter side 342, centre 299x299",
+    preprocessing: timm(341),
     recipe: "inception-v4-imagenet",
     build: inception_v4,
 };
+
+/// timm's, of pictures with this shorter side.
+pub(crate) const fn timm(shorter: usize) -> Pictures {
+    Pictures::Fixed(Fixed { bicubic: true, ..Fixed::symmetric(Size::Shorter(shorter), 299) })
+}
 
 const ROW: (usize, usize) = (1, 7);
 const COLUMN: (usize, usize) = (7, 1);

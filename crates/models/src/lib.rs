@@ -14,11 +14,14 @@ mod inception_v3;
 mod inception_v4;
 mod lenet;
 mod nin;
+mod pictures;
 mod resnet;
 mod resnet_cifar;
 mod squeezenet;
 mod unit;
 mod vgg;
+
+pub use pictures::{Fixed, Pictures, Range, Size};
 
 use striate_graph::Network;
 use striate_tensor::{Error, Result, nearest};
@@ -34,8 +37,8 @@ pub struct Model {
     pub paper: &'static str,
     /// Where the paper is to be had.
     pub link: &'static str,
-    /// How images become its input, in a line.
-    pub preprocessing: &'static str,
+    /// How pictures become its input.
+    pub preprocessing: Pictures,
     /// The recipe that trains it, by the name under which `striate recipes` lists it once it ships.
     pub recipe: &'static str,
     /// Builds it.
@@ -49,15 +52,21 @@ impl Model {
         year: 0,
         paper: "",
         link: "",
-        preprocessing: "",
+        preprocessing: Pictures::OfTheData(""),
         recipe: "",
         build: || Err(Error::failed("a model without a network")),
     };
 }
 
 /// How torchvision's networks see images.
-const IMAGENET: &str = "RGB from 0 to 1, shorter side 256, centre 224x224, minus (0.485, 0.456, 0.406), by (0.229, \
-                        0.224, 0.225)";
+const IMAGENET: Pictures = Pictures::Fixed(Fixed {
+    size: Size::Shorter(256),
+    crop: 224,
+    bicubic: false,
+    range: Range::Unit,
+    minus: [0.485, 0.456, 0.406],
+    by: [0.229, 0.224, 0.225],
+});
 
 /// All networks, in the order of their years.
 pub fn all() -> &'static [Model] {
@@ -141,7 +150,8 @@ mod tests {
             let (authors, title) = paper.split_once(": ").expect(name);
             assert!(authors.contains(" and ") || authors == "Krizhevsky", "{name}: {authors}");
             assert!(title.len() > 20 && link.starts_with("https://"), "{name}: {title}, {link}");
-            assert!(["grey", "RGB"].iter().any(|channels| preprocessing.starts_with(channels)), "{name}");
+            let line = preprocessing.to_string();
+            assert!(["grey, ", "RGB"].iter().any(|channels| line.starts_with(channels)), "{name}: {line}");
             assert!(
                 !recipe.is_empty() && recipe.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c))
             );

@@ -6,7 +6,7 @@
 use striate_graph::{Builder, Init, Network, Tensor};
 use striate_tensor::Result;
 
-use crate::Model;
+use crate::{Fixed, Model, Pictures, Size};
 
 const PAPER: Model = Model {
     year: 2013,
@@ -18,7 +18,7 @@ const PAPER: Model = Model {
 /// For ImageNet.
 pub(crate) const NIN: Model = Model {
     name: "nin",
-    preprocessing: "RGB from 0 to 255, shorter side 256, centre 224x224, minus (123, 117, 104)",
+    preprocessing: Pictures::Fixed(Fixed::caffe(Size::Shorter(256))),
     recipe: "nin-imagenet",
     build: nin,
     ..PAPER
@@ -27,7 +27,7 @@ pub(crate) const NIN: Model = Model {
 /// For CIFAR-10.
 pub(crate) const NIN_CIFAR: Model = Model {
     name: "nin-cifar",
-    preprocessing: "RGB, 32x32, global contrast normalisation and ZCA whitening",
+    preprocessing: Pictures::OfTheData("RGB, 32x32, global contrast normalisation and ZCA whitening"),
     recipe: "nin-cifar10",
     build: nin_cifar,
     ..PAPER

@@ -4,11 +4,11 @@
 use striate_graph::{Builder, Init, Network, Tensor};
 use striate_tensor::Result;
 
-use crate::Model;
 use crate::resnet::RESNET;
+use crate::{Model, Pictures};
 
 const CIFAR: Model = Model {
-    preprocessing: "RGB, 32x32, minus the mean image of the training data",
+    preprocessing: Pictures::OfTheData("RGB, 32x32, minus the mean image of the training data"),
     recipe: "resnet-cifar10",
     ..RESNET
 };

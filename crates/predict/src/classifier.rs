@@ -79,11 +79,12 @@ impl Classifier {
     /// The `top` best guesses for a picture, best first.
     ///
     /// # Errors
-    /// If the model takes no images, or was trained on numbers.
+    /// If the model takes no images, or does not say how pictures become its input.
     pub fn guesses(&self, image: &Image, top: usize) -> Result<Vec<Guess>> {
         self.inference.network().image()?;
         let form = self.predict.as_ref().or(self.preprocessing.as_ref()).ok_or_else(|| {
-            let what = "this model was trained on numbers, not pictures; give it arrays with `striate run`";
+            let what = "this model does not say how pictures become its input; give it arrays with `striate run`, \
+                        or make it anew with `striate convert --preprocessing`";
             Error::input(what)
         })?;
         let ([c, h, w], input) = form.apply(image);

@@ -3,9 +3,11 @@
 #![forbid(unsafe_code)]
 
 mod classifier;
+mod pictures;
 mod resolve;
 mod tally;
 
 pub use classifier::{Classifier, Guess};
+pub use pictures::published_preprocessing;
 pub use resolve::{Resolved, resolve};
 pub use tally::{Tally, softmax};

@@ -10,6 +10,8 @@ use striate_formats::{
     pytorch_bytes, read_weights, safetensors_bytes, write_atomically,
 };
 use striate_graph::Network;
+use striate_models::{Model, Pictures, Range};
+use striate_predict::published_preprocessing;
 use striate_tensor::random::{Random, Stream};
 use striate_tensor::{Error, Shape};
 use striate_vision::Preprocessing;
@@ -41,9 +43,7 @@ pub fn run(args: Convert) -> Result<()> {
     }
     let (tensors, params) = (loaded.weights.len(), counted(&loaded.weights));
     let bytes = match network.filter(|_| extension == "safetensors" && !args.tensors_only) {
-        Some(network) => {
-            model(network, loaded, args.preprocessing.as_deref(), args.compute.threads)?.to_bytes()?
-        }
+        Some(network) => model(network, loaded, &args)?.to_bytes()?,
         None if extension == "safetensors" => safetensors_bytes(&loaded.weights, Default::default())?,
         None => pytorch_bytes(&loaded.weights)?,
     };
@@ -72,10 +72,14 @@ fn counted(weights: &Weights) -> usize {
 }
 
 /// The model file of `network` with these weights; what an earlier one says of itself stays true.
-fn model(network: Network, loaded: Loaded, form: Option<&Path>, threads: usize) -> Result<ModelFile> {
-    let inference = Inference::new(network.clone(), &loaded.weights, Cpu::new(threads)?)?;
-    let form = form.map(preprocessing).transpose()?;
+fn model(network: Network, loaded: Loaded, args: &Convert) -> Result<ModelFile> {
+    let inference = Inference::new(network.clone(), &loaded.weights, Cpu::new(args.compute.threads)?)?;
     let before = loaded.model.filter(|model| model.network == network);
+    let form = match &args.preprocessing {
+        Some(path) => Some(preprocessing(path)?),
+        None if before.is_some() => None,
+        None => published(args)?,
+    };
     let golden = match before.as_ref().and_then(|model| model.golden.clone()) {
         Some(golden) => golden,
         None => example(&network, &inference)?,
@@ -107,6 +111,27 @@ fn example(network: &Network, inference: &Inference) -> Result<Golden> {
     let input: Vec<f32> = (0..shape.checked_len()?).map(|_| random.below(512) as f32 / 256.0 - 1.0).collect();
     let output = inference.run(&shape, &input)?;
     Ok(Golden { input: (shape, input), output })
+}
+
+/// The preprocessing that published weights of the network want, if it is one of the history, and what is said
+/// of it. Caffe's weights want bytes, also for networks that are called as in torchvision.
+fn published(args: &Convert) -> Result<Option<Value>> {
+    let from_caffe = args.bgr || args.from.extension().is_some_and(|extension| extension == "caffemodel");
+    let model = args.model.as_deref().and_then(|name| striate_models::find(name).ok());
+    let fits = |model: &Model| match model.preprocessing {
+        Pictures::Fixed(fixed) => !from_caffe || fixed.range == Range::Bytes,
+        Pictures::OfTheData(_) => false,
+    };
+    let Some(model) = model.filter(fits) else {
+        weights::say(&args.from, "without --preprocessing the model takes arrays, not pictures");
+        return Ok(None);
+    };
+    let line = model.preprocessing;
+    weights::say(
+        &args.from,
+        &format!("pictures become the input as published: {line}; else give --preprocessing"),
+    );
+    Ok(published_preprocessing(&model).map(serde_json::to_value).transpose()?)
 }
 
 /// The preprocessing in a JSON file.

@@ -30,7 +30,7 @@ pub fn run(args: Models) -> Result<()> {
             "input": *network.input,
             "paper": model.paper,
             "link": model.link,
-            "preprocessing": model.preprocessing,
+            "preprocessing": model.preprocessing.to_string(),
             "init": network.init,
             "recipe": model.recipe,
         }));
