@@ -9,9 +9,10 @@ The file is `{"cases": [...]}`, one case a line:
     op          conv2d, linear, max_pool, avg_pool, relu, relu6, tanh, sigmoid, scaled_tanh, scale, lrn,
                 pad_channels, batch_norm, add, concat, softmax, cross_entropy, binary_cross_entropy,
                 mean_squared, hinge, rbf_loss, rbf, conv_table, locally_connected,
-                conv1d
+                conv1d, conv3d, max_pool1d, max_pool2d (with gaps), max_pool3d, avg_pool1d, avg_pool3d
     name        what the case is about
-    attributes  numbers, pairs [rows, columns] and flags of the operator, as PyTorch names them; every
+    attributes  numbers, pairs [rows, columns] and flags of the operator, as PyTorch names them; `pads`: numbers
+                [before, behind] of each axis, which PyTorch gets as a border of zeros; every
                 fraction is one that f32 holds exactly
     inputs      name -> {shape, tensor, low, high}: element i is low + (high - low) * unit(tensor, i),
                 rounded to f32, with the integer hash `unit` of lenet5_pytorch.py (repeated in
@@ -231,11 +232,18 @@ def channels(cases):
 
 
 def batch_norm(cases):
-    for name, shape, epsilon, momentum in [
-        ("plain", (3, 2, 4, 3), 1e-5, 0.1),
-        ("one image, large epsilon", (1, 3, 5, 4), 1e-3, 0.25),
-        ("rows", (6, 4, 1, 1), 1e-5, 0.1),
-    ]:
+    batch_norms(
+        cases,
+        [
+            ("plain", (3, 2, 4, 3), 1e-5, 0.1),
+            ("one image, large epsilon", (1, 3, 5, 4), 1e-3, 0.25),
+            ("rows", (6, 4, 1, 1), 1e-5, 0.1),
+        ],
+    )
+
+
+def batch_norms(cases, all):
+    for name, shape, epsilon, momentum in all:
         attributes = {"eps": single(epsilon), "momentum": single(momentum)}
 
         def training(x, gamma, beta, running_mean, running_var):
@@ -337,10 +345,81 @@ def other_convolutions(cases):
     cases.add("conv1d", "plain", lambda x, w, b: {"y": F.conv1d(x, w, b, **how)}, inputs, how)
 
 
+def signals_and_volumes(cases):
+    def conv(op, name, x, w, bias=True, pads=None, **attributes):
+        axes = len(x) - 2
+        border = [side for pair in reversed(pads or []) for side in pair]
+        convolution = {"conv1d": F.conv1d, "conv3d": F.conv3d}[op]
+
+        def run(x, w, b=None):
+            return {"y": convolution(F.pad(x, border), w, b, **attributes)}
+
+        how = {"stride": [1] * axes, "padding": [0] * axes, "dilation": [1] * axes, "groups": 1, **attributes}
+        inputs = {"x": (x,), "w": (w,), **({"b": (w[:1],)} if bias else {})}
+        cases.add(op, name, run, inputs, {**how, **({"pads": pads} if pads else {})})
+
+    conv("conv1d", "border on one side", (2, 3, 7), (4, 3, 3), pads=[[2, 0]])
+    conv("conv1d", "depthwise, stride 3, no bias", (1, 4, 12), (4, 1, 4), bias=False, groups=4, stride=[3])
+    conv("conv3d", "plain 3x3x3", (2, 2, 4, 5, 6), (3, 2, 3, 3, 3))
+    conv("conv3d", "no bias, padding 1", (1, 3, 3, 4, 5), (2, 3, 3, 3, 3), bias=False, padding=[1, 1, 1])
+    conv("conv3d", "1x1x1", (2, 5, 2, 3, 4), (6, 5, 1, 1, 1))
+    conv("conv3d", "frame by frame", (1, 2, 3, 5, 5), (3, 2, 1, 3, 3), padding=[0, 1, 1])
+    conv("conv3d", "along the depth", (1, 2, 6, 2, 3), (3, 2, 3, 1, 1), padding=[1, 0, 0])
+    conv("conv3d", "stride 2", (2, 2, 5, 6, 7), (3, 2, 3, 3, 3), stride=[2, 2, 2], padding=[1, 1, 1])
+    conv("conv3d", "stride beyond the kernel", (1, 2, 7, 8, 9), (2, 2, 2, 2, 2), stride=[3, 4, 3])
+    conv("conv3d", "padding beyond the kernel's reach", (1, 1, 2, 3, 2), (2, 1, 2, 2, 2), padding=[2, 3, 2])
+    conv("conv3d", "dilation", (1, 2, 5, 6, 8), (3, 2, 2, 3, 3), dilation=[2, 1, 3], padding=[0, 1, 2])
+    conv("conv3d", "groups", (2, 4, 3, 4, 4), (6, 2, 2, 3, 3), groups=2, padding=[1, 1, 1])
+    conv("conv3d", "depthwise, two outputs a channel", (1, 3, 4, 4, 5), (6, 1, 3, 3, 3), groups=3, stride=[1, 2, 1])
+    conv("conv3d", "uneven border", (1, 2, 3, 4, 5), (3, 2, 3, 3, 3), pads=[[2, 0], [0, 1], [1, 3]])
+    conv(
+        "conv3d",
+        "everything unequal",
+        (2, 4, 7, 6, 9),
+        (4, 2, 3, 2, 4),
+        stride=[2, 1, 3],
+        padding=[2, 1, 0],
+        dilation=[1, 3, 2],
+        groups=2,
+    )
+
+    def pool(op, name, x, **how):
+        function = {"max_pool1d": F.max_pool1d, "max_pool2d": F.max_pool2d, "max_pool3d": F.max_pool3d}
+        function |= {"avg_pool1d": F.avg_pool1d, "avg_pool3d": F.avg_pool3d}
+        cases.add(op, name, lambda x: {"y": function[op](x, **how)}, {"x": (x,)}, how)
+
+    def both(name, x, dimensions, **how):
+        pool(f"max_pool{dimensions}d", name, x, **how)
+        for include in (True, False):
+            padding = "counted" if include else "not counted"
+            pool(f"avg_pool{dimensions}d", f"{name}, padding {padding}", x, **how, count_include_pad=include)
+
+    both("3/2 padding 1", (2, 3, 8), 1, kernel_size=[3], stride=[2], padding=[1], ceil_mode=False)
+    both("3/2 ceiling", (1, 2, 10), 1, kernel_size=[3], stride=[2], padding=[1], ceil_mode=True)
+    even = {"padding": [0, 0, 0], "ceil_mode": False}
+    both("2x2x2", (2, 2, 4, 4, 6), 3, kernel_size=[2, 2, 2], stride=[2, 2, 2], **even)
+    both("C3D's first", (1, 3, 3, 4, 6), 3, kernel_size=[1, 2, 2], stride=[1, 2, 2], **even)
+    both("overlapping 3/2", (1, 2, 5, 7, 6), 3, kernel_size=[3, 3, 3], stride=[2, 2, 2], **even)
+    both("the whole volume", (2, 3, 2, 4, 3), 3, kernel_size=[2, 4, 3], stride=[2, 4, 3], **even)
+    both("stride beyond the window", (1, 2, 5, 8, 7), 3, kernel_size=[2, 2, 1], stride=[3, 4, 2], **even)
+    padded = {"padding": [1, 1, 1], "stride": [2, 2, 2], "kernel_size": [3, 3, 3]}
+    both("3/2 padding 1", (1, 2, 4, 5, 6), 3, **padded, ceil_mode=False)
+    both("3/2 padding 1 ceiling", (1, 2, 4, 6, 5), 3, **padded, ceil_mode=True)
+    unequal = {"kernel_size": [2, 4, 3], "stride": [2, 3, 2], "padding": [1, 2, 0], "ceil_mode": True}
+    both("unequal, ceiling", (2, 1, 5, 8, 7), 3, **unequal)
+    pool("max_pool1d", "gaps", (2, 3, 11), kernel_size=[3], stride=[2], padding=[1], dilation=[2], ceil_mode=True)
+    gaps = {"kernel_size": [3, 2], "stride": [1, 2], "padding": [1, 1], "dilation": [2, 3]}
+    pool("max_pool2d", "gaps", (2, 2, 7, 8), **gaps, ceil_mode=False)
+    pool("max_pool2d", "gaps, ceiling", (2, 2, 8, 9), **gaps, ceil_mode=True)
+    gaps = {"kernel_size": [2, 3, 2], "stride": [2, 1, 2], "padding": [0, 1, 1], "dilation": [3, 2, 1]}
+    pool("max_pool3d", "gaps", (1, 2, 7, 6, 5), **gaps, ceil_mode=True)
+    batch_norms(cases, [("signals", (3, 2, 5), 1e-5, 0.1), ("volumes", (2, 3, 2, 3, 4), 1e-5, 0.1)])
+
+
 def main():
     torch.set_num_threads(1)
     cases = Cases()
-    for part in (conv2d, linear, pooling, elementwise, channels, batch_norm, concat, losses, class_losses, lenet, other_convolutions):
+    for part in (conv2d, linear, pooling, elementwise, channels, batch_norm, concat, losses, class_losses, lenet, other_convolutions, signals_and_volumes):
         part(cases)
     lines = ",\n".join(json.dumps(case, separators=(",", ":")) for case in cases.cases)
     path = pathlib.Path(__file__).parents[2] / "crates/testkit/references/operators.json"

@@ -19,7 +19,7 @@ use striate_tensor::{Error, Result, Shape};
 
 use crate::network::{AuxiliaryHead, INPUT, Layer, Network};
 use crate::ops::{self, AveragePool, BatchNorm, Conv, Dropout, Linear, MaxPool};
-use crate::{Init, Loss, Op, Padding, Pair};
+use crate::{Init, Loss, Op, Padding, PerAxis};
 
 /// A network under construction.
 #[derive(Debug)]
@@ -112,17 +112,19 @@ impl<'b> Tensor<'b> {
     }
 
     /// Convolution with `out_channels` kernels, stride 1, no padding, with bias; see
-    /// [`Tensor::stride`], [`Tensor::pad`], [`Tensor::groups`], [`Tensor::no_bias`].
-    pub fn conv(self, out_channels: usize, kernel_size: impl Into<Pair>) -> Tensor<'b> {
+    /// [`Tensor::stride`], [`Tensor::pad`], [`Tensor::groups`], [`Tensor::no_bias`]. Of signals, maps or
+    /// volumes, by the rank of what it reads: a size may be one number, (height, width) or (depth, height,
+    /// width).
+    pub fn conv(self, out_channels: usize, kernel_size: impl Into<PerAxis>) -> Tensor<'b> {
         self.then(Conv::new(out_channels, kernel_size))
     }
 
     /// Convolution with weights of its own at every place, stride 1, no padding, with bias.
-    pub fn locally_connected(self, out_channels: usize, kernel_size: impl Into<Pair>) -> Tensor<'b> {
+    pub fn locally_connected(self, out_channels: usize, kernel_size: impl Into<PerAxis>) -> Tensor<'b> {
         self.then(ops::LocallyConnected {
             out_channels,
             kernel_size: kernel_size.into(),
-            stride: Pair::ONE,
+            stride: PerAxis::ONE,
             padding: Padding::default(),
             bias: true,
         })
@@ -134,20 +136,22 @@ impl<'b> Tensor<'b> {
     }
 
     /// Maximum over windows.
-    pub fn max_pool(self, kernel_size: impl Into<Pair>, stride: impl Into<Pair>) -> Tensor<'b> {
+    pub fn max_pool(self, kernel_size: impl Into<PerAxis>, stride: impl Into<PerAxis>) -> Tensor<'b> {
         self.then(MaxPool {
             kernel_size: kernel_size.into(),
             stride: stride.into(),
+            dilation: PerAxis::ONE,
             padding: Padding::default(),
             ceil_mode: false,
         })
     }
 
     /// Mean over windows.
-    pub fn average_pool(self, kernel_size: impl Into<Pair>, stride: impl Into<Pair>) -> Tensor<'b> {
+    pub fn average_pool(self, kernel_size: impl Into<PerAxis>, stride: impl Into<PerAxis>) -> Tensor<'b> {
         self.then(AveragePool {
             kernel_size: kernel_size.into(),
             stride: stride.into(),
+            dilation: PerAxis::ONE,
             padding: Padding::default(),
             ceil_mode: false,
             count_include_pad: true,
@@ -248,7 +252,7 @@ impl<'b> Tensor<'b> {
     }
 
     /// Step of a convolution.
-    pub fn stride(self, stride: impl Into<Pair>) -> Tensor<'b> {
+    pub fn stride(self, stride: impl Into<PerAxis>) -> Tensor<'b> {
         self.set("stride", stride.into(), |op| match op {
             Op::Conv(conv) => Some(&mut conv.stride),
             Op::LocallyConnected(local) => Some(&mut local.stride),
@@ -267,10 +271,12 @@ impl<'b> Tensor<'b> {
         })
     }
 
-    /// Distance of a convolution's taps.
-    pub fn dilation(self, dilation: impl Into<Pair>) -> Tensor<'b> {
+    /// Distance of the taps of a convolution or pool.
+    pub fn dilation(self, dilation: impl Into<PerAxis>) -> Tensor<'b> {
         self.set("dilation", dilation.into(), |op| match op {
             Op::Conv(conv) => Some(&mut conv.dilation),
+            Op::MaxPool(pool) => Some(&mut pool.dilation),
+            Op::AveragePool(pool) => Some(&mut pool.dilation),
             _ => None,
         })
     }

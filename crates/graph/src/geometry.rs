@@ -1,56 +1,102 @@
-//! Sizes in two dimensions: pairs (height, width) and four-sided padding, with their text forms.
+//! Sizes of windows in up to three dimensions, padding of every side, and their text forms.
 
 use serde::{Deserialize, Serialize};
+use striate_tensor::{Error, Result};
 
-/// Height and width; in text one number stands for both.
+/// A number for each axis of a volume; maps `[N, C, H, W]` have no depth, signals `[N, C, W]` no height
+/// either. One number stands for all axes; two are height and width, and leave the depth alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(from = "PairText", into = "PairText")]
-pub struct Pair {
-    /// Vertical extent.
+#[serde(try_from = "PerAxisText", into = "PerAxisText")]
+pub struct PerAxis {
+    /// Along the depth: the frames of a video, the slices of a scan.
+    pub d: usize,
+    /// Vertical.
     pub h: usize,
-    /// Horizontal extent.
+    /// Horizontal.
     pub w: usize,
 }
 
-impl Pair {
-    /// One, one: the neutral stride and dilation.
-    pub const ONE: Pair = Pair { h: 1, w: 1 };
+impl PerAxis {
+    /// One on every axis: the neutral window, stride and dilation.
+    pub const ONE: PerAxis = PerAxis { d: 1, h: 1, w: 1 };
 
-    /// As `[h, w]`.
-    pub const fn array(self) -> [usize; 2] {
+    /// As `[d, h, w]`.
+    pub const fn array(self) -> [usize; 3] {
+        [self.d, self.h, self.w]
+    }
+
+    /// As `[h, w]`, of a window over maps.
+    pub const fn plane(self) -> [usize; 2] {
         [self.h, self.w]
     }
 
-    pub(crate) fn one() -> Pair {
-        Pair::ONE
+    /// The numbers of the `axes` inner axes, one on those outside.
+    ///
+    /// # Panics
+    /// If there are none, or more than three.
+    pub fn of(axes: &[usize]) -> PerAxis {
+        match *axes {
+            [w] => PerAxis { d: 1, h: 1, w },
+            [h, w] => PerAxis { d: 1, h, w },
+            [d, h, w] => PerAxis { d, h, w },
+            _ => panic!("there are one to three axes, not {}", axes.len()),
+        }
+    }
+
+    /// The same on the `axes` inner axes, one on those outside.
+    ///
+    /// # Errors
+    /// If there is a depth of its own on maps.
+    pub(crate) fn on(self, axes: usize) -> Result<PerAxis> {
+        let PerAxis { d, h, w } = self;
+        if axes < 3 && d != 1 && (d, d) != (h, w) {
+            return Err(Error::input(format!(
+                "[{d}, {h}, {w}] has a depth, which the input lacks; write [height, width]"
+            )));
+        }
+        Ok(PerAxis { d: if axes < 3 { 1 } else { d }, h: if axes < 2 { 1 } else { h }, w })
+    }
+
+    pub(crate) fn one() -> PerAxis {
+        PerAxis::ONE
     }
 
     pub(crate) fn is_one(&self) -> bool {
-        *self == Pair::ONE
+        *self == PerAxis::ONE
     }
 }
 
-impl From<usize> for Pair {
-    fn from(both: usize) -> Self {
-        Pair { h: both, w: both }
+impl From<usize> for PerAxis {
+    fn from(all: usize) -> Self {
+        PerAxis { d: all, h: all, w: all }
     }
 }
 
-impl From<(usize, usize)> for Pair {
+impl From<(usize, usize)> for PerAxis {
     fn from((h, w): (usize, usize)) -> Self {
-        Pair { h, w }
+        PerAxis { d: 1, h, w }
     }
 }
 
-/// Zeros added around a map; in text one number stands for all sides, two for (height, width), four
-/// for (top, left, bottom, right).
+impl From<(usize, usize, usize)> for PerAxis {
+    fn from((d, h, w): (usize, usize, usize)) -> Self {
+        PerAxis { d, h, w }
+    }
+}
+
+/// Zeros added around a map or volume. One number stands for all sides; two are (height, width), three
+/// (depth, height, width), four (top, left, bottom, right), six (front, top, left, back, bottom, right).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(try_from = "PaddingText", into = "PaddingText")]
 pub struct Padding {
+    /// Maps before the first.
+    pub front: usize,
     /// Rows above.
     pub top: usize,
     /// Columns to the left.
     pub left: usize,
+    /// Maps behind the last.
+    pub back: usize,
     /// Rows below.
     pub bottom: usize,
     /// Columns to the right.
@@ -58,6 +104,61 @@ pub struct Padding {
 }
 
 impl Padding {
+    /// What lies before the first element on each axis, `[d, h, w]`.
+    pub const fn before(self) -> [usize; 3] {
+        [self.front, self.top, self.left]
+    }
+
+    /// What lies behind the last element on each axis, `[d, h, w]`.
+    pub const fn behind(self) -> [usize; 3] {
+        [self.back, self.bottom, self.right]
+    }
+
+    /// `[before, behind]` of the inner axes, nothing on those outside.
+    ///
+    /// # Panics
+    /// If there are none, or more than three.
+    pub fn of(sides: &[[usize; 2]]) -> Padding {
+        let outer = 3usize.checked_sub(sides.len()).expect("there are at most three axes");
+        let side = |axis: usize, which: usize| if axis < outer { 0 } else { sides[axis - outer][which] };
+        Padding {
+            front: side(0, 0),
+            top: side(1, 0),
+            left: side(2, 0),
+            back: side(0, 1),
+            bottom: side(1, 1),
+            right: side(2, 1),
+        }
+    }
+
+    /// Whether both sides of every axis are alike.
+    pub fn is_even(self) -> bool {
+        self.before() == self.behind()
+    }
+
+    /// The same on the `axes` inner axes, nothing on those outside.
+    ///
+    /// # Errors
+    /// If there is padding of its own along the depth of maps.
+    pub(crate) fn on(self, axes: usize) -> Result<Padding> {
+        let Padding { front, back, top, left, bottom, right } = self;
+        let same = [top, left, back, bottom, right].iter().all(|side| *side == front);
+        if axes < 3 && front + back > 0 && !same {
+            return Err(Error::input(format!(
+                "{front} before and {back} behind along the depth, which the input lacks; write [height, width]"
+            )));
+        }
+        let keep = |side: usize, least: usize| if axes < least { 0 } else { side };
+        Ok(Padding {
+            front: keep(front, 3),
+            back: keep(back, 3),
+            top: keep(top, 2),
+            bottom: keep(bottom, 2),
+            left,
+            right,
+        })
+    }
+
     pub(crate) fn is_none(&self) -> bool {
         *self == Padding::default()
     }
@@ -65,13 +166,19 @@ impl Padding {
 
 impl From<usize> for Padding {
     fn from(all: usize) -> Self {
-        Padding { top: all, left: all, bottom: all, right: all }
+        (all, all, all).into()
     }
 }
 
 impl From<(usize, usize)> for Padding {
     fn from((h, w): (usize, usize)) -> Self {
-        Padding { top: h, left: w, bottom: h, right: w }
+        (0, h, w).into()
+    }
+}
+
+impl From<(usize, usize, usize)> for Padding {
+    fn from((d, h, w): (usize, usize, usize)) -> Self {
+        Padding { front: d, top: h, left: w, back: d, bottom: h, right: w }
     }
 }
 
@@ -99,29 +206,41 @@ pub(crate) fn windows(
 }
 
 #[derive(Serialize, Deserialize)]
-#[serde(untagged, expecting = "expected a number, or [height, width]")]
-enum PairText {
-    Both(usize),
-    Each([usize; 2]),
+#[serde(untagged, expecting = "expected a number, [height, width] or [depth, height, width]")]
+enum PerAxisText {
+    All(usize),
+    Each(Vec<usize>),
 }
 
-impl From<PairText> for Pair {
-    fn from(text: PairText) -> Self {
+impl TryFrom<PerAxisText> for PerAxis {
+    type Error = String;
+    fn try_from(text: PerAxisText) -> Result<Self, String> {
         match text {
-            PairText::Both(both) => both.into(),
-            PairText::Each([h, w]) => Pair { h, w },
+            PerAxisText::All(all) => Ok(all.into()),
+            PerAxisText::Each(each) => match each[..] {
+                [h, w] => Ok((h, w).into()),
+                [d, h, w] => Ok((d, h, w).into()),
+                _ => Err(format!(
+                    "{} numbers; it takes one, [height, width] or [depth, height, width]",
+                    each.len()
+                )),
+            },
         }
     }
 }
 
-impl From<Pair> for PairText {
-    fn from(pair: Pair) -> Self {
-        if pair.h == pair.w { PairText::Both(pair.h) } else { PairText::Each(pair.array()) }
+impl From<PerAxis> for PerAxisText {
+    fn from(PerAxis { d, h, w }: PerAxis) -> Self {
+        match (d == h && h == w, d) {
+            (true, all) => PerAxisText::All(all),
+            (false, 1) => PerAxisText::Each(vec![h, w]),
+            (false, _) => PerAxisText::Each(vec![d, h, w]),
+        }
     }
 }
 
 #[derive(Serialize, Deserialize)]
-#[serde(untagged, expecting = "expected a number, [height, width] or [top, left, bottom, right]")]
+#[serde(untagged, expecting = "expected a number, or two, three, four or six of them")]
 enum PaddingText {
     All(usize),
     Sides(Vec<usize>),
@@ -134,8 +253,12 @@ impl TryFrom<PaddingText> for Padding {
             PaddingText::All(all) => Ok(all.into()),
             PaddingText::Sides(sides) => match sides[..] {
                 [h, w] => Ok((h, w).into()),
-                [top, left, bottom, right] => Ok(Padding { top, left, bottom, right }),
-                _ => Err(format!("padding has {} numbers; it takes 1, 2 or 4", sides.len())),
+                [d, h, w] => Ok((d, h, w).into()),
+                [top, left, bottom, right] => Ok(Padding { top, left, bottom, right, ..Padding::default() }),
+                [front, top, left, back, bottom, right] => {
+                    Ok(Padding { front, top, left, back, bottom, right })
+                }
+                _ => Err(format!("padding has {} numbers; it takes 1, 2, 3, 4 or 6", sides.len())),
             },
         }
     }
@@ -143,17 +266,20 @@ impl TryFrom<PaddingText> for Padding {
 
 impl From<Padding> for PaddingText {
     fn from(p: Padding) -> Self {
-        match (p.top == p.bottom, p.left == p.right, p.top == p.left) {
-            (true, true, true) => PaddingText::All(p.top),
-            (true, true, false) => PaddingText::Sides(vec![p.top, p.left]),
-            _ => PaddingText::Sides(vec![p.top, p.left, p.bottom, p.right]),
+        let [d, h, w] = p.before();
+        match (p.is_even(), d + p.back) {
+            (true, _) if d == h && h == w => PaddingText::All(d),
+            (true, 0) => PaddingText::Sides(vec![h, w]),
+            (true, _) => PaddingText::Sides(vec![d, h, w]),
+            (false, 0) => PaddingText::Sides(vec![p.top, p.left, p.bottom, p.right]),
+            (false, _) => PaddingText::Sides([p.before(), p.behind()].concat()),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::windows;
+    use super::*;
 
     #[test]
     fn window_counts_are_those_of_the_papers() {
@@ -164,5 +290,46 @@ mod tests {
         assert_eq!(windows(2, 5, 1, 1, 1, 1, false), None);
         // A last window that would start in the padding behind the map is dropped.
         assert_eq!(windows(4, 2, 3, 1, 1, 1, true), Some(2));
+    }
+
+    #[test]
+    fn sizes_are_read_back_from_their_texts() {
+        #[derive(Debug, PartialEq, Serialize, Deserialize)]
+        struct Sizes {
+            stride: PerAxis,
+            padding: Padding,
+        }
+        let padding = |before: (usize, usize, usize), [back, bottom, right]: [usize; 3]| Padding {
+            back,
+            bottom,
+            right,
+            ..before.into()
+        };
+        for (stride, sides, text) in [
+            (2.into(), 1.into(), "stride = 2\npadding = 1\n"),
+            ((1, 2).into(), (3, 4).into(), "stride = [1, 2]\npadding = [3, 4]\n"),
+            ((2, 3, 3).into(), (2, 0, 1).into(), "stride = [2, 3, 3]\npadding = [2, 0, 1]\n"),
+            ((1, 3, 3).into(), padding((0, 1, 2), [0, 3, 4]), "stride = [3, 3]\npadding = [1, 2, 3, 4]\n"),
+            (1.into(), padding((0, 1, 2), [3, 4, 5]), "stride = 1\npadding = [0, 1, 2, 3, 4, 5]\n"),
+        ] {
+            let sizes = Sizes { stride, padding: sides };
+            assert_eq!(toml::to_string(&sizes).unwrap(), text);
+            assert_eq!(toml::from_str::<Sizes>(text).unwrap(), sizes);
+        }
+        for text in ["stride = [1]\npadding = 1", "stride = 1\npadding = [1, 2, 3, 4, 5]"] {
+            assert!(toml::from_str::<Sizes>(text).unwrap_err().to_string().contains("numbers; it takes"));
+        }
+    }
+
+    #[test]
+    fn outer_axes_count_only_where_there_are_any() {
+        let (kernel, padding) = (PerAxis::from(3), Padding::from(1));
+        assert_eq!(kernel.on(3).unwrap(), kernel);
+        assert_eq!(kernel.on(2).unwrap(), PerAxis { d: 1, h: 3, w: 3 });
+        assert_eq!(kernel.on(1).unwrap(), PerAxis { d: 1, h: 1, w: 3 });
+        assert_eq!(padding.on(2).unwrap(), (0, 1, 1).into());
+        assert_eq!(padding.on(1).unwrap(), (0, 0, 1).into());
+        assert!(PerAxis::from((2, 3, 3)).on(2).is_err() && PerAxis::from((2, 3, 3)).on(3).is_ok());
+        assert!(Padding::from((1, 0, 0)).on(2).is_err() && Padding::from((1, 0, 0)).on(3).is_ok());
     }
 }

@@ -24,7 +24,7 @@ mod text;
 mod training;
 
 pub use builder::{Builder, Tensor, concat};
-pub use geometry::{Padding, Pair};
+pub use geometry::{Padding, PerAxis};
 pub use graph::{Graph, Kind, Node, NodeId, Role, Segment, Value, ValueId};
 pub use init::{Fan, Init, initial_values};
 pub use loss::Loss;

@@ -152,7 +152,7 @@ impl Network {
     fn add_layer(&self, graph: &mut Graph, made: &HashMap<&str, ValueId>, layer: &Layer) -> Result<ValueId> {
         let mut inputs = layer.inputs.iter().map(|name| find(made, name)).collect::<Result<Vec<_>>>()?;
         let shapes: Vec<Shape> = inputs.iter().map(|id| graph.shape(*id).clone()).collect();
-        let node_op = layer.op.for_rank(shapes.first().map_or(0, |shape| shape.len()));
+        let node_op = layer.op.for_rank(shapes.first().map_or(0, |shape| shape.len()))?;
         let op = node_op.layer().ok_or_else(|| Error::input("cannot be used as a layer"))?;
         check_operands(op.operands(), inputs.len())?;
         let shapes: Vec<&Shape> = shapes.iter().collect();
@@ -166,7 +166,7 @@ impl Network {
             let value = graph.add_value(name, variable.shape, DType::F32, kind);
             inputs.push(match &node_op {
                 Op::Conv(conv) if variable.name == "weight" && !conv.connections.is_empty() => {
-                    spread(graph, conv, value, shapes[0][1])
+                    spread(graph, conv, value, shapes[0])
                 }
                 _ => value,
             });
@@ -298,10 +298,10 @@ impl Network {
     }
 }
 
-/// The whole weight of a convolution over `channels` channels with a table of connections.
-fn spread(graph: &mut Graph, conv: &Conv, kernels: ValueId, channels: usize) -> ValueId {
+/// The whole weight of a convolution of `input` with a table of connections.
+fn spread(graph: &mut Graph, conv: &Conv, kernels: ValueId, input: &Shape) -> ValueId {
     let name = format!("{}.spread", graph.value(kernels).name);
-    let shape = Shape::from([conv.out_channels, channels, conv.kernel_size.h, conv.kernel_size.w]);
+    let shape = conv.kernels_shape(input, conv.out_channels, input[1]);
     let weight = graph.add_computed(&name, shape);
     let op = SpreadKernels { connections: conv.connections.clone() };
     graph.add_node(&name, op, vec![kernels], vec![weight], Segment::Accumulate);

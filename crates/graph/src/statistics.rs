@@ -17,8 +17,8 @@ pub struct LayerStatistics {
     pub params: u64,
     /// Multiply-adds, connections and neurons.
     pub cost: Cost,
-    /// Rows and columns of the input image that one output sees, beyond the border included.
-    pub receptive_field: [u64; 2],
+    /// Maps of a volume, rows and columns of the input that one output sees, beyond the border included.
+    pub receptive_field: [u64; 3],
 }
 
 /// A network in figures.
@@ -35,13 +35,13 @@ pub struct Statistics {
 /// Extent and step of the patch of the image that one element of a value sees.
 #[derive(Clone, Copy)]
 struct Field {
-    extent: [u64; 2],
-    step: [u64; 2],
+    extent: [u64; 3],
+    step: [u64; 3],
 }
 
 /// Sizes and costs of `graph`, a network before compilation.
 pub fn statistics(graph: &Graph) -> Statistics {
-    let start = Field { extent: [1, 1], step: [1, 1] };
+    let start = Field { extent: [1; 3], step: [1; 3] };
     let mut fields = vec![start; graph.values.len()];
     let mut total = Statistics { layers: Vec::new(), params: 0, cost: Cost::default() };
     // Parameters behind weights that are computed from them.
@@ -61,7 +61,7 @@ pub fn statistics(graph: &Graph) -> Statistics {
         let mut field = data.iter().map(|id| fields[id.0]).fold(start, widest);
         if let Some(window) = shapes.first().and_then(|input| op.window(input)) {
             let axes = [window.kernel.array(), window.stride.array(), window.dilation.array()];
-            for axis in 0..2 {
+            for axis in 0..3 {
                 let [kernel, stride, dilation] = axes.map(|pair| pair[axis] as u64);
                 field.extent[axis] += kernel.saturating_sub(1) * dilation * field.step[axis];
                 field.step[axis] = field.step[axis].saturating_mul(stride);
@@ -87,8 +87,8 @@ pub fn statistics(graph: &Graph) -> Statistics {
 
 fn widest(a: Field, b: Field) -> Field {
     Field {
-        extent: [a.extent[0].max(b.extent[0]), a.extent[1].max(b.extent[1])],
-        step: [a.step[0].max(b.step[0]), a.step[1].max(b.step[1])],
+        extent: std::array::from_fn(|axis| a.extent[axis].max(b.extent[axis])),
+        step: std::array::from_fn(|axis| a.step[axis].max(b.step[axis])),
     }
 }
 

@@ -1,28 +1,28 @@
 //! The unit of the Inception family since batch norm: convolution without bias, batch norm, ReLU.
 
-use striate_graph::{Padding, Pair, Tensor};
+use striate_graph::{Padding, PerAxis, Tensor};
 
 /// Kernel, stride and padding of a unit.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Window {
-    kernel: Pair,
+    kernel: PerAxis,
     stride: usize,
     padding: Padding,
 }
 
 /// A window of odd size that keeps the map's size.
-pub(crate) fn same(kernel: impl Into<Pair>) -> Window {
+pub(crate) fn same(kernel: impl Into<PerAxis>) -> Window {
     let kernel = kernel.into();
     Window { kernel, stride: 1, padding: (kernel.h / 2, kernel.w / 2).into() }
 }
 
 /// A window that stays inside the map.
-pub(crate) fn valid(kernel: impl Into<Pair>) -> Window {
+pub(crate) fn valid(kernel: impl Into<PerAxis>) -> Window {
     Window { kernel: kernel.into(), stride: 1, padding: Padding::default() }
 }
 
 /// A window that stays inside the map and moves by two.
-pub(crate) fn halving(kernel: impl Into<Pair>) -> Window {
+pub(crate) fn halving(kernel: impl Into<PerAxis>) -> Window {
     Window { stride: 2, ..valid(kernel) }
 }
 
@@ -36,7 +36,7 @@ pub(crate) fn halving_same(kernel: usize) -> Window {
 pub(crate) fn tensorflow_same(kernel: usize, stride: usize) -> Padding {
     let total = kernel - stride;
     let before = total / 2;
-    Padding { top: before, left: before, bottom: total - before, right: total - before }
+    Padding::of(&[[before, total - before]; 2])
 }
 
 /// Convolution `name.conv`, batch norm `name.bn` with ε 1e-3, ReLU `name.relu`.

@@ -98,7 +98,7 @@ fn every_network_has_its_figures() {
         assert_eq!(counted.cost.macs, figures.macs, "multiply-adds of {}", figures.name);
         let is_map = |shape: &[usize]| shape.len() == 4 && shape[2] > 1;
         let last = counted.layers.iter().rev().find(|layer| is_map(&layer.output)).unwrap();
-        let seen = last.receptive_field[0];
+        let seen = last.receptive_field[1];
         assert!(figures.receptive_field.is_none_or(|field| field == seen), "{} sees {seen}", figures.name);
     }
 }
@@ -110,7 +110,7 @@ fn lenet5_sees_what_the_paper_says() {
     let shapes: Vec<String> = counted.layers.iter().map(|layer| layer.output.to_string()).collect();
     assert_eq!(shapes[0], "[1, 6, 28, 28]");
     assert_eq!(shapes[5], "[1, 16, 5, 5]");
-    let seen: Vec<u64> = counted.layers.iter().map(|layer| layer.receptive_field[0]).collect();
+    let seen: Vec<u64> = counted.layers.iter().map(|layer| layer.receptive_field[1]).collect();
     assert_eq!(seen, [5, 5, 6, 14, 14, 16, 32, 32, 32, 32, 32, 32]);
 }
 

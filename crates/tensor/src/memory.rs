@@ -171,7 +171,7 @@ impl<'a> Views<'a> {
     ///
     /// # Panics
     /// With more than 32 slices.
-    pub fn of<T: Element>(reads: &[&'a [T]], writes: Vec<&'a mut [T]>) -> Self {
+    pub fn of<T: Element>(reads: &[&'a [T]], writes: impl IntoIterator<Item = &'a mut [T]>) -> Self {
         let mut views = Views::none();
         views.reads = reads.len();
         for slice in reads {

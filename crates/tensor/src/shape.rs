@@ -43,6 +43,19 @@ impl Shape {
             [n, c, h, ref inner @ ..] => [n, c, h, inner.iter().product()],
         }
     }
+
+    /// As `[n, c, d, h, w]`: maps `[n, c, h, w]` are volumes of one map, signals `[n, c, w]` of one row.
+    ///
+    /// # Panics
+    /// If it is the shape of none of these.
+    pub fn ncdhw(&self) -> [usize; 5] {
+        match *self.0.as_slice() {
+            [n, c, w] => [n, c, 1, 1, w],
+            [n, c, h, w] => [n, c, 1, h, w],
+            [n, c, d, h, w] => [n, c, d, h, w],
+            _ => panic!("{self} is the shape of no signals, maps or volumes"),
+        }
+    }
 }
 
 impl Deref for Shape {

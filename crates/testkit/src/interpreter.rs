@@ -4,12 +4,10 @@
 use std::collections::HashMap;
 
 use striate_graph::ops::{self, Activation};
-use striate_graph::{Graph, Kind, Node, Op, Pair, Role, ValueId};
-use striate_kernels::activation;
+use striate_graph::{Graph, Kind, Node, Op, Role, ValueId};
 use striate_kernels::batch_norm::BatchNormDesc;
 use striate_kernels::broadcast::{Arithmetic, BroadcastDesc};
 use striate_kernels::class_loss::{ClassLossDesc, Criterion};
-use striate_kernels::conv::ConvDesc;
 use striate_kernels::cross_entropy::CrossEntropyDesc;
 use striate_kernels::dropout::DropoutDesc;
 use striate_kernels::elementwise::Elementwise;
@@ -17,11 +15,11 @@ use striate_kernels::linear::LinearDesc;
 use striate_kernels::lrn::LrnDesc;
 use striate_kernels::optimizer::{AdamDesc, SgdDesc};
 use striate_kernels::pad_channels::PadChannelsDesc;
-use striate_kernels::pooling::{PoolDesc, PoolKind};
 use striate_kernels::rbf::RbfDesc;
 use striate_kernels::reference::{self, batch_norm::Statistics};
 use striate_kernels::spread::SpreadDesc;
 
+use crate::windows::{self, kernel};
 use crate::general;
 
 /// Values by name; labels and scalars too are held as f64.
@@ -87,17 +85,6 @@ impl<'g> Interpreter<'g> {
         let r: Vec<&[f64]> = reads.iter().map(Vec::as_slice).collect();
         let w = &mut writes;
         match &node.op {
-            Op::Conv(op) => {
-                let d = conv(op, input(0), output(0));
-                let residual = op.residual.then(|| r[r.len() - 1]);
-                reference::conv::forward(&d, r[0], r[1], op.bias.then(|| r[2]), residual, &mut w[0]);
-            }
-            Op::ConvDataGradient(op) => {
-                reference::conv::data_gradient(&conv(&op.0, output(0), input(0)), r[0], r[1], &mut w[0]);
-            }
-            Op::ConvWeightGradient(op) => {
-                reference::conv::weight_gradient(&conv(&op.0, input(0), input(1)), r[0], r[1], &mut w[0]);
-            }
             Op::Linear(op) => {
                 let d = linear(input(0), output(0), op.bias, op.activation);
                 reference::linear::forward(&d, r[0], r[1], op.bias.then(|| r[2]), &mut w[0]);
@@ -110,35 +97,25 @@ impl<'g> Interpreter<'g> {
                 let d = linear(input(0), input(1), false, Activation::None);
                 reference::linear::weight_gradient(&d, r[0], r[1], &mut w[0]);
             }
-            Op::MaxPool(op) => {
-                reference::pooling::forward(&max_pool(op, input(0), output(0)), r[0], &mut w[0])
-            }
-            Op::MaxPoolGradient(op) => {
-                reference::pooling::max_gradient(&max_pool(&op.0, input(0), input(1)), r[0], r[1], &mut w[0]);
-            }
-            Op::AveragePool(op) => {
-                reference::pooling::forward(&average_pool(op, input(0), output(0)), r[0], &mut w[0]);
-            }
-            Op::GlobalAveragePool(_) => {
-                let op = ops::GlobalAveragePool::as_pool(self.graph.shape(node.inputs[0]));
-                reference::pooling::forward(&average_pool(&op, input(0), output(0)), r[0], &mut w[0]);
-            }
-            Op::AveragePoolGradient(op) => {
-                let pool = average_pool(&op.pool, output(0), input(0));
-                let d = PoolDesc { activation: kernel(op.activation), ..pool };
-                reference::pooling::average_gradient(&d, r[0], r.get(1).copied(), &mut w[0]);
-            }
+            Op::Conv(_)
+            | Op::ConvDataGradient(_)
+            | Op::ConvWeightGradient(_)
+            | Op::MaxPool(_)
+            | Op::MaxPoolGradient(_)
+            | Op::AveragePool(_)
+            | Op::AveragePoolGradient(_)
+            | Op::GlobalAveragePool(_) => windows::step(self.graph, node, &r, &mut w[0]),
             Op::LocallyConnected(op) => {
-                let d = conv(&op.as_conv(), input(0), output(0));
+                let d = windows::maps(&op.as_conv(), input(0), output(0));
                 let bias = op.bias.then(|| r[2]);
                 reference::locally_connected::forward(&d, r[0], r[1], bias, &mut w[0]);
             }
             Op::LocallyConnectedDataGradient(op) => {
-                let d = conv(&op.0.as_conv(), output(0), input(0));
+                let d = windows::maps(&op.0.as_conv(), output(0), input(0));
                 reference::locally_connected::data_gradient(&d, r[0], r[1], &mut w[0]);
             }
             Op::LocallyConnectedWeightGradient(op) => {
-                let d = conv(&op.0.as_conv(), input(0), input(1));
+                let d = windows::maps(&op.0.as_conv(), input(0), input(1));
                 reference::locally_connected::weight_gradient(&d, r[0], r[1], &mut w[0]);
             }
             Op::SpreadKernels(op) => spread(op, output(0)).spread(r[0], &mut w[0]),
@@ -312,55 +289,8 @@ impl<'g> Interpreter<'g> {
     }
 }
 
-fn conv(op: &ops::Conv, x: [usize; 4], y: [usize; 4]) -> ConvDesc {
-    ConvDesc {
-        batch: x[0],
-        in_channels: x[1],
-        out_channels: y[1],
-        groups: op.groups,
-        input: [x[2], x[3]],
-        output: [y[2], y[3]],
-        kernel: op.kernel_size.array(),
-        stride: op.stride.array(),
-        dilation: op.dilation.array(),
-        padding: [op.padding.top, op.padding.left],
-        bias: op.bias,
-        residual: op.residual,
-        activation: kernel(op.activation),
-    }
-}
-
 fn linear(x: [usize; 4], y: [usize; 4], bias: bool, activation: Activation) -> LinearDesc {
     LinearDesc { batch: x[0], in_features: x[1], out_features: y[1], bias, activation: kernel(activation) }
-}
-
-fn max_pool(op: &ops::MaxPool, x: [usize; 4], y: [usize; 4]) -> PoolDesc {
-    pool(PoolKind::Max, x, y, [op.kernel_size, op.stride], [op.padding.top, op.padding.left])
-}
-
-fn average_pool(op: &ops::AveragePool, x: [usize; 4], y: [usize; 4]) -> PoolDesc {
-    let kind = PoolKind::Average { count_include_pad: op.count_include_pad };
-    pool(kind, x, y, [op.kernel_size, op.stride], [op.padding.top, op.padding.left])
-}
-
-fn pool(
-    kind: PoolKind,
-    x: [usize; 4],
-    y: [usize; 4],
-    [kernel, stride]: [Pair; 2],
-    padding: [usize; 2],
-) -> PoolDesc {
-    PoolDesc {
-        kind,
-        batch: x[0],
-        channels: x[1],
-        input: [x[2], x[3]],
-        output: [y[2], y[3]],
-        kernel: kernel.array(),
-        stride: stride.array(),
-        padding,
-        activation: activation::Activation::None,
-    }
 }
 
 fn norm(op: &ops::BatchNorm, shape: [usize; 4]) -> BatchNormDesc {
@@ -395,15 +325,4 @@ fn class_loss(op: &ops::ClassLoss, shape: [usize; 4]) -> ClassLossDesc {
 
 fn loss(op: &ops::CrossEntropy, shape: [usize; 4]) -> CrossEntropyDesc {
     CrossEntropyDesc { rows: shape[0], classes: shape[1], smoothing: op.smoothing, scale: op.scale }
-}
-
-fn kernel(activation: Activation) -> activation::Activation {
-    match activation {
-        Activation::None => activation::Activation::None,
-        Activation::Relu => activation::Activation::Relu,
-        Activation::Relu6 => activation::Activation::Relu6,
-        Activation::Tanh => activation::Activation::Tanh,
-        Activation::Sigmoid => activation::Activation::Sigmoid,
-        Activation::ScaledTanh => activation::Activation::ScaledTanh,
-    }
 }

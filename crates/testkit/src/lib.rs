@@ -9,6 +9,7 @@ mod interpreter;
 pub mod networks;
 pub mod server;
 mod skip;
+mod windows;
 
 pub use interpreter::{Interpreter, Values};
 pub use skip::missing_data;

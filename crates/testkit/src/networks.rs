@@ -1,7 +1,7 @@
 //! Small networks that use every layer, in sizes that fill no block of channels.
 
 use striate_graph::ops::{Clip, LogSoftmax, MatMul, Pad, ReduceMean, Reshape, Slice, Transpose};
-use striate_graph::{Builder, Graph, Kind, Network, Role, Tensor, concat, initial_values};
+use striate_graph::{Builder, Graph, Kind, Network, Padding, Role, Tensor, concat, initial_values};
 
 use striate_tensor::Shape;
 
@@ -57,6 +57,21 @@ pub fn all() -> Vec<Network> {
             let y = x.conv(10, 3).groups(10).pad(1).relu6();
             let x = (x + y).lrn(3, 0.5, 0.75, 1.0).conv(18, 3).stride(2).dilation(2);
             x.average_pool(2, 1).tanh().global_average_pool().flatten().linear(4)
+        }),
+        build("volumes", [2, 5, 7, 6], |x| {
+            let x = x.conv(6, 3).pad((1, 1, 0)).no_bias().batch_norm().relu().max_pool(2, (1, 2, 1));
+            let y = x.conv(6, (3, 1, 2)).groups(2).pad(Padding { front: 2, right: 1, ..Padding::default() });
+            let x = (y + x).relu();
+            let z = x.conv(5, (2, 3, 3)).stride((2, 1, 1)).dilation((1, 1, 2)).pad((1, 1, 2)).tanh();
+            let x = z.average_pool((2, 3, 2), (1, 2, 2)).pad((1, 1, 0)).ceil().exclude_padding();
+            let x = concat([x.conv(3, 1).lrn(3, 0.5, 0.75, 1.0).scale(), x.sigmoid().pad_channels(1, 0)]);
+            let x = x.conv(4, 1).connections(&[&[0, 4], &[1, 2, 8], &[3], &[5, 6, 7]]).dropout(0.2);
+            concat([x.global_average_pool().flatten(), x.flatten()]).linear(4)
+        }),
+        build("gaps", [3, 9, 11], |x| {
+            let x = x.conv(5, 3).tanh().max_pool((3, 2), (1, 2)).dilation((2, 1)).pad(1).ceil();
+            let uneven = Padding { top: 1, right: 1, ..Padding::default() };
+            x.average_pool(2, 1).dilation((1, 2)).average_pool(2, 2).pad(uneven).flatten().linear(4)
         }),
         build("flat", [1, 3, 4], |x| {
             x.flatten().linear(9).relu().dropout(0.3).linear(6).softmax().linear(4).no_bias()

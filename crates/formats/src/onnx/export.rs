@@ -2,7 +2,7 @@
 
 use striate_graph::Network;
 use striate_graph::ops::{self, Conv, SpreadKernels};
-use striate_graph::{Graph, Node, Op, Padding, Pair, ValueId};
+use striate_graph::{Graph, Node, Op, Padding, PerAxis, ValueId};
 use striate_tensor::{Error, Result, Shape};
 
 use super::write::Message;
@@ -124,24 +124,27 @@ impl Export<'_> {
                 if !conv.connections.is_empty() {
                     inputs[1] = self.spread(node, conv, weights)?;
                 }
+                let axes = self.axes(node);
                 let attributes = [
-                    Ints("kernel_shape", pair(conv.kernel_size)),
-                    Ints("strides", pair(conv.stride)),
-                    Ints("dilations", pair(conv.dilation)),
-                    Ints("pads", pads(conv.padding)),
+                    Ints("kernel_shape", inner(conv.kernel_size, axes)),
+                    Ints("strides", inner(conv.stride, axes)),
+                    Ints("dilations", inner(conv.dilation, axes)),
+                    Ints("pads", pads(conv.padding, axes)),
                     Int("group", conv.groups as i64),
                 ];
                 self.add("Conv", &inputs, &y, &attributes);
             }
             Op::Linear(_) => self.add("Gemm", &inputs, &y, &[Int("transB", 1)]),
             Op::MaxPool(pool) => {
-                let window = window(pool.kernel_size, pool.stride, pool.padding, pool.ceil_mode);
+                let sizes = [pool.kernel_size, pool.stride, pool.dilation];
+                let window = window(sizes, pool.padding, pool.ceil_mode, self.axes(node));
                 self.add("MaxPool", &inputs, &y, &window);
             }
             Op::AveragePool(pool) => {
-                let [a, b, c, d] = window(pool.kernel_size, pool.stride, pool.padding, pool.ceil_mode);
-                let count = Int("count_include_pad", i64::from(pool.count_include_pad));
-                self.add("AveragePool", &inputs, &y, &[a, b, c, d, count]);
+                let sizes = [pool.kernel_size, pool.stride, pool.dilation];
+                let mut window = window(sizes, pool.padding, pool.ceil_mode, self.axes(node));
+                window.push(Int("count_include_pad", i64::from(pool.count_include_pad)));
+                self.add("AveragePool", &inputs, &y, &window);
             }
             Op::GlobalAveragePool(_) => plain(self, "GlobalAveragePool", &inputs),
             Op::Relu(_) => plain(self, "Relu", &inputs),
@@ -236,6 +239,11 @@ impl Export<'_> {
         Ok(())
     }
 
+    /// The axes behind batch and channels of what `node` reads.
+    fn axes(&self, node: &Node) -> usize {
+        self.graph.shape(node.inputs[0]).len() - 2
+    }
+
     fn limits(&mut self, mut inputs: Vec<String>, y: &str, min: f32, max: f32) {
         for (what, value) in [("min", min), ("max", max)] {
             let name = format!("{y}/{what}");
@@ -265,32 +273,45 @@ impl Export<'_> {
         let (_, kernels) =
             weights.get(&name).ok_or_else(|| Error::input(format!("no weights for {name}")))?;
         let channels = self.graph.shape(node.inputs[0])[1];
-        let area = conv.kernel_size.h * conv.kernel_size.w;
-        let mut whole = vec![0.0; conv.out_channels * channels * area];
+        let shape = conv.kernels_shape(self.graph.shape(node.inputs[0]), conv.out_channels, channels);
+        let area: usize = shape[2..].iter().product();
+        let mut whole = vec![0.0; shape.numel()];
         let places = SpreadKernels { connections: conv.connections.clone() }.places(channels);
         for (place, kernel) in places.into_iter().zip(kernels.chunks_exact(area)) {
             whole[place * area..][..area].copy_from_slice(kernel);
         }
         let spread = format!("{name}/whole");
-        let shape = [conv.out_channels, channels, conv.kernel_size.h, conv.kernel_size.w];
         self.initializer(&spread, &shape, &whole);
         Ok(spread)
     }
 }
 
-fn pair(pair: Pair) -> Vec<i64> {
-    vec![pair.h as i64, pair.w as i64]
+/// The numbers of the `axes` inner axes.
+fn inner(each: PerAxis, axes: usize) -> Vec<i64> {
+    each.array()[3 - axes..].iter().map(|size| *size as i64).collect()
 }
 
-fn pads(p: Padding) -> Vec<i64> {
-    [p.top, p.left, p.bottom, p.right].map(|side| side as i64).to_vec()
+fn pads(p: Padding, axes: usize) -> Vec<i64> {
+    let sides = [&p.before()[3 - axes..], &p.behind()[3 - axes..]].concat();
+    sides.into_iter().map(|side| side as i64).collect()
 }
 
-fn window(kernel: Pair, stride: Pair, padding: Padding, ceil: bool) -> [Attribute<'static>; 4] {
-    [
-        Ints("kernel_shape", pair(kernel)),
-        Ints("strides", pair(stride)),
-        Ints("pads", pads(padding)),
+/// The attributes of a pool, from its kernel, stride and dilation. Dilations are written where there are any:
+/// average pools have them since opset 19 alone.
+fn window(
+    [kernel, stride, dilation]: [PerAxis; 3],
+    padding: Padding,
+    ceil: bool,
+    axes: usize,
+) -> Vec<Attribute<'static>> {
+    let mut attributes = vec![
+        Ints("kernel_shape", inner(kernel, axes)),
+        Ints("strides", inner(stride, axes)),
+        Ints("pads", pads(padding, axes)),
         Int("ceil_mode", i64::from(ceil)),
-    ]
+    ];
+    if dilation != PerAxis::ONE {
+        attributes.push(Ints("dilations", inner(dilation, axes)));
+    }
+    attributes
 }

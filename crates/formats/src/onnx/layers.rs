@@ -4,7 +4,7 @@ use striate_graph::ops::{
     Add, AveragePool, BatchNorm, Clip, Concat, Conv, Div, Dropout, Flatten, GlobalAveragePool, Linear,
     LogSoftmax, Lrn, MatMul, MaxPool, Mul, Pad, ReduceMean, Relu, Relu6, Sigmoid, Softmax, Sub, Tanh,
 };
-use striate_graph::{Op, Padding, Pair};
+use striate_graph::{Op, Padding, PerAxis};
 use striate_tensor::{Error, Result, Shape};
 
 use super::constant::{Arithmetic, Constant, arithmetic, concat};
@@ -36,8 +36,13 @@ impl Import<'_> {
             "GlobalMaxPool" => {
                 let x = self.flow(node, 0)?;
                 self.on_maps(node, &x, |import, x| {
-                    let [_, _, h, w] = x.shapes[0].nchw();
-                    let pool = max_pool(Pair { h, w }, Pair::ONE, Padding::default(), false);
+                    let pool = MaxPool {
+                        kernel_size: PerAxis::of(&x.shapes[0][2..]),
+                        stride: PerAxis::ONE,
+                        dilation: PerAxis::ONE,
+                        padding: Padding::default(),
+                        ceil_mode: false,
+                    };
                     import.layer(&stem_of(node), pool, &[x], vec![])
                 })?
             }
@@ -61,7 +66,8 @@ impl Import<'_> {
         self.layer(&stem_of(node), op, &[&x], vec![])
     }
 
-    /// Runs `body` on maps `[N, C, H, W]`; rows `[N, C, L]` become maps of height 1 for it.
+    /// Runs `body` on maps `[N, C, H, W]` or volumes `[N, C, D, H, W]`; rows `[N, C, L]` become maps of height 1
+    /// for it.
     fn on_maps(
         &mut self,
         node: &Node,
@@ -69,7 +75,7 @@ impl Import<'_> {
         body: impl FnOnce(&mut Self, &Flow) -> Result<Flow>,
     ) -> Result<Flow> {
         match x.rank() {
-            4 => body(self, x),
+            4 | 5 => body(self, x),
             3 => {
                 let raised = x.shapes.each_ref().map(|shape| Shape::from([shape[0], shape[1], 1, shape[2]]));
                 let x = self.reshape(node, x, &raised)?;
@@ -77,7 +83,7 @@ impl Import<'_> {
                 let lowered = y.shapes.each_ref().map(|shape| Shape::from([shape[0], shape[1], shape[3]]));
                 self.reshape(node, &y, &lowered)
             }
-            _ => Err(Error::input(format!("takes maps of one or two axes, not {}", x.shapes[0]))),
+            _ => Err(Error::input(format!("takes maps of one to three axes, not {}", x.shapes[0]))),
         }
     }
 
@@ -86,7 +92,7 @@ impl Import<'_> {
         let mut weight = self.known(node, 1)?;
         let bias = self.known_if_given(node, 2)?;
         let axes = x.rank().saturating_sub(2);
-        if weight.shape.len() != x.rank() || !(1..=2).contains(&axes) {
+        if weight.shape.len() != x.rank() || !(1..=3).contains(&axes) {
             return Err(Error::input(format!("its weight {:?} does not fit {}", weight.shape, x.shapes[0])));
         }
         let window = Window::read(node, Some(&weight.shape[2..]), &x)?;
@@ -111,12 +117,10 @@ impl Import<'_> {
     fn max_pool(&mut self, node: &Node) -> Result<Flow> {
         let x = self.flow(node, 0)?;
         let window = Window::read(node, None, &x)?;
-        if window.dilation != Pair::ONE {
-            return Err(Error::input("attribute dilations: pools with gaps are not known"));
-        }
         self.on_maps(node, &x, |import, x| {
-            let (x, padding) = import.padded(node, x, &window, f32::MIN, false)?;
-            let pool = max_pool(window.kernel, window.stride, padding, window.ceil);
+            let (x, padding) = import.padded(node, x, &window, f32::MIN)?;
+            let Window { kernel: kernel_size, stride, dilation, ceil: ceil_mode, .. } = window;
+            let pool = MaxPool { kernel_size, stride, dilation, padding, ceil_mode };
             import.layer(&stem_of(node), pool, &[&x], vec![])
         })
     }
@@ -124,17 +128,13 @@ impl Import<'_> {
     fn average_pool(&mut self, node: &Node) -> Result<Flow> {
         let x = self.flow(node, 0)?;
         let window = Window::read(node, None, &x)?;
-        if window.dilation != Pair::ONE {
-            return Err(Error::input("attribute dilations: pools with gaps are not known"));
-        }
         let count_include_pad = node.int("count_include_pad")?.unwrap_or(0) != 0;
-        let p = window.padding;
-        let uneven = p.top != p.bottom || p.left != p.right;
         self.on_maps(node, &x, |import, x| {
-            let (x, padding) = import.padded(node, x, &window, 0.0, count_include_pad && uneven)?;
+            let (x, padding) = import.padded(node, x, &window, 0.0)?;
             let pool = AveragePool {
                 kernel_size: window.kernel,
                 stride: window.stride,
+                dilation: window.dilation,
                 padding,
                 ceil_mode: window.ceil,
                 count_include_pad,
@@ -143,21 +143,16 @@ impl Import<'_> {
         })
     }
 
-    /// `x` with the border that a pool cannot make itself, and the border that is left to the pool.
-    fn padded(
-        &mut self,
-        node: &Node,
-        x: &Flow,
-        window: &Window,
-        value: f32,
-        always: bool,
-    ) -> Result<(Flow, Padding)> {
-        let p = window.padding;
-        let wide = p.top.max(p.bottom) * 2 > window.kernel.h || p.left.max(p.right) * 2 > window.kernel.w;
-        if !(always || wide && value != 0.0) {
+    /// `x` with the border of `value` that a pool cannot make itself, and the border that is left to the pool.
+    fn padded(&mut self, node: &Node, x: &Flow, window: &Window, value: f32) -> Result<(Flow, Padding)> {
+        let (p, outer) = (window.padding, 5 - x.rank());
+        let [before, behind] = [p.before(), p.behind()].map(|sides| sides[outer..].to_vec());
+        let kernel = &window.kernel.array()[outer..];
+        let wide = kernel.iter().enumerate().any(|(i, kernel)| before[i].max(behind[i]) * 2 > *kernel);
+        if !wide || value == 0.0 {
             return Ok((x.clone(), p));
         }
-        let pad = Pad { before: vec![0, 0, p.top, p.left], after: vec![0, 0, p.bottom, p.right], value };
+        let pad = Pad { before: [vec![0, 0], before].concat(), after: [vec![0, 0], behind].concat(), value };
         Ok((self.layer(&format!("{}/pad", stem_of(node)), pad, &[x], vec![])?, Padding::default()))
     }
 
@@ -335,7 +330,7 @@ impl Import<'_> {
         let flows = (0..parts.len()).map(|index| self.flow(node, index)).collect::<Result<Vec<_>>>()?;
         let rank = flows[0].rank();
         let axis = axis_of(axis, rank)?;
-        if axis == 1 && rank <= 4 {
+        if axis == 1 && rank <= 5 {
             let flows: Vec<&Flow> = flows.iter().collect();
             return Ok(vec![Value::Flow(self.layer(&stem_of(node), Concat {}, &flows, vec![])?)]);
         }
@@ -386,7 +381,7 @@ impl Import<'_> {
         if axes.contains(&0) {
             return Err(Error::input("axes: a mean over the batch is not known"));
         }
-        let op: Op = match x.rank() == 4 && axes == [2, 3] {
+        let op: Op = match (3..=5).contains(&x.rank()) && axes.iter().copied().eq(2..x.rank()) {
             true => GlobalAveragePool {}.into(),
             false => ReduceMean { axes: axes.clone() }.into(),
         };
@@ -437,10 +432,6 @@ impl Import<'_> {
     }
 }
 
-fn max_pool(kernel_size: Pair, stride: Pair, padding: Padding, ceil_mode: bool) -> MaxPool {
-    MaxPool { kernel_size, stride, padding, ceil_mode }
-}
-
 /// An axis that may be counted from the end.
 pub(super) fn axis_of(axis: i64, rank: usize) -> Result<usize> {
     let counted = if axis < 0 { axis.checked_add(rank as i64) } else { Some(axis) };
@@ -450,9 +441,9 @@ pub(super) fn axis_of(axis: i64, rank: usize) -> Result<usize> {
 
 /// The window of a convolution or pool, from its attributes.
 struct Window {
-    kernel: Pair,
-    stride: Pair,
-    dilation: Pair,
+    kernel: PerAxis,
+    stride: PerAxis,
+    dilation: PerAxis,
     padding: Padding,
     ceil: bool,
 }
@@ -461,8 +452,8 @@ impl Window {
     /// For `x`; the kernel's extents are those of the weights where there are any.
     fn read(node: &Node, weights: Option<&[usize]>, x: &Flow) -> Result<Window> {
         let axes = x.rank().saturating_sub(2);
-        if !(1..=2).contains(&axes) {
-            return Err(Error::input(format!("takes maps of one or two axes, not {}", x.shapes[0])));
+        if !(1..=3).contains(&axes) {
+            return Err(Error::input(format!("takes maps of one to three axes, not {}", x.shapes[0])));
         }
         let kernel = match (node.ints("kernel_shape")?, weights) {
             (None, None) => return Err(Error::input("attribute kernel_shape is missing")),
@@ -498,16 +489,17 @@ impl Window {
                 }
             };
         }
-        let pair = |values: &[usize]| match values {
-            [w] => Pair { h: 1, w: *w },
-            values => Pair { h: values[0], w: values[1] },
+        // One number for all axes, as a person writes it.
+        let each = |sizes: &[usize]| match sizes.iter().all(|size| *size == sizes[0]) {
+            true if axes > 1 => sizes[0].into(),
+            _ => PerAxis::of(sizes),
         };
-        let (rows, columns) = if axes == 1 { ([0, 0], sides[0]) } else { (sides[0], sides[1]) };
+        let sides_alike = sides.concat().iter().all(|side| *side == sides[0][0]);
         Ok(Window {
-            kernel: pair(&kernel),
-            stride: pair(&stride),
-            dilation: pair(&dilation),
-            padding: Padding { top: rows[0], left: columns[0], bottom: rows[1], right: columns[1] },
+            kernel: each(&kernel),
+            stride: each(&stride),
+            dilation: each(&dilation),
+            padding: if axes > 1 && sides_alike { sides[0][0].into() } else { Padding::of(&sides) },
             ceil: node.int("ceil_mode")?.unwrap_or(0) != 0,
         })
     }

@@ -3,18 +3,21 @@
 use serde::{Deserialize, Serialize};
 use striate_tensor::{Error, Result, Shape};
 
-use super::{Activation, Cost, LayerOp, Window, check_window, is_false, is_true, like, maps, yes};
-use crate::geometry::windows;
-use crate::{Padding, Pair};
+use super::{Activation, Cost, LayerOp, Window, is_false, is_true, with_channels, yes};
+use crate::{Padding, PerAxis};
 
-/// Mean over windows: `[N, C, H, W]` to `[N, C, OH, OW]`, or signals `[N, C, W]` to `[N, C, OW]`.
+/// Mean over windows: maps `[N, C, H, W]` to `[N, C, OH, OW]`, signals `[N, C, W]` to `[N, C, OW]`, volumes
+/// `[N, C, D, H, W]` to `[N, C, OD, OH, OW]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AveragePool {
     /// Extent of the window.
-    pub kernel_size: Pair,
+    pub kernel_size: PerAxis,
     /// Step of the window.
-    pub stride: Pair,
+    pub stride: PerAxis,
+    /// Distance of the window's taps.
+    #[serde(default = "PerAxis::one", skip_serializing_if = "PerAxis::is_one")]
+    pub dilation: PerAxis,
     /// Zeros around the input.
     #[serde(default, skip_serializing_if = "Padding::is_none")]
     pub padding: Padding,
@@ -49,7 +52,7 @@ impl LayerOp for AveragePool {
     }
 
     fn cost(&self, _inputs: &[&Shape], output: &Shape) -> Cost {
-        pooling_cost(output, self.kernel_size)
+        pooling_cost(output, self.geometry().taps(output))
     }
 
     fn window(&self, _input: &Shape) -> Option<Window> {
@@ -59,30 +62,34 @@ impl LayerOp for AveragePool {
 
 impl AveragePool {
     fn geometry(&self) -> Window {
-        Window { kernel: self.kernel_size, stride: self.stride, dilation: Pair::ONE }
+        Window { kernel: self.kernel_size, stride: self.stride, dilation: self.dilation }
     }
 }
 
-/// The shape of a pooled map.
+/// The shape of a pooled value.
 pub(super) fn pooled(input: &Shape, window: &Window, padding: Padding, ceil: bool) -> Result<Shape> {
-    let [n, c, h, w] = maps(input)?;
-    check_window(window)?;
-    let (kernel, stride, p) = (window.kernel, window.stride, padding);
-    if [p.top, p.bottom].iter().any(|side| *side * 2 > kernel.h)
-        || [p.left, p.right].iter().any(|side| *side * 2 > kernel.w)
-    {
+    let places = window.places(input, padding, ceil)?;
+    let (kernel, before, behind) = (window.kernel.array(), padding.before(), padding.behind());
+    let axes = 3 - places.len()..3;
+    if axes.clone().any(|axis| before[axis].max(behind[axis]) * 2 > kernel[axis]) {
         return Err(Error::input("padding is at most half the kernel_size of a pool"));
     }
-    let vertical = windows(h, kernel.h, stride.h, 1, p.top, p.bottom, ceil);
-    let horizontal = windows(w, kernel.w, stride.w, 1, p.left, p.right, ceil);
-    match (vertical, horizontal) {
-        (Some(oh), Some(ow)) => Ok(like(input, [n, c, oh, ow])),
-        _ => {
-            Err(Error::input(format!("a window of {}x{} does not fit the input {input}", kernel.h, kernel.w)))
-        }
+    let covers = |(axis, places): (usize, &usize)| {
+        let (stride, dilation) = (window.stride.array()[axis], window.dilation.array()[axis]);
+        // Taps side by side reach the input from wherever a window may begin.
+        let begins = |place: usize| {
+            let first = before[axis].saturating_sub(place * stride).div_ceil(dilation);
+            let at = place * stride + first * dilation - before[axis];
+            first < kernel[axis] && at < input[input.len() - 3 + axis]
+        };
+        dilation == 1 || (0..*places).all(begins)
+    };
+    if !axes.zip(&places).all(covers) {
+        return Err(Error::input(format!("a window with gaps sees padding alone in {input}")));
     }
+    Ok(with_channels(input, input[1], places))
 }
 
-pub(super) fn pooling_cost(output: &Shape, kernel: Pair) -> Cost {
-    Cost { connections: (output.numel() * kernel.h * kernel.w) as u64, ..Cost::default() }
+pub(super) fn pooling_cost(output: &Shape, taps: usize) -> Cost {
+    Cost { connections: (output.numel() * taps) as u64, ..Cost::default() }
 }

@@ -7,16 +7,16 @@
 use serde::{Deserialize, Serialize};
 use striate_tensor::{Error, Result, Shape};
 
+use super::window::inner;
 use super::{
-    Activation, Cost, LayerOp, Operands, VariableSpec, Window, check_window, is_true, like, maps, yes,
+    Activation, Cost, LayerOp, Operands, VariableSpec, Window, is_true, spatial_axes, with_channels, yes,
 };
-use crate::geometry::windows;
 use crate::graph::Role;
-use crate::{Padding, Pair};
+use crate::{Padding, PerAxis};
 
-/// Convolution in two dimensions, or in one on signals `[N, C, W]` (weight `[O, C/groups, KW]`; the
-/// horizontal half of the attributes counts). Operands: x `[N, C, H, W]`, weight `[O, C/groups, KH, KW]`, bias
-/// `[O]`; after fusion a residual in the shape of the output.
+/// Convolution in two dimensions, of signals `[N, C, W]` in one, of volumes `[N, C, D, H, W]` in three. Operands:
+/// x `[N, C, H, W]`, weight `[O, C/groups, KH, KW]` (`[O, C/groups, KW]`, `[O, C/groups, KD, KH, KW]`), bias `[O]`;
+/// after fusion a residual in the shape of the output. Volumes: Ji et al., ICML 2010; Tran et al., ICCV 2015.
 ///
 /// With a table of connections the variable `weight` holds those kernels alone that exist,
 /// `[K, 1, KH, KW]`, in the order of output, then input; [`super::SpreadKernels`] makes the operand of it.
@@ -26,16 +26,16 @@ pub struct Conv {
     /// Feature maps of the output.
     pub out_channels: usize,
     /// Extent of the kernel.
-    pub kernel_size: Pair,
+    pub kernel_size: PerAxis,
     /// Step of the kernel.
-    #[serde(default = "Pair::one", skip_serializing_if = "Pair::is_one")]
-    pub stride: Pair,
+    #[serde(default = "PerAxis::one", skip_serializing_if = "PerAxis::is_one")]
+    pub stride: PerAxis,
     /// Zeros around the input.
     #[serde(default, skip_serializing_if = "Padding::is_none")]
     pub padding: Padding,
     /// Distance of the kernel's taps.
-    #[serde(default = "Pair::one", skip_serializing_if = "Pair::is_one")]
-    pub dilation: Pair,
+    #[serde(default = "PerAxis::one", skip_serializing_if = "PerAxis::is_one")]
+    pub dilation: PerAxis,
     /// Groups of channels that do not see each other.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub groups: usize,
@@ -71,13 +71,13 @@ fn is_one(value: &usize) -> bool {
 
 impl Conv {
     /// A convolution with stride 1, no padding and a bias.
-    pub fn new(out_channels: usize, kernel_size: impl Into<Pair>) -> Self {
+    pub fn new(out_channels: usize, kernel_size: impl Into<PerAxis>) -> Self {
         Conv {
             out_channels,
             kernel_size: kernel_size.into(),
-            stride: Pair::ONE,
+            stride: PerAxis::ONE,
             padding: Padding::default(),
-            dilation: Pair::ONE,
+            dilation: PerAxis::ONE,
             groups: 1,
             bias: true,
             connections: Vec::new(),
@@ -93,8 +93,8 @@ impl LayerOp for Conv {
     }
 
     fn output(&self, inputs: &[&Shape]) -> Result<Shape> {
-        let [n, c, h, w] = maps(inputs[0])?;
-        check_window(&self.geometry())?;
+        spatial_axes(inputs[0])?;
+        let c = inputs[0][1];
         if self.groups == 0 || self.out_channels == 0 || c == 0 {
             return Err(Error::input("out_channels, groups and the input's channels are at least 1"));
         }
@@ -105,35 +105,26 @@ impl LayerOp for Conv {
             )));
         }
         self.check_connections(c)?;
-        let p = self.padding;
-        let vertical = windows(h, self.kernel_size.h, self.stride.h, self.dilation.h, p.top, p.bottom, false);
-        let horizontal =
-            windows(w, self.kernel_size.w, self.stride.w, self.dilation.w, p.left, p.right, false);
-        match (vertical, horizontal) {
-            (Some(oh), Some(ow)) => Ok(like(inputs[0], [n, self.out_channels, oh, ow])),
-            _ => Err(Error::input(format!(
-                "a kernel of {}x{} does not fit the input {}",
-                self.kernel_size.h, self.kernel_size.w, inputs[0]
-            ))),
-        }
+        let places = self.geometry().places(inputs[0], self.padding, false)?;
+        Ok(with_channels(inputs[0], self.out_channels, places))
     }
 
     fn variables(&self, inputs: &[&Shape]) -> Vec<VariableSpec> {
         let channels = inputs[0][1] / self.groups;
-        let Pair { h, w } = self.kernel_size;
+        let taps = self.geometry().taps(inputs[0]);
         let mut weight = VariableSpec {
             name: "weight",
-            shape: like(inputs[0], [self.out_channels, channels, h, w]),
+            shape: self.kernels_shape(inputs[0], self.out_channels, channels),
             role: Role::Parameter,
             init: None,
-            fan: (channels * h * w, self.out_channels * h * w).into(),
+            fan: (channels * taps, self.out_channels * taps).into(),
         };
         let mut bias =
             VariableSpec { name: "bias", shape: Shape::from([self.out_channels]), ..weight.clone() };
         if !self.connections.is_empty() {
-            weight.fan.rows = self.fans(channels);
-            weight.shape = like(inputs[0], [weight.fan.rows.len(), 1, h, w]);
-            let inputs = |seen: &Vec<usize>| (seen.len() * h * w, weight.fan.unit.1);
+            weight.fan.rows = self.fans(channels, taps);
+            weight.shape = self.kernels_shape(inputs[0], weight.fan.rows.len(), 1);
+            let inputs = |seen: &Vec<usize>| (seen.len() * taps, weight.fan.unit.1);
             bias.fan.rows = self.connections.iter().map(inputs).collect();
         }
         if self.bias { vec![weight, bias] } else { vec![weight] }
@@ -141,7 +132,7 @@ impl LayerOp for Conv {
 
     fn cost(&self, inputs: &[&Shape], output: &Shape) -> Cost {
         let units = output.numel() as u64;
-        let window = (self.kernel_size.h * self.kernel_size.w) as u64;
+        let window = self.geometry().taps(inputs[0]) as u64;
         let macs = match self.connections.is_empty() {
             true => units * (inputs[0][1] / self.groups) as u64 * window,
             false => units / self.out_channels as u64 * self.kernels() as u64 * window,
@@ -155,19 +146,24 @@ impl LayerOp for Conv {
 }
 
 impl Conv {
+    /// The shape of `outputs` times `channels` kernels over `input`.
+    pub fn kernels_shape(&self, input: &Shape, outputs: usize, channels: usize) -> Shape {
+        let kernel = inner(self.kernel_size, input.len() - 2);
+        Shape::new([vec![outputs, channels], kernel].concat())
+    }
+
     /// Kernels that the table of connections lists.
     fn kernels(&self) -> usize {
         self.connections.iter().map(Vec::len).sum()
     }
 
     /// Inputs of the unit, and outputs of the input, that each listed kernel belongs to.
-    fn fans(&self, channels: usize) -> Vec<(usize, usize)> {
-        let window = self.kernel_size.h * self.kernel_size.w;
+    fn fans(&self, channels: usize, taps: usize) -> Vec<(usize, usize)> {
         let mut readers = vec![0; channels];
         self.connections.iter().flatten().for_each(|input| readers[*input] += 1);
         let unit = |seen: &Vec<usize>| {
-            let inputs = seen.len() * window;
-            seen.iter().map(|input| (inputs, readers[*input] * window)).collect::<Vec<_>>()
+            let inputs = seen.len() * taps;
+            seen.iter().map(|input| (inputs, readers[*input] * taps)).collect::<Vec<_>>()
         };
         self.connections.iter().flat_map(unit).collect()
     }

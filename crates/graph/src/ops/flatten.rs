@@ -4,9 +4,8 @@ use serde::{Deserialize, Serialize};
 use striate_tensor::{Result, Shape};
 
 use super::{LayerOp, Window};
-use crate::Pair;
 
-/// `[N, C, H, W]` to `[N, C·H·W]`.
+/// `[N, C, H, W]` to `[N, C·H·W]`, and so with any other axes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Flatten {}
@@ -19,7 +18,6 @@ impl LayerOp for Flatten {
 
     fn window(&self, input: &Shape) -> Option<Window> {
         // What follows sees the whole map.
-        let [_, _, h, w] = input.nchw();
-        Some(Window { kernel: Pair { h, w }, stride: Pair::ONE, dilation: Pair::ONE })
+        Some(Window::whole(input))
     }
 }

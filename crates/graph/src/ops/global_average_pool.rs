@@ -3,10 +3,10 @@
 use serde::{Deserialize, Serialize};
 use striate_tensor::{Result, Shape};
 
-use super::{AveragePool, Cost, LayerOp, Window, like, maps};
-use crate::{Padding, Pair};
+use super::{AveragePool, Cost, LayerOp, Window, spatial_axes, with_channels};
+use crate::{Padding, PerAxis};
 
-/// Mean over the whole map: `[N, C, H, W]` to `[N, C, 1, 1]`, or signals `[N, C, W]` to `[N, C, 1]`.
+/// Mean over the whole map: `[N, C, H, W]` to `[N, C, 1, 1]`; signals and volumes keep their rank too.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GlobalAveragePool {}
@@ -14,10 +14,10 @@ pub struct GlobalAveragePool {}
 impl GlobalAveragePool {
     /// The average pool with a window as large as the map.
     pub fn as_pool(input: &Shape) -> AveragePool {
-        let [_, _, h, w] = input.nchw();
         AveragePool {
-            kernel_size: Pair { h, w },
-            stride: Pair::ONE,
+            kernel_size: Window::whole(input).kernel,
+            stride: PerAxis::ONE,
+            dilation: PerAxis::ONE,
             padding: Padding::default(),
             ceil_mode: false,
             count_include_pad: true,
@@ -27,8 +27,8 @@ impl GlobalAveragePool {
 
 impl LayerOp for GlobalAveragePool {
     fn output(&self, inputs: &[&Shape]) -> Result<Shape> {
-        let [n, c, _, _] = maps(inputs[0])?;
-        Ok(like(inputs[0], [n, c, 1, 1]))
+        let axes = spatial_axes(inputs[0])?;
+        Ok(with_channels(inputs[0], inputs[0][1], vec![1; axes]))
     }
 
     fn cost(&self, inputs: &[&Shape], _output: &Shape) -> Cost {
@@ -36,7 +36,6 @@ impl LayerOp for GlobalAveragePool {
     }
 
     fn window(&self, input: &Shape) -> Option<Window> {
-        let [_, _, h, w] = input.nchw();
-        Some(Window { kernel: Pair { h, w }, stride: Pair::ONE, dilation: Pair::ONE })
+        Some(Window::whole(input))
     }
 }

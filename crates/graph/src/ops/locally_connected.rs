@@ -9,7 +9,7 @@ use striate_tensor::{Error, Result, Shape};
 
 use super::{Conv, Cost, LayerOp, VariableSpec, Window, is_true, yes};
 use crate::graph::Role;
-use crate::{Init, Padding, Pair};
+use crate::{Init, Padding, PerAxis};
 
 /// Locally connected layer. Operands: x `[N, C, H, W]`, weight `[O, C·KH·KW, OH, OW]`, bias `[O, OH, OW]`;
 /// output `[N, O, OH, OW]`. Its weights belong to one size of input.
@@ -19,10 +19,10 @@ pub struct LocallyConnected {
     /// Feature maps of the output.
     pub out_channels: usize,
     /// Extent of the kernels.
-    pub kernel_size: Pair,
+    pub kernel_size: PerAxis,
     /// Step of the kernels.
-    #[serde(default = "Pair::one", skip_serializing_if = "Pair::is_one")]
-    pub stride: Pair,
+    #[serde(default = "PerAxis::one", skip_serializing_if = "PerAxis::is_one")]
+    pub stride: PerAxis,
     /// Zeros around the input.
     #[serde(default, skip_serializing_if = "Padding::is_none")]
     pub padding: Padding,

@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 use striate_tensor::{Error, Result, Shape};
 
-use super::{LayerOp, maps};
+use super::{LayerOp, spatial_axes};
 
 /// Normalisation by the channels around: `[N, C, H, W]` to the same shape.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -29,7 +29,7 @@ pub struct LrnGradient(pub Lrn);
 
 impl LayerOp for Lrn {
     fn output(&self, inputs: &[&Shape]) -> Result<Shape> {
-        maps(inputs[0])?;
+        spatial_axes(inputs[0])?;
         if self.size.is_multiple_of(2) {
             return Err(Error::input(format!("size {} is not odd", self.size)));
         }

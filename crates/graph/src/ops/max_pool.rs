@@ -6,16 +6,20 @@ use striate_tensor::{Result, Shape};
 
 use super::average_pool::{pooled, pooling_cost};
 use super::{Cost, LayerOp, Window, is_false};
-use crate::{Padding, Pair};
+use crate::{Padding, PerAxis};
 
-/// Maximum over windows: `[N, C, H, W]` to `[N, C, OH, OW]`, or signals `[N, C, W]` to `[N, C, OW]`.
+/// Maximum over windows: maps `[N, C, H, W]` to `[N, C, OH, OW]`, signals `[N, C, W]` to `[N, C, OW]`, volumes
+/// `[N, C, D, H, W]` to `[N, C, OD, OH, OW]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MaxPool {
     /// Extent of the window.
-    pub kernel_size: Pair,
+    pub kernel_size: PerAxis,
     /// Step of the window.
-    pub stride: Pair,
+    pub stride: PerAxis,
+    /// Distance of the window's taps.
+    #[serde(default = "PerAxis::one", skip_serializing_if = "PerAxis::is_one")]
+    pub dilation: PerAxis,
     /// Border that counts as minus infinity.
     #[serde(default, skip_serializing_if = "Padding::is_none")]
     pub padding: Padding,
@@ -34,7 +38,7 @@ impl LayerOp for MaxPool {
     }
 
     fn cost(&self, _inputs: &[&Shape], output: &Shape) -> Cost {
-        pooling_cost(output, self.kernel_size)
+        pooling_cost(output, self.geometry().taps(output))
     }
 
     fn window(&self, _input: &Shape) -> Option<Window> {
@@ -44,6 +48,6 @@ impl LayerOp for MaxPool {
 
 impl MaxPool {
     fn geometry(&self) -> Window {
-        Window { kernel: self.kernel_size, stride: self.stride, dilation: Pair::ONE }
+        Window { kernel: self.kernel_size, stride: self.stride, dilation: self.dilation }
     }
 }

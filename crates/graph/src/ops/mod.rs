@@ -38,9 +38,10 @@ mod softmax;
 mod spread_kernels;
 mod transpose;
 mod update;
+mod window;
 
 use serde::{Deserialize, Serialize};
-use striate_tensor::{Error, Result, Shape};
+use striate_tensor::{Result, Shape};
 
 pub use activation::{Activation, ActivationGradient, Relu, Relu6, ScaledTanh, Sigmoid, Tanh};
 pub use arithmetic::{Add, Div, Mul, Sub, SumTo};
@@ -76,9 +77,11 @@ pub use softmax::{Softmax, SoftmaxGradient};
 pub use spread_kernels::{SpreadKernels, SpreadKernelsGradient};
 pub use transpose::Transpose;
 pub use update::{Accumulate, Adam, ClipNorm, Sgd};
+pub use window::Window;
+use window::spatial_axes;
 
 use crate::graph::Role;
-use crate::{Fan, Init, Pair};
+use crate::{Fan, Init, Padding, PerAxis};
 
 /// How many data inputs a layer takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,17 +121,6 @@ pub struct Cost {
     pub connections: u64,
     /// Units of convolution and linear layers.
     pub neurons: u64,
-}
-
-/// A window that moves over a map.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Window {
-    /// Extent of the window.
-    pub kernel: Pair,
-    /// Its step.
-    pub stride: Pair,
-    /// Distance of its taps.
-    pub dilation: Pair,
 }
 
 /// An operation that a person writes as a layer of a network.
@@ -204,7 +196,7 @@ macro_rules! operations {
 
 operations! {
     layers {
-        /// Convolution in two dimensions.
+        /// Convolution in one to three dimensions.
         Conv = "conv",
         /// Convolution whose weights are not shared between places.
         LocallyConnected = "locally_connected",
@@ -350,25 +342,38 @@ operations! {
 }
 
 impl Op {
-    /// The operation as it works on inputs of rank `rank`: on signals `[N, C, W]` the horizontal half of
-    /// kernel, stride, dilation and padding counts alone.
-    pub(crate) fn for_rank(&self, rank: usize) -> Op {
+    /// The operation as it works on inputs of rank `rank`. Sizes along axes that there are not have no effect:
+    /// on maps `[N, C, H, W]` those along the depth, on signals `[N, C, W]` the vertical ones too.
+    ///
+    /// # Errors
+    /// If there are sizes along the depth that are meant for volumes alone.
+    pub fn for_rank(&self, rank: usize) -> Result<Op> {
         let mut op = self.clone();
-        if rank != 3 {
-            return op;
-        }
-        let row = |pair: &mut Pair| pair.h = 1;
-        let (pairs, padding): (Vec<&mut Pair>, _) = match &mut op {
-            Op::Conv(conv) => {
-                (vec![&mut conv.kernel_size, &mut conv.stride, &mut conv.dilation], &mut conv.padding)
+        let axes = rank.saturating_sub(2).clamp(1, 3);
+        let (sizes, padding): (Vec<(&str, &mut PerAxis)>, &mut Padding) = match &mut op {
+            Op::Conv(conv) => (
+                vec![
+                    ("kernel_size", &mut conv.kernel_size),
+                    ("stride", &mut conv.stride),
+                    ("dilation", &mut conv.dilation),
+                ],
+                &mut conv.padding,
+            ),
+            Op::LocallyConnected(local) => (
+                vec![("kernel_size", &mut local.kernel_size), ("stride", &mut local.stride)],
+                &mut local.padding,
+            ),
+            Op::MaxPool(MaxPool { kernel_size, stride, dilation, padding, .. })
+            | Op::AveragePool(AveragePool { kernel_size, stride, dilation, padding, .. }) => {
+                (vec![("kernel_size", kernel_size), ("stride", stride), ("dilation", dilation)], padding)
             }
-            Op::MaxPool(pool) => (vec![&mut pool.kernel_size, &mut pool.stride], &mut pool.padding),
-            Op::AveragePool(pool) => (vec![&mut pool.kernel_size, &mut pool.stride], &mut pool.padding),
-            _ => return op,
+            _ => return Ok(op),
         };
-        pairs.into_iter().for_each(row);
-        (padding.top, padding.bottom) = (0, 0);
-        op
+        for (name, size) in sizes {
+            *size = size.on(axes).map_err(|e| e.at(name))?;
+        }
+        *padding = padding.on(axes).map_err(|e| e.at("padding"))?;
+        Ok(op)
     }
 
     /// The activation, if the operation is one.
@@ -384,30 +389,9 @@ impl Op {
     }
 }
 
-/// `[N, C, H, W]` of a value that must be a batch of maps, or of signals `[N, C, W]`: maps of one row.
-fn maps(shape: &Shape) -> Result<[usize; 4]> {
-    match shape.len() {
-        3 | 4 => Ok(shape.nchw()),
-        _ => Err(Error::input(format!("takes maps [N, C, H, W] or signals [N, C, W], not {shape}"))),
-    }
-}
-
-/// The shape of `maps` made from `input`: of its rank.
-fn like(input: &Shape, [n, c, h, w]: [usize; 4]) -> Shape {
-    if input.len() == 3 { Shape::from([n, c, w]) } else { Shape::from([n, c, h, w]) }
-}
-
-/// Refuses a window or step of zero.
-fn check_window(window: &Window) -> Result<()> {
-    let Window { kernel, stride, dilation } = window;
-    let extents = [kernel.h, kernel.w, stride.h, stride.w, dilation.h, dilation.w];
-    if extents.contains(&0) {
-        return Err(Error::input("kernel_size, stride and dilation are at least 1"));
-    }
-    if extents.iter().any(|extent| *extent > 1 << 16) {
-        return Err(Error::input("kernel_size, stride or dilation is absurdly large"));
-    }
-    Ok(())
+/// `[N, channels]` and the extents behind them.
+fn with_channels(input: &Shape, channels: usize, extents: Vec<usize>) -> Shape {
+    Shape::new([vec![input[0], channels], extents].concat())
 }
 
 fn is_false(value: &bool) -> bool {

@@ -95,7 +95,7 @@ impl Report {
             "macs_share": share(layer.cost.macs, self.figures.cost.macs),
             "connections": layer.cost.connections,
             "neurons": layer.cost.neurons,
-            "receptive_field": layer.receptive_field[0],
+            "receptive_field": layer.receptive_field.iter().max(),
         })
     }
 }

@@ -48,7 +48,6 @@ fn rows_of_text(report: &Report, rows: &[Row]) -> Vec<Vec<String>> {
     let head = ["layer", "op", "output", "params", "", "MACs", "", "connections", "neurons", "sees"];
     let mut text = vec![head.map(str::to_owned).to_vec()];
     text.extend(rows.iter().map(|Row { name, what, sum, .. }| {
-        let [h, w] = sum.receptive_field;
         vec![
             name.clone(),
             what.clone(),
@@ -59,10 +58,20 @@ fn rows_of_text(report: &Report, rows: &[Row]) -> Vec<Vec<String>> {
             share(sum.cost.macs, figures.cost.macs),
             count(sum.cost.connections),
             count(sum.cost.neurons),
-            if h == w { h.to_string() } else { format!("{h}×{w}") },
+            field(sum.receptive_field),
         ]
     }));
     text
+}
+
+/// What an output sees: one number where the sides are alike; maps have no depth.
+fn field([d, h, w]: [u64; 3]) -> String {
+    match (d, h == w) {
+        (1, true) => h.to_string(),
+        (1, false) => format!("{h}×{w}"),
+        (d, true) if d == h => h.to_string(),
+        (d, _) => format!("{d}×{h}×{w}"),
+    }
 }
 
 fn totals(report: &Report) {

@@ -3,25 +3,38 @@
 use striate_graph::ops::{Conv, LocallyConnected, SpreadKernels};
 use striate_graph::{Graph, Node};
 use striate_kernels::conv::{self, ConvDesc};
+use striate_kernels::conv3d::{self, Conv3dDesc};
 use striate_kernels::locally_connected;
 use striate_kernels::spread::{self, SpreadDesc};
+
+use striate_tensor::Shape;
 
 use super::{Lowering, input_shape, kernel_activation, kernels, output_shape};
 
 pub(super) fn forward(graph: &Graph, node: &Node, op: &Conv) -> Lowering {
-    kernels(descriptor(op, input_shape(graph, node), output_shape(graph, node)), conv::forward())
+    let (x, y) = (graph.shape(node.inputs[0]), graph.shape(node.outputs[0]));
+    match x.len() {
+        4 => kernels(descriptor(op, x.nchw(), y.nchw()), conv::forward()),
+        _ => kernels(descriptor3d(op, x, y), conv3d::forward()),
+    }
 }
 
 /// Operands: dy, weight; output: dx.
 pub(super) fn data_gradient(graph: &Graph, node: &Node, op: &Conv) -> Lowering {
-    let desc = descriptor(op, output_shape(graph, node), input_shape(graph, node));
-    kernels(desc, conv::data_gradient())
+    let (dx, dy) = (graph.shape(node.outputs[0]), graph.shape(node.inputs[0]));
+    match dx.len() {
+        4 => kernels(descriptor(op, dx.nchw(), dy.nchw()), conv::data_gradient()),
+        _ => kernels(descriptor3d(op, dx, dy), conv3d::data_gradient()),
+    }
 }
 
 /// Operands: x, dy; output: dw.
 pub(super) fn weight_gradient(graph: &Graph, node: &Node, op: &Conv) -> Lowering {
-    let dy = graph.shape(node.inputs[1]).nchw();
-    kernels(descriptor(op, input_shape(graph, node), dy), conv::weight_gradient())
+    let (x, dy) = (graph.shape(node.inputs[0]), graph.shape(node.inputs[1]));
+    match x.len() {
+        4 => kernels(descriptor(op, x.nchw(), dy.nchw()), conv::weight_gradient()),
+        _ => kernels(descriptor3d(op, x, dy), conv3d::weight_gradient()),
+    }
 }
 
 pub(super) fn local(graph: &Graph, node: &Node, op: &LocallyConnected) -> Lowering {
@@ -54,6 +67,7 @@ fn places(op: &SpreadKernels, weight: [usize; 4]) -> SpreadDesc {
     SpreadDesc { kernel: weight[2] * weight[3], places: op.places(weight[1]) }
 }
 
+/// Of maps.
 fn descriptor(op: &Conv, x: [usize; 4], y: [usize; 4]) -> ConvDesc {
     ConvDesc {
         batch: x[0],
@@ -62,10 +76,30 @@ fn descriptor(op: &Conv, x: [usize; 4], y: [usize; 4]) -> ConvDesc {
         groups: op.groups,
         input: [x[2], x[3]],
         output: [y[2], y[3]],
+        kernel: op.kernel_size.plane(),
+        stride: op.stride.plane(),
+        dilation: op.dilation.plane(),
+        padding: [op.padding.top, op.padding.left],
+        bias: op.bias,
+        residual: op.residual,
+        activation: kernel_activation(op.activation),
+    }
+}
+
+/// Of volumes, and of signals as volumes of one row.
+fn descriptor3d(op: &Conv, x: &Shape, y: &Shape) -> Conv3dDesc {
+    let ([batch, in_channels, input @ ..], [_, out_channels, output @ ..]) = (x.ncdhw(), y.ncdhw());
+    Conv3dDesc {
+        batch,
+        in_channels,
+        out_channels,
+        groups: op.groups,
+        input,
+        output,
         kernel: op.kernel_size.array(),
         stride: op.stride.array(),
         dilation: op.dilation.array(),
-        padding: [op.padding.top, op.padding.left],
+        padding: op.padding.before(),
         bias: op.bias,
         residual: op.residual,
         activation: kernel_activation(op.activation),

@@ -1,19 +1,28 @@
 //! Pooling and its gradients.
 
 use striate_graph::ops::{AveragePool, AveragePoolGradient, GlobalAveragePool, MaxPool};
-use striate_graph::{Graph, Node, Padding, Pair};
+use striate_graph::{Graph, Node, Padding, PerAxis};
+use striate_kernels::activation::Activation;
 use striate_kernels::pooling::{self, PoolDesc, PoolKind};
+use striate_kernels::pooling3d::{self, Pool3dDesc};
+use striate_tensor::Shape;
 
-use super::{Lowering, input_shape, kernel_activation, kernels, output_shape};
+use super::{Lowering, kernel_activation, kernels};
 
 pub(super) fn max_pool(graph: &Graph, node: &Node, op: &MaxPool) -> Lowering {
-    let (x, y) = (input_shape(graph, node), output_shape(graph, node));
-    kernels(maximum(op, x, y), pooling::forward())
+    let pool = maximum(op, graph.shape(node.inputs[0]), graph.shape(node.outputs[0]));
+    match pool.on_maps() {
+        Some(desc) => kernels(desc, pooling::forward()),
+        None => kernels(pool.on_volumes(), pooling3d::forward()),
+    }
 }
 
 pub(super) fn average_pool(graph: &Graph, node: &Node, op: &AveragePool) -> Lowering {
-    let (x, y) = (input_shape(graph, node), output_shape(graph, node));
-    kernels(average(op, x, y), pooling::forward())
+    let pool = average(op, graph.shape(node.inputs[0]), graph.shape(node.outputs[0]));
+    match pool.on_maps() {
+        Some(desc) => kernels(desc, pooling::forward()),
+        None => kernels(pool.on_volumes(), pooling3d::forward()),
+    }
 }
 
 pub(super) fn global_average_pool(graph: &Graph, node: &Node) -> Lowering {
@@ -22,43 +31,80 @@ pub(super) fn global_average_pool(graph: &Graph, node: &Node) -> Lowering {
 
 /// Operands: x, dy; output: dx.
 pub(super) fn max_pool_gradient(graph: &Graph, node: &Node, op: &MaxPool) -> Lowering {
-    let dy = graph.shape(node.inputs[1]).nchw();
-    kernels(maximum(op, input_shape(graph, node), dy), pooling::max_gradient())
+    let pool = maximum(op, graph.shape(node.inputs[0]), graph.shape(node.inputs[1]));
+    match pool.on_maps() {
+        Some(desc) => kernels(desc, pooling::max_gradient()),
+        None => kernels(pool.on_volumes(), pooling3d::max_gradient()),
+    }
 }
 
 /// Operands: dy, and the result of an activation if there is one; output: dx.
 pub(super) fn average_pool_gradient(graph: &Graph, node: &Node, op: &AveragePoolGradient) -> Lowering {
-    let (dy, dx) = (input_shape(graph, node), output_shape(graph, node));
-    let activation = kernel_activation(op.activation);
-    kernels(PoolDesc { activation, ..average(&op.pool, dx, dy) }, pooling::average_gradient())
+    let (dy, dx) = (graph.shape(node.inputs[0]), graph.shape(node.outputs[0]));
+    let pool = Pool { activation: kernel_activation(op.activation), ..average(&op.pool, dx, dy) };
+    match pool.on_maps() {
+        Some(desc) => kernels(desc, pooling::average_gradient()),
+        None => kernels(pool.on_volumes(), pooling3d::average_gradient()),
+    }
 }
 
-fn maximum(op: &MaxPool, x: [usize; 4], y: [usize; 4]) -> PoolDesc {
-    descriptor(PoolKind::Max, x, y, op.kernel_size, op.stride, op.padding)
+fn maximum<'a>(op: &MaxPool, x: &'a Shape, y: &'a Shape) -> Pool<'a> {
+    let MaxPool { kernel_size, stride, dilation, padding, .. } = *op;
+    let activation = Activation::None;
+    Pool { kind: PoolKind::Max, x, y, kernel_size, stride, dilation, padding, activation }
 }
 
-fn average(op: &AveragePool, x: [usize; 4], y: [usize; 4]) -> PoolDesc {
-    let kind = PoolKind::Average { count_include_pad: op.count_include_pad };
-    descriptor(kind, x, y, op.kernel_size, op.stride, op.padding)
+fn average<'a>(op: &AveragePool, x: &'a Shape, y: &'a Shape) -> Pool<'a> {
+    let AveragePool { kernel_size, stride, dilation, padding, count_include_pad, .. } = *op;
+    let kind = PoolKind::Average { count_include_pad };
+    Pool { kind, x, y, kernel_size, stride, dilation, padding, activation: Activation::None }
 }
 
-fn descriptor(
+/// A pool with the shapes of its operands.
+struct Pool<'a> {
     kind: PoolKind,
-    x: [usize; 4],
-    y: [usize; 4],
-    kernel: Pair,
-    stride: Pair,
+    x: &'a Shape,
+    y: &'a Shape,
+    kernel_size: PerAxis,
+    stride: PerAxis,
+    dilation: PerAxis,
     padding: Padding,
-) -> PoolDesc {
-    PoolDesc {
-        kind,
-        batch: x[0],
-        channels: x[1],
-        input: [x[2], x[3]],
-        output: [y[2], y[3]],
-        kernel: kernel.array(),
-        stride: stride.array(),
-        padding: [padding.top, padding.left],
-        activation: striate_kernels::activation::Activation::None,
+    activation: Activation,
+}
+
+impl Pool<'_> {
+    /// The descriptor for maps; `None` where only the kernels for volumes know how.
+    fn on_maps(&self) -> Option<PoolDesc> {
+        let uneven = self.kind == (PoolKind::Average { count_include_pad: true }) && !self.padding.is_even();
+        let fits = self.x.len() == 4 && self.dilation == PerAxis::ONE && !uneven;
+        let ([batch, channels, input @ ..], [_, _, output @ ..]) = (self.x.nchw(), self.y.nchw());
+        fits.then(|| PoolDesc {
+            kind: self.kind,
+            batch,
+            channels,
+            input,
+            output,
+            kernel: self.kernel_size.plane(),
+            stride: self.stride.plane(),
+            padding: [self.padding.top, self.padding.left],
+            activation: self.activation,
+        })
+    }
+
+    fn on_volumes(&self) -> Pool3dDesc {
+        let ([batch, channels, input @ ..], [_, _, output @ ..]) = (self.x.ncdhw(), self.y.ncdhw());
+        Pool3dDesc {
+            kind: self.kind,
+            batch,
+            channels,
+            input,
+            output,
+            kernel: self.kernel_size.array(),
+            stride: self.stride.array(),
+            dilation: self.dilation.array(),
+            padding: self.padding.before(),
+            padding_behind: self.padding.behind(),
+            activation: self.activation,
+        }
     }
 }

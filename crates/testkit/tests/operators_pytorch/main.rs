@@ -1,11 +1,12 @@
 //! The naive kernels in f64 against PyTorch's operators, outputs and gradients. The figures are those of
 //! `scripts/reference/operators_pytorch.py`, which describes the file.
 
+mod windows;
+
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use striate_graph::Builder;
-use striate_graph::ops::{Conv, Op, SpreadKernels};
+use striate_graph::ops::SpreadKernels;
 use striate_kernels::activation::Activation;
 use striate_kernels::batch_norm::BatchNormDesc;
 use striate_kernels::class_loss::{ClassLossDesc, Criterion};
@@ -24,7 +25,7 @@ use striate_kernels::reference::{
 };
 use striate_kernels::spread::SpreadDesc;
 use striate_tensor::Shape;
-use striate_testkit::{Interpreter, Values, formula};
+use striate_testkit::formula;
 
 /// Largest difference, relative to the largest value of a result (at least 1). Both sides compute in
 /// f64 and differ in the order of sums only.
@@ -245,7 +246,7 @@ fn add(case: &mut Case) {
 
 fn normalise(case: &mut Case) {
     let d = BatchNormDesc {
-        shape: case.shape("x"),
+        shape: Shape::new(extents(&case.json["inputs"]["x"]["shape"])).nchw(),
         epsilon: case.single("eps"),
         momentum: case.single("momentum"),
     };
@@ -407,52 +408,6 @@ fn locally_connected(case: &mut Case) {
     case.gradient("b", &db);
 }
 
-/// A convolution of signals is one of maps of one row, as the graph's shape rules have it.
-fn conv1d(case: &mut Case) {
-    let number = |name: &str| case.attribute(name).as_u64().unwrap() as usize;
-    let op = Conv {
-        stride: number("stride").into(),
-        padding: number("padding").into(),
-        dilation: number("dilation").into(),
-        groups: number("groups"),
-        ..Conv::new(case.shape::<3>("w")[0], case.shape::<3>("w")[2])
-    };
-    let net = Builder::new("signals", &case.shape::<3>("x")[1..]);
-    let network = net.input().then(op).named("conv").finish().unwrap();
-    let graph = network.graph(case.shape::<3>("x")[0]).unwrap();
-    assert_eq!(graph.shape(graph.find("conv.weight").unwrap()), &Shape::from(case.shape::<3>("w")));
-    assert_eq!(graph.shape(graph.outputs[0]), &Shape::from(case.output_shape::<3>()));
-    let given = [("input", "x"), ("conv.weight", "w"), ("conv.bias", "b")];
-    let given = given.map(|(name, input)| (name.to_owned(), case.input(input)));
-    let run = Interpreter::run(&graph, &Values::from(given));
-    case.output("y", run.output(0));
-    // Gradients: the naive kernels on the graph's own operation.
-    let Op::Conv(op) = &graph.nodes[0].op else { panic!("the layer is a convolution") };
-    let [x, y] = [graph.inputs[0], graph.outputs[0]].map(|id| graph.shape(id).nchw());
-    let d = ConvDesc {
-        batch: x[0],
-        in_channels: x[1],
-        out_channels: y[1],
-        groups: op.groups,
-        input: [x[2], x[3]],
-        output: [y[2], y[3]],
-        kernel: op.kernel_size.array(),
-        stride: op.stride.array(),
-        dilation: op.dilation.array(),
-        padding: [op.padding.top, op.padding.left],
-        bias: true,
-        residual: false,
-        activation: Activation::None,
-    };
-    let [x, w, dy] = ["x", "w", "dy"].map(|name| case.input(name));
-    let (mut dx, mut dw) = (x.clone(), w.clone());
-    conv::data_gradient(&d, &dy, &w, &mut dx);
-    case.gradient("x", &dx);
-    conv::weight_gradient(&d, &x, &dy, &mut dw);
-    case.gradient("w", &dw);
-    bias_gradient(case, y, &dy);
-}
-
 fn run(case: &mut Case) {
     match case.json["op"].as_str().unwrap() {
         "conv2d" => conv2d(case),
@@ -489,7 +444,9 @@ fn run(case: &mut Case) {
         "rbf" => distances(case),
         "conv_table" => conv_table(case),
         "locally_connected" => locally_connected(case),
-        "conv1d" => conv1d(case),
+        "conv1d" | "conv3d" => windows::conv(case),
+        "max_pool1d" | "max_pool2d" | "max_pool3d" => windows::max_pool(case),
+        "avg_pool1d" | "avg_pool3d" => windows::average_pool(case),
         op => panic!("no check for {op}"),
     }
 }
@@ -508,6 +465,7 @@ fn naive_kernels_are_pytorchs_operators() {
         assert_eq!(case.checked, stored, "{}", case.place());
         *cases.entry(json["op"].as_str().unwrap()).or_insert(0) += 1;
     }
-    assert_eq!(cases.len(), 25, "{cases:?}");
+    assert_eq!(cases.len(), 31, "{cases:?}");
     assert!(cases["conv2d"] >= 19 && cases["max_pool"] >= 10 && cases["avg_pool"] >= 20, "{cases:?}");
+    assert!(cases["conv3d"] >= 13 && cases["max_pool3d"] >= 9 && cases["avg_pool3d"] >= 16, "{cases:?}");
 }

@@ -1,0 +1,80 @@
+//! A window that moves over signals, maps or volumes: what convolutions and pools share.
+
+use striate_tensor::{Error, Result, Shape};
+
+use crate::geometry::windows;
+use crate::{Padding, PerAxis};
+
+/// A window and how it moves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    /// Extent of the window.
+    pub kernel: PerAxis,
+    /// Its step.
+    pub stride: PerAxis,
+    /// Distance of its taps.
+    pub dilation: PerAxis,
+}
+
+impl Window {
+    /// The window that covers all of `input` at once.
+    pub(super) fn whole(input: &Shape) -> Window {
+        let kernel = match input.get(2..) {
+            Some(extents) if (1..=3).contains(&extents.len()) => PerAxis::of(extents),
+            // Of other values every element counts as a column.
+            _ => PerAxis { w: input.iter().skip(2).product(), ..PerAxis::ONE },
+        };
+        Window { kernel, stride: PerAxis::ONE, dilation: PerAxis::ONE }
+    }
+
+    /// Taps of the window over `input`.
+    pub(super) fn taps(&self, input: &Shape) -> usize {
+        inner(self.kernel, input.len().saturating_sub(2)).iter().product()
+    }
+
+    /// The extents behind the channels of what the window makes of `input` with `padding` around it; with
+    /// `ceil` a last, partly covered window counts.
+    pub(super) fn places(&self, input: &Shape, padding: Padding, ceil: bool) -> Result<Vec<usize>> {
+        let axes = spatial_axes(input)?;
+        self.check()?;
+        let [kernel, stride, dilation] = [self.kernel, self.stride, self.dilation].map(PerAxis::array);
+        let (before, behind) = (padding.before(), padding.behind());
+        let places: Option<Vec<usize>> = (3 - axes..3)
+            .zip(&input[2..])
+            .map(|(i, extent)| {
+                windows(*extent, kernel[i], stride[i], dilation[i], before[i], behind[i], ceil)
+            })
+            .collect();
+        places.ok_or_else(|| {
+            let sides: Vec<String> = inner(self.kernel, axes).iter().map(usize::to_string).collect();
+            Error::input(format!("a window of {} does not fit the input {input}", sides.join("x")))
+        })
+    }
+
+    /// Refuses a window or step of zero.
+    fn check(&self) -> Result<()> {
+        let extents = [self.kernel, self.stride, self.dilation].map(PerAxis::array).concat();
+        if extents.contains(&0) {
+            return Err(Error::input("kernel_size, stride and dilation are at least 1"));
+        }
+        if extents.iter().any(|extent| *extent > 1 << 16) {
+            return Err(Error::input("kernel_size, stride or dilation is absurdly large"));
+        }
+        Ok(())
+    }
+}
+
+/// How many axes a value has behind batch and channels: those of signals, maps or volumes.
+pub(super) fn spatial_axes(shape: &Shape) -> Result<usize> {
+    match shape.len() {
+        rank @ 3..=5 => Ok(rank - 2),
+        _ => Err(Error::input(format!(
+            "takes maps [N, C, H, W], signals [N, C, W] or volumes [N, C, D, H, W], not {shape}"
+        ))),
+    }
+}
+
+/// The numbers of the `axes` inner axes.
+pub(super) fn inner(each: PerAxis, axes: usize) -> Vec<usize> {
+    each.array()[3usize.saturating_sub(axes)..].to_vec()
+}

@@ -1,0 +1,64 @@
+//! The gradient of the weights: products of slopes and columns, added up chunk by chunk.
+
+use striate_tensor::{Layout, Views};
+
+use super::Conv3dDesc;
+use super::columns::{Columns, Products, product};
+use crate::isa::Isa;
+use crate::{Context, Implementation, Kernel};
+
+pub(super) struct WeightGradient;
+
+impl Implementation<Conv3dDesc> for WeightGradient {
+    fn name(&self) -> &'static str {
+        "conv3d_weight_gradient_columns_f32"
+    }
+
+    fn accepts(&self, _d: &Conv3dDesc, _isa: Isa, _first: Layout) -> Option<Vec<Layout>> {
+        Some(vec![Layout::Plain; 3])
+    }
+
+    fn prepare(&self, d: &Conv3dDesc, isa: Isa, _layouts: &[Layout]) -> Box<dyn Kernel> {
+        let columns = Columns::new(d);
+        let (o, k) = (columns.outputs(), columns.taps());
+        // The columns [K, P] are read as [P, K].
+        let products = Products::new(&columns, isa, |p| product([o, k, p], [p, 1], [1, p]));
+        Box::new(Bound { columns, products })
+    }
+}
+
+struct Bound {
+    columns: Columns,
+    products: Products,
+}
+
+impl Kernel for Bound {
+    fn scratch_len(&self) -> usize {
+        let weights = self.columns.outputs() * self.columns.taps();
+        self.columns.scratch().iter().sum::<usize>() + weights + self.products.scratch_len()
+    }
+
+    fn run(&self, context: &Context, views: &mut Views) {
+        let (x, dy) = (views.read::<f32>(0), views.read::<f32>(1));
+        let (dw, scratch) = (views.write::<f32>(0), views.write::<f32>(1));
+        let [of_columns, of_slopes] = self.columns.scratch();
+        let (columns, scratch) = scratch.split_at_mut(of_columns);
+        let (slopes, scratch) = scratch.split_at_mut(of_slopes);
+        let (o, k) = (self.columns.outputs(), self.columns.taps());
+        let (sums, scratch) = scratch.split_at_mut(o * k);
+        dw.fill(0.0);
+        for chunk in self.columns.chunks() {
+            for group in 0..self.columns.d.groups {
+                let columns = &mut columns[..k * chunk.places];
+                let slopes = &mut slopes[..o * chunk.places];
+                self.columns.gather(context.pool, x, group, &chunk, columns);
+                self.columns.gather_outputs(context.pool, dy, group, &chunk, slopes);
+                self.products.run(context, chunk.places, slopes, columns, sums, scratch);
+                let dw = &mut dw[group * o * k..][..o * k];
+                context.pool.pieces(dw, k, |channel, piece| {
+                    piece.iter_mut().zip(&sums[channel * k..]).for_each(|(total, sum)| *total += sum);
+                });
+            }
+        }
+    }
+}

@@ -1,0 +1,334 @@
+//! Maximum and mean over windows of volumes in plain order, and their gradients. Signals are volumes of one row.
+//! Windows may have gaps, and padding of its own on every side.
+
+use std::ops::Range;
+
+use striate_tensor::{Layout, Views};
+
+use crate::activation::Activation;
+use crate::isa::Isa;
+use crate::pooling::PoolKind;
+use crate::reference::{self, Reference};
+use crate::simd::{Body, Simd, dispatch};
+use crate::{Context, Implementation, Kernel};
+
+/// Pooling of volumes; sizes are in the order depth, height, width. Every window covers an element.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pool3dDesc {
+    /// What is computed.
+    pub kind: PoolKind,
+    /// Volumes.
+    pub batch: usize,
+    /// Channels.
+    pub channels: usize,
+    /// Extents of x.
+    pub input: [usize; 3],
+    /// Extents of y.
+    pub output: [usize; 3],
+    /// Extent of the window.
+    pub kernel: [usize; 3],
+    /// Step of the window.
+    pub stride: [usize; 3],
+    /// Distance of the window's taps.
+    pub dilation: [usize; 3],
+    /// Padding before the first element of each axis.
+    pub padding: [usize; 3],
+    /// Padding behind the last.
+    pub padding_behind: [usize; 3],
+    /// For the gradient of average pooling: the activation whose result x was, and through which the
+    /// gradient goes on.
+    pub activation: Activation,
+}
+
+impl Pool3dDesc {
+    /// What window number `at` along `axis` covers: its first element of x and how many, `dilation` apart.
+    pub(crate) fn covered(&self, axis: usize, at: usize) -> (usize, usize) {
+        let (start, padding) = (at * self.stride[axis], self.padding[axis]);
+        let skipped = padding.saturating_sub(start).div_ceil(self.dilation[axis]);
+        let taps = self.taps_before(axis, start, self.input[axis] + padding);
+        let first = (start + skipped * self.dilation[axis]).saturating_sub(padding);
+        (first, taps.saturating_sub(skipped))
+    }
+
+    /// What sums over window number `at` along `axis` are divided by: the product over the axes counts.
+    pub(crate) fn divisor(&self, axis: usize, at: usize) -> usize {
+        if self.kind == (PoolKind::Average { count_include_pad: true }) {
+            let end = self.padding[axis] + self.input[axis] + self.padding_behind[axis];
+            return self.taps_before(axis, at * self.stride[axis], end);
+        }
+        self.covered(axis, at).1
+    }
+
+    /// Taps of a window from `start` that lie before `end`.
+    fn taps_before(&self, axis: usize, start: usize, end: usize) -> usize {
+        end.saturating_sub(start).div_ceil(self.dilation[axis]).min(self.kernel[axis])
+    }
+
+    fn volumes(&self) -> [usize; 2] {
+        [self.input, self.output].map(|extents| extents.iter().product())
+    }
+}
+
+/// Forward. Reads x, writes y.
+pub fn forward() -> &'static [&'static dyn Implementation<Pool3dDesc>] {
+    &[
+        &Rows { name: "pool3d_f32", pass: Pass::Forward },
+        &Reference::<Pool3dDesc> {
+            name: "pool3d_reference",
+            operands: |_| 2,
+            run: |desc, views| reference::pooling3d::forward(desc, views.read::<f32>(0), views.write(0)),
+        },
+    ]
+}
+
+/// Gradient of max pooling. Reads x and dy, writes dx.
+pub fn max_gradient() -> &'static [&'static dyn Implementation<Pool3dDesc>] {
+    &[
+        &Rows { name: "max_pool3d_gradient_f32", pass: Pass::MaxGradient },
+        &Reference::<Pool3dDesc> {
+            name: "max_pool3d_gradient_reference",
+            operands: |_| 3,
+            run: |desc, views| {
+                let (x, dy) = (views.read::<f32>(0), views.read(1));
+                reference::pooling3d::max_gradient(desc, x, dy, views.write(0));
+            },
+        },
+    ]
+}
+
+/// Gradient of average pooling, and of the activation before it. Reads dy, and x if there is an activation;
+/// writes dx.
+pub fn average_gradient() -> &'static [&'static dyn Implementation<Pool3dDesc>] {
+    &[
+        &Rows { name: "average_pool3d_gradient_f32", pass: Pass::AverageGradient },
+        &Reference::<Pool3dDesc> {
+            name: "average_pool3d_gradient_reference",
+            operands: |desc| 2 + usize::from(desc.activation != Activation::None),
+            run: |desc, views| {
+                let x = (desc.activation != Activation::None).then(|| views.read::<f32>(1));
+                reference::pooling3d::average_gradient(desc, views.read(0), x, views.write(0));
+            },
+        },
+    ]
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Pass {
+    Forward,
+    MaxGradient,
+    AverageGradient,
+}
+
+/// Row by row of y, each tap along the row by itself, so that places side by side are computed together.
+struct Rows {
+    name: &'static str,
+    pass: Pass,
+}
+
+impl Implementation<Pool3dDesc> for Rows {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn accepts(&self, desc: &Pool3dDesc, _isa: Isa, _first: Layout) -> Option<Vec<Layout>> {
+        let operands = match self.pass {
+            Pass::Forward => 2,
+            Pass::MaxGradient => 3,
+            Pass::AverageGradient => 2 + usize::from(desc.activation != Activation::None),
+        };
+        Some(vec![Layout::Plain; operands])
+    }
+
+    fn prepare(&self, desc: &Pool3dDesc, isa: Isa, _layouts: &[Layout]) -> Box<dyn Kernel> {
+        let spans = |axis: usize| {
+            let span = |at| {
+                let (first, taps) = desc.covered(axis, at);
+                Span { first, taps, share: 1.0 / desc.divisor(axis, at) as f32 }
+            };
+            (0..desc.output[axis]).map(span).collect::<Vec<_>>()
+        };
+        let along_a_row = (0..desc.kernel[2]).map(|tap| Line::new(desc, tap)).collect();
+        let shares = spans(2).iter().map(|span| span.share).collect();
+        let columns = spans(2);
+        let spans = [spans(0), spans(1)];
+        Box::new(Bound { d: desc.clone(), isa, pass: self.pass, spans, columns, along_a_row, shares })
+    }
+}
+
+/// What a window covers on one axis, and what each element counts.
+struct Span {
+    first: usize,
+    taps: usize,
+    share: f32,
+}
+
+/// A tap along a row: the outputs that see the input through it, and what the first of them sees.
+struct Line {
+    outputs: Range<usize>,
+    first: usize,
+}
+
+impl Line {
+    fn new(d: &Pool3dDesc, tap: usize) -> Line {
+        let (offset, stride) = (tap * d.dilation[2], d.stride[2]);
+        let start = d.padding[2].saturating_sub(offset).div_ceil(stride).min(d.output[2]);
+        let end = (d.input[2] + d.padding[2]).saturating_sub(offset).div_ceil(stride);
+        let outputs = start..end.min(d.output[2]).max(start);
+        Line { outputs, first: (start * stride + offset).saturating_sub(d.padding[2]).min(d.input[2]) }
+    }
+}
+
+struct Bound {
+    d: Pool3dDesc,
+    isa: Isa,
+    pass: Pass,
+    /// Windows along the depth and the height, and along the width.
+    spans: [Vec<Span>; 2],
+    columns: Vec<Span>,
+    along_a_row: Vec<Line>,
+    /// What an element counts in each place of a row.
+    shares: Vec<f32>,
+}
+
+impl Kernel for Bound {
+    fn run(&self, context: &Context, views: &mut Views) {
+        let [x_len, y_len] = self.d.volumes();
+        let first = views.read::<f32>(0);
+        let second = (views.reads() > 1).then(|| views.read::<f32>(1));
+        let length = if self.pass == Pass::Forward { y_len } else { x_len };
+        context.pool.pieces(views.write(0), length, |map, out| {
+            let lengths = if self.pass == Pass::AverageGradient { [y_len, x_len] } else { [x_len, y_len] };
+            let first = &first[map * lengths[0]..][..lengths[0]];
+            let second = second.map(|data| &data[map * lengths[1]..][..lengths[1]]);
+            dispatch(self.isa, Map { pool: self, first, second, out });
+        });
+    }
+}
+
+/// One channel of one volume.
+struct Map<'a> {
+    pool: &'a Bound,
+    first: &'a [f32],
+    second: Option<&'a [f32]>,
+    out: &'a mut [f32],
+}
+
+impl Body for Map<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, _s: S) {
+        let Map { pool, first, second, out } = self;
+        match (pool.pass, pool.d.kind) {
+            (Pass::Forward, PoolKind::Max) => pool.maximum(first, out),
+            (Pass::Forward, _) => pool.mean(first, out),
+            (Pass::MaxGradient, _) => pool.max_gradient(first, second.expect("dy is read"), out),
+            (Pass::AverageGradient, _) => {
+                pool.average_gradient(first, out);
+                if let Some(x) = second {
+                    let activation = pool.d.activation;
+                    out.iter_mut().zip(x).for_each(|(dx, x)| *dx *= activation.derivative(*x));
+                }
+            }
+        }
+    }
+}
+
+impl Bound {
+    /// Calls `visit` for each row of y with its place, and for each row of x that its windows cover with where
+    /// that begins; the share that the axes outside have in the mean comes with it.
+    #[inline(always)]
+    fn each_row(&self, mut visit: impl FnMut(usize, usize, f32)) {
+        let [_, height, width] = self.d.input;
+        let dilation = self.d.dilation;
+        for (oz, maps) in self.spans[0].iter().enumerate() {
+            for (oy, rows) in self.spans[1].iter().enumerate() {
+                let row = (oz * self.d.output[1] + oy) * self.d.output[2];
+                for map in 0..maps.taps {
+                    for line in 0..rows.taps {
+                        let map = maps.first + map * dilation[0];
+                        let line = rows.first + line * dilation[1];
+                        visit(row, (map * height + line) * width, maps.share * rows.share);
+                    }
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn maximum(&self, x: &[f32], y: &mut [f32]) {
+        y.fill(f32::NEG_INFINITY);
+        self.each_row(|to, from, _| {
+            self.gather(&x[from..], &mut y[to..], |y, x| if x > y || x.is_nan() { x } else { y });
+        });
+    }
+
+    #[inline(always)]
+    fn mean(&self, x: &[f32], y: &mut [f32]) {
+        y.fill(0.0);
+        self.each_row(|to, from, _| self.gather(&x[from..], &mut y[to..], |y, x| y + x));
+        let mut rows = y.chunks_exact_mut(self.d.output[2]);
+        for maps in &self.spans[0] {
+            for (lines, row) in self.spans[1].iter().zip(&mut rows) {
+                let share = maps.share * lines.share;
+                row.iter_mut().zip(&self.shares).for_each(|(y, own)| *y *= own * share);
+            }
+        }
+    }
+
+    /// Combines each place of a row of y with what its taps along a row of x see.
+    #[inline(always)]
+    fn gather(&self, x: &[f32], y: &mut [f32], combine: impl Fn(f32, f32) -> f32) {
+        let step = self.d.stride[2];
+        for Line { outputs, first } in &self.along_a_row {
+            let (x, y) = (&x[*first..], &mut y[outputs.clone()]);
+            match step {
+                1 => y.iter_mut().zip(x).for_each(|(y, x)| *y = combine(*y, *x)),
+                _ => y.iter_mut().enumerate().for_each(|(i, y)| *y = combine(*y, x[i * step])),
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn average_gradient(&self, dy: &[f32], dx: &mut [f32]) {
+        dx.fill(0.0);
+        let step = self.d.stride[2];
+        self.each_row(|from, to, share| {
+            for Line { outputs, first } in &self.along_a_row {
+                let dy = dy[from..][outputs.clone()].iter().zip(&self.shares[outputs.clone()]);
+                let (dy, dx) = (dy.map(|(dy, own)| dy * (own * share)), &mut dx[to + first..]);
+                match step {
+                    1 => dx.iter_mut().zip(dy).for_each(|(dx, dy)| *dx += dy),
+                    _ => dy.enumerate().for_each(|(i, dy)| dx[i * step] += dy),
+                }
+            }
+        });
+    }
+
+    /// All of dy goes to the first maximum of its window; NaN counts as one.
+    #[inline(always)]
+    fn max_gradient(&self, x: &[f32], dy: &[f32], dx: &mut [f32]) {
+        dx.fill(0.0);
+        let ([_, height, width], dilation) = (self.d.input, self.d.dilation);
+        let mut places = dy.iter();
+        for maps in &self.spans[0] {
+            for rows in &self.spans[1] {
+                for (columns, dy) in self.columns.iter().zip(&mut places) {
+                    let mut best = (maps.first * height + rows.first) * width + columns.first;
+                    for map in 0..maps.taps {
+                        for row in 0..rows.taps {
+                            let map = maps.first + map * dilation[0];
+                            let row = rows.first + row * dilation[1];
+                            for column in 0..columns.taps {
+                                let column = columns.first + column * dilation[2];
+                                let at = (map * height + row) * width + column;
+                                if x[at] > x[best] || (x[at].is_nan() && !x[best].is_nan()) {
+                                    best = at;
+                                }
+                            }
+                        }
+                    }
+                    dx[best] += dy;
+                }
+            }
+        }
+    }
+}
