@@ -61,6 +61,88 @@ fn networks_adapt_to_classes_and_input() {
     }
 }
 
+const VOLUMES: &str = r#"
+    name = "volumes"
+    input = [2, 4, 6, 8]
+    layers = [
+        { name = "conv", op = "conv", out_channels = 3, kernel_size = 3, padding = [1, 0, 0] },
+        { op = "relu" },
+        { name = "pool", op = "max_pool", kernel_size = [1, 2, 2], stride = [1, 2, 2] },
+        { op = "global_average_pool" },
+        { op = "flatten" },
+        { name = "fc", op = "linear", out_features = 5 },
+    ]"#;
+
+/// Figures by hand: 3 kernels of 2·27 taps over 4×4×6 places.
+#[test]
+fn volumes_are_inspected_and_run() {
+    let folder = Folder::new("volumes");
+    folder.write("volumes.toml", VOLUMES);
+    let network = folder.json(&["inspect", "volumes.toml", "--batch", "2"]);
+    assert_eq!((&network["input"], &network["params"]), (&json!([2, 4, 6, 8]), &json!(3 * 55 + 20)));
+    assert_eq!(network["macs"], 3 * 54 * 4 * 4 * 6 + 15);
+    let [conv, _, pool, ..] = &network["layers"].as_array().unwrap()[..] else { panic!("has six layers") };
+    assert_eq!((&conv["output"], &conv["receptive_field"]), (&json!([3, 4, 4, 6]), &json!(3)));
+    assert_eq!((&pool["output"], &pool["receptive_field"]), (&json!([3, 4, 2, 3]), &json!(4)));
+    assert!(network["memory"]["training_bytes"].as_u64() > network["memory"]["inference_bytes"].as_u64());
+    let table = String::from_utf8(folder.run(&["inspect", "volumes.toml"]).stdout).unwrap();
+    assert!(table.contains("3×4×4"), "the pool sees 3 maps of 4×4: {table}");
+    let x: Vec<f32> = (0..3 * 2 * 4 * 6 * 8).map(|i| (i % 7) as f32).collect();
+    striate_tensor::npy::write(&folder.path("x.npy"), &[3, 2, 4, 6, 8].into(), &x).unwrap();
+    let run = folder.json(&["run", "volumes.toml", "--input", "x.npy", "--output", "y.npy"]);
+    assert_eq!((&run["output_shape"], &run["n"]), (&json!([5]), &json!(3)));
+    let run =
+        folder.json(&["run", "volumes.toml", "--input", "x.npy", "--output", "y.npy", "--layer", "pool"]);
+    assert_eq!(run["output_shape"], json!([3, 4, 2, 3]));
+}
+
+#[test]
+fn sizes_for_other_ranks_are_refused() {
+    let folder = Folder::new("ranks");
+    folder.write("volumes.toml", VOLUMES);
+    let network =
+        |input: &str, layer: &str| format!("name = \"n\"\ninput = {input}\nlayers = [{{ {layer} }}]");
+    let conv = "op = \"conv\", out_channels = 2, kernel_size = ";
+    let pool = "op = \"max_pool\", stride = 1, kernel_size = ";
+    for (name, text) in [
+        ("deep.toml", network("[1, 8, 8]", &format!("{conv}[2, 3, 3]"))),
+        ("deep-border.toml", network("[1, 8, 8]", &format!("{conv}3, padding = [1, 0, 0]"))),
+        ("four.toml", network("[1, 8, 8]", &format!("{conv}[1, 2, 3, 4]"))),
+        ("row.toml", network("[8]", &format!("{conv}3"))),
+        ("rank6.toml", network("[1, 2, 2, 2, 2]", &format!("{conv}1"))),
+        ("large.toml", network("[1, 2, 8, 8]", &format!("{conv}3"))),
+        (
+            "wide-gaps.toml",
+            network("[1, 1, 8]", &format!("{pool}[2, 1], padding = [1, 0], dilation = [2, 1]")),
+        ),
+    ] {
+        folder.write(name, text);
+    }
+    striate_tensor::npy::write(&folder.path("maps.npy"), &[1, 2, 6, 8].into(), &[0.5f32; 96]).unwrap();
+    for (arguments, expected) in [
+        (&["inspect", "deep.toml"][..], "kernel_size: [2, 3, 3] has a depth, which the input lacks"),
+        (&["inspect", "deep-border.toml"], "padding: 1 before and 1 behind along the depth"),
+        (&["inspect", "four.toml"], "4 numbers; it takes one, [height, width] or [depth, height, width]"),
+        (
+            &["inspect", "row.toml"],
+            "takes maps [N, C, H, W], signals [N, C, W] or volumes [N, C, D, H, W], not [1, 8]",
+        ),
+        (&["inspect", "rank6.toml"], "volumes [N, C, D, H, W], not [1, 1, 2, 2, 2, 2]"),
+        (&["inspect", "large.toml"], "a window of 3x3x3 does not fit the input [1, 1, 2, 8, 8]"),
+        (&["inspect", "wide-gaps.toml"], "sees padding alone"),
+        (&["inspect", "volumes.toml", "--input", "2,6,8"], "write 4 extents"),
+        (&["inspect", "volumes.toml", "--input", "2,2,6,2"], "conv"),
+        (
+            &["run", "volumes.toml", "--input", "maps.npy", "--output", "y.npy"],
+            "[1, 2, 6, 8]; volumes takes [N, 2, 4, 6, 8]",
+        ),
+        (&["train", "volumes.toml"], "takes inputs [N, 2, 4, 6, 8], not images"),
+    ] {
+        let line = folder.refusal(arguments);
+        assert!(line.contains(expected), "{arguments:?}: {line}");
+    }
+}
+
 #[test]
 fn a_network_runs_on_other_colours_and_classes() {
     let folder = Folder::new("run-adapted");

@@ -3,7 +3,7 @@
 use std::fs;
 
 use striate_formats::{onnx_bytes, read_onnx, read_onnx_bytes};
-use striate_graph::Builder;
+use striate_graph::{Builder, Network, Padding, concat};
 
 /// A message: fields with their numbers.
 #[derive(Clone, Default)]
@@ -286,7 +286,19 @@ fn what_is_exported_is_read_back() {
     let net = Builder::new("small", [3, 9, 8]);
     let x = net.input().conv(4, 3).pad(1).named("first").batch_norm().relu();
     let y = x.conv(4, 1).relu6();
-    let network = (x + y).max_pool(3, 2).ceil().flatten().dropout(0.3).linear(5).softmax().finish().unwrap();
+    read_back(&(x + y).max_pool(3, 2).ceil().flatten().dropout(0.3).linear(5).softmax().finish().unwrap());
+
+    let net = Builder::new("volumes", [2, 5, 6, 7]);
+    let x = net.input().conv(4, 3).pad(1).groups(2).batch_norm().relu();
+    let uneven = Padding { front: 1, bottom: 2, right: 1, ..Padding::default() };
+    let y = x.conv(4, (1, 3, 2)).stride((1, 2, 1)).dilation((1, 1, 2)).pad(uneven).max_pool(2, 1).dilation(2);
+    let y = y.average_pool((2, 1, 3), (1, 2, 3)).pad((1, 0, 1)).exclude_padding().ceil();
+    read_back(
+        &concat([y.global_average_pool(), x.global_average_pool()]).flatten().linear(3).finish().unwrap(),
+    );
+}
+
+fn read_back(network: &Network) {
     let weights = network
         .variables()
         .unwrap()
@@ -296,10 +308,8 @@ fn what_is_exported_is_read_back() {
             (name, (shape, values))
         })
         .collect();
-    let again = read_onnx_bytes(&onnx_bytes(&network, &weights).unwrap(), "small", 1 << 20).unwrap();
-    let ops = |network: &striate_graph::Network| {
-        network.layers.iter().map(|layer| layer.op.clone()).collect::<Vec<_>>()
-    };
-    assert_eq!(ops(&again.network), ops(&network));
+    let again = read_onnx_bytes(&onnx_bytes(network, &weights).unwrap(), "small", 1 << 20).unwrap();
+    let ops = |network: &Network| network.layers.iter().map(|layer| layer.op.clone()).collect::<Vec<_>>();
+    assert_eq!(ops(&again.network), ops(network));
     assert_eq!(again.weights.values().collect::<Vec<_>>(), weights.values().collect::<Vec<_>>());
 }

@@ -5,6 +5,7 @@
 
 use striate_tensor::{Layout, Views};
 
+use crate::batch_norm_plain::Plain;
 use crate::isa::Isa;
 use crate::maps::{Maps, is_blocked};
 use crate::pool::Pointer;
@@ -27,6 +28,7 @@ pub struct BatchNormDesc {
 pub fn inference() -> &'static [&'static dyn Implementation<BatchNormDesc>] {
     &[
         &Blocked { name: "batch_norm_f32", pass: Pass::Inference },
+        &Plain { name: "batch_norm_plain_f32", pass: Pass::Inference },
         &Reference::<BatchNormDesc> {
             name: "batch_norm_reference",
             operands: |_| 6,
@@ -43,6 +45,7 @@ pub fn inference() -> &'static [&'static dyn Implementation<BatchNormDesc>] {
 pub fn training() -> &'static [&'static dyn Implementation<BatchNormDesc>] {
     &[
         &Blocked { name: "batch_norm_training_f32", pass: Pass::Training },
+        &Plain { name: "batch_norm_training_plain_f32", pass: Pass::Training },
         &Reference::<BatchNormDesc> {
             name: "batch_norm_training_reference",
             operands: |_| 8,
@@ -62,6 +65,7 @@ pub fn training() -> &'static [&'static dyn Implementation<BatchNormDesc>] {
 pub fn gradient() -> &'static [&'static dyn Implementation<BatchNormDesc>] {
     &[
         &Blocked { name: "batch_norm_gradient_f32", pass: Pass::Gradient },
+        &Plain { name: "batch_norm_gradient_plain_f32", pass: Pass::Gradient },
         &Reference::<BatchNormDesc> {
             name: "batch_norm_gradient_reference",
             operands: |_| 8,
@@ -75,7 +79,7 @@ pub fn gradient() -> &'static [&'static dyn Implementation<BatchNormDesc>] {
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum Pass {
+pub(crate) enum Pass {
     Inference,
     Training,
     Gradient,

@@ -14,6 +14,7 @@
 
 pub mod activation;
 pub mod batch_norm;
+mod batch_norm_plain;
 pub mod broadcast;
 pub mod class_loss;
 pub mod concat;
@@ -35,6 +36,7 @@ pub mod matmul;
 pub mod optimizer;
 pub mod pad_channels;
 pub mod peak;
+mod plain_channels;
 pub mod pool;
 pub mod pooling;
 pub mod pooling3d;

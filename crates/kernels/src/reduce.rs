@@ -5,6 +5,7 @@ use striate_tensor::{Layout, Views};
 
 use crate::isa::Isa;
 use crate::maps::{Maps, is_blocked};
+use crate::plain_channels::sum;
 use crate::reference::{self, Reference};
 use crate::simd::{Body, Simd, dispatch};
 use crate::{Context, Implementation, Kernel};
@@ -33,6 +34,7 @@ pub fn list() -> &'static [&'static dyn Implementation<ChannelSumDesc>] {
         &Images,
         &Blocked,
         &Rows,
+        &Plain,
         &Reference::<ChannelSumDesc> {
             name: "channel_sum_reference",
             operands: |desc| 2 + usize::from(desc.product),
@@ -235,5 +237,39 @@ impl Kernel for BoundRows {
                 y.iter_mut().zip(row).for_each(|(y, x)| *y += x);
             }
         }
+    }
+}
+
+/// Plain values with maps, such as signals and volumes.
+struct Plain;
+
+impl Implementation<ChannelSumDesc> for Plain {
+    fn name(&self) -> &'static str {
+        "channel_sum_plain_f32"
+    }
+
+    fn accepts(&self, desc: &ChannelSumDesc, _isa: Isa, first: Layout) -> Option<Vec<Layout>> {
+        (first == Layout::Plain).then(|| desc.layouts(first))
+    }
+
+    fn prepare(&self, desc: &ChannelSumDesc, _isa: Isa, _layouts: &[Layout]) -> Box<dyn Kernel> {
+        Box::new(BoundPlain { desc: desc.clone() })
+    }
+}
+
+struct BoundPlain {
+    desc: ChannelSumDesc,
+}
+
+impl Kernel for BoundPlain {
+    fn run(&self, context: &Context, views: &mut Views) {
+        let (shape, x) = (self.desc.shape, views.read::<f32>(0));
+        let other = self.desc.product.then(|| views.read::<f32>(1));
+        context.pool.pieces(views.write(0), 1, |c, to| {
+            to[0] = match other {
+                Some(other) => sum(shape, c, [x, other], |x, other| x * other),
+                None => sum(shape, c, [x, x], |x, _| x),
+            } as f32;
+        });
     }
 }

@@ -19,8 +19,8 @@ use striate_kernels::rbf::RbfDesc;
 use striate_kernels::reference::{self, batch_norm::Statistics};
 use striate_kernels::spread::SpreadDesc;
 
-use crate::windows::{self, kernel};
 use crate::general;
+use crate::windows::{self, kernel};
 
 /// Values by name; labels and scalars too are held as f64.
 pub type Values = HashMap<String, Vec<f64>>;

@@ -143,6 +143,10 @@ impl Export<'_> {
             Op::AveragePool(pool) => {
                 let sizes = [pool.kernel_size, pool.stride, pool.dilation];
                 let mut window = window(sizes, pool.padding, pool.ceil_mode, self.axes(node));
+                if pool.dilation != PerAxis::ONE {
+                    let what = format!("an average pool with gaps has no form in ONNX's opset {OPSET}");
+                    return Err(Error::input(what));
+                }
                 window.push(Int("count_include_pad", i64::from(pool.count_include_pad)));
                 self.add("AveragePool", &inputs, &y, &window);
             }
@@ -296,8 +300,7 @@ fn pads(p: Padding, axes: usize) -> Vec<i64> {
     sides.into_iter().map(|side| side as i64).collect()
 }
 
-/// The attributes of a pool, from its kernel, stride and dilation. Dilations are written where there are any:
-/// average pools have them since opset 19 alone.
+/// The attributes of a pool, from its kernel, stride and dilation.
 fn window(
     [kernel, stride, dilation]: [PerAxis; 3],
     padding: Padding,

@@ -171,11 +171,7 @@ impl Columns {
     /// Calls `visit` for every line of places of every tap of one channel, in the order of the columns: with the
     /// image, where the row of x that it sees begins in its map (`None` in the padding), where the line stands in
     /// the channel's columns, and the tap along the row.
-    fn each_line(
-        &self,
-        lines: impl Into<Lines>,
-        mut visit: impl FnMut(usize, Option<usize>, usize, usize),
-    ) {
+    fn each_line(&self, lines: impl Into<Lines>, mut visit: impl FnMut(usize, Option<usize>, usize, usize)) {
         let (d, lines) = (&self.d, lines.into());
         let [_, height, width] = d.input;
         for tap in 0..volume(d.kernel) {
@@ -235,8 +231,17 @@ impl Products {
     }
 
     /// C = A·B of a chunk of `places`.
-    pub fn run(&self, context: &Context, places: usize, a: &[f32], b: &[f32], c: &mut [f32], scratch: &mut [f32]) {
-        let (_, kernel) = self.kernels.iter().find(|(size, _)| *size == places).expect("chunks have two sizes");
+    pub fn run(
+        &self,
+        context: &Context,
+        places: usize,
+        a: &[f32],
+        b: &[f32],
+        c: &mut [f32],
+        scratch: &mut [f32],
+    ) {
+        let (_, kernel) =
+            self.kernels.iter().find(|(size, _)| *size == places).expect("chunks have two sizes");
         kernel.run(context, &mut Views::of(&[a, b], [c, scratch]));
     }
 }

@@ -8,7 +8,8 @@ fn each_tap(d: &Conv3dDesc, mut visit: impl FnMut(usize, usize, usize)) {
     let (c, o) = (d.in_channels / d.groups, d.out_channels / d.groups);
     let place = |index: usize, [_, h, w]: [usize; 3]| [index / (h * w), index / w % h, index % w];
     let flat = |[z, y, x]: [usize; 3], [_, h, w]: [usize; 3]| (z * h + y) * w + x;
-    let [input, output, kernel] = [d.input, d.output, d.kernel].map(|extents| extents.iter().product::<usize>());
+    let [input, output, kernel] =
+        [d.input, d.output, d.kernel].map(|extents| extents.iter().product::<usize>());
     for map in 0..d.batch * d.out_channels {
         let (n, out) = (map / d.out_channels, map % d.out_channels);
         for at in 0..output {
@@ -16,7 +17,8 @@ fn each_tap(d: &Conv3dDesc, mut visit: impl FnMut(usize, usize, usize)) {
             for tap in 0..kernel {
                 let offset = place(tap, d.kernel);
                 let from: [usize; 3] = std::array::from_fn(|axis| {
-                    (start[axis] * d.stride[axis] + offset[axis] * d.dilation[axis]).wrapping_sub(d.padding[axis])
+                    (start[axis] * d.stride[axis] + offset[axis] * d.dilation[axis])
+                        .wrapping_sub(d.padding[axis])
                 });
                 if (0..3).any(|axis| from[axis] >= d.input[axis]) {
                     continue;

@@ -1,0 +1,113 @@
+//! Batch normalisation of plain values with maps, such as signals and volumes: statistics channel by channel, then
+//! every map by itself.
+
+use striate_tensor::{Layout, Views};
+
+use crate::batch_norm::{BatchNormDesc, Pass};
+use crate::isa::Isa;
+use crate::plain_channels::sum;
+use crate::{Context, Implementation, Kernel};
+
+pub(crate) struct Plain {
+    pub name: &'static str,
+    pub pass: Pass,
+}
+
+impl Implementation<BatchNormDesc> for Plain {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn accepts(&self, desc: &BatchNormDesc, _isa: Isa, first: Layout) -> Option<Vec<Layout>> {
+        let [_, _, h, w] = desc.shape;
+        let operands = if self.pass == Pass::Inference { 6 } else { 8 };
+        (first == Layout::Plain && h * w > 1).then(|| vec![Layout::Plain; operands])
+    }
+
+    fn prepare(&self, desc: &BatchNormDesc, _isa: Isa, _layouts: &[Layout]) -> Box<dyn Kernel> {
+        Box::new(Bound { d: desc.clone(), pass: self.pass })
+    }
+}
+
+struct Bound {
+    d: BatchNormDesc,
+    pass: Pass,
+}
+
+impl Kernel for Bound {
+    fn run(&self, context: &Context, views: &mut Views) {
+        match self.pass {
+            Pass::Inference => self.inference(context, views),
+            Pass::Training => self.training(context, views),
+            Pass::Gradient => self.gradient(context, views),
+        }
+    }
+}
+
+impl Bound {
+    fn inference(&self, context: &Context, views: &mut Views) {
+        let [x, gamma, beta, mean, var] = std::array::from_fn(|i| views.read::<f32>(i));
+        self.each_map(context, views.write(0), |c, first, y| {
+            let scale = gamma[c] / (var[c] + self.d.epsilon).sqrt();
+            y.iter_mut().zip(&x[first..]).for_each(|(y, x)| *y = (x - mean[c]) * scale + beta[c]);
+        });
+    }
+
+    fn training(&self, context: &Context, views: &mut Views) {
+        let [x, gamma, beta] = std::array::from_fn(|i| views.read::<f32>(i));
+        let y = views.write::<f32>(0);
+        let [mean, inverse, running_mean, running_var] = std::array::from_fn(|i| views.write::<f32>(i + 1));
+        let (shape, count) = (self.d.shape, self.count());
+        context.pool.pieces(mean, 1, |c, mean| mean[0] = (sum(shape, c, [x, x], |x, _| x) / count) as f32);
+        // The sums of squares stand in the place of what is made of them.
+        context.pool.pieces(inverse, 1, |c, squares| {
+            let mean = mean[c];
+            squares[0] = sum(shape, c, [x, x], |x, _| (x - mean) * (x - mean)) as f32;
+        });
+        let (momentum, keep) = (self.d.momentum, (1.0 - f64::from(self.d.momentum)) as f32);
+        for c in 0..shape[1] {
+            let squares = f64::from(inverse[c]);
+            inverse[c] = (1.0 / (squares / count + f64::from(self.d.epsilon)).sqrt()) as f32;
+            let unbiased = squares / (count.max(2.0) - 1.0);
+            running_mean[c] = keep * running_mean[c] + momentum * mean[c];
+            running_var[c] = keep * running_var[c] + momentum * unbiased as f32;
+        }
+        self.each_map(context, y, |c, first, y| {
+            let (mean, scale, shift) = (mean[c], inverse[c] * gamma[c], beta[c]);
+            y.iter_mut().zip(&x[first..]).for_each(|(y, x)| *y = (x - mean) * scale + shift);
+        });
+    }
+
+    /// dx = γ·i·(dy − Σdy/m − (x − mean)·i·dγ/m), where i is 1/√(variance + ε).
+    fn gradient(&self, context: &Context, views: &mut Views) {
+        let [x, dy, gamma, mean, inverse] = std::array::from_fn(|i| views.read::<f32>(i));
+        let dx = views.write::<f32>(0);
+        let [dgamma, dbeta] = std::array::from_fn(|i| views.write::<f32>(i + 1));
+        let (shape, count) = (self.d.shape, self.count());
+        context.pool.pieces(dbeta, 1, |c, to| to[0] = sum(shape, c, [dy, dy], |dy, _| dy) as f32);
+        context.pool.pieces(dgamma, 1, |c, to| {
+            let (mean, inverse) = (mean[c], f64::from(inverse[c]));
+            to[0] = (sum(shape, c, [x, dy], |x, dy| dy * (x - mean)) * inverse) as f32;
+        });
+        self.each_map(context, dx, |c, first, dx| {
+            let (mean, scale) = (mean[c], gamma[c] * inverse[c]);
+            let [slope, shift] = [dgamma[c] * inverse[c], dbeta[c]].map(|sum| sum / count as f32);
+            let operands = x[first..].iter().zip(&dy[first..]);
+            for (dx, (x, dy)) in dx.iter_mut().zip(operands) {
+                *dx = scale * (dy - shift - (x - mean) * slope);
+            }
+        });
+    }
+
+    /// Elements of a channel.
+    fn count(&self) -> f64 {
+        let [n, _, h, w] = self.d.shape;
+        (n * h * w) as f64
+    }
+
+    /// Calls `work` for every map: with its channel, where it begins, and its part of `to`.
+    fn each_map(&self, context: &Context, to: &mut [f32], work: impl Fn(usize, usize, &mut [f32]) + Sync) {
+        let [_, channels, h, w] = self.d.shape;
+        context.pool.pieces(to, h * w, |map, piece| work(map % channels, map * h * w, piece));
+    }
+}

@@ -1,0 +1,238 @@
+//! Convolution and pooling of volumes and signals: every implementation against the naive ones in f64.
+
+mod common;
+
+use common::{Case, Operand, cases, check};
+use proptest::prelude::*;
+use striate_kernels::activation::Activation;
+use striate_kernels::conv3d::{self, Conv3dDesc};
+use striate_kernels::pooling::PoolKind;
+use striate_kernels::pooling3d::{self, Pool3dDesc};
+use striate_kernels::reference;
+
+fn activation() -> impl Strategy<Value = Activation> {
+    use Activation::{None, Relu, Relu6, ScaledTanh, Sigmoid, Tanh};
+    prop::sample::select(vec![None, Relu, Relu6, Tanh, Sigmoid, ScaledTanh])
+}
+
+fn sizes(most: [usize; 3]) -> impl Strategy<Value = [usize; 3]> {
+    (1..=most[0], 1..=most[1], 1..=most[2]).prop_map(|(d, h, w)| [d, h, w])
+}
+
+fn borders(most: [usize; 3]) -> impl Strategy<Value = [usize; 3]> {
+    (0..=most[0], 0..=most[1], 0..=most[2]).prop_map(|(d, h, w)| [d, h, w])
+}
+
+prop_compose! {
+    /// Odd sizes, strides, gaps, groups, padding of its own on every side.
+    fn conv_desc()(
+        batch in 1usize..=3,
+        groups in 1usize..=3,
+        channels in (1usize..=5, 1usize..=7),
+        kernel in sizes([3, 3, 4]),
+        stride in sizes([2, 3, 3]),
+        dilation in sizes([2, 2, 3]),
+        before in borders([2, 3, 4]),
+        behind in borders([1, 2, 3]),
+        output in sizes([3, 5, 9]),
+        spare in borders([1, 1, 1]),
+        options in (any::<bool>(), any::<bool>()),
+        activation in activation(),
+    ) -> Conv3dDesc {
+        let extent = |axis: usize| {
+            let covered = (output[axis] - 1) * stride[axis] + (kernel[axis] - 1) * dilation[axis] + 1;
+            covered.saturating_sub(before[axis] + behind[axis]).max(1) + spare[axis].min(stride[axis] - 1)
+        };
+        Conv3dDesc {
+            batch,
+            in_channels: channels.0 * groups,
+            out_channels: channels.1 * groups,
+            groups,
+            input: [extent(0), extent(1), extent(2)],
+            output,
+            kernel,
+            stride,
+            dilation,
+            padding: before,
+            bias: options.0,
+            residual: options.1,
+            activation,
+        }
+    }
+}
+
+/// Volumes `[N, C, D, H·W]`, as operands have four extents.
+fn volumes(batch: usize, channels: usize, [d, h, w]: [usize; 3]) -> [usize; 4] {
+    [batch, channels, d, h * w]
+}
+
+fn check_conv(d: &Conv3dDesc) {
+    let taps: usize = d.kernel.iter().product();
+    let places = d.batch * d.output.iter().product::<usize>();
+    let longest = (d.in_channels * taps).max(d.out_channels * taps).max(places);
+    let tolerance = 1e-6 * (longest as f64).sqrt().max(10.0);
+    let (x_shape, y_shape) =
+        (volumes(d.batch, d.in_channels, d.input), volumes(d.batch, d.out_channels, d.output));
+    let w_shape = volumes(d.out_channels, d.in_channels / d.groups, d.kernel);
+    let (x, w) = (Operand::random(x_shape, 1), Operand::random(w_shape, 2));
+    let (bias, residual) = (Operand::random([1, d.out_channels, 1, 1], 3), Operand::random(y_shape, 4));
+    let dy = Operand::random(y_shape, 5);
+
+    let mut y = dy.clone();
+    let b = d.bias.then_some(bias.values.as_slice());
+    let r = d.residual.then_some(residual.values.as_slice());
+    reference::conv3d::forward(d, &x.values, &w.values, b, r, &mut y.values);
+    let mut reads = vec![x.clone(), w.clone()];
+    reads.extend(d.bias.then_some(bias));
+    reads.extend(d.residual.then_some(residual));
+    let mut ran =
+        check(&Case { desc: d, list: conv3d::forward(), reads, writes: vec![(None, y)], tolerance });
+
+    let mut dx = x.clone();
+    reference::conv3d::data_gradient(d, &dy.values, &w.values, &mut dx.values);
+    let (reads, writes) = (vec![dy.clone(), w.clone()], vec![(None, dx)]);
+    ran.extend(check(&Case { desc: d, list: conv3d::data_gradient(), reads, writes, tolerance }));
+
+    let mut dw = w;
+    reference::conv3d::weight_gradient(d, &x.values, &dy.values, &mut dw.values);
+    let (reads, writes) = (vec![x, dy], vec![(None, dw)]);
+    ran.extend(check(&Case { desc: d, list: conv3d::weight_gradient(), reads, writes, tolerance }));
+    for name in
+        ["conv3d_columns_f32", "conv3d_data_gradient_columns_f32", "conv3d_weight_gradient_columns_f32"]
+    {
+        assert!(ran.contains(&name), "{name} refused {d:?}");
+    }
+}
+
+prop_compose! {
+    /// Windows that reach past the volume in every way that shape rules allow.
+    fn pool_desc()(
+        batch in 1usize..=2,
+        channels in 1usize..=3,
+        spare in borders([4, 5, 9]),
+        kernel in sizes([3, 3, 4]),
+        stride in sizes([2, 3, 3]),
+        dilation in sizes([2, 2, 2]),
+        before in borders([1, 1, 2]),
+        behind in borders([1, 1, 2]),
+        ceil in any::<bool>(),
+        kind in prop::sample::select(vec![
+            PoolKind::Max,
+            PoolKind::Average { count_include_pad: true },
+            PoolKind::Average { count_include_pad: false },
+        ]),
+        activation in prop::sample::select(vec![Activation::None, Activation::Tanh, Activation::Relu]),
+    ) -> Pool3dDesc {
+        let each = |of: &dyn Fn(usize) -> usize| [of(0), of(1), of(2)];
+        let extent = |axis: usize| (kernel[axis] - 1) * dilation[axis] + 1;
+        let input = each(&|axis| extent(axis) + spare[axis]);
+        let padding = each(&|axis| before[axis].min(kernel[axis] / 2));
+        let padding_behind = each(&|axis| behind[axis].min(kernel[axis] / 2));
+        let output = each(&|axis| {
+            let room = input[axis] + padding[axis] + padding_behind[axis] - extent(axis);
+            if !ceil {
+                return room / stride[axis] + 1;
+            }
+            let count = room.div_ceil(stride[axis]) + 1;
+            if (count - 1) * stride[axis] >= input[axis] + padding[axis] { count - 1 } else { count }
+        });
+        Pool3dDesc { kind, batch, channels, input, output, kernel, stride, dilation, padding, padding_behind, activation }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(cases()))]
+
+    #[test]
+    fn convolutions_of_volumes_agree_with_the_naive_ones(d in conv_desc()) {
+        check_conv(&d);
+    }
+
+    #[test]
+    fn convolutions_of_signals_agree_with_the_naive_ones(d in conv_desc(), width in 1usize..40) {
+        let (kernel, stride, padding) =
+            ([1, 1, d.kernel[2]], [1, 1, d.stride[2]], [0, 0, d.padding[2]]);
+        let extent = (width - 1) * stride[2] + (kernel[2] - 1) * d.dilation[2] + 1;
+        let input = [1, 1, extent.saturating_sub(padding[2]).max(1)];
+        check_conv(&Conv3dDesc { kernel, stride, padding, input, output: [1, 1, width], ..d });
+    }
+
+    #[test]
+    fn pools_of_volumes_agree_with_the_naive_ones(d in pool_desc()) {
+        let x = Operand::random(volumes(d.batch, d.channels, d.input), 1);
+        let dy = Operand::random(volumes(d.batch, d.channels, d.output), 2);
+        let (mut y, mut dx) = (dy.clone(), x.clone());
+        reference::pooling3d::forward(&d, &x.values, &mut y.values);
+        let case = Case {
+            desc: &d,
+            list: pooling3d::forward(),
+            reads: vec![x.clone()],
+            writes: vec![(None, y)],
+            tolerance: 1e-6,
+        };
+        prop_assert!(check(&case).contains(&"pool3d_f32"));
+        if d.kind == PoolKind::Max {
+            reference::pooling3d::max_gradient(&d, &x.values, &dy.values, &mut dx.values);
+            let (reads, writes) = (vec![x, dy], vec![(None, dx)]);
+            check(&Case { desc: &d, list: pooling3d::max_gradient(), reads, writes, tolerance: 1e-6 });
+        } else {
+            let x = (d.activation != Activation::None).then_some(x);
+            let values = x.as_ref().map(|x| &x.values[..]);
+            reference::pooling3d::average_gradient(&d, &dy.values, values, &mut dx.values);
+            let (reads, writes) = ([dy].into_iter().chain(x).collect(), vec![(None, dx)]);
+            check(&Case { desc: &d, list: pooling3d::average_gradient(), reads, writes, tolerance: 1e-6 });
+        }
+    }
+}
+
+/// So many taps and places that the columns are cut into chunks, in the middle of a volume.
+#[test]
+fn columns_are_cut_without_loss() {
+    check_conv(&Conv3dDesc {
+        batch: 3,
+        in_channels: 40,
+        out_channels: 3,
+        groups: 1,
+        input: [6, 12, 10],
+        output: [6, 12, 10],
+        kernel: [3; 3],
+        stride: [1; 3],
+        dilation: [1; 3],
+        padding: [1; 3],
+        bias: true,
+        residual: true,
+        activation: Activation::Tanh,
+    });
+}
+
+/// Where a window sees NaN, its maximum is NaN, and the gradient goes there.
+#[test]
+fn nan_is_a_maximum() {
+    let d = Pool3dDesc {
+        kind: PoolKind::Max,
+        batch: 1,
+        channels: 1,
+        input: [1, 2, 4],
+        output: [1, 1, 2],
+        kernel: [1, 2, 2],
+        stride: [1, 2, 2],
+        dilation: [1; 3],
+        padding: [0; 3],
+        padding_behind: [0; 3],
+        activation: Activation::None,
+    };
+    let x = [1.0, f32::NAN, 5.0, 2.0, 3.0, 4.0, 9.0, 1.0];
+    let (mut y, mut dx) = ([0.0; 2], [f32::NAN; 8]);
+    let isa = striate_kernels::isa::Isa::available()[0];
+    let pool = striate_kernels::pool::Pool::new(1);
+    let context = striate_kernels::Context { pool: &pool };
+    let run =
+        |list: &[&dyn striate_kernels::Implementation<Pool3dDesc>], reads: &[&[f32]], out: &mut [f32]| {
+            let layouts = vec![striate_tensor::Layout::Plain; reads.len() + 1];
+            list[0].prepare(&d, isa, &layouts).run(&context, &mut striate_tensor::Views::of(reads, [out]));
+        };
+    run(pooling3d::forward(), &[&x], &mut y);
+    assert!(y[0].is_nan() && y[1] == 9.0, "{y:?}");
+    run(pooling3d::max_gradient(), &[&x, &[2.0, 3.0]], &mut dx);
+    assert_eq!(dx, [0.0, 2.0, 0.0, 0.0, 0.0, 0.0, 3.0, 0.0]);
+}
