@@ -308,6 +308,8 @@ fn coefficients_of(
     }
 }
 
+/// The two sums of a map. Each row is summed by itself first: rounding grows with the root of the numbers that one sum
+/// takes up in turn.
 struct MapSums<'a> {
     bound: &'a Bound,
     x: &'a [f32],
@@ -331,28 +333,35 @@ impl Body for MapSums<'_> {
                 Sums::Moments => {
                     for r in 0..rows {
                         let x = row(x, self.x, r);
+                        let mut of_row = s.zero();
                         for i in 0..columns {
-                            first = s.add(first, s.load(x.add(i * S::LANES)));
+                            of_row = s.add(of_row, s.load(x.add(i * S::LANES)));
                         }
+                        first = s.add(first, of_row);
                     }
                     first = s.mul(first, s.splat(1.0 / (rows * columns) as f32));
                     for r in 0..rows {
                         let x = row(x, self.x, r);
+                        let mut of_row = s.zero();
                         for i in 0..columns {
                             let deviation = s.sub(s.load(x.add(i * S::LANES)), first);
-                            second = s.fma(deviation, deviation, second);
+                            of_row = s.fma(deviation, deviation, of_row);
                         }
+                        second = s.add(second, of_row);
                     }
                 }
                 Sums::Products => {
                     let mean = s.load(self.means.expect("products are about means").as_ptr());
                     for r in 0..rows {
                         let (x, dy) = (row(x, self.x, r), row(dy, self.dy, r));
+                        let (mut of_row, mut products) = (s.zero(), s.zero());
                         for i in 0..columns {
                             let dy = s.load(dy.add(i * S::LANES));
-                            first = s.add(first, dy);
-                            second = s.fma(dy, s.sub(s.load(x.add(i * S::LANES)), mean), second);
+                            of_row = s.add(of_row, dy);
+                            products = s.fma(dy, s.sub(s.load(x.add(i * S::LANES)), mean), products);
                         }
+                        first = s.add(first, of_row);
+                        second = s.add(second, products);
                     }
                 }
             }

@@ -109,16 +109,19 @@ impl Body for MapSum<'_> {
         for row in 0..rows {
             let x = self.x[self.maps.row(row)..][..columns * S::LANES].as_ptr();
             let other = self.other.map(|(maps, other)| other[maps.row(row)..][..columns * S::LANES].as_ptr());
+            // A row by itself first: rounding grows with the root of the numbers that one sum takes up in turn.
+            let mut of_row = s.zero();
             for i in 0..columns {
                 // SAFETY: a row has `columns` vectors.
                 unsafe {
                     let x = s.load(x.add(i * S::LANES));
-                    sum = match other {
-                        Some(other) => s.fma(x, s.load(other.add(i * S::LANES)), sum),
-                        None => s.add(sum, x),
+                    of_row = match other {
+                        Some(other) => s.fma(x, s.load(other.add(i * S::LANES)), of_row),
+                        None => s.add(of_row, x),
                     };
                 }
             }
+            sum = s.add(sum, of_row);
         }
         // SAFETY: there is one vector for the sum of a map.
         unsafe { s.store(self.sum.as_mut_ptr(), sum) }

@@ -73,7 +73,7 @@ impl<'g> Interpreter<'g> {
     }
 
     fn step(&mut self, node: &Node) {
-        let reads: Vec<Vec<f64>> = node.inputs.iter().map(|id| self.values[id].clone()).collect();
+        let r: Vec<&[f64]> = node.inputs.iter().map(|id| self.values[id].as_slice()).collect();
         let start = |id: &ValueId| {
             let empty = || vec![0.0; self.graph.shape(*id).numel()];
             self.values.get(id).cloned().unwrap_or_else(empty)
@@ -82,7 +82,6 @@ impl<'g> Interpreter<'g> {
         let shape = |id: ValueId| self.graph.shape(id).nchw();
         let input = |i: usize| shape(node.inputs[i]);
         let output = |i: usize| shape(node.outputs[i]);
-        let r: Vec<&[f64]> = reads.iter().map(Vec::as_slice).collect();
         let w = &mut writes;
         match &node.op {
             Op::Linear(op) => {

@@ -1,0 +1,131 @@
+"""The gradients of one training step: PyTorch's in both precisions, striate's by its engine and by its interpreter."""
+
+import contextlib
+import json
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import torch
+from torch import nn
+
+import kinks
+from program import read_safetensors
+
+LABELS = torch.tensor([0, 9, 4, 5])
+# A step at this rate changes weights by so much that nothing of the gradient is lost in the difference.
+RATE = 1000.0
+# A gradient below this share of the whole one's norm is zero but for rounding, as that of a bias before a batch norm.
+ZERO = 1e-9
+SEEDS = range(1, 21)
+
+
+def spread_weights(module):
+    """Seeded weights as the papers begin with, but no constant ones, and residual branches that end at half strength,
+    without which the deepest networks amplify rounding a thousandfold. ε becomes the float32 that striate has."""
+    for part in module.modules():
+        if isinstance(part, nn.BatchNorm2d):
+            part.eps = float(np.float32(part.eps))
+            part.weight.data.uniform_(0.5, 1.0)
+            part.bias.data.normal_(0.5, 0.1)
+        elif isinstance(part, (nn.Conv2d, nn.Linear)):
+            nn.init.kaiming_normal_(part.weight, nonlinearity="relu")
+            if part.bias is not None:
+                part.bias.data.uniform_(0, 0.1)
+        elif isinstance(part, nn.Dropout):
+            part.p = 0.0
+    for part in module.modules():
+        last = {"BasicBlock": "bn2", "Bottleneck": "bn3"}.get(type(part).__name__)
+        if last:
+            getattr(part, last).weight.data *= 0.5
+
+
+class Step:
+    """A step of PyTorch in float32 and float64, at the first seed at which both take the same side of every kink."""
+
+    def __init__(self, build, size, batch, averages):
+        pools = kinks.averages() if averages else contextlib.nullcontext()
+        with pools:
+            for self.seed in SEEDS:
+                torch.manual_seed(self.seed)
+                module = build().train()
+                spread_weights(module)
+                self.images, self.labels = torch.randn(batch, 3, size, size), LABELS[:batch]
+                kinks.move_aside(module.double(), self.images.double())
+                self.weights = {key: value.clone() for key, value in module.float().state_dict().items()}
+                self.single, ours = self.backward(module, averages)
+                module.load_state_dict(self.weights)
+                self.double, theirs = self.backward(module.double(), averages)
+                if ours.differ(theirs) == 0:
+                    return
+        sys.exit("at every seed a kink lies within rounding")
+
+    def backward(self, module, averages):
+        module.zero_grad()
+        dtype, sides = next(module.parameters()).dtype, kinks.Sides()
+        with sides.record(maxima=not averages):
+            nn.functional.cross_entropy(module(self.images.to(dtype)), self.labels).backward()
+        return {key: parameter.grad.double().clone() for key, parameter in module.named_parameters()}, sides
+
+    def furthest(self, given):
+        """The largest error of a parameter's gradient as a share of its norm; of a bias whose gradient is zero, as a
+        share of its kernel's."""
+        whole = norm(self.double.values())
+        is_zero = lambda key: self.double[key].norm() < ZERO * whole
+        of = lambda key: key.removesuffix("bias") + "weight" if is_zero(key) else key
+        return max(float((given[key] - wanted).norm() / self.double[of(key)].norm()) for key, wanted in self.double.items())
+
+    def smallest_share(self):
+        """The smallest norm of a kernel's or matrix's gradient, as a share of the whole gradient's."""
+        return float(min(g.norm() for g in self.double.values() if g.dim() > 1) / norm(self.double.values()))
+
+    def save(self, folder):
+        shutil.rmtree(folder / "data", ignore_errors=True)
+        (folder / "data").mkdir()
+        np.save(folder / "data/images.npy", self.images.numpy())
+        np.save(folder / "data/labels.npy", self.labels.numpy())
+        torch.save(self.weights, folder / "weights.pth")
+
+
+def norm(parts):
+    return torch.stack([part.norm() for part in parts]).norm()
+
+
+def network_text(striate, name, size, averages):
+    """A network's text for ten classes and images of `size`, every dropout at 0, no auxiliary heads."""
+    text = striate("inspect", name, "--classes", "10", "--input", f"3,{size},{size}", "--text")
+    if averages:
+        text = text.replace('op = "max_pool"', 'op = "average_pool"')
+    kept = []
+    for line in text.splitlines():
+        if line.startswith("heads = ") or '"aux' in line.lower():
+            continue
+        if 'op = "dropout"' in line:
+            before, after = line.split("probability = ")
+            line = f"{before}probability = 0.0{after.lstrip('0123456789.')}"
+        kept.append(line)
+    return "\n".join(kept) + "\n"
+
+
+def engine(striate, step):
+    """Gradients of the program's training step in f32, from the weights before and after it."""
+    settings = ["optim.name=sgd", "optim.momentum=0", "optim.nesterov=false", "optim.weight_decay=0",
+                "schedule.name=constant", "schedule.warmup=0", "data.holdout=0", "data.augment=none"]
+    settings = [word for setting in settings for word in ("--set", setting)]
+    shutil.rmtree(striate.folder / "run", ignore_errors=True)
+    ran = striate("train", "net.toml", "--data", "npy:data", "--weights", "weights.pth",
+                  "--batch", str(len(step.labels)), "--steps", "1", "--lr", str(RATE), "--out", "run", "--json",
+                  *settings)
+    after = read_safetensors(striate.folder / json.loads(ran)["model"])
+    return {key: (step.weights[key].double() - after[key].double()) / RATE for key in step.double}
+
+
+def interpreter(example, folder, step):
+    """Gradients of the same training graph in f64 by the naive kernels."""
+    shutil.rmtree(folder / "gradients", ignore_errors=True)
+    files = ["net.toml", "weights.pth", "data/images.npy", "data/labels.npy", "gradients"]
+    ran = subprocess.run([example, *files], cwd=folder, capture_output=True, text=True)
+    if ran.returncode:
+        sys.exit(f"{example}: {ran.stderr.strip()}")
+    return {key: torch.from_numpy(np.load(folder / f"gradients/{key}.npy")) for key in step.double}
