@@ -19,16 +19,20 @@ RATE = 1000.0
 # A gradient below this share of the whole one's norm is zero but for rounding, as that of a bias before a batch norm.
 ZERO = 1e-9
 SEEDS = range(1, 21)
+# The last batch norm of torchvision's residual branches.
+LAST_NORM = {"BasicBlock": "bn2", "Bottleneck": "bn3"}
 
 
 def spread_weights(module):
     """Seeded weights as the papers begin with, but no constant ones, and residual branches that end at half strength,
-    without which the deepest networks amplify rounding a thousandfold. ε becomes the float32 that striate has."""
+    without which the deepest networks amplify rounding a thousandfold; for the same reason batch norms without residual
+    sums have positive biases. ε becomes the float32 that striate has."""
+    is_residual = any(type(part).__name__ in LAST_NORM or hasattr(part, "conv2d") for part in module.modules())
     for part in module.modules():
         if isinstance(part, nn.BatchNorm2d):
             part.eps = float(np.float32(part.eps))
             part.weight.data.uniform_(0.5, 1.0)
-            part.bias.data.normal_(0.5, 0.1)
+            part.bias.data.normal_(0.0 if is_residual else 0.5, 0.1)
         elif isinstance(part, (nn.Conv2d, nn.Linear)):
             nn.init.kaiming_normal_(part.weight, nonlinearity="relu")
             if part.bias is not None:
@@ -36,8 +40,7 @@ def spread_weights(module):
         elif isinstance(part, nn.Dropout):
             part.p = 0.0
     for part in module.modules():
-        last = {"BasicBlock": "bn2", "Bottleneck": "bn3"}.get(type(part).__name__)
-        if last:
+        if last := LAST_NORM.get(type(part).__name__):
             getattr(part, last).weight.data *= 0.5
 
 

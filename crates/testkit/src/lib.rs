@@ -2,6 +2,7 @@
 //! gradients by finite differences, formulas that reference scripts share, counted skips, a server.
 
 pub mod allocation;
+pub mod fingerprint;
 pub mod formula;
 mod general;
 pub mod gradients;
