@@ -92,15 +92,18 @@ def loss(y, labels):
     return total / len(y)
 
 
+def spread(tensor, shape, low, high):
+    flat = (low + (high - low) * unit(tensor, int(np.prod(shape)))).astype(np.float32)
+    return torch.tensor(flat.reshape(shape), dtype=torch.float64)
+
+
 def by_formula():
     values = {}
     for tensor, (name, (shape, bound)) in enumerate(SHAPES.items()):
         # Coefficients lie around one, everything else around zero.
         low, high = (0.5, 1.5) if bound == 1.0 else (-bound, bound)
-        flat = (low + (high - low) * unit(tensor, int(np.prod(shape)))).astype(np.float32)
-        values[name] = torch.tensor(flat.reshape(shape), dtype=torch.float64, requires_grad=True)
-    images = (-0.1 + 1.275 * unit(100, 4 * 32 * 32)).astype(np.float32).reshape(4, 1, 32, 32)
-    return values, torch.tensor(images, dtype=torch.float64), torch.tensor([(7 * i + 3) % 10 for i in range(4)])
+        values[name] = spread(tensor, shape, low, high).requires_grad_()
+    return values, spread(100, (4, 1, 32, 32), -0.1, 1.175), torch.tensor([(7 * i + 3) % 10 for i in range(4)])
 
 
 def first_step(program, images, labels):

@@ -19,16 +19,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from lenet5_pytorch import unit
+from lenet5_1998_pytorch import spread
 from networks_pytorch import NETWORKS, build
 
 SIDE = 64
 NAMES = ("squeezenet1_1", "googlenet", "resnet18", "resnet50")
-
-
-def spread(tensor, shape, low, high):
-    flat = (low + (high - low) * unit(tensor, int(np.prod(shape)))).astype(np.float32)
-    return torch.tensor(flat.reshape(shape), dtype=torch.float64)
 
 
 def bounds(parameter, is_norm, name):

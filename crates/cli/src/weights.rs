@@ -16,13 +16,18 @@ pub fn load(network: &Network, path: &Path) -> Result<Loaded> {
     Ok(loaded)
 }
 
-/// The weights in the file at `path` as those of `network`; a last layer for another number of classes
-/// is a new one, under `seed`.
+/// The weights in the file at `path` as those of `network` without its auxiliary heads; a last layer for another
+/// number of classes is a new one, under `seed`.
 pub fn load_for(network: &Network, path: &Path, seed: u64) -> Result<Weights> {
     let loaded = load(network, path)?;
     let fitted = fit(network, loaded.weights).map_err(|e| e.at(path.display()))?;
     say_all(path, &[loaded.notes, fitted.notes].concat());
     let mut weights = fitted.weights;
+    let heads = network.auxiliary_variables()?;
+    let ignored = heads.iter().filter(|(name, _)| weights.remove(name).is_some()).count();
+    if ignored > 0 {
+        say(path, &format!("{ignored} tensors of the auxiliary heads are left aside, which only training needs"));
+    }
     if !fitted.replaced.is_empty() {
         let mut first = Inference::initial_weights(network, seed)?;
         first.retain(|name, _| fitted.replaced.contains(name));

@@ -218,3 +218,26 @@ fn a_reader_that_goes_early_is_no_panic() {
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
     assert_eq!(output.status.signal(), Some(signal_hook::consts::SIGPIPE));
 }
+
+#[test]
+fn run_says_that_auxiliary_heads_are_left_aside() {
+    let folder = Folder::new("heads");
+    let text = r#"
+        name = "net"
+        input = [1, 8, 8]
+        heads = [{ layer = "aux.fc", weight = 0.3 }]
+        layers = [
+            { name = "flat", op = "flatten" },
+            { name = "aux.fc", op = "linear", out_features = 10 },
+            { name = "fc", op = "linear", out_features = 10, inputs = ["flat"] },
+        ]"#;
+    folder.write("net.toml", text);
+    let trained = folder.json(&["train", "net.toml", "--data", "digits", "--steps", "1", "--out", "run"]);
+    let model = trained["model"].as_str().unwrap();
+    let images = Shape::from([2, 1, 8, 8]);
+    npy::write(&folder.path("x.npy"), &images, &[0.5f32; 128]).unwrap();
+    let ran = folder.run(&["run", "net.toml", "--weights", model, "--input", "x.npy", "--output", "y.npy"]);
+    let said = String::from_utf8_lossy(&ran.stderr);
+    assert!(ran.status.success(), "{said}");
+    assert!(said.contains("2 tensors of the auxiliary heads are left aside"), "{said}");
+}
