@@ -26,7 +26,10 @@ pub fn load_for(network: &Network, path: &Path, seed: u64) -> Result<Weights> {
     let heads = network.auxiliary_variables()?;
     let ignored = heads.iter().filter(|(name, _)| weights.remove(name).is_some()).count();
     if ignored > 0 {
-        say(path, &format!("{ignored} tensors of the auxiliary heads are left aside, which only training needs"));
+        say(
+            path,
+            &format!("{ignored} tensors of the auxiliary heads are left aside, which only training needs"),
+        );
     }
     if !fitted.replaced.is_empty() {
         let mut first = Inference::initial_weights(network, seed)?;

@@ -224,7 +224,7 @@ fn run_says_that_auxiliary_heads_are_left_aside() {
     let folder = Folder::new("heads");
     let text = r#"
         name = "net"
-        input = [1, 8, 8]
+        input = [1, 32, 32]
         heads = [{ layer = "aux.fc", weight = 0.3 }]
         layers = [
             { name = "flat", op = "flatten" },
@@ -234,8 +234,8 @@ fn run_says_that_auxiliary_heads_are_left_aside() {
     folder.write("net.toml", text);
     let trained = folder.json(&["train", "net.toml", "--data", "digits", "--steps", "1", "--out", "run"]);
     let model = trained["model"].as_str().unwrap();
-    let images = Shape::from([2, 1, 8, 8]);
-    npy::write(&folder.path("x.npy"), &images, &[0.5f32; 128]).unwrap();
+    let images = Shape::from([2, 1, 32, 32]);
+    npy::write(&folder.path("x.npy"), &images, &[0.5f32; 2048]).unwrap();
     let ran = folder.run(&["run", "net.toml", "--weights", model, "--input", "x.npy", "--output", "y.npy"]);
     let said = String::from_utf8_lossy(&ran.stderr);
     assert!(ran.status.success(), "{said}");

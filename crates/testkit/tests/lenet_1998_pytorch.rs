@@ -61,7 +61,8 @@ fn assert_scores(got: impl Iterator<Item = f64>, reference: &Value, tolerance: f
 #[test]
 fn codes_are_those_of_the_figures() {
     let reference = formula::reference("lenet5_1998");
-    let stored = reference["codes"].as_array().unwrap().iter().flat_map(|code| code.as_str().unwrap().bytes());
+    let stored =
+        reference["codes"].as_array().unwrap().iter().flat_map(|code| code.as_str().unwrap().bytes());
     let stored: Vec<f32> = stored.map(|sign| if sign == b'#' { 1.0 } else { -1.0 }).collect();
     assert_eq!(variables()["output.codes"].1, stored);
 }
