@@ -23,7 +23,7 @@ from lenet5_1998_pytorch import spread
 from networks_pytorch import NETWORKS, build
 
 SIDE = 64
-NAMES = ("squeezenet1_1", "googlenet", "resnet18", "resnet50")
+NAMES = ("squeezenet1_1", "googlenet", "resnet18")
 
 
 def bounds(parameter, is_norm, name):

@@ -55,8 +55,8 @@ class Step:
                 module = build().train()
                 spread_weights(module)
                 self.images, self.labels = torch.randn(batch, 3, size, size), LABELS[:batch]
-                kinks.move_aside(module.double(), self.images.double())
-                self.weights = {key: value.clone() for key, value in module.float().state_dict().items()}
+                kinks.move_aside(module, self.images)
+                self.weights = {key: value.clone() for key, value in module.state_dict().items()}
                 self.single, ours = self.backward(module, averages)
                 module.load_state_dict(self.weights)
                 self.double, theirs = self.backward(module.double(), averages)

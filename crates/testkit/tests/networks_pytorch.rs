@@ -76,7 +76,7 @@ fn check_gradient(place: &str, got: &[f64], expected: &Value) {
 fn gradients_of_networks_are_pytorchs() {
     let reference = formula::reference("networks");
     let networks = reference.as_object().unwrap();
-    assert_eq!(networks.len(), 4);
+    assert_eq!(networks.len(), 3);
     for (name, expected) in networks {
         let network = network(name);
         let sgd = Optimizer::Sgd { momentum: 0.0, nesterov: false, weight_decay: 0.0 };
