@@ -336,6 +336,33 @@ fn other_constants_of_normalisation_are_made_up_for() {
     assert!(folder.refusal(&pooled).contains("it stands behind the pool"));
 }
 
+/// Five images of five classes, at a rate that leaves every weight as it was.
+#[test]
+fn training_begins_with_weights_that_make_up_for_it_too() {
+    let folder = Folder::new("convert-training");
+    folder.write("ours.toml", normalising(2.0, 0.05));
+    folder.write("w.caffemodel", normalising_caffemodel(0.01, false));
+    folder.json(&["convert", "w.caffemodel", "kept.safetensors", "--model", "ours.toml"]);
+    let images: Vec<f32> = (0..960).map(|i| (i * 53 % 256) as f32 / 64.0 - 2.0).collect();
+    std::fs::create_dir(folder.path("data")).unwrap();
+    npy::write(&folder.path("data/images.npy"), &[5, 3, 8, 8].into(), &images).unwrap();
+    npy::write(&folder.path("data/labels.npy"), &[5].into(), &[0i64, 1, 2, 3, 4]).unwrap();
+    let train = ["train", "ours.toml", "--data", "npy:data", "--weights", "w.caffemodel", "--out", "run"];
+    let still = ["--steps", "1", "--lr", "1e-30", "--set", "optim.weight_decay=0", "--set", "data.holdout=0"];
+    let output = folder.run(&[&train[..], &still, &["--json"]].concat());
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("w.caffemodel: norm1 has k = 2 and α = 0.05 here"), "{said}");
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let trained = read_weights(&folder.path(told["model"].as_str().unwrap())).unwrap().weights;
+    let kept = read_weights(&folder.path("kept.safetensors")).unwrap().weights;
+    assert!(trained.keys().eq(kept.keys()));
+    for (name, (_, values)) in &trained {
+        let most = values.iter().zip(&kept[name].1).fold(0.0f32, |most, (a, b)| most.max((a - b).abs()));
+        assert!(most < 1e-20, "{name} is off by {most}");
+    }
+}
+
 /// Published weights of a network of the history see pictures as they were trained to; Caffe's of a network
 /// that is called as in torchvision do not see them as torchvision's do.
 #[test]
