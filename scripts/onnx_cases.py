@@ -11,7 +11,6 @@ import argparse
 import collections
 import glob
 import os
-import subprocess
 import sys
 import tempfile
 
@@ -22,28 +21,12 @@ import onnxruntime
 from onnx import numpy_helper
 from onnx.backend.test.case.node import collect_testcases
 
+from onnx_runs import difference, run
+
 OURS = set("""Conv Gemm MatMul BatchNormalization Relu Clip Tanh Sigmoid Softmax LogSoftmax MaxPool AveragePool
 GlobalAveragePool GlobalMaxPool LRN Dropout Concat Add Sum Flatten Reshape Transpose Slice Gather Shape Unsqueeze Squeeze
-Mul Sub Div ReduceMean Constant ConstantOfShape Identity Cast Pad Split""".split())
+Mul Sub Div Neg ReduceMean ReduceSum Constant ConstantOfShape Identity Cast Pad Split""".split())
 DATA = os.path.join(os.path.dirname(onnx.backend.test.__file__), "data")
-
-
-def run(striate, model, x, folder):
-    paths = [os.path.join(folder, name) for name in ("x.npy", "y.npy")]
-    np.save(paths[0], np.ascontiguousarray(x, dtype=np.float32))
-    if os.path.exists(paths[1]):
-        os.remove(paths[1])
-    done = subprocess.run([striate, "run", model, "--input", paths[0], "--output", paths[1]], capture_output=True, text=True)
-    if done.returncode != 0:
-        return None, done.stderr.strip().splitlines()[-1] if done.stderr.strip() else f"exit code {done.returncode}"
-    return np.load(paths[1]), ""
-
-
-def difference(got, expected):
-    if got.shape != expected.shape:
-        return float("inf")
-    scale = max(float(np.abs(expected).max(initial=0)), 1e-6)
-    return float(np.abs(got - expected).max(initial=0)) / scale
 
 
 def agrees(got, expected, tolerance):

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes a Python environment with the engines that bench/peers.py compares striate with, in
+# Makes a Python environment with the engines that bench/peers.py and scripts/onnx_*.py compare striate with, in
 # target/peers-venv or the folder given: scripts/peers-setup.sh [--with-tensorflow] [FOLDER]
 # Takes about 6 GB, since torch's ordinary package does not load without its CUDA libraries.
 set -euo pipefail

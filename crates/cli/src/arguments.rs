@@ -79,7 +79,7 @@ Examples:
 
 A network of your own is a text file; `striate inspect lenet5 --text` shows how one reads.")]
 pub struct Train {
-    /// A network of `striate models`, a .toml text, or a .safetensors model to go on from
+    /// A network of `striate models`, a .toml text, or a .safetensors or .onnx model to go on from
     pub model: Option<String>,
     /// Data set: digits, mnist, fashion-mnist, npy:FOLDER
     #[arg(long, value_name = "SPEC")]
@@ -126,7 +126,7 @@ pub struct Train {
 
 #[derive(Debug, Args)]
 pub struct Eval {
-    /// The model file
+    /// The model file, or an ONNX file
     pub model: PathBuf,
     /// Data set: digits, mnist, fashion-mnist, npy:FOLDER
     #[arg(long, value_name = "SPEC")]
@@ -140,7 +140,7 @@ pub struct Eval {
 
 #[derive(Debug, Args)]
 pub struct Predict {
-    /// The model file
+    /// The model file, or an ONNX file
     pub model: PathBuf,
     /// Pictures (PNG, JPEG or WebP), or folders of them
     #[arg(required = true, value_name = "IMAGE|DIR")]
@@ -160,12 +160,15 @@ pub struct Predict {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Read are .safetensors, .pth, .pt, .caffemodel and .onnx; written are .safetensors, .pth and .pt. With a
-network (--model, or that of a model file) a .safetensors file describes itself and can be used alone.
+Read are .safetensors, .pth, .pt, .caffemodel and .onnx; written are .safetensors, .pth, .pt and .onnx. With a
+network (--model, or that of a model file or ONNX file) a .safetensors file describes itself and can be used alone;
+an ONNX file always holds a network.
 
 Examples:
   striate convert resnet18.pth resnet18.safetensors --model resnet18
-  striate convert runs/lenet5-digits-1/last.safetensors lenet5.pth")]
+  striate convert runs/lenet5-digits-1/last.safetensors lenet5.pth
+  striate convert runs/lenet5-digits-1/last.safetensors lenet5.onnx
+  striate convert resnet18.pth resnet18.onnx --model resnet18")]
 pub struct Convert {
     /// The file of weights
     #[arg(value_name = "IN")]
@@ -191,7 +194,7 @@ pub struct Convert {
 
 #[derive(Debug, Args)]
 pub struct Inspect {
-    /// A network of `striate models`, a .toml text, or a .safetensors model
+    /// A network of `striate models`, a .toml text, a .safetensors or .onnx model, or a file of weights
     pub model: String,
     #[command(flatten)]
     pub adapt: Adapt,
@@ -223,7 +226,7 @@ pub struct Models {
 
 #[derive(Debug, Args)]
 pub struct Run {
-    /// A network of `striate models`, a .toml text, or a .safetensors model
+    /// A network of `striate models`, a .toml text, or a .safetensors or .onnx model
     pub model: String,
     /// The input, [N, C, H, W] f32
     #[arg(long, value_name = "X.npy")]

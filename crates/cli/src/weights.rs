@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use striate_engine::Inference;
-use striate_formats::{Loaded, Weights, fit, fit_normalisation, read_weights};
+use striate_formats::{Loaded, ModelFile, Weights, fit, fit_normalisation, read_model, read_weights};
 use striate_graph::Network;
 use striate_predict::Resolved;
 use striate_tensor::Result;
@@ -12,7 +12,10 @@ use striate_tensor::Result;
 /// notes, to be said once the weights are known to fit.
 pub fn load(network: &Network, path: &Path) -> Result<Loaded> {
     let mut loaded = read_weights(path)?;
-    fit_normalisation(network, &mut loaded).map_err(|e| e.at(path.display()))?;
+    loaded
+        .choose_for(network)
+        .and_then(|()| fit_normalisation(network, &mut loaded))
+        .map_err(|e| e.at(path.display()))?;
     Ok(loaded)
 }
 
@@ -37,6 +40,14 @@ pub fn load_for(network: &Network, path: &Path, seed: u64) -> Result<Weights> {
         weights.extend(first);
     }
     Ok(weights)
+}
+
+/// The model in the file at `path`, which brings its network, for images; what was left aside is said.
+pub fn model(path: &Path) -> Result<ModelFile> {
+    let (mut model, notes) = read_model(path)?;
+    say_all(path, &notes);
+    model.network = model.network.channels_first();
+    Ok(model)
 }
 
 /// The network that `name` stands for; what was left aside in reading it is said.

@@ -2,13 +2,14 @@
 
 use std::path::Path;
 
+use striate_graph::Network;
 use striate_tensor::{Error, Result};
 
 use crate::caffe::{CaffeModel, Normalisation, read_caffemodel_bytes};
 use crate::file::read_limited;
 use crate::pytorch::{StateDict, is_pytorch};
 use crate::safetensors::read_with_notes;
-use crate::{Imported, ModelFile, Weights, read_onnx, read_pytorch_bytes};
+use crate::{ModelFile, Weights, read_onnx, read_pytorch_bytes};
 
 /// Names that files of weights end in, for a message that lists them.
 pub const READABLE: &str = ".safetensors, .pth, .pt, .caffemodel, .onnx";
@@ -18,7 +19,9 @@ pub const READABLE: &str = ".safetensors, .pth, .pt, .caffemodel, .onnx";
 pub struct Loaded {
     /// Its tensors, in canonical order.
     pub weights: Weights,
-    /// The rest of it, if it is a model file; without its weights.
+    /// Tensors of an ONNX file that its network has under other names or shapes.
+    pub others: Weights,
+    /// The rest of it, if it is a model file or ONNX; without its weights.
     pub model: Option<ModelFile>,
     /// What is subtracted from red, green and blue (0 to 255), if the file says so.
     pub mean: Option<[f32; 3]>,
@@ -28,15 +31,64 @@ pub struct Loaded {
     pub notes: Vec<String>,
 }
 
+impl Loaded {
+    /// A model file, or one that became one.
+    fn model(mut model: ModelFile, notes: Vec<String>) -> Loaded {
+        let weights = std::mem::take(&mut model.weights);
+        Loaded { weights, model: Some(model), notes, ..Loaded::default() }
+    }
+
+    /// Chooses the weights for `network`: where all its variables stand in the file under their names and shapes,
+    /// these, even if the file's own network has them in another form; else all stay as they are.
+    ///
+    /// # Errors
+    /// If the network is faulty.
+    pub fn choose_for(&mut self, network: &Network) -> Result<()> {
+        let others = std::mem::take(&mut self.others);
+        let wanted = network.variables()?;
+        let holds =
+            |held: &Weights, (name, shape): &(_, _)| held.get(name).is_some_and(|(own, _)| own == shape);
+        if others.is_empty() || !wanted.iter().all(|one| holds(&self.weights, one) || holds(&others, one)) {
+            return Ok(());
+        }
+        let mut both = [std::mem::take(&mut self.weights), others];
+        let take = |one: (String, _)| {
+            let side = usize::from(!holds(&both[0], &one));
+            both[side].remove_entry(&one.0)
+        };
+        self.weights = wanted.into_iter().filter_map(take).collect();
+        Ok(())
+    }
+}
+
+/// Reads the model at `path`: a model file, or an ONNX file; and what was left aside in it, a line each.
+///
+/// # Errors
+/// As [`ModelFile::load`] and [`read_onnx`].
+pub fn read_model(path: &Path) -> Result<(ModelFile, Vec<String>)> {
+    if !is_onnx(path) {
+        return Ok((ModelFile::load(path)?, vec![]));
+    }
+    let mut imported = read_onnx(path)?;
+    let notes = std::mem::take(&mut imported.notes);
+    Ok((imported.into_model().map_err(|e| e.at(path.display()))?, notes))
+}
+
+fn is_onnx(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("onnx"))
+}
+
 /// Reads the file at `path`: a model file, safetensors, PyTorch's, Caffe's, or the weights of an ONNX file.
 ///
 /// # Errors
 /// If it cannot be read, is of another kind, or is damaged.
 pub fn read_weights(path: &Path) -> Result<Loaded> {
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-    if extension.eq_ignore_ascii_case("onnx") {
-        let Imported { weights, notes, .. } = read_onnx(path)?;
-        return Ok(Loaded { weights, notes, ..Loaded::default() });
+    if is_onnx(path) {
+        let mut imported = read_onnx(path)?;
+        let (others, notes) = (std::mem::take(&mut imported.others), std::mem::take(&mut imported.notes));
+        let model = imported.into_model().map_err(|e| e.at(path.display()))?;
+        return Ok(Loaded { others, ..Loaded::model(model, notes) });
     }
     let bytes = read_limited(path)?;
     from_bytes(&bytes, &extension.to_lowercase()).map_err(|e| e.at(path.display()))
@@ -59,9 +111,7 @@ fn from_safetensors(bytes: &[u8]) -> Result<Loaded> {
     if !metadata.contains_key("striate") {
         return Ok(Loaded { weights, notes, ..Loaded::default() });
     }
-    let mut model = ModelFile::from_parts(weights, &metadata)?;
-    let weights = std::mem::take(&mut model.weights);
-    Ok(Loaded { weights, model: Some(model), notes, ..Loaded::default() })
+    Ok(Loaded::model(ModelFile::from_parts(weights, &metadata)?, notes))
 }
 
 fn from_pytorch(bytes: &[u8]) -> Result<Loaded> {
@@ -71,5 +121,5 @@ fn from_pytorch(bytes: &[u8]) -> Result<Loaded> {
 
 fn from_caffe(bytes: &[u8]) -> Result<Loaded> {
     let CaffeModel { weights, mean, normalisations, notes } = read_caffemodel_bytes(bytes)?;
-    Ok(Loaded { weights, model: None, mean, normalisations, notes })
+    Ok(Loaded { weights, mean, normalisations, notes, ..Loaded::default() })
 }

@@ -77,6 +77,25 @@ const PROGRAM: &str = concat!("striate ", env!("CARGO_PKG_VERSION"));
 const GOLDEN: [&str; 2] = ["golden.input", "golden.output"];
 
 impl ModelFile {
+    /// A model that says no more of itself than its network and weights; its classes are numbers.
+    ///
+    /// # Errors
+    /// If the network is faulty.
+    pub fn bare(network: Network, weights: Weights) -> Result<ModelFile> {
+        let classes = (0..network.classes()?).map(|class| class.to_string()).collect();
+        Ok(ModelFile {
+            network,
+            classes,
+            preprocessing: serde_json::Value::Null,
+            predict: serde_json::Value::Null,
+            evaluation: None,
+            data: None,
+            recipe: None,
+            golden: None,
+            weights,
+        })
+    }
+
     /// Writes the file, whole or not at all.
     ///
     /// # Errors

@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 
 mod builder;
+mod channels_first;
 mod geometry;
 mod gradient;
 mod graph;

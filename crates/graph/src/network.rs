@@ -215,6 +215,19 @@ impl Network {
         Ok(graph.shape(graph.outputs[0]).get(1).copied().unwrap_or(1))
     }
 
+    /// Whether the output is made of probabilities: that of a softmax, perhaps under another shape.
+    pub fn ends_in_softmax(&self) -> bool {
+        let mut wanted = self.layers.last().map(|layer| &layer.name);
+        for layer in self.layers.iter().rev() {
+            match layer.op {
+                _ if Some(&layer.name) != wanted => {}
+                Op::Reshape(_) | Op::Flatten(_) => wanted = layer.inputs.first(),
+                ref op => return matches!(op, Op::Softmax(_)),
+            }
+        }
+        false
+    }
+
     /// Gives the last linear, RBF or convolutional layer before the output, and before each auxiliary head,
     /// `classes` outputs.
     ///

@@ -94,7 +94,8 @@ impl Classifier {
 
     /// The classes of one image by their scores, best first.
     fn rank(&self, scores: &[f32], top: usize) -> Vec<Guess> {
-        let probabilities = softmax(scores);
+        let are_probabilities = self.inference.network().ends_in_softmax();
+        let probabilities = if are_probabilities { scores.to_vec() } else { softmax(scores) };
         let mut order: Vec<usize> = (0..self.classes.len()).collect();
         order.sort_by(|a, b| probabilities[*b].total_cmp(&probabilities[*a]).then(a.cmp(b)));
         let guess =

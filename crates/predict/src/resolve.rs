@@ -3,16 +3,16 @@
 use std::fs;
 use std::path::Path;
 
-use striate_formats::{ModelFile, read_onnx};
+use striate_formats::{ModelFile, read_model};
 use striate_graph::Network;
 use striate_tensor::{Error, Result};
 
-/// A network, with its trained model if the name was that of a model file.
+/// A network, with its trained model if the name was that of one.
 #[derive(Debug, Clone)]
 pub struct Resolved {
     /// The network.
     pub network: Network,
-    /// The model file it stood in; an ONNX file names no classes and no preprocessing.
+    /// The model file or ONNX file it stood in.
     pub model: Option<ModelFile>,
     /// What was left aside in reading it, for a person; a line each.
     pub notes: Vec<String>,
@@ -30,25 +30,9 @@ pub fn resolve(name: &str) -> Result<Resolved> {
     let path = Path::new(name);
     let extension = path.extension().and_then(|extension| extension.to_str());
     match extension {
-        Some("safetensors") => {
-            let model = ModelFile::load(path)?;
-            Ok(Resolved { network: model.network.clone(), model: Some(model), notes: vec![] })
-        }
-        Some("onnx") => {
-            let imported = read_onnx(path)?;
-            let classes = (0..imported.network.classes()?).map(|class| class.to_string()).collect();
-            let model = ModelFile {
-                network: imported.network.clone(),
-                classes,
-                preprocessing: serde_json::Value::Null,
-                predict: serde_json::Value::Null,
-                evaluation: None,
-                data: None,
-                recipe: None,
-                golden: None,
-                weights: imported.weights,
-            };
-            Ok(Resolved { network: imported.network, model: Some(model), notes: imported.notes })
+        Some("safetensors" | "onnx") => {
+            let (model, notes) = read_model(path)?;
+            Ok(Resolved { network: model.network.clone(), model: Some(model), notes })
         }
         Some("toml") => {
             let length = fs::metadata(path).map_err(|e| Error::read(path, e))?.len();

@@ -16,6 +16,7 @@ pub fn evaluate(inference: &Inference, data: &Prepared, mut progress: impl FnMut
     let [c, h, w] = data.shape();
     let size = c * h * w;
     let classes = inference.network().classes()?;
+    let are_probabilities = inference.network().ends_in_softmax();
     let mut tally = Tally::new(classes);
     let mut images = vec![0.0; BATCH * size];
     let mut scores = vec![0.0; BATCH * classes];
@@ -26,6 +27,9 @@ pub fn evaluate(inference: &Inference, data: &Prepared, mut progress: impl FnMut
             data.write(first + offset, image);
         }
         inference.run_into(&Shape::from([count, c, h, w]), images, scores)?;
+        if are_probabilities {
+            scores.iter_mut().for_each(|p| *p = p.max(f32::MIN_POSITIVE).ln());
+        }
         tally.add(scores, &data.labels()[first..first + count]);
         progress(first + count);
     }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use striate_engine::{Cpu, Inference};
 use striate_formats::{
     Disk, Golden, Loaded, ModelFile, Weights, first_convolution_to_rgb, fit, fit_normalisation,
-    pytorch_bytes, read_weights, safetensors_bytes, write_atomically,
+    onnx_model_bytes, pytorch_bytes, read_weights, safetensors_bytes, write_atomically,
 };
 use striate_graph::Network;
 use striate_models::{Model, Pictures, Range};
@@ -19,11 +19,17 @@ use striate_vision::Preprocessing;
 use crate::arguments::Convert;
 use crate::{json, weights};
 
+/// Kinds of files that are written.
+const WRITTEN: [&str; 4] = ["safetensors", "pth", "pt", "onnx"];
+
 pub fn run(args: Convert) -> Result<()> {
     let extension = args.to.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-    if !["pth", "pt", "safetensors"].contains(&extension) {
-        let what = format!("{}: written are .safetensors, .pth and .pt", args.to.display());
+    if !WRITTEN.contains(&extension) {
+        let what = format!("{}: written are .safetensors, .pth, .pt and .onnx", args.to.display());
         return Err(Error::input(what).into());
+    }
+    if extension == "onnx" && args.tensors_only {
+        return Err(Error::input("--tensors-only: an ONNX file holds a network").into());
     }
     let mut loaded = read_weights(&args.from)?;
     let network = args.model.as_deref().map(|name| Ok::<_, Error>(weights::resolve(name)?.network));
@@ -41,11 +47,21 @@ pub fn run(args: Convert) -> Result<()> {
         let name = first_convolution_to_rgb(network.as_ref(), &mut loaded.weights)?;
         weights::say(&args.from, &format!("{name} is turned from BGR to RGB"));
     }
+    if let (Some(network), "onnx") = (&network, extension) {
+        drop_heads(network, &mut loaded.weights, &args.from)?;
+    }
     let (tensors, params) = (loaded.weights.len(), counted(&loaded.weights));
-    let bytes = match network.filter(|_| extension == "safetensors" && !args.tensors_only) {
-        Some(network) => model(network, loaded, &args)?.to_bytes()?,
-        None if extension == "safetensors" => safetensors_bytes(&loaded.weights, Default::default())?,
-        None => pytorch_bytes(&loaded.weights)?,
+    let bytes = match (extension, network.filter(|_| !args.tensors_only)) {
+        ("onnx", Some(network)) => onnx_model_bytes(&model(network, loaded, &args)?)?,
+        ("onnx", None) => {
+            let what = "holds weights alone; --model names the network that the ONNX file becomes";
+            return Err(Error::input(format!("{}: {what}", args.from.display())).into());
+        }
+        ("safetensors", Some(network)) => {
+            with_example(model(network, loaded, &args)?, args.compute.threads)?.to_bytes()?
+        }
+        ("safetensors", None) => safetensors_bytes(&loaded.weights, Default::default())?,
+        _ => pytorch_bytes(&loaded.weights)?,
     };
     write_atomically(&Disk, &args.to, &bytes)?;
     if args.compute.json {
@@ -57,6 +73,7 @@ pub fn run(args: Convert) -> Result<()> {
 
 /// Brings the weights to the network's names; here a last layer for other classes is an error.
 fn fit_to(network: &Network, loaded: &mut Loaded) -> striate_tensor::Result<()> {
+    loaded.choose_for(network)?;
     fit_normalisation(network, loaded)?;
     let fitted = fit(network, std::mem::take(&mut loaded.weights))?;
     if let Some(name) = fitted.replaced.first() {
@@ -67,38 +84,55 @@ fn fit_to(network: &Network, loaded: &mut Loaded) -> striate_tensor::Result<()> 
     Ok(())
 }
 
+/// Takes the auxiliary heads out of the weights `held`.
+fn drop_heads(network: &Network, held: &mut Weights, from: &Path) -> Result<()> {
+    let heads = network.auxiliary_variables()?;
+    let before = held.len();
+    held.retain(|name, _| heads.iter().all(|(head, _)| head != name));
+    if held.len() < before {
+        weights::say(from, "the auxiliary heads, which only training has, are left out of the ONNX file");
+    }
+    Ok(())
+}
+
 fn counted(weights: &Weights) -> usize {
     weights.values().map(|(_, values)| values.len()).sum()
 }
 
-/// The model file of `network` with these weights; what an earlier one says of itself stays true.
+/// The model of `network` with these weights; what an earlier one says of itself stays where it is true.
 fn model(network: Network, loaded: Loaded, args: &Convert) -> Result<ModelFile> {
-    let inference = Inference::new(network.clone(), &loaded.weights, Cpu::new(args.compute.threads)?)?;
-    let before = loaded.model.filter(|model| model.network == network);
+    let bare = ModelFile::bare(network, loaded.weights)?;
+    let mut is_told = true;
+    let mut model = match loaded.model {
+        Some(before) if before.network == bare.network => ModelFile { weights: bare.weights, ..before },
+        Some(before)
+            if before.network.input == bare.network.input && before.classes.len() == bare.classes.len() =>
+        {
+            let ModelFile { classes, preprocessing, predict, .. } = before;
+            is_told = !preprocessing.is_null();
+            ModelFile { classes, preprocessing, predict, ..bare }
+        }
+        _ => {
+            is_told = false;
+            bare
+        }
+    };
     let form = match &args.preprocessing {
         Some(path) => Some(preprocessing(path)?),
-        None if before.is_some() => None,
+        None if is_told => None,
         None => published(args)?,
     };
-    let golden = match before.as_ref().and_then(|model| model.golden.clone()) {
-        Some(golden) => golden,
-        None => example(&network, &inference)?,
-    };
-    let classes = (0..network.classes()?).map(|class| class.to_string()).collect();
-    let empty = ModelFile {
-        network,
-        classes,
-        preprocessing: Value::Null,
-        predict: Value::Null,
-        evaluation: None,
-        data: None,
-        recipe: None,
-        golden: None,
-        weights: Weights::new(),
-    };
-    let mut model = ModelFile { golden: Some(golden), weights: loaded.weights, ..before.unwrap_or(empty) };
     if let Some(form) = form {
         (model.preprocessing, model.predict) = (form.clone(), form);
+    }
+    Ok(model)
+}
+
+/// `model` with an example, its own if it has one.
+fn with_example(mut model: ModelFile, threads: usize) -> Result<ModelFile> {
+    let inference = Inference::new(model.network.clone(), &model.weights, Cpu::new(threads)?)?;
+    if model.golden.is_none() {
+        model.golden = Some(example(&model.network, &inference)?);
     }
     Ok(model)
 }

@@ -3,16 +3,15 @@
 use anyhow::Result;
 use striate_data::{Prepared, Spec, align_classes};
 use striate_engine::Cpu;
-use striate_formats::ModelFile;
 use striate_predict::{Classifier, Tally};
 use striate_train::evaluate;
 
 use crate::arguments::Eval;
-use crate::json;
 use crate::output::{job_bar, table};
+use crate::{json, weights};
 
 pub fn run(args: Eval) -> Result<()> {
-    let model = ModelFile::load(&args.model)?;
+    let model = weights::model(&args.model)?;
     let classifier = Classifier::new(model, Cpu::new(args.compute.threads)?)?;
     let mut dataset = striate_data::load(&Spec::parse(&args.data)?)?;
     if args.data.starts_with("npy:") && dataset.classes.len() < classifier.classes().len() {

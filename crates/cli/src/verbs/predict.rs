@@ -6,13 +6,12 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use serde_json::json;
 use striate_engine::Cpu;
-use striate_formats::ModelFile;
 use striate_predict::{Classifier, Guess};
 use striate_tensor::Error;
 use striate_vision::{Image, decode, draw, encode_png};
 
 use crate::arguments::Predict;
-use crate::json;
+use crate::{json, weights};
 
 /// Files above this size are no pictures.
 const LARGEST_FILE: u64 = 256 << 20;
@@ -25,7 +24,7 @@ pub fn run(args: Predict) -> Result<()> {
     if args.top == 0 {
         return Err(Error::input("--top is at least 1").into());
     }
-    let model = ModelFile::load(&args.model)?;
+    let model = weights::model(&args.model)?;
     let classifier = Classifier::new(model, Cpu::new(args.compute.threads)?)?;
     let mut results = Vec::new();
     for path in &images {

@@ -33,6 +33,7 @@ pub fn run(args: Train) -> Result<()> {
         None => {
             let mut recipe = recipe(&args)?;
             let Resolved { network, model, .. } = weights::resolve(&recipe.model.name)?;
+            let network = network.channels_first();
             let mut dataset = striate_data::load(&Spec::parse(&recipe.data.spec)?)?;
             if args.overfit_one_batch {
                 one_batch(&mut recipe, &mut dataset, args.epochs);

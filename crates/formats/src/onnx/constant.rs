@@ -12,6 +12,8 @@ use striate_tensor::{Error, Result, Shape};
 pub(super) struct Constant {
     pub shape: Vec<usize>,
     pub data: Data,
+    /// Whether it comes from an initializer, so that training may change it.
+    pub is_weight: bool,
 }
 
 /// Elements of a known value, in order.
@@ -31,11 +33,11 @@ pub(super) fn count(shape: &[usize]) -> Result<usize> {
 
 impl Constant {
     pub fn floats(shape: Vec<usize>, values: Vec<f32>) -> Constant {
-        Constant { shape, data: Data::Floats(Arc::new(values)) }
+        Constant { shape, data: Data::Floats(Arc::new(values)), is_weight: false }
     }
 
     pub fn ints(shape: Vec<usize>, values: [Vec<i64>; 2]) -> Constant {
-        Constant { shape, data: Data::Ints(values.map(Arc::new)) }
+        Constant { shape, data: Data::Ints(values.map(Arc::new)), is_weight: false }
     }
 
     /// Whether its elements are floats.
@@ -87,7 +89,7 @@ impl Constant {
         if count(&shape)? != self.len()? {
             return Err(Error::input(format!("the elements of {:?} have no shape {shape:?}", self.shape)));
         }
-        Ok(Constant { shape, data: self.data.clone() })
+        Ok(Constant { shape, ..self.clone() })
     }
 
     /// Elements of other places: element i of the result is element `places[i]`.
@@ -104,7 +106,7 @@ impl Constant {
                 Data::Ints([pick(&sides[0]), pick(&sides[1])])
             }
         };
-        Constant { shape, data }
+        Constant { shape, data, is_weight: self.is_weight }
     }
 
     /// Axes in another order.
@@ -115,7 +117,7 @@ impl Constant {
         }
         let shape: Vec<usize> = permutation.iter().map(|axis| self.shape[*axis]).collect();
         if let Data::Filled(_) = self.data {
-            return Ok(Constant { shape, data: self.data.clone() });
+            return Ok(Constant { shape, ..self.clone() });
         }
         let place = |mut index: usize| {
             let mut place = 0;
@@ -199,8 +201,11 @@ pub(super) fn arithmetic(op: Arithmetic, a: &Constant, b: &Constant) -> Result<C
         }
         place
     };
+    let is_weight = a.is_weight || b.is_weight;
     match (&a.data, &b.data) {
-        (Data::Filled(x), Data::Filled(y)) => Ok(Constant { data: Data::Filled(op.floats(*x, *y)), shape }),
+        (Data::Filled(x), Data::Filled(y)) => {
+            Ok(Constant { data: Data::Filled(op.floats(*x, *y)), shape, is_weight })
+        }
         (Data::Ints(x), Data::Ints(y)) => {
             let side = |side: usize| -> Result<Vec<i64>> {
                 let element = |i: usize| op.ints(x[side][place(&a.shape, i)], y[side][place(&b.shape, i)]);
@@ -212,7 +217,8 @@ pub(super) fn arithmetic(op: Arithmetic, a: &Constant, b: &Constant) -> Result<C
         _ => {
             let (x, y) = (a.to_floats()?, b.to_floats()?);
             let element = |i: usize| op.floats(x[place(&a.shape, i)], y[place(&b.shape, i)]);
-            Ok(Constant::floats(shape.clone(), (0..total).map(element).collect()))
+            let values = (0..total).map(element).collect();
+            Ok(Constant { is_weight, ..Constant::floats(shape.clone(), values) })
         }
     }
 }
@@ -241,7 +247,8 @@ pub(super) fn concat(parts: &[&Constant], axis: usize) -> Result<Constant> {
                 all.extend(&values[row * rows(part)..][..rows(part)]);
             }
         }
-        return Ok(Constant::floats(shape, all));
+        let is_weight = parts.iter().any(|part| part.is_weight);
+        return Ok(Constant { is_weight, ..Constant::floats(shape, all) });
     }
     let values: Vec<[Vec<i64>; 2]> = parts.iter().map(|part| part.to_ints()).collect::<Result<_>>()?;
     let side = |side: usize| {

@@ -1,7 +1,7 @@
 //! A network with its weights as an ONNX file of opset 17, for any size of the batch.
 
 use striate_graph::Network;
-use striate_graph::ops::{self, Conv, SpreadKernels};
+use striate_graph::ops::{self, SpreadKernels};
 use striate_graph::{Graph, Node, Op, Padding, PerAxis, ValueId};
 use striate_tensor::{Error, Result, Shape};
 
@@ -25,7 +25,7 @@ pub fn onnx_bytes(network: &Network, weights: &Weights) -> Result<Vec<u8>> {
     let graph = network.graph(1)?;
     let mut export = Export { graph: &graph, body: Message::default() };
     for node in &graph.nodes {
-        export.node(node, weights).map_err(|e| e.at(format!("layer {}", node.name)))?;
+        export.node(node).map_err(|e| e.at(format!("layer {}", node.name)))?;
     }
     for (name, shape) in network.variables()? {
         let Some((given, values)) = weights.get(&name) else {
@@ -48,6 +48,13 @@ pub fn onnx_bytes(network: &Network, weights: &Weights) -> Result<Vec<u8>> {
         return Err(Error::input(format!("{} bytes are too many for an ONNX file", model.len())));
     }
     Ok(model)
+}
+
+/// `model`, which says of itself what `entries` hold.
+pub(super) fn with_metadata<'a>(model: Vec<u8>, entries: impl Iterator<Item = (&'a str, String)>) -> Vec<u8> {
+    // Fields of a message may follow in any order.
+    let entry = |(key, value): (&str, String)| Message::default().bytes(1, key).bytes(2, value).0;
+    entries.fold(Message(model), |model, held| model.bytes(14, entry(held))).0
 }
 
 /// Name and shape of an input or output; the batch is open.
@@ -114,16 +121,13 @@ impl Export<'_> {
     }
 
     /// Adds what `node` is in ONNX.
-    fn node(&mut self, node: &Node, weights: &Weights) -> Result<()> {
-        let mut inputs: Vec<String> = node.inputs.iter().map(|id| self.name(*id)).collect();
+    fn node(&mut self, node: &Node) -> Result<()> {
+        let inputs: Vec<String> = node.inputs.iter().map(|id| self.name(*id)).collect();
         let y = self.name(node.outputs[0]);
         let part = |what: &str| format!("{y}/{what}");
         let plain = |export: &mut Self, op: &str, inputs: &[String]| export.add(op, inputs, &y, &[]);
         match &node.op {
             Op::Conv(conv) => {
-                if !conv.connections.is_empty() {
-                    inputs[1] = self.spread(node, conv, weights)?;
-                }
                 let axes = self.axes(node);
                 let attributes = [
                     Ints("kernel_shape", inner(conv.kernel_size, axes)),
@@ -163,18 +167,8 @@ impl Export<'_> {
                 self.add("Tanh", &[part("inner")], &part("outer"), &[]);
                 plain(self, "Mul", &[part("outer"), part("amplitude")]);
             }
-            Op::Scale(scale) => {
-                let mut shape = vec![1; self.graph.shape(node.inputs[0]).len() - 1];
-                shape[0] = self.graph.shape(node.inputs[1])[0] as i64;
-                self.integers(&part("channels"), &shape);
-                self.add("Reshape", &[inputs[1].clone(), part("channels")], &part("factor"), &[]);
-                let product = if scale.bias { part("product") } else { y.clone() };
-                self.add("Mul", &[inputs[0].clone(), part("factor")], &product, &[]);
-                if scale.bias {
-                    self.add("Reshape", &[inputs[2].clone(), part("channels")], &part("shift"), &[]);
-                    plain(self, "Add", &[product, part("shift")]);
-                }
-            }
+            Op::Scale(_) => self.scale(node, &inputs, &y),
+            Op::SpreadKernels(spread) => self.spread(node, spread, &y),
             Op::MultiplyBy(by) => {
                 self.initializer(&part("factor"), &[], &[by.factor]);
                 plain(self, "Mul", &[inputs[0].clone(), part("factor")]);
@@ -271,22 +265,40 @@ impl Export<'_> {
         self.add("Slice", &inputs, y, &[]);
     }
 
-    /// The weight of a convolution with a table of connections, zeros where nothing is connected.
-    fn spread(&mut self, node: &Node, conv: &Conv, weights: &Weights) -> Result<String> {
-        let name = self.name(node.inputs[1]);
-        let (_, kernels) =
-            weights.get(&name).ok_or_else(|| Error::input(format!("no weights for {name}")))?;
-        let channels = self.graph.shape(node.inputs[0])[1];
-        let shape = conv.kernels_shape(self.graph.shape(node.inputs[0]), conv.out_channels, channels);
-        let area: usize = shape[2..].iter().product();
-        let mut whole = vec![0.0; shape.numel()];
-        let places = SpreadKernels { connections: conv.connections.clone() }.places(channels);
-        for (place, kernel) in places.into_iter().zip(kernels.chunks_exact(area)) {
-            whole[place * area..][..area].copy_from_slice(kernel);
+    /// Kernels in their places among zeros: each place takes its kernel, or the zeros behind the last.
+    fn spread(&mut self, node: &Node, spread: &SpreadKernels, y: &str) {
+        let part = |what: &str| format!("{y}/{what}");
+        let (kernels, whole) = (self.graph.shape(node.inputs[0]), self.graph.shape(node.outputs[0]));
+        let (count, channels) = (kernels[0], whole[1]);
+        let zeros: Vec<usize> = std::iter::once(1).chain(kernels[1..].iter().copied()).collect();
+        let mut taken = vec![count as i64; whole[0] * channels];
+        let places = spread.places(channels);
+        places.into_iter().enumerate().for_each(|(kernel, place)| taken[place] = kernel as i64);
+        let shape: Vec<i64> = whole.iter().map(|extent| *extent as i64).collect();
+        self.initializer(&part("zeros"), &zeros, &vec![0.0; zeros.iter().product()]);
+        self.integers(&part("taken"), &taken);
+        self.integers(&part("shape"), &shape);
+        self.add("Concat", &[self.name(node.inputs[0]), part("zeros")], &part("all"), &[Int("axis", 0)]);
+        self.add("Gather", &[part("all"), part("taken")], &part("rows"), &[Int("axis", 0)]);
+        self.add("Reshape", &[part("rows"), part("shape")], y, &[]);
+    }
+
+    /// A coefficient for each channel: a convolution of one element for each channel alone, whose weight and
+    /// bias remain parameters; rows are multiplied.
+    fn scale(&mut self, node: &Node, inputs: &[String], y: &str) {
+        let part = |what: &str| format!("{y}/{what}");
+        let rank = self.graph.shape(node.inputs[0]).len();
+        let channels = self.graph.shape(node.inputs[1])[0] as i64;
+        if rank > 2 {
+            let shape = [&[channels][..], &vec![1; rank - 1]].concat();
+            self.integers(&part("shape"), &shape);
+            self.add("Reshape", &[inputs[1].clone(), part("shape")], &part("kernels"), &[]);
+            let operands = [&[inputs[0].clone(), part("kernels")], &inputs[2..]].concat();
+            return self.add("Conv", &operands, y, &[Int("group", channels)]);
         }
-        let spread = format!("{name}/whole");
-        self.initializer(&spread, &shape, &whole);
-        Ok(spread)
+        let Some(bias) = inputs.get(2) else { return self.add("Mul", &inputs[..2], y, &[]) };
+        self.add("Mul", &inputs[..2], &part("product"), &[]);
+        self.add("Add", &[part("product"), bias.clone()], y, &[]);
     }
 }
 

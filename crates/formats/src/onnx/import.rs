@@ -11,6 +11,7 @@ use super::Imported;
 use super::constant::{Constant, count};
 use super::proto::{Graph, Model, Node, ValueInfo};
 use super::tensor;
+use super::value::{Flow, Value};
 use crate::Weights;
 use crate::message::shown;
 
@@ -20,32 +21,14 @@ const OPSETS: std::ops::RangeInclusive<i64> = 6..=28;
 /// network has a use for these numbers, so nothing else equals them.
 const BATCHES: [usize; 2] = [1009, 2017];
 
-/// A value that layers compute: the layer's name, and its shape for each of both batches.
-#[derive(Debug, Clone)]
-pub(super) struct Flow {
-    pub layer: String,
-    pub shapes: [Shape; 2],
-}
-
-impl Flow {
-    pub fn rank(&self) -> usize {
-        self.shapes[0].len()
-    }
-}
-
-/// A value of the file's graph.
-#[derive(Debug, Clone)]
-pub(super) enum Value {
-    Known(Constant),
-    Flow(Flow),
-}
-
 /// A network under construction.
 pub(super) struct Import<'a> {
     pub opset: i64,
     /// The size of the batch that the file fixes.
     pub batch: Option<i64>,
-    values: HashMap<&'a str, Value>,
+    pub values: HashMap<&'a str, Value>,
+    /// What was turned already, by layer and order of axes.
+    pub turned: HashMap<(String, Vec<usize>), Flow>,
     layers: Vec<Layer>,
     names: HashSet<String>,
     weights: Weights,
@@ -78,12 +61,15 @@ pub(super) fn import(bytes: &[u8], name: &str, folder: Option<&Path>, limit: usi
         opset,
         batch: None,
         values: HashMap::new(),
+        turned: HashMap::new(),
         layers: Vec::new(),
         names: HashSet::from([INPUT.to_owned()]),
         weights: BTreeMap::new(),
         floats_left: limit,
         wanted: HashSet::from([output.name]),
     };
+    let metadata =
+        model.metadata.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
     let nodes = || needed.iter().map(|index| &graph.nodes[*index]);
     nodes().for_each(|node| import.wanted.extend(node.inputs.iter().filter(|name| !name.is_empty())));
     import.read_initializers(&graph, folder)?;
@@ -91,10 +77,17 @@ pub(super) fn import(bytes: &[u8], name: &str, folder: Option<&Path>, limit: usi
     for node in nodes() {
         import.step(node).map_err(|e| with_open_batch(e).at(node.place()))?;
     }
-    let Some(Value::Flow(end)) = import.values.remove(output.name) else {
-        return Err(Error::input(format!("output {}: no node makes it from the input", shown(output.name))));
+    let end = match import.values.remove(output.name) {
+        Some(Value::Flow(end)) => end,
+        Some(Value::Turned(end)) => import.turn(&Node { name: output.name, ..Node::default() }, end)?,
+        _ => {
+            let what = format!("output {}: no node makes it from the input", shown(output.name));
+            return Err(Error::input(what));
+        }
     };
-    import.finish(name, input, &end, notes)
+    let others = import.unused(&graph)?;
+    let (network, weights) = import.finish(name, input, &end)?;
+    Ok(Imported { network, weights, others, metadata, notes })
 }
 
 /// A message about shapes as a person knows them: with N where the batch stands.
@@ -128,7 +121,7 @@ impl<'a> Import<'a> {
                 return Err(Error::input(format!("two initializers are called {}", shown(initializer.name))));
             }
             if self.wanted.contains(initializer.name) {
-                let value = tensor::read(initializer, folder)?;
+                let value = Constant { is_weight: true, ..tensor::read(initializer, folder)? };
                 self.values.insert(initializer.name, Value::Known(value));
             }
         }
@@ -191,50 +184,6 @@ impl<'a> Import<'a> {
         Ok(())
     }
 
-    /// Operand `index` of a node, if it is given.
-    pub fn optional(&self, node: &Node, index: usize) -> Result<Option<Value>> {
-        let Some(name) = node.inputs.get(index).filter(|name| !name.is_empty()) else { return Ok(None) };
-        match self.values.get(name) {
-            Some(value) => Ok(Some(value.clone())),
-            None => Err(Error::input(format!(
-                "reads {}, which no initializer, input or node before it makes (a cycle, or nodes out of order)",
-                shown(name)
-            ))),
-        }
-    }
-
-    pub fn operand(&self, node: &Node, index: usize) -> Result<Value> {
-        let missing = || Error::input(format!("operand {} is missing", index + 1));
-        self.optional(node, index)?.ok_or_else(missing)
-    }
-
-    /// Operand `index`, which must be computed.
-    pub fn flow(&mut self, node: &Node, index: usize) -> Result<Flow> {
-        match self.operand(node, index)? {
-            Value::Flow(flow) => Ok(flow),
-            Value::Known(constant) => self.constant_layer(node, constant, false),
-        }
-    }
-
-    /// Operand `index`, which must be known.
-    pub fn known(&self, node: &Node, index: usize) -> Result<Constant> {
-        match self.operand(node, index)? {
-            Value::Known(constant) => Ok(constant),
-            Value::Flow(_) => Err(Error::input(format!(
-                "operand {} ({}) is computed; it must be an initializer here",
-                index + 1,
-                shown(node.inputs[index])
-            ))),
-        }
-    }
-
-    pub fn known_if_given(&self, node: &Node, index: usize) -> Result<Option<Constant>> {
-        Ok(match self.optional(node, index)? {
-            None => None,
-            Some(_) => Some(self.known(node, index)?),
-        })
-    }
-
     /// Adds a layer of its own variables `weights`, called after `stem`.
     pub fn layer(
         &mut self,
@@ -280,14 +229,13 @@ impl<'a> Import<'a> {
         Ok(())
     }
 
-    /// A known value as a layer.
-    pub fn constant_layer(&mut self, node: &Node, constant: Constant, trained: bool) -> Result<Flow> {
+    /// The known value `name` as a layer, called after it.
+    pub fn constant_layer(&mut self, name: &str, constant: Constant, trained: bool) -> Result<Flow> {
         if count(&constant.shape)? == 0 || !constant.is_float() {
             return Err(Error::input("a value without elements, or of integers, meets the data"));
         }
-        let stem = format!("{}/constant", stem_of(node));
         let op = ConstantLayer { shape: constant.shape.clone(), trained };
-        self.layer(&stem, op, &[], vec![constant])
+        self.layer(name, op, &[], vec![constant])
     }
 
     /// `flow` under the shapes `to`, which have as many elements.
@@ -308,7 +256,20 @@ impl<'a> Import<'a> {
         name
     }
 
-    fn finish(mut self, name: &str, input: Shape, end: &Flow, notes: Vec<String>) -> Result<Imported> {
+    /// Float initializers that no layer has under their name and shape.
+    fn unused(&mut self, graph: &Graph) -> Result<Weights> {
+        let mut others = Weights::new();
+        for name in graph.initializers.iter().map(|initializer| initializer.name) {
+            let Some(Value::Known(constant)) = self.values.get(name) else { continue };
+            let shape = Shape::new(constant.shape.clone());
+            if constant.is_float() && self.weights.get(name).is_none_or(|(given, _)| *given != shape) {
+                others.insert(shown(name), (shape, constant.to_floats()?));
+            }
+        }
+        Ok(others)
+    }
+
+    fn finish(mut self, name: &str, input: Shape, end: &Flow) -> Result<(Network, Weights)> {
         if end.layer == INPUT {
             let op = Reshape { shape: vec![0; end.rank()] };
             self.layer("output", op, &[end], vec![])?;
@@ -327,7 +288,7 @@ impl<'a> Import<'a> {
         let wanted = network.variables()?;
         let mut weights = self.weights;
         weights.retain(|name, _| wanted.iter().any(|(other, _)| other == name));
-        Ok(Imported { network, weights, notes })
+        Ok((network, weights))
     }
 }
 

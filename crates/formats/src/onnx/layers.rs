@@ -1,15 +1,16 @@
 //! What each operation becomes: layers with weights, activations, pools, arithmetic.
 
 use striate_graph::ops::{
-    Add, AveragePool, BatchNorm, Clip, Concat, Conv, Div, Dropout, Flatten, GlobalAveragePool, Linear,
-    LogSoftmax, Lrn, MatMul, MaxPool, Mul, Pad, ReduceMean, Relu, Relu6, Sigmoid, Softmax, Sub, Tanh,
+    Add, AveragePool, BatchNorm, Clip, Conv, Div, Dropout, GlobalAveragePool, Linear, LogSoftmax, Lrn,
+    MatMul, MaxPool, Mul, MultiplyBy, Pad, Relu, Relu6, Scale, Sigmoid, Softmax, Sub, Tanh,
 };
 use striate_graph::{Op, Padding, PerAxis};
 use striate_tensor::{Error, Result, Shape};
 
-use super::constant::{Arithmetic, Constant, arithmetic, concat};
-use super::import::{Flow, Import, Value, stem_of, stem_of_weights};
+use super::constant::{Arithmetic, Constant, arithmetic};
+use super::import::{Import, stem_of, stem_of_weights};
 use super::proto::Node;
+use super::value::{Flow, Operand, Value};
 
 impl Import<'_> {
     /// The results of `node`.
@@ -19,10 +20,10 @@ impl Import<'_> {
             "Gemm" => self.gemm(node)?,
             "MatMul" => self.matmul(node)?,
             "BatchNormalization" => self.batch_norm(node)?,
-            "Relu" => self.activation(node, Relu {})?,
-            "Tanh" => self.activation(node, Tanh {})?,
-            "Sigmoid" => self.activation(node, Sigmoid {})?,
-            "Clip" => self.clip(node)?,
+            "Relu" => return self.elementwise(node, Relu {}),
+            "Tanh" => return self.elementwise(node, Tanh {}),
+            "Sigmoid" => return self.elementwise(node, Sigmoid {}),
+            "Clip" => return self.clip(node),
             "Softmax" => self.softmax(node, Softmax {}.into())?,
             "LogSoftmax" => self.softmax(node, LogSoftmax {}.into())?,
             "MaxPool" => self.max_pool(node)?,
@@ -47,23 +48,20 @@ impl Import<'_> {
                 })?
             }
             "LRN" => self.lrn(node)?,
-            "Dropout" => self.dropout(node)?,
+            "Dropout" => return self.dropout(node),
             "Add" => return self.arithmetic(node, Arithmetic::Add, Add {}.into()),
             "Sub" => return self.arithmetic(node, Arithmetic::Sub, Sub {}.into()),
             "Mul" => return self.arithmetic(node, Arithmetic::Mul, Mul {}.into()),
             "Div" => return self.arithmetic(node, Arithmetic::Div, Div {}.into()),
             "Sum" => self.sum(node)?,
             "Concat" => return self.concat(node),
-            "ReduceMean" => self.reduce_mean(node)?,
-            "Pad" => self.pad(node)?,
+            "Neg" => return self.elementwise(node, MultiplyBy { factor: -1.0 }),
+            "ReduceMean" => return Ok(vec![self.reduce_mean(node)?]),
+            "ReduceSum" => return Ok(vec![self.reduce_sum(node)?]),
+            "Pad" => return Ok(vec![self.pad(node)?]),
             _ => return self.shape_rule(node),
         };
         Ok(vec![Value::Flow(one)])
-    }
-
-    fn activation(&mut self, node: &Node, op: impl Into<Op>) -> Result<Flow> {
-        let x = self.flow(node, 0)?;
-        self.layer(&stem_of(node), op, &[&x], vec![])
     }
 
     /// Runs `body` on maps `[N, C, H, W]` or volumes `[N, C, D, H, W]`; rows `[N, C, L]` become maps of height 1
@@ -102,6 +100,11 @@ impl Import<'_> {
         }
         let groups = node.int("group")?.unwrap_or(1);
         let groups = usize::try_from(groups).ok().filter(|groups| *groups >= 1);
+        let weights = |weight| [Some(weight), bias.clone()].into_iter().flatten().collect();
+        if groups == Some(weight.shape[0]) && window.is_point(&weight) {
+            let weights = weights(weight.reshaped(vec![weight.shape[0]])?);
+            return self.layer(&stem_of_weights(node), Scale { bias: bias.is_some() }, &[&x], weights);
+        }
         let op = Conv {
             stride: window.stride,
             padding: window.padding,
@@ -110,8 +113,7 @@ impl Import<'_> {
             bias: bias.is_some(),
             ..Conv::new(weight.shape[0], window.kernel)
         };
-        let weights = [Some(weight), bias].into_iter().flatten().collect();
-        self.on_maps(node, &x, |import, x| import.layer(&stem_of_weights(node), op, &[x], weights))
+        self.on_maps(node, &x, |import, x| import.layer(&stem_of_weights(node), op, &[x], weights(weight)))
     }
 
     fn max_pool(&mut self, node: &Node) -> Result<Flow> {
@@ -188,16 +190,16 @@ impl Import<'_> {
     fn matmul(&mut self, node: &Node) -> Result<Flow> {
         let stem = stem_of_weights(node);
         match (self.operand(node, 0)?, self.operand(node, 1)?) {
-            (Value::Flow(x), Value::Known(weight)) if x.rank() == 2 && weight.shape.len() == 2 => {
+            (Operand::Flow(x), Operand::Known(weight)) if x.rank() == 2 && weight.shape.len() == 2 => {
                 let op = Linear { bias: false, ..Linear::new(weight.shape[1]) };
                 self.layer(&stem, op, &[&x], vec![weight.transposed(&[1, 0])?])
             }
             (a, b) => {
-                let mut operand = |value: Value| match value {
-                    Value::Flow(flow) => Ok(flow),
-                    Value::Known(constant) => self.constant_layer(node, constant, true),
+                let mut operand = |value: Operand, index: usize| match value {
+                    Operand::Flow(flow) => Ok(flow),
+                    Operand::Known(constant) => self.constant_layer(node.inputs[index], constant, true),
                 };
-                let (a, b) = (operand(a)?, operand(b)?);
+                let (a, b) = (operand(a, 0)?, operand(b, 1)?);
                 self.layer(&stem, MatMul::default(), &[&a, &b], vec![])
             }
         }
@@ -224,19 +226,20 @@ impl Import<'_> {
             beta: node.float("beta")?.unwrap_or(0.75),
             k: node.float("bias")?.unwrap_or(1.0),
         };
-        self.activation(node, op)
+        let x = self.flow(node, 0)?;
+        self.layer(&stem_of(node), op, &[&x], vec![])
     }
 
-    fn dropout(&mut self, node: &Node) -> Result<Flow> {
+    fn dropout(&mut self, node: &Node) -> Result<Vec<Value>> {
         if self.known_if_given(node, 2)?.is_some_and(|mode| mode.scalar().is_ok_and(|mode| mode != 0.0)) {
             return Err(Error::input("operand training_mode: a network is in use when it is exported"));
         }
         let given = self.known_if_given(node, 1)?.map(|ratio| ratio.scalar()).transpose()?;
         let probability = given.or(node.float("ratio")?).unwrap_or(0.5);
-        self.activation(node, Dropout { probability, salt: 0 })
+        self.elementwise(node, Dropout { probability, salt: 0 })
     }
 
-    fn clip(&mut self, node: &Node) -> Result<Flow> {
+    fn clip(&mut self, node: &Node) -> Result<Vec<Value>> {
         let limit = |name: &str, index: usize| -> Result<Option<f32>> {
             let operand = self.known_if_given(node, index)?.map(|limit| limit.scalar()).transpose()?;
             Ok(operand.or(node.float(name)?))
@@ -244,9 +247,9 @@ impl Import<'_> {
         let min = limit("min", 1)?.unwrap_or(f32::MIN);
         let max = limit("max", 2)?.unwrap_or(f32::MAX);
         match (min, max) {
-            (0.0, 6.0) => self.activation(node, Relu6 {}),
-            (0.0, max) if max >= f32::MAX => self.activation(node, Relu {}),
-            _ => self.activation(node, Clip { min, max }),
+            (0.0, 6.0) => self.elementwise(node, Relu6 {}),
+            (0.0, max) if max >= f32::MAX => self.elementwise(node, Relu {}),
+            _ => self.elementwise(node, Clip { min, max }),
         }
     }
 
@@ -275,161 +278,6 @@ impl Import<'_> {
         let y = self.layer(&stem_of(node), op, &[&flat], vec![])?;
         self.reshape(node, &y, &x.shapes)
     }
-
-    fn arithmetic(&mut self, node: &Node, op: Arithmetic, layer: Op) -> Result<Vec<Value>> {
-        let (a, mut b) = (self.operand(node, 0)?, self.operand(node, 1)?);
-        if let (Some(axis), Value::Known(constant)) = (node.int("axis")?, &mut b) {
-            // Before opset 7 the second operand could begin at an axis.
-            let rank = match &a {
-                Value::Known(constant) => constant.shape.len(),
-                Value::Flow(flow) => flow.rank(),
-            };
-            let behind = rank.checked_sub(axis_of(axis, rank)? + constant.shape.len());
-            let behind = behind.ok_or_else(|| Error::input("attribute axis does not fit the operands"))?;
-            *constant = constant.reshaped([&constant.shape[..], &vec![1; behind]].concat())?;
-        }
-        if let (Value::Known(a), Value::Known(b)) = (&a, &b) {
-            let folded = arithmetic(op, a, b)?;
-            self.spend(folded.len()?)?;
-            return Ok(vec![Value::Known(folded)]);
-        }
-        let trained = op == Arithmetic::Add;
-        let mut operand = |value: Value| match value {
-            Value::Flow(flow) => Ok(flow),
-            Value::Known(constant) => self.constant_layer(node, constant, trained),
-        };
-        let (a, b) = (operand(a)?, operand(b)?);
-        Ok(vec![Value::Flow(self.layer(&stem_of(node), layer, &[&a, &b], vec![])?)])
-    }
-
-    fn sum(&mut self, node: &Node) -> Result<Flow> {
-        let mut total = self.flow(node, 0)?;
-        for index in 1..node.inputs.len() {
-            let next = self.flow(node, index)?;
-            total = self.layer(&stem_of(node), Add {}, &[&total, &next], vec![])?;
-        }
-        Ok(total)
-    }
-
-    fn concat(&mut self, node: &Node) -> Result<Vec<Value>> {
-        let parts =
-            (0..node.inputs.len()).map(|index| self.operand(node, index)).collect::<Result<Vec<_>>>()?;
-        let known: Vec<&Constant> = parts
-            .iter()
-            .filter_map(|part| if let Value::Known(part) = part { Some(part) } else { None })
-            .collect();
-        let axis = node.int("axis")?.unwrap_or(1);
-        if parts.is_empty() {
-            return Err(Error::input("has no operands"));
-        }
-        if known.len() == parts.len() {
-            let folded = concat(&known, axis_of(axis, known[0].shape.len())?)?;
-            self.spend(folded.len()?)?;
-            return Ok(vec![Value::Known(folded)]);
-        }
-        let flows = (0..parts.len()).map(|index| self.flow(node, index)).collect::<Result<Vec<_>>>()?;
-        let rank = flows[0].rank();
-        let axis = axis_of(axis, rank)?;
-        if axis == 1 && rank <= 5 {
-            let flows: Vec<&Flow> = flows.iter().collect();
-            return Ok(vec![Value::Flow(self.layer(&stem_of(node), Concat {}, &flows, vec![])?)]);
-        }
-        if axis == 0 {
-            return Err(Error::input(
-                "attribute axis: the batch of several values side by side is not known",
-            ));
-        }
-        let fits = |flow: &Flow| {
-            let others = |shape: &Shape| {
-                [&shape[..axis.min(shape.len())], &shape[(axis + 1).min(shape.len())..]].concat()
-            };
-            flow.rank() == rank && others(&flow.shapes[0]) == others(&flows[0].shapes[0])
-        };
-        if !flows.iter().all(fits) {
-            return Err(Error::input("its operands do not fit side by side"));
-        }
-        // Rows of what lies behind the axis stand side by side as channels do.
-        let mut rows = Vec::new();
-        for flow in &flows {
-            let to = flow.shapes.each_ref().map(|shape| {
-                Shape::from([shape[..axis].iter().product::<usize>(), shape[axis..].iter().product()])
-            });
-            rows.push(self.reshape(node, flow, &to)?);
-        }
-        let joined = self.layer(&stem_of(node), Concat {}, &rows.iter().collect::<Vec<_>>(), vec![])?;
-        let whole = [0, 1].map(|side| {
-            let mut extents = flows[0].shapes[side].to_vec();
-            extents[axis] = flows.iter().map(|flow| flow.shapes[side][axis]).sum();
-            Shape::new(extents)
-        });
-        Ok(vec![Value::Flow(self.reshape(node, &joined, &whole)?)])
-    }
-
-    fn reduce_mean(&mut self, node: &Node) -> Result<Flow> {
-        let x = self.flow(node, 0)?;
-        let operand = self.known_if_given(node, 1)?.map(|axes| axes.fixed_ints()).transpose()?;
-        let given = operand.or(node.ints("axes")?).unwrap_or_default();
-        if given.is_empty() && node.int("noop_with_empty_axes")?.unwrap_or(0) != 0 {
-            return Ok(x);
-        }
-        let mut axes = given.iter().map(|axis| axis_of(*axis, x.rank())).collect::<Result<Vec<_>>>()?;
-        if axes.is_empty() {
-            axes = (0..x.rank()).collect();
-        }
-        axes.sort_unstable();
-        axes.dedup();
-        if axes.contains(&0) {
-            return Err(Error::input("axes: a mean over the batch is not known"));
-        }
-        let op: Op = match (3..=5).contains(&x.rank()) && axes.iter().copied().eq(2..x.rank()) {
-            true => GlobalAveragePool {}.into(),
-            false => ReduceMean { axes: axes.clone() }.into(),
-        };
-        let y = self.layer(&stem_of(node), op, &[&x], vec![])?;
-        if node.int("keepdims")?.unwrap_or(1) != 0 {
-            return Ok(y);
-        }
-        let without = y.shapes.each_ref().map(|shape| {
-            let kept = (0..shape.len()).filter(|axis| !axes.contains(axis));
-            Shape::new(kept.map(|axis| shape[axis]).collect::<Vec<_>>())
-        });
-        if without[0].len() == 2 && y.rank() > 2 {
-            return self.layer(&format!("{}/shape", stem_of(node)), Flatten {}, &[&y], vec![]);
-        }
-        self.reshape(node, &y, &without)
-    }
-
-    fn pad(&mut self, node: &Node) -> Result<Flow> {
-        let x = self.flow(node, 0)?;
-        let mode = node.text("mode")?.unwrap_or_else(|| "constant".into());
-        if mode != "constant" {
-            return Err(Error::input(format!("attribute mode is {mode}; only constant borders are known")));
-        }
-        let operand = self.known_if_given(node, 1)?.map(|pads| pads.fixed_ints()).transpose()?;
-        let pads = operand.or(node.ints("pads")?).or(node.ints("paddings")?);
-        let pads = pads.ok_or_else(|| Error::input("pads are not given"))?;
-        let value = self.known_if_given(node, 2)?.map(|value| value.scalar()).transpose()?;
-        let value = value.or(node.float("value")?).unwrap_or(0.0);
-        let axes = match self.known_if_given(node, 3)? {
-            Some(axes) => {
-                let axes = axes.fixed_ints()?;
-                axes.iter().map(|axis| axis_of(*axis, x.rank())).collect::<Result<Vec<_>>>()?
-            }
-            None => (0..x.rank()).collect(),
-        };
-        if pads.len() != 2 * axes.len() || pads.iter().any(|pad| !(0..=1 << 16).contains(pad)) {
-            return Err(Error::input(format!("pads {pads:?} are not two numbers from 0 on for each axis")));
-        }
-        let (mut before, mut after) = (vec![0; x.rank()], vec![0; x.rank()]);
-        for (place, axis) in axes.iter().enumerate() {
-            before[*axis] = pads[place] as usize;
-            after[*axis] = pads[place + axes.len()] as usize;
-        }
-        if before[0] + after[0] > 0 {
-            return Err(Error::input("pads: a border around the batch is not known"));
-        }
-        self.layer(&stem_of(node), Pad { before, after, value }, &[&x], vec![])
-    }
 }
 
 /// An axis that may be counted from the end.
@@ -449,6 +297,15 @@ struct Window {
 }
 
 impl Window {
+    /// Whether it sees one element, and leaves out none, so that a channel alone is scaled by `weight`.
+    fn is_point(&self, weight: &Constant) -> bool {
+        weight.shape[0] > 1
+            && weight.shape[1..].iter().all(|extent| *extent == 1)
+            && self.stride.array() == [1; 3]
+            && self.padding.before() == [0; 3]
+            && self.padding.behind() == [0; 3]
+    }
+
     /// For `x`; the kernel's extents are those of the weights where there are any.
     fn read(node: &Node, weights: Option<&[usize]>, x: &Flow) -> Result<Window> {
         let axes = x.rank().saturating_sub(2);

@@ -1,28 +1,34 @@
 //! ONNX: a graph with weights becomes a network of our own.
 //!
 //! `proto` reads the messages, `tensor` their elements, `constant` is the arithmetic on what is known before a
-//! run, `import` walks the nodes; `layers` and `shapes`
-//! say what each operation becomes.
+//! run, `import` walks the nodes, whose operands `value` gives; `layers`, `joins`, `shapes` and `parts` say
+//! what each operation becomes. `turned` puts transpositions off until they are needed, so that most cancel out.
 
 mod attributes;
 mod constant;
 mod export;
 mod import;
+mod joins;
 mod layers;
+mod parts;
 mod proto;
 mod shapes;
 mod tensor;
+mod turned;
+mod value;
 mod write;
 
 pub use export::onnx_bytes;
 
+use std::collections::HashMap;
 use std::path::Path;
 
+use serde_json::Value;
 use striate_graph::Network;
-use striate_tensor::Result;
+use striate_tensor::{Error, Result};
 
-use crate::Weights;
 use crate::file::read_limited;
+use crate::{ModelFile, Weights};
 
 /// A network that was read from an ONNX file.
 #[derive(Debug, Clone)]
@@ -31,6 +37,10 @@ pub struct Imported {
     pub network: Network,
     /// Its parameters and buffers.
     pub weights: Weights,
+    /// Float initializers that no layer has under their own name and shape.
+    pub others: Weights,
+    /// What the file says of itself, by key.
+    pub metadata: HashMap<String, String>,
     /// What was left aside, for a person to read; a line each.
     pub notes: Vec<String>,
 }
@@ -57,6 +67,53 @@ pub fn read_onnx(path: &Path) -> Result<Imported> {
 /// As [`read_onnx`].
 pub fn read_onnx_bytes(bytes: &[u8], name: &str, limit: usize) -> Result<Imported> {
     import::import(bytes, name, None, limit)
+}
+
+/// Keys under which an exported model says what ONNX has no place for; all values are JSON.
+const CLASSES: &str = "striate.classes";
+const PREPROCESSING: &str = "striate.preprocessing";
+const PREDICT: &str = "striate.predict";
+
+impl Imported {
+    /// The model that the file is: with class names and preprocessing if it was exported here, else its classes
+    /// are numbers.
+    ///
+    /// # Errors
+    /// If it says something of itself that is damaged.
+    pub fn into_model(self) -> Result<ModelFile> {
+        let read = |key: &str| -> Result<Value> {
+            let Some(text) = self.metadata.get(key) else { return Ok(Value::Null) };
+            serde_json::from_str(text)
+                .map_err(|e| Error::input(format!("its metadata {key} is no JSON: {e}")))
+        };
+        let (classes, preprocessing, predict) = (read(CLASSES)?, read(PREPROCESSING)?, read(PREDICT)?);
+        let mut model = ModelFile { preprocessing, predict, ..ModelFile::bare(self.network, self.weights)? };
+        if !classes.is_null() {
+            let names: Vec<String> = serde_json::from_value(classes)
+                .map_err(|e| Error::input(format!("its metadata {CLASSES} is no list of names: {e}")))?;
+            let (given, outputs) = (names.len(), model.classes.len());
+            if given != outputs {
+                return Err(Error::input(format!(
+                    "its metadata {CLASSES} has {given} names for {outputs} outputs"
+                )));
+            }
+            model.classes = names;
+        }
+        Ok(model)
+    }
+}
+
+/// The bytes of an ONNX file of `model`: its network and weights, and as metadata its class names and
+/// preprocessing.
+///
+/// # Errors
+/// As [`onnx_bytes`].
+pub fn onnx_model_bytes(model: &ModelFile) -> Result<Vec<u8>> {
+    let bytes = onnx_bytes(&model.network, &model.weights)?;
+    let classes = Value::from(model.classes.clone());
+    let held = [(CLASSES, &classes), (PREPROCESSING, &model.preprocessing), (PREDICT, &model.predict)];
+    let held = held.into_iter().filter(|(_, value)| !value.is_null());
+    Ok(export::with_metadata(bytes, held.map(|(key, value)| (key, value.to_string()))))
 }
 
 /// Floats that a file may become, whatever its own size.

@@ -11,8 +11,10 @@ use crate::protobuf::{Reader, Wire};
 pub(super) struct Model<'a> {
     pub opset: Option<i64>,
     pub graph: Option<Graph<'a>>,
-    /// Functions of the model's own, by name.
+    /// How many functions of the model's own.
     pub functions: usize,
+    /// What the file says of itself, as keys and values.
+    pub metadata: Vec<(&'a str, &'a str)>,
 }
 
 /// A graph.
@@ -110,6 +112,7 @@ impl<'a> Model<'a> {
                         model.opset = Some(version);
                     }
                 }
+                14 => model.metadata.push(read_entry(wire.bytes()?)?),
                 25 => model.functions += 1,
                 _ => {}
             }
@@ -227,18 +230,7 @@ impl<'a> Tensor<'a> {
                 8 => tensor.name = wire.text()?,
                 9 => tensor.raw = Some(wire.bytes()?),
                 10 => wire.doubles(&mut tensor.floats)?,
-                13 => {
-                    let (mut key, mut value) = ("", "");
-                    each(wire.bytes()?, |number, wire| {
-                        match number {
-                            1 => key = wire.text()?,
-                            2 => value = wire.text()?,
-                            _ => {}
-                        }
-                        Ok(())
-                    })?;
-                    tensor.external.push((key, value));
-                }
+                13 => tensor.external.push(read_entry(wire.bytes()?)?),
                 14 => tensor.is_external = wire.integer()? == 1,
                 _ => {}
             }
@@ -288,6 +280,20 @@ impl<'a> ValueInfo<'a> {
         }
         Ok(info)
     }
+}
+
+/// A key and its value.
+fn read_entry(bytes: &[u8]) -> Result<(&str, &str)> {
+    let (mut key, mut value) = ("", "");
+    each(bytes, |number, wire| {
+        match number {
+            1 => key = wire.text()?,
+            2 => value = wire.text()?,
+            _ => {}
+        }
+        Ok(())
+    })?;
+    Ok((key, value))
 }
 
 /// An extent; −1 if it is open.

@@ -1,11 +1,13 @@
 //! `striate inspect`
 
 mod table;
+mod tensors;
 
 use anyhow::Result;
 use serde_json::{Value, json};
 use striate_engine::passes::Disabled;
 use striate_engine::{Cpu, Inference, Training};
+use striate_formats::Loaded;
 use striate_graph::{LayerStatistics, Network, Optimizer, Statistics, TrainingSpec, statistics};
 use striate_tensor::Error;
 
@@ -28,7 +30,11 @@ struct Report {
 }
 
 pub fn run(args: Inspect) -> Result<()> {
-    let mut network = weights::resolve(&args.model)?.network;
+    let mut network = match tensors::read(&args.model)? {
+        Some(Loaded { model: Some(model), .. }) => model.network,
+        Some(loaded) => return tensors::print(&args.model, &loaded, args.compute.json),
+        None => weights::resolve(&args.model)?.network,
+    };
     args.adapt.apply(&mut network)?;
     if args.batch == 0 {
         return Err(Error::input("--batch is at least 1").into());

@@ -1,0 +1,98 @@
+//! Transpositions that are put off: a value that stands in another order is turned only where that order matters.
+//! Graphs of channels-last frameworks turn around every convolution; most of it cancels out.
+
+use striate_graph::Op;
+use striate_graph::ops::Transpose;
+use striate_tensor::{Error, Result, Shape};
+
+use super::constant::Constant;
+use super::import::{Import, stem_of};
+use super::proto::Node;
+use super::value::{Flow, Value};
+
+/// A computed value whose axis i is axis `order[i]` of what `flow` holds.
+#[derive(Debug, Clone)]
+pub(super) struct Turned {
+    pub flow: Flow,
+    pub order: Vec<usize>,
+}
+
+impl Turned {
+    pub fn value(self) -> Value {
+        if self.order.iter().copied().eq(0..self.order.len()) {
+            return Value::Flow(self.flow);
+        }
+        Value::Turned(self)
+    }
+
+    /// Turned once more: axis i of the result is axis `order[i]` of this.
+    pub fn again(self, order: &[usize]) -> Value {
+        let order = order.iter().map(|axis| self.order[*axis]).collect();
+        Turned { flow: self.flow, order }.value()
+    }
+
+    /// What is computed of `flow` in the same order of axes.
+    pub fn with(self, flow: Flow) -> Value {
+        Turned { flow, ..self }.value()
+    }
+
+    /// `constant`, which meets this value, as it meets the unturned one.
+    pub fn unturned(&self, constant: &Constant) -> Result<Constant> {
+        let missing = self.order.len().checked_sub(constant.shape.len());
+        let missing = missing.ok_or_else(|| Error::input("an operand has more axes than the data"))?;
+        let whole = constant.reshaped([&vec![1; missing], &constant.shape[..]].concat())?;
+        whole.transposed(&Transpose { permutation: self.order.clone() }.inverse().permutation)
+    }
+}
+
+impl Import<'_> {
+    /// The value in the order that it stands for.
+    pub(super) fn turn(&mut self, node: &Node, turned: Turned) -> Result<Flow> {
+        let Turned { flow, order } = turned;
+        let key = (flow.layer.clone(), order.clone());
+        if let Some(done) = self.turned.get(&key) {
+            return Ok(done.clone());
+        }
+        let to =
+            flow.shapes.each_ref().map(|shape| order.iter().map(|axis| shape[*axis]).collect::<Vec<_>>());
+        let moved: Vec<usize> = order.iter().copied().filter(|axis| flow.shapes[1][*axis] != 1).collect();
+        let done = match moved.is_sorted() {
+            // Where only axes of extent 1 move, the elements stay in their places.
+            true => self.reshape(node, &flow, &to.map(Shape::new))?,
+            false => {
+                let permutation = order;
+                self.layer(&format!("{}/turn", stem_of(node)), Transpose { permutation }, &[&flow], vec![])?
+            }
+        };
+        self.turned.insert(key, done.clone());
+        Ok(done)
+    }
+
+    /// Operand `index`, which must be computed, as it stands, with its order of axes.
+    pub(super) fn computed(&mut self, node: &Node, index: usize) -> Result<Turned> {
+        match self.as_it_stands(node, index)? {
+            Value::Turned(turned) => Ok(turned),
+            _ => {
+                let flow = self.flow(node, index)?;
+                Ok(Turned { order: (0..flow.rank()).collect(), flow })
+            }
+        }
+    }
+
+    /// An operation on the first operand that treats every element alike, in whatever order they stand.
+    pub(super) fn elementwise(&mut self, node: &Node, op: impl Into<Op>) -> Result<Vec<Value>> {
+        self.elementwise_of(node, 0, op)
+    }
+
+    /// As [`Import::elementwise`], on operand `index`.
+    pub(super) fn elementwise_of(
+        &mut self,
+        node: &Node,
+        index: usize,
+        op: impl Into<Op>,
+    ) -> Result<Vec<Value>> {
+        let x = self.computed(node, index)?;
+        let y = self.layer(&stem_of(node), op, &[&x.flow], vec![])?;
+        Ok(vec![x.with(y)])
+    }
+}

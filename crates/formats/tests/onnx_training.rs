@@ -1,0 +1,281 @@
+//! Imported ONNX graphs train: gradients are the native network's, in f64; steps lower the loss; what is no parameter
+//! stays as it is.
+
+mod common;
+
+use std::collections::BTreeMap;
+
+use common::message::Message;
+use striate_engine::{Cpu, Training};
+use striate_formats::{Imported, Weights, onnx_bytes, read_onnx_bytes};
+use striate_graph::{Builder, Graph, Network, Optimizer, Role, TrainingSpec, concat, training_graph};
+use striate_testkit::{Interpreter, Values, networks};
+
+const BATCH: usize = 6;
+
+fn spec() -> TrainingSpec {
+    TrainingSpec::new(Optimizer::Sgd { momentum: 0.9, nesterov: false, weight_decay: 0.0 })
+}
+
+/// The training graph of `network`.
+fn in_training(network: &Network) -> Graph {
+    training_graph(&network.graph(BATCH).unwrap(), &spec()).unwrap()
+}
+
+/// Loss and gradients, by the parameters' names, in f64.
+fn gradients(network: &Network, weights: &Weights) -> (f64, BTreeMap<String, Vec<f64>>) {
+    let wide = |values: &[f32]| values.iter().map(|x| f64::from(*x)).collect();
+    let mut given: Values = weights.iter().map(|(name, (_, values))| (name.clone(), wide(values))).collect();
+    let labels = networks::labels(BATCH, network.classes().unwrap());
+    given.insert("labels".into(), labels.iter().map(|label| *label as f64).collect());
+    given.insert("input".into(), networks::images(network, BATCH));
+    let graph = in_training(network);
+    let run = Interpreter::run(&graph, &given);
+    let one = |(parameter, gradient): &(_, _)| {
+        let gradient = run.get(&graph.value(*gradient).name).to_vec();
+        (graph.value(*parameter).name.clone(), gradient)
+    };
+    (run.output(0)[0], graph.gradients.iter().map(one).collect())
+}
+
+/// The losses of 60 steps on one batch, and what the weights became.
+fn trained(network: &Network, weights: &Weights) -> (Vec<f32>, Weights) {
+    let shape = network.input_shape(BATCH);
+    let images: Vec<f32> = networks::images(network, BATCH).iter().map(|x| *x as f32).collect();
+    let labels = networks::labels(BATCH, network.classes().unwrap());
+    let mut training = Training::new(network.clone(), spec(), &shape, 0, Cpu::new(1).unwrap()).unwrap();
+    training.set_variables(weights).unwrap();
+    let steps = 0..60;
+    let losses = steps.map(|step| training.step(&shape, &images, &labels, 0.05, step).unwrap()).collect();
+    (losses, training.variables(&[Role::Parameter, Role::Buffer]))
+}
+
+fn weights_of(network: &Network) -> Weights {
+    let values = networks::variables(network);
+    let floats = |name: &String| values[name].iter().map(|x| *x as f32).collect();
+    network
+        .variables()
+        .unwrap()
+        .into_iter()
+        .map(|(name, shape)| (name.clone(), (shape, floats(&name))))
+        .collect()
+}
+
+/// Names of the variables of a role, sorted.
+fn variables(network: &Network, role: Role) -> Vec<String> {
+    let graph = network.graph(1).unwrap();
+    let mut names: Vec<String> = graph.variables(role).map(|(_, value)| value.name.clone()).collect();
+    names.sort();
+    names
+}
+
+/// Holds the imported network against the native one, in f64 within `tolerance`; `native` gives the native name of a
+/// parameter.
+fn assert_trains_alike(
+    own: (&Network, &Weights),
+    imported: &Imported,
+    tolerance: f64,
+    native: impl Fn(&str) -> String,
+) {
+    let (expected_loss, expected) = gradients(own.0, own.1);
+    let (loss, got) = gradients(&imported.network, &imported.weights);
+    assert!((loss - expected_loss).abs() <= tolerance * expected_loss, "{loss} instead of {expected_loss}");
+    assert_eq!(got.len(), expected.len(), "{:?} and {:?}", got.keys(), expected.keys());
+    for (name, gradient) in &got {
+        let expected = &expected[&native(name)];
+        let largest = expected.iter().fold(0f64, |most, x| most.max(x.abs()));
+        assert!(
+            largest > 1e-6 || name.ends_with("bias"),
+            "{name}: its gradient is all but zero, which shows nothing"
+        );
+        let worst = gradient.iter().zip(expected).fold(0f64, |most, (a, b)| most.max((a - b).abs()));
+        assert!(
+            gradient.len() == expected.len() && worst <= tolerance * largest.max(1e-3),
+            "{name}: {worst:e}"
+        );
+    }
+    let (expected, _) = trained(own.0, own.1);
+    let (losses, after) = trained(&imported.network, &imported.weights);
+    assert!(losses[59] < 0.6 * losses[0], "{losses:?}");
+    for (step, (got, expected)) in losses.iter().zip(&expected).enumerate().take(10) {
+        assert!(
+            (got - expected).abs() <= 1e-3 * expected.max(1e-2),
+            "step {step}: {got} instead of {expected}"
+        );
+    }
+    for (name, (_, values)) in &after {
+        let changed = *values != imported.weights[name].1;
+        assert_eq!(changed, got.contains_key(name) || name.contains("running_"), "{name}");
+    }
+}
+
+#[test]
+fn an_exported_network_trains_as_it_did() {
+    let net = Builder::new("exported", [2, 10, 10]);
+    let x = net.input().conv(4, 3).pad(1).no_bias().named("first").batch_norm().named("norm").relu();
+    let y = x.conv(4, 3).pad(1).groups(2).named("grouped").scaled_tanh();
+    let x = (x + y).average_pool(2, 2).scale().named("subsampling").scaled_tanh();
+    let z = x.conv(3, 1).named("side");
+    let x = concat([x, z]).max_pool(3, 2).ceil();
+    let network =
+        x.flatten().linear(9).named("hidden").tanh().linear(5).named("last").softmax().finish().unwrap();
+    let weights = weights_of(&network);
+    let bytes = onnx_bytes(&network, &weights).unwrap();
+    let imported = read_onnx_bytes(&bytes, "exported", 1 << 20).unwrap();
+    assert_eq!(imported.weights, weights);
+    for role in [Role::Parameter, Role::Buffer] {
+        assert_eq!(variables(&imported.network, role), variables(&network, role));
+    }
+    assert!(imported.network.ends_in_softmax());
+    let ops: Vec<&str> = in_training(&imported.network).nodes.iter().map(|node| node.op.name()).collect();
+    assert!(ops.contains(&"cross_entropy") && !ops.contains(&"softmax"), "the softmax gives way to the loss");
+    // The factors of the scaled tanh are floats in the file, and wider in f64.
+    assert_trains_alike((&network, &weights), &imported, 1e-6, str::to_owned);
+}
+
+fn node(op: &str, name: &str, inputs: &[&str], output: &str, attributes: &[Message]) -> Message {
+    let node = inputs.iter().fold(Message::new(), |node, input| node.text(1, input));
+    let node = node.text(2, output).text(3, name).text(4, op);
+    attributes.iter().fold(node, |node, attribute| node.message(5, attribute))
+}
+
+fn int(name: &str, value: u64) -> Message {
+    Message::new().text(1, name).integer(3, value).integer(20, 2)
+}
+
+fn ints(name: &str, values: &[u64]) -> Message {
+    values.iter().fold(Message::new().text(1, name), |all, value| all.integer(8, *value)).integer(20, 7)
+}
+
+fn value(tensor: &Message) -> Message {
+    Message::new().text(1, "value").message(5, tensor).integer(20, 4)
+}
+
+fn floats(name: &str, dims: &[u64], values: &[f32]) -> Message {
+    let raw: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+    let tensor = dims.iter().fold(Message::new(), |tensor, extent| tensor.integer(1, *extent));
+    tensor.integer(2, 1).text(8, name).bytes(9, &raw)
+}
+
+fn integers(name: &str, dims: &[u64], values: &[i64]) -> Message {
+    let raw: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+    let tensor = dims.iter().fold(Message::new(), |tensor, extent| tensor.integer(1, *extent));
+    tensor.integer(2, 7).text(8, name).bytes(9, &raw)
+}
+
+fn data(name: &str, extents: &[u64]) -> Message {
+    let open = Message::new().message(1, &Message::new().text(2, "batch"));
+    let shape =
+        extents.iter().fold(open, |shape, extent| shape.message(1, &Message::new().integer(1, *extent)));
+    let tensor = Message::new().integer(1, 1).message(2, &shape);
+    Message::new().text(1, name).message(2, &Message::new().message(1, &tensor))
+}
+
+/// What PyTorch's TorchScript exporter writes for a module in use: batch norm folded into the convolution, whose
+/// weight has a number for a name; `x * gain + shift + 0.5` with parameters of the module's own and a number of the
+/// code; `view(x.size(0), -1)` by arithmetic on shapes; a softmax at the end.
+fn as_pytorch_writes_it(weights: &Weights) -> Vec<u8> {
+    let nodes = [
+        node(
+            "Conv",
+            "/conv/Conv",
+            &["input", "onnx::Conv_30", "onnx::Conv_31"],
+            "/conv/Conv_output_0",
+            &[
+                ints("dilations", &[1, 1]),
+                int("group", 1),
+                ints("kernel_shape", &[3, 3]),
+                ints("pads", &[1, 1, 1, 1]),
+                ints("strides", &[1, 1]),
+            ],
+        ),
+        node("Relu", "/relu/Relu", &["/conv/Conv_output_0"], "/relu/Relu_output_0", &[]),
+        node(
+            "MaxPool",
+            "/pool/MaxPool",
+            &["/relu/Relu_output_0"],
+            "/pool/MaxPool_output_0",
+            &[
+                int("ceil_mode", 0),
+                ints("kernel_shape", &[2, 2]),
+                ints("pads", &[0, 0, 0, 0]),
+                ints("strides", &[2, 2]),
+            ],
+        ),
+        node("Mul", "/Mul", &["/pool/MaxPool_output_0", "gain"], "/Mul_output_0", &[]),
+        node("Add", "/Add", &["/Mul_output_0", "shift"], "/Add_output_0", &[]),
+        node("Constant", "/Constant", &[], "/Constant_output_0", &[value(&floats("", &[], &[0.5]))]),
+        node("Add", "/Add_1", &["/Add_output_0", "/Constant_output_0"], "/Add_1_output_0", &[]),
+        node("Shape", "/Shape", &["/Add_1_output_0"], "/Shape_output_0", &[]),
+        node("Constant", "/Constant_1", &[], "/Constant_1_output_0", &[value(&integers("", &[], &[0]))]),
+        node(
+            "Gather",
+            "/Gather",
+            &["/Shape_output_0", "/Constant_1_output_0"],
+            "/Gather_output_0",
+            &[int("axis", 0)],
+        ),
+        node(
+            "Unsqueeze",
+            "/Unsqueeze",
+            &["/Gather_output_0", "onnx::Unsqueeze_17"],
+            "/Unsqueeze_output_0",
+            &[],
+        ),
+        node("Constant", "/Constant_2", &[], "/Constant_2_output_0", &[value(&integers("", &[1], &[-1]))]),
+        node(
+            "Concat",
+            "/Concat",
+            &["/Unsqueeze_output_0", "/Constant_2_output_0"],
+            "/Concat_output_0",
+            &[int("axis", 0)],
+        ),
+        node(
+            "Reshape",
+            "/Reshape",
+            &["/Add_1_output_0", "/Concat_output_0"],
+            "/Reshape_output_0",
+            &[int("allowzero", 0)],
+        ),
+        node(
+            "Gemm",
+            "/fc/Gemm",
+            &["/Reshape_output_0", "fc.weight", "fc.bias"],
+            "/fc/Gemm_output_0",
+            &[int("transB", 1)],
+        ),
+        node("Softmax", "/Softmax", &["/fc/Gemm_output_0"], "output", &[int("axis", 1)]),
+    ];
+    let graph = nodes.iter().fold(Message::new(), |graph, node| graph.message(1, node)).text(2, "main_graph");
+    let held = [
+        ("onnx::Conv_30", "conv.weight", &[4, 1, 3, 3][..]),
+        ("onnx::Conv_31", "conv.bias", &[4]),
+        ("gain", "gain.value", &[4, 1, 1]),
+        ("shift", "shift.value", &[4, 1, 1]),
+        ("fc.weight", "fc.weight", &[5, 64]),
+        ("fc.bias", "fc.bias", &[5]),
+    ];
+    let initializers = held.map(|(name, own, dims)| floats(name, dims, &weights[own].1));
+    let graph = initializers.iter().fold(graph, |graph, tensor| graph.message(5, tensor));
+    let graph = graph.message(5, &integers("onnx::Unsqueeze_17", &[1], &[0]));
+    let graph = graph.message(11, &data("input", &[1, 8, 8])).message(12, &data("output", &[5]));
+    let opset = Message::new().text(1, "").integer(2, 17);
+    Message::new().integer(1, 8).text(2, "pytorch").message(7, &graph).message(8, &opset).bytes
+}
+
+#[test]
+fn a_graph_as_pytorch_writes_it_trains() {
+    let net = Builder::new("native", [1, 8, 8]);
+    let x = net.input().conv(4, 3).pad(1).named("conv").relu().max_pool(2, 2);
+    let x = x * net.constant([4, 1, 1], false).named("gain") + net.constant([4, 1, 1], true).named("shift");
+    let x = x + net.constant([1], false).named("half");
+    let network = x.flatten().linear(5).named("fc").softmax().finish().unwrap();
+    let mut weights = weights_of(&network);
+    weights.get_mut("half.value").unwrap().1 = vec![0.5];
+
+    let imported = read_onnx_bytes(&as_pytorch_writes_it(&weights), "written", 1 << 20).unwrap();
+    let parameters = ["/conv/Conv.bias", "/conv/Conv.weight", "fc.bias", "fc.weight", "shift.value"];
+    assert_eq!(variables(&imported.network, Role::Parameter), parameters);
+    assert_eq!(variables(&imported.network, Role::Buffer), ["/Constant_output_0.value", "gain.value"]);
+    assert_trains_alike((&network, &weights), &imported, 1e-12, |name| name.replace("/conv/Conv", "conv"));
+}

@@ -1,0 +1,314 @@
+//! ONNX's own conformance cases, as its wheel holds them (scripts/fetch-data.sh): each one whose operations are ours
+//! gives the stored outputs, or stands in `onnx_left_out.txt` under the words that it is refused with.
+//!
+//! A network here has one input, the data; the other inputs of a case become initializers with the case's values.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use striate::engine::{Cpu, Inference};
+use striate::formats::{Imported, read_onnx_bytes};
+use striate::tensor::Shape;
+use striate_testkit::missing_data;
+
+/// The release whose cases these are; scripts/fetch-data.sh brings the same.
+const RELEASE: &str = "onnx-1.21.0";
+const KINDS: [&str; 4] = ["node", "pytorch-converted", "pytorch-operator", "simple"];
+/// The operations that are read, of the domain `ai.onnx`.
+const OURS: &[&str] = &[
+    "Add",
+    "AveragePool",
+    "BatchNormalization",
+    "Cast",
+    "Clip",
+    "Concat",
+    "Constant",
+    "ConstantOfShape",
+    "Conv",
+    "Div",
+    "Dropout",
+    "Flatten",
+    "Gather",
+    "Gemm",
+    "GlobalAveragePool",
+    "GlobalMaxPool",
+    "Identity",
+    "LRN",
+    "LogSoftmax",
+    "MatMul",
+    "MaxPool",
+    "Mul",
+    "Neg",
+    "Pad",
+    "ReduceMean",
+    "ReduceSum",
+    "Relu",
+    "Reshape",
+    "Shape",
+    "Sigmoid",
+    "Slice",
+    "Softmax",
+    "Split",
+    "Squeeze",
+    "Sub",
+    "Sum",
+    "Tanh",
+    "Transpose",
+    "Unsqueeze",
+];
+/// Floats that a file may become.
+const LIMIT: usize = 1 << 28;
+
+/// A field of a message: its number, and its bytes or its integer.
+struct Field<'a> {
+    number: u64,
+    bytes: &'a [u8],
+    integer: u64,
+}
+
+/// The fields of a well-formed message.
+fn fields(mut bytes: &[u8]) -> Vec<Field<'_>> {
+    let mut all = Vec::new();
+    while !bytes.is_empty() {
+        let key = varint(&mut bytes);
+        let (mut integer, mut held) = (0, &bytes[..0]);
+        let length = match key & 7 {
+            0 => {
+                integer = varint(&mut bytes);
+                0
+            }
+            1 => 8,
+            2 => varint(&mut bytes) as usize,
+            _ => 4,
+        };
+        (held, bytes) = if length > 0 { bytes.split_at(length) } else { (held, bytes) };
+        all.push(Field { number: key >> 3, bytes: held, integer });
+    }
+    all
+}
+
+fn varint(bytes: &mut &[u8]) -> u64 {
+    let mut value = 0;
+    for shift in (0..64).step_by(7) {
+        let byte = bytes[0];
+        *bytes = &bytes[1..];
+        value |= u64::from(byte & 0x7f) << shift;
+        if byte < 0x80 {
+            break;
+        }
+    }
+    value
+}
+
+fn field(number: u64, bytes: &[u8]) -> Vec<u8> {
+    let (mut written, mut length) = (vec![(number << 3 | 2) as u8], bytes.len());
+    while length >= 0x80 {
+        written.push(length as u8 | 0x80);
+        length >>= 7;
+    }
+    written.push(length as u8);
+    [&written, bytes].concat()
+}
+
+/// The text of field `number` of a message.
+fn text(bytes: &[u8], number: u64) -> String {
+    let found = fields(bytes).into_iter().rfind(|field| field.number == number);
+    String::from_utf8(found.map_or(vec![], |field| field.bytes.to_vec())).unwrap()
+}
+
+/// Shape and elements of a tensor, and whether they are halves.
+fn floats(tensor: &[u8]) -> Result<(Shape, Vec<f32>, bool), String> {
+    let (mut dims, mut kind, mut raw, mut values) = (vec![], 0, None, vec![]);
+    for field in fields(tensor) {
+        match (field.number, field.bytes) {
+            (1, []) => dims.push(field.integer as usize),
+            (1, mut packed) => {
+                while !packed.is_empty() {
+                    dims.push(varint(&mut packed) as usize);
+                }
+            }
+            (2, _) => kind = field.integer,
+            (4, bytes) => values.extend(bytes.as_chunks().0.iter().map(|word| f32::from_le_bytes(*word))),
+            (9, bytes) => raw = Some(bytes),
+            _ => {}
+        }
+    }
+    let raw = raw.unwrap_or_default();
+    match kind {
+        1 => values.extend(raw.as_chunks().0.iter().map(|word| f32::from_le_bytes(*word))),
+        10 => values.extend(raw.as_chunks().0.iter().map(|word| half::f16::from_le_bytes(*word).to_f32())),
+        11 => values.extend(raw.as_chunks().0.iter().map(|word| f64::from_le_bytes(*word) as f32)),
+        _ => return Err("data that are no floats".into()),
+    }
+    let shape = Shape::new(dims);
+    match shape.numel() == values.len() {
+        true => Ok((shape, values, kind == 10)),
+        false => Err("data that are no tensor".into()),
+    }
+}
+
+/// A case: its model and its stored inputs and outputs.
+struct Case {
+    model: Vec<u8>,
+    inputs: Vec<Vec<u8>>,
+    outputs: Vec<Vec<u8>>,
+}
+
+impl Case {
+    fn read(folder: &Path) -> Case {
+        let stored = |side: &str| {
+            let path = |index: usize| folder.join(format!("test_data_set_0/{side}_{index}.pb"));
+            (0..).map_while(|index| fs::read(path(index)).ok()).collect()
+        };
+        let model = fs::read(folder.join("model.onnx")).unwrap();
+        Case { model, inputs: stored("input"), outputs: stored("output") }
+    }
+
+    fn graph(&self) -> &[u8] {
+        fields(&self.model).into_iter().find(|field| field.number == 7).expect("a model has a graph").bytes
+    }
+
+    /// The operations of its nodes, those of other domains with the domain.
+    fn operations(&self) -> BTreeSet<String> {
+        let nodes = fields(self.graph()).into_iter().filter(|field| field.number == 1);
+        let named = nodes.map(|node| match text(node.bytes, 7).as_str() {
+            "" | "ai.onnx" => text(node.bytes, 4),
+            domain => format!("{domain}.{}", text(node.bytes, 4)),
+        });
+        named.collect()
+    }
+
+    /// The model with its output `index` first, and all inputs but the data as initializers.
+    fn with_output(&self, index: usize) -> Vec<u8> {
+        let graph = fields(self.graph());
+        let of =
+            |number: u64| graph.iter().filter(move |field| field.number == number).map(|field| field.bytes);
+        let known: BTreeSet<String> = of(5).map(|tensor| text(tensor, 8)).collect();
+        let given = of(11).map(|input| text(input, 1)).filter(|name| !known.contains(name));
+        let output = of(12).nth(index).map_or(vec![], |output| field(12, output));
+        let initializers = given.zip(&self.inputs).skip(1);
+        let initializers =
+            initializers.map(|(name, tensor)| field(5, &[&tensor[..], &field(8, name.as_bytes())].concat()));
+        let graph = [output, self.graph().to_vec(), initializers.collect::<Vec<_>>().concat()].concat();
+        let others = fields(&self.model).into_iter().filter(|field| field.number == 8);
+        let opsets: Vec<u8> = others.flat_map(|opset| field(8, opset.bytes)).collect();
+        let functions = fields(&self.model).into_iter().filter(|field| field.number == 25);
+        let functions: Vec<u8> = functions.flat_map(|function| field(25, function.bytes)).collect();
+        [opsets, functions, field(7, &graph)].concat()
+    }
+
+    /// Runs it; the words of the refusal if there is one.
+    ///
+    /// # Panics
+    /// If an output differs.
+    fn run(&self, name: &str) -> Result<(), String> {
+        let data = self.inputs.first().ok_or("it has no data")?;
+        for (index, expected) in self.outputs.iter().enumerate() {
+            let Imported { network, weights, .. } =
+                read_onnx_bytes(&self.with_output(index), "case", LIMIT).map_err(|e| e.to_string())?;
+            let (shape, input, half) = floats(data)?;
+            let expected = floats(expected)?;
+            let inference =
+                Inference::new(network, &weights, Cpu::new(1).unwrap()).map_err(|e| e.to_string())?;
+            let got = inference.run(&shape, &input).map_err(|e| e.to_string())?;
+            assert_agrees(&got, &(expected.0, expected.1), if half { 2e-3 } else { 1e-4 }, name);
+        }
+        Ok(())
+    }
+}
+
+/// Within `tolerance` of the largest element, or as closely as ONNX's own runner asks for.
+fn assert_agrees(got: &(Shape, Vec<f32>), expected: &(Shape, Vec<f32>), tolerance: f32, name: &str) {
+    assert_eq!(got.0, expected.0, "{name}: shape");
+    let largest = expected.1.iter().filter(|x| x.is_finite()).fold(0f32, |most, x| most.max(x.abs()));
+    for (i, (got, expected)) in got.1.iter().zip(&expected.1).enumerate() {
+        let within = (got - expected).abs() <= (tolerance * largest).max(1e-3 * expected.abs() + 1e-7);
+        assert!(
+            within || got == expected || got.is_nan() && expected.is_nan(),
+            "{name}[{i}]: {got} instead of {expected}"
+        );
+    }
+}
+
+/// What is left out, by case: the words that it is refused with.
+fn left_out() -> BTreeMap<&'static str, &'static str> {
+    let (mut all, mut words) = (BTreeMap::new(), "");
+    for line in
+        include_str!("onnx_left_out.txt").lines().filter(|line| !line.starts_with('#') && !line.is_empty())
+    {
+        match line.strip_prefix("    ") {
+            None => words = line,
+            Some(name) => assert!(all.insert(name, words).is_none(), "{name} is listed twice"),
+        }
+    }
+    all
+}
+
+fn folder(test: &str) -> Option<PathBuf> {
+    let folder = striate::data::data_folder().unwrap().join(RELEASE);
+    if !folder.is_dir() {
+        missing_data(test, &format!("no {}; scripts/fetch-data.sh brings it", folder.display()));
+        return None;
+    }
+    Some(folder)
+}
+
+#[test]
+fn every_case_agrees_or_is_left_out_for_what_the_list_says() {
+    let Some(folder) = folder("every_case_agrees_or_is_left_out_for_what_the_list_says") else { return };
+    let mut listed = left_out();
+    let (mut agree, mut others, mut mistakes) = (0, 0, Vec::new());
+    for kind in KINDS {
+        let mut names: Vec<_> =
+            fs::read_dir(folder.join(kind)).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        for name in names.iter().map(|name| format!("{kind}/{}", name.to_str().unwrap())) {
+            let case = Case::read(&folder.join(&name));
+            let foreign = case.operations().into_iter().find(|op| !OURS.contains(&op.as_str()));
+            match (case.run(&name), listed.remove(name.as_str()), foreign) {
+                (Ok(()), None, None) => agree += 1,
+                (Err(said), Some(words), None) if said.contains(words) => {}
+                (Err(_), None, Some(_)) => others += 1,
+                (Ok(()), _, Some(foreign)) => mistakes.push(format!("{name} agrees, so {foreign} is ours")),
+                (Ok(()), Some(words), _) => {
+                    mistakes.push(format!("{name} agrees, and is listed under: {words}"))
+                }
+                (Err(said), words, None) => {
+                    mistakes.push(format!("{name} is listed under {words:?}, but: {said}"))
+                }
+                (_, Some(_), Some(foreign)) => {
+                    mistakes.push(format!("{name} has {foreign} and needs no entry"))
+                }
+            }
+        }
+    }
+    mistakes.extend(listed.keys().map(|name| format!("{name} is listed, and there is no such case")));
+    assert!(mistakes.is_empty(), "{} of the list:\n{}", mistakes.len(), mistakes.join("\n"));
+    assert!(agree >= 150, "{agree} agree, {others} have other operations");
+}
+
+/// The graphs of classic networks, all weights alike, with the outputs that are stored beside them.
+#[test]
+fn light_models_give_their_stored_outputs() {
+    let Some(folder) = folder("light_models_give_their_stored_outputs") else { return };
+    let mut models = 0;
+    for entry in fs::read_dir(folder.join("light")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        if path.extension().is_none_or(|extension| extension != "onnx") {
+            continue;
+        }
+        let stored = fs::read(path.with_file_name(format!("{name}_output_0.pb"))).unwrap();
+        let (shape, expected, _) = floats(&stored).unwrap();
+        let Imported { network, weights, .. } =
+            read_onnx_bytes(&fs::read(&path).unwrap(), &name, LIMIT).unwrap();
+        let input = network.input_shape(1);
+        // The stored outputs belong to this input: onnx/backend/test/runner.
+        let image: Vec<f32> = (0..input.numel()).map(|i| i as f32 / input.numel() as f32).collect();
+        let inference = Inference::new(network, &weights, Cpu::new(0).unwrap()).unwrap();
+        assert_agrees(&inference.run(&input, &image).unwrap(), &(shape, expected), 1e-4, &name);
+        models += 1;
+    }
+    assert_eq!(models, 9);
+}
