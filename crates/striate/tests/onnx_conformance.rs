@@ -285,7 +285,7 @@ fn every_case_agrees_or_is_left_out_for_what_the_list_says() {
                 (Ok(()), Some(words), _) => {
                     mistakes.push(format!("{name} agrees, and is listed under: {words}"))
                 }
-                (Err(said), words, None) => {
+                (Err(Trouble::Refused(said)), words, None) => {
                     mistakes.push(format!("{name} is listed under {words:?}, but: {said}"))
                 }
                 (_, Some(_), Some(foreign)) => {
