@@ -177,7 +177,7 @@ pub(crate) fn unwritten(path: &Path, cause: io::Error) -> Error {
 /// The file's content, unpacked; cut where it is too long to be a listed file.
 pub(crate) fn unpacked(file: File) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    unpacking(file)?.0.take(MOST_BYTES).read_to_end(&mut bytes)?;
+    unpacking(file)?.bytes.take(MOST_BYTES).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 

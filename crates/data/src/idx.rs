@@ -3,7 +3,7 @@
 //! Source: LeCun, Cortes and Burges, "The MNIST database of handwritten digits".
 
 use std::fs::File;
-use std::io::{BufReader, Read, Seek};
+use std::io::{BufReader, Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use flate2::read::MultiGzDecoder;
@@ -11,6 +11,10 @@ use striate_tensor::{Error, Result, Shape};
 
 /// Data above this size is no data set of this kind.
 const MOST_BYTES: u64 = 4 << 30;
+/// Packed files that unpack to less than this are not held against [`MOST_UNPACKED`].
+const SMALL: u64 = 64 << 20;
+/// Bytes that a packed byte may become: images pack to a fifth, and gzip's limit is a thousandth.
+const MOST_UNPACKED: u64 = 100;
 
 /// An array of bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,33 +30,43 @@ pub struct IdxArray {
 /// # Errors
 /// If the file cannot be read, is no IDX file of bytes, or its size does not fit its header.
 pub fn read_idx(path: &Path) -> Result<IdxArray> {
-    let (mut file, length) = open_unpacked(path)?;
-    parse(&mut file, length).map_err(|e| e.at(path.display()))
+    let file = File::open(path).and_then(unpacking).map_err(|e| Error::read(path, e))?;
+    parse(file).map_err(|e| e.at(path.display()))
 }
 
-/// The content of the file at `path`, see [`unpacking`].
-fn open_unpacked(path: &Path) -> Result<(Box<dyn Read>, Option<u64>)> {
-    File::open(path).and_then(unpacking).map_err(|e| Error::read(path, e))
+/// Reads the IDX file in `bytes`, as [`read_idx`].
+///
+/// # Errors
+/// As [`read_idx`].
+pub fn read_idx_bytes(bytes: &[u8]) -> Result<IdxArray> {
+    parse(unpacking(Cursor::new(bytes)).map_err(unreadable)?)
 }
 
-/// The file's content from its start, unpacked if it is compressed by gzip, and its length if that is known
-/// beforehand.
-pub(crate) fn unpacking(mut file: File) -> std::io::Result<(Box<dyn Read>, Option<u64>)> {
+/// The content of a file.
+pub(crate) struct Content<'a> {
+    /// From its start, unpacked if it is compressed by gzip.
+    pub bytes: Box<dyn Read + 'a>,
+    /// Bytes of the file itself.
+    length: u64,
+    is_packed: bool,
+}
+
+/// The content of `file`; whether it is compressed its first bytes tell.
+pub(crate) fn unpacking<'a>(mut file: impl Read + Seek + 'a) -> std::io::Result<Content<'a>> {
+    let length = file.seek(SeekFrom::End(0))?;
+    file.rewind()?;
     let mut magic = Vec::new();
+    file.by_ref().take(2).read_to_end(&mut magic)?;
     file.rewind()?;
-    (&file).take(2).read_to_end(&mut magic)?;
-    file.rewind()?;
-    let length = file.metadata()?.len();
-    let file = BufReader::new(file);
-    Ok(match magic == [0x1f, 0x8b] {
-        true => (Box::new(MultiGzDecoder::new(file)), None),
-        false => (Box::new(file), Some(length)),
-    })
+    let (file, is_packed) = (BufReader::new(file), magic == [0x1f, 0x8b]);
+    let bytes: Box<dyn Read> = if is_packed { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
+    Ok(Content { bytes, length, is_packed })
 }
 
-/// The array in `file`. Sizes are held against `length` before memory is taken; where that is not known,
-/// memory is taken as data comes.
-pub(crate) fn parse(file: &mut dyn Read, length: Option<u64>) -> Result<IdxArray> {
+/// The array in a file. Sizes are held against the file's length before memory is taken; of a packed file
+/// it is taken as data come.
+fn parse(mut content: Content) -> Result<IdxArray> {
+    let file = &mut content.bytes;
     let mut start = [0; 4];
     fill(file, &mut start)?;
     let [0, 0, kind, dimensions] = start else {
@@ -74,16 +88,17 @@ pub(crate) fn parse(file: &mut dyn Read, length: Option<u64>) -> Result<IdxArray
         ))
     };
     let header = (4 + extents.len()) as u64;
-    if let Some(length) = length
-        && length != header + needed as u64
-    {
-        return Err(misfit(&length.saturating_sub(header).to_string()));
+    if !content.is_packed && content.length != header + needed as u64 {
+        return Err(misfit(&content.length.saturating_sub(header).to_string()));
     }
-    if needed as u64 > MOST_BYTES {
-        return Err(Error::input(format!("claims {needed} bytes of data (shape {shape}), too many")));
+    let packed = content.length.saturating_mul(MOST_UNPACKED).max(SMALL);
+    if needed as u64 > if content.is_packed { packed.min(MOST_BYTES) } else { MOST_BYTES } {
+        let length = content.length;
+        let what = format!("claims {needed} bytes of data (shape {shape}) in {length} bytes, too many");
+        return Err(Error::input(what));
     }
     let mut bytes = Vec::new();
-    if length.is_some() {
+    if !content.is_packed {
         bytes.reserve_exact(needed + 1);
     }
     file.take(needed as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
@@ -94,7 +109,7 @@ pub(crate) fn parse(file: &mut dyn Read, length: Option<u64>) -> Result<IdxArray
     }
 }
 
-fn fill(file: &mut dyn Read, bytes: &mut [u8]) -> Result<()> {
+fn fill(file: &mut impl Read, bytes: &mut [u8]) -> Result<()> {
     file.read_exact(bytes).map_err(|e| match e.kind() {
         std::io::ErrorKind::UnexpectedEof => Error::input("is cut off in its header; fetch it again"),
         _ => unreadable(e),
@@ -169,7 +184,7 @@ mod tests {
         fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..40)) {
             let header = [&[0u8, 0, 8][..], &bytes].concat();
             for file in [&bytes, &header] {
-                if let Ok(array) = parse(&mut &file[..], Some(file.len() as u64)) {
+                if let Ok(array) = read_idx_bytes(file) {
                     prop_assert_eq!(array.bytes.len(), array.shape.numel());
                 }
             }

@@ -25,7 +25,7 @@ pub use download::Watch;
 #[cfg(feature = "download")]
 pub use get::download;
 pub use get::{Got, GotFile, Source, data_folder, get};
-pub use idx::{IdxArray, read_idx};
+pub use idx::{IdxArray, read_idx, read_idx_bytes};
 pub use loader::{Augmentation, Batch, Loader, Sampling};
 pub use mnist::MnistKind;
 pub use order::Order;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use striate_graph::{Graph, Network, Role, Segment, initial_values};
 use striate_kernels::Context;
-use striate_tensor::{Buffer, Error, Memory, Result, Shape};
+use striate_tensor::{Buffer, Error, Memory, Result, Shape, check_memory};
 
 use crate::backend::{Backend, Fixed};
 use crate::clock::Clock;
@@ -58,8 +58,9 @@ impl Inference {
     /// If the network is faulty.
     pub fn initial_weights(network: &Network, seed: u64) -> Result<Variables> {
         let graph = network.graph(1)?;
-        let stored = graph.variables(Role::Parameter).chain(graph.variables(Role::Buffer));
-        Ok(stored
+        let stored = || graph.variables(Role::Parameter).chain(graph.variables(Role::Buffer));
+        check_memory(stored().map(|(_, value)| value.bytes()).sum())?;
+        Ok(stored()
             .map(|(_, value)| {
                 let striate_graph::Kind::Variable { init, fan, .. } = &value.kind else {
                     unreachable!("a variable is of the variable kind")
@@ -87,6 +88,7 @@ impl Inference {
     pub fn run(&self, shape: &Shape, input: &[f32]) -> Result<(Shape, Vec<f32>)> {
         let ready = self.ready(shape)?;
         let output = ready.plan.graph.shape(ready.plan.graph.outputs[0]).clone();
+        check_memory(output.checked_len()?.saturating_mul(size_of::<f32>()))?;
         let mut values = vec![0.0; output.numel()];
         self.run_ready(&ready, shape, input, &mut values, None)?;
         Ok((output, values))

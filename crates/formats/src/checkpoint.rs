@@ -8,6 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use striate_tensor::file::read_limited;
 use striate_tensor::{Error, Result};
 
 use crate::atomic::{Disk, Storage, folder_of, write_atomically};
@@ -82,6 +83,8 @@ pub struct Checkpoints {
     storage: Box<dyn Storage>,
 }
 
+/// Bytes of a manifest at most.
+const LARGEST_MANIFEST: u64 = 64 << 20;
 const STATE: &str = "state.safetensors";
 const MANIFEST: &str = "manifest.json";
 
@@ -199,7 +202,7 @@ fn holds(path: &Path, bytes: &[u8]) -> bool {
 fn load(folder: &Path) -> Result<Checkpoint> {
     let damaged = |what: String| Error::input(format!("is damaged ({what})"));
     let path = folder.join(MANIFEST);
-    let raw = fs::read(&path).map_err(|e| Error::read(&path, e))?;
+    let raw = read_limited(&path, LARGEST_MANIFEST)?;
     let mut manifest: Manifest =
         serde_json::from_slice(&raw).map_err(|_| damaged(format!("{MANIFEST} is unreadable")))?;
     // Compared as bytes: `1e-9` and `1E-9` are one number, but only one of them was written.

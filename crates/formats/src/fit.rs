@@ -60,11 +60,21 @@ pub fn fit(network: &Network, weights: Weights) -> Result<Fitted> {
     }
     let replaced = replaced.map(|head| head.variables).unwrap_or_default();
     compare(network, &weights, &replaced)?;
-    if let Some((name, _)) = weights.iter().find(|(_, (_, values))| values.iter().any(|x| !x.is_finite())) {
-        let what = format!("{name} holds numbers that are not finite; the training that made it went astray");
-        return Err(Error::input(what));
-    }
+    check_finite(&weights)?;
     Ok(Fitted { weights, replaced, notes })
+}
+
+/// Refuses infinite weights and those that are no numbers.
+pub(crate) fn check_finite(weights: &Weights) -> Result<()> {
+    match weights.iter().find(|(_, (_, values))| values.iter().any(|x| !x.is_finite())) {
+        None => Ok(()),
+        Some((name, _)) => {
+            let name = shown(name);
+            Err(Error::input(format!(
+                "{name} holds numbers that are not finite; the training that made it went astray"
+            )))
+        }
+    }
 }
 
 /// Whether Caffe and torchvision have the layer of this variable under one name.

@@ -11,7 +11,9 @@ use striate_graph::Network;
 use striate_tensor::{Error, Result, Shape};
 
 use crate::atomic::{Disk, write_atomically};
-use crate::safetensors::{lay_out, read_safetensors};
+use crate::file::read_limited;
+use crate::fit::check_finite;
+use crate::safetensors::{lay_out, read_safetensors_bytes};
 use crate::{Weights, check_weights, weights_sha256};
 
 /// What a model reached, and on what.
@@ -137,8 +139,16 @@ impl ModelFile {
     /// # Errors
     /// If it is no model file, or its weights are not its network's.
     pub fn load(path: &Path) -> Result<ModelFile> {
-        let (weights, metadata) = read_safetensors(path)?;
-        ModelFile::from_parts(weights, &metadata).map_err(|e| e.at(path.display()))
+        ModelFile::from_bytes(&read_limited(path)?).map_err(|e| e.at(path.display()))
+    }
+
+    /// Reads the file in `bytes`.
+    ///
+    /// # Errors
+    /// As [`ModelFile::load`].
+    pub fn from_bytes(bytes: &[u8]) -> Result<ModelFile> {
+        let (weights, metadata) = read_safetensors_bytes(bytes)?;
+        ModelFile::from_parts(weights, &metadata)
     }
 
     /// The model that `weights` and `metadata` of a safetensors file make up.
@@ -175,9 +185,14 @@ impl ModelFile {
                 "is a damaged model file: {names} class names for {outputs} outputs"
             )));
         }
+        if let Some(class) = classes.iter().position(|name| name.chars().any(char::is_control)) {
+            let what = format!("is a damaged model file: the name of class {class} has control characters");
+            return Err(Error::input(what));
+        }
         if text("weights_sha256")? != &weights_sha256(&weights) {
             return Err(Error::input("is a damaged model file: its weights do not match their checksum"));
         }
+        check_finite(&weights)?;
         Ok(ModelFile {
             classes,
             preprocessing: parse("preprocessing", text("preprocessing")?)?,

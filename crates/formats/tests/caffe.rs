@@ -1,12 +1,10 @@
 //! Caffe's `.caffemodel`: both forms of layers, batch norm with its scale, BGR to RGB. The files are
 //! written here field by field, with the numbers of `caffe.proto`.
 
-use common::message::{Message, blob, legacy_blob};
 use striate_formats::{Weights, fit, read_caffemodel_bytes};
 use striate_graph::Builder;
 use striate_tensor::Shape;
-
-mod common;
+use striate_testkit::protobuf::{Message, blob, legacy_blob};
 
 /// A `LayerParameter` of the second form.
 fn layer(name: &str, kind: &str, bottom: &str, top: &str, blobs: &[Message]) -> Message {

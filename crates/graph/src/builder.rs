@@ -17,7 +17,7 @@ use std::ops::{Add, Div, Mul, Sub};
 
 use striate_tensor::{Error, Result, Shape};
 
-use crate::network::{AuxiliaryHead, INPUT, Layer, Network};
+use crate::network::{AuxiliaryHead, INPUT, Layer, Names, Network};
 use crate::ops::{self, AveragePool, BatchNorm, Conv, Dropout, Linear, MaxPool};
 use crate::{Init, Loss, Op, Padding, PerAxis};
 
@@ -370,9 +370,11 @@ impl<'b> Tensor<'b> {
         };
         let needed = state.needed_by(last);
         let mut names: Vec<String> = Vec::new();
+        let mut free = Names::default();
         for (index, draft) in state.layers.iter().enumerate() {
-            let name = draft.name.clone().unwrap_or_else(|| network.free_name(draft.op.name()));
+            let name = draft.name.clone().unwrap_or_else(|| free.free(draft.op.name()));
             if needed[index] {
+                free.take(&name);
                 let source = |input: &Option<usize>| input.map_or(INPUT.into(), |i| names[i].clone());
                 let inputs = draft.inputs.iter().map(source).collect();
                 network.layers.push(Layer { name: name.clone(), op: draft.op.clone(), inputs });

@@ -196,8 +196,8 @@ pub(crate) fn windows(
     after: usize,
     ceil: bool,
 ) -> Option<usize> {
-    let extent = dilation * (kernel - 1) + 1;
-    let room = (input + before + after).checked_sub(extent)?;
+    let extent = dilation.checked_mul(kernel - 1)?.checked_add(1)?;
+    let room = input.checked_add(before)?.checked_add(after)?.checked_sub(extent)?;
     if !ceil {
         return Some(room / stride + 1);
     }

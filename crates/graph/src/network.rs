@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use striate_tensor::{DType, Error, Result, Shape, nearest};
 
 use crate::graph::{Graph, Kind, Role, Segment, ValueId};
-use crate::ops::{Conv, Operands, SpreadKernels};
+use crate::ops::{Conv, Operands, SpreadKernels, VariableSpec, Window};
 use crate::{Init, Loss, Op};
 
 /// The name by which layers refer to the network's input.
@@ -53,6 +53,16 @@ pub struct Network {
 
 /// Extents beyond this in a network are a mistake, not a network.
 const LARGEST_EXTENT: usize = 1 << 24;
+/// Elements of a value beyond this are a mistake.
+const MOST_ELEMENTS: usize = 1 << 40;
+/// Numbers of all variables together beyond this are a mistake: 64 GiB of weights.
+const MOST_WEIGHTS: usize = 1 << 34;
+/// Multiply-adds of a layer beyond this are a mistake; so the costs of all layers can be summed.
+const MOST_WORK: usize = 1 << 48;
+/// More layers than this are a mistake.
+pub(crate) const MOST_LAYERS: usize = 1 << 14;
+/// Characters of a name at most.
+const LONGEST_NAME: usize = 1 << 10;
 
 impl Network {
     /// The shape of `batch` inputs of the network's own size: `[N, C, H, W]` where it takes images.
@@ -129,13 +139,19 @@ impl Network {
         if self.layers.is_empty() {
             return Err(Error::input(format!("network {}: it has no layers", self.name)));
         }
+        check_name(&self.name).map_err(|e| e.at("the network's name"))?;
+        if self.layers.len() > MOST_LAYERS {
+            let what = format!("network {}: more than {MOST_LAYERS} layers", self.name);
+            return Err(Error::input(what));
+        }
         check_size(input).map_err(|e| e.at(format!("network {}, input", self.name)))?;
         let mut graph = Graph { name: self.name.clone(), loss: self.loss, ..Graph::default() };
         let start = graph.add_value(INPUT, input.clone(), DType::F32, Kind::Input);
         graph.inputs.push(start);
         let mut made: HashMap<&str, ValueId> = HashMap::from([(INPUT, start)]);
+        let mut weights = 0;
         for layer in &self.layers {
-            let output = self.add_layer(&mut graph, &made, layer).map_err(|e| {
+            let output = self.add_layer(&mut graph, &made, layer, &mut weights).map_err(|e| {
                 e.at(format!("network {}, layer {} ({})", self.name, layer.name, layer.op.name()))
             })?;
             if made.insert(&layer.name, output).is_some() {
@@ -149,7 +165,15 @@ impl Network {
         Ok(graph)
     }
 
-    fn add_layer(&self, graph: &mut Graph, made: &HashMap<&str, ValueId>, layer: &Layer) -> Result<ValueId> {
+    /// Adds `layer` to `graph`, and the numbers of its variables to `weights`.
+    fn add_layer(
+        &self,
+        graph: &mut Graph,
+        made: &HashMap<&str, ValueId>,
+        layer: &Layer,
+        weights: &mut usize,
+    ) -> Result<ValueId> {
+        check_name(&layer.name)?;
         let mut inputs = layer.inputs.iter().map(|name| find(made, name)).collect::<Result<Vec<_>>>()?;
         let shapes: Vec<Shape> = inputs.iter().map(|id| graph.shape(*id).clone()).collect();
         let node_op = layer.op.for_rank(shapes.first().map_or(0, |shape| shape.len()))?;
@@ -158,8 +182,14 @@ impl Network {
         let shapes: Vec<&Shape> = shapes.iter().collect();
         let output = op.output(&shapes)?;
         check_size(&output)?;
-        for variable in op.variables(&shapes) {
-            check_size(&variable.shape)?;
+        let variables = op.variables(&shapes);
+        check_work(&op.window(shapes.first().copied().unwrap_or(&output)), &shapes, &output, &variables)?;
+        for variable in variables {
+            *weights += variable.shape.checked_len()?;
+            if *weights > MOST_WEIGHTS {
+                let what = format!("with its weights the network has {weights} of them, absurdly many");
+                return Err(Error::input(what));
+            }
             let init = variable.init.unwrap_or(self.init);
             let kind = Kind::Variable { role: variable.role, init, fan: variable.fan };
             let name = format!("{}.{}", layer.name, variable.name);
@@ -301,13 +331,32 @@ impl Network {
         Ok(all)
     }
 
-    /// A name based on `stem` that no layer has yet.
-    pub(crate) fn free_name(&self, stem: &str) -> String {
-        let taken: HashSet<&str> = self.layers.iter().map(|layer| layer.name.as_str()).collect();
-        (1..)
-            .map(|i| format!("{stem}{i}"))
-            .find(|name| !taken.contains(name.as_str()))
-            .expect("some are free")
+}
+
+/// Names of layers as they are given and made up.
+#[derive(Default)]
+pub(crate) struct Names {
+    taken: HashSet<String>,
+    /// For each stem a number up to which none is free.
+    last: HashMap<String, usize>,
+}
+
+impl Names {
+    /// Notes that a layer is called `name`.
+    pub fn take(&mut self, name: &str) {
+        self.taken.insert(name.to_owned());
+    }
+
+    /// The first of `stem1`, `stem2` and so on that no layer has yet.
+    pub fn free(&mut self, stem: &str) -> String {
+        let last = self.last.entry(stem.to_owned()).or_default();
+        loop {
+            let name = format!("{stem}{}", *last + 1);
+            if !self.taken.contains(&name) {
+                return name;
+            }
+            *last += 1;
+        }
     }
 }
 
@@ -351,8 +400,43 @@ fn check_size(shape: &Shape) -> Result<()> {
     if elements == 0 {
         return Err(Error::input(format!("shape {shape} holds nothing; every extent is at least 1")));
     }
-    if shape.iter().any(|extent| *extent > LARGEST_EXTENT) || elements > usize::MAX / 64 {
+    if shape.iter().any(|extent| *extent > LARGEST_EXTENT) || elements > MOST_ELEMENTS {
         return Err(Error::input(format!("shape {shape} is absurdly large")));
     }
     Ok(())
+}
+
+/// Refuses a layer whose variables are absurdly large, or its work: for each element of its output no more
+/// than the weights of an output map, the window, or a row of an input; and one for a bias.
+fn check_work(
+    window: &Option<Window>,
+    inputs: &[&Shape],
+    output: &Shape,
+    variables: &[VariableSpec],
+) -> Result<()> {
+    let input = inputs.first().copied().unwrap_or(output);
+    let mut most = window.map_or(1, |window| window.taps(input));
+    let maps = output.get(1).copied().unwrap_or(1);
+    for variable in variables {
+        check_size(&variable.shape)?;
+        most = most.max(variable.shape.checked_len()?.div_ceil(maps));
+    }
+    let rows = inputs.iter().filter_map(|shape| shape.last().copied());
+    let most = rows.fold(most, usize::max) + 1;
+    match output.checked_len()?.checked_mul(most) {
+        Some(work) if work <= MOST_WORK => Ok(()),
+        _ => Err(Error::input(format!("to compute {output} takes absurdly many multiply-adds"))),
+    }
+}
+
+/// Refuses names that no person gives, and those that a terminal would obey.
+fn check_name(name: &str) -> Result<()> {
+    let length = name.chars().count();
+    if length > LONGEST_NAME {
+        return Err(Error::input(format!("a name of {length} characters; {LONGEST_NAME} are allowed")));
+    }
+    match name.chars().any(char::is_control) {
+        true => Err(Error::input("a name with control characters")),
+        false => Ok(()),
+    }
 }

@@ -63,7 +63,9 @@ pub fn statistics(graph: &Graph) -> Statistics {
             let axes = [window.kernel.array(), window.stride.array(), window.dilation.array()];
             for axis in 0..3 {
                 let [kernel, stride, dilation] = axes.map(|pair| pair[axis] as u64);
-                field.extent[axis] += kernel.saturating_sub(1) * dilation * field.step[axis];
+                // Long chains of large steps soon see more than can be counted.
+                let beyond = (kernel.saturating_sub(1) * dilation).saturating_mul(field.step[axis]);
+                field.extent[axis] = field.extent[axis].saturating_add(beyond);
                 field.step[axis] = field.step[axis].saturating_mul(stride);
             }
         }

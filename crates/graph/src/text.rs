@@ -24,7 +24,7 @@
 use serde::{Deserialize, Serialize};
 use striate_tensor::{Error, Result, Shape, nearest};
 
-use crate::network::{AuxiliaryHead, INPUT, Layer, Network};
+use crate::network::{AuxiliaryHead, INPUT, Layer, MOST_LAYERS, Names, Network};
 use crate::{Init, Loss, Op};
 
 /// Files above this size are no networks.
@@ -62,8 +62,16 @@ impl Network {
             loss: parsed.loss,
             heads: parsed.heads,
         };
+        if parsed.layers.len() > MOST_LAYERS {
+            let count = parsed.layers.len();
+            return Err(Error::input(format!("{count} layers are too many; {MOST_LAYERS} are allowed")));
+        }
+        let mut names = Names::default();
         for (index, table) in parsed.layers.into_iter().enumerate() {
-            let layer = read_layer(&network, table).map_err(|e| e.at(format!("layer {}", index + 1)))?;
+            let before = network.layers.last().map_or(INPUT, |layer| &layer.name);
+            let layer = read_layer(&mut names, before, table);
+            let layer = layer.map_err(|e| e.at(format!("layer {}", index + 1)))?;
+            names.take(&layer.name);
             network.layers.push(layer);
         }
         network.graph_with_heads(&network.input_shape(1))?;
@@ -99,7 +107,8 @@ impl Network {
     }
 }
 
-fn read_layer(network: &Network, mut table: toml::Table) -> Result<Layer> {
+/// The layer in `table`, which reads the layer `before` unless it says otherwise.
+fn read_layer(names: &mut Names, before: &str, mut table: toml::Table) -> Result<Layer> {
     let op_name = match table.get("op") {
         Some(toml::Value::String(name)) => name.clone(),
         _ => return Err(Error::input("has no op; write op = \"conv\" or another operation")),
@@ -112,12 +121,12 @@ fn read_layer(network: &Network, mut table: toml::Table) -> Result<Layer> {
         return Err(Error::input(format!("unknown op {op_name}; {hint}")));
     }
     let name = match table.remove("name") {
-        None => network.free_name(&op_name),
+        None => names.free(&op_name),
         Some(toml::Value::String(name)) => name,
         Some(_) => return Err(Error::input("its name is not a text")),
     };
     let inputs = match table.remove("inputs") {
-        None => vec![network.layers.last().map_or(INPUT, |layer| &layer.name).to_owned()],
+        None => vec![before.to_owned()],
         Some(list) => {
             list.try_into().map_err(|_| Error::input(format!("{name}: inputs is not a list of names")))?
         }

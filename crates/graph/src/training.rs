@@ -78,6 +78,14 @@ pub fn training_graph(network: &Graph, spec: &TrainingSpec) -> Result<Graph> {
             graph.shape(scores)
         )));
     };
+    let inputs = graph.shape(graph.inputs[0]).first().copied();
+    if inputs != Some(batch) {
+        let inputs = inputs.unwrap_or_default();
+        return Err(Error::input(format!(
+            "network {}: a batch of {inputs} has {batch} rows of scores; training needs one for each input",
+            graph.name
+        )));
+    }
     let labels = graph.add_value("labels", Shape::from([batch]), DType::I64, Kind::Input);
     graph.inputs.push(labels);
     let share = spec.micro_batch_share.unwrap_or(1.0);

@@ -1,10 +1,10 @@
 //! What MODEL on the command line names: a network of the history, a text file, a model file.
 
-use std::fs;
 use std::path::Path;
 
 use striate_formats::{ModelFile, read_model};
 use striate_graph::Network;
+use striate_tensor::file::read_text_limited;
 use striate_tensor::{Error, Result};
 
 /// A network, with its trained model if the name was that of one.
@@ -35,13 +35,7 @@ pub fn resolve(name: &str) -> Result<Resolved> {
             Ok(Resolved { network: model.network.clone(), model: Some(model), notes })
         }
         Some("toml") => {
-            let length = fs::metadata(path).map_err(|e| Error::read(path, e))?.len();
-            if length > LARGEST_TEXT {
-                return Err(Error::input(format!(
-                    "{name}: {length} bytes are too many for a network's text"
-                )));
-            }
-            let text = fs::read_to_string(path).map_err(|e| Error::read(path, e))?;
+            let text = read_text_limited(path, LARGEST_TEXT)?;
             let network = Network::from_text(&text).map_err(|e| e.at(name))?;
             Ok(Resolved { network, model: None, notes: vec![] })
         }

@@ -9,6 +9,15 @@ use crate::{Element, Error, Result};
 /// Alignment of every buffer: a cache line, and the widest vector of any instruction set.
 pub const ALIGNMENT: usize = 64;
 
+/// Asks the system for `bytes` and gives them back: what follows may take as much.
+///
+/// # Errors
+/// If there is not as much memory.
+pub fn check_memory(bytes: usize) -> Result<()> {
+    let asked = Vec::<u8>::new().try_reserve_exact(bytes);
+    asked.map_err(|_| Error::failed(format!("there is no memory for {bytes} bytes")))
+}
+
 /// A block of zeroed memory whose first byte lies on a cache line.
 pub struct Buffer {
     start: NonNull<u8>,

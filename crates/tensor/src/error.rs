@@ -5,7 +5,9 @@ use std::path::Path;
 
 /// What went wrong, split by whose turn it is to act.
 ///
-/// Every message is one line: what, where, and what to do about it.
+/// Every message is one line: what, where, and what to do about it. Names out of files stand in it, so the
+/// constructors make it one: control characters become spaces, and of a message above 2000 characters the
+/// middle is left out.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
     /// The user's input is at fault (a flag, a name, a file's content): exit code 2.
@@ -22,22 +24,22 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// Bad usage or bad input: exit code 2.
     pub fn input(message: impl Into<String>) -> Self {
-        Error::Input(message.into())
+        Error::Input(line(message.into()))
     }
 
     /// A job that could not be finished: exit code 1.
     pub fn failed(message: impl Into<String>) -> Self {
-        Error::Failed(message.into())
+        Error::Failed(line(message.into()))
     }
 
     /// A file that could not be opened or read.
     pub fn read(path: &Path, cause: impl Display) -> Self {
-        Error::Input(format!("cannot read {}: {cause}", path.display()))
+        Error::input(format!("cannot read {}: {cause}", path.display()))
     }
 
     /// A file that could not be written.
     pub fn write(path: &Path, cause: impl Display) -> Self {
-        Error::Failed(format!("cannot write {}: {cause}", path.display()))
+        Error::failed(format!("cannot write {}: {cause}", path.display()))
     }
 
     /// Whether the user's input is at fault.
@@ -49,10 +51,28 @@ impl Error {
     #[must_use]
     pub fn at(self, place: impl Display) -> Self {
         match self {
-            Error::Input(message) => Error::Input(format!("{place}: {message}")),
-            Error::Failed(message) => Error::Failed(format!("{place}: {message}")),
+            Error::Input(message) => Error::input(format!("{place}: {message}")),
+            Error::Failed(message) => Error::failed(format!("{place}: {message}")),
         }
     }
+}
+
+/// Characters of a message at most.
+const LONGEST: usize = 2000;
+
+/// `message` as one line that a terminal can show.
+fn line(message: String) -> String {
+    let count = message.chars().count();
+    if count <= LONGEST && !message.chars().any(char::is_control) {
+        return message;
+    }
+    let plain = |c: char| if c.is_control() { ' ' } else { c };
+    if count <= LONGEST {
+        return message.chars().map(plain).collect();
+    }
+    let half = LONGEST / 2;
+    let (first, last) = (message.chars().take(half - 1), message.chars().skip(count - half));
+    first.chain(['…']).chain(last).map(plain).collect()
 }
 
 /// The candidate nearest to `word` by edit distance, if it is near enough to be what was meant.
@@ -62,14 +82,21 @@ impl Error {
 /// assert_eq!(striate_tensor::nearest("zebra", ["lenet5", "alexnet"]), None);
 /// ```
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let limit = (word.chars().count() / 3).max(2);
+    let length = word.chars().count();
+    let limit = (length / 3).max(2);
+    // The distance is never below the difference of the lengths; what is longer than any name needs no hint.
+    let is_near = |other: usize| other.abs_diff(length) <= limit && other.max(length) <= LONGEST_WORD;
     candidates
         .into_iter()
+        .filter(|candidate| is_near(candidate.chars().count()))
         .map(|candidate| (edit_distance(word, candidate), candidate))
         .filter(|(distance, _)| *distance <= limit)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
 }
+
+/// Words above this many characters are near to none.
+const LONGEST_WORD: usize = 128;
 
 /// Levenshtein's distance in characters, one row of the table at a time.
 fn edit_distance(a: &str, b: &str) -> usize {
@@ -85,4 +112,26 @@ fn edit_distance(a: &str, b: &str) -> usize {
         }
     }
     row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_one_line_of_bounded_length() {
+        let error = Error::input("a name\n\u{1b}[2J\u{9b}").at("fi\rle");
+        assert_eq!(error.to_string(), "fi le: a name  [2J ");
+        let long = Error::failed("é".repeat(5000) + "!").to_string();
+        assert_eq!(long.chars().count(), 2000);
+        assert!(long.starts_with("éé") && long.contains("é…é") && long.ends_with("é!"));
+        let just = "x".repeat(2000);
+        assert_eq!(Error::input(just.clone()).to_string(), just);
+    }
+
+    #[test]
+    fn a_hint_for_an_endless_word_costs_nothing() {
+        let long = "a".repeat(1 << 20);
+        assert_eq!(nearest(&long, [long.as_str()]), None);
+    }
 }

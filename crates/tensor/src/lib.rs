@@ -6,13 +6,14 @@
 mod buffer;
 mod dtype;
 mod error;
+pub mod file;
 mod layout;
 mod memory;
 pub mod npy;
 pub mod random;
 mod shape;
 
-pub use buffer::{ALIGNMENT, Buffer};
+pub use buffer::{ALIGNMENT, Buffer, check_memory};
 pub use dtype::{DType, Element};
 pub use error::{Error, Result, nearest};
 pub use layout::{Halo, Layout};

@@ -25,6 +25,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("serve", &["predict", "insight"]),
     ("gpu", &["engine", "graph", "tensor"]),
     ("testkit", &["engine", "graph", "kernels", "tensor", "models"]),
+    ("hostile", &["train", "testkit"]),
     ("striate", &["train", "predict", "ancestors", "insight"]),
     ("cli", &["striate", "serve"]),
 ];

@@ -1,12 +1,20 @@
 //! Recipes: everything that decides what a training run yields, as TOML.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 use striate_data::Augmentation;
 use striate_graph::{Loss, Optimizer, TrainingSpec};
+use striate_tensor::file::read_text_limited;
 use striate_tensor::{Error, Result, nearest};
 use striate_vision::augment::Affine;
 
 use crate::schedule::Schedule;
+
+/// Bytes of a recipe's text at most.
+const LARGEST_TEXT: usize = 1 << 20;
+/// Fields within fields beyond this are none of a recipe.
+const DEEPEST_FIELD: usize = 4;
 
 /// All that decides what a training run yields. Every field has a default.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
@@ -180,11 +188,23 @@ pub fn shipped(name: &str) -> Result<Recipe> {
 }
 
 impl Recipe {
+    /// The recipe in the file at `path`.
+    ///
+    /// # Errors
+    /// If it cannot be read, or as [`Recipe::from_text`].
+    pub fn load(path: &Path) -> Result<Recipe> {
+        let text = read_text_limited(path, LARGEST_TEXT as u64)?;
+        Recipe::from_text(&text).map_err(|e| e.at(path.display()))
+    }
+
     /// The recipe that `text` holds.
     ///
     /// # Errors
     /// If the text is no TOML or has an unknown or faulty field.
     pub fn from_text(text: &str) -> Result<Recipe> {
+        if text.len() > LARGEST_TEXT {
+            return Err(Error::input("recipe: the text is too long to be one"));
+        }
         let table: toml::Table = toml::from_str(text).map_err(|e| unreadable(&e))?;
         Recipe::from_table(table)
     }
@@ -228,7 +248,10 @@ impl Recipe {
         let value = parsed.ok().and_then(|mut table| table.remove("value"));
         let value = value.unwrap_or_else(|| toml::Value::String(key_value(assignment)));
         let mut current = &mut table;
-        let parts: Vec<&str> = key.trim().split('.').collect();
+        let parts: Vec<&str> = key.trim().splitn(DEEPEST_FIELD + 1, '.').collect();
+        if parts.len() > DEEPEST_FIELD {
+            return Err(place(Error::input("no field lies so deep")));
+        }
         let (last, sections) = parts.split_last().expect("a split has parts");
         for section in sections {
             let entry = current.entry(*section).or_insert_with(|| toml::Value::Table(toml::Table::new()));
@@ -252,18 +275,18 @@ impl Recipe {
     /// If a field is out of range.
     pub fn check(&self) -> Result<()> {
         let fields = [
-            (self.train.epochs > 0 && self.train.epochs <= 1 << 20, "train.epochs is at least 1"),
-            ((1..=1 << 20).contains(&self.train.batch), "train.batch is at least 1"),
+            ((1..=1 << 20).contains(&self.train.epochs), "train.epochs is at least 1 and at most 1048576"),
+            ((1..=1 << 20).contains(&self.train.batch), "train.batch is at least 1 and at most 1048576"),
             (i64::try_from(self.train.seed).is_ok(), "train.seed is below 2^63"),
-            (self.train.clip_norm >= 0.0, "train.clip_norm is not negative"),
-            (self.optim.lr >= 0.0 && self.optim.lr.is_finite(), "optim.lr is not negative"),
+            (is_from_zero(self.train.clip_norm), "train.clip_norm is a number from 0"),
+            (is_from_zero(self.optim.lr), "optim.lr is a number from 0"),
             ((0.0..1.0).contains(&self.optim.momentum), "optim.momentum lies in [0, 1)"),
-            (self.optim.weight_decay >= 0.0, "optim.weight_decay is not negative"),
+            (is_from_zero(self.optim.weight_decay), "optim.weight_decay is a number from 0"),
             ((0.0..1.0).contains(&self.optim.beta1), "optim.beta1 lies in [0, 1)"),
             ((0.0..1.0).contains(&self.optim.beta2), "optim.beta2 lies in [0, 1)"),
-            (self.optim.epsilon > 0.0, "optim.epsilon is above 0"),
+            (self.optim.epsilon > 0.0 && self.optim.epsilon.is_finite(), "optim.epsilon is above 0"),
             ((0.0..0.9).contains(&self.data.holdout), "data.holdout lies in [0, 0.9)"),
-            (self.checkpoint.every_seconds >= 0.0, "checkpoint.every_seconds is not negative"),
+            (self.checkpoint.every_seconds >= 0.0, "checkpoint.every_seconds is a number from 0"),
         ];
         if let Some((_, rule)) = fields.iter().find(|(holds, _)| !holds) {
             return Err(Error::input(format!("recipe: {rule}")));
@@ -308,6 +331,10 @@ impl Recipe {
             other => Err(unknown("data.augment", other, &["none", "shift", "affine"])),
         }
     }
+}
+
+fn is_from_zero(number: f32) -> bool {
+    number >= 0.0 && number.is_finite()
 }
 
 /// The fields of all losses.

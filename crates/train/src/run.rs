@@ -6,9 +6,13 @@ use std::path::{Path, PathBuf};
 
 use striate_formats::{Disk, write_atomically};
 use striate_graph::Network;
+use striate_tensor::file::read_text_limited;
 use striate_tensor::{Error, Result};
 
 use crate::Recipe;
+
+/// Bytes of a network's text at most.
+const LARGEST_NETWORK: u64 = 4 << 20;
 
 /// A folder `runs/STEM-N` that does not exist yet.
 pub fn free_run_folder(stem: &str) -> PathBuf {
@@ -62,10 +66,10 @@ impl RunFolder {
                 path.display()
             )));
         }
-        let read = |path: &Path| fs::read_to_string(path).map_err(|e| Error::read(path, e));
-        let recipe = Recipe::from_text(&read(&recipe_path)?).map_err(|e| e.at(recipe_path.display()))?;
+        let recipe = Recipe::load(&recipe_path)?;
         let network_path = path.join("network.toml");
-        let network = Network::from_text(&read(&network_path)?).map_err(|e| e.at(network_path.display()))?;
+        let network = Network::from_text(&read_text_limited(&network_path, LARGEST_NETWORK)?);
+        let network = network.map_err(|e| e.at(network_path.display()))?;
         Ok((RunFolder { path: path.to_owned() }, recipe, network))
     }
 

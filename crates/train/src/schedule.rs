@@ -5,6 +5,11 @@ use striate_tensor::{Error, Result};
 
 use crate::recipe::unknown;
 
+/// Milestones beyond this are a mistake.
+const MOST_MILESTONES: usize = 64;
+/// Factors beyond this are a mistake; so the rate stays a number at every milestone.
+const LARGEST_FACTOR: f64 = 1000.0;
+
 /// How the learning rate changes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -29,17 +34,22 @@ impl Schedule {
     /// Refuses what is out of range.
     ///
     /// # Errors
-    /// If the name is unknown or a share lies outside [0, 1].
+    /// If the name is unknown, a share lies outside [0, 1], or the factor is negative or absurd.
     pub fn check(&self) -> Result<()> {
         if !["constant", "cosine", "step"].contains(&self.name.as_str()) {
             return Err(unknown("schedule.name", &self.name, &["constant", "cosine", "step"]));
         }
-        let shares = self.milestones.iter().chain([&self.warmup]);
-        match shares.into_iter().all(|share| (0.0..=1.0).contains(share)) && self.factor.is_finite() {
+        let mut shares = self.milestones.iter().chain([&self.warmup]);
+        if !shares.all(|share| (0.0..=1.0).contains(share)) {
+            return Err(Error::input("recipe: schedule.warmup and schedule.milestones are shares in [0, 1]"));
+        }
+        if self.milestones.len() > MOST_MILESTONES {
+            let what = format!("recipe: schedule.milestones has more than {MOST_MILESTONES} entries");
+            return Err(Error::input(what));
+        }
+        match (0.0..=LARGEST_FACTOR).contains(&self.factor) {
             true => Ok(()),
-            false => {
-                Err(Error::input("recipe: schedule.warmup and schedule.milestones are shares in [0, 1]"))
-            }
+            false => Err(Error::input(format!("recipe: schedule.factor lies in [0, {LARGEST_FACTOR}]"))),
         }
     }
 

@@ -136,11 +136,7 @@ fn one_batch(recipe: &mut Recipe, dataset: &mut Dataset, epochs: Option<u64>) {
 /// The recipe that the command line asks for: shipped or given, then changed field by field.
 fn recipe(args: &Train) -> Result<Recipe> {
     let mut recipe = match &args.recipe {
-        Some(name) if name.ends_with(".toml") => {
-            let path = Path::new(name);
-            let text = std::fs::read_to_string(path).map_err(|e| Error::read(path, e))?;
-            Recipe::from_text(&text).map_err(|e| e.at(name))?
-        }
+        Some(name) if name.ends_with(".toml") => Recipe::load(Path::new(name))?,
         Some(name) => shipped(name)?,
         None => default_recipe(args)?,
     };

@@ -6,7 +6,7 @@ use striate_tensor::{Error, Result, Shape};
 use crate::protobuf::{Reader, Wire};
 
 /// More layers than this are no network.
-const MOST_LAYERS: usize = 1 << 16;
+const MOST_LAYERS: usize = 1 << 14;
 /// More blobs in a layer than this are a mistake.
 const MOST_BLOBS: usize = 16;
 /// More extents of a blob than this are a mistake; Caffe allows 32.

@@ -15,9 +15,15 @@ use crate::message::shown;
 /// Pickles above this size are refused; a tensor takes about 150 bytes.
 const LARGEST_PICKLE: usize = 64 << 20;
 /// Most values, and most places on the stack and in the memo.
-const MOST_VALUES: usize = 1 << 21;
+const MOST_VALUES: usize = 1 << 20;
+/// Most tensors and references to storages: one costs the pickle a few bytes, and here some hundred.
+const MOST_TENSORS: usize = 1 << 18;
+/// Most items that calls copy; each call could copy the same list again.
+const MOST_COPIES: usize = 1 << 20;
 /// Most extents of a tensor.
 const MOST_EXTENTS: usize = 16;
+/// Bytes of a storage's key at most; PyTorch's are numbers.
+const LONGEST_KEY: usize = 64;
 
 /// What a pickle has built.
 #[derive(Debug)]
@@ -46,6 +52,8 @@ struct Machine<'a> {
     stack: Vec<Id>,
     marks: Vec<usize>,
     memo: HashMap<u32, Id>,
+    tensors: usize,
+    copies: usize,
 }
 
 impl Machine<'_> {
@@ -265,13 +273,18 @@ impl Machine<'_> {
             Global::OrderedDict => {
                 let pairs = match arguments[..] {
                     [] => vec![],
-                    [list] => self.pairs(list)?,
+                    [list] => {
+                        let pairs = self.pairs(list)?;
+                        self.copies += pairs.len();
+                        pairs
+                    }
                     _ => return Err(self.damaged("an OrderedDict of several arguments")),
                 };
                 self.push(Value::Dict(pairs))
             }
             Global::RebuildTensor => {
                 let tensor = self.tensor(arguments)?;
+                self.count_tensor()?;
                 self.push(Value::Tensor(Box::new(tensor)))
             }
             Global::RebuildParameter | Global::Size => {
@@ -289,6 +302,9 @@ impl Machine<'_> {
     fn pairs(&self, list: Id) -> Result<Vec<(Id, Id)>> {
         let damaged = || self.damaged("an OrderedDict of what is no list of pairs");
         let Value::List(items) = &self[list] else { return Err(damaged()) };
+        if self.copies + items.len() > MOST_COPIES {
+            return Err(self.damaged("it copies its own lists without end"));
+        }
         let pair = |item: &Id| match &self[*item] {
             Value::List(pair) | Value::Tuple(pair) if pair.len() == 2 => Ok((pair[0], pair[1])),
             _ => Err(damaged()),
@@ -317,7 +333,9 @@ impl Machine<'_> {
             Value::Tuple(items) | Value::List(items) if items.len() <= MOST_EXTENTS => {
                 items.iter().map(|item| self.count(*item)).collect()
             }
-            Value::Tuple(items) => Err(self.damaged(format!("a tensor of {} extents", items.len()))),
+            Value::Tuple(items) | Value::List(items) => {
+                Err(self.damaged(format!("a tensor of {} extents", items.len())))
+            }
             _ => Err(self.damaged("extents that are no tuple")),
         }
     }
@@ -358,13 +376,25 @@ impl Machine<'_> {
         if kind != "storage" {
             return Err(damaged());
         }
+        if key.len() > LONGEST_KEY {
+            return Err(self.damaged(format!("a storage with a key of {} bytes", key.len())));
+        }
         let whole = self.count(len)?;
         let (offset, len) = match view {
             [view] if !matches!(self[*view], Value::None) => self.view(*view, whole)?,
             _ => (0, whole),
         };
         let storage = Storage { key: key.clone(), dtype, offset, len, whole };
+        self.count_tensor()?;
         self.push(Value::Storage(Box::new(storage)))
+    }
+
+    fn count_tensor(&mut self) -> Result<()> {
+        self.tensors += 1;
+        match self.tensors > MOST_TENSORS {
+            true => Err(self.damaged(format!("more than {MOST_TENSORS} tensors and storages"))),
+            false => Ok(()),
+        }
     }
 
     /// Offset and elements of a view of a storage of `whole` elements.

@@ -2,8 +2,6 @@
 
 #![allow(dead_code, reason = "each test file uses its part")]
 
-pub mod message;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 use striate_tensor::{Error, Result, Shape};
 
+use super::window::LARGEST_WINDOW;
 use super::{LayerOp, spatial_axes};
 
 /// Normalisation by the channels around: `[N, C, H, W]` to the same shape.
@@ -32,6 +33,9 @@ impl LayerOp for Lrn {
         spatial_axes(inputs[0])?;
         if self.size.is_multiple_of(2) {
             return Err(Error::input(format!("size {} is not odd", self.size)));
+        }
+        if self.size > LARGEST_WINDOW {
+            return Err(Error::input(format!("size {} is absurdly large", self.size)));
         }
         let finite = [self.alpha, self.beta, self.k].iter().all(|number| number.is_finite());
         if !(finite && self.alpha >= 0.0 && self.beta > 0.0 && self.k > 0.0) {

@@ -5,6 +5,11 @@ use striate_tensor::{Error, Result, Shape};
 use crate::geometry::windows;
 use crate::{Padding, PerAxis};
 
+/// Kernels, steps and borders beyond this are a mistake.
+pub(super) const LARGEST_WINDOW: usize = 1 << 16;
+/// Taps of a window beyond this are a mistake.
+const MOST_TAPS: usize = 1 << 32;
+
 /// A window and how it moves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {
@@ -28,7 +33,7 @@ impl Window {
     }
 
     /// Taps of the window over `input`.
-    pub(super) fn taps(&self, input: &Shape) -> usize {
+    pub(crate) fn taps(&self, input: &Shape) -> usize {
         inner(self.kernel, input.len().saturating_sub(2)).iter().product()
     }
 
@@ -39,6 +44,12 @@ impl Window {
         self.check()?;
         let [kernel, stride, dilation] = [self.kernel, self.stride, self.dilation].map(PerAxis::array);
         let (before, behind) = (padding.before(), padding.behind());
+        if [before, behind].concat().iter().any(|side| *side > LARGEST_WINDOW) {
+            return Err(Error::input("padding is absurdly large"));
+        }
+        if self.taps(input) > MOST_TAPS {
+            return Err(Error::input("kernel_size is absurdly large"));
+        }
         let places: Option<Vec<usize>> = (3 - axes..3)
             .zip(&input[2..])
             .map(|(i, extent)| {
@@ -57,7 +68,7 @@ impl Window {
         if extents.contains(&0) {
             return Err(Error::input("kernel_size, stride and dilation are at least 1"));
         }
-        if extents.iter().any(|extent| *extent > 1 << 16) {
+        if extents.iter().any(|extent| *extent > LARGEST_WINDOW) {
             return Err(Error::input("kernel_size, stride or dilation is absurdly large"));
         }
         Ok(())

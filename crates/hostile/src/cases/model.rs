@@ -1,0 +1,146 @@
+//! The model file: metadata and weights that do not belong together.
+
+use std::collections::HashMap;
+
+use serde_json::json;
+use striate_formats::{
+    Data, Evaluation, Golden, ModelFile, Weights, read_safetensors_bytes, safetensors_bytes, weights_sha256,
+};
+use striate_graph::{Builder, Network};
+use striate_tensor::{Result, Shape};
+
+use super::{Case, bad, good};
+
+fn network() -> Result<Network> {
+    let net = Builder::new("small", [1, 4, 4]);
+    let x = net.input().conv(2, 3).named("conv1").batch_norm().relu();
+    x.flatten().linear(3).named("fc").finish()
+}
+
+fn model() -> Result<ModelFile> {
+    let network = network()?;
+    let filled = |(name, shape): (String, Shape)| {
+        let values = (0..shape.numel()).map(|i| i as f32 - 0.25).collect();
+        (name, (shape, values))
+    };
+    let form = json!({"channels": 1, "steps": [{"step": "centre_crop", "height": 4, "width": 4}], "mean": [0.5], "std": [0.25]});
+    Ok(ModelFile {
+        weights: network.variables()?.into_iter().map(filled).collect(),
+        network,
+        classes: ["Hund", "chat", "猫"].map(String::from).to_vec(),
+        preprocessing: form.clone(),
+        predict: form,
+        evaluation: Some(Evaluation { part: "test".into(), n: 9, top1_error: 0.5, top5_error: 0.0, loss: 0.7 }),
+        data: Some(Data { spec: "digits".into(), fingerprint: "00ff".into() }),
+        recipe: Some("[optim]\nlr = 0.1\n".into()),
+        golden: Some(Golden {
+            input: (Shape::from([1, 1, 4, 4]), vec![0.5; 16]),
+            output: (Shape::from([1, 3]), vec![1.0, -0.0, 0.5]),
+        }),
+    })
+}
+
+/// The model's file after its tensors and metadata went through `change`.
+fn changed(change: impl FnOnce(&mut Weights, &mut HashMap<String, String>)) -> Vec<u8> {
+    let whole = model().and_then(|model| model.to_bytes()).expect("the model is whole");
+    let (mut tensors, mut metadata) = read_safetensors_bytes(&whole).expect("what is written is read");
+    change(&mut tensors, &mut metadata);
+    safetensors_bytes(&tensors, metadata).expect("any tensors can be written")
+}
+
+fn without(key: &str) -> Vec<u8> {
+    changed(|_, metadata| drop(metadata.remove(key)))
+}
+
+fn with(key: &str, text: &str) -> Vec<u8> {
+    changed(|_, metadata| drop(metadata.insert(key.into(), text.into())))
+}
+
+fn without_tensor(name: &str) -> Vec<u8> {
+    changed(|tensors, _| drop(tensors.remove(name)))
+}
+
+fn with_tensor(name: &str, extents: &[usize]) -> Vec<u8> {
+    let shape = Shape::from(extents);
+    changed(|tensors, _| drop(tensors.insert(name.into(), (shape.clone(), vec![0.0; shape.numel()]))))
+}
+
+/// With this text of a network, and no weights at all.
+fn without_weights(network: &str) -> Vec<u8> {
+    changed(|tensors, metadata| {
+        tensors.clear();
+        metadata.insert("network".into(), network.into());
+        metadata.insert("weights_sha256".into(), weights_sha256(tensors));
+    })
+}
+
+pub(super) fn cases() -> Vec<Case> {
+    let deep = "[".repeat(1_000_000);
+    let text = |layers: &str| format!("name = \"n\"\ninput = [1, 8, 8]\nlayers = [{layers}]\n");
+    let nan = changed(|tensors, metadata| {
+        tensors.get_mut("fc.bias").expect("it has one").1[0] = f32::NAN;
+        let mut weights = tensors.clone();
+        weights.retain(|name, _| !name.starts_with("golden."));
+        metadata.insert("weights_sha256".into(), weights_sha256(&weights));
+    });
+    let flipped = changed(|tensors, _| tensors.get_mut("fc.weight").expect("it has one").1[0] += 1.0);
+    let later = changed(|_, metadata| {
+        metadata.insert("striate".into(), "7".into());
+        metadata.insert("program".into(), "striate\x1b[2J 9.1.0".into());
+    });
+    let bare = changed(|tensors, metadata| {
+        metadata.retain(|key, _| !["evaluation", "data", "recipe"].contains(&key.as_str()));
+        tensors.retain(|name, _| !name.starts_with("golden."));
+    });
+    let form = |steps: &str| format!(r#"{{"channels":1,"steps":[{steps}],"mean":[0],"std":[1]}}"#);
+    let huge = form(r#"{"step":"centre_crop","height":1000000000,"width":1000000000}"#);
+    vec![
+        good("whole", changed(|_, _| ())),
+        good("bare", bare),
+        bad("nothing", "", "shorter than 8 bytes"),
+        bad("weights alone", without("striate"), "holds weights alone, no network"),
+        bad("no metadata", changed(|_, metadata| metadata.clear()), "holds weights alone, no network"),
+        bad("a later version", later, "is a model file of version 7 written by striate [2J 9.1.0"),
+        bad("a version that is none", with("striate", "\n"), "is a model file of version  "),
+        bad("no network", without("network"), "network is missing"),
+        bad("no classes", without("classes"), "classes is missing"),
+        bad("no preprocessing", without("preprocessing"), "preprocessing is missing"),
+        bad("no preprocessing of others", without("predict"), "predict is missing"),
+        bad("no checksum", without("weights_sha256"), "weights_sha256 is missing"),
+        bad("a network that is no TOML", with("network", "{"), "its network: line 1"),
+        bad("a network nested without end", with("network", &format!("x = {deep}")), "its network: line 1"),
+        bad("a network above four mebibytes", with("network", &"#".repeat((4 << 20) + 1)), "its network: "),
+        bad("a network with a circle", with("network", &text(r#"{ op = "relu", inputs = ["relu1"] }"#)), "which is no layer before it"),
+        bad("a network of a thousand million channels", with("network", &text(r#"{ op = "conv", out_channels = 1000000000, kernel_size = 1 }"#)), "absurdly large"),
+        bad("a network of 2^40 weights in a tiny file", without_weights(&text(r#"{ op = "flatten" }, { op = "linear", out_features = 1048576 }, { op = "linear", out_features = 1048576 }"#)), "absurdly many"),
+        bad("a network without its weights", without_weights(&text(r#"{ op = "flatten" }, { op = "linear", out_features = 3 }"#)), "2 missing (linear1.weight, linear1.bias)"),
+        bad("another network", with("network", &text(r#"{ op = "flatten" }"#)), "8 unexpected"),
+        bad("a network's name of control characters", with("network", "name = \"\\u001b[2J\"\ninput = [1]\nlayers = [{ op = \"relu\" }]"), "control characters"),
+        bad("no weights", changed(|tensors, _| tensors.clear()), "8 missing"),
+        bad("one weight missing", without_tensor("fc.weight"), "1 missing (fc.weight)"),
+        bad("one weight too many", with_tensor("fc.more", &[1]), "1 unexpected (fc.more)"),
+        bad("a weight of another shape", with_tensor("fc.bias", &[7]), "1 of the wrong shape (fc.bias [7] instead of [3])"),
+        bad("a weight of control characters", with_tensor("a\x1b[2J\nb", &[1]), "1 unexpected (a [2J b)"),
+        bad("another weight", flipped, "do not match their checksum"),
+        bad("a weight that is no number", nan, "not finite"),
+        bad("a checksum that is none", with("weights_sha256", "0"), "do not match their checksum"),
+        bad("half a golden pair", without_tensor("golden.output"), "half of its golden pair is missing"),
+        bad("the other half of a golden pair", without_tensor("golden.input"), "half of its golden pair is missing"),
+        bad("classes that are no JSON", with("classes", "{"), "classes: "),
+        bad("classes that are numbers", with("classes", "[1, 2, 3]"), "classes: invalid type: integer `1`"),
+        bad("classes nested without end", with("classes", &deep), "classes: "),
+        bad("one class", with("classes", "[\"a\"]"), "1 class names for 3 outputs"),
+        bad("no classes of three", with("classes", "[]"), "0 class names for 3 outputs"),
+        bad("a class of control characters", with("classes", r#"["a", "\u001b[2J", "c"]"#), "the name of class 1 has control characters"),
+        bad("preprocessing that is no JSON", with("preprocessing", "{"), "preprocessing: "),
+        bad("preprocessing nested without end", with("preprocessing", &deep), "preprocessing: "),
+        bad("predict that is no JSON", with("predict", "{"), "predict: "),
+        bad("a picture of a quintillion pixels", with("preprocessing", &huge), "sizes lie between 1 and 16384"),
+        bad("an unknown step", with("predict", &form(r#"{"step":"explode"}"#)), "unknown variant `explode`"),
+        bad("preprocessing of half its fields", with("predict", r#"{"channels":1}"#), "missing field `steps`"),
+        bad("an evaluation that is no JSON", with("evaluation", "{"), "evaluation: "),
+        bad("an evaluation of negative images", with("evaluation", r#"{"part":"test","n":-1,"top1_error":0,"top5_error":0,"loss":0}"#), "evaluation: invalid value: integer `-1`"),
+        bad("data that are no JSON", with("data", "{"), "data: "),
+        bad("data without a fingerprint", with("data", r#"{"spec":"digits"}"#), "data: missing field `fingerprint`"),
+    ]
+}

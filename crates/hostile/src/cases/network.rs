@@ -1,0 +1,122 @@
+//! Networks as text: sizes beyond any machine, graphs that are none, names that a terminal would obey.
+
+use striate_testkit::networks;
+
+use super::{Case, bad, good};
+
+/// A network of these layers on images of one channel, 8 by 8.
+fn layers(layers: &str) -> String {
+    on("[1, 8, 8]", layers)
+}
+
+fn on(input: &str, layers: &str) -> String {
+    format!("name = \"n\"\ninput = {input}\nlayers = [{layers}]\n")
+}
+
+/// A network of one layer.
+fn one(op: &str, attributes: &str) -> String {
+    layers(&format!("{{ op = \"{op}\"{attributes} }}"))
+}
+
+/// A convolution of these attributes beside three output channels and a kernel of 3 by 3.
+fn conv(attributes: &str) -> String {
+    one("conv", &format!(", out_channels = 3, kernel_size = 3{attributes}"))
+}
+
+fn named(name: &str) -> String {
+    one("relu", &format!(", name = \"{name}\""))
+}
+
+fn with_head(head: &str) -> String {
+    one("flatten", "") + &format!("heads = [{head}]\n")
+}
+
+pub(super) fn cases() -> Vec<Case> {
+    let deep = 100_000;
+    let many = "{op=\"relu\"},".repeat(16_385);
+    let wide = r#"{ op = "flatten" }, { op = "linear", out_features = 16777216 }, "#;
+    let wider = format!("{wide}{}", r#"{ op = "linear", out_features = 16777216 }"#);
+    let steps = r#"{ op = "max_pool", kernel_size = 2, padding = 1, stride = 65536 },"#;
+    let text = |input: &str, layers: &str| on(input, layers);
+    let mut cases: Vec<Case> =
+        networks::all().iter().map(|network| good(&network.name, network.to_text())).collect();
+    cases.extend([
+        good("steps that see more than can be counted", layers(&steps.repeat(12))),
+        good("a thousand layers", layers(&"{op=\"relu\"},".repeat(1_000))),
+        bad("nothing", "", "missing field `name`"),
+        bad("words", "a few words", "line 1: "),
+        bad("no UTF-8", [b'#', 0xff], "is no UTF-8 text"),
+        bad("no layers", layers(""), "it has no layers"),
+        bad("no input", "name = \"n\"\nlayers = [{ op = \"relu\" }]", "missing field `input`"),
+        bad("an unknown field", "nmae = 1", "unknown field `nmae`"),
+        bad("a name that is a number", "name = 1", "line 1: invalid type: integer `1`"),
+        bad("above four mebibytes", "#".repeat((4 << 20) + 1), "too long"),
+        bad("lists a hundred thousand deep", format!("x = {}", "[".repeat(deep)), "line 1: "),
+        bad("tables a hundred thousand deep", format!("x = {}", "{a=".repeat(deep)), "line 1: "),
+        bad("a key of a hundred thousand parts", format!("x{} = 1", ".a".repeat(deep)), "recursion limit"),
+        bad("a layer of a hundred thousand parts", layers(&format!("{{op=\"relu\", x{} = 1}}", ".a".repeat(deep))), "recursion limit"),
+        bad("too many layers", layers(&many), "16385 layers are too many; 16384 are allowed"),
+        bad("a network's name of control characters", "name = \"a\\u001b[2J\"\ninput = [1]\nlayers = [{ op = \"relu\" }]", "the network's name: a name with control characters"),
+        bad("a layer's name of control characters", named("a\\nb"), "a name with control characters"),
+        bad("a name without end", named(&"x".repeat(1_000_000)), "a name of 1000000 characters"),
+        bad("a name twice", layers(r#"{ op = "relu", name = "a" }, { op = "tanh", name = "a" }"#), "two layers are called a"),
+        bad("the input's name", named("input"), "two layers are called input"),
+        bad("a layer's name that is a number", one("relu", ", name = 3"), "layer 1: its name is not a text"),
+        bad("no operation", layers("{ name = \"a\" }"), "layer 1: has no op"),
+        bad("an unknown operation", one("cnov", ""), "did you mean conv?"),
+        bad("an operation without end", one(&"x".repeat(1_000_000), ""), "layer 1: unknown op x"),
+        bad("an unknown attribute", one("relu", ", slope = 3"), "unknown field `slope`"),
+        bad("an attribute of another type", conv(", stride = \"two\""), "expected a number, or [height, width]"),
+        bad("a missing attribute", one("conv", ", kernel_size = 3"), "missing field `out_channels`"),
+        bad("a layer that reads itself", one("add", ", name = \"a\", inputs = [\"a\", \"input\"]"), "reads a, which is no layer before it"),
+        bad("a circle", layers(r#"{ op = "relu", name = "a", inputs = ["b"] }, { op = "relu", name = "b", inputs = ["a"] }"#), "reads b, which is no layer before it"),
+        bad("inputs that are numbers", one("add", ", inputs = [1, 2]"), "inputs is not a list of names"),
+        bad("no inputs", one("relu", ", inputs = []"), "takes one input, not 0"),
+        bad("one input where two are due", one("add", ""), "takes two inputs, not 1"),
+        bad("nothing to join", one("concat", ", inputs = []"), "takes at least one input, not 0"),
+        bad("an input of no channels", text("[0, 8, 8]", "{ op = \"relu\" }"), "holds nothing"),
+        bad("a negative input", text("[-1, 8, 8]", "{ op = \"relu\" }"), "invalid value: integer `-1`"),
+        bad("an input of 2^63 - 1 channels", text("[9223372036854775807, 8, 8]", "{ op = \"relu\" }"), "more elements than memory can hold"),
+        bad("an input whose product overflows", text("[16777216, 16777216, 16777216]", "{ op = \"relu\" }"), "more elements than memory can hold"),
+        bad("an input of four terabytes", text("[1048576, 1048576, 2]", "{ op = \"relu\" }"), "absurdly large"),
+        bad("a thousand million channels", one("conv", ", out_channels = 1000000000, kernel_size = 3"), "absurdly large"),
+        bad("2^63 - 1 channels", one("conv", ", out_channels = 9223372036854775807, kernel_size = 3"), "more elements than memory can hold"),
+        bad("no channels", one("conv", ", out_channels = 0, kernel_size = 3"), "at least 1"),
+        bad("weights beyond any machine", layers(&wider), "layer linear2 (linear): shape [16777216, 16777216] is absurdly large"),
+        bad("weights that add up", on("[16000]", r#"{ op = "linear", out_features = 1000000 },{ op = "linear", out_features = 16000 },"#), "absurdly many"),
+        bad("work beyond any machine", on("[65536, 4096, 64]", r#"{ op = "conv", out_channels = 65536, kernel_size = 1 }"#), "absurdly many multiply-adds"),
+        bad("a kernel of nothing", conv(", dilation = 0"), "at least 1"),
+        bad("a kernel of 2^62", one("conv", ", out_channels = 1, kernel_size = 4611686018427387904"), "absurdly large"),
+        bad("a kernel larger than the map", one("conv", ", out_channels = 1, kernel_size = 9"), "does not fit the input"),
+        bad("dilation of 2^62", conv(", dilation = 4611686018427387904"), "absurdly large"),
+        bad("padding of 2^63 - 1", conv(", padding = 9223372036854775807"), "padding is absurdly large"),
+        bad("padding of three numbers", conv(", padding = [1, 2, 3]"), "padding has 3 numbers"),
+        bad("negative padding", conv(", padding = -1"), "expected a number"),
+        bad("a pool's padding of 2^63 - 1", one("max_pool", ", kernel_size = 2, stride = 2, padding = 9223372036854775807"), "at most half the kernel_size"),
+        bad("no groups", conv(", groups = 0"), "at least 1"),
+        bad("groups that do not divide", conv(", groups = 2"), "2 groups divide neither"),
+        bad("connections out of the input", conv(", connections = [[0], [0], [1]]"), "connections of output channel 2"),
+        bad("connections in falling order", on("[2, 8, 8]", r#"{ op = "conv", out_channels = 1, kernel_size = 3, connections = [[1, 0]] }"#), "in rising order"),
+        bad("too few connections", conv(", connections = [[0]]"), "connections has 1 rows"),
+        bad("a linear layer on maps", one("linear", ", out_features = 3"), "put a flatten before it"),
+        bad("a probability of one", one("dropout", ", probability = 1.0"), "probability 1 is not in [0, 1)"),
+        bad("a probability that is no number", one("dropout", ", probability = nan"), "is not in [0, 1)"),
+        bad("an infinite epsilon", one("batch_norm", ", epsilon = inf"), "epsilon is above 0"),
+        bad("an even window of channels", one("lrn", ", size = 2, alpha = 1.0, beta = 0.5, k = 1.0"), "size 2 is not odd"),
+        bad("a window of 2^62 channels", one("lrn", ", size = 4611686018427387905, alpha = 1.0, beta = 0.5, k = 1.0"), "size 4611686018427387905 is absurdly large"),
+        bad("an exponent that is no number", one("lrn", ", size = 5, alpha = 1.0, beta = nan, k = 1.0"), "beta and k are above 0"),
+        bad("a shape that overflows", one("reshape", ", shape = [9223372036854775807, 9223372036854775807]"), "more elements than memory can hold"),
+        bad("a shape of other elements", one("reshape", ", shape = [0, 63]"), "have no shape"),
+        bad("a slice behind the end", one("slice", ", axis = 2, start = 7, length = 2"), "do not lie within"),
+        bad("a slice that overflows", one("slice", ", axis = 2, start = 1, length = 9223372036854775807, step = 9223372036854775807"), "do not lie within"),
+        bad("an axis that is none", one("slice", ", axis = 9, start = 0, length = 1"), "axis 9 is none"),
+        bad("an axis twice", one("transpose", ", permutation = [0, 1, 1, 2]"), "does not name each axis"),
+        bad("a border that overflows", one("pad", ", before = [0, 9223372036854775807, 0, 0], after = [0, 9223372036854775807, 0, 0]"), "more elements than memory can hold"),
+        bad("a constant of nothing", one("constant", ", shape = [0], inputs = []"), "holds nothing"),
+        bad("a constant that overflows", one("constant", ", shape = [16777216, 16777216, 16777216], inputs = []"), "more elements than memory can hold"),
+        bad("a head of no layer", with_head("{ layer = \"aux\", weight = 0.3 }"), "no layer has this name"),
+        bad("a head of infinite weight", with_head("{ layer = \"flatten1\", weight = inf }"), "is not a number from 0"),
+        bad("a loss that does not exist", one("relu", "") + "loss = { name = \"hing\" }", "unknown variant `hing`"),
+    ]);
+    cases
+}

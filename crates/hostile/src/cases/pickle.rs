@@ -1,0 +1,239 @@
+//! Pickles in the zip form of `.pth` files: calls, bombs, tensors that leave their storages.
+
+use super::zip::Zip;
+use super::{Case, bad, good};
+
+/// Instructions of a pickle, which push one object when they are run.
+#[derive(Clone, Default)]
+pub(super) struct Assembly(pub Vec<u8>);
+
+impl Assembly {
+    pub fn raw(bytes: impl AsRef<[u8]>) -> Assembly {
+        Assembly(bytes.as_ref().to_vec())
+    }
+
+    pub fn text(text: &str) -> Assembly {
+        Assembly([&b"X"[..], &(text.len() as u32).to_le_bytes(), text.as_bytes()].concat())
+    }
+
+    pub fn int(value: i64) -> Assembly {
+        Assembly([&[0x8a, 8][..], &value.to_le_bytes()].concat())
+    }
+
+    pub fn global(module: &str, name: &str) -> Assembly {
+        Assembly(format!("c{module}\n{name}\n").into_bytes())
+    }
+
+    pub fn tuple(items: &[Assembly]) -> Assembly {
+        Assembly([b"(", &*concat(items), b"t"].concat())
+    }
+
+    pub fn list(items: &[Assembly]) -> Assembly {
+        Assembly([b"](", &*concat(items), b"e"].concat())
+    }
+
+    pub fn dict(items: &[(&str, Assembly)]) -> Assembly {
+        let items: Vec<Assembly> =
+            items.iter().flat_map(|(key, value)| [Assembly::text(key), value.clone()]).collect();
+        Assembly([b"}(", &*concat(&items), b"u"].concat())
+    }
+
+    /// The call of `self` with `arguments`.
+    pub fn call(self, arguments: &[Assembly]) -> Assembly {
+        Assembly([self.0, Assembly::tuple(arguments).0, b"R".to_vec()].concat())
+    }
+
+    /// A whole pickle of protocol 2.
+    pub fn pickle(self) -> Vec<u8> {
+        [&[0x80, 2][..], &self.0, b"."].concat()
+    }
+}
+
+fn concat(items: &[Assembly]) -> Vec<u8> {
+    items.iter().flat_map(|item| item.0.clone()).collect()
+}
+
+/// A reference to a storage.
+pub(super) fn storage(class: &str, key: &str, len: i64) -> Assembly {
+    let parts = [
+        Assembly::text("storage"),
+        Assembly::global("torch", class),
+        Assembly::text(key),
+        Assembly::text("cpu"),
+        Assembly::int(len),
+    ];
+    Assembly([Assembly::tuple(&parts).0, b"Q".to_vec()].concat())
+}
+
+/// A tensor over `storage`.
+pub(super) fn tensor(storage: Assembly, offset: i64, shape: &[i64], strides: &[i64]) -> Assembly {
+    let ints = |values: &[i64]| Assembly::tuple(&values.iter().map(|x| Assembly::int(*x)).collect::<Vec<_>>());
+    let hooks = Assembly::global("collections", "OrderedDict").call(&[]);
+    let arguments = [storage, Assembly::int(offset), ints(shape), ints(strides), Assembly::raw([0x89]), hooks];
+    Assembly::global("torch._utils", "_rebuild_tensor_v2").call(&arguments)
+}
+
+/// A tensor over a storage of floats.
+pub(super) fn float_tensor(key: &str, len: i64, offset: i64, shape: &[i64], strides: &[i64]) -> Assembly {
+    tensor(storage("FloatStorage", key, len), offset, shape, strides)
+}
+
+/// A file of this pickle and a storage `0` of so many zero bytes.
+fn file(pickle: &[u8], bytes: usize) -> Vec<u8> {
+    Zip::of(&[("x/data.pkl", pickle), ("x/data/0", &vec![0; bytes])]).bytes
+}
+
+/// A file whose object is `assembly`.
+fn object(assembly: Assembly) -> Vec<u8> {
+    file(&assembly.pickle(), 8)
+}
+
+/// A file of instructions, of protocol 2.
+fn code(instructions: impl AsRef<[u8]>) -> Vec<u8> {
+    object(Assembly::raw(instructions))
+}
+
+/// A file of the state dict `{"a": assembly}`.
+fn weight(assembly: Assembly) -> Vec<u8> {
+    object(Assembly::dict(&[("a", assembly)]))
+}
+
+/// A file of the weight `a` over the eight bytes of storage `0`.
+fn view(len: i64, offset: i64, shape: &[i64], strides: &[i64]) -> Vec<u8> {
+    weight(float_tensor("0", len, offset, shape, strides))
+}
+
+/// A list of `count` pairs in the memo, and calls that copy it again and again.
+fn copies(count: usize, calls: usize) -> Vec<u8> {
+    let pair = Assembly::raw([b'N', b'N', 0x86]);
+    let begin = [Assembly::list(&vec![pair; count]).0, b"\x85q\x010".to_vec()].concat();
+    let function = [Assembly::global("collections", "OrderedDict").0, b"q\x020".to_vec()].concat();
+    [begin, function, b"h\x02h\x01R0".repeat(calls), b"}".to_vec()].concat()
+}
+
+/// `{"a": t, "b": t, …}`, so many names for one tensor of `len` floats that share a storage.
+fn shared(names: usize, len: i64) -> Vec<u8> {
+    let names: Vec<String> = (0..names).map(|i| format!("t{i}")).collect();
+    let first = Assembly([float_tensor("0", len, 0, &[len], &[1]).0, b"q\x01".to_vec()].concat());
+    let again = Assembly::raw(b"h\x01");
+    let item = |(i, name): (usize, &String)| (name.clone(), if i == 0 { first.clone() } else { again.clone() });
+    let items: Vec<(String, Assembly)> = names.iter().enumerate().map(item).collect();
+    let items: Vec<(&str, Assembly)> = items.iter().map(|(name, tensor)| (name.as_str(), tensor.clone())).collect();
+    file(&Assembly::dict(&items).pickle(), len as usize * 4)
+}
+
+pub(super) fn cases() -> Vec<Case> {
+    let one = || float_tensor("0", 2, 0, &[2], &[1]);
+    let attack = |module: &str, name: &str| {
+        object(Assembly::global(module, name).call(&[Assembly::text("echo attacked")]))
+    };
+    let huge = i64::MAX;
+    let depth = 1_000_000;
+    let nested = [b"]".repeat(depth), b"a".repeat(depth - 1)].concat();
+    let sized = |bytes: usize| weight(Assembly::raw([&b"X"[..], &(bytes as u32).to_le_bytes(), b"x"].concat()));
+    let with_key = |key: &str| weight(float_tensor(key, 2, 0, &[2], &[1]));
+    let calls = |function: &str, arguments: &[Assembly]| {
+        object(Assembly::global("torch._utils", function).call(arguments))
+    };
+    let many = [b"(((".to_vec(), vec![b'N'; 1_500_000]].concat();
+    let storages = [
+        Assembly::tuple(&[
+            Assembly::text("storage"),
+            Assembly::global("torch", "FloatStorage"),
+            Assembly::text("0"),
+            Assembly::text("cpu"),
+            Assembly::int(2),
+        ])
+        .0,
+        b"q\x010".to_vec(),
+        b"h\x01Q0".repeat(300_000),
+    ]
+    .concat();
+    let dict_of_itself = [b"}q\x01".to_vec(), Assembly::text("state_dict").0, b"h\x01s".to_vec()].concat();
+    let text = Assembly::text;
+    vec![
+        good("one tensor", weight(one())),
+        good("transposed", view(2, 0, &[1, 2], &[1, 1])),
+        good("a scalar", view(2, 1, &[], &[])),
+        good("a parameter", weight(Assembly::global("torch._utils", "_rebuild_parameter").call(&[one()]))),
+        good("wrapped and tagged", object(Assembly::dict(&[("epoch", Assembly::int(3)), ("model", Assembly::dict(&[("a", one())]))]))),
+        good("shared within measure", shared(4, 8)),
+        bad("os.system", attack("os", "system"), "asks for os.system, which is refused"),
+        bad("posix.system", attack("posix", "system"), "asks for posix.system"),
+        bad("subprocess.Popen", attack("subprocess", "Popen"), "asks for subprocess.Popen"),
+        bad("builtins.eval", attack("builtins", "eval"), "asks for builtins.eval"),
+        bad("__builtin__.getattr", attack("__builtin__", "getattr"), "asks for __builtin__.getattr"),
+        bad("torch.load", attack("torch", "load"), "asks for torch.load"),
+        bad("numpy.load", attack("numpy", "load"), "asks for numpy.load"),
+        bad("a module of PyTorch", attack("torch.nn.modules.linear", "Linear"), "asks for torch.nn.modules.linear.Linear"),
+        bad("os.system from the stack", object(Assembly([text("os").0, text("system").0, vec![0x93]].concat())), "asks for os.system"),
+        bad("a name from the stack that is none", code(b"NN\x93"), "a name that is no text"),
+        bad("a global with control characters", attack("o\x1bs", "sys\ttem"), "asks for o s.sys tem"),
+        bad("a global without an end", code(b"cos"), "a name without an end"),
+        bad("INST", code(b"(ios\nsystem\n"), "(INST)"),
+        bad("OBJ", code(b"(No"), "(OBJ)"),
+        bad("NEWOBJ", code(b"NN\x81"), "(NEWOBJ)"),
+        bad("NEWOBJ_EX", code(b"NNN\x92"), "(NEWOBJ_EX)"),
+        bad("EXT1", code(b"\x82\x01"), "(EXT)"),
+        bad("PERSID", code(b"P0\n"), "(PERSID)"),
+        bad("a set", code(b"\x8f"), "(of sets)"),
+        bad("protocol 0", code(b"(lp0\n"), "(of protocol 0)"),
+        bad("protocol 9", file(b"\x80\x09N.", 8), "protocol 9"),
+        bad("an instruction that does not exist", code([0xff]), "no instruction 0xff"),
+        bad("the call of a text", code(b"X\x01\0\0\0a)R"), "a call of what is no function"),
+        bad("the call of a storage's type", object(Assembly::global("torch", "FloatStorage").call(&[])), "a storage is made out of nothing"),
+        bad("attributes of a number", code(b"K\x01}b"), "attributes of what has none"),
+        bad("append to a number", code(b"K\x01Na"), "appended to what is no list"),
+        bad("item of a list", code(b"]NNs"), "set in what is no dictionary"),
+        bad("key without a value", code(b"}(Nu"), "a key without a value"),
+        bad("empty stack", code(b"0"), "its stack is empty"),
+        bad("below a mark", code(b"N(0"), "its stack is empty"),
+        bad("no mark", code(b"t"), "a mark is missing"),
+        bad("empty memo", code(b"h\x07"), "memo 7 is empty"),
+        bad("no end", file(b"\x80\x02}", 8), "it is cut off"),
+        bad("bytes behind the pickle", file(b"\x80\x02}.more", 8), "followed by 4 bytes"),
+        bad("a text longer than the file", sized(u32::MAX as usize), "it is cut off"),
+        bad("a text of 64 bits", code(b"\x8d\xff\xff\xff\xff\xff\xff\xff\xff"), "it is cut off"),
+        bad("a text that is no UTF-8", code(b"X\x01\0\0\0\xff"), "a text that is no UTF-8"),
+        bad("an integer of 255 bytes", code([&[0x8a, 255][..], &[1; 255]].concat()), "an integer of 255 bytes"),
+        bad("nested a million deep", code(&nested), "holds no state dict"),
+        bad("more than a million objects", code(&many), "more than 1048576 objects"),
+        bad("references without end", code(&storages), "more than 262144 tensors and storages"),
+        bad("copies without end", code(copies(100_000, 1000)), "copies its own lists without end"),
+        bad("a dictionary in itself", code(&dict_of_itself), "holds no tensors"),
+        bad("an OrderedDict of a number", object(Assembly::global("collections", "OrderedDict").call(&[Assembly::int(1)])), "of what is no list of pairs"),
+        bad("an OrderedDict of two lists", object(Assembly::global("collections", "OrderedDict").call(&[Assembly::raw("]"), Assembly::raw("]")])), "of several arguments"),
+        bad("a key that is a number", object(Assembly::raw([b"}K\x01".to_vec(), one().0, b"s".to_vec()].concat())), "a key that is no text"),
+        bad("a name twice", object(Assembly::dict(&[("a", one()), ("a", one())])), "holds a twice"),
+        bad("no weights", object(Assembly::dict(&[("a", Assembly::int(1)), ("b", text("x"))])), "holds no tensors (it has a, b)"),
+        bad("a tensor alone", object(one()), "a tensor without a name"),
+        bad("a number alone", object(Assembly::int(1)), "holds no state dict"),
+        bad("a reference that is no tuple", code(b"K\x01Q"), "a reference to what is no storage"),
+        bad("a reference of another kind", weight(Assembly::raw([Assembly::tuple(&[text("module"), Assembly::global("torch", "FloatStorage"), text("0"), text("cpu"), Assembly::int(2)]).0, b"Q".to_vec()].concat())), "a reference to what is no storage"),
+        bad("a missing storage", with_key("1"), "a: its storage 1 is missing"),
+        bad("a storage on a path", with_key("../../../etc/passwd"), "its storage ../../../etc/passwd is missing"),
+        bad("a storage with control characters", with_key("\x1b[2J\n"), "its storage  [2J  is missing"),
+        bad("a storage with an endless key", with_key(&"0".repeat(1000)), "a key of 1000 bytes"),
+        bad("a complex storage", weight(tensor(storage("ComplexFloatStorage", "0", 1), 0, &[1], &[1])), "asks for torch.ComplexFloatStorage"),
+        bad("a storage of negative length", view(-1, 0, &[0], &[1]), "-1 as a size"),
+        bad("a storage shorter than it says", view(3, 0, &[3], &[1]), "8 bytes where 3 elements of 4 are due"),
+        bad("a storage of 2^63 - 1 numbers", view(huge, 0, &[2], &[1]), "8 bytes where 9223372036854775807 elements"),
+        bad("a tensor larger than its storage", view(2, 0, &[3], &[1]), "leaves its storage of 2"),
+        bad("an offset behind the storage", view(2, 2, &[1], &[1]), "from element 2 on leaves its storage of 2"),
+        bad("an offset of 2^63 - 1", view(2, huge, &[2], &[1]), "leaves its storage"),
+        bad("a negative offset", view(2, -1, &[1], &[1]), "-1 as a size, offset or stride"),
+        bad("a negative extent", view(2, 0, &[-2], &[1]), "-2 as a size, offset or stride"),
+        bad("a negative stride", view(2, 1, &[2], &[-1]), "-1 as a size, offset or stride"),
+        bad("an extent that is a text", weight(Assembly::global("torch._utils", "_rebuild_tensor_v2").call(&[storage("FloatStorage", "0", 2), Assembly::int(0), Assembly::tuple(&[text("2")]), Assembly::tuple(&[Assembly::int(1)])])), "no integer"),
+        bad("extents whose product overflows", view(2, 0, &[huge, huge, huge], &[0, 0, 0]), "more elements than memory"),
+        bad("strides that overflow", view(2, 0, &[huge, 2], &[huge, 1]), "leaves its storage of 2"),
+        bad("all numbers are one", view(2, 0, &[1 << 40], &[0]), "is larger than its storage of 2"),
+        bad("a stride out of the storage", view(2, 0, &[2], &[huge]), "leaves its storage"),
+        bad("more strides than extents", view(2, 0, &[2], &[1, 1]), "with strides [1, 1]"),
+        bad("seventeen extents", view(2, 0, &[1; 17], &[1; 17]), "a tensor of 17 extents"),
+        bad("a tensor of too few arguments", calls("_rebuild_tensor_v2", &[Assembly::int(1)]), "too few arguments"),
+        bad("a tensor without a storage", calls("_rebuild_tensor_v2", &vec![Assembly::int(1); 4]), "a tensor without a storage"),
+        bad("a parameter of nothing", calls("_rebuild_parameter", &[]), "a call without arguments"),
+        bad("a thousand tensors in one storage", shared(1000, 1000), "share storages so often"),
+    ]
+}

@@ -1,0 +1,98 @@
+//! Recipes: fields that do not exist, numbers that no training has, texts that are no TOML.
+
+use striate_train::SHIPPED;
+
+use super::{Case, bad, good};
+
+/// A recipe with one field.
+fn field(section: &str, assignment: &str) -> String {
+    format!("[{section}]\n{assignment}\n")
+}
+
+pub(super) fn cases() -> Vec<Case> {
+    let deep = 100_000;
+    let lists = format!("x = {}", "[".repeat(deep));
+    let tables = format!("x = {}", "{a=".repeat(deep));
+    let dotted = format!("x{} = 1", ".a".repeat(deep));
+    let header = format!("[x{}]", ".a".repeat(deep));
+    let sections: String = (0..10_000).map(|i| format!("[s{i}]\n")).collect();
+    let long = format!("[optim]\nname = \"{}\"\n", "x".repeat(100_000));
+    let milestones = format!("milestones = [{}]", "0.5,".repeat(1000));
+    let (train, optim, schedule) = ("train", "optim", "schedule");
+    let mut cases: Vec<Case> = SHIPPED.iter().map(|recipe| good(recipe.name, recipe.text)).collect();
+    cases.extend([
+        good("nothing", ""),
+        good("a comment", "# nothing\n"),
+        good("a loss without a name", field("loss", "smoothing = 0.1")),
+        good("the hinge loss", field("loss", "name = \"hinge\"\nmargin = 2\npower = 2")),
+        good("steps", field(schedule, "name = \"step\"\nwarmup = 0\nmilestones = [0.1, 0.9]\nfactor = 0.5")),
+        good("the largest numbers", field(train, "epochs = 1048576\nbatch = 1048576\nseed = 9223372036854775807")),
+        bad("words", "a few words", "recipe: "),
+        bad("no UTF-8", [b'#', 0xff], "is no UTF-8 text"),
+        bad("a zero byte", "\0", "recipe: "),
+        bad("above a mebibyte", "#".repeat((1 << 20) + 1), "the text is too long"),
+        bad("an unknown section", field("trian", "epochs = 1"), "unknown field trian; did you mean train?"),
+        bad("an unknown field", field(train, "epoch = 1"), "unknown field train.epoch; did you mean train.epochs?"),
+        bad("an unknown field of the loss", field("loss", "smothing = 0.1"), "did you mean loss.smoothing?"),
+        bad("ten thousand sections", sections, "unknown field s0"),
+        bad("a field twice", field(train, "epochs = 1\nepochs = 2"), "duplicate key"),
+        bad("a section twice", "[train]\n[train]\n", "duplicate key"),
+        bad("a section that is a number", "train = 1", "invalid type: integer `1`"),
+        bad("a number that is a section", field(train, "batch = { a = 1 }"), "invalid type: map"),
+        bad("lists a hundred thousand deep", lists, "recipe: "),
+        bad("tables a hundred thousand deep", tables, "recipe: "),
+        bad("a key of a hundred thousand parts", dotted, "recipe: "),
+        bad("a section of a hundred thousand parts", header, "recipe: "),
+        bad("a text for a number", field(train, "batch = \"many\""), "invalid type: string \"many\""),
+        bad("a float for a count", field(train, "batch = 1.5"), "invalid type: floating point `1.5`"),
+        bad("not a number for a count", field(train, "epochs = nan"), "invalid type: floating point `NaN`"),
+        bad("no images a step", field(train, "batch = 0"), "train.batch is at least 1"),
+        bad("a quintillion images a step", field(train, "batch = 1000000000000000000"), "train.batch is at least 1 and at most 1048576"),
+        bad("1e18 images a step", field(train, "batch = 1e18"), "invalid type: floating point"),
+        bad("negative images", field(train, "batch = -1"), "invalid value: integer `-1`"),
+        bad("no epochs", field(train, "epochs = 0"), "train.epochs is at least 1"),
+        bad("a quintillion epochs", field(train, "epochs = 1000000000000000000"), "at most 1048576"),
+        bad("negative epochs", field(train, "epochs = -5"), "invalid value: integer `-5`"),
+        bad("an integer above 64 bits", field(train, "seed = 99999999999999999999999"), "recipe: "),
+        bad("a negative seed", field(train, "seed = -1"), "invalid value: integer `-1`"),
+        bad("an infinite limit of gradients", field(train, "clip_norm = inf"), "train.clip_norm is a number from 0"),
+        bad("a negative limit of gradients", field(train, "clip_norm = -1.0"), "train.clip_norm is a number from 0"),
+        bad("a rate that is no number", field(optim, "lr = nan"), "optim.lr is a number from 0"),
+        bad("an infinite rate", field(optim, "lr = inf"), "optim.lr is a number from 0"),
+        bad("a rate above single precision", field(optim, "lr = 1e300"), "optim.lr is a number from 0"),
+        bad("a negative rate", field(optim, "lr = -0.1"), "optim.lr is a number from 0"),
+        bad("a momentum of one", field(optim, "momentum = 1.0"), "optim.momentum lies in [0, 1)"),
+        bad("a momentum that is no number", field(optim, "momentum = nan"), "optim.momentum lies in [0, 1)"),
+        bad("infinite decay", field(optim, "weight_decay = inf"), "optim.weight_decay is a number from 0"),
+        bad("negative decay", field(optim, "weight_decay = -1e-4"), "optim.weight_decay is a number from 0"),
+        bad("a first moment of two", field(optim, "beta1 = 2.0"), "optim.beta1 lies in [0, 1)"),
+        bad("a second moment of minus one", field(optim, "beta2 = -1.0"), "optim.beta2 lies in [0, 1)"),
+        bad("an epsilon of zero", field(optim, "epsilon = 0.0"), "optim.epsilon is above 0"),
+        bad("an infinite epsilon", field(optim, "epsilon = inf"), "optim.epsilon is above 0"),
+        bad("an unknown optimizer", field(optim, "name = \"sdg\""), "did you mean sgd?"),
+        bad("an optimizer of control characters", field(optim, "name = \"\\u001b[2J\\n\""), "optim.name: unknown  [2J ;"),
+        bad("an optimizer without end", long, "x…x"),
+        bad("everything held out", field("data", "holdout = 1.0"), "data.holdout lies in [0, 0.9)"),
+        bad("holdout that is no number", field("data", "holdout = nan"), "data.holdout lies in [0, 0.9)"),
+        bad("an unknown augmentation", field("data", "augment = \"afine\""), "did you mean affine?"),
+        bad("a shuffle of three", field("data", "shuffle = 3"), "expected a boolean"),
+        bad("checkpoints every nan", field("checkpoint", "every_seconds = nan"), "checkpoint.every_seconds is a number from 0"),
+        bad("checkpoints before they are due", field("checkpoint", "every_seconds = -1.0"), "checkpoint.every_seconds is a number from 0"),
+        bad("negative checkpoints", field("checkpoint", "keep = -1"), "invalid value: integer `-1`"),
+        bad("an unknown schedule", field(schedule, "name = \"cosin\""), "did you mean cosine?"),
+        bad("a warm-up of two", field(schedule, "warmup = 2.0"), "are shares in [0, 1]"),
+        bad("a warm-up that is no number", field(schedule, "warmup = nan"), "are shares in [0, 1]"),
+        bad("an infinite milestone", field(schedule, "milestones = [inf]"), "are shares in [0, 1]"),
+        bad("a thousand milestones", field(schedule, &milestones), "schedule.milestones has more than 64 entries"),
+        bad("a factor that overflows", field(schedule, "factor = 1e200"), "schedule.factor lies in [0, 1000]"),
+        bad("a negative factor", field(schedule, "factor = -0.1"), "schedule.factor lies in [0, 1000]"),
+        bad("a factor that is no number", field(schedule, "factor = nan"), "schedule.factor lies in [0, 1000]"),
+        bad("an unknown loss", field("loss", "name = \"hing\""), "did you mean hinge?"),
+        bad("a loss that is a number", field("loss", "name = 3"), "recipe: "),
+        bad("a smoothing of one", field("loss", "smoothing = 1.0"), "loss.smoothing lies in [0, 1)"),
+        bad("a margin that is no number", field("loss", "name = \"hinge\"\nmargin = nan"), "loss.margin is above 0"),
+        bad("a power of three", field("loss", "name = \"hinge\"\npower = 3"), "loss.power is 1 or 2"),
+        bad("a field of another loss", field("loss", "name = \"hinge\"\nj = 1.0"), "recipe: "),
+    ]);
+    cases
+}

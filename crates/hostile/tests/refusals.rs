@@ -1,0 +1,79 @@
+//! Every crafted file is refused with its own words, every whole one is read; and whatever is cut off or
+//! flipped, nothing comes of it but an error.
+
+use std::collections::HashMap;
+use std::panic::catch_unwind;
+
+use striate_hostile::{TARGETS, Target, cases};
+
+/// Crafted files that a target has at least; those of ONNX stand with its own tests.
+const ENOUGH: usize = 30;
+/// Files above this size are not damaged at every byte.
+const SMALL: usize = 1500;
+
+#[test]
+fn crafted_files_are_refused_and_whole_ones_are_read() {
+    let mut wrong = Vec::new();
+    for target in TARGETS {
+        for case in cases(target.name) {
+            let Ok(refusal) = catch_unwind(|| target.refusal(&case.bytes)) else {
+                wrong.push(format!("{}, {}: a panic", target.name, case.name));
+                continue;
+            };
+            let fits = match (&refusal, case.refusal) {
+                (Some(line), Some(words)) => line.contains(words),
+                (None, None) => true,
+                _ => false,
+            };
+            if !fits {
+                wrong.push(format!("{}, {}: {refusal:?} instead of {:?}", target.name, case.name, case.refusal));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} files:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn there_are_many_of_each_and_each_once() {
+    for target in TARGETS {
+        let mut names = HashMap::new();
+        let cases = cases(target.name);
+        let refused = cases.iter().filter(|case| case.refusal.is_some()).count();
+        assert!(refused >= ENOUGH || target.name == "onnx", "{}: {refused}", target.name);
+        assert!(refused < cases.len(), "{} has a whole file", target.name);
+        for case in &cases {
+            let other = names.insert(case.name.clone(), ());
+            assert!(other.is_none(), "{}: two files are called {}", target.name, case.name);
+        }
+    }
+}
+
+/// The whole files of `target` that are small.
+fn small(target: &Target) -> impl Iterator<Item = Vec<u8>> {
+    let whole = cases(target.name).into_iter().filter(|case| case.refusal.is_none());
+    whole.map(|case| case.bytes).filter(|bytes| bytes.len() <= SMALL)
+}
+
+#[test]
+fn what_is_cut_off_anywhere_does_no_harm() {
+    for target in TARGETS {
+        for whole in small(&target) {
+            (0..whole.len()).for_each(|end| drop(target.refusal(&whole[..end])));
+        }
+    }
+}
+
+#[test]
+fn a_flipped_bit_anywhere_does_no_harm() {
+    for target in TARGETS {
+        for mut whole in small(&target) {
+            for place in 0..whole.len() {
+                for bit in 0..8 {
+                    whole[place] ^= 1 << bit;
+                    target.refusal(&whole);
+                    whole[place] ^= 1 << bit;
+                }
+            }
+        }
+    }
+}
