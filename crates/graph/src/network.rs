@@ -150,6 +150,8 @@ impl Network {
         graph.inputs.push(start);
         let mut made: HashMap<&str, ValueId> = HashMap::from([(INPUT, start)]);
         let mut weights = 0;
+        // Names of what follows from the input.
+        let mut led: HashSet<&str> = HashSet::from([INPUT]);
         for layer in &self.layers {
             let output = self.add_layer(&mut graph, &made, layer, &mut weights).map_err(|e| {
                 e.at(format!("network {}, layer {} ({})", self.name, layer.name, layer.op.name()))
@@ -160,9 +162,18 @@ impl Network {
                     self.name, layer.name
                 )));
             }
+            if layer.inputs.iter().any(|name| led.contains(name.as_str())) {
+                led.insert(&layer.name);
+            }
             graph.outputs = vec![output];
         }
-        Ok(graph)
+        match self.layers.last().filter(|last| !led.contains(last.name.as_str())) {
+            None => Ok(graph),
+            Some(last) => Err(Error::input(format!(
+                "network {}: its output {} does not depend on its input",
+                self.name, last.name
+            ))),
+        }
     }
 
     /// Adds `layer` to `graph`, and the numbers of its variables to `weights`.

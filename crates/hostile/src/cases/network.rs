@@ -114,6 +114,8 @@ pub(super) fn cases() -> Vec<Case> {
         bad("a border that overflows", one("pad", ", before = [0, 9223372036854775807, 0, 0], after = [0, 9223372036854775807, 0, 0]"), "more elements than memory can hold"),
         bad("a constant of nothing", one("constant", ", shape = [0], inputs = []"), "holds nothing"),
         bad("a constant that overflows", one("constant", ", shape = [16777216, 16777216, 16777216], inputs = []"), "more elements than memory can hold"),
+        bad("a constant alone", one("constant", ", shape = [1], inputs = []"), "does not depend on its input"),
+        bad("rows that are none of the batch", layers(r#"{ op = "reshape", shape = [2, 32] }, { op = "linear", out_features = 3 }"#), "absurd"),
         bad("a head of no layer", with_head("{ layer = \"aux\", weight = 0.3 }"), "no layer has this name"),
         bad("a head of infinite weight", with_head("{ layer = \"flatten1\", weight = inf }"), "is not a number from 0"),
         bad("a loss that does not exist", one("relu", "") + "loss = { name = \"hing\" }", "unknown variant `hing`"),
