@@ -167,18 +167,6 @@ mod tests {
         assert!(read_idx(Path::new("/nowhere/at/all")).unwrap_err().is_input());
     }
 
-    #[test]
-    fn absurd_sizes_are_refused_before_memory_is_taken() {
-        for file in [
-            vec![0, 0, 8, 3, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255],
-            vec![0, 0, 8, 2, 255, 255, 255, 255, 0, 0, 0, 9],
-            [&[0, 0, 8, 255][..], &[255; 4 * 255]].concat(),
-        ] {
-            assert!(read(&file).unwrap_err().is_input());
-            assert!(read(&packed(&file)).unwrap_err().is_input());
-        }
-    }
-
     proptest! {
         #[test]
         fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..40)) {

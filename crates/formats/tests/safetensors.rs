@@ -1,4 +1,5 @@
-//! Safetensors files: every bit survives, and no damaged or hostile file gets through.
+//! Safetensors files: every bit survives, no damaged file gets through. Hostile ones stand in
+//! `crates/hostile`.
 
 use std::collections::HashMap;
 
@@ -86,70 +87,7 @@ fn flipped_bits_never_bring_the_reader_down() {
 }
 
 #[test]
-fn hostile_headers_are_refused_with_the_tensors_name() {
-    let f32s = |name: &str, shape: &str, begin: u64, end: u64| {
-        format!(r#""{name}":{{"dtype":"F32","shape":{shape},"data_offsets":[{begin},{end}]}}"#)
-    };
-    let one = |shape: &str, begin, end| format!("{{{}}}", f32s("a.b", shape, begin, end));
-    let two = |second: String| format!("{{{},{second}}}", f32s("a.b", "[1]", 0, 4));
-    let cases = [
-        (one("[9223372036854775807,9]", 0, 8), 8, "a.b"),
-        (one("[4611686018427387904]", 0, 0), 0, "a.b"),
-        (one("[18446744073709551615,2,0]", 0, 0), 0, "a.b"),
-        (one("[3]", 0, 8), 8, "a.b: 8 bytes for F32 [3]"),
-        (one("[2]", 0, 8), 4, "a.b at bytes 0 to 8 of 4"),
-        (one("[2]", 8, 0), 8, "a.b"),
-        (one("[-1]", 0, 8), 8, "a.b"),
-        (one("[1.5]", 0, 8), 8, "a.b"),
-        (one("[1]", 4, 8), 8, "a.b"),
-        // Of two tensors in one place either may be named.
-        (two(f32s("c", "[1]", 0, 4)), 4, "invalid offset for tensor"),
-        (two(f32s("c", "[1]", 8, 12)), 12, "invalid offset for tensor `c`"),
-        (two(f32s("a.b", "[1]", 0, 4)), 4, "a.b stands there twice"),
-        (two(f32s("a.b", "[1]", 4, 8)), 8, "a.b stands there twice"),
-        (two(r#""__metadata__":{"x":"1","x":"2"}"#.into()), 4, "x stands there twice"),
-        (two(r#""__metadata__":{},"__metadata__":{}"#.into()), 4, "stands there twice"),
-        (two(r#""__metadata__":{"x":1}"#.into()), 4, "expected a string"),
-        (one("[1]", 0, 4), 12, "whole safetensors"),
-        (r#"{"a.b":{"dtype":"F32","dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#.into(), 4, "a.b"),
-        (r#"{"a.b":{"dtype":"F32","shape":[1]}}"#.into(), 4, "a.b"),
-        (r#"{"a.b":null}"#.into(), 4, "a.b"),
-        ("[]".into(), 0, "whole safetensors"),
-        ("".into(), 0, "whole safetensors"),
-        ("[".repeat(100_000), 0, "whole safetensors"),
-        (format!(r#"{{"a.b":{}"#, "[".repeat(100_000)), 0, "a.b"),
-        (one(r#"[1],"more":[[]]"#, 0, 8).replace("a.b", &"x\\n".repeat(10_000)), 8, "…"),
-    ];
-    for (header, data, named) in cases {
-        let line = refusal(&header, data);
-        assert!(line.contains(named), "{line} does not say {named}");
-    }
-}
-
-#[test]
-fn sizes_that_add_up_to_more_than_memory_are_refused() {
-    let size = (1u64 << 61) - 1;
-    for dtype in ["U8", "F32"] {
-        let tensor = |i: u64| {
-            let (begin, end) = (i * size, (i + 1) * size);
-            format!(r#""t{i}":{{"dtype":"{dtype}","shape":[{size}],"data_offsets":[{begin},{end}]}}"#)
-        };
-        let all: Vec<String> = (0..8).map(tensor).collect();
-        assert!(refusal(&format!("{{{}}}", all.join(",")), 0).contains("t0"));
-    }
-}
-
-#[test]
-fn header_lengths_are_held_against_the_file() {
-    for length in [u64::MAX, u64::MAX - 7, 1 << 63, 100_000_001, 65, 1 << 32] {
-        let bytes = [&length.to_le_bytes()[..], &[b' '; 64]].concat();
-        let error = read_safetensors_bytes(&bytes).unwrap_err();
-        assert!(error.is_input() && error.to_string().contains(&length.to_string()), "{error}");
-    }
-}
-
-#[test]
-fn other_floats_become_float32_and_other_types_are_refused_by_name() {
+fn halves_are_widened_and_other_types_are_refused_by_name() {
     let header = |dtype: &str| format!(r#"{{"a":{{"dtype":"{dtype}","shape":[2],"data_offsets":[0,4]}}}}"#);
     // 1.5 and the smallest subnormal; 1.5 and minus infinity.
     let half = read_safetensors_bytes(&file(&header("F16"), &[0x00, 0x3e, 0x01, 0x00])).unwrap().0;

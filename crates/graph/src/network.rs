@@ -341,7 +341,6 @@ impl Network {
         all.retain(|(name, _)| !needed.contains(name));
         Ok(all)
     }
-
 }
 
 /// Names of layers as they are given and made up.

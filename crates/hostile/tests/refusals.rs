@@ -26,7 +26,10 @@ fn crafted_files_are_refused_and_whole_ones_are_read() {
                 _ => false,
             };
             if !fits {
-                wrong.push(format!("{}, {}: {refusal:?} instead of {:?}", target.name, case.name, case.refusal));
+                wrong.push(format!(
+                    "{}, {}: {refusal:?} instead of {:?}",
+                    target.name, case.name, case.refusal
+                ));
             }
         }
     }

@@ -16,7 +16,7 @@ pub fn read_limited(path: &Path, most: u64) -> Result<Vec<u8>> {
     }
     let length = found.len();
     if length > most {
-        return Err(Error::read(path, format!("its {length} bytes are more than {most}, too many for what it should be")));
+        return Err(Error::read(path, format!("it is too long ({length} bytes; at most {most} are read)")));
     }
     fs::read(path).map_err(|e| Error::read(path, e))
 }
@@ -40,7 +40,7 @@ mod tests {
         fs::write(&path, [b'a', 0xff]).unwrap();
         assert_eq!(read_limited(&path, 2).unwrap(), [b'a', 0xff]);
         for (error, expected) in [
-            (read_limited(&path, 1).unwrap_err(), "its 2 bytes are more than 1"),
+            (read_limited(&path, 1).unwrap_err(), "it is too long (2 bytes; at most 1 are read)"),
             (read_text_limited(&path, 2).unwrap_err(), "no UTF-8"),
             (read_limited(&std::env::temp_dir(), 9).unwrap_err(), "it is no file"),
         ] {

@@ -251,9 +251,32 @@ impl Trainer {
         }
         self.sums = serde_json::from_value(extra["sums"].clone())
             .map_err(|e| Error::input(format!("the checkpoint's figures are unreadable: {e}")))?;
+        self.check_position(&checkpoint.position)?;
+        let missing = self
+            .training
+            .infos()
+            .find(|info| info.role != Role::Gradient && !checkpoint.state.contains_key(&info.name));
+        if let Some(info) = missing {
+            return Err(Error::input(format!("the checkpoint lacks {}", info.name)));
+        }
         self.training.set_variables(&checkpoint.state)?;
         self.position = checkpoint.position;
         Ok(())
+    }
+
+    /// Refuses a position that no run with this recipe and these data comes to.
+    fn check_position(&self, position: &Position) -> Result<()> {
+        let Position { seed, epoch, batch, step } = *position;
+        let batches = self.batches();
+        let steps = epoch.checked_mul(batches).and_then(|steps| steps.checked_add(batch));
+        let fits = seed == self.recipe.train.seed && batch < batches && steps == Some(step);
+        match fits && self.sums.epoch_batches <= batches {
+            true => Ok(()),
+            false => Err(Error::input(format!(
+                "the checkpoint stands where this run never does: step {step} as batch {batch} of epoch \
+                 {epoch} under seed {seed}"
+            ))),
+        }
     }
 
     /// Batches in an epoch.

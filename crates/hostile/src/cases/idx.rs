@@ -9,7 +9,10 @@ use super::{Case, bad, good};
 
 /// A file of bytes with these extents.
 fn file(extents: &[u32], data: &[u8]) -> Vec<u8> {
-    let header = [&[0, 0, 8, extents.len() as u8][..], &extents.iter().map(|e| e.to_be_bytes()).collect::<Vec<_>>().concat()];
+    let header = [
+        &[0, 0, 8, extents.len() as u8][..],
+        &extents.iter().map(|e| e.to_be_bytes()).collect::<Vec<_>>().concat(),
+    ];
     [&header.concat(), data].concat()
 }
 
@@ -60,16 +63,28 @@ pub(super) fn cases() -> Vec<Case> {
         bad("one byte too many", file(&[2, 3], &[0; 7]), "but has 7"),
         bad("no data", file(&[60_000, 28, 28], &[]), "claims 47040000 bytes"),
         bad("data of no extent", file(&[0], &[1]), "claims 0 bytes"),
-        bad("extents whose product overflows", file(&[max; 3], &[0; 9]), "more elements than memory can hold"),
+        bad(
+            "extents whose product overflows",
+            file(&[max; 3], &[0; 9]),
+            "more elements than memory can hold",
+        ),
         bad("255 extents of 2^32 - 1", file(&[max; 255], &[0; 9]), "more elements than memory can hold"),
-        bad("overflow that ends in zero", file(&[max, max, max, 0], &[]), "more elements than memory can hold"),
+        bad(
+            "overflow that ends in zero",
+            file(&[max, max, max, 0], &[]),
+            "more elements than memory can hold",
+        ),
         bad("a product of 2^64 - 2^33 + 1", file(&[max, max], &[0; 9]), "claims 18446744065119617025 bytes"),
         bad("four thousand million bytes in a tiny file", file(&[max], &[0; 4]), "claims 4294967295 bytes"),
         bad("packed, one byte missing", packed(&file(&[2, 3], &[0; 5])), "but has 5"),
         bad("packed, one byte too many", packed(&file(&[2, 3], &[0; 7])), "but has more"),
         bad("packed, more than all memory", packed(&file(&[max, max], &[0; 9])), "too many"),
         bad("packed, overflow", packed(&file(&[max; 3], &[0; 9])), "more elements than memory can hold"),
-        bad("packed, claims without data", packed(&file(&[1 << 31], &[])), "2147483648 bytes of data (shape [2147483648]) in"),
+        bad(
+            "packed, claims without data",
+            packed(&file(&[1 << 31], &[])),
+            "2147483648 bytes of data (shape [2147483648]) in",
+        ),
         bad("a bomb of 100 MiB", packed(&bomb), "claims 104857600 bytes of data (shape [4096, 256, 100]) in"),
         bad("a bomb that claims 4 GiB", packed(&half_bomb), "too many"),
         bad("a bomb behind the data", packed(&[small(), vec![0; 16 << 20]].concat()), "but has more"),

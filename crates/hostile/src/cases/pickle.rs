@@ -67,9 +67,11 @@ pub(super) fn storage(class: &str, key: &str, len: i64) -> Assembly {
 
 /// A tensor over `storage`.
 pub(super) fn tensor(storage: Assembly, offset: i64, shape: &[i64], strides: &[i64]) -> Assembly {
-    let ints = |values: &[i64]| Assembly::tuple(&values.iter().map(|x| Assembly::int(*x)).collect::<Vec<_>>());
+    let ints =
+        |values: &[i64]| Assembly::tuple(&values.iter().map(|x| Assembly::int(*x)).collect::<Vec<_>>());
     let hooks = Assembly::global("collections", "OrderedDict").call(&[]);
-    let arguments = [storage, Assembly::int(offset), ints(shape), ints(strides), Assembly::raw([0x89]), hooks];
+    let arguments =
+        [storage, Assembly::int(offset), ints(shape), ints(strides), Assembly::raw([0x89]), hooks];
     Assembly::global("torch._utils", "_rebuild_tensor_v2").call(&arguments)
 }
 
@@ -116,9 +118,11 @@ fn shared(names: usize, len: i64) -> Vec<u8> {
     let names: Vec<String> = (0..names).map(|i| format!("t{i}")).collect();
     let first = Assembly([float_tensor("0", len, 0, &[len], &[1]).0, b"q\x01".to_vec()].concat());
     let again = Assembly::raw(b"h\x01");
-    let item = |(i, name): (usize, &String)| (name.clone(), if i == 0 { first.clone() } else { again.clone() });
+    let item =
+        |(i, name): (usize, &String)| (name.clone(), if i == 0 { first.clone() } else { again.clone() });
     let items: Vec<(String, Assembly)> = names.iter().enumerate().map(item).collect();
-    let items: Vec<(&str, Assembly)> = items.iter().map(|(name, tensor)| (name.as_str(), tensor.clone())).collect();
+    let items: Vec<(&str, Assembly)> =
+        items.iter().map(|(name, tensor)| (name.as_str(), tensor.clone())).collect();
     file(&Assembly::dict(&items).pickle(), len as usize * 4)
 }
 
@@ -130,7 +134,8 @@ pub(super) fn cases() -> Vec<Case> {
     let huge = i64::MAX;
     let depth = 1_000_000;
     let nested = [b"]".repeat(depth), b"a".repeat(depth - 1)].concat();
-    let sized = |bytes: usize| weight(Assembly::raw([&b"X"[..], &(bytes as u32).to_le_bytes(), b"x"].concat()));
+    let sized =
+        |bytes: usize| weight(Assembly::raw([&b"X"[..], &(bytes as u32).to_le_bytes(), b"x"].concat()));
     let with_key = |key: &str| weight(float_tensor(key, 2, 0, &[2], &[1]));
     let calls = |function: &str, arguments: &[Assembly]| {
         object(Assembly::global("torch._utils", function).call(arguments))
@@ -156,7 +161,13 @@ pub(super) fn cases() -> Vec<Case> {
         good("transposed", view(2, 0, &[1, 2], &[1, 1])),
         good("a scalar", view(2, 1, &[], &[])),
         good("a parameter", weight(Assembly::global("torch._utils", "_rebuild_parameter").call(&[one()]))),
-        good("wrapped and tagged", object(Assembly::dict(&[("epoch", Assembly::int(3)), ("model", Assembly::dict(&[("a", one())]))]))),
+        good(
+            "wrapped and tagged",
+            object(Assembly::dict(&[
+                ("epoch", Assembly::int(3)),
+                ("model", Assembly::dict(&[("a", one())])),
+            ])),
+        ),
         good("shared within measure", shared(4, 8)),
         bad("os.system", attack("os", "system"), "asks for os.system, which is refused"),
         bad("posix.system", attack("posix", "system"), "asks for posix.system"),
@@ -165,8 +176,16 @@ pub(super) fn cases() -> Vec<Case> {
         bad("__builtin__.getattr", attack("__builtin__", "getattr"), "asks for __builtin__.getattr"),
         bad("torch.load", attack("torch", "load"), "asks for torch.load"),
         bad("numpy.load", attack("numpy", "load"), "asks for numpy.load"),
-        bad("a module of PyTorch", attack("torch.nn.modules.linear", "Linear"), "asks for torch.nn.modules.linear.Linear"),
-        bad("os.system from the stack", object(Assembly([text("os").0, text("system").0, vec![0x93]].concat())), "asks for os.system"),
+        bad(
+            "a module of PyTorch",
+            attack("torch.nn.modules.linear", "Linear"),
+            "asks for torch.nn.modules.linear.Linear",
+        ),
+        bad(
+            "os.system from the stack",
+            object(Assembly([text("os").0, text("system").0, vec![0x93]].concat())),
+            "asks for os.system",
+        ),
         bad("a name from the stack that is none", code(b"NN\x93"), "a name that is no text"),
         bad("a global with control characters", attack("o\x1bs", "sys\ttem"), "asks for o s.sys tem"),
         bad("a global without an end", code(b"cos"), "a name without an end"),
@@ -181,7 +200,11 @@ pub(super) fn cases() -> Vec<Case> {
         bad("protocol 9", file(b"\x80\x09N.", 8), "protocol 9"),
         bad("an instruction that does not exist", code([0xff]), "no instruction 0xff"),
         bad("the call of a text", code(b"X\x01\0\0\0a)R"), "a call of what is no function"),
-        bad("the call of a storage's type", object(Assembly::global("torch", "FloatStorage").call(&[])), "a storage is made out of nothing"),
+        bad(
+            "the call of a storage's type",
+            object(Assembly::global("torch", "FloatStorage").call(&[])),
+            "a storage is made out of nothing",
+        ),
         bad("attributes of a number", code(b"K\x01}b"), "attributes of what has none"),
         bad("append to a number", code(b"K\x01Na"), "appended to what is no list"),
         bad("item of a list", code(b"]NNs"), "set in what is no dictionary"),
@@ -195,44 +218,125 @@ pub(super) fn cases() -> Vec<Case> {
         bad("a text longer than the file", sized(u32::MAX as usize), "it is cut off"),
         bad("a text of 64 bits", code(b"\x8d\xff\xff\xff\xff\xff\xff\xff\xff"), "it is cut off"),
         bad("a text that is no UTF-8", code(b"X\x01\0\0\0\xff"), "a text that is no UTF-8"),
-        bad("an integer of 255 bytes", code([&[0x8a, 255][..], &[1; 255]].concat()), "an integer of 255 bytes"),
+        bad(
+            "an integer of 255 bytes",
+            code([&[0x8a, 255][..], &[1; 255]].concat()),
+            "an integer of 255 bytes",
+        ),
         bad("nested a million deep", code(&nested), "holds no state dict"),
         bad("more than a million objects", code(&many), "more than 1048576 objects"),
         bad("references without end", code(&storages), "more than 262144 tensors and storages"),
         bad("copies without end", code(copies(100_000, 1000)), "copies its own lists without end"),
         bad("a dictionary in itself", code(&dict_of_itself), "holds no tensors"),
-        bad("an OrderedDict of a number", object(Assembly::global("collections", "OrderedDict").call(&[Assembly::int(1)])), "of what is no list of pairs"),
-        bad("an OrderedDict of two lists", object(Assembly::global("collections", "OrderedDict").call(&[Assembly::raw("]"), Assembly::raw("]")])), "of several arguments"),
-        bad("a key that is a number", object(Assembly::raw([b"}K\x01".to_vec(), one().0, b"s".to_vec()].concat())), "a key that is no text"),
+        bad(
+            "an OrderedDict of a number",
+            object(Assembly::global("collections", "OrderedDict").call(&[Assembly::int(1)])),
+            "of what is no list of pairs",
+        ),
+        bad(
+            "an OrderedDict of two lists",
+            object(
+                Assembly::global("collections", "OrderedDict")
+                    .call(&[Assembly::raw("]"), Assembly::raw("]")]),
+            ),
+            "of several arguments",
+        ),
+        bad(
+            "a key that is a number",
+            object(Assembly::raw([b"}K\x01".to_vec(), one().0, b"s".to_vec()].concat())),
+            "a key that is no text",
+        ),
         bad("a name twice", object(Assembly::dict(&[("a", one()), ("a", one())])), "holds a twice"),
-        bad("no weights", object(Assembly::dict(&[("a", Assembly::int(1)), ("b", text("x"))])), "holds no tensors (it has a, b)"),
+        bad(
+            "no weights",
+            object(Assembly::dict(&[("a", Assembly::int(1)), ("b", text("x"))])),
+            "holds no tensors (it has a, b)",
+        ),
         bad("a tensor alone", object(one()), "a tensor without a name"),
         bad("a number alone", object(Assembly::int(1)), "holds no state dict"),
         bad("a reference that is no tuple", code(b"K\x01Q"), "a reference to what is no storage"),
-        bad("a reference of another kind", weight(Assembly::raw([Assembly::tuple(&[text("module"), Assembly::global("torch", "FloatStorage"), text("0"), text("cpu"), Assembly::int(2)]).0, b"Q".to_vec()].concat())), "a reference to what is no storage"),
+        bad(
+            "a reference of another kind",
+            weight(Assembly::raw(
+                [
+                    Assembly::tuple(&[
+                        text("module"),
+                        Assembly::global("torch", "FloatStorage"),
+                        text("0"),
+                        text("cpu"),
+                        Assembly::int(2),
+                    ])
+                    .0,
+                    b"Q".to_vec(),
+                ]
+                .concat(),
+            )),
+            "a reference to what is no storage",
+        ),
         bad("a missing storage", with_key("1"), "a: its storage 1 is missing"),
-        bad("a storage on a path", with_key("../../../etc/passwd"), "its storage ../../../etc/passwd is missing"),
+        bad(
+            "a storage on a path",
+            with_key("../../../etc/passwd"),
+            "its storage ../../../etc/passwd is missing",
+        ),
         bad("a storage with control characters", with_key("\x1b[2J\n"), "its storage  [2J  is missing"),
         bad("a storage with an endless key", with_key(&"0".repeat(1000)), "a key of 1000 bytes"),
-        bad("a complex storage", weight(tensor(storage("ComplexFloatStorage", "0", 1), 0, &[1], &[1])), "asks for torch.ComplexFloatStorage"),
+        bad(
+            "a complex storage",
+            weight(tensor(storage("ComplexFloatStorage", "0", 1), 0, &[1], &[1])),
+            "asks for torch.ComplexFloatStorage",
+        ),
         bad("a storage of negative length", view(-1, 0, &[0], &[1]), "-1 as a size"),
-        bad("a storage shorter than it says", view(3, 0, &[3], &[1]), "8 bytes where 3 elements of 4 are due"),
-        bad("a storage of 2^63 - 1 numbers", view(huge, 0, &[2], &[1]), "8 bytes where 9223372036854775807 elements"),
+        bad(
+            "a storage shorter than it says",
+            view(3, 0, &[3], &[1]),
+            "8 bytes where 3 elements of 4 are due",
+        ),
+        bad(
+            "a storage of 2^63 - 1 numbers",
+            view(huge, 0, &[2], &[1]),
+            "8 bytes where 9223372036854775807 elements",
+        ),
         bad("a tensor larger than its storage", view(2, 0, &[3], &[1]), "leaves its storage of 2"),
-        bad("an offset behind the storage", view(2, 2, &[1], &[1]), "from element 2 on leaves its storage of 2"),
+        bad(
+            "an offset behind the storage",
+            view(2, 2, &[1], &[1]),
+            "from element 2 on leaves its storage of 2",
+        ),
         bad("an offset of 2^63 - 1", view(2, huge, &[2], &[1]), "leaves its storage"),
         bad("a negative offset", view(2, -1, &[1], &[1]), "-1 as a size, offset or stride"),
         bad("a negative extent", view(2, 0, &[-2], &[1]), "-2 as a size, offset or stride"),
         bad("a negative stride", view(2, 1, &[2], &[-1]), "-1 as a size, offset or stride"),
-        bad("an extent that is a text", weight(Assembly::global("torch._utils", "_rebuild_tensor_v2").call(&[storage("FloatStorage", "0", 2), Assembly::int(0), Assembly::tuple(&[text("2")]), Assembly::tuple(&[Assembly::int(1)])])), "no integer"),
-        bad("extents whose product overflows", view(2, 0, &[huge, huge, huge], &[0, 0, 0]), "more elements than memory"),
+        bad(
+            "an extent that is a text",
+            weight(Assembly::global("torch._utils", "_rebuild_tensor_v2").call(&[
+                storage("FloatStorage", "0", 2),
+                Assembly::int(0),
+                Assembly::tuple(&[text("2")]),
+                Assembly::tuple(&[Assembly::int(1)]),
+            ])),
+            "no integer",
+        ),
+        bad(
+            "extents whose product overflows",
+            view(2, 0, &[huge, huge, huge], &[0, 0, 0]),
+            "more elements than memory",
+        ),
         bad("strides that overflow", view(2, 0, &[huge, 2], &[huge, 1]), "leaves its storage of 2"),
         bad("all numbers are one", view(2, 0, &[1 << 40], &[0]), "is larger than its storage of 2"),
         bad("a stride out of the storage", view(2, 0, &[2], &[huge]), "leaves its storage"),
         bad("more strides than extents", view(2, 0, &[2], &[1, 1]), "with strides [1, 1]"),
         bad("seventeen extents", view(2, 0, &[1; 17], &[1; 17]), "a tensor of 17 extents"),
-        bad("a tensor of too few arguments", calls("_rebuild_tensor_v2", &[Assembly::int(1)]), "too few arguments"),
-        bad("a tensor without a storage", calls("_rebuild_tensor_v2", &vec![Assembly::int(1); 4]), "a tensor without a storage"),
+        bad(
+            "a tensor of too few arguments",
+            calls("_rebuild_tensor_v2", &[Assembly::int(1)]),
+            "too few arguments",
+        ),
+        bad(
+            "a tensor without a storage",
+            calls("_rebuild_tensor_v2", &vec![Assembly::int(1); 4]),
+            "a tensor without a storage",
+        ),
         bad("a parameter of nothing", calls("_rebuild_parameter", &[]), "a call without arguments"),
         bad("a thousand tensors in one storage", shared(1000, 1000), "share storages so often"),
     ]

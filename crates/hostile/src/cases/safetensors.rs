@@ -34,7 +34,8 @@ fn f32s(name: &str, begin: &str, end: &str) -> String {
 pub(super) fn cases() -> Vec<Case> {
     let max = u64::MAX;
     let deep = "[".repeat(1_000_000);
-    let typed = |dtype: &str, data: usize| file(&format!("{{{}}}", tensor("a", dtype, "[2]", "0", "4")), data);
+    let typed =
+        |dtype: &str, data: usize| file(&format!("{{{}}}", tensor("a", dtype, "[2]", "0", "4")), data);
     let half = (1u64 << 61) - 1;
     let giants: Vec<String> = (0..8u64)
         .map(|i| {
@@ -58,7 +59,11 @@ pub(super) fn cases() -> Vec<Case> {
         bad("seven bytes", [0; 7], "shorter than 8 bytes"),
         bad("words", "a few words that are none", "a header of 8031924157612957793 bytes in 25"),
         bad("header length 2^64 - 1", with_length(max, "{}", 0), "a header of 18446744073709551615 bytes"),
-        bad("header length 2^64 - 8", with_length(max - 7, "{}", 0), "a header of 18446744073709551608 bytes"),
+        bad(
+            "header length 2^64 - 8",
+            with_length(max - 7, "{}", 0),
+            "a header of 18446744073709551608 bytes",
+        ),
         bad("header length one too many", with_length(3, "{}", 0), "a header of 3 bytes in 10"),
         bad("header above the limit", with_length(100_000_001, "{}", 0), "a header of 100000001 bytes"),
         bad("header of no bytes", file("", 0), "EOF while parsing"),
@@ -69,31 +74,71 @@ pub(super) fn cases() -> Vec<Case> {
         bad("words behind the header", file("{} and more", 0), "trailing characters"),
         bad("nested a million deep", file(&deep, 0), "expected an object of tensors"),
         bad("a tensor a million deep", file(&format!(r#"{{"a":{deep}"#), 0), "tensor a"),
-        bad("metadata a million deep", file(&format!(r#"{{"__metadata__":{{"x":{deep}"#), 0), "expected a string"),
+        bad(
+            "metadata a million deep",
+            file(&format!(r#"{{"__metadata__":{{"x":{deep}"#), 0),
+            "expected a string",
+        ),
         bad("shape a million deep", one(&deep, "0", "4", 4), "tensor a"),
         bad("name twice", and(&f32s("a", "4", "8"), 8), "a stands there twice"),
-        bad("metadata twice", file(r#"{"__metadata__":{},"__metadata__":{}}"#, 0), "__metadata__ stands there twice"),
-        bad("key of metadata twice", file(r#"{"__metadata__":{"x":"","x":""}}"#, 0), "metadata x stands there twice"),
+        bad(
+            "metadata twice",
+            file(r#"{"__metadata__":{},"__metadata__":{}}"#, 0),
+            "__metadata__ stands there twice",
+        ),
+        bad(
+            "key of metadata twice",
+            file(r#"{"__metadata__":{"x":"","x":""}}"#, 0),
+            "metadata x stands there twice",
+        ),
         bad("dtype twice", and(r#""b":{"dtype":"F32","dtype":"F32"}"#, 4), "duplicate field"),
         bad("metadata of numbers", file(r#"{"__metadata__":{"x":1}}"#, 0), "expected a string"),
         bad("tensor that is null", file(r#"{"a":null}"#, 0), "tensor a"),
-        bad("tensor without a place", file(r#"{"a":{"dtype":"F32","shape":[1]}}"#, 4), "missing field `data_offsets`"),
-        bad("tensor without a type", file(r#"{"a":{"shape":[1],"data_offsets":[0,4]}}"#, 4), "missing field `dtype`"),
-        bad("tensor without a shape", file(r#"{"a":{"dtype":"F32","data_offsets":[0,4]}}"#, 4), "missing field `shape`"),
-        bad("places that are three", file(r#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4,8]}}"#, 4), "tensor a"),
+        bad(
+            "tensor without a place",
+            file(r#"{"a":{"dtype":"F32","shape":[1]}}"#, 4),
+            "missing field `data_offsets`",
+        ),
+        bad(
+            "tensor without a type",
+            file(r#"{"a":{"shape":[1],"data_offsets":[0,4]}}"#, 4),
+            "missing field `dtype`",
+        ),
+        bad(
+            "tensor without a shape",
+            file(r#"{"a":{"dtype":"F32","data_offsets":[0,4]}}"#, 4),
+            "missing field `shape`",
+        ),
+        bad(
+            "places that are three",
+            file(r#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4,8]}}"#, 4),
+            "tensor a",
+        ),
         bad("negative extent", one("[-1]", "0", "4", 4), "invalid value: integer `-1`"),
         bad("broken extent", one("[1.5]", "0", "4", 4), "invalid type: floating point `1.5`"),
         bad("extent above 64 bits", one("[36893488147419103232]", "0", "4", 4), "tensor a"),
-        bad("extents whose product overflows", one("[9223372036854775807,9]", "0", "8", 8), "8 bytes for F32"),
+        bad(
+            "extents whose product overflows",
+            one("[9223372036854775807,9]", "0", "8", 8),
+            "8 bytes for F32",
+        ),
         bad("bytes that overflow", one("[4611686018427387904]", "0", "0", 0), "0 bytes for F32"),
         bad("overflow that ends in zero", one("[18446744073709551615,2,0]", "0", "0", 0), "0 bytes for F32"),
-        bad("a thousand million floats in a tiny file", one("[1000000000]", "0", "4000000000", 4), "0 to 4000000000 of 4"),
+        bad(
+            "a thousand million floats in a tiny file",
+            one("[1000000000]", "0", "4000000000", 4),
+            "0 to 4000000000 of 4",
+        ),
         bad("giants that add up beyond memory", file(&format!("{{{}}}", giants.join(",")), 0), "tensor t0"),
         bad("fewer bytes than the shape", one("[3]", "0", "8", 8), "8 bytes for F32 [3]"),
         bad("more bytes than the shape", one("[1]", "0", "8", 8), "8 bytes for F32 [1]"),
         bad("end behind the file", one("[2]", "0", "8", 4), "0 to 8 of 4"),
         bad("end before the beginning", one("[1]", "8", "4", 8), "8 to 4 of 8"),
-        bad("places at the end of 64 bits", one("[0]", "18446744073709551615", "18446744073709551615", 4), "of 4"),
+        bad(
+            "places at the end of 64 bits",
+            one("[0]", "18446744073709551615", "18446744073709551615", 4),
+            "of 4",
+        ),
         bad("negative place", one("[1]", "-4", "0", 4), "invalid value: integer `-4`"),
         bad("gap before a tensor", one("[1]", "4", "8", 8), "nvalid offset"),
         bad("gap between tensors", and(&f32s("b", "8", "12"), 12), "nvalid offset"),
@@ -106,7 +151,15 @@ pub(super) fn cases() -> Vec<Case> {
         bad("a counter of another name", typed("I64", 4), "is of type I64"),
         bad("a type that does not exist", typed("XYZ", 4), "is of type XYZ"),
         bad("a type with control characters", typed(r"F\u001b[2J\n32", 4), "F [2J 32"),
-        bad("control characters in a name", file(r#"{"a\n\u001b[31m":{"dtype":"U8","shape":[],"data_offsets":[0,1]}}"#, 1), "tensor a  [31m is of type"),
-        bad("a name without end", file(&format!("{{{}}}", tensor(&"x".repeat(100_000), "U8", "[1]", "0", "1")), 1), "x…"),
+        bad(
+            "control characters in a name",
+            file(r#"{"a\n\u001b[31m":{"dtype":"U8","shape":[],"data_offsets":[0,1]}}"#, 1),
+            "tensor a  [31m is of type",
+        ),
+        bad(
+            "a name without end",
+            file(&format!("{{{}}}", tensor(&"x".repeat(100_000), "U8", "[1]", "0", "1")), 1),
+            "x…",
+        ),
     ]
 }

@@ -150,64 +150,204 @@ pub(super) fn cases() -> Vec<Case> {
         bad("an end alone", [&b"PK\x05\x06"[..], &[0; 18]].concat(), "has no data.pkl"),
         bad("bytes behind the end", longer, "does not end as an archive"),
         bad("a comment", commented, "or with a comment"),
-        bad("a comment that is not there", changed(|zip| zip.end(end::COMMENT_LENGTH, u16s(4))), "a comment at its end"),
+        bad(
+            "a comment that is not there",
+            changed(|zip| zip.end(end::COMMENT_LENGTH, u16s(4))),
+            "a comment at its end",
+        ),
         bad("of several parts", changed(|zip| zip.end(end::DISK, u16s(1))), "one of several parts"),
         bad("counts that differ", changed(|zip| zip.end(end::COUNT_HERE, u16s(2))), "one of several parts"),
-        bad("more entries than there are", changed(|zip| zip.end(end::COUNT_HERE, [9, 0, 9, 0])), "3 entries where the end counts 9"),
-        bad("fewer entries than there are", changed(|zip| zip.end(end::COUNT, u16s(1)).end(end::COUNT_HERE, u16s(1))), "3 entries where the end counts 1"),
-        bad("directory behind the end", changed(|zip| zip.end(end::OFFSET, u32s(u32::MAX - 1))), "a directory of"),
-        bad("directory longer than the file", changed(|zip| zip.end(end::SIZE, u32s(u32::MAX - 1))), "a directory of 4294967294 bytes"),
+        bad(
+            "more entries than there are",
+            changed(|zip| zip.end(end::COUNT_HERE, [9, 0, 9, 0])),
+            "3 entries where the end counts 9",
+        ),
+        bad(
+            "fewer entries than there are",
+            changed(|zip| zip.end(end::COUNT, u16s(1)).end(end::COUNT_HERE, u16s(1))),
+            "3 entries where the end counts 1",
+        ),
+        bad(
+            "directory behind the end",
+            changed(|zip| zip.end(end::OFFSET, u32s(u32::MAX - 1))),
+            "a directory of",
+        ),
+        bad(
+            "directory longer than the file",
+            changed(|zip| zip.end(end::SIZE, u32s(u32::MAX - 1))),
+            "a directory of 4294967294 bytes",
+        ),
         bad("directory of another place", changed(|zip| zip.end(end::OFFSET, u32s(0))), "a directory of"),
         bad("directory that is none", changed(|zip| zip.central(0, 0, b"KP")), "no entry of the directory"),
-        bad("64-bit end at another place", whole().with_end64([3, size, directory], place + 1), "zip64 record is not where"),
-        bad("64-bit end at the end of 64 bits", whole().with_end64([3, size, directory], u64::MAX), "zip64 record is not where"),
-        bad("ends that contradict each other", whole().with_end64([4, size, directory], place), "contradict each other"),
-        bad("directory beyond 64 bits", whole().end(end::OFFSET, u32s(u32::MAX)).with_end64([3, size, u64::MAX], place), "a directory of"),
-        bad("a billion entries", whole().end(end::COUNT_HERE, [0xff; 4]).with_end64([1_000_000_000, size, directory], place), "3 entries where the end counts 1000000000"),
+        bad(
+            "64-bit end at another place",
+            whole().with_end64([3, size, directory], place + 1),
+            "zip64 record is not where",
+        ),
+        bad(
+            "64-bit end at the end of 64 bits",
+            whole().with_end64([3, size, directory], u64::MAX),
+            "zip64 record is not where",
+        ),
+        bad(
+            "ends that contradict each other",
+            whole().with_end64([4, size, directory], place),
+            "contradict each other",
+        ),
+        bad(
+            "directory beyond 64 bits",
+            whole().end(end::OFFSET, u32s(u32::MAX)).with_end64([3, size, u64::MAX], place),
+            "a directory of",
+        ),
+        bad(
+            "a billion entries",
+            whole().end(end::COUNT_HERE, [0xff; 4]).with_end64([1_000_000_000, size, directory], place),
+            "3 entries where the end counts 1000000000",
+        ),
         bad("encrypted", changed(|zip| zip.central(0, central::FLAGS, u16s(1))), "is encrypted"),
-        bad("encrypted where it lies", changed(|zip| zip.local(0, local::FLAGS, u16s(1))), "packed in another way"),
+        bad(
+            "encrypted where it lies",
+            changed(|zip| zip.local(0, local::FLAGS, u16s(1))),
+            "packed in another way",
+        ),
         bad("masked headers", changed(|zip| zip.central(0, central::FLAGS, u16s(1 << 13))), "is encrypted"),
-        bad("compressed", changed(|zip| zip.central(0, central::METHOD, u16s(8)).local(0, local::METHOD, u16s(8))), "is compressed (method 8)"),
-        bad("a zip bomb's claim", changed(|zip| {
-            let bomb = zip.central(2, central::METHOD, u16s(8)).local(2, local::METHOD, u16s(8));
-            bomb.central(2, central::SIZE, u32s(u32::MAX - 1)).local(2, local::PACKED + 4, u32s(u32::MAX - 1))
-        }), "is compressed (method 8)"),
-        bad("another method where it lies", changed(|zip| zip.local(0, local::METHOD, u16s(8))), "packed in another way"),
-        bad("stored, but of another size", changed(|zip| zip.central(0, central::SIZE, u32s(9))), "but has 9"),
-        bad("another size where it lies", changed(|zip| zip.local(0, local::PACKED, u32s(9))), "another size where it lies"),
-        bad("another name where it lies", changed(|zip| zip.local(0, local::NAME, b"y")), "called y/data.pkl where it lies"),
-        bad("a longer name where it lies", changed(|zip| zip.local(0, local::NAME_LENGTH, u16s(11))), "where it lies"),
-        bad("an endless extra field", changed(|zip| zip.local(2, local::EXTRA_LENGTH, u16s(u16::MAX))), "are missing"),
-        bad("a name beyond the directory", changed(|zip| zip.central(2, central::NAME_LENGTH, u16s(u16::MAX))), "are missing"),
-        bad("wrong checksum of the pickle", changed(|zip| zip.central(0, central::CHECKSUM, u32s(7))), "data.pkl does not match its checksum"),
-        bad("wrong checksum of a storage", changed(|zip| zip.central(2, central::CHECKSUM, u32s(7))), "x/data/0 does not match its checksum"),
-        bad("entry behind the directory", changed(|zip| zip.central(2, central::OFFSET, u32s(u32::MAX - 1))), "lies outside"),
-        bad("entry where none begins", changed(|zip| zip.central(2, central::OFFSET, u32s(1))), "no entry begins at byte 1"),
-        bad("entry of 64 bits without them", changed(|zip| zip.central(2, central::OFFSET, u32s(u32::MAX))), "a size of 64 bits is missing"),
-        bad("entry larger than the file", changed(|zip| {
-            let zip = zip.central(2, central::PACKED, [0xfe; 8]);
-            zip.local(2, local::PACKED, [0xfe; 8])
-        }), "lies outside"),
+        bad(
+            "compressed",
+            changed(|zip| zip.central(0, central::METHOD, u16s(8)).local(0, local::METHOD, u16s(8))),
+            "is compressed (method 8)",
+        ),
+        bad(
+            "a zip bomb's claim",
+            changed(|zip| {
+                let bomb = zip.central(2, central::METHOD, u16s(8)).local(2, local::METHOD, u16s(8));
+                bomb.central(2, central::SIZE, u32s(u32::MAX - 1)).local(
+                    2,
+                    local::PACKED + 4,
+                    u32s(u32::MAX - 1),
+                )
+            }),
+            "is compressed (method 8)",
+        ),
+        bad(
+            "another method where it lies",
+            changed(|zip| zip.local(0, local::METHOD, u16s(8))),
+            "packed in another way",
+        ),
+        bad(
+            "stored, but of another size",
+            changed(|zip| zip.central(0, central::SIZE, u32s(9))),
+            "but has 9",
+        ),
+        bad(
+            "another size where it lies",
+            changed(|zip| zip.local(0, local::PACKED, u32s(9))),
+            "another size where it lies",
+        ),
+        bad(
+            "another name where it lies",
+            changed(|zip| zip.local(0, local::NAME, b"y")),
+            "called y/data.pkl where it lies",
+        ),
+        bad(
+            "a longer name where it lies",
+            changed(|zip| zip.local(0, local::NAME_LENGTH, u16s(11))),
+            "where it lies",
+        ),
+        bad(
+            "an endless extra field",
+            changed(|zip| zip.local(2, local::EXTRA_LENGTH, u16s(u16::MAX))),
+            "are missing",
+        ),
+        bad(
+            "a name beyond the directory",
+            changed(|zip| zip.central(2, central::NAME_LENGTH, u16s(u16::MAX))),
+            "are missing",
+        ),
+        bad(
+            "wrong checksum of the pickle",
+            changed(|zip| zip.central(0, central::CHECKSUM, u32s(7))),
+            "data.pkl does not match its checksum",
+        ),
+        bad(
+            "wrong checksum of a storage",
+            changed(|zip| zip.central(2, central::CHECKSUM, u32s(7))),
+            "x/data/0 does not match its checksum",
+        ),
+        bad(
+            "entry behind the directory",
+            changed(|zip| zip.central(2, central::OFFSET, u32s(u32::MAX - 1))),
+            "lies outside",
+        ),
+        bad(
+            "entry where none begins",
+            changed(|zip| zip.central(2, central::OFFSET, u32s(1))),
+            "no entry begins at byte 1",
+        ),
+        bad(
+            "entry of 64 bits without them",
+            changed(|zip| zip.central(2, central::OFFSET, u32s(u32::MAX))),
+            "a size of 64 bits is missing",
+        ),
+        bad(
+            "entry larger than the file",
+            changed(|zip| {
+                let zip = zip.central(2, central::PACKED, [0xfe; 8]);
+                zip.local(2, local::PACKED, [0xfe; 8])
+            }),
+            "lies outside",
+        ),
         bad("entry on another disk", changed(|zip| zip.central(2, central::DISK, u16s(3))), "x/data/0"),
-        bad("entry into the next", changed(|zip| {
-            let length = (zip.local[2] - zip.local[1]) as u32;
-            let sizes = [u32s(length), u32s(length)].concat();
-            zip.central(1, central::PACKED, &sizes).local(1, local::PACKED, sizes)
-        }), "overlap"),
-        bad("two names for one entry", changed(|zip| {
-            let place = zip.local[1] as u32;
-            zip.central(2, central::OFFSET, u32s(place))
-        }), "x/data/0"),
-        bad("a name that is no UTF-8", changed(|zip| zip.central(0, central::NAME, [0xff])), "a name that is no UTF-8"),
-        bad("an entry twice", entries(&[("x/data.pkl", b""), ("x/data.pkl", b"")]), "x/data.pkl stands there twice"),
-        bad("two folders", entries(&[("x/data.pkl", b""), ("y/data.pkl", b"")]), "both x/ and y/ hold a data.pkl"),
+        bad(
+            "entry into the next",
+            changed(|zip| {
+                let length = (zip.local[2] - zip.local[1]) as u32;
+                let sizes = [u32s(length), u32s(length)].concat();
+                zip.central(1, central::PACKED, &sizes).local(1, local::PACKED, sizes)
+            }),
+            "overlap",
+        ),
+        bad(
+            "two names for one entry",
+            changed(|zip| {
+                let place = zip.local[1] as u32;
+                zip.central(2, central::OFFSET, u32s(place))
+            }),
+            "x/data/0",
+        ),
+        bad(
+            "a name that is no UTF-8",
+            changed(|zip| zip.central(0, central::NAME, [0xff])),
+            "a name that is no UTF-8",
+        ),
+        bad(
+            "an entry twice",
+            entries(&[("x/data.pkl", b""), ("x/data.pkl", b"")]),
+            "x/data.pkl stands there twice",
+        ),
+        bad(
+            "two folders",
+            entries(&[("x/data.pkl", b""), ("y/data.pkl", b"")]),
+            "both x/ and y/ hold a data.pkl",
+        ),
         bad("no folder", entries(&[("data.pkl", b"")]), "has no data.pkl"),
         bad("a folder above", entries(&[("../x/data.pkl", b"")]), "has no data.pkl"),
         bad("an absolute path", entries(&[("/etc/data.pkl", b"")]), "has no data.pkl"),
-        bad("a name with control characters", entries(&[("\x1b[2J/data.pkl", b""), ("y/data.pkl", b"")]), "hold a data.pkl"),
-        bad("a program", entries(&[("x/constants.pkl", b""), ("x/data.pkl", b"")]), "is a TorchScript program"),
+        bad(
+            "a name with control characters",
+            entries(&[("\x1b[2J/data.pkl", b""), ("y/data.pkl", b"")]),
+            "hold a data.pkl",
+        ),
+        bad(
+            "a program",
+            entries(&[("x/constants.pkl", b""), ("x/data.pkl", b"")]),
+            "is a TorchScript program",
+        ),
         bad("big-endian", entries(&[("x/byteorder", b"big"), ("x/data.pkl", b"")]), "big-endian"),
-        bad("an order that is none", entries(&[("x/byteorder", b"middle"), ("x/data.pkl", b"")]), "neither little nor big"),
+        bad(
+            "an order that is none",
+            entries(&[("x/byteorder", b"middle"), ("x/data.pkl", b"")]),
+            "neither little nor big",
+        ),
         bad("an empty pickle", entries(&[("x/data.pkl", b"")]), "damaged at byte 0 (it is cut off)"),
         bad("many entries and no pickle", entries(&many), "has no data.pkl"),
     ]
