@@ -1,6 +1,7 @@
 //! For tests only: every reader of files, and crafted files against it.
 //!
-//! A [`Target`] is what the fuzzer in `fuzz/` runs; the tests here run the same with the files of [`cases`].
+//! A [`Target`] is what the fuzzer in `fuzz/` runs; the tests here run the same with the files of
+//! [`cases()`].
 
 #![forbid(unsafe_code)]
 
@@ -46,8 +47,8 @@ impl Target {
     /// Reads `bytes`; `None` if they are accepted, else the line that refuses them.
     ///
     /// # Panics
-    /// If the reader does what no reader may: see [`read`]. Also if the error is not one line of input that
-    /// a terminal can show.
+    /// If the reader does what no reader may: it panics, holds too much memory, or accepts what does not stand
+    /// up to use; also if its error is not one line of input that a terminal can show.
     pub fn refusal(&self, bytes: &[u8]) -> Option<String> {
         let error: Error = (self.read)(bytes).err()?;
         let line = error.to_string();

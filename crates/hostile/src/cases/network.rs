@@ -228,11 +228,6 @@ pub(super) fn cases() -> Vec<Case> {
             one("constant", ", shape = [1], inputs = []"),
             "does not depend on its input",
         ),
-        bad(
-            "rows that are none of the batch",
-            layers(r#"{ op = "reshape", shape = [2, 32] }, { op = "linear", out_features = 3 }"#),
-            "absurd",
-        ),
         bad("a head of no layer", with_head("{ layer = \"aux\", weight = 0.3 }"), "no layer has this name"),
         bad(
             "a head of infinite weight",
