@@ -25,7 +25,8 @@ pub fn run(args: Predict) -> Result<()> {
         return Err(Error::input("--top is at least 1").into());
     }
     let model = weights::model(&args.model)?;
-    let classifier = Classifier::new(model, Cpu::new(args.compute.threads)?)?;
+    let classifier = Classifier::new(model, Cpu::new(args.compute.threads)?);
+    let classifier = classifier.map_err(|e| e.at(args.model.display()))?;
     let mut results = Vec::new();
     for path in &images {
         let image = read(path)?;

@@ -15,7 +15,8 @@ const TOLERANCE: f32 = 1e-4;
 
 pub fn run(args: Verify) -> Result<()> {
     let model = ModelFile::load(&args.model)?;
-    let classifier = Classifier::new(model, Cpu::new(args.compute.threads)?)?;
+    let classifier = Classifier::new(model, Cpu::new(args.compute.threads)?);
+    let classifier = classifier.map_err(|e| e.at(args.model.display()))?;
     let place = args.model.display();
     let Some(difference) = classifier.golden_difference()? else {
         return Err(Error::failed(format!("{place}: has no golden pair to rerun; train it again")).into());
