@@ -3,15 +3,12 @@
 //! completes: there PyTorch reads what is written here.
 
 mod common;
-#[allow(dead_code, reason = "written for the tests of the formats")]
-#[path = "../../formats/tests/common/message.rs"]
-mod message;
 
 use common::Folder;
-use message::{Message, blob};
 use serde_json::Value;
 use striate_formats::{Weights, pytorch_bytes, read_weights, safetensors_bytes};
 use striate_tensor::{Shape, npy};
+use striate_testkit::protobuf::{Message, blob};
 
 const NETWORK: &str = r#"
 name = "small"

@@ -50,9 +50,10 @@ pub(super) fn cases() -> Vec<Case> {
         tensor("c", "BF16", "[1,2]", "12", "16"),
         tensor("bn.num_batches_tracked", "I64", "[]", "16", "24"),
         tensor("none", "F32", "[0,3]", "24", "24"),
+        tensor("double", "F64", "[1]", "24", "32"),
     ];
     vec![
-        good("of every type", file(&format!("{{{}}}", all_types.join(",")), 24)),
+        good("of every type", file(&format!("{{{}}}", all_types.join(",")), 32)),
         good("no tensors", file("{}", 0)),
         good("spaces behind the header", file("{}       ", 0)),
         bad("nothing", "", "shorter than 8 bytes"),
@@ -145,7 +146,7 @@ pub(super) fn cases() -> Vec<Case> {
         bad("two tensors in one place", and(&f32s("b", "0", "4"), 4), "nvalid offset"),
         bad("overlap by half", and(&f32s("b", "2", "6"), 6), "nvalid offset"),
         bad("bytes behind the tensors", one("[1]", "0", "4", 12), "file not fully covered"),
-        bad("doubles", typed("F64", 4), "is of type F64"),
+        bad("doubles of half their size", typed("F64", 4), "4 bytes for F64 [2]"),
         bad("integers", typed("I32", 4), "is of type I32"),
         bad("eight-bit floats", typed("F8_E4M3", 4), "is of type F8_E4M3"),
         bad("a counter of another name", typed("I64", 4), "is of type I64"),
