@@ -81,7 +81,7 @@ pub(super) fn cases() -> Vec<Case> {
         bad(
             "an attribute of another type",
             conv(", stride = \"two\""),
-            "expected a number, or [height, width]",
+            "expected a number, [height, width] or",
         ),
         bad("a missing attribute", one("conv", ", kernel_size = 3"), "missing field `out_channels`"),
         bad(
@@ -159,12 +159,20 @@ pub(super) fn cases() -> Vec<Case> {
         ),
         bad("dilation of 2^62", conv(", dilation = 4611686018427387904"), "absurdly large"),
         bad("padding of 2^63 - 1", conv(", padding = 9223372036854775807"), "padding is absurdly large"),
-        bad("padding of three numbers", conv(", padding = [1, 2, 3]"), "padding has 3 numbers"),
+        bad("padding of five numbers", conv(", padding = [1, 2, 3, 4, 5]"), "padding has 5 numbers"),
+        bad(
+            "a kernel of 2^48 taps",
+            on(
+                "[65536, 1, 1, 1]",
+                r#"{ op = "conv", out_channels = 65536, kernel_size = 65536, padding = 65535 }"#,
+            ),
+            "kernel_size is absurdly large",
+        ),
         bad("negative padding", conv(", padding = -1"), "expected a number"),
         bad(
             "a pool's padding of 2^63 - 1",
             one("max_pool", ", kernel_size = 2, stride = 2, padding = 9223372036854775807"),
-            "at most half the kernel_size",
+            "padding is absurdly large",
         ),
         bad("no groups", conv(", groups = 0"), "at least 1"),
         bad("groups that do not divide", conv(", groups = 2"), "2 groups divide neither"),
