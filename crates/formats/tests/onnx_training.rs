@@ -1,14 +1,12 @@
 //! Imported ONNX graphs train: gradients are the native network's, in f64; steps lower the loss; what is no parameter
 //! stays as it is.
 
-mod common;
-
 use std::collections::BTreeMap;
 
-use common::message::Message;
 use striate_engine::{Cpu, Training};
 use striate_formats::{Imported, Weights, onnx_bytes, read_onnx_bytes};
 use striate_graph::{Builder, Graph, Network, Optimizer, Role, TrainingSpec, concat, training_graph};
+use striate_testkit::protobuf::Message;
 use striate_testkit::{Interpreter, Values, networks};
 
 const BATCH: usize = 6;
