@@ -414,6 +414,9 @@ def signals_and_volumes(cases):
     gaps = {"kernel_size": [2, 3, 2], "stride": [2, 1, 2], "padding": [0, 1, 1], "dilation": [3, 2, 1]}
     pool("max_pool3d", "gaps", (1, 2, 7, 6, 5), **gaps, ceil_mode=True)
     batch_norms(cases, [("signals", (3, 2, 5), 1e-5, 0.1), ("volumes", (2, 3, 2, 3, 4), 1e-5, 0.1)])
+    both("one window, covered in part", (2, 3, 2), 1, kernel_size=[3], stride=[2], padding=[0], ceil_mode=True)
+    corner = {"kernel_size": [3, 3, 5], "stride": [2, 2, 3], "padding": [0, 0, 0], "ceil_mode": True}
+    pool("max_pool3d", "one window, covered in part", (1, 2, 3, 2, 4), **corner)
 
 
 def main():

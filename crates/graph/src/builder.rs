@@ -309,6 +309,15 @@ impl<'b> Tensor<'b> {
         })
     }
 
+    /// Lets all biases of a convolution or linear layer begin with `value`.
+    pub fn bias_init(self, value: f32) -> Tensor<'b> {
+        self.set("bias_init", Some(value), |op| match op {
+            Op::Conv(conv) => Some(&mut conv.bias_init),
+            Op::Linear(linear) => Some(&mut linear.bias_init),
+            _ => None,
+        })
+    }
+
     /// Counts a last, partly covered window of a pool.
     pub fn ceil(self) -> Tensor<'b> {
         self.set("ceil_mode", true, |op| match op {

@@ -185,8 +185,8 @@ impl From<(usize, usize, usize)> for Padding {
 /// The extent of a map after a window of `kernel` moved over it, or `None` if the window is larger
 /// than the padded map.
 ///
-/// With `ceil` the last window may reach past the padded map as long as it starts inside the map or
-/// its leading padding, as in Caffe and PyTorch.
+/// With `ceil` the last window may reach past the padded map, by less than a step, as long as it starts
+/// inside the map or its leading padding, as in Caffe and PyTorch.
 pub(crate) fn windows(
     input: usize,
     kernel: usize,
@@ -197,11 +197,12 @@ pub(crate) fn windows(
     ceil: bool,
 ) -> Option<usize> {
     let extent = dilation.checked_mul(kernel - 1)?.checked_add(1)?;
-    let room = input.checked_add(before)?.checked_add(after)?.checked_sub(extent)?;
+    let spare = if ceil { stride - 1 } else { 0 };
+    let padded = input.checked_add(before)?.checked_add(after)?;
+    let count = padded.checked_add(spare)?.checked_sub(extent)? / stride + 1;
     if !ceil {
-        return Some(room / stride + 1);
+        return Some(count);
     }
-    let count = room.div_ceil(stride) + 1;
     Some(if (count - 1) * stride >= input + before { count - 1 } else { count })
 }
 
@@ -288,6 +289,8 @@ mod tests {
         assert_eq!(windows(227, 11, 4, 1, 0, 0, false), Some(55));
         assert_eq!(windows(112, 3, 2, 1, 0, 0, true), Some(56), "GoogLeNet's pools use ceiling mode");
         assert_eq!(windows(2, 5, 1, 1, 1, 1, false), None);
+        assert_eq!(windows(2, 3, 2, 1, 0, 0, true), Some(1), "a first window may be covered in part too");
+        assert_eq!(windows(2, 4, 2, 1, 0, 0, true), None);
         // A last window that would start in the padding behind the map is dropped.
         assert_eq!(windows(4, 2, 3, 1, 1, 1, true), Some(2));
     }

@@ -9,8 +9,8 @@ use crate::{IMAGENET, Model, Pictures};
 
 /// The paper's: two halves that meet in conv3 and the fully connected layers, local response normalisation,
 /// overlapping pools, 227×227. Layers are named as in Caffe's model, whose normalisation has other constants
-/// (k = 1, and α divided by the window's five channels): its weights are scaled when they are loaded. The
-/// paper's biases of 1 in conv2, 4, 5 and the fully connected layers begin at 0 here.
+/// (k = 1, and α divided by the window's five channels): its weights are scaled when they are loaded. Biases
+/// of conv2, 4, 5 and the hidden fully connected layers begin with 1 (section 5).
 pub(crate) const ALEXNET_2012: Model = Model {
     name: "alexnet-2012",
     year: 2012,
@@ -39,13 +39,14 @@ fn alexnet_2012() -> Result<Network> {
     let net = Builder::new("alexnet-2012", [3, 227, 227]).init(Init::Normal { deviation: 0.01 });
     let x = net.input();
     let x = normalised(x.conv(96, 11).stride(4).named("conv1").relu().named("relu1"), 1);
-    let x = normalised(x.conv(256, 5).pad(2).groups(2).named("conv2").relu().named("relu2"), 2);
+    let x =
+        normalised(x.conv(256, 5).pad(2).groups(2).bias_init(1.0).named("conv2").relu().named("relu2"), 2);
     let x = x.conv(384, 3).pad(1).named("conv3").relu().named("relu3");
-    let x = x.conv(384, 3).pad(1).groups(2).named("conv4").relu().named("relu4");
-    let x = x.conv(256, 3).pad(1).groups(2).named("conv5").relu().named("relu5");
+    let x = x.conv(384, 3).pad(1).groups(2).bias_init(1.0).named("conv4").relu().named("relu4");
+    let x = x.conv(256, 3).pad(1).groups(2).bias_init(1.0).named("conv5").relu().named("relu5");
     let x = x.max_pool(3, 2).named("pool5").flatten();
-    let x = x.linear(4096).named("fc6").relu().named("relu6").dropout(0.5).named("drop6");
-    let x = x.linear(4096).named("fc7").relu().named("relu7").dropout(0.5).named("drop7");
+    let x = x.linear(4096).bias_init(1.0).named("fc6").relu().named("relu6").dropout(0.5).named("drop6");
+    let x = x.linear(4096).bias_init(1.0).named("fc7").relu().named("relu7").dropout(0.5).named("drop7");
     x.linear(1000).named("fc8").finish()
 }
 

@@ -12,7 +12,7 @@ use super::{
     Activation, Cost, LayerOp, Operands, VariableSpec, Window, is_true, spatial_axes, with_channels, yes,
 };
 use crate::graph::Role;
-use crate::{Padding, PerAxis};
+use crate::{Init, Padding, PerAxis};
 
 /// Convolution in two dimensions, of signals `[N, C, W]` in one, of volumes `[N, C, D, H, W]` in three. Operands:
 /// x `[N, C, H, W]`, weight `[O, C/groups, KH, KW]` (`[O, C/groups, KW]`, `[O, C/groups, KD, KH, KW]`), bias `[O]`;
@@ -42,6 +42,9 @@ pub struct Conv {
     /// Whether each map has a bias.
     #[serde(default = "yes", skip_serializing_if = "is_true")]
     pub bias: bool,
+    /// What all biases begin with, where it is not what the network's initialisation draws.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bias_init: Option<f32>,
     /// For each output channel, the input channels that it sees, in rising order; empty: all of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub connections: Vec<Vec<usize>>,
@@ -80,6 +83,7 @@ impl Conv {
             dilation: PerAxis::ONE,
             groups: 1,
             bias: true,
+            bias_init: None,
             connections: Vec::new(),
             activation: Activation::None,
             residual: false,
@@ -119,8 +123,12 @@ impl LayerOp for Conv {
             init: None,
             fan: (channels * taps, self.out_channels * taps).into(),
         };
-        let mut bias =
-            VariableSpec { name: "bias", shape: Shape::from([self.out_channels]), ..weight.clone() };
+        let mut bias = VariableSpec {
+            name: "bias",
+            shape: Shape::from([self.out_channels]),
+            init: self.bias_init.map(Init::Constant),
+            ..weight.clone()
+        };
         if !self.connections.is_empty() {
             weight.fan.rows = self.fans(channels, taps);
             weight.shape = self.kernels_shape(inputs[0], weight.fan.rows.len(), 1);

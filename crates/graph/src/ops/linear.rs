@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use striate_tensor::{Error, Result, Shape};
 
 use super::{Activation, Cost, LayerOp, VariableSpec, is_true, yes};
+use crate::Init;
 use crate::graph::Role;
 
 /// Fully connected layer. Operands: x `[N, I]`, weight `[O, I]`, bias `[O]`; output `[N, O]`.
@@ -15,6 +16,9 @@ pub struct Linear {
     /// Whether each unit has a bias.
     #[serde(default = "yes", skip_serializing_if = "is_true")]
     pub bias: bool,
+    /// What all biases begin with, where it is not what the network's initialisation draws.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bias_init: Option<f32>,
     /// Applied to the sum; set by fusion.
     #[serde(skip)]
     pub activation: Activation,
@@ -31,7 +35,7 @@ pub struct LinearWeightGradient;
 impl Linear {
     /// A layer of `out_features` units with biases.
     pub fn new(out_features: usize) -> Self {
-        Linear { out_features, bias: true, activation: Activation::None }
+        Linear { out_features, bias: true, bias_init: None, activation: Activation::None }
     }
 }
 
@@ -56,7 +60,12 @@ impl LayerOp for Linear {
             init: None,
             fan: (features, self.out_features).into(),
         };
-        let bias = VariableSpec { name: "bias", shape: Shape::from([self.out_features]), ..weight.clone() };
+        let bias = VariableSpec {
+            name: "bias",
+            shape: Shape::from([self.out_features]),
+            init: self.bias_init.map(Init::Constant),
+            ..weight.clone()
+        };
         if self.bias { vec![weight, bias] } else { vec![weight] }
     }
 
