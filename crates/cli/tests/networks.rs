@@ -111,6 +111,7 @@ fn sizes_for_other_ranks_are_refused() {
         ("row.toml", network("[8]", &format!("{conv}3"))),
         ("rank6.toml", network("[1, 2, 2, 2, 2]", &format!("{conv}1"))),
         ("large.toml", network("[1, 2, 8, 8]", &format!("{conv}3"))),
+        ("giant.toml", network("[1, 8, 8, 8]", &format!("{conv}65536, padding = 65536"))),
         (
             "wide-gaps.toml",
             network("[1, 1, 8]", &format!("{pool}[2, 1], padding = [1, 0], dilation = [2, 1]")),
@@ -129,6 +130,7 @@ fn sizes_for_other_ranks_are_refused() {
         ),
         (&["inspect", "rank6.toml"], "volumes [N, C, D, H, W], not [1, 1, 2, 2, 2, 2]"),
         (&["inspect", "large.toml"], "a window of 3x3x3 does not fit the input [1, 1, 2, 8, 8]"),
+        (&["inspect", "giant.toml"], "absurdly large"),
         (&["inspect", "wide-gaps.toml"], "sees padding alone"),
         (&["inspect", "volumes.toml", "--input", "2,6,8"], "write 4 extents"),
         (&["inspect", "volumes.toml", "--input", "2,2,6,2"], "conv"),

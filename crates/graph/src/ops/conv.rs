@@ -56,6 +56,9 @@ pub struct Conv {
     pub residual: bool,
 }
 
+/// Multiply-adds of a row of one output map beyond this are a mistake, not a convolution.
+const LARGEST_ROW: usize = 1 << 48;
+
 /// Gradient for the input. Operands: dy, weight; output: dx.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ConvDataGradient(pub Conv);
@@ -110,6 +113,11 @@ impl LayerOp for Conv {
         }
         self.check_connections(c)?;
         let places = self.geometry().places(inputs[0], self.padding, false)?;
+        let seen = Shape::new([&[c / self.groups], &*inner(self.kernel_size, places.len())].concat());
+        let width = places.last().copied().unwrap_or(1);
+        if seen.checked_len()?.saturating_mul(width) > LARGEST_ROW {
+            return Err(Error::input(format!("kernels of {seen} over rows of {width} are absurdly large")));
+        }
         Ok(with_channels(inputs[0], self.out_channels, places))
     }
 
