@@ -179,6 +179,9 @@ pub struct Convert {
     /// The network whose weights these are
     #[arg(long, value_name = "MODEL")]
     pub model: Option<String>,
+    /// Give the network so many classes
+    #[arg(long, value_name = "N")]
+    pub classes: Option<usize>,
     /// The weights were trained on BGR: turn the first convolution to RGB
     #[arg(long)]
     pub bgr: bool,

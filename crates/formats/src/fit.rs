@@ -15,8 +15,16 @@ const PREFIXES: [&str; 4] = ["module.", "_orig_mod.", "model.", "network."];
 const AUXILIARY: [&str; 5] = ["aux1.", "aux2.", "AuxLogits.", "loss1/", "loss2/"];
 /// A counter of PyTorch's batch norm, which nothing needs.
 pub(crate) const COUNTER: &str = "num_batches_tracked";
+/// What batch norms keep beside their parameters.
+const STATISTICS: [&str; 3] = ["running_mean", "running_var", COUNTER];
 /// Names of a list that a message shows.
 const SHOWN: usize = 4;
+
+/// How many trainable numbers there are: all but the statistics of batch norms.
+pub fn count_parameters(weights: &Weights) -> usize {
+    let is_parameter = |name: &&String| !STATISTICS.iter().any(|statistic| name.ends_with(statistic));
+    weights.keys().filter(is_parameter).map(|name| weights[name].1.len()).sum()
+}
 
 /// Weights that are those of a network.
 #[derive(Debug, Clone, PartialEq)]

@@ -6,8 +6,8 @@ use anyhow::Result;
 use serde_json::{Value, json};
 use striate_engine::{Cpu, Inference};
 use striate_formats::{
-    Disk, Golden, Loaded, ModelFile, Weights, first_convolution_to_rgb, fit, fit_normalisation,
-    onnx_model_bytes, pytorch_bytes, read_weights, safetensors_bytes, write_atomically,
+    Disk, Golden, Loaded, ModelFile, Weights, count_parameters, first_convolution_to_rgb, fit,
+    fit_normalisation, onnx_model_bytes, pytorch_bytes, read_weights, safetensors_bytes, write_atomically,
 };
 use striate_graph::Network;
 use striate_models::{Model, Pictures, Range};
@@ -32,8 +32,7 @@ pub fn run(args: Convert) -> Result<()> {
         return Err(Error::input("--tensors-only: an ONNX file holds a network").into());
     }
     let mut loaded = read_weights(&args.from)?;
-    let network = args.model.as_deref().map(|name| Ok::<_, Error>(weights::resolve(name)?.network));
-    let network = network.transpose()?.or_else(|| loaded.model.as_ref().map(|model| model.network.clone()));
+    let network = network(&args, &loaded)?;
     match &network {
         Some(network) => fit_to(network, &mut loaded).map_err(|e| e.at(args.from.display()))?,
         None if !loaded.normalisations.is_empty() => loaded.notes.push(
@@ -50,7 +49,7 @@ pub fn run(args: Convert) -> Result<()> {
     if let (Some(network), "onnx") = (&network, extension) {
         drop_heads(network, &mut loaded.weights, &args.from)?;
     }
-    let (tensors, params) = (loaded.weights.len(), counted(&loaded.weights));
+    let (tensors, params) = (loaded.weights.len(), count_parameters(&loaded.weights));
     let bytes = match (extension, network.filter(|_| !args.tensors_only)) {
         ("onnx", Some(network)) => onnx_model_bytes(&model(network, loaded, &args)?)?,
         ("onnx", None) => {
@@ -67,8 +66,22 @@ pub fn run(args: Convert) -> Result<()> {
     if args.compute.json {
         return Ok(json::print(&json!({ "tensors": tensors, "params": params }))?);
     }
-    println!("{} written: {tensors} tensors, {params} numbers", args.to.display());
+    println!("{} written: {tensors} tensors, {params} parameters", args.to.display());
     Ok(())
+}
+
+/// The network that the weights are for: that of `--model`, else that of the file.
+fn network(args: &Convert, loaded: &Loaded) -> Result<Option<Network>> {
+    let named = args.model.as_deref().map(weights::resolve).transpose()?.map(|resolved| resolved.network);
+    let mut network = named.or_else(|| loaded.model.as_ref().map(|model| model.network.clone()));
+    match (&mut network, args.classes) {
+        (Some(network), Some(classes)) => network.set_classes(classes)?,
+        (None, Some(_)) => {
+            return Err(Error::input("--classes changes a network; name it with --model").into());
+        }
+        _ => {}
+    }
+    Ok(network)
 }
 
 /// Brings the weights to the network's names; here a last layer for other classes is an error.
@@ -77,7 +90,9 @@ fn fit_to(network: &Network, loaded: &mut Loaded) -> striate_tensor::Result<()> 
     fit_normalisation(network, loaded)?;
     let fitted = fit(network, std::mem::take(&mut loaded.weights))?;
     if let Some(name) = fitted.replaced.first() {
-        return Err(Error::input(format!("{name} is for another number of classes than {}", network.name)));
+        let what =
+            format!("{name} is for another number of classes than {}; give it with --classes", network.name);
+        return Err(Error::input(what));
     }
     loaded.weights = fitted.weights;
     loaded.notes.extend(fitted.notes);
@@ -93,10 +108,6 @@ fn drop_heads(network: &Network, held: &mut Weights, from: &Path) -> Result<()> 
         weights::say(from, "the auxiliary heads, which only training has, are left out of the ONNX file");
     }
     Ok(())
-}
-
-fn counted(weights: &Weights) -> usize {
-    weights.values().map(|(_, values)| values.len()).sum()
 }
 
 /// The model of `network` with these weights; what an earlier one says of itself stays where it is true.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use serde_json::json;
-use striate_formats::{Loaded, check_weights, read_weights};
+use striate_formats::{Loaded, check_weights, count_parameters, read_weights};
 
 use crate::output::{grouped, sides, table};
 use crate::{json, weights};
@@ -25,7 +25,7 @@ pub(super) fn read(name: &str) -> Result<Option<Loaded>> {
 /// Prints the tensors of `loaded`, which stood in the file `name`, and the networks whose weights they are.
 pub(super) fn print(name: &str, loaded: &Loaded, as_json: bool) -> Result<()> {
     let numbers = |shape: &[usize]| shape.iter().product::<usize>() as u64;
-    let params: u64 = loaded.weights.values().map(|(shape, _)| numbers(shape)).sum();
+    let params = count_parameters(&loaded.weights) as u64;
     let networks = networks(loaded);
     if as_json {
         let one = |(name, (shape, _)): (&String, &(_, _))| {
@@ -46,7 +46,7 @@ pub(super) fn print(name: &str, loaded: &Loaded, as_json: bool) -> Result<()> {
             .map(|(name, (shape, _))| vec![name.clone(), sides(shape), grouped(numbers(shape))]),
     );
     print!("{}", table(&rows));
-    println!("{} tensors, {} numbers", loaded.weights.len(), grouped(params));
+    println!("{} tensors, {} parameters", loaded.weights.len(), grouped(params));
     let file = Path::new(name).with_extension("").display().to_string();
     match &networks[..] {
         [] => println!(
