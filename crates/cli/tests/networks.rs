@@ -4,6 +4,8 @@ mod common;
 
 use common::Folder;
 use serde_json::{Value, json};
+use striate_engine::Inference;
+use striate_formats::safetensors_bytes;
 use striate_tensor::{Shape, npy};
 
 fn inspected(arguments: &[&str]) -> Value {
@@ -154,6 +156,15 @@ fn a_network_runs_on_other_colours_and_classes() {
     let ran = folder.json(&[&run[..], &["5"]].concat());
     assert_eq!(ran["output_shape"], json!([5]));
     assert!(folder.refusal(&[&run[..], &["0"]].concat()).contains("at least one class"));
+    // Images too small for GoogLeNet's heads, which `run` does not need.
+    let image = Shape::from([2, 3, 33, 47]);
+    npy::write(&folder.path("small.npy"), &image, &vec![0.5f32; image.numel()]).unwrap();
+    let network = (striate_models::find("googlenet").unwrap().build)().unwrap();
+    let weights = Inference::initial_weights(&network, 0).unwrap();
+    folder.write("weights.safetensors", safetensors_bytes(&weights, Default::default()).unwrap());
+    let run =
+        ["run", "googlenet", "--weights", "weights.safetensors", "--input", "small.npy", "--output", "y.npy"];
+    assert_eq!(folder.json(&run)["output_shape"], json!([1000]));
     let bench = ["bench", "infer", "lenet5", "--classes", "3", "--input", "2,28,28", "--seconds", "0.01"];
     assert_eq!(folder.json(&bench)["network"], "lenet5");
     assert!(folder.refusal(&["bench", "peak", "--classes", "3"]).contains("bench infer"));

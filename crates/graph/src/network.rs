@@ -327,7 +327,15 @@ impl Network {
     /// # Errors
     /// As [`Network::graph`].
     pub fn variables(&self) -> Result<Vec<(String, Shape)>> {
-        Ok(stored(self.graph(1)?))
+        self.variables_for(&self.input_shape(1))
+    }
+
+    /// As [`Network::variables`], for inputs of this shape with the batch.
+    ///
+    /// # Errors
+    /// As [`Network::graph_for`].
+    pub fn variables_for(&self, input: &Shape) -> Result<Vec<(String, Shape)>> {
+        Ok(stored(self.graph_for(input)?))
     }
 
     /// Shapes of the parameters and buffers of the auxiliary heads alone: what a file of weights may
