@@ -9,7 +9,8 @@ use striate_tensor::{Error, Result, Shape};
 
 use super::window::inner;
 use super::{
-    Activation, Cost, LayerOp, Operands, VariableSpec, Window, is_true, spatial_axes, with_channels, yes,
+    Activation, Cost, LayerOp, Operands, VariableSpec, Window, check_bias_init, is_true, spatial_axes,
+    with_channels, yes,
 };
 use crate::graph::Role;
 use crate::{Init, Padding, PerAxis};
@@ -112,6 +113,7 @@ impl LayerOp for Conv {
             )));
         }
         self.check_connections(c)?;
+        check_bias_init(self.bias_init)?;
         let places = self.geometry().places(inputs[0], self.padding, false)?;
         let seen = Shape::new([&[c / self.groups], &*inner(self.kernel_size, places.len())].concat());
         let width = places.last().copied().unwrap_or(1);

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use striate_tensor::{Error, Result, Shape};
 
-use super::{Activation, Cost, LayerOp, VariableSpec, is_true, yes};
+use super::{Activation, Cost, LayerOp, VariableSpec, check_bias_init, is_true, yes};
 use crate::Init;
 use crate::graph::Role;
 
@@ -41,6 +41,7 @@ impl Linear {
 
 impl LayerOp for Linear {
     fn output(&self, inputs: &[&Shape]) -> Result<Shape> {
+        check_bias_init(self.bias_init)?;
         match **inputs[0] {
             [n, i] if i > 0 && self.out_features > 0 => Ok(Shape::from([n, self.out_features])),
             [_, _] => Err(Error::input("out_features and the input's features are at least 1")),

@@ -41,7 +41,7 @@ mod update;
 mod window;
 
 use serde::{Deserialize, Serialize};
-use striate_tensor::{Result, Shape};
+use striate_tensor::{Error, Result, Shape};
 
 pub use activation::{Activation, ActivationGradient, Relu, Relu6, ScaledTanh, Sigmoid, Tanh};
 pub use arithmetic::{Add, Div, Mul, Sub, SumTo};
@@ -392,6 +392,14 @@ impl Op {
 /// `[N, channels]` and the extents behind them.
 fn with_channels(input: &Shape, channels: usize, extents: Vec<usize>) -> Shape {
     Shape::new([vec![input[0], channels], extents].concat())
+}
+
+/// Refuses biases that begin with no number.
+fn check_bias_init(value: Option<f32>) -> Result<()> {
+    match value {
+        Some(value) if !value.is_finite() => Err(Error::input(format!("bias_init is {value}, not finite"))),
+        _ => Ok(()),
+    }
 }
 
 fn is_false(value: &bool) -> bool {

@@ -190,6 +190,7 @@ pub(super) fn cases() -> Vec<Case> {
         bad("a linear layer on maps", one("linear", ", out_features = 3"), "put a flatten before it"),
         bad("a probability of one", one("dropout", ", probability = 1.0"), "probability 1 is not in [0, 1)"),
         bad("a probability that is no number", one("dropout", ", probability = nan"), "is not in [0, 1)"),
+        bad("a bias that begins with no number", conv(", bias_init = nan"), "bias_init is NaN, not finite"),
         bad("an infinite epsilon", one("batch_norm", ", epsilon = inf"), "epsilon is above 0"),
         bad(
             "an even window of channels",
