@@ -159,3 +159,15 @@ fn unsafe_code_stands_in_three_crates_only() {
         assert!(roots > 0, "{name} has neither lib.rs nor main.rs");
     }
 }
+
+/// README's `cargo run -- train` names no package.
+#[test]
+fn the_workspace_has_one_program() {
+    let metadata: Value =
+        serde_json::from_str(&cargo(&["metadata", "--no-deps", "--format-version", "1"])).unwrap();
+    let packages = metadata["packages"].as_array().unwrap();
+    let targets = packages.iter().flat_map(|package| package["targets"].as_array().unwrap());
+    let programs: Vec<_> =
+        targets.filter(|target| target["kind"][0] == "bin").map(|target| &target["name"]).collect();
+    assert_eq!(programs, ["striate"]);
+}
