@@ -28,6 +28,8 @@ pub enum Init {
     /// Uniform in ±1/√fan_in: PyTorch's default for convolution and linear layers.
     #[default]
     Uniform,
+    /// Uniform in ±2.4/fan_in, biases too. LeCun et al., Proceedings of the IEEE 86(11), 1998, section III.B.
+    Lecun,
     /// Uniform in ±gain·√(6/(fan_in + fan_out)); biases zero. Glorot and Bengio, AISTATS 2010.
     Xavier {
         /// 1 for linear units, 5/3 for tanh.
@@ -69,6 +71,7 @@ fn draw(init: Init, rank: usize, fan: (usize, usize), count: usize, random: &mut
     match init {
         Init::Constant(value) => vec![value; count],
         Init::Uniform => uniform(1.0 / fan_in.sqrt()),
+        Init::Lecun => uniform(2.4 / fan_in),
         Init::Codes => unreachable!("codes are drawn whole"),
         _ if rank < 2 => vec![0.0; count],
         Init::Xavier { gain } => uniform(gain * (6.0 / (fan_in + fan_out)).sqrt()),
@@ -121,6 +124,8 @@ mod tests {
         for (init, shape, bound) in [
             (Init::Uniform, &[64, 32, 3, 3][..], (1.0f64 / 288.0).sqrt()),
             (Init::Uniform, &[20_000], (1.0f64 / 288.0).sqrt()),
+            (Init::Lecun, &[64, 32, 3, 3], 2.4 / 288.0),
+            (Init::Lecun, &[20_000], 2.4 / 288.0),
             (Init::Xavier { gain: 5.0 / 3.0 }, &[64, 32, 3, 3], 5.0 / 3.0 * (6.0f64 / 864.0).sqrt()),
             (Init::Kaiming, &[200, 100], (1.0f64 / 288.0).sqrt()),
         ] {
@@ -144,10 +149,12 @@ mod tests {
     }
 
     #[test]
-    fn biases_begin_at_zero_but_in_pytorchs_default() {
+    fn biases_begin_at_zero_but_in_pytorchs_default_and_lecuns() {
         for init in [Init::Xavier { gain: 1.0 }, Init::Kaiming, Init::Normal { deviation: 0.01 }] {
             assert!(drawn(init, &[64]).iter().all(|bias| *bias == 0.0), "{init:?}");
         }
-        assert!(drawn(Init::Uniform, &[64]).iter().all(|bias| *bias != 0.0));
+        for init in [Init::Uniform, Init::Lecun] {
+            assert!(drawn(init, &[64]).iter().all(|bias| *bias != 0.0), "{init:?}");
+        }
     }
 }

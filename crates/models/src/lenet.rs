@@ -51,7 +51,7 @@ const C3: [&[usize]; 16] = [
 ];
 
 fn lenet5_1998() -> Result<Network> {
-    let net = Builder::new("lenet5-1998", [1, 32, 32]).init(Init::Uniform).loss(Loss::Rbf { j: 1.0 });
+    let net = Builder::new("lenet5-1998", [1, 32, 32]).init(Init::Lecun).loss(Loss::Rbf { j: 1.0 });
     let x = net.input();
     let x = x.conv(6, 5).named("C1").scaled_tanh();
     let x = x.average_pool(2, 2).scale().named("S2").scaled_tanh();
