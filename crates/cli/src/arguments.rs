@@ -373,10 +373,10 @@ pub struct Bench {
     /// Precision of the computation
     #[arg(long, default_value = "f32", value_parser = ["f32"])]
     pub precision: String,
-    /// Which of a convolution's kernels
-    #[arg(long, default_value = "forward", value_enum)]
-    pub direction: Direction,
-    /// An implementation by name, instead of the first that accepts
+    /// With kernels: which of a convolution's three (forward, if none is named)
+    #[arg(long, value_enum)]
+    pub direction: Option<Direction>,
+    /// With kernels: an implementation by name, instead of the first that accepts
     #[arg(long, value_name = "NAME")]
     pub algorithm: Option<String>,
     /// Seconds for each measurement

@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use serde_json::{Value, json};
+use striate_engine::{PlanReport, StepReport};
 use striate_predict::Tally;
 use striate_tensor::{Error, Result, Shape};
 
@@ -26,6 +27,30 @@ pub fn tally(tally: &Tally, classes: &[String]) -> Value {
         "loss": tally.loss(),
         "per_class": per_class,
         "confusion": tally.confusion(),
+    })
+}
+
+/// A plan for `batch` images, step by step; steps that run once have no time.
+pub fn plan(plan: &PlanReport, batch: usize) -> Value {
+    let step = |step: &StepReport| {
+        json!({
+            "name": step.name,
+            "op": step.op,
+            "algorithm": step.algorithm,
+            "output": step.output,
+            "once": step.once,
+            "flops": step.flops,
+            "bytes": step.bytes,
+            "seconds": step.seconds,
+        })
+    };
+    json!({
+        "name": plan.name,
+        "device": plan.device,
+        "batch": batch,
+        "steps": plan.steps.iter().map(step).collect::<Vec<_>>(),
+        "peak_bytes": plan.peak_bytes,
+        "work_bytes": plan.work_bytes,
     })
 }
 

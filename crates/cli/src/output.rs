@@ -1,6 +1,7 @@
 //! What a person sees besides results: errors, progress, tables.
 
 use std::io::IsTerminal;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
@@ -14,6 +15,17 @@ use crate::signals::Signals;
 /// Extents for a person: `3×224×224`.
 pub fn sides(extents: &[usize]) -> String {
     extents.iter().map(ToString::to_string).collect::<Vec<_>>().join("×")
+}
+
+/// Refuses a file that is to be written into a folder that is not there, before any work is done.
+pub fn check_folder(file: &Path) -> Result<(), Error> {
+    match file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
+            let (file, folder) = (file.display(), folder.display());
+            Err(Error::input(format!("cannot write {file}: there is no folder {folder}; make it first")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A usage error in one line, or the help that was asked for.

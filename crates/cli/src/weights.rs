@@ -22,21 +22,32 @@ pub fn load(network: &Network, path: &Path) -> Result<Loaded> {
 /// The weights in the file at `path` as those of `network` without its auxiliary heads; a last layer for another
 /// number of classes is a new one, under `seed`.
 pub fn load_for(network: &Network, path: &Path, seed: u64) -> Result<Weights> {
-    let loaded = load(network, path)?;
-    let fitted = fit(network, loaded.weights).map_err(|e| e.at(path.display()))?;
-    say_all(path, &[loaded.notes, fitted.notes].concat());
+    let Loaded { weights, notes, .. } = load(network, path)?;
+    fit_for(network, weights, notes, path, seed)
+}
+
+/// `weights` of the file at `path` as [`load_for`] gives them; what was done is said after `notes`.
+pub fn fit_for(
+    network: &Network,
+    weights: Weights,
+    mut notes: Vec<String>,
+    path: &Path,
+    seed: u64,
+) -> Result<Weights> {
+    let fitted = fit(network, weights).map_err(|e| e.at(path.display()))?;
     let mut weights = fitted.weights;
+    notes.extend(fitted.notes);
     let heads = network.auxiliary_variables()?;
     let ignored = heads.iter().filter(|(name, _)| weights.remove(name).is_some()).count();
     if ignored > 0 {
-        say(
-            path,
-            &format!("{ignored} tensors of the auxiliary heads are left aside, which only training needs"),
-        );
+        notes.push(format!(
+            "{ignored} tensors of the auxiliary heads are left aside, which only training needs"
+        ));
     }
-    if !fitted.replaced.is_empty() {
+    say_all(path, &notes);
+    if let Some(head) = fitted.replaced {
         let mut first = Inference::initial_weights(network, seed)?;
-        first.retain(|name, _| fitted.replaced.contains(name));
+        first.retain(|name, _| head.variables.contains(name));
         weights.extend(first);
     }
     Ok(weights)
@@ -63,6 +74,6 @@ pub fn say_all(path: &Path, notes: &[String]) {
 }
 
 /// Tells a person what was done with a file.
-pub fn say(path: &Path, note: &str) {
+fn say(path: &Path, note: &str) {
     eprintln!("{}: {note}", path.display());
 }

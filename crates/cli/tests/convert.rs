@@ -5,8 +5,8 @@
 mod common;
 
 use common::Folder;
-use serde_json::Value;
-use striate_formats::{Weights, pytorch_bytes, read_weights, safetensors_bytes};
+use serde_json::{Value, json};
+use striate_formats::{Evaluation, ModelFile, Weights, pytorch_bytes, read_weights, safetensors_bytes};
 use striate_tensor::{Shape, npy};
 use striate_testkit::protobuf::{Message, blob};
 
@@ -245,25 +245,161 @@ fn a_last_layer_for_other_classes_is_refused_by_convert_and_replaced_by_run() {
     folder.write("small.pth", pytorch_bytes(&weights()).unwrap());
     folder.write("more.toml", NETWORK.replace("out_features = 5", "out_features = 7"));
     let line = folder.refusal(&["convert", "small.pth", "out.safetensors", "--model", "more.toml"]);
-    assert!(
-        line.contains("small.pth: fc.weight is for another number of classes than small; give it"),
-        "{line}"
-    );
+    let expected = "small.pth: the file's last layer has 5 classes, that of small here 7; give --classes 5";
+    assert!(line.contains(expected), "{line}");
+    let nine = ["convert", "small.pth", "out.safetensors", "--model", "more.toml", "--classes", "9"];
+    assert!(folder.refusal(&nine).contains("5 classes, that of small here 9; give --classes 5"));
     let five = ["convert", "small.pth", "five.safetensors", "--model", "more.toml", "--classes", "5"];
     assert_eq!(folder.json(&five)["tensors"], 8);
     assert_eq!(folder.json(&["inspect", "five.safetensors"])["params"], 845);
     let line = folder.refusal(&["convert", "small.pth", "five.pth", "--classes", "5"]);
     assert!(line.contains("name it with --model"), "{line}");
     npy::write::<f32>(&folder.path("x.npy"), &[1, 3, 8, 8].into(), &[0.5; 192]).unwrap();
-    let output =
-        folder.run(&["run", "more.toml", "--weights", "small.pth", "--input", "x.npy", "--output", "y.npy"]);
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "{said}");
-    assert!(
-        said.contains("a new last layer for 7 classes in place of one for 5 (fc.weight and 1 more)"),
-        "{said}"
-    );
-    assert_eq!(npy::read(&folder.path("y.npy")).unwrap().shape, Shape::from([1, 7]));
+    let model = ["run", "five.safetensors", "--classes", "7"];
+    for run in [&["run", "more.toml", "--weights", "small.pth"][..], &model] {
+        let output = folder.run(&[run, &["--input", "x.npy", "--output", "y.npy"]].concat());
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{run:?}: {said}");
+        assert!(
+            said.contains("a new last layer for 7 classes in place of one for 5 (fc.weight and 1 more)"),
+            "{run:?}: {said}"
+        );
+        assert_eq!(npy::read(&folder.path("y.npy")).unwrap().shape, Shape::from([1, 7]), "{run:?}");
+    }
+    // The layers before it are the model's own, whatever comes behind them.
+    let features = |options: &[&str]| {
+        let run = ["run", "five.safetensors", "--input", "x.npy", "--output", "f.npy", "--layer", "relu1"];
+        folder.json(&[&run, options].concat());
+        std::fs::read(folder.path("f.npy")).unwrap()
+    };
+    assert!(features(&["--classes", "7"]) == features(&[]));
+}
+
+/// A model file turned to RGB holds other weights: its example is a new one, what the old ones reached goes.
+#[test]
+fn a_model_turned_from_bgr_stands_up_to_its_own_check() {
+    let folder = Folder::new("convert-bgr");
+    folder.write("net.toml", NETWORK);
+    folder.write("plain.safetensors", plain(&weights()));
+    folder.json(&["convert", "plain.safetensors", "bgr.safetensors", "--model", "net.toml"]);
+    let mut before = ModelFile::load(&folder.path("bgr.safetensors")).unwrap();
+    before.classes = ["a", "b", "c", "d", "e"].map(str::to_owned).to_vec();
+    let evaluation = Evaluation { part: "test".into(), n: 9, top1_error: 0.5, top5_error: 0.0, loss: 0.7 };
+    before.evaluation = Some(evaluation);
+    before.save(&folder.path("bgr.safetensors")).unwrap();
+    folder.json(&["convert", "bgr.safetensors", "same.safetensors"]);
+    assert_eq!(ModelFile::load(&folder.path("same.safetensors")).unwrap(), before);
+    folder.json(&["convert", "bgr.safetensors", "rgb.safetensors", "--bgr"]);
+    assert_eq!(folder.json(&["verify", "rgb.safetensors"])["ok"], true);
+    let after = ModelFile::load(&folder.path("rgb.safetensors")).unwrap();
+    assert_eq!((&after.classes, &after.evaluation), (&before.classes, &None));
+    assert!(after.golden.unwrap().output != before.golden.unwrap().output);
+    folder.json(&["convert", "rgb.safetensors", "back.safetensors", "--bgr"]);
+    assert_same(&read_weights(&folder.path("back.safetensors")).unwrap().weights, &weights(), "and back");
+}
+
+#[test]
+fn where_there_is_no_bgr_it_is_said() {
+    let folder = Folder::new("convert-no-bgr");
+    folder.write("grey.toml", NETWORK.replace("[3, 8, 8]", "[1, 8, 8]"));
+    let mut grey = weights();
+    grey.insert("conv1.weight".into(), (Shape::from([4, 1, 3, 3]), vec![0.5; 36]));
+    folder.write("grey.pth", pytorch_bytes(&grey).unwrap());
+    let mut two = weights();
+    two.insert("conv2.weight".into(), two["conv1.weight"].clone());
+    folder.write("two.pth", pytorch_bytes(&two).unwrap());
+    let model = ["--model", "grey.toml"];
+    for (from, options, expected) in [
+        ("grey.pth", &model[..], "grey.pth: no convolution of small sees three channels, so there is no BGR"),
+        ("grey.pth", &[], "grey.pth: no convolution sees three channels, so there is no BGR"),
+        ("two.pth", &[], "two.pth: 2 convolutions see three channels; name the network with --model"),
+    ] {
+        let line = folder.refusal(&[&["convert", from, "out.pth", "--bgr"], options].concat());
+        assert!(line.contains(expected), "{line}");
+    }
+}
+
+/// How pictures become the input, by channels and the side that they are resized to.
+fn pictures(channels: usize, side: usize) -> Value {
+    json!({
+        "channels": channels,
+        "steps": [{ "step": "resize", "height": side, "width": side, "filter": "bilinear" }],
+        "mean": vec![0.5; channels],
+        "std": vec![0.5; channels],
+    })
+}
+
+#[test]
+fn preprocessing_is_held_against_the_network() {
+    let folder = Folder::new("convert-preprocessing");
+    folder.write("net.toml", NETWORK);
+    // With a note to be said, which an error keeps to itself.
+    let wrapped = named(&weights(), |name| format!("module.{name}"));
+    folder.write("small.pth", pytorch_bytes(&wrapped).unwrap());
+    let picture = striate_vision::Image::filled(30, 26, [10, 200, 90]);
+    folder.write("picture.png", striate_vision::encode_png(&picture).unwrap());
+    let convert = ["convert", "small.pth", "out.safetensors", "--model", "net.toml"];
+    let with = [&convert[..], &["--preprocessing", "form.json"]].concat();
+    folder.write("form.json", pictures(3, 8).to_string());
+    folder.json(&with);
+    let fitting = ModelFile::load(&folder.path("out.safetensors")).unwrap();
+    assert_eq!(folder.json(&["verify", "out.safetensors"])["ok"], true);
+    folder.json(&["predict", "out.safetensors", "picture.png"]);
+    // What depends on the picture is seen when there is one.
+    let mut open = pictures(3, 8);
+    open["steps"] = json!([{ "step": "resize_shorter", "size": 8, "filter": "bilinear" }]);
+    folder.write("form.json", open.to_string());
+    folder.json(&with);
+    let mut grey = pictures(1, 8);
+    grey["steps"] = open["steps"].clone();
+    for (form, expected) in [
+        (pictures(1, 8), "the preprocessing makes [N, 1, 8, 8], but small takes [N, 3, 8, 8]"),
+        (grey, "the preprocessing makes [N, 1, H, W], but small takes [N, 3, 8, 8]"),
+        (pictures(3, 10), "the preprocessing makes [N, 3, 10, 10], but small takes [N, 3, 8, 8]"),
+        (pictures(3, 2), "makes [N, 3, 2, 2], but small takes [N, 3, 8, 8] (network small, layer conv1"),
+    ] {
+        folder.write("form.json", form.to_string());
+        let line = folder.refusal(&with);
+        assert!(line.contains("form.json: ") && line.contains(expected), "{line}");
+        let mut model = fitting.clone();
+        model.predict = form;
+        model.save(&folder.path("odd.safetensors")).unwrap();
+        for arguments in [&["verify", "odd.safetensors"][..], &["predict", "odd.safetensors", "picture.png"]]
+        {
+            let line = folder.refusal(arguments);
+            assert!(line.contains("odd.safetensors: ") && line.contains(expected), "{line}");
+        }
+    }
+}
+
+#[test]
+fn options_and_folders_that_cannot_be_used_are_refused_at_once() {
+    let folder = Folder::new("convert-options");
+    folder.write("net.toml", NETWORK);
+    folder.write("small.pth", pytorch_bytes(&weights()).unwrap());
+    let form = ["--preprocessing", "missing.json"];
+    let model = ["--model", "net.toml"];
+    for (to, options, expected) in [
+        ("out.pth", &form[..], "--preprocessing: a .pth or .pt file holds weights alone"),
+        ("out.safetensors", &form, "name it with --model"),
+        (
+            "out.safetensors",
+            &[&form[..], &model, &["--tensors-only"]].concat(),
+            "--preprocessing: with --tensors-only",
+        ),
+        ("out.safetensors", &[&form[..], &model].concat(), "missing.json"),
+        (
+            "nowhere/out.safetensors",
+            &model,
+            "cannot write nowhere/out.safetensors: there is no folder nowhere",
+        ),
+        ("net.toml/out.pth", &[], "there is no folder net.toml"),
+    ] {
+        let line = folder.refusal(&[&["convert", "small.pth", to], options].concat());
+        assert!(line.contains(expected), "{to} {options:?}: {line}");
+    }
+    let run = ["run", "net.toml", "--weights", "small.pth", "--input", "x.npy", "--output", "nowhere/y.npy"];
+    assert!(folder.refusal(&run).contains("there is no folder nowhere"));
 }
 
 /// Two convolutions around a local response normalisation with this k and α.

@@ -6,6 +6,7 @@ use common::Folder;
 use serde_json::{Value, json};
 use striate_engine::Inference;
 use striate_formats::safetensors_bytes;
+use striate_graph::Network;
 use striate_tensor::{Shape, npy};
 
 fn inspected(arguments: &[&str]) -> Value {
@@ -168,6 +169,24 @@ fn a_network_runs_on_other_colours_and_classes() {
     let bench = ["bench", "infer", "lenet5", "--classes", "3", "--input", "2,28,28", "--seconds", "0.01"];
     assert_eq!(folder.json(&bench)["network"], "lenet5");
     assert!(folder.refusal(&["bench", "peak", "--classes", "3"]).contains("bench infer"));
+}
+
+/// With `--json` the text and the plan are one object too.
+#[test]
+fn text_and_plan_have_a_json_form() {
+    let folder = Folder::new("inspect-json");
+    let told = folder.json(&["inspect", "lenet5", "--classes", "7", "--text"]);
+    let network = Network::from_text(told["text"].as_str().unwrap()).unwrap();
+    assert_eq!((told["name"].as_str().unwrap(), network.classes().unwrap()), ("lenet5", 7));
+    let plan = folder.json(&["inspect", "lenet5", "--batch", "2", "--plan"]);
+    let bytes = folder.json(&["inspect", "lenet5", "--batch", "2"])["memory"]["inference_bytes"].clone();
+    assert_eq!((&plan["name"], &plan["batch"], &plan["peak_bytes"]), (&json!("lenet5"), &json!(2), &bytes));
+    let steps = plan["steps"].as_array().unwrap();
+    let flops: u64 = steps.iter().map(|step| step["flops"].as_u64().unwrap()).sum();
+    assert_eq!(flops, 2 * 2 * 416_520);
+    for step in steps {
+        assert!(step["seconds"].is_f64() != (step["once"] == true), "{step}");
+    }
 }
 
 #[test]

@@ -26,6 +26,8 @@ fn wrong_words_get_the_nearest_right_one() {
         (&["inspect", "lenet5", "--plan", "--batch", "100000000"], "absurdly large"),
         (&["inspect"], "<MODEL>"),
         (&["inspect", "lenet6"], "did you mean lenet5?"),
+        (&["inspect", "zebra"], "unknown network zebra; there are"),
+        (&["inspect", "zebra"], "`striate models` lists them"),
         (&["inspect", "lenet5", "--classes", "0"], "at least one class"),
         (&["inspect", "lenet5", "--input", "1,32"], "--input"),
         (&["inspect", "lenet5", "--input", "1,4,4"], "conv1"),
@@ -66,6 +68,10 @@ fn missing_and_damaged_files_are_named() {
     striate_tensor::npy::write::<f32>(&folder.path("row.npy"), &[1, 7].into(), &[0.5; 7]).unwrap();
     folder.write("set/images.npy", "no array");
     folder.write("notes.txt", "a network?");
+    let weights = striate_formats::pytorch_bytes(&Default::default()).unwrap();
+    for name in ["weights.pth", "weights.bin", "weights.caffemodel"] {
+        folder.write(name, &weights);
+    }
     folder.json(&["train", "--epochs", "1", "--out", "run"]);
     let model = text(&folder.path("run/last.safetensors")).to_owned();
     let cut = std::fs::read(&model).unwrap();
@@ -85,6 +91,22 @@ fn missing_and_damaged_files_are_named() {
         (&["inspect", "bad.toml"], "out_channels"),
         (&["inspect", "absurd.toml"], "absurd"),
         (&["inspect", "notes.txt"], "notes.txt"),
+        (&["inspect", "nothere.pth"], "cannot read nothere.pth: No such file"),
+        (
+            &["run", "nothere.caffemodel", "--input", "x.npy", "--output", "y.npy"],
+            "cannot read nothere.caffemodel",
+        ),
+        (&["train", "nothere/net"], "cannot read nothere/net: No such file"),
+        (&["inspect", "set"], "set is a folder; a network is a .toml text"),
+        (&["predict", "weights.pth", "picture.png"], "make a model file of it: striate convert weights.pth"),
+        (&["eval", "weights.pth", "--data", "digits"], "weights.pth: holds weights alone"),
+        (&["verify", "weights.bin"], "weights.bin: holds weights alone"),
+        (&["verify", "weights.caffemodel"], "weights.caffemodel: holds weights alone"),
+        (
+            &["run", "weights.pth", "--input", "x.npy", "--output", "y.npy"],
+            "weights.pth: holds weights alone",
+        ),
+        (&["predict", &model, "picture.png", "--csv", "nowhere/a.csv"], "there is no folder nowhere"),
         (&["predict", &model, "picture.png"], "picture.png: is not an image"),
         (&["predict", &model, "nothere.png"], "nothere.png"),
         (&["predict", &model, "a.png", "b.png", "--picture", "c.png"], "exactly one image"),

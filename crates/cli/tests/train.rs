@@ -148,6 +148,23 @@ fn a_network_of_ones_own_trains_on_arrays_of_ones_own() {
     assert!(scores.chunks(2).enumerate().all(|(n, row)| (row[1] > row[0]) == (n % 2 == 1)));
 }
 
+#[test]
+fn a_dry_run_has_a_json_form() {
+    let folder = Folder::new("dry-run");
+    let told = folder.json(&["train", "--dry-run", "--batch", "8", "--lr", "0.25"]);
+    let recipe = &told["recipe"];
+    assert_eq!((&recipe["model"]["name"], &recipe["train"]["batch"]), (&"lenet5".into(), &8.into()));
+    assert_eq!(recipe["optim"]["lr"], 0.25);
+    let steps = told["plan"]["steps"].as_array().unwrap();
+    assert!(steps.iter().any(|step| step["name"] == "update/conv1.bias"), "{told}");
+    let seconds: f64 = steps.iter().filter_map(|step| step["seconds"].as_f64()).sum();
+    assert!((seconds / told["step_seconds"].as_f64().unwrap() - 1.0).abs() < 1e-9);
+    for field in ["images_per_second", "epoch_seconds", "seconds"] {
+        assert!(told[field].as_f64().unwrap() > 0.0, "{field}");
+    }
+    assert!(!folder.path("runs").exists());
+}
+
 /// MNIST as it is loaded, and a step on it; the whole training stands in `bench/records`.
 #[test]
 fn the_real_sets_load() {

@@ -21,11 +21,21 @@ pub fn first_convolution_to_rgb(network: Option<&Network>, weights: &mut Weights
             weights.iter().filter(|(_, tensor)| is_colour(tensor)).map(|(name, _)| name.clone()).collect()
         }
     };
-    let [name] = &found[..] else {
-        let count = found.len();
-        return Err(Error::input(format!(
-            "{count} convolutions see three channels; name the network with --model"
-        )));
+    let name = match (&found[..], network) {
+        ([name], _) => name,
+        ([], None) => {
+            return Err(Error::input("no convolution sees three channels, so there is no BGR to turn"));
+        }
+        ([], Some(network)) => {
+            let name = &network.name;
+            let what = format!("no convolution of {name} sees three channels, so there is no BGR to turn");
+            return Err(Error::input(what));
+        }
+        (several, _) => {
+            let count = several.len();
+            let what = format!("{count} convolutions see three channels; name the network with --model");
+            return Err(Error::input(what));
+        }
     };
     let (shape, values) = weights.get_mut(name).expect("it was found there");
     turn_to_rgb(shape, values);

@@ -26,13 +26,22 @@ pub fn count_parameters(weights: &Weights) -> usize {
     weights.keys().filter(is_parameter).map(|name| weights[name].1.len()).sum()
 }
 
+/// A last layer, with those of auxiliary heads, as it stands in a file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Head {
+    /// How many classes it is for.
+    pub classes: usize,
+    /// Its variables, by the network's names.
+    pub variables: Vec<String>,
+}
+
 /// Weights that are those of a network.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fitted {
     /// By the network's names.
     pub weights: Weights,
-    /// Variables of a last layer for another number of classes, which the weights leave out.
-    pub replaced: Vec<String>,
+    /// A last layer for another number of classes, which the weights leave out.
+    pub replaced: Option<Head>,
     /// What was renamed or left aside, for a person to read; a line each.
     pub notes: Vec<String>,
 }
@@ -66,8 +75,7 @@ pub fn fit(network: &Network, weights: Weights) -> Result<Fitted> {
             variables.len() - 1
         ));
     }
-    let replaced = replaced.map(|head| head.variables).unwrap_or_default();
-    compare(network, &weights, &replaced)?;
+    compare(network, &weights, replaced.as_ref().map_or(&[], |head| &head.variables))?;
     check_finite(&weights)?;
     Ok(Fitted { weights, replaced, notes })
 }
@@ -135,12 +143,6 @@ fn set_aside(
     if absent > 0 {
         notes.push(format!("the auxiliary heads lack {absent} tensors, which only training needs"));
     }
-}
-
-/// A last layer, with those of auxiliary heads, as it stands in a file.
-struct Head {
-    classes: usize,
-    variables: Vec<String>,
 }
 
 /// The last layer in `weights`, if they are those of `network` with another number of classes.

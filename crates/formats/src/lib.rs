@@ -24,7 +24,7 @@ pub use atomic::{Disk, Storage, write_atomically};
 pub use bgr::first_convolution_to_rgb;
 pub use caffe::{CaffeModel, Normalisation, fit_normalisation, read_caffemodel, read_caffemodel_bytes};
 pub use checkpoint::{Checkpoint, Checkpoints, Position};
-pub use fit::{Fitted, check_weights, count_parameters, fit};
+pub use fit::{Fitted, Head, check_weights, count_parameters, fit};
 pub use load::{Loaded, READABLE, read_model, read_weights};
 pub use model::{Data, Evaluation, Golden, ModelFile};
 pub use onnx::{Imported, onnx_bytes, onnx_model_bytes, read_onnx, read_onnx_bytes};

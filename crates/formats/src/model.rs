@@ -13,6 +13,7 @@ use striate_tensor::{Error, Result, Shape};
 use crate::atomic::{Disk, write_atomically};
 use crate::file::read_limited;
 use crate::fit::check_finite;
+use crate::pytorch::is_pytorch;
 use crate::safetensors::{lay_out, read_safetensors_bytes};
 use crate::{Weights, check_weights, weights_sha256};
 
@@ -139,7 +140,15 @@ impl ModelFile {
     /// # Errors
     /// If it is no model file, or its weights are not its network's.
     pub fn load(path: &Path) -> Result<ModelFile> {
-        ModelFile::from_bytes(&read_limited(path)?).map_err(|e| e.at(path.display()))
+        let bytes = read_limited(path)?;
+        if is_of_weights(path, &bytes) {
+            let (file, to) = (path.display(), path.with_extension("safetensors"));
+            return Err(Error::input(format!(
+                "{file}: holds weights alone, no network; make a model file of it: striate convert {file} {} --model NAME",
+                to.display()
+            )));
+        }
+        ModelFile::from_bytes(&bytes).map_err(|e| e.at(path.display()))
     }
 
     /// Reads the file in `bytes`.
@@ -205,6 +214,12 @@ impl ModelFile {
             network,
         })
     }
+}
+
+/// Whether the file at `path` with the content `bytes` is PyTorch's or Caffe's, which carry no network.
+fn is_of_weights(path: &Path, bytes: &[u8]) -> bool {
+    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    is_pytorch(bytes) || ["pth", "pt", "caffemodel"].iter().any(|own| extension.eq_ignore_ascii_case(own))
 }
 
 fn parse<T: serde::de::DeserializeOwned>(key: &str, text: &str) -> Result<T> {

@@ -124,7 +124,7 @@ pub fn find(name: &str) -> Result<Model> {
     all().iter().find(|model| model.name == name).copied().ok_or_else(|| {
         let hint = match nearest(name, names()) {
             Some(near) => format!("did you mean {near}?"),
-            None => format!("known are {}", names().collect::<Vec<_>>().join(", ")),
+            None => format!("there are {}: `striate models` lists them", all().len()),
         };
         Error::input(format!("unknown network {name}; {hint}"))
     })

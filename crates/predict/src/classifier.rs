@@ -5,6 +5,7 @@ use striate_formats::{Golden, ModelFile};
 use striate_tensor::{Error, Result, Shape};
 use striate_vision::{Image, Preprocessing};
 
+use crate::pictures::check_preprocessing;
 use crate::tally::softmax;
 
 /// A class with its probability.
@@ -44,12 +45,12 @@ impl Classifier {
     /// The model of a file on a processor.
     ///
     /// # Errors
-    /// If the file's preprocessing is faulty.
+    /// If the file's preprocessing is faulty, or makes inputs that the network does not take.
     pub fn new(model: ModelFile, cpu: Cpu) -> Result<Classifier> {
         let form = |value: &serde_json::Value| -> Result<Option<Preprocessing>> {
             let form: Option<Preprocessing> = serde_json::from_value(value.clone())
                 .map_err(|e| Error::input(format!("the model's preprocessing is unreadable: {e}")))?;
-            form.iter().try_for_each(Preprocessing::check)?;
+            form.iter().try_for_each(|form| check_preprocessing(form, &model.network))?;
             Ok(form)
         };
         Ok(Classifier {

@@ -1,7 +1,38 @@
-//! How a network of the history sees pictures, as the preprocessing that a model file carries.
+//! How a network sees pictures: the preprocessing that a model file carries, held against the network; and that of
+//! the networks of the history.
 
+use striate_graph::Network;
 use striate_models::{Fixed, Model, Pictures, Size};
+use striate_tensor::{Error, Result, Shape};
 use striate_vision::{Filter, Preprocessing, Step};
+
+/// Refuses a preprocessing that is faulty, or whose results `network` with its weights does not take. Where their
+/// size depends on the picture, only the channels are known.
+///
+/// # Errors
+/// If it is so; the message says what is made and what is taken.
+pub fn check_preprocessing(form: &Preprocessing, network: &Network) -> Result<()> {
+    form.check()?;
+    let made = form.output_shape();
+    if made.is_some_and(|made| made[..] == network.input[..]) {
+        return Ok(());
+    }
+    // Pictures lie channels-first whatever the network takes.
+    let network = network.clone().channels_first();
+    let ([channels, ..], pictures) = (network.image()?, form.channels);
+    let why = match made {
+        _ if pictures != channels => String::new(),
+        None => return Ok(()),
+        Some([c, h, w]) => match network.variables_for(&Shape::from([1, c, h, w])) {
+            Ok(variables) if variables == network.variables()? => return Ok(()),
+            Ok(_) => String::new(),
+            Err(e) => format!(" ({e})"),
+        },
+    };
+    let made = made.map_or(format!("[N, {pictures}, H, W]"), |[c, h, w]| format!("[N, {c}, {h}, {w}]"));
+    let (name, wanted) = (&network.name, network.input_form());
+    Err(Error::input(format!("the preprocessing makes {made}, but {name} takes {wanted}{why}")))
+}
 
 /// The preprocessing with which the published weights of `model` were trained; `None` where it takes its
 /// numbers from the training data.
@@ -35,6 +66,30 @@ mod tests {
     use striate_vision::Image;
 
     use super::*;
+
+    /// What a network reads channels-last, and turns at once, is held against pictures that lie channels-first.
+    #[test]
+    fn preprocessing_is_held_against_what_the_network_reads() {
+        let open = "name = 'n'\ninput = [6, 8, 3]\nlayers = [{ op = 'transpose', permutation = [0, 3, 1, 2] }, \
+                    { op = 'conv', out_channels = 2, kernel_size = 3 }, { op = 'global_average_pool' }, { op = 'flatten' }]";
+        let open = Network::from_text(open).unwrap();
+        let form = |channels: usize, height, width| Preprocessing {
+            channels,
+            steps: vec![Step::CentreCrop { height, width }],
+            mean: vec![0.0; channels],
+            std: vec![1.0; channels],
+        };
+        // Any size fits but one below the kernel's.
+        for (height, width) in [(6, 8), (3, 3)] {
+            check_preprocessing(&form(3, height, width), &open).unwrap();
+        }
+        let line = |form| check_preprocessing(&form, &open).unwrap_err().to_string();
+        assert!(line(form(3, 2, 9)).contains("makes [N, 3, 2, 9], but n takes [N, 3, 6, 8] (network n"));
+        assert!(line(form(1, 6, 8)).contains("makes [N, 1, 6, 8], but n takes [N, 3, 6, 8]"));
+        assert!(
+            line(Preprocessing { std: vec![], ..form(3, 6, 8) }).contains("as many numbers in mean and std")
+        );
+    }
 
     /// The numbers that black, middle grey and white become, worked out by hand.
     #[test]

@@ -21,6 +21,9 @@ pub struct Resolved {
 /// Texts above this size are no networks.
 const LARGEST_TEXT: u64 = 4 << 20;
 
+/// What a network is called or stands in.
+const NETWORKS: &str = "a network is a .toml text, an .onnx file or a .safetensors model file, or one that `striate models` lists";
+
 /// The network that `name` stands for: `lenet5` and its like, `mynet.toml`, `model.safetensors`,
 /// `model.onnx`.
 ///
@@ -30,7 +33,8 @@ pub fn resolve(name: &str) -> Result<Resolved> {
     let path = Path::new(name);
     let extension = path.extension().and_then(|extension| extension.to_str());
     match extension {
-        Some("safetensors" | "onnx") => {
+        // Those of weights alone are refused there.
+        Some("safetensors" | "onnx" | "pth" | "pt" | "caffemodel") => {
             let (model, notes) = read_model(path)?;
             Ok(Resolved { network: model.network.clone(), model: Some(model), notes })
         }
@@ -39,12 +43,22 @@ pub fn resolve(name: &str) -> Result<Resolved> {
             let network = Network::from_text(&text).map_err(|e| e.at(name))?;
             Ok(Resolved { network, model: None, notes: vec![] })
         }
-        _ if path.is_file() => Err(Error::input(format!(
-            "{name}: a network is a .toml text, an .onnx file or a .safetensors model file, or one that `striate models` lists"
-        ))),
         _ => {
-            let network = (striate_models::find(name)?.build)()?;
-            Ok(Resolved { network, model: None, notes: vec![] })
+            let model = striate_models::find(name).map_err(|unknown| no_network(path).unwrap_or(unknown))?;
+            Ok(Resolved { network: (model.build)()?, model: None, notes: vec![] })
         }
+    }
+}
+
+/// Why what lies at `path` is no network; `None` if nothing lies there and the path is a mere word.
+fn no_network(path: &Path) -> Option<Error> {
+    let is_word = path.parent().is_none_or(|folder| folder.as_os_str().is_empty());
+    match std::fs::metadata(path) {
+        Ok(found) if found.is_dir() => {
+            Some(Error::input(format!("{} is a folder; {NETWORKS}", path.display())))
+        }
+        Ok(_) => Some(Error::input(format!("{}: {NETWORKS}", path.display()))),
+        Err(_) if is_word => None,
+        Err(e) => Some(Error::read(path, e)),
     }
 }

@@ -24,8 +24,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let network = Network::from_text(&std::fs::read_to_string(network)?)?;
     let (images, labels) = (npy::read(Path::new(images))?, npy::read(Path::new(labels))?);
     let fitted = fit(&network, read_weights(Path::new(weights))?.weights)?;
-    if !fitted.replaced.is_empty() {
-        return Err(format!("the weights are for another number of classes: {:?}", fitted.replaced).into());
+    if let Some(head) = fitted.replaced {
+        return Err(format!("the weights are for another number of classes: {head:?}").into());
     }
     let wide = |values: Vec<f32>| values.into_iter().map(f64::from).collect();
     let mut given: Values =

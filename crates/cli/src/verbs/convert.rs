@@ -6,17 +6,18 @@ use anyhow::Result;
 use serde_json::{Value, json};
 use striate_engine::{Cpu, Inference};
 use striate_formats::{
-    Disk, Golden, Loaded, ModelFile, Weights, count_parameters, first_convolution_to_rgb, fit,
+    Disk, Golden, Head, Loaded, ModelFile, Weights, count_parameters, first_convolution_to_rgb, fit,
     fit_normalisation, onnx_model_bytes, pytorch_bytes, read_weights, safetensors_bytes, write_atomically,
 };
 use striate_graph::Network;
 use striate_models::{Model, Pictures, Range};
-use striate_predict::published_preprocessing;
+use striate_predict::{check_preprocessing, published_preprocessing};
 use striate_tensor::random::{Random, Stream};
 use striate_tensor::{Error, Shape};
 use striate_vision::Preprocessing;
 
 use crate::arguments::Convert;
+use crate::output::check_folder;
 use crate::{json, weights};
 
 /// Kinds of files that are written.
@@ -28,46 +29,61 @@ pub fn run(args: Convert) -> Result<()> {
         let what = format!("{}: written are .safetensors, .pth, .pt and .onnx", args.to.display());
         return Err(Error::input(what).into());
     }
-    if extension == "onnx" && args.tensors_only {
-        return Err(Error::input("--tensors-only: an ONNX file holds a network").into());
-    }
+    refuse_conflicts(&args, extension)?;
+    check_folder(&args.to)?;
     let mut loaded = read_weights(&args.from)?;
     let network = network(&args, &loaded)?;
+    if network.is_none() && args.preprocessing.is_some() {
+        return Err(Error::input("--preprocessing is that of a network; name it with --model").into());
+    }
+    let mut notes = std::mem::take(&mut loaded.notes);
     match &network {
-        Some(network) => fit_to(network, &mut loaded).map_err(|e| e.at(args.from.display()))?,
-        None if !loaded.normalisations.is_empty() => loaded.notes.push(
+        Some(network) => fit_to(network, &mut loaded, &mut notes).map_err(|e| e.at(args.from.display()))?,
+        None if !loaded.normalisations.is_empty() => notes.push(
             "the constants of its local response normalisation are not among the weights; name the network with --model"
                 .into(),
         ),
         None => {}
     }
-    weights::say_all(&args.from, &loaded.notes);
     if args.bgr {
-        let name = first_convolution_to_rgb(network.as_ref(), &mut loaded.weights)?;
-        weights::say(&args.from, &format!("{name} is turned from BGR to RGB"));
+        let name = first_convolution_to_rgb(network.as_ref(), &mut loaded.weights)
+            .map_err(|e| e.at(args.from.display()))?;
+        notes.push(format!("{name} is turned from BGR to RGB"));
     }
     if let (Some(network), "onnx") = (&network, extension) {
-        drop_heads(network, &mut loaded.weights, &args.from)?;
+        drop_heads(network, &mut loaded.weights, &mut notes)?;
     }
     let (tensors, params) = (loaded.weights.len(), count_parameters(&loaded.weights));
     let bytes = match (extension, network.filter(|_| !args.tensors_only)) {
-        ("onnx", Some(network)) => onnx_model_bytes(&model(network, loaded, &args)?)?,
+        ("onnx", Some(network)) => onnx_model_bytes(&model(network, loaded, &args, &mut notes)?)?,
         ("onnx", None) => {
             let what = "holds weights alone; --model names the network that the ONNX file becomes";
             return Err(Error::input(format!("{}: {what}", args.from.display())).into());
         }
         ("safetensors", Some(network)) => {
-            with_example(model(network, loaded, &args)?, args.compute.threads)?.to_bytes()?
+            with_example(model(network, loaded, &args, &mut notes)?, args.compute.threads)?.to_bytes()?
         }
         ("safetensors", None) => safetensors_bytes(&loaded.weights, Default::default())?,
         _ => pytorch_bytes(&loaded.weights)?,
     };
     write_atomically(&Disk, &args.to, &bytes)?;
+    weights::say_all(&args.from, &notes);
     if args.compute.json {
         return Ok(json::print(&json!({ "tensors": tensors, "params": params }))?);
     }
     println!("{} written: {tensors} tensors, {params} parameters", args.to.display());
     Ok(())
+}
+
+/// Refuses options that an OUT of this kind has no use for.
+fn refuse_conflicts(args: &Convert, extension: &str) -> Result<()> {
+    let conflict = match (extension, args.tensors_only, args.preprocessing.is_some()) {
+        ("onnx", true, _) => "--tensors-only: an ONNX file holds a network",
+        ("pth" | "pt", _, true) => "--preprocessing: a .pth or .pt file holds weights alone",
+        (_, true, true) => "--preprocessing: with --tensors-only there is no network to go with it",
+        _ => return Ok(()),
+    };
+    Err(Error::input(conflict).into())
 }
 
 /// The network that the weights are for: that of `--model`, else that of the file.
@@ -85,36 +101,41 @@ fn network(args: &Convert, loaded: &Loaded) -> Result<Option<Network>> {
 }
 
 /// Brings the weights to the network's names; here a last layer for other classes is an error.
-fn fit_to(network: &Network, loaded: &mut Loaded) -> striate_tensor::Result<()> {
+fn fit_to(network: &Network, loaded: &mut Loaded, notes: &mut Vec<String>) -> striate_tensor::Result<()> {
     loaded.choose_for(network)?;
     fit_normalisation(network, loaded)?;
+    notes.append(&mut loaded.notes);
     let fitted = fit(network, std::mem::take(&mut loaded.weights))?;
-    if let Some(name) = fitted.replaced.first() {
-        let what =
-            format!("{name} is for another number of classes than {}; give it with --classes", network.name);
-        return Err(Error::input(what));
+    if let Some(Head { classes, .. }) = fitted.replaced {
+        let (name, here) = (&network.name, network.classes()?);
+        let what = format!("the file's last layer has {classes} classes, that of {name} here {here}");
+        return Err(Error::input(format!("{what}; give --classes {classes}")));
     }
     loaded.weights = fitted.weights;
-    loaded.notes.extend(fitted.notes);
+    notes.extend(fitted.notes);
     Ok(())
 }
 
 /// Takes the auxiliary heads out of the weights `held`.
-fn drop_heads(network: &Network, held: &mut Weights, from: &Path) -> Result<()> {
+fn drop_heads(network: &Network, held: &mut Weights, notes: &mut Vec<String>) -> Result<()> {
     let heads = network.auxiliary_variables()?;
     let before = held.len();
     held.retain(|name, _| heads.iter().all(|(head, _)| head != name));
     if held.len() < before {
-        weights::say(from, "the auxiliary heads, which only training has, are left out of the ONNX file");
+        notes.push("the auxiliary heads, which only training has, are left out of the ONNX file".into());
     }
     Ok(())
 }
 
-/// The model of `network` with these weights; what an earlier one says of itself stays where it is true.
-fn model(network: Network, loaded: Loaded, args: &Convert) -> Result<ModelFile> {
+/// The model of `network` with these weights; what an earlier one says of itself stays where it is true. What it
+/// reached, and its example, are of weights that --bgr has changed.
+fn model(network: Network, loaded: Loaded, args: &Convert, notes: &mut Vec<String>) -> Result<ModelFile> {
     let bare = ModelFile::bare(network, loaded.weights)?;
     let mut is_told = true;
     let mut model = match loaded.model {
+        Some(before) if before.network == bare.network && args.bgr => {
+            ModelFile { weights: bare.weights, evaluation: None, golden: None, ..before }
+        }
         Some(before) if before.network == bare.network => ModelFile { weights: bare.weights, ..before },
         Some(before)
             if before.network.input == bare.network.input && before.classes.len() == bare.classes.len() =>
@@ -129,9 +150,9 @@ fn model(network: Network, loaded: Loaded, args: &Convert) -> Result<ModelFile> 
         }
     };
     let form = match &args.preprocessing {
-        Some(path) => Some(preprocessing(path)?),
+        Some(path) => Some(preprocessing(path, &model.network)?),
         None if is_told => None,
-        None => published(args)?,
+        None => published(args, notes)?,
     };
     if let Some(form) = form {
         (model.preprocessing, model.predict) = (form.clone(), form);
@@ -160,7 +181,7 @@ fn example(network: &Network, inference: &Inference) -> Result<Golden> {
 
 /// The preprocessing that published weights of the network want, if it is one of the history, and what is said
 /// of it. Caffe's weights want bytes, also for networks that are called as in torchvision.
-fn published(args: &Convert) -> Result<Option<Value>> {
+fn published(args: &Convert, notes: &mut Vec<String>) -> Result<Option<Value>> {
     let from_caffe = args.bgr || args.from.extension().is_some_and(|extension| extension == "caffemodel");
     let model = args.model.as_deref().and_then(|name| striate_models::find(name).ok());
     let fits = |model: &Model| match model.preprocessing {
@@ -168,22 +189,19 @@ fn published(args: &Convert) -> Result<Option<Value>> {
         Pictures::OfTheData(_) => false,
     };
     let Some(model) = model.filter(fits) else {
-        weights::say(&args.from, "without --preprocessing the model takes arrays, not pictures");
+        notes.push("without --preprocessing the model takes arrays, not pictures".into());
         return Ok(None);
     };
     let line = model.preprocessing;
-    weights::say(
-        &args.from,
-        &format!("pictures become the input as published: {line}; else give --preprocessing"),
-    );
+    notes.push(format!("pictures become the input as published: {line}; else give --preprocessing"));
     Ok(published_preprocessing(&model).map(serde_json::to_value).transpose()?)
 }
 
-/// The preprocessing in a JSON file.
-fn preprocessing(path: &Path) -> Result<Value> {
+/// The preprocessing in a JSON file, held against `network`.
+fn preprocessing(path: &Path, network: &Network) -> Result<Value> {
     let text = std::fs::read_to_string(path).map_err(|e| Error::read(path, e))?;
     let form: Preprocessing = serde_json::from_str(&text)
         .map_err(|e| Error::input(format!("{}: is no preprocessing: {e}", path.display())))?;
-    form.check().map_err(|e| e.at(path.display()))?;
+    check_preprocessing(&form, network).map_err(|e| e.at(path.display()))?;
     Ok(serde_json::to_value(form)?)
 }

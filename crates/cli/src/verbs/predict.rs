@@ -11,6 +11,7 @@ use striate_tensor::Error;
 use striate_vision::{Image, decode, draw, encode_png};
 
 use crate::arguments::Predict;
+use crate::output::check_folder;
 use crate::{json, weights};
 
 /// Files above this size are no pictures.
@@ -24,6 +25,7 @@ pub fn run(args: Predict) -> Result<()> {
     if args.top == 0 {
         return Err(Error::input("--top is at least 1").into());
     }
+    args.picture.iter().chain(&args.csv).try_for_each(|file| check_folder(file))?;
     let model = weights::model(&args.model)?;
     let classifier = Classifier::new(model, Cpu::new(args.compute.threads)?);
     let classifier = classifier.map_err(|e| e.at(args.model.display()))?;

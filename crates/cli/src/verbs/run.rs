@@ -1,5 +1,6 @@
 //! `striate run`
 
+use std::path::Path;
 use std::time::Instant;
 
 use anyhow::Result;
@@ -8,9 +9,11 @@ use striate_engine::{Cpu, Inference};
 use striate_tensor::{Error, Shape, npy};
 
 use crate::arguments::Run;
+use crate::output::check_folder;
 use crate::{json, weights};
 
 pub fn run(args: Run) -> Result<()> {
+    check_folder(&args.output)?;
     let resolved = weights::resolve(&args.model)?;
     let array = npy::read(&args.input)?;
     let input = array.to_f32().map_err(|e| e.at(args.input.display()))?;
@@ -37,6 +40,9 @@ pub fn run(args: Run) -> Result<()> {
     let seed = args.compute.seed.unwrap_or(0);
     let weights = match (&args.weights, resolved.model) {
         (Some(path), _) => weights::load_for(&whole, path, seed)?,
+        (None, Some(model)) if args.classes.is_some() => {
+            weights::fit_for(&whole, model.weights, vec![], Path::new(&args.model), seed)?
+        }
         (None, Some(model)) => model.weights,
         (None, None) => {
             eprintln!("no --weights: first weights under seed {seed}");

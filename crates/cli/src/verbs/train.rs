@@ -46,7 +46,7 @@ pub fn run(args: Train) -> Result<()> {
                 None => (model.map(|model| model.weights), vec![]),
             };
             if args.dry_run {
-                return dry_run(&recipe, network, &dataset, cpu);
+                return dry_run(&recipe, network, &dataset, cpu, args.compute.json);
             }
             let out = args.out.clone().unwrap_or_else(|| {
                 let data = recipe.data.spec.replace([':', '/', '\\', '.'], "_");
@@ -80,7 +80,7 @@ pub fn run(args: Train) -> Result<()> {
 const DRY_STEPS: u64 = 50;
 
 /// The plan of a step with the time of each part, measured on the first batch; nothing is kept.
-fn dry_run(recipe: &Recipe, mut network: Network, dataset: &Dataset, cpu: Cpu) -> Result<()> {
+fn dry_run(recipe: &Recipe, mut network: Network, dataset: &Dataset, cpu: Cpu, as_json: bool) -> Result<()> {
     let count = recipe.train.batch.min(dataset.train.len());
     let first = dataset.train.select(&(0..count).collect::<Vec<_>>());
     let data = Prepared::new(&first, dataset.preprocessing.as_ref())?;
@@ -104,9 +104,20 @@ fn dry_run(recipe: &Recipe, mut network: Network, dataset: &Dataset, cpu: Cpu) -
         training.update(&shape, 0.0, Some((&clock, &mut seconds)));
     }
     seconds.iter_mut().for_each(|total| *total /= DRY_STEPS as f64);
-    println!("{}", training.report(&shape, Some(&seconds))?);
+    let plan = training.report(&shape, Some(&seconds))?;
     let step: f64 = seconds.iter().sum();
     let epoch = step * dataset.train.len().div_ceil(recipe.train.batch) as f64;
+    if as_json {
+        return Ok(json::print(&json!({
+            "recipe": recipe,
+            "plan": json::plan(&plan, count),
+            "step_seconds": step,
+            "images_per_second": count as f64 / step,
+            "epoch_seconds": epoch,
+            "seconds": epoch * recipe.train.epochs as f64,
+        }))?);
+    }
+    println!("{plan}");
     println!(
         "a step of {count} images takes {:.2} ms ({:.0} images/s), an epoch about {:.1} s, {} epochs about {:.0} s",
         step * 1e3,

@@ -186,6 +186,19 @@ pub(super) fn cases() -> Vec<Case> {
             with("predict", r#"{"channels":1}"#),
             "missing field `steps`",
         ),
+        bad(
+            "pictures of three channels for one",
+            with(
+                "predict",
+                r#"{"channels":3,"steps":[{"step":"centre_crop","height":4,"width":4}],"mean":[0,0,0],"std":[1,1,1]}"#,
+            ),
+            "makes [N, 3, 4, 4], but small takes [N, 1, 4, 4]",
+        ),
+        bad(
+            "pictures of another size",
+            with("preprocessing", &form(r#"{"step":"centre_crop","height":16384,"width":5}"#)),
+            "makes [N, 1, 16384, 5], but small takes [N, 1, 4, 4]",
+        ),
         bad("an evaluation that is no JSON", with("evaluation", "{"), "evaluation: "),
         bad(
             "an evaluation of negative images",

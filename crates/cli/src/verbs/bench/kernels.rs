@@ -143,7 +143,7 @@ fn prepare_conv(desc: &ConvDesc, args: &Bench, isa: Isa) -> Result<Prepared> {
     let x = Shape::from([desc.batch, desc.in_channels, desc.input[0], desc.input[1]]);
     let w = Shape::from([desc.out_channels, desc.in_channels / desc.groups, desc.kernel[0], desc.kernel[1]]);
     let y = Shape::from([desc.batch, desc.out_channels, desc.output[0], desc.output[1]]);
-    let (list, shapes) = match args.direction {
+    let (list, shapes) = match args.direction.unwrap_or(Direction::Forward) {
         Direction::Forward => (conv::forward(), [x, w, y]),
         Direction::Data => (conv::data_gradient(), [y, w, x]),
         Direction::Weights => (conv::weight_gradient(), [x, y, w]),

@@ -22,6 +22,10 @@ pub fn run(args: Bench) -> Result<()> {
     if !of_network && (args.adapt.classes.is_some() || args.adapt.input.is_some()) {
         return Err(Error::input("--classes and --input are for bench infer and bench train").into());
     }
+    let of_kernels = args.what == BenchWhat::Kernels;
+    if !of_kernels && (args.algorithm.is_some() || args.direction.is_some()) {
+        return Err(Error::input("--algorithm and --direction are for bench kernels").into());
+    }
     match args.what {
         BenchWhat::Peak => peak::run(&args),
         BenchWhat::Kernels => kernels::run(&args),

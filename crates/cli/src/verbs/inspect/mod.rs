@@ -6,7 +6,7 @@ mod tensors;
 use anyhow::Result;
 use serde_json::{Value, json};
 use striate_engine::passes::Disabled;
-use striate_engine::{Cpu, Inference, Training};
+use striate_engine::{Cpu, Inference, PlanReport, Training};
 use striate_formats::Loaded;
 use striate_graph::{LayerStatistics, Network, Optimizer, Statistics, TrainingSpec, statistics};
 use striate_tensor::Error;
@@ -43,11 +43,20 @@ pub fn run(args: Inspect) -> Result<()> {
     let cpu = Cpu::new(args.compute.threads)?.without(disabled);
     if args.text {
         network.graph(1)?;
-        print!("{}", network.to_text());
+        let text = network.to_text();
+        if args.compute.json {
+            return Ok(json::print(&json!({ "name": network.name, "text": text }))?);
+        }
+        print!("{text}");
         return Ok(());
     }
     if args.plan {
-        return plan(network, args.batch, cpu);
+        let plan = plan(network, args.batch, cpu)?;
+        if args.compute.json {
+            return Ok(json::print(&json::plan(&plan, args.batch))?);
+        }
+        println!("{plan}");
+        return Ok(());
     }
     let report = Report::new(network, args.batch, &cpu)?;
     if args.compute.json {
@@ -107,7 +116,7 @@ impl Report {
 }
 
 /// The plan, with times measured on a grey input.
-fn plan(network: Network, batch: usize, cpu: Cpu) -> Result<()> {
+fn plan(network: Network, batch: usize, cpu: Cpu) -> Result<PlanReport> {
     let shape = network.input_shape(batch);
     let weights = Inference::initial_weights(&network, 0)?;
     let inference = Inference::new(network, &weights, cpu)?;
@@ -121,6 +130,5 @@ fn plan(network: Network, batch: usize, cpu: Cpu) -> Result<()> {
     input.resize(len, 0.5);
     let clock = SystemClock::new();
     inference.profile(&shape, &input, 3, &clock)?;
-    println!("{}", inference.profile(&shape, &input, 20, &clock)?);
-    Ok(())
+    Ok(inference.profile(&shape, &input, 20, &clock)?)
 }
