@@ -114,6 +114,9 @@ fn sizes_for_other_ranks_are_refused() {
         ("row.toml", network("[8]", &format!("{conv}3"))),
         ("rank6.toml", network("[1, 2, 2, 2, 2]", &format!("{conv}1"))),
         ("large.toml", network("[1, 2, 8, 8]", &format!("{conv}3"))),
+        ("high.toml", network("[1, 9]", &format!("{conv}[7, 3]"))),
+        ("high-border.toml", network("[1, 9]", &format!("{conv}3, padding = [1, 0]"))),
+        ("deep-signal.toml", network("[1, 9]", &format!("{conv}[2, 1, 3]"))),
         ("giant.toml", network("[1, 8, 8, 8]", &format!("{conv}65536, padding = 65536"))),
         (
             "wide-gaps.toml",
@@ -124,8 +127,27 @@ fn sizes_for_other_ranks_are_refused() {
     }
     striate_tensor::npy::write(&folder.path("maps.npy"), &[1, 2, 6, 8].into(), &[0.5f32; 96]).unwrap();
     for (arguments, expected) in [
-        (&["inspect", "deep.toml"][..], "kernel_size: [2, 3, 3] has a depth, which the input lacks"),
-        (&["inspect", "deep-border.toml"], "padding: 1 before and 1 behind along the depth"),
+        (
+            &["inspect", "deep.toml"][..],
+            "kernel_size: [2, 3, 3] has a depth, which the input lacks; write [height, width]",
+        ),
+        (
+            &["inspect", "deep-border.toml"],
+            "padding: 1 before and 1 behind along the depth, which the input lacks; write [height, width]",
+        ),
+        (
+            &["inspect", "high.toml"],
+            "kernel_size: [7, 3] has a height, which the input lacks; write one number, the width",
+        ),
+        (
+            &["inspect", "high-border.toml"],
+            "padding: 1 before and 1 behind along the height, which the input lacks; write one number or \
+             [0, left, 0, right]",
+        ),
+        (
+            &["inspect", "deep-signal.toml"],
+            "kernel_size: [2, 1, 3] has a depth, which the input lacks; write one number, the width",
+        ),
         (&["inspect", "four.toml"], "4 numbers; it takes one, [height, width] or [depth, height, width]"),
         (
             &["inspect", "row.toml"],
@@ -133,7 +155,7 @@ fn sizes_for_other_ranks_are_refused() {
         ),
         (&["inspect", "rank6.toml"], "volumes [N, C, D, H, W], not [1, 1, 2, 2, 2, 2]"),
         (&["inspect", "large.toml"], "a window of 3x3x3 does not fit the input [1, 1, 2, 8, 8]"),
-        (&["inspect", "giant.toml"], "absurdly large"),
+        (&["inspect", "giant.toml"], "layer conv1 (conv): kernel_size is absurdly large"),
         (&["inspect", "wide-gaps.toml"], "sees padding alone"),
         (&["inspect", "volumes.toml", "--input", "2,6,8"], "write 4 extents"),
         (&["inspect", "volumes.toml", "--input", "2,2,6,2"], "conv"),
@@ -145,6 +167,49 @@ fn sizes_for_other_ranks_are_refused() {
     ] {
         let line = folder.refusal(arguments);
         assert!(line.contains(expected), "{arguments:?}: {line}");
+    }
+}
+
+/// The memory that fails says what it was for.
+#[cfg(target_os = "linux")]
+#[test]
+fn where_memory_ends_the_error_says_what_it_was_for() {
+    let folder = Folder::new("memory");
+    let network = |layers: &str| format!("name = \"net\"\ninput = [1, 128, 128]\nlayers = [{layers}]");
+    let pad = "{ op = \"pad\", before = [0, 0, 30000, 30000], after = [0, 0, 0, 0] }";
+    folder.write("pad.toml", network(&format!("{pad}, {{ op = \"global_average_pool\" }}")));
+    let linear = "{ op = \"flatten\" }, { op = \"linear\", out_features = 65536 }";
+    folder.write("linear.toml", network(linear));
+    for (file, batch) in [("one.npy", 1), ("two.npy", 2)] {
+        let images = Shape::from([batch, 1, 128, 128]);
+        npy::write(&folder.path(file), &images, &vec![0.5f32; images.numel()]).unwrap();
+    }
+    for (net, x, expected) in [
+        (
+            "pad.toml",
+            "one.npy",
+            ["the values of a single input: there is no memory for ", "; try a smaller one"],
+        ),
+        (
+            "pad.toml",
+            "two.npy",
+            ["the values of a batch of 2: there is no memory for ", "; try a smaller batch"],
+        ),
+        (
+            "linear.toml",
+            "two.npy",
+            ["the weights of net: there is no memory for 4295229440 bytes", "bytes\n"],
+        ),
+    ] {
+        let output = std::process::Command::new("sh")
+            .args(["-c", "ulimit -v 3000000; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_striate")])
+            .args(["run", net, "--input", x, "--output", "y.npy", "--threads", "1"])
+            .current_dir(folder.path(""))
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{net} on {x}: {said}");
+        assert!(expected.iter().all(|words| said.contains(words)), "{net} on {x}: {said}");
     }
 }
 

@@ -36,7 +36,7 @@ impl Inference {
     /// `network` with `weights`, all its parameters and buffers by name.
     ///
     /// # Errors
-    /// If a variable is missing or has another shape.
+    /// If a variable is missing or has another shape, or there is no memory for them.
     pub fn new(network: Network, weights: &Variables, cpu: Cpu) -> Result<Inference> {
         let mut buffers = HashMap::new();
         for (name, shape) in network.variables()? {
@@ -47,7 +47,8 @@ impl Inference {
                 let what = format!("{name} has shape {given}, but {shape} is needed");
                 return Err(Error::input(format!("network {}: {what}", network.name)));
             }
-            buffers.insert(name, Arc::new(Buffer::from_slice(values)));
+            let buffer = Buffer::from_slice(values).map_err(|e| e.at(weights_of(&network)))?;
+            buffers.insert(name, Arc::new(buffer));
         }
         Ok(Inference { network, cpu, weights: buffers, prepared: Mutex::default(), plans: Mutex::default() })
     }
@@ -55,11 +56,12 @@ impl Inference {
     /// First weights of `network` under `seed`: a pure function of both.
     ///
     /// # Errors
-    /// If the network is faulty.
+    /// If the network is faulty, or there is no memory for them.
     pub fn initial_weights(network: &Network, seed: u64) -> Result<Variables> {
         let graph = network.graph(1)?;
         let stored = || graph.variables(Role::Parameter).chain(graph.variables(Role::Buffer));
-        check_memory(stored().map(|(_, value)| value.bytes()).sum())?;
+        let bytes = stored().map(|(_, value)| value.bytes()).sum();
+        check_memory(bytes).map_err(|e| e.at(weights_of(network)))?;
         Ok(stored()
             .map(|(_, value)| {
                 let striate_graph::Kind::Variable { init, fan, .. } = &value.kind else {
@@ -88,7 +90,8 @@ impl Inference {
     pub fn run(&self, shape: &Shape, input: &[f32]) -> Result<(Shape, Vec<f32>)> {
         let ready = self.ready(shape)?;
         let output = ready.plan.graph.shape(ready.plan.graph.outputs[0]).clone();
-        check_memory(output.checked_len()?.saturating_mul(size_of::<f32>()))?;
+        let bytes = output.checked_len()?.saturating_mul(size_of::<f32>());
+        check_memory(bytes).map_err(|e| e.at("the output"))?;
         let mut values = vec![0.0; output.numel()];
         self.run_ready(&ready, shape, input, &mut values, None)?;
         Ok((output, values))
@@ -217,7 +220,8 @@ impl Inference {
             let preparation = &plan.preparation;
             let own = preparation.results.iter().map(|(_, bytes)| Buffer::zeroed(*bytes));
             let shared = preparation.sources.iter().map(|name| self.weights[name].clone());
-            let mut memory = Memory { own: own.collect::<Result<_>>()?, shared: shared.collect() };
+            let own = own.collect::<Result<_>>().map_err(|e| e.at(weights_of(&self.network)))?;
+            let mut memory = Memory { own, shared: shared.collect() };
             let context = Context { pool: self.cpu.pool() };
             for step in &preparation.steps {
                 step.kernel.run(&context, &mut memory.open(&step.access));
@@ -242,8 +246,13 @@ impl Ready {
         if let Some(memory) = lock(&self.workspaces).pop() {
             return Ok(memory);
         }
-        Ok(Memory { own: vec![Buffer::zeroed(self.plan.work_bytes)?], shared: self.shared.clone() })
+        Ok(Memory { own: vec![self.plan.work_memory()?], shared: self.shared.clone() })
     }
+}
+
+/// What memory for the weights of `network` is asked for.
+fn weights_of(network: &Network) -> String {
+    format!("the weights of {}", network.name)
 }
 
 /// A panic in another thread leaves these caches whole: they change only by complete entries.

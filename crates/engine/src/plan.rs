@@ -2,7 +2,7 @@
 
 use striate_graph::{Graph, Role, Segment, ValueId};
 use striate_kernels::{Context, Kernel};
-use striate_tensor::{Access, Layout, Memory, Region, Shape};
+use striate_tensor::{Access, Buffer, Layout, Memory, Region, Result, Shape};
 
 use crate::clock::Clock;
 
@@ -82,6 +82,20 @@ impl Plan {
     /// The steps, in order; those that run once come first.
     pub fn steps(&self) -> impl Iterator<Item = &Step> {
         self.preparation.steps.iter().chain(&self.steps)
+    }
+
+    /// The arena.
+    ///
+    /// # Errors
+    /// If there is no memory for it.
+    pub(crate) fn work_memory(&self) -> Result<Buffer> {
+        let batch = self.graph.inputs.first().and_then(|id| self.graph.shape(*id).first().copied());
+        Buffer::zeroed(self.work_bytes).map_err(|e| match batch {
+            Some(batch) if batch > 1 => {
+                e.at(format!("the values of a batch of {batch}")).advising("try a smaller batch")
+            }
+            _ => e.at("the values of a single input").advising("try a smaller one"),
+        })
     }
 
     /// The most bytes that a run occupies: arena, variables and prepared weights.

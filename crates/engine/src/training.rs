@@ -50,9 +50,10 @@ impl Training {
     pub fn new(network: Network, spec: TrainingSpec, shape: &Shape, seed: u64, cpu: Cpu) -> Result<Training> {
         let graph = compile_graph(&network, &spec, shape, &cpu)?;
         let plan = cpu.compile(graph, &Fixed::new())?;
-        let mut own = vec![Buffer::zeroed(plan.work_bytes)?];
+        let mut own = vec![plan.work_memory()?];
         for bytes in &plan.variable_bytes {
-            own.push(Buffer::zeroed(*bytes)?);
+            let what = format!("weights, gradients and momenta of {}", network.name);
+            own.push(Buffer::zeroed(*bytes).map_err(|e| e.at(what))?);
         }
         let (mut fixed, mut infos) = (Fixed::new(), Vec::new());
         for variable in &plan.variables {
@@ -99,7 +100,7 @@ impl Training {
         let graph = compile_graph(&self.network, &self.spec, shape, &self.cpu)?;
         let plan = self.cpu.compile(graph, &self.fixed)?;
         if plan.work_bytes > self.memory.own[0].len() {
-            self.memory.own[0] = Buffer::zeroed(plan.work_bytes)?;
+            self.memory.own[0] = plan.work_memory()?;
         }
         self.plans.insert(shape.clone(), plan);
         Ok(())

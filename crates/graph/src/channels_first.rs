@@ -42,7 +42,7 @@ impl Network {
 
 #[cfg(test)]
 mod tests {
-    use crate::ops::Transpose;
+    use crate::ops::{Reshape, Transpose};
     use crate::{Builder, Network, Tensor};
 
     fn network(end: impl for<'b> Fn(Tensor<'b>) -> Tensor<'b>) -> Network {
@@ -59,6 +59,22 @@ mod tests {
         assert_eq!(first.graph(2).unwrap().outputs.len(), 1);
         assert_eq!(first.variables().unwrap(), given.variables().unwrap());
         assert_eq!(first.clone().channels_first(), first, "images of ours stay");
+    }
+
+    #[test]
+    fn of_one_channel_a_reshape_turns_too() {
+        let network = |input: [usize; 3], shape: [i64; 4]| {
+            let reshape = Reshape { shape: shape.to_vec() };
+            Builder::new("net", input).input().then(reshape).conv(3, 1).finish().unwrap()
+        };
+        let given = network([8, 6, 1], [0, 1, 8, 6]);
+        let first = given.clone().channels_first();
+        assert_eq!((&*first.input, first.layers.len()), (&[1, 8, 6][..], 1));
+        assert_eq!(first.variables().unwrap(), given.variables().unwrap());
+        // Of more channels the elements would change their places; of other extents they are another map.
+        for given in [network([8, 6, 3], [0, 3, 8, 6]), network([8, 6, 1], [0, 1, 6, 8])] {
+            assert_eq!(given.clone().channels_first(), given);
+        }
     }
 
     #[test]

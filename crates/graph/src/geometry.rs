@@ -46,13 +46,17 @@ impl PerAxis {
     /// The same on the `axes` inner axes, one on those outside.
     ///
     /// # Errors
-    /// If there is a depth of its own on maps.
+    /// If there is a depth of its own on maps, or a height on signals.
     pub(crate) fn on(self, axes: usize) -> Result<PerAxis> {
         let PerAxis { d, h, w } = self;
-        if axes < 3 && d != 1 && (d, d) != (h, w) {
-            return Err(Error::input(format!(
-                "[{d}, {h}, {w}] has a depth, which the input lacks; write [height, width]"
-            )));
+        let lacks = |what: &str| {
+            let sizes = if d == 1 { vec![h, w] } else { vec![d, h, w] };
+            Error::input(format!("{sizes:?} has a {what}, which the input lacks; write {}", fitting(axes)))
+        };
+        match (d, d) == (h, w) {
+            false if axes < 3 && d != 1 => return Err(lacks("depth")),
+            false if axes < 2 && h != 1 => return Err(lacks("height")),
+            _ => {}
         }
         Ok(PerAxis { d: if axes < 3 { 1 } else { d }, h: if axes < 2 { 1 } else { h }, w })
     }
@@ -139,14 +143,20 @@ impl Padding {
     /// The same on the `axes` inner axes, nothing on those outside.
     ///
     /// # Errors
-    /// If there is padding of its own along the depth of maps.
+    /// If there is padding of its own along the depth of maps, or above and below signals.
     pub(crate) fn on(self, axes: usize) -> Result<Padding> {
         let Padding { front, back, top, left, bottom, right } = self;
         let same = [top, left, back, bottom, right].iter().all(|side| *side == front);
-        if axes < 3 && front + back > 0 && !same {
-            return Err(Error::input(format!(
-                "{front} before and {back} behind along the depth, which the input lacks; write [height, width]"
-            )));
+        let lacks = |before: usize, behind: usize, axis: &str| {
+            Error::input(format!(
+                "{before} before and {behind} behind along the {axis}, which the input lacks; write {}",
+                if axes < 2 { "one number or [0, left, 0, right]" } else { fitting(axes) }
+            ))
+        };
+        match same {
+            false if axes < 3 && (front, back) != (0, 0) => return Err(lacks(front, back, "depth")),
+            false if axes < 2 && (top, bottom) != (0, 0) => return Err(lacks(top, bottom, "height")),
+            _ => {}
         }
         let keep = |side: usize, least: usize| if axes < least { 0 } else { side };
         Ok(Padding {
@@ -180,6 +190,11 @@ impl From<(usize, usize, usize)> for Padding {
     fn from((d, h, w): (usize, usize, usize)) -> Self {
         Padding { front: d, top: h, left: w, back: d, bottom: h, right: w }
     }
+}
+
+/// How sizes along `axes` axes, below those of volumes, are written.
+fn fitting(axes: usize) -> &'static str {
+    if axes < 2 { "one number, the width" } else { "[height, width]" }
 }
 
 /// The extent of a map after a window of `kernel` moved over it, or `None` if the window is larger
@@ -334,5 +349,10 @@ mod tests {
         assert_eq!(padding.on(1).unwrap(), (0, 0, 1).into());
         assert!(PerAxis::from((2, 3, 3)).on(2).is_err() && PerAxis::from((2, 3, 3)).on(3).is_ok());
         assert!(Padding::from((1, 0, 0)).on(2).is_err() && Padding::from((1, 0, 0)).on(3).is_ok());
+        assert_eq!(PerAxis::from((1, 3)).on(1).unwrap(), PerAxis { d: 1, h: 1, w: 3 });
+        assert!(PerAxis::from((7, 3)).on(1).is_err() && PerAxis::from((3, 3)).on(1).is_err());
+        assert!(Padding::from((1, 0)).on(1).is_err() && Padding::from((0, 1)).on(1).is_ok());
+        let sides = Padding { bottom: 2, right: 1, ..Padding::default() };
+        assert!(sides.on(1).is_err() && Padding { bottom: 0, ..sides }.on(1).is_ok());
     }
 }

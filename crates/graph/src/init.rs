@@ -28,7 +28,8 @@ pub enum Init {
     /// Uniform in ±1/√fan_in: PyTorch's default for convolution and linear layers.
     #[default]
     Uniform,
-    /// Uniform in ±2.4/fan_in, biases too. LeCun et al., Proceedings of the IEEE 86(11), 1998, section III.B.
+    /// Uniform in ±2.4/fan_in. LeCun et al., Proceedings of the IEEE 86(11), 1998, appendix A, which speaks of
+    /// weights; that biases are drawn alike is a choice of ours.
     Lecun,
     /// Uniform in ±gain·√(6/(fan_in + fan_out)); biases zero. Glorot and Bengio, AISTATS 2010.
     Xavier {

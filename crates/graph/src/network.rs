@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use striate_tensor::{DType, Error, Result, Shape, nearest};
 
 use crate::graph::{Graph, Kind, Role, Segment, ValueId};
-use crate::ops::{Conv, Operands, SpreadKernels, VariableSpec, Window};
+use crate::ops::{Conv, Operands, SpreadKernels};
 use crate::{Init, Loss, Op};
 
 /// The name by which layers refer to the network's input.
@@ -55,7 +55,7 @@ pub struct Network {
 const LARGEST_EXTENT: usize = 1 << 24;
 /// Elements of a value beyond this are a mistake.
 const MOST_ELEMENTS: usize = 1 << 40;
-/// Numbers of all variables together beyond this are a mistake: 64 GiB of weights.
+/// Numbers of all variables together, and of what tables of connections spread, beyond this are a mistake: 64 GiB.
 const MOST_WEIGHTS: usize = 1 << 34;
 /// Multiply-adds of a layer beyond this are a mistake; so the costs of all layers can be summed.
 const MOST_WORK: usize = 1 << 48;
@@ -194,20 +194,27 @@ impl Network {
         let output = op.output(&shapes)?;
         check_size(&output)?;
         let variables = op.variables(&shapes);
-        check_work(&op.window(shapes.first().copied().unwrap_or(&output)), &shapes, &output, &variables)?;
-        for variable in variables {
-            *weights += variable.shape.checked_len()?;
+        let whole = match &node_op {
+            Op::Conv(conv) if !conv.connections.is_empty() => Some(conv.whole_kernels(shapes[0])),
+            _ => None,
+        };
+        for shape in variables.iter().map(|variable| &variable.shape).chain(&whole) {
+            check_size(shape)?;
+            *weights += shape.checked_len()?;
             if *weights > MOST_WEIGHTS {
                 let what = format!("with its weights the network has {weights} of them, absurdly many");
                 return Err(Error::input(what));
             }
+        }
+        check_work(&output, op.terms(&shapes))?;
+        for variable in variables {
             let init = variable.init.unwrap_or(self.init);
             let kind = Kind::Variable { role: variable.role, init, fan: variable.fan };
             let name = format!("{}.{}", layer.name, variable.name);
             let value = graph.add_value(name, variable.shape, DType::F32, kind);
-            inputs.push(match &node_op {
-                Op::Conv(conv) if variable.name == "weight" && !conv.connections.is_empty() => {
-                    spread(graph, conv, value, shapes[0])
+            inputs.push(match (&node_op, &whole) {
+                (Op::Conv(conv), Some(whole)) if variable.name == "weight" => {
+                    spread(graph, conv, value, whole)
                 }
                 _ => value,
             });
@@ -378,11 +385,10 @@ impl Names {
     }
 }
 
-/// The whole weight of a convolution of `input` with a table of connections.
-fn spread(graph: &mut Graph, conv: &Conv, kernels: ValueId, input: &Shape) -> ValueId {
+/// The whole weight, of shape `whole`, of a convolution with a table of connections.
+fn spread(graph: &mut Graph, conv: &Conv, kernels: ValueId, whole: &Shape) -> ValueId {
     let name = format!("{}.spread", graph.value(kernels).name);
-    let shape = conv.kernels_shape(input, conv.out_channels, input[1]);
-    let weight = graph.add_computed(&name, shape);
+    let weight = graph.add_computed(&name, whole.clone());
     let op = SpreadKernels { connections: conv.connections.clone() };
     graph.add_node(&name, op, vec![kernels], vec![weight], Segment::Accumulate);
     weight
@@ -424,24 +430,10 @@ fn check_size(shape: &Shape) -> Result<()> {
     Ok(())
 }
 
-/// Refuses a layer whose variables are absurdly large, or its work: for each element of its output no more
-/// than the weights of an output map, the window, or a row of an input; and one for a bias.
-fn check_work(
-    window: &Option<Window>,
-    inputs: &[&Shape],
-    output: &Shape,
-    variables: &[VariableSpec],
-) -> Result<()> {
-    let input = inputs.first().copied().unwrap_or(output);
-    let mut most = window.map_or(1, |window| window.taps(input));
-    let maps = output.get(1).copied().unwrap_or(1);
-    for variable in variables {
-        check_size(&variable.shape)?;
-        most = most.max(variable.shape.checked_len()?.div_ceil(maps));
-    }
-    let rows = inputs.iter().filter_map(|shape| shape.last().copied());
-    let most = rows.fold(most, usize::max) + 1;
-    match output.checked_len()?.checked_mul(most) {
+/// Refuses a layer that takes absurdly many multiply-adds: `terms` for each element of its output, and one
+/// for a bias.
+fn check_work(output: &Shape, terms: usize) -> Result<()> {
+    match output.checked_len()?.checked_mul(terms.saturating_add(1)) {
         Some(work) if work <= MOST_WORK => Ok(()),
         _ => Err(Error::input(format!("to compute {output} takes absurdly many multiply-adds"))),
     }

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use striate_kernels::activation::Activation;
 use striate_kernels::choose;
 use striate_kernels::conv::{self, ConvDesc};
+use striate_kernels::isa::Isa;
 use striate_kernels::linear::{self, LinearDesc};
 use striate_kernels::locally_connected;
 use striate_kernels::reference;
@@ -284,5 +285,40 @@ fn wide_layers_agree_and_ask_for_little_scratch() {
         let (kernel, layouts) = choose(linear::forward(), &wide, isa, Layout::Plain);
         let bytes = 4 * kernel.prepare(&wide, isa, &layouts).scratch_len();
         assert!(bytes < 32 << 20, "{isa:?} asks for {} MiB", bytes >> 20);
+    }
+}
+
+/// Tables of taps and phases that would take gigabytes: such work is left to the reference, which has none.
+#[test]
+fn kernels_without_end_are_left_to_the_reference() {
+    let over_channels = ConvDesc {
+        input: [1, 1],
+        output: [1, 1],
+        kernel: [31, 31],
+        padding: [15, 15],
+        ..lenet_conv(1 << 24, 1, 8)
+    };
+    let of_one_channel = ConvDesc { in_channels: 1, kernel: [1 << 14, 1 << 14], ..over_channels.clone() };
+    let depthwise = ConvDesc { in_channels: 8, out_channels: 8, groups: 8, ..of_one_channel.clone() };
+    let step = ConvDesc {
+        in_channels: 16,
+        out_channels: 16,
+        kernel: [1, 1],
+        stride: [1 << 12, 1 << 12],
+        input: [1 << 16, 1 << 16],
+        padding: [0, 0],
+        output: [16, 16],
+        ..over_channels.clone()
+    };
+    let chosen = |list, d, isa: Isa| choose(list, d, isa, Layout::channels(isa.block())).0.name();
+    for isa in instruction_sets() {
+        for d in [&over_channels, &of_one_channel, &depthwise] {
+            assert_eq!(chosen(conv::forward(), d, isa), "conv_reference", "{d:?}");
+        }
+        for d in [&of_one_channel, &depthwise, &step] {
+            assert_eq!(chosen(conv::data_gradient(), d, isa), "conv_data_gradient_reference", "{d:?}");
+        }
+        assert_eq!(chosen(conv::weight_gradient(), &depthwise, isa), "conv_weight_gradient_reference");
+        assert_eq!(chosen(conv::forward(), &step, isa), "conv_direct_f32", "forward there are no phases");
     }
 }

@@ -323,7 +323,7 @@ proptest! {
                     let plain: Vec<f32> = x.values.iter().map(|x| *x as f32).collect();
                     let mut laid = vec![0.0; len];
                     reorder::reorder(shape, Layout::Plain, layouts[0], &plain, &mut laid);
-                    let own = vec![Buffer::from_slice(&laid), Buffer::from_slice(&[5i64, step]), Buffer::from_slice(&vec![f32::NAN; len])];
+                    let own = [Buffer::from_slice(&laid), Buffer::from_slice(&[5i64, step]), Buffer::from_slice(&vec![f32::NAN; len])].map(Result::unwrap).into();
                     let mut memory = Memory { own, shared: vec![] };
                     let region = |place: usize, bytes| Region { place: Place::Own(place), bytes };
                     let reads = vec![region(0, 0..len * 4), region(1, 0..8), region(1, 8..16)];

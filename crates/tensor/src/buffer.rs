@@ -15,7 +15,12 @@ pub const ALIGNMENT: usize = 64;
 /// If there is not as much memory.
 pub fn check_memory(bytes: usize) -> Result<()> {
     let asked = Vec::<u8>::new().try_reserve_exact(bytes);
-    asked.map_err(|_| Error::failed(format!("there is no memory for {bytes} bytes")))
+    asked.map_err(|_| no_memory(bytes))
+}
+
+/// Whoever asked says what for.
+fn no_memory(bytes: usize) -> Error {
+    Error::failed(format!("there is no memory for {bytes} bytes"))
 }
 
 /// A block of zeroed memory whose first byte lies on a cache line.
@@ -43,19 +48,19 @@ impl Buffer {
         let start = unsafe { alloc_zeroed(layout) };
         match NonNull::new(start) {
             Some(start) => Ok(Buffer { start, bytes }),
-            None => Err(Error::failed(format!("there is no memory for {bytes} bytes; try a smaller batch"))),
+            None => Err(no_memory(bytes)),
         }
     }
 
     /// A copy of `values`.
     ///
-    /// # Panics
+    /// # Errors
     /// If there is no memory for it.
-    pub fn from_slice<T: Element>(values: &[T]) -> Self {
+    pub fn from_slice<T: Element>(values: &[T]) -> Result<Self> {
         let bytes: &[u8] = bytemuck::cast_slice(values);
-        let mut buffer = Buffer::zeroed(bytes.len()).expect("there is memory for a copy");
+        let mut buffer = Buffer::zeroed(bytes.len())?;
         buffer.as_bytes_mut().copy_from_slice(bytes);
-        buffer
+        Ok(buffer)
     }
 
     /// Length in bytes.
@@ -123,7 +128,7 @@ impl Drop for Buffer {
 
 impl Clone for Buffer {
     fn clone(&self) -> Self {
-        Buffer::from_slice(self.as_bytes())
+        Buffer::from_slice(self.as_bytes()).expect("there is memory for a copy")
     }
 }
 

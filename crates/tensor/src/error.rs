@@ -55,6 +55,15 @@ impl Error {
             Error::Failed(message) => Error::failed(format!("{place}: {message}")),
         }
     }
+
+    /// The same error with `; advice` put behind its message.
+    #[must_use]
+    pub fn advising(self, advice: impl Display) -> Self {
+        match self {
+            Error::Input(message) => Error::input(format!("{message}; {advice}")),
+            Error::Failed(message) => Error::failed(format!("{message}; {advice}")),
+        }
+    }
 }
 
 /// Characters of a message at most.

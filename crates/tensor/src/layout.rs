@@ -112,20 +112,31 @@ impl Layout {
     }
 
     /// Elements that a value of `shape` occupies, padding included.
+    ///
+    /// # Panics
+    /// If they cannot be counted.
     pub fn len(self, shape: &Shape) -> usize {
+        self.checked_len(shape).expect("a value's elements can be counted")
+    }
+
+    /// As [`Layout::len`]; `None` if they cannot be counted.
+    pub fn checked_len(self, shape: &Shape) -> Option<usize> {
+        let product =
+            |extents: &[usize]| extents.iter().try_fold(1usize, |all, extent| all.checked_mul(*extent));
         if self == Layout::Plain || self.is_images() {
-            return shape.numel();
+            return product(shape);
         }
         let [a, b, h, w] = shape.nchw();
+        let up = |extent: usize, block: usize| extent.div_ceil(block) * block;
         match self {
             Layout::Plain | Layout::Images { .. } => unreachable!("returned above"),
             Layout::Channels { block, halo } => {
-                a * b.div_ceil(block) * block * (halo.top + h + halo.bottom) * (halo.left + w + halo.right)
+                product(&[a, up(b, block), halo.top + h + halo.bottom, halo.left + w + halo.right])
             }
             Layout::KernelForward { block } | Layout::KernelBackward { block } => {
-                a.div_ceil(block) * b.div_ceil(block) * h * w * block * block
+                product(&[up(a, block), up(b, block), h, w])
             }
-            Layout::KernelPlanarInput { block } => a.div_ceil(block) * block * b * h * w,
+            Layout::KernelPlanarInput { block } => product(&[up(a, block), b, h, w]),
         }
     }
 

@@ -244,7 +244,8 @@ mod tests {
 
     #[test]
     fn views_reach_what_they_name() {
-        let mut memory = Memory { own: vec![Buffer::from_slice(&[1f32, 2., 3., 4.])], shared: vec![] };
+        let mut memory =
+            Memory { own: vec![Buffer::from_slice(&[1f32, 2., 3., 4.]).unwrap()], shared: vec![] };
         let access = Access::new(vec![region(0..8)], vec![region(8..16)]).unwrap();
         let mut views = memory.open(&access);
         let (x, y) = (views.read::<f32>(0), views.write::<f32>(0));

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use striate_graph::ops::Reorder;
 use striate_graph::{Graph, Kind, Node, Op, Role, Segment, ValueId};
 use striate_kernels::isa::Isa;
-use striate_tensor::{Halo, Layout, Result};
+use striate_tensor::{Error, Halo, Layout, Result};
 
 use super::lower::{Candidates, Lowering, lower};
 use crate::backend::Fixed;
@@ -43,7 +43,24 @@ pub(super) fn lay_out(graph: Graph, isa: Isa, fixed: &Fixed, blocked: bool) -> R
         pass.graph.outputs[index] = pass.request(output, Layout::Plain);
     }
     pass.graph.nodes = pass.nodes;
+    check_sizes(&pass.graph)?;
     Ok(LaidOut { graph: pass.graph, choices: pass.choices })
+}
+
+/// Elements of a value with its border beyond this are a mistake; so the bytes of all values can be summed.
+const MOST_ELEMENTS: usize = 1 << 44;
+
+/// Refuses values that only their border of zeros makes larger than any memory.
+fn check_sizes(graph: &Graph) -> Result<()> {
+    for value in &graph.values {
+        let elements = value.layout.checked_len(&value.shape);
+        if elements.is_none_or(|elements| elements > MOST_ELEMENTS) {
+            // A copy is called by its value and its layout.
+            let name = value.name.split('@').next().unwrap_or_default();
+            return Err(Error::input(format!("with its border of zeros {name} is absurdly large")));
+        }
+    }
+    Ok(())
 }
 
 struct Pass {

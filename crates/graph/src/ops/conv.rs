@@ -57,9 +57,6 @@ pub struct Conv {
     pub residual: bool,
 }
 
-/// Multiply-adds of a row of one output map beyond this are a mistake, not a convolution.
-const LARGEST_ROW: usize = 1 << 48;
-
 /// Gradient for the input. Operands: dy, weight; output: dx.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ConvDataGradient(pub Conv);
@@ -113,13 +110,8 @@ impl LayerOp for Conv {
             )));
         }
         self.check_connections(c)?;
-        check_bias_init(self.bias_init)?;
+        check_bias_init(self.bias, self.bias_init)?;
         let places = self.geometry().places(inputs[0], self.padding, false)?;
-        let seen = Shape::new([&[c / self.groups], &*inner(self.kernel_size, places.len())].concat());
-        let width = places.last().copied().unwrap_or(1);
-        if seen.checked_len()?.saturating_mul(width) > LARGEST_ROW {
-            return Err(Error::input(format!("kernels of {seen} over rows of {width} are absurdly large")));
-        }
         Ok(with_channels(inputs[0], self.out_channels, places))
     }
 
@@ -150,12 +142,18 @@ impl LayerOp for Conv {
 
     fn cost(&self, inputs: &[&Shape], output: &Shape) -> Cost {
         let units = output.numel() as u64;
-        let window = self.geometry().taps(inputs[0]) as u64;
         let macs = match self.connections.is_empty() {
-            true => units * (inputs[0][1] / self.groups) as u64 * window,
-            false => units / self.out_channels as u64 * self.kernels() as u64 * window,
+            true => units * self.terms(inputs) as u64,
+            false => {
+                units / self.out_channels as u64 * (self.kernels() * self.geometry().taps(inputs[0])) as u64
+            }
         };
         Cost { macs, connections: macs + if self.bias { units } else { 0 }, neurons: units }
+    }
+
+    /// With a table of connections, the zeros between its kernels too, for they are computed.
+    fn terms(&self, inputs: &[&Shape]) -> usize {
+        (inputs[0][1] / self.groups).saturating_mul(self.geometry().taps(inputs[0]))
     }
 
     fn window(&self, _input: &Shape) -> Option<Window> {
@@ -164,6 +162,11 @@ impl LayerOp for Conv {
 }
 
 impl Conv {
+    /// The shape of the operand that [`super::SpreadKernels`] makes of a table of connections over `input`.
+    pub fn whole_kernels(&self, input: &Shape) -> Shape {
+        self.kernels_shape(input, self.out_channels, input[1])
+    }
+
     /// The shape of `outputs` times `channels` kernels over `input`.
     pub fn kernels_shape(&self, input: &Shape, outputs: usize, channels: usize) -> Shape {
         let kernel = inner(self.kernel_size, input.len() - 2);

@@ -16,6 +16,10 @@ impl LayerOp for Flatten {
         Ok(Shape::from([inputs[0].first().copied().unwrap_or(1), rest]))
     }
 
+    fn terms(&self, _inputs: &[&Shape]) -> usize {
+        1
+    }
+
     fn window(&self, input: &Shape) -> Option<Window> {
         // What follows sees the whole map.
         Some(Window::whole(input))

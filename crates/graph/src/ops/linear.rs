@@ -41,7 +41,7 @@ impl Linear {
 
 impl LayerOp for Linear {
     fn output(&self, inputs: &[&Shape]) -> Result<Shape> {
-        check_bias_init(self.bias_init)?;
+        check_bias_init(self.bias, self.bias_init)?;
         match **inputs[0] {
             [n, i] if i > 0 && self.out_features > 0 => Ok(Shape::from([n, self.out_features])),
             [_, _] => Err(Error::input("out_features and the input's features are at least 1")),
@@ -78,5 +78,9 @@ impl LayerOp for Linear {
             connections: units * (features + u64::from(self.bias)),
             neurons: units,
         }
+    }
+
+    fn terms(&self, inputs: &[&Shape]) -> usize {
+        inputs[0][1]
     }
 }

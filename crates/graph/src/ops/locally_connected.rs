@@ -85,6 +85,10 @@ impl LayerOp for LocallyConnected {
         Cost { macs, connections: macs + if self.bias { units } else { 0 }, neurons: units }
     }
 
+    fn terms(&self, inputs: &[&Shape]) -> usize {
+        self.inputs_of_a_unit(inputs[0][1])
+    }
+
     fn window(&self, input: &Shape) -> Option<Window> {
         self.as_conv().window(input)
     }

@@ -43,4 +43,8 @@ impl LayerOp for Lrn {
         }
         Ok(inputs[0].clone())
     }
+
+    fn terms(&self, _inputs: &[&Shape]) -> usize {
+        self.size
+    }
 }

@@ -50,8 +50,12 @@ impl LayerOp for MatMul {
     }
 
     fn cost(&self, inputs: &[&Shape], output: &Shape) -> Cost {
-        let inner = inputs[0].last().copied().unwrap_or(1) as u64;
         let units = output.numel() as u64;
-        Cost { macs: units * inner, connections: units * inner, neurons: units }
+        let macs = units * self.terms(inputs) as u64;
+        Cost { macs, connections: macs, neurons: units }
+    }
+
+    fn terms(&self, inputs: &[&Shape]) -> usize {
+        inputs[0].last().copied().unwrap_or(1)
     }
 }

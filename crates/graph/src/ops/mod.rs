@@ -148,6 +148,12 @@ pub trait LayerOp {
         Cost::default()
     }
 
+    /// Numbers that an element of the output is made of at most, weights and bias aside.
+    fn terms(&self, inputs: &[&Shape]) -> usize {
+        let taps = |input: &&Shape| self.window(input).map(|window| window.taps(input));
+        inputs.first().and_then(taps).unwrap_or(1)
+    }
+
     /// The window through which an output sees its input, if not one to one.
     fn window(&self, input: &Shape) -> Option<Window> {
         let _ = input;
@@ -342,14 +348,17 @@ operations! {
 }
 
 impl Op {
-    /// The operation as it works on inputs of rank `rank`. Sizes along axes that there are not have no effect:
-    /// on maps `[N, C, H, W]` those along the depth, on signals `[N, C, W]` the vertical ones too.
+    /// The operation as it works on inputs of rank `rank`. One number for all axes stands for those that there
+    /// are: maps `[N, C, H, W]` have no depth, signals `[N, C, W]` no height either.
     ///
     /// # Errors
-    /// If there are sizes along the depth that are meant for volumes alone.
+    /// If there are sizes of their own along axes that the inputs lack.
     pub fn for_rank(&self, rank: usize) -> Result<Op> {
         let mut op = self.clone();
-        let axes = rank.saturating_sub(2).clamp(1, 3);
+        if !(3..=5).contains(&rank) {
+            return Ok(op);
+        }
+        let axes = rank - 2;
         let (sizes, padding): (Vec<(&str, &mut PerAxis)>, &mut Padding) = match &mut op {
             Op::Conv(conv) => (
                 vec![
@@ -394,10 +403,11 @@ fn with_channels(input: &Shape, channels: usize, extents: Vec<usize>) -> Shape {
     Shape::new([vec![input[0], channels], extents].concat())
 }
 
-/// Refuses biases that begin with no number.
-fn check_bias_init(value: Option<f32>) -> Result<()> {
+/// Refuses biases that begin with no number, and a beginning of biases that there are not.
+fn check_bias_init(bias: bool, value: Option<f32>) -> Result<()> {
     match value {
         Some(value) if !value.is_finite() => Err(Error::input(format!("bias_init is {value}, not finite"))),
+        Some(_) if !bias => Err(Error::input("bias_init needs a bias; drop it, or bias = false")),
         _ => Ok(()),
     }
 }

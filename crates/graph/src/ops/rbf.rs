@@ -49,4 +49,8 @@ impl LayerOp for Rbf {
         let connections = units * inputs[0][1] as u64;
         Cost { macs: connections, connections, neurons: units }
     }
+
+    fn terms(&self, inputs: &[&Shape]) -> usize {
+        inputs[0][1]
+    }
 }

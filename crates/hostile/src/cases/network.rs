@@ -23,6 +23,13 @@ fn conv(attributes: &str) -> String {
     one("conv", &format!(", out_channels = 3, kernel_size = 3{attributes}"))
 }
 
+/// A convolution whose `outputs` see the first of sixteen million channels.
+fn spread(outputs: usize, attributes: &str) -> String {
+    let table = "[0],".repeat(outputs);
+    let conv = format!("op = \"conv\", out_channels = {outputs}, connections = [{table}]{attributes}");
+    on("[16777216, 1, 1]", &format!("{{ {conv} }}"))
+}
+
 fn named(name: &str) -> String {
     one("relu", &format!(", name = \"{name}\""))
 }
@@ -43,6 +50,35 @@ pub(super) fn cases() -> Vec<Case> {
     cases.extend([
         good("steps that see more than can be counted", layers(&steps.repeat(12))),
         good("a thousand layers", layers(&"{op=\"relu\"},".repeat(1_000))),
+        good(
+            "a kernel over sixteen million channels",
+            on("[16777216, 1, 1]", r#"{ op = "conv", out_channels = 1, kernel_size = 31, padding = 15 }"#),
+        ),
+        good(
+            "gradients of every place in a step of 65536",
+            on(
+                "[8, 65536, 65536]",
+                r#"{ op = "conv", out_channels = 8, kernel_size = 1 },
+                   { op = "conv", out_channels = 8, kernel_size = [65536, 1], stride = 65536 },
+                   { op = "flatten" }, { op = "linear", out_features = 2 }"#,
+            ),
+        ),
+        good("a long signal", on("[1, 4000000]", r#"{ op = "conv", out_channels = 64, kernel_size = 9 }"#)),
+        good(
+            "a wide map",
+            on("[1, 1, 16777216]", r#"{ op = "conv", out_channels = 64, kernel_size = [1, 3] }"#),
+        ),
+        good(
+            "a large picture in a row",
+            on("[3, 2300, 2300]", r#"{ op = "flatten" }, { op = "linear", out_features = 10 }"#),
+        ),
+        good(
+            "large maps with weights of their own at every place",
+            on(
+                "[64, 502, 502]",
+                r#"{ op = "locally_connected", out_channels = 8, kernel_size = 3 },"#,
+            ),
+        ),
         bad("nothing", "", "missing field `name`"),
         bad("words", "a few words", "line 1: "),
         bad("no UTF-8", [b'#', 0xff], "is no UTF-8 text"),
@@ -168,6 +204,14 @@ pub(super) fn cases() -> Vec<Case> {
             ),
             "kernel_size is absurdly large",
         ),
+        bad(
+            "borders beyond any machine",
+            on(
+                "[1048576, 1, 1]",
+                r#"{ op = "conv", out_channels = 1, kernel_size = 2, dilation = 65536, padding = 65535, stride = 65536 }"#,
+            ),
+            "with its border of zeros input is absurdly large",
+        ),
         bad("negative padding", conv(", padding = -1"), "expected a number"),
         bad(
             "a pool's padding of 2^63 - 1",
@@ -186,11 +230,26 @@ pub(super) fn cases() -> Vec<Case> {
             on("[2, 8, 8]", r#"{ op = "conv", out_channels = 1, kernel_size = 3, connections = [[1, 0]] }"#),
             "in rising order",
         ),
+        bad(
+            "connections of few kernels among zeros without end",
+            spread(4000, ", kernel_size = 128, padding = [64, 64, 63, 63]"),
+            "shape [4000, 16777216, 128, 128] is absurdly large",
+        ),
+        bad(
+            "connections whose zeros add up",
+            spread(2000, ", kernel_size = 1"),
+            "with its weights the network has 33554436000 of them, absurdly many",
+        ),
         bad("too few connections", conv(", connections = [[0]]"), "connections has 1 rows"),
         bad("a linear layer on maps", one("linear", ", out_features = 3"), "put a flatten before it"),
         bad("a probability of one", one("dropout", ", probability = 1.0"), "probability 1 is not in [0, 1)"),
         bad("a probability that is no number", one("dropout", ", probability = nan"), "is not in [0, 1)"),
         bad("a bias that begins with no number", conv(", bias_init = nan"), "bias_init is NaN, not finite"),
+        bad(
+            "a beginning of biases that there are not",
+            conv(", bias = false, bias_init = 1.0"),
+            "bias_init needs a bias",
+        ),
         bad("an infinite epsilon", one("batch_norm", ", epsilon = inf"), "epsilon is above 0"),
         bad(
             "an even window of channels",

@@ -15,7 +15,7 @@ use striate_tensor::{Layout, Views};
 
 use super::ConvDesc;
 use super::direct::forward_layouts;
-use super::geometry::{self, Phase};
+use super::geometry::{self, Phase, has_few_phases, has_few_taps};
 use crate::activation::Activation;
 use crate::isa::Isa;
 use crate::maps::Maps;
@@ -44,7 +44,8 @@ impl Implementation<ConvDesc> for Forward {
     }
 
     fn accepts(&self, d: &ConvDesc, isa: Isa, _first: Layout) -> Option<Vec<Layout>> {
-        is_depthwise(d).then(|| forward_layouts(d, isa.block(), weight_layout(isa), isa.block()))
+        (is_depthwise(d) && has_few_taps(d, 1, 1))
+            .then(|| forward_layouts(d, isa.block(), weight_layout(isa), isa.block()))
     }
 
     fn prepare(&self, d: &ConvDesc, isa: Isa, layouts: &[Layout]) -> Box<dyn Kernel> {
@@ -73,9 +74,10 @@ impl Implementation<ConvDesc> for DataGradient {
 
     fn accepts(&self, d: &ConvDesc, isa: Isa, _first: Layout) -> Option<Vec<Layout>> {
         let block = isa.block();
-        let halo = geometry::halo(&geometry::backward(d, 0), &geometry::backward(d, 1), d.output);
-        let layouts = || vec![Layout::Channels { block, halo }, weight_layout(isa), Layout::channels(block)];
-        is_depthwise(d).then(layouts)
+        (is_depthwise(d) && has_few_taps(d, 1, 1) && has_few_phases(d)).then(|| {
+            let halo = geometry::halo(&geometry::backward(d, 0), &geometry::backward(d, 1), d.output);
+            vec![Layout::Channels { block, halo }, weight_layout(isa), Layout::channels(block)]
+        })
     }
 
     fn prepare(&self, d: &ConvDesc, isa: Isa, layouts: &[Layout]) -> Box<dyn Kernel> {

@@ -9,6 +9,7 @@ use striate_tensor::{Layout, Views};
 use super::ConvDesc;
 use super::depthwise::{is_depthwise, weight_layout};
 use super::direct::needed_halo;
+use super::geometry::has_few_taps;
 use crate::isa::Isa;
 use crate::maps::Maps;
 use crate::simd::{Body, Simd, dispatch};
@@ -30,7 +31,8 @@ impl Implementation<ConvDesc> for WeightGradient {
     fn accepts(&self, d: &ConvDesc, isa: Isa, _first: Layout) -> Option<Vec<Layout>> {
         let block = isa.block();
         let x = Layout::Channels { block, halo: needed_halo(d) };
-        is_depthwise(d).then(|| vec![x, Layout::channels(block), weight_layout(isa)])
+        (is_depthwise(d) && has_few_taps(d, 1, 1))
+            .then(|| vec![x, Layout::channels(block), weight_layout(isa)])
     }
 
     fn prepare(&self, d: &ConvDesc, isa: Isa, layouts: &[Layout]) -> Box<dyn Kernel> {

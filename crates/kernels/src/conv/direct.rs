@@ -16,7 +16,7 @@ use std::ops::Range;
 use striate_tensor::{Halo, Layout, Views};
 
 use super::ConvDesc;
-use super::geometry::{self, Phase, groups_fill_blocks};
+use super::geometry::{self, Phase, groups_fill_blocks, has_few_phases, has_few_taps};
 use super::tile::{Chunk, Job, MOST_BLOCKS, Place, Run, Steps, WIDEST};
 use crate::activation::Activation;
 use crate::isa::Isa;
@@ -56,7 +56,7 @@ impl Implementation<ConvDesc> for Blocked {
 
     fn accepts(&self, d: &ConvDesc, isa: Isa, _first: Layout) -> Option<Vec<Layout>> {
         let block = isa.block();
-        groups_fill_blocks(d, block)
+        (groups_fill_blocks(d, block) && has_few_taps(d, d.in_channels / d.groups, block))
             .then(|| forward_layouts(d, block, Layout::KernelForward { block }, block))
     }
 
@@ -72,7 +72,7 @@ impl Implementation<ConvDesc> for PlanarInput {
 
     fn accepts(&self, d: &ConvDesc, isa: Isa, _first: Layout) -> Option<Vec<Layout>> {
         let block = isa.block();
-        let few = d.groups == 1 && d.in_channels <= FEW_CHANNELS;
+        let few = d.groups == 1 && d.in_channels <= FEW_CHANNELS && has_few_taps(d, d.in_channels, 1);
         few.then(|| forward_layouts(d, 1, Layout::KernelPlanarInput { block }, block))
     }
 
@@ -88,10 +88,14 @@ impl Implementation<ConvDesc> for DataGradient {
 
     fn accepts(&self, d: &ConvDesc, isa: Isa, _first: Layout) -> Option<Vec<Layout>> {
         let block = isa.block();
-        let halo = geometry::halo(&geometry::backward(d, 0), &geometry::backward(d, 1), d.output);
-        let dy = Layout::Channels { block, halo };
-        groups_fill_blocks(d, block)
-            .then(|| vec![dy, Layout::KernelBackward { block }, Layout::channels(block)])
+        let fits = groups_fill_blocks(d, block)
+            && has_few_taps(d, d.out_channels / d.groups, block)
+            && has_few_phases(d);
+        fits.then(|| {
+            let halo = geometry::halo(&geometry::backward(d, 0), &geometry::backward(d, 1), d.output);
+            let dy = Layout::Channels { block, halo };
+            vec![dy, Layout::KernelBackward { block }, Layout::channels(block)]
+        })
     }
 
     fn prepare(&self, d: &ConvDesc, isa: Isa, layouts: &[Layout]) -> Box<dyn Kernel> {

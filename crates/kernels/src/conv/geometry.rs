@@ -79,6 +79,27 @@ pub(super) fn halo(rows: &[Phase], columns: &[Phase], size: [usize; 2]) -> Halo 
     Halo { top, left, bottom, right }
 }
 
+/// Entries of a kernel's table of taps at most, and of the work of laying out its phases. What has more
+/// is left to the reference, which has no tables.
+const MOST_ENTRIES: usize = 1 << 22;
+/// Parts at most into which the phases of both axes cut a data gradient.
+const MOST_PARTS: usize = 1 << 16;
+
+/// Whether a table of all taps over `channels` channels stays small, in which those of a whole block of
+/// channels are one entry.
+pub(super) fn has_few_taps(d: &ConvDesc, channels: usize, block: usize) -> bool {
+    let each = channels / block + channels % block;
+    d.kernel[0].saturating_mul(d.kernel[1]).saturating_mul(each) <= MOST_ENTRIES
+}
+
+/// Whether the phases of the data gradient are few, and quickly found.
+pub(super) fn has_few_phases(d: &ConvDesc) -> bool {
+    let phases = [0, 1].map(|axis| d.stride[axis].min(d.input[axis]));
+    let most = [0, 1].map(|axis| phases[axis].max(d.kernel[axis]));
+    let entries = [most[0].saturating_mul(most[1]), phases[0] * d.kernel[0], phases[1] * d.kernel[1]];
+    phases[0] * phases[1] <= MOST_PARTS && entries.iter().all(|count| *count <= MOST_ENTRIES)
+}
+
 /// Whether blocks of channels never straddle two groups.
 pub(super) fn groups_fill_blocks(d: &ConvDesc, block: usize) -> bool {
     let whole = |channels: usize| (channels / d.groups).is_multiple_of(block);

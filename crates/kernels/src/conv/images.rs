@@ -14,7 +14,7 @@ use std::ops::Range;
 use striate_tensor::{Layout, Views};
 
 use super::ConvDesc;
-use super::geometry::{self, Phase};
+use super::geometry::{self, Phase, has_few_phases};
 use crate::activation::Activation;
 use crate::isa::Isa;
 use crate::pool::Pointer;
@@ -71,7 +71,7 @@ impl Implementation<ConvDesc> for DataGradient {
     }
 
     fn accepts(&self, d: &ConvDesc, isa: Isa, _first: Layout) -> Option<Vec<Layout>> {
-        suits(d, isa).then(|| layouts(isa, false))
+        (suits(d, isa) && has_few_phases(d)).then(|| layouts(isa, false))
     }
 
     fn prepare(&self, d: &ConvDesc, isa: Isa, _layouts: &[Layout]) -> Box<dyn Kernel> {

@@ -10,7 +10,7 @@ use striate_tensor::{Layout, Views};
 
 use super::ConvDesc;
 use super::direct::needed_halo;
-use super::geometry::groups_fill_blocks;
+use super::geometry::{groups_fill_blocks, has_few_taps};
 use crate::isa::Isa;
 use crate::maps::Maps;
 use crate::pool::Pointer;
@@ -42,7 +42,7 @@ impl Implementation<ConvDesc> for Blocked {
         let block = isa.block();
         let x = Layout::Channels { block, halo: needed_halo(d) };
         let layouts = || vec![x, Layout::channels(block), Layout::KernelForward { block }];
-        groups_fill_blocks(d, block).then(layouts)
+        (groups_fill_blocks(d, block) && has_few_taps(d, 1, 1)).then(layouts)
     }
 
     fn prepare(&self, d: &ConvDesc, isa: Isa, layouts: &[Layout]) -> Box<dyn Kernel> {

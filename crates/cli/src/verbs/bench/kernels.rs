@@ -105,13 +105,17 @@ fn measure(problem: &Problem, args: &Bench, cpu: &Cpu) -> Result<Value> {
     };
     let flops = 2.0 * problem.work.macs();
     let mut random = Random::new(0, Stream::Other, 0);
-    let mut fill = |len: usize| -> Buffer {
-        let values: Vec<f32> = (0..len).map(|_| random.between(-1.0, 1.0)).collect();
-        Buffer::from_slice(&values)
+    let zeroed = |len: usize| {
+        let buffer = Buffer::zeroed(len * size_of::<f32>());
+        buffer.map_err(|e| e.at(&problem.text).advising("try a smaller batch"))
     };
-    let reads: Vec<Buffer> = reads.into_iter().map(&mut fill).collect();
+    let mut filled = |len: usize| {
+        let mut buffer = zeroed(len)?;
+        buffer.as_mut_slice::<f32>().iter_mut().for_each(|value| *value = random.between(-1.0, 1.0));
+        Ok::<_, Error>(buffer)
+    };
+    let reads = reads.into_iter().map(&mut filled).collect::<Result<Vec<Buffer>, _>>()?;
     let scratch = kernel.scratch_len();
-    let zeroed = |len: usize| Buffer::zeroed(len * size_of::<f32>());
     let mut writes = writes.into_iter().chain([scratch]).map(zeroed).collect::<Result<Vec<_>, _>>()?;
     let context = Context { pool: cpu.pool() };
     let rates = rounds(args.seconds, || {
