@@ -57,7 +57,11 @@ fn check_sizes(graph: &Graph) -> Result<()> {
         if elements.is_none_or(|elements| elements > MOST_ELEMENTS) {
             // A copy is called by its value and its layout.
             let name = value.name.split('@').next().unwrap_or_default();
-            return Err(Error::input(format!("with its border of zeros {name} is absurdly large")));
+            return Err(Error::input(format!(
+                "network {}: with its border of zeros {name} is absurdly large; give it less padding, or a \
+                 smaller batch",
+                graph.name
+            )));
         }
     }
     Ok(())
