@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use indicatif::{ProgressBar, ProgressStyle};
 use striate_data::Watch;
+pub use striate_models::history::grouped;
 use striate_tensor::Error;
 use striate_train::{Observer, Progress};
 
@@ -185,19 +186,6 @@ pub fn table(rows: &[Vec<String>]) -> String {
             })
             .collect();
         text += &format!("  {}\n", cells.join("  ").trim_end());
-    }
-    text
-}
-
-/// A count with thin groups of three: 61706 becomes 61,706.
-pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
     }
     text
 }

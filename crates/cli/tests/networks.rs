@@ -279,7 +279,27 @@ fn history_tells_the_line_and_the_verdicts() {
     let claims = told["claims"].as_array().unwrap();
     assert!(claims.len() >= 13 && claims.iter().any(|claim| claim["verdict"] == "wrong"));
     let text = String::from_utf8(folder.run(&["history"]).stdout).unwrap();
-    assert!(text.contains("1/8.7 of AlexNet's") && text.contains("ImageNet top-5 3.57 % (6 networks)"));
+    assert!(text.contains("1/8.7 of AlexNet's"));
+    assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
+    let lines_of = |name: &str| {
+        let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+        text.lines().map(words).filter(|line| line.starts_with(name)).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        lines_of("Perceptron "),
+        ["Perceptron 1957 trunk 400 photocells, 512 units, 8 responses: 4,096 trained weights"]
+    );
+    assert_eq!(
+        lines_of("Zip code net "),
+        [
+            "Zip code net 1989 trunk 1,256 units, 64,660 connections, 9,760 parameters",
+            "Zip code net zip codes 5.0 % one view"
+        ]
+    );
+    let [sizes, errors] = &lines_of("Network in network ")[..] else { panic!("two tables:\n{text}") };
+    assert!(sizes.contains(" 966,986 ") && errors.ends_with("CIFAR-10 8.81 % augmented"), "{text}");
+    let several_and_one = "ImageNet top-5 3.57 % (6) 4.49 % several scales";
+    assert!(lines_of("ResNet ")[1].ends_with(several_and_one), "{text}");
 }
 
 #[test]
@@ -287,7 +307,15 @@ fn the_page_of_the_history_needs_nothing_else() {
     let folder = Folder::new("history-page");
     assert!(folder.run(&["history", "--html", "line.html"]).status.success());
     let page = std::fs::read_to_string(folder.path("line.html")).unwrap();
-    assert_eq!(page.matches("<svg").count(), 4);
+    assert_eq!(page.matches("<svg").count(), 5);
+    // Charts scroll where they do not fit; the line has a form for a narrow screen.
+    assert!(
+        page.contains("figure svg { min-width: 900px; }")
+            && page.contains("figure.across { display: none; }")
+    );
+    for figure in ["<figure class=\"across\"", "<figure class=\"upright\""] {
+        assert_eq!(page.matches(figure).count(), 1, "{figure}");
+    }
     assert_eq!(page.matches("<svg").count(), page.matches("</svg>").count());
     for outside in ["<script", "<img", "src=", "@import", "url("] {
         assert!(!page.contains(outside), "{outside}");

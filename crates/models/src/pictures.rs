@@ -111,6 +111,17 @@ mod tests {
             ("googlenet", "RGB from -1 to 1, shorter side 256, centre 224x224"),
             ("nin", "RGB from 0 to 255, shorter side 256, centre 224x224, minus (123, 117, 104)"),
             ("googlenet-2014", "RGB from 0 to 255, 256x256, centre 224x224, minus (123, 117, 104)"),
+            ("resnet50-v1", "RGB from 0 to 255, shorter side 256, centre 224x224, minus (123, 117, 104)"),
+            ("resnet101-v1", "RGB from 0 to 255, shorter side 256, centre 224x224, minus (123, 117, 104)"),
+            ("resnet152-v1", "RGB from 0 to 255, shorter side 256, centre 224x224, minus (123, 117, 104)"),
+            (
+                "vgg16-c",
+                "RGB from 0 to 255, shorter side 256, centre 224x224, minus (123.68, 116.779, 103.939)",
+            ),
+            (
+                "vgg11-lrn",
+                "RGB from 0 to 255, shorter side 256, centre 224x224, minus (123.68, 116.779, 103.939)",
+            ),
             ("efficientnet-lite0", "RGB from 0 to 255, 224x224 without a crop, minus 127, by 128"),
             (
                 "resnet50",

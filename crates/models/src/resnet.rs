@@ -9,7 +9,7 @@
 use striate_graph::{Builder, Init, Network, Tensor};
 use striate_tensor::Result;
 
-use crate::{IMAGENET, Model};
+use crate::{Fixed, IMAGENET, Model, Pictures, Size};
 
 pub(crate) const RESNET: Model = Model {
     year: 2015,
@@ -34,20 +34,21 @@ pub(crate) const RESNET101: Model =
     Model { name: "resnet101", build: || resnet("resnet101", Block::BOTTLENECK, [3, 4, 23, 3]), ..RESNET };
 pub(crate) const RESNET152: Model =
     Model { name: "resnet152", build: || resnet("resnet152", Block::BOTTLENECK, [3, 8, 36, 3]), ..RESNET };
-pub(crate) const RESNET50_V1: Model = Model {
-    name: "resnet50-v1",
-    build: || resnet("resnet50-v1", Block::BOTTLENECK_V1, [3, 4, 6, 3]),
-    ..RESNET
-};
+
+/// The authors' own. Caffe's mean colour stands for their mean image.
+const V1: Model = Model { preprocessing: Pictures::Fixed(Fixed::caffe(Size::Shorter(256))), ..RESNET };
+
+pub(crate) const RESNET50_V1: Model =
+    Model { name: "resnet50-v1", build: || resnet("resnet50-v1", Block::BOTTLENECK_V1, [3, 4, 6, 3]), ..V1 };
 pub(crate) const RESNET101_V1: Model = Model {
     name: "resnet101-v1",
     build: || resnet("resnet101-v1", Block::BOTTLENECK_V1, [3, 4, 23, 3]),
-    ..RESNET
+    ..V1
 };
 pub(crate) const RESNET152_V1: Model = Model {
     name: "resnet152-v1",
     build: || resnet("resnet152-v1", Block::BOTTLENECK_V1, [3, 8, 36, 3]),
-    ..RESNET
+    ..V1
 };
 
 /// What a stage consists of.

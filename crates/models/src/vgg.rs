@@ -4,7 +4,7 @@
 use striate_graph::{Builder, Init, Network};
 use striate_tensor::Result;
 
-use crate::{IMAGENET, Model};
+use crate::{Fixed, IMAGENET, Model, Pictures, Size};
 
 /// Kernel sizes of the five stages of 64, 128, 256, 512 and 512 maps; each ends with a 2×2 maximum.
 type Stages = [&'static [usize]; 5];
@@ -35,15 +35,25 @@ const VGG: Model = Model {
     ..Model::UNNAMED
 };
 
+/// The authors', for configurations that torchvision has not: the mean colour of the training pictures is all
+/// that the paper subtracts (section 2.1), and their models for Caffe state it.
+const PAPER: Model = Model {
+    preprocessing: Pictures::Fixed(Fixed {
+        minus: [123.68, 116.779, 103.939],
+        ..Fixed::caffe(Size::Shorter(256))
+    }),
+    ..VGG
+};
+
 pub(crate) const VGG11: Model = Model { name: "vgg11", build: || vgg("vgg11", A, Norm::None), ..VGG };
 pub(crate) const VGG13: Model = Model { name: "vgg13", build: || vgg("vgg13", B, Norm::None), ..VGG };
-pub(crate) const VGG16_C: Model = Model { name: "vgg16-c", build: || vgg("vgg16-c", C, Norm::None), ..VGG };
+pub(crate) const VGG16_C: Model = Model { name: "vgg16-c", build: || vgg("vgg16-c", C, Norm::None), ..PAPER };
 pub(crate) const VGG16: Model = Model { name: "vgg16", build: || vgg("vgg16", D, Norm::None), ..VGG };
 pub(crate) const VGG19: Model = Model { name: "vgg19", build: || vgg("vgg19", E, Norm::None), ..VGG };
 
 /// Configuration A-LRN: one local response normalisation, with AlexNet's constants. It helped nothing.
 pub(crate) const VGG11_LRN: Model =
-    Model { name: "vgg11-lrn", build: || vgg("vgg11-lrn", A, Norm::LocalResponse), ..VGG };
+    Model { name: "vgg11-lrn", build: || vgg("vgg11-lrn", A, Norm::LocalResponse), ..PAPER };
 
 /// With batch norm, as torchvision trains them; batch norm came a year after the paper.
 pub(crate) const VGG11_BN: Model =

@@ -1,6 +1,6 @@
 //! The line and the claims: depths that the papers state, and figures that were counted by hand.
 
-use striate_models::history::{Counts, LINE, Verdict, claims};
+use striate_models::history::{Counts, LINE, Verdict, claims, grouped};
 
 #[test]
 fn the_line_is_in_order_and_its_networks_exist() {
@@ -10,6 +10,50 @@ fn the_line_is_in_order_and_its_networks_exist() {
         station.counts().unwrap();
         assert!(station.errors.iter().all(|error| error.percent > 0.0 && error.networks > 0));
     }
+}
+
+/// One network before several, the fewest views first; the best of one network as the papers' tables have it.
+#[test]
+fn errors_are_in_order_and_the_best_of_one_network_is_among_them() {
+    for station in LINE {
+        let of =
+            |is_single: bool| station.errors.iter().filter(move |error| (error.networks == 1) == is_single);
+        assert!(of(true).chain(of(false)).eq(station.errors), "{}", station.name);
+        assert!(station.errors.iter().all(|error| error.task == station.errors[0].task));
+        for is_single in [true, false] {
+            assert!(of(is_single).is_sorted_by(|a, b| a.percent > b.percent), "{}", station.name);
+        }
+    }
+    for (name, fewest, lowest) in [
+        ("AlexNet", (18.2, "10 views"), (16.6, "10 views")),
+        ("VGG", (8.0, "one scale, dense"), (7.1, "several scales, crops and dense")),
+        ("GoogLeNet", (10.07, "1 view"), (7.89, "144 views")),
+        ("Inception V2", (7.8, "1 view"), (5.82, "144 views")),
+        ("Inception V3", (5.6, "1 view"), (4.2, "144 views")),
+        ("ResNet", (6.7, "1 view"), (4.49, "several scales")),
+    ] {
+        let station = LINE.iter().find(|station| station.name == name).unwrap();
+        let [first, best] = [station.fewest_views(), station.lowest_errors().0].map(Option::unwrap);
+        assert!(first.is_top5() && best.is_top5(), "{name}");
+        assert_eq!((first.percent, first.views()), fewest, "{name}");
+        assert_eq!((best.percent, best.views()), lowest, "{name}");
+    }
+    let resnet = LINE.last().unwrap();
+    assert!(resnet.errors.iter().any(|error| error.percent == 5.71 && error.how == "10 views"));
+}
+
+/// An error stands beside the size of the network that makes it.
+#[test]
+fn counted_networks_are_those_of_the_errors() {
+    let station = LINE.iter().find(|station| station.name == "Network in network").unwrap();
+    assert_eq!(station.errors[0].task, "CIFAR-10");
+    assert_eq!(station.counts().unwrap().unwrap().params, 966_986);
+}
+
+#[test]
+fn counts_are_grouped_by_threes() {
+    let texts = [0, 999, 61_706, 1_000_000].map(grouped);
+    assert_eq!(texts, ["0", "999", "61,706", "1,000,000"]);
 }
 
 /// The number that stands in each network's name or paper.

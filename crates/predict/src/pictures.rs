@@ -98,6 +98,8 @@ mod tests {
             ("resnet18", [-2.117_904, 0.074_065, 2.248_908]),
             ("inception-v4", [-1.0, 0.003_922, 1.0]),
             ("googlenet-2014", [-123.0, 5.0, 132.0]),
+            ("resnet50-v1", [-123.0, 5.0, 132.0]),
+            ("vgg16-c", [-123.68, 4.32, 131.32]),
             ("efficientnet-lite0", [-127.0 / 128.0, 1.0 / 128.0, 1.0]),
         ] {
             let model = striate_models::find(name).unwrap();

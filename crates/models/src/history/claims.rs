@@ -2,16 +2,17 @@
 
 use striate_tensor::Result;
 
-use super::Counts;
+use super::counts::grouped;
+use super::{Counts, LINE, Station};
 
 /// How a claim fares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// Right to the last digit given.
     Exact,
-    /// Roughly right.
+    /// Roughly right: within seven points of the percents that are said.
     Near,
-    /// Right or wrong by the definition.
+    /// Right or wrong by the definition: what is said lies between what two of them give.
     Depends,
     /// Wrong.
     Wrong,
@@ -46,6 +47,9 @@ pub struct Claim {
     pub counted: String,
 }
 
+/// How far a share of about so many percent may be off: seven points.
+const NEAR: f64 = 0.07;
+
 /// Outputs of AlexNet's layers as its paper lists them in section 3.5; the first belongs to 52.8² maps.
 const ALEXNET_NEURONS: [u64; 8] = [253_440, 186_624, 64_896, 64_896, 43_264, 4_096, 4_096, 1_000];
 
@@ -58,35 +62,12 @@ pub fn claims() -> Result<Vec<Claim>> {
     let alexnet = Counts::of("alexnet-2012")?;
     let googlenet = Counts::of("googlenet-2014")?;
     let [vgg16, vgg19] = ["vgg16", "vgg19"].map(Counts::of);
-    let (vgg16, vgg19) = (vgg16?, vgg19?);
-    let mut claims = vec![weight_sharing(), three_by_three()];
-    claims.push(Claim {
-        claim: "LeNet-5 has 60,000 parameters and 340,908 connections",
-        verdict: exactly((lenet.params, lenet.connections) == (60_000, 340_908)),
-        counted: format!(
-            "{} parameters, {} connections, biases and subsampling included",
-            grouped(lenet.params),
-            grouped(lenet.connections)
-        ),
-    });
+    let mut claims = vec![weight_sharing(), three_by_three(), size_of_lenet(&lenet)];
     claims.extend(of_alexnet(&alexnet));
-    let percents = [&alexnet, &vgg16, &vgg19].map(|counts| format!("{:.1} %", counts.linear_params * 100.0));
-    claims.push(Claim {
-        claim: "fully connected layers hold about 90 % of the parameters of AlexNet and VGG",
-        verdict: Verdict::Near,
-        counted: format!("AlexNet {}, VGG-16 {}, VGG-19 {}", percents[0], percents[1], percents[2]),
-    });
-    claims.push(Claim {
-        claim: "Inception V1 has 5 M parameters, a twelfth of AlexNet's, and takes 1.5 G operations",
-        verdict: Verdict::Wrong,
-        counted: format!(
-            "{} parameters, 1/{:.1} of AlexNet's; {:.3} G multiply-adds",
-            grouped(googlenet.params),
-            alexnet.params as f64 / googlenet.params as f64,
-            googlenet.macs as f64 / 1e9
-        ),
-    });
-    claims.extend(without_graphs());
+    claims.push(linear_shares([&alexnet, &vgg16?, &vgg19?]));
+    claims.push(size_of_inception(&googlenet, &alexnet));
+    claims.push(told_errors(LINE));
+    claims.extend(without_figures());
     Ok(claims)
 }
 
@@ -112,9 +93,25 @@ fn three_by_three() -> Claim {
     }
 }
 
+fn size_of_lenet(lenet: &Counts) -> Claim {
+    Claim {
+        claim: "LeNet-5 has 60,000 parameters and 340,908 connections",
+        verdict: exactly((lenet.params, lenet.connections) == (60_000, 340_908)),
+        counted: format!(
+            "{} parameters, {} connections, biases and subsampling included",
+            grouped(lenet.params),
+            grouped(lenet.connections)
+        ),
+    }
+}
+
 fn of_alexnet(alexnet: &Counts) -> Vec<Claim> {
     let linear = alexnet.macs - alexnet.conv_macs;
-    let millions = |number: u64| format!("{:.1} M", number as f64 / 1e6);
+    let connections =
+        [alexnet.conv_macs, alexnet.conv_macs_inside, alexnet.macs, alexnet.conv_macs_inside + linear];
+    let [padded, inside, padded_linear, inside_linear] =
+        connections.map(|number| format!("{:.1} M", number as f64 / 1e6));
+    let neurons = [alexnet.neurons, ALEXNET_NEURONS.iter().sum()];
     let shares: Vec<String> =
         alexnet.conv_shares.iter().map(|(_, share)| format!("{:.2}", share * 100.0)).collect();
     let all_small = alexnet.conv_shares.iter().all(|(_, share)| *share < 0.01);
@@ -126,22 +123,19 @@ fn of_alexnet(alexnet: &Counts) -> Vec<Claim> {
         },
         Claim {
             claim: "AlexNet has 630 M connections",
-            verdict: Verdict::Depends,
+            verdict: by_definition(630, &connections.map(|number| number / 1_000_000)),
             counted: format!(
-                "convolutions {} with padded taps, {} without; with linear layers {} and {}",
-                millions(alexnet.conv_macs),
-                millions(alexnet.conv_macs_inside),
-                millions(alexnet.macs),
-                millions(alexnet.conv_macs_inside + linear)
+                "convolutions {padded} with padded taps, {inside} without; with linear layers {padded_linear} and \
+                 {inside_linear}"
             ),
         },
         Claim {
             claim: "AlexNet has 650,000 neurons",
-            verdict: Verdict::Depends,
+            verdict: by_definition(650, &neurons.map(|number| number / 1_000)),
             counted: format!(
                 "{} with maps of 55×55; {} by the paper's own list",
-                grouped(alexnet.neurons),
-                grouped(ALEXNET_NEURONS.iter().sum())
+                grouped(neurons[0]),
+                grouped(neurons[1])
             ),
         },
         Claim {
@@ -152,15 +146,58 @@ fn of_alexnet(alexnet: &Counts) -> Vec<Claim> {
     ]
 }
 
-/// Claims that no graph can settle.
-fn without_graphs() -> [Claim; 4] {
+/// AlexNet, VGG-16 and VGG-19.
+fn linear_shares(networks: [&Counts; 3]) -> Claim {
+    let shares = networks.map(|counts| counts.linear_params);
+    let is_near = shares.iter().all(|share| (share - 0.9).abs() <= NEAR);
+    let [alexnet, vgg16, vgg19] = shares.map(|share| format!("{:.1} %", share * 100.0));
+    Claim {
+        claim: "fully connected layers hold about 90 % of the parameters of AlexNet and VGG",
+        verdict: if is_near { Verdict::Near } else { Verdict::Wrong },
+        counted: format!("AlexNet {alexnet}, VGG-16 {vgg16}, VGG-19 {vgg19}"),
+    }
+}
+
+fn size_of_inception(googlenet: &Counts, alexnet: &Counts) -> Claim {
+    let ratio = alexnet.params as f64 / googlenet.params as f64;
+    let [params, macs] = [googlenet.params as f64 / 1e6, googlenet.macs as f64 / 1e9];
+    Claim {
+        claim: "Inception V1 has 5 M parameters, a twelfth of AlexNet's, and takes 1.5 G operations",
+        verdict: exactly((params.round(), ratio.round(), (macs * 10.0).round()) == (5.0, 12.0, 15.0)),
+        counted: format!(
+            "{} parameters, 1/{ratio:.1} of AlexNet's; {macs:.3} G multiply-adds",
+            grouped(googlenet.params)
+        ),
+    }
+}
+
+/// The errors by which the winners are told, and how many networks voted.
+fn told_errors(line: &[Station]) -> Claim {
+    let published = |percent: f64| {
+        let mut errors = line.iter().flat_map(|station| station.errors);
+        errors.find(|error| error.is_top5() && error.percent == percent)
+    };
+    let networks: Vec<u32> = [16.4, 15.3, 7.3, 6.67, 4.8, 3.57]
+        .into_iter()
+        .map(|percent| published(percent).map_or(0, |error| error.networks))
+        .collect();
+    let verdict = match networks.iter().min() {
+        Some(0) => Verdict::Wrong,
+        Some(1) => Verdict::Depends,
+        _ => Verdict::Several,
+    };
+    let voted: Vec<String> = networks.iter().map(u32::to_string).collect();
+    Claim {
+        claim: "top-5 errors of 16.4, 15.3, 7.3, 6.67, 4.8 and 3.57 % on ImageNet",
+        verdict,
+        counted: format!("means of {} networks, on many views of each image", voted.join(", ")),
+    }
+}
+
+/// Claims that no figure can settle.
+fn without_figures() -> [Claim; 3] {
     let claim = |claim, verdict, counted: &str| Claim { claim, verdict, counted: counted.into() };
     [
-        claim(
-            "top-5 errors of 16.4, 15.3, 7.3, 6.67, 4.8 and 3.57 % on ImageNet",
-            Verdict::Several,
-            "means of 5, 7, 7, 7, 6 and 6 networks, on many views of each image",
-        ),
         claim(
             "batch normalisation reaches the old accuracy in a fourteenth of the steps",
             Verdict::Experiment,
@@ -183,9 +220,74 @@ fn exactly(holds: bool) -> Verdict {
     if holds { Verdict::Exact } else { Verdict::Wrong }
 }
 
-/// 61706 becomes 61,706.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let groups = digits.as_bytes().rchunks(3).rev();
-    groups.map(|group| String::from_utf8_lossy(group).into_owned()).collect::<Vec<_>>().join(",")
+/// What becomes of a figure that `counted` gives by one definition each.
+fn by_definition(said: u64, counted: &[u64]) -> Verdict {
+    let (below, above) = (|count: &u64| *count <= said, |count: &u64| *count >= said);
+    match counted.iter().all(|count| *count == said) {
+        true => Verdict::Exact,
+        false if counted.iter().any(below) && counted.iter().any(above) => Verdict::Depends,
+        false => Verdict::Wrong,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(name: &str) -> Counts {
+        Counts::of(name).unwrap()
+    }
+
+    #[test]
+    fn linear_shares_are_near_within_seven_points() {
+        let (alexnet, vgg) = (of("alexnet-2012"), of("vgg16"));
+        let verdict = |share| {
+            let other = Counts { linear_params: share, ..vgg.clone() };
+            linear_shares([&alexnet, &vgg, &other]).verdict
+        };
+        assert_eq!([0.831, 0.969].map(verdict), [Verdict::Near; 2]);
+        assert_eq!([0.829, 0.971].map(verdict), [Verdict::Wrong; 2]);
+    }
+
+    #[test]
+    fn a_claim_of_sizes_needs_every_size() {
+        let (alexnet, googlenet) = (of("alexnet-2012"), of("googlenet-2014"));
+        let small = Counts { params: 5_080_435, macs: 1_500_000_000, ..googlenet };
+        let verdict = |googlenet: &Counts| size_of_inception(googlenet, &alexnet).verdict;
+        assert_eq!(verdict(&small), Verdict::Exact);
+        assert_eq!(verdict(&Counts { params: 5_800_000, ..small.clone() }), Verdict::Wrong);
+        assert_eq!(verdict(&Counts { params: 4_600_000, ..small.clone() }), Verdict::Wrong);
+        assert_eq!(verdict(&Counts { macs: 1_600_000_000, ..small }), Verdict::Wrong);
+        let lenet = of("lenet5-1998");
+        assert_eq!(size_of_lenet(&lenet).verdict, Verdict::Exact);
+        assert_eq!(size_of_lenet(&Counts { params: 60_001, ..lenet }).verdict, Verdict::Wrong);
+    }
+
+    #[test]
+    fn definitions_decide_only_what_lies_between_them() {
+        let alexnet = of("alexnet-2012");
+        let verdicts = |alexnet: &Counts| {
+            let [params, connections, neurons, shares] = &of_alexnet(alexnet)[..] else {
+                panic!("four claims")
+            };
+            [params, connections, neurons, shares].map(|claim| claim.verdict)
+        };
+        let [exact, depends, wrong] = [Verdict::Exact, Verdict::Depends, Verdict::Wrong];
+        assert_eq!(verdicts(&alexnet), [exact, depends, depends, wrong]);
+        let large = Counts { params: 61_000_000, conv_macs_inside: 631_000_000, ..alexnet.clone() };
+        assert_eq!(verdicts(&large), [wrong, wrong, depends, wrong]);
+        let few = Counts { neurons: 649_999, conv_shares: vec![("conv1".into(), 0.009)], ..alexnet };
+        assert_eq!(verdicts(&few), [exact, depends, wrong, exact]);
+        assert_eq!(by_definition(630, &[630, 630]), Verdict::Exact);
+    }
+
+    #[test]
+    fn errors_that_are_told_are_votes() {
+        assert_eq!(told_errors(LINE).verdict, Verdict::Several);
+        assert_eq!(
+            told_errors(LINE).counted,
+            "means of 5, 7, 7, 7, 6, 6 networks, on many views of each image"
+        );
+        assert_eq!(told_errors(&LINE[..LINE.len() - 1]).verdict, Verdict::Wrong);
+    }
 }

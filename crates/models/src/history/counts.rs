@@ -6,6 +6,13 @@ use striate_graph::ops::Conv;
 use striate_graph::{Graph, LayerStatistics, Node, Op, ValueId, statistics};
 use striate_tensor::{Result, Shape};
 
+/// A count in groups of three: 61706 becomes 61,706.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let groups = digits.as_bytes().rchunks(3).rev();
+    groups.map(|group| String::from_utf8_lossy(group).into_owned()).collect::<Vec<_>>().join(",")
+}
+
 /// A network in figures, for one image.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Counts {

@@ -7,7 +7,7 @@ mod line;
 use striate_tensor::Result;
 
 pub use claims::{Claim, Verdict, claims};
-pub use counts::Counts;
+pub use counts::{Counts, grouped};
 pub use line::LINE;
 
 /// Where a station stands in the history.
@@ -32,6 +32,9 @@ impl Branch {
     }
 }
 
+/// The task of the contests from 2012 to 2015.
+const IMAGENET_TOP5: &str = "ImageNet top-5";
+
 /// An error that was published.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PublishedError {
@@ -41,8 +44,20 @@ pub struct PublishedError {
     pub percent: f64,
     /// How many networks voted.
     pub networks: u32,
-    /// On which views of an image, and whatever else one has to know.
+    /// On which views of an image; behind a semicolon whatever else one has to know.
     pub how: &'static str,
+}
+
+impl PublishedError {
+    /// Whether it is a share of images whose class is not among five guesses, on ImageNet.
+    pub fn is_top5(&self) -> bool {
+        self.task == IMAGENET_TOP5
+    }
+
+    /// The views alone, without what else one has to know.
+    pub fn views(&self) -> &'static str {
+        self.how.split(';').next().unwrap_or(self.how)
+    }
 }
 
 /// A work that the later ones build on.
@@ -64,7 +79,8 @@ pub struct Station {
     pub model: Option<&'static str>,
     /// Sizes that its authors state, where there is no graph to count.
     pub stated: Option<&'static str>,
-    /// Errors that its authors published.
+    /// Errors that its authors published: of one network on the validation images, the fewest views first,
+    /// then of several networks. The best of one network is among them.
     pub errors: &'static [PublishedError],
 }
 
@@ -77,14 +93,17 @@ impl Station {
         self.model.map(Counts::of).transpose()
     }
 
-    /// The lowest and the highest share of wrong top-5 guesses on ImageNet that its authors published, as a
-    /// single network and as several.
-    pub fn top5(&self) -> (Option<PublishedError>, Option<PublishedError>) {
-        let top5 = || self.errors.iter().filter(|error| error.task == "ImageNet top-5").copied();
-        let lowest = |errors: &mut dyn Iterator<Item = PublishedError>| {
-            errors.min_by(|a, b| a.percent.total_cmp(&b.percent))
+    /// The error of one network on the fewest views that its authors published.
+    pub fn fewest_views(&self) -> Option<PublishedError> {
+        self.errors.iter().find(|error| error.networks == 1).copied()
+    }
+
+    /// The lowest error that its authors published of one network, and the lowest of several together.
+    pub fn lowest_errors(&self) -> (Option<PublishedError>, Option<PublishedError>) {
+        let lowest = |is_single: bool| {
+            let errors = self.errors.iter().filter(|error| (error.networks == 1) == is_single);
+            errors.min_by(|a, b| a.percent.total_cmp(&b.percent)).copied()
         };
-        let single = lowest(&mut top5().filter(|error| error.networks == 1));
-        (single, lowest(&mut top5().filter(|error| error.networks > 1)))
+        (lowest(true), lowest(false))
     }
 }

@@ -12,9 +12,9 @@ const WIDTH: f64 = 1000.0;
 struct Measured<'a> {
     station: &'a Station,
     counts: &'a Counts,
-    /// A single network on the fewest views that are published.
+    /// A single network on the fewest views for which its authors published an error.
     plain: PublishedError,
-    /// The best of a single network.
+    /// The best that they published of a single network.
     single: PublishedError,
     /// The best of several.
     several: Option<PublishedError>,
@@ -23,9 +23,9 @@ struct Measured<'a> {
 impl<'a> Measured<'a> {
     fn of(counted: &'a Counted) -> Option<Measured<'a>> {
         let Counted { station, counts } = counted;
-        let (single, several) = station.top5();
-        let plain = station.errors.iter().find(|error| error.networks == 1)?;
-        Some(Measured { station, counts: counts.as_ref()?, plain: *plain, single: single?, several })
+        let plain = station.fewest_views().filter(PublishedError::is_top5)?;
+        let (single, several) = station.lowest_errors();
+        Some(Measured { station, counts: counts.as_ref()?, plain, single: single?, several })
     }
 }
 
@@ -85,10 +85,10 @@ fn bubble(row: &Measured, [x, y]: [f64; 2]) -> String {
     // Where the branch's path leaves room.
     let (at, anchor) = match station.branch {
         Branch::Trunk => ([x + radius + 9.0, y - 9.0], "start"),
-        Branch::Structure => ([x - radius - 9.0, y + 8.0], "end"),
-        Branch::Depth => ([x, y + radius + 18.0], "middle"),
+        Branch::Depth if x > 0.8 * WIDTH => ([x, y + radius + 18.0], "middle"),
+        Branch::Structure | Branch::Depth => ([x - radius - 9.0, y + 8.0], "end"),
     };
-    let figures = format!("{} %, {}", percent(plain), plain.how);
+    let figures = format!("{} %, {}", percent(plain), plain.views());
     circle([x, y], radius, &format!("bubble {}", colour(station.branch)), &title)
         + &words(at[0], at[1], &format!("name {anchor}"), station.name)
         + &words(at[0], at[1] + 15.0, &format!("small {anchor}"), &figures)
@@ -98,7 +98,7 @@ fn bubble(row: &Measured, [x, y]: [f64; 2]) -> String {
 pub(super) fn one_and_several(line_of: &[Counted]) -> String {
     const ROW: f64 = 34.0;
     let rows = measured(line_of);
-    let (left, right, top) = (170.0, WIDTH - 70.0, 34.0);
+    let (left, right, top) = (190.0, WIDTH - 230.0, 34.0);
     let bottom = top + ROW * rows.len() as f64;
     let x = |error: f64| left + error / 20.0 * (right - left);
     let mut picture_of = String::new();
@@ -109,7 +109,7 @@ pub(super) fn one_and_several(line_of: &[Counted]) -> String {
     for (row, Measured { station, single, several, .. }) in rows.iter().enumerate() {
         let y = top + ROW * (row as f64 + 0.5);
         let class = colour(station.branch);
-        picture_of += &words(left - 14.0, y + 4.0, "name end", station.name);
+        picture_of += &words(left - 34.0, y + 4.0, "name end", station.name);
         if let Some(several) = several {
             picture_of += &line([x(several.percent), y], [x(single.percent), y], &format!("link {class}"));
             let title =

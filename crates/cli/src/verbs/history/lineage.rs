@@ -1,43 +1,83 @@
 //! The line as a tree: a trunk to AlexNet, then the branch of structure and that of depth.
 
-use striate_models::history::Branch;
+use striate_models::history::{Branch, Counts};
 
 use super::Counted;
-use super::svg::{bend, circle, colour, picture, words};
+use super::svg::{bend, bend_down, circle, colour, picture, words};
 
 const COLUMN: f64 = 101.0;
 const WIDTH: f64 = 1146.0;
 const HEIGHT: f64 = 410.0;
 const MARGIN: f64 = 66.0;
 
-pub(super) fn lineage(line: &[Counted]) -> String {
+const LABEL: &str = "The line of networks: a trunk to AlexNet, then structure and depth";
+
+/// From left to right.
+pub(super) fn across(line: &[Counted]) -> String {
     let places = places(line);
     let mut lines = String::new();
     let mut nodes = String::new();
     for (index, counted) in line.iter().enumerate() {
-        let branch = counted.station.branch;
-        let parent = (0..index).rev().find(|other| {
-            let before = line[*other].station.branch;
-            before == branch || before == Branch::Trunk
-        });
-        if let Some(parent) = parent {
-            lines += &bend(places[parent], places[index], &format!("link {}", colour(branch)));
+        if let Some(parent) = parent(line, index) {
+            let class = format!("link {}", colour(counted.station.branch));
+            lines += &bend(places[parent], places[index], &class);
         }
         // Neighbours without figures take turns above and below the line, since their names are long.
         let is_below = counted.counts.is_none() && index % 2 == 1;
         nodes += &node(counted, places[index], is_below);
     }
-    let caption = |x: f64, y: f64, class: &str, text: &str| words(x, y, &format!("branch {class}"), text);
-    let captions =
-        caption(MARGIN + 5.0 * COLUMN + 60.0, 26.0, "structure", "structure: what stands side by side")
-            + &caption(
-                MARGIN + 5.0 * COLUMN + 40.0,
-                HEIGHT - 18.0,
-                "depth",
-                "depth: how many stand one after the other",
-            );
-    let label = "The line of networks: a trunk to AlexNet, then structure and depth";
-    picture(WIDTH, HEIGHT, label, &(lines + &nodes + &captions))
+    let placed =
+        |x: f64, y: f64, branch: Branch| words(x, y, &format!("branch {}", colour(branch)), caption(branch));
+    let captions = placed(MARGIN + 5.0 * COLUMN + 60.0, 26.0, Branch::Structure)
+        + &placed(MARGIN + 5.0 * COLUMN + 40.0, HEIGHT - 18.0, Branch::Depth);
+    picture(WIDTH, HEIGHT, LABEL, &(lines + &nodes + &captions))
+}
+
+/// From top to bottom, for a narrow screen: a row for each station in the order of the years, a lane for each
+/// branch.
+pub(super) fn upright(line: &[Counted]) -> String {
+    const ROW: f64 = 60.0;
+    let lane = |branch: Branch| match branch {
+        Branch::Structure => 24.0,
+        Branch::Trunk => 50.0,
+        Branch::Depth => 76.0,
+    };
+    let place = |index: usize| [lane(line[index].station.branch), 30.0 + ROW * index as f64];
+    let bottom = ROW * line.len() as f64;
+    let mut lines = String::new();
+    let mut nodes = String::new();
+    for (index, counted) in line.iter().enumerate() {
+        let Counted { station, counts } = counted;
+        let [x, y] = place(index);
+        if let Some(parent) = parent(line, index) {
+            lines += &bend_down(place(parent), [x, y], &format!("link {}", colour(station.branch)));
+        }
+        let name = format!("{}, {}", station.name, station.year);
+        let figures = counts.as_ref().map(figures);
+        nodes += &disc(counted, [x, y]);
+        nodes += &words(108.0, if figures.is_some() { y - 3.0 } else { y + 4.0 }, "name", &name);
+        nodes +=
+            &figures.map_or(String::new(), |figures| words(108.0, y + 14.0, "small", &figures.join(", ")));
+    }
+    for (row, branch) in [Branch::Structure, Branch::Depth].into_iter().enumerate() {
+        let y = bottom + 24.0 + 22.0 * row as f64;
+        nodes += &words(12.0, y, &format!("branch {}", colour(branch)), caption(branch));
+    }
+    picture(370.0, bottom + 56.0, LABEL, &(lines + &nodes))
+}
+
+/// What the station at `index` builds on: the last before it on its branch or the trunk.
+fn parent(line: &[Counted], index: usize) -> Option<usize> {
+    let branch = |index: usize| line[index].station.branch;
+    (0..index).rev().find(|other| branch(*other) == branch(index) || branch(*other) == Branch::Trunk)
+}
+
+fn caption(branch: Branch) -> &'static str {
+    match branch {
+        Branch::Trunk => "trunk",
+        Branch::Structure => "structure: what stands side by side",
+        Branch::Depth => "depth: how many stand one after the other",
+    }
 }
 
 /// A column for each station of the trunk, then one for each of its own branch.
@@ -58,25 +98,40 @@ fn places(line: &[Counted]) -> Vec<[f64; 2]> {
         .collect()
 }
 
-/// A disc whose area grows with the logarithm of the parameters, its name and its figures.
+/// A disc with its name and its figures.
 fn node(counted: &Counted, centre: [f64; 2], is_below: bool) -> String {
     let station = counted.station;
     let [x, y] = centre;
-    let radius = counted.counts.as_ref().map_or(6.0, |counts| 2.2 * (counts.params as f64).log10());
-    let colour = colour(station.branch);
-    let hollow = if counted.counts.is_some() { "" } else { " hollow" };
-    let title = format!("{} ({}, {}): {}", station.name, station.authors, station.year, station.idea);
-    let disc = circle(centre, radius, &format!("disc {colour}{hollow}"), &title);
+    let radius = radius(counted);
     let name = if is_below { y + radius + 17.0 } else { y - radius - 24.0 };
-    let mut text = words(x, name, "name middle", station.name);
+    let mut text = disc(counted, centre);
+    text += &words(x, name, "name middle", station.name);
     text += &words(x, name + 15.0, "small middle", &station.year.to_string());
-    if let Some(counts) = &counted.counts {
-        let below = y + radius + 17.0;
-        text += &words(x, below, "small middle", &format!("{} layers", counts.depth));
-        text += &words(x, below + 15.0, "small middle", &format!("{} weights", short(counts.params)));
-        text += &words(x, below + 30.0, "small middle", &format!("{} MACs", short(counts.macs)));
+    for (row, figure) in counted.counts.iter().flat_map(figures).enumerate() {
+        text += &words(x, y + radius + 17.0 + 15.0 * row as f64, "small middle", &figure);
     }
-    disc + &text
+    text
+}
+
+fn disc(counted: &Counted, centre: [f64; 2]) -> String {
+    let station = counted.station;
+    let hollow = if counted.counts.is_some() { "" } else { " hollow" };
+    let class = format!("disc {}{hollow}", colour(station.branch));
+    let title = format!("{} ({}, {}): {}", station.name, station.authors, station.year, station.idea);
+    circle(centre, radius(counted), &class, &title)
+}
+
+/// It grows with the logarithm of the parameters.
+fn radius(counted: &Counted) -> f64 {
+    counted.counts.as_ref().map_or(6.0, |counts| 2.2 * (counts.params as f64).log10())
+}
+
+fn figures(counts: &Counts) -> [String; 3] {
+    [
+        format!("{} layers", counts.depth),
+        format!("{} weights", short(counts.params)),
+        format!("{} MACs", short(counts.macs)),
+    ]
 }
 
 /// 60.97 M, 1.58 G.

@@ -39,7 +39,22 @@ pub fn run(args: History) -> Result<()> {
 }
 
 fn text(line: &[Counted], claims: &[Claim]) -> String {
-    let head = ["", "year", "branch", "layers", "params", "MACs", "neurons", "published error"];
+    let mut text = format!("{}\n", sizes(line));
+    text += "layers: convolutions and linear layers on the longest path; params, MACs and neurons are counted in\n";
+    text += "the graphs of `striate models`; words in place of figures are what the authors state.\n";
+    text += &format!("\n{}\n", errors(line));
+    text +=
+        "The lowest errors that the authors published, in brackets how many networks voted. What is often\n";
+    text += "said, and what counting gives:\n\n";
+    for claim in claims {
+        text += &wrapped("  ", claim.claim);
+        text += &wrapped("    ", &format!("{}: {}", claim.verdict.words(), claim.counted));
+    }
+    text
+}
+
+fn sizes(line: &[Counted]) -> String {
+    let head = ["", "year", "branch", "layers", "params", "MACs", "neurons"];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
     for Counted { station, counts } in line {
         let of =
@@ -52,22 +67,47 @@ fn text(line: &[Counted], claims: &[Claim]) -> String {
             of(|counts| counts.params),
             of(|counts| counts.macs),
             of(|counts| counts.neurons),
-            station.errors.last().map_or(String::new(), published),
         ]);
     }
-    let mut text = format!("{}\n", table(&rows));
-    text += "layers: convolutions and linear layers on the longest path; params, MACs and neurons are counted in\n";
-    text += "the graphs of `striate models`. What is often said, and what counting gives:\n\n";
-    for claim in claims {
-        text += &format!("  {}\n    {}: {}\n", claim.claim, claim.verdict.words(), claim.counted);
-    }
-    text
+    // A row without figures ends where they would begin.
+    ending_in_words(&table(&rows), line.iter().map(|counted| counted.station.stated))
 }
 
-/// `ImageNet top-5 3.57 % (6 networks)`
-fn published(error: &PublishedError) -> String {
-    let several = if error.networks > 1 { format!(" ({} networks)", error.networks) } else { String::new() };
-    format!("{} {} %{several}", error.task, percent(error))
+fn errors(line: &[Counted]) -> String {
+    let mut rows = vec![["", "task", "several", "one network"].map(str::to_owned).to_vec()];
+    let mut views = Vec::new();
+    for Counted { station, .. } in line {
+        let (Some(single), several) = station.lowest_errors() else { continue };
+        let of_several = |error: PublishedError| format!("{} % ({})", percent(&error), error.networks);
+        rows.push(vec![
+            station.name.into(),
+            single.task.into(),
+            several.map_or(String::new(), of_several),
+            format!("{} %", percent(&single)),
+        ]);
+        views.push(Some(single.how));
+    }
+    ending_in_words(&table(&rows), views.into_iter())
+}
+
+/// The lines of `table` behind its head, each with its words at the end.
+fn ending_in_words<'a>(table: &str, words: impl Iterator<Item = Option<&'a str>>) -> String {
+    let words = std::iter::once(None).chain(words).map(|words| words.map(|words| format!("  {words}")));
+    table.lines().zip(words).map(|(row, words)| format!("{row}{}\n", words.unwrap_or_default())).collect()
+}
+
+/// `words` behind `indent`, in lines of 100 columns at most.
+fn wrapped(indent: &str, words: &str) -> String {
+    let mut text = String::new();
+    let mut row = indent.to_owned();
+    for word in words.split(' ') {
+        if row.chars().count() + word.chars().count() > 100 {
+            text += &format!("{}\n", row.trim_end());
+            row = indent.to_owned();
+        }
+        row += &format!("{word} ");
+    }
+    text + &format!("{}\n", row.trim_end())
 }
 
 /// The percents as they are published, with one digit at least.

@@ -1,9 +1,9 @@
 //! The page: text, charts and tables in one file that needs nothing else.
 
-use striate_models::history::{Branch, Claim};
+use striate_models::history::{Branch, Claim, PublishedError};
 
 use super::svg::escaped;
-use super::{Counted, charts, lineage, published};
+use super::{Counted, charts, lineage, percent};
 use crate::output::grouped;
 
 const STYLE: &str = include_str!("style.css");
@@ -13,7 +13,8 @@ pub(super) fn page(line: &[Counted], claims: &[Claim]) -> String {
         format!("<section>\n<h2>{title}</h2>\n<p>{text}</p>\n{content}</section>\n")
     };
     let body = [
-        format!("<figure class=\"wide\">{}</figure>\n", lineage::lineage(line)),
+        format!("<figure class=\"across\">{}</figure>\n", lineage::across(line)),
+        format!("<figure class=\"upright\">{}</figure>\n", lineage::upright(line)),
         section(
             "What a right guess costs",
             "Top-5 error of one network on ImageNet over its cost; the area of a disc is its number of weights. \
@@ -24,7 +25,8 @@ pub(super) fn page(line: &[Counted], claims: &[Claim]) -> String {
         section(
             "One network, and the figure that is told",
             "The errors in the history books are votes: of several networks, on many views of each image. The ring \
-             is the best that the authors published for one network, the disc what several reach together.",
+             is the best that the authors published for one network on the validation images, the disc what several \
+             reach together.",
             &format!("<figure>{}{}</figure>\n", charts::one_and_several(line), legend()),
         ),
         section(
@@ -41,7 +43,8 @@ pub(super) fn page(line: &[Counted], claims: &[Claim]) -> String {
         section(
             "The line",
             "Layers are convolutions and linear layers on the longest path, MACs multiply-adds for one image, padded \
-             taps included; auxiliary heads are left out. Errors are those that the authors published.",
+             taps included; auxiliary heads are left out. Errors are those that the authors published; on ImageNet \
+             those of one network are of the validation images.",
             &line_table(line),
         ),
     ];
@@ -78,8 +81,14 @@ fn claims_table(claims: &[Claim]) -> String {
     };
     let rows: String = claims.iter().map(row).collect();
     format!(
-        "<div class=\"scroll\"><table>\n<tr><th>claim</th><th>verdict</th><th>counted</th></tr>\n{rows}</table></div>\n"
+        "<div class=\"scroll\"><table class=\"claims\">\n<tr><th>claim</th><th>verdict</th><th>counted</th></tr>\n{rows}</table></div>\n"
     )
+}
+
+/// `3.57 % (6 networks), several scales`
+fn published(error: &PublishedError) -> String {
+    let several = if error.networks > 1 { format!(" ({} networks)", error.networks) } else { String::new() };
+    format!("{} %{several}, {}", percent(error), escaped(error.how))
 }
 
 fn line_table(line: &[Counted]) -> String {
@@ -95,11 +104,8 @@ fn line_table(line: &[Counted]) -> String {
                 format!("<td colspan=\"5\" class=\"stated\">{}</td>", escaped(station.stated.unwrap_or("–")))
             }
         };
-        let errors: Vec<String> = station
-            .errors
-            .iter()
-            .map(|error| format!("{}, {}", escaped(&published(error)), escaped(error.how)))
-            .collect();
+        let task = station.errors.iter().take(1).map(|error| format!("{}:", escaped(error.task)));
+        let errors: Vec<String> = task.chain(station.errors.iter().map(published)).collect();
         format!(
             "<tr><td class=\"number\">{}</td><td class=\"work\"><a href=\"{}\">{}</a> <small>{}</small><br>\
              <small>{}</small></td>{figures}<td class=\"errors\">{}</td></tr>\n",

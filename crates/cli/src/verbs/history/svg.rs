@@ -29,6 +29,15 @@ pub(super) fn bend(from: [f64; 2], to: [f64; 2], class: &str) -> String {
     )
 }
 
+/// A curve that leaves and arrives upright.
+pub(super) fn bend_down(from: [f64; 2], to: [f64; 2], class: &str) -> String {
+    let ([x1, y1], [x2, y2]) = (from, to);
+    let middle = f64::midpoint(y1, y2);
+    format!(
+        "<path d=\"M{x1:.1},{y1:.1} C{x1:.1},{middle:.1} {x2:.1},{middle:.1} {x2:.1},{y2:.1}\" class=\"{class}\"/>\n"
+    )
+}
+
 /// A circle with a tooltip.
 pub(super) fn circle(centre: [f64; 2], radius: f64, class: &str, title: &str) -> String {
     let [x, y] = centre;
