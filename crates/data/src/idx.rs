@@ -2,11 +2,11 @@
 //!
 //! Source: LeCun, Cortes and Burges, "The MNIST database of handwritten digits".
 
-use std::fs::File;
 use std::io::{BufReader, Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use flate2::read::MultiGzDecoder;
+use striate_tensor::file::open;
 use striate_tensor::{Error, Result, Shape};
 
 /// Data above this size is no data set of this kind.
@@ -30,8 +30,8 @@ pub struct IdxArray {
 /// # Errors
 /// If the file cannot be read, is no IDX file of bytes, or its size does not fit its header.
 pub fn read_idx(path: &Path) -> Result<IdxArray> {
-    let file = File::open(path).and_then(unpacking).map_err(|e| Error::read(path, e))?;
-    parse(file).map_err(|e| e.at(path.display()))
+    let (file, _) = open(path)?;
+    parse(unpacking(file).map_err(|e| Error::read(path, e))?).map_err(|e| e.at(path.display()))
 }
 
 /// Reads the IDX file in `bytes`, as [`read_idx`].
@@ -165,6 +165,7 @@ mod tests {
         assert!(read(&packed(&longer)).unwrap_err().to_string().contains("has more"));
         assert!(read(&[0, 0, 13, 1, 0, 0, 0, 0]).unwrap_err().to_string().contains("0x0d"));
         assert!(read_idx(Path::new("/nowhere/at/all")).unwrap_err().is_input());
+        assert!(read_idx(&std::env::temp_dir()).unwrap_err().to_string().contains("it is no file"));
     }
 
     proptest! {

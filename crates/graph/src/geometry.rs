@@ -202,7 +202,7 @@ fn fitting(axes: usize) -> &'static str {
 ///
 /// With `ceil` the last window may reach past the padded map, by less than a step, as long as it starts
 /// inside the map or its leading padding, as in Caffe and PyTorch.
-pub(crate) fn windows(
+pub fn windows(
     input: usize,
     kernel: usize,
     stride: usize,

@@ -25,11 +25,11 @@ mod text;
 mod training;
 
 pub use builder::{Builder, Tensor, concat};
-pub use geometry::{Padding, PerAxis};
+pub use geometry::{Padding, PerAxis, windows};
 pub use graph::{Graph, Kind, Node, NodeId, Role, Segment, Value, ValueId};
 pub use init::{Fan, Init, initial_values};
 pub use loss::Loss;
-pub use network::{AuxiliaryHead, INPUT, Layer, Network};
+pub use network::{AuxiliaryHead, INPUT, Layer, MOST_LAYERS, Network};
 pub use ops::Op;
 pub use statistics::{LayerStatistics, Statistics, statistics};
 pub use training::{Optimizer, TrainingSpec, training_graph};

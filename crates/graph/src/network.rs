@@ -60,7 +60,7 @@ const MOST_WEIGHTS: usize = 1 << 34;
 /// Multiply-adds of a layer beyond this are a mistake; so the costs of all layers can be summed.
 const MOST_WORK: usize = 1 << 48;
 /// More layers than this are a mistake.
-pub(crate) const MOST_LAYERS: usize = 1 << 14;
+pub const MOST_LAYERS: usize = 1 << 14;
 /// Characters of a name at most.
 const LONGEST_NAME: usize = 1 << 10;
 

@@ -1,20 +1,31 @@
-//! Files that are read into memory whole, within limits.
+//! Files that are opened, or read into memory whole, within limits.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::Path;
 
 use crate::{Error, Result};
+
+/// The length of the file at `path`, which must be one: a pipe would be waited for.
+fn length(path: &Path) -> Result<u64> {
+    let found = fs::metadata(path).map_err(|e| Error::read(path, e))?;
+    if found.is_file() { Ok(found.len()) } else { Err(Error::read(path, "it is no file")) }
+}
+
+/// The file at `path`, opened for reading, and its length.
+///
+/// # Errors
+/// If it is no file or cannot be read.
+pub fn open(path: &Path) -> Result<(File, u64)> {
+    let length = length(path)?;
+    Ok((File::open(path).map_err(|e| Error::read(path, e))?, length))
+}
 
 /// The bytes of the file at `path`, at most `most` of them.
 ///
 /// # Errors
 /// If it is no file, cannot be read, or is larger.
 pub fn read_limited(path: &Path, most: u64) -> Result<Vec<u8>> {
-    let found = fs::metadata(path).map_err(|e| Error::read(path, e))?;
-    if !found.is_file() {
-        return Err(Error::read(path, "it is no file"));
-    }
-    let length = found.len();
+    let length = length(path)?;
     if length > most {
         return Err(Error::read(path, format!("it is too long ({length} bytes; at most {most} are read)")));
     }

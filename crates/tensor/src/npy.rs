@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Write};
 use std::path::Path;
 
+use crate::file::open;
 use crate::{DType, Element, Error, Result, Shape};
 
 /// An array as it stood in a file.
@@ -53,8 +54,7 @@ impl Array {
 /// # Errors
 /// If the file cannot be read, is no `.npy` file, or its size does not fit its header.
 pub fn read(path: &Path) -> Result<Array> {
-    let file = File::open(path).map_err(|e| Error::read(path, e))?;
-    let length = file.metadata().map_err(|e| Error::read(path, e))?.len();
+    let (file, length) = open(path)?;
     parse(&mut BufReader::new(file), length).map_err(|e| e.at(path.display()))
 }
 
@@ -193,5 +193,6 @@ mod tests {
         assert!(
             parsed(&header(DType::F32, &Shape::from([1 << 40]))).unwrap_err().to_string().contains("claims")
         );
+        assert!(read(&std::env::temp_dir()).unwrap_err().to_string().contains("it is no file"));
     }
 }

@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use striate_tensor::{Error, Result, Shape};
 
+use super::budget::Budget;
+
 /// A value that is known.
 #[derive(Debug, Clone)]
 pub(super) struct Constant {
@@ -40,6 +42,17 @@ impl Constant {
         Constant { shape, data: Data::Ints(values.map(Arc::new)), is_weight: false }
     }
 
+    /// The same float everywhere.
+    pub fn filled(shape: Vec<usize>, value: f32) -> Constant {
+        Constant { shape, data: Data::Filled(value), is_weight: false }
+    }
+
+    /// Integers that do not depend on the batch.
+    pub fn fixed(shape: Vec<usize>, values: Vec<i64>) -> Constant {
+        let values = Arc::new(values);
+        Constant { shape, data: Data::Ints([values.clone(), values]), is_weight: false }
+    }
+
     /// Whether its elements are floats.
     pub fn is_float(&self) -> bool {
         !matches!(self.data, Data::Ints(_))
@@ -58,17 +71,38 @@ impl Constant {
         }
     }
 
-    /// Its integers, for each of both batches.
-    pub fn to_ints(&self) -> Result<[Vec<i64>; 2]> {
+    /// The float that all its elements are, if it holds only one.
+    pub fn uniform(&self) -> Option<f32> {
         match &self.data {
-            Data::Ints(values) => Ok([values[0].to_vec(), values[1].to_vec()]),
+            Data::Floats(values) if values.len() == 1 => Some(values[0]),
+            Data::Filled(value) => Some(*value),
+            _ => None,
+        }
+    }
+
+    /// Float `index`.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub fn float(&self, index: usize) -> f32 {
+        match &self.data {
+            Data::Floats(values) => values[index],
+            Data::Filled(value) => *value,
+            Data::Ints(_) => panic!("holds integers"),
+        }
+    }
+
+    /// Its integers, for each of both batches.
+    pub fn ints_of_batches(&self) -> Result<&[Arc<Vec<i64>>; 2]> {
+        match &self.data {
+            Data::Ints(values) => Ok(values),
             _ => Err(Error::input("holds floats where integers are needed")),
         }
     }
 
     /// Its integers, which must not depend on the batch.
-    pub fn fixed_ints(&self) -> Result<Vec<i64>> {
-        let [small, large] = self.to_ints()?;
+    pub fn fixed_ints(&self) -> Result<&[i64]> {
+        let [small, large] = self.ints_of_batches()?;
         if small == large { Ok(small) } else { Err(Error::input("depends on the size of the batch")) }
     }
 
@@ -80,7 +114,7 @@ impl Constant {
         match &self.data {
             Data::Floats(values) => Ok(values[0]),
             Data::Filled(value) => Ok(*value),
-            Data::Ints(values) => Ok(values[0][0] as f32),
+            Data::Ints(_) => Ok(self.fixed_ints()?[0] as f32),
         }
     }
 
@@ -92,173 +126,80 @@ impl Constant {
         Ok(Constant { shape, ..self.clone() })
     }
 
-    /// Elements of other places: element i of the result is element `places[i]`.
-    pub fn picked(&self, shape: Vec<usize>, places: &[usize]) -> Constant {
+    /// Takes from `budget` what `count` elements of its kind need.
+    pub fn spend(&self, count: usize, budget: &mut Budget) -> Result<()> {
+        match &self.data {
+            Data::Filled(_) => Ok(()),
+            Data::Floats(_) => budget.floats(count),
+            Data::Ints(_) => budget.ints(count),
+        }
+    }
+
+    /// Elements of other places: element i of the result is the one at the i-th of `places`.
+    fn picked(
+        &self,
+        shape: Vec<usize>,
+        places: impl Iterator<Item = usize> + Clone,
+        budget: &mut Budget,
+    ) -> Result<Constant> {
+        let total = count(&shape)?;
+        self.spend(total, budget)?;
         let data = match &self.data {
             Data::Filled(value) => Data::Filled(*value),
-            Data::Floats(values) => {
-                Data::Floats(Arc::new(places.iter().map(|place| values[*place]).collect()))
-            }
-            Data::Ints(sides) => {
-                let pick = |values: &Arc<Vec<i64>>| {
-                    Arc::new(places.iter().map(|place| values[*place]).collect::<Vec<_>>())
-                };
-                Data::Ints([pick(&sides[0]), pick(&sides[1])])
+            Data::Floats(values) => Data::Floats(Arc::new(pick(values, places, total))),
+            Data::Ints([small, large]) => {
+                let both = [pick(small, places.clone(), total), pick(large, places, total)];
+                Data::Ints(both.map(Arc::new))
             }
         };
-        Constant { shape, data, is_weight: self.is_weight }
+        Ok(Constant { shape, data, is_weight: self.is_weight })
     }
 
     /// Axes in another order.
-    pub fn transposed(&self, permutation: &[usize]) -> Result<Constant> {
+    pub fn transposed(&self, permutation: &[usize], budget: &mut Budget) -> Result<Constant> {
+        let shape: Vec<usize> = permutation.iter().map(|axis| self.shape[*axis]).collect();
+        let total = count(&shape)?;
         let mut strides = vec![1; self.shape.len()];
         for axis in (1..self.shape.len()).rev() {
-            strides[axis - 1] = strides[axis] * self.shape[axis];
+            // Without elements extents may be of any size, and strides are of no use.
+            strides[axis - 1] = self.shape[axis].saturating_mul(strides[axis]);
         }
-        let shape: Vec<usize> = permutation.iter().map(|axis| self.shape[*axis]).collect();
-        if let Data::Filled(_) = self.data {
-            return Ok(Constant { shape, ..self.clone() });
-        }
+        let extents = shape.clone();
         let place = |mut index: usize| {
             let mut place = 0;
-            for (extent, axis) in shape.iter().zip(permutation).rev() {
+            for (extent, axis) in extents.iter().zip(permutation).rev() {
                 place += index % extent * strides[*axis];
                 index /= extent;
             }
             place
         };
-        let places: Vec<usize> = (0..self.len()?).map(place).collect();
-        Ok(self.picked(shape, &places))
+        self.picked(shape, (0..total).map(place), budget)
     }
 
-    /// Elements `indices` of one axis.
-    pub fn along(&self, axis: usize, indices: &[usize]) -> Result<Constant> {
-        let inner = count(&self.shape[axis + 1..])?;
-        let outer = count(&self.shape[..axis])?;
+    /// `length` elements of one axis, those at `index` of 0, 1, 2 ….
+    pub fn along(
+        &self,
+        axis: usize,
+        length: usize,
+        index: impl Fn(usize) -> usize,
+        budget: &mut Budget,
+    ) -> Result<Constant> {
         let mut shape = self.shape.clone();
-        shape[axis] = indices.len();
+        shape[axis] = length;
+        let (outer, inner) = (count(&shape[..axis])?, count(&shape[axis + 1..])?);
         let extent = self.shape[axis];
-        let mut places = Vec::with_capacity(outer * indices.len() * inner);
-        for row in 0..outer {
-            for index in indices {
-                let start = (row * extent + index) * inner;
-                places.extend(start..start + inner);
-            }
-        }
-        Ok(self.picked(shape, &places))
+        let rows = if count(&shape)? == 0 { 0 } else { outer * length };
+        let places = (0..rows).flat_map(|row| {
+            let start = (row / length * extent + index(row % length)) * inner;
+            start..start + inner
+        });
+        self.picked(shape, places, budget)
     }
 }
 
-/// Arithmetic that folding knows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Arithmetic {
-    Add,
-    Sub,
-    Mul,
-    Div,
-}
-
-impl Arithmetic {
-    fn floats(self, a: f32, b: f32) -> f32 {
-        match self {
-            Arithmetic::Add => a + b,
-            Arithmetic::Sub => a - b,
-            Arithmetic::Mul => a * b,
-            Arithmetic::Div => a / b,
-        }
-    }
-
-    fn ints(self, a: i64, b: i64) -> Option<i64> {
-        match self {
-            Arithmetic::Add => a.checked_add(b),
-            Arithmetic::Sub => a.checked_sub(b),
-            Arithmetic::Mul => a.checked_mul(b),
-            Arithmetic::Div => a.checked_div(b),
-        }
-    }
-}
-
-/// a op b of two known values; extents of 1 are stretched.
-pub(super) fn arithmetic(op: Arithmetic, a: &Constant, b: &Constant) -> Result<Constant> {
-    let rank = a.shape.len().max(b.shape.len());
-    let extent =
-        |shape: &[usize], axis: usize| (axis + shape.len()).checked_sub(rank).map_or(1, |i| shape[i]);
-    let together = |axis: usize| match (extent(&a.shape, axis), extent(&b.shape, axis)) {
-        (x, y) if x == y => Some(x),
-        (1, other) | (other, 1) => Some(other),
-        _ => None,
-    };
-    let misfit = || Error::input(format!("{:?} and {:?} do not fit together", a.shape, b.shape));
-    let shape: Vec<usize> = (0..rank).map(together).collect::<Option<_>>().ok_or_else(misfit)?;
-    let total = count(&shape)?;
-    let place = |own: &[usize], mut index: usize| {
-        let (mut place, mut stride) = (0, 1);
-        for axis in (0..rank).rev() {
-            let here = extent(own, axis);
-            place += if here == 1 { 0 } else { index % shape[axis] * stride };
-            stride *= here;
-            index /= shape[axis];
-        }
-        place
-    };
-    let is_weight = a.is_weight || b.is_weight;
-    match (&a.data, &b.data) {
-        (Data::Filled(x), Data::Filled(y)) => {
-            Ok(Constant { data: Data::Filled(op.floats(*x, *y)), shape, is_weight })
-        }
-        (Data::Ints(x), Data::Ints(y)) => {
-            let side = |side: usize| -> Result<Vec<i64>> {
-                let element = |i: usize| op.ints(x[side][place(&a.shape, i)], y[side][place(&b.shape, i)]);
-                let all: Option<Vec<i64>> = (0..total).map(element).collect();
-                all.ok_or_else(|| Error::input("the arithmetic on integers overflows, or divides by zero"))
-            };
-            Ok(Constant::ints(shape.clone(), [side(0)?, side(1)?]))
-        }
-        _ => {
-            let (x, y) = (a.to_floats()?, b.to_floats()?);
-            let element = |i: usize| op.floats(x[place(&a.shape, i)], y[place(&b.shape, i)]);
-            let values = (0..total).map(element).collect();
-            Ok(Constant { is_weight, ..Constant::floats(shape.clone(), values) })
-        }
-    }
-}
-
-/// Known values side by side along an axis.
-pub(super) fn concat(parts: &[&Constant], axis: usize) -> Result<Constant> {
-    let first = parts[0];
-    let fits = |part: &&&Constant| {
-        part.shape.len() == first.shape.len()
-            && part.is_float() == first.is_float()
-            && (0..first.shape.len()).all(|other| other == axis || part.shape[other] == first.shape[other])
-    };
-    if axis >= first.shape.len() || !parts.iter().all(|part| fits(&part)) {
-        return Err(Error::input("the parts do not fit side by side"));
-    }
-    let mut shape = first.shape.clone();
-    shape[axis] = parts.iter().map(|part| part.shape[axis]).sum();
-    count(&shape)?;
-    let outer = count(&shape[..axis])?;
-    let rows = |part: &Constant| part.shape[axis..].iter().product::<usize>();
-    if first.is_float() {
-        let values: Vec<Vec<f32>> = parts.iter().map(|part| part.to_floats()).collect::<Result<_>>()?;
-        let mut all = Vec::new();
-        for row in 0..outer {
-            for (part, values) in parts.iter().zip(&values) {
-                all.extend(&values[row * rows(part)..][..rows(part)]);
-            }
-        }
-        let is_weight = parts.iter().any(|part| part.is_weight);
-        return Ok(Constant { is_weight, ..Constant::floats(shape, all) });
-    }
-    let values: Vec<[Vec<i64>; 2]> = parts.iter().map(|part| part.to_ints()).collect::<Result<_>>()?;
-    let side = |side: usize| {
-        let mut all = Vec::new();
-        for row in 0..outer {
-            for (part, values) in parts.iter().zip(&values) {
-                all.extend(&values[side][row * rows(part)..][..rows(part)]);
-            }
-        }
-        all
-    };
-    Ok(Constant::ints(shape, [side(0), side(1)]))
+/// The elements of `values` at `places`, which are `total`.
+fn pick<T: Copy>(values: &[T], places: impl Iterator<Item = usize>, total: usize) -> Vec<T> {
+    let mut picked = Vec::with_capacity(total);
+    picked.extend(places.map(|place| values[place]));
+    picked
 }

@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
 use striate_graph::ops::{Constant as ConstantLayer, Reshape};
-use striate_graph::{INPUT, Init, Layer, Network, Op};
+use striate_graph::{INPUT, Init, Layer, MOST_LAYERS, Network, Op};
 use striate_tensor::{Error, Result, Shape};
 
 use super::Imported;
+use super::budget::Budget;
 use super::constant::{Constant, count};
 use super::proto::{Graph, Model, Node, ValueInfo};
-use super::tensor;
+use super::tensor::{self, Beside, MOST_AXES};
 use super::value::{Flow, Value};
 use crate::Weights;
 use crate::message::shown;
@@ -29,10 +30,12 @@ pub(super) struct Import<'a> {
     pub values: HashMap<&'a str, Value>,
     /// What was turned already, by layer and order of axes.
     pub turned: HashMap<(String, Vec<usize>), Flow>,
+    pub budget: Budget,
     layers: Vec<Layer>,
     names: HashSet<String>,
+    /// The number that the next layer of a stem gets whose own name is taken.
+    numbers: HashMap<String, usize>,
     weights: Weights,
-    floats_left: usize,
     /// Values that some node reads or that are the output.
     wanted: HashSet<&'a str>,
 }
@@ -62,10 +65,11 @@ pub(super) fn import(bytes: &[u8], name: &str, folder: Option<&Path>, limit: usi
         batch: None,
         values: HashMap::new(),
         turned: HashMap::new(),
+        budget: Budget::new(limit),
         layers: Vec::new(),
         names: HashSet::from([INPUT.to_owned()]),
+        numbers: HashMap::new(),
         weights: BTreeMap::new(),
-        floats_left: limit,
         wanted: HashSet::from([output.name]),
     };
     let metadata =
@@ -116,13 +120,14 @@ fn needed_nodes(graph: &Graph, output: &str) -> Vec<usize> {
 impl<'a> Import<'a> {
     fn read_initializers(&mut self, graph: &Graph<'a>, folder: Option<&Path>) -> Result<()> {
         let mut seen = HashSet::new();
+        let mut beside = folder.map(Beside::new);
         for initializer in &graph.initializers {
             if !seen.insert(initializer.name) {
                 return Err(Error::input(format!("two initializers are called {}", shown(initializer.name))));
             }
             if self.wanted.contains(initializer.name) {
-                let value = Constant { is_weight: true, ..tensor::read(initializer, folder)? };
-                self.values.insert(initializer.name, Value::Known(value));
+                let value = tensor::read(initializer, beside.as_mut(), &mut self.budget)?;
+                self.values.insert(initializer.name, Value::Known(Constant { is_weight: true, ..value }));
             }
         }
         Ok(())
@@ -149,7 +154,9 @@ impl<'a> Import<'a> {
         let Some((batch, rest)) = extents.split_first() else { return Err(at("it has no batch".into())) };
         self.batch = (*batch > 0).then_some(*batch);
         if rest.len() > 7 || rest.iter().any(|extent| !(1..=1 << 24).contains(extent)) {
-            return Err(at(format!("extents {rest:?} behind the batch are open or impossible; state them")));
+            let what =
+                format!("extents {rest:?} behind the batch are open or impossible (-1 is an open one)");
+            return Err(at(format!("{what}; export it with fixed extents, such as height and width")));
         }
         let own: Vec<usize> = rest.iter().map(|extent| *extent as usize).collect();
         let shapes = BATCHES.map(|batch| Shape::new([&[batch], &own[..]].concat()));
@@ -167,6 +174,10 @@ impl<'a> Import<'a> {
             match results.get(index) {
                 Some(_) if self.values.contains_key(name) => {
                     return Err(Error::input(format!("{} is made twice", shown(name))));
+                }
+                Some(Value::Known(constant)) if constant.shape.len() > MOST_AXES => {
+                    let axes = constant.shape.len();
+                    return Err(Error::input(format!("its result has {axes} axes; {MOST_AXES} at most")));
                 }
                 Some(value) => {
                     self.values.insert(name, value.clone());
@@ -192,13 +203,19 @@ impl<'a> Import<'a> {
         inputs: &[&Flow],
         weights: Vec<Constant>,
     ) -> Result<Flow> {
+        if self.layers.len() >= MOST_LAYERS {
+            return Err(Error::input(format!(
+                "becomes layer {}; {MOST_LAYERS} are allowed",
+                MOST_LAYERS + 1
+            )));
+        }
         let op = op.into();
         let rule = op.layer().expect("only layers are imported");
         let shapes = [0, 1].map(|side| -> Result<Shape> {
             let shapes: Vec<&Shape> = inputs.iter().map(|flow| &flow.shapes[side]).collect();
             let shape = rule.output(&shapes)?;
             let elements = shape.checked_len()?;
-            if elements == 0 || elements > 1 << 40 || shape.len() > 8 {
+            if elements == 0 || elements > 1 << 40 || shape.len() > MOST_AXES {
                 return Err(Error::input(format!("its result {shape} is empty or absurdly large")));
             }
             Ok(shape)
@@ -214,19 +231,12 @@ impl<'a> Import<'a> {
                     variable.name, constant.shape, variable.shape
                 )));
             }
-            self.spend(constant.len()?)?;
+            self.budget.floats(constant.len()?)?;
             self.weights.insert(format!("{name}.{}", variable.name), (variable.shape, constant.to_floats()?));
         }
         let inputs = inputs.iter().map(|flow| flow.layer.clone()).collect();
         self.layers.push(Layer { name: name.clone(), op, inputs });
         Ok(Flow { layer: name, shapes: [small, large] })
-    }
-
-    /// Counts floats that are made of the file.
-    pub fn spend(&mut self, floats: usize) -> Result<()> {
-        let left = self.floats_left.checked_sub(floats);
-        self.floats_left = left.ok_or_else(|| Error::input("holds more numbers than are read"))?;
-        Ok(())
     }
 
     /// The known value `name` as a layer, called after it.
@@ -249,10 +259,12 @@ impl<'a> Import<'a> {
 
     fn free_name(&mut self, stem: &str) -> String {
         let stem = shown(stem);
-        let numbered = (2usize..).map(|number| format!("{stem}_{number}"));
-        let mut names = std::iter::once(stem.clone()).chain(numbered);
-        let name = names.find(|name| !self.names.contains(name)).expect("some name is free");
-        self.names.insert(name.clone());
+        let number = self.numbers.entry(stem.clone()).or_insert(2);
+        let mut name = stem.clone();
+        while !self.names.insert(name.clone()) {
+            name = format!("{stem}_{number}");
+            *number += 1;
+        }
         name
     }
 
@@ -285,9 +297,9 @@ impl<'a> Import<'a> {
         };
         let end = if end.layer == INPUT { &last } else { &end.layer };
         let network = whole.until(end)?;
-        let wanted = network.variables()?;
+        let wanted: HashSet<String> = network.variables()?.into_iter().map(|(name, _)| name).collect();
         let mut weights = self.weights;
-        weights.retain(|name, _| wanted.iter().any(|(other, _)| other == name));
+        weights.retain(|name, _| wanted.contains(name));
         Ok((network, weights))
     }
 }

@@ -4,7 +4,7 @@ use striate_graph::Op;
 use striate_graph::ops::{Add, Concat, Flatten, GlobalAveragePool, MultiplyBy, Pad, ReduceMean};
 use striate_tensor::{Error, Result, Shape};
 
-use super::constant::{Arithmetic, arithmetic, concat};
+use super::folding::{Arithmetic, arithmetic, concat};
 use super::import::{Import, stem_of};
 use super::layers::axis_of;
 use super::proto::Node;
@@ -21,9 +21,7 @@ impl Import<'_> {
             *constant = constant.reshaped([&constant.shape[..], &vec![1; behind]].concat())?;
         }
         if let (Value::Known(a), Value::Known(b)) = (&a, &b) {
-            let folded = arithmetic(op, a, b)?;
-            self.spend(folded.len()?)?;
-            return Ok(vec![Value::Known(folded)]);
+            return Ok(vec![Value::Known(arithmetic(op, a, b, &mut self.budget)?)]);
         }
         let rank = a.rank().max(b.rank());
         if op == Arithmetic::Mul
@@ -54,8 +52,10 @@ impl Import<'_> {
             (Value::Turned(value), Some(_)) => Ok(value.flow),
             (Value::Known(constant), order) => {
                 let trained = is_addition && constant.is_weight;
-                let constant =
-                    order.as_ref().map_or(Ok(constant.clone()), |order| order.unturned(&constant))?;
+                let constant = match order {
+                    Some(order) => order.unturned(&constant, &mut self.budget)?,
+                    None => constant,
+                };
                 self.constant_layer(node.inputs[index], constant, trained)
             }
             (Value::Flow(value), _) => Ok(value),
@@ -82,9 +82,8 @@ impl Import<'_> {
         let known = |part: &Value| if let Value::Known(part) = part { Some(part.clone()) } else { None };
         if let Some(known) = parts.iter().map(known).collect::<Option<Vec<_>>>() {
             let first = known.first().ok_or_else(|| Error::input("has no operands"))?;
-            let folded = concat(&known.iter().collect::<Vec<_>>(), axis_of(axis, first.shape.len())?)?;
-            self.spend(folded.len()?)?;
-            return Ok(vec![Value::Known(folded)]);
+            let axis = axis_of(axis, first.shape.len())?;
+            return Ok(vec![Value::Known(concat(&known, axis, &mut self.budget)?)]);
         }
         if let Some(joined) = self.concat_turned(node, &parts, axis)? {
             return Ok(vec![joined]);
@@ -164,8 +163,7 @@ impl Import<'_> {
     pub(super) fn reduce_mean(&mut self, node: &Node) -> Result<Value> {
         let x = self.computed(node, 0)?;
         let rank = x.order.len();
-        let operand = self.known_if_given(node, 1)?.map(|axes| axes.fixed_ints()).transpose()?;
-        let given = operand.or(node.ints("axes")?).unwrap_or_default();
+        let given = self.fixed_of(node, 1, "axes")?.unwrap_or_default();
         if given.is_empty() && node.int("noop_with_empty_axes")?.unwrap_or(0) != 0 {
             return Ok(x.value());
         }
@@ -207,16 +205,12 @@ impl Import<'_> {
         if mode != "constant" {
             return Err(Error::input(format!("attribute mode is {mode}; only constant borders are known")));
         }
-        let operand = self.known_if_given(node, 1)?.map(|pads| pads.fixed_ints()).transpose()?;
-        let pads = operand.or(node.ints("pads")?).or(node.ints("paddings")?);
+        let pads = self.fixed_of(node, 1, "pads")?.or(node.ints("paddings")?);
         let pads = pads.ok_or_else(|| Error::input("pads are not given"))?;
         let value = self.known_if_given(node, 2)?.map(|value| value.scalar()).transpose()?;
         let value = value.or(node.float("value")?).unwrap_or(0.0);
-        let axes = match self.known_if_given(node, 3)? {
-            Some(axes) => {
-                let axes = axes.fixed_ints()?;
-                axes.iter().map(|axis| axis_of(*axis, rank)).collect::<Result<Vec<_>>>()?
-            }
+        let axes = match self.fixed_of(node, 3, "axes")? {
+            Some(axes) => axes.iter().map(|axis| axis_of(*axis, rank)).collect::<Result<Vec<_>>>()?,
             None => (0..rank).collect(),
         };
         if pads.len() != 2 * axes.len() || pads.iter().any(|pad| !(0..=1 << 16).contains(pad)) {

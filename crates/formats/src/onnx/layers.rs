@@ -1,13 +1,14 @@
 //! What each operation becomes: layers with weights, activations, pools, arithmetic.
 
 use striate_graph::ops::{
-    Add, AveragePool, BatchNorm, Clip, Conv, Div, Dropout, GlobalAveragePool, Linear, LogSoftmax, Lrn,
-    MatMul, MaxPool, Mul, MultiplyBy, Pad, Relu, Relu6, Scale, Sigmoid, Softmax, Sub, Tanh,
+    Add, BatchNorm, Clip, Conv, Div, Dropout, GlobalAveragePool, Linear, LogSoftmax, Lrn, MatMul, Mul,
+    MultiplyBy, Relu, Relu6, Scale, Sigmoid, Softmax, Sub, Tanh,
 };
 use striate_graph::{Op, Padding, PerAxis};
 use striate_tensor::{Error, Result, Shape};
 
-use super::constant::{Arithmetic, Constant, arithmetic};
+use super::constant::Constant;
+use super::folding::{Arithmetic, arithmetic};
 use super::import::{Import, stem_of, stem_of_weights};
 use super::proto::Node;
 use super::value::{Flow, Operand, Value};
@@ -34,19 +35,7 @@ impl Import<'_> {
                     import.layer(&stem_of(node), GlobalAveragePool {}, &[x], vec![])
                 })?
             }
-            "GlobalMaxPool" => {
-                let x = self.flow(node, 0)?;
-                self.on_maps(node, &x, |import, x| {
-                    let pool = MaxPool {
-                        kernel_size: PerAxis::of(&x.shapes[0][2..]),
-                        stride: PerAxis::ONE,
-                        dilation: PerAxis::ONE,
-                        padding: Padding::default(),
-                        ceil_mode: false,
-                    };
-                    import.layer(&stem_of(node), pool, &[x], vec![])
-                })?
-            }
+            "GlobalMaxPool" => self.global_max_pool(node)?,
             "LRN" => self.lrn(node)?,
             "Dropout" => return self.dropout(node),
             "Add" => return self.arithmetic(node, Arithmetic::Add, Add {}.into()),
@@ -66,12 +55,15 @@ impl Import<'_> {
 
     /// Runs `body` on maps `[N, C, H, W]` or volumes `[N, C, D, H, W]`; rows `[N, C, L]` become maps of height 1
     /// for it.
-    fn on_maps(
+    pub(super) fn on_maps(
         &mut self,
         node: &Node,
         x: &Flow,
         body: impl FnOnce(&mut Self, &Flow) -> Result<Flow>,
     ) -> Result<Flow> {
+        if x.shapes[0].get(2..) != x.shapes[1].get(2..) {
+            return Err(Error::input("the size of its maps depends on the size of the batch"));
+        }
         match x.rank() {
             4 | 5 => body(self, x),
             3 => {
@@ -116,48 +108,6 @@ impl Import<'_> {
         self.on_maps(node, &x, |import, x| import.layer(&stem_of_weights(node), op, &[x], weights(weight)))
     }
 
-    fn max_pool(&mut self, node: &Node) -> Result<Flow> {
-        let x = self.flow(node, 0)?;
-        let window = Window::read(node, None, &x)?;
-        self.on_maps(node, &x, |import, x| {
-            let (x, padding) = import.padded(node, x, &window, f32::MIN)?;
-            let Window { kernel: kernel_size, stride, dilation, ceil: ceil_mode, .. } = window;
-            let pool = MaxPool { kernel_size, stride, dilation, padding, ceil_mode };
-            import.layer(&stem_of(node), pool, &[&x], vec![])
-        })
-    }
-
-    fn average_pool(&mut self, node: &Node) -> Result<Flow> {
-        let x = self.flow(node, 0)?;
-        let window = Window::read(node, None, &x)?;
-        let count_include_pad = node.int("count_include_pad")?.unwrap_or(0) != 0;
-        self.on_maps(node, &x, |import, x| {
-            let (x, padding) = import.padded(node, x, &window, 0.0)?;
-            let pool = AveragePool {
-                kernel_size: window.kernel,
-                stride: window.stride,
-                dilation: window.dilation,
-                padding,
-                ceil_mode: window.ceil,
-                count_include_pad,
-            };
-            import.layer(&stem_of(node), pool, &[&x], vec![])
-        })
-    }
-
-    /// `x` with the border of `value` that a pool cannot make itself, and the border that is left to the pool.
-    fn padded(&mut self, node: &Node, x: &Flow, window: &Window, value: f32) -> Result<(Flow, Padding)> {
-        let (p, outer) = (window.padding, 5 - x.rank());
-        let [before, behind] = [p.before(), p.behind()].map(|sides| sides[outer..].to_vec());
-        let kernel = &window.kernel.array()[outer..];
-        let wide = kernel.iter().enumerate().any(|(i, kernel)| before[i].max(behind[i]) * 2 > *kernel);
-        if !wide || value == 0.0 {
-            return Ok((x.clone(), p));
-        }
-        let pad = Pad { before: [vec![0, 0], before].concat(), after: [vec![0, 0], behind].concat(), value };
-        Ok((self.layer(&format!("{}/pad", stem_of(node)), pad, &[x], vec![])?, Padding::default()))
-    }
-
     fn gemm(&mut self, node: &Node) -> Result<Flow> {
         let x = self.flow(node, 0)?;
         let flag = |name: &str| Ok::<bool, Error>(node.int(name)?.unwrap_or(0) != 0);
@@ -170,16 +120,17 @@ impl Import<'_> {
             return Err(Error::input(format!("its weight has shape {:?}, not two axes", weight.shape)));
         }
         if !flag("transB")? {
-            weight = weight.transposed(&[1, 0])?;
+            weight = weight.transposed(&[1, 0], &mut self.budget)?;
         }
         let units = weight.shape[0];
         if alpha != 1.0 {
-            weight = arithmetic(Arithmetic::Mul, &weight, &Constant::floats(vec![], vec![alpha]))?;
+            let alpha = Constant::filled(vec![], alpha);
+            weight = arithmetic(Arithmetic::Mul, &weight, &alpha, &mut self.budget)?;
         }
         let mut bias = self.known_if_given(node, 2)?;
         if let Some(given) = &mut bias {
-            let whole = Constant::floats(vec![units], vec![beta; units]);
-            *given = arithmetic(Arithmetic::Mul, given, &whole)?;
+            let beta = Constant::filled(vec![units], beta);
+            *given = arithmetic(Arithmetic::Mul, given, &beta, &mut self.budget)?;
             *given = given.reshaped(vec![units])?;
         }
         let op = Linear { bias: bias.is_some(), ..Linear::new(units) };
@@ -192,7 +143,8 @@ impl Import<'_> {
         match (self.operand(node, 0)?, self.operand(node, 1)?) {
             (Operand::Flow(x), Operand::Known(weight)) if x.rank() == 2 && weight.shape.len() == 2 => {
                 let op = Linear { bias: false, ..Linear::new(weight.shape[1]) };
-                self.layer(&stem, op, &[&x], vec![weight.transposed(&[1, 0])?])
+                let weight = weight.transposed(&[1, 0], &mut self.budget)?;
+                self.layer(&stem, op, &[&x], vec![weight])
             }
             (a, b) => {
                 let mut operand = |value: Operand, index: usize| match value {
@@ -288,12 +240,12 @@ pub(super) fn axis_of(axis: i64, rank: usize) -> Result<usize> {
 }
 
 /// The window of a convolution or pool, from its attributes.
-struct Window {
-    kernel: PerAxis,
-    stride: PerAxis,
-    dilation: PerAxis,
-    padding: Padding,
-    ceil: bool,
+pub(super) struct Window {
+    pub kernel: PerAxis,
+    pub stride: PerAxis,
+    pub dilation: PerAxis,
+    pub padding: Padding,
+    pub ceil: bool,
 }
 
 impl Window {
@@ -307,7 +259,7 @@ impl Window {
     }
 
     /// For `x`; the kernel's extents are those of the weights where there are any.
-    fn read(node: &Node, weights: Option<&[usize]>, x: &Flow) -> Result<Window> {
+    pub fn read(node: &Node, weights: Option<&[usize]>, x: &Flow) -> Result<Window> {
         let axes = x.rank().saturating_sub(2);
         if !(1..=3).contains(&axes) {
             return Err(Error::input(format!("takes maps of one to three axes, not {}", x.shapes[0])));

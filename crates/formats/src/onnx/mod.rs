@@ -1,16 +1,20 @@
 //! ONNX: a graph with weights becomes a network of our own.
 //!
-//! `proto` reads the messages, `tensor` their elements, `constant` is the arithmetic on what is known before a
-//! run, `import` walks the nodes, whose operands `value` gives; `layers`, `joins`, `shapes` and `parts` say
-//! what each operation becomes. `turned` puts transpositions off until they are needed, so that most cancel out.
+//! `proto` reads the messages, `tensor` their elements, `constant` is what is known before a run, `folding` the
+//! arithmetic on it, within a `budget`; `import` walks the nodes, whose operands `value` gives; `layers`, `pools`,
+//! `joins`, `shapes` and `parts` say what each operation becomes. `turned` puts transpositions off until they are
+//! needed, so that most cancel out.
 
 mod attributes;
+mod budget;
 mod constant;
 mod export;
+mod folding;
 mod import;
 mod joins;
 mod layers;
 mod parts;
+mod pools;
 mod proto;
 mod shapes;
 mod tensor;
@@ -116,5 +120,5 @@ pub fn onnx_model_bytes(model: &ModelFile) -> Result<Vec<u8>> {
     Ok(export::with_metadata(bytes, held.map(|(key, value)| (key, value.to_string()))))
 }
 
-/// Floats that a file may become, whatever its own size.
+/// Floats that a file may become, whatever its own size; those made on the way count too.
 const LARGEST: usize = 1 << 30;

@@ -11,6 +11,9 @@ use super::value::{Flow, Operand, Value};
 /// Part of an axis: first element, number, step.
 type Part = (usize, usize, isize);
 
+/// The end that exporters write for an open one.
+const ANY_BATCH: usize = i32::MAX as usize;
+
 impl Import<'_> {
     pub(super) fn slice(&mut self, node: &Node) -> Result<Value> {
         let missing = |what: &str| Error::input(format!("{what} are not given"));
@@ -24,6 +27,7 @@ impl Import<'_> {
         }
         let mut value = self.operand(node, 0)?;
         for (place, axis) in axes.iter().enumerate() {
+            let is_fixed = starts[0][place] == starts[1][place] && ends[0][place] == ends[1][place];
             let part = |side: usize, extent: usize| {
                 part_of(starts[side][place], ends[side][place], steps[place], extent)
             };
@@ -31,12 +35,21 @@ impl Import<'_> {
                 Operand::Known(constant) => {
                     let axis = axis_of(*axis, constant.shape.len())?;
                     let (start, length, step) = part(0, constant.shape[axis])?;
+                    if !is_fixed {
+                        return Err(batch_decides(axis));
+                    }
                     let index = |i: usize| (start as isize + i as isize * step) as usize;
-                    Operand::Known(constant.along(axis, &(0..length).map(index).collect::<Vec<_>>())?)
+                    Operand::Known(constant.along(axis, length, index, &mut self.budget)?)
                 }
                 Operand::Flow(flow) => {
                     let axis = axis_of(*axis, flow.rank())?;
                     let parts = [part(0, flow.shapes[0][axis])?, part(1, flow.shapes[1][axis])?];
+                    let is_batch = flow.shapes[0][axis] != flow.shapes[1][axis];
+                    // What is whole for the batches here must be whole for every other.
+                    let whole = |extent: usize| Ok::<bool, Error>(part(0, extent)? == (0, extent, 1));
+                    if is_fixed == is_batch && !(is_batch && whole(ANY_BATCH)?) {
+                        return Err(batch_decides(axis));
+                    }
                     Operand::Flow(self.part(node, &flow, axis, parts)?)
                 }
             };
@@ -52,7 +65,7 @@ impl Import<'_> {
         }
         let is_batch = flow.shapes[0][axis] != flow.shapes[1][axis];
         if is_batch || parts[0] != parts[1] {
-            return Err(Error::input(format!("the part of axis {axis} depends on the size of the batch")));
+            return Err(batch_decides(axis));
         }
         let (start, length, step) = parts[0];
         self.layer(&stem_of(node), Slice { axis, start, length, step }, &[flow], vec![])
@@ -62,14 +75,15 @@ impl Import<'_> {
         let indices = self.known(node, 1)?;
         let axis = node.int("axis")?.unwrap_or(0);
         let wanted = indices.fixed_ints()?;
+        self.budget.ints(wanted.len())?;
         let within = |extent: usize| -> Result<Vec<usize>> {
             wanted.iter().map(|index| axis_of(*index, extent)).collect()
         };
         match self.operand(node, 0)? {
             Operand::Known(constant) => {
                 let axis = axis_of(axis, constant.shape.len())?;
-                let picked = constant.along(axis, &within(constant.shape[axis])?)?;
-                self.spend(picked.len()?)?;
+                let places = within(constant.shape[axis])?;
+                let picked = constant.along(axis, places.len(), |i| places[i], &mut self.budget)?;
                 let shape = [&constant.shape[..axis], &indices.shape, &constant.shape[axis + 1..]].concat();
                 Ok(Value::Known(picked.reshaped(shape)?))
             }
@@ -121,6 +135,10 @@ impl Import<'_> {
         }
         Ok(results)
     }
+}
+
+fn batch_decides(axis: usize) -> Error {
+    Error::input(format!("the part of axis {axis} depends on the size of the batch"))
 }
 
 /// Part of an axis of `extent` from `start` to before `end`, both counted from the end if negative.

@@ -7,7 +7,7 @@ use super::constant::{Constant, Data, count};
 use super::import::{Import, stem_of};
 use super::layers::axis_of;
 use super::proto::{Held, Node};
-use super::tensor;
+use super::tensor::{self, MOST_AXES};
 use super::turned::Turned;
 use super::value::{Operand, Value};
 
@@ -15,7 +15,7 @@ impl Import<'_> {
     pub(super) fn shape_rule(&mut self, node: &Node) -> Result<Vec<Value>> {
         let one = match node.op {
             "Identity" => self.as_it_stands(node, 0)?,
-            "Constant" => Value::Known(constant(node)?),
+            "Constant" => Value::Known(self.constant(node)?),
             "ConstantOfShape" => Value::Known(self.filled(node)?),
             "Cast" => self.cast(node)?,
             "Shape" => Value::Known(self.shape(node)?),
@@ -32,14 +32,24 @@ impl Import<'_> {
         Ok(vec![one])
     }
 
-    /// The integers of operand `index`, or of the attribute `name`, as older versions have it.
+    /// The integers of operand `index`, or of the attribute `name`, as older versions have it: a few for each
+    /// axis, or one for each result.
     pub(super) fn ints_of(&self, node: &Node, index: usize, name: &str) -> Result<Option<[Vec<i64>; 2]>> {
-        match self.known_if_given(node, index)? {
-            Some(constant) => constant.to_ints().map(Some),
-            None => Ok(node.ints(name)?.map(|values| [values.clone(), values])),
+        let most = (2 * MOST_AXES).max(node.outputs.len());
+        let few = |count: usize| match count <= most {
+            true => Ok(()),
+            false => Err(Error::input(format!("{name}: {count} numbers are too many, {most} at most"))),
+        };
+        if let Some(constant) = self.known_if_given(node, index)? {
+            few(constant.len()?)?;
+            return Ok(Some(constant.ints_of_batches()?.each_ref().map(|values| values.to_vec())));
         }
+        let given = node.ints(name)?;
+        given.iter().try_for_each(|values| few(values.len()))?;
+        Ok(given.map(|values| [values.clone(), values]))
     }
 
+    /// As [`Import::ints_of`], where they must not depend on the batch.
     pub(super) fn fixed_of(&self, node: &Node, index: usize, name: &str) -> Result<Option<Vec<i64>>> {
         match self.ints_of(node, index, name)? {
             Some([small, large]) if small == large => Ok(Some(small)),
@@ -49,24 +59,26 @@ impl Import<'_> {
     }
 
     fn filled(&mut self, node: &Node) -> Result<Constant> {
-        let extents = self.known(node, 0)?.fixed_ints()?;
-        let shape: Option<Vec<usize>> = extents.iter().map(|extent| usize::try_from(*extent).ok()).collect();
-        let shape = shape.filter(|shape| shape.len() <= 8);
-        let shape = shape.ok_or_else(|| Error::input(format!("{extents:?} is no shape")))?;
+        let no_shape = || Error::input("operand 1 is no shape");
+        let extents = self.known(node, 0)?;
+        if extents.len()? > MOST_AXES {
+            return Err(no_shape());
+        }
+        let shape = extents.fixed_ints()?.iter().map(|extent| usize::try_from(*extent).ok());
+        let shape: Vec<usize> = shape.collect::<Option<_>>().ok_or_else(no_shape)?;
         let total = count(&shape)?;
-        let value = match attribute_tensor(node, "value")? {
-            None => Constant::floats(vec![], vec![0.0]),
+        let value = match self.attribute_tensor(node, "value")? {
+            None => Constant::filled(vec![], 0.0),
             Some(value) => value,
         };
         if value.len()? != 1 {
             return Err(Error::input("attribute value is not one number"));
         }
-        if let Data::Ints(values) = &value.data {
-            self.spend(total)?;
-            let all = vec![values[0][0]; total];
-            return Ok(Constant::ints(shape, [all.clone(), all]));
+        if let Data::Ints([value, _]) = &value.data {
+            self.budget.ints(total)?;
+            return Ok(Constant::fixed(shape, vec![value[0]; total]));
         }
-        Ok(Constant { shape, data: Data::Filled(value.scalar()?), is_weight: false })
+        Ok(Constant::filled(shape, value.scalar()?))
     }
 
     fn cast(&mut self, node: &Node) -> Result<Value> {
@@ -79,13 +91,16 @@ impl Import<'_> {
             }
             Value::Known(constant) if constant.is_float() == float => Ok(Value::Known(constant)),
             Value::Known(constant) if float => {
-                let values = constant.fixed_ints()?.iter().map(|x| *x as f32).collect();
+                let values = constant.fixed_ints()?;
+                self.budget.floats(values.len())?;
+                let values = values.iter().map(|x| *x as f32).collect();
                 Ok(Value::Known(Constant::floats(constant.shape, values)))
             }
             Value::Known(constant) => {
-                self.spend(constant.len()?)?;
-                let values: Vec<i64> = constant.to_floats()?.iter().map(|x| *x as i64).collect();
-                Ok(Value::Known(Constant::ints(constant.shape, [values.clone(), values])))
+                let total = constant.len()?;
+                self.budget.ints(total)?;
+                let values = (0..total).map(|place| constant.float(place) as i64).collect();
+                Ok(Value::Known(Constant::fixed(constant.shape, values)))
             }
         }
     }
@@ -178,6 +193,9 @@ impl Import<'_> {
         let axes = self.fixed_of(node, 1, "axes")?.ok_or_else(|| Error::input("axes are not given"))?;
         self.with_shape(node, |shape| {
             let rank = shape.len() + axes.len();
+            if rank > MOST_AXES {
+                return Err(Error::input(format!("axes: the result has {rank} axes, {MOST_AXES} at most")));
+            }
             let new = axes.iter().map(|axis| axis_of(*axis, rank)).collect::<Result<Vec<_>>>()?;
             let mut own = shape.iter();
             let extents =
@@ -201,12 +219,38 @@ impl Import<'_> {
             )));
         }
         match operand {
-            Value::Known(constant) => {
-                self.spend(constant.len()?)?;
-                Ok(Value::Known(constant.transposed(&permutation)?))
-            }
+            Value::Known(constant) => Ok(Value::Known(constant.transposed(&permutation, &mut self.budget)?)),
             Value::Flow(flow) => Ok(Turned { flow, order: permutation }.value()),
             Value::Turned(turned) => Ok(turned.again(&permutation)),
+        }
+    }
+
+    fn attribute_tensor(&mut self, node: &Node, name: &str) -> Result<Option<Constant>> {
+        let held = node.attributes.iter().find(|attribute| attribute.name == name);
+        match held.map(|attribute| &attribute.held) {
+            None => Ok(None),
+            Some(Held::Tensor(held)) => tensor::read(held, None, &mut self.budget).map(Some),
+            Some(_) => Err(Error::input(format!("attribute {name} is no tensor"))),
+        }
+    }
+
+    fn constant(&mut self, node: &Node) -> Result<Constant> {
+        if let Some(value) = self.attribute_tensor(node, "value")? {
+            return Ok(value);
+        }
+        if let Some(value) = node.float("value_float")? {
+            return Ok(Constant::filled(vec![], value));
+        }
+        if let Some(value) = node.int("value_int")? {
+            return Ok(Constant::fixed(vec![], vec![value]));
+        }
+        if let Some(values) = node.ints("value_ints")? {
+            return Ok(Constant::fixed(vec![values.len()], values));
+        }
+        let held = node.attributes.iter().find(|attribute| attribute.name == "value_floats");
+        match held.map(|attribute| &attribute.held) {
+            Some(Held::Floats(values)) => Ok(Constant::floats(vec![values.len()], values.clone())),
+            _ => Err(Error::input("attribute value is missing, or is no tensor of numbers")),
         }
     }
 }
@@ -214,7 +258,7 @@ impl Import<'_> {
 /// The extents that a reshape asks for.
 fn target(wanted: &[i64], from: &[usize], zero_is_zero: bool) -> Result<Vec<usize>> {
     let misfit = || Error::input(format!("the elements of {from:?} have no shape {wanted:?}"));
-    if wanted.len() > 8 || wanted.iter().filter(|extent| **extent == -1).count() > 1 {
+    if wanted.len() > MOST_AXES || wanted.iter().filter(|extent| **extent == -1).count() > 1 {
         return Err(misfit());
     }
     let given = |(place, extent): (usize, &i64)| match extent {
@@ -229,31 +273,4 @@ fn target(wanted: &[i64], from: &[usize], zero_is_zero: bool) -> Result<Vec<usiz
         extents[open] = total.checked_div(known).ok_or_else(misfit)?;
     }
     if count(&extents)? == total { Ok(extents) } else { Err(misfit()) }
-}
-
-fn attribute_tensor(node: &Node, name: &str) -> Result<Option<Constant>> {
-    match node.attributes.iter().find(|attribute| attribute.name == name).map(|attribute| &attribute.held) {
-        None => Ok(None),
-        Some(Held::Tensor(held)) => tensor::read(held, None).map(Some),
-        Some(_) => Err(Error::input(format!("attribute {name} is no tensor"))),
-    }
-}
-
-fn constant(node: &Node) -> Result<Constant> {
-    if let Some(value) = attribute_tensor(node, "value")? {
-        return Ok(value);
-    }
-    if let Some(value) = node.float("value_float")? {
-        return Ok(Constant::floats(vec![], vec![value]));
-    }
-    if let Some(value) = node.int("value_int")? {
-        return Ok(Constant::ints(vec![], [vec![value], vec![value]]));
-    }
-    if let Some(values) = node.ints("value_ints")? {
-        return Ok(Constant::ints(vec![values.len()], [values.clone(), values]));
-    }
-    match node.attributes.iter().find(|attribute| attribute.name == "value_floats").map(|found| &found.held) {
-        Some(Held::Floats(values)) => Ok(Constant::floats(vec![values.len()], values.clone())),
-        _ => Err(Error::input("attribute value is missing, or is no tensor of numbers")),
-    }
 }

@@ -5,6 +5,7 @@ use striate_graph::Op;
 use striate_graph::ops::Transpose;
 use striate_tensor::{Error, Result, Shape};
 
+use super::budget::Budget;
 use super::constant::Constant;
 use super::import::{Import, stem_of};
 use super::proto::Node;
@@ -37,11 +38,11 @@ impl Turned {
     }
 
     /// `constant`, which meets this value, as it meets the unturned one.
-    pub fn unturned(&self, constant: &Constant) -> Result<Constant> {
+    pub fn unturned(&self, constant: &Constant, budget: &mut Budget) -> Result<Constant> {
         let missing = self.order.len().checked_sub(constant.shape.len());
         let missing = missing.ok_or_else(|| Error::input("an operand has more axes than the data"))?;
         let whole = constant.reshaped([&vec![1; missing], &constant.shape[..]].concat())?;
-        whole.transposed(&Transpose { permutation: self.order.clone() }.inverse().permutation)
+        whole.transposed(&Transpose { permutation: self.order.clone() }.inverse().permutation, budget)
     }
 }
 

@@ -1,0 +1,64 @@
+//! Weights beside an ONNX file: how much is read of them, and that no two tensors share bytes.
+
+use std::fs::{self, File};
+use std::process::Command;
+
+use striate_formats::{Imported, read_onnx};
+use striate_tensor::Result;
+
+use crate::common::Folder;
+use crate::common::onnx::{external, model, node};
+
+mod common;
+
+/// The model in `folder` that adds both `tensors`, v and w, to its data.
+fn read(folder: &Folder, tensors: &[[(&str, &str); 2]; 2], extents: [i64; 2]) -> Result<Imported> {
+    let nodes = [node("Add", &["x", "v"], "a", &[]), node("Add", &["a", "w"], "y", &[])];
+    let tensors = [external("v", &extents, &tensors[0]), external("w", &extents, &tensors[1])];
+    let path = folder.path().join("model.onnx");
+    fs::write(&path, model(&nodes, &tensors)).unwrap();
+    read_onnx(&path)
+}
+
+#[test]
+fn no_two_tensors_share_bytes_of_a_file() {
+    let folder = Folder::new("onnx-shared");
+    let numbers: Vec<u8> = (0..128u8).flat_map(|i| f32::from(i).to_le_bytes()).collect();
+    fs::write(folder.path().join("w.bin"), &numbers).unwrap();
+    fs::write(folder.path().join("v.bin"), &numbers).unwrap();
+    let at = |file, offset| [("location", file), ("offset", offset)];
+    for (first, second) in [("0", "0"), ("0", "252"), ("252", "0"), ("256", "4")] {
+        for other in ["w.bin", "./w.bin"] {
+            let error = read(&folder, &[at("w.bin", first), at(other, second)], [8, 8]).unwrap_err();
+            let line = error.to_string();
+            assert!(error.is_input() && line.contains("tensor w: external data: bytes"), "{line}");
+            assert!(line.contains(&format!("overlap those from {first} on")), "{line}");
+        }
+    }
+    for (first, second) in [(at("w.bin", "0"), at("w.bin", "256")), (at("w.bin", "4"), at("v.bin", "4"))] {
+        let weights = read(&folder, &[first, second], [8, 8]).unwrap().weights;
+        let start: f32 = second[1].1.parse::<f32>().unwrap() / 4.0;
+        let values: Vec<f32> = (0..64u8).map(|i| start + f32::from(i)).collect();
+        assert!(weights.values().any(|(_, found)| *found == values), "{second:?}");
+    }
+}
+
+/// The file is long and empty: it takes no room where it lies.
+#[test]
+fn a_file_beside_that_is_longer_than_memory_is_not_read() {
+    let folder = Folder::new("onnx-long");
+    File::create(folder.path().join("w.bin")).unwrap().set_len(1 << 41).unwrap();
+    let at = |offset| [("location", "w.bin"), ("offset", offset)];
+    let error = read(&folder, &[at("0"), at("1099511627776")], [1 << 31, 1 << 7]).unwrap_err();
+    assert!(error.is_input() && error.to_string().contains("more numbers than are read"), "{error}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_in_place_of_a_file_beside_is_not_waited_for() {
+    let folder = Folder::new("onnx-pipe");
+    assert!(Command::new("mkfifo").arg(folder.path().join("w.bin")).status().unwrap().success());
+    let at = [("location", "w.bin"), ("offset", "0")];
+    let error = read(&folder, &[at, at], [8, 8]).unwrap_err();
+    assert!(error.is_input() && error.to_string().contains("w.bin: it is no file"), "{error}");
+}
