@@ -50,5 +50,6 @@ pub mod softmax;
 pub mod spread;
 pub mod strided;
 pub mod sum_to;
+mod taps;
 
 pub use implementation::{Context, Implementation, Kernel, choose};

@@ -29,6 +29,11 @@ pub(crate) fn sum(
     total
 }
 
+/// Σ x of a stretch of a map.
+pub(crate) fn long_sum(x: &[f32]) -> f64 {
+    sum([1, 1, 1, x.len()], 0, [x, x], |x, _| x)
+}
+
 fn short_sum(x: &[f32], other: &[f32], term: impl Fn(f32, f32) -> f32) -> f32 {
     let mut sums = [0.0f32; LANES];
     let (x, x_rest) = x.as_chunks::<LANES>();

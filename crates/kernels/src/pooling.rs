@@ -11,10 +11,13 @@ use crate::reference::{self, Reference};
 use crate::simd::{Body, Simd, activation_gradient, dispatch};
 use crate::{Context, Implementation, Kernel};
 
+/// Elements that are added up one after the other, and such sums.
+const RUN: usize = 64;
+
 /// What is computed of a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PoolKind {
-    /// The largest element; padding counts as minus infinity.
+    /// The largest element, NaN if there is one; padding counts as minus infinity.
     Max,
     /// The mean.
     Average {
@@ -40,7 +43,8 @@ pub struct PoolDesc {
     pub kernel: [usize; 2],
     /// Step of the window.
     pub stride: [usize; 2],
-    /// Rows above and columns to the left; the same below and to the right.
+    /// Rows above and columns to the left. Those below and to the right follow from `output`, but where padding
+    /// counts in the divisor they are as many.
     pub padding: [usize; 2],
     /// For the gradient of average pooling: the activation whose result x was, and through which the
     /// gradient goes on.
@@ -271,22 +275,84 @@ impl Bound {
     /// `x` and `y` are maps of the geometry `self.x` and `self.y`.
     #[inline(always)]
     unsafe fn forward<S: Simd>(&self, s: S, x: *const f32, y: *mut f32) {
-        let maximum = self.kind == PoolKind::Max;
         self.each_window(|rows, columns, to| {
-            let mut result = if maximum { s.splat(f32::NEG_INFINITY) } else { s.zero() };
-            for row in rows.range.clone() {
-                for column in columns.range.clone() {
-                    // SAFETY: the window is clipped to the map.
-                    let value = unsafe { s.load(x.add(self.x.row(row) + column * S::LANES)) };
-                    result = if maximum { s.max(result, value) } else { s.add(result, value) };
+            let (r, c) = (rows.range.clone(), columns.range.clone());
+            // SAFETY: the window is clipped to the map.
+            let result = unsafe {
+                match self.kind {
+                    PoolKind::Max => {
+                        self.fold(x, r, c, s.splat(f32::NEG_INFINITY), s, |a, b| s.max_or_nan(a, b))
+                    }
+                    PoolKind::Average { .. } => {
+                        let sum = if r.len() * c.len() <= RUN {
+                            self.fold(x, r, c, s.zero(), s, |a, b| s.add(a, b))
+                        } else {
+                            self.long_sum(s, x, r, c)
+                        };
+                        s.mul(sum, s.splat(1.0 / (rows.divisor * columns.divisor) as f32))
+                    }
                 }
-            }
-            if !maximum {
-                result = s.mul(result, s.splat(1.0 / (rows.divisor * columns.divisor) as f32));
-            }
+            };
             // SAFETY: `to` is a place of the map.
             unsafe { s.store(y.add(to), result) }
         });
+    }
+
+    /// `start` combined with every element of some rows and columns, in order.
+    ///
+    /// # Safety
+    /// `x` is a map of the geometry `self.x`, which has these rows and columns.
+    #[inline(always)]
+    unsafe fn fold<S: Simd>(
+        &self,
+        x: *const f32,
+        rows: Range<usize>,
+        columns: Range<usize>,
+        start: S::F,
+        s: S,
+        combine: impl Fn(S::F, S::F) -> S::F,
+    ) -> S::F {
+        let mut result = start;
+        for row in rows {
+            for column in columns.clone() {
+                // SAFETY: as the caller promises.
+                result = combine(result, unsafe { s.load(x.add(self.x.row(row) + column * S::LANES)) });
+            }
+        }
+        result
+    }
+
+    /// The sum over a large window: of groups of [`RUN`] runs of at most [`RUN`] elements each, so that no sum has
+    /// many terms and little is lost.
+    ///
+    /// # Safety
+    /// As [`Bound::fold`].
+    #[inline(always)]
+    unsafe fn long_sum<S: Simd>(
+        &self,
+        s: S,
+        x: *const f32,
+        rows: Range<usize>,
+        columns: Range<usize>,
+    ) -> S::F {
+        let [mut total, mut group] = [s.zero(); 2];
+        let mut runs = 0;
+        let rows_of_a_run = (RUN / columns.len()).max(1);
+        for row in rows.clone().step_by(rows_of_a_run) {
+            let rows = row..(row + rows_of_a_run).min(rows.end);
+            for column in columns.clone().step_by(RUN) {
+                let columns = column..(column + RUN).min(columns.end);
+                // SAFETY: as the caller promises.
+                let run = unsafe { self.fold(x, rows.clone(), columns, s.zero(), s, |a, b| s.add(a, b)) };
+                group = s.add(group, run);
+                runs += 1;
+                if runs % RUN == 0 {
+                    total = s.add(total, group);
+                    group = s.zero();
+                }
+            }
+        }
+        s.add(total, group)
     }
 
     /// # Safety
@@ -294,14 +360,11 @@ impl Bound {
     #[inline(always)]
     unsafe fn max_gradient<S: Simd>(&self, s: S, x: *const f32, dy: *const f32, dx: *mut f32) {
         self.each_window(|rows, columns, from| {
-            let mut largest = s.splat(f32::NEG_INFINITY);
-            for row in rows.range.clone() {
-                for column in columns.range.clone() {
-                    // SAFETY: the window is clipped to the map.
-                    largest = unsafe { s.max(largest, s.load(x.add(self.x.row(row) + column * S::LANES))) };
-                }
-            }
-            // What the first maximum of each lane has not taken yet.
+            let (r, c) = (rows.range.clone(), columns.range.clone());
+            let least = s.splat(f32::NEG_INFINITY);
+            // SAFETY: the window is clipped to the map.
+            let largest = unsafe { self.fold(x, r, c, least, s, |a, b| s.max_or_nan(a, b)) };
+            // What the first maximum of each lane has not taken yet; NaN counts as one.
             // SAFETY: `from` is a place of the map.
             let mut left = unsafe { s.load(dy.add(from)) };
             for row in rows.range.clone() {
@@ -310,9 +373,9 @@ impl Bound {
                     unsafe {
                         let value = s.load(x.add(self.x.row(row) + column * S::LANES));
                         let to = dx.add(self.dx.row(row) + column * S::LANES);
-                        let share = s.select_equal(value, largest, left, s.zero());
+                        let share = s.select_equal_or_nan(value, largest, left, s.zero());
                         s.store(to, s.add(s.load(to), share));
-                        left = s.select_equal(value, largest, s.zero(), left);
+                        left = s.select_equal_or_nan(value, largest, s.zero(), left);
                     }
                 }
             }

@@ -1,16 +1,19 @@
-//! Maximum and mean over windows of volumes in plain order, and their gradients. Signals are volumes of one row.
-//! Windows may have gaps, and padding of its own on every side.
-
-use std::ops::Range;
+//! Maximum and mean over windows of volumes in plain order, and their gradients. Windows may have gaps, and padding
+//! of its own on every side; maps and signals with such windows are volumes of one map or of one row.
 
 use striate_tensor::{Layout, Views};
 
 use crate::activation::Activation;
 use crate::isa::Isa;
+use crate::plain_channels::long_sum;
 use crate::pooling::PoolKind;
 use crate::reference::{self, Reference};
 use crate::simd::{Body, Simd, dispatch};
+use crate::taps::{Tap, along_row};
 use crate::{Context, Implementation, Kernel};
+
+/// Taps of a window from which on their sum is worth more care.
+const MANY: usize = 256;
 
 /// Pooling of volumes; sizes are in the order depth, height, width. Every window covers an element.
 #[derive(Debug, Clone, PartialEq)]
@@ -147,11 +150,14 @@ impl Implementation<Pool3dDesc> for Rows {
             };
             (0..desc.output[axis]).map(span).collect::<Vec<_>>()
         };
-        let along_a_row = (0..desc.kernel[2]).map(|tap| Line::new(desc, tap)).collect();
+        let [kernel, stride, dilation, padding, input, output] =
+            [desc.kernel, desc.stride, desc.dilation, desc.padding, desc.input, desc.output]
+                .map(|sizes| sizes[2]);
+        let along_row = along_row(kernel, stride, dilation, padding, input, output);
         let shares = spans(2).iter().map(|span| span.share).collect();
         let columns = spans(2);
         let spans = [spans(0), spans(1)];
-        Box::new(Bound { d: desc.clone(), isa, pass: self.pass, spans, columns, along_a_row, shares })
+        Box::new(Bound { d: desc.clone(), isa, pass: self.pass, spans, columns, along_row, shares })
     }
 }
 
@@ -162,22 +168,6 @@ struct Span {
     share: f32,
 }
 
-/// A tap along a row: the outputs that see the input through it, and what the first of them sees.
-struct Line {
-    outputs: Range<usize>,
-    first: usize,
-}
-
-impl Line {
-    fn new(d: &Pool3dDesc, tap: usize) -> Line {
-        let (offset, stride) = (tap * d.dilation[2], d.stride[2]);
-        let start = d.padding[2].saturating_sub(offset).div_ceil(stride).min(d.output[2]);
-        let end = (d.input[2] + d.padding[2]).saturating_sub(offset).div_ceil(stride);
-        let outputs = start..end.min(d.output[2]).max(start);
-        Line { outputs, first: (start * stride + offset).saturating_sub(d.padding[2]).min(d.input[2]) }
-    }
-}
-
 struct Bound {
     d: Pool3dDesc,
     isa: Isa,
@@ -185,7 +175,7 @@ struct Bound {
     /// Windows along the depth and the height, and along the width.
     spans: [Vec<Span>; 2],
     columns: Vec<Span>,
-    along_a_row: Vec<Line>,
+    along_row: Vec<Tap>,
     /// What an element counts in each place of a row.
     shares: Vec<f32>,
 }
@@ -219,6 +209,9 @@ impl Body for Map<'_> {
         let Map { pool, first, second, out } = self;
         match (pool.pass, pool.d.kind) {
             (Pass::Forward, PoolKind::Max) => pool.maximum(first, out),
+            (Pass::Forward, _) if pool.d.kernel.iter().product::<usize>() > MANY => {
+                pool.long_mean(first, out);
+            }
             (Pass::Forward, _) => pool.mean(first, out),
             (Pass::MaxGradient, _) => pool.max_gradient(first, second.expect("dy is read"), out),
             (Pass::AverageGradient, _) => {
@@ -261,6 +254,7 @@ impl Bound {
         });
     }
 
+    /// Windows of few taps: all places of a row at once.
     #[inline(always)]
     fn mean(&self, x: &[f32], y: &mut [f32]) {
         y.fill(0.0);
@@ -274,11 +268,38 @@ impl Bound {
         }
     }
 
+    /// Windows of many taps: every place by itself, line by line, the lines in f64, so that long sums lose nothing.
+    fn long_mean(&self, x: &[f32], y: &mut [f32]) {
+        let ([_, height, width], dilation) = (self.d.input, self.d.dilation);
+        let mut places = y.iter_mut();
+        for maps in &self.spans[0] {
+            for rows in &self.spans[1] {
+                for (columns, y) in self.columns.iter().zip(&mut places) {
+                    let mut sum = 0.0;
+                    for map in 0..maps.taps {
+                        for row in 0..rows.taps {
+                            let map = maps.first + map * dilation[0];
+                            let row = rows.first + row * dilation[1];
+                            let line = &x[(map * height + row) * width..][..width][columns.first..];
+                            sum += match dilation[2] {
+                                1 => long_sum(&line[..columns.taps]),
+                                gap => {
+                                    line.iter().step_by(gap).take(columns.taps).map(|x| f64::from(*x)).sum()
+                                }
+                            };
+                        }
+                    }
+                    *y = (sum * f64::from(maps.share * rows.share * columns.share)) as f32;
+                }
+            }
+        }
+    }
+
     /// Combines each place of a row of y with what its taps along a row of x see.
     #[inline(always)]
     fn gather(&self, x: &[f32], y: &mut [f32], combine: impl Fn(f32, f32) -> f32) {
         let step = self.d.stride[2];
-        for Line { outputs, first } in &self.along_a_row {
+        for Tap { outputs, first } in &self.along_row {
             let (x, y) = (&x[*first..], &mut y[outputs.clone()]);
             match step {
                 1 => y.iter_mut().zip(x).for_each(|(y, x)| *y = combine(*y, *x)),
@@ -292,7 +313,7 @@ impl Bound {
         dx.fill(0.0);
         let step = self.d.stride[2];
         self.each_row(|from, to, share| {
-            for Line { outputs, first } in &self.along_a_row {
+            for Tap { outputs, first } in &self.along_row {
                 let dy = dy[from..][outputs.clone()].iter().zip(&self.shares[outputs.clone()]);
                 let (dy, dx) = (dy.map(|(dy, own)| dy * (own * share)), &mut dx[to + first..]);
                 match step {

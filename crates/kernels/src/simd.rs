@@ -40,6 +40,8 @@ pub trait Simd: Copy + Send + Sync + 'static {
     fn min(self, a: Self::F, b: Self::F) -> Self::F;
     /// The larger; b if either is NaN.
     fn max(self, a: Self::F, b: Self::F) -> Self::F;
+    /// The larger, where NaN is larger than any number; a if both are equal.
+    fn max_or_nan(self, a: Self::F, b: Self::F) -> Self::F;
     /// a · b + c, rounded once.
     fn fma(self, a: Self::F, b: Self::F, c: Self::F) -> Self::F;
     /// Square root.
@@ -50,8 +52,8 @@ pub trait Simd: Copy + Send + Sync + 'static {
     fn exp2_whole(self, a: Self::F) -> Self::F;
     /// `yes` where a > b, else `no`.
     fn select_greater(self, a: Self::F, b: Self::F, yes: Self::F, no: Self::F) -> Self::F;
-    /// `yes` where a = b, else `no`.
-    fn select_equal(self, a: Self::F, b: Self::F, yes: Self::F, no: Self::F) -> Self::F;
+    /// `yes` where a = b or a is NaN, else `no`.
+    fn select_equal_or_nan(self, a: Self::F, b: Self::F, yes: Self::F, no: Self::F) -> Self::F;
 
     /// The sum of all lanes, added in a fixed order.
     fn sum(self, a: Self::F) -> f32;
@@ -261,13 +263,14 @@ impl Simd for Portable {
         div(a, b) => a / b;
         min(a, b) => if a < b { a } else { b };
         max(a, b) => if a > b { a } else { b };
+        max_or_nan(a, b) => if b > a || b.is_nan() { b } else { a };
         // Two roundings: one fused operation in software would be far slower.
         fma(a, b, c) => a * b + c;
         sqrt(a) => a.sqrt();
         round(a) => a.round_ties_even();
         exp2_whole(a) => f32::from_bits((((a as i32) + 127) as u32) << 23);
         select_greater(a, b, yes, no) => if a > b { yes } else { no };
-        select_equal(a, b, yes, no) => if a == b { yes } else { no };
+        select_equal_or_nan(a, b, yes, no) => if a == b || a.is_nan() { yes } else { no };
     }
 }
 
@@ -456,6 +459,8 @@ mod x86 {
             div(a, b) => _mm512_div_ps(a, b);
             min(a, b) => _mm512_min_ps(a, b);
             max(a, b) => _mm512_max_ps(a, b);
+            // The maximum gives its second operand where either is NaN; b stays where it is NaN itself.
+            max_or_nan(a, b) => _mm512_mask_max_ps(b, _mm512_cmp_ps_mask::<_CMP_ORD_Q>(b, b), b, a);
             fma(a, b, c) => _mm512_fmadd_ps(a, b, c);
             sqrt(a) => _mm512_sqrt_ps(a);
             round(a) => _mm512_roundscale_ps::<8>(a);
@@ -465,8 +470,10 @@ mod x86 {
             )));
             select_greater(a, b, yes, no) =>
                 _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(a, b), no, yes);
-            select_equal(a, b, yes, no) =>
-                _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_EQ_OQ>(a, b), no, yes);
+            select_equal_or_nan(a, b, yes, no) => {
+                let equal = _mm512_cmp_ps_mask::<_CMP_EQ_OQ>(a, b);
+                _mm512_mask_blend_ps(equal | _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(a, a), no, yes)
+            };
         }
     }
 
@@ -545,6 +552,8 @@ mod x86 {
             div(a, b) => _mm256_div_ps(a, b);
             min(a, b) => _mm256_min_ps(a, b);
             max(a, b) => _mm256_max_ps(a, b);
+            // The maximum gives its second operand where either is NaN; b is brought in where it is NaN itself.
+            max_or_nan(a, b) => _mm256_blendv_ps(_mm256_max_ps(b, a), b, _mm256_cmp_ps::<_CMP_UNORD_Q>(b, b));
             fma(a, b, c) => _mm256_fmadd_ps(a, b, c);
             sqrt(a) => _mm256_sqrt_ps(a);
             round(a) => _mm256_round_ps::<8>(a);
@@ -554,8 +563,10 @@ mod x86 {
             )));
             select_greater(a, b, yes, no) =>
                 _mm256_blendv_ps(no, yes, _mm256_cmp_ps::<_CMP_GT_OQ>(a, b));
-            select_equal(a, b, yes, no) =>
-                _mm256_blendv_ps(no, yes, _mm256_cmp_ps::<_CMP_EQ_OQ>(a, b));
+            select_equal_or_nan(a, b, yes, no) => {
+                let equal = _mm256_cmp_ps::<_CMP_EQ_OQ>(a, b);
+                _mm256_blendv_ps(no, yes, _mm256_or_ps(equal, _mm256_cmp_ps::<_CMP_UNORD_Q>(a, a)))
+            };
         }
     }
 }

@@ -43,11 +43,11 @@ fn elementwise() -> impl Strategy<Value = Elementwise> {
 }
 
 prop_compose! {
-    /// Windows that reach past the map in every way that shape rules allow.
+    /// Windows that reach past the map in every way that shape rules allow: in ceiling mode the first one too.
     fn pool_desc()(
         batch in prop::sample::select(vec![1usize, 2, 8, 16]),
         channels in 1usize..20,
-        input in (4usize..12, 4usize..14),
+        input in (1usize..12, 1usize..14),
         kernel in (1usize..=4, 1usize..=4),
         stride in (1usize..=3, 1usize..=3),
         padding in (0usize..=2, 0usize..=2),
@@ -60,26 +60,96 @@ prop_compose! {
         activation in prop::sample::select(vec![Activation::None, Activation::Tanh, Activation::Relu]),
     ) -> PoolDesc {
         let padding = [padding.0.min(kernel.0 / 2), padding.1.min(kernel.1 / 2)];
+        let spare = |stride: usize| if ceil { stride - 1 } else { 0 };
+        let extent = |input: usize, kernel: usize, stride: usize, padding: usize| {
+            input.max(kernel.saturating_sub(2 * padding + spare(stride)))
+        };
+        let input = [
+            extent(input.0, kernel.0, stride.0, padding[0]),
+            extent(input.1, kernel.1, stride.1, padding[1]),
+        ];
         let count = |input: usize, kernel: usize, stride: usize, padding: usize| {
-            let room = input + 2 * padding - kernel;
-            if !ceil {
-                return room / stride + 1;
-            }
-            let count = room.div_ceil(stride) + 1;
-            if (count - 1) * stride >= input + padding { count - 1 } else { count }
+            let count = (input + 2 * padding + spare(stride) - kernel) / stride + 1;
+            if ceil && (count - 1) * stride >= input + padding { count - 1 } else { count }
         };
         PoolDesc {
             kind,
             batch,
             channels,
-            input: [input.0, input.1],
-            output: [count(input.0, kernel.0, stride.0, padding[0]), count(input.1, kernel.1, stride.1, padding[1])],
+            input,
+            output: [count(input[0], kernel.0, stride.0, padding[0]), count(input[1], kernel.1, stride.1, padding[1])],
             kernel: [kernel.0, kernel.1],
             stride: [stride.0, stride.1],
             padding,
             activation,
         }
     }
+}
+
+/// All three directions; those for plain maps too, unless the maps are single elements.
+fn check_batch_norm(shape: [usize; 4], epsilon: f32) {
+    let mut ran = Vec::new();
+    let d = BatchNormDesc { shape, epsilon, momentum: 0.1 };
+    let channels = |seed| Operand::random([1, shape[1], 1, 1], seed);
+    let positive = |operand: Operand| Operand {
+        values: operand.values.iter().map(|x| x.abs() + 0.5).collect(),
+        ..operand
+    };
+    let (x, dy) = (Operand::random(shape, 1), Operand::random(shape, 2));
+    let (gamma, beta, mean, var) = (channels(3), channels(4), channels(5), positive(channels(6)));
+    let mut y = x.clone();
+    reference::batch_norm::inference(
+        &d,
+        &x.values,
+        &gamma.values,
+        &beta.values,
+        &mean.values,
+        &var.values,
+        &mut y.values,
+    );
+    let reads = vec![x.clone(), gamma.clone(), beta.clone(), mean.clone(), var.clone()];
+    ran.extend(check(&Case {
+        desc: &d,
+        list: batch_norm::inference(),
+        reads,
+        writes: vec![(None, y.clone())],
+        tolerance: 1e-5,
+    }));
+
+    let (mut m, mut i) = (mean.clone(), mean.clone());
+    let (mut rm, mut rv) = (mean.clone(), var.clone());
+    let statistics = Statistics {
+        mean: &mut m.values,
+        inverse_deviation: &mut i.values,
+        running_mean: &mut rm.values,
+        running_var: &mut rv.values,
+    };
+    reference::batch_norm::training(&d, &x.values, &gamma.values, &beta.values, &mut y.values, statistics);
+    let writes = vec![(None, y), (None, m.clone()), (None, i.clone()), (Some(mean), rm), (Some(var), rv)];
+    let reads = vec![x.clone(), gamma.clone(), beta];
+    ran.extend(check(&Case { desc: &d, list: batch_norm::training(), reads, writes, tolerance: 1e-4 }));
+
+    let (mut dx, mut dgamma, mut dbeta) = (x.clone(), gamma.clone(), gamma.clone());
+    let out = (&mut dx.values[..], &mut dgamma.values[..], &mut dbeta.values[..]);
+    reference::batch_norm::gradient(&d, (&x.values, &dy.values, &gamma.values), (&m.values, &i.values), out);
+    let reads = vec![x, dy, gamma, m, i];
+    let writes = vec![(None, dx), (None, dgamma), (None, dbeta)];
+    ran.extend(check(&Case { desc: &d, list: batch_norm::gradient(), reads, writes, tolerance: 1e-4 }));
+    let names = ["batch_norm_plain_f32", "batch_norm_training_plain_f32", "batch_norm_gradient_plain_f32"];
+    for name in names {
+        assert_eq!(ran.contains(&name), shape[2] * shape[3] > 1, "{name}, {shape:?}");
+    }
+}
+
+fn check_channel_sum(shape: [usize; 4], product: bool) {
+    let (x, other) = (Operand::random(shape, 1), Operand::random(shape, 3));
+    let mut y = Operand::random([1, shape[1], 1, 1], 2);
+    reference::reduce::channel_sum(shape, &x.values, product.then_some(&other.values[..]), &mut y.values);
+    let desc = ChannelSumDesc { shape, product };
+    let reads = if product { vec![x, other] } else { vec![x] };
+    let ran =
+        check(&Case { desc: &desc, list: reduce::list(), reads, writes: vec![(None, y)], tolerance: 1e-5 });
+    assert!(ran.contains(&"channel_sum_plain_f32"), "{shape:?}");
 }
 
 proptest! {
@@ -99,8 +169,11 @@ proptest! {
     }
 
     #[test]
-    fn pools_agree(d in pool_desc()) {
-        let x = Operand::random([d.batch, d.channels, d.input[0], d.input[1]], 1);
+    fn pools_agree(d in pool_desc(), nan in prop::option::of(any::<u64>())) {
+        let mut x = Operand::random([d.batch, d.channels, d.input[0], d.input[1]], 1);
+        if let (PoolKind::Max, Some(seed)) = (d.kind, nan) {
+            x = x.with_nan(seed);
+        }
         let dy = Operand::random([d.batch, d.channels, d.output[0], d.output[1]], 2);
         let (mut y, mut dx) = (dy.clone(), x.clone());
         reference::pooling::forward(&d, &x.values, &mut y.values);
@@ -121,35 +194,7 @@ proptest! {
 
     #[test]
     fn batch_norms_agree(shape in shape(), epsilon in 1e-5f32..0.1) {
-        let d = BatchNormDesc { shape, epsilon, momentum: 0.1 };
-        let channels = |seed| Operand::random([1, shape[1], 1, 1], seed);
-        let positive = |operand: Operand| Operand { values: operand.values.iter().map(|x| x.abs() + 0.5).collect(), ..operand };
-        let (x, dy) = (Operand::random(shape, 1), Operand::random(shape, 2));
-        let (gamma, beta, mean, var) = (channels(3), channels(4), channels(5), positive(channels(6)));
-        let mut y = x.clone();
-        reference::batch_norm::inference(&d, &x.values, &gamma.values, &beta.values, &mean.values, &var.values, &mut y.values);
-        let reads = vec![x.clone(), gamma.clone(), beta.clone(), mean.clone(), var.clone()];
-        check(&Case { desc: &d, list: batch_norm::inference(), reads, writes: vec![(None, y.clone())], tolerance: 1e-5 });
-
-        let (mut m, mut i) = (mean.clone(), mean.clone());
-        let (mut rm, mut rv) = (mean.clone(), var.clone());
-        let statistics = Statistics {
-            mean: &mut m.values,
-            inverse_deviation: &mut i.values,
-            running_mean: &mut rm.values,
-            running_var: &mut rv.values,
-        };
-        reference::batch_norm::training(&d, &x.values, &gamma.values, &beta.values, &mut y.values, statistics);
-        let writes = vec![(None, y), (None, m.clone()), (None, i.clone()), (Some(mean), rm), (Some(var), rv)];
-        let reads = vec![x.clone(), gamma.clone(), beta];
-        check(&Case { desc: &d, list: batch_norm::training(), reads, writes, tolerance: 1e-4 });
-
-        let (mut dx, mut dgamma, mut dbeta) = (x.clone(), gamma.clone(), gamma.clone());
-        let out = (&mut dx.values[..], &mut dgamma.values[..], &mut dbeta.values[..]);
-        reference::batch_norm::gradient(&d, (&x.values, &dy.values, &gamma.values), (&m.values, &i.values), out);
-        let reads = vec![x, dy, gamma, m, i];
-        let writes = vec![(None, dx), (None, dgamma), (None, dbeta)];
-        check(&Case { desc: &d, list: batch_norm::gradient(), reads, writes, tolerance: 1e-4 });
+        check_batch_norm(shape, epsilon);
     }
 
     #[test]
@@ -170,12 +215,7 @@ proptest! {
 
     #[test]
     fn channel_sums_agree(shape in shape(), product in any::<bool>()) {
-        let (x, other) = (Operand::random(shape, 1), Operand::random(shape, 3));
-        let mut y = Operand::random([1, shape[1], 1, 1], 2);
-        reference::reduce::channel_sum(shape, &x.values, product.then_some(&other.values[..]), &mut y.values);
-        let desc = ChannelSumDesc { shape, product };
-        let reads = if product { vec![x, other] } else { vec![x] };
-        check(&Case { desc: &desc, list: reduce::list(), reads, writes: vec![(None, y)], tolerance: 1e-5 });
+        check_channel_sum(shape, product);
     }
 
     #[test]
@@ -340,6 +380,61 @@ proptest! {
             }
         }
     }
+}
+
+/// Plain maps of so many elements that their sums are taken in several runs.
+#[test]
+fn long_maps_agree() {
+    let shape = [2, 3, 70, 70];
+    check_batch_norm(shape, 1e-3);
+    check_channel_sum(shape, false);
+    check_channel_sum(shape, true);
+}
+
+/// The mean of very many equal elements is that element: in one row, in a wide and in a narrow map.
+#[test]
+fn means_of_large_windows_lose_nothing() {
+    for input in [[1, 300_000], [500, 600], [30_000, 10]] {
+        let d = PoolDesc {
+            kind: PoolKind::Average { count_include_pad: false },
+            batch: 1,
+            channels: 1,
+            input,
+            output: [1, 1],
+            kernel: input,
+            stride: [1, 1],
+            padding: [0, 0],
+            activation: Activation::None,
+        };
+        let x = Operand::new([1, 1, input[0], input[1]], vec![0.1; input[0] * input[1]]);
+        let (reads, writes) = (vec![x], vec![(None, Operand::row(vec![0.1]))]);
+        let list = &pooling::forward()[..1];
+        let ran = check(&Case { desc: &d, list, reads, writes, tolerance: 3e-7 });
+        assert!(ran.contains(&"pool_f32"));
+    }
+}
+
+/// Where a window sees NaN, its maximum is NaN, and the gradient goes there, past an infinity that comes before.
+#[test]
+fn nan_is_a_maximum() {
+    let d = PoolDesc {
+        kind: PoolKind::Max,
+        batch: 1,
+        channels: 1,
+        input: [2, 4],
+        output: [1, 2],
+        kernel: [2, 2],
+        stride: [2, 2],
+        padding: [0, 0],
+        activation: Activation::None,
+    };
+    let x = vec![f64::INFINITY, f64::NAN, 5.0, 2.0, f64::NAN, 4.0, 9.0, 1.0];
+    let (x, y) = (Operand::new([1, 1, 2, 4], x), Operand::new([1, 1, 1, 2], vec![f64::NAN, 9.0]));
+    let (dy, dx) = (Operand::new(y.shape, vec![2.0, 3.0]), vec![0.0, 2.0, 0.0, 0.0, 0.0, 0.0, 3.0, 0.0]);
+    let (reads, writes) = (vec![x.clone()], vec![(None, y)]);
+    check(&Case { desc: &d, list: pooling::forward(), reads, writes, tolerance: 0.0 });
+    let writes = vec![(None, Operand::new(x.shape, dx))];
+    check(&Case { desc: &d, list: pooling::max_gradient(), reads: vec![x, dy], writes, tolerance: 0.0 });
 }
 
 /// Adam's first two steps: `torch.optim.Adam([p], lr=0.1, weight_decay=0.01)` on p = [1, −2] with the

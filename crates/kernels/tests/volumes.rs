@@ -105,17 +105,19 @@ fn check_conv(d: &Conv3dDesc) {
 }
 
 prop_compose! {
-    /// Windows that reach past the volume in every way that shape rules allow.
+    /// Windows that reach past the volume in every way that shape rules allow: in ceiling mode the first one too.
+    /// With gaps that could be a window that covers nothing, so those begin within.
     fn pool_desc()(
         batch in 1usize..=2,
         channels in 1usize..=3,
         spare in borders([4, 5, 9]),
         kernel in sizes([3, 3, 4]),
-        stride in sizes([2, 3, 3]),
+        stride in sizes([2, 3, 4]),
         dilation in sizes([2, 2, 2]),
         before in borders([1, 1, 2]),
         behind in borders([1, 1, 2]),
         ceil in any::<bool>(),
+        less in borders([2, 2, 3]),
         kind in prop::sample::select(vec![
             PoolKind::Max,
             PoolKind::Average { count_include_pad: true },
@@ -125,16 +127,17 @@ prop_compose! {
     ) -> Pool3dDesc {
         let each = |of: &dyn Fn(usize) -> usize| [of(0), of(1), of(2)];
         let extent = |axis: usize| (kernel[axis] - 1) * dilation[axis] + 1;
-        let input = each(&|axis| extent(axis) + spare[axis]);
+        let past = each(&|axis| if ceil { stride[axis] - 1 } else { 0 });
+        let input = each(&|axis| {
+            let less = if dilation[axis] == 1 { less[axis].min(past[axis]) } else { 0 };
+            (extent(axis) + spare[axis]).saturating_sub(less).max(1)
+        });
         let padding = each(&|axis| before[axis].min(kernel[axis] / 2));
         let padding_behind = each(&|axis| behind[axis].min(kernel[axis] / 2));
         let output = each(&|axis| {
-            let room = input[axis] + padding[axis] + padding_behind[axis] - extent(axis);
-            if !ceil {
-                return room / stride[axis] + 1;
-            }
-            let count = room.div_ceil(stride[axis]) + 1;
-            if (count - 1) * stride[axis] >= input[axis] + padding[axis] { count - 1 } else { count }
+            let room = input[axis] + padding[axis] + padding_behind[axis] + past[axis] - extent(axis);
+            let count = room / stride[axis] + 1;
+            if ceil && (count - 1) * stride[axis] >= input[axis] + padding[axis] { count - 1 } else { count }
         });
         Pool3dDesc { kind, batch, channels, input, output, kernel, stride, dilation, padding, padding_behind, activation }
     }
@@ -158,8 +161,11 @@ proptest! {
     }
 
     #[test]
-    fn pools_of_volumes_agree_with_the_naive_ones(d in pool_desc()) {
-        let x = Operand::random(volumes(d.batch, d.channels, d.input), 1);
+    fn pools_of_volumes_agree_with_the_naive_ones(d in pool_desc(), nan in prop::option::of(any::<u64>())) {
+        let mut x = Operand::random(volumes(d.batch, d.channels, d.input), 1);
+        if let (PoolKind::Max, Some(seed)) = (d.kind, nan) {
+            x = x.with_nan(seed);
+        }
         let dy = Operand::random(volumes(d.batch, d.channels, d.output), 2);
         let (mut y, mut dx) = (dy.clone(), x.clone());
         reference::pooling3d::forward(&d, &x.values, &mut y.values);
@@ -185,16 +191,17 @@ proptest! {
     }
 }
 
-/// So many taps and places that the columns are cut into chunks, in the middle of a volume.
+/// So many taps and places that the columns are cut into chunks of two sizes, in the middle of a volume: with one
+/// group and with two, with more outputs than taps, and within rows.
 #[test]
 fn columns_are_cut_without_loss() {
-    check_conv(&Conv3dDesc {
+    let plain = Conv3dDesc {
         batch: 3,
-        in_channels: 40,
-        out_channels: 3,
+        in_channels: 64,
+        out_channels: 2,
         groups: 1,
-        input: [6, 12, 10],
-        output: [6, 12, 10],
+        input: [5, 11, 10],
+        output: [5, 11, 10],
         kernel: [3; 3],
         stride: [1; 3],
         dilation: [1; 3],
@@ -202,10 +209,53 @@ fn columns_are_cut_without_loss() {
         bias: true,
         residual: true,
         activation: Activation::Tanh,
+    };
+    check_conv(&Conv3dDesc { in_channels: 128, groups: 2, ..plain });
+    let size = [3, 41, 37];
+    let (kernel, padding) = ([1; 3], [0; 3]);
+    let pointwise = Conv3dDesc { input: size, output: size, kernel, padding, ..plain };
+    check_conv(&Conv3dDesc { batch: 1, in_channels: 1, out_channels: 512, ..pointwise });
+    check_conv(&Conv3dDesc {
+        batch: 1,
+        in_channels: 500,
+        input: [2, 1, 2000],
+        output: [2, 1, 1001],
+        kernel: [1, 1, 5],
+        stride: [1, 1, 2],
+        dilation: [1, 1, 3],
+        padding: [0, 0, 4],
+        ..plain
     });
+    check_conv(&plain);
 }
 
-/// Where a window sees NaN, its maximum is NaN, and the gradient goes there.
+/// The mean of very many equal elements is that element, in windows with and without gaps.
+#[test]
+fn means_of_large_windows_lose_nothing() {
+    for (input, kernel, dilation) in
+        [([10, 100, 300], [10, 100, 300], [1; 3]), ([10, 100, 599], [10, 100, 300], [1, 1, 2])]
+    {
+        let d = Pool3dDesc {
+            kind: PoolKind::Average { count_include_pad: false },
+            batch: 1,
+            channels: 1,
+            input,
+            output: [1; 3],
+            kernel,
+            stride: [1; 3],
+            dilation,
+            padding: [0; 3],
+            padding_behind: [0; 3],
+            activation: Activation::None,
+        };
+        let x = Operand::new(volumes(1, 1, input), vec![0.1; input.iter().product()]);
+        let (reads, writes) = (vec![x], vec![(None, Operand::row(vec![0.1]))]);
+        let list = &pooling3d::forward()[..1];
+        check(&Case { desc: &d, list, reads, writes, tolerance: 3e-7 });
+    }
+}
+
+/// Where a window sees NaN, its maximum is NaN, and the gradient goes there, past an infinity that comes before.
 #[test]
 fn nan_is_a_maximum() {
     let d = Pool3dDesc {
@@ -221,18 +271,13 @@ fn nan_is_a_maximum() {
         padding_behind: [0; 3],
         activation: Activation::None,
     };
-    let x = [1.0, f32::NAN, 5.0, 2.0, 3.0, 4.0, 9.0, 1.0];
-    let (mut y, mut dx) = ([0.0; 2], [f32::NAN; 8]);
-    let isa = striate_kernels::isa::Isa::available()[0];
-    let pool = striate_kernels::pool::Pool::new(1);
-    let context = striate_kernels::Context { pool: &pool };
-    let run =
-        |list: &[&dyn striate_kernels::Implementation<Pool3dDesc>], reads: &[&[f32]], out: &mut [f32]| {
-            let layouts = vec![striate_tensor::Layout::Plain; reads.len() + 1];
-            list[0].prepare(&d, isa, &layouts).run(&context, &mut striate_tensor::Views::of(reads, [out]));
-        };
-    run(pooling3d::forward(), &[&x], &mut y);
-    assert!(y[0].is_nan() && y[1] == 9.0, "{y:?}");
-    run(pooling3d::max_gradient(), &[&x, &[2.0, 3.0]], &mut dx);
-    assert_eq!(dx, [0.0, 2.0, 0.0, 0.0, 0.0, 0.0, 3.0, 0.0]);
+    let x = vec![f64::INFINITY, f64::NAN, 5.0, 2.0, f64::NAN, 4.0, 9.0, 1.0];
+    let x = Operand::new(volumes(1, 1, d.input), x);
+    let y = Operand::new(volumes(1, 1, d.output), vec![f64::NAN, 9.0]);
+    let dy = Operand::new(volumes(1, 1, d.output), vec![2.0, 3.0]);
+    let dx = Operand::new(x.shape, vec![0.0, 2.0, 0.0, 0.0, 0.0, 0.0, 3.0, 0.0]);
+    let (reads, writes) = (vec![x.clone()], vec![(None, y)]);
+    check(&Case { desc: &d, list: pooling3d::forward(), reads, writes, tolerance: 0.0 });
+    let (reads, writes) = (vec![x, dy], vec![(None, dx)]);
+    check(&Case { desc: &d, list: pooling3d::max_gradient(), reads, writes, tolerance: 0.0 });
 }

@@ -47,11 +47,11 @@ impl Kernel for Bound {
         dx.fill(0.0);
         for chunk in self.columns.chunks() {
             for group in 0..self.columns.d.groups {
-                let columns = &mut columns[..k * chunk.places];
-                let slopes = &mut slopes[..o * chunk.places];
+                let columns = &mut columns[..k * chunk.len()];
+                let slopes = &mut slopes[..o * chunk.len()];
                 self.columns.gather_outputs(context.pool, dy, group, &chunk, slopes);
                 let w = &w[group * o * k..][..o * k];
-                self.products.run(context, chunk.places, w, slopes, columns, scratch);
+                self.products.run(context, chunk.len(), w, slopes, columns, scratch);
                 self.columns.scatter(context.pool, columns, group, &chunk, dx);
             }
         }

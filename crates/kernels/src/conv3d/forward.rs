@@ -50,11 +50,11 @@ impl Kernel for Bound {
         let (o, k) = (self.columns.outputs(), self.columns.taps());
         for chunk in self.columns.chunks() {
             for group in 0..d.groups {
-                let columns = &mut columns[..k * chunk.places];
-                let sums = &mut sums[..o * chunk.places];
+                let columns = &mut columns[..k * chunk.len()];
+                let sums = &mut sums[..o * chunk.len()];
                 self.columns.gather(context.pool, x, group, &chunk, columns);
                 let w = &w[group * o * k..][..o * k];
-                self.products.run(context, chunk.places, w, columns, sums, scratch);
+                self.products.run(context, chunk.len(), w, columns, sums, scratch);
                 let operands = Operands { sums, bias, residual };
                 self.finish(context, group, &chunk, operands, y);
             }
@@ -72,18 +72,17 @@ impl Bound {
     /// y = activation(sums + bias + residual), for one group and chunk.
     fn finish(&self, context: &Context, group: usize, chunk: &Chunk, from: Operands, y: &mut [f32]) {
         let (d, o, size) = (&self.columns.d, self.columns.outputs(), volume(self.columns.d.output));
-        context.pool.pieces(y, size, |map, piece| {
-            let (image, channel) = (map / d.out_channels, map % d.out_channels);
-            let part = self.columns.part(chunk, image);
-            if channel / o != group || part.is_empty() {
-                return;
-            }
-            // The chunk's places in the images before.
-            let before = (image * size).saturating_sub(chunk.rows.start * d.output[2]);
-            let sums = &from.sums[channel % o * chunk.places + before..][..part.len()];
-            let residual = from.residual.map(|residual| &residual[map * size..][part.clone()]);
+        self.columns.each_map(context.pool, y, d.out_channels, group, chunk, |image, channel, map| {
+            let places = self.columns.places_in(chunk, image);
+            let sums = &from.sums[channel * chunk.len() + places.start - chunk.start..][..places.len()];
+            let channel = group * o + channel;
+            let part = places.start - image * size..places.end - image * size;
+            let residual = from.residual.map(|residual| {
+                let start = (image * d.out_channels + channel) * size;
+                &residual[start..][part.clone()]
+            });
             let bias = from.bias.map_or(0.0, |bias| bias[channel]);
-            let y = &mut piece[part];
+            let y = &mut map[part];
             dispatch(self.isa, Finish { sums, bias, residual, activation: d.activation, y });
         });
     }

@@ -1,5 +1,5 @@
 //! Convolution of volumes in plain order, in three directions: forward, gradient of the data, gradient of the
-//! weights. Signals are volumes of one row.
+//! weights.
 
 mod columns;
 mod data_gradient;

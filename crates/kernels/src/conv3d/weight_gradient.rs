@@ -49,11 +49,11 @@ impl Kernel for Bound {
         dw.fill(0.0);
         for chunk in self.columns.chunks() {
             for group in 0..self.columns.d.groups {
-                let columns = &mut columns[..k * chunk.places];
-                let slopes = &mut slopes[..o * chunk.places];
+                let columns = &mut columns[..k * chunk.len()];
+                let slopes = &mut slopes[..o * chunk.len()];
                 self.columns.gather(context.pool, x, group, &chunk, columns);
                 self.columns.gather_outputs(context.pool, dy, group, &chunk, slopes);
-                self.products.run(context, chunk.places, slopes, columns, sums, scratch);
+                self.products.run(context, chunk.len(), slopes, columns, sums, scratch);
                 let dw = &mut dw[group * o * k..][..o * k];
                 context.pool.pieces(dw, k, |channel, piece| {
                     piece.iter_mut().zip(&sums[channel * k..]).for_each(|(total, sum)| *total += sum);
