@@ -9,7 +9,8 @@ The file is `{"cases": [...]}`, one case a line:
     op          conv2d, linear, max_pool, avg_pool, relu, relu6, tanh, sigmoid, scaled_tanh, scale, lrn,
                 pad_channels, batch_norm, add, concat, softmax, cross_entropy, binary_cross_entropy,
                 mean_squared, hinge, rbf_loss, rbf, conv_table, locally_connected,
-                conv1d, conv3d, max_pool1d, max_pool2d (with gaps), max_pool3d, avg_pool1d, avg_pool3d
+                conv1d, conv3d, max_pool1d, max_pool2d, max_pool3d, avg_pool1d, avg_pool2d, avg_pool3d
+                (of max_pool2d and avg_pool2d only what max_pool and avg_pool have not)
     name        what the case is about
     attributes  numbers, pairs [rows, columns] and flags of the operator, as PyTorch names them; `pads`: numbers
                 [before, behind] of each axis, which PyTorch gets as a border of zeros; every
@@ -385,7 +386,7 @@ def signals_and_volumes(cases):
 
     def pool(op, name, x, **how):
         function = {"max_pool1d": F.max_pool1d, "max_pool2d": F.max_pool2d, "max_pool3d": F.max_pool3d}
-        function |= {"avg_pool1d": F.avg_pool1d, "avg_pool3d": F.avg_pool3d}
+        function |= {"avg_pool1d": F.avg_pool1d, "avg_pool2d": F.avg_pool2d, "avg_pool3d": F.avg_pool3d}
         cases.add(op, name, lambda x: {"y": function[op](x, **how)}, {"x": (x,)}, how)
 
     def both(name, x, dimensions, **how):
@@ -417,6 +418,11 @@ def signals_and_volumes(cases):
     both("one window, covered in part", (2, 3, 2), 1, kernel_size=[3], stride=[2], padding=[0], ceil_mode=True)
     corner = {"kernel_size": [3, 3, 5], "stride": [2, 2, 3], "padding": [0, 0, 0], "ceil_mode": True}
     pool("max_pool3d", "one window, covered in part", (1, 2, 3, 2, 4), **corner)
+    # PyTorch takes no average over a volume smaller than the window; the last windows are covered in part here.
+    both("last windows covered in part", (1, 2, 4, 3, 6), 3, **corner)
+    flat = {"kernel_size": [3, 4], "stride": [2, 3], "ceil_mode": True}
+    both("one window, covered in part", (2, 2, 2, 3), 2, **flat, padding=[0, 0])
+    both("one window, covered in part, padding 1", (2, 3, 1, 1), 2, **flat, padding=[1, 1])
 
 
 def main():

@@ -446,7 +446,7 @@ fn run(case: &mut Case) {
         "locally_connected" => locally_connected(case),
         "conv1d" | "conv3d" => windows::conv(case),
         "max_pool1d" | "max_pool2d" | "max_pool3d" => windows::max_pool(case),
-        "avg_pool1d" | "avg_pool3d" => windows::average_pool(case),
+        "avg_pool1d" | "avg_pool2d" | "avg_pool3d" => windows::average_pool(case),
         op => panic!("no check for {op}"),
     }
 }
@@ -465,7 +465,7 @@ fn naive_kernels_are_pytorchs_operators() {
         assert_eq!(case.checked, stored, "{}", case.place());
         *cases.entry(json["op"].as_str().unwrap()).or_insert(0) += 1;
     }
-    assert_eq!(cases.len(), 31, "{cases:?}");
+    assert_eq!(cases.len(), 32, "{cases:?}");
     assert!(cases["conv2d"] >= 19 && cases["max_pool"] >= 10 && cases["avg_pool"] >= 20, "{cases:?}");
     assert!(cases["conv3d"] >= 13 && cases["max_pool3d"] >= 9 && cases["avg_pool3d"] >= 16, "{cases:?}");
 }
