@@ -5,8 +5,10 @@
 use std::collections::HashMap;
 
 use striate_engine::passes::{Disabled, all_names, run_neutral};
-use striate_engine::{Cpu, Inference, Isa, Training, Variables};
-use striate_graph::{Graph, Network, Optimizer, Role, TrainingSpec, training_graph};
+use striate_engine::{Backend, Cpu, Fixed, Inference, Isa, Training, Variables};
+use striate_graph::{
+    Builder, Graph, Network, Optimizer, Padding, PerAxis, Role, Tensor, TrainingSpec, training_graph,
+};
 use striate_testkit::{Interpreter, Values, networks};
 
 /// A batch that fills no vector, and one that fills the vectors of every instruction set.
@@ -184,5 +186,35 @@ fn batches_of_other_sizes_share_the_variables() {
         for sizes in [[4, 2, 5, 2], [16, 3, 16, 8]] {
             assert_eq!(run(sizes[0], sizes), run(sizes[1], sizes), "{}", network.name);
         }
+    }
+}
+
+/// Signals run on the kernels of maps of one row, forward and backward, and need as little memory.
+#[test]
+fn signals_take_the_kernels_of_maps() {
+    let body = |x: Tensor<'_>| {
+        let (sizes, pad) = (|size| PerAxis::from((1, size)), |side| Padding::from((0, side)));
+        let x = x.conv(40, sizes(9)).pad(pad(4)).no_bias().batch_norm().relu().max_pool(sizes(3), sizes(2));
+        let x = x.conv(40, sizes(3)).groups(40).stride(sizes(2)).pad(pad(1)).relu().conv(24, sizes(1)).relu();
+        x.average_pool(sizes(2), sizes(2)).global_average_pool().flatten().linear(4).finish().unwrap()
+    };
+    let as_signal = Builder::new("signal", [20, 1000]);
+    let signal = body(as_signal.input());
+    let as_map = Builder::new("map", [20, 1, 1000]);
+    let map = body(as_map.input());
+    let spec = TrainingSpec::new(Optimizer::Sgd { momentum: 0.9, nesterov: false, weight_decay: 0.0 });
+    for isa in Isa::available() {
+        let plans = |network: &Network| {
+            let cpu = Cpu::with_isa(1, isa);
+            let training = training_graph(&networks::training_form(network, 2), &spec).unwrap();
+            [
+                Inference::plan(network, &network.input_shape(2), &cpu).unwrap(),
+                cpu.compile(training, &Fixed::new()).unwrap(),
+            ]
+            .map(|plan| (plan.steps().map(|step| step.algorithm).collect::<Vec<_>>(), plan.peak_bytes()))
+        };
+        let (of_signal, of_map) = (plans(&signal), plans(&map));
+        assert_eq!(of_signal, of_map, "{isa}");
+        assert!(of_signal[0].0.iter().any(|name| name.starts_with("conv") && !name.contains("reference")));
     }
 }

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use striate_graph::ops::Reorder;
 use striate_graph::{Graph, Kind, Node, Op, Role, Segment, ValueId};
 use striate_kernels::isa::Isa;
-use striate_tensor::{Error, Halo, Layout, Result};
+use striate_tensor::{Error, Halo, Layout, Result, Shape};
 
 use super::lower::{Candidates, Lowering, lower};
 use crate::backend::Fixed;
@@ -139,8 +139,11 @@ impl Pass {
         if !first.is_images() {
             return as_it_lies;
         }
-        let is_map = self.graph.shape(node.inputs[0]).len() == 4;
-        let other = if is_map { Layout::channels(self.isa.block()) } else { Layout::Plain };
+        let other = if blocks_help(self.graph.shape(node.inputs[0]), &node.op) {
+            Layout::channels(self.isa.block())
+        } else {
+            Layout::Plain
+        };
         let otherwise = candidates.choose(self.isa, other, self.blocked);
         if otherwise.0 < as_it_lies.0 { otherwise } else { as_it_lies }
     }
@@ -160,14 +163,14 @@ impl Pass {
         self.push(node, Choice::Kernel(candidates, position));
     }
 
-    /// The layout on which the choice of a kernel is based: that of the first operand; maps that lie
-    /// plain (they come from outside, or from a flat row) count as blocked.
+    /// The layout on which the choice of a kernel is based: that of the first operand; maps and signals that
+    /// lie plain (they come from outside, or from a flat row) count as blocked where blocks help.
     fn first_layout(&self, node: &Node) -> Layout {
         let Some(first) = node.inputs.first() else { return Layout::Plain };
         let value = self.graph.value(*first);
-        let is_map = value.shape.len() == 4 && value.role().is_none();
+        let as_blocks = value.role().is_none() && blocks_help(&value.shape, &node.op);
         match value.layout {
-            Layout::Plain if is_map && self.blocked => Layout::channels(self.isa.block()),
+            Layout::Plain if as_blocks && self.blocked => Layout::channels(self.isa.block()),
             layout => layout.with_halo(Halo::NONE),
         }
     }
@@ -269,4 +272,23 @@ impl Pass {
         self.nodes.push(node);
         self.choices.push(choice);
     }
+}
+
+/// Whether a value of `shape` is better off in blocks of channels for `op`: maps always, signals where windows
+/// move over them. Values of three axes may as well be rows of features, which other operations want plain.
+fn blocks_help(shape: &Shape, op: &Op) -> bool {
+    let has_windows = || {
+        matches!(
+            op,
+            Op::Conv(_)
+                | Op::ConvDataGradient(_)
+                | Op::ConvWeightGradient(_)
+                | Op::MaxPool(_)
+                | Op::MaxPoolGradient(_)
+                | Op::AveragePool(_)
+                | Op::AveragePoolGradient(_)
+                | Op::GlobalAveragePool(_)
+        )
+    };
+    shape.len() == 4 || shape.len() == 3 && has_windows()
 }

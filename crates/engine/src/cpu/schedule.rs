@@ -134,7 +134,7 @@ fn join_neighbours(mut regions: Vec<Region>) -> Vec<Region> {
 fn flops(graph: &Graph, node: &Node) -> u64 {
     let shape = |id: ValueId| graph.shape(id);
     let taps = |conv: &Conv, y: &Shape, channels: usize| {
-        y.numel() * channels / conv.groups * conv.kernel_size.h * conv.kernel_size.w
+        y.numel() * channels / conv.groups * conv.kernel_size.array().iter().product::<usize>()
     };
     let macs = match &node.op {
         Op::Conv(conv) => taps(conv, shape(node.outputs[0]), shape(node.inputs[0])[1]),

@@ -14,7 +14,7 @@ use super::{Lowering, input_shape, kernel_activation, kernels, output_shape};
 pub(super) fn forward(graph: &Graph, node: &Node, op: &Conv) -> Lowering {
     let (x, y) = (graph.shape(node.inputs[0]), graph.shape(node.outputs[0]));
     match x.len() {
-        4 => kernels(descriptor(op, x.nchw(), y.nchw()), conv::forward()),
+        3 | 4 => kernels(descriptor(op, x.nchw(), y.nchw()), conv::forward()),
         _ => kernels(descriptor3d(op, x, y), conv3d::forward()),
     }
 }
@@ -23,7 +23,7 @@ pub(super) fn forward(graph: &Graph, node: &Node, op: &Conv) -> Lowering {
 pub(super) fn data_gradient(graph: &Graph, node: &Node, op: &Conv) -> Lowering {
     let (dx, dy) = (graph.shape(node.outputs[0]), graph.shape(node.inputs[0]));
     match dx.len() {
-        4 => kernels(descriptor(op, dx.nchw(), dy.nchw()), conv::data_gradient()),
+        3 | 4 => kernels(descriptor(op, dx.nchw(), dy.nchw()), conv::data_gradient()),
         _ => kernels(descriptor3d(op, dx, dy), conv3d::data_gradient()),
     }
 }
@@ -32,7 +32,7 @@ pub(super) fn data_gradient(graph: &Graph, node: &Node, op: &Conv) -> Lowering {
 pub(super) fn weight_gradient(graph: &Graph, node: &Node, op: &Conv) -> Lowering {
     let (x, dy) = (graph.shape(node.inputs[0]), graph.shape(node.inputs[1]));
     match x.len() {
-        4 => kernels(descriptor(op, x.nchw(), dy.nchw()), conv::weight_gradient()),
+        3 | 4 => kernels(descriptor(op, x.nchw(), dy.nchw()), conv::weight_gradient()),
         _ => kernels(descriptor3d(op, x, dy), conv3d::weight_gradient()),
     }
 }
@@ -67,7 +67,7 @@ fn places(op: &SpreadKernels, weight: [usize; 4]) -> SpreadDesc {
     SpreadDesc { kernel: weight[2] * weight[3], places: op.places(weight[1]) }
 }
 
-/// Of maps.
+/// Of maps, and of signals as maps of one row.
 fn descriptor(op: &Conv, x: [usize; 4], y: [usize; 4]) -> ConvDesc {
     ConvDesc {
         batch: x[0],
@@ -86,7 +86,7 @@ fn descriptor(op: &Conv, x: [usize; 4], y: [usize; 4]) -> ConvDesc {
     }
 }
 
-/// Of volumes, and of signals as volumes of one row.
+/// Of volumes.
 fn descriptor3d(op: &Conv, x: &Shape, y: &Shape) -> Conv3dDesc {
     let ([batch, in_channels, input @ ..], [_, out_channels, output @ ..]) = (x.ncdhw(), y.ncdhw());
     Conv3dDesc {

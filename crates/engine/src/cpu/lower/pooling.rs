@@ -73,10 +73,11 @@ struct Pool<'a> {
 }
 
 impl Pool<'_> {
-    /// The descriptor for maps; `None` where only the kernels for volumes know how.
+    /// The descriptor for maps, and for signals as maps of one row; `None` where only the kernels for volumes
+    /// know how.
     fn on_maps(&self) -> Option<PoolDesc> {
         let uneven = self.kind == (PoolKind::Average { count_include_pad: true }) && !self.padding.is_even();
-        let fits = self.x.len() == 4 && self.dilation == PerAxis::ONE && !uneven;
+        let fits = self.x.len() < 5 && self.dilation == PerAxis::ONE && !uneven;
         let ([batch, channels, input @ ..], [_, _, output @ ..]) = (self.x.nchw(), self.y.nchw());
         fits.then(|| PoolDesc {
             kind: self.kind,
