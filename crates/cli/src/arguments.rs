@@ -160,9 +160,9 @@ pub struct Predict {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Read are .safetensors, .pth, .pt, .caffemodel and .onnx; written are .safetensors, .pth, .pt and .onnx. With a
-network (--model, or that of a model file or ONNX file) a .safetensors file describes itself and can be used alone;
-an ONNX file always holds a network.
+Read and written are .safetensors, .pth, .pt, .caffemodel and .onnx. With a network (--model, or that of a model file
+or ONNX file) a .safetensors file describes itself and can be used alone; an ONNX file always holds a network, and a
+.caffemodel the weights of a network's layers, for which Caffe wants a .prototxt.
 
 Examples:
   striate convert resnet18.pth resnet18.safetensors --model resnet18

@@ -122,6 +122,7 @@ fn every_form_becomes_every_other_and_no_bit_changes() {
             ("out.safetensors", &["--tensors-only"]),
             ("out.pth", &[]),
             ("out.pt", &["--model", "net.toml"]),
+            ("out.caffemodel", &["--model", "net.toml"]),
         ] {
             let place = format!("{from} to {to} with {options:?}");
             let told = folder.json(&[&["convert", from, to], options].concat());
@@ -380,7 +381,7 @@ fn options_and_folders_that_cannot_be_used_are_refused_at_once() {
     let form = ["--preprocessing", "missing.json"];
     let model = ["--model", "net.toml"];
     for (to, options, expected) in [
-        ("out.pth", &form[..], "--preprocessing: a .pth or .pt file holds weights alone"),
+        ("out.pth", &form[..], "--preprocessing: .pth, .pt and .caffemodel files hold weights alone"),
         ("out.safetensors", &form, "name it with --model"),
         (
             "out.safetensors",

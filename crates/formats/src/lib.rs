@@ -22,7 +22,9 @@ mod zip;
 
 pub use atomic::{Disk, Storage, write_atomically};
 pub use bgr::first_convolution_to_rgb;
-pub use caffe::{CaffeModel, Normalisation, fit_normalisation, read_caffemodel, read_caffemodel_bytes};
+pub use caffe::{
+    CaffeModel, Normalisation, caffemodel_bytes, fit_normalisation, read_caffemodel, read_caffemodel_bytes,
+};
 pub use checkpoint::{Checkpoint, Checkpoints, Position};
 pub use fit::{Fitted, Head, check_weights, count_parameters, fit};
 pub use load::{Loaded, READABLE, read_model, read_weights};

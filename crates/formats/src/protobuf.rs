@@ -4,7 +4,11 @@
 //! depth costs what the owner spends on it, and this file knows no recursion. Source: Google, "Protocol
 //! Buffers: Encoding".
 
+mod write;
+
 use striate_tensor::{Error, Result};
+
+pub(crate) use self::write::Message;
 
 /// What a field holds.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -6,8 +6,9 @@ use anyhow::Result;
 use serde_json::{Value, json};
 use striate_engine::{Cpu, Inference};
 use striate_formats::{
-    Disk, Golden, Head, Loaded, ModelFile, Weights, count_parameters, first_convolution_to_rgb, fit,
-    fit_normalisation, onnx_model_bytes, pytorch_bytes, read_weights, safetensors_bytes, write_atomically,
+    Disk, Golden, Head, Loaded, ModelFile, Weights, caffemodel_bytes, count_parameters,
+    first_convolution_to_rgb, fit, fit_normalisation, onnx_model_bytes, pytorch_bytes, read_weights,
+    safetensors_bytes, write_atomically,
 };
 use striate_graph::Network;
 use striate_models::{Model, Pictures, Range};
@@ -21,12 +22,13 @@ use crate::output::check_folder;
 use crate::{json, weights};
 
 /// Kinds of files that are written.
-const WRITTEN: [&str; 4] = ["safetensors", "pth", "pt", "onnx"];
+const WRITTEN: [&str; 5] = ["safetensors", "pth", "pt", "caffemodel", "onnx"];
 
 pub fn run(args: Convert) -> Result<()> {
     let extension = args.to.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     if !WRITTEN.contains(&extension) {
-        let what = format!("{}: written are .safetensors, .pth, .pt and .onnx", args.to.display());
+        let what =
+            format!("{}: written are .safetensors, .pth, .pt, .caffemodel and .onnx", args.to.display());
         return Err(Error::input(what).into());
     }
     refuse_conflicts(&args, extension)?;
@@ -56,8 +58,13 @@ pub fn run(args: Convert) -> Result<()> {
     let (tensors, params) = (loaded.weights.len(), count_parameters(&loaded.weights));
     let bytes = match (extension, network.filter(|_| !args.tensors_only)) {
         ("onnx", Some(network)) => onnx_model_bytes(&model(network, loaded, &args, &mut notes)?)?,
-        ("onnx", None) => {
-            let what = "holds weights alone; --model names the network that the ONNX file becomes";
+        ("caffemodel", Some(network)) => {
+            let (bytes, said) = caffemodel_bytes(&network, loaded.weights)?;
+            notes.extend(said);
+            bytes
+        }
+        ("onnx" | "caffemodel", None) => {
+            let what = format!("holds weights alone; --model names the network that the .{extension} is of");
             return Err(Error::input(format!("{}: {what}", args.from.display())).into());
         }
         ("safetensors", Some(network)) => {
@@ -79,7 +86,10 @@ pub fn run(args: Convert) -> Result<()> {
 fn refuse_conflicts(args: &Convert, extension: &str) -> Result<()> {
     let conflict = match (extension, args.tensors_only, args.preprocessing.is_some()) {
         ("onnx", true, _) => "--tensors-only: an ONNX file holds a network",
-        ("pth" | "pt", _, true) => "--preprocessing: a .pth or .pt file holds weights alone",
+        ("caffemodel", true, _) => "--tensors-only: a .caffemodel holds layers",
+        ("pth" | "pt" | "caffemodel", _, true) => {
+            "--preprocessing: .pth, .pt and .caffemodel files hold weights alone"
+        }
         (_, true, true) => "--preprocessing: with --tensors-only there is no network to go with it",
         _ => return Ok(()),
     };

@@ -8,6 +8,7 @@
 mod message;
 mod names;
 mod normalisation;
+mod write;
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -16,6 +17,7 @@ use striate_tensor::{Error, Result, Shape};
 
 pub(crate) use self::names::as_torchvision;
 pub use self::normalisation::{Normalisation, fit_normalisation};
+pub use self::write::caffemodel_bytes;
 
 use self::message::{Blob, Kind, Layer, layers};
 use crate::Weights;

@@ -1,5 +1,9 @@
-//! Caffe's names of layers as those of torchvision, for the networks whose weights were published in
-//! Caffe but which are named here as torchvision does.
+//! Caffe's names of layers as those of torchvision and back, for the networks whose weights were published
+//! in Caffe but which are named here as torchvision does.
+
+use std::collections::HashMap;
+
+use striate_graph::{Network, Op};
 
 use crate::Weights;
 
@@ -8,21 +12,50 @@ use crate::Weights;
 pub(crate) fn as_torchvision(network: &str, weights: &Weights) -> Option<Weights> {
     let layers: Vec<&str> = weights.keys().filter_map(|name| Some(name.rsplit_once('.')?.0)).collect();
     let vgg = Vgg::of(&layers);
-    let rename = |layer: &str| match network {
-        _ if network.starts_with("vgg") => vgg.name(layer),
-        _ if network.starts_with("resnet") => resnet(layer),
-        "squeezenet1_1" => squeezenet(layer),
-        _ => None,
-    };
     let mut renamed = Weights::new();
     for (name, tensor) in weights {
         let (layer, part) = name.rsplit_once('.')?;
-        renamed.insert(format!("{}.{part}", rename(layer)?), tensor.clone());
+        renamed.insert(format!("{}.{part}", torchvision_name(network, &vgg, layer)?), tensor.clone());
     }
     if network.starts_with("resnet") {
         fold_first_bias(&mut renamed);
     }
     (renamed.len() == weights.len() || network.starts_with("resnet")).then_some(renamed)
+}
+
+/// Caffe's names of the layers of `network` by its own; empty if its family has none in Caffe.
+pub(super) fn caffe_names(network: &Network) -> HashMap<String, String> {
+    let vgg = Vgg { stages: convolutions_between_pools(network) };
+    let theirs = match &network.name[..] {
+        name if name.starts_with("vgg") => vgg.layers(),
+        name if name.starts_with("resnet") => resnet_layers(name),
+        "squeezenet1_1" => squeezenet_layers(),
+        _ => Vec::new(),
+    };
+    let named =
+        theirs.into_iter().filter_map(|layer| Some((torchvision_name(&network.name, &vgg, &layer)?, layer)));
+    let names: HashMap<String, String> = named.collect();
+    let has_weights = |op: &Op| matches!(op, Op::Conv(_) | Op::Linear(_) | Op::BatchNorm(_) | Op::Scale(_));
+    let mut layers = network.layers.iter().filter(|layer| has_weights(&layer.op));
+    if layers.all(|layer| names.contains_key(&layer.name)) { names } else { HashMap::new() }
+}
+
+/// The name of the `Scale` behind the batch norm `norm`.
+pub(super) fn scale_name(norm: &str) -> String {
+    match norm.strip_prefix("bn") {
+        Some(place) => format!("scale{place}"),
+        None => format!("{norm}/scale"),
+    }
+}
+
+/// torchvision's name of Caffe's `layer`.
+fn torchvision_name(network: &str, vgg: &Vgg, layer: &str) -> Option<String> {
+    match network {
+        _ if network.starts_with("vgg") => vgg.name(layer),
+        _ if network.starts_with("resnet") => resnet(layer),
+        "squeezenet1_1" => squeezenet(layer),
+        _ => None,
+    }
 }
 
 /// VGG: `conv2_1` is the first convolution of the second stage; between stages stands a pool.
@@ -48,6 +81,13 @@ impl Vgg {
         (place.0 < 5 && place.1 < 4).then_some(place)
     }
 
+    fn layers(&self) -> Vec<String> {
+        let stages = self.stages.into_iter().zip(1..);
+        let convolutions =
+            stages.flat_map(|(count, stage)| (1..=count).map(move |number| format!("conv{stage}_{number}")));
+        convolutions.chain(["fc6", "fc7", "fc8"].map(String::from)).collect()
+    }
+
     fn name(&self, layer: &str) -> Option<String> {
         if let Some((stage, number)) = Vgg::place(layer) {
             // Each convolution has a ReLU behind it, each stage a pool.
@@ -62,6 +102,19 @@ impl Vgg {
         };
         Some(format!("classifier.{number}"))
     }
+}
+
+/// Of the first five stages.
+fn convolutions_between_pools(network: &Network) -> [usize; 5] {
+    let (mut counts, mut stage) = ([0; 5], 0);
+    for layer in &network.layers {
+        match layer.op {
+            Op::Conv(_) if stage < 5 => counts[stage] += 1,
+            Op::MaxPool(_) => stage += 1,
+            _ => {}
+        }
+    }
+    counts
 }
 
 /// ResNet: `res3b2_branch2c` is the third convolution of a block of the second stage, `bn3b2_branch2c` its
@@ -101,6 +154,25 @@ fn resnet(layer: &str) -> Option<String> {
     Some(format!("layer{stage}.{index}.{part}"))
 }
 
+/// All names that `resnet` reads, with the blocks of the published networks: those of ResNet-101 and -152 are
+/// numbered in their two long stages.
+fn resnet_layers(network: &str) -> Vec<String> {
+    let is_numbered = network.starts_with("resnet101") || network.starts_with("resnet152");
+    let mut layers: Vec<String> = ["conv1", "bn_conv1", "fc1000"].map(String::from).into();
+    for stage in 2..=5 {
+        let blocks: Vec<String> = match is_numbered && matches!(stage, 3 | 4) {
+            true => std::iter::once("a".into()).chain((1..64).map(|number| format!("b{number}"))).collect(),
+            false => ('a'..='z').map(String::from).collect(),
+        };
+        for place in blocks {
+            for branch in ["1", "2a", "2b", "2c"] {
+                layers.extend(["res", "bn"].map(|kind| format!("{kind}{stage}{place}_branch{branch}")));
+            }
+        }
+    }
+    layers
+}
+
 /// The first convolution of the published ResNet-50 has a bias, unlike all others. A batch norm subtracts
 /// the mean of what it sees, so the bias goes there.
 fn fold_first_bias(weights: &mut Weights) {
@@ -130,6 +202,12 @@ fn squeezenet(layer: &str) -> Option<String> {
         _ => return None,
     };
     Some(format!("features.{number}.{part}"))
+}
+
+fn squeezenet_layers() -> Vec<String> {
+    let parts = ["squeeze1x1", "expand1x1", "expand3x3"];
+    let fires = (2..=9).flat_map(|number| parts.map(|part| format!("fire{number}/{part}")));
+    fires.chain(["conv1", "conv10"].map(String::from)).collect()
 }
 
 #[cfg(test)]

@@ -51,22 +51,34 @@ pub fn fit_normalisation(network: &Network, loaded: &mut Loaded) -> Result<()> {
         if theirs == own {
             continue;
         }
-        let around = neighbours(network, layer).ok_or_else(|| {
+        let Some([before, behind]) = exchange(network, layer, &mut loaded.weights, theirs, own) else {
             let what = "has other constants than the file's, and is not in a row of layers";
-            Error::input(format!("{name} of {} {what}", network.name))
-        })?;
-        let factor =
-            (f64::from(theirs.alpha) * f64::from(own.k) / f64::from(theirs.k) / f64::from(own.alpha)).sqrt();
-        let output = factor * (f64::from(theirs.k) / f64::from(own.k)).powf(f64::from(own.beta));
-        scale(&mut loaded.weights, &format!("{}.weight", around.0.name), factor);
-        scale(&mut loaded.weights, &format!("{}.bias", around.0.name), factor);
-        scale(&mut loaded.weights, &format!("{}.weight", around.1.name), 1.0 / output);
+            return Err(Error::input(format!("{name} of {} {what}", network.name)));
+        };
         loaded.notes.push(format!(
-            "{name} has k = {} and α = {} here, k = {} and α = {} in the file: {} and {} are scaled to make up for it",
-            own.k, own.alpha, theirs.k, theirs.alpha, around.0.name, around.1.name
+            "{name} has k = {} and α = {} here, k = {} and α = {} in the file: {before} and {behind} are scaled to make up for it",
+            own.k, own.alpha, theirs.k, theirs.alpha
         ));
     }
     Ok(())
+}
+
+/// Scales the weights around the normalisation `layer` so that with the constants `new` the network computes
+/// what it did with `old`; the names of the layers that were scaled, or `None` if it is not in a row of layers.
+pub(super) fn exchange<'a>(
+    network: &'a Network,
+    layer: &'a Layer,
+    weights: &mut Weights,
+    old: &Lrn,
+    new: &Lrn,
+) -> Option<[&'a str; 2]> {
+    let (before, behind) = neighbours(network, layer)?;
+    let factor = (f64::from(old.alpha) * f64::from(new.k) / f64::from(old.k) / f64::from(new.alpha)).sqrt();
+    let output = factor * (f64::from(old.k) / f64::from(new.k)).powf(f64::from(new.beta));
+    scale(weights, &format!("{}.weight", before.name), factor);
+    scale(weights, &format!("{}.bias", before.name), factor);
+    scale(weights, &format!("{}.weight", behind.name), 1.0 / output);
+    Some([&before.name, &behind.name])
 }
 
 impl Normalisation {

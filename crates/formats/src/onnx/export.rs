@@ -5,14 +5,12 @@ use striate_graph::ops::{self, SpreadKernels};
 use striate_graph::{Graph, Node, Op, Padding, PerAxis, ValueId};
 use striate_tensor::{Error, Result, Shape};
 
-use super::write::Message;
 use crate::Weights;
+use crate::protobuf::Message;
 
 const OPSET: i64 = 17;
 /// The version of the file format that belongs to the opset.
 const IR_VERSION: i64 = 8;
-/// Protocol buffers end here.
-const LARGEST: usize = i32::MAX as usize;
 /// Of ONNX's element types, as `INT64`.
 const FLOAT: i64 = 1;
 const INT64: i64 = 7;
@@ -43,11 +41,7 @@ pub fn onnx_bytes(network: &Network, weights: &Weights) -> Result<Vec<u8>> {
     }
     let opset = Message::default().bytes(1, "").int(2, OPSET);
     let model = Message::default().int(1, IR_VERSION).bytes(2, "striate").bytes(3, env!("CARGO_PKG_VERSION"));
-    let model = model.bytes(8, opset.0).bytes(7, body.0).0;
-    if model.len() > LARGEST {
-        return Err(Error::input(format!("{} bytes are too many for an ONNX file", model.len())));
-    }
-    Ok(model)
+    model.bytes(8, opset.0).bytes(7, body.0).finish("an ONNX file")
 }
 
 /// `model`, which says of itself what `entries` hold.

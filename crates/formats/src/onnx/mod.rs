@@ -20,7 +20,6 @@ mod shapes;
 mod tensor;
 mod turned;
 mod value;
-mod write;
 
 pub use export::onnx_bytes;
 

@@ -1,8 +1,13 @@
 //! Writing protocol buffers: fields of a message, one after the other.
 
+use striate_tensor::{Error, Result};
+
+/// Protocol buffers end here.
+const LARGEST: usize = i32::MAX as usize;
+
 /// A message under construction.
 #[derive(Default)]
-pub(super) struct Message(pub Vec<u8>);
+pub(crate) struct Message(pub Vec<u8>);
 
 impl Message {
     /// An integer.
@@ -26,6 +31,17 @@ impl Message {
         self.varint(bytes.len() as u64);
         self.0.extend(bytes);
         self
+    }
+
+    /// The bytes of `what`, which the whole message is.
+    ///
+    /// # Errors
+    /// If they are more than the format allows (2 GiB).
+    pub fn finish(self, what: &str) -> Result<Vec<u8>> {
+        match self.0.len() {
+            0..=LARGEST => Ok(self.0),
+            len => Err(Error::input(format!("{len} bytes are too many for {what}"))),
+        }
     }
 
     fn varint(&mut self, mut value: u64) {

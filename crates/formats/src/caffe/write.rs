@@ -1,0 +1,164 @@
+//! A `.caffemodel` of a network's weights, layer by layer, as Caffe copies them into a network whose layers
+//! have the same names; what a layer computes beyond that stands in the network's `.prototxt`.
+
+use std::collections::HashMap;
+
+use striate_graph::ops::{BatchNorm, Lrn};
+use striate_graph::{Layer, Network, Op};
+use striate_tensor::{Error, Result, Shape};
+
+use super::names::{caffe_names, scale_name};
+use super::normalisation::exchange;
+use crate::Weights;
+use crate::bgr::turn_to_rgb;
+use crate::protobuf::Message;
+
+/// The bytes of a `.caffemodel` with the `weights` of `network`, and what was changed, for a person to read.
+/// The first convolution is turned to blue, green and red, a batch norm becomes `BatchNorm` and `Scale`, and
+/// VGG without batch norm, ResNet and SqueezeNet get the names of layers that they were published with.
+///
+/// # Errors
+/// If a layer has weights that no layer of Caffe has, or the file would be too large for the format (2 GiB).
+pub fn caffemodel_bytes(network: &Network, mut weights: Weights) -> Result<(Vec<u8>, Vec<String>)> {
+    let mut notes = Vec::new();
+    let names = caffe_names(network);
+    if !names.is_empty() {
+        notes.push("torchvision's names of layers are brought to Caffe's".into());
+    }
+    if let Some(name) = turn_first_kernel(network, &mut weights) {
+        notes.push(format!("{name} is turned from RGB to BGR"));
+    }
+    if network.name.starts_with("resnet50") && !names.is_empty() {
+        add_first_bias(&mut weights);
+    }
+    let normalisations = with_published_constants(network, &mut weights, &mut notes);
+    let mut file = Message::default().bytes(1, &network.name);
+    for layer in &network.layers {
+        let name = names.get(&layer.name).unwrap_or(&layer.name);
+        let written = Writing { weights: &weights, normalisations: &normalisations, layer, name };
+        for message in written.messages().map_err(|e| e.at(format!("layer {}", layer.name)))? {
+            file = file.bytes(100, message.0);
+        }
+    }
+    Ok((file.finish("a .caffemodel")?, notes))
+}
+
+/// A layer on its way into the file.
+struct Writing<'a> {
+    weights: &'a Weights,
+    /// Constants of normalisations, by their layers' names.
+    normalisations: &'a HashMap<&'a str, Lrn>,
+    layer: &'a Layer,
+    /// Caffe's name.
+    name: &'a str,
+}
+
+impl Writing<'_> {
+    /// The layers of Caffe that it becomes; none without anything to keep, as an auxiliary head may be absent.
+    fn messages(&self) -> Result<Vec<Message>> {
+        let blobs = self.blobs(&["weight", "bias"]);
+        Ok(match &self.layer.op {
+            Op::Lrn(_) => {
+                let constants = constants(&self.normalisations[&self.layer.name[..]]);
+                vec![self.named("LRN").bytes(118, constants.0)]
+            }
+            Op::MaxPool(_) | Op::AveragePool(_) => vec![self.named("Pooling")],
+            _ if blobs.is_empty() => Vec::new(),
+            Op::Conv(conv) if conv.connections.is_empty() => {
+                vec![with_blobs(self.named("Convolution"), blobs)]
+            }
+            Op::Linear(_) => vec![with_blobs(self.named("InnerProduct"), blobs)],
+            Op::Scale(_) => vec![with_blobs(self.named("Scale"), blobs)],
+            Op::BatchNorm(norm) => self.batch_norm(norm, blobs).into(),
+            other => {
+                let what = format!("Caffe has no layer for the weights of {}", other.name());
+                return Err(Error::input(what));
+            }
+        })
+    }
+
+    /// Means and variances, which are divided by their factor, and γ and β in a layer of their own.
+    fn batch_norm(&self, norm: &BatchNorm, scale: Vec<Message>) -> [Message; 2] {
+        let mut statistics = self.blobs(&["running_mean", "running_var"]);
+        statistics.push(blob(&Shape::from([1]), &[1.0]));
+        let epsilon = Message::default().float(3, norm.epsilon);
+        let own = &self.layer.name;
+        let behind = message(&scale_name(self.name), "Scale", own, &format!("{own}/scale"));
+        [with_blobs(self.named("BatchNorm"), statistics).bytes(139, epsilon.0), with_blobs(behind, scale)]
+    }
+
+    fn named(&self, kind: &str) -> Message {
+        let bottom = self.layer.inputs.first().map_or("data", String::as_str);
+        message(self.name, kind, bottom, &self.layer.name)
+    }
+
+    fn blobs(&self, parts: &[&str]) -> Vec<Message> {
+        let tensors =
+            parts.iter().filter_map(|part| self.weights.get(&format!("{}.{part}", self.layer.name)));
+        tensors.map(|(shape, values)| blob(shape, values)).collect()
+    }
+}
+
+/// Turns the kernel of the first convolution to blue, green and red; its name, if it sees three channels.
+fn turn_first_kernel(network: &Network, weights: &mut Weights) -> Option<String> {
+    let kernels = network.layers.iter().filter(|layer| matches!(layer.op, Op::Conv(_)));
+    let mut names = kernels.map(|layer| format!("{}.weight", layer.name));
+    let name = names.find(|name| weights.contains_key(name))?;
+    let (shape, values) = weights.get_mut(&name)?;
+    turn_to_rgb(shape, values).then_some(name)
+}
+
+/// Brings each normalisation with another k to that of Caffe's published networks, which some readers take for
+/// granted, and to their α; the constants by layer.
+fn with_published_constants<'a>(
+    network: &'a Network,
+    weights: &mut Weights,
+    notes: &mut Vec<String>,
+) -> HashMap<&'a str, Lrn> {
+    let mut constants = HashMap::new();
+    for layer in &network.layers {
+        let Op::Lrn(own) = &layer.op else { continue };
+        let mut lrn = own.clone();
+        let published = Lrn { alpha: 1e-4, k: 1.0, ..own.clone() };
+        if own.k != published.k
+            && own.alpha > 0.0
+            && let Some([before, behind]) = exchange(network, layer, weights, own, &published)
+        {
+            notes.push(format!(
+                "{} gets k = {} and α = {}: {before} and {behind} are scaled to make up for it",
+                layer.name, published.k, published.alpha
+            ));
+            lrn = published;
+        }
+        constants.insert(&layer.name[..], lrn);
+    }
+    constants
+}
+
+/// The text of the published ResNet-50 wants a bias of its first convolution, unlike all others.
+fn add_first_bias(weights: &mut Weights) {
+    if let Some(channels) = weights.get("conv1.weight").and_then(|(shape, _)| shape.first().copied()) {
+        weights.insert("conv1.bias".into(), (Shape::from([channels]), vec![0.0; channels]));
+    }
+}
+
+/// A `LayerParameter` without parameters.
+fn message(name: &str, kind: &str, bottom: &str, top: &str) -> Message {
+    Message::default().bytes(1, name).bytes(2, kind).bytes(3, bottom).bytes(4, top)
+}
+
+fn with_blobs(layer: Message, blobs: Vec<Message>) -> Message {
+    blobs.into_iter().fold(layer, |layer, blob| layer.bytes(7, blob.0))
+}
+
+/// A `BlobProto`.
+fn blob(shape: &Shape, values: &[f32]) -> Message {
+    let extents = shape.iter().fold(Message::default(), |extents, extent| extents.int(1, *extent as i64));
+    let values: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+    Message::default().bytes(7, extents.0).bytes(5, values)
+}
+
+/// An `LRNParameter`.
+fn constants(lrn: &Lrn) -> Message {
+    Message::default().int(1, lrn.size as i64).float(2, lrn.alpha).float(3, lrn.beta).float(5, lrn.k)
+}
