@@ -271,6 +271,10 @@ impl Training {
 
 fn compile_graph(network: &Network, spec: &TrainingSpec, shape: &Shape, cpu: &Cpu) -> Result<Graph> {
     let mut graph = training_graph(&network.graph_with_heads(shape)?, spec)?;
+    if graph.variables(Role::Parameter).next().is_none() {
+        let what = format!("network {}: has no parameters, so there is nothing to train", network.name);
+        return Err(Error::input(what));
+    }
     run_neutral(&mut graph, cpu.disabled());
     Ok(graph)
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use striate_engine::{Cpu, Training};
 use striate_formats::{Imported, Weights, onnx_bytes, read_onnx_bytes};
 use striate_graph::{Builder, Graph, Network, Optimizer, Role, TrainingSpec, concat, training_graph};
+use striate_testkit::onnx::{floats, int, integers, ints, model_of, node_called, tensor, value};
 use striate_testkit::protobuf::Message;
 use striate_testkit::{Interpreter, Values, networks};
 
@@ -131,52 +132,14 @@ fn an_exported_network_trains_as_it_did() {
     assert_trains_alike((&network, &weights), &imported, 1e-6, str::to_owned);
 }
 
-fn node(op: &str, name: &str, inputs: &[&str], output: &str, attributes: &[Message]) -> Message {
-    let node = inputs.iter().fold(Message::new(), |node, input| node.text(1, input));
-    let node = node.text(2, output).text(3, name).text(4, op);
-    attributes.iter().fold(node, |node, attribute| node.message(5, attribute))
-}
-
-fn int(name: &str, value: u64) -> Message {
-    Message::new().text(1, name).integer(3, value).integer(20, 2)
-}
-
-fn ints(name: &str, values: &[u64]) -> Message {
-    values.iter().fold(Message::new().text(1, name), |all, value| all.integer(8, *value)).integer(20, 7)
-}
-
-fn value(tensor: &Message) -> Message {
-    Message::new().text(1, "value").message(5, tensor).integer(20, 4)
-}
-
-fn floats(name: &str, dims: &[u64], values: &[f32]) -> Message {
-    let raw: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-    let tensor = dims.iter().fold(Message::new(), |tensor, extent| tensor.integer(1, *extent));
-    tensor.integer(2, 1).text(8, name).bytes(9, &raw)
-}
-
-fn integers(name: &str, dims: &[u64], values: &[i64]) -> Message {
-    let raw: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-    let tensor = dims.iter().fold(Message::new(), |tensor, extent| tensor.integer(1, *extent));
-    tensor.integer(2, 7).text(8, name).bytes(9, &raw)
-}
-
-fn data(name: &str, extents: &[u64]) -> Message {
-    let open = Message::new().message(1, &Message::new().text(2, "batch"));
-    let shape =
-        extents.iter().fold(open, |shape, extent| shape.message(1, &Message::new().integer(1, *extent)));
-    let tensor = Message::new().integer(1, 1).message(2, &shape);
-    Message::new().text(1, name).message(2, &Message::new().message(1, &tensor))
-}
-
 /// What PyTorch's TorchScript exporter writes for a module in use: batch norm folded into the convolution, whose
 /// weight has a number for a name; `x * gain + shift + 0.5` with parameters of the module's own and a number of the
 /// code; `view(x.size(0), -1)` by arithmetic on shapes; a softmax at the end.
 fn as_pytorch_writes_it(weights: &Weights) -> Vec<u8> {
     let nodes = [
-        node(
-            "Conv",
+        node_called(
             "/conv/Conv",
+            "Conv",
             &["input", "onnx::Conv_30", "onnx::Conv_31"],
             "/conv/Conv_output_0",
             &[
@@ -187,10 +150,10 @@ fn as_pytorch_writes_it(weights: &Weights) -> Vec<u8> {
                 ints("strides", &[1, 1]),
             ],
         ),
-        node("Relu", "/relu/Relu", &["/conv/Conv_output_0"], "/relu/Relu_output_0", &[]),
-        node(
-            "MaxPool",
+        node_called("/relu/Relu", "Relu", &["/conv/Conv_output_0"], "/relu/Relu_output_0", &[]),
+        node_called(
             "/pool/MaxPool",
+            "MaxPool",
             &["/relu/Relu_output_0"],
             "/pool/MaxPool_output_0",
             &[
@@ -200,49 +163,67 @@ fn as_pytorch_writes_it(weights: &Weights) -> Vec<u8> {
                 ints("strides", &[2, 2]),
             ],
         ),
-        node("Mul", "/Mul", &["/pool/MaxPool_output_0", "gain"], "/Mul_output_0", &[]),
-        node("Add", "/Add", &["/Mul_output_0", "shift"], "/Add_output_0", &[]),
-        node("Constant", "/Constant", &[], "/Constant_output_0", &[value(&floats("", &[], &[0.5]))]),
-        node("Add", "/Add_1", &["/Add_output_0", "/Constant_output_0"], "/Add_1_output_0", &[]),
-        node("Shape", "/Shape", &["/Add_1_output_0"], "/Shape_output_0", &[]),
-        node("Constant", "/Constant_1", &[], "/Constant_1_output_0", &[value(&integers("", &[], &[0]))]),
-        node(
-            "Gather",
+        node_called("/Mul", "Mul", &["/pool/MaxPool_output_0", "gain"], "/Mul_output_0", &[]),
+        node_called("/Add", "Add", &["/Mul_output_0", "shift"], "/Add_output_0", &[]),
+        node_called(
+            "/Constant",
+            "Constant",
+            &[],
+            "/Constant_output_0",
+            &[tensor("value", &floats("", &[], &[0.5]))],
+        ),
+        node_called("/Add_1", "Add", &["/Add_output_0", "/Constant_output_0"], "/Add_1_output_0", &[]),
+        node_called("/Shape", "Shape", &["/Add_1_output_0"], "/Shape_output_0", &[]),
+        node_called(
+            "/Constant_1",
+            "Constant",
+            &[],
+            "/Constant_1_output_0",
+            &[tensor("value", &integers("", &[], &[0]))],
+        ),
+        node_called(
             "/Gather",
+            "Gather",
             &["/Shape_output_0", "/Constant_1_output_0"],
             "/Gather_output_0",
             &[int("axis", 0)],
         ),
-        node(
-            "Unsqueeze",
+        node_called(
             "/Unsqueeze",
+            "Unsqueeze",
             &["/Gather_output_0", "onnx::Unsqueeze_17"],
             "/Unsqueeze_output_0",
             &[],
         ),
-        node("Constant", "/Constant_2", &[], "/Constant_2_output_0", &[value(&integers("", &[1], &[-1]))]),
-        node(
-            "Concat",
+        node_called(
+            "/Constant_2",
+            "Constant",
+            &[],
+            "/Constant_2_output_0",
+            &[tensor("value", &integers("", &[1], &[-1]))],
+        ),
+        node_called(
             "/Concat",
+            "Concat",
             &["/Unsqueeze_output_0", "/Constant_2_output_0"],
             "/Concat_output_0",
             &[int("axis", 0)],
         ),
-        node(
-            "Reshape",
+        node_called(
             "/Reshape",
+            "Reshape",
             &["/Add_1_output_0", "/Concat_output_0"],
             "/Reshape_output_0",
             &[int("allowzero", 0)],
         ),
-        node(
-            "Gemm",
+        node_called(
             "/fc/Gemm",
+            "Gemm",
             &["/Reshape_output_0", "fc.weight", "fc.bias"],
             "/fc/Gemm_output_0",
             &[int("transB", 1)],
         ),
-        node("Softmax", "/Softmax", &["/fc/Gemm_output_0"], "output", &[int("axis", 1)]),
+        node_called("/Softmax", "Softmax", &["/fc/Gemm_output_0"], "output", &[int("axis", 1)]),
     ];
     let graph = nodes.iter().fold(Message::new(), |graph, node| graph.message(1, node)).text(2, "main_graph");
     let held = [
@@ -256,9 +237,8 @@ fn as_pytorch_writes_it(weights: &Weights) -> Vec<u8> {
     let initializers = held.map(|(name, own, dims)| floats(name, dims, &weights[own].1));
     let graph = initializers.iter().fold(graph, |graph, tensor| graph.message(5, tensor));
     let graph = graph.message(5, &integers("onnx::Unsqueeze_17", &[1], &[0]));
-    let graph = graph.message(11, &data("input", &[1, 8, 8])).message(12, &data("output", &[5]));
-    let opset = Message::new().text(1, "").integer(2, 17);
-    Message::new().integer(1, 8).text(2, "pytorch").message(7, &graph).message(8, &opset).bytes
+    let graph = graph.message(11, &value("input", &[-1, 1, 8, 8])).message(12, &value("output", &[-1, 5]));
+    model_of(17, &graph).text(2, "pytorch").bytes
 }
 
 #[test]

@@ -20,18 +20,27 @@ use striate_train::Recipe;
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// Bytes that a reader may hold whatever the file, and for each byte of it.
-const MEMORY: (usize, usize) = (1 << 20, 128);
-/// Floats that an ONNX file may become here.
+/// Bytes that a reader may hold whatever the file.
+const MEMORY: usize = 1 << 20;
+/// Bytes that it may hold for each byte of a file that is mostly tensors.
+const PER_BYTE: usize = 128;
+/// The same of a file that is mostly text or a graph: three bytes there begin a table, two a node.
+const PER_BYTE_OF_TEXT: usize = 384;
+/// Floats that an ONNX file may become here, and bytes that may be held for each.
 const MOST_FLOATS: usize = 1 << 16;
+const PER_FLOAT: usize = 64;
+/// What IDX data packed by gzip may become: so many bytes for each byte, and so many however small the file.
+const UNPACKED_PER_BYTE: usize = 100;
+const UNPACKED: usize = 64 << 20;
 /// Networks above this many multiply-adds or bytes are planned, not run.
 const SMALL: u64 = 1 << 20;
 
-/// What `read` makes of `bytes`, within the memory that they may take.
-fn within<T>(bytes: &[u8], read: impl FnOnce(&[u8]) -> Result<T>) -> Result<T> {
-    let (made, held) = held(|| read(bytes));
-    let most = MEMORY.0 + MEMORY.1 * bytes.len();
-    assert!(held <= most, "{} bytes made the reader hold {held}", bytes.len());
+/// What `read` makes of a file of `length` bytes, holding no more than [`MEMORY`], `per_byte` for each byte and
+/// `more`.
+fn within<T>(length: usize, per_byte: usize, more: usize, read: impl FnOnce() -> Result<T>) -> Result<T> {
+    let (made, held) = held(read);
+    let most = MEMORY + per_byte * length + more;
+    assert!(held <= most, "{length} bytes made the reader hold {held}, more than {most}");
     made
 }
 
@@ -42,7 +51,7 @@ fn text(bytes: &[u8]) -> Result<&str> {
 
 /// Reads safetensors.
 pub(crate) fn safetensors(bytes: &[u8]) -> Result<()> {
-    let (weights, metadata) = within(bytes, read_safetensors_bytes)?;
+    let (weights, metadata) = within(bytes.len(), PER_BYTE, 0, || read_safetensors_bytes(bytes))?;
     let written = safetensors_bytes(&weights, metadata)?;
     let (weights, metadata) = read_safetensors_bytes(&written)?;
     assert!(safetensors_bytes(&weights, metadata)? == written, "written and read again it is another");
@@ -51,7 +60,7 @@ pub(crate) fn safetensors(bytes: &[u8]) -> Result<()> {
 
 /// Reads PyTorch's files of both forms.
 pub(crate) fn pth(bytes: &[u8]) -> Result<()> {
-    let weights = within(bytes, read_pytorch_bytes)?.weights;
+    let weights = within(bytes.len(), PER_BYTE, 0, || read_pytorch_bytes(bytes))?.weights;
     let written = pytorch_bytes(&weights)?;
     let again = read_pytorch_bytes(&written)?.weights;
     assert!(pytorch_bytes(&again)? == written, "written and read again it is another");
@@ -60,19 +69,22 @@ pub(crate) fn pth(bytes: &[u8]) -> Result<()> {
 
 /// Reads ONNX.
 pub(crate) fn onnx(bytes: &[u8]) -> Result<()> {
-    use_network(&read_onnx_bytes(bytes, "attacked", MOST_FLOATS)?.network)
+    let read = || read_onnx_bytes(bytes, "attacked", MOST_FLOATS);
+    let imported = within(bytes.len(), PER_BYTE_OF_TEXT, PER_FLOAT * MOST_FLOATS, read)?;
+    use_network(&imported.network)
 }
 
 /// Reads Caffe's weights.
 pub(crate) fn caffemodel(bytes: &[u8]) -> Result<()> {
-    within(bytes, read_caffemodel_bytes).map(|_| ())
+    within(bytes.len(), PER_BYTE, 0, || read_caffemodel_bytes(bytes)).map(|_| ())
 }
 
 /// Reads IDX, plain or packed.
 pub(crate) fn idx(bytes: &[u8]) -> Result<()> {
-    // Packed by gzip a byte may become a thousand.
-    let (array, _) = held(|| read_idx_bytes(bytes));
-    let array = array?;
+    let is_packed = bytes.starts_with(&[0x1f, 0x8b]);
+    let unpacked = if is_packed { UNPACKED.max(UNPACKED_PER_BYTE * bytes.len()) } else { 0 };
+    // A list that grows stands in memory twice while it moves, and the new place has room to spare.
+    let array = within(bytes.len(), PER_BYTE, 3 * unpacked, || read_idx_bytes(bytes))?;
     assert_eq!(array.bytes.len(), array.shape.numel());
     Ok(())
 }
@@ -80,8 +92,7 @@ pub(crate) fn idx(bytes: &[u8]) -> Result<()> {
 /// Reads a recipe.
 pub(crate) fn recipe(bytes: &[u8]) -> Result<()> {
     let text = text(bytes)?;
-    let (recipe, _) = held(|| Recipe::from_text(text));
-    let recipe = recipe?;
+    let recipe = within(bytes.len(), PER_BYTE_OF_TEXT, 0, || Recipe::from_text(text))?;
     assert_eq!(Recipe::from_text(&recipe.to_text())?, recipe, "written and read again it is another");
     recipe.spec()?;
     for (step, steps) in [(0, 1), (5, 10), (u64::MAX - 1, u64::MAX)] {
@@ -92,14 +103,15 @@ pub(crate) fn recipe(bytes: &[u8]) -> Result<()> {
 
 /// Reads a network's text.
 pub(crate) fn network(bytes: &[u8]) -> Result<()> {
-    let network = Network::from_text(text(bytes)?)?;
+    let text = text(bytes)?;
+    let network = within(bytes.len(), PER_BYTE_OF_TEXT, 0, || Network::from_text(text))?;
     assert_eq!(Network::from_text(&network.to_text())?, network, "written and read again it is another");
     use_network(&network)
 }
 
 /// Reads a model file.
 pub(crate) fn model(bytes: &[u8]) -> Result<()> {
-    let model = ModelFile::from_bytes(bytes)?;
+    let model = within(bytes.len(), PER_BYTE_OF_TEXT, 0, || ModelFile::from_bytes(bytes))?;
     use_network(&model.network)?;
     let is_small = is_small(&model.network)?;
     let classifier = Classifier::new(model, cpu().clone())?;
@@ -140,4 +152,39 @@ fn use_network(network: &Network) -> Result<()> {
         training.step(&shape, &input, &[0, 0], 0.01, 0)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::hint::black_box;
+
+    use super::*;
+
+    /// What a file of ten bytes may be read with.
+    const MOST: usize = MEMORY + 10 * PER_BYTE + 5;
+
+    fn hold(bytes: usize) -> Result<usize> {
+        within(10, PER_BYTE, 5, || Ok(black_box(vec![0u8; bytes]).len()))
+    }
+
+    #[test]
+    fn what_is_in_proportion_may_be_held() {
+        assert_eq!(hold(MOST).unwrap(), MOST);
+    }
+
+    #[test]
+    #[should_panic(expected = "10 bytes made the reader hold")]
+    fn what_is_out_of_proportion_is_found() {
+        drop(hold(MOST + 1));
+    }
+
+    /// What was held only for a while counts, even if the file is refused.
+    #[test]
+    #[should_panic(expected = "10 bytes made the reader hold")]
+    fn what_is_given_back_counts() {
+        drop(within(10, PER_BYTE, 5, || {
+            drop(black_box(vec![0u8; MOST + 1]));
+            Err::<(), _>(Error::input("refused"))
+        }));
+    }
 }

@@ -1,6 +1,6 @@
 //! For tests only: an interpreter of graphs in f64, small networks that use every operation, checks of
 //! gradients by finite differences, formulas that reference scripts share, counted skips, a server,
-//! protocol buffers.
+//! protocol buffers, ONNX's messages.
 
 pub mod allocation;
 pub mod fingerprint;
@@ -9,6 +9,7 @@ mod general;
 pub mod gradients;
 mod interpreter;
 pub mod networks;
+pub mod onnx;
 pub mod protobuf;
 pub mod server;
 mod skip;

@@ -6,6 +6,7 @@ mod legacy;
 mod model;
 mod network;
 mod onnx;
+mod operations;
 mod pickle;
 mod recipe;
 mod safetensors;

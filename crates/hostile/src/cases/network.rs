@@ -49,6 +49,13 @@ pub(super) fn cases() -> Vec<Case> {
         networks::all().iter().map(|network| good(&network.name, network.to_text())).collect();
     cases.extend([
         good("steps that see more than can be counted", layers(&steps.repeat(12))),
+        good(
+            "nothing to train but a constant",
+            on(
+                "[2]",
+                r#"{ name = "k", op = "constant", shape = [1], inputs = [] }, { op = "add", inputs = ["input", "k"] }"#,
+            ),
+        ),
         good("a thousand layers", layers(&"{op=\"relu\"},".repeat(1_000))),
         good(
             "a kernel over sixteen million channels",
@@ -87,6 +94,7 @@ pub(super) fn cases() -> Vec<Case> {
         bad("an unknown field", "nmae = 1", "unknown field `nmae`"),
         bad("a name that is a number", "name = 1", "line 1: invalid type: integer `1`"),
         bad("above four mebibytes", "#".repeat((4 << 20) + 1), "is too long"),
+        bad("nine thousand layers of one number", layers(&"{a=1},".repeat(9_000)), "layer 1: "),
         bad("lists a hundred thousand deep", format!("x = {}", "[".repeat(deep)), "line 1: "),
         bad("tables a hundred thousand deep", format!("x = {}", "{a=".repeat(deep)), "line 1: "),
         bad("a key of a hundred thousand parts", format!("x{} = 1", ".a".repeat(deep)), "recursion limit"),

@@ -1,23 +1,187 @@
-//! ONNX: networks as they are exported here, and what a whole file becomes when it is damaged. The table of
-//! refusals of ONNX stands in `crates/formats/tests/onnx.rs`.
+//! ONNX: networks as they are exported here, and files that are wrong in their messages, graph, tensors or
+//! attributes.
 
 use striate_engine::Inference;
 use striate_formats::onnx_bytes;
+use striate_graph::Network;
 use striate_testkit::networks;
+use striate_testkit::onnx::{
+    external, floats, int, integers, ints, model, model_of, node, opset, raw, text, value,
+};
+use striate_testkit::protobuf::Message;
 
-use super::{Case, bad, good};
+use super::{Case, bad, good, operations};
 
 pub(super) fn cases() -> Vec<Case> {
-    let mut cases = Vec::new();
-    for network in networks::all().into_iter().filter(|network| network.image().is_ok()) {
+    [exported(), operations::cases(), messages(), graphs(), tensors(), attributes()].concat()
+}
+
+/// Networks as they are exported here.
+fn exported() -> Vec<Case> {
+    let all = networks::all().into_iter().filter(|network| network.image().is_ok());
+    let one = |network: Network| {
         let weights = Inference::initial_weights(&network, 0).expect("the network is whole");
         // Not every layer has an operation of ONNX.
-        if let Ok(bytes) = onnx_bytes(&network, &weights) {
-            cases.push(good(&network.name, bytes));
-        }
-    }
-    let whole = cases[0].bytes.clone();
-    cases.push(bad("cut off", &whole[..whole.len() - 1], "are left"));
-    cases.push(bad("words", "this is no model at all", "damaged"));
-    cases
+        onnx_bytes(&network, &weights).ok().map(|bytes| good(&network.name, bytes))
+    };
+    all.filter_map(one).collect()
+}
+
+fn relu() -> Message {
+    node("Relu", &["x"], "y", &[])
+}
+
+/// A file of a convolution of x `[1, 3, 8, 8]` with a weight of zeros.
+fn conv(weight: &[i64], attributes: &[Message]) -> Vec<u8> {
+    let zeros = vec![0.0; weight.iter().product::<i64>() as usize];
+    let nodes = [node("Conv", &["x", "w"], "y", attributes)];
+    model(&[3, 8, 8], &nodes, &[floats("w", weight, &zeros)]).bytes
+}
+
+/// A file of one operation on x `[1, 3, 8, 8]`.
+fn one(op: &str, attributes: &[Message]) -> Vec<u8> {
+    model(&[3, 8, 8], &[node(op, &["x"], "y", attributes)], &[]).bytes
+}
+
+/// A file of one operation on x `[1, 3, 8, 8]` and a tensor w.
+fn with(op: &str, tensor: Message) -> Vec<u8> {
+    model(&[3, 8, 8], &[node(op, &["x", "w"], "y", &[])], &[tensor]).bytes
+}
+
+fn messages() -> Vec<Case> {
+    let whole = conv(&[2, 3, 3, 3], &[]);
+    let cut = whole[..whole.len() - 1].to_vec();
+    let empty = Message::new();
+    let plain = |version| {
+        let graph = Message::new().message(1, &relu());
+        model_of(version, &graph.message(11, &value("x", &[1, 2])).message(12, &value("y", &[1]))).bytes
+    };
+    vec![
+        good("a convolution", whole),
+        bad("nothing", "", "opset"),
+        bad("words", "this is no model at all", "damaged"),
+        bad("cut off", cut, "are left"),
+        bad("an endless integer", [0xff; 40], "more than 64 bits"),
+        bad("no opset", Message::new().message(7, &empty).bytes, "names no version"),
+        bad("opset 99", plain(99), "opset 99"),
+        bad("opset 3", plain(3), "opset 3"),
+        bad("a negative opset", plain(-1), "opset -1"),
+        bad("no graph", Message::new().message(8, &opset("", 17)).bytes, "no graph"),
+        bad("two graphs", Message::new().message(7, &empty).message(7, &empty).bytes, "two graphs"),
+        bad(
+            "functions",
+            Message::new().message(8, &opset("", 17)).text(25, "f").message(7, &empty).bytes,
+            "functions",
+        ),
+    ]
+}
+
+fn graphs() -> Vec<Case> {
+    let bare = |extents: &[i64]| model(extents, &[relu()], &[]).bytes;
+    let graph = |node: &Message| Message::new().message(1, node);
+    let x = || value("x", &[1, 2]);
+    let many = |field| Message { bytes: Message::new().bytes(field, &[]).bytes.repeat(70_000) };
+    let two_inputs = graph(&node("Add", &["x", "z"], "y", &[]))
+        .message(11, &x())
+        .message(11, &value("z", &[1, 2]))
+        .message(12, &value("y", &[1]));
+    let cycle =
+        [node("Add", &["x", "b"], "a", &[]), node("Relu", &["a"], "b", &[]), node("Relu", &["b"], "y", &[])];
+    let w = || floats("w", &[2], &[0.0; 2]);
+    let add = |other| node("Add", &["x", other], "y", &[]);
+    vec![
+        bad("no output", model_of(17, &graph(&relu()).message(11, &x())).bytes, "no output"),
+        bad("no input", model_of(17, &graph(&relu()).message(12, &value("y", &[1]))).bytes, "needs 0 inputs"),
+        bad(
+            "an output that no node makes",
+            model(&[2], &[node("Relu", &["x"], "z", &[])], &[]).bytes,
+            "needs 0 inputs",
+        ),
+        bad("seventy thousand empty nodes", model_of(17, &many(1)).bytes, "no output"),
+        bad(
+            "seventy thousand empty tensors",
+            model_of(17, &many(5).message(12, &value("y", &[1]))).bytes,
+            "two initializers",
+        ),
+        bad("two inputs", model_of(17, &two_inputs).bytes, "needs 2 inputs (x, z)"),
+        bad("a negative extent", bare(&[-5, 8]), "open or impossible"),
+        bad("a giant extent", bare(&[i64::MAX, 8]), "open or impossible"),
+        bad("a giant product", bare(&[1 << 24; 5]), "memory"),
+        bad("an unknown operation", one("Zebra", &[]), "node the Zebra (Zebra): this operation is not known"),
+        bad("a cycle", model(&[2], &cycle, &[]).bytes, "a cycle"),
+        bad(
+            "a missing operand",
+            model(&[2], &[node("Add", &["x"], "y", &[])], &[]).bytes,
+            "operand 2 is missing",
+        ),
+        bad("an unknown operand", model(&[2], &[add("nobody")], &[]).bytes, "reads nobody"),
+        bad("a value made twice", model(&[2], &[relu(), relu()], &[]).bytes, "y is made twice"),
+        bad("equal initializers", model(&[2], &[add("w")], &[w(), w()]).bytes, "two initializers"),
+    ]
+}
+
+fn tensors() -> Vec<Case> {
+    let integer = |name, value| integers(name, &[1], &[value]);
+    let shapes = |op: &str, tensors: &[Message]| {
+        let names = ["v", "w"];
+        let known = if tensors.len() == 2 { names } else { ["w", "w"] };
+        let nodes = [node(op, &known, "s", &[]), node("Reshape", &["x", "s"], "y", &[])];
+        model(&[3, 8, 8], &nodes, tensors).bytes
+    };
+    let filled = [node("ConstantOfShape", &["w"], "s", &[]), node("Add", &["x", "s"], "y", &[])];
+    let outside = |entries: &[(&str, &str)]| with("MatMul", external("w", &[8, 2], entries));
+    vec![
+        bad("few bytes", with("Add", raw("w", 1, &[8], &[0; 12])), "tensor w: 12 bytes for shape [8]"),
+        bad("a tensor of a negative extent", with("Add", floats("w", &[-8], &[])), "extent -8"),
+        bad("a giant tensor", with("Add", floats("w", &[1 << 31; 3], &[])), "memory"),
+        bad("many axes", with("Add", floats("w", &[1; 9], &[0.0])), "9 axes"),
+        bad("texts", with("Add", raw("w", 8, &[1], &[])), "texts"),
+        bad("type 77", with("Add", raw("w", 77, &[1], &[])), "type 77"),
+        bad("integers for floats", with("Add", integer("w", 1)), "of integers"),
+        bad("an impossible shape", with("Reshape", integers("w", &[3], &[0, 5, -1])), "have no shape"),
+        bad("two open extents", with("Reshape", integers("w", &[2], &[-1, -1])), "have no shape"),
+        bad("arithmetic that overflows", shapes("Mul", &[integer("w", i64::MAX)]), "overflows"),
+        bad("a division by zero", shapes("Div", &[integer("v", 1), integer("w", 0)]), "divides by zero"),
+        bad(
+            "filled without end",
+            model(&[2], &filled, &[integers("w", &[2], &[1 << 30, 2])]).bytes,
+            "more numbers than are read",
+        ),
+        bad("external data nowhere", outside(&[("offset", "0")]), "no location is given"),
+        bad(
+            "external data from a negative place on",
+            outside(&[("location", "w.bin"), ("offset", "-1")]),
+            "offset -1 is no number",
+        ),
+        bad(
+            "external data of another length",
+            outside(&[("location", "w.bin"), ("length", "99")]),
+            "99 bytes for 64",
+        ),
+    ]
+}
+
+fn attributes() -> Vec<Case> {
+    let kernel = |attribute| conv(&[2, 3, 3, 3], &[attribute]);
+    let nested = (0..5000).fold(Message::new(), |inner, _| Message::new().message(6, &inner));
+    vec![
+        bad("group 0", kernel(int("group", 0)), "attribute group"),
+        bad("group 7", kernel(int("group", 7)), "7 groups"),
+        bad("a kernel of another size", kernel(ints("kernel_shape", &[5, 5])), "kernel_shape"),
+        bad("stride 0", kernel(ints("strides", &[0, 1])), "attribute strides"),
+        bad("giant pads", kernel(ints("pads", &[i64::MAX; 4])), "attribute pads"),
+        bad("few pads", kernel(ints("pads", &[1])), "attribute pads"),
+        bad("an unknown auto_pad", kernel(text("auto_pad", "SIDEWAYS")), "SIDEWAYS"),
+        bad("an attribute of another type", kernel(text("group", "1")), "attribute group is no integer"),
+        bad("other channels", conv(&[2, 4, 3, 3], &[]), "[2, 3, 3, 3] is needed"),
+        bad("a kernel too large", conv(&[2, 3, 9, 9], &[]), "does not fit the input [N, 3, 8, 8]"),
+        bad("axis 9", one("Softmax", &[int("axis", 9)]), "axis 9"),
+        bad("an axis twice", one("Transpose", &[ints("perm", &[0, 1, 1, 2])]), "perm"),
+        bad("no kernel_shape", one("MaxPool", &[]), "kernel_shape is missing"),
+        bad(
+            "a graph for an attribute",
+            one("Softmax", &[Message::new().text(1, "axis").message(6, &nested).integer(20, 5)]),
+            "no integer",
+        ),
+    ]
 }
