@@ -50,7 +50,8 @@ fn split(folder: &Path, images: &str, labels: &str) -> Result<Split> {
     let pixels = Pixels::Numbers(x.to_f32().map_err(|e| e.at(images.display()))?);
     let values = y.to_i64().map_err(|e| e.at(labels.display()))?;
     if let Some(bad) = values.iter().find(|label| !(0..MOST_CLASSES).contains(*label)) {
-        return Err(Error::input(format!("has the label {bad}; labels count from 0")).at(labels.display()));
+        let what = format!("has the label {bad}; labels lie between 0 and {}", MOST_CLASSES - 1);
+        return Err(Error::input(what).at(labels.display()));
     }
     let split = Split { shape: [c, h, w], pixels, labels: values };
     split.check(MOST_CLASSES as usize).map_err(|e| e.at(folder.display()))?;
@@ -102,7 +103,8 @@ mod tests {
         for (values, why) in [
             (&[0, 1][..], "3 images but 2 labels"),
             (&[0, 1, -1], "label -1"),
-            (&[0, 1, i64::MAX], "count from 0"),
+            (&[0, 1, 1 << 20], "has the label 1048576; labels lie between 0 and 1048575"),
+            (&[0, 1, i64::MAX], "between 0 and"),
         ] {
             labels(&folder, "labels.npy", values);
             let text = failure(&folder);
