@@ -67,6 +67,15 @@ fn what_is_exported_is_read_back() {
     );
 }
 
+/// Layers are called as ONNX's own names for a limit would be, and the names that come after.
+#[test]
+fn names_that_onnx_needs_besides_are_none_of_the_network() {
+    let net = Builder::new("names", [3, 4, 4]);
+    let x = net.input().relu6().named("c").tanh().named("c/min").relu6().named("c_2");
+    let x = x.relu().named("c/max").flatten().dropout(0.5).named("fc");
+    read_back(&x.linear(2).named("fc/ratio").finish().unwrap());
+}
+
 fn read_back(network: &Network) {
     let weights = network
         .variables()

@@ -1,5 +1,7 @@
 //! A network with its weights as an ONNX file of opset 17, for any size of the batch.
 
+use std::collections::HashSet;
+
 use striate_graph::Network;
 use striate_graph::ops::{self, SpreadKernels};
 use striate_graph::{Graph, Node, Op, Padding, PerAxis, ValueId};
@@ -21,7 +23,9 @@ const INT64: i64 = 7;
 /// If weights are missing, or the file would be too large for the format (2 GiB).
 pub fn onnx_bytes(network: &Network, weights: &Weights) -> Result<Vec<u8>> {
     let graph = network.graph(1)?;
-    let mut export = Export { graph: &graph, body: Message::default() };
+    let mut names: Vec<&str> = graph.values.iter().map(|value| value.name.as_str()).collect();
+    names.sort_unstable();
+    let mut export = Export { graph: &graph, body: Message::default(), names, stems: HashSet::new() };
     for node in &graph.nodes {
         export.node(node).map_err(|e| e.at(format!("layer {}", node.name)))?;
     }
@@ -73,6 +77,10 @@ use Attribute::{Float, Int, Ints};
 struct Export<'g> {
     graph: &'g Graph,
     body: Message,
+    /// The graph's own names, sorted.
+    names: Vec<&'g str>,
+    /// What the names begin with that were made besides.
+    stems: HashSet<String>,
 }
 
 impl Export<'_> {
@@ -114,11 +122,25 @@ impl Export<'_> {
         self.body = std::mem::take(&mut self.body).bytes(1, node.0);
     }
 
+    /// What names begin with that ONNX needs besides `y`: that, or with a number, so that none is taken.
+    fn stem(&mut self, y: &str) -> String {
+        let is_free = |stem: &String| {
+            let start = format!("{stem}/");
+            let next = self.names.get(self.names.partition_point(|name| *name < start.as_str()));
+            !self.stems.contains(stem) && next.is_none_or(|name| !name.starts_with(&start))
+        };
+        let numbered = (2usize..).map(|number| format!("{y}_{number}"));
+        let stem = std::iter::once(y.to_owned()).chain(numbered).find(is_free).expect("some number is free");
+        self.stems.insert(stem.clone());
+        stem
+    }
+
     /// Adds what `node` is in ONNX.
     fn node(&mut self, node: &Node) -> Result<()> {
         let inputs: Vec<String> = node.inputs.iter().map(|id| self.name(*id)).collect();
         let y = self.name(node.outputs[0]);
-        let part = |what: &str| format!("{y}/{what}");
+        let stem = self.stem(&y);
+        let part = |what: &str| format!("{stem}/{what}");
         let plain = |export: &mut Self, op: &str, inputs: &[String]| export.add(op, inputs, &y, &[]);
         match &node.op {
             Op::Conv(conv) => {
@@ -150,8 +172,8 @@ impl Export<'_> {
             }
             Op::GlobalAveragePool(_) => plain(self, "GlobalAveragePool", &inputs),
             Op::Relu(_) => plain(self, "Relu", &inputs),
-            Op::Relu6(_) => self.limits(inputs, &y, 0.0, 6.0),
-            Op::Clip(clip) => self.limits(inputs, &y, clip.min, clip.max),
+            Op::Relu6(_) => self.limits(inputs, &y, &stem, 0.0, 6.0),
+            Op::Clip(clip) => self.limits(inputs, &y, &stem, clip.min, clip.max),
             Op::Tanh(_) => plain(self, "Tanh", &inputs),
             Op::Sigmoid(_) => plain(self, "Sigmoid", &inputs),
             Op::ScaledTanh(_) => {
@@ -161,8 +183,8 @@ impl Export<'_> {
                 self.add("Tanh", &[part("inner")], &part("outer"), &[]);
                 plain(self, "Mul", &[part("outer"), part("amplitude")]);
             }
-            Op::Scale(_) => self.scale(node, &inputs, &y),
-            Op::SpreadKernels(spread) => self.spread(node, spread, &y),
+            Op::Scale(_) => self.scale(node, &inputs, &y, &stem),
+            Op::SpreadKernels(spread) => self.spread(node, spread, &y, &stem),
             Op::MultiplyBy(by) => {
                 self.initializer(&part("factor"), &[], &[by.factor]);
                 plain(self, "Mul", &[inputs[0].clone(), part("factor")]);
@@ -203,7 +225,7 @@ impl Export<'_> {
                 self.integers(&part("shape"), &reshape.shape);
                 plain(self, "Reshape", &[inputs[0].clone(), part("shape")]);
             }
-            Op::Slice(slice) => self.slice(inputs, &y, slice),
+            Op::Slice(slice) => self.slice(inputs, &y, &stem, slice),
             Op::ReduceMean(mean) => {
                 let axes = mean.axes.iter().map(|axis| *axis as i64).collect();
                 self.add("ReduceMean", &inputs, &y, &[Ints("axes", axes), Int("keepdims", 1)]);
@@ -236,23 +258,23 @@ impl Export<'_> {
         self.graph.shape(node.inputs[0]).len() - 2
     }
 
-    fn limits(&mut self, mut inputs: Vec<String>, y: &str, min: f32, max: f32) {
+    fn limits(&mut self, mut inputs: Vec<String>, y: &str, stem: &str, min: f32, max: f32) {
         for (what, value) in [("min", min), ("max", max)] {
-            let name = format!("{y}/{what}");
+            let name = format!("{stem}/{what}");
             self.initializer(&name, &[], &[value]);
             inputs.push(name);
         }
         self.add("Clip", &inputs, y, &[]);
     }
 
-    fn slice(&mut self, mut inputs: Vec<String>, y: &str, slice: &ops::Slice) {
+    fn slice(&mut self, mut inputs: Vec<String>, y: &str, stem: &str, slice: &ops::Slice) {
         let (start, step) = (slice.start as i64, slice.step as i64);
         let end = start + step * slice.length as i64;
         // Before the first element is told apart from the last one by lying far off.
         let end = if end < 0 { i64::MIN + 1 } else { end };
         for (what, value) in [("starts", start), ("ends", end), ("axes", slice.axis as i64), ("steps", step)]
         {
-            let name = format!("{y}/{what}");
+            let name = format!("{stem}/{what}");
             self.integers(&name, &[value]);
             inputs.push(name);
         }
@@ -260,8 +282,8 @@ impl Export<'_> {
     }
 
     /// Kernels in their places among zeros: each place takes its kernel, or the zeros behind the last.
-    fn spread(&mut self, node: &Node, spread: &SpreadKernels, y: &str) {
-        let part = |what: &str| format!("{y}/{what}");
+    fn spread(&mut self, node: &Node, spread: &SpreadKernels, y: &str, stem: &str) {
+        let part = |what: &str| format!("{stem}/{what}");
         let (kernels, whole) = (self.graph.shape(node.inputs[0]), self.graph.shape(node.outputs[0]));
         let (count, channels) = (kernels[0], whole[1]);
         let zeros: Vec<usize> = std::iter::once(1).chain(kernels[1..].iter().copied()).collect();
@@ -279,8 +301,8 @@ impl Export<'_> {
 
     /// A coefficient for each channel: a convolution of one element for each channel alone, whose weight and
     /// bias remain parameters; rows are multiplied.
-    fn scale(&mut self, node: &Node, inputs: &[String], y: &str) {
-        let part = |what: &str| format!("{y}/{what}");
+    fn scale(&mut self, node: &Node, inputs: &[String], y: &str, stem: &str) {
+        let part = |what: &str| format!("{stem}/{what}");
         let rank = self.graph.shape(node.inputs[0]).len();
         let channels = self.graph.shape(node.inputs[1])[0] as i64;
         if rank > 2 {
