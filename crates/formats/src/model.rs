@@ -77,15 +77,22 @@ pub struct ModelFile {
 const VERSION: &str = "1";
 /// The program's own version, for a person who meets a file of another.
 const PROGRAM: &str = concat!("striate ", env!("CARGO_PKG_VERSION"));
+/// More outputs than this get no numbers as names.
+const MOST_CLASSES: usize = 1 << 22;
 const GOLDEN: [&str; 2] = ["golden.input", "golden.output"];
 
 impl ModelFile {
     /// A model that says no more of itself than its network and weights; its classes are numbers.
     ///
     /// # Errors
-    /// If the network is faulty.
+    /// If the network is faulty, or has millions of outputs.
     pub fn bare(network: Network, weights: Weights) -> Result<ModelFile> {
-        let classes = (0..network.classes()?).map(|class| class.to_string()).collect();
+        let outputs = network.classes()?;
+        if outputs > MOST_CLASSES {
+            let what = format!("network {}: {outputs} outputs are more than {MOST_CLASSES}", network.name);
+            return Err(Error::input(what));
+        }
+        let classes = (0..outputs).map(|class| class.to_string()).collect();
         Ok(ModelFile {
             network,
             classes,
@@ -188,16 +195,7 @@ impl ModelFile {
         };
         check_weights(&network, &weights)?;
         let classes: Vec<String> = parse("classes", text("classes")?)?;
-        if classes.len() != network.classes()? {
-            let (names, outputs) = (classes.len(), network.classes()?);
-            return Err(Error::input(format!(
-                "is a damaged model file: {names} class names for {outputs} outputs"
-            )));
-        }
-        if let Some(class) = classes.iter().position(|name| name.chars().any(char::is_control)) {
-            let what = format!("is a damaged model file: the name of class {class} has control characters");
-            return Err(Error::input(what));
-        }
+        check_classes(&classes, network.classes()?).map_err(|e| e.at("is a damaged model file"))?;
         if text("weights_sha256")? != &weights_sha256(&weights) {
             return Err(Error::input("is a damaged model file: its weights do not match their checksum"));
         }
@@ -220,6 +218,17 @@ impl ModelFile {
 fn is_of_weights(path: &Path, bytes: &[u8]) -> bool {
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     is_pytorch(bytes) || ["pth", "pt", "caffemodel"].iter().any(|own| extension.eq_ignore_ascii_case(own))
+}
+
+/// Refuses class names that are not one for each of `outputs`, or that would reach a terminal as commands.
+pub(crate) fn check_classes(classes: &[String], outputs: usize) -> Result<()> {
+    if classes.len() != outputs {
+        return Err(Error::input(format!("{} class names for {outputs} outputs", classes.len())));
+    }
+    match classes.iter().position(|name| name.chars().any(char::is_control)) {
+        None => Ok(()),
+        Some(class) => Err(Error::input(format!("the name of class {class} has control characters"))),
+    }
 }
 
 fn parse<T: serde::de::DeserializeOwned>(key: &str, text: &str) -> Result<T> {

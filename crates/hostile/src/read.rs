@@ -71,7 +71,7 @@ pub(crate) fn pth(bytes: &[u8]) -> Result<()> {
 pub(crate) fn onnx(bytes: &[u8]) -> Result<()> {
     let read = || read_onnx_bytes(bytes, "attacked", MOST_FLOATS);
     let imported = within(bytes.len(), PER_BYTE_OF_TEXT, PER_FLOAT * MOST_FLOATS, read)?;
-    use_network(&imported.network)
+    use_network(&imported.into_model()?.network)
 }
 
 /// Reads Caffe's weights.

@@ -31,6 +31,8 @@ use striate_graph::Network;
 use striate_tensor::{Error, Result};
 
 use crate::file::read_limited;
+use crate::fit::check_finite;
+use crate::model::check_classes;
 use crate::{ModelFile, Weights};
 
 /// A network that was read from an ONNX file.
@@ -82,8 +84,9 @@ impl Imported {
     /// are numbers.
     ///
     /// # Errors
-    /// If it says something of itself that is damaged.
+    /// If it says something of itself that is damaged, or holds weights that are not finite.
     pub fn into_model(self) -> Result<ModelFile> {
+        check_finite(&self.weights)?;
         let read = |key: &str| -> Result<Value> {
             let Some(text) = self.metadata.get(key) else { return Ok(Value::Null) };
             serde_json::from_str(text)
@@ -94,12 +97,8 @@ impl Imported {
         if !classes.is_null() {
             let names: Vec<String> = serde_json::from_value(classes)
                 .map_err(|e| Error::input(format!("its metadata {CLASSES} is no list of names: {e}")))?;
-            let (given, outputs) = (names.len(), model.classes.len());
-            if given != outputs {
-                return Err(Error::input(format!(
-                    "its metadata {CLASSES} has {given} names for {outputs} outputs"
-                )));
-            }
+            check_classes(&names, model.classes.len())
+                .map_err(|e| e.at(format!("its metadata {CLASSES}")))?;
             model.classes = names;
         }
         Ok(model)

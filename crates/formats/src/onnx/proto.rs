@@ -1,6 +1,8 @@
 //! ONNX's messages: model, graph, node, attribute and tensor, as far as they are needed. Texts and bytes stay
 //! where they are. Source: `onnx.proto` of the ONNX project.
 
+use std::collections::HashSet;
+
 use striate_tensor::{Error, Result};
 
 use crate::message::shown;
@@ -91,9 +93,19 @@ fn each<'a>(bytes: &'a [u8], mut visit: impl FnMut(u32, Wire<'a>) -> Result<()>)
     Ok(())
 }
 
+/// Refuses a name that stands twice among `names`, which are those of `what`.
+fn once<'a>(what: &str, names: impl IntoIterator<Item = &'a str>) -> Result<()> {
+    let mut seen = HashSet::new();
+    match names.into_iter().find(|name| !seen.insert(*name)) {
+        None => Ok(()),
+        Some(name) => Err(Error::input(format!("{what} {} is there twice", shown(name)))),
+    }
+}
+
 impl<'a> Model<'a> {
     pub fn read(bytes: &'a [u8]) -> Result<Model<'a>> {
         let mut model = Model::default();
+        let mut domains = Vec::new();
         each(bytes, |number, wire| {
             match number {
                 7 if model.graph.is_some() => return Err(Error::input("holds two graphs")),
@@ -109,8 +121,9 @@ impl<'a> Model<'a> {
                         Ok(())
                     })?;
                     if domain.is_empty() || domain == "ai.onnx" {
-                        model.opset = Some(version);
+                        (domain, model.opset) = ("ai.onnx", Some(version));
                     }
+                    domains.push(domain);
                 }
                 14 => model.metadata.push(read_entry(wire.bytes()?)?),
                 25 => model.functions += 1,
@@ -118,6 +131,8 @@ impl<'a> Model<'a> {
             }
             Ok(())
         })?;
+        once("opset", domains)?;
+        once("metadata", model.metadata.iter().map(|(key, _)| *key))?;
         Ok(model)
     }
 }
@@ -164,6 +179,7 @@ impl<'a> Node<'a> {
             }
             Ok(())
         })?;
+        once("attribute", node.attributes.iter().map(|attribute| attribute.name))?;
         Ok(node)
     }
 
@@ -236,6 +252,7 @@ impl<'a> Tensor<'a> {
             }
             Ok(())
         })?;
+        once("external data:", tensor.external.iter().map(|(key, _)| *key))?;
         Ok(tensor)
     }
 }

@@ -6,7 +6,7 @@ use striate_formats::onnx_bytes;
 use striate_graph::Network;
 use striate_testkit::networks;
 use striate_testkit::onnx::{
-    external, floats, int, integers, ints, model, model_of, node, opset, raw, text, value,
+    entry, external, floats, int, integers, ints, model, model_of, node, opset, raw, text, value,
 };
 use striate_testkit::protobuf::Message;
 
@@ -52,9 +52,14 @@ fn messages() -> Vec<Case> {
     let whole = conv(&[2, 3, 3, 3], &[]);
     let cut = whole[..whole.len() - 1].to_vec();
     let empty = Message::new();
-    let plain = |version| {
+    let graph = || {
         let graph = Message::new().message(1, &relu());
-        model_of(version, &graph.message(11, &value("x", &[1, 2])).message(12, &value("y", &[1]))).bytes
+        graph.message(11, &value("x", &[1, 2])).message(12, &value("y", &[1]))
+    };
+    let plain = |version| model_of(version, &graph()).bytes;
+    let said = |entries: &[(&str, &str)]| {
+        let model = model_of(17, &graph());
+        entries.iter().fold(model, |model, (key, value)| model.message(14, &entry(key, value))).bytes
     };
     vec![
         good("a convolution", whole),
@@ -68,6 +73,31 @@ fn messages() -> Vec<Case> {
         bad("a negative opset", plain(-1), "opset -1"),
         bad("no graph", Message::new().message(8, &opset("", 17)).bytes, "no graph"),
         bad("two graphs", Message::new().message(7, &empty).message(7, &empty).bytes, "two graphs"),
+        bad(
+            "an opset twice",
+            model_of(17, &graph()).message(8, &opset("ai.onnx", 13)).bytes,
+            "opset ai.onnx is there twice",
+        ),
+        bad(
+            "another domain's opset twice",
+            model_of(17, &graph()).message(8, &opset("ml", 1)).message(8, &opset("ml", 1)).bytes,
+            "opset ml is there twice",
+        ),
+        bad("metadata twice", said(&[("author", "a"), ("author", "b")]), "metadata author is there twice"),
+        good("class names", said(&[("striate.classes", r#"["a","b"]"#)])),
+        bad("class names that are none", said(&[("striate.classes", "[1]")]), "is no list of names"),
+        bad("class names that are no JSON", said(&[("striate.classes", "[")]), "is no JSON"),
+        bad(
+            "three class names",
+            said(&[("striate.classes", r#"["a","b","c"]"#)]),
+            "3 class names for 2 outputs",
+        ),
+        bad(
+            "a class name with control characters",
+            said(&[("striate.classes", r#"["a","\u001b[2J"]"#)]),
+            "striate.classes: the name of class 1 has control characters",
+        ),
+        bad("preprocessing that is no JSON", said(&[("striate.preprocessing", "{")]), "is no JSON"),
         bad(
             "functions",
             Message::new().message(8, &opset("", 17)).text(25, "f").message(7, &empty).bytes,
@@ -106,6 +136,7 @@ fn graphs() -> Vec<Case> {
         bad("two inputs", model_of(17, &two_inputs).bytes, "needs 2 inputs (x, z)"),
         bad("a negative extent", bare(&[-5, 8]), "open or impossible"),
         bad("a giant extent", bare(&[i64::MAX, 8]), "open or impossible"),
+        bad("outputs without end", bare(&[1 << 23]), "8388608 outputs are more than 4194304"),
         bad("a giant product", bare(&[1 << 24; 5]), "memory"),
         bad("an unknown operation", one("Zebra", &[]), "node the Zebra (Zebra): this operation is not known"),
         bad("a cycle", model(&[2], &cycle, &[]).bytes, "a cycle"),
@@ -147,17 +178,13 @@ fn tensors() -> Vec<Case> {
             model(&[2], &filled, &[integers("w", &[2], &[1 << 30, 2])]).bytes,
             "more numbers than are read",
         ),
-        bad("external data nowhere", outside(&[("offset", "0")]), "no location is given"),
         bad(
-            "external data from a negative place on",
-            outside(&[("location", "w.bin"), ("offset", "-1")]),
-            "offset -1 is no number",
+            "external data in two places",
+            outside(&[("location", "w.bin"), ("location", "v.bin")]),
+            "external data: location is there twice",
         ),
-        bad(
-            "external data of another length",
-            outside(&[("location", "w.bin"), ("length", "99")]),
-            "99 bytes for 64",
-        ),
+        bad("a weight that is no number", with("MatMul", floats("w", &[8, 1], &[f32::NAN; 8])), "not finite"),
+        bad("an infinite constant", with("Add", floats("w", &[1], &[f32::INFINITY])), "not finite"),
     ]
 }
 
@@ -175,6 +202,11 @@ fn attributes() -> Vec<Case> {
         bad("an attribute of another type", kernel(text("group", "1")), "attribute group is no integer"),
         bad("other channels", conv(&[2, 4, 3, 3], &[]), "[2, 3, 3, 3] is needed"),
         bad("a kernel too large", conv(&[2, 3, 9, 9], &[]), "does not fit the input [N, 3, 8, 8]"),
+        bad(
+            "an attribute twice",
+            one("Softmax", &[int("axis", 1), int("axis", 2)]),
+            "node 1: attribute axis is there twice",
+        ),
         bad("axis 9", one("Softmax", &[int("axis", 9)]), "axis 9"),
         bad("an axis twice", one("Transpose", &[ints("perm", &[0, 1, 1, 2])]), "perm"),
         bad("no kernel_shape", one("MaxPool", &[]), "kernel_shape is missing"),
