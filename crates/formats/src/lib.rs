@@ -23,7 +23,8 @@ mod zip;
 pub use atomic::{Disk, Storage, write_atomically};
 pub use bgr::first_convolution_to_rgb;
 pub use caffe::{
-    CaffeModel, Normalisation, caffemodel_bytes, fit_normalisation, read_caffemodel, read_caffemodel_bytes,
+    CaffeModel, Epsilon, Normalisation, caffemodel_bytes, fit_normalisation, read_caffemodel,
+    read_caffemodel_bytes,
 };
 pub use checkpoint::{Checkpoint, Checkpoints, Position};
 pub use fit::{Fitted, Head, check_weights, count_parameters, fit};

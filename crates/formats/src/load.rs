@@ -5,7 +5,7 @@ use std::path::Path;
 use striate_graph::Network;
 use striate_tensor::{Error, Result};
 
-use crate::caffe::{CaffeModel, Normalisation, read_caffemodel_bytes};
+use crate::caffe::{CaffeModel, Epsilon, Normalisation, read_caffemodel_bytes};
 use crate::file::read_limited;
 use crate::pytorch::{StateDict, is_pytorch};
 use crate::safetensors::read_with_notes;
@@ -27,6 +27,8 @@ pub struct Loaded {
     pub mean: Option<[f32; 3]>,
     /// Local response normalisations that Caffe's files tell of; see [`crate::fit_normalisation`].
     pub normalisations: Vec<Normalisation>,
+    /// What Caffe's batch norms add to the variance; see [`crate::fit_normalisation`].
+    pub epsilons: Vec<Epsilon>,
     /// What was chosen or left aside, for a person to read; a line each.
     pub notes: Vec<String>,
 }
@@ -120,6 +122,6 @@ fn from_pytorch(bytes: &[u8]) -> Result<Loaded> {
 }
 
 fn from_caffe(bytes: &[u8]) -> Result<Loaded> {
-    let CaffeModel { weights, mean, normalisations, notes } = read_caffemodel_bytes(bytes)?;
-    Ok(Loaded { weights, mean, normalisations, notes, ..Loaded::default() })
+    let CaffeModel { weights, mean, normalisations, epsilons, notes } = read_caffemodel_bytes(bytes)?;
+    Ok(Loaded { weights, mean, normalisations, epsilons, notes, ..Loaded::default() })
 }

@@ -1,8 +1,8 @@
 //! Caffe's `.caffemodel`: both forms of layers, batch norm with its scale, BGR to RGB. The files are
 //! written here field by field, with the numbers of `caffe.proto`.
 
-use striate_formats::{Weights, fit, read_caffemodel_bytes};
-use striate_graph::Builder;
+use striate_formats::{CaffeModel, Loaded, Weights, fit, fit_normalisation, read_caffemodel_bytes};
+use striate_graph::{Builder, Network};
 use striate_tensor::Shape;
 use striate_testkit::protobuf::{Message, blob, legacy_blob};
 
@@ -102,6 +102,38 @@ fn numbers_may_be_doubles_or_stand_one_by_one() {
         let read = read_caffemodel_bytes(&net.bytes).unwrap();
         assert_eq!(read.weights["s.weight"], tensor([2], &[1.5, -2.0]));
     }
+}
+
+/// A file of one batch norm of two channels; `epsilon` as Caffe writes it.
+fn norm_file(name: &str, epsilon: Option<f32>) -> Vec<u8> {
+    let parameter = epsilon.map(|value| Message::new().integer(1, 1).float(3, value));
+    let blobs = [blob(&[2], &[0.5, 1.0]), blob(&[2], &[2.0, 3.0]), blob(&[1], &[1.0])];
+    let norm = layer(name, "BatchNorm", "data", "bn", &blobs);
+    let norm = parameter.iter().fold(norm, |norm, parameter| norm.message(139, parameter));
+    Message::new().message(100, &norm).bytes
+}
+
+#[test]
+fn another_epsilon_of_a_batch_norm_is_refused_and_said() {
+    let named = |network: &str, layer: &str| {
+        let net = Builder::new(network, [2, 4, 4]);
+        net.input().batch_norm().named(layer).global_average_pool().flatten().finish().unwrap()
+    };
+    let fitting = |network: &Network, file: &[u8]| {
+        let CaffeModel { epsilons, .. } = read_caffemodel_bytes(file).unwrap();
+        fit_normalisation(network, &mut Loaded { epsilons, ..Loaded::default() })
+    };
+    for (network, file_has) in
+        [(named("n", "bn1"), "bn1"), (named("resnet18", "layer1.0.bn1"), "bn2a_branch2a")]
+    {
+        fitting(&network, &norm_file(file_has, None)).unwrap();
+        fitting(&network, &norm_file(file_has, Some(1e-5))).unwrap();
+        let error = fitting(&network, &norm_file(file_has, Some(0.001))).unwrap_err();
+        assert!(error.is_input() && error.to_string().contains("ε = 0.001 instead of 0.00001"), "{error}");
+    }
+    assert!(read_caffemodel_bytes(&norm_file("bn1", None)).unwrap().notes.is_empty());
+    let notes = read_caffemodel_bytes(&norm_file("bn1", Some(0.001))).unwrap().notes;
+    assert!(notes.len() == 1 && notes[0].contains("bn1 has ε = 0.001"), "{notes:?}");
 }
 
 /// Names of Caffe's SqueezeNet on a network that has torchvision's.

@@ -32,6 +32,12 @@ fn what_fits_passes_without_a_word() {
 }
 
 #[test]
+fn no_weights_need_no_other_names() {
+    let network = Builder::new("bare", [3, 8, 8]).input().flatten().finish().unwrap();
+    assert_eq!(fit(&network, Weights::new()).unwrap().notes, Vec::<String>::new());
+}
+
+#[test]
 fn prefixes_of_wrappers_and_counters_go() {
     let all = weights(&network(), true);
     let mut wrapped = renamed(&all, |name| format!("module._orig_mod.{name}"));

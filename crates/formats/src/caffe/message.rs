@@ -12,8 +12,11 @@ const MOST_BLOBS: usize = 16;
 /// More extents of a blob than this are a mistake; Caffe allows 32.
 const MOST_EXTENTS: usize = 32;
 
+/// What Caffe adds to the variance in a batch norm that does not say.
+pub(super) const EPSILON: f32 = 1e-5;
+
 /// A layer with weights, or one that connects such.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Layer<'a> {
     pub name: &'a str,
     pub kind: Kind<'a>,
@@ -26,6 +29,8 @@ pub(super) struct Layer<'a> {
     pub mean: Vec<f32>,
     /// The constants of a local response normalisation; `None` for one within channels.
     pub lrn: Option<Lrn>,
+    /// What a batch norm adds to the variance.
+    pub epsilon: f32,
 }
 
 /// What a layer computes, as far as its weights are concerned.
@@ -44,9 +49,18 @@ pub(super) enum Kind<'a> {
     Other(&'a str),
 }
 
-impl Default for Kind<'_> {
+impl Default for Layer<'_> {
     fn default() -> Self {
-        Kind::Other("")
+        Layer {
+            name: "",
+            kind: Kind::Other(""),
+            bottoms: Vec::new(),
+            tops: Vec::new(),
+            blobs: Vec::new(),
+            mean: Vec::new(),
+            lrn: None,
+            epsilon: EPSILON,
+        }
     }
 }
 
@@ -132,6 +146,7 @@ fn second_form(bytes: &[u8]) -> Result<Layer<'_>> {
             100 => layer.mean = mean(wire.bytes()?)?,
             117 => transposed = is_transposed(wire.bytes()?)?,
             118 => layer.lrn = lrn(wire.bytes()?)?,
+            139 => layer.epsilon = epsilon(wire.bytes()?)?,
             _ => {}
         }
     }
@@ -196,6 +211,18 @@ fn lrn(bytes: &[u8]) -> Result<Option<Lrn>> {
         }
     }
     Ok((!within).then_some(lrn))
+}
+
+/// What a `BatchNormParameter` adds to the variance.
+fn epsilon(bytes: &[u8]) -> Result<f32> {
+    let mut epsilon = EPSILON;
+    let mut reader = Reader::new(bytes);
+    while let Some((number, wire)) = reader.field()? {
+        if number == 3 {
+            epsilon = wire.float()?;
+        }
+    }
+    Ok(epsilon)
 }
 
 impl Blob {

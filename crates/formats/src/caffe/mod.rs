@@ -5,6 +5,7 @@
 //! `Scale` behind it γ and β. Caffe's images are BGR; the first convolution is turned to RGB, so that the
 //! rest of the program knows one order only. Source: Caffe, `src/caffe/proto/caffe.proto`.
 
+mod epsilon;
 mod message;
 mod names;
 mod normalisation;
@@ -15,6 +16,7 @@ use std::path::Path;
 
 use striate_tensor::{Error, Result, Shape};
 
+pub use self::epsilon::Epsilon;
 pub(crate) use self::names::as_torchvision;
 pub use self::normalisation::{Normalisation, fit_normalisation};
 pub use self::write::caffemodel_bytes;
@@ -34,6 +36,8 @@ pub struct CaffeModel {
     pub mean: Option<[f32; 3]>,
     /// Its local response normalisations, whose constants are no weights but go with them.
     pub normalisations: Vec<Normalisation>,
+    /// What its batch norms add to the variance, which is no weight either.
+    pub epsilons: Vec<Epsilon>,
     /// What was changed, for a person to read; a line each.
     pub notes: Vec<String>,
 }
@@ -67,6 +71,7 @@ pub fn read_caffemodel_bytes(bytes: &[u8]) -> Result<CaffeModel> {
         reading.layer(layer).map_err(|e| e.at(format!("layer {place}")))?;
     }
     let normalisations = std::mem::take(&mut reading.normalisations);
+    let epsilons = std::mem::take(&mut reading.epsilons);
     let mut weights = reading.finish();
     if weights.is_empty() {
         return Err(Error::input("is no .caffemodel with weights"));
@@ -81,7 +86,8 @@ pub fn read_caffemodel_bytes(bytes: &[u8]) -> Result<CaffeModel> {
     if let Some([red, green, blue]) = mean {
         notes.push(format!("its images are 0 to 255 minus {red}, {green} and {blue} in red, green and blue"));
     }
-    Ok(CaffeModel { weights, mean, normalisations, notes })
+    notes.extend(epsilon::note(&epsilons));
+    Ok(CaffeModel { weights, mean, normalisations, epsilons, notes })
 }
 
 /// Weights as they gather, layer by layer.
@@ -95,6 +101,7 @@ struct Reading<'a> {
     /// Values that a pool made and nothing has changed since.
     pooled: HashSet<&'a str>,
     normalisations: Vec<Normalisation>,
+    epsilons: Vec<Epsilon>,
 }
 
 impl<'a> Reading<'a> {
@@ -157,6 +164,7 @@ impl<'a> Reading<'a> {
     }
 
     fn batch_norm(&mut self, layer: Layer<'a>) -> Result<()> {
+        self.epsilons.push(Epsilon { layer: layer.name.to_owned(), value: layer.epsilon });
         let Ok([mean, variance, factor]) = <[Blob; 3]>::try_from(layer.blobs) else {
             return Err(Error::input("a batch norm holds a mean, a variance and their factor"));
         };

@@ -7,9 +7,12 @@ use striate_graph::{Network, Op};
 
 use crate::Weights;
 
-/// The weights of `network` under torchvision's names; `None` if these are not the names that its family
-/// has in Caffe.
+/// The weights of `network` under torchvision's names; `None` if there are none, or these are not the names that its
+/// family has in Caffe.
 pub(crate) fn as_torchvision(network: &str, weights: &Weights) -> Option<Weights> {
+    if weights.is_empty() {
+        return None;
+    }
     let layers: Vec<&str> = weights.keys().filter_map(|name| Some(name.rsplit_once('.')?.0)).collect();
     let vgg = Vgg::of(&layers);
     let mut renamed = Weights::new();
@@ -56,6 +59,11 @@ fn torchvision_name(network: &str, vgg: &Vgg, layer: &str) -> Option<String> {
         "squeezenet1_1" => squeezenet(layer),
         _ => None,
     }
+}
+
+/// What torchvision calls the batch norm `layer` of `network`.
+pub(super) fn batch_norm_name(network: &str, layer: &str) -> Option<String> {
+    if network.starts_with("resnet") { resnet(layer) } else { None }
 }
 
 /// VGG: `conv2_1` is the first convolution of the second stage; between stages stands a pool.

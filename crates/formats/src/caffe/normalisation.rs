@@ -11,6 +11,7 @@ use striate_graph::ops::Lrn;
 use striate_graph::{Layer, Network, Op};
 use striate_tensor::{Error, Result};
 
+use super::epsilon;
 use crate::message::shown;
 use crate::{Loaded, Weights};
 
@@ -34,8 +35,9 @@ impl Normalisation {
 ///
 /// # Errors
 /// If that cannot be: a normalisation over other channels, with another β, on the other side of a pool, or
-/// not in a row of layers.
+/// not in a row of layers; or if a batch norm of the file has another ε than the network's.
 pub fn fit_normalisation(network: &Network, loaded: &mut Loaded) -> Result<()> {
+    epsilon::check(network, &loaded.epsilons)?;
     for normalisation in &loaded.normalisations {
         let name = &normalisation.layer;
         let own = network.layers.iter().find_map(|layer| match &layer.op {
