@@ -4,6 +4,8 @@
 //! Krizhevsky et al., NIPS 2012; dilation as in Yu and Koltun, ICLR 2016; a table of connections as in
 //! layer C3 of LeNet-5.
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
 use striate_tensor::{Error, Result, Shape};
 
@@ -132,7 +134,7 @@ impl LayerOp for Conv {
             ..weight.clone()
         };
         if !self.connections.is_empty() {
-            weight.fan.rows = self.fans(channels, taps);
+            weight.fan.rows = self.fans(taps);
             weight.shape = self.kernels_shape(inputs[0], weight.fan.rows.len(), 1);
             let inputs = |seen: &Vec<usize>| (seen.len() * taps, weight.fan.unit.1);
             bias.fan.rows = self.connections.iter().map(inputs).collect();
@@ -179,12 +181,13 @@ impl Conv {
     }
 
     /// Inputs of the unit, and outputs of the input, that each listed kernel belongs to.
-    fn fans(&self, channels: usize, taps: usize) -> Vec<(usize, usize)> {
-        let mut readers = vec![0; channels];
-        self.connections.iter().flatten().for_each(|input| readers[*input] += 1);
+    fn fans(&self, taps: usize) -> Vec<(usize, usize)> {
+        // Inputs that are listed, not all there are: those may be millions that no file has to name.
+        let mut readers = HashMap::new();
+        self.connections.iter().flatten().for_each(|input| *readers.entry(input).or_insert(0) += 1);
         let unit = |seen: &Vec<usize>| {
             let inputs = seen.len() * taps;
-            seen.iter().map(|input| (inputs, readers[*input] * taps)).collect::<Vec<_>>()
+            seen.iter().map(|input| (inputs, readers[input] * taps)).collect::<Vec<_>>()
         };
         self.connections.iter().flat_map(unit).collect()
     }
