@@ -97,8 +97,12 @@ pub fn model_of(version: i64, graph: &Message) -> Message {
 
 /// A model of opset 17 whose input is x `[1, extents…]` and whose output is y.
 pub fn model(extents: &[i64], nodes: &[Message], tensors: &[Message]) -> Message {
+    model_on(&[&[1], extents].concat(), nodes, tensors)
+}
+
+/// A model of opset 17 whose input is x of these extents, batch and all, and whose output is y.
+pub fn model_on(extents: &[i64], nodes: &[Message], tensors: &[Message]) -> Message {
     let graph = nodes.iter().fold(Message::new(), |graph, node| graph.message(1, node));
     let graph = tensors.iter().fold(graph, |graph, tensor| graph.message(5, tensor));
-    let input = [&[1], extents].concat();
-    model_of(17, &graph.message(11, &value("x", &input)).message(12, &value("y", &[1])))
+    model_of(17, &graph.message(11, &value("x", extents)).message(12, &value("y", &[1])))
 }
