@@ -4,8 +4,8 @@ A ReLU and a maximum have kinks: where a value lies within rounding of one, floa
 sides, and then their gradients differ by far more than rounding, PyTorch's own as well as ours. Every ReLU of these
 networks reads the output of a layer with a bias for each channel. `move_aside` shifts each of these biases by at most
 `WINDOW` deviations of its channel, to the middle of the widest gap between the channel's values near zero. A maximum
-has no such bias. `Sides` records which side every ReLU and maximum takes, so that two runs can be held against each
-other, and `averages` puts averages in place of maxima.
+has no such bias. `Kinks` records every map that a ReLU or maximum reads and how far it stays from its kinks, so that
+rounding can be held against that distance, and `averages` puts averages in place of maxima.
 """
 
 import torch
@@ -62,7 +62,7 @@ def move_aside(module, images):
     factors = {part.conv2d: part.scale for part in scaled}
 
     def relu(x, inplace=False):
-        shift = -widest_gap(x.transpose(0, 1).flatten(1))
+        shift = -widest_gap(by_channel(x))
         last[-1].bias += shift / factors.get(last[-1], 1.0)
         return (x + shift.reshape(1, -1, *[1] * (x.dim() - 2))).clamp_min(0)
 
@@ -72,28 +72,48 @@ def move_aside(module, images):
         hook.remove()
 
 
-class Sides:
-    """Which side each ReLU and maximum takes, in the order of their calls."""
+class Kinks:
+    """The maps that ReLUs and maxima read, in the order of their calls, and the smallest distance of each channel from a
+    kink: of a ReLU's values from zero, of a window's largest value from the next."""
 
     def __init__(self):
-        self.taken = []
+        self.maps = []
 
     def record(self, maxima):
         """A context that records ReLUs, and maxima if wanted."""
-        plain = F.relu
+        plain, pool = F.relu, F.max_pool2d
 
         def relu(x, inplace=False):
-            self.taken.append(x.detach() > 0)
+            # A copy, for the ReLU may put its result in the map's place.
+            x_before = x.detach().clone()
+            self.maps.append((x_before, by_channel(x_before.abs()).amin(1)))
             return plain(x)
 
         def max_pool(x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
-            y, places = F.max_pool2d_with_indices(x, kernel_size, stride, padding, dilation, ceil_mode)
-            # Among zeros behind a ReLU it does not matter which one is the largest: none passes a gradient on.
-            self.taken.append(torch.where(y.detach() > 0, places, -1))
+            y = pool(x, kernel_size, stride, padding, dilation, ceil_mode)
+            self.maps.append((x.detach(), smallest_lead(x.detach(), y.shape[2:], kernel_size, stride or kernel_size, padding)))
             return y
 
         return Replaced(relu=relu, **({"max_pool2d": max_pool} if maxima else {}))
 
-    def differ(self, other):
-        """How many take another side."""
-        return sum(int((ours != theirs).sum()) for ours, theirs in zip(self.taken, other.taken, strict=True))
+    def are_firm(self, rounded, times):
+        """Whether each channel's distance is more than so many times the furthest error of the `rounded` one."""
+        pairs = zip(self.maps, rounded.maps, strict=True)
+        errors = ((distance, by_channel((exact - near).abs()).amax(1)) for (exact, distance), (near, _) in pairs)
+        return all(bool((distance > times * error).all()) for distance, error in errors)
+
+
+def by_channel(x):
+    return x.transpose(0, 1).flatten(1)
+
+
+def smallest_lead(x, size, kernel, stride, padding):
+    """By how much a window's largest value exceeds its next, at least, for each channel of the map of `size` they give.
+    Equal values are one value that an overlapping pool before has copied. Among zeros behind a ReLU it does not matter
+    which one is the largest: none passes a gradient on."""
+    sides = (padding, padding + kernel) * 2
+    windows = F.pad(x, sides, value=-torch.inf).unfold(2, kernel, stride).unfold(3, kernel, stride)
+    windows = windows[:, :, : size[0], : size[1]].flatten(4)
+    first = windows.amax(-1)
+    second = windows.masked_fill(windows == first[..., None], -torch.inf).amax(-1)
+    return by_channel(torch.where(first > 0, first - second, torch.inf)).amin(1)

@@ -11,17 +11,17 @@ For each network:
 * PyTorch's module with random weights and running statistics is saved as .pth, which striate reads under the same
   names; the counts of `inspect`; scores of batches of one and three at the network's own size, within 1e-4 of the
   largest score.
-* The gradients of one step on four images with ten classes, without dropout and auxiliary heads, on images so small
+* The gradients of one step on two images with ten classes, without dropout and auxiliary heads, on images so small
   that float64 is at hand: striate's training graph run in f64 by its naive kernels, within 1e-8 of PyTorch's float64;
   and the program's own step in f32, within 1e-3 of PyTorch's float64.
-* The program's step at the network's own size on two images, within 1e-3, with averages in place of maxima: where two
+* The program's step at the network's own size, within 1e-3, with averages in place of maxima: where two
   of a window's values lie within rounding of each other float32 has no gradient to compare with, and among millions of
   windows there are always such.
 
 Each parameter's gradient is held against its own norm; nothing is averaged away. `kinks.py` says how ReLUs are kept
-away from their kinks; the seed is the first one at which PyTorch itself takes the same side of every ReLU and maximum
-in float32 and float64, also with weights moved by a unit in their last place. Prints a row of a table for each network, PyTorch's own errors in float32 beside ours. Ends
-with 1 if anything is further off.
+away from their kinks; the seed is the first one at which each channel that a ReLU or maximum reads stays at least
+twice as far from a kink as PyTorch's float32 is anywhere in that channel from its float64. Prints a row of a table for
+each network, PyTorch's own errors in float32 beside ours. Ends with 1 if anything is further off.
 """
 
 import argparse
@@ -42,7 +42,7 @@ from program import Striate, scores
 WITHOUT_HEADS = dict(aux_logits=False, init_weights=False)
 # The module, its images' side, and a smaller one on which float64 is at hand.
 NETWORKS = {
-    "alexnet": ("alexnet", 224, 224), "squeezenet1_1": ("squeezenet1_1", 224, 96),
+    "alexnet": ("alexnet", 224, 95), "squeezenet1_1": ("squeezenet1_1", 224, 96),
     "vgg11": ("vgg11", 224, 64), "vgg13": ("vgg13", 224, 64),
     "vgg16": ("vgg16", 224, 64), "vgg19": ("vgg19", 224, 64),
     "vgg11-bn": ("vgg11_bn", 224, 64), "vgg13-bn": ("vgg13_bn", 224, 64),
@@ -64,12 +64,13 @@ def build(name, classes):
 
 
 def build_small(name, size):
-    """For ten classes. torchvision's VGG stretches maps to 7×7 before its classifier; ours fits the classifier to the
-    maps, so for small images theirs is fitted too."""
+    """For ten classes. torchvision's AlexNet and VGG stretch maps to 6×6 and 7×7 before their classifiers; ours fits
+    the classifier to the maps, so for small images theirs is fitted too."""
     module = build(name, 10)
-    if name.startswith("vgg") and size < 224:
-        module.avgpool = nn.Identity()
-        module.classifier[0] = nn.Linear(512 * (size // 32) ** 2, 4096)
+    if name.startswith(("alexnet", "vgg")) and size < 224:
+        maps = module.features(torch.zeros(1, 3, size, size)).numel()
+        first = next(place for place, part in enumerate(module.classifier) if isinstance(part, nn.Linear))
+        module.avgpool, module.classifier[first] = nn.Identity(), nn.Linear(maps, 4096)
     return module
 
 
@@ -121,9 +122,9 @@ def forward(striate, name, module, size):
     return furthest
 
 
-def step(striate, name, module_name, size, batch, averages):
+def step(striate, name, module_name, size, averages):
     """A step of PyTorch, with everything that striate needs to repeat it in the folder."""
-    taken = gradients.Step(lambda: build_small(module_name, size), size, batch, averages)
+    taken = gradients.Step(lambda: build_small(module_name, size), size, averages)
     taken.save(striate.folder)
     (striate.folder / "net.toml").write_text(gradients.network_text(striate, name, size, averages))
     return taken
@@ -137,11 +138,11 @@ def check(striate, example, name):
     module = build(module_name, 1000)
     spread_statistics(module)
     off = forward(striate, name, module, size)
-    taken = step(striate, name, module_name, small, 4, averages=False)
+    taken = step(striate, name, module_name, small, averages=False)
     exact = taken.furthest(gradients.interpreter(example, striate.folder, taken))
     ours, theirs = (taken.furthest(given) for given in (gradients.engine(striate, taken), taken.single))
     share = taken.smallest_share()
-    whole = step(striate, name, module_name, size, 2, averages=True)
+    whole = step(striate, name, module_name, size, averages=True)
     ours_whole, theirs_whole = (whole.furthest(given) for given in (gradients.engine(striate, whole), whole.single))
     print(f"| {name} | {off:.1e} | {small} | {taken.seed} | {exact:.1e} | {ours:.1e} | {theirs:.1e} | {share:.0e} "
           f"| {size} | {whole.seed} | {ours_whole:.1e} | {theirs_whole:.1e} | {time.time() - start:.0f} s |", flush=True)

@@ -170,6 +170,18 @@ fn sizes_for_other_ranks_are_refused() {
     }
 }
 
+#[test]
+fn a_border_beyond_any_memory_is_refused() {
+    let folder = Folder::new("border");
+    let conv = "out_channels = 1, kernel_size = 2, dilation = 65536, padding = 65535, stride = 65536";
+    folder.write(
+        "border.toml",
+        format!("name = \"n\"\ninput = [1048576, 1, 1]\nlayers = [{{ op = \"conv\", {conv} }}]"),
+    );
+    let line = folder.refusal(&["inspect", "border.toml"]);
+    assert!(line.contains("network n: with its border of zeros input is absurdly large"), "{line}");
+}
+
 /// The memory that fails says what it was for.
 #[cfg(target_os = "linux")]
 #[test]

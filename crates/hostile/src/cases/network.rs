@@ -212,14 +212,6 @@ pub(super) fn cases() -> Vec<Case> {
             ),
             "kernel_size is absurdly large",
         ),
-        bad(
-            "borders beyond any machine",
-            on(
-                "[1048576, 1, 1]",
-                r#"{ op = "conv", out_channels = 1, kernel_size = 2, dilation = 65536, padding = 65535, stride = 65536 }"#,
-            ),
-            "with its border of zeros input is absurdly large",
-        ),
         bad("negative padding", conv(", padding = -1"), "expected a number"),
         bad(
             "a pool's padding of 2^63 - 1",
