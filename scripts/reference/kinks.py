@@ -51,6 +51,11 @@ def widest_gap(values):
     return middle.gather(1, distance.argmax(dim=1, keepdim=True))[:, 0]
 
 
+def is_scaled(part):
+    """Whether it is a block of Inception-ResNet-v2, which has a factor on its last convolution."""
+    return hasattr(part, "scale") and hasattr(part, "conv2d")
+
+
 def move_aside(module, images):
     """Shifts biases of `module`, layer by layer, for a step on `images`."""
     last, hooks = [], []
@@ -58,8 +63,7 @@ def move_aside(module, images):
         if isinstance(part, (nn.Conv2d, nn.Linear, nn.BatchNorm2d)) and part.bias is not None:
             hooks.append(part.register_forward_pre_hook(lambda part, _: last.append(part)))
     # Inception-ResNet-v2 multiplies what the last convolution of a branch gives before the sum that its ReLU reads.
-    scaled = (part for part in module.modules() if hasattr(part, "scale") and hasattr(part, "conv2d"))
-    factors = {part.conv2d: part.scale for part in scaled}
+    factors = {part.conv2d: part.scale for part in filter(is_scaled, module.modules())}
 
     def relu(x, inplace=False):
         shift = -widest_gap(by_channel(x))

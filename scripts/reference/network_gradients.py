@@ -14,7 +14,7 @@ from torch import nn
 import kinks
 from program import read_safetensors
 
-LABELS = torch.tensor([0, 9])
+LABELS = torch.tensor([0, 9, 4, 5])
 # A step at this rate changes weights by so much that nothing of the gradient is lost in the difference.
 RATE = 1000.0
 # A gradient below this share of the whole one's norm is zero but for rounding, as that of a bias before a batch norm.
@@ -30,7 +30,7 @@ LAST_NORM = {"BasicBlock": "bn2", "Bottleneck": "bn3"}
 def spread_weights(module):
     """Seeded weights as the papers begin with, but no constant ones, and residual branches that end at half strength,
     without which the deepest networks amplify rounding a thousandfold; for the same reason batch norms without residual
-    sums have positive biases. ε becomes the float32 that striate has."""
+    sums have positive biases. ε and the factors of Inception-ResNet-v2 become the float32 that striate has."""
     is_residual = any(type(part).__name__ in LAST_NORM or hasattr(part, "conv2d") for part in module.modules())
     for part in module.modules():
         if isinstance(part, nn.BatchNorm2d):
@@ -43,6 +43,8 @@ def spread_weights(module):
                 part.bias.data.uniform_(0, 0.1)
         elif isinstance(part, nn.Dropout):
             part.p = 0.0
+        elif kinks.is_scaled(part):
+            part.scale = float(np.float32(part.scale))
     for part in module.modules():
         if last := LAST_NORM.get(type(part).__name__):
             getattr(part, last).weight.data *= 0.5
@@ -52,14 +54,14 @@ class Step:
     """A step of PyTorch in float32 and float64, at the first seed at which every kink lies so far from rounding that
     neither precision nor order of sums decides its side."""
 
-    def __init__(self, build, size, averages):
+    def __init__(self, build, size, batch, averages):
         pools = kinks.averages() if averages else contextlib.nullcontext()
         with pools:
             for self.seed in SEEDS:
                 torch.manual_seed(self.seed)
                 module = build().train()
                 spread_weights(module)
-                self.images = torch.randn(len(LABELS), 3, size, size)
+                self.images, self.labels = torch.randn(batch, 3, size, size), LABELS[:batch]
                 kinks.move_aside(module, self.images)
                 self.weights = {key: value.clone() for key, value in module.state_dict().items()}
                 rounded = self.read(module, averages)
@@ -81,7 +83,7 @@ class Step:
         module.load_state_dict(self.weights)
         module.zero_grad()
         dtype = next(module.parameters()).dtype
-        nn.functional.cross_entropy(module(self.images.to(dtype)), LABELS).backward()
+        nn.functional.cross_entropy(module(self.images.to(dtype)), self.labels).backward()
         return {key: parameter.grad.double().clone() for key, parameter in module.named_parameters()}
 
     def furthest(self, given):
@@ -100,7 +102,7 @@ class Step:
         shutil.rmtree(folder / "data", ignore_errors=True)
         (folder / "data").mkdir()
         np.save(folder / "data/images.npy", self.images.numpy())
-        np.save(folder / "data/labels.npy", LABELS.numpy())
+        np.save(folder / "data/labels.npy", self.labels.numpy())
         torch.save(self.weights, folder / "weights.pth")
 
 
@@ -131,7 +133,7 @@ def engine(striate, step):
     settings = [word for setting in settings for word in ("--set", setting)]
     shutil.rmtree(striate.folder / "run", ignore_errors=True)
     ran = striate("train", "net.toml", "--data", "npy:data", "--weights", "weights.pth",
-                  "--batch", str(len(LABELS)), "--steps", "1", "--lr", str(RATE), "--out", "run", "--json",
+                  "--batch", str(len(step.labels)), "--steps", "1", "--lr", str(RATE), "--out", "run", "--json",
                   *settings)
     after = read_safetensors(striate.folder / json.loads(ran)["model"])
     return {key: (step.weights[key].double() - after[key].double()) / RATE for key in step.double}

@@ -11,10 +11,10 @@ For each network:
 * PyTorch's module with random weights and running statistics is saved as .pth, which striate reads under the same
   names; the counts of `inspect`; scores of batches of one and three at the network's own size, within 1e-4 of the
   largest score.
-* The gradients of one step on two images with ten classes, without dropout and auxiliary heads, on images so small
+* The gradients of one step on four images with ten classes, without dropout and auxiliary heads, on images so small
   that float64 is at hand: striate's training graph run in f64 by its naive kernels, within 1e-8 of PyTorch's float64;
   and the program's own step in f32, within 1e-3 of PyTorch's float64.
-* The program's step at the network's own size, within 1e-3, with averages in place of maxima: where two
+* The program's step at the network's own size on two images, within 1e-3, with averages in place of maxima: where two
   of a window's values lie within rounding of each other float32 has no gradient to compare with, and among millions of
   windows there are always such.
 
@@ -122,9 +122,9 @@ def forward(striate, name, module, size):
     return furthest
 
 
-def step(striate, name, module_name, size, averages):
+def step(striate, name, module_name, size, batch, averages):
     """A step of PyTorch, with everything that striate needs to repeat it in the folder."""
-    taken = gradients.Step(lambda: build_small(module_name, size), size, averages)
+    taken = gradients.Step(lambda: build_small(module_name, size), size, batch, averages)
     taken.save(striate.folder)
     (striate.folder / "net.toml").write_text(gradients.network_text(striate, name, size, averages))
     return taken
@@ -138,11 +138,11 @@ def check(striate, example, name):
     module = build(module_name, 1000)
     spread_statistics(module)
     off = forward(striate, name, module, size)
-    taken = step(striate, name, module_name, small, averages=False)
+    taken = step(striate, name, module_name, small, 4, averages=False)
     exact = taken.furthest(gradients.interpreter(example, striate.folder, taken))
     ours, theirs = (taken.furthest(given) for given in (gradients.engine(striate, taken), taken.single))
     share = taken.smallest_share()
-    whole = step(striate, name, module_name, size, averages=True)
+    whole = step(striate, name, module_name, size, 2, averages=True)
     ours_whole, theirs_whole = (whole.furthest(given) for given in (gradients.engine(striate, whole), whole.single))
     print(f"| {name} | {off:.1e} | {small} | {taken.seed} | {exact:.1e} | {ours:.1e} | {theirs:.1e} | {share:.0e} "
           f"| {size} | {whole.seed} | {ours_whole:.1e} | {theirs_whole:.1e} | {time.time() - start:.0f} s |", flush=True)
