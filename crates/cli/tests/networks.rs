@@ -171,6 +171,18 @@ fn sizes_for_other_ranks_are_refused() {
 }
 
 #[test]
+fn a_missing_folder_of_a_page_or_picture_is_refused() {
+    let folder = Folder::new("no-folder");
+    for arguments in [
+        &["history", "--html", "nowhere/line.html"][..],
+        &["data", "info", "digits", "--picture", "nowhere/digits.png"],
+    ] {
+        let line = folder.refusal(arguments);
+        assert!(line.contains("there is no folder nowhere; make it first"), "{arguments:?}: {line}");
+    }
+}
+
+#[test]
 fn a_border_beyond_any_memory_is_refused() {
     let folder = Folder::new("border");
     let conv = "out_channels = 1, kernel_size = 2, dilation = 65536, padding = 65535, stride = 65536";

@@ -32,6 +32,7 @@ fn info(args: DataInfo) -> Result<()> {
     .filter_map(|(name, split)| Some((name, split?)))
     .collect();
     if let Some(path) = &args.picture {
+        crate::output::check_folder(path)?;
         let count = dataset.train.len().min(100);
         let images: Option<Vec<_>> = (0..count).map(|index| dataset.train.image(index)).collect();
         let images =

@@ -25,6 +25,7 @@ pub fn run(args: History) -> Result<()> {
     let line = LINE.iter().map(counted).collect::<Result<Vec<_>>>()?;
     let claims = history::claims()?;
     if let Some(path) = &args.html {
+        crate::output::check_folder(path)?;
         let page = page::page(&line, &claims);
         std::fs::write(path, page).map_err(|e| Error::write(path, e))?;
         eprintln!("{} written", path.display());
