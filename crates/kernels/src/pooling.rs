@@ -219,6 +219,24 @@ impl Kernel for Bound {
     }
 }
 
+/// An expression of a window's rows and columns, which are constants in it where they are common ones, so that its
+/// loops unroll.
+macro_rules! unrolled {
+    ($rows:ident, $columns:ident, $body:expr) => {
+        match ($rows, $columns) {
+            (2, 2) => {
+                let ($rows, $columns) = (2, 2);
+                $body
+            }
+            (3, 3) => {
+                let ($rows, $columns) = (3, 3);
+                $body
+            }
+            _ => $body,
+        }
+    };
+}
+
 /// One map of one block of channels. `first` and `second` are the maps of the operands.
 struct Map<'a> {
     pool: &'a Bound,
@@ -276,74 +294,59 @@ impl Bound {
     #[inline(always)]
     unsafe fn forward<S: Simd>(&self, s: S, x: *const f32, y: *mut f32) {
         self.each_window(|rows, columns, to| {
-            let (r, c) = (rows.range.clone(), columns.range.clone());
-            // SAFETY: the window is clipped to the map.
-            let result = unsafe {
-                match self.kind {
-                    PoolKind::Max => {
-                        self.fold(x, r, c, s.splat(f32::NEG_INFINITY), s, |a, b| s.max_or_nan(a, b))
-                    }
-                    PoolKind::Average { .. } => {
-                        let sum = if r.len() * c.len() <= RUN {
-                            self.fold(x, r, c, s.zero(), s, |a, b| s.add(a, b))
-                        } else {
-                            self.long_sum(s, x, r, c)
-                        };
-                        s.mul(sum, s.splat(1.0 / (rows.divisor * columns.divisor) as f32))
-                    }
-                }
-            };
-            // SAFETY: `to` is a place of the map.
-            unsafe { s.store(y.add(to), result) }
+            let (r, c) = (rows.range.len(), columns.range.len());
+            // SAFETY: the window is clipped to the map, and `to` is a place of the map.
+            unsafe {
+                let window = x.add(self.x.row(rows.range.start) + columns.range.start * S::LANES);
+                let result = match self.kind {
+                    PoolKind::Max => self.largest(s, window, r, c),
+                    PoolKind::Average { .. } => s.mul(
+                        self.sum(s, window, r, c),
+                        s.splat(1.0 / (rows.divisor * columns.divisor) as f32),
+                    ),
+                };
+                s.store(y.add(to), result);
+            }
         });
     }
 
-    /// `start` combined with every element of some rows and columns, in order.
-    ///
-    /// # Safety
-    /// `x` is a map of the geometry `self.x`, which has these rows and columns.
-    #[inline(always)]
-    unsafe fn fold<S: Simd>(
-        &self,
-        x: *const f32,
-        rows: Range<usize>,
-        columns: Range<usize>,
-        start: S::F,
-        s: S,
-        combine: impl Fn(S::F, S::F) -> S::F,
-    ) -> S::F {
-        let mut result = start;
-        for row in rows {
-            for column in columns.clone() {
-                // SAFETY: as the caller promises.
-                result = combine(result, unsafe { s.load(x.add(self.x.row(row) + column * S::LANES)) });
-            }
-        }
-        result
-    }
-
-    /// The sum over a large window: of groups of [`RUN`] runs of at most [`RUN`] elements each, so that no sum has
-    /// many terms and little is lost.
+    /// The largest of each lane of a window, NaN if there is one.
     ///
     /// # Safety
     /// As [`Bound::fold`].
     #[inline(always)]
-    unsafe fn long_sum<S: Simd>(
-        &self,
-        s: S,
-        x: *const f32,
-        rows: Range<usize>,
-        columns: Range<usize>,
-    ) -> S::F {
+    unsafe fn largest<S: Simd>(&self, s: S, window: *const f32, rows: usize, columns: usize) -> S::F {
+        let least = s.splat(f32::NEG_INFINITY);
+        // SAFETY: as the caller promises.
+        unsafe {
+            unrolled!(rows, columns, self.fold(s, window, rows, columns, least, |a, b| s.max_or_nan(a, b)))
+        }
+    }
+
+    /// The sum of each lane of a window. One of many elements is that of groups of [`RUN`] runs of at most [`RUN`]
+    /// elements each, so that no sum has many terms and little is lost.
+    ///
+    /// # Safety
+    /// As [`Bound::fold`].
+    #[inline(always)]
+    unsafe fn sum<S: Simd>(&self, s: S, window: *const f32, rows: usize, columns: usize) -> S::F {
+        if rows * columns <= RUN {
+            // SAFETY: as the caller promises.
+            return unsafe {
+                unrolled!(rows, columns, self.fold(s, window, rows, columns, s.zero(), |a, b| s.add(a, b)))
+            };
+        }
         let [mut total, mut group] = [s.zero(); 2];
         let mut runs = 0;
-        let rows_of_a_run = (RUN / columns.len()).max(1);
-        for row in rows.clone().step_by(rows_of_a_run) {
-            let rows = row..(row + rows_of_a_run).min(rows.end);
-            for column in columns.clone().step_by(RUN) {
-                let columns = column..(column + RUN).min(columns.end);
-                // SAFETY: as the caller promises.
-                let run = unsafe { self.fold(x, rows.clone(), columns, s.zero(), s, |a, b| s.add(a, b)) };
+        let rows_of_a_run = (RUN / columns).max(1);
+        for row in (0..rows).step_by(rows_of_a_run) {
+            for column in (0..columns).step_by(RUN) {
+                let (r, c) = (rows_of_a_run.min(rows - row), RUN.min(columns - column));
+                // SAFETY: a part of the window.
+                let run = unsafe {
+                    let part = window.add(row * self.x.row_len() + column * S::LANES);
+                    self.fold(s, part, r, c, s.zero(), |a, b| s.add(a, b))
+                };
                 group = s.add(group, run);
                 runs += 1;
                 if runs % RUN == 0 {
@@ -355,31 +358,77 @@ impl Bound {
         s.add(total, group)
     }
 
+    /// `start` combined with every element of a window, in order.
+    ///
+    /// # Safety
+    /// `window` is the first element of so many rows and columns within a map of the geometry `self.x`.
+    #[inline(always)]
+    unsafe fn fold<S: Simd>(
+        &self,
+        s: S,
+        window: *const f32,
+        rows: usize,
+        columns: usize,
+        start: S::F,
+        combine: impl Fn(S::F, S::F) -> S::F,
+    ) -> S::F {
+        let mut result = start;
+        for row in 0..rows {
+            for column in 0..columns {
+                // SAFETY: as the caller promises.
+                let element = unsafe { s.load(window.add(row * self.x.row_len() + column * S::LANES)) };
+                result = combine(result, element);
+            }
+        }
+        result
+    }
+
     /// # Safety
     /// `x`, `dy` and `dx` are maps of the geometry `self.x`, `self.y` and `self.dx`.
     #[inline(always)]
     unsafe fn max_gradient<S: Simd>(&self, s: S, x: *const f32, dy: *const f32, dx: *mut f32) {
         self.each_window(|rows, columns, from| {
-            let (r, c) = (rows.range.clone(), columns.range.clone());
-            let least = s.splat(f32::NEG_INFINITY);
-            // SAFETY: the window is clipped to the map.
-            let largest = unsafe { self.fold(x, r, c, least, s, |a, b| s.max_or_nan(a, b)) };
-            // What the first maximum of each lane has not taken yet; NaN counts as one.
-            // SAFETY: `from` is a place of the map.
-            let mut left = unsafe { s.load(dy.add(from)) };
-            for row in rows.range.clone() {
-                for column in columns.range.clone() {
-                    // SAFETY: the window is clipped to the map.
-                    unsafe {
-                        let value = s.load(x.add(self.x.row(row) + column * S::LANES));
-                        let to = dx.add(self.dx.row(row) + column * S::LANES);
-                        let share = s.select_equal_or_nan(value, largest, left, s.zero());
-                        s.store(to, s.add(s.load(to), share));
-                        left = s.select_equal_or_nan(value, largest, s.zero(), left);
-                    }
-                }
+            let (r, c) = (rows.range.len(), columns.range.len());
+            // SAFETY: the window is clipped to the map, and `from` is a place of the map.
+            unsafe {
+                let window = x.add(self.x.row(rows.range.start) + columns.range.start * S::LANES);
+                let to = dx.add(self.dx.row(rows.range.start) + columns.range.start * S::LANES);
+                let dy = s.load(dy.add(from));
+                let largest = self.largest(s, window, r, c);
+                unrolled!(r, c, self.give_to_first(s, largest, window, dy, to, r, c));
             }
         });
+    }
+
+    /// Adds, lane by lane, `dy` to that place of `dx` where the window first is `largest`; NaN counts as largest.
+    ///
+    /// # Safety
+    /// As [`Bound::fold`]; `dx` is the first element of a window of a map of the geometry `self.dx`.
+    #[inline(always)]
+    #[allow(clippy::too_many_arguments)]
+    unsafe fn give_to_first<S: Simd>(
+        &self,
+        s: S,
+        largest: S::F,
+        window: *const f32,
+        dy: S::F,
+        dx: *mut f32,
+        rows: usize,
+        columns: usize,
+    ) {
+        let mut left = dy;
+        for row in 0..rows {
+            for column in 0..columns {
+                // SAFETY: as the caller promises.
+                unsafe {
+                    let value = s.load(window.add(row * self.x.row_len() + column * S::LANES));
+                    let to = dx.add(row * self.dx.row_len() + column * S::LANES);
+                    let share = s.select_equal_or_nan(value, largest, left, s.zero());
+                    s.store(to, s.add(s.load(to), share));
+                    left = s.select_equal_or_nan(value, largest, s.zero(), left);
+                }
+            }
+        }
     }
 
     /// Whether the windows cover every place of x exactly once.
