@@ -43,9 +43,9 @@ pub(super) fn caffe_names(network: &Network) -> HashMap<String, String> {
     if layers.all(|layer| names.contains_key(&layer.name)) { names } else { HashMap::new() }
 }
 
-/// The name of the `Scale` behind the batch norm `norm`.
-pub(super) fn scale_name(norm: &str) -> String {
-    match norm.strip_prefix("bn") {
+/// The name of the `Scale` behind the batch norm `norm`, whose own name may be one that it was published with.
+pub(super) fn scale_name(norm: &str, is_published: bool) -> String {
+    match norm.strip_prefix("bn").filter(|_| is_published) {
         Some(place) => format!("scale{place}"),
         None => format!("{norm}/scale"),
     }

@@ -1,25 +1,28 @@
 //! A `.caffemodel` of a network's weights, layer by layer, as Caffe copies them into a network whose layers
 //! have the same names; what a layer computes beyond that stands in the network's `.prototxt`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use striate_graph::ops::{BatchNorm, Lrn};
-use striate_graph::{Layer, Network, Op};
+use striate_graph::{INPUT, Layer, Network, Op};
 use striate_tensor::{Error, Result, Shape};
 
 use super::names::{caffe_names, scale_name};
 use super::normalisation::exchange;
-use crate::Weights;
 use crate::bgr::turn_to_rgb;
 use crate::protobuf::Message;
+use crate::{Weights, check_weights};
 
 /// The bytes of a `.caffemodel` with the `weights` of `network`, and what was changed, for a person to read.
 /// The first convolution is turned to blue, green and red, a batch norm becomes `BatchNorm` and `Scale`, and
 /// VGG without batch norm, ResNet and SqueezeNet get the names of layers that they were published with.
 ///
 /// # Errors
-/// If a layer has weights that no layer of Caffe has, or the file would be too large for the format (2 GiB).
+/// If the weights are not the network's (layers of its auxiliary heads may be absent), a layer has weights that no
+/// layer of Caffe has, two layers would get one name, or the file would be too large for the format (2 GiB).
 pub fn caffemodel_bytes(network: &Network, mut weights: Weights) -> Result<(Vec<u8>, Vec<String>)> {
+    check_weights(network, &weights)?;
+    check_heads(network, &weights)?;
     let mut notes = Vec::new();
     let names = caffe_names(network);
     if !names.is_empty() {
@@ -32,10 +35,12 @@ pub fn caffemodel_bytes(network: &Network, mut weights: Weights) -> Result<(Vec<
         add_first_bias(&mut weights);
     }
     let normalisations = with_published_constants(network, &mut weights, &mut notes);
+    let scales = scale_names(network, &names)?;
     let mut file = Message::default().bytes(1, &network.name);
     for layer in &network.layers {
         let name = names.get(&layer.name).unwrap_or(&layer.name);
-        let written = Writing { weights: &weights, normalisations: &normalisations, layer, name };
+        let written =
+            Writing { weights: &weights, normalisations: &normalisations, scales: &scales, layer, name };
         for message in written.messages().map_err(|e| e.at(format!("layer {}", layer.name)))? {
             file = file.bytes(100, message.0);
         }
@@ -48,6 +53,8 @@ struct Writing<'a> {
     weights: &'a Weights,
     /// Constants of normalisations, by their layers' names.
     normalisations: &'a HashMap<&'a str, Lrn>,
+    /// Names of the `Scale` behind each batch norm, by their layers' names.
+    scales: &'a HashMap<&'a str, String>,
     layer: &'a Layer,
     /// Caffe's name.
     name: &'a str,
@@ -56,25 +63,31 @@ struct Writing<'a> {
 impl Writing<'_> {
     /// The layers of Caffe that it becomes; none without anything to keep, as an auxiliary head may be absent.
     fn messages(&self) -> Result<Vec<Message>> {
-        let blobs = self.blobs(&["weight", "bias"]);
+        let blobs = || self.blobs(&["weight", "bias"]);
         Ok(match &self.layer.op {
             Op::Lrn(_) => {
                 let constants = constants(&self.normalisations[&self.layer.name[..]]);
                 vec![self.named("LRN").bytes(118, constants.0)]
             }
             Op::MaxPool(_) | Op::AveragePool(_) => vec![self.named("Pooling")],
-            _ if blobs.is_empty() => Vec::new(),
+            _ if !self.has_variables() => Vec::new(),
             Op::Conv(conv) if conv.connections.is_empty() => {
-                vec![with_blobs(self.named("Convolution"), blobs)]
+                vec![with_blobs(self.named("Convolution"), blobs())]
             }
-            Op::Linear(_) => vec![with_blobs(self.named("InnerProduct"), blobs)],
-            Op::Scale(_) => vec![with_blobs(self.named("Scale"), blobs)],
-            Op::BatchNorm(norm) => self.batch_norm(norm, blobs).into(),
+            Op::Linear(_) => vec![with_blobs(self.named("InnerProduct"), blobs())],
+            Op::Scale(_) => vec![with_blobs(self.named("Scale"), blobs())],
+            Op::BatchNorm(norm) => self.batch_norm(norm, blobs()).into(),
             other => {
                 let what = format!("Caffe has no layer for the weights of {}", other.name());
                 return Err(Error::input(what));
             }
         })
+    }
+
+    fn has_variables(&self) -> bool {
+        let start = format!("{}.", self.layer.name);
+        let mut behind = self.weights.range(start.clone()..).take_while(|(name, _)| name.starts_with(&start));
+        behind.any(|(name, _)| layer_of(name) == self.layer.name)
     }
 
     /// Means and variances, which are divided by their factor, and γ and β in a layer of their own.
@@ -83,12 +96,14 @@ impl Writing<'_> {
         statistics.push(blob(&Shape::from([1]), &[1.0]));
         let epsilon = Message::default().float(3, norm.epsilon);
         let own = &self.layer.name;
-        let behind = message(&scale_name(self.name), "Scale", own, &format!("{own}/scale"));
+        let behind = message(&self.scales[&own[..]], "Scale", own, own);
         [with_blobs(self.named("BatchNorm"), statistics).bytes(139, epsilon.0), with_blobs(behind, scale)]
     }
 
     fn named(&self, kind: &str) -> Message {
-        let bottom = self.layer.inputs.first().map_or("data", String::as_str);
+        let input = self.layer.inputs.first().map_or("", String::as_str);
+        // The images have this name wherever Caffe is used.
+        let bottom = if input == INPUT { "data" } else { input };
         message(self.name, kind, bottom, &self.layer.name)
     }
 
@@ -97,6 +112,45 @@ impl Writing<'_> {
             parts.iter().filter_map(|part| self.weights.get(&format!("{}.{part}", self.layer.name)));
         tensors.map(|(shape, values)| blob(shape, values)).collect()
     }
+}
+
+/// Names of the `Scale` behind each batch norm, by their layers' names; `names` are Caffe's of all layers.
+///
+/// # Errors
+/// If another layer has such a name.
+fn scale_names<'a>(
+    network: &'a Network,
+    names: &HashMap<String, String>,
+) -> Result<HashMap<&'a str, String>> {
+    let named = |layer: &'a Layer| names.get(&layer.name).unwrap_or(&layer.name);
+    let taken: HashSet<&String> = network.layers.iter().map(named).collect();
+    let norms = network.layers.iter().filter(|layer| matches!(layer.op, Op::BatchNorm(_)));
+    let one = |layer: &'a Layer| {
+        let scale = scale_name(named(layer), names.contains_key(&layer.name));
+        if taken.contains(&scale) {
+            let norm = &layer.name;
+            let what = format!("is what the Scale behind batch norm {norm} is called in Caffe; rename it");
+            return Err(Error::input(format!("layer {scale}: its name {what}")));
+        }
+        Ok((&layer.name[..], scale))
+    };
+    norms.map(one).collect()
+}
+
+/// Refuses a layer of an auxiliary head that has only some of its variables.
+fn check_heads(network: &Network, weights: &Weights) -> Result<()> {
+    let heads = network.auxiliary_variables()?.into_iter().map(|(name, _)| name);
+    let (held, absent): (Vec<_>, Vec<_>) = heads.partition(|name| weights.contains_key(name));
+    let held: HashSet<&str> = held.iter().map(|name| layer_of(name)).collect();
+    match absent.iter().find(|name| held.contains(layer_of(name))) {
+        None => Ok(()),
+        Some(name) => Err(Error::input(format!("network {}: no weights for {name}", network.name))),
+    }
+}
+
+/// The layer that has `variable`.
+fn layer_of(variable: &str) -> &str {
+    variable.rsplit_once('.').map_or("", |(layer, _)| layer)
 }
 
 /// Turns the kernel of the first convolution to blue, green and red; its name, if it sees three channels.
