@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use striate_engine::Inference;
-use striate_formats::{Loaded, ModelFile, Weights, fit, fit_normalisation, read_model, read_weights};
+use striate_formats::{Loaded, ModelFile, Weights, fit, fit_constants, read_model, read_weights};
 use striate_graph::Network;
 use striate_predict::Resolved;
 use striate_tensor::Result;
@@ -14,7 +14,7 @@ pub fn load(network: &Network, path: &Path) -> Result<Loaded> {
     let mut loaded = read_weights(path)?;
     loaded
         .choose_for(network)
-        .and_then(|()| fit_normalisation(network, &mut loaded))
+        .and_then(|()| fit_constants(network, &mut loaded))
         .map_err(|e| e.at(path.display()))?;
     Ok(loaded)
 }

@@ -1,7 +1,7 @@
 //! Caffe's `.caffemodel`: both forms of layers, batch norm with its scale, BGR to RGB. The files are
 //! written here field by field, with the numbers of `caffe.proto`.
 
-use striate_formats::{CaffeModel, Loaded, Weights, fit, fit_normalisation, read_caffemodel_bytes};
+use striate_formats::{CaffeModel, Loaded, Weights, fit, fit_constants, read_caffemodel_bytes};
 use striate_graph::{Builder, Network};
 use striate_tensor::Shape;
 use striate_testkit::protobuf::{Message, blob, legacy_blob};
@@ -121,7 +121,7 @@ fn another_epsilon_of_a_batch_norm_is_refused_and_said() {
     };
     let fitting = |network: &Network, file: &[u8]| {
         let CaffeModel { epsilons, .. } = read_caffemodel_bytes(file).unwrap();
-        fit_normalisation(network, &mut Loaded { epsilons, ..Loaded::default() })
+        fit_constants(network, &mut Loaded { epsilons, ..Loaded::default() })
     };
     for (network, file_has) in
         [(named("n", "bn1"), "bn1"), (named("resnet18", "layer1.0.bn1"), "bn2a_branch2a")]

@@ -1,7 +1,7 @@
 //! Networks of the history as `.caffemodel`: written and read again, every name and every bit comes back.
 
-use striate::formats::{Loaded, Weights, caffemodel_bytes, fit, fit_normalisation, read_caffemodel_bytes};
-use striate::graph::Network;
+use striate::formats::{Loaded, Weights, caffemodel_bytes, fit, fit_constants, read_caffemodel_bytes};
+use striate::graph::{Builder, Network};
 
 /// Another number for each place of each variable.
 fn numbered(network: &Network) -> Weights {
@@ -37,19 +37,54 @@ fn what_is_written_is_read_again() {
         let network = small(name, side);
         let weights = numbered(&network);
         let (bytes, notes) = caffemodel_bytes(&network, weights.clone()).unwrap();
-        assert!(bytes.windows(layer.len()).any(|part| part == layer.as_bytes()), "{name} has no {layer}");
+        assert!(holds(&bytes, layer), "{name} has no {layer}");
         assert!(notes.iter().any(|note| note.ends_with("turned from RGB to BGR")), "{name}: {notes:?}");
-        let read = read_caffemodel_bytes(&bytes).unwrap();
-        let (weights_read, normalisations) = (read.weights, read.normalisations);
-        let mut read = Loaded { weights: weights_read, normalisations, ..Loaded::default() };
-        fit_normalisation(&network, &mut read).unwrap();
-        let again = fit(&network, read.weights).unwrap().weights;
-        match read.notes[..] {
+        let (again, notes) = read_again(&network, &bytes);
+        match notes[..] {
             [] => assert!(again == weights, "{name}"),
             // Weights around normalisations were scaled to Caffe's constants and back.
             _ => assert_close(&again, &weights),
         }
     }
+}
+
+/// The weights for `network` in a file, and what was done to them.
+fn read_again(network: &Network, bytes: &[u8]) -> (Weights, Vec<String>) {
+    let read = read_caffemodel_bytes(bytes).unwrap();
+    let (weights, normalisations, epsilons) = (read.weights, read.normalisations, read.epsilons);
+    let mut read = Loaded { weights, normalisations, epsilons, ..Loaded::default() };
+    fit_constants(network, &mut read).unwrap();
+    (fit(network, read.weights).unwrap().weights, read.notes)
+}
+
+/// Whether a text stands in a file.
+fn holds(bytes: &[u8], text: &str) -> bool {
+    bytes.windows(text.len()).any(|part| part == text.as_bytes())
+}
+
+/// What a batch norm adds to the variance goes with it, and its scale gets a name that no other layer has.
+#[test]
+fn batch_norms_are_written_with_their_epsilon_and_a_name_for_their_scale() {
+    let net = Builder::new("norms", [3, 8, 8]);
+    let x = net.input().conv(4, 3).named("conv1").batch_norm().named("bn1").epsilon(1e-3);
+    let network = x.scale().named("scale1").flatten().linear(2).named("fc").finish().unwrap();
+    let weights = numbered(&network);
+    let (bytes, _) = caffemodel_bytes(&network, weights.clone()).unwrap();
+    assert!(holds(&bytes, "bn1/scale") && holds(&bytes, "data") && !holds(&bytes, "input"));
+    assert_eq!(read_again(&network, &bytes).0, weights);
+
+    let net = Builder::new("norms", [3, 8, 8]);
+    let network = net.input().batch_norm().named("bn1").scale().named("bn1/scale").finish().unwrap();
+    assert!(refusal(&network, |_| ()).starts_with("layer bn1/scale: its name"));
+}
+
+/// The line that refuses to write `network` after its weights went through `change`.
+fn refusal(network: &Network, change: impl FnOnce(&mut Weights)) -> String {
+    let mut weights = numbered(network);
+    change(&mut weights);
+    let error = caffemodel_bytes(network, weights).unwrap_err();
+    assert!(error.is_input());
+    error.to_string()
 }
 
 fn assert_close(found: &Weights, expected: &Weights) {
@@ -75,6 +110,34 @@ fn the_first_convolution_of_resnet50_has_a_bias_of_zeros() {
 #[test]
 fn layers_that_caffe_lacks_are_named() {
     let network = (striate::models::find("lenet5-1998").unwrap().build)().unwrap();
-    let error = caffemodel_bytes(&network, numbered(&network)).unwrap_err().to_string();
-    assert!(error.contains("layer C3: Caffe has no layer for the weights of conv"), "{error}");
+    let line = refusal(&network, |_| ());
+    assert!(line.contains("layer C3: Caffe has no layer for the weights of conv"), "{line}");
+    let net = Builder::new("n", [3, 8, 8]);
+    let shifted = net.input() + net.constant([3, 1, 1], true).named("shift");
+    let coded = net.input().flatten().rbf(10).named("codes");
+    for (last, layer, op) in [(shifted, "shift", "constant"), (coded, "codes", "rbf")] {
+        let line = refusal(&last.finish().unwrap(), |_| ());
+        assert_eq!(line, format!("layer {layer}: Caffe has no layer for the weights of {op}"));
+    }
+}
+
+#[test]
+fn only_whole_layers_of_auxiliary_heads_may_be_absent() {
+    let net = Builder::new("two", [3, 8, 8]);
+    let x = net.input().conv(4, 3).named("conv");
+    x.flatten().linear(3).named("aux").auxiliary(0.3);
+    let network = x.flatten().linear(3).named("fc").finish().unwrap();
+    let heads = network.auxiliary_variables().unwrap();
+    let mut weights = numbered(&network);
+    assert!(!holds(&caffemodel_bytes(&network, weights.clone()).unwrap().0, "aux"));
+    weights
+        .extend(heads.iter().map(|(name, shape)| (name.clone(), (shape.clone(), vec![0.5; shape.numel()]))));
+    assert!(holds(&caffemodel_bytes(&network, weights.clone()).unwrap().0, "aux"));
+
+    let half = refusal(&network, |held| {
+        held.insert("aux.bias".into(), weights["aux.bias"].clone());
+    });
+    assert_eq!(half, "network two: no weights for aux.weight");
+    let missing = refusal(&network, |held| drop(held.remove("fc.weight")));
+    assert_eq!(missing, "the weights are not those of two: 1 missing (fc.weight)");
 }

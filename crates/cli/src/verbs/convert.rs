@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use striate_engine::{Cpu, Inference};
 use striate_formats::{
     Disk, Golden, Head, Loaded, ModelFile, Weights, caffemodel_bytes, count_parameters,
-    first_convolution_to_rgb, fit, fit_normalisation, onnx_model_bytes, pytorch_bytes, read_weights,
+    first_convolution_to_rgb, fit, fit_constants, onnx_model_bytes, pytorch_bytes, read_weights,
     safetensors_bytes, write_atomically,
 };
 use striate_graph::Network;
@@ -113,7 +113,7 @@ fn network(args: &Convert, loaded: &Loaded) -> Result<Option<Network>> {
 /// Brings the weights to the network's names; here a last layer for other classes is an error.
 fn fit_to(network: &Network, loaded: &mut Loaded, notes: &mut Vec<String>) -> striate_tensor::Result<()> {
     loaded.choose_for(network)?;
-    fit_normalisation(network, loaded)?;
+    fit_constants(network, loaded)?;
     notes.append(&mut loaded.notes);
     let fitted = fit(network, std::mem::take(&mut loaded.weights))?;
     if let Some(Head { classes, .. }) = fitted.replaced {

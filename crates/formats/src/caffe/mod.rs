@@ -18,7 +18,7 @@ use striate_tensor::{Error, Result, Shape};
 
 pub use self::epsilon::Epsilon;
 pub(crate) use self::names::as_torchvision;
-pub use self::normalisation::{Normalisation, fit_normalisation};
+pub use self::normalisation::{Normalisation, fit_constants};
 pub use self::write::caffemodel_bytes;
 
 use self::message::{Blob, Kind, Layer, layers};

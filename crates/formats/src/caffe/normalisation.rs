@@ -30,13 +30,14 @@ impl Normalisation {
     }
 }
 
-/// Scales the weights of `loaded` so that `network`, whose normalisations may have another k and α, computes
-/// what the file's network does; adds to the notes what was done.
+/// Brings what Caffe's files say beside weights to `network`: batch norms must have the file's ε, and where local
+/// response normalisations have another k and α, the weights of `loaded` are scaled so that the network computes
+/// what the file's does; adds to the notes what was done.
 ///
 /// # Errors
-/// If that cannot be: a normalisation over other channels, with another β, on the other side of a pool, or
-/// not in a row of layers; or if a batch norm of the file has another ε than the network's.
-pub fn fit_normalisation(network: &Network, loaded: &mut Loaded) -> Result<()> {
+/// If that cannot be: a batch norm of the file has another ε than the network's; or a normalisation is over other
+/// channels, with another β, on the other side of a pool, or not in a row of layers.
+pub fn fit_constants(network: &Network, loaded: &mut Loaded) -> Result<()> {
     epsilon::check(network, &loaded.epsilons)?;
     for normalisation in &loaded.normalisations {
         let name = &normalisation.layer;
