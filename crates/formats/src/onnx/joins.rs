@@ -174,7 +174,8 @@ impl Import<'_> {
         axes = axes.into_iter().map(|axis| x.order[axis]).collect();
         axes.sort_unstable();
         axes.dedup();
-        if axes.contains(&0) {
+        let [small, large] = &x.flow.shapes;
+        if axes.iter().any(|axis| small[*axis] != large[*axis]) {
             return Err(Error::input("axes: a mean over the batch is not known"));
         }
         let op: Op = match (3..=5).contains(&rank) && axes.iter().copied().eq(2..rank) {
