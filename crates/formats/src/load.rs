@@ -25,9 +25,9 @@ pub struct Loaded {
     pub model: Option<ModelFile>,
     /// What is subtracted from red, green and blue (0 to 255), if the file says so.
     pub mean: Option<[f32; 3]>,
-    /// Local response normalisations that Caffe's files tell of; see [`crate::fit_normalisation`].
+    /// Local response normalisations that Caffe's files tell of; see [`crate::fit_constants`].
     pub normalisations: Vec<Normalisation>,
-    /// What Caffe's batch norms add to the variance; see [`crate::fit_normalisation`].
+    /// What Caffe's batch norms add to the variance; see [`crate::fit_constants`].
     pub epsilons: Vec<Epsilon>,
     /// What was chosen or left aside, for a person to read; a line each.
     pub notes: Vec<String>,
@@ -96,14 +96,13 @@ pub fn read_weights(path: &Path) -> Result<Loaded> {
     from_bytes(&bytes, &extension.to_lowercase()).map_err(|e| e.at(path.display()))
 }
 
-/// The weights in `bytes`, of a file whose name ends in `extension`.
+/// The weights in `bytes`, of a file whose name ends in `extension`; PyTorch's files bear all kinds of names.
 fn from_bytes(bytes: &[u8], extension: &str) -> Result<Loaded> {
     match extension {
+        _ if is_pytorch(bytes) => from_pytorch(bytes),
         "safetensors" => from_safetensors(bytes),
         "caffemodel" => from_caffe(bytes),
         "pth" | "pt" => from_pytorch(bytes),
-        // PyTorch's files bear all kinds of names.
-        _ if is_pytorch(bytes) => from_pytorch(bytes),
         _ => Err(Error::input(format!("is no file of weights; read are {READABLE}"))),
     }
 }

@@ -149,7 +149,11 @@ impl ModelFile {
     pub fn load(path: &Path) -> Result<ModelFile> {
         let bytes = read_limited(path)?;
         if is_of_weights(path, &bytes) {
-            let (file, to) = (path.display(), path.with_extension("safetensors"));
+            let file = path.display();
+            let mut to = path.with_extension("safetensors");
+            if to == path {
+                to.set_extension("model.safetensors");
+            }
             return Err(Error::input(format!(
                 "{file}: holds weights alone, no network; make a model file of it: striate convert {file} {} --model NAME",
                 to.display()

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use serde_json::json;
 use striate_formats::{
-    Data, Evaluation, Golden, ModelFile, Weights, check_weights, read_safetensors, read_safetensors_bytes,
-    safetensors_bytes,
+    Data, Evaluation, Golden, ModelFile, Weights, check_weights, pytorch_bytes, read_safetensors,
+    read_safetensors_bytes, read_weights, safetensors_bytes,
 };
 use striate_graph::{Builder, Network};
 use striate_tensor::Shape;
@@ -90,6 +90,36 @@ fn weights_alone_are_told_how_to_be_used() {
     let error = load(&bytes, "alone").unwrap_err();
     let line = error.to_string();
     assert!(error.is_input() && line.contains("--weights") && line.contains("model.safetensors"), "{line}");
+}
+
+/// What PyTorch wrote under the name of another kind of file is read as what it is, and the advice works.
+#[test]
+fn a_file_of_pytorch_may_bear_any_name() {
+    let bytes = pytorch_bytes(&weights()).unwrap();
+    let line = load(&bytes, "pytorch").unwrap_err().to_string();
+    assert!(
+        line.contains("model.safetensors ") && line.contains("model.model.safetensors --model"),
+        "{line}"
+    );
+    let folder = common::Folder::new("named");
+    for name in ["model.safetensors", "model.caffemodel", "model.pth", "model.tar"] {
+        let path = folder.path().join(name);
+        std::fs::write(&path, &bytes).unwrap();
+        assert_eq!(read_weights(&path).unwrap().weights, weights(), "{name}");
+    }
+}
+
+/// The header's length comes first; this one begins with the letters of a zip archive.
+#[test]
+fn a_model_file_may_begin_as_an_archive() {
+    let length = usize::from(u16::from_le_bytes(*b"PK"));
+    let header = |recipe: usize| {
+        let bytes = ModelFile { recipe: Some("#".repeat(recipe)), ..model() }.to_bytes().unwrap();
+        (u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize, bytes)
+    };
+    let (held, bytes) = header(length - header(0).0);
+    assert_eq!(held, length);
+    load(&bytes, "letters").unwrap();
 }
 
 #[test]

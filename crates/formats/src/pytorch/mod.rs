@@ -32,7 +32,9 @@ pub struct StateDict {
 
 /// Whether `bytes` begin as a `.pth` file of either form does.
 pub(crate) fn is_pytorch(bytes: &[u8]) -> bool {
-    bytes.starts_with(b"PK") || legacy::is_legacy(bytes) || legacy::is_tar(bytes)
+    // The length of a header of safetensors may look like the letters of a zip archive.
+    let is_safetensors = bytes.get(4..9) == Some(b"\0\0\0\0{");
+    !is_safetensors && (bytes.starts_with(b"PK") || legacy::is_legacy(bytes) || legacy::is_tar(bytes))
 }
 
 /// Reads the file at `path`, as [`read_pytorch_bytes`].
