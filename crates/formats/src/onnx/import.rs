@@ -83,7 +83,10 @@ pub(super) fn import(bytes: &[u8], name: &str, folder: Option<&Path>, limit: usi
     }
     let end = match import.values.remove(output.name) {
         Some(Value::Flow(end)) => end,
-        Some(Value::Turned(end)) => import.turn(&Node { name: output.name, ..Node::default() }, end)?,
+        Some(Value::Turned(end)) => {
+            let turned = import.turn(&Node { name: output.name, ..Node::default() }, end);
+            turned.map_err(|e| with_open_batch(e).at(format!("output {}", shown(output.name))))?
+        }
         _ => {
             let what = format!("output {}: no node makes it from the input", shown(output.name));
             return Err(Error::input(what));
@@ -160,7 +163,7 @@ impl<'a> Import<'a> {
         }
         let own: Vec<usize> = rest.iter().map(|extent| *extent as usize).collect();
         let shapes = BATCHES.map(|batch| Shape::new([&[batch], &own[..]].concat()));
-        shapes[1].checked_len()?;
+        shapes[1].checked_len().map_err(|e| at(with_open_batch(e).to_string()))?;
         self.values.insert(input.name, Value::Flow(Flow { layer: INPUT.into(), shapes }));
         Ok(Shape::new(own))
     }
