@@ -13,6 +13,8 @@ use crate::protobuf::Message;
 const OPSET: i64 = 17;
 /// The version of the file format that belongs to the opset.
 const IR_VERSION: i64 = 8;
+/// What is written, for a message.
+const FILE: &str = "an ONNX file";
 /// Of ONNX's element types, as `INT64`.
 const FLOAT: i64 = 1;
 const INT64: i64 = 7;
@@ -45,14 +47,20 @@ pub fn onnx_bytes(network: &Network, weights: &Weights) -> Result<Vec<u8>> {
     }
     let opset = Message::default().bytes(1, "").int(2, OPSET);
     let model = Message::default().int(1, IR_VERSION).bytes(2, "striate").bytes(3, env!("CARGO_PKG_VERSION"));
-    model.bytes(8, opset.0).bytes(7, body.0).finish("an ONNX file")
+    model.bytes(8, opset.0).bytes(7, body.0).finish(FILE)
 }
 
-/// `model`, which says of itself what `entries` hold.
-pub(super) fn with_metadata<'a>(model: Vec<u8>, entries: impl Iterator<Item = (&'a str, String)>) -> Vec<u8> {
+/// The bytes of `model`, which says of itself what `entries` hold.
+///
+/// # Errors
+/// If they are too many for the format (2 GiB).
+pub(super) fn with_metadata<'a>(
+    model: Vec<u8>,
+    entries: impl Iterator<Item = (&'a str, String)>,
+) -> Result<Vec<u8>> {
     // Fields of a message may follow in any order.
     let entry = |(key, value): (&str, String)| Message::default().bytes(1, key).bytes(2, value).0;
-    entries.fold(Message(model), |model, held| model.bytes(14, entry(held))).0
+    entries.fold(Message(model), |model, held| model.bytes(14, entry(held))).finish(FILE)
 }
 
 /// Name and shape of an input or output; the batch is open.

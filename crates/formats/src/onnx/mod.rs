@@ -115,7 +115,7 @@ pub fn onnx_model_bytes(model: &ModelFile) -> Result<Vec<u8>> {
     let classes = Value::from(model.classes.clone());
     let held = [(CLASSES, &classes), (PREPROCESSING, &model.preprocessing), (PREDICT, &model.predict)];
     let held = held.into_iter().filter(|(_, value)| !value.is_null());
-    Ok(export::with_metadata(bytes, held.map(|(key, value)| (key, value.to_string()))))
+    export::with_metadata(bytes, held.map(|(key, value)| (key, value.to_string())))
 }
 
 /// Floats that a file may become, whatever its own size; those made on the way count too.
