@@ -8,12 +8,12 @@ use std::sync::OnceLock;
 use striate_data::read_idx_bytes;
 use striate_engine::{Cpu, Inference, Isa, Training};
 use striate_formats::{
-    ModelFile, pytorch_bytes, read_caffemodel_bytes, read_onnx_bytes, read_pytorch_bytes,
-    read_safetensors_bytes, safetensors_bytes,
+    Imported, ModelFile, Weights, onnx_model_bytes, pytorch_bytes, read_caffemodel_bytes, read_onnx_bytes,
+    read_pytorch_bytes, read_safetensors_bytes, safetensors_bytes,
 };
 use striate_graph::{Network, Optimizer, TrainingSpec, statistics};
 use striate_predict::Classifier;
-use striate_tensor::{Error, Result};
+use striate_tensor::{Error, Result, Shape};
 use striate_testkit::allocation::{Counting, held};
 use striate_train::Recipe;
 
@@ -71,7 +71,27 @@ pub(crate) fn pth(bytes: &[u8]) -> Result<()> {
 pub(crate) fn onnx(bytes: &[u8]) -> Result<()> {
     let read = || read_onnx_bytes(bytes, "attacked", MOST_FLOATS);
     let imported = within(bytes.len(), PER_BYTE_OF_TEXT, PER_FLOAT * MOST_FLOATS, read)?;
-    use_network(&imported.into_model()?.network)
+    let model = imported.into_model()?;
+    use_network(&model.network, Some(&model.weights))?;
+    // Not every layer that ONNX's become has an operation of ONNX.
+    let Ok(written) = onnx_model_bytes(&model) else { return Ok(()) };
+    let again = read_onnx_bytes(&written, "attacked", written.len()).and_then(Imported::into_model);
+    let again = again.unwrap_or_else(|e| panic!("what is exported is refused: {e}"));
+    assert_eq!(again.classes, model.classes);
+    assert_eq!((again.preprocessing, again.predict), (model.preprocessing, model.predict));
+    if is_small(&model.network)? {
+        let [a, b] = [(&model.network, &model.weights), (&again.network, &again.weights)];
+        assert_eq!(output_bits(a.0, a.1)?, output_bits(b.0, b.1)?, "exported and read again it is another");
+    }
+    Ok(())
+}
+
+/// Shape and bits of what a small network makes of two inputs.
+fn output_bits(network: &Network, weights: &Weights) -> Result<(Shape, Vec<u32>)> {
+    let shape = network.input_shape(2);
+    let input: Vec<f32> = (0..shape.numel()).map(|place| place as f32 % 7.0 - 2.5).collect();
+    let (shape, output) = Inference::new(network.clone(), weights, cpu().clone())?.run(&shape, &input)?;
+    Ok((shape, output.into_iter().map(f32::to_bits).collect()))
 }
 
 /// Reads Caffe's weights.
@@ -106,13 +126,13 @@ pub(crate) fn network(bytes: &[u8]) -> Result<()> {
     let text = text(bytes)?;
     let network = within(bytes.len(), PER_BYTE_OF_TEXT, 0, || Network::from_text(text))?;
     assert_eq!(Network::from_text(&network.to_text())?, network, "written and read again it is another");
-    use_network(&network)
+    use_network(&network, None)
 }
 
 /// Reads a model file.
 pub(crate) fn model(bytes: &[u8]) -> Result<()> {
     let model = within(bytes.len(), PER_BYTE_OF_TEXT, 0, || ModelFile::from_bytes(bytes))?;
-    use_network(&model.network)?;
+    use_network(&model.network, Some(&model.weights))?;
     let is_small = is_small(&model.network)?;
     let classifier = Classifier::new(model, cpu().clone())?;
     if is_small {
@@ -133,8 +153,8 @@ fn is_small(network: &Network) -> Result<bool> {
     Ok(macs.max(bytes as u64) <= SMALL)
 }
 
-/// Counts and plans `network`, and runs it if it is small.
-fn use_network(network: &Network) -> Result<()> {
+/// Counts and plans `network`, and runs it if it is small: with `weights`, or such as training begins with.
+fn use_network(network: &Network, weights: Option<&Weights>) -> Result<()> {
     let shape = network.input_shape(2);
     let sgd = Optimizer::Sgd { momentum: 0.9, nesterov: false, weight_decay: 0.0 };
     let spec = TrainingSpec::new(sgd);
@@ -143,8 +163,9 @@ fn use_network(network: &Network) -> Result<()> {
     if !is_small(network)? {
         return Ok(());
     }
-    let weights = Inference::initial_weights(network, 0)?;
-    let inference = Inference::new(network.clone(), &weights, cpu().clone())?;
+    let initial = Inference::initial_weights(network, 0)?;
+    let weights = weights.unwrap_or(&initial);
+    let inference = Inference::new(network.clone(), weights, cpu().clone())?;
     let input = vec![0.5; shape.numel()];
     inference.run(&shape, &input)?;
     if training.is_ok_and(|bytes| bytes <= SMALL) {

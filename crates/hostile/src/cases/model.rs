@@ -46,6 +46,17 @@ fn model() -> Result<ModelFile> {
     })
 }
 
+/// A file of few bytes.
+fn small() -> Vec<u8> {
+    let one =
+        |name: &str, shape: &[usize]| (name.into(), (Shape::from(shape), vec![0.5; shape.iter().product()]));
+    let network = Builder::new("n", [1]).input().linear(1).named("fc").finish().expect("it is whole");
+    let golden = Golden { input: (Shape::from([1, 1]), vec![1.0]), output: (Shape::from([1, 1]), vec![1.0]) };
+    let weights = Weights::from([one("fc.bias", &[1]), one("fc.weight", &[1, 1])]);
+    let bare = ModelFile::bare(network, weights).expect("it has one output");
+    ModelFile { golden: Some(golden), ..bare }.to_bytes().expect("it can be laid out")
+}
+
 /// The model's file after its tensors and metadata went through `change`.
 fn changed(change: impl FnOnce(&mut Weights, &mut HashMap<String, String>)) -> Vec<u8> {
     let whole = model().and_then(|model| model.to_bytes()).expect("the model is whole");
@@ -103,6 +114,7 @@ pub(super) fn cases() -> Vec<Case> {
     vec![
         good("whole", changed(|_, _| ())),
         good("bare", bare),
+        good("small", small()),
         bad("nothing", "", "shorter than 8 bytes"),
         bad("weights alone", without("striate"), "holds weights alone, no network"),
         bad("no metadata", changed(|_, metadata| metadata.clear()), "holds weights alone, no network"),
