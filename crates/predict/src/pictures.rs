@@ -31,7 +31,9 @@ pub fn check_preprocessing(form: &Preprocessing, network: &Network) -> Result<()
     };
     let made = made.map_or(format!("[N, {pictures}, H, W]"), |[c, h, w]| format!("[N, {c}, {h}, {w}]"));
     let (name, wanted) = (&network.name, network.input_form());
-    Err(Error::input(format!("the preprocessing makes {made}, but {name} takes {wanted}{why}")))
+    Err(Error::input(format!(
+        "the preprocessing makes {made}, but {name} takes {wanted}{why}; give a preprocessing of that shape"
+    )))
 }
 
 /// The preprocessing with which the published weights of `model` were trained; `None` where it takes its

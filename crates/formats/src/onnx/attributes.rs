@@ -5,6 +5,9 @@ use striate_tensor::{Error, Result};
 use super::proto::{Held, Node};
 use crate::message::shown;
 
+/// Sizes beyond this are a mistake.
+const LARGEST: i64 = 1 << 16;
+
 impl Node<'_> {
     fn held(&self, name: &str) -> Option<&Held<'_>> {
         self.attributes.iter().find(|attribute| attribute.name == name).map(|attribute| &attribute.held)
@@ -43,13 +46,13 @@ impl Node<'_> {
         }
     }
 
-    /// One size for each axis, from 1 to `most`; all `default` if the attribute is missing.
+    /// One size for each axis, from `least` to [`LARGEST`]; all `default` if the attribute is missing.
     pub fn sizes(&self, name: &str, axes: usize, least: i64, default: usize) -> Result<Vec<usize>> {
         let Some(values) = self.ints(name)? else { return Ok(vec![default; axes]) };
-        let fits = |value: &i64| (least..=1 << 16).contains(value);
+        let fits = |value: &i64| (least..=LARGEST).contains(value);
         if values.len() != axes || !values.iter().all(fits) {
             return Err(Error::input(format!(
-                "attribute {name} is {values:?}, not {axes} numbers from {least} on"
+                "attribute {name} is {values:?}, not {axes} numbers from {least} to {LARGEST}"
             )));
         }
         Ok(values.into_iter().map(|value| value as usize).collect())

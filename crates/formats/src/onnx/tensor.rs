@@ -193,7 +193,7 @@ impl<'a> Beside<'a> {
             let before = ranges.range(..end).next_back();
             if let Some((other, _)) = before.filter(|(_, other_end)| **other_end > start) {
                 return Err(Error::input(format!(
-                    "external data: bytes {start} to {end} overlap those from {other} on, which another tensor has"
+                    "external data: bytes {start} to {end} overlap those from {other} on, which another tensor has; export it with each tensor's bytes of their own"
                 )));
             }
             ranges.insert(start, end);
