@@ -22,8 +22,8 @@ const SHOWN: usize = 4;
 
 /// How many trainable numbers there are: all but the statistics of batch norms.
 pub fn count_parameters(weights: &Weights) -> usize {
-    let is_parameter = |name: &&String| !STATISTICS.iter().any(|statistic| name.ends_with(statistic));
-    weights.keys().filter(is_parameter).map(|name| weights[name].1.len()).sum()
+    let is_statistic = |name: &str| STATISTICS.iter().any(|statistic| name.ends_with(statistic));
+    weights.iter().filter(|(name, _)| !is_statistic(name)).map(|(_, (_, values))| values.len()).sum()
 }
 
 /// A last layer, with those of auxiliary heads, as it stands in a file.

@@ -1,4 +1,4 @@
-//! Values that are known before a network runs: weights, and the arithmetic on shapes that exporters write.
+//! Values that are known before a network runs: weights, and the shapes that exporters compute with.
 //!
 //! Integers are kept for two sizes of the batch at once, so that what depends on the batch shows by being
 //! different, and no algebra is needed.
@@ -71,7 +71,7 @@ impl Constant {
         }
     }
 
-    /// The float that all its elements are, if it holds only one.
+    /// The float that all its elements are, if they are known to be all the same.
     pub fn uniform(&self) -> Option<f32> {
         match &self.data {
             Data::Floats(values) if values.len() == 1 => Some(values[0]),
@@ -127,7 +127,7 @@ impl Constant {
     }
 
     /// Takes from `budget` what `count` elements of its kind need.
-    pub fn spend(&self, count: usize, budget: &mut Budget) -> Result<()> {
+    fn spend(&self, count: usize, budget: &mut Budget) -> Result<()> {
         match &self.data {
             Data::Filled(_) => Ok(()),
             Data::Floats(_) => budget.floats(count),

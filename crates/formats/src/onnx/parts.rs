@@ -11,7 +11,7 @@ use super::value::{Flow, Operand, Value};
 /// Part of an axis: first element, number, step.
 type Part = (usize, usize, isize);
 
-/// The end that exporters write for an open one.
+/// The smallest end that exporters write for an open one, and so the largest batch that such an end leaves whole.
 const ANY_BATCH: usize = i32::MAX as usize;
 
 impl Import<'_> {
