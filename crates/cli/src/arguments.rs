@@ -365,7 +365,7 @@ pub struct Bench {
     /// A network, or problems and files of them (see bench/README.md)
     #[arg(value_name = "MODEL|PROBLEM|FILE")]
     pub problems: Vec<String>,
-    /// Images at a time; overrides a problem's own
+    /// Images at a time; overrides a convolution's own
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65536).map(|n| n as usize))]
     pub batch: Option<usize>,
     #[command(flatten)]
@@ -373,10 +373,10 @@ pub struct Bench {
     /// Precision of the computation
     #[arg(long, default_value = "f32", value_parser = ["f32"])]
     pub precision: String,
-    /// With kernels: which of a convolution's three (forward, if none is named)
+    /// With kernels: which of a convolution's three (forward, if none is named); matrix products have one
     #[arg(long, value_enum)]
     pub direction: Option<Direction>,
-    /// With kernels: an implementation by name, instead of the first that accepts
+    /// With kernels: a convolution's implementation by name, instead of the first that accepts
     #[arg(long, value_name = "NAME")]
     pub algorithm: Option<String>,
     /// Seconds for each measurement

@@ -52,6 +52,9 @@ fn bench_prints_its_fields() {
         (&["bench", "kernels", "mb1xx3"], "unknown field xx"),
         (&["bench", "kernels", "m4n4k4k"], "ends in letters"),
         (&["bench", "kernels", "mb1ic8ih8oc8oh8kh3ph1", "--algorithm", "none"], "the list is"),
+        (&["bench", "kernels", "m4n4k4", "--algorithm", "none"], "--algorithm is for convolutions"),
+        (&["bench", "kernels", "m4n4k4", "--direction", "data"], "--direction is for convolutions"),
+        (&["bench", "kernels", "m4n4k4", "m5n4k4", "--batch", "3"], "m4n4k4 is a matrix product"),
         (&["bench", "infer", "lenet"], "did you mean lenet5?"),
         (&["bench", "infer", "lenet5", "--algorithm", "gemm_f32"], "are for bench kernels"),
         (&["bench", "train", "lenet5", "--direction", "weights"], "are for bench kernels"),
@@ -63,4 +66,30 @@ fn bench_prints_its_fields() {
         let line = folder.refusal(arguments);
         assert!(line.contains(expected), "{arguments:?}: {line}");
     }
+    // Among convolutions a matrix product stands, and what is for those does not touch it.
+    let options = ["--direction", "weights", "--batch", "2"];
+    let result = folder.json(&[&["bench", "kernels", "some.txt"][..], &options, &quick].concat());
+    assert_eq!(result["problems"][1]["algorithm"], "gemm_f32");
+}
+
+/// Sizes that are small enough each, and in their products more than there are numbers for.
+#[test]
+fn absurd_products_of_sizes_are_refused() {
+    let folder = Folder::new("bench-sizes");
+    let most = 1 << 20;
+    let maps = format!("mb{most}ic{most}ih{most}iw{most}oc8oh1kh1");
+    // Four bytes a number, their count would begin at zero again.
+    let wrapped = format!("mb{most}ic{most}ih{most}iw4oc8oh1kh1");
+    let kernels = format!("ic8ih1oc8oh1kh{most}dh{}", most - 1);
+    let halo = format!("ic16ih1oc16oh1kh3dh{most}");
+    for problem in [&maps, &wrapped, &kernels, &halo] {
+        for direction in ["forward", "data", "weights"] {
+            let line = folder.refusal(&["bench", "kernels", problem, "--direction", direction]);
+            assert!(line.contains(&format!("problem {problem}: absurdly large")), "{line}");
+        }
+    }
+    // Beside others it is refused before anything is measured.
+    let began = std::time::Instant::now();
+    folder.refusal(&["bench", "kernels", "m4n4k4", &maps, "--seconds", "60"]);
+    assert!(began.elapsed().as_secs() < 50);
 }

@@ -23,12 +23,16 @@ pub fn run(args: &Bench) -> Result<()> {
             Error::input("bench kernels takes a problem such as m1024n1024k1024, or a file of them").into()
         );
     }
+    refuse_for_products(args, &problems)?;
     let cpu = Cpu::new(args.compute.threads)?;
+    // What cannot be measured is refused before anything is.
+    let prepared = problems.iter().map(|problem| prepare(problem, args, cpu.isa()));
+    let prepared = prepared.collect::<Result<Vec<_>>>()?;
     let peak = || peak::gigaops(cpu.isa(), Format::F32, cpu.pool()).unwrap_or(f64::NAN);
     let before = peak();
     let mut results = Vec::new();
-    for problem in &problems {
-        results.push(measure(problem, args, &cpu)?);
+    for (problem, prepared) in problems.iter().zip(prepared) {
+        results.push(measure(problem, prepared, args.seconds, &cpu)?);
     }
     // The machine's other work may have disturbed one of both.
     let peak = before.max(peak());
@@ -46,6 +50,26 @@ pub fn run(args: &Bench) -> Result<()> {
     }
     println!("{} threads of {}, peak {peak:.0} GFLOP/s", cpu.pool().threads(), cpu.isa());
     print!("{}", table(&rows(&results, &total)));
+    Ok(())
+}
+
+/// Refuses options of convolutions where all problems are matrix products.
+fn refuse_for_products(args: &Bench, problems: &[Problem]) -> Result<()> {
+    if problems.iter().any(|problem| matches!(problem.work, Work::Conv(_))) {
+        return Ok(());
+    }
+    for (option, is_given) in [
+        ("--batch", args.batch.is_some()),
+        ("--direction", args.direction.is_some()),
+        ("--algorithm", args.algorithm.is_some()),
+    ] {
+        if is_given {
+            let product = &problems[0].text;
+            let what =
+                format!("{option} is for convolutions, and {product} is a matrix product; leave it out");
+            return Err(Error::input(what).into());
+        }
+    }
     Ok(())
 }
 
@@ -93,21 +117,17 @@ fn number(value: &Value, key: &str) -> f64 {
     value[key].as_f64().unwrap_or(f64::NAN)
 }
 
-fn measure(problem: &Problem, args: &Bench, cpu: &Cpu) -> Result<Value> {
-    let Prepared { kernel, algorithm, reads, writes } = match &problem.work {
-        Work::Conv(desc) => prepare_conv(desc, args, cpu.isa())?,
-        Work::Gemm(desc) => Prepared {
-            kernel: gemm::kernel(desc, cpu.isa()),
-            algorithm: "gemm_f32",
-            reads: vec![desc.m * desc.k, desc.k * desc.n],
-            writes: vec![desc.m * desc.n],
-        },
-    };
+fn measure(problem: &Problem, prepared: Prepared, seconds: f64, cpu: &Cpu) -> Result<Value> {
+    let Prepared { kernel, algorithm, reads, writes } = prepared;
     let flops = 2.0 * problem.work.macs();
     let mut random = Random::new(0, Stream::Other, 0);
+    let advice = match problem.work {
+        Work::Conv(_) => "try a smaller batch",
+        Work::Gemm(_) => "try a smaller problem",
+    };
     let zeroed = |len: usize| {
         let buffer = Buffer::zeroed(len * size_of::<f32>());
-        buffer.map_err(|e| e.at(&problem.text).advising("try a smaller batch"))
+        buffer.map_err(|e| e.at(&problem.text).advising(advice))
     };
     let mut filled = |len: usize| {
         let mut buffer = zeroed(len)?;
@@ -118,7 +138,7 @@ fn measure(problem: &Problem, args: &Bench, cpu: &Cpu) -> Result<Value> {
     let scratch = kernel.scratch_len();
     let mut writes = writes.into_iter().chain([scratch]).map(zeroed).collect::<Result<Vec<_>, _>>()?;
     let context = Context { pool: cpu.pool() };
-    let rates = rounds(args.seconds, || {
+    let rates = rounds(seconds, || {
         let reads: Vec<&[f32]> = reads.iter().map(Buffer::as_slice).collect();
         let writes: Vec<&mut [f32]> = writes.iter_mut().map(Buffer::as_mut_slice).collect();
         kernel.run(&context, &mut Views::of(&reads, writes));
@@ -136,6 +156,7 @@ fn measure(problem: &Problem, args: &Bench, cpu: &Cpu) -> Result<Value> {
     }))
 }
 
+/// A kernel, and how many numbers each of its operands holds.
 struct Prepared {
     kernel: Box<dyn Kernel>,
     algorithm: &'static str,
@@ -143,7 +164,23 @@ struct Prepared {
     writes: Vec<usize>,
 }
 
-fn prepare_conv(desc: &ConvDesc, args: &Bench, isa: Isa) -> Result<Prepared> {
+/// Numbers of a convolution's operand at most: more than a machine holds, and few enough that nothing a kernel
+/// counts of them overflows, its scratch memory included.
+const MOST_NUMBERS: usize = 1 << 42;
+
+fn prepare(problem: &Problem, args: &Bench, isa: Isa) -> Result<Prepared> {
+    Ok(match &problem.work {
+        Work::Conv(desc) => prepare_conv(&problem.text, desc, args, isa)?,
+        Work::Gemm(desc) => Prepared {
+            kernel: gemm::kernel(desc, isa),
+            algorithm: "gemm_f32",
+            reads: vec![desc.m * desc.k, desc.k * desc.n],
+            writes: vec![desc.m * desc.n],
+        },
+    })
+}
+
+fn prepare_conv(text: &str, desc: &ConvDesc, args: &Bench, isa: Isa) -> Result<Prepared> {
     let x = Shape::from([desc.batch, desc.in_channels, desc.input[0], desc.input[1]]);
     let w = Shape::from([desc.out_channels, desc.in_channels / desc.groups, desc.kernel[0], desc.kernel[1]]);
     let y = Shape::from([desc.batch, desc.out_channels, desc.output[0], desc.output[1]]);
@@ -163,7 +200,11 @@ fn prepare_conv(desc: &ConvDesc, args: &Bench, isa: Isa) -> Result<Prepared> {
         Error::input(format!("--algorithm {name}: takes not this problem; the list is {}", names.join(", ")))
     })?;
     let layouts = chosen.accepts(desc, isa, first).expect("was just accepted");
-    let lens: Vec<usize> = layouts.iter().zip(&shapes).map(|(layout, shape)| layout.len(shape)).collect();
+    let len =
+        |(layout, shape): (&Layout, &Shape)| layout.checked_len(shape).filter(|len| *len <= MOST_NUMBERS);
+    let lens: Option<Vec<usize>> = layouts.iter().zip(&shapes).map(len).collect();
+    let lens =
+        lens.ok_or_else(|| Error::input(format!("problem {text}: absurdly large; write smaller sizes")))?;
     Ok(Prepared {
         kernel: chosen.prepare(desc, isa, &layouts),
         algorithm: chosen.name(),
