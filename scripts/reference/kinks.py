@@ -77,8 +77,8 @@ def move_aside(module, images):
 
 
 class Kinks:
-    """The maps that ReLUs and maxima read, in the order of their calls, and the smallest distance of each channel from a
-    kink: of a ReLU's values from zero, of a window's largest value from the next."""
+    """The maps that ReLUs and maxima read, in the order of their calls, each with a function that gives the smallest
+    distance of each channel from a kink: of a ReLU's values from zero, of a window's largest value from the next."""
 
     def __init__(self):
         self.maps = []
@@ -88,14 +88,14 @@ class Kinks:
         plain, pool = F.relu, F.max_pool2d
 
         def relu(x, inplace=False):
-            # A copy, for the ReLU may put its result in the map's place.
-            x_before = x.detach().clone()
-            self.maps.append((x_before, by_channel(x_before.abs()).amin(1)))
+            seen = x.detach()
+            self.maps.append((seen, lambda: by_channel(seen.abs()).amin(1)))
             return plain(x)
 
         def max_pool(x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
             y = pool(x, kernel_size, stride, padding, dilation, ceil_mode)
-            self.maps.append((x.detach(), smallest_lead(x.detach(), y.shape[2:], kernel_size, stride or kernel_size, padding)))
+            seen, size = x.detach(), y.shape[2:]
+            self.maps.append((seen, lambda: smallest_lead(seen, size, kernel_size, stride or kernel_size, padding)))
             return y
 
         return Replaced(relu=relu, **({"max_pool2d": max_pool} if maxima else {}))
@@ -104,7 +104,7 @@ class Kinks:
         """Whether each channel's distance is more than so many times the furthest error of the `rounded` one."""
         pairs = zip(self.maps, rounded.maps, strict=True)
         errors = ((distance, by_channel((exact - near).abs()).amax(1)) for (exact, distance), (near, _) in pairs)
-        return all(bool((distance > times * error).all()) for distance, error in errors)
+        return all(bool((distance() > times * error).all()) for distance, error in errors)
 
 
 def by_channel(x):

@@ -92,7 +92,9 @@ class Step:
         whole = norm(self.double.values())
         is_zero = lambda key: self.double[key].norm() < ZERO * whole
         of = lambda key: key.removesuffix("bias") + "weight" if is_zero(key) else key
-        return max(float((given[key] - wanted).norm() / self.double[of(key)].norm()) for key, wanted in self.double.items())
+        off = lambda key, wanted: float((given[key] - wanted).norm() / self.double[of(key)].norm())
+        # Unlike Python's max, NumPy's keeps a NaN, which no bound lets pass.
+        return np.max([off(key, wanted) for key, wanted in self.double.items()])
 
     def smallest_share(self):
         """The smallest norm of a kernel's or matrix's gradient, as a share of the whole gradient's."""
