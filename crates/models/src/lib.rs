@@ -118,15 +118,12 @@ pub fn all() -> &'static [Model] {
 /// The network called `name`.
 ///
 /// # Errors
-/// If there is none; the message names the nearest.
+/// If [`all`] has none; the message names the nearest.
 pub fn find(name: &str) -> Result<Model> {
     let names = || all().iter().map(|model| model.name);
     all().iter().find(|model| model.name == name).copied().ok_or_else(|| {
-        let hint = match nearest(name, names()) {
-            Some(near) => format!("did you mean {near}?"),
-            None => format!("there are {}: `striate models` lists them", all().len()),
-        };
-        Error::input(format!("unknown network {name}; {hint}"))
+        let hint = nearest(name, names()).map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+        Error::input(format!("unknown network {name}{hint}"))
     })
 }
 

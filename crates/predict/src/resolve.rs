@@ -44,7 +44,9 @@ pub fn resolve(name: &str) -> Result<Resolved> {
             Ok(Resolved { network, model: None, notes: vec![] })
         }
         _ => {
-            let model = striate_models::find(name).map_err(|unknown| no_network(path).unwrap_or(unknown))?;
+            let model = striate_models::find(name).map_err(|unknown| {
+                no_network(path).unwrap_or_else(|| unknown.advising("`striate models` lists all"))
+            })?;
             Ok(Resolved { network: (model.build)()?, model: None, notes: vec![] })
         }
     }

@@ -56,12 +56,16 @@ impl Error {
         }
     }
 
-    /// The same error with `; advice` put behind its message.
+    /// The same error with `; advice` put behind its message, behind a question without the semicolon.
     #[must_use]
     pub fn advising(self, advice: impl Display) -> Self {
+        let advised = |message: String| {
+            let joint = if message.ends_with('?') { " " } else { "; " };
+            message + joint + &advice.to_string()
+        };
         match self {
-            Error::Input(message) => Error::input(format!("{message}; {advice}")),
-            Error::Failed(message) => Error::failed(format!("{message}; {advice}")),
+            Error::Input(message) => Error::input(advised(message)),
+            Error::Failed(message) => Error::failed(advised(message)),
         }
     }
 }
