@@ -123,7 +123,7 @@ fn of_alexnet(alexnet: &Counts) -> Vec<Claim> {
         },
         Claim {
             claim: "AlexNet has 630 M connections",
-            verdict: by_definition(630, &connections.map(|number| number / 1_000_000)),
+            verdict: by_definition(630, &connections.map(|number| rounded(number, 1_000_000))),
             counted: format!(
                 "convolutions {padded} with padded taps, {inside} without; with linear layers {padded_linear} and \
                  {inside_linear}"
@@ -131,7 +131,7 @@ fn of_alexnet(alexnet: &Counts) -> Vec<Claim> {
         },
         Claim {
             claim: "AlexNet has 650,000 neurons",
-            verdict: by_definition(650, &neurons.map(|number| number / 1_000)),
+            verdict: by_definition(650, &neurons.map(|number| rounded(number, 1_000))),
             counted: format!(
                 "{} with maps of 55×55; {} by the paper's own list",
                 grouped(neurons[0]),
@@ -181,15 +181,11 @@ fn told_errors(line: &[Station]) -> Claim {
         .into_iter()
         .map(|percent| published(percent).map_or(0, |error| error.networks))
         .collect();
-    let verdict = match networks.iter().min() {
-        Some(0) => Verdict::Wrong,
-        Some(1) => Verdict::Depends,
-        _ => Verdict::Several,
-    };
+    let are_published = networks.iter().all(|networks| *networks > 0);
     let voted: Vec<String> = networks.iter().map(u32::to_string).collect();
     Claim {
         claim: "top-5 errors of 16.4, 15.3, 7.3, 6.67, 4.8 and 3.57 % on ImageNet",
-        verdict,
+        verdict: if are_published { Verdict::Several } else { Verdict::Wrong },
         counted: format!("means of {} networks, on many views of each image", voted.join(", ")),
     }
 }
@@ -218,6 +214,11 @@ fn without_figures() -> [Claim; 3] {
 
 fn exactly(holds: bool) -> Verdict {
     if holds { Verdict::Exact } else { Verdict::Wrong }
+}
+
+/// `number` in whole `units`, to the nearest.
+fn rounded(number: u64, units: u64) -> u64 {
+    (number + units / 2) / units
 }
 
 /// What becomes of a figure that `counted` gives by one definition each.
@@ -276,8 +277,10 @@ mod tests {
         assert_eq!(verdicts(&alexnet), [exact, depends, depends, wrong]);
         let large = Counts { params: 61_000_000, conv_macs_inside: 631_000_000, ..alexnet.clone() };
         assert_eq!(verdicts(&large), [wrong, wrong, depends, wrong]);
-        let few = Counts { neurons: 649_999, conv_shares: vec![("conv1".into(), 0.009)], ..alexnet };
+        let few = Counts { neurons: 649_499, conv_shares: vec![("conv1".into(), 0.009)], ..alexnet.clone() };
         assert_eq!(verdicts(&few), [exact, depends, wrong, exact]);
+        // What rounds to the figure reaches it.
+        assert_eq!(verdicts(&Counts { neurons: 649_500, ..alexnet }), [exact, depends, depends, wrong]);
         assert_eq!(by_definition(630, &[630, 630]), Verdict::Exact);
     }
 

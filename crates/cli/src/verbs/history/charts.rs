@@ -70,7 +70,7 @@ fn leads_to(before: &Station, station: &Station) -> bool {
     before.branch == station.branch || before.branch == Branch::Trunk
 }
 
-/// A disc whose area is the number of weights, with its name and figures above.
+/// A disc whose area is the number of weights, with its name and figures beside or below it.
 fn bubble(row: &Measured, [x, y]: [f64; 2]) -> String {
     let Measured { station, counts, plain, .. } = row;
     let radius = (counts.params as f64 / 1e6).sqrt() * 2.6;

@@ -12,6 +12,12 @@ const MARGIN: f64 = 66.0;
 
 const LABEL: &str = "The line of networks: a trunk to AlexNet, then structure and depth";
 
+/// What the branches behind the trunk are about.
+const CAPTIONS: [(Branch, &str); 2] = [
+    (Branch::Structure, "structure: what stands side by side"),
+    (Branch::Depth, "depth: how many stand one after the other"),
+];
+
 /// From left to right.
 pub(super) fn across(line: &[Counted]) -> String {
     let places = places(line);
@@ -26,10 +32,9 @@ pub(super) fn across(line: &[Counted]) -> String {
         let is_below = counted.counts.is_none() && index % 2 == 1;
         nodes += &node(counted, places[index], is_below);
     }
-    let placed =
-        |x: f64, y: f64, branch: Branch| words(x, y, &format!("branch {}", colour(branch)), caption(branch));
-    let captions = placed(MARGIN + 5.0 * COLUMN + 60.0, 26.0, Branch::Structure)
-        + &placed(MARGIN + 5.0 * COLUMN + 40.0, HEIGHT - 18.0, Branch::Depth);
+    let x = MARGIN + 5.0 * COLUMN;
+    let captions: String =
+        [[x + 60.0, 26.0], [x + 40.0, HEIGHT - 18.0]].into_iter().zip(CAPTIONS).map(caption).collect();
     picture(WIDTH, HEIGHT, LABEL, &(lines + &nodes + &captions))
 }
 
@@ -59,10 +64,8 @@ pub(super) fn upright(line: &[Counted]) -> String {
         nodes +=
             &figures.map_or(String::new(), |figures| words(108.0, y + 14.0, "small", &figures.join(", ")));
     }
-    for (row, branch) in [Branch::Structure, Branch::Depth].into_iter().enumerate() {
-        let y = bottom + 24.0 + 22.0 * row as f64;
-        nodes += &words(12.0, y, &format!("branch {}", colour(branch)), caption(branch));
-    }
+    let rows = [24.0, 46.0].map(|row| [12.0, bottom + row]);
+    nodes.extend(rows.into_iter().zip(CAPTIONS).map(caption));
     picture(370.0, bottom + 56.0, LABEL, &(lines + &nodes))
 }
 
@@ -72,12 +75,8 @@ fn parent(line: &[Counted], index: usize) -> Option<usize> {
     (0..index).rev().find(|other| branch(*other) == branch(index) || branch(*other) == Branch::Trunk)
 }
 
-fn caption(branch: Branch) -> &'static str {
-    match branch {
-        Branch::Trunk => "trunk",
-        Branch::Structure => "structure: what stands side by side",
-        Branch::Depth => "depth: how many stand one after the other",
-    }
+fn caption(([x, y], (branch, text)): ([f64; 2], (Branch, &str))) -> String {
+    words(x, y, &format!("branch {}", colour(branch)), text)
 }
 
 /// A column for each station of the trunk, then one for each of its own branch.
