@@ -51,12 +51,15 @@ impl PerAxis {
         let PerAxis { d, h, w } = self;
         let lacks = |what: &str| {
             let sizes = if d == 1 { vec![h, w] } else { vec![d, h, w] };
-            Error::input(format!("{sizes:?} has a {what}, which the input lacks; write {}", fitting(axes)))
+            let write = if axes < 2 { "one number, the width" } else { "[height, width]" };
+            Error::input(format!("{sizes:?} has a {what}, which the input lacks; write {write}"))
         };
-        match (d, d) == (h, w) {
-            false if axes < 3 && d != 1 => return Err(lacks("depth")),
-            false if axes < 2 && h != 1 => return Err(lacks("height")),
-            _ => {}
+        let is_one_number = (d, d) == (h, w);
+        if !is_one_number && axes < 3 && d != 1 {
+            return Err(lacks("depth"));
+        }
+        if !is_one_number && axes < 2 && h != 1 {
+            return Err(lacks("height"));
         }
         Ok(PerAxis { d: if axes < 3 { 1 } else { d }, h: if axes < 2 { 1 } else { h }, w })
     }
@@ -146,17 +149,17 @@ impl Padding {
     /// If there is padding of its own along the depth of maps, or above and below signals.
     pub(crate) fn on(self, axes: usize) -> Result<Padding> {
         let Padding { front, back, top, left, bottom, right } = self;
-        let same = [top, left, back, bottom, right].iter().all(|side| *side == front);
+        let is_one_number = [top, left, back, bottom, right].iter().all(|side| *side == front);
         let lacks = |before: usize, behind: usize, axis: &str| {
-            Error::input(format!(
-                "{before} before and {behind} behind along the {axis}, which the input lacks; write {}",
-                if axes < 2 { "one number or [0, left, 0, right]" } else { fitting(axes) }
-            ))
+            let write = if axes < 2 { "one number or [0, left, 0, right]" } else { "[height, width]" };
+            let what = format!("{before} before and {behind} behind along the {axis}");
+            Error::input(format!("{what}, which the input lacks; write {write}"))
         };
-        match same {
-            false if axes < 3 && (front, back) != (0, 0) => return Err(lacks(front, back, "depth")),
-            false if axes < 2 && (top, bottom) != (0, 0) => return Err(lacks(top, bottom, "height")),
-            _ => {}
+        if !is_one_number && axes < 3 && (front, back) != (0, 0) {
+            return Err(lacks(front, back, "depth"));
+        }
+        if !is_one_number && axes < 2 && (top, bottom) != (0, 0) {
+            return Err(lacks(top, bottom, "height"));
         }
         let keep = |side: usize, least: usize| if axes < least { 0 } else { side };
         Ok(Padding {
@@ -192,17 +195,17 @@ impl From<(usize, usize, usize)> for Padding {
     }
 }
 
-/// How sizes along `axes` axes, below those of volumes, are written.
-fn fitting(axes: usize) -> &'static str {
-    if axes < 2 { "one number, the width" } else { "[height, width]" }
-}
-
-/// The extent of a map after a window of `kernel` moved over it, or `None` if the window is larger
-/// than the padded map.
+/// How many places a window has along one axis of a map, which is the extent of the output there; `None` if
+/// the window is larger than the padded map, or sizes cannot be added up. All sizes are counted in elements:
+/// the `input`'s extent, the window's taps (`kernel`), its step (`stride`), the distance of its taps
+/// (`dilation`), and the padding `before` and `after` the input.
 ///
 /// With `ceil` the last window may reach past the padded map, by less than a step, as long as it starts
 /// inside the map or its leading padding, as in Caffe and PyTorch.
-pub fn windows(
+///
+/// # Panics
+/// If `kernel` or `stride` is zero.
+pub fn window_count(
     input: usize,
     kernel: usize,
     stride: usize,
@@ -299,15 +302,19 @@ mod tests {
 
     #[test]
     fn window_counts_are_those_of_the_papers() {
-        assert_eq!(windows(32, 5, 1, 1, 0, 0, false), Some(28));
-        assert_eq!(windows(224, 7, 2, 1, 3, 3, false), Some(112));
-        assert_eq!(windows(227, 11, 4, 1, 0, 0, false), Some(55));
-        assert_eq!(windows(112, 3, 2, 1, 0, 0, true), Some(56), "GoogLeNet's pools use ceiling mode");
-        assert_eq!(windows(2, 5, 1, 1, 1, 1, false), None);
-        assert_eq!(windows(2, 3, 2, 1, 0, 0, true), Some(1), "a first window may be covered in part too");
-        assert_eq!(windows(2, 4, 2, 1, 0, 0, true), None);
+        assert_eq!(window_count(32, 5, 1, 1, 0, 0, false), Some(28));
+        assert_eq!(window_count(224, 7, 2, 1, 3, 3, false), Some(112));
+        assert_eq!(window_count(227, 11, 4, 1, 0, 0, false), Some(55));
+        assert_eq!(window_count(112, 3, 2, 1, 0, 0, true), Some(56), "GoogLeNet's pools use ceiling mode");
+        assert_eq!(window_count(2, 5, 1, 1, 1, 1, false), None);
+        assert_eq!(
+            window_count(2, 3, 2, 1, 0, 0, true),
+            Some(1),
+            "a first window may be covered in part too"
+        );
+        assert_eq!(window_count(2, 4, 2, 1, 0, 0, true), None);
         // A last window that would start in the padding behind the map is dropped.
-        assert_eq!(windows(4, 2, 3, 1, 1, 1, true), Some(2));
+        assert_eq!(window_count(4, 2, 3, 1, 1, 1, true), Some(2));
     }
 
     #[test]

@@ -25,7 +25,7 @@ mod text;
 mod training;
 
 pub use builder::{Builder, Tensor, concat};
-pub use geometry::{Padding, PerAxis, windows};
+pub use geometry::{Padding, PerAxis, window_count};
 pub use graph::{Graph, Kind, Node, NodeId, Role, Segment, Value, ValueId};
 pub use init::{Fan, Init, initial_values};
 pub use loss::Loss;

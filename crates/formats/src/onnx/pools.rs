@@ -1,7 +1,7 @@
 //! What pools become. Of a pool here a border is at most half the window; a wider one becomes a layer of its own.
 
 use striate_graph::ops::{AveragePool, MaxPool, Mul, Pad};
-use striate_graph::{Padding, PerAxis, windows};
+use striate_graph::{Padding, PerAxis, window_count};
 use striate_tensor::{Error, Result};
 
 use super::constant::Constant;
@@ -140,7 +140,7 @@ impl Axis {
                 [window.kernel, window.stride, window.dilation].map(|sizes| sizes.array()[axis]);
             let [before, behind] = [window.padding.before()[axis], window.padding.behind()[axis]];
             let extent = x.shapes[0][2 + axis - outer];
-            let count = windows(extent, kernel, stride, dilation, before, behind, window.ceil)?;
+            let count = window_count(extent, kernel, stride, dilation, before, behind, window.ceil)?;
             Some(Axis { extent, before, behind, kernel, stride, dilation, count })
         };
         let axes: Option<Vec<Axis>> = (outer..3).map(one).collect();

@@ -165,12 +165,12 @@ impl LayerOp for Conv {
 
 impl Conv {
     /// The shape of the operand that [`super::SpreadKernels`] makes of a table of connections over `input`.
-    pub fn whole_kernels(&self, input: &Shape) -> Shape {
+    pub(crate) fn whole_kernels(&self, input: &Shape) -> Shape {
         self.kernels_shape(input, self.out_channels, input[1])
     }
 
     /// The shape of `outputs` times `channels` kernels over `input`.
-    pub fn kernels_shape(&self, input: &Shape, outputs: usize, channels: usize) -> Shape {
+    fn kernels_shape(&self, input: &Shape, outputs: usize, channels: usize) -> Shape {
         let kernel = inner(self.kernel_size, input.len() - 2);
         Shape::new([vec![outputs, channels], kernel].concat())
     }

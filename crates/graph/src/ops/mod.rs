@@ -148,7 +148,8 @@ pub trait LayerOp {
         Cost::default()
     }
 
-    /// Numbers that an element of the output is made of at most, weights and bias aside.
+    /// Multiply-adds for an element of the output at most, bias aside; by them a network of absurd work is
+    /// refused.
     fn terms(&self, inputs: &[&Shape]) -> usize {
         let taps = |input: &&Shape| self.window(input).map(|window| window.taps(input));
         inputs.first().and_then(taps).unwrap_or(1)

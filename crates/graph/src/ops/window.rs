@@ -2,7 +2,7 @@
 
 use striate_tensor::{Error, Result, Shape};
 
-use crate::geometry::windows;
+use crate::geometry::window_count;
 use crate::{Padding, PerAxis};
 
 /// Kernels, steps and borders beyond this are a mistake.
@@ -53,7 +53,7 @@ impl Window {
         let places: Option<Vec<usize>> = (3 - axes..3)
             .zip(&input[2..])
             .map(|(i, extent)| {
-                windows(*extent, kernel[i], stride[i], dilation[i], before[i], behind[i], ceil)
+                window_count(*extent, kernel[i], stride[i], dilation[i], before[i], behind[i], ceil)
             })
             .collect();
         places.ok_or_else(|| {
