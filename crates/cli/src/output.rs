@@ -7,11 +7,12 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use indicatif::{ProgressBar, ProgressStyle};
 use striate_data::Watch;
+use striate_formats::{Disk, write_atomically};
 pub use striate_models::history::grouped;
 use striate_tensor::Error;
 use striate_train::{Observer, Progress};
 
-use crate::signals::Signals;
+use crate::signals::{Signals, heed_file_sizes};
 
 /// Extents for a person: `3×224×224`.
 pub fn sides(extents: &[usize]) -> String {
@@ -26,6 +27,16 @@ pub fn check_folder(file: &Path) -> Result<(), Error> {
             Err(Error::input(format!("cannot write {file}: there is no folder {folder}; make it first")))
         }
         _ => Ok(()),
+    }
+}
+
+/// Writes a file whole or not at all; a device or pipe takes the bytes as they come.
+pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    heed_file_sizes()?;
+    let is_stream = std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir());
+    match is_stream {
+        true => std::fs::write(path, bytes).map_err(|e| Error::write(path, e)),
+        false => write_atomically(&Disk, path, bytes),
     }
 }
 

@@ -108,6 +108,30 @@ fn a_full_disk_is_said_and_loses_nothing() {
     assert_eq!(sha(&end), sha(&folder.json(&[&RUN[..9], &["--out", "whole"]].concat())));
 }
 
+/// What verbs write besides models is whole too: on a full disk the file before stays, and nothing beside it.
+#[cfg(unix)]
+#[test]
+fn a_full_disk_keeps_the_pages_and_pictures_before() {
+    let folder = Folder::new("full-pages");
+    let program = env!("CARGO_BIN_EXE_striate");
+    let sixty = striate_tensor::Shape::from([60, 1, 32, 32]);
+    striate_tensor::npy::write(&folder.path("x.npy"), &sixty, &[0.5f32; 60 * 32 * 32]).unwrap();
+    let before = std::fs::read_dir(folder.path("")).unwrap().count();
+    for arguments in
+        ["history --html out", "data info digits --picture out", "run lenet5 --input x.npy --output out"]
+    {
+        folder.write("out", "old");
+        let command = format!("ulimit -f 1; exec '{program}' {arguments}");
+        let output =
+            Command::new("bash").args(["-c", &command]).current_dir(folder.path("")).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{arguments}: {text}");
+        assert!(text.contains("cannot write out"), "{arguments}: {text}");
+        assert_eq!(std::fs::read_to_string(folder.path("out")).unwrap(), "old", "{arguments}");
+        assert_eq!(std::fs::read_dir(folder.path("")).unwrap().count(), before + 1, "{arguments}");
+    }
+}
+
 #[test]
 fn numbers_that_are_not_finite_are_named() {
     let folder = Folder::new("nan");

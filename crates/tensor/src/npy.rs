@@ -2,8 +2,7 @@
 //!
 //! Source: NumPy enhancement proposal 1, "A simple file format for NumPy arrays".
 
-use std::fs::File;
-use std::io::{BufReader, BufWriter, Read, Write};
+use std::io::{BufReader, Read};
 use std::path::Path;
 
 use crate::file::open;
@@ -58,19 +57,24 @@ pub fn read(path: &Path) -> Result<Array> {
     parse(&mut BufReader::new(file), length).map_err(|e| e.at(path.display()))
 }
 
+/// `values` of `shape` as the bytes of a `.npy` file.
+///
+/// # Panics
+/// If the shape does not fit the values.
+pub fn bytes<T: Element>(shape: &Shape, values: &[T]) -> Vec<u8> {
+    assert_eq!(shape.numel(), values.len(), "the shape fits the values");
+    [&header(T::DTYPE, shape)[..], bytemuck::cast_slice(values)].concat()
+}
+
 /// Writes `values` of `shape` to the file at `path`.
 ///
 /// # Errors
 /// If the file cannot be written.
+///
+/// # Panics
+/// If the shape does not fit the values.
 pub fn write<T: Element>(path: &Path, shape: &Shape, values: &[T]) -> Result<()> {
-    assert_eq!(shape.numel(), values.len(), "the shape fits the values");
-    let save = || -> std::io::Result<()> {
-        let mut file = BufWriter::new(File::create(path)?);
-        file.write_all(&header(T::DTYPE, shape))?;
-        file.write_all(bytemuck::cast_slice(values))?;
-        file.flush()
-    };
-    save().map_err(|e| Error::write(path, e))
+    std::fs::write(path, bytes(shape, values)).map_err(|e| Error::write(path, e))
 }
 
 fn header(dtype: DType, shape: &Shape) -> Vec<u8> {

@@ -11,7 +11,7 @@ use striate_vision::{draw, encode_png};
 
 use crate::arguments::{DataGet, DataInfo, DataVerb};
 use crate::json;
-use crate::output::{DownloadBar, table};
+use crate::output::{DownloadBar, check_folder, table, write_file};
 use crate::signals::{Signals, heed_file_sizes};
 
 pub fn run(verb: DataVerb) -> Result<()> {
@@ -22,6 +22,7 @@ pub fn run(verb: DataVerb) -> Result<()> {
 }
 
 fn info(args: DataInfo) -> Result<()> {
+    args.picture.iter().try_for_each(|picture| check_folder(picture))?;
     let dataset = striate_data::load(&Spec::parse(&args.spec)?)?;
     let parts: Vec<(&str, &Split)> = [
         ("train", Some(&dataset.train)),
@@ -32,14 +33,12 @@ fn info(args: DataInfo) -> Result<()> {
     .filter_map(|(name, split)| Some((name, split?)))
     .collect();
     if let Some(path) = &args.picture {
-        crate::output::check_folder(path)?;
         let count = dataset.train.len().min(100);
         let images: Option<Vec<_>> = (0..count).map(|index| dataset.train.image(index)).collect();
         let images =
             images.ok_or_else(|| Error::input(format!("{} holds numbers, not pictures", args.spec)))?;
         let times = (48 / images[0].width()).max(1);
-        std::fs::write(path, encode_png(&draw::sheet(&images, 10, times))?)
-            .map_err(|e| Error::write(path, e))?;
+        write_file(path, &encode_png(&draw::sheet(&images, 10, times))?)?;
     }
     let (mean, std) = dataset.train.moments();
     if args.json {

@@ -11,7 +11,7 @@ use striate_tensor::Error;
 use striate_vision::{Image, decode, draw, encode_png};
 
 use crate::arguments::Predict;
-use crate::output::check_folder;
+use crate::output::{check_folder, write_file};
 use crate::{json, weights};
 
 /// Files above this size are no pictures.
@@ -99,8 +99,7 @@ fn csv(path: &Path, results: &[(&PathBuf, Vec<Guess>)]) -> Result<()> {
         }
         text.push('\n');
     }
-    fs::write(path, text).map_err(|e| Error::write(path, e))?;
-    Ok(())
+    Ok(write_file(path, text.as_bytes())?)
 }
 
 fn read(path: &Path) -> Result<Image> {
@@ -116,7 +115,5 @@ fn read(path: &Path) -> Result<Image> {
 
 fn picture(out: &Path, image: &Image, guesses: &[Guess]) -> Result<()> {
     let bars: Vec<(String, f32)> = guesses.iter().map(|guess| (guess.class.clone(), guess.score)).collect();
-    let bytes = encode_png(&draw::guesses(image, &bars))?;
-    fs::write(out, bytes).map_err(|e| Error::write(out, e))?;
-    Ok(())
+    Ok(write_file(out, &encode_png(&draw::guesses(image, &bars))?)?)
 }

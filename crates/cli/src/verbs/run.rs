@@ -9,7 +9,7 @@ use striate_engine::{Cpu, Inference};
 use striate_tensor::{Error, Shape, npy};
 
 use crate::arguments::Run;
-use crate::output::check_folder;
+use crate::output::{check_folder, write_file};
 use crate::{json, weights};
 
 pub fn run(args: Run) -> Result<()> {
@@ -53,7 +53,7 @@ pub fn run(args: Run) -> Result<()> {
     let start = Instant::now();
     let (shape, output) = inference.run(&array.shape, &input)?;
     let seconds = start.elapsed().as_secs_f64();
-    npy::write(&args.output, &shape, &output)?;
+    write_file(&args.output, &npy::bytes(&shape, &output))?;
     let lost = output.iter().filter(|x| !x.is_finite()).count();
     if lost > 0 {
         let (file, all) = (args.output.display(), output.len());

@@ -15,7 +15,7 @@ use striate_vision::{draw, encode_png};
 
 use crate::arguments::Train;
 use crate::clock::SystemClock;
-use crate::output::Watcher;
+use crate::output::{Watcher, write_file};
 use crate::signals::{Signals, heed_file_sizes};
 use crate::{json, weights};
 
@@ -222,8 +222,7 @@ fn draw_curves(run: &Path) -> Result<()> {
     }
     let path = run.join("curves.png");
     let picture = encode_png(&draw::curves("loss and error", "epoch", &series))?;
-    std::fs::write(&path, picture).map_err(|e| Error::write(&path, e))?;
-    Ok(())
+    Ok(write_file(&path, &picture)?)
 }
 
 fn as_json(outcome: &Outcome, steps_given: bool) -> serde_json::Value {

@@ -8,11 +8,10 @@ mod svg;
 use anyhow::Result;
 use serde_json::{Value, json};
 use striate_models::history::{self, Claim, Counts, LINE, PublishedError, Station};
-use striate_tensor::Error;
 
 use crate::arguments::History;
 use crate::json;
-use crate::output::{grouped, table};
+use crate::output::{check_folder, grouped, table, write_file};
 
 /// A station with what its network's graph counts.
 struct Counted {
@@ -21,13 +20,12 @@ struct Counted {
 }
 
 pub fn run(args: History) -> Result<()> {
+    args.html.iter().try_for_each(|page| check_folder(page))?;
     let counted = |station: &'static Station| Ok(Counted { station, counts: station.counts()? });
     let line = LINE.iter().map(counted).collect::<Result<Vec<_>>>()?;
     let claims = history::claims()?;
     if let Some(path) = &args.html {
-        crate::output::check_folder(path)?;
-        let page = page::page(&line, &claims);
-        std::fs::write(path, page).map_err(|e| Error::write(path, e))?;
+        write_file(path, page::page(&line, &claims).as_bytes())?;
         eprintln!("{} written", path.display());
     }
     if args.json {
