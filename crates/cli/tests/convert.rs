@@ -365,12 +365,20 @@ fn preprocessing_is_held_against_the_network() {
         let mut model = fitting.clone();
         model.predict = form;
         model.save(&folder.path("odd.safetensors")).unwrap();
-        for arguments in [&["verify", "odd.safetensors"][..], &["predict", "odd.safetensors", "picture.png"]]
-        {
+        for arguments in [
+            &["verify", "odd.safetensors"][..],
+            &["predict", "odd.safetensors", "picture.png"],
+            &["convert", "odd.safetensors", "again.safetensors"],
+            &["convert", "odd.safetensors", "again.onnx"],
+        ] {
             let line = folder.refusal(arguments);
             assert!(line.contains("odd.safetensors: ") && line.contains(expected), "{line}");
         }
     }
+    // Another form mends what a file says of itself.
+    folder.write("form.json", pictures(3, 8).to_string());
+    folder.json(&["convert", "odd.safetensors", "again.safetensors", "--preprocessing", "form.json"]);
+    assert_eq!(folder.json(&["verify", "again.safetensors"])["ok"], true);
 }
 
 #[test]

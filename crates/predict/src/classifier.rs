@@ -5,7 +5,7 @@ use striate_formats::{Golden, ModelFile};
 use striate_tensor::{Error, Result, Shape};
 use striate_vision::{Image, Preprocessing};
 
-use crate::pictures::check_preprocessing;
+use crate::pictures::read_preprocessing;
 use crate::tally::softmax;
 
 /// A class with its probability.
@@ -47,15 +47,9 @@ impl Classifier {
     /// # Errors
     /// If the file's preprocessing is faulty, or makes inputs that the network does not take.
     pub fn new(model: ModelFile, cpu: Cpu) -> Result<Classifier> {
-        let form = |value: &serde_json::Value| -> Result<Option<Preprocessing>> {
-            let form: Option<Preprocessing> = serde_json::from_value(value.clone())
-                .map_err(|e| Error::input(format!("the model's preprocessing is unreadable: {e}")))?;
-            form.iter().try_for_each(|form| check_preprocessing(form, &model.network))?;
-            Ok(form)
-        };
         Ok(Classifier {
-            preprocessing: form(&model.preprocessing)?,
-            predict: form(&model.predict)?,
+            preprocessing: read_preprocessing(&model.preprocessing, &model.network)?,
+            predict: read_preprocessing(&model.predict, &model.network)?,
             classes: model.classes,
             golden: model.golden,
             inference: Inference::new(model.network, &model.weights, cpu)?,

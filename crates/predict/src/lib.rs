@@ -8,6 +8,6 @@ mod resolve;
 mod tally;
 
 pub use classifier::{Classifier, Guess};
-pub use pictures::{check_preprocessing, published_preprocessing};
+pub use pictures::{check_preprocessing, published_preprocessing, read_preprocessing};
 pub use resolve::{Resolved, resolve};
 pub use tally::{Tally, softmax};

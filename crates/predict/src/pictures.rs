@@ -1,6 +1,7 @@
 //! How a network sees pictures: the preprocessing that a model file carries, held against the network; and that of
 //! the networks of the history.
 
+use serde_json::Value;
 use striate_graph::Network;
 use striate_models::{Fixed, Model, Pictures, Size};
 use striate_tensor::{Error, Result, Shape};
@@ -34,6 +35,17 @@ pub fn check_preprocessing(form: &Preprocessing, network: &Network) -> Result<()
     Err(Error::input(format!(
         "the preprocessing makes {made}, but {name} takes {wanted}{why}; give a preprocessing of that shape"
     )))
+}
+
+/// The preprocessing that a model file carries as `value`, held against its `network`; `None` if it is null.
+///
+/// # Errors
+/// If it cannot be read, or is refused by [`check_preprocessing`].
+pub fn read_preprocessing(value: &Value, network: &Network) -> Result<Option<Preprocessing>> {
+    let form: Option<Preprocessing> = serde_json::from_value(value.clone())
+        .map_err(|e| Error::input(format!("the model's preprocessing is unreadable: {e}")))?;
+    form.iter().try_for_each(|form| check_preprocessing(form, network))?;
+    Ok(form)
 }
 
 /// The preprocessing with which the published weights of `model` were trained; `None` where it takes its

@@ -6,19 +6,18 @@ use anyhow::Result;
 use serde_json::{Value, json};
 use striate_engine::{Cpu, Inference};
 use striate_formats::{
-    Disk, Golden, Head, Loaded, ModelFile, Weights, caffemodel_bytes, count_parameters,
-    first_convolution_to_rgb, fit, fit_constants, onnx_model_bytes, pytorch_bytes, read_weights,
-    safetensors_bytes, write_atomically,
+    Golden, Head, Loaded, ModelFile, Weights, caffemodel_bytes, count_parameters, first_convolution_to_rgb,
+    fit, fit_constants, onnx_model_bytes, pytorch_bytes, read_weights, safetensors_bytes,
 };
 use striate_graph::Network;
 use striate_models::{Model, Pictures, Range};
-use striate_predict::{check_preprocessing, published_preprocessing};
+use striate_predict::{check_preprocessing, published_preprocessing, read_preprocessing};
 use striate_tensor::random::{Random, Stream};
 use striate_tensor::{Error, Shape};
 use striate_vision::Preprocessing;
 
 use crate::arguments::Convert;
-use crate::output::check_folder;
+use crate::output::{check_folder, write_file};
 use crate::{json, weights};
 
 /// Kinds of files that are written.
@@ -73,7 +72,7 @@ pub fn run(args: Convert) -> Result<()> {
         ("safetensors", None) => safetensors_bytes(&loaded.weights, Default::default())?,
         _ => pytorch_bytes(&loaded.weights)?,
     };
-    write_atomically(&Disk, &args.to, &bytes)?;
+    write_file(&args.to, &bytes)?;
     weights::say_all(&args.from, &notes);
     if args.compute.json {
         return Ok(json::print(&json!({ "tensors": tensors, "params": params }))?);
@@ -166,6 +165,10 @@ fn model(network: Network, loaded: Loaded, args: &Convert, notes: &mut Vec<Strin
     };
     if let Some(form) = form {
         (model.preprocessing, model.predict) = (form.clone(), form);
+    }
+    for form in [&model.preprocessing, &model.predict] {
+        let checked = read_preprocessing(form, &model.network);
+        checked.map_err(|e| e.at(args.from.display()).advising("--preprocessing replaces it"))?;
     }
     Ok(model)
 }
