@@ -88,8 +88,6 @@ fn absurd_products_of_sizes_are_refused() {
             assert!(line.contains(&format!("problem {problem}: absurdly large")), "{line}");
         }
     }
-    // Beside others it is refused before anything is measured.
-    let began = std::time::Instant::now();
-    folder.refusal(&["bench", "kernels", "m4n4k4", &maps, "--seconds", "60"]);
-    assert!(began.elapsed().as_secs() < 50);
+    // Beside others it is refused before anything is measured, which would take an hour.
+    folder.refusal(&["bench", "kernels", "m4n4k4", &maps, "--seconds", "720"]);
 }
