@@ -175,6 +175,7 @@ impl Implementation<PoolDesc> for Blocked {
             activation: desc.activation,
             rows: spans(0),
             columns: spans(1),
+            sharing: Sharing::of(desc),
             x: Maps::new(desc.x_shape(), x),
             y: Maps::new(desc.y_shape(), y),
             dx: Maps::new(desc.x_shape(), if self.pass == Pass::Forward { x } else { dx }),
@@ -188,6 +189,21 @@ struct Span {
     divisor: usize,
 }
 
+/// Windows of three columns that share some with their neighbours.
+struct Sharing {
+    /// From window to window: 1 or 2.
+    step: usize,
+    /// Columns of padding before the first.
+    left: usize,
+}
+
+impl Sharing {
+    fn of(d: &PoolDesc) -> Option<Sharing> {
+        let shares = d.kernel[1] == 3 && d.stride[1] < 3 && d.kernel[0] * 3 <= RUN;
+        shares.then_some(Sharing { step: d.stride[1], left: d.padding[1] })
+    }
+}
+
 struct Bound {
     isa: Isa,
     pass: Pass,
@@ -195,6 +211,7 @@ struct Bound {
     activation: Activation,
     rows: Vec<Span>,
     columns: Vec<Span>,
+    sharing: Option<Sharing>,
     x: Maps,
     y: Maps,
     dx: Maps,
@@ -253,7 +270,12 @@ impl Body for Map<'_> {
             Pass::Forward => {
                 self.pool.y.clear_halo(self.out);
                 // SAFETY: the pointers are those of whole maps of the geometry that `pool` holds.
-                unsafe { self.pool.forward(s, self.first, out) }
+                unsafe {
+                    match self.pool.kind {
+                        PoolKind::Max => self.pool.forward::<S, true>(s, self.first, out),
+                        PoolKind::Average { .. } => self.pool.forward::<S, false>(s, self.first, out),
+                    }
+                }
             }
             Pass::MaxGradient => {
                 self.out.fill(0.0);
@@ -289,53 +311,135 @@ impl Bound {
         }
     }
 
+    /// The largest (`MAX`) or the mean of each window.
+    ///
     /// # Safety
     /// `x` and `y` are maps of the geometry `self.x` and `self.y`.
     #[inline(always)]
-    unsafe fn forward<S: Simd>(&self, s: S, x: *const f32, y: *mut f32) {
+    unsafe fn forward<S: Simd, const MAX: bool>(&self, s: S, x: *const f32, y: *mut f32) {
+        // SAFETY: as the caller promises.
+        unsafe {
+            match self.sharing {
+                Some(Sharing { step: 1, left }) => self.forward_sharing::<S, MAX>(s, x, y, 1, left),
+                Some(Sharing { left, .. }) => self.forward_sharing::<S, MAX>(s, x, y, 2, left),
+                None => self.forward_alone::<S, MAX>(s, x, y),
+            }
+        }
+    }
+
+    /// Each window by itself.
+    ///
+    /// # Safety
+    /// As [`Bound::forward`].
+    #[inline(always)]
+    unsafe fn forward_alone<S: Simd, const MAX: bool>(&self, s: S, x: *const f32, y: *mut f32) {
         self.each_window(|rows, columns, to| {
             let (r, c) = (rows.range.len(), columns.range.len());
             // SAFETY: the window is clipped to the map, and `to` is a place of the map.
             unsafe {
                 let window = x.add(self.x.row(rows.range.start) + columns.range.start * S::LANES);
-                let result = match self.kind {
-                    PoolKind::Max => self.largest(s, window, r, c),
-                    PoolKind::Average { .. } => s.mul(
-                        self.sum(s, window, r, c),
-                        s.splat(1.0 / (rows.divisor * columns.divisor) as f32),
-                    ),
+                let result = if MAX || r * c <= RUN {
+                    unrolled!(r, c, self.fold::<S, MAX>(s, window, r, c))
+                } else {
+                    self.long_sum(s, window, r, c)
                 };
-                s.store(y.add(to), result);
+                s.store(y.add(to), finish::<S, MAX>(s, result, rows, columns));
             }
         });
     }
 
-    /// The largest of each lane of a window, NaN if there is one.
+    /// Windows of [`Sharing`]: what a column gives is worked out once for all windows that see it.
     ///
     /// # Safety
-    /// As [`Bound::fold`].
+    /// As [`Bound::forward`].
     #[inline(always)]
-    unsafe fn largest<S: Simd>(&self, s: S, window: *const f32, rows: usize, columns: usize) -> S::F {
-        let least = s.splat(f32::NEG_INFINITY);
-        // SAFETY: as the caller promises.
-        unsafe {
-            unrolled!(rows, columns, self.fold(s, window, rows, columns, least, |a, b| s.max_or_nan(a, b)))
+    unsafe fn forward_sharing<S: Simd, const MAX: bool>(
+        &self,
+        s: S,
+        x: *const f32,
+        y: *mut f32,
+        step: usize,
+        left: usize,
+    ) {
+        for (oy, rows) in self.rows.iter().enumerate() {
+            // SAFETY: rows of the map, and places of a row.
+            unsafe {
+                let (x, y) = (x.add(self.x.row(rows.range.start)), y.add(self.y.row(oy)));
+                let column = rows.range.len();
+                let mut seen = [neutral::<S, MAX>(s); 3];
+                for place in step..3 {
+                    seen[place] = self.column::<S, MAX>(s, x, column, (place - step).checked_sub(left));
+                }
+                for (ox, columns) in self.columns.iter().enumerate() {
+                    for place in 0..3 {
+                        seen[place] = if place + step < 3 {
+                            seen[place + step]
+                        } else {
+                            self.column::<S, MAX>(s, x, column, (ox * step + place).checked_sub(left))
+                        };
+                    }
+                    let [a, b, c] = seen;
+                    let result = combine::<S, MAX>(s, combine::<S, MAX>(s, a, b), c);
+                    s.store(y.add(ox * S::LANES), finish::<S, MAX>(s, result, rows, columns));
+                }
+            }
         }
     }
 
-    /// The sum of each lane of a window. One of many elements is that of groups of [`RUN`] runs of at most [`RUN`]
-    /// elements each, so that no sum has many terms and little is lost.
+    /// What `rows` elements give that stand one below the other, in column `at` from the row on that begins at `x`;
+    /// outside of the map what changes nothing.
+    ///
+    /// # Safety
+    /// As [`Bound::fold`], of the first column.
+    #[inline(always)]
+    unsafe fn column<S: Simd, const MAX: bool>(
+        &self,
+        s: S,
+        x: *const f32,
+        rows: usize,
+        at: Option<usize>,
+    ) -> S::F {
+        let Some(at) = at.filter(|at| *at < self.x.size[1]) else { return neutral::<S, MAX>(s) };
+        // SAFETY: as the caller promises; the column is one of the map.
+        unsafe {
+            let x = x.add(at * S::LANES);
+            match rows {
+                3 => self.fold::<S, MAX>(s, x, 3, 1),
+                _ => self.fold::<S, MAX>(s, x, rows, 1),
+            }
+        }
+    }
+
+    /// The largest (`MAX`), NaN if there is one, or the sum of each lane of a window, element by element in order.
+    ///
+    /// # Safety
+    /// `window` is the first element of so many rows and columns within a map of the geometry `self.x`.
+    #[inline(always)]
+    unsafe fn fold<S: Simd, const MAX: bool>(
+        &self,
+        s: S,
+        window: *const f32,
+        rows: usize,
+        columns: usize,
+    ) -> S::F {
+        let mut result = neutral::<S, MAX>(s);
+        for row in 0..rows {
+            for column in 0..columns {
+                // SAFETY: as the caller promises.
+                let element = unsafe { s.load(window.add(row * self.x.row_len() + column * S::LANES)) };
+                result = combine::<S, MAX>(s, result, element);
+            }
+        }
+        result
+    }
+
+    /// The sum of each lane of a large window: of groups of [`RUN`] runs of at most [`RUN`] elements each, so that no
+    /// sum has many terms and little is lost.
     ///
     /// # Safety
     /// As [`Bound::fold`].
     #[inline(always)]
-    unsafe fn sum<S: Simd>(&self, s: S, window: *const f32, rows: usize, columns: usize) -> S::F {
-        if rows * columns <= RUN {
-            // SAFETY: as the caller promises.
-            return unsafe {
-                unrolled!(rows, columns, self.fold(s, window, rows, columns, s.zero(), |a, b| s.add(a, b)))
-            };
-        }
+    unsafe fn long_sum<S: Simd>(&self, s: S, window: *const f32, rows: usize, columns: usize) -> S::F {
         let [mut total, mut group] = [s.zero(); 2];
         let mut runs = 0;
         let rows_of_a_run = (RUN / columns).max(1);
@@ -345,7 +449,7 @@ impl Bound {
                 // SAFETY: a part of the window.
                 let run = unsafe {
                     let part = window.add(row * self.x.row_len() + column * S::LANES);
-                    self.fold(s, part, r, c, s.zero(), |a, b| s.add(a, b))
+                    self.fold::<S, false>(s, part, r, c)
                 };
                 group = s.add(group, run);
                 runs += 1;
@@ -356,31 +460,6 @@ impl Bound {
             }
         }
         s.add(total, group)
-    }
-
-    /// `start` combined with every element of a window, in order.
-    ///
-    /// # Safety
-    /// `window` is the first element of so many rows and columns within a map of the geometry `self.x`.
-    #[inline(always)]
-    unsafe fn fold<S: Simd>(
-        &self,
-        s: S,
-        window: *const f32,
-        rows: usize,
-        columns: usize,
-        start: S::F,
-        combine: impl Fn(S::F, S::F) -> S::F,
-    ) -> S::F {
-        let mut result = start;
-        for row in 0..rows {
-            for column in 0..columns {
-                // SAFETY: as the caller promises.
-                let element = unsafe { s.load(window.add(row * self.x.row_len() + column * S::LANES)) };
-                result = combine(result, element);
-            }
-        }
-        result
     }
 
     /// # Safety
@@ -394,7 +473,7 @@ impl Bound {
                 let window = x.add(self.x.row(rows.range.start) + columns.range.start * S::LANES);
                 let to = dx.add(self.dx.row(rows.range.start) + columns.range.start * S::LANES);
                 let dy = s.load(dy.add(from));
-                let largest = self.largest(s, window, r, c);
+                let largest = unrolled!(r, c, self.fold::<S, true>(s, window, r, c));
                 unrolled!(r, c, self.give_to_first(s, largest, window, dy, to, r, c));
             }
         });
@@ -508,4 +587,22 @@ impl Bound {
             }
         }
     }
+}
+
+/// What changes nothing: for a maximum (`MAX`), or for a sum.
+#[inline(always)]
+fn neutral<S: Simd, const MAX: bool>(s: S) -> S::F {
+    if MAX { s.splat(f32::NEG_INFINITY) } else { s.zero() }
+}
+
+/// The larger (`MAX`) or the sum of two.
+#[inline(always)]
+fn combine<S: Simd, const MAX: bool>(s: S, a: S::F, b: S::F) -> S::F {
+    if MAX { s.max_or_nan(a, b) } else { s.add(a, b) }
+}
+
+/// The result of a window, of which `found` is the largest element (`MAX`) or the sum.
+#[inline(always)]
+fn finish<S: Simd, const MAX: bool>(s: S, found: S::F, rows: &Span, columns: &Span) -> S::F {
+    if MAX { found } else { s.mul(found, s.splat(1.0 / (rows.divisor * columns.divisor) as f32)) }
 }
