@@ -365,17 +365,17 @@ impl Bound {
             // SAFETY: rows of the map, and places of a row.
             unsafe {
                 let (x, y) = (x.add(self.x.row(rows.range.start)), y.add(self.y.row(oy)));
-                let column = rows.range.len();
+                let height = rows.range.len();
                 let mut seen = [neutral::<S, MAX>(s); 3];
                 for place in step..3 {
-                    seen[place] = self.column::<S, MAX>(s, x, column, (place - step).checked_sub(left));
+                    seen[place] = self.column::<S, MAX>(s, x, height, (place - step).checked_sub(left));
                 }
                 for (ox, columns) in self.columns.iter().enumerate() {
                     for place in 0..3 {
                         seen[place] = if place + step < 3 {
                             seen[place + step]
                         } else {
-                            self.column::<S, MAX>(s, x, column, (ox * step + place).checked_sub(left))
+                            self.column::<S, MAX>(s, x, height, (ox * step + place).checked_sub(left))
                         };
                     }
                     let [a, b, c] = seen;
