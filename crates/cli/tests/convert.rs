@@ -302,17 +302,17 @@ fn a_model_turned_from_bgr_stands_up_to_its_own_check() {
 #[test]
 fn where_there_is_no_bgr_it_is_said() {
     let folder = Folder::new("convert-no-bgr");
-    folder.write("grey.toml", NETWORK.replace("[3, 8, 8]", "[1, 8, 8]"));
-    let mut grey = weights();
-    grey.insert("conv1.weight".into(), (Shape::from([4, 1, 3, 3]), vec![0.5; 36]));
-    folder.write("grey.pth", pytorch_bytes(&grey).unwrap());
+    folder.write("gray.toml", NETWORK.replace("[3, 8, 8]", "[1, 8, 8]"));
+    let mut gray = weights();
+    gray.insert("conv1.weight".into(), (Shape::from([4, 1, 3, 3]), vec![0.5; 36]));
+    folder.write("gray.pth", pytorch_bytes(&gray).unwrap());
     let mut two = weights();
     two.insert("conv2.weight".into(), two["conv1.weight"].clone());
     folder.write("two.pth", pytorch_bytes(&two).unwrap());
-    let model = ["--model", "grey.toml"];
+    let model = ["--model", "gray.toml"];
     for (from, options, expected) in [
-        ("grey.pth", &model[..], "grey.pth: no convolution of small sees three channels, so there is no BGR"),
-        ("grey.pth", &[], "grey.pth: no convolution sees three channels, so there is no BGR"),
+        ("gray.pth", &model[..], "gray.pth: no convolution of small sees three channels, so there is no BGR"),
+        ("gray.pth", &[], "gray.pth: no convolution sees three channels, so there is no BGR"),
         ("two.pth", &[], "two.pth: 2 convolutions see three channels; name the network with --model"),
     ] {
         let line = folder.refusal(&[&["convert", from, "out.pth", "--bgr"], options].concat());
@@ -351,11 +351,11 @@ fn preprocessing_is_held_against_the_network() {
     open["steps"] = json!([{ "step": "resize_shorter", "size": 8, "filter": "bilinear" }]);
     folder.write("form.json", open.to_string());
     folder.json(&with);
-    let mut grey = pictures(1, 8);
-    grey["steps"] = open["steps"].clone();
+    let mut gray = pictures(1, 8);
+    gray["steps"] = open["steps"].clone();
     for (form, expected) in [
         (pictures(1, 8), "the preprocessing makes [N, 1, 8, 8], but small takes [N, 3, 8, 8]"),
-        (grey, "the preprocessing makes [N, 1, H, W], but small takes [N, 3, 8, 8]"),
+        (gray, "the preprocessing makes [N, 1, H, W], but small takes [N, 3, 8, 8]"),
         (pictures(3, 10), "the preprocessing makes [N, 3, 10, 10], but small takes [N, 3, 8, 8]"),
         (pictures(3, 2), "makes [N, 3, 2, 2], but small takes [N, 3, 8, 8] (network small, layer conv1"),
     ] {
@@ -411,11 +411,11 @@ fn options_and_folders_that_cannot_be_used_are_refused_at_once() {
     assert!(folder.refusal(&run).contains("there is no folder nowhere"));
 }
 
-/// Two convolutions around a local response normalisation with this k and α.
-fn normalising(k: f32, alpha: f32) -> String {
+/// Two convolutions around a local response normalization with this k and α.
+fn normalizing(k: f32, alpha: f32) -> String {
     format!(
         r#"
-name = "normalising"
+name = "normalizing"
 input = [3, 8, 8]
 layers = [
     {{ name = "conv1", op = "conv", out_channels = 6, kernel_size = 3 }},
@@ -429,8 +429,8 @@ layers = [
     )
 }
 
-/// The file for [`normalising`]: k is Caffe's 1, α as given; with the pool before or behind.
-fn normalising_caffemodel(alpha: f32, pool_first: bool) -> Vec<u8> {
+/// The file for [`normalizing`]: k is Caffe's 1, α as given; with the pool before or behind.
+fn normalizing_caffemodel(alpha: f32, pool_first: bool) -> Vec<u8> {
     let values = |count: usize| (0..count).map(|i| ((i * 37 % 101) as f32 - 45.0) / 30.0).collect::<Vec<_>>();
     let first = [blob(&[6, 3, 3, 3], &values(162)), blob(&[6], &values(6))];
     let second = [blob(&[5, 6, 3, 3], &values(270)), blob(&[5], &values(5))];
@@ -452,12 +452,12 @@ fn normalising_caffemodel(alpha: f32, pool_first: bool) -> Vec<u8> {
 
 /// AlexNet's case: the paper's constants in the network, Caffe's in the file.
 #[test]
-fn other_constants_of_normalisation_are_made_up_for() {
-    let folder = Folder::new("convert-normalisation");
-    folder.write("theirs.toml", normalising(1.0, 0.01));
-    folder.write("ours.toml", normalising(2.0, 0.05));
-    folder.write("w.caffemodel", normalising_caffemodel(0.01, false));
-    folder.write("pooled.caffemodel", normalising_caffemodel(0.01, true));
+fn other_constants_of_normalization_are_made_up_for() {
+    let folder = Folder::new("convert-normalization");
+    folder.write("theirs.toml", normalizing(1.0, 0.01));
+    folder.write("ours.toml", normalizing(2.0, 0.05));
+    folder.write("w.caffemodel", normalizing_caffemodel(0.01, false));
+    folder.write("pooled.caffemodel", normalizing_caffemodel(0.01, true));
     let images: Vec<f32> = (0..384).map(|i| ((i * 53 % 256) as f32 - 120.0) / 4.0).collect();
     npy::write(&folder.path("x.npy"), &[2, 3, 8, 8].into(), &images).unwrap();
     let scores = |network: &str, weights: &str| {
@@ -473,7 +473,7 @@ fn other_constants_of_normalisation_are_made_up_for() {
     // Without their constants the weights are worth nothing in the other network, and it is said.
     let output = folder.run(&["convert", "w.caffemodel", "bare.pth"]);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(said.contains("local response normalisation are not among the weights"), "{said}");
+    assert!(said.contains("local response normalization are not among the weights"), "{said}");
     assert!(off(&scores("ours.toml", "bare.pth")) > 0.05);
     let output = folder.run(&["convert", "w.caffemodel", "kept.safetensors", "--model", "ours.toml"]);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -491,8 +491,8 @@ fn other_constants_of_normalisation_are_made_up_for() {
 #[test]
 fn training_begins_with_weights_that_make_up_for_it_too() {
     let folder = Folder::new("convert-training");
-    folder.write("ours.toml", normalising(2.0, 0.05));
-    folder.write("w.caffemodel", normalising_caffemodel(0.01, false));
+    folder.write("ours.toml", normalizing(2.0, 0.05));
+    folder.write("w.caffemodel", normalizing_caffemodel(0.01, false));
     folder.json(&["convert", "w.caffemodel", "kept.safetensors", "--model", "ours.toml"]);
     let images: Vec<f32> = (0..960).map(|i| (i * 53 % 256) as f32 / 64.0 - 2.0).collect();
     std::fs::create_dir(folder.path("data")).unwrap();
@@ -529,7 +529,7 @@ fn model_files_of_known_networks_take_pictures() {
         String::from_utf8(output.stderr).unwrap()
     };
     let said = convert(&[]);
-    let line = "as published: RGB from 0 to 1, shorter side 256, centre 224x224, minus (0.485, 0.456, 0.406)";
+    let line = "as published: RGB from 0 to 1, shorter side 256, center 224x224, minus (0.485, 0.456, 0.406)";
     assert!(said.contains(line), "{said}");
     let picture = striate_vision::Image::filled(300, 260, [10, 200, 90]);
     folder.write("picture.png", striate_vision::encode_png(&picture).unwrap());

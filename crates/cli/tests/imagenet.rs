@@ -1,4 +1,4 @@
-//! Real ImageNet weights, where they have been fetched, name twenty labelled photographs as well as their
+//! Real ImageNet weights, where they have been fetched, name twenty labeled photographs as well as their
 //! publishers' own code does.
 
 mod common;

@@ -238,7 +238,7 @@ fn where_memory_ends_the_error_says_what_it_was_for() {
 }
 
 #[test]
-fn a_network_runs_on_other_colours_and_classes() {
+fn a_network_runs_on_other_colors_and_classes() {
     let folder = Folder::new("run-adapted");
     let image = Shape::from([1, 1, 64, 80]);
     npy::write(&folder.path("x.npy"), &image, &vec![0.5f32; image.numel()]).unwrap();

@@ -4,7 +4,7 @@
 //! repository, 1998 (CC BY 4.0). Every fifth sample is for testing.
 
 use smartcore::dataset::digits::load_dataset;
-use striate_vision::{Centre, Filter, Preprocessing, Step};
+use striate_vision::{Center, Filter, Preprocessing, Step};
 
 use crate::{Dataset, Pixels, Split};
 
@@ -20,7 +20,7 @@ pub(crate) fn digits() -> Dataset {
     // Mean and deviation of the training part, enlarged.
     let form = |steps| Preprocessing { channels: 1, steps, mean: vec![0.3098], std: vec![0.3492] };
     // A picture is made to what the set's digits are: as high as the map, in its middle, of few pixels.
-    let small = Step::Digit { ink: 8, height: 8, width: 8, centre: Centre::Box };
+    let small = Step::Digit { ink: 8, height: 8, width: 8, center: Center::Box };
     let foreign = vec![small, enlarge.clone()];
     Dataset {
         name: "digits".into(),

@@ -58,12 +58,12 @@ pub(crate) fn load(root: &Path, size: Option<[usize; 2]>) -> Result<Dataset> {
     };
     let (validation, test) = (part(&VALIDATION)?, part(&["test"])?);
     let steps = steps(&train.files, size)?;
-    let grey = AllGrey::default();
-    let read = |listing: Listing| read(listing, &steps, &grey);
+    let gray = AllGray::default();
+    let read = |listing: Listing| read(listing, &steps, &gray);
     let mut train = read(train)?;
     let mut validation = validation.map(read).transpose()?;
     let mut test = test.map(read).transpose()?;
-    if grey.holds() {
+    if gray.holds() {
         let parts = [Some(&mut train), validation.as_mut(), test.as_mut()];
         parts.into_iter().flatten().for_each(keep_one_channel);
     }
@@ -174,12 +174,12 @@ fn steps(files: &[PathBuf], size: Option<[usize; 2]>) -> Result<Vec<Step>> {
     let filter = Filter::Bilinear;
     Ok(match size {
         Some([height, width]) if height == width => {
-            vec![Step::ResizeShorter { size: height, filter }, Step::CentreCrop { height, width }]
+            vec![Step::ResizeShorter { size: height, filter }, Step::CenterCrop { height, width }]
         }
         Some([height, width]) => vec![Step::Resize { height, width, filter }],
         None => vec![
             Step::ResizeShorter { size: USUAL_SIDE * 8 / 7, filter },
-            Step::CentreCrop { height: USUAL_SIDE, width: USUAL_SIDE },
+            Step::CenterCrop { height: USUAL_SIDE, width: USUAL_SIDE },
         ],
     })
 }
@@ -199,9 +199,9 @@ fn own_size(files: &[PathBuf]) -> Result<Option<[usize; 2]>> {
 
 /// Whether all images so far had one channel.
 #[derive(Default)]
-struct AllGrey(std::sync::atomic::AtomicBool);
+struct AllGray(std::sync::atomic::AtomicBool);
 
-impl AllGrey {
+impl AllGray {
     fn saw(&self, image: &Image) {
         if image.channels() > 1 {
             self.0.store(true, std::sync::atomic::Ordering::Relaxed);
@@ -213,8 +213,8 @@ impl AllGrey {
     }
 }
 
-/// All images of a part, in colour.
-fn read(listing: Listing, steps: &[Step], grey: &AllGrey) -> Result<Split> {
+/// All images of a part, in color.
+fn read(listing: Listing, steps: &[Step], gray: &AllGray) -> Result<Split> {
     let form = Preprocessing { channels: 3, steps: steps.to_vec(), mean: vec![0.0; 3], std: vec![1.0; 3] };
     form.check()?;
     let [c, h, w] = form.output_shape().expect("the last step fixes the size");
@@ -228,7 +228,7 @@ fn read(listing: Listing, steps: &[Step], grey: &AllGrey) -> Result<Split> {
     let mut bytes = vec![0; total];
     let one = |(path, to): (&PathBuf, &mut [u8])| {
         let image = decode(&read_file(path)?).map_err(|e| e.at(path.display()))?;
-        grey.saw(&image);
+        gray.saw(&image);
         write_planar(&form.image(&image), to);
         Ok(())
     };
@@ -262,8 +262,8 @@ mod tests {
     use crate::scratch::Scratch;
     use crate::{Prepared, Spec, load_sized};
 
-    fn png(width: usize, height: usize, colour: [u8; 3]) -> Vec<u8> {
-        encode_png(&Image::filled(width, height, colour)).unwrap()
+    fn png(width: usize, height: usize, color: [u8; 3]) -> Vec<u8> {
+        encode_png(&Image::filled(width, height, color)).unwrap()
     }
 
     /// Two classes, sorted "10" before "9", with noise among the files.
@@ -311,7 +311,7 @@ mod tests {
         for (class, side) in [("cat", 30), ("dog", 50)] {
             folder.file(
                 &format!("{class}/a.png"),
-                &encode_png(&Image::filled(side, 40, [90; 3]).to_grey()).unwrap(),
+                &encode_png(&Image::filled(side, 40, [90; 3]).to_gray()).unwrap(),
             );
         }
         let set = load(folder.path(), Some([16, 20])).unwrap();

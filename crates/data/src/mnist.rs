@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use striate_tensor::{Error, Result, Shape};
-use striate_vision::{Centre, Filter, Preprocessing, Step};
+use striate_vision::{Center, Filter, Preprocessing, Step};
 
 use crate::get::{Listed, data_folder};
 use crate::idx;
@@ -104,10 +104,10 @@ impl MnistKind {
             MnistKind::FashionMnist => (0.2190, 0.3318),
         };
         let form = |steps| Preprocessing { channels: 1, steps, mean: vec![mean], std: vec![std] };
-        let pad = Step::CentreCrop { height: 32, width: 32 };
+        let pad = Step::CenterCrop { height: 32, width: 32 };
         let foreign = match self {
             MnistKind::Mnist => {
-                vec![Step::Digit { ink: 20, height: SIDE, width: SIDE, centre: Centre::Mass }, pad.clone()]
+                vec![Step::Digit { ink: 20, height: SIDE, width: SIDE, center: Center::Mass }, pad.clone()]
             }
             // As the set was made: edges off, the longer side to 28 pixels (Xiao et al., section 2). Its
             // own images stay whole.

@@ -11,15 +11,13 @@ use crate::Weights;
 /// # Errors
 /// If there is none, or several could be the first.
 pub fn first_convolution_to_rgb(network: Option<&Network>, weights: &mut Weights) -> Result<String> {
-    let is_colour = |(shape, _): &(Shape, Vec<f32>)| shape.len() >= 3 && shape[1] == 3;
+    let is_color = |(shape, _): &(Shape, Vec<f32>)| shape.len() >= 3 && shape[1] == 3;
     let found: Vec<String> = match network {
         Some(network) => {
             let names = network.layers.iter().map(|layer| format!("{}.weight", layer.name));
-            names.filter(|name| weights.get(name).is_some_and(is_colour)).take(1).collect()
+            names.filter(|name| weights.get(name).is_some_and(is_color)).take(1).collect()
         }
-        None => {
-            weights.iter().filter(|(_, tensor)| is_colour(tensor)).map(|(name, _)| name.clone()).collect()
-        }
+        None => weights.iter().filter(|(_, tensor)| is_color(tensor)).map(|(name, _)| name.clone()).collect(),
     };
     let name = match (&found[..], network) {
         ([name], _) => name,
@@ -44,15 +42,15 @@ pub fn first_convolution_to_rgb(network: Option<&Network>, weights: &mut Weights
 
 /// Turns a kernel `[O, 3, …]` around along its second axis; whether it is such a kernel.
 pub(crate) fn turn_to_rgb(shape: &Shape, values: &mut [f32]) -> bool {
-    let is_colour = shape.len() >= 3 && shape[1] == 3;
+    let is_color = shape.len() >= 3 && shape[1] == 3;
     let plane: usize = shape.iter().skip(2).product();
-    if is_colour && plane > 0 {
+    if is_color && plane > 0 {
         for kernel in values.chunks_exact_mut(3 * plane) {
             let (first, rest) = kernel.split_at_mut(plane);
             first.swap_with_slice(&mut rest[plane..]);
         }
     }
-    is_colour
+    is_color
 }
 
 #[cfg(test)]

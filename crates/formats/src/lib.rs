@@ -23,7 +23,7 @@ mod zip;
 pub use atomic::{Disk, Storage, write_atomically};
 pub use bgr::first_convolution_to_rgb;
 pub use caffe::{
-    CaffeModel, Epsilon, Normalisation, caffemodel_bytes, fit_constants, read_caffemodel,
+    CaffeModel, Epsilon, Normalization, caffemodel_bytes, fit_constants, read_caffemodel,
     read_caffemodel_bytes,
 };
 pub use checkpoint::{Checkpoint, Checkpoints, Position};

@@ -5,7 +5,7 @@ use std::path::Path;
 use striate_graph::Network;
 use striate_tensor::{Error, Result};
 
-use crate::caffe::{CaffeModel, Epsilon, Normalisation, read_caffemodel_bytes};
+use crate::caffe::{CaffeModel, Epsilon, Normalization, read_caffemodel_bytes};
 use crate::file::read_limited;
 use crate::pytorch::{StateDict, is_pytorch};
 use crate::safetensors::read_with_notes;
@@ -25,8 +25,8 @@ pub struct Loaded {
     pub model: Option<ModelFile>,
     /// What is subtracted from red, green and blue (0 to 255), if the file says so.
     pub mean: Option<[f32; 3]>,
-    /// Local response normalisations that Caffe's files tell of; see [`crate::fit_constants`].
-    pub normalisations: Vec<Normalisation>,
+    /// Local response normalizations that Caffe's files tell of; see [`crate::fit_constants`].
+    pub normalizations: Vec<Normalization>,
     /// What Caffe's batch norms add to the variance; see [`crate::fit_constants`].
     pub epsilons: Vec<Epsilon>,
     /// What was chosen or left aside, for a person to read; a line each.
@@ -121,6 +121,6 @@ fn from_pytorch(bytes: &[u8]) -> Result<Loaded> {
 }
 
 fn from_caffe(bytes: &[u8]) -> Result<Loaded> {
-    let CaffeModel { weights, mean, normalisations, epsilons, notes } = read_caffemodel_bytes(bytes)?;
-    Ok(Loaded { weights, mean, normalisations, epsilons, notes, ..Loaded::default() })
+    let CaffeModel { weights, mean, normalizations, epsilons, notes } = read_caffemodel_bytes(bytes)?;
+    Ok(Loaded { weights, mean, normalizations, epsilons, notes, ..Loaded::default() })
 }

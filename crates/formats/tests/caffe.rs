@@ -67,7 +67,7 @@ fn the_second_form_is_read() {
     assert_eq!(read.mean, Some([124.0, 117.0, 104.0]));
     let images = "its images are 0 to 255 minus 124, 117 and 104 in red, green and blue";
     assert_eq!(read.notes, ["conv1.weight is turned from BGR to RGB", images]);
-    assert_eq!(read.normalisations.len(), 1);
+    assert_eq!(read.normalizations.len(), 1);
 }
 
 #[test]

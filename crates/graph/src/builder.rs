@@ -198,7 +198,7 @@ impl<'b> Tensor<'b> {
         self.then(ops::MultiplyBy { factor })
     }
 
-    /// Local response normalisation over `size` channels; `alpha` is divided by `size`.
+    /// Local response normalization over `size` channels; `alpha` is divided by `size`.
     pub fn lrn(self, size: usize, alpha: f32, beta: f32, k: f32) -> Tensor<'b> {
         self.then(ops::Lrn { size, alpha, beta, k })
     }
@@ -208,7 +208,7 @@ impl<'b> Tensor<'b> {
         self.then(ops::PadChannels { before, after })
     }
 
-    /// Batch normalisation with ε 1e-5 and momentum 0.1.
+    /// Batch normalization with ε 1e-5 and momentum 0.1.
     pub fn batch_norm(self) -> Tensor<'b> {
         self.then(BatchNorm::default())
     }

@@ -40,7 +40,7 @@ pub enum Kind {
         role: Role,
         /// Its first values.
         init: Init,
-        /// Inputs and outputs of one unit, which some initialisations need.
+        /// Inputs and outputs of one unit, which some initializations need.
         fan: Fan,
     },
     /// Made by a node, in every run.

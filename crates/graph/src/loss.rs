@@ -1,4 +1,4 @@
-//! What training minimises, and which outputs it fits.
+//! What training minimizes, and which outputs it fits.
 
 use serde::{Deserialize, Serialize};
 use striate_tensor::{Error, Result};
@@ -7,7 +7,7 @@ use crate::Op;
 use crate::graph::{Graph, ValueId};
 use crate::ops::{ClassLoss, Criterion, CrossEntropy};
 
-/// What is minimised: a mean over the batch.
+/// What is minimized: a mean over the batch.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(
     tag = "name",

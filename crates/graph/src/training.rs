@@ -38,7 +38,7 @@ pub enum Optimizer {
 /// What turns a network into a training step.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TrainingSpec {
-    /// What is minimised, if not the network's own loss (or, if it has none, the cross-entropy).
+    /// What is minimized, if not the network's own loss (or, if it has none, the cross-entropy).
     pub loss: Option<Loss>,
     /// How parameters follow.
     pub optimizer: Optimizer,

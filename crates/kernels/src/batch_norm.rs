@@ -1,4 +1,4 @@
-//! Batch normalisation per channel: inference, training, gradient.
+//! Batch normalization per channel: inference, training, gradient.
 //!
 //! Statistics are taken map by map as (count, mean, sum of squared deviations) and merged in the order
 //! of the images (Chan, Golub and LeVeque, 1979), so that they do not depend on the number of threads.
@@ -13,7 +13,7 @@ use crate::reference::{self, Reference, batch_norm::Statistics};
 use crate::simd::{Body, Simd, dispatch};
 use crate::{Context, Implementation, Kernel};
 
-/// Batch normalisation of maps.
+/// Batch normalization of maps.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BatchNormDesc {
     /// `[N, C, H, W]`.

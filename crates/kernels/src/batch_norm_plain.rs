@@ -1,4 +1,4 @@
-//! Batch normalisation of plain values with maps, such as signals and volumes: statistics channel by channel, then
+//! Batch normalization of plain values with maps, such as signals and volumes: statistics channel by channel, then
 //! every map by itself.
 
 use striate_tensor::{Layout, Views};

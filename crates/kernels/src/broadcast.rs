@@ -1,6 +1,6 @@
 //! Arithmetic of two plain values whose extents of 1 are stretched to fit.
 //!
-//! Neighbouring axes along which both operands go on evenly count as one. What remains innermost is a row in
+//! Neighboring axes along which both operands go on evenly count as one. What remains innermost is a row in
 //! which each operand is a run of elements or one number.
 
 use striate_tensor::{Layout, Views};
@@ -30,7 +30,7 @@ pub struct BroadcastDesc {
     pub op: Arithmetic,
     /// Extents of y.
     pub shape: Vec<usize>,
-    /// How far apart neighbours along each axis lie in a, and in b; 0 along axes that are stretched.
+    /// How far apart neighbors along each axis lie in a, and in b; 0 along axes that are stretched.
     pub strides: [Vec<usize>; 2],
 }
 

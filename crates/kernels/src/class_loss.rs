@@ -4,7 +4,7 @@
 use crate::Implementation;
 use crate::reference::{self, Reference};
 
-/// What is minimised.
+/// What is minimized.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Criterion {
     /// Cross-entropy of each class's sigmoid with whether it is the label.
@@ -32,7 +32,7 @@ pub struct ClassLossDesc {
     pub rows: usize,
     /// Scores in a row.
     pub classes: usize,
-    /// What is minimised.
+    /// What is minimized.
     pub criterion: Criterion,
     /// Factor on the loss.
     pub scale: f32,

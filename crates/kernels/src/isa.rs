@@ -11,7 +11,7 @@ pub enum Isa {
     Avx512,
     /// AVX2 with FMA: vectors of 8 floats.
     Avx2,
-    /// Portable Rust; arrays of 8 floats that the compiler may vectorise.
+    /// Portable Rust; arrays of 8 floats that the compiler may vectorize.
     Scalar,
 }
 

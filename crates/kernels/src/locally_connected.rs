@@ -139,7 +139,7 @@ struct Item<'a> {
     item: usize,
 }
 
-/// Neighbouring places: where their inputs, weights and outputs begin.
+/// Neighboring places: where their inputs, weights and outputs begin.
 struct Run {
     x: usize,
     w: usize,

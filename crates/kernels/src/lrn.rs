@@ -1,6 +1,6 @@
-//! Local response normalisation across channels, and its gradient, on blocks of channels.
+//! Local response normalization across channels, and its gradient, on blocks of channels.
 //!
-//! For a few pixels at a time, the squares of some blocks of channels and of their neighbours are laid side
+//! For a few pixels at a time, the squares of some blocks of channels and of their neighbors are laid side
 //! by side, so that the sum over the channels around is a sum of shifted vectors. The power is one of
 //! square roots, hence only multiples of a quarter.
 
@@ -77,7 +77,7 @@ impl Implementation<LrnDesc> for Blocked {
     }
 
     fn accepts(&self, desc: &LrnDesc, isa: Isa, first: Layout) -> Option<Vec<Layout>> {
-        // The sum reaches no further than the neighbouring blocks.
+        // The sum reaches no further than the neighboring blocks.
         let fits = is_blocked(first, isa.block()) && desc.size / 2 <= isa.block();
         let fits = fits && desc.quarters().is_some();
         fits.then(|| vec![first; if self.gradient { 3 } else { 2 }])
@@ -233,7 +233,7 @@ impl Row<'_> {
         }
     }
 
-    /// dy·x·d^(-β-1) of the part's blocks and their neighbours.
+    /// dy·x·d^(-β-1) of the part's blocks and their neighbors.
     #[inline(always)]
     unsafe fn multiply<S: Simd>(
         &self,
@@ -309,7 +309,7 @@ impl Row<'_> {
     /// The sum over the channels around each lane of the vector at `at`.
     #[inline(always)]
     unsafe fn sum<S: Simd>(&self, s: S, at: *const f32) -> S::F {
-        // SAFETY: the neighbouring blocks lie on either side, and `half` is no more than one.
+        // SAFETY: the neighboring blocks lie on either side, and `half` is no more than one.
         unsafe {
             let mut sum = s.load(at);
             for distance in 1..=self.bound.half {

@@ -1,6 +1,6 @@
 //! A persistent pool of threads for short parallel regions.
 //!
-//! A region is a fixed number of items. Each thread begins with a share of neighbouring items, so that it
+//! A region is a fixed number of items. Each thread begins with a share of neighboring items, so that it
 //! mostly finds in its own cache what it wrote in the region before, and then helps with the shares of the
 //! others. What an item computes never depends on who takes it, so results do not depend on the number of
 //! threads. Workers spin for

@@ -189,7 +189,7 @@ struct Span {
     divisor: usize,
 }
 
-/// Windows of three columns that share some with their neighbours.
+/// Windows of three columns that share some with their neighbors.
 struct Sharing {
     /// From window to window: 1 or 2.
     step: usize,

@@ -9,7 +9,7 @@ use crate::reference::{self, Reference};
 pub struct Steps {
     /// Where the first element lies.
     pub offset: usize,
-    /// How far apart neighbours along each axis lie.
+    /// How far apart neighbors along each axis lie.
     pub steps: Vec<isize>,
 }
 

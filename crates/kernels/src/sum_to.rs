@@ -9,7 +9,7 @@ use crate::reference::{self, Reference};
 pub struct SumToDesc {
     /// Extents of the wide value.
     pub shape: Vec<usize>,
-    /// How far apart its neighbours along each axis lie in the narrow value; 0 along axes that are summed.
+    /// How far apart its neighbors along each axis lie in the narrow value; 0 along axes that are summed.
     pub strides: Vec<usize>,
     /// Multiplies the result.
     pub factor: f32,

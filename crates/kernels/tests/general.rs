@@ -1,4 +1,4 @@
-//! Operations on values of any rank whose kernels are vectorised, against the naive ones in f64.
+//! Operations on values of any rank whose kernels are vectorized, against the naive ones in f64.
 
 mod common;
 

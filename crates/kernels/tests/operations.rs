@@ -245,7 +245,7 @@ proptest! {
     }
 
     #[test]
-    fn local_response_normalisations_agree(
+    fn local_response_normalizations_agree(
         shape in shape(),
         channels in prop_oneof![1usize..40, 120usize..300],
         half in 0usize..9,

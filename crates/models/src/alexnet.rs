@@ -7,8 +7,8 @@ use striate_tensor::Result;
 
 use crate::{IMAGENET, Model, Pictures};
 
-/// The paper's: two halves that meet in conv3 and the fully connected layers, local response normalisation,
-/// overlapping pools, 227×227. Layers are named as in Caffe's model, whose normalisation has other constants
+/// The paper's: two halves that meet in conv3 and the fully connected layers, local response normalization,
+/// overlapping pools, 227×227. Layers are named as in Caffe's model, whose normalization has other constants
 /// (k = 1, and α divided by the window's five channels): its weights are scaled when they are loaded. Biases
 /// of conv2, 4, 5 and the hidden fully connected layers begin with 1 (section 5).
 pub(crate) const ALEXNET_2012: Model = Model {
@@ -18,13 +18,13 @@ pub(crate) const ALEXNET_2012: Model = Model {
             NIPS 2012",
     link: "https://papers.nips.cc/paper/4824-imagenet-classification-with-deep-convolutional-neural-networks",
     preprocessing: Pictures::OfTheData(
-        "RGB from 0 to 255, 256x256, minus the training images' mean, centre 227x227",
+        "RGB from 0 to 255, 256x256, minus the training images' mean, center 227x227",
     ),
     recipe: "alexnet-2012-imagenet",
     build: alexnet_2012,
 };
 
-/// The form of 2014 as torchvision has it: narrower, without groups and local response normalisation.
+/// The form of 2014 as torchvision has it: narrower, without groups and local response normalization.
 pub(crate) const ALEXNET: Model = Model {
     name: "alexnet",
     year: 2014,
@@ -38,9 +38,9 @@ pub(crate) const ALEXNET: Model = Model {
 fn alexnet_2012() -> Result<Network> {
     let net = Builder::new("alexnet-2012", [3, 227, 227]).init(Init::Normal { deviation: 0.01 });
     let x = net.input();
-    let x = normalised(x.conv(96, 11).stride(4).named("conv1").relu().named("relu1"), 1);
+    let x = normalized(x.conv(96, 11).stride(4).named("conv1").relu().named("relu1"), 1);
     let x =
-        normalised(x.conv(256, 5).pad(2).groups(2).bias_init(1.0).named("conv2").relu().named("relu2"), 2);
+        normalized(x.conv(256, 5).pad(2).groups(2).bias_init(1.0).named("conv2").relu().named("relu2"), 2);
     let x = x.conv(384, 3).pad(1).named("conv3").relu().named("relu3");
     let x = x.conv(384, 3).pad(1).groups(2).bias_init(1.0).named("conv4").relu().named("relu4");
     let x = x.conv(256, 3).pad(1).groups(2).bias_init(1.0).named("conv5").relu().named("relu5");
@@ -51,7 +51,7 @@ fn alexnet_2012() -> Result<Network> {
 }
 
 /// Section 3.3's k = 2, n = 5, α = 1e-4, β = 0.75, and section 3.4's pool.
-fn normalised<'b>(x: Tensor<'b>, number: usize) -> Tensor<'b> {
+fn normalized<'b>(x: Tensor<'b>, number: usize) -> Tensor<'b> {
     let x = x.lrn(5, 5e-4, 0.75, 2.0).named(format!("norm{number}"));
     x.max_pool(3, 2).named(format!("pool{number}"))
 }

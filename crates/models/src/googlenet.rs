@@ -24,7 +24,7 @@ pub(crate) const GOOGLENET: Model = Model {
     ..PAPER
 };
 
-/// The paper's, with the names and constants of Caffe's model: 5×5, local response normalisation.
+/// The paper's, with the names and constants of Caffe's model: 5×5, local response normalization.
 pub(crate) const GOOGLENET_2014: Model = Model {
     name: "googlenet-2014",
     preprocessing: Pictures::Fixed(Fixed::caffe(Size::Square(256))),
@@ -146,7 +146,7 @@ fn rectified<'b>(x: Tensor<'b>, name: &str, part: &str) -> Tensor<'b> {
     x.named(format!("{name}/{part}")).relu().named(format!("{name}/relu_{part}"))
 }
 
-/// Local response normalisation with Caffe's constants; the paper does not state them.
+/// Local response normalization with Caffe's constants; the paper does not state them.
 fn lrn<'b>(x: Tensor<'b>, name: &str) -> Tensor<'b> {
     x.lrn(5, 1e-4, 0.75, 1.0).named(name)
 }

@@ -51,7 +51,7 @@ enum Pool {
     Max(usize),
 }
 
-/// Eight 7×7 kernels for each colour, then 1×1 across them.
+/// Eight 7×7 kernels for each color, then 1×1 across them.
 fn separable<'b>(x: Tensor<'b>, name: &str) -> Tensor<'b> {
     let x = x.conv(24, 7).stride(2).pad(tensorflow_same(7, 2)).groups(3).no_bias();
     let x = x.named(format!("{name}.depthwise"));

@@ -14,7 +14,7 @@ pub(crate) const LENET5: Model = Model {
     paper: "LeCun, Bottou, Bengio and Haffner: Gradient-based learning applied to document recognition, \
             Proceedings of the IEEE 86(11)",
     link: "https://doi.org/10.1109/5.726791",
-    preprocessing: Pictures::OfTheData("grey, 32x32, mean 0 and deviation 1 over the training data"),
+    preprocessing: Pictures::OfTheData("gray, 32x32, mean 0 and deviation 1 over the training data"),
     recipe: "lenet5-digits",
     build: lenet5,
 };
@@ -24,7 +24,7 @@ pub(crate) const LENET5: Model = Model {
 /// trainable parameters, 340,908 connections.
 pub(crate) const LENET5_1998: Model = Model {
     name: "lenet5-1998",
-    preprocessing: Pictures::OfTheData("grey, 32x32, paper -0.1, ink 1.175"),
+    preprocessing: Pictures::OfTheData("gray, 32x32, paper -0.1, ink 1.175"),
     recipe: "lenet5-1998-mnist",
     build: lenet5_1998,
     ..LENET5

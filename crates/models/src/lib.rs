@@ -148,7 +148,7 @@ mod tests {
             assert!(authors.contains(" and ") || authors == "Krizhevsky", "{name}: {authors}");
             assert!(title.len() > 20 && link.starts_with("https://"), "{name}: {title}, {link}");
             let line = preprocessing.to_string();
-            assert!(["grey, ", "RGB"].iter().any(|channels| line.starts_with(channels)), "{name}: {line}");
+            assert!(["gray, ", "RGB"].iter().any(|channels| line.starts_with(channels)), "{name}: {line}");
             assert!(
                 !recipe.is_empty() && recipe.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c))
             );

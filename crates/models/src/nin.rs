@@ -27,7 +27,7 @@ pub(crate) const NIN: Model = Model {
 /// For CIFAR-10.
 pub(crate) const NIN_CIFAR: Model = Model {
     name: "nin-cifar",
-    preprocessing: Pictures::OfTheData("RGB, 32x32, global contrast normalisation and ZCA whitening"),
+    preprocessing: Pictures::OfTheData("RGB, 32x32, global contrast normalization and ZCA whitening"),
     recipe: "nin-cifar10",
     build: nin_cifar,
     ..PAPER

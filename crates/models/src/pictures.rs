@@ -11,7 +11,7 @@ pub enum Pictures {
     OfTheData(&'static str),
 }
 
-/// Colour pictures, resized, cropped, and each channel x made (x − minus) / by.
+/// Color pictures, resized, cropped, and each channel x made (x − minus) / by.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Fixed {
     /// The size before the crop.
@@ -65,7 +65,7 @@ impl Fixed {
         Fixed { size, crop, bicubic: false, range: Range::Symmetric, minus: [0.0; 3], by: [1.0; 3] }
     }
 
-    /// Caffe's: of 0 to 255, less the mean of the training pictures' colours.
+    /// Caffe's: of 0 to 255, less the mean of the training pictures' colors.
     pub(crate) const fn caffe(size: Size) -> Fixed {
         let (minus, by) = ([123.0, 117.0, 104.0], [1.0; 3]);
         Fixed { size, crop: 224, bicubic: false, range: Range::Bytes, minus, by }
@@ -86,9 +86,9 @@ impl fmt::Display for Fixed {
         let ([black, white], crop) = (self.range.ends(), self.crop);
         write!(f, "RGB from {black} to {white}, ")?;
         match self.size {
-            Size::Shorter(side) => write!(f, "shorter side {side}, centre {crop}x{crop}")?,
+            Size::Shorter(side) => write!(f, "shorter side {side}, center {crop}x{crop}")?,
             Size::Square(side) if side == crop => write!(f, "{side}x{side} without a crop")?,
-            Size::Square(side) => write!(f, "{side}x{side}, centre {crop}x{crop}")?,
+            Size::Square(side) => write!(f, "{side}x{side}, center {crop}x{crop}")?,
         }
         for (word, channels, nothing) in [("minus", self.minus, 0.0), ("by", self.by, 1.0)] {
             match channels {
@@ -108,24 +108,24 @@ mod tests {
     #[test]
     fn the_line_says_every_number() {
         for (name, line) in [
-            ("googlenet", "RGB from -1 to 1, shorter side 256, centre 224x224"),
-            ("nin", "RGB from 0 to 255, shorter side 256, centre 224x224, minus (123, 117, 104)"),
-            ("googlenet-2014", "RGB from 0 to 255, 256x256, centre 224x224, minus (123, 117, 104)"),
-            ("resnet50-v1", "RGB from 0 to 255, shorter side 256, centre 224x224, minus (123, 117, 104)"),
-            ("resnet101-v1", "RGB from 0 to 255, shorter side 256, centre 224x224, minus (123, 117, 104)"),
-            ("resnet152-v1", "RGB from 0 to 255, shorter side 256, centre 224x224, minus (123, 117, 104)"),
+            ("googlenet", "RGB from -1 to 1, shorter side 256, center 224x224"),
+            ("nin", "RGB from 0 to 255, shorter side 256, center 224x224, minus (123, 117, 104)"),
+            ("googlenet-2014", "RGB from 0 to 255, 256x256, center 224x224, minus (123, 117, 104)"),
+            ("resnet50-v1", "RGB from 0 to 255, shorter side 256, center 224x224, minus (123, 117, 104)"),
+            ("resnet101-v1", "RGB from 0 to 255, shorter side 256, center 224x224, minus (123, 117, 104)"),
+            ("resnet152-v1", "RGB from 0 to 255, shorter side 256, center 224x224, minus (123, 117, 104)"),
             (
                 "vgg16-c",
-                "RGB from 0 to 255, shorter side 256, centre 224x224, minus (123.68, 116.779, 103.939)",
+                "RGB from 0 to 255, shorter side 256, center 224x224, minus (123.68, 116.779, 103.939)",
             ),
             (
                 "vgg11-lrn",
-                "RGB from 0 to 255, shorter side 256, centre 224x224, minus (123.68, 116.779, 103.939)",
+                "RGB from 0 to 255, shorter side 256, center 224x224, minus (123.68, 116.779, 103.939)",
             ),
             ("efficientnet-lite0", "RGB from 0 to 255, 224x224 without a crop, minus 127, by 128"),
             (
                 "resnet50",
-                "RGB from 0 to 1, shorter side 256, centre 224x224, minus (0.485, 0.456, 0.406), by (0.229, \
+                "RGB from 0 to 1, shorter side 256, center 224x224, minus (0.485, 0.456, 0.406), by (0.229, \
                  0.224, 0.225)",
             ),
         ] {

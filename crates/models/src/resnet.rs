@@ -35,7 +35,7 @@ pub(crate) const RESNET101: Model =
 pub(crate) const RESNET152: Model =
     Model { name: "resnet152", build: || resnet("resnet152", Block::BOTTLENECK, [3, 8, 36, 3]), ..RESNET };
 
-/// The authors' own. Caffe's mean colour stands for their mean image.
+/// The authors' own. Caffe's mean color stands for their mean image.
 const V1: Model = Model { preprocessing: Pictures::Fixed(Fixed::caffe(Size::Shorter(256))), ..RESNET };
 
 pub(crate) const RESNET50_V1: Model =
@@ -104,8 +104,8 @@ struct Part<'b> {
 impl<'b> Part<'b> {
     fn two_convolutions(&self) -> Tensor<'b> {
         let x = self.x.conv(self.channels, 3).stride(self.stride).pad(1).no_bias();
-        let x = self.normalised(x, 1).relu().named(self.layer("relu1"));
-        self.normalised(x.conv(self.channels, 3).pad(1).no_bias(), 2)
+        let x = self.normalized(x, 1).relu().named(self.layer("relu1"));
+        self.normalized(x.conv(self.channels, 3).pad(1).no_bias(), 2)
     }
 
     fn basic(&self, projects: bool) -> Tensor<'b> {
@@ -115,16 +115,16 @@ impl<'b> Part<'b> {
 
     fn bottleneck(&self, first_strides: bool, projects: bool) -> Tensor<'b> {
         let (first, second) = if first_strides { (self.stride, 1) } else { (1, self.stride) };
-        let x = self.normalised(self.x.conv(self.channels, 1).stride(first).no_bias(), 1);
+        let x = self.normalized(self.x.conv(self.channels, 1).stride(first).no_bias(), 1);
         let x = x.relu().named(self.layer("relu1"));
-        let x = self.normalised(x.conv(self.channels, 3).stride(second).pad(1).no_bias(), 2);
+        let x = self.normalized(x.conv(self.channels, 3).stride(second).pad(1).no_bias(), 2);
         let x = x.relu().named(self.layer("relu2"));
-        let x = self.normalised(x.conv(4 * self.channels, 1).no_bias(), 3);
+        let x = self.normalized(x.conv(4 * self.channels, 1).no_bias(), 3);
         self.joined(x, projects.then_some(4 * self.channels))
     }
 
     /// Names the convolution `x` and adds its batch norm.
-    fn normalised(&self, x: Tensor<'b>, number: usize) -> Tensor<'b> {
+    fn normalized(&self, x: Tensor<'b>, number: usize) -> Tensor<'b> {
         x.named(self.layer(&format!("conv{number}"))).batch_norm().named(self.layer(&format!("bn{number}")))
     }
 

@@ -15,7 +15,7 @@ const C: Stages = [&[3, 3], &[3, 3], &[3, 3, 1], &[3, 3, 1], &[3, 3, 1]];
 const D: Stages = [&[3, 3], &[3, 3], &[3, 3, 3], &[3, 3, 3], &[3, 3, 3]];
 const E: Stages = [&[3, 3], &[3, 3], &[3, 3, 3, 3], &[3, 3, 3, 3], &[3, 3, 3, 3]];
 
-/// What normalises.
+/// What normalizes.
 #[derive(Clone, Copy, PartialEq)]
 enum Norm {
     None,
@@ -35,7 +35,7 @@ const VGG: Model = Model {
     ..Model::UNNAMED
 };
 
-/// The authors', for configurations that torchvision has not: the mean colour of the training pictures is all
+/// The authors', for configurations that torchvision has not: the mean color of the training pictures is all
 /// that the paper subtracts (section 2.1), and their models for Caffe state it.
 const PAPER: Model = Model {
     preprocessing: Pictures::Fixed(Fixed {
@@ -51,7 +51,7 @@ pub(crate) const VGG16_C: Model = Model { name: "vgg16-c", build: || vgg("vgg16-
 pub(crate) const VGG16: Model = Model { name: "vgg16", build: || vgg("vgg16", D, Norm::None), ..VGG };
 pub(crate) const VGG19: Model = Model { name: "vgg19", build: || vgg("vgg19", E, Norm::None), ..VGG };
 
-/// Configuration A-LRN: one local response normalisation, with AlexNet's constants. It helped nothing.
+/// Configuration A-LRN: one local response normalization, with AlexNet's constants. It helped nothing.
 pub(crate) const VGG11_LRN: Model =
     Model { name: "vgg11-lrn", build: || vgg("vgg11-lrn", A, Norm::LocalResponse), ..PAPER };
 

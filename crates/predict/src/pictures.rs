@@ -59,7 +59,7 @@ pub fn published_preprocessing(model: &Model) -> Option<Preprocessing> {
 
 fn preprocessing(fixed: &Fixed) -> Preprocessing {
     let filter = if fixed.bicubic { Filter::Bicubic } else { Filter::Bilinear };
-    let crop = Step::CentreCrop { height: fixed.crop, width: fixed.crop };
+    let crop = Step::CenterCrop { height: fixed.crop, width: fixed.crop };
     let steps = match fixed.size {
         Size::Shorter(size) => vec![Step::ResizeShorter { size, filter }, crop],
         Size::Square(side) => vec![Step::Resize { height: side, width: side, filter }, crop],
@@ -89,7 +89,7 @@ mod tests {
         let open = Network::from_text(open).unwrap();
         let form = |channels: usize, height, width| Preprocessing {
             channels,
-            steps: vec![Step::CentreCrop { height, width }],
+            steps: vec![Step::CenterCrop { height, width }],
             mean: vec![0.0; channels],
             std: vec![1.0; channels],
         };
@@ -105,9 +105,9 @@ mod tests {
         );
     }
 
-    /// The numbers that black, middle grey and white become, worked out by hand.
+    /// The numbers that black, middle gray and white become, worked out by hand.
     #[test]
-    fn grey_pictures_become_what_the_networks_want() {
+    fn gray_pictures_become_what_the_networks_want() {
         for (name, expected) in [
             ("resnet18", [-2.117_904, 0.074_065, 2.248_908]),
             ("inception-v4", [-1.0, 0.003_922, 1.0]),
@@ -119,11 +119,11 @@ mod tests {
             let model = striate_models::find(name).unwrap();
             let form = published_preprocessing(&model).unwrap();
             form.check().unwrap();
-            for (grey, expected) in [0, 128, 255].into_iter().zip(expected) {
-                let (shape, values) = form.apply(&Image::filled(400, 300, [grey; 3]));
+            for (gray, expected) in [0, 128, 255].into_iter().zip(expected) {
+                let (shape, values) = form.apply(&Image::filled(400, 300, [gray; 3]));
                 let input = (model.build)().unwrap().input;
                 assert_eq!(shape[..], input[..], "{name}");
-                assert!((values[0] - expected).abs() < 1e-4, "{name}, {grey}: {} not {expected}", values[0]);
+                assert!((values[0] - expected).abs() < 1e-4, "{name}, {gray}: {} not {expected}", values[0]);
             }
         }
         assert!(published_preprocessing(&striate_models::find("lenet5").unwrap()).is_none());

@@ -42,7 +42,7 @@ fn what_is_written_is_read_again() {
         let (again, notes) = read_again(&network, &bytes);
         match notes[..] {
             [] => assert!(again == weights, "{name}"),
-            // Weights around normalisations were scaled to Caffe's constants and back.
+            // Weights around normalizations were scaled to Caffe's constants and back.
             _ => assert_close(&again, &weights),
         }
     }
@@ -51,8 +51,8 @@ fn what_is_written_is_read_again() {
 /// The weights for `network` in a file, and what was done to them.
 fn read_again(network: &Network, bytes: &[u8]) -> (Weights, Vec<String>) {
     let read = read_caffemodel_bytes(bytes).unwrap();
-    let (weights, normalisations, epsilons) = (read.weights, read.normalisations, read.epsilons);
-    let mut read = Loaded { weights, normalisations, epsilons, ..Loaded::default() };
+    let (weights, normalizations, epsilons) = (read.weights, read.normalizations, read.epsilons);
+    let mut read = Loaded { weights, normalizations, epsilons, ..Loaded::default() };
     fit_constants(network, &mut read).unwrap();
     (fit(network, read.weights).unwrap().weights, read.notes)
 }

@@ -75,7 +75,7 @@ impl Buffer {
 
     /// The bytes.
     pub fn as_bytes(&self) -> &[u8] {
-        // SAFETY: `start` is valid for `bytes` initialised bytes (or dangling with none).
+        // SAFETY: `start` is valid for `bytes` initialized bytes (or dangling with none).
         unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.bytes) }
     }
 

@@ -19,7 +19,7 @@ const STEP: f64 = 1e-5;
 pub fn check(graph: &Graph, given: &Values) -> usize {
     let loss = |given: &Values| Interpreter::run(graph, given).output(0)[0];
     let run = Interpreter::run(graph, given);
-    let centre = run.output(0)[0];
+    let center = run.output(0)[0];
     let (mut checked, mut kinks) = (0, 0);
     for (parameter, gradient) in &graph.gradients {
         let name = &graph.value(*parameter).name;
@@ -33,7 +33,7 @@ pub fn check(graph: &Graph, given: &Values) -> usize {
             let (above, below) = (at(STEP), at(-STEP));
             let expected = (above - below) / (2.0 * STEP);
             let scale = expected.abs().max(got.abs()).max(1e-2);
-            let (right, left) = ((above - centre) / STEP, (centre - below) / STEP);
+            let (right, left) = ((above - center) / STEP, (center - below) / STEP);
             if (right - left).abs() > 1e-2 * scale {
                 kinks += 1;
                 continue;

@@ -26,7 +26,7 @@ pub struct Recipe {
     pub data: DataPart,
     /// The loop.
     pub train: TrainPart,
-    /// What is minimised, if not the network's own loss.
+    /// What is minimized, if not the network's own loss.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub loss: Option<Loss>,
     /// How parameters follow their gradients.

@@ -3,16 +3,16 @@
 use crate::Image;
 use crate::font::{ROWS, glyph};
 
-/// A colour: red, green, blue.
-pub(crate) type Colour = [u8; 3];
+/// A color: red, green, blue.
+pub(crate) type Color = [u8; 3];
 
-/// A sheet of one colour that is drawn on; what lies outside is left out.
+/// A sheet of one color that is drawn on; what lies outside is left out.
 pub(crate) struct Canvas {
     image: Image,
 }
 
 impl Canvas {
-    pub fn new(width: usize, height: usize, paper: Colour) -> Canvas {
+    pub fn new(width: usize, height: usize, paper: Color) -> Canvas {
         Canvas { image: Image::filled(width, height, paper) }
     }
 
@@ -20,27 +20,27 @@ impl Canvas {
         self.image
     }
 
-    /// `share` of 255 parts of `colour`, the rest stays.
-    fn blend(&mut self, x: usize, y: usize, colour: Colour, share: u8) {
+    /// `share` of 255 parts of `color`, the rest stays.
+    fn blend(&mut self, x: usize, y: usize, color: Color, share: u8) {
         if x < self.image.width() && y < self.image.height() {
             let at = (y * self.image.width() + x) * 3;
-            for (byte, colour) in self.image.pixels_mut()[at..at + 3].iter_mut().zip(colour) {
-                let (new, old, share) = (u32::from(colour), u32::from(*byte), u32::from(share));
+            for (byte, color) in self.image.pixels_mut()[at..at + 3].iter_mut().zip(color) {
+                let (new, old, share) = (u32::from(color), u32::from(*byte), u32::from(share));
                 *byte = ((new * share + old * (255 - share) + 127) / 255) as u8;
             }
         }
     }
 
-    pub fn rectangle(&mut self, x: usize, y: usize, width: usize, height: usize, colour: Colour) {
+    pub fn rectangle(&mut self, x: usize, y: usize, width: usize, height: usize, color: Color) {
         for row in y..(y + height).min(self.image.height()) {
             for column in x..(x + width).min(self.image.width()) {
-                self.blend(column, row, colour, 255);
+                self.blend(column, row, color, 255);
             }
         }
     }
 
     /// A horizontal bar with round ends.
-    pub fn bar(&mut self, x: usize, y: usize, width: usize, height: usize, colour: Colour) {
+    pub fn bar(&mut self, x: usize, y: usize, width: usize, height: usize, color: Color) {
         let radius = height as f64 / 2.0;
         let (left, right) = (x as f64 + radius, (x + width.max(height)) as f64 - radius);
         let middle = y as f64 + radius;
@@ -48,19 +48,19 @@ impl Canvas {
             for column in x..x + width.max(height) {
                 let (px, py) = (column as f64 + 0.5, row as f64 + 0.5);
                 let distance = (px - px.clamp(left, right)).hypot(py - middle);
-                self.blend(column, row, colour, share(radius + 0.5 - distance));
+                self.blend(column, row, color, share(radius + 0.5 - distance));
             }
         }
     }
 
     /// Text with its upper left corner at (`x`, `y`), each letter `scale` times as large as drawn.
-    pub fn text(&mut self, x: usize, y: usize, scale: usize, colour: Colour, text: &str) {
+    pub fn text(&mut self, x: usize, y: usize, scale: usize, color: Color, text: &str) {
         let mut left = x;
         for character in text.chars() {
             let ink = glyph(character).coverage(scale);
             for row in 0..ink.height() {
                 for column in 0..ink.width() {
-                    self.blend(left + column, y + row, colour, ink.pixel(column, row)[0]);
+                    self.blend(left + column, y + row, color, ink.pixel(column, row)[0]);
                 }
             }
             left += ink.width() + scale;
@@ -68,22 +68,22 @@ impl Canvas {
     }
 
     /// Text whose right edge is `right`.
-    pub fn text_right(&mut self, right: usize, y: usize, scale: usize, colour: Colour, text: &str) {
-        self.text(right.saturating_sub(text_width(scale, text)), y, scale, colour, text);
+    pub fn text_right(&mut self, right: usize, y: usize, scale: usize, color: Color, text: &str) {
+        self.text(right.saturating_sub(text_width(scale, text)), y, scale, color, text);
     }
 
     pub fn paste(&mut self, x: usize, y: usize, image: &Image) {
         for row in 0..image.height() {
             for column in 0..image.width() {
                 let pixel = image.pixel(column, row);
-                let colour = if pixel.len() == 3 { [pixel[0], pixel[1], pixel[2]] } else { [pixel[0]; 3] };
-                self.blend(x + column, y + row, colour, 255);
+                let color = if pixel.len() == 3 { [pixel[0], pixel[1], pixel[2]] } else { [pixel[0]; 3] };
+                self.blend(x + column, y + row, color, 255);
             }
         }
     }
 
     /// A line `thickness` pixels thick with round ends.
-    pub fn line(&mut self, from: (f64, f64), to: (f64, f64), thickness: f64, colour: Colour) {
+    pub fn line(&mut self, from: (f64, f64), to: (f64, f64), thickness: f64, color: Color) {
         let reach = thickness / 2.0 + 1.0;
         let range = |a: f64, b: f64, most: usize| {
             (a.min(b) - reach).max(0.0) as usize..((a.max(b) + reach).max(0.0) as usize).min(most)
@@ -95,7 +95,7 @@ impl Canvas {
                 let (px, py) = (column as f64 + 0.5 - from.0, row as f64 + 0.5 - from.1);
                 let along = ((px * dx + py * dy) / length).clamp(0.0, 1.0);
                 let distance = (px - along * dx).hypot(py - along * dy);
-                self.blend(column, row, colour, share(thickness / 2.0 + 0.5 - distance));
+                self.blend(column, row, color, share(thickness / 2.0 + 0.5 - distance));
             }
         }
     }

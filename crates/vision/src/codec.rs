@@ -76,7 +76,7 @@ fn open(bytes: &[u8]) -> Result<impl ImageDecoder + '_> {
     Ok(decoder)
 }
 
-/// To 8 bits without transparency; what is grey stays grey.
+/// To 8 bits without transparency; what is gray stays gray.
 fn flatten(decoded: DynamicImage) -> Result<Image> {
     let (width, height) = (decoded.width() as usize, decoded.height() as usize);
     match (decoded.color().has_color(), decoded.color().has_alpha()) {
@@ -89,9 +89,9 @@ fn flatten(decoded: DynamicImage) -> Result<Image> {
 
 /// Pixels of `N` bytes, the last of which is opacity, on a white ground.
 fn on_white<const N: usize>(pixels: &[u8]) -> Vec<u8> {
-    let blend = |colour: u8, alpha: u8| {
-        let (colour, alpha) = (u32::from(colour), u32::from(alpha));
-        ((colour * alpha + 255 * (255 - alpha) + 127) / 255) as u8
+    let blend = |color: u8, alpha: u8| {
+        let (color, alpha) = (u32::from(color), u32::from(alpha));
+        ((color * alpha + 255 * (255 - alpha) + 127) / 255) as u8
     };
     let pixels = pixels.chunks_exact(N);
     pixels.flat_map(|pixel| (0..N - 1).map(|i| blend(pixel[i], pixel[N - 1]))).collect()
@@ -118,7 +118,7 @@ fn unreadable(cause: ImageError) -> Error {
     }
 }
 
-/// Whether a JPEG file reaches its end marker. Decoders fill what is missing with grey instead of
+/// Whether a JPEG file reaches its end marker. Decoders fill what is missing with gray instead of
 /// refusing it. Source: ITU-T T.81, annex B.
 fn jpeg_is_whole(bytes: &[u8]) -> bool {
     const RESTARTS: std::ops::RangeInclusive<u8> = 0xd0..=0xd7;
@@ -149,12 +149,12 @@ fn jpeg_is_whole(bytes: &[u8]) -> bool {
 /// # Errors
 /// If the image is too large for the format.
 pub fn encode_png(image: &Image) -> Result<Vec<u8>> {
-    let colour = if image.channels() == 1 { image::ColorType::L8 } else { image::ColorType::Rgb8 };
+    let color = if image.channels() == 1 { image::ColorType::L8 } else { image::ColorType::Rgb8 };
     let mut bytes = Cursor::new(Vec::new());
     let side =
         |length: usize| u32::try_from(length).map_err(|_| Error::failed("the image is too large for PNG"));
     let (width, height) = (side(image.width())?, side(image.height())?);
-    image::write_buffer_with_format(&mut bytes, image.pixels(), width, height, colour, ImageFormat::Png)
+    image::write_buffer_with_format(&mut bytes, image.pixels(), width, height, color, ImageFormat::Png)
         .map_err(|e| Error::failed(format!("the image cannot be written as PNG: {e}")))?;
     Ok(bytes.into_inner())
 }
@@ -179,7 +179,7 @@ mod tests {
     fn what_is_written_is_read() {
         let image = Image::new(3, 2, 3, (0..18).map(|i| i * 14).collect()).unwrap();
         assert_eq!(decode(&encode_png(&image).unwrap()).unwrap(), image);
-        assert_eq!(decode(&encode_png(&image.to_grey()).unwrap()).unwrap(), image.to_grey());
+        assert_eq!(decode(&encode_png(&image.to_gray()).unwrap()).unwrap(), image.to_gray());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! From a drawing or photograph of one digit to the form of the digit data sets.
 //!
 //! MNIST was made so (LeCun et al., 1998, section III A): ink is bright on black, the digit fits a box
-//! of 20×20 pixels with its aspect ratio kept, and its centre of mass lies in the middle of 28×28.
+//! of 20×20 pixels with its aspect ratio kept, and its center of mass lies in the middle of 28×28.
 //!
 //! An image that is of that form already comes out as it went in: one of the frame's size whose ink, but
 //! for faint edges, has the right size within two pixels and lies at most one pixel from its place is not
@@ -15,8 +15,8 @@ use crate::{Filter, Image, resize};
 /// What is put into the middle of the frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Centre {
-    /// The ink's centre of mass, as in MNIST.
+pub enum Center {
+    /// The ink's center of mass, as in MNIST.
     #[default]
     Mass,
     /// The box around the ink, as in the digits of 8×8 pixels.
@@ -37,17 +37,17 @@ pub(crate) struct Frame {
     pub ink: usize,
     pub width: usize,
     pub height: usize,
-    pub centre: Centre,
+    pub center: Center,
 }
 
 /// The digit in `image`, bright on black, in its frame. An image without ink becomes black.
-pub(crate) fn centre_digit(image: &Image, frame: Frame) -> Image {
-    let mut grey = image.to_grey();
-    let photograph = grey.width().min(grey.height()) > 2 * frame.width.max(frame.height);
+pub(crate) fn center_digit(image: &Image, frame: Frame) -> Image {
+    let mut gray = image.to_gray();
+    let photograph = gray.width().min(gray.height()) > 2 * frame.width.max(frame.height);
     if photograph {
-        grey = shrink(&grey, WORKING_SIDE);
+        gray = shrink(&gray, WORKING_SIDE);
     }
-    let mut ink = bright_on_black(&grey, photograph);
+    let mut ink = bright_on_black(&gray, photograph);
     if photograph {
         remove_specks(&mut ink);
     }
@@ -76,13 +76,13 @@ pub(crate) fn centre_digit(image: &Image, frame: Frame) -> Image {
 
 /// Where the frame's upper left corner lies in the coordinates of an image whose ink has these bounds.
 fn offsets(image: &Image, frame: Frame, [left, top, right, bottom]: [usize; 4]) -> [isize; 2] {
-    match frame.centre {
+    match frame.center {
         // The mass of MNIST's digits lies at pixel 14 of 28, counted from 0.
-        Centre::Mass => {
-            let [x, y] = centre_of_mass(image);
+        Center::Mass => {
+            let [x, y] = center_of_mass(image);
             [x - (frame.width / 2) as f64, y - (frame.height / 2) as f64].map(|side| side.round() as isize)
         }
-        Centre::Box => {
+        Center::Box => {
             let offset = |first: usize, end: usize, side: usize| {
                 (first + end) as isize / 2 - side.div_ceil(2) as isize
             };
@@ -107,16 +107,16 @@ struct Background {
     middle: f32,
     /// Change for each pixel to the right and down, and the image's middle.
     slope: [f32; 2],
-    centre: [f32; 2],
+    center: [f32; 2],
     /// What its pixels differ from the plane, mostly.
     noise: f32,
 }
 
 impl Background {
     /// From the border's pixels, half of which are taken to be background.
-    fn of(grey: &Image, photograph: bool) -> Background {
-        let (w, h) = (grey.width(), grey.height());
-        let at = |x: usize, y: usize| f32::from(grey.pixel(x, y)[0]);
+    fn of(gray: &Image, photograph: bool) -> Background {
+        let (w, h) = (gray.width(), gray.height());
+        let at = |x: usize, y: usize| f32::from(gray.pixel(x, y)[0]);
         let rows = |y: usize| median((0..w).map(|x| at(x, y)).collect());
         let columns = |x: usize| median((0..h).map(|y| at(x, y)).collect());
         let across = |first: f32, last: f32, side: usize| (last - first) / (side.max(2) - 1) as f32;
@@ -124,8 +124,8 @@ impl Background {
             true => [across(columns(0), columns(w - 1), w), across(rows(0), rows(h - 1), h)],
             false => [0.0; 2],
         };
-        let centre = [(w - 1) as f32 / 2.0, (h - 1) as f32 / 2.0];
-        let mut background = Background { middle: 0.0, slope, centre, noise: 0.0 };
+        let center = [(w - 1) as f32 / 2.0, (h - 1) as f32 / 2.0];
+        let mut background = Background { middle: 0.0, slope, center, noise: 0.0 };
         let border = (0..w).flat_map(|x| [(x, 0), (x, h - 1)]);
         let border = border.chain((0..h).flat_map(|y| [(0, y), (w - 1, y)]));
         let mut rest: Vec<f32> = border.map(|(x, y)| at(x, y) - background.at(x, y)).collect();
@@ -136,7 +136,7 @@ impl Background {
     }
 
     fn at(&self, x: usize, y: usize) -> f32 {
-        let [dx, dy] = [x as f32 - self.centre[0], y as f32 - self.centre[1]];
+        let [dx, dy] = [x as f32 - self.center[0], y as f32 - self.center[1]];
         self.middle + dx * self.slope[0] + dy * self.slope[1]
     }
 }
@@ -149,11 +149,11 @@ fn median(mut values: Vec<f32>) -> f32 {
 }
 
 /// Background to 0, full ink to 255, whichever of both was the brighter one.
-fn bright_on_black(grey: &Image, photograph: bool) -> Image {
-    let background = Background::of(grey, photograph);
-    let places = (0..grey.height()).flat_map(|y| (0..grey.width()).map(move |x| (x, y)));
+fn bright_on_black(gray: &Image, photograph: bool) -> Image {
+    let background = Background::of(gray, photograph);
+    let places = (0..gray.height()).flat_map(|y| (0..gray.width()).map(move |x| (x, y)));
     let differences: Vec<f32> =
-        places.map(|(x, y)| f32::from(grey.pixel(x, y)[0]) - background.at(x, y)).collect();
+        places.map(|(x, y)| f32::from(gray.pixel(x, y)[0]) - background.at(x, y)).collect();
     let energy = |sign: f32| -> f64 {
         let beyond = differences.iter().map(|d| f64::from((d * sign - background.noise).max(0.0)));
         beyond.map(|d| d * d).sum()
@@ -172,7 +172,7 @@ fn bright_on_black(grey: &Image, photograph: bool) -> Image {
         true => differences.iter().map(|d| level(d).round() as u8).collect(),
         false => vec![0; differences.len()],
     };
-    Image::new(grey.width(), grey.height(), 1, pixels).expect("sizes fit")
+    Image::new(gray.width(), gray.height(), 1, pixels).expect("sizes fit")
 }
 
 /// Blackens connected pieces of ink that have less than a twenty-fifth of the largest one's pixels.
@@ -259,10 +259,10 @@ fn grown(image: &Image, radius: isize) -> Image {
 }
 
 /// Left, top, right and bottom of what is more than a faint edge.
-fn bounds(grey: &Image) -> Option<[usize; 4]> {
+fn bounds(gray: &Image) -> Option<[usize; 4]> {
     let mut found: Option<[usize; 4]> = None;
-    for y in 0..grey.height() {
-        for x in (0..grey.width()).filter(|x| grey.pixel(*x, y)[0] > FAINT_EDGE) {
+    for y in 0..gray.height() {
+        for x in (0..gray.width()).filter(|x| gray.pixel(*x, y)[0] > FAINT_EDGE) {
             let [l, t, r, b] = found.unwrap_or([x, y, x + 1, y + 1]);
             found = Some([l.min(x), t.min(y), r.max(x + 1), b.max(y + 1)]);
         }
@@ -270,11 +270,11 @@ fn bounds(grey: &Image) -> Option<[usize; 4]> {
     found
 }
 
-fn centre_of_mass(grey: &Image) -> [f64; 2] {
+fn center_of_mass(gray: &Image) -> [f64; 2] {
     let (mut mass, mut sums) = (0.0, [0.0; 2]);
-    for y in 0..grey.height() {
-        for x in 0..grey.width() {
-            let ink = f64::from(grey.pixel(x, y)[0]);
+    for y in 0..gray.height() {
+        for x in 0..gray.width() {
+            let ink = f64::from(gray.pixel(x, y)[0]);
             mass += ink;
             sums[0] += ink * x as f64;
             sums[1] += ink * y as f64;
@@ -289,7 +289,7 @@ mod tests {
 
     use super::*;
 
-    const MNIST: Frame = Frame { ink: 20, width: 28, height: 28, centre: Centre::Mass };
+    const MNIST: Frame = Frame { ink: 20, width: 28, height: 28, center: Center::Mass };
 
     /// A ring of ink `pen` pixels thick.
     fn ring(side: usize, pen: f32, paper: impl Fn(usize, usize) -> f32, ink: f32) -> Image {
@@ -306,7 +306,7 @@ mod tests {
     fn assert_in_form(digit: &Image) {
         let [l, t, r, b] = bounds(digit).unwrap();
         assert_eq!((r - l).max(b - t), 20);
-        let [x, y] = centre_of_mass(digit);
+        let [x, y] = center_of_mass(digit);
         assert!((x - 14.0).abs() <= 0.5 && (y - 14.0).abs() <= 0.5, "{x} {y}");
         assert!(digit.pixels().iter().filter(|x| **x > 200).count() > 30, "the ink is bright");
         assert_eq!(digit.pixel(14, 14), [0], "the ring is hollow");
@@ -317,9 +317,9 @@ mod tests {
         for side in [40, 60, 200, 700] {
             for pen in [side as f32 * 0.02, side as f32 * 0.08] {
                 let pen = pen.max(2.0);
-                assert_in_form(&centre_digit(&ring(side, pen, |_, _| 255.0, 0.0), MNIST));
-                assert_in_form(&centre_digit(&ring(side, pen, |_, _| 0.0, 255.0), MNIST));
-                assert_in_form(&centre_digit(&ring(side, pen, |_, _| 110.0, 10.0), MNIST));
+                assert_in_form(&center_digit(&ring(side, pen, |_, _| 255.0, 0.0), MNIST));
+                assert_in_form(&center_digit(&ring(side, pen, |_, _| 0.0, 255.0), MNIST));
+                assert_in_form(&center_digit(&ring(side, pen, |_, _| 110.0, 10.0), MNIST));
             }
         }
     }
@@ -334,16 +334,16 @@ mod tests {
         for (x, y) in [(380, 20), (10, 390), (390, 200)] {
             (0..3).for_each(|dy| image.pixels_mut()[(y + dy) * 400 + x..][..3].fill(30));
         }
-        assert_in_form(&centre_digit(&image, MNIST));
+        assert_in_form(&center_digit(&image, MNIST));
     }
 
     #[test]
     fn what_is_in_form_stays_as_it_is() {
-        let digit = centre_digit(&ring(200, 20.0, |_, _| 255.0, 0.0), MNIST);
-        assert_eq!(centre_digit(&digit, MNIST), digit);
-        assert_eq!(centre_digit(&digit.inverted(), MNIST), digit);
+        let digit = center_digit(&ring(200, 20.0, |_, _| 255.0, 0.0), MNIST);
+        assert_eq!(center_digit(&digit, MNIST), digit);
+        assert_eq!(center_digit(&digit.inverted(), MNIST), digit);
         let moved = digit.window(4, -3, 28, 28, 0);
-        assert_eq!(centre_digit(&moved, MNIST), digit);
+        assert_eq!(center_digit(&moved, MNIST), digit);
     }
 
     #[test]
@@ -352,10 +352,10 @@ mod tests {
         for (w, h) in [(1, 1), (1, 90), (90, 1), (28, 28), (300, 200)] {
             let grain = (0..w * h).map(|_| 200 + random.below(6) as u8).collect();
             let sheet = Image::new(w, h, 1, grain).unwrap();
-            let digit = centre_digit(&sheet, MNIST);
+            let digit = center_digit(&sheet, MNIST);
             assert!(digit.pixels().iter().all(|x| *x == 0), "{w}x{h}");
         }
         let half = Image::new(300, 2, 1, [[0u8; 150], [255; 150]].concat().repeat(2)).unwrap();
-        assert_eq!(centre_digit(&half, MNIST).width(), 28);
+        assert_eq!(center_digit(&half, MNIST).width(), 28);
     }
 }

@@ -1,19 +1,19 @@
-//! Pictures for people: an image with its guesses as labelled bars, curves over time, sheets of images.
+//! Pictures for people: an image with its guesses as labeled bars, curves over time, sheets of images.
 
-use crate::canvas::{Canvas, Colour, shortened, text_height, text_width};
+use crate::canvas::{Canvas, Color, shortened, text_height, text_width};
 use crate::{Filter, Image, resize};
 
-const PAPER: Colour = [255, 255, 255];
-const INK: Colour = [38, 42, 51];
-const FAINT: Colour = [118, 125, 138];
-const GRID: Colour = [228, 231, 236];
-const BEST: Colour = [205, 84, 66];
-const OTHER: Colour = [134, 160, 192];
-/// Colours of curves, in order.
-const SERIES: [Colour; 6] =
+const PAPER: Color = [255, 255, 255];
+const INK: Color = [38, 42, 51];
+const FAINT: Color = [118, 125, 138];
+const GRID: Color = [228, 231, 236];
+const BEST: Color = [205, 84, 66];
+const OTHER: Color = [134, 160, 192];
+/// Colors of curves, in order.
+const SERIES: [Color; 6] =
     [[52, 101, 164], [205, 84, 66], [78, 148, 90], [142, 104, 172], [196, 142, 48], [70, 150, 160]];
 
-/// The image with its guesses (name, probability) as labelled bars below it, as Krizhevsky et al., NIPS
+/// The image with its guesses (name, probability) as labeled bars below it, as Krizhevsky et al., NIPS
 /// 2012, show them in figure 4. The first guess is the best. 480 pixels wide; a small image is enlarged
 /// by a whole number of times.
 pub fn guesses(image: &Image, guesses: &[(String, f32)]) -> Image {
@@ -131,9 +131,9 @@ pub fn curves(title: &str, axis: &str, series: &[Series]) -> Image {
     canvas.text(LEFT + (width.saturating_sub(text_width(2, axis))) / 2, SIZE.1 - 36, 2, FAINT, axis);
     let mut legend = LEFT;
     for (index, (name, points)) in series.iter().enumerate() {
-        let colour = SERIES[index % SERIES.len()];
+        let color = SERIES[index % SERIES.len()];
         let name = shortened(name, 2, 220);
-        canvas.bar(legend, 72, 24, 4, colour);
+        canvas.bar(legend, 72, 24, 4, color);
         canvas.text(legend + 32, 66, 2, INK, &name);
         legend += 32 + text_width(2, &name) + 32;
         let place = |p: &(f64, f64)| {
@@ -141,9 +141,9 @@ pub fn curves(title: &str, axis: &str, series: &[Series]) -> Image {
             (LEFT as f64 + x * width as f64, TOP as f64 + (1.0 - y) * height as f64)
         };
         let points: Vec<(f64, f64)> = points.iter().filter(usable).map(place).collect();
-        points.windows(2).for_each(|pair| canvas.line(pair[0], pair[1], 2.4, colour));
+        points.windows(2).for_each(|pair| canvas.line(pair[0], pair[1], 2.4, color));
         if let [only] = points[..] {
-            canvas.line(only, only, 6.0, colour);
+            canvas.line(only, only, 6.0, color);
         }
     }
     canvas.into_image()
@@ -160,7 +160,7 @@ pub fn sheet(images: &[Image], columns: usize, times: usize) -> Image {
     let (cell_w, cell_h) = (w * times + 2, h * times + 2);
     let mut canvas = Canvas::new(columns * cell_w + 2, images.len().div_ceil(columns) * cell_h + 2, INK);
     for (index, image) in images.iter().enumerate() {
-        let enlarged = resize(&image.centred(w, h, 0), w * times, h * times, Filter::Nearest);
+        let enlarged = resize(&image.centered(w, h, 0), w * times, h * times, Filter::Nearest);
         canvas.paste(2 + index % columns * cell_w, 2 + index / columns * cell_h, &enlarged);
     }
     canvas.into_image()
@@ -170,8 +170,8 @@ pub fn sheet(images: &[Image], columns: usize, times: usize) -> Image {
 mod tests {
     use super::*;
 
-    fn count(image: &Image, colour: Colour) -> usize {
-        image.pixels().chunks_exact(3).filter(|pixel| **pixel == colour).count()
+    fn count(image: &Image, color: Color) -> usize {
+        image.pixels().chunks_exact(3).filter(|pixel| **pixel == color).count()
     }
 
     #[test]
@@ -188,7 +188,7 @@ mod tests {
     fn any_guess_of_any_image_can_be_drawn() {
         let odd = [("x".repeat(500), f32::NAN), (String::new(), -1.0), ("中\n".into(), 7.0)];
         for (w, h) in [(1, 1), (3000, 2), (2, 3000), (640, 480), (417, 353)] {
-            for image in [Image::filled(w, h, [1, 2, 3]), Image::filled(w, h, [1, 2, 3]).to_grey()] {
+            for image in [Image::filled(w, h, [1, 2, 3]), Image::filled(w, h, [1, 2, 3]).to_gray()] {
                 let picture = guesses(&image, &odd);
                 assert_eq!((picture.width(), picture.channels()), (480, 3));
                 assert!(guesses(&image, &[]).height() < picture.height());
@@ -211,7 +211,7 @@ mod tests {
         for points in points {
             let finite = points.iter().filter(|p| p.0.abs() < 1e30 && p.1.abs() < 1e30).count();
             let picture = curves("t", "x", &[("name".repeat(99), points)]);
-            // The legend alone has some pixels of the colour.
+            // The legend alone has some pixels of the color.
             assert!(count(&picture, SERIES[0]) > if finite > 0 { 80 } else { 40 });
         }
     }

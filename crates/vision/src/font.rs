@@ -149,7 +149,7 @@ impl Glyph {
     }
 }
 
-/// Twice as large, with corners filled where two neighbours agree: Scale2x of Andrea Mazzoleni, 2001.
+/// Twice as large, with corners filled where two neighbors agree: Scale2x of Andrea Mazzoleni, 2001.
 fn doubled(image: &Image) -> Image {
     let (w, h) = (image.width(), image.height());
     let at =

@@ -2,7 +2,7 @@
 
 use striate_tensor::{Error, Result};
 
-/// Rows of pixels, top first; each pixel has 1 (grey) or 3 (red, green, blue) bytes.
+/// Rows of pixels, top first; each pixel has 1 (gray) or 3 (red, green, blue) bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Image {
     width: usize,
@@ -26,13 +26,13 @@ impl Image {
         Ok(Image { width, height, channels, pixels })
     }
 
-    /// An image of one colour.
+    /// An image of one color.
     ///
     /// # Panics
     /// If a side is zero.
-    pub fn filled(width: usize, height: usize, colour: [u8; 3]) -> Image {
+    pub fn filled(width: usize, height: usize, color: [u8; 3]) -> Image {
         assert!(width > 0 && height > 0, "an image has pixels");
-        Image { width, height, channels: 3, pixels: colour.repeat(width * height) }
+        Image { width, height, channels: 3, pixels: color.repeat(width * height) }
     }
 
     /// Columns.
@@ -69,9 +69,9 @@ impl Image {
         &self.pixels[start..start + self.channels]
     }
 
-    /// In grey: the luma of ITU-R 601, rounded as Pillow rounds it.
+    /// In gray: the luma of ITU-R 601, rounded as Pillow rounds it.
     #[must_use]
-    pub fn to_grey(&self) -> Image {
+    pub fn to_gray(&self) -> Image {
         let luma = |rgb: &[u8]| {
             let [r, g, b] = [rgb[0], rgb[1], rgb[2]].map(u32::from);
             ((r * 19_595 + g * 38_470 + b * 7_471 + 0x8000) >> 16) as u8
@@ -83,12 +83,12 @@ impl Image {
         Image { channels: 1, pixels, ..*self }
     }
 
-    /// In colour: grey three times.
+    /// In color: gray three times.
     #[must_use]
     pub fn to_rgb(&self) -> Image {
         let pixels = match self.channels {
             3 => self.pixels.clone(),
-            _ => self.pixels.iter().flat_map(|grey| [*grey; 3]).collect(),
+            _ => self.pixels.iter().flat_map(|gray| [*gray; 3]).collect(),
         };
         Image { channels: 3, pixels, ..*self }
     }
@@ -144,7 +144,7 @@ impl Image {
     /// # Panics
     /// If a side is zero.
     #[must_use]
-    pub fn centred(&self, width: usize, height: usize, fill: u8) -> Image {
+    pub fn centered(&self, width: usize, height: usize, fill: u8) -> Image {
         let offset = |whole: usize, part: usize| match whole.checked_sub(part) {
             Some(cut) => (cut / 2 + (cut % 4 == 3) as usize) as isize,
             None => -(((part - whole) / 2) as isize),
@@ -184,9 +184,9 @@ mod tests {
     #[test]
     fn the_middle_is_torchvisions() {
         for (width, wanted, first) in [(5, 4, 0), (7, 4, 2), (9, 4, 2), (11, 4, 4), (8, 4, 2), (4, 4, 0)] {
-            assert_eq!(ramp(width, 1).centred(wanted, 1, 99).pixels()[0], first, "{width} to {wanted}");
+            assert_eq!(ramp(width, 1).centered(wanted, 1, 99).pixels()[0], first, "{width} to {wanted}");
         }
-        assert_eq!(ramp(2, 1).centred(5, 1, 99).pixels(), [99, 0, 1, 99, 99]);
+        assert_eq!(ramp(2, 1).centered(5, 1, 99).pixels(), [99, 0, 1, 99, 99]);
     }
 
     #[test]
@@ -196,6 +196,6 @@ mod tests {
         assert_eq!(image.mirrored().mirrored(), image);
         assert_eq!(image.mirrored().pixel(0, 1), image.pixel(2, 1));
         assert_eq!(image.inverted().inverted(), image);
-        assert_eq!(image.to_grey().to_rgb().to_grey(), image.to_grey());
+        assert_eq!(image.to_gray().to_rgb().to_gray(), image.to_gray());
     }
 }

@@ -1,4 +1,4 @@
-//! Images: decode, resize, crop, normalise, augment, draw. Pure functions, no threads, no files.
+//! Images: decode, resize, crop, normalize, augment, draw. Pure functions, no threads, no files.
 
 #![forbid(unsafe_code)]
 
@@ -14,6 +14,6 @@ mod resize;
 
 pub use crate::image::Image;
 pub use codec::{decode, dimensions, encode_png};
-pub use digit::Centre;
+pub use digit::Center;
 pub use preprocessing::{Preprocessing, Step};
 pub use resize::{Filter, resize};

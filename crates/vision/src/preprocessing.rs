@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use striate_tensor::{Error, Result};
 
-use crate::digit::{Centre, Frame, centre_digit};
+use crate::digit::{Center, Frame, center_digit};
 use crate::{Filter, Image, resize};
 
 /// Sides beyond this are a mistake.
@@ -43,7 +43,7 @@ pub enum Step {
         filter: Filter,
     },
     /// The middle; black where the image is smaller.
-    CentreCrop {
+    CenterCrop {
         /// Rows.
         height: usize,
         /// Columns.
@@ -58,7 +58,7 @@ pub enum Step {
         /// The byte of the border, in every channel.
         value: u8,
     },
-    /// Cuts off the edges that are of the upper left pixel's colour.
+    /// Cuts off the edges that are of the upper left pixel's color.
     Trim {
         /// Largest difference from it, in each channel.
         tolerance: u8,
@@ -76,7 +76,7 @@ pub enum Step {
         width: usize,
         /// What lies in the middle.
         #[serde(default)]
-        centre: Centre,
+        center: Center,
     },
     /// Inverts an image of which three corners are bright.
     DarkBackground,
@@ -86,7 +86,7 @@ pub enum Step {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Preprocessing {
-    /// 1: grey; 3: red, green, blue.
+    /// 1: gray; 3: red, green, blue.
     pub channels: usize,
     /// Changes of the image, in order.
     pub steps: Vec<Step>,
@@ -116,7 +116,7 @@ impl Preprocessing {
         let sides = self.steps.iter().flat_map(|step| match *step {
             Step::Resize { height, width, .. }
             | Step::Fit { height, width, .. }
-            | Step::CentreCrop { height, width }
+            | Step::CenterCrop { height, width }
             | Step::Pad { height, width, .. } => vec![height, width],
             Step::ResizeShorter { size, .. } => vec![size],
             Step::Digit { ink, height, width, .. } => vec![ink, height, width],
@@ -133,7 +133,7 @@ impl Preprocessing {
         let sides = self.steps.iter().fold(None, |sides, step| match *step {
             Step::Resize { height, width, .. }
             | Step::Fit { height, width, .. }
-            | Step::CentreCrop { height, width }
+            | Step::CenterCrop { height, width }
             | Step::Pad { height, width, .. }
             | Step::Digit { height, width, .. } => Some([height, width]),
             Step::ResizeShorter { .. } | Step::Trim { .. } => None,
@@ -144,7 +144,7 @@ impl Preprocessing {
 
     /// The image after all steps, still in bytes.
     pub fn image(&self, image: &Image) -> Image {
-        let start = if self.channels == 1 { image.to_grey() } else { image.to_rgb() };
+        let start = if self.channels == 1 { image.to_gray() } else { image.to_rgb() };
         self.steps.iter().fold(start, |image, step| apply(step, &image))
     }
 
@@ -182,29 +182,29 @@ fn apply(step: &Step, image: &Image) -> Image {
         Step::Fit { height, width, filter } => {
             let scale = (width as f64 / w as f64).min(height as f64 / h as f64);
             let side = |length: usize, most: usize| ((length as f64 * scale).round() as usize).clamp(1, most);
-            resize(image, side(w, width), side(h, height), filter).centred(width, height, 0)
+            resize(image, side(w, width), side(h, height), filter).centered(width, height, 0)
         }
-        Step::CentreCrop { height, width } => image.centred(width, height, 0),
-        Step::Pad { height, width, value } => image.centred(width, height, value),
+        Step::CenterCrop { height, width } => image.centered(width, height, 0),
+        Step::Pad { height, width, value } => image.centered(width, height, value),
         Step::Trim { above, .. } if w.max(h) <= above => image.clone(),
         Step::Trim { tolerance, .. } => trimmed(image, tolerance),
-        Step::Digit { ink, height, width, centre } => {
-            let digit = centre_digit(image, Frame { ink, width, height, centre });
+        Step::Digit { ink, height, width, center } => {
+            let digit = center_digit(image, Frame { ink, width, height, center });
             if image.channels() == 3 { digit.to_rgb() } else { digit }
         }
         Step::DarkBackground => {
             let corners = [(0, 0), (w - 1, 0), (0, h - 1), (w - 1, h - 1)];
-            let grey = |(x, y): (usize, usize)| {
+            let gray = |(x, y): (usize, usize)| {
                 let pixel = image.pixel(x, y);
                 pixel.iter().map(|byte| usize::from(*byte)).sum::<usize>() / pixel.len()
             };
-            let bright = corners.into_iter().filter(|corner| grey(*corner) > 127).count();
+            let bright = corners.into_iter().filter(|corner| gray(*corner) > 127).count();
             if bright > 2 { image.inverted() } else { image.clone() }
         }
     }
 }
 
-/// Without the edges of the upper left pixel's colour; an image of one colour stays whole.
+/// Without the edges of the upper left pixel's color; an image of one color stays whole.
 fn trimmed(image: &Image, tolerance: u8) -> Image {
     let corner = image.pixel(0, 0);
     let differs =
@@ -230,10 +230,10 @@ mod tests {
             Step::DarkBackground,
             Step::Trim { tolerance: 12, above: 28 },
             Step::ResizeShorter { size: 21, filter: Filter::Bilinear },
-            Step::CentreCrop { height: 19, width: 20 },
+            Step::CenterCrop { height: 19, width: 20 },
             Step::Fit { height: 30, width: 20, filter: Filter::Nearest },
             Step::Resize { height: 9, width: 40, filter: Filter::Box },
-            Step::Digit { ink: 20, height: 28, width: 28, centre: Centre::Box },
+            Step::Digit { ink: 20, height: 28, width: 28, center: Center::Box },
             Step::Pad { height: 32, width: 33, value: 3 },
         ]
     }
@@ -255,11 +255,11 @@ mod tests {
     }
 
     #[test]
-    fn bytes_are_normalised_channel_by_channel() {
+    fn bytes_are_normalized_channel_by_channel() {
         let form = Preprocessing { channels: 3, steps: vec![], mean: vec![0.0, 0.5, 1.0], std: vec![1.0; 3] };
         let image = Image::new(2, 1, 3, vec![255, 255, 255, 51, 0, 0]).unwrap();
         assert_eq!(form.apply(&image), ([3, 1, 2], vec![1.0, 0.2, 0.5, -0.5, 0.0, -1.0]));
-        assert_eq!(form.apply(&image.to_grey()).0, [3, 1, 2]);
+        assert_eq!(form.apply(&image.to_gray()).0, [3, 1, 2]);
     }
 
     #[test]
@@ -276,7 +276,7 @@ mod tests {
 
     #[test]
     fn a_picture_is_trimmed_and_fitted() {
-        let mut image = Image::filled(60, 40, [255; 3]).to_grey();
+        let mut image = Image::filled(60, 40, [255; 3]).to_gray();
         for y in 10..20 {
             image.pixels_mut()[y * 60 + 5..y * 60 + 45].fill(0);
         }

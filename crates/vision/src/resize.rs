@@ -138,10 +138,10 @@ fn taps(from: usize, to: usize, filter: Filter) -> Vec<Taps> {
     let stretch = scale.max(1.0);
     let support = filter.support() * stretch;
     let one = |at: usize| {
-        let centre = (at as f64 + 0.5) * scale;
-        let first = (centre - support + 0.5).max(0.0) as usize;
-        let end = ((centre + support + 0.5) as usize).min(from);
-        let weight = |x: usize| filter.weight((x as f64 - centre + 0.5) * (1.0 / stretch));
+        let center = (at as f64 + 0.5) * scale;
+        let first = (center - support + 0.5).max(0.0) as usize;
+        let end = ((center + support + 0.5) as usize).min(from);
+        let weight = |x: usize| filter.weight((x as f64 - center + 0.5) * (1.0 / stretch));
         let weights: Vec<f64> = (first..end).map(weight).collect();
         let total: f64 = weights.iter().sum();
         let fixed = |weight: &f64| (weight / total * f64::from(1 << PRECISION)).round() as i32;

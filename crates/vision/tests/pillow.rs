@@ -1,4 +1,4 @@
-//! Resizing and grey equal Pillow's, byte by byte; files are read as Pillow reads them. The figures are
+//! Resizing and gray equal Pillow's, byte by byte; files are read as Pillow reads them. The figures are
 //! those of `scripts/reference/pillow_resize.py`.
 
 use std::collections::BTreeMap;
@@ -10,7 +10,7 @@ use striate_vision::{Filter, Image, decode, dimensions, resize};
 struct Figures {
     resized: Vec<Case>,
     hashes: Vec<Case>,
-    grey: u64,
+    gray: u64,
     cmyk: Cmyk,
     turned: BTreeMap<u8, Vec<u8>>,
     transparent: Vec<Transparent>,
@@ -37,7 +37,7 @@ struct Transparent {
 #[derive(Deserialize)]
 struct Cmyk {
     file: Vec<u8>,
-    colour: [u8; 3],
+    color: [u8; 3],
 }
 
 fn figures() -> Figures {
@@ -91,16 +91,16 @@ fn transparent_images_are_resized_as_pillow_resizes_them_on_white() {
 }
 
 #[test]
-fn grey_is_pillows() {
-    assert_eq!(fnv(source([40, 30], 3).to_grey().pixels()), figures().grey);
+fn gray_is_pillows() {
+    assert_eq!(fnv(source([40, 30], 3).to_gray().pixels()), figures().gray);
 }
 
 #[test]
-fn cmyk_becomes_the_colour_that_pillow_sees() {
-    let Cmyk { file, colour } = figures().cmyk;
+fn cmyk_becomes_the_color_that_pillow_sees() {
+    let Cmyk { file, color } = figures().cmyk;
     let image = decode(&file).unwrap();
     let found = image.pixel(4, 4);
-    assert!(found.iter().zip(colour).all(|(a, b)| a.abs_diff(b) <= 6), "{found:?} for {colour:?}");
+    assert!(found.iter().zip(color).all(|(a, b)| a.abs_diff(b) <= 6), "{found:?} for {color:?}");
 }
 
 /// Orientations as EXIF 2.3 numbers them, of an image whose left half is dark.

@@ -40,8 +40,8 @@ pub fn run(args: Convert) -> Result<()> {
     let mut notes = std::mem::take(&mut loaded.notes);
     match &network {
         Some(network) => fit_to(network, &mut loaded, &mut notes).map_err(|e| e.at(args.from.display()))?,
-        None if !loaded.normalisations.is_empty() => notes.push(
-            "the constants of its local response normalisation are not among the weights; name the network with --model"
+        None if !loaded.normalizations.is_empty() => notes.push(
+            "the constants of its local response normalization are not among the weights; name the network with --model"
                 .into(),
         ),
         None => {}

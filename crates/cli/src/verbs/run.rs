@@ -23,7 +23,7 @@ pub fn run(args: Run) -> Result<()> {
         let what = format!("{file}: has shape {}; {} takes {wanted}", array.shape, network.name);
         return Err(Error::input(what).into());
     }
-    // A network of free weights takes other colours, and other sizes where its linear layers depend on them.
+    // A network of free weights takes other colors, and other sizes where its linear layers depend on them.
     let is_free = resolved.model.is_none();
     if is_free && network.variables_for(&array.shape).ok() != network.variables().ok() {
         network.set_input(&array.shape[1..]);

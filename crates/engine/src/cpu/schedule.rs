@@ -92,7 +92,7 @@ impl Bound {
         let reads: Vec<Region> = self.node.inputs.iter().map(|id| places.region(*id)).collect();
         let mut writes: Vec<Region> = self.node.outputs.iter().map(|id| places.region(*id)).collect();
         if let Op::ClipNorm(_) = self.node.op {
-            writes = join_neighbours(writes);
+            writes = join_neighbors(writes);
         }
         writes.extend(scratch);
         let is_float = |id: &&ValueId| graph.value(**id).dtype == DType::F32;
@@ -121,7 +121,7 @@ impl Bound {
 }
 
 /// All but the last region (the norm), which lie side by side, as one.
-fn join_neighbours(mut regions: Vec<Region>) -> Vec<Region> {
+fn join_neighbors(mut regions: Vec<Region>) -> Vec<Region> {
     let norm = regions.pop().expect("clip_norm writes its norm");
     let start = regions.iter().map(|region| region.bytes.start).min().unwrap_or(0);
     let end = regions.iter().map(|region| region.bytes.end).max().unwrap_or(0);

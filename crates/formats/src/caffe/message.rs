@@ -27,7 +27,7 @@ pub(super) struct Layer<'a> {
     pub blobs: Vec<Blob>,
     /// What a layer of data subtracts from blue, green and red.
     pub mean: Vec<f32>,
-    /// The constants of a local response normalisation; `None` for one within channels.
+    /// The constants of a local response normalization; `None` for one within channels.
     pub lrn: Option<Lrn>,
     /// What a batch norm adds to the variance.
     pub epsilon: f32,

@@ -8,7 +8,7 @@
 mod epsilon;
 mod message;
 mod names;
-mod normalisation;
+mod normalization;
 mod write;
 
 use std::collections::{HashMap, HashSet};
@@ -18,7 +18,7 @@ use striate_tensor::{Error, Result, Shape};
 
 pub use self::epsilon::Epsilon;
 pub(crate) use self::names::as_torchvision;
-pub use self::normalisation::{Normalisation, fit_constants};
+pub use self::normalization::{Normalization, fit_constants};
 pub use self::write::caffemodel_bytes;
 
 use self::message::{Blob, Kind, Layer, layers};
@@ -34,8 +34,8 @@ pub struct CaffeModel {
     pub weights: Weights,
     /// What is subtracted from the channels red, green and blue (0 to 255), if the file says so.
     pub mean: Option<[f32; 3]>,
-    /// Its local response normalisations, whose constants are no weights but go with them.
-    pub normalisations: Vec<Normalisation>,
+    /// Its local response normalizations, whose constants are no weights but go with them.
+    pub normalizations: Vec<Normalization>,
     /// What its batch norms add to the variance, which is no weight either.
     pub epsilons: Vec<Epsilon>,
     /// What was changed, for a person to read; a line each.
@@ -70,7 +70,7 @@ pub fn read_caffemodel_bytes(bytes: &[u8]) -> Result<CaffeModel> {
         }
         reading.layer(layer).map_err(|e| e.at(format!("layer {place}")))?;
     }
-    let normalisations = std::mem::take(&mut reading.normalisations);
+    let normalizations = std::mem::take(&mut reading.normalizations);
     let epsilons = std::mem::take(&mut reading.epsilons);
     let mut weights = reading.finish();
     if weights.is_empty() {
@@ -87,7 +87,7 @@ pub fn read_caffemodel_bytes(bytes: &[u8]) -> Result<CaffeModel> {
         notes.push(format!("its images are 0 to 255 minus {red}, {green} and {blue} in red, green and blue"));
     }
     notes.extend(epsilon::note(&epsilons));
-    Ok(CaffeModel { weights, mean, normalisations, epsilons, notes })
+    Ok(CaffeModel { weights, mean, normalizations, epsilons, notes })
 }
 
 /// Weights as they gather, layer by layer.
@@ -95,27 +95,27 @@ pub fn read_caffemodel_bytes(bytes: &[u8]) -> Result<CaffeModel> {
 struct Reading<'a> {
     weights: Weights,
     /// The batch norm that made a value last, by the value's name.
-    normalised: HashMap<&'a str, &'a str>,
+    normalized: HashMap<&'a str, &'a str>,
     /// Batch norms with their channels.
     batch_norms: Vec<(&'a str, usize)>,
     /// Values that a pool made and nothing has changed since.
     pooled: HashSet<&'a str>,
-    normalisations: Vec<Normalisation>,
+    normalizations: Vec<Normalization>,
     epsilons: Vec<Epsilon>,
 }
 
 impl<'a> Reading<'a> {
     fn layer(&mut self, layer: Layer<'a>) -> Result<()> {
         let owner = match layer.kind {
-            Kind::Scale => layer.bottoms.first().and_then(|bottom| self.normalised.remove(bottom)),
+            Kind::Scale => layer.bottoms.first().and_then(|bottom| self.normalized.remove(bottom)),
             _ => None,
         };
         if layer.kind == Kind::Lrn {
             let after_pool = layer.bottoms.first().is_some_and(|bottom| self.pooled.contains(bottom));
-            self.normalisations.push(Normalisation::new(layer.name, layer.lrn.clone(), after_pool));
+            self.normalizations.push(Normalization::new(layer.name, layer.lrn.clone(), after_pool));
         }
         for top in &layer.tops {
-            self.normalised.remove(top);
+            self.normalized.remove(top);
             self.pooled.remove(top);
         }
         if layer.kind == Kind::Pooling {
@@ -181,7 +181,7 @@ impl<'a> Reading<'a> {
                 self.batch_norms.push((layer.name, channels));
             }
         }
-        self.normalised.extend(layer.tops.iter().map(|top| (*top, layer.name)));
+        self.normalized.extend(layer.tops.iter().map(|top| (*top, layer.name)));
         Ok(())
     }
 

@@ -8,7 +8,7 @@ use striate_graph::{INPUT, Layer, Network, Op};
 use striate_tensor::{Error, Result, Shape};
 
 use super::names::{caffe_names, scale_name};
-use super::normalisation::exchange;
+use super::normalization::exchange;
 use crate::bgr::turn_to_rgb;
 use crate::protobuf::Message;
 use crate::{Weights, check_weights};
@@ -34,13 +34,13 @@ pub fn caffemodel_bytes(network: &Network, mut weights: Weights) -> Result<(Vec<
     if network.name.starts_with("resnet50") && !names.is_empty() {
         add_first_bias(&mut weights);
     }
-    let normalisations = with_published_constants(network, &mut weights, &mut notes);
+    let normalizations = with_published_constants(network, &mut weights, &mut notes);
     let scales = scale_names(network, &names)?;
     let mut file = Message::default().bytes(1, &network.name);
     for layer in &network.layers {
         let name = names.get(&layer.name).unwrap_or(&layer.name);
         let written =
-            Writing { weights: &weights, normalisations: &normalisations, scales: &scales, layer, name };
+            Writing { weights: &weights, normalizations: &normalizations, scales: &scales, layer, name };
         for message in written.messages().map_err(|e| e.at(format!("layer {}", layer.name)))? {
             file = file.bytes(100, message.0);
         }
@@ -51,8 +51,8 @@ pub fn caffemodel_bytes(network: &Network, mut weights: Weights) -> Result<(Vec<
 /// A layer on its way into the file.
 struct Writing<'a> {
     weights: &'a Weights,
-    /// Constants of normalisations, by their layers' names.
-    normalisations: &'a HashMap<&'a str, Lrn>,
+    /// Constants of normalizations, by their layers' names.
+    normalizations: &'a HashMap<&'a str, Lrn>,
     /// Names of the `Scale` behind each batch norm, by their layers' names.
     scales: &'a HashMap<&'a str, String>,
     layer: &'a Layer,
@@ -66,7 +66,7 @@ impl Writing<'_> {
         let blobs = || self.blobs(&["weight", "bias"]);
         Ok(match &self.layer.op {
             Op::Lrn(_) => {
-                let constants = constants(&self.normalisations[&self.layer.name[..]]);
+                let constants = constants(&self.normalizations[&self.layer.name[..]]);
                 vec![self.named("LRN").bytes(118, constants.0)]
             }
             Op::MaxPool(_) | Op::AveragePool(_) => vec![self.named("Pooling")],
@@ -162,7 +162,7 @@ fn turn_first_kernel(network: &Network, weights: &mut Weights) -> Option<String>
     turn_to_rgb(shape, values).then_some(name)
 }
 
-/// Brings each normalisation with another k to that of Caffe's published networks, which some readers take for
+/// Brings each normalization with another k to that of Caffe's published networks, which some readers take for
 /// granted, and to their α; the constants by layer.
 fn with_published_constants<'a>(
     network: &'a Network,

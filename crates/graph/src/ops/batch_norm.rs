@@ -1,4 +1,4 @@
-//! Batch normalisation: y = γ·(x − μ)/√(σ² + ε) + β, with the batch's mean and variance per channel
+//! Batch normalization: y = γ·(x − μ)/√(σ² + ε) + β, with the batch's mean and variance per channel
 //! in training and running ones after it. Ioffe and Szegedy, ICML 2015.
 
 use serde::{Deserialize, Serialize};
@@ -8,7 +8,7 @@ use super::{LayerOp, VariableSpec};
 use crate::Init;
 use crate::graph::Role;
 
-/// Batch normalisation over N, H and W. Operands: x `[N, C, H, W]` or `[N, C]`, then weight γ, bias
+/// Batch normalization over N, H and W. Operands: x `[N, C, H, W]` or `[N, C]`, then weight γ, bias
 /// β, running_mean and running_var, all `[C]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

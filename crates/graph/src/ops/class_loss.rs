@@ -1,6 +1,6 @@
 //! Losses of scores against labels besides the cross-entropy, as means over the batch.
 
-/// What is minimised; x are the scores of an image, y its label, K the number of classes.
+/// What is minimized; x are the scores of an image, y its label, K the number of classes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Criterion {
     /// 1/K · Σ −t·log σ(x) − (1 − t)·log(1 − σ(x)), t one at the label and else zero: each class by itself.
@@ -28,7 +28,7 @@ pub enum Criterion {
 /// softmax (hinge), or their softmax beside the class of none (RBF).
 #[derive(Debug, Clone, PartialEq)]
 pub struct ClassLoss {
-    /// What is minimised.
+    /// What is minimized.
     pub criterion: Criterion,
     /// Factor on the loss.
     pub scale: f32,

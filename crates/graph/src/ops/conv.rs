@@ -45,7 +45,7 @@ pub struct Conv {
     /// Whether each map has a bias.
     #[serde(default = "yes", skip_serializing_if = "is_true")]
     pub bias: bool,
-    /// What all biases begin with, where it is not what the network's initialisation draws.
+    /// What all biases begin with, where it is not what the network's initialization draws.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bias_init: Option<f32>,
     /// For each output channel, the input channels that it sees, in rising order; empty: all of them.

@@ -16,7 +16,7 @@ pub struct Linear {
     /// Whether each unit has a bias.
     #[serde(default = "yes", skip_serializing_if = "is_true")]
     pub bias: bool,
-    /// What all biases begin with, where it is not what the network's initialisation draws.
+    /// What all biases begin with, where it is not what the network's initialization draws.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bias_init: Option<f32>,
     /// Applied to the sum; set by fusion.

@@ -1,4 +1,4 @@
-//! Local response normalisation: y\[c\] = x\[c\] / (k + α/size · Σ x\[c'\]²)^β over the `size` channels
+//! Local response normalization: y\[c\] = x\[c\] / (k + α/size · Σ x\[c'\]²)^β over the `size` channels
 //! c' around c. Krizhevsky et al., NIPS 2012, section 3.3.
 //!
 //! α is divided by the size, as Caffe, PyTorch and ONNX do and the paper does not: its k = 2, n = 5,
@@ -10,11 +10,11 @@ use striate_tensor::{Error, Result, Shape};
 use super::window::LARGEST_WINDOW;
 use super::{LayerOp, spatial_axes};
 
-/// Normalisation by the channels around: `[N, C, H, W]` to the same shape.
+/// Normalization by the channels around: `[N, C, H, W]` to the same shape.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Lrn {
-    /// Channels of a sum; odd, since libraries disagree on which neighbour an even one leaves out.
+    /// Channels of a sum; odd, since libraries disagree on which neighbor an even one leaves out.
     pub size: usize,
     /// Factor on the mean of the squares.
     pub alpha: f32,

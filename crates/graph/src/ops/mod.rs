@@ -229,11 +229,11 @@ operations! {
         Scale = "scale",
         /// A fixed factor.
         MultiplyBy = "multiply_by",
-        /// Normalisation by the channels around.
+        /// Normalization by the channels around.
         Lrn = "lrn",
         /// Zero channels around those of a value.
         PadChannels = "pad_channels",
-        /// Normalisation over the batch.
+        /// Normalization over the batch.
         BatchNorm = "batch_norm",
         /// Sum of two values.
         Add = "add",
@@ -303,7 +303,7 @@ operations! {
         SpreadKernels = "spread_kernels",
         /// Gradient of kernels among zeros.
         SpreadKernelsGradient = "spread_kernels_gradient",
-        /// Gradient of local response normalisation.
+        /// Gradient of local response normalization.
         LrnGradient = "lrn_gradient",
         /// Gradient of zero channels.
         PadChannelsGradient = "pad_channels_gradient",
@@ -313,9 +313,9 @@ operations! {
         AveragePoolGradient = "average_pool_gradient",
         /// Gradient of an activation, from its output.
         ActivationGradient = "activation_gradient",
-        /// Batch normalisation with the batch's own statistics.
+        /// Batch normalization with the batch's own statistics.
         BatchNormTraining = "batch_norm_training",
-        /// Gradient of batch normalisation.
+        /// Gradient of batch normalization.
         BatchNormGradient = "batch_norm_gradient",
         /// Weights and bias of a convolution that takes over the batch norm behind it.
         FoldBatchNorm = "fold_batch_norm",

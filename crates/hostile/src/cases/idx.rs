@@ -45,7 +45,7 @@ pub(super) fn cases() -> Vec<Case> {
         good("packed", gz()),
         good("packed in two members", [packed(&small()[..8]), packed(&small()[8..])].concat()),
         good("255 extents of one", file(&[1; 255], &[9])),
-        good("images of one colour, packed to a thousandth", packed(&file(&[1000, 28, 28], &[0; 784_000]))),
+        good("images of one color, packed to a thousandth", packed(&file(&[1000, 28, 28], &[0; 784_000]))),
         bad("nothing", "", "is cut off in its header"),
         bad("three bytes", [0, 0, 8], "is cut off in its header"),
         bad("words", "a few words", "is no IDX file"),

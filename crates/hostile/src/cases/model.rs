@@ -23,7 +23,7 @@ fn model() -> Result<ModelFile> {
         let values = (0..shape.numel()).map(|i| i as f32 - 0.25).collect();
         (name, (shape, values))
     };
-    let form = json!({"channels": 1, "steps": [{"step": "centre_crop", "height": 4, "width": 4}], "mean": [0.5], "std": [0.25]});
+    let form = json!({"channels": 1, "steps": [{"step": "center_crop", "height": 4, "width": 4}], "mean": [0.5], "std": [0.25]});
     Ok(ModelFile {
         weights: network.variables()?.into_iter().map(filled).collect(),
         network,
@@ -110,7 +110,7 @@ pub(super) fn cases() -> Vec<Case> {
         tensors.retain(|name, _| !name.starts_with("golden."));
     });
     let form = |steps: &str| format!(r#"{{"channels":1,"steps":[{steps}],"mean":[0],"std":[1]}}"#);
-    let huge = form(r#"{"step":"centre_crop","height":1000000000,"width":1000000000}"#);
+    let huge = form(r#"{"step":"center_crop","height":1000000000,"width":1000000000}"#);
     vec![
         good("whole", changed(|_, _| ())),
         good("bare", bare),
@@ -202,13 +202,13 @@ pub(super) fn cases() -> Vec<Case> {
             "pictures of three channels for one",
             with(
                 "predict",
-                r#"{"channels":3,"steps":[{"step":"centre_crop","height":4,"width":4}],"mean":[0,0,0],"std":[1,1,1]}"#,
+                r#"{"channels":3,"steps":[{"step":"center_crop","height":4,"width":4}],"mean":[0,0,0],"std":[1,1,1]}"#,
             ),
             "makes [N, 3, 4, 4], but small takes [N, 1, 4, 4]",
         ),
         bad(
             "pictures of another size",
-            with("preprocessing", &form(r#"{"step":"centre_crop","height":16384,"width":5}"#)),
+            with("preprocessing", &form(r#"{"step":"center_crop","height":16384,"width":5}"#)),
             "makes [N, 1, 16384, 5], but small takes [N, 1, 4, 4]",
         ),
         bad("an evaluation that is no JSON", with("evaluation", "{"), "evaluation: "),

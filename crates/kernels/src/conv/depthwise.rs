@@ -2,7 +2,7 @@
 //! data gradient.
 //!
 //! Nothing is summed over channels, so a lane is a channel from the operands to the result: a tile of
-//! neighbouring pixels of one block stays in registers while the taps go by, each a vector of weights times
+//! neighboring pixels of one block stays in registers while the taps go by, each a vector of weights times
 //! a vector of the input for every pixel. The data gradient of a strided convolution falls into phases (see
 //! `geometry`).
 //!
@@ -205,7 +205,7 @@ struct Job<'a> {
     taps: &'a [Tap],
     w: *const f32,
     bias: [f32; 16],
-    /// Distances of neighbouring pixels.
+    /// Distances of neighboring pixels.
     x_step: usize,
     y_step: usize,
     activation: Activation,

@@ -60,7 +60,7 @@ struct Bound {
     images: usize,
     /// Where the first pixel's input lies for each tap.
     taps: Vec<usize>,
-    /// Distances of the inputs of neighbouring rows and pixels.
+    /// Distances of the inputs of neighboring rows and pixels.
     x_step: [usize; 2],
     slices: usize,
     x: Maps,

@@ -134,7 +134,7 @@ impl Part {
         }
     }
 
-    /// The distance of neighbouring pixels.
+    /// The distance of neighboring pixels.
     #[inline(always)]
     fn pixel(&self, conv: &Direct) -> Place {
         let y = self.columns.step * conv.y.block;

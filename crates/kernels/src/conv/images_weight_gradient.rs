@@ -1,8 +1,8 @@
 //! Gradient of a convolution's weights with images in the lanes (see `images`).
 //!
 //! A tile of R output channels × T weights stays in registers while the pixels of a band of rows go by:
-//! R vectors of dy are multiplied by T vectors of x. The T weights are neighbouring taps of a row, or,
-//! where the kernel is one tap wide, neighbouring input channels. At the end of a band the lanes of each
+//! R vectors of dy are multiplied by T vectors of x. The T weights are neighboring taps of a row, or,
+//! where the kernel is one tap wide, neighboring input channels. At the end of a band the lanes of each
 //! sum are added. The images are cut into slices of their own sums, which are added up in order: how many
 //! depends on the descriptor alone.
 

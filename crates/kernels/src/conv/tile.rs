@@ -55,7 +55,7 @@ pub(super) struct Steps {
     pub x: [usize; WIDEST],
     pub y: [usize; WIDEST],
     pub residual: [usize; WIDEST],
-    /// Whether all neighbours are equally far apart in x.
+    /// Whether all neighbors are equally far apart in x.
     pub even: bool,
 }
 

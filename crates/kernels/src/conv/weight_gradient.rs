@@ -2,7 +2,7 @@
 //!
 //! A tile of I input values × O blocks of output channels stays in registers while the pixels of a band
 //! of rows go by: each pixel's O vectors of dy are multiplied by I broadcast values of x. For inputs in
-//! blocks of channels the I values are channels under one tap, for planar inputs neighbouring taps of a
+//! blocks of channels the I values are channels under one tap, for planar inputs neighboring taps of a
 //! row. Where there are few pairs of channel blocks the batch is cut into slices of their own sums,
 //! which are added up in order: how many depends on the descriptor alone.
 
@@ -113,7 +113,7 @@ impl Bound {
                 }
                 let w = ky * kw * block * block;
                 if d.dilation[1] == 1 && channels == block {
-                    // Whole blocks under neighbouring taps lie side by side too.
+                    // Whole blocks under neighboring taps lie side by side too.
                     return vec![Values { x: tap(ky, 0), w, count: kw * block }];
                 }
                 let one = |kx| Values { x: tap(ky, kx), w: w + kx * block * block, count: channels };

@@ -31,10 +31,10 @@ pub(super) struct Columns {
     along_row: Vec<Tap>,
 }
 
-/// Neighbouring places of the output, counted through the batch.
+/// Neighboring places of the output, counted through the batch.
 pub(super) type Chunk = Range<usize>;
 
-/// Neighbouring places of a row of the output, as a tap sees them. They are counted from the first that was asked
+/// Neighboring places of a row of the output, as a tap sees them. They are counted from the first that was asked
 /// for.
 struct Stretch {
     image: usize,

@@ -1,4 +1,4 @@
-//! Batch normalisation, by definition.
+//! Batch normalization, by definition.
 
 use super::Real;
 use crate::batch_norm::BatchNormDesc;

@@ -1,4 +1,4 @@
-//! Local response normalisation across channels, by definition.
+//! Local response normalization across channels, by definition.
 
 use super::Real;
 use crate::lrn::LrnDesc;
@@ -17,7 +17,7 @@ pub fn gradient<T: Real>(desc: &LrnDesc, x: &[T], dy: &[T], dx: &mut [T]) {
     let factor = T::from_f64(-2.0 * f64::from(desc.beta) * desc.share());
     for (index, dx) in dx.iter_mut().enumerate() {
         let mut sum = T::from_f64(0.0);
-        each_neighbour(desc, index, |other| {
+        each_neighbor(desc, index, |other| {
             let d = denominator(desc, x, other);
             sum += dy[other] * x[other] * d.powf(beta) / d;
         });
@@ -27,12 +27,12 @@ pub fn gradient<T: Real>(desc: &LrnDesc, x: &[T], dy: &[T], dx: &mut [T]) {
 
 fn denominator<T: Real>(desc: &LrnDesc, x: &[T], index: usize) -> T {
     let mut squares = T::from_f64(0.0);
-    each_neighbour(desc, index, |other| squares += x[other] * x[other]);
+    each_neighbor(desc, index, |other| squares += x[other] * x[other]);
     T::from_f64(f64::from(desc.k)) + T::from_f64(desc.share()) * squares
 }
 
 /// Calls `visit` with the elements at most `size / 2` channels away from element `index`.
-fn each_neighbour(desc: &LrnDesc, index: usize, visit: impl FnMut(usize)) {
+fn each_neighbor(desc: &LrnDesc, index: usize, visit: impl FnMut(usize)) {
     let [_, c, h, w] = desc.shape;
     let (map, half) = (h * w, desc.size / 2);
     let channel = index / map % c;

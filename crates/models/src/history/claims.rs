@@ -195,7 +195,7 @@ fn without_figures() -> [Claim; 3] {
     let claim = |claim, verdict, counted: &str| Claim { claim, verdict, counted: counted.into() };
     [
         claim(
-            "batch normalisation reaches the old accuracy in a fourteenth of the steps",
+            "batch normalization reaches the old accuracy in a fourteenth of the steps",
             Verdict::Experiment,
             "can be repeated at small scale",
         ),

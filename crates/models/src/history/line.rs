@@ -142,7 +142,7 @@ pub const LINE: &[Station] = &[
         year: 2015,
         name: "Inception V2",
         authors: "Ioffe and Szegedy",
-        idea: "Batch normalisation: every layer sees inputs of mean 0 and deviation 1.",
+        idea: "Batch normalization: every layer sees inputs of mean 0 and deviation 1.",
         link: "https://arxiv.org/abs/1502.03167",
         branch: Branch::Structure,
         model: Some("inception-v2"),

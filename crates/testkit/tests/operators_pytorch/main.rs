@@ -244,7 +244,7 @@ fn add(case: &mut Case) {
     case.gradient("b", &dy);
 }
 
-fn normalise(case: &mut Case) {
+fn normalize(case: &mut Case) {
     let d = BatchNormDesc {
         shape: Shape::new(extents(&case.json["inputs"]["x"]["shape"])).nchw(),
         epsilon: case.single("eps"),
@@ -426,7 +426,7 @@ fn run(case: &mut Case) {
         "lrn" => local_response_norm(case),
         "pad_channels" => zero_channels(case),
         "add" => add(case),
-        "batch_norm" => normalise(case),
+        "batch_norm" => normalize(case),
         "concat" => concatenate(case),
         "softmax" => probabilities(case),
         "cross_entropy" => loss(case),

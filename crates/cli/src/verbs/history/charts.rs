@@ -3,7 +3,7 @@
 use striate_models::history::{Branch, Counts, PublishedError, Station};
 
 use super::lineage::short;
-use super::svg::{bar, circle, colour, line, picture, words};
+use super::svg::{bar, circle, color, line, picture, words};
 use super::{Counted, percent};
 
 const WIDTH: f64 = 1000.0;
@@ -52,15 +52,15 @@ pub(super) fn cost_and_error(line_of: &[Counted]) -> String {
     }
     picture_of += &words(right, bottom + 40.0, "small end", "multiply-adds for one image, logarithmic");
     let rows = measured(line_of);
-    let centre = |row: &Measured| [x(row.counts.macs as f64), y(row.plain.percent)];
+    let center = |row: &Measured| [x(row.counts.macs as f64), y(row.plain.percent)];
     for (index, row) in rows.iter().enumerate() {
         let before = rows[..index].iter().rev().find(|other| leads_to(other.station, row.station));
         if let Some(before) = before {
-            picture_of += &line(centre(before), centre(row), &format!("path {}", colour(row.station.branch)));
+            picture_of += &line(center(before), center(row), &format!("path {}", color(row.station.branch)));
         }
     }
     for row in &rows {
-        picture_of += &bubble(row, centre(row));
+        picture_of += &bubble(row, center(row));
     }
     picture(WIDTH, HEIGHT, "Top-5 error of single networks over their cost", &picture_of)
 }
@@ -89,7 +89,7 @@ fn bubble(row: &Measured, [x, y]: [f64; 2]) -> String {
         Branch::Structure | Branch::Depth => ([x - radius - 9.0, y + 8.0], "end"),
     };
     let figures = format!("{} %, {}", percent(plain), plain.views());
-    circle([x, y], radius, &format!("bubble {}", colour(station.branch)), &title)
+    circle([x, y], radius, &format!("bubble {}", color(station.branch)), &title)
         + &words(at[0], at[1], &format!("name {anchor}"), station.name)
         + &words(at[0], at[1] + 15.0, &format!("small {anchor}"), &figures)
 }
@@ -108,7 +108,7 @@ pub(super) fn one_and_several(line_of: &[Counted]) -> String {
     }
     for (row, Measured { station, single, several, .. }) in rows.iter().enumerate() {
         let y = top + ROW * (row as f64 + 0.5);
-        let class = colour(station.branch);
+        let class = color(station.branch);
         picture_of += &words(left - 34.0, y + 4.0, "name end", station.name);
         if let Some(several) = several {
             picture_of += &line([x(several.percent), y], [x(single.percent), y], &format!("link {class}"));

@@ -3,7 +3,7 @@
 use striate_models::history::{Branch, Counts};
 
 use super::Counted;
-use super::svg::{bend, bend_down, circle, colour, picture, words};
+use super::svg::{bend, bend_down, circle, color, picture, words};
 
 const COLUMN: f64 = 101.0;
 const WIDTH: f64 = 1146.0;
@@ -25,10 +25,10 @@ pub(super) fn across(line: &[Counted]) -> String {
     let mut nodes = String::new();
     for (index, counted) in line.iter().enumerate() {
         if let Some(parent) = parent(line, index) {
-            let class = format!("link {}", colour(counted.station.branch));
+            let class = format!("link {}", color(counted.station.branch));
             lines += &bend(places[parent], places[index], &class);
         }
-        // Neighbours without figures take turns above and below the line, since their names are long.
+        // Neighbors without figures take turns above and below the line, since their names are long.
         let is_below = counted.counts.is_none() && index % 2 == 1;
         nodes += &node(counted, places[index], is_below);
     }
@@ -55,7 +55,7 @@ pub(super) fn upright(line: &[Counted]) -> String {
         let Counted { station, counts } = counted;
         let [x, y] = place(index);
         if let Some(parent) = parent(line, index) {
-            lines += &bend_down(place(parent), [x, y], &format!("link {}", colour(station.branch)));
+            lines += &bend_down(place(parent), [x, y], &format!("link {}", color(station.branch)));
         }
         let name = format!("{}, {}", station.name, station.year);
         let figures = counts.as_ref().map(figures);
@@ -76,7 +76,7 @@ fn parent(line: &[Counted], index: usize) -> Option<usize> {
 }
 
 fn caption(([x, y], (branch, text)): ([f64; 2], (Branch, &str))) -> String {
-    words(x, y, &format!("branch {}", colour(branch)), text)
+    words(x, y, &format!("branch {}", color(branch)), text)
 }
 
 /// A column for each station of the trunk, then one for each of its own branch.
@@ -98,12 +98,12 @@ fn places(line: &[Counted]) -> Vec<[f64; 2]> {
 }
 
 /// A disc with its name and its figures.
-fn node(counted: &Counted, centre: [f64; 2], is_below: bool) -> String {
+fn node(counted: &Counted, center: [f64; 2], is_below: bool) -> String {
     let station = counted.station;
-    let [x, y] = centre;
+    let [x, y] = center;
     let radius = radius(counted);
     let name = if is_below { y + radius + 17.0 } else { y - radius - 24.0 };
-    let mut text = disc(counted, centre);
+    let mut text = disc(counted, center);
     text += &words(x, name, "name middle", station.name);
     text += &words(x, name + 15.0, "small middle", &station.year.to_string());
     for (row, figure) in counted.counts.iter().flat_map(figures).enumerate() {
@@ -112,12 +112,12 @@ fn node(counted: &Counted, centre: [f64; 2], is_below: bool) -> String {
     text
 }
 
-fn disc(counted: &Counted, centre: [f64; 2]) -> String {
+fn disc(counted: &Counted, center: [f64; 2]) -> String {
     let station = counted.station;
     let hollow = if counted.counts.is_some() { "" } else { " hollow" };
-    let class = format!("disc {}{hollow}", colour(station.branch));
+    let class = format!("disc {}{hollow}", color(station.branch));
     let title = format!("{} ({}, {}): {}", station.name, station.authors, station.year, station.idea);
-    circle(centre, radius(counted), &class, &title)
+    circle(center, radius(counted), &class, &title)
 }
 
 /// It grows with the logarithm of the parameters.

@@ -1,4 +1,4 @@
-//! Pieces of SVG, coloured by the page's classes.
+//! Pieces of SVG, colored by the page's classes.
 
 use striate_models::history::Branch;
 
@@ -10,7 +10,7 @@ pub(super) fn picture(width: f64, height: f64, label: &str, content: &str) -> St
     )
 }
 
-/// Words at a place; `class` names size, colour and anchor.
+/// Words at a place; `class` names size, color and anchor.
 pub(super) fn words(x: f64, y: f64, class: &str, words: &str) -> String {
     format!("<text x=\"{x:.1}\" y=\"{y:.1}\" class=\"{class}\">{}</text>\n", escaped(words))
 }
@@ -39,8 +39,8 @@ pub(super) fn bend_down(from: [f64; 2], to: [f64; 2], class: &str) -> String {
 }
 
 /// A circle with a tooltip.
-pub(super) fn circle(centre: [f64; 2], radius: f64, class: &str, title: &str) -> String {
-    let [x, y] = centre;
+pub(super) fn circle(center: [f64; 2], radius: f64, class: &str, title: &str) -> String {
+    let [x, y] = center;
     let title = escaped(title);
     format!(
         "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"{radius:.1}\" class=\"{class}\"><title>{title}</title></circle>\n"
@@ -56,8 +56,8 @@ pub(super) fn bar(corner: [f64; 2], size: [f64; 2], class: &str, title: &str) ->
     )
 }
 
-/// The class that colours a branch.
-pub(super) fn colour(branch: Branch) -> &'static str {
+/// The class that colors a branch.
+pub(super) fn color(branch: Branch) -> &'static str {
     branch.name()
 }
 

@@ -115,7 +115,7 @@ impl Report {
     }
 }
 
-/// The plan, with times measured on a grey input.
+/// The plan, with times measured on a gray input.
 fn plan(network: Network, batch: usize, cpu: Cpu) -> Result<PlanReport> {
     let shape = network.input_shape(batch);
     let weights = Inference::initial_weights(&network, 0)?;

@@ -123,7 +123,7 @@ impl Row {
     }
 }
 
-/// Neighbours whose names begin with the same module in one row.
+/// Neighbors whose names begin with the same module in one row.
 fn by_modules(layers: &[LayerStatistics]) -> Vec<Row> {
     let mut rows: Vec<(&str, Row)> = Vec::new();
     for layer in layers {

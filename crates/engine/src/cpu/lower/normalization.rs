@@ -1,4 +1,4 @@
-//! Batch normalisation (inference, training, gradient, folding) and that by the channels around.
+//! Batch normalization (inference, training, gradient, folding) and that by the channels around.
 
 use striate_graph::ops::{BatchNorm, FoldBatchNorm, Lrn};
 use striate_graph::{Graph, Node};

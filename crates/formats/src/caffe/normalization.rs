@@ -1,4 +1,4 @@
-//! Caffe's constants of local response normalisation, where a network has others: the weights around it are
+//! Caffe's constants of local response normalization, where a network has others: the weights around it are
 //! scaled so that the network computes what the file's does.
 //!
 //! y = x / (k + α/n·Σx²)^β. With k′ and α′ instead, s·x for x, where s² = α·k′ / (k·α′), makes the sum in the
@@ -15,42 +15,42 @@ use super::epsilon;
 use crate::message::shown;
 use crate::{Loaded, Weights};
 
-/// A local response normalisation of a file.
+/// A local response normalization of a file.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Normalisation {
+pub struct Normalization {
     layer: String,
     /// `None` if it sums within a channel, not over channels.
     constants: Option<Lrn>,
     after_pool: bool,
 }
 
-impl Normalisation {
-    pub(super) fn new(layer: &str, constants: Option<Lrn>, after_pool: bool) -> Normalisation {
-        Normalisation { layer: layer.to_owned(), constants, after_pool }
+impl Normalization {
+    pub(super) fn new(layer: &str, constants: Option<Lrn>, after_pool: bool) -> Normalization {
+        Normalization { layer: layer.to_owned(), constants, after_pool }
     }
 }
 
 /// Brings what Caffe's files say beside weights to `network`: batch norms must have the file's ε, and where local
-/// response normalisations have another k and α, the weights of `loaded` are scaled so that the network computes
+/// response normalizations have another k and α, the weights of `loaded` are scaled so that the network computes
 /// what the file's does; adds to the notes what was done.
 ///
 /// # Errors
-/// If that cannot be: a batch norm of the file has another ε than the network's; or a normalisation is over other
+/// If that cannot be: a batch norm of the file has another ε than the network's; or a normalization is over other
 /// channels, with another β, on the other side of a pool, or not in a row of layers.
 pub fn fit_constants(network: &Network, loaded: &mut Loaded) -> Result<()> {
     epsilon::check(network, &loaded.epsilons)?;
-    for normalisation in &loaded.normalisations {
-        let name = &normalisation.layer;
+    for normalization in &loaded.normalizations {
+        let name = &normalization.layer;
         let own = network.layers.iter().find_map(|layer| match &layer.op {
             Op::Lrn(lrn) if layer.name == *name => Some((layer, lrn)),
             _ => None,
         });
         let Some((layer, own)) = own else {
             let name = shown(name);
-            loaded.notes.push(format!("its normalisation {name} is left out, which {} lacks", network.name));
+            loaded.notes.push(format!("its normalization {name} is left out, which {} lacks", network.name));
             continue;
         };
-        let theirs = normalisation.checked(network, layer, own)?;
+        let theirs = normalization.checked(network, layer, own)?;
         if theirs == own {
             continue;
         }
@@ -66,7 +66,7 @@ pub fn fit_constants(network: &Network, loaded: &mut Loaded) -> Result<()> {
     Ok(())
 }
 
-/// Scales the weights around the normalisation `layer` so that with the constants `new` the network computes
+/// Scales the weights around the normalization `layer` so that with the constants `new` the network computes
 /// what it did with `old`; the names of the layers that were scaled, or `None` if it is not in a row of layers.
 pub(super) fn exchange<'a>(
     network: &'a Network,
@@ -75,7 +75,7 @@ pub(super) fn exchange<'a>(
     old: &Lrn,
     new: &Lrn,
 ) -> Option<[&'a str; 2]> {
-    let (before, behind) = neighbours(network, layer)?;
+    let (before, behind) = neighbors(network, layer)?;
     let factor = (f64::from(old.alpha) * f64::from(new.k) / f64::from(old.k) / f64::from(new.alpha)).sqrt();
     let output = factor * (f64::from(old.k) / f64::from(new.k)).powf(f64::from(new.beta));
     scale(weights, &format!("{}.weight", before.name), factor);
@@ -84,7 +84,7 @@ pub(super) fn exchange<'a>(
     Some([&before.name, &behind.name])
 }
 
-impl Normalisation {
+impl Normalization {
     /// The file's constants, if those of `network`'s `layer` can stand for them.
     fn checked(&self, network: &Network, layer: &Layer, own: &Lrn) -> Result<&Lrn> {
         let refused = |what: String| {
@@ -114,7 +114,7 @@ impl Normalisation {
 }
 
 /// The layers with weights next before and behind `layer`, if everything between hands on a positive factor.
-fn neighbours<'a>(network: &'a Network, layer: &'a Layer) -> Option<(&'a Layer, &'a Layer)> {
+fn neighbors<'a>(network: &'a Network, layer: &'a Layer) -> Option<(&'a Layer, &'a Layer)> {
     let before = |layer: &'a Layer| match &layer.inputs[..] {
         [input] => find(network, input).filter(|input| reader(network, input).is_some()),
         _ => None,
