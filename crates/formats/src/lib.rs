@@ -28,9 +28,11 @@ pub use caffe::{
 };
 pub use checkpoint::{Checkpoint, Checkpoints, Position};
 pub use fit::{Fitted, Head, check_weights, count_parameters, fit};
-pub use load::{Loaded, READABLE, read_model, read_weights};
+pub use load::{Loaded, READABLE, ReadOptions, read_model, read_model_with, read_weights, read_weights_with};
 pub use model::{Data, Evaluation, Golden, ModelFile};
-pub use onnx::{Imported, onnx_bytes, onnx_model_bytes, read_onnx, read_onnx_bytes};
+pub use onnx::{
+    Imported, onnx_bytes, onnx_model_bytes, read_onnx, read_onnx_bytes, read_onnx_bytes_with, read_onnx_with,
+};
 pub use pytorch::{StateDict, pytorch_bytes, read_pytorch, read_pytorch_bytes};
 pub use safetensors::{read_safetensors, read_safetensors_bytes, safetensors_bytes};
 pub use weights::{Weights, sha256, weights_sha256, weights_sha256_of};

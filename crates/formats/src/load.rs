@@ -9,10 +9,23 @@ use crate::caffe::{CaffeModel, Epsilon, Normalization, read_caffemodel_bytes};
 use crate::file::read_limited;
 use crate::pytorch::{StateDict, is_pytorch};
 use crate::safetensors::read_with_notes;
-use crate::{ModelFile, Weights, read_onnx, read_pytorch_bytes};
+use crate::{ModelFile, Weights, read_onnx_with, read_pytorch_bytes};
 
 /// Names that files of weights end in, for a message that lists them.
 pub const READABLE: &str = ".safetensors, .pth, .pt, .caffemodel, .onnx";
+
+/// Choices that a person makes about a file whose content leaves them open.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ReadOptions {
+    /// The extents of one input without the batch, such as `[C, H, W]`, for an ONNX file that leaves them open.
+    pub input: Option<Vec<usize>>,
+    /// The output, or any other tensor, of an ONNX graph that becomes the network's output.
+    pub output: Option<String>,
+    /// The key of the state dict to read, where a checkpoint holds several.
+    pub key: Option<String>,
+    /// Whether tensors that the network does not have are left aside.
+    pub ignore_unexpected: bool,
+}
 
 /// What a file of weights holds.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -63,15 +76,24 @@ impl Loaded {
     }
 }
 
-/// Reads the model at `path`: a model file, or an ONNX file; and what was left aside in it, a line each.
+/// Reads the model file or ONNX file at `path` with default options; see [`read_model_with`].
 ///
 /// # Errors
-/// As [`ModelFile::load`] and [`read_onnx`].
+/// As [`read_model_with`].
 pub fn read_model(path: &Path) -> Result<(ModelFile, Vec<String>)> {
+    read_model_with(path, &ReadOptions::default())
+}
+
+/// Reads the model file or ONNX file at `path`. Also returns notes for a person about what was chosen or left
+/// aside, one line each.
+///
+/// # Errors
+/// As [`ModelFile::load`] and [`read_onnx_with`].
+pub fn read_model_with(path: &Path, options: &ReadOptions) -> Result<(ModelFile, Vec<String>)> {
     if !is_onnx(path) {
         return Ok((ModelFile::load(path)?, vec![]));
     }
-    let mut imported = read_onnx(path)?;
+    let mut imported = read_onnx_with(path, options)?;
     let notes = std::mem::take(&mut imported.notes);
     Ok((imported.into_model().map_err(|e| e.at(path.display()))?, notes))
 }
@@ -80,14 +102,22 @@ fn is_onnx(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("onnx"))
 }
 
-/// Reads the file at `path`: a model file, safetensors, PyTorch's, Caffe's, or the weights of an ONNX file.
+/// Reads the weights in the file at `path` with default options; see [`read_weights_with`].
 ///
 /// # Errors
-/// If it cannot be read, is of another kind, or is damaged.
+/// As [`read_weights_with`].
 pub fn read_weights(path: &Path) -> Result<Loaded> {
+    read_weights_with(path, &ReadOptions::default())
+}
+
+/// Reads the weights in the file at `path`: a model file, safetensors, a PyTorch or Caffe file, or ONNX.
+///
+/// # Errors
+/// If the file cannot be read, is of another kind, or is damaged.
+pub fn read_weights_with(path: &Path, options: &ReadOptions) -> Result<Loaded> {
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     if is_onnx(path) {
-        let mut imported = read_onnx(path)?;
+        let mut imported = read_onnx_with(path, options)?;
         let (others, notes) = (std::mem::take(&mut imported.others), std::mem::take(&mut imported.notes));
         let model = imported.into_model().map_err(|e| e.at(path.display()))?;
         return Ok(Loaded { others, ..Loaded::model(model, notes) });

@@ -9,5 +9,5 @@ mod tally;
 
 pub use classifier::{Classifier, Guess};
 pub use pictures::{check_preprocessing, published_preprocessing, read_preprocessing};
-pub use resolve::{Resolved, resolve};
+pub use resolve::{Resolved, resolve, resolve_with};
 pub use tally::{Tally, softmax};

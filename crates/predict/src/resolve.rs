@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use striate_formats::{ModelFile, read_model};
+use striate_formats::{ModelFile, ReadOptions, read_model_with};
 use striate_graph::Network;
 use striate_tensor::file::read_text_limited;
 use striate_tensor::{Error, Result};
@@ -24,18 +24,26 @@ const LARGEST_TEXT: u64 = 4 << 20;
 /// What a network is called or stands in.
 const NETWORKS: &str = "a network is a .toml text, an .onnx file or a .safetensors model file, or one that `striate models` lists";
 
-/// The network that `name` stands for: `lenet5` and its like, `mynet.toml`, `model.safetensors`,
-/// `model.onnx`.
+/// Returns the network that `name` stands for, read with default options; see [`resolve_with`].
+///
+/// # Errors
+/// As [`resolve_with`].
+pub fn resolve(name: &str) -> Result<Resolved> {
+    resolve_with(name, &ReadOptions::default())
+}
+
+/// Returns the network that `name` stands for: a known network such as `lenet5`, `mynet.toml`,
+/// `model.safetensors` or `model.onnx`.
 ///
 /// # Errors
 /// If there is no such network or file, or the file is faulty.
-pub fn resolve(name: &str) -> Result<Resolved> {
+pub fn resolve_with(name: &str, options: &ReadOptions) -> Result<Resolved> {
     let path = Path::new(name);
     let extension = path.extension().and_then(|extension| extension.to_str());
     match extension {
         // Those of weights alone are refused there.
         Some("safetensors" | "onnx" | "pth" | "pt" | "caffemodel") => {
-            let (model, notes) = read_model(path)?;
+            let (model, notes) = read_model_with(path, options)?;
             Ok(Resolved { network: model.network.clone(), model: Some(model), notes })
         }
         Some("toml") => {

@@ -13,8 +13,8 @@ use super::constant::{Constant, count};
 use super::proto::{Graph, Model, Node, ValueInfo};
 use super::tensor::{self, Beside, MOST_AXES};
 use super::value::{Flow, Value};
-use crate::Weights;
 use crate::message::shown;
+use crate::{ReadOptions, Weights};
 
 /// The operations' version that is read first and last.
 const OPSETS: std::ops::RangeInclusive<i64> = 6..=28;
@@ -40,7 +40,13 @@ pub(super) struct Import<'a> {
     wanted: HashSet<&'a str>,
 }
 
-pub(super) fn import(bytes: &[u8], name: &str, folder: Option<&Path>, limit: usize) -> Result<Imported> {
+pub(super) fn import(
+    bytes: &[u8],
+    name: &str,
+    folder: Option<&Path>,
+    limit: usize,
+    options: &ReadOptions,
+) -> Result<Imported> {
     let model = Model::read(bytes)?;
     let opset = model.opset.ok_or_else(|| Error::input("names no version of its operations (opset)"))?;
     if !OPSETS.contains(&opset) {
@@ -55,8 +61,13 @@ pub(super) fn import(bytes: &[u8], name: &str, folder: Option<&Path>, limit: usi
         return Err(Error::input("defines functions of its own, which are not read"));
     }
     let mut notes = Vec::new();
-    let Some(output) = graph.outputs.first() else { return Err(Error::input("its graph has no output")) };
-    if graph.outputs.len() > 1 {
+    let named = |name: &str| {
+        let found = graph.outputs.iter().find(|output| output.name == name);
+        found.ok_or_else(|| Error::input(format!("its graph has no output {}", shown(name))))
+    };
+    let first = || graph.outputs.first().ok_or_else(|| Error::input("its graph has no output"));
+    let output = options.output.as_deref().map_or_else(first, named)?;
+    if graph.outputs.len() > 1 && options.output.is_none() {
         notes.push(format!("of {} outputs the first, {}, is taken", graph.outputs.len(), shown(output.name)));
     }
     let needed = needed_nodes(&graph, output.name);
@@ -77,7 +88,7 @@ pub(super) fn import(bytes: &[u8], name: &str, folder: Option<&Path>, limit: usi
     let nodes = || needed.iter().map(|index| &graph.nodes[*index]);
     nodes().for_each(|node| import.wanted.extend(node.inputs.iter().filter(|name| !name.is_empty())));
     import.read_initializers(&graph, folder)?;
-    let input = import.take_input(&graph)?;
+    let input = import.take_input(&graph, options)?;
     for node in nodes() {
         import.step(node).map_err(|e| with_open_batch(e).at(node.place()))?;
     }
@@ -137,7 +148,7 @@ impl<'a> Import<'a> {
     }
 
     /// Makes the only input that nodes need the network's; its extents without the batch.
-    fn take_input(&mut self, graph: &Graph<'a>) -> Result<Shape> {
+    fn take_input(&mut self, graph: &Graph<'a>, options: &ReadOptions) -> Result<Shape> {
         let open =
             |info: &&ValueInfo<'a>| self.wanted.contains(info.name) && !self.values.contains_key(info.name);
         let inputs: Vec<&ValueInfo> = graph.inputs.iter().filter(open).collect();
@@ -156,6 +167,18 @@ impl<'a> Import<'a> {
         let extents = input.extents.as_ref().ok_or_else(|| at("its shape is not stated".into()))?;
         let Some((batch, rest)) = extents.split_first() else { return Err(at("it has no batch".into())) };
         self.batch = (*batch > 0).then_some(*batch);
+        let given: Option<Vec<i64>> =
+            options.input.as_ref().map(|input| input.iter().map(|extent| *extent as i64).collect());
+        let rest = match &given {
+            Some(given) if given.len() != rest.len() => {
+                return Err(at(format!(
+                    "it has {} axes without the batch, but {given:?} is given",
+                    rest.len()
+                )));
+            }
+            Some(given) => given,
+            None => rest,
+        };
         if rest.len() > 7 || rest.iter().any(|extent| !(1..=1 << 24).contains(extent)) {
             let what =
                 format!("extents {rest:?} behind the batch are open or impossible (-1 is an open one)");

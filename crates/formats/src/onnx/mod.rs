@@ -33,7 +33,7 @@ use striate_tensor::{Error, Result};
 use crate::file::read_limited;
 use crate::fit::check_finite;
 use crate::model::check_classes;
-use crate::{ModelFile, Weights};
+use crate::{ModelFile, ReadOptions, Weights};
 
 /// A network that was read from an ONNX file.
 #[derive(Debug, Clone)]
@@ -50,19 +50,27 @@ pub struct Imported {
     pub notes: Vec<String>,
 }
 
+/// Reads the ONNX file at `path` with default options; see [`read_onnx_with`].
+///
+/// # Errors
+/// As [`read_onnx_with`].
+pub fn read_onnx(path: &Path) -> Result<Imported> {
+    read_onnx_with(path, &ReadOptions::default())
+}
+
 /// Reads the ONNX file at `path`; weights outside it must lie in its folder.
 ///
 /// # Errors
 /// If it cannot be read, is damaged, or holds what a network here cannot be made of; the message names the
 /// node, its operation and what is wrong with it.
-pub fn read_onnx(path: &Path) -> Result<Imported> {
+pub fn read_onnx_with(path: &Path, options: &ReadOptions) -> Result<Imported> {
     let bytes = read_limited(path)?;
     let name = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or("onnx");
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
-    import::import(&bytes, name, Some(folder), LARGEST).map_err(|e| e.at(path.display()))
+    import::import(&bytes, name, Some(folder), LARGEST, options).map_err(|e| e.at(path.display()))
 }
 
 /// Reads an ONNX model called `name` from memory; weights outside it are refused. At most `limit` floats are
@@ -71,7 +79,20 @@ pub fn read_onnx(path: &Path) -> Result<Imported> {
 /// # Errors
 /// As [`read_onnx`].
 pub fn read_onnx_bytes(bytes: &[u8], name: &str, limit: usize) -> Result<Imported> {
-    import::import(bytes, name, None, limit)
+    read_onnx_bytes_with(bytes, name, limit, &ReadOptions::default())
+}
+
+/// As [`read_onnx_bytes`], with `options`.
+///
+/// # Errors
+/// As [`read_onnx_bytes`].
+pub fn read_onnx_bytes_with(
+    bytes: &[u8],
+    name: &str,
+    limit: usize,
+    options: &ReadOptions,
+) -> Result<Imported> {
+    import::import(bytes, name, None, limit, options)
 }
 
 /// Keys under which an exported model says what ONNX has no place for; all values are JSON.
