@@ -4,7 +4,7 @@ use sha2::{Digest, Sha256};
 use striate_tensor::{Error, Result};
 use striate_vision::Preprocessing;
 
-use crate::{Pixels, Split};
+use crate::{Pixels, Split, Survey};
 
 /// A data set.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,6 +23,8 @@ pub struct Dataset {
     pub preprocessing: Option<Preprocessing>,
     /// How any other picture is brought into the set's form.
     pub predict: Option<Preprocessing>,
+    /// What loading found besides the images.
+    pub survey: Survey,
 }
 
 impl Dataset {
@@ -97,6 +99,7 @@ mod tests {
             test: Some(split(vec![1])),
             preprocessing: None,
             predict: None,
+            survey: Survey::default(),
         }
     }
 

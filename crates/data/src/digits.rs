@@ -6,7 +6,7 @@
 use smartcore::dataset::digits::load_dataset;
 use striate_vision::{Center, Filter, Preprocessing, Step};
 
-use crate::{Dataset, Pixels, Split};
+use crate::{Dataset, Pixels, Split, Survey};
 
 /// The data set `digits`.
 pub(crate) fn digits() -> Dataset {
@@ -30,6 +30,7 @@ pub(crate) fn digits() -> Dataset {
         test: Some(all.select(&part(true))),
         preprocessing: Some(form(vec![enlarge])),
         predict: Some(form(foreign)),
+        survey: Survey::default(),
     }
 }
 

@@ -13,7 +13,7 @@ use striate_vision::{Filter, Image, Preprocessing, Step, decode, dimensions};
 
 use crate::dataset::listed;
 use crate::split::write_planar;
-use crate::{Dataset, Pixels, Split};
+use crate::{Dataset, LoadOptions, Pixels, Split, Survey};
 
 /// Names of the folder for validation.
 const VALIDATION: [&str; 3] = ["val", "valid", "validation"];
@@ -37,8 +37,8 @@ struct Listing {
     labels: Vec<i64>,
 }
 
-/// The data set in the folder `root`, at `size` (height, width).
-pub(crate) fn load(root: &Path, size: Option<[usize; 2]>) -> Result<Dataset> {
+/// The data set in the folder `root`.
+pub(crate) fn load(root: &Path, options: &LoadOptions) -> Result<Dataset> {
     let train_folder = root.join("train");
     let has_parts = train_folder.is_dir();
     let base = if has_parts { &train_folder } else { root };
@@ -57,7 +57,7 @@ pub(crate) fn load(root: &Path, size: Option<[usize; 2]>) -> Result<Dataset> {
         folder.map(|folder| aligned(&folder, &classes)).transpose()
     };
     let (validation, test) = (part(&VALIDATION)?, part(&["test"])?);
-    let steps = steps(&train.files, size)?;
+    let steps = steps(&train.files, options.size)?;
     let gray = AllGray::default();
     let read = |listing: Listing| read(listing, &steps, &gray);
     let mut train = read(train)?;
@@ -81,6 +81,7 @@ pub(crate) fn load(root: &Path, size: Option<[usize; 2]>) -> Result<Dataset> {
         test,
         preprocessing: Some(preprocessing),
         predict: Some(predict),
+        survey: Survey::default(),
     })
 }
 
@@ -260,7 +261,7 @@ mod tests {
 
     use super::*;
     use crate::scratch::Scratch;
-    use crate::{Prepared, Spec, load_sized};
+    use crate::{Prepared, Spec};
 
     fn png(width: usize, height: usize, color: [u8; 3]) -> Vec<u8> {
         encode_png(&Image::filled(width, height, color)).unwrap()
@@ -285,7 +286,7 @@ mod tests {
     }
 
     fn failure(folder: &Scratch) -> String {
-        let error = load(folder.path(), None).unwrap_err();
+        let error = load(folder.path(), &LoadOptions::default()).unwrap_err();
         assert!(error.is_input() && !error.to_string().contains('\n'));
         error.to_string()
     }
@@ -293,7 +294,7 @@ mod tests {
     #[test]
     fn classes_are_sorted_as_strings_and_noise_is_ignored() {
         let folder = folder();
-        let set = load_sized(&Spec::Folder(folder.path().into()), None).unwrap();
+        let set = crate::load(&Spec::Folder(folder.path().into()), &LoadOptions::default()).unwrap();
         assert_eq!(set.classes, ["10", "9"]);
         assert_eq!((set.train.shape, &set.train.labels[..]), ([3, 4, 6], &[0, 0, 1, 1, 1][..]));
         assert_eq!(set.evaluation().0, "validation");
@@ -314,11 +315,11 @@ mod tests {
                 &encode_png(&Image::filled(side, 40, [90; 3]).to_gray()).unwrap(),
             );
         }
-        let set = load(folder.path(), Some([16, 20])).unwrap();
+        let set = load(folder.path(), &LoadOptions { size: Some([16, 20]), ..LoadOptions::default() }).unwrap();
         assert_eq!((set.train.shape, set.classes), ([1, 16, 20], vec!["cat".to_owned(), "dog".into()]));
         assert!(set.validation.is_none() && set.test.is_none());
         // Of different sizes: the usual one.
-        assert_eq!(load(folder.path(), None).unwrap().train.shape, [1, 224, 224]);
+        assert_eq!(load(folder.path(), &LoadOptions::default()).unwrap().train.shape, [1, 224, 224]);
     }
 
     #[test]

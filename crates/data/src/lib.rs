@@ -6,29 +6,35 @@ mod dataset;
 mod digits;
 #[cfg(feature = "download")]
 mod download;
+mod evaluation;
 mod folder;
 mod get;
 mod idx;
 mod loader;
 mod mnist;
 mod npy;
+mod options;
 mod order;
 mod prepared;
 #[cfg(test)]
 mod scratch;
 mod spec;
 mod split;
+mod survey;
 
 pub use dataset::{Dataset, align_classes};
 #[cfg(feature = "download")]
 pub use download::Watch;
 #[cfg(feature = "download")]
 pub use get::download;
+pub use evaluation::{Evaluation, load_for_evaluation};
 pub use get::{Got, GotFile, Source, data_folder, get};
 pub use idx::{IdxArray, read_idx, read_idx_bytes};
 pub use loader::{Augmentation, Batch, Loader, Sampling};
 pub use mnist::MnistKind;
+pub use options::{LoadOptions, MAX_PIXELS, Unreadable};
 pub use order::Order;
 pub use prepared::Prepared;
-pub use spec::{Spec, load, load_sized};
+pub use spec::{Spec, load};
 pub use split::{ClassCounts, Pixels, Split};
+pub use survey::{LeftAside, PartSurvey, Survey};

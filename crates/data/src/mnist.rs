@@ -7,7 +7,7 @@ use striate_vision::{Center, Filter, Preprocessing, Step};
 
 use crate::get::{Listed, data_folder};
 use crate::idx;
-use crate::{Dataset, Pixels, Split};
+use crate::{Dataset, Pixels, Split, Survey};
 
 /// One of the two data sets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -145,6 +145,7 @@ fn load_from(kind: MnistKind, folder: &Path) -> Result<Dataset> {
         test: Some(split(&files[2], &files[3])?),
         preprocessing: Some(preprocessing),
         predict: Some(predict),
+        survey: Survey::default(),
     })
 }
 

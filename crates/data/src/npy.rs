@@ -5,7 +5,7 @@ use std::path::Path;
 
 use striate_tensor::{Error, Result, npy};
 
-use crate::{Dataset, Pixels, Split};
+use crate::{Dataset, Pixels, Split, Survey};
 
 pub(crate) fn load(folder: &Path) -> Result<Dataset> {
     if !folder.is_dir() {
@@ -31,6 +31,7 @@ pub(crate) fn load(folder: &Path) -> Result<Dataset> {
         test: None,
         preprocessing: None,
         predict: None,
+        survey: Survey::default(),
     })
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use striate_tensor::{Error, Result, nearest};
 
 use crate::mnist::MnistKind;
-use crate::{Dataset, digits, folder, mnist, npy};
+use crate::{Dataset, LoadOptions, digits, folder, mnist, npy};
 
 /// A data set by name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,26 +66,17 @@ impl fmt::Display for Spec {
     }
 }
 
-/// Loads the data set; image folders at a size that suits them, see [`load_sized`].
+/// Loads the data set that `spec` names.
 ///
 /// # Errors
-/// If its files are missing or damaged.
-pub fn load(spec: &Spec) -> Result<Dataset> {
-    load_sized(spec, None)
-}
-
-/// Loads the data set, image folders at `size` (height, width). Without one they keep their own if all
-/// training images are alike and no side is above 256 pixels; else they are brought to 224×224. The other
-/// sets have one size only.
-///
-/// # Errors
-/// If its files are missing or damaged.
-pub fn load_sized(spec: &Spec, size: Option<[usize; 2]>) -> Result<Dataset> {
+/// If its files are missing or damaged, if images cannot be read (unless they are to be skipped), or if the
+/// set cannot have the size or channels that `options` ask for.
+pub fn load(spec: &Spec, options: &LoadOptions) -> Result<Dataset> {
     match spec {
         Spec::Digits => Ok(digits::digits()),
         Spec::Mnist(kind) => mnist::load(*kind),
         Spec::Npy(folder) => npy::load(folder),
-        Spec::Folder(folder) => folder::load(folder, size),
+        Spec::Folder(folder) => folder::load(folder, options),
     }
 }
 
@@ -115,6 +106,6 @@ mod tests {
             let error = Spec::parse(text).unwrap_err();
             assert!(error.is_input() && error.to_string().contains(hint), "{error}");
         }
-        assert!(load(&Spec::Npy("not-here".into())).unwrap_err().is_input());
+        assert!(load(&Spec::Npy("not-here".into()), &LoadOptions::default()).unwrap_err().is_input());
     }
 }

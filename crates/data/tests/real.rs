@@ -11,7 +11,7 @@ fn fetched(kind: MnistKind, test: &str) -> Option<Dataset> {
         striate_testkit::missing_data(test, &what);
         return None;
     }
-    Some(striate_data::load(&Spec::Mnist(kind)).unwrap())
+    Some(striate_data::load(&Spec::Mnist(kind), &striate_data::LoadOptions::default()).unwrap())
 }
 
 const BOTH: [MnistKind; 2] = [MnistKind::Mnist, MnistKind::FashionMnist];

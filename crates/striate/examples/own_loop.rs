@@ -7,7 +7,7 @@ use striate::graph::Role;
 use striate::{Cpu, Inference, Optimizer, Result, Shape, Spec, Training, TrainingSpec};
 
 fn main() -> Result<()> {
-    let digits = striate::data::load(&Spec::Digits)?;
+    let digits = striate::data::load(&Spec::Digits, &striate::data::LoadOptions::default())?;
     let form = digits.preprocessing.as_ref();
     let train = Arc::new(Prepared::new(&digits.train, form)?);
     let test = Prepared::new(digits.evaluation().1, form)?;

@@ -22,7 +22,7 @@ fn arguments() -> Result<(String, String)> {
     let folder = std::env::temp_dir().join(format!("striate-example-{}", std::process::id()));
     let recipe = striate::Recipe::default().with("train.epochs=3")?;
     let network = (striate::models::find("lenet5")?.build)()?;
-    let digits = striate::data::load(&striate::Spec::Digits)?;
+    let digits = striate::data::load(&striate::Spec::Digits, &striate::data::LoadOptions::default())?;
     let seven = digits.train.labels.iter().position(|label| *label == 7).expect("there are sevens");
     let image = digits.train.image(seven).expect("digits are pictures");
     let trainer = striate::Trainer::create(recipe, network, digits, None, Cpu::new(0)?, &folder, &mut ())?;

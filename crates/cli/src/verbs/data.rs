@@ -23,7 +23,7 @@ pub fn run(verb: DataVerb) -> Result<()> {
 
 fn info(args: DataInfo) -> Result<()> {
     args.picture.iter().try_for_each(|picture| check_folder(picture))?;
-    let dataset = striate_data::load(&Spec::parse(&args.spec)?)?;
+    let dataset = striate_data::load(&Spec::parse(&args.spec)?, &striate_data::LoadOptions::default())?;
     let parts: Vec<(&str, &Split)> = [
         ("train", Some(&dataset.train)),
         ("validation", dataset.validation.as_ref()),

@@ -14,7 +14,7 @@ pub fn run(args: Eval) -> Result<()> {
     let model = weights::model(&args.model)?;
     let classifier = Classifier::new(model, Cpu::new(args.compute.threads)?);
     let classifier = classifier.map_err(|e| e.at(args.model.display()))?;
-    let mut dataset = striate_data::load(&Spec::parse(&args.data)?)?;
+    let mut dataset = striate_data::load(&Spec::parse(&args.data)?, &striate_data::LoadOptions::default())?;
     if args.data.starts_with("npy:") && dataset.classes.len() < classifier.classes().len() {
         // Arrays name no classes; some of the model's may not occur in them.
         dataset.classes = classifier.classes().to_vec();
