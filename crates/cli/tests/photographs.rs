@@ -29,13 +29,17 @@ fn photograph(digit: &Image, random: &mut Random) -> Vec<u8> {
 
 #[test]
 fn photographs_of_the_built_in_digits_are_read() {
-    let data = striate_data::load(&striate_data::Spec::Digits, &striate_data::LoadOptions::default()).unwrap();
+    let data =
+        striate_data::load(&striate_data::Spec::Digits, &striate_data::LoadOptions::default()).unwrap();
     read_photographs("digits", &data.test.unwrap(), &["train"]);
 }
 
 #[test]
 fn photographs_of_mnist_are_read() {
-    match striate_data::load(&striate_data::Spec::Mnist(striate_data::MnistKind::Mnist), &striate_data::LoadOptions::default()) {
+    match striate_data::load(
+        &striate_data::Spec::Mnist(striate_data::MnistKind::Mnist),
+        &striate_data::LoadOptions::default(),
+    ) {
         Ok(data) => {
             let train = ["train", "lenet5", "--data", "mnist", "--epochs", "2"];
             read_photographs("mnist", &data.test.unwrap(), &train);

@@ -315,7 +315,8 @@ mod tests {
                 &encode_png(&Image::filled(side, 40, [90; 3]).to_gray()).unwrap(),
             );
         }
-        let set = load(folder.path(), &LoadOptions { size: Some([16, 20]), ..LoadOptions::default() }).unwrap();
+        let set =
+            load(folder.path(), &LoadOptions { size: Some([16, 20]), ..LoadOptions::default() }).unwrap();
         assert_eq!((set.train.shape, set.classes), ([1, 16, 20], vec!["cat".to_owned(), "dog".into()]));
         assert!(set.validation.is_none() && set.test.is_none());
         // Of different sizes: the usual one.

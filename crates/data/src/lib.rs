@@ -25,9 +25,9 @@ mod survey;
 pub use dataset::{Dataset, align_classes};
 #[cfg(feature = "download")]
 pub use download::Watch;
+pub use evaluation::{Evaluation, load_for_evaluation};
 #[cfg(feature = "download")]
 pub use get::download;
-pub use evaluation::{Evaluation, load_for_evaluation};
 pub use get::{Got, GotFile, Source, data_folder, get};
 pub use idx::{IdxArray, read_idx, read_idx_bytes};
 pub use loader::{Augmentation, Batch, Loader, Sampling};

@@ -27,14 +27,17 @@ pub fn run(args: Train) -> Result<()> {
     let trainer = match &args.resume {
         Some(folder) => {
             refuse_conflicts(&args)?;
-            let load = |recipe: &Recipe| striate_data::load(&Spec::parse(&recipe.data.spec)?, &striate_data::LoadOptions::default());
+            let load = |recipe: &Recipe| {
+                striate_data::load(&Spec::parse(&recipe.data.spec)?, &striate_data::LoadOptions::default())
+            };
             Trainer::resume(folder, args.epochs, load, cpu, limits, &mut watcher)?
         }
         None => {
             let mut recipe = recipe(&args)?;
             let Resolved { network, model, .. } = weights::resolve(&recipe.model.name)?;
             let network = network.channels_first();
-            let mut dataset = striate_data::load(&Spec::parse(&recipe.data.spec)?, &striate_data::LoadOptions::default())?;
+            let mut dataset =
+                striate_data::load(&Spec::parse(&recipe.data.spec)?, &striate_data::LoadOptions::default())?;
             if args.overfit_one_batch {
                 one_batch(&mut recipe, &mut dataset, args.epochs);
             }
