@@ -1,23 +1,23 @@
-//! A network changed to other classes and other inputs.
+//! Flags that adapt a network to another number of classes or input shape.
 
 use anyhow::Result;
 use clap::Args;
 use striate_graph::Network;
 use striate_tensor::{Error, Shape};
 
-/// The options that adapt a network.
+/// Flags that adapt a network.
 #[derive(Debug, Args)]
 pub struct Adapt {
-    /// Give the network so many classes
+    /// Change the number of classes
     #[arg(long, value_name = "N")]
     pub classes: Option<usize>,
-    /// Give it images of this size
+    /// Change the input shape
     #[arg(long, value_name = "C,H,W")]
     pub input: Option<String>,
 }
 
 impl Adapt {
-    /// Changes `network` as asked.
+    /// Adapts `network` as requested.
     pub fn apply(&self, network: &mut Network) -> Result<()> {
         if let Some(input) = &self.input {
             network.set_input(parse(input, network)?);
@@ -29,7 +29,7 @@ impl Adapt {
     }
 }
 
-/// `C,H,W`, or the extents of whatever else `network` takes.
+/// Parses `C,H,W`, or as many extents as the input of `network` has.
 fn parse(text: &str, network: &Network) -> Result<Shape> {
     let extents: Option<Vec<usize>> = text.split(',').map(|word| word.trim().parse().ok()).collect();
     let fits = |extents: &Vec<usize>| {

@@ -1,4 +1,4 @@
-//! The command line: verbs and their flags.
+//! The command-line interface: verbs and their flags.
 
 use std::path::PathBuf;
 
@@ -7,117 +7,142 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::adapt::Adapt;
 
-/// Classic convolutional networks: define, train, test, look inside, use. On the CPU, in one program.
+/// The forms of `--data`.
+macro_rules! data_sets {
+    () => {
+        "\
+Data sets:
+  digits          1,797 handwritten digits of 8x8 pixels, built in
+  mnist           MNIST (download it first: striate data get mnist)
+  fashion-mnist   Fashion-MNIST (likewise)
+  FOLDER          one subfolder of images per class, or such subfolders in
+                  train/, val/ and test/
+  npy:FOLDER      images.npy ([N, C, H, W], f32) and labels.npy"
+    };
+}
+
+/// Define, train, evaluate, inspect and use convolutional networks on the CPU.
 #[derive(Debug, Parser)]
 #[command(
     name = "striate",
     version,
     arg_required_else_help = true,
     after_help = "\
-Begin with:
-  striate train                              LeNet-5 on the digits that come with the program
+Examples:
+  striate train                        train LeNet-5 on the built-in digits
   striate predict runs/lenet5-digits-1/last.safetensors seven.png
-  striate inspect lenet5                     the network as a table"
+  striate inspect lenet5               show its layers, shapes and cost
+
+`striate COMMAND --help` explains each command."
 )]
 pub struct Arguments {
     #[command(subcommand)]
     pub verb: Verb,
 }
 
-/// What to do.
+/// The verb to run.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
-    /// Train a network; without arguments LeNet-5 on the built-in digits
+    /// Train a network by a recipe
     Train(Train),
-    /// Measure a trained model on a data set: top-1 and top-5 error, confusion
+    /// Evaluate a model on a data set: top-1 and top-5 error, confusion
     Eval(Eval),
-    /// Say what is on pictures
+    /// Classify images
     Predict(Predict),
-    /// Bring weights from one kind of file to another
+    /// Convert weights and models between file formats
     Convert(Convert),
-    /// Show a network as a table: shapes, parameters, cost, receptive fields, memory
+    /// Show a network's shapes, parameters, cost and memory
     Inspect(Inspect),
-    /// List the networks that come with the program
+    /// List the built-in networks
     Models(Models),
-    /// Put raw arrays through a network
+    /// Run a network on raw arrays
     Run(Run),
-    /// Data sets: what they hold, and how to get them
+    /// Inspect and download data sets
     #[command(subcommand)]
     Data(DataVerb),
-    /// The line of networks from 1957 to 2015: sizes, costs, published errors, and what is said of them
+    /// Compare networks from 1957 to 2015 with their published figures
     History(History),
-    /// List the recipes that come with the program, or print one
+    /// List the built-in recipes, or print one
     Recipes(Recipes),
-    /// Rerun a model file's own example and check what it says about itself
+    /// Check a model file by rerunning the example stored in it
     Verify(Verify),
-    /// Measure this machine, single kernels, or whole networks
+    /// Benchmark this machine, single kernels or whole networks
     Bench(Bench),
 }
 
-/// Flags of every verb that computes.
+/// Flags shared by all verbs that compute.
 #[derive(Debug, Args)]
 pub struct Compute {
-    /// Threads (0: one for each core)
+    /// Number of threads (0: one per core)
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub threads: usize,
-    /// Seed of everything random
+    /// Random seed
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
-    /// Print one JSON object on stdout
+    /// Print one JSON object to stdout
     #[arg(long)]
     pub json: bool,
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(after_help = concat!(
+    "\
+Without arguments, LeNet-5 is trained on the built-in digits, in seconds.
+
+",
+    data_sets!(),
+    "
+
 Examples:
-  striate train                                       the built-in digits, in seconds
-  striate train lenet5 --data mnist                   the real MNIST (see: striate data get)
+  striate train lenet5 --data mnist
   striate train mynet.toml --data npy:FOLDER --epochs 5
   striate train --set optim.lr=0.02 --set data.augment=affine
-  striate train --resume runs/lenet5-digits-1         go on where a run stopped
+  striate train model.onnx --data FOLDER         fine-tune a model
+  striate train --resume runs/lenet5-digits-1    continue an interrupted run
 
-A network of your own is a text file; `striate inspect lenet5 --text` shows how one reads.")]
+`striate models` lists the built-in networks. To define your own, start from the
+text of one: striate inspect lenet5 --text > mynet.toml"
+))]
 pub struct Train {
-    /// A network of `striate models`, a .toml text, or a .safetensors or .onnx model to go on from
+    /// Built-in network, or a .toml, .safetensors or .onnx file
     pub model: Option<String>,
-    /// Data set: digits, mnist, fashion-mnist, npy:FOLDER
+    /// Data set (see below)
     #[arg(long, value_name = "SPEC")]
     pub data: Option<String>,
-    /// Recipe: a name of `striate recipes`, or a .toml file
+    /// Built-in recipe, or a .toml file
     #[arg(long, value_name = "NAME|FILE")]
     pub recipe: Option<String>,
-    /// Change a field of the recipe; can be repeated
+    /// Set a field of the recipe; may be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
-    /// First weights from a file
+    /// Initial weights, from any file that `convert` reads
     #[arg(long, value_name = "FILE")]
     pub weights: Option<PathBuf>,
-    /// Folder of the run
-    #[arg(long, value_name = "DIR")]
+    /// Run folder [default: runs/NETWORK-DATA-1, -2, ...]
+    #[arg(long, value_name = "FOLDER")]
     pub out: Option<PathBuf>,
-    /// Times that every image is seen
+    /// Number of epochs
     #[arg(long, value_name = "N")]
     pub epochs: Option<u64>,
-    /// Images in a step
+    /// Batch size
     #[arg(long, value_name = "N")]
     pub batch: Option<usize>,
-    /// Largest learning rate
+    /// Peak learning rate
     #[arg(long, value_name = "RATE")]
     pub lr: Option<f32>,
-    /// End this call once the run stands at this step
+    /// Stop after step K; --resume continues from there
     #[arg(long, value_name = "K")]
     pub steps: Option<u64>,
-    /// Go on with the run in this folder
-    #[arg(long, value_name = "DIR")]
+    /// Resume the run in this folder
+    #[arg(long, value_name = "FOLDER")]
     pub resume: Option<PathBuf>,
-    /// With --resume: accept a checkpoint of another instruction set
+    /// Resume from a checkpoint of another instruction set
     #[arg(long)]
     pub any_isa: bool,
-    /// Show the plan and its memory, and do not train
+    /// Show the plan and its memory without training
     #[arg(long)]
     pub dry_run: bool,
-    /// Learn the first batch by heart: the classic check that a network can learn at all
+    /// Overfit the first batch to check that learning works
     #[arg(long)]
     pub overfit_one_batch: bool,
     #[command(flatten)]
@@ -125,33 +150,45 @@ pub struct Train {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = concat!(
+    data_sets!(),
+    "
+
+Example:
+  striate eval runs/lenet5-mnist-1/last.safetensors --data mnist"
+))]
 pub struct Eval {
-    /// The model file, or an ONNX file
+    /// Model file, or an ONNX file
     pub model: PathBuf,
-    /// Data set: digits, mnist, fashion-mnist, npy:FOLDER
+    /// Data set (see below)
     #[arg(long, value_name = "SPEC")]
     pub data: String,
-    /// How each image is seen
-    #[arg(long, default_value = "center", value_parser = ["center"])]
+    /// Evaluation protocol
+    #[arg(long, default_value = "center", value_name = "NAME", value_parser = ["center"], hide_possible_values = true)]
     pub protocol: String,
     #[command(flatten)]
     pub compute: Compute,
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  striate predict runs/lenet5-digits-1/last.safetensors seven.png
+  striate predict model.safetensors photo.jpg --picture predictions.png
+  striate predict model.safetensors FOLDER --top 1 --csv predictions.csv")]
 pub struct Predict {
-    /// The model file, or an ONNX file
+    /// Model file, or an ONNX file
     pub model: PathBuf,
-    /// Pictures (PNG, JPEG or WebP), or folders of them
-    #[arg(required = true, value_name = "IMAGE|DIR")]
+    /// Images (PNG, JPEG or WebP), or folders of images
+    #[arg(required = true, value_name = "IMAGE|FOLDER")]
     pub images: Vec<PathBuf>,
-    /// Guesses for each picture
+    /// Number of predictions per image
     #[arg(long, default_value_t = 5, value_name = "K")]
     pub top: usize,
-    /// Write the (only) picture with its guesses as labeled bars
+    /// Draw a single image's predictions as labeled bars
     #[arg(long, value_name = "OUT.png")]
     pub picture: Option<PathBuf>,
-    /// Write the guesses as a table
+    /// Write the predictions as a CSV table
     #[arg(long, value_name = "OUT.csv")]
     pub csv: Option<PathBuf>,
     #[command(flatten)]
@@ -160,9 +197,12 @@ pub struct Predict {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Read and written are .safetensors, .pth, .pt, .caffemodel and .onnx. With a network (--model, or that of a model file
-or ONNX file) a .safetensors file describes itself and can be used alone; an ONNX file always holds a network, and a
-.caffemodel the weights of a network's layers, for which Caffe wants a .prototxt.
+Formats, read and written: .safetensors, .pth, .pt, .caffemodel and .onnx.
+
+The network comes from --model, or from IN if that is a model or ONNX file.
+With a network, a .safetensors file becomes a self-contained model file; without
+one it holds only tensors. An ONNX file always contains the network. Caffe needs
+a .prototxt to go with a .caffemodel.
 
 Examples:
   striate convert resnet18.pth resnet18.safetensors --model resnet18
@@ -170,25 +210,25 @@ Examples:
   striate convert runs/lenet5-digits-1/last.safetensors lenet5.onnx
   striate convert resnet18.pth resnet18.onnx --model resnet18")]
 pub struct Convert {
-    /// The file of weights
+    /// File to read: weights or a model
     #[arg(value_name = "IN")]
     pub from: PathBuf,
-    /// The file to write
+    /// File to write; its ending selects the format
     #[arg(value_name = "OUT")]
     pub to: PathBuf,
-    /// The network whose weights these are
+    /// Network that the weights belong to
     #[arg(long, value_name = "MODEL")]
     pub model: Option<String>,
-    /// Give the network so many classes
+    /// Change the number of classes
     #[arg(long, value_name = "N")]
     pub classes: Option<usize>,
-    /// The weights were trained on BGR: turn the first convolution to RGB
+    /// Convert weights trained on BGR images to RGB
     #[arg(long)]
     pub bgr: bool,
-    /// How pictures become the input, as JSON in the form that model files carry
-    #[arg(long, value_name = "FILE.json")]
+    /// Preprocessing, in the JSON form of model files
+    #[arg(long, value_name = "FILE")]
     pub preprocessing: Option<PathBuf>,
-    /// Write the tensors alone, without the network
+    /// Write only the tensors, without the network
     #[arg(long)]
     pub tensors_only: bool,
     #[command(flatten)]
@@ -196,24 +236,31 @@ pub struct Convert {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  striate inspect resnet50 --batch 32
+  striate inspect vgg16 --classes 10 --input 3,64,64
+  striate inspect lenet5 --plan
+  striate inspect lenet5 --text > mynet.toml
+  striate inspect model.onnx")]
 pub struct Inspect {
-    /// A network of `striate models`, a .toml text, a .safetensors or .onnx model, or a file of weights
+    /// Built-in network, or a network, model or weights file
     pub model: String,
     #[command(flatten)]
     pub adapt: Adapt,
-    /// Images at a time, for the memory
+    /// Batch size for which memory is computed
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub batch: usize,
-    /// Show every layer of a network that has many
+    /// List every layer, even of a large network
     #[arg(long)]
     pub layers: bool,
-    /// Print the network's text, which `train` accepts, instead of the table
+    /// Print the network as TOML, which `train` reads
     #[arg(long)]
     pub text: bool,
-    /// Print the plan: steps, kernels, bytes, and the time of every step
+    /// Print the compiled plan with memory and step times
     #[arg(long)]
     pub plan: bool,
-    /// With --plan: leave out a pass; can be repeated
+    /// Skip a compiler pass (with --plan); may be repeated
     #[arg(long, value_name = "PASS")]
     pub without: Vec<String>,
     #[command(flatten)]
@@ -222,137 +269,158 @@ pub struct Inspect {
 
 #[derive(Debug, Args)]
 pub struct Models {
-    /// Print one JSON object on stdout
-    #[arg(long)]
-    pub json: bool,
-}
-
-#[derive(Debug, Args)]
-pub struct Run {
-    /// A network of `striate models`, a .toml text, or a .safetensors or .onnx model
-    pub model: String,
-    /// The input, [N, C, H, W] f32
-    #[arg(long, value_name = "X.npy")]
-    pub input: PathBuf,
-    /// Where the output goes
-    #[arg(long, value_name = "Y.npy")]
-    pub output: PathBuf,
-    /// The weights; without them they are first weights under --seed
-    #[arg(long, value_name = "FILE")]
-    pub weights: Option<PathBuf>,
-    /// Give the network so many classes
-    #[arg(long, value_name = "N")]
-    pub classes: Option<usize>,
-    /// Write the output of this layer instead of the last
-    #[arg(long, value_name = "NAME")]
-    pub layer: Option<String>,
-    /// Precision of the computation
-    #[arg(long, default_value = "f32", value_parser = ["f32"])]
-    pub precision: String,
-    #[command(flatten)]
-    pub compute: Compute,
-}
-
-/// Verbs about data sets.
-#[derive(Debug, Subcommand)]
-pub enum DataVerb {
-    /// Show sizes, classes and counts of a data set
-    Info(DataInfo),
-    /// Download, verify and store a data set: mnist or fashion-mnist
-    Get(DataGet),
-}
-
-#[derive(Debug, Args)]
-pub struct DataInfo {
-    /// Data set: digits, mnist, fashion-mnist, npy:FOLDER
-    pub spec: String,
-    /// Write a sheet of examples
-    #[arg(long, value_name = "OUT.png")]
-    pub picture: Option<PathBuf>,
-    /// Print one JSON object on stdout
+    /// Print one JSON object to stdout
     #[arg(long)]
     pub json: bool,
 }
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Without --from the files come from the data set's usual mirrors; what is here already is verified and \
-stays. A download that breaks off is kept, and the next call goes on from there. The addresses of the usual \
-mirrors could not be tried when this was written.
+Example:
+  striate run resnet50 --weights resnet50.pth --input x.npy --output y.npy")]
+pub struct Run {
+    /// Built-in network, or a .toml, .safetensors or .onnx file
+    pub model: String,
+    /// Input array, [N, C, H, W], f32
+    #[arg(long, value_name = "X.npy")]
+    pub input: PathBuf,
+    /// Output file
+    #[arg(long, value_name = "Y.npy")]
+    pub output: PathBuf,
+    /// Weights [default: initial weights from --seed]
+    #[arg(long, value_name = "FILE")]
+    pub weights: Option<PathBuf>,
+    /// Change the number of classes
+    #[arg(long, value_name = "N")]
+    pub classes: Option<usize>,
+    /// Layer whose output is written [default: the last]
+    #[arg(long, value_name = "NAME")]
+    pub layer: Option<String>,
+    /// Arithmetic precision
+    #[arg(long, default_value = "f32", value_name = "TYPE", value_parser = ["f32"], hide_possible_values = true)]
+    pub precision: String,
+    #[command(flatten)]
+    pub compute: Compute,
+}
 
-Variables:
-  STRIATE_MIRROR  folders on the web with the four .gz files, instead of the
-                  usual mirrors; several stand apart by spaces or commas
-  STRIATE_DATA    the folder for data, else the platform's cache folder
+/// The verbs under `data`.
+#[derive(Debug, Subcommand)]
+pub enum DataVerb {
+    /// Show the parts, classes and image sizes of a data set
+    Info(DataInfo),
+    /// Download a data set and verify its checksums
+    Get(DataGet),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = concat!(
+    data_sets!(),
+    "
+
+Example:
+  striate data info digits --picture sheet.png"
+))]
+pub struct DataInfo {
+    /// Data set (see below)
+    pub spec: String,
+    /// Draw a contact sheet of sample images
+    #[arg(long, value_name = "OUT.png")]
+    pub picture: Option<PathBuf>,
+    /// Print one JSON object to stdout
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Without --from, the files are downloaded from public mirrors, one after another.
+Files already present are verified and kept. An interrupted download is resumed
+by the next call. The addresses of the built-in mirrors are untested.
+
+Environment variables:
+  STRIATE_MIRROR  base URLs with the four .gz files, separated by spaces or
+                  commas, used instead of the built-in mirrors
+  STRIATE_DATA    folder for data [default: the platform's cache folder]
 
 Examples:
   striate data get mnist
   striate data get fashion-mnist --from FOLDER
   STRIATE_MIRROR=http://HOST/mnist striate data get mnist")]
 pub struct DataGet {
-    /// Data set: mnist or fashion-mnist
+    /// Data set to get: mnist or fashion-mnist
     pub name: String,
-    /// Take the four IDX files, plain or .gz, from this folder instead of the network
+    /// Copy the four IDX files, plain or .gz, from this folder
     #[arg(long, value_name = "FOLDER")]
     pub from: Option<PathBuf>,
-    /// Print one JSON object on stdout
+    /// Print one JSON object to stdout
     #[arg(long)]
     pub json: bool,
 }
 
 #[derive(Debug, Args)]
 pub struct History {
-    /// Write it as a page with charts
+    /// Write an HTML page with charts
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
-    /// Print one JSON object on stdout
+    /// Print one JSON object to stdout
     #[arg(long)]
     pub json: bool,
 }
 
 #[derive(Debug, Args)]
 pub struct Recipes {
-    /// Print this recipe with every field
+    /// Recipe to print, with all its fields
     pub name: Option<String>,
-    /// Print one JSON object on stdout
+    /// Print one JSON object to stdout
     #[arg(long)]
     pub json: bool,
 }
 
 #[derive(Debug, Args)]
 pub struct Verify {
-    /// The model file
+    /// Model file
     pub model: PathBuf,
     #[command(flatten)]
     pub compute: Compute,
 }
 
-/// What is measured.
+/// The subject of a benchmark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum BenchWhat {
-    /// What this machine can do at most
+    /// This machine's peak arithmetic and memory throughput
     Peak,
-    /// Single convolutions and matrix products
+    /// Single convolutions and matrix multiplications
     Kernels,
     /// A network's forward pass
     Infer,
-    /// A network's training step, without loading
+    /// A network's training step, without data loading
     Train,
 }
 
-/// Which of a convolution's three kernels.
+/// One of the three kernels of a convolution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Direction {
-    /// From x to y
+    /// Output y from input x
     Forward,
-    /// From dy to dx
+    /// Data gradient dx from dy
     Data,
-    /// From x and dy to dw
+    /// Weight gradient dw from x and dy
     Weights,
 }
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
+Benchmarks:
+  peak     this machine's peak arithmetic and memory throughput
+  kernels  single convolutions and matrix multiplications (PROBLEM or FILE)
+  infer    forward passes of a network (MODEL)
+  train    training steps of a network, without data loading (MODEL)
+
+A problem such as mb8ic64ih56oc64oh56kh3ph1 describes a convolution, one such as
+m1024n1024k1024 a matrix product; bench/README.md has the syntax. A convolution
+computes its output (--direction forward), the gradient of its input (data) or
+that of its weights (weights).
+
 Examples:
   striate bench peak
   striate bench kernels m1024n1024k1024
@@ -360,34 +428,62 @@ Examples:
   striate bench kernels bench/problems/base.txt
   striate bench train lenet5 --batch 64")]
 pub struct Bench {
-    /// What is measured
+    /// What to measure: peak, kernels, infer or train
+    #[arg(hide_possible_values = true)]
     pub what: BenchWhat,
-    /// A network, or problems and files of them (see bench/README.md)
+    /// Network, kernel problems, or files of problems
     #[arg(value_name = "MODEL|PROBLEM|FILE")]
     pub problems: Vec<String>,
-    /// Images at a time; overrides a convolution's own
+    /// Batch size; overrides that of a problem
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65536).map(|n| n as usize))]
     pub batch: Option<usize>,
     #[command(flatten)]
     pub adapt: Adapt,
-    /// Precision of the computation
-    #[arg(long, default_value = "f32", value_parser = ["f32"])]
+    /// Arithmetic precision
+    #[arg(long, default_value = "f32", value_name = "TYPE", value_parser = ["f32"], hide_possible_values = true)]
     pub precision: String,
-    /// With kernels: which of a convolution's three (forward, if none is named); matrix products have one
-    #[arg(long, value_enum)]
+    /// Direction: forward, data or weights [default: forward]
+    #[arg(long, value_enum, value_name = "NAME", hide_possible_values = true)]
     pub direction: Option<Direction>,
-    /// With kernels: a convolution's implementation by name, instead of the first that accepts
+    /// Implementation to measure, by name (with kernels)
     #[arg(long, value_name = "NAME")]
     pub algorithm: Option<String>,
-    /// Seconds for each measurement
+    /// Seconds per measurement
     #[arg(long, default_value_t = 1.0, value_name = "S", value_parser = seconds)]
     pub seconds: f64,
     #[command(flatten)]
     pub compute: Compute,
 }
 
-/// A time that a measurement can take.
+/// Parses the duration of a measurement.
 fn seconds(text: &str) -> Result<f64, String> {
     let seconds = text.parse().ok().filter(|seconds| (0.0..=3600.0).contains(seconds));
-    seconds.ok_or_else(|| "seconds are a number from 0 to 3600".to_owned())
+    seconds.ok_or_else(|| "must be a number of seconds from 0 to 3600".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Command, CommandFactory};
+
+    use super::*;
+
+    /// Calls `visit` on `command` and on every command below it.
+    fn visit(command: &Command, visit_one: &mut impl FnMut(&Command)) {
+        visit_one(command);
+        command.get_subcommands().for_each(|below| visit(below, visit_one));
+    }
+
+    fn help(command: &Command, columns: usize) -> String {
+        command.clone().term_width(columns).render_long_help().to_string()
+    }
+
+    #[test]
+    fn help_fits_in_80_columns() {
+        visit(&Arguments::command(), &mut |command| {
+            let name = command.get_name();
+            let (narrow, wide) = (help(command, 80), help(command, 0));
+            let broken = wide.lines().find(|line| !narrow.contains(line));
+            assert_eq!(broken, None, "{name}: shorten this line to fit in 80 columns");
+        });
+    }
 }
