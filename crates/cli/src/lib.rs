@@ -1,0 +1,40 @@
+//! The command line of Striate: verbs, words for a person, JSON for a program. The only crate that prints and
+//! exits. A library besides the program, so that fuzzing can run whole command lines in one process.
+
+#![forbid(unsafe_code)]
+
+mod adapt;
+mod arguments;
+mod clock;
+mod json;
+mod output;
+mod signals;
+mod verbs;
+mod weights;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::arguments::Arguments;
+
+/// Prepares the process for use as a program, then runs its own command line.
+pub fn main() -> ExitCode {
+    match signals::end_with_closed_pipes() {
+        Ok(()) => run(std::env::args_os()),
+        Err(error) => output::failure(&error.into()),
+    }
+}
+
+/// Runs the command line `arguments`, the first of which is the program's name. Returns 0 after success, 1 if the
+/// job failed, 2 if the usage or the input is at fault; errors are one line on stderr.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => match verbs::run(arguments) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => output::failure(&error),
+        },
+        Err(error) => output::usage(&error),
+    }
+}
