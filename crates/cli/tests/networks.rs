@@ -129,26 +129,26 @@ fn sizes_for_other_ranks_are_refused() {
     for (arguments, expected) in [
         (
             &["inspect", "deep.toml"][..],
-            "kernel_size: [2, 3, 3] has a depth, which the input lacks; write [height, width]",
+            "kernel_size: [2, 3, 3] has a depth, but the input does not; write [height, width]",
         ),
         (
             &["inspect", "deep-border.toml"],
-            "padding: 1 before and 1 behind along the depth, which the input lacks; write [height, width]",
+            "padding: pads the depth by 1 before and 1 after, but the input has no depth; write [height, width]",
         ),
         (
             &["inspect", "high.toml"],
-            "kernel_size: [7, 3] has a height, which the input lacks; write one number, the width",
+            "kernel_size: [7, 3] has a height, but the input does not; write one number, the width",
         ),
         (
             &["inspect", "high-border.toml"],
-            "padding: 1 before and 1 behind along the height, which the input lacks; write one number or \
+            "padding: pads the height by 1 before and 1 after, but the input has no height; write one number or \
              [0, left, 0, right]",
         ),
         (
             &["inspect", "deep-signal.toml"],
-            "kernel_size: [2, 1, 3] has a depth, which the input lacks; write one number, the width",
+            "kernel_size: [2, 1, 3] has a depth, but the input does not; write one number, the width",
         ),
-        (&["inspect", "four.toml"], "4 numbers; it takes one, [height, width] or [depth, height, width]"),
+        (&["inspect", "four.toml"], "has 4 numbers; expected one, [height, width] or [depth, height, width]"),
         (
             &["inspect", "row.toml"],
             "takes maps [N, C, H, W], signals [N, C, W] or volumes [N, C, D, H, W], not [1, 8]",
@@ -156,7 +156,7 @@ fn sizes_for_other_ranks_are_refused() {
         (&["inspect", "rank6.toml"], "volumes [N, C, D, H, W], not [1, 1, 2, 2, 2, 2]"),
         (&["inspect", "large.toml"], "a window of 3x3x3 does not fit the input [1, 1, 2, 8, 8]"),
         (&["inspect", "giant.toml"], "layer conv1 (conv): kernel_size is absurdly large"),
-        (&["inspect", "wide-gaps.toml"], "sees padding alone"),
+        (&["inspect", "wide-gaps.toml"], "covers nothing but padding"),
         (&["inspect", "volumes.toml", "--input", "2,6,8"], "write 4 extents"),
         (&["inspect", "volumes.toml", "--input", "2,2,6,2"], "conv"),
         (
@@ -212,17 +212,17 @@ fn where_memory_ends_the_error_says_what_it_was_for() {
         (
             "pad.toml",
             "one.npy",
-            ["the values of a single input: there is no memory for ", "; try a smaller one"],
+            ["the values of a single input: not enough memory: cannot allocate ", "; try a smaller one"],
         ),
         (
             "pad.toml",
             "two.npy",
-            ["the values of a batch of 2: there is no memory for ", "; try a smaller batch"],
+            ["the values of a batch of 2: not enough memory: cannot allocate ", "; try a smaller batch"],
         ),
         (
             "linear.toml",
             "two.npy",
-            ["the weights of net: there is no memory for 4295229440 bytes", "bytes\n"],
+            ["the weights of net: not enough memory: cannot allocate 4295229440 bytes", "bytes\n"],
         ),
     ] {
         let output = std::process::Command::new("sh")

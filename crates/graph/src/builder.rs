@@ -1,4 +1,4 @@
-//! A fluent builder in which a network reads like its paper.
+//! A fluent builder that lets a network read like the paper it comes from.
 //!
 //! ```
 //! use striate_graph::Builder;
@@ -36,7 +36,7 @@ struct State {
     /// Auxiliary heads: the layer's index and the factor on its loss.
     heads: Vec<(usize, f32)>,
     loss: Option<Loss>,
-    /// The first mistake; reported by `finish`.
+    /// The first mistake, reported by `finish`.
     mistake: Option<String>,
 }
 
@@ -47,7 +47,7 @@ struct Draft {
     inputs: Vec<Option<usize>>,
 }
 
-/// The output of a layer of a [`Builder`], or its input.
+/// The output of a layer of a [`Builder`], or the network's input.
 #[derive(Debug, Clone, Copy)]
 pub struct Tensor<'b> {
     builder: &'b Builder,
@@ -55,19 +55,19 @@ pub struct Tensor<'b> {
 }
 
 impl Builder {
-    /// A network for inputs of these extents, without the batch: `[C, H, W]` for images.
+    /// Starts a network for inputs of these extents, without the batch: `[C, H, W]` for images.
     pub fn new(name: impl Into<String>, input: impl Into<Shape>) -> Self {
         Builder { name: name.into(), input: input.into(), state: RefCell::default() }
     }
 
-    /// How all weights are first drawn.
+    /// Sets the initialization of all weights.
     #[must_use]
     pub fn init(self, init: Init) -> Self {
         self.state.borrow_mut().init = init;
         self
     }
 
-    /// What the network is trained with, where a recipe names no other.
+    /// Sets the loss that the network is trained with unless a recipe names another.
     #[must_use]
     pub fn loss(self, loss: Loss) -> Self {
         self.state.borrow_mut().loss = Some(loss);
@@ -79,7 +79,7 @@ impl Builder {
         Tensor { builder: self, layer: None }
     }
 
-    /// A value of these extents that no layer computes; training changes it if it is `trained`.
+    /// Adds a stored value of these extents; training updates it if `trained` is set.
     pub fn constant(&self, shape: impl Into<Shape>, trained: bool) -> Tensor<'_> {
         self.add(ops::Constant { shape: shape.into().to_vec(), trained }, vec![])
     }
@@ -101,7 +101,7 @@ impl<'b> Tensor<'b> {
         self.builder
     }
 
-    /// Adds any operation that reads this value alone.
+    /// Adds any operation that reads only this value.
     pub fn then(self, op: impl Into<Op>) -> Tensor<'b> {
         self.builder.add(op, vec![self.layer])
     }
@@ -112,14 +112,15 @@ impl<'b> Tensor<'b> {
     }
 
     /// Convolution with `out_channels` kernels, stride 1, no padding, with bias; see
-    /// [`Tensor::stride`], [`Tensor::pad`], [`Tensor::groups`], [`Tensor::no_bias`]. Of signals, maps or
-    /// volumes, by the rank of what it reads: a size may be one number, (height, width) or (depth, height,
+    /// [`Tensor::stride`], [`Tensor::pad`], [`Tensor::groups`], [`Tensor::no_bias`]. The rank of the input
+    /// decides between signals, maps and volumes; a size may be one number, (height, width) or (depth, height,
     /// width).
     pub fn conv(self, out_channels: usize, kernel_size: impl Into<PerAxis>) -> Tensor<'b> {
         self.then(Conv::new(out_channels, kernel_size))
     }
 
-    /// Convolution with weights of its own at every place, stride 1, no padding, with bias.
+    /// Locally connected layer: a convolution with separate weights at every output position, stride 1, no
+    /// padding, with bias.
     pub fn locally_connected(self, out_channels: usize, kernel_size: impl Into<PerAxis>) -> Tensor<'b> {
         self.then(ops::LocallyConnected {
             out_channels,
@@ -183,17 +184,17 @@ impl<'b> Tensor<'b> {
         self.then(ops::Sigmoid {})
     }
 
-    /// 1.7159·tanh(2x/3), as LeNet-5 has it.
+    /// 1.7159·tanh(2x/3), as in LeNet-5.
     pub fn scaled_tanh(self) -> Tensor<'b> {
         self.then(ops::ScaledTanh {})
     }
 
-    /// A trainable coefficient and bias for each channel.
+    /// Trainable coefficient and bias for each channel.
     pub fn scale(self) -> Tensor<'b> {
         self.then(ops::Scale { bias: true })
     }
 
-    /// A fixed factor.
+    /// Multiplication by a fixed factor.
     pub fn multiply_by(self, factor: f32) -> Tensor<'b> {
         self.then(ops::MultiplyBy { factor })
     }
@@ -203,7 +204,7 @@ impl<'b> Tensor<'b> {
         self.then(ops::Lrn { size, alpha, beta, k })
     }
 
-    /// Zero channels before and behind those there are.
+    /// Zero channels before and after the existing ones.
     pub fn pad_channels(self, before: usize, after: usize) -> Tensor<'b> {
         self.then(ops::PadChannels { before, after })
     }
@@ -213,17 +214,17 @@ impl<'b> Tensor<'b> {
         self.then(BatchNorm::default())
     }
 
-    /// In training, zeros with this probability.
+    /// Dropout: in training, elements become zero with this probability.
     pub fn dropout(self, probability: f32) -> Tensor<'b> {
         self.then(Dropout { probability, salt: 0 })
     }
 
-    /// All but the batch in one row.
+    /// Flattens all axes but the batch into one.
     pub fn flatten(self) -> Tensor<'b> {
         self.then(ops::Flatten {})
     }
 
-    /// Scores by the distance to fixed codes.
+    /// Scores from the distances to fixed codes.
     pub fn rbf(self, out_features: usize) -> Tensor<'b> {
         self.then(ops::Rbf { out_features })
     }
@@ -233,17 +234,17 @@ impl<'b> Tensor<'b> {
         self.then(ops::Softmax {})
     }
 
-    /// Names the layer; its variables are called after it.
+    /// Names the layer; its variables are named after it.
     pub fn named(self, name: impl Into<String>) -> Tensor<'b> {
         match self.layer {
             Some(index) => self.builder.state.borrow_mut().layers[index].name = Some(name.into()),
-            None => self.builder.mistake("the input has its name already".into()),
+            None => self.builder.mistake("the input cannot be renamed".into()),
         }
         self
     }
 
-    /// Makes this value an auxiliary output: in training its loss is added with the factor `weight`,
-    /// after training it is left out.
+    /// Makes this value an auxiliary output: in training its loss is added with the factor `weight`; for
+    /// inference it is dropped.
     pub fn auxiliary(self, weight: f32) {
         match self.layer {
             Some(index) => self.builder.state.borrow_mut().heads.push((index, weight)),
@@ -251,7 +252,7 @@ impl<'b> Tensor<'b> {
         }
     }
 
-    /// Step of a convolution.
+    /// Sets the stride of a convolution.
     pub fn stride(self, stride: impl Into<PerAxis>) -> Tensor<'b> {
         self.set("stride", stride.into(), |op| match op {
             Op::Conv(conv) => Some(&mut conv.stride),
@@ -260,7 +261,7 @@ impl<'b> Tensor<'b> {
         })
     }
 
-    /// Padding of a convolution or pool: zeros, or minus infinity for a max pool.
+    /// Sets the padding of a convolution or pool: zeros, or minus infinity for a max pool.
     pub fn pad(self, padding: impl Into<Padding>) -> Tensor<'b> {
         self.set("padding", padding.into(), |op| match op {
             Op::Conv(conv) => Some(&mut conv.padding),
@@ -271,7 +272,7 @@ impl<'b> Tensor<'b> {
         })
     }
 
-    /// Distance of the taps of a convolution or pool.
+    /// Sets the dilation of a convolution or pool: the distance between adjacent taps.
     pub fn dilation(self, dilation: impl Into<PerAxis>) -> Tensor<'b> {
         self.set("dilation", dilation.into(), |op| match op {
             Op::Conv(conv) => Some(&mut conv.dilation),
@@ -281,7 +282,7 @@ impl<'b> Tensor<'b> {
         })
     }
 
-    /// Groups of a convolution.
+    /// Sets the number of groups of a convolution.
     pub fn groups(self, groups: usize) -> Tensor<'b> {
         self.set("groups", groups, |op| match op {
             Op::Conv(conv) => Some(&mut conv.groups),
@@ -289,7 +290,7 @@ impl<'b> Tensor<'b> {
         })
     }
 
-    /// Connects each output channel of a convolution with the listed input channels alone.
+    /// Connects each output channel of a convolution to the listed input channels only.
     pub fn connections(self, table: &[&[usize]]) -> Tensor<'b> {
         let table = table.iter().map(|inputs| inputs.to_vec()).collect();
         self.set("connections", table, |op| match op {
@@ -298,7 +299,7 @@ impl<'b> Tensor<'b> {
         })
     }
 
-    /// Leaves out the bias of a convolution, linear layer or scale.
+    /// Removes the bias of a convolution, linear layer or scale.
     pub fn no_bias(self) -> Tensor<'b> {
         self.set("bias", false, |op| match op {
             Op::Conv(conv) => Some(&mut conv.bias),
@@ -309,7 +310,7 @@ impl<'b> Tensor<'b> {
         })
     }
 
-    /// Lets all biases of a convolution or linear layer begin with `value`.
+    /// Initializes all biases of a convolution or linear layer to `value`.
     pub fn bias_init(self, value: f32) -> Tensor<'b> {
         self.set("bias_init", Some(value), |op| match op {
             Op::Conv(conv) => Some(&mut conv.bias_init),
@@ -318,7 +319,7 @@ impl<'b> Tensor<'b> {
         })
     }
 
-    /// Counts a last, partly covered window of a pool.
+    /// Rounds the output size of a pool up, so that a last, partially covered window counts.
     pub fn ceil(self) -> Tensor<'b> {
         self.set("ceil_mode", true, |op| match op {
             Op::MaxPool(pool) => Some(&mut pool.ceil_mode),
@@ -327,7 +328,7 @@ impl<'b> Tensor<'b> {
         })
     }
 
-    /// Leaves the padding out of an average pool's divisor.
+    /// Excludes the padding from an average pool's divisor.
     pub fn exclude_padding(self) -> Tensor<'b> {
         self.set("count_include_pad", false, |op| match op {
             Op::AveragePool(pool) => Some(&mut pool.count_include_pad),
@@ -335,7 +336,7 @@ impl<'b> Tensor<'b> {
         })
     }
 
-    /// What a batch norm adds to the variance.
+    /// Sets the ε that a batch norm adds to the variance.
     pub fn epsilon(self, epsilon: f32) -> Tensor<'b> {
         self.set("epsilon", epsilon, |op| match op {
             Op::BatchNorm(norm) => Some(&mut norm.epsilon),
@@ -343,24 +344,24 @@ impl<'b> Tensor<'b> {
         })
     }
 
-    /// Sets the attribute that `field` finds in the layer's operation.
+    /// Sets the attribute of the layer's operation that `field` selects.
     fn set<T>(self, attribute: &str, value: T, field: impl FnOnce(&mut Op) -> Option<&mut T>) -> Tensor<'b> {
         let mut state = self.builder.state.borrow_mut();
         match self.layer.and_then(|index| field(&mut state.layers[index].op)) {
             Some(place) => *place = value,
             None => {
                 let op = self.layer.map_or(INPUT, |index| state.layers[index].op.name());
-                let what = format!("{attribute} was set on {op}, which has none");
+                let what = format!("{attribute} was set on {op}, which does not have it");
                 state.mistake.get_or_insert(what);
             }
         }
         self
     }
 
-    /// The finished network with this value as its output.
+    /// Finishes the network, with this value as its output.
     ///
     /// # Errors
-    /// If a layer does not fit what it reads, or an attribute was set on a layer that has none.
+    /// If a layer does not fit its inputs, or an attribute was set on a layer that does not have it.
     pub fn finish(self) -> Result<Network> {
         let builder = self.builder;
         let state = builder.state.borrow();
@@ -394,9 +395,9 @@ impl<'b> Tensor<'b> {
         network.heads = heads
             .map(|(index, weight)| AuxiliaryHead { layer: names[*index].clone(), weight: *weight })
             .collect();
-        // The output is the last layer, whatever was written after it.
+        // The output must be the last layer, even if other layers were added after it.
         let output = network.layers.iter().position(|layer| layer.name == names[last]);
-        let output = network.layers.remove(output.expect("the output is needed"));
+        let output = network.layers.remove(output.expect("the output is among the needed layers"));
         network.layers.push(output);
         network.graph_with_heads(&network.input_shape(1))?;
         Ok(network)
@@ -404,7 +405,7 @@ impl<'b> Tensor<'b> {
 }
 
 impl State {
-    /// Which layers the layer `last` and the auxiliary heads depend on, themselves included.
+    /// Marks the layers that `last` and the auxiliary heads depend on, including themselves.
     fn needed_by(&self, last: usize) -> Vec<bool> {
         let mut needed = vec![false; self.layers.len()];
         needed[last] = true;
@@ -431,12 +432,12 @@ macro_rules! operators {
 
 operators! { Add add, Sub sub, Mul mul, Div div }
 
-/// The parts side by side along the channels.
+/// Concatenates the parts along the channels.
 ///
 /// # Panics
 /// If there are no parts.
 pub fn concat<'b>(parts: impl IntoIterator<Item = Tensor<'b>>) -> Tensor<'b> {
     let parts: Vec<Tensor<'b>> = parts.into_iter().collect();
-    let builder = parts.first().expect("concat takes at least one part").builder;
+    let builder = parts.first().expect("concat needs at least one part").builder;
     builder.add(ops::Concat {}, parts.iter().map(|part| part.layer).collect())
 }

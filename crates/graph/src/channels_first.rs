@@ -1,4 +1,5 @@
-//! Networks that take images channels-last and turn them at once, as those from TensorFlow do, for images of ours.
+//! Conversion of networks that take channels-last images and transpose them first, as those from TensorFlow do,
+//! to channels-first input.
 
 use striate_tensor::Shape;
 
@@ -6,32 +7,35 @@ use crate::network::{INPUT, Network};
 use crate::{Layer, Op};
 
 impl Network {
-    /// The network for images `[N, C, H, W]` if it takes `[N, H, W, C]` and all that reads them turns them first;
-    /// else the network as it is.
+    /// Converts a network whose input is `[N, H, W, C]` to `[N, C, H, W]`, if every layer that reads the input
+    /// only transposes it; otherwise returns the network unchanged.
     #[must_use]
     pub fn channels_first(mut self) -> Network {
         let [h, w, c] = *self.input else { return self };
         let reads = |layer: &&Layer| layer.inputs.iter().any(|input| input == INPUT);
-        let turns = |layer: &Layer| match &layer.op {
+        let transposes = |layer: &Layer| match &layer.op {
             Op::Transpose(transpose) => transpose.permutation == [0, 3, 1, 2],
-            // Of one channel the elements stay in their places.
+            // With one channel, the order of the elements does not change.
             Op::Reshape(reshape) => c == 1 && reshape.shape == [0, 1, h as i64, w as i64],
             _ => false,
         };
-        let turned: Vec<String> = self
+        let transposed: Vec<String> = self
             .layers
             .iter()
             .filter(reads)
-            .filter(|layer| turns(layer))
+            .filter(|layer| transposes(layer))
             .map(|layer| layer.name.clone())
             .collect();
-        let is_last = self.layers.last().is_some_and(|layer| turned.contains(&layer.name));
-        if turned.is_empty() || is_last || turned.len() < self.layers.iter().filter(reads).count() {
+        let is_last = self.layers.last().is_some_and(|layer| transposed.contains(&layer.name));
+        if transposed.is_empty() || is_last || transposed.len() < self.layers.iter().filter(reads).count() {
             return self;
         }
-        self.layers.retain(|layer| !turned.contains(&layer.name));
-        for input in
-            self.layers.iter_mut().flat_map(|layer| &mut layer.inputs).filter(|input| turned.contains(input))
+        self.layers.retain(|layer| !transposed.contains(&layer.name));
+        for input in self
+            .layers
+            .iter_mut()
+            .flat_map(|layer| &mut layer.inputs)
+            .filter(|input| transposed.contains(input))
         {
             *input = INPUT.to_owned();
         }
@@ -47,22 +51,22 @@ mod tests {
 
     fn network(end: impl for<'b> Fn(Tensor<'b>) -> Tensor<'b>) -> Network {
         let net = Builder::new("net", [8, 6, 3]);
-        let turned = net.input().then(Transpose { permutation: vec![0, 3, 1, 2] });
-        end(turned).finish().unwrap()
+        let transposed = net.input().then(Transpose { permutation: vec![0, 3, 1, 2] });
+        end(transposed).finish().unwrap()
     }
 
     #[test]
-    fn a_turn_at_the_beginning_goes() {
+    fn leading_transposition_is_removed() {
         let given = network(|x| (x.conv(3, 1) + x).relu());
         let first = given.clone().channels_first();
         assert_eq!((&*first.input, first.layers.len()), (&[3, 8, 6][..], given.layers.len() - 1));
         assert_eq!(first.graph(2).unwrap().outputs.len(), 1);
         assert_eq!(first.variables().unwrap(), given.variables().unwrap());
-        assert_eq!(first.clone().channels_first(), first, "images of ours stay");
+        assert_eq!(first.clone().channels_first(), first, "channels-first networks are unchanged");
     }
 
     #[test]
-    fn of_one_channel_a_reshape_turns_too() {
+    fn reshape_of_one_channel_counts_as_transposition() {
         let network = |input: [usize; 3], shape: [i64; 4]| {
             let reshape = Reshape { shape: shape.to_vec() };
             Builder::new("net", input).input().then(reshape).conv(3, 1).finish().unwrap()
@@ -71,14 +75,14 @@ mod tests {
         let first = given.clone().channels_first();
         assert_eq!((&*first.input, first.layers.len()), (&[1, 8, 6][..], 1));
         assert_eq!(first.variables().unwrap(), given.variables().unwrap());
-        // Of more channels the elements would change their places; of other extents they are another map.
+        // With more channels a reshape is not a transposition; with other extents it yields another map.
         for given in [network([8, 6, 3], [0, 3, 8, 6]), network([8, 6, 1], [0, 1, 6, 8])] {
             assert_eq!(given.clone().channels_first(), given);
         }
     }
 
     #[test]
-    fn what_is_read_unturned_too_stays() {
+    fn network_that_also_reads_channels_last_is_unchanged() {
         let given = network(|x| x);
         assert_eq!(given.clone().channels_first(), given);
         let net = Builder::new("net", [8, 8, 8]);

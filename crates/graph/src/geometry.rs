@@ -1,14 +1,14 @@
-//! Sizes of windows in up to three dimensions, padding of every side, and their text forms.
+//! Window sizes in up to three dimensions, padding on every side, and their text forms.
 
 use serde::{Deserialize, Serialize};
 use striate_tensor::{Error, Result};
 
-/// A number for each axis of a volume; maps `[N, C, H, W]` have no depth, signals `[N, C, W]` no height
-/// either. One number stands for all axes; two are height and width, and leave the depth alone.
+/// A number for each axis of a volume; maps `[N, C, H, W]` have no depth, signals `[N, C, W]` neither depth
+/// nor height. One number applies to all axes; two are height and width, with depth 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "PerAxisText", into = "PerAxisText")]
 pub struct PerAxis {
-    /// Along the depth: the frames of a video, the slices of a scan.
+    /// Depth: the frames of a video, the slices of a scan.
     pub d: usize,
     /// Vertical.
     pub h: usize,
@@ -17,42 +17,42 @@ pub struct PerAxis {
 }
 
 impl PerAxis {
-    /// One on every axis: the neutral window, stride and dilation.
+    /// One on every axis: the window, stride and dilation that have no effect.
     pub const ONE: PerAxis = PerAxis { d: 1, h: 1, w: 1 };
 
-    /// As `[d, h, w]`.
+    /// Returns `[d, h, w]`.
     pub const fn array(self) -> [usize; 3] {
         [self.d, self.h, self.w]
     }
 
-    /// As `[h, w]`, of a window over maps.
+    /// Returns `[h, w]`, for a window over maps.
     pub const fn plane(self) -> [usize; 2] {
         [self.h, self.w]
     }
 
-    /// The numbers of the `axes` inner axes, one on those outside.
+    /// Creates one from the numbers of the innermost axes; the others are 1.
     ///
     /// # Panics
-    /// If there are none, or more than three.
+    /// If `axes` is empty or has more than three elements.
     pub fn of(axes: &[usize]) -> PerAxis {
         match *axes {
             [w] => PerAxis { d: 1, h: 1, w },
             [h, w] => PerAxis { d: 1, h, w },
             [d, h, w] => PerAxis { d, h, w },
-            _ => panic!("there are one to three axes, not {}", axes.len()),
+            _ => panic!("expected one to three axes, got {}", axes.len()),
         }
     }
 
-    /// The same on the `axes` inner axes, one on those outside.
+    /// Restricts the numbers to the `axes` innermost axes; the others become 1.
     ///
     /// # Errors
-    /// If there is a depth of its own on maps, or a height on signals.
+    /// If a depth was given for maps, or a height for signals.
     pub(crate) fn on(self, axes: usize) -> Result<PerAxis> {
         let PerAxis { d, h, w } = self;
         let lacks = |what: &str| {
             let sizes = if d == 1 { vec![h, w] } else { vec![d, h, w] };
             let write = if axes < 2 { "one number, the width" } else { "[height, width]" };
-            Error::input(format!("{sizes:?} has a {what}, which the input lacks; write {write}"))
+            Error::input(format!("{sizes:?} has a {what}, but the input does not; write {write}"))
         };
         let is_one_number = (d, d) == (h, w);
         if !is_one_number && axes < 3 && d != 1 {
@@ -91,7 +91,7 @@ impl From<(usize, usize, usize)> for PerAxis {
     }
 }
 
-/// Zeros added around a map or volume. One number stands for all sides; two are (height, width), three
+/// Zeros added around a map or volume. One number applies to all sides; two are (height, width), three
 /// (depth, height, width), four (top, left, bottom, right), six (front, top, left, back, bottom, right).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(try_from = "PaddingText", into = "PaddingText")]
@@ -102,7 +102,7 @@ pub struct Padding {
     pub top: usize,
     /// Columns to the left.
     pub left: usize,
-    /// Maps behind the last.
+    /// Maps after the last.
     pub back: usize,
     /// Rows below.
     pub bottom: usize,
@@ -111,22 +111,22 @@ pub struct Padding {
 }
 
 impl Padding {
-    /// What lies before the first element on each axis, `[d, h, w]`.
+    /// The padding before the first element of each axis, `[d, h, w]`.
     pub const fn before(self) -> [usize; 3] {
         [self.front, self.top, self.left]
     }
 
-    /// What lies behind the last element on each axis, `[d, h, w]`.
-    pub const fn behind(self) -> [usize; 3] {
+    /// The padding after the last element of each axis, `[d, h, w]`.
+    pub const fn after(self) -> [usize; 3] {
         [self.back, self.bottom, self.right]
     }
 
-    /// `[before, behind]` of the inner axes, nothing on those outside.
+    /// Creates one from `[before, after]` of the innermost axes; the others have no padding.
     ///
     /// # Panics
-    /// If there are none, or more than three.
+    /// If there are more than three axes.
     pub fn of(sides: &[[usize; 2]]) -> Padding {
-        let outer = 3usize.checked_sub(sides.len()).expect("there are at most three axes");
+        let outer = 3usize.checked_sub(sides.len()).expect("at most three axes have padding");
         let side = |axis: usize, which: usize| if axis < outer { 0 } else { sides[axis - outer][which] };
         Padding {
             front: side(0, 0),
@@ -138,22 +138,22 @@ impl Padding {
         }
     }
 
-    /// Whether both sides of every axis are alike.
-    pub fn is_even(self) -> bool {
-        self.before() == self.behind()
+    /// Whether both sides of every axis have the same padding.
+    pub fn is_symmetric(self) -> bool {
+        self.before() == self.after()
     }
 
-    /// The same on the `axes` inner axes, nothing on those outside.
+    /// Restricts the padding to the `axes` innermost axes; the others get none.
     ///
     /// # Errors
-    /// If there is padding of its own along the depth of maps, or above and below signals.
+    /// If padding was given for the depth of maps, or for the height of signals.
     pub(crate) fn on(self, axes: usize) -> Result<Padding> {
         let Padding { front, back, top, left, bottom, right } = self;
         let is_one_number = [top, left, back, bottom, right].iter().all(|side| *side == front);
-        let lacks = |before: usize, behind: usize, axis: &str| {
+        let lacks = |before: usize, after: usize, axis: &str| {
             let write = if axes < 2 { "one number or [0, left, 0, right]" } else { "[height, width]" };
-            let what = format!("{before} before and {behind} behind along the {axis}");
-            Error::input(format!("{what}, which the input lacks; write {write}"))
+            let what = format!("pads the {axis} by {before} before and {after} after");
+            Error::input(format!("{what}, but the input has no {axis}; write {write}"))
         };
         if !is_one_number && axes < 3 && (front, back) != (0, 0) {
             return Err(lacks(front, back, "depth"));
@@ -161,7 +161,7 @@ impl Padding {
         if !is_one_number && axes < 2 && (top, bottom) != (0, 0) {
             return Err(lacks(top, bottom, "height"));
         }
-        let keep = |side: usize, least: usize| if axes < least { 0 } else { side };
+        let keep = |side: usize, min_axes: usize| if axes < min_axes { 0 } else { side };
         Ok(Padding {
             front: keep(front, 3),
             back: keep(back, 3),
@@ -195,12 +195,12 @@ impl From<(usize, usize, usize)> for Padding {
     }
 }
 
-/// How many places a window has along one axis of a map, which is the extent of the output there; `None` if
-/// the window is larger than the padded map, or sizes cannot be added up. All sizes are counted in elements:
-/// the `input`'s extent, the window's taps (`kernel`), its step (`stride`), the distance of its taps
-/// (`dilation`), and the padding `before` and `after` the input.
+/// Computes the number of window positions along one axis, which is the extent of the output; `None` if the
+/// window is larger than the padded map, or the sizes overflow. All sizes are in elements: the extent of the
+/// `input`, the number of taps (`kernel`), the `stride`, the distance between adjacent taps (`dilation`), and
+/// the padding `before` and `after` the input.
 ///
-/// With `ceil` the last window may reach past the padded map, by less than a step, as long as it starts
+/// With `ceil`, the last window may extend past the padded map by less than a stride, as long as it starts
 /// inside the map or its leading padding, as in Caffe and PyTorch.
 ///
 /// # Panics
@@ -240,7 +240,7 @@ impl TryFrom<PerAxisText> for PerAxis {
                 [h, w] => Ok((h, w).into()),
                 [d, h, w] => Ok((d, h, w).into()),
                 _ => Err(format!(
-                    "{} numbers; it takes one, [height, width] or [depth, height, width]",
+                    "has {} numbers; expected one, [height, width] or [depth, height, width]",
                     each.len()
                 )),
             },
@@ -277,7 +277,7 @@ impl TryFrom<PaddingText> for Padding {
                 [front, top, left, back, bottom, right] => {
                     Ok(Padding { front, top, left, back, bottom, right })
                 }
-                _ => Err(format!("padding has {} numbers; it takes 1, 2, 3, 4 or 6", sides.len())),
+                _ => Err(format!("padding has {} numbers; expected 1, 2, 3, 4 or 6", sides.len())),
             },
         }
     }
@@ -286,12 +286,12 @@ impl TryFrom<PaddingText> for Padding {
 impl From<Padding> for PaddingText {
     fn from(p: Padding) -> Self {
         let [d, h, w] = p.before();
-        match (p.is_even(), d + p.back) {
+        match (p.is_symmetric(), d + p.back) {
             (true, _) if d == h && h == w => PaddingText::All(d),
             (true, 0) => PaddingText::Sides(vec![h, w]),
             (true, _) => PaddingText::Sides(vec![d, h, w]),
             (false, 0) => PaddingText::Sides(vec![p.top, p.left, p.bottom, p.right]),
-            (false, _) => PaddingText::Sides([p.before(), p.behind()].concat()),
+            (false, _) => PaddingText::Sides([p.before(), p.after()].concat()),
         }
     }
 }
@@ -301,7 +301,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn window_counts_are_those_of_the_papers() {
+    fn window_counts_match_the_papers() {
         assert_eq!(window_count(32, 5, 1, 1, 0, 0, false), Some(28));
         assert_eq!(window_count(224, 7, 2, 1, 3, 3, false), Some(112));
         assert_eq!(window_count(227, 11, 4, 1, 0, 0, false), Some(55));
@@ -310,15 +310,15 @@ mod tests {
         assert_eq!(
             window_count(2, 3, 2, 1, 0, 0, true),
             Some(1),
-            "a first window may be covered in part too"
+            "the first window may be partially covered too"
         );
         assert_eq!(window_count(2, 4, 2, 1, 0, 0, true), None);
-        // A last window that would start in the padding behind the map is dropped.
+        // A last window that would start in the trailing padding is dropped.
         assert_eq!(window_count(4, 2, 3, 1, 1, 1, true), Some(2));
     }
 
     #[test]
-    fn sizes_are_read_back_from_their_texts() {
+    fn sizes_are_read_back_from_text() {
         #[derive(Debug, PartialEq, Serialize, Deserialize)]
         struct Sizes {
             stride: PerAxis,
@@ -342,12 +342,12 @@ mod tests {
             assert_eq!(toml::from_str::<Sizes>(text).unwrap(), sizes);
         }
         for text in ["stride = [1]\npadding = 1", "stride = 1\npadding = [1, 2, 3, 4, 5]"] {
-            assert!(toml::from_str::<Sizes>(text).unwrap_err().to_string().contains("numbers; it takes"));
+            assert!(toml::from_str::<Sizes>(text).unwrap_err().to_string().contains("numbers; expected"));
         }
     }
 
     #[test]
-    fn outer_axes_count_only_where_there_are_any() {
+    fn outer_axes_are_dropped_for_lower_ranks() {
         let (kernel, padding) = (PerAxis::from(3), Padding::from(1));
         assert_eq!(kernel.on(3).unwrap(), kernel);
         assert_eq!(kernel.on(2).unwrap(), PerAxis { d: 1, h: 3, w: 3 });

@@ -1,8 +1,8 @@
-//! The gradient of every operation, side by side.
+//! The gradient rules of all operations.
 //!
-//! [`backward`] walks the nodes from last to first; for each, its rule adds the nodes that compute the
-//! gradients of its inputs from the gradient of its output. Contributions to the same value are added
-//! up in the order in which they appear.
+//! [`backward`] visits the nodes from last to first and applies the rule of each, which adds the nodes that
+//! compute the gradients of its inputs from the gradient of its output. Contributions to the same value are
+//! summed in the order in which they appear.
 
 use std::collections::HashMap;
 
@@ -12,8 +12,8 @@ use crate::Init;
 use crate::graph::{Graph, Kind, Node, Role, Segment, ValueId};
 use crate::ops::*;
 
-/// Adds the gradients of all parameters to `graph`, whose last nodes are the losses. With `accumulate`
-/// they are added to what is there already.
+/// Adds the gradients of all parameters to `graph`, whose last nodes are the losses. With `accumulate`,
+/// they are added to the existing gradients instead of overwriting them.
 pub(crate) fn backward(graph: &mut Graph, accumulate: bool) -> Result<()> {
     let forward = graph.nodes.clone();
     let mut backward = Backward::new(graph, accumulate);
@@ -24,7 +24,7 @@ pub(crate) fn backward(graph: &mut Graph, accumulate: bool) -> Result<()> {
 }
 
 impl Backward<'_> {
-    /// The rules. `x` is the data that a node reads, `y` what it makes, `dy` the gradient of that.
+    /// Applies the rule of `node`. `x` is its data input, `y` its output, `dy` the gradient of `y`.
     fn differentiate(&mut self, node: &Node) -> Result<()> {
         let x = node.inputs[0];
         let y = node.outputs[0];
@@ -69,8 +69,8 @@ impl Backward<'_> {
                 }
                 self.add(node, LocallyConnectedDataGradient(local.clone()), vec![dy, weight], &[x]);
             }
-            Op::SpreadKernels(spread) => {
-                self.add(node, SpreadKernelsGradient(spread.clone()), vec![dy], &[x]);
+            Op::SpreadKernels(scatter) => {
+                self.add(node, SpreadKernelsGradient(scatter.clone()), vec![dy], &[x]);
             }
             Op::Rbf(_) => self.add(node, RbfGradient, vec![x, node.inputs[1], dy], &[x]),
             Op::Scale(scale) => {
@@ -95,28 +95,28 @@ impl Backward<'_> {
                 self.add(node, AveragePoolGradient::new(pool), vec![dy], &[x]);
             }
             Op::Add(_) => {
-                self.shrink(node, dy, x, 1.0);
-                self.shrink(node, dy, node.inputs[1], 1.0);
+                self.unbroadcast(node, dy, x, 1.0);
+                self.unbroadcast(node, dy, node.inputs[1], 1.0);
             }
             Op::Sub(_) => {
-                self.shrink(node, dy, x, 1.0);
-                self.shrink(node, dy, node.inputs[1], -1.0);
+                self.unbroadcast(node, dy, x, 1.0);
+                self.unbroadcast(node, dy, node.inputs[1], -1.0);
             }
             Op::Mul(_) => {
                 for (target, other) in [(x, node.inputs[1]), (node.inputs[1], x)] {
                     if self.trained[target.0] {
                         let share = self.compute(node, Mul {}, [dy, other]);
-                        self.shrink(node, share, target, 1.0);
+                        self.unbroadcast(node, share, target, 1.0);
                     }
                 }
             }
             Op::Div(_) => {
                 let divisor = node.inputs[1];
                 let share = self.compute(node, Div {}, [dy, divisor]);
-                self.shrink(node, share, x, 1.0);
+                self.unbroadcast(node, share, x, 1.0);
                 if self.trained[divisor.0] {
                     let share = self.compute(node, Mul {}, [share, y]);
-                    self.shrink(node, share, divisor, -1.0);
+                    self.unbroadcast(node, share, divisor, -1.0);
                 }
             }
             Op::MatMul(_) => {
@@ -124,11 +124,11 @@ impl Backward<'_> {
                 if self.trained[x.0] {
                     let share =
                         self.compute(node, MatMul { transpose_a: false, transpose_b: true }, [dy, other]);
-                    self.shrink(node, share, x, 1.0);
+                    self.unbroadcast(node, share, x, 1.0);
                 }
                 if self.trained[other.0] {
                     let share = self.compute(node, MatMul { transpose_a: true, transpose_b: false }, [x, dy]);
-                    self.shrink(node, share, other, 1.0);
+                    self.unbroadcast(node, share, other, 1.0);
                 }
             }
             Op::Constant(_) => self.add(node, SumTo { factor: 1.0 }, vec![dy], &[x]),
@@ -148,7 +148,12 @@ impl Backward<'_> {
                 self.add(node, dropout.clone(), vec![dy, seed, step], &[x]);
             }
             Op::Softmax(_) => self.add(node, SoftmaxGradient, vec![y, dy], &[x]),
-            other => return Err(Error::input(format!("{} cannot be trained through", other.name()))),
+            other => {
+                return Err(Error::input(format!(
+                    "{} has no gradient, so layers before it cannot be trained",
+                    other.name()
+                )));
+            }
         }
         Ok(())
     }
@@ -184,7 +189,7 @@ impl<'g> Backward<'g> {
         self.gradients.get(&value).copied()
     }
 
-    /// Adds a node that makes the gradients of `targets`, unless none of them is needed.
+    /// Adds a node that computes the gradients of `targets`, unless none of them is needed.
     fn add(&mut self, of: &Node, op: impl Into<Op>, operands: Vec<ValueId>, targets: &[ValueId]) {
         if !targets.iter().any(|target| self.trained[target.0]) {
             return;
@@ -194,32 +199,34 @@ impl<'g> Backward<'g> {
         let outputs: Vec<ValueId> = targets.iter().map(|target| self.new_gradient(*target)).collect();
         self.graph.add_node(name, op, operands, outputs.clone(), Segment::Accumulate);
         for (target, output) in targets.iter().zip(outputs) {
-            self.pass(*target, output);
+            self.contribute(*target, output);
         }
     }
 
-    /// Adds a node that makes a value on the way to a gradient.
+    /// Adds a node that computes an intermediate value of a gradient.
     fn compute(&mut self, of: &Node, op: impl Into<Op>, operands: [ValueId; 2]) -> ValueId {
         let op = op.into();
         let shapes = operands.map(|id| self.graph.shape(id).clone());
-        let layer = op.layer().expect("is made of layers");
-        let shape = layer.output(&[&shapes[0], &shapes[1]]).expect("fits as the forward pass did");
+        let layer = op.layer().expect("intermediate values are computed by layers");
+        let shape = layer
+            .output(&[&shapes[0], &shapes[1]])
+            .expect("the shapes fit, as they did in the forward direction");
         let name = format!("gradient/{}.{}", of.name, self.graph.nodes.len());
         let value = self.graph.add_computed(name.clone(), shape);
         self.graph.add_node(name, op, operands.to_vec(), vec![value], Segment::Accumulate);
         value
     }
 
-    /// Passes `factor` times `contribution` on to `target`, summed over what broadcasting repeated.
-    fn shrink(&mut self, of: &Node, contribution: ValueId, target: ValueId, factor: f32) {
+    /// Contributes `factor` times `contribution` to `target`, summed over the axes that broadcasting expanded.
+    fn unbroadcast(&mut self, of: &Node, contribution: ValueId, target: ValueId, factor: f32) {
         if factor == 1.0 && self.graph.shape(contribution) == self.graph.shape(target) {
-            return self.pass(target, contribution);
+            return self.contribute(target, contribution);
         }
         self.add(of, SumTo { factor }, vec![contribution], &[target]);
     }
 
-    /// A place for one contribution to the gradient of `target`: its gradient variable where that is
-    /// the only contribution, else a value of its own.
+    /// Adds the value that receives one contribution to the gradient of `target`: its gradient variable if
+    /// there is only one contribution, otherwise a separate value.
     fn new_gradient(&mut self, target: ValueId) -> ValueId {
         let (name, shape) = (self.graph.value(target).name.clone(), self.graph.shape(target).clone());
         let is_parameter = self.graph.value(target).role() == Some(Role::Parameter);
@@ -234,7 +241,7 @@ impl<'g> Backward<'g> {
         self.graph.add_computed(name, shape)
     }
 
-    /// The variable that holds the whole gradient of the parameter `target`.
+    /// The variable that holds the total gradient of the parameter `target`.
     fn gradient_variable(&mut self, target: ValueId) -> ValueId {
         let known = self.graph.gradients.iter().find(|(parameter, _)| *parameter == target);
         if let Some((_, gradient)) = known {
@@ -248,8 +255,8 @@ impl<'g> Backward<'g> {
         gradient
     }
 
-    /// Notes `contribution` to the gradient of `target`, adding it to what is known already.
-    fn pass(&mut self, target: ValueId, contribution: ValueId) {
+    /// Adds `contribution` to the gradient of `target`.
+    fn contribute(&mut self, target: ValueId, contribution: ValueId) {
         if !self.trained[target.0] {
             return;
         }

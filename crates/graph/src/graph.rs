@@ -1,4 +1,4 @@
-//! Values and nodes with every shape known: what the compiler works on.
+//! Values and nodes with every shape known: the compiler's representation.
 
 use std::collections::HashMap;
 
@@ -14,16 +14,16 @@ pub struct ValueId(pub usize);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct NodeId(pub usize);
 
-/// What a variable is for.
+/// The purpose of a variable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Role {
     /// Learned by gradient descent; stored in the model file.
     Parameter,
-    /// Changed by the forward pass (running statistics); stored in the model file.
+    /// Updated by the forward computation (running statistics); stored in the model file.
     Buffer,
-    /// A parameter's gradient, made anew in each step.
+    /// A parameter's gradient, recomputed in each step.
     Gradient,
-    /// The optimizer's memory (momenta, averages); stored in checkpoints.
+    /// The optimizer's state (momenta, averages); stored in checkpoints.
     State,
     /// Set from outside before each step: learning rate, step number, seed.
     Scalar,
@@ -32,18 +32,18 @@ pub enum Role {
 /// Where a value comes from.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Kind {
-    /// Given for each run.
+    /// Provided for each run.
     Input,
-    /// Lives from run to run.
+    /// Persists from run to run.
     Variable {
-        /// What it is for.
+        /// Its purpose.
         role: Role,
-        /// Its first values.
+        /// Its initial values.
         init: Init,
-        /// Inputs and outputs of one unit, which some initializations need.
+        /// Fan-in and fan-out of one unit, which some initializations need.
         fan: Fan,
     },
-    /// Made by a node, in every run.
+    /// Computed by a node in every run.
     Computed,
 }
 
@@ -52,18 +52,18 @@ pub enum Kind {
 pub struct Value {
     /// Unique in the graph.
     pub name: String,
-    /// Extents, batch first where there is one.
+    /// Extents, starting with the batch if there is one.
     pub shape: Shape,
     /// Element type.
     pub dtype: DType,
     /// Where it comes from.
     pub kind: Kind,
-    /// How it lies in memory; [`Layout::Plain`] until the compiler decides.
+    /// Its layout in memory; [`Layout::Plain`] until the compiler chooses one.
     pub layout: Layout,
 }
 
 impl Value {
-    /// The role, if it is a variable.
+    /// The role, if this is a variable.
     pub fn role(&self) -> Option<Role> {
         match self.kind {
             Kind::Variable { role, .. } => Some(role),
@@ -71,33 +71,33 @@ impl Value {
         }
     }
 
-    /// Bytes that it occupies in its layout.
+    /// The number of bytes it occupies in its layout.
     pub fn bytes(&self) -> usize {
         self.layout.len(&self.shape) * self.dtype.size()
     }
 }
 
-/// When a node runs.
+/// The part of a training step in which a node runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Segment {
     /// Once, as long as the weights do not change.
     Prepare,
-    /// For each (micro-)batch: forward, loss, gradients.
+    /// For each (micro-)batch: forward computation, loss, gradients.
     Accumulate,
-    /// After the gradients were exchanged: the optimizer's step.
+    /// After all gradients are accumulated: the optimizer's step.
     Update,
 }
 
-/// An operation on values. Nodes stand in the order in which they run.
+/// An operation applied to values. Nodes are stored in execution order.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Node {
     /// The layer's name, unique in the graph.
     pub name: String,
     /// What it computes.
     pub op: Op,
-    /// What it reads: data first, then its variables, in the order its op states.
+    /// The values it reads: data first, then variables, in the order documented for its op.
     pub inputs: Vec<ValueId>,
-    /// What it writes; a variable among them is updated in place.
+    /// The values it writes; variables among them are updated in place.
     pub outputs: Vec<ValueId>,
     /// When it runs.
     pub segment: Segment,
@@ -110,17 +110,17 @@ pub struct Graph {
     pub name: String,
     /// All values.
     pub values: Vec<Value>,
-    /// All nodes, in the order in which they run.
+    /// All nodes, in execution order.
     pub nodes: Vec<Node>,
-    /// What is given for each run.
+    /// The values provided for each run.
     pub inputs: Vec<ValueId>,
-    /// What is wanted from each run.
+    /// The values returned by each run.
     pub outputs: Vec<ValueId>,
-    /// What the network is trained with, if it says so.
+    /// The network's own loss, if it has one.
     pub loss: Option<Loss>,
-    /// Auxiliary outputs, each with the factor on its loss; only before training is derived.
+    /// Auxiliary outputs, each with the factor on its loss; empty once the training graph is derived.
     pub heads: Vec<(ValueId, f32)>,
-    /// Parameters with their gradients, in the order in which the backward pass makes them.
+    /// Parameters with their gradients, in the order in which the gradients are computed.
     pub gradients: Vec<(ValueId, ValueId)>,
 }
 
@@ -141,7 +141,7 @@ impl Graph {
         ValueId(self.values.len() - 1)
     }
 
-    /// Adds an `f32` value that a node will make.
+    /// Adds an `f32` value that a node will compute.
     pub fn add_computed(&mut self, name: impl Into<String>, shape: Shape) -> ValueId {
         self.add_value(name, shape, DType::F32, Kind::Computed)
     }
@@ -159,12 +159,12 @@ impl Graph {
         NodeId(self.nodes.len() - 1)
     }
 
-    /// The value called `name`.
+    /// Finds the value named `name`.
     pub fn find(&self, name: &str) -> Option<ValueId> {
         self.values.iter().position(|value| value.name == name).map(ValueId)
     }
 
-    /// The variables of `role`, in the graph's order.
+    /// The variables with the given role, in the graph's order.
     pub fn variables(&self, role: Role) -> impl Iterator<Item = (ValueId, &Value)> {
         self.values
             .iter()
@@ -173,7 +173,7 @@ impl Graph {
             .map(|(index, value)| (ValueId(index), value))
     }
 
-    /// Which node makes each computed value.
+    /// Maps each computed value to the node that produces it.
     pub fn producers(&self) -> HashMap<ValueId, NodeId> {
         let mut producers = HashMap::new();
         for (index, node) in self.nodes.iter().enumerate() {
@@ -186,7 +186,7 @@ impl Graph {
         producers
     }
 
-    /// Which nodes read each value, in the order in which they run.
+    /// Maps each value to the nodes that read it, in execution order.
     pub fn consumers(&self) -> HashMap<ValueId, Vec<NodeId>> {
         let mut consumers: HashMap<ValueId, Vec<NodeId>> = HashMap::new();
         for (index, node) in self.nodes.iter().enumerate() {
@@ -197,20 +197,20 @@ impl Graph {
         consumers
     }
 
-    /// Removes nodes whose results nobody wants, and returns how many.
+    /// Removes nodes whose results are unused, and returns how many.
     ///
-    /// A node is wanted if it updates a variable, or makes an output or what a wanted node reads.
+    /// A node is live if it updates a variable, or produces an output or a value that a live node reads.
     pub fn remove_dead_nodes(&mut self) -> usize {
-        let mut wanted: Vec<bool> = vec![false; self.values.len()];
+        let mut used: Vec<bool> = vec![false; self.values.len()];
         for id in &self.outputs {
-            wanted[id.0] = true;
+            used[id.0] = true;
         }
         let before = self.nodes.len();
         let mut kept: Vec<Node> = Vec::with_capacity(before);
         for node in self.nodes.drain(..).rev() {
-            let alive = node.outputs.iter().any(|out| wanted[out.0] || self.values[out.0].role().is_some());
-            if alive {
-                node.inputs.iter().for_each(|input| wanted[input.0] = true);
+            let live = node.outputs.iter().any(|out| used[out.0] || self.values[out.0].role().is_some());
+            if live {
+                node.inputs.iter().for_each(|input| used[input.0] = true);
                 kept.push(node);
             }
         }

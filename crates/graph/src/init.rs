@@ -1,4 +1,4 @@
-//! Initial values of variables, as a pure function of seed and name.
+//! Initial values of variables as a pure function of seed and name.
 
 use serde::{Deserialize, Serialize};
 use striate_tensor::Shape;
@@ -6,12 +6,12 @@ use striate_tensor::random::{Random, Stream, philox};
 
 use crate::ops::codes;
 
-/// Inputs and outputs of the units that a variable's numbers belong to.
+/// The fan-in and fan-out that a variable's initial values are scaled by.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Fan {
-    /// Inputs and outputs of a unit.
+    /// Fan-in and fan-out of a unit.
     pub unit: (usize, usize),
-    /// Those of each row of the variable, where they differ.
+    /// Fan-in and fan-out for each row of the variable, where they differ.
     pub rows: Vec<(usize, usize)>,
 }
 
@@ -21,25 +21,25 @@ impl From<(usize, usize)> for Fan {
     }
 }
 
-/// How a variable's first values are drawn.
+/// How a variable's initial values are drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Init {
     /// Uniform in ±1/√fan_in: PyTorch's default for convolution and linear layers.
     #[default]
     Uniform,
-    /// Uniform in ±2.4/fan_in. LeCun et al., Proceedings of the IEEE 86(11), 1998, appendix A, which speaks of
-    /// weights; that biases are drawn alike is a choice of ours.
+    /// Uniform in ±2.4/fan_in. LeCun et al., Proceedings of the IEEE 86(11), 1998, appendix A, which covers
+    /// only weights; drawing biases the same way is our choice.
     Lecun,
     /// Uniform in ±gain·√(6/(fan_in + fan_out)); biases zero. Glorot and Bengio, AISTATS 2010.
     Xavier {
         /// 1 for linear units, 5/3 for tanh.
         gain: f32,
     },
-    /// Convolutions normal with deviation √(2/fan_out), linear layers uniform in ±1/√fan_in, biases zero.
-    /// He et al., ICCV 2015, as torchvision's residual networks use it.
+    /// Convolutions normal with standard deviation √(2/fan_out), linear layers uniform in ±1/√fan_in, biases
+    /// zero. He et al., ICCV 2015, as used by torchvision's residual networks.
     Kaiming,
-    /// Normal with this deviation; biases zero. Krizhevsky et al., NIPS 2012.
+    /// Normal with this standard deviation; biases zero. Krizhevsky et al., NIPS 2012.
     Normal {
         /// The standard deviation.
         deviation: f32,
@@ -52,7 +52,7 @@ pub enum Init {
     Codes,
 }
 
-/// The first values of the variable `name` of `shape`.
+/// Draws the initial values of the variable `name` of `shape`.
 pub fn initial_values(init: Init, name: &str, shape: &Shape, fan: &Fan, seed: u64) -> Vec<f32> {
     let mut random = Random::new(seed, Stream::Weights, name_key(name));
     let count = shape.numel();
@@ -65,7 +65,7 @@ pub fn initial_values(init: Init, name: &str, shape: &Shape, fan: &Fan, seed: u6
     rows.iter().flat_map(row).collect()
 }
 
-/// `count` numbers of a variable of `rank` axes, for units with `fan` inputs and outputs.
+/// Draws `count` values of a variable with `rank` axes, for units with fan-in and fan-out `fan`.
 fn draw(init: Init, rank: usize, fan: (usize, usize), count: usize, random: &mut Random) -> Vec<f32> {
     let (fan_in, fan_out) = (fan.0.max(1) as f32, fan.1.max(1) as f32);
     let mut uniform = |bound: f32| (0..count).map(|_| random.between(-bound, bound)).collect::<Vec<_>>();
@@ -73,7 +73,7 @@ fn draw(init: Init, rank: usize, fan: (usize, usize), count: usize, random: &mut
         Init::Constant(value) => vec![value; count],
         Init::Uniform => uniform(1.0 / fan_in.sqrt()),
         Init::Lecun => uniform(2.4 / fan_in),
-        Init::Codes => unreachable!("codes are drawn whole"),
+        Init::Codes => unreachable!("codes are drawn by the caller"),
         _ if rank < 2 => vec![0.0; count],
         Init::Xavier { gain } => uniform(gain * (6.0 / (fan_in + fan_out)).sqrt()),
         Init::Kaiming if rank == 2 => uniform(1.0 / fan_in.sqrt()),
@@ -86,7 +86,7 @@ fn normal(random: &mut Random, count: usize, deviation: f32) -> Vec<f32> {
     (0..count).map(|_| deviation * random.normal()).collect()
 }
 
-/// A 64-bit key of a name, so that a variable's values depend on no other variable.
+/// A 64-bit hash of a name, which makes a variable's values independent of all other variables.
 pub(crate) fn name_key(name: &str) -> u64 {
     let mut state = [0x5374_7269u32, 0x6174_6531, name.len() as u32, 0];
     for chunk in name.as_bytes().chunks(8) {
@@ -102,7 +102,7 @@ pub(crate) fn name_key(name: &str) -> u64 {
 mod tests {
     use super::*;
 
-    /// Inputs and outputs of a unit of the kernels below.
+    /// Fan-in and fan-out of the kernels below.
     const FAN: (usize, usize) = (32 * 9, 64 * 9);
 
     fn drawn(init: Init, shape: &[usize]) -> Vec<f32> {
@@ -119,9 +119,9 @@ mod tests {
         values.iter().fold(0.0, |most, x| f64::from(x.abs()).max(most))
     }
 
-    /// The bound of a uniform distribution is √3 of its deviation.
+    /// The bound of a uniform distribution is √3 times its standard deviation.
     #[test]
-    fn uniform_ones_keep_their_bound() {
+    fn uniform_initializations_fill_their_range() {
         for (init, shape, bound) in [
             (Init::Uniform, &[64, 32, 3, 3][..], (1.0f64 / 288.0).sqrt()),
             (Init::Uniform, &[20_000], (1.0f64 / 288.0).sqrt()),
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn normal_ones_have_their_deviation_and_reach_beyond_it() {
+    fn normal_initializations_have_their_deviation_and_tails() {
         for (init, shape, expected) in [
             (Init::Kaiming, &[64, 32, 3, 3][..], (2.0f64 / 576.0).sqrt()),
             (Init::Normal { deviation: 0.01 }, &[64, 32, 3, 3], 0.01),
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn biases_begin_at_zero_but_in_pytorchs_default_and_lecuns() {
+    fn biases_are_zero_except_for_uniform_and_lecun() {
         for init in [Init::Xavier { gain: 1.0 }, Init::Kaiming, Init::Normal { deviation: 0.01 }] {
             assert!(drawn(init, &[64]).iter().all(|bias| *bias == 0.0), "{init:?}");
         }

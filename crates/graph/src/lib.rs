@@ -1,13 +1,13 @@
-//! A network as data.
+//! Networks as data.
 //!
-//! A [`Network`] is a list of layers with sizes left open: what a person writes, with the
-//! [`Builder`] or as text. [`Network::graph`] fixes the input's shape and yields a [`Graph`]: values
-//! and nodes with every shape known. [`training_graph`] derives from it the graph of a whole training
-//! step: forward pass, loss, gradients, update. All of them consist of one closed set of operations,
-//! [`Op`]; each stands in a file of its own under `ops/`.
+//! A [`Network`] is a list of layers for any input size, as a user writes it with the [`Builder`] or as
+//! text. [`Network::graph`] fixes the input's shape and yields a [`Graph`]: values and nodes with every
+//! shape known. [`training_graph`] derives from it the graph of a complete training step: forward
+//! computation, loss, gradients, update. All of them consist of one closed set of operations, [`Op`], each
+//! in its own file under `ops/`.
 //!
-//! No threads, files or clocks: what a graph computes is decided here, how it runs in
-//! `striate-engine`.
+//! This crate uses no threads, files or clocks: it defines what a graph computes; `striate-engine` decides
+//! how it runs.
 
 #![forbid(unsafe_code)]
 

@@ -1,4 +1,4 @@
-//! What training minimizes, and which outputs it fits.
+//! The losses that training can minimize, and the network outputs they accept.
 
 use serde::{Deserialize, Serialize};
 use striate_tensor::{Error, Result};
@@ -7,7 +7,7 @@ use crate::Op;
 use crate::graph::{Graph, ValueId};
 use crate::ops::{ClassLoss, Criterion, CrossEntropy};
 
-/// What is minimized: a mean over the batch.
+/// A loss: the mean over the batch that training minimizes.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(
     tag = "name",
@@ -16,17 +16,17 @@ use crate::ops::{ClassLoss, Criterion, CrossEntropy};
     expecting = "a loss such as { name = \"hinge\" }"
 )]
 pub enum Loss {
-    /// Cross-entropy of the softmax with the labels.
+    /// Cross-entropy between the softmax and the labels.
     CrossEntropy {
-        /// Share of the target spread over all classes.
+        /// Label smoothing: the share of the target distributed evenly over all classes.
         #[serde(default)]
         smoothing: f32,
     },
-    /// Cross-entropy of each class's sigmoid with whether it is the label.
+    /// Binary cross-entropy of each class's sigmoid, with target 1 for the label and 0 for the others.
     BinaryCrossEntropy {},
-    /// Squared distance to one at the label and zero elsewhere.
+    /// Mean squared error, with target 1 for the label and 0 for the others.
     MeanSquared {},
-    /// How far other scores come within a margin of the label's.
+    /// Hinge loss: penalizes scores that come within a margin of the label's score.
     Hinge {
         /// The margin.
         #[serde(default = "one")]
@@ -35,9 +35,9 @@ pub enum Loss {
         #[serde(default = "first")]
         power: u8,
     },
-    /// LeNet-5's own, for a network that ends in an RBF layer.
+    /// LeNet-5's original loss, for a network that ends in an RBF layer.
     Rbf {
-        /// The penalty of a class that stands for none of them.
+        /// The penalty of an additional "none of the classes" class.
         #[serde(default = "one")]
         j: f32,
     },
@@ -73,20 +73,20 @@ impl Loss {
         }
     }
 
-    /// Refuses fields out of range.
+    /// Checks that all fields are in range.
     ///
     /// # Errors
-    /// If there are such.
+    /// If a field is out of range.
     pub fn check(&self) -> Result<()> {
         let rules = match *self {
             Loss::CrossEntropy { smoothing } => {
-                [((0.0..1.0).contains(&smoothing), "loss.smoothing lies in [0, 1)"), (true, "")]
+                [((0.0..1.0).contains(&smoothing), "loss.smoothing must be in [0, 1)"), (true, "")]
             }
             Loss::Hinge { margin, power } => [
-                (margin > 0.0 && margin.is_finite(), "loss.margin is above 0"),
-                ((1..=2).contains(&power), "loss.power is 1 or 2"),
+                (margin > 0.0 && margin.is_finite(), "loss.margin must be positive and finite"),
+                ((1..=2).contains(&power), "loss.power must be 1 or 2"),
             ],
-            Loss::Rbf { j } => [(j.is_finite(), "loss.j is a number"), (true, "")],
+            Loss::Rbf { j } => [(j.is_finite(), "loss.j must be finite"), (true, "")],
             Loss::BinaryCrossEntropy {} | Loss::MeanSquared {} => [(true, ""); 2],
         };
         match rules.iter().find(|(holds, _)| !holds) {
@@ -95,7 +95,7 @@ impl Loss {
         }
     }
 
-    /// The operation that computes it, times `scale`.
+    /// The operation that computes the loss times `scale`.
     pub(crate) fn op(self, scale: f32) -> Op {
         let criterion = match self {
             Loss::CrossEntropy { smoothing } => return CrossEntropy { smoothing, scale }.into(),
@@ -107,17 +107,17 @@ impl Loss {
         ClassLoss { criterion, scale }.into()
     }
 
-    /// The value that the loss reads where the network's output, or a head's, is `output`: what a final
-    /// softmax or sigmoid reads if the loss contains it.
+    /// The value that the loss reads for the output `output` of the network or an auxiliary head. If the loss
+    /// includes the final softmax or sigmoid, that is the input of that layer.
     ///
     /// # Errors
-    /// If the output ends in what the loss does not fit.
+    /// If the loss does not accept such an output.
     pub(crate) fn reads(&self, graph: &Graph, output: ValueId) -> Result<ValueId> {
         self.check()?;
         let end = End::of(graph, output);
         let last = end.op.map_or("its input", Op::name);
         let refuse = |fits: &str| {
-            Err(Error::input(format!("ends in {last}, and the loss {} takes {fits}", self.name())))
+            Err(Error::input(format!("ends in {last}, but the loss {} takes {fits}", self.name())))
         };
         match (self, end.op) {
             (Loss::CrossEntropy { .. }, Some(Op::Softmax(_)))
@@ -128,9 +128,9 @@ impl Loss {
             (Loss::BinaryCrossEntropy {}, Some(Op::Softmax(_))) => {
                 refuse("scores or a sigmoid; use cross_entropy or mean_squared")
             }
-            (Loss::Hinge { .. }, Some(Op::Softmax(_) | Op::Sigmoid(_))) => refuse(
-                "scores; use cross_entropy, binary_cross_entropy or mean_squared, or leave the layer out",
-            ),
+            (Loss::Hinge { .. }, Some(Op::Softmax(_) | Op::Sigmoid(_))) => {
+                refuse("scores; use cross_entropy, binary_cross_entropy or mean_squared, or remove the layer")
+            }
             (Loss::Rbf { .. }, op) if !matches!(op, Some(Op::Rbf(_))) => {
                 refuse("the output of an rbf layer; use cross_entropy")
             }
@@ -139,8 +139,8 @@ impl Loss {
     }
 }
 
-/// The last operation before an output that is more than another shape, and what it reads: the output
-/// itself if that has another shape.
+/// The last operation before an output that is not a reshape, and the value it reads; or the output itself if
+/// the shapes of the two are incompatible.
 struct End<'g> {
     op: Option<&'g Op>,
     reads: ValueId,
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_loss_refuses_what_it_does_not_fit() {
+    fn losses_refuse_outputs_they_do_not_accept() {
         let linear = network(|x| x.linear(3));
         let softmax = network(|x| x.linear(3).softmax());
         let sigmoid = network(|x| x.linear(3).sigmoid());
@@ -185,11 +185,11 @@ mod tests {
         let hinge = Loss::Hinge { margin: 1.0, power: 1 };
         let binary = Loss::BinaryCrossEntropy {};
         for (network, loss, expected) in [
-            (&sigmoid, Loss::default(), "ends in sigmoid, and the loss cross_entropy"),
-            (&softmax, binary, "ends in softmax, and the loss binary_cross_entropy"),
-            (&softmax, hinge, "ends in softmax, and the loss hinge takes scores"),
-            (&linear, Loss::Rbf { j: 1.0 }, "ends in linear, and the loss rbf takes the output of an rbf"),
-            (&linear, Loss::Hinge { margin: 1.0, power: 3 }, "loss.power is 1 or 2"),
+            (&sigmoid, Loss::default(), "ends in sigmoid, but the loss cross_entropy"),
+            (&softmax, binary, "ends in softmax, but the loss binary_cross_entropy"),
+            (&softmax, hinge, "ends in softmax, but the loss hinge takes scores"),
+            (&linear, Loss::Rbf { j: 1.0 }, "ends in linear, but the loss rbf takes the output of an rbf"),
+            (&linear, Loss::Hinge { margin: 1.0, power: 3 }, "loss.power must be 1 or 2"),
         ] {
             let error = trained(network, Some(loss)).unwrap_err();
             assert!(error.is_input() && error.to_string().contains(expected), "{error}");
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_network_may_bring_its_loss() {
+    fn network_text_can_specify_the_loss() {
         let text = r#"
             name = "net"
             input = [1, 2, 2]

@@ -1,4 +1,4 @@
-//! A network as a list of layers, its input's size left open.
+//! A network as a list of layers, for any input size.
 
 use std::collections::{HashMap, HashSet};
 
@@ -19,58 +19,57 @@ pub struct Layer {
     pub name: String,
     /// What it computes.
     pub op: Op,
-    /// The layers it reads, by name; [`INPUT`] is the network's input.
+    /// The names of the layers it reads; [`INPUT`] is the network's input.
     pub inputs: Vec<String>,
 }
 
-/// An output besides the last layer, whose loss helps in training and which is left out after it:
-/// Szegedy et al., CVPR 2015, section 5.
+/// An additional output whose loss is used only in training: Szegedy et al., CVPR 2015, section 5.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AuxiliaryHead {
-    /// The layer whose output are its scores `[N, K]`, as many as the network's own.
+    /// The layer that computes its scores, in the same shape `[N, K]` as the network's.
     pub layer: String,
     /// Factor on its loss.
     pub weight: f32,
 }
 
-/// A network: what a person writes down. The last layer is its output.
+/// A network as a user defines it. The last layer is the output.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Network {
     /// Its name, such as `lenet5`.
     pub name: String,
-    /// The extents that it was made for, without the batch: `[C, H, W]` where it takes images.
+    /// The input extents it was designed for, without the batch: `[C, H, W]` for images.
     pub input: Shape,
-    /// How weights are first drawn.
+    /// How weights are initialized.
     pub init: Init,
     /// The layers, each after those it reads.
     pub layers: Vec<Layer>,
-    /// What it is trained with, where a recipe names no other; without one, the cross-entropy.
+    /// The loss used in training unless a recipe names another; by default the cross-entropy.
     pub loss: Option<Loss>,
-    /// Outputs that only training has; layers that they alone need are no part of the network after it.
+    /// Outputs used only in training; layers that only they need are dropped for inference.
     pub heads: Vec<AuxiliaryHead>,
 }
 
-/// Extents beyond this in a network are a mistake, not a network.
+/// The largest extent accepted in a network; anything larger is taken for a mistake.
 const LARGEST_EXTENT: usize = 1 << 24;
-/// Elements of a value beyond this are a mistake.
+/// The largest number of elements accepted in a value.
 const MOST_ELEMENTS: usize = 1 << 40;
-/// Numbers of all variables together, and of what tables of connections spread, beyond this are a mistake: 64 GiB.
+/// The largest number of weights accepted in a network, counting connection tables as full kernels: 64 GiB.
 const MOST_WEIGHTS: usize = 1 << 34;
-/// Multiply-adds of a layer beyond this are a mistake; so the costs of all layers can be summed.
+/// The largest number of MACs accepted in a layer; low enough that the sum over all layers cannot overflow.
 const MOST_WORK: usize = 1 << 48;
-/// More layers than this are a mistake.
+/// The largest number of layers accepted in a network.
 pub const MOST_LAYERS: usize = 1 << 14;
-/// Characters of a name at most.
+/// The longest name accepted, in characters.
 const LONGEST_NAME: usize = 1 << 10;
 
 impl Network {
-    /// The shape of `batch` inputs of the network's own size: `[N, C, H, W]` where it takes images.
+    /// The shape of a batch of `batch` inputs of the network's own size: `[N, C, H, W]` for images.
     pub fn input_shape(&self, batch: usize) -> Shape {
         Shape::new([&[batch], &*self.input].concat())
     }
 
-    /// The form of its inputs for a person, such as `[N, 3, 224, 224]`.
+    /// The input shape for display, such as `[N, 3, 224, 224]`.
     pub fn input_form(&self) -> String {
         self.input.iter().fold("[N".to_owned(), |form, extent| format!("{form}, {extent}")) + "]"
     }
@@ -78,19 +77,19 @@ impl Network {
     /// Channels, height and width of the images that the network takes.
     ///
     /// # Errors
-    /// If it takes no images.
+    /// If it does not take images.
     pub fn image(&self) -> Result<[usize; 3]> {
         match *self.input {
             [c, h, w] => Ok([c, h, w]),
             _ => Err(Error::input(format!(
-                "network {}: takes inputs {}, not images [N, C, H, W]; give it arrays with `striate run`",
+                "network {}: takes inputs {}, not images [N, C, H, W]; use `striate run` with arrays",
                 self.name,
                 self.input_form()
             ))),
         }
     }
 
-    /// The graph for `batch` inputs of the network's own size.
+    /// Builds the graph for `batch` inputs of the network's own size.
     ///
     /// # Errors
     /// As [`Network::graph_for`].
@@ -98,10 +97,10 @@ impl Network {
         self.graph_for(&self.input_shape(batch))
     }
 
-    /// The graph for an input of shape `[N, …]` (images `[N, C, H, W]`), without auxiliary heads.
+    /// Builds the graph for an input of shape `[N, …]` (images: `[N, C, H, W]`), without auxiliary heads.
     ///
     /// # Errors
-    /// If a layer does not fit what it reads; the message names the layer and the shapes.
+    /// If a layer does not fit its inputs; the message names the layer and the shapes.
     pub fn graph_for(&self, input: &Shape) -> Result<Graph> {
         match self.layers.last() {
             Some(last) if !self.heads.is_empty() => self.until(&last.name)?.whole_graph(input),
@@ -109,10 +108,10 @@ impl Network {
         }
     }
 
-    /// The graph for an input of shape `[N, C, H, W]` with the auxiliary heads, as training needs it.
+    /// Builds the graph for an input of shape `[N, C, H, W]` with the auxiliary heads, for training.
     ///
     /// # Errors
-    /// As [`Network::graph_for`], or if a head's output has another shape than the network's.
+    /// As [`Network::graph_for`], or if the output of a head differs in shape from the network's.
     pub fn graph_with_heads(&self, input: &Shape) -> Result<Graph> {
         let mut graph = self.whole_graph(input)?;
         let scores = graph.shape(graph.outputs[0]).clone();
@@ -122,19 +121,22 @@ impl Network {
             };
             let is_layer = self.layers.iter().any(|layer| layer.name == head.layer);
             let value = graph.find(&head.layer).filter(|_| is_layer);
-            let value = value.ok_or_else(|| at("no layer has this name".into()))?;
+            let value = value.ok_or_else(|| at("there is no layer of this name".into()))?;
             if graph.shape(value) != &scores {
-                return Err(at(format!("its output {} is not {scores}, the network's", graph.shape(value))));
+                return Err(at(format!(
+                    "its output {} differs from {scores}, the network's output",
+                    graph.shape(value)
+                )));
             }
             if !(head.weight >= 0.0 && head.weight.is_finite()) {
-                return Err(at(format!("its weight {} is not a number from 0", head.weight)));
+                return Err(at(format!("weight {} must be finite and not negative", head.weight)));
             }
             graph.heads.push((value, head.weight));
         }
         Ok(graph)
     }
 
-    /// The graph of all layers.
+    /// Builds the graph of all layers.
     fn whole_graph(&self, input: &Shape) -> Result<Graph> {
         if self.layers.is_empty() {
             return Err(Error::input(format!("network {}: it has no layers", self.name)));
@@ -150,24 +152,24 @@ impl Network {
         graph.inputs.push(start);
         let mut made: HashMap<&str, ValueId> = HashMap::from([(INPUT, start)]);
         let mut weights = 0;
-        // Names of what follows from the input.
-        let mut led: HashSet<&str> = HashSet::from([INPUT]);
+        // Names of the layers that depend on the input.
+        let mut dependent: HashSet<&str> = HashSet::from([INPUT]);
         for layer in &self.layers {
             let output = self.add_layer(&mut graph, &made, layer, &mut weights).map_err(|e| {
                 e.at(format!("network {}, layer {} ({})", self.name, layer.name, layer.op.name()))
             })?;
             if made.insert(&layer.name, output).is_some() {
                 return Err(Error::input(format!(
-                    "network {}: two layers are called {}; names are unique",
+                    "network {}: two layers are named {}; names must be unique",
                     self.name, layer.name
                 )));
             }
-            if layer.inputs.iter().any(|name| led.contains(name.as_str())) {
-                led.insert(&layer.name);
+            if layer.inputs.iter().any(|name| dependent.contains(name.as_str())) {
+                dependent.insert(&layer.name);
             }
             graph.outputs = vec![output];
         }
-        match self.layers.last().filter(|last| !led.contains(last.name.as_str())) {
+        match self.layers.last().filter(|last| !dependent.contains(last.name.as_str())) {
             None => Ok(graph),
             Some(last) => Err(Error::input(format!(
                 "network {}: its output {} does not depend on its input",
@@ -176,7 +178,7 @@ impl Network {
         }
     }
 
-    /// Adds `layer` to `graph`, and the numbers of its variables to `weights`.
+    /// Adds `layer` to `graph`, and the number of its weights to `weights`.
     fn add_layer(
         &self,
         graph: &mut Graph,
@@ -202,7 +204,7 @@ impl Network {
             check_size(shape)?;
             *weights += shape.checked_len()?;
             if *weights > MOST_WEIGHTS {
-                let what = format!("with its weights the network has {weights} of them, absurdly many");
+                let what = format!("its weights bring the network to {weights}, absurdly many");
                 return Err(Error::input(what));
             }
         }
@@ -214,7 +216,7 @@ impl Network {
             let value = graph.add_value(name, variable.shape, DType::F32, kind);
             inputs.push(match (&node_op, &whole) {
                 (Op::Conv(conv), Some(whole)) if variable.name == "weight" => {
-                    spread(graph, conv, value, whole)
+                    scatter(graph, conv, value, whole)
                 }
                 _ => value,
             });
@@ -224,16 +226,16 @@ impl Network {
         Ok(output)
     }
 
-    /// The network up to the layer `name`, whose output becomes its output.
+    /// Returns the part of the network that computes the layer `name`, which becomes its output.
     ///
     /// # Errors
-    /// If there is no such layer; the message names the nearest.
+    /// If there is no such layer; the message suggests the nearest name.
     pub fn until(&self, name: &str) -> Result<Network> {
         let names = || self.layers.iter().map(|layer| layer.name.as_str());
         let Some(last) = names().position(|other| other == name) else {
             let hint = match nearest(name, names()) {
                 Some(near) => format!("did you mean {near}?"),
-                None => format!("it has {}", names().collect::<Vec<_>>().join(", ")),
+                None => format!("its layers are {}", names().collect::<Vec<_>>().join(", ")),
             };
             return Err(Error::input(format!("network {}: no layer {name}; {hint}", self.name)));
         };
@@ -254,7 +256,7 @@ impl Network {
         })
     }
 
-    /// The number of classes: the extent of the last layer's channels.
+    /// The number of classes: the number of channels of the last layer.
     ///
     /// # Errors
     /// As [`Network::graph`].
@@ -263,7 +265,7 @@ impl Network {
         Ok(graph.shape(graph.outputs[0]).get(1).copied().unwrap_or(1))
     }
 
-    /// Whether the output is made of probabilities: that of a softmax, perhaps under another shape.
+    /// Whether the output consists of probabilities: the output of a softmax, possibly reshaped.
     pub fn ends_in_softmax(&self) -> bool {
         let mut wanted = self.layers.last().map(|layer| &layer.name);
         for layer in self.layers.iter().rev() {
@@ -276,8 +278,8 @@ impl Network {
         false
     }
 
-    /// Gives the last linear, RBF or convolutional layer before the output, and before each auxiliary head,
-    /// `classes` outputs.
+    /// Sets the number of outputs of the last linear, RBF or convolutional layer before the output, and before
+    /// each auxiliary head, to `classes`.
     ///
     /// # Errors
     /// If there is no such layer, or `classes` is zero.
@@ -293,8 +295,8 @@ impl Network {
         Ok(())
     }
 
-    /// Takes inputs of this shape, `[C, H, W]` for images. A depthwise convolution of the input keeps its
-    /// number of kernels a channel.
+    /// Sets the input extents, `[C, H, W]` for images. A depthwise convolution of the input keeps its
+    /// number of kernels per channel.
     pub fn set_input(&mut self, input: impl Into<Shape>) {
         let before = std::mem::replace(&mut self.input, input.into());
         let (Some(before), Some(channels)) = (before.first(), self.input.first()) else { return };
@@ -326,10 +328,13 @@ impl Network {
             }
             return Ok(());
         }
-        Err(Error::input(format!("network {}: no layer whose outputs are classes", self.name)))
+        Err(Error::input(format!(
+            "network {}: no linear, rbf or conv layer found whose outputs are the classes",
+            self.name
+        )))
     }
 
-    /// Shapes of all parameters and buffers by name: what a file of weights must hold.
+    /// The names and shapes of all parameters and buffers: the contents of a weights file.
     ///
     /// # Errors
     /// As [`Network::graph`].
@@ -337,7 +342,7 @@ impl Network {
         self.variables_for(&self.input_shape(1))
     }
 
-    /// As [`Network::variables`], for inputs of this shape with the batch.
+    /// Like [`Network::variables`], for inputs of this shape, including the batch.
     ///
     /// # Errors
     /// As [`Network::graph_for`].
@@ -345,8 +350,8 @@ impl Network {
         Ok(stored(self.graph_for(input)?))
     }
 
-    /// Shapes of the parameters and buffers of the auxiliary heads alone: what a file of weights may
-    /// hold or lack.
+    /// The names and shapes of the parameters and buffers that only the auxiliary heads use; a weights file may
+    /// omit them.
     ///
     /// # Errors
     /// As [`Network::graph_with_heads`].
@@ -358,21 +363,21 @@ impl Network {
     }
 }
 
-/// Names of layers as they are given and made up.
+/// The layer names in use, for generating unique ones.
 #[derive(Default)]
 pub(crate) struct Names {
     taken: HashSet<String>,
-    /// For each stem a number up to which none is free.
+    /// For each stem, a number up to which all names are taken.
     last: HashMap<String, usize>,
 }
 
 impl Names {
-    /// Notes that a layer is called `name`.
+    /// Records that a layer is named `name`.
     pub fn take(&mut self, name: &str) {
         self.taken.insert(name.to_owned());
     }
 
-    /// The first of `stem1`, `stem2` and so on that no layer has yet.
+    /// Returns the first of `stem1`, `stem2` and so on that is not taken.
     pub fn free(&mut self, stem: &str) -> String {
         let last = self.last.entry(stem.to_owned()).or_default();
         loop {
@@ -385,16 +390,16 @@ impl Names {
     }
 }
 
-/// The whole weight, of shape `whole`, of a convolution with a table of connections.
-fn spread(graph: &mut Graph, conv: &Conv, kernels: ValueId, whole: &Shape) -> ValueId {
-    let name = format!("{}.spread", graph.value(kernels).name);
+/// Adds the full weight, of shape `whole`, of a convolution with a connection table.
+fn scatter(graph: &mut Graph, conv: &Conv, kernels: ValueId, whole: &Shape) -> ValueId {
+    let name = format!("{}.scattered", graph.value(kernels).name);
     let weight = graph.add_computed(&name, whole.clone());
     let op = SpreadKernels { connections: conv.connections.clone() };
     graph.add_node(&name, op, vec![kernels], vec![weight], Segment::Accumulate);
     weight
 }
 
-/// The variables of `graph` that files keep.
+/// The variables of `graph` that are stored in files.
 fn stored(graph: Graph) -> Vec<(String, Shape)> {
     let is_stored = |role| matches!(role, Some(Role::Parameter | Role::Buffer));
     let values = graph.values.into_iter().filter(|value| is_stored(value.role()));
@@ -405,7 +410,7 @@ fn find(made: &HashMap<&str, ValueId>, name: &str) -> Result<ValueId> {
     made.get(name).copied().ok_or_else(|| {
         let hint = nearest(name, made.keys().copied()).map(|near| format!("; did you mean {near}?"));
         let hint = hint.unwrap_or_default();
-        Error::input(format!("reads {name}, which is no layer before it{hint}"))
+        Error::input(format!("reads {name}, but no earlier layer has this name{hint}"))
     })
 }
 
@@ -416,13 +421,13 @@ fn check_operands(wanted: Operands, given: usize) -> Result<()> {
         Operands::Two => (given == 2, "two inputs"),
         Operands::Many => (given >= 1, "at least one input"),
     };
-    if fits { Ok(()) } else { Err(Error::input(format!("takes {wanted}, not {given}"))) }
+    if fits { Ok(()) } else { Err(Error::input(format!("takes {wanted}, but got {given}"))) }
 }
 
 fn check_size(shape: &Shape) -> Result<()> {
     let elements = shape.checked_len()?;
     if elements == 0 {
-        return Err(Error::input(format!("shape {shape} holds nothing; every extent is at least 1")));
+        return Err(Error::input(format!("shape {shape} is empty; every extent must be at least 1")));
     }
     if shape.iter().any(|extent| *extent > LARGEST_EXTENT) || elements > MOST_ELEMENTS {
         return Err(Error::input(format!("shape {shape} is absurdly large")));
@@ -430,23 +435,24 @@ fn check_size(shape: &Shape) -> Result<()> {
     Ok(())
 }
 
-/// Refuses a layer that takes absurdly many multiply-adds: `terms` for each element of its output, and one
-/// for a bias.
+/// Refuses a layer that takes absurdly many MACs: `terms` per element of its output, plus one for a bias.
 fn check_work(output: &Shape, terms: usize) -> Result<()> {
     match output.checked_len()?.checked_mul(terms.saturating_add(1)) {
         Some(work) if work <= MOST_WORK => Ok(()),
-        _ => Err(Error::input(format!("to compute {output} takes absurdly many multiply-adds"))),
+        _ => Err(Error::input(format!("computing {output} takes absurdly many multiply-adds"))),
     }
 }
 
-/// Refuses names that no person gives, and those that a terminal would obey.
+/// Refuses names that are absurdly long or contain control characters, which a terminal would interpret.
 fn check_name(name: &str) -> Result<()> {
     let length = name.chars().count();
     if length > LONGEST_NAME {
-        return Err(Error::input(format!("a name of {length} characters; {LONGEST_NAME} are allowed")));
+        return Err(Error::input(format!(
+            "the name has {length} characters; at most {LONGEST_NAME} are allowed"
+        )));
     }
     match name.chars().any(char::is_control) {
-        true => Err(Error::input("a name with control characters")),
+        true => Err(Error::input("the name contains control characters")),
         false => Ok(()),
     }
 }

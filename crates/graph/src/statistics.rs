@@ -1,10 +1,10 @@
-//! Sizes and costs of a network, layer by layer.
+//! Parameter counts, costs and receptive fields of a network, layer by layer.
 
 use crate::graph::{Graph, Role, ValueId};
 use crate::ops::Cost;
 use striate_tensor::Shape;
 
-/// One layer in figures, for the batch of its graph.
+/// The figures of one layer, for the batch of its graph.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LayerStatistics {
     /// The layer's name.
@@ -13,38 +13,38 @@ pub struct LayerStatistics {
     pub op: &'static str,
     /// Shape of its output.
     pub output: Shape,
-    /// Trainable numbers.
+    /// Number of trainable parameters.
     pub params: u64,
-    /// Multiply-adds, connections and neurons.
+    /// MACs, connections and neurons.
     pub cost: Cost,
-    /// Maps of a volume, rows and columns of the input that one output sees, beyond the border included.
+    /// Depth, height and width of the receptive field in the input, including padding.
     pub receptive_field: [u64; 3],
 }
 
-/// A network in figures.
+/// The figures of a network.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Statistics {
-    /// Its layers, in order.
+    /// The layers, in order.
     pub layers: Vec<LayerStatistics>,
-    /// Trainable numbers.
+    /// Number of trainable parameters.
     pub params: u64,
     /// Sums over all layers.
     pub cost: Cost,
 }
 
-/// Extent and step of the patch of the image that one element of a value sees.
+/// Extent and stride, in the input, of the receptive field of an element.
 #[derive(Clone, Copy)]
 struct Field {
     extent: [u64; 3],
     step: [u64; 3],
 }
 
-/// Sizes and costs of `graph`, a network before compilation.
+/// Computes the figures of `graph`, which must not be compiled yet.
 pub fn statistics(graph: &Graph) -> Statistics {
     let start = Field { extent: [1; 3], step: [1; 3] };
     let mut fields = vec![start; graph.values.len()];
     let mut total = Statistics { layers: Vec::new(), params: 0, cost: Cost::default() };
-    // Parameters behind weights that are computed from them.
+    // The number of parameters that each computed weight is derived from.
     let mut behind = vec![0u64; graph.values.len()];
     for node in &graph.nodes {
         let parameter = |id: &&ValueId| graph.value(**id).role() == Some(Role::Parameter);
@@ -63,7 +63,7 @@ pub fn statistics(graph: &Graph) -> Statistics {
             let axes = [window.kernel.array(), window.stride.array(), window.dilation.array()];
             for axis in 0..3 {
                 let [kernel, stride, dilation] = axes.map(|pair| pair[axis] as u64);
-                // Long chains of large steps soon see more than can be counted.
+                // Long chains of large strides would overflow.
                 let beyond = (kernel.saturating_sub(1) * dilation).saturating_mul(field.step[axis]);
                 field.extent[axis] = field.extent[axis].saturating_add(beyond);
                 field.step[axis] = field.step[axis].saturating_mul(stride);
@@ -99,10 +99,10 @@ mod tests {
     use super::*;
     use crate::{Builder, Init, Kind, initial_values};
 
-    /// 16 units that see the first map and 16 that see both, by hand; LeNet-5's own table is held with its
-    /// network.
+    /// 16 units that read the first map and 16 that read both, counted by hand; LeNet-5's own table is tested
+    /// with its network.
     #[test]
-    fn a_table_of_connections_counts_what_it_connects() {
+    fn connection_table_counts_only_its_connections() {
         let table: Vec<&[usize]> = (0..32).map(|unit| if unit < 16 { &[0][..] } else { &[0, 1] }).collect();
         let net = Builder::new("table", [2, 8, 8]);
         let network = net.input().conv(32, 5).connections(&table).named("c").finish().unwrap();
@@ -122,7 +122,7 @@ mod tests {
             let kernels = &values[kernels.start * 25..kernels.end * 25];
             let (largest, bound) =
                 (kernels.iter().fold(0.0f32, |most, x| most.max(x.abs())), 1.0 / inputs.sqrt());
-            assert!((0.95 * bound..=bound).contains(&largest), "{largest} beside {bound}");
+            assert!((0.95 * bound..=bound).contains(&largest), "{largest}, bound {bound}");
         }
     }
 }

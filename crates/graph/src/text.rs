@@ -12,10 +12,10 @@
 //! ]
 //! ```
 //!
-//! `input` has the extents of one input, without the batch; images are `[channels, height, width]`.
-//! A layer reads the one before it unless `inputs = ["a", "b"]` says otherwise; `name` may be left
-//! out. `loss = { name = "hinge", margin = 1.0 }` says what the network is trained with, where a recipe
-//! does not. Auxiliary heads stand behind the layers:
+//! `input` lists the extents of one input, without the batch; images are `[channels, height, width]`.
+//! A layer reads the one before it unless it has `inputs = ["a", "b"]`; `name` is optional.
+//! `loss = { name = "hinge", margin = 1.0 }` is the loss that the network is trained with unless a recipe
+//! names another. Auxiliary heads follow the layers:
 //!
 //! ```toml
 //! heads = [{ layer = "aux1", weight = 0.3 }]
@@ -27,7 +27,7 @@ use striate_tensor::{Error, Result, Shape, nearest};
 use crate::network::{AuxiliaryHead, INPUT, Layer, MOST_LAYERS, Names, Network};
 use crate::{Init, Loss, Op};
 
-/// Files above this size are no networks.
+/// The largest text accepted, in bytes.
 const LARGEST_TEXT: usize = 4 << 20;
 
 #[derive(Deserialize)]
@@ -44,14 +44,17 @@ struct Text {
 }
 
 impl Network {
-    /// The network that `text` describes.
+    /// Parses the network that `text` describes.
     ///
     /// # Errors
-    /// If the text is no TOML, or a layer has an unknown operation or attribute; the message names
+    /// If the text is not valid TOML, or a layer has an unknown operation or attribute; the message names
     /// the layer.
     pub fn from_text(text: &str) -> Result<Network> {
         if text.len() > LARGEST_TEXT {
-            return Err(Error::input("the network's text is too long to be one"));
+            return Err(Error::input(format!(
+                "the network has {} bytes of text; at most {LARGEST_TEXT} are allowed",
+                text.len()
+            )));
         }
         let parsed: Text = toml::from_str(text).map_err(|e| unreadable(text, &e))?;
         let mut network = Network {
@@ -64,7 +67,7 @@ impl Network {
         };
         if parsed.layers.len() > MOST_LAYERS {
             let count = parsed.layers.len();
-            return Err(Error::input(format!("{count} layers are too many; {MOST_LAYERS} are allowed")));
+            return Err(Error::input(format!("{count} layers; at most {MOST_LAYERS} are allowed")));
         }
         let mut names = Names::default();
         for (index, table) in parsed.layers.into_iter().enumerate() {
@@ -78,7 +81,7 @@ impl Network {
         Ok(network)
     }
 
-    /// The network as text; [`Network::from_text`] reads it back.
+    /// Writes the network as text, which [`Network::from_text`] reads back.
     pub fn to_text(&self) -> String {
         let mut text = format!("name = {}\ninput = {}\n", quoted(&self.name), self.input);
         if self.init != Init::default() {
@@ -107,7 +110,7 @@ impl Network {
     }
 }
 
-/// The layer in `table`, which reads the layer `before` unless it says otherwise.
+/// Parses the layer in `table`, which reads the layer `before` unless it has `inputs`.
 fn read_layer(names: &mut Names, before: &str, mut table: toml::Table) -> Result<Layer> {
     let op_name = match table.get("op") {
         Some(toml::Value::String(name)) => name.clone(),
@@ -116,14 +119,14 @@ fn read_layer(names: &mut Names, before: &str, mut table: toml::Table) -> Result
     if !Op::LAYERS.contains(&op_name.as_str()) {
         let hint = match nearest(&op_name, Op::LAYERS.iter().copied()) {
             Some(near) => format!("did you mean {near}?"),
-            None => format!("known are {}", Op::LAYERS.join(", ")),
+            None => format!("known ops are {}", Op::LAYERS.join(", ")),
         };
         return Err(Error::input(format!("unknown op {op_name}; {hint}")));
     }
     let name = match table.remove("name") {
         None => names.free(&op_name),
         Some(toml::Value::String(name)) => name,
-        Some(_) => return Err(Error::input("its name is not a text")),
+        Some(_) => return Err(Error::input("its name is not a string")),
     };
     let inputs = match table.remove("inputs") {
         None => vec![before.to_owned()],
@@ -136,7 +139,7 @@ fn read_layer(names: &mut Names, before: &str, mut table: toml::Table) -> Result
     Ok(Layer { name, op, inputs })
 }
 
-/// `op = "conv", out_channels = 6, …` on one line.
+/// Formats an operation as `op = "conv", out_channels = 6, …` on one line.
 fn attributes(op: &Op) -> String {
     let table = toml::Table::try_from(op).expect("every layer has a text form");
     let mut words = vec![format!("op = {}", quoted(op.name()))];
@@ -152,7 +155,7 @@ fn quoted(text: &str) -> String {
     toml::Value::String(text.to_owned()).to_string()
 }
 
-/// A parse error on one line: where, then what.
+/// Formats a parse error on one line, starting with its position.
 fn unreadable(text: &str, error: &toml::de::Error) -> Error {
     let what = error.message().replace('\n', " ");
     match error.span() {
@@ -187,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn auxiliary_heads_are_read_back_and_left_out_of_the_graph() {
+    fn auxiliary_heads_are_read_back_and_excluded_from_inference() {
         let text = |heads: &str| {
             format!(
                 r#"
@@ -211,8 +214,8 @@ mod tests {
         let graph = network.graph_with_heads(&Shape::from([2, 1, 4, 4])).unwrap();
         assert_eq!(graph.shape(graph.heads[0].0), &Shape::from([2, 7]));
         for (heads, expected) in [
-            (r#"{ layer = "aux1", weight = 0.3 }"#, "aux1: no layer has this name"),
-            (r#"{ layer = "wide", weight = 0.3 }"#, "[1, 5] is not [1, 3]"),
+            (r#"{ layer = "aux1", weight = 0.3 }"#, "aux1: there is no layer of this name"),
+            (r#"{ layer = "wide", weight = 0.3 }"#, "[1, 5] differs from [1, 3]"),
             (r#"{ layer = "aux", weight = -1.0 }"#, "weight -1"),
         ] {
             let error = Network::from_text(&text(heads)).unwrap_err();
@@ -232,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_named_with_their_place() {
+    fn errors_name_the_position_of_the_mistake() {
         let layer = |layer: &str| format!("name = \"n\"\ninput = [1, 8, 8]\nlayers = [{layer}]");
         for (text, expected) in [
             (layer(r#"{ op = "cnov" }"#), "layer 1: unknown op cnov; did you mean conv?"),

@@ -1,4 +1,4 @@
-//! The graph of a whole training step: forward pass, loss, gradients, update.
+//! The graph of a complete training step: forward computation, loss, gradients, update.
 
 use striate_tensor::{DType, Error, Result, Shape};
 
@@ -8,64 +8,64 @@ use crate::init::name_key;
 use crate::ops::{Adam, Add, BatchNormTraining, ClipNorm, Flatten, Sgd};
 use crate::{Init, Loss, Op};
 
-/// How parameters follow their gradients.
+/// The rule that updates parameters from their gradients.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Optimizer {
     /// Stochastic gradient descent.
     Sgd {
-        /// Share of the last step that is kept.
+        /// The momentum coefficient.
         momentum: f32,
-        /// Whether the gradient is looked up ahead.
+        /// Whether to use Nesterov momentum.
         nesterov: bool,
-        /// Pull towards zero.
+        /// The weight decay coefficient.
         weight_decay: f32,
     },
     /// Adam, or AdamW if the decay is decoupled.
     Adam {
-        /// Decay of the first moment.
+        /// Decay rate of the first moment.
         beta1: f32,
-        /// Decay of the second moment.
+        /// Decay rate of the second moment.
         beta2: f32,
-        /// Added to the root of the second moment.
+        /// Added to the square root of the second moment.
         epsilon: f32,
-        /// Pull towards zero.
+        /// The weight decay coefficient.
         weight_decay: f32,
-        /// Whether the pull acts on the parameter instead of the gradient.
+        /// Whether weight decay is applied to the parameter directly instead of through the gradient.
         decoupled: bool,
     },
 }
 
-/// What turns a network into a training step.
+/// The settings that turn a network into a training step.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TrainingSpec {
-    /// What is minimized, if not the network's own loss (or, if it has none, the cross-entropy).
+    /// The loss to minimize; by default the network's own, or the cross-entropy if it has none.
     pub loss: Option<Loss>,
-    /// How parameters follow.
+    /// The optimizer.
     pub optimizer: Optimizer,
-    /// Limit on the norm of all gradients together.
+    /// The maximum norm that the gradients as a whole are clipped to.
     pub clip_norm: Option<f32>,
-    /// Whether gradients of several micro-batches add up before an update. The loss of each is
-    /// multiplied by this share of the whole batch.
+    /// If set, the gradients of several micro-batches are accumulated before an update. The loss of each is
+    /// multiplied by this factor, its share of the whole batch.
     pub micro_batch_share: Option<f32>,
 }
 
 impl TrainingSpec {
-    /// The network's own loss under this optimizer, nothing else.
+    /// The network's own loss with this optimizer, and defaults for everything else.
     pub fn new(optimizer: Optimizer) -> Self {
         TrainingSpec { loss: None, optimizer, clip_norm: None, micro_batch_share: None }
     }
 }
 
-/// The graph of a training step of `network`.
+/// Builds the graph of a training step of `network`.
 ///
-/// Inputs: images `[N, C, H, W]`, labels `[N]` i64. Outputs: loss `[1]`, probabilities `[N, K]`, and
-/// with a limit on the gradients their norm `[1]`. Scalars set before each step: `rate` f32, `step` i64
+/// Inputs: images `[N, C, H, W]`, labels `[N]` i64. Outputs: loss `[1]`, probabilities `[N, K]`, and, with
+/// gradient clipping, the gradient norm `[1]`. Scalars set before each step: `rate` f32, `step` i64
 /// from 0, `seed` i64.
 ///
-/// The loss of an auxiliary head is that of the output times the head's weight, and is added to it.
+/// Each auxiliary head adds its own loss, times the head's weight, to the loss of the output.
 ///
 /// # Errors
-/// If the network's output is no scores `[N, K]` or does not fit the loss, or an operation cannot be trained.
+/// If the network's output is not scores `[N, K]` or does not fit the loss, or an operation has no gradient.
 pub fn training_graph(network: &Graph, spec: &TrainingSpec) -> Result<Graph> {
     let mut graph = forward_in_training_form(network);
     let objective = spec.loss.or(network.loss).unwrap_or_default();
@@ -73,7 +73,7 @@ pub fn training_graph(network: &Graph, spec: &TrainingSpec) -> Result<Graph> {
     let scores = scores_of(&mut graph, output, objective)?;
     let [batch, _] = **graph.shape(scores) else {
         return Err(Error::input(format!(
-            "network {}: its output {} is no scores [N, classes], so it cannot be trained as a classifier",
+            "network {}: its output {} is not scores [N, classes], so it cannot be trained as a classifier",
             graph.name,
             graph.shape(scores)
         )));
@@ -82,7 +82,7 @@ pub fn training_graph(network: &Graph, spec: &TrainingSpec) -> Result<Graph> {
     if inputs != Some(batch) {
         let inputs = inputs.unwrap_or_default();
         return Err(Error::input(format!(
-            "network {}: a batch of {inputs} has {batch} rows of scores; training needs one for each input",
+            "network {}: a batch of {inputs} yields {batch} rows of scores; training needs one per input",
             graph.name
         )));
     }
@@ -109,8 +109,8 @@ pub fn training_graph(network: &Graph, spec: &TrainingSpec) -> Result<Graph> {
     Ok(graph)
 }
 
-/// What `loss` takes for `output`: a final softmax or sigmoid that the loss contains is left to it, and
-/// scores `[N, K, 1, 1]` become `[N, K]`.
+/// The scores that `loss` takes for `output`: a final softmax or sigmoid that is part of the loss is skipped,
+/// and scores `[N, K, 1, 1]` become `[N, K]`.
 fn scores_of(graph: &mut Graph, output: ValueId, loss: Loss) -> Result<ValueId> {
     let scores = loss.reads(graph, output).map_err(|e| e.at(format!("network {}", graph.name)))?;
     let [batch, classes, rest @ ..] = &**graph.shape(scores) else { return Ok(scores) };
@@ -124,7 +124,7 @@ fn scores_of(graph: &mut Graph, output: ValueId, loss: Loss) -> Result<ValueId> 
     Ok(flat)
 }
 
-/// Adds the loss of `scores`, times `scale`; its value and the probabilities.
+/// Adds the loss of `scores`, times `scale`. Returns its value and the probabilities.
 fn loss(
     graph: &mut Graph,
     loss: Loss,
@@ -141,7 +141,7 @@ fn loss(
     [value, probabilities]
 }
 
-/// The forward pass as training runs it: batch norm with the batch's own statistics, dropout with its
+/// The forward computation in training mode: batch norm with the statistics of the batch, dropout with its
 /// random mask.
 fn forward_in_training_form(network: &Graph) -> Graph {
     let mut graph = network.clone();
@@ -170,7 +170,7 @@ fn forward_in_training_form(network: &Graph) -> Graph {
     graph
 }
 
-/// The scalar `name`, set from outside before each step.
+/// The scalar variable `name`, which the caller sets before each step.
 fn scalar(graph: &mut Graph, name: &str, dtype: DType) -> ValueId {
     graph.find(name).unwrap_or_else(|| variable(graph, name.into(), Shape::from([1]), dtype, Role::Scalar))
 }

@@ -1,4 +1,5 @@
-//! Zeroed, aligned memory: one allocation of the system's zero pages, typed views through `bytemuck`.
+//! Zero-initialized, aligned memory: one allocation of the system's zero pages, with typed views through
+//! `bytemuck`.
 
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::fmt;
@@ -9,42 +10,42 @@ use crate::{Element, Error, Result};
 /// Alignment of every buffer: a cache line, and the widest vector of any instruction set.
 pub const ALIGNMENT: usize = 64;
 
-/// Asks the system for `bytes` and gives them back: what follows may take as much.
+/// Checks that the system can provide `bytes` bytes, by allocating and releasing them.
 ///
 /// # Errors
-/// If there is not as much memory.
+/// If that much memory is not available.
 pub fn check_memory(bytes: usize) -> Result<()> {
     let asked = Vec::<u8>::new().try_reserve_exact(bytes);
     asked.map_err(|_| no_memory(bytes))
 }
 
-/// Whoever asked says what for.
+/// The caller adds what the memory was for.
 fn no_memory(bytes: usize) -> Error {
-    Error::failed(format!("there is no memory for {bytes} bytes"))
+    Error::failed(format!("not enough memory: cannot allocate {bytes} bytes"))
 }
 
-/// A block of zeroed memory whose first byte lies on a cache line.
+/// A zero-initialized block of memory that starts on a cache line boundary.
 pub struct Buffer {
     start: NonNull<u8>,
     bytes: usize,
 }
 
-// SAFETY: a `Buffer` owns its memory alone; shared references give only reads.
+// SAFETY: a `Buffer` is the sole owner of its memory; a shared reference allows only reads.
 unsafe impl Send for Buffer {}
 // SAFETY: as above.
 unsafe impl Sync for Buffer {}
 
 impl Buffer {
-    /// `bytes` zero bytes.
+    /// Allocates `bytes` zero bytes.
     ///
     /// # Errors
-    /// If the size cannot be addressed, or there is not as much memory.
+    /// If the size cannot be addressed, or that much memory is not available.
     pub fn zeroed(bytes: usize) -> Result<Self> {
         if bytes == 0 {
             return Ok(Buffer { start: NonNull::<Line>::dangling().cast(), bytes });
         }
         let layout = allocation(bytes)?;
-        // SAFETY: `layout` has a size above zero.
+        // SAFETY: the size of `layout` is not zero.
         let start = unsafe { alloc_zeroed(layout) };
         match NonNull::new(start) {
             Some(start) => Ok(Buffer { start, bytes }),
@@ -52,10 +53,10 @@ impl Buffer {
         }
     }
 
-    /// A copy of `values`.
+    /// Allocates a copy of `values`.
     ///
     /// # Errors
-    /// If there is no memory for it.
+    /// If there is not enough memory.
     pub fn from_slice<T: Element>(values: &[T]) -> Result<Self> {
         let bytes: &[u8] = bytemuck::cast_slice(values);
         let mut buffer = Buffer::zeroed(bytes.len())?;
@@ -63,23 +64,23 @@ impl Buffer {
         Ok(buffer)
     }
 
-    /// Length in bytes.
+    /// The length in bytes.
     pub fn len(&self) -> usize {
         self.bytes
     }
 
-    /// Whether there is nothing in it.
+    /// Whether the length is zero.
     pub fn is_empty(&self) -> bool {
         self.bytes == 0
     }
 
     /// The bytes.
     pub fn as_bytes(&self) -> &[u8] {
-        // SAFETY: `start` is valid for `bytes` initialized bytes (or dangling with none).
+        // SAFETY: `start` is valid for reads of `bytes` initialized bytes, or dangling if `bytes` is zero.
         unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.bytes) }
     }
 
-    /// The bytes, to write.
+    /// The bytes, mutably.
     pub fn as_bytes_mut(&mut self) -> &mut [u8] {
         // SAFETY: as in `as_bytes`; the borrow is unique.
         unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr(), self.bytes) }
@@ -93,7 +94,7 @@ impl Buffer {
         bytemuck::cast_slice(self.as_bytes())
     }
 
-    /// The elements, to write.
+    /// The elements, mutably.
     ///
     /// # Panics
     /// If the length is not a multiple of the element's size.
@@ -107,19 +108,19 @@ impl Buffer {
     }
 }
 
-/// What an empty buffer's dangling pointer is aligned to.
+/// A type with the alignment of a buffer, for the dangling pointer of an empty one.
 #[repr(align(64))]
 struct Line;
 
 fn allocation(bytes: usize) -> Result<Layout> {
     Layout::from_size_align(bytes, ALIGNMENT)
-        .map_err(|_| Error::input(format!("{bytes} bytes are more than memory can address")))
+        .map_err(|_| Error::input(format!("{bytes} bytes exceed the address space")))
 }
 
 impl Drop for Buffer {
     fn drop(&mut self) {
         if self.bytes > 0 {
-            let layout = allocation(self.bytes).expect("was valid when it was allocated");
+            let layout = allocation(self.bytes).expect("the layout was valid at allocation");
             // SAFETY: allocated in `zeroed` with the same layout.
             unsafe { dealloc(self.start.as_ptr(), layout) }
         }
@@ -128,7 +129,7 @@ impl Drop for Buffer {
 
 impl Clone for Buffer {
     fn clone(&self) -> Self {
-        Buffer::from_slice(self.as_bytes()).expect("there is memory for a copy")
+        Buffer::from_slice(self.as_bytes()).expect("enough memory for a copy")
     }
 }
 

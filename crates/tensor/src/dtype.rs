@@ -1,4 +1,4 @@
-//! Element types and the Rust types that stand for them.
+//! Element types and the Rust types that represent them.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use half::bf16;
 pub enum DType {
     /// 32-bit float: the type of images, weights and activations.
     F32,
-    /// 64-bit float: references and gradient checks.
+    /// 64-bit float: reference computations and gradient checks.
     F64,
     /// 64-bit signed integer: labels and counters.
     I64,
@@ -17,12 +17,12 @@ pub enum DType {
     I32,
     /// Unsigned byte: pixels.
     U8,
-    /// The upper half of an `f32`.
+    /// bfloat16: the upper half of an `f32`.
     BF16,
 }
 
 impl DType {
-    /// Bytes of one element.
+    /// The size of one element in bytes.
     pub const fn size(self) -> usize {
         match self {
             DType::F64 | DType::I64 => 8,
@@ -46,9 +46,9 @@ impl fmt::Display for DType {
     }
 }
 
-/// A Rust type that can be an element: plain bytes without padding, valid in every bit pattern.
+/// A Rust type that can be an element: plain bytes without padding, valid for every bit pattern.
 pub trait Element: bytemuck::Pod + Send + Sync {
-    /// The tag that stands for this type in files and graphs.
+    /// The tag for this type in files and graphs.
     const DTYPE: DType;
 }
 

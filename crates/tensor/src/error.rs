@@ -1,19 +1,19 @@
-//! The error type of the whole workspace, and the hint that names the nearest valid word.
+//! The error type of the whole workspace, and the search for the nearest valid word to suggest.
 
 use std::fmt::Display;
 use std::path::Path;
 
-/// What went wrong, split by whose turn it is to act.
+/// An error, classified by who has to act on it.
 ///
-/// Every message is one line: what, where, and what to do about it. Names out of files stand in it, so the
-/// constructors make it one: control characters become spaces, and of a message above 2000 characters the
-/// middle is left out.
+/// Every message is one line: what went wrong, where, and what to do about it. Messages quote names from
+/// files, so the constructors enforce this: control characters become spaces, and the middle of a message
+/// longer than 2000 characters is replaced by an ellipsis.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
-    /// The user's input is at fault (a flag, a name, a file's content): exit code 2.
+    /// The user's input is wrong (a flag, a name, the contents of a file): exit code 2.
     #[error("{0}")]
     Input(String),
-    /// The job failed though the input was good (disk full, numbers diverged): exit code 1.
+    /// The input was valid but the job failed (disk full, training diverged): exit code 1.
     #[error("{0}")]
     Failed(String),
 }
@@ -22,32 +22,32 @@ pub enum Error {
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
-    /// Bad usage or bad input: exit code 2.
+    /// Creates an error for bad usage or bad input: exit code 2.
     pub fn input(message: impl Into<String>) -> Self {
         Error::Input(line(message.into()))
     }
 
-    /// A job that could not be finished: exit code 1.
+    /// Creates an error for a job that could not be completed: exit code 1.
     pub fn failed(message: impl Into<String>) -> Self {
         Error::Failed(line(message.into()))
     }
 
-    /// A file that could not be opened or read.
+    /// Creates an error for a file that could not be opened or read.
     pub fn read(path: &Path, cause: impl Display) -> Self {
         Error::input(format!("cannot read {}: {cause}", path.display()))
     }
 
-    /// A file that could not be written.
+    /// Creates an error for a file that could not be written.
     pub fn write(path: &Path, cause: impl Display) -> Self {
         Error::failed(format!("cannot write {}: {cause}", path.display()))
     }
 
-    /// Whether the user's input is at fault.
+    /// Whether the user's input is wrong.
     pub fn is_input(&self) -> bool {
         matches!(self, Error::Input(_))
     }
 
-    /// The same error with `place: ` put before its message.
+    /// Returns the same error with `place: ` in front of its message.
     #[must_use]
     pub fn at(self, place: impl Display) -> Self {
         match self {
@@ -56,12 +56,13 @@ impl Error {
         }
     }
 
-    /// The same error with `; advice` put behind its message, behind a question without the semicolon.
+    /// Returns the same error with `; advice` appended to its message; after a question, without the
+    /// semicolon.
     #[must_use]
     pub fn advising(self, advice: impl Display) -> Self {
         let advised = |message: String| {
-            let joint = if message.ends_with('?') { " " } else { "; " };
-            message + joint + &advice.to_string()
+            let separator = if message.ends_with('?') { " " } else { "; " };
+            message + separator + &advice.to_string()
         };
         match self {
             Error::Input(message) => Error::input(advised(message)),
@@ -70,10 +71,10 @@ impl Error {
     }
 }
 
-/// Characters of a message at most.
+/// The maximum length of a message in characters.
 const LONGEST: usize = 2000;
 
-/// `message` as one line that a terminal can show.
+/// Returns `message` as one line that is safe to print on a terminal.
 fn line(message: String) -> String {
     let count = message.chars().count();
     if count <= LONGEST && !message.chars().any(char::is_control) {
@@ -88,7 +89,7 @@ fn line(message: String) -> String {
     first.chain(['…']).chain(last).map(plain).collect()
 }
 
-/// The candidate nearest to `word` by edit distance, if it is near enough to be what was meant.
+/// Returns the candidate nearest to `word` by edit distance, if it is close enough to be a likely typo.
 ///
 /// ```
 /// assert_eq!(striate_tensor::nearest("lenet", ["lenet5", "alexnet"]), Some("lenet5"));
@@ -97,7 +98,8 @@ fn line(message: String) -> String {
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let length = word.chars().count();
     let limit = (length / 3).max(2);
-    // The distance is never below the difference of the lengths; what is longer than any name needs no hint.
+    // The distance is at least the difference in length. Words longer than any name get no suggestion, which
+    // bounds the work.
     let is_near = |other: usize| other.abs_diff(length) <= limit && other.max(length) <= LONGEST_WORD;
     candidates
         .into_iter()
@@ -108,10 +110,10 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .map(|(_, candidate)| candidate)
 }
 
-/// Words above this many characters are near to none.
+/// Longer words, in characters, get no suggestion.
 const LONGEST_WORD: usize = 128;
 
-/// Levenshtein's distance in characters, one row of the table at a time.
+/// Computes the Levenshtein distance in characters, one row of the table at a time.
 fn edit_distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();
@@ -132,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_message_is_one_line_of_bounded_length() {
+    fn messages_are_single_lines_of_bounded_length() {
         let error = Error::input("a name\n\u{1b}[2J\u{9b}").at("fi\rle");
         assert_eq!(error.to_string(), "fi le: a name  [2J ");
         let long = Error::failed("é".repeat(5000) + "!").to_string();
@@ -143,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hint_for_an_endless_word_costs_nothing() {
+    fn very_long_words_get_no_suggestion() {
         let long = "a".repeat(1 << 20);
         assert_eq!(nearest(&long, [long.as_str()]), None);
     }

@@ -1,17 +1,17 @@
-//! How a value lies in memory: the contract between the compiler and the kernels.
+//! How a value is laid out in memory: the contract between the compiler and the kernels.
 //!
-//! Activations are [`Layout::Plain`] (`[N][C][H][W]`, nothing between) or [`Layout::Channels`]:
-//! blocks of channels innermost, with a zero halo around each map so that a convolution reads its
-//! padding as memory. Lanes beyond the channel count are zero and every kernel keeps them zero;
-//! the halo is zero and is rewritten by whoever produces the value. Where there are too few channels
-//! to fill the lanes, images do: [`Layout::Images`].
-//! Kernels of convolutions have blocked layouts of their own.
+//! Activations are [`Layout::Plain`] (contiguous `[N][C][H][W]`) or [`Layout::Channels`]: blocks of channels
+//! innermost, with a zero halo around each feature map so that a convolution can read its padding from
+//! memory. Lanes beyond the channel count are zero and every kernel keeps them zero; the halo is zero and is
+//! rewritten by whichever kernel produces the value. Where there are too few channels to fill the lanes, the
+//! innermost dimension is a block of images instead: [`Layout::Images`].
+//! Convolution weights have their own blocked layouts.
 
 use std::fmt;
 
 use crate::Shape;
 
-/// Zero rows and columns around a feature map.
+/// A border of zero rows and columns around a feature map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Halo {
     /// Rows above.
@@ -28,7 +28,7 @@ impl Halo {
     /// No halo.
     pub const NONE: Halo = Halo { top: 0, left: 0, bottom: 0, right: 0 };
 
-    /// The larger of both on every side.
+    /// Returns the larger of the two on every side.
     #[must_use]
     pub fn max(self, other: Halo) -> Halo {
         Halo {
@@ -45,40 +45,40 @@ impl Halo {
     }
 }
 
-/// The physical order of a value's elements.
+/// The order of a value's elements in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Layout {
-    /// Row-major in the order of the shape, nothing between: `[N][C][H][W]`, `[O][I][KH][KW]`.
+    /// Row-major in the order of the shape, contiguous: `[N][C][H][W]`, `[O][I][KH][KW]`.
     Plain,
     /// `[N][C/b][top + H + bottom][left + W + right][b]`: an activation in blocks of `b` channels
-    /// (the last one filled up with zeros). With `block` 1 it is planar with a halo.
+    /// (the last block padded with zeros). With `block` 1 it is planar with a halo.
     Channels {
-        /// Channels that lie side by side.
+        /// Channels per block.
         block: usize,
-        /// Zero border of every map.
+        /// Zero border of every feature map.
         halo: Halo,
     },
-    /// `[N/b][C][H][W][b]`: an activation whose lanes are images. N is a multiple of `block`, so every
-    /// lane is real and there is no halo; a flattened value keeps its bytes.
+    /// `[N/b][C][H][W][b]`: a batch-innermost activation. N is a multiple of `block`, so no lane is
+    /// padding, and there is no halo; flattening such a value does not move its bytes.
     Images {
-        /// Images that lie side by side.
+        /// Images per block.
         block: usize,
     },
-    /// `[O/b][I/b][KH][KW][b of I][b of O]`: a convolution's weights `[O, I, KH, KW]` for its
+    /// `[O/b][I/b][KH][KW][b of I][b of O]`: a convolution's weights `[O, I, KH, KW]` for the
     /// forward direction.
     KernelForward {
-        /// Channels in a block, on both sides.
+        /// Channels per block, of inputs and outputs alike.
         block: usize,
     },
     /// `[I/b][O/b][KH][KW][b of O][b of I]` with both kernel axes reversed: the weights
-    /// `[O, I, KH, KW]` as the data gradient reads them, which is a forward convolution again.
+    /// `[O, I, KH, KW]` for the data gradient, which is itself a forward convolution.
     KernelBackward {
-        /// Channels in a block, on both sides.
+        /// Channels per block, of inputs and outputs alike.
         block: usize,
     },
-    /// `[O/b][I][KH][KW][b of O]`: weights `[O, I, KH, KW]` for a planar input of few channels.
+    /// `[O/b][I][KH][KW][b of O]`: weights `[O, I, KH, KW]` for a planar input with few channels.
     KernelPlanarInput {
-        /// Output channels in a block.
+        /// Output channels per block.
         block: usize,
     },
 }
@@ -94,7 +94,7 @@ impl Layout {
         matches!(self, Layout::Images { .. })
     }
 
-    /// The zero border: none for all but [`Layout::Channels`].
+    /// The zero border; only [`Layout::Channels`] can have one.
     pub fn halo(self) -> Halo {
         match self {
             Layout::Channels { halo, .. } => halo,
@@ -102,7 +102,7 @@ impl Layout {
         }
     }
 
-    /// The same layout with another halo; only [`Layout::Channels`] has one.
+    /// Returns the layout with the given halo; layouts other than [`Layout::Channels`] are unchanged.
     #[must_use]
     pub fn with_halo(self, halo: Halo) -> Layout {
         match self {
@@ -111,15 +111,15 @@ impl Layout {
         }
     }
 
-    /// Elements that a value of `shape` occupies, padding included.
+    /// The number of elements that a value of `shape` occupies, including padding.
     ///
     /// # Panics
-    /// If they cannot be counted.
+    /// If the number does not fit `usize`.
     pub fn len(self, shape: &Shape) -> usize {
-        self.checked_len(shape).expect("a value's elements can be counted")
+        self.checked_len(shape).expect("the number of elements fits usize")
     }
 
-    /// As [`Layout::len`]; `None` if they cannot be counted.
+    /// Like [`Layout::len`]; `None` if the number does not fit `usize`.
     pub fn checked_len(self, shape: &Shape) -> Option<usize> {
         let product =
             |extents: &[usize]| extents.iter().try_fold(1usize, |all, extent| all.checked_mul(*extent));
@@ -140,8 +140,8 @@ impl Layout {
         }
     }
 
-    /// Where element `[i0, i1, i2, i3]` (of `[n, c, h, w]` or `[o, i, kh, kw]`) of a value of
-    /// extents `shape` (see [`Shape::nchw`]) lies, in elements.
+    /// The offset, in elements, of element `[i0, i1, i2, i3]` (`[n, c, h, w]` or `[o, i, kh, kw]`) of a
+    /// value with extents `shape` (see [`Shape::nchw`]).
     pub fn offset(self, shape: [usize; 4], index: [usize; 4]) -> usize {
         let [d0, d1, d2, d3] = shape;
         let [i0, i1, i2, i3] = index;

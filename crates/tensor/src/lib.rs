@@ -1,7 +1,7 @@
-//! Data without mathematics: element types, shapes, layouts, aligned memory, `.npy` files,
-//! counter-based random numbers and the error type that every other crate speaks.
+//! The data types that all crates share: element types, shapes, layouts, aligned memory, `.npy` files,
+//! counter-based random numbers and the error type.
 //!
-//! Nothing here computes on values; that is the duty of `striate-kernels`.
+//! Nothing here computes on tensors; that is the job of `striate-kernels`.
 
 mod buffer;
 mod dtype;

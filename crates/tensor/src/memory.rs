@@ -1,8 +1,8 @@
-//! A plan's memory, and views into it that are checked once.
+//! The memory of a plan, and views into it that are checked once.
 //!
-//! A plan names the [`Region`]s that a step reads and writes. [`Access::new`] proves, when the plan
-//! is made, that what is written overlaps nothing else; from then on [`Memory::open`] hands out plain
-//! slices in constant time, and the engine needs no `unsafe` of its own.
+//! A plan names the [`Region`]s that a step reads and writes. When the plan is compiled, [`Access::new`]
+//! proves that no written region overlaps any other; from then on [`Memory::open`] hands out plain slices
+//! in constant time, and the engine itself needs no `unsafe`.
 
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -14,12 +14,12 @@ use crate::{Buffer, Element, Error, Result};
 /// Views that one step can have at most.
 const MAX_VIEWS: usize = 32;
 
-/// Which buffer of a [`Memory`] a region lies in.
+/// The buffer of a [`Memory`] that a region lies in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Place {
-    /// Buffer of this index that belongs to the memory alone.
+    /// The buffer with this index among those owned by the memory.
     Own(usize),
-    /// Buffer of this index that is shared with others and never written.
+    /// The buffer with this index among those shared with other memories, which are never written.
     Shared(usize),
 }
 
@@ -28,20 +28,20 @@ pub enum Place {
 pub struct Region {
     /// The buffer.
     pub place: Place,
-    /// The bytes of it.
+    /// The range of bytes within it.
     pub bytes: Range<usize>,
 }
 
-/// What a step may do with a region.
+/// How a step may use a region.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Mode {
     /// Read only; may overlap other reads.
     Read,
-    /// Read and write; overlaps nothing else.
+    /// Read and write; must not overlap any other region.
     Write,
 }
 
-/// The regions of one step, proved disjoint where they are written. Reads come first.
+/// The regions of one step, reads first; written regions are proved not to overlap any other.
 #[derive(Debug, Clone)]
 pub struct Access {
     regions: Vec<Region>,
@@ -49,7 +49,7 @@ pub struct Access {
 }
 
 impl Access {
-    /// The access to `reads` and `writes`, which must not overlap each other.
+    /// Creates the access to `reads` and `writes`. Written regions must not overlap any other.
     ///
     /// # Errors
     /// If a written region overlaps another region, lies in a shared buffer, or there are more than
@@ -66,7 +66,9 @@ impl Access {
         }
         for (i, written) in regions.iter().enumerate().skip(count) {
             if matches!(written.place, Place::Shared(_)) {
-                return Err(Error::failed(format!("region {written:?} is shared and cannot be written")));
+                return Err(Error::failed(format!(
+                    "region {written:?} is in a shared buffer and cannot be written"
+                )));
             }
             for (j, other) in regions.iter().enumerate() {
                 if i != j && overlap(written, other) {
@@ -90,17 +92,17 @@ fn overlap(a: &Region, b: &Region) -> bool {
 /// The buffers that a plan runs in.
 #[derive(Debug, Default)]
 pub struct Memory {
-    /// Buffers that belong to this memory alone.
+    /// Buffers owned by this memory.
     pub own: Vec<Buffer>,
     /// Buffers shared with other memories, such as a network's weights.
     pub shared: Vec<Arc<Buffer>>,
 }
 
 impl Memory {
-    /// Views of the regions of `access`.
+    /// Returns views of the regions of `access`.
     ///
     /// # Panics
-    /// If a region reaches past its buffer: the access belongs to another plan's memory.
+    /// If a region extends past its buffer, that is, if the access belongs to the memory of another plan.
     pub fn open<'a>(&'a mut self, access: &Access) -> Views<'a> {
         let mut views = Views::none();
         views.reads = access.reads;
@@ -110,7 +112,7 @@ impl Memory {
                 Place::Shared(index) => &self.shared[index],
             };
             let Range { start, end } = region.bytes;
-            assert!(start <= end && end <= buffer.len(), "region {region:?} reaches past its buffer");
+            assert!(start <= end && end <= buffer.len(), "region {region:?} extends past its buffer");
             // SAFETY: the range was checked to lie within the buffer.
             views.push(unsafe { buffer.start().add(start) }, end - start);
         }
@@ -120,7 +122,7 @@ impl Memory {
     /// The bytes of `region`.
     ///
     /// # Panics
-    /// If the region reaches past its buffer.
+    /// If the region extends past its buffer.
     pub fn bytes(&self, region: &Region) -> &[u8] {
         match region.place {
             Place::Own(index) => &self.own[index].as_bytes()[region.bytes.clone()],
@@ -128,14 +130,14 @@ impl Memory {
         }
     }
 
-    /// The bytes of `region`, to write.
+    /// The bytes of `region`, mutably.
     ///
     /// # Panics
-    /// If the region reaches past its buffer or is shared.
+    /// If the region extends past its buffer or lies in a shared one.
     pub fn bytes_mut(&mut self, region: &Region) -> &mut [u8] {
         match region.place {
             Place::Own(index) => &mut self.own[index].as_bytes_mut()[region.bytes.clone()],
-            Place::Shared(_) => panic!("a shared buffer is never written"),
+            Place::Shared(_) => panic!("a shared buffer must not be written"),
         }
     }
 }
@@ -146,8 +148,7 @@ struct Raw {
     bytes: usize,
 }
 
-/// What a kernel works on: slices to read, slices to write, none of the written ones overlapping
-/// another.
+/// The operands of a kernel: slices to read and slices to write, where no written slice overlaps any other.
 pub struct Views<'a> {
     raw: [Raw; MAX_VIEWS],
     count: usize,
@@ -183,12 +184,12 @@ impl<'a> Views<'a> {
         views
     }
 
-    /// How many slices there are to read.
+    /// The number of slices to read.
     pub fn reads(&self) -> usize {
         self.reads
     }
 
-    /// How many slices there are to write.
+    /// The number of slices to write.
     pub fn writes(&self) -> usize {
         self.count - self.reads
     }
@@ -196,7 +197,7 @@ impl<'a> Views<'a> {
     /// The `index`th slice to read.
     ///
     /// # Panics
-    /// If there is none, or its bytes are no whole number of aligned elements.
+    /// If there is no such slice, or its bytes are not a whole number of aligned elements.
     pub fn read<T: Element>(&self, index: usize) -> &'a [T] {
         assert!(index < self.reads, "operand {index} is not read");
         let raw = self.raw[index];
@@ -205,10 +206,10 @@ impl<'a> Views<'a> {
         bytemuck::cast_slice(unsafe { std::slice::from_raw_parts(raw.start.as_ptr(), raw.bytes) })
     }
 
-    /// The `index`th slice to write; each can be taken once.
+    /// The `index`th slice to write; each can be taken only once.
     ///
     /// # Panics
-    /// If there is none, it was taken before, or its bytes are no whole number of aligned elements.
+    /// If there is no such slice, it was taken before, or its bytes are not a whole number of aligned elements.
     pub fn write<T: Element>(&mut self, index: usize) -> &'a mut [T] {
         let position = self.reads + index;
         assert!(position < self.count, "operand {index} is not written");
@@ -236,14 +237,14 @@ mod tests {
     }
 
     #[test]
-    fn shared_regions_are_never_written() {
+    fn writes_to_shared_regions_are_refused() {
         let shared = Region { place: Place::Shared(0), bytes: 0..4 };
         assert!(Access::new(vec![shared.clone()], vec![]).is_ok());
         assert!(Access::new(vec![], vec![shared]).is_err());
     }
 
     #[test]
-    fn views_reach_what_they_name() {
+    fn views_cover_their_regions() {
         let mut memory =
             Memory { own: vec![Buffer::from_slice(&[1f32, 2., 3., 4.]).unwrap()], shared: vec![] };
         let access = Access::new(vec![region(0..8)], vec![region(8..16)]).unwrap();
@@ -255,7 +256,7 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "taken twice")]
-    fn a_slice_is_written_by_one() {
+    fn taking_a_slice_twice_panics() {
         let mut data = [0f32; 4];
         let mut views = Views::of(&[], vec![&mut data[..]]);
         let _first = views.write::<f32>(0);
@@ -263,8 +264,8 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "reaches past")]
-    fn a_foreign_access_is_caught() {
+    #[should_panic(expected = "extends past")]
+    fn opening_the_access_of_another_plan_panics() {
         let mut memory = Memory { own: vec![Buffer::zeroed(8).unwrap()], shared: vec![] };
         memory.open(&Access::new(vec![region(0..64)], vec![]).unwrap());
     }

@@ -1,4 +1,4 @@
-//! NumPy's `.npy` files, versions 1 to 3, row-major, little-endian.
+//! NumPy's `.npy` files: versions 1 to 3, row-major, little-endian.
 //!
 //! Source: NumPy enhancement proposal 1, "A simple file format for NumPy arrays".
 
@@ -8,14 +8,14 @@ use std::path::Path;
 use crate::file::open;
 use crate::{DType, Element, Error, Result, Shape};
 
-/// An array as it stood in a file.
+/// An array read from a file.
 #[derive(Debug, Clone)]
 pub struct Array {
-    /// Its extents.
+    /// The extents.
     pub shape: Shape,
-    /// The type of its elements.
+    /// The element type.
     pub dtype: DType,
-    /// Its elements, row-major, little-endian.
+    /// The elements, row-major, little-endian.
     pub bytes: Vec<u8>,
 }
 
@@ -23,7 +23,7 @@ impl Array {
     /// The elements as `f32`.
     ///
     /// # Errors
-    /// If they are of another type.
+    /// If the element type is not `f32`.
     pub fn to_f32(&self) -> Result<Vec<f32>> {
         self.elements()
     }
@@ -42,7 +42,7 @@ impl Array {
 
     fn elements<T: Element>(&self) -> Result<Vec<T>> {
         if self.dtype != T::DTYPE {
-            return Err(Error::input(format!("holds {}, but {} is needed", self.dtype, T::DTYPE)));
+            return Err(Error::input(format!("contains {}; expected {}", self.dtype, T::DTYPE)));
         }
         Ok(bytemuck::pod_collect_to_vec(&self.bytes))
     }
@@ -51,18 +51,18 @@ impl Array {
 /// Reads the array in the file at `path`.
 ///
 /// # Errors
-/// If the file cannot be read, is no `.npy` file, or its size does not fit its header.
+/// If the file cannot be read, is not a `.npy` file, or its size does not match its header.
 pub fn read(path: &Path) -> Result<Array> {
     let (file, length) = open(path)?;
     parse(&mut BufReader::new(file), length).map_err(|e| e.at(path.display()))
 }
 
-/// `values` of `shape` as the bytes of a `.npy` file.
+/// Encodes `values` of `shape` as a `.npy` file.
 ///
 /// # Panics
-/// If the shape does not fit the values.
+/// If the number of values does not match the shape.
 pub fn bytes<T: Element>(shape: &Shape, values: &[T]) -> Vec<u8> {
-    assert_eq!(shape.numel(), values.len(), "the shape fits the values");
+    assert_eq!(shape.numel(), values.len(), "the number of values must match the shape");
     [&header(T::DTYPE, shape)[..], bytemuck::cast_slice(values)].concat()
 }
 
@@ -72,7 +72,7 @@ pub fn bytes<T: Element>(shape: &Shape, values: &[T]) -> Vec<u8> {
 /// If the file cannot be written.
 ///
 /// # Panics
-/// If the shape does not fit the values.
+/// If the number of values does not match the shape.
 pub fn write<T: Element>(path: &Path, shape: &Shape, values: &[T]) -> Result<()> {
     std::fs::write(path, bytes(shape, values)).map_err(|e| Error::write(path, e))
 }
@@ -88,7 +88,7 @@ fn header(dtype: DType, shape: &Shape) -> Vec<u8> {
         DType::BF16 => "<V2",
     };
     let mut text = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({extents}), }}");
-    // Magic, version and length take 10 bytes; the data starts at a multiple of 64.
+    // Magic, version and header length take 10 bytes; the data must start at a multiple of 64.
     while (10 + text.len() + 1) % 64 != 0 {
         text.push(' ');
     }
@@ -102,19 +102,19 @@ fn header(dtype: DType, shape: &Shape) -> Vec<u8> {
 fn parse(file: &mut impl Read, length: u64) -> Result<Array> {
     let damaged = |what: &str| Error::input(format!("{what}; save it again with numpy.save"));
     let mut start = [0u8; 8];
-    file.read_exact(&mut start).map_err(|_| damaged("is no .npy file (too short)"))?;
+    file.read_exact(&mut start).map_err(|_| damaged("is not a .npy file (too short)"))?;
     if &start[..6] != b"\x93NUMPY" {
-        return Err(damaged("is no .npy file"));
+        return Err(damaged("is not a .npy file"));
     }
     let wide = usize::from(start[6] >= 2) * 2 + 2;
     let mut size = [0u8; 4];
-    file.read_exact(&mut size[..wide]).map_err(|_| damaged("is cut off in its header"))?;
+    file.read_exact(&mut size[..wide]).map_err(|_| damaged("is truncated in its header"))?;
     let size = u32::from_le_bytes(size) as usize;
     if size as u64 > length || size > 1 << 20 {
-        return Err(damaged("has an absurd header length"));
+        return Err(damaged("has an implausible header length"));
     }
     let mut text = vec![0u8; size];
-    file.read_exact(&mut text).map_err(|_| damaged("is cut off in its header"))?;
+    file.read_exact(&mut text).map_err(|_| damaged("is truncated in its header"))?;
     let text = String::from_utf8_lossy(&text).into_owned();
 
     let dtype = match field(&text, "'descr'").and_then(|rest| rest.split('\'').nth(1)) {
@@ -124,14 +124,14 @@ fn parse(file: &mut impl Read, length: u64) -> Result<Array> {
         Some("<i4") => DType::I32,
         Some("|u1") => DType::U8,
         other => {
-            let found = other.unwrap_or("nothing readable");
+            let found = other.unwrap_or("(unreadable)");
             return Err(Error::input(format!(
-                "holds elements of type {found}; f4, f8, i8, i4 and u1 (little-endian) are read"
+                "contains elements of type {found}; supported types are little-endian f4, f8, i8, i4 and u1"
             )));
         }
     };
     if field(&text, "'fortran_order'").is_none_or(|rest| !rest.starts_with("False")) {
-        return Err(Error::input("is in Fortran order; save numpy.ascontiguousarray(x)"));
+        return Err(Error::input("is in Fortran order; save numpy.ascontiguousarray(x) instead"));
     }
     let inside = field(&text, "'shape'")
         .and_then(|rest| rest.strip_prefix('('))
@@ -151,15 +151,15 @@ fn parse(file: &mut impl Read, length: u64) -> Result<Array> {
     let present = length.saturating_sub((8 + wide + size) as u64);
     if needed as u64 != present {
         return Err(Error::input(format!(
-            "claims {needed} bytes of data (shape {shape}, {dtype}) but has {present}"
+            "claims {needed} bytes of data (shape {shape}, {dtype}) but contains {present}"
         )));
     }
     let mut bytes = vec![0u8; needed];
-    file.read_exact(&mut bytes).map_err(|_| damaged("is cut off in its data"))?;
+    file.read_exact(&mut bytes).map_err(|_| damaged("is truncated in its data"))?;
     Ok(Array { shape, dtype, bytes })
 }
 
-/// What follows `key:` in the header's dictionary.
+/// Returns the text after `key:` in the header's dictionary.
 fn field<'a>(text: &'a str, key: &str) -> Option<&'a str> {
     let rest = &text[text.find(key)? + key.len()..];
     Some(rest.trim_start().strip_prefix(':')?.trim_start())
@@ -180,14 +180,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read() {
+    fn written_header_is_read_back() {
         let array = parsed(&file([2, 1], &[1.5, -2.0])).unwrap();
         assert_eq!((array.shape, array.dtype), (Shape::from([2, 1]), DType::F32));
         assert_eq!(header(DType::F32, &Shape::from([2, 1])).len() % 64, 0);
     }
 
     #[test]
-    fn damaged_files_are_refused_before_memory_is_taken() {
+    fn damaged_files_are_refused_before_allocation() {
         let good = file([2, 1], &[1.5, -2.0]);
         for cut in [0, 5, 9, 40, good.len() - 1] {
             assert!(parsed(&good[..cut]).unwrap_err().is_input(), "cut at {cut}");

@@ -1,15 +1,15 @@
 //! Counter-based random numbers: Philox 4×32-10.
 //!
-//! A number is a pure function of a key and a counter, so that any thread, after any resume, draws
-//! the same one. Source: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
+//! Each number is a pure function of a key and a counter, so the draws do not depend on the thread and
+//! survive a resume. Source: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
 
-/// What a stream of random numbers is for; keeps streams of one seed apart.
+/// The purpose of a stream of random numbers; keeps streams with the same seed independent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Stream {
-    /// Initial weights; the counter's upper half is the variable's index.
+    /// Initial weights; the upper half of the counter is a hash of the variable's name.
     Weights = 1,
-    /// The order of samples in an epoch.
+    /// The sample order of an epoch.
     Order = 2,
     /// Dropout masks.
     Dropout = 3,
@@ -21,7 +21,7 @@ pub enum Stream {
     Other = 6,
 }
 
-/// Four random words of `counter` under `key`.
+/// Returns the four random words for `counter` under `key`.
 pub fn philox(key: [u32; 2], counter: [u32; 4]) -> [u32; 4] {
     const M0: u64 = 0xD251_1F53;
     const M1: u64 = 0xCD9E_8D57;
@@ -35,12 +35,12 @@ pub fn philox(key: [u32; 2], counter: [u32; 4]) -> [u32; 4] {
     c
 }
 
-/// A uniform number in [0, 1) from one random word: its upper 24 bits.
+/// Converts the upper 24 bits of a random word to a uniform number in [0, 1).
 pub fn unit(word: u32) -> f32 {
     (word >> 8) as f32 * (1.0 / 16_777_216.0)
 }
 
-/// A sequence of random numbers under (seed, stream, purpose), read in order.
+/// A sequence of random numbers, identified by seed, stream and sequence number.
 #[derive(Debug, Clone)]
 pub struct Random {
     key: [u32; 2],
@@ -51,10 +51,10 @@ pub struct Random {
 }
 
 impl Random {
-    /// The sequence number `sequence` of `stream` under `seed`.
+    /// Creates sequence number `sequence` of `stream` under `seed`.
     pub fn new(seed: u64, stream: Stream, sequence: u64) -> Self {
-        // The stream enters the key through one round of Philox, so that no two pairs of seed and
-        // stream share a key by simple arithmetic.
+        // The key is a Philox hash of seed and stream, so that no simple arithmetic relation between two
+        // pairs of them leads to the same key.
         let mixed = philox([stream as u32, 0x5742_6174], [seed as u32, (seed >> 32) as u32, 0, 0]);
         Random {
             key: [mixed[0], mixed[1]],
@@ -65,7 +65,7 @@ impl Random {
         }
     }
 
-    /// 32 random bits.
+    /// Draws 32 random bits.
     pub fn word(&mut self) -> u32 {
         if self.used == 4 {
             let low = [self.block as u32, (self.block >> 32) as u32];
@@ -77,29 +77,29 @@ impl Random {
         self.words[self.used - 1]
     }
 
-    /// A uniform number in [0, 1).
+    /// Draws a uniform number in [0, 1).
     pub fn uniform(&mut self) -> f32 {
         unit(self.word())
     }
 
-    /// A uniform number in [low, high).
+    /// Draws a uniform number in [low, high).
     pub fn between(&mut self, low: f32, high: f32) -> f32 {
         low + (high - low) * self.uniform()
     }
 
-    /// A standard normal number (Box and Muller, one of the pair).
+    /// Draws a standard normal number (Box-Muller transform, one of the pair).
     pub fn normal(&mut self) -> f32 {
         let radius = (-2.0 * (1.0 - f64::from(self.uniform())).ln()).sqrt();
         let angle = std::f64::consts::TAU * f64::from(self.uniform());
         (radius * angle.cos()) as f32
     }
 
-    /// A uniform index below `bound`, without bias.
+    /// Draws a uniform index below `bound`, without bias.
     ///
     /// # Panics
     /// If `bound` is zero.
     pub fn below(&mut self, bound: usize) -> usize {
-        assert!(bound > 0, "no index is below zero");
+        assert!(bound > 0, "the bound of a random index must not be zero");
         let bound = bound as u64;
         loop {
             let word = (u64::from(self.word()) << 32) | u64::from(self.word());
@@ -110,7 +110,7 @@ impl Random {
         }
     }
 
-    /// Puts `items` in a random order (Fisher and Yates).
+    /// Shuffles `items` (Fisher-Yates).
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for i in (1..items.len()).rev() {
             items.swap(i, self.below(i + 1));
@@ -122,9 +122,9 @@ impl Random {
 mod tests {
     use super::*;
 
-    /// Known answers of the paper's own library (Random123, `kat_vectors`, philox4x32 10).
+    /// Known answers from the authors' own library (Random123, `kat_vectors`, philox4x32 10).
     #[test]
-    fn philox_matches_its_authors() {
+    fn philox_matches_random123() {
         assert_eq!(philox([0, 0], [0; 4]), [0x6627_e8d5, 0xe169_c58d, 0xbc57_ac4c, 0x9b00_dbd8]);
         assert_eq!(
             philox([u32::MAX; 2], [u32::MAX; 4]),
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shuffle_is_a_permutation_and_streams_differ() {
+    fn shuffle_is_a_permutation_that_depends_on_the_stream() {
         let order = |stream| {
             let mut items: Vec<usize> = (0..100).collect();
             Random::new(7, stream, 0).shuffle(&mut items);

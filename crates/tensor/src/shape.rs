@@ -10,7 +10,7 @@ use crate::{Error, Result};
 pub struct Shape(Vec<usize>);
 
 impl Shape {
-    /// A shape of the given extents.
+    /// Creates a shape with the given extents.
     pub fn new(extents: impl Into<Vec<usize>>) -> Self {
         Shape(extents.into())
     }
@@ -18,8 +18,7 @@ impl Shape {
     /// The number of elements.
     ///
     /// # Panics
-    /// If the number does not fit `usize`; for extents that come from a file use
-    /// [`Shape::checked_len`].
+    /// If the number does not fit `usize`; use [`Shape::checked_len`] for extents from a file.
     pub fn numel(&self) -> usize {
         self.checked_len().expect("the number of elements fits usize")
     }
@@ -32,8 +31,9 @@ impl Shape {
             .ok_or_else(|| Error::input(format!("shape {self} has more elements than memory can hold")))
     }
 
-    /// As `[n, c, h, w]`, with missing inner extents one; `[n, c]` becomes `[n, c, 1, 1]`
-    /// `[c]` becomes `[1, c, 1, 1]` and a signal `[n, c, w]` one row, `[n, c, 1, w]`. Of more than four extents the inner ones count as one row.
+    /// Returns the extents as `[n, c, h, w]`, where missing ones are 1: `[c]` becomes `[1, c, 1, 1]`, `[n, c]`
+    /// becomes `[n, c, 1, 1]`, and a signal `[n, c, w]` becomes a map with one row, `[n, c, 1, w]`. All extents
+    /// after `h` are multiplied into `w`.
     pub fn nchw(&self) -> [usize; 4] {
         match *self.0.as_slice() {
             [] => [1, 1, 1, 1],
@@ -44,16 +44,17 @@ impl Shape {
         }
     }
 
-    /// As `[n, c, d, h, w]`: maps `[n, c, h, w]` are volumes of one map, signals `[n, c, w]` of one row.
+    /// Returns the extents as `[n, c, d, h, w]`: a map `[n, c, h, w]` has depth 1, a signal `[n, c, w]` depth and
+    /// height 1.
     ///
     /// # Panics
-    /// If it is the shape of none of these.
+    /// If there are fewer than three extents or more than five.
     pub fn ncdhw(&self) -> [usize; 5] {
         match *self.0.as_slice() {
             [n, c, w] => [n, c, 1, 1, w],
             [n, c, h, w] => [n, c, 1, h, w],
             [n, c, d, h, w] => [n, c, d, h, w],
-            _ => panic!("{self} is the shape of no signals, maps or volumes"),
+            _ => panic!("{self} is not the shape of signals, maps or volumes"),
         }
     }
 }

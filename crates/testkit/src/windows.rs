@@ -139,7 +139,7 @@ impl Pool<'_> {
 
     /// Where the windows have no gaps and their padding is even.
     fn on_maps(&self) -> Option<PoolDesc> {
-        let fits = self.x.len() < 5 && self.sizes[2] == PerAxis::ONE && self.padding.is_even();
+        let fits = self.x.len() < 5 && self.sizes[2] == PerAxis::ONE && self.padding.is_symmetric();
         let ([batch, channels, input @ ..], [_, _, output @ ..]) = (self.x.nchw(), self.y.nchw());
         fits.then(|| PoolDesc {
             kind: self.kind,
@@ -166,7 +166,7 @@ impl Pool<'_> {
             stride: self.sizes[1].array(),
             dilation: self.sizes[2].array(),
             padding: self.padding.before(),
-            padding_behind: self.padding.behind(),
+            padding_behind: self.padding.after(),
             activation: self.activation,
         }
     }

@@ -332,7 +332,7 @@ fn inner(each: PerAxis, axes: usize) -> Vec<i64> {
 }
 
 fn pads(p: Padding, axes: usize) -> Vec<i64> {
-    let sides = [&p.before()[3 - axes..], &p.behind()[3 - axes..]].concat();
+    let sides = [&p.before()[3 - axes..], &p.after()[3 - axes..]].concat();
     sides.into_iter().map(|side| side as i64).collect()
 }
 

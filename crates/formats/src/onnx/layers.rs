@@ -255,7 +255,7 @@ impl Window {
             && weight.shape[1..].iter().all(|extent| *extent == 1)
             && self.stride.array() == [1; 3]
             && self.padding.before() == [0; 3]
-            && self.padding.behind() == [0; 3]
+            && self.padding.after() == [0; 3]
     }
 
     /// For `x`; the kernel's extents are those of the weights where there are any.

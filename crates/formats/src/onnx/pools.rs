@@ -115,7 +115,7 @@ impl Import<'_> {
 }
 
 fn is_wide(window: &Window, x: &Flow) -> bool {
-    let (before, behind) = (window.padding.before(), window.padding.behind());
+    let (before, behind) = (window.padding.before(), window.padding.after());
     (5 - x.rank()..3).any(|axis| before[axis].max(behind[axis]) * 2 > window.kernel.array()[axis])
 }
 
@@ -138,7 +138,7 @@ impl Axis {
         let one = |axis: usize| {
             let [kernel, stride, dilation] =
                 [window.kernel, window.stride, window.dilation].map(|sizes| sizes.array()[axis]);
-            let [before, behind] = [window.padding.before()[axis], window.padding.behind()[axis]];
+            let [before, behind] = [window.padding.before()[axis], window.padding.after()[axis]];
             let extent = x.shapes[0][2 + axis - outer];
             let count = window_count(extent, kernel, stride, dilation, before, behind, window.ceil)?;
             Some(Axis { extent, before, behind, kernel, stride, dilation, count })

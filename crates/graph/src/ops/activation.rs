@@ -1,17 +1,17 @@
-//! Activations: element by element, `[…]` to the same shape.
+//! Elementwise activations.
 //!
-//! tanh, scaled or not, and sigmoid as in LeCun et al., 1998; ReLU after Nair and Hinton, ICML 2010; ReLU6 after
-//! Krizhevsky, "Convolutional deep belief networks on CIFAR-10", 2010.
+//! Sigmoid, tanh and scaled tanh: LeCun et al., 1998; ReLU: Nair and Hinton, ICML 2010; ReLU6: Krizhevsky,
+//! "Convolutional deep belief networks on CIFAR-10", 2010.
 
 use serde::{Deserialize, Serialize};
 use striate_tensor::{Result, Shape};
 
 use super::LayerOp;
 
-/// An activation that other operations can apply to their result.
+/// An activation that other operations can apply to their results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Activation {
-    /// The value itself.
+    /// The identity.
     #[default]
     None,
     /// max(x, 0)
@@ -26,7 +26,7 @@ pub enum Activation {
     ScaledTanh,
 }
 
-/// Gradient of an activation. Operands: its output y, dy; output: dx.
+/// Gradient of an activation. Operands: the activation's output y, dy; output: dx.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ActivationGradient(pub Activation);
 

@@ -1,15 +1,15 @@
-//! Arithmetic of two values, element by element, extents of 1 stretched to fit: NumPy's broadcasting.
+//! Elementwise arithmetic on two values, with NumPy's broadcasting: extents of 1 are repeated to match.
 
 use serde::{Deserialize, Serialize};
 use striate_tensor::{Error, Result, Shape};
 
 use super::{LayerOp, Operands};
 
-/// Sum over what broadcasting repeated: the gradient of a stretched operand. Operand: dy; output: a value
-/// whose shape broadcasts to dy's, times `factor`.
+/// Sum over the axes that broadcasting expanded: the gradient of a broadcast operand. Operand: dy; output: a
+/// value whose shape broadcasts to that of dy, times `factor`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SumTo {
-    /// 1, or −1 for what was subtracted.
+    /// 1, or −1 for a subtrahend.
     pub factor: f32,
 }
 
@@ -43,7 +43,7 @@ arithmetic! {
     Div
 }
 
-/// The shape of what `a` and `b` give together: aligned at the last extent, an extent of 1 fits any.
+/// The shape to which `a` and `b` broadcast: aligned at the last extent, an extent of 1 matches any other.
 pub(super) fn broadcast(a: &Shape, b: &Shape) -> Result<Shape> {
     let rank = a.len().max(b.len());
     let extent = |shape: &Shape, axis: usize| (axis + shape.len()).checked_sub(rank).map_or(1, |i| shape[i]);
@@ -55,7 +55,7 @@ pub(super) fn broadcast(a: &Shape, b: &Shape) -> Result<Shape> {
     let extents: Option<Vec<usize>> = (0..rank).map(together).collect();
     extents.map(Shape::new).ok_or_else(|| {
         Error::input(format!(
-            "{a} and {b} do not fit together: each extent must be equal, or 1 in one of them"
+            "{a} and {b} cannot be broadcast: corresponding extents must be equal, or one of them 1"
         ))
     })
 }

@@ -13,15 +13,15 @@ use crate::{Padding, PerAxis};
 pub struct AveragePool {
     /// Extent of the window.
     pub kernel_size: PerAxis,
-    /// Step of the window.
+    /// Stride of the window.
     pub stride: PerAxis,
-    /// Distance of the window's taps.
+    /// Distance between adjacent taps of the window.
     #[serde(default = "PerAxis::one", skip_serializing_if = "PerAxis::is_one")]
     pub dilation: PerAxis,
     /// Zeros around the input.
     #[serde(default, skip_serializing_if = "Padding::is_none")]
     pub padding: Padding,
-    /// Whether a last, partly covered window counts.
+    /// Whether a last, partially covered window counts.
     #[serde(default, skip_serializing_if = "is_false")]
     pub ceil_mode: bool,
     /// Whether padding counts in the mean's divisor.
@@ -29,18 +29,17 @@ pub struct AveragePool {
     pub count_include_pad: bool,
 }
 
-/// Gradient of average pooling. Operands: dy, and if there is an activation its result (the pool's input);
-/// output: dx.
+/// Gradient of average pooling. Operands: dy, and with an activation its output (the pool's input); output: dx.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AveragePoolGradient {
     /// The pool.
     pub pool: AveragePool,
-    /// The activation before the pool, through which the gradient goes on.
+    /// The activation before the pool, whose gradient is applied as well.
     pub activation: Activation,
 }
 
 impl AveragePoolGradient {
-    /// The gradient of `pool` alone.
+    /// The gradient of `pool` without an activation.
     pub fn new(pool: AveragePool) -> AveragePoolGradient {
         AveragePoolGradient { pool, activation: Activation::None }
     }
@@ -69,14 +68,14 @@ impl AveragePool {
 /// The shape of a pooled value.
 pub(super) fn pooled(input: &Shape, window: &Window, padding: Padding, ceil: bool) -> Result<Shape> {
     let places = window.places(input, padding, ceil)?;
-    let (kernel, before, behind) = (window.kernel.array(), padding.before(), padding.behind());
+    let (kernel, before, after) = (window.kernel.array(), padding.before(), padding.after());
     let axes = 3 - places.len()..3;
-    if axes.clone().any(|axis| before[axis].max(behind[axis]) * 2 > kernel[axis]) {
-        return Err(Error::input("padding is at most half the kernel_size of a pool"));
+    if axes.clone().any(|axis| before[axis].max(after[axis]) * 2 > kernel[axis]) {
+        return Err(Error::input("the padding of a pool must not exceed half its kernel_size"));
     }
     let covers = |(axis, places): (usize, &usize)| {
         let (stride, dilation) = (window.stride.array()[axis], window.dilation.array()[axis]);
-        // Taps side by side reach the input from wherever a window may begin.
+        // Without dilation, every window that may start at all reaches the input.
         let begins = |place: usize| {
             let first = before[axis].saturating_sub(place * stride).div_ceil(dilation);
             let at = place * stride + first * dilation - before[axis];
@@ -85,7 +84,7 @@ pub(super) fn pooled(input: &Shape, window: &Window, padding: Padding, ceil: boo
         dilation == 1 || (0..*places).all(begins)
     };
     if !axes.zip(&places).all(covers) {
-        return Err(Error::input(format!("a window with gaps sees padding alone in {input}")));
+        return Err(Error::input(format!("a dilated window covers nothing but padding in {input}")));
     }
     Ok(with_channels(input, input[1], places))
 }

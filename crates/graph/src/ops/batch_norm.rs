@@ -1,5 +1,5 @@
-//! Batch normalization: y = γ·(x − μ)/√(σ² + ε) + β, with the batch's mean and variance per channel
-//! in training and running ones after it. Ioffe and Szegedy, ICML 2015.
+//! Batch normalization: y = γ·(x − μ)/√(σ² + ε) + β, with the mean and variance of the batch per channel in
+//! training and running averages in inference. Ioffe and Szegedy, ICML 2015.
 
 use serde::{Deserialize, Serialize};
 use striate_tensor::{Error, Result, Shape};
@@ -16,7 +16,7 @@ pub struct BatchNorm {
     /// Added to the variance.
     #[serde(default = "epsilon")]
     pub epsilon: f32,
-    /// Share of the new batch in the running statistics.
+    /// Weight of the new batch in the running statistics.
     #[serde(default = "momentum")]
     pub momentum: f32,
 }
@@ -30,7 +30,7 @@ pub struct BatchNormTraining(pub BatchNorm);
 #[derive(Debug, Clone, PartialEq)]
 pub struct BatchNormGradient(pub BatchNorm);
 
-/// Weights and bias that do the convolution's work and the batch norm's. Operands: weight, γ, β,
+/// Folds a batch norm into the weight and bias of the preceding convolution. Operands: weight, γ, β,
 /// running_mean, running_var, and the convolution's bias if it has one; outputs: weight, bias.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FoldBatchNorm {
@@ -58,7 +58,7 @@ impl LayerOp for BatchNorm {
             return Err(Error::input(format!("takes [N, C, H, W] or [N, C], not {}", inputs[0])));
         }
         if !(self.epsilon > 0.0 && self.epsilon.is_finite() && (0.0..=1.0).contains(&self.momentum)) {
-            return Err(Error::input("epsilon is above 0 and momentum between 0 and 1"));
+            return Err(Error::input("epsilon must be positive and momentum between 0 and 1"));
         }
         Ok(inputs[0].clone())
     }

@@ -1,6 +1,6 @@
-//! Sum over all but the channels: the gradient of a bias.
+//! Sums over all axes but the channels: gradients of biases and per-channel coefficients.
 
-/// Sum over N, H and W. Operand: x `[N, C, H, W]` or `[N, C]`; output: `[C]`.
+/// Sum over N, H and W: the gradient of a bias. Operand: x `[N, C, H, W]` or `[N, C]`; output: `[C]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ChannelSum;
 

@@ -1,16 +1,16 @@
-//! Values side by side along the channels: the branches of Szegedy et al., CVPR 2015.
+//! Concatenation along the channels, as of the branches in Szegedy et al., CVPR 2015.
 
 use serde::{Deserialize, Serialize};
 use striate_tensor::{Error, Result, Shape};
 
 use super::{LayerOp, Operands};
 
-/// Values `[N, Cᵢ, H, W]` side by side: `[N, ΣCᵢ, H, W]`.
+/// Concatenates values `[N, Cᵢ, H, W]` along the channels: `[N, ΣCᵢ, H, W]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Concat {}
 
-/// The parts of a concatenation's gradient. Operand: dy; outputs: one for each part, in order.
+/// Gradient of a concatenation. Operand: dy; outputs: its slices, one for each part, in order.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ConcatGradient;
 
@@ -25,7 +25,7 @@ impl LayerOp for Concat {
             |other: &&&Shape| other.len() == first.len() && other[0] == first[0] && other[2..] == first[2..];
         if first.len() < 2 || !inputs.iter().all(|other| fits(&other)) {
             let shapes: Vec<String> = inputs.iter().map(ToString::to_string).collect();
-            return Err(Error::input(format!("cannot join {} along the channels", shapes.join(", "))));
+            return Err(Error::input(format!("cannot concatenate {} along the channels", shapes.join(", "))));
         }
         let mut extents = first.to_vec();
         extents[1] = inputs.iter().map(|shape| shape[1]).sum();

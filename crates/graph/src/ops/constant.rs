@@ -1,4 +1,4 @@
-//! A value of the network's own, learned or fixed: what other layers read besides the data.
+//! A stored value, learned or fixed, that other layers read like data.
 
 use serde::{Deserialize, Serialize};
 use striate_tensor::{Result, Shape};
@@ -7,13 +7,13 @@ use super::{LayerOp, Operands, VariableSpec, is_false};
 use crate::Init;
 use crate::graph::Role;
 
-/// A variable as a value. Operand: `value`, of `shape`.
+/// A variable used as a value. Operand: `value`, of `shape`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Constant {
-    /// Its extents; they do not depend on the batch.
+    /// The extents, which do not depend on the batch.
     pub shape: Vec<usize>,
-    /// Whether training changes it.
+    /// Whether training updates it.
     #[serde(default, skip_serializing_if = "is_false")]
     pub trained: bool,
 }

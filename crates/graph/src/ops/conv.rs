@@ -1,7 +1,7 @@
 //! Convolution: y\[o\] = activation(Σ over i, taps of w\[o, i\] · x\[i\] + bias\[o\]).
 //!
-//! A cross-correlation, as in every network since LeCun et al., Proc. IEEE 86(11), 1998; groups as in
-//! Krizhevsky et al., NIPS 2012; dilation as in Yu and Koltun, ICLR 2016; a table of connections as in
+//! A cross-correlation, as is customary since LeCun et al., Proc. IEEE 86(11), 1998; groups as in
+//! Krizhevsky et al., NIPS 2012; dilation as in Yu and Koltun, ICLR 2016; connection tables as in
 //! layer C3 of LeNet-5.
 
 use std::collections::HashMap;
@@ -17,41 +17,42 @@ use super::{
 use crate::graph::Role;
 use crate::{Init, Padding, PerAxis};
 
-/// Convolution in two dimensions, of signals `[N, C, W]` in one, of volumes `[N, C, D, H, W]` in three. Operands:
+/// Convolution in two dimensions; in one for signals `[N, C, W]`, in three for volumes `[N, C, D, H, W]`. Operands:
 /// x `[N, C, H, W]`, weight `[O, C/groups, KH, KW]` (`[O, C/groups, KW]`, `[O, C/groups, KD, KH, KW]`), bias `[O]`;
-/// after fusion a residual in the shape of the output. Volumes: Ji et al., ICML 2010; Tran et al., ICCV 2015.
+/// after fusion, a residual in the shape of the output. Volumes: Ji et al., ICML 2010; Tran et al., ICCV 2015.
 ///
-/// With a table of connections the variable `weight` holds those kernels alone that exist,
-/// `[K, 1, KH, KW]`, in the order of output, then input; [`super::SpreadKernels`] makes the operand of it.
+/// With a connection table, the variable `weight` contains only the kernels that exist, `[K, 1, KH, KW]`, ordered
+/// by output, then input; [`super::SpreadKernels`] expands it into the operand.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Conv {
-    /// Feature maps of the output.
+    /// Number of feature maps of the output.
     pub out_channels: usize,
     /// Extent of the kernel.
     pub kernel_size: PerAxis,
-    /// Step of the kernel.
+    /// Stride of the kernel.
     #[serde(default = "PerAxis::one", skip_serializing_if = "PerAxis::is_one")]
     pub stride: PerAxis,
     /// Zeros around the input.
     #[serde(default, skip_serializing_if = "Padding::is_none")]
     pub padding: Padding,
-    /// Distance of the kernel's taps.
+    /// Distance between adjacent taps of the kernel.
     #[serde(default = "PerAxis::one", skip_serializing_if = "PerAxis::is_one")]
     pub dilation: PerAxis,
-    /// Groups of channels that do not see each other.
+    /// Number of groups of channels that are convolved independently.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub groups: usize,
     /// Whether each map has a bias.
     #[serde(default = "yes", skip_serializing_if = "is_true")]
     pub bias: bool,
-    /// What all biases begin with, where it is not what the network's initialization draws.
+    /// Initial value of all biases, if not drawn by the network's initialization.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bias_init: Option<f32>,
-    /// For each output channel, the input channels that it sees, in rising order; empty: all of them.
+    /// For each output channel, the input channels that it reads, in ascending order. An empty table connects
+    /// all of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub connections: Vec<Vec<usize>>,
-    /// Applied to the sum; set by fusion.
+    /// Applied to the result; set by fusion.
     #[serde(skip)]
     pub activation: Activation,
     /// Whether a last operand is added before the activation; set by fusion.
@@ -59,11 +60,11 @@ pub struct Conv {
     pub residual: bool,
 }
 
-/// Gradient for the input. Operands: dy, weight; output: dx.
+/// Gradient with respect to the input. Operands: dy, weight; output: dx.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ConvDataGradient(pub Conv);
 
-/// Gradient for the weights. Operands: x, dy; output: dw.
+/// Gradient with respect to the weights. Operands: x, dy; output: dw.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ConvWeightGradient(pub Conv);
 
@@ -103,11 +104,11 @@ impl LayerOp for Conv {
         spatial_axes(inputs[0])?;
         let c = inputs[0][1];
         if self.groups == 0 || self.out_channels == 0 || c == 0 {
-            return Err(Error::input("out_channels, groups and the input's channels are at least 1"));
+            return Err(Error::input("out_channels, groups and the input's channels must be at least 1"));
         }
         if !c.is_multiple_of(self.groups) || !self.out_channels.is_multiple_of(self.groups) {
             return Err(Error::input(format!(
-                "{} groups divide neither {c} input channels into {} output channels evenly",
+                "groups ({}) must divide both the input channels ({c}) and out_channels ({})",
                 self.groups, self.out_channels
             )));
         }
@@ -153,7 +154,7 @@ impl LayerOp for Conv {
         Cost { macs, connections: macs + if self.bias { units } else { 0 }, neurons: units }
     }
 
-    /// With a table of connections, the zeros between its kernels too, for they are computed.
+    /// With a connection table, this includes the missing connections, because the kernels compute them too.
     fn terms(&self, inputs: &[&Shape]) -> usize {
         (inputs[0][1] / self.groups).saturating_mul(self.geometry().taps(inputs[0]))
     }
@@ -164,25 +165,25 @@ impl LayerOp for Conv {
 }
 
 impl Conv {
-    /// The shape of the operand that [`super::SpreadKernels`] makes of a table of connections over `input`.
+    /// The shape of the weight operand over `input` that [`super::SpreadKernels`] expands a connection table to.
     pub(crate) fn whole_kernels(&self, input: &Shape) -> Shape {
         self.kernels_shape(input, self.out_channels, input[1])
     }
 
-    /// The shape of `outputs` times `channels` kernels over `input`.
+    /// The shape of `outputs` × `channels` kernels over `input`.
     fn kernels_shape(&self, input: &Shape, outputs: usize, channels: usize) -> Shape {
         let kernel = inner(self.kernel_size, input.len() - 2);
         Shape::new([vec![outputs, channels], kernel].concat())
     }
 
-    /// Kernels that the table of connections lists.
+    /// The number of kernels in the connection table.
     fn kernels(&self) -> usize {
         self.connections.iter().map(Vec::len).sum()
     }
 
-    /// Inputs of the unit, and outputs of the input, that each listed kernel belongs to.
+    /// Fan-in and fan-out of each kernel in the connection table.
     fn fans(&self, taps: usize) -> Vec<(usize, usize)> {
-        // Inputs that are listed, not all there are: those may be millions that no file has to name.
+        // Counts only the listed inputs, because a short file can declare millions of unlisted ones.
         let mut readers = HashMap::new();
         self.connections.iter().flatten().for_each(|input| *readers.entry(input).or_insert(0) += 1);
         let unit = |seen: &Vec<usize>| {
@@ -199,19 +200,19 @@ impl Conv {
         }
         if table.len() != self.out_channels || self.groups != 1 {
             return Err(Error::input(format!(
-                "connections has {} rows and there are {} groups; it takes one row for each of {} output \
-                 channels, and no groups",
+                "connections has {} rows and groups is {}; expected one row for each of {} output channels, \
+                 and groups = 1",
                 table.len(),
                 self.groups,
                 self.out_channels
             )));
         }
         for (output, seen) in table.iter().enumerate() {
-            let rising = seen.windows(2).all(|pair| pair[0] < pair[1]);
-            if seen.is_empty() || !rising || seen.iter().any(|input| *input >= channels) {
+            let ascending = seen.windows(2).all(|pair| pair[0] < pair[1]);
+            if seen.is_empty() || !ascending || seen.iter().any(|input| *input >= channels) {
                 return Err(Error::input(format!(
-                    "connections of output channel {output} are {seen:?}; write input channels below \
-                     {channels} in rising order"
+                    "connections of output channel {output} are {seen:?}; expected input channels below \
+                     {channels} in ascending order"
                 )));
             }
         }

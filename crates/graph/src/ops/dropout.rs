@@ -1,19 +1,19 @@
-//! Dropout: in training each element is zero with probability p, else divided by 1 − p; after
-//! training nothing. Srivastava et al., JMLR 15, 2014 (inverted form).
+//! Dropout: in training, each element becomes zero with probability p and is divided by 1 − p otherwise; in
+//! inference it does nothing. Srivastava et al., JMLR 15, 2014 (inverted form).
 
 use serde::{Deserialize, Serialize};
 use striate_tensor::{Error, Result, Shape};
 
 use super::LayerOp;
 
-/// Random zeros in training. Operands in training: x, seed `[1]` i64, step `[1]` i64. Its gradient is
-/// the same operation on dy.
+/// Dropout. Operands in training: x, seed `[1]` i64, step `[1]` i64. The gradient is the same operation
+/// on dy.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Dropout {
-    /// Share of elements that become zero.
+    /// Probability that an element becomes zero.
     pub probability: f32,
-    /// Keeps the masks of a network's layers apart; set by the training graph.
+    /// Makes the masks of a network's layers independent; set by the training graph.
     #[serde(skip)]
     pub salt: u64,
 }

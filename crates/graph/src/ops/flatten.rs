@@ -1,11 +1,11 @@
-//! All but the batch in one row, in the order channel, row, column.
+//! Flattening of all axes but the batch, in the order channel, row, column.
 
 use serde::{Deserialize, Serialize};
 use striate_tensor::{Result, Shape};
 
 use super::{LayerOp, Window};
 
-/// `[N, C, H, W]` to `[N, C·H·W]`, and so with any other axes.
+/// Flattens `[N, C, H, W]` to `[N, C·H·W]`, and values of other ranks accordingly.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Flatten {}
@@ -21,7 +21,7 @@ impl LayerOp for Flatten {
     }
 
     fn window(&self, input: &Shape) -> Option<Window> {
-        // What follows sees the whole map.
+        // Each unit of the next layer sees the whole map.
         Some(Window::whole(input))
     }
 }

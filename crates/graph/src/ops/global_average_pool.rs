@@ -6,13 +6,13 @@ use striate_tensor::{Result, Shape};
 use super::{AveragePool, Cost, LayerOp, Window, spatial_axes, with_channels};
 use crate::{Padding, PerAxis};
 
-/// Mean over the whole map: `[N, C, H, W]` to `[N, C, 1, 1]`; signals and volumes keep their rank too.
+/// Mean over the whole map: `[N, C, H, W]` to `[N, C, 1, 1]`; signals and volumes keep their rank as well.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GlobalAveragePool {}
 
 impl GlobalAveragePool {
-    /// The average pool with a window as large as the map.
+    /// The equivalent average pool, with a window as large as the map.
     pub fn as_pool(input: &Shape) -> AveragePool {
         AveragePool {
             kernel_size: Window::whole(input).kernel,

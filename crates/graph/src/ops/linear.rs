@@ -11,24 +11,24 @@ use crate::graph::Role;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Linear {
-    /// Units of the layer.
+    /// Number of units of the layer.
     pub out_features: usize,
     /// Whether each unit has a bias.
     #[serde(default = "yes", skip_serializing_if = "is_true")]
     pub bias: bool,
-    /// What all biases begin with, where it is not what the network's initialization draws.
+    /// Initial value of all biases, if not drawn by the network's initialization.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bias_init: Option<f32>,
-    /// Applied to the sum; set by fusion.
+    /// Applied to the result; set by fusion.
     #[serde(skip)]
     pub activation: Activation,
 }
 
-/// Gradient for the input. Operands: dy, weight; output: dx.
+/// Gradient with respect to the input. Operands: dy, weight; output: dx.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LinearDataGradient;
 
-/// Gradient for the weights. Operands: x, dy; output: dw.
+/// Gradient with respect to the weights. Operands: x, dy; output: dw.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LinearWeightGradient;
 
@@ -44,7 +44,7 @@ impl LayerOp for Linear {
         check_bias_init(self.bias, self.bias_init)?;
         match **inputs[0] {
             [n, i] if i > 0 && self.out_features > 0 => Ok(Shape::from([n, self.out_features])),
-            [_, _] => Err(Error::input("out_features and the input's features are at least 1")),
+            [_, _] => Err(Error::input("out_features and the input's features must be at least 1")),
             _ => Err(Error::input(format!(
                 "takes rows [N, features], not {}; put a flatten before it",
                 inputs[0]

@@ -1,4 +1,4 @@
-//! Locally connected layer: a convolution with weights and biases of its own at every place,
+//! Locally connected layer: a convolution with separate weights and biases at every output position,
 //! y\[o, p\] = Σ over i, taps of w\[o, i, tap, p\] · x\[i, p + tap\] + b\[o, p\].
 //!
 //! LeCun, "Generalization and network design strategies", 1989 (Net-3); Taigman et al., "DeepFace", CVPR
@@ -12,30 +12,30 @@ use crate::graph::Role;
 use crate::{Init, Padding, PerAxis};
 
 /// Locally connected layer. Operands: x `[N, C, H, W]`, weight `[O, C·KH·KW, OH, OW]`, bias `[O, OH, OW]`;
-/// output `[N, O, OH, OW]`. Its weights belong to one size of input.
+/// output `[N, O, OH, OW]`. Its weights fix the size of the input.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LocallyConnected {
-    /// Feature maps of the output.
+    /// Number of feature maps of the output.
     pub out_channels: usize,
     /// Extent of the kernels.
     pub kernel_size: PerAxis,
-    /// Step of the kernels.
+    /// Stride of the kernels.
     #[serde(default = "PerAxis::one", skip_serializing_if = "PerAxis::is_one")]
     pub stride: PerAxis,
     /// Zeros around the input.
     #[serde(default, skip_serializing_if = "Padding::is_none")]
     pub padding: Padding,
-    /// Whether each unit has a bias; biases begin at zero.
+    /// Whether each unit has a bias; biases are initialized to zero.
     #[serde(default = "yes", skip_serializing_if = "is_true")]
     pub bias: bool,
 }
 
-/// Gradient for the input. Operands: dy, weight; output: dx.
+/// Gradient with respect to the input. Operands: dy, weight; output: dx.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LocallyConnectedDataGradient(pub LocallyConnected);
 
-/// Gradient for the weights. Operands: x, dy; output: dw.
+/// Gradient with respect to the weights. Operands: x, dy; output: dw.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LocallyConnectedWeightGradient(pub LocallyConnected);
 
@@ -50,7 +50,7 @@ impl LocallyConnected {
         }
     }
 
-    fn inputs_of_a_unit(&self, channels: usize) -> usize {
+    fn inputs_per_unit(&self, channels: usize) -> usize {
         channels * self.kernel_size.h * self.kernel_size.w
     }
 }
@@ -66,7 +66,7 @@ impl LayerOp for LocallyConnected {
     fn variables(&self, inputs: &[&Shape]) -> Vec<VariableSpec> {
         let Ok(output) = self.output(inputs) else { return Vec::new() };
         let [_, o, oh, ow] = output.nchw();
-        let taps = self.inputs_of_a_unit(inputs[0][1]);
+        let taps = self.inputs_per_unit(inputs[0][1]);
         let weight = VariableSpec {
             name: "weight",
             shape: Shape::from([o, taps, oh, ow]),
@@ -81,12 +81,12 @@ impl LayerOp for LocallyConnected {
 
     fn cost(&self, inputs: &[&Shape], output: &Shape) -> Cost {
         let units = output.numel() as u64;
-        let macs = units * self.inputs_of_a_unit(inputs[0][1]) as u64;
+        let macs = units * self.inputs_per_unit(inputs[0][1]) as u64;
         Cost { macs, connections: macs + if self.bias { units } else { 0 }, neurons: units }
     }
 
     fn terms(&self, inputs: &[&Shape]) -> usize {
-        self.inputs_of_a_unit(inputs[0][1])
+        self.inputs_per_unit(inputs[0][1])
     }
 
     fn window(&self, input: &Shape) -> Option<Window> {

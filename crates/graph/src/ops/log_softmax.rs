@@ -1,16 +1,16 @@
-//! Logarithms of probabilities from scores: yᵢ = xᵢ − ln Σ e^xⱼ, over the classes.
+//! Log-softmax over the classes: yᵢ = xᵢ − ln Σ e^xⱼ.
 
 use serde::{Deserialize, Serialize};
 use striate_tensor::{Result, Shape};
 
 use super::{LayerOp, Softmax};
 
-/// Logarithms of probabilities from scores `[N, K]`.
+/// Log-softmax of scores `[N, K]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LogSoftmax {}
 
-/// Gradient of the logarithms. Operands: their output y, dy; output: dx.
+/// Gradient of the log-softmax. Operands: its output y, dy; output: dx.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LogSoftmaxGradient;
 

@@ -6,20 +6,20 @@ use striate_tensor::{Error, Result, Shape};
 use super::arithmetic::broadcast;
 use super::{Cost, LayerOp, Operands};
 
-/// Product of `[…, M, K]` and `[…, K, N]`; the outer extents broadcast.
+/// Product of `[…, M, K]` and `[…, K, N]`; the leading extents are broadcast.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
 #[serde(deny_unknown_fields)]
 pub struct MatMul {
-    /// Whether the first operand is `[…, K, M]`; in gradients.
+    /// Whether the first operand is `[…, K, M]`; set in gradients.
     #[serde(skip)]
     pub transpose_a: bool,
-    /// Whether the second operand is `[…, N, K]`; in gradients.
+    /// Whether the second operand is `[…, N, K]`; set in gradients.
     #[serde(skip)]
     pub transpose_b: bool,
 }
 
 impl MatMul {
-    /// Rows and columns of a product's operands `a` and `b`, if they fit.
+    /// Rows and columns of the product of `a` and `b`, if they fit.
     fn sides(&self, a: &Shape, b: &Shape) -> Option<[usize; 2]> {
         let (rows, inner) = matrix(a, self.transpose_a)?;
         let (height, columns) = matrix(b, self.transpose_b)?;
@@ -42,7 +42,7 @@ impl LayerOp for MatMul {
 
     fn output(&self, inputs: &[&Shape]) -> Result<Shape> {
         let [a, b] = [inputs[0], inputs[1]];
-        let misfit = || Error::input(format!("{a} and {b} have no matrix product"));
+        let misfit = || Error::input(format!("cannot multiply matrices {a} and {b}"));
         let sides = self.sides(a, b).ok_or_else(misfit)?;
         let outer = |shape: &Shape| Shape::new(&shape[..shape.len() - 2]);
         let outer = broadcast(&outer(a), &outer(b)).map_err(|_| misfit())?;

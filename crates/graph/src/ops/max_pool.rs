@@ -15,15 +15,15 @@ use crate::{Padding, PerAxis};
 pub struct MaxPool {
     /// Extent of the window.
     pub kernel_size: PerAxis,
-    /// Step of the window.
+    /// Stride of the window.
     pub stride: PerAxis,
-    /// Distance of the window's taps.
+    /// Distance between adjacent taps of the window.
     #[serde(default = "PerAxis::one", skip_serializing_if = "PerAxis::is_one")]
     pub dilation: PerAxis,
     /// Border that counts as minus infinity.
     #[serde(default, skip_serializing_if = "Padding::is_none")]
     pub padding: Padding,
-    /// Whether a last, partly covered window counts.
+    /// Whether a last, partially covered window counts.
     #[serde(default, skip_serializing_if = "is_false")]
     pub ceil_mode: bool,
 }

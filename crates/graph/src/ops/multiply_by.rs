@@ -1,12 +1,12 @@
-//! A fixed factor: y = factor·x. It damps the residuals of Szegedy, Ioffe, Vanhoucke and Alemi, AAAI 2017,
-//! section 3.3.
+//! Multiplication by a fixed factor: y = factor·x. Scales the residuals in Szegedy, Ioffe, Vanhoucke and Alemi,
+//! AAAI 2017, section 3.3.
 
 use serde::{Deserialize, Serialize};
 use striate_tensor::{Error, Result, Shape};
 
 use super::LayerOp;
 
-/// A fixed factor on every element. Its gradient is the same operation on dy.
+/// Multiplies every element by a fixed factor. The gradient is the same operation on dy.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MultiplyBy {

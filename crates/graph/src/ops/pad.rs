@@ -1,24 +1,24 @@
-//! A border of one value around a value.
+//! Padding with a constant.
 
 use serde::{Deserialize, Serialize};
 use striate_tensor::{Error, Result, Shape};
 
 use super::LayerOp;
 
-/// A border: `before[i]` elements before and `after[i]` behind those of axis i.
+/// Pads axis i with `before[i]` elements before the first and `after[i]` after the last.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Pad {
-    /// Elements before the first, for each axis.
+    /// Number of elements before the first, for each axis.
     pub before: Vec<usize>,
-    /// Elements behind the last, for each axis.
+    /// Number of elements after the last, for each axis.
     pub after: Vec<usize>,
-    /// What the border holds.
+    /// The value of the added elements.
     #[serde(default)]
     pub value: f32,
 }
 
-/// Gradient of a border. Operand: dy; output: dx, which is dy without the border.
+/// Gradient of padding. Operand: dy; output: dx, which is dy without the padding.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PadGradient(pub Pad);
 
@@ -26,7 +26,9 @@ impl LayerOp for Pad {
     fn output(&self, inputs: &[&Shape]) -> Result<Shape> {
         let (input, rank) = (inputs[0], inputs[0].len());
         if self.before.len() != rank || self.after.len() != rank {
-            return Err(Error::input(format!("before and after give no border for each axis of {input}")));
+            return Err(Error::input(format!(
+                "before and after must have one number for each axis of {input}"
+            )));
         }
         let sides = self.before.iter().zip(&self.after);
         let padded = |(extent, (before, after)): (&usize, (&usize, &usize))| {

@@ -1,4 +1,4 @@
-//! Zero channels before and behind those of a value: with a step of two, the parameter-free shortcut
+//! Zero channels before and after those of a value: together with a stride of 2, the parameter-free shortcut
 //! (option A) of He et al., CVPR 2016, section 3.3.
 
 use serde::{Deserialize, Serialize};
@@ -6,19 +6,19 @@ use striate_tensor::{Error, Result, Shape};
 
 use super::LayerOp;
 
-/// Zero channels around: `[N, C, …]` to `[N, before + C + after, …]`.
+/// Pads the channels with zeros: `[N, C, …]` to `[N, before + C + after, …]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PadChannels {
-    /// Zero channels before.
+    /// Number of zero channels before the first.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub before: usize,
-    /// Zero channels behind.
+    /// Number of zero channels after the last.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub after: usize,
 }
 
-/// Gradient: the channels between. Operand: dy; output: dx.
+/// Gradient: dy without the added channels. Operand: dy; output: dx.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PadChannelsGradient(pub PadChannels);
 

@@ -5,7 +5,7 @@ use striate_tensor::{Error, Result, Shape};
 
 use super::LayerOp;
 
-/// Mean over axes, which stay with an extent of 1.
+/// Mean over axes, which are kept with extent 1.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ReduceMean {
@@ -13,7 +13,7 @@ pub struct ReduceMean {
     pub axes: Vec<usize>,
 }
 
-/// Gradient of a mean. Operand: dy; output: dx, of which every element of a mean gets the same share.
+/// Gradient of a mean. Operand: dy; output: dx, in which each element of a mean gets the same share.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ReduceMeanGradient;
 
@@ -22,7 +22,7 @@ impl LayerOp for ReduceMean {
         let mut extents = inputs[0].to_vec();
         for axis in &self.axes {
             let place = extents.get_mut(*axis);
-            *place.ok_or_else(|| Error::input(format!("axis {axis} is none of {}", inputs[0])))? = 1;
+            *place.ok_or_else(|| Error::input(format!("axis {axis} is out of range for {}", inputs[0])))? = 1;
         }
         Ok(Shape::new(extents))
     }

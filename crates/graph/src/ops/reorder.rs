@@ -1,5 +1,5 @@
-//! The same value in another layout; the compiler puts it between operations that disagree.
+//! Conversion to another layout, inserted by the compiler between operations that use different ones.
 
-/// Operand and output have the same shape; their layouts say from what to what.
+/// Layout conversion. Operand and output have the same shape; their layouts define the conversion.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reorder;

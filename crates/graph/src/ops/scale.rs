@@ -1,7 +1,7 @@
-//! A trainable coefficient, and a bias if wanted, for each channel: y = w\[c\]·x + b\[c\].
+//! A trainable coefficient and an optional bias for each channel: y = w\[c\]·x + b\[c\].
 //!
-//! Behind a mean over windows it makes the subsampling of LeCun et al., Proc. IEEE 86(11), 1998, section
-//! II.B; behind a batch norm of Caffe's the scale layer.
+//! After an average pool it forms the subsampling layer of LeCun et al., Proc. IEEE 86(11), 1998, section
+//! II.B; after a batch norm it is Caffe's scale layer.
 
 use serde::{Deserialize, Serialize};
 use striate_tensor::{Error, Result, Shape};
@@ -10,7 +10,7 @@ use super::{Cost, LayerOp, VariableSpec, is_true, yes};
 use crate::Init;
 use crate::graph::Role;
 
-/// A coefficient for each channel. Operands: x `[N, C, H, W]` or `[N, C]`, weight `[C]`, bias `[C]`.
+/// Multiplication by a coefficient for each channel. Operands: x `[N, C, H, W]` or `[N, C]`, weight `[C]`, bias `[C]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scale {
@@ -40,7 +40,7 @@ impl LayerOp for Scale {
         variables
     }
 
-    /// A coefficient shares the connections of the units before it; a bias is one more for each.
+    /// The coefficients share the connections of the preceding units; a bias adds one for each unit.
     fn cost(&self, _inputs: &[&Shape], output: &Shape) -> Cost {
         Cost { connections: if self.bias { output.numel() as u64 } else { 0 }, ..Cost::default() }
     }

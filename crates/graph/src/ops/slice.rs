@@ -1,49 +1,49 @@
-//! Every k-th element of an axis from a start on.
+//! Every k-th element of an axis, from a start.
 
 use serde::{Deserialize, Serialize};
 use striate_tensor::{Error, Result, Shape};
 
 use super::LayerOp;
 
-/// Elements `start`, `start + step`, … of one axis, `length` of them.
+/// The `length` elements `start`, `start + step`, … of one axis.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Slice {
-    /// The axis that is cut.
+    /// The axis to slice.
     pub axis: usize,
     /// The first element.
     pub start: usize,
-    /// How many are taken.
+    /// The number of elements.
     pub length: usize,
-    /// From one to the next; negative backwards.
-    #[serde(default = "forwards", skip_serializing_if = "is_forwards")]
+    /// The distance from one element to the next; negative to go backward.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
     pub step: isize,
 }
 
-/// Gradient of a slice. Operand: dy; output: dx, zero beside the slice.
+/// Gradient of a slice. Operand: dy; output: dx, zero outside the slice.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SliceGradient(pub Slice);
 
-fn forwards() -> isize {
+fn one() -> isize {
     1
 }
 
-fn is_forwards(step: &isize) -> bool {
+fn is_one(step: &isize) -> bool {
     *step == 1
 }
 
 impl LayerOp for Slice {
     fn output(&self, inputs: &[&Shape]) -> Result<Shape> {
         let Some(extent) = inputs[0].get(self.axis) else {
-            return Err(Error::input(format!("axis {} is none of {}", self.axis, inputs[0])));
+            return Err(Error::input(format!("axis {} is out of range for {}", self.axis, inputs[0])));
         };
         let steps = isize::try_from(self.length.saturating_sub(1)).ok();
-        let way = steps.and_then(|steps| steps.checked_mul(self.step));
-        let last = way.and_then(|way| self.start.checked_add_signed(way));
+        let distance = steps.and_then(|steps| steps.checked_mul(self.step));
+        let last = distance.and_then(|distance| self.start.checked_add_signed(distance));
         let inside = self.start < *extent && last.is_some_and(|last| last < *extent);
         if self.length == 0 || self.step == 0 || !inside {
             return Err(Error::input(format!(
-                "{} elements from {} in steps of {} do not lie within the {extent} of axis {}",
+                "slice of {} elements from {} in steps of {} exceeds axis {}, which has {extent}",
                 self.length, self.start, self.step, self.axis
             )));
         }

@@ -1,11 +1,11 @@
-//! Probabilities from scores: yᵢ = e^xᵢ / Σ e^xⱼ, over the classes.
+//! Softmax over the classes: yᵢ = e^xᵢ / Σ e^xⱼ.
 
 use serde::{Deserialize, Serialize};
 use striate_tensor::{Error, Result, Shape};
 
 use super::LayerOp;
 
-/// Probabilities from scores `[N, K]`.
+/// Softmax of scores `[N, K]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Softmax {}

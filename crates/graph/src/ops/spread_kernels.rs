@@ -1,19 +1,19 @@
-//! The kernels of a connection table in their places among zeros, so that a convolution can use them.
+//! Expansion of the kernels of a connection table to a full weight that a convolution can use.
 
-/// The kernels that a table lists, in the order of output, then input. Operand: kernels `[K, 1, KH, KW]`;
-/// output: weight `[O, C, KH, KW]`, zero where the table connects nothing.
+/// Scatters the kernels of a connection table, ordered by output, then input. Operand: kernels
+/// `[K, 1, KH, KW]`; output: weight `[O, C, KH, KW]`, zero where there is no connection.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SpreadKernels {
-    /// For each output channel, the input channels that it sees.
+    /// For each output channel, the input channels that it reads.
     pub connections: Vec<Vec<usize>>,
 }
 
-/// Gradient: the kernels' places alone. Operand: gradient of the weight; output: that of the kernels.
+/// Gradient: gathers the kernels. Operand: gradient of the weight; output: gradient of the kernels.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SpreadKernelsGradient(pub SpreadKernels);
 
 impl SpreadKernels {
-    /// The place of each kernel among those of a whole weight with `channels` inputs.
+    /// The index of each kernel among those of a full weight with `channels` inputs.
     pub fn places(&self, channels: usize) -> Vec<usize> {
         let row = |(output, inputs): (usize, &Vec<usize>)| {
             inputs.iter().map(move |input| output * channels + input).collect::<Vec<_>>()

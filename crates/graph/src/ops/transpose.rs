@@ -1,20 +1,20 @@
-//! The axes of a value in another order.
+//! Permutation of the axes of a value.
 
 use serde::{Deserialize, Serialize};
 use striate_tensor::{Error, Result, Shape};
 
 use super::LayerOp;
 
-/// Axes in another order: axis i of the output is axis `permutation[i]` of the input.
+/// Permutes the axes: axis i of the output is axis `permutation[i]` of the input.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Transpose {
-    /// Each axis once.
+    /// A permutation of the axes.
     pub permutation: Vec<usize>,
 }
 
 impl Transpose {
-    /// The transposition that undoes this one.
+    /// Returns the inverse transposition.
     pub fn inverse(&self) -> Transpose {
         let mut permutation = vec![0; self.permutation.len()];
         self.permutation.iter().enumerate().for_each(|(to, from)| permutation[*from] = to);
@@ -29,7 +29,7 @@ impl LayerOp for Transpose {
         sorted.sort_unstable();
         if !sorted.iter().copied().eq(0..rank) {
             return Err(Error::input(format!(
-                "permutation {:?} does not name each axis of {} once",
+                "permutation {:?} must list each axis of {} exactly once",
                 self.permutation, inputs[0]
             )));
         }

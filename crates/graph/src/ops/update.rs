@@ -1,17 +1,17 @@
-//! Updates of variables at the end of a training step, all in place.
+//! In-place updates of variables at the end of a training step.
 
-/// Stochastic gradient descent. Operands: gradient, rate `[1]`; outputs: parameter, and the momentum's
-/// state if there is one.
+/// Stochastic gradient descent. Operands: gradient, rate `[1]`; outputs: parameter, and with momentum its
+/// state.
 ///
 /// g += decay·p; v = momentum·v + g; p −= rate·(nesterov ? g + momentum·v : v). Sutskever et al.,
 /// ICML 2013, in PyTorch's form.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sgd {
-    /// Share of the last step that is kept; 0 for none.
+    /// The momentum coefficient; 0 for none.
     pub momentum: f32,
-    /// Whether the gradient is looked up ahead.
+    /// Whether to use Nesterov momentum.
     pub nesterov: bool,
-    /// Pull towards zero.
+    /// The weight decay coefficient.
     pub weight_decay: f32,
 }
 
@@ -19,15 +19,15 @@ pub struct Sgd {
 /// second moment. Kingma and Ba, ICLR 2015; decoupled decay: Loshchilov and Hutter, ICLR 2019.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Adam {
-    /// Decay of the first moment.
+    /// Decay rate of the first moment.
     pub beta1: f32,
-    /// Decay of the second moment.
+    /// Decay rate of the second moment.
     pub beta2: f32,
-    /// Added to the root of the second moment.
+    /// Added to the square root of the second moment.
     pub epsilon: f32,
-    /// Pull towards zero.
+    /// The weight decay coefficient.
     pub weight_decay: f32,
-    /// Whether the pull acts on the parameter instead of the gradient.
+    /// Whether weight decay is applied to the parameter directly instead of through the gradient.
     pub decoupled: bool,
 }
 
@@ -35,10 +35,10 @@ pub struct Adam {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Accumulate;
 
-/// Limit on the norm of all gradients together. Outputs: the gradients, scaled in place, and last
-/// their norm `[1]` before that. Pascanu et al., ICML 2013.
+/// Clipping of the gradients by their global norm. Outputs: the gradients, scaled in place, and last the
+/// norm `[1]` before scaling. Pascanu et al., ICML 2013.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ClipNorm {
-    /// The largest norm that is let through.
+    /// The largest norm that is left unchanged.
     pub max_norm: f32,
 }

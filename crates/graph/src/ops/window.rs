@@ -1,13 +1,13 @@
-//! A window that moves over signals, maps or volumes: what convolutions and pools share.
+//! Windows that slide over signals, maps or volumes, shared by convolutions and pools.
 
 use striate_tensor::{Error, Result, Shape};
 
 use crate::geometry::window_count;
 use crate::{Padding, PerAxis};
 
-/// Kernels, steps and borders beyond this are a mistake.
+/// The largest kernel, stride and padding accepted along an axis.
 pub(super) const LARGEST_WINDOW: usize = 1 << 16;
-/// Taps of a window beyond this are a mistake.
+/// The largest number of taps accepted in a window.
 const MOST_TAPS: usize = 1 << 32;
 
 /// A window and how it moves.
@@ -15,36 +15,36 @@ const MOST_TAPS: usize = 1 << 32;
 pub struct Window {
     /// Extent of the window.
     pub kernel: PerAxis,
-    /// Its step.
+    /// Stride of the window.
     pub stride: PerAxis,
-    /// Distance of its taps.
+    /// Distance between adjacent taps.
     pub dilation: PerAxis,
 }
 
 impl Window {
-    /// The window that covers all of `input` at once.
+    /// The window that covers all of `input`.
     pub(super) fn whole(input: &Shape) -> Window {
         let kernel = match input.get(2..) {
             Some(extents) if (1..=3).contains(&extents.len()) => PerAxis::of(extents),
-            // Of other values every element counts as a column.
+            // For values of other ranks, every element counts as a column.
             _ => PerAxis { w: input.iter().skip(2).product(), ..PerAxis::ONE },
         };
         Window { kernel, stride: PerAxis::ONE, dilation: PerAxis::ONE }
     }
 
-    /// Taps of the window over `input`.
+    /// The number of taps of the window over `input`.
     pub(crate) fn taps(&self, input: &Shape) -> usize {
         inner(self.kernel, input.len().saturating_sub(2)).iter().product()
     }
 
-    /// The extents behind the channels of what the window makes of `input` with `padding` around it; with
-    /// `ceil` a last, partly covered window counts.
+    /// The spatial extents of the output for `input` with `padding`; with `ceil`, a last, partially covered
+    /// window counts.
     pub(super) fn places(&self, input: &Shape, padding: Padding, ceil: bool) -> Result<Vec<usize>> {
         let axes = spatial_axes(input)?;
         self.check()?;
         let [kernel, stride, dilation] = [self.kernel, self.stride, self.dilation].map(PerAxis::array);
-        let (before, behind) = (padding.before(), padding.behind());
-        if [before, behind].concat().iter().any(|side| *side > LARGEST_WINDOW) {
+        let (before, after) = (padding.before(), padding.after());
+        if [before, after].concat().iter().any(|side| *side > LARGEST_WINDOW) {
             return Err(Error::input("padding is absurdly large"));
         }
         if self.taps(input) > MOST_TAPS {
@@ -53,7 +53,7 @@ impl Window {
         let places: Option<Vec<usize>> = (3 - axes..3)
             .zip(&input[2..])
             .map(|(i, extent)| {
-                window_count(*extent, kernel[i], stride[i], dilation[i], before[i], behind[i], ceil)
+                window_count(*extent, kernel[i], stride[i], dilation[i], before[i], after[i], ceil)
             })
             .collect();
         places.ok_or_else(|| {
@@ -62,11 +62,11 @@ impl Window {
         })
     }
 
-    /// Refuses a window or step of zero.
+    /// Refuses sizes that are zero or absurdly large.
     fn check(&self) -> Result<()> {
         let extents = [self.kernel, self.stride, self.dilation].map(PerAxis::array).concat();
         if extents.contains(&0) {
-            return Err(Error::input("kernel_size, stride and dilation are at least 1"));
+            return Err(Error::input("kernel_size, stride and dilation must be at least 1"));
         }
         if extents.iter().any(|extent| *extent > LARGEST_WINDOW) {
             return Err(Error::input("kernel_size, stride or dilation is absurdly large"));
@@ -75,7 +75,7 @@ impl Window {
     }
 }
 
-/// How many axes a value has behind batch and channels: those of signals, maps or volumes.
+/// The number of spatial axes: those after batch and channels of signals, maps or volumes.
 pub(super) fn spatial_axes(shape: &Shape) -> Result<usize> {
     match shape.len() {
         rank @ 3..=5 => Ok(rank - 2),
@@ -85,7 +85,7 @@ pub(super) fn spatial_axes(shape: &Shape) -> Result<usize> {
     }
 }
 
-/// The numbers of the `axes` inner axes.
+/// The numbers of the `axes` innermost axes.
 pub(super) fn inner(each: PerAxis, axes: usize) -> Vec<usize> {
     each.array()[3usize.saturating_sub(axes)..].to_vec()
 }

@@ -127,11 +127,15 @@ pub(super) fn cases() -> Vec<Case> {
         bad("no checksum", without("weights_sha256"), "weights_sha256 is missing"),
         bad("a network that is no TOML", with("network", "{"), "its network: line 1"),
         bad("a network nested without end", with("network", &format!("x = {deep}")), "its network: line 1"),
-        bad("a network above four mebibytes", with("network", &"#".repeat((4 << 20) + 1)), "is too long"),
+        bad(
+            "a network above four mebibytes",
+            with("network", &"#".repeat((4 << 20) + 1)),
+            "bytes of text; at most",
+        ),
         bad(
             "a network with a circle",
             with("network", &text(r#"{ op = "relu", inputs = ["relu1"] }"#)),
-            "which is no layer before it",
+            "but no earlier layer has this name",
         ),
         bad(
             "a network of a thousand million channels",

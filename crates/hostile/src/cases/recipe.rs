@@ -132,13 +132,13 @@ pub(super) fn cases() -> Vec<Case> {
         ),
         bad("an unknown loss", field("loss", "name = \"hing\""), "did you mean hinge?"),
         bad("a loss that is a number", field("loss", "name = 3"), "recipe: "),
-        bad("a smoothing of one", field("loss", "smoothing = 1.0"), "loss.smoothing lies in [0, 1)"),
+        bad("a smoothing of one", field("loss", "smoothing = 1.0"), "loss.smoothing must be in [0, 1)"),
         bad(
             "a margin that is no number",
             field("loss", "name = \"hinge\"\nmargin = nan"),
-            "loss.margin is above 0",
+            "loss.margin must be positive",
         ),
-        bad("a power of three", field("loss", "name = \"hinge\"\npower = 3"), "loss.power is 1 or 2"),
+        bad("a power of three", field("loss", "name = \"hinge\"\npower = 3"), "loss.power must be 1 or 2"),
         bad("a field of another loss", field("loss", "name = \"hinge\"\nj = 1.0"), "recipe: "),
     ]);
     cases

@@ -76,7 +76,8 @@ impl Pool<'_> {
     /// The descriptor for maps, and for signals as maps of one row; `None` where only the kernels for volumes
     /// know how.
     fn on_maps(&self) -> Option<PoolDesc> {
-        let uneven = self.kind == (PoolKind::Average { count_include_pad: true }) && !self.padding.is_even();
+        let uneven =
+            self.kind == (PoolKind::Average { count_include_pad: true }) && !self.padding.is_symmetric();
         let fits = self.x.len() < 5 && self.dilation == PerAxis::ONE && !uneven;
         let ([batch, channels, input @ ..], [_, _, output @ ..]) = (self.x.nchw(), self.y.nchw());
         fits.then(|| PoolDesc {
@@ -104,7 +105,7 @@ impl Pool<'_> {
             stride: self.stride.array(),
             dilation: self.dilation.array(),
             padding: self.padding.before(),
-            padding_behind: self.padding.behind(),
+            padding_behind: self.padding.after(),
             activation: self.activation,
         }
     }
