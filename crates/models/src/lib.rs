@@ -8,6 +8,7 @@ mod alexnet;
 mod efficientnet;
 mod googlenet;
 pub mod history;
+mod imagenet;
 mod inception_resnet;
 mod inception_v2;
 mod inception_v3;
@@ -21,6 +22,7 @@ mod squeezenet;
 mod unit;
 mod vgg;
 
+pub use imagenet::{BACKGROUND, IMAGENET_CLASSES, ImageNetClass, imagenet_classes, imagenet_names};
 pub use pictures::{Fixed, Pictures, Range, Size};
 
 use striate_graph::Network;

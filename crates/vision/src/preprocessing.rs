@@ -80,6 +80,8 @@ pub enum Step {
     },
     /// Inverts an image of which three corners are bright.
     DarkBackground,
+    /// Exchanges red and blue, for networks that take blue, green, red; mean and std then follow that order.
+    SwapRedBlue,
 }
 
 /// How an image becomes a network's input `[C, H, W]`.
@@ -120,7 +122,7 @@ impl Preprocessing {
             | Step::Pad { height, width, .. } => vec![height, width],
             Step::ResizeShorter { size, .. } => vec![size],
             Step::Digit { ink, height, width, .. } => vec![ink, height, width],
-            Step::Trim { .. } | Step::DarkBackground => vec![],
+            Step::Trim { .. } | Step::DarkBackground | Step::SwapRedBlue => vec![],
         });
         match sides.into_iter().all(|side| (1..=LARGEST_SIDE).contains(&side)) {
             true => Ok(()),
@@ -137,7 +139,7 @@ impl Preprocessing {
             | Step::Pad { height, width, .. }
             | Step::Digit { height, width, .. } => Some([height, width]),
             Step::ResizeShorter { .. } | Step::Trim { .. } => None,
-            Step::DarkBackground => sides,
+            Step::DarkBackground | Step::SwapRedBlue => sides,
         });
         sides.map(|[height, width]| [self.channels, height, width])
     }
@@ -201,6 +203,13 @@ fn apply(step: &Step, image: &Image) -> Image {
             let bright = corners.into_iter().filter(|corner| gray(*corner) > 127).count();
             if bright > 2 { image.inverted() } else { image.clone() }
         }
+        Step::SwapRedBlue => {
+            let mut swapped = image.clone();
+            if swapped.channels() == 3 {
+                swapped.pixels_mut().chunks_exact_mut(3).for_each(|pixel| pixel.swap(0, 2));
+            }
+            swapped
+        }
     }
 }
 
@@ -235,6 +244,7 @@ mod tests {
             Step::Resize { height: 9, width: 40, filter: Filter::Box },
             Step::Digit { ink: 20, height: 28, width: 28, center: Center::Box },
             Step::Pad { height: 32, width: 33, value: 3 },
+            Step::SwapRedBlue,
         ]
     }
 
@@ -260,6 +270,17 @@ mod tests {
         let image = Image::new(2, 1, 3, vec![255, 255, 255, 51, 0, 0]).unwrap();
         assert_eq!(form.apply(&image), ([3, 1, 2], vec![1.0, 0.2, 0.5, -0.5, 0.0, -1.0]));
         assert_eq!(form.apply(&image.to_gray()).0, [3, 1, 2]);
+    }
+
+    #[test]
+    fn mean_and_std_follow_the_swapped_channels() {
+        let mean = [103.939f32, 116.779, 123.68].map(|mean| mean / 255.0).to_vec();
+        let form = Preprocessing { channels: 3, steps: vec![Step::SwapRedBlue], mean, std: vec![1.0 / 255.0; 3] };
+        form.check().unwrap();
+        let (_, values) = form.apply(&Image::new(1, 1, 3, vec![200, 100, 50]).unwrap());
+        for (value, expected) in values.iter().zip([50.0 - 103.939, 100.0 - 116.779, 200.0 - 123.68]) {
+            assert!((value - expected).abs() < 1e-4, "{value} instead of {expected}");
+        }
     }
 
     #[test]
