@@ -29,7 +29,7 @@ pub use caffe::{
 pub use checkpoint::{Checkpoint, Checkpoints, Position};
 pub use fit::{Fitted, Head, check_weights, count_parameters, fit};
 pub use load::{Loaded, READABLE, ReadOptions, read_model, read_model_with, read_weights, read_weights_with};
-pub use model::{Data, Evaluation, Golden, ModelFile};
+pub use model::{Data, Evaluation, Golden, ModelFile, check_classes};
 pub use onnx::{
     Imported, onnx_bytes, onnx_model_bytes, read_onnx, read_onnx_bytes, read_onnx_bytes_with, read_onnx_with,
 };

@@ -1,5 +1,6 @@
 //! Any file of weights, told by its content and its name.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use striate_graph::Network;
@@ -42,6 +43,8 @@ pub struct Loaded {
     pub normalizations: Vec<Normalization>,
     /// What Caffe's batch norms add to the variance; see [`crate::fit_constants`].
     pub epsilons: Vec<Epsilon>,
+    /// The metadata of an ONNX file, by key.
+    pub metadata: HashMap<String, String>,
     /// What was chosen or left aside, for a person to read; a line each.
     pub notes: Vec<String>,
 }
@@ -119,8 +122,9 @@ pub fn read_weights_with(path: &Path, options: &ReadOptions) -> Result<Loaded> {
     if is_onnx(path) {
         let mut imported = read_onnx_with(path, options)?;
         let (others, notes) = (std::mem::take(&mut imported.others), std::mem::take(&mut imported.notes));
+        let metadata = imported.metadata.clone();
         let model = imported.into_model().map_err(|e| e.at(path.display()))?;
-        return Ok(Loaded { others, ..Loaded::model(model, notes) });
+        return Ok(Loaded { others, metadata, ..Loaded::model(model, notes) });
     }
     let bytes = read_limited(path)?;
     from_bytes(&bytes, &extension.to_lowercase()).map_err(|e| e.at(path.display()))

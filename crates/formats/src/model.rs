@@ -82,7 +82,8 @@ const MOST_CLASSES: usize = 1 << 22;
 const GOLDEN: [&str; 2] = ["golden.input", "golden.output"];
 
 impl ModelFile {
-    /// A model that says no more of itself than its network and weights; its classes are numbers.
+    /// A model that says no more of itself than its network and weights; its classes are numbers. One output is
+    /// that of two classes.
     ///
     /// # Errors
     /// If the network is faulty, or has millions of outputs.
@@ -92,7 +93,7 @@ impl ModelFile {
             let what = format!("network {}: {outputs} outputs are more than {MOST_CLASSES}", network.name);
             return Err(Error::input(what));
         }
-        let classes = (0..outputs).map(|class| class.to_string()).collect();
+        let classes = (0..outputs.max(2)).map(|class| class.to_string()).collect();
         Ok(ModelFile {
             network,
             classes,
@@ -224,9 +225,13 @@ fn is_of_weights(path: &Path, bytes: &[u8]) -> bool {
     is_pytorch(bytes) || ["pth", "pt", "caffemodel"].iter().any(|own| extension.eq_ignore_ascii_case(own))
 }
 
-/// Refuses class names that are not one for each of `outputs`, or that would reach a terminal as commands.
-pub(crate) fn check_classes(classes: &[String], outputs: usize) -> Result<()> {
-    if classes.len() != outputs {
+/// Refuses class names that are not one for each of `outputs` (two for one output), or that would reach a terminal
+/// as commands.
+///
+/// # Errors
+/// If they are; the message names the class.
+pub fn check_classes(classes: &[String], outputs: usize) -> Result<()> {
+    if classes.len() != outputs && (outputs, classes.len()) != (1, 2) {
         return Err(Error::input(format!("{} class names for {outputs} outputs", classes.len())));
     }
     match classes.iter().position(|name| name.chars().any(char::is_control)) {

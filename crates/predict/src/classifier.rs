@@ -5,17 +5,18 @@ use striate_formats::{Golden, ModelFile};
 use striate_tensor::{Error, Result, Shape};
 use striate_vision::{Image, Preprocessing};
 
-use crate::pictures::read_preprocessing;
-use crate::tally::softmax;
+use crate::heads::Head;
+use crate::open::unknown_preprocessing;
+use crate::preprocessing::read_preprocessing;
 
-/// A class with its probability.
+/// A class with its score.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Guess {
-    /// The class's name.
+    /// The name of the class.
     pub class: String,
-    /// Its index.
+    /// The index of the class.
     pub index: usize,
-    /// Its probability.
+    /// The probability of the class; over all classes they sum to 1 unless the scores are independent.
     pub score: f32,
 }
 
@@ -35,6 +36,7 @@ pub struct Guess {
 /// ```
 pub struct Classifier {
     inference: Inference,
+    head: Head,
     classes: Vec<String>,
     preprocessing: Option<Preprocessing>,
     predict: Option<Preprocessing>,
@@ -42,64 +44,76 @@ pub struct Classifier {
 }
 
 impl Classifier {
-    /// The model of a file on a processor.
+    /// Compiles the network of `model` for a processor.
     ///
     /// # Errors
-    /// If the file's preprocessing is faulty, or makes inputs that the network does not take.
+    /// If the preprocessing is faulty or does not fit the network, or the output is not one score for each class.
     pub fn new(model: ModelFile, cpu: Cpu) -> Result<Classifier> {
-        Ok(Classifier {
-            preprocessing: read_preprocessing(&model.preprocessing, &model.network)?,
-            predict: read_preprocessing(&model.predict, &model.network)?,
-            classes: model.classes,
-            golden: model.golden,
-            inference: Inference::new(model.network, &model.weights, cpu)?,
-        })
+        let preprocessing = read_preprocessing(&model.preprocessing, &model.network)?;
+        let predict = read_preprocessing(&model.predict, &model.network)?;
+        let inference = Inference::new(model.network, &model.weights, cpu)?;
+        let head = Head::of(&inference)?;
+        let classes = match (head, &model.classes[..]) {
+            // A file may name the one output, whose score is that of two classes.
+            (Head::OneScore | Head::OneProbability, [name]) => vec![format!("not {name}"), name.clone()],
+            _ => model.classes,
+        };
+        Ok(Classifier { preprocessing, predict, classes, golden: model.golden, inference, head })
     }
 
-    /// The class names.
+    /// Returns the class names.
     pub fn classes(&self) -> &[String] {
         &self.classes
     }
 
-    /// The network with its weights.
+    /// Returns the network with its weights.
     pub fn inference(&self) -> &Inference {
         &self.inference
     }
 
-    /// How an image of the data set becomes the input; `None` if it is used as it is.
+    /// Returns what the network's outputs mean.
+    pub fn head(&self) -> Head {
+        self.head
+    }
+
+    /// Returns how an image of the data set becomes the input; `None` if it is used as it is.
     pub fn preprocessing(&self) -> Option<&Preprocessing> {
         self.preprocessing.as_ref()
     }
 
-    /// The `top` best guesses for a picture, best first.
+    /// Returns how any image becomes the input.
     ///
     /// # Errors
-    /// If the model takes no images, or does not say how pictures become its input.
-    pub fn guesses(&self, image: &Image, top: usize) -> Result<Vec<Guess>> {
+    /// If the model takes no images, or does not say how they become its input.
+    pub fn image_preprocessing(&self) -> Result<&Preprocessing> {
         self.inference.network().image()?;
-        let form = self.predict.as_ref().or(self.preprocessing.as_ref()).ok_or_else(|| {
-            let what = "this model does not say how pictures become its input; give it arrays with `striate run`, \
-                        or make it anew with `striate convert --preprocessing`";
-            Error::input(what)
-        })?;
-        let ([c, h, w], input) = form.apply(image);
-        let (_, scores) = self.inference.run(&Shape::from([1, c, h, w]), &input)?;
-        Ok(self.rank(&scores, top))
+        self.predict.as_ref().or(self.preprocessing.as_ref()).ok_or_else(unknown_preprocessing)
     }
 
-    /// The classes of one image by their scores, best first.
+    /// Returns the `top` best guesses for an image, best first.
+    ///
+    /// # Errors
+    /// As [`Classifier::image_preprocessing`], or if the outputs are not numbers.
+    pub fn guesses(&self, image: &Image, top: usize) -> Result<Vec<Guess>> {
+        let ([c, h, w], input) = self.image_preprocessing()?.apply(image);
+        let (_, outputs) = self.inference.run(&Shape::from([1, c, h, w]), &input)?;
+        if outputs.iter().any(|output| output.is_nan()) {
+            return Err(Error::failed("the network's output is NaN; its weights or its preprocessing are at fault"));
+        }
+        Ok(self.rank(&self.head.probabilities(&outputs), top))
+    }
+
+    /// Ranks the classes of one image by their scores, best first; equal scores in the order of the classes.
     fn rank(&self, scores: &[f32], top: usize) -> Vec<Guess> {
-        let are_probabilities = self.inference.network().ends_in_softmax();
-        let probabilities = if are_probabilities { scores.to_vec() } else { softmax(scores) };
         let mut order: Vec<usize> = (0..self.classes.len()).collect();
-        order.sort_by(|a, b| probabilities[*b].total_cmp(&probabilities[*a]).then(a.cmp(b)));
-        let guess =
-            |index: usize| Guess { class: self.classes[index].clone(), index, score: probabilities[index] };
+        order.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]).then(a.cmp(b)));
+        let guess = |index: usize| Guess { class: self.classes[index].clone(), index, score: scores[index] };
         order.into_iter().take(top).map(guess).collect()
     }
 
-    /// The largest difference between the stored output of the golden input and what comes out now,
-    /// relative to the largest output; `None` if the file has no golden pair.
+    /// Returns the largest difference between the output that the file stores for its golden input and what is
+    /// computed now, relative to the largest output; NaN if a number on either side is not finite, and `None` if the
+    /// file has no golden pair.
     ///
     /// # Errors
     /// If the golden input does not fit the network.
@@ -108,12 +122,100 @@ impl Classifier {
         let (shape, output) = self.inference.run(&golden.input.0, &golden.input.1)?;
         if shape != golden.output.0 {
             return Err(Error::input(format!(
-                "the golden output is {}, but {shape} comes out",
+                "the golden output has shape {}, the network's output {shape}",
                 golden.output.0
             )));
         }
-        let largest = golden.output.1.iter().fold(f32::MIN_POSITIVE, |most, x| most.max(x.abs()));
-        let pairs = output.iter().zip(&golden.output.1);
-        Ok(Some(pairs.map(|(a, b)| (a - b).abs() / largest).fold(0.0, f32::max)))
+        Ok(Some(difference(&output, &golden.output.1)))
+    }
+}
+
+/// The largest difference of two lists relative to the largest number in `expected`; NaN if any is not finite.
+fn difference(found: &[f32], expected: &[f32]) -> f32 {
+    if found.iter().chain(expected).any(|number| !number.is_finite()) {
+        return f32::NAN;
+    }
+    let largest = expected.iter().fold(f32::MIN_POSITIVE, |most, number| most.max(number.abs()));
+    found.iter().zip(expected).map(|(a, b)| (a - b).abs() / largest).fold(0.0, f32::max)
+}
+
+#[cfg(test)]
+mod tests {
+    use striate_graph::Builder;
+    use striate_vision::Step;
+
+    use super::*;
+
+    /// A model of two gray pixels, whose `classes` scores are the weights times the left pixel.
+    fn model(classes: usize, weights: &[f32], sigmoid: bool) -> ModelFile {
+        let net = Builder::new("net", [1, 1, 2]);
+        let x = net.input().flatten().linear(classes);
+        let x = if sigmoid { x.sigmoid() } else { x };
+        let network = x.finish().unwrap();
+        let names = network.variables().unwrap();
+        let weight = weights.iter().flat_map(|weight| [*weight, 0.0]).collect();
+        let tensors = [(names[0].1.clone(), weight), (names[1].1.clone(), vec![0.0; classes])];
+        let weights = names.into_iter().map(|(name, _)| name).zip(tensors).collect();
+        let mut model = ModelFile::bare(network, weights).unwrap();
+        let steps = vec![Step::CenterCrop { height: 1, width: 2 }];
+        let form = Preprocessing { channels: 1, steps, mean: vec![0.0], std: vec![1.0] };
+        crate::set_preprocessing(&mut model, &form).unwrap();
+        model
+    }
+
+    fn guesses(model: ModelFile) -> Vec<(usize, f32)> {
+        let classifier = Classifier::new(model, Cpu::new(1).unwrap()).unwrap();
+        let guesses = classifier.guesses(&Image::filled(2, 1, [255; 3]), 5).unwrap();
+        guesses.into_iter().map(|guess| (guess.index, guess.score)).collect()
+    }
+
+    fn assert_close(found: &[(usize, f32)], expected: &[(usize, f32)]) {
+        assert_eq!(found.len(), expected.len(), "{found:?}");
+        for ((index, score), (expected_index, expected)) in found.iter().zip(expected) {
+            assert!(index == expected_index && (score - expected).abs() < 1e-6, "{found:?}");
+        }
+    }
+
+    /// Sigmoid of 2 is 0.8807971, of −1 0.2689414; the softmax of (2, −1) is (0.9525741, 0.0474259).
+    #[test]
+    fn guesses_follow_the_head() {
+        assert_close(&guesses(model(1, &[2.0], false)), &[(1, 0.880_797_1), (0, 0.119_202_9)]);
+        assert_close(&guesses(model(1, &[2.0], true)), &[(1, 0.880_797_1), (0, 0.119_202_9)]);
+        assert_close(&guesses(model(2, &[2.0, -1.0], true)), &[(0, 0.880_797_1), (1, 0.268_941_4)]);
+        assert_close(&guesses(model(2, &[2.0, -1.0], false)), &[(0, 0.952_574_1), (1, 0.047_425_9)]);
+    }
+
+    #[test]
+    fn one_output_with_one_name_tells_two_classes_apart() {
+        let mut one = model(1, &[2.0], false);
+        one.classes = vec!["crack".into()];
+        let classifier = Classifier::new(one, Cpu::new(1).unwrap()).unwrap();
+        assert_eq!(classifier.classes(), ["not crack", "crack"]);
+    }
+
+    #[test]
+    fn golden_pair_with_nan_differs() {
+        assert_eq!(difference(&[1.0, 2.0], &[1.0, 2.5]), 0.2);
+        for odd in [f32::NAN, f32::INFINITY] {
+            assert!(difference(&[1.0, odd], &[1.0, 2.0]).is_nan());
+            assert!(difference(&[1.0, 2.0], &[odd, 2.0]).is_nan());
+            assert!(difference(&[odd], &[odd]).is_nan());
+        }
+        let mut model = model(2, &[2.0, -1.0], false);
+        model.golden = Some(Golden {
+            input: (Shape::from([1, 1, 1, 2]), vec![1.0, 0.0]),
+            output: (Shape::from([1, 2]), vec![f32::NAN, -1.0]),
+        });
+        let classifier = Classifier::new(model, Cpu::new(1).unwrap()).unwrap();
+        assert!(classifier.golden_difference().unwrap().unwrap().is_nan());
+    }
+
+    #[test]
+    fn images_without_known_preprocessing_are_refused_with_the_words() {
+        let mut bare = model(2, &[1.0, 2.0], false);
+        (bare.preprocessing, bare.predict) = (serde_json::Value::Null, serde_json::Value::Null);
+        let classifier = Classifier::new(bare, Cpu::new(1).unwrap()).unwrap();
+        let line = classifier.guesses(&Image::filled(2, 1, [9; 3]), 1).unwrap_err().to_string();
+        assert!(line.contains("--preprocessing imagenet, caffe, tensorflow, zero-one or FILE.json"), "{line}");
     }
 }

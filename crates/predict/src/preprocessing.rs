@@ -1,28 +1,220 @@
-//! How a network sees pictures: the preprocessing that a model file carries, held against the network; and that of
-//! the networks of the history.
+//! How images become a network's input: the preprocessing that a model carries, checked against its network; that of
+//! published weights; and what a person asks for by a word or a file.
+
+use std::path::Path;
 
 use serde_json::Value;
 use striate_graph::Network;
 use striate_models::{Fixed, Model, Pictures, Size};
+use striate_tensor::file::read_text_limited;
 use striate_tensor::{Error, Result, Shape};
 use striate_vision::{Filter, Preprocessing, Step};
 
-/// Refuses a preprocessing that is faulty, or whose results `network` with its weights does not take. Where their
-/// size depends on the picture, only the channels are known.
+/// The words for preprocessing, for help and messages.
+pub const PREPROCESSING_WORDS: &str = "imagenet, caffe, tensorflow, zero-one or FILE.json";
+/// Files of preprocessing above this size are refused.
+const LARGEST_FILE: u64 = 1 << 20;
+
+/// Order of the colors in a network's input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Colors {
+    /// Red, green, blue.
+    Rgb,
+    /// Blue, green, red, as in Caffe.
+    Bgr,
+}
+
+/// Returns the preprocessing that `source` asks for, checked against `network`: one of the words `imagenet`, `caffe`,
+/// `tensorflow` and `zero-one`, or a JSON file of the form that model files carry. With `caffe` the input's colors
+/// are in the order `caffe_colors`: converted weights may have been turned to RGB.
 ///
 /// # Errors
-/// If it is so; the message says what is made and what is taken.
+/// If the word does not suit the network's input, or the file cannot be read or does not fit.
+pub fn named_preprocessing(source: &str, network: &Network, caffe_colors: Colors) -> Result<Preprocessing> {
+    let at = |e: Error| e.at(format!("--preprocessing {source}"));
+    let form = match source {
+        "imagenet" => normalized(network, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225], true),
+        "caffe" => {
+            // Mean blue, green and red of ImageNet, from 0 to 255.
+            let mut mean = [103.939, 116.779, 123.68].map(|mean: f32| mean / 255.0);
+            if caffe_colors == Colors::Rgb {
+                mean.reverse();
+            }
+            let form = normalized(network, mean, [1.0 / 255.0; 3], true);
+            form.map(|mut form| {
+                form.steps.extend((caffe_colors == Colors::Bgr).then_some(Step::SwapRedBlue));
+                form
+            })
+        }
+        "tensorflow" => plain(network, 0.5, 0.5, true),
+        "zero-one" => plain(network, 0.0, 1.0, false),
+        file => return from_file(Path::new(file), network),
+    };
+    let form = form.map_err(at)?;
+    check_preprocessing(&form, network).map_err(at)?;
+    Ok(form)
+}
+
+/// The preprocessing in a JSON file.
+fn from_file(path: &Path, network: &Network) -> Result<Preprocessing> {
+    let is_word = path.extension().is_none() && !path.exists();
+    if is_word {
+        let what = format!("--preprocessing {}: give {PREPROCESSING_WORDS}", path.display());
+        return Err(Error::input(what));
+    }
+    let text = read_text_limited(path, LARGEST_FILE)?;
+    let form: Preprocessing = serde_json::from_str(&text)
+        .map_err(|e| Error::input(format!("{}: is not a preprocessing: {e}", path.display())))?;
+    check_preprocessing(&form, network).map_err(|e| e.at(path.display()))?;
+    Ok(form)
+}
+
+/// Color images with a mean and deviation for each channel.
+fn normalized(network: &Network, mean: [f32; 3], std: [f32; 3], enlarged: bool) -> Result<Preprocessing> {
+    let [channels, height, width] = network.image()?;
+    if channels != 3 {
+        let what = format!("is for 3 channels, the network takes {channels}; use tensorflow, zero-one or FILE.json");
+        return Err(Error::input(what));
+    }
+    let steps = framing([height, width], enlarged);
+    Ok(Preprocessing { channels, steps, mean: mean.to_vec(), std: std.to_vec() })
+}
+
+/// Images of any number of channels, all of which are treated alike.
+fn plain(network: &Network, mean: f32, std: f32, enlarged: bool) -> Result<Preprocessing> {
+    let [channels, height, width] = network.image()?;
+    let steps = framing([height, width], enlarged);
+    Ok(Preprocessing { channels, steps, mean: vec![mean; channels], std: vec![std; channels] })
+}
+
+/// The steps that bring images to a size: for a square the shorter side to its side, or to 8/7 of it as on ImageNet
+/// (256 for 224), then the center; else a plain resize.
+pub(crate) fn framing([height, width]: [usize; 2], enlarged: bool) -> Vec<Step> {
+    let filter = Filter::Bilinear;
+    if height != width {
+        return vec![Step::Resize { height, width, filter }];
+    }
+    let size = if enlarged { (height * 8 + 3) / 7 } else { height };
+    vec![Step::ResizeShorter { size, filter }, Step::CenterCrop { height, width }]
+}
+
+/// Returns `form` for images of another height and width: what is cut, padded or resized to the old size goes to the
+/// new one, sizes before a crop change in proportion.
+///
+/// # Errors
+/// If the size of what `form` makes depends on the image.
+pub fn resized(form: &Preprocessing, size: [usize; 2]) -> Result<Preprocessing> {
+    let Some([_, old_height, old_width]) = form.output_shape() else {
+        return Err(Error::input("--size: the preprocessing does not bring images to one size"));
+    };
+    let [new_height, new_width] = size;
+    let scaled = |old: usize, from: usize, to: usize| ((old * to + from / 2) / from).max(1);
+    let rows = |old: &mut usize| *old = scaled(*old, old_height, new_height);
+    let columns = |old: &mut usize| *old = scaled(*old, old_width, new_width);
+    let mut form = form.clone();
+    for step in &mut form.steps {
+        match step {
+            Step::Resize { height, width, .. }
+            | Step::Fit { height, width, .. }
+            | Step::CenterCrop { height, width }
+            | Step::Pad { height, width, .. } => {
+                rows(height);
+                columns(width);
+            }
+            Step::ResizeShorter { size, .. } => {
+                *size = scaled(*size, old_height.min(old_width), new_height.min(new_width));
+            }
+            Step::Digit { ink, height, width, .. } => {
+                rows(ink);
+                rows(height);
+                columns(width);
+            }
+            Step::Trim { .. } | Step::DarkBackground | Step::SwapRedBlue => {}
+        }
+    }
+    Ok(form)
+}
+
+/// Describes `form` for a person in one line: colors, steps, numbers.
+pub fn describe(form: &Preprocessing) -> String {
+    let is_swapped = form.steps.iter().filter(|step| **step == Step::SwapRedBlue).count() % 2 == 1;
+    let colors = match (form.channels, is_swapped) {
+        (1, _) => "gray",
+        (_, false) => "RGB",
+        (_, true) => "BGR",
+    };
+    // Numbers are those of bytes where bytes are not scaled.
+    let is_bytes = form.std.iter().all(|std| (std * 255.0 - 1.0).abs() < 1e-3);
+    let is_symmetric = form.mean.iter().chain(&form.std).all(|number| *number == 0.5);
+    let (range, scale) = match (is_bytes, is_symmetric) {
+        (true, _) => ("0 to 255", 255.0),
+        (_, true) => ("-1 to 1", 1.0),
+        _ => ("0 to 1", 1.0),
+    };
+    let mut line = format!("{colors} from {range}");
+    form.steps.iter().filter_map(step_words).for_each(|words| line += &format!(", {words}"));
+    if !is_symmetric {
+        for (word, numbers, nothing) in [("minus", &form.mean, 0.0), ("divided by", &form.std, 1.0)] {
+            let numbers: Vec<f32> = numbers.iter().map(|number| number * scale).collect();
+            if numbers.iter().any(|number| (number - nothing).abs() > 1e-3) {
+                line += &format!(", {word} {}", number_words(&numbers));
+            }
+        }
+    }
+    line
+}
+
+fn number_words(numbers: &[f32]) -> String {
+    let short = |number: &f32| {
+        let text = format!("{number:.4}");
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    };
+    let words: Vec<String> = numbers.iter().map(short).collect();
+    match words.split_first() {
+        Some((first, rest)) if rest.iter().all(|word| word == first) => first.clone(),
+        _ => format!("({})", words.join(", ")),
+    }
+}
+
+fn step_words(step: &Step) -> Option<String> {
+    Some(match step {
+        Step::Resize { height, width, filter } => format!("resized to {height}x{width} ({})", filter_word(*filter)),
+        Step::ResizeShorter { size, filter } => format!("shorter side {size} ({})", filter_word(*filter)),
+        Step::Fit { height, width, filter } => format!("fitted into {height}x{width} ({})", filter_word(*filter)),
+        Step::CenterCrop { height, width } => format!("center {height}x{width}"),
+        Step::Pad { height, width, .. } => format!("padded to {height}x{width}"),
+        Step::Trim { .. } => "trimmed".to_owned(),
+        Step::Digit { height, width, .. } => format!("a digit centered in {height}x{width}"),
+        Step::DarkBackground => "on a dark background".to_owned(),
+        Step::SwapRedBlue => return None,
+    })
+}
+
+fn filter_word(filter: Filter) -> &'static str {
+    match filter {
+        Filter::Nearest => "nearest",
+        Filter::Box => "box",
+        Filter::Bilinear => "bilinear",
+        Filter::Bicubic => "bicubic",
+    }
+}
+
+/// Checks that `form` is sound and that `network` with its weights accepts what it makes. Where that size depends on
+/// the image, only the channels are checked.
+///
+/// # Errors
+/// If not; the message gives both shapes.
 pub fn check_preprocessing(form: &Preprocessing, network: &Network) -> Result<()> {
     form.check()?;
     let made = form.output_shape();
     if made.is_some_and(|made| made[..] == network.input[..]) {
         return Ok(());
     }
-    // Pictures lie channels-first whatever the network takes.
+    // Images are laid out channels-first whatever the network takes.
     let network = network.clone().channels_first();
-    let ([channels, ..], pictures) = (network.image()?, form.channels);
+    let ([channels, ..], given) = (network.image()?, form.channels);
     let why = match made {
-        _ if pictures != channels => String::new(),
+        _ if given != channels => String::new(),
         None => return Ok(()),
         Some([c, h, w]) => match network.variables_for(&Shape::from([1, c, h, w])) {
             Ok(variables) if variables == network.variables()? => return Ok(()),
@@ -30,17 +222,18 @@ pub fn check_preprocessing(form: &Preprocessing, network: &Network) -> Result<()
             Err(e) => format!(" ({e})"),
         },
     };
-    let made = made.map_or(format!("[N, {pictures}, H, W]"), |[c, h, w]| format!("[N, {c}, {h}, {w}]"));
+    let made = made.map_or(format!("[N, {given}, H, W]"), |[c, h, w]| format!("[N, {c}, {h}, {w}]"));
     let (name, wanted) = (&network.name, network.input_form());
     Err(Error::input(format!(
         "the preprocessing makes {made}, but {name} takes {wanted}{why}; give a preprocessing of that shape"
     )))
 }
 
-/// The preprocessing that a model file carries as `value`, held against its `network`; `None` if it is null.
+/// Returns the preprocessing that a model file carries as `value`, checked against its `network`; `None` if it is
+/// null.
 ///
 /// # Errors
-/// If it cannot be read, or is refused by [`check_preprocessing`].
+/// If it cannot be parsed, or as [`check_preprocessing`].
 pub fn read_preprocessing(value: &Value, network: &Network) -> Result<Option<Preprocessing>> {
     let form: Option<Preprocessing> = serde_json::from_value(value.clone())
         .map_err(|e| Error::input(format!("the model's preprocessing is unreadable: {e}")))?;
@@ -48,7 +241,7 @@ pub fn read_preprocessing(value: &Value, network: &Network) -> Result<Option<Pre
     Ok(form)
 }
 
-/// The preprocessing with which the published weights of `model` were trained; `None` where it takes its
+/// Returns the preprocessing with which the published weights of `model` were trained; `None` where it takes its
 /// numbers from the training data.
 pub fn published_preprocessing(model: &Model) -> Option<Preprocessing> {
     match model.preprocessing {
@@ -81,9 +274,9 @@ mod tests {
 
     use super::*;
 
-    /// What a network reads channels-last, and turns at once, is held against pictures that lie channels-first.
+    /// A network that takes images channels-last, and transposes them at once, is given images channels-first.
     #[test]
-    fn preprocessing_is_held_against_what_the_network_reads() {
+    fn preprocessing_is_checked_against_input_of_network() {
         let open = "name = 'n'\ninput = [6, 8, 3]\nlayers = [{ op = 'transpose', permutation = [0, 3, 1, 2] }, \
                     { op = 'conv', out_channels = 2, kernel_size = 3 }, { op = 'global_average_pool' }, { op = 'flatten' }]";
         let open = Network::from_text(open).unwrap();
@@ -105,9 +298,63 @@ mod tests {
         );
     }
 
-    /// The numbers that black, middle gray and white become, worked out by hand.
+    fn network(input: [usize; 3]) -> Network {
+        let net = striate_graph::Builder::new("net", input);
+        net.input().conv(2, 3).global_average_pool().flatten().finish().unwrap()
+    }
+
+    /// The input for an image of one color, calculated by hand: red, green, blue of 200, 100, 50.
     #[test]
-    fn gray_pictures_become_what_the_networks_want() {
+    fn words_give_right_numbers() {
+        let network = network([3, 28, 28]);
+        for (word, colors, expected, line) in [
+            ("imagenet", Colors::Bgr, [1.307_047, -0.285_014, -0.932_985], "RGB from 0 to 1, shorter side 32 (bilinear), center 28x28, minus (0.485, 0.456, 0.406), divided by (0.229, 0.224, 0.225)"),
+            ("caffe", Colors::Bgr, [-53.939, -16.779, 76.32], "BGR from 0 to 255, shorter side 32 (bilinear), center 28x28, minus (103.939, 116.779, 123.68)"),
+            ("caffe", Colors::Rgb, [76.32, -16.779, -53.939], "RGB from 0 to 255, shorter side 32 (bilinear), center 28x28, minus (123.68, 116.779, 103.939)"),
+            ("tensorflow", Colors::Bgr, [0.568_627, -0.215_686, -0.607_843], "RGB from -1 to 1, shorter side 32 (bilinear), center 28x28"),
+            ("zero-one", Colors::Bgr, [0.784_314, 0.392_157, 0.196_078], "RGB from 0 to 1, shorter side 28 (bilinear), center 28x28"),
+        ] {
+            let form = named_preprocessing(word, &network, colors).unwrap();
+            let (shape, values) = form.apply(&Image::filled(40, 30, [200, 100, 50]));
+            assert_eq!(shape, [3, 28, 28]);
+            for (channel, expected) in expected.into_iter().enumerate() {
+                let value = values[channel * 28 * 28];
+                assert!((value - expected).abs() < 1e-4, "{word}, channel {channel}: {value} not {expected}");
+            }
+            assert_eq!(describe(&form), line);
+        }
+    }
+
+    #[test]
+    fn words_keep_to_the_network() {
+        let refusal = |word: &str, input| named_preprocessing(word, &network(input), Colors::Rgb).unwrap_err().to_string();
+        let line = refusal("imagenet", [1, 8, 8]);
+        assert!(line.contains("--preprocessing imagenet: is for 3 channels, the network takes 1"), "{line}");
+        let line = refusal("imagnet", [3, 8, 8]);
+        assert!(line.contains("give imagenet, caffe, tensorflow, zero-one or FILE.json"), "{line}");
+        let line = refusal("tensorflow", [2, 8, 8]);
+        assert!(line.contains("channels is 1 or 3"), "{line}");
+        let gray = named_preprocessing("tensorflow", &network([1, 8, 6]), Colors::Rgb).unwrap();
+        assert_eq!(describe(&gray), "gray from -1 to 1, resized to 8x6 (bilinear)");
+        // Sides before the crop are those of the publications.
+        for (side, shorter) in [(224, 256), (299, 342), (28, 32), (7, 8)] {
+            assert_eq!(framing([side; 2], true)[0], Step::ResizeShorter { size: shorter, filter: Filter::Bilinear });
+        }
+    }
+
+    #[test]
+    fn another_size_scales_every_step() {
+        let form = named_preprocessing("imagenet", &network([3, 224, 224]), Colors::Rgb).unwrap();
+        let larger = resized(&form, [448, 448]).unwrap();
+        assert_eq!(larger.output_shape(), Some([3, 448, 448]));
+        assert_eq!(larger.steps[0], Step::ResizeShorter { size: 512, filter: Filter::Bilinear });
+        let open = Preprocessing { steps: vec![], ..form };
+        assert!(resized(&open, [8, 8]).unwrap_err().is_input());
+    }
+
+    /// The numbers that black, middle gray and white become, calculated by hand.
+    #[test]
+    fn published_preprocessing_gives_right_numbers() {
         for (name, expected) in [
             ("resnet18", [-2.117_904, 0.074_065, 2.248_908]),
             ("inception-v4", [-1.0, 0.003_922, 1.0]),

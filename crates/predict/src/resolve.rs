@@ -1,4 +1,4 @@
-//! What MODEL on the command line names: a network of the history, a text file, a model file.
+//! What MODEL on the command line names: a known network, a text file, a model file or an ONNX file.
 
 use std::path::Path;
 
@@ -12,16 +12,16 @@ use striate_tensor::{Error, Result};
 pub struct Resolved {
     /// The network.
     pub network: Network,
-    /// The model file or ONNX file it stood in.
+    /// The model file or ONNX file that holds it.
     pub model: Option<ModelFile>,
-    /// What was left aside in reading it, for a person; a line each.
+    /// What was chosen or left aside in reading it, for a person; a line each.
     pub notes: Vec<String>,
 }
 
-/// Texts above this size are no networks.
+/// Texts above this size are refused.
 const LARGEST_TEXT: u64 = 4 << 20;
 
-/// What a network is called or stands in.
+/// The forms in which a network can be given.
 const NETWORKS: &str = "a network is a .toml text, an .onnx file or a .safetensors model file, or one that `striate models` lists";
 
 /// Returns the network that `name` stands for, read with default options; see [`resolve_with`].
@@ -41,7 +41,7 @@ pub fn resolve_with(name: &str, options: &ReadOptions) -> Result<Resolved> {
     let path = Path::new(name);
     let extension = path.extension().and_then(|extension| extension.to_str());
     match extension {
-        // Those of weights alone are refused there.
+        // Files of weights alone are refused there.
         Some("safetensors" | "onnx" | "pth" | "pt" | "caffemodel") => {
             let (model, notes) = read_model_with(path, options)?;
             Ok(Resolved { network: model.network.clone(), model: Some(model), notes })
@@ -60,7 +60,7 @@ pub fn resolve_with(name: &str, options: &ReadOptions) -> Result<Resolved> {
     }
 }
 
-/// Why what lies at `path` is no network; `None` if nothing lies there and the path is a mere word.
+/// Explains why the file or folder at `path` is not a network; `None` if the path is a mere word that names no file.
 fn no_network(path: &Path) -> Option<Error> {
     let is_word = path.parent().is_none_or(|folder| folder.as_os_str().is_empty());
     match std::fs::metadata(path) {

@@ -1,4 +1,4 @@
-//! Counting right and wrong guesses as the ILSVRC contest does (Russakovsky et al., IJCV 2015).
+//! Counts right and wrong guesses as the ILSVRC contest does (Russakovsky et al., IJCV 2015).
 
 /// The guesses for some images against their labels.
 #[derive(Debug, Clone, PartialEq)]
@@ -12,7 +12,7 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Nothing counted yet.
+    /// Returns an empty tally for this many classes.
     pub fn new(classes: usize) -> Tally {
         Tally {
             classes,
@@ -27,7 +27,7 @@ impl Tally {
     /// Counts images by their scores `[N, K]` (before the softmax) and labels `[N]`.
     ///
     /// A class counts as guessed before another if its score is higher, or equal and its index lower;
-    /// scores that are not numbers come last.
+    /// NaN scores come last.
     pub fn add(&mut self, scores: &[f32], labels: &[i64]) {
         for (row, label) in scores.chunks_exact(self.classes).zip(labels) {
             let label = *label as usize;
@@ -46,32 +46,32 @@ impl Tally {
         }
     }
 
-    /// Images counted.
+    /// Returns the number of images counted.
     pub fn n(&self) -> usize {
         self.n
     }
 
-    /// Share of images whose first guess was wrong.
+    /// Returns the share of images whose first guess was wrong.
     pub fn top1_error(&self) -> f64 {
         self.wrong_first as f64 / self.n.max(1) as f64
     }
 
-    /// Share of images whose class was not among the first five guesses.
+    /// Returns the share of images whose class was not among the first five guesses.
     pub fn top5_error(&self) -> f64 {
         self.wrong_five as f64 / self.n.max(1) as f64
     }
 
-    /// Mean cross-entropy.
+    /// Returns the mean cross-entropy.
     pub fn loss(&self) -> f64 {
         self.loss / self.n.max(1) as f64
     }
 
-    /// For each class, the counts of guesses.
+    /// Returns, for each true class, how often each class was the first guess.
     pub fn confusion(&self) -> Vec<Vec<usize>> {
         self.confusion.chunks_exact(self.classes).map(<[usize]>::to_vec).collect()
     }
 
-    /// For each class, the share of its images whose first guess was wrong; `None` without images.
+    /// Returns, for each class, the share of its images whose first guess was wrong; `None` without images.
     pub fn per_class(&self) -> Vec<Option<f64>> {
         let error = |(class, row): (usize, &[usize])| {
             let total: usize = row.iter().sum();
@@ -86,7 +86,7 @@ fn best(row: &[f32]) -> usize {
     (1..row.len()).fold(0, |best, i| if row[i] > row[best] || row[best].is_nan() { i } else { best })
 }
 
-/// Probabilities from scores.
+/// Returns probabilities from scores, by the softmax.
 pub fn softmax(scores: &[f32]) -> Vec<f32> {
     let largest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let powers: Vec<f32> = scores.iter().map(|score| (score - largest).exp()).collect();
@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ranks_are_counted_as_in_the_contest() {
+    fn errors_are_counted_as_in_ilsvrc() {
         let mut tally = Tally::new(6);
         tally.add(&[9., 8., 7., 6., 5., 4.], &[0]);
         tally.add(&[9., 8., 7., 6., 5., 4.], &[4]);

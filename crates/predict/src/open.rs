@@ -1,0 +1,121 @@
+//! A model file or ONNX file made ready for images: its class names and preprocessing are its own, what its metadata
+//! state, or what a person asks for.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use striate_formats::{Loaded, ModelFile, ReadOptions, read_model_with, read_weights_with};
+use striate_tensor::{Error, Result};
+use striate_vision::Preprocessing;
+
+use crate::metadata;
+use crate::names::{name_classes, read_names};
+use crate::preprocessing::{
+    Colors, PREPROCESSING_WORDS, check_preprocessing, describe, named_preprocessing, read_preprocessing, resized,
+};
+
+/// What a person says about a model that is to see images.
+#[derive(Debug, Clone, Default)]
+pub struct OpenOptions {
+    /// Choices in reading the file.
+    pub read: ReadOptions,
+    /// Class names: a file, or `imagenet`.
+    pub names: Option<String>,
+    /// How images become the input: a word or a JSON file, see [`named_preprocessing`].
+    pub preprocessing: Option<String>,
+    /// Height and width of the input, for networks that accept several.
+    pub size: Option<[usize; 2]>,
+}
+
+/// Opens the model in the file at `path`. Also returns what was chosen, for a person; a line each.
+///
+/// # Errors
+/// If the file is not a model, or the options do not suit it.
+pub fn open_model(path: &Path, options: &OpenOptions) -> Result<(ModelFile, Vec<String>)> {
+    let mut loaded = read_weights_with(path, &options.read)?;
+    let Some(mut model) = loaded.model.take() else {
+        // Weights alone, which are refused there with what to do.
+        return Err(read_model_with(path, &options.read).map_or_else(|e| e, |_| Error::input("holds no network").at(path.display())));
+    };
+    model.weights = std::mem::take(&mut loaded.weights);
+    let mut notes = std::mem::take(&mut loaded.notes);
+    let Loaded { metadata, .. } = loaded;
+    model.network = model.network.channels_first();
+    complete(&mut model, &metadata, options, &mut notes).map_err(|e| e.at(path.display()))?;
+    Ok((model, notes))
+}
+
+/// Gives `model` the names and the preprocessing that `options`, else `metadata`, state, and its size.
+fn complete(
+    model: &mut ModelFile,
+    metadata: &HashMap<String, String>,
+    options: &OpenOptions,
+    notes: &mut Vec<String>,
+) -> Result<()> {
+    match &options.names {
+        Some(source) => model.classes = read_names(source, model.classes.len())?,
+        None => name_classes(model, metadata, notes),
+    }
+    let form = match &options.preprocessing {
+        Some(source) => {
+            let form = named_preprocessing(source, &model.network, Colors::Bgr)?;
+            notes.push(format!("images become the input by --preprocessing {source}: {}", describe(&form)));
+            Some(form)
+        }
+        None if model.preprocessing.is_null() && model.predict.is_null() => stated_preprocessing(model, metadata, notes),
+        None => None,
+    };
+    if let Some(form) = form {
+        set_preprocessing(model, &form)?;
+    }
+    match options.size {
+        Some(size) => resize(model, size, notes),
+        None => Ok(()),
+    }
+}
+
+/// The preprocessing that `metadata` of an ONNX file state for `model`; what was found is added to `notes`.
+pub fn stated_preprocessing(
+    model: &ModelFile,
+    metadata: &HashMap<String, String>,
+    notes: &mut Vec<String>,
+) -> Option<Preprocessing> {
+    let (form, keys) = metadata::preprocessing(metadata, &model.network)?;
+    notes.push(format!("images become the input as its metadata {keys} state: {}", describe(&form)));
+    Some(form)
+}
+
+/// Makes `form` the preprocessing of `model`, for images of a data set and for any other.
+///
+/// # Errors
+/// If it has no JSON form.
+pub fn set_preprocessing(model: &mut ModelFile, form: &Preprocessing) -> Result<()> {
+    let value = serde_json::to_value(form).map_err(|e| Error::input(format!("the preprocessing: {e}")))?;
+    (model.preprocessing, model.predict) = (value.clone(), value);
+    Ok(())
+}
+
+/// Gives the network of `model` another height and width, and its preprocessing with it.
+fn resize(model: &mut ModelFile, size: [usize; 2], notes: &mut Vec<String>) -> Result<()> {
+    let at = |e: Error| e.at(format!("--size {},{}", size[0], size[1]));
+    let [channels, height, width] = model.network.image()?;
+    let form = match read_preprocessing(&model.predict, &model.network)? {
+        Some(form) => Some(form),
+        None => read_preprocessing(&model.preprocessing, &model.network)?,
+    };
+    let form = form.ok_or_else(unknown_preprocessing)?;
+    let form = resized(&form, size).map_err(at)?;
+    check_preprocessing(&form, &model.network).map_err(at)?;
+    model.network.set_input([channels, size[0], size[1]]);
+    set_preprocessing(model, &form)?;
+    let [new_height, new_width] = size;
+    notes.push(format!("the input is {new_height}x{new_width} instead of {height}x{width}: {}", describe(&form)));
+    Ok(())
+}
+
+/// The refusal of images by a model that does not say how they become its input.
+pub(crate) fn unknown_preprocessing() -> Error {
+    Error::input(format!(
+        "the model does not say how images become its input; say it with --preprocessing {PREPROCESSING_WORDS}"
+    ))
+}
