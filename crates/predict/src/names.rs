@@ -145,3 +145,78 @@ fn is_published(model: &ModelFile) -> bool {
     });
     is_listed && model.data.is_none() && model.recipe.is_none()
 }
+
+#[cfg(test)]
+mod tests {
+    use striate_engine::Inference;
+    use striate_graph::Builder;
+
+    use super::*;
+
+    #[test]
+    fn names_are_read_in_every_common_form() {
+        for text in [
+            "cat\ndriver's dog\neel\n",
+            "\u{feff}cat\r\ndriver's dog\r\neel\r\n\r\n",
+            r#"["cat", "driver's dog", "eel"]"#,
+            r#"{"0": "cat", "2": "eel", "1": "driver's dog"}"#,
+            r#"{"0": ["n02121808", "cat"], "1": ["n0", "driver's dog"], "2": ["n1", "eel"]}"#,
+            r#"{"cat": 0, "driver's dog": 1, "eel": 2}"#,
+            r#"{0: 'cat', 1: "driver's dog", 2: 'eel'}"#,
+        ] {
+            assert_eq!(parse_names(text).unwrap(), ["cat", "driver's dog", "eel"], "{text}");
+        }
+        assert!(parse_names(r#"{"0": "cat", "2": "eel"}"#).unwrap_err().is_input(), "class 1 is missing");
+        assert!(parse_names("[1.5, {}]").unwrap_err().is_input());
+    }
+
+    #[test]
+    fn names_in_metadata_count_only_where_they_fit() {
+        let found = |entries: &[(&str, &str)], classes| {
+            let held = entries.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+            let mut notes = Vec::new();
+            (from_metadata(&held, classes, &mut notes), notes)
+        };
+        let (names, notes) = found(&[("names", "{0: 'cat', 1: 'dog'}"), ("stride", "32")], 2);
+        assert_eq!(names.unwrap(), ["cat", "dog"]);
+        assert_eq!(notes, ["class names are those of its metadata `names`"]);
+        assert_eq!(found(&[("classes", "cat, dog,eel")], 3).0.unwrap(), ["cat", "dog", "eel"]);
+        assert_eq!(found(&[("labels", "cat\ndog")], 2).0.unwrap(), ["cat", "dog"]);
+        assert_eq!(found(&[("id2label", r#"{"0": "cat", "1": "dog"}"#)], 2).0.unwrap(), ["cat", "dog"]);
+        let (names, notes) = found(&[("names", "{0: 'cat', 1: 'dog'}")], 3);
+        assert_eq!(names, None);
+        assert!(notes[0].contains("`names` is left aside"), "{notes:?}");
+        assert_eq!(found(&[("author", "cat,dog")], 2), (None, vec![]));
+        // What a terminal would obey is not a name.
+        assert_eq!(found(&[("names", "['\\x1b[2J', 'dog']")], 2).0, None);
+    }
+
+    #[test]
+    fn published_weights_of_imagenet_networks_get_its_names() {
+        let known = |name: &str, classes| {
+            let mut network = (striate_models::find(name).unwrap().build)().unwrap();
+            network.set_classes(classes).unwrap();
+            ModelFile::bare(network, Default::default()).unwrap()
+        };
+        let named = |mut model: ModelFile| {
+            let mut notes = Vec::new();
+            name_classes(&mut model, &HashMap::new(), &mut notes);
+            (model.classes, notes.join("; "))
+        };
+        let (classes, notes) = named(known("squeezenet1_1", 1000));
+        assert_eq!((&*classes[853], notes.contains("named as ImageNet's")), ("thatch", true));
+        assert_eq!(named(known("inception-v4", 1001)).0[..2], ["background", "tench"]);
+        assert_eq!(named(known("squeezenet1_1", 10)), ((0..10).map(|n| n.to_string()).collect(), String::new()));
+        // A network of the same name with other layers, and one that was trained here, are not known.
+        let net = Builder::new("squeezenet1_1", [1, 2, 2]);
+        let other = net.input().flatten().linear(1000).finish().unwrap();
+        let weights = Inference::initial_weights(&other, 0).unwrap();
+        let (classes, notes) = named(ModelFile::bare(other, weights).unwrap());
+        assert_eq!((&*classes[853], notes.contains("--names imagenet")), ("853", true));
+        let trained = ModelFile { recipe: Some(String::new()), ..known("squeezenet1_1", 1000) };
+        assert_eq!(named(trained).0[853], "853");
+        let own: Vec<String> = (0..1000).map(|n| format!("class {n}")).collect();
+        let given = ModelFile { classes: own.clone(), ..known("squeezenet1_1", 1000) };
+        assert_eq!(named(given), (own, String::new()));
+    }
+}
