@@ -24,7 +24,10 @@ pub struct ImageNetClass {
 pub fn imagenet_classes() -> &'static [ImageNetClass] {
     static CLASSES: LazyLock<Vec<ImageNetClass>> = LazyLock::new(|| {
         let lines = include_str!("imagenet_names.txt").lines();
-        lines.filter_map(|line| line.split_once(' ')).map(|(synset, name)| ImageNetClass { synset, name }).collect()
+        lines
+            .filter_map(|line| line.split_once(' '))
+            .map(|(synset, name)| ImageNetClass { synset, name })
+            .collect()
     });
     &CLASSES
 }
@@ -46,7 +49,9 @@ impl Model {
     /// and tells 1,000 classes apart.
     pub fn is_of_imagenet(&self) -> bool {
         let counts = || (self.build)().and_then(|network| network.classes());
-        self.name == "alexnet-2012" || matches!(self.preprocessing, Pictures::Fixed(_)) && counts().is_ok_and(|classes| classes == IMAGENET_CLASSES)
+        self.name == "alexnet-2012"
+            || matches!(self.preprocessing, Pictures::Fixed(_))
+                && counts().is_ok_and(|classes| classes == IMAGENET_CLASSES)
     }
 }
 
@@ -85,7 +90,15 @@ mod tests {
 
     #[test]
     fn networks_of_imagenet_are_those_with_its_classes() {
-        for name in ["alexnet-2012", "alexnet", "vgg16", "resnet50", "inception-v4", "squeezenet1_1", "efficientnet-lite0"] {
+        for name in [
+            "alexnet-2012",
+            "alexnet",
+            "vgg16",
+            "resnet50",
+            "inception-v4",
+            "squeezenet1_1",
+            "efficientnet-lite0",
+        ] {
             assert!(find(name).unwrap().is_of_imagenet(), "{name}");
         }
         for name in ["lenet5", "lenet5-1998", "nin-cifar", "resnet20"] {

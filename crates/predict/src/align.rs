@@ -154,7 +154,10 @@ mod tests {
     fn foreign_classes_are_refused_with_both_lists() {
         let model = names(&["cat", "dog", "dog"]);
         for (data, expected) in [
-            (&["cat", "dgo", "eel"][..], "no class dgo (did you mean dog?): the model's classes are [cat, dog, dog], the data's [cat, dgo, eel]"),
+            (
+                &["cat", "dgo", "eel"][..],
+                "no class dgo (did you mean dog?): the model's classes are [cat, dog, dog], the data's [cat, dgo, eel]",
+            ),
             (&["cat", "Cat"], "cat and Cat are both the model's class cat"),
             (&["dog"], "the model has several classes dog"),
         ] {

@@ -98,7 +98,9 @@ impl Classifier {
         let ([c, h, w], input) = self.image_preprocessing()?.apply(image);
         let (_, outputs) = self.inference.run(&Shape::from([1, c, h, w]), &input)?;
         if outputs.iter().any(|output| output.is_nan()) {
-            return Err(Error::failed("the network's output is NaN; its weights or its preprocessing are at fault"));
+            return Err(Error::failed(
+                "the network's output is NaN; its weights or its preprocessing are at fault",
+            ));
         }
         Ok(self.rank(&self.head.probabilities(&outputs), top))
     }
@@ -216,6 +218,9 @@ mod tests {
         (bare.preprocessing, bare.predict) = (serde_json::Value::Null, serde_json::Value::Null);
         let classifier = Classifier::new(bare, Cpu::new(1).unwrap()).unwrap();
         let line = classifier.guesses(&Image::filled(2, 1, [9; 3]), 1).unwrap_err().to_string();
-        assert!(line.contains("--preprocessing imagenet, caffe, tensorflow, zero-one or FILE.json"), "{line}");
+        assert!(
+            line.contains("--preprocessing imagenet, caffe, tensorflow, zero-one or FILE.json"),
+            "{line}"
+        );
     }
 }

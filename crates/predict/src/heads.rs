@@ -79,11 +79,13 @@ impl Head {
         match self {
             Head::Scores => None,
             Head::Probabilities => Some("its outputs sum to 1 already, so no softmax is applied"),
-            Head::OneScore => Some("its one output is the score of the second of two classes; the sigmoid is applied"),
-            Head::OneProbability => Some("its one output is the probability of the second of two classes"),
-            Head::Independent => {
-                Some("its outputs are independent scores from 0 to 1; they need not sum to 1 over the classes")
+            Head::OneScore => {
+                Some("its one output is the score of the second of two classes; the sigmoid is applied")
             }
+            Head::OneProbability => Some("its one output is the probability of the second of two classes"),
+            Head::Independent => Some(
+                "its outputs are independent scores from 0 to 1; they need not sum to 1 over the classes",
+            ),
         }
     }
 

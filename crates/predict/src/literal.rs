@@ -111,7 +111,9 @@ impl<'a> Parser<'a> {
                     Some(c @ ('x' | 'u')) => {
                         let digits: String = chars.by_ref().take(if c == 'x' { 2 } else { 4 }).collect();
                         let code = u32::from_str_radix(&digits, 16).ok().and_then(char::from_u32);
-                        text.push(code.ok_or_else(|| Error::input(format!("\\{c}{digits} is not a character")))?);
+                        text.push(
+                            code.ok_or_else(|| Error::input(format!("\\{c}{digits} is not a character")))?,
+                        );
                     }
                     _ => return Err(Error::input("a quotation holds an unknown escape")),
                 },
@@ -143,7 +145,10 @@ mod tests {
     fn literals_of_both_languages_are_parsed() {
         for (text, expected) in [
             (r#"["a", "b"]"#, json!(["a", "b"])),
-            (r#"{0: 'tench', 1: "driver's", 2: 'caf\xe9',}"#, json!({"0": "tench", "1": "driver's", "2": "café"})),
+            (
+                r#"{0: 'tench', 1: "driver's", 2: 'caf\xe9',}"#,
+                json!({"0": "tench", "1": "driver's", "2": "café"}),
+            ),
             ("('a', 'b')", json!(["a", "b"])),
             ("[ ]", json!([])),
             (r"{'a': [1, 2.5]}", json!({"a": [1, 2.5]})),
@@ -155,7 +160,18 @@ mod tests {
     #[test]
     fn anything_else_is_refused() {
         let deep = "[".repeat(100_000);
-        for text in ["", "{0: }", "{0 'a'}", "['a' 'b']", "['a", "[None]", "{0: 'a', 0: 'b'}", "['a'] x", "{[]: 1}", &deep] {
+        for text in [
+            "",
+            "{0: }",
+            "{0 'a'}",
+            "['a' 'b']",
+            "['a",
+            "[None]",
+            "{0: 'a', 0: 'b'}",
+            "['a'] x",
+            "{[]: 1}",
+            &deep,
+        ] {
             assert!(parse(text).unwrap_err().is_input(), "{text}");
         }
     }

@@ -9,7 +9,10 @@ use crate::preprocessing::{check_preprocessing, framing};
 
 /// Returns the preprocessing that `metadata` of an ONNX file state for `network`, with the tool whose form it is;
 /// `None` if they do not, or not completely.
-pub(crate) fn preprocessing(metadata: &HashMap<String, String>, network: &Network) -> Option<(Preprocessing, &'static str)> {
+pub(crate) fn preprocessing(
+    metadata: &HashMap<String, String>,
+    network: &Network,
+) -> Option<(Preprocessing, &'static str)> {
     let found = windows_ml(metadata, network).or_else(|| ultralytics(metadata, network))?;
     check_preprocessing(&found.0, network).ok()?;
     Some(found)
@@ -17,7 +20,10 @@ pub(crate) fn preprocessing(metadata: &HashMap<String, String>, network: &Networ
 
 /// The keys of ONNX's own standard for images (`docs/MetadataProps.md`), which Windows ML and Custom Vision write.
 /// Their runtimes scale an image to cover the input and take the center.
-fn windows_ml(metadata: &HashMap<String, String>, network: &Network) -> Option<(Preprocessing, &'static str)> {
+fn windows_ml(
+    metadata: &HashMap<String, String>,
+    network: &Network,
+) -> Option<(Preprocessing, &'static str)> {
     let value = |key: &str| metadata.get(key).map(|value| value.trim());
     let [channels, height, width] = network.image().ok()?;
     let (given, is_swapped) = match value("Image.BitmapPixelFormat")? {
@@ -42,7 +48,10 @@ fn windows_ml(metadata: &HashMap<String, String>, network: &Network) -> Option<(
 }
 
 /// Classifiers of Ultralytics: the shorter side to the input's, the center, values from 0 to 1.
-fn ultralytics(metadata: &HashMap<String, String>, network: &Network) -> Option<(Preprocessing, &'static str)> {
+fn ultralytics(
+    metadata: &HashMap<String, String>,
+    network: &Network,
+) -> Option<(Preprocessing, &'static str)> {
     let value = |key: &str| metadata.get(key).map(|value| value.trim());
     let is_classifier = value("author") == Some("Ultralytics") && value("task") == Some("classify");
     let [channels, height, width] = network.image().ok().filter(|_| is_classifier)?;
@@ -71,7 +80,8 @@ mod tests {
 
     #[test]
     fn complete_statements_of_exporters_are_followed() {
-        let format = |format, range| [("Image.BitmapPixelFormat", format), ("Image.NominalPixelRange", range)];
+        let format =
+            |format, range| [("Image.BitmapPixelFormat", format), ("Image.NominalPixelRange", range)];
         assert_eq!(input(&format("Bgr8", "NominalRange_0_255")).unwrap(), [0.0, 51.0, 255.0]);
         assert_eq!(input(&format("Rgb8", "Normalized_0_1")).unwrap(), [1.0, 0.2, 0.0]);
         assert_eq!(input(&format("Rgb8", "Normalized_1_1")).unwrap(), [1.0, -0.6, -1.0]);
@@ -85,7 +95,11 @@ mod tests {
             &[("Image.BitmapPixelFormat", "Bgr8")],
             &[("Image.BitmapPixelFormat", "Gray8"), ("Image.NominalPixelRange", "Normalized_0_1")],
             &[("Image.BitmapPixelFormat", "Rgb8"), ("Image.NominalPixelRange", "NominalRange_16_235")],
-            &[("Image.BitmapPixelFormat", "Rgb8"), ("Image.NominalPixelRange", "Normalized_0_1"), ("Image.ColorSpaceGamma", "Linear")],
+            &[
+                ("Image.BitmapPixelFormat", "Rgb8"),
+                ("Image.NominalPixelRange", "Normalized_0_1"),
+                ("Image.ColorSpaceGamma", "Linear"),
+            ],
             &[("author", "Ultralytics"), ("task", "detect")],
         ] {
             assert_eq!(input(entries), None, "{entries:?}");

@@ -34,7 +34,9 @@ pub fn read_names(source: &str, classes: usize) -> Result<Vec<String>> {
     let names = parse_names(&text).map_err(|e| e.at(source))?;
     if names.len() != classes {
         let what = format!("{source}: {} names for a model of {classes} classes", names.len());
-        return Err(Error::input(format!("{what}; write one name for each class, in the order of the outputs")));
+        return Err(Error::input(format!(
+            "{what}; write one name for each class, in the order of the outputs"
+        )));
     }
     check_names(&names).map_err(|e| e.at(source))?;
     Ok(names)
@@ -55,8 +57,9 @@ fn parse_names(text: &str) -> Result<Vec<String>> {
         return Ok(text.trim_end().lines().map(|line| line.trim().to_owned()).collect());
     }
     let value = literal::parse(text)?;
-    by_index(&value)
-        .ok_or_else(|| Error::input("is neither a list of names nor a map from index to name; write one name a line"))
+    by_index(&value).ok_or_else(|| {
+        Error::input("is neither a list of names nor a map from index to name; write one name a line")
+    })
 }
 
 /// The names in a list, in a map from index to name, or in a map from name to index.
@@ -89,7 +92,11 @@ fn name(value: &Value) -> Option<String> {
 
 /// Names that `metadata` of an ONNX file hold for `classes` classes, with the key; and a note on those that do not
 /// fit.
-fn from_metadata(metadata: &HashMap<String, String>, classes: usize, notes: &mut Vec<String>) -> Option<Vec<String>> {
+fn from_metadata(
+    metadata: &HashMap<String, String>,
+    classes: usize,
+    notes: &mut Vec<String>,
+) -> Option<Vec<String>> {
     for key in KEYS {
         let Some(text) = metadata.get(key) else { continue };
         let commas = || text.split(',').map(|name| name.trim().to_owned()).collect::<Vec<_>>();
@@ -206,7 +213,10 @@ mod tests {
         let (classes, notes) = named(known("squeezenet1_1", 1000));
         assert_eq!((&*classes[853], notes.contains("named as ImageNet's")), ("thatch", true));
         assert_eq!(named(known("inception-v4", 1001)).0[..2], ["background", "tench"]);
-        assert_eq!(named(known("squeezenet1_1", 10)), ((0..10).map(|n| n.to_string()).collect(), String::new()));
+        assert_eq!(
+            named(known("squeezenet1_1", 10)),
+            ((0..10).map(|n| n.to_string()).collect(), String::new())
+        );
         // A network of the same name with other layers, and one that was trained here, are not known.
         let net = Builder::new("squeezenet1_1", [1, 2, 2]);
         let other = net.input().flatten().linear(1000).finish().unwrap();

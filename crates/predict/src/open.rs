@@ -11,7 +11,8 @@ use striate_vision::Preprocessing;
 use crate::metadata;
 use crate::names::{name_classes, read_names};
 use crate::preprocessing::{
-    Colors, PREPROCESSING_WORDS, check_preprocessing, describe, named_preprocessing, read_preprocessing, resized,
+    Colors, PREPROCESSING_WORDS, check_preprocessing, describe, named_preprocessing, read_preprocessing,
+    resized,
 };
 
 /// What a person says about a model that is to see images.
@@ -35,7 +36,8 @@ pub fn open_model(path: &Path, options: &OpenOptions) -> Result<(ModelFile, Vec<
     let mut loaded = read_weights_with(path, &options.read)?;
     let Some(mut model) = loaded.model.take() else {
         // Weights alone, which are refused there with what to do.
-        return Err(read_model_with(path, &options.read).map_or_else(|e| e, |_| Error::input("holds no network").at(path.display())));
+        return Err(read_model_with(path, &options.read)
+            .map_or_else(|e| e, |_| Error::input("holds no network").at(path.display())));
     };
     model.weights = std::mem::take(&mut loaded.weights);
     let mut notes = std::mem::take(&mut loaded.notes);
@@ -62,7 +64,9 @@ fn complete(
             notes.push(format!("images become the input by --preprocessing {source}: {}", describe(&form)));
             Some(form)
         }
-        None if model.preprocessing.is_null() && model.predict.is_null() => stated_preprocessing(model, metadata, notes),
+        None if model.preprocessing.is_null() && model.predict.is_null() => {
+            stated_preprocessing(model, metadata, notes)
+        }
         None => None,
     };
     if let Some(form) = form {
@@ -109,7 +113,10 @@ fn resize(model: &mut ModelFile, size: [usize; 2], notes: &mut Vec<String>) -> R
     model.network.set_input([channels, size[0], size[1]]);
     set_preprocessing(model, &form)?;
     let [new_height, new_width] = size;
-    notes.push(format!("the input is {new_height}x{new_width} instead of {height}x{width}: {}", describe(&form)));
+    notes.push(format!(
+        "the input is {new_height}x{new_width} instead of {height}x{width}: {}",
+        describe(&form)
+    ));
     Ok(())
 }
 

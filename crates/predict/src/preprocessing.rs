@@ -73,7 +73,8 @@ fn from_file(path: &Path, network: &Network) -> Result<Preprocessing> {
 fn normalized(network: &Network, mean: [f32; 3], std: [f32; 3], enlarged: bool) -> Result<Preprocessing> {
     let [channels, height, width] = network.image()?;
     if channels != 3 {
-        let what = format!("is for 3 channels, the network takes {channels}; use tensorflow, zero-one or FILE.json");
+        let what =
+            format!("is for 3 channels, the network takes {channels}; use tensorflow, zero-one or FILE.json");
         return Err(Error::input(what));
     }
     let steps = framing([height, width], enlarged);
@@ -178,9 +179,13 @@ fn number_words(numbers: &[f32]) -> String {
 
 fn step_words(step: &Step) -> Option<String> {
     Some(match step {
-        Step::Resize { height, width, filter } => format!("resized to {height}x{width} ({})", filter_word(*filter)),
+        Step::Resize { height, width, filter } => {
+            format!("resized to {height}x{width} ({})", filter_word(*filter))
+        }
         Step::ResizeShorter { size, filter } => format!("shorter side {size} ({})", filter_word(*filter)),
-        Step::Fit { height, width, filter } => format!("fitted into {height}x{width} ({})", filter_word(*filter)),
+        Step::Fit { height, width, filter } => {
+            format!("fitted into {height}x{width} ({})", filter_word(*filter))
+        }
         Step::CenterCrop { height, width } => format!("center {height}x{width}"),
         Step::Pad { height, width, .. } => format!("padded to {height}x{width}"),
         Step::Trim { .. } => "trimmed".to_owned(),
@@ -308,11 +313,36 @@ mod tests {
     fn words_give_right_numbers() {
         let network = network([3, 28, 28]);
         for (word, colors, expected, line) in [
-            ("imagenet", Colors::Bgr, [1.307_047, -0.285_014, -0.932_985], "RGB from 0 to 1, shorter side 32 (bilinear), center 28x28, minus (0.485, 0.456, 0.406), divided by (0.229, 0.224, 0.225)"),
-            ("caffe", Colors::Bgr, [-53.939, -16.779, 76.32], "BGR from 0 to 255, shorter side 32 (bilinear), center 28x28, minus (103.939, 116.779, 123.68)"),
-            ("caffe", Colors::Rgb, [76.32, -16.779, -53.939], "RGB from 0 to 255, shorter side 32 (bilinear), center 28x28, minus (123.68, 116.779, 103.939)"),
-            ("tensorflow", Colors::Bgr, [0.568_627, -0.215_686, -0.607_843], "RGB from -1 to 1, shorter side 32 (bilinear), center 28x28"),
-            ("zero-one", Colors::Bgr, [0.784_314, 0.392_157, 0.196_078], "RGB from 0 to 1, shorter side 28 (bilinear), center 28x28"),
+            (
+                "imagenet",
+                Colors::Bgr,
+                [1.307_047, -0.285_014, -0.932_985],
+                "RGB from 0 to 1, shorter side 32 (bilinear), center 28x28, minus (0.485, 0.456, 0.406), divided by (0.229, 0.224, 0.225)",
+            ),
+            (
+                "caffe",
+                Colors::Bgr,
+                [-53.939, -16.779, 76.32],
+                "BGR from 0 to 255, shorter side 32 (bilinear), center 28x28, minus (103.939, 116.779, 123.68)",
+            ),
+            (
+                "caffe",
+                Colors::Rgb,
+                [76.32, -16.779, -53.939],
+                "RGB from 0 to 255, shorter side 32 (bilinear), center 28x28, minus (123.68, 116.779, 103.939)",
+            ),
+            (
+                "tensorflow",
+                Colors::Bgr,
+                [0.568_627, -0.215_686, -0.607_843],
+                "RGB from -1 to 1, shorter side 32 (bilinear), center 28x28",
+            ),
+            (
+                "zero-one",
+                Colors::Bgr,
+                [0.784_314, 0.392_157, 0.196_078],
+                "RGB from 0 to 1, shorter side 28 (bilinear), center 28x28",
+            ),
         ] {
             let form = named_preprocessing(word, &network, colors).unwrap();
             let (shape, values) = form.apply(&Image::filled(40, 30, [200, 100, 50]));
@@ -327,7 +357,9 @@ mod tests {
 
     #[test]
     fn words_keep_to_the_network() {
-        let refusal = |word: &str, input| named_preprocessing(word, &network(input), Colors::Rgb).unwrap_err().to_string();
+        let refusal = |word: &str, input| {
+            named_preprocessing(word, &network(input), Colors::Rgb).unwrap_err().to_string()
+        };
         let line = refusal("imagenet", [1, 8, 8]);
         assert!(line.contains("--preprocessing imagenet: is for 3 channels, the network takes 1"), "{line}");
         let line = refusal("imagnet", [3, 8, 8]);
@@ -338,7 +370,10 @@ mod tests {
         assert_eq!(describe(&gray), "gray from -1 to 1, resized to 8x6 (bilinear)");
         // Sides before the crop are those of the publications.
         for (side, shorter) in [(224, 256), (299, 342), (28, 32), (7, 8)] {
-            assert_eq!(framing([side; 2], true)[0], Step::ResizeShorter { size: shorter, filter: Filter::Bilinear });
+            assert_eq!(
+                framing([side; 2], true)[0],
+                Step::ResizeShorter { size: shorter, filter: Filter::Bilinear }
+            );
         }
     }
 

@@ -275,7 +275,8 @@ mod tests {
     #[test]
     fn mean_and_std_follow_the_swapped_channels() {
         let mean = [103.939f32, 116.779, 123.68].map(|mean| mean / 255.0).to_vec();
-        let form = Preprocessing { channels: 3, steps: vec![Step::SwapRedBlue], mean, std: vec![1.0 / 255.0; 3] };
+        let form =
+            Preprocessing { channels: 3, steps: vec![Step::SwapRedBlue], mean, std: vec![1.0 / 255.0; 3] };
         form.check().unwrap();
         let (_, values) = form.apply(&Image::new(1, 1, 3, vec![200, 100, 50]).unwrap());
         for (value, expected) in values.iter().zip([50.0 - 103.939, 100.0 - 116.779, 200.0 - 123.68]) {
