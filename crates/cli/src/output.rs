@@ -7,9 +7,9 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use indicatif::{ProgressBar, ProgressStyle};
 use striate_data::Watch;
-use striate_formats::{Disk, write_atomically};
 pub use striate_models::history::grouped;
 use striate_tensor::Error;
+use striate_tensor::file::{write_atomically, write_stream};
 use striate_train::{Observer, Progress};
 
 use crate::signals::{Signals, heed_file_sizes};
@@ -33,10 +33,9 @@ pub fn check_folder(file: &Path) -> Result<(), Error> {
 /// Writes a file whole or not at all; a device or pipe takes the bytes as they come.
 pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     heed_file_sizes()?;
-    let is_stream = std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir());
-    match is_stream {
-        true => std::fs::write(path, bytes).map_err(|e| Error::write(path, e)),
-        false => write_atomically(&Disk, path, bytes),
+    match write_stream(path, bytes)? {
+        true => Ok(()),
+        false => write_atomically(path, bytes),
     }
 }
 

@@ -1,41 +1,43 @@
-//! Checkpoints: the whole state of a training run at a step, safe against any interruption.
+//! Checkpoints: the complete state of a training run at a step, safe against any interruption.
 //!
-//! A checkpoint is a folder `checkpoints/step-000000123` with `state.safetensors` and, written last,
-//! `manifest.json`: size and checksum of the state, and the position. Without a manifest a checkpoint
-//! does not count; with one that does not match it is refused.
+//! A checkpoint is a folder `checkpoints/step-000000123` with Striate's marker, `state.safetensors` and,
+//! written last, `manifest.json`: size and checksum of the state, and the position. Without a manifest, a
+//! checkpoint is incomplete and ignored; one that its manifest does not match is refused. Folders without
+//! the marker are never removed, and links are never followed.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use striate_tensor::file::read_limited;
+use striate_tensor::file::{
+    Disk, Storage, create_folder, create_marked, is_marked, list_folder, read_limited, remove_leftovers,
+    remove_marked, write_error, write_through,
+};
 use striate_tensor::{Error, Result};
 
-use crate::atomic::{Disk, Storage, folder_of, write_atomically};
 use crate::safetensors::{read_safetensors_bytes, safetensors_bytes};
 use crate::{Weights, sha256};
 
-/// Where a run stands; everything random or ordered in training follows from it.
+/// The position of a run; everything random or ordered in training follows from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Position {
     /// The seed of the run.
     pub seed: u64,
     /// Epochs completed.
     pub epoch: u64,
-    /// Batches done in the epoch that is running.
+    /// Batches completed in the current epoch.
     pub batch: u64,
-    /// Steps done in all.
+    /// Steps completed in total.
     pub step: u64,
 }
 
 /// The state of a run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Checkpoint {
-    /// Where it stands.
+    /// The position of the run.
     pub position: Position,
-    /// Instruction set that made it; the same bits are promised on the same one.
+    /// Instruction set it was computed with; only the same one continues to the same bits.
     pub isa: String,
-    /// What the trainer keeps besides tensors.
+    /// The trainer's state besides tensors.
     pub extra: serde_json::Value,
     /// Parameters, buffers and the optimizer's state.
     pub state: Weights,
@@ -48,7 +50,7 @@ struct Manifest {
     extra: serde_json::Value,
     bytes: u64,
     sha256: String,
-    /// Of this manifest with an empty string here.
+    /// Checksum of this manifest with an empty string in this field.
     manifest_sha256: String,
 }
 
@@ -64,7 +66,7 @@ impl Manifest {
         }
     }
 
-    /// The manifest's file, its own checksum in it.
+    /// Returns the content of the manifest file, with its own checksum in it.
     fn seal(&mut self) -> Vec<u8> {
         self.manifest_sha256.clear();
         self.manifest_sha256 = sha256(&self.text());
@@ -83,13 +85,13 @@ pub struct Checkpoints {
     storage: Box<dyn Storage>,
 }
 
-/// Bytes of a manifest at most.
+/// Largest manifest that is read, in bytes.
 const LARGEST_MANIFEST: u64 = 64 << 20;
 const STATE: &str = "state.safetensors";
 const MANIFEST: &str = "manifest.json";
 
 impl Checkpoints {
-    /// The checkpoints under the run folder `run`, of which the last `keep` stay.
+    /// Returns the checkpoints in the run folder `run`, of which the last `keep` are kept.
     pub fn new(run: &Path, keep: usize) -> Checkpoints {
         Checkpoints::with_storage(run, keep, Disk)
     }
@@ -99,25 +101,25 @@ impl Checkpoints {
         Checkpoints { folder: run.join("checkpoints"), keep: keep.max(1), storage: Box::new(storage) }
     }
 
-    /// Writes a checkpoint, then removes those that are too many or were never finished.
+    /// Writes a checkpoint, then removes older ones beyond the number to keep, and incomplete ones.
     ///
     /// # Errors
-    /// If the disk refuses; older checkpoints stay.
+    /// If the disk refuses, or something that Striate did not make is in the way; older checkpoints stay.
     pub fn save(&self, checkpoint: &Checkpoint) -> Result<()> {
         let folder = self.folder.join(format!("step-{:09}", checkpoint.position.step));
         let state = safetensors_bytes(&checkpoint.state, Default::default())?;
         let manifest = Manifest::of(checkpoint, &state).seal();
-        // The same step again, as after a resume that had nothing to do: a whole checkpoint is not put at
-        // risk for its own twin.
+        // A resume that had nothing to do saves the same step again: a complete checkpoint is not put at
+        // risk for an identical one.
         if !holds(&folder.join(MANIFEST), &manifest) || !holds(&folder.join(STATE), &state) {
             self.begin(&folder)?;
-            write_atomically(&*self.storage, &folder.join(STATE), &state)?;
-            write_atomically(&*self.storage, &folder.join(MANIFEST), &manifest)?;
+            write_through(&*self.storage, &folder.join(STATE), &state)?;
+            write_through(&*self.storage, &folder.join(MANIFEST), &manifest)?;
         }
         self.remove_old(&folder)
     }
 
-    /// The last whole checkpoint, if there is one.
+    /// Returns the last complete checkpoint, if there is one.
     ///
     /// # Errors
     /// If the last one with a manifest does not match it; the message names the one before.
@@ -127,8 +129,8 @@ impl Checkpoints {
         let Some((last, before)) = complete.split_last() else { return Ok(None) };
         load(last).map(Some).map_err(|e| {
             let advice = match before.last() {
-                Some(before) => format!("remove it to go on from {}", before.display()),
-                None => "there is none before it; start the run again".into(),
+                Some(before) => format!("remove it to resume from {}", before.display()),
+                None => "it is the only one; start the run again".into(),
             };
             Error::input(format!("checkpoint {}: {e}; {advice}", last.display()))
         })
@@ -136,27 +138,31 @@ impl Checkpoints {
 
     /// Makes `folder` an empty place for a checkpoint, its name safe on the disk.
     fn begin(&self, folder: &Path) -> Result<()> {
-        fs::create_dir_all(folder).map_err(|e| Error::write(folder, e))?;
+        create_folder(&self.folder)?;
+        create_marked(&*self.storage, folder)?;
+        remove_leftovers(&*self.storage, folder)?;
         let store = || -> std::io::Result<()> {
-            self.storage.sync_folder(folder_of(&self.folder))?;
+            self.storage.sync_folder(self.folder.parent().unwrap_or(&self.folder))?;
             self.storage.sync_folder(&self.folder)?;
-            // An old manifest must not stand beside a new state.
+            // An old manifest must not be beside a new state.
             self.storage.remove(&folder.join(MANIFEST))?;
             self.storage.sync_folder(folder)
         };
-        store().map_err(|e| Error::write(folder, e))
+        store().map_err(|e| write_error(folder, &e))
     }
 
-    /// The folders of checkpoints, by step.
+    /// Returns the folders of checkpoints in the order of their steps.
     fn folders(&self) -> Result<Vec<PathBuf>> {
+        if self.folder.is_symlink() {
+            let place = self.folder.display();
+            return Err(Error::input(format!("{place} is a link, which is not followed; put a folder there")));
+        }
         if !self.folder.is_dir() {
             return Ok(Vec::new());
         }
-        let failed = |e| Error::read(&self.folder, e);
         let mut folders = Vec::new();
-        for entry in fs::read_dir(&self.folder).map_err(failed)? {
-            let path = entry.map_err(failed)?.path();
-            if let Some(step) = step_of(&path).filter(|_| path.is_dir()) {
+        for path in list_folder(&self.folder)? {
+            if let Some(step) = step_of(&path).filter(|_| path.is_dir() && !path.is_symlink()) {
                 folders.push((step, path));
             }
         }
@@ -164,27 +170,23 @@ impl Checkpoints {
         Ok(folders.into_iter().map(|(_, path)| path).collect())
     }
 
-    /// Removes checkpoints without a manifest, and of the older ones those that are more than `keep` with
-    /// `current`.
+    /// Removes incomplete checkpoints, and the oldest complete ones beyond the number to keep; `current`
+    /// counts and stays. Folders without Striate's marker count but stay.
     fn remove_old(&self, current: &Path) -> Result<()> {
         let others = self.folders()?.into_iter().filter(|folder| folder != current);
         let (complete, unfinished): (Vec<_>, Vec<_>) = others.partition(|folder| is_complete(folder));
         let older: Vec<_> =
             complete.into_iter().filter(|folder| step_of(folder) < step_of(current)).collect();
         let surplus = (older.len() + 1).saturating_sub(self.keep);
-        for folder in unfinished.iter().chain(older.iter().take(surplus)) {
-            // The manifest goes first: what is left without one does not count.
-            let remove = || -> std::io::Result<()> {
-                self.storage.remove(&folder.join(MANIFEST))?;
-                self.storage.remove(folder)
-            };
-            remove().map_err(|e| Error::write(folder, e))?;
+        for folder in unfinished.iter().chain(older.iter().take(surplus)).filter(|folder| is_marked(folder)) {
+            // The manifest goes first: without it the remainder is ignored.
+            remove_marked(&*self.storage, folder, &[MANIFEST, STATE])?;
         }
         Ok(())
     }
 }
 
-/// The step in a checkpoint folder's name.
+/// Returns the step in the name of a checkpoint's folder.
 fn step_of(folder: &Path) -> Option<u64> {
     folder.file_name()?.to_str()?.strip_prefix("step-")?.parse().ok()
 }
@@ -193,10 +195,9 @@ fn is_complete(folder: &Path) -> bool {
     folder.join(MANIFEST).is_file()
 }
 
-/// Whether the file at `path` has exactly these bytes.
+/// Returns whether the file at `path` has exactly these bytes.
 fn holds(path: &Path, bytes: &[u8]) -> bool {
-    let same_size = fs::metadata(path).is_ok_and(|found| found.len() == bytes.len() as u64);
-    same_size && fs::read(path).is_ok_and(|found| found == bytes)
+    !path.is_symlink() && read_limited(path, bytes.len() as u64).is_ok_and(|found| found == bytes)
 }
 
 fn load(folder: &Path) -> Result<Checkpoint> {
@@ -209,13 +210,11 @@ fn load(folder: &Path) -> Result<Checkpoint> {
     if manifest.seal() != raw {
         return Err(damaged(format!("{MANIFEST} does not match its own checksum")));
     }
-    let path = folder.join(STATE);
-    let length = fs::metadata(&path).map_err(|e| Error::read(&path, e))?.len();
-    if length != manifest.bytes {
-        let wanted = manifest.bytes;
-        return Err(damaged(format!("{STATE} has {length} bytes, {wanted} by {MANIFEST}")));
+    let state = read_limited(&folder.join(STATE), manifest.bytes)?;
+    if state.len() as u64 != manifest.bytes {
+        let (length, expected) = (state.len(), manifest.bytes);
+        return Err(damaged(format!("{STATE} has {length} bytes; {MANIFEST} says {expected}")));
     }
-    let state = fs::read(&path).map_err(|e| Error::read(&path, e))?;
     if sha256(&state) != manifest.sha256 {
         return Err(damaged(format!("{STATE} does not match its checksum in {MANIFEST}")));
     }

@@ -3,7 +3,6 @@
 
 #![forbid(unsafe_code)]
 
-mod atomic;
 mod bgr;
 mod caffe;
 mod checkpoint;
@@ -20,7 +19,6 @@ mod safetensors;
 mod weights;
 mod zip;
 
-pub use atomic::{Disk, Storage, write_atomically};
 pub use bgr::first_convolution_to_rgb;
 pub use caffe::{
     CaffeModel, Epsilon, Normalization, caffemodel_bytes, fit_constants, read_caffemodel,

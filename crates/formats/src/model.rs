@@ -8,9 +8,9 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use striate_graph::Network;
+use striate_tensor::file::write_atomically;
 use striate_tensor::{Error, Result, Shape};
 
-use crate::atomic::{Disk, write_atomically};
 use crate::file::read_limited;
 use crate::fit::check_finite;
 use crate::pytorch::is_pytorch;
@@ -112,7 +112,7 @@ impl ModelFile {
     /// # Errors
     /// If the disk refuses.
     pub fn save(&self, path: &Path) -> Result<()> {
-        write_atomically(&Disk, path, &self.to_bytes()?)
+        write_atomically(path, &self.to_bytes()?)
     }
 
     /// The file's bytes.

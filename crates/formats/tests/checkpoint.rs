@@ -1,14 +1,15 @@
-//! Checkpoints: bit-exact, found after any crash, and refused when a single bit is wrong.
+//! Tests of checkpoints: exact to the bit, found after any crash, refused when a single bit is wrong.
 
 use std::cell::RefCell;
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use common::Folder;
-use striate_formats::{Checkpoint, Checkpoints, Disk, Position, Storage, Weights};
+use striate_formats::{Checkpoint, Checkpoints, Position, Weights};
 use striate_tensor::Shape;
+use striate_tensor::file::{Disk, Storage};
 use striate_tensor::random::{Random, Stream};
 
 mod common;
@@ -41,7 +42,7 @@ fn kept(run: &Folder) -> Vec<String> {
 }
 
 #[test]
-fn the_last_is_found_and_old_ones_go() {
+fn latest_is_found_and_older_ones_are_removed() {
     let run = Folder::new("keep");
     let checkpoints = Checkpoints::new(run.path(), 2);
     assert_eq!(checkpoints.latest().unwrap(), None);
@@ -51,11 +52,11 @@ fn the_last_is_found_and_old_ones_go() {
     assert_eq!(checkpoints.latest().unwrap(), Some(checkpoint(10)));
     assert_eq!(kept(&run), ["step-000000002", "step-000000010"]);
     fs::remove_file(step(&run, 10).join("manifest.json")).unwrap();
-    assert_eq!(checkpoints.latest().unwrap(), Some(checkpoint(2)), "without a manifest it does not count");
+    assert_eq!(checkpoints.latest().unwrap(), Some(checkpoint(2)), "a checkpoint without a manifest is ignored");
 }
 
 #[test]
-fn unfinished_ones_go_and_take_no_place_of_whole_ones() {
+fn incomplete_ones_are_removed_and_do_not_displace_complete_ones() {
     let run = Folder::new("unfinished");
     let checkpoints = Checkpoints::new(run.path(), 2);
     for step in [1, 2, 9] {
@@ -70,7 +71,7 @@ fn unfinished_ones_go_and_take_no_place_of_whole_ones() {
 }
 
 #[test]
-fn steps_are_ordered_as_numbers() {
+fn steps_are_ordered_by_number() {
     let run = Folder::new("order");
     let checkpoints = Checkpoints::new(run.path(), 2);
     for step in [99_999_999, 999_999_999, 1_000_000_000] {
@@ -81,7 +82,7 @@ fn steps_are_ordered_as_numbers() {
 }
 
 #[test]
-fn every_bit_survives() {
+fn saving_and_loading_preserves_every_bit() {
     let run = Folder::new("bits");
     let bits = [0, 1, 0x8000_0000, 0x7f80_0000, 0x7f80_0001, 0x7fc0_1234, 0xffff_ffff, 0x0000_0001];
     let values: Vec<f32> = bits.into_iter().map(f32::from_bits).collect();
@@ -102,8 +103,8 @@ fn every_bit_survives() {
     assert_eq!(checkpoints.latest().unwrap(), Some(empty));
 }
 
-/// Calls `check` with `good` cut off at every length, and with two flipped bits of each byte, one at a
-/// time: the one that makes a letter small or large, and one that moves on from byte to byte.
+/// Calls `check` with `good` cut off at every length, and with two bits of each byte flipped, one at a time:
+/// the one that changes the case of a letter, and one whose place changes from byte to byte.
 fn damages(good: &[u8], mut check: impl FnMut(&[u8], &str)) {
     for index in 0..good.len() {
         for bit in [5, index % 8] {
@@ -117,7 +118,7 @@ fn damages(good: &[u8], mut check: impl FnMut(&[u8], &str)) {
 }
 
 #[test]
-fn a_flipped_bit_in_any_byte_and_every_cut_is_noticed() {
+fn flipped_bit_in_any_byte_and_every_cut_are_refused() {
     let run = Folder::new("flip");
     let checkpoints = Checkpoints::new(run.path(), 3);
     checkpoints.save(&checkpoint(1)).unwrap();
@@ -139,9 +140,9 @@ fn a_flipped_bit_in_any_byte_and_every_cut_is_noticed() {
     assert!(checkpoints.latest().unwrap_err().is_input());
 }
 
-/// On a state of LeNet-5's size with its momenta.
+/// The state is as large as that of LeNet-5 with its momenta.
 #[test]
-fn a_thousand_flipped_bits_are_a_thousand_refusals() {
+fn thousand_random_flipped_bits_are_refused() {
     let run = Folder::new("thousand");
     let values: Vec<f32> = (0..61_706).map(|i| (i as f32).sin()).collect();
     let tensor = (Shape::from([61_706]), values);
@@ -170,24 +171,24 @@ fn a_thousand_flipped_bits_are_a_thousand_refusals() {
 }
 
 #[test]
-fn a_damaged_only_checkpoint_says_that_none_is_before_it() {
+fn damage_to_the_only_checkpoint_is_reported_as_such() {
     let run = Folder::new("only");
     let checkpoints = Checkpoints::new(run.path(), 3);
     checkpoints.save(&checkpoint(1)).unwrap();
     fs::write(step(&run, 1).join("manifest.json"), "{}").unwrap();
-    assert!(checkpoints.latest().unwrap_err().to_string().contains("none before it"));
+    assert!(checkpoints.latest().unwrap_err().to_string().contains("it is the only one"));
 }
 
-/// What a [`Faulty`] disk does after its last good operation.
+/// How a [`Faulty`] disk fails.
 #[derive(Clone, Copy, PartialEq, Debug)]
 enum Fault {
-    /// Nothing happens any more, as when the power is cut.
+    /// Every operation from then on fails, as when the power is cut.
     Crash,
-    /// One operation is refused, the next ones work.
+    /// One operation fails, the next ones work.
     Once,
 }
 
-/// A disk that fails after `left` operations and keeps a list of them.
+/// A disk that fails after `left` operations and records those that worked.
 struct Faulty {
     left: RefCell<usize>,
     fault: Fault,
@@ -223,10 +224,15 @@ impl Faulty {
 }
 
 impl Storage for Faulty {
-    fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    fn write(&self, file: &mut File, target: &Path, bytes: &[u8]) -> io::Result<()> {
         // Half of the file may be there.
-        let fails = || fs::write(path, &bytes[..bytes.len() / 2]).unwrap();
-        self.attempt("write", path, fails, || Disk.write(path, bytes))
+        let mut half = file.try_clone()?;
+        let fails = || half.write_all(&bytes[..bytes.len() / 2]).unwrap();
+        self.attempt("write", target, fails, || Disk.write(file, target, bytes))
+    }
+
+    fn sync(&self, file: &File, target: &Path) -> io::Result<()> {
+        self.attempt("sync", target, || (), || Disk.sync(file, target))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -242,8 +248,8 @@ impl Storage for Faulty {
     }
 }
 
-/// Saves `next` after `before` on disks that fail ever later, until one lets it through; afterwards there
-/// is always the old checkpoint or the new one, and the run can go on.
+/// Saves `next` after `before` on disks that fail later and later, until one does not fail. After each, the
+/// old checkpoint or the new one is there, and saving works again.
 fn survive(before: &[Checkpoint], next: &Checkpoint, fault: Fault) {
     for good in 0.. {
         let run = Folder::new(&format!("fault-{fault:?}-{}-{}", before.len(), next.position.step));
@@ -261,22 +267,30 @@ fn survive(before: &[Checkpoint], next: &Checkpoint, fault: Fault) {
         }
         checkpoints.save(next).unwrap();
         assert_eq!(checkpoints.latest().unwrap().as_ref(), Some(next));
-        assert!(kept(&run).len() <= 2);
+        // A crash between the last two removals leaves a folder that is empty.
+        let full = kept(&run).into_iter().filter(|name| {
+            fs::read_dir(run.path().join("checkpoints").join(name)).unwrap().next().is_some()
+        });
+        assert!(full.count() <= 2);
         let mut files: Vec<_> = fs::read_dir(step(&run, next.position.step))
             .unwrap()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
             .collect();
         files.sort();
-        assert_eq!(files, ["manifest.json", "state.safetensors"], "after {good} operations");
+        assert_eq!(
+            files,
+            [".striate-folder", "manifest.json", "state.safetensors"],
+            "after {good} operations"
+        );
         if saved.is_ok() {
-            assert!(good >= 8, "only {good} operations: folders are not synced");
+            assert!(good >= 11, "only {good} operations: folders are not synced");
             return;
         }
     }
 }
 
 #[test]
-fn a_fault_at_any_operation_leaves_the_old_or_the_new_checkpoint() {
+fn fault_at_any_operation_leaves_the_old_or_the_new_checkpoint() {
     let mut again = checkpoint(2);
     again.state.get_mut("a").unwrap().1[0] = -1.0;
     for fault in [Fault::Crash, Fault::Once] {
@@ -289,7 +303,7 @@ fn a_fault_at_any_operation_leaves_the_old_or_the_new_checkpoint() {
 }
 
 #[test]
-fn a_checkpoint_is_not_written_over_its_twin() {
+fn identical_checkpoint_is_not_written_again() {
     let run = Folder::new("twin");
     Checkpoints::new(run.path(), 2).save(&checkpoint(1)).unwrap();
     let (storage, done) = Faulty::new(usize::MAX, Fault::Crash);
@@ -298,22 +312,78 @@ fn a_checkpoint_is_not_written_over_its_twin() {
 }
 
 #[test]
-fn everything_is_on_the_disk_before_the_manifest_is() {
+fn state_and_folders_are_on_the_disk_before_the_manifest() {
     let run = Folder::new("sequence");
     let (storage, done) = Faulty::new(usize::MAX, Fault::Crash);
     Checkpoints::with_storage(run.path(), 2, storage).save(&checkpoint(1)).unwrap();
     let run = run.path().file_name().unwrap().to_string_lossy().into_owned();
-    let expected = [
-        &format!("sync {run}"),
-        "sync checkpoints",
-        "remove manifest.json",
-        "sync step-000000001",
-        "write state.safetensors.part",
-        "rename state.safetensors",
-        "sync step-000000001",
-        "write manifest.json.part",
-        "rename manifest.json",
-        "sync step-000000001",
-    ];
+    let sync = |name: &str| format!("sync {name}");
+    let written = |name| {
+        ["write", "sync", "rename"].map(|what| format!("{what} {name}")).into_iter().chain([sync("step-000000001")])
+    };
+    let mut expected: Vec<String> = written(".striate-folder").collect();
+    expected.extend([&run, "checkpoints"].map(sync));
+    expected.extend(["remove manifest.json".into(), sync("step-000000001")]);
+    expected.extend(written("state.safetensors").chain(written("manifest.json")));
     assert_eq!(*done.borrow(), expected);
+}
+
+/// A folder named like a checkpoint, but not made by Striate, with a file of its owner.
+fn foreign(run: &Folder, name: &str) -> PathBuf {
+    let folder = run.path().join("checkpoints").join(name);
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("thesis.txt"), "of a person").unwrap();
+    folder.join("thesis.txt")
+}
+
+#[test]
+fn folders_that_striate_did_not_make_are_never_removed_or_written() {
+    let run = Folder::new("foreign");
+    let file = foreign(&run, "step-000000001");
+    let checkpoints = Checkpoints::new(run.path(), 1);
+    for step in [2, 3] {
+        checkpoints.save(&checkpoint(step)).unwrap();
+    }
+    assert_eq!(kept(&run), ["step-000000001", "step-000000003"]);
+    let error = checkpoints.save(&checkpoint(1)).unwrap_err();
+    assert!(error.is_input() && error.to_string().contains("step-000000001"), "{error}");
+    assert_eq!(fs::read_to_string(file).unwrap(), "of a person");
+}
+
+#[test]
+fn files_added_to_a_checkpoint_survive_its_removal() {
+    let run = Folder::new("added");
+    let checkpoints = Checkpoints::new(run.path(), 1);
+    checkpoints.save(&checkpoint(1)).unwrap();
+    let file = foreign(&run, "step-000000001");
+    checkpoints.save(&checkpoint(2)).unwrap();
+    assert_eq!(fs::read_to_string(file).unwrap(), "of a person");
+    assert!(!step(&run, 1).join("state.safetensors").exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn links_in_a_run_folder_are_not_followed() {
+    use std::os::unix::fs::symlink;
+    let (run, elsewhere) = (Folder::new("links"), Folder::new("elsewhere"));
+    let file = foreign(&elsewhere, "step-000000001");
+    symlink(elsewhere.path().join("checkpoints"), run.path().join("checkpoints")).unwrap();
+    let checkpoints = Checkpoints::new(run.path(), 1);
+    for error in [checkpoints.save(&checkpoint(2)).unwrap_err(), checkpoints.latest().unwrap_err()] {
+        assert!(error.is_input() && error.to_string().contains("link"), "{error}");
+    }
+    assert_eq!(kept(&elsewhere), ["step-000000001"]);
+    fs::remove_file(run.path().join("checkpoints")).unwrap();
+
+    // A link among the checkpoints, and one in place of a state.
+    checkpoints.save(&checkpoint(2)).unwrap();
+    symlink(file.parent().unwrap(), step(&run, 1)).unwrap();
+    fs::remove_file(step(&run, 2).join("state.safetensors")).unwrap();
+    symlink(&file, step(&run, 2).join("state.safetensors")).unwrap();
+    for step in [2, 3] {
+        checkpoints.save(&checkpoint(step)).unwrap();
+    }
+    assert!(checkpoints.save(&checkpoint(1)).unwrap_err().is_input());
+    assert_eq!(kept(&run), ["step-000000001", "step-000000003"]);
+    assert_eq!(fs::read_to_string(file).unwrap(), "of a person");
 }

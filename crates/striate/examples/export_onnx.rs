@@ -1,11 +1,12 @@
-//! A network of the history, or a file, as an ONNX file: `export_onnx [MODEL] [OUT.onnx]`. Without trained weights it
-//! has first ones, under seed 0.
+//! Writes a network, shipped or from a file, as an ONNX file: `export_onnx [MODEL] [OUT.onnx]`. Without trained
+//! weights it gets initial weights from seed 0.
 
 use std::path::PathBuf;
 
 use striate::engine::Inference;
-use striate::formats::{Disk, onnx_bytes, write_atomically};
+use striate::formats::onnx_bytes;
 use striate::predict::resolve;
+use striate::tensor::file::write_atomically;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
@@ -15,7 +16,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         Some(file) => file.weights,
         None => Inference::initial_weights(&model.network, 0)?,
     };
-    write_atomically(&Disk, &out, &onnx_bytes(&model.network, &weights)?)?;
+    write_atomically(&out, &onnx_bytes(&model.network, &weights)?)?;
     println!("{}", out.display());
     Ok(())
 }

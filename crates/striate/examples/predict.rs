@@ -2,12 +2,14 @@
 //!
 //! Without arguments it trains a small model first and predicts one of the built-in digits.
 
+use striate::tensor::file::{read_limited, write_atomically};
+use striate::train::RunPath;
 use striate::{Classifier, Cpu, ModelFile, Result, decode};
 
 fn main() -> Result<()> {
     let (model, picture) = arguments()?;
     let classifier = Classifier::new(ModelFile::load(model.as_ref())?, Cpu::new(0)?)?;
-    let image = decode(&std::fs::read(&picture).map_err(|e| striate::Error::read(picture.as_ref(), e))?)?;
+    let image = decode(&read_limited(picture.as_ref(), 256 << 20)?)?;
     for guess in classifier.guesses(&image, 3)? {
         println!("{:>5.1} %  {}", guess.score * 100.0, guess.class);
     }
@@ -25,9 +27,10 @@ fn arguments() -> Result<(String, String)> {
     let digits = striate::data::load(&striate::Spec::Digits, &striate::data::LoadOptions::default())?;
     let seven = digits.train.labels.iter().position(|label| *label == 7).expect("there are sevens");
     let image = digits.train.image(seven).expect("digits are pictures");
-    let trainer = striate::Trainer::create(recipe, network, digits, None, Cpu::new(0)?, &folder, &mut ())?;
+    let out = RunPath::Folder(folder.clone());
+    let trainer = striate::Trainer::create(recipe, network, digits, None, Cpu::new(0)?, &out, &mut ())?;
     let model = trainer.run(Default::default(), &mut ())?.model;
     let picture = folder.join("seven.png");
-    std::fs::write(&picture, striate::encode_png(&image)?).map_err(|e| striate::Error::write(&picture, e))?;
+    write_atomically(&picture, &striate::encode_png(&image)?)?;
     Ok((model.display().to_string(), picture.display().to_string()))
 }

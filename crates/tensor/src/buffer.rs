@@ -19,8 +19,16 @@ pub fn check_memory(bytes: usize) -> Result<()> {
     asked.map_err(|_| no_memory(bytes))
 }
 
-/// The caller adds what the memory was for.
-fn no_memory(bytes: usize) -> Error {
+/// Returns `count` zeros, or an error where the `vec!` macro would abort the process.
+///
+/// # Errors
+/// If there is not as much memory.
+pub fn zeroed<T: Element>(count: usize) -> Result<Vec<T>> {
+    bytemuck::try_zeroed_vec(count).map_err(|()| no_memory(count.saturating_mul(size_of::<T>())))
+}
+
+/// Returns the error of memory that cannot be had; the caller adds what it was for.
+pub(crate) fn no_memory(bytes: usize) -> Error {
     Error::failed(format!("not enough memory: cannot allocate {bytes} bytes"))
 }
 

@@ -4,6 +4,7 @@
 //! Nothing here computes on tensors; that is the job of `striate-kernels`.
 
 mod buffer;
+pub mod csv;
 mod dtype;
 mod error;
 pub mod file;
@@ -12,8 +13,9 @@ mod memory;
 pub mod npy;
 pub mod random;
 mod shape;
+pub mod text;
 
-pub use buffer::{ALIGNMENT, Buffer, check_memory};
+pub use buffer::{ALIGNMENT, Buffer, check_memory, zeroed};
 pub use dtype::{DType, Element};
 pub use error::{Error, Result, nearest};
 pub use layout::{Halo, Layout};

@@ -5,8 +5,8 @@
 use std::io::{BufReader, Read};
 use std::path::Path;
 
-use crate::file::open;
-use crate::{DType, Element, Error, Result, Shape};
+use crate::file::{open, write_atomically};
+use crate::{DType, Element, Error, Result, Shape, zeroed};
 
 /// An array read from a file.
 #[derive(Debug, Clone)]
@@ -74,7 +74,7 @@ pub fn bytes<T: Element>(shape: &Shape, values: &[T]) -> Vec<u8> {
 /// # Panics
 /// If the number of values does not match the shape.
 pub fn write<T: Element>(path: &Path, shape: &Shape, values: &[T]) -> Result<()> {
-    std::fs::write(path, bytes(shape, values)).map_err(|e| Error::write(path, e))
+    write_atomically(path, &bytes(shape, values))
 }
 
 fn header(dtype: DType, shape: &Shape) -> Vec<u8> {
@@ -154,7 +154,7 @@ fn parse(file: &mut impl Read, length: u64) -> Result<Array> {
             "claims {needed} bytes of data (shape {shape}, {dtype}) but contains {present}"
         )));
     }
-    let mut bytes = vec![0u8; needed];
+    let mut bytes = zeroed(needed)?;
     file.read_exact(&mut bytes).map_err(|_| damaged("is truncated in its data"))?;
     Ok(Array { shape, dtype, bytes })
 }
@@ -197,6 +197,6 @@ mod tests {
         assert!(
             parsed(&header(DType::F32, &Shape::from([1 << 40]))).unwrap_err().to_string().contains("claims")
         );
-        assert!(read(&std::env::temp_dir()).unwrap_err().to_string().contains("it is no file"));
+        assert!(read(&std::env::temp_dir()).unwrap_err().to_string().contains("it is a folder, not a file"));
     }
 }

@@ -10,6 +10,6 @@ mod trainer;
 
 pub use evaluate::evaluate;
 pub use recipe::{Recipe, SHIPPED, ShippedRecipe, shipped};
-pub use run::{Column, free_run_folder, read_metrics};
+pub use run::{Column, RunPath, read_metrics, safe_stem};
 pub use schedule::Schedule;
 pub use trainer::{Limits, Observer, Outcome, Progress, Trainer};

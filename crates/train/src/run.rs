@@ -1,23 +1,48 @@
-//! The folder of a run: `recipe.toml`, `network.toml`, `metrics.csv`, checkpoints, models.
+//! The folder of a run: `recipe.toml`, `network.toml`, `metrics.csv`, models, checkpoints, and the lock that
+//! keeps a second process out of it.
 
-use std::fs::{self, OpenOptions};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use striate_formats::{Disk, write_atomically};
 use striate_graph::Network;
-use striate_tensor::file::read_text_limited;
+use striate_tensor::csv::{self, Cell};
+use striate_tensor::file::{
+    Disk, RunLock, create_folder, create_new_folder, read_text_limited, remove_leftovers, write_atomically,
+};
 use striate_tensor::{Error, Result};
 
 use crate::Recipe;
 
-/// Bytes of a network's text at most.
+/// Largest text of a network that is read, in bytes.
 const LARGEST_NETWORK: u64 = 4 << 20;
+/// Largest `metrics.csv` that is read, in bytes: a line for each of a million epochs.
+const LARGEST_METRICS: u64 = 128 << 20;
+/// Longest name of a run without its number, in bytes.
+const LONGEST_STEM: usize = 64;
 
-/// A folder `runs/STEM-N` that does not exist yet.
-pub fn free_run_folder(stem: &str) -> PathBuf {
-    let name = |i: usize| PathBuf::from("runs").join(format!("{stem}-{i}"));
-    (1..).map(name).find(|path| !path.exists()).expect("some name is free")
+const RECIPE: &str = "recipe.toml";
+const NETWORK: &str = "network.toml";
+const METRICS: &str = "metrics.csv";
+const LAST: &str = "last.safetensors";
+const BEST: &str = "best.safetensors";
+
+/// Where a new run is put.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RunPath {
+    /// In this folder, which must not hold a run.
+    Folder(PathBuf),
+    /// In the first of the folders `runs/STEM-1`, `runs/STEM-2`, ... that does not exist.
+    Free {
+        /// The stem; any text, of which [`safe_stem`] is used.
+        stem: String,
+    },
+}
+
+/// Returns `name` as part of a file name: letters, digits, `.`, `_` and `-`, everything else replaced by `_`,
+/// no leading dot, not empty, at most 64 bytes.
+pub fn safe_stem(name: &str) -> String {
+    let safe = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' };
+    let stem: String = name.chars().map(safe).skip_while(|c| *c == '.').take(LONGEST_STEM).collect();
+    if stem.is_empty() { "run".into() } else { stem }
 }
 
 /// The figures of an epoch.
@@ -34,94 +59,132 @@ pub(crate) struct EpochMetrics {
 
 const HEADER: &str = "epoch,step,rate,train_loss,val_loss,val_top1_error,images_per_second";
 
-/// A run's folder.
-#[derive(Debug, Clone)]
+impl EpochMetrics {
+    /// Returns the line of `metrics.csv`, its line break included.
+    fn line(&self) -> String {
+        let plain = |text: String| Cell::Plain(text);
+        let optional = |value: Option<f64>| value.map_or(Cell::Empty, |value| plain(format!("{value:.6}")));
+        csv::row(&[
+            plain(self.epoch.to_string()),
+            plain(self.step.to_string()),
+            plain(format!("{:.6}", self.rate)),
+            plain(format!("{:.6}", self.train_loss)),
+            optional(self.val_loss),
+            optional(self.val_top1_error),
+            plain(format!("{:.0}", self.images_per_second)),
+        ])
+    }
+}
+
+/// The folder of a run, locked against other processes.
+#[derive(Debug)]
 pub(crate) struct RunFolder {
     pub path: PathBuf,
+    _lock: RunLock,
 }
 
 impl RunFolder {
-    /// A new folder with its recipe and network.
-    pub fn create(path: &Path, recipe: &Recipe, network: &Network) -> Result<RunFolder> {
-        if path.join("recipe.toml").exists() {
-            return Err(Error::input(format!(
-                "{} holds a run already; continue it with --resume, or choose another --out",
-                path.display()
-            )));
-        }
-        fs::create_dir_all(path).map_err(|e| Error::write(path, e))?;
-        let folder = RunFolder { path: path.to_owned() };
-        write_atomically(&Disk, &path.join("network.toml"), network.to_text().as_bytes())?;
+    /// Makes the folder of a new run, with its recipe and network.
+    pub fn create(place: &RunPath, recipe: &Recipe, network: &Network) -> Result<RunFolder> {
+        let path = match place {
+            RunPath::Folder(path) => {
+                create_folder(path)?;
+                path.clone()
+            }
+            RunPath::Free { stem } => new_folder(stem)?,
+        };
+        let lock = RunLock::acquire(&path)?;
+        refuse_run(place)?;
+        remove_leftovers(&Disk, &path)?;
+        let folder = RunFolder { path, _lock: lock };
+        write_atomically(&folder.path.join(NETWORK), network.to_text().as_bytes())?;
         folder.write_recipe(recipe)?;
-        write_atomically(&Disk, &path.join("metrics.csv"), format!("{HEADER}\n").as_bytes())?;
+        write_atomically(&folder.path.join(METRICS), format!("{HEADER}\n").as_bytes())?;
         Ok(folder)
     }
 
-    /// An existing folder with its recipe and network.
+    /// Opens the folder of a run, and reads its recipe and network.
     pub fn open(path: &Path) -> Result<(RunFolder, Recipe, Network)> {
-        let recipe_path = path.join("recipe.toml");
+        let recipe_path = path.join(RECIPE);
         if !recipe_path.is_file() {
             return Err(Error::input(format!(
-                "{} holds no run (no recipe.toml); name a run's folder",
+                "{} does not hold a run (no {RECIPE}); give the folder of a run",
                 path.display()
             )));
         }
+        let lock = RunLock::acquire(path)?;
+        remove_leftovers(&Disk, path)?;
         let recipe = Recipe::load(&recipe_path)?;
-        let network_path = path.join("network.toml");
+        let network_path = path.join(NETWORK);
         let network = Network::from_text(&read_text_limited(&network_path, LARGEST_NETWORK)?);
         let network = network.map_err(|e| e.at(network_path.display()))?;
-        Ok((RunFolder { path: path.to_owned() }, recipe, network))
+        Ok((RunFolder { path: path.to_owned(), _lock: lock }, recipe, network))
     }
 
     pub fn write_recipe(&self, recipe: &Recipe) -> Result<()> {
-        write_atomically(&Disk, &self.path.join("recipe.toml"), recipe.to_text().as_bytes())
+        write_atomically(&self.path.join(RECIPE), recipe.to_text().as_bytes())
     }
 
     pub fn last_model(&self) -> PathBuf {
-        self.path.join("last.safetensors")
+        self.path.join(LAST)
     }
 
     pub fn best_model(&self) -> PathBuf {
-        self.path.join("best.safetensors")
+        self.path.join(BEST)
     }
 
-    /// Adds an epoch to `metrics.csv`, dropping what a resumed run repeats.
-    pub fn add_metrics(&self, m: &EpochMetrics) -> Result<()> {
-        let path = self.path.join("metrics.csv");
-        let text = fs::read_to_string(&path).unwrap_or_else(|_| format!("{HEADER}\n"));
+    /// Adds an epoch to `metrics.csv`, in place of what a resumed run repeats.
+    pub fn add_metrics(&self, metrics: &EpochMetrics) -> Result<()> {
+        let path = self.path.join(METRICS);
+        let text = match path.is_symlink() || !path.exists() {
+            true => format!("{HEADER}\n"),
+            false => read_text_limited(&path, LARGEST_METRICS)?,
+        };
         let epoch_of = |line: &str| line.split(',').next().and_then(|word| word.parse::<u64>().ok());
-        let repeats = text.lines().any(|line| epoch_of(line).is_some_and(|epoch| epoch >= m.epoch));
-        let optional = |value: Option<f64>| value.map_or(String::new(), |value| format!("{value:.6}"));
-        let line = format!(
-            "{},{},{:.6},{:.6},{},{},{:.0}\n",
-            m.epoch,
-            m.step,
-            m.rate,
-            m.train_loss,
-            optional(m.val_loss),
-            optional(m.val_top1_error),
-            m.images_per_second
-        );
-        if repeats {
-            let kept = text.lines().filter(|line| epoch_of(line).is_none_or(|epoch| epoch < m.epoch));
-            let kept: String = kept.map(|line| format!("{line}\n")).collect();
-            return write_atomically(&Disk, &path, (kept + &line).as_bytes());
+        let kept = text.lines().filter(|line| epoch_of(line).is_none_or(|epoch| epoch < metrics.epoch));
+        let kept: String = kept.map(|line| format!("{line}\n")).collect();
+        write_atomically(&path, (kept + &metrics.line()).as_bytes())
+    }
+}
+
+/// Makes the folder of a new run under the first number that is free.
+fn new_folder(stem: &str) -> Result<PathBuf> {
+    let stem = safe_stem(stem);
+    for number in 1.. {
+        let path = Path::new("runs").join(format!("{stem}-{number}"));
+        if create_new_folder(&path)? {
+            return Ok(path);
         }
-        let append = || OpenOptions::new().append(true).create(true).open(&path)?.write_all(line.as_bytes());
-        append().map_err(|e| Error::write(&path, e))
+    }
+    unreachable!("numbers do not end")
+}
+
+/// Refuses a folder in which a new run would overwrite another one.
+pub(crate) fn refuse_run(place: &RunPath) -> Result<()> {
+    let RunPath::Folder(path) = place else { return Ok(()) };
+    let files = [RECIPE, METRICS, LAST, BEST, "checkpoints"];
+    match files.into_iter().find(|name| path.join(name).symlink_metadata().is_ok()) {
+        Some(RECIPE) => Err(Error::input(format!(
+            "{} already holds a run; continue it with --resume, or choose another --out",
+            path.display()
+        ))),
+        Some(name) => Err(Error::input(format!(
+            "{} already holds {name}, which a run would overwrite; choose another --out",
+            path.display()
+        ))),
+        None => Ok(()),
     }
 }
 
 /// A column of `metrics.csv`: its name, and its values as (epoch, value).
 pub type Column = (String, Vec<(f64, f64)>);
 
-/// The columns of a run's `metrics.csv` by name, empty fields left out, as (epoch, value).
+/// Returns the columns of a run's `metrics.csv` by name, empty fields left out, as (epoch, value).
 ///
 /// # Errors
 /// If the file cannot be read.
 pub fn read_metrics(run: &Path) -> Result<Vec<Column>> {
-    let path = run.join("metrics.csv");
-    let text = fs::read_to_string(&path).map_err(|e| Error::read(&path, e))?;
+    let text = read_text_limited(&run.join(METRICS), LARGEST_METRICS)?;
     let mut lines = text.lines();
     let names = lines.next().unwrap_or_default().split(',');
     let mut columns: Vec<Column> = names.map(|name| (name.to_owned(), Vec::new())).collect();
@@ -133,4 +196,25 @@ pub fn read_metrics(run: &Path) -> Result<Vec<Column>> {
         }
     }
     Ok(columns)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stem_of_any_name_is_a_plain_file_name() {
+        for (name, expected) in [
+            ("lenet5-digits", "lenet5-digits"),
+            ("../../etc/passwd", "_.._etc_passwd"),
+            ("..", "run"),
+            ("", "run"),
+            (".hidden", "hidden"),
+            ("/tmp/x", "_tmp_x"),
+            ("a\\b:c\n\u{202e}ä", "a_b_c___"),
+        ] {
+            assert_eq!(safe_stem(name), expected, "{name:?}");
+        }
+        assert_eq!(safe_stem(&"x".repeat(5000)).len(), LONGEST_STEM);
+    }
 }

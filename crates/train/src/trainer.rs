@@ -15,7 +15,7 @@ use striate_graph::{Network, Role};
 use striate_predict::Tally;
 use striate_tensor::{Error, Result, Shape};
 
-use crate::run::{EpochMetrics, RunFolder};
+use crate::run::{EpochMetrics, RunFolder, RunPath, refuse_run};
 use crate::{Recipe, evaluate};
 
 /// Where a call ends.
@@ -106,7 +106,7 @@ pub struct Trainer {
     network: Network,
     dataset: Dataset,
     cpu: Cpu,
-    folder: RunFolder,
+    folder: Option<RunFolder>,
     training: Training,
     position: Position,
     sums: Sums,
@@ -128,21 +128,18 @@ impl Trainer {
         dataset: Dataset,
         weights: Option<(&Path, Weights)>,
         cpu: Cpu,
-        out: &Path,
+        out: &RunPath,
         observer: &mut dyn Observer,
     ) -> Result<Trainer> {
         recipe.check()?;
-        if out.join("recipe.toml").exists() {
-            RunFolder::create(out, &recipe, &network)?;
-        }
-        let mut trainer =
-            Trainer::prepare(recipe, network, dataset, cpu, RunFolder { path: out.to_owned() })?;
+        refuse_run(out)?;
+        let mut trainer = Trainer::prepare(recipe, network, dataset, cpu)?;
         if let Some((file, weights)) = weights {
             let fitted = fit(&trainer.network, weights).map_err(|e| e.at(file.display()))?;
             fitted.notes.iter().for_each(|note| observer.note(note));
             trainer.training.set_variables(&fitted.weights)?;
         }
-        trainer.folder = RunFolder::create(out, &trainer.recipe, &trainer.network)?;
+        trainer.folder = Some(RunFolder::create(out, &trainer.recipe, &trainer.network)?);
         Ok(trainer)
     }
 
@@ -159,20 +156,30 @@ impl Trainer {
         observer: &mut dyn Observer,
     ) -> Result<Trainer> {
         let (folder, mut recipe, network) = RunFolder::open(run)?;
-        if let Some(epochs) = epochs.filter(|epochs| *epochs != recipe.train.epochs) {
-            let before = recipe.train.epochs;
-            observer.note(&format!("epochs: {epochs} instead of {before}; a new schedule from this step on"));
-            recipe.train.epochs = epochs;
-            recipe.check()?;
-            folder.write_recipe(&recipe)?;
-        }
+        let written = recipe.clone();
+        recipe.train.epochs = epochs.unwrap_or(recipe.train.epochs);
+        recipe.check()?;
         let dataset = load(&recipe)?;
         let keep = recipe.checkpoint.keep;
-        let mut trainer = Trainer::prepare(recipe, network, dataset, cpu, folder)?;
+        let mut trainer = Trainer::prepare(recipe, network, dataset, cpu)?;
         match Checkpoints::new(run, keep).latest()? {
             None => observer.note("no checkpoint yet: from step 0"),
-            Some(checkpoint) => trainer.restore(checkpoint, limits, observer)?,
+            Some(checkpoint) => trainer.restore(checkpoint, run, limits, observer)?,
         }
+        let (before, after) = (written.train.epochs, trainer.recipe.train.epochs);
+        if trainer.position.step > trainer.steps() {
+            return Err(Error::input(format!(
+                "{}: {after} epochs are fewer than the run has done; it is at epoch {}",
+                run.display(),
+                trainer.position.epoch + 1
+            )));
+        }
+        // A run that is refused keeps its recipe.
+        if before != after {
+            observer.note(&format!("epochs: {after} instead of {before}; a new schedule from this step on"));
+            folder.write_recipe(&trainer.recipe)?;
+        }
+        trainer.folder = Some(folder);
         Ok(trainer)
     }
 
@@ -181,7 +188,6 @@ impl Trainer {
         mut network: Network,
         dataset: Dataset,
         cpu: Cpu,
-        folder: RunFolder,
     ) -> Result<Trainer> {
         let (train, holdout) = match &dataset.validation {
             Some(validation) => (dataset.train.clone(), Some(validation.clone())),
@@ -212,7 +218,7 @@ impl Trainer {
             network,
             dataset,
             cpu,
-            folder,
+            folder: None,
             training,
             position,
             sums,
@@ -223,7 +229,13 @@ impl Trainer {
         })
     }
 
-    fn restore(&mut self, checkpoint: Checkpoint, limits: Limits, observer: &mut dyn Observer) -> Result<()> {
+    fn restore(
+        &mut self,
+        checkpoint: Checkpoint,
+        run: &Path,
+        limits: Limits,
+        observer: &mut dyn Observer,
+    ) -> Result<()> {
         let here = self.cpu.isa().name();
         if checkpoint.isa != here {
             let made = &checkpoint.isa;
@@ -243,7 +255,7 @@ impl Trainer {
             )));
         }
         if extra["recipe"] != serde_json::json!(recipe_hash(&self.recipe)) {
-            let path = self.folder.path.join("recipe.toml");
+            let path = run.join("recipe.toml");
             return Err(Error::input(format!(
                 "{}: the recipe has changed since the checkpoint was made; only --epochs may change",
                 path.display()
@@ -279,6 +291,10 @@ impl Trainer {
         }
     }
 
+    fn folder(&self) -> &RunFolder {
+        self.folder.as_ref().expect("a trainer that is returned has its folder")
+    }
+
     /// Batches in an epoch.
     fn batches(&self) -> u64 {
         self.train.len().div_ceil(self.recipe.train.batch) as u64
@@ -301,7 +317,7 @@ impl Trainer {
     pub fn run(mut self, limits: Limits, observer: &mut dyn Observer) -> Result<Outcome> {
         let start = Instant::now();
         let end = limits.steps.map_or(self.steps(), |steps| steps.min(self.steps()));
-        let checkpoints = Checkpoints::new(&self.folder.path, self.recipe.checkpoint.keep);
+        let checkpoints = Checkpoints::new(&self.folder().path, self.recipe.checkpoint.keep);
         let mut meter = Meter::default();
         let mut losses = Vec::new();
         let mut saved_at = self.position.step;
@@ -405,7 +421,7 @@ impl Trainer {
             val_top1_error: tally.as_ref().map(Tally::top1_error),
             images_per_second: meter.rate(),
         };
-        self.folder.add_metrics(&metrics)?;
+        self.folder().add_metrics(&metrics)?;
         let mut line = format!("epoch {epoch:>3}/{epochs}  loss {:.4}", metrics.train_loss);
         if let Some(tally) = &tally {
             line +=
@@ -416,7 +432,7 @@ impl Trainer {
             && self.sums.best.is_none_or(|best| tally.loss() < best)
         {
             self.sums.best = Some(tally.loss());
-            self.model(Some(("held-out", tally)))?.save(&self.folder.best_model())?;
+            self.model(Some(("held-out", tally)))?.save(&self.folder().best_model())?;
         }
         self.position.epoch += 1;
         self.position.batch = 0;
@@ -442,7 +458,7 @@ impl Trainer {
         let part = self.dataset.evaluation().0;
         let measure = limits.steps.is_none() && !stopped;
         let tally = if measure { Some(evaluate(&self.inference()?, &self.measured, |_| {})?) } else { None };
-        let path = self.folder.last_model();
+        let path = self.folder().last_model();
         let model = self.model(tally.as_ref().map(|tally| (part, tally)))?;
         model.save(&path)?;
         Ok(Outcome {
@@ -457,7 +473,7 @@ impl Trainer {
             model: path,
             weights_sha256: weights_sha256(&model.weights),
             losses,
-            run: self.folder.path,
+            run: self.folder().path.clone(),
         })
     }
 

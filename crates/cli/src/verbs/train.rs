@@ -10,7 +10,7 @@ use striate_formats::Loaded;
 use striate_graph::Network;
 use striate_predict::Resolved;
 use striate_tensor::{Error, Shape};
-use striate_train::{Limits, Outcome, Recipe, Trainer, free_run_folder, read_metrics, shipped};
+use striate_train::{Limits, Outcome, Recipe, RunPath, Trainer, read_metrics, shipped};
 use striate_vision::{draw, encode_png};
 
 use crate::arguments::Train;
@@ -51,10 +51,12 @@ pub fn run(args: Train) -> Result<()> {
             if args.dry_run {
                 return dry_run(&recipe, network, &dataset, cpu, args.compute.json);
             }
-            let out = args.out.clone().unwrap_or_else(|| {
-                let data = recipe.data.spec.replace([':', '/', '\\', '.'], "_");
-                free_run_folder(&format!("{}-{data}", network.name))
-            });
+            let out = match &args.out {
+                Some(folder) => RunPath::Folder(folder.clone()),
+                None => RunPath::Free {
+                    stem: format!("{}-{}", network.name, recipe.data.spec.replace('.', "_")),
+                },
+            };
             let file = args.weights.clone().unwrap_or_else(|| PathBuf::from(&recipe.model.name));
             let weights = weights.map(|weights| (file.as_path(), weights));
             let trainer = Trainer::create(recipe, network, dataset, weights, cpu, &out, &mut watcher)?;

@@ -126,7 +126,7 @@ fn plan(network: Network, batch: usize, cpu: Cpu) -> Result<PlanReport> {
     let len = shape.checked_len()?;
     input
         .try_reserve_exact(len)
-        .map_err(|_| Error::failed(format!("there is no memory for a batch of {batch}")))?;
+        .map_err(|_| Error::failed(format!("not enough memory for a batch of {batch}")))?;
     input.resize(len, 0.5);
     let clock = SystemClock::new();
     inference.profile(&shape, &input, 3, &clock)?;

@@ -1,0 +1,120 @@
+//! Reading files within limits.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Read;
+use std::path::Path;
+
+use super::{kind_of, open_without_waiting};
+use crate::buffer::no_memory;
+use crate::{Error, Result};
+
+/// Opens the file at `path` for reading and returns it with its length.
+///
+/// # Errors
+/// If it cannot be read, or is a folder, a pipe or a device.
+pub fn open(path: &Path) -> Result<(File, u64)> {
+    let refuse_other = |found: &fs::Metadata| match found.is_file() {
+        true => Ok(()),
+        false => Err(Error::read(path, kind_of(found.file_type()))),
+    };
+    // To open a device may already set it in motion, so the name is checked first. What it named may have
+    // been exchanged since, so the open file is checked again.
+    refuse_other(&fs::metadata(path).map_err(|e| Error::read(path, e))?)?;
+    let file = open_without_waiting(OpenOptions::new().read(true), path).map_err(|e| Error::read(path, e))?;
+    let found = file.metadata().map_err(|e| Error::read(path, e))?;
+    refuse_other(&found)?;
+    Ok((file, found.len()))
+}
+
+/// Reads the file at `path`, which may have up to `most` bytes.
+///
+/// # Errors
+/// If it cannot be read, is not a file, is larger, or does not fit in memory.
+pub fn read_limited(path: &Path, most: u64) -> Result<Vec<u8>> {
+    let too_long = |length: u64| Error::read(path, format!("it has {length} bytes; at most {most} are read"));
+    let (file, length) = open(path)?;
+    if length > most {
+        return Err(too_long(length));
+    }
+    let mut bytes = Vec::new();
+    let capacity = usize::try_from(length).unwrap_or(usize::MAX);
+    bytes.try_reserve_exact(capacity).map_err(|_| no_memory(capacity).at(path.display()))?;
+    // The file may have grown since; files of the `/proc` kind claim to be empty.
+    let count = file.take(most.saturating_add(1)).read_to_end(&mut bytes);
+    let count = count.map_err(|e| Error::read(path, e))? as u64;
+    if count > most { Err(too_long(count)) } else { Ok(bytes) }
+}
+
+/// Reads the text of the file at `path`, as [`read_limited`].
+///
+/// # Errors
+/// As [`read_limited`], or if it is not UTF-8.
+pub fn read_text_limited(path: &Path, most: u64) -> Result<String> {
+    let text = String::from_utf8(read_limited(path, most)?);
+    text.map_err(|_| Error::read(path, "it is not UTF-8 text"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::scratch::Scratch;
+    use super::*;
+
+    #[test]
+    fn reading_stops_at_the_limit() {
+        let folder = Scratch::new();
+        let path = folder.path("a");
+        fs::write(&path, [b'a', 0xff]).unwrap();
+        assert_eq!(read_limited(&path, 2).unwrap(), [b'a', 0xff]);
+        for (error, expected) in [
+            (read_limited(&path, 1).unwrap_err(), "it has 2 bytes; at most 1 are read"),
+            (read_text_limited(&path, 2).unwrap_err(), "it is not UTF-8 text"),
+            (read_limited(folder.root(), 9).unwrap_err(), "it is a folder, not a file"),
+            (read_limited(&folder.path("missing"), 9).unwrap_err(), "missing: No such file"),
+        ] {
+            assert!(error.is_input() && error.to_string().contains(expected), "{error}");
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn file_that_claims_to_be_empty_is_read_up_to_the_limit() {
+        let path = Path::new("/proc/self/status");
+        assert_eq!(fs::metadata(path).unwrap().len(), 0);
+        assert!(read_text_limited(path, 1 << 20).unwrap().contains("Pid:"));
+        assert!(read_limited(path, 10).unwrap_err().to_string().contains("at most 10 are read"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn pipes_devices_and_sockets_are_refused_without_waiting() {
+        let folder = Scratch::new();
+        let pipe = folder.path("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let socket = folder.path("socket");
+        let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        for (path, expected) in [
+            (pipe.as_path(), "it is a pipe, not a file"),
+            (socket.as_path(), "it is a socket, not a file"),
+            (Path::new("/dev/zero"), "it is a device, not a file"),
+        ] {
+            let error = open(path).unwrap_err();
+            assert!(error.is_input() && error.to_string().ends_with(expected), "{error}");
+        }
+        // A pipe that took a file's place after the name was checked.
+        let raced = open_without_waiting(OpenOptions::new().read(true), &pipe).unwrap();
+        assert!(!raced.metadata().unwrap().is_file());
+    }
+
+    #[test]
+    fn length_that_memory_cannot_hold_is_an_error() {
+        let folder = Scratch::new();
+        let path = folder.path("sparse");
+        let size = 1 << 43;
+        let made = File::create(&path).unwrap().set_len(size);
+        // Some file systems have no files of 8 TiB.
+        if made.is_ok() {
+            let error = read_limited(&path, u64::MAX).map(drop).unwrap_err();
+            assert!(error.to_string().contains("sparse: not enough memory: cannot allocate 8796093022208 bytes"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! Writing files whole or not at all: random temporary name, fsync, rename, fsync of the folder.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::Path;
+
+use super::{folder_of, open_without_following};
+use crate::{Error, Result};
+
+/// Ending of temporary files. A process that is killed leaves them behind; [`super::remove_leftovers`] finds
+/// them by it.
+pub(super) const TEMPORARY: &str = ".striate-part";
+
+/// The operations on a disk that writing safely takes. Tests replace it by a disk that fails.
+pub trait Storage {
+    /// Writes `bytes` to `file` at its position; `target` is the name that the file has or will have.
+    ///
+    /// # Errors
+    /// As the disk reports.
+    fn write(&self, file: &mut File, target: &Path, bytes: &[u8]) -> io::Result<()>;
+    /// Waits until the content of `file` is on the disk.
+    ///
+    /// # Errors
+    /// As the disk reports.
+    fn sync(&self, file: &File, target: &Path) -> io::Result<()>;
+    /// Renames a file, replacing what is at `to`.
+    ///
+    /// # Errors
+    /// As the disk reports.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Waits until the names in a folder are on the disk.
+    ///
+    /// # Errors
+    /// As the disk reports.
+    fn sync_folder(&self, folder: &Path) -> io::Result<()>;
+    /// Removes a file, a link or an empty folder; that nothing is there is not an error.
+    ///
+    /// # Errors
+    /// As the disk reports.
+    fn remove(&self, path: &Path) -> io::Result<()>;
+}
+
+/// The real disk.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Disk;
+
+impl Storage for Disk {
+    fn write(&self, file: &mut File, _: &Path, bytes: &[u8]) -> io::Result<()> {
+        file.write_all(bytes)
+    }
+
+    fn sync(&self, file: &File, _: &Path) -> io::Result<()> {
+        file.sync_all()
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+
+    fn sync_folder(&self, folder: &Path) -> io::Result<()> {
+        // Only Unix lets a folder be opened and synced.
+        if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        let removed = match fs::symlink_metadata(path) {
+            Ok(found) if found.is_dir() => fs::remove_dir(path),
+            Ok(_) => fs::remove_file(path),
+            Err(e) => Err(e),
+        };
+        removed.or_else(|e| if e.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(e) })
+    }
+}
+
+/// Writes `bytes` to `path`: afterwards the old file is there or the new one, never a part. A link at `path`
+/// is replaced, not followed. A new file has the permissions that the process gives to new files.
+///
+/// # Errors
+/// If the disk refuses; nothing is left behind.
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
+    write_through(&Disk, path, bytes)
+}
+
+/// Writes as [`write_atomically`], through `storage`.
+///
+/// # Errors
+/// As [`write_atomically`].
+pub fn write_through(storage: &dyn Storage, path: &Path, bytes: &[u8]) -> Result<()> {
+    replace(storage, path, bytes).map_err(|e| write_error(path, &e))
+}
+
+fn replace(storage: &dyn Storage, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let name = path.file_name().ok_or_else(|| {
+        io::Error::new(io::ErrorKind::InvalidInput, "the path does not end in a file name")
+    })?;
+    if path.is_dir() && !path.is_symlink() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    let folder = folder_of(path);
+    // The name may be as long as the file system allows; its beginning tells a person what this was.
+    let name: String = name.to_string_lossy().chars().take(32).collect();
+    let mut builder = tempfile::Builder::new();
+    let prefix = format!(".{name}.");
+    builder.prefix(&prefix).suffix(TEMPORARY);
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let (mut file, mut temporary) = builder.tempfile_in(folder)?.into_parts();
+    let stored = storage
+        .write(&mut file, path, bytes)
+        .and_then(|()| storage.sync(&file, path))
+        .and_then(|()| storage.rename(&temporary, path));
+    temporary.disable_cleanup(true);
+    match stored {
+        Ok(()) => storage.sync_folder(folder),
+        Err(e) => {
+            // The first error is the one that counts.
+            let _ = storage.remove(&temporary);
+            Err(e)
+        }
+    }
+}
+
+/// Returns the error of a file that could not be written: the input is at fault if the path cannot be
+/// written by this person, the job if the disk failed.
+pub fn write_error(path: &Path, cause: &io::Error) -> Error {
+    use io::ErrorKind::{
+        AlreadyExists, InvalidFilename, InvalidInput, IsADirectory, NotADirectory, NotFound, PermissionDenied,
+        ReadOnlyFilesystem,
+    };
+    let error = Error::write(path, cause);
+    match cause.kind() {
+        AlreadyExists | InvalidFilename | InvalidInput | IsADirectory | NotADirectory | NotFound | PermissionDenied
+        | ReadOnlyFilesystem => Error::input(error.to_string()),
+        _ => error,
+    }
+}
+
+/// Writes `bytes` to a pipe, terminal or device at `path`; whether there was one. A file, a folder or
+/// nothing at `path` is left as it is.
+///
+/// # Errors
+/// If it does not take the bytes.
+pub fn write_stream(path: &Path, bytes: &[u8]) -> Result<bool> {
+    let is_stream = |found: &fs::Metadata| !found.is_file() && !found.is_dir();
+    if !fs::metadata(path).is_ok_and(|found| is_stream(&found)) {
+        return Ok(false);
+    }
+    let write = || {
+        // A pipe is waited for here: the person who named it wants that.
+        let mut file = OpenOptions::new().write(true).open(path)?;
+        match is_stream(&file.metadata()?) {
+            true => file.write_all(bytes),
+            false => Err(io::Error::other("it was exchanged while it was opened")),
+        }
+    };
+    write().map_err(|e| write_error(path, &e))?;
+    Ok(true)
+}
+
+/// Opens the file at `path` for reading and writing, as it is or new and empty. A link is not followed.
+///
+/// # Errors
+/// If it cannot be opened, or is not a file.
+pub fn open_part(path: &Path) -> Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    open_without_following(&mut options, path).map_err(|e| write_error(path, &e))
+}
+
+/// Removes a file or a link; that nothing is there is not an error.
+///
+/// # Errors
+/// If it is a folder, or cannot be removed.
+pub fn remove_file(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(write_error(path, &e)),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::scratch::Scratch;
+    use super::*;
+
+    /// A disk that takes half of a file, then is full.
+    struct Full;
+
+    impl Storage for Full {
+        fn write(&self, file: &mut File, target: &Path, bytes: &[u8]) -> io::Result<()> {
+            Disk.write(file, target, &bytes[..bytes.len() / 2])?;
+            Err(io::ErrorKind::StorageFull.into())
+        }
+
+        fn sync(&self, file: &File, target: &Path) -> io::Result<()> {
+            Disk.sync(file, target)
+        }
+
+        fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+            Disk.rename(from, to)
+        }
+
+        fn sync_folder(&self, folder: &Path) -> io::Result<()> {
+            Disk.sync_folder(folder)
+        }
+
+        fn remove(&self, path: &Path) -> io::Result<()> {
+            Disk.remove(path)
+        }
+    }
+
+    #[test]
+    fn full_disk_leaves_the_old_file_and_nothing_else() {
+        let folder = Scratch::new();
+        let path = folder.path("model.safetensors");
+        write_atomically(&path, b"old").unwrap();
+        let error = write_through(&Full, &path, b"new and longer").unwrap_err();
+        assert!(!error.is_input() && error.to_string().contains("model.safetensors"), "{error}");
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        assert_eq!(folder.names(), ["model.safetensors"]);
+        write_atomically(&path, b"new").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        assert_eq!(folder.names(), ["model.safetensors"]);
+    }
+
+    #[test]
+    fn path_that_cannot_be_written_is_the_input_at_fault() {
+        let folder = Scratch::new();
+        fs::create_dir(folder.path("folder")).unwrap();
+        let (missing, name) = (folder.path("missing/file"), folder.path(&"x".repeat(300)));
+        for path in [Path::new("/"), Path::new(".."), Path::new(""), &folder.path("folder"), &missing, &name] {
+            let error = write_atomically(path, b"x").unwrap_err();
+            assert!(error.is_input(), "{}: {error}", path.display());
+        }
+        assert_eq!(folder.names(), ["folder"]);
+        write_atomically(&folder.path(&"x".repeat(255)), b"x").unwrap();
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn link_at_the_target_is_replaced_and_what_it_names_stays() {
+        use std::os::unix::fs::symlink;
+        let folder = Scratch::new();
+        fs::write(folder.path("precious"), "of a person").unwrap();
+        fs::create_dir(folder.path("folder")).unwrap();
+        for named in ["precious", "folder", "missing"] {
+            symlink(folder.path(named), folder.path("out")).unwrap();
+            write_atomically(&folder.path("out"), b"new").unwrap();
+            assert!(!folder.path("out").is_symlink());
+            assert_eq!(fs::read(folder.path("out")).unwrap(), b"new");
+            fs::remove_file(folder.path("out")).unwrap();
+        }
+        assert_eq!(fs::read_to_string(folder.path("precious")).unwrap(), "of a person");
+        assert_eq!(folder.names(), ["folder", "precious"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn new_files_have_the_permissions_of_the_process() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = Scratch::new();
+        let mode = |name: &str| fs::metadata(folder.path(name)).unwrap().permissions().mode();
+        File::create(folder.path("usual")).unwrap();
+        write_atomically(&folder.path("atomic"), b"x").unwrap();
+        assert_eq!(mode("atomic"), mode("usual"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn part_files_are_neither_links_nor_pipes() {
+        let folder = Scratch::new();
+        fs::write(folder.path("precious"), "of a person").unwrap();
+        std::os::unix::fs::symlink(folder.path("precious"), folder.path("link")).unwrap();
+        let pipe = folder.path("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        for (name, expected) in
+            [("link", "it is a link"), ("pipe", "it is a pipe"), ("", "cannot write")]
+        {
+            let error = open_part(&folder.path(name)).unwrap_err().to_string();
+            assert!(error.contains(expected), "{name}: {error}");
+        }
+        open_part(&folder.path("new")).unwrap().write_all(b"abc").unwrap();
+        open_part(&folder.path("new")).unwrap().write_all(b"x").unwrap();
+        assert_eq!(fs::read(folder.path("new")).unwrap(), b"xbc");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn streams_take_bytes_and_files_are_left_alone() {
+        let folder = Scratch::new();
+        fs::write(folder.path("file"), "old").unwrap();
+        assert!(write_stream(Path::new("/dev/null"), b"x").unwrap());
+        for name in ["file", "missing", "."] {
+            assert!(!write_stream(&folder.path(name), b"x").unwrap());
+        }
+        assert_eq!(fs::read(folder.path("file")).unwrap(), b"old");
+        assert_eq!(folder.names(), ["file"]);
+        assert!(!write_stream(Path::new("/dev/full"), b"x").unwrap_err().is_input());
+    }
+}

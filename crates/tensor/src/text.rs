@@ -1,0 +1,83 @@
+//! Text from outside made safe to show: file names, names from files, messages of libraries.
+
+use std::borrow::Cow;
+use std::path::Path;
+
+/// Returns whether `c` would steer a terminal or reorder what stands around it, instead of being shown:
+/// control characters, line and paragraph separators, bidirectional embeddings, overrides and isolates.
+pub fn is_unprintable(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Returns `text` as one line that is safe on a terminal: tabs and line breaks become spaces, everything
+/// else that [`is_unprintable`] becomes `\u{fffd}`.
+///
+/// ```
+/// assert_eq!(striate_tensor::text::printable("a\n\u{1b}[2Jb"), "a \u{fffd}[2Jb");
+/// ```
+pub fn printable(text: &str) -> Cow<'_, str> {
+    if !text.contains(is_unprintable) {
+        return Cow::Borrowed(text);
+    }
+    let shown = |c: char| match c {
+        '\t' | '\n' | '\r' => ' ',
+        c if is_unprintable(c) => '\u{fffd}',
+        c => c,
+    };
+    Cow::Owned(text.chars().map(shown).collect())
+}
+
+/// Returns `path` as [`printable`] text; bytes that are not UTF-8 become `\u{fffd}`.
+pub fn printable_path(path: &Path) -> String {
+    printable(&path.to_string_lossy()).into_owned()
+}
+
+/// Returns `text` followed by spaces up to `width` characters. Unlike a width in a format string, which
+/// panics above 65,535, any width is allowed.
+pub fn pad(text: &str, width: usize) -> String {
+    text.to_owned() + &filler(text, width)
+}
+
+/// Returns `text` preceded by spaces up to `width` characters, as [`pad`].
+pub fn pad_left(text: &str, width: usize) -> String {
+    filler(text, width) + text
+}
+
+fn filler(text: &str, width: usize) -> String {
+    " ".repeat(width.saturating_sub(text.chars().count()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_that_a_terminal_would_obey_is_replaced() {
+        for (text, expected) in [
+            ("plain ä 日本 🙂\u{200d}", "plain ä 日本 🙂\u{200d}"),
+            ("a\tb\r\nc", "a b  c"),
+            ("\u{1b}]0;title\u{7}", "\u{fffd}]0;title\u{fffd}"),
+            ("\u{7f}\u{9b}31m", "\u{fffd}\u{fffd}31m"),
+            ("photo\u{202e}gnp.exe\u{2066}", "photo\u{fffd}gnp.exe\u{fffd}"),
+            ("one\u{2028}two", "one\u{fffd}two"),
+        ] {
+            assert_eq!(printable(text), expected);
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn path_that_is_not_utf_8_is_shown_with_replacements() {
+        use std::os::unix::ffi::OsStrExt;
+        let path = Path::new(std::ffi::OsStr::from_bytes(b"a\xff\x1b.png"));
+        assert_eq!(printable_path(path), "a\u{fffd}\u{fffd}.png");
+    }
+
+    #[test]
+    fn padding_has_no_largest_width() {
+        assert_eq!((pad("ä", 3), pad_left("ä", 3)), ("ä  ".into(), "  ä".into()));
+        assert_eq!((pad("long", 2), pad_left("long", 2)), ("long".into(), "long".into()));
+        assert_eq!(pad("a", 100_000).len(), 100_000);
+    }
+}
