@@ -38,7 +38,7 @@ fn wrong_words_get_the_nearest_right_one() {
         (&["data", "info", "mnits"], "did you mean mnist?"),
         (&["recipes", "lenet"], "lenet5"),
         (&["eval", "x.safetensors", "--data", "digits", "--protocol", "11crop"], "--protocol"),
-        (&["train", "--resume", "nowhere"], "holds no run"),
+        (&["train", "--resume", "nowhere"], "does not hold a run"),
     ] {
         let line = folder.refusal(arguments);
         assert!(line.contains(expected), "{arguments:?}: {line}");
@@ -119,7 +119,7 @@ fn missing_and_damaged_files_are_named() {
         (&["train", "--data", "npy:nowhere"], "nowhere is no folder"),
         (&["data", "get", "mnist", "--from", "set"], "train-images-idx3-ubyte"),
         (&["data", "get", "mnist", "--from", "nowhere"], "no folder"),
-        (&["train", "--epochs", "1", "--out", "run"], "holds a run already"),
+        (&["train", "--epochs", "1", "--out", "run"], "already holds a run"),
         (&["train", "--resume", "run", "--lr", "1"], "--lr cannot be used with --resume"),
         (&["train", "--weights", "plain.safetensors", "--out", "other"], "missing"),
     ] {

@@ -60,5 +60,5 @@ fn a_pipe_in_place_of_a_file_beside_is_not_waited_for() {
     assert!(Command::new("mkfifo").arg(folder.path().join("w.bin")).status().unwrap().success());
     let at = [("location", "w.bin"), ("offset", "0")];
     let error = read(&folder, &[at, at], [8, 8]).unwrap_err();
-    assert!(error.is_input() && error.to_string().contains("w.bin: it is a folder, not a file"), "{error}");
+    assert!(error.is_input() && error.to_string().contains("w.bin: it is a pipe, not a file"), "{error}");
 }

@@ -46,7 +46,7 @@ fn within<T>(length: usize, per_byte: usize, more: usize, read: impl FnOnce() ->
 
 /// `bytes` as text, which every text format begins with.
 fn text(bytes: &[u8]) -> Result<&str> {
-    std::str::from_utf8(bytes).map_err(|_| Error::input("is no UTF-8 text"))
+    std::str::from_utf8(bytes).map_err(|_| Error::input("is not UTF-8 text"))
 }
 
 /// Reads safetensors.

@@ -88,7 +88,7 @@ pub(super) fn cases() -> Vec<Case> {
         ),
         bad("nothing", "", "missing field `name`"),
         bad("words", "a few words", "line 1: "),
-        bad("no UTF-8", [b'#', 0xff], "is no UTF-8 text"),
+        bad("no UTF-8", [b'#', 0xff], "is not UTF-8 text"),
         bad("no layers", layers(""), "it has no layers"),
         bad("no input", "name = \"n\"\nlayers = [{ op = \"relu\" }]", "missing field `input`"),
         bad("an unknown field", "nmae = 1", "unknown field `nmae`"),

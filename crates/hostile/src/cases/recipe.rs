@@ -31,7 +31,7 @@ pub(super) fn cases() -> Vec<Case> {
             field(train, "epochs = 1048576\nbatch = 1048576\nseed = 9223372036854775807"),
         ),
         bad("words", "a few words", "recipe: "),
-        bad("no UTF-8", [b'#', 0xff], "is no UTF-8 text"),
+        bad("no UTF-8", [b'#', 0xff], "is not UTF-8 text"),
         bad("a zero byte", "\0", "recipe: "),
         bad("above a mebibyte", "#".repeat((1 << 20) + 1), "is too long"),
         bad("an unknown section", field("trian", "epochs = 1"), "unknown field trian; did you mean train?"),
