@@ -165,7 +165,9 @@ mod tests {
         assert!(read(&packed(&longer)).unwrap_err().to_string().contains("has more"));
         assert!(read(&[0, 0, 13, 1, 0, 0, 0, 0]).unwrap_err().to_string().contains("0x0d"));
         assert!(read_idx(Path::new("/nowhere/at/all")).unwrap_err().is_input());
-        assert!(read_idx(&std::env::temp_dir()).unwrap_err().to_string().contains("it is a folder, not a file"));
+        assert!(
+            read_idx(&std::env::temp_dir()).unwrap_err().to_string().contains("it is a folder, not a file")
+        );
     }
 
     proptest! {

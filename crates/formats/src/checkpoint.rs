@@ -155,7 +155,9 @@ impl Checkpoints {
     fn folders(&self) -> Result<Vec<PathBuf>> {
         if self.folder.is_symlink() {
             let place = self.folder.display();
-            return Err(Error::input(format!("{place} is a link, which is not followed; put a folder there")));
+            return Err(Error::input(format!(
+                "{place} is a link, which is not followed; put a folder there"
+            )));
         }
         if !self.folder.is_dir() {
             return Ok(Vec::new());

@@ -52,7 +52,11 @@ fn latest_is_found_and_older_ones_are_removed() {
     assert_eq!(checkpoints.latest().unwrap(), Some(checkpoint(10)));
     assert_eq!(kept(&run), ["step-000000002", "step-000000010"]);
     fs::remove_file(step(&run, 10).join("manifest.json")).unwrap();
-    assert_eq!(checkpoints.latest().unwrap(), Some(checkpoint(2)), "a checkpoint without a manifest is ignored");
+    assert_eq!(
+        checkpoints.latest().unwrap(),
+        Some(checkpoint(2)),
+        "a checkpoint without a manifest is ignored"
+    );
 }
 
 #[test]
@@ -268,9 +272,9 @@ fn survive(before: &[Checkpoint], next: &Checkpoint, fault: Fault) {
         checkpoints.save(next).unwrap();
         assert_eq!(checkpoints.latest().unwrap().as_ref(), Some(next));
         // A crash between the last two removals leaves a folder that is empty.
-        let full = kept(&run).into_iter().filter(|name| {
-            fs::read_dir(run.path().join("checkpoints").join(name)).unwrap().next().is_some()
-        });
+        let full = kept(&run)
+            .into_iter()
+            .filter(|name| fs::read_dir(run.path().join("checkpoints").join(name)).unwrap().next().is_some());
         assert!(full.count() <= 2);
         let mut files: Vec<_> = fs::read_dir(step(&run, next.position.step))
             .unwrap()
@@ -319,7 +323,10 @@ fn state_and_folders_are_on_the_disk_before_the_manifest() {
     let run = run.path().file_name().unwrap().to_string_lossy().into_owned();
     let sync = |name: &str| format!("sync {name}");
     let written = |name| {
-        ["write", "sync", "rename"].map(|what| format!("{what} {name}")).into_iter().chain([sync("step-000000001")])
+        ["write", "sync", "rename"]
+            .map(|what| format!("{what} {name}"))
+            .into_iter()
+            .chain([sync("step-000000001")])
     };
     let mut expected: Vec<String> = written(".striate-folder").collect();
     expected.extend([&run, "checkpoints"].map(sync));

@@ -6,8 +6,7 @@ use std::path::Path;
 /// Returns whether `c` would steer a terminal or reorder what stands around it, instead of being shown:
 /// control characters, line and paragraph separators, bidirectional embeddings, overrides and isolates.
 pub fn is_unprintable(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Returns `text` as one line that is safe on a terminal: tabs and line breaks become spaces, everything

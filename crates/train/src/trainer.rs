@@ -183,12 +183,7 @@ impl Trainer {
         Ok(trainer)
     }
 
-    fn prepare(
-        recipe: Recipe,
-        mut network: Network,
-        dataset: Dataset,
-        cpu: Cpu,
-    ) -> Result<Trainer> {
+    fn prepare(recipe: Recipe, mut network: Network, dataset: Dataset, cpu: Cpu) -> Result<Trainer> {
         let (train, holdout) = match &dataset.validation {
             Some(validation) => (dataset.train.clone(), Some(validation.clone())),
             None if recipe.data.holdout > 0.0 => {

@@ -53,9 +53,9 @@ pub fn run(args: Train) -> Result<()> {
             }
             let out = match &args.out {
                 Some(folder) => RunPath::Folder(folder.clone()),
-                None => RunPath::Free {
-                    stem: format!("{}-{}", network.name, recipe.data.spec.replace('.', "_")),
-                },
+                None => {
+                    RunPath::Free { stem: format!("{}-{}", network.name, recipe.data.spec.replace('.', "_")) }
+                }
             };
             let file = args.weights.clone().unwrap_or_else(|| PathBuf::from(&recipe.model.name));
             let weights = weights.map(|weights| (file.as_path(), weights));

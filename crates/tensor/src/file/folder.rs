@@ -49,9 +49,8 @@ pub fn create_new_folder(path: &Path) -> Result<bool> {
 /// # Errors
 /// If it is not a folder, or cannot be read.
 pub fn list_folder(path: &Path) -> Result<Vec<PathBuf>> {
-    let entries = fs::read_dir(path).and_then(|entries| {
-        entries.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()
-    });
+    let entries = fs::read_dir(path)
+        .and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>());
     let mut paths = entries.map_err(|e| Error::read(path, e))?;
     paths.sort();
     Ok(paths)
@@ -68,7 +67,9 @@ pub fn create_marked(storage: &dyn Storage, path: &Path) -> Result<()> {
     }
     if list_folder(path)?.iter().any(|entry| !is_leftover(entry)) {
         let path = path.display();
-        return Err(Error::input(format!("cannot write {path}: Striate did not make this folder; move it away")));
+        return Err(Error::input(format!(
+            "cannot write {path}: Striate did not make this folder; move it away"
+        )));
     }
     write_through(storage, &path.join(MARKER), MARK.as_bytes())
 }

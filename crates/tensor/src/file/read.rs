@@ -114,7 +114,10 @@ mod tests {
         // Some file systems have no files of 8 TiB.
         if made.is_ok() {
             let error = read_limited(&path, u64::MAX).map(drop).unwrap_err();
-            assert!(error.to_string().contains("sparse: not enough memory: cannot allocate 8796093022208 bytes"), "{error}");
+            assert!(
+                error.to_string().contains("sparse: not enough memory: cannot allocate 8796093022208 bytes"),
+                "{error}"
+            );
         }
     }
 }

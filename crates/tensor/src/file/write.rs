@@ -90,9 +90,9 @@ pub fn write_through(storage: &dyn Storage, path: &Path, bytes: &[u8]) -> Result
 }
 
 fn replace(storage: &dyn Storage, path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let name = path.file_name().ok_or_else(|| {
-        io::Error::new(io::ErrorKind::InvalidInput, "the path does not end in a file name")
-    })?;
+    let name = path
+        .file_name()
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the path does not end in a file name"))?;
     if path.is_dir() && !path.is_symlink() {
         return Err(io::ErrorKind::IsADirectory.into());
     }
@@ -124,13 +124,13 @@ fn replace(storage: &dyn Storage, path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// written by this person, the job if the disk failed.
 pub fn write_error(path: &Path, cause: &io::Error) -> Error {
     use io::ErrorKind::{
-        AlreadyExists, InvalidFilename, InvalidInput, IsADirectory, NotADirectory, NotFound, PermissionDenied,
-        ReadOnlyFilesystem,
+        AlreadyExists, InvalidFilename, InvalidInput, IsADirectory, NotADirectory, NotFound,
+        PermissionDenied, ReadOnlyFilesystem,
     };
     let error = Error::write(path, cause);
     match cause.kind() {
-        AlreadyExists | InvalidFilename | InvalidInput | IsADirectory | NotADirectory | NotFound | PermissionDenied
-        | ReadOnlyFilesystem => Error::input(error.to_string()),
+        AlreadyExists | InvalidFilename | InvalidInput | IsADirectory | NotADirectory | NotFound
+        | PermissionDenied | ReadOnlyFilesystem => Error::input(error.to_string()),
         _ => error,
     }
 }
@@ -228,7 +228,8 @@ mod tests {
         let folder = Scratch::new();
         fs::create_dir(folder.path("folder")).unwrap();
         let (missing, name) = (folder.path("missing/file"), folder.path(&"x".repeat(300)));
-        for path in [Path::new("/"), Path::new(".."), Path::new(""), &folder.path("folder"), &missing, &name] {
+        for path in [Path::new("/"), Path::new(".."), Path::new(""), &folder.path("folder"), &missing, &name]
+        {
             let error = write_atomically(path, b"x").unwrap_err();
             assert!(error.is_input(), "{}: {error}", path.display());
         }
@@ -273,9 +274,7 @@ mod tests {
         std::os::unix::fs::symlink(folder.path("precious"), folder.path("link")).unwrap();
         let pipe = folder.path("pipe");
         assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-        for (name, expected) in
-            [("link", "it is a link"), ("pipe", "it is a pipe"), ("", "cannot write")]
-        {
+        for (name, expected) in [("link", "it is a link"), ("pipe", "it is a pipe"), ("", "cannot write")] {
             let error = open_part(&folder.path(name)).unwrap_err().to_string();
             assert!(error.contains(expected), "{name}: {error}");
         }
