@@ -436,7 +436,7 @@ def file_text(head, batch, net):
     distinct = {}
     for name, conv in net.convs:
         distinct.setdefault(conv, [name, 0])[1] += 1
-    lines = [f"# {head}", f"# {len(net.convs)} convolutions, {net.macs():,} multiply-adds an image"]
+    lines = [f"# {head}", f"# {len(net.convs)} convolutions, {net.macs():,} multiply-adds per image"]
     for conv, (name, count) in distinct.items():
         lines.append(f'{conv.text(batch)}n"{name}"' + (f" *{count}" if count > 1 else ""))
     return "\n".join(lines) + "\n", len(distinct)

@@ -1,14 +1,14 @@
-//! The system's clock, for profiles.
+//! The system clock, used for profiling.
 
 use std::time::Instant;
 
 use striate_engine::Clock;
 
-/// Seconds since it was made.
+/// A clock that starts at zero when it is created.
 pub struct SystemClock(Instant);
 
 impl SystemClock {
-    /// Begins to count.
+    /// Starts the clock.
     pub fn new() -> SystemClock {
         SystemClock(Instant::now())
     }

@@ -1,5 +1,5 @@
-//! The command line of Striate: verbs, words for a person, JSON for a program. The only crate that prints and
-//! exits. A library besides the program, so that fuzzing can run whole command lines in one process.
+//! The command line of Striate: its verbs, with output for people and JSON for programs. Only this crate prints and
+//! exits. It is a library as well as a program, so that fuzzing can run whole command lines in one process.
 
 #![forbid(unsafe_code)]
 
@@ -27,8 +27,8 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Runs the command line `arguments`, the first of which is the program's name. Returns 0 after success, 1 if the
-/// job failed, 2 if the usage or the input is at fault; errors are one line on stderr.
+/// Runs the command line `arguments`, the first of which is the program's name. Returns 0 on success, 1 if the job
+/// failed, 2 if the usage or the input is at fault. Errors are printed as one line to stderr.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match Arguments::try_parse_from(arguments) {
         Ok(arguments) => match verbs::run(arguments) {

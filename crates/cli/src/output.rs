@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use indicatif::{ProgressBar, ProgressStyle};
-use striate_data::Watch;
+use striate_data::DownloadProgress;
 pub use striate_models::history::grouped;
 use striate_tensor::Error;
 use striate_tensor::file::{write_atomically, write_stream};
@@ -150,7 +150,7 @@ impl DownloadBar {
     }
 }
 
-impl Watch for DownloadBar {
+impl DownloadProgress for DownloadBar {
     fn begin(&mut self, name: &str, have: u64, total: Option<u64>) {
         let template = match total {
             Some(_) => "{prefix} {bar:30} {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left",

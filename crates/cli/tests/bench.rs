@@ -1,11 +1,11 @@
-//! The bench verbs measure and print what scripts rely on; what they measure is no test's business.
+//! The output of the bench verbs, on which scripts rely; the measured values are not tested.
 
 mod common;
 
 use common::Folder;
 
 #[test]
-fn bench_prints_its_fields() {
+fn bench_prints_documented_fields() {
     let folder = Folder::new("bench");
     let peak = folder.json(&["bench", "peak"]);
     assert!(peak["f32"].as_f64().unwrap() > 0.0 && peak["memory"].as_f64().unwrap() > 0.0);
@@ -47,18 +47,18 @@ fn bench_prints_its_fields() {
         assert!(result["images_per_second"].as_f64().unwrap() > 0.0);
     }
     for (arguments, expected) in [
-        (&["bench", "kernels"][..], "takes a problem"),
+        (&["bench", "kernels"][..], "needs a problem"),
         (&["bench", "kernels", "mb1ic3"], "missing"),
         (&["bench", "kernels", "mb1xx3"], "unknown field xx"),
-        (&["bench", "kernels", "m4n4k4k"], "ends in letters"),
-        (&["bench", "kernels", "mb1ic8ih8oc8oh8kh3ph1", "--algorithm", "none"], "the list is"),
-        (&["bench", "kernels", "m4n4k4", "--algorithm", "none"], "--algorithm is for convolutions"),
-        (&["bench", "kernels", "m4n4k4", "--direction", "data"], "--direction is for convolutions"),
+        (&["bench", "kernels", "m4n4k4k"], "the last field has no number"),
+        (&["bench", "kernels", "mb1ic8ih8oc8oh8kh3ph1", "--algorithm", "none"], "available: "),
+        (&["bench", "kernels", "m4n4k4", "--algorithm", "none"], "--algorithm applies only to convolutions"),
+        (&["bench", "kernels", "m4n4k4", "--direction", "data"], "--direction applies only to convolutions"),
         (&["bench", "kernels", "m4n4k4", "m5n4k4", "--batch", "3"], "m4n4k4 is a matrix product"),
         (&["bench", "infer", "lenet"], "did you mean lenet5?"),
-        (&["bench", "infer", "lenet5", "--algorithm", "gemm_f32"], "are for bench kernels"),
-        (&["bench", "train", "lenet5", "--direction", "weights"], "are for bench kernels"),
-        (&["bench", "peak", "--direction", "forward"], "are for bench kernels"),
+        (&["bench", "infer", "lenet5", "--algorithm", "gemm_f32"], "apply only to bench kernels"),
+        (&["bench", "train", "lenet5", "--direction", "weights"], "apply only to bench kernels"),
+        (&["bench", "peak", "--direction", "forward"], "apply only to bench kernels"),
         (&["bench", "infer", "lenet5", "--batch", "0"], "--batch"),
         (&["bench", "kernels", "m4n4k4", "--seconds", "nan"], "from 0 to 3600"),
         (&["bench", "kernels", "m4n4k4", "--seconds=-1"], "from 0 to 3600"),
@@ -66,28 +66,28 @@ fn bench_prints_its_fields() {
         let line = folder.refusal(arguments);
         assert!(line.contains(expected), "{arguments:?}: {line}");
     }
-    // Among convolutions a matrix product stands, and what is for those does not touch it.
+    // In a mixed list, flags for convolutions do not affect matrix products.
     let options = ["--direction", "weights", "--batch", "2"];
     let result = folder.json(&[&["bench", "kernels", "some.txt"][..], &options, &quick].concat());
     assert_eq!(result["problems"][1]["algorithm"], "gemm_f32");
 }
 
-/// Sizes that are small enough each, and in their products more than there are numbers for.
+/// Each size is within its limit, but their products overflow.
 #[test]
-fn absurd_products_of_sizes_are_refused() {
+fn overflowing_products_of_sizes_are_refused() {
     let folder = Folder::new("bench-sizes");
     let most = 1 << 20;
     let maps = format!("mb{most}ic{most}ih{most}iw{most}oc8oh1kh1");
-    // Four bytes a number, their count would begin at zero again.
+    // With four bytes per element, the size in bytes would wrap around to zero.
     let wrapped = format!("mb{most}ic{most}ih{most}iw4oc8oh1kh1");
     let kernels = format!("ic8ih1oc8oh1kh{most}dh{}", most - 1);
     let halo = format!("ic16ih1oc16oh1kh3dh{most}");
     for problem in [&maps, &wrapped, &kernels, &halo] {
         for direction in ["forward", "data", "weights"] {
             let line = folder.refusal(&["bench", "kernels", problem, "--direction", direction]);
-            assert!(line.contains(&format!("problem {problem}: absurdly large")), "{line}");
+            assert!(line.contains(&format!("problem {problem}: too large")), "{line}");
         }
     }
-    // Beside others it is refused before anything is measured, which would take an hour.
+    // It is refused before the other problem is measured, which would take an hour.
     folder.refusal(&["bench", "kernels", "m4n4k4", &maps, "--seconds", "720"]);
 }

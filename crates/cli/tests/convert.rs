@@ -529,7 +529,7 @@ fn model_files_of_known_networks_take_pictures() {
         String::from_utf8(output.stderr).unwrap()
     };
     let said = convert(&[]);
-    let line = "as published: RGB from 0 to 1, shorter side 256, center 224x224, minus (0.485, 0.456, 0.406)";
+    let line = "as published: RGB in [0, 1], shorter side resized to 256, center crop 224x224, mean (0.485, 0.456, 0.406)";
     assert!(said.contains(line), "{said}");
     let picture = striate_vision::Image::filled(300, 260, [10, 200, 90]);
     folder.write("picture.png", striate_vision::encode_png(&picture).unwrap());

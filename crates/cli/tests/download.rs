@@ -1,4 +1,4 @@
-//! `striate data get` against servers on loopback.
+//! `striate data get` against loopback servers.
 
 mod common;
 
@@ -13,7 +13,8 @@ use striate_testkit::server::{Reply, Server, gzip, nobody};
 const GET: [&str; 4] = ["data", "get", "mnist", "--json"];
 const FIRST: &str = "train-images-idx3-ubyte";
 
-/// Data go into the folder's `data`, from `mirrors`; proxies that are not there would be felt.
+/// Runs `data get` with `mirrors` into the folder's `data`. The proxy variables name an unreachable proxy, so that
+/// using it would fail.
 fn get(folder: &Folder, mirrors: &str) -> Output {
     let data = folder.path("data");
     let proxy = nobody();
@@ -31,7 +32,7 @@ fn part(folder: &Folder) -> PathBuf {
     folder.path(&format!("data/mnist/{FIRST}.gz.part"))
 }
 
-/// The one line of a failed job.
+/// Returns the single line that a failed job prints.
 fn failure(output: &Output) -> String {
     let line = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{line}");
@@ -44,10 +45,10 @@ fn result(output: &Output) -> Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-/// The folder of the real files, or a line that says that the test is skipped.
+/// Returns the folder of the real files; prints that the test is skipped if they are missing.
 fn real_files(test: &str) -> Option<PathBuf> {
     let folder = striate_data::data_folder().unwrap().join("mnist");
-    // The file that is stored last.
+    // This file is stored last.
     if folder.join("t10k-labels-idx1-ubyte").is_file() {
         return Some(folder);
     }
@@ -55,10 +56,10 @@ fn real_files(test: &str) -> Option<PathBuf> {
     None
 }
 
-/// The real files, which a server gives, once with a broken connection; a second call fetches nothing.
+/// A server sends the real files, breaking the connection once. A second call downloads nothing.
 #[test]
-fn the_real_files_are_downloaded_once() {
-    let Some(source) = real_files("the_real_files_are_downloaded_once") else { return };
+fn real_files_are_downloaded_once() {
+    let Some(source) = real_files("real_files_are_downloaded_once") else { return };
     let packed = |path: &str| gzip(&fs::read(source.join(Path::new(path).file_stem().unwrap())).unwrap());
     let server = {
         let files = ["train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"]
@@ -91,10 +92,10 @@ fn the_real_files_are_downloaded_once() {
 
     let again = result(&get(&folder, &mirrors));
     assert!(again["files"].as_array().unwrap().iter().all(|file| file["source"] == "present"));
-    assert_eq!(server.requests().len(), 5, "nothing is downloaded");
+    assert_eq!(server.requests().len(), 5, "the second call downloads nothing");
     let data = folder.path("data");
-    let said = folder.run_with(&["data", "get", "mnist"], &[("STRIATE_DATA", text(&data))]);
-    assert!(String::from_utf8_lossy(&said.stdout).starts_with("mnist is here already, verified"));
+    let output = folder.run_with(&["data", "get", "mnist"], &[("STRIATE_DATA", text(&data))]);
+    assert!(String::from_utf8_lossy(&output.stdout).starts_with("mnist is already in "));
 
     let other = folder.path("other");
     let from = [&GET[..], &["--from", "data/mnist"]].concat();
@@ -103,7 +104,7 @@ fn the_real_files_are_downloaded_once() {
 }
 
 #[test]
-fn every_mirror_that_fails_is_named_with_the_other_ways() {
+fn all_failed_mirrors_are_listed_with_alternatives() {
     let folder = Folder::new("all-fail");
     let missing = Server::new(|_, _| Reply::status(404));
     let wrong = Server::of(gzip(b"something else"));
@@ -113,13 +114,13 @@ fn every_mirror_that_fails_is_named_with_the_other_ways() {
     for reason in ["status 404", "cannot be reached", "wrong checksum", "--from FOLDER", "STRIATE_MIRROR"] {
         assert!(line.contains(reason), "{line}");
     }
-    assert!(!folder.path("data/mnist").exists(), "no empty folder stands for a data set");
+    assert!(!folder.path("data/mnist").exists(), "no empty data folder is left behind");
 }
 
-/// A limit on the size of files stands for a full disk.
+/// A limit on file sizes stands in for a full disk.
 #[cfg(unix)]
 #[test]
-fn a_full_disk_is_said_and_what_has_come_is_kept() {
+fn full_disk_is_reported_and_partial_download_kept() {
     let folder = Folder::new("full-download");
     let server = Server::of(vec![7; 1_000_000]);
     let command = format!("ulimit -f 100; exec {} data get mnist", env!("CARGO_BIN_EXE_striate"));
@@ -139,11 +140,11 @@ fn a_full_disk_is_said_and_what_has_come_is_kept() {
     assert_eq!(ranges, [None, Some(kept), None]);
 }
 
-/// The same limit when the files come from a folder.
+/// The same limit while files are copied from a folder.
 #[cfg(unix)]
 #[test]
-fn a_full_disk_is_said_when_files_come_from_a_folder() {
-    let Some(source) = real_files("a_full_disk_is_said_when_files_come_from_a_folder") else { return };
+fn full_disk_is_reported_while_copying_from_a_folder() {
+    let Some(source) = real_files("full_disk_is_reported_while_copying_from_a_folder") else { return };
     let folder = Folder::new("full-from");
     let (program, from) = (env!("CARGO_BIN_EXE_striate"), text(&source));
     let command = format!("ulimit -f 100; exec '{program}' data get mnist --from '{from}'");
@@ -154,10 +155,10 @@ fn a_full_disk_is_said_when_files_come_from_a_folder() {
     assert_eq!(fs::read_dir(folder.path("data/mnist")).unwrap().count(), 0);
 }
 
-/// A signal need not wait for a server that is silent.
+/// A signal takes effect even while a server is silent.
 #[cfg(unix)]
 #[test]
-fn a_signal_keeps_what_has_come() {
+fn signal_keeps_partial_download() {
     use std::process::{Command, Stdio};
     for signal in ["-INT", "-TERM"] {
         let folder = Folder::new(&format!("download{signal}"));
@@ -180,6 +181,6 @@ fn a_signal_keeps_what_has_come() {
         let line = failure(&child.wait_with_output().unwrap());
         assert!(line.contains("stopped by a signal") && line.contains("striate data get mnist"), "{line}");
         assert!(failure(&get(&folder, &server.url())).contains("status 404"));
-        assert_eq!(server.requests()[1].from, Some(5_000), "the next call goes on");
+        assert_eq!(server.requests()[1].from, Some(5_000), "the next call resumes the download");
     }
 }

@@ -1,4 +1,4 @@
-//! `models`, `inspect` and `history`: what they print of the networks of the history.
+//! The output of `models`, `inspect` and `history` for the built-in networks.
 
 mod common;
 
@@ -28,7 +28,7 @@ fn models_lists_every_network() {
 }
 
 #[test]
-fn inspect_gives_shares_memory_and_auxiliary_heads() {
+fn inspect_reports_shares_memory_and_auxiliary_heads() {
     let network = inspected(&["googlenet", "--batch", "2"]);
     assert_eq!(network["params"], 6_624_904);
     assert_eq!(network["params_aux"], 13_004_888 - 6_624_904);
@@ -49,8 +49,8 @@ fn networks_adapt_to_classes_and_input() {
     assert_eq!(network["input"], json!([1, 128, 160]));
     let layers = network["layers"].as_array().unwrap();
     assert_eq!(layers.last().unwrap()["output"], json!([10]));
-    assert!(network["memory"]["training_bytes"].is_u64(), "the heads follow the classes");
-    // Too small for the heads' pools, not for the network.
+    assert!(network["memory"]["training_bytes"].is_u64(), "the auxiliary heads adapt to the classes");
+    // Too small for the pooling in the auxiliary heads, but not for the network.
     let small = inspected(&["googlenet", "--input", "3,64,64"]);
     assert!(small["memory"]["training_bytes"].is_null() && small["memory"]["inference_bytes"].is_u64());
     for model in striate_models::all() {
@@ -76,7 +76,7 @@ const VOLUMES: &str = r#"
         { name = "fc", op = "linear", out_features = 5 },
     ]"#;
 
-/// Figures by hand: 3 kernels of 2·27 taps over 4×4×6 places.
+/// Computed by hand: 3 kernels of 2·27 taps at 4×4×6 positions.
 #[test]
 fn volumes_are_inspected_and_run() {
     let folder = Folder::new("volumes");
@@ -84,12 +84,12 @@ fn volumes_are_inspected_and_run() {
     let network = folder.json(&["inspect", "volumes.toml", "--batch", "2"]);
     assert_eq!((&network["input"], &network["params"]), (&json!([2, 4, 6, 8]), &json!(3 * 55 + 20)));
     assert_eq!(network["macs"], 3 * 54 * 4 * 4 * 6 + 15);
-    let [conv, _, pool, ..] = &network["layers"].as_array().unwrap()[..] else { panic!("has six layers") };
+    let [conv, _, pool, ..] = &network["layers"].as_array().unwrap()[..] else { panic!("expected six layers") };
     assert_eq!((&conv["output"], &conv["receptive_field"]), (&json!([3, 4, 4, 6]), &json!(3)));
     assert_eq!((&pool["output"], &pool["receptive_field"]), (&json!([3, 4, 2, 3]), &json!(4)));
     assert!(network["memory"]["training_bytes"].as_u64() > network["memory"]["inference_bytes"].as_u64());
     let table = String::from_utf8(folder.run(&["inspect", "volumes.toml"]).stdout).unwrap();
-    assert!(table.contains("3×4×4"), "the pool sees 3 maps of 4×4: {table}");
+    assert!(table.contains("3×4×4"), "the pool has a receptive field of 3×4×4: {table}");
     let x: Vec<f32> = (0..3 * 2 * 4 * 6 * 8).map(|i| (i % 7) as f32).collect();
     striate_tensor::npy::write(&folder.path("x.npy"), &[3, 2, 4, 6, 8].into(), &x).unwrap();
     let run = folder.json(&["run", "volumes.toml", "--input", "x.npy", "--output", "y.npy"]);
@@ -100,7 +100,7 @@ fn volumes_are_inspected_and_run() {
 }
 
 #[test]
-fn sizes_for_other_ranks_are_refused() {
+fn sizes_of_wrong_rank_are_refused() {
     let folder = Folder::new("ranks");
     folder.write("volumes.toml", VOLUMES);
     let network =
@@ -171,7 +171,7 @@ fn sizes_for_other_ranks_are_refused() {
 }
 
 #[test]
-fn a_missing_folder_of_a_page_or_picture_is_refused() {
+fn output_into_missing_folder_is_refused() {
     let folder = Folder::new("no-folder");
     for arguments in [
         &["history", "--html", "nowhere/line.html"][..],
@@ -183,7 +183,7 @@ fn a_missing_folder_of_a_page_or_picture_is_refused() {
 }
 
 #[test]
-fn a_border_beyond_any_memory_is_refused() {
+fn excessive_padding_is_refused() {
     let folder = Folder::new("border");
     let conv = "out_channels = 1, kernel_size = 2, dilation = 65536, padding = 65535, stride = 65536";
     folder.write(
@@ -194,10 +194,10 @@ fn a_border_beyond_any_memory_is_refused() {
     assert!(line.contains("network n: with its border of zeros input is absurdly large"), "{line}");
 }
 
-/// The memory that fails says what it was for.
+/// An allocation failure reports what the memory was for.
 #[cfg(target_os = "linux")]
 #[test]
-fn where_memory_ends_the_error_says_what_it_was_for() {
+fn allocation_failure_names_its_purpose() {
     let folder = Folder::new("memory");
     let network = |layers: &str| format!("name = \"net\"\ninput = [1, 128, 128]\nlayers = [{layers}]");
     let pad = "{ op = \"pad\", before = [0, 0, 30000, 30000], after = [0, 0, 0, 0] }";
@@ -231,14 +231,14 @@ fn where_memory_ends_the_error_says_what_it_was_for() {
             .current_dir(folder.path(""))
             .output()
             .unwrap();
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(1), "{net} on {x}: {said}");
-        assert!(expected.iter().all(|words| said.contains(words)), "{net} on {x}: {said}");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{net} on {x}: {stderr}");
+        assert!(expected.iter().all(|words| stderr.contains(words)), "{net} on {x}: {stderr}");
     }
 }
 
 #[test]
-fn a_network_runs_on_other_colors_and_classes() {
+fn run_adapts_network_to_channels_and_classes() {
     let folder = Folder::new("run-adapted");
     let image = Shape::from([1, 1, 64, 80]);
     npy::write(&folder.path("x.npy"), &image, &vec![0.5f32; image.numel()]).unwrap();
@@ -246,7 +246,7 @@ fn a_network_runs_on_other_colors_and_classes() {
     let ran = folder.json(&[&run[..], &["5"]].concat());
     assert_eq!(ran["output_shape"], json!([5]));
     assert!(folder.refusal(&[&run[..], &["0"]].concat()).contains("at least one class"));
-    // Images too small for GoogLeNet's heads, which `run` does not need.
+    // Images too small for GoogLeNet's auxiliary heads, which `run` does not need.
     let image = Shape::from([2, 3, 33, 47]);
     npy::write(&folder.path("small.npy"), &image, &vec![0.5f32; image.numel()]).unwrap();
     let network = (striate_models::find("googlenet").unwrap().build)().unwrap();
@@ -260,13 +260,13 @@ fn a_network_runs_on_other_colors_and_classes() {
     assert!(folder.refusal(&["bench", "peak", "--classes", "3"]).contains("bench infer"));
 }
 
-/// With `--json` the text and the plan are one object too.
+/// With `--json`, text and plan are also printed as one object.
 #[test]
-fn text_and_plan_have_a_json_form() {
+fn text_and_plan_are_available_as_json() {
     let folder = Folder::new("inspect-json");
-    let told = folder.json(&["inspect", "lenet5", "--classes", "7", "--text"]);
-    let network = Network::from_text(told["text"].as_str().unwrap()).unwrap();
-    assert_eq!((told["name"].as_str().unwrap(), network.classes().unwrap()), ("lenet5", 7));
+    let printed = folder.json(&["inspect", "lenet5", "--classes", "7", "--text"]);
+    let network = Network::from_text(printed["text"].as_str().unwrap()).unwrap();
+    assert_eq!((printed["name"].as_str().unwrap(), network.classes().unwrap()), ("lenet5", 7));
     let plan = folder.json(&["inspect", "lenet5", "--batch", "2", "--plan"]);
     let bytes = folder.json(&["inspect", "lenet5", "--batch", "2"])["memory"]["inference_bytes"].clone();
     assert_eq!((&plan["name"], &plan["batch"], &plan["peak_bytes"]), (&json!("lenet5"), &json!(2), &bytes));
@@ -279,7 +279,7 @@ fn text_and_plan_have_a_json_form() {
 }
 
 #[test]
-fn long_networks_are_shown_by_modules() {
+fn large_networks_are_grouped_by_module() {
     let folder = Folder::new("inspect-modules");
     let lines = |arguments: &[&str]| {
         let output = folder.run(arguments);
@@ -293,14 +293,14 @@ fn long_networks_are_shown_by_modules() {
 }
 
 #[test]
-fn history_tells_the_line_and_the_verdicts() {
+fn history_lists_milestones_and_verdicts() {
     let folder = Folder::new("history");
-    let told = folder.json(&["history"]);
-    let line = told["line"].as_array().unwrap();
+    let history = folder.json(&["history"]);
+    let line = history["line"].as_array().unwrap();
     assert_eq!((&line[0]["year"], &line[line.len() - 1]["name"]), (&json!(1957), &json!("ResNet")));
-    let alexnet = line.iter().find(|station| station["name"] == "AlexNet").unwrap();
+    let alexnet = line.iter().find(|milestone| milestone["name"] == "AlexNet").unwrap();
     assert_eq!((&alexnet["params"], &alexnet["layers"]), (&json!(60_965_224), &json!(8)));
-    let claims = told["claims"].as_array().unwrap();
+    let claims = history["claims"].as_array().unwrap();
     assert!(claims.len() >= 13 && claims.iter().any(|claim| claim["verdict"] == "wrong"));
     let text = String::from_utf8(folder.run(&["history"]).stdout).unwrap();
     assert!(text.contains("1/8.7 of AlexNet's"));
@@ -322,17 +322,17 @@ fn history_tells_the_line_and_the_verdicts() {
     );
     let [sizes, errors] = &lines_of("Network in network ")[..] else { panic!("two tables:\n{text}") };
     assert!(sizes.contains(" 966,986 ") && errors.ends_with("CIFAR-10 8.81 % augmented"), "{text}");
-    let several_and_one = "ImageNet top-5 3.57 % (6) 4.49 % several scales";
-    assert!(lines_of("ResNet ")[1].ends_with(several_and_one), "{text}");
+    let errors_of_resnet = "ImageNet top-5 3.57 % (6) 4.49 % several scales";
+    assert!(lines_of("ResNet ")[1].ends_with(errors_of_resnet), "{text}");
 }
 
 #[test]
-fn the_page_of_the_history_needs_nothing_else() {
+fn history_page_is_self_contained() {
     let folder = Folder::new("history-page");
     assert!(folder.run(&["history", "--html", "line.html"]).status.success());
     let page = std::fs::read_to_string(folder.path("line.html")).unwrap();
     assert_eq!(page.matches("<svg").count(), 5);
-    // Charts scroll where they do not fit; the line has a form for a narrow screen.
+    // Wide charts scroll; the tree has a variant for narrow screens.
     assert!(
         page.contains("figure svg { min-width: 900px; }")
             && page.contains("figure.across { display: none; }")
@@ -351,10 +351,11 @@ fn the_page_of_the_history_needs_nothing_else() {
     assert_eq!(String::from_utf8(output.stderr).unwrap().lines().count(), 1);
 }
 
-/// `striate inspect resnet152 --json | head -1`: more than a pipe holds, so that the program is still writing.
+/// As in `striate inspect resnet152 --json | head -1`. The output exceeds a pipe's buffer, so the program is still
+/// writing when the pipe closes.
 #[cfg(unix)]
 #[test]
-fn a_reader_that_goes_early_is_no_panic() {
+fn closed_pipe_ends_the_program_silently() {
     use std::io::Read;
     use std::os::unix::process::ExitStatusExt;
     use std::process::{Command, Stdio};
@@ -369,7 +370,7 @@ fn a_reader_that_goes_early_is_no_panic() {
 }
 
 #[test]
-fn run_says_that_auxiliary_heads_are_left_aside() {
+fn run_reports_unused_auxiliary_heads() {
     let folder = Folder::new("heads");
     let text = r#"
         name = "net"
@@ -386,7 +387,7 @@ fn run_says_that_auxiliary_heads_are_left_aside() {
     let images = Shape::from([2, 1, 32, 32]);
     npy::write(&folder.path("x.npy"), &images, &[0.5f32; 2048]).unwrap();
     let ran = folder.run(&["run", "net.toml", "--weights", model, "--input", "x.npy", "--output", "y.npy"]);
-    let said = String::from_utf8_lossy(&ran.stderr);
-    assert!(ran.status.success(), "{said}");
-    assert!(said.contains("2 tensors of the auxiliary heads are left aside"), "{said}");
+    let stderr = String::from_utf8_lossy(&ran.stderr);
+    assert!(ran.status.success(), "{stderr}");
+    assert!(stderr.contains("2 tensors of the auxiliary heads are left aside"), "{stderr}");
 }

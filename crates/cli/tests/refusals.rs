@@ -144,7 +144,7 @@ fn absurd_idx_files_are_refused() {
     };
     for (name, content, expected) in [
         ("absurd sizes", header([u32::MAX, u32::MAX, u32::MAX]), "more elements than memory"),
-        ("no data", header([60_000, 28, 28]), "claims 47040000 bytes"),
+        ("no data", header([60_000, 28, 28]), "declares 47040000 bytes"),
         ("no IDX file", b"hello".to_vec(), "no IDX file"),
     ] {
         for file in [
@@ -162,7 +162,7 @@ fn absurd_idx_files_are_refused() {
         assert!(refused(&get, name).contains("MD5"), "{name}");
     }
     let line = refused(&folder.run_with(&["train", "--data", "fashion-mnist"], &variables), "missing set");
-    assert!(line.contains("get it with: striate data get fashion-mnist"), "{line}");
+    assert!(line.contains("run: striate data get fashion-mnist"), "{line}");
 }
 
 #[test]

@@ -1,14 +1,14 @@
-//! The 1797 handwritten digits of 8×8 pixels that come with the program.
+//! The built-in data set: 1,797 handwritten digits of 8×8 pixels.
 //!
 //! Source: Alpaydin and Kaynak, "Optical recognition of handwritten digits", UCI machine learning
-//! repository, 1998 (CC BY 4.0). Every fifth sample is for testing.
+//! repository, 1998 (CC BY 4.0). Every fifth sample is a test sample.
 
 use smartcore::dataset::digits::load_dataset;
 use striate_vision::{Center, Filter, Preprocessing, Step};
 
 use crate::{Dataset, Pixels, Split, Survey};
 
-/// The data set `digits`.
+/// Returns the data set `digits`.
 pub(crate) fn digits() -> Dataset {
     let source = load_dataset();
     let bytes: Vec<u8> =
@@ -17,9 +17,9 @@ pub(crate) fn digits() -> Dataset {
     let all = Split { shape: [1, 8, 8], pixels: Pixels::Bytes(bytes), labels };
     let part = |test: bool| (0..all.len()).filter(|i| (i % 5 == 4) == test).collect::<Vec<_>>();
     let enlarge = Step::Resize { height: 32, width: 32, filter: Filter::Bicubic };
-    // Mean and deviation of the training part, enlarged.
+    // Mean and standard std of the enlarged training images.
     let form = |steps| Preprocessing { channels: 1, steps, mean: vec![0.3098], std: vec![0.3492] };
-    // A picture is made to what the set's digits are: as high as the map, in its middle, of few pixels.
+    // Other images are brought into the form of this data set: a digit of full height, centered, of few pixels.
     let small = Step::Digit { ink: 8, height: 8, width: 8, center: Center::Box };
     let foreign = vec![small, enlarge.clone()];
     Dataset {
@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn mean_and_deviation_are_those_of_the_enlarged_digits() {
+    fn mean_and_std_match_the_enlarged_digits() {
         let digits = digits();
         let prepared = crate::Prepared::new(&digits.train, digits.preprocessing.as_ref()).unwrap();
         let mut image = vec![0.0f32; 1024];
@@ -50,12 +50,12 @@ mod tests {
             squares += image.iter().map(|x| f64::from(x * x)).sum::<f64>();
         }
         let count = (prepared.len() * 1024) as f64;
-        let (mean, deviation) = (sum / count, (squares / count - (sum / count).powi(2)).sqrt());
-        assert!(mean.abs() < 2e-3 && (deviation - 1.0).abs() < 2e-3, "{mean} {deviation}");
+        let (mean, std) = (sum / count, (squares / count - (sum / count).powi(2)).sqrt());
+        assert!(mean.abs() < 2e-3 && (std - 1.0).abs() < 2e-3, "{mean} {std}");
     }
 
     #[test]
-    fn its_own_images_are_pictures_that_stay_as_they_are() {
+    fn preprocessing_for_foreign_images_keeps_own_images() {
         let digits = digits();
         let [own, foreign] = [digits.preprocessing, digits.predict].map(Option::unwrap);
         let changed = (0..digits.train.len()).filter(|index| {
@@ -66,13 +66,13 @@ mod tests {
     }
 
     #[test]
-    fn every_fifth_digit_is_for_testing() {
+    fn every_fifth_digit_is_a_test_sample() {
         let digits = digits();
         let test = digits.test.as_ref().unwrap();
         assert_eq!((digits.train.len(), test.len()), (1438, 359));
         digits.train.check(10).unwrap();
         assert!(test.counts(10).iter().all(|count| (20..60).contains(count)));
-        let Pixels::Bytes(bytes) = &digits.train.pixels else { panic!("digits are bytes") };
+        let Pixels::Bytes(bytes) = &digits.train.pixels else { panic!("expected bytes") };
         assert_eq!((bytes.iter().min(), bytes.iter().max()), (Some(&0), Some(&255)));
     }
 }

@@ -1,4 +1,4 @@
-//! Getting a data set that comes as listed files: verified by checksum, then stored in the data folder.
+//! Gets data sets of known files: copies or downloads them, verifies their checksums, and stores them.
 
 use std::fmt;
 use std::fs::{self, File};
@@ -10,43 +10,43 @@ use striate_tensor::{Error, Result};
 
 use crate::MnistKind;
 #[cfg(feature = "download")]
-use crate::download::{Fetcher, Patience, Watch, mirrors};
+use crate::download::{Fetcher, Timeouts, DownloadProgress, mirrors};
 use crate::idx::unpacking;
 
-/// A file's name and the MD5 of its unpacked content.
+/// The name of a known file and the MD5 of its unpacked content.
 pub(crate) type Listed<'a> = (&'a str, &'a str);
 
-/// Files above this size, packed or not, are none of the listed ones; the largest has 47,040,016 bytes.
-pub(crate) const MOST_BYTES: u64 = 64 << 20;
+/// Largest size of a file, packed or not; the largest known file has 47,040,016 bytes.
+pub(crate) const MAX_BYTES: u64 = 64 << 20;
 
-/// A data set that lies in the data folder, verified.
+/// A verified data set in the data folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Got {
-    /// Where its files are.
+pub struct Fetched {
+    /// Folder of its files.
     pub folder: PathBuf,
     /// The files, in the order of the list.
-    pub files: Vec<GotFile>,
+    pub files: Vec<FetchedFile>,
 }
 
-/// A file that was verified.
+/// A verified file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GotFile {
-    /// Its name in the folder.
+pub struct FetchedFile {
+    /// Name in the folder.
     pub name: String,
-    /// Its length, unpacked.
+    /// Unpacked length.
     pub bytes: u64,
-    /// Whence it came.
+    /// Where it came from.
     pub source: Source,
 }
 
-/// Where a file was.
+/// Where a file came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
-    /// In the data folder already.
+    /// It was already in the data folder.
     Present,
-    /// In a folder of the user's.
+    /// Copied from this file.
     File(PathBuf),
-    /// At this address.
+    /// Downloaded from this address.
     Web(String),
 }
 
@@ -60,7 +60,7 @@ impl fmt::Display for Source {
     }
 }
 
-/// Where fetched data lies: `$STRIATE_DATA`, else the platform's cache folder.
+/// Returns the data folder: `$STRIATE_DATA`, or else `striate` in the platform's cache folder.
 ///
 /// # Errors
 /// If neither is known.
@@ -78,17 +78,17 @@ pub fn data_folder() -> Result<PathBuf> {
     };
     cache
         .map(|cache| cache.join("striate"))
-        .ok_or_else(|| Error::input("no cache folder is known; set STRIATE_DATA to a folder for data"))
+        .ok_or_else(|| Error::input("the cache folder is unknown; set STRIATE_DATA to a folder for data"))
 }
 
-/// Takes the four files of `kind`, plain or compressed, from the folder `from` into the data folder.
-/// All are verified first, and stored whole or not at all.
+/// Copies the four files of `kind`, plain or compressed, from the folder `from` to the data folder. All are verified
+/// before any is stored, and each is stored completely or not at all.
 ///
 /// # Errors
-/// If a file is missing, its checksum differs, or it cannot be stored.
-pub fn get(kind: MnistKind, from: &Path) -> Result<Got> {
+/// If a file is missing, has a wrong checksum, or cannot be stored.
+pub fn get(kind: MnistKind, from: &Path) -> Result<Fetched> {
     if !from.is_dir() {
-        let what = format!("{} is no folder; give the one with the four IDX files", from.display());
+        let what = format!("{}: not a folder; give the folder with the four IDX files", from.display());
         return Err(Error::input(what));
     }
     let folder = data_folder()?.join(kind.name());
@@ -97,7 +97,7 @@ pub fn get(kind: MnistKind, from: &Path) -> Result<Got> {
         let source = find_file(from, listed.0)?;
         let content = File::open(&source).and_then(unpacked).map_err(|e| Error::read(&source, e))?;
         if let Some(sums) = mismatch(&content, listed) {
-            let what = format!("is not the known {} ({sums}); fetch it again", listed.0);
+            let what = format!("is not the expected {} ({sums}); download it again", listed.0);
             return Err(Error::input(what).at(source.display()));
         }
         verified.push((listed.0, source, content));
@@ -106,29 +106,29 @@ pub fn get(kind: MnistKind, from: &Path) -> Result<Got> {
     let mut files = Vec::new();
     for (name, source, content) in verified {
         store(&RealDisk, &folder.join(name), &content)?;
-        files.push(GotFile { name: name.into(), bytes: content.len() as u64, source: Source::File(source) });
+        files.push(FetchedFile { name: name.into(), bytes: content.len() as u64, source: Source::File(source) });
     }
-    Ok(Got { folder, files })
+    Ok(Fetched { folder, files })
 }
 
-/// Fetches what is not yet in the data folder of the files of `kind`, from the mirrors that
-/// `$STRIATE_MIRROR` names, else from the usual ones, and stores it once its checksum is right. What had
-/// come when a connection broke is kept, and the next call goes on from there.
+/// Downloads the files of `kind` that are not yet in the data folder, from the mirrors in `$STRIATE_MIRROR` or else from
+/// the built-in ones, and stores each after verifying its checksum. Partial downloads are kept, and the next call
+/// resumes them.
 ///
-/// The addresses of the usual mirrors could not be tried when this was written.
+/// The addresses of the built-in mirrors are untested.
 ///
 /// # Errors
-/// If `$STRIATE_MIRROR` names no web addresses, no mirror gives a file, or one cannot be stored.
+/// If `$STRIATE_MIRROR` contains anything but HTTP(S) addresses, no mirror provides a file, or a file cannot be stored.
 #[cfg(feature = "download")]
-pub fn download(kind: MnistKind, watch: &mut dyn Watch) -> Result<Got> {
+pub fn download(kind: MnistKind, progress: &mut dyn DownloadProgress) -> Result<Fetched> {
     let mirrors = mirrors(kind.mirrors())?;
     let folder = data_folder()?.join(kind.name());
-    let mut fetcher = Fetcher::new(Patience::default(), &RealDisk, watch);
+    let mut fetcher = Fetcher::new(Timeouts::default(), &RealDisk, progress);
     let files = fetcher.fetch_missing(&kind.files(), mirrors, &folder)?;
-    Ok(Got { folder, files })
+    Ok(Fetched { folder, files })
 }
 
-/// What writing needs of a disk; tests put one in its place that is full.
+/// The disk operations of a download; tests substitute a full disk.
 pub(crate) trait Disk {
     fn write_all(&self, file: &mut File, bytes: &[u8]) -> io::Result<()>;
 }
@@ -142,12 +142,12 @@ impl Disk for RealDisk {
     }
 }
 
-/// Makes the folder of a data set.
+/// Creates the folder of a data set.
 pub(crate) fn create_folder(folder: &Path) -> Result<()> {
     fs::create_dir_all(folder).map_err(|e| unwritten(folder, e))
 }
 
-/// Writes a file whole or not at all: beside its place, onto the disk, then under its name.
+/// Writes a file completely or not at all: to a temporary file in the same folder, synced, then renamed.
 pub(crate) fn store(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<()> {
     let temporary = path.with_extension(format!("{}.part", std::process::id()));
     let write = || {
@@ -157,37 +157,37 @@ pub(crate) fn store(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<()> {
         fs::rename(&temporary, path)
     };
     write().map_err(|e| {
-        // The error that matters is the one before.
+        // The first error is the one to report.
         let _ = fs::remove_file(&temporary);
         unwritten(path, e)
     })?;
-    // The name is safe once its folder is; systems that cannot sync a folder do without.
+    // The rename is durable once the folder is synced; not every system supports that.
     if let Some(Ok(folder)) = path.parent().map(File::open) {
         let _ = folder.sync_all();
     }
     Ok(())
 }
 
-/// A file in the data folder that could not be written.
+/// Returns the error for a file in the data folder that could not be written.
 pub(crate) fn unwritten(path: &Path, cause: io::Error) -> Error {
     let hint = "free space there, or set STRIATE_DATA to another folder";
     Error::write(path, format!("{cause}; {hint}"))
 }
 
-/// The file's content, unpacked; cut where it is too long to be a listed file.
+/// Returns the unpacked content of a file, truncated at the largest size of a known file.
 pub(crate) fn unpacked(file: File) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    unpacking(file)?.bytes.take(MOST_BYTES).read_to_end(&mut bytes)?;
+    unpacking(file)?.bytes.take(MAX_BYTES).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
-/// Both checksums, if that of `bytes` is not the listed one.
+/// Returns both checksums if that of `bytes` is not the expected one.
 pub(crate) fn mismatch(bytes: &[u8], (_, wanted): Listed<'_>) -> Option<String> {
     let sum: String = Md5::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
     (sum != wanted).then(|| format!("MD5 {sum}, not {wanted}"))
 }
 
-/// The file called `name` in `folder`: also with a dot for the last dash but one, also compressed.
+/// Finds the file `name` in `folder`, also in the spelling with a dot before `idx`, also compressed.
 fn find_file(folder: &Path, name: &str) -> Result<PathBuf> {
     let dotted = name.replace("-idx", ".idx");
     let candidates = [name.to_owned(), format!("{name}.gz"), dotted.clone(), format!("{dotted}.gz")];
@@ -204,7 +204,7 @@ mod tests {
     use crate::scratch::Scratch;
 
     #[test]
-    fn files_have_several_names_and_one_checksum() {
+    fn files_are_found_under_every_name_and_checked() {
         let folder = Scratch::new();
         let name = "train-images-idx3-ubyte";
         assert!(find_file(folder.path(), name).unwrap_err().to_string().contains(name));
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_stored_whole_and_leaves_nothing_beside_it() {
+    fn storing_leaves_no_temporary_files() {
         let folder = Scratch::new();
         let path = folder.path().join("x-ubyte");
         for bytes in [&b"first"[..], b"second"] {

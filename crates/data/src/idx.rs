@@ -1,4 +1,4 @@
-//! IDX files, the format of MNIST: big-endian, unsigned bytes, plain or compressed by gzip.
+//! IDX files, the format of MNIST: big-endian, unsigned bytes, plain or compressed with gzip.
 //!
 //! Source: LeCun, Cortes and Burges, "The MNIST database of handwritten digits".
 
@@ -9,49 +9,49 @@ use flate2::read::MultiGzDecoder;
 use striate_tensor::file::open;
 use striate_tensor::{Error, Result, Shape};
 
-/// Data above this size is no data set of this kind.
-const MOST_BYTES: u64 = 4 << 30;
-/// Packed files that unpack to less than this are not held against [`MOST_UNPACKED`].
+/// Largest size of the data.
+const MAX_BYTES: u64 = 4 << 30;
+/// Packed files that unpack to less than this are not subject to [`MAX_EXPANSION`].
 const SMALL: u64 = 64 << 20;
-/// Bytes that a packed byte may become: images pack to a fifth, and gzip's limit is a thousandth.
-const MOST_UNPACKED: u64 = 100;
+/// Largest ratio of unpacked to packed size. Images reach about 5; gzip allows about 1000.
+const MAX_EXPANSION: u64 = 100;
 
 /// An array of bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IdxArray {
-    /// Its extents, images first.
+    /// Its shape, with the number of images first.
     pub shape: Shape,
     /// Its elements.
     pub bytes: Vec<u8>,
 }
 
-/// Reads the IDX file at `path`; whether it is compressed its content tells.
+/// Reads the IDX file at `path`; compression is detected from its content.
 ///
 /// # Errors
-/// If the file cannot be read, is no IDX file of bytes, or its size does not fit its header.
+/// If the file cannot be read, is not an IDX file of bytes, or its size does not match its header.
 pub fn read_idx(path: &Path) -> Result<IdxArray> {
     let (file, _) = open(path)?;
     parse(unpacking(file).map_err(|e| Error::read(path, e))?).map_err(|e| e.at(path.display()))
 }
 
-/// Reads the IDX file in `bytes`, as [`read_idx`].
+/// Reads the IDX file in `bytes`, like [`read_idx`].
 ///
 /// # Errors
-/// As [`read_idx`].
+/// Like [`read_idx`].
 pub fn read_idx_bytes(bytes: &[u8]) -> Result<IdxArray> {
     parse(unpacking(Cursor::new(bytes)).map_err(unreadable)?)
 }
 
 /// The content of a file.
 pub(crate) struct Content<'a> {
-    /// From its start, unpacked if it is compressed by gzip.
+    /// The bytes from the start, unpacked if the file is compressed with gzip.
     pub bytes: Box<dyn Read + 'a>,
-    /// Bytes of the file itself.
+    /// Length of the file itself.
     length: u64,
     is_packed: bool,
 }
 
-/// The content of `file`; whether it is compressed its first bytes tell.
+/// Returns the content of `file`; compression is detected from its first bytes.
 pub(crate) fn unpacking<'a>(mut file: impl Read + Seek + 'a) -> std::io::Result<Content<'a>> {
     let length = file.seek(SeekFrom::End(0))?;
     file.rewind()?;
@@ -63,18 +63,18 @@ pub(crate) fn unpacking<'a>(mut file: impl Read + Seek + 'a) -> std::io::Result<
     Ok(Content { bytes, length, is_packed })
 }
 
-/// The array in a file. Sizes are held against the file's length before memory is taken; of a packed file
-/// it is taken as data come.
+/// Parses the array in a file. Sizes are checked against the length of the file before memory is allocated; for a
+/// packed file, memory grows as data are unpacked.
 fn parse(mut content: Content) -> Result<IdxArray> {
     let file = &mut content.bytes;
     let mut start = [0; 4];
     fill(file, &mut start)?;
     let [0, 0, kind, dimensions] = start else {
-        return Err(Error::input("is no IDX file; MNIST's begin with two zero bytes"));
+        return Err(Error::input("not an IDX file, which starts with two zero bytes"));
     };
     if kind != 8 {
         return Err(Error::input(format!(
-            "holds elements of IDX type {kind:#04x}; only bytes (0x08) are read"
+            "has elements of IDX type {kind:#04x}; only bytes (0x08) are supported"
         )));
     }
     let mut extents = vec![0; 4 * usize::from(dimensions)];
@@ -82,19 +82,19 @@ fn parse(mut content: Content) -> Result<IdxArray> {
     let extent = |b: &[u8]| u32::from_be_bytes([b[0], b[1], b[2], b[3]]) as usize;
     let shape = Shape::new(extents.chunks_exact(4).map(extent).collect::<Vec<_>>());
     let needed = shape.checked_len()?;
-    let misfit = |present: &str| {
+    let mismatch = |present: &str| {
         Error::input(format!(
-            "claims {needed} bytes of data (shape {shape}) but has {present}; fetch it again"
+            "declares {needed} bytes of data (shape {shape}) but has {present}; get it again"
         ))
     };
     let header = (4 + extents.len()) as u64;
     if !content.is_packed && content.length != header + needed as u64 {
-        return Err(misfit(&content.length.saturating_sub(header).to_string()));
+        return Err(mismatch(&content.length.saturating_sub(header).to_string()));
     }
-    let packed = content.length.saturating_mul(MOST_UNPACKED).max(SMALL);
-    if needed as u64 > if content.is_packed { packed.min(MOST_BYTES) } else { MOST_BYTES } {
+    let packed = content.length.saturating_mul(MAX_EXPANSION).max(SMALL);
+    if needed as u64 > if content.is_packed { packed.min(MAX_BYTES) } else { MAX_BYTES } {
         let length = content.length;
-        let what = format!("claims {needed} bytes of data (shape {shape}) in {length} bytes, too many");
+        let what = format!("declares {needed} bytes of data (shape {shape}) in {length} bytes, which is too much");
         return Err(Error::input(what));
     }
     let mut bytes = Vec::new();
@@ -104,20 +104,20 @@ fn parse(mut content: Content) -> Result<IdxArray> {
     file.take(needed as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     match bytes.len() {
         present if present == needed => Ok(IdxArray { shape, bytes }),
-        present if present > needed => Err(misfit("more")),
-        present => Err(misfit(&present.to_string())),
+        present if present > needed => Err(mismatch("more")),
+        present => Err(mismatch(&present.to_string())),
     }
 }
 
 fn fill(file: &mut impl Read, bytes: &mut [u8]) -> Result<()> {
     file.read_exact(bytes).map_err(|e| match e.kind() {
-        std::io::ErrorKind::UnexpectedEof => Error::input("is cut off in its header; fetch it again"),
+        std::io::ErrorKind::UnexpectedEof => Error::input("ends within its header; get it again"),
         _ => unreadable(e),
     })
 }
 
 fn unreadable(cause: std::io::Error) -> Error {
-    Error::input(format!("cannot be read ({cause}); fetch it again"))
+    Error::input(format!("cannot be read ({cause}); get it again"))
 }
 
 #[cfg(test)]
@@ -172,7 +172,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..40)) {
+        fn arbitrary_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..40)) {
             let header = [&[0u8, 0, 8][..], &bytes].concat();
             for file in [&bytes, &header] {
                 if let Ok(array) = read_idx_bytes(file) {

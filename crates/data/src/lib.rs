@@ -24,11 +24,11 @@ mod survey;
 
 pub use dataset::{Dataset, align_classes};
 #[cfg(feature = "download")]
-pub use download::Watch;
+pub use download::DownloadProgress;
 pub use evaluation::{Evaluation, load_for_evaluation};
 #[cfg(feature = "download")]
 pub use get::download;
-pub use get::{Got, GotFile, Source, data_folder, get};
+pub use get::{Fetched, FetchedFile, Source, data_folder, get};
 pub use idx::{IdxArray, read_idx, read_idx_bytes};
 pub use loader::{Augmentation, Batch, Loader, Sampling};
 pub use mnist::MnistKind;

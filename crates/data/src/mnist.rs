@@ -1,4 +1,4 @@
-//! MNIST and Fashion-MNIST: their four IDX files with checksums, and how they are read.
+//! MNIST and Fashion-MNIST: their four IDX files, checksums, and preprocessing.
 
 use std::path::Path;
 
@@ -9,20 +9,20 @@ use crate::get::{Listed, data_folder};
 use crate::idx;
 use crate::{Dataset, Pixels, Split, Survey};
 
-/// One of the two data sets.
+/// MNIST or Fashion-MNIST.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MnistKind {
     /// Handwritten digits: LeCun, Cortes and Burges.
     Mnist,
-    /// Clothes: Xiao, Rasul and Vollgraf, 2017.
+    /// Clothing: Xiao, Rasul and Vollgraf, 2017.
     FashionMnist,
 }
 
-/// Rows and columns of an image.
+/// Height and width of an image.
 const SIDE: usize = 28;
 
 impl MnistKind {
-    /// The name by which the set is asked for.
+    /// Returns the name of the data set.
     pub fn name(self) -> &'static str {
         match self {
             MnistKind::Mnist => "mnist",
@@ -30,12 +30,12 @@ impl MnistKind {
         }
     }
 
-    /// The kind called `name`.
+    /// Returns the data set called `name`.
     pub fn find(name: &str) -> Option<MnistKind> {
         [MnistKind::Mnist, MnistKind::FashionMnist].into_iter().find(|kind| kind.name() == name)
     }
 
-    /// Training images and labels, then test images and labels.
+    /// Returns the files: training images and labels, then test images and labels.
     pub(crate) fn files(self) -> [Listed<'static>; 4] {
         let sums = match self {
             MnistKind::Mnist => [
@@ -60,8 +60,7 @@ impl MnistKind {
         std::array::from_fn(|i| (names[i], sums[i]))
     }
 
-    /// Folders on the web that hold the files, compressed by gzip. When this was written there was no network
-    /// to try them.
+    /// Returns the base URLs of the files, compressed with gzip. They are untested.
     #[cfg(feature = "download")]
     pub(crate) fn mirrors(self) -> &'static [&'static str] {
         match self {
@@ -78,7 +77,7 @@ impl MnistKind {
     }
 
     fn classes(self) -> Vec<String> {
-        let clothes = [
+        let clothing = [
             "T-shirt/top",
             "Trouser",
             "Pullover",
@@ -92,12 +91,12 @@ impl MnistKind {
         ];
         match self {
             MnistKind::Mnist => (0..10).map(|digit| digit.to_string()).collect(),
-            MnistKind::FashionMnist => clothes.iter().map(ToString::to_string).collect(),
+            MnistKind::FashionMnist => clothing.iter().map(ToString::to_string).collect(),
         }
     }
 
-    /// Images are padded from 28×28 to the 32×32 of LeNet-5; mean and deviation are those of the
-    /// padded training images.
+    /// Returns the preprocessing of the data set's own images, which pads them from 28×28 to the 32×32 of LeNet-5, and
+    /// that of other images. Mean and standard deviation are those of the padded training images.
     fn preprocessing(self) -> [Preprocessing; 2] {
         let (mean, std) = match self {
             MnistKind::Mnist => (0.1000, 0.2752),
@@ -109,8 +108,8 @@ impl MnistKind {
             MnistKind::Mnist => {
                 vec![Step::Digit { ink: 20, height: SIDE, width: SIDE, center: Center::Mass }, pad.clone()]
             }
-            // As the set was made: edges off, the longer side to 28 pixels (Xiao et al., section 2). Its
-            // own images stay whole.
+            // As the data set was made: margins trimmed, the longer side resized to 28 pixels (Xiao et al.,
+            // section 2). Its own images are not trimmed.
             MnistKind::FashionMnist => vec![
                 Step::DarkBackground,
                 Step::Trim { tolerance: 12, above: SIDE },
@@ -122,7 +121,7 @@ impl MnistKind {
     }
 }
 
-/// The data set `kind` from the data folder.
+/// Loads the data set `kind` from the data folder.
 pub(crate) fn load(kind: MnistKind) -> Result<Dataset> {
     load_from(kind, &data_folder()?.join(kind.name()))
 }
@@ -132,7 +131,7 @@ fn load_from(kind: MnistKind, folder: &Path) -> Result<Dataset> {
     if let Some(missing) = files.iter().find(|path| !path.is_file()) {
         let name = kind.name();
         return Err(Error::input(format!(
-            "{name} is not here ({} is missing); get it with: striate data get {name}",
+            "{name} has not been downloaded ({} is missing); run: striate data get {name}",
             missing.display()
         )));
     }
@@ -152,7 +151,7 @@ fn load_from(kind: MnistKind, folder: &Path) -> Result<Dataset> {
 fn split(images: &Path, labels: &Path) -> Result<Split> {
     let (x, y) = (idx::read_idx(images)?, idx::read_idx(labels)?);
     let wanted = |shape: &Shape, what: &str, path: &Path| {
-        Error::input(format!("{}: has shape {shape}, {what} are needed", path.display()))
+        Error::input(format!("{}: has shape {shape}; expected {what}", path.display()))
     };
     if x.shape.len() != 3 || x.shape[0] == 0 || x.shape[1..] != [SIDE, SIDE] {
         return Err(wanted(&x.shape, "images of 28x28", images));
@@ -191,10 +190,10 @@ mod tests {
     }
 
     #[test]
-    fn files_are_read_and_held_against_each_other() {
+    fn files_are_read_and_checked_for_consistency() {
         let folder = Scratch::new();
         write(&folder, "train", &[3, 28, 28], &[1, 2, 9]);
-        assert!(failure(&folder).contains("get it with: striate data get mnist"));
+        assert!(failure(&folder).contains("run: striate data get mnist"));
         write(&folder, "t10k", &[1, 28, 28], &[0]);
         let set = load_from(MnistKind::Mnist, folder.path()).unwrap();
         assert_eq!((set.train.len(), set.evaluation().1.len()), (3, 1));

@@ -1,18 +1,18 @@
-//! The order of samples: a permutation keyed by seed and epoch, so that any epoch can be begun anywhere.
+//! The order of samples: a permutation determined by seed and epoch, so that a run can resume anywhere in any epoch.
 
 use striate_tensor::random::{Random, Stream};
 
 /// The order of samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
-    /// As they lie.
+    /// The order in which they are stored.
     AsStored,
-    /// A permutation for each epoch under this seed.
+    /// A random permutation per epoch, determined by this seed.
     Shuffled(u64),
 }
 
 impl Order {
-    /// The order of `count` samples in `epoch`, in place of what `indices` held.
+    /// Replaces the content of `indices` by the order of `count` samples in `epoch`.
     pub(crate) fn write(self, count: usize, epoch: u64, indices: &mut Vec<usize>) {
         indices.clear();
         indices.extend(0..count);
@@ -27,7 +27,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_epoch_and_seed_has_a_permutation_of_its_own() {
+    fn each_epoch_and_seed_has_its_own_permutation() {
         let order = |order: Order, epoch| {
             let mut indices = vec![7; 3];
             order.write(100, epoch, &mut indices);

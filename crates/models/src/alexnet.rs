@@ -1,30 +1,31 @@
 //! AlexNet: Krizhevsky, Sutskever and Hinton, "ImageNet classification with deep convolutional neural
-//! networks", NIPS 2012; and its form for one processor, Krizhevsky, "One weird trick for parallelizing
+//! networks", NIPS 2012; and its single-GPU variant, Krizhevsky, "One weird trick for parallelizing
 //! convolutional neural networks", 2014.
 
 use striate_graph::{Builder, Init, Network, Tensor};
 use striate_tensor::Result;
 
-use crate::{IMAGENET, Model, Pictures};
+use crate::{IMAGENET, Model, ImagePreprocessing};
 
-/// The paper's: two halves that meet in conv3 and the fully connected layers, local response normalization,
-/// overlapping pools, 227×227. Layers are named as in Caffe's model, whose normalization has other constants
-/// (k = 1, and α divided by the window's five channels): its weights are scaled when they are loaded. Biases
-/// of conv2, 4, 5 and the hidden fully connected layers begin with 1 (section 5).
+/// The network of the paper: two groups that meet in conv3 and in the fully connected layers, local response
+/// normalization, overlapping pooling, 227×227 inputs. Layers are named as in Caffe's model, whose
+/// normalization uses different constants (k = 1, and α divided by the window's five channels), so its weights
+/// are rescaled when they are loaded. The biases of conv2, conv4, conv5 and the hidden fully connected layers
+/// are initialized to 1 (section 5).
 pub(crate) const ALEXNET_2012: Model = Model {
     name: "alexnet-2012",
     year: 2012,
     paper: "Krizhevsky, Sutskever and Hinton: ImageNet classification with deep convolutional neural networks, \
             NIPS 2012",
     link: "https://papers.nips.cc/paper/4824-imagenet-classification-with-deep-convolutional-neural-networks",
-    preprocessing: Pictures::OfTheData(
-        "RGB from 0 to 255, 256x256, minus the training images' mean, center 227x227",
+    preprocessing: ImagePreprocessing::FromData(
+        "RGB in [0, 255], resized to 256x256, minus the training images' mean, center crop 227x227",
     ),
     recipe: "alexnet-2012-imagenet",
     build: alexnet_2012,
 };
 
-/// The form of 2014 as torchvision has it: narrower, without groups and local response normalization.
+/// The variant of 2014 as in torchvision: narrower, without groups and local response normalization.
 pub(crate) const ALEXNET: Model = Model {
     name: "alexnet",
     year: 2014,
@@ -50,7 +51,8 @@ fn alexnet_2012() -> Result<Network> {
     x.linear(1000).named("fc8").finish()
 }
 
-/// Section 3.3's k = 2, n = 5, α = 1e-4, β = 0.75, and section 3.4's pool.
+/// Local response normalization with k = 2, n = 5, α = 1e-4, β = 0.75 (section 3.3), and a max pool (section
+/// 3.4).
 fn normalized<'b>(x: Tensor<'b>, number: usize) -> Tensor<'b> {
     let x = x.lrn(5, 5e-4, 0.75, 2.0).named(format!("norm{number}"));
     x.max_pool(3, 2).named(format!("pool{number}"))

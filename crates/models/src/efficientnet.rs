@@ -1,15 +1,15 @@
 //! EfficientNet-Lite0: Tan and Le, "EfficientNet: rethinking model scaling for convolutional neural
-//! networks", ICML 2019, in the form for small processors that Google published in 2020: ReLU6, no
+//! networks", ICML 2019, in the variant for mobile processors that Google published in 2020: ReLU6, no
 //! squeeze-and-excitation. Layers are named as in the PyTorch port of its weights.
 //!
-//! Where the stride is two, the padding is TensorFlow's "same" for even maps: one column more to the right
-//! and below than to the left and above. The published training also drops whole blocks at random.
+//! Where the stride is 2, the padding is TensorFlow's "same" for maps of even size: one more row at the bottom and
+//! one more column on the right. The published training also uses stochastic depth.
 
 use striate_graph::{Builder, Init, Network, Tensor};
 use striate_tensor::Result;
 
 use crate::unit::tensorflow_same;
-use crate::{Fixed, Model, Pictures, Range, Size};
+use crate::{FixedPreprocessing, Model, ImagePreprocessing, PixelRange, Resize};
 
 pub(crate) const EFFICIENTNET_LITE0: Model = Model {
     name: "efficientnet-lite0",
@@ -17,13 +17,13 @@ pub(crate) const EFFICIENTNET_LITE0: Model = Model {
     paper: "Tan and Le: EfficientNet: rethinking model scaling for convolutional neural networks, ICML 2019; \
             Lite form of 2020",
     link: "https://arxiv.org/abs/1905.11946",
-    preprocessing: Pictures::Fixed(Fixed {
-        size: Size::Square(224),
+    preprocessing: ImagePreprocessing::Fixed(FixedPreprocessing {
+        resize: Resize::BothSides(224),
         crop: 224,
         bicubic: true,
-        range: Range::Bytes,
-        minus: [127.0; 3],
-        by: [128.0; 3],
+        range: PixelRange::Bytes,
+        mean: [127.0; 3],
+        std: [128.0; 3],
     }),
     recipe: "efficientnet-lite0-imagenet",
     build: efficientnet_lite0,
@@ -49,7 +49,7 @@ fn efficientnet_lite0() -> Result<Network> {
     x.linear(1000).named("_fc").finish()
 }
 
-/// Inverted residual blocks, one after the other.
+/// A sequence of inverted residual blocks.
 struct Blocks<'b> {
     x: Tensor<'b>,
     channels: usize,
@@ -57,14 +57,14 @@ struct Blocks<'b> {
 }
 
 impl Blocks<'_> {
-    /// `repeats` blocks, of which the first has the stride.
+    /// Adds `repeats` blocks, the first of them with the stride.
     fn stage(&mut self, repeats: usize, kernel: usize, stride: usize, expansion: usize, channels: usize) {
         for repeat in 0..repeats {
             self.block(kernel, if repeat == 0 { stride } else { 1 }, expansion, channels);
         }
     }
 
-    /// Sandler et al., "MobileNetV2", CVPR 2018: expand, depthwise, project, and add where shapes agree.
+    /// Sandler et al., "MobileNetV2", CVPR 2018: expand, depthwise, project, and a shortcut where the shapes agree.
     fn block(&mut self, kernel: usize, stride: usize, expansion: usize, channels: usize) {
         let name = |part: &str| format!("_blocks.{}.{part}", self.count);
         let (start, wide) = (self.x, self.channels * expansion);

@@ -4,39 +4,40 @@ use striate_graph::{Builder, Init, Network, Tensor, concat};
 use striate_tensor::Result;
 
 use crate::unit::{chain, same, unit};
-use crate::{Fixed, Model, Pictures, Size};
+use crate::{FixedPreprocessing, Model, ImagePreprocessing, Resize};
 
 const PAPER: Model = Model {
     year: 2014,
     paper: "Szegedy, Liu, Jia, Sermanet, Reed, Anguelov, Erhan, Vanhoucke and Rabinovich: Going deeper with \
             convolutions, CVPR 2015",
     link: "https://arxiv.org/abs/1409.4842",
-    ..Model::UNNAMED
+    ..Model::TEMPLATE
 };
 
-/// torchvision's port, with its names: batch norm, 3×3 where the paper has 5×5. What torchvision calls
-/// `transform_input`, and its weights want, brings its other networks' input to that of TensorFlow.
+/// torchvision's port, with its layer names: batch norm, and 3×3 kernels where the paper has 5×5. Its weights
+/// were trained with TensorFlow's preprocessing; torchvision converts to it with `transform_input`.
 pub(crate) const GOOGLENET: Model = Model {
     name: "googlenet",
-    preprocessing: Pictures::Fixed(Fixed::symmetric(Size::Shorter(256), 224)),
+    preprocessing: ImagePreprocessing::Fixed(FixedPreprocessing::symmetric(Resize::ShorterSide(256), 224)),
     recipe: "googlenet-imagenet",
     build: googlenet,
     ..PAPER
 };
 
-/// The paper's, with the names and constants of Caffe's model: 5×5, local response normalization.
+/// The network of the paper, with the layer names and constants of Caffe's model: 5×5 kernels, local response
+/// normalization.
 pub(crate) const GOOGLENET_2014: Model = Model {
     name: "googlenet-2014",
-    preprocessing: Pictures::Fixed(Fixed::caffe(Size::Square(256))),
+    preprocessing: ImagePreprocessing::Fixed(FixedPreprocessing::caffe(Resize::BothSides(256))),
     recipe: "googlenet-2014-imagenet",
     build: googlenet_2014,
     ..PAPER
 };
 
-/// Maps of a module: 1×1, 3×3 reduction, 3×3, 5×5 reduction, 5×5, pool projection.
+/// Channels of a module: 1×1, 3×3 reduction, 3×3, 5×5 reduction, 5×5, pool projection.
 type Widths = [usize; 6];
 
-/// The paper's table 1, modules 3a to 5b.
+/// Table 1 of the paper, modules 3a to 5b.
 const WIDTHS: [(&str, Widths); 9] = [
     ("3a", [64, 96, 128, 16, 32, 32]),
     ("3b", [128, 128, 192, 32, 96, 64]),
@@ -49,7 +50,7 @@ const WIDTHS: [(&str, Widths); 9] = [
     ("5b", [384, 192, 384, 48, 128, 128]),
 ];
 
-/// The modules after which an auxiliary head stands.
+/// The modules that are followed by an auxiliary head.
 const HEADS: [&str; 2] = ["4a", "4d"];
 
 fn googlenet() -> Result<Network> {
@@ -87,8 +88,8 @@ fn ported<'b>(x: Tensor<'b>, name: &str, widths: Widths) -> Tensor<'b> {
     .named(name)
 }
 
-/// A head that helps in training. torchvision pools to 4×4 adaptively; this is the paper's 5×5 mean of step
-/// 3, which makes 4×4 of 14×14 too.
+/// An auxiliary head, used only in training. torchvision pools to 4×4 adaptively; this is the paper's 5×5
+/// average pool with stride 3, which also gives 4×4 from 14×14.
 fn ported_head<'b>(x: Tensor<'b>, name: &str) {
     let x = x.average_pool(5, 3).named(format!("{name}.avgpool"));
     let x = unit(x, &format!("{name}.conv"), 128, same(1)).flatten().named(format!("{name}.flatten"));
@@ -134,7 +135,7 @@ fn inception<'b>(x: Tensor<'b>, name: &str, widths: Widths) -> Tensor<'b> {
     .named(format!("{name}/output"))
 }
 
-/// Section 5: a head that helps in training.
+/// Section 5: an auxiliary head, used only in training.
 fn auxiliary<'b>(x: Tensor<'b>, name: &str) {
     let x = x.average_pool(5, 3).named(format!("{name}/ave_pool"));
     let x = rectified(x.conv(128, 1), name, "conv").flatten().named(format!("{name}/flatten"));

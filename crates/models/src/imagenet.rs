@@ -4,7 +4,7 @@
 
 use std::sync::LazyLock;
 
-use crate::{Model, Pictures};
+use crate::{ImagePreprocessing, Model};
 
 /// The number of classes.
 pub const IMAGENET_CLASSES: usize = 1000;
@@ -50,7 +50,7 @@ impl Model {
     pub fn is_of_imagenet(&self) -> bool {
         let counts = || (self.build)().and_then(|network| network.classes());
         self.name == "alexnet-2012"
-            || matches!(self.preprocessing, Pictures::Fixed(_))
+            || matches!(self.preprocessing, ImagePreprocessing::Fixed(_))
                 && counts().is_ok_and(|classes| classes == IMAGENET_CLASSES)
     }
 }

@@ -1,9 +1,9 @@
 //! Inception-ResNet-v2: Szegedy, Ioffe, Vanhoucke and Alemi, "Inception-v4, Inception-ResNet and the impact of
 //! residual connections on learning", AAAI 2017; its figures 15 to 19. Layers are named as in timm.
 //!
-//! 55,843,464 parameters and 13,155,794,016 multiply-adds, as PyTorch counts them in timm's module. It differs
-//! from the figures as the authors' published weights do: the stem is Inception V3's, the first module has
-//! four branches, residuals are damped.
+//! It has 55,843,464 parameters and 13,155,794,016 multiply-adds, as PyTorch counts them in timm's module. Like the
+//! authors' published weights, it differs from the figures: the stem is that of Inception V3, the first module has
+//! four branches, and residuals are scaled down.
 
 use striate_graph::{Builder, Init, Network, Tensor, concat};
 use striate_tensor::Result;
@@ -106,11 +106,11 @@ fn block8<'b>(x: Tensor<'b>, name: &str, factor: f32) -> Tensor<'b> {
     residual(x, name, concat(parts), 2080, factor)
 }
 
-/// A linear 1×1 convolution of the joined `parts`, damped by `factor` (section 3.3), added to `x`.
+/// Adds to `x` a linear 1×1 convolution of the concatenated `parts`, scaled by `factor` (section 3.3).
 fn residual<'b>(x: Tensor<'b>, name: &str, parts: Tensor<'b>, channels: usize, factor: f32) -> Tensor<'b> {
     let parts = parts.named(format!("{name}.concat")).conv(channels, 1).named(format!("{name}.conv2d"));
-    let damped = if factor == 1.0 { parts } else { parts.multiply_by(factor).named(format!("{name}.scale")) };
-    (damped + x).named(format!("{name}.add"))
+    let scaled = if factor == 1.0 { parts } else { parts.multiply_by(factor).named(format!("{name}.scale")) };
+    (scaled + x).named(format!("{name}.add"))
 }
 
 fn branch<'b>(x: Tensor<'b>, name: &str, number: usize, units: &[(usize, Window)]) -> Tensor<'b> {

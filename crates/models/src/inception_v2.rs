@@ -1,18 +1,18 @@
 //! Inception V2: Ioffe and Szegedy, "Batch normalization: accelerating deep network training by reducing
-//! internal covariate shift", ICML 2015; its figure 5, in the form of TensorFlow's slim, whose published
-//! weights it fits: a separable first convolution without batch norm, "same" padding for even maps, pool
-//! projections of 96 maps in 4d and 4e. Layers are named after slim's.
+//! internal covariate shift", ICML 2015; its figure 5, in the variant of TensorFlow's slim, whose published
+//! weights it loads: a separable first convolution without batch norm, "same" padding for maps of even size, pool
+//! projections of 96 channels in 4d and 4e. Layers are named as in slim.
 //!
-//! 11,188,224 parameters, 9,888 of them the batch norms' γ, which slim leaves out. Without the last layer
-//! (1,025,000) and γ, but with the running statistics, these are the 10,173,112 numbers of slim's own test.
-//! The "11.3 M" of the literature are the 11,295,240 of the Caffe form, with the paper's table: a full 7×7
-//! (9,408 weights), projections of 128 maps, and a bias beside γ and β.
+//! It has 11,188,224 parameters, 9,888 of them the γ of the batch norms, which slim omits. Without the last layer
+//! (1,025,000) and γ, but with the running statistics, this gives the 10,173,112 values of slim's own test. The
+//! "11.3 M" of the literature are the 11,295,240 of the Caffe variant, which follows the paper's table: a full 7×7
+//! convolution (9,408 weights), projections of 128 channels, and a bias in addition to γ and β.
 
 use striate_graph::{Builder, Init, Network, Tensor, concat};
 use striate_tensor::Result;
 
 use crate::unit::{Window, halving_same, same, tensorflow_same, unit};
-use crate::{Fixed, Model, Pictures, Size};
+use crate::{FixedPreprocessing, Model, ImagePreprocessing, Resize};
 
 pub(crate) const INCEPTION_V2: Model = Model {
     name: "inception-v2",
@@ -20,7 +20,7 @@ pub(crate) const INCEPTION_V2: Model = Model {
     paper: "Ioffe and Szegedy: Batch normalization: accelerating deep network training by reducing internal \
             covariate shift, ICML 2015",
     link: "https://arxiv.org/abs/1502.03167",
-    preprocessing: Pictures::Fixed(Fixed::symmetric(Size::Square(256), 224)),
+    preprocessing: ImagePreprocessing::Fixed(FixedPreprocessing::symmetric(Resize::BothSides(256), 224)),
     recipe: "inception-v2-imagenet",
     build: inception_v2,
 };
@@ -44,21 +44,22 @@ fn inception_v2() -> Result<Network> {
     x.conv(1000, 1).named("Logits.Conv2d_1c_1x1").flatten().finish()
 }
 
-/// What a module pools by, and how many maps it projects the result to.
+/// The pooling of a module, and the number of channels that it is projected to.
 #[derive(Clone, Copy)]
 enum Pool {
     Average(usize),
     Max(usize),
 }
 
-/// Eight 7×7 kernels for each color, then 1×1 across them.
+/// Eight 7×7 kernels per color channel, then a 1×1 convolution across them.
 fn separable<'b>(x: Tensor<'b>, name: &str) -> Tensor<'b> {
     let x = x.conv(24, 7).stride(2).pad(tensorflow_same(7, 2)).groups(3).no_bias();
     let x = x.named(format!("{name}.depthwise"));
     x.conv(64, 1).named(format!("{name}.pointwise")).relu().named(format!("{name}.relu"))
 }
 
-/// 1×1, 3×3, two 3×3, pool: a module that keeps the map's size. The pairs are reduction and outputs.
+/// 1×1, 3×3, two 3×3 and pool: a module that keeps the map's size. The pairs are the channels of the reduction
+/// and of the output.
 fn mixed<'b>(
     x: Tensor<'b>,
     name: &str,
@@ -81,7 +82,7 @@ fn mixed<'b>(
     .named(name)
 }
 
-/// 3×3, two 3×3, maximum: a module that halves the map.
+/// 3×3, two 3×3 and max pool: a module that halves the map's size.
 fn reduction<'b>(x: Tensor<'b>, name: &str, three: [usize; 2], double: [usize; 2]) -> Tensor<'b> {
     concat([
         single(x, &format!("{name}.Branch_0"), three, "1a", halving_same(3)),

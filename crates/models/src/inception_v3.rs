@@ -5,7 +5,7 @@ use striate_graph::{Builder, Init, Network, Tensor, concat};
 use striate_tensor::Result;
 
 use crate::unit::{chain, halving, same, unit, valid};
-use crate::{Fixed, Model, Pictures, Size};
+use crate::{FixedPreprocessing, Model, ImagePreprocessing, Resize};
 
 pub(crate) const INCEPTION_V3: Model = Model {
     name: "inception-v3",
@@ -13,7 +13,7 @@ pub(crate) const INCEPTION_V3: Model = Model {
     paper: "Szegedy, Vanhoucke, Ioffe, Shlens and Wojna: Rethinking the Inception architecture for computer \
             vision, CVPR 2016",
     link: "https://arxiv.org/abs/1512.00567",
-    preprocessing: Pictures::Fixed(Fixed::symmetric(Size::Shorter(342), 299)),
+    preprocessing: ImagePreprocessing::Fixed(FixedPreprocessing::symmetric(Resize::ShorterSide(342), 299)),
     recipe: "inception-v3-imagenet",
     build: inception_v3,
 };
@@ -58,7 +58,7 @@ fn reduction_b<'b>(x: Tensor<'b>, name: &str) -> Tensor<'b> {
     concat([three, double, x.max_pool(3, 2).named(branch("_pool"))]).named(name)
 }
 
-/// Figure 6: 7×7 taken apart into 1×7 and 7×1.
+/// Figure 6: 7×7 factorized into 1×7 and 7×1.
 fn module_c<'b>(x: Tensor<'b>, name: &str, width: usize) -> Tensor<'b> {
     let branch = |branch: &str| format!("{name}.branch{branch}");
     let (row, column) = (same((1, 7)), same((7, 1)));
@@ -78,27 +78,27 @@ fn reduction_d<'b>(x: Tensor<'b>, name: &str) -> Tensor<'b> {
     concat([three, seven, x.max_pool(3, 2).named(branch("_pool"))]).named(name)
 }
 
-/// Figure 7: 3×3 spread into 1×3 beside 3×1.
+/// Figure 7: 3×3 expanded into 1×3 and 3×1 in parallel.
 fn module_e<'b>(x: Tensor<'b>, name: &str) -> Tensor<'b> {
     let branch = |branch: &str| format!("{name}.branch{branch}");
-    let spread = |x: Tensor<'b>, stem: &str| {
+    let expanded = |x: Tensor<'b>, stem: &str| {
         let row = unit(x, &format!("{stem}a"), 384, same((1, 3)));
         concat([row, unit(x, &format!("{stem}b"), 384, same((3, 1)))]).named(stem)
     };
     let one = unit(x, &branch("1x1"), 320, same(1));
-    let three = spread(unit(x, &branch("3x3_1"), 384, same(1)), &branch("3x3_2"));
+    let three = expanded(unit(x, &branch("3x3_1"), 384, same(1)), &branch("3x3_2"));
     let double = chain(x, &branch("3x3dbl_"), 1, &[(448, same(1)), (384, same(3))]);
-    let double = spread(double, &branch("3x3dbl_3"));
+    let double = expanded(double, &branch("3x3dbl_3"));
     concat([one, three, double, pooled(x, name, 192)]).named(name)
 }
 
-/// A mean over 3×3 and a 1×1 unit.
+/// A 3×3 average pool and a 1×1 unit.
 fn pooled<'b>(x: Tensor<'b>, name: &str, channels: usize) -> Tensor<'b> {
     let x = x.average_pool(3, 1).pad(1).named(format!("{name}.avgpool"));
     unit(x, &format!("{name}.branch_pool"), channels, same(1))
 }
 
-/// A head that helps in training, with TensorFlow's factor 0.4.
+/// An auxiliary head, used only in training, with TensorFlow's loss weight of 0.4.
 fn auxiliary<'b>(x: Tensor<'b>, name: &str) {
     let x = x.average_pool(5, 3).named(format!("{name}.avgpool"));
     let x = unit(x, &format!("{name}.conv0"), 128, same(1));

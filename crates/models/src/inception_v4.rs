@@ -1,13 +1,13 @@
 //! Inception V4: Szegedy, Ioffe, Vanhoucke and Alemi, "Inception-v4, Inception-ResNet and the impact of
 //! residual connections on learning", AAAI 2017; its figures 3 to 9. Layers are named as in timm.
 //!
-//! 42,679,816 parameters and 12,253,974,624 multiply-adds, as PyTorch counts them in timm's module.
+//! It has 42,679,816 parameters and 12,253,974,624 multiply-adds, as PyTorch counts them in timm's module.
 
 use striate_graph::{Builder, Init, Network, Tensor, concat};
 use striate_tensor::Result;
 
 use crate::unit::{Window, chain, halving, same, unit, valid};
-use crate::{Fixed, Model, Pictures, Size};
+use crate::{FixedPreprocessing, Model, ImagePreprocessing, Resize};
 
 pub(crate) const INCEPTION_V4: Model = Model {
     name: "inception-v4",
@@ -20,9 +20,9 @@ pub(crate) const INCEPTION_V4: Model = Model {
     build: inception_v4,
 };
 
-/// timm's, of pictures with this shorter side.
-pub(crate) const fn timm(shorter: usize) -> Pictures {
-    Pictures::Fixed(Fixed { bicubic: true, ..Fixed::symmetric(Size::Shorter(shorter), 299) })
+/// timm's preprocessing with this shorter side.
+pub(crate) const fn timm(shorter: usize) -> ImagePreprocessing {
+    ImagePreprocessing::Fixed(FixedPreprocessing { bicubic: true, ..FixedPreprocessing::symmetric(Resize::ShorterSide(shorter), 299) })
 }
 
 const ROW: (usize, usize) = (1, 7);
@@ -46,7 +46,7 @@ fn inception_v4() -> Result<Network> {
     x.linear(1000).named("last_linear").finish()
 }
 
-/// Figure 3: from 299×299 to 384 maps of 35×35.
+/// Figure 3: from 299×299 to 384 channels of 35×35.
 fn stem<'b>(x: Tensor<'b>) -> Tensor<'b> {
     let x = chain(x, "features.", 0, &[(32, halving(3)), (32, valid(3)), (64, same(3))]);
     let pool = x.max_pool(3, 2).named("features.3.maxpool");
@@ -105,7 +105,7 @@ fn reduction_b<'b>(x: Tensor<'b>, name: &str) -> Tensor<'b> {
 /// Figure 6: 8×8.
 fn module_c<'b>(x: Tensor<'b>, name: &str) -> Tensor<'b> {
     let (row, column) = (same((1, 3)), same((3, 1)));
-    let spread = |x: Tensor<'b>, stem: &str| {
+    let expanded = |x: Tensor<'b>, stem: &str| {
         let a = unit(x, &format!("{name}.{stem}a"), 256, row);
         concat([a, unit(x, &format!("{name}.{stem}b"), 256, column)]).named(format!("{name}.{stem}"))
     };
@@ -113,8 +113,8 @@ fn module_c<'b>(x: Tensor<'b>, name: &str) -> Tensor<'b> {
     let double = chain(x, &format!("{name}.branch2_"), 0, &[(384, same(1)), (448, column), (512, row)]);
     concat([
         unit(x, &format!("{name}.branch0"), 256, same(1)),
-        spread(single, "branch1_1"),
-        spread(double, "branch2_3"),
+        expanded(single, "branch1_1"),
+        expanded(double, "branch2_3"),
         pooled(x, name, 256),
     ])
     .named(name)
@@ -124,7 +124,7 @@ fn branch<'b>(x: Tensor<'b>, name: &str, number: usize, units: &[(usize, Window)
     chain(x, &format!("{name}.branch{number}."), 0, units)
 }
 
-/// A mean over 3×3, the border left out, and a 1×1 unit.
+/// A 3×3 average pool that excludes the padding, and a 1×1 unit.
 fn pooled<'b>(x: Tensor<'b>, name: &str, channels: usize) -> Tensor<'b> {
     let x = x.average_pool(3, 1).pad(1).exclude_padding().named(format!("{name}.branch3.0"));
     unit(x, &format!("{name}.branch3.1"), channels, same(1))

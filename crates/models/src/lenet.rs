@@ -4,33 +4,33 @@
 use striate_graph::{Builder, Init, Loss, Network};
 use striate_tensor::Result;
 
-use crate::{Model, Pictures};
+use crate::{Model, ImagePreprocessing};
 
-/// LeNet-5 as it is mostly taught: every map of C3 sees all of S2, subsampling is a plain mean, the
-/// output is linear.
+/// LeNet-5 as it is usually taught: every map of C3 is connected to all of S2, subsampling is average pooling,
+/// the output layer is linear.
 pub(crate) const LENET5: Model = Model {
     name: "lenet5",
     year: 1998,
     paper: "LeCun, Bottou, Bengio and Haffner: Gradient-based learning applied to document recognition, \
             Proceedings of the IEEE 86(11)",
     link: "https://doi.org/10.1109/5.726791",
-    preprocessing: Pictures::OfTheData("gray, 32x32, mean 0 and deviation 1 over the training data"),
+    preprocessing: ImagePreprocessing::FromData("gray, 32x32, normalized to mean 0 and std 1 over the training data"),
     recipe: "lenet5-digits",
     build: lenet5,
 };
 
-/// LeNet-5 as the paper has it: C3 sees S2 through a table, subsampling has a trainable coefficient and bias
-/// for each map, activations are 1.7159·tanh(2x/3), ten units compare F6 with pictures of the digits. 60,000
-/// trainable parameters, 340,908 connections.
+/// LeNet-5 as in the paper: a table connects C3 to S2, subsampling has a trainable coefficient and bias per
+/// map, activations are 1.7159·tanh(2x/3), and ten RBF units compare F6 with bitmaps of the digits. It has
+/// 60,000 trainable parameters and 340,908 connections.
 pub(crate) const LENET5_1998: Model = Model {
     name: "lenet5-1998",
-    preprocessing: Pictures::OfTheData("gray, 32x32, paper -0.1, ink 1.175"),
+    preprocessing: ImagePreprocessing::FromData("gray, 32x32, background -0.1, foreground 1.175"),
     recipe: "lenet5-1998-mnist",
     build: lenet5_1998,
     ..LENET5
 };
 
-/// Table I: the maps of S2 that each map of C3 sees.
+/// Table I: the maps of S2 to which each map of C3 is connected.
 const C3: [&[usize]; 16] = [
     &[0, 1, 2],
     &[1, 2, 3],

@@ -1,6 +1,6 @@
-//! The networks of the history, one file a family, each reading like its paper's table.
+//! The built-in networks, one file per family, each laid out like the table in its paper.
 //!
-//! [`find`] looks a network up by name; [`all`] lists them in the order of their years.
+//! [`find`] looks up a network by name; [`all`] lists them by year of publication.
 
 #![forbid(unsafe_code)]
 
@@ -15,7 +15,7 @@ mod inception_v3;
 mod inception_v4;
 mod lenet;
 mod nin;
-mod pictures;
+mod preprocessing;
 mod resnet;
 mod resnet_cifar;
 mod squeezenet;
@@ -23,54 +23,54 @@ mod unit;
 mod vgg;
 
 pub use imagenet::{BACKGROUND, IMAGENET_CLASSES, ImageNetClass, imagenet_classes, imagenet_names};
-pub use pictures::{Fixed, Pictures, Range, Size};
+pub use preprocessing::{FixedPreprocessing, ImagePreprocessing, PixelRange, Resize};
 
 use striate_graph::Network;
 use striate_tensor::{Error, Result, nearest};
 
-/// A network of the history.
+/// A built-in network.
 #[derive(Debug, Clone, Copy)]
 pub struct Model {
-    /// The fixed name, such as `lenet5`.
+    /// Its unique name, such as `lenet5`.
     pub name: &'static str,
-    /// The year of its publication.
+    /// Year of publication.
     pub year: u16,
-    /// Authors, title and place of publication.
+    /// Authors, title and venue.
     pub paper: &'static str,
-    /// Where the paper is to be had.
+    /// URL of the paper.
     pub link: &'static str,
-    /// How pictures become its input.
-    pub preprocessing: Pictures,
-    /// The recipe that trains it, by the name under which `striate recipes` lists it once it ships.
+    /// How images are turned into its input.
+    pub preprocessing: ImagePreprocessing,
+    /// Name of the recipe that trains it; not every recipe ships yet.
     pub recipe: &'static str,
-    /// Builds it.
+    /// Builds the network.
     pub build: fn() -> Result<Network>,
 }
 
 impl Model {
-    /// What a family's models begin with.
-    const UNNAMED: Model = Model {
+    /// Defaults that each family overrides.
+    const TEMPLATE: Model = Model {
         name: "",
         year: 0,
         paper: "",
         link: "",
-        preprocessing: Pictures::OfTheData(""),
+        preprocessing: ImagePreprocessing::FromData(""),
         recipe: "",
-        build: || Err(Error::failed("a model without a network")),
+        build: || Err(Error::failed("this model has no network")),
     };
 }
 
-/// How torchvision's networks see images.
-const IMAGENET: Pictures = Pictures::Fixed(Fixed {
-    size: Size::Shorter(256),
+/// The preprocessing of torchvision's ImageNet weights.
+const IMAGENET: ImagePreprocessing = ImagePreprocessing::Fixed(FixedPreprocessing {
+    resize: Resize::ShorterSide(256),
     crop: 224,
     bicubic: false,
-    range: Range::Unit,
-    minus: [0.485, 0.456, 0.406],
-    by: [0.229, 0.224, 0.225],
+    range: PixelRange::Unit,
+    mean: [0.485, 0.456, 0.406],
+    std: [0.229, 0.224, 0.225],
 });
 
-/// All networks, in the order of their years.
+/// Returns all networks, ordered by year.
 pub fn all() -> &'static [Model] {
     &[
         lenet::LENET5_1998,
@@ -117,10 +117,10 @@ pub fn all() -> &'static [Model] {
     ]
 }
 
-/// The network called `name`.
+/// Returns the network called `name`.
 ///
 /// # Errors
-/// If [`all`] has none; the message names the nearest.
+/// If [`all`] lists no such network; the message suggests the closest name.
 pub fn find(name: &str) -> Result<Model> {
     let names = || all().iter().map(|model| model.name);
     all().iter().find(|model| model.name == name).copied().ok_or_else(|| {
@@ -134,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_network_builds_and_survives_its_text_form() {
+    fn every_network_round_trips_through_text() {
         for model in all() {
             let network = (model.build)().unwrap();
             assert_eq!(network.name, model.name);
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn every_network_says_where_it_comes_from_and_how_it_is_fed() {
+    fn every_network_states_paper_preprocessing_and_recipe() {
         for Model { name, year, paper, link, preprocessing, recipe, .. } in all() {
             assert!((1998..=2020).contains(year), "{name}");
             let (authors, title) = paper.split_once(": ").expect(name);
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_name_gets_the_nearest() {
+    fn unknown_name_suggests_the_closest() {
         assert!(find("lenet").unwrap_err().to_string().contains("did you mean lenet5?"));
     }
 }

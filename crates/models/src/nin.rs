@@ -1,33 +1,33 @@
 //! Network in network: Lin, Chen and Yan, ICLR 2014. Layers are named as in the authors' Caffe models.
 //!
-//! The paper's table leaves the sizes open; those of the ImageNet network are the authors' model's, for
-//! which the multiply-adds follow: 1,100,188,800 on 224×224.
+//! The paper does not state the layer sizes of the ImageNet network; they are taken from the authors' model and
+//! give 1,100,188,800 multiply-adds for a 224×224 image.
 
 use striate_graph::{Builder, Init, Network, Tensor};
 use striate_tensor::Result;
 
-use crate::{Fixed, Model, Pictures, Size};
+use crate::{FixedPreprocessing, Model, ImagePreprocessing, Resize};
 
 const PAPER: Model = Model {
     year: 2013,
     paper: "Lin, Chen and Yan: Network in network, ICLR 2014",
     link: "https://arxiv.org/abs/1312.4400",
-    ..Model::UNNAMED
+    ..Model::TEMPLATE
 };
 
-/// For ImageNet.
+/// The ImageNet network.
 pub(crate) const NIN: Model = Model {
     name: "nin",
-    preprocessing: Pictures::Fixed(Fixed::caffe(Size::Shorter(256))),
+    preprocessing: ImagePreprocessing::Fixed(FixedPreprocessing::caffe(Resize::ShorterSide(256))),
     recipe: "nin-imagenet",
     build: nin,
     ..PAPER
 };
 
-/// For CIFAR-10.
+/// The CIFAR-10 network.
 pub(crate) const NIN_CIFAR: Model = Model {
     name: "nin-cifar",
-    preprocessing: Pictures::OfTheData("RGB, 32x32, global contrast normalization and ZCA whitening"),
+    preprocessing: ImagePreprocessing::FromData("RGB, 32x32, global contrast normalization and ZCA whitening"),
     recipe: "nin-cifar10",
     build: nin_cifar,
     ..PAPER

@@ -1,15 +1,15 @@
 //! ResNet and its plain counterparts for ImageNet: He, Zhang, Ren and Sun, "Deep residual learning for
 //! image recognition", CVPR 2016; its table 1. Layers are named as in torchvision.
 //!
-//! Shortcuts that change shape are projections (option B). `resnet50`, `101` and `152` have the stride in
-//! the 3×3 convolution as torchvision has it ("v1.5"); those with `-v1` in the first 1×1, as in the paper. These
-//! are the authors' Caffe models, in which the maximum behind the first convolution is not padded but looks
-//! over the lower and the right border; the others have torchvision's.
+//! Shortcuts that change the shape are projections (option B). `resnet50`, `resnet101` and `resnet152` have the
+//! stride in the 3×3 convolution, as in torchvision ("v1.5"); the `-v1` variants have it in the first 1×1
+//! convolution, as in the paper. These are the authors' Caffe models, whose first max pool is not padded but rounds
+//! its output size up; the other networks pad it, as torchvision does.
 
 use striate_graph::{Builder, Init, Network, Tensor};
 use striate_tensor::Result;
 
-use crate::{Fixed, IMAGENET, Model, Pictures, Size};
+use crate::{FixedPreprocessing, IMAGENET, Model, ImagePreprocessing, Resize};
 
 pub(crate) const RESNET: Model = Model {
     year: 2015,
@@ -17,7 +17,7 @@ pub(crate) const RESNET: Model = Model {
     link: "https://arxiv.org/abs/1512.03385",
     preprocessing: IMAGENET,
     recipe: "resnet-imagenet",
-    ..Model::UNNAMED
+    ..Model::TEMPLATE
 };
 
 pub(crate) const PLAIN18: Model =
@@ -35,8 +35,8 @@ pub(crate) const RESNET101: Model =
 pub(crate) const RESNET152: Model =
     Model { name: "resnet152", build: || resnet("resnet152", Block::BOTTLENECK, [3, 8, 36, 3]), ..RESNET };
 
-/// The authors' own. Caffe's mean color stands for their mean image.
-const V1: Model = Model { preprocessing: Pictures::Fixed(Fixed::caffe(Size::Shorter(256))), ..RESNET };
+/// The authors' own models. Caffe's mean color replaces their mean image.
+const V1: Model = Model { preprocessing: ImagePreprocessing::Fixed(FixedPreprocessing::caffe(Resize::ShorterSide(256))), ..RESNET };
 
 pub(crate) const RESNET50_V1: Model =
     Model { name: "resnet50-v1", build: || resnet("resnet50-v1", Block::BOTTLENECK_V1, [3, 4, 6, 3]), ..V1 };
@@ -51,16 +51,16 @@ pub(crate) const RESNET152_V1: Model = Model {
     ..V1
 };
 
-/// What a stage consists of.
+/// The kind of block that a stage repeats.
 #[derive(Clone, Copy)]
 enum Block {
     /// Two 3×3 convolutions.
     Plain,
     /// Two 3×3 convolutions and a shortcut.
     Basic,
-    /// 1×1, 3×3 and 1×1 to four times the maps, and a shortcut.
+    /// 1×1, 3×3 and 1×1 with four times the channels, and a shortcut.
     Bottleneck {
-        /// Whether the first 1×1 has the stride, not the 3×3.
+        /// Whether the first 1×1 convolution has the stride, rather than the 3×3.
         first_strides: bool,
     },
 }
@@ -93,7 +93,7 @@ fn resnet(name: &str, block: Block, blocks: [usize; 4]) -> Result<Network> {
     x.global_average_pool().named("avgpool").flatten().linear(1000).named("fc").finish()
 }
 
-/// One block on `x`.
+/// A block applied to `x`.
 struct Part<'b> {
     x: Tensor<'b>,
     name: String,
@@ -128,7 +128,7 @@ impl<'b> Part<'b> {
         x.named(self.layer(&format!("conv{number}"))).batch_norm().named(self.layer(&format!("bn{number}")))
     }
 
-    /// The sum with the shortcut, which is a projection to so many maps or the input itself.
+    /// Adds the shortcut: a projection to `projection` channels, or the input itself.
     fn joined(&self, x: Tensor<'b>, projection: Option<usize>) -> Tensor<'b> {
         let shortcut = match projection {
             Some(channels) => {

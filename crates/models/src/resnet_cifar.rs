@@ -5,10 +5,10 @@ use striate_graph::{Builder, Init, Network, Tensor};
 use striate_tensor::Result;
 
 use crate::resnet::RESNET;
-use crate::{Model, Pictures};
+use crate::{Model, ImagePreprocessing};
 
 const CIFAR: Model = Model {
-    preprocessing: Pictures::OfTheData("RGB, 32x32, minus the mean image of the training data"),
+    preprocessing: ImagePreprocessing::FromData("RGB, 32x32, minus the mean image of the training data"),
     recipe: "resnet-cifar10",
     ..RESNET
 };
@@ -23,7 +23,7 @@ pub(crate) const RESNET56: Model = Model { name: "resnet56", build: || cifar("re
 pub(crate) const RESNET110: Model =
     Model { name: "resnet110", build: || cifar("resnet110", 110, true), ..CIFAR };
 
-/// A 3×3 convolution, three stages of (depth − 2)/6 blocks of two 3×3 convolutions, a linear layer.
+/// A 3×3 convolution, three stages of (depth − 2)/6 blocks with two 3×3 convolutions each, and a linear layer.
 fn cifar(name: &str, depth: usize, is_residual: bool) -> Result<Network> {
     let net = Builder::new(name, [3, 32, 32]).init(Init::Kaiming);
     let x = net.input().conv(16, 3).pad(1).no_bias().named("conv1").batch_norm().named("bn1");
@@ -46,7 +46,7 @@ fn cifar(name: &str, depth: usize, is_residual: bool) -> Result<Network> {
     x.global_average_pool().named("avgpool").flatten().linear(10).named("fc").finish()
 }
 
-/// Option A, without parameters: every second row and column, and zeros for the new maps.
+/// Option A, without parameters: every other row and column, and zeros in the added channels.
 fn shorten<'b>(x: Tensor<'b>, channels: usize, name: &str) -> Tensor<'b> {
     let x = x.average_pool(1, 2).named(format!("{name}.stride"));
     x.pad_channels(0, channels / 2).named(format!("{name}.zeros"))

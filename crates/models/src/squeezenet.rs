@@ -1,5 +1,5 @@
 //! SqueezeNet: Iandola et al., "SqueezeNet: AlexNet-level accuracy with 50x fewer parameters and <0.5MB
-//! model size", 2016. Version 1.1 squeezes earlier and costs 2.4 times less. Layers are named as in
+//! model size", 2016. Version 1.1 downsamples earlier and costs 2.4 times less. Layers are named as in
 //! torchvision.
 
 use striate_graph::{Builder, Init, Network, Tensor, concat};
@@ -34,7 +34,7 @@ fn squeezenet1_1() -> Result<Network> {
     x.global_average_pool().named("classifier.3").flatten().finish()
 }
 
-/// Squeeze to few maps, then expand them by 1×1 and by 3×3 to `expand` maps each.
+/// A fire module: a 1×1 convolution to `squeeze` channels, then 1×1 and 3×3 convolutions to `expand` channels each.
 fn fire<'b>(x: Tensor<'b>, number: usize, squeeze: usize, expand: usize) -> Tensor<'b> {
     let name = |part: &str| format!("features.{number}.{part}");
     let x = x.conv(squeeze, 1).named(name("squeeze")).relu().named(name("squeeze_activation"));

@@ -4,9 +4,9 @@
 use striate_graph::{Builder, Init, Network};
 use striate_tensor::Result;
 
-use crate::{Fixed, IMAGENET, Model, Pictures, Size};
+use crate::{FixedPreprocessing, IMAGENET, Model, ImagePreprocessing, Resize};
 
-/// Kernel sizes of the five stages of 64, 128, 256, 512 and 512 maps; each ends with a 2×2 maximum.
+/// Kernel sizes of the five stages of 64, 128, 256, 512 and 512 channels; each ends with a 2×2 max pool.
 type Stages = [&'static [usize]; 5];
 
 const A: Stages = [&[3], &[3], &[3, 3], &[3, 3], &[3, 3]];
@@ -15,13 +15,13 @@ const C: Stages = [&[3, 3], &[3, 3], &[3, 3, 1], &[3, 3, 1], &[3, 3, 1]];
 const D: Stages = [&[3, 3], &[3, 3], &[3, 3, 3], &[3, 3, 3], &[3, 3, 3]];
 const E: Stages = [&[3, 3], &[3, 3], &[3, 3, 3, 3], &[3, 3, 3, 3], &[3, 3, 3, 3]];
 
-/// What normalizes.
+/// The normalization, if any.
 #[derive(Clone, Copy, PartialEq)]
 enum Norm {
     None,
-    /// Each convolution.
+    /// Batch norm after each convolution.
     Batch,
-    /// The first convolution's maps, after the ReLU.
+    /// Local response normalization after the ReLU of the first stage.
     LocalResponse,
 }
 
@@ -32,15 +32,15 @@ const VGG: Model = Model {
     link: "https://arxiv.org/abs/1409.1556",
     preprocessing: IMAGENET,
     recipe: "vgg-imagenet",
-    ..Model::UNNAMED
+    ..Model::TEMPLATE
 };
 
-/// The authors', for configurations that torchvision has not: the mean color of the training pictures is all
-/// that the paper subtracts (section 2.1), and their models for Caffe state it.
+/// Configurations that torchvision lacks, with the authors' preprocessing: only the mean color of the training
+/// images is subtracted (section 2.1); its value is that of their Caffe models.
 const PAPER: Model = Model {
-    preprocessing: Pictures::Fixed(Fixed {
-        minus: [123.68, 116.779, 103.939],
-        ..Fixed::caffe(Size::Shorter(256))
+    preprocessing: ImagePreprocessing::Fixed(FixedPreprocessing {
+        mean: [123.68, 116.779, 103.939],
+        ..FixedPreprocessing::caffe(Resize::ShorterSide(256))
     }),
     ..VGG
 };
@@ -51,11 +51,11 @@ pub(crate) const VGG16_C: Model = Model { name: "vgg16-c", build: || vgg("vgg16-
 pub(crate) const VGG16: Model = Model { name: "vgg16", build: || vgg("vgg16", D, Norm::None), ..VGG };
 pub(crate) const VGG19: Model = Model { name: "vgg19", build: || vgg("vgg19", E, Norm::None), ..VGG };
 
-/// Configuration A-LRN: one local response normalization, with AlexNet's constants. It helped nothing.
+/// Configuration A-LRN: one local response normalization, with AlexNet's constants. It did not help.
 pub(crate) const VGG11_LRN: Model =
     Model { name: "vgg11-lrn", build: || vgg("vgg11-lrn", A, Norm::LocalResponse), ..PAPER };
 
-/// With batch norm, as torchvision trains them; batch norm came a year after the paper.
+/// With batch norm, as in torchvision; batch norm appeared a year after the paper.
 pub(crate) const VGG11_BN: Model =
     Model { name: "vgg11-bn", build: || vgg("vgg11-bn", A, Norm::Batch), ..VGG };
 pub(crate) const VGG13_BN: Model =
@@ -68,7 +68,7 @@ pub(crate) const VGG19_BN: Model =
 fn vgg(name: &str, stages: Stages, norm: Norm) -> Result<Network> {
     let net = Builder::new(name, [3, 224, 224]).init(Init::Kaiming);
     let mut count = 0..;
-    let mut feature = || format!("features.{}", count.next().expect("numbers do not end"));
+    let mut feature = || format!("features.{}", count.next().expect("the range has no end"));
     let mut x = net.input();
     for (channels, kernels) in [64, 128, 256, 512, 512].into_iter().zip(stages) {
         for kernel in kernels {

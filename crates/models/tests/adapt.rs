@@ -1,19 +1,19 @@
-//! Every network takes other numbers of colors and classes, and larger images.
+//! Every network adapts to other numbers of channels and classes and to larger images.
 
 use striate_tensor::Shape;
 
 #[test]
-fn every_network_takes_other_inputs_and_classes() {
+fn every_network_adapts_to_other_inputs_and_classes() {
     for model in striate_models::all() {
-        for colors in [1, 2, 3, 4] {
+        for channels in [1, 2, 3, 4] {
             let mut network = (model.build)().unwrap();
             let [_, h, w] = network.image().unwrap();
-            network.set_input([colors, h + 32, w + 13]);
+            network.set_input([channels, h + 32, w + 13]);
             network.set_classes(7).unwrap();
             let graph = network.graph_with_heads(&network.input_shape(2)).unwrap();
             let outputs = graph.heads.iter().map(|(head, _)| *head).chain(graph.outputs.iter().copied());
             for output in outputs {
-                assert_eq!(graph.shape(output), &Shape::from([2, 7]), "{} of {colors} colors", model.name);
+                assert_eq!(graph.shape(output), &Shape::from([2, 7]), "{} with {channels} input channels", model.name);
             }
         }
     }

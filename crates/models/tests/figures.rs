@@ -1,17 +1,17 @@
-//! Sizes and costs of every network, in one table.
+//! The reference figures of every network, in one table.
 
 use striate_graph::{Network, Statistics, statistics};
 
 /// A network's figures.
 struct Figures {
     name: &'static str,
-    /// Trainable numbers, auxiliary heads left out.
+    /// Trainable parameters without the auxiliary heads.
     params: u64,
-    /// Trainable numbers of the auxiliary heads.
+    /// Trainable parameters of the auxiliary heads.
     auxiliary: u64,
-    /// Multiply-adds for an image.
+    /// Multiply-adds for one image.
     macs: u64,
-    /// Rows of the image that an element of the last map sees, before it is pooled as a whole.
+    /// Receptive field, in rows, of an element of the last map before global pooling.
     receptive_field: Option<u64>,
 }
 
@@ -19,7 +19,7 @@ const fn figures(name: &'static str, params: u64, macs: u64) -> Figures {
     Figures { name, params, auxiliary: 0, macs, receptive_field: None }
 }
 
-const fn seeing(receptive_field: u64, figures: Figures) -> Figures {
+const fn with_field(receptive_field: u64, figures: Figures) -> Figures {
     Figures { receptive_field: Some(receptive_field), ..figures }
 }
 
@@ -27,37 +27,37 @@ const fn with_heads(auxiliary: u64, figures: Figures) -> Figures {
     Figures { auxiliary, ..figures }
 }
 
-/// torchvision's and timm's networks: parameters and multiply-adds as PyTorch counts them in their modules.
-/// The others: from the papers' tables by hand. Receptive fields: from the papers' tables by hand.
+/// Networks of torchvision and timm: parameters and multiply-adds as PyTorch counts them in their modules. Other
+/// networks, and all receptive fields: computed by hand from the tables in the papers.
 const FIGURES: &[Figures] = &[
-    seeing(16, figures("lenet5-1998", 60_000, 117_600 + 150_000 + 48_000 + 10_080 + 840)),
-    seeing(16, figures("lenet5", 61_706, 117_600 + 240_000 + 48_000 + 10_080 + 840)),
-    seeing(195, figures("alexnet-2012", 60_965_224, 724_406_816)),
+    with_field(16, figures("lenet5-1998", 60_000, 117_600 + 150_000 + 48_000 + 10_080 + 840)),
+    with_field(16, figures("lenet5", 61_706, 117_600 + 240_000 + 48_000 + 10_080 + 840)),
+    with_field(195, figures("alexnet-2012", 60_965_224, 724_406_816)),
     figures("nin", 7_595_176, 1_100_188_800),
     figures("nin-cifar", 966_986, 222_486_528),
-    seeing(195, figures("alexnet", 61_100_840, 714_188_480)),
-    seeing(150, figures("vgg11", 132_863_336, 7_609_090_048)),
-    seeing(150, figures("vgg11-lrn", 132_863_336, 7_609_090_048)),
-    seeing(156, figures("vgg13", 133_047_848, 11_308_466_176)),
+    with_field(195, figures("alexnet", 61_100_840, 714_188_480)),
+    with_field(150, figures("vgg11", 132_863_336, 7_609_090_048)),
+    with_field(150, figures("vgg11-lrn", 132_863_336, 7_609_090_048)),
+    with_field(156, figures("vgg13", 133_047_848, 11_308_466_176)),
     figures("vgg16-c", 133_638_952, 11_770_888_192),
-    seeing(212, figures("vgg16", 138_357_544, 15_470_264_320)),
-    seeing(268, figures("vgg19", 143_667_240, 19_632_062_464)),
-    seeing(150, figures("vgg11-bn", 132_868_840, 7_609_090_048)),
-    seeing(156, figures("vgg13-bn", 133_053_736, 11_308_466_176)),
-    seeing(212, figures("vgg16-bn", 138_365_992, 15_470_264_320)),
-    seeing(268, figures("vgg19-bn", 143_678_248, 19_632_062_464)),
+    with_field(212, figures("vgg16", 138_357_544, 15_470_264_320)),
+    with_field(268, figures("vgg19", 143_667_240, 19_632_062_464)),
+    with_field(150, figures("vgg11-bn", 132_868_840, 7_609_090_048)),
+    with_field(156, figures("vgg13-bn", 133_053_736, 11_308_466_176)),
+    with_field(212, figures("vgg16-bn", 138_365_992, 15_470_264_320)),
+    with_field(268, figures("vgg19-bn", 143_678_248, 19_632_062_464)),
     with_heads(13_378_280 - 6_998_552, figures("googlenet-2014", 6_998_552, 1_582_671_872)),
     with_heads(13_004_888 - 6_624_904, figures("googlenet", 6_624_904, 1_498_376_192)),
     figures("inception-v2", 11_188_224, 1_934_857_216),
     with_heads(27_161_264 - 23_834_568, figures("inception-v3", 23_834_568, 5_713_216_096)),
-    seeing(435, figures("plain18", 11_515_688, 1_794_805_760)),
-    seeing(899, figures("plain34", 21_623_848, 3_644_493_824)),
-    seeing(435, figures("resnet18", 11_689_512, 1_814_073_344)),
-    seeing(899, figures("resnet34", 21_797_672, 3_663_761_408)),
-    seeing(427, figures("resnet50", 25_557_032, 4_089_184_256)),
-    seeing(971, figures("resnet101", 44_549_160, 7_801_405_440)),
-    seeing(1451, figures("resnet152", 60_192_808, 11_513_626_624)),
-    seeing(483, figures("resnet50-v1", 25_557_032, 3_857_973_248)),
+    with_field(435, figures("plain18", 11_515_688, 1_794_805_760)),
+    with_field(899, figures("plain34", 21_623_848, 3_644_493_824)),
+    with_field(435, figures("resnet18", 11_689_512, 1_814_073_344)),
+    with_field(899, figures("resnet34", 21_797_672, 3_663_761_408)),
+    with_field(427, figures("resnet50", 25_557_032, 4_089_184_256)),
+    with_field(971, figures("resnet101", 44_549_160, 7_801_405_440)),
+    with_field(1451, figures("resnet152", 60_192_808, 11_513_626_624)),
+    with_field(483, figures("resnet50-v1", 25_557_032, 3_857_973_248)),
     figures("resnet101-v1", 44_549_160, 7_570_194_432),
     figures("resnet152-v1", 60_192_808, 11_282_415_616),
     figures("plain20", 269_722, 40_551_040),
@@ -88,7 +88,7 @@ fn auxiliary(name: &str) -> u64 {
 }
 
 #[test]
-fn every_network_has_its_figures() {
+fn every_network_matches_its_figures() {
     let names: Vec<&str> = striate_models::all().iter().map(|model| model.name).collect();
     assert_eq!(names, FIGURES.iter().map(|figures| figures.name).collect::<Vec<_>>());
     for figures in FIGURES {
@@ -99,13 +99,13 @@ fn every_network_has_its_figures() {
         let is_map = |shape: &[usize]| shape.len() == 4 && shape[2] > 1;
         let last = counted.layers.iter().rev().find(|layer| is_map(&layer.output)).unwrap();
         let seen = last.receptive_field[1];
-        assert!(figures.receptive_field.is_none_or(|field| field == seen), "{} sees {seen}", figures.name);
+        assert!(figures.receptive_field.is_none_or(|field| field == seen), "receptive field of {}: {seen}", figures.name);
     }
 }
 
 /// LeCun et al., 1998, section II.B and figure 2.
 #[test]
-fn lenet5_sees_what_the_paper_says() {
+fn lenet5_has_the_papers_shapes_and_receptive_fields() {
     let counted = counted("lenet5");
     let shapes: Vec<String> = counted.layers.iter().map(|layer| layer.output.to_string()).collect();
     assert_eq!(shapes[0], "[1, 6, 28, 28]");
@@ -114,7 +114,7 @@ fn lenet5_sees_what_the_paper_says() {
     assert_eq!(seen, [5, 5, 6, 14, 14, 16, 32, 32, 32, 32, 32, 32]);
 }
 
-/// LeCun et al., 1998, section II.B: the connections of each layer, five for a unit of subsampling.
+/// LeCun et al., 1998, section II.B: the connections of each layer, five per subsampling unit.
 #[test]
 fn lenet5_of_1998_has_the_papers_connections() {
     let counted = counted("lenet5-1998");
@@ -128,10 +128,10 @@ fn lenet5_of_1998_has_the_papers_connections() {
     assert_eq!(counted.cost.connections, 340_908);
 }
 
-/// TensorFlow's slim tests its Inception V2 without the last layer at 10,173,112 numbers: weights, biases
-/// and, for each batch norm, β, mean and variance.
+/// The test of TensorFlow's slim expects 10,173,112 values in its Inception V2 without the last layer: weights,
+/// biases and, for each batch norm, β, mean and variance.
 #[test]
-fn inception_v2_is_slims() {
+fn inception_v2_has_the_size_of_slims() {
     let variables = network("inception-v2").variables().unwrap();
     let slims =
         variables.iter().filter(|(name, _)| !name.starts_with("Logits") && !name.ends_with("bn.weight"));

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 use striate_graph::Network;
-use striate_models::{Fixed, Model, Pictures, Size};
+use striate_models::{FixedPreprocessing, ImagePreprocessing, Model, Resize};
 use striate_tensor::file::read_text_limited;
 use striate_tensor::{Error, Result, Shape};
 use striate_vision::{Filter, Preprocessing, Step};
@@ -250,26 +250,26 @@ pub fn read_preprocessing(value: &Value, network: &Network) -> Result<Option<Pre
 /// numbers from the training data.
 pub fn published_preprocessing(model: &Model) -> Option<Preprocessing> {
     match model.preprocessing {
-        Pictures::Fixed(fixed) => Some(preprocessing(&fixed)),
-        Pictures::OfTheData(_) => None,
+        ImagePreprocessing::Fixed(fixed) => Some(preprocessing(&fixed)),
+        ImagePreprocessing::FromData(_) => None,
     }
 }
 
-fn preprocessing(fixed: &Fixed) -> Preprocessing {
+fn preprocessing(fixed: &FixedPreprocessing) -> Preprocessing {
     let filter = if fixed.bicubic { Filter::Bicubic } else { Filter::Bilinear };
     let crop = Step::CenterCrop { height: fixed.crop, width: fixed.crop };
-    let steps = match fixed.size {
-        Size::Shorter(size) => vec![Step::ResizeShorter { size, filter }, crop],
-        Size::Square(side) => vec![Step::Resize { height: side, width: side, filter }, crop],
+    let steps = match fixed.resize {
+        Resize::ShorterSide(size) => vec![Step::ResizeShorter { size, filter }, crop],
+        Resize::BothSides(side) => vec![Step::Resize { height: side, width: side, filter }, crop],
     };
-    // ((black + v·(white − black)) − minus) / by, of values v in [0, 1].
+    // ((black + v·(white − black)) − mean) / std, for values v in [0, 1].
     let [black, white] = fixed.range.ends();
     let span = white - black;
     Preprocessing {
         channels: 3,
         steps,
-        mean: fixed.minus.map(|minus| (minus - black) / span).to_vec(),
-        std: fixed.by.map(|by| by / span).to_vec(),
+        mean: fixed.mean.map(|mean| (mean - black) / span).to_vec(),
+        std: fixed.std.map(|std| std / span).to_vec(),
     }
 }
 

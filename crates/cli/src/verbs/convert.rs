@@ -10,7 +10,7 @@ use striate_formats::{
     fit, fit_constants, onnx_model_bytes, pytorch_bytes, read_weights, safetensors_bytes,
 };
 use striate_graph::Network;
-use striate_models::{Model, Pictures, Range};
+use striate_models::{Model, ImagePreprocessing, PixelRange};
 use striate_predict::{check_preprocessing, published_preprocessing, read_preprocessing};
 use striate_tensor::random::{Random, Stream};
 use striate_tensor::{Error, Shape};
@@ -198,8 +198,8 @@ fn published(args: &Convert, notes: &mut Vec<String>) -> Result<Option<Value>> {
     let from_caffe = args.bgr || args.from.extension().is_some_and(|extension| extension == "caffemodel");
     let model = args.model.as_deref().and_then(|name| striate_models::find(name).ok());
     let fits = |model: &Model| match model.preprocessing {
-        Pictures::Fixed(fixed) => !from_caffe || fixed.range == Range::Bytes,
-        Pictures::OfTheData(_) => false,
+        ImagePreprocessing::Fixed(fixed) => !from_caffe || fixed.range == PixelRange::Bytes,
+        ImagePreprocessing::FromData(_) => false,
     };
     let Some(model) = model.filter(fits) else {
         notes.push("without --preprocessing the model takes arrays, not pictures".into());

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use serde_json::json;
-use striate_data::{Got, GotFile, MnistKind, Source, Spec, Split};
+use striate_data::{Fetched, FetchedFile, MnistKind, Source, Spec, Split};
 use striate_tensor::{Error, nearest};
 use striate_vision::{draw, encode_png};
 
@@ -36,7 +36,7 @@ fn info(args: DataInfo) -> Result<()> {
         let count = dataset.train.len().min(100);
         let images: Option<Vec<_>> = (0..count).map(|index| dataset.train.image(index)).collect();
         let images =
-            images.ok_or_else(|| Error::input(format!("{} holds numbers, not pictures", args.spec)))?;
+            images.ok_or_else(|| Error::input(format!("{} holds arrays that are not images, so that no sheet can be drawn", args.spec)))?;
         let times = (48 / images[0].width()).max(1);
         write_file(path, &encode_png(&draw::sheet(&images, 10, times))?)?;
     }
@@ -67,7 +67,7 @@ fn info(args: DataInfo) -> Result<()> {
     rows.push(total);
     print!("{}", table(&rows));
     println!(
-        "mean {mean:.4?}, deviation {std:.4?} of the training part; fingerprint {}",
+        "training part: mean {mean:.4?}, std {std:.4?}; fingerprint {}",
         dataset.fingerprint()
     );
     Ok(())
@@ -77,44 +77,44 @@ fn get(args: DataGet) -> Result<()> {
     let known = [MnistKind::Mnist, MnistKind::FashionMnist].map(MnistKind::name);
     let kind = MnistKind::find(&args.name).ok_or_else(|| {
         let hint = nearest(&args.name, known).map_or(String::new(), |near| format!("did you mean {near}? "));
-        Error::input(format!("{}: {hint}sets that can be got are {}", args.name, known.join(", ")))
+        Error::input(format!("{}: {hint}available data sets: {}", args.name, known.join(", ")))
     })?;
     heed_file_sizes()?;
-    let got = match &args.from {
+    let fetched = match &args.from {
         Some(from) => striate_data::get(kind, from)?,
         None => download(kind)?,
     };
     if args.json {
-        let file = |file: &GotFile| json!({ "name": file.name, "bytes": file.bytes, "source": file.source.to_string() });
+        let file = |file: &FetchedFile| json!({ "name": file.name, "bytes": file.bytes, "source": file.source.to_string() });
         return Ok(json::print(&json!({
             "name": kind.name(),
-            "folder": got.folder,
-            "files": got.files.iter().map(file).collect::<Vec<_>>(),
+            "folder": fetched.folder,
+            "files": fetched.files.iter().map(file).collect::<Vec<_>>(),
         }))?);
     }
-    tell(kind, &got);
+    print(kind, &fetched);
     Ok(())
 }
 
-/// How often is looked whether a signal came.
-const GLANCE: Duration = Duration::from_millis(50);
+/// Interval at which signals are checked.
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Downloads beside this thread, so that a signal need not wait for a silent mirror. A stop loses nothing:
-/// what has come lies in a part file, and files get their names only when they are whole.
-fn download(kind: MnistKind) -> Result<Got> {
+/// Downloads in another thread, so that a signal is handled even while a mirror is silent. Stopping loses nothing:
+/// partial downloads are kept in part files, and a file gets its final name only when it is complete.
+fn download(kind: MnistKind) -> Result<Fetched> {
     let signals = Signals::heed()?;
     let bar = DownloadBar::new();
     let (sender, receiver) = mpsc::channel();
-    let mut watch = bar.clone();
-    std::thread::spawn(move || sender.send(striate_data::download(kind, &mut watch)));
-    let got = loop {
-        match receiver.recv_timeout(GLANCE) {
-            Ok(got) => break got,
+    let mut progress = bar.clone();
+    std::thread::spawn(move || sender.send(striate_data::download(kind, &mut progress)));
+    let fetched = loop {
+        match receiver.recv_timeout(POLL_INTERVAL) {
+            Ok(fetched) => break fetched,
             Err(RecvTimeoutError::Timeout) if !signals.ask_to_stop() => {}
             Err(RecvTimeoutError::Timeout) => {
                 let name = kind.name();
                 break Err(Error::failed(format!(
-                    "stopped by a signal; what has come is kept, go on with: striate data get {name}"
+                    "stopped by a signal; the partial download is kept, resume with: striate data get {name}"
                 )));
             }
             Err(RecvTimeoutError::Disconnected) => {
@@ -123,16 +123,16 @@ fn download(kind: MnistKind) -> Result<Got> {
         }
     };
     bar.finish();
-    Ok(got?)
+    Ok(fetched?)
 }
 
-fn tell(kind: MnistKind, got: &Got) {
-    let (name, folder) = (kind.name(), got.folder.display());
-    if got.files.iter().all(|file| file.source == Source::Present) {
-        println!("{name} is here already, verified: {folder}");
+fn print(kind: MnistKind, fetched: &Fetched) {
+    let (name, folder) = (kind.name(), fetched.folder.display());
+    if fetched.files.iter().all(|file| file.source == Source::Present) {
+        println!("{name} is already in {folder}; its checksums are correct");
     } else {
-        got.files.iter().for_each(|file| println!("{}: {}", file.name, file.source));
-        println!("{name} is verified and stored in {folder}");
+        fetched.files.iter().for_each(|file| println!("{}: {}", file.name, file.source));
+        println!("{name} is stored in {folder}; its checksums are correct");
     }
     println!("try next: striate train lenet5 --data {name}");
 }

@@ -1,4 +1,4 @@
-//! One request over HTTP(S): proxies, redirects, ranges, and limits of time.
+//! A single HTTP(S) request: proxies, redirects, ranges and timeouts.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -6,69 +6,69 @@ use std::time::Duration;
 use ureq::http::{Response, Uri, header};
 use ureq::{Agent, Body, BodyReader, Error, Timeout};
 
-use super::Trouble;
+use super::Failure;
 
-/// Redirects that are followed, one after the other.
-const MOST_REDIRECTS: usize = 5;
+/// Longest chain of redirects that is followed.
+const MAX_REDIRECTS: usize = 5;
 
-/// How long a mirror is waited for.
+/// Timeouts and pauses for mirrors.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Patience {
-    /// For its address, for the connection, and for the answer to begin, each.
+pub(crate) struct Timeouts {
+    /// Timeout for name resolution, for the connection, and for the start of the answer, each.
     pub answer: Duration,
-    /// For the next bytes.
+    /// Timeout for the next bytes.
     pub idle: Duration,
-    /// Before a broken connection is tried again; doubled each time.
+    /// Pause before the first retry; doubled each time.
     pub pause: Duration,
 }
 
-impl Default for Patience {
+impl Default for Timeouts {
     fn default() -> Self {
         let [answer, idle, pause] = [20_000, 30_000, 250].map(Duration::from_millis);
-        Patience { answer, idle, pause }
+        Timeouts { answer, idle, pause }
     }
 }
 
-/// Asks servers for files.
+/// An HTTP client for files.
 pub(super) struct Client {
     agent: Agent,
-    patience: Patience,
+    timeouts: Timeouts,
 }
 
-/// What a server says before the content, and the content.
+/// A server's answer: status, position, length and body.
 pub(super) struct Answer {
     pub status: u16,
-    /// Where the content begins in the file, if it is a part of it.
+    /// Offset of the body in the file, if the body is a range of it.
     pub start: Option<u64>,
-    /// The whole file's length, if the server says it.
+    /// Length of the whole file, if the server reports it.
     pub total: Option<u64>,
     pub body: BodyReader<'static>,
 }
 
 impl Client {
-    pub fn new(patience: Patience) -> Client {
+    pub fn new(timeouts: Timeouts) -> Client {
         let config = Agent::config_builder()
             .http_status_as_error(false)
-            // Redirects are followed here: for each address a proxy is chosen anew, and no time goes by
-            // with what stands in them.
+            // Redirects are followed by `get`, which selects a proxy for each address and does not read the body of
+            // a redirect.
             .max_redirects(0)
-            .timeout_resolve(Some(patience.answer))
-            .timeout_connect(Some(patience.answer))
-            .timeout_send_request(Some(patience.answer))
-            .timeout_recv_response(Some(patience.answer))
-            .timeout_per_read(Some(patience.idle))
-            .timeout_per_write(Some(patience.idle))
+            .timeout_resolve(Some(timeouts.answer))
+            .timeout_connect(Some(timeouts.answer))
+            .timeout_send_request(Some(timeouts.answer))
+            .timeout_recv_response(Some(timeouts.answer))
+            .timeout_per_read(Some(timeouts.idle))
+            .timeout_per_write(Some(timeouts.idle))
             .user_agent(concat!("striate/", env!("CARGO_PKG_VERSION")))
-            // Ranges and checksums are those of the file as it lies there.
+            // Ranges and checksums refer to the file as it is stored.
             .accept_encoding("identity")
             .build();
-        Client { agent: config.into(), patience }
+        Client { agent: config.into(), timeouts }
     }
 
-    /// Asks for the file at `url`, from byte `from` on.
-    pub fn get(&self, url: &str, from: u64) -> Result<Answer, Trouble> {
-        let mut uri: Uri = url.parse().map_err(|e| Trouble::Refused(format!("is no address ({e})")))?;
-        for _ in 0..=MOST_REDIRECTS {
+    /// Requests the file at `url`, starting at byte `from`.
+    pub fn get(&self, url: &str, from: u64) -> Result<Answer, Failure> {
+        let mut uri: Uri = url.parse().map_err(|e| Failure::Refused(format!("is not a valid address ({e})")))?;
+        for _ in 0..=MAX_REDIRECTS {
             let response = self.ask(&uri, from).map_err(|e| self.broken(&e))?;
             if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
                 return Ok(answer(response));
@@ -76,9 +76,9 @@ impl Client {
             let location = response.headers().get(header::LOCATION).and_then(|value| value.to_str().ok());
             uri = location
                 .and_then(|location| target(&uri, location))
-                .ok_or_else(|| Trouble::Refused("redirects to no web address".into()))?;
+                .ok_or_else(|| Failure::Refused("redirects to something other than an HTTP(S) address".into()))?;
         }
-        Err(Trouble::Refused(format!("redirects more than {MOST_REDIRECTS} times")))
+        Err(Failure::Refused(format!("redirects more than {MAX_REDIRECTS} times")))
     }
 
     fn ask(&self, uri: &Uri, from: u64) -> Result<Response<Body>, Error> {
@@ -87,20 +87,20 @@ impl Client {
             request = request.header(header::RANGE, format!("bytes={from}-"));
         }
         if uri.host().is_some_and(is_loopback) {
-            // A proxy's loopback is another machine.
+            // For a proxy, loopback would be its own machine.
             request = request.config().proxy(None).build();
         }
         request.call()
     }
 
-    /// The reason in a few words.
-    pub fn broken(&self, error: &Error) -> Trouble {
-        let Patience { answer, idle, .. } = self.patience;
-        Trouble::Broken(match error {
-            Error::Timeout(Timeout::PerRead | Timeout::PerWrite) => format!("is silent for {idle:?}"),
-            Error::Timeout(_) => format!("does not answer within {answer:?}"),
-            Error::HostNotFound => "is not found".into(),
-            Error::Io(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => "breaks off".into(),
+    /// Describes an error of the connection.
+    pub fn broken(&self, error: &Error) -> Failure {
+        let Timeouts { answer, idle, .. } = self.timeouts;
+        Failure::Broken(match error {
+            Error::Timeout(Timeout::PerRead | Timeout::PerWrite) => format!("sent nothing for {idle:?}"),
+            Error::Timeout(_) => format!("did not answer within {answer:?}"),
+            Error::HostNotFound => "was not found".into(),
+            Error::Io(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => "closed the connection early".into(),
             Error::Io(e) => format!("cannot be reached ({e})"),
             other => format!("cannot be reached ({other})"),
         })
@@ -122,7 +122,7 @@ fn answer(response: Response<Body>) -> Answer {
     Answer { status, start, total, body: response.into_body().into_reader() }
 }
 
-/// Start and whole length of `bytes 5-9/10`; the length may be `*`, unknown (RFC 9110, section 14.4).
+/// Parses the start and the total length from `bytes 5-9/10`. A total of `*` is unknown (RFC 9110, section 14.4).
 fn content_range(text: &str) -> Option<(u64, Option<u64>)> {
     let (range, total) = text.strip_prefix("bytes ")?.split_once('/')?;
     let (start, _) = range.trim().split_once('-')?;
@@ -133,11 +133,11 @@ fn content_range(text: &str) -> Option<(u64, Option<u64>)> {
     Some((start.parse().ok()?, total))
 }
 
-/// Where `location`, found at `from`, leads; none if that is no web address.
+/// Resolves `location` against `from`; returns `None` unless the result is an HTTP(S) address.
 fn target(from: &Uri, location: &str) -> Option<Uri> {
     let (scheme, authority) = (from.scheme_str()?, from.authority()?);
-    let place = from.path();
-    let folder = &place[..place.rfind('/').map_or(0, |slash| slash + 1)];
+    let path = from.path();
+    let folder = &path[..path.rfind('/').map_or(0, |slash| slash + 1)];
     let location = location.split('#').next()?;
     let text = match location {
         _ if location.starts_with("//") => format!("{scheme}:{location}"),
@@ -159,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ranges_are_read() {
+    fn content_ranges_are_parsed() {
         for (text, expected) in [
             ("bytes 5-9/10", Some((5, Some(10)))),
             ("bytes 0-0/*", Some((0, None))),
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn redirects_lead_to_web_addresses() {
+    fn redirects_resolve_to_http_addresses_only() {
         let from: Uri = "http://host:80/a/b.gz?x=1".parse().unwrap();
         for (location, expected) in [
             ("https://other/c", Some("https://other/c")),
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn loopback_is_known() {
+    fn loopback_hosts_are_recognized() {
         for host in ["localhost", "LocalHost", "127.0.0.1", "127.1.2.3", "[::1]"] {
             assert!(is_loopback(host), "{host}");
         }

@@ -1,23 +1,23 @@
-//! The addresses to fetch from: `$STRIATE_MIRROR`, or the usual ones.
+//! The mirrors to download from: those in `$STRIATE_MIRROR`, or the built-in ones.
 
 use striate_tensor::{Error, Result};
 use ureq::http::Uri;
 use ureq::http::uri::Scheme;
 
-/// The variable that replaces the usual mirrors.
+/// The environment variable that replaces the built-in mirrors.
 const VARIABLE: &str = "STRIATE_MIRROR";
 
-/// The mirrors that the environment names, else the `usual` ones.
-pub(crate) fn mirrors(usual: &[&str]) -> Result<Vec<String>> {
+/// Returns the mirrors set in the environment, or else the `default` ones.
+pub(crate) fn mirrors(default: &[&str]) -> Result<Vec<String>> {
     let named = match std::env::var(VARIABLE) {
         Ok(text) => parse(&text)?,
         Err(std::env::VarError::NotPresent) => Vec::new(),
         Err(error) => return Err(Error::input(format!("{VARIABLE}: {error}"))),
     };
-    Ok(if named.is_empty() { usual.iter().map(ToString::to_string).collect() } else { named })
+    Ok(if named.is_empty() { default.iter().map(ToString::to_string).collect() } else { named })
 }
 
-/// The addresses in `text`, apart by white space or commas; each ends with a slash.
+/// Parses addresses separated by white space or commas; each result ends with a slash.
 fn parse(text: &str) -> Result<Vec<String>> {
     let words = text.split(|c: char| c.is_whitespace() || c == ',').filter(|word| !word.is_empty());
     words.map(base).collect()
@@ -27,23 +27,23 @@ fn base(word: &str) -> Result<String> {
     match word.parse::<Uri>() {
         Ok(uri) if is_base(&uri) => Ok(format!("{}/", word.trim_end_matches('/'))),
         _ => Err(Error::input(format!(
-            "{VARIABLE}: {} is no address of a mirror; give the folder that holds the files, as http://HOST/FOLDER or https://…",
+            "{VARIABLE}: {} is not an address of a mirror; give the folder with the files, as http://HOST/FOLDER or https://HOST/FOLDER",
             shown(word)
         ))),
     }
 }
 
-/// Whether it has a scheme of the web, a host, no port or a good one, and no query.
+/// Returns whether `uri` has an HTTP(S) scheme, a host, no port or a valid one, and no query.
 fn is_base(uri: &Uri) -> bool {
     let is_web = uri.scheme() == Some(&Scheme::HTTP) || uri.scheme() == Some(&Scheme::HTTPS);
     let has_host = uri.authority().is_some_and(|authority| {
-        let place = authority.as_str().rsplit('@').next().unwrap_or_default();
-        !authority.host().is_empty() && (place == authority.host() || authority.port_u16().is_some())
+        let host_and_port = authority.as_str().rsplit('@').next().unwrap_or_default();
+        !authority.host().is_empty() && (host_and_port == authority.host() || authority.port_u16().is_some())
     });
     is_web && has_host && uri.query().is_none()
 }
 
-/// The address without a password that may stand in it.
+/// Returns the address without credentials.
 pub(crate) fn shown(address: &str) -> String {
     let Some((scheme, rest)) = address.split_once("://") else { return address.to_owned() };
     let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_stand_apart_by_white_space_or_commas() {
+    fn addresses_are_separated_by_white_space_or_commas() {
         assert_eq!(parse(" ,\n").unwrap(), Vec::<String>::new());
         let both = ["http://a/", "https://b.example:8443/c/d/"];
         assert_eq!(parse("http://a, https://b.example:8443/c/d").unwrap(), both);
@@ -65,13 +65,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_web_address_is_refused() {
+    fn other_addresses_are_refused() {
         for word in
             ["ftp://a/b", "file:///data", "a/b", "http://", "http:///x", "http://a?b=c", "http://a:port"]
         {
             let error = parse(&format!("http://good {word}")).unwrap_err();
             assert!(error.is_input(), "{word}");
-            assert!(error.to_string().contains(&format!("STRIATE_MIRROR: {word} is no address")), "{error}");
+            assert!(error.to_string().contains(&format!("STRIATE_MIRROR: {word} is not an address")), "{error}");
         }
     }
 

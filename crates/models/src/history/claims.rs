@@ -1,37 +1,37 @@
-//! What is often said of these networks, and what honest counting gives.
+//! Common claims about these networks, checked by counting.
 
 use striate_tensor::Result;
 
 use super::counts::grouped;
-use super::{Counts, LINE, Station};
+use super::{Counts, MILESTONES, Milestone};
 
-/// How a claim fares.
+/// The outcome of checking a claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// Right to the last digit given.
+    /// Correct to the last digit stated.
     Exact,
-    /// Roughly right: within seven points of the percents that are said.
+    /// Roughly correct: within seven percentage points of the stated figure.
     Near,
-    /// Right or wrong by the definition: what is said lies between what two of them give.
+    /// Correct or not depending on the definition: the claim lies between the results of two of them.
     Depends,
-    /// Wrong.
+    /// Incorrect.
     Wrong,
-    /// Right, but of several networks with many views, not of one.
-    Several,
-    /// Only an experiment can tell.
-    Experiment,
+    /// Correct, but for an ensemble on many views rather than a single network.
+    Ensemble,
+    /// Not settled by counting; needs an experiment.
+    Untested,
 }
 
 impl Verdict {
-    /// The verdict in a word or two.
-    pub fn words(self) -> &'static str {
+    /// Returns the verdict in a word or two.
+    pub fn label(self) -> &'static str {
         match self {
             Verdict::Exact => "exact",
             Verdict::Near => "near",
             Verdict::Depends => "depends",
             Verdict::Wrong => "wrong",
-            Verdict::Several => "several networks",
-            Verdict::Experiment => "an experiment",
+            Verdict::Ensemble => "ensembles",
+            Verdict::Untested => "untested",
         }
     }
 }
@@ -39,24 +39,24 @@ impl Verdict {
 /// A claim with its verdict.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Claim {
-    /// What is said.
+    /// The claim.
     pub claim: &'static str,
-    /// How it fares.
+    /// The verdict.
     pub verdict: Verdict,
-    /// What counting gives.
+    /// The counted figures.
     pub counted: String,
 }
 
-/// How far a share of about so many percent may be off: seven points.
+/// Largest deviation of a share that counts as near: seven percentage points.
 const NEAR: f64 = 0.07;
 
-/// Outputs of AlexNet's layers as its paper lists them in section 3.5; the first belongs to 52.8² maps.
+/// Outputs of AlexNet's layers as listed in section 3.5 of the paper; the first implies maps of 52.8².
 const ALEXNET_NEURONS: [u64; 8] = [253_440, 186_624, 64_896, 64_896, 43_264, 4_096, 4_096, 1_000];
 
-/// All claims.
+/// Returns all claims with their verdicts.
 ///
 /// # Errors
-/// If a network is faulty.
+/// If a network is invalid.
 pub fn claims() -> Result<Vec<Claim>> {
     let lenet = Counts::of("lenet5-1998")?;
     let alexnet = Counts::of("alexnet-2012")?;
@@ -66,20 +66,20 @@ pub fn claims() -> Result<Vec<Claim>> {
     claims.extend(of_alexnet(&alexnet));
     claims.push(linear_shares([&alexnet, &vgg16?, &vgg19?]));
     claims.push(size_of_inception(&googlenet, &alexnet));
-    claims.push(told_errors(LINE));
+    claims.push(reported_errors(MILESTONES));
     claims.extend(without_figures());
     Ok(claims)
 }
 
-/// Arithmetic on an image of 1000×1000 and as many units.
+/// Weights for an image of 1000×1000 pixels and as many units.
 fn weight_sharing() -> Claim {
     let (pixels, units, window, maps) = (1_000_000u64, 1_000_000u64, 10 * 10u64, 100u64);
     let weights = [pixels * units, units * window, window, maps * window];
-    let said = [10u64.pow(12), 10u64.pow(8), 100, 10_000];
+    let claimed = [10u64.pow(12), 10u64.pow(8), 100, 10_000];
     Claim {
-        claim: "an image of a million pixels and a million units: 10^12 weights, 10^8 with 10×10 fields, 100 when \
+        claim: "for an image of a million pixels and a million units: 10^12 weights, 10^8 with 10×10 fields, 100 if \
                 shared, 10,000 for 100 maps",
-        verdict: exactly(weights == said),
+        verdict: exactly(weights == claimed),
         counted: format!("{} weights", weights.map(grouped).join(", ")),
     }
 }
@@ -87,7 +87,7 @@ fn weight_sharing() -> Claim {
 fn three_by_three() -> Claim {
     let (three, one) = (3 * 3 * 3, 7 * 7);
     Claim {
-        claim: "three layers of 3×3 see what one of 7×7 sees, with 55 % of its weights",
+        claim: "three 3×3 layers have the receptive field of one 7×7 layer with 55 % of its weights",
         verdict: exactly((100 * three + one / 2) / one == 55),
         counted: format!("{three}/{one} = {:.1} %", 100.0 * f64::from(three) / f64::from(one)),
     }
@@ -98,7 +98,7 @@ fn size_of_lenet(lenet: &Counts) -> Claim {
         claim: "LeNet-5 has 60,000 parameters and 340,908 connections",
         verdict: exactly((lenet.params, lenet.connections) == (60_000, 340_908)),
         counted: format!(
-            "{} parameters, {} connections, biases and subsampling included",
+            "{} parameters, {} connections, including biases and subsampling",
             grouped(lenet.params),
             grouped(lenet.connections)
         ),
@@ -119,13 +119,13 @@ fn of_alexnet(alexnet: &Counts) -> Vec<Claim> {
         Claim {
             claim: "AlexNet has 60 M parameters",
             verdict: exactly(alexnet.params / 1_000_000 == 60),
-            counted: format!("{} with two groups", grouped(alexnet.params)),
+            counted: format!("{} with grouped convolutions", grouped(alexnet.params)),
         },
         Claim {
             claim: "AlexNet has 630 M connections",
             verdict: by_definition(630, &connections.map(|number| rounded(number, 1_000_000))),
             counted: format!(
-                "convolutions {padded} with padded taps, {inside} without; with linear layers {padded_linear} and \
+                "convolutions: {padded} with padded taps, {inside} without; plus linear layers: {padded_linear} and \
                  {inside_linear}"
             ),
         },
@@ -133,13 +133,13 @@ fn of_alexnet(alexnet: &Counts) -> Vec<Claim> {
             claim: "AlexNet has 650,000 neurons",
             verdict: by_definition(650, &neurons.map(|number| rounded(number, 1_000))),
             counted: format!(
-                "{} with maps of 55×55; {} by the paper's own list",
+                "{} with maps of 55×55; {} by the list in the paper",
                 grouped(neurons[0]),
                 grouped(neurons[1])
             ),
         },
         Claim {
-            claim: "no convolution of AlexNet holds 1 % of the parameters",
+            claim: "each convolution of AlexNet holds less than 1 % of the parameters",
             verdict: exactly(all_small),
             counted: format!("conv1 to conv5: {} %", shares.join(", ")),
         },
@@ -162,7 +162,7 @@ fn size_of_inception(googlenet: &Counts, alexnet: &Counts) -> Claim {
     let ratio = alexnet.params as f64 / googlenet.params as f64;
     let [params, macs] = [googlenet.params as f64 / 1e6, googlenet.macs as f64 / 1e9];
     Claim {
-        claim: "Inception V1 has 5 M parameters, a twelfth of AlexNet's, and takes 1.5 G operations",
+        claim: "Inception V1 has 5 M parameters, a twelfth of AlexNet's, and needs 1.5 G operations",
         verdict: exactly((params.round(), ratio.round(), (macs * 10.0).round()) == (5.0, 12.0, 15.0)),
         counted: format!(
             "{} parameters, 1/{ratio:.1} of AlexNet's; {macs:.3} G multiply-adds",
@@ -171,10 +171,10 @@ fn size_of_inception(googlenet: &Counts, alexnet: &Counts) -> Claim {
     }
 }
 
-/// The errors by which the winners are told, and how many networks voted.
-fn told_errors(line: &[Station]) -> Claim {
+/// The errors commonly quoted for the winners, and the sizes of their ensembles.
+fn reported_errors(line: &[Milestone]) -> Claim {
     let published = |percent: f64| {
-        let mut errors = line.iter().flat_map(|station| station.errors);
+        let mut errors = line.iter().flat_map(|milestone| milestone.errors);
         errors.find(|error| error.is_top5() && error.percent == percent)
     };
     let networks: Vec<u32> = [16.4, 15.3, 7.3, 6.67, 4.8, 3.57]
@@ -182,32 +182,32 @@ fn told_errors(line: &[Station]) -> Claim {
         .map(|percent| published(percent).map_or(0, |error| error.networks))
         .collect();
     let are_published = networks.iter().all(|networks| *networks > 0);
-    let voted: Vec<String> = networks.iter().map(u32::to_string).collect();
+    let sizes: Vec<String> = networks.iter().map(u32::to_string).collect();
     Claim {
         claim: "top-5 errors of 16.4, 15.3, 7.3, 6.67, 4.8 and 3.57 % on ImageNet",
-        verdict: if are_published { Verdict::Several } else { Verdict::Wrong },
-        counted: format!("means of {} networks, on many views of each image", voted.join(", ")),
+        verdict: if are_published { Verdict::Ensemble } else { Verdict::Wrong },
+        counted: format!("ensembles of {} networks, on many views of each image", sizes.join(", ")),
     }
 }
 
-/// Claims that no figure can settle.
+/// Claims that counting cannot settle.
 fn without_figures() -> [Claim; 3] {
     let claim = |claim, verdict, counted: &str| Claim { claim, verdict, counted: counted.into() };
     [
         claim(
-            "batch normalization reaches the old accuracy in a fourteenth of the steps",
-            Verdict::Experiment,
-            "can be repeated at small scale",
+            "batch normalization reaches the same accuracy in a fourteenth of the steps",
+            Verdict::Untested,
+            "can be reproduced at small scale",
         ),
         claim(
-            "deeper plain networks have a higher training error, residual ones do not",
-            Verdict::Experiment,
-            "can be repeated at small scale: plain20 and plain56 against resnet20 and resnet56",
+            "deeper plain networks have a higher training error, deeper residual networks do not",
+            Verdict::Untested,
+            "can be reproduced at small scale: plain20 and plain56 against resnet20 and resnet56",
         ),
         claim(
-            "receptive fields in the 1860s; LeNet-5 of 1994 or 1997; ResNet 3.46 %; 100M×100M",
+            "receptive fields in the 1860s; LeNet-5 in 1994 or 1997; ResNet 3.46 %; 100M×100M",
             Verdict::Wrong,
-            "slips: the 1960s; the paper is of 1998; 3.57 %; 1M×1M",
+            "slips: the 1960s; the paper is from 1998; 3.57 %; 1M×1M",
         ),
     ]
 }
@@ -216,15 +216,15 @@ fn exactly(holds: bool) -> Verdict {
     if holds { Verdict::Exact } else { Verdict::Wrong }
 }
 
-/// `number` in whole `units`, to the nearest.
+/// Returns `number` in `units`, rounded to the nearest.
 fn rounded(number: u64, units: u64) -> u64 {
     (number + units / 2) / units
 }
 
-/// What becomes of a figure that `counted` gives by one definition each.
-fn by_definition(said: u64, counted: &[u64]) -> Verdict {
-    let (below, above) = (|count: &u64| *count <= said, |count: &u64| *count >= said);
-    match counted.iter().all(|count| *count == said) {
+/// Returns the verdict on a claimed figure, given one count per definition.
+fn by_definition(claimed: u64, counted: &[u64]) -> Verdict {
+    let (below, above) = (|count: &u64| *count <= claimed, |count: &u64| *count >= claimed);
+    match counted.iter().all(|count| *count == claimed) {
         true => Verdict::Exact,
         false if counted.iter().any(below) && counted.iter().any(above) => Verdict::Depends,
         false => Verdict::Wrong,
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn a_claim_of_sizes_needs_every_size() {
+    fn claim_of_several_sizes_needs_each_to_hold() {
         let (alexnet, googlenet) = (of("alexnet-2012"), of("googlenet-2014"));
         let small = Counts { params: 5_080_435, macs: 1_500_000_000, ..googlenet };
         let verdict = |googlenet: &Counts| size_of_inception(googlenet, &alexnet).verdict;
@@ -265,11 +265,11 @@ mod tests {
     }
 
     #[test]
-    fn definitions_decide_only_what_lies_between_them() {
+    fn verdict_depends_only_on_definitions_that_enclose_the_claim() {
         let alexnet = of("alexnet-2012");
         let verdicts = |alexnet: &Counts| {
             let [params, connections, neurons, shares] = &of_alexnet(alexnet)[..] else {
-                panic!("four claims")
+                panic!("expected four claims")
             };
             [params, connections, neurons, shares].map(|claim| claim.verdict)
         };
@@ -279,18 +279,18 @@ mod tests {
         assert_eq!(verdicts(&large), [wrong, wrong, depends, wrong]);
         let few = Counts { neurons: 649_499, conv_shares: vec![("conv1".into(), 0.009)], ..alexnet.clone() };
         assert_eq!(verdicts(&few), [exact, depends, wrong, exact]);
-        // What rounds to the figure reaches it.
+        // A count that rounds to the claimed figure counts as equal.
         assert_eq!(verdicts(&Counts { neurons: 649_500, ..alexnet }), [exact, depends, depends, wrong]);
         assert_eq!(by_definition(630, &[630, 630]), Verdict::Exact);
     }
 
     #[test]
-    fn errors_that_are_told_are_votes() {
-        assert_eq!(told_errors(LINE).verdict, Verdict::Several);
+    fn quoted_errors_are_those_of_ensembles() {
+        assert_eq!(reported_errors(MILESTONES).verdict, Verdict::Ensemble);
         assert_eq!(
-            told_errors(LINE).counted,
-            "means of 5, 7, 7, 7, 6, 6 networks, on many views of each image"
+            reported_errors(MILESTONES).counted,
+            "ensembles of 5, 7, 7, 7, 6, 6 networks, on many views of each image"
         );
-        assert_eq!(told_errors(&LINE[..LINE.len() - 1]).verdict, Verdict::Wrong);
+        assert_eq!(reported_errors(&MILESTONES[..MILESTONES.len() - 1]).verdict, Verdict::Wrong);
     }
 }

@@ -1,4 +1,4 @@
-//! What a network's graph counts beyond its statistics: depth, linear layers' share, connections inside the map.
+//! Figures counted in a network's graph beyond its statistics: depth, shares of linear layers, taps inside the map.
 
 use std::collections::{HashMap, HashSet};
 
@@ -6,31 +6,31 @@ use striate_graph::ops::Conv;
 use striate_graph::{Graph, LayerStatistics, Node, Op, ValueId, statistics};
 use striate_tensor::{Result, Shape};
 
-/// A count in groups of three: 61706 becomes 61,706.
+/// Formats a count with thousands separators: 61706 becomes 61,706.
 pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let groups = digits.as_bytes().rchunks(3).rev();
     groups.map(|group| String::from_utf8_lossy(group).into_owned()).collect::<Vec<_>>().join(",")
 }
 
-/// A network in figures, for one image.
+/// The figures of a network, for one image.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Counts {
-    /// Trainable numbers, auxiliary heads left out.
+    /// Trainable parameters, without auxiliary heads.
     pub params: u64,
     /// Multiply-adds of convolutions and linear layers, padded taps included.
     pub macs: u64,
     /// Multiply-adds of convolutions alone.
     pub conv_macs: u64,
-    /// Multiply-adds of convolutions whose tap lies inside the map.
+    /// Multiply-adds of convolutions, without padded taps.
     pub conv_macs_inside: u64,
-    /// Connections as LeCun counts them.
+    /// Connections as counted by LeCun et al.
     pub connections: u64,
     /// Outputs of convolutions and linear layers.
     pub neurons: u64,
     /// Convolutions and linear layers on the longest path.
     pub depth: usize,
-    /// Share of the parameters in linear layers, in [0, 1]; a convolution of a map of one place is one.
+    /// Share of the parameters in linear layers, in [0, 1]. A convolution of a 1×1 map counts as a linear layer.
     pub linear_params: f64,
     /// Share of the multiply-adds in linear layers, in [0, 1].
     pub linear_macs: f64,
@@ -39,16 +39,16 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// The figures of the network called `name`.
+    /// Returns the figures of the network called `name`.
     ///
     /// # Errors
-    /// If there is none, or it is faulty.
+    /// If the network is unknown or invalid.
     pub fn of(name: &str) -> Result<Counts> {
         let graph = (crate::find(name)?.build)()?.graph(1)?;
         let figures = statistics(&graph);
         let share = |part: u64, all: u64| part as f64 / all as f64;
         let convolutions = figures.layers.iter().filter(|layer| layer.op == "conv");
-        let flat = flat_convolutions(&graph);
+        let flat = pointwise_maps(&graph);
         let is_linear = |layer: &&LayerStatistics| layer.op == "linear" || flat.contains(layer.name.as_str());
         let linear = |what: fn(&LayerStatistics) -> u64| -> u64 {
             figures.layers.iter().filter(is_linear).map(what).sum()
@@ -70,8 +70,8 @@ impl Counts {
     }
 }
 
-/// Names of convolutions whose map has one place, as the last layer of slim's networks.
-fn flat_convolutions(graph: &Graph) -> HashSet<&str> {
+/// Returns the names of convolutions of 1×1 maps, such as the last layer of slim's networks.
+fn pointwise_maps(graph: &Graph) -> HashSet<&str> {
     let is_flat = |node: &&Node| match node.op {
         Op::Conv(_) => matches!(graph.shape(node.inputs[0])[..], [_, _, 1, 1]),
         _ => false,
@@ -79,7 +79,7 @@ fn flat_convolutions(graph: &Graph) -> HashSet<&str> {
     graph.nodes.iter().filter(is_flat).map(|node| node.name.as_str()).collect()
 }
 
-/// Convolutions, linear layers and RBF units on the longest path.
+/// Returns the number of convolutions, linear layers and RBF units on the longest path.
 fn depth(graph: &Graph) -> usize {
     let mut depths: HashMap<ValueId, usize> = HashMap::new();
     for node in &graph.nodes {
@@ -90,7 +90,7 @@ fn depth(graph: &Graph) -> usize {
     graph.outputs.iter().filter_map(|id| depths.get(id)).max().copied().unwrap_or(0)
 }
 
-/// Multiply-adds of all convolutions, those with the padding's zeros left out.
+/// Returns the multiply-adds of all convolutions, without those on padding.
 fn macs_inside(graph: &Graph) -> u64 {
     let convolutions = graph.nodes.iter().filter_map(|node| match &node.op {
         Op::Conv(conv) => Some((conv, graph.shape(node.inputs[0]), graph.shape(node.outputs[0]))),
@@ -110,10 +110,10 @@ fn conv_macs_inside(conv: &Conv, input: &Shape, output: &Shape) -> u64 {
     (n * kernels) as u64 * rows * columns
 }
 
-/// Taps inside a map of `input` rows, over all `output` places of a window.
+/// Returns the number of taps that fall inside a map of `input` rows, over all `output` positions of a window.
 fn taps(input: usize, output: usize, kernel: usize, stride: usize, dilation: usize, before: usize) -> u64 {
-    let inside = |place: usize| {
-        let tap = |tap: &usize| (before..before + input).contains(&(place * stride + tap * dilation));
+    let inside = |position: usize| {
+        let tap = |tap: &usize| (before..before + input).contains(&(position * stride + tap * dilation));
         (0..kernel).filter(tap).count() as u64
     };
     (0..output).map(inside).sum()

@@ -1,28 +1,28 @@
-//! The line of networks from 1957 to 2015, with what their authors published and what their graphs count.
+//! The history of convolutional networks from 1957 to 2015: published figures beside those counted in the graphs.
 
 mod claims;
 mod counts;
-mod line;
+mod milestones;
 
 use striate_tensor::Result;
 
 pub use claims::{Claim, Verdict, claims};
 pub use counts::{Counts, grouped};
-pub use line::LINE;
+pub use milestones::MILESTONES;
 
-/// Where a station stands in the history.
+/// The line of development that a milestone belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Branch {
-    /// Before the branches part.
+    /// Before the branches diverge.
     Trunk,
-    /// Better modules: Network in Network to Inception.
+    /// Better modules: from Network in Network to Inception.
     Structure,
-    /// More layers: VGG to ResNet.
+    /// More layers: from VGG to ResNet.
     Depth,
 }
 
 impl Branch {
-    /// The name in lower case.
+    /// Returns the name in lower case.
     pub fn name(self) -> &'static str {
         match self {
             Branch::Trunk => "trunk",
@@ -32,73 +32,73 @@ impl Branch {
     }
 }
 
-/// The task of the contests from 2012 to 2015.
+/// The task of the ImageNet challenges from 2012 to 2015.
 const IMAGENET_TOP5: &str = "ImageNet top-5";
 
-/// An error that was published.
+/// A published error.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PublishedError {
-    /// What was measured, such as `ImageNet top-5`.
+    /// Task and measure, such as `ImageNet top-5`.
     pub task: &'static str,
-    /// In percent.
+    /// The error in percent.
     pub percent: f64,
-    /// How many networks voted.
+    /// Number of networks in the ensemble; 1 for a single network.
     pub networks: u32,
-    /// On which views of an image; behind a semicolon whatever else one has to know.
+    /// The views of an image that were used; further remarks follow a semicolon.
     pub how: &'static str,
 }
 
 impl PublishedError {
-    /// Whether it is a share of images whose class is not among five guesses, on ImageNet.
+    /// Returns whether this is a top-5 error on ImageNet.
     pub fn is_top5(&self) -> bool {
         self.task == IMAGENET_TOP5
     }
 
-    /// The views alone, without what else one has to know.
+    /// Returns the views without the remarks.
     pub fn views(&self) -> &'static str {
         self.how.split(';').next().unwrap_or(self.how)
     }
 }
 
-/// A work that the later ones build on.
+/// A work that later ones build on.
 #[derive(Debug, Clone, Copy)]
-pub struct Station {
-    /// The year.
+pub struct Milestone {
+    /// Year of publication.
     pub year: u16,
-    /// Its name.
+    /// Name of the network or discovery.
     pub name: &'static str,
-    /// Its authors.
+    /// Authors.
     pub authors: &'static str,
-    /// What was new, in a sentence.
+    /// The new idea, in one sentence.
     pub idea: &'static str,
-    /// Where the paper is to be had.
+    /// URL of the paper.
     pub link: &'static str,
-    /// Where it stands.
+    /// Branch that it belongs to.
     pub branch: Branch,
-    /// The network that is counted for it, by its name in [`crate::all`].
+    /// Name in [`crate::all`] of the network whose graph is counted.
     pub model: Option<&'static str>,
-    /// Sizes that its authors state, where there is no graph to count.
+    /// Sizes stated by the authors, for works without a graph to count.
     pub stated: Option<&'static str>,
-    /// Errors that its authors published: of one network on the validation images, the fewest views first,
-    /// then of several networks. The best of one network is among them.
+    /// Errors published by the authors: first those of a single network on the validation images, from the fewest
+    /// views to the most and including the best, then those of ensembles.
     pub errors: &'static [PublishedError],
 }
 
-impl Station {
-    /// What its network's graph counts, if there is one.
+impl Milestone {
+    /// Returns the figures counted in the graph of its network, if it has one.
     ///
     /// # Errors
-    /// If the network is faulty.
+    /// If the network is invalid.
     pub fn counts(&self) -> Result<Option<Counts>> {
         self.model.map(Counts::of).transpose()
     }
 
-    /// The error of one network on the fewest views that its authors published.
+    /// Returns the published error of a single network on the fewest views.
     pub fn fewest_views(&self) -> Option<PublishedError> {
         self.errors.iter().find(|error| error.networks == 1).copied()
     }
 
-    /// The lowest error that its authors published of one network, and the lowest of several together.
+    /// Returns the lowest published error of a single network, and the lowest of an ensemble.
     pub fn lowest_errors(&self) -> (Option<PublishedError>, Option<PublishedError>) {
         let lowest = |is_single: bool| {
             let errors = self.errors.iter().filter(|error| (error.networks == 1) == is_single);

@@ -1,4 +1,4 @@
-//! `striate bench kernels`: single convolutions and matrix products.
+//! `striate bench kernels`: single convolutions and matrix multiplications.
 
 use anyhow::Result;
 use serde_json::{Value, json};
@@ -20,12 +20,12 @@ pub fn run(args: &Bench) -> Result<()> {
     let problems: Vec<Problem> = problems.into_iter().flatten().collect();
     if problems.is_empty() {
         return Err(
-            Error::input("bench kernels takes a problem such as m1024n1024k1024, or a file of them").into()
+            Error::input("bench kernels needs a problem, such as m1024n1024k1024, or a file of problems").into()
         );
     }
     refuse_for_products(args, &problems)?;
     let cpu = Cpu::new(args.compute.threads)?;
-    // What cannot be measured is refused before anything is.
+    // Problems that cannot be measured are refused before anything is measured.
     let prepared = problems.iter().map(|problem| prepare(problem, args, cpu.isa()));
     let prepared = prepared.collect::<Result<Vec<_>>>()?;
     let peak = || peak::gigaops(cpu.isa(), Format::F32, cpu.pool()).unwrap_or(f64::NAN);
@@ -34,7 +34,7 @@ pub fn run(args: &Bench) -> Result<()> {
     for (problem, prepared) in problems.iter().zip(prepared) {
         results.push(measure(problem, prepared, args.seconds, &cpu)?);
     }
-    // The machine's other work may have disturbed one of both.
+    // Other processes may have disturbed one of the two measurements.
     let peak = before.max(peak());
     for result in &mut results {
         result["percent_of_peak"] = json!(number(result, "gflops") * 100.0 / peak);
@@ -48,12 +48,12 @@ pub fn run(args: &Bench) -> Result<()> {
         };
         return Ok(json::print(&value)?);
     }
-    println!("{} threads of {}, peak {peak:.0} GFLOP/s", cpu.pool().threads(), cpu.isa());
+    println!("{} threads, {}, peak {peak:.0} GFLOP/s", cpu.pool().threads(), cpu.isa());
     print!("{}", table(&rows(&results, &total)));
     Ok(())
 }
 
-/// Refuses options of convolutions where all problems are matrix products.
+/// Refuses flags for convolutions if all problems are matrix products.
 fn refuse_for_products(args: &Bench, problems: &[Problem]) -> Result<()> {
     if problems.iter().any(|problem| matches!(problem.work, Work::Conv(_))) {
         return Ok(());
@@ -66,14 +66,14 @@ fn refuse_for_products(args: &Bench, problems: &[Problem]) -> Result<()> {
         if is_given {
             let product = &problems[0].text;
             let what =
-                format!("{option} is for convolutions, and {product} is a matrix product; leave it out");
+                format!("{option} applies only to convolutions, but {product} is a matrix product; omit it");
             return Err(Error::input(what).into());
         }
     }
     Ok(())
 }
 
-/// All problems, each as often as it occurs in its network.
+/// Sums all problems, each weighted by its count in the network.
 fn total(problems: &[Problem], results: &[Value], peak: f64) -> Value {
     let with_results = || problems.iter().zip(results);
     let times = |problem: &Problem| problem.count as f64;
@@ -83,7 +83,7 @@ fn total(problems: &[Problem], results: &[Value], peak: f64) -> Value {
     json!({ "seconds": seconds, "gflops": gflops, "percent_of_peak": gflops * 100.0 / peak })
 }
 
-/// The table: a problem a row, and their sum at the end if there are several.
+/// Returns the table: a row per problem, then the total if there are several.
 fn rows(results: &[Value], total: &Value) -> Vec<Vec<String>> {
     let text = |result: &Value, key: &str| result[key].as_str().unwrap_or_default().to_owned();
     let figures = |result: &Value| {
@@ -156,7 +156,7 @@ fn measure(problem: &Problem, prepared: Prepared, seconds: f64, cpu: &Cpu) -> Re
     }))
 }
 
-/// A kernel, and how many numbers each of its operands holds.
+/// A kernel with the number of elements of each operand.
 struct Prepared {
     kernel: Box<dyn Kernel>,
     algorithm: &'static str,
@@ -164,9 +164,9 @@ struct Prepared {
     writes: Vec<usize>,
 }
 
-/// Numbers of a convolution's operand at most: more than a machine holds, and few enough that nothing a kernel
-/// counts of them overflows, its scratch memory included.
-const MOST_NUMBERS: usize = 1 << 42;
+/// Largest number of elements of a convolution's operand: more than fits in memory, and few enough that no size
+/// computed by a kernel overflows, including that of its scratch memory.
+const MAX_ELEMENTS: usize = 1 << 42;
 
 fn prepare(problem: &Problem, args: &Bench, isa: Isa) -> Result<Prepared> {
     Ok(match &problem.work {
@@ -197,14 +197,14 @@ fn prepare_conv(text: &str, desc: &ConvDesc, args: &Bench, isa: Isa) -> Result<P
     let chosen = list.iter().find(accepts).ok_or_else(|| {
         let names: Vec<&str> = list.iter().map(|candidate| candidate.name()).collect();
         let name = args.algorithm.as_deref().unwrap_or_default();
-        Error::input(format!("--algorithm {name}: takes not this problem; the list is {}", names.join(", ")))
+        Error::input(format!("--algorithm {name}: does not support problem {text}; available: {}", names.join(", ")))
     })?;
-    let layouts = chosen.accepts(desc, isa, first).expect("was just accepted");
+    let layouts = chosen.accepts(desc, isa, first).expect("accepted above");
     let len =
-        |(layout, shape): (&Layout, &Shape)| layout.checked_len(shape).filter(|len| *len <= MOST_NUMBERS);
+        |(layout, shape): (&Layout, &Shape)| layout.checked_len(shape).filter(|len| *len <= MAX_ELEMENTS);
     let lens: Option<Vec<usize>> = layouts.iter().zip(&shapes).map(len).collect();
     let lens =
-        lens.ok_or_else(|| Error::input(format!("problem {text}: absurdly large; write smaller sizes")))?;
+        lens.ok_or_else(|| Error::input(format!("problem {text}: too large; use smaller sizes")))?;
     Ok(Prepared {
         kernel: chosen.prepare(desc, isa, &layouts),
         algorithm: chosen.name(),

@@ -1,4 +1,4 @@
-//! `striate bench`: honest timing, relative to the peak that is measured in the same run.
+//! `striate bench`: timings relative to the peak measured in the same run.
 
 mod kernels;
 mod memory;
@@ -14,17 +14,17 @@ use striate_tensor::Error;
 
 use crate::arguments::{Bench, BenchWhat};
 
-/// Rounds of a measurement; the median is what counts.
+/// Number of rounds per measurement; the median is reported.
 const ROUNDS: usize = 5;
 
 pub fn run(args: Bench) -> Result<()> {
     let of_network = matches!(args.what, BenchWhat::Infer | BenchWhat::Train);
     if !of_network && (args.adapt.classes.is_some() || args.adapt.input.is_some()) {
-        return Err(Error::input("--classes and --input are for bench infer and bench train").into());
+        return Err(Error::input("--classes and --input apply only to bench infer and bench train; omit them").into());
     }
     let of_kernels = args.what == BenchWhat::Kernels;
     if !of_kernels && (args.algorithm.is_some() || args.direction.is_some()) {
-        return Err(Error::input("--algorithm and --direction are for bench kernels").into());
+        return Err(Error::input("--algorithm and --direction apply only to bench kernels; omit them").into());
     }
     match args.what {
         BenchWhat::Peak => peak::run(&args),
@@ -34,7 +34,7 @@ pub fn run(args: Bench) -> Result<()> {
     }
 }
 
-/// Calls `work` for about `seconds` in each round; how many calls a second each round made.
+/// Calls `work` repeatedly for about `seconds` in all; returns the calls per second of each round.
 fn rounds(seconds: f64, mut work: impl FnMut() -> Result<()>) -> Result<Vec<f64>> {
     work()?;
     let mut rates = Vec::with_capacity(ROUNDS);

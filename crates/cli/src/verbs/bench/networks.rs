@@ -14,7 +14,7 @@ use crate::json;
 use crate::weights;
 
 pub fn infer(args: &Bench) -> Result<()> {
-    let (network, cpu, shape, input) = prepare(args, 1)?;
+    let (network, cpu, shape, input) = set_up(args, 1)?;
     let weights = Inference::initial_weights(&network, args.compute.seed.unwrap_or(0))?;
     let inference = Inference::new(network.clone(), &weights, cpu.clone())?;
     let mut output = inference.run(&shape, &input)?.1;
@@ -23,9 +23,9 @@ pub fn infer(args: &Bench) -> Result<()> {
     report(args, &network, &cpu, shape[0], &rates, 1.0, peak)
 }
 
-/// Steps of gradient descent with momentum, without loading.
+/// Measures steps of gradient descent with momentum, without data loading.
 pub fn train(args: &Bench) -> Result<()> {
-    let (network, cpu, shape, input) = prepare(args, 16)?;
+    let (network, cpu, shape, input) = set_up(args, 16)?;
     let classes = network.classes()?;
     let labels: Vec<i64> = (0..shape[0]).map(|i| (i % classes) as i64).collect();
     let sgd = Optimizer::Sgd { momentum: 0.9, nesterov: false, weight_decay: 0.0 };
@@ -38,13 +38,13 @@ pub fn train(args: &Bench) -> Result<()> {
         step += 1;
         Ok(())
     })?;
-    // A gradient for the weights and one for the data, each as dear as the forward pass.
+    // Weight gradients and data gradients each cost as much as the forward direction.
     report(args, &network, &cpu, shape[0], &rates, 3.0, peak)
 }
 
-fn prepare(args: &Bench, batch: usize) -> Result<(Network, Cpu, Shape, Vec<f32>)> {
+fn set_up(args: &Bench, batch: usize) -> Result<(Network, Cpu, Shape, Vec<f32>)> {
     let [name] = &args.problems[..] else {
-        return Err(Error::input("bench infer and bench train take one network").into());
+        return Err(Error::input("bench infer and bench train need exactly one network").into());
     };
     let mut network = weights::resolve(name)?.network;
     args.adapt.apply(&mut network)?;
@@ -65,13 +65,13 @@ fn report(
     cpu: &Cpu,
     batch: usize,
     rates: &[f64],
-    passes: f64,
+    directions: f64,
     peak_before: f64,
 ) -> Result<()> {
     let images: Vec<f64> = rates.iter().map(|rate| rate * batch as f64).collect();
     let macs = statistics(&network.graph(1)?).cost.macs as f64;
-    let gflops = median(&images) * macs * 2.0 * passes / 1e9;
-    // The machine's other work may have disturbed one of both.
+    let gflops = median(&images) * macs * 2.0 * directions / 1e9;
+    // Other processes may have disturbed one of the two measurements.
     let peak = peak_before.max(peak_of(cpu));
     let percent = gflops * 100.0 / peak;
     if args.compute.json {
@@ -86,7 +86,7 @@ fn report(
         }))?);
     }
     println!(
-        "{} at batch {batch}: {:.0} images/s, {gflops:.1} GFLOP/s, {percent:.1} % of {peak:.0} ({} threads of {})",
+        "{} at batch {batch}: {:.0} images/s, {gflops:.1} GFLOP/s, {percent:.1} % of {peak:.0} GFLOP/s ({} threads, {})",
         network.name,
         median(&images),
         cpu.pool().threads(),

@@ -1,4 +1,4 @@
-//! `striate bench peak`: arithmetic, memory, the way between two cores and a parallel region, measured.
+//! `striate bench peak`: measures arithmetic, memory and core-to-core bandwidth, and the cost of a parallel region.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -49,10 +49,10 @@ pub fn run(args: &Bench) -> Result<()> {
     show(cpu.isa().name(), &result);
     others.iter().for_each(|(name, value)| show(name, value));
     let number = |key: &str| result[key].as_f64().unwrap_or(f64::NAN);
-    println!("memory {:.1} GB/s read, core to core {:.1} GB/s", number("memory"), number("core_to_core"));
+    println!("memory read {:.1} GB/s, core to core {:.1} GB/s", number("memory"), number("core_to_core"));
     if cpu.pool().threads() > 1 {
         println!(
-            "a parallel region {:.2} µs, {:.2} µs after a gap of 50 µs; one that all threads enter {:.2} and {:.2} µs",
+            "parallel region: {:.2} µs, {:.2} µs after a pause of 50 µs; if all threads take part: {:.2} and {:.2} µs",
             number("region_us"),
             number("region_after_gap_us"),
             number("region_all_us"),
@@ -62,8 +62,8 @@ pub fn run(args: &Bench) -> Result<()> {
     Ok(())
 }
 
-/// The best of many short rounds in GFLOP/s (or GOP/s), on all threads of `pool`: a disturbed round, or one
-/// that began before all threads had a core of their own, says nothing about what the machine can do.
+/// Returns the best of many short rounds in GFLOP/s (or GOP/s), on all threads of `pool`. Slower rounds were
+/// disturbed, or began before every thread had its own core, and do not reflect the machine's peak.
 pub(super) fn gigaops(isa: Isa, format: Format, pool: &Pool) -> Option<f64> {
     const MULTIPLY_ADDS: u64 = 500_000;
     const TIME: Duration = Duration::from_millis(200);

@@ -1,4 +1,4 @@
-//! Problems as text: `mb50ic64ih56oc64oh56kh3ph1n"res2a_branch2b" *3`, `m1024n1024k1024`.
+//! Kernel problems as text: `mb50ic64ih56oc64oh56kh3ph1n"res2a_branch2b" *3`, `m1024n1024k1024`.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -8,14 +8,14 @@ use striate_kernels::conv::ConvDesc;
 use striate_kernels::gemm::GemmDesc;
 use striate_tensor::{Error, Result};
 
-/// What is timed.
+/// The computation to measure.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Work {
     Conv(ConvDesc),
     Gemm(GemmDesc),
 }
 
-/// A problem with its text, its name (mostly a layer's) and how often it occurs in its network.
+/// A problem with its text, its name (usually that of a layer) and the number of times it occurs in its network.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Problem {
     pub text: String,
@@ -25,7 +25,7 @@ pub struct Problem {
 }
 
 impl Work {
-    /// Multiply-adds of one run; those with a padding's zeros count too.
+    /// Returns the multiply-adds of one run, including those on padding.
     pub fn macs(&self) -> f64 {
         match self {
             Work::Gemm(d) => d.m as f64 * d.n as f64 * d.k as f64,
@@ -38,7 +38,7 @@ impl Work {
     }
 }
 
-/// The problem that `text` is, or those in the file that it names; `batch` replaces their images.
+/// Parses the problem `text`, or those in the file of that name; `batch` overrides their batch sizes.
 pub fn parse(text: &str, batch: Option<usize>) -> Result<Vec<Problem>> {
     let path = Path::new(text);
     if !path.is_file() {
@@ -50,31 +50,31 @@ pub fn parse(text: &str, batch: Option<usize>) -> Result<Vec<Problem>> {
 }
 
 fn problem(line: &str, batch: Option<usize>) -> Result<Problem> {
-    let faulty = |what: &str| Error::input(format!("problem {line}: {what}; see bench/README.md"));
-    // Before the count comes the name, which may hold anything but a quotation mark.
+    let invalid = |what: &str| Error::input(format!("problem {line}: {what}; see bench/README.md"));
+    // The name precedes the count and may contain anything but a quotation mark.
     let (text, count) = match line.rsplit_once('*') {
         Some((text, count)) if !count.contains('"') => (text.trim(), count.trim()),
         _ => (line, "1"),
     };
-    let count: u64 = count.parse().map_err(|_| faulty("what follows * is no number"))?;
+    let count: u64 = count.parse().map_err(|_| invalid("* must be followed by a number"))?;
     if !(1..=1 << 20).contains(&count) {
-        return Err(faulty("the count after * is zero or absurdly large"));
+        return Err(invalid("the count after * must be from 1 to 1048576"));
     }
     let (text, name) = match text.split_once("n\"") {
         None => (text, ""),
         Some((text, name)) => {
             let name = name.strip_suffix('"').filter(|name| !name.contains('"'));
-            (text, name.ok_or_else(|| faulty("its name is not in quotation marks"))?)
+            (text, name.ok_or_else(|| invalid("the name must be enclosed in quotation marks"))?)
         }
     };
     let mut fields: BTreeMap<&str, usize> = BTreeMap::new();
     let mut rest = text;
     while !rest.is_empty() {
         let letters =
-            rest.find(|c: char| !c.is_ascii_alphabetic()).ok_or_else(|| faulty("it ends in letters"))?;
+            rest.find(|c: char| !c.is_ascii_alphabetic()).ok_or_else(|| invalid("the last field has no number"))?;
         let (key, after) = rest.split_at(letters);
         let digits = after.find(|c: char| !c.is_ascii_digit()).unwrap_or(after.len());
-        let value = after[..digits].parse().map_err(|_| faulty(&format!("{key} has no number")))?;
+        let value = after[..digits].parse().map_err(|_| invalid(&format!("{key} has no number")))?;
         fields.insert(key, value);
         rest = &after[digits..];
     }
@@ -83,13 +83,13 @@ fn problem(line: &str, batch: Option<usize>) -> Result<Problem> {
         "n", "k",
     ];
     if let Some(key) = fields.keys().find(|key| !known.contains(key)) {
-        return Err(faulty(&format!("unknown field {key}")));
+        return Err(invalid(&format!("unknown field {key}")));
     }
     if fields.values().any(|value| *value > 1 << 20) {
-        return Err(faulty("a size is absurdly large"));
+        return Err(invalid("a size exceeds 1048576"));
     }
     let work = if fields.contains_key("m") { gemm(&fields) } else { conv(&fields, batch) };
-    let work = work.ok_or_else(|| faulty("a size is missing, zero or does not fit the others"))?;
+    let work = work.ok_or_else(|| invalid("a size is missing, zero or inconsistent with the others"))?;
     Ok(Problem { text: text.to_owned(), name: name.to_owned(), work, count })
 }
 
@@ -123,13 +123,13 @@ fn conv(fields: &BTreeMap<&str, usize>, batch: Option<usize>) -> Option<Work> {
     };
     let sizes = [d.batch, d.in_channels, d.out_channels, d.groups, d.stride[0], d.stride[1]];
     let maps = [d.input, d.output, d.kernel].concat();
-    let whole = !sizes.contains(&0)
+    let divisible = !sizes.contains(&0)
         && !maps.contains(&0)
         && d.in_channels.is_multiple_of(d.groups)
         && d.out_channels.is_multiple_of(d.groups);
-    // The last window begins within the padded input.
+    // The last window must start inside the padded input.
     let fits = |axis: usize| (d.output[axis] - 1) * d.stride[axis] < d.input[axis] + 2 * d.padding[axis];
-    (whole && fits(0) && fits(1)).then_some(Work::Conv(d))
+    (divisible && fits(0) && fits(1)).then_some(Work::Conv(d))
 }
 
 #[cfg(test)]
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_problem_is_read_with_name_and_count() {
+    fn problem_is_parsed_with_name_and_count() {
         let problem = one("mb2g2ic8ih9iw7oc6oh9ow7kh3kw1ph1pw0dh1n\"a*b n\" * 12");
         assert_eq!((problem.name.as_str(), problem.count), ("a*b n", 12));
         assert_eq!(problem.work.macs(), (2 * 6 * 9 * 7 * 4 * 3) as f64);
@@ -159,10 +159,10 @@ mod tests {
         }
     }
 
-    /// Each file of a network is what its head and bench/README.md say: so many convolutions, each
-    /// distinct one once and under a name, and so many multiply-adds an image.
+    /// Each network's file agrees with its header and with bench/README.md in the number of convolutions and of
+    /// multiply-adds per image; each distinct convolution is listed once, under a unique name.
     #[test]
-    fn problem_files_give_the_sums_in_their_heads() {
+    fn problem_files_match_their_headers_and_the_readme() {
         let bench = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../bench");
         let readme = fs::read_to_string(bench.join("README.md")).unwrap();
         let mut files = 0;
@@ -172,9 +172,9 @@ mod tests {
             let name = path.file_name().unwrap().to_str().unwrap();
             assert!(problems.iter().all(|problem| !problem.name.is_empty()), "{name}");
             let texts: BTreeSet<&str> = problems.iter().map(|problem| problem.text.as_str()).collect();
-            assert_eq!(texts.len(), problems.len(), "{name} holds a convolution twice");
+            assert_eq!(texts.len(), problems.len(), "{name} lists a convolution twice");
             let names: BTreeSet<&str> = problems.iter().map(|problem| problem.name.as_str()).collect();
-            assert_eq!(names.len(), problems.len(), "{name} holds a name twice");
+            assert_eq!(names.len(), problems.len(), "{name} uses a name twice");
             if name == "base.txt" {
                 continue;
             }
@@ -183,8 +183,8 @@ mod tests {
             let macs: f64 = problems.iter().map(|problem| problem.count as f64 * problem.work.macs()).sum();
             let macs = grouped(macs as u64);
             let text = fs::read_to_string(&path).unwrap();
-            let head = format!("# {count} convolutions, {macs} multiply-adds an image");
-            assert_eq!(text.lines().nth(1), Some(head.as_str()), "{name}");
+            let header = format!("# {count} convolutions, {macs} multiply-adds per image");
+            assert_eq!(text.lines().nth(1), Some(header.as_str()), "{name}");
             let row = readme.lines().find(|line| line.starts_with(&format!("| `{name}` |")));
             let end = format!("| {count}, {} | {macs} |", problems.len());
             assert!(row.is_some_and(|row| row.ends_with(&end)), "bench/README.md, {name}: {end}");

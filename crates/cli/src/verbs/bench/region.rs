@@ -1,4 +1,4 @@
-//! What one parallel region costs.
+//! The cost of one parallel region.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -8,12 +8,12 @@ use striate_kernels::pool::Pool;
 
 use super::median;
 
-/// The gap after which workers may already sleep.
+/// Pause after which workers may be asleep.
 const GAP: Duration = Duration::from_micros(50);
 
-/// Medians in microseconds of a region of one item a thread. In an empty one the caller may have done all
-/// before a worker comes, which is what a small region costs; in one where all threads meet, each of them
-/// must have come, which is what it takes to share work. Null without a second thread.
+/// Returns median times in microseconds of a region with one item per thread. In an empty region the caller may
+/// finish all items before a worker starts: the cost of a small region. In a region where all threads wait for each
+/// other, every worker must have started: the cost of sharing work. Null without a second thread.
 pub fn cost(pool: &Pool) -> Value {
     if pool.threads() < 2 {
         return json!({ "region_us": null, "region_after_gap_us": null,
@@ -21,33 +21,33 @@ pub fn cost(pool: &Pool) -> Value {
     }
     let empty = || pool.run(pool.threads(), |_| {});
     let all = || {
-        let here = AtomicUsize::new(0);
+        let arrived = AtomicUsize::new(0);
         pool.run(pool.threads(), |_| {
-            here.fetch_add(1, Ordering::AcqRel);
-            let mut turns = 0usize;
-            while here.load(Ordering::Acquire) < pool.threads() {
-                turns += 1;
-                // One who is missing may need this very core.
-                if turns.is_multiple_of(1000) { std::thread::yield_now() } else { std::hint::spin_loop() }
+            arrived.fetch_add(1, Ordering::AcqRel);
+            let mut spins = 0usize;
+            while arrived.load(Ordering::Acquire) < pool.threads() {
+                spins += 1;
+                // The missing thread may need this core.
+                if spins.is_multiple_of(1000) { std::thread::yield_now() } else { std::hint::spin_loop() }
             }
         });
     };
     json!({
-        "region_us": in_a_row(empty),
+        "region_us": back_to_back(empty),
         "region_after_gap_us": after_gap(empty),
-        "region_all_us": in_a_row(all),
+        "region_all_us": back_to_back(all),
         "region_all_after_gap_us": after_gap(all),
     })
 }
 
-fn in_a_row(region: impl Fn()) -> f64 {
+fn back_to_back(region: impl Fn()) -> f64 {
     const REGIONS: u32 = 100;
-    let row = |_| {
+    let batch = |_| {
         let start = Instant::now();
         (0..REGIONS).for_each(|_| region());
         microseconds(start) / f64::from(REGIONS)
     };
-    median(&(0..300).map(row).collect::<Vec<_>>())
+    median(&(0..300).map(batch).collect::<Vec<_>>())
 }
 
 fn after_gap(region: impl Fn()) -> f64 {

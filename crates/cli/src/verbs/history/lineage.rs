@@ -1,4 +1,4 @@
-//! The line as a tree: a trunk to AlexNet, then the branch of structure and that of depth.
+//! The history as a tree: a trunk up to AlexNet, then one branch of structure and one of depth.
 
 use striate_models::history::{Branch, Counts};
 
@@ -10,25 +10,25 @@ const WIDTH: f64 = 1146.0;
 const HEIGHT: f64 = 410.0;
 const MARGIN: f64 = 66.0;
 
-const LABEL: &str = "The line of networks: a trunk to AlexNet, then structure and depth";
+const LABEL: &str = "The history of networks: a trunk up to AlexNet, then structure and depth";
 
-/// What the branches behind the trunk are about.
+/// Captions of the branches after the trunk.
 const CAPTIONS: [(Branch, &str); 2] = [
-    (Branch::Structure, "structure: what stands side by side"),
-    (Branch::Depth, "depth: how many stand one after the other"),
+    (Branch::Structure, "structure: better modules"),
+    (Branch::Depth, "depth: more layers"),
 ];
 
-/// From left to right.
-pub(super) fn across(line: &[Counted]) -> String {
-    let places = places(line);
+/// Draws the tree from left to right.
+pub(super) fn across(entries: &[Counted]) -> String {
+    let places = places(entries);
     let mut lines = String::new();
     let mut nodes = String::new();
-    for (index, counted) in line.iter().enumerate() {
-        if let Some(parent) = parent(line, index) {
-            let class = format!("link {}", color(counted.station.branch));
+    for (index, counted) in entries.iter().enumerate() {
+        if let Some(parent) = parent(entries, index) {
+            let class = format!("link {}", color(counted.milestone.branch));
             lines += &bend(places[parent], places[index], &class);
         }
-        // Neighbors without figures take turns above and below the line, since their names are long.
+        // Long names of neighbors without figures alternate above and below the trunk.
         let is_below = counted.counts.is_none() && index % 2 == 1;
         nodes += &node(counted, places[index], is_below);
     }
@@ -38,26 +38,25 @@ pub(super) fn across(line: &[Counted]) -> String {
     picture(WIDTH, HEIGHT, LABEL, &(lines + &nodes + &captions))
 }
 
-/// From top to bottom, for a narrow screen: a row for each station in the order of the years, a lane for each
-/// branch.
-pub(super) fn upright(line: &[Counted]) -> String {
+/// Draws the tree from top to bottom, for narrow screens: a row per milestone, by year, and a lane per branch.
+pub(super) fn upright(entries: &[Counted]) -> String {
     const ROW: f64 = 60.0;
     let lane = |branch: Branch| match branch {
         Branch::Structure => 24.0,
         Branch::Trunk => 50.0,
         Branch::Depth => 76.0,
     };
-    let place = |index: usize| [lane(line[index].station.branch), 30.0 + ROW * index as f64];
-    let bottom = ROW * line.len() as f64;
+    let place = |index: usize| [lane(entries[index].milestone.branch), 30.0 + ROW * index as f64];
+    let bottom = ROW * entries.len() as f64;
     let mut lines = String::new();
     let mut nodes = String::new();
-    for (index, counted) in line.iter().enumerate() {
-        let Counted { station, counts } = counted;
+    for (index, counted) in entries.iter().enumerate() {
+        let Counted { milestone, counts } = counted;
         let [x, y] = place(index);
-        if let Some(parent) = parent(line, index) {
-            lines += &bend_down(place(parent), [x, y], &format!("link {}", color(station.branch)));
+        if let Some(parent) = parent(entries, index) {
+            lines += &bend_down(place(parent), [x, y], &format!("link {}", color(milestone.branch)));
         }
-        let name = format!("{}, {}", station.name, station.year);
+        let name = format!("{}, {}", milestone.name, milestone.year);
         let figures = counts.as_ref().map(figures);
         nodes += &disc(counted, [x, y]);
         nodes += &words(108.0, if figures.is_some() { y - 3.0 } else { y + 4.0 }, "name", &name);
@@ -69,9 +68,9 @@ pub(super) fn upright(line: &[Counted]) -> String {
     picture(370.0, bottom + 56.0, LABEL, &(lines + &nodes))
 }
 
-/// What the station at `index` builds on: the last before it on its branch or the trunk.
-fn parent(line: &[Counted], index: usize) -> Option<usize> {
-    let branch = |index: usize| line[index].station.branch;
+/// Returns the milestone that the one at `index` builds on: the last before it on its branch or the trunk.
+fn parent(entries: &[Counted], index: usize) -> Option<usize> {
+    let branch = |index: usize| entries[index].milestone.branch;
     (0..index).rev().find(|other| branch(*other) == branch(index) || branch(*other) == Branch::Trunk)
 }
 
@@ -79,13 +78,13 @@ fn caption(([x, y], (branch, text)): ([f64; 2], (Branch, &str))) -> String {
     words(x, y, &format!("branch {}", color(branch)), text)
 }
 
-/// A column for each station of the trunk, then one for each of its own branch.
-fn places(line: &[Counted]) -> Vec<[f64; 2]> {
+/// Returns the position of each milestone: a column for each on the trunk, then a column for each on its branch.
+fn places(entries: &[Counted]) -> Vec<[f64; 2]> {
     let mut columns = [0.0, 0.0, 0.0];
-    let trunk = line.iter().filter(|counted| counted.station.branch == Branch::Trunk).count() as f64;
-    line.iter()
+    let trunk = entries.iter().filter(|counted| counted.milestone.branch == Branch::Trunk).count() as f64;
+    entries.iter()
         .map(|counted| {
-            let (lane, y, first, step) = match counted.station.branch {
+            let (lane, y, first, step) = match counted.milestone.branch {
                 Branch::Trunk => (0, HEIGHT / 2.0, 0.0, 1.0),
                 Branch::Structure => (1, 108.0, trunk + 0.3, 1.27),
                 Branch::Depth => (2, HEIGHT - 118.0, trunk + 0.8, 2.0),
@@ -97,15 +96,15 @@ fn places(line: &[Counted]) -> Vec<[f64; 2]> {
         .collect()
 }
 
-/// A disc with its name and its figures.
+/// Draws a disc with its name and figures.
 fn node(counted: &Counted, center: [f64; 2], is_below: bool) -> String {
-    let station = counted.station;
+    let milestone = counted.milestone;
     let [x, y] = center;
     let radius = radius(counted);
     let name = if is_below { y + radius + 17.0 } else { y - radius - 24.0 };
     let mut text = disc(counted, center);
-    text += &words(x, name, "name middle", station.name);
-    text += &words(x, name + 15.0, "small middle", &station.year.to_string());
+    text += &words(x, name, "name middle", milestone.name);
+    text += &words(x, name + 15.0, "small middle", &milestone.year.to_string());
     for (row, figure) in counted.counts.iter().flat_map(figures).enumerate() {
         text += &words(x, y + radius + 17.0 + 15.0 * row as f64, "small middle", &figure);
     }
@@ -113,14 +112,14 @@ fn node(counted: &Counted, center: [f64; 2], is_below: bool) -> String {
 }
 
 fn disc(counted: &Counted, center: [f64; 2]) -> String {
-    let station = counted.station;
+    let milestone = counted.milestone;
     let hollow = if counted.counts.is_some() { "" } else { " hollow" };
-    let class = format!("disc {}{hollow}", color(station.branch));
-    let title = format!("{} ({}, {}): {}", station.name, station.authors, station.year, station.idea);
+    let class = format!("disc {}{hollow}", color(milestone.branch));
+    let title = format!("{} ({}, {}): {}", milestone.name, milestone.authors, milestone.year, milestone.idea);
     circle(center, radius(counted), &class, &title)
 }
 
-/// It grows with the logarithm of the parameters.
+/// Returns the radius, which grows with the logarithm of the number of parameters.
 fn radius(counted: &Counted) -> f64 {
     counted.counts.as_ref().map_or(6.0, |counts| 2.2 * (counts.params as f64).log10())
 }
@@ -133,7 +132,7 @@ fn figures(counts: &Counts) -> [String; 3] {
     ]
 }
 
-/// 60.97 M, 1.58 G.
+/// Abbreviates a number: 60.97 M, 1.58 G.
 pub(super) fn short(number: u64) -> String {
     let (value, letter) = match number {
         1_000_000_000.. => (number as f64 / 1e9, " G"),

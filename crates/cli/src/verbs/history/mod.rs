@@ -7,81 +7,80 @@ mod svg;
 
 use anyhow::Result;
 use serde_json::{Value, json};
-use striate_models::history::{self, Claim, Counts, LINE, PublishedError, Station};
+use striate_models::history::{self, Claim, Counts, MILESTONES, PublishedError, Milestone};
 
 use crate::arguments::History;
 use crate::json;
 use crate::output::{check_folder, grouped, table, write_file};
 
-/// A station with what its network's graph counts.
+/// A milestone with the figures counted in its network's graph.
 struct Counted {
-    station: &'static Station,
+    milestone: &'static Milestone,
     counts: Option<Counts>,
 }
 
 pub fn run(args: History) -> Result<()> {
     args.html.iter().try_for_each(|page| check_folder(page))?;
-    let counted = |station: &'static Station| Ok(Counted { station, counts: station.counts()? });
-    let line = LINE.iter().map(counted).collect::<Result<Vec<_>>>()?;
+    let counted = |milestone: &'static Milestone| Ok(Counted { milestone, counts: milestone.counts()? });
+    let entries = MILESTONES.iter().map(counted).collect::<Result<Vec<_>>>()?;
     let claims = history::claims()?;
     if let Some(path) = &args.html {
-        write_file(path, page::page(&line, &claims).as_bytes())?;
-        eprintln!("{} written", path.display());
+        write_file(path, page::page(&entries, &claims).as_bytes())?;
+        eprintln!("wrote {}", path.display());
     }
     if args.json {
-        return Ok(json::print(&as_json(&line, &claims))?);
+        return Ok(json::print(&as_json(&entries, &claims))?);
     }
     if args.html.is_none() {
-        print!("{}", text(&line, &claims));
+        print!("{}", text(&entries, &claims));
     }
     Ok(())
 }
 
-fn text(line: &[Counted], claims: &[Claim]) -> String {
-    let mut text = format!("{}\n", sizes(line));
-    text += "layers: convolutions and linear layers on the longest path; params, MACs and neurons are counted in\n";
-    text += "the graphs of `striate models`; words in place of figures are what the authors state.\n";
-    text += &format!("\n{}\n", errors(line));
-    text +=
-        "The lowest errors that the authors published, in brackets how many networks voted. What is often\n";
-    text += "said, and what counting gives:\n\n";
+fn text(entries: &[Counted], claims: &[Claim]) -> String {
+    let mut text = format!("{}\n", sizes(entries));
+    text += "Layers are convolutions and linear layers on the longest path. Params, MACs and neurons are counted\n";
+    text += "in the networks of `striate models`; figures in words are those stated by the authors.\n";
+    text += &format!("\n{}\n", errors(entries));
+    text += "These are the lowest errors published by the authors; the size of an ensemble is in parentheses.\n";
+    text += "\nCommon claims, and what counting gives:\n\n";
     for claim in claims {
         text += &wrapped("  ", claim.claim);
-        text += &wrapped("    ", &format!("{}: {}", claim.verdict.words(), claim.counted));
+        text += &wrapped("    ", &format!("{}: {}", claim.verdict.label(), claim.counted));
     }
     text
 }
 
-fn sizes(line: &[Counted]) -> String {
+fn sizes(entries: &[Counted]) -> String {
     let head = ["", "year", "branch", "layers", "params", "MACs", "neurons"];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
-    for Counted { station, counts } in line {
+    for Counted { milestone, counts } in entries {
         let of =
             |what: fn(&Counts) -> u64| counts.as_ref().map_or(String::new(), |counts| grouped(what(counts)));
         rows.push(vec![
-            station.name.into(),
-            station.year.to_string(),
-            station.branch.name().into(),
+            milestone.name.into(),
+            milestone.year.to_string(),
+            milestone.branch.name().into(),
             of(|counts| counts.depth as u64),
             of(|counts| counts.params),
             of(|counts| counts.macs),
             of(|counts| counts.neurons),
         ]);
     }
-    // A row without figures ends where they would begin.
-    ending_in_words(&table(&rows), line.iter().map(|counted| counted.station.stated))
+    // In a row without figures, the stated sizes take their place.
+    ending_in_words(&table(&rows), entries.iter().map(|counted| counted.milestone.stated))
 }
 
-fn errors(line: &[Counted]) -> String {
-    let mut rows = vec![["", "task", "several", "one network"].map(str::to_owned).to_vec()];
+fn errors(entries: &[Counted]) -> String {
+    let mut rows = vec![["", "task", "ensemble", "single"].map(str::to_owned).to_vec()];
     let mut views = Vec::new();
-    for Counted { station, .. } in line {
-        let (Some(single), several) = station.lowest_errors() else { continue };
-        let of_several = |error: PublishedError| format!("{} % ({})", percent(&error), error.networks);
+    for Counted { milestone, .. } in entries {
+        let (Some(single), ensemble) = milestone.lowest_errors() else { continue };
+        let of_ensemble = |error: PublishedError| format!("{} % ({})", percent(&error), error.networks);
         rows.push(vec![
-            station.name.into(),
+            milestone.name.into(),
             single.task.into(),
-            several.map_or(String::new(), of_several),
+            ensemble.map_or(String::new(), of_ensemble),
             format!("{} %", percent(&single)),
         ]);
         views.push(Some(single.how));
@@ -89,13 +88,13 @@ fn errors(line: &[Counted]) -> String {
     ending_in_words(&table(&rows), views.into_iter())
 }
 
-/// The lines of `table` behind its head, each with its words at the end.
+/// Appends to each line of `table` below its head the text that belongs to it.
 fn ending_in_words<'a>(table: &str, words: impl Iterator<Item = Option<&'a str>>) -> String {
     let words = std::iter::once(None).chain(words).map(|words| words.map(|words| format!("  {words}")));
     table.lines().zip(words).map(|(row, words)| format!("{row}{}\n", words.unwrap_or_default())).collect()
 }
 
-/// `words` behind `indent`, in lines of 100 columns at most.
+/// Wraps `words` to lines of at most 100 columns, indented by `indent`.
 fn wrapped(indent: &str, words: &str) -> String {
     let mut text = String::new();
     let mut row = indent.to_owned();
@@ -109,13 +108,13 @@ fn wrapped(indent: &str, words: &str) -> String {
     text + &format!("{}\n", row.trim_end())
 }
 
-/// The percents as they are published, with one digit at least.
+/// Formats the percentage as published, with at least one decimal.
 fn percent(error: &PublishedError) -> String {
     let percent = error.percent;
     if percent.fract() == 0.0 { format!("{percent:.1}") } else { percent.to_string() }
 }
 
-fn as_json(line: &[Counted], claims: &[Claim]) -> Value {
+fn as_json(entries: &[Counted], claims: &[Claim]) -> Value {
     let error = |error: &PublishedError| {
         json!({
             "task": error.task,
@@ -124,29 +123,29 @@ fn as_json(line: &[Counted], claims: &[Claim]) -> Value {
             "how": error.how,
         })
     };
-    let station = |counted: &Counted| {
-        let Counted { station, counts } = counted;
+    let milestone = |counted: &Counted| {
+        let Counted { milestone, counts } = counted;
         let of = |what: fn(&Counts) -> u64| counts.as_ref().map(what);
         json!({
-            "year": station.year,
-            "name": station.name,
-            "authors": station.authors,
-            "idea": station.idea,
-            "link": station.link,
-            "branch": station.branch.name(),
-            "model": station.model,
-            "stated": station.stated,
+            "year": milestone.year,
+            "name": milestone.name,
+            "authors": milestone.authors,
+            "idea": milestone.idea,
+            "link": milestone.link,
+            "branch": milestone.branch.name(),
+            "model": milestone.model,
+            "stated": milestone.stated,
             "layers": of(|counts| counts.depth as u64),
             "params": of(|counts| counts.params),
             "macs": of(|counts| counts.macs),
             "connections": of(|counts| counts.connections),
             "neurons": of(|counts| counts.neurons),
-            "errors": station.errors.iter().map(error).collect::<Vec<_>>(),
+            "errors": milestone.errors.iter().map(error).collect::<Vec<_>>(),
         })
     };
-    let claim = |claim: &Claim| json!({ "claim": claim.claim, "verdict": claim.verdict.words(), "counted": claim.counted });
+    let claim = |claim: &Claim| json!({ "claim": claim.claim, "verdict": claim.verdict.label(), "counted": claim.counted });
     json!({
-        "line": line.iter().map(station).collect::<Vec<_>>(),
+        "line": entries.iter().map(milestone).collect::<Vec<_>>(),
         "claims": claims.iter().map(claim).collect::<Vec<_>>(),
     })
 }

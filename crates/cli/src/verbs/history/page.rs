@@ -1,4 +1,4 @@
-//! The page: text, charts and tables in one file that needs nothing else.
+//! The page: text, charts and tables in one self-contained file.
 
 use striate_models::history::{Branch, Claim, PublishedError};
 
@@ -8,52 +8,52 @@ use crate::output::grouped;
 
 const STYLE: &str = include_str!("style.css");
 
-pub(super) fn page(line: &[Counted], claims: &[Claim]) -> String {
+pub(super) fn page(entries: &[Counted], claims: &[Claim]) -> String {
     let section = |title: &str, text: &str, content: &str| {
         format!("<section>\n<h2>{title}</h2>\n<p>{text}</p>\n{content}</section>\n")
     };
     let body = [
-        format!("<figure class=\"across\">{}</figure>\n", lineage::across(line)),
-        format!("<figure class=\"upright\">{}</figure>\n", lineage::upright(line)),
+        format!("<figure class=\"across\">{}</figure>\n", lineage::across(entries)),
+        format!("<figure class=\"upright\">{}</figure>\n", lineage::upright(entries)),
         section(
-            "What a right guess costs",
-            "Top-5 error of one network on ImageNet over its cost; the area of a disc is its number of weights. \
-             Both branches go down from AlexNet; that of structure pays less for it. Where an error was published on \
-             several views of an image only, the cost of each view comes on top.",
-            &format!("<figure>{}{}</figure>\n", charts::cost_and_error(line), legend()),
+            "What accuracy costs",
+            "Top-5 error of single networks on ImageNet over their cost; the area of a disc is the number of weights. \
+             Both branches improve on AlexNet; structure does so at a lower cost. Where an error was published \
+             only for several views of an image, each view costs as much again.",
+            &format!("<figure>{}{}</figure>\n", charts::cost_and_error(entries), legend()),
         ),
         section(
-            "One network, and the figure that is told",
-            "The errors in the history books are votes: of several networks, on many views of each image. The ring \
-             is the best that the authors published for one network on the validation images, the disc what several \
-             reach together.",
-            &format!("<figure>{}{}</figure>\n", charts::one_and_several(line), legend()),
+            "Single networks and the figures usually quoted",
+            "The errors usually quoted are those of ensembles, averaged over several networks and many views of each \
+             image. A ring marks the best published error of a single network on the validation images, a disc that \
+             of the ensemble.",
+            &format!("<figure>{}{}</figure>\n", charts::single_and_ensemble(entries), legend()),
         ),
         section(
-            "Where the weights stand, and where the work",
-            "Linear layers hold nearly all weights of AlexNet and VGG and do almost none of the work. A mean over the \
-             map, the idea of Network in network, made them small.",
+            "Where the weights are, and where the work is",
+            "The linear layers of AlexNet and VGG hold nearly all the weights and do almost none of the work. Global \
+             average pooling, introduced by Network in network, made them small.",
             &format!(
                 "<figure>{}<figcaption><span class=\"key convolution\"></span>convolutions \
-                 <span class=\"key linear\"></span>linear layers, with their share</figcaption></figure>\n",
-                charts::where_weights_stand(line)
+                 <span class=\"key linear\"></span>linear layers, with their share in percent</figcaption></figure>\n",
+                charts::weights_and_work(entries)
             ),
         ),
-        section("What is said, and what counting gives", "", &claims_table(claims)),
+        section("Common claims, and what counting gives", "", &claims_table(claims)),
         section(
-            "The line",
-            "Layers are convolutions and linear layers on the longest path, MACs multiply-adds for one image, padded \
-             taps included; auxiliary heads are left out. Errors are those that the authors published; on ImageNet \
-             those of one network are of the validation images.",
-            &line_table(line),
+            "The milestones",
+            "Layers are convolutions and linear layers on the longest path; MACs are multiply-adds per image, including \
+             padded taps. Auxiliary heads are not counted. Errors are those published by the authors; on ImageNet, \
+             those of single networks refer to the validation images.",
+            &milestones_table(entries),
         ),
     ];
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <title>The line of networks, 1957 to 2015</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n\
-         <header><h1>The line of networks, 1957 to 2015</h1>\n<p>From the perceptron to residual networks: sizes and \
-         costs counted in the graphs of <code>striate models</code>, errors as their authors published them.</p>\
+         <title>Convolutional networks, 1957 to 2015</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n\
+         <header><h1>Convolutional networks, 1957 to 2015</h1>\n<p>From the perceptron to residual networks: sizes and \
+         costs counted in the networks of <code>striate models</code>, errors as published by their authors.</p>\
          </header>\n{}</main>\n</body>\n</html>\n",
         body.concat()
     )
@@ -71,10 +71,9 @@ fn legend() -> String {
 
 fn claims_table(claims: &[Claim]) -> String {
     let row = |claim: &Claim| {
-        let words = claim.verdict.words();
-        let class = words.replace(' ', "-");
+        let label = claim.verdict.label();
         format!(
-            "<tr><td>{}</td><td><span class=\"verdict {class}\">{words}</span></td><td>{}</td></tr>\n",
+            "<tr><td>{}</td><td><span class=\"verdict {label}\">{label}</span></td><td>{}</td></tr>\n",
             escaped(claim.claim),
             escaped(&claim.counted)
         )
@@ -87,13 +86,13 @@ fn claims_table(claims: &[Claim]) -> String {
 
 /// `3.57 % (6 networks), several scales`
 fn published(error: &PublishedError) -> String {
-    let several = if error.networks > 1 { format!(" ({} networks)", error.networks) } else { String::new() };
-    format!("{} %{several}, {}", percent(error), escaped(error.how))
+    let ensemble = if error.networks > 1 { format!(" ({} networks)", error.networks) } else { String::new() };
+    format!("{} %{ensemble}, {}", percent(error), escaped(error.how))
 }
 
-fn line_table(line: &[Counted]) -> String {
+fn milestones_table(entries: &[Counted]) -> String {
     let row = |counted: &Counted| {
-        let Counted { station, counts } = counted;
+        let Counted { milestone, counts } = counted;
         let figures = match counts {
             Some(counts) => {
                 [counts.depth as u64, counts.params, counts.macs, counts.connections, counts.neurons]
@@ -101,23 +100,23 @@ fn line_table(line: &[Counted]) -> String {
                     .concat()
             }
             None => {
-                format!("<td colspan=\"5\" class=\"stated\">{}</td>", escaped(station.stated.unwrap_or("–")))
+                format!("<td colspan=\"5\" class=\"stated\">{}</td>", escaped(milestone.stated.unwrap_or("–")))
             }
         };
-        let task = station.errors.iter().take(1).map(|error| format!("{}:", escaped(error.task)));
-        let errors: Vec<String> = task.chain(station.errors.iter().map(published)).collect();
+        let task = milestone.errors.iter().take(1).map(|error| format!("{}:", escaped(error.task)));
+        let errors: Vec<String> = task.chain(milestone.errors.iter().map(published)).collect();
         format!(
             "<tr><td class=\"number\">{}</td><td class=\"work\"><a href=\"{}\">{}</a> <small>{}</small><br>\
              <small>{}</small></td>{figures}<td class=\"errors\">{}</td></tr>\n",
-            station.year,
-            escaped(station.link),
-            escaped(station.name),
-            escaped(station.authors),
-            escaped(station.idea),
+            milestone.year,
+            escaped(milestone.link),
+            escaped(milestone.name),
+            escaped(milestone.authors),
+            escaped(milestone.idea),
             errors.join("<br>")
         )
     };
-    let rows: String = line.iter().map(row).collect();
+    let rows: String = entries.iter().map(row).collect();
     format!(
         "<div class=\"scroll\"><table class=\"line\">\n<tr><th>year</th><th>work</th><th>layers</th>\
          <th>weights</th><th>MACs</th><th>connections</th><th>neurons</th><th>published errors</th></tr>\n{rows}\

@@ -1,8 +1,8 @@
-//! Pieces of SVG, colored by the page's classes.
+//! SVG elements, colored by the CSS classes of the page.
 
 use striate_models::history::Branch;
 
-/// A picture of `width`×`height` that scales with the page.
+/// Returns an image of `width`×`height` that scales with the page.
 pub(super) fn picture(width: f64, height: f64, label: &str, content: &str) -> String {
     format!(
         "<svg viewBox=\"0 0 {width} {height}\" role=\"img\" aria-label=\"{}\">\n{content}</svg>\n",
@@ -10,7 +10,7 @@ pub(super) fn picture(width: f64, height: f64, label: &str, content: &str) -> St
     )
 }
 
-/// Words at a place; `class` names size, color and anchor.
+/// Returns text at a position; `class` sets its size, color and anchor.
 pub(super) fn words(x: f64, y: f64, class: &str, words: &str) -> String {
     format!("<text x=\"{x:.1}\" y=\"{y:.1}\" class=\"{class}\">{}</text>\n", escaped(words))
 }
@@ -20,7 +20,7 @@ pub(super) fn line(from: [f64; 2], to: [f64; 2], class: &str) -> String {
     format!("<line x1=\"{x1:.1}\" y1=\"{y1:.1}\" x2=\"{x2:.1}\" y2=\"{y2:.1}\" class=\"{class}\"/>\n")
 }
 
-/// A curve that leaves and arrives level.
+/// Returns a curve with horizontal ends.
 pub(super) fn bend(from: [f64; 2], to: [f64; 2], class: &str) -> String {
     let ([x1, y1], [x2, y2]) = (from, to);
     let middle = f64::midpoint(x1, x2);
@@ -29,7 +29,7 @@ pub(super) fn bend(from: [f64; 2], to: [f64; 2], class: &str) -> String {
     )
 }
 
-/// A curve that leaves and arrives upright.
+/// Returns a curve with vertical ends.
 pub(super) fn bend_down(from: [f64; 2], to: [f64; 2], class: &str) -> String {
     let ([x1, y1], [x2, y2]) = (from, to);
     let middle = f64::midpoint(y1, y2);
@@ -38,7 +38,7 @@ pub(super) fn bend_down(from: [f64; 2], to: [f64; 2], class: &str) -> String {
     )
 }
 
-/// A circle with a tooltip.
+/// Returns a circle with a tooltip.
 pub(super) fn circle(center: [f64; 2], radius: f64, class: &str, title: &str) -> String {
     let [x, y] = center;
     let title = escaped(title);
@@ -47,7 +47,7 @@ pub(super) fn circle(center: [f64; 2], radius: f64, class: &str, title: &str) ->
     )
 }
 
-/// A bar with a tooltip.
+/// Returns a bar with a tooltip.
 pub(super) fn bar(corner: [f64; 2], size: [f64; 2], class: &str, title: &str) -> String {
     let ([x, y], [width, height], title) = (corner, size, escaped(title));
     format!(
@@ -56,12 +56,12 @@ pub(super) fn bar(corner: [f64; 2], size: [f64; 2], class: &str, title: &str) ->
     )
 }
 
-/// The class that colors a branch.
+/// Returns the CSS class that colors a branch.
 pub(super) fn color(branch: Branch) -> &'static str {
     branch.name()
 }
 
-/// Text as it may stand in HTML.
+/// Escapes text for HTML.
 pub(super) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

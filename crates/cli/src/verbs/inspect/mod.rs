@@ -16,16 +16,16 @@ use crate::clock::SystemClock;
 use crate::json;
 use crate::weights;
 
-/// A network in figures.
+/// The figures of a network.
 struct Report {
     network: Network,
     figures: Statistics,
-    /// Trainable numbers of the auxiliary heads, which `figures` leave out.
+    /// Trainable parameters of the auxiliary heads, which `figures` excludes.
     params_aux: u64,
     batch: usize,
-    /// Peak of inference.
+    /// Peak memory of inference.
     inference_bytes: usize,
-    /// Peak of training with momentum, or why it cannot be trained.
+    /// Peak memory of training with momentum, or the reason why the network cannot be trained.
     training_bytes: striate_tensor::Result<usize>,
 }
 
@@ -37,7 +37,7 @@ pub fn run(args: Inspect) -> Result<()> {
     };
     args.adapt.apply(&mut network)?;
     if args.batch == 0 {
-        return Err(Error::input("--batch is at least 1").into());
+        return Err(Error::input("--batch 0: must be at least 1").into());
     }
     let disabled = Disabled::new(args.without.iter().map(String::as_str))?;
     let cpu = Cpu::new(args.compute.threads)?.without(disabled);
@@ -115,12 +115,12 @@ impl Report {
     }
 }
 
-/// The plan, with times measured on a gray input.
+/// Compiles the plan and measures its steps on a gray input.
 fn plan(network: Network, batch: usize, cpu: Cpu) -> Result<PlanReport> {
     let shape = network.input_shape(batch);
     let weights = Inference::initial_weights(&network, 0)?;
     let inference = Inference::new(network, &weights, cpu)?;
-    // Refuses absurd batches before memory is taken.
+    // Refuses excessive batch sizes before memory is allocated.
     inference.report(&shape)?;
     let mut input: Vec<f32> = Vec::new();
     let len = shape.checked_len()?;

@@ -1,4 +1,4 @@
-//! A network as a table for a person: layer by layer, or module by module where there are many.
+//! A network as a table: layer by layer, or module by module if there are many layers.
 
 use striate_graph::LayerStatistics;
 use striate_models::Model;
@@ -6,25 +6,25 @@ use striate_models::Model;
 use super::Report;
 use crate::output::{grouped, sides, table};
 
-/// Networks with more layers are shown by modules unless every layer is asked for.
+/// Larger networks are shown by module unless --layers is given.
 const MANY_LAYERS: usize = 64;
 
-/// One row: a layer, or the layers of a module together.
+/// One row: a layer, or all layers of a module.
 struct Row {
     name: String,
     what: String,
     layers: usize,
-    /// Its last layer's output and receptive field, and the sums of all.
+    /// Output of its last layer, largest receptive field, and sums of the other figures.
     sum: LayerStatistics,
 }
 
-/// Prints `report`; `model` says what the history knows of the network.
+/// Prints `report`, with paper and preprocessing from `model` for a built-in network.
 pub(super) fn print(report: &Report, model: Option<Model>, every_layer: bool) {
     let (network, figures) = (&report.network, &report.figures);
     println!("{}, input {}", network.name, sides(&network.input));
     if let Some(model) = model {
         println!("{}: {}, {}", model.year, model.paper, model.link);
-        println!("sees images as: {}", model.preprocessing);
+        println!("preprocessing: {}", model.preprocessing);
     }
     let is_short = every_layer || figures.layers.len() <= MANY_LAYERS;
     let rows: Vec<Row> = match is_short {
@@ -33,7 +33,7 @@ pub(super) fn print(report: &Report, model: Option<Model>, every_layer: bool) {
     };
     print!("{}", table(&rows_of_text(report, &rows)));
     if !is_short {
-        println!("{} layers by modules; --layers shows each", figures.layers.len());
+        println!("{} layers, grouped by module; --layers lists each", figures.layers.len());
     }
     totals(report);
 }
@@ -45,7 +45,7 @@ fn rows_of_text(report: &Report, rows: &[Row]) -> Vec<Vec<String>> {
         _ => format!("{:.1} %", part as f64 * 100.0 / all as f64),
     };
     let count = |number: u64| if number == 0 { String::new() } else { grouped(number) };
-    let head = ["layer", "op", "output", "params", "", "MACs", "", "connections", "neurons", "sees"];
+    let head = ["layer", "op", "output", "params", "", "MACs", "", "connections", "neurons", "field"];
     let mut text = vec![head.map(str::to_owned).to_vec()];
     text.extend(rows.iter().map(|Row { name, what, sum, .. }| {
         vec![
@@ -64,7 +64,7 @@ fn rows_of_text(report: &Report, rows: &[Row]) -> Vec<Vec<String>> {
     text
 }
 
-/// What an output sees: one number where the sides are alike; maps have no depth.
+/// Formats a receptive field: one number if its sides are equal; the depth only for volumes.
 fn field([d, h, w]: [u64; 3]) -> String {
     match (d, h == w) {
         (1, true) => h.to_string(),
@@ -83,22 +83,22 @@ fn totals(report: &Report) {
         line(
             "params_aux",
             report.params_aux,
-            "of auxiliary heads, which only training has; counted nowhere else",
+            "of auxiliary heads, used only in training; not included elsewhere",
         );
     }
-    let padded = "multiply-adds of convolutions and linear layers, padded taps included";
+    let padded = "multiply-adds of convolutions and linear layers, including padded taps";
     line("MACs", figures.cost.macs, padded);
-    let lecun = "as LeCun counts: inputs of every unit, its bias included, pooling too";
+    let lecun = "as counted by LeCun: inputs of each unit including its bias, pooling included";
     line("connections", figures.cost.connections, lecun);
     line("neurons", figures.cost.neurons, "outputs of convolutions and linear layers");
     let megabytes = |bytes: usize| format!("{:.2} MB", bytes as f64 / 1e6);
     println!(
-        "memory at batch {}: inference {}, training {} (peaks, weights and momenta included)",
+        "memory at batch size {}: inference {}, training {} (peak, including weights and momenta)",
         report.batch,
         megabytes(report.inference_bytes),
         match &report.training_bytes {
             Ok(bytes) => megabytes(*bytes),
-            Err(error) => format!("impossible: {error}"),
+            Err(error) => format!("not possible: {error}"),
         }
     );
 }
@@ -108,7 +108,7 @@ impl Row {
         Row { name: layer.name.clone(), what: layer.op.into(), layers: 1, sum: layer.clone() }
     }
 
-    fn take(&mut self, layer: &LayerStatistics, module: &str) {
+    fn add(&mut self, layer: &LayerStatistics, module: &str) {
         self.name = module.to_owned();
         self.layers += 1;
         self.what = format!("{} layers", self.layers);
@@ -123,23 +123,23 @@ impl Row {
     }
 }
 
-/// Neighbors whose names begin with the same module in one row.
+/// Groups consecutive layers of the same module into one row.
 fn by_modules(layers: &[LayerStatistics]) -> Vec<Row> {
     let mut rows: Vec<(&str, Row)> = Vec::new();
     for layer in layers {
         let module = module(&layer.name);
         match rows.last_mut() {
-            Some((before, row)) if *before == module => row.take(layer, module),
+            Some((before, row)) if *before == module => row.add(layer, module),
             _ => rows.push((module, Row::of(layer))),
         }
     }
     rows.into_iter().map(|(_, row)| row).collect()
 }
 
-/// `layer1.0` of `layer1.0.conv1`, `Mixed_5b` of `Mixed_5b.branch_pool.bn`, `inception_3a` of
-/// `inception_3a/1x1`: the first part of a name, and the second if it is a number.
+/// Returns the module of a layer: the first part of its name, and the second if that is a number. Examples:
+/// `layer1.0` for `layer1.0.conv1`, `Mixed_5b` for `Mixed_5b.branch_pool.bn`, `inception_3a` for `inception_3a/1x1`.
 fn module(name: &str) -> &str {
-    let ends = |from: usize| name[from..].find(['.', '/']).map_or(name.len(), |place| from + place);
+    let ends = |from: usize| name[from..].find(['.', '/']).map_or(name.len(), |position| from + position);
     let first = ends(0);
     if first == name.len() {
         return name;
@@ -154,7 +154,7 @@ mod tests {
     use super::module;
 
     #[test]
-    fn modules_are_the_first_parts_of_names() {
+    fn module_is_the_first_part_of_a_name() {
         for (name, expected) in [
             ("layer1.0.conv1", "layer1.0"),
             ("layer1.0", "layer1.0"),

@@ -1,4 +1,4 @@
-//! A file of weights that carries no network, as a list of its tensors.
+//! A weights file without a network, as a list of its tensors.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use striate_formats::{Loaded, check_weights, count_parameters, read_weights};
 use crate::output::{grouped, sides, table};
 use crate::{json, weights};
 
-/// What the file `name` holds, if it is one of weights.
+/// Reads the file `name` if it is a weights or model file.
 pub(super) fn read(name: &str) -> Result<Option<Loaded>> {
     let path = Path::new(name);
     let extension = path.extension().and_then(|extension| extension.to_str());
@@ -22,45 +22,45 @@ pub(super) fn read(name: &str) -> Result<Option<Loaded>> {
     Ok(Some(loaded))
 }
 
-/// Prints the tensors of `loaded`, which stood in the file `name`, and the networks whose weights they are.
+/// Prints the tensors of `loaded`, read from the file `name`, and the built-in networks that they fit.
 pub(super) fn print(name: &str, loaded: &Loaded, as_json: bool) -> Result<()> {
-    let numbers = |shape: &[usize]| shape.iter().product::<usize>() as u64;
+    let elements = |shape: &[usize]| shape.iter().product::<usize>() as u64;
     let params = count_parameters(&loaded.weights) as u64;
     let networks = networks(loaded);
     if as_json {
         let one = |(name, (shape, _)): (&String, &(_, _))| {
             let shape: &striate_tensor::Shape = shape;
-            json!({ "name": name, "shape": **shape, "params": numbers(shape) })
+            json!({ "name": name, "shape": **shape, "params": elements(shape) })
         };
         let tensors: Vec<_> = loaded.weights.iter().map(one).collect();
         return Ok(json::print(
             &json!({ "name": name, "params": params, "tensors": tensors, "networks": networks }),
         )?);
     }
-    println!("{name}: weights alone, without a network");
-    let mut rows = vec![["tensor", "shape", "numbers"].map(str::to_owned).to_vec()];
+    println!("{name}: weights without a network");
+    let mut rows = vec![["tensor", "shape", "elements"].map(str::to_owned).to_vec()];
     rows.extend(
         loaded
             .weights
             .iter()
-            .map(|(name, (shape, _))| vec![name.clone(), sides(shape), grouped(numbers(shape))]),
+            .map(|(name, (shape, _))| vec![name.clone(), sides(shape), grouped(elements(shape))]),
     );
     print!("{}", table(&rows));
     println!("{} tensors, {} parameters", loaded.weights.len(), grouped(params));
     let file = Path::new(name).with_extension("").display().to_string();
     match &networks[..] {
         [] => println!(
-            "of no network here under these names; --model of `striate convert` holds them against one"
+            "names and shapes fit no built-in network; striate convert --model NETWORK lists the differences from one"
         ),
         [first, ..] => println!(
-            "names and shapes are those of {}: striate convert {name} {file}-model.safetensors --model {first}",
+            "names and shapes fit {}; to make a model file: striate convert {name} {file}-model.safetensors --model {first}",
             networks.join(", ")
         ),
     }
     Ok(())
 }
 
-/// The networks of the history whose variables the tensors are, by name and shape.
+/// Returns the built-in networks whose variables have the names and shapes of the tensors.
 fn networks(loaded: &Loaded) -> Vec<&'static str> {
     let fits = |model: &&striate_models::Model| {
         (model.build)().is_ok_and(|network| check_weights(&network, &loaded.weights).is_ok())

@@ -1,17 +1,17 @@
-//! The stations of the line, with the errors that their authors published.
+//! The milestones, with the errors that their authors published.
 //!
-//! Those of one network stand in AlexNet's table 2 (16.6 is of a network with a sixth convolution, which
-//! learned on the ImageNet of 2011 first), VGG's tables 3 and 7, GoogLeNet's table 3, Inception V2's figure 4,
-//! Inception V3's tables 3 and 4, ResNet's tables 3 and 4; ResNet's of one view beside the authors' models,
-//! <https://github.com/KaimingHe/deep-residual-networks>.
+//! Errors of single networks are from AlexNet's table 2 (16.6 is that of a network with a sixth convolution,
+//! pretrained on the 2011 release of ImageNet), VGG's tables 3 and 7, GoogLeNet's table 3, Inception V2's figure 4,
+//! Inception V3's tables 3 and 4, and ResNet's tables 3 and 4; ResNet's error on one view is stated with the authors'
+//! models, <https://github.com/KaimingHe/deep-residual-networks>.
 
-use super::{Branch, IMAGENET_TOP5, PublishedError, Station};
+use super::{Branch, IMAGENET_TOP5, PublishedError, Milestone};
 
 const TOP5: PublishedError = PublishedError { task: IMAGENET_TOP5, percent: 0.0, networks: 1, how: "" };
 
-/// The line, in the order of its years.
-pub const LINE: &[Station] = &[
-    Station {
+/// All milestones, ordered by year.
+pub const MILESTONES: &[Milestone] = &[
+    Milestone {
         year: 1957,
         name: "Perceptron",
         authors: "Rosenblatt",
@@ -22,45 +22,45 @@ pub const LINE: &[Station] = &[
         stated: Some("400 photocells, 512 units, 8 responses: 4,096 trained weights"),
         errors: &[],
     },
-    Station {
+    Milestone {
         year: 1959,
         name: "Receptive fields",
         authors: "Hubel and Wiesel",
-        idea: "Cells of the striate cortex answer to an edge in a small field: simple ones at one place, complex \
-               ones wherever in the field it lies.",
+        idea: "Cells of the striate cortex respond to edges in a small field: simple cells at one position, complex \
+               cells anywhere in the field.",
         link: "https://doi.org/10.1113/jphysiol.1959.sp006308",
         branch: Branch::Trunk,
         model: None,
         stated: None,
         errors: &[],
     },
-    Station {
+    Milestone {
         year: 1980,
         name: "Neocognitron",
         authors: "Fukushima",
-        idea: "Layers of simple and complex cells with shared weights, trained without a teacher.",
+        idea: "Layers of simple and complex cells with shared weights, trained without supervision.",
         link: "https://doi.org/10.1007/BF00344251",
         branch: Branch::Trunk,
         model: None,
         stated: Some("16×16 inputs, six layers of 24 planes (paper not checked)"),
         errors: &[],
     },
-    Station {
+    Milestone {
         year: 1989,
         name: "Zip code net",
         authors: "LeCun and others",
-        idea: "Shared weights, trained by back-propagation, read postal codes.",
+        idea: "Shared weights, trained by backpropagation, to read zip codes.",
         link: "https://doi.org/10.1162/neco.1989.1.4.541",
         branch: Branch::Trunk,
         model: None,
         stated: Some("1,256 units, 64,660 connections, 9,760 parameters"),
         errors: &[PublishedError { task: "zip codes", percent: 5.0, networks: 1, how: "one view" }],
     },
-    Station {
+    Milestone {
         year: 1998,
         name: "LeNet-5",
         authors: "LeCun, Bottou, Bengio and Haffner",
-        idea: "Convolution, subsampling and training end to end: the form that stayed.",
+        idea: "Convolution, subsampling and end-to-end training: the design that lasted.",
         link: "https://doi.org/10.1109/5.726791",
         branch: Branch::Trunk,
         model: Some("lenet5-1998"),
@@ -70,11 +70,11 @@ pub const LINE: &[Station] = &[
             PublishedError { task: "MNIST", percent: 0.8, networks: 1, how: "trained with distortions" },
         ],
     },
-    Station {
+    Milestone {
         year: 2012,
         name: "AlexNet",
         authors: "Krizhevsky, Sutskever and Hinton",
-        idea: "A million photographs, ReLU, dropout and two graphics processors.",
+        idea: "A million photographs, ReLU, dropout and two GPUs.",
         link: "https://papers.nips.cc/paper/4824-imagenet-classification-with-deep-convolutional-neural-networks",
         branch: Branch::Trunk,
         model: Some("alexnet-2012"),
@@ -86,27 +86,27 @@ pub const LINE: &[Station] = &[
             PublishedError {
                 percent: 15.3,
                 networks: 7,
-                how: "10 views; two learned on more images",
+                how: "10 views; two pretrained on more images",
                 ..TOP5
             },
         ],
     },
-    Station {
+    Milestone {
         year: 2013,
         name: "Network in network",
         authors: "Lin, Chen and Yan",
-        idea: "1×1 convolutions as small networks at every place, a mean over the map in place of linear layers.",
+        idea: "1×1 convolutions as small networks at every position; global average pooling instead of linear layers.",
         link: "https://arxiv.org/abs/1312.4400",
         branch: Branch::Structure,
         model: Some("nin-cifar"),
         stated: None,
         errors: &[PublishedError { task: "CIFAR-10", percent: 8.81, networks: 1, how: "augmented" }],
     },
-    Station {
+    Milestone {
         year: 2014,
         name: "VGG",
         authors: "Simonyan and Zisserman",
-        idea: "Nothing but 3×3, and nineteen layers of it.",
+        idea: "Only 3×3 convolutions, in up to nineteen layers.",
         link: "https://arxiv.org/abs/1409.1556",
         branch: Branch::Depth,
         model: Some("vgg19"),
@@ -114,20 +114,20 @@ pub const LINE: &[Station] = &[
         errors: &[
             PublishedError { percent: 8.0, how: "one scale, dense", ..TOP5 },
             PublishedError { percent: 7.1, how: "several scales, crops and dense", ..TOP5 },
-            PublishedError { percent: 7.3, networks: 7, how: "dense; as submitted to the contest", ..TOP5 },
+            PublishedError { percent: 7.3, networks: 7, how: "dense; as submitted to the challenge", ..TOP5 },
             PublishedError {
                 percent: 6.8,
                 networks: 2,
-                how: "several scales and crops, after the contest",
+                how: "several scales and crops, after the challenge",
                 ..TOP5
             },
         ],
     },
-    Station {
+    Milestone {
         year: 2014,
         name: "GoogLeNet",
         authors: "Szegedy and others",
-        idea: "Branches of several kernel sizes side by side, 1×1 before the dear ones.",
+        idea: "Parallel branches with different kernel sizes; 1×1 convolutions before the expensive ones.",
         link: "https://arxiv.org/abs/1409.4842",
         branch: Branch::Structure,
         model: Some("googlenet-2014"),
@@ -138,11 +138,11 @@ pub const LINE: &[Station] = &[
             PublishedError { percent: 6.67, networks: 7, how: "144 views", ..TOP5 },
         ],
     },
-    Station {
+    Milestone {
         year: 2015,
         name: "Inception V2",
         authors: "Ioffe and Szegedy",
-        idea: "Batch normalization: every layer sees inputs of mean 0 and deviation 1.",
+        idea: "Batch normalization: the inputs of every layer have mean 0 and standard deviation 1.",
         link: "https://arxiv.org/abs/1502.03167",
         branch: Branch::Structure,
         model: Some("inception-v2"),
@@ -153,11 +153,11 @@ pub const LINE: &[Station] = &[
             PublishedError { percent: 4.8, networks: 6, how: "144 views", ..TOP5 },
         ],
     },
-    Station {
+    Milestone {
         year: 2015,
         name: "Inception V3",
         authors: "Szegedy and others",
-        idea: "Large kernels taken apart: 5×5 into 3×3, 7×7 into 1×7 and 7×1.",
+        idea: "Factorized kernels: 5×5 into two 3×3, 7×7 into 1×7 and 7×1.",
         link: "https://arxiv.org/abs/1512.00567",
         branch: Branch::Structure,
         model: Some("inception-v3"),
@@ -168,11 +168,11 @@ pub const LINE: &[Station] = &[
             PublishedError { percent: 3.5, networks: 4, how: "144 views", ..TOP5 },
         ],
     },
-    Station {
+    Milestone {
         year: 2015,
         name: "ResNet",
         authors: "He, Zhang, Ren and Sun",
-        idea: "Shortcuts, so that layers learn what to add: depth stops hurting.",
+        idea: "Shortcuts let layers learn a residual, so that depth no longer hurts.",
         link: "https://arxiv.org/abs/1512.03385",
         branch: Branch::Depth,
         model: Some("resnet152-v1"),
