@@ -118,7 +118,7 @@ fn missing_and_damaged_files_are_named() {
         (&["train", "--data", "npy:set"], "not a .npy file"),
         (&["train", "--data", "npy:nowhere"], "nowhere is no folder"),
         (&["data", "get", "mnist", "--from", "set"], "train-images-idx3-ubyte"),
-        (&["data", "get", "mnist", "--from", "nowhere"], "no folder"),
+        (&["data", "get", "mnist", "--from", "nowhere"], "nowhere: not a folder"),
         (&["train", "--epochs", "1", "--out", "run"], "already holds a run"),
         (&["train", "--resume", "run", "--lr", "1"], "--lr cannot be used with --resume"),
         (&["train", "--weights", "plain.safetensors", "--out", "other"], "missing"),
@@ -126,14 +126,14 @@ fn missing_and_damaged_files_are_named() {
         let line = folder.refusal(arguments);
         assert!(line.contains(expected), "{arguments:?}: {line}");
     }
-    assert_eq!(std::fs::read(&model).unwrap(), cut, "nothing is lost");
+    assert_eq!(std::fs::read(&model).unwrap(), cut, "the model file is unchanged");
     let rows = folder.json(&["run", "rows.toml", "--input", "row.npy", "--output", "y.npy"]);
-    assert_eq!(rows["output_shape"], serde_json::json!([10]), "rows are a network's input too");
+    assert_eq!(rows["output_shape"], serde_json::json!([10]), "a network may also read rows");
 }
 
-/// IDX files with the right names but the wrong content, against a folder of data that holds them.
+/// IDX files with the right names but wrong content, in the data folder.
 #[test]
-fn absurd_idx_files_are_refused() {
+fn invalid_idx_files_are_refused() {
     let folder = Folder::new("idx");
     let data = folder.path("data");
     let variables = [("STRIATE_DATA", text(&data))];
@@ -143,9 +143,9 @@ fn absurd_idx_files_are_refused() {
         bytes
     };
     for (name, content, expected) in [
-        ("absurd sizes", header([u32::MAX, u32::MAX, u32::MAX]), "more elements than memory"),
+        ("overflowing sizes", header([u32::MAX, u32::MAX, u32::MAX]), "more elements than memory"),
         ("no data", header([60_000, 28, 28]), "declares 47040000 bytes"),
-        ("no IDX file", b"hello".to_vec(), "no IDX file"),
+        ("another format", b"hello".to_vec(), "not an IDX file"),
     ] {
         for file in [
             "train-images-idx3-ubyte",
@@ -166,7 +166,7 @@ fn absurd_idx_files_are_refused() {
 }
 
 #[test]
-fn addresses_of_mirrors_are_checked() {
+fn mirror_addresses_are_checked() {
     let folder = Folder::new("mirrors");
     let data = folder.path("data");
     for address in ["ftp://host/mnist", "host/mnist", "http://", "http://good/,file:///data"] {
@@ -189,7 +189,7 @@ fn instruction_sets_are_checked() {
 }
 
 #[test]
-fn a_damaged_checkpoint_names_the_one_before() {
+fn damaged_checkpoint_error_names_the_previous_one() {
     let folder = Folder::new("checkpoints");
     folder.json(&["train", "--out", "run", "--steps", "5"]);
     folder.json(&["train", "--resume", "run", "--steps", "9"]);
