@@ -84,7 +84,9 @@ fn volumes_are_inspected_and_run() {
     let network = folder.json(&["inspect", "volumes.toml", "--batch", "2"]);
     assert_eq!((&network["input"], &network["params"]), (&json!([2, 4, 6, 8]), &json!(3 * 55 + 20)));
     assert_eq!(network["macs"], 3 * 54 * 4 * 4 * 6 + 15);
-    let [conv, _, pool, ..] = &network["layers"].as_array().unwrap()[..] else { panic!("expected six layers") };
+    let [conv, _, pool, ..] = &network["layers"].as_array().unwrap()[..] else {
+        panic!("expected six layers")
+    };
     assert_eq!((&conv["output"], &conv["receptive_field"]), (&json!([3, 4, 4, 6]), &json!(3)));
     assert_eq!((&pool["output"], &pool["receptive_field"]), (&json!([3, 4, 2, 3]), &json!(4)));
     assert!(network["memory"]["training_bytes"].as_u64() > network["memory"]["inference_bytes"].as_u64());

@@ -10,7 +10,7 @@ use striate_tensor::{Error, Result};
 
 use crate::MnistKind;
 #[cfg(feature = "download")]
-use crate::download::{Fetcher, Timeouts, DownloadProgress, mirrors};
+use crate::download::{DownloadProgress, Fetcher, Timeouts, mirrors};
 use crate::idx::unpacking;
 
 /// The name of a known file and the MD5 of its unpacked content.
@@ -106,7 +106,11 @@ pub fn get(kind: MnistKind, from: &Path) -> Result<Fetched> {
     let mut files = Vec::new();
     for (name, source, content) in verified {
         store(&RealDisk, &folder.join(name), &content)?;
-        files.push(FetchedFile { name: name.into(), bytes: content.len() as u64, source: Source::File(source) });
+        files.push(FetchedFile {
+            name: name.into(),
+            bytes: content.len() as u64,
+            source: Source::File(source),
+        });
     }
     Ok(Fetched { folder, files })
 }

@@ -94,7 +94,8 @@ fn parse(mut content: Content) -> Result<IdxArray> {
     let packed = content.length.saturating_mul(MAX_EXPANSION).max(SMALL);
     if needed as u64 > if content.is_packed { packed.min(MAX_BYTES) } else { MAX_BYTES } {
         let length = content.length;
-        let what = format!("declares {needed} bytes of data (shape {shape}) in {length} bytes, which is too much");
+        let what =
+            format!("declares {needed} bytes of data (shape {shape}) in {length} bytes, which is too much");
         return Err(Error::input(what));
     }
     let mut bytes = Vec::new();

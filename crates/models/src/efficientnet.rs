@@ -9,7 +9,7 @@ use striate_graph::{Builder, Init, Network, Tensor};
 use striate_tensor::Result;
 
 use crate::unit::tensorflow_same;
-use crate::{FixedPreprocessing, Model, ImagePreprocessing, PixelRange, Resize};
+use crate::{FixedPreprocessing, ImagePreprocessing, Model, PixelRange, Resize};
 
 pub(crate) const EFFICIENTNET_LITE0: Model = Model {
     name: "efficientnet-lite0",

@@ -4,7 +4,7 @@ use striate_graph::{Builder, Init, Network, Tensor, concat};
 use striate_tensor::Result;
 
 use crate::unit::{chain, same, unit};
-use crate::{FixedPreprocessing, Model, ImagePreprocessing, Resize};
+use crate::{FixedPreprocessing, ImagePreprocessing, Model, Resize};
 
 const PAPER: Model = Model {
     year: 2014,

@@ -12,7 +12,7 @@ use striate_graph::{Builder, Init, Network, Tensor, concat};
 use striate_tensor::Result;
 
 use crate::unit::{Window, halving_same, same, tensorflow_same, unit};
-use crate::{FixedPreprocessing, Model, ImagePreprocessing, Resize};
+use crate::{FixedPreprocessing, ImagePreprocessing, Model, Resize};
 
 pub(crate) const INCEPTION_V2: Model = Model {
     name: "inception-v2",

@@ -5,7 +5,7 @@ use striate_graph::{Builder, Init, Network, Tensor, concat};
 use striate_tensor::Result;
 
 use crate::unit::{chain, halving, same, unit, valid};
-use crate::{FixedPreprocessing, Model, ImagePreprocessing, Resize};
+use crate::{FixedPreprocessing, ImagePreprocessing, Model, Resize};
 
 pub(crate) const INCEPTION_V3: Model = Model {
     name: "inception-v3",

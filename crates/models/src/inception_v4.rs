@@ -7,7 +7,7 @@ use striate_graph::{Builder, Init, Network, Tensor, concat};
 use striate_tensor::Result;
 
 use crate::unit::{Window, chain, halving, same, unit, valid};
-use crate::{FixedPreprocessing, Model, ImagePreprocessing, Resize};
+use crate::{FixedPreprocessing, ImagePreprocessing, Model, Resize};
 
 pub(crate) const INCEPTION_V4: Model = Model {
     name: "inception-v4",
@@ -22,7 +22,10 @@ pub(crate) const INCEPTION_V4: Model = Model {
 
 /// timm's preprocessing with this shorter side.
 pub(crate) const fn timm(shorter: usize) -> ImagePreprocessing {
-    ImagePreprocessing::Fixed(FixedPreprocessing { bicubic: true, ..FixedPreprocessing::symmetric(Resize::ShorterSide(shorter), 299) })
+    ImagePreprocessing::Fixed(FixedPreprocessing {
+        bicubic: true,
+        ..FixedPreprocessing::symmetric(Resize::ShorterSide(shorter), 299)
+    })
 }
 
 const ROW: (usize, usize) = (1, 7);

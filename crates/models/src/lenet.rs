@@ -4,7 +4,7 @@
 use striate_graph::{Builder, Init, Loss, Network};
 use striate_tensor::Result;
 
-use crate::{Model, ImagePreprocessing};
+use crate::{ImagePreprocessing, Model};
 
 /// LeNet-5 as it is usually taught: every map of C3 is connected to all of S2, subsampling is average pooling,
 /// the output layer is linear.
@@ -14,7 +14,9 @@ pub(crate) const LENET5: Model = Model {
     paper: "LeCun, Bottou, Bengio and Haffner: Gradient-based learning applied to document recognition, \
             Proceedings of the IEEE 86(11)",
     link: "https://doi.org/10.1109/5.726791",
-    preprocessing: ImagePreprocessing::FromData("gray, 32x32, normalized to mean 0 and std 1 over the training data"),
+    preprocessing: ImagePreprocessing::FromData(
+        "gray, 32x32, normalized to mean 0 and std 1 over the training data",
+    ),
     recipe: "lenet5-digits",
     build: lenet5,
 };

@@ -6,7 +6,7 @@
 use striate_graph::{Builder, Init, Network, Tensor};
 use striate_tensor::Result;
 
-use crate::{FixedPreprocessing, Model, ImagePreprocessing, Resize};
+use crate::{FixedPreprocessing, ImagePreprocessing, Model, Resize};
 
 const PAPER: Model = Model {
     year: 2013,
@@ -27,7 +27,9 @@ pub(crate) const NIN: Model = Model {
 /// The CIFAR-10 network.
 pub(crate) const NIN_CIFAR: Model = Model {
     name: "nin-cifar",
-    preprocessing: ImagePreprocessing::FromData("RGB, 32x32, global contrast normalization and ZCA whitening"),
+    preprocessing: ImagePreprocessing::FromData(
+        "RGB, 32x32, global contrast normalization and ZCA whitening",
+    ),
     recipe: "nin-cifar10",
     build: nin_cifar,
     ..PAPER

@@ -62,7 +62,14 @@ impl PixelRange {
 impl FixedPreprocessing {
     /// TensorFlow's preprocessing: values in [−1, 1], bilinear.
     pub(crate) const fn symmetric(resize: Resize, crop: usize) -> FixedPreprocessing {
-        FixedPreprocessing { resize, crop, bicubic: false, range: PixelRange::Symmetric, mean: [0.0; 3], std: [1.0; 3] }
+        FixedPreprocessing {
+            resize,
+            crop,
+            bicubic: false,
+            range: PixelRange::Symmetric,
+            mean: [0.0; 3],
+            std: [1.0; 3],
+        }
     }
 
     /// Caffe's preprocessing: values in [0, 255] minus the mean color of the training images.
@@ -86,7 +93,9 @@ impl fmt::Display for FixedPreprocessing {
         let ([black, white], crop) = (self.range.ends(), self.crop);
         write!(f, "RGB in [{black}, {white}], ")?;
         match self.resize {
-            Resize::ShorterSide(side) => write!(f, "shorter side resized to {side}, center crop {crop}x{crop}")?,
+            Resize::ShorterSide(side) => {
+                write!(f, "shorter side resized to {side}, center crop {crop}x{crop}")?
+            }
             Resize::BothSides(side) if side == crop => write!(f, "resized to {side}x{side}")?,
             Resize::BothSides(side) => write!(f, "resized to {side}x{side}, center crop {crop}x{crop}")?,
         }
@@ -109,11 +118,26 @@ mod tests {
     fn line_states_every_number() {
         for (name, line) in [
             ("googlenet", "RGB in [-1, 1], shorter side resized to 256, center crop 224x224"),
-            ("nin", "RGB in [0, 255], shorter side resized to 256, center crop 224x224, mean (123, 117, 104)"),
-            ("googlenet-2014", "RGB in [0, 255], resized to 256x256, center crop 224x224, mean (123, 117, 104)"),
-            ("resnet50-v1", "RGB in [0, 255], shorter side resized to 256, center crop 224x224, mean (123, 117, 104)"),
-            ("resnet101-v1", "RGB in [0, 255], shorter side resized to 256, center crop 224x224, mean (123, 117, 104)"),
-            ("resnet152-v1", "RGB in [0, 255], shorter side resized to 256, center crop 224x224, mean (123, 117, 104)"),
+            (
+                "nin",
+                "RGB in [0, 255], shorter side resized to 256, center crop 224x224, mean (123, 117, 104)",
+            ),
+            (
+                "googlenet-2014",
+                "RGB in [0, 255], resized to 256x256, center crop 224x224, mean (123, 117, 104)",
+            ),
+            (
+                "resnet50-v1",
+                "RGB in [0, 255], shorter side resized to 256, center crop 224x224, mean (123, 117, 104)",
+            ),
+            (
+                "resnet101-v1",
+                "RGB in [0, 255], shorter side resized to 256, center crop 224x224, mean (123, 117, 104)",
+            ),
+            (
+                "resnet152-v1",
+                "RGB in [0, 255], shorter side resized to 256, center crop 224x224, mean (123, 117, 104)",
+            ),
             (
                 "vgg16-c",
                 "RGB in [0, 255], shorter side resized to 256, center crop 224x224, mean (123.68, 116.779, 103.939)",

@@ -9,7 +9,7 @@
 use striate_graph::{Builder, Init, Network, Tensor};
 use striate_tensor::Result;
 
-use crate::{FixedPreprocessing, IMAGENET, Model, ImagePreprocessing, Resize};
+use crate::{FixedPreprocessing, IMAGENET, ImagePreprocessing, Model, Resize};
 
 pub(crate) const RESNET: Model = Model {
     year: 2015,
@@ -36,7 +36,10 @@ pub(crate) const RESNET152: Model =
     Model { name: "resnet152", build: || resnet("resnet152", Block::BOTTLENECK, [3, 8, 36, 3]), ..RESNET };
 
 /// The authors' own models. Caffe's mean color replaces their mean image.
-const V1: Model = Model { preprocessing: ImagePreprocessing::Fixed(FixedPreprocessing::caffe(Resize::ShorterSide(256))), ..RESNET };
+const V1: Model = Model {
+    preprocessing: ImagePreprocessing::Fixed(FixedPreprocessing::caffe(Resize::ShorterSide(256))),
+    ..RESNET
+};
 
 pub(crate) const RESNET50_V1: Model =
     Model { name: "resnet50-v1", build: || resnet("resnet50-v1", Block::BOTTLENECK_V1, [3, 4, 6, 3]), ..V1 };

@@ -5,7 +5,7 @@ use striate_graph::{Builder, Init, Network, Tensor};
 use striate_tensor::Result;
 
 use crate::resnet::RESNET;
-use crate::{Model, ImagePreprocessing};
+use crate::{ImagePreprocessing, Model};
 
 const CIFAR: Model = Model {
     preprocessing: ImagePreprocessing::FromData("RGB, 32x32, minus the mean image of the training data"),

@@ -4,7 +4,7 @@
 use striate_graph::{Builder, Init, Network};
 use striate_tensor::Result;
 
-use crate::{FixedPreprocessing, IMAGENET, Model, ImagePreprocessing, Resize};
+use crate::{FixedPreprocessing, IMAGENET, ImagePreprocessing, Model, Resize};
 
 /// Kernel sizes of the five stages of 64, 128, 256, 512 and 512 channels; each ends with a 2×2 max pool.
 type Stages = [&'static [usize]; 5];

@@ -13,7 +13,12 @@ fn every_network_adapts_to_other_inputs_and_classes() {
             let graph = network.graph_with_heads(&network.input_shape(2)).unwrap();
             let outputs = graph.heads.iter().map(|(head, _)| *head).chain(graph.outputs.iter().copied());
             for output in outputs {
-                assert_eq!(graph.shape(output), &Shape::from([2, 7]), "{} with {channels} input channels", model.name);
+                assert_eq!(
+                    graph.shape(output),
+                    &Shape::from([2, 7]),
+                    "{} with {channels} input channels",
+                    model.name
+                );
             }
         }
     }

@@ -10,7 +10,7 @@ use striate_formats::{
     fit, fit_constants, onnx_model_bytes, pytorch_bytes, read_weights, safetensors_bytes,
 };
 use striate_graph::Network;
-use striate_models::{Model, ImagePreprocessing, PixelRange};
+use striate_models::{ImagePreprocessing, Model, PixelRange};
 use striate_predict::{check_preprocessing, published_preprocessing, read_preprocessing};
 use striate_tensor::random::{Random, Stream};
 use striate_tensor::{Error, Shape};

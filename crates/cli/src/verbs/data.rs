@@ -35,8 +35,12 @@ fn info(args: DataInfo) -> Result<()> {
     if let Some(path) = &args.picture {
         let count = dataset.train.len().min(100);
         let images: Option<Vec<_>> = (0..count).map(|index| dataset.train.image(index)).collect();
-        let images =
-            images.ok_or_else(|| Error::input(format!("{} holds arrays that are not images, so that no sheet can be drawn", args.spec)))?;
+        let images = images.ok_or_else(|| {
+            Error::input(format!(
+                "{} holds arrays that are not images, so that no sheet can be drawn",
+                args.spec
+            ))
+        })?;
         let times = (48 / images[0].width()).max(1);
         write_file(path, &encode_png(&draw::sheet(&images, 10, times))?)?;
     }
@@ -66,10 +70,7 @@ fn info(args: DataInfo) -> Result<()> {
     total.extend(parts.iter().map(|(_, split)| split.len().to_string()));
     rows.push(total);
     print!("{}", table(&rows));
-    println!(
-        "training part: mean {mean:.4?}, std {std:.4?}; fingerprint {}",
-        dataset.fingerprint()
-    );
+    println!("training part: mean {mean:.4?}, std {std:.4?}; fingerprint {}", dataset.fingerprint());
     Ok(())
 }
 

@@ -67,16 +67,17 @@ impl Client {
 
     /// Requests the file at `url`, starting at byte `from`.
     pub fn get(&self, url: &str, from: u64) -> Result<Answer, Failure> {
-        let mut uri: Uri = url.parse().map_err(|e| Failure::Refused(format!("is not a valid address ({e})")))?;
+        let mut uri: Uri =
+            url.parse().map_err(|e| Failure::Refused(format!("is not a valid address ({e})")))?;
         for _ in 0..=MAX_REDIRECTS {
             let response = self.ask(&uri, from).map_err(|e| self.broken(&e))?;
             if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
                 return Ok(answer(response));
             }
             let location = response.headers().get(header::LOCATION).and_then(|value| value.to_str().ok());
-            uri = location
-                .and_then(|location| target(&uri, location))
-                .ok_or_else(|| Failure::Refused("redirects to something other than an HTTP(S) address".into()))?;
+            uri = location.and_then(|location| target(&uri, location)).ok_or_else(|| {
+                Failure::Refused("redirects to something other than an HTTP(S) address".into())
+            })?;
         }
         Err(Failure::Refused(format!("redirects more than {MAX_REDIRECTS} times")))
     }
@@ -100,7 +101,9 @@ impl Client {
             Error::Timeout(Timeout::PerRead | Timeout::PerWrite) => format!("sent nothing for {idle:?}"),
             Error::Timeout(_) => format!("did not answer within {answer:?}"),
             Error::HostNotFound => "was not found".into(),
-            Error::Io(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => "closed the connection early".into(),
+            Error::Io(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => {
+                "closed the connection early".into()
+            }
             Error::Io(e) => format!("cannot be reached ({e})"),
             other => format!("cannot be reached ({other})"),
         })

@@ -71,7 +71,10 @@ mod tests {
         {
             let error = parse(&format!("http://good {word}")).unwrap_err();
             assert!(error.is_input(), "{word}");
-            assert!(error.to_string().contains(&format!("STRIATE_MIRROR: {word} is not an address")), "{error}");
+            assert!(
+                error.to_string().contains(&format!("STRIATE_MIRROR: {word} is not an address")),
+                "{error}"
+            );
         }
     }
 

@@ -69,7 +69,11 @@ pub(crate) struct Fetcher<'a> {
 }
 
 impl<'a> Fetcher<'a> {
-    pub fn new(timeouts: Timeouts, disk: &'a dyn Disk, progress: &'a mut dyn DownloadProgress) -> Fetcher<'a> {
+    pub fn new(
+        timeouts: Timeouts,
+        disk: &'a dyn Disk,
+        progress: &'a mut dyn DownloadProgress,
+    ) -> Fetcher<'a> {
         Fetcher { client: Client::new(timeouts), pause: timeouts.pause, disk, progress }
     }
 

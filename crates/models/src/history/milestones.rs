@@ -5,7 +5,7 @@
 //! Inception V3's tables 3 and 4, and ResNet's tables 3 and 4; ResNet's error on one view is stated with the authors'
 //! models, <https://github.com/KaimingHe/deep-residual-networks>.
 
-use super::{Branch, IMAGENET_TOP5, PublishedError, Milestone};
+use super::{Branch, IMAGENET_TOP5, Milestone, PublishedError};
 
 const TOP5: PublishedError = PublishedError { task: IMAGENET_TOP5, percent: 0.0, networks: 1, how: "" };
 

@@ -19,9 +19,10 @@ pub fn run(args: &Bench) -> Result<()> {
     let problems = args.problems.iter().map(|text| parse(text, args.batch)).collect::<Result<Vec<_>, _>>()?;
     let problems: Vec<Problem> = problems.into_iter().flatten().collect();
     if problems.is_empty() {
-        return Err(
-            Error::input("bench kernels needs a problem, such as m1024n1024k1024, or a file of problems").into()
-        );
+        return Err(Error::input(
+            "bench kernels needs a problem, such as m1024n1024k1024, or a file of problems",
+        )
+        .into());
     }
     refuse_for_products(args, &problems)?;
     let cpu = Cpu::new(args.compute.threads)?;
@@ -197,14 +198,16 @@ fn prepare_conv(text: &str, desc: &ConvDesc, args: &Bench, isa: Isa) -> Result<P
     let chosen = list.iter().find(accepts).ok_or_else(|| {
         let names: Vec<&str> = list.iter().map(|candidate| candidate.name()).collect();
         let name = args.algorithm.as_deref().unwrap_or_default();
-        Error::input(format!("--algorithm {name}: does not support problem {text}; available: {}", names.join(", ")))
+        Error::input(format!(
+            "--algorithm {name}: does not support problem {text}; available: {}",
+            names.join(", ")
+        ))
     })?;
     let layouts = chosen.accepts(desc, isa, first).expect("accepted above");
     let len =
         |(layout, shape): (&Layout, &Shape)| layout.checked_len(shape).filter(|len| *len <= MAX_ELEMENTS);
     let lens: Option<Vec<usize>> = layouts.iter().zip(&shapes).map(len).collect();
-    let lens =
-        lens.ok_or_else(|| Error::input(format!("problem {text}: too large; use smaller sizes")))?;
+    let lens = lens.ok_or_else(|| Error::input(format!("problem {text}: too large; use smaller sizes")))?;
     Ok(Prepared {
         kernel: chosen.prepare(desc, isa, &layouts),
         algorithm: chosen.name(),

@@ -20,7 +20,10 @@ const ROUNDS: usize = 5;
 pub fn run(args: Bench) -> Result<()> {
     let of_network = matches!(args.what, BenchWhat::Infer | BenchWhat::Train);
     if !of_network && (args.adapt.classes.is_some() || args.adapt.input.is_some()) {
-        return Err(Error::input("--classes and --input apply only to bench infer and bench train; omit them").into());
+        return Err(Error::input(
+            "--classes and --input apply only to bench infer and bench train; omit them",
+        )
+        .into());
     }
     let of_kernels = args.what == BenchWhat::Kernels;
     if !of_kernels && (args.algorithm.is_some() || args.direction.is_some()) {

@@ -70,8 +70,9 @@ fn problem(line: &str, batch: Option<usize>) -> Result<Problem> {
     let mut fields: BTreeMap<&str, usize> = BTreeMap::new();
     let mut rest = text;
     while !rest.is_empty() {
-        let letters =
-            rest.find(|c: char| !c.is_ascii_alphabetic()).ok_or_else(|| invalid("the last field has no number"))?;
+        let letters = rest
+            .find(|c: char| !c.is_ascii_alphabetic())
+            .ok_or_else(|| invalid("the last field has no number"))?;
         let (key, after) = rest.split_at(letters);
         let digits = after.find(|c: char| !c.is_ascii_digit()).unwrap_or(after.len());
         let value = after[..digits].parse().map_err(|_| invalid(&format!("{key} has no number")))?;

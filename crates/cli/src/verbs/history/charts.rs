@@ -1,6 +1,6 @@
 //! Charts of cost, error, and the distribution of weights.
 
-use striate_models::history::{Branch, Counts, PublishedError, Milestone};
+use striate_models::history::{Branch, Counts, Milestone, PublishedError};
 
 use super::lineage::short;
 use super::svg::{bar, circle, color, line, picture, words};
@@ -150,5 +150,10 @@ pub(super) fn weights_and_work(entries: &[Counted]) -> String {
             drawing += &words(x + width + 8.0, y + 14.5, "small", &format!("{:.1} %", linear * 100.0));
         }
     }
-    picture(WIDTH, top + ROW * rows.len() as f64, "Share of linear layers in weights and multiply-adds", &drawing)
+    picture(
+        WIDTH,
+        top + ROW * rows.len() as f64,
+        "Share of linear layers in weights and multiply-adds",
+        &drawing,
+    )
 }

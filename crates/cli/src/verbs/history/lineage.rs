@@ -13,10 +13,8 @@ const MARGIN: f64 = 66.0;
 const LABEL: &str = "The history of networks: a trunk up to AlexNet, then structure and depth";
 
 /// Captions of the branches after the trunk.
-const CAPTIONS: [(Branch, &str); 2] = [
-    (Branch::Structure, "structure: better modules"),
-    (Branch::Depth, "depth: more layers"),
-];
+const CAPTIONS: [(Branch, &str); 2] =
+    [(Branch::Structure, "structure: better modules"), (Branch::Depth, "depth: more layers")];
 
 /// Draws the tree from left to right.
 pub(super) fn across(entries: &[Counted]) -> String {
@@ -82,7 +80,8 @@ fn caption(([x, y], (branch, text)): ([f64; 2], (Branch, &str))) -> String {
 fn places(entries: &[Counted]) -> Vec<[f64; 2]> {
     let mut columns = [0.0, 0.0, 0.0];
     let trunk = entries.iter().filter(|counted| counted.milestone.branch == Branch::Trunk).count() as f64;
-    entries.iter()
+    entries
+        .iter()
         .map(|counted| {
             let (lane, y, first, step) = match counted.milestone.branch {
                 Branch::Trunk => (0, HEIGHT / 2.0, 0.0, 1.0),

@@ -7,7 +7,7 @@ mod svg;
 
 use anyhow::Result;
 use serde_json::{Value, json};
-use striate_models::history::{self, Claim, Counts, MILESTONES, PublishedError, Milestone};
+use striate_models::history::{self, Claim, Counts, MILESTONES, Milestone, PublishedError};
 
 use crate::arguments::History;
 use crate::json;
@@ -42,7 +42,8 @@ fn text(entries: &[Counted], claims: &[Claim]) -> String {
     text += "Layers are convolutions and linear layers on the longest path. Params, MACs and neurons are counted\n";
     text += "in the networks of `striate models`; figures in words are those stated by the authors.\n";
     text += &format!("\n{}\n", errors(entries));
-    text += "These are the lowest errors published by the authors; the size of an ensemble is in parentheses.\n";
+    text +=
+        "These are the lowest errors published by the authors; the size of an ensemble is in parentheses.\n";
     text += "\nCommon claims, and what counting gives:\n\n";
     for claim in claims {
         text += &wrapped("  ", claim.claim);

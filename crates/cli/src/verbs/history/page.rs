@@ -100,7 +100,10 @@ fn milestones_table(entries: &[Counted]) -> String {
                     .concat()
             }
             None => {
-                format!("<td colspan=\"5\" class=\"stated\">{}</td>", escaped(milestone.stated.unwrap_or("–")))
+                format!(
+                    "<td colspan=\"5\" class=\"stated\">{}</td>",
+                    escaped(milestone.stated.unwrap_or("–"))
+                )
             }
         };
         let task = milestone.errors.iter().take(1).map(|error| format!("{}:", escaped(error.task)));
