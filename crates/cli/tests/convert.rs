@@ -484,7 +484,7 @@ fn other_constants_of_normalization_are_made_up_for() {
     assert!(off(&scores("ours.toml", "kept.safetensors")) < 1e-5);
     let pooled =
         ["run", "ours.toml", "--weights", "pooled.caffemodel", "--input", "x.npy", "--output", "y.npy"];
-    assert!(folder.refusal(&pooled).contains("it stands behind the pool"));
+    assert!(folder.refusal(&pooled).contains("in the file it follows the pool"));
 }
 
 /// Five images of five classes, at a rate that leaves every weight as it was.

@@ -63,7 +63,7 @@ pub fn fit(network: &Network, weights: Weights) -> Result<Fitted> {
         && let Some(renamed) = as_torchvision(&network.name, &weights)
     {
         weights = renamed;
-        notes.push("Caffe's names of layers are brought to torchvision's".into());
+        notes.push("Caffe's layer names were translated to torchvision's".into());
     }
     set_aside(&mut weights, &wanted, &auxiliary, &mut notes);
     let replaced = other_classes(network, &weights)?;

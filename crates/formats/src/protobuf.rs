@@ -1,8 +1,7 @@
-//! The wire format of protocol buffers: a message is read field by field, and nothing is copied.
+//! The wire format of protocol buffers: messages are read field by field, without copying.
 //!
-//! A message inside a message is a run of bytes, which its owner reads with a [`Reader`] of its own; so
-//! depth costs what the owner spends on it, and this file knows no recursion. Source: Google, "Protocol
-//! Buffers: Encoding".
+//! A nested message is a byte slice that the caller reads with another [`Reader`], so this module never recurses and
+//! the caller limits the depth. Source: Google, "Protocol Buffers: Encoding".
 
 mod write;
 
@@ -10,43 +9,42 @@ use striate_tensor::{Error, Result};
 
 pub(crate) use self::write::Message;
 
-/// What a field holds.
+/// The value of a field.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Wire<'a> {
-    /// An integer, a bool or an enumeration.
+    /// An integer, a bool or an enum.
     Varint(u64),
-    /// A double or an integer of eight bytes.
+    /// A double or an 8-byte integer.
     Fixed64([u8; 8]),
     /// Text, bytes, a message, or packed numbers.
     Bytes(&'a [u8]),
-    /// A float or an integer of four bytes.
+    /// A float or a 4-byte integer.
     Fixed32([u8; 4]),
 }
 
-/// The fields of a message, in the order in which they stand.
+/// Reads the fields of a message in order.
 #[derive(Debug, Clone)]
 pub(crate) struct Reader<'a> {
     rest: &'a [u8],
 }
 
 impl<'a> Reader<'a> {
-    /// Over the bytes of one message.
+    /// Creates a reader of the message in `bytes`.
     pub fn new(bytes: &'a [u8]) -> Reader<'a> {
         Reader { rest: bytes }
     }
 
-    /// The next field with its number; `None` at the end of the message.
+    /// Returns the next field with its number, or `None` at the end of the message.
     ///
     /// # Errors
-    /// If the message is cut off, or a field is none that the format knows. Groups, which the format has
-    /// given up, are refused.
+    /// If the message ends early, or a field is malformed or a group; groups are deprecated.
     pub fn field(&mut self) -> Result<Option<(u32, Wire<'a>)>> {
         if self.rest.is_empty() {
             return Ok(None);
         }
         let key = self.varint()?;
         let number = u32::try_from(key >> 3).ok().filter(|number| (1..1 << 29).contains(number));
-        let Some(number) = number else { return Err(damaged(format!("a field of number {}", key >> 3))) };
+        let Some(number) = number else { return Err(damaged(format!("invalid field number {}", key >> 3))) };
         let wire = match key & 7 {
             0 => Wire::Varint(self.varint()?),
             1 => Wire::Fixed64(*self.array()?),
@@ -54,17 +52,17 @@ impl<'a> Reader<'a> {
                 let length = self.varint()?;
                 Wire::Bytes(self.bytes(length)?)
             }
-            3 | 4 => return Err(damaged(format!("field {number} is a group, which is not read"))),
+            3 | 4 => return Err(damaged(format!("field {number} is a group, which is not supported"))),
             5 => Wire::Fixed32(*self.array()?),
-            other => return Err(damaged(format!("field {number} is of wire type {other}"))),
+            other => return Err(damaged(format!("field {number} has wire type {other}"))),
         };
         Ok(Some((number, wire)))
     }
 
-    /// An integer of seven bits a byte, lowest first.
+    /// Reads an integer of seven bits per byte, lowest bits first.
     ///
     /// # Errors
-    /// If it is cut off or has more than 64 bits.
+    /// If it ends early or has more than 64 bits.
     pub fn varint(&mut self) -> Result<u64> {
         let mut value = 0u64;
         for shift in (0..64).step_by(7) {
@@ -81,7 +79,7 @@ impl<'a> Reader<'a> {
         Err(damaged("an integer of more than 64 bits"))
     }
 
-    /// Whether everything is read.
+    /// Returns whether everything has been read.
     pub fn is_empty(&self) -> bool {
         self.rest.is_empty()
     }
@@ -97,7 +95,7 @@ impl<'a> Reader<'a> {
 
     fn array<const N: usize>(&mut self) -> Result<&'a [u8; N]> {
         let Some((taken, rest)) = self.rest.split_first_chunk() else {
-            return Err(damaged("it is cut off"));
+            return Err(damaged("it ends early"));
         };
         self.rest = rest;
         Ok(taken)
@@ -105,10 +103,10 @@ impl<'a> Reader<'a> {
 }
 
 impl<'a> Wire<'a> {
-    /// The integer of a field that must hold one.
+    /// Returns the value as an integer.
     ///
     /// # Errors
-    /// If it holds something else.
+    /// If it is not one.
     pub fn integer(self) -> Result<u64> {
         match self {
             Wire::Varint(value) => Ok(value),
@@ -116,10 +114,10 @@ impl<'a> Wire<'a> {
         }
     }
 
-    /// The bytes of a field that must hold some.
+    /// Returns the value as bytes.
     ///
     /// # Errors
-    /// If it holds something else.
+    /// If it is of another wire type.
     pub fn bytes(self) -> Result<&'a [u8]> {
         match self {
             Wire::Bytes(bytes) => Ok(bytes),
@@ -127,18 +125,18 @@ impl<'a> Wire<'a> {
         }
     }
 
-    /// The text of a field that must hold some.
+    /// Returns the value as text.
     ///
     /// # Errors
-    /// If it holds something else, or bytes that are no UTF-8.
+    /// If it is of another wire type or not valid UTF-8.
     pub fn text(self) -> Result<&'a str> {
-        std::str::from_utf8(self.bytes()?).map_err(|_| damaged("a text that is no UTF-8"))
+        std::str::from_utf8(self.bytes()?).map_err(|_| damaged("text that is not valid UTF-8"))
     }
 
-    /// The float of a field that must hold one.
+    /// Returns the value as a float.
     ///
     /// # Errors
-    /// If it holds something else.
+    /// If it is not one.
     pub fn float(self) -> Result<f32> {
         match self {
             Wire::Fixed32(bytes) => Ok(f32::from_le_bytes(bytes)),
@@ -146,10 +144,10 @@ impl<'a> Wire<'a> {
         }
     }
 
-    /// Adds the floats of a repeated field, packed or one at a time, to `floats`.
+    /// Appends the floats of a repeated field, packed or not, to `floats`.
     ///
     /// # Errors
-    /// If it holds something else.
+    /// If the value is of another type.
     pub fn floats(self, floats: &mut Vec<f32>) -> Result<()> {
         match self {
             Wire::Fixed32(bytes) => floats.push(f32::from_le_bytes(bytes)),
@@ -161,10 +159,10 @@ impl<'a> Wire<'a> {
         Ok(())
     }
 
-    /// Adds the doubles of a repeated field, packed or one at a time, to `floats`.
+    /// Appends the doubles of a repeated field, packed or not, to `floats`.
     ///
     /// # Errors
-    /// If it holds something else.
+    /// If the value is of another type.
     pub fn doubles(self, floats: &mut Vec<f32>) -> Result<()> {
         match self {
             Wire::Fixed64(bytes) => floats.push(f64::from_le_bytes(bytes) as f32),
@@ -176,10 +174,10 @@ impl<'a> Wire<'a> {
         Ok(())
     }
 
-    /// Adds the integers of a repeated field, packed or one at a time, to `integers`.
+    /// Appends the integers of a repeated field, packed or not, to `integers`.
     ///
     /// # Errors
-    /// If it holds something else.
+    /// If the value is of another type.
     pub fn integers(self, integers: &mut Vec<i64>) -> Result<()> {
         match self {
             Wire::Varint(value) => integers.push(value.cast_signed()),
@@ -194,19 +192,19 @@ impl<'a> Wire<'a> {
         Ok(())
     }
 
-    fn instead_of(self, wanted: &str) -> Error {
+    fn instead_of(self, expected: &str) -> Error {
         let found = match self {
             Wire::Varint(_) => "an integer".to_owned(),
             Wire::Fixed64(_) => "eight bytes".to_owned(),
-            Wire::Bytes(bytes) => format!("a run of {} bytes", bytes.len()),
+            Wire::Bytes(bytes) => format!("{} bytes", bytes.len()),
             Wire::Fixed32(_) => "four bytes".to_owned(),
         };
-        damaged(format!("{found} in place of {wanted}"))
+        damaged(format!("{found} instead of {expected}"))
     }
 }
 
 fn damaged(what: impl std::fmt::Display) -> Error {
-    Error::input(format!("is damaged or no protocol buffer ({what})"))
+    Error::input(format!("is damaged or not a protocol buffer ({what})"))
 }
 
 #[cfg(test)]
@@ -218,9 +216,9 @@ mod tests {
         std::iter::from_fn(|| reader.field().transpose()).collect()
     }
 
-    /// The examples of Google's description.
+    /// The examples in the description of the format.
     #[test]
-    fn the_examples_of_the_format_are_read() {
+    fn examples_of_the_specification_are_read() {
         assert_eq!(fields(&[0x08, 0x96, 0x01]).unwrap(), [(1, Wire::Varint(150))]);
         let text = fields(b"\x12\x07testing").unwrap();
         assert_eq!((text[0].0, text[0].1.text().unwrap()), (2, "testing"));
@@ -233,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_come_packed_and_one_by_one() {
+    fn numbers_are_read_packed_and_unpacked() {
         let (mut floats, mut integers) = (Vec::new(), Vec::new());
         let bytes =
             [&[0x0d][..], &1.5f32.to_le_bytes(), &[0x0a, 8], &2f32.to_le_bytes(), &(-3f32).to_le_bytes()];
@@ -251,10 +249,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_the_format_is_refused() {
+    fn malformed_messages_are_refused() {
         for (bytes, what) in [
-            (&[0x08][..], "cut off"),
-            (&[0x08, 0x80], "cut off"),
+            (&[0x08][..], "ends early"),
+            (&[0x08, 0x80], "ends early"),
             (&[0x08, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02], "more than 64 bits"),
             (&[0x08, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x00], "more than 64 bits"),
             (&[0x12, 0x02, 0x00], "2 bytes where 1 are left"),
@@ -262,11 +260,11 @@ mod tests {
                 &[0x12, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01],
                 "18446744073709551615 bytes",
             ),
-            (&[0x0d, 0, 0, 0], "cut off"),
-            (&[0x09, 0, 0, 0, 0, 0, 0, 0], "cut off"),
+            (&[0x0d, 0, 0, 0], "ends early"),
+            (&[0x09, 0, 0, 0, 0, 0, 0, 0], "ends early"),
             (&[0x0b], "field 1 is a group"),
             (&[0x0e], "wire type 6"),
-            (&[0x00, 0x00], "number 0"),
+            (&[0x00, 0x00], "invalid field number 0"),
             (&[0x80, 0x80, 0x80, 0x80, 0x80, 0x01, 0x00], "number"),
         ] {
             let error = fields(bytes).unwrap_err();

@@ -1,12 +1,12 @@
-//! Caffe's `.caffemodel`: both forms of layers, batch norm with its scale, BGR to RGB. The files are
-//! written here field by field, with the numbers of `caffe.proto`.
+//! Caffe's `.caffemodel`: both layer formats, batch norm with its scale, BGR to RGB. The files are written field by
+//! field, with the field numbers of `caffe.proto`.
 
 use striate_formats::{CaffeModel, Loaded, Weights, fit, fit_constants, read_caffemodel_bytes};
 use striate_graph::{Builder, Network};
 use striate_tensor::Shape;
 use striate_testkit::protobuf::{Message, blob, legacy_blob};
 
-/// A `LayerParameter` of the second form.
+/// Returns a `LayerParameter`.
 fn layer(name: &str, kind: &str, bottom: &str, top: &str, blobs: &[Message]) -> Message {
     let start = Message::new().text(1, name).text(2, kind).text(3, bottom).text(4, top);
     blobs.iter().fold(start, |layer, blob| layer.message(7, blob))
@@ -20,7 +20,7 @@ fn tensor<const N: usize>(shape: [usize; N], values: &[f32]) -> (Shape, Vec<f32>
     (Shape::from(shape), values.to_vec())
 }
 
-fn second_form() -> Message {
+fn current_format() -> Message {
     let transform = Message::new().float(5, 104.0).float(5, 117.0).float(5, 124.0);
     let convolution = [blob(&[2, 3, 1, 1], &counted(6)), blob(&[2], &[0.5, 0.25])];
     let constants = Message::new().integer(1, 5).float(2, 1e-4).float(3, 0.75).float(5, 2.0);
@@ -44,18 +44,18 @@ fn second_form() -> Message {
 }
 
 #[test]
-fn the_second_form_is_read() {
-    let read = read_caffemodel_bytes(&second_form().bytes).unwrap();
+fn current_layer_format_is_read() {
+    let read = read_caffemodel_bytes(&current_format().bytes).unwrap();
     let expected = Weights::from([
         // BGR to RGB.
         ("conv1.weight".into(), tensor([2, 3, 1, 1], &[2., 1., 0., 5., 4., 3.])),
         ("conv1.bias".into(), tensor([2], &[0.5, 0.25])),
-        // Sums by their factor; γ and β of the scale behind it.
+        // Sums divided by their factor; γ and β of the scale after it.
         ("bn1.running_mean".into(), tensor([2], &[1.0, 2.0])),
         ("bn1.running_var".into(), tensor([2], &[3.0, 4.0])),
         ("bn1.weight".into(), tensor([2], &[3.0, 5.0])),
         ("bn1.bias".into(), tensor([2], &[7.0, 9.0])),
-        // A ReLU between them: two layers, not one.
+        // With a ReLU in between, they remain two layers.
         ("bn2.running_mean".into(), tensor([2], &[1.0, 2.0])),
         ("bn2.running_var".into(), tensor([2], &[3.0, 4.0])),
         ("bn2.weight".into(), tensor([2], &[1.0, 1.0])),
@@ -65,13 +65,13 @@ fn the_second_form_is_read() {
     ]);
     assert_eq!(read.weights, expected);
     assert_eq!(read.mean, Some([124.0, 117.0, 104.0]));
-    let images = "its images are 0 to 255 minus 124, 117 and 104 in red, green and blue";
-    assert_eq!(read.notes, ["conv1.weight is turned from BGR to RGB", images]);
+    let images = "its images have values from 0 to 255, minus the mean 124, 117, 104 of red, green, blue";
+    assert_eq!(read.notes, ["conv1.weight was converted from BGR to RGB", images]);
     assert_eq!(read.normalizations.len(), 1);
 }
 
 #[test]
-fn the_first_form_is_read_with_its_shapes_of_four() {
+fn v1_layer_format_is_read_with_four_extents() {
     let layer = |name: &str, kind: u64, blobs: &[Message]| {
         let start = Message::new().text(4, name).integer(5, kind).text(2, "a").text(3, "b");
         blobs.iter().fold(start, |layer, blob| layer.message(6, blob))
@@ -93,7 +93,7 @@ fn the_first_form_is_read_with_its_shapes_of_four() {
 }
 
 #[test]
-fn numbers_may_be_doubles_or_stand_one_by_one() {
+fn values_may_be_doubles_or_unpacked() {
     let doubles: Vec<u8> = [1.5f64, -2.0].iter().flat_map(|value| value.to_le_bytes()).collect();
     let double = Message::new().message(7, &Message::new().packed(1, &[2])).bytes(8, &doubles);
     let single = Message::new().message(7, &Message::new().integer(1, 2)).float(5, 1.5).float(5, -2.0);
@@ -104,7 +104,7 @@ fn numbers_may_be_doubles_or_stand_one_by_one() {
     }
 }
 
-/// A file of one batch norm of two channels; `epsilon` as Caffe writes it.
+/// Returns a file with one batch norm of two channels and `epsilon` as Caffe writes it.
 fn norm_file(name: &str, epsilon: Option<f32>) -> Vec<u8> {
     let parameter = epsilon.map(|value| Message::new().integer(1, 1).float(3, value));
     let blobs = [blob(&[2], &[0.5, 1.0]), blob(&[2], &[2.0, 3.0]), blob(&[1], &[1.0])];
@@ -114,7 +114,7 @@ fn norm_file(name: &str, epsilon: Option<f32>) -> Vec<u8> {
 }
 
 #[test]
-fn another_epsilon_of_a_batch_norm_is_refused_and_said() {
+fn different_epsilon_of_a_batch_norm_is_refused() {
     let named = |network: &str, layer: &str| {
         let net = Builder::new(network, [2, 4, 4]);
         net.input().batch_norm().named(layer).global_average_pool().flatten().finish().unwrap()
@@ -129,16 +129,16 @@ fn another_epsilon_of_a_batch_norm_is_refused_and_said() {
         fitting(&network, &norm_file(file_has, None)).unwrap();
         fitting(&network, &norm_file(file_has, Some(1e-5))).unwrap();
         let error = fitting(&network, &norm_file(file_has, Some(0.001))).unwrap_err();
-        assert!(error.is_input() && error.to_string().contains("ε = 0.001 instead of 0.00001"), "{error}");
+        assert!(error.is_input() && error.to_string().contains("ε = 0.001 in the file, 0.00001 in the network"), "{error}");
     }
     assert!(read_caffemodel_bytes(&norm_file("bn1", None)).unwrap().notes.is_empty());
     let notes = read_caffemodel_bytes(&norm_file("bn1", Some(0.001))).unwrap().notes;
     assert!(notes.len() == 1 && notes[0].contains("bn1 has ε = 0.001"), "{notes:?}");
 }
 
-/// Names of Caffe's SqueezeNet on a network that has torchvision's.
+/// Caffe's names of SqueezeNet's layers, for a network with torchvision's names.
 #[test]
-fn names_are_brought_to_torchvisions() {
+fn caffe_names_are_translated_to_torchvision_names() {
     let net = Builder::new("squeezenet1_1", [3, 8, 8]);
     let x = net.input().conv(2, 3).named("features.0").relu();
     let network = x.conv(2, 1).named("features.3.squeeze").conv(5, 1).named("classifier.1").finish().unwrap();
@@ -163,5 +163,5 @@ fn names_are_brought_to_torchvisions() {
         "features.3.squeeze.weight",
     ];
     assert_eq!(names, expected);
-    assert_eq!(fitted.notes, ["Caffe's names of layers are brought to torchvision's"]);
+    assert_eq!(fitted.notes, ["Caffe's layer names were translated to torchvision's"]);
 }

@@ -1,7 +1,6 @@
-//! For tests only: every reader of files, and crafted files against it.
+//! For tests only: the readers of files as targets, and crafted files to test them with.
 //!
-//! A [`Target`] is what the fuzzer in `fuzz/` runs; the tests here run the same with the files of
-//! [`cases()`].
+//! The fuzzer in `fuzz/` runs a [`Target`] on random files; the tests of this crate run it on those of [`cases()`].
 
 #![forbid(unsafe_code)]
 
@@ -12,15 +11,15 @@ pub use cases::{Case, cases};
 
 use striate_tensor::Error;
 
-/// A reader of files.
+/// A reader under test.
 #[derive(Clone, Copy)]
 pub struct Target {
-    /// Its name, that of the fuzzer's target too.
+    /// Name, also that of the fuzzing target.
     pub name: &'static str,
     read: fn(&[u8]) -> striate_tensor::Result<()>,
 }
 
-/// All of them.
+/// All targets.
 pub const TARGETS: [Target; 8] = [
     Target { name: "safetensors", read: read::safetensors },
     Target { name: "pth", read: read::pth },
@@ -32,29 +31,29 @@ pub const TARGETS: [Target; 8] = [
     Target { name: "model", read: read::model },
 ];
 
-/// Characters of an error's line at most.
-const LONGEST_LINE: usize = 2000;
+/// Largest number of characters in an error message.
+const MAX_MESSAGE: usize = 2000;
 
 impl Target {
-    /// The target called `name`.
+    /// Returns the target called `name`.
     ///
     /// # Panics
-    /// If there is none.
+    /// If there is no such target.
     pub fn find(name: &str) -> Target {
         *TARGETS.iter().find(|target| target.name == name).expect("the target is in the list")
     }
 
-    /// Reads `bytes`; `None` if they are accepted, else the line that refuses them.
+    /// Reads `bytes`; returns `None` if they are accepted, or else the error message.
     ///
     /// # Panics
-    /// If the reader does what no reader may: it panics, holds too much memory, or accepts what does not stand
-    /// up to use; also if its error is not one line of input that a terminal can show.
+    /// If the reader panics, allocates too much memory, or accepts a file that cannot be used; also if its error is not
+    /// an input error of one line without control characters.
     pub fn refusal(&self, bytes: &[u8]) -> Option<String> {
         let error: Error = (self.read)(bytes).err()?;
         let line = error.to_string();
-        assert!(error.is_input(), "{}: not called an error of the input: {line}", self.name);
-        assert!(!line.chars().any(char::is_control), "{}: not one plain line: {line:?}", self.name);
-        assert!(line.chars().count() <= LONGEST_LINE, "{}: too long: {line}", self.name);
+        assert!(error.is_input(), "{}: not reported as an input error: {line}", self.name);
+        assert!(!line.chars().any(char::is_control), "{}: contains control characters: {line:?}", self.name);
+        assert!(line.chars().count() <= MAX_MESSAGE, "{}: too long: {line}", self.name);
         Some(line)
     }
 }

@@ -1,7 +1,7 @@
-//! What is done with a file under attack: it is read, and what was read must stand up to its own use.
+//! The targets: each reads a file and then uses the result.
 //!
-//! A reader may refuse, in one line. It may not panic, and it may not take memory out of proportion to the
-//! file. What it accepts is written and read again, planned, and run where it is small.
+//! A reader may refuse a file with a one-line error. It must not panic, nor allocate memory out of proportion to the
+//! size of the file. Accepted content is written and read back, planned, and run if it is small.
 
 use std::sync::OnceLock;
 
@@ -20,31 +20,31 @@ use striate_train::Recipe;
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// Bytes that a reader may hold whatever the file.
+/// Bytes that a reader may allocate for any file.
 const MEMORY: usize = 1 << 20;
-/// Bytes that it may hold for each byte of a file that is mostly tensors.
+/// Additional bytes per byte of a file that consists mostly of tensors.
 const PER_BYTE: usize = 128;
-/// The same of a file that is mostly text or a graph: three bytes there begin a table, two a node.
+/// Additional bytes per byte of a text or graph, where three bytes may start a table, and two a node.
 const PER_BYTE_OF_TEXT: usize = 384;
-/// Floats that an ONNX file may become here, and bytes that may be held for each.
-const MOST_FLOATS: usize = 1 << 16;
+/// Largest number of floats in an ONNX file here, and bytes that may be allocated for each.
+const MAX_FLOATS: usize = 1 << 16;
 const PER_FLOAT: usize = 64;
-/// What IDX data packed by gzip may become: so many bytes for each byte, and so many however small the file.
+/// Size to which gzip-packed IDX data may unpack: bytes per byte, and bytes for any file.
 const UNPACKED_PER_BYTE: usize = 100;
 const UNPACKED: usize = 64 << 20;
-/// Networks above this many multiply-adds or bytes are planned, not run.
+/// Networks with more multiply-adds or bytes are planned but not run.
 const SMALL: u64 = 1 << 20;
 
-/// What `read` makes of a file of `length` bytes, holding no more than [`MEMORY`], `per_byte` for each byte and
-/// `more`.
+/// Returns the result of `read` for a file of `length` bytes, checking that it allocates at most [`MEMORY`], `per_byte`
+/// for each byte, and `more`.
 fn within<T>(length: usize, per_byte: usize, more: usize, read: impl FnOnce() -> Result<T>) -> Result<T> {
-    let (made, held) = held(read);
-    let most = MEMORY + per_byte * length + more;
-    assert!(held <= most, "{length} bytes made the reader hold {held}, more than {most}");
-    made
+    let (result, held) = held(read);
+    let limit = MEMORY + per_byte * length + more;
+    assert!(held <= limit, "the reader allocated {held} bytes for a file of {length}, more than {limit}");
+    result
 }
 
-/// `bytes` as text, which every text format begins with.
+/// Returns `bytes` as text.
 fn text(bytes: &[u8]) -> Result<&str> {
     std::str::from_utf8(bytes).map_err(|_| Error::input("is not UTF-8 text"))
 }
@@ -54,42 +54,42 @@ pub(crate) fn safetensors(bytes: &[u8]) -> Result<()> {
     let (weights, metadata) = within(bytes.len(), PER_BYTE, 0, || read_safetensors_bytes(bytes))?;
     let written = safetensors_bytes(&weights, metadata)?;
     let (weights, metadata) = read_safetensors_bytes(&written)?;
-    assert!(safetensors_bytes(&weights, metadata)? == written, "written and read again it is another");
+    assert!(safetensors_bytes(&weights, metadata)? == written, "changed by writing and reading");
     Ok(())
 }
 
-/// Reads PyTorch's files of both forms.
+/// Reads PyTorch's files in both formats.
 pub(crate) fn pth(bytes: &[u8]) -> Result<()> {
     let weights = within(bytes.len(), PER_BYTE, 0, || read_pytorch_bytes(bytes))?.weights;
     let written = pytorch_bytes(&weights)?;
     let again = read_pytorch_bytes(&written)?.weights;
-    assert!(pytorch_bytes(&again)? == written, "written and read again it is another");
+    assert!(pytorch_bytes(&again)? == written, "changed by writing and reading");
     Ok(())
 }
 
 /// Reads ONNX.
 pub(crate) fn onnx(bytes: &[u8]) -> Result<()> {
-    let read = || read_onnx_bytes(bytes, "attacked", MOST_FLOATS);
-    let imported = within(bytes.len(), PER_BYTE_OF_TEXT, PER_FLOAT * MOST_FLOATS, read)?;
+    let read = || read_onnx_bytes(bytes, "hostile", MAX_FLOATS);
+    let imported = within(bytes.len(), PER_BYTE_OF_TEXT, PER_FLOAT * MAX_FLOATS, read)?;
     let model = imported.into_model()?;
     use_network(&model.network, Some(&model.weights))?;
-    // Not every layer that ONNX's become has an operation of ONNX.
+    // Not every layer created by the import can be exported.
     let Ok(written) = onnx_model_bytes(&model) else { return Ok(()) };
-    let again = read_onnx_bytes(&written, "attacked", written.len()).and_then(Imported::into_model);
-    let again = again.unwrap_or_else(|e| panic!("what is exported is refused: {e}"));
+    let again = read_onnx_bytes(&written, "hostile", written.len()).and_then(Imported::into_model);
+    let again = again.unwrap_or_else(|e| panic!("the exported file is refused: {e}"));
     assert_eq!(again.classes, model.classes);
     assert_eq!((again.preprocessing, again.predict), (model.preprocessing, model.predict));
     if is_small(&model.network)? {
         let [a, b] = [(&model.network, &model.weights), (&again.network, &again.weights)];
-        assert_eq!(output_bits(a.0, a.1)?, output_bits(b.0, b.1)?, "exported and read again it is another");
+        assert_eq!(output_bits(a.0, a.1)?, output_bits(b.0, b.1)?, "changed by exporting and importing");
     }
     Ok(())
 }
 
-/// Shape and bits of what a small network makes of two inputs.
+/// Returns shape and bits of the output of a small network for two inputs.
 fn output_bits(network: &Network, weights: &Weights) -> Result<(Shape, Vec<u32>)> {
     let shape = network.input_shape(2);
-    let input: Vec<f32> = (0..shape.numel()).map(|place| place as f32 % 7.0 - 2.5).collect();
+    let input: Vec<f32> = (0..shape.numel()).map(|index| index as f32 % 7.0 - 2.5).collect();
     let (shape, output) = Inference::new(network.clone(), weights, cpu().clone())?.run(&shape, &input)?;
     Ok((shape, output.into_iter().map(f32::to_bits).collect()))
 }
@@ -103,7 +103,7 @@ pub(crate) fn caffemodel(bytes: &[u8]) -> Result<()> {
 pub(crate) fn idx(bytes: &[u8]) -> Result<()> {
     let is_packed = bytes.starts_with(&[0x1f, 0x8b]);
     let unpacked = if is_packed { UNPACKED.max(UNPACKED_PER_BYTE * bytes.len()) } else { 0 };
-    // A list that grows stands in memory twice while it moves, and the new place has room to spare.
+    // A growing vector is briefly in memory twice, and its new allocation has spare capacity.
     let array = within(bytes.len(), PER_BYTE, 3 * unpacked, || read_idx_bytes(bytes))?;
     assert_eq!(array.bytes.len(), array.shape.numel());
     Ok(())
@@ -113,10 +113,10 @@ pub(crate) fn idx(bytes: &[u8]) -> Result<()> {
 pub(crate) fn recipe(bytes: &[u8]) -> Result<()> {
     let text = text(bytes)?;
     let recipe = within(bytes.len(), PER_BYTE_OF_TEXT, 0, || Recipe::from_text(text))?;
-    assert_eq!(Recipe::from_text(&recipe.to_text())?, recipe, "written and read again it is another");
+    assert_eq!(Recipe::from_text(&recipe.to_text())?, recipe, "changed by writing and reading");
     recipe.spec()?;
     for (step, steps) in [(0, 1), (5, 10), (u64::MAX - 1, u64::MAX)] {
-        assert!(recipe.schedule.share(step, steps).is_finite(), "the rate is no number at {step} of {steps}");
+        assert!(recipe.schedule.share(step, steps).is_finite(), "the rate is not finite at step {step} of {steps}");
     }
     Ok(())
 }
@@ -125,7 +125,7 @@ pub(crate) fn recipe(bytes: &[u8]) -> Result<()> {
 pub(crate) fn network(bytes: &[u8]) -> Result<()> {
     let text = text(bytes)?;
     let network = within(bytes.len(), PER_BYTE_OF_TEXT, 0, || Network::from_text(text))?;
-    assert_eq!(Network::from_text(&network.to_text())?, network, "written and read again it is another");
+    assert_eq!(Network::from_text(&network.to_text())?, network, "changed by writing and reading");
     use_network(&network, None)
 }
 
@@ -143,17 +143,17 @@ pub(crate) fn model(bytes: &[u8]) -> Result<()> {
 
 fn cpu() -> &'static Cpu {
     static CPU: OnceLock<Cpu> = OnceLock::new();
-    CPU.get_or_init(|| Cpu::with_isa(1, *Isa::available().last().expect("portable code runs everywhere")))
+    CPU.get_or_init(|| Cpu::with_isa(1, *Isa::available().last().expect("portable code is always available")))
 }
 
-/// Whether two inputs of `network` are little work.
+/// Returns whether running `network` on two inputs takes little work.
 fn is_small(network: &Network) -> Result<bool> {
     let macs = statistics(&network.graph(1)?).cost.macs;
     let bytes = Inference::plan(network, &network.input_shape(2), cpu())?.peak_bytes();
     Ok(macs.max(bytes as u64) <= SMALL)
 }
 
-/// Counts and plans `network`, and runs it if it is small: with `weights`, or such as training begins with.
+/// Counts and plans `network`, and runs it if it is small, with `weights` or initial weights.
 fn use_network(network: &Network, weights: Option<&Weights>) -> Result<()> {
     let shape = network.input_shape(2);
     let sgd = Optimizer::Sgd { momentum: 0.9, nesterov: false, weight_decay: 0.0 };
@@ -181,30 +181,30 @@ mod tests {
 
     use super::*;
 
-    /// What a file of ten bytes may be read with.
-    const MOST: usize = MEMORY + 10 * PER_BYTE + 5;
+    /// Limit for a file of ten bytes.
+    const LIMIT: usize = MEMORY + 10 * PER_BYTE + 5;
 
-    fn hold(bytes: usize) -> Result<usize> {
+    fn allocate(bytes: usize) -> Result<usize> {
         within(10, PER_BYTE, 5, || Ok(black_box(vec![0u8; bytes]).len()))
     }
 
     #[test]
-    fn what_is_in_proportion_may_be_held() {
-        assert_eq!(hold(MOST).unwrap(), MOST);
+    fn allocation_within_limit_is_accepted() {
+        assert_eq!(allocate(LIMIT).unwrap(), LIMIT);
     }
 
     #[test]
-    #[should_panic(expected = "10 bytes made the reader hold")]
-    fn what_is_out_of_proportion_is_found() {
-        drop(hold(MOST + 1));
+    #[should_panic(expected = "bytes for a file of 10")]
+    fn allocation_above_limit_is_detected() {
+        drop(allocate(LIMIT + 1));
     }
 
-    /// What was held only for a while counts, even if the file is refused.
+    /// Peak memory counts, even if it was freed again and the file is refused.
     #[test]
-    #[should_panic(expected = "10 bytes made the reader hold")]
-    fn what_is_given_back_counts() {
+    #[should_panic(expected = "bytes for a file of 10")]
+    fn freed_allocation_counts() {
         drop(within(10, PER_BYTE, 5, || {
-            drop(black_box(vec![0u8; MOST + 1]));
+            drop(black_box(vec![0u8; LIMIT + 1]));
             Err::<(), _>(Error::input("refused"))
         }));
     }

@@ -1,33 +1,33 @@
-//! Every crafted file is refused with its own words, every whole one is read; and whatever is cut off or
-//! flipped, nothing comes of it but an error.
+//! Every invalid file is refused with the expected message, every valid one is accepted; truncating files or flipping
+//! bits causes nothing worse than an error.
 
 use std::collections::HashMap;
 use std::panic::catch_unwind;
 
 use striate_hostile::{Case, TARGETS, Target, cases};
 
-/// Crafted files that a target has at least.
-const ENOUGH: usize = 30;
-/// Files above this size are not damaged at every byte.
+/// Smallest number of invalid files per target.
+const MIN_CASES: usize = 30;
+/// Largest size of files that are truncated and flipped at every byte.
 const SMALL: usize = 1500;
 
 #[test]
-fn crafted_files_are_refused_and_whole_ones_are_read() {
+fn invalid_files_are_refused_and_valid_ones_accepted() {
     let mut wrong = Vec::new();
     for target in TARGETS {
         for case in cases(target.name) {
             let Ok(refusal) = catch_unwind(|| target.refusal(&case.bytes)) else {
-                wrong.push(format!("{}, {}: a panic", target.name, case.name));
+                wrong.push(format!("{}, {}: panicked", target.name, case.name));
                 continue;
             };
             let fits = match (&refusal, case.refusal) {
-                (Some(line), Some(words)) => line.contains(words),
+                (Some(line), Some(message)) => line.contains(message),
                 (None, None) => true,
                 _ => false,
             };
             if !fits {
                 wrong.push(format!(
-                    "{}, {}: {refusal:?} instead of {:?}",
+                    "{}, {}: got {refusal:?}, expected {:?}",
                     target.name, case.name, case.refusal
                 ));
             }
@@ -37,51 +37,51 @@ fn crafted_files_are_refused_and_whole_ones_are_read() {
 }
 
 #[test]
-fn there_are_many_of_each_and_each_once() {
+fn each_target_has_enough_distinct_cases() {
     for target in TARGETS {
         let mut names = HashMap::new();
         let cases = cases(target.name);
         let refused = cases.iter().filter(|case| case.refusal.is_some()).count();
-        assert!(refused >= ENOUGH, "{}: {refused}", target.name);
-        assert!(small(&target).next().is_some(), "{} has no small whole file", target.name);
+        assert!(refused >= MIN_CASES, "{}: {refused}", target.name);
+        assert!(small(&target).next().is_some(), "{} has no small valid file", target.name);
         for case in &cases {
             let other = names.insert(case.name.clone(), ());
-            assert!(other.is_none(), "{}: two files are called {}", target.name, case.name);
+            assert!(other.is_none(), "{}: two cases are called {}", target.name, case.name);
         }
     }
 }
 
-/// The whole files of `target` that are small.
+/// Returns the small valid files of `target`.
 fn small(target: &Target) -> impl Iterator<Item = Case> {
-    let whole = cases(target.name).into_iter().filter(|case| case.refusal.is_none());
-    whole.filter(|case| case.bytes.len() <= SMALL)
+    let valid = cases(target.name).into_iter().filter(|case| case.refusal.is_none());
+    valid.filter(|case| case.bytes.len() <= SMALL)
 }
 
-/// Gives `bytes` to `target`; a panic is passed on with the place of the damage.
-fn attack(target: &Target, bytes: &[u8], place: impl Fn() -> String) {
-    assert!(catch_unwind(|| target.refusal(bytes)).is_ok(), "{}, {}: a panic", target.name, place());
+/// Reads `bytes` with `target`, reporting the position of the damage if it panics.
+fn attack(target: &Target, bytes: &[u8], damage: impl Fn() -> String) {
+    assert!(catch_unwind(|| target.refusal(bytes)).is_ok(), "{}, {}: panicked", target.name, damage());
 }
 
 #[test]
-fn what_is_cut_off_anywhere_does_no_harm() {
+fn truncation_anywhere_does_no_harm() {
     for target in TARGETS {
         for Case { name, bytes, .. } in small(&target) {
             for end in 0..bytes.len() {
-                attack(&target, &bytes[..end], || format!("{name}, cut off at {end}"));
+                attack(&target, &bytes[..end], || format!("{name}, truncated at {end}"));
             }
         }
     }
 }
 
 #[test]
-fn a_flipped_bit_anywhere_does_no_harm() {
+fn flipped_bit_anywhere_does_no_harm() {
     for target in TARGETS {
         for Case { name, mut bytes, .. } in small(&target) {
-            for place in 0..bytes.len() {
+            for index in 0..bytes.len() {
                 for bit in 0..8 {
-                    bytes[place] ^= 1 << bit;
-                    attack(&target, &bytes, || format!("{name}, bit {bit} of byte {place} flipped"));
-                    bytes[place] ^= 1 << bit;
+                    bytes[index] ^= 1 << bit;
+                    attack(&target, &bytes, || format!("{name}, bit {bit} of byte {index} flipped"));
+                    bytes[index] ^= 1 << bit;
                 }
             }
         }

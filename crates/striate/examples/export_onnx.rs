@@ -1,5 +1,5 @@
-//! Writes a network, shipped or from a file, as an ONNX file: `export_onnx [MODEL] [OUT.onnx]`. Without trained
-//! weights it gets initial weights from seed 0.
+//! Exports a built-in network or a file as ONNX: `export_onnx [MODEL] [OUT.onnx]`. A network without trained weights is
+//! exported with initial weights, under seed 0.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! A training loop of one's own: batches in, steps of the engine, errors counted, no run folder.
+//! A custom training loop: load batches, run steps of the engine, measure errors; without a run folder.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! A network of one's own: branches joined by `concat`, a residual by `+`. Prints its sizes, its text
-//! form and the plan that the engine makes of it.
+//! A custom network: branches joined by `concat`, a residual connection by `+`. Prints its size, its TOML text and the
+//! engine's compiled plan.
 
 use striate::engine::Inference;
 use striate::{Builder, Cpu, Network, Result, Shape, concat};

@@ -1,13 +1,13 @@
-//! Classic convolutional networks on the CPU: define, train, test, look inside, use.
+//! Convolutional neural networks on the CPU: define, train, evaluate, inspect and use.
 //!
-//! This crate gathers what a Rust program needs from the crates below it; each of them stands here under
-//! its own name too.
-//! The feature `download`, off by default, adds `data::download`, which fetches data sets over HTTP(S).
+//! This crate re-exports what most Rust programs need, and each of the underlying crates as a module.
+//!
+//! The feature `download`, off by default, adds `data::download`, which downloads data sets over HTTP(S).
 //!
 //! ```no_run
 //! # fn main() -> striate::Result<()> {
 //! let model = striate::Classifier::new(striate::ModelFile::load("model.safetensors".as_ref())?, striate::Cpu::new(0)?)?;
-//! let image = striate::decode(&std::fs::read("seven.png").expect("a picture"))?;
+//! let image = striate::decode(&std::fs::read("seven.png").expect("readable file"))?;
 //! println!("{}", model.guesses(&image, 1)?[0].class);
 //! # Ok(())
 //! # }

@@ -1,19 +1,19 @@
-//! Networks of the history as `.caffemodel`: written and read again, every name and every bit comes back.
+//! Built-in networks as `.caffemodel`: writing and reading preserves every name and every bit.
 
 use striate::formats::{Loaded, Weights, caffemodel_bytes, fit, fit_constants, read_caffemodel_bytes};
 use striate::graph::{Builder, Network};
 
-/// Another number for each place of each variable.
+/// Returns weights with distinct values.
 fn numbered(network: &Network) -> Weights {
     let variables = network.variables().unwrap().into_iter().zip(1..);
     let weights = variables.map(|((name, shape), number)| {
-        let values = (0..shape.numel()).map(|place| (place % 1013) as f32 / 7.0 + number as f32).collect();
+        let values = (0..shape.numel()).map(|index| (index % 1013) as f32 / 7.0 + number as f32).collect();
         (name, (shape, values))
     });
     weights.collect()
 }
 
-/// The network `name` for small images and few classes.
+/// Returns the network `name` for small images and few classes.
 fn small(name: &str, side: usize) -> Network {
     let mut network = (striate::models::find(name).unwrap().build)().unwrap();
     network.set_input([3, side, side]);
@@ -22,8 +22,8 @@ fn small(name: &str, side: usize) -> Network {
 }
 
 #[test]
-fn what_is_written_is_read_again() {
-    // With a layer that Caffe's published network has, or our own name where there is none.
+fn written_weights_are_read_back() {
+    // Each with a layer of Caffe's published network, or with our own name if there is none.
     for (name, side, layer) in [
         ("alexnet-2012", 67, "norm2"),
         ("googlenet-2014", 96, "inception_4e/5x5_reduce"),
@@ -38,17 +38,17 @@ fn what_is_written_is_read_again() {
         let weights = numbered(&network);
         let (bytes, notes) = caffemodel_bytes(&network, weights.clone()).unwrap();
         assert!(holds(&bytes, layer), "{name} has no {layer}");
-        assert!(notes.iter().any(|note| note.ends_with("turned from RGB to BGR")), "{name}: {notes:?}");
+        assert!(notes.iter().any(|note| note.ends_with("converted from RGB to BGR")), "{name}: {notes:?}");
         let (again, notes) = read_again(&network, &bytes);
         match notes[..] {
             [] => assert!(again == weights, "{name}"),
-            // Weights around normalizations were scaled to Caffe's constants and back.
+            // Weights around normalizations were rescaled for Caffe's constants and back.
             _ => assert_close(&again, &weights),
         }
     }
 }
 
-/// The weights for `network` in a file, and what was done to them.
+/// Returns the weights for `network` in a file, and the notes about them.
 fn read_again(network: &Network, bytes: &[u8]) -> (Weights, Vec<String>) {
     let read = read_caffemodel_bytes(bytes).unwrap();
     let (weights, normalizations, epsilons) = (read.weights, read.normalizations, read.epsilons);
@@ -57,14 +57,14 @@ fn read_again(network: &Network, bytes: &[u8]) -> (Weights, Vec<String>) {
     (fit(network, read.weights).unwrap().weights, read.notes)
 }
 
-/// Whether a text stands in a file.
+/// Returns whether a file contains a text.
 fn holds(bytes: &[u8], text: &str) -> bool {
     bytes.windows(text.len()).any(|part| part == text.as_bytes())
 }
 
-/// What a batch norm adds to the variance goes with it, and its scale gets a name that no other layer has.
+/// The ε of a batch norm is written, and its scale gets a unique name.
 #[test]
-fn batch_norms_are_written_with_their_epsilon_and_a_name_for_their_scale() {
+fn batch_norms_are_written_with_epsilon_and_named_scale() {
     let net = Builder::new("norms", [3, 8, 8]);
     let x = net.input().conv(4, 3).named("conv1").batch_norm().named("bn1").epsilon(1e-3);
     let network = x.scale().named("scale1").flatten().linear(2).named("fc").finish().unwrap();
@@ -78,7 +78,7 @@ fn batch_norms_are_written_with_their_epsilon_and_a_name_for_their_scale() {
     assert!(refusal(&network, |_| ()).starts_with("layer bn1/scale: its name"));
 }
 
-/// The line that refuses to write `network` after its weights went through `change`.
+/// Returns the error of writing `network` with weights modified by `change`.
 fn refusal(network: &Network, change: impl FnOnce(&mut Weights)) -> String {
     let mut weights = numbered(network);
     change(&mut weights);
@@ -96,9 +96,9 @@ fn assert_close(found: &Weights, expected: &Weights) {
     }
 }
 
-/// ResNet-50 was published with a bias of its first convolution, which its text therefore wants.
+/// The `.prototxt` published for ResNet-50 expects a bias in the first convolution.
 #[test]
-fn the_first_convolution_of_resnet50_has_a_bias_of_zeros() {
+fn first_convolution_of_resnet50_gets_a_zero_bias() {
     for (name, count) in [("resnet50-v1", 2), ("resnet101-v1", 1)] {
         let network = small(name, 64);
         let (bytes, _) = caffemodel_bytes(&network, numbered(&network)).unwrap();
@@ -108,7 +108,7 @@ fn the_first_convolution_of_resnet50_has_a_bias_of_zeros() {
 }
 
 #[test]
-fn layers_that_caffe_lacks_are_named() {
+fn layers_missing_in_caffe_are_refused() {
     let network = (striate::models::find("lenet5-1998").unwrap().build)().unwrap();
     let line = refusal(&network, |_| ());
     assert!(line.contains("layer C3: Caffe has no layer for the weights of conv"), "{line}");
@@ -122,7 +122,7 @@ fn layers_that_caffe_lacks_are_named() {
 }
 
 #[test]
-fn only_whole_layers_of_auxiliary_heads_may_be_absent() {
+fn only_complete_layers_of_auxiliary_heads_may_be_absent() {
     let net = Builder::new("two", [3, 8, 8]);
     let x = net.input().conv(4, 3).named("conv");
     x.flatten().linear(3).named("aux").auxiliary(0.3);

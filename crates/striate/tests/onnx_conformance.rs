@@ -1,7 +1,7 @@
-//! ONNX's own conformance cases, as its wheel holds them (scripts/fetch-data.sh): each one whose operations are ours
-//! gives the stored outputs, or stands in `onnx_left_out.txt` under the words that it is refused with.
+//! ONNX's conformance cases, from its Python wheel (scripts/fetch-data.sh). Each case whose operations are supported must
+//! reproduce the stored outputs, or be listed in `onnx_left_out.txt` under the message that refuses it.
 //!
-//! A network here has one input, the data; the other inputs of a case become initializers with the case's values.
+//! Networks have a single input, the data; the other inputs of a case become initializers with the case's values.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -12,11 +12,11 @@ use striate::formats::{Imported, read_onnx_bytes};
 use striate::tensor::Shape;
 use striate_testkit::missing_data;
 
-/// The release whose cases these are; scripts/fetch-data.sh brings the same.
+/// The release of ONNX; scripts/fetch-data.sh downloads the same one.
 const RELEASE: &str = "onnx-1.21.0";
 const KINDS: [&str; 4] = ["node", "pytorch-converted", "pytorch-operator", "simple"];
-/// The operations that are read, of the domain `ai.onnx`.
-const OURS: &[&str] = &[
+/// The supported operations of the domain `ai.onnx`.
+const SUPPORTED: &[&str] = &[
     "Add",
     "AveragePool",
     "BatchNormalization",
@@ -57,17 +57,17 @@ const OURS: &[&str] = &[
     "Transpose",
     "Unsqueeze",
 ];
-/// Floats that a file may become.
+/// Largest number of floats in a file.
 const LIMIT: usize = 1 << 28;
 
-/// A field of a message: its number, and its bytes or its integer.
+/// A field of a message: its number, with its bytes or its integer.
 struct Field<'a> {
     number: u64,
     bytes: &'a [u8],
     integer: u64,
 }
 
-/// The fields of a well-formed message.
+/// Returns the fields of a well-formed message.
 fn fields(mut bytes: &[u8]) -> Vec<Field<'_>> {
     let mut all = Vec::new();
     while !bytes.is_empty() {
@@ -111,13 +111,13 @@ fn field(number: u64, bytes: &[u8]) -> Vec<u8> {
     [&written, bytes].concat()
 }
 
-/// The text of field `number` of a message.
+/// Returns the text of field `number` of a message.
 fn text(bytes: &[u8], number: u64) -> String {
     let found = fields(bytes).into_iter().rfind(|field| field.number == number);
     String::from_utf8(found.map_or(vec![], |field| field.bytes.to_vec())).unwrap()
 }
 
-/// Shape and elements of a tensor, and whether they are halves.
+/// Returns shape and elements of a tensor, and whether it is f16.
 fn floats(tensor: &[u8]) -> Result<(Shape, Vec<f32>, bool), String> {
     let (mut dims, mut kind, mut raw, mut values) = (vec![], 0, None, vec![]);
     for field in fields(tensor) {
@@ -139,16 +139,16 @@ fn floats(tensor: &[u8]) -> Result<(Shape, Vec<f32>, bool), String> {
         1 => values.extend(raw.as_chunks().0.iter().map(|word| f32::from_le_bytes(*word))),
         10 => values.extend(raw.as_chunks().0.iter().map(|word| half::f16::from_le_bytes(*word).to_f32())),
         11 => values.extend(raw.as_chunks().0.iter().map(|word| f64::from_le_bytes(*word) as f32)),
-        _ => return Err("data that are no floats".into()),
+        _ => return Err("data are not floats".into()),
     }
     let shape = Shape::new(dims);
     match shape.checked_len().ok() == Some(values.len()) {
         true => Ok((shape, values, kind == 10)),
-        false => Err("data that are no tensor".into()),
+        false => Err("data are not a tensor".into()),
     }
 }
 
-/// A case: its model and its stored inputs and outputs.
+/// A case: its model, and its stored inputs and outputs.
 struct Case {
     model: Vec<u8>,
     inputs: Vec<Vec<u8>>,
@@ -169,7 +169,7 @@ impl Case {
         fields(&self.model).into_iter().find(|field| field.number == 7).expect("a model has a graph").bytes
     }
 
-    /// The operations of its nodes, those of other domains with the domain.
+    /// Returns the operations of its nodes, prefixed by the domain if it is not ONNX's own.
     fn operations(&self) -> BTreeSet<String> {
         let nodes = fields(self.graph()).into_iter().filter(|field| field.number == 1);
         let named = nodes.map(|node| match text(node.bytes, 7).as_str() {
@@ -179,7 +179,7 @@ impl Case {
         named.collect()
     }
 
-    /// The model with its output `index` first, and all inputs but the data as initializers.
+    /// Returns the model with output `index` first, and all inputs but the data as initializers.
     fn with_output(&self, index: usize) -> Vec<u8> {
         let graph = fields(self.graph());
         let of =
@@ -198,36 +198,37 @@ impl Case {
         [opsets, functions, field(7, &graph)].concat()
     }
 
-    /// Runs it; the words of the refusal, or how an output differs.
-    fn run(&self) -> Result<(), Trouble> {
-        let refused = |words: String| Trouble::Refused(words);
-        let said = |e: striate::Error| Trouble::Refused(e.to_string());
-        let data = self.inputs.first().ok_or_else(|| refused("it has no data".into()))?;
+    /// Runs the case; fails with the error message, or with a description of how an output differs.
+    fn run(&self) -> Result<(), Mismatch> {
+        let refused = |message: String| Mismatch::Refused(message);
+        let error = |e: striate::Error| Mismatch::Refused(e.to_string());
+        let data = self.inputs.first().ok_or_else(|| refused("the case has no data".into()))?;
         if self.outputs.is_empty() {
-            return Err(refused("it has no outputs".into()));
+            return Err(refused("the case has no outputs".into()));
         }
         for (index, expected) in self.outputs.iter().enumerate() {
             let Imported { network, weights, .. } =
-                read_onnx_bytes(&self.with_output(index), "case", LIMIT).map_err(said)?;
+                read_onnx_bytes(&self.with_output(index), "case", LIMIT).map_err(error)?;
             let (shape, input, half) = floats(data).map_err(refused)?;
             let expected = floats(expected).map_err(refused)?;
-            let inference = Inference::new(network, &weights, Cpu::new(1).map_err(said)?).map_err(said)?;
-            let got = inference.run(&shape, &input).map_err(said)?;
+            let inference = Inference::new(network, &weights, Cpu::new(1).map_err(error)?).map_err(error)?;
+            let got = inference.run(&shape, &input).map_err(error)?;
             let tolerance = if half { 2e-3 } else { 1e-4 };
             difference(&got, &(expected.0, expected.1), tolerance)
-                .map_or(Ok(()), |what| Err(Trouble::Differs(what)))?;
+                .map_or(Ok(()), |what| Err(Mismatch::Differs(what)))?;
         }
         Ok(())
     }
 }
 
-/// Why a case does not agree.
-enum Trouble {
+/// The reason why a case fails.
+enum Mismatch {
     Refused(String),
     Differs(String),
 }
 
-/// The first element that is neither within `tolerance` of the largest element nor as close as ONNX's own runner asks.
+/// Describes the first element that is neither within `tolerance` of the largest element nor as close as ONNX's own
+/// runner requires.
 fn difference(got: &(Shape, Vec<f32>), expected: &(Shape, Vec<f32>), tolerance: f32) -> Option<String> {
     if got.0 != expected.0 {
         return Some(format!("shape {} instead of {}", got.0, expected.0));
@@ -241,15 +242,15 @@ fn difference(got: &(Shape, Vec<f32>), expected: &(Shape, Vec<f32>), tolerance: 
     Some(format!("element {i} is {got} instead of {expected}"))
 }
 
-/// What is left out, by case: the words that it is refused with.
+/// Returns the cases left out, with the messages that refuse them.
 fn left_out() -> BTreeMap<&'static str, &'static str> {
-    let (mut all, mut words) = (BTreeMap::new(), "");
+    let (mut all, mut message) = (BTreeMap::new(), "");
     for line in
         include_str!("onnx_left_out.txt").lines().filter(|line| !line.starts_with('#') && !line.is_empty())
     {
         match line.strip_prefix("    ") {
-            None => words = line,
-            Some(name) => assert!(all.insert(name, words).is_none(), "{name} is listed twice"),
+            None => message = line,
+            Some(name) => assert!(all.insert(name, message).is_none(), "{name} is listed twice"),
         }
     }
     all
@@ -258,15 +259,15 @@ fn left_out() -> BTreeMap<&'static str, &'static str> {
 fn folder(test: &str) -> Option<PathBuf> {
     let folder = striate::data::data_folder().unwrap().join(RELEASE);
     if !folder.is_dir() {
-        missing_data(test, &format!("no {}; scripts/fetch-data.sh brings it", folder.display()));
+        missing_data(test, &format!("{} is missing; run scripts/fetch-data.sh", folder.display()));
         return None;
     }
     Some(folder)
 }
 
 #[test]
-fn every_case_agrees_or_is_left_out_for_what_the_list_says() {
-    let Some(folder) = folder("every_case_agrees_or_is_left_out_for_what_the_list_says") else { return };
+fn every_case_agrees_or_is_listed_with_its_refusal() {
+    let Some(folder) = folder("every_case_agrees_or_is_listed_with_its_refusal") else { return };
     let mut listed = left_out();
     let (mut agree, mut others, mut mistakes) = (0, 0, Vec::new());
     for kind in KINDS {
@@ -275,34 +276,34 @@ fn every_case_agrees_or_is_left_out_for_what_the_list_says() {
         names.sort();
         for name in names.iter().map(|name| format!("{kind}/{}", name.to_str().unwrap())) {
             let case = Case::read(&folder.join(&name));
-            let foreign = case.operations().into_iter().find(|op| !OURS.contains(&op.as_str()));
+            let foreign = case.operations().into_iter().find(|op| !SUPPORTED.contains(&op.as_str()));
             match (case.run(), listed.remove(name.as_str()), foreign) {
                 (Ok(()), None, None) => agree += 1,
-                (Err(Trouble::Differs(what)), ..) => mistakes.push(format!("{name} differs: {what}")),
-                (Err(Trouble::Refused(said)), Some(words), None) if said.contains(words) => {}
-                (Err(Trouble::Refused(_)), None, Some(_)) => others += 1,
-                (Ok(()), _, Some(foreign)) => mistakes.push(format!("{name} agrees, so {foreign} is ours")),
-                (Ok(()), Some(words), _) => {
-                    mistakes.push(format!("{name} agrees, and is listed under: {words}"))
+                (Err(Mismatch::Differs(what)), ..) => mistakes.push(format!("{name} differs: {what}")),
+                (Err(Mismatch::Refused(error)), Some(message), None) if error.contains(message) => {}
+                (Err(Mismatch::Refused(_)), None, Some(_)) => others += 1,
+                (Ok(()), _, Some(foreign)) => mistakes.push(format!("{name} agrees, so {foreign} is supported")),
+                (Ok(()), Some(message), _) => {
+                    mistakes.push(format!("{name} agrees, but is listed under: {message}"))
                 }
-                (Err(Trouble::Refused(said)), words, None) => {
-                    mistakes.push(format!("{name} is listed under {words:?}, but: {said}"))
+                (Err(Mismatch::Refused(error)), message, None) => {
+                    mistakes.push(format!("{name} is listed under {message:?}, but failed with: {error}"))
                 }
                 (_, Some(_), Some(foreign)) => {
-                    mistakes.push(format!("{name} has {foreign} and needs no entry"))
+                    mistakes.push(format!("{name} uses {foreign} and needs no entry"))
                 }
             }
         }
     }
-    mistakes.extend(listed.keys().map(|name| format!("{name} is listed, and there is no such case")));
-    assert!(mistakes.is_empty(), "{} of the list:\n{}", mistakes.len(), mistakes.join("\n"));
-    assert!(agree >= 150, "{agree} agree, {others} have other operations");
+    mistakes.extend(listed.keys().map(|name| format!("{name} is listed but does not exist")));
+    assert!(mistakes.is_empty(), "{} mistakes:\n{}", mistakes.len(), mistakes.join("\n"));
+    assert!(agree >= 150, "{agree} agree, {others} use unsupported operations");
 }
 
-/// The graphs of classic networks, all weights alike, with the outputs that are stored beside them.
+/// The graphs of classic networks with constant weights, and their stored outputs.
 #[test]
-fn light_models_give_their_stored_outputs() {
-    let Some(folder) = folder("light_models_give_their_stored_outputs") else { return };
+fn light_models_reproduce_their_stored_outputs() {
+    let Some(folder) = folder("light_models_reproduce_their_stored_outputs") else { return };
     let mut models = 0;
     for entry in fs::read_dir(folder.join("light")).unwrap() {
         let path = entry.unwrap().path();

@@ -49,7 +49,7 @@ pub fn run(args: Convert) -> Result<()> {
     if args.bgr {
         let name = first_convolution_to_rgb(network.as_ref(), &mut loaded.weights)
             .map_err(|e| e.at(args.from.display()))?;
-        notes.push(format!("{name} is turned from BGR to RGB"));
+        notes.push(format!("{name} was converted from BGR to RGB"));
     }
     if let (Some(network), "onnx") = (&network, extension) {
         drop_heads(network, &mut loaded.weights, &mut notes)?;

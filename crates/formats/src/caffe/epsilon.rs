@@ -1,4 +1,4 @@
-//! What Caffe's batch norms add to the variance, held against the network's: no weight tells of it.
+//! The ε of Caffe's batch norms, checked against the network's, since it is not among the weights.
 
 use striate_graph::{Network, Op};
 use striate_tensor::{Error, Result};
@@ -7,26 +7,26 @@ use super::message::EPSILON;
 use super::names::batch_norm_name;
 use crate::message::shown;
 
-/// A batch norm of a file, and what it adds to the variance.
+/// The ε of a batch norm in a file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Epsilon {
     pub(super) layer: String,
     pub(super) value: f32,
 }
 
-/// What a person is told of batch norms that do not add what Caffe does of itself.
+/// Returns a note about the first batch norm whose ε is not Caffe's default.
 pub(super) fn note(epsilons: &[Epsilon]) -> Option<String> {
     let Epsilon { layer, value } = epsilons.iter().find(|epsilon| epsilon.value != EPSILON)?;
     let layer = shown(layer);
     Some(format!(
-        "batch norm {layer} has ε = {value}, which is not among the weights; a network needs the same"
+        "batch norm {layer} has ε = {value}, which is not stored with the weights; the network must use the same value"
     ))
 }
 
-/// Checks that the batch norms of `network` add what those of the file do.
+/// Checks that the batch norms of `network` have the ε of those in the file.
 ///
 /// # Errors
-/// If one does not.
+/// If one differs.
 pub(super) fn check(network: &Network, epsilons: &[Epsilon]) -> Result<()> {
     for Epsilon { layer, value } in epsilons {
         let renamed = batch_norm_name(&network.name, layer);
@@ -38,7 +38,7 @@ pub(super) fn check(network: &Network, epsilons: &[Epsilon]) -> Result<()> {
         });
         if let Some(own) = own.filter(|own| own != value) {
             return Err(Error::input(format!(
-                "{} of the file is not that of {}: ε = {value} instead of {own}; give a .toml text of such a network",
+                "batch norm {} differs from that of {}: ε = {value} in the file, {own} in the network; use a .toml network with the file's value",
                 shown(layer),
                 network.name
             )));

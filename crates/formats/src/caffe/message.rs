@@ -1,39 +1,39 @@
-//! The messages of a `.caffemodel`, of which only names, connections and weights are read.
+//! The messages of a `.caffemodel`; only names, connections and weights are read.
 
 use striate_graph::ops::Lrn;
 use striate_tensor::{Error, Result, Shape};
 
 use crate::protobuf::{Reader, Wire};
 
-/// More layers than this are no network.
-const MOST_LAYERS: usize = 1 << 14;
-/// More blobs in a layer than this are a mistake.
-const MOST_BLOBS: usize = 16;
-/// More extents of a blob than this are a mistake; Caffe allows 32.
-const MOST_EXTENTS: usize = 32;
+/// Largest number of layers.
+const MAX_LAYERS: usize = 1 << 14;
+/// Largest number of blobs in a layer.
+const MAX_BLOBS: usize = 16;
+/// Largest number of axes of a blob, as in Caffe.
+const MAX_AXES: usize = 32;
 
-/// What Caffe adds to the variance in a batch norm that does not say.
+/// Caffe's default ε of a batch norm.
 pub(super) const EPSILON: f32 = 1e-5;
 
-/// A layer with weights, or one that connects such.
+/// A layer with weights, or one that connects layers with weights.
 #[derive(Debug)]
 pub(super) struct Layer<'a> {
     pub name: &'a str,
     pub kind: Kind<'a>,
-    /// Names of the values that it reads.
+    /// Names of its inputs.
     pub bottoms: Vec<&'a str>,
-    /// Names of the values that it makes.
+    /// Names of its outputs.
     pub tops: Vec<&'a str>,
     pub blobs: Vec<Blob>,
-    /// What a layer of data subtracts from blue, green and red.
+    /// The mean of blue, green and red that a data layer subtracts.
     pub mean: Vec<f32>,
-    /// The constants of a local response normalization; `None` for one within channels.
+    /// The constants of a local response normalization; `None` if it is within channels.
     pub lrn: Option<Lrn>,
-    /// What a batch norm adds to the variance.
+    /// The ε of a batch norm.
     pub epsilon: f32,
 }
 
-/// What a layer computes, as far as its weights are concerned.
+/// The type of a layer, as far as it matters for its weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind<'a> {
     Convolution,
@@ -44,7 +44,7 @@ pub(super) enum Kind<'a> {
     Scale,
     Lrn,
     Pooling,
-    /// A layer within a layer, as Caffe had it before 2014.
+    /// A nested layer of Caffe's format from before 2014.
     Before2014,
     Other(&'a str),
 }
@@ -68,30 +68,30 @@ impl Default for Layer<'_> {
 #[derive(Debug, Default)]
 pub(super) struct Blob {
     shape: Option<Vec<i64>>,
-    /// Number, channels, height, width: the form before 2014.
+    /// Number, channels, height and width: the format from before 2014.
     legacy: [Option<i64>; 4],
     values: Vec<f32>,
 }
 
-/// The layers of the network in `bytes`.
+/// Returns the layers of the network in `bytes`.
 pub(super) fn layers(bytes: &[u8]) -> Result<Vec<Layer<'_>>> {
     let mut reader = Reader::new(bytes);
     let mut layers = Vec::new();
     while let Some((number, wire)) = reader.field()? {
         match number {
-            2 => layers.push(first_form(wire.bytes()?)?),
-            100 => layers.push(second_form(wire.bytes()?)?),
+            2 => layers.push(v1_layer(wire.bytes()?)?),
+            100 => layers.push(layer(wire.bytes()?)?),
             _ => {}
         }
-        if layers.len() > MOST_LAYERS {
-            return Err(Error::input(format!("holds more than {MOST_LAYERS} layers")));
+        if layers.len() > MAX_LAYERS {
+            return Err(Error::input(format!("holds more than {MAX_LAYERS} layers")));
         }
     }
     Ok(layers)
 }
 
-/// A `V1LayerParameter`.
-fn first_form(bytes: &[u8]) -> Result<Layer<'_>> {
+/// Reads a `V1LayerParameter`.
+fn v1_layer(bytes: &[u8]) -> Result<Layer<'_>> {
     let mut layer = Layer::default();
     let mut transposed = false;
     let mut reader = Reader::new(bytes);
@@ -108,7 +108,7 @@ fn first_form(bytes: &[u8]) -> Result<Layer<'_>> {
                     15 => Kind::Lrn,
                     17 => Kind::Pooling,
                     39 => Kind::Other("Deconvolution"),
-                    _ => Kind::Other("of a number that no layer with weights has"),
+                    _ => Kind::Other("unknown"),
                 }
             }
             6 => layer.add_blob(wire)?,
@@ -121,8 +121,8 @@ fn first_form(bytes: &[u8]) -> Result<Layer<'_>> {
     Ok(layer.with_transposed(transposed))
 }
 
-/// A `LayerParameter`.
-fn second_form(bytes: &[u8]) -> Result<Layer<'_>> {
+/// Reads a `LayerParameter`.
+fn layer(bytes: &[u8]) -> Result<Layer<'_>> {
     let mut layer = Layer::default();
     let mut transposed = false;
     let mut reader = Reader::new(bytes);
@@ -154,7 +154,7 @@ fn second_form(bytes: &[u8]) -> Result<Layer<'_>> {
 }
 
 impl Layer<'_> {
-    /// What was read before the layer's type may have been known.
+    /// Sets `transposed`, which may be read before the type of the layer is known.
     fn with_transposed(mut self, transposed: bool) -> Self {
         if let Kind::InnerProduct { .. } = self.kind {
             self.kind = Kind::InnerProduct { transposed };
@@ -163,15 +163,15 @@ impl Layer<'_> {
     }
 
     fn add_blob(&mut self, wire: Wire) -> Result<()> {
-        if self.blobs.len() == MOST_BLOBS {
-            return Err(Error::input(format!("a layer has more than {MOST_BLOBS} blobs")));
+        if self.blobs.len() == MAX_BLOBS {
+            return Err(Error::input(format!("a layer has more than {MAX_BLOBS} blobs")));
         }
         self.blobs.push(Blob::read(wire.bytes()?)?);
         Ok(())
     }
 }
 
-/// The mean values of a `TransformationParameter`.
+/// Reads the mean values of a `TransformationParameter`.
 fn mean(bytes: &[u8]) -> Result<Vec<f32>> {
     let mut values = Vec::new();
     let mut reader = Reader::new(bytes);
@@ -183,7 +183,7 @@ fn mean(bytes: &[u8]) -> Result<Vec<f32>> {
     Ok(values)
 }
 
-/// Whether an `InnerProductParameter` says that the weights are transposed.
+/// Reads whether an `InnerProductParameter` has transposed weights.
 fn is_transposed(bytes: &[u8]) -> Result<bool> {
     let mut transposed = false;
     let mut reader = Reader::new(bytes);
@@ -195,7 +195,7 @@ fn is_transposed(bytes: &[u8]) -> Result<bool> {
     Ok(transposed)
 }
 
-/// The constants of an `LRNParameter`; `None` if it sums within a channel, not over channels.
+/// Reads the constants of an `LRNParameter`; `None` if it sums within a channel rather than over channels.
 fn lrn(bytes: &[u8]) -> Result<Option<Lrn>> {
     let mut lrn = Lrn { size: 5, alpha: 1.0, beta: 0.75, k: 1.0 };
     let mut within = false;
@@ -213,7 +213,7 @@ fn lrn(bytes: &[u8]) -> Result<Option<Lrn>> {
     Ok((!within).then_some(lrn))
 }
 
-/// What a `BatchNormParameter` adds to the variance.
+/// Reads the ε of a `BatchNormParameter`.
 fn epsilon(bytes: &[u8]) -> Result<f32> {
     let mut epsilon = EPSILON;
     let mut reader = Reader::new(bytes);
@@ -241,7 +241,7 @@ impl Blob {
         Ok(blob)
     }
 
-    /// Shape and values, if they fit each other.
+    /// Returns shape and values if they are consistent.
     pub fn checked(self) -> Result<(Shape, Vec<f32>)> {
         let extents = match self.shape {
             Some(extents) => extents,
@@ -261,7 +261,7 @@ impl Blob {
     }
 }
 
-/// The extents of a `BlobShape`.
+/// Reads the extents of a `BlobShape`.
 fn dimensions(bytes: &[u8]) -> Result<Vec<i64>> {
     let mut extents = Vec::new();
     let mut reader = Reader::new(bytes);
@@ -269,8 +269,8 @@ fn dimensions(bytes: &[u8]) -> Result<Vec<i64>> {
         if number == 1 {
             wire.integers(&mut extents)?;
         }
-        if extents.len() > MOST_EXTENTS {
-            return Err(Error::input(format!("a blob has more than {MOST_EXTENTS} extents")));
+        if extents.len() > MAX_AXES {
+            return Err(Error::input(format!("a blob has more than {MAX_AXES} axes")));
         }
     }
     Ok(extents)

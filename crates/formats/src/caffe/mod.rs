@@ -1,9 +1,8 @@
-//! Caffe's `.caffemodel`: the weights of a network, named by its layers.
+//! Caffe's `.caffemodel`: the weights of a network, named after its layers.
 //!
-//! A layer's blobs become `NAME.weight` and `NAME.bias`. Caffe keeps a batch norm in two layers, which
-//! become one: `BatchNorm` has sums of means and variances with the factor they are to be divided by, the
-//! `Scale` behind it γ and β. Caffe's images are BGR; the first convolution is turned to RGB, so that the
-//! rest of the program knows one order only. Source: Caffe, `src/caffe/proto/caffe.proto`.
+//! A layer's blobs become `NAME.weight` and `NAME.bias`. Caffe splits a batch norm into two layers, which are merged:
+//! `BatchNorm` holds means and variances with a scale factor to divide them by, and the `Scale` after it holds γ and β.
+//! Caffe's images are BGR; the first convolution is converted to RGB, the only order that the other crates use. Source: Caffe, `src/caffe/proto/caffe.proto`.
 
 mod epsilon;
 mod message;
@@ -27,34 +26,34 @@ use crate::bgr::turn_to_rgb;
 use crate::file::read_limited;
 use crate::message::shown;
 
-/// What a `.caffemodel` holds.
+/// The content of a `.caffemodel`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CaffeModel {
     /// Its tensors, in canonical order and for RGB.
     pub weights: Weights,
-    /// What is subtracted from the channels red, green and blue (0 to 255), if the file says so.
+    /// The mean of red, green and blue (0 to 255) to subtract, if the file states it.
     pub mean: Option<[f32; 3]>,
-    /// Its local response normalizations, whose constants are no weights but go with them.
+    /// Its local response normalizations, whose constants are not weights but belong to them.
     pub normalizations: Vec<Normalization>,
-    /// What its batch norms add to the variance, which is no weight either.
+    /// The ε of its batch norms, which is not a weight either.
     pub epsilons: Vec<Epsilon>,
-    /// What was changed, for a person to read; a line each.
+    /// Notes on what was changed, one line each.
     pub notes: Vec<String>,
 }
 
-/// Reads the file at `path`, as [`read_caffemodel_bytes`].
+/// Reads the file at `path`, like [`read_caffemodel_bytes`].
 ///
 /// # Errors
-/// As [`read_caffemodel_bytes`], or if the file cannot be read.
+/// Like [`read_caffemodel_bytes`], or if the file cannot be read.
 pub fn read_caffemodel(path: &Path) -> Result<CaffeModel> {
     read_caffemodel_bytes(&read_limited(path)?).map_err(|e| e.at(path.display()))
 }
 
-/// Reads the weights in `bytes`, of Caffe's first and second form of layers.
+/// Reads the weights in `bytes`, with layers in the `V1LayerParameter` or the `LayerParameter` format.
 ///
 /// # Errors
-/// If they are no `.caffemodel`, damaged, without weights, of the form before 2014, or hold a layer whose
-/// weights are not known here.
+/// If the file is not a `.caffemodel`, is damaged, has no weights, uses the format from before 2014, or has weights in
+/// an unsupported type of layer.
 pub fn read_caffemodel_bytes(bytes: &[u8]) -> Result<CaffeModel> {
     let layers = layers(bytes)?;
     let mut reading = Reading::default();
@@ -74,31 +73,31 @@ pub fn read_caffemodel_bytes(bytes: &[u8]) -> Result<CaffeModel> {
     let epsilons = std::mem::take(&mut reading.epsilons);
     let mut weights = reading.finish();
     if weights.is_empty() {
-        return Err(Error::input("is no .caffemodel with weights"));
+        return Err(Error::input("is not a .caffemodel with weights"));
     }
     let mut notes = Vec::new();
     if let Some((shape, values)) = first.as_ref().and_then(|name| weights.get_mut(name))
         && turn_to_rgb(shape, values)
     {
         let name = shown(first.as_deref().unwrap_or_default());
-        notes.push(format!("{name} is turned from BGR to RGB"));
+        notes.push(format!("{name} was converted from BGR to RGB"));
     }
     if let Some([red, green, blue]) = mean {
-        notes.push(format!("its images are 0 to 255 minus {red}, {green} and {blue} in red, green and blue"));
+        notes.push(format!("its images have values from 0 to 255, minus the mean {red}, {green}, {blue} of red, green, blue"));
     }
     notes.extend(epsilon::note(&epsilons));
     Ok(CaffeModel { weights, mean, normalizations, epsilons, notes })
 }
 
-/// Weights as they gather, layer by layer.
+/// The weights collected so far, layer by layer.
 #[derive(Default)]
 struct Reading<'a> {
     weights: Weights,
-    /// The batch norm that made a value last, by the value's name.
+    /// The batch norm that last produced a value, by the value's name.
     normalized: HashMap<&'a str, &'a str>,
-    /// Batch norms with their channels.
+    /// Batch norms with their numbers of channels.
     batch_norms: Vec<(&'a str, usize)>,
-    /// Values that a pool made and nothing has changed since.
+    /// Values last produced by a pool.
     pooled: HashSet<&'a str>,
     normalizations: Vec<Normalization>,
     epsilons: Vec<Epsilon>,
@@ -130,18 +129,18 @@ impl<'a> Reading<'a> {
                 _ => Err(Error::input(format!("a kernel of shape {shape}"))),
             }),
             Kind::InnerProduct { transposed: true } => {
-                Err(Error::input("its weights are stored transposed, which is not read"))
+                Err(Error::input("its weights are stored transposed, which is not supported"))
             }
             Kind::InnerProduct { .. } => self.weight_and_bias(layer.name, layer.blobs, matrix),
             Kind::Scale => self.weight_and_bias(owner.unwrap_or(layer.name), layer.blobs, vector),
             Kind::BatchNorm => self.batch_norm(layer),
             Kind::Before2014 => Err(Error::input(
-                "is of Caffe's form before 2014; bring it up to date with Caffe's upgrade_net_proto_binary",
+                "uses Caffe's format from before 2014; convert it with Caffe's upgrade_net_proto_binary",
             )),
-            Kind::Lrn | Kind::Pooling => Err(Error::input("has weights, which its type does not have")),
+            Kind::Lrn | Kind::Pooling => Err(Error::input("has weights, although its type has none")),
             Kind::Other(kind) => {
                 let kind = shown(kind);
-                Err(Error::input(format!("its type {kind} has weights that are not known here")))
+                Err(Error::input(format!("weights in a layer of type {kind} are not supported")))
             }
         }
     }
@@ -153,7 +152,7 @@ impl<'a> Reading<'a> {
         shape: impl Fn(Shape) -> Result<Shape>,
     ) -> Result<()> {
         if blobs.len() > 2 {
-            return Err(Error::input(format!("{} blobs where a weight and a bias are due", blobs.len())));
+            return Err(Error::input(format!("{} blobs instead of a weight and a bias", blobs.len())));
         }
         for (part, blob) in ["weight", "bias"].into_iter().zip(blobs) {
             let (given, values) = blob.checked()?;
@@ -166,10 +165,10 @@ impl<'a> Reading<'a> {
     fn batch_norm(&mut self, layer: Layer<'a>) -> Result<()> {
         self.epsilons.push(Epsilon { layer: layer.name.to_owned(), value: layer.epsilon });
         let Ok([mean, variance, factor]) = <[Blob; 3]>::try_from(layer.blobs) else {
-            return Err(Error::input("a batch norm holds a mean, a variance and their factor"));
+            return Err(Error::input("a batch norm must have three blobs: a mean, a variance and their scale factor"));
         };
         let [sum] = factor.checked()?.1[..] else {
-            return Err(Error::input("a batch norm with more than one factor"));
+            return Err(Error::input("a batch norm must have exactly one scale factor"));
         };
         let scale = if sum == 0.0 { 0.0 } else { 1.0 / sum };
         for (part, blob) in [("running_mean", mean), ("running_var", variance)] {
@@ -188,11 +187,11 @@ impl<'a> Reading<'a> {
     fn insert(&mut self, name: String, shape: Shape, values: Vec<f32>) -> Result<()> {
         match self.weights.insert(name.clone(), (shape, values)) {
             None => Ok(()),
-            Some(_) => Err(Error::input(format!("{} is there twice", shown(&name)))),
+            Some(_) => Err(Error::input(format!("{} appears twice", shown(&name)))),
         }
     }
 
-    /// The weights, with γ and β of batch norms that no scale followed.
+    /// Returns the weights, adding γ = 1 and β = 0 for batch norms without a `Scale`.
     fn finish(mut self) -> Weights {
         for (name, channels) in self.batch_norms {
             for (part, value) in [("weight", 1.0), ("bias", 0.0)] {
@@ -204,7 +203,7 @@ impl<'a> Reading<'a> {
     }
 }
 
-/// `[1, 1, O, I]` of the old form as `[O, I]`.
+/// Reduces `[1, 1, O, I]` of the old format to `[O, I]`.
 fn matrix(shape: Shape) -> Result<Shape> {
     match shape[..] {
         [outputs, inputs] | [1, 1, outputs, inputs] => Ok(Shape::from([outputs, inputs])),
@@ -212,11 +211,11 @@ fn matrix(shape: Shape) -> Result<Shape> {
     }
 }
 
-/// Whatever has one extent beside ones, as that.
+/// Reduces a shape with at most one extent other than 1 to a vector.
 fn vector(shape: Shape) -> Result<Shape> {
     let len = shape.checked_len()?;
     match shape.iter().filter(|extent| **extent != 1).count() {
         0 | 1 => Ok(Shape::from([len])),
-        _ => Err(Error::input(format!("shape {shape} where one extent is due"))),
+        _ => Err(Error::input(format!("shape {shape} instead of a vector"))),
     }
 }

@@ -1,5 +1,5 @@
-//! Caffe's names of layers as those of torchvision and back, for the networks whose weights were published
-//! in Caffe but which are named here as torchvision does.
+//! Translates between the layer names of Caffe and of torchvision, for networks whose weights were published for Caffe
+//! but whose layers are named as in torchvision.
 
 use std::collections::HashMap;
 
@@ -7,8 +7,8 @@ use striate_graph::{Network, Op};
 
 use crate::Weights;
 
-/// The weights of `network` under torchvision's names; `None` if there are none, or these are not the names that its
-/// family has in Caffe.
+/// Returns the weights of `network` under torchvision's names; `None` if there are none, or if their names are not those
+/// of its family in Caffe.
 pub(crate) fn as_torchvision(network: &str, weights: &Weights) -> Option<Weights> {
     if weights.is_empty() {
         return None;
@@ -26,7 +26,7 @@ pub(crate) fn as_torchvision(network: &str, weights: &Weights) -> Option<Weights
     (renamed.len() == weights.len() || network.starts_with("resnet")).then_some(renamed)
 }
 
-/// Caffe's names of the layers of `network` by its own; empty if its family has none in Caffe.
+/// Returns Caffe's names by the layer names of `network`; empty if its family was not published for Caffe.
 pub(super) fn caffe_names(network: &Network) -> HashMap<String, String> {
     let vgg = Vgg { stages: convolutions_between_pools(network) };
     let theirs = match &network.name[..] {
@@ -43,15 +43,15 @@ pub(super) fn caffe_names(network: &Network) -> HashMap<String, String> {
     if layers.all(|layer| names.contains_key(&layer.name)) { names } else { HashMap::new() }
 }
 
-/// The name of the `Scale` behind the batch norm `norm`, whose own name may be one that it was published with.
+/// Returns the name of the `Scale` after the batch norm `norm`, following the published names if `norm` is one.
 pub(super) fn scale_name(norm: &str, is_published: bool) -> String {
     match norm.strip_prefix("bn").filter(|_| is_published) {
-        Some(place) => format!("scale{place}"),
+        Some(suffix) => format!("scale{suffix}"),
         None => format!("{norm}/scale"),
     }
 }
 
-/// torchvision's name of Caffe's `layer`.
+/// Returns torchvision's name of Caffe's `layer`.
 fn torchvision_name(network: &str, vgg: &Vgg, layer: &str) -> Option<String> {
     match network {
         _ if network.starts_with("vgg") => vgg.name(layer),
@@ -61,32 +61,32 @@ fn torchvision_name(network: &str, vgg: &Vgg, layer: &str) -> Option<String> {
     }
 }
 
-/// What torchvision calls the batch norm `layer` of `network`.
+/// Returns torchvision's name of the batch norm `layer` of `network`.
 pub(super) fn batch_norm_name(network: &str, layer: &str) -> Option<String> {
     if network.starts_with("resnet") { resnet(layer) } else { None }
 }
 
-/// VGG: `conv2_1` is the first convolution of the second stage; between stages stands a pool.
+/// VGG: `conv2_1` is the first convolution of the second stage; stages are separated by pools.
 struct Vgg {
-    /// Convolutions of each stage.
+    /// Number of convolutions in each stage.
     stages: [usize; 5],
 }
 
 impl Vgg {
     fn of(layers: &[&str]) -> Vgg {
         let mut stages = [0; 5];
-        for (stage, number) in layers.iter().filter_map(|layer| Vgg::place(layer)) {
+        for (stage, number) in layers.iter().filter_map(|layer| Vgg::position(layer)) {
             stages[stage] = stages[stage].max(number + 1);
         }
         Vgg { stages }
     }
 
-    /// Stage and number of a convolution, from 0.
-    fn place(layer: &str) -> Option<(usize, usize)> {
+    /// Returns stage and index of a convolution, counted from 0.
+    fn position(layer: &str) -> Option<(usize, usize)> {
         let (stage, number) = layer.strip_prefix("conv")?.split_once('_')?;
-        let place =
+        let position =
             (stage.parse::<usize>().ok()?.checked_sub(1)?, number.parse::<usize>().ok()?.checked_sub(1)?);
-        (place.0 < 5 && place.1 < 4).then_some(place)
+        (position.0 < 5 && position.1 < 4).then_some(position)
     }
 
     fn layers(&self) -> Vec<String> {
@@ -97,8 +97,8 @@ impl Vgg {
     }
 
     fn name(&self, layer: &str) -> Option<String> {
-        if let Some((stage, number)) = Vgg::place(layer) {
-            // Each convolution has a ReLU behind it, each stage a pool.
+        if let Some((stage, number)) = Vgg::position(layer) {
+            // Each convolution is followed by a ReLU, each stage by a pool.
             let before: usize = self.stages[..stage].iter().map(|count| 2 * count + 1).sum();
             return Some(format!("features.{}", before + 2 * number));
         }
@@ -112,7 +112,7 @@ impl Vgg {
     }
 }
 
-/// Of the first five stages.
+/// Counts the convolutions in each of the first five stages.
 fn convolutions_between_pools(network: &Network) -> [usize; 5] {
     let (mut counts, mut stage) = ([0; 5], 0);
     for layer in &network.layers {
@@ -162,8 +162,8 @@ fn resnet(layer: &str) -> Option<String> {
     Some(format!("layer{stage}.{index}.{part}"))
 }
 
-/// All names that `resnet` reads, with the blocks of the published networks: those of ResNet-101 and -152 are
-/// numbered in their two long stages.
+/// Returns all names that `resnet` accepts, with blocks named as in the published networks: those in the two long
+/// stages of ResNet-101 and ResNet-152 are numbered.
 fn resnet_layers(network: &str) -> Vec<String> {
     let is_numbered = network.starts_with("resnet101") || network.starts_with("resnet152");
     let mut layers: Vec<String> = ["conv1", "bn_conv1", "fc1000"].map(String::from).into();
@@ -172,17 +172,17 @@ fn resnet_layers(network: &str) -> Vec<String> {
             true => std::iter::once("a".into()).chain((1..64).map(|number| format!("b{number}"))).collect(),
             false => ('a'..='z').map(String::from).collect(),
         };
-        for place in blocks {
+        for block in blocks {
             for branch in ["1", "2a", "2b", "2c"] {
-                layers.extend(["res", "bn"].map(|kind| format!("{kind}{stage}{place}_branch{branch}")));
+                layers.extend(["res", "bn"].map(|kind| format!("{kind}{stage}{block}_branch{branch}")));
             }
         }
     }
     layers
 }
 
-/// The first convolution of the published ResNet-50 has a bias, unlike all others. A batch norm subtracts
-/// the mean of what it sees, so the bias goes there.
+/// Folds the bias of the first convolution into the batch norm after it. Only the published ResNet-50 has this bias;
+/// subtracting it from the running mean is equivalent.
 fn fold_first_bias(weights: &mut Weights) {
     let Some((_, bias)) = weights.remove("conv1.bias") else { return };
     if let Some((_, mean)) = weights.get_mut("bn1.running_mean") {
@@ -190,7 +190,7 @@ fn fold_first_bias(weights: &mut Weights) {
     }
 }
 
-/// SqueezeNet 1.1: `fire2` to `fire9`, with pools in front of 2, 4 and 6.
+/// SqueezeNet 1.1: `fire2` to `fire9`, with pools before 2, 4 and 6.
 fn squeezenet(layer: &str) -> Option<String> {
     match layer {
         "conv1" => return Some("features.0".into()),
@@ -223,7 +223,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_torchvisions() {
+    fn caffe_names_map_to_torchvision_names() {
         for (caffe, torchvision) in [
             ("res2a_branch1", "layer1.0.downsample.0"),
             ("bn2a_branch1", "layer1.0.downsample.1"),

@@ -1,5 +1,5 @@
-//! A `.caffemodel` of a network's weights, layer by layer, as Caffe copies them into a network whose layers
-//! have the same names; what a layer computes beyond that stands in the network's `.prototxt`.
+//! Writes a `.caffemodel` with a network's weights. Caffe copies them into the layers with the same names of a network
+//! defined by a `.prototxt`.
 
 use std::collections::{HashMap, HashSet};
 
@@ -8,28 +8,28 @@ use striate_graph::{INPUT, Layer, Network, Op};
 use striate_tensor::{Error, Result, Shape};
 
 use super::names::{caffe_names, scale_name};
-use super::normalization::exchange;
+use super::normalization::replace_constants;
 use crate::bgr::turn_to_rgb;
 use crate::protobuf::Message;
 use crate::{Weights, check_weights};
 
-/// The bytes of a `.caffemodel` with the `weights` of `network`, and what was changed, for a person to read.
-/// The first convolution is turned to blue, green and red, a batch norm becomes `BatchNorm` and `Scale`, and
-/// VGG without batch norm, ResNet and SqueezeNet get the names of layers that they were published with.
+/// Returns the bytes of a `.caffemodel` with the `weights` of `network`, and notes on what was changed. The first
+/// convolution is converted to BGR, a batch norm becomes `BatchNorm` and `Scale`, and the layers of VGG without batch
+/// norm, ResNet and SqueezeNet get their published names.
 ///
 /// # Errors
-/// If the weights are not the network's (layers of its auxiliary heads may be absent), a layer has weights that no
-/// layer of Caffe has, two layers would get one name, or the file would be too large for the format (2 GiB).
+/// If the weights do not fit the network (layers of its auxiliary heads may be absent), a layer has weights that Caffe
+/// does not support, two layers would get the same name, or the file would exceed the limit of the format (2 GiB).
 pub fn caffemodel_bytes(network: &Network, mut weights: Weights) -> Result<(Vec<u8>, Vec<String>)> {
     check_weights(network, &weights)?;
     check_heads(network, &weights)?;
     let mut notes = Vec::new();
     let names = caffe_names(network);
     if !names.is_empty() {
-        notes.push("torchvision's names of layers are brought to Caffe's".into());
+        notes.push("torchvision's layer names were translated to Caffe's".into());
     }
-    if let Some(name) = turn_first_kernel(network, &mut weights) {
-        notes.push(format!("{name} is turned from RGB to BGR"));
+    if let Some(name) = convert_first_kernel(network, &mut weights) {
+        notes.push(format!("{name} was converted from RGB to BGR"));
     }
     if network.name.starts_with("resnet50") && !names.is_empty() {
         add_first_bias(&mut weights);
@@ -40,7 +40,7 @@ pub fn caffemodel_bytes(network: &Network, mut weights: Weights) -> Result<(Vec<
     for layer in &network.layers {
         let name = names.get(&layer.name).unwrap_or(&layer.name);
         let written =
-            Writing { weights: &weights, normalizations: &normalizations, scales: &scales, layer, name };
+            LayerWriter { weights: &weights, normalizations: &normalizations, scales: &scales, layer, name };
         for message in written.messages().map_err(|e| e.at(format!("layer {}", layer.name)))? {
             file = file.bytes(100, message.0);
         }
@@ -48,20 +48,20 @@ pub fn caffemodel_bytes(network: &Network, mut weights: Weights) -> Result<(Vec<
     Ok((file.finish("a .caffemodel")?, notes))
 }
 
-/// A layer on its way into the file.
-struct Writing<'a> {
+/// A layer to be written.
+struct LayerWriter<'a> {
     weights: &'a Weights,
-    /// Constants of normalizations, by their layers' names.
+    /// Constants of normalizations, by layer name.
     normalizations: &'a HashMap<&'a str, Lrn>,
-    /// Names of the `Scale` behind each batch norm, by their layers' names.
+    /// Name of the `Scale` after each batch norm, by layer name.
     scales: &'a HashMap<&'a str, String>,
     layer: &'a Layer,
-    /// Caffe's name.
+    /// Its name in Caffe.
     name: &'a str,
 }
 
-impl Writing<'_> {
-    /// The layers of Caffe that it becomes; none without anything to keep, as an auxiliary head may be absent.
+impl LayerWriter<'_> {
+    /// Returns the Caffe layers for this layer; none if there is nothing to store, such as for an absent auxiliary head.
     fn messages(&self) -> Result<Vec<Message>> {
         let blobs = || self.blobs(&["weight", "bias"]);
         Ok(match &self.layer.op {
@@ -86,23 +86,23 @@ impl Writing<'_> {
 
     fn has_variables(&self) -> bool {
         let start = format!("{}.", self.layer.name);
-        let mut behind = self.weights.range(start.clone()..).take_while(|(name, _)| name.starts_with(&start));
-        behind.any(|(name, _)| layer_of(name) == self.layer.name)
+        let mut following = self.weights.range(start.clone()..).take_while(|(name, _)| name.starts_with(&start));
+        following.any(|(name, _)| layer_of(name) == self.layer.name)
     }
 
-    /// Means and variances, which are divided by their factor, and γ and β in a layer of their own.
+    /// Returns means and variances with a scale factor of 1, and γ and β in a layer of their own.
     fn batch_norm(&self, norm: &BatchNorm, scale: Vec<Message>) -> [Message; 2] {
         let mut statistics = self.blobs(&["running_mean", "running_var"]);
         statistics.push(blob(&Shape::from([1]), &[1.0]));
         let epsilon = Message::default().float(3, norm.epsilon);
         let own = &self.layer.name;
-        let behind = message(&self.scales[&own[..]], "Scale", own, own);
-        [with_blobs(self.named("BatchNorm"), statistics).bytes(139, epsilon.0), with_blobs(behind, scale)]
+        let scale_layer = message(&self.scales[&own[..]], "Scale", own, own);
+        [with_blobs(self.named("BatchNorm"), statistics).bytes(139, epsilon.0), with_blobs(scale_layer, scale)]
     }
 
     fn named(&self, kind: &str) -> Message {
         let input = self.layer.inputs.first().map_or("", String::as_str);
-        // The images have this name wherever Caffe is used.
+        // By convention, Caffe's input is called "data".
         let bottom = if input == INPUT { "data" } else { input };
         message(self.name, kind, bottom, &self.layer.name)
     }
@@ -114,10 +114,10 @@ impl Writing<'_> {
     }
 }
 
-/// Names of the `Scale` behind each batch norm, by their layers' names; `names` are Caffe's of all layers.
+/// Returns the name of the `Scale` after each batch norm, by layer name; `names` maps layers to their names in Caffe.
 ///
 /// # Errors
-/// If another layer has such a name.
+/// If another layer already has such a name.
 fn scale_names<'a>(
     network: &'a Network,
     names: &HashMap<String, String>,
@@ -129,7 +129,7 @@ fn scale_names<'a>(
         let scale = scale_name(named(layer), names.contains_key(&layer.name));
         if taken.contains(&scale) {
             let norm = &layer.name;
-            let what = format!("is what the Scale behind batch norm {norm} is called in Caffe; rename it");
+            let what = format!("is needed for the Scale of batch norm {norm} in Caffe; rename the layer");
             return Err(Error::input(format!("layer {scale}: its name {what}")));
         }
         Ok((&layer.name[..], scale))
@@ -137,7 +137,7 @@ fn scale_names<'a>(
     norms.map(one).collect()
 }
 
-/// Refuses a layer of an auxiliary head that has only some of its variables.
+/// Refuses weights with only some of the variables of a layer in an auxiliary head.
 fn check_heads(network: &Network, weights: &Weights) -> Result<()> {
     let heads = network.auxiliary_variables()?.into_iter().map(|(name, _)| name);
     let (held, absent): (Vec<_>, Vec<_>) = heads.partition(|name| weights.contains_key(name));
@@ -148,13 +148,13 @@ fn check_heads(network: &Network, weights: &Weights) -> Result<()> {
     }
 }
 
-/// The layer that has `variable`.
+/// Returns the layer that `variable` belongs to.
 fn layer_of(variable: &str) -> &str {
     variable.rsplit_once('.').map_or("", |(layer, _)| layer)
 }
 
-/// Turns the kernel of the first convolution to blue, green and red; its name, if it sees three channels.
-fn turn_first_kernel(network: &Network, weights: &mut Weights) -> Option<String> {
+/// Converts the kernel of the first convolution to BGR and returns its name, if it has three input channels.
+fn convert_first_kernel(network: &Network, weights: &mut Weights) -> Option<String> {
     let kernels = network.layers.iter().filter(|layer| matches!(layer.op, Op::Conv(_)));
     let mut names = kernels.map(|layer| format!("{}.weight", layer.name));
     let name = names.find(|name| weights.contains_key(name))?;
@@ -162,8 +162,8 @@ fn turn_first_kernel(network: &Network, weights: &mut Weights) -> Option<String>
     turn_to_rgb(shape, values).then_some(name)
 }
 
-/// Brings each normalization with another k to that of Caffe's published networks, which some readers take for
-/// granted, and to their α; the constants by layer.
+/// Changes each normalization to the k and α of Caffe's published networks, since some readers assume that k. Returns
+/// the constants by layer name.
 fn with_published_constants<'a>(
     network: &'a Network,
     weights: &mut Weights,
@@ -176,10 +176,10 @@ fn with_published_constants<'a>(
         let published = Lrn { alpha: 1e-4, k: 1.0, ..own.clone() };
         if own.k != published.k
             && own.alpha > 0.0
-            && let Some([before, behind]) = exchange(network, layer, weights, own, &published)
+            && let Some([before, after]) = replace_constants(network, layer, weights, own, &published)
         {
             notes.push(format!(
-                "{} gets k = {} and α = {}: {before} and {behind} are scaled to make up for it",
+                "{} is written with k = {} and α = {}: {before} and {after} were rescaled to compensate",
                 layer.name, published.k, published.alpha
             ));
             lrn = published;
@@ -189,14 +189,14 @@ fn with_published_constants<'a>(
     constants
 }
 
-/// The text of the published ResNet-50 wants a bias of its first convolution, unlike all others.
+/// Adds a bias to the first convolution, which only the published ResNet-50 `.prototxt` expects.
 fn add_first_bias(weights: &mut Weights) {
     if let Some(channels) = weights.get("conv1.weight").and_then(|(shape, _)| shape.first().copied()) {
         weights.insert("conv1.bias".into(), (Shape::from([channels]), vec![0.0; channels]));
     }
 }
 
-/// A `LayerParameter` without parameters.
+/// Returns a `LayerParameter` without blobs.
 fn message(name: &str, kind: &str, bottom: &str, top: &str) -> Message {
     Message::default().bytes(1, name).bytes(2, kind).bytes(3, bottom).bytes(4, top)
 }
@@ -205,14 +205,14 @@ fn with_blobs(layer: Message, blobs: Vec<Message>) -> Message {
     blobs.into_iter().fold(layer, |layer, blob| layer.bytes(7, blob.0))
 }
 
-/// A `BlobProto`.
+/// Returns a `BlobProto`.
 fn blob(shape: &Shape, values: &[f32]) -> Message {
     let extents = shape.iter().fold(Message::default(), |extents, extent| extents.int(1, *extent as i64));
     let values: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
     Message::default().bytes(7, extents.0).bytes(5, values)
 }
 
-/// An `LRNParameter`.
+/// Returns an `LRNParameter`.
 fn constants(lrn: &Lrn) -> Message {
     Message::default().int(1, lrn.size as i64).float(2, lrn.alpha).float(3, lrn.beta).float(5, lrn.k)
 }

@@ -1,8 +1,8 @@
-//! Writing protocol buffers: fields of a message, one after the other.
+//! Writes protocol buffers, field by field.
 
 use striate_tensor::{Error, Result};
 
-/// Protocol buffers end here.
+/// Largest size of a protocol buffer.
 const LARGEST: usize = i32::MAX as usize;
 
 /// A message under construction.
@@ -10,21 +10,21 @@ const LARGEST: usize = i32::MAX as usize;
 pub(crate) struct Message(pub Vec<u8>);
 
 impl Message {
-    /// An integer.
+    /// Appends an integer.
     pub fn int(mut self, field: u32, value: i64) -> Message {
         self.varint(u64::from(field) << 3);
         self.varint(value.cast_unsigned());
         self
     }
 
-    /// A float.
+    /// Appends a float.
     pub fn float(mut self, field: u32, value: f32) -> Message {
         self.varint(u64::from(field) << 3 | 5);
         self.0.extend(value.to_le_bytes());
         self
     }
 
-    /// Bytes, a text or a message.
+    /// Appends bytes, text or a message.
     pub fn bytes(mut self, field: u32, bytes: impl AsRef<[u8]>) -> Message {
         let bytes = bytes.as_ref();
         self.varint(u64::from(field) << 3 | 2);
@@ -33,10 +33,10 @@ impl Message {
         self
     }
 
-    /// The bytes of `what`, which the whole message is.
+    /// Returns the bytes of the finished message, described by `what` in errors.
     ///
     /// # Errors
-    /// If they are more than the format allows (2 GiB).
+    /// If they exceed the limit of the format (2 GiB).
     pub fn finish(self, what: &str) -> Result<Vec<u8>> {
         match self.0.len() {
             0..=LARGEST => Ok(self.0),

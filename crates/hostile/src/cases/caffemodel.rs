@@ -1,37 +1,37 @@
-//! Caffe's `.caffemodel`: protocol buffers that are none, blobs that do not hold what they say.
+//! Caffe's `.caffemodel`: malformed protocol buffers and inconsistent blobs.
 
 use striate_testkit::protobuf::{Message, blob, legacy_blob};
 
 use super::{Case, bad, good};
 
-/// A layer of the second form.
+/// Returns a `LayerParameter`.
 fn layer(name: &str, kind: &str, blobs: &[Message]) -> Message {
     let start = Message::new().text(1, name).text(2, kind).text(3, "data").text(4, name);
     blobs.iter().fold(start, |layer, blob| layer.message(7, blob))
 }
 
-/// A file of these layers.
+/// Returns a file with these layers.
 fn net(layers: &[Message]) -> Vec<u8> {
     layers.iter().fold(Message::new().text(1, "net"), |net, layer| net.message(100, layer)).bytes
 }
 
-/// A file of one layer `fc`.
+/// Returns a file with one layer `fc`.
 fn one(kind: &str, blobs: &[Message]) -> Vec<u8> {
     net(&[layer("fc", kind, blobs)])
 }
 
-/// A file of one inner product with this blob.
+/// Returns a file with one inner product with this blob.
 fn linear(weight: Message) -> Vec<u8> {
     one("InnerProduct", &[weight])
 }
 
-/// A file of one layer of the first form.
-fn first_form(kind: u64, blobs: &[Message]) -> Vec<u8> {
+/// Returns a file with one `V1LayerParameter`.
+fn v1_file(kind: u64, blobs: &[Message]) -> Vec<u8> {
     let start = Message::new().text(4, "fc").integer(5, kind).text(2, "data").text(3, "fc");
     Message::new().message(2, &blobs.iter().fold(start, |layer, blob| layer.message(6, blob))).bytes
 }
 
-/// A message in itself, so often.
+/// Returns a message nested `depth` deep.
 fn nested(depth: usize) -> Message {
     (0..depth).fold(Message::new(), |inner, _| Message::new().message(100, &inner))
 }
@@ -57,28 +57,28 @@ pub(super) fn cases() -> Vec<Case> {
     let many = vec![1; 40];
     let layers = Message::new().raw(&[0xa2, 0x06, 0].repeat(20_000));
     vec![
-        good("of every kind of layer", whole),
-        good("of the first form", first_form(14, &[legacy_blob([1, 1, 2, 3], &[0.5; 6])])),
-        good("fields that are not known", [linear(matrix()), Message::new().integer(99, 7).bytes].concat()),
+        good("every type of layer", whole),
+        good("a V1 layer", v1_file(14, &[legacy_blob([1, 1, 2, 3], &[0.5; 6])])),
+        good("unknown fields", [linear(matrix()), Message::new().integer(99, 7).bytes].concat()),
         good(
             "a layer without weights",
             net(&[layer("odd", "Python", &[]), layer("fc", "InnerProduct", &[matrix()])]),
         ),
-        bad("nothing", "", "is no .caffemodel with weights"),
-        bad("words", "a few words that are none", "is damaged or no protocol buffer"),
-        bad("cut off", cut, "where"),
-        bad("no layers", Message::new().text(1, "net").bytes, "is no .caffemodel with weights"),
-        bad("layers without weights", net(&[layer("relu", "ReLU", &[])]), "is no .caffemodel with weights"),
-        bad("an endless integer", [0xff; 40], "an integer of more than 64 bits"),
-        bad("a field without a value", [0x08], "it is cut off"),
-        bad("a field number 0", [0, 0], "a field of number 0"),
+        bad("an empty file", "", "is not a .caffemodel with weights"),
+        bad("plain text", "a few words that are none", "is damaged or not a protocol buffer"),
+        bad("truncated", cut, "where"),
+        bad("no layers", Message::new().text(1, "net").bytes, "is not a .caffemodel with weights"),
+        bad("layers without weights", net(&[layer("relu", "ReLU", &[])]), "is not a .caffemodel with weights"),
+        bad("an overlong integer", [0xff; 40], "an integer of more than 64 bits"),
+        bad("a field without a value", [0x08], "it ends early"),
+        bad("a field number 0", [0, 0], "invalid field number 0"),
         bad(
             "a field number above 2^29",
             [0x80, 0x80, 0x80, 0x80, 0x80, 0x01, 0],
-            "a field of number 4294967296",
+            "invalid field number 4294967296",
         ),
         bad("a group", [0x0b], "field 1 is a group"),
-        bad("a wire type that does not exist", [0x0e], "field 1 is of wire type 6"),
+        bad("an unknown wire type", [0x0e], "field 1 has wire type 6"),
         bad(
             "a layer longer than the file",
             Message::new().claim(100, 1 << 40).bytes,
@@ -89,19 +89,19 @@ pub(super) fn cases() -> Vec<Case> {
             Message::new().claim(100, max).bytes,
             "a field of 18446744073709551615 bytes",
         ),
-        bad("a layer that is a number", Message::new().integer(100, 7).bytes, "an integer in place of bytes"),
+        bad("a layer that is a number", Message::new().integer(100, 7).bytes, "an integer instead of bytes"),
         bad(
             "a blob that is a number",
             net(&[layer("fc", "InnerProduct", &[]).integer(7, 7)]),
-            "an integer in place of bytes",
+            "an integer instead of bytes",
         ),
-        bad("a name that is a number", net(&[Message::new().integer(1, 7)]), "an integer in place of bytes"),
-        bad("a name that is no UTF-8", net(&[Message::new().bytes(1, &[0xff])]), "a text that is no UTF-8"),
-        bad("a type that is no UTF-8", net(&[Message::new().bytes(2, &[0xff])]), "a text that is no UTF-8"),
-        bad("nested a thousand deep", net(&[nested(1000)]), "is no .caffemodel with weights"),
-        bad("twenty thousand layers", layers.bytes, "holds more than 16384 layers"),
-        bad("seventeen blobs", one("InnerProduct", &vec![bias(); 17]), "a layer has more than 16 blobs"),
-        bad("forty extents", linear(shaped(&many, &floats(1))), "a blob has more than 32 extents"),
+        bad("a name that is a number", net(&[Message::new().integer(1, 7)]), "an integer instead of bytes"),
+        bad("a name that is not UTF-8", net(&[Message::new().bytes(1, &[0xff])]), "text that is not valid UTF-8"),
+        bad("a type that is not UTF-8", net(&[Message::new().bytes(2, &[0xff])]), "text that is not valid UTF-8"),
+        bad("nested 1,000 deep", net(&[nested(1000)]), "is not a .caffemodel with weights"),
+        bad("20,000 layers", layers.bytes, "holds more than 16384 layers"),
+        bad("17 blobs", one("InnerProduct", &vec![bias(); 17]), "a layer has more than 16 blobs"),
+        bad("40 axes", linear(shaped(&many, &floats(1))), "a blob has more than 32 axes"),
         bad("no shape", linear(Message::new().bytes(5, &floats(6))), "layer fc: a blob without a shape"),
         bad("a negative extent", linear(shaped(&[max, 3], &floats(6))), "a blob of shape [-1, 3]"),
         bad(
@@ -110,58 +110,58 @@ pub(super) fn cases() -> Vec<Case> {
             "more elements than memory can hold",
         ),
         bad(
-            "a thousand million numbers that are not there",
+            "a billion missing values",
             linear(shaped(&[1_000_000_000], &[])),
             "a blob of shape [1000000000] with 0 values",
         ),
         bad(
-            "fewer numbers than the shape",
+            "fewer values than the shape",
             linear(blob(&[2, 3], &[0.5; 5])),
             "a blob of shape [2, 3] with 5 values",
         ),
         bad(
-            "more numbers than the shape",
+            "more values than the shape",
             linear(blob(&[2, 3], &[0.5; 7])),
             "a blob of shape [2, 3] with 7 values",
         ),
-        bad("half a number", linear(shaped(&[2], &[0; 7])), "a run of 7 bytes in place of floats"),
+        bad("an incomplete value", linear(shaped(&[2], &[0; 7])), "7 bytes instead of floats"),
         bad(
-            "numbers that are integers",
+            "integer values",
             linear(Message::new().message(7, &Message::new().packed(1, &[1])).integer(5, 1)),
-            "an integer in place of floats",
+            "an integer instead of floats",
         ),
         bad(
-            "half a double",
+            "an incomplete double",
             linear(Message::new().message(7, &Message::new().packed(1, &[1])).bytes(8, &[0; 7])),
-            "a run of 7 bytes in place of doubles",
+            "7 bytes instead of doubles",
         ),
         bad("a matrix of three axes", linear(blob(&[2, 3, 1], &[0.5; 6])), "a matrix of shape [2, 3, 1]"),
         bad("a kernel of two axes", one("Convolution", &[matrix()]), "a kernel of shape [2, 3]"),
-        bad("a bias of two axes", one("InnerProduct", &[matrix(), matrix()]), "where one extent is due"),
+        bad("a bias of two axes", one("InnerProduct", &[matrix(), matrix()]), "instead of a vector"),
         bad(
             "three blobs",
             one("InnerProduct", &[matrix(), bias(), bias()]),
-            "3 blobs where a weight and a bias are due",
+            "3 blobs instead of a weight and a bias",
         ),
         bad(
-            "a batch norm of two blobs",
+            "a batch norm with two blobs",
             one("BatchNorm", &[bias(), bias()]),
-            "a mean, a variance and their factor",
+            "a mean, a variance and their scale factor",
         ),
         bad(
-            "a batch norm of two factors",
+            "a batch norm with two factors",
             one("BatchNorm", &[bias(), bias(), bias()]),
-            "more than one factor",
+            "exactly one scale factor",
         ),
         bad(
             "a batch norm without a factor",
             one("BatchNorm", &[bias(), bias(), blob(&[0], &[])]),
-            "more than one factor",
+            "exactly one scale factor",
         ),
         bad(
             "a name twice",
             net(&[layer("fc", "InnerProduct", &[matrix()]), layer("fc", "InnerProduct", &[matrix()])]),
-            "fc.weight is there twice",
+            "fc.weight appears twice",
         ),
         bad(
             "transposed weights",
@@ -169,40 +169,40 @@ pub(super) fn cases() -> Vec<Case> {
             "stored transposed",
         ),
         bad(
-            "a layer of another kind with weights",
+            "an unsupported layer with weights",
             one("Deconvolution", &[kernel()]),
-            "its type Deconvolution has weights",
+            "weights in a layer of type Deconvolution",
         ),
-        bad("a kind with control characters", one("\x1b[2J\n", &[kernel()]), "its type  [2J  has weights"),
+        bad("a type with control characters", one("\x1b[2J\n", &[kernel()]), "weights in a layer of type  [2J  are not"),
         bad(
             "a name with control characters",
             net(&[layer("\x1b]0;x\x07", "Odd", &[kernel()])]),
-            "layer  ]0;x : its type Odd",
+            "layer  ]0;x : weights in a layer of type Odd",
         ),
         bad(
-            "a name without end",
+            "an overlong name",
             net(&[layer(&"n".repeat(100_000), "Odd", &[kernel()])]),
-            "n…: its type Odd",
+            "n…: weights in a layer of type Odd",
         ),
         bad(
-            "a deconvolution of the first form",
-            first_form(39, &[kernel()]),
-            "its type Deconvolution has weights",
+            "a V1 deconvolution",
+            v1_file(39, &[kernel()]),
+            "weights in a layer of type Deconvolution",
         ),
         bad(
-            "a kind of number 1000",
-            first_form(1000, &[kernel()]),
-            "of a number that no layer with weights has",
+            "V1 layer type 1000",
+            v1_file(1000, &[kernel()]),
+            "weights in a layer of type unknown",
         ),
         bad(
-            "a negative extent of the first form",
-            first_form(14, &[legacy_blob([1, 1, max, 3], &[0.5; 6])]),
+            "a negative extent in a V1 layer",
+            v1_file(14, &[legacy_blob([1, 1, max, 3], &[0.5; 6])]),
             "a blob of shape [1, 1, -1, 3]",
         ),
         bad(
-            "of Caffe before 2014",
+            "a layer from before 2014",
             Message::new().message(2, &Message::new().message(1, &Message::new())).bytes,
-            "of Caffe's form before 2014",
+            "Caffe's format from before 2014",
         ),
     ]
 }

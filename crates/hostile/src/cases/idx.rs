@@ -1,4 +1,4 @@
-//! IDX, plain and packed by gzip: sizes that lie, bombs.
+//! IDX, plain and packed with gzip: wrong sizes and decompression bombs.
 
 use std::io::Write;
 
@@ -7,7 +7,7 @@ use flate2::write::GzEncoder;
 
 use super::{Case, bad, good};
 
-/// A file of bytes with these extents.
+/// Returns a file of bytes with these extents.
 fn file(extents: &[u32], data: &[u8]) -> Vec<u8> {
     let header = [
         &[0, 0, 8, extents.len() as u8][..],
@@ -18,14 +18,14 @@ fn file(extents: &[u32], data: &[u8]) -> Vec<u8> {
 
 fn packed(bytes: &[u8]) -> Vec<u8> {
     let mut packer = GzEncoder::new(Vec::new(), Compression::best());
-    packer.write_all(bytes).expect("memory takes what is written");
-    packer.finish().expect("memory takes what is written")
+    packer.write_all(bytes).expect("writing to memory cannot fail");
+    packer.finish().expect("writing to memory cannot fail")
 }
 
-/// `bytes` with another byte at `place`, counted from the end if it is negative.
-fn with(mut bytes: Vec<u8>, place: isize, byte: u8) -> Vec<u8> {
-    let place = if place < 0 { bytes.len().wrapping_add_signed(place) } else { place.cast_unsigned() };
-    bytes[place] ^= byte;
+/// Flips bits of the byte at `index`, counted from the end if it is negative.
+fn with(mut bytes: Vec<u8>, index: isize, bits: u8) -> Vec<u8> {
+    let index = if index < 0 { bytes.len().wrapping_add_signed(index) } else { index.cast_unsigned() };
+    bytes[index] ^= bits;
     bytes
 }
 
@@ -41,28 +41,28 @@ pub(super) fn cases() -> Vec<Case> {
         good("a matrix", small()),
         good("images", file(&[2, 2, 2], &[0, 1, 2, 3, 252, 253, 254, 255])),
         good("no images", file(&[0, 28, 28], &[])),
-        good("a number without extents", file(&[], &[7])),
+        good("a scalar", file(&[], &[7])),
         good("packed", gz()),
         good("packed in two members", [packed(&small()[..8]), packed(&small()[8..])].concat()),
-        good("255 extents of one", file(&[1; 255], &[9])),
-        good("images of one color, packed to a thousandth", packed(&file(&[1000, 28, 28], &[0; 784_000]))),
-        bad("nothing", "", "ends within its header"),
+        good("255 extents of 1", file(&[1; 255], &[9])),
+        good("images of one color, packed 1000 to 1", packed(&file(&[1000, 28, 28], &[0; 784_000]))),
+        bad("an empty file", "", "ends within its header"),
         bad("three bytes", [0, 0, 8], "ends within its header"),
-        bad("words", "a few words", "not an IDX file"),
-        bad("another beginning", with(small(), 0, 1), "not an IDX file"),
+        bad("plain text", "a few words", "not an IDX file"),
+        bad("wrong magic number", with(small(), 0, 1), "not an IDX file"),
         bad("signed bytes", kind(0x09), "elements of IDX type 0x09"),
-        bad("shorts", kind(0x0b), "elements of IDX type 0x0b"),
-        bad("integers", kind(0x0c), "elements of IDX type 0x0c"),
+        bad("16-bit integers", kind(0x0b), "elements of IDX type 0x0b"),
+        bad("32-bit integers", kind(0x0c), "elements of IDX type 0x0c"),
         bad("floats", kind(0x0d), "elements of IDX type 0x0d"),
         bad("doubles", kind(0x0e), "elements of IDX type 0x0e"),
-        bad("a type that does not exist", kind(0xff), "elements of IDX type 0xff"),
-        bad("no extents where three are due", [0, 0, 8, 3], "ends within its header"),
+        bad("an unknown type", kind(0xff), "elements of IDX type 0xff"),
+        bad("three extents missing", [0, 0, 8, 3], "ends within its header"),
         bad("half an extent", [0, 0, 8, 1, 0, 0], "ends within its header"),
-        bad("255 extents that are not there", [0, 0, 8, 255, 1], "ends within its header"),
+        bad("255 extents missing", [0, 0, 8, 255, 1], "ends within its header"),
         bad("one byte missing", file(&[2, 3], &[0; 5]), "declares 6 bytes of data (shape [2, 3]) but has 5"),
         bad("one byte too many", file(&[2, 3], &[0; 7]), "but has 7"),
         bad("no data", file(&[60_000, 28, 28], &[]), "declares 47040000 bytes"),
-        bad("data of no extent", file(&[0], &[1]), "declares 0 bytes"),
+        bad("data although an extent is 0", file(&[0], &[1]), "declares 0 bytes"),
         bad(
             "extents whose product overflows",
             file(&[max; 3], &[0; 9]),
@@ -70,7 +70,7 @@ pub(super) fn cases() -> Vec<Case> {
         ),
         bad("255 extents of 2^32 - 1", file(&[max; 255], &[0; 9]), "more elements than memory can hold"),
         bad(
-            "overflow that ends in zero",
+            "overflow times zero",
             file(&[max, max, max, 0], &[]),
             "more elements than memory can hold",
         ),
@@ -79,13 +79,13 @@ pub(super) fn cases() -> Vec<Case> {
             file(&[max, max], &[0; 9]),
             "declares 18446744065119617025 bytes",
         ),
-        bad("four thousand million bytes in a tiny file", file(&[max], &[0; 4]), "declares 4294967295 bytes"),
+        bad("four billion bytes declared in a tiny file", file(&[max], &[0; 4]), "declares 4294967295 bytes"),
         bad("packed, one byte missing", packed(&file(&[2, 3], &[0; 5])), "but has 5"),
         bad("packed, one byte too many", packed(&file(&[2, 3], &[0; 7])), "but has more"),
-        bad("packed, more than all memory", packed(&file(&[max, max], &[0; 9])), "too much"),
+        bad("packed, more than memory can hold", packed(&file(&[max, max], &[0; 9])), "too much"),
         bad("packed, overflow", packed(&file(&[max; 3], &[0; 9])), "more elements than memory can hold"),
         bad(
-            "packed, claims without data",
+            "packed, size declared without data",
             packed(&file(&[1 << 31], &[])),
             "2147483648 bytes of data (shape [2147483648]) in",
         ),
@@ -94,20 +94,20 @@ pub(super) fn cases() -> Vec<Case> {
             packed(&bomb),
             "declares 104857600 bytes of data (shape [4096, 256, 100]) in",
         ),
-        bad("a bomb that claims 4 GiB", packed(&half_bomb), "too much"),
-        bad("a bomb behind the data", packed(&[small(), vec![0; 16 << 20]].concat()), "but has more"),
+        bad("a bomb that declares 4 GiB", packed(&half_bomb), "too much"),
+        bad("a bomb after the data", packed(&[small(), vec![0; 16 << 20]].concat()), "but has more"),
         bad("packed twice", packed(&packed(&small())), "not an IDX file"),
-        bad("packed words", packed(b"a few words"), "not an IDX file"),
-        bad("packed nothing", packed(b""), "ends within its header"),
+        bad("packed plain text", packed(b"a few words"), "not an IDX file"),
+        bad("packed empty file", packed(b""), "ends within its header"),
         bad("two bytes of gzip", cut(2), "ends within its header"),
-        bad("gzip cut in its header", cut(9), "ends within its header"),
-        bad("gzip cut in its data", cut(20), "cannot be read"),
+        bad("gzip truncated in its header", cut(9), "ends within its header"),
+        bad("gzip truncated in its data", cut(20), "cannot be read"),
         bad("gzip without its checksum", cut(gz().len() - 8), "cannot be read"),
         bad("gzip with a wrong checksum", with(gz(), -8, 1), "cannot be read"),
         bad("gzip with a wrong length", with(gz(), -1, 1), "cannot be read"),
-        bad("gzip of another method", with(gz(), 2, 1), "cannot be read"),
-        bad("gzip with bytes behind it", [gz(), b"more".to_vec()].concat(), "cannot be read"),
-        bad("gzip with a member cut off behind it", [gz(), cut(12)].concat(), "but has more"),
-        bad("gzip of blocks that are none", [&gz()[..10], &[0xff; 16]].concat(), "cannot be read"),
+        bad("gzip with another method", with(gz(), 2, 1), "cannot be read"),
+        bad("gzip followed by bytes", [gz(), b"more".to_vec()].concat(), "cannot be read"),
+        bad("gzip followed by a truncated member", [gz(), cut(12)].concat(), "but has more"),
+        bad("gzip with invalid blocks", [&gz()[..10], &[0xff; 16]].concat(), "cannot be read"),
     ]
 }

@@ -1,9 +1,9 @@
-//! The form of `.pth` files before PyTorch 1.6: pickles one after the other, then raw storages.
+//! `.pth` files from before PyTorch 1.6: a sequence of pickles, then raw storages.
 
 use super::pickle::{Assembly, float_tensor, tensor};
 use super::{Case, bad, good};
 
-/// The first pickle: PyTorch's magic number.
+/// Returns the first pickle: PyTorch's magic number.
 fn magic() -> Vec<u8> {
     [&[0x80, 2, 0x8a, 10][..], &0x1950_a86a_20f9_469c_fc6c_u128.to_le_bytes()[..10], b"."].concat()
 }
@@ -16,7 +16,7 @@ fn version(number: i64) -> Vec<u8> {
     Assembly::int(number).pickle()
 }
 
-/// A storage of floats, its count in front.
+/// Returns a storage of floats, preceded by its declared length.
 fn numbers(count: u64, values: usize) -> Vec<u8> {
     [count.to_le_bytes().to_vec(), vec![0; values * 4]].concat()
 }
@@ -25,13 +25,13 @@ fn keys(keys: &[&str]) -> Vec<u8> {
     Assembly::list(&keys.iter().map(|key| Assembly::text(key)).collect::<Vec<_>>()).pickle()
 }
 
-/// A file of the state dict `items`, the `listed` keys and the bytes of the storages.
+/// Returns a file with the state dict `items`, the `listed` keys and the bytes of the storages.
 fn file(items: &[(&str, Assembly)], listed: &[&str], storages: &[u8]) -> Vec<u8> {
     let parts = [magic(), version(1001), system(true), Assembly::dict(items).pickle(), keys(listed)];
     [&parts.concat()[..], storages].concat()
 }
 
-/// A reference to a view of a storage of two floats, as old files have them.
+/// Returns a tensor over a view of a storage of two floats, as in old files.
 fn view(offset: i64, len: i64) -> Assembly {
     let parts = [
         Assembly::text("storage"),
@@ -47,34 +47,34 @@ fn view(offset: i64, len: i64) -> Assembly {
 
 pub(super) fn cases() -> Vec<Case> {
     let one = || [("a", float_tensor("0", 2, 0, &[2], &[1]))];
-    let seen = |offset, len| file(&[("a", view(offset, len))], &["0"], &numbers(2, 2));
+    let with_view = |offset, len| file(&[("a", view(offset, len))], &["0"], &numbers(2, 2));
     let twice = [("a", float_tensor("0", 2, 0, &[2], &[1])), ("b", float_tensor("0", 3, 0, &[2], &[1]))];
     let start = |parts: &[Vec<u8>]| [&[magic()], parts].concat().concat();
     let tar = [&[b'0'; 257][..], b"ustar", &[0; 250]].concat();
     vec![
-        good("the old form", file(&one(), &["0"], &numbers(2, 2))),
-        good("a view of the old form", seen(1, 1)),
-        bad("an old file of nothing else", magic(), "the protocol's version: its pickle is damaged"),
-        bad("the version of another form", start(&[version(7)]), "is of version 7 of PyTorch's protocol"),
-        bad("a version that is none", start(&[Assembly::text("x").pickle()]), "its version is no integer"),
-        bad("a system that is none", start(&[version(1001), version(1)]), "does not say on what system"),
+        good("the old format", file(&one(), &["0"], &numbers(2, 2))),
+        good("a view in the old format", with_view(1, 1)),
+        bad("only the magic number", magic(), "the protocol's version: its pickle is damaged"),
+        bad("an unsupported version", start(&[version(7)]), "is of version 7 of PyTorch's protocol"),
+        bad("an invalid version", start(&[Assembly::text("x").pickle()]), "its version is no integer"),
+        bad("an invalid system", start(&[version(1001), version(1)]), "does not say on what system"),
         bad("an old big-endian file", start(&[version(1001), system(false)]), "big-endian"),
         bad("no object", start(&[version(1001), system(true)]), "the object: its pickle is damaged"),
         bad(
-            "keys that are none",
+            "invalid keys",
             start(&[version(1001), system(true), version(1), version(1)]),
             "no list of texts",
         ),
         bad(
-            "keys that are numbers",
+            "numeric keys",
             start(&[version(1001), system(true), version(1), Assembly::list(&[Assembly::int(1)]).pickle()]),
             "no list of texts",
         ),
         bad("no storages", file(&one(), &["0"], &[]), "is cut off before its storage 0"),
         bad("half a storage", file(&one(), &["0"], &numbers(2, 1)), "2 elements in 4 bytes"),
-        bad("another count", file(&one(), &["0"], &numbers(3, 2)), "has 3 elements, not 2"),
+        bad("a different length", file(&one(), &["0"], &numbers(3, 2)), "has 3 elements, not 2"),
         bad(
-            "a count of 2^64 - 1",
+            "a length of 2^64 - 1",
             file(&one(), &["0"], &numbers(u64::MAX, 2)),
             "has 18446744073709551615 elements, not 2",
         ),
@@ -84,24 +84,24 @@ pub(super) fn cases() -> Vec<Case> {
             "4611686018427387904 elements in 8 bytes",
         ),
         bad("a key twice", file(&one(), &["0", "0"], &numbers(2, 2)), "storage 0 is listed twice"),
-        bad("a key of no tensor", file(&one(), &["7"], &numbers(2, 2)), "storage 7 belongs to no tensor"),
+        bad("a key without a tensor", file(&one(), &["7"], &numbers(2, 2)), "storage 7 belongs to no tensor"),
         bad("a storage that is not listed", file(&one(), &[], &[]), "its storage 0 is missing"),
-        bad("a storage in two ways", file(&twice, &["0"], &numbers(2, 2)), "described in two ways"),
+        bad("a storage described in two ways", file(&twice, &["0"], &numbers(2, 2)), "described in two ways"),
         bad(
-            "bytes behind the storages",
+            "bytes after the storages",
             file(&one(), &["0"], &numbers(2, 3)),
             "4 bytes behind its last storage",
         ),
-        bad("a view beyond its storage", seen(1, 2), "a view of 2 elements at 1 of 2"),
-        bad("a view that overflows", seen(i64::MAX, i64::MAX), "at 9223372036854775807 of 2"),
-        bad("a negative view", seen(-1, 1), "-1 as a size"),
+        bad("a view beyond its storage", with_view(1, 2), "a view of 2 elements at 1 of 2"),
+        bad("a view that overflows", with_view(i64::MAX, i64::MAX), "at 9223372036854775807 of 2"),
+        bad("a negative view", with_view(-1, 1), "-1 as a size"),
         bad(
-            "os.system in the old form",
+            "os.system in the old format",
             start(&[version(1001), system(true), Assembly::global("os", "system").pickle()]),
             "the object: its pickle asks for os.system",
         ),
-        bad("the tar form", tar, "is in the tar form"),
-        bad("a pickle of something else", version(5), "is no PyTorch file"),
-        bad("no form at all", "words", "is no PyTorch file"),
+        bad("the tar format", tar, "is in the tar form"),
+        bad("another pickle", version(5), "is no PyTorch file"),
+        bad("plain text", "words", "is no PyTorch file"),
     ]
 }

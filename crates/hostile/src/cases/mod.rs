@@ -1,4 +1,4 @@
-//! Crafted files, a table for each target: a name, the file, and the words that refuse it.
+//! Crafted files, one table per target: a name, the file, and part of the error message.
 
 mod caffemodel;
 mod idx;
@@ -12,28 +12,28 @@ mod recipe;
 mod safetensors;
 mod zip;
 
-/// A file, and what its reader must say to it.
+/// A file and the expected result of reading it.
 #[derive(Debug, Clone)]
 pub struct Case {
-    /// What is special about it.
+    /// What is special about the file.
     pub name: String,
     /// The file.
     pub bytes: Vec<u8>,
-    /// Words of the line that refuses it; `None` if it is whole and must be read.
+    /// Part of the expected error message; `None` if the file is valid and must be accepted.
     pub refusal: Option<&'static str>,
 }
 
-/// A whole file.
+/// Returns a valid file.
 fn good(name: &str, bytes: impl Into<Vec<u8>>) -> Case {
     Case { name: name.into(), bytes: bytes.into(), refusal: None }
 }
 
-/// A file that is refused with `words`.
-fn bad(name: &str, bytes: impl Into<Vec<u8>>, words: &'static str) -> Case {
-    Case { name: name.into(), bytes: bytes.into(), refusal: Some(words) }
+/// Returns a file that is refused with a message containing `message`.
+fn bad(name: &str, bytes: impl Into<Vec<u8>>, message: &'static str) -> Case {
+    Case { name: name.into(), bytes: bytes.into(), refusal: Some(message) }
 }
 
-/// The files for the target called `target`.
+/// Returns the files for the target called `target`.
 ///
 /// # Panics
 /// If there is no such target.
@@ -47,6 +47,6 @@ pub fn cases(target: &str) -> Vec<Case> {
         "recipe" => recipe::cases(),
         "network" => network::cases(),
         "model" => model::cases(),
-        _ => panic!("no target is called {target}"),
+        _ => panic!("unknown target {target}"),
     }
 }

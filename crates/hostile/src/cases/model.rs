@@ -1,4 +1,4 @@
-//! The model file: metadata and weights that do not belong together.
+//! Model files: metadata and weights that do not match.
 
 use std::collections::HashMap;
 
@@ -46,21 +46,21 @@ fn model() -> Result<ModelFile> {
     })
 }
 
-/// A file of few bytes.
+/// Returns a file of few bytes.
 fn small() -> Vec<u8> {
     let one =
         |name: &str, shape: &[usize]| (name.into(), (Shape::from(shape), vec![0.5; shape.iter().product()]));
-    let network = Builder::new("n", [1]).input().linear(1).named("fc").finish().expect("it is whole");
+    let network = Builder::new("n", [1]).input().linear(1).named("fc").finish().expect("the network is valid");
     let golden = Golden { input: (Shape::from([1, 1]), vec![1.0]), output: (Shape::from([1, 1]), vec![1.0]) };
     let weights = Weights::from([one("fc.bias", &[1]), one("fc.weight", &[1, 1])]);
-    let bare = ModelFile::bare(network, weights).expect("it has one output");
-    ModelFile { golden: Some(golden), ..bare }.to_bytes().expect("it can be laid out")
+    let bare = ModelFile::bare(network, weights).expect("the network has one output");
+    ModelFile { golden: Some(golden), ..bare }.to_bytes().expect("the model can be written")
 }
 
-/// The model's file after its tensors and metadata went through `change`.
+/// Returns the model file with tensors and metadata modified by `change`.
 fn changed(change: impl FnOnce(&mut Weights, &mut HashMap<String, String>)) -> Vec<u8> {
-    let whole = model().and_then(|model| model.to_bytes()).expect("the model is whole");
-    let (mut tensors, mut metadata) = read_safetensors_bytes(&whole).expect("what is written is read");
+    let valid = model().and_then(|model| model.to_bytes()).expect("the model is valid");
+    let (mut tensors, mut metadata) = read_safetensors_bytes(&valid).expect("the written file is valid");
     change(&mut tensors, &mut metadata);
     safetensors_bytes(&tensors, metadata).expect("any tensors can be written")
 }
@@ -82,7 +82,7 @@ fn with_tensor(name: &str, extents: &[usize]) -> Vec<u8> {
     changed(|tensors, _| drop(tensors.insert(name.into(), (shape.clone(), vec![0.0; shape.numel()]))))
 }
 
-/// With this text of a network, and no weights at all.
+/// Returns the file with this network and without weights.
 fn without_weights(network: &str) -> Vec<u8> {
     changed(|tensors, metadata| {
         tensors.clear();
@@ -112,33 +112,33 @@ pub(super) fn cases() -> Vec<Case> {
     let form = |steps: &str| format!(r#"{{"channels":1,"steps":[{steps}],"mean":[0],"std":[1]}}"#);
     let huge = form(r#"{"step":"center_crop","height":1000000000,"width":1000000000}"#);
     vec![
-        good("whole", changed(|_, _| ())),
-        good("bare", bare),
+        good("complete", changed(|_, _| ())),
+        good("without optional fields", bare),
         good("small", small()),
-        bad("nothing", "", "shorter than 8 bytes"),
-        bad("weights alone", without("striate"), "holds weights alone, no network"),
+        bad("an empty file", "", "shorter than 8 bytes"),
+        bad("only weights", without("striate"), "holds weights alone, no network"),
         bad("no metadata", changed(|_, metadata| metadata.clear()), "holds weights alone, no network"),
         bad("a later version", later, "is a model file of version 7 written by striate [2J 9.1.0"),
-        bad("a version that is none", with("striate", "\n"), "is a model file of version  "),
+        bad("an invalid version", with("striate", "\n"), "is a model file of version  "),
         bad("no network", without("network"), "network is missing"),
         bad("no classes", without("classes"), "classes is missing"),
         bad("no preprocessing", without("preprocessing"), "preprocessing is missing"),
-        bad("no preprocessing of others", without("predict"), "predict is missing"),
+        bad("no preprocessing for predict", without("predict"), "predict is missing"),
         bad("no checksum", without("weights_sha256"), "weights_sha256 is missing"),
-        bad("a network that is no TOML", with("network", "{"), "its network: line 1"),
-        bad("a network nested without end", with("network", &format!("x = {deep}")), "its network: line 1"),
+        bad("a network that is not TOML", with("network", "{"), "its network: line 1"),
+        bad("a deeply nested network", with("network", &format!("x = {deep}")), "its network: line 1"),
         bad(
-            "a network above four mebibytes",
+            "a network above 4 MiB",
             with("network", &"#".repeat((4 << 20) + 1)),
             "bytes of text; at most",
         ),
         bad(
-            "a network with a circle",
+            "a network with a cycle",
             with("network", &text(r#"{ op = "relu", inputs = ["relu1"] }"#)),
             "but no earlier layer has this name",
         ),
         bad(
-            "a network of a thousand million channels",
+            "a network with a billion channels",
             with("network", &text(r#"{ op = "conv", out_channels = 1000000000, kernel_size = 1 }"#)),
             "absurdly large",
         ),
@@ -156,7 +156,7 @@ pub(super) fn cases() -> Vec<Case> {
         ),
         bad("another network", with("network", &text(r#"{ op = "flatten" }"#)), "8 unexpected"),
         bad(
-            "a network's name of control characters",
+            "a network name with control characters",
             with("network", "name = \"\\u001b[2J\"\ninput = [1]\nlayers = [{ op = \"relu\" }]"),
             "control characters",
         ),
@@ -168,42 +168,42 @@ pub(super) fn cases() -> Vec<Case> {
             with_tensor("fc.bias", &[7]),
             "1 of the wrong shape (fc.bias [7] instead of [3])",
         ),
-        bad("a weight of control characters", with_tensor("a\x1b[2J\nb", &[1]), "1 unexpected (a [2J b)"),
-        bad("another weight", flipped, "do not match their checksum"),
-        bad("a weight that is no number", nan, "not finite"),
-        bad("a checksum that is none", with("weights_sha256", "0"), "do not match their checksum"),
+        bad("a weight name with control characters", with_tensor("a\x1b[2J\nb", &[1]), "1 unexpected (a [2J b)"),
+        bad("a changed weight", flipped, "do not match their checksum"),
+        bad("a weight of NaN", nan, "not finite"),
+        bad("an invalid checksum", with("weights_sha256", "0"), "do not match their checksum"),
         bad("half a golden pair", without_tensor("golden.output"), "half of its golden pair is missing"),
         bad(
             "the other half of a golden pair",
             without_tensor("golden.input"),
             "half of its golden pair is missing",
         ),
-        bad("classes that are no JSON", with("classes", "{"), "classes: "),
+        bad("classes that are not JSON", with("classes", "{"), "classes: "),
         bad("classes that are numbers", with("classes", "[1, 2, 3]"), "classes: invalid type: integer `1`"),
-        bad("classes nested without end", with("classes", &deep), "classes: "),
+        bad("deeply nested classes", with("classes", &deep), "classes: "),
         bad("one class", with("classes", "[\"a\"]"), "1 class names for 3 outputs"),
-        bad("no classes of three", with("classes", "[]"), "0 class names for 3 outputs"),
+        bad("no classes instead of three", with("classes", "[]"), "0 class names for 3 outputs"),
         bad(
-            "a class of control characters",
+            "a class name with control characters",
             with("classes", r#"["a", "\u001b[2J", "c"]"#),
             "the name of class 1 has control characters",
         ),
-        bad("preprocessing that is no JSON", with("preprocessing", "{"), "preprocessing: "),
-        bad("preprocessing nested without end", with("preprocessing", &deep), "preprocessing: "),
-        bad("predict that is no JSON", with("predict", "{"), "predict: "),
+        bad("preprocessing that is not JSON", with("preprocessing", "{"), "preprocessing: "),
+        bad("deeply nested preprocessing", with("preprocessing", &deep), "preprocessing: "),
+        bad("predict that is not JSON", with("predict", "{"), "predict: "),
         bad(
-            "a picture of a quintillion pixels",
+            "an image of a quintillion pixels",
             with("preprocessing", &huge),
             "sizes lie between 1 and 16384",
         ),
         bad("an unknown step", with("predict", &form(r#"{"step":"explode"}"#)), "unknown variant `explode`"),
         bad(
-            "preprocessing of half its fields",
+            "preprocessing with missing fields",
             with("predict", r#"{"channels":1}"#),
             "missing field `steps`",
         ),
         bad(
-            "pictures of three channels for one",
+            "images of three channels instead of one",
             with(
                 "predict",
                 r#"{"channels":3,"steps":[{"step":"center_crop","height":4,"width":4}],"mean":[0,0,0],"std":[1,1,1]}"#,
@@ -211,17 +211,17 @@ pub(super) fn cases() -> Vec<Case> {
             "makes [N, 3, 4, 4], but small takes [N, 1, 4, 4]",
         ),
         bad(
-            "pictures of another size",
+            "images of another size",
             with("preprocessing", &form(r#"{"step":"center_crop","height":16384,"width":5}"#)),
             "makes [N, 1, 16384, 5], but small takes [N, 1, 4, 4]",
         ),
-        bad("an evaluation that is no JSON", with("evaluation", "{"), "evaluation: "),
+        bad("an evaluation that is not JSON", with("evaluation", "{"), "evaluation: "),
         bad(
-            "an evaluation of negative images",
+            "a negative number of images evaluated",
             with("evaluation", r#"{"part":"test","n":-1,"top1_error":0,"top5_error":0,"loss":0}"#),
             "evaluation: invalid value: integer `-1`",
         ),
-        bad("data that are no JSON", with("data", "{"), "data: "),
+        bad("data that are not JSON", with("data", "{"), "data: "),
         bad(
             "data without a fingerprint",
             with("data", r#"{"spec":"digits"}"#),

@@ -1,10 +1,10 @@
-//! Networks as text: sizes beyond any machine, graphs that are none, names that a terminal would obey.
+//! Networks as text: excessive sizes, malformed graphs, names with control characters.
 
 use striate_testkit::networks;
 
 use super::{Case, bad, good};
 
-/// A network of these layers on images of one channel, 8 by 8.
+/// Returns a network of `layers` for 8×8 images of one channel.
 fn layers(layers: &str) -> String {
     on("[1, 8, 8]", layers)
 }
@@ -13,17 +13,17 @@ fn on(input: &str, layers: &str) -> String {
     format!("name = \"n\"\ninput = {input}\nlayers = [{layers}]\n")
 }
 
-/// A network of one layer.
+/// Returns a network of one layer.
 fn one(op: &str, attributes: &str) -> String {
     layers(&format!("{{ op = \"{op}\"{attributes} }}"))
 }
 
-/// A convolution of these attributes beside three output channels and a kernel of 3 by 3.
+/// Returns a 3×3 convolution to three channels with further attributes.
 fn conv(attributes: &str) -> String {
     one("conv", &format!(", out_channels = 3, kernel_size = 3{attributes}"))
 }
 
-/// A convolution whose `outputs` see the first of sixteen million channels.
+/// Returns a convolution with `outputs` channels, connected to the first of 16 million channels.
 fn spread(outputs: usize, attributes: &str) -> String {
     let table = "[0],".repeat(outputs);
     let conv = format!("op = \"conv\", out_channels = {outputs}, connections = [{table}]{attributes}");
@@ -48,21 +48,21 @@ pub(super) fn cases() -> Vec<Case> {
     let mut cases: Vec<Case> =
         networks::all().iter().map(|network| good(&network.name, network.to_text())).collect();
     cases.extend([
-        good("steps that see more than can be counted", layers(&steps.repeat(12))),
+        good("receptive field beyond 64 bits", layers(&steps.repeat(12))),
         good(
-            "nothing to train but a constant",
+            "only a constant to train",
             on(
                 "[2]",
                 r#"{ name = "k", op = "constant", shape = [1], inputs = [] }, { op = "add", inputs = ["input", "k"] }"#,
             ),
         ),
-        good("a thousand layers", layers(&"{op=\"relu\"},".repeat(1_000))),
+        good("1,000 layers", layers(&"{op=\"relu\"},".repeat(1_000))),
         good(
-            "a kernel over sixteen million channels",
+            "a kernel over 16 million channels",
             on("[16777216, 1, 1]", r#"{ op = "conv", out_channels = 1, kernel_size = 31, padding = 15 }"#),
         ),
         good(
-            "gradients of every place in a step of 65536",
+            "gradients with stride 65536",
             on(
                 "[8, 65536, 65536]",
                 r#"{ op = "conv", out_channels = 8, kernel_size = 1 },
@@ -76,41 +76,41 @@ pub(super) fn cases() -> Vec<Case> {
             on("[1, 1, 16777216]", r#"{ op = "conv", out_channels = 64, kernel_size = [1, 3] }"#),
         ),
         good(
-            "a large picture in a row",
+            "a large image, flattened",
             on("[3, 2300, 2300]", r#"{ op = "flatten" }, { op = "linear", out_features = 10 }"#),
         ),
         good(
-            "large maps with weights of their own at every place",
+            "large locally connected maps",
             on(
                 "[64, 502, 502]",
                 r#"{ op = "locally_connected", out_channels = 8, kernel_size = 3 },"#,
             ),
         ),
-        bad("nothing", "", "missing field `name`"),
-        bad("words", "a few words", "line 1: "),
-        bad("no UTF-8", [b'#', 0xff], "is not UTF-8 text"),
+        bad("an empty file", "", "missing field `name`"),
+        bad("plain text", "a few words", "line 1: "),
+        bad("not UTF-8", [b'#', 0xff], "is not UTF-8 text"),
         bad("no layers", layers(""), "it has no layers"),
         bad("no input", "name = \"n\"\nlayers = [{ op = \"relu\" }]", "missing field `input`"),
         bad("an unknown field", "nmae = 1", "unknown field `nmae`"),
         bad("a name that is a number", "name = 1", "line 1: invalid type: integer `1`"),
-        bad("above four mebibytes", "#".repeat((4 << 20) + 1), "bytes of text; at most"),
-        bad("nine thousand layers of one number", layers(&"{a=1},".repeat(9_000)), "layer 1: "),
-        bad("lists a hundred thousand deep", format!("x = {}", "[".repeat(deep)), "line 1: "),
-        bad("tables a hundred thousand deep", format!("x = {}", "{a=".repeat(deep)), "line 1: "),
-        bad("a key of a hundred thousand parts", format!("x{} = 1", ".a".repeat(deep)), "recursion limit"),
+        bad("above 4 MiB", "#".repeat((4 << 20) + 1), "bytes of text; at most"),
+        bad("9,000 layers without an op", layers(&"{a=1},".repeat(9_000)), "layer 1: "),
+        bad("lists nested 100,000 deep", format!("x = {}", "[".repeat(deep)), "line 1: "),
+        bad("tables nested 100,000 deep", format!("x = {}", "{a=".repeat(deep)), "line 1: "),
+        bad("a key of 100,000 parts", format!("x{} = 1", ".a".repeat(deep)), "recursion limit"),
         bad(
-            "a layer of a hundred thousand parts",
+            "a layer with a key of 100,000 parts",
             layers(&format!("{{op=\"relu\", x{} = 1}}", ".a".repeat(deep))),
             "recursion limit",
         ),
         bad("too many layers", layers(&many), "16385 layers; at most 16384 are allowed"),
         bad(
-            "a network's name of control characters",
+            "a network name with control characters",
             "name = \"a\\u001b[2J\"\ninput = [1]\nlayers = [{ op = \"relu\" }]",
             "the network's name: the name contains control characters",
         ),
-        bad("a layer's name of control characters", named("a\\nb"), "the name contains control characters"),
-        bad("a name without end", named(&"x".repeat(1_000_000)), "the name has 1000000 characters"),
+        bad("a layer name with control characters", named("a\\nb"), "the name contains control characters"),
+        bad("an overlong name", named(&"x".repeat(1_000_000)), "the name has 1000000 characters"),
         bad(
             "a name twice",
             layers(r#"{ op = "relu", name = "a" }, { op = "tanh", name = "a" }"#),
@@ -120,7 +120,7 @@ pub(super) fn cases() -> Vec<Case> {
         bad("a layer's name that is a number", one("relu", ", name = 3"), "layer 1: its name is not a string"),
         bad("no operation", layers("{ name = \"a\" }"), "layer 1: has no op"),
         bad("an unknown operation", one("cnov", ""), "did you mean conv?"),
-        bad("an operation without end", one(&"x".repeat(1_000_000), ""), "layer 1: unknown op x"),
+        bad("an overlong operation", one(&"x".repeat(1_000_000), ""), "layer 1: unknown op x"),
         bad("an unknown attribute", one("relu", ", slope = 3"), "unknown field `slope`"),
         bad(
             "an attribute of another type",
@@ -134,16 +134,16 @@ pub(super) fn cases() -> Vec<Case> {
             "reads a, but no earlier layer has this name",
         ),
         bad(
-            "a circle",
+            "a cycle",
             layers(
                 r#"{ op = "relu", name = "a", inputs = ["b"] }, { op = "relu", name = "b", inputs = ["a"] }"#,
             ),
             "reads b, but no earlier layer has this name",
         ),
-        bad("inputs that are numbers", one("add", ", inputs = [1, 2]"), "inputs is not a list of names"),
+        bad("numeric inputs", one("add", ", inputs = [1, 2]"), "inputs is not a list of names"),
         bad("no inputs", one("relu", ", inputs = []"), "takes one input, but got 0"),
-        bad("one input where two are due", one("add", ""), "takes two inputs, but got 1"),
-        bad("nothing to join", one("concat", ", inputs = []"), "takes at least one input, but got 0"),
+        bad("one input instead of two", one("add", ""), "takes two inputs, but got 1"),
+        bad("nothing to concatenate", one("concat", ", inputs = []"), "takes at least one input, but got 0"),
         bad("an input of no channels", text("[0, 8, 8]", "{ op = \"relu\" }"), "is empty"),
         bad("a negative input", text("[-1, 8, 8]", "{ op = \"relu\" }"), "invalid value: integer `-1`"),
         bad(
@@ -162,7 +162,7 @@ pub(super) fn cases() -> Vec<Case> {
             "absurdly large",
         ),
         bad(
-            "a thousand million channels",
+            "a billion channels",
             one("conv", ", out_channels = 1000000000, kernel_size = 3"),
             "absurdly large",
         ),
@@ -173,12 +173,12 @@ pub(super) fn cases() -> Vec<Case> {
         ),
         bad("no channels", one("conv", ", out_channels = 0, kernel_size = 3"), "at least 1"),
         bad(
-            "weights beyond any machine",
+            "excessive weights",
             layers(&wider),
             "layer linear2 (linear): shape [16777216, 16777216] is absurdly large",
         ),
         bad(
-            "weights that add up",
+            "weights that add up to too many",
             on(
                 "[16000]",
                 r#"{ op = "linear", out_features = 1000000 },{ op = "linear", out_features = 16000 },"#,
@@ -186,11 +186,11 @@ pub(super) fn cases() -> Vec<Case> {
             "absurdly many",
         ),
         bad(
-            "work beyond any machine",
+            "excessive work",
             on("[65536, 4096, 64]", r#"{ op = "conv", out_channels = 65536, kernel_size = 1 }"#),
             "absurdly many multiply-adds",
         ),
-        bad("a kernel of nothing", conv(", dilation = 0"), "at least 1"),
+        bad("dilation of 0", conv(", dilation = 0"), "at least 1"),
         bad(
             "a kernel of 2^62",
             one("conv", ", out_channels = 1, kernel_size = 4611686018427387904"),
@@ -226,27 +226,27 @@ pub(super) fn cases() -> Vec<Case> {
             "connections of output channel 2",
         ),
         bad(
-            "connections in falling order",
+            "connections in descending order",
             on("[2, 8, 8]", r#"{ op = "conv", out_channels = 1, kernel_size = 3, connections = [[1, 0]] }"#),
             "in ascending order",
         ),
         bad(
-            "connections of few kernels among zeros without end",
+            "sparse connections that expand beyond limits",
             spread(4000, ", kernel_size = 128, padding = [64, 64, 63, 63]"),
             "shape [4000, 16777216, 128, 128] is absurdly large",
         ),
         bad(
-            "connections whose zeros add up",
+            "sparse connections that add up to too many weights",
             spread(2000, ", kernel_size = 1"),
             "its weights bring the network to 33554436000, absurdly many",
         ),
         bad("too few connections", conv(", connections = [[0]]"), "connections has 1 rows"),
         bad("a linear layer on maps", one("linear", ", out_features = 3"), "put a flatten before it"),
         bad("a probability of one", one("dropout", ", probability = 1.0"), "probability 1 is not in [0, 1)"),
-        bad("a probability that is no number", one("dropout", ", probability = nan"), "is not in [0, 1)"),
-        bad("a bias that begins with no number", conv(", bias_init = nan"), "bias_init NaN is not finite"),
+        bad("a probability of NaN", one("dropout", ", probability = nan"), "is not in [0, 1)"),
+        bad("an initial bias of NaN", conv(", bias_init = nan"), "bias_init NaN is not finite"),
         bad(
-            "a beginning of biases that there are not",
+            "an initial value for an absent bias",
             conv(", bias = false, bias_init = 1.0"),
             "bias_init needs a bias",
         ),
@@ -262,7 +262,7 @@ pub(super) fn cases() -> Vec<Case> {
             "size 4611686018427387905 is absurdly large",
         ),
         bad(
-            "an exponent that is no number",
+            "an exponent of NaN",
             one("lrn", ", size = 5, alpha = 1.0, beta = nan, k = 1.0"),
             "beta and k must be positive",
         ),
@@ -271,39 +271,39 @@ pub(super) fn cases() -> Vec<Case> {
             one("reshape", ", shape = [9223372036854775807, 9223372036854775807]"),
             "more elements than memory can hold",
         ),
-        bad("a shape of other elements", one("reshape", ", shape = [0, 63]"), "cannot reshape"),
-        bad("a slice behind the end", one("slice", ", axis = 2, start = 7, length = 2"), "exceeds axis"),
+        bad("a shape with another number of elements", one("reshape", ", shape = [0, 63]"), "cannot reshape"),
+        bad("a slice past the end", one("slice", ", axis = 2, start = 7, length = 2"), "exceeds axis"),
         bad(
             "a slice that overflows",
             one("slice", ", axis = 2, start = 1, length = 9223372036854775807, step = 9223372036854775807"),
             "exceeds axis",
         ),
-        bad("an axis that is none", one("slice", ", axis = 9, start = 0, length = 1"), "axis 9 is out of range"),
+        bad("an invalid axis", one("slice", ", axis = 9, start = 0, length = 1"), "axis 9 is out of range"),
         bad("an axis twice", one("transpose", ", permutation = [0, 1, 1, 2]"), "must list each axis"),
         bad(
-            "a border that overflows",
+            "padding that overflows",
             one("pad", ", before = [0, 9223372036854775807, 0, 0], after = [0, 9223372036854775807, 0, 0]"),
             "more elements than memory can hold",
         ),
-        bad("a constant of nothing", one("constant", ", shape = [0], inputs = []"), "is empty"),
+        bad("an empty constant", one("constant", ", shape = [0], inputs = []"), "is empty"),
         bad(
             "a constant that overflows",
             one("constant", ", shape = [16777216, 16777216, 16777216], inputs = []"),
             "more elements than memory can hold",
         ),
         bad(
-            "a constant alone",
+            "only a constant",
             one("constant", ", shape = [1], inputs = []"),
             "does not depend on its input",
         ),
-        bad("a head of no layer", with_head("{ layer = \"aux\", weight = 0.3 }"), "there is no layer of this name"),
+        bad("a head without a layer", with_head("{ layer = \"aux\", weight = 0.3 }"), "there is no layer of this name"),
         bad(
-            "a head of infinite weight",
+            "a head with an infinite weight",
             with_head("{ layer = \"flatten1\", weight = inf }"),
             "must be finite and not negative",
         ),
         bad(
-            "a loss that does not exist",
+            "an unknown loss",
             one("relu", "") + "loss = { name = \"hing\" }",
             "unknown variant `hing`",
         ),

@@ -1,5 +1,4 @@
-//! ONNX: networks as they are exported here, and files that are wrong in their messages, graph, tensors or
-//! attributes.
+//! ONNX: exported networks, and files with faulty messages, graphs, tensors or attributes.
 
 use striate_engine::Inference;
 use striate_formats::onnx_bytes;
@@ -16,12 +15,12 @@ pub(super) fn cases() -> Vec<Case> {
     [exported(), operations::cases(), messages(), graphs(), tensors(), attributes()].concat()
 }
 
-/// Networks as they are exported here.
+/// Returns exported networks.
 fn exported() -> Vec<Case> {
     let all = networks::all().into_iter().filter(|network| network.image().is_ok());
     let one = |network: Network| {
-        let weights = Inference::initial_weights(&network, 0).expect("the network is whole");
-        // Not every layer has an operation of ONNX.
+        let weights = Inference::initial_weights(&network, 0).expect("the network is valid");
+        // Not every layer can be exported.
         onnx_bytes(&network, &weights).ok().map(|bytes| good(&network.name, bytes))
     };
     all.filter_map(one).collect()
@@ -31,19 +30,19 @@ fn relu() -> Message {
     node("Relu", &["x"], "y", &[])
 }
 
-/// A file of a convolution of x `[1, 3, 8, 8]` with a weight of zeros.
+/// Returns a file with a convolution of x `[1, 3, 8, 8]` with a weight of zeros.
 fn conv(weight: &[i64], attributes: &[Message]) -> Vec<u8> {
     let zeros = vec![0.0; weight.iter().product::<i64>() as usize];
     let nodes = [node("Conv", &["x", "w"], "y", attributes)];
     model(&[3, 8, 8], &nodes, &[floats("w", weight, &zeros)]).bytes
 }
 
-/// A file of one operation on x `[1, 3, 8, 8]`.
+/// Returns a file with one operation on x `[1, 3, 8, 8]`.
 fn one(op: &str, attributes: &[Message]) -> Vec<u8> {
     model(&[3, 8, 8], &[node(op, &["x"], "y", attributes)], &[]).bytes
 }
 
-/// A file of one operation on x `[1, 3, 8, 8]` and a tensor w.
+/// Returns a file with one operation on x `[1, 3, 8, 8]` and a tensor w.
 fn with(op: &str, tensor: Message) -> Vec<u8> {
     model(&[3, 8, 8], &[node(op, &["x", "w"], "y", &[])], &[tensor]).bytes
 }
@@ -63,10 +62,10 @@ fn messages() -> Vec<Case> {
     };
     vec![
         good("a convolution", whole),
-        bad("nothing", "", "opset"),
-        bad("words", "this is no model at all", "damaged"),
-        bad("cut off", cut, "are left"),
-        bad("an endless integer", [0xff; 40], "more than 64 bits"),
+        bad("an empty file", "", "opset"),
+        bad("plain text", "this is no model at all", "damaged"),
+        bad("truncated", cut, "are left"),
+        bad("an overlong integer", [0xff; 40], "more than 64 bits"),
         bad("no opset", Message::new().message(7, &empty).bytes, "names no version"),
         bad("opset 99", plain(99), "opset 99"),
         bad("opset 3", plain(3), "opset 3"),
@@ -85,8 +84,8 @@ fn messages() -> Vec<Case> {
         ),
         bad("metadata twice", said(&[("author", "a"), ("author", "b")]), "metadata author is there twice"),
         good("class names", said(&[("striate.classes", r#"["a","b"]"#)])),
-        bad("class names that are none", said(&[("striate.classes", "[1]")]), "is no list of names"),
-        bad("class names that are no JSON", said(&[("striate.classes", "[")]), "is no JSON"),
+        bad("invalid class names", said(&[("striate.classes", "[1]")]), "is no list of names"),
+        bad("class names that are not JSON", said(&[("striate.classes", "[")]), "is no JSON"),
         bad(
             "three class names",
             said(&[("striate.classes", r#"["a","b","c"]"#)]),
@@ -97,7 +96,7 @@ fn messages() -> Vec<Case> {
             said(&[("striate.classes", r#"["a","\u001b[2J"]"#)]),
             "striate.classes: the name of class 1 has control characters",
         ),
-        bad("preprocessing that is no JSON", said(&[("striate.preprocessing", "{")]), "is no JSON"),
+        bad("preprocessing that is not JSON", said(&[("striate.preprocessing", "{")]), "is no JSON"),
         bad(
             "functions",
             Message::new().message(8, &opset("", 17)).text(25, "f").message(7, &empty).bytes,
@@ -123,20 +122,20 @@ fn graphs() -> Vec<Case> {
         bad("no output", model_of(17, &graph(&relu()).message(11, &x())).bytes, "no output"),
         bad("no input", model_of(17, &graph(&relu()).message(12, &value("y", &[1]))).bytes, "needs 0 inputs"),
         bad(
-            "an output that no node makes",
+            "an output without a node",
             model(&[2], &[node("Relu", &["x"], "z", &[])], &[]).bytes,
             "needs 0 inputs",
         ),
-        bad("seventy thousand empty nodes", model_of(17, &many(1)).bytes, "no output"),
+        bad("70,000 empty nodes", model_of(17, &many(1)).bytes, "no output"),
         bad(
-            "seventy thousand empty tensors",
+            "70,000 empty tensors",
             model_of(17, &many(5).message(12, &value("y", &[1]))).bytes,
             "two initializers",
         ),
         bad("two inputs", model_of(17, &two_inputs).bytes, "needs 2 inputs (x, z)"),
         bad("a negative extent", bare(&[-5, 8]), "open or impossible"),
         bad("a giant extent", bare(&[i64::MAX, 8]), "open or impossible"),
-        bad("outputs without end", bare(&[1 << 23]), "8388608 outputs are more than 4194304"),
+        bad("too many outputs", bare(&[1 << 23]), "8388608 outputs are more than 4194304"),
         bad("a giant product", bare(&[1 << 24; 5]), "input x: shape [N, "),
         bad("an unknown operation", one("Zebra", &[]), "node the Zebra (Zebra): this operation is not known"),
         bad("a cycle", model(&[2], &cycle, &[]).bytes, "a cycle"),
@@ -146,8 +145,8 @@ fn graphs() -> Vec<Case> {
             "operand 2 is missing",
         ),
         bad("an unknown operand", model(&[2], &[add("nobody")], &[]).bytes, "reads nobody"),
-        bad("a value made twice", model(&[2], &[relu(), relu()], &[]).bytes, "y is made twice"),
-        bad("equal initializers", model(&[2], &[add("w")], &[w(), w()]).bytes, "two initializers"),
+        bad("a value produced twice", model(&[2], &[relu(), relu()], &[]).bytes, "y is made twice"),
+        bad("initializers with the same name", model(&[2], &[add("w")], &[w(), w()]).bytes, "two initializers"),
     ]
 }
 
@@ -162,28 +161,28 @@ fn tensors() -> Vec<Case> {
     let filled = [node("ConstantOfShape", &["w"], "s", &[]), node("Add", &["x", "s"], "y", &[])];
     let outside = |entries: &[(&str, &str)]| with("MatMul", external("w", &[8, 2], entries));
     vec![
-        bad("few bytes", with("Add", raw("w", 1, &[8], &[0; 12])), "tensor w: 12 bytes for shape [8]"),
+        bad("too few bytes", with("Add", raw("w", 1, &[8], &[0; 12])), "tensor w: 12 bytes for shape [8]"),
         bad("a tensor of a negative extent", with("Add", floats("w", &[-8], &[])), "extent -8"),
         bad("a giant tensor", with("Add", floats("w", &[1 << 31; 3], &[])), "memory"),
         bad("many axes", with("Add", floats("w", &[1; 9], &[0.0])), "9 axes"),
-        bad("texts", with("Add", raw("w", 8, &[1], &[])), "texts"),
+        bad("strings", with("Add", raw("w", 8, &[1], &[])), "texts"),
         bad("type 77", with("Add", raw("w", 77, &[1], &[])), "type 77"),
-        bad("integers for floats", with("Add", integer("w", 1)), "of integers"),
+        bad("integers instead of floats", with("Add", integer("w", 1)), "of integers"),
         bad("an impossible shape", with("Reshape", integers("w", &[3], &[0, 5, -1])), "have no shape"),
         bad("two open extents", with("Reshape", integers("w", &[2], &[-1, -1])), "have no shape"),
         bad("arithmetic that overflows", shapes("Mul", &[integer("w", i64::MAX)]), "overflows"),
         bad("a division by zero", shapes("Div", &[integer("v", 1), integer("w", 0)]), "divides by zero"),
         bad(
-            "filled without end",
+            "an excessive fill",
             model(&[2], &filled, &[integers("w", &[2], &[1 << 30, 2])]).bytes,
             "more numbers than are read",
         ),
         bad(
-            "external data in two places",
+            "external data with two locations",
             outside(&[("location", "w.bin"), ("location", "v.bin")]),
             "external data: location is there twice",
         ),
-        bad("a weight that is no number", with("MatMul", floats("w", &[8, 1], &[f32::NAN; 8])), "not finite"),
+        bad("a weight of NaN", with("MatMul", floats("w", &[8, 1], &[f32::NAN; 8])), "not finite"),
         bad("an infinite constant", with("Add", floats("w", &[1], &[f32::INFINITY])), "not finite"),
     ]
 }
@@ -197,7 +196,7 @@ fn attributes() -> Vec<Case> {
         bad("a kernel of another size", kernel(ints("kernel_shape", &[5, 5])), "kernel_shape"),
         bad("stride 0", kernel(ints("strides", &[0, 1])), "attribute strides"),
         bad("giant pads", kernel(ints("pads", &[i64::MAX; 4])), "attribute pads"),
-        bad("few pads", kernel(ints("pads", &[1])), "attribute pads"),
+        bad("too few pads", kernel(ints("pads", &[1])), "attribute pads"),
         bad("an unknown auto_pad", kernel(text("auto_pad", "SIDEWAYS")), "SIDEWAYS"),
         bad("an attribute of another type", kernel(text("group", "1")), "attribute group is no integer"),
         bad("other channels", conv(&[2, 4, 3, 3], &[]), "[2, 3, 3, 3] is needed"),
@@ -211,7 +210,7 @@ fn attributes() -> Vec<Case> {
         bad("an axis twice", one("Transpose", &[ints("perm", &[0, 1, 1, 2])]), "perm"),
         bad("no kernel_shape", one("MaxPool", &[]), "kernel_shape is missing"),
         bad(
-            "a graph for an attribute",
+            "a graph as an attribute",
             one("Softmax", &[Message::new().text(1, "axis").message(6, &nested).integer(20, 5)]),
             "no integer",
         ),

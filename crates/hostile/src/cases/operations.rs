@@ -1,40 +1,40 @@
-//! ONNX's operations, each in a small whole file: on data, and on values that are known without them.
+//! ONNX operations, each in a small valid file: on data, and on constants.
 
 use striate_testkit::onnx::{float, floats, int, integers, ints, model, node, tensor};
 use striate_testkit::protobuf::Message;
 
 use super::{Case, good};
 
-/// A tensor under its name.
+/// A named tensor.
 type Named = (&'static str, Message);
 
-/// A tensor of one value throughout.
+/// Returns a tensor filled with one value.
 fn same(name: &'static str, dims: &[i64], value: f32) -> Named {
     (name, floats(name, dims, &vec![value; dims.iter().product::<i64>() as usize]))
 }
 
-/// A list of integers.
+/// Returns a list of integers.
 fn list(name: &'static str, values: &[i64]) -> Named {
     (name, integers(name, &[values.len() as i64], values))
 }
 
-/// A file of one operation on x `[1, extents…]` and tensors.
+/// Returns a file with one operation on x `[1, extents…]` and tensors.
 fn on(extents: &[i64], op: &str, tensors: &[Named], attributes: &[Message]) -> Case {
     let inputs: Vec<&str> = std::iter::once("x").chain(tensors.iter().map(|(name, _)| *name)).collect();
     let tensors: Vec<Message> = tensors.iter().map(|(_, tensor)| tensor.clone()).collect();
     good(op, model(extents, &[node(op, &inputs, "y", attributes)], &tensors).bytes)
 }
 
-/// A file in which an operation on tensors alone makes what is added to x `[1, 2, 3]`.
-fn known(op: &str, tensors: &[Named], attributes: &[Message]) -> Case {
+/// Returns a file in which the result of an operation on constants is added to x `[1, 2, 3]`.
+fn constant(op: &str, tensors: &[Named], attributes: &[Message]) -> Case {
     let inputs: Vec<&str> = tensors.iter().map(|(name, _)| *name).collect();
     let tensors: Vec<Message> = tensors.iter().map(|(_, tensor)| tensor.clone()).collect();
     let nodes = [node(op, &inputs, "k", attributes), node("Add", &["x", "k"], "y", &[])];
-    good(&format!("{op} of what is known"), model(&[2, 3], &nodes, &tensors).bytes)
+    good(&format!("{op} of constants"), model(&[2, 3], &nodes, &tensors).bytes)
 }
 
 pub(super) fn cases() -> Vec<Case> {
-    [on_data(), on_known(), together()].concat()
+    [on_data(), on_constants(), combined()].concat()
 }
 
 fn on_data() -> Vec<Case> {
@@ -84,33 +84,33 @@ fn on_data() -> Vec<Case> {
     ]
 }
 
-fn on_known() -> Vec<Case> {
+fn on_constants() -> Vec<Case> {
     let row = || ("v", floats("v", &[1, 3], &[1.0, 2.0, 4.0]));
     let column = || ("w", floats("w", &[2, 1], &[0.5, 0.25]));
     let half = || tensor("value", &floats("", &[1], &[0.5]));
     vec![
-        known("Constant", &[], &[half()]),
-        known("ConstantOfShape", &[list("s", &[2, 3])], &[half()]),
-        known("Cast", &[list("v", &[1, 2, 3])], &[int("to", 1)]),
-        known("Gather", &[row(), list("places", &[2, 0, 2])], &[int("axis", 1)]),
-        known("Squeeze", &[row(), list("axes", &[0])], &[]),
-        known("Unsqueeze", &[row(), list("axes", &[1])], &[]),
-        known("Transpose", &[same("u", &[3, 2], 0.5)], &[]),
-        known("Slice", &[row(), list("from", &[0]), list("to", &[1]), list("axis", &[1])], &[]),
-        known("Reshape", &[row(), list("shape", &[3])], &[]),
-        known("Identity", &[row()], &[]),
-        known("Concat", &[row(), ("u", floats("u", &[1, 3], &[8.0; 3]))], &[int("axis", 0)]),
-        known("Add", &[row(), column()], &[]),
-        known("Sub", &[row(), column()], &[]),
-        known("Mul", &[row(), column()], &[]),
-        known("Div", &[row(), column()], &[]),
+        constant("Constant", &[], &[half()]),
+        constant("ConstantOfShape", &[list("s", &[2, 3])], &[half()]),
+        constant("Cast", &[list("v", &[1, 2, 3])], &[int("to", 1)]),
+        constant("Gather", &[row(), list("places", &[2, 0, 2])], &[int("axis", 1)]),
+        constant("Squeeze", &[row(), list("axes", &[0])], &[]),
+        constant("Unsqueeze", &[row(), list("axes", &[1])], &[]),
+        constant("Transpose", &[same("u", &[3, 2], 0.5)], &[]),
+        constant("Slice", &[row(), list("from", &[0]), list("to", &[1]), list("axis", &[1])], &[]),
+        constant("Reshape", &[row(), list("shape", &[3])], &[]),
+        constant("Identity", &[row()], &[]),
+        constant("Concat", &[row(), ("u", floats("u", &[1, 3], &[8.0; 3]))], &[int("axis", 0)]),
+        constant("Add", &[row(), column()], &[]),
+        constant("Sub", &[row(), column()], &[]),
+        constant("Mul", &[row(), column()], &[]),
+        constant("Div", &[row(), column()], &[]),
     ]
 }
 
-/// What several operations do together.
-fn together() -> Vec<Case> {
+/// Returns files in which several operations interact.
+fn combined() -> Vec<Case> {
     let tensors = |all: &[Named]| all.iter().map(|(_, tensor)| tensor.clone()).collect::<Vec<_>>();
-    // What exporters write for a flattening: the batch from the shape, the rest open.
+    // Flattening as written by exporters: the batch size is taken from the shape, the rest is inferred.
     let flattening = [
         node("Shape", &["x"], "s", &[]),
         node("Gather", &["s", "zero"], "n", &[int("axis", 0)]),
@@ -124,22 +124,22 @@ fn together() -> Vec<Case> {
         node("Split", &["x", "sizes"], "a", &[int("axis", 1)]).text(2, "b"),
         node("Concat", &["b", "a"], "y", &[int("axis", 1)]),
     ];
-    // Channels last, as TensorFlow has them.
-    let turned = [
+    // Channels last, as in TensorFlow.
+    let transposed = [
         node("Transpose", &["x"], "a", &[ints("perm", &[0, 2, 3, 1])]),
         node("Add", &["a", "w"], "b", &[]),
         node("Transpose", &["b"], "y", &[ints("perm", &[0, 3, 1, 2])]),
     ];
-    let beside = [node("Neg", &["x"], "a", &[]), node("Concat", &["x", "a"], "y", &[int("axis", 3)])];
-    let side_by_side = model(&[3, 2, 2], &beside, &[]).bytes;
+    let inner_axis = [node("Neg", &["x"], "a", &[]), node("Concat", &["x", "a"], "y", &[int("axis", 3)])];
+    let concatenated = model(&[3, 2, 2], &inner_axis, &[]).bytes;
     let zero = ("zero", integers("zero", &[], &[0]));
     vec![
         good(
             "an exporter's flattening",
             model(&[3, 2, 2], &flattening, &tensors(&[zero, list("open", &[-1])])).bytes,
         ),
-        good("side by side along an inner axis", side_by_side),
+        good("a concatenation along an inner axis", concatenated),
         good("a split", model(&[3, 2, 2], &splitting, &tensors(&[list("sizes", &[1, 2])])).bytes),
-        good("channels last", model(&[3, 2, 2], &turned, &tensors(&[same("w", &[3], 0.5)])).bytes),
+        good("channels last", model(&[3, 2, 2], &transposed, &tensors(&[same("w", &[3], 0.5)])).bytes),
     ]
 }

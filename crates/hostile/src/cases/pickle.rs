@@ -1,9 +1,9 @@
-//! Pickles in the zip form of `.pth` files: calls, bombs, tensors that leave their storages.
+//! Pickles in zipped `.pth` files: calls, bombs, tensors outside their storages.
 
 use super::zip::Zip;
 use super::{Case, bad, good};
 
-/// Instructions of a pickle, which push one object when they are run.
+/// Pickle instructions that push one object.
 #[derive(Clone, Default)]
 pub(super) struct Assembly(pub Vec<u8>);
 
@@ -38,12 +38,12 @@ impl Assembly {
         Assembly([b"}(", &*concat(&items), b"u"].concat())
     }
 
-    /// The call of `self` with `arguments`.
+    /// Calls `self` with `arguments`.
     pub fn call(self, arguments: &[Assembly]) -> Assembly {
         Assembly([self.0, Assembly::tuple(arguments).0, b"R".to_vec()].concat())
     }
 
-    /// A whole pickle of protocol 2.
+    /// Returns a complete pickle of protocol 2.
     pub fn pickle(self) -> Vec<u8> {
         [&[0x80, 2][..], &self.0, b"."].concat()
     }
@@ -53,7 +53,7 @@ fn concat(items: &[Assembly]) -> Vec<u8> {
     items.iter().flat_map(|item| item.0.clone()).collect()
 }
 
-/// A reference to a storage.
+/// Returns a reference to a storage.
 pub(super) fn storage(class: &str, key: &str, len: i64) -> Assembly {
     let parts = [
         Assembly::text("storage"),
@@ -65,7 +65,7 @@ pub(super) fn storage(class: &str, key: &str, len: i64) -> Assembly {
     Assembly([Assembly::tuple(&parts).0, b"Q".to_vec()].concat())
 }
 
-/// A tensor over `storage`.
+/// Returns a tensor over `storage`.
 pub(super) fn tensor(storage: Assembly, offset: i64, shape: &[i64], strides: &[i64]) -> Assembly {
     let ints =
         |values: &[i64]| Assembly::tuple(&values.iter().map(|x| Assembly::int(*x)).collect::<Vec<_>>());
@@ -75,37 +75,37 @@ pub(super) fn tensor(storage: Assembly, offset: i64, shape: &[i64], strides: &[i
     Assembly::global("torch._utils", "_rebuild_tensor_v2").call(&arguments)
 }
 
-/// A tensor over a storage of floats.
+/// Returns a tensor over a storage of floats.
 pub(super) fn float_tensor(key: &str, len: i64, offset: i64, shape: &[i64], strides: &[i64]) -> Assembly {
     tensor(storage("FloatStorage", key, len), offset, shape, strides)
 }
 
-/// A file of this pickle and a storage `0` of so many zero bytes.
+/// Returns a file with this pickle and a storage `0` of zero bytes.
 fn file(pickle: &[u8], bytes: usize) -> Vec<u8> {
     Zip::of(&[("x/data.pkl", pickle), ("x/data/0", &vec![0; bytes])]).bytes
 }
 
-/// A file whose object is `assembly`.
+/// Returns a file whose object is `assembly`.
 fn object(assembly: Assembly) -> Vec<u8> {
     file(&assembly.pickle(), 8)
 }
 
-/// A file of instructions, of protocol 2.
+/// Returns a file of instructions of protocol 2.
 fn code(instructions: impl AsRef<[u8]>) -> Vec<u8> {
     object(Assembly::raw(instructions))
 }
 
-/// A file of the state dict `{"a": assembly}`.
+/// Returns a file with the state dict `{"a": assembly}`.
 fn weight(assembly: Assembly) -> Vec<u8> {
     object(Assembly::dict(&[("a", assembly)]))
 }
 
-/// A file of the weight `a` over the eight bytes of storage `0`.
+/// Returns a file with the weight `a` over the eight bytes of storage `0`.
 fn view(len: i64, offset: i64, shape: &[i64], strides: &[i64]) -> Vec<u8> {
     weight(float_tensor("0", len, offset, shape, strides))
 }
 
-/// A list of `count` pairs in the memo, and calls that copy it again and again.
+/// Returns instructions that memoize a list of `count` pairs and copy it in `calls` calls.
 fn copies(count: usize, calls: usize) -> Vec<u8> {
     let pair = Assembly::raw([b'N', b'N', 0x86]);
     let begin = [Assembly::list(&vec![pair; count]).0, b"\x85q\x010".to_vec()].concat();
@@ -113,7 +113,7 @@ fn copies(count: usize, calls: usize) -> Vec<u8> {
     [begin, function, b"h\x02h\x01R0".repeat(calls), b"}".to_vec()].concat()
 }
 
-/// `{"a": t, "b": t, …}`, so many names for one tensor of `len` floats that share a storage.
+/// Returns a file with `{"a": t, "b": t, …}`: `names` names for one tensor of `len` floats in one storage.
 fn shared(names: usize, len: i64) -> Vec<u8> {
     let names: Vec<String> = (0..names).map(|i| format!("t{i}")).collect();
     let first = Assembly([float_tensor("0", len, 0, &[len], &[1]).0, b"q\x01".to_vec()].concat());
@@ -162,13 +162,13 @@ pub(super) fn cases() -> Vec<Case> {
         good("a scalar", view(2, 1, &[], &[])),
         good("a parameter", weight(Assembly::global("torch._utils", "_rebuild_parameter").call(&[one()]))),
         good(
-            "wrapped and tagged",
+            "wrapped with metadata",
             object(Assembly::dict(&[
                 ("epoch", Assembly::int(3)),
                 ("model", Assembly::dict(&[("a", one())])),
             ])),
         ),
-        good("shared within measure", shared(4, 8)),
+        good("shared a few times", shared(4, 8)),
         bad("os.system", attack("os", "system"), "asks for os.system, which is refused"),
         bad("posix.system", attack("posix", "system"), "asks for posix.system"),
         bad("subprocess.Popen", attack("subprocess", "Popen"), "asks for subprocess.Popen"),
@@ -186,9 +186,9 @@ pub(super) fn cases() -> Vec<Case> {
             object(Assembly([text("os").0, text("system").0, vec![0x93]].concat())),
             "asks for os.system",
         ),
-        bad("a name from the stack that is none", code(b"NN\x93"), "a name that is no text"),
+        bad("an invalid name from the stack", code(b"NN\x93"), "a name that is no text"),
         bad("a global with control characters", attack("o\x1bs", "sys\ttem"), "asks for o s.sys tem"),
-        bad("a global without an end", code(b"cos"), "a name without an end"),
+        bad("an unterminated global", code(b"cos"), "a name without an end"),
         bad("INST", code(b"(ios\nsystem\n"), "(INST)"),
         bad("OBJ", code(b"(No"), "(OBJ)"),
         bad("NEWOBJ", code(b"NN\x81"), "(NEWOBJ)"),
@@ -198,10 +198,10 @@ pub(super) fn cases() -> Vec<Case> {
         bad("a set", code(b"\x8f"), "(of sets)"),
         bad("protocol 0", code(b"(lp0\n"), "(of protocol 0)"),
         bad("protocol 9", file(b"\x80\x09N.", 8), "protocol 9"),
-        bad("an instruction that does not exist", code([0xff]), "no instruction 0xff"),
-        bad("the call of a text", code(b"X\x01\0\0\0a)R"), "a call of what is no function"),
+        bad("an unknown instruction", code([0xff]), "no instruction 0xff"),
+        bad("a call of a string", code(b"X\x01\0\0\0a)R"), "a call of what is no function"),
         bad(
-            "the call of a storage's type",
+            "a call of a storage type",
             object(Assembly::global("torch", "FloatStorage").call(&[])),
             "a storage is made out of nothing",
         ),
@@ -210,14 +210,14 @@ pub(super) fn cases() -> Vec<Case> {
         bad("item of a list", code(b"]NNs"), "set in what is no dictionary"),
         bad("key without a value", code(b"}(Nu"), "a key without a value"),
         bad("empty stack", code(b"0"), "its stack is empty"),
-        bad("below a mark", code(b"N(0"), "its stack is empty"),
+        bad("pop below a mark", code(b"N(0"), "its stack is empty"),
         bad("no mark", code(b"t"), "a mark is missing"),
         bad("empty memo", code(b"h\x07"), "memo 7 is empty"),
         bad("no end", file(b"\x80\x02}", 8), "it is cut off"),
-        bad("bytes behind the pickle", file(b"\x80\x02}.more", 8), "followed by 4 bytes"),
-        bad("a text longer than the file", sized(u32::MAX as usize), "it is cut off"),
-        bad("a text of 64 bits", code(b"\x8d\xff\xff\xff\xff\xff\xff\xff\xff"), "it is cut off"),
-        bad("a text that is no UTF-8", code(b"X\x01\0\0\0\xff"), "a text that is no UTF-8"),
+        bad("bytes after the pickle", file(b"\x80\x02}.more", 8), "followed by 4 bytes"),
+        bad("a string longer than the file", sized(u32::MAX as usize), "it is cut off"),
+        bad("a string with a 64-bit length", code(b"\x8d\xff\xff\xff\xff\xff\xff\xff\xff"), "it is cut off"),
+        bad("a string that is not UTF-8", code(b"X\x01\0\0\0\xff"), "a text that is no UTF-8"),
         bad(
             "an integer of 255 bytes",
             code([&[0x8a, 255][..], &[1; 255]].concat()),
@@ -225,9 +225,9 @@ pub(super) fn cases() -> Vec<Case> {
         ),
         bad("nested a million deep", code(&nested), "holds no state dict"),
         bad("more than a million objects", code(&many), "more than 1048576 objects"),
-        bad("references without end", code(&storages), "more than 262144 tensors and storages"),
-        bad("copies without end", code(copies(100_000, 1000)), "copies its own lists without end"),
-        bad("a dictionary in itself", code(&dict_of_itself), "holds no tensors"),
+        bad("too many references", code(&storages), "more than 262144 tensors and storages"),
+        bad("exponential copies", code(copies(100_000, 1000)), "copies its own lists without end"),
+        bad("a dictionary that contains itself", code(&dict_of_itself), "holds no tensors"),
         bad(
             "an OrderedDict of a number",
             object(Assembly::global("collections", "OrderedDict").call(&[Assembly::int(1)])),
@@ -252,8 +252,8 @@ pub(super) fn cases() -> Vec<Case> {
             object(Assembly::dict(&[("a", Assembly::int(1)), ("b", text("x"))])),
             "holds no tensors (it has a, b)",
         ),
-        bad("a tensor alone", object(one()), "a tensor without a name"),
-        bad("a number alone", object(Assembly::int(1)), "holds no state dict"),
+        bad("only a tensor", object(one()), "a tensor without a name"),
+        bad("only a number", object(Assembly::int(1)), "holds no state dict"),
         bad("a reference that is no tuple", code(b"K\x01Q"), "a reference to what is no storage"),
         bad(
             "a reference of another kind",
@@ -275,12 +275,12 @@ pub(super) fn cases() -> Vec<Case> {
         ),
         bad("a missing storage", with_key("1"), "a: its storage 1 is missing"),
         bad(
-            "a storage on a path",
+            "a storage with a path",
             with_key("../../../etc/passwd"),
             "its storage ../../../etc/passwd is missing",
         ),
         bad("a storage with control characters", with_key("\x1b[2J\n"), "its storage  [2J  is missing"),
-        bad("a storage with an endless key", with_key(&"0".repeat(1000)), "a key of 1000 bytes"),
+        bad("a storage with an overlong key", with_key(&"0".repeat(1000)), "a key of 1000 bytes"),
         bad(
             "a complex storage",
             weight(tensor(storage("ComplexFloatStorage", "0", 1), 0, &[1], &[1])),
@@ -288,7 +288,7 @@ pub(super) fn cases() -> Vec<Case> {
         ),
         bad("a storage of negative length", view(-1, 0, &[0], &[1]), "-1 as a size"),
         bad(
-            "a storage shorter than it says",
+            "a storage shorter than declared",
             view(3, 0, &[3], &[1]),
             "8 bytes where 3 elements of 4 are due",
         ),
@@ -299,7 +299,7 @@ pub(super) fn cases() -> Vec<Case> {
         ),
         bad("a tensor larger than its storage", view(2, 0, &[3], &[1]), "leaves its storage of 2"),
         bad(
-            "an offset behind the storage",
+            "an offset after the storage",
             view(2, 2, &[1], &[1]),
             "from element 2 on leaves its storage of 2",
         ),
@@ -308,7 +308,7 @@ pub(super) fn cases() -> Vec<Case> {
         bad("a negative extent", view(2, 0, &[-2], &[1]), "-2 as a size, offset or stride"),
         bad("a negative stride", view(2, 1, &[2], &[-1]), "-1 as a size, offset or stride"),
         bad(
-            "an extent that is a text",
+            "an extent that is a string",
             weight(Assembly::global("torch._utils", "_rebuild_tensor_v2").call(&[
                 storage("FloatStorage", "0", 2),
                 Assembly::int(0),
@@ -323,12 +323,12 @@ pub(super) fn cases() -> Vec<Case> {
             "more elements than memory",
         ),
         bad("strides that overflow", view(2, 0, &[huge, 2], &[huge, 1]), "leaves its storage of 2"),
-        bad("all numbers are one", view(2, 0, &[1 << 40], &[0]), "is larger than its storage of 2"),
-        bad("a stride out of the storage", view(2, 0, &[2], &[huge]), "leaves its storage"),
+        bad("stride 0 over a large extent", view(2, 0, &[1 << 40], &[0]), "is larger than its storage of 2"),
+        bad("a stride beyond the storage", view(2, 0, &[2], &[huge]), "leaves its storage"),
         bad("more strides than extents", view(2, 0, &[2], &[1, 1]), "with strides [1, 1]"),
-        bad("seventeen extents", view(2, 0, &[1; 17], &[1; 17]), "a tensor of 17 extents"),
+        bad("17 extents", view(2, 0, &[1; 17], &[1; 17]), "a tensor of 17 extents"),
         bad(
-            "a tensor of too few arguments",
+            "a tensor with too few arguments",
             calls("_rebuild_tensor_v2", &[Assembly::int(1)]),
             "too few arguments",
         ),
@@ -337,7 +337,7 @@ pub(super) fn cases() -> Vec<Case> {
             calls("_rebuild_tensor_v2", &vec![Assembly::int(1); 4]),
             "a tensor without a storage",
         ),
-        bad("a parameter of nothing", calls("_rebuild_parameter", &[]), "a call without arguments"),
-        bad("a thousand tensors in one storage", shared(1000, 1000), "share storages so often"),
+        bad("a parameter without arguments", calls("_rebuild_parameter", &[]), "a call without arguments"),
+        bad("1,000 tensors in one storage", shared(1000, 1000), "share storages so often"),
     ]
 }

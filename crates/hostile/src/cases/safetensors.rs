@@ -1,28 +1,28 @@
-//! Safetensors: a length, a header in JSON, numbers.
+//! Safetensors: wrong lengths, malformed headers, tensors outside the data.
 
 use super::{Case, bad, good};
 
-/// A file of `header` and so many zero bytes of numbers.
+/// Returns a file with `header` and `data` zero bytes.
 fn file(header: &str, data: usize) -> Vec<u8> {
     with_length(header.len() as u64, header, data)
 }
 
-/// As [`file`], with another length in front.
+/// Like [`file`], with `length` as the declared length of the header.
 fn with_length(length: u64, header: &str, data: usize) -> Vec<u8> {
     [&length.to_le_bytes(), header.as_bytes(), &vec![0; data]].concat()
 }
 
-/// A tensor of the header.
+/// Returns a tensor in the header.
 fn tensor(name: &str, dtype: &str, shape: &str, begin: &str, end: &str) -> String {
     format!(r#""{name}":{{"dtype":"{dtype}","shape":{shape},"data_offsets":[{begin},{end}]}}"#)
 }
 
-/// A file of one tensor `a` of floats.
+/// Returns a file with one tensor `a` of floats.
 fn one(shape: &str, begin: &str, end: &str, data: usize) -> Vec<u8> {
     file(&format!("{{{}}}", tensor("a", "F32", shape, begin, end)), data)
 }
 
-/// A file of `a`, one float, and something else in the header.
+/// Returns a file with `a`, one float, and `other` in the header.
 fn and(other: &str, data: usize) -> Vec<u8> {
     file(&format!("{{{},{other}}}", tensor("a", "F32", "[1]", "0", "4")), data)
 }
@@ -53,12 +53,12 @@ pub(super) fn cases() -> Vec<Case> {
         tensor("double", "F64", "[1]", "24", "32"),
     ];
     vec![
-        good("of every type", file(&format!("{{{}}}", all_types.join(",")), 32)),
+        good("every type", file(&format!("{{{}}}", all_types.join(",")), 32)),
         good("no tensors", file("{}", 0)),
-        good("spaces behind the header", file("{}       ", 0)),
-        bad("nothing", "", "shorter than 8 bytes"),
+        good("spaces after the header", file("{}       ", 0)),
+        bad("an empty file", "", "shorter than 8 bytes"),
         bad("seven bytes", [0; 7], "shorter than 8 bytes"),
-        bad("words", "a few words that are none", "a header of 8031924157612957793 bytes in 25"),
+        bad("plain text", "a few words that are none", "a header of 8031924157612957793 bytes in 25"),
         bad("header length 2^64 - 1", with_length(max, "{}", 0), "a header of 18446744073709551615 bytes"),
         bad(
             "header length 2^64 - 8",
@@ -68,11 +68,11 @@ pub(super) fn cases() -> Vec<Case> {
         bad("header length one too many", with_length(3, "{}", 0), "a header of 3 bytes in 10"),
         bad("header above the limit", with_length(100_000_001, "{}", 0), "a header of 100000001 bytes"),
         bad("header of no bytes", file("", 0), "EOF while parsing"),
-        bad("header that is no UTF-8", [&2u64.to_le_bytes()[..], &[0xff, 0xfe]].concat(), "expected value"),
-        bad("name that is no UTF-8", [&6u64.to_le_bytes()[..], b"{\"\xff\":1}"].concat(), "invalid unicode"),
+        bad("header that is not UTF-8", [&2u64.to_le_bytes()[..], &[0xff, 0xfe]].concat(), "expected value"),
+        bad("name that is not UTF-8", [&6u64.to_le_bytes()[..], b"{\"\xff\":1}"].concat(), "invalid unicode"),
         bad("header that is a list", file("[]", 0), "expected an object of tensors"),
         bad("header that ends early", file(r#"{"a":"#, 0), "EOF while parsing"),
-        bad("words behind the header", file("{} and more", 0), "trailing characters"),
+        bad("text after the header", file("{} and more", 0), "trailing characters"),
         bad("nested a million deep", file(&deep, 0), "expected an object of tensors"),
         bad("a tensor a million deep", file(&format!(r#"{{"a":{deep}"#), 0), "tensor a"),
         bad(
@@ -96,7 +96,7 @@ pub(super) fn cases() -> Vec<Case> {
         bad("metadata of numbers", file(r#"{"__metadata__":{"x":1}}"#, 0), "expected a string"),
         bad("tensor that is null", file(r#"{"a":null}"#, 0), "tensor a"),
         bad(
-            "tensor without a place",
+            "tensor without offsets",
             file(r#"{"a":{"dtype":"F32","shape":[1]}}"#, 4),
             "missing field `data_offsets`",
         ),
@@ -111,12 +111,12 @@ pub(super) fn cases() -> Vec<Case> {
             "missing field `shape`",
         ),
         bad(
-            "places that are three",
+            "three offsets",
             file(r#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4,8]}}"#, 4),
             "tensor a",
         ),
         bad("negative extent", one("[-1]", "0", "4", 4), "invalid value: integer `-1`"),
-        bad("broken extent", one("[1.5]", "0", "4", 4), "invalid type: floating point `1.5`"),
+        bad("fractional extent", one("[1.5]", "0", "4", 4), "invalid type: floating point `1.5`"),
         bad("extent above 64 bits", one("[36893488147419103232]", "0", "4", 4), "tensor a"),
         bad(
             "extents whose product overflows",
@@ -124,33 +124,33 @@ pub(super) fn cases() -> Vec<Case> {
             "8 bytes for F32",
         ),
         bad("bytes that overflow", one("[4611686018427387904]", "0", "0", 0), "0 bytes for F32"),
-        bad("overflow that ends in zero", one("[18446744073709551615,2,0]", "0", "0", 0), "0 bytes for F32"),
+        bad("overflow times zero", one("[18446744073709551615,2,0]", "0", "0", 0), "0 bytes for F32"),
         bad(
-            "a thousand million floats in a tiny file",
+            "a billion floats in a tiny file",
             one("[1000000000]", "0", "4000000000", 4),
             "0 to 4000000000 of 4",
         ),
-        bad("giants that add up beyond memory", file(&format!("{{{}}}", giants.join(",")), 0), "tensor t0"),
+        bad("huge tensors that add up beyond memory", file(&format!("{{{}}}", giants.join(",")), 0), "tensor t0"),
         bad("fewer bytes than the shape", one("[3]", "0", "8", 8), "8 bytes for F32 [3]"),
         bad("more bytes than the shape", one("[1]", "0", "8", 8), "8 bytes for F32 [1]"),
-        bad("end behind the file", one("[2]", "0", "8", 4), "0 to 8 of 4"),
-        bad("end before the beginning", one("[1]", "8", "4", 8), "8 to 4 of 8"),
+        bad("end after the file", one("[2]", "0", "8", 4), "0 to 8 of 4"),
+        bad("end before the start", one("[1]", "8", "4", 8), "8 to 4 of 8"),
         bad(
-            "places at the end of 64 bits",
+            "offsets of 2^64 - 1",
             one("[0]", "18446744073709551615", "18446744073709551615", 4),
             "of 4",
         ),
-        bad("negative place", one("[1]", "-4", "0", 4), "invalid value: integer `-4`"),
+        bad("negative offset", one("[1]", "-4", "0", 4), "invalid value: integer `-4`"),
         bad("gap before a tensor", one("[1]", "4", "8", 8), "nvalid offset"),
         bad("gap between tensors", and(&f32s("b", "8", "12"), 12), "nvalid offset"),
-        bad("two tensors in one place", and(&f32s("b", "0", "4"), 4), "nvalid offset"),
+        bad("two tensors at one offset", and(&f32s("b", "0", "4"), 4), "nvalid offset"),
         bad("overlap by half", and(&f32s("b", "2", "6"), 6), "nvalid offset"),
-        bad("bytes behind the tensors", one("[1]", "0", "4", 12), "file not fully covered"),
-        bad("doubles of half their size", typed("F64", 4), "4 bytes for F64 [2]"),
+        bad("bytes after the tensors", one("[1]", "0", "4", 12), "file not fully covered"),
+        bad("doubles of half the size", typed("F64", 4), "4 bytes for F64 [2]"),
         bad("integers", typed("I32", 4), "is of type I32"),
         bad("eight-bit floats", typed("F8_E4M3", 4), "is of type F8_E4M3"),
-        bad("a counter of another name", typed("I64", 4), "is of type I64"),
-        bad("a type that does not exist", typed("XYZ", 4), "is of type XYZ"),
+        bad("an integer tensor that is not a counter", typed("I64", 4), "is of type I64"),
+        bad("an unknown type", typed("XYZ", 4), "is of type XYZ"),
         bad("a type with control characters", typed(r"F\u001b[2J\n32", 4), "F [2J 32"),
         bad(
             "control characters in a name",
@@ -158,7 +158,7 @@ pub(super) fn cases() -> Vec<Case> {
             "tensor a  [31m is of type",
         ),
         bad(
-            "a name without end",
+            "an overlong name",
             file(&format!("{{{}}}", tensor(&"x".repeat(100_000), "U8", "[1]", "0", "1")), 1),
             "x…",
         ),
