@@ -129,7 +129,10 @@ fn different_epsilon_of_a_batch_norm_is_refused() {
         fitting(&network, &norm_file(file_has, None)).unwrap();
         fitting(&network, &norm_file(file_has, Some(1e-5))).unwrap();
         let error = fitting(&network, &norm_file(file_has, Some(0.001))).unwrap_err();
-        assert!(error.is_input() && error.to_string().contains("ε = 0.001 in the file, 0.00001 in the network"), "{error}");
+        assert!(
+            error.is_input() && error.to_string().contains("ε = 0.001 in the file, 0.00001 in the network"),
+            "{error}"
+        );
     }
     assert!(read_caffemodel_bytes(&norm_file("bn1", None)).unwrap().notes.is_empty());
     let notes = read_caffemodel_bytes(&norm_file("bn1", Some(0.001))).unwrap().notes;

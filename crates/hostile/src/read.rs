@@ -116,7 +116,10 @@ pub(crate) fn recipe(bytes: &[u8]) -> Result<()> {
     assert_eq!(Recipe::from_text(&recipe.to_text())?, recipe, "changed by writing and reading");
     recipe.spec()?;
     for (step, steps) in [(0, 1), (5, 10), (u64::MAX - 1, u64::MAX)] {
-        assert!(recipe.schedule.share(step, steps).is_finite(), "the rate is not finite at step {step} of {steps}");
+        assert!(
+            recipe.schedule.share(step, steps).is_finite(),
+            "the rate is not finite at step {step} of {steps}"
+        );
     }
     Ok(())
 }

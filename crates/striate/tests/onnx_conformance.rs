@@ -282,7 +282,9 @@ fn every_case_agrees_or_is_listed_with_its_refusal() {
                 (Err(Mismatch::Differs(what)), ..) => mistakes.push(format!("{name} differs: {what}")),
                 (Err(Mismatch::Refused(error)), Some(message), None) if error.contains(message) => {}
                 (Err(Mismatch::Refused(_)), None, Some(_)) => others += 1,
-                (Ok(()), _, Some(foreign)) => mistakes.push(format!("{name} agrees, so {foreign} is supported")),
+                (Ok(()), _, Some(foreign)) => {
+                    mistakes.push(format!("{name} agrees, so {foreign} is supported"))
+                }
                 (Ok(()), Some(message), _) => {
                     mistakes.push(format!("{name} agrees, but is listed under: {message}"))
                 }

@@ -83,7 +83,9 @@ pub fn read_caffemodel_bytes(bytes: &[u8]) -> Result<CaffeModel> {
         notes.push(format!("{name} was converted from BGR to RGB"));
     }
     if let Some([red, green, blue]) = mean {
-        notes.push(format!("its images have values from 0 to 255, minus the mean {red}, {green}, {blue} of red, green, blue"));
+        notes.push(format!(
+            "its images have values from 0 to 255, minus the mean {red}, {green}, {blue} of red, green, blue"
+        ));
     }
     notes.extend(epsilon::note(&epsilons));
     Ok(CaffeModel { weights, mean, normalizations, epsilons, notes })
@@ -165,7 +167,9 @@ impl<'a> Reading<'a> {
     fn batch_norm(&mut self, layer: Layer<'a>) -> Result<()> {
         self.epsilons.push(Epsilon { layer: layer.name.to_owned(), value: layer.epsilon });
         let Ok([mean, variance, factor]) = <[Blob; 3]>::try_from(layer.blobs) else {
-            return Err(Error::input("a batch norm must have three blobs: a mean, a variance and their scale factor"));
+            return Err(Error::input(
+                "a batch norm must have three blobs: a mean, a variance and their scale factor",
+            ));
         };
         let [sum] = factor.checked()?.1[..] else {
             return Err(Error::input("a batch norm must have exactly one scale factor"));

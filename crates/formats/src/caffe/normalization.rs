@@ -47,14 +47,18 @@ pub fn fit_constants(network: &Network, loaded: &mut Loaded) -> Result<()> {
         });
         let Some((layer, own)) = own else {
             let name = shown(name);
-            loaded.notes.push(format!("its normalization {name} is ignored, because {} has none of that name", network.name));
+            loaded.notes.push(format!(
+                "its normalization {name} is ignored, because {} has none of that name",
+                network.name
+            ));
             continue;
         };
         let theirs = normalization.checked(network, layer, own)?;
         if theirs == own {
             continue;
         }
-        let Some([before, after]) = replace_constants(network, layer, &mut loaded.weights, theirs, own) else {
+        let Some([before, after]) = replace_constants(network, layer, &mut loaded.weights, theirs, own)
+        else {
             let what = "has different constants than the file and is not in a linear chain of layers";
             return Err(Error::input(format!("{name} of {} {what}", network.name)));
         };
@@ -88,7 +92,10 @@ impl Normalization {
     /// Returns the file's constants if those of `layer` in `network` can replace them.
     fn checked(&self, network: &Network, layer: &Layer, own: &Lrn) -> Result<&Lrn> {
         let refused = |what: String| {
-            Err(Error::input(format!("normalization {} differs from that of {}: {what}", self.layer, network.name)))
+            Err(Error::input(format!(
+                "normalization {} differs from that of {}: {what}",
+                self.layer, network.name
+            )))
         };
         let input = layer.inputs.first().and_then(|input| find(network, input));
         if input

@@ -86,7 +86,8 @@ impl LayerWriter<'_> {
 
     fn has_variables(&self) -> bool {
         let start = format!("{}.", self.layer.name);
-        let mut following = self.weights.range(start.clone()..).take_while(|(name, _)| name.starts_with(&start));
+        let mut following =
+            self.weights.range(start.clone()..).take_while(|(name, _)| name.starts_with(&start));
         following.any(|(name, _)| layer_of(name) == self.layer.name)
     }
 
@@ -97,7 +98,10 @@ impl LayerWriter<'_> {
         let epsilon = Message::default().float(3, norm.epsilon);
         let own = &self.layer.name;
         let scale_layer = message(&self.scales[&own[..]], "Scale", own, own);
-        [with_blobs(self.named("BatchNorm"), statistics).bytes(139, epsilon.0), with_blobs(scale_layer, scale)]
+        [
+            with_blobs(self.named("BatchNorm"), statistics).bytes(139, epsilon.0),
+            with_blobs(scale_layer, scale),
+        ]
     }
 
     fn named(&self, kind: &str) -> Message {

@@ -68,7 +68,11 @@ pub(super) fn cases() -> Vec<Case> {
         bad("plain text", "a few words that are none", "is damaged or not a protocol buffer"),
         bad("truncated", cut, "where"),
         bad("no layers", Message::new().text(1, "net").bytes, "is not a .caffemodel with weights"),
-        bad("layers without weights", net(&[layer("relu", "ReLU", &[])]), "is not a .caffemodel with weights"),
+        bad(
+            "layers without weights",
+            net(&[layer("relu", "ReLU", &[])]),
+            "is not a .caffemodel with weights",
+        ),
         bad("an overlong integer", [0xff; 40], "an integer of more than 64 bits"),
         bad("a field without a value", [0x08], "it ends early"),
         bad("a field number 0", [0, 0], "invalid field number 0"),
@@ -96,8 +100,16 @@ pub(super) fn cases() -> Vec<Case> {
             "an integer instead of bytes",
         ),
         bad("a name that is a number", net(&[Message::new().integer(1, 7)]), "an integer instead of bytes"),
-        bad("a name that is not UTF-8", net(&[Message::new().bytes(1, &[0xff])]), "text that is not valid UTF-8"),
-        bad("a type that is not UTF-8", net(&[Message::new().bytes(2, &[0xff])]), "text that is not valid UTF-8"),
+        bad(
+            "a name that is not UTF-8",
+            net(&[Message::new().bytes(1, &[0xff])]),
+            "text that is not valid UTF-8",
+        ),
+        bad(
+            "a type that is not UTF-8",
+            net(&[Message::new().bytes(2, &[0xff])]),
+            "text that is not valid UTF-8",
+        ),
         bad("nested 1,000 deep", net(&[nested(1000)]), "is not a .caffemodel with weights"),
         bad("20,000 layers", layers.bytes, "holds more than 16384 layers"),
         bad("17 blobs", one("InnerProduct", &vec![bias(); 17]), "a layer has more than 16 blobs"),
@@ -173,7 +185,11 @@ pub(super) fn cases() -> Vec<Case> {
             one("Deconvolution", &[kernel()]),
             "weights in a layer of type Deconvolution",
         ),
-        bad("a type with control characters", one("\x1b[2J\n", &[kernel()]), "weights in a layer of type  [2J  are not"),
+        bad(
+            "a type with control characters",
+            one("\x1b[2J\n", &[kernel()]),
+            "weights in a layer of type  [2J  are not",
+        ),
         bad(
             "a name with control characters",
             net(&[layer("\x1b]0;x\x07", "Odd", &[kernel()])]),
@@ -184,16 +200,8 @@ pub(super) fn cases() -> Vec<Case> {
             net(&[layer(&"n".repeat(100_000), "Odd", &[kernel()])]),
             "n…: weights in a layer of type Odd",
         ),
-        bad(
-            "a V1 deconvolution",
-            v1_file(39, &[kernel()]),
-            "weights in a layer of type Deconvolution",
-        ),
-        bad(
-            "V1 layer type 1000",
-            v1_file(1000, &[kernel()]),
-            "weights in a layer of type unknown",
-        ),
+        bad("a V1 deconvolution", v1_file(39, &[kernel()]), "weights in a layer of type Deconvolution"),
+        bad("V1 layer type 1000", v1_file(1000, &[kernel()]), "weights in a layer of type unknown"),
         bad(
             "a negative extent in a V1 layer",
             v1_file(14, &[legacy_blob([1, 1, max, 3], &[0.5; 6])]),

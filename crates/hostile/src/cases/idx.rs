@@ -69,11 +69,7 @@ pub(super) fn cases() -> Vec<Case> {
             "more elements than memory can hold",
         ),
         bad("255 extents of 2^32 - 1", file(&[max; 255], &[0; 9]), "more elements than memory can hold"),
-        bad(
-            "overflow times zero",
-            file(&[max, max, max, 0], &[]),
-            "more elements than memory can hold",
-        ),
+        bad("overflow times zero", file(&[max, max, max, 0], &[]), "more elements than memory can hold"),
         bad(
             "a product of 2^64 - 2^33 + 1",
             file(&[max, max], &[0; 9]),

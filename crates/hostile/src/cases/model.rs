@@ -50,7 +50,8 @@ fn model() -> Result<ModelFile> {
 fn small() -> Vec<u8> {
     let one =
         |name: &str, shape: &[usize]| (name.into(), (Shape::from(shape), vec![0.5; shape.iter().product()]));
-    let network = Builder::new("n", [1]).input().linear(1).named("fc").finish().expect("the network is valid");
+    let network =
+        Builder::new("n", [1]).input().linear(1).named("fc").finish().expect("the network is valid");
     let golden = Golden { input: (Shape::from([1, 1]), vec![1.0]), output: (Shape::from([1, 1]), vec![1.0]) };
     let weights = Weights::from([one("fc.bias", &[1]), one("fc.weight", &[1, 1])]);
     let bare = ModelFile::bare(network, weights).expect("the network has one output");
@@ -127,11 +128,7 @@ pub(super) fn cases() -> Vec<Case> {
         bad("no checksum", without("weights_sha256"), "weights_sha256 is missing"),
         bad("a network that is not TOML", with("network", "{"), "its network: line 1"),
         bad("a deeply nested network", with("network", &format!("x = {deep}")), "its network: line 1"),
-        bad(
-            "a network above 4 MiB",
-            with("network", &"#".repeat((4 << 20) + 1)),
-            "bytes of text; at most",
-        ),
+        bad("a network above 4 MiB", with("network", &"#".repeat((4 << 20) + 1)), "bytes of text; at most"),
         bad(
             "a network with a cycle",
             with("network", &text(r#"{ op = "relu", inputs = ["relu1"] }"#)),
@@ -168,7 +165,11 @@ pub(super) fn cases() -> Vec<Case> {
             with_tensor("fc.bias", &[7]),
             "1 of the wrong shape (fc.bias [7] instead of [3])",
         ),
-        bad("a weight name with control characters", with_tensor("a\x1b[2J\nb", &[1]), "1 unexpected (a [2J b)"),
+        bad(
+            "a weight name with control characters",
+            with_tensor("a\x1b[2J\nb", &[1]),
+            "1 unexpected (a [2J b)",
+        ),
         bad("a changed weight", flipped, "do not match their checksum"),
         bad("a weight of NaN", nan, "not finite"),
         bad("an invalid checksum", with("weights_sha256", "0"), "do not match their checksum"),

@@ -146,7 +146,11 @@ fn graphs() -> Vec<Case> {
         ),
         bad("an unknown operand", model(&[2], &[add("nobody")], &[]).bytes, "reads nobody"),
         bad("a value produced twice", model(&[2], &[relu(), relu()], &[]).bytes, "y is made twice"),
-        bad("initializers with the same name", model(&[2], &[add("w")], &[w(), w()]).bytes, "two initializers"),
+        bad(
+            "initializers with the same name",
+            model(&[2], &[add("w")], &[w(), w()]).bytes,
+            "two initializers",
+        ),
     ]
 }
 
