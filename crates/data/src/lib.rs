@@ -32,7 +32,7 @@ pub use get::{Fetched, FetchedFile, Source, data_folder, get};
 pub use idx::{IdxArray, read_idx, read_idx_bytes};
 pub use loader::{Augmentation, Batch, Loader, Sampling};
 pub use mnist::MnistKind;
-pub use options::{LoadOptions, MAX_PIXELS, Unreadable};
+pub use options::{LoadOptions, Unreadable};
 pub use order::Order;
 pub use prepared::Prepared;
 pub use spec::{Spec, load};

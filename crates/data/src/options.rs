@@ -1,9 +1,6 @@
 //! Options of loading a data set.
 
-use striate_vision::Step;
-
-/// Pixels that an image may have by default: 64 Mi.
-pub const MAX_PIXELS: u64 = 64 << 20;
+use striate_vision::{MAX_PIXELS, Step};
 
 /// Options of [`load`](crate::load); the default suits a data set of unknown content.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,150 +1,179 @@
-//! Files of images: PNG, JPEG and WebP are read, PNG is written.
+//! Image files: PNG, JPEG, WebP, BMP, GIF, TIFF and PNM are decoded, PNG is encoded.
 
 use std::io::Cursor;
 use std::panic::catch_unwind;
 
-use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
+use image::metadata::Orientation;
+use image::{ColorType, DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
 use striate_tensor::{Error, Result};
 
-use crate::Image;
+use crate::jpeg::{self, Extent};
+use crate::kind::{HEAD_BYTES, ImageKind, Readable};
+use crate::{Image, tiff};
 
-/// Pixels beyond this are a mistake, or an attack.
-const MOST_PIXELS: u64 = 1 << 28;
-/// Bytes that decoding one image may take.
-const MOST_MEMORY: u64 = 1 << 30;
+/// Pixels that an image may have by default: 64 Mi.
+pub const MAX_PIXELS: u64 = 64 << 20;
+/// Bytes that decoding may take for each pixel: four channels of 16 bits, twice.
+const MEMORY_PER_PIXEL: u64 = 16;
+/// Bytes that decoding may take besides, for metadata and tables.
+const MEMORY: u64 = 16 << 20;
 
-/// The image in `bytes`, of whatever name: the content decides. It is turned as its EXIF orientation
-/// says, transparency lies on white, 16 bits become 8, CMYK becomes RGB; of an animation the first frame.
+/// Decodes the image in `bytes`, whose content decides its kind, if it has at most [`MAX_PIXELS`] pixels.
+///
+/// The image is turned as its EXIF orientation says and transparency is laid on white; 16 bits become 8,
+/// CMYK becomes RGB, and of an animation the first frame is taken.
 ///
 /// # Errors
-/// If the bytes are no image, of another kind, cut off, damaged or absurdly large.
+/// If the bytes are not an image, or one that is not supported, truncated, damaged or too large.
 pub fn decode(bytes: &[u8]) -> Result<Image> {
-    // The decoders are other people's: should one give up in panic, it was the file's fault.
-    catch_unwind(|| decode_guarded(bytes)).unwrap_or_else(|_| Err(damaged("it upset the decoder")))
+    decode_limited(bytes, MAX_PIXELS)
 }
 
-/// Height and width that [`decode`] would give, from the file's head alone; what follows is not looked at.
+/// Decodes the image in `bytes` as [`decode`] does, if it has at most `max_pixels` pixels.
 ///
 /// # Errors
-/// If the bytes are no image, of another kind or absurdly large.
+/// As [`decode`].
+pub fn decode_limited(bytes: &[u8], max_pixels: u64) -> Result<Image> {
+    // The decoders are third-party code: a panic in them is blamed on the file.
+    catch_unwind(|| decode_guarded(bytes, max_pixels)).unwrap_or_else(|_| Err(damaged("its decoder failed")))
+}
+
+/// Returns the height and width that [`decode`] would yield, from the header alone; the rest of the file is
+/// not looked at and the size is not limited.
+///
+/// # Errors
+/// If the bytes are not an image, or one that is not supported.
 pub fn dimensions(bytes: &[u8]) -> Result<[usize; 2]> {
     let head = || {
-        let mut decoder = open(bytes)?;
+        let mut decoder = open(bytes, readable(bytes)?, u64::MAX)?;
         let (width, height) = decoder.dimensions();
         let (width, height) = (width as usize, height as usize);
-        Ok(match decoder.orientation().map_err(unreadable)?.to_exif() {
+        Ok(match orientation(&mut decoder)?.to_exif() {
             5.. => [width, height],
             _ => [height, width],
         })
     };
-    catch_unwind(head).unwrap_or_else(|_| Err(damaged("it upset the decoder")))
+    catch_unwind(head).unwrap_or_else(|_| Err(damaged("its decoder failed")))
 }
 
-fn decode_guarded(bytes: &[u8]) -> Result<Image> {
-    let is_jpeg = image::guess_format(bytes).is_ok_and(|format| format == ImageFormat::Jpeg);
-    if is_jpeg && !jpeg_is_whole(bytes) {
-        return Err(damaged("it is cut off"));
+fn decode_guarded(bytes: &[u8], max_pixels: u64) -> Result<Image> {
+    let kind = readable(bytes)?;
+    let extent = if kind == Readable::Jpeg { jpeg::extent(bytes) } else { Extent::Whole };
+    match extent {
+        Extent::Whole => decode_whole(bytes, kind, max_pixels),
+        Extent::Cut => Err(damaged("truncated")),
+        Extent::WithoutEnd(length) => {
+            // Data after the last block of pixels changes nothing; after any other, it does.
+            let ended = |tail: &[u8]| decode_whole(&[&bytes[..length], tail].concat(), kind, max_pixels);
+            let [first, others @ ..] = jpeg::TAILS;
+            let image = ended(first)?;
+            let same = others.into_iter().all(|tail| ended(tail).is_ok_and(|other| other == image));
+            if same { Ok(image) } else { Err(damaged("truncated")) }
+        }
     }
-    let mut decoder = open(bytes)?;
-    let orientation = decoder.orientation().map_err(unreadable)?;
+}
+
+fn decode_whole(bytes: &[u8], kind: Readable, max_pixels: u64) -> Result<Image> {
+    let is_multiplied = kind == Readable::Tiff && tiff::check(bytes)?;
+    let mut decoder = open(bytes, kind, max_pixels)?;
+    if matches!(decoder.color_type(), ColorType::Rgb32F | ColorType::Rgba32F) {
+        return Err(Error::input("image of floating-point pixels, whose range is unknown; save it with 8 bits"));
+    }
+    let orientation = orientation(&mut decoder)?;
     let mut decoded = DynamicImage::from_decoder(decoder).map_err(unreadable)?;
     decoded.apply_orientation(orientation);
-    flatten(decoded)
+    flatten(decoded, is_multiplied)
 }
 
-/// A decoder for the bytes, if they are of a kind that is read and of a sane size.
-fn open(bytes: &[u8]) -> Result<impl ImageDecoder + '_> {
-    let mut reader = ImageReader::new(Cursor::new(bytes))
-        .with_guessed_format()
-        .map_err(|e| Error::input(format!("cannot be read ({e})")))?;
-    match reader.format() {
-        Some(ImageFormat::Png | ImageFormat::WebP | ImageFormat::Jpeg) => {}
-        Some(other) => return Err(not_readable(&format!("it is {}", name(other)))),
-        None if bytes.is_empty() => return Err(not_readable("it is empty")),
-        None => return Err(not_readable("its first bytes are of no known kind")),
+/// Returns how the image is to be turned.
+fn orientation(decoder: &mut impl ImageDecoder) -> Result<Orientation> {
+    // Some writers of WebP put the prefix before the EXIF data that only JPEG asks for.
+    let exif = decoder.exif_metadata().ok().flatten();
+    let prefixed = exif.as_ref().and_then(|exif| exif.strip_prefix(b"Exif\0\0"));
+    match prefixed.and_then(Orientation::from_exif_chunk) {
+        Some(orientation) => Ok(orientation),
+        None => decoder.orientation().map_err(unreadable),
     }
+}
+
+/// Returns the kind of the image in `bytes` if it is one that is read.
+fn readable(bytes: &[u8]) -> Result<Readable> {
+    match ImageKind::of(&bytes[..bytes.len().min(HEAD_BYTES)]) {
+        Some(ImageKind::Readable(kind)) => Ok(kind),
+        Some(ImageKind::Other(name)) => {
+            Err(Error::input(format!("{name} images are not supported; convert it to PNG or JPEG")))
+        }
+        None if bytes.is_empty() => Err(Error::input("the file is empty; copy or export the image again")),
+        None => Err(Error::input(format!("not an image (unknown content); supported are {SUPPORTED}"))),
+    }
+}
+
+const SUPPORTED: &str = "PNG, JPEG, WebP, BMP, GIF, TIFF and PNM";
+
+/// Opens a decoder that takes memory in proportion to the pixels, of which there are at most `max_pixels`.
+fn open(bytes: &[u8], kind: Readable, max_pixels: u64) -> Result<impl ImageDecoder + '_> {
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), kind.format());
     let mut limits = Limits::default();
-    limits.max_alloc = Some(MOST_MEMORY);
-    reader.limits(limits);
-    let decoder = reader.into_decoder().map_err(unreadable)?;
+    limits.max_alloc = Some(MEMORY);
+    reader.limits(limits.clone());
+    let mut decoder = reader.into_decoder().map_err(unreadable)?;
     let (width, height) = decoder.dimensions();
-    if u64::from(width) * u64::from(height) > MOST_PIXELS || decoder.total_bytes() > MOST_MEMORY {
+    let pixels = u64::from(width) * u64::from(height);
+    if pixels > max_pixels {
         return Err(Error::input(format!(
-            "has {width}x{height} pixels, more than striate reads (2^28); make it smaller first"
+            "image of {width}x{height} pixels, above the limit of {max_pixels}; shrink it or raise --max-pixels"
         )));
     }
+    limits.max_alloc = Some(pixels.saturating_mul(MEMORY_PER_PIXEL).saturating_add(MEMORY));
+    decoder.set_limits(limits).map_err(unreadable)?;
     Ok(decoder)
 }
 
-/// To 8 bits without transparency; what is gray stays gray.
-fn flatten(decoded: DynamicImage) -> Result<Image> {
+/// Reduces to 8 bits and lays transparency on white; gray stays gray. `is_multiplied`: whether colors are
+/// multiplied by their opacity.
+fn flatten(decoded: DynamicImage, is_multiplied: bool) -> Result<Image> {
     let (width, height) = (decoded.width() as usize, decoded.height() as usize);
-    match (decoded.color().has_color(), decoded.color().has_alpha()) {
-        (false, false) => Image::new(width, height, 1, decoded.into_luma8().into_raw()),
-        (true, false) => Image::new(width, height, 3, decoded.into_rgb8().into_raw()),
-        (false, true) => Image::new(width, height, 1, on_white::<2>(decoded.into_luma_alpha8().as_raw())),
-        (true, true) => Image::new(width, height, 3, on_white::<4>(decoded.into_rgba8().as_raw())),
-    }
+    let blend = if is_multiplied { blend_multiplied } else { blend };
+    let (channels, pixels) = match (decoded.color().has_color(), decoded.color().has_alpha()) {
+        (false, false) => (1, decoded.into_luma8().into_raw()),
+        (true, false) => (3, decoded.into_rgb8().into_raw()),
+        (false, true) => (1, on_white::<2>(decoded.into_luma_alpha8().as_raw(), blend)),
+        (true, true) => (3, on_white::<4>(decoded.into_rgba8().as_raw(), blend)),
+    };
+    Image::new(width, height, channels, pixels)
 }
 
-/// Pixels of `N` bytes, the last of which is opacity, on a white ground.
-fn on_white<const N: usize>(pixels: &[u8]) -> Vec<u8> {
-    let blend = |color: u8, alpha: u8| {
-        let (color, alpha) = (u32::from(color), u32::from(alpha));
-        ((color * alpha + 255 * (255 - alpha) + 127) / 255) as u8
-    };
+/// Lays pixels of `N` bytes, the last of which is opacity, on a white background.
+fn on_white<const N: usize>(pixels: &[u8], blend: fn(u8, u8) -> u8) -> Vec<u8> {
     let pixels = pixels.chunks_exact(N);
     pixels.flat_map(|pixel| (0..N - 1).map(|i| blend(pixel[i], pixel[N - 1]))).collect()
 }
 
-fn not_readable(why: &str) -> Error {
-    Error::input(format!("is not an image striate can read: {why}; give a PNG, JPEG or WebP file"))
+fn blend(color: u8, alpha: u8) -> u8 {
+    let (color, alpha) = (u32::from(color), u32::from(alpha));
+    ((color * alpha + 255 * (255 - alpha) + 127) / 255) as u8
 }
 
-fn damaged(why: &str) -> Error {
-    Error::input(format!("is a damaged image: {why}; copy or export it again"))
+fn blend_multiplied(color: u8, alpha: u8) -> u8 {
+    color.saturating_add(255 - alpha)
 }
 
-fn name(format: ImageFormat) -> String {
-    format!("{format:?}").to_uppercase()
+fn damaged(cause: &str) -> Error {
+    Error::input(format!("damaged image ({cause}); copy or export it again"))
 }
 
 fn unreadable(cause: ImageError) -> Error {
     let text = cause.to_string().replace('\n', " ");
     match cause {
-        ImageError::Unsupported(_) => not_readable(&text),
-        ImageError::Limits(_) => Error::input(format!("is too large an image ({text}); make it smaller")),
+        ImageError::Unsupported(_) => Error::input(format!("unsupported image ({text}); convert it to PNG")),
+        ImageError::Limits(_) => {
+            Error::input(format!("decoding the image takes too much memory ({text}); shrink it"))
+        }
         _ => damaged(&text),
     }
 }
 
-/// Whether a JPEG file reaches its end marker. Decoders fill what is missing with gray instead of
-/// refusing it. Source: ITU-T T.81, annex B.
-fn jpeg_is_whole(bytes: &[u8]) -> bool {
-    const RESTARTS: std::ops::RangeInclusive<u8> = 0xd0..=0xd7;
-    let mut at = 2;
-    loop {
-        // A marker is a byte 0xff, as often as it likes, and one that is neither that nor zero. Between
-        // markers lie coded pixels, in which 0xff is followed by zero or a restart.
-        let Some(next) = bytes[at.min(bytes.len())..].iter().position(|byte| *byte == 0xff) else {
-            return false;
-        };
-        at += next + 1;
-        match bytes.get(at) {
-            None => return false,
-            Some(0xd9) => return true,
-            Some(0xff) => {}
-            Some(0 | 1 | 0xd8) => at += 1,
-            Some(marker) if RESTARTS.contains(marker) => at += 1,
-            Some(_) => match bytes.get(at + 1..at + 3) {
-                Some(length) => at += 1 + usize::from(u16::from_be_bytes([length[0], length[1]])),
-                None => return false,
-            },
-        }
-    }
-}
-
-/// The image as a PNG file.
+/// Encodes the image as a PNG file.
 ///
 /// # Errors
 /// If the image is too large for the format.
@@ -155,7 +184,7 @@ pub fn encode_png(image: &Image) -> Result<Vec<u8>> {
         |length: usize| u32::try_from(length).map_err(|_| Error::failed("the image is too large for PNG"));
     let (width, height) = (side(image.width())?, side(image.height())?);
     image::write_buffer_with_format(&mut bytes, image.pixels(), width, height, color, ImageFormat::Png)
-        .map_err(|e| Error::failed(format!("the image cannot be written as PNG: {e}")))?;
+        .map_err(|e| Error::failed(format!("the image cannot be encoded as PNG: {e}")))?;
     Ok(bytes.into_inner())
 }
 
@@ -173,17 +202,25 @@ mod tests {
         DynamicImage::ImageRgb8(image::RgbImage::from_fn(40, 30, |x, y| image::Rgb([x as u8, y as u8, 7])))
     }
 
-    const FORMATS: [ImageFormat; 3] = [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::WebP];
+    const FORMATS: [ImageFormat; 7] = [
+        ImageFormat::Png,
+        ImageFormat::Jpeg,
+        ImageFormat::WebP,
+        ImageFormat::Bmp,
+        ImageFormat::Gif,
+        ImageFormat::Tiff,
+        ImageFormat::Pnm,
+    ];
 
     #[test]
-    fn what_is_written_is_read() {
+    fn png_round_trip_is_exact() {
         let image = Image::new(3, 2, 3, (0..18).map(|i| i * 14).collect()).unwrap();
         assert_eq!(decode(&encode_png(&image).unwrap()).unwrap(), image);
         assert_eq!(decode(&encode_png(&image.to_gray()).unwrap()).unwrap(), image.to_gray());
     }
 
     #[test]
-    fn all_three_kinds_are_read() {
+    fn every_kind_is_read() {
         for format in FORMATS {
             let image = decode(&file(&pattern(), format)).unwrap();
             assert_eq!((image.width(), image.height(), image.channels()), (40, 30, 3), "{format:?}");
@@ -206,22 +243,22 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_image_is_refused_in_one_line() {
+    fn files_that_are_not_images_are_refused_in_one_line() {
         for (bytes, why) in [
-            (&b""[..], "empty"),
-            (b"hello, I am a text", "no known kind"),
-            (b"GIF89a\x01\x00\x01\x00\x00\x00\x00", "GIF"),
+            (&b""[..], "the file is empty"),
+            (b"hello, I am a text", "not an image (unknown content); supported are PNG, JPEG, WebP, BMP, GIF"),
+            (b"\0\0\0\x18ftypheic\0\0\0\0", "HEIC images are not supported; convert it to PNG or JPEG"),
+            (b"GIF89a\x01\x00\x01\x00\x00\x00\x00", "damaged image"),
         ] {
             let error = decode(bytes).unwrap_err();
             let text = error.to_string();
-            assert!(error.is_input() && text.contains(why) && text.contains("PNG, JPEG or WebP"), "{text}");
-            assert!(!text.contains('\n'));
+            assert!(error.is_input() && text.contains(why) && !text.contains('\n'), "{text}");
         }
     }
 
-    /// Without the last 24 bytes: a PNG file whose pixels are whole may lack its end mark.
+    /// Cut before the last 24 bytes: a file whose pixels are all there may lack its end mark.
     #[test]
-    fn files_that_are_cut_off_are_refused() {
+    fn truncated_files_are_refused() {
         for format in FORMATS {
             let whole = file(&pattern(), format);
             for cut in (0..whole.len().min(60)).chain((60..whole.len() - 24).step_by(7)) {
@@ -233,19 +270,70 @@ mod tests {
 
     /// A PNG file of a few bytes that claims to be enormous.
     #[test]
-    fn absurd_sizes_are_refused_before_memory_is_taken() {
+    fn images_above_the_pixel_limit_are_refused() {
         let mut png = encode_png(&Image::filled(1, 1, [1, 2, 3])).unwrap();
         png[16..20].copy_from_slice(&60_000u32.to_be_bytes());
         png[20..24].copy_from_slice(&60_000u32.to_be_bytes());
         let sum = png_checksum(&png[12..29]);
         png[29..33].copy_from_slice(&sum.to_be_bytes());
         let error = decode(&png).unwrap_err().to_string();
-        assert!(error.contains("60000x60000"), "{error}");
+        assert!(error.contains("60000x60000") && error.contains("--max-pixels"), "{error}");
+        let small = encode_png(&Image::filled(8, 4, [1, 2, 3])).unwrap();
+        assert!(decode_limited(&small, 32).is_ok());
+        let error = decode_limited(&small, 31).unwrap_err().to_string();
+        assert!(error.contains("8x4 pixels, above the limit of 31"), "{error}");
+        assert_eq!(dimensions(&png).unwrap(), [60_000, 60_000]);
     }
 
     /// CRC-32 of a PNG chunk.
     fn png_checksum(bytes: &[u8]) -> u32 {
         let step = |sum: u32| (sum >> 1) ^ (0xedb8_8320 & (sum & 1).wrapping_neg());
         !bytes.iter().fold(u32::MAX, |sum, byte| (0..8).fold(sum ^ u32::from(*byte), |sum, _| step(sum)))
+    }
+
+    /// A file without its end marker is whole exactly if libjpeg makes the same image of it once the marker
+    /// is put back; what is put back after a real cut is another image.
+    #[test]
+    fn jpeg_without_its_end_marker_is_whole() {
+        for file in [jpeg(30, 21), include_bytes!("../tests/progressive.jpg").to_vec()] {
+            let whole = decode(&file).unwrap();
+            for cut in [1, 2] {
+                assert_eq!(decode(&file[..file.len() - cut]).unwrap(), whole, "without {cut} bytes");
+            }
+            for cut in 4..file.len() {
+                let ended = [&file[..file.len() - cut], &[0xff, 0xd9]].concat();
+                if decode(&file[..file.len() - cut]).is_ok() {
+                    assert_eq!(decode(&ended).unwrap(), whole, "without {cut} bytes");
+                    assert!(cut < 8, "{cut} bytes are image data");
+                }
+            }
+        }
+    }
+
+    /// Noise, whose last block needs all of its data.
+    fn jpeg(width: u32, height: u32) -> Vec<u8> {
+        let noise = |x: u32, y: u32| (x * 7919 + y * 104_729 + x * y * 31) as u8;
+        let image = image::RgbImage::from_fn(width, height, |x, y| image::Rgb([noise(x, y), noise(y, x), 90]));
+        file(&DynamicImage::ImageRgb8(image), ImageFormat::Jpeg)
+    }
+
+    /// An EXIF chunk as Pillow and as libwebp's tools write it.
+    #[test]
+    fn webp_is_turned_as_its_exif_says() {
+        let plain = file(&pattern(), ImageFormat::WebP);
+        let upright = decode(&plain).unwrap();
+        let tiff = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0";
+        for exif in [[&b"Exif\0\0"[..], tiff].concat(), tiff.to_vec()] {
+            let mut chunks = b"WEBPVP8X\x0a\0\0\0\x08\0\0\0\x27\0\0\x1d\0\0".to_vec();
+            chunks.extend(&plain[12..]);
+            chunks.extend(b"EXIF");
+            chunks.extend((exif.len() as u32).to_le_bytes());
+            chunks.extend(&exif);
+            let file = [&b"RIFF"[..], &(chunks.len() as u32).to_le_bytes(), &chunks].concat();
+            let turned = decode(&file).unwrap();
+            assert_eq!((turned.width(), turned.height()), (30, 40));
+            assert_eq!(dimensions(&file).unwrap(), [40, 30]);
+            assert_eq!(turned.pixel(29, 5), upright.pixel(5, 0));
+        }
     }
 }
