@@ -67,7 +67,9 @@ pub fn usage(error: &clap::Error) -> ExitCode {
 
 /// An error in one line; 2 if the input is at fault, 1 if the job failed.
 pub fn failure(error: &anyhow::Error) -> ExitCode {
-    let is_input = error.downcast_ref::<Error>().is_some_and(Error::is_input);
+    let own = error.downcast_ref::<Error>();
+    let is_input = own.is_some_and(Error::is_input);
+    own.map(Error::notes).unwrap_or_default().iter().for_each(|note| eprintln!("{note}"));
     eprintln!("error: {}", format!("{error:#}").replace(char::is_control, " "));
     ExitCode::from(if is_input { 2 } else { 1 })
 }

@@ -1,4 +1,4 @@
-//! A data set in memory: its parts, its class names, how its images become a network's input.
+//! A data set in memory: its parts, its class names, and the preprocessing of its images.
 
 use sha2::{Digest, Sha256};
 use striate_tensor::{Error, Result};
@@ -9,26 +9,26 @@ use crate::{Pixels, Split, Survey};
 /// A data set.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Dataset {
-    /// As it was asked for, such as `mnist`.
+    /// The name by which it was loaded, such as `mnist`.
     pub name: String,
     /// Class names; a label is an index into them.
     pub classes: Vec<String>,
-    /// What is learned from.
+    /// The training part.
     pub train: Split,
-    /// What training is watched on, if the set has such a part.
+    /// The validation part, if there is one.
     pub validation: Option<Split>,
-    /// What is measured on, if the set has such a part.
+    /// The test part, if there is one.
     pub test: Option<Split>,
-    /// How one of its own images becomes a network's input; `None` if they are used as they are.
+    /// Preprocessing of the set's own images; `None` if they are used as they are.
     pub preprocessing: Option<Preprocessing>,
-    /// How any other picture is brought into the set's form.
+    /// Preprocessing that brings any other image into the form of the set.
     pub predict: Option<Preprocessing>,
     /// What loading found besides the images.
     pub survey: Survey,
 }
 
 impl Dataset {
-    /// What `eval` measures on: the test part, else validation, else everything; and its name.
+    /// Returns the part that is measured, with its name: test, else validation, else all.
     pub fn evaluation(&self) -> (&'static str, &Split) {
         match (&self.test, &self.validation) {
             (Some(test), _) => ("test", test),
@@ -37,7 +37,7 @@ impl Dataset {
         }
     }
 
-    /// A fingerprint of classes, sizes, pixels and labels: SHA-256 in hexadecimal.
+    /// Returns the SHA-256 of classes, sizes, pixels and labels in hexadecimal.
     pub fn fingerprint(&self) -> String {
         let mut hash = Sha256::new();
         for class in &self.classes {
@@ -74,7 +74,7 @@ pub fn align_classes(model: &[String], data: &[String]) -> Result<()> {
     )))
 }
 
-/// Class names as one line, the first dozen of them.
+/// Returns the first dozen class names as one line.
 pub(crate) fn listed(names: &[String]) -> String {
     let first: Vec<&str> = names.iter().take(12).map(String::as_str).collect();
     let more = if names.len() > 12 { format!(" … ({} in all)", names.len()) } else { String::new() };
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn every_part_of_the_data_changes_the_fingerprint() {
+    fn any_change_of_the_data_changes_the_fingerprint() {
         let first = dataset().fingerprint();
         assert_eq!(first.len(), 64);
         assert_eq!(first, Dataset { name: "other".into(), ..dataset() }.fingerprint());
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn classes_in_another_order_are_refused_with_both_lists() {
+    fn classes_in_other_order_are_refused_with_both_lists() {
         let names = |list: &[&str]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
         align_classes(&names(&["cat", "dog"]), &names(&["cat", "dog"])).unwrap();
         let error = align_classes(&names(&["cat", "dog"]), &names(&["dog", "cat"])).unwrap_err();
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_measured_on_is_the_test_part_if_there_is_one() {
+    fn test_part_is_measured_first() {
         let mut set = dataset();
         assert_eq!(set.evaluation().0, "test");
         set.validation = set.test.take();

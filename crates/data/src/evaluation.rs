@@ -4,7 +4,7 @@ use striate_tensor::{Error, Result};
 use striate_vision::Preprocessing;
 
 use crate::dataset::listed;
-use crate::{Dataset, LoadOptions, Spec, Split, Survey, load};
+use crate::{Dataset, LoadOptions, Spec, Split, Survey, folder, load, npy};
 
 /// Images to measure a model on.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,43 +22,71 @@ pub struct Evaluation {
     pub survey: Survey,
 }
 
-/// Loads the part of a data set that a model with the classes `classes` is measured on: the test part, else
-/// the validation part, else all of it. Classes are matched by name, those of arrays by number; the data
-/// may lack classes.
-///
-/// # Errors
-/// As [`load`], or if the data has a class that the model does not have.
-pub fn load_for_evaluation(spec: &Spec, classes: &[String], options: &LoadOptions) -> Result<Evaluation> {
-    Evaluation::new(load(spec, options)?, matches!(spec, Spec::Npy(_)), classes)
+/// The part of a data set that is measured, labeled with the data's own classes.
+pub(crate) struct Measured {
+    pub part: &'static str,
+    pub split: Split,
+    pub classes: Vec<String>,
+    pub preprocessing: Option<Preprocessing>,
+    pub survey: Survey,
 }
 
-impl Evaluation {
-    /// The part of `dataset` that is measured, with labels that are indices into `classes`.
-    fn new(dataset: Dataset, by_number: bool, classes: &[String]) -> Result<Evaluation> {
+impl From<Dataset> for Measured {
+    fn from(dataset: Dataset) -> Measured {
         let part = dataset.evaluation().0;
-        let Dataset { classes: found, train, validation, test, preprocessing, survey, .. } = dataset;
-        let mut split = test.or(validation).unwrap_or(train);
-        let index = |(label, name): (usize, &String)| match by_number {
-            true => (label < classes.len()).then_some(label as i64),
-            false => classes.iter().position(|class| class == name).map(|at| at as i64),
-        };
-        let indices: Option<Vec<i64>> = found.iter().enumerate().map(index).collect();
-        let indices = indices.ok_or_else(|| unknown(classes, &found))?;
-        split.labels.iter_mut().for_each(|label| *label = indices[*label as usize]);
-        let counts = split.counts(classes.len());
-        let missing = classes.iter().zip(counts).filter(|(_, count)| *count == 0);
-        let missing = missing.map(|(name, _)| name.clone()).collect();
-        Ok(Evaluation { part, split, missing, preprocessing, survey })
+        let Dataset { classes, train, validation, test, preprocessing, survey, .. } = dataset;
+        Measured { part, split: test.or(validation).unwrap_or(train), classes, preprocessing, survey }
     }
 }
 
-/// The refusal of data with classes that a model does not have.
-fn unknown(model: &[String], data: &[String]) -> Error {
-    let extra: Vec<String> = data.iter().filter(|name| !model.contains(name)).cloned().collect();
-    Error::input(format!(
-        "the data has classes that the model does not have: {}; the data's are {}, the model's {}",
-        listed(&extra),
+/// Loads the part of a data set that a model with the classes `classes` is measured on: the test part, else
+/// the validation part, else all of it. An image folder may hold that part alone, or class folders alone.
+///
+/// Classes of arrays are matched by number, all others by `align`, which returns for each class of its
+/// second argument (the data's) the index of the first argument's (the model's). The data may lack classes.
+///
+/// # Errors
+/// As [`load`], or if the data has a class that the model does not have.
+pub fn load_for_evaluation(
+    spec: &Spec,
+    classes: &[String],
+    options: &LoadOptions,
+    align: impl FnOnce(&[String], &[String]) -> Result<Vec<usize>>,
+) -> Result<Evaluation> {
+    let measured = match spec {
+        Spec::Folder(root) => folder::load_measured(root, classes, options)?,
+        Spec::Npy(root) => npy::load_measured(root, options)?,
+        Spec::Digits | Spec::Mnist(_) => load(spec, options)?.into(),
+    };
+    let indices = match spec {
+        Spec::Npy(_) => by_number(classes, &measured.classes)?,
+        _ => align(classes, &measured.classes)?,
+    };
+    Ok(Evaluation::new(measured, &indices, classes))
+}
+
+/// The indices of the classes of arrays, which have numbers for names.
+fn by_number(model: &[String], data: &[String]) -> Result<Vec<usize>> {
+    if data.len() <= model.len() {
+        return Ok((0..data.len()).collect());
+    }
+    let (classes, known) = (data.len(), model.len());
+    Err(Error::input(format!(
+        "the data has {classes} classes {}, the model only {known}: {}; use data of the model's classes",
         listed(data),
         listed(model)
-    ))
+    )))
+}
+
+impl Evaluation {
+    /// Labels `measured` with indices into `classes`; its own classes stand there at `indices`.
+    fn new(measured: Measured, indices: &[usize], classes: &[String]) -> Evaluation {
+        let Measured { part, mut split, preprocessing, mut survey, .. } = measured;
+        split.labels.iter_mut().for_each(|label| *label = indices[*label as usize] as i64);
+        let counts = split.counts(classes.len());
+        let missing = classes.iter().zip(counts).filter(|(_, count)| *count == 0);
+        let missing: Vec<String> = missing.map(|(name, _)| name.clone()).collect();
+        survey.parts.iter_mut().filter(|own| own.name == part).for_each(|own| own.missing.clone_from(&missing));
+        Evaluation { part, split, missing, preprocessing, survey }
+    }
 }

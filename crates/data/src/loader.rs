@@ -1,8 +1,8 @@
-//! Batches in order, made ahead of time by a thread of their own.
+//! Loads batches in order, ahead of time, in a thread of its own.
 //!
-//! Which samples a batch holds is a pure function of seed, epoch and the batch's number; how a sample is
-//! augmented, of seed, epoch and the sample's index. So a run can resume anywhere. Batches are made once and
-//! filled again when they are given back.
+//! The samples of a batch are a pure function of seed, epoch and batch number; the augmentation of a sample is
+//! one of seed, epoch and sample index. Hence a run can resume anywhere. Batches are allocated once and
+//! reused when they are recycled.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -15,12 +15,12 @@ use striate_vision::augment;
 
 use crate::{Order, Prepared};
 
-/// Batches that are made ahead.
+/// Batches loaded ahead of use.
 const AHEAD: usize = 3;
-/// Batches in all: those ahead, the one in work, and the one in use.
+/// Batches in all: those ahead, the one being filled, and the one in use.
 const ALL: usize = AHEAD + 2;
 
-/// Some samples, ready for a network.
+/// Samples ready for a network.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Batch {
     /// `[N, C, H, W]`.
@@ -29,47 +29,47 @@ pub struct Batch {
     pub labels: Vec<i64>,
 }
 
-/// Random changes of training images.
+/// Random augmentation of training images.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Augmentation {
     /// None.
     None,
-    /// Moved by up to so many pixels.
+    /// Shifts by up to this many pixels.
     Shift(usize),
-    /// Moved by up to so many pixels, and mirrored in half of the cases.
+    /// Shifts by up to this many pixels, and mirrors every second image on average.
     ShiftFlip(usize),
-    /// Turned, scaled, sheared and moved.
+    /// Rotates, scales, shears and shifts.
     Affine(augment::Affine),
 }
 
 /// How batches are drawn from a split.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sampling {
-    /// Samples in a batch; the last of an epoch may be shorter.
+    /// Batch size; the last batch of an epoch may be smaller.
     pub batch: usize,
-    /// Their order.
+    /// The order of the samples.
     pub order: Order,
-    /// Their random changes, keyed by this seed.
+    /// The augmentation.
     pub augmentation: Augmentation,
-    /// The seed of the changes.
+    /// The seed of the augmentation.
     pub seed: u64,
 }
 
 /// Where samples come from.
 trait Source: Send + 'static {
     fn len(&self) -> usize;
-    /// Values of one image.
+    /// Number of values of one image.
     fn size(&self) -> usize;
     fn label(&self, index: usize) -> i64;
     fn write(&mut self, epoch: u64, index: usize, to: &mut [f32]) -> Result<()>;
 }
 
-/// Prepared images, changed at random.
+/// Prepared images with augmentation.
 struct Augmented {
     data: Arc<Prepared>,
     augmentation: Augmentation,
     seed: u64,
-    /// The image before its change.
+    /// The image before augmentation.
     original: Vec<f32>,
 }
 
@@ -106,7 +106,7 @@ impl Source for Augmented {
     }
 }
 
-/// Batches of one epoch after another, from any position.
+/// Yields the batches of one epoch after another, from any position.
 pub struct Loader {
     batches: Option<Receiver<Result<Batch>>>,
     empty: Option<SyncSender<Batch>>,
@@ -114,10 +114,10 @@ pub struct Loader {
 }
 
 impl Loader {
-    /// Batches of `data` from batch number `batch` of `epoch` on, without end.
+    /// Starts loading batches of `data` from batch number `batch` of `epoch` on, without end.
     ///
     /// # Panics
-    /// If batches have no samples.
+    /// If the batch size or the number of samples is zero.
     pub fn new(data: Arc<Prepared>, sampling: Sampling, epoch: u64, batch: u64) -> Loader {
         let original = vec![0.0; data.shape().iter().product()];
         let (augmentation, seed) = (sampling.augmentation, sampling.seed);
@@ -126,7 +126,7 @@ impl Loader {
     }
 
     fn start(source: impl Source, batch: usize, order: Order, epoch: u64, first: u64) -> Loader {
-        assert!(batch > 0 && source.len() > 0, "batches have samples");
+        assert!(batch > 0 && source.len() > 0, "a batch needs samples");
         let (full, batches) = sync_channel(AHEAD);
         let (empty, spare) = sync_channel(ALL);
         let most = batch.min(source.len());
@@ -139,19 +139,19 @@ impl Loader {
         Loader { batches: Some(batches), empty: Some(empty), worker: Some(worker) }
     }
 
-    /// The next batch.
+    /// Returns the next batch.
     ///
     /// # Errors
-    /// If making it failed; the message names the sample. Nothing comes after that.
+    /// If loading failed; the message names the sample. Every later call fails too.
     pub fn next_batch(&mut self) -> Result<Batch> {
-        let batches = self.batches.as_ref().expect("is there until the loader is dropped");
-        batches.recv().unwrap_or_else(|_| Err(Error::failed("the loader has stopped after an error")))
+        let batches = self.batches.as_ref().expect("the channel lives as long as the loader");
+        batches.recv().unwrap_or_else(|_| Err(Error::failed("the loader stopped after an error")))
     }
 
-    /// Gives a batch back, so that its memory is used again.
+    /// Takes a batch back, so that its memory is reused.
     pub fn recycle(&self, batch: Batch) {
         if let Some(empty) = &self.empty {
-            // Full: it was not one of the loader's own.
+            // A full channel means that the batch did not come from this loader.
             let _ = empty.try_send(batch);
         }
     }
@@ -159,7 +159,7 @@ impl Loader {
 
 impl Drop for Loader {
     fn drop(&mut self) {
-        // The worker stops when nobody receives.
+        // The worker stops when the channels are closed.
         self.batches = None;
         self.empty = None;
         if let Some(worker) = self.worker.take() {
@@ -168,14 +168,14 @@ impl Drop for Loader {
     }
 }
 
-/// What runs in the thread.
+/// The work of the thread.
 struct Worker<S> {
     source: S,
     batch: usize,
     order: Order,
     full: SyncSender<Result<Batch>>,
     spare: Receiver<Batch>,
-    /// Epoch and index of the sample in work, to be named should it fail.
+    /// Epoch and index of the sample being loaded, for the message should it fail.
     sample: (u64, usize),
 }
 
@@ -191,11 +191,11 @@ impl<S: Source> Worker<S> {
                 Error::failed(format!("{what}; please report it"))
             }
         };
-        // The receiver may be gone already; then nobody wants to know.
+        // If the receiver is gone, the error is of no interest.
         let _ = self.full.send(Err(error));
     }
 
-    /// Makes batches until nobody receives them.
+    /// Produces batches until the receiver is gone.
     fn produce(&mut self, mut epoch: u64, first: u64) -> Result<()> {
         let mut first = usize::try_from(first).unwrap_or(usize::MAX).saturating_mul(self.batch);
         let mut order = Vec::new();
@@ -216,7 +216,7 @@ impl<S: Source> Worker<S> {
 
     fn filled(&mut self, epoch: u64, indices: &[usize]) -> Result<Batch> {
         let size = self.source.size();
-        // There is none only if some were kept.
+        // A spare batch is missing only if the receiver kept some.
         let mut batch = self.spare.try_recv().unwrap_or_default();
         batch.images.resize(indices.len() * size, 0.0);
         batch.labels.clear();
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn an_epoch_holds_every_sample_once_and_ends_with_a_short_batch() {
+    fn epoch_holds_every_sample_once_and_ends_with_a_short_batch() {
         let mut loader = Loader::new(numbers(10), sampling(Augmentation::None), 0, 0);
         let epoch: Vec<Batch> = (0..3).map(|_| loader.next_batch().unwrap()).collect();
         let sizes: Vec<usize> = epoch.iter().map(|batch| batch.labels.len()).collect();
@@ -270,7 +270,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(40))]
         #[test]
-        fn any_position_can_be_resumed(
+        fn resuming_anywhere_yields_the_same_batches(
             count in 1usize..14, batch in 1usize..17, start in 0u64..9, kind in 0usize..4,
         ) {
             let sampling = Sampling { batch, ..sampling(augmentations()[kind]) };
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn every_epoch_changes_a_sample_anew() {
+    fn augmentation_differs_between_epochs() {
         for augmentation in &augmentations()[1..] {
             let sampling = Sampling { batch: 1, ..sampling(*augmentation) };
             let mut loader = Loader::new(numbers(1), sampling, 0, 0);
@@ -297,7 +297,7 @@ mod tests {
         }
     }
 
-    /// Ten samples, of which number 7 is no good.
+    /// Ten samples, of which number 7 fails.
     struct Faulty {
         panics: bool,
     }
@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sample_that_fails_is_named() {
+    fn failing_sample_is_named() {
         for (panics, why) in [(false, "is torn"), (true, "unexpectedly")] {
             let mut loader = Loader::start(Faulty { panics }, 3, Order::AsStored, 2, 0);
             assert!(loader.next_batch().is_ok() && loader.next_batch().is_ok());
@@ -330,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn a_loader_that_nobody_reads_ends() {
+    fn unread_loader_stops_when_dropped() {
         drop(Loader::new(numbers(3), sampling(Augmentation::None), 7, 1 << 60));
     }
 }

@@ -12,7 +12,7 @@ pub enum Order {
 }
 
 impl Order {
-    /// Replaces the content of `indices` by the order of `count` samples in `epoch`.
+    /// Replaces the contents of `indices` with the order of `count` samples in `epoch`.
     pub(crate) fn write(self, count: usize, epoch: u64, indices: &mut Vec<usize>) {
         indices.clear();
         indices.extend(0..count);

@@ -1,33 +1,33 @@
-//! Images after the fixed steps of preprocessing: bytes with a table that makes numbers of them.
+//! Images after the fixed steps of preprocessing, as bytes with a table that maps them to numbers.
 
 use rayon::prelude::*;
-use striate_tensor::{Error, Result};
+use striate_tensor::{Error, Result, zeroed};
 use striate_vision::Preprocessing;
 
 use crate::split::write_planar;
 use crate::{Pixels, Split};
 
-/// Images as numbers, after the fixed steps of preprocessing.
+/// Images after the fixed steps of preprocessing, readable as numbers.
 pub struct Prepared {
     shape: [usize; 3],
     pixels: PreparedPixels,
     labels: Vec<i64>,
-    /// What a black pixel is.
+    /// The value of a black pixel.
     fill: f32,
 }
 
 enum PreparedPixels {
-    /// Bytes, and for each channel the number that each byte stands for.
+    /// Bytes, and for each channel the value of each byte.
     Bytes(Vec<u8>, Vec<[f32; 256]>),
     Numbers(Vec<f32>),
 }
 
 impl Prepared {
-    /// The images of `split` after `preprocessing`.
+    /// Applies `preprocessing` to the images of `split`.
     ///
     /// # Errors
-    /// If there are none, if preprocessing is asked for but the images are numbers already, if it is
-    /// faulty, or if images of different sizes come out of it.
+    /// If there are no images, if the images are numbers but preprocessing is given, if it is invalid, or if
+    /// it yields images of different sizes.
     pub fn new(split: &Split, preprocessing: Option<&Preprocessing>) -> Result<Prepared> {
         if split.is_empty() {
             return Err(Error::input("there are no images"));
@@ -40,9 +40,9 @@ impl Prepared {
             }
             (Some(preprocessing), Pixels::Bytes(_)) => preprocessing,
             (Some(_), Pixels::Numbers(_)) => {
-                return Err(Error::input("images that are numbers take no preprocessing"));
+                return Err(Error::input("arrays are used as they are and cannot be preprocessed"));
             }
-            (None, Pixels::Bytes(_)) => return Err(Error::input("images of bytes need preprocessing")),
+            (None, Pixels::Bytes(_)) => return Err(Error::input("images need preprocessing")),
         };
         preprocessing.check()?;
         let (shape, bytes) = stepped(split, preprocessing)?;
@@ -52,35 +52,35 @@ impl Prepared {
         Ok(Prepared { shape, pixels: PreparedPixels::Bytes(bytes, tables), labels, fill })
     }
 
-    /// Channels, height, width.
+    /// Returns channels, height and width.
     pub fn shape(&self) -> [usize; 3] {
         self.shape
     }
 
-    /// Number of images.
+    /// Returns the number of images.
     pub fn len(&self) -> usize {
         self.labels.len()
     }
 
-    /// Whether there are no images.
+    /// Returns whether there are no images.
     pub fn is_empty(&self) -> bool {
         self.labels.is_empty()
     }
 
-    /// The labels.
+    /// Returns the labels.
     pub fn labels(&self) -> &[i64] {
         &self.labels
     }
 
-    /// What a black pixel is.
+    /// The value of a black pixel.
     pub(crate) fn fill(&self) -> f32 {
         self.fill
     }
 
-    /// Image number `index` as numbers `[C, H, W]`.
+    /// Writes image number `index` to `to` as numbers `[C, H, W]`.
     ///
     /// # Panics
-    /// If there is no such image, or `to` is not of an image's size.
+    /// If `index` is out of range, or `to` does not have the size of an image.
     pub fn write(&self, index: usize, to: &mut [f32]) {
         let [c, h, w] = self.shape;
         let size = c * h * w;
@@ -97,16 +97,15 @@ impl Prepared {
     }
 }
 
-/// All images after the steps, `[N, C, H, W]`, with the shape of one.
+/// Returns the shape of one image after the steps, and all images as `[N, C, H, W]`.
 fn stepped(split: &Split, preprocessing: &Preprocessing) -> Result<([usize; 3], Vec<u8>)> {
     let c = preprocessing.channels;
     let one = |index: usize| preprocessing.image(&split.image(index).expect("images are bytes"));
     let first = one(0);
     let shape = [c, first.height(), first.width()];
     let size: usize = shape.iter().product();
-    let total = size.checked_mul(split.len()).filter(|total| isize::try_from(*total).is_ok());
-    let total = total.ok_or_else(|| Error::input("the images are more than memory can hold"))?;
-    let mut bytes = vec![0; total];
+    let total = size.saturating_mul(split.len());
+    let mut bytes = zeroed(total).map_err(|e| e.at(format!("{} prepared images", split.len())))?;
     let odd = bytes.par_chunks_exact_mut(size).enumerate().map(|(index, to)| {
         let image = one(index);
         let fits = (image.height(), image.width()) == (shape[1], shape[2]);
@@ -117,7 +116,7 @@ fn stepped(split: &Split, preprocessing: &Preprocessing) -> Result<([usize; 3], 
     });
     match odd.flatten_iter().min() {
         Some((index, w, h)) => Err(Error::input(format!(
-            "preprocessing makes image {index} {w}x{h} but the first {}x{}; let it end with a fixed size",
+            "preprocessing yields {w}x{h} pixels for image {index} but {}x{} for the first; end it with a step of fixed size",
             first.width(),
             first.height()
         ))),
@@ -141,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_what_preprocessing_makes() {
+    fn written_values_are_those_of_preprocessing() {
         let form = form(vec![Step::Pad { height: 4, width: 5, value: 9 }]);
         let prepared = Prepared::new(&split(), Some(&form)).unwrap();
         for index in 0..2 {
@@ -155,18 +154,18 @@ mod tests {
     }
 
     #[test]
-    fn images_of_different_sizes_are_refused_by_number() {
+    fn images_of_different_sizes_are_refused() {
         let mut images = vec![0u8; 2 * 9];
         images[9 + 4] = 255;
         images[..9].copy_from_slice(&[0, 0, 0, 0, 255, 255, 0, 255, 255]);
         let split = Split { shape: [1, 3, 3], pixels: Pixels::Bytes(images), labels: vec![0, 0] };
         let error = Prepared::new(&split, Some(&form(vec![Step::Trim { tolerance: 3, above: 0 }])));
         let text = error.err().unwrap().to_string();
-        assert!(text.contains("image 1 1x1") && text.contains("2x2"), "{text}");
+        assert!(text.contains("yields 1x1 pixels for image 1 but 2x2"), "{text}");
     }
 
     #[test]
-    fn what_makes_no_sense_is_refused() {
+    fn contradictory_input_is_refused() {
         let numbers = Split { shape: [1, 1, 1], pixels: Pixels::Numbers(vec![1.0]), labels: vec![0] };
         let none = Split { shape: [1, 1, 1], pixels: Pixels::Numbers(vec![]), labels: vec![] };
         let faulty = Preprocessing { std: vec![0.0; 3], ..form(vec![]) };

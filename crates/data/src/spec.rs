@@ -1,34 +1,34 @@
-//! What `--data` names.
+//! The data set that `--data` names.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use striate_tensor::{Error, Result, nearest};
+use striate_vision::{Filter, Preprocessing, Step};
 
 use crate::mnist::MnistKind;
-use crate::{Dataset, LoadOptions, digits, folder, mnist, npy};
+use crate::{Dataset, LoadOptions, PartSurvey, digits, folder, mnist, npy};
 
 /// A data set by name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Spec {
-    /// The digits that come with the program.
+    /// The built-in digits.
     Digits,
     /// MNIST or Fashion-MNIST.
     Mnist(MnistKind),
     /// A folder of NumPy files.
     Npy(PathBuf),
-    /// A folder of image folders, one for each class.
+    /// A folder that holds a folder of images for each class, or parts of such folders.
     Folder(PathBuf),
 }
 
 const NAMES: [&str; 3] = ["digits", "mnist", "fashion-mnist"];
 
 impl Spec {
-    /// The data set that `text` names: `digits`, `mnist`, `fashion-mnist`, `npy:FOLDER`, or a folder with
-    /// an image folder for each class.
+    /// Parses the name of a data set: `digits`, `mnist`, `fashion-mnist`, `npy:FOLDER`, or an image folder.
     ///
     /// # Errors
-    /// If it names none; the message gives the nearest.
+    /// If it is not the name of a data set; the message suggests the nearest.
     pub fn parse(text: &str) -> Result<Spec> {
         if let Some(folder) = text.strip_prefix("npy:") {
             return Ok(Spec::Npy(PathBuf::from(folder)));
@@ -44,12 +44,12 @@ impl Spec {
         }
         if text.contains(['/', '\\']) || text.starts_with('.') {
             return Err(Error::input(format!(
-                "{text} is no folder; give one with an image folder for each class"
+                "{text}: not a folder; give a folder that holds a folder of images for each class"
             )));
         }
         let hint = match nearest(text, NAMES) {
             Some(near) => format!("did you mean {near}?"),
-            None => format!("known are {}, npy:FOLDER and a folder of image folders", NAMES.join(", ")),
+            None => format!("use {}, npy:FOLDER or a folder of image folders", NAMES.join(", ")),
         };
         Err(Error::input(format!("unknown data set {text}; {hint}")))
     }
@@ -72,11 +72,37 @@ impl fmt::Display for Spec {
 /// If its files are missing or damaged, if images cannot be read (unless they are to be skipped), or if the
 /// set cannot have the size or channels that `options` ask for.
 pub fn load(spec: &Spec, options: &LoadOptions) -> Result<Dataset> {
-    match spec {
-        Spec::Digits => Ok(digits::digits()),
-        Spec::Mnist(kind) => mnist::load(*kind),
-        Spec::Npy(folder) => npy::load(folder),
-        Spec::Folder(folder) => folder::load(folder, options),
+    let mut dataset = match spec {
+        Spec::Digits => digits::digits(),
+        Spec::Mnist(kind) => mnist::load(*kind)?,
+        Spec::Npy(folder) => return npy::load(folder, options),
+        Spec::Folder(folder) => return folder::load(folder, options),
+    };
+    let forms = [&mut dataset.preprocessing, &mut dataset.predict];
+    forms.into_iter().flatten().for_each(|form| adapt(form, options));
+    dataset.survey.parts = [("train", Some(&dataset.train)), ("test", dataset.test.as_ref())]
+        .into_iter()
+        .filter_map(|(name, split)| Some((name, split?.len())))
+        .map(|(name, count)| PartSurvey { name, folder: None, count, missing: vec![] })
+        .collect();
+    Ok(dataset)
+}
+
+/// Makes `form` yield the size and channels that `options` ask for.
+fn adapt(form: &mut Preprocessing, options: &LoadOptions) {
+    if let Some(size) = options.size.filter(|size| form.output_shape().is_none_or(|own| own[1..] != *size)) {
+        // A resized image is not resized again, nor is the border of another size kept.
+        if let Some(Step::Resize { .. } | Step::CenterCrop { .. } | Step::Pad { .. }) = form.steps.last() {
+            form.steps.pop();
+        }
+        let [height, width] = size;
+        form.steps.push(Step::Resize { height, width, filter: Filter::Bilinear });
+    }
+    if let Some(channels) = options.channels.filter(|channels| *channels != form.channels) {
+        form.channels = channels;
+        // The built-in sets are gray.
+        form.mean = vec![form.mean[0]; channels];
+        form.std = vec![form.std[0]; channels];
     }
 }
 
@@ -86,7 +112,7 @@ mod tests {
     use crate::scratch::Scratch;
 
     #[test]
-    fn a_spec_survives_its_text() {
+    fn text_round_trip_keeps_spec() {
         let folder = Scratch::new();
         for text in ["digits", "mnist", "fashion-mnist", "npy:some/where", folder.path().to_str().unwrap()] {
             assert_eq!(Spec::parse(text).unwrap().to_string(), text);
@@ -95,17 +121,32 @@ mod tests {
     }
 
     #[test]
-    fn what_names_nothing_is_refused_with_a_hint() {
+    fn unknown_names_are_refused_with_a_hint() {
         for (text, hint) in [
             ("minst", "did you mean mnist?"),
             ("fashion_mnist", "did you mean fashion-mnist?"),
-            ("imagenet22k", "known are digits"),
-            ("./not-here", "is no folder"),
-            ("", "known are"),
+            ("imagenet22k", "use digits"),
+            ("./not-here", "not a folder"),
+            ("", "use digits"),
         ] {
             let error = Spec::parse(text).unwrap_err();
             assert!(error.is_input() && error.to_string().contains(hint), "{error}");
         }
         assert!(load(&Spec::Npy("not-here".into()), &LoadOptions::default()).unwrap_err().is_input());
+    }
+
+    /// Digits of 8×8 for a network of 20×24 color pixels.
+    #[test]
+    fn built_in_sets_take_size_and_channels() {
+        let options = LoadOptions { size: Some([20, 24]), channels: Some(3), ..LoadOptions::default() };
+        let set = load(&Spec::Digits, &options).unwrap();
+        for form in [&set.preprocessing, &set.predict].map(|form| form.as_ref().unwrap()) {
+            form.check().unwrap();
+            assert_eq!(form.output_shape(), Some([3, 20, 24]));
+        }
+        let image = set.preprocessing.as_ref().unwrap().image(&set.train.image(0).unwrap());
+        assert_eq!((image.width(), image.height(), image.channels()), (24, 20, 3));
+        let usual = load(&Spec::Digits, &LoadOptions { size: Some([32, 32]), ..LoadOptions::default() });
+        assert_eq!(usual.unwrap().preprocessing, digits::digits().preprocessing);
     }
 }

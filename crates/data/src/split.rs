@@ -1,4 +1,4 @@
-//! A part of a data set: images of one size with their labels; parts of parts.
+//! A part of a data set: images of one size with their labels.
 
 use striate_tensor::random::{Random, Stream};
 use striate_tensor::{Error, Result};
@@ -7,7 +7,7 @@ use striate_vision::Image;
 /// The pixels of a split.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Pixels {
-    /// Bytes, `[N, C, H, W]`; preprocessing makes numbers of them.
+    /// Bytes, `[N, C, H, W]`, to be normalized by preprocessing.
     Bytes(Vec<u8>),
     /// Numbers, `[N, C, H, W]`, used as they are.
     Numbers(Vec<f32>),
@@ -20,28 +20,28 @@ pub struct Split {
     pub shape: [usize; 3],
     /// The images.
     pub pixels: Pixels,
-    /// A class for each image.
+    /// The class of each image.
     pub labels: Vec<i64>,
 }
 
-/// Images of each class.
+/// Number of images of each class.
 pub type ClassCounts = Vec<usize>;
 
 impl Split {
-    /// Number of images.
+    /// Returns the number of images.
     pub fn len(&self) -> usize {
         self.labels.len()
     }
 
-    /// Whether there are no images.
+    /// Returns whether there are no images.
     pub fn is_empty(&self) -> bool {
         self.labels.is_empty()
     }
 
-    /// Checks that pixels and labels fit each other and the number of classes.
+    /// Checks that pixels and labels match each other and the number of classes.
     ///
     /// # Errors
-    /// If they do not.
+    /// If they do not match.
     pub fn check(&self, classes: usize) -> Result<()> {
         let size: usize = self.shape.iter().product();
         let present = match &self.pixels {
@@ -50,7 +50,7 @@ impl Split {
         };
         if size * self.len() != present {
             let (images, labels) = (present / size.max(1), self.len());
-            return Err(Error::input(format!("there are {images} images but {labels} labels")));
+            return Err(Error::input(format!("{images} images but {labels} labels")));
         }
         match self.labels.iter().position(|label| !(0..classes as i64).contains(label)) {
             Some(at) => {
@@ -63,7 +63,7 @@ impl Split {
         }
     }
 
-    /// The images at `indices`, in that order.
+    /// Returns the images at `indices`, in that order.
     #[must_use]
     pub fn select(&self, indices: &[usize]) -> Split {
         let size: usize = self.shape.iter().product();
@@ -77,8 +77,7 @@ impl Split {
         Split { shape: self.shape, pixels, labels: indices.iter().map(|i| self.labels[*i]).collect() }
     }
 
-    /// Two parts with the same shares of every class: `share` of each class goes to the second, chosen
-    /// by `seed`.
+    /// Splits into two parts: `share` of each class, chosen by `seed`, goes to the second.
     pub fn stratified(&self, share: f64, seed: u64) -> (Split, Split) {
         let classes = self.labels.iter().max().map_or(0, |label| *label as usize + 1);
         let mut second = vec![false; self.len()];
@@ -93,14 +92,14 @@ impl Split {
         (self.select(&side(false)), self.select(&side(true)))
     }
 
-    /// Images of each class.
+    /// Counts the images of each class.
     pub fn counts(&self, classes: usize) -> ClassCounts {
         let mut counts = vec![0; classes];
         self.labels.iter().for_each(|label| counts[*label as usize] += 1);
         counts
     }
 
-    /// Image number `index`, if pixels are bytes.
+    /// Returns image number `index` if the pixels are bytes.
     pub fn image(&self, index: usize) -> Option<Image> {
         let Pixels::Bytes(bytes) = &self.pixels else { return None };
         let [c, h, w] = self.shape;
@@ -119,7 +118,7 @@ impl Split {
         (means.collect(), sums.iter().map(|s| deviation(*s) as f32).collect())
     }
 
-    /// Sum and sum of squares of one channel; of bytes exact, whatever their number.
+    /// Returns sum and sum of squares of one channel; exact for bytes, whatever their number.
     fn sums(&self, channel: usize) -> [f64; 2] {
         let [c, h, w] = self.shape;
         fn maps<T>(all: &[T], c: usize, area: usize, channel: usize) -> impl Iterator<Item = &[T]> {
@@ -144,7 +143,7 @@ impl Split {
     }
 }
 
-/// The bytes of an image, channel by channel: `[C, H, W]`.
+/// Writes the bytes of an image channel by channel, `[C, H, W]`.
 pub(crate) fn write_planar(image: &Image, to: &mut [u8]) {
     let c = image.channels();
     let area = image.width() * image.height();
@@ -166,13 +165,13 @@ mod tests {
     }
 
     fn numbers(split: &Split) -> &[f32] {
-        let Pixels::Numbers(numbers) = &split.pixels else { panic!("numbers were put in") };
+        let Pixels::Numbers(numbers) = &split.pixels else { panic!("the pixels are numbers") };
         numbers
     }
 
     proptest! {
         #[test]
-        fn a_stratified_split_shares_every_class(
+        fn stratified_split_shares_every_class(
             labels in prop::collection::vec(0i64..5, 0..120), share in 0.0f64..=1.0, seed in 0u64..50,
         ) {
             let whole = split(labels);
@@ -192,13 +191,13 @@ mod tests {
     }
 
     #[test]
-    fn another_seed_chooses_others() {
+    fn other_seed_chooses_other_images() {
         let whole = split((0..100).map(|i| i % 3).collect());
         assert_ne!(whole.stratified(0.2, 0), whole.stratified(0.2, 1));
     }
 
     #[test]
-    fn what_does_not_fit_is_refused() {
+    fn mismatched_labels_are_refused() {
         split(vec![0, 4]).check(5).unwrap();
         assert!(split(vec![0, 5]).check(5).unwrap_err().to_string().contains("image 1 has the label 5"));
         assert!(split(vec![-1]).check(5).is_err());
@@ -217,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn an_image_comes_out_as_it_was_put_in() {
+    fn image_round_trip_is_exact() {
         let image = Image::new(3, 2, 3, (0..18).collect()).unwrap();
         let mut bytes = vec![0; 36];
         write_planar(&image, &mut bytes[18..]);

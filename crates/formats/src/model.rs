@@ -9,6 +9,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use striate_graph::Network;
 use striate_tensor::file::write_atomically;
+use striate_tensor::names::check_class_names;
 use striate_tensor::{Error, Result, Shape};
 
 use crate::file::read_limited;
@@ -120,6 +121,7 @@ impl ModelFile {
     /// # Errors
     /// If the content cannot be laid out.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        check_classes(&self.classes, self.network.classes()?)?;
         let mut metadata = HashMap::from([
             ("striate".to_owned(), VERSION.to_owned()),
             ("program".into(), PROGRAM.into()),
@@ -234,10 +236,7 @@ pub fn check_classes(classes: &[String], outputs: usize) -> Result<()> {
     if classes.len() != outputs && (outputs, classes.len()) != (1, 2) {
         return Err(Error::input(format!("{} class names for {outputs} outputs", classes.len())));
     }
-    match classes.iter().position(|name| name.chars().any(char::is_control)) {
-        None => Ok(()),
-        Some(class) => Err(Error::input(format!("the name of class {class} has control characters"))),
-    }
+    check_class_names(classes.iter().map(String::as_str))
 }
 
 fn parse<T: serde::de::DeserializeOwned>(key: &str, text: &str) -> Result<T> {

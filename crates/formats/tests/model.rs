@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use proptest::prelude::*;
 use serde_json::json;
 use striate_formats::{
     Data, Evaluation, Golden, ModelFile, Weights, check_weights, pytorch_bytes, read_safetensors,
@@ -9,6 +10,7 @@ use striate_formats::{
 };
 use striate_graph::{Builder, Network};
 use striate_tensor::Shape;
+use striate_tensor::names::check_class_names;
 
 mod common;
 
@@ -61,6 +63,24 @@ fn changed(change: impl FnOnce(&mut Weights, &mut HashMap<String, String>)) -> V
     let (mut tensors, mut metadata) = read_safetensors_bytes(&model().to_bytes().unwrap()).unwrap();
     change(&mut tensors, &mut metadata);
     safetensors_bytes(&tensors, metadata).unwrap()
+}
+
+proptest! {
+    /// Whatever class names training lets through, a model file is written with them and read back; what it
+    /// refuses, is not written either.
+    #[test]
+    fn class_names_that_are_written_are_read_back(
+        mut names in prop::collection::vec(prop_oneof![".{0,40}", "[a-z\"\\\\/ ]{0,9}", "é{490,510}", "\\PC{1,9}"], 3),
+        odd in prop_oneof![Just(None), any::<char>().prop_map(Some)],
+    ) {
+        names[1].extend(odd);
+        let allowed = check_class_names(names.iter().map(String::as_str)).is_ok();
+        let written = ModelFile { classes: names.clone(), ..model() }.to_bytes();
+        prop_assert_eq!(allowed, written.is_ok());
+        if let Ok(bytes) = written {
+            prop_assert_eq!(ModelFile::from_bytes(&bytes).unwrap().classes, names);
+        }
+    }
 }
 
 #[test]

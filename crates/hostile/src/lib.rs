@@ -20,12 +20,14 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 10] = [
     Target { name: "safetensors", read: read::safetensors },
     Target { name: "pth", read: read::pth },
     Target { name: "onnx", read: read::onnx },
     Target { name: "caffemodel", read: read::caffemodel },
     Target { name: "idx", read: read::idx },
+    Target { name: "npy", read: read::npy },
+    Target { name: "image", read: read::image },
     Target { name: "recipe", read: read::recipe },
     Target { name: "network", read: read::network },
     Target { name: "model", read: read::model },

@@ -13,9 +13,10 @@ use striate_formats::{
 };
 use striate_graph::{Network, Optimizer, TrainingSpec, statistics};
 use striate_predict::Classifier;
-use striate_tensor::{Error, Result, Shape};
+use striate_tensor::{Error, Result, Shape, npy};
 use striate_testkit::allocation::{Counting, held};
 use striate_train::Recipe;
+use striate_vision::{decode, decode_limited, dimensions, encode_png};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -32,6 +33,10 @@ const PER_FLOAT: usize = 64;
 /// Size to which gzip-packed IDX data may unpack: bytes per byte, and bytes for any file.
 const UNPACKED_PER_BYTE: usize = 100;
 const UNPACKED: usize = 64 << 20;
+/// Pixels that an image may have here.
+const MAX_PIXELS: u64 = 1 << 16;
+/// Bytes that the decoder of an image may allocate; a corrupt TIFF directory alone takes 64 MiB.
+const IMAGE: usize = 112 << 20;
 /// Networks with more multiply-adds or bytes are planned but not run.
 const SMALL: u64 = 1 << 20;
 
@@ -106,6 +111,23 @@ pub(crate) fn idx(bytes: &[u8]) -> Result<()> {
     // A growing vector is briefly in memory twice, and its new allocation has spare capacity.
     let array = within(bytes.len(), PER_BYTE, 3 * unpacked, || read_idx_bytes(bytes))?;
     assert_eq!(array.bytes.len(), array.shape.numel());
+    Ok(())
+}
+
+/// Reads a `.npy` file.
+pub(crate) fn npy(bytes: &[u8]) -> Result<()> {
+    let array = within(bytes.len(), PER_BYTE, 0, || npy::read_bytes(bytes))?;
+    assert_eq!(array.bytes.len(), array.shape.numel() * array.dtype.size());
+    Ok(())
+}
+
+/// Reads an image of any kind.
+pub(crate) fn image(bytes: &[u8]) -> Result<()> {
+    let image = within(bytes.len(), PER_BYTE, IMAGE, || decode_limited(bytes, MAX_PIXELS))?;
+    assert_eq!(image.pixels().len(), image.width() * image.height() * image.channels());
+    assert!((image.width() * image.height()) as u64 <= MAX_PIXELS, "more pixels than allowed");
+    assert_eq!(dimensions(bytes)?, [image.height(), image.width()]);
+    assert!(decode(&encode_png(&image)?)? == image, "the image changes when it is written and read back");
     Ok(())
 }
 

@@ -13,6 +13,14 @@ pub enum Error {
     /// The user's input is wrong (a flag, a name, the contents of a file): exit code 2.
     #[error("{0}")]
     Input(String),
+    /// As [`Error::Input`], with a line for each of many faults, such as each unreadable file.
+    #[error("{message}")]
+    Inputs {
+        /// The message, as that of the other errors.
+        message: String,
+        /// What is to be printed before the message, each as one line.
+        notes: Vec<String>,
+    },
     /// The input was valid but the job failed (disk full, training diverged): exit code 1.
     #[error("{0}")]
     Failed(String),
@@ -44,7 +52,22 @@ impl Error {
 
     /// Whether the user's input is wrong.
     pub fn is_input(&self) -> bool {
-        matches!(self, Error::Input(_))
+        matches!(self, Error::Input(_) | Error::Inputs { .. })
+    }
+
+    /// Returns an error of the input with the same message and these notes, each made one line as messages
+    /// are.
+    #[must_use]
+    pub fn with_notes(self, notes: impl IntoIterator<Item = String>) -> Self {
+        Error::Inputs { message: self.to_string(), notes: notes.into_iter().map(line).collect() }
+    }
+
+    /// Returns the lines to be printed before the message; most errors have none.
+    pub fn notes(&self) -> &[String] {
+        match self {
+            Error::Inputs { notes, .. } => notes,
+            Error::Input(_) | Error::Failed(_) => &[],
+        }
     }
 
     /// Returns the same error with `place: ` in front of its message.
@@ -52,6 +75,9 @@ impl Error {
     pub fn at(self, place: impl Display) -> Self {
         match self {
             Error::Input(message) => Error::input(format!("{place}: {message}")),
+            Error::Inputs { message, notes } => {
+                Error::Inputs { message: line(format!("{place}: {message}")), notes }
+            }
             Error::Failed(message) => Error::failed(format!("{place}: {message}")),
         }
     }
@@ -66,6 +92,7 @@ impl Error {
         };
         match self {
             Error::Input(message) => Error::input(advised(message)),
+            Error::Inputs { message, notes } => Error::Inputs { message: line(advised(message)), notes },
             Error::Failed(message) => Error::failed(advised(message)),
         }
     }

@@ -10,6 +10,7 @@ mod error;
 pub mod file;
 mod layout;
 mod memory;
+pub mod names;
 pub mod npy;
 pub mod random;
 mod shape;

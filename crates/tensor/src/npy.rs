@@ -99,6 +99,14 @@ fn header(dtype: DType, shape: &Shape) -> Vec<u8> {
     bytes
 }
 
+/// Reads the array in the `.npy` file `bytes`.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_bytes(bytes: &[u8]) -> Result<Array> {
+    parse(&mut &bytes[..], bytes.len() as u64)
+}
+
 fn parse(file: &mut impl Read, length: u64) -> Result<Array> {
     let damaged = |what: &str| Error::input(format!("{what}; save it again with numpy.save"));
     let mut start = [0u8; 8];
@@ -169,10 +177,6 @@ fn field<'a>(text: &'a str, key: &str) -> Option<&'a str> {
 mod tests {
     use super::*;
 
-    fn parsed(bytes: &[u8]) -> Result<Array> {
-        parse(&mut &bytes[..], bytes.len() as u64)
-    }
-
     fn file(shape: [usize; 2], values: &[f32]) -> Vec<u8> {
         let mut bytes = header(DType::F32, &shape.into());
         bytes.extend(bytemuck::cast_slice::<f32, u8>(values));
@@ -181,7 +185,7 @@ mod tests {
 
     #[test]
     fn written_header_is_read_back() {
-        let array = parsed(&file([2, 1], &[1.5, -2.0])).unwrap();
+        let array = read_bytes(&file([2, 1], &[1.5, -2.0])).unwrap();
         assert_eq!((array.shape, array.dtype), (Shape::from([2, 1]), DType::F32));
         assert_eq!(header(DType::F32, &Shape::from([2, 1])).len() % 64, 0);
     }
@@ -190,12 +194,12 @@ mod tests {
     fn damaged_files_are_refused_before_allocation() {
         let good = file([2, 1], &[1.5, -2.0]);
         for cut in [0, 5, 9, 40, good.len() - 1] {
-            assert!(parsed(&good[..cut]).unwrap_err().is_input(), "cut at {cut}");
+            assert!(read_bytes(&good[..cut]).unwrap_err().is_input(), "cut at {cut}");
         }
         let huge = header(DType::F32, &Shape::from([1 << 40, 1 << 40]));
-        assert!(parsed(&huge).unwrap_err().to_string().contains("memory can hold"));
+        assert!(read_bytes(&huge).unwrap_err().to_string().contains("memory can hold"));
         assert!(
-            parsed(&header(DType::F32, &Shape::from([1 << 40]))).unwrap_err().to_string().contains("claims")
+            read_bytes(&header(DType::F32, &Shape::from([1 << 40]))).unwrap_err().to_string().contains("claims")
         );
         assert!(read(&std::env::temp_dir()).unwrap_err().to_string().contains("it is a folder, not a file"));
     }

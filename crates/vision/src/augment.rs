@@ -1,19 +1,19 @@
-//! Random changes of training images, each a pure function of its random numbers.
+//! Augmentation of training images; each operation is a pure function of its random numbers.
 //!
-//! Images are planar, `[C, H, W]`; what comes in from outside is `fill`.
+//! Images are planar, `[C, H, W]`; pixels from outside the image have the value `fill`.
 
 use striate_tensor::random::Random;
 
-/// Moves an image by up to `most` pixels on each axis: the same as padding it by as much and cropping
-/// it at random.
+/// Shifts an image by up to `most` pixels on each axis; the same as padding it by as much and cropping it at
+/// random.
 pub fn shift(random: &mut Random, shape: [usize; 3], most: usize, fill: f32, from: &[f32], to: &mut [f32]) {
     let offset = |random: &mut Random| random.below(2 * most + 1) as isize - most as isize;
     let (dy, dx) = (offset(random), offset(random));
     moved(shape, dy, dx, fill, from, to);
 }
 
-/// [`shift`], then a mirror image in half of the cases: what He et al., CVPR 2016, section 4.2, do with
-/// CIFAR-10 (`most` is 4 there).
+/// Shifts an image as [`shift`] does, then mirrors it with probability one half; the augmentation of CIFAR-10 by
+/// He et al., CVPR 2016, section 4.2, where `most` is 4.
 pub fn shift_flip(
     random: &mut Random,
     shape: [usize; 3],
@@ -26,14 +26,14 @@ pub fn shift_flip(
     flip(random, shape, to);
 }
 
-/// Mirrors an image left to right in half of the cases.
+/// Mirrors an image left to right with probability one half.
 pub fn flip(random: &mut Random, shape: [usize; 3], image: &mut [f32]) {
     if random.below(2) == 1 {
         image.chunks_exact_mut(shape[2]).for_each(<[f32]>::reverse);
     }
 }
 
-/// The image whose upper left pixel is the old one's (`dx`, `dy`).
+/// Writes the image whose upper left pixel is pixel (`dx`, `dy`) of the old one.
 fn moved(shape: [usize; 3], dy: isize, dx: isize, fill: f32, from: &[f32], to: &mut [f32]) {
     let [_, h, w] = shape;
     let kept = w.saturating_sub(dx.unsigned_abs());
@@ -53,18 +53,18 @@ fn moved(shape: [usize; 3], dy: isize, dx: isize, fill: f32, from: &[f32], to: &
 /// Limits of [`affine`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Affine {
-    /// Largest turn to either side, in degrees.
+    /// Largest rotation in either direction, in degrees.
     pub rotation: f32,
-    /// Largest change of size, as a share.
+    /// Largest relative change of size.
     pub scale: f32,
-    /// Largest shear, as a share.
+    /// Largest shear, relative to the size.
     pub shear: f32,
     /// Largest shift, in pixels.
     pub shift: f32,
 }
 
-/// Turns, scales, shears and moves an image at random, sampling bilinearly. The distortions of LeCun
-/// et al., 1998, section III C.
+/// Rotates, scales, shears and shifts an image at random, with bilinear sampling; the distortions of LeCun et al.,
+/// 1998, section III C.
 pub fn affine(
     random: &mut Random,
     limits: Affine,
@@ -92,7 +92,7 @@ pub fn affine(
     }
 }
 
-/// The value at (`x`, `y`) between four pixels of a map `[H, W]`.
+/// Interpolates the value at (`x`, `y`) between four pixels of a map `[H, W]`.
 fn bilinear(map: &[f32], h: usize, w: usize, x: f32, y: f32, fill: f32) -> f32 {
     let (x0, y0) = (below(x), below(y));
     let (fx, fy) = (x - x0 as f32, y - y0 as f32);
@@ -113,7 +113,7 @@ fn bilinear(map: &[f32], h: usize, w: usize, x: f32, y: f32, fill: f32) -> f32 {
     top * (1.0 - fy) + bottom * fy
 }
 
-/// The whole number at or below `x`: `floor` is a call on processors that are only x86-64.
+/// Rounds down; `f32::floor` is a function call on baseline x86-64.
 fn below(x: f32) -> i32 {
     let whole = x as i32;
     whole - i32::from(whole as f32 > x)
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn without_limits_nothing_is_distorted() {
+    fn zero_limits_are_identity() {
         let from = ramp([2, 6, 5]);
         let mut to = vec![0.0; from.len()];
         let limits = Affine { rotation: 0.0, scale: 0.0, shear: 0.0, shift: 0.0 };
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn half_of_the_images_are_mirrored() {
+    fn every_second_image_is_mirrored_on_average() {
         let mirrored = |sequence| {
             let mut image = vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
             flip(&mut random(sequence), [1, 2, 3], &mut image);

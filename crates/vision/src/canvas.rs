@@ -1,4 +1,4 @@
-//! A sheet to draw on: rectangles, lines, text, pictures.
+//! A canvas to draw on: rectangles, lines, text, images.
 
 use crate::Image;
 use crate::font::{ROWS, glyph};
@@ -6,7 +6,7 @@ use crate::font::{ROWS, glyph};
 /// A color: red, green, blue.
 pub(crate) type Color = [u8; 3];
 
-/// A sheet of one color that is drawn on; what lies outside is left out.
+/// A canvas; whatever is drawn outside it is clipped.
 pub(crate) struct Canvas {
     image: Image,
 }
@@ -20,7 +20,7 @@ impl Canvas {
         self.image
     }
 
-    /// `share` of 255 parts of `color`, the rest stays.
+    /// Blends `color` into a pixel with the opacity `share` of 255.
     fn blend(&mut self, x: usize, y: usize, color: Color, share: u8) {
         if x < self.image.width() && y < self.image.height() {
             let at = (y * self.image.width() + x) * 3;
@@ -39,7 +39,7 @@ impl Canvas {
         }
     }
 
-    /// A horizontal bar with round ends.
+    /// Draws a horizontal bar with round ends.
     pub fn bar(&mut self, x: usize, y: usize, width: usize, height: usize, color: Color) {
         let radius = height as f64 / 2.0;
         let (left, right) = (x as f64 + radius, (x + width.max(height)) as f64 - radius);
@@ -53,7 +53,7 @@ impl Canvas {
         }
     }
 
-    /// Text with its upper left corner at (`x`, `y`), each letter `scale` times as large as drawn.
+    /// Draws text with its upper left corner at (`x`, `y`), enlarged `scale` times.
     pub fn text(&mut self, x: usize, y: usize, scale: usize, color: Color, text: &str) {
         let mut left = x;
         for character in text.chars() {
@@ -67,7 +67,7 @@ impl Canvas {
         }
     }
 
-    /// Text whose right edge is `right`.
+    /// Draws text whose right edge is `right`.
     pub fn text_right(&mut self, right: usize, y: usize, scale: usize, color: Color, text: &str) {
         self.text(right.saturating_sub(text_width(scale, text)), y, scale, color, text);
     }
@@ -82,7 +82,7 @@ impl Canvas {
         }
     }
 
-    /// A line `thickness` pixels thick with round ends.
+    /// Draws a line `thickness` pixels thick with round ends.
     pub fn line(&mut self, from: (f64, f64), to: (f64, f64), thickness: f64, color: Color) {
         let reach = thickness / 2.0 + 1.0;
         let range = |a: f64, b: f64, most: usize| {
@@ -101,23 +101,23 @@ impl Canvas {
     }
 }
 
-/// A covered part of a pixel in 255ths.
+/// Converts the covered share of a pixel to 255ths.
 fn share(part: f64) -> u8 {
     (part.clamp(0.0, 1.0) * 255.0).round() as u8
 }
 
-/// Pixels that a line of text is wide.
+/// Returns the width of a line of text in pixels.
 pub(crate) fn text_width(scale: usize, text: &str) -> usize {
     let letters: usize = text.chars().map(|character| glyph(character).width + 1).sum();
     letters.saturating_sub(1) * scale
 }
 
-/// Pixels that a letter is high, the part below the line included.
+/// Returns the height of a line of text in pixels, descenders included.
 pub(crate) fn text_height(scale: usize) -> usize {
     ROWS * scale
 }
 
-/// As much of `text` as fits `width`, with dots for what is left out.
+/// Shortens `text` to fit `width`, with dots in place of the rest.
 pub(crate) fn shortened(text: &str, scale: usize, width: usize) -> String {
     if text_width(scale, text) <= width {
         return text.to_owned();

@@ -1,18 +1,18 @@
-//! From a drawing or photograph of one digit to the form of the digit data sets.
+//! Brings a drawing or photograph of one digit into the form of the digit data sets.
 //!
-//! MNIST was made so (LeCun et al., 1998, section III A): ink is bright on black, the digit fits a box
-//! of 20×20 pixels with its aspect ratio kept, and its center of mass lies in the middle of 28×28.
+//! The form of MNIST (LeCun et al., 1998, section III A): ink is bright on black, the digit fits a box of 20×20
+//! pixels with its aspect ratio kept, and its center of mass lies in the center of 28×28.
 //!
-//! An image that is of that form already comes out as it went in: one of the frame's size whose ink, but
-//! for faint edges, has the right size within two pixels and lies at most one pixel from its place is not
-//! scaled and not moved; on a black background it is not stretched either. Only pictures of more than twice the frame's size are treated as photographs, whose light may
+//! An image that already has this form is left unchanged: if it has the size of the frame, and its ink, apart from
+//! faint edges, has the right size within two pixels and is at most one pixel off its place, it is neither scaled
+//! nor moved; on a black background its contrast is not stretched either. Only pictures of more than twice the frame's size are treated as photographs, whose light may
 //! fall off to one side, whose paper has grain and specks, and whose pen may be thin.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{Filter, Image, resize};
 
-/// What is put into the middle of the frame.
+/// What is put into the center of the frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Center {
@@ -23,14 +23,14 @@ pub enum Center {
     Box,
 }
 
-/// The longer side of a photograph is brought to this many pixels first.
+/// Photographs are first reduced to this longer side, in pixels.
 const WORKING_SIDE: usize = 1024;
-/// Contrast below this is no ink.
+/// Contrast below this does not count as ink.
 const FAINTEST_INK: f32 = 24.0;
 /// Levels up to this, an eighth of full ink, do not count for the digit's size.
 const FAINT_EDGE: u8 = 31;
 
-/// The frame into which a digit is brought.
+/// The frame of a digit.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Frame {
     /// Longer side of the ink, in pixels.
@@ -40,7 +40,7 @@ pub(crate) struct Frame {
     pub center: Center,
 }
 
-/// The digit in `image`, bright on black, in its frame. An image without ink becomes black.
+/// Returns the digit in `image`, bright on black, in its frame. An image without ink becomes black.
 pub(crate) fn center_digit(image: &Image, frame: Frame) -> Image {
     let mut gray = image.to_gray();
     let photograph = gray.width().min(gray.height()) > 2 * frame.width.max(frame.height);
@@ -74,7 +74,7 @@ pub(crate) fn center_digit(image: &Image, frame: Frame) -> Image {
     digit.window(x, y, frame.width, frame.height, 0)
 }
 
-/// Where the frame's upper left corner lies in the coordinates of an image whose ink has these bounds.
+/// Returns the upper left corner of the frame in the coordinates of an image whose ink has these bounds.
 fn offsets(image: &Image, frame: Frame, [left, top, right, bottom]: [usize; 4]) -> [isize; 2] {
     match frame.center {
         // The mass of MNIST's digits lies at pixel 14 of 28, counted from 0.
@@ -91,7 +91,7 @@ fn offsets(image: &Image, frame: Frame, [left, top, right, bottom]: [usize; 4]) 
     }
 }
 
-/// The image with its longer side at most `side`.
+/// Reduces the image to a longer side of at most `side`.
 fn shrink(image: &Image, side: usize) -> Image {
     let (w, h) = (image.width(), image.height());
     let longer = w.max(h);
@@ -102,18 +102,18 @@ fn shrink(image: &Image, side: usize) -> Image {
     resize(image, scaled(w), scaled(h), Filter::Box)
 }
 
-/// The background's brightness, a plane over the image.
+/// The brightness of the background, a plane over the image.
 struct Background {
     middle: f32,
-    /// Change for each pixel to the right and down, and the image's middle.
+    /// Change per pixel to the right and down, and the center of the image.
     slope: [f32; 2],
     center: [f32; 2],
-    /// What its pixels differ from the plane, mostly.
+    /// Typical deviation of its pixels from the plane.
     noise: f32,
 }
 
 impl Background {
-    /// From the border's pixels, half of which are taken to be background.
+    /// Fits the plane to the pixels of the border, half of which are assumed to be background.
     fn of(gray: &Image, photograph: bool) -> Background {
         let (w, h) = (gray.width(), gray.height());
         let at = |x: usize, y: usize| f32::from(gray.pixel(x, y)[0]);
@@ -141,14 +141,14 @@ impl Background {
     }
 }
 
-/// The middle value; of none, zero.
+/// Returns the median, or zero without values.
 fn median(mut values: Vec<f32>) -> f32 {
     let middle = values.len() / 2;
     values.sort_unstable_by(f32::total_cmp);
     values.get(middle).copied().unwrap_or(0.0)
 }
 
-/// Background to 0, full ink to 255, whichever of both was the brighter one.
+/// Maps the background to 0 and full ink to 255, whichever of the two is brighter.
 fn bright_on_black(gray: &Image, photograph: bool) -> Image {
     let background = Background::of(gray, photograph);
     let places = (0..gray.height()).flat_map(|y| (0..gray.width()).map(move |x| (x, y)));
@@ -162,7 +162,7 @@ fn bright_on_black(gray: &Image, photograph: bool) -> Image {
     let full = differences.iter().fold(0.0f32, |most, d| most.max(d * sign));
     let (floor, full) = match photograph {
         _ if full < FAINTEST_INK => (f32::INFINITY, f32::INFINITY),
-        // Shadows and blurred edges stay below a quarter of the contrast; a pen's middle is full ink.
+        // Shadows and blurred edges stay below a quarter of the contrast; the center of a stroke is full ink.
         true => ((full / 4.0).max(2.0 * background.noise), full * 0.75),
         false if background.middle == 0.0 && background.noise == 0.0 => (0.0, 255.0),
         false => (background.noise, full),
@@ -175,7 +175,7 @@ fn bright_on_black(gray: &Image, photograph: bool) -> Image {
     Image::new(gray.width(), gray.height(), 1, pixels).expect("sizes fit")
 }
 
-/// Blackens connected pieces of ink that have less than a twenty-fifth of the largest one's pixels.
+/// Blackens connected pieces of ink with less than 1/25 of the pixels of the largest.
 fn remove_specks(ink: &mut Image) {
     let (w, h) = (ink.width(), ink.height());
     let mut piece = vec![0usize; w * h];
@@ -211,8 +211,8 @@ fn remove_specks(ink: &mut Image) {
     }
 }
 
-/// Strokes thinner than a twelfth of the digit become a ninth of it, so that they do not fade when the
-/// digit is made small; the sets' pens are that thick.
+/// Thickens strokes thinner than 1/12 of the digit to 1/9 of it, the thickness in the data sets, so that they do not
+/// fade when the digit is reduced.
 fn thickened(digit: &Image) -> Image {
     let (w, h) = (digit.width(), digit.height());
     let inked = |x: isize, y: isize| {
@@ -238,7 +238,7 @@ fn thickened(digit: &Image) -> Image {
     grown(&wide, radius)
 }
 
-/// Each pixel the brightest within a disc of `radius`.
+/// Dilates: each pixel becomes the brightest within a disc of `radius`.
 fn grown(image: &Image, radius: isize) -> Image {
     let (w, h) = (image.width() as isize, image.height() as isize);
     let mut result = image.clone();
@@ -258,7 +258,7 @@ fn grown(image: &Image, radius: isize) -> Image {
     result
 }
 
-/// Left, top, right and bottom of what is more than a faint edge.
+/// Returns left, top, right and bottom of the ink, faint edges excluded.
 fn bounds(gray: &Image) -> Option<[usize; 4]> {
     let mut found: Option<[usize; 4]> = None;
     for y in 0..gray.height() {
@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn drawings_of_any_size_pen_and_polarity_come_into_form() {
+    fn drawings_of_any_size_pen_and_polarity_are_normalized() {
         for side in [40, 60, 200, 700] {
             for pen in [side as f32 * 0.02, side as f32 * 0.08] {
                 let pen = pen.max(2.0);
@@ -326,7 +326,7 @@ mod tests {
 
     /// Light from the left, grain, and specks of dirt.
     #[test]
-    fn a_photograph_comes_into_form() {
+    fn photograph_is_normalized() {
         let mut random = Random::new(1, Stream::Other, 0);
         let grain: Vec<f32> = (0..400 * 400).map(|_| random.normal() * 4.0).collect();
         let paper = |x: usize, y: usize| 210.0 - x as f32 * 0.2 + grain[y * 400 + x];
@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_in_form_stays_as_it_is() {
+    fn normalized_digit_stays_unchanged() {
         let digit = center_digit(&ring(200, 20.0, |_, _| 255.0, 0.0), MNIST);
         assert_eq!(center_digit(&digit, MNIST), digit);
         assert_eq!(center_digit(&digit.inverted(), MNIST), digit);
@@ -347,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn empty_sheets_are_black_and_odd_shapes_no_trouble() {
+    fn empty_images_become_black_whatever_their_shape() {
         let mut random = Random::new(2, Stream::Other, 0);
         for (w, h) in [(1, 1), (1, 90), (90, 1), (28, 28), (300, 200)] {
             let grain = (0..w * h).map(|_| 200 + random.below(6) as u8).collect();

@@ -1,4 +1,4 @@
-//! Pictures for people: an image with its guesses as labeled bars, curves over time, sheets of images.
+//! Pictures for people: an image with its predictions as labeled bars, curves, contact sheets.
 
 use crate::canvas::{Canvas, Color, shortened, text_height, text_width};
 use crate::{Filter, Image, resize};
@@ -13,9 +13,8 @@ const OTHER: Color = [134, 160, 192];
 const SERIES: [Color; 6] =
     [[52, 101, 164], [205, 84, 66], [78, 148, 90], [142, 104, 172], [196, 142, 48], [70, 150, 160]];
 
-/// The image with its guesses (name, probability) as labeled bars below it, as Krizhevsky et al., NIPS
-/// 2012, show them in figure 4. The first guess is the best. 480 pixels wide; a small image is enlarged
-/// by a whole number of times.
+/// Draws the image with its predictions (name, probability), best first, as labeled bars below it, as in figure 4
+/// of Krizhevsky et al., NIPS 2012. The picture is 480 pixels wide; a small image is enlarged by an integer factor.
 pub fn guesses(image: &Image, guesses: &[(String, f32)]) -> Image {
     const WIDTH: usize = 480;
     const MARGIN: usize = 32;
@@ -46,7 +45,7 @@ pub fn guesses(image: &Image, guesses: &[(String, f32)]) -> Image {
     canvas.into_image()
 }
 
-/// The image enlarged by a whole number of times, or made smaller, to fit `width` × `height`.
+/// Scales the image to fit `width` × `height`; enlarges only by an integer factor.
 fn fit(image: &Image, width: usize, height: usize) -> Image {
     let times = (width / image.width()).min(height / image.height());
     if times >= 1 {
@@ -60,7 +59,7 @@ fn fit(image: &Image, width: usize, height: usize) -> Image {
 /// A curve: its name and its points (x, y).
 pub type Series = (String, Vec<(f64, f64)>);
 
-/// Where values lie on a picture.
+/// The mapping of values to positions on an axis.
 struct Axis {
     low: f64,
     high: f64,
@@ -68,7 +67,7 @@ struct Axis {
 }
 
 impl Axis {
-    /// From a round number at or below the smallest value to one at or above the largest, in about
+    /// Creates an axis from a round number at or below the smallest value to one at or above the largest, in about
     /// `count` round steps.
     fn over(values: impl Iterator<Item = f64> + Clone, count: usize) -> Axis {
         let low = values.clone().fold(f64::INFINITY, f64::min);
@@ -85,12 +84,12 @@ impl Axis {
         Axis { low: (low / step).floor() * step, high: (high / step).ceil() * step, step }
     }
 
-    /// The part of the way from low to high.
+    /// Returns the relative position of a value between low and high.
     fn share(&self, value: f64) -> f64 {
         (value - self.low) / (self.high - self.low)
     }
 
-    /// Values with marks, and what is written there.
+    /// Returns the values of the tick marks and their labels.
     fn ticks(&self) -> Vec<(f64, String)> {
         let decimals = (-self.step.log10().floor()).max(0.0) as usize;
         let count = ((self.high - self.low) / self.step).round() as usize;
@@ -102,8 +101,8 @@ impl Axis {
     }
 }
 
-/// Curves over the same axis, with a title and a legend. Points that are not finite, or beyond 1e30, are
-/// left out.
+/// Draws curves over a common axis, with a title and a legend. Points that are not finite, or beyond 1e30, are left
+/// out.
 pub fn curves(title: &str, axis: &str, series: &[Series]) -> Image {
     const SIZE: (usize, usize) = (880, 540);
     const LEFT: usize = 104;
@@ -149,11 +148,11 @@ pub fn curves(title: &str, axis: &str, series: &[Series]) -> Image {
     canvas.into_image()
 }
 
-/// Images side by side in rows of `columns`, each enlarged `times` times, on a dark ground. All are taken
-/// to be of the first one's size; larger ones are cut.
+/// Draws images side by side in rows of `columns`, each enlarged `times` times, on a dark background. Cells have the
+/// size of the first image; larger images are clipped.
 ///
 /// # Panics
-/// If there are no images, no columns or no times.
+/// If there are no images, or `columns` or `times` is zero.
 pub fn sheet(images: &[Image], columns: usize, times: usize) -> Image {
     assert!(!images.is_empty() && columns > 0 && times > 0, "a sheet has images");
     let (w, h) = (images[0].width(), images[0].height());
@@ -175,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn bars_are_as_long_as_their_scores() {
+    fn bars_are_proportional_to_scores() {
         let image = Image::filled(28, 28, [9, 9, 9]);
         let named = |scores: &[f32]| scores.iter().map(|s| ("name".to_owned(), *s)).collect::<Vec<_>>();
         let picture = guesses(&image, &named(&[0.5, 0.25]));
@@ -185,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn any_guess_of_any_image_can_be_drawn() {
+    fn any_prediction_of_any_image_can_be_drawn() {
         let odd = [("x".repeat(500), f32::NAN), (String::new(), -1.0), ("中\n".into(), 7.0)];
         for (w, h) in [(1, 1), (3000, 2), (2, 3000), (640, 480), (417, 353)] {
             for image in [Image::filled(w, h, [1, 2, 3]), Image::filled(w, h, [1, 2, 3]).to_gray()] {
@@ -217,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn ticks_are_round_and_hold_all_values() {
+    fn ticks_are_round_and_enclose_all_values() {
         for (low, high) in [(0.0, 1.0), (0.013, 2.31), (-7.0, 3.0), (1.0, 40.0), (0.0, 3e-7), (5.0, 8e9)] {
             let axis = Axis::over([low, high].into_iter(), 5);
             assert!(axis.low <= low && axis.high >= high);
@@ -231,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sheet_has_a_place_for_every_image() {
+    fn sheet_has_a_cell_for_every_image() {
         let images = vec![Image::filled(4, 3, [200, 0, 0]); 7];
         let picture = sheet(&images, 3, 2);
         assert_eq!((picture.width(), picture.height()), (3 * 10 + 2, 3 * 8 + 2));

@@ -1,12 +1,12 @@
-//! Letters for pictures: our own, 5×7 pixels and two rows below the line, drawn smooth at any size.
+//! A built-in font: 5×7 pixels with two rows for descenders, smooth at any size.
 
 use crate::{Filter, Image, resize};
 
-/// Rows of a letter: seven above the line, two below.
+/// Rows of a letter: seven above the baseline, two below.
 pub(crate) const ROWS: usize = 9;
 /// Columns of the widest letter.
 const COLUMNS: usize = 5;
-/// Columns of a blank.
+/// Columns of a space.
 const BLANK: usize = 3;
 
 /// The printable characters of ASCII in order, sixteen side by side, each six columns wide.
@@ -79,14 +79,14 @@ const STRIPS: [[&str; ROWS]; 6] = [
     ],
 ];
 
-/// One letter's ink.
+/// The shape of a letter.
 pub(crate) struct Glyph {
-    /// Columns that it takes, without the gap to the next.
+    /// Width in columns, without the gap to the next letter.
     pub width: usize,
     ink: [[bool; COLUMNS]; ROWS],
 }
 
-/// The letter for `character`: accents are dropped, what has no letter is a box.
+/// Returns the letter for `character`: accents are dropped, and unknown characters become a box.
 pub(crate) fn glyph(character: char) -> Glyph {
     let plain = plain(character);
     if plain == ' ' {
@@ -108,7 +108,7 @@ pub(crate) fn glyph(character: char) -> Glyph {
     Glyph { width: last + 1 - first, ink }
 }
 
-/// The letter of ASCII that stands for a character.
+/// Returns the ASCII letter that stands in for a character.
 fn plain(character: char) -> char {
     match character {
         'À'..='Å' => 'A',
@@ -136,8 +136,7 @@ fn plain(character: char) -> char {
 }
 
 impl Glyph {
-    /// How much of each pixel is ink, `scale` pixels for each dot; at more than one, steps of slanting
-    /// lines are rounded off.
+    /// Renders the letter with `scale` pixels per dot; above one, the steps of diagonal lines are smoothed.
     pub fn coverage(&self, scale: usize) -> Image {
         let dots = self.ink.iter().flat_map(|row| row[..self.width].iter().map(|dot| u8::from(*dot) * 255));
         let dots = Image::new(self.width, ROWS, 1, dots.collect()).expect("sizes fit");
@@ -149,7 +148,7 @@ impl Glyph {
     }
 }
 
-/// Twice as large, with corners filled where two neighbors agree: Scale2x of Andrea Mazzoleni, 2001.
+/// Doubles the size, with corners filled where two neighbors agree: Scale2x by Andrea Mazzoleni, 2001.
 fn doubled(image: &Image) -> Image {
     let (w, h) = (image.width(), image.height());
     let at =
@@ -176,7 +175,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_letter_is_its_own() {
+    fn letters_are_distinct() {
         let all: Vec<Vec<u8>> = (' '..='~').map(|c| glyph(c).coverage(1).pixels().to_vec()).collect();
         for (i, one) in all.iter().enumerate() {
             assert_eq!(i == 0, one.iter().all(|x| *x == 0));
@@ -185,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_can_be_written() {
+    fn any_character_can_be_drawn() {
         for character in ['é', 'Ω', '中', '\n', '\u{10ffff}', '\0'] {
             for scale in 1..5 {
                 let ink = glyph(character).coverage(scale);

@@ -1,8 +1,8 @@
-//! An image of bytes, and the simplest changes of it.
+//! An image of bytes and its basic transformations.
 
 use striate_tensor::{Error, Result};
 
-/// Rows of pixels, top first; each pixel has 1 (gray) or 3 (red, green, blue) bytes.
+/// An image: rows of pixels, top row first, with 1 (gray) or 3 (red, green, blue) bytes per pixel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Image {
     width: usize,
@@ -12,64 +12,64 @@ pub struct Image {
 }
 
 impl Image {
-    /// An image of these pixels.
+    /// Creates an image from its pixels.
     ///
     /// # Errors
-    /// If a side is zero, there are not 1 or 3 channels, or the pixels are not as many as that.
+    /// If a side is zero, the number of channels is not 1 or 3, or the number of bytes does not match.
     pub fn new(width: usize, height: usize, channels: usize, pixels: Vec<u8>) -> Result<Image> {
         let wanted = width.checked_mul(height).and_then(|area| area.checked_mul(channels));
         if width == 0 || height == 0 || !matches!(channels, 1 | 3) || wanted != Some(pixels.len()) {
             let count = pixels.len();
-            let what = format!("an image of {width}x{height} with {channels} channels has no {count} bytes");
+            let what = format!("{count} bytes do not make an image of {width}x{height} pixels with {channels} channels");
             return Err(Error::input(what));
         }
         Ok(Image { width, height, channels, pixels })
     }
 
-    /// An image of one color.
+    /// Creates an image of one color.
     ///
     /// # Panics
     /// If a side is zero.
     pub fn filled(width: usize, height: usize, color: [u8; 3]) -> Image {
-        assert!(width > 0 && height > 0, "an image has pixels");
+        assert!(width > 0 && height > 0, "the sides must not be zero");
         Image { width, height, channels: 3, pixels: color.repeat(width * height) }
     }
 
-    /// Columns.
+    /// Returns the number of columns.
     pub fn width(&self) -> usize {
         self.width
     }
 
-    /// Rows.
+    /// Returns the number of rows.
     pub fn height(&self) -> usize {
         self.height
     }
 
-    /// 1 or 3.
+    /// Returns the number of channels, 1 or 3.
     pub fn channels(&self) -> usize {
         self.channels
     }
 
-    /// The bytes, row by row.
+    /// Returns the bytes, row by row.
     pub fn pixels(&self) -> &[u8] {
         &self.pixels
     }
 
-    /// The bytes, to write.
+    /// Returns the bytes for writing, row by row.
     pub fn pixels_mut(&mut self) -> &mut [u8] {
         &mut self.pixels
     }
 
-    /// The bytes of the pixel in `column` and `row`.
+    /// Returns the bytes of the pixel in `column` and `row`.
     ///
     /// # Panics
-    /// If it lies outside.
+    /// If it is outside the image.
     pub fn pixel(&self, column: usize, row: usize) -> &[u8] {
         let start = (row * self.width + column) * self.channels;
         &self.pixels[start..start + self.channels]
     }
 
-    /// In gray: the luma of ITU-R 601, rounded as Pillow rounds it.
+    /// Converts to gray by the luma of ITU-R 601, rounded as by Pillow.
     #[must_use]
     pub fn to_gray(&self) -> Image {
         let luma = |rgb: &[u8]| {
@@ -83,7 +83,7 @@ impl Image {
         Image { channels: 1, pixels, ..*self }
     }
 
-    /// In color: gray three times.
+    /// Converts to color; gray is repeated three times.
     #[must_use]
     pub fn to_rgb(&self) -> Image {
         let pixels = match self.channels {
@@ -93,13 +93,13 @@ impl Image {
         Image { channels: 3, pixels, ..*self }
     }
 
-    /// Dark becomes bright.
+    /// Inverts the brightness.
     #[must_use]
     pub fn inverted(&self) -> Image {
         Image { pixels: self.pixels.iter().map(|x| 255 - x).collect(), ..*self }
     }
 
-    /// Mirrored left to right.
+    /// Mirrors left to right.
     #[must_use]
     pub fn mirrored(&self) -> Image {
         let rows = self.pixels.chunks_exact(self.width * self.channels);
@@ -107,14 +107,14 @@ impl Image {
         Image { pixels, ..*self }
     }
 
-    /// `width` × `height` pixels of which the upper left is this image's (`left`, `top`); what lies
-    /// outside has the value `fill`.
+    /// Cuts out `width` × `height` pixels, the upper left of which is (`left`, `top`); pixels outside the
+    /// image have the value `fill`.
     ///
     /// # Panics
     /// If a side is zero.
     #[must_use]
     pub fn window(&self, left: isize, top: isize, width: usize, height: usize, fill: u8) -> Image {
-        assert!(width > 0 && height > 0, "an image has pixels");
+        assert!(width > 0 && height > 0, "the sides must not be zero");
         let mut pixels = vec![fill; width * height * self.channels];
         for row in 0..height {
             let Some(y) = top.checked_add_unsigned(row).and_then(|y| usize::try_from(y).ok()) else {
@@ -137,8 +137,8 @@ impl Image {
         Image { width, height, channels: self.channels, pixels }
     }
 
-    /// The middle `width` × `height` pixels, with `fill` where the image is smaller. Odd differences are
-    /// halved as torchvision's `CenterCrop` halves them: a crop's offset is rounded to even, a border is
+    /// Cuts out the center `width` × `height` pixels, with `fill` where the image is smaller. Odd differences
+    /// are halved as in torchvision's `CenterCrop`: the offset of a crop is rounded to even, a border is
     /// narrower at the left and top.
     ///
     /// # Panics
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_has_its_pixels_is_an_image() {
+    fn wrong_number_of_bytes_is_refused() {
         assert!(Image::new(2, 2, 3, vec![0; 12]).is_ok());
         for (w, h, c, bytes) in [(2, 2, 3, 11), (0, 2, 1, 0), (2, 2, 2, 8), (usize::MAX, 2, 3, 6)] {
             assert!(Image::new(w, h, c, vec![0; bytes]).unwrap_err().is_input());
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn windows_may_lie_anywhere() {
+    fn windows_may_extend_beyond_the_image() {
         let image = ramp(3, 2);
         assert_eq!(image.window(1, 0, 2, 2, 9).pixels(), [1, 2, 4, 5]);
         assert_eq!(image.window(-1, -1, 3, 3, 9).pixels(), [9, 9, 9, 9, 0, 1, 9, 3, 4]);
@@ -180,9 +180,9 @@ mod tests {
         }
     }
 
-    /// `torchvision.transforms.functional.center_crop` of a row of so many pixels.
+    /// `torchvision.transforms.functional.center_crop` of a row of pixels.
     #[test]
-    fn the_middle_is_torchvisions() {
+    fn center_crop_matches_torchvision() {
         for (width, wanted, first) in [(5, 4, 0), (7, 4, 2), (9, 4, 2), (11, 4, 4), (8, 4, 2), (4, 4, 0)] {
             assert_eq!(ramp(width, 1).centered(wanted, 1, 99).pixels()[0], first, "{width} to {wanted}");
         }
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mirror_and_an_inversion_undo_themselves() {
+    fn mirroring_and_inverting_twice_is_identity() {
         let image = Image::new(3, 2, 3, (0..18).collect()).unwrap();
         assert_ne!(image.mirrored(), image);
         assert_eq!(image.mirrored().mirrored(), image);

@@ -1,4 +1,4 @@
-//! From an image to a network's input, as a list of steps that a model file can carry.
+//! Preprocessing from an image to the input of a network, as a list of steps that a model file can carry.
 
 use serde::{Deserialize, Serialize};
 use striate_tensor::{Error, Result};
@@ -6,18 +6,18 @@ use striate_tensor::{Error, Result};
 use crate::digit::{Center, Frame, center_digit};
 use crate::{Filter, Image, resize};
 
-/// Sides beyond this are a mistake.
+/// Largest side in pixels; more is a mistake.
 const LARGEST_SIDE: usize = 1 << 14;
-/// Pixels that resizing to a shorter side may yield; a longer image is squeezed.
+/// Most pixels that resizing by the shorter side may yield; the longer side of a longer image is squeezed.
 const MOST_PIXELS: usize = 1 << 26;
-/// More steps than this are a mistake.
+/// Most steps; more are a mistake.
 const MOST_STEPS: usize = 32;
 
-/// One change of an image.
+/// One step of preprocessing.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "step", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Step {
-    /// To this size, whatever the aspect ratio.
+    /// Resizes to this size, whatever the aspect ratio.
     Resize {
         /// Rows.
         height: usize,
@@ -26,14 +26,14 @@ pub enum Step {
         /// The filter.
         filter: Filter,
     },
-    /// The shorter side to this length, keeping the aspect ratio.
+    /// Resizes the shorter side to this length, keeping the aspect ratio.
     ResizeShorter {
         /// Pixels of the shorter side.
         size: usize,
         /// The filter.
         filter: Filter,
     },
-    /// Into this size, keeping the aspect ratio, in the middle, black around it.
+    /// Resizes to fit into this size, keeping the aspect ratio, centered on black.
     Fit {
         /// Rows.
         height: usize,
@@ -42,14 +42,15 @@ pub enum Step {
         /// The filter.
         filter: Filter,
     },
-    /// The middle; black where the image is smaller.
+    /// Crops the center; black where the image is smaller.
+    #[serde(alias = "centre_crop")]
     CenterCrop {
         /// Rows.
         height: usize,
         /// Columns.
         width: usize,
     },
-    /// The image in the middle, `value` around it; what sticks out is cut off.
+    /// Pads the centered image with `value`, or crops it where it is larger.
     Pad {
         /// Rows.
         height: usize,
@@ -58,15 +59,15 @@ pub enum Step {
         /// The byte of the border, in every channel.
         value: u8,
     },
-    /// Cuts off the edges that are of the upper left pixel's color.
+    /// Trims the edges that have the color of the upper left pixel.
     Trim {
-        /// Largest difference from it, in each channel.
+        /// Largest difference from that color, in each channel.
         tolerance: u8,
-        /// An image with no side above this stays whole.
+        /// Images with no side above this are left unchanged.
         above: usize,
     },
-    /// A drawing or photograph of one digit, bright on black, of the right size and in its place, as
-    /// MNIST was made. An image that is of that form already comes out as it went in.
+    /// Brings a drawing or photograph of one digit into the form of MNIST: bright on black, scaled and centered. An
+    /// image that already has this form is left unchanged.
     Digit {
         /// Longer side of the ink, in pixels.
         ink: usize,
@@ -74,8 +75,8 @@ pub enum Step {
         height: usize,
         /// Columns.
         width: usize,
-        /// What lies in the middle.
-        #[serde(default)]
+        /// What is put into the center.
+        #[serde(default, alias = "centre")]
         center: Center,
     },
     /// Inverts an image of which three corners are bright.
@@ -84,36 +85,36 @@ pub enum Step {
     SwapRedBlue,
 }
 
-/// How an image becomes a network's input `[C, H, W]`.
+/// Preprocessing of an image to the input `[C, H, W]` of a network.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Preprocessing {
-    /// 1: gray; 3: red, green, blue.
+    /// Number of channels: 1 (gray) or 3 (red, green, blue).
     pub channels: usize,
-    /// Changes of the image, in order.
+    /// Steps applied to the image, in order.
     pub steps: Vec<Step>,
-    /// Subtracted from each channel, whose values lie in [0, 1].
+    /// Mean of each channel, subtracted from values in [0, 1].
     pub mean: Vec<f32>,
-    /// What each channel is divided by after that.
+    /// Standard deviation of each channel, by which values are then divided.
     pub std: Vec<f32>,
 }
 
 impl Preprocessing {
-    /// Refuses what cannot be applied.
+    /// Checks that the preprocessing can be applied.
     ///
     /// # Errors
-    /// If channels, mean and std do not fit each other, or a size is absurd.
+    /// If channels, mean and std do not match, or a size is out of range.
     pub fn check(&self) -> Result<()> {
         let faulty = |what: &str| Err(Error::input(format!("preprocessing: {what}")));
         let fits = |list: &[f32]| list.len() == self.channels && list.iter().all(|x| x.is_finite());
         if !matches!(self.channels, 1 | 3) || !fits(&self.mean) || !fits(&self.std) {
-            return faulty("channels is 1 or 3, with as many numbers in mean and std");
+            return faulty("channels is 1 or 3, with one number for each in mean and std");
         }
         if !self.std.iter().all(|x| *x > 0.0 && x.recip().is_finite()) {
-            return faulty("std is above zero");
+            return faulty("std must be above zero");
         }
         if self.steps.len() > MOST_STEPS {
-            return faulty("there are at most 32 steps");
+            return faulty("at most 32 steps are allowed");
         }
         let sides = self.steps.iter().flat_map(|step| match *step {
             Step::Resize { height, width, .. }
@@ -130,7 +131,7 @@ impl Preprocessing {
         }
     }
 
-    /// Channels, height and width of every result; `None` if they depend on the image.
+    /// Returns channels, height and width of every result; `None` if they depend on the image.
     pub fn output_shape(&self) -> Option<[usize; 3]> {
         let sides = self.steps.iter().fold(None, |sides, step| match *step {
             Step::Resize { height, width, .. }
@@ -144,13 +145,13 @@ impl Preprocessing {
         sides.map(|[height, width]| [self.channels, height, width])
     }
 
-    /// The image after all steps, still in bytes.
+    /// Returns the image after all steps, still in bytes.
     pub fn image(&self, image: &Image) -> Image {
         let start = if self.channels == 1 { image.to_gray() } else { image.to_rgb() };
         self.steps.iter().fold(start, |image, step| apply(step, &image))
     }
 
-    /// The network's input, `[C, H, W]`, with its extents. [`Preprocessing::check`] comes first.
+    /// Returns the input of the network, `[C, H, W]`, with its shape. Call [`Preprocessing::check`] first.
     ///
     /// # Panics
     /// If `check` refuses this preprocessing.
@@ -164,7 +165,7 @@ impl Preprocessing {
         ([self.channels, image.height(), image.width()], values)
     }
 
-    /// What a byte of `channel` becomes.
+    /// Returns the normalized value of a byte of `channel`.
     pub fn value(&self, channel: usize, byte: u8) -> f32 {
         (f32::from(byte) / 255.0 - self.mean[channel]) / self.std[channel]
     }
@@ -213,7 +214,7 @@ fn apply(step: &Step, image: &Image) -> Image {
     }
 }
 
-/// Without the edges of the upper left pixel's color; an image of one color stays whole.
+/// Trims the edges that have the color of the upper left pixel; an image of one color is left unchanged.
 fn trimmed(image: &Image, tolerance: u8) -> Image {
     let corner = image.pixel(0, 0);
     let differs =
@@ -249,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn every_step_survives_its_text_and_knows_its_shape() {
+    fn json_round_trip_keeps_steps_and_output_shape_holds() {
         for count in 0..=all_steps().len() {
             let form = form(all_steps()[..count].to_vec());
             form.check().unwrap();
@@ -265,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_are_normalized_channel_by_channel() {
+    fn bytes_are_normalized_per_channel() {
         let form = Preprocessing { channels: 3, steps: vec![], mean: vec![0.0, 0.5, 1.0], std: vec![1.0; 3] };
         let image = Image::new(2, 1, 3, vec![255, 255, 255, 51, 0, 0]).unwrap();
         assert_eq!(form.apply(&image), ([3, 1, 2], vec![1.0, 0.2, 0.5, -0.5, 0.0, -1.0]));
@@ -285,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn the_aspect_ratio_is_kept_as_torchvision_keeps_it() {
+    fn resizing_by_shorter_side_matches_torchvision() {
         let step = Step::ResizeShorter { size: 256, filter: Filter::Bilinear };
         for ((w, h), expected) in [((500, 375), (341, 256)), ((375, 500), (256, 341)), ((90, 90), (256, 256))]
         {
@@ -297,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_is_trimmed_and_fitted() {
+    fn image_is_trimmed_and_fitted() {
         let mut image = Image::filled(60, 40, [255; 3]).to_gray();
         for y in 10..20 {
             image.pixels_mut()[y * 60 + 5..y * 60 + 45].fill(0);
@@ -313,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_applied_is_refused() {
+    fn invalid_preprocessing_is_refused() {
         let good = form(vec![]);
         for bad in [
             Preprocessing { channels: 2, ..good.clone() },
@@ -330,5 +331,15 @@ mod tests {
         }
         let unknown = r#"{"channels":1,"steps":[{"step":"digit","ink":1,"height":1,"width":1,"x":1}],"mean":[0],"std":[1]}"#;
         assert!(serde_json::from_str::<Preprocessing>(unknown).is_err());
+    }
+
+    /// Model files of early versions have the British spelling.
+    #[test]
+    fn former_spelling_is_read() {
+        let text = r#"{"channels":1,"steps":[{"step":"centre_crop","height":3,"width":4},{"step":"digit","ink":1,"height":3,"width":4,"centre":"mass"}],"mean":[0],"std":[1]}"#;
+        let form: Preprocessing = serde_json::from_str(text).unwrap();
+        assert_eq!(form.steps[0], Step::CenterCrop { height: 3, width: 4 });
+        assert_eq!(form.steps[1], Step::Digit { ink: 1, height: 3, width: 4, center: Center::Mass });
+        assert!(serde_json::to_string(&form).unwrap().contains(r#""center":"mass""#));
     }
 }

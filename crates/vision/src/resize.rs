@@ -1,22 +1,21 @@
-//! Resizing with Pillow's antialiased filters, in Pillow's own arithmetic, so that results are equal.
+//! Resizing with Pillow's antialiased filters, in Pillow's own arithmetic, so that results are bitwise equal.
 //!
-//! Each axis by itself, with bytes in between: first every row to the new width, then every column to the new
-//! height; the other way round where the height loses more than twice as many pixels as the width, as Pillow
-//! has it since 13 (earlier ones always begin with rows). A new pixel is a weighted sum of old ones under the filter, which is stretched when
-//! the image shrinks (that is what keeps fine patterns from aliasing). Weights are integers of 22 bits
-//! after the point. Source: Pillow, `src/libImaging/Resample.c`, and `Geometry.c` for nearest.
+//! Each axis is resized by itself, with bytes in between: first every row to the new width, then every column to
+//! the new height; the other way round where the height loses more than twice as many pixels as the width, as in
+//! Pillow from version 13 on. A new pixel is a weighted sum of the old ones under the filter, which is stretched
+//! when the image shrinks to prevent aliasing. Weights are integers with 22 fractional bits. Source: Pillow, `src/libImaging/Resample.c`, and `Geometry.c` for nearest.
 
 use serde::{Deserialize, Serialize};
 
 use crate::Image;
 
-/// A filter of resizing.
+/// A resampling filter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Filter {
-    /// The one pixel in the middle of the covered area.
+    /// The pixel at the center of the covered area.
     Nearest,
-    /// Mean over the covered area.
+    /// The mean over the covered area.
     Box,
     /// A triangle.
     Bilinear,
@@ -25,7 +24,7 @@ pub enum Filter {
 }
 
 impl Filter {
-    /// How far the filter reaches from its middle, in pixels, unstretched.
+    /// Returns how far the unstretched filter reaches from its center, in pixels.
     fn support(self) -> f64 {
         match self {
             Filter::Nearest => 0.0,
@@ -50,24 +49,24 @@ impl Filter {
     }
 }
 
-/// Bits after the point of a weight: a byte times a weight, and a sum's overshoot, fit 32 bits.
+/// Fractional bits of a weight: a byte times a weight, and the overshoot of a sum, fit into 32 bits.
 const PRECISION: u32 = 22;
-/// A half, with which every sum begins, so that it is rounded.
+/// One half, the initial value of every sum, so that it is rounded.
 const HALF: i32 = 1 << (PRECISION - 1);
 
-/// The pixels that one new pixel is made of: the first, and their weights.
+/// The old pixels under one new pixel: the first of them, and their weights.
 struct Taps {
     first: usize,
     weights: Vec<i32>,
 }
 
-/// The image with `width` × `height` pixels.
+/// Resizes `image` to `width` × `height` pixels.
 ///
 /// # Panics
 /// If a side is zero.
 #[must_use]
 pub fn resize(image: &Image, width: usize, height: usize, filter: Filter) -> Image {
-    assert!(width > 0 && height > 0, "an image has pixels");
+    assert!(width > 0 && height > 0, "the sides must not be zero");
     if (width, height) == (image.width(), image.height()) {
         return image.clone();
     }
@@ -82,7 +81,7 @@ pub fn resize(image: &Image, width: usize, height: usize, filter: Filter) -> Ima
     }
 }
 
-/// Every row to `width`.
+/// Resizes every row to `width`.
 fn across(image: &Image, width: usize, filter: Filter) -> Image {
     match image.channels() {
         _ if width == image.width() => image.clone(),
@@ -110,7 +109,7 @@ fn across_of<const C: usize>(image: &Image, width: usize, filter: Filter) -> Ima
     Image::new(width, image.height(), C, pixels).expect("sizes fit")
 }
 
-/// Every column to `height`; a whole row at a time.
+/// Resizes every column to `height`, a whole row at a time.
 fn down(image: &Image, height: usize, filter: Filter) -> Image {
     if height == image.height() {
         return image.clone();
@@ -132,7 +131,7 @@ fn to_byte(sum: i32) -> u8 {
     (sum >> PRECISION).clamp(0, 255) as u8
 }
 
-/// For each of `to` new pixels, the old ones (of `from`) that it is made of.
+/// Returns for each of `to` new pixels the old ones, of `from`, that contribute to it.
 fn taps(from: usize, to: usize, filter: Filter) -> Vec<Taps> {
     let scale = from as f64 / to as f64;
     let stretch = scale.max(1.0);
@@ -160,8 +159,8 @@ fn nearest(image: &Image, width: usize, height: usize) -> Image {
     Image::new(width, height, channels, pixels).expect("sizes fit")
 }
 
-/// For each of `to` new pixels, the old one (of `from`) under its middle. Steps are added up, as Pillow
-/// adds them, because rounding decides where a middle lies on an edge.
+/// Returns for each of `to` new pixels the old one, of `from`, under its center. Steps are added up as in Pillow,
+/// because rounding decides where a center lies on an edge.
 fn places(from: usize, to: usize) -> impl Iterator<Item = usize> {
     let scale = from as f64 / to as f64;
     let middles = std::iter::successors(Some(scale * 0.5), move |middle| Some(middle + scale));
@@ -173,7 +172,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_flat_image_stays_flat() {
+    fn flat_image_stays_flat() {
         let image = Image::filled(17, 5, [0, 128, 255]);
         for filter in [Filter::Nearest, Filter::Box, Filter::Bilinear, Filter::Bicubic] {
             for (w, h) in [(1, 1), (17, 9), (40, 5), (3, 30)] {

@@ -1,11 +1,15 @@
 //! `striate data`
 
+use std::path::PathBuf;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 use anyhow::Result;
 use serde_json::json;
-use striate_data::{Fetched, FetchedFile, MnistKind, Source, Spec, Split};
+use striate_data::{
+    Fetched, FetchedFile, LeftAside, LoadOptions, MnistKind, Source, Spec, Split, Survey, Unreadable,
+};
+use striate_tensor::text::{printable, printable_path};
 use striate_tensor::{Error, nearest};
 use striate_vision::{draw, encode_png};
 
@@ -23,7 +27,8 @@ pub fn run(verb: DataVerb) -> Result<()> {
 
 fn info(args: DataInfo) -> Result<()> {
     args.picture.iter().try_for_each(|picture| check_folder(picture))?;
-    let dataset = striate_data::load(&Spec::parse(&args.spec)?, &striate_data::LoadOptions::default())?;
+    let options = LoadOptions { unreadable: Unreadable::Skip, ..LoadOptions::default() };
+    let dataset = striate_data::load(&Spec::parse(&args.spec)?, &options)?;
     let parts: Vec<(&str, &Split)> = [
         ("train", Some(&dataset.train)),
         ("validation", dataset.validation.as_ref()),
@@ -54,6 +59,7 @@ fn info(args: DataInfo) -> Result<()> {
             "mean": mean,
             "std": std,
             "fingerprint": dataset.fingerprint(),
+            "survey": survey_json(&dataset.survey),
         }))?);
     }
     let [c, h, w] = dataset.train.shape;
@@ -71,7 +77,33 @@ fn info(args: DataInfo) -> Result<()> {
     rows.push(total);
     print!("{}", table(&rows));
     println!("training part: mean {mean:.4?}, std {std:.4?}; fingerprint {}", dataset.fingerprint());
+    print_survey(&dataset.survey);
     Ok(())
+}
+
+/// Prints what loading found besides the images.
+fn print_survey(survey: &Survey) {
+    if let Some([[h, w], [highest, widest]]) = survey.sizes {
+        println!("image files of {h}×{w} to {highest}×{widest} pixels");
+    }
+    survey.notes.iter().for_each(|note| println!("note: {}", printable(note)));
+    for LeftAside { kind, count, first } in &survey.left_aside {
+        println!("left aside: {count} of kind \"{}\", the first is {}", printable(kind), printable_path(first));
+    }
+    for (path, reason) in &survey.unreadable {
+        println!("unreadable: {}: {}", printable_path(path), printable(reason));
+    }
+}
+
+fn survey_json(survey: &Survey) -> serde_json::Value {
+    let aside = |aside: &LeftAside| json!({ "kind": aside.kind, "count": aside.count, "first": printable_path(&aside.first) });
+    let unreadable = |(path, reason): &(PathBuf, String)| json!({ "file": printable_path(path), "reason": reason });
+    json!({
+        "sizes": survey.sizes,
+        "notes": survey.notes,
+        "left_aside": survey.left_aside.iter().map(aside).collect::<Vec<_>>(),
+        "unreadable": survey.unreadable.iter().map(unreadable).collect::<Vec<_>>(),
+    })
 }
 
 fn get(args: DataGet) -> Result<()> {

@@ -2,9 +2,11 @@
 
 mod caffemodel;
 mod idx;
+mod image;
 mod legacy;
 mod model;
 mod network;
+mod npy;
 mod onnx;
 mod operations;
 mod pickle;
@@ -44,6 +46,8 @@ pub fn cases(target: &str) -> Vec<Case> {
         "onnx" => onnx::cases(),
         "caffemodel" => caffemodel::cases(),
         "idx" => idx::cases(),
+        "npy" => npy::cases(),
+        "image" => image::cases(),
         "recipe" => recipe::cases(),
         "network" => network::cases(),
         "model" => model::cases(),

@@ -1,0 +1,168 @@
+//! What the folders of a data set are: parts, classes, or one folder around them.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use striate_tensor::{Error, Result};
+
+use super::listing::{Visible, is_image, visible};
+use crate::dataset::listed;
+
+/// Enclosing folders that are entered.
+const MOST_ENCLOSING: usize = 4;
+
+/// A part of a data set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Part {
+    Train,
+    Validation,
+    Test,
+}
+
+impl Part {
+    pub fn name(self) -> &'static str {
+        match self {
+            Part::Train => "train",
+            Part::Validation => "validation",
+            Part::Test => "test",
+        }
+    }
+
+    /// Returns the part that a folder called `name` holds, and whether the whole name says so.
+    fn of(name: &str) -> Option<(Part, bool)> {
+        let name = name.to_lowercase();
+        match name.as_str() {
+            "train" | "training" | "trn" => return Some((Part::Train, true)),
+            "val" | "valid" | "validation" | "dev" => return Some((Part::Validation, true)),
+            "test" | "testing" | "eval" => return Some((Part::Test, true)),
+            _ => {}
+        }
+        let part = match name.rsplit_once('_').map(|(_, last)| last) {
+            Some("train") => Part::Train,
+            Some("val") => Part::Validation,
+            Some("test") => Part::Test,
+            _ if name.starts_with("train_") => Part::Train,
+            _ => return None,
+        };
+        Some((part, false))
+    }
+}
+
+/// Where the parts or classes of a data set lie.
+#[derive(Debug)]
+pub(super) struct Layout {
+    /// The folder that holds them.
+    pub base: PathBuf,
+    /// The parts, in order; none if `base` holds class folders.
+    pub parts: Vec<(Part, PathBuf)>,
+    /// A line for each enclosing folder that was entered.
+    pub notes: Vec<String>,
+}
+
+impl Layout {
+    /// Finds parts or classes in `root`, or in the only folder in it unless that is called like one of
+    /// `classes`.
+    pub fn of(root: &Path, classes: &[String]) -> Result<Layout> {
+        let (mut base, mut notes) = (root.to_owned(), Vec::new());
+        loop {
+            let folders = visible(&base)?.folders;
+            let parts = parts(&base, &folders)?;
+            let [only] = &folders[..] else { return Ok(Layout { base, parts, notes }) };
+            let is_class = classes.iter().any(|class| name(only) == *class);
+            let is_last = notes.len() == MOST_ENCLOSING || visible(only)?.folders.is_empty();
+            if !parts.is_empty() || is_class || is_last {
+                return Ok(Layout { base, parts, notes });
+            }
+            notes.push(format!("entered {}, the only folder in {}", only.display(), base.display()));
+            base.clone_from(only);
+        }
+    }
+
+    pub fn part(&self, part: Part) -> Option<&Path> {
+        self.parts.iter().find(|(other, _)| *other == part).map(|(_, folder)| folder.as_path())
+    }
+}
+
+/// The last component of a path, as text.
+pub(super) fn name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// Returns the parts among `folders`, in order.
+///
+/// A folder called `train` may also be the class of trains. It is a part if it holds folders, or if all
+/// folders beside it are called like parts. Names such as `steam_train` count only beside another part.
+fn parts(base: &Path, folders: &[PathBuf]) -> Result<Vec<(Part, PathBuf)>> {
+    let named: Vec<(Part, bool, &PathBuf)> = folders
+        .iter()
+        .filter_map(|path| Part::of(&name(path)).map(|(part, is_whole)| (part, is_whole, path)))
+        .collect();
+    let all_whole = named.len() == folders.len() && named.iter().all(|(_, is_whole, _)| *is_whole);
+    let mut parts = Vec::new();
+    let mut any_whole = false;
+    for (part, is_whole, path) in named {
+        if all_whole || !visible(path)?.folders.is_empty() {
+            parts.push((part, path.clone()));
+            any_whole |= is_whole;
+        }
+    }
+    let kinds: BTreeSet<Part> = parts.iter().map(|(part, _)| *part).collect();
+    if !any_whole && kinds.len() < 2 && folders.len() > 1 {
+        return Ok(vec![]);
+    }
+    parts.sort_by_key(|(part, _)| *part);
+    match parts.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+        None => Ok(parts),
+        Some(pair) => Err(Error::input(format!(
+            "{}: two folders hold the {} part: {} and {}; merge them or rename one",
+            base.display(),
+            pair[0].0.name(),
+            name(&pair[0].1),
+            name(&pair[1].1)
+        ))),
+    }
+}
+
+/// Returns the class folders in `folder` with their names, sorted by name.
+///
+/// # Errors
+/// If a name is not Unicode, or the folders look like parts.
+pub(super) fn classes(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
+    let mut classes = Vec::new();
+    for path in visible(folder)?.folders {
+        let name = path.file_name().and_then(|name| name.to_str());
+        let not_unicode =
+            || Error::input(format!("{}: the name is not Unicode; rename the folder", path.display()));
+        classes.push((name.ok_or_else(not_unicode)?.to_owned(), path));
+    }
+    classes.sort();
+    refuse_parts(folder, &classes)?;
+    Ok(classes)
+}
+
+/// Refuses class folders that hold only folders, called as those in their sisters are.
+fn refuse_parts(base: &Path, classes: &[(String, PathBuf)]) -> Result<()> {
+    let mut inner: Vec<BTreeSet<String>> = Vec::new();
+    for (_, path) in classes {
+        let Visible { folders, files, .. } = visible(path)?;
+        if files.iter().any(|file| is_image(file)) {
+            return Ok(());
+        }
+        inner.push(folders.iter().map(|folder| name(folder)).collect());
+    }
+    let Some(most) = inner.iter().max_by_key(|names| names.len()) else { return Ok(()) };
+    // A single name, such as `images`, is a habit and not a class.
+    let alike = inner.iter().filter(|names| names.len() > 1 && names.is_subset(most)).count();
+    if alike < 2 || alike < inner.len() {
+        return Ok(());
+    }
+    let outer: Vec<String> = classes.iter().map(|(name, _)| name.clone()).collect();
+    let names: Vec<String> = most.iter().cloned().collect();
+    Err(Error::input(format!(
+        "{}: {} look like parts, not classes: each holds the folders {}; rename them to train, val and test, \
+         or put the images directly into them",
+        base.display(),
+        listed(&outer),
+        listed(&names)
+    )))
+}

@@ -1,0 +1,130 @@
+//! The files of a data set: which are images, and which are left aside.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+use striate_tensor::file::{list_folder, open};
+use striate_tensor::{Error, Result};
+use striate_vision::{HEAD_BYTES, ImageKind};
+
+use crate::LeftAside;
+
+/// Endings of images: such a file counts as an image even if its content does not say so.
+const ENDINGS: [&str; 17] = [
+    "png", "jpg", "jpeg", "jpe", "jfif", "webp", "bmp", "gif", "tif", "tiff", "pbm", "pgm", "ppm", "pnm",
+    "heic", "heif", "avif",
+];
+/// Names that systems and tools leave in folders, in lower case.
+const SYSTEM: [&str; 5] = ["__macosx", "@eadir", "thumbs.db", "desktop.ini", "$recycle.bin"];
+/// Folders within folders.
+const DEEPEST: usize = 16;
+
+/// What a folder holds.
+#[derive(Default)]
+pub(super) struct Visible {
+    /// Folders, sorted.
+    pub folders: Vec<PathBuf>,
+    /// Everything else, sorted.
+    pub files: Vec<PathBuf>,
+    /// What is hidden or a system's, with its kind.
+    pub aside: Vec<(&'static str, PathBuf)>,
+}
+
+/// Lists what `folder` holds. Links are followed.
+pub(super) fn visible(folder: &Path) -> Result<Visible> {
+    let mut found = Visible::default();
+    for path in list_folder(folder)? {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+        if SYSTEM.contains(&name.as_str()) || name == ".ipynb_checkpoints" {
+            found.aside.push(("system", path));
+        } else if name.starts_with('.') {
+            found.aside.push(("hidden", path));
+        } else if path.is_dir() {
+            found.folders.push(path);
+        } else {
+            found.files.push(path);
+        }
+    }
+    Ok(found)
+}
+
+/// What was left aside, by kind.
+#[derive(Default)]
+pub(super) struct Aside(BTreeMap<String, LeftAside>);
+
+impl Aside {
+    pub fn add(&mut self, kind: impl Into<String>, path: PathBuf) {
+        let kind = kind.into();
+        let entry = self.0.entry(kind.clone()).or_insert(LeftAside { kind, count: 0, first: path });
+        entry.count += 1;
+    }
+
+    pub fn into_list(self) -> Vec<LeftAside> {
+        self.0.into_values().collect()
+    }
+
+    /// Leaves aside what is hidden or a system's, and the files beside class folders or parts.
+    pub fn beside(&mut self, folder: &Path) -> Result<()> {
+        let Visible { files, aside, .. } = visible(folder)?;
+        aside.into_iter().for_each(|(kind, path)| self.add(kind, path));
+        files.into_iter().for_each(|path| {
+            let kind = if is_image(&path) { "image outside class folders".to_owned() } else { kind(&path) };
+            self.add(kind, path);
+        });
+        Ok(())
+    }
+}
+
+/// Returns the images in a folder and in the folders in it, sorted by path.
+pub(super) fn images(folder: &Path, aside: &mut Aside) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    collect(folder, 0, &mut files, aside)?;
+    let are_images: Vec<bool> = files.par_iter().map(|path| is_image(path)).collect();
+    let mut images = Vec::new();
+    for (path, is_image) in files.into_iter().zip(are_images) {
+        if is_image {
+            images.push(path);
+        } else {
+            aside.add(kind(&path), path);
+        }
+    }
+    Ok(images)
+}
+
+fn collect(folder: &Path, depth: usize, files: &mut Vec<PathBuf>, aside: &mut Aside) -> Result<()> {
+    if depth > DEEPEST {
+        return Err(Error::input(format!(
+            "{}: more than {DEEPEST} folders within each other; is there a link to a folder above?",
+            folder.display()
+        )));
+    }
+    let found = visible(folder)?;
+    found.aside.into_iter().for_each(|(kind, path)| aside.add(kind, path));
+    files.extend(found.files);
+    found.folders.iter().try_for_each(|folder| collect(folder, depth + 1, files, aside))
+}
+
+fn ending(path: &Path) -> Option<String> {
+    path.extension().map(|ending| ending.to_string_lossy().to_lowercase())
+}
+
+/// What a file that is not an image is called.
+fn kind(path: &Path) -> String {
+    if !path.is_file() {
+        return "not a file".into();
+    }
+    ending(path).unwrap_or_else(|| "no extension".into())
+}
+
+/// Whether the content or the ending of a file is that of an image.
+pub(super) fn is_image(path: &Path) -> bool {
+    if ending(path).is_some_and(|ending| ENDINGS.contains(&ending.as_str())) {
+        return true;
+    }
+    let Ok((file, _)) = open(path) else { return false };
+    let mut head = Vec::with_capacity(HEAD_BYTES);
+    let read = file.take(HEAD_BYTES as u64).read_to_end(&mut head);
+    read.is_ok() && ImageKind::of(&head).is_some()
+}

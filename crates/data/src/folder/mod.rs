@@ -1,0 +1,252 @@
+//! Image folders: parts such as `train`, `val` and `test` that hold a folder for each class, or class
+//! folders alone.
+//!
+//! Classes are the names of the folders, sorted as strings. Images are known by their content. All of them
+//! are read and brought to one size at once, so that training never waits for a disk.
+
+mod layout;
+mod listing;
+mod read;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+
+use striate_tensor::names::check_class_names;
+use striate_tensor::{Error, Result};
+use striate_vision::Preprocessing;
+
+use self::layout::{Layout, Part, classes};
+use self::listing::{Aside, images, visible};
+use self::read::{Listing, ReadPart, Reader, joined, keep_one_channel};
+use crate::dataset::listed;
+use crate::evaluation::Measured;
+use crate::{Dataset, LoadOptions, PartSurvey, Split, Survey};
+
+/// Loads the data set in the folder `root`.
+pub(crate) fn load(root: &Path, options: &LoadOptions) -> Result<Dataset> {
+    let layout = Layout::of(root, &[])?;
+    let base = training_folder(&layout)?;
+    let folders = classes(base)?;
+    let names: Vec<String> = folders.iter().map(|(name, _)| name.clone()).collect();
+    refuse_too_few(base, &names)?;
+    check_class_names(names.iter().map(String::as_str)).map_err(|e| e.at(base.display()))?;
+    let mut found = Found::new(&layout)?;
+    let train = found.training(base, &folders)?;
+    let mut parts = vec![];
+    for part in [Part::Validation, Part::Test] {
+        let Some(folder) = layout.part(part) else { continue };
+        let Some(listing) = found.part(folder, &names)? else { continue };
+        parts.push((part, folder.to_owned(), listing));
+    }
+    let reader = Reader::new(&train.files, options)?;
+    let name = if layout.parts.is_empty() { "all" } else { Part::Train.name() };
+    let mut train = found.read(&reader, name, base, train, &names)?;
+    let [mut validation, mut test] = [None, None];
+    for (part, folder, listing) in parts {
+        let split = found.read(&reader, part.name(), &folder, listing, &names)?;
+        let place = if part == Part::Validation { &mut validation } else { &mut test };
+        *place = Some(split).filter(|split| !split.is_empty());
+    }
+    reader.refuse_unreadable(&found.survey, found.total)?;
+    refuse_empty_class(base, &train, &names)?;
+    if reader.is_gray() && train.shape[0] == 3 {
+        [Some(&mut train), validation.as_mut(), test.as_mut()].into_iter().flatten().for_each(keep_one_channel);
+    }
+    let form = normalization(&train);
+    Ok(Dataset {
+        name: root.display().to_string(),
+        classes: names,
+        predict: Some(Preprocessing { steps: reader.steps(), ..form.clone() }),
+        preprocessing: Some(form),
+        train,
+        validation,
+        test,
+        survey: found.finish(),
+    })
+}
+
+/// Loads the part in the folder `root` that a model with the classes `known` is measured on.
+pub(crate) fn load_measured(root: &Path, known: &[String], options: &LoadOptions) -> Result<Measured> {
+    let layout = Layout::of(root, known)?;
+    let best = layout.parts.iter().max_by_key(|(part, folder)| (has_folders(folder), *part));
+    let (part, folder) = match best {
+        Some((part, folder)) => (part.name(), folder.as_path()),
+        None => ("all", layout.base.as_path()),
+    };
+    let folders = classes(folder)?;
+    if folders.is_empty() {
+        let what = "has no class folders; put the images of each class into a folder called as the class";
+        return Err(Error::input(what).at(folder.display()));
+    }
+    let mut found = Found::new(&layout)?;
+    let listing = found.list(folder, &folders, |name| {
+        folders.iter().position(|(other, _)| other == name).expect("the folder is one of them")
+    })?;
+    let names: Vec<String> = folders.into_iter().map(|(name, _)| name).collect();
+    let reader = Reader::new(&listing.files, options)?;
+    let mut split = found.read(&reader, part, folder, listing, &names)?;
+    reader.refuse_unreadable(&found.survey, found.total)?;
+    if split.is_empty() {
+        return Err(Error::input("has no images that can be read").at(folder.display()));
+    }
+    if reader.is_gray() && split.shape[0] == 3 {
+        keep_one_channel(&mut split);
+    }
+    let preprocessing = Some(normalization(&split));
+    Ok(Measured { part, split, classes: names, preprocessing, survey: found.finish() })
+}
+
+fn has_folders(folder: &Path) -> bool {
+    visible(folder).is_ok_and(|found| !found.folders.is_empty())
+}
+
+/// The folder that holds the classes to be trained on.
+fn training_folder(layout: &Layout) -> Result<&Path> {
+    match (layout.part(Part::Train), &layout.parts[..]) {
+        (Some(folder), _) => Ok(folder),
+        (None, []) => Ok(&layout.base),
+        (None, [(part, folder), ..]) => Err(Error::input(format!(
+            "{}: has a {} part ({}) but no training part; add the folder train",
+            layout.base.display(),
+            part.name(),
+            layout::name(folder)
+        ))),
+    }
+}
+
+fn refuse_too_few(base: &Path, classes: &[String]) -> Result<()> {
+    let what = match classes {
+        [] => "has no class folders".to_owned(),
+        [only] => format!("has one class folder only, {only}"),
+        _ => return Ok(()),
+    };
+    let advice = "training needs two or more, each with its images";
+    Err(Error::input(format!("{}: {what}; {advice}", base.display())))
+}
+
+/// Refuses a class none of whose images could be read.
+fn refuse_empty_class(base: &Path, train: &Split, classes: &[String]) -> Result<()> {
+    match train.counts(classes.len()).iter().position(|count| *count == 0) {
+        None => Ok(()),
+        Some(class) => {
+            let folder = base.join(&classes[class]);
+            Err(Error::input(format!("{}: none of its images can be read", folder.display())))
+        }
+    }
+}
+
+/// Normalization by mean and deviation of `split`.
+fn normalization(split: &Split) -> Preprocessing {
+    let (mean, mut std) = split.moments();
+    // A channel that never changes has nothing to be divided by.
+    std.iter_mut().filter(|x| **x < 1e-3).for_each(|x| *x = 1.0);
+    Preprocessing { channels: split.shape[0], steps: vec![], mean, std }
+}
+
+/// What is found while folders are listed and images are read.
+struct Found {
+    survey: Survey,
+    aside: Aside,
+    /// Images listed so far.
+    total: usize,
+}
+
+impl Found {
+    fn new(layout: &Layout) -> Result<Found> {
+        let mut aside = Aside::default();
+        if !layout.parts.is_empty() {
+            aside.beside(&layout.base)?;
+            for folder in visible(&layout.base)?.folders {
+                if layout.parts.iter().all(|(_, part)| *part != folder) {
+                    aside.add("folder that is not a part", folder);
+                }
+            }
+        }
+        let survey = Survey { notes: layout.notes.clone(), ..Survey::default() };
+        Ok(Found { survey, aside, total: 0 })
+    }
+
+    /// Lists the images in the class folders of `base`; `label` gives the label of a class.
+    fn list(
+        &mut self,
+        base: &Path,
+        folders: &[(String, PathBuf)],
+        label: impl Fn(&str) -> usize,
+    ) -> Result<Listing> {
+        self.aside.beside(base)?;
+        let mut listing = Listing { files: vec![], labels: vec![] };
+        for (name, folder) in folders {
+            listing.files.extend(images(folder, &mut self.aside)?);
+            listing.labels.resize(listing.files.len(), label(name) as i64);
+        }
+        self.total += listing.files.len();
+        Ok(listing)
+    }
+
+    /// Lists the training part, in which no class may be empty.
+    fn training(&mut self, base: &Path, folders: &[(String, PathBuf)]) -> Result<Listing> {
+        let label = |name: &str| folders.iter().position(|(other, _)| other == name).expect("one of them");
+        let listing = self.list(base, folders, label)?;
+        let empty = (0..folders.len()).find(|label| !listing.labels.contains(&(*label as i64)));
+        match empty {
+            None => Ok(listing),
+            Some(label) => Err(Error::input(format!(
+                "{}: has no images; add some or remove the folder",
+                folders[label].1.display()
+            ))),
+        }
+    }
+
+    /// Lists a validation or test part, whose classes must be among `names`; `None` if it has no classes.
+    fn part(&mut self, folder: &Path, names: &[String]) -> Result<Option<Listing>> {
+        let folders = classes(folder)?;
+        if folders.is_empty() {
+            self.aside.beside(folder)?;
+            let what = format!("{} has no class folders and is left aside", folder.display());
+            self.survey.notes.push(what);
+            return Ok(None);
+        }
+        let found: Vec<String> = folders.iter().map(|(name, _)| name.clone()).collect();
+        let extra: Vec<String> = found.iter().filter(|name| !names.contains(name)).cloned().collect();
+        if !extra.is_empty() {
+            return Err(Error::input(format!(
+                "{}: has classes that training does not have: {}; its classes are {}, those of training {}",
+                folder.display(),
+                listed(&extra),
+                listed(&found),
+                listed(names)
+            )));
+        }
+        let label = |name: &str| names.iter().position(|other| other == name).expect("was checked");
+        self.list(folder, &folders, label).map(Some)
+    }
+
+    /// Reads a part and takes down what was found besides its images.
+    fn read(
+        &mut self,
+        reader: &Reader,
+        name: &'static str,
+        folder: &Path,
+        listing: Listing,
+        classes: &[String],
+    ) -> Result<Split> {
+        let ReadPart { split, sizes, unreadable } = reader.read(listing)?;
+        self.survey.unreadable.extend(unreadable);
+        self.survey.sizes = sizes.map(|sizes| joined(self.survey.sizes, sizes)).or(self.survey.sizes);
+        let counts = split.counts(classes.len());
+        let missing: Vec<String> =
+            classes.iter().zip(counts).filter(|(_, count)| *count == 0).map(|(name, _)| name.clone()).collect();
+        if !missing.is_empty() {
+            let what = format!("the {name} part has no images of {} of {} classes", missing.len(), classes.len());
+            self.survey.notes.push(format!("{what}: {}", listed(&missing)));
+        }
+        let folder = Some(folder.to_owned());
+        self.survey.parts.push(PartSurvey { name, folder, count: split.len(), missing });
+        Ok(split)
+    }
+
+    fn finish(self) -> Survey {
+        Survey { left_aside: self.aside.into_list(), ..self.survey }
+    }
+}

@@ -1,0 +1,183 @@
+//! Reading the images of a part, all at one size.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rayon::prelude::*;
+use striate_tensor::file::read_limited;
+use striate_tensor::{Error, Result, zeroed};
+use striate_vision::{Filter, Preprocessing, Step, decode_limited, dimensions};
+
+use crate::split::write_planar;
+use crate::{LoadOptions, Pixels, Split, Survey, Unreadable};
+
+/// Images are kept at their own size up to this side.
+const LARGEST_OWN_SIDE: usize = 256;
+/// The side that larger images are brought to: their shorter side to 8/7 of it, then the center.
+const USUAL_SIDE: usize = 224;
+/// The largest image file in bytes.
+const MOST_BYTES: u64 = 256 << 20;
+
+/// The files of a part with their labels.
+pub(super) struct Listing {
+    pub files: Vec<PathBuf>,
+    pub labels: Vec<i64>,
+}
+
+/// Reads parts of a data set, all in the same form.
+pub(super) struct Reader {
+    form: Preprocessing,
+    max_pixels: u64,
+    unreadable: Unreadable,
+    /// Whether an image of the parts so far had more than one channel.
+    has_color: AtomicBool,
+}
+
+/// A part as read, and what was found besides.
+pub(super) struct ReadPart {
+    pub split: Split,
+    pub sizes: Option<[[usize; 2]; 2]>,
+    pub unreadable: Vec<(PathBuf, String)>,
+}
+
+impl Reader {
+    /// Prepares to read as `options` say; without a size in them that of `files` decides.
+    pub fn new(files: &[PathBuf], options: &LoadOptions) -> Result<Reader> {
+        let steps = match &options.steps {
+            Some(steps) => steps.clone(),
+            None => steps(options.size.or_else(|| own_size(files))),
+        };
+        let channels = options.channels.unwrap_or(3);
+        let form = Preprocessing { channels, steps, mean: vec![0.0; channels], std: vec![1.0; channels] };
+        form.check()?;
+        if form.output_shape().is_none() {
+            let what = "preprocessing: the last step must give all images one size, as center_crop does";
+            return Err(Error::input(what));
+        }
+        let (max_pixels, unreadable) = (options.max_pixels, options.unreadable);
+        Ok(Reader { form, max_pixels, unreadable, has_color: AtomicBool::new(channels == 3 && options.channels.is_some()) })
+    }
+
+    /// The steps that bring an image to the size of the set.
+    pub fn steps(&self) -> Vec<Step> {
+        self.form.steps.clone()
+    }
+
+    /// Whether all images so far were gray and nothing else was asked for.
+    pub fn is_gray(&self) -> bool {
+        !self.has_color.load(Ordering::Relaxed)
+    }
+
+    /// Reads all images of a part; those that cannot be read are left out and listed.
+    pub fn read(&self, listing: Listing) -> Result<ReadPart> {
+        let [c, h, w] = self.form.output_shape().expect("the last step fixes the size");
+        let (area, count) = (c * h * w, listing.files.len());
+        let total = area.checked_mul(count).unwrap_or(usize::MAX);
+        let mut bytes = zeroed(total).map_err(|e| e.at(format!("{count} images of {h}x{w} pixels")))?;
+        let one = |(path, to): (&PathBuf, &mut [u8])| self.image(path, to);
+        let sizes: Vec<Result<[usize; 2]>> =
+            listing.files.par_iter().zip(bytes.par_chunks_exact_mut(area)).map(one).collect();
+        let mut part = ReadPart {
+            split: Split { shape: [c, h, w], pixels: Pixels::Bytes(vec![]), labels: vec![] },
+            sizes: None,
+            unreadable: vec![],
+        };
+        for (index, (path, size)) in listing.files.into_iter().zip(sizes).enumerate() {
+            match size {
+                Ok(size) => {
+                    let kept = part.split.labels.len();
+                    if kept < index {
+                        bytes.copy_within(index * area..(index + 1) * area, kept * area);
+                    }
+                    part.split.labels.push(listing.labels[index]);
+                    part.sizes = Some(joined(part.sizes, [size, size]));
+                }
+                Err(error) => part.unreadable.push((path, error.to_string())),
+            }
+        }
+        bytes.truncate(part.split.labels.len() * area);
+        part.split.pixels = Pixels::Bytes(bytes);
+        Ok(part)
+    }
+
+    /// Reads one image into `to` and returns its original height and width.
+    fn image(&self, path: &Path, to: &mut [u8]) -> Result<[usize; 2]> {
+        let bytes = read_limited(path, MOST_BYTES)?;
+        let image = decode_limited(&bytes, self.max_pixels)?;
+        if image.channels() > 1 {
+            self.has_color.store(true, Ordering::Relaxed);
+        }
+        write_planar(&self.form.image(&image), to);
+        Ok([image.height(), image.width()])
+    }
+
+    /// Refuses unreadable images, of `total` images in all, unless they are to be skipped.
+    ///
+    /// # Errors
+    /// If there are any; the error's notes name all of them.
+    pub fn refuse_unreadable(&self, survey: &Survey, total: usize) -> Result<()> {
+        let Some((path, reason)) = survey.unreadable.first() else { return Ok(()) };
+        if self.unreadable == Unreadable::Skip {
+            return Ok(());
+        }
+        let count = survey.unreadable.len();
+        let what = format!(
+            "{count} of {total} images cannot be read, the first is {}: {reason}; mend or remove them, or leave \
+             them out with --skip-unreadable",
+            path.display()
+        );
+        let each = survey.unreadable.iter().map(|(path, reason)| format!("{}: {reason}", path.display()));
+        Err(Error::input(what).with_notes(each))
+    }
+}
+
+/// The smallest and largest of two pairs of sizes.
+pub(super) fn joined(all: Option<[[usize; 2]; 2]>, [low, high]: [[usize; 2]; 2]) -> [[usize; 2]; 2] {
+    let Some([least, most]) = all else { return [low, high] };
+    let side = |pick: fn(usize, usize) -> usize, a: [usize; 2], b: [usize; 2]| [pick(a[0], b[0]), pick(a[1], b[1])];
+    [side(usize::min, least, low), side(usize::max, most, high)]
+}
+
+/// The steps that bring every image to `size`, or without one to the usual size.
+fn steps(size: Option<[usize; 2]>) -> Vec<Step> {
+    let filter = Filter::Bilinear;
+    match size {
+        Some([height, width]) if height == width => {
+            vec![Step::ResizeShorter { size: height, filter }, Step::CenterCrop { height, width }]
+        }
+        Some([height, width]) => vec![Step::Resize { height, width, filter }],
+        None => vec![
+            Step::ResizeShorter { size: USUAL_SIDE * 8 / 7, filter },
+            Step::CenterCrop { height: USUAL_SIDE, width: USUAL_SIDE },
+        ],
+    }
+}
+
+/// The size of all images that can be read, if they share one and it is small.
+fn own_size(files: &[PathBuf]) -> Option<[usize; 2]> {
+    let size = |path: &PathBuf| dimensions(&read_limited(path, MOST_BYTES).ok()?).ok();
+    let first = files.iter().find_map(size)?;
+    let is_small = first.iter().all(|side| *side <= LARGEST_OWN_SIDE);
+    (is_small && files.par_iter().all(|path| size(path).is_none_or(|size| size == first))).then_some(first)
+}
+
+/// Leaves the first of three equal channels.
+pub(super) fn keep_one_channel(split: &mut Split) {
+    let [c, h, w] = split.shape;
+    if let Pixels::Bytes(bytes) = &mut split.pixels {
+        let first = bytes.chunks_exact(h * w).step_by(c).flatten().copied().collect();
+        *bytes = first;
+        split.shape = [1, h, w];
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_joined_side_by_side() {
+        let sizes = joined(joined(None, [[3, 9], [3, 9]]).into(), [[7, 2], [7, 2]]);
+        assert_eq!(sizes, [[3, 2], [7, 9]]);
+    }
+}

@@ -1,0 +1,251 @@
+//! Image folders as people have them.
+
+use std::fs;
+
+use striate_vision::{Image, decode, encode_png};
+
+use super::*;
+use crate::scratch::Scratch;
+use crate::{Prepared, Spec, Unreadable, load_for_evaluation};
+
+fn png(width: usize, height: usize, color: [u8; 3]) -> Vec<u8> {
+    encode_png(&Image::filled(width, height, color)).unwrap()
+}
+
+/// A folder with an image of 6×4 pixels at each of `paths`.
+fn with_images(paths: &[&str]) -> Scratch {
+    let folder = Scratch::new();
+    for (i, path) in paths.iter().enumerate() {
+        folder.file(path, &png(6, 4, [i as u8 * 20, 100, 200]));
+    }
+    folder
+}
+
+fn loaded(folder: &Scratch) -> Result<Dataset> {
+    load(folder.path(), &LoadOptions::default())
+}
+
+fn failure(folder: &Scratch) -> String {
+    let error = loaded(folder).unwrap_err();
+    assert!(error.is_input() && !error.to_string().contains('\n'));
+    error.to_string()
+}
+
+/// Index of each class by its exact name.
+fn by_name(model: &[String], data: &[String]) -> Result<Vec<usize>> {
+    let index = |name: &String| model.iter().position(|other| other == name);
+    data.iter().map(|name| index(name).ok_or_else(|| Error::input(format!("no class {name}")))).collect()
+}
+
+fn evaluated(folder: &Scratch, classes: &[&str]) -> Result<crate::Evaluation> {
+    let classes: Vec<String> = classes.iter().map(ToString::to_string).collect();
+    let spec = Spec::Folder(folder.path().into());
+    load_for_evaluation(&spec, &classes, &LoadOptions::default(), by_name)
+}
+
+fn counts(set: &Dataset) -> [Option<usize>; 3] {
+    [Some(set.train.len()), set.validation.as_ref().map(Split::len), set.test.as_ref().map(Split::len)]
+}
+
+#[test]
+fn parts_are_recognized_whatever_their_case_and_spelling() {
+    for (train, validation, test) in [
+        ("train", "val", "test"),
+        ("Train", "VALID", "Test"),
+        ("TRAINING", "Validation", "testing"),
+        ("trn", "dev", "eval"),
+        ("seg_train", "seg_val", "seg_test"),
+        ("train_2024", "my_val", "test"),
+    ] {
+        let path = |part: &str, class: &str, i: usize| format!("{part}/{class}/{i}.png");
+        let paths = [
+            path(train, "cat", 0),
+            path(train, "cat", 1),
+            path(train, "dog", 0),
+            path(validation, "cat", 0),
+            path(validation, "dog", 0),
+            path(test, "dog", 0),
+        ];
+        let folder = with_images(&paths.each_ref().map(String::as_str));
+        let set = loaded(&folder).unwrap();
+        assert_eq!(set.classes, ["cat", "dog"]);
+        assert_eq!(counts(&set), [Some(3), Some(2), Some(1)], "{train} {validation} {test}");
+        let parts: Vec<_> = set.survey.parts.iter().map(|part| (part.name, part.folder.clone())).collect();
+        let expected = [("train", train), ("validation", validation), ("test", test)];
+        assert_eq!(parts, expected.map(|(name, own)| (name, Some(folder.path().join(own)))));
+        assert_eq!(set.survey.parts[2].missing, ["cat"]);
+    }
+}
+
+#[test]
+fn train_and_test_without_class_folders_are_not_classes() {
+    let text = failure(&with_images(&["Train/a.png", "Test/b.png"]));
+    assert!(text.contains("Train: has no class folders"), "{text}");
+    let text = failure(&with_images(&["Test/cat/a.png", "Test/dog/b.png"]));
+    assert!(text.contains("has a test part (Test) but no training part"), "{text}");
+}
+
+#[test]
+fn a_class_called_train_is_a_class() {
+    let set = loaded(&with_images(&["bus/a.png", "car/a.png", "train/a.png"])).unwrap();
+    assert_eq!(set.classes, ["bus", "car", "train"]);
+    let set = loaded(&with_images(&["beach/day/a.png", "train_station/day/a.png"])).unwrap();
+    assert_eq!(set.classes, ["beach", "train_station"]);
+}
+
+#[test]
+fn two_folders_for_one_part_are_refused_by_name() {
+    let text = failure(&with_images(&["train/a/x.png", "Training/a/x.png", "train/b/x.png"]));
+    assert!(text.contains("two folders hold the train part: Training and train"), "{text}");
+}
+
+#[test]
+fn class_folders_that_look_like_parts_are_refused() {
+    let text = failure(&with_images(&["learn/cat/a.png", "learn/dog/a.png", "check/cat/a.png", "check/dog/a.png"]));
+    assert!(text.contains("[check, learn] look like parts, not classes: each holds the folders [cat, dog]"), "{text}");
+    assert!(text.contains("rename them to train, val and test"), "{text}");
+    // One folder in each is a habit: Tiny ImageNet has CLASS/images.
+    let set = loaded(&with_images(&["train/cat/images/a.png", "train/dog/images/a.png"])).unwrap();
+    assert_eq!(set.classes, ["cat", "dog"]);
+}
+
+#[test]
+fn an_enclosing_folder_is_entered_and_reported() {
+    let paths = ["animals/train/cat/a.png", "animals/train/dog/a.png", "__MACOSX/animals/._a.png"];
+    let set = loaded(&with_images(&paths)).unwrap();
+    assert_eq!(set.classes, ["cat", "dog"]);
+    assert!(set.survey.notes[0].contains("animals, the only folder in"), "{:?}", set.survey.notes);
+    let set = loaded(&with_images(&["animals/cat/a.png", "animals/dog/a.png"])).unwrap();
+    assert_eq!(set.classes, ["cat", "dog"]);
+}
+
+#[test]
+fn what_is_not_an_image_is_left_aside_and_counted() {
+    let folder = with_images(&["train/9/deep/a.PNG", "train/10/deep/a.PNG", "train/10/b.dat"]);
+    folder.file("train/.hidden/x.png", b"not an image");
+    folder.file("train/9/.x.png", b"not an image");
+    folder.file("train/9/notes.txt", b"BMW is not an image");
+    folder.file("train/9/more.TXT", b"P5 is not an image");
+    folder.file("train/9/Thumbs.db", b"");
+    folder.file("train/10/@eaDir/a.PNG", b"not an image");
+    folder.file("train/10/.ipynb_checkpoints/a.png", b"not an image");
+    folder.file("train/readme", b"not an image");
+    folder.file("labels/a.csv", b"");
+    let set = loaded(&folder).unwrap();
+    assert_eq!((set.classes, set.train.labels), (vec!["10".to_owned(), "9".into()], vec![0, 0, 1]));
+    let aside: Vec<_> = set.survey.left_aside.iter().map(|aside| (aside.kind.as_str(), aside.count)).collect();
+    let expected = [("folder that is not a part", 1), ("hidden", 2), ("no extension", 1), ("system", 3), ("txt", 2)];
+    assert_eq!(aside, expected);
+    assert_eq!(set.survey.left_aside[4].first, folder.path().join("train/9/more.TXT"));
+    assert_eq!(set.survey.sizes, Some([[4, 6], [4, 6]]));
+}
+
+#[test]
+fn images_become_what_preprocessing_makes_of_them() {
+    let folder = with_images(&["train/a/0.png", "train/b/1.png", "train/b/2.png", "val/a/3.png"]);
+    let set = loaded(&folder).unwrap();
+    assert_eq!((set.train.shape, set.evaluation().0), ([3, 4, 6], "validation"));
+    assert_eq!(set.train.image(2).unwrap().pixel(0, 0), [40, 100, 200]);
+    let own = Prepared::new(&set.train, set.preprocessing.as_ref()).unwrap();
+    let mut values = vec![0.0; 72];
+    own.write(2, &mut values);
+    let outside = decode(&fs::read(folder.path().join("train/b/2.png")).unwrap()).unwrap();
+    assert_eq!(set.predict.unwrap().apply(&outside), ([3, 4, 6], values));
+    assert_eq!(set.survey.notes, ["the validation part has no images of 1 of 2 classes: [b]"]);
+}
+
+#[test]
+fn size_channels_and_steps_can_be_asked_for() {
+    let folder = Scratch::new();
+    for (class, side) in [("cat", 30), ("dog", 50)] {
+        let gray = Image::filled(side, 40, [90; 3]).to_gray();
+        folder.file(&format!("{class}/a.png"), &encode_png(&gray).unwrap());
+    }
+    let shape = |options: LoadOptions| load(folder.path(), &options).unwrap().train.shape;
+    let usual = LoadOptions::default;
+    assert_eq!(shape(usual()), [1, 224, 224]);
+    assert_eq!(shape(LoadOptions { size: Some([16, 20]), ..usual() }), [1, 16, 20]);
+    assert_eq!(shape(LoadOptions { size: Some([16, 16]), channels: Some(3), ..usual() }), [3, 16, 16]);
+    let steps = Some(vec![striate_vision::Step::CenterCrop { height: 8, width: 9 }]);
+    assert_eq!(shape(LoadOptions { steps, channels: Some(1), ..usual() }), [1, 8, 9]);
+    let set = load(folder.path(), &usual()).unwrap();
+    assert_eq!(set.survey.sizes, Some([[40, 30], [40, 50]]));
+    assert!(set.validation.is_none() && set.test.is_none());
+    let color = with_images(&["cat/a.png", "dog/a.png"]);
+    let set = load(color.path(), &LoadOptions { channels: Some(1), ..usual() }).unwrap();
+    assert_eq!(set.train.shape, [1, 4, 6]);
+}
+
+#[test]
+fn all_unreadable_images_are_named_or_skipped() {
+    let folder = with_images(&["train/a/0.png", "train/a/1.png", "train/b/2.png", "val/a/3.png", "val/b/4.png"]);
+    let torn = folder.file("train/a/00torn.png", &png(6, 4, [0; 3])[..40]);
+    let heic = folder.file("val/b/zebra.dat", b"\0\0\0\x18ftypheic\0\0\0\0");
+    let large = folder.file("train/b/large.png", &png(200, 100, [0; 3]));
+    let options = LoadOptions { max_pixels: 10_000, ..LoadOptions::default() };
+    let error = load(folder.path(), &options).unwrap_err();
+    assert!(error.is_input());
+    let text = error.to_string();
+    assert!(text.contains("3 of 8 images cannot be read, the first is") && text.contains("--skip-unreadable"), "{text}");
+    let notes = error.notes();
+    for (note, path, why) in [
+        (&notes[0], &torn, "damaged image"),
+        (&notes[1], &large, "200x100 pixels, above the limit of 10000"),
+        (&notes[2], &heic, "HEIC images are not supported"),
+    ] {
+        assert!(note.starts_with(path.to_str().unwrap()) && note.contains(why), "{note}");
+    }
+    let options = LoadOptions { unreadable: Unreadable::Skip, ..options };
+    let set = load(folder.path(), &options).unwrap();
+    assert_eq!((counts(&set), &set.train.labels[..]), ([Some(3), Some(2), None], &[0, 0, 1][..]));
+    assert_eq!(set.train.image(0).unwrap().pixel(0, 0), [0, 100, 200]);
+    assert_eq!(set.train.image(2).unwrap().pixel(0, 0), [40, 100, 200]);
+    let skipped: Vec<_> = set.survey.unreadable.iter().map(|(path, _)| path).collect();
+    assert_eq!(skipped, [&torn, &large, &heic]);
+    fs::write(folder.path().join("train/b/2.png"), "torn").unwrap();
+    let text = load(folder.path(), &options).unwrap_err().to_string();
+    assert!(text.contains("train/b: none of its images can be read"), "{text}");
+}
+
+#[test]
+fn a_part_may_lack_classes_but_not_have_others() {
+    let folder = with_images(&["train/a/0.png", "train/b/1.png", "test/b/2.png", "val/x.png"]);
+    let set = loaded(&folder).unwrap();
+    assert_eq!((counts(&set), set.test.unwrap().labels), ([Some(2), None, Some(1)], vec![1]));
+    assert!(set.survey.notes[0].contains("val has no class folders and is left aside"), "{:?}", set.survey.notes);
+    fs::create_dir(folder.path().join("test/new")).unwrap();
+    let text = failure(&folder);
+    assert!(text.contains("training does not have: [new]; its classes are [b, new], those of training [a, b]"), "{text}");
+}
+
+#[test]
+fn evaluation_takes_a_test_part_or_classes_alone() {
+    let folder = with_images(&["Test/dog/0.png", "Test/dog/1.png"]);
+    let found = evaluated(&folder, &["cat", "dog", "owl"]).unwrap();
+    assert_eq!((found.part, &found.split.labels[..]), ("test", &[1, 1][..]));
+    assert_eq!(found.missing, ["cat", "owl"]);
+    let found = evaluated(&with_images(&["owl/0.png", "cat/1.png"]), &["cat", "dog", "owl"]).unwrap();
+    assert_eq!((found.part, &found.split.labels[..], &found.missing[..]), ("all", &[0, 2][..], &["dog".to_owned()][..]));
+    // A single class is not an enclosing folder.
+    let found = evaluated(&with_images(&["dog/day/0.png", "dog/night/1.png"]), &["cat", "dog"]).unwrap();
+    assert_eq!(found.split.labels, [1, 1]);
+    let all = with_images(&["train/cat/0.png", "train/dog/0.png", "val/dog/0.png", "test/loose.png"]);
+    assert_eq!(evaluated(&all, &["cat", "dog"]).unwrap().part, "validation");
+    let error = evaluated(&with_images(&["cat/0.png", "emu/1.png"]), &["cat", "dog"]).unwrap_err();
+    assert!(error.to_string().contains("no class emu"), "{error}");
+    let error = evaluated(&with_images(&["0.png"]), &["cat"]).unwrap_err();
+    assert!(error.to_string().contains("has no class folders"), "{error}");
+}
+
+#[test]
+fn faulty_folders_are_refused() {
+    let folder = with_images(&["train/a/0.png", "train/b/1.png"]);
+    fs::create_dir(folder.path().join("train/new")).unwrap();
+    assert!(failure(&folder).contains("new: has no images; add some or remove the folder"));
+    let empty = Scratch::new();
+    assert!(failure(&empty).contains("has no class folders"));
+    fs::create_dir(empty.path().join("only")).unwrap();
+    assert!(failure(&empty).contains("has one class folder only, only"));
+    let text = failure(&with_images(&["cat/0.png", "dog\u{202e}/1.png"]));
+    assert!(text.contains("U+202E, which cannot be shown; rename it"), "{text}");
+}

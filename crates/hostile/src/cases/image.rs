@@ -1,0 +1,150 @@
+//! Images: sizes that lie, bombs, parts missing, kinds that are not read.
+
+use std::io::Cursor;
+
+use image::{DynamicImage, GrayImage, ImageFormat, RgbImage};
+
+use super::{Case, bad, good};
+
+/// A picture of 5×4 pixels in color.
+fn picture() -> DynamicImage {
+    RgbImage::from_fn(5, 4, |x, y| image::Rgb([x as u8 * 50, y as u8 * 60, 99])).into()
+}
+
+fn file(image: &DynamicImage, format: ImageFormat) -> Vec<u8> {
+    let mut bytes = Cursor::new(Vec::new());
+    image.write_to(&mut bytes, format).expect("memory takes what is written");
+    bytes.into_inner()
+}
+
+/// `bytes` with `patch` written over them at `place`.
+fn with(mut bytes: Vec<u8>, place: usize, patch: &[u8]) -> Vec<u8> {
+    bytes[place..place + patch.len()].copy_from_slice(patch);
+    bytes
+}
+
+fn cut(bytes: &[u8], length: usize) -> Vec<u8> {
+    bytes[..length].to_vec()
+}
+
+/// The place of `pattern` in `bytes`.
+fn find(bytes: &[u8], pattern: &[u8]) -> usize {
+    bytes.windows(pattern.len()).position(|window| window == pattern).expect("the pattern occurs")
+}
+
+/// A PNG file whose header says `width` and `height`.
+fn png(width: u32, height: u32) -> Vec<u8> {
+    let mut bytes = file(&picture(), ImageFormat::Png);
+    bytes[16..20].copy_from_slice(&width.to_be_bytes());
+    bytes[20..24].copy_from_slice(&height.to_be_bytes());
+    let sum = crc32fast::hash(&bytes[12..29]);
+    with(bytes, 29, &sum.to_be_bytes())
+}
+
+/// A JPEG file whose frame says `height` and `width`.
+fn jpeg(height: u16, width: u16) -> Vec<u8> {
+    let bytes = file(&picture(), ImageFormat::Jpeg);
+    let frame = find(&bytes, &[0xff, 0xc0]);
+    with(with(bytes, frame + 5, &height.to_be_bytes()), frame + 7, &width.to_be_bytes())
+}
+
+/// A TIFF file of `entries`: tag, type, count, value.
+fn tiff(entries: &[(u16, u16, u32, u32)]) -> Vec<u8> {
+    let mut bytes = b"II*\0\x08\0\0\0".to_vec();
+    bytes.extend((entries.len() as u16).to_le_bytes());
+    for (tag, kind, count, value) in entries {
+        bytes.extend([tag.to_le_bytes(), kind.to_le_bytes()].concat());
+        bytes.extend([count.to_le_bytes(), value.to_le_bytes()].concat());
+    }
+    bytes.extend([0; 4]);
+    bytes
+}
+
+/// Entries of a gray TIFF image of `width`×`height` in one strip.
+fn gray(width: u32, height: u32) -> Vec<(u16, u16, u32, u32)> {
+    vec![
+        (256, 4, 1, width),
+        (257, 4, 1, height),
+        (258, 3, 1, 8),
+        (259, 3, 1, 1),
+        (262, 3, 1, 1),
+        (273, 4, 1, 8),
+        (277, 3, 1, 1),
+        (278, 4, 1, height),
+        (279, 4, 1, width.saturating_mul(height)),
+    ]
+}
+
+/// A WebP animation whose canvas is `width`×`height`, without frames.
+fn animation(width: u32, height: u32) -> Vec<u8> {
+    let side = |length: u32| (length - 1).to_le_bytes()[..3].to_vec();
+    let canvas = [&[0x02, 0, 0, 0][..], &side(width), &side(height)].concat();
+    let chunks = [b"WEBPVP8X\x0a\0\0\0", &canvas[..], b"ANIM\x06\0\0\0\0\0\0\0\0\0"].concat();
+    [b"RIFF", &(chunks.len() as u32).to_le_bytes()[..], &chunks].concat()
+}
+
+pub(super) fn cases() -> Vec<Case> {
+    let base = |format| file(&picture(), format);
+    let [bmp, gif, pnm, webp] =
+        [ImageFormat::Bmp, ImageFormat::Gif, ImageFormat::Pnm, ImageFormat::WebP].map(base);
+    let whole = jpeg(4, 5);
+    let scan = find(&whole, &[0xff, 0xda]);
+    let gray_picture = DynamicImage::ImageLuma8(GrayImage::from_fn(3, 2, |x, y| image::Luma([(x * y) as u8])));
+    let preview = [gray(2, 1), vec![(254, 4, 1, 1)]].concat();
+    let mut cases = vec![
+        good("a PNG file", base(ImageFormat::Png)),
+        good("a gray PNG file", file(&gray_picture, ImageFormat::Png)),
+        good("a JPEG file", whole.clone()),
+        good("a JPEG file without its end marker", cut(&whole, whole.len() - 2)),
+        good("a WebP file", webp.clone()),
+        good("a BMP file", bmp.clone()),
+        good("a GIF file", gif.clone()),
+        good("a TIFF file", base(ImageFormat::Tiff)),
+        good("a PNM file", pnm.clone()),
+        good("a plain PGM file", "P2 # a remark\n2 1 255\n7 200"),
+        bad("nothing", "", "the file is empty"),
+        bad("words", "a few words", "not an image (unknown content)"),
+        bad("words that begin as BMP does", "BMW, Audi", "not an image (unknown content)"),
+        bad("words that begin as PNM does", "P6 is a word", "not an image (unknown content)"),
+        bad("HEIC", "\0\0\0\x18ftypheic\0\0\0\0", "HEIC images are not supported"),
+        bad("AVIF", "\0\0\0\x1cftypavif\0\0\0\0", "AVIF images are not supported"),
+        bad("Photoshop", "8BPS\0\x01", "Photoshop images are not supported"),
+        bad("PNG, the signature alone", cut(&png(5, 4), 8), "damaged image"),
+        bad("PNG, half", cut(&png(5, 4), 50), "damaged image"),
+        bad("PNG of no pixels", png(0, 4), "damaged image"),
+        bad("PNG with a wrong checksum", with(png(5, 4), 29, &[0]), "damaged image"),
+        bad("PNG that lacks rows", png(5, 400), "damaged image"),
+        bad("PNG of 2^31 columns", png(1 << 31, 1), "above the limit"),
+        bad("PNG of 60000x60000", png(60_000, 60_000), "60000x60000 pixels, above the limit"),
+        bad("JPEG, the start alone", [0xff, 0xd8, 0xff], "damaged image"),
+        bad("JPEG cut in its scan", cut(&whole, scan + 12), "damaged image"),
+        bad("JPEG without its last byte of data", cut(&whole, whole.len() - 4), "truncated"),
+        bad("JPEG of no columns", jpeg(4, 0), "damaged image"),
+        bad("JPEG of 65535x65535", jpeg(65_535, 65_535), "65535x65535 pixels, above the limit"),
+        bad("WebP, half", cut(&webp, webp.len() / 2), "damaged image"),
+        bad("WebP animation of 16384x16384", animation(1 << 14, 1 << 14), "above the limit"),
+        bad("WebP animation without frames", animation(9, 9), "damaged image"),
+        bad("BMP, the header alone", cut(&bmp, 54), "damaged image"),
+        bad("BMP of a million rows", with(bmp.clone(), 22, &1_000_000u32.to_le_bytes()), "above the limit"),
+        bad("BMP of -2^31 columns", with(bmp.clone(), 18, &(1u32 << 31).to_le_bytes()), "damaged image"),
+        bad("BMP of 7 bits", with(bmp.clone(), 28, &[7]), "image"),
+        bad("GIF, the header alone", cut(&gif, 13), "damaged image"),
+        bad("GIF of 65535x65535", with(gif.clone(), 6, &[0xff; 4]), "65535x65535 pixels, above the limit"),
+        bad("GIF, half", cut(&gif, gif.len() / 2), "damaged image"),
+        bad("PNM without its last byte", cut(&pnm, pnm.len() - 1), "damaged image"),
+        bad("PNM of 99999x99999", "P6 99999 99999 255\n", "99999x99999 pixels, above the limit"),
+        bad("PNM of 2^64 columns", "P5 18446744073709551616 1 255\n", "damaged image"),
+        bad("PNM whose largest value is 0", "P5 1 1 0\n\0", "damaged image"),
+        bad("PAM without an end of its header", "P7\nWIDTH 3\n", "damaged image"),
+        bad("TIFF, the header alone", "II*\0\x08\0\0\0", "damaged image"),
+        bad("TIFF without entries", tiff(&[]), "damaged image"),
+        bad("TIFF of 2^32 - 1 columns", tiff(&gray(u32::MAX, 1)), "above the limit"),
+        bad("TIFF that claims a megabyte", tiff(&gray(200, 200)), "damaged image"),
+        bad("TIFF of a preview", tiff(&preview), "only a preview"),
+    ];
+    let mut frame = gif;
+    let descriptor = find(&frame, &[0x2c, 0, 0, 0, 0]);
+    frame[descriptor + 5..descriptor + 9].copy_from_slice(&[0xff; 4]);
+    cases.push(bad("GIF whose frame has 65535x65535 pixels", frame, "image"));
+    cases
+}
