@@ -1,0 +1,86 @@
+//! Image folders as a person meets them: what `data info` lists and what `train` refuses.
+
+use serde_json::json;
+use striate_vision::{Image, encode_png};
+
+mod common;
+use common::Folder;
+
+fn png(shade: u8) -> Vec<u8> {
+    encode_png(&Image::filled(9, 8, [shade, 10, 200])).unwrap()
+}
+
+/// `Train` and `Test` of two classes in an enclosing folder, with what archives and systems leave behind.
+fn animals(name: &str) -> Folder {
+    let folder = Folder::new(name);
+    for (i, path) in ["Train/cat/a", "Train/cat/b", "Train/dog/c", "Test/dog/d"].iter().enumerate() {
+        folder.write(&format!("set/animals/{path}.png"), png(i as u8 * 50));
+    }
+    folder.write("set/__MACOSX/animals/._Train", "");
+    folder.write("set/animals/Train/cat/Thumbs.db", "");
+    folder.write("set/animals/Train/cat/notes.txt", "a note");
+    folder
+}
+
+#[test]
+fn data_info_reports_parts_and_files_left_aside() {
+    let folder = animals("folders-info");
+    folder.write("set/animals/Train/dog/torn.jpg", [0xff, 0xd8, 0xff, 0xe0]);
+    let info = folder.json(&["data", "info", "set"]);
+    assert_eq!(info["classes"], json!(["cat", "dog"]));
+    let parts = info["parts"].as_array().unwrap();
+    let counts: Vec<_> = parts.iter().map(|part| (part["name"].as_str(), part["counts"].clone())).collect();
+    assert_eq!(counts, [(Some("train"), json!([2, 1])), (Some("test"), json!([0, 1]))]);
+    let survey = &info["survey"];
+    assert_eq!(survey["sizes"], json!([[8, 9], [8, 9]]));
+    let aside = survey["left_aside"].as_array().unwrap();
+    let kinds: Vec<_> = aside.iter().map(|aside| (aside["kind"].as_str(), aside["count"].as_u64())).collect();
+    assert_eq!(kinds, [(Some("system"), Some(1)), (Some("txt"), Some(1))]);
+    assert_eq!(survey["unreadable"][0]["file"], "set/animals/Train/dog/torn.jpg");
+    let text = String::from_utf8(folder.run(&["data", "info", "set"]).stdout).unwrap();
+    for line in [
+        "note: entered set/animals, the only folder in set",
+        "note: the test part has no images of 1 of 2 classes: [cat]",
+        "left aside: 1 of kind \"txt\", the first is set/animals/Train/cat/notes.txt",
+        "unreadable: set/animals/Train/dog/torn.jpg: damaged image",
+    ] {
+        assert!(text.contains(line), "{line} is missing in:\n{text}");
+    }
+}
+
+#[test]
+fn train_names_all_unreadable_images_and_does_not_start() {
+    let folder = animals("folders-unreadable");
+    folder.write("set/animals/Train/dog/torn.jpg", [0xff, 0xd8, 0xff, 0xe0]);
+    folder.write("set/animals/Test/dog/raw.png", b"8BPS\0\x01");
+    let output = folder.run(&["train", "--data", "set", "--out", "run"]);
+    assert_eq!(output.status.code(), Some(2));
+    let text = String::from_utf8(output.stderr).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    let [torn, raw, error] = lines[lines.len() - 3..] else { panic!("three lines: {text}") };
+    assert!(torn.starts_with("set/animals/Train/dog/torn.jpg: damaged image"), "{text}");
+    assert!(raw.starts_with("set/animals/Test/dog/raw.png: Photoshop images are not supported"), "{text}");
+    assert!(error.starts_with("error: 2 of 6 images cannot be read, the first is"), "{text}");
+    assert!(!folder.path("run").exists());
+}
+
+#[test]
+fn class_names_that_cannot_be_read_back_are_refused_before_the_first_step() {
+    let folder = Folder::new("folders-names");
+    folder.write("set/cat/a.png", png(0));
+    folder.write("set/dog\u{202e}gpj/a.png", png(9));
+    let line = folder.refusal(&["train", "--data", "set", "--out", "run"]);
+    assert!(line.contains("has the character U+202E, which cannot be shown; rename it"), "{line}");
+    assert!(!folder.path("run").exists());
+}
+
+#[test]
+fn folders_of_parts_are_never_classes() {
+    let folder = Folder::new("folders-parts");
+    for path in ["A/cat/a.png", "A/dog/a.png", "B/cat/a.png", "B/dog/a.png"] {
+        folder.write(&format!("set/{path}"), png(7));
+    }
+    let line = folder.refusal(&["train", "--data", "set"]);
+    assert!(line.contains("[A, B] look like parts, not classes"), "{line}");
+    assert!(line.contains("rename them to train, val and test"), "{line}");
+}
