@@ -268,6 +268,19 @@ mod tests {
         }
     }
 
+    /// Memory grows with the pixels: 32 MiB of pixels with transparency where the kind allows it.
+    #[test]
+    fn large_images_are_read() {
+        let color = DynamicImage::ImageRgb8(image::RgbImage::from_pixel(2900, 2900, image::Rgb([9, 8, 7])));
+        let clear = image::RgbaImage::from_pixel(2900, 2900, image::Rgba([9, 8, 7, 255]));
+        for format in FORMATS {
+            let has_alpha = matches!(format, ImageFormat::Png | ImageFormat::Tiff | ImageFormat::Gif);
+            let picture = if has_alpha { &DynamicImage::ImageRgba8(clear.clone()) } else { &color };
+            let image = decode(&file(picture, format)).unwrap_or_else(|e| panic!("{format:?}: {e}"));
+            assert_eq!((image.width(), image.height()), (2900, 2900), "{format:?}");
+        }
+    }
+
     /// A PNG file of a few bytes that claims to be enormous.
     #[test]
     fn images_above_the_pixel_limit_are_refused() {

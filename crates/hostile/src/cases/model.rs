@@ -187,7 +187,7 @@ pub(super) fn cases() -> Vec<Case> {
         bad(
             "a class name with control characters",
             with("classes", r#"["a", "\u001b[2J", "c"]"#),
-            "the name of class 1 has control characters",
+            "has the character U+001B",
         ),
         bad("preprocessing that is not JSON", with("preprocessing", "{"), "preprocessing: "),
         bad("deeply nested preprocessing", with("preprocessing", &deep), "preprocessing: "),

@@ -94,7 +94,7 @@ fn messages() -> Vec<Case> {
         bad(
             "a class name with control characters",
             said(&[("striate.classes", r#"["a","\u001b[2J"]"#)]),
-            "striate.classes: the name of class 1 has control characters",
+            "has the character U+001B",
         ),
         bad("preprocessing that is not JSON", said(&[("striate.preprocessing", "{")]), "is no JSON"),
         bad(
