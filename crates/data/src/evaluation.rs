@@ -86,7 +86,11 @@ impl Evaluation {
         let counts = split.counts(classes.len());
         let missing = classes.iter().zip(counts).filter(|(_, count)| *count == 0);
         let missing: Vec<String> = missing.map(|(name, _)| name.clone()).collect();
-        survey.parts.iter_mut().filter(|own| own.name == part).for_each(|own| own.missing.clone_from(&missing));
+        survey
+            .parts
+            .iter_mut()
+            .filter(|own| own.name == part)
+            .for_each(|own| own.missing.clone_from(&missing));
         Evaluation { part, split, missing, preprocessing, survey }
     }
 }

@@ -74,7 +74,8 @@ impl Parts {
             return Err(Error::input(what).at(folder.display()));
         }
         let [c, h, w] = train.shape;
-        let fits = options.size.is_none_or(|size| size == [h, w]) && options.channels.is_none_or(|own| own == c);
+        let fits =
+            options.size.is_none_or(|size| size == [h, w]) && options.channels.is_none_or(|own| own == c);
         if !fits {
             let [height, width] = options.size.unwrap_or([h, w]);
             let channels = options.channels.unwrap_or(c);
@@ -108,9 +109,9 @@ fn refuse_empty_classes(counts: &[usize]) -> Result<()> {
     let used = counts.len() - empty;
     let last = counts.len() - 1;
     let what = match first {
-        0 if counts[empty..].iter().all(|count| *count > 0) => format!(
-            "labels run from {empty} to {last}, but classes count from 0; save labels - {empty}"
-        ),
+        0 if counts[empty..].iter().all(|count| *count > 0) => {
+            format!("labels run from {empty} to {last}, but classes count from 0; save labels - {empty}")
+        }
         _ if counts[..used - 1].iter().all(|count| *count > 0) && last == 255 => format!(
             "{used} classes occur, one of them with the label 255, which often marks images to be ignored; remove \
              these images or label them {}",
@@ -272,7 +273,10 @@ mod tests {
         images(&folder, "images.npy", &[3, 1, 4, 5]);
         for (values, why) in [
             ([1, 2, 3], "labels.npy: labels run from 1 to 3, but classes count from 0; save labels - 1"),
-            ([0, 255, 1], "3 classes occur, one of them with the label 255, which often marks images to be ignored"),
+            (
+                [0, 255, 1],
+                "3 classes occur, one of them with the label 255, which often marks images to be ignored",
+            ),
             ([0, 4, 0], "3 of 5 classes have no image, the first is class 1"),
         ] {
             labels(&folder, "labels.npy", &values);
@@ -285,7 +289,12 @@ mod tests {
         images(&folder, "val_images.npy", &[2, 1, 4, 5]);
         labels(&folder, "val_labels.npy", &[1, 2]);
         let text = failure(&folder);
-        assert!(text.contains("val_labels.npy: image 1 has the label 2, but training has only the classes 0 to 1"), "{text}");
+        assert!(
+            text.contains(
+                "val_labels.npy: image 1 has the label 2, but training has only the classes 0 to 1"
+            ),
+            "{text}"
+        );
     }
 
     #[test]
@@ -294,13 +303,19 @@ mod tests {
         images(&folder, "images.npy", &[2, 32, 32, 3]);
         labels(&folder, "labels.npy", &[0, 1]);
         let text = failure(&folder);
-        assert!(text.contains("images.npy: has the shape [2, 32, 32, 3], which looks like channels last"), "{text}");
+        assert!(
+            text.contains("images.npy: has the shape [2, 32, 32, 3], which looks like channels last"),
+            "{text}"
+        );
         assert!(text.contains("x.transpose(0, 3, 1, 2)"), "{text}");
         let mut values = vec![0.5f32; 2 * 3 * 4 * 5];
         (values[60 + 20 + 2 * 5 + 3], values[119]) = (f32::NAN, f32::INFINITY);
         write(&folder, "images.npy", &[2, 3, 4, 5], &values);
         let text = failure(&folder);
-        assert!(text.contains("2 values are NaN or infinite, the first (NaN) at index [1, 1, 2, 3]"), "{text}");
+        assert!(
+            text.contains("2 values are NaN or infinite, the first (NaN) at index [1, 1, 2, 3]"),
+            "{text}"
+        );
         write(&folder, "images.npy", &[2, 3, 4, 5], &[7u8; 120]);
         assert!(failure(&folder).contains("images are float32; save x.astype(numpy.float32)"));
     }

@@ -199,7 +199,10 @@ mod tests {
         let huge = header(DType::F32, &Shape::from([1 << 40, 1 << 40]));
         assert!(read_bytes(&huge).unwrap_err().to_string().contains("memory can hold"));
         assert!(
-            read_bytes(&header(DType::F32, &Shape::from([1 << 40]))).unwrap_err().to_string().contains("claims")
+            read_bytes(&header(DType::F32, &Shape::from([1 << 40])))
+                .unwrap_err()
+                .to_string()
+                .contains("claims")
         );
         assert!(read(&std::env::temp_dir()).unwrap_err().to_string().contains("it is a folder, not a file"));
     }

@@ -77,7 +77,9 @@ fn decode_whole(bytes: &[u8], kind: Readable, max_pixels: u64) -> Result<Image> 
     let is_multiplied = kind == Readable::Tiff && tiff::check(bytes)?;
     let mut decoder = open(bytes, kind, max_pixels)?;
     if matches!(decoder.color_type(), ColorType::Rgb32F | ColorType::Rgba32F) {
-        return Err(Error::input("image of floating-point pixels, whose range is unknown; save it with 8 bits"));
+        return Err(Error::input(
+            "image of floating-point pixels, whose range is unknown; save it with 8 bits",
+        ));
     }
     let orientation = orientation(&mut decoder)?;
     let mut decoded = DynamicImage::from_decoder(decoder).map_err(unreadable)?;
@@ -246,7 +248,10 @@ mod tests {
     fn files_that_are_not_images_are_refused_in_one_line() {
         for (bytes, why) in [
             (&b""[..], "the file is empty"),
-            (b"hello, I am a text", "not an image (unknown content); supported are PNG, JPEG, WebP, BMP, GIF"),
+            (
+                b"hello, I am a text",
+                "not an image (unknown content); supported are PNG, JPEG, WebP, BMP, GIF",
+            ),
             (b"\0\0\0\x18ftypheic\0\0\0\0", "HEIC images are not supported; convert it to PNG or JPEG"),
             (b"GIF89a\x01\x00\x01\x00\x00\x00\x00", "damaged image"),
         ] {
@@ -326,7 +331,8 @@ mod tests {
     /// Noise, whose last block needs all of its data.
     fn jpeg(width: u32, height: u32) -> Vec<u8> {
         let noise = |x: u32, y: u32| (x * 7919 + y * 104_729 + x * y * 31) as u8;
-        let image = image::RgbImage::from_fn(width, height, |x, y| image::Rgb([noise(x, y), noise(y, x), 90]));
+        let image =
+            image::RgbImage::from_fn(width, height, |x, y| image::Rgb([noise(x, y), noise(y, x), 90]));
         file(&DynamicImage::ImageRgb8(image), ImageFormat::Jpeg)
     }
 

@@ -20,7 +20,9 @@ impl Image {
         let wanted = width.checked_mul(height).and_then(|area| area.checked_mul(channels));
         if width == 0 || height == 0 || !matches!(channels, 1 | 3) || wanted != Some(pixels.len()) {
             let count = pixels.len();
-            let what = format!("{count} bytes do not make an image of {width}x{height} pixels with {channels} channels");
+            let what = format!(
+                "{count} bytes do not make an image of {width}x{height} pixels with {channels} channels"
+            );
             return Err(Error::input(what));
         }
         Ok(Image { width, height, channels, pixels })

@@ -27,8 +27,6 @@ pub(crate) fn check(bytes: &[u8]) -> Result<bool> {
     Ok(tag(Tag::ExtraSamples) == Some(1))
 }
 
-
-
 #[cfg(test)]
 mod tests {
     use tiff::encoder::colortype::{ColorType, Gray8, RGBA8};
@@ -48,10 +46,9 @@ mod tests {
 
     #[test]
     fn misleading_files_are_refused() {
-        for (tag, value, why) in [
-            (Tag::NewSubfileType, 1u16, "only a preview"),
-            (Tag::FillOrder, 2, "lowest bit first"),
-        ] {
+        for (tag, value, why) in
+            [(Tag::NewSubfileType, 1u16, "only a preview"), (Tag::FillOrder, 2, "lowest bit first")]
+        {
             let error = decode(&file::<Gray8>(&[7, 200], tag, value)).unwrap_err();
             assert!(error.is_input() && error.to_string().contains(why), "{error}");
         }

@@ -88,7 +88,11 @@ fn print_survey(survey: &Survey) {
     }
     survey.notes.iter().for_each(|note| println!("note: {}", printable(note)));
     for LeftAside { kind, count, first } in &survey.left_aside {
-        println!("left aside: {count} of kind \"{}\", the first is {}", printable(kind), printable_path(first));
+        println!(
+            "left aside: {count} of kind \"{}\", the first is {}",
+            printable(kind),
+            printable_path(first)
+        );
     }
     for (path, reason) in &survey.unreadable {
         println!("unreadable: {}: {}", printable_path(path), printable(reason));
@@ -97,7 +101,8 @@ fn print_survey(survey: &Survey) {
 
 fn survey_json(survey: &Survey) -> serde_json::Value {
     let aside = |aside: &LeftAside| json!({ "kind": aside.kind, "count": aside.count, "first": printable_path(&aside.first) });
-    let unreadable = |(path, reason): &(PathBuf, String)| json!({ "file": printable_path(path), "reason": reason });
+    let unreadable =
+        |(path, reason): &(PathBuf, String)| json!({ "file": printable_path(path), "reason": reason });
     json!({
         "sizes": survey.sizes,
         "notes": survey.notes,

@@ -51,7 +51,10 @@ pub(crate) fn load(root: &Path, options: &LoadOptions) -> Result<Dataset> {
     reader.refuse_unreadable(&found.survey, found.total)?;
     refuse_empty_class(base, &train, &names)?;
     if reader.is_gray() && train.shape[0] == 3 {
-        [Some(&mut train), validation.as_mut(), test.as_mut()].into_iter().flatten().for_each(keep_one_channel);
+        [Some(&mut train), validation.as_mut(), test.as_mut()]
+            .into_iter()
+            .flatten()
+            .for_each(keep_one_channel);
     }
     let form = normalization(&train);
     Ok(Dataset {
@@ -235,10 +238,15 @@ impl Found {
         self.survey.unreadable.extend(unreadable);
         self.survey.sizes = sizes.map(|sizes| joined(self.survey.sizes, sizes)).or(self.survey.sizes);
         let counts = split.counts(classes.len());
-        let missing: Vec<String> =
-            classes.iter().zip(counts).filter(|(_, count)| *count == 0).map(|(name, _)| name.clone()).collect();
+        let missing: Vec<String> = classes
+            .iter()
+            .zip(counts)
+            .filter(|(_, count)| *count == 0)
+            .map(|(name, _)| name.clone())
+            .collect();
         if !missing.is_empty() {
-            let what = format!("the {name} part has no images of {} of {} classes", missing.len(), classes.len());
+            let what =
+                format!("the {name} part has no images of {} of {} classes", missing.len(), classes.len());
             self.survey.notes.push(format!("{what}: {}", listed(&missing)));
         }
         let folder = Some(folder.to_owned());

@@ -55,7 +55,12 @@ impl Reader {
             return Err(Error::input(what));
         }
         let (max_pixels, unreadable) = (options.max_pixels, options.unreadable);
-        Ok(Reader { form, max_pixels, unreadable, has_color: AtomicBool::new(channels == 3 && options.channels.is_some()) })
+        Ok(Reader {
+            form,
+            max_pixels,
+            unreadable,
+            has_color: AtomicBool::new(channels == 3 && options.channels.is_some()),
+        })
     }
 
     /// The steps that bring an image to the size of the set.
@@ -134,7 +139,8 @@ impl Reader {
 /// The smallest and largest of two pairs of sizes.
 pub(super) fn joined(all: Option<[[usize; 2]; 2]>, [low, high]: [[usize; 2]; 2]) -> [[usize; 2]; 2] {
     let Some([least, most]) = all else { return [low, high] };
-    let side = |pick: fn(usize, usize) -> usize, a: [usize; 2], b: [usize; 2]| [pick(a[0], b[0]), pick(a[1], b[1])];
+    let side =
+        |pick: fn(usize, usize) -> usize, a: [usize; 2], b: [usize; 2]| [pick(a[0], b[0]), pick(a[1], b[1])];
     [side(usize::min, least, low), side(usize::max, most, high)]
 }
 

@@ -101,8 +101,12 @@ fn two_folders_for_one_part_are_refused_by_name() {
 
 #[test]
 fn class_folders_that_look_like_parts_are_refused() {
-    let text = failure(&with_images(&["learn/cat/a.png", "learn/dog/a.png", "check/cat/a.png", "check/dog/a.png"]));
-    assert!(text.contains("[check, learn] look like parts, not classes: each holds the folders [cat, dog]"), "{text}");
+    let text =
+        failure(&with_images(&["learn/cat/a.png", "learn/dog/a.png", "check/cat/a.png", "check/dog/a.png"]));
+    assert!(
+        text.contains("[check, learn] look like parts, not classes: each holds the folders [cat, dog]"),
+        "{text}"
+    );
     assert!(text.contains("rename them to train, val and test"), "{text}");
     // One folder in each is a habit: Tiny ImageNet has CLASS/images.
     let set = loaded(&with_images(&["train/cat/images/a.png", "train/dog/images/a.png"])).unwrap();
@@ -133,8 +137,10 @@ fn what_is_not_an_image_is_left_aside_and_counted() {
     folder.file("labels/a.csv", b"");
     let set = loaded(&folder).unwrap();
     assert_eq!((set.classes, set.train.labels), (vec!["10".to_owned(), "9".into()], vec![0, 0, 1]));
-    let aside: Vec<_> = set.survey.left_aside.iter().map(|aside| (aside.kind.as_str(), aside.count)).collect();
-    let expected = [("folder that is not a part", 1), ("hidden", 2), ("no extension", 1), ("system", 3), ("txt", 2)];
+    let aside: Vec<_> =
+        set.survey.left_aside.iter().map(|aside| (aside.kind.as_str(), aside.count)).collect();
+    let expected =
+        [("folder that is not a part", 1), ("hidden", 2), ("no extension", 1), ("system", 3), ("txt", 2)];
     assert_eq!(aside, expected);
     assert_eq!(set.survey.left_aside[4].first, folder.path().join("train/9/more.TXT"));
     assert_eq!(set.survey.sizes, Some([[4, 6], [4, 6]]));
@@ -178,7 +184,8 @@ fn size_channels_and_steps_can_be_asked_for() {
 
 #[test]
 fn all_unreadable_images_are_named_or_skipped() {
-    let folder = with_images(&["train/a/0.png", "train/a/1.png", "train/b/2.png", "val/a/3.png", "val/b/4.png"]);
+    let folder =
+        with_images(&["train/a/0.png", "train/a/1.png", "train/b/2.png", "val/a/3.png", "val/b/4.png"]);
     let torn = folder.file("train/a/00torn.png", &png(6, 4, [0; 3])[..40]);
     let heic = folder.file("val/b/zebra.dat", b"\0\0\0\x18ftypheic\0\0\0\0");
     let large = folder.file("train/b/large.png", &png(200, 100, [0; 3]));
@@ -186,7 +193,10 @@ fn all_unreadable_images_are_named_or_skipped() {
     let error = load(folder.path(), &options).unwrap_err();
     assert!(error.is_input());
     let text = error.to_string();
-    assert!(text.contains("3 of 8 images cannot be read, the first is") && text.contains("--skip-unreadable"), "{text}");
+    assert!(
+        text.contains("3 of 8 images cannot be read, the first is") && text.contains("--skip-unreadable"),
+        "{text}"
+    );
     let notes = error.notes();
     for (note, path, why) in [
         (&notes[0], &torn, "damaged image"),
@@ -212,10 +222,17 @@ fn a_part_may_lack_classes_but_not_have_others() {
     let folder = with_images(&["train/a/0.png", "train/b/1.png", "test/b/2.png", "val/x.png"]);
     let set = loaded(&folder).unwrap();
     assert_eq!((counts(&set), set.test.unwrap().labels), ([Some(2), None, Some(1)], vec![1]));
-    assert!(set.survey.notes[0].contains("val has no class folders and is left aside"), "{:?}", set.survey.notes);
+    assert!(
+        set.survey.notes[0].contains("val has no class folders and is left aside"),
+        "{:?}",
+        set.survey.notes
+    );
     fs::create_dir(folder.path().join("test/new")).unwrap();
     let text = failure(&folder);
-    assert!(text.contains("training does not have: [new]; its classes are [b, new], those of training [a, b]"), "{text}");
+    assert!(
+        text.contains("training does not have: [new]; its classes are [b, new], those of training [a, b]"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -225,7 +242,10 @@ fn evaluation_takes_a_test_part_or_classes_alone() {
     assert_eq!((found.part, &found.split.labels[..]), ("test", &[1, 1][..]));
     assert_eq!(found.missing, ["cat", "owl"]);
     let found = evaluated(&with_images(&["owl/0.png", "cat/1.png"]), &["cat", "dog", "owl"]).unwrap();
-    assert_eq!((found.part, &found.split.labels[..], &found.missing[..]), ("all", &[0, 2][..], &["dog".to_owned()][..]));
+    assert_eq!(
+        (found.part, &found.split.labels[..], &found.missing[..]),
+        ("all", &[0, 2][..], &["dog".to_owned()][..])
+    );
     // A single class is not an enclosing folder.
     let found = evaluated(&with_images(&["dog/day/0.png", "dog/night/1.png"]), &["cat", "dog"]).unwrap();
     assert_eq!(found.split.labels, [1, 1]);

@@ -42,7 +42,11 @@ pub(super) fn cases() -> Vec<Case> {
         bad("a header of 2 MiB", wide(2 << 20), "header length"),
         bad("an empty header", file("", &[]), "elements of type"),
         bad("a header that is not a dictionary", file("[1, 2]\n", &[]), "elements of type"),
-        bad("a header of bytes that are not text", [b"\x93NUMPY\x01\0\x04\0", &[0xff; 4][..]].concat(), "elements of type"),
+        bad(
+            "a header of bytes that are not text",
+            [b"\x93NUMPY\x01\0\x04\0", &[0xff; 4][..]].concat(),
+            "elements of type",
+        ),
         bad("objects", typed("|O"), "elements of type |O"),
         bad("big endian", typed(">f4"), "elements of type >f4"),
         bad("half precision", typed("<f2"), "elements of type <f2"),
