@@ -76,7 +76,7 @@ def saved_forms(folder, state):
         yield f"{name}.safetensors", cast, word and "become float32"
     wrapped = {"epoch": 3, "state_dict": {f"module.{key}": value for key, value in state.items()}}
     torch.save(wrapped, folder / "wrapped.pth")
-    yield "wrapped.pth", state, "without the prefix module."
+    yield "wrapped.pth", state, "the prefix module. of its names"
     bare = {key: value for key, value in state.items() if not key.endswith("num_batches_tracked")}
     torch.save(bare, folder / "bare.pth")
     yield "bare.pth", bare, ""

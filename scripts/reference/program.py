@@ -23,10 +23,10 @@ class Striate:
         return ran.stdout
 
 
-def scores(striate, name, images, weights="weights.pth"):
-    """What the network `name` says of `images` with the weights in the file `weights`."""
+def scores(striate, name, images, weights="weights.pth", options=()):
+    """The output of the network `name` for `images` with the weights in the file `weights`."""
     np.save(striate.folder / "x.npy", images.numpy())
-    striate("run", name, "--input", "x.npy", "--output", "y.npy", "--weights", weights)
+    striate("run", name, "--input", "x.npy", "--output", "y.npy", "--weights", weights, *options)
     return torch.from_numpy(np.load(striate.folder / "y.npy"))
 
 

@@ -6,13 +6,17 @@
     target/peers-venv/bin/python scripts/reference/weights_pytorch.py [--program target/release/striate]
 
 Seeded weights saved by PyTorch without batch norm's counters, under the prefixes of its wrappers, in the old format, with
-and without auxiliary heads: scores must be the module's within 1e-4 of the largest, and the program must say what it
-left aside. Then weights for another number of classes: everything but the last layer must be kept, bit by bit. Ends with
-1 if something differs or is not said.
+and without auxiliary heads; checkpoints by the very save code of pytorch/examples (imagenet/main.py) and of torchvision's
+references (classification/train.py), of timm, Lightning and Accelerate; whole modules. Scores must be the module's within
+1e-4 of the largest, and the program must report what it chose and left aside. Then weights for another number of classes:
+everything but the last layer must be kept, bit by bit. Ends with 1 if something differs or is not reported.
 """
 
 import argparse
+import copy
 import json
+import pathlib
+import random
 import sys
 import tempfile
 
@@ -32,6 +36,103 @@ def module(name, classes=1000, **options):
     return made
 
 
+def step(module, make):
+    """An optimizer after a step on a copy of `module`, whose state lies in the checkpoint beside the weights."""
+    model = copy.deepcopy(module).train()
+    optimizer = make(model.parameters())
+    model(torch.randn(2, 3, 64, 64)).sum().backward()
+    optimizer.step()
+    return optimizer
+
+
+def averaged(module):
+    """Other weights than those of `module`."""
+    other = copy.deepcopy(module)
+    with torch.no_grad():
+        for tensor in [*other.parameters(), *other.buffers()]:
+            if tensor.is_floating_point():
+                tensor.mul_(0.5)
+    return other
+
+
+def imagenet(module):
+    """pytorch/examples, imagenet/main.py: save_checkpoint({...}, is_best), with DataParallel."""
+    model = nn.DataParallel(module)
+    optimizer = step(module, lambda params: torch.optim.SGD(params, 0.1, momentum=0.9, weight_decay=1e-4))
+    scheduler = torch.optim.lr_scheduler.StepLR(optimizer, step_size=30, gamma=0.1)
+    best_acc1 = torch.tensor(71.5)
+    return {
+        "epoch": 0 + 1,
+        "arch": "resnet18",
+        "state_dict": model.state_dict(),
+        "best_acc1": best_acc1,
+        "optimizer": optimizer.state_dict(),
+        "scheduler": scheduler.state_dict(),
+    }
+
+
+def references(module):
+    """torchvision, references/classification/train.py with --model-ema, --amp and a warm-up."""
+    args = argparse.Namespace(data_path="/data/imagenet", model="resnet18", device="cuda", batch_size=32, lr=0.1, amp=True)
+    model_without_ddp = module
+    optimizer = step(module, lambda params: torch.optim.SGD(params, lr=0.1, momentum=0.9, nesterov=True))
+    lr_scheduler = torch.optim.lr_scheduler.SequentialLR(
+        optimizer,
+        schedulers=[torch.optim.lr_scheduler.LinearLR(optimizer, start_factor=0.01, total_iters=5),
+                    torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=85, eta_min=0.0)],
+        milestones=[5],
+    )
+    model_ema = torch.optim.swa_utils.AveragedModel(averaged(module), use_buffers=True)
+    scaler = torch.amp.GradScaler("cpu")
+    checkpoint = {
+        "model": model_without_ddp.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "lr_scheduler": lr_scheduler.state_dict(),
+        "epoch": 3,
+        "args": args,
+    }
+    checkpoint["model_ema"] = model_ema.state_dict()
+    checkpoint["scaler"] = scaler.state_dict()
+    return checkpoint
+
+
+def timm(module):
+    """timm, CheckpointSaver._save."""
+    optimizer = step(module, lambda params: torch.optim.AdamW(params, 1e-3))
+    return {
+        "epoch": 3, "arch": "resnet18", "state_dict": module.state_dict(), "optimizer": optimizer.state_dict(), "version": 2,
+        "args": argparse.Namespace(model="resnet18", mean=(0.485, 0.456, 0.406)), "amp_scaler": {"scale": 65536.0},
+        "state_dict_ema": averaged(module).state_dict(), "metric": np.float64(71.5),
+    }
+
+
+def lightning(module):
+    """Lightning's Trainer.save_checkpoint, of a module that holds the network as `model`."""
+    optimizer = step(module, lambda params: torch.optim.SGD(params, 0.1, momentum=0.9))
+    return {
+        "epoch": 2, "global_step": 300, "pytorch-lightning_version": "2.5.0",
+        "state_dict": {f"model.{name}": tensor for name, tensor in module.state_dict().items()},
+        "loops": {"fit_loop": {"state_dict": {}, "epoch_progress": {"total": {"ready": 3}}}},
+        "callbacks": {"ModelCheckpoint{'monitor': 'val_loss'}": {"best_model_score": torch.tensor(0.25), "dirpath": pathlib.Path("/runs")}},
+        "optimizer_states": [optimizer.state_dict()], "lr_schedulers": [],
+        "hparams_name": "kwargs", "hyper_parameters": argparse.Namespace(lr=1e-3, path=pathlib.Path("/data")),
+    }
+
+
+def beside(module):
+    """Weights deep among losses and states of random generators."""
+    return {
+        "loss": torch.tensor(0.5), "history": [torch.rand(90)], "rng_state": torch.get_rng_state(),
+        "numpy": np.random.get_state(), "python": random.getstate(), "generator": np.random.default_rng(1).bit_generator.state,
+        "runs": [{"teacher": averaged(module).state_dict(), "student": module.state_dict()}],
+    }
+
+
+def split(module):
+    """A backbone and a head under prefixes of their own."""
+    return {("head." if name.startswith("fc.") else "encoder.backbone.") + name: tensor for name, tensor in module.state_dict().items()}
+
+
 def without_counters(module):
     return {key: value for key, value in module.state_dict().items() if "num_batches_tracked" not in key}
 
@@ -42,8 +143,23 @@ NO_HEADS = dict(aux_logits=False, init_weights=False)
 CASES = {
     "as it is": ("resnet18", {}, nn.Module.state_dict, {}, None),
     "without num_batches_tracked": ("resnet18", {}, without_counters, {}, None),
-    "data parallel": ("resnet18", {}, lambda m: nn.DataParallel(m).state_dict(), {}, "without the prefix module."),
-    "compiled": ("resnet18", {}, lambda m: torch.compile(m).state_dict(), {}, "without the prefix _orig_mod."),
+    "data parallel": ("resnet18", {}, lambda m: nn.DataParallel(m).state_dict(), {}, "the prefix module. of its names"),
+    "compiled": ("resnet18", {}, lambda m: torch.compile(m).state_dict(), {}, "the prefix _orig_mod. of its names"),
+    "examples/imagenet": ("resnet18", {}, imagenet, {}, "those under state_dict"),
+    "examples/imagenet, old format": ("resnet18", {}, imagenet, {"_use_new_zipfile_serialization": False}, "those under state_dict"),
+    "references/classification": ("resnet18", {}, references, {}, "model_ema fits as well: use --key to take it"),
+    "references/classification, protocol 5": ("resnet18", {}, references, {"pickle_protocol": 5}, "those under model"),
+    "timm": ("resnet18", {}, timm, {}, "state_dict_ema fits as well"),
+    "Lightning": ("resnet18", {}, lightning, {}, "the prefix model. of its names"),
+    "beside losses and random states": ("resnet18", {}, beside, {}, "those under runs.0.student"),
+    "prefixes of parts": ("resnet18", {}, split, {}, "the prefix head. of 2 of its"),
+    "whole module": ("resnet18", {}, lambda m: m, {}, None),
+    "whole module, old format": ("resnet18", {}, lambda m: m, {"_use_new_zipfile_serialization": False}, None),
+    "whole GoogLeNet, data parallel, in a dictionary": (
+        "googlenet", HEADS, lambda m: {"epoch": 1, "net": nn.DataParallel(m)}, {}, "those under net"),
+    "bfloat16": ("resnet18", {}, lambda m: m.bfloat16().state_dict(), {}, "numbers of type bfloat16 become float32"),
+    "float64": ("resnet18", {}, lambda m: m.double().state_dict(), {}, "numbers of type float64 become float32"),
+    "channels last": ("resnet18", {}, lambda m: m.to(memory_format=torch.channels_last).state_dict(), {}, None),
     "old format": ("resnet18", {}, nn.Module.state_dict, {"_use_new_zipfile_serialization": False}, None),
     "under state_dict": ("resnet18", {}, lambda m: {"epoch": 3, "state_dict": m.state_dict()}, {}, "state_dict"),
     "GoogLeNet with heads": ("googlenet", HEADS, nn.Module.state_dict, {}, "auxiliary"),
@@ -58,6 +174,7 @@ def of_case(striate, name, options, saved, how, said):
     """Whether the scores are the module's, and what was said of it."""
     made = module(name, **options)
     torch.save(saved(made), striate.folder / "weights.pth", **how)
+    made = made.float()
     name, size = NAMES.get(name, (name, 224))
     images = torch.randn(3, 3, size, size)
     with torch.no_grad():
@@ -65,6 +182,32 @@ def of_case(striate, name, options, saved, how, said):
     off = float((scores(striate, name, images) - wanted).abs().max() / wanted.abs().max())
     good = off <= SCORES and (said or "") in striate.said
     return good, f"scores {off:.1e}; says: {striate.said.strip() or 'nothing'}"
+
+
+def of_safetensors(striate):
+    """What Accelerate saves of a compiled network in data parallel training, in bfloat16 and without an ending."""
+    import safetensors.torch
+
+    made = module("resnet18").bfloat16()
+    state = {f"module._orig_mod.{name}": tensor for name, tensor in made.state_dict().items()}
+    safetensors.torch.save_file(state, striate.folder / "weights.bin", {"format": "pt"})
+    made = made.float()
+    images = torch.randn(3, 3, 224, 224)
+    with torch.no_grad():
+        wanted = made(images)
+    off = float((scores(striate, "resnet18", images, "weights.bin") - wanted).abs().max() / wanted.abs().max())
+    return off <= SCORES and "module._orig_mod. of its names" in striate.said, f"scores {off:.1e}; says: {striate.said.strip()}"
+
+
+def other_key(striate):
+    """The averaged weights of torchvision's references, by their key."""
+    made = module("resnet18")
+    torch.save(references(made), striate.folder / "weights.pth")
+    images = torch.randn(3, 3, 224, 224)
+    with torch.no_grad():
+        wanted = averaged(made)(images)
+    off = float((scores(striate, "resnet18", images, options=["--key", "model_ema"]) - wanted).abs().max() / wanted.abs().max())
+    return off <= SCORES, f"scores {off:.1e}; says: {striate.said.strip()}"
 
 
 def other_classes(striate, classes):
@@ -92,6 +235,8 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         striate = Striate(program, folder)
         checks = {title: lambda case=case: of_case(striate, *case) for title, case in CASES.items()}
+        checks["Accelerate, safetensors"] = lambda: of_safetensors(striate)
+        checks["averaged weights by their key"] = lambda: other_key(striate)
         checks["another number of classes"] = lambda: other_classes(striate, 1000)
         for title, check in checks.items():
             passed, told = check()

@@ -156,11 +156,11 @@ fn what_has_no_form_in_onnx_is_said() {
     folder.write("cut.onnx", &good[..good.len() / 2]);
     for (arguments, expected) in [
         (&["convert", "weights.safetensors", "x.onnx"][..], "--model names the network"),
-        (&["convert", "weights.safetensors", "x.onnx", "--model", "resnet20"], "are not those of resnet20"),
+        (&["convert", "weights.safetensors", "x.onnx", "--model", "resnet20"], "another network than resnet20?"),
         (&["convert", "run/last.safetensors", "x.onnx", "--tensors-only"], "--tensors-only"),
         (&["convert", "run/last.safetensors", "x.tflite"], ".onnx"),
         (&["convert", "cut.onnx", "x.safetensors"], "cut.onnx"),
-        (&["convert", "good.onnx", "x.safetensors", "--model", "vgg11"], "are not those of vgg11"),
+        (&["convert", "good.onnx", "x.safetensors", "--model", "vgg11"], "another network than vgg11?"),
         (&["inspect", "cut.onnx"], "cut.onnx"),
         (&["eval", "cut.onnx", "--data", "digits"], "cut.onnx"),
         (&["predict", "good.onnx", "good.png"], "good.png"),

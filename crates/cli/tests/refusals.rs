@@ -80,10 +80,10 @@ fn missing_and_damaged_files_are_named() {
     folder.write("flipped.safetensors", flipped);
     for (arguments, expected) in [
         (&["eval", "nothere.safetensors", "--data", "digits"][..], "nothere.safetensors"),
-        (&["eval", "text.safetensors", "--data", "digits"], "no whole safetensors file"),
-        (&["eval", "empty.safetensors", "--data", "digits"], "no whole safetensors file"),
-        (&["eval", "huge.safetensors", "--data", "digits"], "no whole safetensors file"),
-        (&["eval", "cut.safetensors", "--data", "digits"], "no whole safetensors file"),
+        (&["eval", "text.safetensors", "--data", "digits"], "not a whole safetensors file"),
+        (&["eval", "empty.safetensors", "--data", "digits"], "not a whole safetensors file"),
+        (&["eval", "huge.safetensors", "--data", "digits"], "not a whole safetensors file"),
+        (&["eval", "cut.safetensors", "--data", "digits"], "not a whole safetensors file"),
         (&["eval", "flipped.safetensors", "--data", "digits"], "checksum"),
         (&["eval", "plain.safetensors", "--data", "digits"], "--weights"),
         (&["verify", "cut.safetensors"], "cut.safetensors"),

@@ -1,12 +1,12 @@
-//! First convolutions that were trained on blue, green and red, turned to red, green and blue.
+//! Converts first convolutions that were trained on BGR images to RGB.
 
 use striate_graph::Network;
 use striate_tensor::{Error, Result, Shape};
 
 use crate::Weights;
 
-/// Turns the first convolution of `weights`, in `network`'s order or else the only one that sees three
-/// channels, from BGR to RGB; its name.
+/// Converts the first convolution of `weights` from BGR to RGB and returns its name: the first in `network`'s order,
+/// or without a network the only one of three input channels.
 ///
 /// # Errors
 /// If there is none, or several could be the first.
@@ -22,26 +22,26 @@ pub fn first_convolution_to_rgb(network: Option<&Network>, weights: &mut Weights
     let name = match (&found[..], network) {
         ([name], _) => name,
         ([], None) => {
-            return Err(Error::input("no convolution sees three channels, so there is no BGR to turn"));
+            return Err(Error::input("no convolution has three input channels, so there is no BGR to convert"));
         }
         ([], Some(network)) => {
             let name = &network.name;
-            let what = format!("no convolution of {name} sees three channels, so there is no BGR to turn");
+            let what = format!("no convolution of {name} has three input channels, so there is no BGR to convert");
             return Err(Error::input(what));
         }
         (several, _) => {
             let count = several.len();
-            let what = format!("{count} convolutions see three channels; name the network with --model");
+            let what = format!("{count} convolutions have three input channels; name the network with --model");
             return Err(Error::input(what));
         }
     };
     let (shape, values) = weights.get_mut(name).expect("it was found there");
-    turn_to_rgb(shape, values);
+    swap_red_and_blue(shape, values);
     Ok(name.clone())
 }
 
-/// Turns a kernel `[O, 3, …]` around along its second axis; whether it is such a kernel.
-pub(crate) fn turn_to_rgb(shape: &Shape, values: &mut [f32]) -> bool {
+/// Reverses a kernel `[O, 3, …]` along its second axis; returns whether it is such a kernel.
+pub(crate) fn swap_red_and_blue(shape: &Shape, values: &mut [f32]) -> bool {
     let is_color = shape.len() >= 3 && shape[1] == 3;
     let plane: usize = shape.iter().skip(2).product();
     if is_color && plane > 0 {
@@ -58,12 +58,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn red_and_blue_change_places_and_green_stays() {
+    fn red_and_blue_are_swapped_and_green_stays() {
         let mut values: Vec<f32> = (0..12).map(|i| i as f32).collect();
-        assert!(turn_to_rgb(&Shape::from([2, 3, 1, 2]), &mut values));
+        assert!(swap_red_and_blue(&Shape::from([2, 3, 1, 2]), &mut values));
         assert_eq!(values, [4., 5., 2., 3., 0., 1., 10., 11., 8., 9., 6., 7.]);
         for shape in [Shape::from([4, 1, 1, 3]), Shape::from([12])] {
-            assert!(!turn_to_rgb(&shape, &mut values));
+            assert!(!swap_red_and_blue(&shape, &mut values));
         }
         assert_eq!(values[0], 4.0);
     }

@@ -1,7 +1,7 @@
 //! The header of a safetensors file, checked before any tensor is made.
 //!
-//! The crate `safetensors` lets the last of two equal names win and adds up places without a look at the
-//! file's length; here a name stands once, and each tensor's place and size are held against the file.
+//! The crate `safetensors` lets the last of two equal names win and adds up places without regard to the file's
+//! length; here a name stands once, and each tensor's place and size are checked against the file.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -10,15 +10,15 @@ use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use striate_tensor::{Error, Result, Shape};
 
-use crate::fit::COUNTER;
+use crate::dtype::DType;
 use crate::message::shown;
 
 /// The name under which the header holds text instead of a tensor.
 pub(crate) const METADATA: &str = "__metadata__";
-/// Headers above this size are refused, by the crate as well.
+/// Limit of a header in bytes, which is also the crate's.
 pub(crate) const LARGEST_HEADER: usize = 100_000_000;
 
-/// What the header says of a tensor; fields in the order in which they are written.
+/// The header's entry of a tensor; fields in the order in which they are written.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Info {
     /// First byte and the one after the last, counted from the end of the header.
@@ -52,32 +52,43 @@ impl Header {
     }
 }
 
-/// A file that is not what it should be; the cause is brought to one line of bounded length.
+/// The error about a damaged file; the cause becomes one line of bounded length.
 pub(crate) fn damaged(cause: impl fmt::Display) -> Error {
-    Error::input(format!("is no whole safetensors file ({})", shown(&cause.to_string())))
+    Error::input(format!("is not a whole safetensors file ({})", shown(&cause.to_string())))
+}
+
+/// The type that a file calls `name`, if it is read here.
+pub(crate) fn dtype_of(name: &str) -> Option<DType> {
+    Some(match name {
+        "F32" => DType::F32,
+        "F64" => DType::F64,
+        "F16" => DType::F16,
+        "BF16" => DType::BF16,
+        "I64" => DType::I64,
+        "I32" => DType::I32,
+        "I16" => DType::I16,
+        "I8" => DType::I8,
+        "U8" => DType::U8,
+        "BOOL" => DType::Bool,
+        _ => return None,
+    })
 }
 
 /// Checks that a tensor's type is read here, and that its place is in the data and as large as its shape.
 fn check(name: &str, info: &Info, available: usize) -> Result<()> {
     let tensor = shown(name);
-    let size = match info.dtype.as_str() {
-        "F32" => 4,
-        "F16" | "BF16" => 2,
-        "F64" => 8,
-        "I64" if name.ends_with(COUNTER) => 8,
-        other => {
-            return Err(Error::input(format!(
-                "tensor {tensor} is of type {}; F32, F16, BF16 and F64 are read, save it as one of them",
-                shown(other)
-            )));
-        }
+    let Some(dtype) = dtype_of(&info.dtype) else {
+        return Err(Error::input(format!(
+            "tensor {tensor} is of the unsupported type {}; save it as F32, F16, BF16 or F64",
+            shown(&info.dtype)
+        )));
     };
     let (begin, end) = info.data_offsets;
     if begin > end || end > available {
         return Err(damaged(format!("tensor {tensor} at bytes {begin} to {end} of {available}")));
     }
     let shape = Shape::new(info.shape.clone());
-    let needed = shape.checked_len().ok().and_then(|elements| elements.checked_mul(size));
+    let needed = shape.checked_len().ok().and_then(|elements| elements.checked_mul(dtype.size()));
     if needed != Some(end - begin) {
         let what = format!("tensor {tensor}: {} bytes for {} {shape}", end - begin, info.dtype);
         return Err(damaged(what));
@@ -105,7 +116,7 @@ impl<'de> Visitor<'de> for HeaderVisitor {
         let mut seen = HashSet::new();
         while let Some(name) = map.next_key::<String>()? {
             if !seen.insert(name.clone()) {
-                return Err(A::Error::custom(format!("{name} stands there twice")));
+                return Err(A::Error::custom(format!("{name} occurs twice")));
             }
             if name == METADATA {
                 header.metadata = map.next_value::<Option<Texts>>()?.unwrap_or_default().0;
@@ -141,7 +152,7 @@ impl<'de> Visitor<'de> for TextsVisitor {
         let mut texts = HashMap::new();
         while let Some((key, text)) = map.next_entry::<String, String>()? {
             if texts.contains_key(&key) {
-                return Err(A::Error::custom(format!("metadata {key} stands there twice")));
+                return Err(A::Error::custom(format!("metadata {key} occurs twice")));
             }
             texts.insert(key, text);
         }

@@ -1,14 +1,18 @@
-//! Files of weights: safetensors, PyTorch's, Caffe's, ONNX, the self-describing model file, checkpoints; and
-//! what they hold brought to a network's names.
+//! Reads and writes files of weights (safetensors, PyTorch, Caffe, ONNX), the self-describing model file and
+//! checkpoints of training runs, and brings weights to a network's names.
 
 #![forbid(unsafe_code)]
 
 mod bgr;
 mod caffe;
 mod checkpoint;
+mod digest;
+mod dtype;
 mod file;
 mod fit;
 mod header;
+mod keys;
+mod kind;
 mod load;
 mod message;
 mod model;
@@ -26,11 +30,13 @@ pub use caffe::{
 };
 pub use checkpoint::{Checkpoint, Checkpoints, Position};
 pub use fit::{Fitted, Head, check_weights, count_parameters, fit};
-pub use load::{Loaded, READABLE, ReadOptions, read_model, read_model_with, read_weights, read_weights_with};
-pub use model::{Data, Evaluation, Golden, ModelFile, check_classes};
+pub use load::{
+    Loaded, READABLE, ReadOptions, Several, read_model, read_model_with, read_weights, read_weights_with,
+};
+pub use model::{Data, Evaluation, Golden, Integrity, ModelFile, check_classes};
 pub use onnx::{
     Imported, onnx_bytes, onnx_model_bytes, read_onnx, read_onnx_bytes, read_onnx_bytes_with, read_onnx_with,
 };
-pub use pytorch::{StateDict, pytorch_bytes, read_pytorch, read_pytorch_bytes};
+pub use pytorch::{StateDict, pytorch_bytes, read_pytorch, read_pytorch_bytes, read_pytorch_bytes_with};
 pub use safetensors::{read_safetensors, read_safetensors_bytes, safetensors_bytes};
 pub use weights::{Weights, sha256, weights_sha256, weights_sha256_of};

@@ -1,4 +1,4 @@
-//! Any file of weights, told by its content and its name.
+//! Files of weights and models of any kind, known by their content.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -8,9 +8,11 @@ use striate_tensor::{Error, Result};
 
 use crate::caffe::{CaffeModel, Epsilon, Normalization, read_caffemodel_bytes};
 use crate::file::read_limited;
-use crate::pytorch::{StateDict, is_pytorch};
+use crate::fit::{listed, unexpected};
+use crate::kind::{self, Kind};
 use crate::safetensors::read_with_notes;
-use crate::{ModelFile, Weights, read_onnx_with, read_pytorch_bytes};
+use crate::pytorch::{self, StateDict};
+use crate::{ModelFile, Weights, keys, read_onnx_with};
 
 /// Names that files of weights end in, for a message that lists them.
 pub const READABLE: &str = ".safetensors, .pth, .pt, .caffemodel, .onnx";
@@ -22,9 +24,10 @@ pub struct ReadOptions {
     pub input: Option<Vec<usize>>,
     /// The output, or any other tensor, of an ONNX graph that becomes the network's output.
     pub output: Option<String>,
-    /// The key of the state dict to read, where a checkpoint holds several.
+    /// The key of the tensors to read, where a file holds several sets of them: the path to a dictionary in a
+    /// checkpoint, or what names begin with, with dots between.
     pub key: Option<String>,
-    /// Whether tensors that the network does not have are left aside.
+    /// Whether tensors that the network does not have are left aside, once [`Loaded::choose_for`] knows it.
     pub ignore_unexpected: bool,
 }
 
@@ -47,6 +50,19 @@ pub struct Loaded {
     pub metadata: HashMap<String, String>,
     /// What was chosen or left aside, for a person to read; a line each.
     pub notes: Vec<String>,
+    /// A checkpoint of PyTorch with several dictionaries of tensors, of which a network may fit another than the one
+    /// taken.
+    pub several: Option<Several>,
+    /// The options that the file was read with.
+    pub options: ReadOptions,
+}
+
+/// A checkpoint that is read again once the network is known.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Several {
+    bytes: Vec<u8>,
+    /// How many of the notes are about the dictionary taken.
+    notes: usize,
 }
 
 impl Loaded {
@@ -56,12 +72,33 @@ impl Loaded {
         Loaded { weights, model: Some(model), notes, ..Loaded::default() }
     }
 
-    /// Chooses the weights for `network`: where all its variables stand in the file under their names and shapes,
-    /// these, even if the file's own network has them in another form; else all stay as they are.
+    /// Chooses the weights for `network`: of a checkpoint the dictionary that fits best, or that under the key asked
+    /// for; where all its variables stand in the file under their names and shapes, these, even if the file's own
+    /// network has them in another form. Leaves unexpected tensors aside if that was asked for.
     ///
     /// # Errors
-    /// If the network is faulty.
+    /// If the network is faulty, or a dictionary under another key fits it better than that asked for.
     pub fn choose_for(&mut self, network: &Network) -> Result<()> {
+        if let Some(Several { bytes, notes }) = self.several.take() {
+            self.weights = Weights::new();
+            let (read, _) = pytorch::read_for(&bytes, &self.options, Some(network))?;
+            self.weights = read.weights;
+            self.notes.splice(..notes.min(self.notes.len()), read.notes);
+        }
+        self.choose_variables(network)?;
+        if self.options.ignore_unexpected {
+            let names = unexpected(network, &self.weights)?;
+            if !names.is_empty() {
+                let few = listed(&names);
+                self.notes.push(format!("{} unexpected tensors are left aside: {few}", names.len()));
+            }
+            names.iter().for_each(|name| drop(self.weights.remove(name)));
+        }
+        Ok(())
+    }
+
+    /// Takes the variables of `network` out of the weights and the others, if all are there.
+    fn choose_variables(&mut self, network: &Network) -> Result<()> {
         let others = std::mem::take(&mut self.others);
         let wanted = network.variables()?;
         let holds =
@@ -94,7 +131,10 @@ pub fn read_model(path: &Path) -> Result<(ModelFile, Vec<String>)> {
 /// As [`ModelFile::load`] and [`read_onnx_with`].
 pub fn read_model_with(path: &Path, options: &ReadOptions) -> Result<(ModelFile, Vec<String>)> {
     if !is_onnx(path) {
-        return Ok((ModelFile::load(path)?, vec![]));
+        let bytes = read_limited(path)?;
+        if kind::of(&bytes, &extension(path)) != Kind::Onnx {
+            return Ok((ModelFile::from_file(path, &bytes)?, vec![]));
+        }
     }
     let mut imported = read_onnx_with(path, options)?;
     let notes = std::mem::take(&mut imported.notes);
@@ -102,7 +142,12 @@ pub fn read_model_with(path: &Path, options: &ReadOptions) -> Result<(ModelFile,
 }
 
 fn is_onnx(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("onnx"))
+    extension(path).eq_ignore_ascii_case("onnx")
+}
+
+/// What the name of `path` ends in.
+pub(crate) fn extension(path: &Path) -> String {
+    path.extension().map(|extension| extension.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
 /// Reads the weights in the file at `path` with default options; see [`read_weights_with`].
@@ -116,29 +161,48 @@ pub fn read_weights(path: &Path) -> Result<Loaded> {
 /// Reads the weights in the file at `path`: a model file, safetensors, a PyTorch or Caffe file, or ONNX.
 ///
 /// # Errors
-/// If the file cannot be read, is of another kind, or is damaged.
+/// If the file cannot be read, is of another kind, or is damaged; if it has no tensors under [`ReadOptions::key`].
 pub fn read_weights_with(path: &Path, options: &ReadOptions) -> Result<Loaded> {
-    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-    if is_onnx(path) {
-        let mut imported = read_onnx_with(path, options)?;
-        let (others, notes) = (std::mem::take(&mut imported.others), std::mem::take(&mut imported.notes));
-        let metadata = imported.metadata.clone();
-        let model = imported.into_model().map_err(|e| e.at(path.display()))?;
-        return Ok(Loaded { others, metadata, ..Loaded::model(model, notes) });
+    let mut loaded = match is_onnx(path) {
+        true => from_onnx(path, options)?,
+        false => {
+            let bytes = read_limited(path)?;
+            match kind::of(&bytes, &extension(path)) {
+                Kind::Onnx => from_onnx(path, options)?,
+                kind => from_bytes(bytes, kind, options).map_err(|e| e.at(path.display()))?,
+            }
+        }
+    };
+    if options.key.is_some() && loaded.model.is_some() {
+        let what = "holds one network with its weights; --key is for files of several sets of weights";
+        return Err(Error::input(what).at(path.display()));
     }
-    let bytes = read_limited(path)?;
-    from_bytes(&bytes, &extension.to_lowercase()).map_err(|e| e.at(path.display()))
+    loaded.options = options.clone();
+    Ok(loaded)
 }
 
-/// The weights in `bytes`, of a file whose name ends in `extension`; PyTorch's files bear all kinds of names.
-fn from_bytes(bytes: &[u8], extension: &str) -> Result<Loaded> {
-    match extension {
-        _ if is_pytorch(bytes) => from_pytorch(bytes),
-        "safetensors" => from_safetensors(bytes),
-        "caffemodel" => from_caffe(bytes),
-        "pth" | "pt" => from_pytorch(bytes),
-        _ => Err(Error::input(format!("is no file of weights; read are {READABLE}"))),
+fn from_onnx(path: &Path, options: &ReadOptions) -> Result<Loaded> {
+    let mut imported = read_onnx_with(path, options)?;
+    let (others, notes) = (std::mem::take(&mut imported.others), std::mem::take(&mut imported.notes));
+    let metadata = imported.metadata.clone();
+    let model = imported.into_model().map_err(|e| e.at(path.display()))?;
+    Ok(Loaded { others, metadata, ..Loaded::model(model, notes) })
+}
+
+fn from_bytes(bytes: Vec<u8>, kind: Kind, options: &ReadOptions) -> Result<Loaded> {
+    let mut loaded = match kind {
+        Kind::PyTorch => return from_pytorch(bytes, options),
+        Kind::Safetensors => from_safetensors(&bytes)?,
+        Kind::Caffe => from_caffe(&bytes)?,
+        Kind::Other(what) => return Err(Error::input(what)),
+        Kind::Onnx | Kind::Unknown => {
+            return Err(Error::input(format!("is not a file of weights; {READABLE} are read")));
+        }
+    };
+    if let (Some(key), None) = (&options.key, &loaded.model) {
+        loaded.weights = keys::under(loaded.weights, key)?;
     }
+    Ok(loaded)
 }
 
 fn from_safetensors(bytes: &[u8]) -> Result<Loaded> {
@@ -146,12 +210,13 @@ fn from_safetensors(bytes: &[u8]) -> Result<Loaded> {
     if !metadata.contains_key("striate") {
         return Ok(Loaded { weights, notes, ..Loaded::default() });
     }
-    Ok(Loaded::model(ModelFile::from_parts(weights, &metadata)?, notes))
+    Ok(Loaded::model(ModelFile::from_parts(weights, &metadata)?.0, notes))
 }
 
-fn from_pytorch(bytes: &[u8]) -> Result<Loaded> {
-    let StateDict { weights, notes } = read_pytorch_bytes(bytes)?;
-    Ok(Loaded { weights, notes, ..Loaded::default() })
+fn from_pytorch(bytes: Vec<u8>, options: &ReadOptions) -> Result<Loaded> {
+    let (StateDict { weights, notes }, are_several) = pytorch::read_for(&bytes, options, None)?;
+    let several = are_several.then_some(Several { bytes, notes: notes.len() });
+    Ok(Loaded { weights, notes, several, ..Loaded::default() })
 }
 
 fn from_caffe(bytes: &[u8]) -> Result<Loaded> {

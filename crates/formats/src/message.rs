@@ -1,10 +1,12 @@
-//! Text out of a file, fit for the one line of an error; and lines that several readers say.
+//! Text from files, made fit for one line of a message; and lines that several readers print.
 
 use std::collections::BTreeSet;
 
-/// `text` on one line, at most 200 characters of it.
+use striate_tensor::text::is_unprintable;
+
+/// Returns `text` on one line, its first 200 characters.
 pub(crate) fn shown(text: &str) -> String {
-    let line = |c: char| if c.is_control() { ' ' } else { c };
+    let line = |c: char| if is_unprintable(c) { ' ' } else { c };
     let mut short: String = text.chars().take(200).map(line).collect();
     if short.len() < text.len() {
         short.push('…');
@@ -12,7 +14,7 @@ pub(crate) fn shown(text: &str) -> String {
     short
 }
 
-/// What a person is told of tensors that were not stored as float32, by the names of their types.
+/// Returns the note about tensors that were not stored as float32, by the names of their types.
 pub(crate) fn became_float32(types: &BTreeSet<&str>) -> Option<String> {
     let list: Vec<&str> = types.iter().copied().collect();
     (!list.is_empty()).then(|| format!("numbers of type {} become float32", list.join(", ")))

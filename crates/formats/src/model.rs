@@ -1,7 +1,7 @@
-//! The model file: safetensors that describe themselves.
+//! The model file: a safetensors file that describes itself.
 //!
-//! The metadata carry the network's text, class names, preprocessing, evaluation, the fingerprint of the
-//! data and the recipe; two tensors under `golden.` are an input and the output that belongs to it.
+//! The metadata carry the network's text, class names, preprocessing, evaluation, the fingerprint of the data, the
+//! recipe and a digest over all of them; two tensors under `golden.` are an input and the output that belongs to it.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -13,21 +13,23 @@ use striate_tensor::names::check_class_names;
 use striate_tensor::{Error, Result, Shape};
 
 use crate::file::read_limited;
+use crate::digest::{DIGEST, digest};
 use crate::fit::check_finite;
-use crate::pytorch::is_pytorch;
+use crate::kind::{self, Kind};
+use crate::load::extension;
 use crate::safetensors::{lay_out, read_safetensors_bytes};
 use crate::{Weights, check_weights, weights_sha256};
 
-/// What a model reached, and on what.
+/// The figures that a model reached, and the data they are for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
     /// The part of the data: `test`, `validation` or `all`.
     pub part: String,
     /// Images.
     pub n: usize,
-    /// Share of wrong first guesses.
+    /// Fraction of images whose class is not the first guess.
     pub top1_error: f64,
-    /// Share of images whose class is not among the first five guesses.
+    /// Fraction of images whose class is not among the first five guesses.
     pub top5_error: f64,
     /// Mean cross-entropy.
     pub loss: f64,
@@ -36,7 +38,7 @@ pub struct Evaluation {
 /// The data that a model was trained on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Data {
-    /// As it was asked for.
+    /// Its specification on the command line.
     pub spec: String,
     /// SHA-256 of its content.
     pub fingerprint: String,
@@ -60,11 +62,11 @@ pub struct ModelFile {
     pub classes: Vec<String>,
     /// How an image of the data set becomes the input; null if it is used as it is.
     pub preprocessing: serde_json::Value,
-    /// How any other picture becomes the input.
+    /// How any other image becomes the input.
     pub predict: serde_json::Value,
-    /// What it reached.
+    /// The figures that it reached.
     pub evaluation: Option<Evaluation>,
-    /// What it was trained on.
+    /// The data that it was trained on.
     pub data: Option<Data>,
     /// The recipe that trained it, as text.
     pub recipe: Option<String>,
@@ -78,20 +80,20 @@ pub struct ModelFile {
 const VERSION: &str = "1";
 /// The program's own version, for a person who meets a file of another.
 const PROGRAM: &str = concat!("striate ", env!("CARGO_PKG_VERSION"));
-/// More outputs than this get no numbers as names.
+/// Limit of outputs that get numbers as names.
 const MOST_CLASSES: usize = 1 << 22;
+const DAMAGED: &str = "is a damaged model file";
 const GOLDEN: [&str; 2] = ["golden.input", "golden.output"];
 
 impl ModelFile {
-    /// A model that says no more of itself than its network and weights; its classes are numbers. One output is
-    /// that of two classes.
+    /// Returns a model of a network and weights alone; its classes are numbers. One output is that of two classes.
     ///
     /// # Errors
     /// If the network is faulty, or has millions of outputs.
     pub fn bare(network: Network, weights: Weights) -> Result<ModelFile> {
         let outputs = network.classes()?;
         if outputs > MOST_CLASSES {
-            let what = format!("network {}: {outputs} outputs are more than {MOST_CLASSES}", network.name);
+            let what = format!("network {}: {outputs} outputs exceed the limit of {MOST_CLASSES}", network.name);
             return Err(Error::input(what));
         }
         let classes = (0..outputs.max(2)).map(|class| class.to_string()).collect();
@@ -111,17 +113,32 @@ impl ModelFile {
     /// Writes the file, whole or not at all.
     ///
     /// # Errors
-    /// If the disk refuses.
+    /// As [`ModelFile::to_bytes`], or if the disk refuses.
     pub fn save(&self, path: &Path) -> Result<()> {
         write_atomically(path, &self.to_bytes()?)
     }
 
-    /// The file's bytes.
+    /// Returns the file's bytes.
     ///
     /// # Errors
-    /// If the content cannot be laid out.
+    /// If reading would refuse them, or the golden pair or the evaluation holds NaN or infinite values.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
-        check_classes(&self.classes, self.network.classes()?)?;
+        let unwritable = |e: Error| e.at("the model cannot be written");
+        self.check_finite().map_err(unwritable)?;
+        let mut metadata = self.metadata();
+        let described = Described::read(&metadata).map_err(unwritable)?;
+        described.check(&self.weights).map_err(unwritable)?;
+        metadata.insert(DIGEST.into(), digest(&metadata, &self.weights, self.golden.as_ref()));
+        let golden =
+            self.golden.iter().flat_map(|golden| GOLDEN.into_iter().zip([&golden.input, &golden.output]));
+        let named = self.weights.iter().map(|(name, tensor)| (name.as_str(), tensor)).chain(golden);
+        let tensors: BTreeMap<_, _> =
+            named.map(|(name, (shape, values))| (name, (shape, values.as_slice()))).collect();
+        lay_out(&tensors, &metadata)
+    }
+
+    /// The metadata but for the digest.
+    fn metadata(&self) -> HashMap<String, String> {
         let mut metadata = HashMap::from([
             ("striate".to_owned(), VERSION.to_owned()),
             ("program".into(), PROGRAM.into()),
@@ -137,32 +154,40 @@ impl ModelFile {
         optional("evaluation", self.evaluation.as_ref().map(json));
         optional("data", self.data.as_ref().map(json));
         optional("recipe", self.recipe.clone());
-        let golden =
-            self.golden.iter().flat_map(|golden| GOLDEN.into_iter().zip([&golden.input, &golden.output]));
-        let named = self.weights.iter().map(|(name, tensor)| (name.as_str(), tensor)).chain(golden);
-        let tensors: BTreeMap<_, _> =
-            named.map(|(name, (shape, values))| (name, (shape, values.as_slice()))).collect();
-        lay_out(&tensors, &metadata)
+        metadata
+    }
+
+    /// Refuses NaN and infinite values.
+    fn check_finite(&self) -> Result<()> {
+        check_finite(&self.weights)?;
+        let is_finite = |values: &[f32]| values.iter().all(|x| x.is_finite());
+        if !self.golden.iter().all(|golden| is_finite(&golden.input.1) && is_finite(&golden.output.1)) {
+            let what = "its golden pair holds NaN or infinite values: the network's output overflows; \
+                        take weights of an earlier step";
+            return Err(Error::input(what));
+        }
+        let is_finite =
+            |reached: &Evaluation| [reached.top1_error, reached.top5_error, reached.loss].iter().all(|x| x.is_finite());
+        match self.evaluation.iter().all(is_finite) {
+            true => Ok(()),
+            false => Err(Error::input("its evaluation holds NaN or infinite values; evaluate it again")),
+        }
     }
 
     /// Reads the file at `path`.
     ///
     /// # Errors
-    /// If it is no model file, or its weights are not its network's.
+    /// If it is not a model file, is damaged, or its weights are not its network's.
     pub fn load(path: &Path) -> Result<ModelFile> {
-        let bytes = read_limited(path)?;
-        if is_of_weights(path, &bytes) {
-            let file = path.display();
-            let mut to = path.with_extension("safetensors");
-            if to == path {
-                to.set_extension("model.safetensors");
-            }
-            return Err(Error::input(format!(
-                "{file}: holds weights alone, no network; make a model file of it: striate convert {file} {} --model NAME",
-                to.display()
-            )));
-        }
-        ModelFile::from_bytes(&bytes).map_err(|e| e.at(path.display()))
+        ModelFile::from_file(path, &read_limited(path)?)
+    }
+
+    /// Reads the file at `path`, and how much of it was found whole.
+    ///
+    /// # Errors
+    /// As [`ModelFile::load`].
+    pub fn load_checked(path: &Path) -> Result<(ModelFile, Integrity)> {
+        ModelFile::from_file_checked(path, &read_limited(path)?)
     }
 
     /// Reads the file in `bytes`.
@@ -171,67 +196,133 @@ impl ModelFile {
     /// As [`ModelFile::load`].
     pub fn from_bytes(bytes: &[u8]) -> Result<ModelFile> {
         let (weights, metadata) = read_safetensors_bytes(bytes)?;
-        ModelFile::from_parts(weights, &metadata)
+        Ok(ModelFile::from_parts(weights, &metadata)?.0)
+    }
+
+    /// Reads the file at `path` with the content `bytes`.
+    pub(crate) fn from_file(path: &Path, bytes: &[u8]) -> Result<ModelFile> {
+        Ok(ModelFile::from_file_checked(path, bytes)?.0)
+    }
+
+    fn from_file_checked(path: &Path, bytes: &[u8]) -> Result<(ModelFile, Integrity)> {
+        let file = path.display();
+        let read = || {
+            let (weights, metadata) = read_safetensors_bytes(bytes)?;
+            ModelFile::from_parts(weights, &metadata)
+        };
+        match kind::of(bytes, &extension(path)) {
+            Kind::PyTorch | Kind::Caffe => {
+                let mut to = path.with_extension("safetensors");
+                if to == path {
+                    to.set_extension("model.safetensors");
+                }
+                let to = to.display();
+                Err(Error::input(format!(
+                    "{file}: holds weights alone, not a network; \
+                     make a model file of it: striate convert {file} {to} --model NAME"
+                )))
+            }
+            Kind::Other(what) => Err(Error::input(format!("{file}: {what}"))),
+            Kind::Safetensors | Kind::Onnx | Kind::Unknown => read().map_err(|e| e.at(file)),
+        }
     }
 
     /// The model that `weights` and `metadata` of a safetensors file make up.
-    pub(crate) fn from_parts(mut weights: Weights, metadata: &HashMap<String, String>) -> Result<ModelFile> {
-        match metadata.get("striate").map(String::as_str) {
-            Some(VERSION) => {}
-            Some(other) => {
-                let writer = metadata.get("program").map(|program| format!(" written by {program}"));
-                let writer = writer.unwrap_or_default();
-                return Err(Error::input(format!(
-                    "is a model file of version {other}{writer}; {PROGRAM} reads version {VERSION}"
-                )));
-            }
-            None => {
-                let what = "holds weights alone, no network; use it with --weights beside a network's name";
-                return Err(Error::input(what));
-            }
-        }
-        let text = |key: &str| {
-            let missing = || Error::input(format!("is a damaged model file: {key} is missing"));
-            metadata.get(key).ok_or_else(missing)
-        };
-        let network = Network::from_text(text("network")?).map_err(|e| e.at("its network"))?;
+    pub(crate) fn from_parts(
+        mut weights: Weights,
+        metadata: &HashMap<String, String>,
+    ) -> Result<(ModelFile, Integrity)> {
+        check_version(metadata)?;
         let golden = match (weights.remove(GOLDEN[0]), weights.remove(GOLDEN[1])) {
             (Some(input), Some(output)) => Some(Golden { input, output }),
             (None, None) => None,
-            _ => return Err(Error::input("is a damaged model file: half of its golden pair is missing")),
+            _ => return Err(damaged("half of its golden pair is missing")),
         };
-        check_weights(&network, &weights)?;
-        let classes: Vec<String> = parse("classes", text("classes")?)?;
-        check_classes(&classes, network.classes()?).map_err(|e| e.at("is a damaged model file"))?;
-        if text("weights_sha256")? != &weights_sha256(&weights) {
-            return Err(Error::input("is a damaged model file: its weights do not match their checksum"));
+        let described = Described::read(metadata)?;
+        described.check(&weights).map_err(|e| e.at(DAMAGED))?;
+        if described.weights_sha256 != weights_sha256(&weights) {
+            return Err(damaged("its weights do not match their checksum"));
         }
+        let integrity = match metadata.get(DIGEST) {
+            None => Integrity::Weights,
+            Some(stored) if *stored == digest(metadata, &weights, golden.as_ref()) => Integrity::Whole,
+            Some(_) => {
+                return Err(damaged("its content does not match its digest; take a copy that nobody has changed"));
+            }
+        };
         check_finite(&weights)?;
-        Ok(ModelFile {
-            classes,
+        let Described { network, classes, preprocessing, predict, evaluation, data, .. } = described;
+        let recipe = metadata.get("recipe").cloned();
+        let model =
+            ModelFile { network, classes, preprocessing, predict, evaluation, data, recipe, golden, weights };
+        Ok((model, integrity))
+    }
+}
+
+/// How much of a model file is covered by checksums, which are always checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Integrity {
+    /// All of it.
+    Whole,
+    /// The weights alone: the file was written before there was a digest.
+    Weights,
+}
+
+/// The metadata of a model file as values.
+struct Described {
+    network: Network,
+    classes: Vec<String>,
+    preprocessing: serde_json::Value,
+    predict: serde_json::Value,
+    evaluation: Option<Evaluation>,
+    data: Option<Data>,
+    weights_sha256: String,
+}
+
+impl Described {
+    fn read(metadata: &HashMap<String, String>) -> Result<Described> {
+        let text = |key: &str| metadata.get(key).ok_or_else(|| damaged(format!("{key} is missing")));
+        Ok(Described {
+            network: Network::from_text(text("network")?).map_err(|e| e.at("its network"))?,
+            classes: parse("classes", text("classes")?)?,
             preprocessing: parse("preprocessing", text("preprocessing")?)?,
             predict: parse("predict", text("predict")?)?,
             evaluation: metadata.get("evaluation").map(|value| parse("evaluation", value)).transpose()?,
             data: metadata.get("data").map(|value| parse("data", value)).transpose()?,
-            recipe: metadata.get("recipe").cloned(),
-            golden,
-            weights,
-            network,
+            weights_sha256: text("weights_sha256")?.clone(),
         })
+    }
+
+    /// Checks that `weights` are the network's, and that each output has a class.
+    fn check(&self, weights: &Weights) -> Result<()> {
+        check_weights(&self.network, weights)
+            .map_err(|e| e.at(format!("its weights are not those of its network {}", self.network.name)))?;
+        check_classes(&self.classes, self.network.classes()?)
     }
 }
 
-/// Whether the file at `path` with the content `bytes` is PyTorch's or Caffe's, which carry no network.
-fn is_of_weights(path: &Path, bytes: &[u8]) -> bool {
-    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-    is_pytorch(bytes) || ["pth", "pt", "caffemodel"].iter().any(|own| extension.eq_ignore_ascii_case(own))
+fn check_version(metadata: &HashMap<String, String>) -> Result<()> {
+    match metadata.get("striate").map(String::as_str) {
+        Some(VERSION) => Ok(()),
+        Some(other) => {
+            let writer = metadata.get("program").map(|program| format!(" written by {program}"));
+            let writer = writer.unwrap_or_default();
+            Err(Error::input(format!(
+                "is a model file of version {other}{writer}; {PROGRAM} reads version {VERSION}"
+            )))
+        }
+        None => {
+            let what = "holds weights alone, not a network; use it with --weights beside a network's name";
+            Err(Error::input(what))
+        }
+    }
 }
 
-/// Refuses class names that are not one for each of `outputs` (two for one output), or that would reach a terminal
-/// as commands.
+/// Checks that there are as many class names as `outputs` (two for one output), and that each may be shown on a
+/// terminal: no control characters, no marks that turn the direction of text, no more than 1000 bytes.
 ///
 /// # Errors
-/// If they are; the message names the class.
+/// If not; the message gives the number of the first such class.
 pub fn check_classes(classes: &[String], outputs: usize) -> Result<()> {
     if classes.len() != outputs && (outputs, classes.len()) != (1, 2) {
         return Err(Error::input(format!("{} class names for {outputs} outputs", classes.len())));
@@ -240,7 +331,11 @@ pub fn check_classes(classes: &[String], outputs: usize) -> Result<()> {
 }
 
 fn parse<T: serde::de::DeserializeOwned>(key: &str, text: &str) -> Result<T> {
-    serde_json::from_str(text).map_err(|e| Error::input(format!("is a damaged model file: {key}: {e}")))
+    serde_json::from_str(text).map_err(|e| damaged(format!("{key}: {e}")))
+}
+
+fn damaged(what: impl std::fmt::Display) -> Error {
+    Error::input(what.to_string()).at(DAMAGED)
 }
 
 fn json(value: &impl Serialize) -> String {

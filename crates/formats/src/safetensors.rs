@@ -1,19 +1,20 @@
 //! The safetensors format: a JSON header with names, types and places, then raw numbers.
 //!
-//! Source: Hugging Face, "safetensors format". Reading goes through [`Header`] and then the crate; writing
-//! is done here, since the crate writes metadata in the random order of a hash map.
+//! Source: Hugging Face, "safetensors format". Reading goes through [`Header`] and then the crate; writing is done
+//! here, since the crate writes metadata in the random order of a hash map.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use safetensors::tensor::SafeTensors;
 use serde::Serialize;
 use striate_tensor::{Error, Result, Shape};
 
 use crate::Weights;
 use crate::file::read_limited;
 use crate::fit::COUNTER;
-use crate::header::{Header, Info, LARGEST_HEADER, METADATA, damaged};
+use crate::dtype::DType;
+use crate::header::{Header, Info, LARGEST_HEADER, METADATA, damaged, dtype_of};
 use crate::message::became_float32;
 use crate::weights::little_endian;
 
@@ -23,66 +24,49 @@ pub(crate) type Metadata = HashMap<String, String>;
 /// Reads the tensors and the metadata of the file at `path`.
 ///
 /// # Errors
-/// If the file cannot be read or is no safetensors file of floats.
+/// As [`read_safetensors_bytes`], or if the file cannot be read.
 pub fn read_safetensors(path: &Path) -> Result<(Weights, HashMap<String, String>)> {
     read_safetensors_bytes(&read_limited(path)?).map_err(|e| e.at(path.display()))
 }
 
-/// Reads the tensors and the metadata in `bytes`. F16 and BF16 are widened, F64 is rounded.
+/// Reads the tensors and the metadata in `bytes`. Numbers of all types become `f32`.
 ///
 /// # Errors
-/// If they are no safetensors file of floats: cut off, a name twice, tensors that overlap, leave gaps, lie
-/// outside the file or have another size than their shape. Sizes are checked before memory is taken.
+/// If they are not a safetensors file: cut off, a name twice, tensors that overlap, leave gaps, lie outside the file,
+/// are of an unsupported type or of another size than their shape. Sizes are checked before memory is taken.
 pub fn read_safetensors_bytes(bytes: &[u8]) -> Result<(Weights, Metadata)> {
     let (weights, metadata, _) = read_with_notes(bytes)?;
     Ok((weights, metadata))
 }
 
-/// As [`read_safetensors_bytes`], with what was changed, for a person to read; a line each.
+/// Reads as [`read_safetensors_bytes`], with notes for a person about what was changed, a line each.
 pub(crate) fn read_with_notes(bytes: &[u8]) -> Result<(Weights, Metadata, Vec<String>)> {
     let header = Header::read(bytes)?;
-    let others = header.tensors.iter().filter(|(name, info)| info.dtype != "F32" && !name.ends_with(COUNTER));
-    let types: BTreeSet<&str> = others.map(|(_, info)| info.dtype.as_str()).collect();
-    let notes = became_float32(&types).into_iter().collect();
+    let types: HashMap<&str, DType> = (header.tensors.iter())
+        .filter_map(|(name, info)| Some((name.as_str(), dtype_of(&info.dtype)?)))
+        .collect();
+    let others = types.iter().filter(|(name, dtype)| **dtype != DType::F32 && !name.ends_with(COUNTER));
+    let notes = became_float32(&others.map(|(_, dtype)| dtype.name()).collect()).into_iter().collect();
     let file = SafeTensors::deserialize(bytes).map_err(damaged)?;
     let mut weights = Weights::new();
     for (name, view) in file.iter() {
-        weights.insert(name.to_owned(), (Shape::from(view.shape()), floats(name, &view)?));
+        let dtype = types.get(name).ok_or_else(|| damaged(format!("tensor {name} is not in its header")))?;
+        weights.insert(name.to_owned(), (Shape::from(view.shape()), dtype.numbers(view.data())));
     }
     Ok((weights, header.metadata, notes))
 }
 
-fn floats(name: &str, view: &TensorView) -> Result<Vec<f32>> {
-    let data = view.data();
-    let words = |size: usize| data.chunks_exact(size);
-    match view.dtype() {
-        Dtype::F32 => Ok(words(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()),
-        Dtype::BF16 => {
-            Ok(words(2).map(|b| f32::from_bits(u32::from(u16::from_le_bytes([b[0], b[1]])) << 16)).collect())
-        }
-        Dtype::F64 => {
-            Ok(words(8).map(|b| f64::from_le_bytes(b.try_into().expect("8 bytes")) as f32).collect())
-        }
-        Dtype::F16 => Ok(words(2).map(|b| half::f16::from_le_bytes([b[0], b[1]]).to_f32()).collect()),
-        // A counter of PyTorch's batch norm, which nothing needs.
-        Dtype::I64 => {
-            Ok(words(8).map(|b| i64::from_le_bytes(b.try_into().expect("8 bytes")) as f32).collect())
-        }
-        other => Err(Error::input(format!("tensor {name} is of type {other:?}, which is not read"))),
-    }
-}
-
-/// A file of these tensors and this metadata, names and keys sorted bytewise. The same content gives the
-/// same bytes.
+/// Returns a file of these tensors and this metadata, names and keys sorted bytewise. The same content gives the same
+/// bytes.
 ///
 /// # Errors
-/// If a tensor has another number of values than its shape, or the name that is kept for metadata.
+/// If a tensor has another number of values than its shape, or the name that is reserved for metadata.
 pub fn safetensors_bytes(weights: &Weights, metadata: Metadata) -> Result<Vec<u8>> {
     let tensors = weights.iter().map(|(name, (shape, values))| (name.as_str(), (shape, values.as_slice())));
     lay_out(&tensors.collect(), &metadata)
 }
 
-/// What the header holds under a name; fields as in [`Info`].
+/// What the header holds under a name.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Entry<'a> {
@@ -90,9 +74,9 @@ enum Entry<'a> {
     Metadata(BTreeMap<&'a str, &'a str>),
 }
 
-/// As [`safetensors_bytes`], of tensors that lie elsewhere; the file's bytes are the only copy.
+/// Returns [`safetensors_bytes`] of tensors that lie elsewhere; the file's bytes are the only copy.
 pub(crate) fn lay_out(tensors: &BTreeMap<&str, (&Shape, &[f32])>, metadata: &Metadata) -> Result<Vec<u8>> {
-    let failed = |what: String| Error::failed(format!("the weights cannot be laid out: {what}"));
+    let failed = |what: String| Error::failed(format!("the weights cannot be written: {what}"));
     let mut entries = BTreeMap::new();
     let mut end = 0;
     for (name, (shape, values)) in tensors {
@@ -114,7 +98,7 @@ pub(crate) fn lay_out(tensors: &BTreeMap<&str, (&Shape, &[f32])>, metadata: &Met
     let mut header = serde_json::to_vec(&entries).map_err(|e| failed(e.to_string()))?;
     header.resize(header.len().next_multiple_of(8), b' ');
     if header.len() > LARGEST_HEADER {
-        return Err(failed(format!("a header of {} bytes is too long", header.len())));
+        return Err(failed(format!("a header of {} bytes is longer than {LARGEST_HEADER}", header.len())));
     }
     let mut bytes = Vec::with_capacity(8 + header.len() + end);
     bytes.extend((header.len() as u64).to_le_bytes());
@@ -130,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_bytes_are_those_of_the_format() {
+    fn bytes_are_those_of_the_format() {
         let weights = Weights::from([
             ("b".into(), (Shape::from([0]), vec![])),
             ("a".into(), (Shape::from([1]), vec![1.0])),
@@ -149,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_reader_would_accept_is_not_written() {
+    fn unreadable_files_are_not_written() {
         let wrong = Weights::from([("a".into(), (Shape::from([2]), vec![1.0]))]);
         let error = safetensors_bytes(&wrong, Metadata::new()).unwrap_err();
         assert!(!error.is_input() && error.to_string().contains("tensor a of shape [2] has 1 values"));

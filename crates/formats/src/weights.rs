@@ -1,4 +1,4 @@
-//! Named tensors in canonical order, and their fingerprint.
+//! Named tensors in canonical order, and their checksum.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -9,13 +9,13 @@ use striate_tensor::Shape;
 /// Tensors by name, sorted bytewise, in canonical order (`[O, I, KH, KW]`, row-major).
 pub type Weights = BTreeMap<String, (Shape, Vec<f32>)>;
 
-/// SHA-256 of the raw bytes of all parameters and buffers: names sorted bytewise, little-endian `f32`,
-/// without `num_batches_tracked`.
+/// Returns SHA-256, in hexadecimal, of the raw bytes of all parameters and buffers: names sorted bytewise,
+/// little-endian `f32`, without `num_batches_tracked`.
 pub fn weights_sha256(weights: &Weights) -> String {
     weights_sha256_of(weights.iter().map(|(name, (_, values))| (name.as_str(), values.as_slice())))
 }
 
-/// [`weights_sha256`] of tensors that lie elsewhere, in any order; their values are not copied.
+/// Returns [`weights_sha256`] of tensors that lie elsewhere, in any order; their values are not copied.
 pub fn weights_sha256_of<'a>(tensors: impl IntoIterator<Item = (&'a str, &'a [f32])>) -> String {
     let counted = |(name, _): &(&str, &[f32])| !name.ends_with("num_batches_tracked");
     let mut sorted: Vec<_> = tensors.into_iter().filter(counted).collect();
@@ -25,12 +25,12 @@ pub fn weights_sha256_of<'a>(tensors: impl IntoIterator<Item = (&'a str, &'a [f3
     hexadecimal(&hash.finalize())
 }
 
-/// SHA-256 of bytes, in hexadecimal.
+/// Returns SHA-256 of `bytes`, in hexadecimal.
 pub fn sha256(bytes: &[u8]) -> String {
     hexadecimal(&Sha256::digest(bytes))
 }
 
-/// The bytes of `values` as files hold them; copied only where the machine's own order is another.
+/// Returns the bytes of `values` as files hold them; copied only on big-endian machines.
 pub(crate) fn little_endian(values: &[f32]) -> Cow<'_, [u8]> {
     if cfg!(target_endian = "little") {
         Cow::Borrowed(bytemuck::cast_slice(values))
@@ -39,7 +39,7 @@ pub(crate) fn little_endian(values: &[f32]) -> Cow<'_, [u8]> {
     }
 }
 
-fn hexadecimal(bytes: &[u8]) -> String {
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -48,14 +48,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sha256_is_the_standard_one() {
+    fn sha256_matches_published_example() {
         // FIPS 180-4, the example "abc".
         let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(sha256(b"abc"), expected);
     }
 
     #[test]
-    fn the_fingerprint_is_that_of_the_sorted_bytes() {
+    fn checksum_is_that_of_sorted_bytes_without_counters() {
         let tensor = |value: f32| (Shape::from([1]), vec![value]);
         let mut weights = Weights::from([("b".into(), tensor(2.0)), ("a".into(), tensor(1.0))]);
         let expected = sha256(&[0, 0, 128, 63, 0, 0, 0, 64]);
@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn the_order_of_the_tensors_does_not_matter_but_bytewise_names_do() {
+    fn tensors_in_any_order_are_sorted_by_bytes_of_names() {
         // Bytewise: "B" < "a" < "a.b" < "a_b" < "é".
         let values: Vec<[f32; 1]> = (0..5).map(|i| [i as f32]).collect();
         let names = ["B", "a", "a.b", "a_b", "é"];

@@ -1,8 +1,10 @@
 //! Weights of files brought to a network: what is renamed, left aside, replaced, refused.
 
-use striate_formats::{Fitted, Weights, fit};
+use striate_formats::{Fitted, Loaded, ReadOptions, Weights, fit, read_weights_with, safetensors_bytes};
 use striate_graph::{Builder, Network};
-use striate_tensor::Shape;
+use striate_tensor::{Result, Shape};
+
+mod common;
 
 /// Two convolutions with batch norm, an auxiliary head on the first, three classes.
 fn network() -> Network {
@@ -26,33 +28,95 @@ fn renamed(weights: &Weights, name: impl Fn(&str) -> String) -> Weights {
 }
 
 #[test]
-fn what_fits_passes_without_a_word() {
+fn weights_that_fit_pass_unchanged() {
     let all = weights(&network(), true);
     assert_eq!(fit(&network(), all.clone()).unwrap(), Fitted { weights: all, replaced: None, notes: vec![] });
 }
 
 #[test]
-fn no_weights_need_no_other_names() {
+fn network_without_weights_fits_none() {
     let network = Builder::new("bare", [3, 8, 8]).input().flatten().finish().unwrap();
     assert_eq!(fit(&network, Weights::new()).unwrap().notes, Vec::<String>::new());
 }
 
+/// Names of which the first few letters belong to wrappers, as checkpoints have them.
 #[test]
-fn prefixes_of_wrappers_and_counters_go() {
+fn any_prefix_that_makes_names_fit_is_removed() {
     let all = weights(&network(), true);
-    let mut wrapped = renamed(&all, |name| format!("module._orig_mod.{name}"));
-    wrapped.insert("module._orig_mod.bn1.num_batches_tracked".into(), (Shape::from([]), vec![7.0]));
-    let fitted = fit(&network(), wrapped).unwrap();
-    assert_eq!(fitted.weights, all);
-    assert_eq!(fitted.notes.len(), 2, "{:?}", fitted.notes);
-    // A prefix that only some names have is part of them.
-    let mut some = renamed(&all, |name| format!("module.{name}"));
-    some.insert("odd".into(), (Shape::from([1]), vec![0.0]));
-    assert!(fit(&network(), some).unwrap_err().to_string().contains("unexpected"));
+    for prefix in
+        ["module.", "model.", "backbone.", "encoder.", "0.", "_orig_mod.", "net.", "module._orig_mod.", "a.b.c.d."]
+    {
+        let mut wrapped = renamed(&all, |name| format!("{prefix}{name}"));
+        wrapped.insert(format!("{prefix}bn1.num_batches_tracked"), (Shape::from([]), vec![7.0]));
+        wrapped.insert("n_averaged".into(), (Shape::from([]), vec![7.0]));
+        let fitted = fit(&network(), wrapped).unwrap_or_else(|e| panic!("{prefix}: {e}"));
+        assert_eq!(fitted.weights, all, "{prefix}");
+        assert_eq!(fitted.notes, [format!("the prefix {prefix} of its names is removed")]);
+    }
 }
 
 #[test]
-fn auxiliary_heads_may_be_absent_or_there_without_need() {
+fn prefixes_of_part_of_the_names_are_removed() {
+    let all = weights(&network(), true);
+    let split = renamed(&all, |name| match name {
+        _ if name.starts_with("fc") => format!("head.{name}"),
+        _ if name.starts_with("conv2") => name.to_owned(),
+        _ => format!("model.backbone.{name}"),
+    });
+    let fitted = fit(&network(), split).unwrap();
+    assert_eq!(fitted.weights, all);
+    assert_eq!(
+        fitted.notes,
+        [
+            "the prefix model.backbone. of 8 of its 12 names is removed",
+            "the prefix head. of 2 of its 12 names is removed"
+        ]
+    );
+    // A name of another shape stands for nothing while the rest already fits.
+    let mut lacking = all.clone();
+    lacking.remove("fc.bias");
+    lacking.insert("other.fc.bias".into(), (Shape::from([9]), vec![0.0; 9]));
+    let line = fit(&network(), lacking).unwrap_err().to_string();
+    assert_eq!(line, "1 parameter missing, first fc.bias; 1 tensor unexpected: other.fc.bias");
+}
+
+#[test]
+fn trained_names_are_preferred_to_averaged_ones() {
+    let all = weights(&network(), false);
+    let mut both = renamed(&all, |name| format!("ema.{name}"));
+    both.extend(renamed(&all, |name| format!("trained.{name}")));
+    for (name, (_, values)) in &mut both {
+        values[0] = if name.starts_with("ema.") { 0.25 } else { 0.75 };
+    }
+    let folder = common::Folder::new("averaged");
+    let path = folder.path().join("weights.bin");
+    std::fs::write(&path, safetensors_bytes(&both, Default::default()).unwrap()).unwrap();
+    let read = |key: Option<&str>, ignore_unexpected: bool| -> Result<(f32, Vec<String>)> {
+        let options = ReadOptions { key: key.map(str::to_owned), ignore_unexpected, ..ReadOptions::default() };
+        let mut loaded = read_weights_with(&path, &options)?;
+        loaded.choose_for(&network())?;
+        let Loaded { weights, mut notes, .. } = loaded;
+        let fitted = fit(&network(), weights)?;
+        notes.extend(fitted.notes);
+        Ok((fitted.weights["fc.bias"].1[0], notes))
+    };
+    let refused = read(None, false).unwrap_err().to_string();
+    assert_eq!(
+        refused,
+        "10 tensors unexpected: ema.bn1.bias, ema.bn1.running_mean, ema.bn1.running_var, ema.bn1.weight, …; \
+         use --ignore-unexpected to leave them aside"
+    );
+    let (value, notes) = read(None, true).unwrap();
+    assert_eq!(value, 0.75);
+    assert!(notes[0].starts_with("10 unexpected tensors are left aside: ema.bn1.bias, "), "{notes:?}");
+    let (value, notes) = read(Some("ema"), false).unwrap();
+    assert_eq!((value, &notes[..]), (0.25, &["the auxiliary heads lack 2 tensors, which only training needs".to_owned()][..]));
+    let wrong = read(Some("raw"), false).unwrap_err().to_string();
+    assert!(wrong.ends_with("weights.bin: has no tensors under --key raw; its keys are ema, trained"), "{wrong}");
+}
+
+#[test]
+fn auxiliary_heads_may_be_absent_or_superfluous() {
     let fitted = fit(&network(), weights(&network(), false)).unwrap();
     assert_eq!(fitted.weights, weights(&network(), false));
     assert!(fitted.notes[0].contains("2 tensors, which only training needs"), "{:?}", fitted.notes);
@@ -66,7 +130,7 @@ fn auxiliary_heads_may_be_absent_or_there_without_need() {
 }
 
 #[test]
-fn a_last_layer_for_other_classes_is_left_out() {
+fn last_layer_for_other_classes_is_left_out() {
     for with_heads in [true, false] {
         let mut many = network();
         many.set_classes(1000).unwrap();
@@ -84,19 +148,18 @@ fn a_last_layer_for_other_classes_is_left_out() {
     let mut all = weights(&network(), true);
     all.insert("conv1.bias".into(), (Shape::from([9]), vec![0.0; 9]));
     let line = fit(&network(), all).unwrap_err().to_string();
-    assert!(line.contains("1 of the wrong shape (conv1.bias [9] instead of [4])"), "{line}");
+    assert!(line.contains("1 tensor of the wrong shape, first conv1.bias [9] instead of [4]"), "{line}");
 }
 
 #[test]
-fn what_does_not_fit_is_counted_and_named_on_one_line() {
+fn differences_are_counted_and_named_on_one_line() {
     let mut other = renamed(&weights(&network(), true), |name| name.replace("bn1", "norm\n1"));
     other.insert("fc.bias".into(), (Shape::from([2, 2]), vec![0.0; 4]));
     let error = fit(&network(), other).unwrap_err();
-    let expected = "the weights are not those of two: 4 missing (bn1.weight, bn1.bias, bn1.running_mean, \
-                    bn1.running_var), 4 unexpected (norm 1.bias, norm 1.running_mean, norm 1.running_var, \
-                    norm 1.weight), 1 of the wrong shape (fc.bias [2, 2] instead of [3])";
+    let expected = "4 parameters missing, first bn1.weight; 4 tensors unexpected: norm 1.bias, norm 1.running_mean, \
+                    norm 1.running_var, norm 1.weight; 1 tensor of the wrong shape, first fc.bias [2, 2] instead of [3]";
     assert!(error.is_input());
     assert_eq!(error.to_string(), expected);
     let empty = fit(&network(), Weights::new()).unwrap_err().to_string();
-    assert!(empty.contains("10 missing (conv1.weight, conv1.bias, bn1.weight, bn1.bias, …)"), "{empty}");
+    assert_eq!(empty, "10 parameters missing, first conv1.weight; are they those of another network than two?");
 }

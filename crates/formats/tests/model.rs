@@ -1,11 +1,11 @@
-//! The model file: all of it comes back, and what does not belong together is refused in one line.
+//! The model file: all of it reads back, and what does not belong together is refused in one line.
 
 use std::collections::HashMap;
 
 use proptest::prelude::*;
 use serde_json::json;
 use striate_formats::{
-    Data, Evaluation, Golden, ModelFile, Weights, check_weights, pytorch_bytes, read_safetensors,
+    Data, Evaluation, Golden, Integrity, ModelFile, Weights, check_weights, pytorch_bytes, read_safetensors,
     read_safetensors_bytes, read_weights, safetensors_bytes,
 };
 use striate_graph::{Builder, Network};
@@ -59,7 +59,7 @@ fn load(bytes: &[u8], name: &str) -> striate_tensor::Result<ModelFile> {
 }
 
 /// The model's file after its tensors and metadata went through `change`.
-fn changed(change: impl FnOnce(&mut Weights, &mut HashMap<String, String>)) -> Vec<u8> {
+fn tampered(change: impl FnOnce(&mut Weights, &mut HashMap<String, String>)) -> Vec<u8> {
     let (mut tensors, mut metadata) = read_safetensors_bytes(&model().to_bytes().unwrap()).unwrap();
     change(&mut tensors, &mut metadata);
     safetensors_bytes(&tensors, metadata).unwrap()
@@ -83,8 +83,16 @@ proptest! {
     }
 }
 
+/// The same of a file that was written before there was a digest.
+fn changed(change: impl FnOnce(&mut Weights, &mut HashMap<String, String>)) -> Vec<u8> {
+    tampered(|tensors, metadata| {
+        metadata.remove("digest").unwrap();
+        change(tensors, metadata);
+    })
+}
+
 #[test]
-fn all_of_it_comes_back() {
+fn model_reads_back_whole() {
     let folder = common::Folder::new("model");
     let path = folder.path().join("model.safetensors");
     let bare = ModelFile { evaluation: None, data: None, recipe: None, golden: None, ..model() };
@@ -97,7 +105,7 @@ fn all_of_it_comes_back() {
 }
 
 #[test]
-fn the_golden_pair_and_the_program_stand_in_the_file() {
+fn file_holds_golden_pair_and_program() {
     let (tensors, metadata) = read_safetensors_bytes(&model().to_bytes().unwrap()).unwrap();
     assert_eq!(tensors["golden.input"].1, [0.5; 16]);
     assert_eq!(tensors.len(), weights().len() + 2);
@@ -105,7 +113,7 @@ fn the_golden_pair_and_the_program_stand_in_the_file() {
 }
 
 #[test]
-fn weights_alone_are_told_how_to_be_used() {
+fn weights_alone_are_refused_with_advice() {
     let bytes = safetensors_bytes(&weights(), HashMap::new()).unwrap();
     let error = load(&bytes, "alone").unwrap_err();
     let line = error.to_string();
@@ -114,7 +122,7 @@ fn weights_alone_are_told_how_to_be_used() {
 
 /// What PyTorch wrote under the name of another kind of file is read as what it is, and the advice works.
 #[test]
-fn a_file_of_pytorch_may_bear_any_name() {
+fn content_decides_whatever_the_name() {
     let bytes = pytorch_bytes(&weights()).unwrap();
     let line = load(&bytes, "pytorch").unwrap_err().to_string();
     assert!(
@@ -127,11 +135,94 @@ fn a_file_of_pytorch_may_bear_any_name() {
         std::fs::write(&path, &bytes).unwrap();
         assert_eq!(read_weights(&path).unwrap().weights, weights(), "{name}");
     }
+    for name in ["model.pth", "model.onnx.bin", "model"] {
+        let path = folder.path().join(name);
+        model().save(&path).unwrap();
+        assert_eq!(ModelFile::load(&path).unwrap(), model(), "{name}");
+        assert!(read_weights(&path).unwrap().model.is_some(), "{name}");
+    }
+    for (name, content, words) in [
+        ("page.pth", &b"<!DOCTYPE html><html>"[..], "page.pth: is a web page"),
+        ("keras.pth", b"\x89HDF\r\n\x1a\n", "keras.pth: is an HDF5 file"),
+        ("pointer.safetensors", b"version https://git-lfs.github.com/spec/v1\n", "is a Git LFS pointer"),
+        ("words.txt", b"words", "words.txt: is not a file of weights; .safetensors"),
+    ] {
+        let path = folder.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        let error = read_weights(&path).unwrap_err();
+        assert!(error.is_input() && error.to_string().contains(words), "{error}");
+    }
+}
+
+#[test]
+fn digest_covers_everything_that_is_read() {
+    let folder = common::Folder::new("digest");
+    let path = folder.path().join("model.safetensors");
+    model().save(&path).unwrap();
+    assert_eq!(ModelFile::load_checked(&path).unwrap(), (model(), Integrity::Whole));
+    std::fs::write(&path, changed(|_, _| ())).unwrap();
+    assert_eq!(ModelFile::load_checked(&path).unwrap(), (model(), Integrity::Weights));
+
+    let refused = |what: &str, bytes: Vec<u8>| {
+        let line = load(&bytes, "tampered").expect_err(what).to_string();
+        assert!(line.contains("does not match its digest"), "{what}: {line}");
+    };
+    let other = [
+        ("program", "striate 0"),
+        ("classes", r#"["Hund","chat","perro"]"#),
+        ("preprocessing", "null"),
+        ("predict", "null"),
+        ("evaluation", r#"{"part":"test","n":359,"top1_error":0.0,"top5_error":0.0,"loss":0.0}"#),
+        ("data", r#"{"spec":"mnist","fingerprint":"00ff"}"#),
+        ("recipe", ""),
+    ];
+    for (key, text) in other {
+        refused(key, tampered(|_, metadata| drop(metadata.insert(key.into(), text.into()))));
+    }
+    for key in ["program", "evaluation", "data", "recipe"] {
+        refused(key, tampered(|_, metadata| drop(metadata.remove(key))));
+    }
+    let network = network().to_text().replace("relu", "tanh");
+    refused("network", tampered(|_, metadata| drop(metadata.insert("network".into(), network))));
+    for name in ["golden.input", "golden.output"] {
+        refused(name, tampered(|tensors, _| tensors.get_mut(name).unwrap().1[0] += 1.0));
+    }
+    refused("golden pair", tampered(|tensors, _| tensors.retain(|name, _| !name.starts_with("golden."))));
+    refused("digest", tampered(|_, metadata| drop(metadata.insert("digest".into(), "0".repeat(64)))));
+    // What other tools add is not read, so it may come and go.
+    let added = tampered(|_, metadata| drop(metadata.insert("format".into(), "pt".into())));
+    assert_eq!(load(&added, "added").unwrap(), model());
+}
+
+#[test]
+fn nothing_is_written_that_reading_refuses() {
+    let refused = |change: &dyn Fn(&mut ModelFile), words: &str| {
+        let mut model = model();
+        change(&mut model);
+        let line = model.to_bytes().expect_err(words).to_string();
+        assert!(line.starts_with("the model cannot be written: ") && line.contains(words), "{line}");
+    };
+    refused(&|model| model.classes[1] = "a\x1b[2J".into(), "has the character U+001B, which cannot be shown");
+    refused(&|model| model.classes[2] = "\u{202e}txt".into(), "has the character U+202E");
+    refused(&|model| model.classes[0] = "x".repeat(1001), "has 1001 bytes; shorten it");
+    refused(&|model| drop(model.classes.pop()), "2 class names for 3 outputs");
+    refused(&|model| drop(model.weights.remove("fc.bias")), "1 parameter missing, first fc.bias");
+    refused(&|model| model.weights.get_mut("fc.bias").unwrap().1[0] = f32::NAN, "fc.bias holds NaN");
+    refused(&|model| model.golden.as_mut().unwrap().output.1[0] = f32::NAN, "golden pair holds NaN");
+    refused(&|model| model.golden.as_mut().unwrap().input.1[0] = f32::INFINITY, "golden pair holds NaN or infinite");
+    refused(&|model| model.evaluation.as_mut().unwrap().loss = f64::NAN, "evaluation holds NaN");
+    let mut deep = json!(0);
+    for _ in 0..200 {
+        deep = json!([deep]);
+    }
+    refused(&|model| model.predict = deep.clone(), "predict: ");
+    let longest = ModelFile { classes: vec!["x".repeat(1000), "\u{200f}".into(), String::new()], ..model() };
+    assert_eq!(ModelFile::from_bytes(&longest.to_bytes().unwrap()).unwrap(), longest);
 }
 
 /// The header's length comes first; this one begins with the letters of a zip archive.
 #[test]
-fn a_model_file_may_begin_as_an_archive() {
+fn model_file_may_begin_like_an_archive() {
     let length = usize::from(u16::from_le_bytes(*b"PK"));
     let header = |recipe: usize| {
         let bytes = ModelFile { recipe: Some("#".repeat(recipe)), ..model() }.to_bytes().unwrap();
@@ -143,7 +234,7 @@ fn a_model_file_may_begin_as_an_archive() {
 }
 
 #[test]
-fn a_model_file_cut_off_or_flipped_anywhere_is_refused() {
+fn model_file_cut_off_or_flipped_anywhere_is_refused() {
     let good = model().to_bytes().unwrap();
     for cut in 0..good.len() {
         assert!(read_safetensors_bytes(&good[..cut]).is_err(), "cut at {cut}");
@@ -162,7 +253,7 @@ fn a_model_file_cut_off_or_flipped_anywhere_is_refused() {
 }
 
 #[test]
-fn what_is_missing_from_the_metadata_is_named() {
+fn missing_metadata_is_named() {
     for key in ["network", "classes", "preprocessing", "predict", "weights_sha256"] {
         let error = load(&changed(|_, metadata| drop(metadata.remove(key))), "missing").unwrap_err();
         assert!(error.is_input() && error.to_string().contains(key), "{key}: {error}");
@@ -179,7 +270,7 @@ fn what_is_missing_from_the_metadata_is_named() {
 }
 
 #[test]
-fn a_later_version_says_who_wrote_it() {
+fn later_version_is_refused_with_its_writer() {
     let later = changed(|_, metadata| {
         metadata.insert("striate".into(), "7".into());
         metadata.insert("program".into(), "striate 9.1.0".into());
@@ -204,13 +295,13 @@ fn weights_of_another_network_are_listed() {
     assert!(error.is_input());
     assert_eq!(
         error.to_string(),
-        "the weights are not those of small: 1 missing (conv1.weight), \
-         6 unexpected (head0, head1, head2, head3, …), 1 of the wrong shape (fc.bias [7] instead of [3])"
+        "1 parameter missing, first conv1.weight; 6 tensors unexpected: head0, head1, head2, head3, …; \
+         1 tensor of the wrong shape, first fc.bias [7] instead of [3]"
     );
 }
 
 #[test]
-fn a_model_file_can_be_read_as_plain_weights() {
+fn model_file_reads_as_plain_weights() {
     let folder = common::Folder::new("plain");
     let path = folder.path().join("model.safetensors");
     model().save(&path).unwrap();

@@ -1,11 +1,16 @@
-//! PyTorch's files, as PyTorch writes them: every number comes out, and what holds more than tensors is
-//! refused. The files are those of `scripts/reference/pth_pytorch.py`.
+//! PyTorch's files, as PyTorch writes them: checkpoints of well-known scripts, whole modules and plain state dicts.
+//! The files are those of `scripts/reference/pth_pytorch.py`.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use striate_formats::{Weights, pytorch_bytes, read_pytorch_bytes};
+use striate_formats::{
+    ReadOptions, Weights, pytorch_bytes, read_pytorch_bytes, read_pytorch_bytes_with, read_weights_with,
+};
+use striate_graph::{Builder, Network};
 use striate_tensor::Shape;
+
+mod common;
 
 #[derive(Deserialize)]
 struct Files {
@@ -18,6 +23,14 @@ struct Case {
     name: String,
     file: String,
     tensors: BTreeMap<String, Tensor>,
+    keyed: BTreeMap<String, BTreeMap<String, Tensor>>,
+}
+
+impl Case {
+    /// What is in the file, without the form that it is saved in.
+    fn content(&self) -> &str {
+        self.name.split(' ').next().unwrap()
+    }
 }
 
 #[derive(Deserialize)]
@@ -42,45 +55,137 @@ fn bytes(hexadecimal: &str) -> Vec<u8> {
     pairs.map(|pair| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
 }
 
+fn weights(tensors: &BTreeMap<String, Tensor>) -> Weights {
+    let values = |tensor: &Tensor| tensor.values.iter().map(|x| x.parse::<f64>().unwrap() as f32).collect();
+    let one = |(name, tensor): (&String, &Tensor)| {
+        (name.clone(), (Shape::new(tensor.shape.clone()), values(tensor)))
+    };
+    tensors.iter().map(one).collect()
+}
+
+fn with_key(key: &str) -> ReadOptions {
+    ReadOptions { key: Some(key.into()), ..ReadOptions::default() }
+}
+
 #[test]
-fn every_number_comes_out() {
+fn every_file_gives_the_state_dict_that_is_meant() {
     let cases = files().read;
-    assert_eq!(cases.len(), 36);
+    assert_eq!(cases.len(), 56);
     for case in cases {
         let read = read_pytorch_bytes(&bytes(&case.file)).unwrap_or_else(|e| panic!("{}: {e}", case.name));
-        let expected: Weights = case
-            .tensors
-            .iter()
-            .map(|(name, tensor)| {
-                let values = tensor.values.iter().map(|value| value.parse::<f64>().unwrap() as f32);
-                (name.clone(), (Shape::new(tensor.shape.clone()), values.collect()))
-            })
-            .collect();
-        assert_eq!(read.weights, expected, "{}", case.name);
+        assert_eq!(read.weights, weights(&case.tensors), "{}", case.name);
     }
 }
 
 #[test]
-fn what_was_chosen_and_left_aside_is_said() {
+fn key_takes_another_dictionary() {
+    let mut keys = 0;
+    for case in files().read {
+        let file = bytes(&case.file);
+        for (key, tensors) in &case.keyed {
+            let read = read_pytorch_bytes_with(&file, &with_key(key));
+            let read = read.unwrap_or_else(|e| panic!("{}, {key}: {e}", case.name));
+            assert_eq!(read.weights, weights(tensors), "{}, {key}", case.name);
+            keys += 1;
+        }
+    }
+    assert_eq!(keys, 24);
+}
+
+#[test]
+fn wrong_key_lists_those_that_exist() {
+    let expected = [
+        (
+            "references zip",
+            "has no tensors under --key ema; its keys are model, model_ema, \
+             optimizer.state.0, optimizer.state.1, optimizer.state.2, optimizer.state.3, …",
+        ),
+        ("whole-module zip", "has no tensors under --key ema; its keys are ., blocks, bn1, conv1"),
+        ("dict zip", "has no tensors under --key ema; its keys are ."),
+    ];
+    for (name, line) in expected {
+        let case = files().read.into_iter().find(|case| case.name == name).unwrap();
+        let error = read_pytorch_bytes_with(&bytes(&case.file), &with_key("ema")).unwrap_err();
+        assert!(error.is_input());
+        assert_eq!(error.to_string(), line);
+    }
+}
+
+#[test]
+fn choices_and_omissions_are_reported() {
     for case in files().read {
         let notes = read_pytorch_bytes(&bytes(&case.file)).unwrap().notes;
-        let expected: &[&str] = match case.name.split(' ').next().unwrap() {
-            "checkpoint" => &["the weights are those under state_dict"],
+        let expected: &[&str] = match case.content() {
+            "imagenet" => &["the weights are those under state_dict"],
+            "lightning" => &[
+                "the weights are those under state_dict",
+                "its pickle refers to code that is never run: __main__.Kind, __main__.Attributes",
+            ],
+            "references" => &[
+                "the weights are those under model",
+                "model_ema holds tensors as well: use --key to take them",
+            ],
+            "timm" => &[
+                "the weights are those under state_dict",
+                "state_dict_ema holds tensors as well: use --key to take them",
+                "its pickle refers to code that is never run: __main__.Kind",
+            ],
             "nested" => &["the weights are those under model.params"],
+            "beside" => &["the weights are those under found.0.weights"],
+            "whole-module" => &["its pickle refers to code that is never run: __main__.Net"],
+            "whole-parallel" => &[
+                "the weights are those under net",
+                "its pickle refers to code that is never run: __main__.Net, __main__.Kind",
+            ],
+            "subclass" => &["its pickle refers to code that is never run: __main__.Parameters"],
             "types" => &[
                 "numbers of type bfloat16, bool, float16, float64, int16, int32, int64, int8, uint8 become float32",
             ],
-            "aside" => &["left aside, since they are no tensors: steps, name, list, big"],
+            "aside" => {
+                &["left aside, since they are not tensors of numbers: steps, name, list, big, …"]
+            }
             _ => &[],
         };
         assert_eq!(notes, expected, "{}", case.name);
     }
 }
 
+/// The network of `Net` in the script, whose linear layer has so many outputs.
+fn network(outputs: usize) -> Network {
+    let net = Builder::new("net", [1, 8, 8]);
+    let x = net.input().conv(2, 3).no_bias().named("conv1").batch_norm().named("bn1");
+    x.global_average_pool().flatten().linear(outputs).named("blocks.1").finish().unwrap()
+}
+
 #[test]
-fn what_is_more_than_tensors_is_refused() {
+fn network_decides_which_dictionary_fits() {
+    let folder = common::Folder::new("fits");
+    let path = folder.path().join("checkpoint.pth.tar");
+    let case = files().read.into_iter().find(|case| case.name == "references zip").unwrap();
+    std::fs::write(&path, bytes(&case.file)).unwrap();
+    let read = |options: &ReadOptions| {
+        let mut loaded = read_weights_with(&path, options).unwrap();
+        loaded.choose_for(&network(2)).map(|()| loaded)
+    };
+    let loaded = read(&ReadOptions::default()).unwrap();
+    assert_eq!(loaded.weights, weights(&case.tensors));
+    assert_eq!(
+        loaded.notes,
+        ["the weights are those under model", "model_ema fits as well: use --key to take it"]
+    );
+    assert_eq!(read(&with_key("model_ema")).unwrap().weights, weights(&case.keyed["model_ema"]));
+    let line = read(&with_key("optimizer.state.0")).unwrap_err().to_string();
+    assert_eq!(
+        line,
+        "7 parameters missing, first conv1.weight; 1 tensor unexpected: momentum_buffer; \
+         the file's state dict is under \"model\": use --key model"
+    );
+}
+
+#[test]
+fn files_without_weights_are_refused() {
     let cases = files().refused;
-    assert_eq!(cases.len(), 8);
+    assert_eq!(cases.len(), 6);
     for case in cases {
         let error = read_pytorch_bytes(&bytes(&case.file)).unwrap_err();
         let line = error.to_string();
@@ -93,7 +198,7 @@ fn what_is_more_than_tensors_is_refused() {
 }
 
 #[test]
-fn what_is_written_is_read_and_written_again() {
+fn written_file_reads_back_and_writes_the_same_bytes() {
     for case in files().read {
         let weights = read_pytorch_bytes(&bytes(&case.file)).unwrap().weights;
         let written = pytorch_bytes(&weights).unwrap();
@@ -103,11 +208,11 @@ fn what_is_written_is_read_and_written_again() {
     }
 }
 
-/// Every cut of a file is noticed, and no flipped bit brings the reader down; one in a zip file's numbers
-/// is found by their checksum.
+/// Every cut of a file is noticed, and no flipped bit brings the reader down; one in the tensors of a zip file is found
+/// by their checksum.
 #[test]
 fn damage_is_refused_or_harmless() {
-    for case in files().read.iter().filter(|case| case.name.starts_with("views")) {
+    for case in files().read.iter().filter(|case| case.content() == "views") {
         let good = bytes(&case.file);
         for cut in 0..good.len() {
             let error = read_pytorch_bytes(&good[..cut]).expect_err(&format!("{} cut at {cut}", case.name));

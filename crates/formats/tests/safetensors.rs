@@ -1,5 +1,4 @@
-//! Safetensors files: every bit survives, no damaged file gets through. Hostile ones stand in
-//! `crates/hostile`.
+//! Safetensors files: every bit survives, no damaged file gets through. Hostile ones are in `crates/hostile`.
 
 use std::collections::HashMap;
 
@@ -41,7 +40,7 @@ fn bits(weights: &Weights) -> Vec<(&str, Vec<usize>, Vec<u32>)> {
 }
 
 #[test]
-fn what_is_written_is_read_bit_by_bit() {
+fn written_file_reads_back_bit_by_bit() {
     for case in 0..300 {
         let mut random = Random::new(11, Stream::Other, case);
         let weights = drawn(&mut random);
@@ -58,7 +57,7 @@ fn what_is_written_is_read_bit_by_bit() {
 }
 
 #[test]
-fn a_file_cut_off_anywhere_is_refused() {
+fn file_cut_off_anywhere_is_refused() {
     let weights = Weights::from([
         ("a.weight".into(), (Shape::from([2, 1]), vec![1.5, f32::NAN])),
         ("b".into(), (Shape::from([0]), vec![])),
@@ -87,7 +86,7 @@ fn flipped_bits_never_bring_the_reader_down() {
 }
 
 #[test]
-fn halves_are_widened_and_other_types_are_refused_by_name() {
+fn all_numbers_become_f32_and_other_types_are_refused_by_name() {
     let header = |dtype: &str| format!(r#"{{"a":{{"dtype":"{dtype}","shape":[2],"data_offsets":[0,4]}}}}"#);
     // 1.5 and the smallest subnormal; 1.5 and minus infinity.
     let half = read_safetensors_bytes(&file(&header("F16"), &[0x00, 0x3e, 0x01, 0x00])).unwrap().0;
@@ -98,7 +97,22 @@ fn halves_are_widened_and_other_types_are_refused_by_name() {
     let double =
         read_safetensors_bytes(&file(double, &[0.1f64.to_le_bytes(), 1e-300f64.to_le_bytes()].concat()));
     assert_eq!(double.unwrap().0["a"].1, [0.1f32, 0.0]);
-    for dtype in ["I64", "I32", "U8", "BOOL", "F8_E4M3", "XYZ"] {
+    let four = |dtype: &str| {
+        let header = format!(r#"{{"a":{{"dtype":"{dtype}","shape":[4],"data_offsets":[0,4]}}}}"#);
+        read_safetensors_bytes(&file(&header, &[0x00, 0x01, 0x7f, 0xff])).unwrap().0["a"].1.clone()
+    };
+    assert_eq!(four("U8"), [0.0, 1.0, 127.0, 255.0]);
+    assert_eq!(four("I8"), [0.0, 1.0, 127.0, -1.0]);
+    assert_eq!(four("BOOL"), [0.0, 1.0, 1.0, 1.0]);
+    let one = |dtype: &str, bytes: &[u8]| {
+        let length = bytes.len();
+        let header = format!(r#"{{"a":{{"dtype":"{dtype}","shape":[],"data_offsets":[0,{length}]}}}}"#);
+        read_safetensors_bytes(&file(&header, bytes)).unwrap().0["a"].1[0]
+    };
+    assert_eq!(one("I16", &(-3i16).to_le_bytes()), -3.0);
+    assert_eq!(one("I32", &(1i32 << 24).to_le_bytes()), 16_777_216.0);
+    assert_eq!(one("I64", &(-5i64).to_le_bytes()), -5.0);
+    for dtype in ["F8_E4M3", "C64", "XYZ"] {
         let line = refusal(&header(dtype), 4);
         assert!(line.contains("tensor a") && line.contains(dtype) && line.contains("F32"), "{line}");
     }
@@ -108,7 +122,7 @@ fn halves_are_widened_and_other_types_are_refused_by_name() {
 }
 
 #[test]
-fn the_line_names_the_file() {
+fn errors_name_the_file() {
     let folder = common::Folder::new("named");
     let path = folder.path().join("bad.safetensors");
     std::fs::write(&path, [1, 2, 3]).unwrap();

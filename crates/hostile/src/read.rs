@@ -9,9 +9,9 @@ use striate_data::read_idx_bytes;
 use striate_engine::{Cpu, Inference, Isa, Training};
 use striate_formats::{
     Imported, ModelFile, Weights, onnx_model_bytes, pytorch_bytes, read_caffemodel_bytes, read_onnx_bytes,
-    read_pytorch_bytes, read_safetensors_bytes, safetensors_bytes,
+    fit, ReadOptions, read_pytorch_bytes, read_pytorch_bytes_with, read_safetensors_bytes, safetensors_bytes,
 };
-use striate_graph::{Network, Optimizer, TrainingSpec, statistics};
+use striate_graph::{Builder, Network, Optimizer, TrainingSpec, statistics};
 use striate_predict::Classifier;
 use striate_tensor::{Error, Result, Shape, npy};
 use striate_testkit::allocation::{Counting, held};
@@ -69,7 +69,23 @@ pub(crate) fn pth(bytes: &[u8]) -> Result<()> {
     let written = pytorch_bytes(&weights)?;
     let again = read_pytorch_bytes(&written)?.weights;
     assert!(pytorch_bytes(&again)? == written, "changed by writing and reading");
+    // Names of any kind are brought to a network's, or refused.
+    if let Err(error) = fit(small_network(), again) {
+        assert!(error.is_input(), "{error}");
+    }
+    for key in [".", "a", "model", "model.a"] {
+        let options = ReadOptions { key: Some(key.into()), ..ReadOptions::default() };
+        drop(within(bytes.len(), PER_BYTE, 0, || read_pytorch_bytes_with(bytes, &options)));
+    }
     Ok(())
+}
+
+/// Returns a network of one layer called `a`.
+fn small_network() -> &'static Network {
+    static NETWORK: OnceLock<Network> = OnceLock::new();
+    NETWORK.get_or_init(|| {
+        Builder::new("n", [1]).input().linear(2).named("a").finish().expect("the network is valid")
+    })
 }
 
 /// Reads ONNX.

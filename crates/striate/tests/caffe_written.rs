@@ -139,5 +139,5 @@ fn only_complete_layers_of_auxiliary_heads_may_be_absent() {
     });
     assert_eq!(half, "network two: no weights for aux.weight");
     let missing = refusal(&network, |held| drop(held.remove("fc.weight")));
-    assert_eq!(missing, "the weights are not those of two: 1 missing (fc.weight)");
+    assert_eq!(missing, "1 parameter missing, first fc.weight");
 }

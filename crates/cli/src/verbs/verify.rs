@@ -3,36 +3,38 @@
 use anyhow::Result;
 use serde_json::json;
 use striate_engine::Cpu;
-use striate_formats::ModelFile;
+use striate_formats::{Integrity, ModelFile};
 use striate_predict::Classifier;
 use striate_tensor::Error;
 
 use crate::arguments::Verify;
 use crate::json;
 
-/// Another instruction set sums in another order; more than this is another function.
+/// Limit of the difference of outputs: another instruction set adds in another order, but no more than this.
 const TOLERANCE: f32 = 1e-4;
 
 pub fn run(args: Verify) -> Result<()> {
-    let model = ModelFile::load(&args.model)?;
+    let (model, integrity) = ModelFile::load_checked(&args.model)?;
     let classifier = Classifier::new(model, Cpu::new(args.compute.threads)?);
     let classifier = classifier.map_err(|e| e.at(args.model.display()))?;
     let place = args.model.display();
     let Some(difference) = classifier.golden_difference()? else {
         return Err(Error::failed(format!("{place}: has no golden pair to rerun; train it again")).into());
     };
-    // Not a number fails too.
+    // NaN fails too.
     if !difference.le(&TOLERANCE) {
         let what = format!(
-            "{place}: its own example comes out differently (by {difference:e}); the file is not to be trusted"
+            "{place}: the output of its golden pair differs by {difference:e}; do not trust this file"
         );
         return Err(Error::failed(what).into());
     }
     if args.compute.json {
-        return Ok(json::print(&json!({ "ok": true, "difference": difference }))?);
+        return Ok(json::print(&json!({ "ok": true, "difference": difference, "digest": integrity == Integrity::Whole }))?);
     }
-    println!(
-        "{place}: weights, network, classes and preprocessing are whole; its example comes out (difference {difference:e})"
-    );
+    let covered = match integrity {
+        Integrity::Whole => "everything in it matches its digest",
+        Integrity::Weights => "its weights match their checksum; it was written before there was a digest of the rest",
+    };
+    println!("{place}: {covered}; its golden pair is reproduced (difference {difference:e})");
     Ok(())
 }

@@ -22,7 +22,7 @@ pub use self::write::caffemodel_bytes;
 
 use self::message::{Blob, Kind, Layer, layers};
 use crate::Weights;
-use crate::bgr::turn_to_rgb;
+use crate::bgr::swap_red_and_blue;
 use crate::file::read_limited;
 use crate::message::shown;
 
@@ -77,7 +77,7 @@ pub fn read_caffemodel_bytes(bytes: &[u8]) -> Result<CaffeModel> {
     }
     let mut notes = Vec::new();
     if let Some((shape, values)) = first.as_ref().and_then(|name| weights.get_mut(name))
-        && turn_to_rgb(shape, values)
+        && swap_red_and_blue(shape, values)
     {
         let name = shown(first.as_deref().unwrap_or_default());
         notes.push(format!("{name} was converted from BGR to RGB"));

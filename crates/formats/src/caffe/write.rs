@@ -9,7 +9,7 @@ use striate_tensor::{Error, Result, Shape};
 
 use super::names::{caffe_names, scale_name};
 use super::normalization::replace_constants;
-use crate::bgr::turn_to_rgb;
+use crate::bgr::swap_red_and_blue;
 use crate::protobuf::Message;
 use crate::{Weights, check_weights};
 
@@ -163,7 +163,7 @@ fn convert_first_kernel(network: &Network, weights: &mut Weights) -> Option<Stri
     let mut names = kernels.map(|layer| format!("{}.weight", layer.name));
     let name = names.find(|name| weights.contains_key(name))?;
     let (shape, values) = weights.get_mut(&name)?;
-    turn_to_rgb(shape, values).then_some(name)
+    swap_red_and_blue(shape, values).then_some(name)
 }
 
 /// Changes each normalization to the k and α of Caffe's published networks, since some readers assume that k. Returns

@@ -1,4 +1,4 @@
-//! The zip form: `NAME/data.pkl`, and a storage under `NAME/data/KEY` each.
+//! The zip form: `NAME/data.pkl`, and each storage under `NAME/data/KEY`.
 
 use striate_tensor::{Error, Result};
 
@@ -15,7 +15,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<(Pickle, Storages<'_>)> {
     match content("byteorder")? {
         None | Some(b"little") => {}
         Some(b"big") => {
-            let what = "was written in big-endian order, which is not read; save it again on another machine";
+            let what = "was written in big-endian order, which is not supported; save it again on another machine";
             return Err(Error::input(what));
         }
         Some(_) => return Err(Error::input("is damaged: its byte order is neither little nor big")),
@@ -24,7 +24,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<(Pickle, Storages<'_>)> {
     let pickle = unpickle(data)?;
     if pickle.length != data.len() {
         let more = data.len() - pickle.length;
-        return Err(Error::input(format!("its pickle is followed by {more} bytes that are none of it")));
+        return Err(Error::input(format!("its pickle is followed by {more} other bytes")));
     }
     let mut storages = Storages::new();
     for value in &pickle.values {
@@ -43,7 +43,7 @@ fn folder<'a>(archive: &Archive<'a>) -> Result<&'a str> {
     let mut found = archive.names().filter_map(|name| name.strip_suffix("data.pkl"));
     let mut found = found.by_ref().filter(|folder| folder.ends_with('/') && folder.matches('/').count() == 1);
     let Some(folder) = found.next() else {
-        return Err(Error::input("is a zip archive, but none of PyTorch: it has no data.pkl"));
+        return Err(Error::input("is a zip archive that PyTorch did not write: it has no data.pkl"));
     };
     if let Some(other) = found.next() {
         return Err(Error::input(format!("is damaged: both {folder} and {other} hold a data.pkl")));

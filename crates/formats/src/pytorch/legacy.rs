@@ -1,5 +1,5 @@
-//! The form of PyTorch before 1.6: five pickles (a magic number, the protocol's version, the system, the
-//! object, the keys of its storages), then the storages, each a count of eight bytes with its numbers.
+//! The form of PyTorch before 1.6: five pickles (a magic number, the protocol's version, the system, the object, the
+//! keys of its storages), then the storages, each a count of eight bytes with its elements.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,9 +10,9 @@ use super::unpickler::{Pickle, unpickle};
 use super::value::{Storage, Value};
 use crate::message::shown;
 
-/// What the first pickle holds.
+/// The content of the first pickle.
 const MAGIC: i128 = 0x1950_a86a_20f9_469c_fc6c;
-/// Bytes that the first pickle takes at most.
+/// Limit of the first pickle in bytes.
 const LONGEST_MAGIC: usize = 64;
 /// The protocol's only version.
 const VERSION: i128 = 1001;
@@ -25,10 +25,10 @@ pub(super) fn is_legacy(bytes: &[u8]) -> bool {
 /// The length of the first pickle, if it holds the magic number.
 fn magic(bytes: &[u8]) -> Option<usize> {
     let pickle = unpickle(&bytes[..bytes.len().min(LONGEST_MAGIC)]).ok()?;
-    matches!(pickle.values[pickle.root as usize], Value::Integer(MAGIC)).then_some(pickle.length)
+    matches!(pickle[pickle.root], Value::Integer(MAGIC)).then_some(pickle.length)
 }
 
-/// Whether `bytes` begin as a tar archive does.
+/// Whether `bytes` begin like a tar archive.
 pub(super) fn is_tar(bytes: &[u8]) -> bool {
     bytes.get(257..262) == Some(b"ustar")
 }
@@ -42,14 +42,14 @@ pub(super) fn read(bytes: &[u8]) -> Result<(Pickle, Storages<'_>)> {
         Ok(pickle)
     };
     let version = next("the protocol's version")?;
-    match version.values[version.root as usize] {
+    match version[version.root] {
         Value::Integer(VERSION) => {}
         Value::Integer(other) => {
             return Err(Error::input(format!(
                 "is of version {other} of PyTorch's protocol; {VERSION} is read"
             )));
         }
-        _ => return Err(Error::input("is damaged: its version is no integer")),
+        _ => return Err(Error::input("is damaged: its version is not an integer")),
     }
     check_system(&next("the system")?)?;
     let object = next("the object")?;
@@ -60,15 +60,15 @@ pub(super) fn read(bytes: &[u8]) -> Result<(Pickle, Storages<'_>)> {
 
 /// Refuses big-endian numbers.
 fn check_system(system: &Pickle) -> Result<()> {
-    let Value::Dict(items) = &system.values[system.root as usize] else {
-        return Err(Error::input("is damaged: it does not say on what system it was written"));
+    let Value::Dict(items) = &system[system.root] else {
+        return Err(Error::input("is damaged: its byte order is missing"));
     };
     for (key, value) in items {
         if let (Value::Text(key), Value::Bool(false)) =
-            (&system.values[*key as usize], &system.values[*value as usize])
+            (&system[*key], &system[*value])
             && key == "little_endian"
         {
-            let what = "was written in big-endian order, which is not read; save it again on another machine";
+            let what = "was written in big-endian order, which is not supported; save it again on another machine";
             return Err(Error::input(what));
         }
     }
@@ -76,16 +76,16 @@ fn check_system(system: &Pickle) -> Result<()> {
 }
 
 fn keys(pickle: &Pickle) -> Result<Vec<&str>> {
-    let damaged = || Error::input("is damaged: the keys of its storages are no list of texts");
-    let Value::List(items) = &pickle.values[pickle.root as usize] else { return Err(damaged()) };
-    let text = |id: &u32| match &pickle.values[*id as usize] {
+    let damaged = || Error::input("is damaged: the keys of its storages are not a list of text");
+    let Value::List(items) = &pickle[pickle.root] else { return Err(damaged()) };
+    let text = |id: &u32| match &pickle[*id] {
         Value::Text(text) => Ok(text.as_str()),
         _ => Err(damaged()),
     };
     items.iter().map(text).collect()
 }
 
-/// The storages one after the other; how large a number is, the object says that refers to them.
+/// Reads the storages one after the other; the size of their elements follows from the references to them.
 fn storages<'a>(mut rest: &'a [u8], keys: &[&str], object: &Pickle) -> Result<Storages<'a>> {
     let mut known: HashMap<&str, &Storage> = HashMap::new();
     for value in &object.values {
@@ -101,7 +101,7 @@ fn storages<'a>(mut rest: &'a [u8], keys: &[&str], object: &Pickle) -> Result<St
     for key in keys {
         let place = || format!("its storage {}", shown(key));
         let Some(storage) = known.get(key) else {
-            return Err(Error::input(format!("{} belongs to no tensor", place())));
+            return Err(Error::input(format!("{} belongs to no tensor of a known type", place())));
         };
         if !seen.insert(*key) {
             return Err(Error::input(format!("{} is listed twice", place())));
@@ -123,6 +123,6 @@ fn storages<'a>(mut rest: &'a [u8], keys: &[&str], object: &Pickle) -> Result<St
     }
     match rest {
         [] => Ok(storages),
-        _ => Err(Error::input(format!("is damaged: {} bytes behind its last storage", rest.len()))),
+        _ => Err(Error::input(format!("is damaged: {} bytes after its last storage", rest.len()))),
     }
 }

@@ -1,10 +1,14 @@
 //! PyTorch's `.pth` and `.pt` files: tensors in and out, and no code is ever run.
 //!
-//! Two forms are read: the zip archive of PyTorch 1.6 and later, and the older row of pickles with raw
-//! storages behind them. A restricted unpickler builds plain data and tensors; whatever else a pickle asks
-//! for is refused by name. Source: PyTorch, `torch/serialization.py`, `torch/_utils.py`.
+//! Two forms are read: the zip archive of PyTorch 1.6 and later, and the older sequence of pickles with raw storages
+//! behind them. A restricted unpickler builds plain data and tensors; whatever else a pickle asks for becomes an
+//! opaque object. Of the dictionaries of tensors in it, state dicts or whole modules, one is taken ([`choice`]).
+//! Source: PyTorch, `torch/serialization.py`, `torch/_utils.py`.
 
 mod archive;
+mod calls;
+mod choice;
+mod dictionaries;
 mod legacy;
 mod state_dict;
 mod storage;
@@ -18,8 +22,11 @@ use striate_tensor::{Error, Result};
 
 pub use write::pytorch_bytes;
 
-use crate::Weights;
+use striate_graph::Network;
+
 use crate::file::read_limited;
+use crate::fit::listed;
+use crate::{ReadOptions, Weights};
 
 /// What a `.pth` file holds.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,7 +39,7 @@ pub struct StateDict {
 
 /// Whether `bytes` begin as a `.pth` file of either form does.
 pub(crate) fn is_pytorch(bytes: &[u8]) -> bool {
-    // The length of a header of safetensors may look like the letters of a zip archive.
+    // The length of a safetensors header may look like the letters of a zip archive.
     let is_safetensors = bytes.get(4..9) == Some(b"\0\0\0\0{");
     !is_safetensors && (bytes.starts_with(b"PK") || legacy::is_legacy(bytes) || legacy::is_tar(bytes))
 }
@@ -45,22 +52,46 @@ pub fn read_pytorch(path: &Path) -> Result<StateDict> {
     read_pytorch_bytes(&read_limited(path)?).map_err(|e| e.at(path.display()))
 }
 
-/// Reads the state dict in `bytes`: one that is the whole content, or lies in a checkpoint under a name
-/// such as `state_dict` or `model`. Numbers of all types become `f32`.
+/// Reads the state dict in `bytes` with default options; see [`read_pytorch_bytes_with`].
 ///
 /// # Errors
-/// If they are no `.pth` file of tensors: damaged, of another byte order, in the tar form, with an object
-/// that is no tensor and no plain data, or without tensors. Sizes are checked before memory is taken.
+/// As [`read_pytorch_bytes_with`].
 pub fn read_pytorch_bytes(bytes: &[u8]) -> Result<StateDict> {
+    read_pytorch_bytes_with(bytes, &ReadOptions::default())
+}
+
+/// Reads the state dict in `bytes`: the whole content, the state of a module, or the largest dictionary of tensors
+/// that lies anywhere in it; [`ReadOptions::key`] takes another. Numbers of all types become `f32`.
+///
+/// # Errors
+/// If they are not a `.pth` file of tensors: damaged, big-endian, in the tar form, a TorchScript program, or without
+/// tensors (under the key). Sizes are checked before memory is taken.
+pub fn read_pytorch_bytes_with(bytes: &[u8], options: &ReadOptions) -> Result<StateDict> {
+    Ok(read_for(bytes, options, None)?.0)
+}
+
+/// Reads the dictionary of tensors in `bytes` that fits `network` best, or is the best without one; and whether
+/// there are others.
+pub(crate) fn read_for(
+    bytes: &[u8],
+    options: &ReadOptions,
+    network: Option<&Network>,
+) -> Result<(StateDict, bool)> {
     let (pickle, storages) = match bytes {
         _ if bytes.starts_with(b"PK") => archive::read(bytes)?,
         _ if legacy::is_tar(bytes) => {
-            let what = "is in the tar form that PyTorch wrote before 0.2, which is not read; \
+            let what = "is in the tar form that PyTorch wrote before 0.2, which is not supported; \
                         load it with PyTorch and save it again";
             return Err(Error::input(what));
         }
         _ if legacy::is_legacy(bytes) => legacy::read(bytes)?,
-        _ => return Err(Error::input("is no PyTorch file: neither a zip archive nor PyTorch's pickle")),
+        _ => return Err(Error::input("is not a PyTorch file: neither a zip archive nor PyTorch's pickle")),
     };
-    state_dict::read(&pickle, &storages, bytes.len())
+    let choice = choice::choose(&pickle, options.key.as_deref(), network)?;
+    let mut read = state_dict::read(&pickle, choice.entries, &storages, bytes.len())?;
+    read.notes.splice(0..0, choice.notes);
+    if !pickle.unknown.is_empty() {
+        read.notes.push(format!("its pickle refers to code that is never run: {}", listed(&pickle.unknown)));
+    }
+    Ok((read, choice.is_open))
 }

@@ -1,29 +1,27 @@
-//! A restricted unpickler: plain data, ordered dictionaries and tensors; nothing is ever called.
+//! A restricted unpickler: plain data, ordered dictionaries and tensors; nothing is ever run.
 //!
-//! A pickle is a program for a machine with a stack, a memo and two instructions that call what they
-//! find by name. Here those know the handful of [`Global`]s and build their results themselves. Source:
-//! Python, `Lib/pickletools.py`; the subset is that of protocols 2 to 4 which `torch.save` writes.
+//! A pickle is a program for a machine with a stack, a memo and a few instructions that call what they find by
+//! name. Here those build the results of a handful of known functions themselves ([`super::calls`]); every other
+//! class or function becomes an opaque object that keeps what it was given. Source: Python,
+//! `Lib/pickletools.py`; the subset is that of protocols 2 to 5 which `torch.save` writes.
 
 use std::collections::HashMap;
 use std::fmt::Display;
 
-use striate_tensor::{Error, Result, Shape};
+use striate_tensor::{Error, Result};
 
-use super::value::{Global, Id, Storage, Tensor, Value};
+use super::value::{Global, Id, Value};
 use crate::message::shown;
 
-/// Pickles above this size are refused; a tensor takes about 150 bytes.
+/// Larger pickles are refused; a tensor takes about 150 bytes.
 const LARGEST_PICKLE: usize = 64 << 20;
-/// Most values, and most places on the stack and in the memo.
+/// Limit of values, and of places on the stack and in the memo.
 const MOST_VALUES: usize = 1 << 20;
-/// Most tensors and references to storages: one costs the pickle a few bytes, and here some hundred.
-const MOST_TENSORS: usize = 1 << 18;
-/// Most items that calls copy; each call could copy the same list again.
-const MOST_COPIES: usize = 1 << 20;
-/// Most extents of a tensor.
-const MOST_EXTENTS: usize = 16;
-/// Bytes of a storage's key at most; PyTorch's are numbers.
-const LONGEST_KEY: usize = 64;
+/// Names of unknown classes and functions that are kept.
+const MOST_NAMES: usize = 8;
+/// Packages whose classes stand in ordinary checkpoints.
+const ORDINARY: [&str; 8] =
+    ["torch", "torchvision", "numpy", "collections", "argparse", "_codecs", "copyreg", "copy_reg"];
 
 /// What a pickle has built.
 #[derive(Debug)]
@@ -32,12 +30,14 @@ pub(super) struct Pickle {
     pub root: Id,
     /// Bytes that it takes; others may follow.
     pub length: usize,
+    /// The first few classes and functions that were neither known nor run, of unusual packages.
+    pub unknown: Vec<String>,
 }
 
 /// Reads the pickle at the beginning of `bytes`.
 ///
 /// # Errors
-/// If it is damaged or too large, or asks for something that is not known here.
+/// If it is damaged or too large.
 pub(super) fn unpickle(bytes: &[u8]) -> Result<Pickle> {
     let within = &bytes[..bytes.len().min(LARGEST_PICKLE)];
     let machine = Machine { bytes: within, ..Machine::default() };
@@ -45,15 +45,18 @@ pub(super) fn unpickle(bytes: &[u8]) -> Result<Pickle> {
 }
 
 #[derive(Default)]
-struct Machine<'a> {
+pub(super) struct Machine<'a> {
     bytes: &'a [u8],
     at: usize,
-    values: Vec<Value>,
+    pub values: Vec<Value>,
     stack: Vec<Id>,
     marks: Vec<usize>,
     memo: HashMap<u32, Id>,
-    tensors: usize,
-    copies: usize,
+    unknown: Vec<String>,
+    /// Tensors and storages so far.
+    pub tensors: usize,
+    /// Items that calls have copied so far.
+    pub copies: usize,
 }
 
 impl Machine<'_> {
@@ -65,49 +68,56 @@ impl Machine<'_> {
             let opcode = self.byte()?;
             if opcode == b'.' {
                 let root = self.pop()?;
-                return Ok(Pickle { values: self.values, root, length: self.at });
+                let Machine { values, at: length, unknown, .. } = self;
+                return Ok(Pickle { values, root, length, unknown });
             }
             self.step(opcode)?;
         }
     }
 
-    /// One instruction; names as in `pickletools`.
+    /// Runs one instruction; names as in `pickletools`.
     fn step(&mut self, opcode: u8) -> Result<()> {
         match opcode {
             // PROTO, FRAME
             0x80 => match self.byte()? {
-                2..=4 => Ok(()),
-                other => Err(self.damaged(format!("protocol {other}; 2 to 4 are read"))),
+                2..=5 => Ok(()),
+                other => Err(self.damaged(format!("protocol {other}; 2 to 5 are read"))),
             },
             0x95 => self.take(8).map(|_| ()),
             // NONE, NEWTRUE, NEWFALSE
             b'N' => self.push(Value::None),
             0x88 => self.push(Value::Bool(true)),
             0x89 => self.push(Value::Bool(false)),
-            // BININT, BININT1, BININT2, LONG1, BINFLOAT
+            // BININT, BININT1, BININT2, LONG1
             b'J' | b'K' | b'M' | 0x8a => self.integer(opcode),
+            // BINFLOAT
             b'G' => {
                 self.take(8)?;
-                self.push(Value::Float)
+                self.push(Value::Opaque)
             }
             // BINUNICODE, SHORT_BINUNICODE, BINUNICODE8
             b'X' | 0x8c | 0x8d => self.text(opcode),
             // BINSTRING, SHORT_BINSTRING: text of Python 2
             b'T' | b'U' => self.text(opcode),
-            // BINBYTES, SHORT_BINBYTES
-            b'B' | b'C' => {
+            // BINBYTES, SHORT_BINBYTES, BINBYTES8, BYTEARRAY8, LONG4
+            b'B' | b'C' | 0x8e | 0x96 | 0x8b => {
                 self.run_of_bytes(opcode)?;
-                self.push(Value::Bytes)
+                self.push(Value::Opaque)
             }
-            // EMPTY_LIST, EMPTY_TUPLE, EMPTY_DICT, MARK
-            b']' => self.push(Value::List(vec![])),
+            // EMPTY_LIST, EMPTY_SET, EMPTY_TUPLE, EMPTY_DICT, MARK
+            b']' | 0x8f => self.push(Value::List(vec![])),
             b')' => self.push(Value::Tuple(vec![])),
             b'}' => self.push(Value::Dict(vec![])),
             b'(' => self.mark(),
-            // TUPLE, TUPLE1, TUPLE2, TUPLE3
+            // TUPLE, TUPLE1, TUPLE2, TUPLE3, FROZENSET
             b't' | 0x85..=0x87 => self.tuple(opcode),
-            // APPEND, APPENDS, SETITEM, SETITEMS
-            b'a' | b'e' => self.append(opcode == b'e'),
+            0x91 => {
+                let items = self.since_mark()?;
+                self.push(Value::List(items))
+            }
+            // APPEND, APPENDS, ADDITEMS, SETITEM, SETITEMS
+            b'a' => self.append(false),
+            b'e' | 0x90 => self.append(true),
             b's' | b'u' => self.set(opcode == b'u'),
             // POP, POP_MARK, DUP
             b'0' => self.pop().map(|_| ()),
@@ -123,30 +133,27 @@ impl Machine<'_> {
             // GLOBAL, STACK_GLOBAL
             b'c' => self.global(),
             0x93 => self.stack_global(),
-            // REDUCE, BUILD, BINPERSID
+            // REDUCE, NEWOBJ, NEWOBJ_EX, BUILD, BINPERSID
             b'R' => self.reduce(),
+            0x81 => self.new_object(2),
+            0x92 => self.new_object(3),
             b'b' => self.build(),
             b'Q' => self.persistent(),
-            other => Err(self.unknown(other)),
+            other => Err(self.unsupported(other)),
         }
     }
 
-    fn unknown(&self, opcode: u8) -> Error {
+    fn unsupported(&self, opcode: u8) -> Error {
         let name = match opcode {
             b'i' => "INST",
             b'o' => "OBJ",
-            0x81 => "NEWOBJ",
-            0x92 => "NEWOBJ_EX",
             0x82..=0x84 => "EXT",
             b'P' => "PERSID",
-            0x8b => "LONG4",
-            0x8e => "BINBYTES8",
-            0x96..=0x98 => "of out-of-band buffers",
-            0x8f..=0x91 => "of sets",
+            0x97 | 0x98 => "of out-of-band buffers",
             b'I' | b'L' | b'F' | b'S' | b'V' | b'l' | b'd' | b'p' | b'g' => "of protocol 0",
-            _ => return self.damaged(format!("no instruction {opcode:#04x}")),
+            _ => return self.damaged(format!("unknown instruction {opcode:#04x}")),
         };
-        self.damaged(format!("instruction {opcode:#04x} ({name}), which no file of tensors needs"))
+        self.damaged(format!("instruction {opcode:#04x} ({name}), which torch.save does not write"))
     }
 
     fn integer(&mut self, opcode: u8) -> Result<()> {
@@ -157,8 +164,9 @@ impl Machine<'_> {
             _ => {
                 let length = usize::from(self.byte()?);
                 let bytes = self.take(length)?;
+                // States of random generators have such integers.
                 if length > 16 {
-                    return Err(self.damaged(format!("an integer of {length} bytes")));
+                    return self.push(Value::Opaque);
                 }
                 let negative = bytes.last().is_some_and(|byte| *byte >= 0x80);
                 let mut wide = [if negative { 0xff } else { 0 }; 16];
@@ -169,18 +177,18 @@ impl Machine<'_> {
         self.push(Value::Integer(value))
     }
 
+    /// Python 2 has text that is not UTF-8, Python 3 text with lone surrogates; no name of a tensor has.
     fn text(&mut self, opcode: u8) -> Result<()> {
         let bytes = self.run_of_bytes(opcode)?;
         let text = std::str::from_utf8(bytes).map(str::to_owned);
-        let text = text.map_err(|_| self.damaged("a text that is no UTF-8"))?;
-        self.push(Value::Text(text))
+        self.push(text.map_or(Value::Opaque, Value::Text))
     }
 
-    /// The bytes behind a length, whose own size the opcode tells.
+    /// The bytes behind a length, whose own size depends on the opcode.
     fn run_of_bytes(&mut self, opcode: u8) -> Result<&[u8]> {
         let length = match opcode {
             0x8c | b'U' | b'C' => u64::from(self.byte()?),
-            0x8d => u64::from_le_bytes(self.array()?),
+            0x8d | 0x8e | 0x96 => u64::from_le_bytes(self.array()?),
             _ => u64::from(u32::from_le_bytes(self.array()?)),
         };
         self.take(usize::try_from(length).unwrap_or(usize::MAX))
@@ -204,25 +212,38 @@ impl Machine<'_> {
 
     fn append(&mut self, many: bool) -> Result<()> {
         let items = if many { self.since_mark()? } else { self.top(1)? };
-        let list = self.peek()?;
+        let list = self.items_of_top(|| Value::List(vec![]))?;
         match &mut self.values[list as usize] {
             Value::List(list) => list.extend(items),
-            _ => return Err(self.damaged("something is appended to what is no list")),
+            _ => return Err(self.damaged("something is appended to what is not a list")),
         }
         Ok(())
     }
 
     fn set(&mut self, many: bool) -> Result<()> {
         let items = if many { self.since_mark()? } else { self.top(2)? };
-        let dict = self.peek()?;
+        let dict = self.items_of_top(|| Value::Dict(vec![]))?;
         let (pairs, []) = items.as_chunks() else {
             return Err(self.damaged("a key without a value"));
         };
         match &mut self.values[dict as usize] {
             Value::Dict(dict) => dict.extend(pairs.iter().map(|[key, value]| (*key, *value))),
-            _ => return Err(self.damaged("an item is set in what is no dictionary")),
+            _ => return Err(self.damaged("an item is set in what is not a dictionary")),
         }
         Ok(())
+    }
+
+    /// The topmost value, or the items of the object there, which begin as `empty`.
+    fn items_of_top(&mut self, empty: impl FnOnce() -> Value) -> Result<Id> {
+        let top = self.peek()?;
+        let next = self.values.len() as Id;
+        let Value::Object(object) = &mut self.values[top as usize] else { return Ok(top) };
+        if let Some(items) = object.items {
+            return Ok(items);
+        }
+        object.items = Some(next);
+        self.values.push(empty());
+        Ok(next)
     }
 
     fn put(&mut self, opcode: u8) -> Result<()> {
@@ -253,180 +274,51 @@ impl Machine<'_> {
     fn stack_global(&mut self) -> Result<()> {
         let items = self.top(2)?;
         let [Value::Text(module), Value::Text(name)] = [&self[items[0]], &self[items[1]]] else {
-            return Err(self.damaged("a name that is no text"));
+            return Err(self.damaged("a global whose name is not text"));
         };
         let (module, name) = (module.clone(), name.clone());
         self.push_global(&module, &name)
     }
 
     fn push_global(&mut self, module: &str, name: &str) -> Result<()> {
-        let global = Global::find(module, name).ok_or_else(|| refused(module, name))?;
+        let global = Global::find(module, name);
+        let package = module.split('.').next().unwrap_or(module);
+        if global == Global::Unknown
+            && self.unknown.len() < MOST_NAMES
+            && !ORDINARY.contains(&package)
+        {
+            let full = shown(&format!("{module}.{name}"));
+            if !self.unknown.contains(&full) {
+                self.unknown.push(full);
+            }
+        }
         self.push(Value::Global(global))
     }
 
-    fn reduce(&mut self) -> Result<()> {
-        let [function, arguments] = self.top(2)?[..] else { unreachable!("two are taken") };
-        let (Value::Global(global), Value::Tuple(arguments)) = (&self[function], &self[arguments]) else {
-            return Err(self.damaged("a call of what is no function"));
-        };
-        match global {
-            Global::OrderedDict => {
-                let pairs = match arguments[..] {
-                    [] => vec![],
-                    [list] => {
-                        let pairs = self.pairs(list)?;
-                        self.copies += pairs.len();
-                        pairs
-                    }
-                    _ => return Err(self.damaged("an OrderedDict of several arguments")),
-                };
-                self.push(Value::Dict(pairs))
-            }
-            Global::RebuildTensor => {
-                let tensor = self.tensor(arguments)?;
-                self.count_tensor()?;
-                self.push(Value::Tensor(Box::new(tensor)))
-            }
-            Global::RebuildParameter | Global::Size => {
-                let Some(first) = arguments.first().copied() else {
-                    return Err(self.damaged("a call without arguments"));
-                };
-                self.stack.push(first);
-                Ok(())
-            }
-            Global::StorageType(_) => Err(self.damaged("a storage is made out of nothing")),
-        }
-    }
-
-    /// Key and value of each item of a list of pairs.
-    fn pairs(&self, list: Id) -> Result<Vec<(Id, Id)>> {
-        let damaged = || self.damaged("an OrderedDict of what is no list of pairs");
-        let Value::List(items) = &self[list] else { return Err(damaged()) };
-        if self.copies + items.len() > MOST_COPIES {
-            return Err(self.damaged("it copies its own lists without end"));
-        }
-        let pair = |item: &Id| match &self[*item] {
-            Value::List(pair) | Value::Tuple(pair) if pair.len() == 2 => Ok((pair[0], pair[1])),
-            _ => Err(damaged()),
-        };
-        items.iter().map(pair).collect()
-    }
-
-    /// The tensor of `(storage, offset, size, stride, …)`; what follows is of gradients.
-    fn tensor(&self, arguments: &[Id]) -> Result<Tensor> {
-        let [storage, offset, size, strides, ..] = arguments else {
-            return Err(self.damaged("a tensor of too few arguments"));
-        };
-        let Value::Storage(storage) = &self[*storage] else {
-            return Err(self.damaged("a tensor without a storage"));
-        };
-        let shape = Shape::new(self.extents(*size)?);
-        let strides = self.extents(*strides)?;
-        if shape.len() != strides.len() {
-            return Err(self.damaged(format!("a tensor of shape {shape} with strides {strides:?}")));
-        }
-        Ok(Tensor { storage: (**storage).clone(), offset: self.count(*offset)?, shape, strides })
-    }
-
-    fn extents(&self, id: Id) -> Result<Vec<usize>> {
-        match &self[id] {
-            Value::Tuple(items) | Value::List(items) if items.len() <= MOST_EXTENTS => {
-                items.iter().map(|item| self.count(*item)).collect()
-            }
-            Value::Tuple(items) | Value::List(items) => {
-                Err(self.damaged(format!("a tensor of {} extents", items.len())))
-            }
-            _ => Err(self.damaged("extents that are no tuple")),
-        }
-    }
-
-    /// A number of things, neither negative nor absurd.
-    fn count(&self, id: Id) -> Result<usize> {
-        match self[id] {
-            Value::Integer(value) => usize::try_from(value)
-                .ok()
-                .filter(|count| *count <= isize::MAX as usize)
-                .ok_or_else(|| self.damaged(format!("{value} as a size, offset or stride"))),
-            _ => Err(self.damaged("a size, offset or stride that is no integer")),
-        }
-    }
-
-    /// Attributes of a dictionary hold versions of modules and are dropped.
-    fn build(&mut self) -> Result<()> {
-        self.pop()?;
-        let object = self.peek()?;
-        match &self[object] {
-            Value::Dict(_) | Value::Tensor(_) => Ok(()),
-            _ => Err(self.damaged("attributes of what has none")),
-        }
-    }
-
-    /// `("storage", class, key, device, elements)`; the legacy form adds `(key, offset, elements)` of a
-    /// view, or none.
-    fn persistent(&mut self) -> Result<()> {
-        let id = self.pop()?;
-        let damaged = || self.damaged("a reference to what is no storage");
-        let Value::Tuple(parts) = &self[id] else { return Err(damaged()) };
-        let [kind, class, key, device, len, ref view @ ..] = parts[..] else { return Err(damaged()) };
-        let [Value::Text(kind), Value::Text(key), Value::Text(_)] = [&self[kind], &self[key], &self[device]]
-        else {
-            return Err(damaged());
-        };
-        let Value::Global(Global::StorageType(dtype)) = self[class] else { return Err(damaged()) };
-        if kind != "storage" {
-            return Err(damaged());
-        }
-        if key.len() > LONGEST_KEY {
-            return Err(self.damaged(format!("a storage with a key of {} bytes", key.len())));
-        }
-        let whole = self.count(len)?;
-        let (offset, len) = match view {
-            [view] if !matches!(self[*view], Value::None) => self.view(*view, whole)?,
-            _ => (0, whole),
-        };
-        let storage = Storage { key: key.clone(), dtype, offset, len, whole };
-        self.count_tensor()?;
-        self.push(Value::Storage(Box::new(storage)))
-    }
-
-    fn count_tensor(&mut self) -> Result<()> {
-        self.tensors += 1;
-        match self.tensors > MOST_TENSORS {
-            true => Err(self.damaged(format!("more than {MOST_TENSORS} tensors and storages"))),
-            false => Ok(()),
-        }
-    }
-
-    /// Offset and elements of a view of a storage of `whole` elements.
-    fn view(&self, id: Id, whole: usize) -> Result<(usize, usize)> {
-        let Value::Tuple(parts) = &self[id] else { return Err(self.damaged("a view that is no tuple")) };
-        let [_, offset, len] = parts[..] else { return Err(self.damaged("a view that is no triple")) };
-        let (offset, len) = (self.count(offset)?, self.count(len)?);
-        match offset.checked_add(len) {
-            Some(end) if end <= whole => Ok((offset, len)),
-            _ => Err(self.damaged(format!("a view of {len} elements at {offset} of {whole}"))),
-        }
-    }
-
-    fn push(&mut self, value: Value) -> Result<()> {
-        self.stack.push(self.values.len() as Id);
+    pub fn push(&mut self, value: Value) -> Result<()> {
+        self.push_again(self.values.len() as Id);
         self.values.push(value);
         Ok(())
     }
 
-    fn pop(&mut self) -> Result<Id> {
+    /// Pushes a value that exists.
+    pub fn push_again(&mut self, id: Id) {
+        self.stack.push(id);
+    }
+
+    pub fn pop(&mut self) -> Result<Id> {
         let id = self.top(1)?;
         Ok(id[0])
     }
 
-    fn peek(&self) -> Result<Id> {
+    pub fn peek(&self) -> Result<Id> {
         let bottom = self.marks.last().copied().unwrap_or(0);
         let top = self.stack.last().filter(|_| self.stack.len() > bottom);
         top.copied().ok_or_else(|| self.damaged("its stack is empty"))
     }
 
     /// Takes the `count` topmost values above the last mark, lowest first.
-    fn top(&mut self, count: usize) -> Result<Vec<Id>> {
+    pub fn top(&mut self, count: usize) -> Result<Vec<Id>> {
         let bottom = self.marks.last().copied().unwrap_or(0);
         if self.stack.len() - bottom < count {
             return Err(self.damaged("its stack is empty"));
@@ -469,7 +361,7 @@ impl Machine<'_> {
         Ok(line)
     }
 
-    fn damaged(&self, what: impl Display) -> Error {
+    pub fn damaged(&self, what: impl Display) -> Error {
         Error::input(format!("its pickle is damaged at byte {} ({what})", self.at))
     }
 }
@@ -481,11 +373,9 @@ impl std::ops::Index<Id> for Machine<'_> {
     }
 }
 
-/// A name that is not on the list.
-fn refused(module: &str, name: &str) -> Error {
-    let (module, name) = (shown(module), shown(name));
-    Error::input(format!(
-        "its pickle asks for {module}.{name}, which is refused: only tensors are read and no code is run; \
-         save the weights alone, with torch.save(model.state_dict(), FILE)"
-    ))
+impl std::ops::Index<Id> for Pickle {
+    type Output = Value;
+    fn index(&self, id: Id) -> &Value {
+        &self.values[id as usize]
+    }
 }

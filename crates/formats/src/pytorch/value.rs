@@ -1,9 +1,11 @@
-//! What an unpickler can build: plain data, and tensors over storages.
+//! What an unpickler can build: plain data, tensors over storages, and objects of unknown classes.
 //!
-//! Values lie in one list and refer to each other by index, so that any depth, sharing or circle costs
-//! neither recursion nor copies.
+//! Values lie in one list and refer to each other by index, so that depth, sharing and cycles cost neither
+//! recursion nor copies.
 
 use striate_tensor::Shape;
+
+use crate::dtype::DType;
 
 /// The index of a value.
 pub(super) type Id = u32;
@@ -14,9 +16,8 @@ pub(super) enum Value {
     None,
     Bool(bool),
     Integer(i128),
-    Float,
     Text(String),
-    Bytes,
+    /// A list or a set.
     List(Vec<Id>),
     Tuple(Vec<Id>),
     /// Keys with values, in the order of insertion.
@@ -24,39 +25,45 @@ pub(super) enum Value {
     Global(Global),
     Storage(Box<Storage>),
     Tensor(Box<Tensor>),
+    Object(Object),
+    /// Data that no weights are made of: floats, bytes, large integers, tensors of unsupported types.
+    Opaque,
 }
 
-/// What a pickle may ask for by name.
+/// An instance of a class that is unknown here, or the result of an unknown function: what it was given, never
+/// run.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Object {
+    /// The tuple of its arguments.
+    pub arguments: Id,
+    /// Its attributes, usually a dictionary.
+    pub state: Option<Id>,
+    /// The list or dictionary of its items, if its class extends one of them.
+    pub items: Option<Id>,
+}
+
+/// What a pickle refers to by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Global {
     /// `collections.OrderedDict`: becomes a [`Value::Dict`].
     OrderedDict,
+    /// `set` and `frozenset`: become a [`Value::List`].
+    Set,
     /// `torch._utils._rebuild_tensor` and `_rebuild_tensor_v2`.
     RebuildTensor,
-    /// `torch._utils._rebuild_parameter`: the tensor itself.
+    /// `torch._utils._rebuild_parameter` and its like: the tensor itself.
     RebuildParameter,
+    /// `torch._tensor._rebuild_from_type_v2`: calls its first argument with its third.
+    RebuildFromType,
     /// `torch.Size`: its tuple.
     Size,
     /// `torch.FloatStorage` and its like.
     StorageType(DType),
+    /// Everything else.
+    Unknown,
 }
 
-/// The type of a storage's numbers, little-endian.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum DType {
-    F32,
-    F64,
-    F16,
-    BF16,
-    I64,
-    I32,
-    I16,
-    I8,
-    U8,
-    Bool,
-}
-
-/// Numbers that lie elsewhere in the file.
+/// Elements that lie elsewhere in the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Storage {
     /// Its name in the file.
@@ -81,60 +88,45 @@ pub(super) struct Tensor {
 }
 
 impl Global {
-    /// The global `module.name`, if it is one of the few that are known.
-    pub fn find(module: &str, name: &str) -> Option<Global> {
+    /// The global `module.name`.
+    pub fn find(module: &str, name: &str) -> Global {
         match (module, name) {
-            ("collections", "OrderedDict") => Some(Global::OrderedDict),
-            ("torch._utils", "_rebuild_tensor" | "_rebuild_tensor_v2") => Some(Global::RebuildTensor),
-            ("torch._utils", "_rebuild_parameter") => Some(Global::RebuildParameter),
-            ("torch", "Size") => Some(Global::Size),
-            // Files of PyTorch before 1.0 name the device's module.
-            ("torch" | "torch.cuda", name) => DType::of_storage(name).map(Global::StorageType),
-            _ => None,
+            ("collections", "OrderedDict") => Global::OrderedDict,
+            ("builtins" | "__builtin__", "set" | "frozenset") => Global::Set,
+            ("torch._utils", "_rebuild_tensor" | "_rebuild_tensor_v2") => Global::RebuildTensor,
+            ("torch._utils", "_rebuild_parameter" | "_rebuild_parameter_with_state") => {
+                Global::RebuildParameter
+            }
+            ("torch._tensor", "_rebuild_from_type" | "_rebuild_from_type_v2") => Global::RebuildFromType,
+            ("torch", "Size") => Global::Size,
+            // Files of PyTorch before 1.0 name the device's module, others that of the class.
+            ("torch" | "torch.cuda" | "torch.storage", name) => {
+                dtype_of(name).map_or(Global::Unknown, Global::StorageType)
+            }
+            _ => Global::Unknown,
         }
     }
 }
 
-impl DType {
-    fn of_storage(class: &str) -> Option<DType> {
-        Some(match class {
-            "FloatStorage" => DType::F32,
-            "DoubleStorage" => DType::F64,
-            "HalfStorage" => DType::F16,
-            "BFloat16Storage" => DType::BF16,
-            "LongStorage" => DType::I64,
-            "IntStorage" => DType::I32,
-            "ShortStorage" => DType::I16,
-            "CharStorage" => DType::I8,
-            "ByteStorage" => DType::U8,
-            "BoolStorage" => DType::Bool,
-            _ => return None,
-        })
-    }
-
-    /// As PyTorch calls it.
-    pub fn name(self) -> &'static str {
-        match self {
-            DType::F32 => "float32",
-            DType::F64 => "float64",
-            DType::F16 => "float16",
-            DType::BF16 => "bfloat16",
-            DType::I64 => "int64",
-            DType::I32 => "int32",
-            DType::I16 => "int16",
-            DType::I8 => "int8",
-            DType::U8 => "uint8",
-            DType::Bool => "bool",
+/// The type of the elements of PyTorch's storage `class`.
+fn dtype_of(class: &str) -> Option<DType> {
+    Some(match class {
+        "FloatStorage" => DType::F32,
+        "DoubleStorage" => DType::F64,
+        "HalfStorage" => DType::F16,
+        "BFloat16Storage" => DType::BF16,
+        "LongStorage" => DType::I64,
+        "IntStorage" => DType::I32,
+        "ShortStorage" => DType::I16,
+        "CharStorage" => DType::I8,
+        "ByteStorage" => DType::U8,
+        "BoolStorage" => DType::Bool,
+        "QInt8Storage" | "QUInt8Storage" | "QUInt4x2Storage" | "QUInt2x4Storage" | "UntypedStorage" => {
+            DType::Unsupported(1)
         }
-    }
-
-    /// Bytes of a number.
-    pub fn size(self) -> usize {
-        match self {
-            DType::F64 | DType::I64 => 8,
-            DType::F32 | DType::I32 => 4,
-            DType::F16 | DType::BF16 | DType::I16 => 2,
-            DType::I8 | DType::U8 | DType::Bool => 1,
-        }
-    }
+        "QInt32Storage" => DType::Unsupported(4),
+        "ComplexFloatStorage" => DType::Unsupported(8),
+        "ComplexDoubleStorage" => DType::Unsupported(16),
+        _ => return None,
+    })
 }

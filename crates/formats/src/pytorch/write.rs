@@ -1,4 +1,4 @@
-//! Writing a `.pth` file that `torch.load(…, weights_only=True)` reads: an ordered dictionary of tensors.
+//! Writes a `.pth` file that `torch.load(…, weights_only=True)` reads: an ordered dictionary of tensors.
 
 use std::borrow::Cow;
 
@@ -8,10 +8,10 @@ use crate::Weights;
 use crate::weights::little_endian;
 use crate::zip::write_archive;
 
-/// The folder in the archive; PyTorch takes the file's stem, any name will do.
+/// The folder in the archive; PyTorch takes the file's stem, but any name will do.
 const FOLDER: &str = "archive";
 
-/// The zip form of a state dict of these tensors, names sorted bytewise. The same content gives the same
+/// Returns the zip form of a state dict of these tensors, names sorted bytewise. The same content gives the same
 /// bytes.
 ///
 /// # Errors
@@ -23,7 +23,7 @@ pub fn pytorch_bytes(weights: &Weights) -> Result<Vec<u8>> {
     for (number, (name, (shape, values))) in weights.iter().enumerate() {
         if shape.checked_len().ok() != Some(values.len()) {
             let what = format!("tensor {name} of shape {shape} has {} values", values.len());
-            return Err(Error::failed(format!("the weights cannot be laid out: {what}")));
+            return Err(Error::failed(format!("the weights cannot be written: {what}")));
         }
         pickle.tensor(name, number, shape, values.len());
         entries.push((format!("{FOLDER}/data/{number}"), little_endian(values)));
@@ -36,7 +36,7 @@ pub fn pytorch_bytes(weights: &Weights) -> Result<Vec<u8>> {
     write_archive(&all)
 }
 
-/// Instructions of protocol 2, which every PyTorch reads.
+/// Writes instructions of protocol 2, which every PyTorch reads.
 #[derive(Default)]
 struct Pickler {
     bytes: Vec<u8>,
@@ -49,7 +49,7 @@ impl Pickler {
         self.bytes.extend(b")R(");
     }
 
-    /// `name` with `_rebuild_tensor_v2(storage, 0, shape, strides, False, OrderedDict())`.
+    /// Writes `name` with `_rebuild_tensor_v2(storage, 0, shape, strides, False, OrderedDict())`.
     fn tensor(&mut self, name: &str, storage: usize, shape: &Shape, len: usize) {
         self.text(name);
         self.call("torch._utils", "_rebuild_tensor_v2");
@@ -90,7 +90,7 @@ impl Pickler {
     }
 }
 
-/// Elements from one place to the next along each axis.
+/// Returns the elements from one place to the next along each axis of a contiguous tensor.
 fn strides(shape: &Shape) -> Vec<usize> {
     let mut due = 1;
     let mut strides: Vec<usize> = shape

@@ -1,4 +1,4 @@
-//! Zip archives of stored entries, which is what PyTorch writes.
+//! Zip archives of stored entries, as PyTorch writes them.
 //!
 //! Source: PKWARE, "APPNOTE.TXT, .ZIP File Format Specification", 6.3.10; zip64 included.
 
@@ -8,18 +8,18 @@ mod writer;
 pub(crate) use reader::Archive;
 pub(crate) use writer::write_archive;
 
-/// Begins an entry, in front of its data.
+/// Signature of an entry, before its data.
 const LOCAL: [u8; 4] = *b"PK\x03\x04";
-/// Begins an entry of the directory.
+/// Signature of an entry of the directory.
 const CENTRAL: [u8; 4] = *b"PK\x01\x02";
-/// Begins the record that ends the archive.
+/// Signature of the end record.
 const END: [u8; 4] = *b"PK\x05\x06";
-/// Begins that record's extension to 64 bits.
+/// Signature of the 64-bit end record.
 const END64: [u8; 4] = *b"PK\x06\x06";
-/// Begins the record that says where the extension lies.
+/// Signature of the record that locates the 64-bit end record.
 const LOCATOR64: [u8; 4] = *b"PK\x06\x07";
 
-/// Bytes of the fixed part of each of these.
+/// Sizes in bytes of the fixed parts of these.
 const LOCAL_SIZE: usize = 30;
 const CENTRAL_SIZE: usize = 46;
 const END_SIZE: usize = 22;

@@ -1,8 +1,8 @@
-//! Reading an archive whose directory, entries and ends leave no two ways to read it.
+//! Reads an archive whose directory, entries and end records can be read in one way only.
 //!
-//! Nothing is unpacked: an entry's data are a slice of the file, and asking for a compressed entry is an
-//! error. Encrypted entries, comments, names that differ between directory and entry, and entries that
-//! share bytes are refused.
+//! Nothing is unpacked: an entry's data are a slice of the file, and asking for a compressed entry is an error.
+//! Encrypted entries, comments, names that differ between directory and entry, and entries that share bytes are
+//! refused. The work is in proportion to the directory.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -14,15 +14,15 @@ use super::{
 };
 use crate::message::shown;
 
-/// Of the flags: encrypted.
+/// Flag: encrypted.
 const ENCRYPTED: u16 = 1;
-/// Of the flags: sizes and checksum stand behind the data.
+/// Flag: sizes and checksum follow the data.
 const DESCRIPTOR: u16 = 1 << 3;
-/// Of the flags: strongly encrypted, masked headers.
+/// Flags: strongly encrypted, masked headers.
 const MASKED: u16 = 1 << 6 | 1 << 13;
-/// In a field of 32 bits: the value stands in the extra field.
+/// Value of a 32-bit field whose real value is in the extra field.
 const ELSEWHERE: u32 = u32::MAX;
-/// Number of the extra field that holds values of 64 bits.
+/// Number of the extra field that holds 64-bit values.
 const ZIP64: u16 = 1;
 
 /// An archive in memory.
@@ -38,23 +38,23 @@ struct Entry<'a> {
     crc: u32,
 }
 
-/// What the directory says of an entry.
+/// An entry of the directory.
 struct Listed<'a> {
     name: &'a str,
     flags: u16,
     method: u16,
     crc: u32,
-    /// Bytes in the file; of stored entries also those of the content.
+    /// Size in the file, for stored entries also that of the content.
     packed: u64,
     size: u64,
     offset: u64,
 }
 
 impl<'a> Archive<'a> {
-    /// The archive in `bytes`.
+    /// Reads the archive in `bytes`.
     ///
     /// # Errors
-    /// If it is cut off, or there are two ways to read it, or an entry is not stored as it is.
+    /// If it is cut off, can be read in two ways, or has encrypted entries.
     pub fn read(bytes: &'a [u8]) -> Result<Archive<'a>> {
         let Directory { begin, end, count } = directory(bytes)?;
         let mut fields = Fields { bytes: &bytes[..end], at: begin };
@@ -65,22 +65,22 @@ impl<'a> Archive<'a> {
             let entry = entry(bytes, begin, &listed).map_err(|e| e.at(shown(listed.name)))?;
             places.push((listed.offset, entry.1, listed.name));
             if entries.insert(listed.name, entry.0).is_some() {
-                return Err(damaged(format!("the entry {} stands there twice", shown(listed.name))));
+                return Err(damaged(format!("the entry {} occurs twice", shown(listed.name))));
             }
         }
         if entries.len() as u64 != count {
-            return Err(damaged(format!("{} entries where the end counts {count}", entries.len())));
+            return Err(damaged(format!("{} entries instead of the {count} that its end record counts", entries.len())));
         }
         apart(&mut places)?;
         Ok(Archive { entries })
     }
 
-    /// The names, sorted bytewise.
+    /// Returns the names, sorted bytewise.
     pub fn names(&self) -> impl Iterator<Item = &'a str> {
         self.entries.keys().copied()
     }
 
-    /// The data of the entry called `name`, if there is one.
+    /// Returns the data of the entry called `name`, if there is one.
     ///
     /// # Errors
     /// If they are compressed or do not match their checksum.
@@ -89,7 +89,7 @@ impl<'a> Archive<'a> {
         if entry.method != 0 {
             let (name, method) = (shown(name), entry.method);
             return Err(damaged(format!(
-                "the entry {name} is compressed (method {method}); PyTorch stores entries as they are"
+                "the entry {name} is compressed (method {method}); PyTorch stores entries uncompressed"
             )));
         }
         if crc32fast::hash(entry.data) != entry.crc {
@@ -99,7 +99,7 @@ impl<'a> Archive<'a> {
     }
 }
 
-/// Where the directory lies and how many entries it claims.
+/// The place of the directory and the number of entries that it claims.
 struct Directory {
     begin: usize,
     end: usize,
@@ -108,13 +108,13 @@ struct Directory {
 
 fn directory(bytes: &[u8]) -> Result<Directory> {
     let end = bytes.len().checked_sub(END_SIZE).filter(|end| bytes[*end..].starts_with(&END));
-    let end = end.ok_or_else(|| damaged("it does not end as an archive does, or with a comment"))?;
+    let end = end.ok_or_else(|| damaged("its end record is missing, or a comment follows it"))?;
     let mut fields = Fields { bytes, at: end + 4 };
     let disks = [fields.u16()?, fields.u16()?];
     let counts = [u64::from(fields.u16()?), u64::from(fields.u16()?)];
     let (size, offset) = (fields.u32()?, fields.u32()?);
     if fields.u16()? != 0 {
-        return Err(damaged("a comment at its end, or something behind it"));
+        return Err(damaged("a comment or other bytes follow its end record"));
     }
     if disks != [0, 0] && disks != [u16::MAX; 2] || counts[0] != counts[1] {
         return Err(damaged("it is one of several parts"));
@@ -129,20 +129,20 @@ fn directory(bytes: &[u8]) -> Result<Directory> {
     match begin.filter(|begin| (end - begin) as u64 == size) {
         Some(begin) => Ok(Directory { begin, end, count }),
         None => Err(damaged(format!(
-            "a directory of {size} bytes at {offset}, where {end} are in front of its end"
+            "a directory of {size} bytes at {offset}, with {end} bytes before its end record"
         ))),
     }
 }
 
-/// The end's extension to 64 bits, which lies right before its locator; what the short end says must be
-/// the same or left to the extension.
+/// Reads the 64-bit end record, which lies right before its locator. The values of the short end record must be the
+/// same or left to it.
 fn long_end(bytes: &[u8], locator: usize, short: (u64, u64, u64)) -> Result<(usize, (u64, u64, u64))> {
     let mut fields = Fields { bytes, at: locator + 4 };
     let (disk, place, disks) = (fields.u32()?, fields.u64()?, fields.u32()?);
     let at =
         locator.checked_sub(END64_SIZE).filter(|at| *at as u64 == place && bytes[*at..].starts_with(&END64));
     let Some(at) = at.filter(|_| disk == 0 && disks == 1) else {
-        return Err(damaged("its zip64 record is not where it should be"));
+        return Err(damaged("its zip64 record is not in its place"));
     };
     let mut fields = Fields { bytes, at: at + 4 };
     let length = fields.u64()?;
@@ -164,7 +164,7 @@ fn long_end(bytes: &[u8], locator: usize, short: (u64, u64, u64)) -> Result<(usi
     Ok((at, (counts[0], size, offset)))
 }
 
-/// The next entry of the directory.
+/// Reads the next entry of the directory.
 fn listed<'a>(fields: &mut Fields<'a>) -> Result<Listed<'a>> {
     if fields.bytes.len() - fields.at < CENTRAL_SIZE || fields.take(4)? != CENTRAL {
         return Err(damaged(format!("no entry of the directory at byte {}", fields.at)));
@@ -178,7 +178,7 @@ fn listed<'a>(fields: &mut Fields<'a>) -> Result<Listed<'a>> {
     fields.skip(6)?;
     let offset = fields.u32()?;
     let name = std::str::from_utf8(fields.take(usize::from(name))?);
-    let name = name.map_err(|_| damaged("a name that is no UTF-8"))?;
+    let name = name.map_err(|_| damaged("a name that is not UTF-8"))?;
     let extra = fields.take(usize::from(extra))?;
     fields.skip(usize::from(comment))?;
     let place = || shown(name);
@@ -195,7 +195,7 @@ fn listed<'a>(fields: &mut Fields<'a>) -> Result<Listed<'a>> {
     Ok(Listed { name, flags, method, crc, packed, size, offset })
 }
 
-/// The entry's data, with the byte behind them; held against the header in front of them.
+/// Returns the entry's data with the byte after them, checked against the header before them.
 fn entry<'a>(bytes: &'a [u8], directory: usize, listed: &Listed) -> Result<(Entry<'a>, u64)> {
     let outside =
         || damaged(format!("an entry of {} bytes at {} lies outside", listed.packed, listed.offset));
@@ -217,17 +217,17 @@ fn entry<'a>(bytes: &'a [u8], directory: usize, listed: &Listed) -> Result<(Entr
     fields.skip(usize::from(extra))?;
     if name != listed.name.as_bytes() {
         let name = shown(&String::from_utf8_lossy(name));
-        return Err(damaged(format!("the directory's entry is called {name} where it lies")));
+        return Err(damaged(format!("the directory's entry is called {name} in its own header")));
     }
     let agrees = |(size, listed): (u32, u64)| size == ELSEWHERE || u64::from(size) == listed;
     if method != listed.method
         || flags & (ENCRYPTED | MASKED) != 0
         || flags & DESCRIPTOR != listed.flags & DESCRIPTOR
     {
-        return Err(damaged("the directory's entry is packed in another way where it lies"));
+        return Err(damaged("the directory's entry is packed in another way by its own header"));
     }
     if flags & DESCRIPTOR == 0 && !sizes.into_iter().zip([listed.packed, listed.size]).all(agrees) {
-        return Err(damaged("the directory's entry has another size where it lies"));
+        return Err(damaged("the directory's entry has another size in its own header"));
     }
     let data = usize::try_from(listed.packed).ok().and_then(|size| fields.take(size).ok());
     let data = data.ok_or_else(outside)?;
@@ -246,7 +246,7 @@ fn apart(places: &mut [(u64, u64, &str)]) -> Result<()> {
     }
 }
 
-/// The content of the zip64 field among the extra fields; empty without one.
+/// Returns the content of the zip64 field among the extra fields; empty without one.
 fn zip64_field(extra: &[u8]) -> Result<&[u8]> {
     let mut fields = Fields { bytes: extra, at: 0 };
     while fields.at < extra.len() {
@@ -259,7 +259,7 @@ fn zip64_field(extra: &[u8]) -> Result<&[u8]> {
     Ok(&[])
 }
 
-/// Values that take turns between a short field and the zip64 field.
+/// Values of the zip64 field, for the short fields that leave theirs to it.
 struct Wide<'a> {
     rest: &'a [u8],
 }
@@ -270,14 +270,14 @@ impl Wide<'_> {
             return Ok(u64::from(short));
         }
         let Some((value, rest)) = self.rest.split_first_chunk() else {
-            return Err(damaged("a size of 64 bits is missing"));
+            return Err(damaged("a 64-bit size is missing"));
         };
         self.rest = rest;
         Ok(u64::from_le_bytes(*value))
     }
 }
 
-/// Fields one after the other.
+/// Reads fields one after the other.
 struct Fields<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -310,5 +310,5 @@ impl<'a> Fields<'a> {
 }
 
 fn damaged(what: impl Display) -> Error {
-    Error::input(format!("is no whole zip archive ({what})"))
+    Error::input(format!("is not a whole zip archive ({what})"))
 }

@@ -1,4 +1,4 @@
-//! Writing an archive of stored entries, as PyTorch lays them out: data at multiples of 64 bytes.
+//! Writes an archive of stored entries as PyTorch lays them out: data at multiples of 64 bytes.
 
 use std::borrow::Cow;
 
@@ -6,18 +6,18 @@ use striate_tensor::{Error, Result};
 
 use super::{CENTRAL, CENTRAL_SIZE, END, END_SIZE, LOCAL, LOCAL_SIZE};
 
-/// Where data begin, so that they can be mapped as numbers of any size.
+/// Alignment of the data, so that they can be mapped as elements of any size.
 const ALIGNMENT: usize = 64;
-/// Number of the extra field that only fills; PyTorch's own.
+/// Number of PyTorch's own extra field, which is padding.
 const FILLER: [u8; 2] = *b"FB";
 /// 1980-01-01, the first day of the format's calendar: the same content gives the same bytes.
 const DATE: u16 = 1 << 5 | 1;
-/// Version 2.0 of the format, which knows stored entries.
+/// Version 2.0 of the format, the first with stored entries in folders.
 const VERSION: u16 = 20;
-/// Of the flags: the name is UTF-8.
+/// Flag: the name is UTF-8.
 const UTF8: u16 = 1 << 11;
 
-/// An archive of `entries`, names with data, in their order.
+/// Returns an archive of `entries`, names with data, in their order.
 ///
 /// # Errors
 /// If it would need sizes of more than 32 bits.

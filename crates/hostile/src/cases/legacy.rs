@@ -1,6 +1,6 @@
 //! `.pth` files from before PyTorch 1.6: a sequence of pickles, then raw storages.
 
-use super::pickle::{Assembly, float_tensor, tensor};
+use super::pickle::{Assembly, float_tensor, storage, tensor};
 use super::{Case, bad, good};
 
 /// Returns the first pickle: PyTorch's magic number.
@@ -50,25 +50,42 @@ pub(super) fn cases() -> Vec<Case> {
     let with_view = |offset, len| file(&[("a", view(offset, len))], &["0"], &numbers(2, 2));
     let twice = [("a", float_tensor("0", 2, 0, &[2], &[1])), ("b", float_tensor("0", 3, 0, &[2], &[1]))];
     let start = |parts: &[Vec<u8>]| [&[magic()], parts].concat().concat();
+    let parts =
+        [Assembly::text("module"), Assembly::global("own", "Net"), Assembly::text("net.py"), Assembly::text("class Net: …")];
+    let class = Assembly([Assembly::tuple(&parts).0, b"Q".to_vec()].concat());
     let tar = [&[b'0'; 257][..], b"ustar", &[0; 250]].concat();
     vec![
         good("the old format", file(&one(), &["0"], &numbers(2, 2))),
         good("a view in the old format", with_view(1, 1)),
+        good("a module class in the old format", file(&[("net", class), ("a", float_tensor("0", 2, 0, &[2], &[1]))], &["0"], &numbers(2, 2))),
+        good(
+            "complex numbers before others",
+            file(
+                &[("a", float_tensor("0", 2, 0, &[2], &[1])), ("z", tensor(storage("ComplexFloatStorage", "1", 1), 0, &[1], &[1]))],
+                &["1", "0"],
+                &[&1u64.to_le_bytes()[..], &[0; 8], &numbers(2, 2)].concat(),
+            ),
+        ),
+        bad(
+            "a storage of an unknown class",
+            file(&[("a", tensor(storage("OwnStorage", "0", 2), 0, &[2], &[1]))], &["0"], &numbers(2, 2)),
+            "storage 0 belongs to no tensor of a known type",
+        ),
         bad("only the magic number", magic(), "the protocol's version: its pickle is damaged"),
         bad("an unsupported version", start(&[version(7)]), "is of version 7 of PyTorch's protocol"),
-        bad("an invalid version", start(&[Assembly::text("x").pickle()]), "its version is no integer"),
-        bad("an invalid system", start(&[version(1001), version(1)]), "does not say on what system"),
+        bad("an invalid version", start(&[Assembly::text("x").pickle()]), "its version is not an integer"),
+        bad("an invalid system", start(&[version(1001), version(1)]), "its byte order is missing"),
         bad("an old big-endian file", start(&[version(1001), system(false)]), "big-endian"),
         bad("no object", start(&[version(1001), system(true)]), "the object: its pickle is damaged"),
         bad(
             "invalid keys",
             start(&[version(1001), system(true), version(1), version(1)]),
-            "no list of texts",
+            "not a list of text",
         ),
         bad(
             "numeric keys",
             start(&[version(1001), system(true), version(1), Assembly::list(&[Assembly::int(1)]).pickle()]),
-            "no list of texts",
+            "not a list of text",
         ),
         bad("no storages", file(&one(), &["0"], &[]), "is cut off before its storage 0"),
         bad("half a storage", file(&one(), &["0"], &numbers(2, 1)), "2 elements in 4 bytes"),
@@ -84,13 +101,13 @@ pub(super) fn cases() -> Vec<Case> {
             "4611686018427387904 elements in 8 bytes",
         ),
         bad("a key twice", file(&one(), &["0", "0"], &numbers(2, 2)), "storage 0 is listed twice"),
-        bad("a key without a tensor", file(&one(), &["7"], &numbers(2, 2)), "storage 7 belongs to no tensor"),
+        bad("a key without a tensor", file(&one(), &["7"], &numbers(2, 2)), "storage 7 belongs to no tensor of a known type"),
         bad("a storage that is not listed", file(&one(), &[], &[]), "its storage 0 is missing"),
         bad("a storage described in two ways", file(&twice, &["0"], &numbers(2, 2)), "described in two ways"),
         bad(
             "bytes after the storages",
             file(&one(), &["0"], &numbers(2, 3)),
-            "4 bytes behind its last storage",
+            "4 bytes after its last storage",
         ),
         bad("a view beyond its storage", with_view(1, 2), "a view of 2 elements at 1 of 2"),
         bad("a view that overflows", with_view(i64::MAX, i64::MAX), "at 9223372036854775807 of 2"),
@@ -98,10 +115,10 @@ pub(super) fn cases() -> Vec<Case> {
         bad(
             "os.system in the old format",
             start(&[version(1001), system(true), Assembly::global("os", "system").pickle()]),
-            "the object: its pickle asks for os.system",
+            "the keys of the storages: its pickle is damaged",
         ),
         bad("the tar format", tar, "is in the tar form"),
-        bad("another pickle", version(5), "is no PyTorch file"),
-        bad("plain text", "words", "is no PyTorch file"),
+        bad("another pickle", version(5), "is not a PyTorch file"),
+        bad("plain text", "words", "is not a PyTorch file"),
     ]
 }

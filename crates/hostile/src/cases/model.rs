@@ -59,11 +59,19 @@ fn small() -> Vec<u8> {
 }
 
 /// Returns the model file with tensors and metadata modified by `change`.
-fn changed(change: impl FnOnce(&mut Weights, &mut HashMap<String, String>)) -> Vec<u8> {
+fn tampered(change: impl FnOnce(&mut Weights, &mut HashMap<String, String>)) -> Vec<u8> {
     let valid = model().and_then(|model| model.to_bytes()).expect("the model is valid");
     let (mut tensors, mut metadata) = read_safetensors_bytes(&valid).expect("the written file is valid");
     change(&mut tensors, &mut metadata);
     safetensors_bytes(&tensors, metadata).expect("any tensors can be written")
+}
+
+/// Returns the same as it was written before there was a digest.
+fn changed(change: impl FnOnce(&mut Weights, &mut HashMap<String, String>)) -> Vec<u8> {
+    tampered(|tensors, metadata| {
+        metadata.remove("digest");
+        change(tensors, metadata);
+    })
 }
 
 fn without(key: &str) -> Vec<u8> {
@@ -113,12 +121,34 @@ pub(super) fn cases() -> Vec<Case> {
     let form = |steps: &str| format!(r#"{{"channels":1,"steps":[{steps}],"mean":[0],"std":[1]}}"#);
     let huge = form(r#"{"step":"center_crop","height":1000000000,"width":1000000000}"#);
     vec![
-        good("complete", changed(|_, _| ())),
+        good("complete", tampered(|_, _| ())),
+        good("without a digest", changed(|_, _| ())),
+        good("metadata of other tools", tampered(|_, metadata| drop(metadata.insert("format".into(), "pt".into())))),
+        bad(
+            "other classes under the digest",
+            tampered(|_, metadata| drop(metadata.insert("classes".into(), r#"["a", "b", "c"]"#.into()))),
+            "does not match its digest",
+        ),
+        bad(
+            "another golden output under the digest",
+            tampered(|tensors, _| tensors.get_mut("golden.output").expect("it has one").1[0] = 7.0),
+            "does not match its digest",
+        ),
+        bad(
+            "no golden pair under the digest",
+            tampered(|tensors, _| tensors.retain(|name, _| !name.starts_with("golden."))),
+            "does not match its digest",
+        ),
+        bad(
+            "an overlong digest",
+            tampered(|_, metadata| drop(metadata.insert("digest".into(), "0".repeat(1 << 20)))),
+            "does not match its digest",
+        ),
         good("without optional fields", bare),
         good("small", small()),
         bad("an empty file", "", "shorter than 8 bytes"),
-        bad("only weights", without("striate"), "holds weights alone, no network"),
-        bad("no metadata", changed(|_, metadata| metadata.clear()), "holds weights alone, no network"),
+        bad("only weights", without("striate"), "holds weights alone, not a network"),
+        bad("no metadata", changed(|_, metadata| metadata.clear()), "holds weights alone, not a network"),
         bad("a later version", later, "is a model file of version 7 written by striate [2J 9.1.0"),
         bad("an invalid version", with("striate", "\n"), "is a model file of version  "),
         bad("no network", without("network"), "network is missing"),
@@ -149,29 +179,25 @@ pub(super) fn cases() -> Vec<Case> {
         bad(
             "a network without its weights",
             without_weights(&text(r#"{ op = "flatten" }, { op = "linear", out_features = 3 }"#)),
-            "2 missing (linear1.weight, linear1.bias)",
+            "2 parameters missing, first linear1.weight",
         ),
-        bad("another network", with("network", &text(r#"{ op = "flatten" }"#)), "8 unexpected"),
+        bad("another network", with("network", &text(r#"{ op = "flatten" }"#)), "8 tensors unexpected"),
         bad(
             "a network name with control characters",
             with("network", "name = \"\\u001b[2J\"\ninput = [1]\nlayers = [{ op = \"relu\" }]"),
             "control characters",
         ),
-        bad("no weights", changed(|tensors, _| tensors.clear()), "8 missing"),
-        bad("one weight missing", without_tensor("fc.weight"), "1 missing (fc.weight)"),
-        bad("one weight too many", with_tensor("fc.more", &[1]), "1 unexpected (fc.more)"),
+        bad("no weights", changed(|tensors, _| tensors.clear()), "8 parameters missing"),
+        bad("one weight missing", without_tensor("fc.weight"), "1 parameter missing, first fc.weight"),
+        bad("one weight too many", with_tensor("fc.more", &[1]), "1 tensor unexpected: fc.more"),
         bad(
             "a weight of another shape",
             with_tensor("fc.bias", &[7]),
-            "1 of the wrong shape (fc.bias [7] instead of [3])",
+            "1 tensor of the wrong shape, first fc.bias [7] instead of [3]",
         ),
-        bad(
-            "a weight name with control characters",
-            with_tensor("a\x1b[2J\nb", &[1]),
-            "1 unexpected (a [2J b)",
-        ),
+        bad("a weight name with control characters", with_tensor("a\x1b[2J\nb", &[1]), "1 tensor unexpected: a [2J b"),
         bad("a changed weight", flipped, "do not match their checksum"),
-        bad("a weight of NaN", nan, "not finite"),
+        bad("a weight of NaN", nan, "holds NaN"),
         bad("an invalid checksum", with("weights_sha256", "0"), "do not match their checksum"),
         bad("half a golden pair", without_tensor("golden.output"), "half of its golden pair is missing"),
         bad(
@@ -188,6 +214,16 @@ pub(super) fn cases() -> Vec<Case> {
             "a class name with control characters",
             with("classes", r#"["a", "\u001b[2J", "c"]"#),
             "has the character U+001B",
+        ),
+        bad(
+            "a class that turns the direction of text",
+            with("classes", r#"["a", "\u202egpj.exe", "c"]"#),
+            "has the character U+202E, which cannot be shown",
+        ),
+        bad(
+            "an overlong class name",
+            with("classes", &format!(r#"["a", "b", "{}"]"#, "c".repeat(1 << 20))),
+            "has 1048576 bytes; shorten it to at most 1000",
         ),
         bad("preprocessing that is not JSON", with("preprocessing", "{"), "preprocessing: "),
         bad("deeply nested preprocessing", with("preprocessing", &deep), "preprocessing: "),

@@ -135,7 +135,7 @@ fn graphs() -> Vec<Case> {
         bad("two inputs", model_of(17, &two_inputs).bytes, "needs 2 inputs (x, z)"),
         bad("a negative extent", bare(&[-5, 8]), "open or impossible"),
         bad("a giant extent", bare(&[i64::MAX, 8]), "open or impossible"),
-        bad("too many outputs", bare(&[1 << 23]), "8388608 outputs are more than 4194304"),
+        bad("too many outputs", bare(&[1 << 23]), "8388608 outputs exceed the limit of 4194304"),
         bad("a giant product", bare(&[1 << 24; 5]), "input x: shape [N, "),
         bad("an unknown operation", one("Zebra", &[]), "node the Zebra (Zebra): this operation is not known"),
         bad("a cycle", model(&[2], &cycle, &[]).bytes, "a cycle"),
@@ -186,8 +186,8 @@ fn tensors() -> Vec<Case> {
             outside(&[("location", "w.bin"), ("location", "v.bin")]),
             "external data: location is there twice",
         ),
-        bad("a weight of NaN", with("MatMul", floats("w", &[8, 1], &[f32::NAN; 8])), "not finite"),
-        bad("an infinite constant", with("Add", floats("w", &[1], &[f32::INFINITY])), "not finite"),
+        bad("a weight of NaN", with("MatMul", floats("w", &[8, 1], &[f32::NAN; 8])), "holds NaN or infinite"),
+        bad("an infinite constant", with("Add", floats("w", &[1], &[f32::INFINITY])), "holds NaN or infinite"),
     ]
 }
 

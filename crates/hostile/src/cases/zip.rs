@@ -146,26 +146,26 @@ pub(super) fn cases() -> Vec<Case> {
     vec![
         good("a state dict", valid().bytes),
         good("with a zip64 end record", valid().with_end64([3, size, directory], place)),
-        bad("only PK", "PK", "does not end as an archive"),
+        bad("only PK", "PK", "its end record is missing"),
         bad("only an end record", [&b"PK\x05\x06"[..], &[0; 18]].concat(), "has no data.pkl"),
-        bad("bytes after the end record", longer, "does not end as an archive"),
-        bad("a comment", commented, "or with a comment"),
+        bad("bytes after the end record", longer, "its end record is missing"),
+        bad("a comment", commented, "or a comment follows it"),
         bad(
             "a missing comment",
             changed(|zip| zip.end(end::COMMENT_LENGTH, u16s(4))),
-            "a comment at its end",
+            "a comment or other bytes follow its end record",
         ),
         bad("a multi-part archive", changed(|zip| zip.end(end::DISK, u16s(1))), "one of several parts"),
         bad("different counts", changed(|zip| zip.end(end::COUNT_HERE, u16s(2))), "one of several parts"),
         bad(
             "more entries counted than present",
             changed(|zip| zip.end(end::COUNT_HERE, [9, 0, 9, 0])),
-            "3 entries where the end counts 9",
+            "3 entries instead of the 9 that its end record counts",
         ),
         bad(
             "fewer entries counted than present",
             changed(|zip| zip.end(end::COUNT, u16s(1)).end(end::COUNT_HERE, u16s(1))),
-            "3 entries where the end counts 1",
+            "3 entries instead of the 1 that",
         ),
         bad(
             "directory after the end",
@@ -182,12 +182,12 @@ pub(super) fn cases() -> Vec<Case> {
         bad(
             "zip64 record at another offset",
             valid().with_end64([3, size, directory], place + 1),
-            "zip64 record is not where",
+            "zip64 record is not in its place",
         ),
         bad(
             "zip64 record at offset 2^64 - 1",
             valid().with_end64([3, size, directory], u64::MAX),
-            "zip64 record is not where",
+            "zip64 record is not in its place",
         ),
         bad(
             "contradictory end records",
@@ -202,7 +202,7 @@ pub(super) fn cases() -> Vec<Case> {
         bad(
             "a billion entries",
             valid().end(end::COUNT_HERE, [0xff; 4]).with_end64([1_000_000_000, size, directory], place),
-            "3 entries where the end counts 1000000000",
+            "3 entries instead of the 1000000000 that",
         ),
         bad("encrypted", changed(|zip| zip.central(0, central::FLAGS, u16s(1))), "is encrypted"),
         bad(
@@ -241,17 +241,17 @@ pub(super) fn cases() -> Vec<Case> {
         bad(
             "another size in the local header",
             changed(|zip| zip.local(0, local::PACKED, u32s(9))),
-            "another size where it lies",
+            "another size in its own header",
         ),
         bad(
             "another name in the local header",
             changed(|zip| zip.local(0, local::NAME, b"y")),
-            "called y/data.pkl where it lies",
+            "called y/data.pkl in its own header",
         ),
         bad(
             "a longer name in the local header",
             changed(|zip| zip.local(0, local::NAME_LENGTH, u16s(11))),
-            "where it lies",
+            "in its own header",
         ),
         bad(
             "an overlong extra field",
@@ -286,7 +286,7 @@ pub(super) fn cases() -> Vec<Case> {
         bad(
             "zip64 entry without its sizes",
             changed(|zip| zip.central(2, central::OFFSET, u32s(u32::MAX))),
-            "a size of 64 bits is missing",
+            "a 64-bit size is missing",
         ),
         bad(
             "entry larger than the file",
@@ -317,12 +317,12 @@ pub(super) fn cases() -> Vec<Case> {
         bad(
             "a name that is not UTF-8",
             changed(|zip| zip.central(0, central::NAME, [0xff])),
-            "a name that is no UTF-8",
+            "a name that is not UTF-8",
         ),
         bad(
             "an entry twice",
             entries(&[("x/data.pkl", b""), ("x/data.pkl", b"")]),
-            "x/data.pkl stands there twice",
+            "x/data.pkl occurs twice",
         ),
         bad(
             "two folders",

@@ -1,0 +1,67 @@
+//! The digest of a model file: one checksum over everything that it says about its model.
+
+use std::collections::HashMap;
+
+use sha2::{Digest, Sha256};
+use striate_tensor::Shape;
+
+use crate::fit::COUNTER;
+use crate::model::Golden;
+use crate::weights::{hexadecimal, little_endian};
+use crate::Weights;
+
+/// The key of the digest in the metadata.
+pub(crate) const DIGEST: &str = "digest";
+/// The metadata that it covers, those that are absent too. The values of the weights have a checksum of their own
+/// among them.
+const COVERED: [&str; 10] = [
+    "striate",
+    "program",
+    "network",
+    "classes",
+    "preprocessing",
+    "predict",
+    "evaluation",
+    "data",
+    "recipe",
+    "weights_sha256",
+];
+
+/// Returns SHA-256, in hexadecimal, of the texts of `metadata` as they stand in the file, of the names and shapes of
+/// `weights`, and of the golden pair. Every part is preceded by its length, so that no two contents run together to
+/// the same bytes.
+pub(crate) fn digest(metadata: &HashMap<String, String>, weights: &Weights, golden: Option<&Golden>) -> String {
+    let mut hash = Sha256::new();
+    for key in COVERED {
+        part(&mut hash, key.as_bytes());
+        match metadata.get(key) {
+            Some(text) => part(&mut hash, text.as_bytes()),
+            None => hash.update(u64::MAX.to_le_bytes()),
+        }
+    }
+    let named: Vec<_> = weights.iter().filter(|(name, _)| !name.ends_with(COUNTER)).collect();
+    number(&mut hash, named.len());
+    for (name, (shape, _)) in named {
+        part(&mut hash, name.as_bytes());
+        extents(&mut hash, shape);
+    }
+    for (shape, values) in golden.into_iter().flat_map(|golden| [&golden.input, &golden.output]) {
+        extents(&mut hash, shape);
+        part(&mut hash, &little_endian(values));
+    }
+    hexadecimal(&hash.finalize())
+}
+
+fn part(hash: &mut Sha256, bytes: &[u8]) {
+    number(hash, bytes.len());
+    hash.update(bytes);
+}
+
+fn extents(hash: &mut Sha256, shape: &Shape) {
+    number(hash, shape.len());
+    shape.iter().for_each(|extent| number(hash, *extent));
+}
+
+fn number(hash: &mut Sha256, number: usize) {
+    hash.update((number as u64).to_le_bytes());
+}

@@ -1,0 +1,51 @@
+//! Keys that choose some of a file's tensors: paths to dictionaries, or what names begin with.
+
+use std::collections::BTreeSet;
+
+use striate_tensor::{Error, Result};
+
+use crate::Weights;
+use crate::message::shown;
+
+/// The key of everything.
+pub(crate) const ROOT: &str = ".";
+/// Keys that a message shows.
+const SHOWN: usize = 6;
+
+/// The tensors of `weights` whose names begin with `key` and a dot, without it.
+///
+/// # Errors
+/// If there are none.
+pub(crate) fn under(weights: Weights, key: &str) -> Result<Weights> {
+    if key == ROOT {
+        return Ok(weights);
+    }
+    let prefix = format!("{key}.");
+    if !weights.keys().any(|name| name.starts_with(&prefix)) {
+        return Err(unknown(key, heads(weights.keys().map(String::as_str)).into_iter()));
+    }
+    let shorter = |(name, tensor): (String, _)| Some((name.strip_prefix(&prefix)?.to_owned(), tensor));
+    Ok(weights.into_iter().filter_map(shorter).collect())
+}
+
+/// What `names` begin with, up to their first dots.
+pub(crate) fn heads<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let heads: BTreeSet<&str> = names.filter_map(|name| Some(name.split_once('.')?.0)).collect();
+    heads.into_iter().take(SHOWN + 1).map(str::to_owned).collect()
+}
+
+/// The error about a key that does not exist, beside those that do.
+pub(crate) fn unknown(key: &str, existing: impl Iterator<Item = String>) -> Error {
+    let key = shown(key);
+    Error::input(match listed(existing) {
+        keys if keys.is_empty() => format!("has no tensors under --key {key}, and no other keys"),
+        keys => format!("has no tensors under --key {key}; its keys are {keys}"),
+    })
+}
+
+/// The first few of `keys`.
+pub(crate) fn listed(mut keys: impl Iterator<Item = String>) -> String {
+    let few: Vec<String> = keys.by_ref().take(SHOWN).map(|key| shown(&key)).collect();
+    let more = if keys.next().is_some() { ", …" } else { "" };
+    few.join(", ") + more
+}
