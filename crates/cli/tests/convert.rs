@@ -233,7 +233,11 @@ fn what_does_not_fit_is_named_and_the_output_stays() {
         assert!(line.contains(&expected), "{line}");
     }
     let line = folder.refusal(&["convert", "other.caffemodel", "out.safetensors", "--model", "lenet5"]);
-    assert!(line.contains("parameters missing, first conv2.weight") && line.contains("another network than lenet5?"), "{line}");
+    assert!(
+        line.contains("parameters missing, first conv2.weight")
+            && line.contains("another network than lenet5?"),
+        "{line}"
+    );
     let line = folder.refusal(&["convert", "other.pth", "out.h5"]);
     assert!(line.contains("out.h5: written are .safetensors, .pth"), "{line}");
     assert_eq!(std::fs::read(folder.path("out.safetensors")).unwrap(), b"what was there");

@@ -156,7 +156,10 @@ fn what_has_no_form_in_onnx_is_said() {
     folder.write("cut.onnx", &good[..good.len() / 2]);
     for (arguments, expected) in [
         (&["convert", "weights.safetensors", "x.onnx"][..], "--model names the network"),
-        (&["convert", "weights.safetensors", "x.onnx", "--model", "resnet20"], "another network than resnet20?"),
+        (
+            &["convert", "weights.safetensors", "x.onnx", "--model", "resnet20"],
+            "another network than resnet20?",
+        ),
         (&["convert", "run/last.safetensors", "x.onnx", "--tensors-only"], "--tensors-only"),
         (&["convert", "run/last.safetensors", "x.tflite"], ".onnx"),
         (&["convert", "cut.onnx", "x.safetensors"], "cut.onnx"),

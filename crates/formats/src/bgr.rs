@@ -22,16 +22,20 @@ pub fn first_convolution_to_rgb(network: Option<&Network>, weights: &mut Weights
     let name = match (&found[..], network) {
         ([name], _) => name,
         ([], None) => {
-            return Err(Error::input("no convolution has three input channels, so there is no BGR to convert"));
+            return Err(Error::input(
+                "no convolution has three input channels, so there is no BGR to convert",
+            ));
         }
         ([], Some(network)) => {
             let name = &network.name;
-            let what = format!("no convolution of {name} has three input channels, so there is no BGR to convert");
+            let what =
+                format!("no convolution of {name} has three input channels, so there is no BGR to convert");
             return Err(Error::input(what));
         }
         (several, _) => {
             let count = several.len();
-            let what = format!("{count} convolutions have three input channels; name the network with --model");
+            let what =
+                format!("{count} convolutions have three input channels; name the network with --model");
             return Err(Error::input(what));
         }
     };

@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use sha2::{Digest, Sha256};
 use striate_tensor::Shape;
 
+use crate::Weights;
 use crate::fit::COUNTER;
 use crate::model::Golden;
 use crate::weights::{hexadecimal, little_endian};
-use crate::Weights;
 
 /// The key of the digest in the metadata.
 pub(crate) const DIGEST: &str = "digest";
@@ -30,7 +30,11 @@ const COVERED: [&str; 10] = [
 /// Returns SHA-256, in hexadecimal, of the texts of `metadata` as they stand in the file, of the names and shapes of
 /// `weights`, and of the golden pair. Every part is preceded by its length, so that no two contents run together to
 /// the same bytes.
-pub(crate) fn digest(metadata: &HashMap<String, String>, weights: &Weights, golden: Option<&Golden>) -> String {
+pub(crate) fn digest(
+    metadata: &HashMap<String, String>,
+    weights: &Weights,
+    golden: Option<&Golden>,
+) -> String {
     let mut hash = Sha256::new();
     for key in COVERED {
         part(&mut hash, key.as_bytes());

@@ -37,7 +37,9 @@ pub(crate) fn of(bytes: &[u8], extension: &str) -> Kind {
     match extension.to_ascii_lowercase().as_str() {
         _ if is_pytorch(bytes) => Kind::PyTorch,
         _ if is_safetensors(bytes) => Kind::Safetensors,
-        _ if let Some((_, what)) = OTHERS.iter().find(|(start, _)| bytes.starts_with(start)) => Kind::Other(what),
+        _ if let Some((_, what)) = OTHERS.iter().find(|(start, _)| bytes.starts_with(start)) => {
+            Kind::Other(what)
+        }
         "onnx" => Kind::Onnx,
         "caffemodel" => Kind::Caffe,
         _ if is_onnx(bytes) => Kind::Onnx,

@@ -10,8 +10,8 @@ use crate::caffe::{CaffeModel, Epsilon, Normalization, read_caffemodel_bytes};
 use crate::file::read_limited;
 use crate::fit::{listed, unexpected};
 use crate::kind::{self, Kind};
-use crate::safetensors::read_with_notes;
 use crate::pytorch::{self, StateDict};
+use crate::safetensors::read_with_notes;
 use crate::{ModelFile, Weights, keys, read_onnx_with};
 
 /// Names that files of weights end in, for a message that lists them.

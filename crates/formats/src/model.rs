@@ -12,8 +12,8 @@ use striate_tensor::file::write_atomically;
 use striate_tensor::names::check_class_names;
 use striate_tensor::{Error, Result, Shape};
 
-use crate::file::read_limited;
 use crate::digest::{DIGEST, digest};
+use crate::file::read_limited;
 use crate::fit::check_finite;
 use crate::kind::{self, Kind};
 use crate::load::extension;
@@ -93,7 +93,8 @@ impl ModelFile {
     pub fn bare(network: Network, weights: Weights) -> Result<ModelFile> {
         let outputs = network.classes()?;
         if outputs > MOST_CLASSES {
-            let what = format!("network {}: {outputs} outputs exceed the limit of {MOST_CLASSES}", network.name);
+            let what =
+                format!("network {}: {outputs} outputs exceed the limit of {MOST_CLASSES}", network.name);
             return Err(Error::input(what));
         }
         let classes = (0..outputs.max(2)).map(|class| class.to_string()).collect();
@@ -166,8 +167,9 @@ impl ModelFile {
                         take weights of an earlier step";
             return Err(Error::input(what));
         }
-        let is_finite =
-            |reached: &Evaluation| [reached.top1_error, reached.top5_error, reached.loss].iter().all(|x| x.is_finite());
+        let is_finite = |reached: &Evaluation| {
+            [reached.top1_error, reached.top5_error, reached.loss].iter().all(|x| x.is_finite())
+        };
         match self.evaluation.iter().all(is_finite) {
             true => Ok(()),
             false => Err(Error::input("its evaluation holds NaN or infinite values; evaluate it again")),
@@ -247,7 +249,9 @@ impl ModelFile {
             None => Integrity::Weights,
             Some(stored) if *stored == digest(metadata, &weights, golden.as_ref()) => Integrity::Whole,
             Some(_) => {
-                return Err(damaged("its content does not match its digest; take a copy that nobody has changed"));
+                return Err(damaged(
+                    "its content does not match its digest; take a copy that nobody has changed",
+                ));
             }
         };
         check_finite(&weights)?;

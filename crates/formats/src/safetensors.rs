@@ -11,9 +11,9 @@ use serde::Serialize;
 use striate_tensor::{Error, Result, Shape};
 
 use crate::Weights;
+use crate::dtype::DType;
 use crate::file::read_limited;
 use crate::fit::COUNTER;
-use crate::dtype::DType;
 use crate::header::{Header, Info, LARGEST_HEADER, METADATA, damaged, dtype_of};
 use crate::message::became_float32;
 use crate::weights::little_endian;

@@ -43,9 +43,17 @@ fn network_without_weights_fits_none() {
 #[test]
 fn any_prefix_that_makes_names_fit_is_removed() {
     let all = weights(&network(), true);
-    for prefix in
-        ["module.", "model.", "backbone.", "encoder.", "0.", "_orig_mod.", "net.", "module._orig_mod.", "a.b.c.d."]
-    {
+    for prefix in [
+        "module.",
+        "model.",
+        "backbone.",
+        "encoder.",
+        "0.",
+        "_orig_mod.",
+        "net.",
+        "module._orig_mod.",
+        "a.b.c.d.",
+    ] {
         let mut wrapped = renamed(&all, |name| format!("{prefix}{name}"));
         wrapped.insert(format!("{prefix}bn1.num_batches_tracked"), (Shape::from([]), vec![7.0]));
         wrapped.insert("n_averaged".into(), (Shape::from([]), vec![7.0]));
@@ -92,7 +100,8 @@ fn trained_names_are_preferred_to_averaged_ones() {
     let path = folder.path().join("weights.bin");
     std::fs::write(&path, safetensors_bytes(&both, Default::default()).unwrap()).unwrap();
     let read = |key: Option<&str>, ignore_unexpected: bool| -> Result<(f32, Vec<String>)> {
-        let options = ReadOptions { key: key.map(str::to_owned), ignore_unexpected, ..ReadOptions::default() };
+        let options =
+            ReadOptions { key: key.map(str::to_owned), ignore_unexpected, ..ReadOptions::default() };
         let mut loaded = read_weights_with(&path, &options)?;
         loaded.choose_for(&network())?;
         let Loaded { weights, mut notes, .. } = loaded;
@@ -110,9 +119,15 @@ fn trained_names_are_preferred_to_averaged_ones() {
     assert_eq!(value, 0.75);
     assert!(notes[0].starts_with("10 unexpected tensors are left aside: ema.bn1.bias, "), "{notes:?}");
     let (value, notes) = read(Some("ema"), false).unwrap();
-    assert_eq!((value, &notes[..]), (0.25, &["the auxiliary heads lack 2 tensors, which only training needs".to_owned()][..]));
+    assert_eq!(
+        (value, &notes[..]),
+        (0.25, &["the auxiliary heads lack 2 tensors, which only training needs".to_owned()][..])
+    );
     let wrong = read(Some("raw"), false).unwrap_err().to_string();
-    assert!(wrong.ends_with("weights.bin: has no tensors under --key raw; its keys are ema, trained"), "{wrong}");
+    assert!(
+        wrong.ends_with("weights.bin: has no tensors under --key raw; its keys are ema, trained"),
+        "{wrong}"
+    );
 }
 
 #[test]
@@ -161,5 +176,8 @@ fn differences_are_counted_and_named_on_one_line() {
     assert!(error.is_input());
     assert_eq!(error.to_string(), expected);
     let empty = fit(&network(), Weights::new()).unwrap_err().to_string();
-    assert_eq!(empty, "10 parameters missing, first conv1.weight; are they those of another network than two?");
+    assert_eq!(
+        empty,
+        "10 parameters missing, first conv1.weight; are they those of another network than two?"
+    );
 }

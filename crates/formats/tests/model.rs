@@ -209,7 +209,10 @@ fn nothing_is_written_that_reading_refuses() {
     refused(&|model| drop(model.weights.remove("fc.bias")), "1 parameter missing, first fc.bias");
     refused(&|model| model.weights.get_mut("fc.bias").unwrap().1[0] = f32::NAN, "fc.bias holds NaN");
     refused(&|model| model.golden.as_mut().unwrap().output.1[0] = f32::NAN, "golden pair holds NaN");
-    refused(&|model| model.golden.as_mut().unwrap().input.1[0] = f32::INFINITY, "golden pair holds NaN or infinite");
+    refused(
+        &|model| model.golden.as_mut().unwrap().input.1[0] = f32::INFINITY,
+        "golden pair holds NaN or infinite",
+    );
     refused(&|model| model.evaluation.as_mut().unwrap().loss = f64::NAN, "evaluation holds NaN");
     let mut deep = json!(0);
     for _ in 0..200 {

@@ -141,9 +141,7 @@ fn choices_and_omissions_are_reported() {
             "types" => &[
                 "numbers of type bfloat16, bool, float16, float64, int16, int32, int64, int8, uint8 become float32",
             ],
-            "aside" => {
-                &["left aside, since they are not tensors of numbers: steps, name, list, big, …"]
-            }
+            "aside" => &["left aside, since they are not tensors of numbers: steps, name, list, big, …"],
             _ => &[],
         };
         assert_eq!(notes, expected, "{}", case.name);

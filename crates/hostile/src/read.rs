@@ -8,8 +8,8 @@ use std::sync::OnceLock;
 use striate_data::read_idx_bytes;
 use striate_engine::{Cpu, Inference, Isa, Training};
 use striate_formats::{
-    Imported, ModelFile, Weights, onnx_model_bytes, pytorch_bytes, read_caffemodel_bytes, read_onnx_bytes,
-    fit, ReadOptions, read_pytorch_bytes, read_pytorch_bytes_with, read_safetensors_bytes, safetensors_bytes,
+    Imported, ModelFile, ReadOptions, Weights, fit, onnx_model_bytes, pytorch_bytes, read_caffemodel_bytes,
+    read_onnx_bytes, read_pytorch_bytes, read_pytorch_bytes_with, read_safetensors_bytes, safetensors_bytes,
 };
 use striate_graph::{Builder, Network, Optimizer, TrainingSpec, statistics};
 use striate_predict::Classifier;

@@ -29,11 +29,15 @@ pub fn run(args: Verify) -> Result<()> {
         return Err(Error::failed(what).into());
     }
     if args.compute.json {
-        return Ok(json::print(&json!({ "ok": true, "difference": difference, "digest": integrity == Integrity::Whole }))?);
+        return Ok(json::print(
+            &json!({ "ok": true, "difference": difference, "digest": integrity == Integrity::Whole }),
+        )?);
     }
     let covered = match integrity {
         Integrity::Whole => "everything in it matches its digest",
-        Integrity::Weights => "its weights match their checksum; it was written before there was a digest of the rest",
+        Integrity::Weights => {
+            "its weights match their checksum; it was written before there was a digest of the rest"
+        }
     };
     println!("{place}: {covered}; its golden pair is reproduced (difference {difference:e})");
     Ok(())

@@ -102,7 +102,8 @@ impl Difference {
     pub fn refusal(&self) -> Error {
         let error = Error::input(self.line());
         if 2 * (self.missing.len() + self.misshapen.len()) > self.wanted {
-            return error.advising(format!("are they those of another network than {}?", shown(&self.network)));
+            return error
+                .advising(format!("are they those of another network than {}?", shown(&self.network)));
         }
         match self.missing.is_empty() && self.misshapen.is_empty() {
             true => error.advising("use --ignore-unexpected to leave them aside"),

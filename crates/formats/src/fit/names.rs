@@ -54,8 +54,7 @@ impl Known {
     /// Finds the prefixes without which the most of `given` fit. Takes time in proportion to the names.
     pub fn place<'a>(&self, given: impl IntoIterator<Item = (&'a str, &'a Shape)>) -> Placement<'a> {
         let is_counter = |name: &str| COUNTERS.iter().any(|counter| name.ends_with(counter));
-        let mut open: Vec<(&str, &Shape)> =
-            given.into_iter().filter(|(name, _)| !is_counter(name)).collect();
+        let mut open: Vec<(&str, &Shape)> = given.into_iter().filter(|(name, _)| !is_counter(name)).collect();
         let mut placement = Placement::default();
         let mut covered = HashSet::new();
         while placement.prefixes.len() < MOST_PREFIXES
@@ -64,7 +63,9 @@ impl Known {
             let before = placement.matched.len();
             open.retain(|(name, shape)| {
                 let Some(own) = name.strip_prefix(prefix) else { return true };
-                let Some(wanted) = self.shapes.get(own).filter(|_| !covered.contains(own)) else { return true };
+                let Some(wanted) = self.shapes.get(own).filter(|_| !covered.contains(own)) else {
+                    return true;
+                };
                 covered.insert(own);
                 placement.exact += usize::from(wanted == *shape);
                 placement.matched.push((name, own));

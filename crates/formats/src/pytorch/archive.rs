@@ -15,7 +15,8 @@ pub(super) fn read(bytes: &[u8]) -> Result<(Pickle, Storages<'_>)> {
     match content("byteorder")? {
         None | Some(b"little") => {}
         Some(b"big") => {
-            let what = "was written in big-endian order, which is not supported; save it again on another machine";
+            let what =
+                "was written in big-endian order, which is not supported; save it again on another machine";
             return Err(Error::input(what));
         }
         Some(_) => return Err(Error::input("is damaged: its byte order is neither little nor big")),

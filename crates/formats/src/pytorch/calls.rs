@@ -121,8 +121,7 @@ impl Machine<'_> {
         if shape.len() != strides.len() {
             return Err(self.damaged(format!("a tensor of shape {shape} with strides {strides:?}")));
         }
-        let tensor =
-            Tensor { storage: (**storage).clone(), offset: self.count(offset)?, shape, strides };
+        let tensor = Tensor { storage: (**storage).clone(), offset: self.count(offset)?, shape, strides };
         self.count_tensor()?;
         self.push(Value::Tensor(Box::new(tensor)))
     }

@@ -67,7 +67,11 @@ enum Kind {
 ///
 /// # Errors
 /// If there is none, none under `key`, or one under another key fits `network` better than that under `key`.
-pub(super) fn choose<'a>(pickle: &'a Pickle, key: Option<&str>, network: Option<&Network>) -> Result<Choice<'a>> {
+pub(super) fn choose<'a>(
+    pickle: &'a Pickle,
+    key: Option<&str>,
+    network: Option<&Network>,
+) -> Result<Choice<'a>> {
     let all = Dictionaries::find(pickle)?;
     let ranked = ranked(pickle, &all, network)?;
     let Some(best) = ranked.first() else { return Err(nothing(pickle)) };
@@ -75,8 +79,12 @@ pub(super) fn choose<'a>(pickle: &'a Pickle, key: Option<&str>, network: Option<
     if let Some(key) = key {
         let entries = under(&all, &ranked, key)?;
         if let Some(network) = network {
-            check_beside(pickle, &entries, &best.rank, network)
-                .map_err(|e| e.advising(format!("the file's state dict is under \"{0}\": use --key {0}", key_of(&all, best))))?;
+            check_beside(pickle, &entries, &best.rank, network).map_err(|e| {
+                e.advising(format!(
+                    "the file's state dict is under \"{0}\": use --key {0}",
+                    key_of(&all, best)
+                ))
+            })?;
         }
         return Ok(Choice { entries, notes: vec![], is_open });
     }
@@ -131,7 +139,10 @@ fn usual(path: &str) -> usize {
 }
 
 /// Names and shapes of the tensors in `entries`.
-fn shapes<'a>(pickle: &'a Pickle, entries: &'a Entries) -> impl Iterator<Item = (&'a str, &'a Shape)> + Clone {
+fn shapes<'a>(
+    pickle: &'a Pickle,
+    entries: &'a Entries,
+) -> impl Iterator<Item = (&'a str, &'a Shape)> + Clone {
     entries.iter().filter_map(|(name, id)| match &pickle[*id] {
         Value::Tensor(tensor) => Some((&**name, &tensor.shape)),
         _ => None,

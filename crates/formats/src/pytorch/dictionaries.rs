@@ -75,7 +75,9 @@ impl<'a> Dictionaries<'a> {
         while next < all.places.len() {
             all.visit(next, &mut seen);
             if all.found.len() > MOST_DICTIONARIES {
-                return Err(Error::input(format!("has more than {MOST_DICTIONARIES} dictionaries of tensors")));
+                return Err(Error::input(format!(
+                    "has more than {MOST_DICTIONARIES} dictionaries of tensors"
+                )));
             }
             next += 1;
         }
@@ -168,7 +170,8 @@ impl<'a> Dictionaries<'a> {
             let transient = transient.map_or(&[][..], |set| pickle.list(set));
             self.charge(parameters.len() + buffers.len() + modules.len() + transient.len())?;
             let transient: HashSet<&str> = transient.iter().filter_map(|id| pickle.text(*id)).collect();
-            let is_kept = |(key, _): &&(Id, Id)| pickle.text(*key).is_none_or(|name| !transient.contains(name));
+            let is_kept =
+                |(key, _): &&(Id, Id)| pickle.text(*key).is_none_or(|name| !transient.contains(name));
             for (key, value) in parameters.iter().chain(buffers.iter().filter(is_kept)) {
                 if let (Some(name), Value::Tensor(_)) = (pickle.text(*key), &pickle[*value]) {
                     self.charge(prefix.len() + name.len())?;
@@ -176,7 +179,9 @@ impl<'a> Dictionaries<'a> {
                 }
             }
             for (key, value) in modules.iter().rev() {
-                let (Some(name), Value::Object(object)) = (pickle.text(*key), &pickle[*value]) else { continue };
+                let (Some(name), Value::Object(object)) = (pickle.text(*key), &pickle[*value]) else {
+                    continue;
+                };
                 let Some(state) = object.state else { continue };
                 self.charge(prefix.len() + name.len() + pickle.items(state).map_or(0, <[_]>::len))?;
                 if pickle.is_module(state) {

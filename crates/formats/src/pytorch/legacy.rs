@@ -64,11 +64,11 @@ fn check_system(system: &Pickle) -> Result<()> {
         return Err(Error::input("is damaged: its byte order is missing"));
     };
     for (key, value) in items {
-        if let (Value::Text(key), Value::Bool(false)) =
-            (&system[*key], &system[*value])
+        if let (Value::Text(key), Value::Bool(false)) = (&system[*key], &system[*value])
             && key == "little_endian"
         {
-            let what = "was written in big-endian order, which is not supported; save it again on another machine";
+            let what =
+                "was written in big-endian order, which is not supported; save it again on another machine";
             return Err(Error::input(what));
         }
     }

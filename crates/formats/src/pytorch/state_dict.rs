@@ -23,7 +23,12 @@ const SHARING: usize = 4;
 /// # Errors
 /// If a name stands there twice, a tensor leaves its storage, a storage is missing or damaged, or tensors share
 /// storages out of proportion to the file.
-pub(super) fn read(pickle: &Pickle, entries: Entries, storages: &Storages, length: usize) -> Result<StateDict> {
+pub(super) fn read(
+    pickle: &Pickle,
+    entries: Entries,
+    storages: &Storages,
+    length: usize,
+) -> Result<StateDict> {
     let mut seen = HashSet::new();
     if let Some((name, _)) = entries.iter().find(|(name, _)| !seen.insert(name)) {
         return Err(Error::input(format!("its state dict holds {} twice", shown(name))));

@@ -283,10 +283,7 @@ impl Machine<'_> {
     fn push_global(&mut self, module: &str, name: &str) -> Result<()> {
         let global = Global::find(module, name);
         let package = module.split('.').next().unwrap_or(module);
-        if global == Global::Unknown
-            && self.unknown.len() < MOST_NAMES
-            && !ORDINARY.contains(&package)
-        {
+        if global == Global::Unknown && self.unknown.len() < MOST_NAMES && !ORDINARY.contains(&package) {
             let full = shown(&format!("{module}.{name}"));
             if !self.unknown.contains(&full) {
                 self.unknown.push(full);

@@ -69,7 +69,10 @@ impl<'a> Archive<'a> {
             }
         }
         if entries.len() as u64 != count {
-            return Err(damaged(format!("{} entries instead of the {count} that its end record counts", entries.len())));
+            return Err(damaged(format!(
+                "{} entries instead of the {count} that its end record counts",
+                entries.len()
+            )));
         }
         apart(&mut places)?;
         Ok(Archive { entries })

@@ -50,18 +50,28 @@ pub(super) fn cases() -> Vec<Case> {
     let with_view = |offset, len| file(&[("a", view(offset, len))], &["0"], &numbers(2, 2));
     let twice = [("a", float_tensor("0", 2, 0, &[2], &[1])), ("b", float_tensor("0", 3, 0, &[2], &[1]))];
     let start = |parts: &[Vec<u8>]| [&[magic()], parts].concat().concat();
-    let parts =
-        [Assembly::text("module"), Assembly::global("own", "Net"), Assembly::text("net.py"), Assembly::text("class Net: …")];
+    let parts = [
+        Assembly::text("module"),
+        Assembly::global("own", "Net"),
+        Assembly::text("net.py"),
+        Assembly::text("class Net: …"),
+    ];
     let class = Assembly([Assembly::tuple(&parts).0, b"Q".to_vec()].concat());
     let tar = [&[b'0'; 257][..], b"ustar", &[0; 250]].concat();
     vec![
         good("the old format", file(&one(), &["0"], &numbers(2, 2))),
         good("a view in the old format", with_view(1, 1)),
-        good("a module class in the old format", file(&[("net", class), ("a", float_tensor("0", 2, 0, &[2], &[1]))], &["0"], &numbers(2, 2))),
+        good(
+            "a module class in the old format",
+            file(&[("net", class), ("a", float_tensor("0", 2, 0, &[2], &[1]))], &["0"], &numbers(2, 2)),
+        ),
         good(
             "complex numbers before others",
             file(
-                &[("a", float_tensor("0", 2, 0, &[2], &[1])), ("z", tensor(storage("ComplexFloatStorage", "1", 1), 0, &[1], &[1]))],
+                &[
+                    ("a", float_tensor("0", 2, 0, &[2], &[1])),
+                    ("z", tensor(storage("ComplexFloatStorage", "1", 1), 0, &[1], &[1])),
+                ],
                 &["1", "0"],
                 &[&1u64.to_le_bytes()[..], &[0; 8], &numbers(2, 2)].concat(),
             ),
@@ -101,7 +111,11 @@ pub(super) fn cases() -> Vec<Case> {
             "4611686018427387904 elements in 8 bytes",
         ),
         bad("a key twice", file(&one(), &["0", "0"], &numbers(2, 2)), "storage 0 is listed twice"),
-        bad("a key without a tensor", file(&one(), &["7"], &numbers(2, 2)), "storage 7 belongs to no tensor of a known type"),
+        bad(
+            "a key without a tensor",
+            file(&one(), &["7"], &numbers(2, 2)),
+            "storage 7 belongs to no tensor of a known type",
+        ),
         bad("a storage that is not listed", file(&one(), &[], &[]), "its storage 0 is missing"),
         bad("a storage described in two ways", file(&twice, &["0"], &numbers(2, 2)), "described in two ways"),
         bad(

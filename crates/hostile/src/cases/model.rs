@@ -123,7 +123,10 @@ pub(super) fn cases() -> Vec<Case> {
     vec![
         good("complete", tampered(|_, _| ())),
         good("without a digest", changed(|_, _| ())),
-        good("metadata of other tools", tampered(|_, metadata| drop(metadata.insert("format".into(), "pt".into())))),
+        good(
+            "metadata of other tools",
+            tampered(|_, metadata| drop(metadata.insert("format".into(), "pt".into()))),
+        ),
         bad(
             "other classes under the digest",
             tampered(|_, metadata| drop(metadata.insert("classes".into(), r#"["a", "b", "c"]"#.into()))),
@@ -195,7 +198,11 @@ pub(super) fn cases() -> Vec<Case> {
             with_tensor("fc.bias", &[7]),
             "1 tensor of the wrong shape, first fc.bias [7] instead of [3]",
         ),
-        bad("a weight name with control characters", with_tensor("a\x1b[2J\nb", &[1]), "1 tensor unexpected: a [2J b"),
+        bad(
+            "a weight name with control characters",
+            with_tensor("a\x1b[2J\nb", &[1]),
+            "1 tensor unexpected: a [2J b",
+        ),
         bad("a changed weight", flipped, "do not match their checksum"),
         bad("a weight of NaN", nan, "holds NaN"),
         bad("an invalid checksum", with("weights_sha256", "0"), "do not match their checksum"),

@@ -187,7 +187,11 @@ fn tensors() -> Vec<Case> {
             "external data: location is there twice",
         ),
         bad("a weight of NaN", with("MatMul", floats("w", &[8, 1], &[f32::NAN; 8])), "holds NaN or infinite"),
-        bad("an infinite constant", with("Add", floats("w", &[1], &[f32::INFINITY])), "holds NaN or infinite"),
+        bad(
+            "an infinite constant",
+            with("Add", floats("w", &[1], &[f32::INFINITY])),
+            "holds NaN or infinite",
+        ),
     ]
 }
 

@@ -187,10 +187,12 @@ fn repeated_modules(depth: u8) -> Vec<u8> {
 fn many_modules(parameters: usize, times: usize) -> Vec<u8> {
     let first = kept(float_tensor("0", 2, 0, &[2], &[1]), 0).0;
     let names: Vec<String> = (0..parameters).map(|i| format!("parameter{i}")).collect();
-    let parameters: Vec<(&str, Assembly)> = names.iter().map(|name| (&**name, Assembly::raw(b"h\0"))).collect();
+    let parameters: Vec<(&str, Assembly)> =
+        names.iter().map(|name| (&**name, Assembly::raw(b"h\0"))).collect();
     let inner = kept(module(&parameters, &[]), 1).0;
     let names: Vec<String> = (0..times).map(|i| format!("module{i}")).collect();
-    let modules: Vec<(&str, Assembly)> = names.iter().map(|name| (&**name, Assembly::raw(b"h\x01"))).collect();
+    let modules: Vec<(&str, Assembly)> =
+        names.iter().map(|name| (&**name, Assembly::raw(b"h\x01"))).collect();
     object(Assembly([first, b"0".to_vec(), inner, b"0".to_vec(), module(&[], &modules).0].concat()))
 }
 
@@ -203,12 +205,17 @@ pub(super) fn cases() -> Vec<Case> {
         ("args", Assembly::global("argparse", "Namespace").call(&[])),
         ("rng", Assembly::list(&[one(), Assembly::int(1)])),
         ("optimizer", Assembly::dict(&[("state", Assembly::list(&[state_dict()]))])),
-        ("any", Assembly::list(&[Assembly::dict(&[("weights", Assembly::dict(&[("a", one()), ("b", one())]))])])),
+        (
+            "any",
+            Assembly::list(&[Assembly::dict(&[("weights", Assembly::dict(&[("a", one()), ("b", one())]))])]),
+        ),
     ]));
     let inner = module(&[("a", one())], &[]);
     let nested_modules = object(Assembly::list(&[module(&[], &[("0", module(&[], &[("conv", inner)]))])]));
-    let items_of_object =
-        Assembly([attack_of("own", "Dict").0, b"(".to_vec(), Assembly::text("k").0, one().0, b"uK\x02K\x03s".to_vec()].concat());
+    let items_of_object = Assembly(
+        [attack_of("own", "Dict").0, b"(".to_vec(), Assembly::text("k").0, one().0, b"uK\x02K\x03s".to_vec()]
+            .concat(),
+    );
     let huge = i64::MAX;
     let depth = 1_000_000;
     let nested = [b"]".repeat(depth), b"a".repeat(depth - 1)].concat();
@@ -257,11 +264,17 @@ pub(super) fn cases() -> Vec<Case> {
         good("torch.load beside the weights", weight_beside(attack_of("torch", "load"))),
         good("a call of a call", weight_beside(attack_of("os", "system").call(&[text("again")]))),
         good("items of an object", weight_beside(items_of_object)),
-        good("a number for the attributes of an object", weight_beside(Assembly([attack_of("a", "B").0, b"K\x01b".to_vec()].concat()))),
+        good(
+            "a number for the attributes of an object",
+            weight_beside(Assembly([attack_of("a", "B").0, b"K\x01b".to_vec()].concat())),
+        ),
         good("an integer of 255 bytes", weight_beside(Assembly::raw([&[0x8a, 255][..], &[1; 255]].concat()))),
         good("text that is not UTF-8", weight_beside(Assembly::raw(b"X\x01\0\0\0\xff"))),
         good("a set", weight_beside(Assembly::raw(b"\x8f(K\x01\x90"))),
-        good("a complex tensor", weight_beside(tensor(storage("ComplexFloatStorage", "0", 1), 0, &[1], &[1]))),
+        good(
+            "a complex tensor",
+            weight_beside(tensor(storage("ComplexFloatStorage", "0", 1), 0, &[1], &[1])),
+        ),
         good("protocol 5", file(&[&[0x80, 5][..], &Assembly::dict(&[("a", one())]).0, b"."].concat(), 8)),
         good("a thousand dictionaries under a long path", dictionaries(1000)),
         bad("too many dictionaries", dictionaries(50_000), "has more than 16384 dictionaries of tensors"),
@@ -271,10 +284,22 @@ pub(super) fn cases() -> Vec<Case> {
         bad("os.system for a weight", weight(attack_of("os", "system")), "holds no tensors (it has a)"),
         bad("a module without tensors", object(module(&[], &[])), "holds no state dict"),
         bad("a module that contains itself", module_in_itself(), "nested more than 32 deep"),
-        bad("modules that repeat each other exponentially", repeated_modules(28), "has modules that repeat each other without end"),
-        bad("a module repeated a thousand times", many_modules(100, 1000), "has modules that repeat each other"),
+        bad(
+            "modules that repeat each other exponentially",
+            repeated_modules(28),
+            "has modules that repeat each other without end",
+        ),
+        bad(
+            "a module repeated a thousand times",
+            many_modules(100, 1000),
+            "has modules that repeat each other",
+        ),
         good("a module with a wide child", many_modules(2000, 1)),
-        bad("a wide module repeated a hundred times", many_modules(20_000, 100), "has modules that repeat each other"),
+        bad(
+            "a wide module repeated a hundred times",
+            many_modules(20_000, 100),
+            "has modules that repeat each other",
+        ),
         bad(
             "os.system from the stack",
             object(Assembly([text("os").0, text("system").0, vec![0x93]].concat())),
@@ -375,11 +400,7 @@ pub(super) fn cases() -> Vec<Case> {
             "holds no tensors (it has a)",
         ),
         bad("a storage of negative length", view(-1, 0, &[0], &[1]), "-1 as a size"),
-        bad(
-            "a storage shorter than declared",
-            view(3, 0, &[3], &[1]),
-            "8 bytes instead of 3 elements of 4",
-        ),
+        bad("a storage shorter than declared", view(3, 0, &[3], &[1]), "8 bytes instead of 3 elements of 4"),
         bad(
             "a storage of 2^63 - 1 numbers",
             view(huge, 0, &[2], &[1]),
