@@ -168,7 +168,7 @@ impl Inference {
         let mut memory = ready.take_workspace()?;
         let plan = &ready.plan;
         memory.bytes_mut(&plan.inputs[0]).copy_from_slice(bytemuck::cast_slice(input));
-        plan.run(Segment::Accumulate, &mut memory, Context { pool: self.cpu.pool() }, profile);
+        plan.run(Segment::Accumulate, &mut memory, Context { thread_pool: self.cpu.thread_pool() }, profile);
         let result: &[f32] = bytemuck::cast_slice(memory.bytes(&plan.outputs[0]));
         let fits = result.len() == output.len();
         if fits {
@@ -222,7 +222,7 @@ impl Inference {
             let shared = preparation.sources.iter().map(|name| self.weights[name].clone());
             let own = own.collect::<Result<_>>().map_err(|e| e.at(weights_of(&self.network)))?;
             let mut memory = Memory { own, shared: shared.collect() };
-            let context = Context { pool: self.cpu.pool() };
+            let context = Context { thread_pool: self.cpu.thread_pool() };
             for step in &preparation.steps {
                 step.kernel.run(&context, &mut memory.open(&step.access));
             }

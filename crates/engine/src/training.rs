@@ -142,7 +142,7 @@ impl Training {
         self.memory.bytes_mut(&plan.inputs[0]).copy_from_slice(bytemuck::cast_slice(images));
         self.memory.bytes_mut(&plan.inputs[1]).copy_from_slice(bytemuck::cast_slice(labels));
         self.set_scalar("step", step as i64);
-        let context = Context { pool: self.cpu.pool() };
+        let context = Context { thread_pool: self.cpu.thread_pool() };
         self.plans[shape].run(Segment::Accumulate, &mut self.memory, context, profile);
         Ok(())
     }
@@ -162,13 +162,13 @@ impl Training {
         check_batch(plan, shape, images, labels).ok()?;
         self.memory.bytes_mut(&plan.inputs[0]).copy_from_slice(bytemuck::cast_slice(images));
         self.memory.bytes_mut(&plan.inputs[1]).copy_from_slice(bytemuck::cast_slice(labels));
-        plan.first_not_finite(&mut self.memory, Context { pool: self.cpu.pool() })
+        plan.first_not_finite(&mut self.memory, Context { thread_pool: self.cpu.thread_pool() })
     }
 
     /// The segments of a step one by one: the optimizer's step on the gradients as they stand.
     pub fn update(&mut self, shape: &Shape, rate: f32, profile: Option<(&dyn Clock, &mut [f64])>) {
         self.set_scalar("rate", rate);
-        let context = Context { pool: self.cpu.pool() };
+        let context = Context { thread_pool: self.cpu.thread_pool() };
         self.plans[shape].run(Segment::Update, &mut self.memory, context, profile);
     }
 

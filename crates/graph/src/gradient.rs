@@ -69,8 +69,8 @@ impl Backward<'_> {
                 }
                 self.add(node, LocallyConnectedDataGradient(local.clone()), vec![dy, weight], &[x]);
             }
-            Op::SpreadKernels(scatter) => {
-                self.add(node, SpreadKernelsGradient(scatter.clone()), vec![dy], &[x]);
+            Op::ScatterKernels(scatter) => {
+                self.add(node, ScatterKernelsGradient(scatter.clone()), vec![dy], &[x]);
             }
             Op::Rbf(_) => self.add(node, RbfGradient, vec![x, node.inputs[1], dy], &[x]),
             Op::Scale(scale) => {

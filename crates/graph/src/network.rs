@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use striate_tensor::{DType, Error, Result, Shape, nearest};
 
 use crate::graph::{Graph, Kind, Role, Segment, ValueId};
-use crate::ops::{Conv, Operands, SpreadKernels};
+use crate::ops::{Conv, Operands, ScatterKernels};
 use crate::{Init, Loss, Op};
 
 /// The name by which layers refer to the network's input.
@@ -394,7 +394,7 @@ impl Names {
 fn scatter(graph: &mut Graph, conv: &Conv, kernels: ValueId, whole: &Shape) -> ValueId {
     let name = format!("{}.scattered", graph.value(kernels).name);
     let weight = graph.add_computed(&name, whole.clone());
-    let op = SpreadKernels { connections: conv.connections.clone() };
+    let op = ScatterKernels { connections: conv.connections.clone() };
     graph.add_node(&name, op, vec![kernels], vec![weight], Segment::Accumulate);
     weight
 }

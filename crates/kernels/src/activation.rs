@@ -1,11 +1,11 @@
-//! Activations that a kernel can apply to its result before it is stored.
+//! Activations that a kernel can apply to its result before storing it.
 
 use crate::reference::Real;
 
-/// A function of one number.
+/// An activation function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Activation {
-    /// The value itself.
+    /// The identity.
     #[default]
     None,
     /// max(x, 0)
@@ -22,14 +22,14 @@ pub enum Activation {
 
 /// The largest value of [`Activation::ScaledTanh`]: LeCun et al., 1998, appendix A.
 pub const AMPLITUDE: f64 = 1.7159;
-/// The factor within [`Activation::ScaledTanh`]: with [`AMPLITUDE`] it maps ±1 to ±1.
+/// The factor inside the tanh of [`Activation::ScaledTanh`]; together with [`AMPLITUDE`] it maps ±1 to ±1.
 pub const SLOPE: f64 = 2.0 / 3.0;
 
-/// Bounds that cut off nothing.
+/// Bounds that do not clip anything.
 pub const UNBOUNDED: (f32, f32) = (f32::NEG_INFINITY, f32::INFINITY);
 
 impl Activation {
-    /// The bounds that a value is cut off at, if that is all the activation does.
+    /// The bounds that the activation clips to, if it does nothing else.
     pub fn clip(self) -> Option<(f32, f32)> {
         match self {
             Activation::None => Some(UNBOUNDED),
@@ -39,7 +39,7 @@ impl Activation {
         }
     }
 
-    /// The function of one number, by the standard library.
+    /// Applies the function to one number, with the standard library.
     pub fn apply<T: Real>(self, x: T) -> T {
         let (zero, one, six) = (T::from_f64(0.0), T::from_f64(1.0), T::from_f64(6.0));
         match self {

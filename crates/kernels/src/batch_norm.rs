@@ -1,6 +1,6 @@
 //! Batch normalization per channel: inference, training, gradient.
 //!
-//! Statistics are taken map by map as (count, mean, sum of squared deviations) and merged in the order
+//! Statistics are computed map by map as (count, mean, sum of squared deviations) and merged in the order
 //! of the images (Chan, Golub and LeVeque, 1979), so that they do not depend on the number of threads.
 
 use striate_tensor::{Layout, Views};
@@ -8,9 +8,9 @@ use striate_tensor::{Layout, Views};
 use crate::batch_norm_plain::Plain;
 use crate::isa::Isa;
 use crate::maps::{Maps, is_blocked};
-use crate::pool::Pointer;
 use crate::reference::{self, Reference, batch_norm::Statistics};
 use crate::simd::{Body, Simd, dispatch};
+use crate::threads::Pointer;
 use crate::{Context, Implementation, Kernel};
 
 /// Batch normalization of maps.
@@ -20,15 +20,15 @@ pub struct BatchNormDesc {
     pub shape: [usize; 4],
     /// Added to the variance.
     pub epsilon: f32,
-    /// Share of the new batch in the running statistics.
+    /// Weight of the new batch in the running statistics.
     pub momentum: f32,
 }
 
-/// With given statistics. Reads x, γ, β, mean, variance; writes y.
+/// Normalization with given statistics. Reads x, γ, β, mean, variance; writes y.
 pub fn inference() -> &'static [&'static dyn Implementation<BatchNormDesc>] {
     &[
-        &Blocked { name: "batch_norm_f32", pass: Pass::Inference },
-        &Plain { name: "batch_norm_plain_f32", pass: Pass::Inference },
+        &Blocked { name: "batch_norm_f32", mode: Mode::Inference },
+        &Plain { name: "batch_norm_plain_f32", mode: Mode::Inference },
         &Reference::<BatchNormDesc> {
             name: "batch_norm_reference",
             operands: |_| 6,
@@ -40,12 +40,12 @@ pub fn inference() -> &'static [&'static dyn Implementation<BatchNormDesc>] {
     ]
 }
 
-/// With the batch's own statistics. Reads x, γ, β; writes y, mean, 1/√(variance + ε), running mean and
-/// running variance (the last two in place).
+/// Normalization with the statistics of the batch. Reads x, γ, β; writes y, mean, 1/√(variance + ε), running
+/// mean and running variance (the last two in place).
 pub fn training() -> &'static [&'static dyn Implementation<BatchNormDesc>] {
     &[
-        &Blocked { name: "batch_norm_training_f32", pass: Pass::Training },
-        &Plain { name: "batch_norm_training_plain_f32", pass: Pass::Training },
+        &Blocked { name: "batch_norm_training_f32", mode: Mode::Training },
+        &Plain { name: "batch_norm_training_plain_f32", mode: Mode::Training },
         &Reference::<BatchNormDesc> {
             name: "batch_norm_training_reference",
             operands: |_| 8,
@@ -64,8 +64,8 @@ pub fn training() -> &'static [&'static dyn Implementation<BatchNormDesc>] {
 /// Gradient. Reads x, dy, γ, mean, 1/√(variance + ε); writes dx, dγ, dβ.
 pub fn gradient() -> &'static [&'static dyn Implementation<BatchNormDesc>] {
     &[
-        &Blocked { name: "batch_norm_gradient_f32", pass: Pass::Gradient },
-        &Plain { name: "batch_norm_gradient_plain_f32", pass: Pass::Gradient },
+        &Blocked { name: "batch_norm_gradient_f32", mode: Mode::Gradient },
+        &Plain { name: "batch_norm_gradient_plain_f32", mode: Mode::Gradient },
         &Reference::<BatchNormDesc> {
             name: "batch_norm_gradient_reference",
             operands: |_| 8,
@@ -79,7 +79,7 @@ pub fn gradient() -> &'static [&'static dyn Implementation<BatchNormDesc>] {
 }
 
 #[derive(Clone, Copy, PartialEq)]
-pub(crate) enum Pass {
+pub(crate) enum Mode {
     Inference,
     Training,
     Gradient,
@@ -87,7 +87,7 @@ pub(crate) enum Pass {
 
 struct Blocked {
     name: &'static str,
-    pass: Pass,
+    mode: Mode,
 }
 
 impl Implementation<BatchNormDesc> for Blocked {
@@ -97,24 +97,24 @@ impl Implementation<BatchNormDesc> for Blocked {
 
     fn accepts(&self, _desc: &BatchNormDesc, isa: Isa, first: Layout) -> Option<Vec<Layout>> {
         let plain = Layout::Plain;
-        is_blocked(first, isa.block()).then(|| match self.pass {
-            Pass::Inference => vec![first, plain, plain, plain, plain, first],
-            Pass::Training => vec![first, plain, plain, first, plain, plain, plain, plain],
-            Pass::Gradient => vec![first, first, plain, plain, plain, first, plain, plain],
+        is_blocked(first, isa.block()).then(|| match self.mode {
+            Mode::Inference => vec![first, plain, plain, plain, plain, first],
+            Mode::Training => vec![first, plain, plain, first, plain, plain, plain, plain],
+            Mode::Gradient => vec![first, first, plain, plain, plain, first, plain, plain],
         })
     }
 
     fn prepare(&self, desc: &BatchNormDesc, isa: Isa, layouts: &[Layout]) -> Box<dyn Kernel> {
         let maps = |operand: usize| Maps::new(desc.shape, layouts[operand]);
-        let (second, written) = match self.pass {
-            Pass::Inference => (0, 5),
-            Pass::Training => (0, 3),
-            Pass::Gradient => (1, 5),
+        let (second, written) = match self.mode {
+            Mode::Inference => (0, 5),
+            Mode::Training => (0, 3),
+            Mode::Gradient => (1, 5),
         };
         Box::new(Bound {
             desc: desc.clone(),
             isa,
-            pass: self.pass,
+            mode: self.mode,
             x: maps(0),
             dy: maps(second),
             out: maps(written),
@@ -125,33 +125,33 @@ impl Implementation<BatchNormDesc> for Blocked {
 struct Bound {
     desc: BatchNormDesc,
     isa: Isa,
-    pass: Pass,
+    mode: Mode,
     x: Maps,
     dy: Maps,
     out: Maps,
 }
 
 impl Kernel for Bound {
-    /// Two sums per map and lane, and four coefficients per channel (padded to blocks).
+    /// Two sums per map and lane, and four coefficients per channel, padded to whole blocks.
     fn scratch_len(&self) -> usize {
         self.x.count * 2 * self.x.block + 4 * self.channels()
     }
 
     fn run(&self, context: &Context, views: &mut Views) {
-        match self.pass {
-            Pass::Inference => self.inference(context, views),
-            Pass::Training => self.training(context, views),
-            Pass::Gradient => self.gradient(context, views),
+        match self.mode {
+            Mode::Inference => self.inference(context, views),
+            Mode::Training => self.training(context, views),
+            Mode::Gradient => self.gradient(context, views),
         }
     }
 }
 
-/// What a map's sums are of.
+/// The two quantities that are summed over a map.
 #[derive(Clone, Copy)]
 enum Sums {
-    /// Mean and squared deviations of x.
+    /// The mean and the squared deviations of x.
     Moments,
-    /// dy, and dy·(x − mean).
+    /// dy and dy·(x − mean).
     Products,
 }
 
@@ -192,8 +192,8 @@ impl Bound {
         self.apply(context, x, None, views.write(0), [scale, scale, shift]);
     }
 
-    /// dx = γ·i·(dy − Σdy/m − (x − mean)·i²·Σdy·(x − mean)/m), i = 1/√(variance + ε): a sum of dy and
-    /// x with one coefficient each per channel, and a constant.
+    /// dx = γ·i·(dy − Σdy/m − (x − mean)·i²·Σdy·(x − mean)/m), i = 1/√(variance + ε): for each channel, a linear
+    /// combination of dy and x plus a constant.
     fn gradient(&self, context: &Context, views: &mut Views) {
         let [x, dy, gamma, mean, inverse] = std::array::from_fn(|i| views.read::<f32>(i));
         let (sums, coefficients) = views.write::<f32>(3).split_at_mut(self.x.count * 2 * self.x.block);
@@ -221,13 +221,13 @@ impl Bound {
         self.apply(context, x, Some(dy), views.write(0), [of_x, of_dy, shift]);
     }
 
-    /// Where the sums of channel `c` of an image lie; the second sum is one block behind.
+    /// The offset of the first sum of channel `c` of an image; the second follows one block later.
     fn sum_at(&self, image: usize, c: usize) -> usize {
         let block = self.x.block;
         (image * self.x.blocks + c / block) * 2 * block + c % block
     }
 
-    /// Mean and squared deviations of channel `c` over all images, each of `pixels` pixels.
+    /// The mean and squared deviations of channel `c` over all images with `pixels` pixels each.
     fn merge(&self, sums: &[f32], c: usize, pixels: usize) -> (f32, f32) {
         let (mut count, mut mean, mut squares) = (0.0f32, 0.0f32, 0.0f32);
         for image in 0..self.desc.shape[0] {
@@ -251,7 +251,7 @@ impl Bound {
         sums: &mut [f32],
         what: Sums,
     ) {
-        context.pool.pieces(sums, 2 * self.x.block, |map, sums| {
+        context.thread_pool.pieces(sums, 2 * self.x.block, |map, sums| {
             let x = &x[map * self.x.map_len()..][..self.x.map_len()];
             let dy = &dy[map * self.dy.map_len()..][..self.dy.map_len()];
             let means = means.map(|means| &means[map % self.x.blocks * self.x.block..][..self.x.block]);
@@ -259,7 +259,7 @@ impl Bound {
         });
     }
 
-    /// y = of_x·x + of_dy·dy + shift on every real pixel, with one coefficient per channel.
+    /// y = of_x·x + of_dy·dy + shift for every pixel outside the halo, with one coefficient per channel.
     fn apply(
         &self,
         context: &Context,
@@ -269,7 +269,7 @@ impl Bound {
         coefficients: [&[f32]; 3],
     ) {
         let out = Pointer(y.as_mut_ptr());
-        context.pool.run(self.out.count, |map| {
+        context.thread_pool.run(self.out.count, |map| {
             let length = self.out.map_len();
             // SAFETY: maps do not overlap and lie within `y`; each is taken once.
             let y = unsafe { std::slice::from_raw_parts_mut(out.get().add(map * length), length) };
@@ -283,7 +283,7 @@ impl Bound {
     }
 }
 
-/// `length` floats each for four uses.
+/// Splits the first `4 · length` floats into four slices.
 fn quarters(all: &mut [f32], length: usize) -> [&mut [f32]; 4] {
     let (a, rest) = all.split_at_mut(length);
     let (b, rest) = rest.split_at_mut(length);
@@ -308,8 +308,8 @@ fn coefficients_of(
     }
 }
 
-/// The two sums of a map. Each row is summed by itself first: rounding grows with the root of the numbers that one sum
-/// takes up in turn.
+/// Computes the two sums of a map. Each row is summed separately first, because the rounding error grows with the
+/// number of terms that are added to one sum in sequence.
 struct MapSums<'a> {
     bound: &'a Bound,
     x: &'a [f32],
@@ -333,34 +333,34 @@ impl Body for MapSums<'_> {
                 Sums::Moments => {
                     for r in 0..rows {
                         let x = row(x, self.x, r);
-                        let mut of_row = s.zero();
+                        let mut row_sum = s.zero();
                         for i in 0..columns {
-                            of_row = s.add(of_row, s.load(x.add(i * S::LANES)));
+                            row_sum = s.add(row_sum, s.load(x.add(i * S::LANES)));
                         }
-                        first = s.add(first, of_row);
+                        first = s.add(first, row_sum);
                     }
                     first = s.mul(first, s.splat(1.0 / (rows * columns) as f32));
                     for r in 0..rows {
                         let x = row(x, self.x, r);
-                        let mut of_row = s.zero();
+                        let mut row_sum = s.zero();
                         for i in 0..columns {
                             let deviation = s.sub(s.load(x.add(i * S::LANES)), first);
-                            of_row = s.fma(deviation, deviation, of_row);
+                            row_sum = s.fma(deviation, deviation, row_sum);
                         }
-                        second = s.add(second, of_row);
+                        second = s.add(second, row_sum);
                     }
                 }
                 Sums::Products => {
-                    let mean = s.load(self.means.expect("products are about means").as_ptr());
+                    let mean = s.load(self.means.expect("the products need the means").as_ptr());
                     for r in 0..rows {
                         let (x, dy) = (row(x, self.x, r), row(dy, self.dy, r));
-                        let (mut of_row, mut products) = (s.zero(), s.zero());
+                        let (mut row_sum, mut products) = (s.zero(), s.zero());
                         for i in 0..columns {
                             let dy = s.load(dy.add(i * S::LANES));
-                            of_row = s.add(of_row, dy);
+                            row_sum = s.add(row_sum, dy);
                             products = s.fma(dy, s.sub(s.load(x.add(i * S::LANES)), mean), products);
                         }
-                        first = s.add(first, of_row);
+                        first = s.add(first, row_sum);
                         second = s.add(second, products);
                     }
                 }

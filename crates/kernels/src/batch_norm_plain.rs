@@ -1,16 +1,16 @@
-//! Batch normalization of plain values with maps, such as signals and volumes: statistics channel by channel, then
-//! every map by itself.
+//! Batch normalization of plain values with spatial axes, such as signals and volumes: first the statistics of each
+//! channel, then each map.
 
 use striate_tensor::{Layout, Views};
 
-use crate::batch_norm::{BatchNormDesc, Pass};
+use crate::batch_norm::{BatchNormDesc, Mode};
 use crate::isa::Isa;
 use crate::plain_channels::sum;
 use crate::{Context, Implementation, Kernel};
 
 pub(crate) struct Plain {
     pub name: &'static str,
-    pub pass: Pass,
+    pub mode: Mode,
 }
 
 impl Implementation<BatchNormDesc> for Plain {
@@ -20,26 +20,26 @@ impl Implementation<BatchNormDesc> for Plain {
 
     fn accepts(&self, desc: &BatchNormDesc, _isa: Isa, first: Layout) -> Option<Vec<Layout>> {
         let [_, _, h, w] = desc.shape;
-        let operands = if self.pass == Pass::Inference { 6 } else { 8 };
+        let operands = if self.mode == Mode::Inference { 6 } else { 8 };
         (first == Layout::Plain && h * w > 1).then(|| vec![Layout::Plain; operands])
     }
 
     fn prepare(&self, desc: &BatchNormDesc, _isa: Isa, _layouts: &[Layout]) -> Box<dyn Kernel> {
-        Box::new(Bound { d: desc.clone(), pass: self.pass })
+        Box::new(Bound { d: desc.clone(), mode: self.mode })
     }
 }
 
 struct Bound {
     d: BatchNormDesc,
-    pass: Pass,
+    mode: Mode,
 }
 
 impl Kernel for Bound {
     fn run(&self, context: &Context, views: &mut Views) {
-        match self.pass {
-            Pass::Inference => self.inference(context, views),
-            Pass::Training => self.training(context, views),
-            Pass::Gradient => self.gradient(context, views),
+        match self.mode {
+            Mode::Inference => self.inference(context, views),
+            Mode::Training => self.training(context, views),
+            Mode::Gradient => self.gradient(context, views),
         }
     }
 }
@@ -58,9 +58,11 @@ impl Bound {
         let y = views.write::<f32>(0);
         let [mean, inverse, running_mean, running_var] = std::array::from_fn(|i| views.write::<f32>(i + 1));
         let (shape, count) = (self.d.shape, self.count());
-        context.pool.pieces(mean, 1, |c, mean| mean[0] = (sum(shape, c, [x, x], |x, _| x) / count) as f32);
-        // The sums of squares stand in the place of what is made of them.
-        context.pool.pieces(inverse, 1, |c, squares| {
+        context
+            .thread_pool
+            .pieces(mean, 1, |c, mean| mean[0] = (sum(shape, c, [x, x], |x, _| x) / count) as f32);
+        // `inverse` temporarily holds the sums of squares.
+        context.thread_pool.pieces(inverse, 1, |c, squares| {
             let mean = mean[c];
             squares[0] = sum(shape, c, [x, x], |x, _| (x - mean) * (x - mean)) as f32;
         });
@@ -84,30 +86,30 @@ impl Bound {
         let dx = views.write::<f32>(0);
         let [dgamma, dbeta] = std::array::from_fn(|i| views.write::<f32>(i + 1));
         let (shape, count) = (self.d.shape, self.count());
-        context.pool.pieces(dbeta, 1, |c, to| to[0] = sum(shape, c, [dy, dy], |dy, _| dy) as f32);
-        context.pool.pieces(dgamma, 1, |c, to| {
+        context.thread_pool.pieces(dbeta, 1, |c, to| to[0] = sum(shape, c, [dy, dy], |dy, _| dy) as f32);
+        context.thread_pool.pieces(dgamma, 1, |c, to| {
             let (mean, inverse) = (mean[c], f64::from(inverse[c]));
             to[0] = (sum(shape, c, [x, dy], |x, dy| dy * (x - mean)) * inverse) as f32;
         });
         self.each_map(context, dx, |c, first, dx| {
             let (mean, scale) = (mean[c], gamma[c] * inverse[c]);
-            let [slope, shift] = [dgamma[c] * inverse[c], dbeta[c]].map(|sum| sum / count as f32);
+            let [product, shift] = [dgamma[c] * inverse[c], dbeta[c]].map(|sum| sum / count as f32);
             let operands = x[first..].iter().zip(&dy[first..]);
             for (dx, (x, dy)) in dx.iter_mut().zip(operands) {
-                *dx = scale * (dy - shift - (x - mean) * slope);
+                *dx = scale * (dy - shift - (x - mean) * product);
             }
         });
     }
 
-    /// Elements of a channel.
+    /// The number of elements per channel.
     fn count(&self) -> f64 {
         let [n, _, h, w] = self.d.shape;
         (n * h * w) as f64
     }
 
-    /// Calls `work` for every map: with its channel, where it begins, and its part of `to`.
+    /// Calls `work` for every map with its channel, its offset, and its part of `to`.
     fn each_map(&self, context: &Context, to: &mut [f32], work: impl Fn(usize, usize, &mut [f32]) + Sync) {
         let [_, channels, h, w] = self.d.shape;
-        context.pool.pieces(to, h * w, |map, piece| work(map % channels, map * h * w, piece));
+        context.thread_pool.pieces(to, h * w, |map, piece| work(map % channels, map * h * w, piece));
     }
 }

@@ -1,7 +1,7 @@
-//! Arithmetic of two plain values whose extents of 1 are stretched to fit.
+//! Arithmetic on two plain values with broadcasting: extents of 1 are repeated to match.
 //!
-//! Neighboring axes along which both operands go on evenly count as one. What remains innermost is a row in
-//! which each operand is a run of elements or one number.
+//! Adjacent axes along which both operands have uniform strides are collapsed into one. In the innermost
+//! remaining axis, a row, each operand is either contiguous or a single number.
 
 use striate_tensor::{Layout, Views};
 
@@ -10,7 +10,7 @@ use crate::reference::{self, Reference};
 use crate::simd::{Body, Simd, dispatch};
 use crate::{Context, Implementation, Kernel};
 
-/// What is computed.
+/// An arithmetic operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Arithmetic {
     /// a + b
@@ -23,19 +23,19 @@ pub enum Arithmetic {
     Div,
 }
 
-/// Arithmetic of a and b. Reads a and b, writes y.
+/// Arithmetic on a and b. Reads a and b, writes y.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BroadcastDesc {
-    /// What is computed.
+    /// The operation.
     pub op: Arithmetic,
     /// Extents of y.
     pub shape: Vec<usize>,
-    /// How far apart neighbors along each axis lie in a, and in b; 0 along axes that are stretched.
+    /// Strides of a and of b along each axis; 0 along broadcast axes.
     pub strides: [Vec<usize>; 2],
 }
 
 impl BroadcastDesc {
-    /// Arithmetic of values of extents `a` and `b`, which fit together.
+    /// Describes arithmetic on values with extents `a` and `b`, which must be compatible.
     pub fn new(op: Arithmetic, a: &[usize], b: &[usize]) -> BroadcastDesc {
         let rank = a.len().max(b.len());
         let aligned = |shape: &[usize]| [&vec![1; rank - shape.len()], shape].concat();
@@ -55,15 +55,15 @@ impl BroadcastDesc {
         BroadcastDesc { op, shape, strides }
     }
 
-    /// The same with as few axes as possible, at least one.
+    /// Returns the same operation with as few axes as possible, but at least one.
     fn collapsed(&self) -> BroadcastDesc {
         let mut shape = vec![1];
         let mut strides = [vec![0], vec![0]];
         for axis in (0..self.shape.len()).filter(|axis| self.shape[*axis] > 1) {
             let extent = self.shape[axis];
             let last = shape.len() - 1;
-            let even = |operand: usize| strides[operand][last] == self.strides[operand][axis] * extent;
-            if shape[last] == 1 || (even(0) && even(1)) {
+            let uniform = |operand: usize| strides[operand][last] == self.strides[operand][axis] * extent;
+            if shape[last] == 1 || (uniform(0) && uniform(1)) {
                 shape[last] *= extent;
                 (0..2).for_each(|operand| strides[operand][last] = self.strides[operand][axis]);
             } else {
@@ -89,7 +89,7 @@ pub fn list() -> &'static [&'static dyn Implementation<BroadcastDesc>] {
     ]
 }
 
-/// Floats that one item of the grid works on.
+/// Floats in one item of the grid.
 const PIECE: usize = 8192;
 
 struct Vector;
@@ -109,13 +109,13 @@ impl Implementation<BroadcastDesc> for Vector {
 }
 
 struct Rows {
-    /// Collapsed.
+    /// With collapsed axes.
     desc: BroadcastDesc,
     isa: Isa,
 }
 
 impl Rows {
-    /// Where row number `row` of y begins in an operand.
+    /// The offset of row number `row` of y in an operand.
     fn start(&self, operand: usize, mut row: usize) -> usize {
         let outer = self.desc.shape.len() - 1;
         let mut start = 0;
@@ -126,7 +126,7 @@ impl Rows {
         start
     }
 
-    /// `length` elements of an operand from `column` of `row` on.
+    /// The `length` elements of an operand that start at `column` of `row`.
     fn part<'a>(
         &self,
         operand: usize,
@@ -146,8 +146,8 @@ impl Rows {
 impl Kernel for Rows {
     fn run(&self, context: &Context, views: &mut Views) {
         let (a, b, y) = (views.read::<f32>(0), views.read::<f32>(1), views.write::<f32>(0));
-        let inner = *self.desc.shape.last().expect("there is at least one axis");
-        context.pool.pieces(y, PIECE, |index, piece| {
+        let inner = *self.desc.shape.last().expect("at least one axis remains");
+        context.thread_pool.pieces(y, PIECE, |index, piece| {
             let mut rest = piece;
             let mut at = index * PIECE;
             while !rest.is_empty() {
@@ -163,7 +163,7 @@ impl Kernel for Rows {
     }
 }
 
-/// An operand within a row: as many elements as the row has, or one for all.
+/// An operand within a row: one element for each of the row, or a single one for all.
 #[derive(Clone, Copy)]
 enum Part<'a> {
     Run(&'a [f32]),
@@ -209,7 +209,7 @@ fn each<S: Simd>(s: S, a: Part, b: Part, y: &mut [f32], f: impl Fn(S::F, S::F) -
     }
 }
 
-/// Fills `y` with what `f` gives for each place and number of elements.
+/// Fills `y` with the vectors that `f` returns for each position and number of elements.
 #[inline(always)]
 fn vectors<S: Simd>(s: S, y: &mut [f32], f: impl Fn(usize, usize) -> S::F) {
     let whole = y.len() / S::LANES * S::LANES;
@@ -220,13 +220,13 @@ fn vectors<S: Simd>(s: S, y: &mut [f32], f: impl Fn(usize, usize) -> S::F) {
     let rest = y.len() - whole;
     if rest > 0 {
         let mut last = [0.0f32; 16];
-        // SAFETY: no vector has more than 16 lanes.
+        // SAFETY: vectors have at most 16 lanes.
         unsafe { s.store(last.as_mut_ptr(), f(whole, rest)) }
         y[whole..].copy_from_slice(&last[..rest]);
     }
 }
 
-/// `count` elements from `at` on; the other lanes are zero.
+/// Loads the `count` elements that start at `at`; the other lanes are zero.
 #[inline(always)]
 fn load<S: Simd>(s: S, values: &[f32], at: usize, count: usize) -> S::F {
     let values = &values[at..][..count];
@@ -236,6 +236,6 @@ fn load<S: Simd>(s: S, values: &[f32], at: usize, count: usize) -> S::F {
     }
     let mut padded = [0.0f32; 16];
     padded[..count].copy_from_slice(values);
-    // SAFETY: no vector has more than 16 lanes.
+    // SAFETY: vectors have at most 16 lanes.
     unsafe { s.load(padded.as_ptr()) }
 }

@@ -1,24 +1,24 @@
-//! Losses of scores against labels besides the cross-entropy. Rows are few and short, so there is only the
-//! naive kernel.
+//! Classification losses other than the cross-entropy. Rows are few and short, so a naive kernel suffices.
 
 use crate::Implementation;
 use crate::reference::{self, Reference};
 
-/// What is minimized.
+/// The quantity to minimize.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Criterion {
-    /// Cross-entropy of each class's sigmoid with whether it is the label.
+    /// Binary cross-entropy of each class's sigmoid, with target 1 for the label and 0 for the others.
     BinaryCrossEntropy,
-    /// Squared distance to one at the label and zero elsewhere.
+    /// Mean squared error, with target 1 for the label and 0 for the others.
     MeanSquared,
-    /// How far other scores come within `margin` of the label's, to the power of `power` (1 or 2).
+    /// Hinge loss: the amount by which other scores come within `margin` of the label's score, to the power of
+    /// `power` (1 or 2).
     Hinge {
         /// The margin.
         margin: f32,
-        /// The power.
+        /// The exponent.
         power: u8,
     },
-    /// Cross-entropy of the softmax beside a class of score −j.
+    /// Cross-entropy of the softmax with an additional class of score −j.
     Rbf {
         /// The penalty of that class.
         j: f32,
@@ -28,17 +28,17 @@ pub enum Criterion {
 /// The loss of scores `[rows, classes]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ClassLossDesc {
-    /// Rows.
+    /// Number of rows.
     pub rows: usize,
-    /// Scores in a row.
+    /// Scores per row.
     pub classes: usize,
-    /// What is minimized.
+    /// The quantity to minimize.
     pub criterion: Criterion,
     /// Factor on the loss.
     pub scale: f32,
 }
 
-/// Reads scores and labels (i64), writes loss `[1]` and what stands for probabilities.
+/// Reads scores and labels (i64), writes loss `[1]` and the substitute for probabilities.
 pub fn forward() -> &'static [&'static dyn Implementation<ClassLossDesc>] {
     &[&Reference::<ClassLossDesc> {
         name: "class_loss_reference",

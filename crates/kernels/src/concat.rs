@@ -1,23 +1,23 @@
-//! Joining values along the channels, and taking them apart.
+//! Concatenation of values along the channels, and splitting.
 
 use striate_tensor::{Layout, Views};
 
 use crate::isa::Isa;
 use crate::maps::{Maps, is_blocked};
-use crate::pool::Pointer;
 use crate::reference::{self, Reference};
+use crate::threads::Pointer;
 use crate::{Context, Implementation, Kernel};
 
-/// Parts of `channels` that make up a whole of `shape`.
+/// The parts, with `channels` channels each, of a concatenated value of `shape`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ConcatDesc {
-    /// `[N, C, H, W]` of the whole.
+    /// `[N, C, H, W]` of the concatenated value.
     pub shape: [usize; 4],
     /// Channels of each part.
     pub channels: Vec<usize>,
 }
 
-/// Reads the parts, writes the whole.
+/// Reads the parts, writes the concatenated value.
 pub fn forward() -> &'static [&'static dyn Implementation<ConcatDesc>] {
     &[
         &Blocked { name: "concat_f32", joins: true },
@@ -42,7 +42,7 @@ pub fn forward() -> &'static [&'static dyn Implementation<ConcatDesc>] {
     ]
 }
 
-/// Reads the whole, writes the parts.
+/// Reads the concatenated value, writes the parts.
 pub fn gradient() -> &'static [&'static dyn Implementation<ConcatDesc>] {
     &[
         &Blocked { name: "concat_gradient_f32", joins: false },
@@ -143,7 +143,7 @@ struct Side<'a> {
 }
 
 impl Bound {
-    /// Copies `count` channels; maps of the destination that begin here are cleared first.
+    /// Copies `count` channels. Maps of the destination whose first channel is among them are cleared first.
     fn copy(
         &self,
         context: &Context,
@@ -156,7 +156,7 @@ impl Bound {
         let out = Pointer(destination.as_mut_ptr());
         let block = to.maps.block;
         let image_len = to.maps.blocks * to.maps.map_len();
-        context.pool.run(self.images, |image| {
+        context.thread_pool.run(self.images, |image| {
             // SAFETY: images do not overlap and lie within `destination`; each is taken once.
             let to_image =
                 unsafe { std::slice::from_raw_parts_mut(out.get().add(image * image_len), image_len) };

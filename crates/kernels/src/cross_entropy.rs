@@ -1,5 +1,4 @@
-//! Cross-entropy of the softmax with labels. Rows are few and short, so there is only the naive
-//! kernel.
+//! Cross-entropy between softmax and labels. Rows are few and short, so a naive kernel suffices.
 
 use crate::Implementation;
 use crate::reference::{self, Reference};
@@ -7,22 +6,22 @@ use crate::reference::{self, Reference};
 /// The loss of scores `[rows, classes]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CrossEntropyDesc {
-    /// Rows.
+    /// Number of rows.
     pub rows: usize,
-    /// Scores in a row.
+    /// Scores per row.
     pub classes: usize,
-    /// Share of the target that is spread evenly over all classes.
+    /// Label smoothing: the share of the target distributed evenly over all classes.
     pub smoothing: f32,
     /// Factor on the loss.
     pub scale: f32,
 }
 
 impl CrossEntropyDesc {
-    /// The target of `class` in a row of this label.
+    /// The target probability of `class` in a row with this label.
     pub(crate) fn target(&self, class: usize, label: i64) -> f64 {
         let smoothing = f64::from(self.smoothing);
-        let spread = smoothing / self.classes as f64;
-        if class as i64 == label { 1.0 - smoothing + spread } else { spread }
+        let share = smoothing / self.classes as f64;
+        if class as i64 == label { 1.0 - smoothing + share } else { share }
     }
 }
 

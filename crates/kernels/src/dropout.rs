@@ -1,4 +1,4 @@
-//! Dropout with a mask that is a pure function of seed, step, layer and element.
+//! Dropout, with a mask that is a pure function of seed, step, layer and element.
 
 use striate_tensor::random::{Stream, philox};
 use striate_tensor::{Layout, Views};
@@ -13,9 +13,9 @@ use crate::{Context, Implementation, Kernel};
 pub struct DropoutDesc {
     /// `[N, C, H, W]`.
     pub shape: [usize; 4],
-    /// Share of elements that become zero.
+    /// Probability that an element becomes zero.
     pub probability: f32,
-    /// Keeps the masks of a network's layers apart.
+    /// Makes the masks of a network's layers independent.
     pub salt: u64,
 }
 
@@ -34,12 +34,12 @@ pub fn list() -> &'static [&'static dyn Implementation<DropoutDesc>] {
     ]
 }
 
-/// Which elements are kept.
+/// Decides which elements are kept.
 pub(crate) struct Mask {
     key: [u32; 2],
     high: [u32; 2],
-    /// A word below this drops its element.
-    limit: u32,
+    /// Elements whose random word is below this are dropped.
+    threshold: u32,
 }
 
 impl Mask {
@@ -47,23 +47,23 @@ impl Mask {
         let salt = [desc.salt as u32, (desc.salt >> 32) as u32];
         let seed = [seed as u32, (seed >> 32) as u32];
         let mixed = philox(seed, [salt[0], salt[1], Stream::Dropout as u32, 0]);
-        let limit = (f64::from(desc.probability) * 4_294_967_296.0) as u32;
-        Mask { key: [mixed[0], mixed[1]], high: [step as u32, (step >> 32) as u32], limit }
+        let threshold = (f64::from(desc.probability) * 4_294_967_296.0) as u32;
+        Mask { key: [mixed[0], mixed[1]], high: [step as u32, (step >> 32) as u32], threshold }
     }
 
-    /// Whether the elements `4·quad` to `4·quad + 3` (in the order N, C, H, W) are kept.
+    /// Whether the elements `4·quad` to `4·quad + 3`, in NCHW order, are kept.
     fn quad(&self, quad: u64) -> [bool; 4] {
         let counter = [quad as u32, (quad >> 32) as u32, self.high[0], self.high[1]];
-        philox(self.key, counter).map(|word| word >= self.limit)
+        philox(self.key, counter).map(|word| word >= self.threshold)
     }
 
-    /// Whether the element number `index` is kept.
+    /// Whether element number `index` is kept.
     pub fn keeps(&self, index: u64) -> bool {
         self.quad(index / 4)[(index % 4) as usize]
     }
 }
 
-/// Floats of a plain value that one item of the grid works on; a multiple of four.
+/// Floats of a plain value in one item of the grid; a multiple of four.
 const PIECE: usize = 4096;
 
 struct Threaded;
@@ -96,7 +96,7 @@ impl Kernel for Bound {
         let mask = Mask::new(&self.desc, views.read(1)[0], views.read(2)[0]);
         let scale = (1.0 / (1.0 - f64::from(self.desc.probability))) as f32;
         match &self.maps {
-            None => context.pool.pieces(y, PIECE, |index, y| {
+            None => context.thread_pool.pieces(y, PIECE, |index, y| {
                 let first = index * PIECE;
                 for (quad, (x, y)) in x[first..].chunks(4).zip(y.chunks_mut(4)).enumerate() {
                     let keep = mask.quad((first / 4 + quad) as u64);
@@ -105,7 +105,7 @@ impl Kernel for Bound {
                     }
                 }
             }),
-            Some([from, to]) => context.pool.pieces(y, to.map_len(), |map, y| {
+            Some([from, to]) => context.thread_pool.pieces(y, to.map_len(), |map, y| {
                 to.clear_halo(y);
                 let x = &x[map * from.map_len()..][..from.map_len()];
                 let ([rows, columns], block) = (to.size, to.block);

@@ -1,4 +1,4 @@
-//! Operations on each element by itself: activations, their gradients, sums.
+//! Elementwise operations: activations, their gradients, sums.
 
 use striate_tensor::{Layout, Views};
 
@@ -9,12 +9,12 @@ use crate::reference::{self, Reference};
 use crate::simd::{self, Body, Simd, dispatch};
 use crate::{Context, Implementation, Kernel};
 
-/// What is computed.
+/// An elementwise operation.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Elementwise {
     /// y = f(x).
     Apply(Activation),
-    /// dx = dy · f'(x), from y = f(x) and dy.
+    /// dx = dy · f'(x), given y = f(x) and dy.
     Gradient(Activation),
     /// y = factor · x.
     MultiplyBy(f32),
@@ -24,12 +24,12 @@ pub enum Elementwise {
     AddRelu,
 }
 
-/// An operation on each element of values of one shape. Reads one or two operands, writes one.
+/// An elementwise operation on values of the same shape. Reads one or two operands, writes one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ElementwiseDesc {
     /// `[N, C, H, W]`.
     pub shape: [usize; 4],
-    /// What is computed.
+    /// The operation.
     pub op: Elementwise,
 }
 
@@ -54,7 +54,7 @@ pub fn list() -> &'static [&'static dyn Implementation<ElementwiseDesc>] {
     ]
 }
 
-/// Floats of a plain value that one item of the grid works on.
+/// Floats of a plain value in one item of the grid.
 const PIECE: usize = 8192;
 
 struct Vector;
@@ -70,7 +70,7 @@ impl Implementation<ElementwiseDesc> for Vector {
     }
 
     fn prepare(&self, desc: &ElementwiseDesc, isa: Isa, layouts: &[Layout]) -> Box<dyn Kernel> {
-        // Without spare lanes and halos a value is one row.
+        // Without padding lanes and halos, a value can be treated as one row.
         if layouts[0] == Layout::Plain || layouts[0].is_images() {
             return Box::new(Plain { op: desc.op, isa });
         }
@@ -89,7 +89,7 @@ impl Kernel for Plain {
     fn run(&self, context: &Context, views: &mut Views) {
         let (a, y) = (views.read::<f32>(0), views.write::<f32>(0));
         let b = views.read::<f32>(views.reads() - 1);
-        context.pool.pieces(y, PIECE, |index, y| {
+        context.thread_pool.pieces(y, PIECE, |index, y| {
             let first = index * PIECE;
             let (a, b) = (&a[first..][..y.len()], &b[first..][..y.len()]);
             dispatch(self.isa, Row { op: self.op, a, b, y, lanes: None });
@@ -109,7 +109,7 @@ impl Kernel for Blocked {
     fn run(&self, context: &Context, views: &mut Views) {
         let (a, y) = (views.read::<f32>(0), views.write::<f32>(0));
         let b = views.read::<f32>(views.reads() - 1);
-        context.pool.pieces(y, self.y.map_len(), |map, y| {
+        context.thread_pool.pieces(y, self.y.map_len(), |map, y| {
             let a = &a[map * self.a.map_len()..][..self.a.map_len()];
             let b = &b[map * self.b.map_len()..][..self.b.map_len()];
             self.y.clear_halo(y);
@@ -126,7 +126,7 @@ impl Kernel for Blocked {
     }
 }
 
-/// A run of elements; with `lanes`, only so many of each vector are real and the rest stays zero.
+/// A run of elements. With `lanes`, only that many lanes of each vector hold channels; the others stay zero.
 struct Row<'a> {
     op: Elementwise,
     a: &'a [f32],
@@ -160,7 +160,7 @@ impl Body for Row<'_> {
     }
 }
 
-/// Applies `f` to all elements, the last few through a padded copy.
+/// Applies `f` to all elements, using a padded copy for the last few.
 #[inline(always)]
 fn each_vector<S: Simd>(s: S, a: &[f32], b: &[f32], y: &mut [f32], f: impl Fn(S::F, S::F) -> S::F) {
     let whole = y.len() / S::LANES * S::LANES;
@@ -173,7 +173,7 @@ fn each_vector<S: Simd>(s: S, a: &[f32], b: &[f32], y: &mut [f32], f: impl Fn(S:
         let (mut pa, mut pb) = ([0.0f32; 16], [0.0f32; 16]);
         pa[..rest].copy_from_slice(&a[whole..]);
         pb[..rest].copy_from_slice(&b[whole..]);
-        // SAFETY: no vector has more than 16 lanes.
+        // SAFETY: vectors have at most 16 lanes.
         unsafe { s.store(pa.as_mut_ptr(), f(s.load(pa.as_ptr()), s.load(pb.as_ptr()))) }
         y[whole..].copy_from_slice(&pa[..rest]);
     }

@@ -1,22 +1,22 @@
-//! Folding a batch norm into the weights of the layer before it; runs once, so naively.
+//! Folding of a batch norm into the weights of the preceding layer. Runs only once, so a naive kernel suffices.
 
 use crate::Implementation;
 use crate::reference::{self, Reference};
 
-/// Folding into weights `[O, inner]`.
+/// Folding of a batch norm into weights `[O, inner]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FoldDesc {
     /// Output channels of the layer.
     pub channels: usize,
-    /// Weights of one output channel.
+    /// Weights per output channel.
     pub inner: usize,
     /// Added to the variance.
     pub epsilon: f32,
-    /// Whether the layer has a bias already.
+    /// Whether the layer has a bias.
     pub bias: bool,
 }
 
-/// Reads weight, γ, β, mean, variance and a bias if there is one; writes weight and bias.
+/// Reads weight, γ, β, mean, variance and the optional bias; writes weight and bias.
 pub fn list() -> &'static [&'static dyn Implementation<FoldDesc>] {
     &[&Reference::<FoldDesc> {
         name: "fold_batch_norm_reference",

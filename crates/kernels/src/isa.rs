@@ -1,4 +1,4 @@
-//! Instruction sets: which this machine has, and which one is active.
+//! Instruction sets: those this machine supports, and the one in use.
 
 use std::fmt;
 
@@ -11,15 +11,15 @@ pub enum Isa {
     Avx512,
     /// AVX2 with FMA: vectors of 8 floats.
     Avx2,
-    /// Portable Rust; arrays of 8 floats that the compiler may vectorize.
+    /// Portable Rust: arrays of 8 floats, which the compiler may vectorize.
     Scalar,
 }
 
 impl Isa {
-    /// All of them, best first.
+    /// All instruction sets, best first.
     pub const ALL: [Isa; 3] = [Isa::Avx512, Isa::Avx2, Isa::Scalar];
 
-    /// Channels in a block, which is also the number of lanes of a vector: 16, 8 or 8.
+    /// The number of channels per block, which is also the number of lanes of a vector: 16, 8 or 8.
     pub const fn block(self) -> usize {
         match self {
             Isa::Avx512 => 16,
@@ -27,8 +27,8 @@ impl Isa {
         }
     }
 
-    /// Vectors that a kernel can keep as sums while it loads operands into the rest.
-    pub(crate) const fn sums(self) -> usize {
+    /// The number of vector registers that a kernel can use as accumulators, leaving the rest for operands.
+    pub(crate) const fn accumulators(self) -> usize {
         match self {
             Isa::Avx512 => 28,
             Isa::Avx2 => 12,
@@ -36,7 +36,7 @@ impl Isa {
         }
     }
 
-    /// The name used by `STRIATE_ISA` and in output: `avx512`, `avx2`, `scalar`.
+    /// The name used in `STRIATE_ISA` and in output: `avx512`, `avx2`, `scalar`.
     pub const fn name(self) -> &'static str {
         match self {
             Isa::Avx512 => "avx512",
@@ -45,7 +45,7 @@ impl Isa {
         }
     }
 
-    /// Whether this machine can run it.
+    /// Whether this machine supports it.
     pub fn is_available(self) -> bool {
         match self {
             #[cfg(target_arch = "x86_64")]
@@ -64,26 +64,26 @@ impl Isa {
         }
     }
 
-    /// The instruction sets of this machine, best first.
+    /// The instruction sets that this machine supports, best first.
     pub fn available() -> Vec<Isa> {
         Isa::ALL.into_iter().filter(|isa| isa.is_available()).collect()
     }
 
-    /// The instruction set called `name`, or the best of this machine if there is no name.
+    /// Returns the instruction set named `name`, or without a name the best that this machine supports.
     ///
     /// # Errors
-    /// If the name is unknown or this machine lacks the instruction set.
+    /// If the name is unknown or this machine does not support the instruction set.
     pub fn select(name: Option<&str>) -> Result<Isa> {
         let names = || Isa::available().iter().map(|isa| isa.name()).collect::<Vec<_>>().join(", ");
         let Some(name) = name else { return Ok(Isa::available()[0]) };
         match Isa::ALL.into_iter().find(|isa| isa.name() == name) {
             Some(isa) if isa.is_available() => Ok(isa),
             Some(_) => Err(Error::input(format!(
-                "STRIATE_ISA={name}: this machine has no {name}; it has {}",
+                "STRIATE_ISA={name}: this machine does not support {name}; it supports {}",
                 names()
             ))),
             None => Err(Error::input(format!(
-                "STRIATE_ISA={name}: unknown instruction set; this machine has {}",
+                "STRIATE_ISA={name}: unknown instruction set; this machine supports {}",
                 names()
             ))),
         }

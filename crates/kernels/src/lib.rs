@@ -1,15 +1,15 @@
-//! Compute on slices: instruction sets, the thread pool, and the kernels of every operation.
+//! Computation on slices: instruction sets, the thread pool, and the kernels of every operation.
 //!
-//! A kernel knows no graph. It gets a descriptor (sizes, strides, padding), the layouts of its
-//! operands and slices. Every operation has an **ordered list of implementations**; each accepts or
-//! refuses a descriptor, and the reference implementation stands last and accepts everything.
-//! One line in a list makes a kernel live in production, in the tests and in the benchmark.
+//! Kernels are independent of graphs. A kernel gets a descriptor (sizes, strides, padding), the layouts of
+//! its operands, and slices. Every operation has an **ordered list of implementations**; each accepts or
+//! refuses a descriptor, and the reference implementation comes last and accepts everything.
+//! Adding one line to a list enables a kernel in production, in the tests and in the benchmark.
 //!
-//! Invariants: kernels never allocate while they run; work is cut into a grid fixed by the
-//! descriptor, so results do not depend on the number of threads; lanes beyond the channel count
-//! and the halo of every written value are zero.
+//! Invariants: kernels never allocate while they run; the work is divided into a grid that depends only on
+//! the descriptor, so results do not depend on the number of threads; lanes beyond the channel count and the
+//! halo of every written value are zero.
 
-// Tiles of registers are indexed by constants, so that loops over them unroll.
+// Register tiles are indexed by constants, so that loops over them unroll.
 #![allow(clippy::needless_range_loop)]
 
 pub mod activation;
@@ -17,6 +17,7 @@ pub mod batch_norm;
 mod batch_norm_plain;
 pub mod broadcast;
 pub mod class_loss;
+pub mod clip;
 pub mod concat;
 pub mod conv;
 pub mod conv3d;
@@ -27,7 +28,6 @@ pub mod fold;
 pub mod gemm;
 mod implementation;
 pub mod isa;
-pub mod limits;
 pub mod linear;
 pub mod locally_connected;
 pub mod lrn;
@@ -37,7 +37,7 @@ pub mod optimizer;
 pub mod pad_channels;
 pub mod peak;
 mod plain_channels;
-pub mod pool;
+
 pub mod pooling;
 pub mod pooling3d;
 pub mod rbf;
@@ -45,11 +45,12 @@ pub mod reduce;
 pub mod reference;
 pub mod reorder;
 pub mod scale;
+pub mod scatter;
 pub mod simd;
 pub mod softmax;
-pub mod spread;
 pub mod strided;
 pub mod sum_to;
 mod taps;
+pub mod threads;
 
 pub use implementation::{Context, Implementation, Kernel, choose};

@@ -1,4 +1,4 @@
-//! Fully connected layers in three directions.
+//! Fully connected layers: forward, data gradient, weight gradient.
 
 use striate_tensor::Layout;
 
@@ -20,11 +20,11 @@ pub struct LinearDesc {
     pub out_features: usize,
     /// Whether there is a bias.
     pub bias: bool,
-    /// Applied to the sum.
+    /// Applied to the result.
     pub activation: Activation,
 }
 
-/// Reads x `[N, I]`, w `[O, I]` and a bias `[O]` if there is one; writes y `[N, O]`.
+/// Reads x `[N, I]`, w `[O, I]` and the optional bias `[O]`; writes y `[N, O]`.
 pub fn forward() -> &'static [&'static dyn Implementation<LinearDesc>] {
     &[
         &Images::Forward,
@@ -73,7 +73,7 @@ pub fn weight_gradient() -> &'static [&'static dyn Implementation<LinearDesc>] {
     ]
 }
 
-/// The packed matrix product, for each direction.
+/// Matrix products, for each direction.
 enum Gemm {
     Forward,
     DataGradient,
@@ -132,14 +132,14 @@ impl Implementation<LinearDesc> for Gemm {
     }
 }
 
-/// With images in the lanes, where the input lies so already: a convolution of one pixel.
+/// The batch-innermost layout, if the input has it already: a convolution with one pixel.
 enum Images {
     Forward,
     DataGradient,
     WeightGradient,
 }
 
-/// Weights up to which they stay in the cache while the vectors of images go by.
+/// The largest number of weights that stays in the cache across the vectors of images.
 const MOST_WEIGHTS: usize = 1 << 17;
 
 impl Images {

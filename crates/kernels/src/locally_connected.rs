@@ -1,7 +1,7 @@
-//! Locally connected layers in their three directions, on plain values.
+//! Locally connected layers in all three directions, on plain values.
 //!
-//! Every weight is used once an image, so there is nothing to keep in registers: rows of weights, inputs
-//! and outputs are multiplied place by place, the weights of an output channel by all images in turn.
+//! Every weight is used once per image, so there is nothing to keep in registers: rows of weights, inputs
+//! and outputs are multiplied element by element, the weights of an output channel with all images in turn.
 //! Descriptors are those of a convolution without groups; weights are `[O, C·KH·KW, OH, OW]`.
 
 use std::ops::Range;
@@ -10,12 +10,12 @@ use striate_tensor::{Layout, Views};
 
 use crate::conv::ConvDesc;
 use crate::isa::Isa;
-use crate::pool::Pointer;
 use crate::reference::{self, Reference};
 use crate::simd::{Body, Simd, dispatch};
+use crate::threads::Pointer;
 use crate::{Context, Implementation, Kernel};
 
-/// Reads x, w and a bias `[O, OH, OW]` if there is one; writes y.
+/// Reads x, w and the optional bias `[O, OH, OW]`; writes y.
 pub fn forward() -> &'static [&'static dyn Implementation<ConvDesc>] {
     &[
         &Rows { name: "locally_connected_f32", direction: Direction::Forward },
@@ -89,7 +89,7 @@ impl Implementation<ConvDesc> for Rows {
     }
 }
 
-/// The outputs along an axis that see the input through the tap of index `tap`.
+/// The outputs along an axis for which tap number `tap` lies in the input.
 fn reached(d: &ConvDesc, axis: usize, tap: usize) -> Range<usize> {
     let (offset, stride) = (tap * d.dilation[axis], d.stride[axis]);
     let first = d.padding[axis].saturating_sub(offset).div_ceil(stride);
@@ -101,7 +101,7 @@ struct Bound {
     d: ConvDesc,
     isa: Isa,
     direction: Direction,
-    /// For each tap of a row, the outputs of a row that it reaches.
+    /// For each tap of a row, the outputs of a row for which it lies in the input.
     columns: Vec<Range<usize>>,
 }
 
@@ -115,15 +115,19 @@ impl Kernel for Bound {
             [[d.in_channels, d.input[0], d.input[1]], [d.out_channels, d.output[0], d.output[1]]]
                 .map(|extents| d.batch * extents.iter().product::<usize>());
         let w_len = y_len / d.batch * d.in_channels * d.kernel[0] * d.kernel[1];
-        let wanted = match self.direction {
+        let expected = match self.direction {
             Direction::Forward => [x_len, w_len, y_len],
             Direction::Data => [y_len, w_len, x_len],
             Direction::Weights => [x_len, y_len, w_len],
         };
-        assert_eq!([first.len(), second.len(), out.len()], wanted, "operands are as long as the layouts say");
+        assert_eq!(
+            [first.len(), second.len(), out.len()],
+            expected,
+            "operand lengths must match the layouts"
+        );
         let items = if self.direction == Direction::Data { d.batch } else { d.out_channels };
         let out = Pointer(out.as_mut_ptr());
-        context.pool.run(items, |item| {
+        context.thread_pool.run(items, |item| {
             dispatch(self.isa, Item { bound: self, first, second, bias, out: &out, item });
         });
     }
@@ -139,7 +143,7 @@ struct Item<'a> {
     item: usize,
 }
 
-/// Neighboring places: where their inputs, weights and outputs begin.
+/// Neighboring output positions: the offsets of their inputs, weights and outputs.
 struct Run {
     x: usize,
     w: usize,
@@ -151,7 +155,7 @@ impl Body for Item<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, _s: S) {
         let Bound { d, direction, .. } = self.bound;
-        let (first, second, step) = (self.first, self.second, d.stride[1]);
+        let (first, second, stride) = (self.first, self.second, d.stride[1]);
         let places = d.output[0] * d.output[1];
         match direction {
             Direction::Forward => {
@@ -165,7 +169,7 @@ impl Body for Item<'_> {
                         let (x, w) = (&first[run.x..], &second[run.w..][..run.count]);
                         let y = &mut y[run.y % places..][..run.count];
                         for (i, (y, w)) in y.iter_mut().zip(w).enumerate() {
-                            *y += w * x[i * step];
+                            *y += w * x[i * stride];
                         }
                     });
                 }
@@ -179,7 +183,7 @@ impl Body for Item<'_> {
                         let (dy, w) = (&first[run.y..][..run.count], &second[run.w..][..run.count]);
                         let dx = &mut dx[run.x - self.item * length..];
                         for (i, (dy, w)) in dy.iter().zip(w).enumerate() {
-                            dx[i * step] += w * dy;
+                            dx[i * stride] += w * dy;
                         }
                     });
                 }
@@ -193,7 +197,7 @@ impl Body for Item<'_> {
                         let (x, dy) = (&first[run.x..], &second[run.y..][..run.count]);
                         let dw = &mut dw[run.w - self.item * length..][..run.count];
                         for (i, (dw, dy)) in dw.iter_mut().zip(dy).enumerate() {
-                            *dw += dy * x[i * step];
+                            *dw += dy * x[i * stride];
                         }
                     });
                 }
@@ -203,7 +207,7 @@ impl Body for Item<'_> {
 }
 
 impl<'a> Item<'a> {
-    /// A piece of the result that this item alone writes.
+    /// The piece of the result that only this item writes.
     fn piece(&self, first: usize, length: usize) -> &'a mut [f32] {
         // SAFETY: pieces of different items do not overlap, and lie within the result, whose length
         // `Bound::run` checked.

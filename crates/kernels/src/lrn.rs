@@ -1,35 +1,35 @@
 //! Local response normalization across channels, and its gradient, on blocks of channels.
 //!
-//! For a few pixels at a time, the squares of some blocks of channels and of their neighbors are laid side
-//! by side, so that the sum over the channels around is a sum of shifted vectors. The power is one of
-//! square roots, hence only multiples of a quarter.
+//! For a few pixels at a time, the squares of some blocks of channels and of their neighbors are stored
+//! contiguously, so that the sum over neighboring channels is a sum of shifted vectors. The power is
+//! computed with square roots, so only multiples of a quarter are supported.
 
 use striate_tensor::{Layout, Views};
 
 use crate::isa::Isa;
 use crate::maps::{Maps, is_blocked};
-use crate::pool::Pointer;
 use crate::reference::{self, Reference};
 use crate::simd::{Body, Simd, dispatch};
+use crate::threads::Pointer;
 use crate::{Context, Implementation, Kernel};
 
-/// y = x / (k + α/size · Σ x²)^β over the `size` channels around.
+/// y = x / (k + α/size · Σ x²)^β over `size` neighboring channels.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LrnDesc {
     /// `[N, C, H, W]`.
     pub shape: [usize; 4],
-    /// Channels of a sum; odd.
+    /// Number of channels in a sum; odd.
     pub size: usize,
     /// Factor on the mean of the squares.
     pub alpha: f32,
-    /// The power.
+    /// The exponent.
     pub beta: f32,
-    /// What is added to the mean; above 0.
+    /// The constant added to the mean; positive.
     pub k: f32,
 }
 
 impl LrnDesc {
-    /// Factor on a sum of squares.
+    /// The factor on the sum of squares.
     pub(crate) fn share(&self) -> f64 {
         f64::from(self.alpha) / self.size as f64
     }
@@ -77,7 +77,7 @@ impl Implementation<LrnDesc> for Blocked {
     }
 
     fn accepts(&self, desc: &LrnDesc, isa: Isa, first: Layout) -> Option<Vec<Layout>> {
-        // The sum reaches no further than the neighboring blocks.
+        // The sum must not extend past the neighboring blocks.
         let fits = is_blocked(first, isa.block()) && desc.size / 2 <= isa.block();
         let fits = fits && desc.quarters().is_some();
         fits.then(|| vec![first; if self.gradient { 3 } else { 2 }])
@@ -91,8 +91,8 @@ impl Implementation<LrnDesc> for Blocked {
             half: desc.size / 2,
             share: desc.share() as f32,
             k: desc.k,
-            quarters: desc.quarters().expect("was accepted"),
-            slope: (-2.0 * f64::from(desc.beta) * desc.share()) as f32,
+            quarters: desc.quarters().expect("checked by `accepts`"),
+            product_factor: (-2.0 * f64::from(desc.beta) * desc.share()) as f32,
             gradient: self.gradient,
             x: maps(layouts[0]),
             dy: maps(layouts[layouts.len() - 2]),
@@ -104,25 +104,25 @@ impl Implementation<LrnDesc> for Blocked {
 struct Bound {
     isa: Isa,
     images: usize,
-    /// Channels on either side that a sum takes in.
+    /// Channels on either side that are included in a sum.
     half: usize,
     share: f32,
     k: f32,
     quarters: usize,
     /// Factor on the second term of the gradient.
-    slope: f32,
+    product_factor: f32,
     gradient: bool,
     x: Maps,
     dy: Maps,
     out: Maps,
 }
 
-/// Pixels, and blocks of channels, that are worked on at a time.
+/// Number of pixels, and of blocks of channels, processed at a time.
 const PIXELS: usize = 16;
 const BLOCKS: usize = 8;
-/// Blocks of squares beyond those on either side: the gradient sums over sums.
+/// Additional blocks of squares on either side; two, because the gradient sums over sums.
 const MARGIN: usize = 2;
-/// Floats of a pixel's line of squares.
+/// Floats in the line of squares of a pixel.
 const LINE: usize = (BLOCKS + 2 * MARGIN) * 16;
 
 impl Kernel for Bound {
@@ -132,11 +132,11 @@ impl Kernel for Bound {
         let whole = |maps: &Maps| maps.count * maps.map_len();
         assert!(
             x.len() >= whole(&self.x) && dy.len() >= whole(&self.dy) && out.len() >= whole(&self.out),
-            "operands are as long as their layouts say"
+            "operand lengths must match the layouts"
         );
         let out = Pointer(out.as_mut_ptr());
         let rows = self.x.size[0];
-        context.pool.run(self.images * rows, |item| {
+        context.thread_pool.run(self.images * rows, |item| {
             let (image, row) = (item / rows, item % rows);
             dispatch(self.isa, Row { bound: self, x, dy, out: &out, image, row });
         });
@@ -159,7 +159,7 @@ impl Body for Row<'_> {
         let b = self.bound;
         for block in 0..b.out.blocks {
             let map = (self.image * b.out.blocks + block) * b.out.map_len();
-            // SAFETY: the map is one of the result's, and only this item writes this row's halo.
+            // SAFETY: the map belongs to the result, and only this item writes this row's halo.
             unsafe { b.out.clear_halo_of_row(self.out.get().add(map), self.row) }
         }
         let mut squares = [0.0f32; PIXELS * LINE];
@@ -169,7 +169,7 @@ impl Body for Row<'_> {
             let blocks = BLOCKS.min(b.x.blocks - first);
             for column in (0..columns).step_by(PIXELS) {
                 let part = Part { first, blocks, column, pixels: PIXELS.min(columns - column) };
-                // SAFETY: the part's blocks and pixels are those of the operands, whose lengths
+                // SAFETY: the part's blocks and pixels lie within the operands, whose lengths
                 // `Bound::run` checked; lines have room for its blocks and the margins.
                 unsafe {
                     self.square(s, &part, &mut squares);
@@ -194,7 +194,7 @@ struct Part {
 }
 
 impl Part {
-    /// Where a block's vector of a pixel lies within the lines; `block` counts from `first − MARGIN`.
+    /// The offset in the lines of the vector of a pixel and block; `block` counts from `first − MARGIN`.
     #[inline(always)]
     fn line<S: Simd>(pixel: usize, block: usize) -> usize {
         pixel * LINE + block * S::LANES
@@ -202,25 +202,25 @@ impl Part {
 }
 
 impl Row<'_> {
-    /// Where the vector of block `block` at pixel `column` of this row lies.
+    /// The offset of the vector of block `block` at pixel `column` of this row.
     #[inline(always)]
     fn place(&self, maps: &Maps, block: usize, column: usize) -> usize {
         (self.image * maps.blocks + block) * maps.map_len() + maps.row(self.row) + column * maps.block
     }
 
-    /// The block that stands at `index` of the lines, if there is one.
+    /// The block at position `index` of the lines, if any.
     #[inline(always)]
     fn block_at(&self, part: &Part, index: usize) -> Option<usize> {
         (part.first + index).checked_sub(MARGIN).filter(|block| *block < self.bound.x.blocks)
     }
 
-    /// Squares of the part's blocks and the margins.
+    /// Computes the squares of the part's blocks and the margins.
     #[inline(always)]
     unsafe fn square<S: Simd>(&self, s: S, part: &Part, squares: &mut [f32; PIXELS * LINE]) {
         for index in 0..part.blocks + 2 * MARGIN {
             let block = self.block_at(part, index);
             for pixel in 0..part.pixels {
-                // SAFETY: as the caller promises.
+                // SAFETY: guaranteed by the caller.
                 unsafe {
                     let square = block.map_or(s.zero(), |block| {
                         let x = self.place(&self.bound.x, block, part.column + pixel);
@@ -233,7 +233,7 @@ impl Row<'_> {
         }
     }
 
-    /// dy·x·d^(-β-1) of the part's blocks and their neighbors.
+    /// Computes dy·x·d^(-β-1) for the part's blocks and their neighbors.
     #[inline(always)]
     unsafe fn multiply<S: Simd>(
         &self,
@@ -246,7 +246,7 @@ impl Row<'_> {
             let block = self.block_at(part, index);
             for pixel in 0..part.pixels {
                 let at = Part::line::<S>(pixel, index);
-                // SAFETY: as the caller promises.
+                // SAFETY: guaranteed by the caller.
                 unsafe {
                     let product = block.map_or(s.zero(), |block| {
                         let x = self.place(&self.bound.x, block, part.column + pixel);
@@ -268,7 +268,7 @@ impl Row<'_> {
             for pixel in 0..part.pixels {
                 let at = Part::line::<S>(pixel, index + MARGIN);
                 let (block, column) = (part.first + index, part.column + pixel);
-                // SAFETY: as the caller promises; only this item writes this row.
+                // SAFETY: guaranteed by the caller; only this item writes this row.
                 unsafe {
                     let x = s.load(self.x.as_ptr().add(self.place(&self.bound.x, block, column)));
                     let power = self.power(s, self.denominator(s, squares.as_ptr().add(at)));
@@ -279,7 +279,7 @@ impl Row<'_> {
         }
     }
 
-    /// dx = dy·d^-β + slope · x · Σ products
+    /// dx = dy·d^-β + product_factor · x · Σ products
     #[inline(always)]
     unsafe fn finish_gradient<S: Simd>(
         &self,
@@ -293,13 +293,13 @@ impl Row<'_> {
             for pixel in 0..part.pixels {
                 let at = Part::line::<S>(pixel, index + MARGIN);
                 let (block, column) = (part.first + index, part.column + pixel);
-                // SAFETY: as the caller promises; only this item writes this row.
+                // SAFETY: guaranteed by the caller; only this item writes this row.
                 unsafe {
                     let x = s.load(self.x.as_ptr().add(self.place(&b.x, block, column)));
                     let dy = s.load(self.dy.as_ptr().add(self.place(&b.dy, block, column)));
                     let sum = self.sum(s, products.as_ptr().add(at));
                     let power = self.power(s, self.denominator(s, squares.as_ptr().add(at)));
-                    let dx = s.fma(s.mul(s.splat(b.slope), x), sum, s.mul(dy, power));
+                    let dx = s.fma(s.mul(s.splat(b.product_factor), x), sum, s.mul(dy, power));
                     s.store(self.out.get().add(self.place(&b.out, block, column)), dx);
                 }
             }
@@ -309,7 +309,7 @@ impl Row<'_> {
     /// The sum over the channels around each lane of the vector at `at`.
     #[inline(always)]
     unsafe fn sum<S: Simd>(&self, s: S, at: *const f32) -> S::F {
-        // SAFETY: the neighboring blocks lie on either side, and `half` is no more than one.
+        // SAFETY: there is a neighboring block on either side, and `half` is at most the size of a block.
         unsafe {
             let mut sum = s.load(at);
             for distance in 1..=self.bound.half {
@@ -322,7 +322,7 @@ impl Row<'_> {
     /// d = k + share · Σ x²
     #[inline(always)]
     unsafe fn denominator<S: Simd>(&self, s: S, squares: *const f32) -> S::F {
-        // SAFETY: as the caller promises.
+        // SAFETY: guaranteed by the caller.
         let sum = unsafe { self.sum(s, squares) };
         s.fma(s.splat(self.bound.share), sum, s.splat(self.bound.k))
     }

@@ -1,20 +1,19 @@
-//! Walking over maps in blocks of channels: where a map starts, where its rows are, how its halo is
-//! made zero.
+//! The geometry of maps in blocks of channels: offsets of maps and rows, and clearing of halos.
 
 use striate_tensor::{Halo, Layout};
 
-/// The geometry of a value in [`Layout::Channels`], or in [`Layout::Images`], whose maps have as many
-/// images as the others have channels.
+/// The geometry of a value in [`Layout::Channels`], or in [`Layout::Images`], where the lanes of a map are
+/// images instead of channels.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Maps {
     pub block: usize,
-    /// Maps of `block` lanes in the batch: images times blocks.
+    /// Number of maps of `block` lanes in the batch: images × blocks.
     pub count: usize,
-    /// Blocks of an image.
+    /// Blocks per image.
     pub blocks: usize,
-    /// Channels of the last block that are real.
+    /// Channels in the last block, not counting padding.
     pub last_channels: usize,
-    /// Rows and columns without the halo.
+    /// Rows and columns, without the halo.
     pub size: [usize; 2],
     pub halo: Halo,
 }
@@ -23,7 +22,7 @@ impl Maps {
     /// The geometry of a value of `shape` `[N, C, H, W]`.
     ///
     /// # Panics
-    /// If the layout is another one.
+    /// If the layout is neither of the two.
     pub fn new(shape: [usize; 4], layout: Layout) -> Maps {
         let [n, c, h, w] = shape;
         let (block, halo) = match layout {
@@ -39,41 +38,42 @@ impl Maps {
                     halo: Halo::NONE,
                 };
             }
-            other => panic!("{other} has no maps of lanes"),
+            other => panic!("layout {other} does not consist of maps of vectors"),
         };
         let blocks = c.div_ceil(block);
         let last_channels = c - (blocks - 1) * block;
         Maps { block, count: n * blocks, blocks, last_channels, size: [h, w], halo }
     }
 
-    /// Floats of a row, halo included.
+    /// Floats in a row, including the halo.
     pub fn row_len(&self) -> usize {
         (self.halo.left + self.size[1] + self.halo.right) * self.block
     }
 
-    /// Floats of a map, halo included.
+    /// Floats in a map, including the halo.
     pub fn map_len(&self) -> usize {
         (self.halo.top + self.size[0] + self.halo.bottom) * self.row_len()
     }
 
-    /// Where the first real float of row `row` lies within its map.
+    /// The offset in its map of the first float of row `row` after the halo.
     pub fn row(&self, row: usize) -> usize {
         (self.halo.top + row) * self.row_len() + self.halo.left * self.block
     }
 
-    /// Real channels of map number `map`.
+    /// The number of channels in map number `map`, not counting padding.
     pub fn channels(&self, map: usize) -> usize {
         if map % self.blocks == self.blocks - 1 { self.last_channels } else { self.block }
     }
 
-    /// Makes the halo beside row `row` of `map` zero, and that above the first and below the last row.
+    /// Clears the halo to the left and right of row `row` of `map`, and for the first and last row also that
+    /// above and below.
     ///
     /// # Safety
-    /// `map` is valid for writing a whole map.
+    /// `map` must be valid for writes of a whole map.
     pub unsafe fn clear_halo_of_row(&self, map: *mut f32, row: usize) {
         let Halo { top, left, bottom, right } = self.halo;
         let length = self.row_len();
-        // SAFETY: the ranges are those of the halo within the map.
+        // SAFETY: the ranges lie within the map, where they form the halo.
         unsafe {
             let start = map.add((top + row) * length);
             start.write_bytes(0, left * self.block);
@@ -87,7 +87,7 @@ impl Maps {
         }
     }
 
-    /// Makes the halo of `map` zero.
+    /// Clears the halo of `map`.
     pub fn clear_halo(&self, map: &mut [f32]) {
         let Halo { top, left, bottom, right } = self.halo;
         let row = self.row_len();
@@ -103,12 +103,12 @@ impl Maps {
     }
 }
 
-/// The block of a layout that the vector kernels of `lanes` lanes work on.
+/// Whether a layout consists of blocks of `lanes` channels.
 pub(crate) fn is_blocked(layout: Layout, lanes: usize) -> bool {
     matches!(layout, Layout::Channels { block, .. } if block == lanes)
 }
 
-/// Whether a layout has maps of whole vectors, be their lanes channels or images.
+/// Whether a layout consists of maps of vectors with `lanes` lanes, which may be channels or images.
 pub(crate) fn is_lanes(layout: Layout, lanes: usize) -> bool {
     is_blocked(layout, lanes) || layout == Layout::Images { block: lanes }
 }

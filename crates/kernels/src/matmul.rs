@@ -1,4 +1,4 @@
-//! Matrix product of two computed values, for batches of matrices that may be repeated.
+//! Matrix product of two computed values: batches of matrices, with broadcasting.
 
 use crate::Implementation;
 use crate::broadcast::{Arithmetic, BroadcastDesc};
@@ -7,22 +7,22 @@ use crate::reference::{self, Reference};
 /// y\[…, i, j\] = Σ a\[…, i, k\] · b\[…, k, j\]. Reads a and b, writes y.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MatMulDesc {
-    /// The outer extents and how the operands' matrices repeat in them.
+    /// The leading extents, and how the operands' matrices are broadcast over them.
     pub outer: BroadcastDesc,
     /// Rows of y.
     pub rows: usize,
-    /// Terms of a sum.
+    /// Terms of each sum.
     pub inner: usize,
     /// Columns of y.
     pub columns: usize,
-    /// Whether a matrix of a lies as \[k, i\].
+    /// Whether the matrices of a are stored as \[k, i\].
     pub transpose_a: bool,
-    /// Whether a matrix of b lies as \[j, k\].
+    /// Whether the matrices of b are stored as \[j, k\].
     pub transpose_b: bool,
 }
 
 impl MatMulDesc {
-    /// The product of values of extents `a` and `b`, which fit together.
+    /// Describes the product of values with extents `a` and `b`, which must be compatible.
     pub fn new(a: &[usize], b: &[usize], transpose_a: bool, transpose_b: bool) -> MatMulDesc {
         let (outer_a, a) = a.split_at(a.len() - 2);
         let (outer_b, b) = b.split_at(b.len() - 2);

@@ -1,24 +1,24 @@
-//! Updates of variables: gradient descent, Adam, sums and limits of gradients. They work on whole
-//! values; zeros between elements stay zero.
+//! Updates of variables: gradient descent, Adam, accumulation and clipping of gradients. They process whole
+//! values including padding, which stays zero.
 
 use striate_tensor::{Layout, Views};
 
 use crate::isa::Isa;
-use crate::pool::Pointer;
 use crate::reference::{self, Reference};
+use crate::threads::Pointer;
 use crate::{Context, Implementation, Kernel};
 
 /// Gradient descent on `len` elements. Reads the gradient and the rate `[1]`; writes the parameter, and
-/// the momentum's state if `momentum` is not zero.
+/// the momentum state unless `momentum` is zero.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SgdDesc {
-    /// Elements.
+    /// Number of elements.
     pub len: usize,
-    /// Share of the last step that is kept.
+    /// The momentum coefficient.
     pub momentum: f32,
-    /// Whether the gradient is looked up ahead.
+    /// Whether to use Nesterov momentum.
     pub nesterov: bool,
-    /// Pull towards zero.
+    /// The weight decay coefficient.
     pub weight_decay: f32,
 }
 
@@ -26,34 +26,34 @@ pub struct SgdDesc {
 /// the parameter and both moments.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AdamDesc {
-    /// Elements.
+    /// Number of elements.
     pub len: usize,
-    /// Decay of the first moment.
+    /// Decay rate of the first moment.
     pub beta1: f32,
-    /// Decay of the second moment.
+    /// Decay rate of the second moment.
     pub beta2: f32,
-    /// Added to the root of the second moment.
+    /// Added to the square root of the second moment.
     pub epsilon: f32,
-    /// Pull towards zero.
+    /// The weight decay coefficient.
     pub weight_decay: f32,
-    /// Whether the pull acts on the parameter instead of the gradient.
+    /// Whether weight decay is applied to the parameter directly instead of through the gradient.
     pub decoupled: bool,
 }
 
 /// total += gradient. Reads the gradient, writes the total.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AccumulateDesc {
-    /// Elements.
+    /// Number of elements.
     pub len: usize,
 }
 
-/// Limit on the norm of all gradients. Writes the gradients, which lie side by side, and their norm
-/// `[1]` before the limit.
+/// Clipping of the gradients by their global norm. Writes the gradients, which are contiguous, and the norm
+/// `[1]` before clipping.
 #[derive(Debug, Clone, PartialEq)]
-pub struct ClipDesc {
-    /// Elements.
+pub struct ClipNormDesc {
+    /// Number of elements.
     pub len: usize,
-    /// The largest norm that is let through.
+    /// The largest norm that is left unchanged.
     pub max_norm: f32,
 }
 
@@ -93,7 +93,7 @@ pub fn adam() -> &'static [&'static dyn Implementation<AdamDesc>] {
     ]
 }
 
-/// Sum of gradients.
+/// Accumulation of gradients.
 pub fn accumulate() -> &'static [&'static dyn Implementation<AccumulateDesc>] {
     &[&Reference::<AccumulateDesc> {
         name: "accumulate_reference",
@@ -105,9 +105,9 @@ pub fn accumulate() -> &'static [&'static dyn Implementation<AccumulateDesc>] {
     }]
 }
 
-/// Limit on the norm.
-pub fn clip_norm() -> &'static [&'static dyn Implementation<ClipDesc>] {
-    &[&Reference::<ClipDesc> {
+/// Clipping of gradients by their global norm.
+pub fn clip_norm() -> &'static [&'static dyn Implementation<ClipNormDesc>] {
+    &[&Reference::<ClipNormDesc> {
         name: "clip_norm_reference",
         operands: |_| 2,
         run: |d, views| {
@@ -121,10 +121,10 @@ pub fn clip_norm() -> &'static [&'static dyn Implementation<ClipDesc>] {
     }]
 }
 
-/// Elements that one item of the grid works on.
+/// Elements in one item of the grid.
 const PIECE: usize = 16384;
 
-/// The reference's loops, piece by piece on all threads.
+/// The loops of the reference, piece by piece on all threads.
 struct Threaded<D> {
     name: &'static str,
     operands: fn(&D) -> usize,
@@ -160,9 +160,9 @@ fn sgd_pieces(d: &SgdDesc, context: &Context, views: &mut Views) {
     let (g, rate) = (views.read::<f32>(0), views.read::<f32>(1)[0]);
     let p = views.write::<f32>(0);
     let state = (d.momentum != 0.0).then(|| Slices::new(views.write(1)));
-    context.pool.pieces(p, PIECE, |index, p| {
+    context.thread_pool.pieces(p, PIECE, |index, p| {
         let g = &g[index * PIECE..][..p.len()];
-        // SAFETY: pieces are those of `p`, each taken once.
+        // SAFETY: the pieces correspond to those of `p`, and each is taken once.
         let v = state.as_ref().map(|state| unsafe { state.piece(index, p.len()) });
         reference::optimizer::sgd(d, g, rate, p, v);
     });
@@ -172,15 +172,15 @@ fn adam_pieces(d: &AdamDesc, context: &Context, views: &mut Views) {
     let (g, rate, step) = (views.read::<f32>(0), views.read::<f32>(1)[0], views.read::<i64>(2)[0]);
     let p = views.write::<f32>(0);
     let (m, v) = (Slices::new(views.write(1)), Slices::new(views.write(2)));
-    context.pool.pieces(p, PIECE, |index, p| {
+    context.thread_pool.pieces(p, PIECE, |index, p| {
         let g = &g[index * PIECE..][..p.len()];
-        // SAFETY: pieces are those of `p`, each taken once.
+        // SAFETY: the pieces correspond to those of `p`, and each is taken once.
         let (m, v) = unsafe { (m.piece(index, p.len()), v.piece(index, p.len())) };
         reference::optimizer::adam(d, g, rate, step, p, m, v);
     });
 }
 
-/// A slice that is handed out in the pieces of another.
+/// A slice that is split into the same pieces as another one.
 struct Slices {
     start: Pointer<f32>,
     len: usize,
@@ -192,10 +192,10 @@ impl Slices {
     }
 
     /// # Safety
-    /// Each `index` is taken by one thread at a time, and the slice outlives the pieces.
+    /// Pieces with the same `index` must not be alive at the same time, and the slice must outlive them.
     unsafe fn piece<'a>(&self, index: usize, length: usize) -> &'a mut [f32] {
-        assert!(index * PIECE + length <= self.len, "the state is as long as the parameter");
-        // SAFETY: within the slice; disjoint as the caller promises.
+        assert!(index * PIECE + length <= self.len, "the state must be as long as the parameter");
+        // SAFETY: the piece lies within the slice, and the caller guarantees that pieces are disjoint.
         unsafe { std::slice::from_raw_parts_mut(self.start.get().add(index * PIECE), length) }
     }
 }

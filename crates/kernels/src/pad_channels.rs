@@ -1,4 +1,4 @@
-//! Zero channels before and behind those of a value; with fewer channels than before, its gradient.
+//! Zero channels before and after those of a value, and the reverse, which is the gradient.
 
 use striate_tensor::{Layout, Views};
 
@@ -7,19 +7,20 @@ use crate::maps::{Maps, is_blocked};
 use crate::reference::{self, Reference};
 use crate::{Context, Implementation, Kernel};
 
-/// Channels moved up or down. Reads x `[N, C, H, W]`, writes y `[N, channels, H, W]`.
+/// Shifts the channels. Reads x `[N, C, H, W]`, writes y `[N, channels, H, W]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PadChannelsDesc {
     /// `[N, C, H, W]` of x.
     pub shape: [usize; 4],
     /// Channels of y.
     pub channels: usize,
-    /// The channel of y that x's first one becomes; below zero, so many of x are left out.
+    /// The channel of y that the first channel of x becomes; if negative, the number of leading channels of x
+    /// that are dropped.
     pub before: isize,
 }
 
 impl PadChannelsDesc {
-    /// The channel of x that becomes y's `channel`, if there is one.
+    /// The channel of x that becomes channel `channel` of y, if any.
     pub(crate) fn source(&self, channel: usize) -> Option<usize> {
         let source = channel as isize - self.before;
         (0..self.shape[1] as isize).contains(&source).then_some(source as usize)
@@ -67,7 +68,7 @@ struct Bound {
 impl Kernel for Bound {
     fn run(&self, context: &Context, views: &mut Views) {
         let (x, y) = (views.read::<f32>(0), views.write::<f32>(0));
-        context.pool.pieces(y, self.y.map_len(), |map, y| {
+        context.thread_pool.pieces(y, self.y.map_len(), |map, y| {
             y.fill(0.0);
             let image = &x[map / self.y.blocks * self.x.blocks * self.x.map_len()..];
             let first = map % self.y.blocks * self.y.block;
@@ -83,8 +84,8 @@ impl Kernel for Bound {
 }
 
 impl Bound {
-    /// Copies at most `count` channels of an image from `source` on into the lanes of `map` from `lane` on,
-    /// as far as both lie in one block; returns how many.
+    /// Copies up to `count` channels of an image, starting at `source`, to the lanes of `map`, starting at
+    /// `lane`, as far as both lie in one block; returns how many.
     fn copy(&self, image: &[f32], source: usize, map: &mut [f32], lane: usize, count: usize) -> usize {
         let (block, [rows, columns]) = (self.y.block, self.y.size);
         let from = source % block;

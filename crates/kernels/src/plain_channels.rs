@@ -1,11 +1,11 @@
-//! Sums over the channels of plain values `[N, C, …]`: each channel by itself, its maps in order, in lanes of f32
-//! within a short run and in f64 above, so that long sums lose nothing.
+//! Sums over each channel of plain values `[N, C, …]`, map by map: in lanes of f32 within a short run, and in f64
+//! across runs, so that long sums stay accurate.
 
 use std::ops::Range;
 
-/// Lanes of partial sums.
+/// Number of partial sums.
 const LANES: usize = 16;
-/// Elements that are added up in f32.
+/// Number of elements that are accumulated in f32.
 const RUN: usize = 256 * LANES;
 
 /// Σ term(x, other) over channel `c` of two values of `shape` `[N, C, H, W]`.
@@ -29,7 +29,7 @@ pub(crate) fn sum(
     total
 }
 
-/// Σ x of a stretch of a map.
+/// Σ x over part of a map.
 pub(crate) fn long_sum(x: &[f32]) -> f64 {
     sum([1, 1, 1, x.len()], 0, [x, x], |x, _| x)
 }

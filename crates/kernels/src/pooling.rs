@@ -1,4 +1,4 @@
-//! Maximum and mean over windows, and their gradients.
+//! Max and average pooling, and their gradients.
 
 use std::ops::Range;
 
@@ -11,10 +11,10 @@ use crate::reference::{self, Reference};
 use crate::simd::{Body, Simd, activation_gradient, dispatch};
 use crate::{Context, Implementation, Kernel};
 
-/// Elements that are added up one after the other, and such sums.
+/// The number of terms that are added in sequence: elements in a run, and runs in a group.
 const RUN: usize = 64;
 
-/// What is computed of a window.
+/// The quantity computed over a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PoolKind {
     /// The largest element, NaN if there is one; padding counts as minus infinity.
@@ -26,14 +26,14 @@ pub enum PoolKind {
     },
 }
 
-/// Pooling of maps. Windows may reach past the map on every side.
+/// Pooling of maps. Windows may extend past the map on every side.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PoolDesc {
-    /// What is computed.
+    /// The quantity computed over a window.
     pub kind: PoolKind,
-    /// Images.
+    /// Number of images.
     pub batch: usize,
-    /// Channels.
+    /// Number of channels.
     pub channels: usize,
     /// Rows and columns of x.
     pub input: [usize; 2],
@@ -41,18 +41,17 @@ pub struct PoolDesc {
     pub output: [usize; 2],
     /// Extent of the window.
     pub kernel: [usize; 2],
-    /// Step of the window.
+    /// Stride of the window.
     pub stride: [usize; 2],
-    /// Rows above and columns to the left. Those below and to the right follow from `output`, but where padding
-    /// counts in the divisor they are as many.
+    /// Rows above and columns to the left. Those below and to the right follow from `output`; if padding
+    /// counts in the divisor, they must be the same.
     pub padding: [usize; 2],
-    /// For the gradient of average pooling: the activation whose result x was, and through which the
-    /// gradient goes on.
+    /// For the gradient of average pooling: the activation that produced x, whose gradient is applied as well.
     pub activation: Activation,
 }
 
 impl PoolDesc {
-    /// Rows and columns of x that window number `window` (row-major) covers.
+    /// The rows and columns of x that window number `window` (row-major) covers.
     pub(crate) fn clipped(&self, window: usize) -> [Range<usize>; 2] {
         let at = [window / self.output[1], window % self.output[1]];
         [self.clipped_on(0, at[0]), self.clipped_on(1, at[1])]
@@ -64,7 +63,7 @@ impl PoolDesc {
         start.saturating_sub(self.padding[axis])..end
     }
 
-    /// What the sum over window number `window` is divided by.
+    /// The divisor of the sum over window number `window`.
     pub(crate) fn divisor(&self, window: usize) -> usize {
         self.divisor_on(0, window / self.output[1]) * self.divisor_on(1, window % self.output[1])
     }
@@ -90,7 +89,7 @@ impl PoolDesc {
 /// Forward. Reads x, writes y.
 pub fn forward() -> &'static [&'static dyn Implementation<PoolDesc>] {
     &[
-        &Blocked { name: "pool_f32", pass: Pass::Forward },
+        &Blocked { name: "pool_f32", direction: Direction::Forward },
         &Reference::<PoolDesc> {
             name: "pool_reference",
             operands: |_| 2,
@@ -102,7 +101,7 @@ pub fn forward() -> &'static [&'static dyn Implementation<PoolDesc>] {
 /// Gradient of max pooling. Reads x and dy, writes dx.
 pub fn max_gradient() -> &'static [&'static dyn Implementation<PoolDesc>] {
     &[
-        &Blocked { name: "max_pool_gradient_f32", pass: Pass::MaxGradient },
+        &Blocked { name: "max_pool_gradient_f32", direction: Direction::MaxGradient },
         &Reference::<PoolDesc> {
             name: "max_pool_gradient_reference",
             operands: |_| 3,
@@ -114,11 +113,11 @@ pub fn max_gradient() -> &'static [&'static dyn Implementation<PoolDesc>] {
     ]
 }
 
-/// Gradient of average pooling, and of the activation before it. Reads dy, and x if there is an
-/// activation; writes dx.
+/// Gradient of average pooling and of the optional activation before it. Reads dy, and with an activation x;
+/// writes dx.
 pub fn average_gradient() -> &'static [&'static dyn Implementation<PoolDesc>] {
     &[
-        &Blocked { name: "average_pool_gradient_f32", pass: Pass::AverageGradient },
+        &Blocked { name: "average_pool_gradient_f32", direction: Direction::AverageGradient },
         &Reference::<PoolDesc> {
             name: "average_pool_gradient_reference",
             operands: |desc| 2 + usize::from(desc.activation != Activation::None),
@@ -131,7 +130,7 @@ pub fn average_gradient() -> &'static [&'static dyn Implementation<PoolDesc>] {
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum Pass {
+enum Direction {
     Forward,
     MaxGradient,
     AverageGradient,
@@ -139,7 +138,7 @@ enum Pass {
 
 struct Blocked {
     name: &'static str,
-    pass: Pass,
+    direction: Direction,
 }
 
 impl Implementation<PoolDesc> for Blocked {
@@ -148,10 +147,10 @@ impl Implementation<PoolDesc> for Blocked {
     }
 
     fn accepts(&self, desc: &PoolDesc, isa: Isa, first: Layout) -> Option<Vec<Layout>> {
-        let operands = match self.pass {
-            Pass::Forward => 2,
-            Pass::MaxGradient => 3,
-            Pass::AverageGradient => 2 + usize::from(desc.activation != Activation::None),
+        let operands = match self.direction {
+            Direction::Forward => 2,
+            Direction::MaxGradient => 3,
+            Direction::AverageGradient => 2 + usize::from(desc.activation != Activation::None),
         };
         is_lanes(first, isa.block()).then(|| vec![first; operands])
     }
@@ -161,16 +160,16 @@ impl Implementation<PoolDesc> for Blocked {
             let span = |at| Span { range: desc.clipped_on(axis, at), divisor: desc.divisor_on(axis, at) };
             (0..desc.output[axis]).map(span).collect::<Vec<_>>()
         };
-        // The operand that lies like x, and the one that lies like y.
-        let (x, y) = match self.pass {
-            Pass::Forward => (layouts[0], layouts[1]),
-            Pass::MaxGradient => (layouts[0], layouts[1]),
-            Pass::AverageGradient => (layouts[1], layouts[0]),
+        // The operands with the shapes of x and y.
+        let (x, y) = match self.direction {
+            Direction::Forward => (layouts[0], layouts[1]),
+            Direction::MaxGradient => (layouts[0], layouts[1]),
+            Direction::AverageGradient => (layouts[1], layouts[0]),
         };
-        let dx = *layouts.last().expect("there are operands");
+        let dx = *layouts.last().expect("the result is an operand");
         Box::new(Bound {
             isa,
-            pass: self.pass,
+            direction: self.direction,
             kind: desc.kind,
             activation: desc.activation,
             rows: spans(0),
@@ -178,20 +177,20 @@ impl Implementation<PoolDesc> for Blocked {
             sharing: Sharing::of(desc),
             x: Maps::new(desc.x_shape(), x),
             y: Maps::new(desc.y_shape(), y),
-            dx: Maps::new(desc.x_shape(), if self.pass == Pass::Forward { x } else { dx }),
+            dx: Maps::new(desc.x_shape(), if self.direction == Direction::Forward { x } else { dx }),
         })
     }
 }
 
-/// What a window covers on one axis.
+/// The range that a window covers along one axis, and its divisor.
 struct Span {
     range: Range<usize>,
     divisor: usize,
 }
 
-/// Windows of three columns that share some with their neighbors.
+/// Windows of three columns that overlap with their neighbors.
 struct Sharing {
-    /// From window to window: 1 or 2.
+    /// The distance between windows: 1 or 2.
     step: usize,
     /// Columns of padding before the first.
     left: usize,
@@ -206,7 +205,7 @@ impl Sharing {
 
 struct Bound {
     isa: Isa,
-    pass: Pass,
+    direction: Direction,
     kind: PoolKind,
     activation: Activation,
     rows: Vec<Span>,
@@ -221,23 +220,25 @@ impl Kernel for Bound {
     fn run(&self, context: &Context, views: &mut Views) {
         let first = views.read::<f32>(0);
         let second = views.read::<f32>(views.reads() - 1);
-        let written = if self.pass == Pass::Forward { &self.y } else { &self.dx };
-        context.pool.pieces(views.write(0), written.map_len(), |map, out| {
+        let written = if self.direction == Direction::Forward { &self.y } else { &self.dx };
+        context.thread_pool.pieces(views.write(0), written.map_len(), |map, out| {
             let of = |maps: &Maps, data: &'_ [f32]| -> *const f32 { data[map * maps.map_len()..].as_ptr() };
-            let first =
-                if self.pass == Pass::AverageGradient { of(&self.y, first) } else { of(&self.x, first) };
-            let second = match self.pass {
-                Pass::MaxGradient => of(&self.y, second),
-                Pass::AverageGradient if self.activation == Activation::None => first,
-                Pass::Forward | Pass::AverageGradient => of(&self.x, second),
+            let first = if self.direction == Direction::AverageGradient {
+                of(&self.y, first)
+            } else {
+                of(&self.x, first)
+            };
+            let second = match self.direction {
+                Direction::MaxGradient => of(&self.y, second),
+                Direction::AverageGradient if self.activation == Activation::None => first,
+                Direction::Forward | Direction::AverageGradient => of(&self.x, second),
             };
             dispatch(self.isa, Map { pool: self, first, second, out });
         });
     }
 }
 
-/// An expression of a window's rows and columns, which are constants in it where they are common ones, so that its
-/// loops unroll.
+/// Evaluates an expression of a window's rows and columns with constants for common sizes, so that its loops unroll.
 macro_rules! unrolled {
     ($rows:ident, $columns:ident, $body:expr) => {
         match ($rows, $columns) {
@@ -254,7 +255,7 @@ macro_rules! unrolled {
     };
 }
 
-/// One map of one block of channels. `first` and `second` are the maps of the operands.
+/// One map of a block of channels. `first` and `second` point to the corresponding maps of the operands.
 struct Map<'a> {
     pool: &'a Bound,
     first: *const f32,
@@ -266,10 +267,10 @@ impl Body for Map<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let out = self.out.as_mut_ptr();
-        match self.pool.pass {
-            Pass::Forward => {
+        match self.pool.direction {
+            Direction::Forward => {
                 self.pool.y.clear_halo(self.out);
-                // SAFETY: the pointers are those of whole maps of the geometry that `pool` holds.
+                // SAFETY: the pointers point to whole maps with the geometries in `pool`.
                 unsafe {
                     match self.pool.kind {
                         PoolKind::Max => self.pool.forward::<S, true>(s, self.first, out),
@@ -277,23 +278,23 @@ impl Body for Map<'_> {
                     }
                 }
             }
-            Pass::MaxGradient => {
+            Direction::MaxGradient => {
                 self.out.fill(0.0);
                 // SAFETY: as above.
                 unsafe { self.pool.max_gradient(s, self.first, self.second, out) }
             }
             // SAFETY: as above.
-            Pass::AverageGradient if self.pool.tiles_input() => unsafe {
+            Direction::AverageGradient if self.pool.tiles_input() => unsafe {
                 self.pool.dx.clear_halo(self.out);
                 self.pool.average_gradient_once(s, self.first, self.second, out)
             },
-            Pass::AverageGradient => {
+            Direction::AverageGradient => {
                 self.out.fill(0.0);
                 // SAFETY: as above.
                 unsafe { self.pool.average_gradient(s, self.first, out) }
                 if self.pool.activation != Activation::None {
                     // SAFETY: as above.
-                    unsafe { self.pool.through_activation(s, self.second, out) }
+                    unsafe { self.pool.apply_activation_gradient(s, self.second, out) }
                 }
             }
         }
@@ -301,7 +302,7 @@ impl Body for Map<'_> {
 }
 
 impl Bound {
-    /// Calls `visit` for each window with its rows, columns, divisor and place in y.
+    /// Calls `visit` for each window with its rows, its columns and its offset in y.
     #[inline(always)]
     fn each_window(&self, mut visit: impl FnMut(&Span, &Span, usize)) {
         for (oy, rows) in self.rows.iter().enumerate() {
@@ -311,13 +312,13 @@ impl Bound {
         }
     }
 
-    /// The largest (`MAX`) or the mean of each window.
+    /// Computes the maximum (`MAX`) or the mean of each window.
     ///
     /// # Safety
-    /// `x` and `y` are maps of the geometry `self.x` and `self.y`.
+    /// `x` and `y` must point to maps with the geometries `self.x` and `self.y`.
     #[inline(always)]
     unsafe fn forward<S: Simd, const MAX: bool>(&self, s: S, x: *const f32, y: *mut f32) {
-        // SAFETY: as the caller promises.
+        // SAFETY: guaranteed by the caller.
         unsafe {
             match self.sharing {
                 Some(Sharing { step: 1, left }) => self.forward_sharing::<S, MAX>(s, x, y, 1, left),
@@ -327,7 +328,7 @@ impl Bound {
         }
     }
 
-    /// Each window by itself.
+    /// Computes each window separately.
     ///
     /// # Safety
     /// As [`Bound::forward`].
@@ -335,7 +336,7 @@ impl Bound {
     unsafe fn forward_alone<S: Simd, const MAX: bool>(&self, s: S, x: *const f32, y: *mut f32) {
         self.each_window(|rows, columns, to| {
             let (r, c) = (rows.range.len(), columns.range.len());
-            // SAFETY: the window is clipped to the map, and `to` is a place of the map.
+            // SAFETY: the window is clipped to the map, and `to` is an offset in the map.
             unsafe {
                 let window = x.add(self.x.row(rows.range.start) + columns.range.start * S::LANES);
                 let result = if MAX || r * c <= RUN {
@@ -348,7 +349,8 @@ impl Bound {
         });
     }
 
-    /// Windows of [`Sharing`]: what a column gives is worked out once for all windows that see it.
+    /// Computes overlapping windows (see [`Sharing`]): the result of a column is computed once for all windows
+    /// that contain it.
     ///
     /// # Safety
     /// As [`Bound::forward`].
@@ -362,7 +364,7 @@ impl Bound {
         left: usize,
     ) {
         for (oy, rows) in self.rows.iter().enumerate() {
-            // SAFETY: rows of the map, and places of a row.
+            // SAFETY: all offsets are those of rows, and of pixels in a row, of the maps.
             unsafe {
                 let (x, y) = (x.add(self.x.row(rows.range.start)), y.add(self.y.row(oy)));
                 let height = rows.range.len();
@@ -386,11 +388,11 @@ impl Bound {
         }
     }
 
-    /// What `rows` elements give that stand one below the other, in column `at` from the row on that begins at `x`;
-    /// outside of the map what changes nothing.
+    /// Combines `rows` elements of column `at`, starting from the row at `x`; returns the neutral element for a
+    /// column outside the map.
     ///
     /// # Safety
-    /// As [`Bound::fold`], of the first column.
+    /// As for [`Bound::fold`], for the first column.
     #[inline(always)]
     unsafe fn column<S: Simd, const MAX: bool>(
         &self,
@@ -400,7 +402,7 @@ impl Bound {
         at: Option<usize>,
     ) -> S::F {
         let Some(at) = at.filter(|at| *at < self.x.size[1]) else { return neutral::<S, MAX>(s) };
-        // SAFETY: as the caller promises; the column is one of the map.
+        // SAFETY: guaranteed by the caller; the column lies within the map.
         unsafe {
             let x = x.add(at * S::LANES);
             match rows {
@@ -410,10 +412,11 @@ impl Bound {
         }
     }
 
-    /// The largest (`MAX`), NaN if there is one, or the sum of each lane of a window, element by element in order.
+    /// Computes, lane by lane, the maximum (`MAX`), which is NaN if an element is, or the sum of a window, in order.
     ///
     /// # Safety
-    /// `window` is the first element of so many rows and columns within a map of the geometry `self.x`.
+    /// `window` must point to the first element of `rows` rows and `columns` columns within a map with the geometry
+    /// `self.x`.
     #[inline(always)]
     unsafe fn fold<S: Simd, const MAX: bool>(
         &self,
@@ -425,7 +428,7 @@ impl Bound {
         let mut result = neutral::<S, MAX>(s);
         for row in 0..rows {
             for column in 0..columns {
-                // SAFETY: as the caller promises.
+                // SAFETY: guaranteed by the caller.
                 let element = unsafe { s.load(window.add(row * self.x.row_len() + column * S::LANES)) };
                 result = combine::<S, MAX>(s, result, element);
             }
@@ -433,8 +436,8 @@ impl Bound {
         result
     }
 
-    /// The sum of each lane of a large window: of groups of [`RUN`] runs of at most [`RUN`] elements each, so that no
-    /// sum has many terms and little is lost.
+    /// Computes, lane by lane, the sum of a large window, as groups of [`RUN`] runs of up to [`RUN`] elements, so
+    /// that no single sum has many terms and the rounding error stays small.
     ///
     /// # Safety
     /// As [`Bound::fold`].
@@ -442,11 +445,11 @@ impl Bound {
     unsafe fn long_sum<S: Simd>(&self, s: S, window: *const f32, rows: usize, columns: usize) -> S::F {
         let [mut total, mut group] = [s.zero(); 2];
         let mut runs = 0;
-        let rows_of_a_run = (RUN / columns).max(1);
-        for row in (0..rows).step_by(rows_of_a_run) {
+        let rows_per_run = (RUN / columns).max(1);
+        for row in (0..rows).step_by(rows_per_run) {
             for column in (0..columns).step_by(RUN) {
-                let (r, c) = (rows_of_a_run.min(rows - row), RUN.min(columns - column));
-                // SAFETY: a part of the window.
+                let (r, c) = (rows_per_run.min(rows - row), RUN.min(columns - column));
+                // SAFETY: the run is part of the window.
                 let run = unsafe {
                     let part = window.add(row * self.x.row_len() + column * S::LANES);
                     self.fold::<S, false>(s, part, r, c)
@@ -463,29 +466,31 @@ impl Bound {
     }
 
     /// # Safety
-    /// `x`, `dy` and `dx` are maps of the geometry `self.x`, `self.y` and `self.dx`.
+    /// `x`, `dy` and `dx` must point to maps with the geometries `self.x`, `self.y` and `self.dx`.
     #[inline(always)]
     unsafe fn max_gradient<S: Simd>(&self, s: S, x: *const f32, dy: *const f32, dx: *mut f32) {
         self.each_window(|rows, columns, from| {
             let (r, c) = (rows.range.len(), columns.range.len());
-            // SAFETY: the window is clipped to the map, and `from` is a place of the map.
+            // SAFETY: the window is clipped to the map, and `from` is an offset in the map.
             unsafe {
                 let window = x.add(self.x.row(rows.range.start) + columns.range.start * S::LANES);
                 let to = dx.add(self.dx.row(rows.range.start) + columns.range.start * S::LANES);
                 let dy = s.load(dy.add(from));
                 let largest = unrolled!(r, c, self.fold::<S, true>(s, window, r, c));
-                unrolled!(r, c, self.give_to_first(s, largest, window, dy, to, r, c));
+                unrolled!(r, c, self.add_at_first(s, largest, window, dy, to, r, c));
             }
         });
     }
 
-    /// Adds, lane by lane, `dy` to that place of `dx` where the window first is `largest`; NaN counts as largest.
+    /// Adds `dy`, lane by lane, to `dx` at the first element of the window that equals `largest`; NaN counts as
+    /// largest.
     ///
     /// # Safety
-    /// As [`Bound::fold`]; `dx` is the first element of a window of a map of the geometry `self.dx`.
+    /// As for [`Bound::fold`]; `dx` must point to the first element of the window in a map with the geometry
+    /// `self.dx`.
     #[inline(always)]
     #[allow(clippy::too_many_arguments)]
-    unsafe fn give_to_first<S: Simd>(
+    unsafe fn add_at_first<S: Simd>(
         &self,
         s: S,
         largest: S::F,
@@ -495,22 +500,22 @@ impl Bound {
         rows: usize,
         columns: usize,
     ) {
-        let mut left = dy;
+        let mut remaining = dy;
         for row in 0..rows {
             for column in 0..columns {
-                // SAFETY: as the caller promises.
+                // SAFETY: guaranteed by the caller.
                 unsafe {
                     let value = s.load(window.add(row * self.x.row_len() + column * S::LANES));
                     let to = dx.add(row * self.dx.row_len() + column * S::LANES);
-                    let share = s.select_equal_or_nan(value, largest, left, s.zero());
+                    let share = s.select_equal_or_nan(value, largest, remaining, s.zero());
                     s.store(to, s.add(s.load(to), share));
-                    left = s.select_equal_or_nan(value, largest, s.zero(), left);
+                    remaining = s.select_equal_or_nan(value, largest, s.zero(), remaining);
                 }
             }
         }
     }
 
-    /// Whether the windows cover every place of x exactly once.
+    /// Whether the windows cover every element of x exactly once.
     fn tiles_input(&self) -> bool {
         [(&self.rows, 0), (&self.columns, 1)].into_iter().all(|(spans, axis)| {
             let ends = spans.iter().map(|span| span.range.end);
@@ -519,15 +524,15 @@ impl Bound {
         })
     }
 
-    /// Adds to `dx`, since windows may overlap.
+    /// Adds the gradient to `dx`, because windows may overlap.
     ///
     /// # Safety
-    /// `dy` and `dx` are maps of the geometry `self.y` and `self.dx`.
+    /// `dy` and `dx` must point to maps with the geometries `self.y` and `self.dx`.
     #[inline(always)]
     unsafe fn average_gradient<S: Simd>(&self, s: S, dy: *const f32, dx: *mut f32) {
         self.each_window(|rows, columns, from| {
             let scale = s.splat(1.0 / (rows.divisor * columns.divisor) as f32);
-            // SAFETY: `from` is a place of the map.
+            // SAFETY: `from` is an offset in the map.
             let share = unsafe { s.mul(scale, s.load(dy.add(from))) };
             for row in rows.range.clone() {
                 for column in columns.range.clone() {
@@ -541,44 +546,44 @@ impl Bound {
         });
     }
 
-    /// The same where no windows overlap, the activation included.
+    /// Computes the gradient, including that of the activation, if windows do not overlap.
     ///
     /// # Safety
-    /// `dy`, `x` and `dx` are maps of the geometry `self.y`, `self.x` and `self.dx`.
+    /// `dy`, `x` and `dx` must point to maps with the geometries `self.y`, `self.x` and `self.dx`.
     #[inline(always)]
     unsafe fn average_gradient_once<S: Simd>(&self, s: S, dy: *const f32, x: *const f32, dx: *mut f32) {
-        let through = self.activation != Activation::None;
+        let has_activation = self.activation != Activation::None;
         self.each_window(|rows, columns, from| {
             let scale = s.splat(1.0 / (rows.divisor * columns.divisor) as f32);
-            // SAFETY: `from` is a place of the map.
+            // SAFETY: `from` is an offset in the map.
             let share = unsafe { s.mul(scale, s.load(dy.add(from))) };
             for row in rows.range.clone() {
                 let (x_row, dx_row) = (self.x.row(row), self.dx.row(row));
                 for column in columns.range.clone() {
                     // SAFETY: the window is clipped to the map.
                     unsafe {
-                        let mut slope = share;
-                        if through {
+                        let mut gradient = share;
+                        if has_activation {
                             let x = s.load(x.add(x_row + column * S::LANES));
-                            slope = activation_gradient(s, self.activation, x, share);
+                            gradient = activation_gradient(s, self.activation, x, share);
                         }
-                        s.store(dx.add(dx_row + column * S::LANES), slope);
+                        s.store(dx.add(dx_row + column * S::LANES), gradient);
                     }
                 }
             }
         });
     }
 
-    /// Multiplies `dx` by the slope of the activation at its result `x`.
+    /// Multiplies `dx` by the derivative of the activation, whose output is `x`.
     ///
     /// # Safety
-    /// `x` and `dx` are maps of the geometry `self.x` and `self.dx`.
+    /// `x` and `dx` must point to maps with the geometries `self.x` and `self.dx`.
     #[inline(always)]
-    unsafe fn through_activation<S: Simd>(&self, s: S, x: *const f32, dx: *mut f32) {
+    unsafe fn apply_activation_gradient<S: Simd>(&self, s: S, x: *const f32, dx: *mut f32) {
         let [rows, columns] = self.dx.size;
         for row in 0..rows {
             for column in 0..columns {
-                // SAFETY: rows and columns of the map.
+                // SAFETY: the pixel lies within the maps.
                 unsafe {
                     let x = s.load(x.add(self.x.row(row) + column * S::LANES));
                     let dx = dx.add(self.dx.row(row) + column * S::LANES);
@@ -589,20 +594,20 @@ impl Bound {
     }
 }
 
-/// What changes nothing: for a maximum (`MAX`), or for a sum.
+/// The neutral element of a maximum (`MAX`) or of a sum.
 #[inline(always)]
 fn neutral<S: Simd, const MAX: bool>(s: S) -> S::F {
     if MAX { s.splat(f32::NEG_INFINITY) } else { s.zero() }
 }
 
-/// The larger (`MAX`) or the sum of two.
+/// The maximum (`MAX`) or the sum of two elements.
 #[inline(always)]
 fn combine<S: Simd, const MAX: bool>(s: S, a: S::F, b: S::F) -> S::F {
     if MAX { s.max_or_nan(a, b) } else { s.add(a, b) }
 }
 
-/// The result of a window, of which `found` is the largest element (`MAX`) or the sum.
+/// The result of a window, given the maximum (`MAX`) or the sum of its elements.
 #[inline(always)]
-fn finish<S: Simd, const MAX: bool>(s: S, found: S::F, rows: &Span, columns: &Span) -> S::F {
-    if MAX { found } else { s.mul(found, s.splat(1.0 / (rows.divisor * columns.divisor) as f32)) }
+fn finish<S: Simd, const MAX: bool>(s: S, folded: S::F, rows: &Span, columns: &Span) -> S::F {
+    if MAX { folded } else { s.mul(folded, s.splat(1.0 / (rows.divisor * columns.divisor) as f32)) }
 }

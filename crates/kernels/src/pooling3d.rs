@@ -1,5 +1,5 @@
-//! Maximum and mean over windows of volumes in plain order, and their gradients. Windows may have gaps, and padding
-//! of its own on every side; maps and signals with such windows are volumes of one map or of one row.
+//! Max and average pooling of plain volumes, and their gradients. Windows may be dilated, and padding may differ on
+//! every side; maps and signals with such windows are treated as volumes of depth 1, and of height 1.
 
 use striate_tensor::{Layout, Views};
 
@@ -12,17 +12,17 @@ use crate::simd::{Body, Simd, dispatch};
 use crate::taps::{Tap, along_row};
 use crate::{Context, Implementation, Kernel};
 
-/// Taps of a window from which on their sum is worth more care.
+/// Windows with more taps than this are summed in f64.
 const MANY: usize = 256;
 
-/// Pooling of volumes; sizes are in the order depth, height, width. Every window covers an element.
+/// Pooling of volumes; sizes are in the order depth, height, width. Every window must cover at least one element.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Pool3dDesc {
-    /// What is computed.
+    /// The quantity computed over a window.
     pub kind: PoolKind,
-    /// Volumes.
+    /// Number of volumes.
     pub batch: usize,
-    /// Channels.
+    /// Number of channels.
     pub channels: usize,
     /// Extents of x.
     pub input: [usize; 3],
@@ -30,21 +30,20 @@ pub struct Pool3dDesc {
     pub output: [usize; 3],
     /// Extent of the window.
     pub kernel: [usize; 3],
-    /// Step of the window.
+    /// Stride of the window.
     pub stride: [usize; 3],
-    /// Distance of the window's taps.
+    /// Distance between adjacent taps.
     pub dilation: [usize; 3],
     /// Padding before the first element of each axis.
     pub padding: [usize; 3],
-    /// Padding behind the last.
-    pub padding_behind: [usize; 3],
-    /// For the gradient of average pooling: the activation whose result x was, and through which the
-    /// gradient goes on.
+    /// Padding after the last.
+    pub padding_after: [usize; 3],
+    /// For the gradient of average pooling: the activation that produced x, whose gradient is applied as well.
     pub activation: Activation,
 }
 
 impl Pool3dDesc {
-    /// What window number `at` along `axis` covers: its first element of x and how many, `dilation` apart.
+    /// The elements of x that window number `at` along `axis` covers: the first, and how many, `dilation` apart.
     pub(crate) fn covered(&self, axis: usize, at: usize) -> (usize, usize) {
         let (start, padding) = (at * self.stride[axis], self.padding[axis]);
         let skipped = padding.saturating_sub(start).div_ceil(self.dilation[axis]);
@@ -53,16 +52,16 @@ impl Pool3dDesc {
         (first, taps.saturating_sub(skipped))
     }
 
-    /// What sums over window number `at` along `axis` are divided by: the product over the axes counts.
+    /// The divisor of window number `at` along `axis`; that of the whole window is the product over the axes.
     pub(crate) fn divisor(&self, axis: usize, at: usize) -> usize {
         if self.kind == (PoolKind::Average { count_include_pad: true }) {
-            let end = self.padding[axis] + self.input[axis] + self.padding_behind[axis];
+            let end = self.padding[axis] + self.input[axis] + self.padding_after[axis];
             return self.taps_before(axis, at * self.stride[axis], end);
         }
         self.covered(axis, at).1
     }
 
-    /// Taps of a window from `start` that lie before `end`.
+    /// The number of taps of a window starting at `start` that lie before `end`.
     fn taps_before(&self, axis: usize, start: usize, end: usize) -> usize {
         end.saturating_sub(start).div_ceil(self.dilation[axis]).min(self.kernel[axis])
     }
@@ -75,7 +74,7 @@ impl Pool3dDesc {
 /// Forward. Reads x, writes y.
 pub fn forward() -> &'static [&'static dyn Implementation<Pool3dDesc>] {
     &[
-        &Rows { name: "pool3d_f32", pass: Pass::Forward },
+        &Rows { name: "pool3d_f32", direction: Direction::Forward },
         &Reference::<Pool3dDesc> {
             name: "pool3d_reference",
             operands: |_| 2,
@@ -87,7 +86,7 @@ pub fn forward() -> &'static [&'static dyn Implementation<Pool3dDesc>] {
 /// Gradient of max pooling. Reads x and dy, writes dx.
 pub fn max_gradient() -> &'static [&'static dyn Implementation<Pool3dDesc>] {
     &[
-        &Rows { name: "max_pool3d_gradient_f32", pass: Pass::MaxGradient },
+        &Rows { name: "max_pool3d_gradient_f32", direction: Direction::MaxGradient },
         &Reference::<Pool3dDesc> {
             name: "max_pool3d_gradient_reference",
             operands: |_| 3,
@@ -99,11 +98,11 @@ pub fn max_gradient() -> &'static [&'static dyn Implementation<Pool3dDesc>] {
     ]
 }
 
-/// Gradient of average pooling, and of the activation before it. Reads dy, and x if there is an activation;
+/// Gradient of average pooling and of the optional activation before it. Reads dy, and with an activation x;
 /// writes dx.
 pub fn average_gradient() -> &'static [&'static dyn Implementation<Pool3dDesc>] {
     &[
-        &Rows { name: "average_pool3d_gradient_f32", pass: Pass::AverageGradient },
+        &Rows { name: "average_pool3d_gradient_f32", direction: Direction::AverageGradient },
         &Reference::<Pool3dDesc> {
             name: "average_pool3d_gradient_reference",
             operands: |desc| 2 + usize::from(desc.activation != Activation::None),
@@ -116,16 +115,16 @@ pub fn average_gradient() -> &'static [&'static dyn Implementation<Pool3dDesc>] 
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum Pass {
+enum Direction {
     Forward,
     MaxGradient,
     AverageGradient,
 }
 
-/// Row by row of y, each tap along the row by itself, so that places side by side are computed together.
+/// Processes y row by row, and each row tap by tap, so that neighboring elements are computed together.
 struct Rows {
     name: &'static str,
-    pass: Pass,
+    direction: Direction,
 }
 
 impl Implementation<Pool3dDesc> for Rows {
@@ -134,10 +133,10 @@ impl Implementation<Pool3dDesc> for Rows {
     }
 
     fn accepts(&self, desc: &Pool3dDesc, _isa: Isa, _first: Layout) -> Option<Vec<Layout>> {
-        let operands = match self.pass {
-            Pass::Forward => 2,
-            Pass::MaxGradient => 3,
-            Pass::AverageGradient => 2 + usize::from(desc.activation != Activation::None),
+        let operands = match self.direction {
+            Direction::Forward => 2,
+            Direction::MaxGradient => 3,
+            Direction::AverageGradient => 2 + usize::from(desc.activation != Activation::None),
         };
         Some(vec![Layout::Plain; operands])
     }
@@ -157,11 +156,11 @@ impl Implementation<Pool3dDesc> for Rows {
         let shares = spans(2).iter().map(|span| span.share).collect();
         let columns = spans(2);
         let spans = [spans(0), spans(1)];
-        Box::new(Bound { d: desc.clone(), isa, pass: self.pass, spans, columns, along_row, shares })
+        Box::new(Bound { d: desc.clone(), isa, direction: self.direction, spans, columns, along_row, shares })
     }
 }
 
-/// What a window covers on one axis, and what each element counts.
+/// The taps that a window covers along one axis, and the weight of each in the mean.
 struct Span {
     first: usize,
     taps: usize,
@@ -171,12 +170,13 @@ struct Span {
 struct Bound {
     d: Pool3dDesc,
     isa: Isa,
-    pass: Pass,
-    /// Windows along the depth and the height, and along the width.
+    direction: Direction,
+    /// Windows along the depth and the height.
     spans: [Vec<Span>; 2],
+    /// Windows along the width.
     columns: Vec<Span>,
     along_row: Vec<Tap>,
-    /// What an element counts in each place of a row.
+    /// The shares of the windows along the width.
     shares: Vec<f32>,
 }
 
@@ -185,9 +185,10 @@ impl Kernel for Bound {
         let [x_len, y_len] = self.d.volumes();
         let first = views.read::<f32>(0);
         let second = (views.reads() > 1).then(|| views.read::<f32>(1));
-        let length = if self.pass == Pass::Forward { y_len } else { x_len };
-        context.pool.pieces(views.write(0), length, |map, out| {
-            let lengths = if self.pass == Pass::AverageGradient { [y_len, x_len] } else { [x_len, y_len] };
+        let length = if self.direction == Direction::Forward { y_len } else { x_len };
+        context.thread_pool.pieces(views.write(0), length, |map, out| {
+            let lengths =
+                if self.direction == Direction::AverageGradient { [y_len, x_len] } else { [x_len, y_len] };
             let first = &first[map * lengths[0]..][..lengths[0]];
             let second = second.map(|data| &data[map * lengths[1]..][..lengths[1]]);
             dispatch(self.isa, Map { pool: self, first, second, out });
@@ -207,14 +208,16 @@ impl Body for Map<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, _s: S) {
         let Map { pool, first, second, out } = self;
-        match (pool.pass, pool.d.kind) {
-            (Pass::Forward, PoolKind::Max) => pool.maximum(first, out),
-            (Pass::Forward, _) if pool.d.kernel.iter().product::<usize>() > MANY => {
+        match (pool.direction, pool.d.kind) {
+            (Direction::Forward, PoolKind::Max) => pool.maximum(first, out),
+            (Direction::Forward, _) if pool.d.kernel.iter().product::<usize>() > MANY => {
                 pool.long_mean(first, out);
             }
-            (Pass::Forward, _) => pool.mean(first, out),
-            (Pass::MaxGradient, _) => pool.max_gradient(first, second.expect("dy is read"), out),
-            (Pass::AverageGradient, _) => {
+            (Direction::Forward, _) => pool.mean(first, out),
+            (Direction::MaxGradient, _) => {
+                pool.max_gradient(first, second.expect("the gradient reads dy"), out)
+            }
+            (Direction::AverageGradient, _) => {
                 pool.average_gradient(first, out);
                 if let Some(x) = second {
                     let activation = pool.d.activation;
@@ -226,8 +229,8 @@ impl Body for Map<'_> {
 }
 
 impl Bound {
-    /// Calls `visit` for each row of y with its place, and for each row of x that its windows cover with where
-    /// that begins; the share that the axes outside have in the mean comes with it.
+    /// Calls `visit` for each row of y and each row of x that its windows cover, with the offsets of both and the
+    /// product of the shares along depth and height.
     #[inline(always)]
     fn each_row(&self, mut visit: impl FnMut(usize, usize, f32)) {
         let [_, height, width] = self.d.input;
@@ -254,7 +257,7 @@ impl Bound {
         });
     }
 
-    /// Windows of few taps: all places of a row at once.
+    /// For windows with few taps: computes all elements of a row at once.
     #[inline(always)]
     fn mean(&self, x: &[f32], y: &mut [f32]) {
         y.fill(0.0);
@@ -268,7 +271,8 @@ impl Bound {
         }
     }
 
-    /// Windows of many taps: every place by itself, line by line, the lines in f64, so that long sums lose nothing.
+    /// For windows with many taps: computes each element separately, adding the sums of its rows in f64, so that
+    /// long sums stay accurate.
     fn long_mean(&self, x: &[f32], y: &mut [f32]) {
         let ([_, height, width], dilation) = (self.d.input, self.d.dilation);
         let mut places = y.iter_mut();
@@ -283,8 +287,9 @@ impl Bound {
                             let line = &x[(map * height + row) * width..][..width][columns.first..];
                             sum += match dilation[2] {
                                 1 => long_sum(&line[..columns.taps]),
-                                gap => {
-                                    line.iter().step_by(gap).take(columns.taps).map(|x| f64::from(*x)).sum()
+                                dilation => {
+                                    let taps = line.iter().step_by(dilation).take(columns.taps);
+                                    taps.map(|x| f64::from(*x)).sum()
                                 }
                             };
                         }
@@ -295,15 +300,15 @@ impl Bound {
         }
     }
 
-    /// Combines each place of a row of y with what its taps along a row of x see.
+    /// Combines each element of a row of y with its taps in a row of x.
     #[inline(always)]
     fn gather(&self, x: &[f32], y: &mut [f32], combine: impl Fn(f32, f32) -> f32) {
-        let step = self.d.stride[2];
+        let stride = self.d.stride[2];
         for Tap { outputs, first } in &self.along_row {
             let (x, y) = (&x[*first..], &mut y[outputs.clone()]);
-            match step {
+            match stride {
                 1 => y.iter_mut().zip(x).for_each(|(y, x)| *y = combine(*y, *x)),
-                _ => y.iter_mut().enumerate().for_each(|(i, y)| *y = combine(*y, x[i * step])),
+                _ => y.iter_mut().enumerate().for_each(|(i, y)| *y = combine(*y, x[i * stride])),
             }
         }
     }
@@ -311,20 +316,20 @@ impl Bound {
     #[inline(always)]
     fn average_gradient(&self, dy: &[f32], dx: &mut [f32]) {
         dx.fill(0.0);
-        let step = self.d.stride[2];
+        let stride = self.d.stride[2];
         self.each_row(|from, to, share| {
             for Tap { outputs, first } in &self.along_row {
                 let dy = dy[from..][outputs.clone()].iter().zip(&self.shares[outputs.clone()]);
                 let (dy, dx) = (dy.map(|(dy, own)| dy * (own * share)), &mut dx[to + first..]);
-                match step {
+                match stride {
                     1 => dx.iter_mut().zip(dy).for_each(|(dx, dy)| *dx += dy),
-                    _ => dy.enumerate().for_each(|(i, dy)| dx[i * step] += dy),
+                    _ => dy.enumerate().for_each(|(i, dy)| dx[i * stride] += dy),
                 }
             }
         });
     }
 
-    /// All of dy goes to the first maximum of its window; NaN counts as one.
+    /// Adds dy to the first maximum of its window; NaN counts as the maximum.
     #[inline(always)]
     fn max_gradient(&self, x: &[f32], dy: &[f32], dx: &mut [f32]) {
         dx.fill(0.0);

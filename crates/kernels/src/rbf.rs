@@ -1,16 +1,16 @@
-//! Distances to codes. Rows are few and short, so there is only the naive kernel.
+//! Scores from distances to fixed codes. Rows are few and short, so a naive kernel suffices.
 
 use crate::Implementation;
 use crate::reference::{self, Reference};
 
-/// Scores of x `[rows, features]` by the distance to codes `[units, features]`.
+/// Scores of x `[rows, features]` from the distances to codes `[units, features]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RbfDesc {
-    /// Rows.
+    /// Number of rows.
     pub rows: usize,
-    /// Numbers in a row.
+    /// Numbers per row.
     pub features: usize,
-    /// Codes.
+    /// Number of codes.
     pub units: usize,
 }
 

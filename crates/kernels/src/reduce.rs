@@ -1,5 +1,5 @@
-//! Sums over all but the channels, of a value or of the product of two: the gradients of a bias and of a
-//! coefficient.
+//! Sums over all axes but the channels, of a value or of the product of two: the gradients of a bias and of a
+//! per-channel coefficient.
 
 use striate_tensor::{Layout, Views};
 
@@ -10,17 +10,17 @@ use crate::reference::{self, Reference};
 use crate::simd::{Body, Simd, dispatch};
 use crate::{Context, Implementation, Kernel};
 
-/// The sum over N, H and W. Reads x, and a second value if it is multiplied by one; writes `[C]`.
+/// The sum over N, H and W. Reads x, and for a product the second factor; writes `[C]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ChannelSumDesc {
     /// `[N, C, H, W]`.
     pub shape: [usize; 4],
-    /// Whether the sum is of the product of two values.
+    /// Whether to sum the product of two values.
     pub product: bool,
 }
 
 impl ChannelSumDesc {
-    /// The values in layout `first`, the sums plain.
+    /// The layouts of the operands: the values in `first`, the sums plain.
     fn layouts(&self, first: Layout) -> Vec<Layout> {
         let mut layouts = vec![first; 1 + usize::from(self.product)];
         layouts.push(Layout::Plain);
@@ -46,7 +46,7 @@ pub fn list() -> &'static [&'static dyn Implementation<ChannelSumDesc>] {
     ]
 }
 
-/// Maps in blocks of channels: each map by itself, then over the images in order.
+/// Maps in blocks of channels: sums each map, then over the images in order.
 struct Blocked;
 
 impl Implementation<ChannelSumDesc> for Blocked {
@@ -69,7 +69,7 @@ struct BoundMaps {
     shape: [usize; 4],
     isa: Isa,
     maps: Maps,
-    /// Those of the second factor.
+    /// The maps of the second factor.
     other: Option<Maps>,
 }
 
@@ -82,7 +82,7 @@ impl Kernel for BoundMaps {
         let (x, y, sums) = (views.read::<f32>(0), views.write::<f32>(0), views.write::<f32>(1));
         let other = self.other.as_ref().map(|maps| (maps, views.read::<f32>(1)));
         let (block, image) = (self.maps.block, self.maps.blocks * self.maps.block);
-        context.pool.pieces(sums, block, |map, sum| {
+        context.thread_pool.pieces(sums, block, |map, sum| {
             let x = &x[map * self.maps.map_len()..][..self.maps.map_len()];
             let other = other.map(|(maps, x)| (maps, &x[map * maps.map_len()..][..maps.map_len()]));
             dispatch(self.isa, MapSum { maps: &self.maps, x, other, sum });
@@ -109,26 +109,27 @@ impl Body for MapSum<'_> {
         for row in 0..rows {
             let x = self.x[self.maps.row(row)..][..columns * S::LANES].as_ptr();
             let other = self.other.map(|(maps, other)| other[maps.row(row)..][..columns * S::LANES].as_ptr());
-            // A row by itself first: rounding grows with the root of the numbers that one sum takes up in turn.
-            let mut of_row = s.zero();
+            // Each row is summed separately first, because the rounding error grows with the number of terms
+            // that are added to one sum in sequence.
+            let mut row_sum = s.zero();
             for i in 0..columns {
                 // SAFETY: a row has `columns` vectors.
                 unsafe {
                     let x = s.load(x.add(i * S::LANES));
-                    of_row = match other {
-                        Some(other) => s.fma(x, s.load(other.add(i * S::LANES)), of_row),
-                        None => s.add(of_row, x),
+                    row_sum = match other {
+                        Some(other) => s.fma(x, s.load(other.add(i * S::LANES)), row_sum),
+                        None => s.add(row_sum, x),
                     };
                 }
             }
-            sum = s.add(sum, of_row);
+            sum = s.add(sum, row_sum);
         }
-        // SAFETY: there is one vector for the sum of a map.
+        // SAFETY: the sum of a map has one vector.
         unsafe { s.store(self.sum.as_mut_ptr(), sum) }
     }
 }
 
-/// Maps of vectors of images: each channel over all of them, then over the lanes.
+/// Batch-innermost maps: sums each channel over all maps, then over the lanes.
 struct Images;
 
 impl Implementation<ChannelSumDesc> for Images {
@@ -150,7 +151,7 @@ struct BoundImages {
     isa: Isa,
 }
 
-/// Channels of an item of the grid, by the vectors that each has.
+/// The number of channels in an item of the grid, given the number of vectors of each.
 fn channels_together(vectors: usize) -> usize {
     (512 / vectors).max(1)
 }
@@ -160,10 +161,14 @@ impl Kernel for BoundImages {
         let (x, y) = (views.read::<f32>(0), views.write::<f32>(0));
         let other = self.desc.product.then(|| views.read::<f32>(1));
         let [n, channels, h, w] = self.desc.shape;
-        assert_eq!((x.len(), y.len()), (n * channels * h * w, channels), "as long as the layouts say");
-        assert!(other.is_none_or(|other| other.len() == x.len()), "factors are of one shape");
+        assert_eq!(
+            (x.len(), y.len()),
+            (n * channels * h * w, channels),
+            "operand lengths must match the layouts"
+        );
+        assert!(other.is_none_or(|other| other.len() == x.len()), "the factors must have the same shape");
         let together = channels_together(n / self.isa.block() * h * w);
-        context.pool.pieces(y, together, |piece, sums| {
+        context.thread_pool.pieces(y, together, |piece, sums| {
             for (index, sum) in sums.iter_mut().enumerate() {
                 let channel = piece * together + index;
                 dispatch(self.isa, ChannelSum { x, other, channel, channels, map: h * w, sum });
@@ -192,7 +197,7 @@ impl Body for ChannelSum<'_> {
             let x = &self.x[first..][..map];
             let other = self.other.map(|other| other[first..][..map].as_ptr());
             for (index, x) in x.chunks_exact(S::LANES).enumerate() {
-                // SAFETY: a chunk has a vector's floats, and as many the same place of the other value.
+                // SAFETY: a chunk has the length of a vector, and the other value has as many floats there.
                 unsafe {
                     let (x, sum) = (s.load(x.as_ptr()), sums[index % 4]);
                     sums[index % 4] = match other {
@@ -206,7 +211,7 @@ impl Body for ChannelSum<'_> {
     }
 }
 
-/// Plain rows `[N, C]`, added up in order.
+/// Plain rows `[N, C]`, added in order.
 struct Rows;
 
 impl Implementation<ChannelSumDesc> for Rows {
@@ -243,7 +248,7 @@ impl Kernel for BoundRows {
     }
 }
 
-/// Plain values with maps, such as signals and volumes.
+/// Plain values with spatial axes, such as signals and volumes.
 struct Plain;
 
 impl Implementation<ChannelSumDesc> for Plain {
@@ -268,7 +273,7 @@ impl Kernel for BoundPlain {
     fn run(&self, context: &Context, views: &mut Views) {
         let (shape, x) = (self.desc.shape, views.read::<f32>(0));
         let other = self.desc.product.then(|| views.read::<f32>(1));
-        context.pool.pieces(views.write(0), 1, |c, to| {
+        context.thread_pool.pieces(views.write(0), 1, |c, to| {
             to[0] = match other {
                 Some(other) => sum(shape, c, [x, other], |x, other| x * other),
                 None => sum(shape, c, [x, x], |x, _| x),

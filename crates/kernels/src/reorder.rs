@@ -1,22 +1,22 @@
-//! Copies of a value into another layout.
+//! Conversion of a value to another layout.
 
 use striate_tensor::{Layout, Views};
 
 use crate::isa::Isa;
 use crate::maps::Maps;
-use crate::pool::{Pointer, Pool};
+use crate::threads::{Pointer, ThreadPool};
 use crate::{Context, Kernel};
 
-/// The kernel that copies a value of extents `shape` from one layout to another. Reads the source,
-/// writes the destination, zeros between the elements included.
+/// Creates the kernel that converts a value with extents `shape` from one layout to another. Reads the source,
+/// writes the destination, including its padding.
 pub fn kernel(shape: [usize; 4], from: Layout, to: Layout, _isa: Isa) -> Box<dyn Kernel> {
     Box::new(Reorder { shape, from, to })
 }
 
-/// Copies `source` into `destination` on the calling thread.
+/// Converts `source` into `destination` on the calling thread.
 pub fn reorder(shape: [usize; 4], from: Layout, to: Layout, source: &[f32], destination: &mut [f32]) {
-    let pool = Pool::new(1);
-    copy(shape, from, to, source, destination, &pool);
+    let thread_pool = ThreadPool::new(1);
+    copy(shape, from, to, source, destination, &thread_pool);
 }
 
 struct Reorder {
@@ -27,28 +27,47 @@ struct Reorder {
 
 impl Kernel for Reorder {
     fn run(&self, context: &Context, views: &mut Views) {
-        copy(self.shape, self.from, self.to, views.read(0), views.write(0), context.pool);
+        copy(self.shape, self.from, self.to, views.read(0), views.write(0), context.thread_pool);
     }
 }
 
-fn copy(shape: [usize; 4], from: Layout, to: Layout, source: &[f32], destination: &mut [f32], pool: &Pool) {
+fn copy(
+    shape: [usize; 4],
+    from: Layout,
+    to: Layout,
+    source: &[f32],
+    destination: &mut [f32],
+    thread_pool: &ThreadPool,
+) {
     match (from, to) {
         (from, to) if from == to => destination.copy_from_slice(source),
-        (Layout::Plain, Layout::Channels { .. }) => to_channels(shape, to, source, destination, pool),
-        (Layout::Channels { .. }, Layout::Plain) => from_channels(shape, from, source, destination, pool),
-        (Layout::Plain, Layout::Images { block }) => to_images(shape, block, source, destination, pool),
-        (Layout::Images { block }, Layout::Plain) => from_images(shape, block, source, destination, pool),
+        (Layout::Plain, Layout::Channels { .. }) => to_channels(shape, to, source, destination, thread_pool),
+        (Layout::Channels { .. }, Layout::Plain) => {
+            from_channels(shape, from, source, destination, thread_pool)
+        }
+        (Layout::Plain, Layout::Images { block }) => {
+            to_images(shape, block, source, destination, thread_pool)
+        }
+        (Layout::Images { block }, Layout::Plain) => {
+            from_images(shape, block, source, destination, thread_pool)
+        }
         (Layout::KernelForward { block: a }, Layout::KernelBackward { block: b }) if a == b => {
-            transpose_blocks(shape, a, source, destination, pool);
+            transpose_blocks(shape, a, source, destination, thread_pool);
         }
         _ => element_by_element(shape, from, to, source, destination),
     }
 }
 
-fn to_channels(shape: [usize; 4], to: Layout, source: &[f32], destination: &mut [f32], pool: &Pool) {
+fn to_channels(
+    shape: [usize; 4],
+    to: Layout,
+    source: &[f32],
+    destination: &mut [f32],
+    thread_pool: &ThreadPool,
+) {
     let maps = Maps::new(shape, to);
     let [_, channels, h, w] = shape;
-    pool.pieces(destination, maps.map_len(), |map, out| {
+    thread_pool.pieces(destination, maps.map_len(), |map, out| {
         maps.clear_halo(out);
         let first = map / maps.blocks * channels + map % maps.blocks * maps.block;
         let real = maps.channels(map);
@@ -66,10 +85,16 @@ fn to_channels(shape: [usize; 4], to: Layout, source: &[f32], destination: &mut 
     });
 }
 
-fn from_channels(shape: [usize; 4], from: Layout, source: &[f32], destination: &mut [f32], pool: &Pool) {
+fn from_channels(
+    shape: [usize; 4],
+    from: Layout,
+    source: &[f32],
+    destination: &mut [f32],
+    thread_pool: &ThreadPool,
+) {
     let maps = Maps::new(shape, from);
     let [_, channels, h, w] = shape;
-    pool.pieces(destination, channels * h * w, |image, out| {
+    thread_pool.pieces(destination, channels * h * w, |image, out| {
         for (channel, out) in out.chunks_exact_mut(h * w).enumerate() {
             let map = image * maps.blocks + channel / maps.block;
             let source = &source[map * maps.map_len()..][..maps.map_len()];
@@ -82,17 +107,23 @@ fn from_channels(shape: [usize; 4], from: Layout, source: &[f32], destination: &
     });
 }
 
-/// Elements of each image that one item of the grid takes.
+/// Elements of each image in one item of the grid.
 const ELEMENTS: usize = 256;
 
-fn to_images(shape: [usize; 4], block: usize, source: &[f32], destination: &mut [f32], pool: &Pool) {
+fn to_images(
+    shape: [usize; 4],
+    block: usize,
+    source: &[f32],
+    destination: &mut [f32],
+    thread_pool: &ThreadPool,
+) {
     let image: usize = shape[1..].iter().product();
     let pieces = image.div_ceil(ELEMENTS);
     let destination = Pointer(destination.as_mut_ptr());
-    pool.run(shape[0] / block * pieces, |item| {
+    thread_pool.run(shape[0] / block * pieces, |item| {
         let (vector, piece) = (item / pieces, item % pieces);
         let elements = piece * ELEMENTS..((piece + 1) * ELEMENTS).min(image);
-        // SAFETY: the item's own elements of its own vector of images.
+        // SAFETY: these elements of this vector of images belong to this item alone.
         let out = unsafe {
             let start = (vector * image + elements.start) * block;
             std::slice::from_raw_parts_mut(destination.get().add(start), elements.len() * block)
@@ -104,21 +135,33 @@ fn to_images(shape: [usize; 4], block: usize, source: &[f32], destination: &mut 
     });
 }
 
-fn from_images(shape: [usize; 4], block: usize, source: &[f32], destination: &mut [f32], pool: &Pool) {
+fn from_images(
+    shape: [usize; 4],
+    block: usize,
+    source: &[f32],
+    destination: &mut [f32],
+    thread_pool: &ThreadPool,
+) {
     let image: usize = shape[1..].iter().product();
-    pool.pieces(destination, image, |index, out| {
+    thread_pool.pieces(destination, image, |index, out| {
         let source = &source[index / block * block * image..][..block * image];
         let lanes = source.iter().skip(index % block).step_by(block);
         out.iter_mut().zip(lanes).for_each(|(out, x)| *out = *x);
     });
 }
 
-/// From a convolution's forward weights to those of its data gradient: block by block, the taps in
-/// reverse.
-fn transpose_blocks(shape: [usize; 4], block: usize, source: &[f32], destination: &mut [f32], pool: &Pool) {
+/// Converts a convolution's forward weights to those of its data gradient: transposes each block and reverses
+/// the taps.
+fn transpose_blocks(
+    shape: [usize; 4],
+    block: usize,
+    source: &[f32],
+    destination: &mut [f32],
+    thread_pool: &ThreadPool,
+) {
     let [o, i, h, w] = shape;
     let (outputs, inputs, taps, square) = (o.div_ceil(block), i.div_ceil(block), h * w, block * block);
-    pool.pieces(destination, taps * square, |index, out| {
+    thread_pool.pieces(destination, taps * square, |index, out| {
         let (input, output) = (index / outputs, index % outputs);
         let source = &source[(output * inputs + input) * taps * square..][..taps * square];
         for (tap, out) in out.chunks_exact_mut(square).enumerate() {

@@ -1,4 +1,4 @@
-//! A coefficient, and a bias if there is one, for each channel.
+//! Multiplication by a coefficient for each channel, with an optional bias.
 
 use striate_tensor::{Layout, Views};
 
@@ -8,12 +8,12 @@ use crate::reference::{self, Reference};
 use crate::simd::{Body, Simd, dispatch};
 use crate::{Context, Implementation, Kernel};
 
-/// Reads x `[N, C, H, W]`, coefficients `[C]`, and biases `[C]` if there are; writes y.
+/// Reads x `[N, C, H, W]`, coefficients `[C]` and optional biases `[C]`; writes y.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ScaleDesc {
     /// `[N, C, H, W]`.
     pub shape: [usize; 4],
-    /// Whether there are biases.
+    /// Whether there is a bias.
     pub bias: bool,
 }
 
@@ -44,7 +44,7 @@ impl Implementation<ScaleDesc> for Lanes {
         is_lanes(first, isa.block()).then(|| {
             let mut layouts = vec![Layout::Plain; 3 + usize::from(desc.bias)];
             layouts[0] = first;
-            *layouts.last_mut().expect("there are operands") = first;
+            *layouts.last_mut().expect("y is an operand") = first;
             layouts
         })
     }
@@ -59,7 +59,7 @@ impl Implementation<ScaleDesc> for Lanes {
 
 struct Bound {
     isa: Isa,
-    /// Whether lanes are images, so that a map is one channel.
+    /// Whether the lanes are images, so that each map is one channel.
     images: bool,
     channels: usize,
     bias: bool,
@@ -68,7 +68,7 @@ struct Bound {
 }
 
 impl Bound {
-    /// The numbers of `all` for the lanes of map number `map`; zero beyond the channels.
+    /// The elements of `all` for the lanes of map number `map`; zero beyond the channels.
     fn lanes(&self, all: &[f32], map: usize) -> [f32; 16] {
         if self.images {
             return [all[map % self.channels]; 16];
@@ -84,7 +84,7 @@ impl Kernel for Bound {
     fn run(&self, context: &Context, views: &mut Views) {
         let (x, weights, y) = (views.read::<f32>(0), views.read::<f32>(1), views.write::<f32>(0));
         let biases = self.bias.then(|| views.read::<f32>(2));
-        context.pool.pieces(y, self.y.map_len(), |map, y| {
+        context.thread_pool.pieces(y, self.y.map_len(), |map, y| {
             self.y.clear_halo(y);
             let x = &x[map * self.x.map_len()..][..self.x.map_len()];
             let weights = self.lanes(weights, map);
@@ -107,7 +107,7 @@ impl Body for Map<'_> {
     fn run<S: Simd>(self, s: S) {
         let (from, to) = (&self.bound.x, &self.bound.y);
         let [rows, columns] = to.size;
-        // SAFETY: no vector has more than 16 lanes; rows have `columns` vectors.
+        // SAFETY: vectors have at most 16 lanes; rows have `columns` vectors.
         unsafe {
             let (weights, biases) = (s.load(self.weights.as_ptr()), s.load(self.biases.as_ptr()));
             for row in 0..rows {

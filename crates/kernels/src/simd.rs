@@ -1,32 +1,32 @@
-//! Vectors of floats: one trait, an instance for each instruction set.
+//! Vectors of floats: one trait, implemented for each instruction set.
 //!
-//! An algorithm is written once, generic over [`Simd`], as a [`Body`]; [`dispatch`] compiles it for
-//! each instruction set and runs the one that is asked for. A token such as [`Avx2`] can only be made
-//! on a machine that has the instructions, which is what makes its methods safe.
+//! An algorithm is written once, generic over [`Simd`], as a [`Body`]; [`dispatch`] instantiates it for
+//! each instruction set and runs the requested one. A token such as [`Avx2`] can only be created on a machine
+//! that supports the instructions, which is what makes its methods safe.
 
 use crate::activation::{AMPLITUDE, Activation, SLOPE};
 use crate::isa::Isa;
 
-/// A vector unit. All methods work lane by lane.
+/// A vector unit. All methods operate lane by lane unless stated otherwise.
 pub trait Simd: Copy + Send + Sync + 'static {
     /// A vector.
     type F: Copy;
-    /// Floats in a vector.
+    /// Number of floats in a vector.
     const LANES: usize;
-    /// Vectors that a kernel can keep as sums while it loads operands into the rest.
-    const SUMS: usize;
+    /// The number of vector registers that a kernel can use as accumulators, leaving the rest for operands.
+    const ACCUMULATORS: usize;
 
-    /// The same number in all lanes.
+    /// Broadcasts a number to all lanes.
     fn splat(self, value: f32) -> Self::F;
-    /// Reads a vector.
+    /// Loads a vector.
     ///
     /// # Safety
-    /// `from` is valid for reading [`Simd::LANES`] floats.
+    /// `from` must be valid for reads of [`Simd::LANES`] floats.
     unsafe fn load(self, from: *const f32) -> Self::F;
-    /// Writes a vector.
+    /// Stores a vector.
     ///
     /// # Safety
-    /// `to` is valid for writing [`Simd::LANES`] floats.
+    /// `to` must be valid for writes of [`Simd::LANES`] floats.
     unsafe fn store(self, to: *mut f32, value: Self::F);
     /// a + b
     fn add(self, a: Self::F, b: Self::F) -> Self::F;
@@ -36,74 +36,74 @@ pub trait Simd: Copy + Send + Sync + 'static {
     fn mul(self, a: Self::F, b: Self::F) -> Self::F;
     /// a / b
     fn div(self, a: Self::F, b: Self::F) -> Self::F;
-    /// The smaller; b if either is NaN.
+    /// The minimum; b if either is NaN.
     fn min(self, a: Self::F, b: Self::F) -> Self::F;
-    /// The larger; b if either is NaN.
+    /// The maximum; b if either is NaN.
     fn max(self, a: Self::F, b: Self::F) -> Self::F;
-    /// The larger, where NaN is larger than any number; a if both are equal.
+    /// The maximum, where NaN is larger than any number; a if both are equal.
     fn max_or_nan(self, a: Self::F, b: Self::F) -> Self::F;
     /// a · b + c, rounded once.
     fn fma(self, a: Self::F, b: Self::F, c: Self::F) -> Self::F;
     /// Square root.
     fn sqrt(self, a: Self::F) -> Self::F;
-    /// The nearest whole number.
+    /// The nearest integer.
     fn round(self, a: Self::F) -> Self::F;
-    /// 2 to the power of a whole number between −126 and 127.
+    /// 2 to the power of an integer between −126 and 127.
     fn exp2_whole(self, a: Self::F) -> Self::F;
-    /// `yes` where a > b, else `no`.
+    /// `yes` where a > b, `no` elsewhere.
     fn select_greater(self, a: Self::F, b: Self::F, yes: Self::F, no: Self::F) -> Self::F;
-    /// `yes` where a = b or a is NaN, else `no`.
+    /// `yes` where a = b or a is NaN, `no` elsewhere.
     fn select_equal_or_nan(self, a: Self::F, b: Self::F, yes: Self::F, no: Self::F) -> Self::F;
 
     /// The sum of all lanes, added in a fixed order.
     fn sum(self, a: Self::F) -> f32;
 
-    /// Copies the first [`Simd::LANES`] numbers of `lines` lines, which begin `stride` apart, so that those
-    /// of the same index lie side by side, `width` floats from index to index.
+    /// Transposes the first [`Simd::LANES`] numbers of `lines` lines, which start `stride` apart: number
+    /// `index` of line `line` is copied to `to[index * width + line]`.
     ///
     /// # Safety
-    /// The numbers are valid for reading and their places for writing; `lines` is at most
+    /// The source must be valid for reads and the destination for writes; `lines` must be at most
     /// [`Simd::LANES`] and `width`.
     #[inline(always)]
     unsafe fn transpose(self, from: *const f32, stride: usize, lines: usize, to: *mut f32, width: usize) {
         for index in 0..Self::LANES {
             for line in 0..lines {
-                // SAFETY: as the caller promises.
+                // SAFETY: guaranteed by the caller.
                 unsafe { *to.add(index * width + line) = *from.add(line * stride + index) }
             }
         }
     }
 
-    /// Asks for the cache line at `at`, which may lie anywhere, to be brought into the second cache.
+    /// Prefetches the cache line at `at`, which may be any address, into the L2 cache.
     #[inline(always)]
     fn prefetch(self, _at: *const f32) {}
 
-    /// Runs `body` as a function of its own, so that its registers are its own too.
+    /// Runs `body` as a separate function, so that registers are allocated for it alone.
     fn outline(self, body: impl Body);
 
-    /// All lanes zero.
+    /// Zero in all lanes.
     #[inline(always)]
     fn zero(self) -> Self::F {
         self.splat(0.0)
     }
 
-    /// 1 in the first `count` lanes, else 0.
+    /// 1 in the first `count` lanes, 0 in the others.
     #[inline(always)]
     fn first_lanes(self, count: usize) -> Self::F {
         let mut lanes = [0.0f32; 16];
         lanes.iter_mut().take(count).for_each(|lane| *lane = 1.0);
-        // SAFETY: no vector has more than 16 lanes.
+        // SAFETY: vectors have at most 16 lanes.
         unsafe { self.load(lanes.as_ptr()) }
     }
 }
 
-/// e^x − 1 for x in [−87, 87], split into (2ⁿ, e^r − 1) with e^x = 2ⁿ·e^r and |r| ≤ ln 2 / 2.
+/// Splits e^x for x in [−87, 87] into (2ⁿ, e^r − 1) with e^x = 2ⁿ·e^r and |r| ≤ ln 2 / 2.
 ///
-/// The polynomial is Taylor's of degree 8, whose error stays below one unit in the last place there.
+/// Uses the Taylor polynomial of degree 8, whose error is below one unit in the last place in this range.
 #[inline(always)]
 fn split_exp<S: Simd>(s: S, x: S::F) -> (S::F, S::F) {
     let n = s.round(s.mul(x, s.splat(std::f32::consts::LOG2_E)));
-    // ln 2 in two parts, the first with few enough bits that n times it is exact.
+    // ln 2 in two parts, the first of which has few enough bits that its product with n is exact.
     let r = s.fma(n, s.splat(-0.693_359_4), x);
     let r = s.fma(n, s.splat(2.121_944_4e-4), r);
     let mut p = s.splat(1.0 / 40320.0);
@@ -114,7 +114,7 @@ fn split_exp<S: Simd>(s: S, x: S::F) -> (S::F, S::F) {
     (s.exp2_whole(n), p)
 }
 
-/// e^x, with x held within [−87, 87].
+/// e^x, with x clamped to [−87, 87].
 #[inline(always)]
 pub fn exp<S: Simd>(s: S, x: S::F) -> S::F {
     let x = s.min(s.splat(87.0), s.max(s.splat(-87.0), x));
@@ -122,10 +122,10 @@ pub fn exp<S: Simd>(s: S, x: S::F) -> S::F {
     s.fma(power, p, power)
 }
 
-/// tanh x = x · P(x²) / Q(x²) for |x| up to 9.01, from where on it is 1; exact for small x.
+/// tanh x = x · P(x²) / Q(x²) for |x| up to 9.01, beyond which it rounds to ±1; exact for small x.
 ///
 /// The coefficients are a minimax fit of the relative error (2e-8 before rounding), found by Lawson's
-/// iteration of weighted least squares.
+/// iteratively reweighted least squares.
 #[inline(always)]
 pub fn tanh<S: Simd>(s: S, x: S::F) -> S::F {
     let x = s.min(s.splat(9.01), s.max(s.splat(-9.01), x));
@@ -147,7 +147,7 @@ pub fn sigmoid<S: Simd>(s: S, x: S::F) -> S::F {
     s.div(one, s.add(one, exp(s, s.sub(s.zero(), x))))
 }
 
-/// An activation of all lanes.
+/// Applies an activation.
 #[inline(always)]
 pub fn activate<S: Simd>(s: S, activation: Activation, x: S::F) -> S::F {
     match activation {
@@ -160,7 +160,7 @@ pub fn activate<S: Simd>(s: S, activation: Activation, x: S::F) -> S::F {
     }
 }
 
-/// dx = dy · f'(x) of all lanes, from y = f(x).
+/// dx = dy · f'(x), given y = f(x).
 #[inline(always)]
 pub fn activation_gradient<S: Simd>(s: S, activation: Activation, y: S::F, dy: S::F) -> S::F {
     let one = s.splat(1.0);
@@ -174,27 +174,28 @@ pub fn activation_gradient<S: Simd>(s: S, activation: Activation, y: S::F, dy: S
         Activation::Tanh => s.mul(dy, s.sub(one, s.mul(y, y))),
         Activation::Sigmoid => s.mul(dy, s.mul(y, s.sub(one, y))),
         Activation::ScaledTanh => {
-            let (most, fall) = ((AMPLITUDE * SLOPE) as f32, (SLOPE / AMPLITUDE) as f32);
-            s.mul(dy, s.fma(s.mul(s.splat(-fall), y), y, s.splat(most)))
+            // f'(x) = A·S·(1 − tanh²(S·x)) = A·S − S/A · y².
+            let (at_zero, square) = ((AMPLITUDE * SLOPE) as f32, (SLOPE / AMPLITUDE) as f32);
+            s.mul(dy, s.fma(s.mul(s.splat(-square), y), y, s.splat(at_zero)))
         }
     }
 }
 
 /// A computation that can run on any vector unit.
 pub trait Body {
-    /// Runs it. Implementations are `#[inline(always)]`, so that they are compiled for the
-    /// instruction set at hand.
+    /// Runs the computation. Implementations must be `#[inline(always)]`, so that they are compiled for the
+    /// instruction set of `simd`.
     fn run<S: Simd>(self, simd: S);
 }
 
 /// Runs `body` on `isa`.
 ///
 /// # Panics
-/// If this machine lacks `isa`.
+/// If this machine does not support `isa`.
 pub fn dispatch(isa: Isa, body: impl Body) {
-    assert!(isa.is_available(), "this machine has no {isa}");
+    assert!(isa.is_available(), "this machine does not support {isa}");
     match isa {
-        // SAFETY: the machine has the instructions; that was just checked.
+        // SAFETY: the machine supports the instructions, as checked above.
         #[cfg(target_arch = "x86_64")]
         Isa::Avx512 => unsafe { x86::run_avx512(body) },
         // SAFETY: as above.
@@ -207,7 +208,7 @@ pub fn dispatch(isa: Isa, body: impl Body) {
 #[cfg(target_arch = "x86_64")]
 pub use x86::{Avx2, Avx512};
 
-/// Arrays of eight floats, for machines without a vector unit that is known here.
+/// Arrays of eight floats, for machines without a supported vector unit.
 #[derive(Debug, Clone, Copy)]
 pub struct Portable;
 
@@ -226,7 +227,7 @@ macro_rules! portable {
 impl Simd for Portable {
     type F = [f32; 8];
     const LANES: usize = 8;
-    const SUMS: usize = crate::isa::Isa::Scalar.sums();
+    const ACCUMULATORS: usize = crate::isa::Isa::Scalar.accumulators();
 
     #[inline(never)]
     fn outline(self, body: impl Body) {
@@ -240,13 +241,13 @@ impl Simd for Portable {
 
     #[inline(always)]
     unsafe fn load(self, from: *const f32) -> [f32; 8] {
-        // SAFETY: as the caller promises.
+        // SAFETY: guaranteed by the caller.
         unsafe { from.cast::<[f32; 8]>().read_unaligned() }
     }
 
     #[inline(always)]
     unsafe fn store(self, to: *mut f32, value: [f32; 8]) {
-        // SAFETY: as the caller promises.
+        // SAFETY: guaranteed by the caller.
         unsafe { to.cast::<[f32; 8]>().write_unaligned(value) }
     }
 
@@ -264,7 +265,7 @@ impl Simd for Portable {
         min(a, b) => if a < b { a } else { b };
         max(a, b) => if a > b { a } else { b };
         max_or_nan(a, b) => if b > a || b.is_nan() { b } else { a };
-        // Two roundings: one fused operation in software would be far slower.
+        // Rounds twice: a fused operation in software would be far slower.
         fma(a, b, c) => a * b + c;
         sqrt(a) => a.sqrt();
         round(a) => a.round_ties_even();
@@ -280,16 +281,16 @@ mod x86 {
 
     use super::{Body, Simd};
 
-    /// AVX-512: 16 lanes. Exists only inside `run_avx512`.
+    /// AVX-512: 16 lanes. Created only by `run_avx512`.
     #[derive(Debug, Clone, Copy)]
     pub struct Avx512(());
 
-    /// AVX2 and FMA: 8 lanes. Exists only inside `run_avx2`.
+    /// AVX2 and FMA: 8 lanes. Created only by `run_avx2`.
     #[derive(Debug, Clone, Copy)]
     pub struct Avx2(());
 
     /// # Safety
-    /// The machine has AVX-512 F, BW, DQ, VL and FMA.
+    /// The machine must support AVX-512 F, BW, DQ, VL and FMA.
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
     #[inline(never)]
     pub unsafe fn run_avx512(body: impl Body) {
@@ -297,20 +298,20 @@ mod x86 {
     }
 
     /// # Safety
-    /// The machine has AVX2 and FMA.
+    /// The machine must support AVX2 and FMA.
     #[target_feature(enable = "avx2,fma")]
     #[inline(never)]
     pub unsafe fn run_avx2(body: impl Body) {
         body.run(Avx2(()));
     }
 
-    /// The sum of eight lanes: halves, quarters, pairs.
+    /// The sum of eight lanes: halves, then quarters, then pairs.
     ///
     /// # Safety
-    /// The machine has AVX.
+    /// The machine must support AVX.
     #[inline(always)]
     unsafe fn sum_256(a: __m256) -> f32 {
-        // SAFETY: as the caller promises.
+        // SAFETY: guaranteed by the caller.
         unsafe {
             let four = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps::<1>(a));
             let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
@@ -318,15 +319,15 @@ mod x86 {
         }
     }
 
-    /// Rows become columns.
+    /// Transposes an 8 × 8 matrix.
     ///
     /// # Safety
-    /// The machine has AVX.
+    /// The machine must support AVX.
     #[inline(always)]
     unsafe fn transpose_8(rows: [__m256; 8]) -> [__m256; 8] {
-        // SAFETY: as the caller promises.
+        // SAFETY: guaranteed by the caller.
         unsafe {
-            // Pairs of rows, then fours, then both halves.
+            // Interleaves pairs of rows, then groups of four, then the two halves.
             let pairs: [__m256; 8] = std::array::from_fn(|i| {
                 let (a, b) = (rows[i / 2 * 2], rows[i / 2 * 2 + 1]);
                 if i % 2 == 0 { _mm256_unpacklo_ps(a, b) } else { _mm256_unpackhi_ps(a, b) }
@@ -349,15 +350,15 @@ mod x86 {
         }
     }
 
-    /// Rows become columns.
+    /// Transposes a 16 × 16 matrix.
     ///
     /// # Safety
-    /// The machine has AVX-512 F.
+    /// The machine must support AVX-512 F.
     #[inline(always)]
     unsafe fn transpose_16(rows: [__m512; 16]) -> [__m512; 16] {
-        // SAFETY: as the caller promises.
+        // SAFETY: guaranteed by the caller.
         unsafe {
-            // Within the quarters of all vectors: pairs of rows, then fours.
+            // Within the quarters of all vectors, interleaves pairs of rows, then groups of four.
             let pairs: [__m512; 16] = std::array::from_fn(|i| {
                 let (a, b) = (rows[i / 2 * 2], rows[i / 2 * 2 + 1]);
                 if i % 2 == 0 { _mm512_unpacklo_ps(a, b) } else { _mm512_unpackhi_ps(a, b) }
@@ -387,7 +388,7 @@ mod x86 {
         ($vector:ty: $($name:ident($($arg:ident),*) => $value:expr;)*) => {$(
             #[inline(always)]
             fn $name(self, $($arg: $vector),*) -> $vector {
-                // SAFETY: the token exists only where the machine has the instructions.
+                // SAFETY: the token exists only on machines with the instructions.
                 unsafe { $value }
             }
         )*};
@@ -396,41 +397,41 @@ mod x86 {
     impl Simd for Avx512 {
         type F = __m512;
         const LANES: usize = 16;
-        const SUMS: usize = crate::isa::Isa::Avx512.sums();
+        const ACCUMULATORS: usize = crate::isa::Isa::Avx512.accumulators();
 
         #[inline(always)]
         fn prefetch(self, at: *const f32) {
-            // SAFETY: the instruction is part of x86-64 and never faults.
+            // SAFETY: the instruction is part of x86-64 and does not fault, whatever the address.
             unsafe { _mm_prefetch::<_MM_HINT_T1>(at.cast()) }
         }
 
         #[inline(always)]
         fn outline(self, body: impl Body) {
-            // SAFETY: the token exists only where the machine has the instructions.
+            // SAFETY: the token exists only on machines with the instructions.
             unsafe { run_avx512(body) }
         }
 
         #[inline(always)]
         fn splat(self, value: f32) -> __m512 {
-            // SAFETY: the token exists only where the machine has the instructions.
+            // SAFETY: the token exists only on machines with the instructions.
             unsafe { _mm512_set1_ps(value) }
         }
 
         #[inline(always)]
         unsafe fn load(self, from: *const f32) -> __m512 {
-            // SAFETY: as the caller promises.
+            // SAFETY: guaranteed by the caller.
             unsafe { _mm512_loadu_ps(from) }
         }
 
         #[inline(always)]
         unsafe fn store(self, to: *mut f32, value: __m512) {
-            // SAFETY: as the caller promises.
+            // SAFETY: guaranteed by the caller.
             unsafe { _mm512_storeu_ps(to, value) }
         }
 
         #[inline(always)]
         fn sum(self, a: __m512) -> f32 {
-            // SAFETY: the token exists only where the machine has the instructions.
+            // SAFETY: the token exists only on machines with the instructions.
             unsafe {
                 let high = _mm256_castpd_ps(_mm512_extractf64x4_pd::<1>(_mm512_castps_pd(a)));
                 sum_256(_mm256_add_ps(_mm512_castps512_ps256(a), high))
@@ -439,7 +440,7 @@ mod x86 {
 
         #[inline(always)]
         unsafe fn transpose(self, from: *const f32, stride: usize, lines: usize, to: *mut f32, width: usize) {
-            // SAFETY: as the caller promises; the token exists only where the machine has the instructions.
+            // SAFETY: guaranteed by the caller; the token exists only on machines with the instructions.
             unsafe {
                 let mut rows = [_mm512_setzero_ps(); 16];
                 for (line, row) in rows.iter_mut().enumerate().take(lines) {
@@ -459,7 +460,7 @@ mod x86 {
             div(a, b) => _mm512_div_ps(a, b);
             min(a, b) => _mm512_min_ps(a, b);
             max(a, b) => _mm512_max_ps(a, b);
-            // The maximum gives its second operand where either is NaN; b stays where it is NaN itself.
+            // The instruction returns its second operand where either is NaN; the mask keeps b where b is NaN.
             max_or_nan(a, b) => _mm512_mask_max_ps(b, _mm512_cmp_ps_mask::<_CMP_ORD_Q>(b, b), b, a);
             fma(a, b, c) => _mm512_fmadd_ps(a, b, c);
             sqrt(a) => _mm512_sqrt_ps(a);
@@ -480,47 +481,47 @@ mod x86 {
     impl Simd for Avx2 {
         type F = __m256;
         const LANES: usize = 8;
-        const SUMS: usize = crate::isa::Isa::Avx2.sums();
+        const ACCUMULATORS: usize = crate::isa::Isa::Avx2.accumulators();
 
         #[inline(always)]
         fn prefetch(self, at: *const f32) {
-            // SAFETY: the instruction is part of x86-64 and never faults.
+            // SAFETY: the instruction is part of x86-64 and does not fault, whatever the address.
             unsafe { _mm_prefetch::<_MM_HINT_T1>(at.cast()) }
         }
 
         #[inline(always)]
         fn outline(self, body: impl Body) {
-            // SAFETY: the token exists only where the machine has the instructions.
+            // SAFETY: the token exists only on machines with the instructions.
             unsafe { run_avx2(body) }
         }
 
         #[inline(always)]
         fn splat(self, value: f32) -> __m256 {
-            // SAFETY: the token exists only where the machine has the instructions.
+            // SAFETY: the token exists only on machines with the instructions.
             unsafe { _mm256_set1_ps(value) }
         }
 
         #[inline(always)]
         unsafe fn load(self, from: *const f32) -> __m256 {
-            // SAFETY: as the caller promises.
+            // SAFETY: guaranteed by the caller.
             unsafe { _mm256_loadu_ps(from) }
         }
 
         #[inline(always)]
         unsafe fn store(self, to: *mut f32, value: __m256) {
-            // SAFETY: as the caller promises.
+            // SAFETY: guaranteed by the caller.
             unsafe { _mm256_storeu_ps(to, value) }
         }
 
         #[inline(always)]
         fn sum(self, a: __m256) -> f32 {
-            // SAFETY: the token exists only where the machine has the instructions.
+            // SAFETY: the token exists only on machines with the instructions.
             unsafe { sum_256(a) }
         }
 
         #[inline(always)]
         unsafe fn transpose(self, from: *const f32, stride: usize, lines: usize, to: *mut f32, width: usize) {
-            // SAFETY: as the caller promises; the token exists only where the machine has the instructions.
+            // SAFETY: guaranteed by the caller; the token exists only on machines with the instructions.
             unsafe {
                 let mut rows = [_mm256_setzero_ps(); 8];
                 for (line, row) in rows.iter_mut().enumerate().take(lines) {
@@ -552,7 +553,7 @@ mod x86 {
             div(a, b) => _mm256_div_ps(a, b);
             min(a, b) => _mm256_min_ps(a, b);
             max(a, b) => _mm256_max_ps(a, b);
-            // The maximum gives its second operand where either is NaN; b is brought in where it is NaN itself.
+            // The instruction returns its second operand where either is NaN; the blend restores b where b is NaN.
             max_or_nan(a, b) => _mm256_blendv_ps(_mm256_max_ps(b, a), b, _mm256_cmp_ps::<_CMP_UNORD_Q>(b, b));
             fma(a, b, c) => _mm256_fmadd_ps(a, b, c);
             sqrt(a) => _mm256_sqrt_ps(a);

@@ -1,4 +1,4 @@
-//! Softmax over rows of scores. Rows are few and short, so there is only the naive kernel.
+//! Softmax over rows of scores. Rows are few and short, so a naive kernel suffices.
 
 use crate::Implementation;
 use crate::reference::{self, Reference};
@@ -6,9 +6,9 @@ use crate::reference::{self, Reference};
 /// Softmax of `[rows, classes]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SoftmaxDesc {
-    /// Rows.
+    /// Number of rows.
     pub rows: usize,
-    /// Scores in a row.
+    /// Scores per row.
     pub classes: usize,
 }
 
@@ -33,7 +33,7 @@ pub fn gradient() -> &'static [&'static dyn Implementation<SoftmaxDesc>] {
     }]
 }
 
-/// Logarithms of the softmax. Reads x, writes y.
+/// Log-softmax. Reads x, writes y.
 pub fn log() -> &'static [&'static dyn Implementation<SoftmaxDesc>] {
     &[&Reference::<SoftmaxDesc> {
         name: "log_softmax_reference",
@@ -44,7 +44,7 @@ pub fn log() -> &'static [&'static dyn Implementation<SoftmaxDesc>] {
     }]
 }
 
-/// Gradient of the logarithms. Reads y and dy, writes dx.
+/// Gradient of the log-softmax. Reads y and dy, writes dx.
 pub fn log_gradient() -> &'static [&'static dyn Implementation<SoftmaxDesc>] {
     &[&Reference::<SoftmaxDesc> {
         name: "log_softmax_gradient_reference",

@@ -1,49 +1,48 @@
-//! Elements in another order: transposition, slices, borders, and their gradients. One copy between two
-//! places that go on in steps of their own along each axis.
+//! Strided copies: transposition, slices, padding, and their gradients.
 
 use crate::Implementation;
 use crate::reference::{self, Reference};
 
-/// Where element [i₀, i₁, …] lies: at offset + Σ iₐ · stepₐ.
+/// The positions of elements in memory: element [i₀, i₁, …] lies at offset + Σ iₐ · strideₐ.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Steps {
-    /// Where the first element lies.
+pub struct Strides {
+    /// The position of the first element.
     pub offset: usize,
-    /// How far apart neighbors along each axis lie.
-    pub steps: Vec<isize>,
+    /// The distance between neighbors along each axis.
+    pub strides: Vec<isize>,
 }
 
-impl Steps {
-    /// Where elements of a plain value of these extents lie.
-    pub fn plain(shape: &[usize]) -> Steps {
-        let mut steps = vec![1; shape.len()];
+impl Strides {
+    /// The strides of a plain value with these extents.
+    pub fn plain(shape: &[usize]) -> Strides {
+        let mut strides = vec![1; shape.len()];
         for axis in (1..shape.len()).rev() {
-            steps[axis - 1] = steps[axis] * shape[axis] as isize;
+            strides[axis - 1] = strides[axis] * shape[axis] as isize;
         }
-        Steps { offset: 0, steps }
+        Strides { offset: 0, strides }
     }
 
-    /// Where element `index` lies.
-    pub(crate) fn place(&self, index: usize, shape: &[usize]) -> usize {
-        let (mut rest, mut place) = (index, self.offset as isize);
-        for (extent, step) in shape.iter().zip(&self.steps).rev() {
-            place += (rest % extent) as isize * step;
+    /// The position of element number `index` of a value with extents `shape`.
+    pub(crate) fn position(&self, index: usize, shape: &[usize]) -> usize {
+        let (mut rest, mut position) = (index, self.offset as isize);
+        for (extent, stride) in shape.iter().zip(&self.strides).rev() {
+            position += (rest % extent) as isize * stride;
             rest /= extent;
         }
-        place as usize
+        position as usize
     }
 }
 
-/// A copy of elements. Reads x, writes y, both plain.
+/// A strided copy. Reads x, writes y, both plain.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StridedDesc {
-    /// Extents of what is copied.
+    /// Extents of the copied elements.
     pub shape: Vec<usize>,
-    /// Where it comes from.
-    pub from: Steps,
-    /// Where it goes to.
-    pub to: Steps,
-    /// What the elements of y hold that nothing is copied to; `None` if there are none.
+    /// Their positions in x.
+    pub from: Strides,
+    /// Their positions in y.
+    pub to: Strides,
+    /// The value of all other elements of y; `None` if there are none.
     pub rest: Option<f32>,
 }
 

@@ -1,22 +1,22 @@
-//! Sums over what was stretched or averaged, and the way back: every element of a wide value belongs to one of
-//! a narrow value.
+//! Sums over broadcast or averaged axes, and the reverse: each element of a wide value corresponds to one of a
+//! narrow value.
 
 use crate::Implementation;
 use crate::reference::{self, Reference};
 
-/// Wide and narrow values, both plain.
+/// The correspondence of a wide and a narrow value, both plain.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SumToDesc {
     /// Extents of the wide value.
     pub shape: Vec<usize>,
-    /// How far apart its neighbors along each axis lie in the narrow value; 0 along axes that are summed.
+    /// Strides of the narrow value along each axis; 0 along summed axes.
     pub strides: Vec<usize>,
-    /// Multiplies the result.
+    /// Factor on the result.
     pub factor: f32,
 }
 
 impl SumToDesc {
-    /// Between a wide value and a `narrow` one that broadcasts to it.
+    /// Describes a `wide` value and a `narrow` one that broadcasts to it.
     pub fn new(wide: &[usize], narrow: &[usize], factor: f32) -> SumToDesc {
         let mut strides = vec![0; wide.len()];
         let mut step = 1;
@@ -39,11 +39,11 @@ pub fn sum() -> &'static [&'static dyn Implementation<SumToDesc>] {
     }]
 }
 
-/// Gives each element of the wide value its own. Reads the narrow value, writes the wide one.
-pub fn spread() -> &'static [&'static dyn Implementation<SumToDesc>] {
+/// Copies each element of the narrow value to all corresponding ones. Reads the narrow value, writes the wide one.
+pub fn broadcast() -> &'static [&'static dyn Implementation<SumToDesc>] {
     &[&Reference::<SumToDesc> {
-        name: "spread_reference",
+        name: "broadcast_to_reference",
         operands: |_| 2,
-        run: |desc, views| reference::broadcast::spread(desc, views.read::<f32>(0), views.write(0)),
+        run: |desc, views| reference::broadcast::broadcast_to(desc, views.read::<f32>(0), views.write(0)),
     }]
 }

@@ -1,17 +1,17 @@
-//! The taps of a window that moves along a row: which outputs see the input through each, and where.
+//! The taps of a window that slides along a row: which outputs read the input through each tap, and where.
 
 use std::ops::Range;
 
 /// A tap of a window along a row.
 pub(crate) struct Tap {
-    /// The outputs that see the input through it; the others see padding.
+    /// The outputs for which the tap lies in the input; for the others it lies in the padding.
     pub outputs: Range<usize>,
-    /// What the first of them sees; the next ones see what lies a stride further each.
+    /// The input of the first of these outputs; each of the next is a stride further.
     pub first: usize,
 }
 
-/// The taps of a window of `kernel` taps, `dilation` apart, that moves in steps of `stride` over `input` elements
-/// with `padding` before them, to `output` places.
+/// Computes the taps of a window of `kernel` taps, `dilation` apart, that slides with `stride` over `input` elements
+/// preceded by `padding`, to `output` positions.
 pub(crate) fn along_row(
     kernel: usize,
     stride: usize,

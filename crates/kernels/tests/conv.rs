@@ -19,7 +19,7 @@ fn activation() -> impl Strategy<Value = Activation> {
 }
 
 prop_compose! {
-    /// Odd sizes, strides, groups, padding, channels that fill no block.
+    /// Varied sizes, strides, groups and padding, and channels that do not fill a block.
     fn conv_desc()(
         batch in prop::sample::select(vec![1usize, 1, 2, 2, 3, 8]),
         groups in prop::sample::select(vec![1usize, 1, 1, 2]),
@@ -66,7 +66,7 @@ fn shapes(d: &ConvDesc) -> [[usize; 4]; 3] {
 }
 
 fn check_conv(d: &ConvDesc) -> Vec<&'static str> {
-    // Rounding grows with the root of the number of products in the longest sum.
+    // The rounding error grows with the square root of the number of terms in the longest sum.
     let [c, o] = [d.in_channels, d.out_channels].map(|channels| channels * d.kernel[0] * d.kernel[1]);
     let pixels = d.batch * d.output[0] * d.output[1];
     let tolerance = 1e-6 * (c.max(o).max(pixels) as f64).sqrt().max(10.0);
@@ -129,13 +129,13 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(cases()))]
 
     #[test]
-    fn convolutions_agree_with_the_naive_ones(d in conv_desc()) {
+    fn convolutions_match_the_reference(d in conv_desc()) {
         check_conv(&d);
     }
 
-    /// Few channels and whole vectors of images: padding, strides and dilation clip the taps.
+    /// Few channels and whole vectors of images, where padding, strides and dilation exclude some taps.
     #[test]
-    fn convolutions_with_images_in_the_lanes_agree_with_the_naive_ones(
+    fn batch_innermost_convolutions_match_the_reference(
         d in conv_desc(),
         in_channels in 5usize..=6,
         out_channels in 1usize..=20,
@@ -152,9 +152,8 @@ proptest! {
         }
     }
 
-    /// Each channel by itself, in every direction.
     #[test]
-    fn depthwise_convolutions_agree_with_the_naive_ones(
+    fn depthwise_convolutions_match_the_reference(
         d in conv_desc(),
         channels in 2usize..=40,
         kernel in prop::sample::select(vec![[3usize, 3], [5, 5], [1, 4]]),
@@ -177,7 +176,7 @@ proptest! {
     }
 
     #[test]
-    fn locally_connected_layers_agree_with_the_naive_ones(d in conv_desc(), channels in (1usize..=4, 1usize..=5)) {
+    fn locally_connected_layers_match_the_reference(d in conv_desc(), channels in (1usize..=4, 1usize..=5)) {
         let (in_channels, out_channels, activation) = (channels.0, channels.1, Activation::None);
         let d = ConvDesc { in_channels, out_channels, groups: 1, residual: false, activation, ..d };
         let [x_shape, _, y_shape] = shapes(&d);
@@ -199,7 +198,7 @@ proptest! {
     }
 
     #[test]
-    fn linear_layers_agree_with_the_naive_ones(
+    fn linear_layers_match_the_reference(
         batch in prop_oneof![1usize..40, prop::sample::select(vec![8usize, 16, 24, 48])],
         in_features in 1usize..300,
         out_features in 1usize..70,
@@ -229,7 +228,7 @@ fn lenet_conv(in_channels: usize, out_channels: usize, side: usize) -> ConvDesc 
 }
 
 #[test]
-fn every_kernel_is_reached_by_lenet() {
+fn lenet_shapes_reach_every_kernel() {
     let mut ran = check_conv(&lenet_conv(1, 6, 32));
     ran.extend(check_conv(&lenet_conv(6, 16, 14)));
     ran.extend(check_conv(&ConvDesc { batch: 16, ..lenet_conv(6, 16, 14) }));
@@ -255,13 +254,13 @@ fn every_kernel_is_reached_by_lenet() {
         "conv_weight_gradient_direct_f32",
         "conv_reference",
     ] {
-        assert!(ran.contains(&name), "{name} ran nowhere");
+        assert!(ran.contains(&name), "{name} did not run");
     }
 }
 
-/// Many input channels, so that runs are cut into chunks and the inner index of a product too.
+/// Enough input channels to split the runs of a convolution and the inner dimension of a product.
 #[test]
-fn long_sums_are_cut_without_loss() {
+fn long_sums_match_the_reference() {
     let d = ConvDesc { in_channels: 150, kernel: [3; 2], output: [12; 2], batch: 1, ..lenet_conv(1, 40, 14) };
     check_conv(&d);
     check_linear(&LinearDesc {
@@ -273,9 +272,9 @@ fn long_sums_are_cut_without_loss() {
     });
 }
 
-/// So many output features that an item of the grid holds several groups of panels.
+/// Enough output features for an item of the grid to have several groups of panels.
 #[test]
-fn wide_layers_agree_and_ask_for_little_scratch() {
+fn wide_layers_match_the_reference_with_little_scratch_memory() {
     let activation = Activation::Relu;
     let d = LinearDesc { batch: 9, in_features: 40, out_features: 4_500, bias: true, activation };
     check_linear(&d);
@@ -284,13 +283,13 @@ fn wide_layers_agree_and_ask_for_little_scratch() {
     for isa in instruction_sets() {
         let (kernel, layouts) = choose(linear::forward(), &wide, isa, Layout::Plain);
         let bytes = 4 * kernel.prepare(&wide, isa, &layouts).scratch_len();
-        assert!(bytes < 32 << 20, "{isa:?} asks for {} MiB", bytes >> 20);
+        assert!(bytes < 32 << 20, "{isa:?} needs {} MiB", bytes >> 20);
     }
 }
 
-/// Tables of taps and phases that would take gigabytes: such work is left to the reference, which has none.
+/// Convolutions whose tables of taps and phases would take gigabytes fall back to the reference, which has none.
 #[test]
-fn kernels_without_end_are_left_to_the_reference() {
+fn huge_kernels_fall_back_to_the_reference() {
     let over_channels = ConvDesc {
         input: [1, 1],
         output: [1, 1],
@@ -298,9 +297,9 @@ fn kernels_without_end_are_left_to_the_reference() {
         padding: [15, 15],
         ..lenet_conv(1 << 24, 1, 8)
     };
-    let of_one_channel = ConvDesc { in_channels: 1, kernel: [1 << 14, 1 << 14], ..over_channels.clone() };
-    let depthwise = ConvDesc { in_channels: 8, out_channels: 8, groups: 8, ..of_one_channel.clone() };
-    let step = ConvDesc {
+    let one_channel = ConvDesc { in_channels: 1, kernel: [1 << 14, 1 << 14], ..over_channels.clone() };
+    let depthwise = ConvDesc { in_channels: 8, out_channels: 8, groups: 8, ..one_channel.clone() };
+    let large_stride = ConvDesc {
         in_channels: 16,
         out_channels: 16,
         kernel: [1, 1],
@@ -312,13 +311,17 @@ fn kernels_without_end_are_left_to_the_reference() {
     };
     let chosen = |list, d, isa: Isa| choose(list, d, isa, Layout::channels(isa.block())).0.name();
     for isa in instruction_sets() {
-        for d in [&over_channels, &of_one_channel, &depthwise] {
+        for d in [&over_channels, &one_channel, &depthwise] {
             assert_eq!(chosen(conv::forward(), d, isa), "conv_reference", "{d:?}");
         }
-        for d in [&of_one_channel, &depthwise, &step] {
+        for d in [&one_channel, &depthwise, &large_stride] {
             assert_eq!(chosen(conv::data_gradient(), d, isa), "conv_data_gradient_reference", "{d:?}");
         }
         assert_eq!(chosen(conv::weight_gradient(), &depthwise, isa), "conv_weight_gradient_reference");
-        assert_eq!(chosen(conv::forward(), &step, isa), "conv_direct_f32", "forward there are no phases");
+        assert_eq!(
+            chosen(conv::forward(), &large_stride, isa),
+            "conv_direct_f32",
+            "the forward direction has one phase"
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! All operations but convolution and linear layers: every implementation against the naive ones in
+//! All operations except convolution and linear layers: every implementation against the reference in
 //! f64.
 
 mod common;
@@ -14,13 +14,13 @@ use striate_kernels::isa::Isa;
 use striate_kernels::lrn::{self, LrnDesc};
 use striate_kernels::optimizer::{self, AdamDesc, SgdDesc};
 use striate_kernels::pad_channels::{self, PadChannelsDesc};
-use striate_kernels::pool::Pool;
 use striate_kernels::pooling::{self, PoolDesc, PoolKind};
 use striate_kernels::rbf::{self, RbfDesc};
 use striate_kernels::reduce::{self, ChannelSumDesc};
 use striate_kernels::reference::{self, batch_norm::Statistics};
 use striate_kernels::scale::{self, ScaleDesc};
 use striate_kernels::softmax::{self, SoftmaxDesc};
+use striate_kernels::threads::ThreadPool;
 use striate_kernels::{Context, reorder};
 use striate_tensor::{Access, Buffer, Halo, Layout, Memory, Place, Region, Shape, Views};
 
@@ -43,7 +43,7 @@ fn elementwise() -> impl Strategy<Value = Elementwise> {
 }
 
 prop_compose! {
-    /// Windows that reach past the map in every way that shape rules allow: in ceiling mode the first one too.
+    /// Windows that extend past the map in every way that the shape rules allow; in ceiling mode, even the first.
     fn pool_desc()(
         batch in prop::sample::select(vec![1usize, 2, 8, 16]),
         channels in 1usize..20,
@@ -86,7 +86,7 @@ prop_compose! {
     }
 }
 
-/// All three directions; those for plain maps too, unless the maps are single elements.
+/// Checks all three directions, including the kernels for plain maps unless the maps are single elements.
 fn check_batch_norm(shape: [usize; 4], epsilon: f32) {
     let mut ran = Vec::new();
     let d = BatchNormDesc { shape, epsilon, momentum: 0.1 };
@@ -156,7 +156,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(cases()))]
 
     #[test]
-    fn elementwise_operations_agree(shape in shape(), op in elementwise()) {
+    fn elementwise_operations_match_the_reference(shape in shape(), op in elementwise()) {
         let desc = ElementwiseDesc { shape, op };
         let scale = |operand: Operand| Operand { values: operand.values.iter().map(|x| x * 9.0).collect(), ..operand };
         let (a, b) = (scale(Operand::random(shape, 1)), Operand::random(shape, 2));
@@ -169,7 +169,7 @@ proptest! {
     }
 
     #[test]
-    fn pools_agree(d in pool_desc(), nan in prop::option::of(any::<u64>())) {
+    fn pooling_matches_the_reference(d in pool_desc(), nan in prop::option::of(any::<u64>())) {
         let mut x = Operand::random([d.batch, d.channels, d.input[0], d.input[1]], 1);
         if let (PoolKind::Max, Some(seed)) = (d.kind, nan) {
             x = x.with_nan(seed);
@@ -193,12 +193,12 @@ proptest! {
     }
 
     #[test]
-    fn batch_norms_agree(shape in shape(), epsilon in 1e-5f32..0.1) {
+    fn batch_norm_matches_the_reference(shape in shape(), epsilon in 1e-5f32..0.1) {
         check_batch_norm(shape, epsilon);
     }
 
     #[test]
-    fn concatenations_agree(shape in shape(), others in prop::collection::vec(1usize..20, 0..4)) {
+    fn concat_matches_the_reference(shape in shape(), others in prop::collection::vec(1usize..20, 0..4)) {
         let channels: Vec<usize> = others.into_iter().chain([shape[1]]).collect();
         let whole = [shape[0], channels.iter().sum(), shape[2], shape[3]];
         let part = |(i, c): (usize, &usize)| Operand::random([shape[0], *c, shape[2], shape[3]], i as u64);
@@ -214,12 +214,12 @@ proptest! {
     }
 
     #[test]
-    fn channel_sums_agree(shape in shape(), product in any::<bool>()) {
+    fn channel_sum_matches_the_reference(shape in shape(), product in any::<bool>()) {
         check_channel_sum(shape, product);
     }
 
     #[test]
-    fn scales_agree(shape in shape(), bias in any::<bool>()) {
+    fn scale_matches_the_reference(shape in shape(), bias in any::<bool>()) {
         let (x, w) = (Operand::random(shape, 1), Operand::random([1, shape[1], 1, 1], 2));
         let b = Operand::random([1, shape[1], 1, 1], 3);
         let mut y = x.clone();
@@ -231,7 +231,7 @@ proptest! {
     }
 
     #[test]
-    fn distances_agree(rows in 1usize..6, features in 1usize..90, units in 1usize..12) {
+    fn rbf_matches_the_reference(rows in 1usize..6, features in 1usize..90, units in 1usize..12) {
         let matrix = |rows: usize, columns: usize, seed| Operand::random([rows, columns, 1, 1], seed);
         let (x, codes, dy) = (matrix(rows, features, 1), matrix(units, features, 2), matrix(rows, units, 3));
         let d = RbfDesc { rows, features, units };
@@ -245,7 +245,7 @@ proptest! {
     }
 
     #[test]
-    fn local_response_normalizations_agree(
+    fn lrn_matches_the_reference(
         shape in shape(),
         channels in prop_oneof![1usize..40, 120usize..300],
         half in 0usize..9,
@@ -267,7 +267,7 @@ proptest! {
     }
 
     #[test]
-    fn zero_channels_agree(shape in shape(), before in 0usize..20, after in 0usize..20) {
+    fn pad_channels_matches_the_reference(shape in shape(), before in 0usize..20, after in 0usize..20) {
         let padded = [shape[0], before + shape[1] + after, shape[2], shape[3]];
         let (x, mut y) = (Operand::random(shape, 1), Operand::random(padded, 2));
         let d = PadChannelsDesc { shape, channels: padded[1], before: before as isize };
@@ -281,7 +281,7 @@ proptest! {
     }
 
     #[test]
-    fn softmaxes_agree(rows in 1usize..6, classes in 1usize..20) {
+    fn softmax_matches_the_reference(rows in 1usize..6, classes in 1usize..20) {
         let desc = SoftmaxDesc { rows, classes };
         let (x, dy) = (Operand::random([rows, classes, 1, 1], 1), Operand::random([rows, classes, 1, 1], 2));
         let (mut y, mut dx) = (x.clone(), x.clone());
@@ -294,7 +294,7 @@ proptest! {
     }
 
     #[test]
-    fn updates_agree(len in 1usize..40_000, momentum in prop::sample::select(vec![0.0f32, 0.9]), nesterov in any::<bool>()) {
+    fn sgd_matches_the_reference(len in 1usize..40_000, momentum in prop::sample::select(vec![0.0f32, 0.9]), nesterov in any::<bool>()) {
         let row = |seed| Operand::random([1, len, 1, 1], seed);
         let (g, rate, p, v) = (row(1), Operand::row(vec![0.1]), row(2), row(3));
         let d = SgdDesc { len, momentum, nesterov: nesterov && momentum > 0.0, weight_decay: 0.01 };
@@ -307,7 +307,7 @@ proptest! {
     }
 }
 
-/// All layouts that a value can be brought into.
+/// All layouts that a value can be converted to.
 fn layout() -> impl Strategy<Value = Layout> {
     let halo = [0usize..3, 0usize..3, 0usize..3, 0usize..3];
     let halo = halo.prop_map(|[top, left, bottom, right]| Halo { top, left, bottom, right });
@@ -323,9 +323,9 @@ fn layout() -> impl Strategy<Value = Layout> {
 }
 
 proptest! {
-    /// Every pair of layouts: each element where its layout says, zeros between.
+    /// For every pair of layouts, each element moves to its offset and the padding is zero.
     #[test]
-    fn reorders_put_every_element_in_its_place(shape in shape(), from in layout(), to in layout()) {
+    fn reorder_converts_between_all_layouts(shape in shape(), from in layout(), to in layout()) {
         let whole = |layout| !matches!(layout, Layout::Images { block } if !shape[0].is_multiple_of(block));
         prop_assume!(whole(from) && whole(to));
         let len = |layout: Layout| layout.len(&Shape::from(shape));
@@ -342,15 +342,15 @@ proptest! {
             let mut got = vec![f32::NAN; len(to)];
             let source = place(from);
             let kernel = reorder::kernel(shape, from, to, Isa::Scalar);
-            let pool = Pool::new(threads);
-            kernel.run(&Context { pool: &pool }, &mut Views::of(&[&source], vec![&mut got[..]]));
+            let pool = ThreadPool::new(threads);
+            kernel.run(&Context { thread_pool: &pool }, &mut Views::of(&[&source], vec![&mut got[..]]));
             prop_assert_eq!(&got, &place(to));
         }
     }
 
-    /// The mask depends on the element alone, whatever the layout and the number of threads.
+    /// The mask depends only on the element, not on the layout or the number of threads.
     #[test]
-    fn dropouts_agree(shape in shape(), probability in 0.0f32..0.9, step in 0i64..1000) {
+    fn dropout_matches_the_reference(shape in shape(), probability in 0.0f32..0.9, step in 0i64..1000) {
         let desc = DropoutDesc { shape, probability, salt: 77 };
         let x = Operand::random(shape, 1);
         let mut expected = x.values.clone();
@@ -369,8 +369,8 @@ proptest! {
                     let reads = vec![region(0, 0..len * 4), region(1, 0..8), region(1, 8..16)];
                     let access = Access::new(reads, vec![region(2, 0..len * 4)]).unwrap();
                     let kernel = implementation.prepare(&desc, isa, &layouts);
-                    let pool = Pool::new(threads);
-                    kernel.run(&Context { pool: &pool }, &mut memory.open(&access));
+                    let pool = ThreadPool::new(threads);
+                    kernel.run(&Context { thread_pool: &pool }, &mut memory.open(&access));
                     let mut got = plain.clone();
                     reorder::reorder(shape, layouts[3], Layout::Plain, memory.own[2].as_slice(), &mut got);
                     for (got, expected) in got.iter().zip(&expected) {
@@ -382,18 +382,18 @@ proptest! {
     }
 }
 
-/// Plain maps of so many elements that their sums are taken in several runs.
+/// Plain maps with enough elements to split their sums into several runs.
 #[test]
-fn long_maps_agree() {
+fn sums_of_large_maps_match_the_reference() {
     let shape = [2, 3, 70, 70];
     check_batch_norm(shape, 1e-3);
     check_channel_sum(shape, false);
     check_channel_sum(shape, true);
 }
 
-/// The mean of very many equal elements is that element: in one row, in a wide and in a narrow map.
+/// The mean of very many equal elements is that element, in a single row, a wide map and a narrow map.
 #[test]
-fn means_of_large_windows_lose_nothing() {
+fn means_of_large_windows_are_accurate() {
     for input in [[1, 300_000], [500, 600], [30_000, 10]] {
         let d = PoolDesc {
             kind: PoolKind::Average { count_include_pad: false },
@@ -414,9 +414,9 @@ fn means_of_large_windows_lose_nothing() {
     }
 }
 
-/// Where a window sees NaN, its maximum is NaN, and the gradient goes there, past an infinity that comes before.
+/// The maximum of a window that contains NaN is NaN, and the gradient goes to it, even after an infinity.
 #[test]
-fn nan_is_a_maximum() {
+fn max_pool_propagates_nan() {
     let d = PoolDesc {
         kind: PoolKind::Max,
         batch: 1,
@@ -437,10 +437,10 @@ fn nan_is_a_maximum() {
     check(&Case { desc: &d, list: pooling::max_gradient(), reads: vec![x, dy], writes, tolerance: 0.0 });
 }
 
-/// Adam's first two steps: `torch.optim.Adam([p], lr=0.1, weight_decay=0.01)` on p = [1, −2] with the
+/// The first two steps of `torch.optim.Adam([p], lr=0.1, weight_decay=0.01)` on p = [1, −2] with the
 /// gradients [0.5, −1] and [0.25, 0.125].
 #[test]
-fn adam_takes_pytorchs_steps() {
+fn adam_matches_pytorch() {
     let d =
         AdamDesc { len: 2, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.01, decoupled: false };
     let (mut p, mut m, mut v) = ([1.0f64, -2.0], [0.0; 2], [0.0; 2]);

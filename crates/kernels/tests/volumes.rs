@@ -1,4 +1,4 @@
-//! Convolution and pooling of volumes and signals: every implementation against the naive ones in f64.
+//! Convolution and pooling of volumes and signals: every implementation against the reference in f64.
 
 mod common;
 
@@ -24,7 +24,7 @@ fn borders(most: [usize; 3]) -> impl Strategy<Value = [usize; 3]> {
 }
 
 prop_compose! {
-    /// Odd sizes, strides, gaps, groups, padding of its own on every side.
+    /// Varied sizes, strides, dilation and groups, and different padding on every side.
     fn conv_desc()(
         batch in 1usize..=3,
         groups in 1usize..=3,
@@ -33,7 +33,7 @@ prop_compose! {
         stride in sizes([2, 3, 3]),
         dilation in sizes([2, 2, 3]),
         before in borders([2, 3, 4]),
-        behind in borders([1, 2, 3]),
+        after in borders([1, 2, 3]),
         output in sizes([3, 5, 9]),
         spare in borders([1, 1, 1]),
         options in (any::<bool>(), any::<bool>()),
@@ -41,7 +41,7 @@ prop_compose! {
     ) -> Conv3dDesc {
         let extent = |axis: usize| {
             let covered = (output[axis] - 1) * stride[axis] + (kernel[axis] - 1) * dilation[axis] + 1;
-            covered.saturating_sub(before[axis] + behind[axis]).max(1) + spare[axis].min(stride[axis] - 1)
+            covered.saturating_sub(before[axis] + after[axis]).max(1) + spare[axis].min(stride[axis] - 1)
         };
         Conv3dDesc {
             batch,
@@ -61,7 +61,7 @@ prop_compose! {
     }
 }
 
-/// Volumes `[N, C, D, H·W]`, as operands have four extents.
+/// The shape of volumes as `[N, C, D, H·W]`, because operands have four extents.
 fn volumes(batch: usize, channels: usize, [d, h, w]: [usize; 3]) -> [usize; 4] {
     [batch, channels, d, h * w]
 }
@@ -105,8 +105,8 @@ fn check_conv(d: &Conv3dDesc) {
 }
 
 prop_compose! {
-    /// Windows that reach past the volume in every way that shape rules allow: in ceiling mode the first one too.
-    /// With gaps that could be a window that covers nothing, so those begin within.
+    /// Windows that extend past the volume in every way that the shape rules allow; in ceiling mode, even the first,
+    /// unless it is dilated, because it could then cover nothing.
     fn pool_desc()(
         batch in 1usize..=2,
         channels in 1usize..=3,
@@ -115,7 +115,7 @@ prop_compose! {
         stride in sizes([2, 3, 4]),
         dilation in sizes([2, 2, 2]),
         before in borders([1, 1, 2]),
-        behind in borders([1, 1, 2]),
+        after in borders([1, 1, 2]),
         ceil in any::<bool>(),
         less in borders([2, 2, 3]),
         kind in prop::sample::select(vec![
@@ -133,13 +133,13 @@ prop_compose! {
             (extent(axis) + spare[axis]).saturating_sub(less).max(1)
         });
         let padding = each(&|axis| before[axis].min(kernel[axis] / 2));
-        let padding_behind = each(&|axis| behind[axis].min(kernel[axis] / 2));
+        let padding_after = each(&|axis| after[axis].min(kernel[axis] / 2));
         let output = each(&|axis| {
-            let room = input[axis] + padding[axis] + padding_behind[axis] + past[axis] - extent(axis);
-            let count = room / stride[axis] + 1;
+            let distance = input[axis] + padding[axis] + padding_after[axis] + past[axis] - extent(axis);
+            let count = distance / stride[axis] + 1;
             if ceil && (count - 1) * stride[axis] >= input[axis] + padding[axis] { count - 1 } else { count }
         });
-        Pool3dDesc { kind, batch, channels, input, output, kernel, stride, dilation, padding, padding_behind, activation }
+        Pool3dDesc { kind, batch, channels, input, output, kernel, stride, dilation, padding, padding_after, activation }
     }
 }
 
@@ -147,12 +147,12 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(cases()))]
 
     #[test]
-    fn convolutions_of_volumes_agree_with_the_naive_ones(d in conv_desc()) {
+    fn convolutions_of_volumes_match_the_reference(d in conv_desc()) {
         check_conv(&d);
     }
 
     #[test]
-    fn convolutions_of_signals_agree_with_the_naive_ones(d in conv_desc(), width in 1usize..40) {
+    fn convolutions_of_signals_match_the_reference(d in conv_desc(), width in 1usize..40) {
         let (kernel, stride, padding) =
             ([1, 1, d.kernel[2]], [1, 1, d.stride[2]], [0, 0, d.padding[2]]);
         let extent = (width - 1) * stride[2] + (kernel[2] - 1) * d.dilation[2] + 1;
@@ -161,7 +161,7 @@ proptest! {
     }
 
     #[test]
-    fn pools_of_volumes_agree_with_the_naive_ones(d in pool_desc(), nan in prop::option::of(any::<u64>())) {
+    fn pooling_of_volumes_matches_the_reference(d in pool_desc(), nan in prop::option::of(any::<u64>())) {
         let mut x = Operand::random(volumes(d.batch, d.channels, d.input), 1);
         if let (PoolKind::Max, Some(seed)) = (d.kind, nan) {
             x = x.with_nan(seed);
@@ -191,10 +191,10 @@ proptest! {
     }
 }
 
-/// So many taps and places that the columns are cut into chunks of two sizes, in the middle of a volume: with one
+/// Enough taps and positions to split the columns into chunks of two sizes, in the middle of a volume: with one
 /// group and with two, with more outputs than taps, and within rows.
 #[test]
-fn columns_are_cut_without_loss() {
+fn convolutions_in_several_chunks_match_the_reference() {
     let plain = Conv3dDesc {
         batch: 3,
         in_channels: 64,
@@ -229,9 +229,9 @@ fn columns_are_cut_without_loss() {
     check_conv(&plain);
 }
 
-/// The mean of very many equal elements is that element, in windows with and without gaps.
+/// The mean of very many equal elements is that element, with and without dilation.
 #[test]
-fn means_of_large_windows_lose_nothing() {
+fn means_of_large_windows_are_accurate() {
     for (input, kernel, dilation) in
         [([10, 100, 300], [10, 100, 300], [1; 3]), ([10, 100, 599], [10, 100, 300], [1, 1, 2])]
     {
@@ -245,7 +245,7 @@ fn means_of_large_windows_lose_nothing() {
             stride: [1; 3],
             dilation,
             padding: [0; 3],
-            padding_behind: [0; 3],
+            padding_after: [0; 3],
             activation: Activation::None,
         };
         let x = Operand::new(volumes(1, 1, input), vec![0.1; input.iter().product()]);
@@ -255,9 +255,9 @@ fn means_of_large_windows_lose_nothing() {
     }
 }
 
-/// Where a window sees NaN, its maximum is NaN, and the gradient goes there, past an infinity that comes before.
+/// The maximum of a window that contains NaN is NaN, and the gradient goes to it, even after an infinity.
 #[test]
-fn nan_is_a_maximum() {
+fn max_pool_propagates_nan() {
     let d = Pool3dDesc {
         kind: PoolKind::Max,
         batch: 1,
@@ -268,7 +268,7 @@ fn nan_is_a_maximum() {
         stride: [1, 2, 2],
         dilation: [1; 3],
         padding: [0; 3],
-        padding_behind: [0; 3],
+        padding_after: [0; 3],
         activation: Activation::None,
     };
     let x = vec![f64::INFINITY, f64::NAN, 5.0, 2.0, f64::NAN, 4.0, 9.0, 1.0];

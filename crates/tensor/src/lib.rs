@@ -20,5 +20,5 @@ pub use buffer::{ALIGNMENT, Buffer, check_memory, zeroed};
 pub use dtype::{DType, Element};
 pub use error::{Error, Result, nearest};
 pub use layout::{Halo, Layout};
-pub use memory::{Access, Memory, Mode, Place, Region, Views};
+pub use memory::{Access, Memory, Place, Region, Views};
 pub use shape::Shape;

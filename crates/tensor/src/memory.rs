@@ -32,15 +32,6 @@ pub struct Region {
     pub bytes: Range<usize>,
 }
 
-/// How a step may use a region.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Mode {
-    /// Read only; may overlap other reads.
-    Read,
-    /// Read and write; must not overlap any other region.
-    Write,
-}
-
 /// The regions of one step, reads first; written regions are proved not to overlap any other.
 #[derive(Debug, Clone)]
 pub struct Access {

@@ -17,7 +17,7 @@ use striate_kernels::optimizer::{AdamDesc, SgdDesc};
 use striate_kernels::pad_channels::PadChannelsDesc;
 use striate_kernels::rbf::RbfDesc;
 use striate_kernels::reference::{self, batch_norm::Statistics};
-use striate_kernels::spread::SpreadDesc;
+use striate_kernels::scatter::ScatterDesc;
 
 use crate::general;
 use crate::windows::{self, kernel};
@@ -117,8 +117,8 @@ impl<'g> Interpreter<'g> {
                 let d = windows::maps(&op.0.as_conv(), input(0), input(1));
                 reference::locally_connected::weight_gradient(&d, r[0], r[1], &mut w[0]);
             }
-            Op::SpreadKernels(op) => spread(op, output(0)).spread(r[0], &mut w[0]),
-            Op::SpreadKernelsGradient(op) => spread(&op.0, input(0)).gather(r[0], &mut w[0]),
+            Op::ScatterKernels(op) => scatter(op, output(0)).scatter(r[0], &mut w[0]),
+            Op::ScatterKernelsGradient(op) => scatter(&op.0, input(0)).gather(r[0], &mut w[0]),
             Op::Rbf(_) => reference::rbf::forward(&rbf(input(0), input(1)), r[0], r[1], &mut w[0]),
             Op::RbfGradient(_) => {
                 reference::rbf::gradient(&rbf(input(0), input(1)), r[0], r[1], r[2], &mut w[0]);
@@ -296,8 +296,8 @@ fn norm(op: &ops::BatchNorm, shape: [usize; 4]) -> BatchNormDesc {
     BatchNormDesc { shape, epsilon: op.epsilon, momentum: op.momentum }
 }
 
-fn spread(op: &ops::SpreadKernels, weight: [usize; 4]) -> SpreadDesc {
-    SpreadDesc { kernel: weight[2] * weight[3], places: op.places(weight[1]) }
+fn scatter(op: &ops::ScatterKernels, weight: [usize; 4]) -> ScatterDesc {
+    ScatterDesc { kernel: weight[2] * weight[3], places: op.places(weight[1]) }
 }
 
 fn rbf(x: [usize; 4], codes: [usize; 4]) -> RbfDesc {

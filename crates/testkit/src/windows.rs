@@ -166,7 +166,7 @@ impl Pool<'_> {
             stride: self.sizes[1].array(),
             dilation: self.sizes[2].array(),
             padding: self.padding.before(),
-            padding_behind: self.padding.after(),
+            padding_after: self.padding.after(),
             activation: self.activation,
         }
     }

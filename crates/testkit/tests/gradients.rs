@@ -66,7 +66,7 @@ fn gradients_are_those_of_finite_differences() {
         "rbf_gradient",
         "locally_connected_data_gradient",
         "locally_connected_weight_gradient",
-        "spread_kernels_gradient",
+        "scatter_kernels_gradient",
         "pad_channels_gradient",
         "max_pool_gradient",
         "average_pool_gradient",

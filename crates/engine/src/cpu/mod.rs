@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use striate_graph::Graph;
 use striate_kernels::isa::Isa;
-use striate_kernels::pool::Pool;
+use striate_kernels::threads::ThreadPool;
 use striate_tensor::{Error, Result};
 
 use crate::backend::{Backend, Fixed};
@@ -26,11 +26,11 @@ use crate::plan::Plan;
 /// The names of the CPU's passes, in order.
 pub const PASS_NAMES: &[&str] = &["fuse", "layout", "memory"];
 
-/// The processor: an instruction set and a pool of threads.
+/// The processor: an instruction set and a thread_pool of threads.
 #[derive(Clone)]
 pub struct Cpu {
     isa: Isa,
-    pool: Arc<Pool>,
+    thread_pool: Arc<ThreadPool>,
     disabled: Disabled,
 }
 
@@ -56,7 +56,7 @@ impl Cpu {
     /// `threads` threads (0: one for each core) on `isa`.
     pub fn with_isa(threads: usize, isa: Isa) -> Cpu {
         let threads = if threads == 0 { cores() } else { threads };
-        Cpu { isa, pool: Arc::new(Pool::new(threads)), disabled: Disabled::none() }
+        Cpu { isa, thread_pool: Arc::new(ThreadPool::new(threads)), disabled: Disabled::none() }
     }
 
     /// The same processor without the passes in `disabled`.
@@ -72,8 +72,8 @@ impl Cpu {
     }
 
     /// The threads.
-    pub fn pool(&self) -> &Pool {
-        &self.pool
+    pub fn thread_pool(&self) -> &ThreadPool {
+        &self.thread_pool
     }
 
     /// The passes that are switched off.
@@ -107,7 +107,7 @@ impl Backend for Cpu {
     type Plan = Plan;
 
     fn name(&self) -> String {
-        let threads = self.pool.threads();
+        let threads = self.thread_pool.threads();
         format!("cpu {}, {threads} thread{}", self.isa, if threads == 1 { "" } else { "s" })
     }
 

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use striate_graph::Network;
-use striate_graph::ops::{self, SpreadKernels};
+use striate_graph::ops::{self, ScatterKernels};
 use striate_graph::{Graph, Node, Op, Padding, PerAxis, ValueId};
 use striate_tensor::{Error, Result, Shape};
 
@@ -192,7 +192,7 @@ impl Export<'_> {
                 plain(self, "Mul", &[part("outer"), part("amplitude")]);
             }
             Op::Scale(_) => self.scale(node, &inputs, &y, &stem),
-            Op::SpreadKernels(spread) => self.spread(node, spread, &y, &stem),
+            Op::ScatterKernels(spread) => self.spread(node, spread, &y, &stem),
             Op::MultiplyBy(by) => {
                 self.initializer(&part("factor"), &[], &[by.factor]);
                 plain(self, "Mul", &[inputs[0].clone(), part("factor")]);
@@ -290,7 +290,7 @@ impl Export<'_> {
     }
 
     /// Kernels in their places among zeros: each place takes its kernel, or the zeros behind the last.
-    fn spread(&mut self, node: &Node, spread: &SpreadKernels, y: &str, stem: &str) {
+    fn spread(&mut self, node: &Node, spread: &ScatterKernels, y: &str, stem: &str) {
         let part = |what: &str| format!("{stem}/{what}");
         let (kernels, whole) = (self.graph.shape(node.inputs[0]), self.graph.shape(node.outputs[0]));
         let (count, channels) = (kernels[0], whole[1]);

@@ -22,7 +22,7 @@ use crate::{Init, Padding, PerAxis};
 /// after fusion, a residual in the shape of the output. Volumes: Ji et al., ICML 2010; Tran et al., ICCV 2015.
 ///
 /// With a connection table, the variable `weight` contains only the kernels that exist, `[K, 1, KH, KW]`, ordered
-/// by output, then input; [`super::SpreadKernels`] expands it into the operand.
+/// by output, then input; [`super::ScatterKernels`] expands it into the operand.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Conv {
@@ -165,7 +165,7 @@ impl LayerOp for Conv {
 }
 
 impl Conv {
-    /// The shape of the weight operand over `input` that [`super::SpreadKernels`] expands a connection table to.
+    /// The shape of the weight operand over `input` that [`super::ScatterKernels`] expands a connection table to.
     pub(crate) fn whole_kernels(&self, input: &Shape) -> Shape {
         self.kernels_shape(input, self.out_channels, input[1])
     }

@@ -33,9 +33,9 @@ mod reduce_mean;
 mod reorder;
 mod reshape;
 mod scale;
+mod scatter_kernels;
 mod slice;
 mod softmax;
-mod spread_kernels;
 mod transpose;
 mod update;
 mod window;
@@ -72,9 +72,9 @@ pub use reduce_mean::{ReduceMean, ReduceMeanGradient};
 pub use reorder::Reorder;
 pub use reshape::Reshape;
 pub use scale::Scale;
+pub use scatter_kernels::{ScatterKernels, ScatterKernelsGradient};
 pub use slice::{Slice, SliceGradient};
 pub use softmax::{Softmax, SoftmaxGradient};
-pub use spread_kernels::{SpreadKernels, SpreadKernelsGradient};
 pub use transpose::Transpose;
 pub use update::{Accumulate, Adam, ClipNorm, Sgd};
 pub use window::Window;
@@ -300,9 +300,9 @@ operations! {
         /// Gradient of the distances to fixed codes.
         RbfGradient = "rbf_gradient",
         /// Expansion of the kernels of a connection table to a full weight.
-        SpreadKernels = "spread_kernels",
+        ScatterKernels = "scatter_kernels",
         /// Gradient of the expansion of a connection table.
-        SpreadKernelsGradient = "spread_kernels_gradient",
+        ScatterKernelsGradient = "scatter_kernels_gradient",
         /// Gradient of local response normalization.
         LrnGradient = "lrn_gradient",
         /// Gradient of channel padding.

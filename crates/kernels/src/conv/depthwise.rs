@@ -1,9 +1,9 @@
-//! Depthwise convolution on blocks of channels, each channel with a kernel of its own: forward, and the
-//! data gradient.
+//! Depthwise convolution on blocks of channels, with a separate kernel for each channel: forward, and data
+//! gradient.
 //!
-//! Nothing is summed over channels, so a lane is a channel from the operands to the result: a tile of
-//! neighboring pixels of one block stays in registers while the taps go by, each a vector of weights times
-//! a vector of the input for every pixel. The data gradient of a strided convolution falls into phases (see
+//! Nothing is summed over channels, so each lane remains one channel throughout: a tile of neighboring pixels
+//! of one block stays in registers while the loop runs over the taps, multiplying a vector of weights by a
+//! vector of the input for every pixel. The data gradient of a strided convolution splits into phases (see
 //! `geometry`).
 //!
 //! Source: the operation is that of Sifre, "Rigid-motion scattering for image classification", 2014, and
@@ -19,16 +19,16 @@ use super::geometry::{self, Phase, has_few_phases, has_few_taps};
 use crate::activation::Activation;
 use crate::isa::Isa;
 use crate::maps::Maps;
-use crate::pool::Pointer;
 use crate::simd::{Body, Simd, activate, dispatch};
+use crate::threads::Pointer;
 use crate::{Context, Implementation, Kernel};
 
 /// Forward.
 pub(super) struct Forward;
-/// Gradient of the data.
+/// Data gradient.
 pub(super) struct DataGradient;
 
-/// Whether each channel is a group, with one output.
+/// Whether each channel is a group with one output channel.
 pub(super) fn is_depthwise(d: &ConvDesc) -> bool {
     d.groups > 1 && d.groups == d.in_channels && d.groups == d.out_channels
 }
@@ -98,19 +98,20 @@ impl Implementation<ConvDesc> for DataGradient {
     }
 }
 
-/// Where a tap's input and weights lie.
+/// The offsets of a tap's input and weights.
 struct Tap {
     x: usize,
     w: usize,
 }
 
-/// Outputs that see their input through the same taps.
+/// Outputs that read their input through the same taps.
 struct Part {
     rows: Phase,
     columns: Phase,
     taps: Vec<Tap>,
-    /// Rows of an item of the grid, and how many items a map has.
+    /// Rows in an item of the grid.
     band: usize,
+    /// Items per map.
     bands: usize,
 }
 
@@ -123,14 +124,14 @@ struct Depthwise {
     x: Maps,
     y: Maps,
     residual: Option<Maps>,
-    /// Floats of the weights of a block of channels.
+    /// Floats in the weights of a block of channels.
     w_block: usize,
     parts: Vec<Part>,
 }
 
-/// Floating-point operations of an item that are worth a thread's while.
+/// The number of floating-point operations that makes an item worth distributing.
 const ITEM_WORK: usize = 200_000;
-/// Pixels of the widest tile.
+/// Pixels in the widest tile.
 const WIDEST: usize = 8;
 
 impl Depthwise {
@@ -173,12 +174,12 @@ impl Kernel for Depthwise {
                 && y.len() >= self.y.count * self.y.map_len()
                 && residual.is_none_or(|(maps, values)| values.len() >= maps.count * maps.map_len())
                 && (!self.has_bias || bias.len() == self.channels),
-            "operands are as long as their layouts say"
+            "operand lengths must match the layouts"
         );
         let y = Pointer(y.as_mut_ptr());
         let maps = self.images * self.y.blocks;
         let items = |part: &Part| maps * part.bands;
-        context.pool.run(self.parts.iter().map(items).sum(), |item| {
+        context.thread_pool.run(self.parts.iter().map(items).sum(), |item| {
             let (part, item) = geometry::part_of(&self.parts, items, item);
             let (map, band) = (item / part.bands, item % part.bands);
             let rows = band * part.band..((band + 1) * part.band).min(part.rows.count);
@@ -200,16 +201,16 @@ struct Item<'a> {
     rows: Range<usize>,
 }
 
-/// What the tiles of an item have in common.
+/// The parameters shared by the tiles of an item.
 struct Job<'a> {
     taps: &'a [Tap],
     w: *const f32,
     bias: [f32; 16],
-    /// Distances of neighboring pixels.
+    /// Distances between neighboring pixels.
     x_step: usize,
     y_step: usize,
     activation: Activation,
-    /// Channels of the block that are real.
+    /// Channels in the block, not counting padding.
     channels: usize,
 }
 
@@ -237,7 +238,8 @@ impl Body for Item<'_> {
             let y_row = part.rows.first + row * part.rows.step;
             let first = part.columns.first * S::LANES;
             // SAFETY: rows, taps and pixels lie within the maps, whose lengths `Depthwise::run` checked;
-            // only this item writes these pixels, and that of the first column this row's halo.
+            // only this item writes these pixels, and only the item of the phase with the first column writes
+            // this row's halo.
             unsafe {
                 if part.columns.first == 0 {
                     c.y.clear_halo_of_row(self.y.get().add(y_map), y_row);
@@ -254,17 +256,17 @@ impl Body for Item<'_> {
 }
 
 impl Job<'_> {
-    /// `count` pixels of a row.
+    /// Computes `count` pixels of a row.
     ///
     /// # Safety
-    /// The taps of all pixels, and the pixels themselves, are valid; `residual` is too, or null.
+    /// The taps of all pixels, and the pixels themselves, must be valid; `residual` must be as well, or be null.
     #[inline(always)]
     unsafe fn row<S: Simd>(&self, s: S, count: usize, x: *const f32, residual: *const f32, y: *mut f32) {
         let mut pixel = 0;
         while pixel < count {
             let width = WIDEST.min(count - pixel);
             let (x_at, y_at) = (pixel * self.x_step, pixel * self.y_step);
-            // SAFETY: as the caller promises.
+            // SAFETY: guaranteed by the caller.
             unsafe {
                 let x = x.add(x_at);
                 let residual = if residual.is_null() { residual } else { residual.add(y_at) };
@@ -285,36 +287,36 @@ impl Job<'_> {
     }
 
     /// # Safety
-    /// As for [`Job::row`], of `P` pixels.
+    /// As for [`Job::row`], with `P` pixels.
     #[inline(always)]
     unsafe fn tile<S: Simd, const P: usize>(&self, s: S, x: *const f32, residual: *const f32, y: *mut f32) {
-        // SAFETY: as the caller promises; a bias has 16 numbers.
+        // SAFETY: guaranteed by the caller; `bias` has 16 elements.
         unsafe {
-            let mut sums = [s.load(self.bias.as_ptr()); P];
+            let mut acc = [s.load(self.bias.as_ptr()); P];
             for tap in self.taps {
                 let (weights, x) = (s.load(self.w.add(tap.w)), x.add(tap.x));
                 for p in 0..P {
-                    sums[p] = s.fma(weights, s.load(x.add(p * self.x_step)), sums[p]);
+                    acc[p] = s.fma(weights, s.load(x.add(p * self.x_step)), acc[p]);
                 }
             }
             if !residual.is_null() {
                 for p in 0..P {
-                    sums[p] = s.add(sums[p], s.load(residual.add(p * self.y_step)));
+                    acc[p] = s.add(acc[p], s.load(residual.add(p * self.y_step)));
                 }
             }
             if self.activation == Activation::Sigmoid {
-                // Of the activations only the sigmoid makes something of the zero lanes.
+                // The sigmoid is the only activation that does not map zero to zero, so padding lanes are masked.
                 let real = s.first_lanes(self.channels);
                 for p in 0..P {
-                    sums[p] = s.mul(real, activate(s, self.activation, sums[p]));
+                    acc[p] = s.mul(real, activate(s, self.activation, acc[p]));
                 }
             } else {
                 for p in 0..P {
-                    sums[p] = activate(s, self.activation, sums[p]);
+                    acc[p] = activate(s, self.activation, acc[p]);
                 }
             }
             for p in 0..P {
-                s.store(y.add(p * self.y_step), sums[p]);
+                s.store(y.add(p * self.y_step), acc[p]);
             }
         }
     }

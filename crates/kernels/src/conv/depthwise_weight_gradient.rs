@@ -1,8 +1,9 @@
-//! Gradient of a depthwise convolution's weights on blocks of channels.
+//! Weight gradient of a depthwise convolution on blocks of channels.
 //!
-//! The sums of some taps stay in registers while the pixels of a map go by: each pixel's vector of dy is
-//! multiplied by a vector of x for every tap. Where there are few blocks of channels the batch is cut into
-//! slices of their own sums, which are added up in order: how many depends on the descriptor alone.
+//! The accumulators of some taps stay in registers while the loop runs over the pixels of a map: each pixel's
+//! vector of dy is multiplied by a vector of x for every tap. If there are few blocks of channels, the batch
+//! is split into slices with separate sums, which are then added in order; the number of slices depends only
+//! on the descriptor.
 
 use striate_tensor::{Layout, Views};
 
@@ -15,12 +16,12 @@ use crate::maps::Maps;
 use crate::simd::{Body, Simd, dispatch};
 use crate::{Context, Implementation, Kernel};
 
-/// Gradient of the weights.
+/// Weight gradient.
 pub(super) struct WeightGradient;
 
-/// Items of the grid that there are to be at least.
+/// The desired minimum number of items in the grid.
 const ITEMS: usize = 16;
-/// Taps that are summed at a time.
+/// The maximum number of taps that are accumulated at a time.
 const MOST_TAPS: usize = 9;
 
 impl Implementation<ConvDesc> for WeightGradient {
@@ -58,9 +59,9 @@ impl Implementation<ConvDesc> for WeightGradient {
 struct Bound {
     isa: Isa,
     images: usize,
-    /// Where the first pixel's input lies for each tap.
+    /// The offset of the first pixel's input for each tap.
     taps: Vec<usize>,
-    /// Distances of the inputs of neighboring rows and pixels.
+    /// Distances between the inputs of neighboring rows and pixels.
     x_step: [usize; 2],
     slices: usize,
     x: Maps,
@@ -68,18 +69,19 @@ struct Bound {
 }
 
 impl Bound {
-    /// Floats of the weights of a block of channels, and of all.
+    /// Floats in the weights of a block of channels.
     fn block_len(&self) -> usize {
         self.taps.len() * self.x.block
     }
 
+    /// Floats in all weights.
     fn dw_len(&self) -> usize {
         self.x.blocks * self.block_len()
     }
 
-    /// Fills `sums`, one dw for each slice of the batch.
+    /// Fills `sums` with the weight gradient of each slice of the batch.
     fn sum(&self, context: &Context, x: &[f32], dy: &[f32], sums: &mut [f32]) {
-        context.pool.pieces(sums, self.block_len(), |item, dw| {
+        context.thread_pool.pieces(sums, self.block_len(), |item, dw| {
             let (slice, block) = (item / self.x.blocks, item % self.x.blocks);
             let images = self.images * slice / self.slices..self.images * (slice + 1) / self.slices;
             dispatch(self.isa, Item { bound: self, x, dy, dw, images, block });
@@ -98,7 +100,7 @@ impl Kernel for Bound {
             x.len() >= self.x.count * self.x.map_len()
                 && dy.len() >= self.dy.count * self.dy.map_len()
                 && dw.len() == self.dw_len(),
-            "operands are as long as their layouts say"
+            "operand lengths must match the layouts"
         );
         if self.slices == 1 {
             return self.sum(context, x, dy, dw);
@@ -106,7 +108,7 @@ impl Kernel for Bound {
         let sums = views.write::<f32>(1);
         self.sum(context, x, dy, sums);
         let mut slices = sums.chunks_exact(dw.len());
-        dw.copy_from_slice(slices.next().expect("there are slices"));
+        dw.copy_from_slice(slices.next().expect("at least one slice"));
         for slice in slices {
             dw.iter_mut().zip(slice).for_each(|(dw, sum)| *dw += sum);
         }
@@ -153,10 +155,10 @@ impl Body for Item<'_> {
 }
 
 impl Bound {
-    /// Adds one map's part to the weights of `T` taps.
+    /// Adds the contribution of one map to the gradient of `T` taps.
     ///
     /// # Safety
-    /// `x` and `dy` begin with whole maps of this geometry; `dw` has a vector for each tap.
+    /// `x` and `dy` must start with whole maps of this geometry; `dw` must have a vector for each tap.
     #[inline(always)]
     unsafe fn add<S: Simd, const T: usize>(
         &self,
@@ -167,22 +169,22 @@ impl Bound {
         dw: &mut [f32],
     ) {
         let [rows, columns] = self.dy.size;
-        // SAFETY: as the caller promises.
+        // SAFETY: guaranteed by the caller.
         unsafe {
-            let mut sums: [S::F; T] = std::array::from_fn(|t| s.load(dw.as_ptr().add(t * S::LANES)));
+            let mut acc: [S::F; T] = std::array::from_fn(|t| s.load(dw.as_ptr().add(t * S::LANES)));
             for row in 0..rows {
                 let from: [*const f32; T] =
                     std::array::from_fn(|t| x.as_ptr().add(taps[t] + row * self.x_step[0]));
                 let dy = dy.as_ptr().add(self.dy.row(row));
                 for column in 0..columns {
-                    let slope = s.load(dy.add(column * S::LANES));
+                    let gradient = s.load(dy.add(column * S::LANES));
                     for t in 0..T {
-                        sums[t] = s.fma(slope, s.load(from[t].add(column * self.x_step[1])), sums[t]);
+                        acc[t] = s.fma(gradient, s.load(from[t].add(column * self.x_step[1])), acc[t]);
                     }
                 }
             }
             for t in 0..T {
-                s.store(dw.as_mut_ptr().add(t * S::LANES), sums[t]);
+                s.store(dw.as_mut_ptr().add(t * S::LANES), acc[t]);
             }
         }
     }

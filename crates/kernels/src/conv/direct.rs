@@ -1,12 +1,12 @@
-//! Direct convolution on blocks of channels, without copies: forward, and the data gradient, which is a
-//! forward convolution with the weights turned round.
+//! Direct convolution on blocks of channels, without copies: forward, and data gradient, which is a
+//! forward convolution with flipped and transposed weights.
 //!
-//! Padding is memory: the input has a halo of zeros. A tile of output pixels × blocks of output channels
-//! stays in registers (see `tile`). Input channels and taps that lie side by side form *runs*; the same
-//! tile serves inputs in blocks of channels (a run is one tap over the channels of a block) and planar
-//! inputs of few channels (a run is one value). Where the weights of a tile are more than the first cache
-//! holds, runs are cut into chunks, and the sums wait in the output. The data gradient of a strided
-//! convolution falls into phases (see `geometry`), each with taps of its own.
+//! Padding is read from memory: the input has a zero halo. A tile of output pixels × blocks of output channels
+//! stays in registers (see `tile`). Contiguous input channels and taps form *runs*; the same tile code handles
+//! inputs in blocks of channels, where a run is one tap over the channels of a block, and planar inputs with
+//! few channels, where a run is one value. If the weights of a tile exceed the L1 cache, runs are split
+//! into chunks, between which partial sums are kept in the output. The data gradient of a strided convolution
+//! splits into phases (see `geometry`), each with its own taps.
 //!
 //! Source: Georganas et al., "Anatomy of high-performance deep learning convolutions on SIMD
 //! architectures", SC 2018.
@@ -17,25 +17,25 @@ use striate_tensor::{Halo, Layout, Views};
 
 use super::ConvDesc;
 use super::geometry::{self, Phase, groups_fill_blocks, has_few_phases, has_few_taps};
-use super::tile::{Chunk, Job, MOST_BLOCKS, Place, Run, Steps, WIDEST};
+use super::tile::{Chunk, Job, MOST_BLOCKS, Offsets, Place, Run, WIDEST};
 use crate::activation::Activation;
 use crate::isa::Isa;
 use crate::maps::Maps;
-use crate::pool::Pointer;
 use crate::simd::{Body, Simd, dispatch};
+use crate::threads::Pointer;
 use crate::{Context, Implementation, Kernel};
 
-/// Planar inputs of at most so many channels are read as they are.
+/// The maximum number of channels of a planar input that is read without conversion to blocks.
 pub(super) const FEW_CHANNELS: usize = 4;
 
-/// Forward on inputs in blocks of channels.
+/// Forward, for inputs in blocks of channels.
 pub(super) struct Blocked;
-/// Forward on planar inputs of few channels.
+/// Forward, for planar inputs with few channels.
 pub(super) struct PlanarInput;
-/// Gradient of the data.
+/// Data gradient.
 pub(super) struct DataGradient;
 
-/// The zero border of x that the windows reach into.
+/// The halo of x that the windows extend into.
 pub(super) fn needed_halo(d: &ConvDesc) -> Halo {
     geometry::halo(&geometry::forward(d, 0), &geometry::forward(d, 1), d.input)
 }
@@ -103,16 +103,17 @@ impl Implementation<ConvDesc> for DataGradient {
     }
 }
 
-/// Outputs that see their input through the same taps.
+/// Outputs that read their input through the same taps.
 struct Part {
     rows: Phase,
     columns: Phase,
     chunks: Vec<Chunk>,
-    /// Rows of this part in the whole batch.
+    /// The number of lines, that is, of rows of this part in the whole batch.
     lines: usize,
-    /// Lines, and blocks of output channels, of an item of the grid; how many of both there are.
+    /// Lines in an item of the grid, and the number of such bands.
     band: usize,
     bands: usize,
+    /// Blocks of output channels in an item of the grid, and the number of such splits.
     blocks: usize,
     splits: usize,
 }
@@ -134,7 +135,7 @@ impl Part {
         }
     }
 
-    /// The distance of neighboring pixels.
+    /// The distance between neighboring pixels.
     #[inline(always)]
     fn pixel(&self, conv: &Direct) -> Place {
         let y = self.columns.step * conv.y.block;
@@ -154,10 +155,10 @@ struct Direct {
     residual: Option<Maps>,
     parts: Vec<Part>,
     groups: usize,
-    /// Blocks of output channels, and of input maps, of a group.
+    /// Blocks of output channels, and input maps, per group.
     group_blocks: usize,
     group_maps: usize,
-    /// Floats of the weights of a block of output channels, and of a group.
+    /// Floats in the weights of a block of output channels, and of a group.
     w_block: usize,
     w_group: usize,
     w_len: usize,
@@ -191,7 +192,7 @@ impl Direct {
         .with_parts(d, geometry::forward(d, 0), geometry::forward(d, 1), |y, x| y * d.kernel[1] + x)
     }
 
-    /// x and y are dy and dx.
+    /// The data gradient; here, `x` is dy and `y` is dx.
     fn backward(d: &ConvDesc, isa: Isa, layouts: &[Layout]) -> Direct {
         let block = isa.block();
         let x = Maps::new([d.batch, d.out_channels, d.output[0], d.output[1]], layouts[0]);
@@ -220,7 +221,7 @@ impl Direct {
         })
     }
 
-    /// Lays out the work; `tap` is where a tap stands in the weights.
+    /// Divides the work into parts; `tap` returns the index of a tap in the weights.
     fn with_parts(
         mut self,
         d: &ConvDesc,
@@ -265,7 +266,7 @@ impl Direct {
                         values = 0;
                     }
                     values += real;
-                    let chunk = chunks.last_mut().expect("there is a chunk from the start");
+                    let chunk = chunks.last_mut().expect("at least one chunk");
                     if real == lanes {
                         chunk.whole.push(Run { x: place, w });
                     } else {
@@ -277,8 +278,8 @@ impl Direct {
         chunks
     }
 
-    /// Cuts a part into items: bands of lines whose input stays in the second cache where that pays, and
-    /// splits of the output channels. How many items there are depends on the work alone.
+    /// Divides a part into items: bands of lines whose input stays in the L2 cache where that pays off, and
+    /// splits of the output channels. The number of items depends only on the amount of work.
     fn part(&self, batch: usize, rows: &Phase, columns: &Phase, chunks: Vec<Chunk>, parts: usize) -> Part {
         let lanes = self.isa.block();
         let lines = batch * rows.count;
@@ -286,9 +287,9 @@ impl Direct {
         let work = 2 * lines * columns.count * values * self.groups * self.group_blocks * lanes;
         let wanted = (work / ITEM_WORK).clamp(1, MOST_ITEMS.div_ceil(parts * self.groups));
         let line = self.group_maps * self.x.map_len() / rows.count;
-        let fitting = (SECOND_CACHE / 4 / line).max(1);
-        // Inputs that are not in the cache come anew for every pair of output blocks, weights for every
-        // band: inputs cost more with few taps, weights with few pixels.
+        let fitting = (L2_BYTES / 4 / line).max(1);
+        // Inputs that do not fit the cache are reloaded for every pair of output blocks, weights for every
+        // band: inputs cost more if there are few taps, weights if there are few pixels.
         let taps = rows.taps.len() * columns.taps.len();
         let few = fitting * columns.count < 16 * taps;
         let band = if few { BAND.div_ceil(columns.count) } else { fitting }.min(lines);
@@ -309,19 +310,19 @@ impl Direct {
     }
 }
 
-/// Pixels of the widest tile of some blocks. With one block no broadcast value is used twice, and it takes
-/// more registers than sums to keep them flowing.
-fn widest(sums: usize, blocks: usize) -> usize {
-    WIDEST.min(if blocks == 1 { sums * 2 / 3 } else { sums / blocks })
+/// Pixels in the widest tile with `blocks` blocks. With one block, each broadcast value is used only once, and
+/// some registers must be left free to load enough of them ahead.
+fn widest(accumulators: usize, blocks: usize) -> usize {
+    WIDEST.min(if blocks == 1 { accumulators * 2 / 3 } else { accumulators / blocks })
 }
 
-/// Bytes of the second cache that an input may fill.
-const SECOND_CACHE: usize = 192 << 10;
-/// Pixels of a band at least, where weights are many.
+/// Bytes of the L2 cache that the input of a band may occupy.
+const L2_BYTES: usize = 192 << 10;
+/// The minimum number of pixels in a band if there are many weights.
 const BAND: usize = 512;
-/// Floating-point operations of an item that are worth a thread's while.
+/// The number of floating-point operations that makes an item worth distributing.
 const ITEM_WORK: usize = 1_000_000;
-/// Items of the grid at most, if caches ask for no more.
+/// The maximum number of items in the grid, unless the cache requires more.
 const MOST_ITEMS: usize = 64;
 
 impl Kernel for Direct {
@@ -336,11 +337,11 @@ impl Kernel for Direct {
                 && y.len() >= self.y.count * self.y.map_len()
                 && residual.is_none_or(|(maps, values)| values.len() >= maps.count * maps.map_len())
                 && (!self.has_bias || bias.len() == self.channels),
-            "operands are as long as their layouts say"
+            "operand lengths must match the layouts"
         );
         let y = Pointer(y.as_mut_ptr());
         let items = |part: &Part| self.groups * part.bands * part.splits;
-        context.pool.run(self.parts.iter().map(items).sum(), |item| {
+        context.thread_pool.run(self.parts.iter().map(items).sum(), |item| {
             let (part, item) = geometry::part_of(&self.parts, items, item);
             let (rest, split) = (item / part.splits, item % part.splits);
             let (band, group) = (rest / self.groups, rest % self.groups);
@@ -405,7 +406,7 @@ impl<'a> Item<'a> {
             end: true,
             x: self.x[self.group * c.group_maps * c.x.map_len()..].as_ptr(),
             w: self.w[self.group * c.w_group + first * c.w_block..].as_ptr(),
-            // SAFETY: the block is one of y's.
+            // SAFETY: the block lies within y.
             y: unsafe { self.y.get().add(block * c.y.map_len()) },
             residual,
             blocks,
@@ -418,30 +419,30 @@ impl<'a> Item<'a> {
         }
     }
 
-    /// Covers the item's pixels with tiles: row by row if rows fill tiles well, else across rows.
+    /// Covers the item's pixels with tiles: row by row if rows fill tiles well, otherwise across rows.
     #[inline(always)]
     fn tiles<S: Simd>(&self, s: S, job: &Job) {
         let columns = self.part.columns.count;
-        let widest = widest(S::SUMS, job.blocks);
+        let widest = widest(S::ACCUMULATORS, job.blocks);
         let tiles = columns.div_ceil(widest);
         if columns / tiles * 4 < widest * 3 {
             return self.tiles_across_rows(s, job, widest);
         }
         let step = self.part.pixel(self.conv);
-        let steps = Steps {
+        let offsets = Offsets {
             x: std::array::from_fn(|p| p * step.x),
             y: std::array::from_fn(|p| p * step.y),
             residual: std::array::from_fn(|p| p * step.residual),
-            even: true,
+            uniform: true,
         };
         for line in self.lines.clone() {
             let mut place = self.part.line(self.conv, line);
             for tile in 0..tiles {
                 let count = columns * (tile + 1) / tiles - columns * tile / tiles;
-                // SAFETY: the tile lies within the item's own line; the windows of its pixels lie within
-                // the input with its halo, and lengths were checked by `Direct::run`.
-                unsafe { job.tile(s, place, &steps, count) }
-                place = place.behind(step, count);
+                // SAFETY: the tile lies within a line of this item; the windows of its pixels lie within
+                // the input including its halo, and `Direct::run` checked the lengths.
+                unsafe { job.tile(s, place, &offsets, count) }
+                place = place.after(step, count);
             }
         }
     }
@@ -451,30 +452,30 @@ impl<'a> Item<'a> {
         let (columns, step) = (self.part.columns.count, self.part.pixel(self.conv));
         let pixels = columns * self.lines.len();
         let tiles = pixels.div_ceil(widest);
-        let mut steps = Steps::default();
+        let mut offsets = Offsets::default();
         let (mut line, mut column) = (self.lines.start, 0);
         let mut place = self.part.line(self.conv, line);
         for tile in 0..tiles {
             let count = pixels * (tile + 1) / tiles - pixels * tile / tiles;
             let first = place;
             for p in 0..count {
-                steps.x[p] = place.x - first.x;
-                steps.y[p] = place.y - first.y;
-                steps.residual[p] = place.residual - first.residual;
+                offsets.x[p] = place.x - first.x;
+                offsets.y[p] = place.y - first.y;
+                offsets.residual[p] = place.residual - first.residual;
                 column += 1;
-                place = place.behind(step, 1);
+                place = place.after(step, 1);
                 if column == columns {
                     (line, column) = (line + 1, 0);
                     place = self.part.line(self.conv, line);
                 }
             }
-            // SAFETY: as above; the tile's pixels are the item's own.
-            unsafe { job.tile(s, first, &steps, count) }
+            // SAFETY: as above; the tile's pixels belong to this item.
+            unsafe { job.tile(s, first, &offsets, count) }
         }
     }
 
-    /// Makes the halo around the item's lines zero: left and right of them, above the first and below
-    /// the last row of each map.
+    /// Clears the halo to the left and right of the item's lines, and above the first and below the last row
+    /// of each map.
     fn clear_borders(&self) {
         let (c, rows) = (self.conv, &self.part.rows);
         let maps = &c.y;
@@ -485,7 +486,7 @@ impl<'a> Item<'a> {
             let (image, row) = (line / rows.count, rows.first + line % rows.count * rows.step);
             for block in self.blocks.clone() {
                 let map = image * maps.blocks + self.group * c.group_blocks + block;
-                // SAFETY: the map is one of y's, and only the item of this row writes its halo.
+                // SAFETY: the map lies within y, and only the item of this row writes its halo.
                 unsafe { maps.clear_halo_of_row(self.y.get().add(map * maps.map_len()), row) }
             }
         }

@@ -1,13 +1,13 @@
-//! Convolution with images in the lanes: forward, and the data gradient.
+//! Convolution in batch-innermost layout: forward, and data gradient.
 //!
-//! Networks of few channels, LeNet-5 above all, leave most lanes of a block of channels empty. With
-//! images in the lanes every lane works whatever the channels are, weights stay as they are in the file,
-//! and no halo is needed: a pixel's sum runs over just those taps that lie within the map. A tile of R
-//! output channels × one or two vectors of images stays in registers; for every summed channel and tap it
+//! Networks with few channels, LeNet-5 above all, leave most lanes of a block of channels empty. In
+//! batch-innermost layout all lanes are used regardless of the number of channels, weights keep their plain
+//! order, and no halo is needed: the sum of a pixel only includes the taps inside the map. A tile of R
+//! output channels × one or two vectors of images stays in registers; for every input channel and tap it
 //! loads the vectors of images and multiplies them by R broadcast weights. A fully connected layer is the
-//! case of one pixel.
+//! special case of one pixel.
 //!
-//! Source: the layout is that of cuda-convnet (Krizhevsky, 2011), with which AlexNet was trained.
+//! Source: the layout is that of cuda-convnet (Krizhevsky, 2011), which AlexNet was trained with.
 
 use std::ops::Range;
 
@@ -17,21 +17,21 @@ use super::ConvDesc;
 use super::geometry::{self, Phase, has_few_phases};
 use crate::activation::Activation;
 use crate::isa::Isa;
-use crate::pool::Pointer;
 use crate::simd::{Body, Simd, activate, dispatch};
+use crate::threads::Pointer;
 use crate::{Context, Implementation, Kernel};
 
 /// Forward.
 pub(super) struct Forward;
-/// Gradient of the data.
+/// Data gradient.
 pub(super) struct DataGradient;
 
-/// Products of in and out channels up to which images may stand in the lanes: beyond, blocks of channels
-/// are full anyway.
+/// The maximum product of input and output channels; with more channels, blocks of channels are well filled
+/// anyway.
 const FEW_PRODUCTS: usize = 256;
 
-/// Whether images fill the lanes and channels do not: more than a fifth of the lanes of some block of
-/// channels would be idle.
+/// Whether the batch fills the lanes and the channels do not: more than a fifth of the lanes of the input or
+/// output channels would be idle.
 pub(super) fn suits(d: &ConvDesc, isa: Isa) -> bool {
     let block = isa.block();
     let wasteful = |channels: usize| {
@@ -79,7 +79,7 @@ impl Implementation<ConvDesc> for DataGradient {
     }
 }
 
-/// Of x, the weights, a bias if there is one, and y.
+/// The layouts of x, the weights, the optional bias, and y.
 pub(crate) fn layouts(isa: Isa, bias: bool) -> Vec<Layout> {
     let images = Layout::Images { block: isa.block() };
     let mut layouts = vec![images, Layout::Plain, images];
@@ -89,7 +89,7 @@ pub(crate) fn layouts(isa: Isa, bias: bool) -> Vec<Layout> {
     layouts
 }
 
-/// The kernel that reads x, w and a bias if there is one, and writes y.
+/// Creates the kernel that reads x, w and the optional bias, and writes y.
 pub(crate) fn forward(d: &ConvDesc, isa: Isa) -> Box<dyn Kernel> {
     let taps = d.kernel[0] * d.kernel[1];
     Box::new(Gather {
@@ -105,7 +105,7 @@ pub(crate) fn forward(d: &ConvDesc, isa: Isa) -> Box<dyn Kernel> {
     })
 }
 
-/// The kernel that reads dy and w, and writes dx.
+/// Creates the kernel that reads dy and w, and writes dx.
 pub(crate) fn data_gradient(d: &ConvDesc, isa: Isa) -> Box<dyn Kernel> {
     let taps = d.kernel[0] * d.kernel[1];
     Box::new(Gather {
@@ -126,28 +126,29 @@ fn parts(rows: Vec<Phase>, columns: Vec<Phase>) -> Vec<[Axis; 2]> {
     pairs.map(|pair| pair.map(Axis::new)).collect()
 }
 
-/// What is read, or what is written.
+/// The value that is read, or the value that is written.
 struct Side {
     channels: usize,
     size: [usize; 2],
-    /// Distance in the weights from one channel to the next.
+    /// Distance between the weights of consecutive channels.
     weight: usize,
 }
 
 impl Side {
-    /// Floats of a map of vectors.
+    /// Floats in a map of vectors.
     fn map(&self, lanes: usize) -> usize {
         self.size[0] * self.size[1] * lanes
     }
 }
 
-/// A phase with its taps as a first one and equal steps, which is what taps of one phase are.
+/// A phase whose taps are described by the first one and the distance between consecutive ones, which is uniform
+/// within a phase.
 struct Axis {
     phase: Phase,
-    /// Input that output 0 sees through the first tap, and the step from tap to tap.
+    /// The input that output 0 reads through the first tap, and the distance from tap to tap.
     offset: isize,
     offset_step: isize,
-    /// The first tap's index in the kernel, and the step from tap to tap.
+    /// The index of the first tap in the kernel, and the distance from tap to tap.
     index: isize,
     index_step: isize,
 }
@@ -165,7 +166,7 @@ impl Axis {
         }
     }
 
-    /// The taps through which output number `at` sees inputs that exist, and the first such input.
+    /// The taps of output number `at` that lie in the input, and the first such input.
     #[inline(always)]
     fn seen(&self, at: usize, size: usize) -> (Range<usize>, usize) {
         let base = (at * self.phase.input_step) as isize + self.offset;
@@ -178,7 +179,7 @@ impl Axis {
     }
 }
 
-/// y[r] = activation(bias[r] + Σ over channels q of x and taps: w[r, q, tap] · x[q])
+/// y[r] = activation(bias[r] + Σ over channels q of x and taps of w[r, q, tap] · x[q])
 struct Gather {
     isa: Isa,
     activation: Activation,
@@ -191,12 +192,12 @@ struct Gather {
     parts: Vec<[Axis; 2]>,
 }
 
-/// Items of the grid that there are to be at least, if there are pixels and channels enough.
+/// The desired minimum number of items in the grid, if there are enough pixels and channels.
 const ITEMS: usize = 16;
-/// Channels of the largest tile.
+/// Channels in the largest tile.
 const MOST_CHANNELS: usize = 8;
 
-/// How a part is cut: pairs of vectors of images, bands of rows, bands of tiles of channels.
+/// How a part is divided: pairs of vectors of images, bands of rows, bands of tiles of channels.
 struct Grid {
     pairs: usize,
     rows: usize,
@@ -204,9 +205,9 @@ struct Grid {
 }
 
 impl Gather {
-    /// Channels of a tile, and tiles of all channels.
+    /// The number of tiles that cover all channels.
     fn tiles(&self) -> usize {
-        self.y.channels.div_ceil((self.isa.sums() / 2).min(MOST_CHANNELS))
+        self.y.channels.div_ceil((self.isa.accumulators() / 2).min(MOST_CHANNELS))
     }
 
     fn grid(&self, part: &[Axis; 2]) -> Grid {
@@ -228,14 +229,14 @@ impl Kernel for Gather {
                 && y.len() == len(&self.y)
                 && w.len() == self.weights
                 && (!self.has_bias || bias.len() == self.y.channels),
-            "operands are as long as their layouts say"
+            "operand lengths must match the layouts"
         );
         let y = Pointer(y.as_mut_ptr());
         let items = |part: &[Axis; 2]| {
             let grid = self.grid(part);
             grid.pairs * grid.rows * grid.tiles
         };
-        context.pool.run(self.parts.iter().map(items).sum(), |item| {
+        context.thread_pool.run(self.parts.iter().map(items).sum(), |item| {
             let (part, item) = geometry::part_of(&self.parts, items, item);
             let grid = self.grid(part);
             let cut = |at: usize, of: usize, all: usize| all * at / of..all * (at + 1) / of;
@@ -305,15 +306,15 @@ impl Body for Item<'_> {
                 tile.loops[1].count = row_taps.len();
                 tile.loops[2].count = taps.len();
                 if row_taps.len() * taps.len() == 1 {
-                    // The one loop that there is should be the innermost.
+                    // The only loop left, over the channels, should be the innermost.
                     tile.loops.swap(0, 2);
                 }
                 let pixel = y_row + columns.phase.first + column * columns.phase.step;
                 for part in self.tiles.clone() {
                     let first = g.y.channels * part / count;
                     let channels = g.y.channels * (part + 1) / count - first;
-                    // SAFETY: the taps lie within the map, the channels within the operands, whose
-                    // lengths `Gather::run` checked; no other item has these pixels and channels.
+                    // SAFETY: the taps lie within the map and the channels within the operands, whose
+                    // lengths `Gather::run` checked; no other item writes these pixels of these channels.
                     unsafe {
                         tile.x = x.add((row_input * g.x.size[1] + input) * lanes);
                         tile.w = self.w.as_ptr().offset(signed(first * g.y.weight) + w);
@@ -330,7 +331,7 @@ impl Body for Item<'_> {
     }
 }
 
-/// A loop over summed channels or taps: how often, and the steps in x and w.
+/// A loop over input channels or taps: the number of iterations, and the distances in x and w between them.
 #[derive(Clone, Copy, Default)]
 struct Loop {
     count: usize,
@@ -340,36 +341,38 @@ struct Loop {
 
 /// One pixel of some channels of one or two vectors of images.
 struct Tile {
-    /// The first input, weight and output; null if there is no bias.
+    /// The first input, weight and output.
     x: *const f32,
     w: *const f32,
     y: *mut f32,
+    /// The first bias; null if there is none.
     bias: *const f32,
     activation: Activation,
-    /// What is summed over, outermost first.
+    /// The loops of the sum, outermost first.
     loops: [Loop; 3],
-    /// Distance of the weights of one output channel and the next.
+    /// Distance between the weights of consecutive output channels.
     w_channel: usize,
-    /// Distance of one vector of images and the next, and of maps of output channels.
+    /// Distance in x between consecutive vectors of images.
     x_block: usize,
+    /// Distances in y between consecutive output channels, and between vectors of images.
     y_map: usize,
     y_block: usize,
 }
 
 impl Tile {
     /// # Safety
-    /// All that the pointers reach by the loops, `channels` channels and `blocks` vectors of images
-    /// belong to valid operands, and nobody else writes these places of y.
+    /// Every address that the loops, `channels` channels and `blocks` vectors of images reach must belong to
+    /// valid operands, and nothing else may access these elements of y.
     #[inline(always)]
     unsafe fn run<S: Simd>(&self, s: S, channels: usize, blocks: usize) {
         macro_rules! tiles {
             ($($count:literal)*) => {
                 match (channels, blocks) {
                     $(
-                        ($count, 1) => s.outline(Sums::<$count, 1>(self)),
-                        ($count, _) => s.outline(Sums::<$count, 2>(self)),
+                        ($count, 1) => s.outline(RegisterTile::<$count, 1>(self)),
+                        ($count, _) => s.outline(RegisterTile::<$count, 2>(self)),
                     )*
-                    _ => unreachable!("no tile has more than {MOST_CHANNELS} channels"),
+                    _ => unreachable!("tiles have at most {MOST_CHANNELS} channels"),
                 }
             };
         }
@@ -377,19 +380,19 @@ impl Tile {
     }
 }
 
-/// A tile of R channels × B vectors; made by [`Tile::run`] only, whose caller sees to the pointers.
-struct Sums<'a, const R: usize, const B: usize>(&'a Tile);
+/// A tile of R channels × B vectors. Created only by [`Tile::run`], whose caller guarantees the pointers.
+struct RegisterTile<'a, const R: usize, const B: usize>(&'a Tile);
 
-impl<const R: usize, const B: usize> Body for Sums<'_, R, B> {
+impl<const R: usize, const B: usize> Body for RegisterTile<'_, R, B> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        if R * 2 > S::SUMS {
+        if R * 2 > S::ACCUMULATORS {
             unreachable!("tiles are chosen to fit the registers");
         }
         let t = self.0;
         let [outer, middle, inner] = t.loops;
-        let mut sums = [[s.zero(); B]; R];
-        // SAFETY: the caller of `Tile::run` promises that all these places are valid.
+        let mut acc = [[s.zero(); B]; R];
+        // SAFETY: the caller of `Tile::run` guarantees that all these addresses are valid.
         unsafe {
             let (mut x_map, mut w_map) = (t.x, t.w);
             for _ in 0..outer.count {
@@ -401,7 +404,7 @@ impl<const R: usize, const B: usize> Body for Sums<'_, R, B> {
                         for r in 0..R {
                             let weight = s.splat(*w.add(r * t.w_channel));
                             for b in 0..B {
-                                sums[r][b] = s.fma(weight, values[b], sums[r][b]);
+                                acc[r][b] = s.fma(weight, values[b], acc[r][b]);
                             }
                         }
                         x = x.wrapping_offset(inner.x);
@@ -417,13 +420,13 @@ impl<const R: usize, const B: usize> Body for Sums<'_, R, B> {
                 for r in 0..R {
                     let bias = s.splat(*t.bias.add(r));
                     for b in 0..B {
-                        sums[r][b] = s.add(sums[r][b], bias);
+                        acc[r][b] = s.add(acc[r][b], bias);
                     }
                 }
             }
             for r in 0..R {
                 for b in 0..B {
-                    s.store(t.y.add(r * t.y_map + b * t.y_block), activate(s, t.activation, sums[r][b]));
+                    s.store(t.y.add(r * t.y_map + b * t.y_block), activate(s, t.activation, acc[r][b]));
                 }
             }
         }

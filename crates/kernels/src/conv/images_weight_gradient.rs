@@ -1,10 +1,10 @@
-//! Gradient of a convolution's weights with images in the lanes (see `images`).
+//! Weight gradient of a convolution in batch-innermost layout (see `images`).
 //!
-//! A tile of R output channels × T weights stays in registers while the pixels of a band of rows go by:
-//! R vectors of dy are multiplied by T vectors of x. The T weights are neighboring taps of a row, or,
-//! where the kernel is one tap wide, neighboring input channels. At the end of a band the lanes of each
-//! sum are added. The images are cut into slices of their own sums, which are added up in order: how many
-//! depends on the descriptor alone.
+//! A tile of R output channels × T weights stays in registers while the loop runs over the pixels of a band of
+//! rows: R vectors of dy are multiplied by T vectors of x. The T weights are neighboring taps of a row, or,
+//! if the kernel is one tap wide, neighboring input channels. At the end of a band, the lanes of each
+//! accumulator are added. The images are split into slices with separate sums, which are then added in order;
+//! the number of slices depends only on the descriptor.
 
 use std::ops::Range;
 
@@ -13,23 +13,23 @@ use striate_tensor::{Layout, Views};
 use super::ConvDesc;
 use super::images::suits;
 use crate::isa::Isa;
-use crate::pool::Pointer;
 use crate::simd::{Body, Simd, dispatch};
+use crate::threads::Pointer;
 use crate::{Context, Implementation, Kernel};
 
-/// Gradient of the weights.
+/// Weight gradient.
 pub(super) struct WeightGradient;
 
-/// Items of the grid that there are to be at least, if there are images enough.
+/// The desired minimum number of items in the grid, if there are enough images.
 const ITEMS: usize = 16;
-/// Floats of x and dy that a band of rows is to hold at most, so that they stay in the first cache.
+/// The maximum number of floats of x and dy in a band of rows, chosen so that they stay in the L1 cache.
 const BAND: usize = 5000;
-/// Weights of the largest tile, along a row of taps or of channels.
+/// Weights in the largest tile, along a row of taps or of channels.
 const MOST_WEIGHTS: usize = 5;
-/// Pixels of a map up to which all images are summed before the lanes are.
+/// For maps with at most this many pixels, all images are accumulated before the lanes are added.
 const FEW_PIXELS: usize = 4;
 
-/// Output channels and weights of a tile.
+/// Output channels and weights in a tile.
 const fn tile(isa: Isa) -> [usize; 2] {
     match isa {
         Isa::Avx512 => [4, 5],
@@ -52,13 +52,13 @@ impl Implementation<ConvDesc> for WeightGradient {
     }
 }
 
-/// Of x, dy and dw.
+/// The layouts of x, dy and dw.
 pub(crate) fn layouts(isa: Isa) -> Vec<Layout> {
     let images = Layout::Images { block: isa.block() };
     vec![images, images, Layout::Plain]
 }
 
-/// The kernel that reads x and dy, and writes dw.
+/// Creates the kernel that reads x and dy, and writes dw.
 pub(crate) fn kernel(d: &ConvDesc, isa: Isa) -> Box<dyn Kernel> {
     let (blocks, [channels, most]) = (d.batch / isa.block(), tile(isa));
     let tiles = d.out_channels.div_ceil(channels);
@@ -76,21 +76,22 @@ pub(crate) fn kernel(d: &ConvDesc, isa: Isa) -> Box<dyn Kernel> {
     })
 }
 
-/// Tiles of equally many weights that lie one after the other: taps of a row, or channels.
+/// Consecutive tiles with the same number of weights: taps of a row, or channels.
 struct TileRun {
-    /// The first weight: its channel, beside that of the map, and its tap.
+    /// The first weight: its channel, relative to that of the map, and its tap.
     channel: usize,
     tap: usize,
-    /// Weights of a tile, and tiles.
+    /// Weights in a tile, and number of tiles.
     count: usize,
     tiles: usize,
-    /// Columns of dy that each weight of a tile sees, and those that all of them see.
+    /// For each weight of a tile, the columns of dy for which it lies in the input; and the columns for which
+    /// all of them do.
     seen: [Range<usize>; MOST_WEIGHTS],
     common: Range<usize>,
 }
 
-/// Cuts the weights of a row of taps, or those of all channels where a row has but one tap, into tiles of
-/// at most `most`. Taps see different columns, so only tiles of channels follow each other in a run.
+/// Divides the weights of a row of taps, or those of all channels if a row has only one tap, into tiles of
+/// at most `most`. Because taps apply to different columns, only tiles of channels are combined into a run.
 fn runs(d: &ConvDesc, most: usize) -> Vec<TileRun> {
     let along = if is_wide(d) { d.kernel[1] } else { d.in_channels };
     let (whole, rest) = (along / most, along % most);
@@ -122,16 +123,16 @@ fn is_wide(d: &ConvDesc) -> bool {
 struct Bound {
     d: ConvDesc,
     isa: Isa,
-    /// Vectors of images.
+    /// Number of vectors of images.
     blocks: usize,
-    /// Tiles of output channels.
+    /// Number of tiles of output channels.
     tiles: usize,
     slices: usize,
-    /// Rows of dy that are taken together.
+    /// Rows of dy that are processed together.
     band: usize,
-    /// Vectors of images that are taken together.
+    /// Vectors of images that are processed together.
     together: usize,
-    /// The tiles under a row of taps: of one channel, or of all.
+    /// The tiles of a row of taps: of one channel, or of all.
     runs: Vec<TileRun>,
     weights: usize,
 }
@@ -148,13 +149,17 @@ impl Kernel for Bound {
             x.len() == len(self.d.in_channels, self.d.input)
                 && dy.len() == len(self.d.out_channels, self.d.output)
                 && dw.len() == self.weights,
-            "operands are as long as their layouts say"
+            "operand lengths must match the layouts"
         );
         if self.slices == 1 {
             return self.sum(context, x, dy, dw);
         }
         let sums = views.write::<f32>(1);
-        assert_eq!(sums.len(), self.slices * self.weights, "scratch memory is as long as was asked for");
+        assert_eq!(
+            sums.len(),
+            self.slices * self.weights,
+            "the scratch memory must have the requested length"
+        );
         self.sum(context, x, dy, sums);
         dw.copy_from_slice(&sums[..self.weights]);
         for slice in sums[self.weights..].chunks_exact(self.weights) {
@@ -164,15 +169,15 @@ impl Kernel for Bound {
 }
 
 impl Bound {
-    /// Fills `sums`, one dw for each slice of the images.
+    /// Fills `sums` with the weight gradient of each slice of the images.
     fn sum(&self, context: &Context, x: &[f32], dy: &[f32], sums: &mut [f32]) {
         let sums = Pointer(sums.as_mut_ptr());
-        context.pool.run(self.slices * self.tiles, |item| {
+        context.thread_pool.run(self.slices * self.tiles, |item| {
             let (slice, tile) = (item / self.tiles, item % self.tiles);
             let cut = |at: usize, of: usize, all: usize| all * at / of..all * (at + 1) / of;
             let channels = cut(tile, self.tiles, self.d.out_channels);
             let blocks = cut(slice, self.slices, self.blocks);
-            // SAFETY: the slice's own sums.
+            // SAFETY: the sums of the slice lie within `sums`.
             let dw = unsafe { sums.get().add(slice * self.weights) };
             dispatch(self.isa, Item { bound: self, x, dy, dw, blocks, channels });
         });
@@ -190,26 +195,26 @@ struct Item<'a> {
     channels: Range<usize>,
 }
 
-/// A band of rows under a row of taps: the tiles of a run.
+/// The tiles of a run, for a band of rows and a row of taps.
 struct Tile<'a> {
     run: &'a TileRun,
-    /// Where pixel (0, 0) of the band is seen by the first weight, which may lie outside the map.
+    /// The input that the first weight applies to for pixel (0, 0) of the band; may lie outside the map.
     x: *const f32,
     dy: *const f32,
     dw: *mut f32,
     blocks: usize,
     rows: usize,
     columns: usize,
-    /// Distances in x and dy of vectors of images and of rows, and in x of pixels.
+    /// Distances in x and dy between vectors of images and between rows, and in x between pixels.
     x_block: usize,
     dy_block: usize,
     x_row: usize,
     dy_row: usize,
     x_pixel: usize,
-    /// Distances in x and dw of one weight and the next.
+    /// Distances in x and dw between consecutive weights.
     x_weight: usize,
     dw_weight: usize,
-    /// Distances in dy and dw of output channels.
+    /// Distances in dy and dw between output channels.
     dy_channel: usize,
     dw_channel: usize,
 }
@@ -220,7 +225,7 @@ impl Body for Item<'_> {
         let (b, d) = (self.bound, &self.bound.d);
         let weights = d.in_channels * d.kernel[0] * d.kernel[1];
         for channel in self.channels.clone() {
-            // SAFETY: the item's own weights.
+            // SAFETY: these weights belong to this item alone.
             unsafe { self.dw.add(channel * weights).write_bytes(0, weights) }
         }
         let maps = if is_wide(d) { d.in_channels } else { 1 };
@@ -237,7 +242,8 @@ impl Body for Item<'_> {
 }
 
 impl Item<'_> {
-    /// The weights of row `ky` of taps, of channel `map` or of all, on the band of rows from `band` on.
+    /// Accumulates the weights of row `ky` of taps, of channel `map` or of all channels, over the band of rows
+    /// that starts at `band`.
     #[inline(always)]
     fn row_of_taps<S: Simd>(&self, s: S, block: usize, band: usize, map: usize, ky: usize) {
         let (b, d, lanes) = (self.bound, &self.bound.d, S::LANES);
@@ -254,10 +260,10 @@ impl Item<'_> {
             let channel = map + run.channel;
             let x = (block * d.in_channels + channel) * x_map + row * d.input[1] * lanes;
             let dw = (first * d.in_channels + channel) * taps + ky * d.kernel[1] + run.tap;
-            // The place of column 0, which may lie left of the map.
+            // The input of column 0, which may lie to the left of the map.
             let column = (run.tap * d.dilation[1]) as isize - d.padding[1] as isize;
             // SAFETY: rows, columns and channels lie within the operands, whose lengths `Bound::run`
-            // checked; the weights are the item's own.
+            // checked; the weights belong to this item alone.
             unsafe {
                 let tile = Tile {
                     run,
@@ -283,7 +289,7 @@ impl Item<'_> {
     }
 }
 
-/// Which of the outputs `range` along an axis see an input that exists through the tap `index`.
+/// The outputs in `range` along an axis for which tap `index` lies in the input.
 fn seen(d: &ConvDesc, axis: usize, index: usize, range: Range<usize>) -> Range<usize> {
     let (at, padding, stride) = (index * d.dilation[axis], d.padding[axis], d.stride[axis]);
     let start = padding.saturating_sub(at).div_ceil(stride);
@@ -294,15 +300,15 @@ fn seen(d: &ConvDesc, axis: usize, index: usize, range: Range<usize>) -> Range<u
 
 impl Tile<'_> {
     /// # Safety
-    /// All pixels that are seen, `channels` channels and the run's weights belong to valid operands, and
-    /// nobody else writes these weights.
+    /// All pixels that are read, `channels` channels and the run's weights must belong to valid operands, and
+    /// nothing else may access these weights.
     #[inline(always)]
     unsafe fn sum<S: Simd>(&self, s: S, channels: usize) {
         macro_rules! tiles {
             ($(($channels:literal $weights:literal))*) => {
                 match (channels, self.run.count) {
-                    $(($channels, $weights) => s.outline(Sums::<$channels, $weights>(self)),)*
-                    _ => unreachable!("no tile is larger than four channels by {MOST_WEIGHTS} weights"),
+                    $(($channels, $weights) => s.outline(RegisterTile::<$channels, $weights>(self)),)*
+                    _ => unreachable!("tiles have at most four channels and {MOST_WEIGHTS} weights"),
                 }
             };
         }
@@ -311,20 +317,20 @@ impl Tile<'_> {
     }
 }
 
-/// A tile of R channels × T weights; made by [`Tile::sum`] only, whose caller sees to the pointers.
-struct Sums<'a, const R: usize, const T: usize>(&'a Tile<'a>);
+/// A tile of R channels × T weights. Created only by [`Tile::sum`], whose caller guarantees the pointers.
+struct RegisterTile<'a, const R: usize, const T: usize>(&'a Tile<'a>);
 
-impl<const R: usize, const T: usize> Body for Sums<'_, R, T> {
+impl<const R: usize, const T: usize> Body for RegisterTile<'_, R, T> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        if R * T > S::SUMS {
+        if R * T > S::ACCUMULATORS {
             unreachable!("tiles are chosen to fit the registers");
         }
         let (t, TileRun { tiles, seen, common, .. }) = (self.0, self.0.run);
         for part in 0..*tiles {
             let first = t.x.wrapping_add(part * T * t.x_weight);
-            let mut sums = [[s.zero(); T]; R];
-            // SAFETY: the caller of `Tile::sum` promises that all these places are valid.
+            let mut acc = [[s.zero(); T]; R];
+            // SAFETY: the caller of `Tile::sum` guarantees that all these addresses are valid.
             unsafe {
                 for block in 0..t.blocks {
                     for row in 0..t.rows {
@@ -333,12 +339,12 @@ impl<const R: usize, const T: usize> Body for Sums<'_, R, T> {
                         let (mut px, mut pdy) =
                             (x.wrapping_add(common.start * t.x_pixel), dy.add(common.start * S::LANES));
                         for _ in common.clone() {
-                            let slopes: [S::F; R] =
+                            let gradients: [S::F; R] =
                                 std::array::from_fn(|r| s.load(pdy.add(r * t.dy_channel)));
                             for i in 0..T {
                                 let value = s.load(px.add(i * t.x_weight));
                                 for r in 0..R {
-                                    sums[r][i] = s.fma(value, slopes[r], sums[r][i]);
+                                    acc[r][i] = s.fma(value, gradients[r], acc[r][i]);
                                 }
                             }
                             px = px.wrapping_add(t.x_pixel);
@@ -352,8 +358,8 @@ impl<const R: usize, const T: usize> Body for Sums<'_, R, T> {
                                 if seen[i].contains(&column) {
                                     let value = s.load(x.wrapping_add(column * t.x_pixel + i * t.x_weight));
                                     for r in 0..R {
-                                        let slope = s.load(dy.add(column * S::LANES + r * t.dy_channel));
-                                        sums[r][i] = s.fma(value, slope, sums[r][i]);
+                                        let gradient = s.load(dy.add(column * S::LANES + r * t.dy_channel));
+                                        acc[r][i] = s.fma(value, gradient, acc[r][i]);
                                     }
                                 }
                             }
@@ -363,7 +369,7 @@ impl<const R: usize, const T: usize> Body for Sums<'_, R, T> {
                 for r in 0..R {
                     for i in 0..T {
                         let weight = (part * T + i) * t.dw_weight;
-                        *t.dw.add(r * t.dw_channel + weight) += s.sum(sums[r][i]);
+                        *t.dw.add(r * t.dw_channel + weight) += s.sum(acc[r][i]);
                     }
                 }
             }

@@ -1,4 +1,4 @@
-//! Convolution in three directions: forward, gradient of the data, gradient of the weights.
+//! Convolution: forward, data gradient, weight gradient.
 
 mod depthwise;
 mod depthwise_weight_gradient;
@@ -16,13 +16,13 @@ use crate::reference::{self, Reference};
 /// A convolution of maps in two dimensions.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ConvDesc {
-    /// Images.
+    /// Number of images.
     pub batch: usize,
     /// Channels of x.
     pub in_channels: usize,
     /// Channels of y.
     pub out_channels: usize,
-    /// Groups of channels that do not see each other.
+    /// Number of groups of channels that are convolved independently.
     pub groups: usize,
     /// Rows and columns of x.
     pub input: [usize; 2],
@@ -30,9 +30,9 @@ pub struct ConvDesc {
     pub output: [usize; 2],
     /// Extent of the kernel.
     pub kernel: [usize; 2],
-    /// Step of the kernel.
+    /// Stride of the kernel.
     pub stride: [usize; 2],
-    /// Distance of the kernel's taps.
+    /// Distance between adjacent taps of the kernel.
     pub dilation: [usize; 2],
     /// Zero rows above and columns to the left; those below and to the right follow from `output`.
     pub padding: [usize; 2],
@@ -40,11 +40,11 @@ pub struct ConvDesc {
     pub bias: bool,
     /// Whether a value in the shape of y is added before the activation.
     pub residual: bool,
-    /// Applied to the sum.
+    /// Applied to the result.
     pub activation: Activation,
 }
 
-/// Reads x `[N, C, H, W]`, w `[O, C/groups, KH, KW]`, a bias `[O]` and a residual if there are; writes
+/// Reads x `[N, C, H, W]`, w `[O, C/groups, KH, KW]`, the optional bias `[O]` and the optional residual; writes
 /// y `[N, O, OH, OW]`.
 pub fn forward() -> &'static [&'static dyn Implementation<ConvDesc>] {
     &[

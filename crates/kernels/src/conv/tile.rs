@@ -1,35 +1,35 @@
 //! The register tile of the direct convolution: P output pixels × O blocks of output channels.
 //!
 //! For every input channel and tap it loads O vectors of weights and multiplies them by P broadcast input
-//! values. The pixels may lie anywhere, in one row or over rows and images. Bias, residual and activation
-//! are applied before the sums leave the registers.
+//! values. The pixels may be at any positions, in one row or across rows and images. Bias, residual and
+//! activation are applied before the accumulators are stored.
 
 use crate::activation::{Activation, UNBOUNDED};
 use crate::simd::{Body, Simd, activate};
 
-/// Pixels of the widest tile.
+/// Pixels in the widest tile.
 pub(super) const WIDEST: usize = 14;
-/// Blocks of output channels of the largest tile.
+/// Blocks of output channels in the largest tile.
 pub(super) const MOST_BLOCKS: usize = 2;
 
-/// Inputs that meet weights which lie side by side: a block of channels under one tap, or one value.
-/// Offsets in floats, from the pixel's place in the input and from the first weight of a block of outputs.
+/// Inputs whose weights are contiguous: a block of channels under one tap, or a single value. Offsets in floats,
+/// relative to the pixel's position in the input and to the first weight of a block of outputs.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Run {
     pub x: usize,
     pub w: usize,
 }
 
-/// A part of a sum whose weights fit the first cache together.
+/// Part of a sum, small enough for its weights to fit the L1 cache.
 #[derive(Debug, Default)]
 pub(super) struct Chunk {
     /// Runs over all lanes of a block of channels.
     pub whole: Vec<Run>,
-    /// Runs over a single value.
+    /// Runs over single values.
     pub single: Vec<Run>,
 }
 
-/// Where the first pixel of a tile lies in x, y and the residual, in floats.
+/// The offsets of the first pixel of a tile in x, y and the residual, in floats.
 #[derive(Default, Clone, Copy)]
 pub(super) struct Place {
     pub x: usize,
@@ -40,7 +40,7 @@ pub(super) struct Place {
 impl Place {
     /// The place `count` steps further.
     #[inline(always)]
-    pub fn behind(self, step: Place, count: usize) -> Place {
+    pub fn after(self, step: Place, count: usize) -> Place {
         Place {
             x: self.x + step.x * count,
             y: self.y + step.y * count,
@@ -49,20 +49,20 @@ impl Place {
     }
 }
 
-/// How far behind the first pixel the others lie.
+/// The offsets of the pixels of a tile from the first one.
 #[derive(Default)]
-pub(super) struct Steps {
+pub(super) struct Offsets {
     pub x: [usize; WIDEST],
     pub y: [usize; WIDEST],
     pub residual: [usize; WIDEST],
-    /// Whether all neighbors are equally far apart in x.
-    pub even: bool,
+    /// Whether the offsets in x are uniform.
+    pub uniform: bool,
 }
 
-/// What the tiles of a few blocks of output channels have in common.
+/// The parameters shared by the tiles of a few blocks of output channels.
 pub(super) struct Job<'a> {
     pub chunk: &'a Chunk,
-    /// Whether the sums begin with this chunk (else they wait in y), and whether they end with it.
+    /// Whether this is the first chunk (otherwise the partial acc are in y), and whether it is the last.
     pub begin: bool,
     pub end: bool,
     pub x: *const f32,
@@ -70,14 +70,14 @@ pub(super) struct Job<'a> {
     pub y: *mut f32,
     /// Null if there is none.
     pub residual: *const f32,
-    /// Blocks of output channels, and the floats between them in w, y and the residual.
+    /// Number of blocks of output channels, and the distances between them in w, y and the residual, in floats.
     pub blocks: usize,
     pub w_block: usize,
     pub y_block: usize,
     pub residual_block: usize,
-    /// A vector for each block; the sums begin with it.
+    /// A vector for each block, which the accumulators are initialized with.
     pub bias: [[f32; 16]; MOST_BLOCKS],
-    /// Real channels of each block.
+    /// Channels in each block, not counting padding.
     pub channels: [usize; MOST_BLOCKS],
     pub activation: Activation,
 }
@@ -86,32 +86,32 @@ impl Job<'_> {
     /// Computes the tile of `count` pixels at `place`.
     ///
     /// # Safety
-    /// The pointers, the chunk, the place and the first `count` steps belong to valid operands, and nobody
-    /// else writes these pixels.
+    /// The pointers, the chunk, the place and the first `count` offsets must belong to valid operands, and
+    /// nothing else may access these pixels.
     #[inline(always)]
-    pub unsafe fn tile<S: Simd>(&self, s: S, place: Place, steps: &Steps, count: usize) {
-        // Blocks know one even step, planar inputs that of the usual strides.
-        let step = if steps.even { steps.x[1] } else { 0 };
+    pub unsafe fn tile<S: Simd>(&self, s: S, place: Place, offsets: &Offsets, count: usize) {
+        // Specializes for the distances of blocks with stride 1 and of planar inputs with common strides.
+        let step = if offsets.uniform { offsets.x[1] } else { 0 };
         match step {
-            1 => self.even_tile::<S, 1>(s, place, steps, count),
-            2 => self.even_tile::<S, 2>(s, place, steps, count),
-            4 => self.even_tile::<S, 4>(s, place, steps, count),
-            8 if S::LANES == 8 => self.even_tile::<S, 8>(s, place, steps, count),
-            16 if S::LANES == 16 => self.even_tile::<S, 16>(s, place, steps, count),
-            _ => self.even_tile::<S, 0>(s, place, steps, count),
+            1 => self.uniform_tile::<S, 1>(s, place, offsets, count),
+            2 => self.uniform_tile::<S, 2>(s, place, offsets, count),
+            4 => self.uniform_tile::<S, 4>(s, place, offsets, count),
+            8 if S::LANES == 8 => self.uniform_tile::<S, 8>(s, place, offsets, count),
+            16 if S::LANES == 16 => self.uniform_tile::<S, 16>(s, place, offsets, count),
+            _ => self.uniform_tile::<S, 0>(s, place, offsets, count),
         }
     }
 
     #[inline(always)]
-    fn even_tile<S: Simd, const STEP: usize>(&self, s: S, place: Place, steps: &Steps, count: usize) {
+    fn uniform_tile<S: Simd, const STEP: usize>(&self, s: S, place: Place, offsets: &Offsets, count: usize) {
         macro_rules! tiles {
             ($($count:literal)*) => {
                 match (count, self.blocks) {
                     $(
-                        ($count, 1) => s.outline(Tile::<$count, 1, STEP>(self, place, steps)),
-                        ($count, _) => s.outline(Tile::<$count, 2, STEP>(self, place, steps)),
+                        ($count, 1) => s.outline(Tile::<$count, 1, STEP>(self, place, offsets)),
+                        ($count, _) => s.outline(Tile::<$count, 2, STEP>(self, place, offsets)),
                     )*
-                    _ => unreachable!("no tile is wider than {WIDEST}"),
+                    _ => unreachable!("tiles have at most {WIDEST} pixels"),
                 }
             };
         }
@@ -119,39 +119,39 @@ impl Job<'_> {
     }
 }
 
-/// A tile; made by [`Job::tile`] only, whose caller sees to the pointers.
-struct Tile<'a, const P: usize, const O: usize, const STEP: usize>(&'a Job<'a>, Place, &'a Steps);
+/// A tile. Created only by [`Job::tile`], whose caller guarantees the pointers.
+struct Tile<'a, const P: usize, const O: usize, const STEP: usize>(&'a Job<'a>, Place, &'a Offsets);
 
 impl<const P: usize, const O: usize, const STEP: usize> Body for Tile<'_, P, O, STEP> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        if P * O > S::SUMS {
+        if P * O > S::ACCUMULATORS {
             unreachable!("tiles are chosen to fit the registers");
         }
-        let Tile(job, place, steps) = self;
-        let at: [usize; P] = std::array::from_fn(|p| if STEP == 0 { steps.x[p] } else { p * STEP });
-        let y_at = |p: usize, o: usize| place.y + steps.y[p] + o * job.y_block;
-        // SAFETY: the caller of `Job::tile` promises that all these places are valid.
+        let Tile(job, place, offsets) = self;
+        let at: [usize; P] = std::array::from_fn(|p| if STEP == 0 { offsets.x[p] } else { p * STEP });
+        let y_at = |p: usize, o: usize| place.y + offsets.y[p] + o * job.y_block;
+        // SAFETY: the caller of `Job::tile` guarantees that all these addresses are valid.
         unsafe {
             let bias: [S::F; O] = std::array::from_fn(|o| s.load(job.bias[o].as_ptr()));
-            let mut sums = [bias; P];
+            let mut acc = [bias; P];
             if !job.begin {
                 for p in 0..P {
                     for o in 0..O {
-                        sums[p][o] = s.load(job.y.add(y_at(p, o)));
+                        acc[p][o] = s.load(job.y.add(y_at(p, o)));
                     }
                 }
             }
             let x = job.x.add(place.x);
-            // Unrolled with one block, the sums would wander between registers, and over the stack.
+            // With one block, unrolling makes the compiler move accumulators between registers and the stack.
             let lanes = if O == 1 { std::hint::black_box(S::LANES) } else { S::LANES };
-            // Steps of less than a vector are those of planar inputs.
+            // Distances of less than a vector occur only in planar inputs, which have no whole runs.
             let whole = if STEP == 0 || STEP == S::LANES { &job.chunk.whole[..] } else { &[] };
             for run in whole {
                 let (x, w) = (x.add(run.x), job.w.add(run.w));
                 for i in 0..lanes {
-                    // The same channels of the next tile, a line at a time. On AVX2 the loop was measured to
-                    // lose a third of its speed by it.
+                    // Prefetches the same channels of the next tile, a line at a time. On AVX2 this was measured
+                    // to slow the loop down by a third.
                     if STEP == 16 && S::LANES == 16 {
                         s.prefetch(x.wrapping_add((P + i) * STEP));
                     }
@@ -160,7 +160,7 @@ impl<const P: usize, const O: usize, const STEP: usize> Body for Tile<'_, P, O, 
                     for p in 0..P {
                         let value = s.splat(*x.add(at[p] + i));
                         for o in 0..O {
-                            sums[p][o] = s.fma(value, weights[o], sums[p][o]);
+                            acc[p][o] = s.fma(value, weights[o], acc[p][o]);
                         }
                     }
                 }
@@ -171,30 +171,30 @@ impl<const P: usize, const O: usize, const STEP: usize> Body for Tile<'_, P, O, 
                 for p in 0..P {
                     let value = s.splat(*x.add(at[p]));
                     for o in 0..O {
-                        sums[p][o] = s.fma(value, weights[o], sums[p][o]);
+                        acc[p][o] = s.fma(value, weights[o], acc[p][o]);
                     }
                 }
             }
             if job.end {
-                job.finish(s, place, steps, &mut sums);
+                job.finish(s, place, offsets, &mut acc);
             }
-            // Copied, since a store might change what is behind a reference, for all that the compiler knows.
+            // Copied to locals, because the compiler must assume that a store may modify the referenced fields.
             let (y, y_block): ([*mut f32; P], usize) =
-                (std::array::from_fn(|p| job.y.add(place.y + steps.y[p])), job.y_block);
+                (std::array::from_fn(|p| job.y.add(place.y + offsets.y[p])), job.y_block);
             for p in 0..P {
                 for o in 0..O {
-                    s.store(y[p].add(o * y_block), sums[p][o]);
+                    s.store(y[p].add(o * y_block), acc[p][o]);
                 }
             }
             if job.end && job.activation.clip().is_none() {
-                s.outline(Smooth(job, place, steps, P));
+                s.outline(Smooth(job, place, offsets, P));
             }
         }
     }
 }
 
 impl Job<'_> {
-    /// Adds the residual and cuts off below and above, which is all that most activations do.
+    /// Adds the residual and clips to the bounds of the activation, which is all that most activations do.
     ///
     /// # Safety
     /// As for [`Job::tile`].
@@ -203,15 +203,15 @@ impl Job<'_> {
         &self,
         s: S,
         place: Place,
-        steps: &Steps,
-        sums: &mut [[S::F; O]; P],
+        offsets: &Offsets,
+        acc: &mut [[S::F; O]; P],
     ) {
         if !self.residual.is_null() {
             for p in 0..P {
                 for o in 0..O {
-                    let at = place.residual + steps.residual[p] + o * self.residual_block;
-                    // SAFETY: as the caller promises.
-                    sums[p][o] = s.add(sums[p][o], unsafe { s.load(self.residual.add(at)) });
+                    let at = place.residual + offsets.residual[p] + o * self.residual_block;
+                    // SAFETY: guaranteed by the caller.
+                    acc[p][o] = s.add(acc[p][o], unsafe { s.load(self.residual.add(at)) });
                 }
             }
         }
@@ -220,7 +220,7 @@ impl Job<'_> {
             let low = s.splat(low);
             for p in 0..P {
                 for o in 0..O {
-                    sums[p][o] = s.max(low, sums[p][o]);
+                    acc[p][o] = s.max(low, acc[p][o]);
                 }
             }
         }
@@ -228,7 +228,7 @@ impl Job<'_> {
             let high = s.splat(high);
             for p in 0..P {
                 for o in 0..O {
-                    sums[p][o] = s.min(high, sums[p][o]);
+                    acc[p][o] = s.min(high, acc[p][o]);
                 }
             }
         }
@@ -236,19 +236,19 @@ impl Job<'_> {
 }
 
 /// Applies a smooth activation to the pixels of a tile that were just stored.
-struct Smooth<'a>(&'a Job<'a>, Place, &'a Steps, usize);
+struct Smooth<'a>(&'a Job<'a>, Place, &'a Offsets, usize);
 
 impl Body for Smooth<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let Smooth(job, place, steps, count) = self;
+        let Smooth(job, place, offsets, count) = self;
         for o in 0..job.blocks {
-            // Of the activations only the sigmoid makes something of the zero lanes.
+            // The sigmoid is the only activation that does not map zero to zero, so padding lanes are masked.
             let real = s.first_lanes(job.channels[o]);
-            for step in &steps.y[..count] {
-                // SAFETY: these places were written a moment ago.
+            for offset in &offsets.y[..count] {
+                // SAFETY: the tile has just written to these addresses.
                 unsafe {
-                    let y = job.y.add(place.y + step + o * job.y_block);
+                    let y = job.y.add(place.y + offset + o * job.y_block);
                     s.store(y, s.mul(real, activate(s, job.activation, s.load(y))));
                 }
             }

@@ -1,10 +1,10 @@
-//! Gradient of a convolution's weights on blocks of channels.
+//! Weight gradient of a convolution on blocks of channels.
 //!
-//! A tile of I input values × O blocks of output channels stays in registers while the pixels of a band
-//! of rows go by: each pixel's O vectors of dy are multiplied by I broadcast values of x. For inputs in
-//! blocks of channels the I values are channels under one tap, for planar inputs neighboring taps of a
-//! row. Where there are few pairs of channel blocks the batch is cut into slices of their own sums,
-//! which are added up in order: how many depends on the descriptor alone.
+//! A tile of I input values × O blocks of output channels stays in registers while the loop runs over the pixels
+//! of a band of rows: each pixel's O vectors of dy are multiplied by I broadcast values of x. For inputs in
+//! blocks of channels, the I values are channels under one tap; for planar inputs, neighboring taps of a
+//! row. If there are few pairs of channel blocks, the batch is split into slices with separate sums, which are
+//! then added in order; the number of slices depends only on the descriptor.
 
 use striate_tensor::{Layout, Views};
 
@@ -13,24 +13,24 @@ use super::direct::needed_halo;
 use super::geometry::{groups_fill_blocks, has_few_taps};
 use crate::isa::Isa;
 use crate::maps::Maps;
-use crate::pool::Pointer;
 use crate::simd::{Body, Simd, dispatch};
+use crate::threads::Pointer;
 use crate::{Context, Implementation, Kernel};
 
-/// On inputs in blocks of channels.
+/// For inputs in blocks of channels.
 pub(super) struct Blocked;
-/// On planar inputs of few channels.
+/// For planar inputs with few channels.
 pub(super) struct PlanarInput;
 
-/// Items of the grid that there are to be at least.
+/// The desired minimum number of items in the grid.
 const ITEMS: usize = 16;
-/// Floats of dy that a band of rows is to hold at most, so that they stay in the first cache; on AVX-512 in
-/// the second.
+/// The maximum number of floats of dy in a band of rows, chosen so that they stay in the L1 cache.
 const BAND: usize = 3072;
+/// The same for AVX-512, chosen so that they stay in the L2 cache.
 const WIDE_BAND: usize = 12288;
-/// Maps of x in an item at most, if the kernel has a single tap.
+/// The maximum number of maps of x in an item, if the kernel has a single tap.
 const MOST_MAPS: usize = 4;
-/// Input values of the largest tile.
+/// Input values in the largest tile.
 const MOST_VALUES: usize = 8;
 
 impl Implementation<ConvDesc> for Blocked {
@@ -67,8 +67,8 @@ impl Implementation<ConvDesc> for PlanarInput {
     }
 }
 
-/// Input values that lie side by side, as do their weights: channels under the taps of a row, or, of planar
-/// inputs, the taps alone.
+/// Contiguous input values whose weights are contiguous too: channels under the taps of a row, or, for planar
+/// inputs, the taps of a row.
 struct Values {
     x: usize,
     w: usize,
@@ -80,13 +80,13 @@ struct Bound {
     isa: Isa,
     x: Maps,
     dy: Maps,
-    /// The values of one input map (a block of channels, or one planar channel).
+    /// The values of an input map (a block of channels, or one planar channel).
     values: Vec<Values>,
-    /// Those of the last map of a group, which may have fewer channels.
+    /// The values of the last map of a group, which may have fewer channels.
     last_values: Vec<Values>,
     x_step: usize,
     pixel: [usize; 2],
-    /// Floats of dw for one block of outputs and one input map.
+    /// Floats in dw for one block of outputs and one input map.
     w_map: usize,
     group_maps: usize,
     group_blocks: usize,
@@ -113,7 +113,7 @@ impl Bound {
                 }
                 let w = ky * kw * block * block;
                 if d.dilation[1] == 1 && channels == block {
-                    // Whole blocks under neighboring taps lie side by side too.
+                    // Whole blocks under neighboring taps are contiguous too.
                     return vec![Values { x: tap(ky, 0), w, count: kw * block }];
                 }
                 let one = |kx| Values { x: tap(ky, kx), w: w + kx * block * block, count: channels };
@@ -126,7 +126,7 @@ impl Bound {
         let group_blocks = d.out_channels.div_ceil(block) / d.groups;
         let w_map = kh * kw * x.block * block;
         let pairs = d.groups * group_blocks.div_ceil(2);
-        // Under a single tap a map does little with the slopes that it brings into the cache.
+        // With a single tap, one map makes little use of the part of dy that it loads into the cache.
         let most_maps = if kh * kw == 1 { MOST_MAPS } else { 1 };
         let maps = most_maps.min((pairs * group_maps * d.batch / ITEMS).max(1));
         let parts = pairs * group_maps.div_ceil(maps);
@@ -162,16 +162,20 @@ impl Kernel for Bound {
             x.len() >= self.x.count * self.x.map_len()
                 && dy.len() >= self.dy.count * self.dy.map_len()
                 && dw.len() == self.dw_len,
-            "operands are as long as their layouts say"
+            "operand lengths must match the layouts"
         );
         if self.slices == 1 {
             return self.sum(context, x, dy, dw);
         }
         let sums = views.write::<f32>(1);
-        assert_eq!(sums.len(), self.slices * self.dw_len, "scratch memory is as long as was asked for");
+        assert_eq!(
+            sums.len(),
+            self.slices * self.dw_len,
+            "the scratch memory must have the requested length"
+        );
         self.sum(context, x, dy, sums);
         let sums = &*sums;
-        context.pool.pieces(dw, 4096, |piece, dw| {
+        context.thread_pool.pieces(dw, 4096, |piece, dw| {
             let first = piece * 4096;
             dw.copy_from_slice(&sums[first..][..dw.len()]);
             for slice in 1..self.slices {
@@ -183,11 +187,11 @@ impl Kernel for Bound {
 }
 
 impl Bound {
-    /// Fills `sums`, one dw for each slice of the batch.
+    /// Fills `sums` with the weight gradient of each slice of the batch.
     fn sum(&self, context: &Context, x: &[f32], dy: &[f32], sums: &mut [f32]) {
         let sums = Pointer(sums.as_mut_ptr());
         let (pairs, parts) = (self.group_blocks.div_ceil(2), self.group_maps.div_ceil(self.maps));
-        context.pool.run(self.slices * self.d.groups * pairs * parts, |item| {
+        context.thread_pool.run(self.slices * self.d.groups * pairs * parts, |item| {
             let (rest, part) = (item / parts, item % parts);
             let maps = part * self.maps..((part + 1) * self.maps).min(self.group_maps);
             let (rest, pair) = (rest / pairs, rest % pairs);
@@ -195,7 +199,7 @@ impl Bound {
             let first = group * self.group_blocks + pair * 2;
             let blocks = 2.min(self.group_blocks - pair * 2);
             let start = slice * self.dw_len + (first * self.group_maps + maps.start) * self.w_map;
-            // SAFETY: the place of the item's own part of its slice.
+            // SAFETY: the item's part of its slice lies within `sums`.
             let dw = unsafe { sums.get().add(start) };
             let images = self.d.batch * slice / self.slices..self.d.batch * (slice + 1) / self.slices;
             let item = Item { bound: self, x, dy, dw, images, group, maps, first, blocks };
@@ -209,7 +213,7 @@ struct Item<'a> {
     bound: &'a Bound,
     x: &'a [f32],
     dy: &'a [f32],
-    /// The first weight; those of the second block lie `group_maps · w_map` behind.
+    /// The first weight; those of the second block start `group_maps · w_map` after it.
     dw: *mut f32,
     images: std::ops::Range<usize>,
     group: usize,
@@ -231,7 +235,7 @@ impl Body for Item<'_> {
     fn run<S: Simd>(self, s: S) {
         let b = self.bound;
         for block in 0..self.blocks {
-            // SAFETY: the item's own weights.
+            // SAFETY: these weights belong to this item alone.
             unsafe {
                 self.dw.add(block * b.group_maps * b.w_map).write_bytes(0, self.maps.len() * b.w_map);
             }
@@ -247,12 +251,12 @@ impl Body for Item<'_> {
 }
 
 impl Item<'_> {
-    /// The part of some rows of an image, for one map of x.
+    /// Accumulates the contribution of a band of rows of an image, for one map of x.
     #[inline(always)]
     fn band<S: Simd>(&self, s: S, image: usize, row: usize, map: usize) {
         let b = self.bound;
         let rows = b.band.min(b.d.output[0] - row);
-        let most = (S::SUMS / self.blocks).min(MOST_VALUES);
+        let most = (S::ACCUMULATORS / self.blocks).min(MOST_VALUES);
         let values = if map == b.group_maps - 1 { &b.last_values } else { &b.values };
         let x_map = (image * b.x.blocks + self.group * b.group_maps + map) * b.x.map_len();
         let dy_map = (image * b.dy.blocks + self.first) * b.dy.map_len();
@@ -278,19 +282,19 @@ impl Item<'_> {
 
 impl Item<'_> {
     /// # Safety
-    /// The tile's rows, and `count` values of each pixel, lie within the operands.
+    /// The tile's rows, and `count` values of each pixel, must lie within the operands.
     #[inline(always)]
     unsafe fn tile<S: Simd>(&self, s: S, count: usize, tile: &Tile) {
         macro_rules! counts {
             ($($count:literal)*) => {
-                // SAFETY: as the caller promises.
+                // SAFETY: guaranteed by the caller.
                 unsafe {
                     match (count, self.blocks) {
                         $(
                             ($count, 1) => self.sum::<S, $count, 1>(s, tile),
                             ($count, _) => self.sum::<S, $count, 2>(s, tile),
                         )*
-                        _ => unreachable!("no tile has more than {MOST_VALUES} values"),
+                        _ => unreachable!("tiles have at most {MOST_VALUES} values"),
                     }
                 }
             };
@@ -302,29 +306,29 @@ impl Item<'_> {
     /// As for [`Item::tile`].
     #[inline(always)]
     unsafe fn sum<S: Simd, const I: usize, const O: usize>(&self, s: S, tile: &Tile) {
-        if I * O > S::SUMS {
+        if I * O > S::ACCUMULATORS {
             unreachable!("tiles are chosen to fit the registers");
         }
         let b = self.bound;
         let (columns, step, pixel) = (b.d.output[1], b.x_step, b.pixel[1]);
         let (dy_block, dw_block) = (b.dy.map_len(), b.group_maps * b.w_map);
-        // SAFETY: as the caller promises.
+        // SAFETY: guaranteed by the caller.
         unsafe {
-            let mut sums: [[S::F; O]; I] = [[s.zero(); O]; I];
+            let mut acc: [[S::F; O]; I] = [[s.zero(); O]; I];
             for i in 0..I {
                 for o in 0..O {
-                    sums[i][o] = s.load(tile.dw.add(i * S::LANES + o * dw_block));
+                    acc[i][o] = s.load(tile.dw.add(i * S::LANES + o * dw_block));
                 }
             }
             for row in 0..tile.rows {
                 let mut x = tile.x.add(row * b.pixel[0]);
                 let mut dy = tile.dy.add(row * b.dy.row_len());
                 for _ in 0..columns {
-                    let slopes: [S::F; O] = std::array::from_fn(|o| s.load(dy.add(o * dy_block)));
+                    let gradients: [S::F; O] = std::array::from_fn(|o| s.load(dy.add(o * dy_block)));
                     for i in 0..I {
                         let value = s.splat(*x.add(i * step));
                         for o in 0..O {
-                            sums[i][o] = s.fma(value, slopes[o], sums[i][o]);
+                            acc[i][o] = s.fma(value, gradients[o], acc[i][o]);
                         }
                     }
                     x = x.add(pixel);
@@ -333,7 +337,7 @@ impl Item<'_> {
             }
             for i in 0..I {
                 for o in 0..O {
-                    s.store(tile.dw.add(i * S::LANES + o * dw_block), sums[i][o]);
+                    s.store(tile.dw.add(i * S::LANES + o * dw_block), acc[i][o]);
                 }
             }
         }

@@ -1,10 +1,10 @@
-//! A convolution as matrix products: for every place of the output the inputs that it sees stand in a column.
+//! Convolution as matrix products (im2col): for every output position, the inputs that it depends on form a column.
 //!
-//! The places of the whole batch are cut into chunks, of whole rows where these are short, so that a chunk's
-//! columns and products fit a fixed scratch memory. With K the taps of all channels of a group, O its output
-//! channels and P the places of a chunk, the three directions are
+//! The output positions of the whole batch are divided into chunks, of whole rows if these are short, so that the
+//! columns and products of a chunk fit a fixed scratch memory. With K the taps of all channels of a group, O its
+//! output channels and P the positions of a chunk, the three directions are
 //! y `[O, P]` = w `[O, K]` · columns `[K, P]`, dw `[O, K]` += dy `[O, P]` · columnsᵀ,
-//! and dx = the columns wᵀ · dy added up where they overlap.
+//! and dx = the columns wᵀ · dy, accumulated where they overlap (col2im).
 //!
 //! Source: Chellapilla, Puri and Simard, "High performance convolutional neural networks for document
 //! processing", IWFHR 2006.
@@ -15,33 +15,32 @@ use super::Conv3dDesc;
 use crate::activation::Activation;
 use crate::gemm::{self, GemmDesc};
 use crate::isa::Isa;
-use crate::pool::Pool;
 use crate::taps::{Tap, along_row};
+use crate::threads::ThreadPool;
 use crate::{Context, Kernel};
 use striate_tensor::Views;
 
-/// Most floats of a chunk's columns and of its products, where one place does not need more.
+/// The maximum number of floats in a chunk's columns, and in its products, unless a single position needs more.
 const CHUNK: usize = 1 << 21;
 
 /// The matrices of a convolution.
 pub(super) struct Columns {
     pub d: Conv3dDesc,
-    /// Places of the output in a chunk; the last may have fewer.
+    /// Output positions in a chunk; the last chunk may have fewer.
     places: usize,
     along_row: Vec<Tap>,
 }
 
-/// Neighboring places of the output, counted through the batch.
+/// Consecutive output positions, numbered through the batch.
 pub(super) type Chunk = Range<usize>;
 
-/// Neighboring places of a row of the output, as a tap sees them. They are counted from the first that was asked
-/// for.
+/// Consecutive output positions in a row, for one tap. Positions are relative to the first requested one.
 struct Stretch {
     image: usize,
     places: Range<usize>,
-    /// Those of them that see the input; the others see padding.
+    /// The positions for which the tap lies in the input; for the others it lies in the padding.
     seen: Range<usize>,
-    /// What the first of these sees, in its map of x.
+    /// The offset of the input of the first of these in its map of x.
     from: usize,
 }
 
@@ -52,14 +51,14 @@ impl Columns {
         let most = CHUNK / taps.max(outputs);
         let unit = if width <= most { width } else { 1 };
         let units = d.batch * volume(d.output) / unit;
-        // Chunks are alike as far as possible.
+        // Chunks are as equal in size as possible.
         let chunks = units.div_ceil((most / unit).max(1));
         let places = units.div_ceil(chunks) * unit;
         let along_row = along_row(d.kernel[2], d.stride[2], d.dilation[2], d.padding[2], d.input[2], width);
         Columns { d: d.clone(), places, along_row }
     }
 
-    /// Places of the whole batch.
+    /// The number of output positions in the whole batch.
     fn all(&self) -> usize {
         self.d.batch * volume(self.d.output)
     }
@@ -70,32 +69,39 @@ impl Columns {
         (0..all).step_by(places).map(move |first| first..(first + places).min(all))
     }
 
-    /// The sizes that chunks have: all but the last, and the last.
+    /// The sizes of the chunks: of all but the last, and of the last.
     pub fn sizes(&self) -> [usize; 2] {
         let all = self.all();
         [self.places, all - (all.div_ceil(self.places) - 1) * self.places]
     }
 
-    /// Taps of all channels of a group: rows of the columns.
+    /// The number of taps of all channels of a group, which is the number of rows of the columns.
     pub fn taps(&self) -> usize {
         self.d.in_channels / self.d.groups * volume(self.d.kernel)
     }
 
-    /// Output channels of a group.
+    /// The number of output channels per group.
     pub fn outputs(&self) -> usize {
         self.d.out_channels / self.d.groups
     }
 
-    /// Floats of scratch memory: for the columns of the largest chunk, and for its rows of outputs.
+    /// The number of floats of scratch memory for the columns of the largest chunk, and for its rows of outputs.
     pub fn scratch(&self) -> [usize; 2] {
         [self.taps(), self.outputs()].map(|lines| lines * self.places)
     }
 
-    /// The columns of `chunk` over the input channels of `group`.
-    pub fn gather(&self, pool: &Pool, x: &[f32], group: usize, chunk: &Chunk, columns: &mut [f32]) {
+    /// Gathers the columns of `chunk` from the input channels of `group` (im2col).
+    pub fn gather(
+        &self,
+        thread_pool: &ThreadPool,
+        x: &[f32],
+        group: usize,
+        chunk: &Chunk,
+        columns: &mut [f32],
+    ) {
         let (channels, size) = (self.d.in_channels / self.d.groups, volume(self.d.input));
         let (taps, step) = (volume(self.d.kernel), self.d.stride[2]);
-        pool.pieces(columns, chunk.len(), |line, piece| {
+        thread_pool.pieces(columns, chunk.len(), |line, piece| {
             let channel = group * channels + line / taps;
             self.stretches(line % taps, chunk.clone()).for_each(|Stretch { image, places, seen, from }| {
                 let map = &x[(image * self.d.in_channels + channel) * size..][..size];
@@ -110,10 +116,17 @@ impl Columns {
         });
     }
 
-    /// Adds the columns of `chunk` to the inputs in `dx` that they stand for.
-    pub fn scatter(&self, pool: &Pool, columns: &[f32], group: usize, chunk: &Chunk, dx: &mut [f32]) {
+    /// Adds the columns of `chunk` to the corresponding elements of `dx` (col2im).
+    pub fn scatter(
+        &self,
+        thread_pool: &ThreadPool,
+        columns: &[f32],
+        group: usize,
+        chunk: &Chunk,
+        dx: &mut [f32],
+    ) {
         let (taps, step) = (volume(self.d.kernel), self.d.stride[2]);
-        self.each_map(pool, dx, self.d.in_channels, group, chunk, |image, channel, map| {
+        self.each_map(thread_pool, dx, self.d.in_channels, group, chunk, |image, channel, map| {
             let places = self.places_in(chunk, image);
             let skipped = places.start - chunk.start;
             for tap in 0..taps {
@@ -129,10 +142,17 @@ impl Columns {
         });
     }
 
-    /// The rows of `group` in a value that lies like y, one channel below the other.
-    pub fn gather_outputs(&self, pool: &Pool, dy: &[f32], group: usize, chunk: &Chunk, to: &mut [f32]) {
+    /// Gathers the positions of `chunk` from the channels of `group` in a value shaped like y, one row per channel.
+    pub fn gather_outputs(
+        &self,
+        thread_pool: &ThreadPool,
+        dy: &[f32],
+        group: usize,
+        chunk: &Chunk,
+        to: &mut [f32],
+    ) {
         let size = volume(self.d.output);
-        pool.pieces(to, chunk.len(), |channel, piece| {
+        thread_pool.pieces(to, chunk.len(), |channel, piece| {
             let channel = group * self.outputs() + channel;
             for image in self.images(chunk) {
                 let places = self.places_in(chunk, image);
@@ -143,11 +163,11 @@ impl Columns {
         });
     }
 
-    /// Calls `visit` for each map of the channels of `group` in the images that `chunk` has places of: with the
-    /// image, the channel within its group, and the map of `data`, which has `channels` of them an image.
+    /// Calls `visit` for each map of the channels of `group` in the images that `chunk` covers, with the image, the
+    /// channel within its group, and the map of `data`, which has `channels` maps per image.
     pub fn each_map(
         &self,
-        pool: &Pool,
+        thread_pool: &ThreadPool,
         data: &mut [f32],
         channels: usize,
         group: usize,
@@ -156,27 +176,27 @@ impl Columns {
     ) {
         let (own, images) = (channels / self.d.groups, self.images(chunk));
         let size = data.len() / (self.d.batch * channels);
-        // The maps of one group lie side by side within an image, those of the only group within the batch.
+        // The maps of a group are contiguous within an image; if there is only one group, within the whole batch.
         let together = if self.d.groups == 1 { images.len() } else { 1 };
         for first in images.step_by(together) {
             let maps = &mut data[(first * channels + group * own) * size..][..together * own * size];
-            pool.pieces(maps, size, |map, piece| visit(first + map / own, map % own, piece));
+            thread_pool.pieces(maps, size, |map, piece| visit(first + map / own, map % own, piece));
         }
     }
 
-    /// The images that have places in `chunk`.
+    /// The images that `chunk` covers.
     fn images(&self, chunk: &Chunk) -> Range<usize> {
         let size = volume(self.d.output);
         chunk.start / size..chunk.end.div_ceil(size)
     }
 
-    /// The places of `chunk` that belong to `image`.
+    /// The positions of `chunk` that belong to `image`.
     pub fn places_in(&self, chunk: &Chunk, image: usize) -> Range<usize> {
         let size = volume(self.d.output);
         chunk.start.max(image * size)..chunk.end.min((image + 1) * size)
     }
 
-    /// `places` row by row, as tap number `tap` of a channel sees them.
+    /// Splits `places` into rows, for tap number `tap` of a channel.
     fn stretches(&self, tap: usize, places: Range<usize>) -> impl Iterator<Item = Stretch> {
         let d = &self.d;
         let ([_, height, width], [depth, rows, columns]) = (d.input, d.output);
@@ -207,9 +227,9 @@ pub(super) fn volume(extents: [usize; 3]) -> usize {
     extents.iter().product()
 }
 
-/// A matrix product for each size of chunk.
+/// A matrix product for each chunk size.
 pub(super) struct Products {
-    /// With the places of a chunk that it is for.
+    /// The chunk sizes and their kernels.
     kernels: [(usize, Box<dyn Kernel>); 2],
 }
 
@@ -222,7 +242,7 @@ impl Products {
         self.kernels.iter().map(|(_, kernel)| kernel.scratch_len()).max().unwrap_or(0)
     }
 
-    /// C = A·B of a chunk of `places`.
+    /// Computes C = A·B for a chunk of `places` positions.
     pub fn run(
         &self,
         context: &Context,
@@ -233,12 +253,12 @@ impl Products {
         scratch: &mut [f32],
     ) {
         let (_, kernel) =
-            self.kernels.iter().find(|(size, _)| *size == places).expect("chunks have two sizes");
+            self.kernels.iter().find(|(size, _)| *size == places).expect("chunks have only these two sizes");
         kernel.run(context, &mut Views::of(&[a, b], [c, scratch]));
     }
 }
 
-/// A product without bias and activation, of which A is read first.
+/// Describes a product without bias and activation, whose first operand is A.
 pub(super) fn product([m, n, k]: [usize; 3], a: [usize; 2], b: [usize; 2]) -> GemmDesc {
     GemmDesc { m, n, k, first: 0, a, b, bias: false, activation: Activation::None }
 }
@@ -247,7 +267,7 @@ pub(super) fn product([m, n, k]: [usize; 3], a: [usize; 2], b: [usize; 2]) -> Ge
 mod tests {
     use super::*;
 
-    /// A convolution of `channels` `[in, out]` that keeps the extents.
+    /// A convolution with `[in, out]` channels that preserves the extents.
     fn desc([in_channels, out_channels]: [usize; 2], extents: [usize; 3], kernel: [usize; 3]) -> Conv3dDesc {
         Conv3dDesc {
             batch: 3,
@@ -266,7 +286,7 @@ mod tests {
         }
     }
 
-    /// Neither long rows nor many outputs need more than the fixed scratch memory.
+    /// The scratch memory stays within its limit for long rows and for many output channels.
     #[test]
     fn chunks_fit_the_scratch_memory() {
         for (channels, extents, kernel) in [

@@ -1,4 +1,4 @@
-//! The gradient of the data: a product makes columns, which are added up where they overlap.
+//! The data gradient: a matrix product yields columns, which are accumulated where they overlap.
 
 use striate_tensor::{Layout, Views};
 
@@ -42,17 +42,17 @@ impl Kernel for Bound {
         let (dx, scratch) = (views.write::<f32>(0), views.write::<f32>(1));
         let [multiplied, gathered] = self.columns.scratch();
         let (columns, scratch) = scratch.split_at_mut(multiplied);
-        let (slopes, scratch) = scratch.split_at_mut(gathered);
+        let (outputs, scratch) = scratch.split_at_mut(gathered);
         let (o, k) = (self.columns.outputs(), self.columns.taps());
         dx.fill(0.0);
         for chunk in self.columns.chunks() {
             for group in 0..self.columns.d.groups {
                 let columns = &mut columns[..k * chunk.len()];
-                let slopes = &mut slopes[..o * chunk.len()];
-                self.columns.gather_outputs(context.pool, dy, group, &chunk, slopes);
+                let outputs = &mut outputs[..o * chunk.len()];
+                self.columns.gather_outputs(context.thread_pool, dy, group, &chunk, outputs);
                 let w = &w[group * o * k..][..o * k];
-                self.products.run(context, chunk.len(), w, slopes, columns, scratch);
-                self.columns.scatter(context.pool, columns, group, &chunk, dx);
+                self.products.run(context, chunk.len(), w, outputs, columns, scratch);
+                self.columns.scatter(context.thread_pool, columns, group, &chunk, dx);
             }
         }
     }

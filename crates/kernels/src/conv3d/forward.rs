@@ -1,4 +1,4 @@
-//! The forward direction: columns, a product, and an epilogue that brings bias, residual and activation.
+//! The forward direction: columns, a matrix product, and an epilogue for bias, residual and activation.
 
 use striate_tensor::{Layout, Views};
 
@@ -52,7 +52,7 @@ impl Kernel for Bound {
             for group in 0..d.groups {
                 let columns = &mut columns[..k * chunk.len()];
                 let sums = &mut sums[..o * chunk.len()];
-                self.columns.gather(context.pool, x, group, &chunk, columns);
+                self.columns.gather(context.thread_pool, x, group, &chunk, columns);
                 let w = &w[group * o * k..][..o * k];
                 self.products.run(context, chunk.len(), w, columns, sums, scratch);
                 let operands = Operands { sums, bias, residual };
@@ -72,7 +72,7 @@ impl Bound {
     /// y = activation(sums + bias + residual), for one group and chunk.
     fn finish(&self, context: &Context, group: usize, chunk: &Chunk, from: Operands, y: &mut [f32]) {
         let (d, o, size) = (&self.columns.d, self.columns.outputs(), volume(self.columns.d.output));
-        self.columns.each_map(context.pool, y, d.out_channels, group, chunk, |image, channel, map| {
+        self.columns.each_map(context.thread_pool, y, d.out_channels, group, chunk, |image, channel, map| {
             let places = self.columns.places_in(chunk, image);
             let sums = &from.sums[channel * chunk.len() + places.start - chunk.start..][..places.len()];
             let channel = group * o + channel;
@@ -88,7 +88,7 @@ impl Bound {
     }
 }
 
-/// One channel's places.
+/// The positions of one channel.
 struct Finish<'a> {
     sums: &'a [f32],
     bias: f32,
@@ -112,12 +112,12 @@ impl Body for Finish<'_> {
         let whole = y.len() / S::LANES * S::LANES;
         let (vectors, rest) = y.split_at_mut(whole);
         for vector in vectors.chunks_exact_mut(S::LANES) {
-            // SAFETY: the piece has as many floats as a vector.
+            // SAFETY: the chunk has the length of a vector.
             unsafe { s.store(vector.as_mut_ptr(), activate(s, activation, s.load(vector.as_ptr()))) }
         }
         let mut lanes = [0.0f32; 16];
         lanes[..rest.len()].copy_from_slice(rest);
-        // SAFETY: no vector has more than 16 lanes.
+        // SAFETY: vectors have at most 16 lanes.
         unsafe { s.store(lanes.as_mut_ptr(), activate(s, activation, s.load(lanes.as_ptr()))) }
         rest.copy_from_slice(&lanes[..rest.len()]);
     }

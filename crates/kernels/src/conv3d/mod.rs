@@ -1,5 +1,4 @@
-//! Convolution of volumes in plain order, in three directions: forward, gradient of the data, gradient of the
-//! weights.
+//! Convolution of plain volumes: forward, data gradient, weight gradient.
 
 mod columns;
 mod data_gradient;
@@ -13,13 +12,13 @@ use crate::reference::{self, Reference};
 /// A convolution of volumes in three dimensions. Sizes are in the order depth, height, width.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Conv3dDesc {
-    /// Volumes.
+    /// Number of volumes.
     pub batch: usize,
     /// Channels of x.
     pub in_channels: usize,
     /// Channels of y.
     pub out_channels: usize,
-    /// Groups of channels that do not see each other.
+    /// Number of groups of channels that are convolved independently.
     pub groups: usize,
     /// Extents of x.
     pub input: [usize; 3],
@@ -27,22 +26,22 @@ pub struct Conv3dDesc {
     pub output: [usize; 3],
     /// Extent of the kernel.
     pub kernel: [usize; 3],
-    /// Step of the kernel.
+    /// Stride of the kernel.
     pub stride: [usize; 3],
-    /// Distance of the kernel's taps.
+    /// Distance between adjacent taps of the kernel.
     pub dilation: [usize; 3],
-    /// Zeros before the first element of each axis; those behind the last follow from `output`.
+    /// Zeros before the first element of each axis; those after the last follow from `output`.
     pub padding: [usize; 3],
     /// Whether there is a bias.
     pub bias: bool,
     /// Whether a value in the shape of y is added before the activation.
     pub residual: bool,
-    /// Applied to the sum.
+    /// Applied to the result.
     pub activation: Activation,
 }
 
-/// Reads x `[N, C, D, H, W]`, w `[O, C/groups, KD, KH, KW]`, a bias `[O]` and a residual if there are; writes
-/// y `[N, O, OD, OH, OW]`.
+/// Reads x `[N, C, D, H, W]`, w `[O, C/groups, KD, KH, KW]`, the optional bias `[O]` and the optional residual;
+/// writes y `[N, O, OD, OH, OW]`.
 pub fn forward() -> &'static [&'static dyn Implementation<Conv3dDesc>] {
     &[
         &forward::Forward,

@@ -1,4 +1,4 @@
-//! The gradient of the weights: products of slopes and columns, added up chunk by chunk.
+//! The weight gradient: matrix products of dy and columns, accumulated chunk by chunk.
 
 use striate_tensor::{Layout, Views};
 
@@ -41,21 +41,21 @@ impl Kernel for Bound {
     fn run(&self, context: &Context, views: &mut Views) {
         let (x, dy) = (views.read::<f32>(0), views.read::<f32>(1));
         let (dw, scratch) = (views.write::<f32>(0), views.write::<f32>(1));
-        let [of_columns, of_slopes] = self.columns.scratch();
-        let (columns, scratch) = scratch.split_at_mut(of_columns);
-        let (slopes, scratch) = scratch.split_at_mut(of_slopes);
+        let [gathered, gathered_outputs] = self.columns.scratch();
+        let (columns, scratch) = scratch.split_at_mut(gathered);
+        let (outputs, scratch) = scratch.split_at_mut(gathered_outputs);
         let (o, k) = (self.columns.outputs(), self.columns.taps());
         let (sums, scratch) = scratch.split_at_mut(o * k);
         dw.fill(0.0);
         for chunk in self.columns.chunks() {
             for group in 0..self.columns.d.groups {
                 let columns = &mut columns[..k * chunk.len()];
-                let slopes = &mut slopes[..o * chunk.len()];
-                self.columns.gather(context.pool, x, group, &chunk, columns);
-                self.columns.gather_outputs(context.pool, dy, group, &chunk, slopes);
-                self.products.run(context, chunk.len(), slopes, columns, sums, scratch);
+                let outputs = &mut outputs[..o * chunk.len()];
+                self.columns.gather(context.thread_pool, x, group, &chunk, columns);
+                self.columns.gather_outputs(context.thread_pool, dy, group, &chunk, outputs);
+                self.products.run(context, chunk.len(), outputs, columns, sums, scratch);
                 let dw = &mut dw[group * o * k..][..o * k];
-                context.pool.pieces(dw, k, |channel, piece| {
+                context.thread_pool.pieces(dw, k, |channel, piece| {
                     piece.iter_mut().zip(&sums[channel * k..]).for_each(|(total, sum)| *total += sum);
                 });
             }

@@ -1,7 +1,7 @@
 //! Matrix product C = A·B (+ bias, activation).
 //!
-//! `packed` copies A and B into panels and keeps tiles of C in registers; `rows` serves the few rows for
-//! which copying would cost more than the product.
+//! `packed` copies A and B into panels and keeps tiles of C in registers; `rows` handles products with so few
+//! rows that packing would cost more than the product.
 
 mod pack;
 mod packed;
@@ -12,7 +12,7 @@ use crate::Kernel;
 use crate::activation::Activation;
 use crate::isa::Isa;
 
-/// A matrix product: C `[m, n]` = A `[m, k]` · B `[k, n]`, with any strides of A and B; C is row-major.
+/// A matrix product: C `[m, n]` = A `[m, k]` · B `[k, n]`. A and B may have any strides; C is row-major.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GemmDesc {
     /// Rows of A and C.
@@ -21,19 +21,19 @@ pub struct GemmDesc {
     pub n: usize,
     /// Columns of A, rows of B.
     pub k: usize,
-    /// Which of the two operands that are read is A; the other is B.
+    /// The index of A among the two operands that are read; the other is B.
     pub first: usize,
-    /// Floats between rows and between columns of A.
+    /// Row and column strides of A, in floats.
     pub a: [usize; 2],
-    /// Floats between rows and between columns of B.
+    /// Row and column strides of B, in floats.
     pub b: [usize; 2],
     /// Whether a vector of n numbers is added to every row.
     pub bias: bool,
-    /// Applied to the sum.
+    /// Applied to the result.
     pub activation: Activation,
 }
 
-/// The kernel for `desc`. Reads A and B (in the order that it says) and a bias if there is one; writes C.
+/// Creates the kernel for `desc`. Reads A and B (in the order given by `first`) and the optional bias; writes C.
 pub fn kernel(desc: &GemmDesc, isa: Isa) -> Box<dyn Kernel> {
     if desc.m <= FEW_ROWS && desc.b[0] == 1 && desc.a[1] == 1 {
         return Box::new(rows::Rows { desc: desc.clone(), isa });
@@ -41,7 +41,7 @@ pub fn kernel(desc: &GemmDesc, isa: Isa) -> Box<dyn Kernel> {
     Box::new(packed::Packed::new(desc, isa))
 }
 
-/// At most so many rows are multiplied without packing.
+/// The largest number of rows that is multiplied without packing.
 const FEW_ROWS: usize = 4;
-/// Floats of a cache line.
+/// Floats in a cache line.
 const LINE: usize = 16;

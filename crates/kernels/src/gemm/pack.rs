@@ -1,5 +1,5 @@
-//! Copies of operands in panels: some lines (rows of A, columns of B), all their numbers of the same inner
-//! index side by side, index after index.
+//! Packing of operands into panels. A panel holds some lines (rows of A, columns of B), interleaved: first the
+//! numbers of all its lines at inner index 0, then those at index 1, and so on.
 
 use super::LINE;
 use crate::simd::{Body, Simd};
@@ -8,11 +8,11 @@ use crate::simd::{Body, Simd};
 #[derive(Clone, Copy)]
 pub(super) struct Lines<'a> {
     pub from: &'a [f32],
-    /// Floats between lines, and along them.
+    /// Strides between lines and along them, in floats.
     pub strides: [usize; 2],
-    /// How many there are.
+    /// Number of lines.
     pub count: usize,
-    /// Lines of a panel.
+    /// Lines per panel.
     pub width: usize,
 }
 
@@ -22,8 +22,8 @@ impl Lines<'_> {
     }
 }
 
-/// Fills `to` with some panels, the first of which begins with line `first`: `depth` inner indices of each,
-/// from `start` on. Beyond the last line panels are zero.
+/// Fills `to` with panels, starting with line `first`: `depth` inner indices of each, starting at `start`. Beyond
+/// the last line, panels are zero.
 pub(super) struct Pack<'a> {
     pub lines: Lines<'a>,
     pub first: usize,
@@ -41,13 +41,16 @@ impl Body for Pack<'_> {
         let panels = to.len() / panel_len;
         let real = (panels * width).min(lines.count - first);
         let from = &lines.from[first * line + start * along..];
-        assert!(from.len() > (real - 1) * line + (depth - 1) * along, "the lines lie within the operand");
+        assert!(
+            from.len() > (real - 1) * line + (depth - 1) * along,
+            "the lines must lie within the operand"
+        );
         if real < panels * width {
             to[(panels - 1) * panel_len..].fill(0.0);
         }
         if line == 1 {
             for index in 0..depth {
-                ask(s, from, (index + AHEAD) * along, real);
+                prefetch(s, from, (index + AHEAD) * along, real);
                 let from = &from[index * along..][..real];
                 for (panel, from) in from.chunks(width).enumerate() {
                     copy(s, from, &mut to[panel * panel_len + index * width..][..from.len()]);
@@ -65,8 +68,8 @@ impl Body for Pack<'_> {
                     for line_at in at..at + count {
                         s.prefetch(from.as_ptr().wrapping_add(line_at * line + index + AHEAD * LINE));
                     }
-                    // SAFETY: `count` lines of LANES numbers lie within the operand; the panel holds LANES
-                    // indices more from `index` on, each of `width` lines.
+                    // SAFETY: `count` lines of LANES numbers lie within the operand; from `index` on, the panel
+                    // holds at least LANES indices of `width` lines.
                     unsafe {
                         let from = from.as_ptr().add(at * line + index);
                         s.transpose(from, line, count, to.as_mut_ptr().add(index * width + at), width);
@@ -82,23 +85,23 @@ impl Body for Pack<'_> {
     }
 }
 
-/// How far ahead numbers are asked for: in inner indices, or in cache lines along a line.
+/// The prefetch distance, in inner indices, or in cache lines along a line.
 const AHEAD: usize = 32;
 
-/// Asks for `len` numbers from `at` on.
+/// Prefetches the `len` numbers that start at `at`.
 #[inline(always)]
-fn ask<S: Simd>(s: S, from: &[f32], at: usize, len: usize) {
+fn prefetch<S: Simd>(s: S, from: &[f32], at: usize, len: usize) {
     for line in (0..len).step_by(LINE) {
         s.prefetch(from.as_ptr().wrapping_add(at + line));
     }
 }
 
-/// Copies numbers that lie side by side.
+/// Copies contiguous numbers.
 #[inline(always)]
 fn copy<S: Simd>(s: S, from: &[f32], to: &mut [f32]) {
     let whole = from.len() / S::LANES * S::LANES;
     for at in (0..whole).step_by(S::LANES) {
-        // SAFETY: both hold LANES numbers from `at` on.
+        // SAFETY: from `at` on, both slices hold at least LANES numbers.
         unsafe { s.store(to.as_mut_ptr().add(at), s.load(from.as_ptr().add(at))) }
     }
     to[whole..].copy_from_slice(&from[whole..]);

@@ -1,10 +1,10 @@
-//! The product on packed panels.
+//! The matrix product on packed panels.
 //!
 //! A is copied into panels of P rows, B into panels of two vectors of columns; a tile of C stays in
-//! registers while it runs down two panels. The inner index is cut so that panels stay in the caches. The
-//! operand with fewer panels is packed by all threads together and shared; of the other, each item of the
-//! grid packs its own panels, cut by cut, right before it multiplies them: so they come from the
-//! processor's own cache and not from another's.
+//! registers while two panels are multiplied. The inner dimension is split into cuts so that panels stay in
+//! the caches. The operand with fewer panels is packed by all threads together and shared; of the other
+//! operand, each item of the grid packs its own panels, cut by cut, right before it multiplies them, so that
+//! they come from the core's own cache instead of that of another core.
 //!
 //! Source: Goto and van de Geijn, "Anatomy of high-performance matrix multiplication", ACM TOMS 34(3),
 //! 2008.
@@ -18,13 +18,13 @@ use super::tile::{Finish, LARGEST_TILE, Tile};
 use super::{GemmDesc, LINE};
 use crate::activation::{Activation, UNBOUNDED};
 use crate::isa::Isa;
-use crate::pool::Pointer;
 use crate::simd::{Body, Simd, dispatch};
+use crate::threads::Pointer;
 use crate::{Context, Kernel};
 
-/// Panels that are packed together: where the lines lie side by side, so much of memory is read in one go.
+/// Number of panels packed together, which lengthens contiguous reads if the lines are contiguous in memory.
 const GROUP: usize = 4;
-/// Items of the grid at most: each has room for panels of its own, and a wide product would ask for much.
+/// The maximum number of items of the grid, which bounds the scratch memory, because each item has its own panels.
 const MOST_ITEMS: usize = 64;
 
 pub(super) struct Packed {
@@ -32,19 +32,19 @@ pub(super) struct Packed {
     isa: Isa,
     /// Rows and columns of a tile.
     tile: [usize; 2],
-    /// Which operand is packed item by item: 0 is A, 1 is B.
+    /// The operand that is packed item by item: 0 for A, 1 for B.
     private: usize,
-    /// Its panels that are packed together.
+    /// The number of its panels that are packed together.
     panels: usize,
-    /// Its panels in an item, a multiple of those.
+    /// The number of its panels per item, a multiple of `panels`.
     item_panels: usize,
-    /// Inner indices of a cut.
+    /// Inner indices per cut.
     depth: usize,
 }
 
 impl Packed {
     pub fn new(desc: &GemmDesc, isa: Isa) -> Packed {
-        let tile = [isa.sums() / 2, 2 * isa.block()];
+        let tile = [isa.accumulators() / 2, 2 * isa.block()];
         let panels = [desc.m.div_ceil(tile[0]), desc.n.div_ceil(tile[1])];
         let private = usize::from(desc.n >= desc.m);
         let all = panels[private];
@@ -55,7 +55,7 @@ impl Packed {
         Packed { desc: desc.clone(), isa, tile, private, panels, item_panels, depth }
     }
 
-    /// Panels of A and of B.
+    /// The number of panels of A and of B.
     fn all_panels(&self) -> [usize; 2] {
         [self.desc.m.div_ceil(self.tile[0]), self.desc.n.div_ceil(self.tile[1])]
     }
@@ -64,7 +64,7 @@ impl Packed {
         self.all_panels()[self.private].div_ceil(self.item_panels)
     }
 
-    /// Floats of the shared panels, and of the private ones of an item.
+    /// The number of floats in the shared panels, and in the private panels of an item.
     fn scratch(&self) -> [usize; 2] {
         let shared = 1 - self.private;
         [
@@ -85,7 +85,7 @@ impl Kernel for Packed {
         let (a, b) = (views.read::<f32>(d.first), views.read::<f32>(1 - d.first));
         let bias = if d.bias { views.read::<f32>(2) } else { &[] };
         let (c, scratch) = (views.write::<f32>(0), views.write::<f32>(1));
-        assert_eq!(c.len(), d.m * d.n, "C is as large as the descriptor says");
+        assert_eq!(c.len(), d.m * d.n, "the size of C must match the descriptor");
         let lines = [
             Lines { from: a, strides: d.a, count: d.m, width: self.tile[0] },
             Lines { from: b, strides: [d.b[1], d.b[0]], count: d.n, width: self.tile[1] },
@@ -95,7 +95,7 @@ impl Kernel for Packed {
         self.pack_shared(context, lines[1 - self.private], shared);
         let (c, private) = (Pointer(c.as_mut_ptr()), Pointer(private.as_mut_ptr()));
         let last = self.all_panels()[self.private];
-        context.pool.run(self.items(), |item| {
+        context.thread_pool.run(self.items(), |item| {
             // SAFETY: the scratch holds `own` floats for every item.
             let to = unsafe { std::slice::from_raw_parts_mut(private.get().add(item * own), own) };
             let panels = item * self.item_panels..((item + 1) * self.item_panels).min(last);
@@ -106,12 +106,12 @@ impl Kernel for Packed {
 }
 
 impl Packed {
-    /// Packs all panels of the operand that items share. The panels of one cut lie together.
+    /// Packs all panels of the shared operand. The panels of a cut are contiguous.
     fn pack_shared(&self, context: &Context, lines: Lines, to: &mut [f32]) {
         let (panels, cuts) = (lines.panels(), self.desc.k.div_ceil(self.depth));
         let groups = panels.div_ceil(GROUP);
         let to = Pointer(to.as_mut_ptr());
-        context.pool.run(groups * cuts, |item| {
+        context.thread_pool.run(groups * cuts, |item| {
             let (start, first) = (item / groups * self.depth, item % groups * GROUP);
             let [range, last] = [first, (first + GROUP).min(panels) - 1]
                 .map(|panel| self.cut(panels, lines.width, start, panel));
@@ -123,7 +123,7 @@ impl Packed {
         });
     }
 
-    /// Where the cut of a shared panel that begins at inner index `start` lies.
+    /// The range of the cut of a shared panel that starts at inner index `start`.
     fn cut(&self, panels: usize, width: usize, start: usize, panel: usize) -> Range<usize> {
         let depth = self.depth.min(self.desc.k - start);
         let first = (start * panels + panel * depth) * width;
@@ -131,11 +131,11 @@ impl Packed {
     }
 }
 
-/// Some panels of the private operand times all panels of the shared one.
+/// The product of some panels of the private operand with all panels of the shared one.
 struct Item<'a> {
     gemm: &'a Packed,
     shared: &'a [f32],
-    /// The private operand, and room for its panels.
+    /// The private operand, and memory for its panels.
     lines: Lines<'a>,
     to: &'a mut [f32],
     bias: &'a [f32],
@@ -146,7 +146,7 @@ struct Item<'a> {
 impl Body for Item<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        match S::SUMS / 2 {
+        match S::ACCUMULATORS / 2 {
             14 => self.tiles::<S, 14>(s),
             6 => self.tiles::<S, 6>(s),
             _ => self.tiles::<S, 4>(s),
@@ -157,7 +157,7 @@ impl Body for Item<'_> {
 impl Item<'_> {
     #[inline(always)]
     fn tiles<S: Simd, const P: usize>(mut self, s: S) {
-        if P * 2 > S::SUMS {
+        if P * 2 > S::ACCUMULATORS {
             unreachable!("tiles are chosen to fit the registers");
         }
         let Range { start: first, end } = self.panels;
@@ -169,7 +169,7 @@ impl Item<'_> {
         }
     }
 
-    /// Packs the cut of `panels` that begins at inner index `start`, and multiplies it with that of all
+    /// Packs the cut of `panels` that starts at inner index `start`, and multiplies it with that of all
     /// shared panels.
     #[inline(always)]
     fn cut<S: Simd, const P: usize>(&mut self, s: S, panels: Range<usize>, start: usize) {
@@ -180,7 +180,7 @@ impl Item<'_> {
         let shared_panels = gemm.all_panels()[1 - gemm.private];
         for shared_panel in 0..shared_panels {
             let range = gemm.cut(shared_panels, gemm.tile[1 - gemm.private], start, shared_panel);
-            // The next panel lies right behind.
+            // The next panel follows immediately.
             let (of_shared, mut ahead) = (&shared[range.clone()], shared[range.end..].as_ptr());
             for (panel, of_private) in panels.clone().zip(to.chunks(depth * lines.width)) {
                 let (mut at, mut pair) = ([panel, shared_panel], [of_private, of_shared]);
@@ -195,7 +195,7 @@ impl Item<'_> {
     }
 }
 
-/// A tile's row and column in C, the inner index that its cut starts with, and what will be wanted next.
+/// The row and column of a tile in C, the first inner index of its cut, and the address to prefetch.
 struct Place<'a> {
     at: [usize; 2],
     start: usize,
@@ -211,7 +211,7 @@ impl Packed {
         let (d, Place { at, start, ahead, c, bias }) = (&self.desc, place);
         let (add, end) = (start > 0, start + self.depth >= d.k);
         let (rows, columns) = (P.min(d.m - at[0]), (2 * S::LANES).min(d.n - at[1]));
-        // SAFETY: C has m rows of n numbers, and no other item has these.
+        // SAFETY: C has m rows of n numbers, and no other item writes this tile.
         let c = unsafe { c.get().add(at[0] * d.n + at[1]) };
         let bias = if d.bias && end { &bias[at[1]..][..columns] } else { &[] };
         let activation = if end { d.activation } else { Activation::None };

@@ -1,20 +1,20 @@
-//! Products of few rows: dot products that read B once, as it lies.
+//! Products with few rows: dot products that read B once, without packing.
 
 use striate_tensor::Views;
 
 use super::GemmDesc;
 use crate::isa::Isa;
-use crate::pool::Pointer;
 use crate::simd::{Body, Simd, activate, dispatch};
+use crate::threads::Pointer;
 use crate::{Context, Kernel};
 
-/// Few rows of A, contiguous, and columns of B, contiguous.
+/// The product of a few contiguous rows of A with contiguous columns of B.
 pub(super) struct Rows {
     pub desc: GemmDesc,
     pub isa: Isa,
 }
 
-/// Columns of an item of the grid.
+/// Columns in one item of the grid.
 const COLUMNS: usize = 16;
 
 impl Kernel for Rows {
@@ -23,9 +23,9 @@ impl Kernel for Rows {
         let (a, b) = (views.read::<f32>(d.first), views.read::<f32>(1 - d.first));
         let bias = if d.bias { views.read::<f32>(2) } else { &[] };
         let c = views.write::<f32>(0);
-        assert_eq!(c.len(), d.m * d.n, "C is as large as the descriptor says");
+        assert_eq!(c.len(), d.m * d.n, "the size of C must match the descriptor");
         let c = Pointer(c.as_mut_ptr());
-        context.pool.run(d.n.div_ceil(COLUMNS), |item| {
+        context.thread_pool.run(d.n.div_ceil(COLUMNS), |item| {
             let columns = item * COLUMNS..((item + 1) * COLUMNS).min(d.n);
             dispatch(self.isa, Dots { desc: d, a, b, bias, c: &c, columns });
         });
@@ -53,8 +53,8 @@ impl Body for Dots<'_> {
                     sum += self.bias[column];
                 }
                 let mut lanes = [0.0f32; 16];
-                // SAFETY: no vector has more than 16 lanes; column and row lie within C, and no other
-                // item has this column.
+                // SAFETY: vectors have at most 16 lanes; column and row lie within C, and no other item writes
+                // this column.
                 unsafe {
                     s.store(lanes.as_mut_ptr(), activate(s, d.activation, s.splat(sum)));
                     *self.c.get().add(row * d.n + column) = lanes[0];
@@ -64,7 +64,7 @@ impl Body for Dots<'_> {
     }
 }
 
-/// The sum of products, in four vectors of partial sums that are added in a fixed order.
+/// The dot product, with four vectors of partial sums that are added in a fixed order.
 #[inline(always)]
 fn dot<S: Simd>(s: S, a: &[f32], b: &[f32]) -> f32 {
     let step = 4 * S::LANES;
@@ -79,7 +79,7 @@ fn dot<S: Simd>(s: S, a: &[f32], b: &[f32]) -> f32 {
     }
     let total = s.add(s.add(sums[0], sums[1]), s.add(sums[2], sums[3]));
     let mut lanes = [0.0f32; 16];
-    // SAFETY: no vector has more than 16 lanes.
+    // SAFETY: vectors have at most 16 lanes.
     unsafe { s.store(lanes.as_mut_ptr(), total) }
     let vector: f32 = lanes[..S::LANES].iter().sum();
     vector + a[whole..].iter().zip(&b[whole..]).map(|(a, b)| a * b).sum::<f32>()

@@ -1,27 +1,27 @@
-//! The register tile of the matrix product: P rows of two vectors, which stay in registers while they run
-//! down a panel of A and a panel of B.
+//! The register tile of the matrix product: P rows of two vectors, which stay in registers while a panel of A and
+//! a panel of B are multiplied.
 
 use super::LINE;
 use crate::activation::Activation;
 use crate::simd::{Body, Simd, activate};
 
-/// Numbers of the largest tile.
+/// Numbers in the largest tile.
 pub(super) const LARGEST_TILE: usize = 14 * 32;
 
-/// The product of two cuts of panels, as P rows of two vectors; the sums live in registers.
+/// The product of two cuts of panels, as P rows of two vectors, accumulated in registers.
 pub(super) struct Tile<'a, const P: usize> {
     pub a: &'a [f32],
     pub b: &'a [f32],
-    /// What is wanted next, asked for line by line while the tile computes; it may lie anywhere.
+    /// The data needed next, prefetched line by line while the tile computes; may be any address.
     pub ahead: *const f32,
-    /// Valid for P rows of two vectors, `stride` floats apart.
+    /// The destination, valid for P rows of two vectors, `stride` floats apart.
     pub to: *mut f32,
     pub stride: usize,
-    /// Whether what stands there is added.
+    /// Whether to add to the destination instead of overwriting it.
     pub add: bool,
-    /// Two vectors, or nothing.
+    /// Two vectors, or empty.
     pub bias: &'a [f32],
-    /// Bounds that the sums are cut off at.
+    /// Bounds that the result is clipped to.
     pub range: (f32, f32),
 }
 
@@ -31,10 +31,10 @@ impl<const P: usize> Body for Tile<'_, P> {
         let (to, stride) = (self.to, self.stride);
         let (low, high) = (s.splat(self.range.0), s.splat(self.range.1));
         let depth = (self.a.len() / P).min(self.b.len() / (2 * S::LANES));
-        assert!(self.bias.is_empty() || self.bias.len() == 2 * S::LANES, "a bias has two vectors");
-        let mut sums = [[s.zero(); 2]; P];
-        // SAFETY: the panels hold `depth` groups of P numbers and of two vectors, the bias two vectors,
-        // and `to` is valid as its description says.
+        assert!(self.bias.is_empty() || self.bias.len() == 2 * S::LANES, "the bias must have two vectors");
+        let mut acc = [[s.zero(); 2]; P];
+        // SAFETY: the panels hold `depth` groups of P numbers and of two vectors, the bias has two vectors,
+        // and `to` is valid as its documentation requires.
         unsafe {
             let (mut a, mut b) = (self.a.as_ptr(), self.b.as_ptr());
             for p in 0..P {
@@ -46,8 +46,8 @@ impl<const P: usize> Body for Tile<'_, P> {
                 let (b0, b1) = (s.load(b), s.load(b.add(S::LANES)));
                 for p in 0..P {
                     let value = s.splat(*a.add(p));
-                    sums[p][0] = s.fma(value, b0, sums[p][0]);
-                    sums[p][1] = s.fma(value, b1, sums[p][1]);
+                    acc[p][0] = s.fma(value, b0, acc[p][0]);
+                    acc[p][1] = s.fma(value, b1, acc[p][1]);
                 }
                 a = a.add(P);
                 b = b.add(2 * S::LANES);
@@ -56,7 +56,7 @@ impl<const P: usize> Body for Tile<'_, P> {
                 for p in 0..P {
                     for half in 0..2 {
                         let c = s.load(to.add(p * stride + half * S::LANES));
-                        sums[p][half] = s.add(sums[p][half], c);
+                        acc[p][half] = s.add(acc[p][half], c);
                     }
                 }
             }
@@ -65,26 +65,26 @@ impl<const P: usize> Body for Tile<'_, P> {
                     std::array::from_fn(|half| s.load(self.bias.as_ptr().add(half * S::LANES)));
                 for p in 0..P {
                     for half in 0..2 {
-                        sums[p][half] = s.add(sums[p][half], bias[half]);
+                        acc[p][half] = s.add(acc[p][half], bias[half]);
                     }
                 }
             }
             for p in 0..P {
                 for half in 0..2 {
-                    sums[p][half] = s.min(high, s.max(low, sums[p][half]));
+                    acc[p][half] = s.min(high, s.max(low, acc[p][half]));
                 }
             }
             for p in 0..P {
                 for half in 0..2 {
-                    s.store(to.add(p * stride + half * S::LANES), sums[p][half]);
+                    s.store(to.add(p * stride + half * S::LANES), acc[p][half]);
                 }
             }
         }
     }
 }
 
-/// Brings a row of a tile's sums to its place in C, where the tile cannot do so itself: at C's edges, and
-/// before activations that need registers of their own.
+/// Writes a row of a tile's sums to C if the tile cannot do so itself: at the edges of C, and for activations that
+/// need additional registers.
 pub(super) struct Finish<'a> {
     pub sums: &'a [f32],
     pub c: &'a mut [f32],
@@ -100,7 +100,7 @@ impl Body for Finish<'_> {
         for (index, c) in self.c.chunks_mut(S::LANES).enumerate() {
             let mut padded = |values: &[f32]| {
                 line[..values.len()].copy_from_slice(values);
-                // SAFETY: no vector has more than 16 lanes.
+                // SAFETY: vectors have at most 16 lanes.
                 unsafe { s.load(line.as_ptr()) }
             };
             let at = index * S::LANES;
@@ -111,7 +111,7 @@ impl Body for Finish<'_> {
             if !self.bias.is_empty() {
                 sum = s.add(sum, padded(&self.bias[at..][..c.len()]));
             }
-            // SAFETY: no vector has more than 16 lanes.
+            // SAFETY: vectors have at most 16 lanes.
             unsafe { s.store(line.as_mut_ptr(), activate(s, self.activation, sum)) }
             c.copy_from_slice(&line[..c.len()]);
         }

@@ -25,7 +25,7 @@ pub fn inference<T: Real>(
     }
 }
 
-/// What [`training`] writes.
+/// The statistics that [`training`] writes.
 pub struct Statistics<'a, T> {
     /// Mean of the batch, `[C]`.
     pub mean: &'a mut [T],
@@ -37,7 +37,7 @@ pub struct Statistics<'a, T> {
     pub running_var: &'a mut [T],
 }
 
-/// y with the batch's own statistics.
+/// y with the statistics of the batch.
 pub fn training<T: Real>(d: &BatchNormDesc, x: &[T], gamma: &[T], beta: &[T], y: &mut [T], s: Statistics<T>) {
     let [n, channels, h, w] = d.shape;
     let count = n * h * w;
@@ -83,7 +83,7 @@ pub fn gradient<T: Real>(
     }
 }
 
-/// Weights `[O, inner]` and bias `[O]` that do a layer's work and that of the batch norm behind it.
+/// Folds a batch norm into the weights `[O, inner]` and bias `[O]` of the layer before it.
 pub fn fold<T: Real>(
     epsilon: f32,
     (weight, bias): (&[T], Option<&[T]>),

@@ -1,4 +1,4 @@
-//! Arithmetic of stretched values and sums over what was stretched, by definition.
+//! Arithmetic with broadcasting, and sums over broadcast axes, by definition.
 
 use super::Real;
 use crate::broadcast::{Arithmetic, BroadcastDesc};
@@ -18,7 +18,7 @@ pub fn forward<T: Real>(d: &BroadcastDesc, a: &[T], b: &[T], y: &mut [T]) {
     }
 }
 
-/// Adds up all elements of x that fall on the same element of y, times the factor.
+/// Sums all elements of x that correspond to the same element of y, times the factor.
 pub fn sum_to<T: Real>(d: &SumToDesc, x: &[T], y: &mut [T]) {
     y.fill(T::from_f64(0.0));
     for (index, x) in x.iter().enumerate() {
@@ -27,14 +27,14 @@ pub fn sum_to<T: Real>(d: &SumToDesc, x: &[T], y: &mut [T]) {
     y.iter_mut().for_each(|y| *y = *y * T::from_f64(f64::from(d.factor)));
 }
 
-/// Gives every element of y its element of x, times the factor: what `sum_to` is the gradient of.
-pub fn spread<T: Real>(d: &SumToDesc, x: &[T], y: &mut [T]) {
+/// Copies to each element of y the corresponding element of x, times the factor: the reverse of `sum_to`.
+pub fn broadcast_to<T: Real>(d: &SumToDesc, x: &[T], y: &mut [T]) {
     for (index, y) in y.iter_mut().enumerate() {
         *y = x[place(index, &d.shape, &d.strides)] * T::from_f64(f64::from(d.factor));
     }
 }
 
-/// Where element number `index` of a value of extents `shape` lies in one of these strides.
+/// The offset of element number `index` of a value with extents `shape` and the given strides.
 pub(super) fn place(mut index: usize, shape: &[usize], strides: &[usize]) -> usize {
     let mut place = 0;
     for (extent, stride) in shape.iter().zip(strides).rev() {

@@ -1,10 +1,10 @@
-//! Losses of scores against labels, by definition.
+//! Classification losses, by definition.
 
 use super::{Real, softmax};
 use crate::activation::Activation;
 use crate::class_loss::{ClassLossDesc, Criterion};
 
-/// The loss; writes what stands for probabilities.
+/// Returns the loss; writes the substitute for probabilities.
 pub fn forward<T: Real>(d: &ClassLossDesc, x: &[T], labels: &[i64], probabilities: &mut [T]) -> T {
     let mut total = T::from_f64(0.0);
     let rows = x.chunks_exact(d.classes).zip(probabilities.chunks_exact_mut(d.classes));
@@ -16,37 +16,37 @@ pub fn forward<T: Real>(d: &ClassLossDesc, x: &[T], labels: &[i64], probabilitie
             }
             Criterion::MeanSquared => probabilities.copy_from_slice(x),
             Criterion::Hinge { .. } => softmax::forward(d.classes, x, probabilities),
-            Criterion::Rbf { j } => beside_none(j, x, probabilities),
+            Criterion::Rbf { j } => softmax_with_none(j, x, probabilities),
         }
-        total += of_row(d.criterion, x, label);
+        total += row_loss(d.criterion, x, label);
     }
     total * T::from_f64(f64::from(d.scale) / d.rows as f64)
 }
 
-/// dx from the scores.
+/// dx from the scores and labels.
 pub fn gradient<T: Real>(d: &ClassLossDesc, x: &[T], labels: &[i64], dx: &mut [T]) {
     let scale = T::from_f64(f64::from(d.scale) / d.rows as f64);
     for ((x, dx), label) in x.chunks_exact(d.classes).zip(dx.chunks_exact_mut(d.classes)).zip(labels) {
-        gradient_of_row(d.criterion, x, *label as usize, dx);
+        row_gradient(d.criterion, x, *label as usize, dx);
         dx.iter_mut().for_each(|dx| *dx = *dx * scale);
     }
 }
 
-/// One at the label, else zero.
+/// 1 for the label, 0 for the others.
 fn target<T: Real>(class: usize, label: usize) -> T {
     T::from_f64(if class == label { 1.0 } else { 0.0 })
 }
 
-fn of_row<T: Real>(criterion: Criterion, x: &[T], label: usize) -> T {
+fn row_loss<T: Real>(criterion: Criterion, x: &[T], label: usize) -> T {
     let zero = T::from_f64(0.0);
     let mut sum = zero;
     let mean = T::from_f64(1.0 / x.len() as f64);
     match criterion {
         Criterion::BinaryCrossEntropy => {
             for (class, x) in x.iter().enumerate() {
-                // max(x, 0) − x·t + log(1 + e^−|x|), which overflows nowhere.
-                let away = zero - x.maximum(zero - *x);
-                let tail = (T::from_f64(1.0) + away.exp()).ln();
+                // max(x, 0) − x·t + log(1 + e^−|x|), which cannot overflow.
+                let negative = zero - x.maximum(zero - *x);
+                let tail = (T::from_f64(1.0) + negative.exp()).ln();
                 sum += x.maximum(zero) - *x * target(class, label) + tail;
             }
             sum * mean
@@ -65,11 +65,11 @@ fn of_row<T: Real>(criterion: Criterion, x: &[T], label: usize) -> T {
             }
             sum * mean
         }
-        Criterion::Rbf { j } => log_sum_beside_none(j, x) - x[label],
+        Criterion::Rbf { j } => log_sum_with_none(j, x) - x[label],
     }
 }
 
-fn gradient_of_row<T: Real>(criterion: Criterion, x: &[T], label: usize, dx: &mut [T]) {
+fn row_gradient<T: Real>(criterion: Criterion, x: &[T], label: usize, dx: &mut [T]) {
     let zero = T::from_f64(0.0);
     let mean = T::from_f64(1.0 / x.len() as f64);
     match criterion {
@@ -97,7 +97,7 @@ fn gradient_of_row<T: Real>(criterion: Criterion, x: &[T], label: usize, dx: &mu
             dx[label] = zero - all;
         }
         Criterion::Rbf { j } => {
-            beside_none(j, x, dx);
+            softmax_with_none(j, x, dx);
             dx[label] = dx[label] - T::from_f64(1.0);
         }
     }
@@ -109,7 +109,7 @@ fn excess<T: Real>(margin: f32, x: &[T], label: usize, class: usize) -> T {
 }
 
 /// log(e^−j + Σ e^x)
-fn log_sum_beside_none<T: Real>(j: f32, x: &[T]) -> T {
+fn log_sum_with_none<T: Real>(j: f32, x: &[T]) -> T {
     let none = T::from_f64(-f64::from(j));
     let largest = x.iter().copied().fold(none, T::maximum);
     let mut sum = (none - largest).exp();
@@ -117,8 +117,8 @@ fn log_sum_beside_none<T: Real>(j: f32, x: &[T]) -> T {
     sum.ln() + largest
 }
 
-/// The softmax beside a class of score −j, which is left out.
-fn beside_none<T: Real>(j: f32, x: &[T], y: &mut [T]) {
-    let log_sum = log_sum_beside_none(j, x);
+/// The softmax with an additional class of score −j, whose own probability is omitted.
+fn softmax_with_none<T: Real>(j: f32, x: &[T], y: &mut [T]) {
+    let log_sum = log_sum_with_none(j, x);
     x.iter().zip(y).for_each(|(x, y)| *y = (*x - log_sum).exp());
 }

@@ -1,6 +1,6 @@
-//! Joining channels and taking them apart, by definition.
+//! Concatenation of channels, and splitting, by definition.
 
-/// Copies the parts side by side: each has its channels, the whole is `[N, C, H, W]`.
+/// Concatenates parts with the given numbers of channels into y `[N, C, H, W]`.
 pub fn forward<T: Copy>(shape: [usize; 4], channels: &[usize], parts: &[&[T]], y: &mut [T]) {
     let [n, c, h, w] = shape;
     let mut first = 0;
@@ -14,7 +14,7 @@ pub fn forward<T: Copy>(shape: [usize; 4], channels: &[usize], parts: &[&[T]], y
     }
 }
 
-/// Copies the channels `first..first + count` of the whole into a part.
+/// Copies channels `first..first + count` of y into a part.
 pub fn part<T: Copy>(shape: [usize; 4], first: usize, count: usize, y: &[T], part: &mut [T]) {
     let [n, c, h, w] = shape;
     let length = count * h * w;

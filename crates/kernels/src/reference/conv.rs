@@ -1,16 +1,16 @@
-//! Convolution in its three directions, by definition.
+//! Convolution in all three directions, by definition.
 
 use super::Real;
 use crate::conv::ConvDesc;
 
-/// One multiply-add of a convolution, as offsets into x, w and y.
+/// A multiply-add of a convolution, as offsets into x, w and y.
 pub(super) struct Tap {
     pub x: usize,
     pub w: usize,
     pub y: usize,
 }
 
-/// Calls `visit` for every multiply-add of the convolution, padded ones left out.
+/// Calls `visit` for every multiply-add of the convolution, except those with padding.
 pub(super) fn each_tap(d: &ConvDesc, mut visit: impl FnMut(Tap)) {
     let (c, o) = (d.in_channels / d.groups, d.out_channels / d.groups);
     let ([ih, iw], [oh, ow], [kh, kw]) = (d.input, d.output, d.kernel);

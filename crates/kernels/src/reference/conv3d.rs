@@ -1,9 +1,10 @@
-//! Convolution of volumes in its three directions, by definition.
+//! Convolution of volumes in all three directions, by definition.
 
 use super::Real;
 use crate::conv3d::Conv3dDesc;
 
-/// Calls `visit` for every multiply-add of the convolution, padded ones left out, with its places in x, w and y.
+/// Calls `visit` for every multiply-add of the convolution, except those with padding, with its offsets in x, w and
+/// y.
 fn each_tap(d: &Conv3dDesc, mut visit: impl FnMut(usize, usize, usize)) {
     let (c, o) = (d.in_channels / d.groups, d.out_channels / d.groups);
     let place = |index: usize, [_, h, w]: [usize; 3]| [index / (h * w), index / w % h, index % w];

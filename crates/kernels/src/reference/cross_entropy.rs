@@ -1,4 +1,4 @@
-//! Cross-entropy of the softmax with labels, by definition.
+//! Cross-entropy between softmax and labels, by definition.
 
 use super::{Real, softmax};
 use crate::cross_entropy::CrossEntropyDesc;

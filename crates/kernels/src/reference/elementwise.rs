@@ -1,10 +1,10 @@
-//! Operations on each element by itself, by definition.
+//! Elementwise operations, by definition.
 
 use super::Real;
 use crate::activation::Activation;
 use crate::elementwise::Elementwise;
 
-/// y from a, and b where there are two operands.
+/// y from a, and from b if there are two operands.
 pub fn elementwise<T: Real>(op: Elementwise, a: &[T], b: Option<&[T]>, y: &mut [T]) {
     for (index, out) in y.iter_mut().enumerate() {
         let (a, b) = (a[index], b.map_or(T::from_f64(0.0), |b| b[index]));

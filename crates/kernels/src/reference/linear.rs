@@ -1,4 +1,4 @@
-//! Fully connected layers in their three directions, by definition.
+//! Fully connected layers in all three directions, by definition.
 
 use super::Real;
 use crate::linear::LinearDesc;

@@ -1,5 +1,5 @@
-//! Locally connected layers in their three directions, by definition: convolutions whose weights
-//! `[O, C·KH·KW, OH, OW]` have one number more for every place.
+//! Locally connected layers in all three directions, by definition: convolutions whose weights
+//! `[O, C·KH·KW, OH, OW]` are separate for every output position.
 
 use super::Real;
 use super::conv::{Tap, each_tap};
@@ -26,7 +26,7 @@ pub fn weight_gradient<T: Real>(d: &ConvDesc, x: &[T], dy: &[T], dw: &mut [T]) {
     each_tap(d, |tap| dw[weight(d, &tap)] += x[tap.x] * dy[tap.y]);
 }
 
-/// Where the tap's own weight stands.
+/// The offset of the weight of a tap.
 fn weight(d: &ConvDesc, tap: &Tap) -> usize {
     let places = d.output[0] * d.output[1];
     tap.w * places + tap.y % places

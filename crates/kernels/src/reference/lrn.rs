@@ -3,7 +3,7 @@
 use super::Real;
 use crate::lrn::LrnDesc;
 
-/// y = x·d^-β, d = k + α/size · Σ x² over the channels around.
+/// y = x·d^-β, d = k + α/size · Σ x² over the neighboring channels.
 pub fn forward<T: Real>(desc: &LrnDesc, x: &[T], y: &mut [T]) {
     let beta = T::from_f64(-f64::from(desc.beta));
     for (index, y) in y.iter_mut().enumerate() {
@@ -11,7 +11,7 @@ pub fn forward<T: Real>(desc: &LrnDesc, x: &[T], y: &mut [T]) {
     }
 }
 
-/// dx = dy·d^-β − 2·α·β/size · x · Σ dy·x·d^(-β-1) over the channels around.
+/// dx = dy·d^-β − 2·α·β/size · x · Σ dy·x·d^(-β-1) over the neighboring channels.
 pub fn gradient<T: Real>(desc: &LrnDesc, x: &[T], dy: &[T], dx: &mut [T]) {
     let beta = T::from_f64(-f64::from(desc.beta));
     let factor = T::from_f64(-2.0 * f64::from(desc.beta) * desc.share());
@@ -31,7 +31,7 @@ fn denominator<T: Real>(desc: &LrnDesc, x: &[T], index: usize) -> T {
     T::from_f64(f64::from(desc.k)) + T::from_f64(desc.share()) * squares
 }
 
-/// Calls `visit` with the elements at most `size / 2` channels away from element `index`.
+/// Calls `visit` for the elements at most `size / 2` channels away from element `index`.
 fn each_neighbor(desc: &LrnDesc, index: usize, visit: impl FnMut(usize)) {
     let [_, c, h, w] = desc.shape;
     let (map, half) = (h * w, desc.size / 2);

@@ -1,18 +1,18 @@
-//! Naive kernels: plain loops over `[N, C, H, W]`, for `f32` and `f64`.
+//! Naive kernels: simple loops over `[N, C, H, W]`, for `f32` and `f64`.
 //!
-//! They are the last entry of every list, so that every operation runs on every machine, and the
-//! yardstick of the tests, in `f64`.
+//! They are the last entry of every list, so that every operation runs on every machine, and in `f64` the
+//! reference for the tests.
 
 pub mod batch_norm;
 pub mod broadcast;
 pub mod class_loss;
+pub mod clip;
 pub mod concat;
 pub mod conv;
 pub mod conv3d;
 pub mod cross_entropy;
 pub mod dropout;
 pub mod elementwise;
-pub mod limits;
 pub mod linear;
 pub mod locally_connected;
 pub mod lrn;
@@ -35,10 +35,10 @@ use striate_tensor::{Layout, Views};
 use crate::isa::Isa;
 use crate::{Context, Implementation, Kernel};
 
-/// A naive kernel as an implementation: accepts everything, wants every operand plain.
+/// A naive kernel as an implementation: accepts every descriptor, and requires plain operands.
 pub(crate) struct Reference<D> {
     pub name: &'static str,
-    /// Number of operands.
+    /// The number of operands.
     pub operands: fn(&D) -> usize,
     pub run: fn(&D, &mut Views),
 }

@@ -19,7 +19,7 @@ pub fn sgd<T: Real>(d: &SgdDesc, g: &[T], rate: T, p: &mut [T], mut v: Option<&m
     }
 }
 
-/// Adam's step number `step` (from 0); `m` and `v` are the moments.
+/// Step number `step` (from 0) of Adam; `m` and `v` are the moments.
 pub fn adam<T: Real>(d: &AdamDesc, g: &[T], rate: T, step: i64, p: &mut [T], m: &mut [T], v: &mut [T]) {
     let f = |value: f32| T::from_f64(f64::from(value));
     let one = T::from_f64(1.0);

@@ -1,4 +1,4 @@
-//! Zero channels around those of a value, by definition.
+//! Channel padding, by definition.
 
 use super::Real;
 use crate::pad_channels::PadChannelsDesc;

@@ -29,7 +29,7 @@ pub fn max_gradient<T: Real>(d: &PoolDesc, x: &[T], dy: &[T], dx: &mut [T]) {
     }
 }
 
-/// dx of average pooling: dy spread evenly, then through the activation whose result `x` is.
+/// dx of average pooling: dy distributed evenly, times the derivative of the activation whose output is `x`.
 pub fn average_gradient<T: Real>(d: &PoolDesc, dy: &[T], x: Option<&[T]>, dx: &mut [T]) {
     let (area, windows) = (d.input[0] * d.input[1], d.output[0] * d.output[1]);
     dx.fill(T::from_f64(0.0));
@@ -51,7 +51,7 @@ fn each_element(d: &PoolDesc, window: usize, mut visit: impl FnMut(usize)) {
     }
 }
 
-/// The position of the first maximum in a window; NaN counts as one.
+/// The position of the first maximum in a window; NaN counts as the maximum.
 fn largest<T: Real>(d: &PoolDesc, map: &[T], window: usize) -> usize {
     let mut best: Option<usize> = None;
     each_element(d, window, |at| {

@@ -30,7 +30,7 @@ pub fn max_gradient<T: Real>(d: &Pool3dDesc, x: &[T], dy: &[T], dx: &mut [T]) {
     }
 }
 
-/// dx of average pooling: dy spread evenly, then through the activation whose result `x` is.
+/// dx of average pooling: dy distributed evenly, times the derivative of the activation whose output is `x`.
 pub fn average_gradient<T: Real>(d: &Pool3dDesc, dy: &[T], x: Option<&[T]>, dx: &mut [T]) {
     let [area, windows] = [d.input, d.output].map(|extents| extents.iter().product::<usize>());
     dx.fill(T::from_f64(0.0));
@@ -43,7 +43,7 @@ pub fn average_gradient<T: Real>(d: &Pool3dDesc, dy: &[T], x: Option<&[T]>, dx: 
     }
 }
 
-/// Calls `visit` for every tap of a window with its place in the padded input, `[depth, row, column]`.
+/// Calls `visit` for every tap of a window with its position in the padded input, `[depth, row, column]`.
 fn each_tap(d: &Pool3dDesc, window: usize, mut visit: impl FnMut([usize; 3])) {
     let [_, h, w] = d.output;
     let start = [window / (h * w), window / w % h, window % w];
@@ -66,11 +66,11 @@ fn each_element(d: &Pool3dDesc, window: usize, mut visit: impl FnMut(usize)) {
     });
 }
 
-/// Taps of a window that count: those inside the input, or with its padding.
+/// The number of taps of a window that count in the mean: those inside the input, or inside its padding too.
 fn divisor(d: &Pool3dDesc, window: usize) -> f64 {
     let mut count = 0.0;
     if d.kind == (PoolKind::Average { count_include_pad: true }) {
-        let end = |axis: usize| d.padding[axis] + d.input[axis] + d.padding_behind[axis];
+        let end = |axis: usize| d.padding[axis] + d.input[axis] + d.padding_after[axis];
         each_tap(d, window, |at| count += f64::from(u8::from((0..3).all(|axis| at[axis] < end(axis)))));
     } else {
         each_element(d, window, |_| count += 1.0);
@@ -78,7 +78,7 @@ fn divisor(d: &Pool3dDesc, window: usize) -> f64 {
     count
 }
 
-/// The position of the first maximum in a window; NaN counts as one.
+/// The position of the first maximum in a window; NaN counts as the maximum.
 fn largest<T: Real>(d: &Pool3dDesc, map: &[T], window: usize) -> usize {
     let mut best: Option<usize> = None;
     each_element(d, window, |at| {

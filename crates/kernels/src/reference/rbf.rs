@@ -1,4 +1,4 @@
-//! Distances to codes, by definition.
+//! Scores from distances to fixed codes, by definition.
 
 use super::Real;
 use crate::rbf::RbfDesc;

@@ -1,4 +1,4 @@
-//! The numbers that naive kernels compute with.
+//! The number types that naive kernels compute with.
 
 use std::ops::{Add, AddAssign, Div, Mul, Sub};
 
@@ -15,9 +15,9 @@ pub trait Real:
     + Sync
     + 'static
 {
-    /// The nearest number.
+    /// Converts from `f64`, rounding to the nearest number.
     fn from_f64(value: f64) -> Self;
-    /// The same number, or the nearest.
+    /// Converts to `f64`, exactly.
     fn to_f64(self) -> f64;
     /// e to the power of this.
     fn exp(self) -> Self;
@@ -29,11 +29,11 @@ pub trait Real:
     fn tanh(self) -> Self;
     /// This to the power of `exponent`.
     fn powf(self, exponent: Self) -> Self;
-    /// The larger; NaN if either is.
+    /// The maximum; NaN if either is.
     fn maximum(self, other: Self) -> Self {
         if self > other || self.to_f64().is_nan() { self } else { other }
     }
-    /// The smaller; NaN if either is.
+    /// The minimum; NaN if either is.
     fn minimum(self, other: Self) -> Self {
         if self < other || self.to_f64().is_nan() { self } else { other }
     }

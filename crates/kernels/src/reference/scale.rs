@@ -1,4 +1,4 @@
-//! A coefficient and a bias for each channel, by definition.
+//! Multiplication by a coefficient for each channel, with an optional bias, by definition.
 
 use super::Real;
 

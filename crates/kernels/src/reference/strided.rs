@@ -1,4 +1,4 @@
-//! Copies of elements in another order, by definition.
+//! Strided copies, by definition.
 
 use super::Real;
 use crate::strided::StridedDesc;
@@ -12,11 +12,11 @@ pub fn copy<T: Real>(d: &StridedDesc, x: &[T], y: &mut [T]) {
         y[d.to.offset] = x[d.from.offset];
         return;
     };
-    let [from_step, to_step] = [&d.from, &d.to].map(|side| side.steps[outer.len()]);
+    let [from_stride, to_stride] = [&d.from, &d.to].map(|side| side.strides[outer.len()]);
     for row in 0..outer.iter().product() {
-        let [from, to] = [&d.from, &d.to].map(|side| side.place(row, outer));
+        let [from, to] = [&d.from, &d.to].map(|side| side.position(row, outer));
         for i in 0..*inner as isize {
-            y[(to as isize + i * to_step) as usize] = x[(from as isize + i * from_step) as usize];
+            y[(to as isize + i * to_stride) as usize] = x[(from as isize + i * from_stride) as usize];
         }
     }
 }

@@ -1,10 +1,10 @@
-//! Runs every implementation of an operation on every instruction set against expected values.
+//! Runs every implementation of an operation on every instruction set and compares with expected values.
 
 #![allow(dead_code)]
 
 use striate_kernels::isa::Isa;
-use striate_kernels::pool::Pool;
 use striate_kernels::reorder::reorder;
+use striate_kernels::threads::ThreadPool;
 use striate_kernels::{Context, Implementation};
 use striate_tensor::random::{Random, Stream};
 use striate_tensor::{Halo, Layout, Shape, Views};
@@ -17,12 +17,12 @@ pub fn instruction_sets() -> Vec<Isa> {
     }
 }
 
-/// Cases of a property: `PROPTEST_CASES`, or 60.
+/// The number of cases of each property: `PROPTEST_CASES`, or 60.
 pub fn cases() -> u32 {
     std::env::var("PROPTEST_CASES").map_or(60, |cases| cases.parse().unwrap())
 }
 
-/// An operand: its extents as `[N, C, H, W]` and its values in canonical order.
+/// An operand: its extents as `[N, C, H, W]` and its values in plain order.
 #[derive(Clone, Debug)]
 pub struct Operand {
     pub shape: [usize; 4],
@@ -35,18 +35,18 @@ impl Operand {
         Operand { shape, values }
     }
 
-    /// Values that `f32` holds exactly enough, from −1 to 1.
+    /// Random `f32` values from −1 to 1.
     pub fn random(shape: [usize; 4], seed: u64) -> Operand {
         let mut random = Random::new(seed, Stream::Other, 0);
         let count = shape.iter().product();
         Operand { shape, values: (0..count).map(|_| f64::from(random.between(-1.0, 1.0))).collect() }
     }
 
-    /// The same with NaN at a place that `seed` chooses.
+    /// Sets one element, chosen by `seed`, to NaN.
     #[must_use]
     pub fn with_nan(mut self, seed: u64) -> Operand {
-        let place = seed % self.values.len() as u64;
-        self.values[place as usize] = f64::NAN;
+        let index = seed % self.values.len() as u64;
+        self.values[index as usize] = f64::NAN;
         self
     }
 
@@ -55,12 +55,12 @@ impl Operand {
     }
 }
 
-/// What is expected of one implementation's writes.
+/// The operands of an operation and its expected results.
 pub struct Case<'a, D> {
     pub desc: &'a D,
     pub list: &'a [&'a dyn Implementation<D>],
     pub reads: Vec<Operand>,
-    /// Values before the run where they matter (updated in place), and expected values after it.
+    /// For values updated in place, the values before the run; and the expected values after it.
     pub writes: Vec<(Option<Operand>, Operand)>,
     pub tolerance: f64,
 }
@@ -89,7 +89,7 @@ pub fn check<D>(case: &Case<D>) -> Vec<&'static str> {
     ran
 }
 
-/// The layouts in which a first operand of `batch` images may lie.
+/// The layouts that the first operand may have, for `batch` images.
 fn firsts(batch: usize, isa: Isa) -> Vec<Layout> {
     let block = isa.block();
     let images = batch.is_multiple_of(block).then_some(Layout::Images { block });
@@ -115,7 +115,7 @@ fn run<D>(case: &Case<D>, implementation: &dyn Implementation<D>, isa: Isa, layo
     let reads: Vec<Vec<f32>> = case.reads.iter().zip(read_layouts).map(|(o, l)| lay(o, *l)).collect();
     let mut results: Vec<Vec<Vec<f32>>> = Vec::new();
     for threads in [1, 2] {
-        let pool = Pool::new(threads);
+        let pool = ThreadPool::new(threads);
         let mut writes: Vec<Vec<f32>> = case
             .writes
             .iter()
@@ -128,7 +128,7 @@ fn run<D>(case: &Case<D>, implementation: &dyn Implementation<D>, isa: Isa, layo
         writes.push(vec![f32::NAN; kernel.scratch_len()]);
         let read_slices: Vec<&[f32]> = reads.iter().map(Vec::as_slice).collect();
         let write_slices: Vec<&mut [f32]> = writes.iter_mut().map(Vec::as_mut_slice).collect();
-        kernel.run(&Context { pool: &pool }, &mut Views::of(&read_slices, write_slices));
+        kernel.run(&Context { thread_pool: &pool }, &mut Views::of(&read_slices, write_slices));
         writes.pop();
         results.push(writes);
     }
@@ -136,7 +136,7 @@ fn run<D>(case: &Case<D>, implementation: &dyn Implementation<D>, isa: Isa, layo
         let got = &results[0][index];
         let place = format!("{} on {isa}, write {index}, {layout}", implementation.name());
         let bits = |values: &[f32]| values.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
-        assert_eq!(bits(got), bits(&results[1][index]), "{place}: threads change bits");
+        assert_eq!(bits(got), bits(&results[1][index]), "{place}: results depend on the number of threads");
         let mut plain = vec![0.0f32; expected.values.len()];
         reorder(expected.shape, *layout, Layout::Plain, got, &mut plain);
         let largest = expected.values.iter().fold(1.0f64, |most, x| most.max(x.abs()));
@@ -145,15 +145,15 @@ fn run<D>(case: &Case<D>, implementation: &dyn Implementation<D>, isa: Isa, layo
             let both_nan = got.is_nan() && expected.is_nan();
             assert!(agrees || both_nan, "{place}, element {i}: {got} instead of {expected}");
         }
-        // What lies between the elements is zero: laying the plain values out again gives the same.
+        // The padding is zero: converting the plain values again yields the same.
         let mut again = vec![f32::NAN; got.len()];
         reorder(expected.shape, Layout::Plain, *layout, &plain, &mut again);
         let same = |(a, b): (&f32, &f32)| a == b || a.is_nan() && b.is_nan();
-        assert!(got.iter().zip(&again).all(same), "{place}: halo or spare lanes are not zero");
+        assert!(got.iter().zip(&again).all(same), "{place}: halo or padding lanes are not zero");
     }
 }
 
-/// f64 values of an operand list, for the references.
+/// The values of a list of operands, for the reference.
 pub fn values(operands: &[Operand]) -> Vec<&[f64]> {
     operands.iter().map(|operand| operand.values.as_slice()).collect()
 }

@@ -6,7 +6,7 @@ mod windows;
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use striate_graph::ops::SpreadKernels;
+use striate_graph::ops::ScatterKernels;
 use striate_kernels::activation::Activation;
 use striate_kernels::batch_norm::BatchNormDesc;
 use striate_kernels::class_loss::{ClassLossDesc, Criterion};
@@ -23,7 +23,7 @@ use striate_kernels::reference::{
     batch_norm, class_loss, concat, conv, cross_entropy, elementwise, linear, lrn, pad_channels, pooling,
     rbf, reduce, scale, softmax,
 };
-use striate_kernels::spread::SpreadDesc;
+use striate_kernels::scatter::ScatterDesc;
 use striate_tensor::Shape;
 use striate_testkit::formula;
 
@@ -347,8 +347,8 @@ fn conv_table(case: &mut Case) {
     let ([batch, in_channels, ih, iw], [_, _, kh, kw]) = (case.shape("x"), case.shape("w"));
     let [_, out_channels, oh, ow] = case.output_shape();
     let connections = case.attribute("connections").as_array().unwrap().iter().map(extents).collect();
-    let places = SpreadKernels { connections }.places(in_channels);
-    let spread = SpreadDesc { kernel: kh * kw, places };
+    let places = ScatterKernels { connections }.places(in_channels);
+    let spread = ScatterDesc { kernel: kh * kw, places };
     let d = ConvDesc {
         batch,
         in_channels,

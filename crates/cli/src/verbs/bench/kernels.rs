@@ -29,7 +29,7 @@ pub fn run(args: &Bench) -> Result<()> {
     // Problems that cannot be measured are refused before anything is measured.
     let prepared = problems.iter().map(|problem| prepare(problem, args, cpu.isa()));
     let prepared = prepared.collect::<Result<Vec<_>>>()?;
-    let peak = || peak::gigaops(cpu.isa(), Format::F32, cpu.pool()).unwrap_or(f64::NAN);
+    let peak = || peak::gigaops(cpu.isa(), Format::F32, cpu.thread_pool()).unwrap_or(f64::NAN);
     let before = peak();
     let mut results = Vec::new();
     for (problem, prepared) in problems.iter().zip(prepared) {
@@ -49,7 +49,7 @@ pub fn run(args: &Bench) -> Result<()> {
         };
         return Ok(json::print(&value)?);
     }
-    println!("{} threads, {}, peak {peak:.0} GFLOP/s", cpu.pool().threads(), cpu.isa());
+    println!("{} threads, {}, peak {peak:.0} GFLOP/s", cpu.thread_pool().threads(), cpu.isa());
     print!("{}", table(&rows(&results, &total)));
     Ok(())
 }
@@ -138,7 +138,7 @@ fn measure(problem: &Problem, prepared: Prepared, seconds: f64, cpu: &Cpu) -> Re
     let reads = reads.into_iter().map(&mut filled).collect::<Result<Vec<Buffer>, _>>()?;
     let scratch = kernel.scratch_len();
     let mut writes = writes.into_iter().chain([scratch]).map(zeroed).collect::<Result<Vec<_>, _>>()?;
-    let context = Context { pool: cpu.pool() };
+    let context = Context { thread_pool: cpu.thread_pool() };
     let rates = rounds(seconds, || {
         let reads: Vec<&[f32]> = reads.iter().map(Buffer::as_slice).collect();
         let writes: Vec<&mut [f32]> = writes.iter_mut().map(Buffer::as_mut_slice).collect();

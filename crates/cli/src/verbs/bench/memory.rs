@@ -5,18 +5,18 @@ use std::sync::RwLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use striate_kernels::pool::Pool;
+use striate_kernels::threads::ThreadPool;
 
 use super::{ROUNDS, median};
 
 /// Returns the bandwidth in GB/s of reading an array larger than the caches, on all threads.
-pub fn memory(pool: &Pool) -> f64 {
+pub fn memory(thread_pool: &ThreadPool) -> f64 {
     const WORDS: usize = 32 << 20;
     const PIECES: usize = 64;
     let data = vec![1u64; WORDS];
     let round = || {
         let start = Instant::now();
-        pool.run(PIECES, |item| {
+        thread_pool.run(PIECES, |item| {
             let piece = WORDS / PIECES;
             black_box(sum(&data[item * piece..(item + 1) * piece]));
         });

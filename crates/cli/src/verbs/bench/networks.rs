@@ -56,7 +56,7 @@ fn set_up(args: &Bench, batch: usize) -> Result<(Network, Cpu, Shape, Vec<f32>)>
 }
 
 fn peak_of(cpu: &Cpu) -> f64 {
-    peak::gigaops(cpu.isa(), Format::F32, cpu.pool()).unwrap_or(f64::NAN)
+    peak::gigaops(cpu.isa(), Format::F32, cpu.thread_pool()).unwrap_or(f64::NAN)
 }
 
 fn report(
@@ -89,7 +89,7 @@ fn report(
         "{} at batch {batch}: {:.0} images/s, {gflops:.1} GFLOP/s, {percent:.1} % of {peak:.0} GFLOP/s ({} threads, {})",
         network.name,
         median(&images),
-        cpu.pool().threads(),
+        cpu.thread_pool().threads(),
         cpu.isa()
     );
     Ok(())

@@ -7,7 +7,7 @@ use anyhow::Result;
 use serde_json::{Value, json};
 use striate_engine::{Cpu, Isa};
 use striate_kernels::peak::{Format, multiply_adds};
-use striate_kernels::pool::Pool;
+use striate_kernels::threads::ThreadPool;
 
 use super::{memory, region};
 use crate::arguments::Bench;
@@ -16,7 +16,7 @@ use crate::json;
 pub fn run(args: &Bench) -> Result<()> {
     let cpu = Cpu::new(args.compute.threads)?;
     let arithmetic = |isa: Isa| {
-        let one = |format| gigaops(isa, format, cpu.pool());
+        let one = |format| gigaops(isa, format, cpu.thread_pool());
         json!({ "f32": one(Format::F32), "bf16": one(Format::Bf16), "int8": one(Format::Int8) })
     };
     let mut result = arithmetic(cpu.isa());
@@ -26,10 +26,10 @@ pub fn run(args: &Bench) -> Result<()> {
         .map(|isa| (isa.name().to_owned(), arithmetic(isa)))
         .collect();
     result["isa"] = json!(cpu.isa().name());
-    result["threads"] = json!(cpu.pool().threads());
-    result["memory"] = json!(memory::memory(cpu.pool()));
+    result["threads"] = json!(cpu.thread_pool().threads());
+    result["memory"] = json!(memory::memory(cpu.thread_pool()));
     result["core_to_core"] = json!(memory::core_to_core());
-    if let (Value::Object(result), Value::Object(regions)) = (&mut result, region::cost(cpu.pool())) {
+    if let (Value::Object(result), Value::Object(regions)) = (&mut result, region::cost(cpu.thread_pool())) {
         result.extend(regions);
     }
     result["isas"] = json!(others);
@@ -45,12 +45,12 @@ pub fn run(args: &Bench) -> Result<()> {
             number("int8")
         );
     };
-    println!("{} threads", cpu.pool().threads());
+    println!("{} threads", cpu.thread_pool().threads());
     show(cpu.isa().name(), &result);
     others.iter().for_each(|(name, value)| show(name, value));
     let number = |key: &str| result[key].as_f64().unwrap_or(f64::NAN);
     println!("memory read {:.1} GB/s, core to core {:.1} GB/s", number("memory"), number("core_to_core"));
-    if cpu.pool().threads() > 1 {
+    if cpu.thread_pool().threads() > 1 {
         println!(
             "parallel region: {:.2} µs, {:.2} µs after a pause of 50 µs; if all threads take part: {:.2} and {:.2} µs",
             number("region_us"),
@@ -62,9 +62,9 @@ pub fn run(args: &Bench) -> Result<()> {
     Ok(())
 }
 
-/// Returns the best of many short rounds in GFLOP/s (or GOP/s), on all threads of `pool`. Slower rounds were
+/// Returns the best of many short rounds in GFLOP/s (or GOP/s), on all threads of `thread_pool`. Slower rounds were
 /// disturbed, or began before every thread had its own core, and do not reflect the machine's peak.
-pub(super) fn gigaops(isa: Isa, format: Format, pool: &Pool) -> Option<f64> {
+pub(super) fn gigaops(isa: Isa, format: Format, thread_pool: &ThreadPool) -> Option<f64> {
     const MULTIPLY_ADDS: u64 = 500_000;
     const TIME: Duration = Duration::from_millis(200);
     multiply_adds(isa, format, 1)?;
@@ -73,7 +73,7 @@ pub(super) fn gigaops(isa: Isa, format: Format, pool: &Pool) -> Option<f64> {
     while begin.elapsed() < TIME {
         let start = Instant::now();
         let done = AtomicUsize::new(0);
-        pool.run(pool.threads(), |_| {
+        thread_pool.run(thread_pool.threads(), |_| {
             let operations = multiply_adds(isa, format, MULTIPLY_ADDS).unwrap_or(0);
             done.fetch_add(operations as usize, Ordering::Relaxed);
         });

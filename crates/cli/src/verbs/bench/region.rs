@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use striate_kernels::pool::Pool;
+use striate_kernels::threads::ThreadPool;
 
 use super::median;
 
@@ -14,18 +14,18 @@ const GAP: Duration = Duration::from_micros(50);
 /// Returns median times in microseconds of a region with one item per thread. In an empty region the caller may
 /// finish all items before a worker starts: the cost of a small region. In a region where all threads wait for each
 /// other, every worker must have started: the cost of sharing work. Null without a second thread.
-pub fn cost(pool: &Pool) -> Value {
-    if pool.threads() < 2 {
+pub fn cost(thread_pool: &ThreadPool) -> Value {
+    if thread_pool.threads() < 2 {
         return json!({ "region_us": null, "region_after_gap_us": null,
                        "region_all_us": null, "region_all_after_gap_us": null });
     }
-    let empty = || pool.run(pool.threads(), |_| {});
+    let empty = || thread_pool.run(thread_pool.threads(), |_| {});
     let all = || {
         let arrived = AtomicUsize::new(0);
-        pool.run(pool.threads(), |_| {
+        thread_pool.run(thread_pool.threads(), |_| {
             arrived.fetch_add(1, Ordering::AcqRel);
             let mut spins = 0usize;
-            while arrived.load(Ordering::Acquire) < pool.threads() {
+            while arrived.load(Ordering::Acquire) < thread_pool.threads() {
                 spins += 1;
                 // The missing thread may need this core.
                 if spins.is_multiple_of(1000) { std::thread::yield_now() } else { std::hint::spin_loop() }

@@ -1,11 +1,11 @@
 //! Convolution and locally connected layers in their three directions, and the weights of a table of connections.
 
-use striate_graph::ops::{Conv, LocallyConnected, SpreadKernels};
+use striate_graph::ops::{Conv, LocallyConnected, ScatterKernels};
 use striate_graph::{Graph, Node};
 use striate_kernels::conv::{self, ConvDesc};
 use striate_kernels::conv3d::{self, Conv3dDesc};
 use striate_kernels::locally_connected;
-use striate_kernels::spread::{self, SpreadDesc};
+use striate_kernels::scatter::{self, ScatterDesc};
 
 use striate_tensor::Shape;
 
@@ -54,17 +54,17 @@ pub(super) fn local_weight_gradient(graph: &Graph, node: &Node, op: &LocallyConn
     kernels(descriptor(&op.as_conv(), input_shape(graph, node), dy), locally_connected::weight_gradient())
 }
 
-pub(super) fn spread(graph: &Graph, node: &Node, op: &SpreadKernels) -> Lowering {
-    kernels(places(op, output_shape(graph, node)), spread::spread())
+pub(super) fn scatter(graph: &Graph, node: &Node, op: &ScatterKernels) -> Lowering {
+    kernels(places(op, output_shape(graph, node)), scatter::scatter())
 }
 
 /// Operand: gradient of the weight; output: that of the kernels.
-pub(super) fn gather(graph: &Graph, node: &Node, op: &SpreadKernels) -> Lowering {
-    kernels(places(op, input_shape(graph, node)), spread::gather())
+pub(super) fn gather(graph: &Graph, node: &Node, op: &ScatterKernels) -> Lowering {
+    kernels(places(op, input_shape(graph, node)), scatter::gather())
 }
 
-fn places(op: &SpreadKernels, weight: [usize; 4]) -> SpreadDesc {
-    SpreadDesc { kernel: weight[2] * weight[3], places: op.places(weight[1]) }
+fn places(op: &ScatterKernels, weight: [usize; 4]) -> ScatterDesc {
+    ScatterDesc { kernel: weight[2] * weight[3], places: op.places(weight[1]) }
 }
 
 /// Of maps, and of signals as maps of one row.

@@ -4,9 +4,9 @@
 use striate_graph::ops::{Clip, MatMul, Pad, Slice, Transpose};
 use striate_graph::{Graph, Node, Op};
 use striate_kernels::broadcast::{self, Arithmetic, BroadcastDesc};
-use striate_kernels::limits::{self, LimitsDesc};
+use striate_kernels::clip::{self, ClipDesc};
 use striate_kernels::matmul::{self, MatMulDesc};
-use striate_kernels::strided::{self, Steps, StridedDesc};
+use striate_kernels::strided::{self, StridedDesc, Strides};
 use striate_kernels::sum_to::{self, SumToDesc};
 use striate_tensor::Shape;
 
@@ -40,7 +40,7 @@ pub(super) fn reduce_mean(graph: &Graph, node: &Node) -> Lowering {
 pub(super) fn reduce_mean_gradient(graph: &Graph, node: &Node) -> Lowering {
     let (narrow, wide) = ends(graph, node);
     let factor = narrow.numel() as f32 / wide.numel() as f32;
-    kernels(SumToDesc::new(wide, narrow, factor), sum_to::spread())
+    kernels(SumToDesc::new(wide, narrow, factor), sum_to::broadcast())
 }
 
 pub(super) fn matmul(graph: &Graph, node: &Node, op: &MatMul) -> Lowering {
@@ -50,63 +50,64 @@ pub(super) fn matmul(graph: &Graph, node: &Node, op: &MatMul) -> Lowering {
 
 pub(super) fn transpose(graph: &Graph, node: &Node, op: &Transpose) -> Lowering {
     let (x, y) = ends(graph, node);
-    let plain = Steps::plain(x);
-    let from = Steps { steps: op.permutation.iter().map(|axis| plain.steps[*axis]).collect(), ..plain };
-    copy(y, from, Steps::plain(y), None)
+    let plain = Strides::plain(x);
+    let from = Strides { strides: op.permutation.iter().map(|axis| plain.strides[*axis]).collect(), ..plain };
+    copy(y, from, Strides::plain(y), None)
 }
 
 pub(super) fn slice(graph: &Graph, node: &Node, op: &Slice) -> Lowering {
     let (x, y) = ends(graph, node);
-    copy(y, sliced(x, op), Steps::plain(y), None)
+    copy(y, sliced(x, op), Strides::plain(y), None)
 }
 
 /// Operand: dy.
 pub(super) fn slice_gradient(graph: &Graph, node: &Node, op: &Slice) -> Lowering {
     let (dy, dx) = ends(graph, node);
-    copy(dy, Steps::plain(dy), sliced(dx, op), Some(0.0))
+    copy(dy, Strides::plain(dy), sliced(dx, op), Some(0.0))
 }
 
 pub(super) fn pad(graph: &Graph, node: &Node, op: &Pad) -> Lowering {
     let (x, y) = ends(graph, node);
-    copy(x, Steps::plain(x), inside(y, op), Some(op.value))
+    copy(x, Strides::plain(x), inside(y, op), Some(op.value))
 }
 
 /// Operand: dy.
 pub(super) fn pad_gradient(graph: &Graph, node: &Node, op: &Pad) -> Lowering {
     let (dy, dx) = ends(graph, node);
-    copy(dx, inside(dy, op), Steps::plain(dx), None)
+    copy(dx, inside(dy, op), Strides::plain(dx), None)
 }
 
 pub(super) fn clip(graph: &Graph, node: &Node, op: &Clip) -> Lowering {
-    kernels(limits_of(graph, node, op), limits::forward())
+    kernels(clip_desc(graph, node, op), clip::forward())
 }
 
 /// Operands: x, dy.
 pub(super) fn clip_gradient(graph: &Graph, node: &Node, op: &Clip) -> Lowering {
-    kernels(limits_of(graph, node, op), limits::gradient())
+    kernels(clip_desc(graph, node, op), clip::gradient())
 }
 
-fn limits_of(graph: &Graph, node: &Node, op: &Clip) -> LimitsDesc {
-    LimitsDesc { len: graph.shape(node.inputs[0]).numel(), min: op.min, max: op.max }
+fn clip_desc(graph: &Graph, node: &Node, op: &Clip) -> ClipDesc {
+    ClipDesc { len: graph.shape(node.inputs[0]).numel(), min: op.min, max: op.max }
 }
 
-fn copy(shape: &Shape, from: Steps, to: Steps, rest: Option<f32>) -> Lowering {
+fn copy(shape: &Shape, from: Strides, to: Strides, rest: Option<f32>) -> Lowering {
     kernels(StridedDesc { shape: shape.to_vec(), from, to, rest }, strided::list())
 }
 
 /// Where the elements of a slice lie in the whole.
-fn sliced(whole: &Shape, op: &Slice) -> Steps {
-    let mut steps = Steps::plain(whole);
-    steps.offset = op.start * steps.steps[op.axis] as usize;
-    steps.steps[op.axis] *= op.step;
-    steps
+fn sliced(whole: &Shape, op: &Slice) -> Strides {
+    let mut positions = Strides::plain(whole);
+    positions.offset = op.start * positions.strides[op.axis] as usize;
+    positions.strides[op.axis] *= op.step;
+    positions
 }
 
 /// Where the elements within a border lie in the whole.
-fn inside(whole: &Shape, op: &Pad) -> Steps {
-    let mut steps = Steps::plain(whole);
-    steps.offset = op.before.iter().zip(&steps.steps).map(|(before, step)| before * *step as usize).sum();
-    steps
+fn inside(whole: &Shape, op: &Pad) -> Strides {
+    let mut positions = Strides::plain(whole);
+    let strides = positions.strides.iter();
+    positions.offset = op.before.iter().zip(strides).map(|(before, stride)| before * *stride as usize).sum();
+    positions
 }
 
 /// The shapes of the first operand and the first result.

@@ -105,7 +105,7 @@ impl Pool<'_> {
             stride: self.stride.array(),
             dilation: self.dilation.array(),
             padding: self.padding.before(),
-            padding_behind: self.padding.after(),
+            padding_after: self.padding.after(),
             activation: self.activation,
         }
     }

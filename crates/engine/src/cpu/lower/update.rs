@@ -3,7 +3,7 @@
 
 use striate_graph::ops::{Adam, ClipNorm, Sgd};
 use striate_graph::{Graph, Node};
-use striate_kernels::optimizer::{self, AccumulateDesc, AdamDesc, ClipDesc, SgdDesc};
+use striate_kernels::optimizer::{self, AccumulateDesc, AdamDesc, ClipNormDesc, SgdDesc};
 
 use super::{Lowering, kernels};
 
@@ -38,7 +38,7 @@ pub(super) fn clip_norm(graph: &Graph, node: &Node, op: &ClipNorm) -> Lowering {
     let gradients = &node.outputs[..node.outputs.len() - 1];
     let padded = |bytes: usize| bytes.next_multiple_of(striate_tensor::ALIGNMENT) / 4;
     let len = gradients.iter().map(|id| padded(graph.value(*id).bytes())).sum();
-    kernels(ClipDesc { len, max_norm: op.max_norm }, optimizer::clip_norm())
+    kernels(ClipNormDesc { len, max_norm: op.max_norm }, optimizer::clip_norm())
 }
 
 /// Elements of the variable that is updated, padding included.

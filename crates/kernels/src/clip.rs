@@ -1,4 +1,4 @@
-//! Limits on every element, and their gradient.
+//! Clipping of every element, and its gradient.
 
 use striate_tensor::{Layout, Views};
 
@@ -9,66 +9,66 @@ use crate::{Context, Implementation, Kernel};
 
 /// y = min(max(x, min), max) for `len` plain elements.
 #[derive(Debug, Clone, PartialEq)]
-pub struct LimitsDesc {
-    /// Elements.
+pub struct ClipDesc {
+    /// Number of elements.
     pub len: usize,
-    /// The lower limit.
+    /// The lower bound.
     pub min: f32,
-    /// The upper limit.
+    /// The upper bound.
     pub max: f32,
 }
 
 /// Reads x, writes y.
-pub fn forward() -> &'static [&'static dyn Implementation<LimitsDesc>] {
+pub fn forward() -> &'static [&'static dyn Implementation<ClipDesc>] {
     &[
         &Vector,
-        &Reference::<LimitsDesc> {
+        &Reference::<ClipDesc> {
             name: "clip_reference",
             operands: |_| 2,
-            run: |desc, views| reference::limits::forward(desc, views.read::<f32>(0), views.write(0)),
+            run: |desc, views| reference::clip::forward(desc, views.read::<f32>(0), views.write(0)),
         },
     ]
 }
 
 /// Reads x and dy, writes dx.
-pub fn gradient() -> &'static [&'static dyn Implementation<LimitsDesc>] {
-    &[&Reference::<LimitsDesc> {
+pub fn gradient() -> &'static [&'static dyn Implementation<ClipDesc>] {
+    &[&Reference::<ClipDesc> {
         name: "clip_gradient_reference",
         operands: |_| 3,
         run: |desc, views| {
-            reference::limits::gradient(desc, views.read::<f32>(0), views.read(1), views.write(0));
+            reference::clip::gradient(desc, views.read::<f32>(0), views.read(1), views.write(0));
         },
     }]
 }
 
-/// Floats that one item of the grid works on.
+/// Floats in one item of the grid.
 const PIECE: usize = 8192;
 
 struct Vector;
 
-impl Implementation<LimitsDesc> for Vector {
+impl Implementation<ClipDesc> for Vector {
     fn name(&self) -> &'static str {
         "clip_f32"
     }
 
-    fn accepts(&self, _desc: &LimitsDesc, _isa: Isa, _first: Layout) -> Option<Vec<Layout>> {
+    fn accepts(&self, _desc: &ClipDesc, _isa: Isa, _first: Layout) -> Option<Vec<Layout>> {
         Some(vec![Layout::Plain; 2])
     }
 
-    fn prepare(&self, desc: &LimitsDesc, isa: Isa, _layouts: &[Layout]) -> Box<dyn Kernel> {
+    fn prepare(&self, desc: &ClipDesc, isa: Isa, _layouts: &[Layout]) -> Box<dyn Kernel> {
         Box::new(Bound { desc: desc.clone(), isa })
     }
 }
 
 struct Bound {
-    desc: LimitsDesc,
+    desc: ClipDesc,
     isa: Isa,
 }
 
 impl Kernel for Bound {
     fn run(&self, context: &Context, views: &mut Views) {
         let (x, y) = (views.read::<f32>(0), views.write::<f32>(0));
-        context.pool.pieces(y, PIECE, |index, y| {
+        context.thread_pool.pieces(y, PIECE, |index, y| {
             let x = &x[index * PIECE..][..y.len()];
             dispatch(self.isa, Row { min: self.desc.min, max: self.desc.max, x, y });
         });

@@ -3,16 +3,16 @@
 /// Scatters the kernels of a connection table, ordered by output, then input. Operand: kernels
 /// `[K, 1, KH, KW]`; output: weight `[O, C, KH, KW]`, zero where there is no connection.
 #[derive(Debug, Clone, PartialEq)]
-pub struct SpreadKernels {
+pub struct ScatterKernels {
     /// For each output channel, the input channels that it reads.
     pub connections: Vec<Vec<usize>>,
 }
 
 /// Gradient: gathers the kernels. Operand: gradient of the weight; output: gradient of the kernels.
 #[derive(Debug, Clone, PartialEq)]
-pub struct SpreadKernelsGradient(pub SpreadKernels);
+pub struct ScatterKernelsGradient(pub ScatterKernels);
 
-impl SpreadKernels {
+impl ScatterKernels {
     /// The index of each kernel among those of a full weight with `channels` inputs.
     pub fn places(&self, channels: usize) -> Vec<usize> {
         let row = |(output, inputs): (usize, &Vec<usize>)| {

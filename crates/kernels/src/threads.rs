@@ -1,12 +1,11 @@
-//! A persistent pool of threads for short parallel regions.
+//! A persistent thread pool for short parallel sections.
 //!
-//! A region is a fixed number of items. Each thread begins with a share of neighboring items, so that it
-//! mostly finds in its own cache what it wrote in the region before, and then helps with the shares of the
-//! others. What an item computes never depends on who takes it, so results do not depend on the number of
-//! threads. Workers spin for
-//! some microseconds after a region, since the next one mostly follows at once, and then sleep. The
-//! caller works too, and never waits for a worker that has not begun: on a busy machine it does the
-//! work alone.
+//! A parallel section consists of a fixed number of items. Each thread starts with a share of consecutive
+//! items, so that most of the data it needs is what it wrote to its own cache in the previous section, and
+//! then helps with the shares of the others. The result of an item does not depend on the thread that takes
+//! it, so results do not depend on the number of threads. After a section, workers spin for some
+//! microseconds, because the next one usually follows at once, and then sleep. The caller works too, and
+//! never waits for a worker that has not started: on a busy machine it does all the work itself.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -15,58 +14,60 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-/// Turns of the spinning loop before a worker sleeps: some tens of microseconds.
+/// Iterations of the spin loop before a worker sleeps: some tens of microseconds.
 const SPINS: usize = 4000;
 
 thread_local! {
-    /// Whether this thread is inside a region; regions within regions run inline.
+    /// Whether this thread is inside a parallel section; nested sections run inline.
     static INSIDE: Cell<bool> = const { Cell::new(false) };
 }
 
-/// A pool of threads; the caller of [`Pool::run`] counts as one of them.
-pub struct Pool {
+/// A thread pool; the caller of [`ThreadPool::run`] counts as one of the threads.
+pub struct ThreadPool {
     shared: Arc<Shared>,
     workers: Vec<JoinHandle<()>>,
-    /// Held while a region runs; a second caller runs its region inline.
+    /// Held while a section runs; a second caller runs its section inline.
     busy: Mutex<()>,
 }
 
 struct Shared {
-    /// Regions begun, in the upper bits; whether one is open; workers inside it, in the lower bits.
+    /// The number of sections started (upper bits), whether one is open ([`OPEN`]), and the number of workers
+    /// inside it (lower bits).
     state: AtomicUsize,
-    /// For each thread, how many items of its share are taken.
+    /// For each thread, the number of items of its share that are taken.
     taken: Box<[Taken]>,
     job: Mutex<Option<Job>>,
     panic: Mutex<Option<Box<dyn Any + Send>>>,
     sleepers: AtomicUsize,
-    bell: Condvar,
-    door: Mutex<bool>,
+    wake: Condvar,
+    /// Whether the pool is shutting down.
+    closing: Mutex<bool>,
 }
 
-/// A counter with cache lines of its own.
+/// A counter on separate cache lines.
 #[derive(Default)]
 #[repr(align(128))]
 struct Taken(AtomicUsize);
 
 const INSIDE_MASK: usize = 0xFFFF;
 const OPEN: usize = 0x1_0000;
-const REGION: usize = 0x2_0000;
+const SECTION: usize = 0x2_0000;
 
-/// A region's work; the pointer is valid as long as the region is open or a worker is inside it.
+/// The work of a section; the pointer is valid while the section is open or a worker is inside it.
 #[derive(Clone, Copy)]
 struct Job {
     work: *const (dyn Fn(usize) + Sync),
     items: usize,
 }
 
-// SAFETY: the work is `Sync`, and `Pool::run` keeps it alive until no worker is inside.
+// SAFETY: the work is `Sync`, and `ThreadPool::run` keeps it alive until no worker is inside the section.
 unsafe impl Send for Job {}
 
-impl Pool {
-    /// A pool of `threads` threads, the caller included.
+impl ThreadPool {
+    /// Creates a pool of `threads` threads, including the caller.
     ///
     /// # Panics
-    /// If the system refuses a thread.
+    /// If the system cannot create a thread.
     pub fn new(threads: usize) -> Self {
         let threads = threads.clamp(1, INSIDE_MASK);
         let shared = Arc::new(Shared {
@@ -75,19 +76,19 @@ impl Pool {
             job: Mutex::new(None),
             panic: Mutex::new(None),
             sleepers: AtomicUsize::new(0),
-            bell: Condvar::new(),
-            door: Mutex::new(false),
+            wake: Condvar::new(),
+            closing: Mutex::new(false),
         });
         let worker = |index: usize| {
             let shared = shared.clone();
             let builder = std::thread::Builder::new().name(format!("striate-{index}"));
-            builder.spawn(move || shared.work(index)).expect("the system has room for a thread")
+            builder.spawn(move || shared.work(index)).expect("the system can create a thread")
         };
         let workers = (1..threads).map(worker).collect();
-        Pool { shared, workers, busy: Mutex::new(()) }
+        ThreadPool { shared, workers, busy: Mutex::new(()) }
     }
 
-    /// Number of threads, the caller included.
+    /// The number of threads, including the caller.
     pub fn threads(&self) -> usize {
         self.workers.len() + 1
     }
@@ -95,7 +96,7 @@ impl Pool {
     /// Calls `work` once for each of `0..items`, in any order, on any thread.
     ///
     /// # Panics
-    /// If `work` panics; the first panic is passed on when all threads have left the region.
+    /// If `work` panics; the first panic is resumed on the caller once all threads have left the section.
     pub fn run(&self, items: usize, work: impl Fn(usize) + Sync) {
         let alone = items <= 1 || self.workers.is_empty() || INSIDE.get();
         let guard = if alone { None } else { self.busy.try_lock().ok() };
@@ -105,15 +106,16 @@ impl Pool {
         }
         let shared = &*self.shared;
         let work: &(dyn Fn(usize) + Sync) = &work;
-        // SAFETY: only the lifetime is changed; below nobody returns before all workers have left.
+        // SAFETY: only the lifetime changes, and this function does not return or unwind before all workers
+        // have left the section.
         let work: &'static (dyn Fn(usize) + Sync) = unsafe { std::mem::transmute(work) };
         let job = Job { work, items };
         *lock(&shared.job) = Some(job);
         shared.taken.iter().for_each(|taken| taken.0.store(0, SeqCst));
-        shared.state.fetch_add(REGION | OPEN, SeqCst);
+        shared.state.fetch_add(SECTION | OPEN, SeqCst);
         if shared.sleepers.load(SeqCst) > 0 {
-            drop(lock(&shared.door));
-            shared.bell.notify_all();
+            drop(lock(&shared.closing));
+            shared.wake.notify_all();
         }
         shared.take_items(job, 0);
         shared.state.fetch_and(!OPEN, SeqCst);
@@ -129,8 +131,8 @@ impl Pool {
         }
     }
 
-    /// Cuts `data` into pieces of `length` (the last may be shorter) and calls `work` with each
-    /// piece's number and the piece.
+    /// Splits `data` into pieces of `length` (the last may be shorter) and calls `work` with the index of each
+    /// piece and the piece.
     ///
     /// # Panics
     /// If `length` is zero or `work` panics.
@@ -139,19 +141,19 @@ impl Pool {
         self.run(total.div_ceil(length), |index| {
             let first = index * length;
             let count = length.min(total - first);
-            // SAFETY: pieces of different indices do not overlap and lie within `data`, which is
-            // borrowed for the whole region; each index is taken once.
+            // SAFETY: pieces with different indices do not overlap and lie within `data`, which is
+            // borrowed for the whole section; each index is taken once.
             work(index, unsafe { std::slice::from_raw_parts_mut(start.get().add(first), count) });
         });
     }
 }
 
-/// A pointer that threads may share; whoever uses it sees to it that they write different places.
+/// A pointer shared between threads; its users must ensure that they write to disjoint locations.
 pub(crate) struct Pointer<T>(pub *mut T);
 
-// SAFETY: see the type's contract.
+// SAFETY: users of the type ensure disjoint writes, as its documentation requires.
 unsafe impl<T> Send for Pointer<T> {}
-// SAFETY: see the type's contract.
+// SAFETY: users of the type ensure disjoint writes, as its documentation requires.
 unsafe impl<T> Sync for Pointer<T> {}
 
 impl<T> Pointer<T> {
@@ -161,12 +163,12 @@ impl<T> Pointer<T> {
 }
 
 impl Shared {
-    /// A worker's life: enter open regions, take items, spin, sleep.
+    /// The main loop of a worker: enter open sections, take items, spin, sleep.
     fn work(&self, thread: usize) {
         INSIDE.set(true);
         let mut seen = 0;
         loop {
-            if !self.wait_for_region(&mut seen) {
+            if !self.wait_for_section(&mut seen) {
                 return;
             }
             let job = *lock(&self.job);
@@ -177,15 +179,15 @@ impl Shared {
         }
     }
 
-    /// Waits until a region after `seen` is open and enters it; false when the pool closes.
-    fn wait_for_region(&self, seen: &mut usize) -> bool {
+    /// Waits until a section after `seen` is open and enters it; returns false if the pool shuts down.
+    fn wait_for_section(&self, seen: &mut usize) -> bool {
         let mut spins = 0;
         loop {
             let state = self.state.load(SeqCst);
-            let region = state / REGION;
-            if region != *seen && state & OPEN != 0 {
+            let section = state / SECTION;
+            if section != *seen && state & OPEN != 0 {
                 if self.state.compare_exchange(state, state + 1, SeqCst, SeqCst).is_ok() {
-                    *seen = region;
+                    *seen = section;
                     return true;
                 }
                 continue;
@@ -202,21 +204,21 @@ impl Shared {
         }
     }
 
-    /// Sleeps until the state differs from `state`; false when the pool closes.
+    /// Sleeps until a section after that of `state` has started; returns false if the pool shuts down.
     fn sleep(&self, state: usize) -> bool {
-        let mut closing = lock(&self.door);
+        let mut closing = lock(&self.closing);
         self.sleepers.fetch_add(1, SeqCst);
-        // A region that opens now sees the sleeper, or is seen here.
-        while !*closing && self.state.load(SeqCst) / REGION == state / REGION {
-            closing = self.bell.wait(closing).unwrap_or_else(PoisonError::into_inner);
+        // A caller that opens a section now either sees this sleeper or is seen by the check below.
+        while !*closing && self.state.load(SeqCst) / SECTION == state / SECTION {
+            closing = self.wake.wait(closing).unwrap_or_else(PoisonError::into_inner);
         }
         self.sleepers.fetch_sub(1, SeqCst);
         !*closing
     }
 
-    /// Does the items of the share of `thread`, then what is left of the others'.
+    /// Processes the share of `thread`, then the remaining items of the other shares.
     fn take_items(&self, job: Job, thread: usize) {
-        // SAFETY: the region is open or this thread is inside it, so the work is alive.
+        // SAFETY: the section is open or this thread is inside it, so the work is alive.
         let work = unsafe { &*job.work };
         let before = INSIDE.replace(true);
         let threads = self.taken.len();
@@ -240,12 +242,12 @@ impl Shared {
     }
 }
 
-impl Drop for Pool {
+impl Drop for ThreadPool {
     fn drop(&mut self) {
-        *lock(&self.shared.door) = true;
-        self.shared.bell.notify_all();
+        *lock(&self.shared.closing) = true;
+        self.shared.wake.notify_all();
         for worker in self.workers.drain(..) {
-            // A worker never panics itself: what items do is caught.
+            // Workers do not panic: panics of items are caught.
             let _ = worker.join();
         }
     }
@@ -260,9 +262,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_item_is_done_once() {
+    fn each_item_is_processed_once() {
         for threads in [1, 2, 3] {
-            let pool = Pool::new(threads);
+            let pool = ThreadPool::new(threads);
             for items in [0, 1, 2, 7, 100] {
                 let counts: Vec<AtomicUsize> = (0..items).map(|_| AtomicUsize::new(0)).collect();
                 for _ in 0..200 {
@@ -276,8 +278,8 @@ mod tests {
     }
 
     #[test]
-    fn sleeping_workers_wake_and_pieces_cover_everything() {
-        let pool = Pool::new(2);
+    fn sleeping_workers_wake_and_pieces_cover_all_data() {
+        let pool = ThreadPool::new(2);
         let mut data = vec![0usize; 1001];
         for _ in 0..3 {
             std::thread::sleep(std::time::Duration::from_millis(5));
@@ -287,8 +289,8 @@ mod tests {
     }
 
     #[test]
-    fn regions_nest_and_callers_share() {
-        let pool = Pool::new(2);
+    fn sections_nest_and_run_from_several_callers() {
+        let pool = ThreadPool::new(2);
         let total = AtomicUsize::new(0);
         std::thread::scope(|scope| {
             for _ in 0..3 {
@@ -305,8 +307,8 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_reaches_the_caller_and_the_pool_lives_on() {
-        let pool = Pool::new(2);
+    fn panic_reaches_the_caller_and_the_pool_remains_usable() {
+        let pool = ThreadPool::new(2);
         let caught = catch_unwind(AssertUnwindSafe(|| pool.run(100, |item| assert_ne!(item, 50, "fifty"))));
         assert!(caught.is_err());
         let count = AtomicUsize::new(0);
