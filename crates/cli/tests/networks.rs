@@ -193,7 +193,7 @@ fn excessive_padding_is_refused() {
         format!("name = \"n\"\ninput = [1048576, 1, 1]\nlayers = [{{ op = \"conv\", {conv} }}]"),
     );
     let line = folder.refusal(&["inspect", "border.toml"]);
-    assert!(line.contains("network n: with its border of zeros input is absurdly large"), "{line}");
+    assert!(line.contains("network n: input is absurdly large including its padding"), "{line}");
 }
 
 /// An allocation failure reports what the memory was for.

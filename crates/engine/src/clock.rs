@@ -1,7 +1,7 @@
-//! Time, as the engine sees it: only where someone asks for a profile, and through this trait.
+//! The clock interface, which the engine uses only for profiles.
 
-/// Something that tells time.
+/// A source of time.
 pub trait Clock {
-    /// Seconds since any fixed moment.
+    /// Seconds since an arbitrary fixed moment.
     fn seconds(&self) -> f64;
 }

@@ -1,4 +1,4 @@
-//! A network with fixed weights: plans by input shape, weights prepared once and shared.
+//! Inference with fixed weights: plans by input shape, with weights that are prepared once and shared.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,7 +7,7 @@ use striate_graph::{Graph, Network, Role, Segment, initial_values};
 use striate_kernels::Context;
 use striate_tensor::{Buffer, Error, Memory, Result, Shape, check_memory};
 
-use crate::backend::{Backend, Fixed};
+use crate::backend::{Backend, Placements};
 use crate::clock::Clock;
 use crate::cpu::Cpu;
 use crate::plan::{Plan, SharedSource};
@@ -16,7 +16,7 @@ use crate::{Variables, passes};
 
 /// A network with fixed weights, ready for inputs of any shape that it accepts.
 ///
-/// Can be shared between threads; each run takes a workspace of its own.
+/// Can be shared between threads; each run uses a separate workspace.
 pub struct Inference {
     network: Network,
     cpu: Cpu,
@@ -25,7 +25,7 @@ pub struct Inference {
     plans: Mutex<HashMap<Shape, Arc<Ready>>>,
 }
 
-/// A plan with its weights and the workspaces that are free.
+/// A plan with its weights and its unused workspaces.
 struct Ready {
     plan: Plan,
     shared: Vec<Arc<Buffer>>,
@@ -33,18 +33,18 @@ struct Ready {
 }
 
 impl Inference {
-    /// `network` with `weights`, all its parameters and buffers by name.
+    /// Creates the inference of `network` with `weights`: all its parameters and buffers by name.
     ///
     /// # Errors
-    /// If a variable is missing or has another shape, or there is no memory for them.
+    /// If a variable is missing or has another shape, or there is not enough memory.
     pub fn new(network: Network, weights: &Variables, cpu: Cpu) -> Result<Inference> {
         let mut buffers = HashMap::new();
         for (name, shape) in network.variables()? {
             let Some((given, values)) = weights.get(&name) else {
-                return Err(Error::input(format!("network {}: no weights for {name}", network.name)));
+                return Err(Error::input(format!("network {}: the weights lack {name}", network.name)));
             };
             if *given != shape || values.len() != shape.numel() {
-                let what = format!("{name} has shape {given}, but {shape} is needed");
+                let what = format!("{name} has shape {given}; expected {shape}");
                 return Err(Error::input(format!("network {}: {what}", network.name)));
             }
             let buffer = Buffer::from_slice(values).map_err(|e| e.at(weights_of(&network)))?;
@@ -53,10 +53,10 @@ impl Inference {
         Ok(Inference { network, cpu, weights: buffers, prepared: Mutex::default(), plans: Mutex::default() })
     }
 
-    /// First weights of `network` under `seed`: a pure function of both.
+    /// Draws the initial weights of `network`, a pure function of network and `seed`.
     ///
     /// # Errors
-    /// If the network is faulty, or there is no memory for them.
+    /// If the network is invalid, or there is not enough memory.
     pub fn initial_weights(network: &Network, seed: u64) -> Result<Variables> {
         let graph = network.graph(1)?;
         let stored = || graph.variables(Role::Parameter).chain(graph.variables(Role::Buffer));
@@ -65,7 +65,7 @@ impl Inference {
         Ok(stored()
             .map(|(_, value)| {
                 let striate_graph::Kind::Variable { init, fan, .. } = &value.kind else {
-                    unreachable!("a variable is of the variable kind")
+                    unreachable!("parameters and buffers are variables")
                 };
                 let values = initial_values(*init, &value.name, &value.shape, fan, seed);
                 (value.name.clone(), (value.shape.clone(), values))
@@ -97,16 +97,16 @@ impl Inference {
         Ok((output, values))
     }
 
-    /// As [`Inference::run`], into `output`, without allocating once the shape is known.
+    /// Like [`Inference::run`], but writes to `output`, and does not allocate once a plan for the shape exists.
     ///
     /// # Errors
-    /// As [`Inference::run`], or if `output` has another length than the network's output.
+    /// As [`Inference::run`], or if the length of `output` differs from that of the network's output.
     pub fn run_into(&self, shape: &Shape, input: &[f32], output: &mut [f32]) -> Result<()> {
         let ready = self.ready(shape)?;
         self.run_ready(&ready, shape, input, output, None)
     }
 
-    /// The plan for inputs of `shape`, as a table.
+    /// The report of the plan for inputs of `shape`.
     ///
     /// # Errors
     /// If the shape does not fit the network.
@@ -114,7 +114,7 @@ impl Inference {
         Ok(PlanReport::new(&self.ready(shape)?.plan, self.cpu.name(), None))
     }
 
-    /// The plan's table with the mean time of each step over `runs` runs on `input`.
+    /// The report of the plan with the mean time of each step over `runs` runs on `input`.
     ///
     /// # Errors
     /// As [`Inference::run`].
@@ -135,7 +135,7 @@ impl Inference {
         Ok(PlanReport::new(&ready.plan, self.cpu.name(), Some(&seconds)))
     }
 
-    /// The most bytes that a run on inputs of `shape` occupies, weights included.
+    /// The peak memory of a run on inputs of `shape` in bytes, including weights.
     ///
     /// # Errors
     /// If the shape does not fit the network.
@@ -143,14 +143,14 @@ impl Inference {
         Ok(self.ready(shape)?.plan.peak_bytes())
     }
 
-    /// The plan of `network` for inputs of `shape`, without weights and without memory.
+    /// Compiles the plan of `network` for inputs of `shape`, without weights and without allocating memory.
     ///
     /// # Errors
     /// If the shape does not fit the network.
     pub fn plan(network: &Network, shape: &Shape, cpu: &Cpu) -> Result<Plan> {
         let mut graph = network.graph_for(shape)?;
         passes::run_neutral(&mut graph, cpu.disabled());
-        cpu.compile(graph, &Fixed::new())
+        cpu.compile(graph, &Placements::new())
     }
 
     fn run_ready(
@@ -163,7 +163,9 @@ impl Inference {
     ) -> Result<()> {
         if input.len() != shape.numel() {
             let count = input.len();
-            return Err(Error::input(format!("the input has {count} values, but its shape is {shape}")));
+            return Err(Error::input(format!(
+                "the input has {count} values, which do not match its shape {shape}"
+            )));
         }
         let mut memory = ready.take_workspace()?;
         let plan = &ready.plan;
@@ -175,7 +177,11 @@ impl Inference {
             output.copy_from_slice(result);
         }
         lock(&ready.workspaces).push(memory);
-        if fits { Ok(()) } else { Err(Error::failed("the output has another length than the place for it")) }
+        if fits {
+            Ok(())
+        } else {
+            Err(Error::failed("the length of the given output slice does not match the network's output"))
+        }
     }
 
     fn ready(&self, shape: &Shape) -> Result<Arc<Ready>> {
@@ -190,14 +196,14 @@ impl Inference {
         Ok(ready)
     }
 
-    /// A linear layer's weights depend on the input's size; the weights at hand are for one size.
+    /// Checks that the weights fit the shapes in `graph`: those of a linear layer depend on the size of the input.
     fn check_variables(&self, graph: &Graph) -> Result<()> {
         let variables = graph.variables(Role::Parameter).chain(graph.variables(Role::Buffer));
         for (_, value) in variables {
-            let at_hand = self.weights.get(&value.name).map(|buffer| buffer.len() / size_of::<f32>());
-            if at_hand != Some(value.shape.numel()) {
+            let count = self.weights.get(&value.name).map(|buffer| buffer.len() / size_of::<f32>());
+            if count != Some(value.shape.numel()) {
                 return Err(Error::input(format!(
-                    "network {}: an input of {} does not fit the weights {}; give {}",
+                    "network {}: an input of {} does not fit the weights {}; use an input of {}",
                     self.network.name,
                     graph.shape(graph.inputs[0]),
                     value.name,
@@ -208,15 +214,14 @@ impl Inference {
         Ok(())
     }
 
-    /// The shared buffers of `plan`, running those steps of its preparation whose results are not
-    /// there yet.
+    /// Returns the shared buffers of `plan`, running its preparation if some of its results do not exist yet.
     fn share(&self, plan: &Plan) -> Result<Vec<Arc<Buffer>>> {
         let mut prepared = lock(&self.prepared);
-        let wanted = plan.shared.iter().filter_map(|source| match source {
+        let mut needed = plan.shared.iter().filter_map(|source| match source {
             SharedSource::Prepared(name) => Some(name),
             SharedSource::Variable(_) => None,
         });
-        if wanted.into_iter().any(|name| !prepared.contains_key(name)) {
+        if needed.any(|name| !prepared.contains_key(name)) {
             let preparation = &plan.preparation;
             let own = preparation.results.iter().map(|(_, bytes)| Buffer::zeroed(*bytes));
             let shared = preparation.sources.iter().map(|name| self.weights[name].clone());
@@ -250,12 +255,13 @@ impl Ready {
     }
 }
 
-/// What memory for the weights of `network` is asked for.
+/// The description of the weights of `network` in errors about memory.
 fn weights_of(network: &Network) -> String {
     format!("the weights of {}", network.name)
 }
 
-/// A panic in another thread leaves these caches whole: they change only by complete entries.
+/// Locks a cache, ignoring poisoning: a panic cannot leave it inconsistent, because entries are complete when
+/// added.
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,15 +1,15 @@
-//! From graph to plan to run.
+//! Compiles graphs to plans and runs them.
 //!
 //! ```text
 //! Graph ── neutral passes ── backend passes ── layouts and algorithms ── memory plan ── Plan
 //! ```
 //!
 //! [`Inference`] runs a network with fixed weights, [`Training`] a training step; both compile a
-//! [`Plan`] for each input shape that they meet and keep it. All shapes are known when a plan is made,
-//! so its peak of memory, every buffer's place and every kernel are known before it runs, and running
+//! [`Plan`] for each input shape they encounter and keep it. All shapes are known when a plan is compiled,
+//! so its peak memory, the position of every buffer and all kernels are known before it runs, and running
 //! it allocates nothing.
 //!
-//! No files, and clocks only through [`Clock`].
+//! This crate opens no files, and reads clocks only through [`Clock`].
 
 #![forbid(unsafe_code)]
 
@@ -22,7 +22,7 @@ mod plan;
 mod report;
 mod training;
 
-pub use backend::{Backend, Fixed};
+pub use backend::{Backend, Placements};
 pub use clock::Clock;
 pub use cpu::Cpu;
 pub use inference::Inference;
@@ -35,5 +35,7 @@ use std::collections::BTreeMap;
 
 use striate_tensor::Shape;
 
-/// Variables by name, in canonical order (`[O, I, KH, KW]`, row-major), with their shapes.
+/// The values of a graph's variables by name, with their shapes, in plain row-major order (`[O, I, KH, KW]`).
+/// Besides a model's weights (its parameters and buffers), the variables of a training graph include gradients and
+/// the optimizer's state.
 pub type Variables = BTreeMap<String, (Shape, Vec<f32>)>;

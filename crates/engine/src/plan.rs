@@ -1,4 +1,4 @@
-//! A compiled graph: kernels in order, and a place for everything they read and write.
+//! Compiled graphs: kernels in execution order, and the regions of everything they read and write.
 
 use striate_graph::{Graph, Role, Segment, ValueId};
 use striate_kernels::{Context, Kernel};
@@ -12,13 +12,13 @@ pub struct Step {
     pub name: String,
     /// The operation.
     pub op: &'static str,
-    /// The implementation that was chosen.
+    /// The chosen implementation.
     pub algorithm: &'static str,
-    /// When it runs.
+    /// The segment it belongs to.
     pub segment: Segment,
-    /// Floating-point operations of convolutions and linear layers: two for each multiply-add.
+    /// Floating-point operations of convolutions and linear layers: two per multiply-add.
     pub flops: u64,
-    /// Bytes that it reads and writes.
+    /// Bytes read and written.
     pub bytes: u64,
     /// Shape of its first output.
     pub output: Shape,
@@ -26,11 +26,11 @@ pub struct Step {
     pub layout: Layout,
     pub(crate) kernel: Box<dyn Kernel>,
     pub(crate) access: Access,
-    /// The regions of the floats that it makes.
-    pub(crate) made: Vec<Region>,
+    /// The regions of the floats that it writes.
+    pub(crate) written: Vec<Region>,
 }
 
-/// A variable's place.
+/// A variable with its region.
 #[derive(Debug, Clone)]
 pub(crate) struct PlacedVariable {
     pub id: ValueId,
@@ -38,17 +38,17 @@ pub(crate) struct PlacedVariable {
     pub region: Region,
 }
 
-/// Where a shared buffer of a plan's memory comes from.
+/// The source of a shared buffer of a plan's memory.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum SharedSource {
-    /// The variable of this name, in canonical order.
+    /// The variable of this name, in plain order.
     Variable(String),
-    /// The value of this name and layout, made by the preparation.
+    /// The value of this name and layout, computed by the preparation.
     Prepared(String),
 }
 
-/// Steps that run once as long as the weights do not change. In their memory the shared buffers are
-/// `sources`, and each value they make has a buffer of its own.
+/// The steps that run only once, as long as the weights do not change. In their memory, the shared buffers are
+/// `sources`, and each computed value has a separate buffer.
 #[derive(Default)]
 pub(crate) struct Preparation {
     pub steps: Vec<Step>,
@@ -63,18 +63,18 @@ pub struct Plan {
     pub(crate) steps: Vec<Step>,
     /// Size of the arena, `Place::Own(0)`.
     pub(crate) work_bytes: usize,
-    /// Sizes of the buffers of variables, `Place::Own(1)` and on; empty with fixed weights.
+    /// Sizes of the buffers of variables, from `Place::Own(1)`; empty with fixed weights.
     pub(crate) variable_bytes: Vec<usize>,
     pub(crate) variables: Vec<PlacedVariable>,
     pub(crate) shared: Vec<SharedSource>,
-    /// Bytes of all that is shared.
+    /// Total size of the shared buffers.
     pub(crate) shared_bytes: usize,
     pub(crate) inputs: Vec<Region>,
     pub(crate) outputs: Vec<Region>,
 }
 
 impl Plan {
-    /// The graph as it was compiled: with layouts and conversions.
+    /// The compiled graph, with layouts and conversions.
     pub fn graph(&self) -> &Graph {
         &self.graph
     }
@@ -84,10 +84,10 @@ impl Plan {
         self.preparation.steps.iter().chain(&self.steps)
     }
 
-    /// The arena.
+    /// Allocates the arena.
     ///
     /// # Errors
-    /// If there is no memory for it.
+    /// If there is not enough memory.
     pub(crate) fn work_memory(&self) -> Result<Buffer> {
         let batch = self.graph.inputs.first().and_then(|id| self.graph.shape(*id).first().copied());
         Buffer::zeroed(self.work_bytes).map_err(|e| match batch {
@@ -98,29 +98,29 @@ impl Plan {
         })
     }
 
-    /// The most bytes that a run occupies: arena, variables and prepared weights.
+    /// The peak memory of a run in bytes: arena, variables and prepared weights.
     pub fn peak_bytes(&self) -> usize {
         self.work_bytes + self.variable_bytes.iter().sum::<usize>() + self.shared_bytes
     }
 
-    /// Bytes of the arena alone.
+    /// The size of the arena in bytes.
     pub fn work_bytes(&self) -> usize {
         self.work_bytes
     }
 
-    /// Runs the steps of the first segment one by one; the name of the first one that makes a number
-    /// that is not finite.
-    pub(crate) fn first_not_finite(&self, memory: &mut Memory, context: Context<'_>) -> Option<&str> {
+    /// Runs the steps of the accumulation segment one by one, and returns the name of the first one that produces
+    /// a non-finite value.
+    pub(crate) fn first_non_finite(&self, memory: &mut Memory, context: Context<'_>) -> Option<&str> {
         for step in self.steps.iter().filter(|step| step.segment == Segment::Accumulate) {
             step.kernel.run(&context, &mut memory.open(&step.access));
-            if !step.made.iter().all(|region| all_finite(bytemuck::cast_slice(memory.bytes(region)))) {
+            if !step.written.iter().all(|region| all_finite(bytemuck::cast_slice(memory.bytes(region)))) {
                 return Some(&step.name);
             }
         }
         None
     }
 
-    /// Runs the steps of `segment`. With a clock, adds each step's seconds to `seconds`.
+    /// Runs the steps of `segment`. With a profile, adds the time of each step to its entry.
     pub(crate) fn run(
         &self,
         segment: Segment,
@@ -141,7 +141,7 @@ impl Plan {
     }
 }
 
-/// Whether there is neither an infinity nor a NaN, whose exponents have all bits set.
+/// Whether no value is infinite or NaN, that is, has all exponent bits set.
 pub(crate) fn all_finite(values: &[f32]) -> bool {
     const EXPONENT: u32 = 0x7f80_0000;
     let is_finite = |x: &f32| x.to_bits() & EXPONENT != EXPONENT;

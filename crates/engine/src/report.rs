@@ -1,4 +1,4 @@
-//! A plan as a table: steps, algorithms, bytes, and after a profiled run times and GFLOP/s.
+//! Plans as tables: steps, algorithms, bytes, and for a profiled run also times and GFLOP/s.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use striate_graph::Segment;
 
 use crate::plan::Plan;
 
-/// One step of a plan in figures.
+/// The figures of one step of a plan.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StepReport {
     /// The layers that it computes.
@@ -15,19 +15,19 @@ pub struct StepReport {
     pub op: &'static str,
     /// The implementation.
     pub algorithm: &'static str,
-    /// Shape of its first output, and its layout.
+    /// Shape and layout of its first output.
     pub output: String,
-    /// Whether it runs only once as long as the weights do not change.
+    /// Whether it runs only once, as long as the weights do not change.
     pub once: bool,
     /// Floating-point operations.
     pub flops: u64,
     /// Bytes read and written.
     pub bytes: u64,
-    /// Mean seconds, if it was measured.
+    /// Mean time in seconds, if measured.
     pub seconds: Option<f64>,
 }
 
-/// A plan in figures; displays as a table.
+/// The figures of a plan; displays as a table.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PlanReport {
     /// The network's name.
@@ -36,14 +36,14 @@ pub struct PlanReport {
     pub device: String,
     /// The steps, in order.
     pub steps: Vec<StepReport>,
-    /// The most bytes that a run occupies.
+    /// Peak memory of a run, in bytes.
     pub peak_bytes: usize,
-    /// Bytes of the arena alone.
+    /// Size of the arena alone, in bytes.
     pub work_bytes: usize,
 }
 
 impl PlanReport {
-    /// The table of `plan`; `seconds` are those of its steps that run each time.
+    /// Creates the report of `plan`; `seconds` are the times of the steps that run each time.
     pub fn new(plan: &Plan, device: String, seconds: Option<&[f64]>) -> Self {
         let once = plan.preparation.steps.len();
         let step = |(index, step): (usize, &crate::plan::Step)| StepReport {

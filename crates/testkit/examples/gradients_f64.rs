@@ -1,12 +1,13 @@
-//! The gradients of one training step in f64, by the naive kernels, as files:
+//! Computes the gradients of one training step in f64, with the naive kernels, and writes them to files:
 //!
 //! ```sh
 //! cargo run --release -p striate-testkit --example gradients_f64 -- net.toml weights.pth images.npy labels.npy FOLDER
 //! ```
 //!
-//! The network is its text form (`striate inspect NAME --text`), without its auxiliary heads; weights are any file that
-//! `striate` reads, images `[N, C, H, W]` f32, labels `[N]` i64. Each gradient is written in canonical order as f64 to
-//! `FOLDER/PARAMETER.npy`; the loss is printed. `scripts/reference/networks_pytorch.py` holds them against PyTorch's.
+//! The network is given in its text form (`striate inspect NAME --text`), without auxiliary heads; weights in any file
+//! that `striate` reads; images are `[N, C, H, W]` f32, labels `[N]` i64. Each gradient is written in plain order as
+//! f64 to `FOLDER/PARAMETER.npy`; the loss is printed. `scripts/reference/networks_pytorch.py` compares them with
+//! PyTorch's.
 
 use std::error::Error;
 use std::path::Path;
@@ -19,7 +20,7 @@ use striate_testkit::{Interpreter, Values};
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [network, weights, images, labels, folder] = &arguments[..] else {
-        return Err("give net.toml, weights, images.npy, labels.npy and a folder".into());
+        return Err("expected arguments: net.toml, weights, images.npy, labels.npy and a folder".into());
     };
     let network = Network::from_text(&std::fs::read_to_string(network)?)?;
     let (images, labels) = (npy::read(Path::new(images))?, npy::read(Path::new(labels))?);

@@ -1,5 +1,5 @@
-//! An allocator that counts: to prove that a plan allocates nothing while it runs, and that a small file
-//! takes no large memory.
+//! A counting allocator, to verify that running a plan allocates nothing, and that a small file does not
+//! cause large allocations.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -8,32 +8,32 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 static COUNT: AtomicUsize = AtomicUsize::new(0);
 
 thread_local! {
-    /// Bytes that this thread took more than it gave back, and the most that this has been.
+    /// The net number of bytes that this thread has allocated, and its maximum.
     static HELD: Cell<(isize, isize)> = const { Cell::new((0, 0)) };
 }
 
-/// The system's allocator, counting; a test binary installs it with `#[global_allocator]`.
+/// The system allocator, with counters. A test binary installs it with `#[global_allocator]`.
 pub struct Counting;
 
-// SAFETY: every call is passed on to the system's allocator as it is.
+// SAFETY: every call is forwarded unchanged to the system allocator.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         COUNT.fetch_add(1, SeqCst);
         add(layout.size().cast_signed());
-        // SAFETY: as the caller promises.
+        // SAFETY: guaranteed by the caller.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         COUNT.fetch_add(1, SeqCst);
         add(layout.size().cast_signed());
-        // SAFETY: as the caller promises.
+        // SAFETY: guaranteed by the caller.
         unsafe { System.alloc_zeroed(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         add(-layout.size().cast_signed());
-        // SAFETY: as the caller promises.
+        // SAFETY: guaranteed by the caller.
         unsafe { System.dealloc(pointer, layout) }
     }
 }
@@ -44,16 +44,16 @@ fn add(bytes: isize) {
     HELD.set((now, most.max(now)));
 }
 
-/// Allocations so far, of all threads.
+/// The number of allocations so far, in all threads.
 pub fn count() -> usize {
     COUNT.load(SeqCst)
 }
 
-/// What `run` makes, and the most bytes that this thread held during it beyond those that it held before.
-/// An allocation that fails counts too.
+/// Returns the result of `run`, and the maximum number of bytes that this thread held during it beyond those
+/// held before. Failed allocations count too.
 pub fn held<T>(run: impl FnOnce() -> T) -> (T, usize) {
     let before = HELD.get().0;
     HELD.set((before, before));
-    let made = run();
-    (made, (HELD.get().1 - before).cast_unsigned())
+    let result = run();
+    (result, (HELD.get().1 - before).cast_unsigned())
 }

@@ -1,21 +1,21 @@
-//! Comparison with the figures of reference scripts: single numbers, and tensors by sum, norm and first elements.
+//! Comparison with the results of reference scripts: single numbers, and tensors by sum, norm and first elements.
 
 use serde_json::Value;
 
-/// Asserts that `got` is the stored number within `tolerance`, relative where that is above 1.
+/// Asserts that `got` equals the stored number within `tolerance`, which is relative for numbers above 1.
 ///
 /// # Panics
-/// If it is not.
+/// If it does not.
 pub fn assert_close(got: f64, expected: &Value, tolerance: f64, place: &str) {
-    let expected = expected.as_f64().unwrap_or_else(|| panic!("{place}: no number is stored"));
+    let expected = expected.as_f64().unwrap_or_else(|| panic!("{place}: the stored value is not a number"));
     let scale = expected.abs().max(1.0);
-    assert!((got - expected).abs() <= tolerance * scale, "{place}: {got} instead of {expected}");
+    assert!((got - expected).abs() <= tolerance * scale, "{place}: got {got}, expected {expected}");
 }
 
 /// Asserts that `values` have the stored sum, norm and first elements.
 ///
 /// # Panics
-/// If they have not.
+/// If they do not.
 pub fn assert_fingerprint(values: &[f64], expected: &Value, tolerance: f64, place: &str) {
     let norm = values.iter().map(|x| x * x).sum::<f64>().sqrt();
     let count = (values.len() as f64).sqrt();

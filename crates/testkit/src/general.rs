@@ -1,9 +1,9 @@
-//! The interpreter's steps for operations on values of any rank: element by element, by index.
+//! The interpreter's operations on values of any rank, computed element by element from indices.
 
 use striate_graph::{Graph, Node, Op};
 use striate_tensor::Shape;
 
-/// Computes `node`, which reads `r`, into `w`.
+/// Computes `node` from its operands `r` into `w`.
 pub(crate) fn step(graph: &Graph, node: &Node, r: &[&[f64]], w: &mut [f64]) {
     let x = graph.shape(node.inputs[0]);
     let y = graph.shape(node.outputs[0]);
@@ -26,7 +26,9 @@ pub(crate) fn step(graph: &Graph, node: &Node, r: &[&[f64]], w: &mut [f64]) {
             };
             let inner = x[if op.transpose_a { x.len() - 2 } else { x.len() - 1 }];
             fill(y, w, |index| {
-                let (outer, [i, j]) = index.split_at(index.len() - 2) else { unreachable!("matrices") };
+                let (outer, [i, j]) = index.split_at(index.len() - 2) else {
+                    unreachable!("matrices have two axes")
+                };
                 let term = |k: usize| {
                     let a = swapped([outer, &[*i, k]].concat(), op.transpose_a);
                     let b_index = swapped([outer, &[k, *j]].concat(), op.transpose_b);
@@ -50,9 +52,9 @@ pub(crate) fn step(graph: &Graph, node: &Node, r: &[&[f64]], w: &mut [f64]) {
             });
         }
         Op::Pad(op) => fill(y, w, |index| {
-            let inside =
+            let unpadded =
                 |(axis, at): (usize, &usize)| at.checked_sub(op.before[axis]).filter(|at| *at < x[axis]);
-            let from: Option<Vec<usize>> = index.iter().enumerate().map(inside).collect();
+            let from: Option<Vec<usize>> = index.iter().enumerate().map(unpadded).collect();
             from.map_or(f64::from(op.value), |from| x_at(&from))
         }),
         Op::PadGradient(op) => fill(y, w, |index| {
@@ -61,8 +63,8 @@ pub(crate) fn step(graph: &Graph, node: &Node, r: &[&[f64]], w: &mut [f64]) {
         }),
         Op::Clip(op) => fill(y, w, |index| x_at(index).max(op.min.into()).min(op.max.into())),
         Op::ClipGradient(op) => fill(y, w, |index| {
-            let between = (f64::from(op.0.min)..=f64::from(op.0.max)).contains(&x_at(index));
-            if between { r[1][flat(y, index)] } else { 0.0 }
+            let in_range = (f64::from(op.0.min)..=f64::from(op.0.max)).contains(&x_at(index));
+            if in_range { r[1][flat(y, index)] } else { 0.0 }
         }),
         other => unreachable!("{} is computed elsewhere", other.name()),
     }
@@ -73,13 +75,13 @@ fn sum_to(wide: &Shape, narrow_shape: &Shape, x: &[f64], factor: f64, w: &mut [f
     each(wide, |index| w[flat(narrow_shape, &narrow(narrow_shape, index))] += x[flat(wide, index)] * factor);
 }
 
-/// The index of the element of a value of `shape` that broadcasting puts at `index`.
+/// The index of the element of a value with `shape` that is broadcast to `index`.
 fn narrow(shape: &Shape, index: &[usize]) -> Vec<usize> {
     let own = &index[index.len() - shape.len()..];
     own.iter().zip(shape.iter()).map(|(at, extent)| if *extent == 1 { 0 } else { *at }).collect()
 }
 
-/// The index before a transposition of the element that lies at `index` after it.
+/// The index before a transposition of the element at `index` after it.
 fn permuted(index: &[usize], permutation: &[usize]) -> Vec<usize> {
     let mut from = vec![0; index.len()];
     permutation.iter().zip(index).for_each(|(axis, at)| from[*axis] = *at);

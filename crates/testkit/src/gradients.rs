@@ -1,18 +1,18 @@
-//! Gradients against central differences in f64.
+//! Checks gradients against central differences in f64.
 
 use striate_graph::Graph;
 
 use crate::{Interpreter, Values};
 
-/// Step of the differences.
+/// Step size of the differences.
 const STEP: f64 = 1e-5;
 
-/// Checks the gradient of every parameter of the training graph `graph` at `given`; returns how many
-/// elements were checked.
+/// Checks the gradient of every parameter of the training graph `graph` at `given`; returns the number of
+/// elements checked.
 ///
-/// Where the loss has a kink between the two points (a maximum changes hands) the two one-sided
-/// differences disagree, and there is no derivative to compare with; such elements are left out and may
-/// be at most one in twenty.
+/// If the loss has a kink between the two points (for example, another element becomes the maximum), the
+/// one-sided differences disagree and there is no derivative to compare with. Such elements are excluded, at
+/// most one in twenty.
 ///
 /// # Panics
 /// If a gradient differs.
@@ -40,11 +40,11 @@ pub fn check(graph: &Graph, given: &Values) -> usize {
             }
             assert!(
                 (got - expected).abs() <= 1e-6 * scale.max(1.0),
-                "{name}[{i}]: {got} instead of {expected}"
+                "{name}[{i}]: got {got}, expected {expected}"
             );
             checked += 1;
         }
     }
-    assert!(kinks * 20 <= checked, "{kinks} kinks beside {checked} checked elements");
+    assert!(kinks * 20 <= checked, "{kinks} kinks, but only {checked} elements checked");
     checked
 }

@@ -1,5 +1,5 @@
-//! Computes a graph in f64, node by node, with the naive kernels. Layouts mean nothing to it, so it runs
-//! graphs at every stage of compilation.
+//! Computes a graph in f64, node by node, with the naive kernels. Ignores layouts, so it can run graphs at
+//! every stage of compilation.
 
 use std::collections::HashMap;
 
@@ -22,7 +22,7 @@ use striate_kernels::scatter::ScatterDesc;
 use crate::general;
 use crate::windows::{self, kernel};
 
-/// Values by name; labels and scalars too are held as f64.
+/// Values by name; labels and scalars are f64 as well.
 pub type Values = HashMap<String, Vec<f64>>;
 
 /// A run of a graph.
@@ -32,8 +32,8 @@ pub struct Interpreter<'g> {
 }
 
 impl<'g> Interpreter<'g> {
-    /// Runs all nodes of `graph` on `given`: inputs, parameters and buffers by name; other variables
-    /// begin as zeros.
+    /// Runs all nodes of `graph` on `given`: inputs, parameters and buffers by name; other variables are
+    /// initialized to zero.
     ///
     /// # Panics
     /// If an input or parameter is missing.
@@ -58,16 +58,16 @@ impl<'g> Interpreter<'g> {
         interpreter
     }
 
-    /// The value called `name`.
+    /// The value named `name`.
     ///
     /// # Panics
-    /// If there is none.
+    /// If there is no such value.
     pub fn get(&self, name: &str) -> &[f64] {
         let id = self.graph.find(name).unwrap_or_else(|| panic!("no value {name}"));
         &self.values[&id]
     }
 
-    /// The graph's output number `index`.
+    /// Output number `index` of the graph.
     pub fn output(&self, index: usize) -> &[f64] {
         &self.values[&self.graph.outputs[index]]
     }
@@ -133,15 +133,15 @@ impl<'g> Interpreter<'g> {
             Op::Lrn(op) => reference::lrn::forward(&lrn(op, input(0)), r[0], &mut w[0]),
             Op::LrnGradient(op) => reference::lrn::gradient(&lrn(&op.0, input(0)), r[0], r[1], &mut w[0]),
             Op::PadChannels(op) => {
-                let d = moved(input(0), output(0), op.before as isize);
+                let d = shifted(input(0), output(0), op.before as isize);
                 reference::pad_channels::pad_channels(&d, r[0], &mut w[0]);
             }
             Op::PadChannelsGradient(op) => {
-                let d = moved(input(0), output(0), -(op.0.before as isize));
+                let d = shifted(input(0), output(0), -(op.0.before as isize));
                 reference::pad_channels::pad_channels(&d, r[0], &mut w[0]);
             }
             Op::Relu(_) | Op::Relu6(_) | Op::Tanh(_) | Op::Sigmoid(_) | Op::ScaledTanh(_) => {
-                let op = Elementwise::Apply(kernel(node.op.activation().expect("is an activation")));
+                let op = Elementwise::Apply(kernel(node.op.activation().expect("the node is an activation")));
                 reference::elementwise::elementwise(op, r[0], None, &mut w[0]);
             }
             Op::ActivationGradient(op) => {
@@ -248,7 +248,7 @@ impl<'g> Interpreter<'g> {
                 let d = DropoutDesc { shape: input(0), probability: op.probability, salt: op.salt };
                 reference::dropout::dropout(&d, r[0], r[1][0] as i64, r[2][0] as i64, &mut w[0]);
             }
-            // Without seed and step: outside training, where it does nothing.
+            // Dropout without seed and step is that of inference, which does nothing.
             Op::Dropout(_) | Op::Flatten(_) | Op::Reshape(_) | Op::Reorder(_) | Op::Constant(_) => {
                 w[0].copy_from_slice(r[0]);
             }
@@ -308,7 +308,7 @@ fn lrn(op: &ops::Lrn, shape: [usize; 4]) -> LrnDesc {
     LrnDesc { shape, size: op.size, alpha: op.alpha, beta: op.beta, k: op.k }
 }
 
-fn moved(shape: [usize; 4], y: [usize; 4], before: isize) -> PadChannelsDesc {
+fn shifted(shape: [usize; 4], y: [usize; 4], before: isize) -> PadChannelsDesc {
     PadChannelsDesc { shape, channels: y[1], before }
 }
 

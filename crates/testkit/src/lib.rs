@@ -1,6 +1,6 @@
-//! For tests only: an interpreter of graphs in f64, small networks that use every operation, checks of
-//! gradients by finite differences, formulas that reference scripts share, counted skips, a server,
-//! protocol buffers, ONNX's messages.
+//! Test utilities: an f64 interpreter for graphs, small networks that use every operation, gradient checks by
+//! finite differences, formulas shared with reference scripts, reported skips, an HTTP server, writers of
+//! protocol buffers and ONNX messages.
 
 pub mod allocation;
 pub mod fingerprint;

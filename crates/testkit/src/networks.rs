@@ -1,4 +1,4 @@
-//! Small networks that use every layer, in sizes that fill no block of channels.
+//! Small networks that together use every layer, with channel counts that do not fill blocks.
 
 use striate_graph::ops::{Clip, LogSoftmax, MatMul, Pad, ReduceMean, Reshape, Slice, Transpose};
 use striate_graph::{Builder, Graph, Kind, Network, Padding, Role, Tensor, concat, initial_values};
@@ -13,7 +13,7 @@ fn build(name: &str, input: impl Into<Shape>, body: impl for<'b> Fn(Tensor<'b>) 
     body(builder.input()).finish().unwrap_or_else(|e| panic!("{e}"))
 }
 
-/// The networks; each ends in scores `[N, K]`.
+/// Returns the networks; the output of each is scores `[N, K]`.
 pub fn all() -> Vec<Network> {
     vec![
         build("lenet-like", [1, 14, 14], |x| {
@@ -48,7 +48,7 @@ pub fn all() -> Vec<Network> {
             let x = x.conv(20, 1).relu6().conv(20, 3).groups(20).stride(2).pad(1).sigmoid();
             x.global_average_pool().flatten().linear(4)
         }),
-        build("unshared", [3, 8, 9], |x| {
+        build("locally-connected", [3, 8, 9], |x| {
             let x = x.conv(4, 3).relu().locally_connected(5, 3).stride((1, 2)).pad((1, 0)).tanh();
             x.locally_connected(3, 2).no_bias().flatten().linear(4)
         }),
@@ -68,10 +68,10 @@ pub fn all() -> Vec<Network> {
             let x = x.conv(4, 1).connections(&[&[0, 4], &[1, 2, 8], &[3], &[5, 6, 7]]).dropout(0.2);
             concat([x.global_average_pool().flatten(), x.flatten()]).linear(4)
         }),
-        build("gaps", [3, 9, 11], |x| {
+        build("dilated-pools", [3, 9, 11], |x| {
             let x = x.conv(5, 3).tanh().max_pool((3, 2), (1, 2)).dilation((2, 1)).pad(1).ceil();
-            let uneven = Padding { top: 1, right: 1, ..Padding::default() };
-            x.average_pool(2, 1).dilation((1, 2)).average_pool(2, 2).pad(uneven).flatten().linear(4)
+            let asymmetric = Padding { top: 1, right: 1, ..Padding::default() };
+            x.average_pool(2, 1).dilation((1, 2)).average_pool(2, 2).pad(asymmetric).flatten().linear(4)
         }),
         build("flat", [1, 3, 4], |x| {
             x.flatten().linear(9).relu().dropout(0.3).linear(6).softmax().linear(4).no_bias()
@@ -98,8 +98,8 @@ pub fn all() -> Vec<Network> {
         build("products", [3, 4, 6], |x| {
             let builder = x.builder();
             let x = x.then_with(MatMul::default(), builder.constant([6, 5], true));
-            let turned = x.then(Transpose { permutation: vec![0, 1, 3, 2] });
-            let x = x.then_with(MatMul::default(), turned).tanh();
+            let transposed = x.then(Transpose { permutation: vec![0, 1, 3, 2] });
+            let x = x.then_with(MatMul::default(), transposed).tanh();
             let x = builder.constant([1, 2, 4], true).then_with(MatMul::default(), x);
             x.flatten().linear(3)
         }),
@@ -131,31 +131,32 @@ pub fn all() -> Vec<Network> {
     ]
 }
 
-/// The network for `batch` images with its auxiliary heads: what training starts from.
+/// The graph of the network for `batch` images with its auxiliary heads, from which training graphs are derived.
 pub fn training_form(network: &Network, batch: usize) -> Graph {
     network.graph_with_heads(&network.input_shape(batch)).unwrap_or_else(|e| panic!("{e}"))
 }
 
-/// Values for the network's parameters and buffers, by formula: spread, and never the initial ones.
+/// Values for the network's parameters and buffers, by formula. They vary within each variable and differ from the
+/// initial values.
 pub fn variables(network: &Network) -> Values {
     let graph = training_form(network, 1);
     let mut values = Values::new();
     for (index, value) in graph.values.iter().enumerate() {
         let Kind::Variable { role, ref fan, init } = value.kind else { continue };
         let count = value.shape.numel();
-        let spread = weights(index as u32, count, 1.0);
+        let varied = weights(index as u32, count, 1.0);
         let start = match role {
-            Role::Buffer if value.name.ends_with("var") => spread.iter().map(|x| 1.0 + x / 2.0).collect(),
+            Role::Buffer if value.name.ends_with("var") => varied.iter().map(|x| 1.0 + x / 2.0).collect(),
             Role::Parameter if value.shape.len() > 1 => {
                 let bound = (2.0 / fan.unit.0 as f64).sqrt();
-                spread.iter().map(|x| x * bound).collect()
+                varied.iter().map(|x| x * bound).collect()
             }
             _ => {
-                let first = initial_values(init, &value.name, &value.shape, fan, 0);
-                first.iter().zip(&spread).map(|(first, x)| f64::from(*first) + x / 3.0).collect()
+                let initial = initial_values(init, &value.name, &value.shape, fan, 0);
+                initial.iter().zip(&varied).map(|(initial, x)| f64::from(*initial) + x / 3.0).collect()
             }
         };
-        // What the engine gets is rounded to f32; the yardstick starts from the same numbers.
+        // The engine gets values rounded to f32, so the reference starts from the same ones.
         let rounded = |x: f64| f64::from(x as f32);
         values.insert(value.name.clone(), Vec::into_iter(start).map(rounded).collect());
     }

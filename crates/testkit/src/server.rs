@@ -1,4 +1,4 @@
-//! An HTTP/1.1 server on loopback that does what a test tells it, also what no server should.
+//! An HTTP/1.1 server on the loopback interface that responds as a test specifies, including invalid responses.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -9,18 +9,18 @@ use std::thread::JoinHandle;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-/// A request as it came, and what was sent for it.
+/// A request, and what was sent in response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
-    /// The path, which begins with a slash.
+    /// The path, including the leading slash.
     pub path: String,
-    /// N of the header `Range: bytes=N-`.
+    /// N in the header `Range: bytes=N-`.
     pub from: Option<usize>,
-    /// Bytes of content that were sent.
+    /// Number of content bytes sent.
     pub sent: usize,
 }
 
-/// What the server answers.
+/// A response of the server.
 #[derive(Debug, Clone)]
 pub struct Reply {
     status: u16,
@@ -33,18 +33,18 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// A status with some words.
+    /// A response with a status and a short text.
     pub fn status(status: u16) -> Reply {
-        let (headers, body) = (Vec::new(), b"words that are no data".to_vec());
+        let (headers, body) = (Vec::new(), b"text instead of data".to_vec());
         Reply { status, headers, body, cut: None, stalls: false, chunked: false, length: None }
     }
 
-    /// All of `bytes`, whatever range was asked for.
+    /// All of `bytes`, regardless of the requested range.
     pub fn whole(bytes: &[u8]) -> Reply {
         Reply { body: bytes.to_vec(), ..Reply::status(200) }
     }
 
-    /// The range of `bytes` that was asked for, as a good server answers.
+    /// The requested range of `bytes`, as a correct server responds.
     pub fn range(bytes: &[u8], request: &Request) -> Reply {
         match request.from {
             None => Reply::whole(bytes),
@@ -53,55 +53,55 @@ impl Reply {
         }
     }
 
-    /// `bytes` from `from` on.
+    /// The part of `bytes` that starts at `from`.
     pub fn piece(bytes: &[u8], from: usize) -> Reply {
         let range = format!("Content-Range: bytes {from}-{}/{}", bytes.len() - 1, bytes.len());
         Reply { body: bytes[from..].to_vec(), ..Reply::status(206) }.header(&range)
     }
 
-    /// The file is elsewhere.
+    /// A redirect.
     pub fn redirect(status: u16, location: &str) -> Reply {
         Reply::status(status).header(&format!("Location: {location}"))
     }
 
-    /// Also sends this line.
+    /// Adds a header line.
     #[must_use]
     pub fn header(mut self, line: &str) -> Reply {
         self.headers.push(line.to_owned());
         self
     }
 
-    /// Breaks the connection after so many bytes of content.
+    /// Closes the connection after this many bytes of content.
     #[must_use]
     pub fn cut_after(self, bytes: usize) -> Reply {
         Reply { cut: Some(bytes), ..self }
     }
 
-    /// Sends so many bytes of content, then nothing, until the other side gives up.
+    /// Sends this many bytes of content, then nothing until the client gives up.
     #[must_use]
     pub fn stalled_after(self, bytes: usize) -> Reply {
         Reply { cut: Some(bytes), stalls: true, ..self }
     }
 
-    /// Sends the content in chunks, its length unsaid.
+    /// Sends the content in chunks, without its length.
     #[must_use]
     pub fn chunked(self) -> Reply {
         Reply { chunked: true, ..self }
     }
 
-    /// Says another length than the content has.
+    /// Announces a length that differs from that of the content.
     #[must_use]
     pub fn with_length(self, length: u64) -> Reply {
         Reply { length: Some(length), ..self }
     }
 
-    /// The content that is sent.
+    /// The content that is actually sent.
     fn content(&self) -> &[u8] {
         &self.body[..self.cut.unwrap_or(self.body.len()).min(self.body.len())]
     }
 
     fn send(&self, stream: &mut TcpStream) -> std::io::Result<()> {
-        let mut head = format!("HTTP/1.1 {} As Told\r\nConnection: close\r\n", self.status);
+        let mut head = format!("HTTP/1.1 {} Test\r\nConnection: close\r\n", self.status);
         self.headers.iter().for_each(|line| head += &format!("{line}\r\n"));
         head += &match self.chunked {
             true => "Transfer-Encoding: chunked\r\n\r\n".to_owned(),
@@ -122,7 +122,7 @@ impl Reply {
     }
 }
 
-/// The server; it stops when it is dropped.
+/// The server; stops when dropped.
 pub struct Server {
     address: SocketAddr,
     requests: Arc<Mutex<Vec<Request>>>,
@@ -131,10 +131,10 @@ pub struct Server {
 }
 
 impl Server {
-    /// A server that answers each request by `answer`, which also gets the number of requests before.
+    /// Starts a server that responds with `answer`, which gets the request and the number of previous requests.
     ///
     /// # Panics
-    /// If there is no loopback.
+    /// If the loopback interface is not available.
     pub fn new(answer: impl Fn(&Request, usize) -> Reply + Send + Sync + 'static) -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
         let address = listener.local_addr().expect("it has an address");
@@ -147,19 +147,19 @@ impl Server {
                     return;
                 }
                 let (log, answer) = (log.clone(), answer.clone());
-                // A client that is gone is no concern of the server's.
+                // Errors are ignored: the client may have closed the connection.
                 std::thread::spawn(move || serve(stream, &log, &*answer));
             }
         });
         Server { address, requests, stop, thread: Some(thread) }
     }
 
-    /// A good server for one file, whatever its path.
+    /// Starts a correct server for one file, at any path.
     pub fn of(bytes: Vec<u8>) -> Server {
         Server::new(move |request, _| Reply::range(&bytes, request))
     }
 
-    /// Its address, with a slash at the end.
+    /// The server's URL, with a trailing slash.
     pub fn url(&self) -> String {
         format!("http://{}/", self.address)
     }
@@ -176,7 +176,7 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::SeqCst);
-        // Wakes the thread that waits for a connection.
+        // Wakes the thread that is waiting for a connection.
         let _ = TcpStream::connect(self.address);
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
@@ -184,26 +184,26 @@ impl Drop for Server {
     }
 }
 
-/// An address on loopback where nobody listens.
+/// The URL of a loopback port on which nothing is listening.
 ///
 /// # Panics
-/// If there is no loopback.
+/// If the loopback interface is not available.
 pub fn nobody() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
     format!("http://{}/", listener.local_addr().expect("it has an address"))
 }
 
-/// `bytes`, compressed by gzip.
+/// Compresses `bytes` with gzip.
 ///
 /// # Panics
-/// Never: memory takes everything.
+/// Never: writing to memory does not fail.
 pub fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut packer = GzEncoder::new(Vec::new(), Compression::fast());
-    packer.write_all(bytes).expect("memory takes everything");
-    packer.finish().expect("memory takes everything")
+    packer.write_all(bytes).expect("writing to memory does not fail");
+    packer.finish().expect("writing to memory does not fail")
 }
 
-/// Reads one request, answers it, and ends the connection.
+/// Reads one request, responds, and closes the connection.
 fn serve(
     stream: TcpStream,
     log: &Mutex<Vec<Request>>,
@@ -215,7 +215,7 @@ fn serve(
         let mut log = log.lock().expect("no answer panics");
         let before = log.len();
         let reply = answer(&request, before);
-        // In the log before the client has its answer: a test may look at once.
+        // Logged before the client gets the response, because the test may check the log immediately.
         log.push(Request { sent: reply.content().len(), ..request });
         reply
     };

@@ -1,14 +1,14 @@
-//! Tests that need fetched data: skipped with a line where it is absent, failed under `CI=true`.
+//! Tests that need downloaded data: reported as skipped if it is missing, but failed if `CI=true`.
 
 use std::io::Write;
 
-/// Says that the test `name` is skipped because `what` is missing.
+/// Reports that the test `name` is skipped because `what` is missing.
 ///
 /// # Panics
-/// If the environment variable `CI` is `true`: there, nothing may be missing.
+/// If the environment variable `CI` is `true`, where no data may be missing.
 pub fn missing_data(name: &str, what: &str) {
     assert!(std::env::var("CI").as_deref() != Ok("true"), "{name}: {what}");
-    // Straight to stderr: what the macros print is hidden for tests that pass.
+    // Written directly to stderr, because the output of the print macros is hidden for tests that pass.
     let line = format!("skipped 1 test: {name}: {what}\n");
-    std::io::stderr().write_all(line.as_bytes()).expect("stderr takes a line");
+    std::io::stderr().write_all(line.as_bytes()).expect("stderr is writable");
 }

@@ -1,5 +1,5 @@
-//! The interpreter's steps for convolutions and pools: on maps with the naive kernels for these, on signals as maps
-//! of one row, on volumes with those for volumes.
+//! The interpreter's convolutions and pooling, with the naive kernels for maps (and for signals, as maps with one row)
+//! or for volumes.
 
 use striate_graph::ops::{self, Activation};
 use striate_graph::{Graph, Node, Op, Padding, PerAxis};
@@ -10,7 +10,7 @@ use striate_kernels::pooling3d::Pool3dDesc;
 use striate_kernels::{activation, reference};
 use striate_tensor::Shape;
 
-/// Computes `node`, which reads `r`, into `w`.
+/// Computes `node` from its operands `r` into `w`.
 pub(crate) fn step(graph: &Graph, node: &Node, r: &[&[f64]], w: &mut [f64]) {
     let input = |i: usize| graph.shape(node.inputs[i]);
     let output = graph.shape(node.outputs[0]);
@@ -27,7 +27,7 @@ pub(crate) fn step(graph: &Graph, node: &Node, r: &[&[f64]], w: &mut [f64]) {
         }
         Op::AveragePoolGradient(op) => {
             let pool = average_pool(&op.pool, output, input(0));
-            let pool = Pool { activation: kernel(op.activation), ..pool };
+            let pool = Pooling { activation: kernel(op.activation), ..pool };
             pool.average_gradient(r[0], r.get(1).copied(), w);
         }
         other => unreachable!("{} is computed elsewhere", other.name()),
@@ -57,7 +57,7 @@ fn weight_gradient(op: &ops::Conv, x: &Shape, dy: &Shape, r: &[&[f64]], w: &mut 
     }
 }
 
-/// The convolution `op` of maps.
+/// The descriptor of the convolution `op` for maps.
 pub(crate) fn maps(op: &ops::Conv, x: [usize; 4], y: [usize; 4]) -> ConvDesc {
     ConvDesc {
         batch: x[0],
@@ -94,18 +94,26 @@ fn volumes(op: &ops::Conv, x: &Shape, y: &Shape) -> Conv3dDesc {
     }
 }
 
-fn max_pool<'a>(op: &ops::MaxPool, x: &'a Shape, y: &'a Shape) -> Pool<'a> {
+fn max_pool<'a>(op: &ops::MaxPool, x: &'a Shape, y: &'a Shape) -> Pooling<'a> {
     let sizes = [op.kernel_size, op.stride, op.dilation];
-    Pool { kind: PoolKind::Max, x, y, sizes, padding: op.padding, activation: activation::Activation::None }
+    Pooling {
+        kind: PoolKind::Max,
+        x,
+        y,
+        sizes,
+        padding: op.padding,
+        activation: activation::Activation::None,
+    }
 }
 
-fn average_pool<'a>(op: &ops::AveragePool, x: &'a Shape, y: &'a Shape) -> Pool<'a> {
+fn average_pool<'a>(op: &ops::AveragePool, x: &'a Shape, y: &'a Shape) -> Pooling<'a> {
     let kind = PoolKind::Average { count_include_pad: op.count_include_pad };
     let sizes = [op.kernel_size, op.stride, op.dilation];
-    Pool { kind, x, y, sizes, padding: op.padding, activation: activation::Activation::None }
+    Pooling { kind, x, y, sizes, padding: op.padding, activation: activation::Activation::None }
 }
 
-struct Pool<'a> {
+/// A pooling operation with the shapes of its operands.
+struct Pooling<'a> {
     kind: PoolKind,
     x: &'a Shape,
     y: &'a Shape,
@@ -115,7 +123,7 @@ struct Pool<'a> {
     activation: activation::Activation,
 }
 
-impl Pool<'_> {
+impl Pooling<'_> {
     fn forward(&self, x: &[f64], y: &mut [f64]) {
         match self.on_maps() {
             Some(desc) => reference::pooling::forward(&desc, x, y),
@@ -137,7 +145,7 @@ impl Pool<'_> {
         }
     }
 
-    /// Where the windows have no gaps and their padding is even.
+    /// The descriptor for maps, if windows are not dilated and padding is symmetric.
     fn on_maps(&self) -> Option<PoolDesc> {
         let fits = self.x.len() < 5 && self.sizes[2] == PerAxis::ONE && self.padding.is_symmetric();
         let ([batch, channels, input @ ..], [_, _, output @ ..]) = (self.x.nchw(), self.y.nchw());

@@ -7,9 +7,9 @@ use striate_testkit::{allocation, networks};
 #[global_allocator]
 static ALLOCATOR: allocation::Counting = allocation::Counting;
 
-// One test only: another one beside it would be counted too.
+// The only test in this binary, because allocations of others running in parallel would be counted too.
 #[test]
-fn a_run_allocates_nothing() {
+fn runs_allocate_nothing() {
     for network in networks::all() {
         for isa in Isa::available() {
             let shape = network.input_shape(2);
@@ -29,7 +29,7 @@ fn a_run_allocates_nothing() {
             };
             run(0);
             run(1);
-            // A worker that was just made may still be setting itself up.
+            // A worker that was just created may still be initializing.
             std::thread::sleep(std::time::Duration::from_millis(20));
             let before = allocation::count();
             (2..12).for_each(&mut run);

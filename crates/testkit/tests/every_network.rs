@@ -1,7 +1,7 @@
-//! Every network of the history on a random image: forward, and one training step with its auxiliary heads.
+//! Every network of the history on random images: inference, and one training step with its auxiliary heads.
 //!
-//! Images and hidden linear layers are smaller than the networks' own where that spares time; `STRIATE_NETWORKS`
-//! takes them as they are, all (`full`) or the one named (`scripts/every-network.sh`).
+//! To save time, images and hidden linear layers are smaller than in the original networks; `STRIATE_NETWORKS`
+//! selects the original sizes, for all networks (`full`) or for the one named (`scripts/every-network.sh`).
 
 use std::time::Instant;
 
@@ -14,10 +14,10 @@ use striate_tensor::random::{Random, Stream};
 const BATCH: usize = 2;
 const CLASSES: usize = 10;
 
-/// The side of the images on which a network is tried.
+/// The size of the images for a network.
 fn side(name: &str) -> usize {
     match name {
-        "inception-v3" => 299, // Its auxiliary head wants maps of 17×17.
+        "inception-v3" => 299, // Its auxiliary head needs maps of 17×17.
         "googlenet" | "googlenet-2014" => 128,
         _ if name.starts_with("inception") => 107,
         "alexnet-2012" | "nin" => 99,
@@ -48,12 +48,12 @@ fn images(network: &Network) -> (Shape, Vec<f32>) {
     (shape, values)
 }
 
-/// Classes of the network as it was published: digits and CIFAR-10, or ImageNet.
+/// The number of classes of the network as published: those of MNIST and CIFAR-10, or of ImageNet.
 fn published_classes(network: &Network) -> usize {
     if network.input[1] == 32 { 10 } else { 1000 }
 }
 
-/// The output has its shape, is finite, and depends on the image.
+/// Checks that the output has the right shape, is finite, and depends on the image.
 fn forward(network: &Network, classes: usize, weights: &Variables, cpu: &Cpu) {
     let (shape, images) = images(network);
     let inference = Inference::new(network.clone(), weights, cpu.clone()).unwrap();
@@ -62,35 +62,36 @@ fn forward(network: &Network, classes: usize, weights: &Variables, cpu: &Cpu) {
     assert_eq!(output, Shape::from([BATCH, classes]), "{name}");
     assert!(scores.iter().all(|score| score.is_finite()), "{name}: {scores:?}");
     let (first, second) = scores.split_at(scores.len() / BATCH);
-    assert!(first != second, "{name} does not tell its images apart");
+    assert!(first != second, "{name} gives the same scores for different images");
 }
 
-/// The loss is finite, and every parameter of `before` follows its gradient.
+/// Runs a step; checks that the loss is finite and that every parameter differs from that in `before`.
 fn step(network: &Network, training: &mut Training, before: &Variables) -> f32 {
     let (shape, images) = images(network);
     let labels: Vec<i64> = (0..BATCH as i64).collect();
     training.step(&shape, &images, &labels, 1e-3, 0).unwrap();
     let name = &network.name;
     if !training.is_finite(&shape) {
-        let place = training.first_not_finite(&shape, &images, &labels).map(str::to_owned);
-        panic!("{name}: loss {}, not finite at {place:?}", training.loss(&shape));
+        let place = training.first_non_finite(&shape, &images, &labels).map(str::to_owned);
+        panic!("{name}: loss {}, first non-finite value at {place:?}", training.loss(&shape));
     }
     let after = training.variables(&[Role::Parameter]);
-    let idle: Vec<&String> =
+    let unchanged: Vec<&String> =
         after.iter().filter(|(name, value)| before[*name] == **value).map(|(n, _)| n).collect();
-    assert!(idle.is_empty(), "{name}: {} of {} parameters stood still: {idle:?}", idle.len(), after.len());
+    let count = unchanged.len();
+    assert!(count == 0, "{name}: {count} of {} parameters did not change: {unchanged:?}", after.len());
     training.loss(&shape)
 }
 
 #[test]
-fn every_network_runs_and_takes_a_step() {
+fn every_network_runs_and_trains() {
     let wanted = std::env::var("STRIATE_NETWORKS").unwrap_or_default();
     let all = || striate_models::all().iter();
     let models: Vec<_> = match wanted.as_str() {
         "" | "full" => all().collect(),
         name => all().filter(|model| model.name == name).collect(),
     };
-    assert!(!models.is_empty(), "STRIATE_NETWORKS={wanted}: there is no such network");
+    assert!(!models.is_empty(), "STRIATE_NETWORKS={wanted}: unknown network");
     let sgd = Optimizer::Sgd { momentum: 0.9, nesterov: false, weight_decay: 0.0 };
     let cpu = Cpu::new(0).unwrap();
     for model in &models {
@@ -108,9 +109,9 @@ fn every_network_runs_and_takes_a_step() {
         let seconds = start.elapsed().as_secs_f64();
         let bytes = training.allocated_bytes() as f64 / 1e6;
         println!(
-            "{:<20} {inference:6.2} s inference with compilation, {seconds:6.2} s in all, {bytes:6.0} MB, loss {loss:.3}",
+            "{:<20} {inference:6.2} s inference with compilation, {seconds:6.2} s in total, {bytes:6.0} MB, loss {loss:.3}",
             model.name
         );
     }
-    println!("{} of {} networks run and take a step", models.len(), all().count());
+    println!("{} of {} networks run and train", models.len(), all().count());
 }

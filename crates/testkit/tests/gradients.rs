@@ -1,4 +1,4 @@
-//! The gradient of every operation, against finite differences in f64.
+//! Checks the gradient of every operation against finite differences in f64.
 
 use std::collections::HashSet;
 
@@ -23,7 +23,7 @@ fn given(network: &Network) -> Values {
 }
 
 #[test]
-fn gradients_of_every_loss_are_those_of_finite_differences() {
+fn gradients_of_every_loss_match_finite_differences() {
     let all = networks::all();
     let network = |name: &str| all.iter().find(|network| network.name == name).unwrap();
     for (name, loss) in [
@@ -43,7 +43,7 @@ fn gradients_of_every_loss_are_those_of_finite_differences() {
 }
 
 #[test]
-fn gradients_are_those_of_finite_differences() {
+fn gradients_match_finite_differences() {
     let mut seen: HashSet<&str> = HashSet::new();
     for network in networks::all() {
         let graph = training_graph(&networks::training_form(&network, BATCH), &spec()).unwrap();
@@ -51,7 +51,7 @@ fn gradients_are_those_of_finite_differences() {
         assert!(checked > 60, "{}: only {checked} elements were checked", network.name);
         seen.extend(graph.nodes.iter().map(|node| node.op.name()));
     }
-    // Every layer, and every gradient that the compiler can make.
+    // Every layer, and every gradient that the gradient rules generate.
     for name in Op::LAYERS.iter().filter(|name| **name != "batch_norm") {
         assert!(seen.contains(name), "no network uses {name}");
     }

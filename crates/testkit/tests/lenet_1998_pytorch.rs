@@ -1,5 +1,5 @@
-//! LeNet-5 as its paper has it against an independent computation of it: scores, loss and gradients, by the
-//! interpreter in f64 and by the engine on every instruction set. The figures are those of
+//! The original LeNet-5 against an independent implementation: scores, loss and gradients, from the interpreter in f64
+//! and from the engine on every instruction set. The expected values come from
 //! `scripts/reference/lenet5_1998_pytorch.py`.
 
 use serde_json::Value;
@@ -20,7 +20,7 @@ fn spec() -> TrainingSpec {
     TrainingSpec::new(Optimizer::Sgd { momentum: 0.0, nesterov: false, weight_decay: 0.0 })
 }
 
-/// Weights by formula, numbered in the order of the layers; the codes are the network's own.
+/// Weights by formula, numbered in the order of the layers, and the network's own codes.
 fn variables() -> Variables {
     let tensor = |(index, (name, shape)): (usize, (String, Shape))| {
         let (low, high) = match name.as_str() {
@@ -30,7 +30,7 @@ fn variables() -> Variables {
             "C5.weight" | "C5.bias" => (-0.05, 0.05),
             _ => (-0.09, 0.09),
         };
-        let values = formula::spread(index as u32, shape.numel(), low, high);
+        let values = formula::uniform(index as u32, shape.numel(), low, high);
         (name, (shape, values.iter().map(|x| *x as f32).collect()))
     };
     let mut variables: Variables =
@@ -41,7 +41,7 @@ fn variables() -> Variables {
 }
 
 fn images() -> Vec<f64> {
-    formula::spread(100, SHAPE.iter().product(), -0.1, 1.175)
+    formula::uniform(100, SHAPE.iter().product(), -0.1, 1.175)
 }
 
 fn wide(values: &[f32]) -> Vec<f64> {
@@ -59,7 +59,7 @@ fn assert_scores(got: impl Iterator<Item = f64>, reference: &Value, tolerance: f
 }
 
 #[test]
-fn codes_are_those_of_the_figures() {
+fn codes_match_the_reference() {
     let reference = formula::reference("lenet5_1998");
     let stored =
         reference["codes"].as_array().unwrap().iter().flat_map(|code| code.as_str().unwrap().bytes());
@@ -68,7 +68,7 @@ fn codes_are_those_of_the_figures() {
 }
 
 #[test]
-fn the_interpreter_computes_the_papers_network() {
+fn interpreter_matches_the_reference() {
     const TOLERANCE: f64 = 1e-11;
     let reference = formula::reference("lenet5_1998");
     let graph = training_graph(&network().graph(SHAPE[0]).unwrap(), &spec()).unwrap();
@@ -90,7 +90,7 @@ fn the_interpreter_computes_the_papers_network() {
 }
 
 #[test]
-fn the_engine_computes_the_papers_network() {
+fn engine_matches_the_reference() {
     const TOLERANCE: f64 = 1e-5;
     let reference = formula::reference("lenet5_1998");
     let images: Vec<f32> = images().iter().map(|x| *x as f32).collect();

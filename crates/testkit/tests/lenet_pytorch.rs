@@ -1,5 +1,5 @@
 //! LeNet-5 against PyTorch: scores, loss, gradients, and 20 steps of three optimizers, on every
-//! instruction set. The figures are those of `scripts/reference/lenet5_pytorch.py`.
+//! instruction set. The expected values come from `scripts/reference/lenet5_pytorch.py`.
 
 use serde_json::Value;
 use striate_engine::{Cpu, Inference, Isa, Training, Variables};
@@ -16,7 +16,7 @@ fn network() -> Network {
     (striate_models::find("lenet5").unwrap().build)().unwrap()
 }
 
-/// First weights by formula, numbered in the order of the layers.
+/// Initial weights by formula, numbered in the order of the layers.
 fn variables() -> Variables {
     let tensor = |(index, (name, shape)): (usize, (String, Shape))| {
         let layer = name.split('.').next().unwrap();
@@ -44,7 +44,7 @@ fn batch(number: usize, size: usize) -> (Shape, Vec<f32>, Vec<i64>) {
 }
 
 #[test]
-fn scores_loss_and_gradients_are_pytorchs() {
+fn scores_loss_and_gradients_match_pytorch() {
     let reference = reference();
     for isa in Isa::available() {
         let (shape, images, labels) = batch(0, 4);
@@ -70,7 +70,7 @@ fn scores_loss_and_gradients_are_pytorchs() {
 }
 
 #[test]
-fn twenty_steps_are_pytorchs() {
+fn twenty_training_steps_match_pytorch() {
     let optimizers = [
         ("sgd", 0.05, Optimizer::Sgd { momentum: 0.0, nesterov: false, weight_decay: 0.0 }),
         ("nesterov", 0.02, Optimizer::Sgd { momentum: 0.9, nesterov: true, weight_decay: 5e-4 }),

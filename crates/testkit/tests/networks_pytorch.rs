@@ -1,5 +1,5 @@
-//! The training graphs of light networks, run in f64, against PyTorch's float64 gradients. The figures are those of
-//! `scripts/reference/network_figures_pytorch.py`; `networks_pytorch.py` beside it does the same for all networks.
+//! The training graphs of small networks, run in f64, against PyTorch's float64 gradients. The expected values come from
+//! `scripts/reference/network_figures_pytorch.py`; `networks_pytorch.py` in the same folder compares all networks.
 
 use serde_json::Value;
 use striate_graph::{Network, Op, Optimizer, Role, TrainingSpec, training_graph};
@@ -7,10 +7,10 @@ use striate_tensor::Shape;
 use striate_testkit::{Interpreter, Values, formula};
 
 const SIDE: usize = 64;
-/// Largest difference, as a share of the gradient's norm. Both sides compute in f64; batch norms of few pixels
-/// amplify rounding.
+/// The largest difference, relative to the norm of the gradient. Both sides compute in f64; batch norms over few
+/// pixels amplify rounding errors.
 const TOLERANCE: f64 = 1e-9;
-/// A gradient of a smaller norm is zero but for rounding.
+/// Gradients with a smaller norm are zero except for rounding errors.
 const ZERO: f64 = 1e-12;
 
 fn network(name: &str) -> Network {
@@ -25,7 +25,8 @@ fn network(name: &str) -> Network {
     network
 }
 
-/// Parameters by formula, numbered in the order of their names; running statistics, which do not matter.
+/// Parameters by formula, numbered in the order of their names; running statistics are set to 1, as they have no
+/// effect in training.
 fn given(network: &Network) -> Values {
     let graph = network.graph(2).unwrap();
     let norms: Vec<&str> =
@@ -43,12 +44,12 @@ fn given(network: &Network) -> Values {
             _ if norms.contains(&layer) => (0.5, 1.0),
             _ => (-0.1, 0.1),
         };
-        given.insert(value.name.clone(), formula::spread(tensor as u32, value.shape.numel(), low, high));
+        given.insert(value.name.clone(), formula::uniform(tensor as u32, value.shape.numel(), low, high));
     }
     for (_, value) in graph.variables(Role::Buffer) {
         given.insert(value.name.clone(), vec![1.0; value.shape.numel()]);
     }
-    given.insert("input".into(), formula::spread(10_000, 2 * 3 * SIDE * SIDE, -1.0, 1.0));
+    given.insert("input".into(), formula::uniform(10_000, 2 * 3 * SIDE * SIDE, -1.0, 1.0));
     given.insert("labels".into(), vec![3.0, 8.0]);
     given
 }
@@ -61,7 +62,7 @@ fn check_gradient(place: &str, got: &[f64], expected: &Value) {
     let largest = number(&expected["norm"]).max(ZERO / TOLERANCE);
     let close = |got: f64, expected: &Value, what: &str, slack: f64| {
         let error = (got - number(expected)).abs();
-        assert!(error <= slack * TOLERANCE * largest, "{place}, {what}: {got} instead of {expected}");
+        assert!(error <= slack * TOLERANCE * largest, "{place}, {what}: got {got}, expected {expected}");
     };
     close(got.iter().sum(), &expected["sum"], "sum", (got.len() as f64).sqrt());
     close(got.iter().map(|x| x * x).sum::<f64>().sqrt(), &expected["norm"], "norm", 1.0);
@@ -73,7 +74,7 @@ fn check_gradient(place: &str, got: &[f64], expected: &Value) {
 }
 
 #[test]
-fn gradients_of_networks_are_pytorchs() {
+fn network_gradients_match_pytorch() {
     let reference = formula::reference("networks");
     let networks = reference.as_object().unwrap();
     assert_eq!(networks.len(), 3);
@@ -82,8 +83,8 @@ fn gradients_of_networks_are_pytorchs() {
         let sgd = Optimizer::Sgd { momentum: 0.0, nesterov: false, weight_decay: 0.0 };
         let graph = training_graph(&network.graph(2).unwrap(), &TrainingSpec::new(sgd)).unwrap();
         let run = Interpreter::run(&graph, &given(&network));
-        let (loss, wanted) = (run.output(0)[0], number(&expected["loss"]));
-        assert!((loss - wanted).abs() <= TOLERANCE * wanted, "{name}: loss {loss} instead of {wanted}");
+        let (got, loss) = (run.output(0)[0], number(&expected["loss"]));
+        assert!((got - loss).abs() <= TOLERANCE * loss, "{name}: got loss {got}, expected {loss}");
         let gradients = expected["gradients"].as_object().unwrap();
         assert_eq!(gradients.len(), graph.gradients.len(), "{name}");
         for (parameter, gradient) in &graph.gradients {

@@ -1,17 +1,17 @@
-//! Every graph at every stage of compilation agrees with the graph as it was written: raw, simplified,
-//! fused, laid out (in f64, by the interpreter), planned (in f32, by the engine), on every instruction
-//! set, with every pass switched off by itself.
+//! Every graph gives the same results at every stage of compilation: raw, simplified, fused and laid out (in f64,
+//! with the interpreter), and planned (in f32, with the engine), on every instruction set, and with each pass
+//! disabled in turn.
 
 use std::collections::HashMap;
 
 use striate_engine::passes::{Disabled, all_names, run_neutral};
-use striate_engine::{Backend, Cpu, Fixed, Inference, Isa, Training, Variables};
+use striate_engine::{Backend, Cpu, Inference, Isa, Placements, Training, Variables};
 use striate_graph::{
     Builder, Graph, Network, Optimizer, Padding, PerAxis, Role, Tensor, TrainingSpec, training_graph,
 };
 use striate_testkit::{Interpreter, Values, networks};
 
-/// A batch that fills no vector, and one that fills the vectors of every instruction set.
+/// A batch that does not fill a vector, and one that fills the vectors of every instruction set.
 const BATCHES: [usize; 2] = [3, 16];
 
 fn given(network: &Network, batch: usize) -> Values {
@@ -41,14 +41,17 @@ fn as_variables(network: &Network, values: &Values) -> Variables {
 
 fn close(got: &[f64], expected: &[f64], tolerance: f64, place: &str) {
     assert_eq!(got.len(), expected.len(), "{place}");
-    // A bias before a batch norm has a gradient of exactly zero, where f32 leaves noise.
+    // The exact gradient of a bias before a batch norm is zero; in f32, rounding errors remain.
     let largest = expected.iter().fold(0.1f64, |most, x| most.max(x.abs()));
     for (i, (got, expected)) in got.iter().zip(expected).enumerate() {
-        assert!((got - expected).abs() <= tolerance * largest, "{place}[{i}]: {got} instead of {expected}");
+        assert!(
+            (got - expected).abs() <= tolerance * largest,
+            "{place}[{i}]: got {got}, expected {expected}"
+        );
     }
 }
 
-/// All processors to try: every instruction set with all passes, and without each of them.
+/// All processors to check: every instruction set with all passes, and with each pass disabled in turn.
 fn processors() -> Vec<(String, Cpu)> {
     let mut all = Vec::new();
     for isa in Isa::available() {
@@ -65,7 +68,7 @@ fn cases() -> impl Iterator<Item = (Network, usize)> {
     networks::all().into_iter().flat_map(|network| BATCHES.map(|batch| (network.clone(), batch)))
 }
 
-/// The graphs after each stage.
+/// The graph after each stage.
 fn stages(graph: &Graph, cpu: &Cpu) -> Vec<(&'static str, Graph)> {
     let mut simplified = graph.clone();
     run_neutral(&mut simplified, cpu.disabled());
@@ -74,7 +77,7 @@ fn stages(graph: &Graph, cpu: &Cpu) -> Vec<(&'static str, Graph)> {
 }
 
 #[test]
-fn inference_agrees_at_every_stage() {
+fn inference_is_the_same_at_every_stage() {
     for (network, batch) in cases() {
         let given = given(&network, batch);
         let raw = network.graph(batch).unwrap();
@@ -98,7 +101,7 @@ fn inference_agrees_at_every_stage() {
 }
 
 #[test]
-fn training_agrees_at_every_stage() {
+fn training_is_the_same_at_every_stage() {
     let sgd = Optimizer::Sgd { momentum: 0.9, nesterov: true, weight_decay: 0.01 };
     let adam =
         Optimizer::Adam { beta1: 0.9, beta2: 0.99, epsilon: 1e-3, weight_decay: 0.01, decoupled: true };
@@ -132,7 +135,7 @@ fn training_agrees_at_every_stage() {
     }
 }
 
-/// One step of the engine against the interpreter: loss, gradients, updated variables.
+/// Compares one step of the engine with the interpreter: loss, gradients, updated variables.
 fn check_engine(
     network: &Network,
     spec: &TrainingSpec,
@@ -150,7 +153,11 @@ fn check_engine(
     let before = training.allocated_bytes();
     let loss = training.step(&shape, &input, &labels, 0.1, 0).unwrap();
     assert_eq!(training.allocated_bytes(), before, "{place}");
-    assert_eq!(training.peak_bytes(&shape).unwrap(), before, "{place}: the peak is what is allocated");
+    assert_eq!(
+        training.peak_bytes(&shape).unwrap(),
+        before,
+        "{place}: the peak must equal the allocated memory"
+    );
     close(&[f64::from(loss)], expected.output(0), 1e-5, &format!("{place}, loss"));
     let roles = [Role::Gradient, Role::Parameter, Role::Buffer, Role::State];
     let got: HashMap<String, Vec<f64>> = training
@@ -166,7 +173,7 @@ fn check_engine(
     }
 }
 
-/// A short last batch runs on a plan of its own over the same variables.
+/// Batches of another size, such as a short last batch, run on a separate plan with the same variables.
 #[test]
 fn batches_of_other_sizes_share_the_variables() {
     let sgd = Optimizer::Sgd { momentum: 0.9, nesterov: false, weight_decay: 0.0 };
@@ -189,9 +196,9 @@ fn batches_of_other_sizes_share_the_variables() {
     }
 }
 
-/// Signals run on the kernels of maps of one row, forward and backward, and need as little memory.
+/// Signals use the kernels for maps with one row in all directions, and need the same memory.
 #[test]
-fn signals_take_the_kernels_of_maps() {
+fn signals_use_the_kernels_for_maps() {
     let body = |x: Tensor<'_>| {
         let (sizes, pad) = (|size| PerAxis::from((1, size)), |side| Padding::from((0, side)));
         let x = x.conv(40, sizes(9)).pad(pad(4)).no_bias().batch_norm().relu().max_pool(sizes(3), sizes(2));
@@ -209,7 +216,7 @@ fn signals_take_the_kernels_of_maps() {
             let training = training_graph(&networks::training_form(network, 2), &spec).unwrap();
             [
                 Inference::plan(network, &network.input_shape(2), &cpu).unwrap(),
-                cpu.compile(training, &Fixed::new()).unwrap(),
+                cpu.compile(training, &Placements::new()).unwrap(),
             ]
             .map(|plan| (plan.steps().map(|step| step.algorithm).collect::<Vec<_>>(), plan.peak_bytes()))
         };

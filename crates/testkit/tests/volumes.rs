@@ -1,5 +1,5 @@
-//! A small network over videos in the manner of C3D (Tran et al., ICCV 2015) trains: its gradients are those of f64,
-//! its loss falls, and it tells apart what no single frame shows.
+//! A small network for videos in the style of C3D (Tran et al., ICCV 2015) trains: its gradients match those in f64,
+//! its loss falls, and it learns to classify what no single frame shows.
 
 use striate_engine::{Cpu, Inference, Isa, Training};
 use striate_graph::{Builder, Network, Optimizer, Role, TrainingSpec, statistics, training_graph};
@@ -19,8 +19,8 @@ fn network() -> Network {
     x.global_average_pool().flatten().linear(4).finish().unwrap()
 }
 
-/// Videos `[N, 2, D, H, W]` of a square that starts somewhere and moves in one of four directions, round the edge.
-/// The second channel is noise.
+/// Videos `[N, 2, D, H, W]` of a square that starts at a random position and moves in one of four directions, wrapping
+/// around at the edges. The second channel is noise.
 fn videos(first: usize, count: usize) -> (Shape, Vec<f32>, Vec<i64>) {
     let [frames, rows, columns] = VIDEO;
     let mut pixels = Vec::new();
@@ -44,9 +44,9 @@ fn spec() -> TrainingSpec {
     TrainingSpec::new(Optimizer::Sgd { momentum: 0.9, nesterov: false, weight_decay: 0.0 })
 }
 
-/// By hand: 8 kernels over 2 channels, 12 over 8, 16 over 12, of 27 taps each.
+/// Counted by hand: 8 kernels over 2 channels, 12 over 8, 16 over 12, with 27 taps each.
 #[test]
-fn counts_are_those_by_hand() {
+fn statistics_match_manual_counts() {
     let figures = statistics(&network().graph(1).unwrap());
     let layer = |name: &str| figures.layers.iter().find(|layer| layer.name == name).unwrap();
     assert_eq!(
@@ -60,12 +60,13 @@ fn counts_are_those_by_hand() {
     assert_eq!(layer("conv3").cost.connections, 16 * 3 * (12 * 27 + 1));
     assert_eq!(layer("conv1").receptive_field, [3, 3, 3]);
     assert_eq!(layer("conv2").receptive_field, [5, 8, 8]);
-    // The pools: one frame and two; the first adds a row and a column, the second, of step 2, two of each.
+    // The first pool covers one frame and adds a row and a column; the second covers two frames and, at stride 2,
+    // adds two rows and two columns.
     assert_eq!(layer("conv3").receptive_field, [10, 18, 18]);
 }
 
 #[test]
-fn gradients_are_those_of_f64() {
+fn gradients_match_f64() {
     let (shape, pixels, labels) = videos(100, 3);
     let variables = Inference::initial_weights(&network(), 3).unwrap();
     let wide = |values: &[f32]| values.iter().map(|x| f64::from(*x)).collect::<Vec<_>>();
@@ -88,14 +89,14 @@ fn gradients_are_those_of_f64() {
             let largest = expected.iter().fold(1e-3f64, |most, x| most.max(x.abs()));
             for (i, (got, expected)) in got.iter().zip(expected).enumerate() {
                 let error = (f64::from(*got) - expected).abs();
-                assert!(error <= 1e-4 * largest, "{isa}, {name}[{i}]: {got} instead of {expected}");
+                assert!(error <= 1e-4 * largest, "{isa}, {name}[{i}]: got {got}, expected {expected}");
             }
         }
     }
 }
 
 #[test]
-fn it_learns_which_way_things_move() {
+fn network_learns_the_direction_of_motion() {
     let trained = |threads: usize| {
         let cpu = Cpu::with_isa(threads, Isa::available()[0]);
         let shape = videos(0, 16).0;
@@ -111,11 +112,11 @@ fn it_learns_which_way_things_move() {
     let mean = |part: &[f32]| part.iter().sum::<f32>() / part.len() as f32;
     assert!(mean(&losses[..5]) > 1.0 && mean(&losses[55..]) < 0.2, "{losses:?}");
     let same = trained(1);
-    assert!(same.0 == losses && same.1 == variables, "threads change bits");
+    assert!(same.0 == losses && same.1 == variables, "results depend on the number of threads");
     let inference = Inference::new(network(), &variables, Cpu::with_isa(2, Isa::available()[0])).unwrap();
     let (shape, pixels, labels) = videos(5000, 100);
     let (_, scores) = inference.run(&shape, &pixels).unwrap();
     let best = |scores: &[f32]| (0..4).max_by(|a, b| scores[*a].total_cmp(&scores[*b])).unwrap() as i64;
-    let right = scores.chunks(4).zip(&labels).filter(|(scores, label)| best(scores) == **label).count();
-    assert!(right >= 90, "{right} of 100 new videos");
+    let correct = scores.chunks(4).zip(&labels).filter(|(scores, label)| best(scores) == **label).count();
+    assert!(correct >= 90, "{correct} of 100 new videos");
 }

@@ -361,7 +361,7 @@ impl Trainer {
         self.training.accumulate(&shape, &batch.images, &batch.labels, step, None)?;
         let loss = self.training.loss(&shape);
         if !self.training.is_finite(&shape) {
-            let culprit = self.training.first_not_finite(&shape, &batch.images, &batch.labels);
+            let culprit = self.training.first_non_finite(&shape, &batch.images, &batch.labels);
             let culprit = culprit.unwrap_or("nothing when it is rerun").to_owned();
             return Err(Error::failed(format!(
                 "step {step} makes numbers that are not finite, first in {culprit} (loss {loss}); \

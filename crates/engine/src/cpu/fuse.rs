@@ -1,6 +1,5 @@
-//! Moves activations and residual sums into the epilogue of the convolution or linear layer that feeds
-//! them, and gradients of activations into that of the average pool before them, so that a result is
-//! written once.
+//! Fuses activations and residual additions into the convolution or linear layer that produces their operand,
+//! and gradients of activations into the gradient of an average pool, so that the result is written only once.
 
 use striate_graph::ops::Activation;
 use striate_graph::{Graph, Node, Op, ValueId};
@@ -10,7 +9,7 @@ pub(super) fn fuse(graph: &mut Graph) {
     while index < graph.nodes.len() {
         if let Some((producer, change)) = fusable(graph, index) {
             apply(graph, producer, index, change);
-            // The merged node stands where the later one stood, one place earlier now.
+            // The fused node has replaced the later one, which is now at this index minus one.
             continue;
         }
         index += 1;
@@ -20,11 +19,11 @@ pub(super) fn fuse(graph: &mut Graph) {
 enum Change {
     Activate(Activation),
     AddResidual(ValueId),
-    /// The gradient of an activation whose result this is.
-    GoThrough(Activation, ValueId),
+    /// The gradient of an activation with this output.
+    ActivationGradient(Activation, ValueId),
 }
 
-/// The node that can take over the work of the node at `index`, and how.
+/// The node that the node at `index` can be fused into, and how.
 fn fusable(graph: &Graph, index: usize) -> Option<(usize, Change)> {
     let node = &graph.nodes[index];
     if let Some(activation) = node.op.activation() {
@@ -37,11 +36,11 @@ fn fusable(graph: &Graph, index: usize) -> Option<(usize, Change)> {
         return free.then_some((producer, Change::Activate(activation)));
     }
     if let Op::ActivationGradient(gradient) = &node.op {
-        let [result, slope] = node.inputs[..] else { return None };
-        let producer = only_producer(graph, index, slope)?;
+        let [result, dy] = node.inputs[..] else { return None };
+        let producer = only_producer(graph, index, dy)?;
         let Op::AveragePoolGradient(pool) = &graph.nodes[producer].op else { return None };
         let free = pool.activation == Activation::None;
-        return free.then_some((producer, Change::GoThrough(gradient.0, result)));
+        return free.then_some((producer, Change::ActivationGradient(gradient.0, result)));
     }
     let Op::Add(_) = node.op else { return None };
     let [a, b] = node.inputs[..] else { return None };
@@ -56,7 +55,7 @@ fn fusable(graph: &Graph, index: usize) -> Option<(usize, Change)> {
     })
 }
 
-/// The node that makes `value`, if nobody but the node at `reader` reads it.
+/// The node that produces `value`, if only the node at `reader` reads it.
 fn only_producer(graph: &Graph, reader: usize, value: ValueId) -> Option<usize> {
     let reads = graph.nodes.iter().flat_map(|node| &node.inputs).filter(|input| **input == value).count();
     if reads != 1 || graph.outputs.contains(&value) {
@@ -78,11 +77,11 @@ fn apply(graph: &mut Graph, producer: usize, index: usize, change: Change) {
             conv.residual = true;
             node.inputs.push(residual);
         }
-        (Op::AveragePoolGradient(pool), Change::GoThrough(activation, result)) => {
+        (Op::AveragePoolGradient(pool), Change::ActivationGradient(activation, result)) => {
             pool.activation = activation;
             node.inputs.push(result);
         }
-        _ => unreachable!("nothing else fuses"),
+        _ => unreachable!("no other combination is fused"),
     }
     graph.nodes.remove(producer);
 }

@@ -1,10 +1,10 @@
 //! Chooses an implementation for every operation and a layout for every value.
 //!
-//! Nodes are visited in order. Each asks its list of kernels for the first one that accepts, and gets
-//! its operands in the layouts that this kernel wants: a halo is widened where the value lies, any
-//! other disagreement is settled by a `reorder` node, which later readers share. Weights that never
-//! change are reordered once, in the preparation; weights that are trained lie as their first reader
-//! wants them, and their gradients and momenta like them.
+//! Nodes are visited in order. For each, the first kernel of its list that accepts is chosen, and its operands
+//! are provided in the layouts that the kernel wants: halos are widened in place, and any other difference is
+//! resolved by a `reorder` node, which later readers share. Placements weights are reordered once, in the
+//! preparation; trained weights have the layout that their first reader wants, and so do their gradients and
+//! momenta.
 
 use std::collections::HashMap;
 
@@ -14,10 +14,10 @@ use striate_kernels::isa::Isa;
 use striate_tensor::{Error, Halo, Layout, Result, Shape};
 
 use super::lower::{Candidates, Lowering, lower};
-use crate::backend::Fixed;
+use crate::backend::Placements;
 use crate::passes::trains;
 
-/// A graph whose values have layouts, with one choice for each node.
+/// A graph with the layouts of all values and a choice for each node.
 pub(super) struct LaidOut {
     pub graph: Graph,
     pub choices: Vec<Choice>,
@@ -25,16 +25,16 @@ pub(super) struct LaidOut {
 
 /// How a node is computed.
 pub(super) enum Choice {
-    /// By the implementation at this position of its list.
+    /// By the implementation at this position of the list.
     Kernel(Box<dyn Candidates>, usize),
-    /// Not at all: the output is the input.
+    /// Not at all: the output is an alias of the input.
     Alias,
-    /// By a copy into another layout.
+    /// By conversion to another layout.
     Reorder,
 }
 
-pub(super) fn lay_out(graph: Graph, isa: Isa, fixed: &Fixed, blocked: bool) -> Result<LaidOut> {
-    let mut pass = Pass::new(graph, isa, fixed, blocked);
+pub(super) fn lay_out(graph: Graph, isa: Isa, placements: &Placements, blocked: bool) -> Result<LaidOut> {
+    let mut pass = LayoutPass::new(graph, isa, placements, blocked);
     for node in std::mem::take(&mut pass.graph.nodes) {
         pass.visit(node);
     }
@@ -47,19 +47,19 @@ pub(super) fn lay_out(graph: Graph, isa: Isa, fixed: &Fixed, blocked: bool) -> R
     Ok(LaidOut { graph: pass.graph, choices: pass.choices })
 }
 
-/// Elements of a value with its border beyond this are a mistake; so the bytes of all values can be summed.
+/// The largest number of elements accepted in a value including its halo; low enough that the total size of all
+/// values cannot overflow.
 const MOST_ELEMENTS: usize = 1 << 44;
 
-/// Refuses values that only their border of zeros makes larger than any memory.
+/// Refuses values that are absurdly large because of their halo.
 fn check_sizes(graph: &Graph) -> Result<()> {
     for value in &graph.values {
         let elements = value.layout.checked_len(&value.shape);
         if elements.is_none_or(|elements| elements > MOST_ELEMENTS) {
-            // A copy is called by its value and its layout.
+            // The name of a copy is that of the value, followed by `@` and the layout.
             let name = value.name.split('@').next().unwrap_or_default();
             return Err(Error::input(format!(
-                "network {}: with its border of zeros {name} is absurdly large; give it less padding, or a \
-                 smaller batch",
+                "network {}: {name} is absurdly large including its padding; use less padding or a smaller batch",
                 graph.name
             )));
         }
@@ -67,33 +67,33 @@ fn check_sizes(graph: &Graph) -> Result<()> {
     Ok(())
 }
 
-struct Pass {
+struct LayoutPass {
     graph: Graph,
     isa: Isa,
-    /// Whether other layouts than the plain one are allowed.
+    /// Whether layouts other than plain are allowed.
     blocked: bool,
-    /// Whether parameters change.
+    /// Whether the graph updates its parameters.
     trains: bool,
     /// Variables whose layout can no longer be chosen.
     settled: Vec<bool>,
-    /// The value itself and its copies in other layouts.
+    /// For each value, the value itself and its copies in other layouts.
     versions: HashMap<ValueId, Vec<ValueId>>,
     nodes: Vec<Node>,
     choices: Vec<Choice>,
 }
 
-impl Pass {
-    fn new(mut graph: Graph, isa: Isa, fixed: &Fixed, blocked: bool) -> Self {
+impl LayoutPass {
+    fn new(mut graph: Graph, isa: Isa, placements: &Placements, blocked: bool) -> Self {
         let mut settled = vec![false; graph.values.len()];
         for (value, settled) in graph.values.iter_mut().zip(&mut settled) {
-            if let Some((layout, _)) = fixed.get(&value.name) {
+            if let Some((layout, _)) = placements.get(&value.name) {
                 value.layout = *layout;
                 *settled = true;
             }
         }
         let trains = trains(&graph);
         let (versions, nodes, choices) = (HashMap::new(), Vec::new(), Vec::new());
-        Pass { graph, isa, blocked, trains, settled, versions, nodes, choices }
+        LayoutPass { graph, isa, blocked, trains, settled, versions, nodes, choices }
     }
 
     fn visit(&mut self, node: Node) {
@@ -107,10 +107,10 @@ impl Pass {
             Lowering::Reorder => self.push(node, Choice::Reorder),
             Lowering::Kernels(candidates) => {
                 let (position, layouts) = self.choose(&node, &*candidates);
-                let (wanted, made) = layouts.split_at(node.inputs.len());
-                let inputs = node.inputs.iter().zip(wanted).map(|(id, layout)| self.request(*id, *layout));
+                let (reads, writes) = layouts.split_at(node.inputs.len());
+                let inputs = node.inputs.iter().zip(reads).map(|(id, layout)| self.request(*id, *layout));
                 let inputs = inputs.collect();
-                let (outputs, copies) = self.place_outputs(&node, made);
+                let (outputs, copies) = self.place_outputs(&node, writes);
                 self.push(Node { inputs, outputs, ..node }, Choice::Kernel(candidates, position));
                 for copy in copies {
                     self.push(copy, Choice::Reorder);
@@ -119,8 +119,8 @@ impl Pass {
         }
     }
 
-    /// Another shape of the same bytes: plain, or with images in the lanes, where an image's own
-    /// elements are in order too, as long as the images stay the same.
+    /// Visits an alias, which gives the same bytes another shape. Its layout is plain, or batch-innermost if the
+    /// batch does not change, because the elements of each image are in plain order there too.
     fn visit_alias(&mut self, node: Node) {
         let have = self.graph.value(node.inputs[0]).layout;
         let images = |id: ValueId| self.graph.shape(id).first();
@@ -131,24 +131,24 @@ impl Pass {
         self.push(Node { inputs: vec![input], ..node }, Choice::Alias);
     }
 
-    /// The implementation of `node` and the layouts that it wants. Where images are in the lanes, one
-    /// that is better on blocks of channels wins.
+    /// Chooses the implementation of `node` and returns it with the layouts that it wants. If the first operand is
+    /// batch-innermost, an implementation for another layout is chosen if it comes earlier in the list.
     fn choose(&self, node: &Node, candidates: &dyn Candidates) -> (usize, Vec<Layout>) {
         let first = self.first_layout(node);
-        let as_it_lies = candidates.choose(self.isa, first, self.blocked);
+        let current = candidates.choose(self.isa, first, self.blocked);
         if !first.is_images() {
-            return as_it_lies;
+            return current;
         }
         let other = if blocks_help(self.graph.shape(node.inputs[0]), &node.op) {
             Layout::channels(self.isa.block())
         } else {
             Layout::Plain
         };
-        let otherwise = candidates.choose(self.isa, other, self.blocked);
-        if otherwise.0 < as_it_lies.0 { otherwise } else { as_it_lies }
+        let converted = candidates.choose(self.isa, other, self.blocked);
+        if converted.0 < current.0 { converted } else { current }
     }
 
-    /// Updates work on whole values in whatever layout they lie, the same for all operands.
+    /// Visits an update, which processes whole values in any layout, the same for all operands.
     fn visit_update(&mut self, mut node: Node) {
         for output in &node.outputs {
             self.settle_like_parameter(*output, &node);
@@ -163,8 +163,8 @@ impl Pass {
         self.push(node, Choice::Kernel(candidates, position));
     }
 
-    /// The layout on which the choice of a kernel is based: that of the first operand; maps and signals that
-    /// lie plain (they come from outside, or from a flat row) count as blocked where blocks help.
+    /// The layout that the choice of a kernel is based on: that of the first operand, except that plain maps and
+    /// signals, which are inputs or reshaped values, count as blocked where blocks help.
     fn first_layout(&self, node: &Node) -> Layout {
         let Some(first) = node.inputs.first() else { return Layout::Plain };
         let value = self.graph.value(*first);
@@ -175,7 +175,7 @@ impl Pass {
         }
     }
 
-    /// A version of `id` that lies as `wanted`, or has a wider halo.
+    /// Returns a version of `id` in layout `wanted`, possibly with a wider halo.
     fn request(&mut self, id: ValueId, wanted: Layout) -> ValueId {
         let is_parameter = self.graph.value(id).role() == Some(Role::Parameter);
         if is_parameter && self.trains && !self.settled[id.0] {
@@ -201,28 +201,28 @@ impl Pass {
         let (name, shape) = (format!("{}@{wanted}", original.name), original.shape.clone());
         let copy = self.graph.add_computed(name.clone(), shape);
         self.graph.values[copy.0].layout = wanted;
-        self.versions.get_mut(&id).expect("was just entered").push(copy);
+        self.versions.get_mut(&id).expect("the entry was added above").push(copy);
         let segment = if self.is_constant(id) { Segment::Prepare } else { Segment::Accumulate };
         let node = Node { name, op: Reorder.into(), inputs: vec![id], outputs: vec![copy], segment };
         self.push(node, Choice::Reorder);
         copy
     }
 
-    /// Whether `id` stays the same as long as the weights do.
+    /// Whether `id` does not change as long as the weights do not.
     fn is_constant(&self, id: ValueId) -> bool {
         if self.graph.value(id).role().is_some() {
             return !self.trains;
         }
-        let maker = self.nodes.iter().find(|node| node.outputs.contains(&id));
-        maker.is_some_and(|node| node.segment == Segment::Prepare)
+        let producer = self.nodes.iter().find(|node| node.outputs.contains(&id));
+        producer.is_some_and(|node| node.segment == Segment::Prepare)
     }
 
-    /// What `node` writes if its kernel makes the layouts `made`, and the copies that bring it into
-    /// variables that lie otherwise.
-    fn place_outputs(&mut self, node: &Node, made: &[Layout]) -> (Vec<ValueId>, Vec<Node>) {
+    /// Returns the values that `node` writes if its kernel writes `layouts`, and the copies into variables that
+    /// have other layouts.
+    fn place_outputs(&mut self, node: &Node, layouts: &[Layout]) -> (Vec<ValueId>, Vec<Node>) {
         let mut outputs = Vec::with_capacity(node.outputs.len());
         let mut copies = Vec::new();
-        for (output, layout) in node.outputs.iter().copied().zip(made) {
+        for (output, layout) in node.outputs.iter().copied().zip(layouts) {
             if self.graph.value(output).kind == Kind::Computed {
                 self.graph.values[output.0].layout = *layout;
                 outputs.push(output);
@@ -235,13 +235,13 @@ impl Pass {
             }
             let (name, shape) = (&self.graph.value(output).name, self.graph.shape(output).clone());
             let name = format!("{name}@{layout}");
-            let made = self.graph.add_computed(name.clone(), shape);
-            self.graph.values[made.0].layout = *layout;
-            outputs.push(made);
+            let computed = self.graph.add_computed(name.clone(), shape);
+            self.graph.values[computed.0].layout = *layout;
+            outputs.push(computed);
             copies.push(Node {
                 name,
                 op: Reorder.into(),
-                inputs: vec![made],
+                inputs: vec![computed],
                 outputs: vec![output],
                 segment: node.segment,
             });
@@ -274,8 +274,8 @@ impl Pass {
     }
 }
 
-/// Whether a value of `shape` is better off in blocks of channels for `op`: maps always, signals where windows
-/// move over them. Values of three axes may as well be rows of features, which other operations want plain.
+/// Whether blocks of channels suit a value of `shape` for `op`: always for maps, and for signals if `op` has
+/// windows. Other values with three axes may be sequences of features, which other operations want plain.
 fn blocks_help(shape: &Shape, op: &Op) -> bool {
     let has_windows = || {
         matches!(

@@ -1,9 +1,9 @@
-//! The static memory plan: a place in one arena for every value, shared by values that never live at
-//! the same time.
+//! The static memory plan: an offset in one arena for every value, where values with disjoint lifetimes share
+//! memory.
 
 use striate_tensor::ALIGNMENT;
 
-/// A value's need: `bytes` from step `first` to step `last`, both included.
+/// The memory a value needs: `bytes` from step `first` to step `last`, inclusive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Need {
     pub bytes: usize,
@@ -11,11 +11,11 @@ pub(super) struct Need {
     pub last: usize,
 }
 
-/// Where each need lies in the arena, and the arena's size.
+/// Returns the offset of each need in the arena, and the arena's size.
 ///
-/// The largest values are placed first, each at the lowest place that is free for its whole life
+/// The largest values are placed first, each at the lowest offset that is free for its whole lifetime
 /// (Pisarchyk and Lee, "Efficient memory management for deep neural net inference", 2020). Without
-/// `share` every value has a place of its own.
+/// `share`, values do not share memory.
 pub(super) fn place(needs: &[Need], share: bool) -> (Vec<usize>, usize) {
     let mut order: Vec<usize> = (0..needs.len()).collect();
     if share {
@@ -31,7 +31,7 @@ pub(super) fn place(needs: &[Need], share: bool) -> (Vec<usize>, usize) {
         offsets[index] = offset;
         size = size.max(offset + bytes);
         placed.push(index);
-        // Kept sorted by place, so that the next search walks upwards.
+        // Kept sorted by offset for the next search.
         placed.sort_by_key(|other| offsets[*other]);
     }
     (offsets, size)
@@ -41,10 +41,10 @@ fn lowest_free(needs: &[Need], offsets: &[usize], placed: &[usize], need: &Need)
     let bytes = need.bytes.next_multiple_of(ALIGNMENT);
     let mut offset = 0;
     for other in placed {
-        let (start, rival) = (offsets[*other], &needs[*other]);
-        let alive_together = rival.first <= need.last && need.first <= rival.last;
+        let (start, other) = (offsets[*other], &needs[*other]);
+        let alive_together = other.first <= need.last && need.first <= other.last;
         if alive_together && start < offset + bytes {
-            offset = offset.max(start + rival.bytes.next_multiple_of(ALIGNMENT));
+            offset = offset.max(start + other.bytes.next_multiple_of(ALIGNMENT));
         }
     }
     offset
@@ -59,14 +59,14 @@ mod tests {
     }
 
     #[test]
-    fn values_of_different_times_share_a_place() {
+    fn values_with_disjoint_lifetimes_share_memory() {
         let chain = [need(640, 0, 1), need(640, 1, 2), need(640, 2, 3), need(640, 3, 4)];
         assert_eq!(place(&chain, true).1, 1280);
         assert_eq!(place(&chain, false).1, 2560);
     }
 
     #[test]
-    fn values_that_live_together_never_overlap() {
+    fn values_with_overlapping_lifetimes_do_not_overlap() {
         let mut random = striate_tensor::random::Random::new(3, striate_tensor::random::Stream::Other, 0);
         let needs: Vec<Need> = (0..200)
             .map(|_| {

@@ -1,10 +1,10 @@
 //! The CPU backend: its passes, in order, and the choice of kernels.
 //!
-//! 1. `fuse` (graph to graph): activation and residual sum move into the epilogue of what feeds them.
-//! 2. `layout`: picks an implementation and a layout for every operation and puts conversions between
-//!    those that disagree. Switched off, everything is plain and runs on reference kernels.
-//! 3. `memory`: gives every value its place; values that do not live at the same time share it.
-//!    Switched off, every value has a place of its own.
+//! 1. `fuse` (graph to graph): fuses activations and residual additions into the preceding operation.
+//! 2. `layout`: chooses an implementation and layouts for every operation and inserts conversions where layouts
+//!    differ. If disabled, everything is plain and runs on kernels for plain layouts.
+//! 3. `memory`: assigns an offset to every value; values with disjoint lifetimes share memory. If disabled, no
+//!    memory is shared.
 
 mod fuse;
 mod layout;
@@ -19,14 +19,14 @@ use striate_kernels::isa::Isa;
 use striate_kernels::threads::ThreadPool;
 use striate_tensor::{Error, Result};
 
-use crate::backend::{Backend, Fixed};
+use crate::backend::{Backend, Placements};
 use crate::passes::Disabled;
 use crate::plan::Plan;
 
-/// The names of the CPU's passes, in order.
+/// The names of the CPU passes, in order.
 pub const PASS_NAMES: &[&str] = &["fuse", "layout", "memory"];
 
-/// The processor: an instruction set and a thread_pool of threads.
+/// The processor: an instruction set and a thread pool.
 #[derive(Clone)]
 pub struct Cpu {
     isa: Isa,
@@ -35,31 +35,31 @@ pub struct Cpu {
 }
 
 impl Cpu {
-    /// `threads` threads (0: one for each core) on the best instruction set of this machine, or the one
-    /// that the environment variable `STRIATE_ISA` names.
+    /// Creates a processor with `threads` threads (0 for one per core) and the best instruction set of this
+    /// machine, or the one named by the environment variable `STRIATE_ISA`.
     ///
     /// # Errors
-    /// If `STRIATE_ISA` names an instruction set that is unknown or absent, or there are far more threads
-    /// than cores.
+    /// If the instruction set in `STRIATE_ISA` is unknown or not supported, or `threads` is more than eight
+    /// times the number of cores.
     pub fn new(threads: usize) -> Result<Cpu> {
         let most = cores().saturating_mul(8);
         if threads > most {
             let cores = cores();
             return Err(Error::input(format!(
-                "{threads} threads: this machine has {cores} cores; give at most {most}, or 0 for one a core"
+                "{threads} threads: this machine has {cores} cores; use at most {most}, or 0 for one per core"
             )));
         }
         let name = std::env::var("STRIATE_ISA").ok();
         Ok(Cpu::with_isa(threads, Isa::select(name.as_deref())?))
     }
 
-    /// `threads` threads (0: one for each core) on `isa`.
+    /// Creates a processor with `threads` threads (0 for one per core) and `isa`.
     pub fn with_isa(threads: usize, isa: Isa) -> Cpu {
         let threads = if threads == 0 { cores() } else { threads };
         Cpu { isa, thread_pool: Arc::new(ThreadPool::new(threads)), disabled: Disabled::none() }
     }
 
-    /// The same processor without the passes in `disabled`.
+    /// Disables passes.
     #[must_use]
     pub fn without(mut self, disabled: Disabled) -> Cpu {
         self.disabled = disabled;
@@ -71,18 +71,17 @@ impl Cpu {
         self.isa
     }
 
-    /// The threads.
+    /// The thread pool.
     pub fn thread_pool(&self) -> &ThreadPool {
         &self.thread_pool
     }
 
-    /// The passes that are switched off.
+    /// The disabled passes.
     pub fn disabled(&self) -> &Disabled {
         &self.disabled
     }
 
-    /// The graph after the fusion pass, and after the layout pass: what the later stages of
-    /// compilation start from, for tests and for looking inside.
+    /// Returns the graph after the fusion pass and after the layout pass, for tests and for inspection.
     ///
     /// # Errors
     /// As [`Backend::compile`].
@@ -90,7 +89,7 @@ impl Cpu {
         if !self.disabled.contains("fuse") {
             fuse::fuse(&mut graph);
         }
-        let laid_out = layout::lay_out(graph.clone(), self.isa, &Fixed::new(), self.blocked())?;
+        let laid_out = layout::lay_out(graph.clone(), self.isa, &Placements::new(), self.blocked())?;
         Ok([graph, laid_out.graph])
     }
 
@@ -111,12 +110,12 @@ impl Backend for Cpu {
         format!("cpu {}, {threads} thread{}", self.isa, if threads == 1 { "" } else { "s" })
     }
 
-    fn compile(&self, mut graph: Graph, fixed: &Fixed) -> Result<Plan> {
+    fn compile(&self, mut graph: Graph, placements: &Placements) -> Result<Plan> {
         if !self.disabled.contains("fuse") {
             fuse::fuse(&mut graph);
         }
-        let laid_out = layout::lay_out(graph, self.isa, fixed, self.blocked())?;
+        let laid_out = layout::lay_out(graph, self.isa, placements, self.blocked())?;
         let share = !self.disabled.contains("memory");
-        schedule::schedule(laid_out, self.isa, fixed, share)
+        schedule::schedule(laid_out, self.isa, placements, share)
     }
 }

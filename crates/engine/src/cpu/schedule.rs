@@ -1,4 +1,4 @@
-//! From a graph with layouts and choices to a plan: kernels are bound, values get their places.
+//! Turns a graph with layouts and choices into a plan: binds kernels and assigns regions to values.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -11,28 +11,28 @@ use striate_tensor::{ALIGNMENT, Access, DType, Layout, Place, Region, Result, Sh
 
 use super::layout::{Choice, LaidOut};
 use super::memory::{Need, place};
-use crate::backend::Fixed;
+use crate::backend::Placements;
 use crate::passes::trains;
 use crate::plan::{PlacedVariable, Plan, Preparation, SharedSource, Step};
 
 /// The buffers of a training plan after the arena, in order.
 const VARIABLE_ROLES: [Role; 5] = [Role::Parameter, Role::Gradient, Role::State, Role::Buffer, Role::Scalar];
 
-pub(super) fn schedule(laid_out: LaidOut, isa: Isa, fixed: &Fixed, share: bool) -> Result<Plan> {
+pub(super) fn schedule(laid_out: LaidOut, isa: Isa, placements: &Placements, share: bool) -> Result<Plan> {
     let LaidOut { graph, choices } = laid_out;
     let (bound, aliases) = bind(&graph, choices, isa);
     let mut places = Places { regions: HashMap::new(), aliases };
     let (once, each): (Vec<Bound>, Vec<Bound>) =
         bound.into_iter().partition(|step| step.node.segment == Segment::Prepare);
 
-    let variables = if trains(&graph) { places.place_variables(&graph, fixed) } else { Vec::new() };
+    let variables = if trains(&graph) { places.place_variables(&graph, placements) } else { Vec::new() };
     let mut variable_bytes = vec![0; if variables.is_empty() { 0 } else { VARIABLE_ROLES.len() }];
     for variable in &variables {
         let Place::Own(buffer) = variable.region.place else { unreachable!("variables are owned") };
         let size = &mut variable_bytes[buffer - 1];
         *size = (*size).max(variable.region.bytes.end.next_multiple_of(ALIGNMENT));
     }
-    let preparation = prepare(&graph, once)?;
+    let preparation = schedule_preparation(&graph, once)?;
     let shared = places.place_shared(&graph, &each, &preparation);
     let shared_bytes = shared_bytes(&graph, &shared, &preparation);
     let scratch = places.place_work(&graph, &each, share);
@@ -62,7 +62,7 @@ struct Bound {
     kernel: Box<dyn Kernel>,
 }
 
-/// Binds each node's kernel to its layouts; nodes that are aliases vanish into the second result.
+/// Binds each node's kernel to its layouts. Aliases are returned as a map from output to input instead.
 fn bind(graph: &Graph, choices: Vec<Choice>, isa: Isa) -> (Vec<Bound>, HashMap<ValueId, ValueId>) {
     let mut aliases = HashMap::new();
     let mut bound = Vec::with_capacity(choices.len());
@@ -96,7 +96,7 @@ impl Bound {
         }
         writes.extend(scratch);
         let is_float = |id: &&ValueId| graph.value(**id).dtype == DType::F32;
-        let made = self.node.outputs.iter().filter(is_float).map(|id| places.region(*id)).collect();
+        let written = self.node.outputs.iter().filter(is_float).map(|id| places.region(*id)).collect();
         let access = Access::new(reads, writes).map_err(|e| e.at(format!("step {}", self.node.name)))?;
         let bytes = access.regions().iter().map(|region| region.bytes.len() as u64).sum();
         let output = graph.value(self.node.outputs[0]);
@@ -111,7 +111,7 @@ impl Bound {
             name: self.node.name,
             kernel: self.kernel,
             access,
-            made,
+            written,
         })
     }
 
@@ -120,7 +120,7 @@ impl Bound {
     }
 }
 
-/// All but the last region (the norm), which lie side by side, as one.
+/// Merges all regions but the last, which are contiguous, into one; the last is the norm.
 fn join_neighbors(mut regions: Vec<Region>) -> Vec<Region> {
     let norm = regions.pop().expect("clip_norm writes its norm");
     let start = regions.iter().map(|region| region.bytes.start).min().unwrap_or(0);
@@ -129,8 +129,8 @@ fn join_neighbors(mut regions: Vec<Region>) -> Vec<Region> {
     vec![Region { place, bytes: start..end.next_multiple_of(ALIGNMENT) }, norm]
 }
 
-/// Floating-point operations of `node`: two for each multiply-add; a gradient costs what its forward
-/// pass costs.
+/// The number of floating-point operations of `node`: two per multiply-add. A gradient has the same cost as the
+/// forward direction.
 fn flops(graph: &Graph, node: &Node) -> u64 {
     let shape = |id: ValueId| graph.shape(id);
     let taps = |conv: &Conv, y: &Shape, channels: usize| {
@@ -152,8 +152,8 @@ fn flops(graph: &Graph, node: &Node) -> u64 {
     2 * macs as u64
 }
 
-/// The preparation: every value has a buffer of its own, variables are shared.
-fn prepare(graph: &Graph, bound: Vec<Bound>) -> Result<Preparation> {
+/// Schedules the preparation, in which every value has a separate buffer and variables are shared.
+fn schedule_preparation(graph: &Graph, bound: Vec<Bound>) -> Result<Preparation> {
     let mut preparation = Preparation::default();
     let mut places = Places { regions: HashMap::new(), aliases: HashMap::new() };
     for step in bound {
@@ -181,7 +181,7 @@ fn prepare(graph: &Graph, bound: Vec<Bound>) -> Result<Preparation> {
     Ok(preparation)
 }
 
-/// Bytes of all shared buffers: canonical variables and prepared values.
+/// The total size of the shared buffers: variables in plain order and prepared values.
 fn shared_bytes(graph: &Graph, shared: &[SharedSource], preparation: &Preparation) -> usize {
     let prepared: usize = preparation.results.iter().map(|(_, bytes)| bytes).sum();
     let is_used = |name: &String| {
@@ -197,10 +197,10 @@ struct Places {
     aliases: HashMap<ValueId, ValueId>,
 }
 
-/// What the arena holds besides values.
+/// The arena's size and scratch memory.
 struct Work {
     work_bytes: usize,
-    /// The scratch memory of each step.
+    /// The scratch memory of each step, if any.
     regions: Vec<Option<Region>>,
 }
 
@@ -216,8 +216,9 @@ impl Places {
         self.regions[&self.root(id)].clone()
     }
 
-    /// Variables of one role lie side by side, gradients in the order in which they are made.
-    fn place_variables(&mut self, graph: &Graph, fixed: &Fixed) -> Vec<PlacedVariable> {
+    /// Assigns regions to variables. Those with the same role are contiguous, gradients in the order in which they
+    /// are computed.
+    fn place_variables(&mut self, graph: &Graph, placements: &Placements) -> Vec<PlacedVariable> {
         let mut variables = Vec::new();
         for (buffer, role) in VARIABLE_ROLES.into_iter().enumerate() {
             let ids: Vec<ValueId> = match role {
@@ -227,7 +228,7 @@ impl Places {
             let mut offset = 0;
             for id in ids {
                 let value = graph.value(id);
-                let region = match fixed.get(&value.name) {
+                let region = match placements.get(&value.name) {
                     Some((_, region)) => region.clone(),
                     None => Region { place: Place::Own(buffer + 1), bytes: offset..offset + value.bytes() },
                 };
@@ -239,7 +240,7 @@ impl Places {
         variables
     }
 
-    /// Variables that never change, and what the preparation made of them.
+    /// Assigns shared buffers to fixed variables and to the results of the preparation.
     fn place_shared(
         &mut self,
         graph: &Graph,
@@ -266,7 +267,7 @@ impl Places {
         shared
     }
 
-    /// Inputs, computed values and scratch memory, in the arena.
+    /// Assigns regions of the arena to inputs, computed values and scratch memory.
     fn place_work(&mut self, graph: &Graph, steps: &[Bound], share: bool) -> Work {
         let end = steps.len();
         let mut lives: HashMap<ValueId, (usize, usize)> = HashMap::new();

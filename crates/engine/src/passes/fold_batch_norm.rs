@@ -1,5 +1,5 @@
-//! Folds a batch norm into the convolution or linear layer before it: its scale into the weights, its
-//! shift into the bias. Only with fixed weights; the new weights are computed once.
+//! Folds a batch norm into the preceding convolution or linear layer: its scale into the weights, its
+//! shift into the bias. Applies only with fixed weights; the folded weights are computed once.
 
 use striate_graph::ops::FoldBatchNorm;
 use striate_graph::{Graph, Node, Op, Segment, ValueId};
@@ -9,7 +9,7 @@ use super::{Pass, trains};
 
 pub(super) const PASS: Pass = Pass {
     name: "fold_batch_norm",
-    summary: "folds a batch norm into the convolution or linear layer before it",
+    summary: "fold batch norms into the preceding convolution or linear layer",
     run: fold_batch_norm,
 };
 
@@ -42,7 +42,8 @@ fn foldable(graph: &Graph, nodes: &[Node], index: usize) -> Option<usize> {
     matches!(nodes[producer].op, Op::Conv(_) | Op::Linear(_)).then_some(producer)
 }
 
-/// The node that computes the folded weights; `layer` now uses them and makes the norm's output.
+/// Returns the node that computes the folded weights, and changes `layer` to use them and to produce the norm's
+/// output.
 fn fold(graph: &mut Graph, layer: &mut Node, norm: &Node) -> Node {
     let Op::BatchNorm(attributes) = &norm.op else { unreachable!("only batch norms are folded") };
     let weight = layer.inputs[1];
@@ -57,7 +58,7 @@ fn fold(graph: &mut Graph, layer: &mut Node, norm: &Node) -> Node {
     match &mut layer.op {
         Op::Conv(conv) => conv.bias = true,
         Op::Linear(linear) => linear.bias = true,
-        _ => unreachable!("only convolutions and linear layers are folded into"),
+        _ => unreachable!("norms are folded only into convolutions and linear layers"),
     }
     layer.inputs = vec![layer.inputs[0], folded_weight, folded_bias];
     layer.outputs = norm.outputs.clone();

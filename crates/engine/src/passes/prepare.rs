@@ -1,4 +1,4 @@
-//! Computes once what depends on fixed weights alone.
+//! Moves nodes that depend only on fixed weights to the preparation, which runs once.
 
 use std::collections::HashSet;
 
@@ -7,7 +7,7 @@ use striate_graph::{Graph, Op, Segment, ValueId};
 use super::{Pass, trains};
 
 pub(super) const PASS: Pass =
-    Pass { name: "prepare", summary: "computes once what depends on fixed weights alone", run: prepare };
+    Pass { name: "prepare", summary: "compute once what depends only on fixed weights", run: prepare };
 
 fn prepare(graph: &mut Graph) {
     if trains(graph) {
@@ -17,10 +17,10 @@ fn prepare(graph: &mut Graph) {
     let mut fixed: HashSet<ValueId> = HashSet::new();
     for node in &mut nodes {
         let is_fixed = |id: &ValueId| fixed.contains(id) || graph.value(*id).role().is_some();
-        let wanted = |id: &ValueId| graph.outputs.contains(id) || graph.value(*id).role().is_some();
-        // Another shape of the same bytes costs nothing wherever it is.
+        let is_visible = |id: &ValueId| graph.outputs.contains(id) || graph.value(*id).role().is_some();
+        // Aliases cost nothing wherever they run.
         let is_alias = matches!(node.op, Op::Flatten(_) | Op::Reshape(_) | Op::Constant(_));
-        if !is_alias && node.inputs.iter().all(is_fixed) && !node.outputs.iter().any(wanted) {
+        if !is_alias && node.inputs.iter().all(is_fixed) && !node.outputs.iter().any(is_visible) {
             node.segment = Segment::Prepare;
             fixed.extend(&node.outputs);
         }

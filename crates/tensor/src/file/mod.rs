@@ -1,4 +1,4 @@
-//! The one module that opens, writes and removes files; a house test keeps raw `std::fs` calls out of all
+//! The one module that opens, writes and removes files; a test of conventions keeps raw `std::fs` calls out of all
 //! other code.
 //!
 //! * **Reading** ([`open`], [`read_limited`], [`read_text_limited`], [`list_folder`]) follows links, because

@@ -1,4 +1,4 @@
-//! The naive kernels in f64 against PyTorch's operators, outputs and gradients. The figures are those of
+//! The naive kernels in f64 against PyTorch's operators: outputs and gradients. The expected values come from
 //! `scripts/reference/operators_pytorch.py`, which describes the file.
 
 mod windows;
@@ -18,7 +18,7 @@ use striate_kernels::lrn::LrnDesc;
 use striate_kernels::pad_channels::PadChannelsDesc;
 use striate_kernels::pooling::{PoolDesc, PoolKind};
 use striate_kernels::rbf::RbfDesc;
-use striate_kernels::reference::locally_connected as unshared;
+use striate_kernels::reference::locally_connected as local;
 use striate_kernels::reference::{
     batch_norm, class_loss, concat, conv, cross_entropy, elementwise, linear, lrn, pad_channels, pooling,
     rbf, reduce, scale, softmax,
@@ -27,11 +27,11 @@ use striate_kernels::scatter::ScatterDesc;
 use striate_tensor::Shape;
 use striate_testkit::formula;
 
-/// Largest difference, relative to the largest value of a result (at least 1). Both sides compute in
-/// f64 and differ in the order of sums only.
+/// The largest difference, relative to the largest element of a result or to 1. Both sides compute in f64 and differ
+/// only in the order of summation.
 const TOLERANCE: f64 = 1e-12;
 
-/// One case of the file, and which of its results have been checked.
+/// A case of the file, and the results that have been checked.
 struct Case<'a> {
     json: &'a Value,
     checked: Vec<String>,
@@ -50,7 +50,7 @@ impl Case<'_> {
         let input = &self.json["inputs"][name];
         let count = extents(&input["shape"]).iter().product();
         let number = |key: &str| input[key].as_f64().unwrap();
-        formula::spread(input["tensor"].as_u64().unwrap() as u32, count, number("low"), number("high"))
+        formula::uniform(input["tensor"].as_u64().unwrap() as u32, count, number("low"), number("high"))
     }
 
     fn shape<const N: usize>(&self, input: &str) -> [usize; N] {
@@ -69,7 +69,7 @@ impl Case<'_> {
         extents(self.attribute(name)).try_into().unwrap()
     }
 
-    /// A fraction that f32 holds exactly.
+    /// A number that is exact in f32.
     fn single(&self, name: &str) -> f32 {
         let wide = self.attribute(name).as_f64().unwrap();
         assert_eq!(f64::from(wide as f32), wide, "{}: {name}", self.place());
@@ -91,7 +91,7 @@ impl Case<'_> {
         let largest = expected.iter().fold(1.0f64, |most, x| most.max(x.abs()));
         for (i, (got, expected)) in got.iter().zip(&expected).enumerate() {
             let error = (got - expected).abs();
-            assert!(error <= TOLERANCE * largest, "{place}[{i}]: {got} instead of {expected}");
+            assert!(error <= TOLERANCE * largest, "{place}[{i}]: got {got}, expected {expected}");
         }
         self.checked.push(name);
     }
@@ -136,7 +136,7 @@ fn conv2d(case: &mut Case) {
     bias_gradient(case, [batch, out_channels, oh, ow], &dy);
 }
 
-/// The gradient of a bias, where the case has one: the sum of each channel of dy.
+/// Checks the gradient of the bias, if the case has one: the sum of each channel of dy.
 fn bias_gradient(case: &mut Case, shape: [usize; 4], dy: &[f64]) {
     if case.has("b") {
         let mut db = vec![f64::NAN; shape[1]];
@@ -222,7 +222,7 @@ fn local_response_norm(case: &mut Case) {
     case.gradient("x", &dx);
 }
 
-fn zero_channels(case: &mut Case) {
+fn channel_padding(case: &mut Case) {
     let before = case.attribute("before").as_i64().unwrap() as isize;
     let (shape, padded): ([usize; 4], [usize; 4]) = (case.shape("x"), case.output_shape());
     let (x, dy) = (case.input("x"), case.input("dy"));
@@ -239,7 +239,7 @@ fn add(case: &mut Case) {
     let mut y = vec![f64::NAN; a.len()];
     elementwise::elementwise(Elementwise::Add, &a, Some(&b), &mut y);
     case.output("y", &y);
-    // The gradient of a sum is what comes from above, for both.
+    // The gradient of a sum is dy for both operands.
     case.gradient("a", &dy);
     case.gradient("b", &dy);
 }
@@ -342,13 +342,13 @@ fn distances(case: &mut Case) {
     case.gradient("x", &dx);
 }
 
-/// A convolution whose kernels a table lists.
+/// A convolution with a connection table.
 fn conv_table(case: &mut Case) {
     let ([batch, in_channels, ih, iw], [_, _, kh, kw]) = (case.shape("x"), case.shape("w"));
     let [_, out_channels, oh, ow] = case.output_shape();
     let connections = case.attribute("connections").as_array().unwrap().iter().map(extents).collect();
     let places = ScatterKernels { connections }.places(in_channels);
-    let spread = ScatterDesc { kernel: kh * kw, places };
+    let table = ScatterDesc { kernel: kh * kw, places };
     let d = ConvDesc {
         batch,
         in_channels,
@@ -366,7 +366,7 @@ fn conv_table(case: &mut Case) {
     };
     let (x, w, dy) = (case.input("x"), case.input("w"), case.input("dy"));
     let mut whole = vec![f64::NAN; out_channels * in_channels * kh * kw];
-    spread.spread(&w, &mut whole);
+    table.scatter(&w, &mut whole);
     let mut y = vec![f64::NAN; dy.len()];
     conv::forward(&d, &x, &whole, None, None, &mut y);
     case.output("y", &y);
@@ -374,7 +374,7 @@ fn conv_table(case: &mut Case) {
     conv::data_gradient(&d, &dy, &whole, &mut dx);
     case.gradient("x", &dx);
     conv::weight_gradient(&d, &x, &dy, &mut whole);
-    spread.gather(&whole, &mut dw);
+    table.gather(&whole, &mut dw);
     case.gradient("w", &dw);
 }
 
@@ -398,11 +398,11 @@ fn locally_connected(case: &mut Case) {
     };
     let [x, w, b, dy] = ["x", "w", "b", "dy"].map(|name| case.input(name));
     let (mut y, mut dx, mut dw) = (dy.clone(), x.clone(), w.clone());
-    unshared::forward(&d, &x, &w, Some(&b), &mut y);
+    local::forward(&d, &x, &w, Some(&b), &mut y);
     case.output("y", &y);
-    unshared::data_gradient(&d, &dy, &w, &mut dx);
+    local::data_gradient(&d, &dy, &w, &mut dx);
     case.gradient("x", &dx);
-    unshared::weight_gradient(&d, &x, &dy, &mut dw);
+    local::weight_gradient(&d, &x, &dy, &mut dw);
     case.gradient("w", &dw);
     let db: Vec<f64> = (0..b.len()).map(|unit| dy.iter().skip(unit).step_by(b.len()).sum()).collect();
     case.gradient("b", &db);
@@ -424,7 +424,7 @@ fn run(case: &mut Case) {
         "scaled_tanh" => activation(case, Activation::ScaledTanh),
         "scale" => scale(case),
         "lrn" => local_response_norm(case),
-        "pad_channels" => zero_channels(case),
+        "pad_channels" => channel_padding(case),
         "add" => add(case),
         "batch_norm" => normalize(case),
         "concat" => concatenate(case),
@@ -447,18 +447,18 @@ fn run(case: &mut Case) {
         "conv1d" | "conv3d" => windows::conv(case),
         "max_pool1d" | "max_pool2d" | "max_pool3d" => windows::max_pool(case),
         "avg_pool1d" | "avg_pool2d" | "avg_pool3d" => windows::average_pool(case),
-        op => panic!("no check for {op}"),
+        op => panic!("no check implemented for {op}"),
     }
 }
 
 #[test]
-fn naive_kernels_are_pytorchs_operators() {
+fn naive_kernels_match_pytorch() {
     let file = formula::reference("operators");
     let mut cases = BTreeMap::new();
     for json in file["cases"].as_array().unwrap() {
         let mut case = Case { json, checked: Vec::new() };
         run(&mut case);
-        // `f32` names every result of the case: none may be passed over.
+        // `f32` lists every result of the case; all must have been checked.
         let mut stored: Vec<String> = json["f32"].as_object().unwrap().keys().cloned().collect();
         stored.sort();
         case.checked.sort();

@@ -1,5 +1,5 @@
-//! Convolutions and pools of signals, maps and volumes as layers of a network: what the shape rules say, values and
-//! gradients. The gradients are those of the operations that the gradient rules make.
+//! Convolutions and pools of signals, maps and volumes as layers of a network: shapes, values and gradients. The
+//! gradients are computed with the operations that the gradient rules generate.
 
 use striate_graph::ops::{
     AveragePool, AveragePoolGradient, ChannelSum, Conv, ConvDataGradient, ConvWeightGradient, MaxPool,
@@ -61,8 +61,8 @@ pub(crate) fn average_pool(case: &mut Case) {
     case.gradient("x", &dx);
 }
 
-/// Checks shapes and values of a network of `op` alone, whose variables are the inputs that `variables` name;
-/// returns the operation as the graph has it.
+/// Checks shapes and values of a network that consists of `op`, whose variables are the inputs listed in `variables`;
+/// returns the operation of the graph.
 fn layer(case: &mut Case, op: impl Into<Op>, variables: &[(&str, &str)]) -> Op {
     let x = shape(case, "x");
     let net = Builder::new("layer", &x[1..]);
@@ -79,7 +79,7 @@ fn layer(case: &mut Case, op: impl Into<Op>, variables: &[(&str, &str)]) -> Op {
     graph.nodes[0].op.clone()
 }
 
-/// What `op` makes of the inputs called `operands`.
+/// Computes `op` on the inputs named `operands`.
 fn computed(case: &Case, op: impl Into<Op>, operands: &[&str], output: Shape) -> Vec<f64> {
     let mut graph = Graph::default();
     let input = |name: &&str| graph.add_value(*name, shape(case, name), DType::F32, Kind::Input);
@@ -100,7 +100,7 @@ fn flag(case: &Case, name: &str) -> bool {
     case.attribute(name).as_bool().unwrap()
 }
 
-/// A number for each axis, or one for the only axis; one where the case has none.
+/// A number for each axis, or a single number for the only axis; 1 if the case has none.
 fn each(case: &Case, name: &str) -> PerAxis {
     match case.json["attributes"].get(name) {
         Some(one) if one.is_u64() => PerAxis::of(&[one.as_u64().unwrap() as usize]),
@@ -109,7 +109,7 @@ fn each(case: &Case, name: &str) -> PerAxis {
     }
 }
 
-/// `pads` of both sides if the case has them, else `padding` before and behind.
+/// The padding: `pads` for both sides if the case has them, otherwise `padding` on both sides.
 fn padding(case: &Case) -> Padding {
     let sides: Vec<[usize; 2]> = match case.json["attributes"].get("pads") {
         Some(pads) => pads.as_array().unwrap().iter().map(|side| extents(side).try_into().unwrap()).collect(),

@@ -1,4 +1,4 @@
-//! Convolution and locally connected layers in their three directions, and the weights of a table of connections.
+//! Convolution and locally connected layers in all three directions, and the weights of connection tables.
 
 use striate_graph::ops::{Conv, LocallyConnected, ScatterKernels};
 use striate_graph::{Graph, Node};
@@ -58,7 +58,7 @@ pub(super) fn scatter(graph: &Graph, node: &Node, op: &ScatterKernels) -> Loweri
     kernels(places(op, output_shape(graph, node)), scatter::scatter())
 }
 
-/// Operand: gradient of the weight; output: that of the kernels.
+/// Operand: gradient of the full weight; output: gradient of the kernels.
 pub(super) fn gather(graph: &Graph, node: &Node, op: &ScatterKernels) -> Lowering {
     kernels(places(op, input_shape(graph, node)), scatter::gather())
 }
@@ -67,7 +67,7 @@ fn places(op: &ScatterKernels, weight: [usize; 4]) -> ScatterDesc {
     ScatterDesc { kernel: weight[2] * weight[3], places: op.places(weight[1]) }
 }
 
-/// Of maps, and of signals as maps of one row.
+/// The descriptor for maps, and for signals as maps with one row.
 fn descriptor(op: &Conv, x: [usize; 4], y: [usize; 4]) -> ConvDesc {
     ConvDesc {
         batch: x[0],
@@ -86,7 +86,7 @@ fn descriptor(op: &Conv, x: [usize; 4], y: [usize; 4]) -> ConvDesc {
     }
 }
 
-/// Of volumes.
+/// The descriptor for volumes.
 fn descriptor3d(op: &Conv, x: &Shape, y: &Shape) -> Conv3dDesc {
     let ([batch, in_channels, input @ ..], [_, out_channels, output @ ..]) = (x.ncdhw(), y.ncdhw());
     Conv3dDesc {

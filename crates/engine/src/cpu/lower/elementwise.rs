@@ -1,4 +1,4 @@
-//! Operations on each element by itself, or with a coefficient of its channel.
+//! Elementwise operations, and multiplication by a coefficient per channel.
 
 use striate_graph::ops::{Activation, Dropout, Scale};
 use striate_graph::{Graph, Node};
@@ -26,7 +26,7 @@ pub(super) fn add(graph: &Graph, node: &Node) -> Lowering {
     listed(graph, node, Elementwise::Add)
 }
 
-/// Operands: x, seed, step; outside training x alone, and then it does nothing.
+/// Operands in training: x, seed, step. In inference, the only operand is x, and the operation is the identity.
 pub(super) fn dropout(graph: &Graph, node: &Node, op: &Dropout) -> Lowering {
     if node.inputs.len() == 1 {
         return listed(graph, node, Elementwise::Apply(kernel_activation(Activation::None)));
@@ -35,7 +35,7 @@ pub(super) fn dropout(graph: &Graph, node: &Node, op: &Dropout) -> Lowering {
     kernels(desc, dropout::list())
 }
 
-/// Operands: x, weight, and a bias if there is one.
+/// Operands: x, weight, and the optional bias.
 pub(super) fn scale(graph: &Graph, node: &Node, op: &Scale) -> Lowering {
     kernels(ScaleDesc { shape: input_shape(graph, node), bias: op.bias }, scale::list())
 }

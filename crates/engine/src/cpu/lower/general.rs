@@ -1,5 +1,5 @@
-//! Operations on values of any rank, all plain: arithmetic with broadcasting, matrix products, other orders of
-//! elements, means over axes, limits.
+//! Operations on plain values of any rank: arithmetic with broadcasting, matrix products, strided copies, means over
+//! axes, clipping.
 
 use striate_graph::ops::{Clip, MatMul, Pad, Slice, Transpose};
 use striate_graph::{Graph, Node, Op};
@@ -94,7 +94,7 @@ fn copy(shape: &Shape, from: Strides, to: Strides, rest: Option<f32>) -> Lowerin
     kernels(StridedDesc { shape: shape.to_vec(), from, to, rest }, strided::list())
 }
 
-/// Where the elements of a slice lie in the whole.
+/// The positions of a slice's elements in the whole value.
 fn sliced(whole: &Shape, op: &Slice) -> Strides {
     let mut positions = Strides::plain(whole);
     positions.offset = op.start * positions.strides[op.axis] as usize;
@@ -102,7 +102,7 @@ fn sliced(whole: &Shape, op: &Slice) -> Strides {
     positions
 }
 
-/// Where the elements within a border lie in the whole.
+/// The positions of the unpadded elements in the padded value.
 fn inside(whole: &Shape, op: &Pad) -> Strides {
     let mut positions = Strides::plain(whole);
     let strides = positions.strides.iter();

@@ -1,4 +1,4 @@
-//! Joining channels, taking them apart, summing over them, zero channels.
+//! Concatenation along the channels, its gradient, sums per channel, channel padding.
 
 use striate_graph::ops::PadChannels;
 use striate_graph::{Graph, Node, ValueId};
@@ -23,15 +23,15 @@ pub(super) fn channel_sum(graph: &Graph, node: &Node) -> Lowering {
 }
 
 pub(super) fn pad_channels(graph: &Graph, node: &Node, op: &PadChannels) -> Lowering {
-    moved(graph, node, op.before as isize)
+    shifted(graph, node, op.before as isize)
 }
 
 /// Operand: dy; output: dx.
 pub(super) fn pad_channels_gradient(graph: &Graph, node: &Node, op: &PadChannels) -> Lowering {
-    moved(graph, node, -(op.before as isize))
+    shifted(graph, node, -(op.before as isize))
 }
 
-fn moved(graph: &Graph, node: &Node, before: isize) -> Lowering {
+fn shifted(graph: &Graph, node: &Node, before: isize) -> Lowering {
     let channels = output_shape(graph, node)[1];
     let desc = PadChannelsDesc { shape: input_shape(graph, node), channels, before };
     kernels(desc, pad_channels::list())

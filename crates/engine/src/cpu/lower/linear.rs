@@ -1,4 +1,4 @@
-//! Fully connected layers in their three directions, and units that compare with codes.
+//! Fully connected layers in all three directions, and RBF layers.
 
 use striate_graph::ops::{Activation, Linear};
 use striate_graph::{Graph, Node};

@@ -1,4 +1,4 @@
-//! From a node to the list of kernels that can compute it, one file a family of operations.
+//! Maps each node to the list of kernels that can compute it. Each family of operations has its own file.
 
 mod conv;
 mod elementwise;
@@ -16,24 +16,24 @@ use striate_kernels::isa::Isa;
 use striate_kernels::{Implementation, Kernel, activation};
 use striate_tensor::Layout;
 
-/// What a node becomes.
+/// The way a node is computed.
 pub(super) enum Lowering {
-    /// One of a list of kernels.
+    /// By one of a list of kernels.
     Kernels(Box<dyn Candidates>),
-    /// Nothing: its output is its input under another shape, both plain.
+    /// Not at all: the output has the same bytes as the input, with another shape.
     Alias,
-    /// A copy into another layout.
+    /// By conversion to another layout.
     Reorder,
 }
 
 /// A descriptor with its ordered list of implementations.
 pub(super) trait Candidates {
-    /// The first implementation that accepts: its position and the layouts that it wants. Without
-    /// `blocked`, only those that want everything plain.
+    /// Returns the position of the first implementation that accepts, and the layouts that it wants. Without
+    /// `blocked`, considers only those that want all operands plain.
     fn choose(&self, isa: Isa, first: Layout, blocked: bool) -> (usize, Vec<Layout>);
     /// The name of the implementation at `position`.
     fn name(&self, position: usize) -> &'static str;
-    /// Its kernel for these layouts.
+    /// Creates the kernel of the implementation at `position` for these layouts.
     fn prepare(&self, position: usize, isa: Isa, layouts: &[Layout]) -> Box<dyn Kernel>;
 }
 
@@ -65,7 +65,7 @@ fn kernels<D: 'static>(desc: D, list: &'static [&'static dyn Implementation<D>])
     Lowering::Kernels(Box::new(Listed { desc, list }))
 }
 
-/// What `node` of `graph` becomes.
+/// Returns the way that `node` of `graph` is computed.
 pub(super) fn lower(graph: &Graph, node: &Node) -> Lowering {
     match &node.op {
         Op::Conv(conv) => conv::forward(graph, node, conv),

@@ -1,4 +1,4 @@
-//! Batch normalization (inference, training, gradient, folding) and that by the channels around.
+//! Batch normalization (inference, training, gradient, folding) and local response normalization.
 
 use striate_graph::ops::{BatchNorm, FoldBatchNorm, Lrn};
 use striate_graph::{Graph, Node};
@@ -20,7 +20,7 @@ pub(super) fn gradient(graph: &Graph, node: &Node, op: &BatchNorm) -> Lowering {
     kernels(descriptor(graph, node, op), batch_norm::gradient())
 }
 
-/// Operands: weight, γ, β, mean, variance, and a bias if there is one.
+/// Operands: weight, γ, β, mean, variance, and the optional bias.
 pub(super) fn fold(graph: &Graph, node: &Node, op: &FoldBatchNorm) -> Lowering {
     let weight = graph.shape(node.inputs[0]);
     let desc = FoldDesc {

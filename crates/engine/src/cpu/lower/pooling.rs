@@ -38,30 +38,30 @@ pub(super) fn max_pool_gradient(graph: &Graph, node: &Node, op: &MaxPool) -> Low
     }
 }
 
-/// Operands: dy, and the result of an activation if there is one; output: dx.
+/// Operands: dy, and with an activation its output; output: dx.
 pub(super) fn average_pool_gradient(graph: &Graph, node: &Node, op: &AveragePoolGradient) -> Lowering {
     let (dy, dx) = (graph.shape(node.inputs[0]), graph.shape(node.outputs[0]));
-    let pool = Pool { activation: kernel_activation(op.activation), ..average(&op.pool, dx, dy) };
+    let pool = Pooling { activation: kernel_activation(op.activation), ..average(&op.pool, dx, dy) };
     match pool.on_maps() {
         Some(desc) => kernels(desc, pooling::average_gradient()),
         None => kernels(pool.on_volumes(), pooling3d::average_gradient()),
     }
 }
 
-fn maximum<'a>(op: &MaxPool, x: &'a Shape, y: &'a Shape) -> Pool<'a> {
+fn maximum<'a>(op: &MaxPool, x: &'a Shape, y: &'a Shape) -> Pooling<'a> {
     let MaxPool { kernel_size, stride, dilation, padding, .. } = *op;
     let activation = Activation::None;
-    Pool { kind: PoolKind::Max, x, y, kernel_size, stride, dilation, padding, activation }
+    Pooling { kind: PoolKind::Max, x, y, kernel_size, stride, dilation, padding, activation }
 }
 
-fn average<'a>(op: &AveragePool, x: &'a Shape, y: &'a Shape) -> Pool<'a> {
+fn average<'a>(op: &AveragePool, x: &'a Shape, y: &'a Shape) -> Pooling<'a> {
     let AveragePool { kernel_size, stride, dilation, padding, count_include_pad, .. } = *op;
     let kind = PoolKind::Average { count_include_pad };
-    Pool { kind, x, y, kernel_size, stride, dilation, padding, activation: Activation::None }
+    Pooling { kind, x, y, kernel_size, stride, dilation, padding, activation: Activation::None }
 }
 
-/// A pool with the shapes of its operands.
-struct Pool<'a> {
+/// A pooling operation with the shapes of its operands.
+struct Pooling<'a> {
     kind: PoolKind,
     x: &'a Shape,
     y: &'a Shape,
@@ -72,13 +72,13 @@ struct Pool<'a> {
     activation: Activation,
 }
 
-impl Pool<'_> {
-    /// The descriptor for maps, and for signals as maps of one row; `None` where only the kernels for volumes
-    /// know how.
+impl Pooling<'_> {
+    /// The descriptor for maps, and for signals as maps with one row; `None` if only the kernels for volumes
+    /// support the operation.
     fn on_maps(&self) -> Option<PoolDesc> {
-        let uneven =
+        let asymmetric =
             self.kind == (PoolKind::Average { count_include_pad: true }) && !self.padding.is_symmetric();
-        let fits = self.x.len() < 5 && self.dilation == PerAxis::ONE && !uneven;
+        let fits = self.x.len() < 5 && self.dilation == PerAxis::ONE && !asymmetric;
         let ([batch, channels, input @ ..], [_, _, output @ ..]) = (self.x.nchw(), self.y.nchw());
         fits.then(|| PoolDesc {
             kind: self.kind,

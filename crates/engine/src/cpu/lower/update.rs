@@ -1,5 +1,4 @@
-//! Updates of variables. They work on whole values whatever the layout: the zeros between elements
-//! stay zero.
+//! Updates of variables. They process whole values in any layout, including padding, which stays zero.
 
 use striate_graph::ops::{Adam, ClipNorm, Sgd};
 use striate_graph::{Graph, Node};
@@ -33,7 +32,7 @@ pub(super) fn accumulate(graph: &Graph, node: &Node) -> Lowering {
     kernels(AccumulateDesc { len: len(graph, node) }, optimizer::accumulate())
 }
 
-/// The kernel works on one slice: all gradients, which lie side by side, and returns their norm.
+/// The kernel writes one slice with all gradients, which are contiguous, and their norm.
 pub(super) fn clip_norm(graph: &Graph, node: &Node, op: &ClipNorm) -> Lowering {
     let gradients = &node.outputs[..node.outputs.len() - 1];
     let padded = |bytes: usize| bytes.next_multiple_of(striate_tensor::ALIGNMENT) / 4;
@@ -41,7 +40,7 @@ pub(super) fn clip_norm(graph: &Graph, node: &Node, op: &ClipNorm) -> Lowering {
     kernels(ClipNormDesc { len, max_norm: op.max_norm }, optimizer::clip_norm())
 }
 
-/// Elements of the variable that is updated, padding included.
+/// The number of elements of the updated variable, including padding.
 fn len(graph: &Graph, node: &Node) -> usize {
     let value = graph.value(node.outputs[0]);
     value.layout.len(&value.shape)

@@ -1,4 +1,4 @@
-//! Rules of the house: who may use whom, how long a file is, what stands in it.
+//! Conventions of the code base: dependencies between crates, length and contents of source files.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -7,8 +7,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-/// What each crate may use, besides what those may use in turn. Rooms that are not built yet stand here
-/// too.
+/// The crates that each crate may use; it may also use what these may use. Includes crates that do not exist yet.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("tensor", &[]),
     ("kernels", &["tensor"]),
@@ -30,7 +29,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("cli", &["striate", "serve"]),
 ];
 
-/// Crates outside that only some rooms may use.
+/// External crates that only one crate may use.
 const RESERVED: &[(&str, &str)] = &[
     ("rayon", "data"),
     ("ureq", "data"),
@@ -53,7 +52,7 @@ fn cargo(arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Each crate's own name with the normal dependencies that it names.
+/// The name of each crate with its direct normal dependencies.
 fn dependencies() -> BTreeMap<String, Vec<String>> {
     let metadata: Value =
         serde_json::from_str(&cargo(&["metadata", "--format-version", "1", "--no-deps"])).unwrap();
@@ -69,15 +68,17 @@ fn dependencies() -> BTreeMap<String, Vec<String>> {
         .collect()
 }
 
-/// Everything that `name` may use, directly or not.
+/// All crates that `name` may use, directly or indirectly.
 fn allowed(name: &str) -> BTreeSet<&'static str> {
-    let (_, direct) =
-        MAY_USE.iter().find(|(other, _)| *other == name).unwrap_or_else(|| panic!("no rule for {name}"));
+    let (_, direct) = MAY_USE
+        .iter()
+        .find(|(other, _)| *other == name)
+        .unwrap_or_else(|| panic!("MAY_USE has no entry for {name}"));
     direct.iter().flat_map(|other| allowed(other).into_iter().chain([*other])).collect()
 }
 
 #[test]
-fn crates_use_only_what_lies_below_them() {
+fn crates_use_only_allowed_crates() {
     let dependencies = dependencies();
     for (name, uses) in &dependencies {
         let allowed = allowed(name);
@@ -92,7 +93,7 @@ fn crates_use_only_what_lies_below_them() {
 }
 
 #[test]
-fn the_library_stands_on_at_most_a_hundred_packages() {
+fn library_depends_on_at_most_a_hundred_packages() {
     let tree =
         cargo(&["tree", "--package", "striate", "--edges", "normal", "--prefix", "none", "--format", "{p}"]);
     let packages: BTreeSet<&str> = tree
@@ -103,7 +104,7 @@ fn the_library_stands_on_at_most_a_hundred_packages() {
     assert!(packages.len() > 10 && packages.len() <= 100, "{} packages", packages.len());
 }
 
-/// The source files of all crates with their text.
+/// All source files of all crates with their text.
 fn sources() -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
     let mut folders = vec![root().join("crates")];
@@ -123,28 +124,28 @@ fn sources() -> Vec<(PathBuf, String)> {
 }
 
 #[test]
-fn files_are_short_and_say_what_they_do() {
+fn source_files_are_short_and_start_with_module_docs() {
     for (path, text) in sources() {
         let lines = text.lines().count();
         assert!(lines <= 700, "{} has {lines} lines", path.display());
-        assert!(text.starts_with("//!"), "{} does not open with what it does", path.display());
+        assert!(text.starts_with("//!"), "{} does not start with a //! line", path.display());
     }
 }
 
 #[test]
-fn nothing_is_left_unfinished() {
-    // Written apart, so that this file does not hold them.
+fn no_unfinished_code_remains() {
+    // Written in two parts, so that this file does not contain them.
     let marks = [["to", "do!"], ["unimple", "mented!"], ["FIX", "ME"], ["#[ig", "nore"]]
         .map(|halves| halves.concat());
     for (path, text) in sources() {
         for mark in &marks {
-            assert!(!text.contains(mark.as_str()), "{} holds {mark}", path.display());
+            assert!(!text.contains(mark.as_str()), "{} contains {mark}", path.display());
         }
     }
 }
 
 #[test]
-fn unsafe_code_stands_in_three_crates_only() {
+fn only_three_crates_contain_unsafe_code() {
     for name in
         dependencies().keys().filter(|name| !["tensor", "kernels", "testkit"].contains(&name.as_str()))
     {
@@ -160,9 +161,9 @@ fn unsafe_code_stands_in_three_crates_only() {
     }
 }
 
-/// README's `cargo run -- train` names no package.
+/// The README uses `cargo run -- train`, which requires a single binary.
 #[test]
-fn the_workspace_has_one_program() {
+fn workspace_has_one_binary() {
     let metadata: Value =
         serde_json::from_str(&cargo(&["metadata", "--no-deps", "--format-version", "1"])).unwrap();
     let packages = metadata["packages"].as_array().unwrap();
