@@ -83,7 +83,11 @@ const CHANGES: [Change; 14] = [
     ("figures that are none", |c| c.extra["sums"] = "none".into(), "figures are unreadable"),
     ("endless batches", |c| c.extra["sums"]["epoch_batches"] = u64::MAX.into(), "where this run never does"),
     ("no tensors", |c| c.state.clear(), "the checkpoint lacks "),
-    ("a tensor too many", |c| drop(c.state.insert("x".into(), ([1].into(), vec![0.0]))), "x is not a variable"),
+    (
+        "a tensor too many",
+        |c| drop(c.state.insert("x".into(), ([1].into(), vec![0.0]))),
+        "x is not a variable",
+    ),
     (
         "a tensor of another shape",
         |c| c.state.values_mut().for_each(|(shape, values)| *shape = [values.len(), 1, 1, 1, 1].into()),
