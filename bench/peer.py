@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""One measurement of one other engine, in a process of its own; bench/peers.py calls it.
+"""A single measurement of another engine, in its own process; called by bench/peers.py.
 
     peer.py infer|train PEER NETWORK --batch N --threads T --seconds S --folder F
     peer.py kernels PEER FILE --direction forward|data|weights --threads T --seconds S
 
-Prints one JSON object: `images_per_second` and `parameters` (null for engines that read the ONNX file of
-torch's network), or `seconds` of each problem of the file (null where the peer has no such kernel), and
-the `version` of the engine. The median of five rounds of a fifth of the seconds each, after a warm-up, is
-what striate's own bench verbs report. Exit code 3 and one line on stderr: the peer has not this network.
+Prints one JSON object: `images_per_second` and `parameters` (null for engines that read the ONNX file of torch's
+network), or `seconds` of each problem of the file (null if the peer has no such kernel), and the `version` of the
+engine. The result is the median of five rounds of a fifth of the seconds each, after a warm-up, as in striate's own
+bench verbs. Exits with 3 and a line on stderr if the peer does not have the network.
 """
 
 import argparse
@@ -26,16 +26,16 @@ CLASSES = {"lenet5": 10}
 
 
 class Unfit(Exception):
-    """This peer has nothing to compare here."""
+    """The peer cannot run this measurement."""
 
 
 def images(network):
-    """Channels and rows of an image; images are square."""
+    """Returns channels and height of an image; images are square."""
     return IMAGES.get(network, (3, 224))
 
 
 def seconds_of(step, seconds):
-    """Seconds that one call of `step` takes."""
+    """Returns the seconds per call of `step`."""
     begin, calls = time.perf_counter(), 0
     while calls < 2 or time.perf_counter() - begin < min(WARM_UP_SECONDS, seconds):
         step()
@@ -54,7 +54,7 @@ def seconds_of(step, seconds):
 
 
 def torch_network(network):
-    """LeNet-5 as in scripts/reference/lenet5_pytorch.py, or a network of torchvision, random weights."""
+    """Returns LeNet-5 as in scripts/reference/lenet5_pytorch.py, or a torchvision network, with random weights."""
     import torch
     from torch import nn
 
@@ -95,7 +95,7 @@ def torch_step(args):
 
         return step, parameters
     model.train()
-    # In one pass over all parameters: the fastest of torch's ways, and the same sums as striate's bench.
+    # All parameters at once: torch's fastest variant, with the same arithmetic as striate's bench.
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9, fused=True)
     criterion = torch.nn.CrossEntropyLoss()
     labels = torch.arange(args.batch) % CLASSES.get(args.subject, 1000)
@@ -112,7 +112,7 @@ def torch_step(args):
 
 
 def onnx_file(args):
-    """The network as ONNX in the folder; written once."""
+    """Returns the network as an ONNX file in the folder, exporting it once."""
     path = pathlib.Path(args.folder) / f"{args.subject}.onnx"
     if not path.exists():
         import torch
@@ -155,7 +155,7 @@ def openvino_step(args):
     model = core.read_model(onnx_file(args))
     x = random_images(args)
     model.reshape(list(x.shape))
-    # Its own default is bf16 where the processor has it, so the precision is always said.
+    # Its default is bf16 if the processor supports it, so the precision is always set.
     hints = {
         "INFERENCE_NUM_THREADS": args.threads,
         "PERFORMANCE_HINT": "LATENCY",
@@ -184,7 +184,7 @@ def tensorflow_step(args):
         build = {"vgg16": tf.keras.applications.VGG16, "vgg19": tf.keras.applications.VGG19}[args.subject]
         model = build(weights=None, classifier_activation=None)
     else:
-        # Keras's ResNets and Inception V3 are variants with other costs than torchvision's.
+        # Keras's ResNets and Inception V3 are variants with different costs than torchvision's.
         raise Unfit(f"Keras has not the same {args.subject}")
     x = tf.constant(random_images(args).transpose(0, 2, 3, 1))
     parameters = sum(weight.shape.num_elements() for weight in model.trainable_weights)
@@ -207,7 +207,7 @@ def tensorflow_step(args):
 
 
 def problems(path):
-    """The problems of a file, see bench/README.md; None for what is no convolution."""
+    """Returns the problems of a file (see bench/README.md); None for those that are not convolutions."""
     for line in pathlib.Path(path).read_text().splitlines():
         text = line.strip().split('n"')[0].split("*")[0].strip()
         if text and not text.startswith("#"):
@@ -216,7 +216,7 @@ def problems(path):
 
 
 def torch_convolution(args, fields):
-    """A call of torch's (oneDNN's) convolution for this problem, or None."""
+    """Returns a call of torch's (oneDNN's) convolution for this problem, or None."""
     import torch
 
     def pair(rows, columns, default):
@@ -227,7 +227,7 @@ def torch_convolution(args, fields):
     size, out, kernel = pair("ih", "iw", 0), pair("oh", "ow", 0), pair("kh", "kw", 0)
     stride, pad = pair("sh", "sw", 1), pair("ph", "pw", 0)
     dilation = [d + 1 for d in pair("dh", "dw", 0)]
-    # torch pads alike on both sides; where a problem does not, the padded image is the input.
+    # torch pads both sides equally; for other problems, the padded image is the input.
     reach = [(out[i] - 1) * stride[i] + dilation[i] * (kernel[i] - 1) + 1 for i in (0, 1)]
     after = [reach[i] - size[i] - pad[i] for i in (0, 1)]
     if any(after[i] > pad[i] for i in (0, 1)):
@@ -236,7 +236,7 @@ def torch_convolution(args, fields):
     if args.peer == "onednn":
         if args.direction != "forward":
             return None
-        # oneDNN's own blocked layouts, weights packed before: what its kernel does without reorders.
+        # oneDNN's own blocked layouts with prepacked weights: the cost of its kernel without reorders.
         x = x.to_mkldnn()
         reorder = torch._C._nn.mkldnn_reorder_conv2d_weight
         w = reorder(w.to_mkldnn(), pad, stride, dilation, g, list(x.shape))

@@ -8,16 +8,16 @@
 
 A job is one of
 
-    infer:NETWORK:BATCHES    forward passes, images a second
-    train:NETWORK:BATCHES    training steps: SGD with momentum 0.9 on one batch, without loading
-    busy:NETWORK:BATCH       training steps alone and beside one busy process; which share remains
-    kernels:FILE:DIRECTIONS[:BATCH]    the problems of a file; directions forward,data,weights (all without)
+    infer:NETWORK:BATCHES    forward passes, images per second
+    train:NETWORK:BATCHES    training steps: SGD with momentum 0.9 on one batch, without data loading
+    busy:NETWORK:BATCH       training steps alone and beside one busy process; the remaining share
+    kernels:FILE:DIRECTIONS[:BATCH]    the problems of a file; directions forward,data,weights (default: all)
 
-NETWORK is lenet5 or a name of torchvision (resnet50, inception_v3 …). Each measurement runs in a process
-of its own (bench/peer.py for the peers); a round goes once through all jobs and all engines, so that the
-machine's drift hits all alike, and the median of rounds counts. The machine's peak is measured at the
-beginning of each round. A measurement during which other processes used the machine is repeated.
-Only standard Python is needed here; a peer whose package is missing is named and left out.
+NETWORK is lenet5 or a torchvision name (resnet50, inception_v3 …). Each measurement runs in its own process
+(bench/peer.py for the peers); a round runs all jobs with all engines once, so that drift of the machine affects
+all alike, and the median of rounds is reported. Each round starts by measuring the machine's peak. A measurement
+disturbed by other processes is repeated. This script needs only standard Python; a peer whose package is missing
+is reported and skipped.
 """
 
 import argparse
@@ -42,7 +42,7 @@ from peers_record import Run, record
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 DIRECTIONS = ["forward", "data", "weights"]
 
-# Which engines take part where; those with "bf16" only where the processor computes in bf16.
+# The engines for each kind of job; those with "bf16" only if the processor supports it.
 PEERS = {
     "infer": ["torch", "torch-channels-last", "torch-compile", "onnxruntime", "openvino", "torch-bf16", "openvino-bf16"],
     "train": ["torch", "torch-channels-last", "torch-compile", "tensorflow", "torch-bf16"],
@@ -60,7 +60,7 @@ PACKAGES = {
 
 @dataclass(frozen=True)
 class Job:
-    """One table of the record: a network at one batch, or a file of problems in one direction."""
+    """One table of the record: a network at one batch size, or a file of problems in one direction."""
 
     mode: str
     subject: str
@@ -104,7 +104,7 @@ def jobs_of(text):
 
 
 class Machine:
-    """What the record says of the machine."""
+    """Returns the description of the machine for the record."""
 
     def __init__(self):
         info = {}
@@ -131,7 +131,7 @@ def cores():
 
 
 def busy_seconds():
-    """Processor time that was used, or stolen by the host's other guests, since the start; all cores."""
+    """Returns the processor time used, or stolen by other guests of the host, since the start, over all cores."""
     try:
         ticks = [int(x) for x in pathlib.Path("/proc/stat").read_text().split("\n")[0].split()[1:9]]
     except OSError:
@@ -162,11 +162,11 @@ class Bench:
         self.args, self.folder = args, folder
         # Network of a job -> its name in `striate models`.
         self.names = {}
-        # (engine, job) -> why it takes no part.
+        # (engine, job) -> why it was skipped.
         self.dropped = {}
-        # The largest share of the machine that others used during a measurement that counts.
+        # The largest share of the machine used by other processes during an accepted measurement.
         self.worst = 0.0
-        # Engines count threads each in its own way; all of OpenMP's hear this one.
+        # Each engine has its own thread setting; all OpenMP engines use this one.
         self.environment = {
             **os.environ,
             "OMP_NUM_THREADS": str(args.threads),
@@ -174,8 +174,8 @@ class Bench:
         }
 
     def run(self, command, beside=contextlib.nullcontext):
-        """Runs `command`, again if other processes used the machine meanwhile, a few times. (Others may be
-        the host's other guests too, as far as the system tells of stolen time.)"""
+        """Runs `command`, and repeats it a few times if other processes used the machine meanwhile. (Other guests of the
+        host count too, if the system reports stolen time.)"""
         for attempt in range(self.args.attempts):
             with self.lock():
                 begin, used, children = time.monotonic(), busy_seconds(), children_seconds()
@@ -204,7 +204,7 @@ class Bench:
             yield
 
     def striate(self, *arguments, beside=contextlib.nullcontext):
-        """What the binary prints as JSON and None, or None and the line that says what it lacks."""
+        """Returns the binary's JSON output and None, or None and the line that states what is missing."""
         command = [str(self.args.striate), *arguments, "--json"]
         done = self.run(command, beside)
         if done.returncode != 0:
@@ -218,7 +218,7 @@ class Bench:
         return result
 
     def measure(self, job, engine, beside=contextlib.nullcontext):
-        """One round's result of one engine; None if it cannot take part, which is said once."""
+        """Returns the result of one engine in one round; None if it cannot take part, which is reported once."""
         if (engine, job) in self.dropped:
             return None
         mode = "train" if job.mode == "busy" else job.mode
@@ -251,7 +251,7 @@ def missing(engine):
 
 
 def pinned(packages):
-    """The packages with the versions that scripts/peers-setup.sh installs."""
+    """Returns the packages with the versions installed by scripts/peers-setup.sh."""
     pins = {}
     for file in ("peers-requirements.txt", "peers-tensorflow.txt"):
         lines = (ROOT / "scripts" / file).read_text().splitlines()
@@ -260,7 +260,7 @@ def pinned(packages):
 
 
 def engines_of(job, args, machine, names):
-    """Striate first, if it has the network, then the peers that are installed and wanted."""
+    """Returns striate, if it has the network, followed by the installed and requested peers."""
     peers = [peer for peer in PEERS[job.mode] if machine.bf16 or "bf16" not in peer]
     ours = ["striate"] if job.mode == "kernels" or job.subject in names else []
     ours += ["striate-bf16"] if ours and machine.bf16 and job.mode in ("infer", "train") else []
@@ -270,7 +270,7 @@ def engines_of(job, args, machine, names):
 
 
 def say_what_is_missing(jobs, args, machine):
-    """One line for each set of packages that is not installed."""
+    """Prints a line for each set of packages that is not installed."""
     wanted = {peer for job in jobs for peer in PEERS[job.mode]}
     lacks = {}
     for peer in wanted & set(args.peers.split(",")) if args.peers else wanted:
@@ -284,7 +284,7 @@ def say_what_is_missing(jobs, args, machine):
 
 
 def torch_parameters(network):
-    """Torch's count, which tells variants of one name apart; None without torch or without the network."""
+    """Returns torch's parameter count, which distinguishes variants of a name; None without torch or the network."""
     code = (
         "import sys; sys.path.insert(0, sys.argv[1]); import torch, peer\n"
         "with torch.device('meta'): print(sum(p.numel() for p in peer.torch_network(sys.argv[2]).parameters()))"
@@ -295,8 +295,8 @@ def torch_parameters(network):
 
 
 def find_networks(bench, jobs):
-    """The name in `striate models` of each network of the jobs that is there with as many parameters as
-    torch's; where there is none, a line says so, and the peers run alone."""
+    """Returns the name in `striate models` of each network that has as many parameters as torch's; for others, prints a
+    line, and the peers run alone."""
     result, error = bench.striate("models")
     if result is None:
         fail(f"striate models: {error}")
@@ -317,7 +317,7 @@ def find_networks(bench, jobs):
 
 
 def run_rounds(bench, jobs, engines, rounds):
-    """results[job][engine] and beside[job][engine]: a result a round."""
+    """Returns results[job][engine] and beside[job][engine], with a result per round."""
     results = {job: {engine: [] for engine in engines[job]} for job in jobs}
     beside = {job: {engine: [] for engine in engines[job]} for job in jobs if job.mode == "busy"}
     peaks = []
@@ -337,7 +337,7 @@ def run_rounds(bench, jobs, engines, rounds):
 
 
 def command_line(args):
-    """What was called, without the places of this machine."""
+    """Returns the command line without paths of this machine."""
     words = ["bench/peers.py", "--name", args.name, "--rounds", str(args.rounds), "--threads", str(args.threads)]
     words += ["--seconds", f"{args.seconds:g}", "--kernel-seconds", f"{args.kernel_seconds:g}"]
     words += ["--peers", args.peers] if args.peers else []
@@ -347,18 +347,18 @@ def command_line(args):
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("jobs", nargs="+", metavar="JOB")
-    parser.add_argument("--name", required=True, help="the record's name: bench/records/DATE-NAME.md")
+    parser.add_argument("--name", required=True, help="name of the record: bench/records/DATE-NAME.md")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=cores(), help="for every engine; all cores without")
-    parser.add_argument("--seconds", type=float, default=2.0, help="of each measurement of a network")
-    parser.add_argument("--kernel-seconds", type=float, default=0.3, help="of each problem")
-    parser.add_argument("--peers", help="only these, separated by commas")
+    parser.add_argument("--threads", type=int, default=cores(), help="threads of every engine (default: all cores)")
+    parser.add_argument("--seconds", type=float, default=2.0, help="seconds per measurement of a network")
+    parser.add_argument("--kernel-seconds", type=float, default=0.3, help="seconds per problem")
+    parser.add_argument("--peers", help="only these peers, separated by commas")
     parser.add_argument("--records", type=pathlib.Path, default=ROOT / "bench/records", help="folder of the record")
     default = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release/striate"
-    parser.add_argument("--striate", type=pathlib.Path, default=default, help="the binary")
-    parser.add_argument("--lock", help="file to hold locked (flock) during each measurement, on a shared machine")
-    parser.add_argument("--disturbance", type=float, default=0.05, help="share of the machine that others may use")
-    parser.add_argument("--attempts", type=int, default=4, help="at a measurement that others disturb")
+    parser.add_argument("--striate", type=pathlib.Path, default=default, help="striate binary")
+    parser.add_argument("--lock", help="file to lock (flock) during each measurement, on a shared machine")
+    parser.add_argument("--disturbance", type=float, default=0.05, help="largest share of the machine that other processes may use")
+    parser.add_argument("--attempts", type=int, default=4, help="attempts for a disturbed measurement")
     args = parser.parse_args()
     args.date = datetime.date.today().isoformat()
     known = {peer for peers in PEERS.values() for peer in peers}

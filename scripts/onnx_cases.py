@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Runs ONNX's own conformance cases and the light models of the classic networks through striate:
+"""Runs ONNX's conformance cases and the light models of the classic networks through striate:
 scripts/onnx_cases.py STRIATE [--light] [--list]
 
-Wants Python with onnx and onnxruntime (scripts/peers-setup.sh). A network here has one input, the data; the other
-inputs of a case become initializers with the case's values. Node and PyTorch cases are held against their stored
-outputs, light models against theirs and ONNX Runtime's, at batch 1 and at batch 3 where the file can be opened to it.
-What is left out is counted by reason, and named with --list. Exits with 1 if anything disagrees."""
+Needs Python with onnx and onnxruntime (scripts/peers-setup.sh). Networks have one input, the data; the other inputs of a
+case become initializers with the case's values. Node and PyTorch cases are compared with their stored outputs, light
+models with theirs and with ONNX Runtime's, at batch sizes 1 and 3. Cases left out are counted by reason, and listed with
+--list. Exits with 1 if anything disagrees."""
 
 import argparse
 import collections
@@ -23,21 +23,21 @@ from onnx.backend.test.case.node import collect_testcases
 
 from onnx_runs import difference, run
 
-OURS = set("""Conv Gemm MatMul BatchNormalization Relu Clip Tanh Sigmoid Softmax LogSoftmax MaxPool AveragePool
+SUPPORTED = set("""Conv Gemm MatMul BatchNormalization Relu Clip Tanh Sigmoid Softmax LogSoftmax MaxPool AveragePool
 GlobalAveragePool GlobalMaxPool LRN Dropout Concat Add Sum Flatten Reshape Transpose Slice Gather Shape Unsqueeze Squeeze
 Mul Sub Div Neg ReduceMean ReduceSum Constant ConstantOfShape Identity Cast Pad Split""".split())
 DATA = os.path.join(os.path.dirname(onnx.backend.test.__file__), "data")
 
 
 def agrees(got, expected, tolerance):
-    """Within `tolerance` of the largest element, or as closely as ONNX's own runner asks for."""
+    """Returns whether `got` is within `tolerance` of the largest element, or as close as ONNX's own runner requires."""
     if got.shape != expected.shape:
         return False
     return difference(got, expected) <= tolerance or np.allclose(got, expected, rtol=1e-3, atol=1e-7)
 
 
 def case_files():
-    """(name, model, inputs, outputs) of the node cases and PyTorch's."""
+    """Yields (name, model, inputs, outputs) of the node and PyTorch cases."""
     for case in collect_testcases(None):
         if case.model is not None and case.data_sets:
             inputs, outputs = case.data_sets[0]
@@ -54,17 +54,17 @@ def case_files():
 
 
 def left_out(model, inputs, outputs):
-    """Why a case cannot be a network of one input and one output of floats, or None."""
-    if any(node.op_type not in OURS or node.domain not in ("", "ai.onnx") for node in model.graph.node):
-        return "an operation that is not ours"
+    """Returns why a case is not a network with one input and one output of floats, or None."""
+    if any(node.op_type not in SUPPORTED or node.domain not in ("", "ai.onnx") for node in model.graph.node):
+        return "an unsupported operation"
     if not inputs or not isinstance(inputs[0], np.ndarray) or inputs[0].dtype not in (np.float32, np.float16, np.float64):
-        return "data that are no floats"
+        return "data are not floats"
     if len(outputs) != 1 or not isinstance(outputs[0], np.ndarray) or outputs[0].dtype.kind != "f":
-        return "several outputs, or one that is no floats"
+        return "several outputs, or one that is not floats"
     if inputs[0].ndim == 0 or inputs[0].size == 0 or outputs[0].size == 0:
-        return "no batch, or nothing in it"
+        return "no batch, or an empty one"
     if any(not isinstance(value, np.ndarray) for value in inputs):
-        return "data that are no floats"
+        return "data are not floats"
     return None
 
 
@@ -99,14 +99,14 @@ def cases(striate, folder, names):
             reasons[why].append(name)
     print(f"conformance cases: {counts['agree']} agree, {len(wrong)} disagree, {counts['left out']} left out")
     for why, which in sorted(reasons.items(), key=lambda item: -len(item[1])):
-        print(f"  {len(which):4} {why}" + (": " + ", ".join(which) if names and "not ours" not in why else ""))
+        print(f"  {len(which):4} {why}" + (": " + ", ".join(which) if names and "unsupported operation" not in why else ""))
     for line in wrong:
         print("  DISAGREES", line)
     return not wrong
 
 
 def with_random_weights(path, folder):
-    """The light model with weights drawn at random in place of its constants, which let every output be alike."""
+    """Returns the light model with random weights instead of its constants, with which all outputs are equal."""
     model, random = onnx.load(path), np.random.default_rng(1)
     shapes = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
     variances = {node.input[4] for node in model.graph.node if node.op_type == "BatchNormalization"}
@@ -161,8 +161,8 @@ def light(striate, folder):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("striate")
-    parser.add_argument("--light", action="store_true", help="the light models as well")
-    parser.add_argument("--list", action="store_true", help="name what is left out")
+    parser.add_argument("--light", action="store_true", help="also run the light models")
+    parser.add_argument("--list", action="store_true", help="list the cases left out")
     args = parser.parse_args()
     print(f"onnx {onnx.__version__}, onnxruntime {onnxruntime.__version__}")
     with tempfile.TemporaryDirectory() as folder:

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Holds striate's ONNX export of every network against ONNX Runtime, and the way back into striate:
+"""Compares striate's ONNX export of every network with ONNX Runtime, and imports it into striate again:
 scripts/onnx_export.py STRIATE EXPORT_ONNX [NAME…]
 
-EXPORT_ONNX is the example of that name (cargo build --release --package striate --example export_onnx). First weights
-under seed 0, a random image, batches 1 and 3; differences relative to the largest output, 1e-4 at most. What
-`striate convert` makes of the file has the names and bits of its initializers. Exits with 1 if not."""
+EXPORT_ONNX is the example of that name (cargo build --release --package striate --example export_onnx). Initial weights
+with seed 0, random images, batch sizes 1 and 3; differences must be at most 1e-4 of the largest output. The result of
+`striate convert` must have the names and bits of the file's initializers. Exits with 1 otherwise."""
 
 import json
 import os
@@ -21,7 +21,7 @@ from onnx_runs import difference, run
 
 
 def tensors(path):
-    """The float32 tensors of a safetensors file, by name."""
+    """Returns the float32 tensors of a safetensors file, by name."""
     with open(path, "rb") as file:
         header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
         start, held = file.tell(), {}
@@ -34,7 +34,7 @@ def tensors(path):
 
 
 def keeps_weights(striate, model, path, folder):
-    """Whether names and bits of the weights are the same after convert; helpers of a layer have a / behind its name."""
+    """Returns whether names and bits of the weights survive convert; helper tensors have a / after the layer's name."""
     back = os.path.join(folder, "back.safetensors")
     command = [striate, "convert", path, back, "--model", model, "--tensors-only"]
     subprocess.run(command, check=True, capture_output=True)

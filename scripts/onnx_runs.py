@@ -1,4 +1,4 @@
-"""What the scripts that hold striate against ONNX share: a run of the program, and the distance of two results."""
+"""Shared by the scripts that compare striate with ONNX Runtime: running the program, and the difference of two results."""
 
 import os
 import subprocess
@@ -7,7 +7,7 @@ import numpy as np
 
 
 def run(striate, model, x, folder, *flags):
-    """striate's output for `x`, or None and the line that it refuses with."""
+    """Returns striate's output for `x`, or None and its error message."""
     paths = [os.path.join(folder, name) for name in ("x.npy", "y.npy")]
     np.save(paths[0], np.ascontiguousarray(x, dtype=np.float32))
     if os.path.exists(paths[1]):
@@ -15,13 +15,13 @@ def run(striate, model, x, folder, *flags):
     command = [striate, "run", model, "--input", paths[0], "--output", paths[1], *flags]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:
-        said = done.stderr.strip().splitlines()
-        return None, said[-1] if said else f"exit code {done.returncode}"
+        errors = done.stderr.strip().splitlines()
+        return None, errors[-1] if errors else f"exit code {done.returncode}"
     return np.load(paths[1]), ""
 
 
 def difference(got, expected):
-    """The largest difference, relative to the largest expected element."""
+    """Returns the largest difference, relative to the largest expected element."""
     if got is None or got.shape != expected.shape:
         return float("inf")
     scale = max(float(np.abs(expected).max(initial=0)), 1e-6)

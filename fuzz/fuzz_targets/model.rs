@@ -1,4 +1,4 @@
-//! The target `model` of `striate_hostile`.
+//! Fuzzes the target `model` of `striate_hostile`.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! The target `network` of `striate_hostile`.
+//! Fuzzes the target `network` of `striate_hostile`.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! The target `npy` of `striate_hostile`.
+//! Fuzzes the target `npy` of `striate_hostile`.
 
 #![no_main]
 

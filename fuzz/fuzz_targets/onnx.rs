@@ -1,4 +1,4 @@
-//! The target `onnx` of `striate_hostile`.
+//! Fuzzes the target `onnx` of `striate_hostile`.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! The target `pth` of `striate_hostile`.
+//! Fuzzes the target `pth` of `striate_hostile`.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! The target `recipe` of `striate_hostile`.
+//! Fuzzes the target `recipe` of `striate_hostile`.
 
 #![no_main]
 

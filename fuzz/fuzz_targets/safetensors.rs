@@ -1,4 +1,4 @@
-//! The target `safetensors` of `striate_hostile`.
+//! Fuzzes the target `safetensors` of `striate_hostile`.
 
 #![no_main]
 

@@ -1,7 +1,7 @@
-"""Networks as Caffe has them, with random weights, as a .prototxt and a .caffemodel.
+"""Caffe networks with random weights, as a .prototxt and a .caffemodel.
 
-The layers are those of the models that were published for Caffe: bvlc_alexnet, bvlc_reference_caffenet,
-bvlc_googlenet, VGG-16, SqueezeNet 1.1, Network in network and ResNet, in the form of layers in which each was published.
+The layers are those of the models published for Caffe: bvlc_alexnet, bvlc_reference_caffenet, bvlc_googlenet, VGG-16,
+SqueezeNet 1.1, Network in network and ResNet, in the layer format in which each was published.
 Field numbers are those of Caffe's caffe.proto.
 """
 
@@ -21,7 +21,7 @@ class Layer:
     blobs: list
 
 
-# Message of a layer's parameters: its number in LayerParameter, and the numbers and types of its fields.
+# Message of a layer's parameters: its field number in LayerParameter, and the numbers and types of its fields.
 PARAMETERS = {
     "Convolution": ("convolution_param", 106, {
         "num_output": (1, int), "bias_term": (2, bool), "pad": (3, int), "kernel_size": (4, int), "group": (5, int),
@@ -36,16 +36,16 @@ PARAMETERS = {
 }
 
 
-# The first form of layers, in which the models of 2014 were published: numbers of types, and of their parameters.
-FIRST_FORM = {"Concat": (3, None), "Convolution": (4, 10), "InnerProduct": (14, 17), "LRN": (15, 18), "Pooling": (17, 19),
+# V1LayerParameter, the format of models published in 2014: numbers of layer types and of their parameters.
+V1_LAYERS = {"Concat": (3, None), "Convolution": (4, 10), "InnerProduct": (14, 17), "LRN": (15, 18), "Pooling": (17, 19),
               "ReLU": (18, None)}
 
 
 class Net:
-    """Layers one after the other; each method adds one and gives back the name of what it makes."""
+    """A sequence of layers; each method adds one and returns the name of its output."""
 
-    def __init__(self, name, side, seed, first_form=False):
-        self.name, self.side, self.first_form, self.layers = name, side, first_form, []
+    def __init__(self, name, side, seed, v1=False):
+        self.name, self.side, self.v1, self.layers = name, side, v1, []
         self.random = np.random.default_rng(seed)
         self.channels = {"data": 3}
         self.sides = {"data": side}
@@ -79,7 +79,7 @@ class Net:
         return self.in_place(x, name, "ReLU")
 
     def norm(self, x, bn, scale, variance=1.0):
-        """Sums of means and variances with the factor they are to be divided by; γ and β in a layer of their own."""
+        """Adds means and variances with a scale factor to divide them by, and γ and β in a separate layer."""
         channels, factor = self.channels[x], self.random.uniform(0.5, 999.0)
         mean = self.normal(channels, deviation=0.1 * variance**0.5) * factor
         var = self.random.uniform(0.5, 1.5, channels) * variance * factor
@@ -89,7 +89,7 @@ class Net:
         return self.in_place(x, scale, "Scale", [gamma, self.normal(channels, deviation=0.1)], bias_term=True)
 
     def pool(self, x, name, kernel, stride, pad=0, pool="MAX"):
-        # Caffe rounds up, and leaves out a window that would begin in the padding.
+        # Caffe rounds up, and drops a window that would start in the padding.
         side = -(-(self.sides[x] + 2 * pad - kernel) // stride) + 1
         if pad and (side - 1) * stride >= self.sides[x] + pad:
             side -= 1
@@ -108,7 +108,7 @@ class Net:
         return self.add(name, "Eltwise", [a, b], self.channels[a], self.sides[a])
 
     def prototxt(self, left_out=()):
-        """The text that says how the network is run."""
+        """Returns the text that defines the network."""
         lines = [f'name: "{self.name}"', 'layer { name: "data" type: "Input" top: "data" input_param { shape: { dim: 1 '
                  f"dim: 3 dim: {self.side} dim: {self.side} }} }} }}"]
         for layer in self.layers:
@@ -124,8 +124,8 @@ class Net:
         return "\n".join(lines) + "\n"
 
     def caffemodel(self):
-        """A NetParameter with the layers, as Caffe writes it after training."""
-        if self.first_form:
+        """Returns a NetParameter with the layers, as Caffe writes it after training."""
+        if self.v1:
             return text(1, self.name) + b"".join(message(2, encoded_first(layer)) for layer in self.layers)
         return text(1, self.name) + b"".join(message(100, encoded(layer)) for layer in self.layers)
 
@@ -176,15 +176,15 @@ def legacy_blob(values):
 
 
 def encoded_first(layer):
-    type, parameters = FIRST_FORM[layer.type]
+    type, parameters = V1_LAYERS[layer.type]
     data = b"".join(text(2, x) for x in layer.bottoms) + b"".join(text(3, x) for x in layer.tops)
     data += text(4, layer.name) + field(5, int, type) + b"".join(message(6, legacy_blob(values)) for values in layer.blobs)
     return data + (message(parameters, fields_of(layer)) if layer.parameters else b"")
 
 
 def alexnet(pool_first=False):
-    """bvlc_alexnet; with `pool_first` bvlc_reference_caffenet, which pools before it normalizes."""
-    net = Net("AlexNet", 227, 1, first_form=True)
+    """bvlc_alexnet, or with `pool_first` bvlc_reference_caffenet, which pools before normalizing."""
+    net = Net("AlexNet", 227, 1, v1=True)
 
     def normalized(x, number):
         steps = [lambda x: net.lrn(x, f"norm{number}"), lambda x: net.pool(x, f"pool{number}", 3, 2)]
@@ -210,8 +210,8 @@ GOOGLENET = {
 
 
 def googlenet():
-    """bvlc_googlenet; its auxiliary heads are in the file of weights, as they are in the published one."""
-    net = Net("GoogleNet", 224, 2, first_form=True)
+    """bvlc_googlenet, including its auxiliary heads, as in the published weights."""
+    net = Net("GoogleNet", 224, 2, v1=True)
 
     def unit(x, stem, part, channels, kernel, **options):
         return net.relu(net.conv(x, f"{stem}/{part}", channels, kernel, **options), f"{stem}/relu_{part}")
@@ -242,7 +242,7 @@ def googlenet():
 
 
 def vgg16():
-    net = Net("VGG_ILSVRC_16_layers", 224, 3, first_form=True)
+    net = Net("VGG_ILSVRC_16_layers", 224, 3, v1=True)
     x = "data"
     for stage, (channels, count) in enumerate([(64, 2), (128, 2), (256, 3), (512, 3), (512, 3)], 1):
         for number in range(1, count + 1):
@@ -269,7 +269,7 @@ def squeezenet():
 
 
 def nin():
-    net = Net("nin_imagenet", 224, 5, first_form=True)
+    net = Net("nin_imagenet", 224, 5, v1=True)
     relu = iter(range(99))
 
     def conv(x, name, channels, *window, **options):
@@ -287,7 +287,7 @@ def nin():
 
 
 def resnet(depth, counts):
-    """Kaiming He's ResNet: the stride in the first 1×1, a maximum that rounds up instead of being padded."""
+    """Kaiming He's ResNet: the stride in the first 1×1 convolution, a max pool that rounds up instead of being padded."""
     net = Net(f"ResNet-{depth}", 224, depth)
 
     def normed(x, name, *window, variance=1.0, **options):

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Holds striate's reading and writing of .caffemodel against OpenCV, which reads them with their .prototxt.
+"""Compares striate's import and export of .caffemodel files with OpenCV, which reads them with their .prototxt.
 
     scripts/caffe-opencv.sh
 
-Networks of the history with random weights, written as Caffe writes them; and, where its folder is named by
-`--real`, a ResNet that was trained with Caffe, on random images and photographs. The same images go to both: BGR
-from 0 to 255 minus the mean to OpenCV, the same in RGB to striate. What striate then writes of the weights, OpenCV
-runs with the same .prototxt. Ends with 1 if a score of either is off by 1e-4 of the largest.
+Tests built-in networks with random weights in Caffe's format and, from the folder given by `--real`, a ResNet trained
+with Caffe, on random images and photographs. Both get the same images: OpenCV in BGR from 0 to 255 minus the mean,
+striate in RGB. OpenCV then runs the weights exported by striate with the same .prototxt. Exits with 1 if a score of
+either differs by more than 1e-4 of the largest.
 """
 
 import argparse
@@ -34,7 +34,7 @@ SCORES = 1e-4
 
 
 def run(program, folder, network, images):
-    """Striate's scores, and what it said on the way."""
+    """Returns striate's scores and what it reported."""
     np.save(folder / "x.npy", np.ascontiguousarray(images[:, ::-1]))
     command = [program, "run", network, "--weights", "weights.caffemodel", "--input", "x.npy", "--output", "y.npy"]
     ran = subprocess.run(command, cwd=folder, capture_output=True, text=True)
@@ -56,7 +56,7 @@ def off(ours, theirs):
 
 def pixels(side, count):
     random = np.random.default_rng(7)
-    # Blocks of one color, so that there is more in them than noise.
+    # Blocks of one color, so that images are more than noise.
     blocks = random.uniform(0, 255, (count, 3, side // 8 + 1, side // 8 + 1)).repeat(8, 2).repeat(8, 3)
     noise = random.normal(0, 10, (count, 3, side, side))
     return (np.clip(blocks[:, :, :side, :side] + noise, 0, 255) - MEAN).astype("f4")
@@ -64,7 +64,7 @@ def pixels(side, count):
 
 def compare(program, folder, name):
     net = NETWORKS[name]()
-    # GoogLeNet's heads are in the file of weights alone.
+    # GoogLeNet's auxiliary heads are only in the weights file.
     (folder / "net.prototxt").write_text(net.prototxt(left_out=["loss1/", "loss2/"]))
     (folder / "weights.caffemodel").write_bytes(net.caffemodel())
     images = pixels(net.side, 2)
@@ -73,12 +73,12 @@ def compare(program, folder, name):
         sys.exit(f"{name}: {said}")
     theirs = opencv(folder, images)
     said = "\n".join([said, *rewrite(program, folder, name)])
-    # Unlike Python's max, NumPy's keeps a NaN, which no bound lets pass.
+    # Unlike Python's max, NumPy's propagates NaN, which fails every comparison.
     return np.max([off(ours, theirs), off(opencv(folder, images), theirs)]), said
 
 
 def rewrite(program, folder, name):
-    """Puts what striate writes of the weights in their place; what it said of it."""
+    """Replaces the weights by striate's export; returns what it reported."""
     command = [program, "convert", "weights.caffemodel", "written.caffemodel", "--model", name]
     ran = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     if ran.returncode:
@@ -89,7 +89,7 @@ def rewrite(program, folder, name):
 
 
 def text_network(prototxt):
-    """The .prototxt of a network of convolutions, batch norms, sums and pools as striate's text."""
+    """Translates the .prototxt of a network of convolutions, batch norms, sums and pools to striate's text form."""
     layers, value = [], {}
     for part in re.split(r"\nlayer \{", prototxt)[1:]:
         get = lambda key, otherwise=None: (re.findall(rf'\b{key}: "?([^"\s]+)', part) or [otherwise])[0]
@@ -118,7 +118,7 @@ def text_network(prototxt):
 def photographs(folder):
     files = sorted(folder.glob("*.jpg"))[:6] if folder else []
     if not files:
-        print("skipped: photographs, which scripts/fetch-weights.sh brings")
+        print("skipped: photographs are missing; run scripts/fetch-weights.sh")
         return np.zeros((0, 3, 224, 224), "f4")
     images = [cv2.resize(cv2.imread(str(file)), (224, 224), interpolation=cv2.INTER_AREA) for file in files]
     return np.stack(images).transpose(0, 3, 1, 2).astype("f4") - MEAN
@@ -137,12 +137,12 @@ def compare_real(program, folder, real, pictures):
 
 
 def refuses_caffenet(program, folder):
-    """CaffeNet has AlexNet's names and shapes, but pools before it normalizes."""
+    """Checks the refusal of CaffeNet, which has AlexNet's names and shapes but pools before normalizing."""
     net = caffe_networks.alexnet(pool_first=True)
     (folder / "weights.caffemodel").write_bytes(net.caffemodel())
     ours, said = run(program, folder, "alexnet-2012", pixels(net.side, 1))
     if ours is not None:
-        sys.exit("CaffeNet is taken for AlexNet")
+        sys.exit("CaffeNet was accepted as AlexNet")
     return said
 
 
@@ -165,7 +165,7 @@ def main():
         with tempfile.TemporaryDirectory() as folder:
             failed |= report(name, compare(program, pathlib.Path(folder), name))
     with tempfile.TemporaryDirectory() as folder:
-        print("CaffeNet is refused", refuses_caffenet(program, pathlib.Path(folder)), sep="\n    ")
+        print("CaffeNet was refused", refuses_caffenet(program, pathlib.Path(folder)), sep="\n    ")
         if arguments.real:
             failed |= report("trained", compare_real(program, pathlib.Path(folder), arguments.real, arguments.photographs))
     sys.exit(1 if failed else 0)

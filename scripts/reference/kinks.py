@@ -1,11 +1,11 @@
-"""Kinks of a network moved aside, so that its gradient can be compared between precisions.
+"""Moves values away from the kinks of a network, so that its gradient can be compared between precisions.
 
-A ReLU and a maximum have kinks: where a value lies within rounding of one, float32 and float64 may take different
-sides, and then their gradients differ by far more than rounding, PyTorch's own as well as ours. Every ReLU of these
-networks reads the output of a layer with a bias for each channel. `move_aside` shifts each of these biases by at most
-`WINDOW` deviations of its channel, to the middle of the widest gap between the channel's values near zero. A maximum
-has no such bias. `Kinks` records every map that a ReLU or maximum reads and how far it stays from its kinks, so that
-rounding can be held against that distance, and `averages` puts averages in place of maxima.
+ReLU and max pooling have kinks: if a value is within rounding of one, float32 and float64 may fall on different sides,
+and their gradients then differ by far more than rounding, in PyTorch as well. Every ReLU of these networks reads the
+output of a layer with a bias per channel. `move_aside` shifts each of these biases by at most `WINDOW` standard
+deviations of its channel, to the middle of the widest gap between the channel's values near zero. Max pooling has no such
+bias. `Kinks` records every map read by a ReLU or max pool and its distance from the kinks, so that rounding can be
+compared with that distance; `averages` replaces max pooling by average pooling.
 """
 
 import torch
@@ -16,7 +16,7 @@ WINDOW = 0.2
 
 
 class Replaced:
-    """Functions of `torch.nn.functional`, which all modules call, replaced while the context lasts."""
+    """Replaces functions of `torch.nn.functional`, which all modules call, within a context."""
 
     def __init__(self, **given):
         self.given = given
@@ -32,7 +32,7 @@ class Replaced:
 
 
 def averages():
-    """Maxima become averages over the same windows, padding counted."""
+    """Replaces max pooling by average pooling over the same windows, including padding."""
 
     def average(x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
         return F.avg_pool2d(x, kernel_size, stride or kernel_size, padding, ceil_mode, count_include_pad=True)
@@ -41,7 +41,7 @@ def averages():
 
 
 def widest_gap(values):
-    """For each row of values the number within the window around zero that lies furthest from all of them."""
+    """Returns, for each row of values, the number within the window around zero that is furthest from all of them."""
     deviation = values.std(dim=1, keepdim=True) + 1e-12
     ends = [values.amin(1, keepdim=True) - deviation, values.amax(1, keepdim=True) + deviation]
     ordered = torch.cat([values, *ends], dim=1).sort(dim=1).values
@@ -52,7 +52,7 @@ def widest_gap(values):
 
 
 def is_scaled(part):
-    """Whether it is a block of Inception-ResNet-v2, which has a factor on its last convolution."""
+    """Returns whether it is a block of Inception-ResNet-v2, which scales its last convolution."""
     return hasattr(part, "scale") and hasattr(part, "conv2d")
 
 
@@ -62,7 +62,7 @@ def move_aside(module, images):
     for part in module.modules():
         if isinstance(part, (nn.Conv2d, nn.Linear, nn.BatchNorm2d)) and part.bias is not None:
             hooks.append(part.register_forward_pre_hook(lambda part, _: last.append(part)))
-    # Inception-ResNet-v2 multiplies what the last convolution of a branch gives before the sum that its ReLU reads.
+    # Inception-ResNet-v2 scales the output of a branch's last convolution before the sum that its ReLU reads.
     factors = {part.conv2d: part.scale for part in filter(is_scaled, module.modules())}
 
     def relu(x, inplace=False):
@@ -77,14 +77,14 @@ def move_aside(module, images):
 
 
 class Kinks:
-    """The maps that ReLUs and maxima read, in the order of their calls, each with a function that gives the smallest
+    """The maps read by ReLUs and max pools, in the order of the calls, each with a function that returns the smallest
     distance of each channel from a kink: of a ReLU's values from zero, of a window's largest value from the next."""
 
     def __init__(self):
         self.maps = []
 
     def record(self, maxima):
-        """A context that records ReLUs, and maxima if wanted."""
+        """Returns a context that records ReLUs, and optionally max pools."""
         plain, pool = F.relu, F.max_pool2d
 
         def relu(x, inplace=False):
@@ -101,7 +101,7 @@ class Kinks:
         return Replaced(relu=relu, **({"max_pool2d": max_pool} if maxima else {}))
 
     def are_firm(self, rounded, times):
-        """Whether each channel's distance is more than so many times the furthest error of the `rounded` one."""
+        """Returns whether each channel's distance exceeds a multiple of the largest error of the `rounded` one."""
         pairs = zip(self.maps, rounded.maps, strict=True)
         errors = ((distance, by_channel((exact - near).abs()).amax(1)) for (exact, distance), (near, _) in pairs)
         return all(bool((distance() > times * error).all()) for distance, error in errors)

@@ -1,23 +1,23 @@
 #!/usr/bin/env python3
-"""LeNet-5 by its paper in PyTorch: figures for crates/testkit/references/lenet5_1998.json, and the program's first loss.
+"""LeNet-5 of its paper in PyTorch: figures for crates/testkit/references/lenet5_1998.json, and the program's first loss.
 
     scripts/peers-setup.sh
     cargo build --release
     target/peers-venv/bin/python scripts/reference/lenet5_1998_pytorch.py [--program target/release/striate]
 
-LeCun, Bottou, Bengio and Haffner, Proc. IEEE 86(11), 1998, written out anew from section II.B, table I and equation 9,
-in float64: each kernel of C3 by itself, subsampling as sums of four, distances to the codes, the loss
+LeCun, Bottou, Bengio and Haffner, Proc. IEEE 86(11), 1998, reimplemented from section II.B, table I and equation 9, in
+float64: each kernel of C3 by itself, subsampling as sums of four, distances to the codes, the loss
 
     E = 1/P Σ_p ( y_D + log(e^−j + Σ_i e^−y_i) )
 
-with y_i the penalty of class i, y_D that of the label, j = 1. Three things differ in form and not in substance:
+where y_i is the penalty of class i, y_D that of the label, and j = 1. Three things differ in form only:
 striate's coefficient of subsampling multiplies the mean, the paper's the sum, so it is four times the paper's;
-striate's scores are −y; and the pictures of the digits (figure 3) are striate's own, which it stores with the weights:
-they are taken from there and printed.
+striate's scores are −y; and the bitmaps of the digits (figure 3) are striate's, which it stores with the weights; they
+are read from there and printed.
 
-Weights, images and labels come from the integer hash of `lenet5_pytorch.py`: tensor number t is a parameter's place in
+Weights, images and labels come from the integer hash of `lenet5_pytorch.py`: tensor number t is a parameter's index in
 `SHAPES`, the images are number 100. Stored are scores, loss and fingerprints of the gradients. Then the program's own
-first weights: its loss must be equation 9's, within 1e-5 of it. Ends with 1 if it is not.
+initial weights are checked: its loss must equal equation 9 within 1e-5. Exits with 1 otherwise.
 """
 
 import argparse
@@ -75,7 +75,7 @@ def c3(x, kernels, bias):
 
 
 def penalties(p, codes, x):
-    """y of every class, `[P, 10]`."""
+    """Returns y of every class, `[P, 10]`."""
     x = squash(F.conv2d(x, p["C1.weight"], p["C1.bias"]))
     x = subsample(x, p["S2.weight"] / 4, p["S2.bias"])
     x = c3(x, p["C3.weight"], p["C3.bias"])
@@ -100,14 +100,14 @@ def spread(tensor, shape, low, high):
 def by_formula():
     values = {}
     for tensor, (name, (shape, bound)) in enumerate(SHAPES.items()):
-        # Coefficients lie around one, everything else around zero.
+        # Coefficients are around one, everything else around zero.
         low, high = (0.5, 1.5) if bound == 1.0 else (-bound, bound)
         values[name] = spread(tensor, shape, low, high).requires_grad_()
     return values, spread(100, (4, 1, 32, 32), -0.1, 1.175), torch.tensor([(7 * i + 3) % 10 for i in range(4)])
 
 
 def first_step(program, images, labels):
-    """The program's first weights, and the loss that it prints for them."""
+    """Returns the program's initial weights, and the loss that it reports for them."""
     with tempfile.TemporaryDirectory() as folder:
         striate = Striate(program, folder)
         (striate.folder / "data").mkdir()

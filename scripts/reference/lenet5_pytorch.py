@@ -6,11 +6,11 @@
 
 Weights, images and labels come from the integer hash in `unit` (crates/testkit/src/formula.rs repeats
 it), so that only results are stored: scores and loss of batches of four and three, fingerprints of the
-gradients, the losses of 20 steps of three optimizers and fingerprints of the weights after them. All in
-float64; beside each result, under its name with `_f32`, stands what float32 gives, which shows how close
-an f32 engine can be asked to come.
+gradients, the losses of 20 steps of three optimizers and fingerprints of the weights after them, all in
+float64. Each result is accompanied by that of float32 (its name with `_f32`), which shows how close an f32
+engine can come.
 
-The formula: tensor number t is the place of a parameter in `SHAPES`, 100 + n for the images of batch
+The formula: tensor number t is the index of a parameter in `SHAPES`, 100 + n for the images of batch
 number n. Weights are (2 * unit - 1) / sqrt(fan_in), images unit, both rounded to float32; the label of
 image i is (7 * i + 3 + n) % 10. Step s trains on batch s; the batch of three is number 20.
 """
@@ -38,7 +38,7 @@ FAN_IN = {"conv1": 25, "conv2": 150, "fc1": 400, "fc2": 120, "fc3": 84}
 
 
 def unit(tensor, count):
-    """Numbers in [0, 1) with 24 bits: a hash of tensor number and index."""
+    """Returns numbers in [0, 1) with 24 bits: a hash of tensor number and index."""
     mask = np.uint64(0xFFFFFFFF)
     h = np.arange(count, dtype=np.uint64) * np.uint64(2654435761)
     h = (h + np.uint64(tensor * 40503 + 12345)) & mask
@@ -107,7 +107,7 @@ def one_batch(number, size, dtype):
 
 
 def with_single(double, single):
-    """The float64 results, and the float32 ones under names of their own."""
+    """Returns the float64 results, and the float32 ones under names with `_f32`."""
     return {**double, **{f"{name}_f32": value for name, value in single.items()}}
 
 

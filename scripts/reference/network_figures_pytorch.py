@@ -4,12 +4,12 @@
     scripts/peers-setup.sh
     target/peers-venv/bin/python scripts/reference/network_figures_pytorch.py
 
-What `networks_pytorch.py` checks of every network at its full extent, for a test that needs no PyTorch: loss and
-fingerprints of the gradients of one training step on two images with ten classes, without dropout and auxiliary heads.
+A small version of what `networks_pytorch.py` checks, for a test that needs no PyTorch: loss and fingerprints of the
+gradients of one training step on two images with ten classes, without dropout and auxiliary heads.
 
 Weights, images and labels come from the integer hash of `lenet5_pytorch.py`, rounded to float32: tensor number t is a
-parameter's place among the names sorted bytewise, the images are number 10000 in ±1, the labels 3 and 8. Kernels and
-matrices lie in ±√(6/fan_in), coefficients of batch norms in [0.5, 1), all other vectors in ±0.1.
+parameter's index among the names sorted bytewise, the images are number 10000 in ±1, the labels 3 and 8. Kernels and
+matrices are in ±√(6/fan_in), coefficients of batch norms in [0.5, 1), all other vectors in ±0.1.
 """
 
 import json

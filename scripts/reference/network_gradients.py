@@ -1,4 +1,4 @@
-"""The gradients of one training step: PyTorch's in both precisions, striate's by its engine and by its interpreter."""
+"""The gradients of one training step: PyTorch's in both precisions, striate's from its engine and its interpreter."""
 
 import contextlib
 import copy
@@ -15,12 +15,12 @@ import kinks
 from program import read_safetensors
 
 LABELS = torch.tensor([0, 9, 4, 5])
-# A step at this rate changes weights by so much that nothing of the gradient is lost in the difference.
+# At this learning rate, a step changes weights so much that the difference preserves the gradient.
 RATE = 1000.0
-# A gradient below this share of the whole one's norm is zero but for rounding, as that of a bias before a batch norm.
+# A gradient below this share of the total norm is zero up to rounding, such as that of a bias before a batch norm.
 ZERO = 1e-9
 SEEDS = range(1, 201)
-# How many times further from its kinks a channel stays than PyTorch's float32 is from float64 anywhere in it: a lead is
+# Required ratio of a channel's distance from its kinks to PyTorch's largest float32 error in it; 2 because a margin is
 # between two values.
 FIRM = 2
 # The last batch norm of torchvision's residual branches.
@@ -28,9 +28,9 @@ LAST_NORM = {"BasicBlock": "bn2", "Bottleneck": "bn3"}
 
 
 def spread_weights(module):
-    """Seeded weights as the papers begin with, but no constant ones, and residual branches that end at half strength,
-    without which the deepest networks amplify rounding a thousandfold; for the same reason batch norms without residual
-    sums have positive biases. ε and the factors of Inception-ResNet-v2 become the float32 that striate has."""
+    """Draws seeded weights like the papers' initial weights, but none constant, and with residual branches at half
+    strength, without which the deepest networks amplify rounding a thousandfold; for the same reason, batch norms without
+    residual sums get positive biases. ε and the factors of Inception-ResNet-v2 are rounded to float32, as in striate."""
     is_residual = any(type(part).__name__ in LAST_NORM or hasattr(part, "conv2d") for part in module.modules())
     for part in module.modules():
         if isinstance(part, nn.BatchNorm2d):

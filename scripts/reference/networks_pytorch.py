@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Holds striate's networks against those of torchvision and timm: names, counts, scores, gradients.
+"""Compares striate's networks with those of torchvision and timm: names, counts, scores, gradients.
 
     scripts/peers-setup.sh
     target/peers-venv/bin/pip install timm==1.0.31
@@ -8,20 +8,20 @@
 
 For each network:
 
-* PyTorch's module with random weights and running statistics is saved as .pth, which striate reads under the same
-  names; the counts of `inspect`; scores of batches of one and three at the network's own size, within 1e-4 of the
-  largest score.
-* The gradients of one step on four images with ten classes, without dropout and auxiliary heads, on images so small
-  that float64 is at hand: striate's training graph run in f64 by its naive kernels, within 1e-8 of PyTorch's float64;
+* PyTorch's module with random weights and running statistics is saved as .pth, and striate must read it
+  under the same names; the counts of `inspect` must agree; scores at batch sizes 1 and 3 at the network's own size must
+  agree within 1e-4 of the largest score.
+* The gradients of one step on four images with ten classes, without dropout and auxiliary heads, on images small
+  enough for float64: striate's training graph run in f64 by its reference kernels, within 1e-8 of PyTorch's float64;
   and the program's own step in f32, within 1e-3 of PyTorch's float64.
-* The program's step at the network's own size on two images, within 1e-3, with averages in place of maxima: where two
-  of a window's values lie within rounding of each other float32 has no gradient to compare with, and among millions of
-  windows there are always such.
+* The program's step at the network's own size on two images, within 1e-3, with average instead of max
+  pooling: if two values of a window are within rounding of each other, float32 has no comparable gradient, and among
+  millions of windows this always occurs.
 
-Each parameter's gradient is held against its own norm; nothing is averaged away. `kinks.py` says how ReLUs are kept
-away from their kinks; the seed is the first one at which each channel that a ReLU or maximum reads stays at least
-twice as far from a kink as PyTorch's float32 is anywhere in that channel from its float64. Prints a row of a table for
-each network, PyTorch's own errors in float32 beside ours. Ends with 1 if anything is further off.
+Each parameter's gradient is compared relative to its own norm, without averaging. `kinks.py` explains how ReLUs are kept
+away from their kinks; the seed is the first one for which each channel read by a ReLU or max pool stays at least twice
+as far from a kink as PyTorch's largest float32 error in that channel. Prints a table row per network, with PyTorch's own
+float32 errors beside ours. Exits with 1 if anything differs by more.
 """
 
 import argparse

@@ -10,14 +10,14 @@ The file is `{"cases": [...]}`, one case a line:
                 pad_channels, batch_norm, add, concat, softmax, cross_entropy, binary_cross_entropy,
                 mean_squared, hinge, rbf_loss, rbf, conv_table, locally_connected,
                 conv1d, conv3d, max_pool1d, max_pool2d, max_pool3d, avg_pool1d, avg_pool2d, avg_pool3d
-                (of max_pool2d and avg_pool2d only what max_pool and avg_pool have not)
-    name        what the case is about
+                (max_pool2d and avg_pool2d only with attributes that max_pool and avg_pool lack)
+    name        a description of the case
     attributes  numbers, pairs [rows, columns] and flags of the operator, as PyTorch names them; `pads`: numbers
-                [before, behind] of each axis, which PyTorch gets as a border of zeros; every
-                fraction is one that f32 holds exactly
+                [before, after] of each axis, passed to PyTorch as zero padding; every fraction is
+                exact in f32
     inputs      name -> {shape, tensor, low, high}: element i is low + (high - low) * unit(tensor, i),
                 rounded to f32, with the integer hash `unit` of lenet5_pytorch.py (repeated in
-                crates/testkit/src/formula.rs). An input `dy` is the gradient that flows in from above
+                crates/testkit/src/formula.rs). An input `dy` is the gradient of the output
     outputs     name -> {shape, values}, in float64
     gradients   input's name -> values of the gradient of sum(y * dy) (of the loss itself for
                 a loss), in float64

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Images that Pillow resized, made gray and wrote, written to crates/vision/tests/pillow.json.
+"""Images resized, converted to gray and encoded by Pillow, written to crates/vision/tests/pillow.json.
 
     python3 -m venv venv && venv/bin/pip install pillow==13.0.0
     venv/bin/python scripts/reference/pillow_resize.py [FOLDER]
 
-The source image comes from a formula that the test repeats: byte i is (i * 89 + i * i * 7) % 256. Of
-large results only the 64-bit FNV-1a hash is stored. With the folder of the photographs that
-scripts/fetch-weights.sh brings, means and mean steps from pixel to pixel of resized photographs go to
-crates/data/tests/photographs.json; the decoders of JPEG round differently, so that there are no equal bytes.
+The source image is computed by a formula that the test repeats: byte i is (i * 89 + i * i * 7) % 256. For large
+results, only the 64-bit FNV-1a hash is stored. Given the folder of photographs from scripts/fetch-weights.sh, means and
+mean pixel-to-pixel differences of resized photographs are written to crates/data/tests/photographs.json; JPEG decoders
+round differently, so that bytes cannot be compared.
 """
 
 import io
@@ -27,9 +27,9 @@ SIZES = [((13, 9), (7, 5)), ((13, 9), (20, 16)), ((8, 8), (32, 32)), ((31, 17), 
 # Sides of one pixel, before and after.
 SIZES += [((1, 1), (7, 5)), ((1, 9), (4, 3)), ((9, 1), (3, 4)), ((13, 7), (1, 1)), ((13, 7), (1, 5)), ((2, 3), (1, 1))]
 LARGE = [((200, 150), (64, 48)), ((61, 47), (224, 199)), ((333, 20), (99, 77)), ((500, 375), (341, 256))]
-# Odd factors down and up, whole ones and others.
+# Odd factors, down and up, integer and fractional.
 LARGE += [((105, 63), (35, 21)), ((175, 95), (35, 19)), ((13, 11), (91, 77)), ((9, 7), (81, 21)), ((997, 61), (13, 59))]
-# More rows lost than twice the columns, and just not: Pillow 13 begins with the columns then.
+# Heights that shrink by more than twice as much as widths, and just less: Pillow 13 then resizes columns first.
 LARGE += [((40, 41), (60, 17)), ((97, 61), (101, 31)), ((64, 48), (56, 7)), ((333, 500), (1001, 333))]
 LARGE += [((40, 41), (30, 21)), ((40, 41), (30, 20)), ((40, 41), (41, 40)), ((40, 41), (60, 42))]
 LARGE += [((1, 701), (3, 99)), ((640, 480), (1, 1)), ((17, 1), (299, 299))]
@@ -64,7 +64,7 @@ def jpeg(image, **options):
 
 
 def transparent(mode):
-    """An image with transparency as a PNG file, and what it is on white, resized."""
+    """Returns a transparent image as a PNG file, and its resized composition over white."""
     channels = len(mode)
     data = bytes((i * 89 + i * i * 7) % 256 for i in range(13 * 9 * channels))
     image = Image.frombytes(mode, (13, 9), data)
@@ -84,7 +84,7 @@ def transparent(mode):
 
 
 def photographed(file):
-    """Means of red, green and blue, and mean steps to the right and down, of a photograph resized in several ways."""
+    """Returns means of red, green and blue, and mean differences to the right and down, of a photograph resized in several ways."""
     image = Image.open(file).convert("RGB")
     cases = []
     for target in [(227, 227), (75, 51), (1001, 333), (299, 7)]:
@@ -104,9 +104,9 @@ def main():
         files = sorted(pathlib.Path(sys.argv[1]).glob("*.jpg"))[:8]
         photographs = ",\n".join(json.dumps(photographed(file), separators=(",", ":")) for file in files)
         (here / "crates/data/tests/photographs.json").write_text(f"[{photographs}]\n")
-    # A flat color survives JPEG's transform, whatever a decoder's rounding.
+    # A flat color survives JPEG compression regardless of a decoder's rounding.
     cmyk = jpeg(Image.new("CMYK", (8, 8), (200, 40, 90, 20)))
-    # Dark on the left as stored; the camera lay on its side.
+    # Dark on the left as stored; the camera was rotated.
     halves = Image.new("L", (16, 8), 0)
     halves.paste(255, (8, 0, 16, 8))
     turned = {}

@@ -5,11 +5,11 @@
     target/peers-venv/bin/pip install timm==1.0.31
     target/peers-venv/bin/python scripts/reference/problems_pytorch.py
 
-Networks that torchvision or timm have are run on PyTorch's "meta" device, where tensors have shapes and no
-numbers, with a hook on each convolution. The others are listed here as their papers do. Each distinct
-convolution stands once in its file, under the name of the layer that has it first. Sums are held against
-known figures, of multiply-adds with the fully connected layers or of parameters, before a file is written.
-Prints the rows of the table in bench/README.md. base.txt is not made here: it holds chosen shapes.
+Networks of torchvision and timm are run on PyTorch's "meta" device, where tensors have shapes but no data, with a hook on
+each convolution. The others are listed here as in their papers. Each distinct convolution is listed once in its file,
+under the name of the first layer that has it. Totals are checked against known figures (multiply-adds including fully
+connected layers, or parameters) before a file is written. Prints the rows of the table in bench/README.md. base.txt is
+not generated: it contains selected shapes.
 """
 
 import pathlib
@@ -41,11 +41,11 @@ class Conv:
         return self.out_channels * self.in_channels // self.groups * self.kernel[0] * self.kernel[1]
 
     def macs(self):
-        """Multiply-adds an image; those with the padding's zeros count too."""
+        """Returns the multiply-adds per image, including those on padding."""
         return self.weights() * self.output[0] * self.output[1]
 
     def text(self, batch):
-        """The problem as bench/README.md defines it; what is its default is left out."""
+        """Returns the problem in the syntax of bench/README.md, without defaults."""
 
         def pair(letters, value, default):
             (rows, columns), (h, w) = value, letters
@@ -84,15 +84,15 @@ class Layers:
 
 
 class Chain(Layers):
-    """Layers written by hand: square maps, each layer on top of the one before."""
+    """Layers listed by hand: square maps, each layer reading the one before."""
 
     def __init__(self, channels, size):
         super().__init__()
         self.channels, self.size = channels, size
 
     def conv(self, name, out_channels, kernel, stride=1, pad=0, groups=1, same=False):
-        """`same` pads like TensorFlow: the output is the input by the stride, rounded up, and an odd row
-        of padding lies below and to the right."""
+        """`same` pads like TensorFlow: the output size is the input size divided by the stride, rounded up, and an odd row
+        of padding is added at the bottom and on the right."""
         if same:
             output = -(-self.size // stride)
             pad = max((output - 1) * stride + kernel - self.size, 0) // 2
@@ -106,12 +106,12 @@ class Chain(Layers):
         self.channels, self.size = out_channels, output
 
     def pool(self, kernel, stride, pad=0):
-        """Ceiling mode, as in Caffe, which differs nowhere from TensorFlow's "same" in these networks."""
+        """Ceiling mode, as in Caffe, which equals TensorFlow's "same" in these networks."""
         self.size = -(-(self.size + 2 * pad - kernel) // stride) + 1
 
     def branches(self, *branches):
         """Several small chains on the same input, whose outputs are concatenated. A branch is a function of
-        a chain, or a number of channels that merely pass."""
+        a chain, or a number of channels passed through."""
         channels, first = 0, (self.channels, self.size)
         size = self.size
         for branch in branches:
@@ -240,7 +240,7 @@ def googlenet():
 
 
 def inception_v2():
-    """BN-Inception as TensorFlow's slim has it: a separable first layer, two 3x3 for the 5x5."""
+    """BN-Inception as in TensorFlow's slim: a separable first layer, two 3x3 instead of the 5x5."""
     net = Chain(3, 224)
 
     def chain(name, branch, convs, stride=1):
@@ -262,7 +262,7 @@ def inception_v2():
         net.branches(*branches, projection)
 
     def smaller(name, double, triple):
-        """Halves the maps; the third branch is a maximum pool of the input."""
+        """Halves the maps; the third branch is a max pool of the input."""
         net.branches(chain(name, 0, double, 2), chain(name, 1, triple, 2), net.channels)
 
     net.conv("Conv2d_1a_7x7/depthwise", 24, 7, 2, groups=3, same=True)
@@ -287,7 +287,7 @@ def inception_v2():
 
 
 def plain(net, stages):
-    """Stages of pairs of 3x3 under torchvision's names; a stage but the first begins with stride 2."""
+    """Stages of pairs of 3x3 under torchvision's names; all stages but the first start with stride 2."""
     for stage, (channels, blocks) in enumerate(stages, 1):
         for block in range(blocks):
             stride = 2 if stage > 1 and block == 0 else 1
@@ -352,8 +352,8 @@ RESNET_CIFAR = "(He et al., 2015) on 32x32, shortcuts without weights"
 WITHOUT_HEADS = dict(aux_logits=False, init_weights=False)
 THREE = [3, 3, 3]
 
-# File; what the table of bench/README.md says; how the file's head goes on; batch; layers; and the figure
-# that the layers must give: multiply-adds with the fully connected layers, as good as they are known.
+# File; title in the table of bench/README.md; header of the file; batch size; layers; and the known figure for the
+# layers: multiply-adds including the fully connected layers.
 NETWORKS = [
     ("lenet5", "LeNet-5 with full connections, 32×32", "LeNet-5 (LeCun et al., 1998) on 32x32", 64,
      lenet5, 416_520),
@@ -418,12 +418,12 @@ NETWORKS = [
      lambda: of_torchvision("squeezenet1_1"), 0.349e9),
 ]  # fmt: skip
 
-# Parameters, biases among them, of networks whose multiply-adds are not published.
+# Parameters, including biases, of networks whose multiply-adds are not published.
 PARAMETERS = {"nin": 7_595_176, "nin-cifar": 966_986}
 
 
 def check(file, net, known_macs):
-    """Figures are known to three digits at least; variants of one network lie further apart than that."""
+    """Figures are known to at least three digits; variants of a network differ by more."""
     macs = net.macs() + net.linear_macs
     if known_macs is not None:
         assert abs(macs / known_macs - 1) < 4e-3, f"{file}: {macs:,}, not {known_macs:,} multiply-adds"

@@ -1,4 +1,4 @@
-"""The program as the reference scripts call it, and what it writes."""
+"""Calls the program from the reference scripts, and reads its output."""
 
 import json
 import pathlib
@@ -10,7 +10,7 @@ import torch
 
 
 class Striate:
-    """Runs `program` in `folder`; what it says goes to `said`. Ends the script if it fails."""
+    """Runs `program` in `folder` and keeps its messages in `said`. Exits if it fails."""
 
     def __init__(self, program, folder):
         self.program, self.folder, self.said = str(pathlib.Path(program).resolve()), pathlib.Path(folder), ""
@@ -31,7 +31,7 @@ def scores(striate, name, images, weights="weights.pth", options=()):
 
 
 def read_safetensors(path):
-    """The tensors of a file of f32 values by name."""
+    """Returns the tensors of a file of f32 values by name."""
     data = pathlib.Path(path).read_bytes()
     length = int.from_bytes(data[:8], "little")
     header = json.loads(data[8 : 8 + length])

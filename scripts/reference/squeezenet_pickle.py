@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Turns the SqueezeNet 1.1 of the package ndf (a pickle of NumPy arrays, kernels HWIO) into safetensors:
+"""Converts SqueezeNet 1.1 from the package ndf (a pickle of NumPy arrays, kernels HWIO) to safetensors:
 
     scripts/reference/squeezenet_pickle.py squeezenet_weights.pkl squeezenet.safetensors
 
-Needs no packages: the unpickler knows the three names that an array of floats is made with, and no others.
+Needs no packages: the unpickler accepts only the three names that construct arrays of floats.
 """
 
 import array
@@ -16,11 +16,11 @@ import sys
 class Dtype:
     def __init__(self, name, *_):
         if name != "f4":
-            raise pickle.UnpicklingError(f"numbers of type {name}")
+            raise pickle.UnpicklingError(f"unsupported type {name}")
 
     def __setstate__(self, state):
         if state[1] != "<":
-            raise pickle.UnpicklingError("numbers that are not little-endian")
+            raise pickle.UnpicklingError("unsupported byte order")
 
 
 class Array:
@@ -28,7 +28,7 @@ class Array:
         _, self.shape, _, fortran, data = state
         self.values = array.array("f", data if isinstance(data, bytes) else data.encode("latin-1"))
         if fortran:
-            raise pickle.UnpicklingError("an array in the order of Fortran")
+            raise pickle.UnpicklingError("unsupported Fortran order")
 
 
 def reconstruct(*_):
