@@ -118,6 +118,15 @@ pub struct Train {
     /// Initial weights, from any file that `convert` reads
     #[arg(long, value_name = "FILE")]
     pub weights: Option<PathBuf>,
+    /// Bring images to this height and width instead of the network's own
+    #[arg(long, value_name = "H,W")]
+    pub size: Option<String>,
+    /// Leave out images that cannot be read, and list them
+    #[arg(long)]
+    pub skip_unreadable: bool,
+    /// Limit on the pixels of an image file [default: 67108864]
+    #[arg(long, value_name = "N")]
+    pub max_pixels: Option<u64>,
     /// Run folder [default: runs/NETWORK-DATA-1, -2, ...]
     #[arg(long, value_name = "FOLDER")]
     pub out: Option<PathBuf>,
@@ -139,7 +148,7 @@ pub struct Train {
     /// Resume from a checkpoint of another instruction set
     #[arg(long)]
     pub any_isa: bool,
-    /// Show the plan and its memory without training
+    /// Show the summary and the plan with its times without training
     #[arg(long)]
     pub dry_run: bool,
     /// Overfit the first batch to check that learning works

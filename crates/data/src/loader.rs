@@ -47,6 +47,8 @@ pub enum Augmentation {
 pub struct Sampling {
     /// Batch size; the last batch of an epoch may be smaller.
     pub batch: usize,
+    /// Whether a last batch of one sample joins the batch before it.
+    pub join_single: bool,
     /// The order of the samples.
     pub order: Order,
     /// The augmentation.
@@ -122,19 +124,20 @@ impl Loader {
         let original = vec![0.0; data.shape().iter().product()];
         let (augmentation, seed) = (sampling.augmentation, sampling.seed);
         let source = Augmented { data, augmentation, seed, original };
-        Loader::start(source, sampling.batch, sampling.order, epoch, batch)
+        Loader::start(source, sampling, epoch, batch)
     }
 
-    fn start(source: impl Source, batch: usize, order: Order, epoch: u64, first: u64) -> Loader {
+    fn start(source: impl Source, sampling: Sampling, epoch: u64, first: u64) -> Loader {
+        let Sampling { batch, join_single, order, .. } = sampling;
         assert!(batch > 0 && source.len() > 0, "a batch needs samples");
         let (full, batches) = sync_channel(AHEAD);
         let (empty, spare) = sync_channel(ALL);
-        let most = batch.min(source.len());
+        let most = (batch + usize::from(join_single)).min(source.len());
         for _ in 0..ALL {
             let images = Vec::with_capacity(most * source.size());
             empty.send(Batch { images, labels: Vec::with_capacity(most) }).expect("the channel is open");
         }
-        let worker = Worker { source, batch, order, full, spare, sample: (epoch, 0) };
+        let worker = Worker { source, batch, join_single, order, full, spare, sample: (epoch, 0) };
         let worker = std::thread::spawn(move || worker.work(epoch, first));
         Loader { batches: Some(batches), empty: Some(empty), worker: Some(worker) }
     }
@@ -172,6 +175,7 @@ impl Drop for Loader {
 struct Worker<S> {
     source: S,
     batch: usize,
+    join_single: bool,
     order: Order,
     full: SyncSender<Result<Batch>>,
     spare: Receiver<Batch>,
@@ -202,12 +206,16 @@ impl<S: Source> Worker<S> {
         loop {
             self.order.write(self.source.len(), epoch, &mut order);
             while first < order.len() {
-                let indices = &order[first..order.len().min(first + self.batch)];
+                let mut end = order.len().min(first + self.batch);
+                if self.join_single && order.len() - end == 1 {
+                    end = order.len();
+                }
+                let indices = &order[first..end];
                 let batch = self.filled(epoch, indices)?;
                 if self.full.send(Ok(batch)).is_err() {
                     return Ok(());
                 }
-                first += self.batch;
+                first = end;
             }
             first = 0;
             epoch += 1;
@@ -243,7 +251,7 @@ mod tests {
     }
 
     fn sampling(augmentation: Augmentation) -> Sampling {
-        Sampling { batch: 4, order: Order::Shuffled(5), augmentation, seed: 5 }
+        Sampling { batch: 4, join_single: false, order: Order::Shuffled(5), augmentation, seed: 5 }
     }
 
     fn augmentations() -> [Augmentation; 4] {
@@ -320,8 +328,9 @@ mod tests {
 
     #[test]
     fn failing_sample_is_named() {
+        let sampling = Sampling { batch: 3, order: Order::AsStored, ..sampling(Augmentation::None) };
         for (panics, why) in [(false, "is torn"), (true, "unexpectedly")] {
-            let mut loader = Loader::start(Faulty { panics }, 3, Order::AsStored, 2, 0);
+            let mut loader = Loader::start(Faulty { panics }, sampling, 2, 0);
             assert!(loader.next_batch().is_ok() && loader.next_batch().is_ok());
             let text = loader.next_batch().unwrap_err().to_string();
             assert!(text.contains("sample 7 (epoch 2)") && text.contains(why), "{text}");

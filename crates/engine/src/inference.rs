@@ -73,6 +73,16 @@ impl Inference {
             .collect())
     }
 
+    /// Returns the network up to the layer `name`, with the same weights.
+    ///
+    /// # Errors
+    /// If there is no such layer.
+    pub fn until(&self, name: &str) -> Result<Inference> {
+        let (network, weights) = (self.network.until(name)?, self.weights.clone());
+        let cpu = self.cpu.clone();
+        Ok(Inference { network, cpu, weights, prepared: Mutex::default(), plans: Mutex::default() })
+    }
+
     /// The network.
     pub fn network(&self) -> &Network {
         &self.network

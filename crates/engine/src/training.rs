@@ -169,6 +169,7 @@ impl Training {
     /// Runs the last segment of a step: the optimizer's update with the current gradients.
     pub fn update(&mut self, shape: &Shape, rate: f32, profile: Option<(&dyn Clock, &mut [f64])>) {
         self.set_scalar("rate", rate);
+        self.set_scalar("head_rate", rate * self.spec.head_rate);
         let context = Context { thread_pool: self.cpu.thread_pool() };
         self.plans[shape].run(Segment::Update, &mut self.memory, context, profile);
     }

@@ -39,6 +39,9 @@ pub enum Init {
     /// Convolutions normal with standard deviation √(2/fan_out), linear layers uniform in ±1/√fan_in, biases
     /// zero. He et al., ICCV 2015, as used by torchvision's residual networks.
     Kaiming,
+    /// Normal with standard deviation √(2/fan_in), biases zero: keeps the size of activations through any number of
+    /// rectified layers without batch norm. He et al., ICCV 2015, equation 10.
+    He,
     /// Normal with this standard deviation; biases zero. Krizhevsky et al., NIPS 2012.
     Normal {
         /// The standard deviation.
@@ -78,6 +81,7 @@ fn draw(init: Init, rank: usize, fan: (usize, usize), count: usize, random: &mut
         Init::Xavier { gain } => uniform(gain * (6.0 / (fan_in + fan_out)).sqrt()),
         Init::Kaiming if rank == 2 => uniform(1.0 / fan_in.sqrt()),
         Init::Kaiming => normal(random, count, (2.0 / fan_out).sqrt()),
+        Init::He => normal(random, count, (2.0 / fan_in).sqrt()),
         Init::Normal { deviation } => normal(random, count, deviation),
     }
 }
@@ -140,6 +144,8 @@ mod tests {
     fn normal_initializations_have_their_deviation_and_tails() {
         for (init, shape, expected) in [
             (Init::Kaiming, &[64, 32, 3, 3][..], (2.0f64 / 576.0).sqrt()),
+            (Init::He, &[64, 32, 3, 3], (2.0f64 / 288.0).sqrt()),
+            (Init::He, &[200, 100], (2.0f64 / 288.0).sqrt()),
             (Init::Normal { deviation: 0.01 }, &[64, 32, 3, 3], 0.01),
             (Init::Normal { deviation: 0.01 }, &[200, 100], 0.01),
         ] {
@@ -151,7 +157,7 @@ mod tests {
 
     #[test]
     fn biases_are_zero_except_for_uniform_and_lecun() {
-        for init in [Init::Xavier { gain: 1.0 }, Init::Kaiming, Init::Normal { deviation: 0.01 }] {
+        for init in [Init::Xavier { gain: 1.0 }, Init::Kaiming, Init::He, Init::Normal { deviation: 0.01 }] {
             assert!(drawn(init, &[64]).iter().all(|bias| *bias == 0.0), "{init:?}");
         }
         for init in [Init::Uniform, Init::Lecun] {

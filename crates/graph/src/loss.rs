@@ -95,8 +95,8 @@ impl Loss {
         }
     }
 
-    /// The operation that computes the loss times `scale`.
-    pub(crate) fn op(self, scale: f32) -> Op {
+    /// Returns the operation that computes the loss times `scale`.
+    pub fn op(self, scale: f32) -> Op {
         let criterion = match self {
             Loss::CrossEntropy { smoothing } => return CrossEntropy { smoothing, scale }.into(),
             Loss::BinaryCrossEntropy {} => Criterion::BinaryCrossEntropy,

@@ -265,6 +265,18 @@ impl Network {
         Ok(graph.shape(graph.outputs[0]).get(1).copied().unwrap_or(1))
     }
 
+    /// Returns the layer whose output `loss` reads if that is not the last: the one before a final softmax or
+    /// sigmoid that the loss contains.
+    ///
+    /// # Errors
+    /// If the output does not fit the loss, or as [`Network::graph`].
+    pub fn scores_layer(&self, loss: Loss) -> Result<Option<String>> {
+        let graph = self.graph(1)?;
+        let output = graph.outputs[0];
+        let scores = loss.reads(&graph, output).map_err(|e| e.at(format!("network {}", self.name)))?;
+        Ok((scores != output).then(|| graph.value(scores).name.clone()))
+    }
+
     /// Whether the output consists of probabilities: the output of a softmax, possibly reshaped.
     pub fn ends_in_softmax(&self) -> bool {
         let mut wanted = self.layers.last().map(|layer| &layer.name);

@@ -1,5 +1,7 @@
 //! The graph of a complete training step: forward computation, loss, gradients, update.
 
+use std::collections::HashSet;
+
 use striate_tensor::{DType, Error, Result, Shape};
 
 use crate::gradient::backward;
@@ -47,12 +49,15 @@ pub struct TrainingSpec {
     /// If set, the gradients of several micro-batches are accumulated before an update. The loss of each is
     /// multiplied by this factor, its share of the whole batch.
     pub micro_batch_share: Option<f32>,
+    /// Factor on the learning rate of the last layer and of the last layers of auxiliary heads, which
+    /// fine-tuning starts anew.
+    pub head_rate: f32,
 }
 
 impl TrainingSpec {
     /// The network's own loss with this optimizer, and defaults for everything else.
     pub fn new(optimizer: Optimizer) -> Self {
-        TrainingSpec { loss: None, optimizer, clip_norm: None, micro_batch_share: None }
+        TrainingSpec { loss: None, optimizer, clip_norm: None, micro_batch_share: None, head_rate: 1.0 }
     }
 }
 
@@ -60,7 +65,7 @@ impl TrainingSpec {
 ///
 /// Inputs: images `[N, C, H, W]`, labels `[N]` i64. Outputs: loss `[1]`, probabilities `[N, K]`, and, with
 /// gradient clipping, the gradient norm `[1]`. Scalars set before each step: `rate` f32, `step` i64
-/// from 0, `seed` i64.
+/// from 0, `seed` i64, and with another learning rate for the last layer `head_rate` f32.
 ///
 /// Each auxiliary head adds its own loss, times the head's weight, to the loss of the output.
 ///
@@ -68,6 +73,7 @@ impl TrainingSpec {
 /// If the network's output is not scores `[N, K]` or does not fit the loss, or an operation has no gradient.
 pub fn training_graph(network: &Graph, spec: &TrainingSpec) -> Result<Graph> {
     let mut graph = forward_in_training_form(network);
+    let head = if spec.head_rate == 1.0 { HashSet::new() } else { head_parameters(network) };
     let objective = spec.loss.or(network.loss).unwrap_or_default();
     let output = graph.outputs[0];
     let scores = scores_of(&mut graph, output, objective)?;
@@ -104,7 +110,7 @@ pub fn training_graph(network: &Graph, spec: &TrainingSpec) -> Result<Graph> {
     if let Some(max_norm) = spec.clip_norm {
         clip(&mut graph, max_norm);
     }
-    update(&mut graph, spec.optimizer);
+    update(&mut graph, spec.optimizer, &head);
     graph.remove_dead_nodes();
     Ok(graph)
 }
@@ -192,9 +198,29 @@ fn clip(graph: &mut Graph, max_norm: f32) {
     graph.outputs.push(norm);
 }
 
-fn update(graph: &mut Graph, optimizer: Optimizer) {
-    let rate = scalar(graph, "rate", DType::F32);
+/// The parameters of the last layers with weights before the output and before each auxiliary head.
+fn head_parameters(network: &Graph) -> HashSet<ValueId> {
+    let ends = network.outputs.iter().copied().chain(network.heads.iter().map(|(head, _)| *head));
+    let is_parameter = |id: &ValueId| network.value(*id).role() == Some(Role::Parameter);
+    let mut found = HashSet::new();
+    for mut id in ends {
+        while let Some(node) = network.nodes.iter().find(|node| node.outputs.contains(&id)) {
+            let own: Vec<ValueId> = node.inputs.iter().copied().filter(is_parameter).collect();
+            id = node.inputs[0];
+            if !own.is_empty() {
+                found.extend(own);
+                break;
+            }
+        }
+    }
+    found
+}
+
+fn update(graph: &mut Graph, optimizer: Optimizer, head: &HashSet<ValueId>) {
+    let body_rate = scalar(graph, "rate", DType::F32);
     for (parameter, gradient) in graph.gradients.clone() {
+        let rate =
+            if head.contains(&parameter) { scalar(graph, "head_rate", DType::F32) } else { body_rate };
         let (name, shape) = (graph.value(parameter).name.clone(), graph.shape(parameter).clone());
         let state = |graph: &mut Graph, kind: &str| {
             variable(graph, format!("{kind}.{name}"), shape.clone(), DType::F32, Role::State)

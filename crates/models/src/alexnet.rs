@@ -21,7 +21,7 @@ pub(crate) const ALEXNET_2012: Model = Model {
     preprocessing: ImagePreprocessing::FromData(
         "RGB in [0, 255], resized to 256x256, minus the training images' mean, center crop 227x227",
     ),
-    recipe: "alexnet-2012-imagenet",
+    recipe: "no-batch-norm",
     build: alexnet_2012,
 };
 
@@ -32,7 +32,7 @@ pub(crate) const ALEXNET: Model = Model {
     paper: "Krizhevsky: One weird trick for parallelizing convolutional neural networks",
     link: "https://arxiv.org/abs/1404.5997",
     preprocessing: IMAGENET,
-    recipe: "alexnet-imagenet",
+    recipe: "no-batch-norm",
     build: alexnet,
 };
 

@@ -25,7 +25,7 @@ pub(crate) const EFFICIENTNET_LITE0: Model = Model {
         mean: [127.0; 3],
         std: [128.0; 3],
     }),
-    recipe: "efficientnet-lite0-imagenet",
+    recipe: "batch-norm",
     build: efficientnet_lite0,
 };
 

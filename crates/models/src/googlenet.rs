@@ -19,7 +19,7 @@ const PAPER: Model = Model {
 pub(crate) const GOOGLENET: Model = Model {
     name: "googlenet",
     preprocessing: ImagePreprocessing::Fixed(FixedPreprocessing::symmetric(Resize::ShorterSide(256), 224)),
-    recipe: "googlenet-imagenet",
+    recipe: "batch-norm",
     build: googlenet,
     ..PAPER
 };
@@ -29,7 +29,7 @@ pub(crate) const GOOGLENET: Model = Model {
 pub(crate) const GOOGLENET_2014: Model = Model {
     name: "googlenet-2014",
     preprocessing: ImagePreprocessing::Fixed(FixedPreprocessing::caffe(Resize::BothSides(256))),
-    recipe: "googlenet-2014-imagenet",
+    recipe: "no-batch-norm",
     build: googlenet_2014,
     ..PAPER
 };

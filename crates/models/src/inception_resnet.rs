@@ -14,7 +14,7 @@ use crate::unit::{Window, chain, halving, same, unit, valid};
 
 pub(crate) const INCEPTION_RESNET_V2: Model = Model {
     name: "inception-resnet-v2",
-    recipe: "inception-resnet-v2-imagenet",
+    recipe: "batch-norm",
     build: inception_resnet_v2,
     preprocessing: timm(333),
     ..INCEPTION_V4

@@ -21,7 +21,7 @@ pub(crate) const INCEPTION_V2: Model = Model {
             covariate shift, ICML 2015",
     link: "https://arxiv.org/abs/1502.03167",
     preprocessing: ImagePreprocessing::Fixed(FixedPreprocessing::symmetric(Resize::BothSides(256), 224)),
-    recipe: "inception-v2-imagenet",
+    recipe: "batch-norm",
     build: inception_v2,
 };
 

@@ -14,7 +14,7 @@ pub(crate) const INCEPTION_V3: Model = Model {
             vision, CVPR 2016",
     link: "https://arxiv.org/abs/1512.00567",
     preprocessing: ImagePreprocessing::Fixed(FixedPreprocessing::symmetric(Resize::ShorterSide(342), 299)),
-    recipe: "inception-v3-imagenet",
+    recipe: "batch-norm",
     build: inception_v3,
 };
 

@@ -16,7 +16,7 @@ pub(crate) const INCEPTION_V4: Model = Model {
             connections on learning, AAAI 2017",
     link: "https://arxiv.org/abs/1602.07261",
     preprocessing: timm(341),
-    recipe: "inception-v4-imagenet",
+    recipe: "batch-norm",
     build: inception_v4,
 };
 

@@ -17,7 +17,7 @@ pub(crate) const LENET5: Model = Model {
     preprocessing: ImagePreprocessing::FromData(
         "gray, 32x32, normalized to mean 0 and std 1 over the training data",
     ),
-    recipe: "lenet5-digits",
+    recipe: "small",
     build: lenet5,
 };
 
@@ -27,7 +27,7 @@ pub(crate) const LENET5: Model = Model {
 pub(crate) const LENET5_1998: Model = Model {
     name: "lenet5-1998",
     preprocessing: ImagePreprocessing::FromData("gray, 32x32, background -0.1, foreground 1.175"),
-    recipe: "lenet5-1998-mnist",
+    recipe: "rbf",
     build: lenet5_1998,
     ..LENET5
 };

@@ -41,7 +41,7 @@ pub struct Model {
     pub link: &'static str,
     /// How images are turned into its input.
     pub preprocessing: ImagePreprocessing,
-    /// Name of the recipe that trains it; not every recipe ships yet.
+    /// Name of the recipe that trains it by default, as listed by `striate recipes`.
     pub recipe: &'static str,
     /// Builds the network.
     pub build: fn() -> Result<Network>,

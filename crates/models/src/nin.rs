@@ -19,7 +19,7 @@ const PAPER: Model = Model {
 pub(crate) const NIN: Model = Model {
     name: "nin",
     preprocessing: ImagePreprocessing::Fixed(FixedPreprocessing::caffe(Resize::ShorterSide(256))),
-    recipe: "nin-imagenet",
+    recipe: "no-batch-norm",
     build: nin,
     ..PAPER
 };
@@ -30,7 +30,7 @@ pub(crate) const NIN_CIFAR: Model = Model {
     preprocessing: ImagePreprocessing::FromData(
         "RGB, 32x32, global contrast normalization and ZCA whitening",
     ),
-    recipe: "nin-cifar10",
+    recipe: "no-batch-norm",
     build: nin_cifar,
     ..PAPER
 };

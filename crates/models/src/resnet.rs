@@ -16,7 +16,7 @@ pub(crate) const RESNET: Model = Model {
     paper: "He, Zhang, Ren and Sun: Deep residual learning for image recognition, CVPR 2016",
     link: "https://arxiv.org/abs/1512.03385",
     preprocessing: IMAGENET,
-    recipe: "resnet-imagenet",
+    recipe: "batch-norm",
     ..Model::TEMPLATE
 };
 

@@ -9,7 +9,7 @@ use crate::{ImagePreprocessing, Model};
 
 const CIFAR: Model = Model {
     preprocessing: ImagePreprocessing::FromData("RGB, 32x32, minus the mean image of the training data"),
-    recipe: "resnet-cifar10",
+    recipe: "batch-norm",
     ..RESNET
 };
 

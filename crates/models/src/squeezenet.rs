@@ -14,7 +14,7 @@ pub(crate) const SQUEEZENET1_1: Model = Model {
             50x fewer parameters and <0.5MB model size",
     link: "https://arxiv.org/abs/1602.07360",
     preprocessing: IMAGENET,
-    recipe: "squeezenet1_1-imagenet",
+    recipe: "no-batch-norm",
     build: squeezenet1_1,
 };
 

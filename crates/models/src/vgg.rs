@@ -31,7 +31,7 @@ const VGG: Model = Model {
             ICLR 2015",
     link: "https://arxiv.org/abs/1409.1556",
     preprocessing: IMAGENET,
-    recipe: "vgg-imagenet",
+    recipe: "no-batch-norm",
     ..Model::TEMPLATE
 };
 
@@ -57,13 +57,13 @@ pub(crate) const VGG11_LRN: Model =
 
 /// With batch norm, as in torchvision; batch norm appeared a year after the paper.
 pub(crate) const VGG11_BN: Model =
-    Model { name: "vgg11-bn", build: || vgg("vgg11-bn", A, Norm::Batch), ..VGG };
+    Model { name: "vgg11-bn", build: || vgg("vgg11-bn", A, Norm::Batch), recipe: "batch-norm", ..VGG };
 pub(crate) const VGG13_BN: Model =
-    Model { name: "vgg13-bn", build: || vgg("vgg13-bn", B, Norm::Batch), ..VGG };
+    Model { name: "vgg13-bn", build: || vgg("vgg13-bn", B, Norm::Batch), recipe: "batch-norm", ..VGG };
 pub(crate) const VGG16_BN: Model =
-    Model { name: "vgg16-bn", build: || vgg("vgg16-bn", D, Norm::Batch), ..VGG };
+    Model { name: "vgg16-bn", build: || vgg("vgg16-bn", D, Norm::Batch), recipe: "batch-norm", ..VGG };
 pub(crate) const VGG19_BN: Model =
-    Model { name: "vgg19-bn", build: || vgg("vgg19-bn", E, Norm::Batch), ..VGG };
+    Model { name: "vgg19-bn", build: || vgg("vgg19-bn", E, Norm::Batch), recipe: "batch-norm", ..VGG };
 
 fn vgg(name: &str, stages: Stages, norm: Norm) -> Result<Network> {
     let net = Builder::new(name, [3, 224, 224]).init(Init::Kaiming);

@@ -1,9 +1,13 @@
-//! Counts right and wrong guesses as the ILSVRC contest does (Russakovsky et al., IJCV 2015).
+//! Counts of right and wrong guesses as in the ILSVRC contest (Russakovsky et al., IJCV 2015), and the loss.
+
+use striate_engine::mean_loss;
+use striate_graph::Loss;
 
 /// The guesses for some images against their labels.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tally {
     classes: usize,
+    criterion: Loss,
     n: usize,
     wrong_first: usize,
     wrong_five: usize,
@@ -12,10 +16,11 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Returns an empty tally for this many classes.
-    pub fn new(classes: usize) -> Tally {
+    /// Returns an empty tally that measures this loss.
+    pub fn new(classes: usize, criterion: Loss) -> Tally {
         Tally {
             classes,
+            criterion,
             n: 0,
             wrong_first: 0,
             wrong_five: 0,
@@ -24,15 +29,15 @@ impl Tally {
         }
     }
 
-    /// Counts images by their scores `[N, K]` (before the softmax) and labels `[N]`.
+    /// Counts images by their scores `[N, K]`, which are what the loss reads, and labels `[N]`.
     ///
-    /// A class counts as guessed before another if its score is higher, or equal and its index lower;
-    /// NaN scores come last.
+    /// A class counts as guessed before another if its score is higher, or equal and its index lower. A row
+    /// with NaN is wrong, whatever the label.
     pub fn add(&mut self, scores: &[f32], labels: &[i64]) {
         for (row, label) in scores.chunks_exact(self.classes).zip(labels) {
             let label = *label as usize;
             let before = |i: usize| row[i] > row[label] || (row[i] == row[label] && i < label);
-            let rank = if row[label].is_nan() {
+            let rank = if row.iter().any(|score| score.is_nan()) {
                 self.classes
             } else {
                 (0..self.classes).filter(|i| before(*i)).count()
@@ -41,8 +46,7 @@ impl Tally {
             self.wrong_first += usize::from(rank >= 1);
             self.wrong_five += usize::from(rank >= 5);
             self.confusion[label * self.classes + best(row)] += 1;
-            let probability = softmax(row)[label];
-            self.loss -= f64::from(probability.max(f32::MIN_POSITIVE)).ln();
+            self.loss += mean_loss(self.criterion, row, &[label as i64]);
         }
     }
 
@@ -61,7 +65,7 @@ impl Tally {
         self.wrong_five as f64 / self.n.max(1) as f64
     }
 
-    /// Returns the mean cross-entropy.
+    /// Returns the mean loss; NaN if a score is NaN.
     pub fn loss(&self) -> f64 {
         self.loss / self.n.max(1) as f64
     }
@@ -71,7 +75,7 @@ impl Tally {
         self.confusion.chunks_exact(self.classes).map(<[usize]>::to_vec).collect()
     }
 
-    /// Returns, for each class, the share of its images whose first guess was wrong; `None` without images.
+    /// Returns for each class the share of its images whose first guess is wrong; `None` without images.
     pub fn per_class(&self) -> Vec<Option<f64>> {
         let error = |(class, row): (usize, &[usize])| {
             let total: usize = row.iter().sum();
@@ -99,8 +103,38 @@ mod tests {
     use super::*;
 
     #[test]
+    fn row_with_nan_is_wrong_whatever_the_label() {
+        let mut tally = Tally::new(2, Loss::default());
+        tally.add(&[1.0, f32::NAN], &[0]);
+        assert!(tally.top1_error() == 1.0 && tally.loss().is_nan());
+    }
+
+    /// Values of PyTorch's losses in f64; the cross-entropy of a score 200 below the other is 200.
+    #[test]
+    fn loss_is_that_of_training_without_a_ceiling() {
+        let measured = |loss, scores: &[f32], label| {
+            let mut tally = Tally::new(scores.len(), loss);
+            tally.add(scores, &[label]);
+            tally.loss()
+        };
+        let smooth = Loss::CrossEntropy { smoothing: 0.1 };
+        let hinge = Loss::Hinge { margin: 1.0, power: 1 };
+        for (loss, scores, label, expected) in [
+            (Loss::default(), &[200.0, 0.0][..], 1, 200.0),
+            (Loss::default(), &[1.0, 2.0, 3.0], 0, 2.407_605_964_444_380_3),
+            (smooth, &[1.0, 2.0, 3.0], 0, 2.307_605_964_444_380),
+            (hinge, &[1.0, 2.0, 3.0], 1, 2.0 / 3.0),
+            (Loss::MeanSquared {}, &[1.0, 2.0], 0, 2.0),
+            (Loss::BinaryCrossEntropy {}, &[0.0, 0.0], 0, std::f64::consts::LN_2),
+        ] {
+            let found = measured(loss, scores, label);
+            assert!((found - expected).abs() < 1e-7, "{loss:?}: {found}, not {expected}");
+        }
+    }
+
+    #[test]
     fn errors_are_counted_as_in_ilsvrc() {
-        let mut tally = Tally::new(6);
+        let mut tally = Tally::new(6, Loss::default());
         tally.add(&[9., 8., 7., 6., 5., 4.], &[0]);
         tally.add(&[9., 8., 7., 6., 5., 4.], &[4]);
         tally.add(&[9., 8., 7., 6., 5., 4.], &[5]);

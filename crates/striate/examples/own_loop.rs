@@ -14,7 +14,7 @@ fn main() -> Result<()> {
     let network = (striate::models::find("lenet5")?.build)()?;
 
     let sampling =
-        Sampling { batch: 32, order: Order::Shuffled(0), augmentation: Augmentation::None, seed: 0 };
+        Sampling { batch: 32, join_single: false, order: Order::Shuffled(0), augmentation: Augmentation::None, seed: 0 };
     let [c, h, w] = train.shape();
     let sgd = Optimizer::Sgd { momentum: 0.9, nesterov: true, weight_decay: 5e-4 };
     let shape = Shape::from([sampling.batch, c, h, w]);
@@ -34,7 +34,7 @@ fn main() -> Result<()> {
         }
         let weights = training.variables(&[Role::Parameter, Role::Buffer]);
         let inference = Inference::new(network.clone(), &weights, cpu.clone())?;
-        let tally = striate::train::evaluate(&inference, &test, |_| {})?;
+        let tally = striate::train::evaluate(&inference, striate::graph::Loss::default(), &test, |_| {})?;
         println!(
             "epoch {epoch}: loss {:.3}, error {:.1} %",
             loss / batches as f32,

@@ -28,7 +28,7 @@ fn arguments() -> Result<(String, String)> {
     let seven = digits.train.labels.iter().position(|label| *label == 7).expect("the digits include sevens");
     let image = digits.train.image(seven).expect("digits are images");
     let out = RunPath::Folder(folder.clone());
-    let trainer = striate::Trainer::create(recipe, network, digits, None, Cpu::new(0)?, &out, &mut ())?;
+    let trainer = striate::Trainer::create(recipe, network, digits, None, Cpu::new(0)?, &out)?;
     let model = trainer.run(Default::default(), &mut ())?.model;
     let path = folder.join("seven.png");
     write_atomically(&path, &striate::encode_png(&image)?)?;

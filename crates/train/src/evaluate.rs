@@ -1,23 +1,35 @@
-//! Measuring a network on a part of a data set.
+//! Measuring a network on images.
 
 use striate_data::Prepared;
 use striate_engine::Inference;
+use striate_formats::ModelFile;
+use striate_graph::{Loss, Network, Op};
 use striate_predict::Tally;
 use striate_tensor::{Result, Shape};
 
-/// Images in a batch of evaluation.
+use crate::Recipe;
+
+/// Batch size of evaluation.
 const BATCH: usize = 100;
 
-/// The guesses of `inference` for all images of `data`; `progress` hears how many are done.
+/// Counts the guesses of `inference` for all images of `data` and measures `loss` on the scores that training
+/// reads, before a final softmax or sigmoid. `progress` is called with the number of images done.
 ///
 /// # Errors
-/// If the images do not fit the network.
-pub fn evaluate(inference: &Inference, data: &Prepared, mut progress: impl FnMut(usize)) -> Result<Tally> {
+/// If the images do not fit the network, or the network's output does not fit the loss.
+pub fn evaluate(
+    inference: &Inference,
+    loss: Loss,
+    data: &Prepared,
+    mut progress: impl FnMut(usize),
+) -> Result<Tally> {
+    let before = inference.network().scores_layer(loss)?;
+    let before = before.map(|layer| inference.until(&layer)).transpose()?;
+    let classes = inference.network().classes()?;
+    let inference = before.as_ref().unwrap_or(inference);
     let [c, h, w] = data.shape();
     let size = c * h * w;
-    let classes = inference.network().classes()?;
-    let are_probabilities = inference.network().ends_in_softmax();
-    let mut tally = Tally::new(classes);
+    let mut tally = Tally::new(classes, loss);
     let mut images = vec![0.0; BATCH * size];
     let mut scores = vec![0.0; BATCH * classes];
     for first in (0..data.len()).step_by(BATCH) {
@@ -27,11 +39,21 @@ pub fn evaluate(inference: &Inference, data: &Prepared, mut progress: impl FnMut
             data.write(first + offset, image);
         }
         inference.run_into(&Shape::from([count, c, h, w]), images, scores)?;
-        if are_probabilities {
-            scores.iter_mut().for_each(|p| *p = p.max(f32::MIN_POSITIVE).ln());
-        }
         tally.add(scores, &data.labels()[first..first + count]);
         progress(first + count);
     }
     Ok(tally)
+}
+
+/// Returns the loss that `model` was trained with: that of its recipe, else its network's own.
+pub fn trained_loss(model: &ModelFile) -> Loss {
+    let recipe = model.recipe.as_deref().and_then(|text| Recipe::from_text(text).ok());
+    recipe.and_then(|recipe| recipe.loss).unwrap_or_else(|| own_loss(&model.network))
+}
+
+/// Returns the loss of a network where no recipe names one: its own, else the one that fits its output.
+pub(crate) fn own_loss(network: &Network) -> Loss {
+    let ends_in_sigmoid = network.layers.last().is_some_and(|last| matches!(last.op, Op::Sigmoid(_)));
+    let fitting = if ends_in_sigmoid { Loss::BinaryCrossEntropy {} } else { Loss::default() };
+    network.loss.unwrap_or(fitting)
 }

@@ -3,13 +3,23 @@
 #![forbid(unsafe_code)]
 
 mod evaluate;
+mod export;
+mod fitting;
+mod progress;
 mod recipe;
+mod resume;
 mod run;
 mod schedule;
+mod settings;
+mod summary;
 mod trainer;
 
-pub use evaluate::evaluate;
+pub use evaluate::{evaluate, trained_loss};
+pub use fitting::load_data;
+pub use progress::{Limits, Observer, Outcome, Progress};
 pub use recipe::{Recipe, SHIPPED, ShippedRecipe, shipped};
 pub use run::{Column, RunPath, read_metrics, safe_stem};
 pub use schedule::Schedule;
-pub use trainer::{Limits, Observer, Outcome, Progress, Trainer};
+pub use settings::{Origin, Settings};
+pub use summary::{DataSummary, NetworkSummary, PartSummary, RecipeSummary, Summary, Value};
+pub use trainer::Trainer;

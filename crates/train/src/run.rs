@@ -22,6 +22,7 @@ const LONGEST_STEM: usize = 64;
 const RECIPE: &str = "recipe.toml";
 const NETWORK: &str = "network.toml";
 const METRICS: &str = "metrics.csv";
+const UNREADABLE: &str = "unreadable.txt";
 const LAST: &str = "last.safetensors";
 const BEST: &str = "best.safetensors";
 
@@ -119,6 +120,17 @@ impl RunFolder {
         let network = Network::from_text(&read_text_limited(&network_path, LARGEST_NETWORK)?);
         let network = network.map_err(|e| e.at(network_path.display()))?;
         Ok((RunFolder { path: path.to_owned(), _lock: lock }, recipe, network))
+    }
+
+    /// Lists images that were left out because they cannot be read in `unreadable.txt`, a line each.
+    pub fn write_unreadable(&self, images: &[(PathBuf, String)]) -> Result<()> {
+        if images.is_empty() {
+            return Ok(());
+        }
+        let line = |(path, reason): &(PathBuf, String)| format!("{}: {reason}", path.display());
+        let one_line = |line: String| line.replace(char::is_control, " ") + "\n";
+        let text: String = images.iter().map(line).map(one_line).collect();
+        write_atomically(&self.path.join(UNREADABLE), text.as_bytes())
     }
 
     pub fn write_recipe(&self, recipe: &Recipe) -> Result<()> {

@@ -4,7 +4,7 @@ use anyhow::Result;
 use striate_data::{Prepared, Spec, align_classes};
 use striate_engine::Cpu;
 use striate_predict::{Classifier, Tally};
-use striate_train::evaluate;
+use striate_train::{evaluate, trained_loss};
 
 use crate::arguments::Eval;
 use crate::output::{job_bar, table};
@@ -12,6 +12,7 @@ use crate::{json, weights};
 
 pub fn run(args: Eval) -> Result<()> {
     let model = weights::model(&args.model)?;
+    let loss = trained_loss(&model);
     let classifier = Classifier::new(model, Cpu::new(args.compute.threads)?);
     let classifier = classifier.map_err(|e| e.at(args.model.display()))?;
     let mut dataset = striate_data::load(&Spec::parse(&args.data)?, &striate_data::LoadOptions::default())?;
@@ -24,7 +25,7 @@ pub fn run(args: Eval) -> Result<()> {
     let form = dataset.preprocessing.as_ref().map(|own| classifier.preprocessing().unwrap_or(own));
     let data = Prepared::new(split, form)?;
     let bar = job_bar(data.len(), part);
-    let tally = evaluate(classifier.inference(), &data, |done| bar.set_position(done as u64))?;
+    let tally = evaluate(classifier.inference(), loss, &data, |done| bar.set_position(done as u64))?;
     bar.finish_and_clear();
     if args.compute.json {
         return Ok(json::print(&json::tally(&tally, classifier.classes()))?);

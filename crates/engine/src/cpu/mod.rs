@@ -12,6 +12,8 @@ mod lower;
 mod memory;
 mod schedule;
 
+pub(crate) use lower::criterion;
+
 use std::sync::Arc;
 
 use striate_graph::Graph;

@@ -50,13 +50,18 @@ pub(super) fn class_loss_gradient(graph: &Graph, node: &Node, op: &ClassLoss) ->
 
 fn class_loss_descriptor(graph: &Graph, node: &Node, op: &ClassLoss) -> ClassLossDesc {
     let shape = graph.shape(node.inputs[0]);
-    let criterion = match op.criterion {
+    let criterion = criterion(op.criterion);
+    ClassLossDesc { rows: shape[0], classes: shape[1], criterion, scale: op.scale }
+}
+
+/// Returns the kernels' form of a criterion.
+pub(crate) fn criterion(criterion: Criterion) -> class_loss::Criterion {
+    match criterion {
         Criterion::BinaryCrossEntropy => class_loss::Criterion::BinaryCrossEntropy,
         Criterion::MeanSquared => class_loss::Criterion::MeanSquared,
         Criterion::Hinge { margin, power } => class_loss::Criterion::Hinge { margin, power },
         Criterion::Rbf { j } => class_loss::Criterion::Rbf { j },
-    };
-    ClassLossDesc { rows: shape[0], classes: shape[1], criterion, scale: op.scale }
+    }
 }
 
 fn descriptor(graph: &Graph, node: &Node, op: &CrossEntropy) -> CrossEntropyDesc {

@@ -10,6 +10,8 @@ mod normalization;
 mod pooling;
 mod update;
 
+pub(crate) use loss::criterion;
+
 use striate_graph::ops::Activation;
 use striate_graph::{Graph, Node, Op};
 use striate_kernels::isa::Isa;

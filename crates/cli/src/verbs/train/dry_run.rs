@@ -1,0 +1,39 @@
+//! `striate train --dry-run`
+
+use anyhow::Result;
+use serde_json::json;
+use striate_train::Trainer;
+
+use crate::clock::SystemClock;
+use crate::json;
+
+/// Steps that a dry run measures.
+const STEPS: u64 = 50;
+
+/// Shows the summary, and the plan of a step with the time of each part; keeps nothing.
+pub fn run(mut trainer: Trainer, as_json: bool) -> Result<()> {
+    let summary = trainer.summary()?;
+    eprint!("{}", super::summary::text(&summary));
+    let (plan, count) = trainer.profile(&SystemClock::new(), STEPS)?;
+    let step: f64 = plan.steps.iter().filter_map(|step| step.seconds).sum();
+    let epoch = step * summary.steps_per_epoch as f64;
+    let total = step * summary.steps as f64;
+    if as_json {
+        return Ok(json::print(&json!({
+            "summary": summary,
+            "plan": json::plan(&plan, count),
+            "step_seconds": step,
+            "images_per_second": count as f64 / step,
+            "epoch_seconds": epoch,
+            "seconds": total,
+        }))?);
+    }
+    println!("{plan}");
+    println!(
+        "a step of {count} images takes {:.2} ms ({:.0} images/s), an epoch about {epoch:.1} s, the run about \
+         {total:.0} s",
+        step * 1e3,
+        count as f64 / step,
+    );
+    Ok(())
+}

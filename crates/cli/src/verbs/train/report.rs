@@ -1,0 +1,90 @@
+//! What a training run ends with: curves, figures, what to do next.
+
+use std::path::Path;
+
+use anyhow::Result;
+use serde_json::json;
+use striate_predict::Tally;
+use striate_train::{Outcome, Summary, read_metrics};
+use striate_vision::{draw, encode_png};
+
+use crate::arguments::Train;
+use crate::json;
+use crate::output::write_file;
+
+/// Draws `curves.png` in the run folder: loss and error over the epochs.
+pub fn draw_curves(run: &Path) -> Result<()> {
+    let columns = read_metrics(run)?;
+    let pick = |name: &str, label: &str| {
+        let column = columns.iter().find(|(other, _)| other == name);
+        column.map(|(_, points)| (label.to_owned(), points.clone()))
+    };
+    let series = [
+        pick("train_loss", "training loss"),
+        pick("val_loss", "validation loss"),
+        pick("val_top1_error", "validation error"),
+    ];
+    let series: Vec<_> = series.into_iter().flatten().filter(|(_, points)| points.len() > 1).collect();
+    if series.is_empty() {
+        return Ok(());
+    }
+    let path = run.join("curves.png");
+    let picture = encode_png(&draw::curves("loss and error", "epoch", &series))?;
+    Ok(write_file(&path, &picture)?)
+}
+
+/// Prints the outcome.
+pub fn print(outcome: &Outcome, summary: &Summary, args: &Train) -> Result<()> {
+    if !args.compute.json {
+        print_text(outcome);
+        return Ok(());
+    }
+    let tally = outcome.tally.as_ref();
+    let mut value = json!({
+        "epochs": outcome.epochs,
+        "steps": outcome.steps,
+        "finished": outcome.finished,
+        "seconds": outcome.seconds,
+        "images_per_second": outcome.images_per_second,
+        "train_loss": outcome.train_loss,
+        "part": outcome.part,
+        "val_loss": tally.map(Tally::loss),
+        "top1_error": tally.map(Tally::top1_error),
+        "top5_error": tally.map(Tally::top5_error),
+        "model": outcome.model,
+        "run": outcome.run,
+        "weights_sha256": outcome.weights_sha256,
+        "summary": summary,
+    });
+    if args.steps.is_some() {
+        value["losses"] = json!(outcome.losses);
+    }
+    Ok(json::print(&value)?)
+}
+
+fn print_text(outcome: &Outcome) {
+    let model = outcome.model.display();
+    let seconds = format!("{:.1} s at {:.0} images/s", outcome.seconds, outcome.images_per_second);
+    match (&outcome.tally, outcome.part) {
+        (Some(tally), Some(part)) => println!(
+            "{part} error {:.2} % (top 5: {:.2} %) on {} images, after {seconds}",
+            tally.top1_error() * 100.0,
+            tally.top5_error() * 100.0,
+            tally.n(),
+        ),
+        (_, None) if outcome.finished => println!(
+            "training loss {:.4}, after {seconds}; no error, since every image was trained on (data.holdout is 0)",
+            outcome.train_loss
+        ),
+        _ => println!("stopped at step {}, loss {:.4}", outcome.steps, outcome.train_loss),
+    }
+    let run = outcome.run.display();
+    println!("run folder {run}: model, recipe, metrics, curves.png, checkpoints");
+    if outcome.finished {
+        println!("try next:   striate predict {model} PICTURE.png --picture guesses.png");
+        println!("            striate inspect {model} --plan");
+        println!("            striate train --data mnist   (first: striate data get mnist)");
+    } else {
+        println!("continue with: striate train --resume {run}");
+    }
+}

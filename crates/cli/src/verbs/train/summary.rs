@@ -1,0 +1,142 @@
+//! The summary that `striate train` begins with, as text.
+
+use striate_train::{DataSummary, NetworkSummary, Origin, RecipeSummary, Summary};
+
+use crate::output::{grouped, sides};
+
+/// Columns of a line.
+const WIDTH: usize = 100;
+/// Columns of the labels.
+const LABELS: usize = 10;
+/// Class names that are listed in full.
+const ALL_CLASSES: usize = 10;
+/// Class names at each end of a longer list.
+const END_CLASSES: usize = 3;
+/// Unreadable files that are listed; the run folder has all.
+const FEW_FILES: usize = 5;
+
+/// Returns the summary, line by line.
+pub fn text(summary: &Summary) -> String {
+    let Summary { data, network, recipe, steps_per_epoch, steps, memory_bytes } = summary;
+    let mut text = section("data", &data_lines(data));
+    text += &section("network", &network_lines(network));
+    text += &section("memory", &[format!("{} for a training step", bytes(*memory_bytes))]);
+    text += &section("recipe", &recipe_lines(recipe));
+    text + &section("steps", &[format!("{} in all, {} an epoch", grouped(*steps), grouped(*steps_per_epoch))])
+}
+
+fn data_lines(data: &DataSummary) -> Vec<String> {
+    let parts: Vec<String> =
+        data.parts.iter().map(|part| format!("{} {}", grouped(part.images as u64), part.name)).collect();
+    let mut lines = vec![format!("{}: {} images", plain(&data.spec), parts.join(", "))];
+    lines.push(format!("{} classes: {}", data.classes.len(), classes(&data.classes)));
+    if let Some([smallest, largest]) = data.sizes {
+        lines.push(format!("image files of {} to {} pixels", sides(&smallest), sides(&largest)));
+    }
+    if !data.mean.is_empty() {
+        let list = |numbers: &[f32]| numbers.iter().map(|x| format!("{x:.3}")).collect::<Vec<_>>().join(", ");
+        lines.push(format!("normalized with mean {} and deviation {}", list(&data.mean), list(&data.std)));
+    }
+    lines.extend(data.notes.iter().map(|note| plain(note)));
+    let left = data.left_aside.iter();
+    lines.extend(left.map(|left| format!("left aside: {} {} (first {})", left.count, left.kind, plain(&left.first))));
+    let unreadable = &data.unreadable;
+    let few = unreadable.iter().take(FEW_FILES);
+    lines.extend(few.map(|image| format!("unreadable, left out: {}: {}", plain(&image.file), plain(&image.reason))));
+    if unreadable.len() > FEW_FILES {
+        lines.push(format!("and {} more, all in unreadable.txt of the run folder", unreadable.len() - FEW_FILES));
+    }
+    lines
+}
+
+fn network_lines(network: &NetworkSummary) -> Vec<String> {
+    let (name, input) = (plain(&network.name), sides(&network.input));
+    let mut lines = vec![format!("{name}: input {input}, {} parameters", grouped(network.params))];
+    lines.extend(network.weights.iter().map(|file| format!("initial weights from {}", plain(file))));
+    lines.extend(network.changes.iter().map(|change| plain(change)));
+    lines
+}
+
+/// Values by where they come from: flags, rules, the recipe, defaults.
+fn recipe_lines(recipe: &RecipeSummary) -> Vec<String> {
+    let mut lines = vec![format!("{}: {}", plain(&recipe.name), recipe.reason)];
+    let (mut from_recipe, mut defaults) = (Vec::new(), Vec::new());
+    for value in &recipe.values {
+        let assignment = format!("{} = {}", value.field, plain(&value.value));
+        match &value.origin {
+            Origin::Flag(flag) => lines.push(format!("from {flag}: {assignment}")),
+            Origin::Rule(reason) => lines.push(format!("by rule: {assignment} ({reason})")),
+            Origin::Recipe => from_recipe.push(assignment),
+            Origin::Default => defaults.push(assignment),
+        }
+    }
+    let lists = [("from the recipe", from_recipe), ("defaults", defaults)];
+    let lists = lists.into_iter().filter(|(_, list)| !list.is_empty());
+    lines.extend(lists.map(|(label, list)| format!("{label}: {}", list.join(", "))));
+    lines
+}
+
+fn classes(names: &[String]) -> String {
+    let join = |names: &[String]| names.iter().map(|name| plain(name)).collect::<Vec<_>>().join(", ");
+    match names.len() {
+        count if count <= ALL_CLASSES => join(names),
+        count => format!("{} … {}", join(&names[..END_CLASSES]), join(&names[count - END_CLASSES..])),
+    }
+}
+
+/// A size of memory for a person.
+fn bytes(count: usize) -> String {
+    match count as f64 {
+        count if count >= 1e9 => format!("{:.1} GB", count / 1e9),
+        count => format!("{:.1} MB", count / 1e6),
+    }
+}
+
+/// Text from a file without what a terminal would obey.
+fn plain(text: &str) -> String {
+    text.replace(char::is_control, "\u{fffd}")
+}
+
+/// Lines under a label, wrapped at spaces.
+fn section(label: &str, lines: &[String]) -> String {
+    let mut text = String::new();
+    for (index, line) in lines.iter().enumerate() {
+        let mut current = format!("{:LABELS$}", if index == 0 { label } else { "" });
+        let mut is_empty = true;
+        for word in line.split(' ') {
+            if !is_empty && current.chars().count() + 1 + word.chars().count() > WIDTH {
+                text += &format!("{}\n", current.trim_end());
+                (current, is_empty) = (" ".repeat(LABELS + 2), true);
+            }
+            if !is_empty {
+                current.push(' ');
+            }
+            current += word;
+            is_empty = false;
+        }
+        text += &format!("{}\n", current.trim_end());
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_wrapped_under_their_label() {
+        let words = vec!["word"; 30].join(" ");
+        let text = section("data", &[words, "x\u{1b}[31m".into()]);
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(lines[0].starts_with("data      word word") && lines[0].chars().count() <= WIDTH);
+        assert!(lines[1].starts_with("            word") && lines.len() == 3, "{text}");
+    }
+
+    #[test]
+    fn long_lists_of_classes_show_both_ends() {
+        let names: Vec<String> = (0..20).map(|i| format!("c{i}")).collect();
+        assert_eq!(classes(&names), "c0, c1, c2 … c17, c18, c19");
+        assert_eq!(classes(&names[..2]), "c0, c1");
+        assert_eq!(plain("a\u{1b}b"), "a\u{fffd}b");
+    }
+}

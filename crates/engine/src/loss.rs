@@ -1,0 +1,30 @@
+//! The value of a loss outside a plan.
+
+use striate_graph::{Loss, Op};
+use striate_kernels::class_loss::ClassLossDesc;
+use striate_kernels::cross_entropy::CrossEntropyDesc;
+use striate_kernels::reference;
+
+use crate::cpu::criterion;
+
+/// Returns the mean of `loss` over rows of scores `[N, K]` with labels `[N]`, computed in f64.
+///
+/// # Panics
+/// If there are no labels, or the scores are not as many for each label.
+pub fn mean_loss(loss: Loss, scores: &[f32], labels: &[i64]) -> f64 {
+    let (rows, classes) = (labels.len(), scores.len() / labels.len());
+    assert_eq!(rows * classes, scores.len(), "each label has a row of scores");
+    let x: Vec<f64> = scores.iter().map(|score| f64::from(*score)).collect();
+    let mut probabilities = vec![0.0; x.len()];
+    match loss.op(1.0) {
+        Op::CrossEntropy(op) => {
+            let desc = CrossEntropyDesc { rows, classes, smoothing: op.smoothing, scale: 1.0 };
+            reference::cross_entropy::forward(&desc, &x, labels, &mut probabilities)
+        }
+        Op::ClassLoss(op) => {
+            let desc = ClassLossDesc { rows, classes, criterion: criterion(op.criterion), scale: 1.0 };
+            reference::class_loss::forward(&desc, &x, labels, &mut probabilities)
+        }
+        op => unreachable!("{} is not a loss", op.name()),
+    }
+}

@@ -1,0 +1,274 @@
+//! Network and data brought together: parts, input, classes, batches.
+
+use std::sync::Arc;
+
+use striate_data::{Dataset, LoadOptions, Prepared, Spec, Split, Unreadable};
+use striate_graph::{Network, Op};
+use striate_tensor::{Error, Result, Shape};
+
+use crate::Recipe;
+
+/// Images that are measured on, and which part they are.
+#[derive(Clone)]
+pub(crate) struct Part {
+    /// `test`, `validation` or `held-out`.
+    pub name: &'static str,
+    /// The images.
+    pub images: Arc<Prepared>,
+}
+
+/// The parts of a data set as a run uses them.
+pub(crate) struct Parts {
+    /// What is trained on.
+    pub train: Arc<Prepared>,
+    /// What the best epoch is chosen by.
+    pub watched: Option<Part>,
+    /// What the closing figures are measured on; never images that are trained on.
+    pub measured: Option<Part>,
+}
+
+/// Loads the data of a recipe for `network`: at the network's own size unless the recipe has one, with the
+/// network's channels if `pretrained` weights fix them. Arrays are used as they are.
+///
+/// # Errors
+/// If the data set cannot be loaded.
+pub fn load_data(recipe: &Recipe, network: &Network, pretrained: bool) -> Result<Dataset> {
+    let spec = Spec::parse(&recipe.data.spec)?;
+    let [channels, height, width] = network.image()?;
+    let is_array = matches!(spec, Spec::Npy(_));
+    let own = (!is_array).then_some([height, width]);
+    let unreadable = if recipe.skips_unreadable() { Unreadable::Skip } else { Unreadable::Refuse };
+    let mut options = LoadOptions {
+        size: recipe.data.size.or(own),
+        channels: (pretrained && !is_array).then_some(channels),
+        unreadable,
+        ..LoadOptions::default()
+    };
+    options.max_pixels = recipe.data.max_pixels.unwrap_or(options.max_pixels);
+    striate_data::load(&spec, &options)
+}
+
+/// Replaces the normalization of the data by that of the recipe, if it has one.
+///
+/// # Errors
+/// If it is for another number of channels, or the images are arrays, which are used as they are.
+pub(crate) fn normalize(dataset: &mut Dataset, recipe: &Recipe) -> Result<()> {
+    let (Some(mean), Some(std)) = (&recipe.data.mean, &recipe.data.std) else { return Ok(()) };
+    let forms = [&mut dataset.preprocessing, &mut dataset.predict];
+    for form in forms.into_iter().flatten() {
+        if mean.len() != form.channels {
+            return Err(Error::input(format!(
+                "data.mean has {} numbers, but the images have {} channels",
+                mean.len(),
+                form.channels
+            )));
+        }
+        form.mean.clone_from(mean);
+        form.std.clone_from(std);
+    }
+    match dataset.preprocessing {
+        Some(_) => Ok(()),
+        None => Err(Error::input("data.mean: arrays are used as they are; leave out data.mean and data.std")),
+    }
+}
+
+impl Parts {
+    /// Splits `dataset` as `recipe` says.
+    pub fn new(dataset: &Dataset, recipe: &Recipe) -> Result<Parts> {
+        let form = dataset.preprocessing.as_ref();
+        let part = |name, split: &Split| -> Result<Part> {
+            Ok(Part { name, images: Arc::new(Prepared::new(split, form)?) })
+        };
+        let (train, watched) = match &dataset.validation {
+            Some(validation) => (Prepared::new(&dataset.train, form)?, Some(part("validation", validation)?)),
+            None if recipe.data.holdout > 0.0 => {
+                let (train, holdout) = dataset.train.stratified(recipe.data.holdout, recipe.train.seed);
+                let holdout = (!holdout.is_empty()).then(|| part("held-out", &holdout)).transpose()?;
+                (Prepared::new(&train, form)?, holdout)
+            }
+            None => (Prepared::new(&dataset.train, form)?, None),
+        };
+        let test = dataset.test.as_ref().map(|split| part("test", split)).transpose()?;
+        let measured = test.or_else(|| watched.clone());
+        Ok(Parts { train: Arc::new(train), watched, measured })
+    }
+}
+
+/// Gives `network` the input and the classes of the data, and the initial weights of the recipe. Returns a
+/// line for each change.
+pub(crate) fn adapt(
+    network: &mut Network,
+    recipe: &Recipe,
+    image: [usize; 3],
+    classes: usize,
+) -> Result<Vec<String>> {
+    let mut changes = Vec::new();
+    let before = network.image()?;
+    let had = network.classes();
+    if before != image {
+        network.set_input(image);
+    }
+    if before[0] != image[0] {
+        changes.push(format!("input channels: {} instead of {}, those of the data", image[0], before[0]));
+    }
+    if before[1..] != image[1..] {
+        let why = if recipe.data.size.is_some() { "as asked for" } else { "that of the data" };
+        changes.push(format!(
+            "input size: {}×{} instead of {}×{}, {why}",
+            image[1], image[2], before[1], before[2]
+        ));
+    }
+    // A network that does not fit its own input may fit that of the data.
+    let had = had.or_else(|_| network.classes())?;
+    if had != classes {
+        network.set_classes(classes)?;
+        changes.push(format!("classes: {classes} instead of {had}, in the last layer"));
+    }
+    if let Some(init) = recipe.model.init.filter(|init| *init != network.init) {
+        changes.push(format!("initial weights: drawn by {} instead of {}", init_name(init), init_name(network.init)));
+        network.init = init;
+    }
+    Ok(changes)
+}
+
+fn init_name(init: striate_graph::Init) -> String {
+    serde_json::to_value(init).ok().map_or_else(
+        || format!("{init:?}"),
+        |value| match value {
+            serde_json::Value::String(name) => name,
+            serde_json::Value::Object(map) => map.keys().next().cloned().unwrap_or_default(),
+            other => other.to_string(),
+        },
+    )
+}
+
+/// Returns `network` as it is trained: with the recipe's share of the newest batch in the running statistics
+/// of batch norms. Networks as they are used do not depend on it.
+pub(crate) fn in_training(network: &Network, recipe: &Recipe) -> Network {
+    let mut network = network.clone();
+    if let Some(momentum) = recipe.train.batch_norm_momentum {
+        for layer in &mut network.layers {
+            if let Op::BatchNorm(norm) = &mut layer.op {
+                norm.momentum = momentum;
+            }
+        }
+    }
+    network
+}
+
+/// Returns the first batch norm that sees a single value for each channel if the batch is one image: its
+/// output would not depend on its input.
+pub(crate) fn single_value_norm(network: &Network) -> Result<Option<String>> {
+    let graph = network.graph_with_heads(&network.input_shape(1))?;
+    let sees_one = graph.nodes.iter().find(|node| {
+        let area = || graph.shape(node.inputs[0]).iter().skip(2).product::<usize>();
+        matches!(node.op, Op::BatchNorm(_)) && area() == 1
+    });
+    Ok(sees_one.map(|node| node.name.clone()))
+}
+
+/// The batches of an epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Batches {
+    images: usize,
+    batch: usize,
+    /// Whether a last batch of one image joins the batch before it.
+    pub join_single: bool,
+}
+
+impl Batches {
+    /// The batches of `images` images for `network`. Where a batch of one image would leave a batch norm a
+    /// single value, a last batch of one joins the one before it.
+    ///
+    /// # Errors
+    /// If all batches would be of one image, and the network has such a batch norm.
+    pub fn new(images: usize, batch: usize, network: &Network) -> Result<Batches> {
+        let needs_two = match images % batch == 1 || batch == 1 {
+            true => single_value_norm(network)?,
+            false => None,
+        };
+        let Some(layer) = needs_two else { return Ok(Batches { images, batch, join_single: false }) };
+        if batch > 1 && images > 1 {
+            return Ok(Batches { images, batch, join_single: true });
+        }
+        let name = &network.name;
+        let advice = if images > 1 { "use --batch 2 or more" } else { "add images or lower data.holdout" };
+        Err(Error::input(format!(
+            "network {name}: with batches of one image the batch norm {layer} sees a single value for each \
+             channel, which trains nothing; {advice}"
+        )))
+    }
+
+    /// Number of batches.
+    pub fn count(&self) -> u64 {
+        let joined = self.join_single && self.images % self.batch == 1;
+        (self.images.div_ceil(self.batch) - usize::from(joined)) as u64
+    }
+
+    /// Images of batch number `index`.
+    pub fn len(&self, index: u64) -> usize {
+        match index + 1 == self.count() {
+            true => self.images - index as usize * self.batch,
+            false => self.batch,
+        }
+    }
+
+    /// The shape of the largest batch.
+    pub fn largest(&self, image: [usize; 3]) -> Shape {
+        let [c, h, w] = image;
+        Shape::from([self.len(0).max(self.len(self.count() - 1)), c, h, w])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn network(pooled: bool) -> Network {
+        let pool = if pooled { "{ op = 'global_average_pool' }, " } else { "" };
+        let text = format!(
+            "name = 'n'\ninput = [1, 4, 4]\nlayers = [{{ op = 'conv', out_channels = 2, kernel_size = 3 }}, {pool}\
+             {{ op = 'batch_norm', name = 'bn' }}, {{ op = 'flatten' }}, {{ op = 'linear', out_features = 2 }}]"
+        );
+        Network::from_text(&text).unwrap()
+    }
+
+    #[test]
+    fn single_last_image_joins_where_a_batch_norm_would_see_one_value() {
+        let joined = Batches::new(9, 4, &network(true)).unwrap();
+        assert_eq!((joined.count(), joined.len(0), joined.len(1), joined.join_single), (2, 4, 5, true));
+        assert_eq!(*joined.largest([1, 4, 4]), [5, 1, 4, 4]);
+        let alone = Batches::new(9, 4, &network(false)).unwrap();
+        assert_eq!((alone.count(), alone.len(2), alone.join_single), (3, 1, false));
+        let even = Batches::new(10, 4, &network(true)).unwrap();
+        assert_eq!((even.count(), even.len(2), even.join_single), (3, 2, false));
+    }
+
+    #[test]
+    fn batches_of_one_are_refused_where_a_batch_norm_would_see_one_value() {
+        for (images, batch, advice) in [(9, 1, "--batch 2"), (1, 4, "add images")] {
+            let error = Batches::new(images, batch, &network(true)).unwrap_err();
+            let text = error.to_string();
+            assert!(error.is_input() && text.contains("batch norm bn") && text.contains(advice), "{text}");
+            Batches::new(images, batch, &network(false)).unwrap();
+        }
+    }
+
+    #[test]
+    fn every_change_of_a_network_is_one_line() {
+        let mut changed = network(false);
+        let recipe = Recipe::default().with("model.init=he").unwrap();
+        let lines = adapt(&mut changed, &recipe, [3, 6, 5], 7).unwrap();
+        assert_eq!(
+            lines,
+            [
+                "input channels: 3 instead of 1, those of the data",
+                "input size: 6×5 instead of 4×4, that of the data",
+                "classes: 7 instead of 2, in the last layer",
+                "initial weights: drawn by he instead of uniform",
+            ]
+        );
+        assert_eq!((changed.classes().unwrap(), changed.image().unwrap()), (7, [3, 6, 5]));
+        assert!(adapt(&mut changed, &recipe, [3, 6, 5], 7).unwrap().is_empty());
+    }
+}

@@ -1,0 +1,79 @@
+//! What a training run reports while it runs and at its end.
+
+use std::path::PathBuf;
+
+use striate_predict::Tally;
+
+/// Where a call ends, and what it accepts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Limits {
+    /// Ends this call once the run has reached this step.
+    pub steps: Option<u64>,
+    /// Whether a checkpoint of another instruction set may be resumed; its bits then differ.
+    pub any_isa: bool,
+}
+
+/// The state of a run after a step.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Progress {
+    /// Current epoch, from 0.
+    pub epoch: u64,
+    /// Total epochs.
+    pub epochs: u64,
+    /// Steps done.
+    pub step: u64,
+    /// Total steps.
+    pub steps: u64,
+    /// Mean loss over the images of the current epoch so far.
+    pub loss: f64,
+    /// Images trained on per second, in this call.
+    pub images_per_second: f64,
+}
+
+/// Observes a training run.
+pub trait Observer {
+    /// Called after each step.
+    fn step(&mut self, progress: &Progress) {
+        let _ = progress;
+    }
+    /// Called with a line for a person: the figures of an epoch, a choice that was made.
+    fn note(&mut self, text: &str) {
+        let _ = text;
+    }
+    /// Called after each step; returning true stops the run after a checkpoint.
+    fn stop(&mut self) -> bool {
+        false
+    }
+}
+
+/// Ignores everything.
+impl Observer for () {}
+
+/// The result of a call of the trainer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outcome {
+    /// Epochs completed.
+    pub epochs: u64,
+    /// Steps done.
+    pub steps: u64,
+    /// Whether the whole schedule was run.
+    pub finished: bool,
+    /// Seconds of this call.
+    pub seconds: f64,
+    /// Images trained on per second, with loading and without validation.
+    pub images_per_second: f64,
+    /// Mean loss over the images of the last epoch, as far as it went.
+    pub train_loss: f64,
+    /// Figures on images that were not trained on; `None` before the end, or if there are no such images.
+    pub tally: Option<Tally>,
+    /// Which images those are: `test`, `validation` or `held-out`; `None` if every image was trained on.
+    pub part: Option<&'static str>,
+    /// The model file of the last step.
+    pub model: PathBuf,
+    /// SHA-256 of its weights.
+    pub weights_sha256: String,
+    /// The loss of each step of this call.
+    pub losses: Vec<f32>,
+    /// The run folder.
+    pub run: PathBuf,
+}

@@ -1,0 +1,84 @@
+//! The recipes that come with the program.
+
+use striate_tensor::{Error, Result, nearest};
+
+use super::Recipe;
+
+/// A recipe that comes with the program.
+#[derive(Debug, Clone, Copy)]
+pub struct ShippedRecipe {
+    /// Its name.
+    pub name: &'static str,
+    /// Its text.
+    pub text: &'static str,
+}
+
+/// The recipes that come with the program.
+pub const SHIPPED: &[ShippedRecipe] = &[
+    ShippedRecipe { name: "lenet5-digits", text: include_str!("../../recipes/lenet5-digits.toml") },
+    ShippedRecipe { name: "lenet5-mnist", text: include_str!("../../recipes/lenet5-mnist.toml") },
+    ShippedRecipe {
+        name: "lenet5-fashion-mnist",
+        text: include_str!("../../recipes/lenet5-fashion-mnist.toml"),
+    },
+    ShippedRecipe { name: SMALL, text: include_str!("../../recipes/small.toml") },
+    ShippedRecipe { name: RBF, text: include_str!("../../recipes/rbf.toml") },
+    ShippedRecipe { name: BATCH_NORM, text: include_str!("../../recipes/batch-norm.toml") },
+    ShippedRecipe { name: NO_BATCH_NORM, text: include_str!("../../recipes/no-batch-norm.toml") },
+    ShippedRecipe { name: FINE_TUNING, text: include_str!("../../recipes/fine-tuning.toml") },
+];
+
+/// Networks of a few layers.
+pub(crate) const SMALL: &str = "small";
+/// Networks that end in an RBF layer.
+pub(crate) const RBF: &str = "rbf";
+/// Deep networks with batch norm.
+pub(crate) const BATCH_NORM: &str = "batch-norm";
+/// Deep networks without batch norm.
+pub(crate) const NO_BATCH_NORM: &str = "no-batch-norm";
+/// Networks that start from given weights.
+pub(crate) const FINE_TUNING: &str = "fine-tuning";
+
+impl ShippedRecipe {
+    /// Returns the comment that the text begins with: what the recipe is for and what it reaches.
+    pub fn summary(&self) -> String {
+        let comment = self.text.lines().take_while(|line| line.starts_with('#'));
+        comment.map(|line| line.trim_start_matches(['#', ' '])).collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// Returns the shipped recipe called `name`.
+///
+/// # Errors
+/// If no shipped recipe has this name; the message gives the nearest.
+pub fn shipped(name: &str) -> Result<Recipe> {
+    let found = SHIPPED.iter().find(|recipe| recipe.name == name).ok_or_else(|| {
+        let names = SHIPPED.iter().map(|recipe| recipe.name);
+        let hint = match nearest(name, names.clone()) {
+            Some(near) => format!("did you mean {near}?"),
+            None => format!("known are {}", names.collect::<Vec<_>>().join(", ")),
+        };
+        Error::input(format!("unknown recipe {name}; {hint}"))
+    })?;
+    Recipe::from_text(found.text).map_err(|e| e.at(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_shipped_recipe_parses_and_has_a_summary() {
+        for recipe in SHIPPED {
+            shipped(recipe.name).unwrap();
+            assert!(recipe.summary().len() > 40, "{}", recipe.name);
+        }
+    }
+
+    #[test]
+    fn every_network_names_a_shipped_recipe() {
+        for model in striate_models::all() {
+            shipped(model.recipe).unwrap();
+        }
+    }
+}

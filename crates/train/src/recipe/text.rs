@@ -1,0 +1,255 @@
+//! The text form of recipes, and single fields changed by name.
+
+use std::path::Path;
+
+use striate_graph::Loss;
+use striate_tensor::file::read_text_limited;
+use striate_tensor::{Error, Result, nearest};
+
+use super::{Recipe, unknown};
+
+/// Limit on the bytes of a recipe.
+const MAX_TEXT: usize = 1 << 20;
+/// Limit on the depth of a field; none lies so deep.
+const MAX_DEPTH: usize = 4;
+/// Fields that are left out of the text at their defaults.
+const OPTIONAL: [(&str, &[&str]); 4] = [
+    ("model", &["init"]),
+    ("data", &["size", "mean", "std", "unreadable", "max_pixels"]),
+    ("train", &["steps_per_epoch", "batch_norm_momentum"]),
+    ("optim", &["head_factor"]),
+];
+
+impl Recipe {
+    /// Reads the recipe in the file at `path`.
+    ///
+    /// # Errors
+    /// If it cannot be read, or as [`Recipe::from_text`].
+    pub fn load(path: &Path) -> Result<Recipe> {
+        let text = read_text_limited(path, MAX_TEXT as u64)?;
+        Recipe::from_text(&text).map_err(|e| e.at(path.display()))
+    }
+
+    /// Parses a recipe.
+    ///
+    /// # Errors
+    /// If the text is not TOML, or has an unknown or faulty field.
+    pub fn from_text(text: &str) -> Result<Recipe> {
+        if text.len() > MAX_TEXT {
+            return Err(Error::input("recipe: the text is longer than a mebibyte"));
+        }
+        let table: toml::Table = toml::from_str(text).map_err(|e| unreadable(&e))?;
+        Recipe::from_table(table)
+    }
+
+    fn from_table(mut table: toml::Table) -> Result<Recipe> {
+        let known = known_fields();
+        if let Some(toml::Value::Table(loss)) = table.get_mut("loss") {
+            loss.entry("name").or_insert_with(|| Loss::default().name().into());
+            if let Some(name) = loss["name"].as_str().filter(|name| !Loss::NAMES.contains(name)) {
+                return Err(unknown("loss.name", name, Loss::NAMES).at("recipe"));
+            }
+        }
+        check_keys(&table, &known, "")?;
+        let recipe: Recipe = table.try_into().map_err(|e| unreadable(&e))?;
+        recipe.check()?;
+        Ok(recipe)
+    }
+
+    fn table(&self) -> toml::Table {
+        toml::Table::try_from(self).expect("a recipe has a text form")
+    }
+
+    /// Returns all fields by dotted name with their values as TOML, such as `optim.lr` and `0.05`.
+    pub fn fields(&self) -> Vec<(String, String)> {
+        let mut fields = Vec::new();
+        flatten(&self.table(), "", &mut fields);
+        fields
+    }
+
+    /// Returns the recipe as TOML with every field; those that came with later versions only where they are
+    /// set.
+    pub fn to_text(&self) -> String {
+        toml::to_string(self).expect("a recipe has a text form")
+    }
+
+    /// Returns the recipe with one field changed by an assignment such as `optim.lr=0.1`.
+    ///
+    /// # Errors
+    /// If the field does not exist or the value does not fit it.
+    pub fn with(&self, assignment: &str) -> Result<Recipe> {
+        let place = |e: Error| e.at(assignment);
+        let (key, value) = assignment
+            .split_once('=')
+            .ok_or_else(|| place(Error::input("not an assignment; write for example optim.lr=0.1")))?;
+        let mut table = self.table();
+        // Optional fields are missing in the text of the defaults: all are added first and checked afterwards.
+        let parsed = format!("value = {value}").parse::<toml::Table>();
+        let value = parsed.ok().and_then(|mut table| table.remove("value"));
+        let value = value.unwrap_or_else(|| toml::Value::String(key_value(assignment)));
+        let mut current = &mut table;
+        let parts: Vec<&str> = key.trim().splitn(MAX_DEPTH + 1, '.').collect();
+        if parts.len() > MAX_DEPTH {
+            return Err(place(Error::input("a field has at most four parts")));
+        }
+        let (last, sections) = parts.split_last().expect("a split has parts");
+        for section in sections {
+            let entry = current.entry(*section).or_insert_with(|| toml::Value::Table(toml::Table::new()));
+            current = entry
+                .as_table_mut()
+                .ok_or_else(|| place(Error::input(format!("{section} has no fields"))))?;
+        }
+        let whole =
+            matches!((current.get(*last), &value), (Some(toml::Value::Float(_)), toml::Value::Integer(_)));
+        let value = match value {
+            toml::Value::Integer(number) if whole => toml::Value::Float(number as f64),
+            other => other,
+        };
+        current.insert((*last).to_owned(), value);
+        Recipe::from_table(table).map_err(place)
+    }
+}
+
+/// Returns a table with every field that a recipe can have.
+fn known_fields() -> toml::Table {
+    let mut known = Recipe::default().table();
+    known.insert("loss".into(), toml::Value::Table(loss_fields()));
+    for (section, names) in OPTIONAL {
+        let section = known[section].as_table_mut().expect("is a section of every recipe");
+        section.extend(names.iter().map(|name| ((*name).to_owned(), true.into())));
+    }
+    known
+}
+
+/// Lists the fields of `table` under the dotted `place`.
+fn flatten(table: &toml::Table, place: &str, fields: &mut Vec<(String, String)>) {
+    for (key, value) in table {
+        match value {
+            toml::Value::Table(table) if place.is_empty() => flatten(table, &format!("{key}."), fields),
+            value => fields.push((format!("{place}{key}"), short(value))),
+        }
+    }
+}
+
+/// A value as TOML; numbers in the shortest form that is the same number in f32.
+fn short(value: &toml::Value) -> String {
+    match value {
+        toml::Value::Float(number) if f64::from(*number as f32) == *number => format!("{:?}", *number as f32),
+        toml::Value::Array(items) => format!("[{}]", items.iter().map(short).collect::<Vec<_>>().join(", ")),
+        value => value.to_string(),
+    }
+}
+
+/// The fields of all losses.
+fn loss_fields() -> toml::Table {
+    ["name", "smoothing", "margin", "power", "j"].into_iter().map(|name| (name.into(), true.into())).collect()
+}
+
+fn key_value(assignment: &str) -> String {
+    assignment.split_once('=').map_or(String::new(), |(_, value)| value.trim().to_owned())
+}
+
+/// Refuses unknown fields with the nearest known one.
+fn check_keys(table: &toml::Table, known: &toml::Table, place: &str) -> Result<()> {
+    for (key, value) in table {
+        match (known.get(key), value) {
+            (None, _) => {
+                let fields: Vec<&str> = known.keys().map(String::as_str).collect();
+                let hint =
+                    nearest(key, fields.iter().copied()).map(|near| format!("did you mean {place}{near}?"));
+                let hint = hint.unwrap_or_else(|| format!("known are {}", fields.join(", ")));
+                return Err(Error::input(format!("recipe: unknown field {place}{key}; {hint}")));
+            }
+            (Some(toml::Value::Table(known)), toml::Value::Table(table)) => {
+                check_keys(table, known, &format!("{place}{key}."))?;
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn unreadable(error: &toml::de::Error) -> Error {
+    Error::input(format!("recipe: {}", error.message().replace('\n', " ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_set_by_name() {
+        let recipe = Recipe::default().with("optim.lr=1").unwrap().with("data.augment=shift").unwrap();
+        assert_eq!((recipe.optim.lr, recipe.data.augment.as_str()), (1.0, "shift"));
+        let recipe = recipe.with("schedule.name=constant").unwrap();
+        assert_eq!(recipe.schedule.name, "constant");
+        assert_eq!(Recipe::from_text(&recipe.to_text()).unwrap(), recipe);
+    }
+
+    /// Checkpoints of earlier versions hold a hash of the text without these fields.
+    #[test]
+    fn later_fields_are_in_the_text_only_where_they_are_set() {
+        let plain = Recipe::default().to_text();
+        let sets = [
+            "model.init=he",
+            "data.size=[64, 48]",
+            "data.unreadable=skip",
+            "data.max_pixels=100",
+            "train.steps_per_epoch=8",
+            "train.batch_norm_momentum=1",
+            "optim.head_factor=10",
+        ];
+        let mut recipe = Recipe::default();
+        for set in sets {
+            let field = set.split(['.', '=']).nth(1).unwrap();
+            assert!(!plain.contains(field), "{field}");
+            recipe = recipe.with(set).unwrap();
+        }
+        assert_eq!(Recipe::from_text(&recipe.to_text()).unwrap(), recipe);
+        assert_eq!((recipe.data.size, recipe.optim.head_factor), (Some([64, 48]), 10.0));
+        assert_eq!(recipe.model.init, Some(striate_graph::Init::He));
+        assert!(recipe.skips_unreadable());
+    }
+
+    #[test]
+    fn fields_are_listed_with_short_values() {
+        let fields = Recipe::default().with("optim.lr=0.1").unwrap().fields();
+        for (field, value) in [("optim.lr", "0.1"), ("data.spec", "\"digits\""), ("train.epochs", "12")] {
+            assert!(fields.contains(&(field.into(), value.into())), "{field}: {fields:?}");
+        }
+    }
+
+    #[test]
+    fn a_recipe_may_name_a_loss() {
+        let recipe = Recipe::default();
+        assert_eq!(recipe.spec().unwrap().loss, None);
+        let smooth = recipe.with("loss.smoothing=0.1").unwrap();
+        assert_eq!(smooth.loss, Some(Loss::CrossEntropy { smoothing: 0.1 }));
+        let hinge = recipe.with("loss.name=hinge").unwrap().with("loss.power=2").unwrap();
+        assert_eq!(hinge.spec().unwrap().loss, Some(Loss::Hinge { margin: 1.0, power: 2 }));
+        assert_eq!(Recipe::from_text(&hinge.to_text()).unwrap(), hinge);
+    }
+
+    #[test]
+    fn mistakes_name_the_nearest_field() {
+        for (assignment, expected) in [
+            ("optim.lrr=1", "did you mean optim.lr?"),
+            ("optim.lr=fast", "optim.lr=fast"),
+            ("optim.name=sgdd", "did you mean sgd?"),
+            ("lr", "not an assignment"),
+            ("train.batch=0", "must be from 1"),
+            ("train.batch_norm_momentum=0", "must be above 0"),
+            ("data.unreadable=skp", "did you mean skip?"),
+            ("data.size=[0, 3]", "two sides"),
+            ("model.init=hee", "hee"),
+            ("loss.name=hing", "did you mean hinge?"),
+            ("loss.smothing=0.1", "did you mean loss.smoothing?"),
+            ("loss.smoothing=2", "loss.smoothing"),
+            ("schedule.name=cosin", "did you mean cosine?"),
+        ] {
+            let error = Recipe::default().with(assignment).unwrap_err();
+            assert!(error.is_input() && error.to_string().contains(expected), "{error}");
+        }
+    }
+
+}

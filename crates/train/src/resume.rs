@@ -1,0 +1,187 @@
+//! Checkpoints of a run, and the run continued from them.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use striate_data::Dataset;
+use striate_engine::Cpu;
+use striate_formats::{Checkpoint, Checkpoints, Position, sha256};
+use striate_graph::{Network, Role};
+use striate_tensor::{Error, Result};
+
+use crate::run::RunFolder;
+use crate::{Limits, Observer, Recipe, Settings, Trainer};
+
+/// What a checkpoint keeps besides tensors.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, Default)]
+pub(crate) struct Sums {
+    /// Sum of the losses of the current epoch's images.
+    pub epoch_loss: f64,
+    /// Images of the current epoch so far.
+    #[serde(default)]
+    pub epoch_images: u64,
+    /// Checkpoints of earlier versions hold sums over batches.
+    #[serde(default, skip_serializing)]
+    epoch_batches: u64,
+    /// The lowest validation loss so far.
+    pub best: Option<f64>,
+}
+
+impl Sums {
+    /// Turns sums over batches into sums over images.
+    fn over_images(self, batch: usize) -> Sums {
+        if self.epoch_images > 0 || self.epoch_batches == 0 {
+            return self;
+        }
+        let epoch_loss = self.epoch_loss * batch as f64;
+        Sums { epoch_loss, epoch_images: self.epoch_batches * batch as u64, epoch_batches: 0, ..self }
+    }
+
+    /// Mean loss over the images of the current epoch.
+    pub fn mean_loss(&self) -> f64 {
+        self.epoch_loss / self.epoch_images.max(1) as f64
+    }
+}
+
+impl Trainer {
+    /// Opens the run in the folder `run` at its last checkpoint. `epochs` replaces the number of epochs;
+    /// `load` loads the data for a recipe and the run's network.
+    ///
+    /// # Errors
+    /// If the folder holds no run, its data has changed, or its last checkpoint is damaged.
+    pub fn resume(
+        run: &Path,
+        epochs: Option<u64>,
+        load: impl FnOnce(&Recipe, &Network) -> Result<Dataset>,
+        cpu: Cpu,
+        limits: Limits,
+        observer: &mut dyn Observer,
+    ) -> Result<Trainer> {
+        let (folder, mut recipe, network) = RunFolder::open(run)?;
+        let before = recipe.train.epochs;
+        let longer = epochs.filter(|epochs| *epochs != before);
+        if let Some(epochs) = longer {
+            recipe.train.epochs = epochs;
+            recipe.check()?;
+        }
+        let dataset = load(&recipe, &network)?;
+        let keep = recipe.checkpoint.keep;
+        let name = run.join("recipe.toml").display().to_string();
+        let settings = Settings { name, reason: "of the resumed run".into(), ..recipe.into() };
+        let mut trainer = Trainer::new(settings, network, dataset, cpu, Some(folder))?;
+        let checkpoint = Checkpoints::new(run, keep).latest()?;
+        let is_new = checkpoint.is_none();
+        if let Some(checkpoint) = checkpoint {
+            trainer.restore(checkpoint, run, limits, observer)?;
+        }
+        if trainer.position.step > trainer.steps() {
+            return Err(Error::input(format!(
+                "{}: {} epochs are fewer than the run has done; it is at epoch {}",
+                run.display(),
+                trainer.settings.recipe.train.epochs,
+                trainer.position.epoch + 1
+            )));
+        }
+        if let Some(epochs) = longer {
+            trainer.folder()?.write_recipe(&trainer.settings.recipe)?;
+            observer.note(&format!("epochs: {epochs} instead of {before}; a new schedule from this step on"));
+        }
+        if is_new {
+            observer.note("no checkpoint yet: training starts at step 0");
+        }
+        Ok(trainer)
+    }
+
+    fn restore(
+        &mut self,
+        checkpoint: Checkpoint,
+        run: &Path,
+        limits: Limits,
+        observer: &mut dyn Observer,
+    ) -> Result<()> {
+        let here = self.cpu.isa().name();
+        let made = &checkpoint.isa;
+        let other_isa = (made != here)
+            .then(|| format!("the checkpoint was made on {made}, this is {here}: the bits will differ"));
+        if let Some(what) = other_isa.as_ref().filter(|_| !limits.any_isa) {
+            return Err(Error::input(format!("{what}; allow it with --any-isa, or set STRIATE_ISA={made}")));
+        }
+        let extra = checkpoint.extra;
+        if extra["fingerprint"] != serde_json::json!(self.fingerprint) {
+            let spec = &self.settings.recipe.data.spec;
+            return Err(Error::input(format!("the data {spec} has changed since the run began")));
+        }
+        if extra["recipe"] != serde_json::json!(recipe_hash(&self.settings.recipe)) {
+            let path = run.join("recipe.toml");
+            return Err(Error::input(format!(
+                "{}: the recipe has changed since the checkpoint was made; only --epochs may change",
+                path.display()
+            )));
+        }
+        let sums: Sums = serde_json::from_value(extra["sums"].clone())
+            .map_err(|e| Error::input(format!("the checkpoint's figures are unreadable: {e}")))?;
+        self.sums = sums.over_images(self.settings.recipe.train.batch);
+        self.check_position(&checkpoint.position)?;
+        let missing = self
+            .training
+            .infos()
+            .find(|info| info.role != Role::Gradient && !checkpoint.state.contains_key(&info.name));
+        if let Some(info) = missing {
+            return Err(Error::input(format!("the checkpoint lacks {}", info.name)));
+        }
+        self.training.set_variables(&checkpoint.state)?;
+        self.position = checkpoint.position;
+        other_isa.iter().for_each(|what| observer.note(what));
+        Ok(())
+    }
+
+    /// Refuses a position that no run with this recipe and these data comes to.
+    fn check_position(&self, position: &Position) -> Result<()> {
+        let Position { seed, epoch, batch, step } = *position;
+        let batches = self.batches.count();
+        let steps = epoch.checked_mul(batches).and_then(|steps| steps.checked_add(batch));
+        let fits = seed == self.settings.recipe.train.seed && batch < batches && steps == Some(step);
+        match fits {
+            true => Ok(()),
+            false => Err(Error::input(format!(
+                "the checkpoint's position is not one of this run: step {step} as batch {batch} of epoch {epoch} \
+                 with seed {seed}"
+            ))),
+        }
+    }
+
+    pub(crate) fn checkpoint(&self) -> Checkpoint {
+        Checkpoint {
+            position: self.position,
+            isa: self.cpu.isa().name().into(),
+            extra: serde_json::json!({
+                "sums": self.sums,
+                "fingerprint": self.fingerprint,
+                "recipe": recipe_hash(&self.settings.recipe),
+            }),
+            state: self.training.variables(&[Role::Parameter, Role::Buffer, Role::State]),
+        }
+    }
+}
+
+/// A hash of everything that a checkpoint depends on; a longer run is the same run.
+fn recipe_hash(recipe: &Recipe) -> String {
+    let mut recipe = recipe.clone();
+    recipe.train.epochs = 1;
+    sha256(recipe.to_text().as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_of_earlier_versions_keep_their_mean() {
+        let old = serde_json::json!({ "epoch_loss": 6.0, "epoch_batches": 4, "best": null });
+        let sums: Sums = serde_json::from_value(old).unwrap();
+        let sums = sums.over_images(32);
+        assert_eq!((sums.mean_loss(), sums.epoch_images), (1.5, 128));
+        let again: Sums = serde_json::from_value(serde_json::to_value(sums).unwrap()).unwrap();
+        assert_eq!(again.over_images(32), sums);
+    }
+}

@@ -1,0 +1,264 @@
+//! A recipe with where each of its values comes from: defaults, a recipe, flags, rules.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+
+use striate_graph::{Loss, Network, Op};
+use striate_tensor::Result;
+use striate_vision::Preprocessing;
+
+use crate::recipe::{BATCH_NORM, FINE_TUNING, NO_BATCH_NORM, RBF, Recipe, SHIPPED, SMALL, shipped};
+
+/// The rule of `train.steps_per_epoch` makes batches no smaller than this.
+const MIN_BATCH: usize = 8;
+/// Networks with fewer layers that have weights are small.
+const FEW_LAYERS: usize = 7;
+/// What is left of the initial statistics of batch norms after half of the steps, at most.
+const INITIAL_SHARE: f64 = 0.05;
+/// The largest share of the newest batch that the rule for batch norms gives; beyond it they are noise.
+const MAX_MOMENTUM: f64 = 0.5;
+
+/// Where the value of a recipe's field comes from.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Origin {
+    /// The default of the field.
+    Default,
+    /// The recipe.
+    Recipe,
+    /// A flag of the command line.
+    Flag(String),
+    /// A rule, with its reason.
+    Rule(String),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Origin::Default => f.write_str("default"),
+            Origin::Recipe => f.write_str("recipe"),
+            Origin::Flag(flag) => write!(f, "flag {flag}"),
+            Origin::Rule(reason) => write!(f, "rule: {reason}"),
+        }
+    }
+}
+
+/// A recipe with where each of its values comes from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// The recipe.
+    pub recipe: Recipe,
+    /// What it started from: a shipped recipe's name or a file.
+    pub name: String,
+    /// Why that one.
+    pub reason: String,
+    pub(crate) origins: BTreeMap<String, Origin>,
+}
+
+impl From<Recipe> for Settings {
+    /// Takes every value that is not a default as the recipe's.
+    fn from(recipe: Recipe) -> Settings {
+        let defaults = Recipe::default().fields();
+        let changed = recipe.fields().into_iter().filter(|field| !defaults.contains(field));
+        let origins = changed.map(|(field, _)| (field, Origin::Recipe)).collect();
+        Settings { recipe, name: "custom".into(), reason: "given".into(), origins }
+    }
+}
+
+impl Settings {
+    /// Reads the recipe `name`: a shipped one or a `.toml` file.
+    ///
+    /// # Errors
+    /// If there is no such recipe, or the file is faulty.
+    pub fn named(name: &str) -> Result<Settings> {
+        let recipe = match name.ends_with(".toml") {
+            true => Recipe::load(Path::new(name))?,
+            false => shipped(name)?,
+        };
+        Ok(Settings { name: name.to_owned(), reason: "as asked for".into(), ..recipe.into() })
+    }
+
+    /// Chooses a shipped recipe: for fine-tuning if there are `pretrained` weights, else the one made for the
+    /// network `model` on the data `spec`, else the one that suits the network.
+    ///
+    /// # Errors
+    /// If the network is faulty.
+    pub fn chosen(model: &str, spec: &str, network: &Network, pretrained: bool) -> Result<Settings> {
+        let exact = format!("{model}-{spec}");
+        let (name, reason) = match striate_models::find(model) {
+            _ if pretrained => (FINE_TUNING, "training starts from given weights".to_owned()),
+            _ if SHIPPED.iter().any(|recipe| recipe.name == exact) => {
+                (&exact[..], format!("made for {model} on {spec}"))
+            }
+            Ok(known) => (known.recipe, format!("the default of {model}")),
+            Err(_) => suitable(network)?,
+        };
+        Ok(Settings { name: name.to_owned(), reason, ..shipped(name)?.into() })
+    }
+
+    /// Changes a field by an assignment such as `optim.lr=0.1`, which came with `flag`.
+    ///
+    /// # Errors
+    /// If there is no such field or the value does not fit it.
+    pub fn set(&mut self, flag: &str, assignment: &str) -> Result<()> {
+        self.recipe = self.recipe.with(assignment).map_err(|e| e.at(flag))?;
+        let field = assignment.split('=').next().unwrap_or_default().trim();
+        self.origins.insert(field.to_owned(), Origin::Flag(flag.to_owned()));
+        Ok(())
+    }
+
+    /// Returns where the value of `field` comes from.
+    pub fn origin(&self, field: &str) -> Origin {
+        self.origins.get(field).cloned().unwrap_or(Origin::Default)
+    }
+
+    /// Takes the normalization that given weights were trained with, unless flags or the recipe name one.
+    pub fn normalize_as(&mut self, weights: &Preprocessing) {
+        if self.recipe.data.mean.is_some() || self.recipe.data.std.is_some() {
+            return;
+        }
+        self.recipe.data.mean = Some(weights.mean.clone());
+        self.recipe.data.std = Some(weights.std.clone());
+        for field in ["data.mean", "data.std"] {
+            self.origins.insert(field.into(), Origin::Rule("as the given weights were trained".into()));
+        }
+    }
+
+    /// Applies the rules that depend on the data: batch size and batch norm statistics for `images` training
+    /// images. Values from flags stay.
+    ///
+    /// # Errors
+    /// If the network is faulty.
+    pub fn fit_to(&mut self, images: usize, network: &Network) -> Result<()> {
+        self.fit_batch(images);
+        self.fit_batch_norm(images, network)
+    }
+
+    fn fit_batch(&mut self, images: usize) {
+        let (wanted, before) = (self.recipe.train.steps_per_epoch, self.recipe.train.batch);
+        if matches!(self.origin("train.batch"), Origin::Flag(_)) || wanted == 0 {
+            return;
+        }
+        let mut batch = before;
+        while batch / 2 >= MIN_BATCH && (images.div_ceil(batch) as u64) < wanted {
+            batch /= 2;
+        }
+        if batch != before {
+            self.recipe.train.batch = batch;
+            let reason = format!("{before} halved for {wanted} steps per epoch on {images} images");
+            self.origins.insert("train.batch".into(), Origin::Rule(reason));
+        }
+    }
+
+    /// A short run must not end with running statistics that are still those of the initialization.
+    fn fit_batch_norm(&mut self, images: usize, network: &Network) -> Result<()> {
+        if self.recipe.train.batch_norm_momentum.is_some() {
+            return Ok(());
+        }
+        let norms = network.layers.iter().filter_map(|layer| match &layer.op {
+            Op::BatchNorm(norm) => Some(norm.momentum),
+            _ => None,
+        });
+        let Some(own) = norms.reduce(f32::min) else { return Ok(()) };
+        let steps = images.div_ceil(self.recipe.train.batch) as u64 * self.recipe.train.epochs;
+        let needed = 1.0 - INITIAL_SHARE.powf(2.0 / steps as f64);
+        // Rounded, so that the recipe shows what is used.
+        let needed = (needed.min(MAX_MOMENTUM) * 100.0).round() / 100.0;
+        if needed > f64::from(own) {
+            self.recipe.train.batch_norm_momentum = Some(needed as f32);
+            let reason = format!("{own} is too slow for a run of {steps} steps");
+            self.origins.insert("train.batch_norm_momentum".into(), Origin::Rule(reason));
+        }
+        Ok(())
+    }
+}
+
+/// The recipe that suits a network of one's own, with the reason.
+fn suitable(network: &Network) -> Result<(&'static str, String)> {
+    let has_norms = network.layers.iter().any(|layer| matches!(layer.op, Op::BatchNorm(_)));
+    let weights = network.variables()?.iter().filter(|(name, _)| name.ends_with(".weight")).count();
+    if matches!(network.loss, Some(Loss::Rbf { .. })) {
+        return Ok((RBF, "the network has the RBF loss".into()));
+    }
+    Ok(match has_norms {
+        true => (BATCH_NORM, "the network has batch norm".into()),
+        false if weights < FEW_LAYERS => (SMALL, format!("the network has {weights} layers with weights")),
+        false => (NO_BATCH_NORM, "the network is deep and has no batch norm".into()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn network(name: &str) -> Network {
+        (striate_models::find(name).unwrap().build)().unwrap()
+    }
+
+    #[test]
+    fn every_network_has_the_recipe_that_suits_its_layers() {
+        for model in striate_models::all() {
+            assert_eq!(model.recipe, suitable(&network(model.name)).unwrap().0, "{}", model.name);
+        }
+    }
+
+    #[test]
+    fn recipes_are_chosen_by_weights_then_data_then_network() {
+        let chosen = |model: &str, spec: &str, pretrained| {
+            let network = network(if model == "mine.toml" { "resnet20" } else { model });
+            Settings::chosen(model, spec, &network, pretrained).unwrap().name
+        };
+        assert_eq!(chosen("squeezenet1_1", "folder", true), "fine-tuning");
+        assert_eq!(chosen("lenet5", "mnist", false), "lenet5-mnist");
+        assert_eq!(chosen("lenet5", "folder", false), "small");
+        assert_eq!(chosen("squeezenet1_1", "folder", false), "no-batch-norm");
+        assert_eq!(chosen("mine.toml", "folder", false), "batch-norm");
+    }
+
+    #[test]
+    fn origin_of_every_value_is_kept() {
+        let mut settings = Settings::named("fine-tuning").unwrap();
+        settings.set("--epochs", "train.epochs=3").unwrap();
+        settings.set("--set", "optim.lr = 0.5").unwrap();
+        for (field, origin) in [
+            ("train.epochs", Origin::Flag("--epochs".into())),
+            ("optim.lr", Origin::Flag("--set".into())),
+            ("optim.head_factor", Origin::Recipe),
+            ("optim.beta1", Origin::Default),
+        ] {
+            assert_eq!(settings.origin(field), origin, "{field}");
+        }
+        assert_eq!((settings.recipe.train.epochs, settings.recipe.optim.lr), (3, 0.5));
+    }
+
+    #[test]
+    fn batch_size_falls_until_an_epoch_has_its_steps() {
+        let resnet = network("resnet20");
+        for (images, batch) in [(100_000, 64), (449, 64), (448, 32), (114, 16), (18, 8), (3, 8)] {
+            let mut settings = Settings::named("batch-norm").unwrap();
+            settings.fit_to(images, &resnet).unwrap();
+            assert_eq!(settings.recipe.train.batch, batch, "{images}");
+            assert_eq!(matches!(settings.origin("train.batch"), Origin::Rule(_)), batch != 64);
+        }
+        let mut settings = Settings::named("batch-norm").unwrap();
+        settings.set("--batch", "train.batch=40").unwrap();
+        settings.fit_to(18, &resnet).unwrap();
+        assert_eq!(settings.recipe.train.batch, 40);
+    }
+
+    #[test]
+    fn batch_norms_of_short_runs_forget_their_initial_statistics() {
+        let mut settings = Settings::named("batch-norm").unwrap();
+        settings.set("--epochs", "train.epochs=3").unwrap();
+        settings.fit_to(114, &network("resnet20")).unwrap();
+        // 24 steps: (1 − m)^12 = 0.05.
+        assert_eq!(settings.recipe.train.batch_norm_momentum, Some(0.22));
+        assert!(matches!(settings.origin("train.batch_norm_momentum"), Origin::Rule(_)));
+        for (name, epochs) in [("resnet20", 30), ("vgg16", 3)] {
+            let mut settings = Settings::named("batch-norm").unwrap();
+            settings.set("--epochs", &format!("train.epochs={epochs}")).unwrap();
+            settings.fit_to(114, &network(name)).unwrap();
+            assert_eq!(settings.recipe.train.batch_norm_momentum, None, "{name}");
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! What a run is about to do, for a person and for a program, before its first step.
+
+use serde::Serialize;
+use striate_data::{Dataset, Survey};
+use striate_graph::{Network, statistics};
+use striate_tensor::Result;
+
+use crate::fitting::{Batches, Parts};
+use crate::settings::{Origin, Settings};
+
+/// Everything that a run is about to do.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Summary {
+    /// The data.
+    pub data: DataSummary,
+    /// The network.
+    pub network: NetworkSummary,
+    /// The recipe, and where each value comes from.
+    pub recipe: RecipeSummary,
+    /// Steps of an epoch.
+    pub steps_per_epoch: u64,
+    /// Steps of the whole run.
+    pub steps: u64,
+    /// Memory that a training step needs: weights, gradients, optimizer state, activations.
+    pub memory_bytes: usize,
+}
+
+/// The data of a run.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct DataSummary {
+    /// The data set.
+    pub spec: String,
+    /// Its parts, with what they are used for.
+    pub parts: Vec<PartSummary>,
+    /// The class names.
+    pub classes: Vec<String>,
+    /// Smallest and largest height and width of the image files; null for data that is not image files.
+    pub sizes: Option<[[usize; 2]; 2]>,
+    /// Mean that is subtracted from each channel, of values in [0, 1]; empty for arrays, which are used as
+    /// they are.
+    pub mean: Vec<f32>,
+    /// What each channel is divided by after that.
+    pub std: Vec<f32>,
+    /// Files left aside, by kind.
+    pub left_aside: Vec<Left>,
+    /// Images that cannot be read and were left out, with the reason.
+    pub unreadable: Vec<Unread>,
+    /// Remarks, such as an enclosing folder that was entered.
+    pub notes: Vec<String>,
+}
+
+/// A part of the data.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PartSummary {
+    /// `training`, `held-out`, `validation` or `test`.
+    pub name: &'static str,
+    /// Number of images.
+    pub images: usize,
+}
+
+/// Files of one kind that were left aside.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Left {
+    /// The kind.
+    pub kind: String,
+    /// How many.
+    pub count: usize,
+    /// The first of them.
+    pub first: String,
+}
+
+/// An image that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Unread {
+    /// The file.
+    pub file: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// The network of a run.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct NetworkSummary {
+    /// Its name.
+    pub name: String,
+    /// Channels, height and width of its input.
+    pub input: Vec<usize>,
+    /// Parameters, without those of auxiliary heads.
+    pub params: u64,
+    /// The file of the initial weights; null if they are drawn.
+    pub weights: Option<String>,
+    /// A line for each change made to the network or its weights.
+    pub changes: Vec<String>,
+}
+
+/// The recipe of a run.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RecipeSummary {
+    /// A shipped recipe's name, or a file.
+    pub name: String,
+    /// Why that one.
+    pub reason: String,
+    /// Every field.
+    pub values: Vec<Value>,
+}
+
+/// A field of the recipe.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Value {
+    /// Its dotted name.
+    pub field: String,
+    /// Its value as TOML.
+    pub value: String,
+    /// Where the value comes from.
+    #[serde(serialize_with = "as_text")]
+    pub origin: Origin,
+}
+
+fn as_text<S: serde::Serializer>(origin: &Origin, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    serializer.collect_str(origin)
+}
+
+impl DataSummary {
+    pub(crate) fn new(spec: &str, dataset: &Dataset, parts: &Parts) -> DataSummary {
+        let part = |name, images| PartSummary { name, images };
+        let mut listed = vec![part("training", parts.train.len())];
+        listed.extend(parts.watched.iter().map(|watched| part(watched.name, watched.images.len())));
+        let test = parts.measured.iter().filter(|measured| measured.name == "test");
+        listed.extend(test.map(|test| part(test.name, test.images.len())));
+        let (mean, std) =
+            dataset.preprocessing.as_ref().map(|form| (form.mean.clone(), form.std.clone())).unwrap_or_default();
+        let Survey { sizes, left_aside, unreadable, notes, .. } = dataset.survey.clone();
+        let left = |left: striate_data::LeftAside| Left {
+            kind: left.kind,
+            count: left.count,
+            first: left.first.display().to_string(),
+        };
+        let unread = |(file, reason): (std::path::PathBuf, String)| Unread { file: file.display().to_string(), reason };
+        DataSummary {
+            spec: spec.to_owned(),
+            parts: listed,
+            classes: dataset.classes.clone(),
+            sizes,
+            mean,
+            std,
+            left_aside: left_aside.into_iter().map(left).collect(),
+            unreadable: unreadable.into_iter().map(unread).collect(),
+            notes,
+        }
+    }
+}
+
+impl NetworkSummary {
+    pub(crate) fn new(network: &Network, weights: Option<String>, changes: Vec<String>) -> Result<NetworkSummary> {
+        Ok(NetworkSummary {
+            name: network.name.clone(),
+            input: network.input.to_vec(),
+            params: statistics(&network.graph(1)?).params,
+            weights,
+            changes,
+        })
+    }
+}
+
+impl RecipeSummary {
+    pub(crate) fn new(settings: &Settings) -> RecipeSummary {
+        let value = |(field, value): (String, String)| Value { origin: settings.origin(&field), field, value };
+        RecipeSummary {
+            name: settings.name.clone(),
+            reason: settings.reason.clone(),
+            values: settings.recipe.fields().into_iter().map(value).collect(),
+        }
+    }
+}
+
+/// Returns a line about a batch that was joined, if one was.
+pub(crate) fn joined(batches: Batches) -> Option<String> {
+    let last = batches.count() - 1;
+    batches.join_single.then(|| {
+        format!(
+            "last batch: {} images, since a batch norm would see a single value in a batch of one",
+            batches.len(last)
+        )
+    })
+}

@@ -1,0 +1,40 @@
+//! Every network of the program trains with the recipe that is chosen for it when none is named.
+//!
+//! Networks are narrower and images smaller than the networks' own; `scripts/defaults-train.sh` takes them as
+//! they are.
+
+mod common;
+
+use common::{Scratch, dataset, losses, reduced, trainer};
+use striate_train::{Limits, Settings};
+
+/// Images of the set; 57 of them are trained on.
+const IMAGES: usize = 60;
+
+#[test]
+fn every_network_trains_with_its_default_recipe() {
+    let scratch = Scratch::new("defaults");
+    let wanted = std::env::var("STRIATE_NETWORKS").unwrap_or_default();
+    let mut failures = Vec::new();
+    let models = striate_models::all().iter().filter(|model| wanted.is_empty() || wanted.split(',').any(|x| x == model.name));
+    for model in models {
+        let network = reduced(model.name);
+        let [_, side, _] = network.image().unwrap();
+        let mut settings = Settings::chosen(model.name, "stripes", &network, false).unwrap();
+        settings.set("--epochs", "train.epochs=3").unwrap();
+        for set in std::env::var("STRIATE_SET").unwrap_or_default().split(';').filter(|x| !x.is_empty()) {
+            settings.set("--set", set).unwrap();
+        }
+        let out = scratch.path(model.name);
+        let run = trainer(settings, network, dataset(IMAGES, 3, [3, side, side]), 0, &out);
+        let outcome = run.run(Limits::default(), &mut ());
+        let losses = losses(&out);
+        println!("{:<20} {losses:.3?}", model.name);
+        let falls = losses.len() == 3 && losses[2] < 0.99 * losses[0] && losses.iter().all(|x| x.is_finite());
+        if outcome.is_err() || !falls {
+            failures.push(format!("{}: {losses:?} {:?}", model.name, outcome.err()));
+        }
+        std::fs::remove_dir_all(&out).unwrap();
+    }
+    assert!(failures.is_empty(), "the loss does not fall:\n{}", failures.join("\n"));
+}
