@@ -219,8 +219,7 @@ fn head_parameters(network: &Graph) -> HashSet<ValueId> {
 fn update(graph: &mut Graph, optimizer: Optimizer, head: &HashSet<ValueId>) {
     let body_rate = scalar(graph, "rate", DType::F32);
     for (parameter, gradient) in graph.gradients.clone() {
-        let rate =
-            if head.contains(&parameter) { scalar(graph, "head_rate", DType::F32) } else { body_rate };
+        let rate = if head.contains(&parameter) { scalar(graph, "head_rate", DType::F32) } else { body_rate };
         let (name, shape) = (graph.value(parameter).name.clone(), graph.shape(parameter).clone());
         let state = |graph: &mut Graph, kind: &str| {
             variable(graph, format!("{kind}.{name}"), shape.clone(), DType::F32, Role::State)

@@ -13,8 +13,13 @@ fn main() -> Result<()> {
     let test = Prepared::new(digits.evaluation().1, form)?;
     let network = (striate::models::find("lenet5")?.build)()?;
 
-    let sampling =
-        Sampling { batch: 32, join_single: false, order: Order::Shuffled(0), augmentation: Augmentation::None, seed: 0 };
+    let sampling = Sampling {
+        batch: 32,
+        join_single: false,
+        order: Order::Shuffled(0),
+        augmentation: Augmentation::None,
+        seed: 0,
+    };
     let [c, h, w] = train.shape();
     let sgd = Optimizer::Sgd { momentum: 0.9, nesterov: true, weight_decay: 5e-4 };
     let shape = Shape::from([sampling.batch, c, h, w]);

@@ -125,7 +125,11 @@ pub(crate) fn adapt(
         changes.push(format!("classes: {classes} instead of {had}, in the last layer"));
     }
     if let Some(init) = recipe.model.init.filter(|init| *init != network.init) {
-        changes.push(format!("initial weights: drawn by {} instead of {}", init_name(init), init_name(network.init)));
+        changes.push(format!(
+            "initial weights: drawn by {} instead of {}",
+            init_name(init),
+            init_name(network.init)
+        ));
         network.init = init;
     }
     Ok(changes)

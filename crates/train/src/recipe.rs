@@ -9,8 +9,8 @@ use striate_graph::{Init, Loss, Optimizer, TrainingSpec};
 use striate_tensor::{Error, Result, nearest};
 use striate_vision::augment::Affine;
 
-pub use shipped::{SHIPPED, ShippedRecipe, shipped};
 pub(crate) use shipped::{BATCH_NORM, FINE_TUNING, NO_BATCH_NORM, RBF, SMALL};
+pub use shipped::{SHIPPED, ShippedRecipe, shipped};
 
 use crate::schedule::Schedule;
 
@@ -229,7 +229,10 @@ impl Recipe {
             (self.optim.epsilon > 0.0 && self.optim.epsilon.is_finite(), "optim.epsilon must be above 0"),
             (is_from_zero(self.optim.head_factor), "optim.head_factor must be 0 or more"),
             ((0.0..0.9).contains(&self.data.holdout), "data.holdout must be in [0, 0.9)"),
-            (sides.iter().all(|side| (1..=1 << 14).contains(side)), "data.size must be two sides from 1 to 16384"),
+            (
+                sides.iter().all(|side| (1..=1 << 14).contains(side)),
+                "data.size must be two sides from 1 to 16384",
+            ),
             (
                 self.data.mean.as_ref().map(Vec::len) == self.data.std.as_ref().map(Vec::len),
                 "data.mean and data.std must have as many numbers as each other",

@@ -127,15 +127,21 @@ impl DataSummary {
         listed.extend(parts.watched.iter().map(|watched| part(watched.name, watched.images.len())));
         let test = parts.measured.iter().filter(|measured| measured.name == "test");
         listed.extend(test.map(|test| part(test.name, test.images.len())));
-        let (mean, std) =
-            dataset.preprocessing.as_ref().map(|form| (form.mean.clone(), form.std.clone())).unwrap_or_default();
+        let (mean, std) = dataset
+            .preprocessing
+            .as_ref()
+            .map(|form| (form.mean.clone(), form.std.clone()))
+            .unwrap_or_default();
         let Survey { sizes, left_aside, unreadable, notes, .. } = dataset.survey.clone();
         let left = |left: striate_data::LeftAside| Left {
             kind: left.kind,
             count: left.count,
             first: left.first.display().to_string(),
         };
-        let unread = |(file, reason): (std::path::PathBuf, String)| Unread { file: file.display().to_string(), reason };
+        let unread = |(file, reason): (std::path::PathBuf, String)| Unread {
+            file: file.display().to_string(),
+            reason,
+        };
         DataSummary {
             spec: spec.to_owned(),
             parts: listed,
@@ -151,7 +157,11 @@ impl DataSummary {
 }
 
 impl NetworkSummary {
-    pub(crate) fn new(network: &Network, weights: Option<String>, changes: Vec<String>) -> Result<NetworkSummary> {
+    pub(crate) fn new(
+        network: &Network,
+        weights: Option<String>,
+        changes: Vec<String>,
+    ) -> Result<NetworkSummary> {
         Ok(NetworkSummary {
             name: network.name.clone(),
             input: network.input.to_vec(),
@@ -164,7 +174,8 @@ impl NetworkSummary {
 
 impl RecipeSummary {
     pub(crate) fn new(settings: &Settings) -> RecipeSummary {
-        let value = |(field, value): (String, String)| Value { origin: settings.origin(&field), field, value };
+        let value =
+            |(field, value): (String, String)| Value { origin: settings.origin(&field), field, value };
         RecipeSummary {
             name: settings.name.clone(),
             reason: settings.reason.clone(),

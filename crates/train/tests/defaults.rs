@@ -16,7 +16,9 @@ fn every_network_trains_with_its_default_recipe() {
     let scratch = Scratch::new("defaults");
     let wanted = std::env::var("STRIATE_NETWORKS").unwrap_or_default();
     let mut failures = Vec::new();
-    let models = striate_models::all().iter().filter(|model| wanted.is_empty() || wanted.split(',').any(|x| x == model.name));
+    let models = striate_models::all()
+        .iter()
+        .filter(|model| wanted.is_empty() || wanted.split(',').any(|x| x == model.name));
     for model in models {
         let network = reduced(model.name);
         let [_, side, _] = network.image().unwrap();

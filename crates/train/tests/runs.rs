@@ -127,14 +127,20 @@ fn validation_loss_is_the_loss_that_is_trained() {
         let images = stripes(12, 2, [1, 6, 6]);
         let data = Dataset { train: images.clone(), validation: Some(images), ..dataset(12, 2, [1, 6, 6]) };
         let mut settings: Settings = Recipe::default().into();
-        for set in [format!("loss={loss}"), "optim.lr=0".into(), "train.batch=12".into(), "train.epochs=1".into()] {
+        for set in
+            [format!("loss={loss}"), "optim.lr=0".into(), "train.batch=12".into(), "train.epochs=1".into()]
+        {
             settings.set("--set", &set).unwrap();
         }
         let out = scratch.path(&index.to_string());
         let network = Network::from_text(&text).unwrap();
         let outcome = trainer(settings, network, data, 1, &out).run(Limits::default(), &mut ()).unwrap();
         let validation = outcome.tally.unwrap().loss();
-        assert!((validation / outcome.train_loss - 1.0).abs() < 1e-5, "{loss}: {validation} {}", outcome.train_loss);
+        assert!(
+            (validation / outcome.train_loss - 1.0).abs() < 1e-5,
+            "{loss}: {validation} {}",
+            outcome.train_loss
+        );
     }
 }
 

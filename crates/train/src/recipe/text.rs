@@ -251,5 +251,4 @@ mod tests {
             assert!(error.is_input() && error.to_string().contains(expected), "{error}");
         }
     }
-
 }

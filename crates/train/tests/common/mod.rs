@@ -119,7 +119,13 @@ pub fn reduced(name: &str) -> Network {
 }
 
 /// A run of `network` under `settings` on `dataset` in the folder `out`.
-pub fn trainer(settings: Settings, network: Network, dataset: Dataset, threads: usize, out: &Path) -> Trainer {
+pub fn trainer(
+    settings: Settings,
+    network: Network,
+    dataset: Dataset,
+    threads: usize,
+    out: &Path,
+) -> Trainer {
     let out = RunPath::Folder(out.to_owned());
     Trainer::create(settings, network, dataset, None, Cpu::new(threads).unwrap(), &out).unwrap()
 }

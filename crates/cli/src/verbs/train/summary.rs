@@ -39,12 +39,19 @@ fn data_lines(data: &DataSummary) -> Vec<String> {
     }
     lines.extend(data.notes.iter().map(|note| plain(note)));
     let left = data.left_aside.iter();
-    lines.extend(left.map(|left| format!("left aside: {} {} (first {})", left.count, left.kind, plain(&left.first))));
+    lines.extend(
+        left.map(|left| format!("left aside: {} {} (first {})", left.count, left.kind, plain(&left.first))),
+    );
     let unreadable = &data.unreadable;
     let few = unreadable.iter().take(FEW_FILES);
-    lines.extend(few.map(|image| format!("unreadable, left out: {}: {}", plain(&image.file), plain(&image.reason))));
+    lines.extend(
+        few.map(|image| format!("unreadable, left out: {}: {}", plain(&image.file), plain(&image.reason))),
+    );
     if unreadable.len() > FEW_FILES {
-        lines.push(format!("and {} more, all in unreadable.txt of the run folder", unreadable.len() - FEW_FILES));
+        lines.push(format!(
+            "and {} more, all in unreadable.txt of the run folder",
+            unreadable.len() - FEW_FILES
+        ));
     }
     lines
 }
