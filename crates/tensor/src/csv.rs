@@ -1,15 +1,15 @@
-//! Comma-separated values that a spreadsheet shows and never runs.
+//! Comma-separated values that a spreadsheet displays and never evaluates.
 
 use crate::text::printable;
 
 /// A cell of a row.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Cell {
-    /// Text from outside, always quoted.
+    /// Untrusted text, always quoted.
     Text(String),
-    /// A figure or a fixed word of the program's, as it is.
+    /// A number or one of the program's own words, written unquoted.
     Plain(String),
-    /// Nothing.
+    /// An empty cell.
     Empty,
 }
 
@@ -23,16 +23,16 @@ impl Cell {
     }
 }
 
-/// Returns `text` as a quoted cell. Control characters are replaced; what a spreadsheet would take for a
-/// formula (it begins with `=`, `+`, `-`, `@`, a tab or a carriage return) gets an apostrophe before it,
-/// which makes it text.
+/// Returns `text` as a quoted cell. Control characters are replaced; text that a spreadsheet would
+/// take for a formula (it begins with `=`, `+`, `-`, `@`, a tab or a carriage return) is prefixed with an
+/// apostrophe, which makes it plain text.
 fn quoted(text: &str) -> String {
     let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
     let mark = if is_formula { "'" } else { "" };
     format!("\"{mark}{}\"", printable(text).replace('"', "\"\""))
 }
 
-/// Returns the cells as a line, its line break included.
+/// Returns the cells as one line, including the line break.
 pub fn row(cells: &[Cell]) -> String {
     let cells: Vec<String> = cells.iter().map(Cell::text).collect();
     cells.join(",") + "\n"
@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn figures_stay_figures() {
+    fn plain_cells_are_not_quoted() {
         let cells = [Cell::Plain("-1.5".into()), Cell::Empty, Cell::Text("x".into())];
         assert_eq!(row(&cells), "-1.5,,\"x\"\n");
     }

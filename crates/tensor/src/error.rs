@@ -13,12 +13,12 @@ pub enum Error {
     /// The user's input is wrong (a flag, a name, the contents of a file): exit code 2.
     #[error("{0}")]
     Input(String),
-    /// As [`Error::Input`], with a line for each of many faults, such as each unreadable file.
+    /// Like [`Error::Input`], with one line for each of many problems, such as each unreadable file.
     #[error("{message}")]
     Inputs {
-        /// The message, as that of the other errors.
+        /// The message, as in the other variants.
         message: String,
-        /// What is to be printed before the message, each as one line.
+        /// Lines to print before the message.
         notes: Vec<String>,
     },
     /// The input was valid but the job failed (disk full, training diverged): exit code 1.
@@ -55,14 +55,13 @@ impl Error {
         matches!(self, Error::Input(_) | Error::Inputs { .. })
     }
 
-    /// Returns an error of the input with the same message and these notes, each made one line as messages
-    /// are.
+    /// Returns an input error with the same message and these notes, each reduced to one line like a message.
     #[must_use]
     pub fn with_notes(self, notes: impl IntoIterator<Item = String>) -> Self {
         Error::Inputs { message: self.to_string(), notes: notes.into_iter().map(line).collect() }
     }
 
-    /// Returns the lines to be printed before the message; most errors have none.
+    /// Returns the lines to print before the message; most errors have none.
     pub fn notes(&self) -> &[String] {
         match self {
             Error::Inputs { notes, .. } => notes,

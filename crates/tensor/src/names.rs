@@ -1,16 +1,16 @@
-//! What class names may be, so that every model file that is written can be read back and shown.
+//! The rules for class names, so that every model file we write can be read back and displayed.
 
 use crate::text::is_unprintable;
 use crate::{Error, Result};
 
-/// The largest class name in bytes.
+/// The maximum length of a class name in bytes.
 pub const MAX_CLASS_NAME: usize = 1000;
-/// The largest sum of all class names of a model in bytes, as metadata of a model file hold them.
+/// The maximum total size of a model's class names in bytes, as stored in the metadata of a model file.
 pub const MAX_CLASS_NAMES: usize = 64 << 20;
 
-/// Refuses class names that a model file could not carry: with characters that cannot be shown, such as
-/// control characters and bidirectional overrides, longer than [`MAX_CLASS_NAME`], or larger in sum than
-/// [`MAX_CLASS_NAMES`].
+/// Refuses class names that a model file could not carry: those with characters that cannot be displayed,
+/// such as control characters and bidirectional overrides, those longer than [`MAX_CLASS_NAME`], and those
+/// that exceed [`MAX_CLASS_NAMES`] together.
 ///
 /// # Errors
 /// If one of `names` is refused; the message names it.
@@ -35,7 +35,7 @@ pub fn check_class_names<'a>(names: impl IntoIterator<Item = &'a str>) -> Result
     }
     if total > MAX_CLASS_NAMES {
         return Err(Error::input(format!(
-            "the class names take {total} bytes in a model file; shorten them to at most {MAX_CLASS_NAMES} in all"
+            "the class names take {total} bytes in a model file; shorten them to at most {MAX_CLASS_NAMES} in total"
         )));
     }
     Ok(())

@@ -1,16 +1,16 @@
-//! Text from outside made safe to show: file names, names from files, messages of libraries.
+//! Makes untrusted text safe to display: file names, names from files, messages from libraries.
 
 use std::borrow::Cow;
 use std::path::Path;
 
-/// Returns whether `c` would steer a terminal or reorder what stands around it, instead of being shown:
+/// Returns whether `c` would control the terminal or reorder the text around it instead of being displayed:
 /// control characters, line and paragraph separators, bidirectional embeddings, overrides and isolates.
 pub fn is_unprintable(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Returns `text` as one line that is safe on a terminal: tabs and line breaks become spaces, everything
-/// else that [`is_unprintable`] becomes `\u{fffd}`.
+/// else that is unprintable ([`is_unprintable`]) becomes `\u{fffd}`.
 ///
 /// ```
 /// assert_eq!(striate_tensor::text::printable("a\n\u{1b}[2Jb"), "a \u{fffd}[2Jb");
@@ -38,7 +38,7 @@ pub fn pad(text: &str, width: usize) -> String {
     text.to_owned() + &filler(text, width)
 }
 
-/// Returns `text` preceded by spaces up to `width` characters, as [`pad`].
+/// Returns `text` preceded by spaces up to `width` characters, like [`pad`].
 pub fn pad_left(text: &str, width: usize) -> String {
     filler(text, width) + text
 }
@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_that_a_terminal_would_obey_is_replaced() {
+    fn terminal_control_characters_are_replaced() {
         for (text, expected) in [
             ("plain ä 日本 🙂\u{200d}", "plain ä 日本 🙂\u{200d}"),
             ("a\tb\r\nc", "a b  c"),
@@ -67,14 +67,14 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn path_that_is_not_utf_8_is_shown_with_replacements() {
+    fn non_utf_8_path_is_shown_with_replacements() {
         use std::os::unix::ffi::OsStrExt;
         let path = Path::new(std::ffi::OsStr::from_bytes(b"a\xff\x1b.png"));
         assert_eq!(printable_path(path), "a\u{fffd}\u{fffd}.png");
     }
 
     #[test]
-    fn padding_has_no_largest_width() {
+    fn padding_is_not_limited_in_width() {
         assert_eq!((pad("ä", 3), pad_left("ä", 3)), ("ä  ".into(), "  ä".into()));
         assert_eq!((pad("long", 2), pad_left("long", 2)), ("long".into(), "long".into()));
         assert_eq!(pad("a", 100_000).len(), 100_000);
