@@ -62,3 +62,38 @@ fn a_pipe_in_place_of_a_file_beside_is_not_waited_for() {
     let error = read(&folder, &[at, at], [8, 8]).unwrap_err();
     assert!(error.is_input() && error.to_string().contains("w.bin: it is a pipe, not a file"), "{error}");
 }
+
+#[cfg(unix)]
+#[test]
+fn a_file_with_hard_links_is_refused() {
+    let folder = Folder::new("onnx-links");
+    fs::write(folder.path().join("w.bin"), [0; 512]).unwrap();
+    let at = |offset| [("location", "w.bin"), ("offset", offset)];
+    read(&folder, &[at("0"), at("256")], [8, 8]).unwrap();
+    fs::hard_link(folder.path().join("w.bin"), folder.path().join("other.bin")).unwrap();
+    let error = read(&folder, &[at("0"), at("256")], [8, 8]).unwrap_err();
+    let line = error.to_string();
+    assert!(error.is_input() && line.contains("w.bin has 2 hard links, which are not followed"), "{line}");
+    assert!(line.contains("model.onnx: tensor v: external data:"), "{line}");
+}
+
+/// SHA-1 of 512 zero bytes, by sha1sum.
+const SHA1: &str = "5c3eb80066420002bc3dcc7ca4ab6efad7ed4ae5";
+
+#[test]
+fn a_stated_checksum_is_checked() {
+    let folder = Folder::new("onnx-checksum");
+    fs::write(folder.path().join("w.bin"), [0; 512]).unwrap();
+    let with = |sum: &str| {
+        let entries = |offset| vec![("location", "w.bin"), ("offset", offset), ("checksum", sum)];
+        let nodes = [node("Add", &["x", "v"], "a", &[]), node("Add", &["a", "w"], "y", &[])];
+        let tensors = [external("v", &[8, 8], &entries("0")), external("w", &[8, 8], &entries("256"))];
+        let path = folder.path().join("model.onnx");
+        fs::write(&path, model(&nodes, &tensors)).unwrap();
+        read_onnx(&path)
+    };
+    with(SHA1).unwrap();
+    with(&SHA1.to_uppercase()).unwrap();
+    let error = with("da39a3ee5e6b4b0d3255bfef95601890afd80709").unwrap_err();
+    assert!(error.is_input() && error.to_string().contains(&format!("its SHA-1 is {SHA1}")), "{error}");
+}

@@ -387,7 +387,7 @@ impl<'b> Tensor<'b> {
                 free.take(&name);
                 let source = |input: &Option<usize>| input.map_or(INPUT.into(), |i| names[i].clone());
                 let inputs = draft.inputs.iter().map(source).collect();
-                network.layers.push(Layer { name: name.clone(), op: draft.op.clone(), inputs });
+                network.layers.push(Layer { name: name.clone(), op: draft.op.clone(), inputs, shares: None });
             }
             names.push(name);
         }

@@ -88,6 +88,16 @@ impl Backward<'_> {
                 let activation = node.op.activation().expect("is an activation");
                 self.add(node, ActivationGradient(activation), vec![y, dy], &[x]);
             }
+            Op::LeakyRelu(_)
+            | Op::Elu(_)
+            | Op::HardSigmoid(_)
+            | Op::HardSwish(_)
+            | Op::Gelu(_)
+            | Op::Unary(_)
+            | Op::Power(_) => {
+                let function = node.op.function().expect("is a function");
+                self.add(node, FunctionGradient(function), vec![x, dy], &[x]);
+            }
             Op::MaxPool(pool) => self.add(node, MaxPoolGradient(pool.clone()), vec![x, dy], &[x]),
             Op::AveragePool(pool) => self.add(node, AveragePoolGradient::new(pool.clone()), vec![dy], &[x]),
             Op::GlobalAveragePool(_) => {
@@ -119,6 +129,17 @@ impl Backward<'_> {
                     self.unbroadcast(node, share, divisor, -1.0);
                 }
             }
+            Op::Max(_) | Op::Min(_) => {
+                let smallest = matches!(node.op, Op::Min(_));
+                for (target, other) in [(x, node.inputs[1]), (node.inputs[1], x)] {
+                    if self.trained[target.0] {
+                        let shape = self.graph.shape(y).clone();
+                        let operands = vec![target, other, dy];
+                        let share = self.compute_as(node, ExtremumGradient { smallest }, operands, shape);
+                        self.unbroadcast(node, share, target, 1.0);
+                    }
+                }
+            }
             Op::MatMul(_) => {
                 let other = node.inputs[1];
                 if self.trained[x.0] {
@@ -134,6 +155,7 @@ impl Backward<'_> {
             Op::Constant(_) => self.add(node, SumTo { factor: 1.0 }, vec![dy], &[x]),
             Op::Transpose(transpose) => self.add(node, transpose.inverse(), vec![dy], &[x]),
             Op::Slice(slice) => self.add(node, SliceGradient(slice.clone()), vec![dy], &[x]),
+            Op::Gather(gather) => self.add(node, GatherGradient(gather.clone()), vec![dy], &[x]),
             Op::Pad(pad) => self.add(node, PadGradient(pad.clone()), vec![dy], &[x]),
             Op::ReduceMean(_) => self.add(node, ReduceMeanGradient, vec![dy], &[x]),
             Op::Clip(clip) => self.add(node, ClipGradient(clip.clone()), vec![x, dy], &[x]),
@@ -163,6 +185,8 @@ struct Backward<'g> {
     graph: &'g mut Graph,
     /// The gradients found so far.
     gradients: HashMap<ValueId, ValueId>,
+    /// The variable with the gradient of each parameter.
+    variables: HashMap<ValueId, ValueId>,
     /// Which values depend on a parameter.
     trained: Vec<bool>,
     /// How many nodes read each value.
@@ -182,7 +206,7 @@ impl<'g> Backward<'g> {
         }
         let parameters: Vec<ValueId> = graph.variables(Role::Parameter).map(|(id, _)| id).collect();
         parameters.into_iter().for_each(|id| trained[id.0] = true);
-        Backward { graph, gradients: HashMap::new(), trained, readers, accumulate }
+        Backward { graph, gradients: HashMap::new(), variables: HashMap::new(), trained, readers, accumulate }
     }
 
     fn gradient_of(&self, value: ValueId) -> Option<ValueId> {
@@ -211,9 +235,14 @@ impl<'g> Backward<'g> {
         let shape = layer
             .output(&[&shapes[0], &shapes[1]])
             .expect("the shapes fit, as they did in the forward direction");
+        self.compute_as(of, op, operands.to_vec(), shape)
+    }
+
+    /// As [`Backward::compute`], for any operation whose output has this shape.
+    fn compute_as(&mut self, of: &Node, op: impl Into<Op>, operands: Vec<ValueId>, shape: Shape) -> ValueId {
         let name = format!("gradient/{}.{}", of.name, self.graph.nodes.len());
         let value = self.graph.add_computed(name.clone(), shape);
-        self.graph.add_node(name, op, operands.to_vec(), vec![value], Segment::Accumulate);
+        self.graph.add_node(name, op, operands, vec![value], Segment::Accumulate);
         value
     }
 
@@ -243,15 +272,15 @@ impl<'g> Backward<'g> {
 
     /// The variable that holds the total gradient of the parameter `target`.
     fn gradient_variable(&mut self, target: ValueId) -> ValueId {
-        let known = self.graph.gradients.iter().find(|(parameter, _)| *parameter == target);
-        if let Some((_, gradient)) = known {
-            return *gradient;
+        if let Some(known) = self.variables.get(&target) {
+            return *known;
         }
         let name = format!("gradient.{}", self.graph.value(target).name);
         let shape: Shape = self.graph.shape(target).clone();
         let kind = Kind::Variable { role: Role::Gradient, init: Init::Constant(0.0), fan: (1, 1).into() };
         let gradient = self.graph.add_value(name, shape, DType::F32, kind);
         self.graph.gradients.push((target, gradient));
+        self.variables.insert(target, gradient);
         gradient
     }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use striate_tensor::{DType, Error, Result, Shape, nearest};
 
 use crate::graph::{Graph, Kind, Role, Segment, ValueId};
-use crate::ops::{Conv, Operands, ScatterKernels};
+use crate::ops::{Conv, Operands, ScatterKernels, VariableSpec};
 use crate::{Init, Loss, Op};
 
 /// The name by which layers refer to the network's input.
@@ -21,6 +21,8 @@ pub struct Layer {
     pub op: Op,
     /// The names of the layers it reads; [`INPUT`] is the network's input.
     pub inputs: Vec<String>,
+    /// The layer before it whose variables it uses instead of variables of its own.
+    pub shares: Option<String>,
 }
 
 /// An additional output whose loss is used only in training: Szegedy et al., CVPR 2015, section 5.
@@ -152,12 +154,16 @@ impl Network {
         graph.inputs.push(start);
         let mut made: HashMap<&str, ValueId> = HashMap::from([(INPUT, start)]);
         let mut weights = 0;
+        // The variables of each layer, for those that share them.
+        let mut owned: HashMap<&str, Vec<ValueId>> = HashMap::new();
         // Names of the layers that depend on the input.
         let mut dependent: HashSet<&str> = HashSet::from([INPUT]);
         for layer in &self.layers {
-            let output = self.add_layer(&mut graph, &made, layer, &mut weights).map_err(|e| {
+            let added = self.add_layer(&mut graph, &made, &owned, layer, &mut weights).map_err(|e| {
                 e.at(format!("network {}, layer {} ({})", self.name, layer.name, layer.op.name()))
             })?;
+            let (output, variables) = added;
+            owned.insert(&layer.name, variables);
             if made.insert(&layer.name, output).is_some() {
                 return Err(Error::input(format!(
                     "network {}: two layers are named {}; names must be unique",
@@ -178,14 +184,15 @@ impl Network {
         }
     }
 
-    /// Adds `layer` to `graph`, and the number of its weights to `weights`.
+    /// Adds `layer` to `graph`, and the number of its weights to `weights`. Returns its output and its variables.
     fn add_layer(
         &self,
         graph: &mut Graph,
         made: &HashMap<&str, ValueId>,
+        owned: &HashMap<&str, Vec<ValueId>>,
         layer: &Layer,
         weights: &mut usize,
-    ) -> Result<ValueId> {
+    ) -> Result<(ValueId, Vec<ValueId>)> {
         check_name(&layer.name)?;
         let mut inputs = layer.inputs.iter().map(|name| find(made, name)).collect::<Result<Vec<_>>>()?;
         let shapes: Vec<Shape> = inputs.iter().map(|id| graph.shape(*id).clone()).collect();
@@ -200,8 +207,13 @@ impl Network {
             Op::Conv(conv) if !conv.connections.is_empty() => Some(conv.whole_kernels(shapes[0])),
             _ => None,
         };
+        let shared =
+            layer.shares.as_deref().map(|owner| shared(owned, owner, &variables, graph)).transpose()?;
         for shape in variables.iter().map(|variable| &variable.shape).chain(&whole) {
             check_size(shape)?;
+            if shared.is_some() {
+                continue;
+            }
             *weights += shape.checked_len()?;
             if *weights > MOST_WEIGHTS {
                 let what = format!("its weights bring the network to {weights}, absurdly many");
@@ -209,7 +221,9 @@ impl Network {
             }
         }
         check_work(&output, op.terms(&shapes))?;
-        for variable in variables {
+        let data = inputs.len();
+        inputs.extend(shared.iter().flatten());
+        for variable in if shared.is_some() { vec![] } else { variables } {
             let init = variable.init.unwrap_or(self.init);
             let kind = Kind::Variable { role: variable.role, init, fan: variable.fan };
             let name = format!("{}.{}", layer.name, variable.name);
@@ -221,9 +235,10 @@ impl Network {
                 _ => value,
             });
         }
+        let variables = inputs[data..].to_vec();
         let output = graph.add_computed(&layer.name, output);
         graph.add_node(&layer.name, node_op, inputs, vec![output], Segment::Accumulate);
-        Ok(output)
+        Ok((output, variables))
     }
 
     /// Returns the part of the network that computes the layer `name`, which becomes its output.
@@ -242,7 +257,7 @@ impl Network {
         let mut needed: HashSet<&str> = HashSet::from([name]);
         for layer in self.layers[..=last].iter().rev() {
             if needed.contains(layer.name.as_str()) {
-                needed.extend(layer.inputs.iter().map(String::as_str));
+                needed.extend(layer.inputs.iter().chain(&layer.shares).map(String::as_str));
             }
         }
         let kept = self.layers.iter().take(last + 1).filter(|layer| needed.contains(layer.name.as_str()));
@@ -416,6 +431,28 @@ fn stored(graph: Graph) -> Vec<(String, Shape)> {
     let is_stored = |role| matches!(role, Some(Role::Parameter | Role::Buffer));
     let values = graph.values.into_iter().filter(|value| is_stored(value.role()));
     values.map(|value| (value.name, value.shape)).collect()
+}
+
+/// The variables of the layer `owner`, which must be those that a layer with `variables` needs.
+fn shared(
+    owned: &HashMap<&str, Vec<ValueId>>,
+    owner: &str,
+    variables: &[VariableSpec],
+    graph: &Graph,
+) -> Result<Vec<ValueId>> {
+    let ids = owned.get(owner).ok_or_else(|| {
+        Error::input(format!("shares the variables of {owner}, which is not a layer before it"))
+    })?;
+    let fits = |(id, variable): (&ValueId, &VariableSpec)| {
+        let value = graph.value(*id);
+        value.role() == Some(variable.role) && value.shape == variable.shape
+    };
+    if ids.len() != variables.len() || ids.is_empty() || !ids.iter().zip(variables).all(fits) {
+        return Err(Error::input(format!(
+            "shares the variables of {owner}, which are not those that it needs"
+        )));
+    }
+    Ok(ids.clone())
 }
 
 fn find(made: &HashMap<&str, ValueId>, name: &str) -> Result<ValueId> {

@@ -46,9 +46,13 @@ pub fn statistics(graph: &Graph) -> Statistics {
     let mut total = Statistics { layers: Vec::new(), params: 0, cost: Cost::default() };
     // The number of parameters that each computed weight is derived from.
     let mut behind = vec![0u64; graph.values.len()];
+    // A parameter that several layers share counts for the first of them.
+    let mut counted = vec![false; graph.values.len()];
     for node in &graph.nodes {
         let parameter = |id: &&ValueId| graph.value(**id).role() == Some(Role::Parameter);
-        let own: u64 = node.inputs.iter().filter(parameter).map(|id| graph.shape(*id).numel() as u64).sum();
+        let fresh = |id: &&ValueId| !std::mem::replace(&mut counted[id.0], true);
+        let own = node.inputs.iter().filter(parameter).filter(fresh);
+        let own: u64 = own.map(|id| graph.shape(*id).numel() as u64).sum();
         let params = own + node.inputs.iter().map(|id| behind[id.0]).sum::<u64>();
         let Some(op) = node.op.layer() else {
             node.outputs.iter().for_each(|output| behind[output.0] = params);

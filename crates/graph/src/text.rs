@@ -15,7 +15,8 @@
 //! `input` lists the extents of one input, without the batch; images are `[channels, height, width]`.
 //! A layer reads the one before it unless it has `inputs = ["a", "b"]`; `name` is optional.
 //! `loss = { name = "hinge", margin = 1.0 }` is the loss that the network is trained with unless a recipe
-//! names another. Auxiliary heads follow the layers:
+//! names another. With `shares = "a"` a layer uses the variables of layer `a`, which must come before it.
+//! Auxiliary heads follow the layers:
 //!
 //! ```toml
 //! heads = [{ layer = "aux1", weight = 0.3 }]
@@ -98,6 +99,9 @@ impl Network {
                 let names: Vec<String> = layer.inputs.iter().map(|name| quoted(name)).collect();
                 text += &format!(", inputs = [{}]", names.join(", "));
             }
+            if let Some(owner) = &layer.shares {
+                text += &format!(", shares = {}", quoted(owner));
+            }
             text += " },\n";
             before = &layer.name;
         }
@@ -134,9 +138,14 @@ fn read_layer(names: &mut Names, before: &str, mut table: toml::Table) -> Result
             list.try_into().map_err(|_| Error::input(format!("{name}: inputs is not a list of names")))?
         }
     };
+    let shares = match table.remove("shares") {
+        None => None,
+        Some(toml::Value::String(owner)) => Some(owner),
+        Some(_) => return Err(Error::input(format!("{name}: shares is not the name of a layer"))),
+    };
     let op = Op::deserialize(toml::Value::Table(table))
         .map_err(|e| Error::input(format!("{name} ({op_name}): {}", e.message())))?;
-    Ok(Layer { name, op, inputs })
+    Ok(Layer { name, op, inputs, shares })
 }
 
 /// Formats an operation as `op = "conv", out_channels = 6, …` on one line.

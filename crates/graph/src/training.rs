@@ -1,13 +1,13 @@
 //! The graph of a complete training step: forward computation, loss, gradients, update.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use striate_tensor::{DType, Error, Result, Shape};
 
 use crate::gradient::backward;
 use crate::graph::{Graph, Kind, Role, Segment, ValueId};
 use crate::init::name_key;
-use crate::ops::{Adam, Add, BatchNormTraining, ClipNorm, Flatten, Sgd};
+use crate::ops::{Adam, Add, BatchNormTraining, ClipNorm, Constant, Flatten, Sgd};
 use crate::{Init, Loss, Op};
 
 /// The rule that updates parameters from their gradients.
@@ -173,7 +173,34 @@ fn forward_in_training_form(network: &Graph) -> Graph {
         }
     }
     graph.nodes = nodes;
+    separate_readers(&mut graph);
     graph
+}
+
+/// Lets a parameter that several nodes read be read by one, which passes it on: its gradient is then made at once.
+fn separate_readers(graph: &mut Graph) {
+    let mut readers = vec![0; graph.values.len()];
+    graph.nodes.iter().flat_map(|node| &node.inputs).for_each(|id| readers[id.0] += 1);
+    let is_shared = |id: &ValueId| {
+        readers.get(id.0).is_some_and(|count| *count > 1) && graph.value(*id).role() == Some(Role::Parameter)
+    };
+    let shared: Vec<ValueId> = (0..readers.len()).map(ValueId).filter(is_shared).collect();
+    if shared.is_empty() {
+        return;
+    }
+    let mut passed: HashMap<ValueId, ValueId> = HashMap::new();
+    let own = std::mem::take(&mut graph.nodes);
+    for id in shared {
+        let (name, shape) = (format!("shared/{}", graph.value(id).name), graph.shape(id).clone());
+        let op = Constant { shape: shape.to_vec(), trained: true };
+        let copy = graph.add_computed(name.clone(), shape);
+        graph.add_node(name, op, vec![id], vec![copy], Segment::Accumulate);
+        passed.insert(id, copy);
+    }
+    for mut node in own {
+        node.inputs.iter_mut().for_each(|id| *id = passed.get(id).copied().unwrap_or(*id));
+        graph.nodes.push(node);
+    }
 }
 
 /// The scalar variable `name`, which the caller sets before each step.

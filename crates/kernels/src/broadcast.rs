@@ -21,6 +21,10 @@ pub enum Arithmetic {
     Mul,
     /// a / b
     Div,
+    /// max(a, b); NaN if either is
+    Max,
+    /// min(a, b); NaN if either is
+    Min,
 }
 
 /// Arithmetic on a and b. Reads a and b, writes y.
@@ -186,6 +190,11 @@ impl Body for Row<'_> {
             Arithmetic::Sub => each(s, a, b, y, |a, b| s.sub(a, b)),
             Arithmetic::Mul => each(s, a, b, y, |a, b| s.mul(a, b)),
             Arithmetic::Div => each(s, a, b, y, |a, b| s.div(a, b)),
+            Arithmetic::Max => each(s, a, b, y, |a, b| s.max_or_nan(a, b)),
+            Arithmetic::Min => each(s, a, b, y, |a, b| {
+                let negative = |x| s.sub(s.zero(), x);
+                negative(s.max_or_nan(negative(a), negative(b)))
+            }),
         }
     }
 }

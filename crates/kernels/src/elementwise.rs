@@ -3,6 +3,7 @@
 use striate_tensor::{Layout, Views};
 
 use crate::activation::Activation;
+use crate::function::Function;
 use crate::isa::Isa;
 use crate::maps::{Maps, is_lanes};
 use crate::reference::{self, Reference};
@@ -16,6 +17,10 @@ pub enum Elementwise {
     Apply(Activation),
     /// dx = dy · f'(x), given y = f(x) and dy.
     Gradient(Activation),
+    /// y = f(x).
+    Function(Function),
+    /// dx = dy · f'(x), from x and dy.
+    FunctionGradient(Function),
     /// y = factor · x.
     MultiplyBy(f32),
     /// y = a + b.
@@ -35,7 +40,10 @@ pub struct ElementwiseDesc {
 
 impl ElementwiseDesc {
     fn reads(&self) -> usize {
-        if matches!(self.op, Elementwise::Apply(_) | Elementwise::MultiplyBy(_)) { 1 } else { 2 }
+        match self.op {
+            Elementwise::Apply(_) | Elementwise::Function(_) | Elementwise::MultiplyBy(_) => 1,
+            _ => 2,
+        }
     }
 }
 
@@ -65,7 +73,13 @@ impl Implementation<ElementwiseDesc> for Vector {
     }
 
     fn accepts(&self, desc: &ElementwiseDesc, isa: Isa, first: Layout) -> Option<Vec<Layout>> {
-        let fits = first == Layout::Plain || is_lanes(first, isa.block());
+        let is_vectorized = match desc.op {
+            Elementwise::Function(function) | Elementwise::FunctionGradient(function) => {
+                function.is_vectorized()
+            }
+            _ => true,
+        };
+        let fits = is_vectorized && (first == Layout::Plain || is_lanes(first, isa.block()));
         fits.then(|| vec![first; desc.reads() + 1])
     }
 
@@ -149,6 +163,13 @@ impl Body for Row<'_> {
             Elementwise::Apply(activation) => each!(|a, _b| simd::activate(s, activation, a)),
             Elementwise::Gradient(activation) => {
                 each!(|y, dy| simd::activation_gradient(s, activation, y, dy))
+            }
+            // Lanes that are not real hold zero, where a function may be anything, infinite too.
+            Elementwise::Function(function) => {
+                each!(|a, _b| s.select_greater(mask, s.zero(), function.vector(s, a), s.zero()))
+            }
+            Elementwise::FunctionGradient(function) => {
+                each!(|x, dy| s.select_greater(mask, s.zero(), function.vector_gradient(s, x, dy), s.zero()))
             }
             Elementwise::MultiplyBy(factor) => {
                 let factor = s.splat(factor);

@@ -122,6 +122,14 @@ pub fn exp<S: Simd>(s: S, x: S::F) -> S::F {
     s.fma(power, p, power)
 }
 
+/// e^x − 1 for x up to 0, exact for small x.
+#[inline(always)]
+pub fn exp_minus_one<S: Simd>(s: S, x: S::F) -> S::F {
+    let x = s.min(s.zero(), s.max(s.splat(-87.0), x));
+    let (power, p) = split_exp(s, x);
+    s.fma(power, p, s.sub(power, s.splat(1.0)))
+}
+
 /// tanh x = x · P(x²) / Q(x²) for |x| up to 9.01, beyond which it rounds to ±1; exact for small x.
 ///
 /// The coefficients are a minimax fit of the relative error (2e-8 before rounding), found by Lawson's

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use striate::engine::{Cpu, Inference};
-use striate::formats::{Imported, read_onnx_bytes};
+use striate::formats::{Imported, ReadOptions, read_onnx_bytes, read_onnx_bytes_with};
 use striate::tensor::Shape;
 use striate_testkit::missing_data;
 
@@ -17,45 +17,74 @@ const RELEASE: &str = "onnx-1.21.0";
 const KINDS: [&str; 4] = ["node", "pytorch-converted", "pytorch-operator", "simple"];
 /// The supported operations of the domain `ai.onnx`.
 const SUPPORTED: &[&str] = &[
+    "Abs",
     "Add",
     "AveragePool",
     "BatchNormalization",
     "Cast",
+    "Ceil",
+    "Celu",
     "Clip",
     "Concat",
     "Constant",
     "ConstantOfShape",
     "Conv",
+    "DequantizeLinear",
     "Div",
     "Dropout",
+    "Elu",
+    "Erf",
+    "Exp",
     "Flatten",
+    "Floor",
     "Gather",
+    "Gelu",
     "Gemm",
     "GlobalAveragePool",
     "GlobalMaxPool",
+    "HardSigmoid",
+    "HardSwish",
     "Identity",
     "LRN",
+    "LeakyRelu",
+    "Log",
     "LogSoftmax",
     "MatMul",
+    "Max",
     "MaxPool",
+    "Min",
     "Mul",
     "Neg",
+    "PRelu",
     "Pad",
+    "Pow",
+    "QuantizeLinear",
+    "Reciprocal",
+    "ReduceL1",
+    "ReduceL2",
+    "ReduceMax",
     "ReduceMean",
+    "ReduceMin",
     "ReduceSum",
+    "ReduceSumSquare",
     "Relu",
     "Reshape",
+    "Resize",
+    "Round",
+    "Selu",
     "Shape",
     "Sigmoid",
     "Slice",
     "Softmax",
     "Split",
+    "Sqrt",
     "Squeeze",
     "Sub",
     "Sum",
     "Tanh",
     "Transpose",
     "Unsqueeze",
+    "Upsample",
 ];
 /// Largest number of floats in a file.
 const LIMIT: usize = 1 << 28;
@@ -179,18 +208,17 @@ impl Case {
         named.collect()
     }
 
-    /// Returns the model with output `index` first, and all inputs but the data as initializers.
-    fn with_output(&self, index: usize) -> Vec<u8> {
+    /// Returns the model with all inputs but the data as initializers.
+    fn with_data(&self) -> Vec<u8> {
         let graph = fields(self.graph());
         let of =
             |number: u64| graph.iter().filter(move |field| field.number == number).map(|field| field.bytes);
         let known: BTreeSet<String> = of(5).map(|tensor| text(tensor, 8)).collect();
         let given = of(11).map(|input| text(input, 1)).filter(|name| !known.contains(name));
-        let output = of(12).nth(index).map_or(vec![], |output| field(12, output));
         let initializers = given.zip(&self.inputs).skip(1);
         let initializers =
             initializers.map(|(name, tensor)| field(5, &[&tensor[..], &field(8, name.as_bytes())].concat()));
-        let graph = [output, self.graph().to_vec(), initializers.collect::<Vec<_>>().concat()].concat();
+        let graph = [self.graph().to_vec(), initializers.collect::<Vec<_>>().concat()].concat();
         let others = fields(&self.model).into_iter().filter(|field| field.number == 8);
         let opsets: Vec<u8> = others.flat_map(|opset| field(8, opset.bytes)).collect();
         let functions = fields(&self.model).into_iter().filter(|field| field.number == 25);
@@ -207,8 +235,11 @@ impl Case {
             return Err(refused("the case has no outputs".into()));
         }
         for (index, expected) in self.outputs.iter().enumerate() {
+            let output = fields(self.graph()).into_iter().filter(|field| field.number == 12).nth(index);
+            let output = output.map(|output| text(output.bytes, 1));
+            let options = ReadOptions { output, ..ReadOptions::default() };
             let Imported { network, weights, .. } =
-                read_onnx_bytes(&self.with_output(index), "case", LIMIT).map_err(error)?;
+                read_onnx_bytes_with(&self.with_data(), "case", LIMIT, &options).map_err(error)?;
             let (shape, input, half) = floats(data).map_err(refused)?;
             let expected = floats(expected).map_err(refused)?;
             let inference = Inference::new(network, &weights, Cpu::new(1).map_err(error)?).map_err(error)?;

@@ -11,8 +11,10 @@ use std::sync::Arc;
 
 use crate::{Buffer, Element, Error, Result};
 
-/// Views that one step can have at most.
-const MAX_VIEWS: usize = 32;
+/// The most views that one step can have.
+const MAX_VIEWS: usize = 4096;
+/// The most slices that a kernel can be called with outside a plan.
+const MAX_SLICES: usize = 32;
 
 /// The buffer of a [`Memory`] that a region lies in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -44,14 +46,14 @@ impl Access {
     ///
     /// # Errors
     /// If a written region overlaps another region, lies in a shared buffer, or there are more than
-    /// 32 of them: a fault of the compiler, never of its user.
+    /// 4096 of them.
     pub fn new(reads: Vec<Region>, writes: Vec<Region>) -> Result<Self> {
         let count = reads.len();
         let mut regions = reads;
         regions.extend(writes);
         if regions.len() > MAX_VIEWS {
-            return Err(Error::failed(format!(
-                "a step with {} operands; at most {MAX_VIEWS} are possible",
+            return Err(Error::input(format!(
+                "a step with {} operands; at most {MAX_VIEWS} are supported",
                 regions.len()
             )));
         }
@@ -94,20 +96,21 @@ impl Memory {
     ///
     /// # Panics
     /// If a region extends past its buffer, that is, if the access belongs to the memory of another plan.
-    pub fn open<'a>(&'a mut self, access: &Access) -> Views<'a> {
-        let mut views = Views::none();
-        views.reads = access.reads;
-        for region in &access.regions {
-            let buffer: &Buffer = match region.place {
-                Place::Own(index) => &self.own[index],
-                Place::Shared(index) => &self.shared[index],
-            };
-            let Range { start, end } = region.bytes;
-            assert!(start <= end && end <= buffer.len(), "region {region:?} extends past its buffer");
-            // SAFETY: the range was checked to lie within the buffer.
-            views.push(unsafe { buffer.start().add(start) }, end - start);
-        }
-        views
+    pub fn open<'a>(&'a mut self, access: &'a Access) -> Views<'a> {
+        let regions = &access.regions[..];
+        Views::new(Source::Plan { memory: self, regions }, regions.len(), access.reads)
+    }
+
+    /// Where `region` starts, and its bytes.
+    fn raw(&self, region: &Region) -> Raw {
+        let buffer: &Buffer = match region.place {
+            Place::Own(index) => &self.own[index],
+            Place::Shared(index) => &self.shared[index],
+        };
+        let Range { start, end } = region.bytes;
+        assert!(start <= end && end <= buffer.len(), "region {region:?} extends past its buffer");
+        // SAFETY: the range was checked to lie within the buffer.
+        Raw { start: unsafe { buffer.start().add(start) }, bytes: end - start }
     }
 
     /// The bytes of `region`.
@@ -139,24 +142,27 @@ struct Raw {
     bytes: usize,
 }
 
+/// Where the slices of [`Views`] come from.
+enum Source<'a> {
+    /// Regions of a memory that is borrowed mutably for as long as the views live.
+    Plan { memory: &'a Memory, regions: &'a [Region] },
+    /// Ordinary slices.
+    Slices([Raw; MAX_SLICES]),
+}
+
 /// The operands of a kernel: slices to read and slices to write, where no written slice overlaps any other.
 pub struct Views<'a> {
-    raw: [Raw; MAX_VIEWS],
+    source: Source<'a>,
     count: usize,
     reads: usize,
-    taken: u32,
+    /// A bit for each slice that was handed out to be written.
+    taken: [u64; MAX_VIEWS / 64],
     memory: PhantomData<&'a mut [u8]>,
 }
 
 impl<'a> Views<'a> {
-    fn none() -> Self {
-        let nothing = Raw { start: NonNull::dangling(), bytes: 0 };
-        Views { raw: [nothing; MAX_VIEWS], count: 0, reads: 0, taken: 0, memory: PhantomData }
-    }
-
-    fn push(&mut self, start: NonNull<u8>, bytes: usize) {
-        self.raw[self.count] = Raw { start, bytes };
-        self.count += 1;
+    fn new(source: Source<'a>, count: usize, reads: usize) -> Self {
+        Views { source, count, reads, taken: [0; MAX_VIEWS / 64], memory: PhantomData }
     }
 
     /// Views of ordinary slices: how a kernel is called without a plan.
@@ -164,15 +170,26 @@ impl<'a> Views<'a> {
     /// # Panics
     /// With more than 32 slices.
     pub fn of<T: Element>(reads: &[&'a [T]], writes: impl IntoIterator<Item = &'a mut [T]>) -> Self {
-        let mut views = Views::none();
-        views.reads = reads.len();
+        let mut raw = [Raw { start: NonNull::dangling(), bytes: 0 }; MAX_SLICES];
+        let mut count = 0;
+        let mut push = |start: NonNull<u8>, bytes: usize| {
+            raw[count] = Raw { start, bytes };
+            count += 1;
+        };
         for slice in reads {
-            views.push(NonNull::from(*slice).cast(), size_of_val(*slice));
+            push(NonNull::from(*slice).cast(), size_of_val(*slice));
         }
         for slice in writes {
-            views.push(NonNull::from(&mut *slice).cast(), size_of_val(&*slice));
+            push(NonNull::from(&mut *slice).cast(), size_of_val(&*slice));
         }
-        views
+        Views::new(Source::Slices(raw), count, reads.len())
+    }
+
+    fn raw(&self, position: usize) -> Raw {
+        match &self.source {
+            Source::Plan { memory, regions } => memory.raw(&regions[position]),
+            Source::Slices(raw) => raw[position],
+        }
     }
 
     /// The number of slices to read.
@@ -191,7 +208,7 @@ impl<'a> Views<'a> {
     /// If there is no such slice, or its bytes are not a whole number of aligned elements.
     pub fn read<T: Element>(&self, index: usize) -> &'a [T] {
         assert!(index < self.reads, "operand {index} is not read");
-        let raw = self.raw[index];
+        let raw = self.raw(index);
         // SAFETY: valid for 'a by construction; `Access` or the borrow checker proved that nothing
         // written overlaps it.
         bytemuck::cast_slice(unsafe { std::slice::from_raw_parts(raw.start.as_ptr(), raw.bytes) })
@@ -204,9 +221,10 @@ impl<'a> Views<'a> {
     pub fn write<T: Element>(&mut self, index: usize) -> &'a mut [T] {
         let position = self.reads + index;
         assert!(position < self.count, "operand {index} is not written");
-        assert!(self.taken & (1 << position) == 0, "operand {index} is taken twice");
-        self.taken |= 1 << position;
-        let raw = self.raw[position];
+        let (word, bit) = (position / 64, 1 << (position % 64));
+        assert!(self.taken[word] & bit == 0, "operand {index} is taken twice");
+        self.taken[word] |= bit;
+        let raw = self.raw(position);
         // SAFETY: valid for 'a, overlaps no other view, and handed out only this once.
         bytemuck::cast_slice_mut(unsafe { std::slice::from_raw_parts_mut(raw.start.as_ptr(), raw.bytes) })
     }
@@ -258,6 +276,20 @@ mod tests {
     #[should_panic(expected = "extends past")]
     fn opening_the_access_of_another_plan_panics() {
         let mut memory = Memory { own: vec![Buffer::zeroed(8).unwrap()], shared: vec![] };
-        memory.open(&Access::new(vec![region(0..64)], vec![]).unwrap());
+        memory.open(&Access::new(vec![region(0..64)], vec![]).unwrap()).read::<f32>(0);
+    }
+
+    #[test]
+    fn many_regions_are_reached_each_by_its_own_view() {
+        let numbers: Vec<f32> = (0..100u8).map(f32::from).collect();
+        let mut memory = Memory { own: vec![Buffer::from_slice(&numbers).unwrap()], shared: vec![] };
+        let four = |index: usize| region(4 * index..4 * index + 4);
+        let access = Access::new((0..90).map(four).collect(), (90..100).map(four).collect()).unwrap();
+        let mut views = memory.open(&access);
+        assert_eq!((views.reads(), views.writes(), views.read::<f32>(70)), (90, 10, &[70.0f32][..]));
+        let (first, last) = (views.write::<f32>(0), views.write::<f32>(9));
+        assert_eq!((first[0], last[0]), (90.0, 99.0));
+        let error = Access::new((0..5000).map(four).collect(), vec![]).unwrap_err();
+        assert!(error.is_input() && error.to_string().contains("5000 operands"), "{error}");
     }
 }

@@ -11,6 +11,8 @@ use striate_kernels::class_loss::{ClassLossDesc, Criterion};
 use striate_kernels::cross_entropy::CrossEntropyDesc;
 use striate_kernels::dropout::DropoutDesc;
 use striate_kernels::elementwise::Elementwise;
+use striate_kernels::function::Function;
+use striate_kernels::gather::GatherDesc;
 use striate_kernels::linear::LinearDesc;
 use striate_kernels::lrn::LrnDesc;
 use striate_kernels::optimizer::{AdamDesc, SgdDesc};
@@ -148,8 +150,38 @@ impl<'g> Interpreter<'g> {
                 let op = Elementwise::Gradient(kernel(op.0));
                 reference::elementwise::elementwise(op, r[0], Some(r[1]), &mut w[0]);
             }
-            Op::Add(_) | Op::Sub(_) | Op::Mul(_) | Op::Div(_) => {
+            Op::LeakyRelu(_)
+            | Op::Elu(_)
+            | Op::HardSigmoid(_)
+            | Op::HardSwish(_)
+            | Op::Gelu(_)
+            | Op::Unary(_)
+            | Op::Power(_) => {
+                let op = Elementwise::Function(function(node.op.function().expect("is a function")));
+                reference::elementwise::elementwise(op, r[0], None, &mut w[0]);
+            }
+            Op::FunctionGradient(op) => {
+                let op = Elementwise::FunctionGradient(function(op.0));
+                reference::elementwise::elementwise(op, r[0], Some(r[1]), &mut w[0]);
+            }
+            Op::ExtremumGradient(op) => {
+                let op = if op.smallest { Arithmetic::Min } else { Arithmetic::Max };
+                let [a, b] = [0, 1].map(|side| self.graph.shape(node.inputs[side]));
+                let d = BroadcastDesc::new(op, a, b);
+                reference::broadcast::extremum_gradient(&d, r[0], r[1], r[2], &mut w[0]);
+            }
+            Op::Gather(op) => {
+                let x = self.graph.shape(node.inputs[0]);
+                reference::gather::forward(&gather(x, op), r[0], &mut w[0]);
+            }
+            Op::GatherGradient(op) => {
+                let x = self.graph.shape(node.outputs[0]);
+                reference::gather::gradient(&gather(x, &op.0), r[0], &mut w[0]);
+            }
+            Op::Add(_) | Op::Sub(_) | Op::Mul(_) | Op::Div(_) | Op::Max(_) | Op::Min(_) => {
                 let op = match &node.op {
+                    Op::Max(_) => Arithmetic::Max,
+                    Op::Min(_) => Arithmetic::Min,
                     Op::Sub(_) => Arithmetic::Sub,
                     Op::Mul(_) => Arithmetic::Mul,
                     Op::Div(_) => Arithmetic::Div,
@@ -302,6 +334,27 @@ fn scatter(op: &ops::ScatterKernels, weight: [usize; 4]) -> ScatterDesc {
 
 fn rbf(x: [usize; 4], codes: [usize; 4]) -> RbfDesc {
     RbfDesc { rows: x[0], features: x[1], units: codes[0] }
+}
+
+fn gather(x: &[usize], op: &ops::Gather) -> GatherDesc {
+    GatherDesc::new(x, op.axis, op.indices.clone())
+}
+
+fn function(function: ops::Function) -> Function {
+    match function {
+        ops::Function::LeakyRelu { slope } => Function::LeakyRelu { slope },
+        ops::Function::Elu { alpha, scale, rate } => Function::Elu { alpha, scale, rate },
+        ops::Function::HardSigmoid { slope, offset } => Function::HardSigmoid { slope, offset },
+        ops::Function::HardSwish => Function::HardSwish,
+        ops::Function::Gelu => Function::Gelu,
+        ops::Function::GeluTanh => Function::GeluTanh,
+        ops::Function::Exp => Function::Exp,
+        ops::Function::Log => Function::Log,
+        ops::Function::Sqrt => Function::Sqrt,
+        ops::Function::Abs => Function::Abs,
+        ops::Function::Erf => Function::Erf,
+        ops::Function::Power { exponent } => Function::Power { exponent },
+    }
 }
 
 fn lrn(op: &ops::Lrn, shape: [usize; 4]) -> LrnDesc {

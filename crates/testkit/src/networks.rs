@@ -1,6 +1,9 @@
 //! Small networks that together use every layer, with channel counts that do not fill blocks.
 
-use striate_graph::ops::{Clip, LogSoftmax, MatMul, Pad, ReduceMean, Reshape, Slice, Transpose};
+use striate_graph::ops::{
+    Approximation, Clip, Elu, Gather, Gelu, HardSigmoid, HardSwish, LeakyRelu, LogSoftmax, MatMul, Max, Min,
+    Pad, Power, ReduceMean, Reshape, Slice, Transpose, Unary, UnaryFunction,
+};
 use striate_graph::{Builder, Graph, Kind, Network, Padding, Role, Tensor, concat, initial_values};
 
 use striate_tensor::Shape;
@@ -103,6 +106,34 @@ pub fn all() -> Vec<Network> {
             let x = builder.constant([1, 2, 4], true).then_with(MatMul::default(), x);
             x.flatten().linear(3)
         }),
+        build("functions", [3, 9, 8], |x| {
+            let unary = |function| Unary { function };
+            let x = x
+                .conv(10, 3)
+                .then(HardSwish {})
+                .conv(10, 3)
+                .pad(1)
+                .groups(10)
+                .then(LeakyRelu { negative_slope: 0.2 });
+            let gate = x.global_average_pool().conv(10, 1).then(HardSigmoid { slope: 0.3, offset: 0.4 });
+            let x = (x * gate).conv(6, 1).then(Elu { alpha: 1.5, scale: 1.1, rate: 0.8 });
+            let x = x.conv(5, 1).then(Gelu { approximate: Approximation::None }).conv(5, 1);
+            let x = x.then(Gelu { approximate: Approximation::Tanh }).conv(4, 1);
+            let y = x.multiply_by(0.4).then(unary(UnaryFunction::Exp)).then(unary(UnaryFunction::Sqrt));
+            let z = x.then(unary(UnaryFunction::Erf)).then(unary(UnaryFunction::Abs));
+            let x = (y + z).then(Power { exponent: 1.3 }).then(unary(UnaryFunction::Log));
+            x.flatten().linear(4)
+        }),
+        build("choices", [6, 7, 5], |x| {
+            let builder = x.builder();
+            let x = x.conv(6, 3).pad(1).then(Gather { axis: 1, indices: vec![3, 0, 0, 5, 1] });
+            let x = x.then(Gather { axis: 3, indices: vec![1, 0, 1, 2, 4, 3] }).tanh();
+            let x = x.then_with(Max {}, builder.constant([5, 1, 1], true).named("floor"));
+            let x = x.then_with(Min {}, builder.constant([7, 6], true).named("ceiling"));
+            let y = x.conv(5, 1).then_with(Max {}, x.conv(5, 1));
+            y.flatten().linear(4)
+        }),
+        shared(),
         build("pools-first", [3, 9, 8], |x| {
             let x = x.average_pool(2, 1).batch_norm().max_pool(2, 2);
             let y = x.conv(3, 1).multiply_by(0.3);
@@ -129,6 +160,26 @@ pub fn all() -> Vec<Network> {
             x.flatten().dropout(0.2).linear(3)
         }),
     ]
+}
+
+/// A convolution and a linear layer whose variables are used twice.
+fn shared() -> Network {
+    let text = r#"
+        name = "shared"
+        input = [4, 6, 5]
+        layers = [
+            { name = "a", op = "conv", out_channels = 4, kernel_size = 3, padding = 1 },
+            { op = "tanh" },
+            { name = "b", op = "conv", out_channels = 4, kernel_size = 3, padding = 1, stride = 2, shares = "a" },
+            { op = "relu" },
+            { op = "flatten" },
+            { name = "c", op = "linear", out_features = 36 },
+            { op = "sigmoid" },
+            { name = "d", op = "linear", out_features = 36, shares = "c" },
+            { op = "tanh" },
+            { op = "linear", out_features = 3 },
+        ]"#;
+    Network::from_text(text).unwrap_or_else(|e| panic!("{e}"))
 }
 
 /// The graph of the network for `batch` images with its auxiliary heads, from which training graphs are derived.

@@ -1,19 +1,35 @@
 //! Fuses activations and residual additions into the convolution or linear layer that produces their operand,
 //! and gradients of activations into the gradient of an average pool, so that the result is written only once.
 
+use std::collections::HashMap;
+
 use striate_graph::ops::Activation;
 use striate_graph::{Graph, Node, Op, ValueId};
 
 pub(super) fn fuse(graph: &mut Graph) {
-    let mut index = 0;
-    while index < graph.nodes.len() {
-        if let Some((producer, change)) = fusable(graph, index) {
-            apply(graph, producer, index, change);
-            // The fused node has replaced the later one, which is now at this index minus one.
-            continue;
+    let nodes = std::mem::take(&mut graph.nodes);
+    let mut fusion = Fusion::new(graph, nodes);
+    for index in 0..fusion.nodes.len() {
+        if let Some((producer, change)) = fusion.fusable(index) {
+            fusion.apply(producer, index, change);
         }
-        index += 1;
+        let node = fusion.nodes[index].as_ref().expect("only earlier nodes are merged");
+        if let [output] = node.outputs[..] {
+            fusion.makers.entry(output).or_insert(index);
+        }
     }
+    let nodes = fusion.nodes;
+    graph.nodes = nodes.into_iter().flatten().collect();
+}
+
+struct Fusion<'g> {
+    graph: &'g Graph,
+    /// The nodes; those that were merged into later ones are gone.
+    nodes: Vec<Option<Node>>,
+    /// How often each value is read, by nodes or as an output.
+    readers: Vec<usize>,
+    /// The node that makes each value, if it makes nothing else.
+    makers: HashMap<ValueId, usize>,
 }
 
 enum Change {
@@ -23,65 +39,74 @@ enum Change {
     ActivationGradient(Activation, ValueId),
 }
 
-/// The node that the node at `index` can be fused into, and how.
-fn fusable(graph: &Graph, index: usize) -> Option<(usize, Change)> {
-    let node = &graph.nodes[index];
-    if let Some(activation) = node.op.activation() {
-        let producer = only_producer(graph, index, node.inputs[0])?;
-        let free = match &graph.nodes[producer].op {
-            Op::Conv(conv) => conv.activation == Activation::None,
-            Op::Linear(linear) => linear.activation == Activation::None,
-            _ => false,
-        };
-        return free.then_some((producer, Change::Activate(activation)));
+impl<'g> Fusion<'g> {
+    fn new(graph: &'g Graph, nodes: Vec<Node>) -> Self {
+        let mut readers = vec![0; graph.values.len()];
+        let read = nodes.iter().flat_map(|node| &node.inputs).chain(&graph.outputs);
+        read.for_each(|id| readers[id.0] += 1);
+        Fusion { graph, nodes: nodes.into_iter().map(Some).collect(), readers, makers: HashMap::new() }
     }
-    if let Op::ActivationGradient(gradient) = &node.op {
-        let [result, dy] = node.inputs[..] else { return None };
-        let producer = only_producer(graph, index, dy)?;
-        let Op::AveragePoolGradient(pool) = &graph.nodes[producer].op else { return None };
-        let free = pool.activation == Activation::None;
-        return free.then_some((producer, Change::ActivationGradient(gradient.0, result)));
-    }
-    let Op::Add(_) = node.op else { return None };
-    let [a, b] = node.inputs[..] else { return None };
-    if graph.shape(a) != graph.shape(b) {
-        return None;
-    }
-    [(a, b), (b, a)].into_iter().find_map(|(sum, residual)| {
-        let producer = only_producer(graph, index, sum)?;
-        let Op::Conv(conv) = &graph.nodes[producer].op else { return None };
-        let free = !conv.residual && conv.activation == Activation::None && sum != residual;
-        free.then_some((producer, Change::AddResidual(residual)))
-    })
-}
 
-/// The node that produces `value`, if only the node at `reader` reads it.
-fn only_producer(graph: &Graph, reader: usize, value: ValueId) -> Option<usize> {
-    let reads = graph.nodes.iter().flat_map(|node| &node.inputs).filter(|input| **input == value).count();
-    if reads != 1 || graph.outputs.contains(&value) {
-        return None;
+    /// Returns the node that can take over the work of the node at `index`, and how.
+    fn fusable(&self, index: usize) -> Option<(usize, Change)> {
+        let node = self.nodes[index].as_ref()?;
+        if let Some(activation) = node.op.activation() {
+            let producer = self.only_producer(node.inputs[0])?;
+            let free = match self.op(producer)? {
+                Op::Conv(conv) => conv.activation == Activation::None,
+                Op::Linear(linear) => linear.activation == Activation::None,
+                _ => false,
+            };
+            return free.then_some((producer, Change::Activate(activation)));
+        }
+        if let Op::ActivationGradient(gradient) = &node.op {
+            let [result, dy] = node.inputs[..] else { return None };
+            let producer = self.only_producer(dy)?;
+            let Op::AveragePoolGradient(pool) = self.op(producer)? else { return None };
+            let free = pool.activation == Activation::None;
+            return free.then_some((producer, Change::ActivationGradient(gradient.0, result)));
+        }
+        let Op::Add(_) = node.op else { return None };
+        let [a, b] = node.inputs[..] else { return None };
+        if self.graph.shape(a) != self.graph.shape(b) {
+            return None;
+        }
+        [(a, b), (b, a)].into_iter().find_map(|(sum, residual)| {
+            let producer = self.only_producer(sum)?;
+            let Op::Conv(conv) = self.op(producer)? else { return None };
+            let free = !conv.residual && conv.activation == Activation::None && sum != residual;
+            free.then_some((producer, Change::AddResidual(residual)))
+        })
     }
-    graph.nodes[..reader].iter().position(|node| node.outputs == [value])
-}
 
-fn apply(graph: &mut Graph, producer: usize, index: usize, change: Change) {
-    let Node { name, inputs, op, .. } = graph.nodes[producer].clone();
-    let node = &mut graph.nodes[index];
-    node.name = format!("{name}+{}", node.name);
-    node.inputs = inputs;
-    node.op = op;
-    match (&mut node.op, change) {
-        (Op::Conv(conv), Change::Activate(activation)) => conv.activation = activation,
-        (Op::Linear(linear), Change::Activate(activation)) => linear.activation = activation,
-        (Op::Conv(conv), Change::AddResidual(residual)) => {
-            conv.residual = true;
-            node.inputs.push(residual);
-        }
-        (Op::AveragePoolGradient(pool), Change::ActivationGradient(activation, result)) => {
-            pool.activation = activation;
-            node.inputs.push(result);
-        }
-        _ => unreachable!("no other combination is fused"),
+    fn op(&self, index: usize) -> Option<&Op> {
+        self.nodes[index].as_ref().map(|node| &node.op)
     }
-    graph.nodes.remove(producer);
+
+    /// Returns the node that makes `value`, if it is read only once.
+    fn only_producer(&self, value: ValueId) -> Option<usize> {
+        self.makers.get(&value).copied().filter(|_| self.readers[value.0] == 1)
+    }
+
+    /// Merges the node `producer` into the one at `index`, which runs in its own place.
+    fn apply(&mut self, producer: usize, index: usize, change: Change) {
+        let merged = self.nodes[producer].take().expect("a producer is there until it is merged");
+        let node = self.nodes[index].as_mut().expect("the node was just read");
+        node.name = format!("{}+{}", merged.name, node.name);
+        node.inputs = merged.inputs;
+        node.op = merged.op;
+        match (&mut node.op, change) {
+            (Op::Conv(conv), Change::Activate(activation)) => conv.activation = activation,
+            (Op::Linear(linear), Change::Activate(activation)) => linear.activation = activation,
+            (Op::Conv(conv), Change::AddResidual(residual)) => {
+                conv.residual = true;
+                node.inputs.push(residual);
+            }
+            (Op::AveragePoolGradient(pool), Change::ActivationGradient(activation, result)) => {
+                pool.activation = activation;
+                node.inputs.push(result);
+            }
+            _ => unreachable!("no other combination is fused"),
+        }
+    }
 }

@@ -76,6 +76,10 @@ struct LayoutPass {
     trains: bool,
     /// Variables whose layout can no longer be chosen.
     settled: Vec<bool>,
+    /// Values that the preparation makes.
+    prepared: Vec<bool>,
+    /// The parameter of each gradient.
+    parameters: HashMap<ValueId, ValueId>,
     /// For each value, the value itself and its copies in other layouts.
     versions: HashMap<ValueId, Vec<ValueId>>,
     nodes: Vec<Node>,
@@ -92,8 +96,11 @@ impl LayoutPass {
             }
         }
         let trains = trains(&graph);
-        let (versions, nodes, choices) = (HashMap::new(), Vec::new(), Vec::new());
-        LayoutPass { graph, isa, blocked, trains, settled, versions, nodes, choices }
+        let parameters =
+            graph.gradients.iter().map(|(parameter, gradient)| (*gradient, *parameter)).collect();
+        let (versions, prepared) = (HashMap::new(), Vec::new());
+        let (nodes, choices) = (Vec::new(), Vec::new());
+        LayoutPass { graph, isa, blocked, trains, settled, prepared, parameters, versions, nodes, choices }
     }
 
     fn visit(&mut self, node: Node) {
@@ -213,8 +220,7 @@ impl LayoutPass {
         if self.graph.value(id).role().is_some() {
             return !self.trains;
         }
-        let producer = self.nodes.iter().find(|node| node.outputs.contains(&id));
-        producer.is_some_and(|node| node.segment == Segment::Prepare)
+        self.prepared.get(id.0).copied().unwrap_or(false)
     }
 
     /// Returns the values that `node` writes if its kernel writes `layouts`, and the copies into variables that
@@ -252,12 +258,7 @@ impl LayoutPass {
     /// Gives a gradient or a state the layout of its parameter.
     fn settle_like_parameter(&mut self, id: ValueId, node: &Node) {
         let parameter = match self.graph.value(id).role() {
-            Some(Role::Gradient) => self
-                .graph
-                .gradients
-                .iter()
-                .find(|(_, gradient)| *gradient == id)
-                .map(|(parameter, _)| *parameter),
+            Some(Role::Gradient) => self.parameters.get(&id).copied(),
             Some(Role::State) => Some(node.outputs[0]),
             _ => None,
         };
@@ -269,6 +270,10 @@ impl LayoutPass {
 
     fn push(&mut self, node: Node, choice: Choice) {
         self.settled.resize(self.graph.values.len(), false);
+        self.prepared.resize(self.graph.values.len(), false);
+        if node.segment == Segment::Prepare {
+            node.outputs.iter().for_each(|output| self.prepared[output.0] = true);
+        }
         self.nodes.push(node);
         self.choices.push(choice);
     }

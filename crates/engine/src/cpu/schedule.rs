@@ -1,7 +1,7 @@
 //! Turns a graph with layouts and choices into a plan: binds kernels and assigns regions to values.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 
 use striate_graph::ops::Conv;
 use striate_graph::{Graph, Kind, Node, Op, Role, Segment, ValueId};
@@ -184,10 +184,12 @@ fn schedule_preparation(graph: &Graph, bound: Vec<Bound>) -> Result<Preparation>
 /// The total size of the shared buffers: variables in plain order and prepared values.
 fn shared_bytes(graph: &Graph, shared: &[SharedSource], preparation: &Preparation) -> usize {
     let prepared: usize = preparation.results.iter().map(|(_, bytes)| bytes).sum();
-    let is_used = |name: &String| {
-        preparation.sources.contains(name)
-            || shared.iter().any(|source| matches!(source, SharedSource::Variable(other) if other == name))
-    };
+    let variables = shared.iter().filter_map(|source| match source {
+        SharedSource::Variable(name) => Some(name),
+        SharedSource::Prepared(_) => None,
+    });
+    let used: HashSet<&String> = preparation.sources.iter().chain(variables).collect();
+    let is_used = |name: &String| used.contains(name);
     let variables = graph.values.iter().filter(|value| value.role().is_some() && is_used(&value.name));
     prepared + variables.map(|value| value.bytes()).sum::<usize>()
 }
@@ -247,15 +249,14 @@ impl Places {
         steps: &[Bound],
         preparation: &Preparation,
     ) -> Vec<SharedSource> {
+        let prepared: HashSet<&String> = preparation.results.iter().map(|(name, _)| name).collect();
         let mut shared = Vec::new();
         for id in steps.iter().flat_map(|step| &step.node.inputs) {
             let root = self.root(*id);
             let value = graph.value(root);
             let source = match value.role() {
                 Some(_) => SharedSource::Variable(value.name.clone()),
-                None if preparation.results.iter().any(|(name, _)| *name == value.name) => {
-                    SharedSource::Prepared(value.name.clone())
-                }
+                None if prepared.contains(&value.name) => SharedSource::Prepared(value.name.clone()),
                 None => continue,
             };
             if let Entry::Vacant(place) = self.regions.entry(root) {

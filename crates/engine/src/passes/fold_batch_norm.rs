@@ -1,6 +1,8 @@
 //! Folds a batch norm into the preceding convolution or linear layer: its scale into the weights, its
 //! shift into the bias. Applies only with fixed weights; the folded weights are computed once.
 
+use std::collections::{HashMap, HashSet};
+
 use striate_graph::ops::FoldBatchNorm;
 use striate_graph::{Graph, Node, Op, Segment, ValueId};
 use striate_tensor::Shape;
@@ -17,29 +19,36 @@ fn fold_batch_norm(graph: &mut Graph) {
     if trains(graph) {
         return;
     }
-    let mut nodes = std::mem::take(&mut graph.nodes);
-    let mut index = 0;
-    while index < nodes.len() {
-        if let Some(producer) = foldable(graph, &nodes, index) {
-            let norm = nodes.remove(index);
-            let fold = fold(graph, &mut nodes[producer], &norm);
-            nodes.insert(producer, fold);
+    let mut nodes: Vec<Option<Node>> = std::mem::take(&mut graph.nodes).into_iter().map(Some).collect();
+    let mut readers = vec![0usize; graph.values.len()];
+    for node in nodes.iter().flatten() {
+        let inputs: HashSet<&ValueId> = node.inputs.iter().collect();
+        inputs.into_iter().for_each(|input| readers[input.0] += 1);
+    }
+    graph.outputs.iter().for_each(|output| readers[output.0] += 1);
+    let mut producers: HashMap<ValueId, usize> = HashMap::new();
+    // The nodes that go before each layer.
+    let mut folds: Vec<Vec<Node>> = nodes.iter().map(|_| Vec::new()).collect();
+    for index in 0..nodes.len() {
+        let Some(node) = &nodes[index] else { continue };
+        let x = node.inputs.first().copied();
+        let producer = x.filter(|x| readers[x.0] == 1).and_then(|x| producers.get(&x).copied());
+        let takes = |producer: usize| {
+            let op = nodes[producer].as_ref().map(|node| &node.op);
+            matches!(op, Some(Op::Conv(_) | Op::Linear(_)))
+        };
+        match producer.filter(|producer| matches!(node.op, Op::BatchNorm(_)) && takes(*producer)) {
+            None => _ = producers.insert(node.outputs[0], index),
+            Some(producer) => {
+                let norm = nodes[index].take().expect("the node was just read");
+                let layer = nodes[producer].as_mut().expect("a producer stays in its place");
+                folds[producer].push(fold(graph, layer, &norm));
+                producers.insert(norm.outputs[0], producer);
+            }
         }
-        index += 1;
     }
-    graph.nodes = nodes;
-}
-
-/// The position of the layer that the batch norm at `index` can be folded into.
-fn foldable(graph: &Graph, nodes: &[Node], index: usize) -> Option<usize> {
-    let Op::BatchNorm(_) = nodes[index].op else { return None };
-    let x = nodes[index].inputs[0];
-    let read_elsewhere = nodes.iter().filter(|node| node.inputs.contains(&x)).count() > 1;
-    if read_elsewhere || graph.outputs.contains(&x) {
-        return None;
-    }
-    let producer = nodes[..index].iter().position(|node| node.outputs[0] == x)?;
-    matches!(nodes[producer].op, Op::Conv(_) | Op::Linear(_)).then_some(producer)
+    graph.nodes =
+        folds.into_iter().zip(nodes).flat_map(|(folds, node)| folds.into_iter().chain(node)).collect();
 }
 
 /// Returns the node that computes the folded weights, and changes `layer` to use them and to produce the norm's

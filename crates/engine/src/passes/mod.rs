@@ -75,9 +75,3 @@ pub(crate) fn trains(graph: &Graph) -> bool {
     let changes = |id: &ValueId| graph.value(*id).role() == Some(Role::Parameter);
     graph.nodes.iter().any(|node| node.outputs.iter().any(changes))
 }
-
-/// Replaces all uses of `old` by `new`.
-pub(crate) fn replace_uses(graph: &mut Graph, old: ValueId, new: ValueId) {
-    let inputs = graph.nodes.iter_mut().flat_map(|node| node.inputs.iter_mut());
-    inputs.chain(graph.outputs.iter_mut()).filter(|id| **id == old).for_each(|id| *id = new);
-}

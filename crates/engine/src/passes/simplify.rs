@@ -1,8 +1,10 @@
 //! Removes operations without effect: dropout in inference, reshapes to the same shape, unused results.
 
-use striate_graph::{Graph, Op};
+use std::collections::HashMap;
 
-use super::{Pass, replace_uses, trains};
+use striate_graph::{Graph, Op, ValueId};
+
+use super::{Pass, trains};
 
 pub(super) const PASS: Pass = Pass {
     name: "simplify",
@@ -12,17 +14,21 @@ pub(super) const PASS: Pass = Pass {
 
 fn simplify(graph: &mut Graph) {
     let trains = trains(graph);
-    for node in graph.nodes.clone() {
+    // What is read in place of a result that is only a copy.
+    let mut originals: HashMap<ValueId, ValueId> = HashMap::new();
+    for mut node in std::mem::take(&mut graph.nodes) {
+        node.inputs.iter_mut().for_each(|id| *id = originals.get(id).copied().unwrap_or(*id));
         let (input, output) = (node.inputs.first().copied(), node.outputs[0]);
         let is_identity = match &node.op {
             Op::Dropout(dropout) => !trains || dropout.probability == 0.0,
             Op::Flatten(_) | Op::Reshape(_) => input.is_some_and(|x| graph.shape(x) == graph.shape(output)),
             _ => false,
         };
-        if let (true, Some(input)) = (is_identity, input) {
-            replace_uses(graph, output, input);
-            graph.nodes.retain(|other| other.name != node.name);
+        match input.filter(|_| is_identity) {
+            Some(input) => _ = originals.insert(output, input),
+            None => graph.nodes.push(node),
         }
     }
+    graph.outputs.iter_mut().for_each(|id| *id = originals.get(id).copied().unwrap_or(*id));
     graph.remove_dead_nodes();
 }

@@ -1,4 +1,4 @@
-//! A node's attributes by name, with their types checked.
+//! Typed access to a node's attributes by name.
 
 use striate_tensor::{Error, Result};
 
@@ -13,12 +13,12 @@ impl Node<'_> {
         self.attributes.iter().find(|attribute| attribute.name == name).map(|attribute| &attribute.held)
     }
 
-    /// The attribute `name`, if it is there.
+    /// Returns the attribute `name`, if the node has it.
     pub fn int(&self, name: &str) -> Result<Option<i64>> {
         match self.held(name) {
             None => Ok(None),
             Some(Held::Int(value)) => Ok(Some(*value)),
-            Some(_) => Err(Error::input(format!("attribute {name} is no integer"))),
+            Some(_) => Err(Error::input(format!("attribute {name} is not an integer"))),
         }
     }
 
@@ -26,7 +26,7 @@ impl Node<'_> {
         match self.held(name) {
             None => Ok(None),
             Some(Held::Float(value)) => Ok(Some(*value)),
-            Some(_) => Err(Error::input(format!("attribute {name} is no float"))),
+            Some(_) => Err(Error::input(format!("attribute {name} is not a float"))),
         }
     }
 
@@ -34,7 +34,15 @@ impl Node<'_> {
         match self.held(name) {
             None => Ok(None),
             Some(Held::Ints(values)) => Ok(Some(values.clone())),
-            Some(_) => Err(Error::input(format!("attribute {name} is no list of integers"))),
+            Some(_) => Err(Error::input(format!("attribute {name} is not a list of integers"))),
+        }
+    }
+
+    pub fn floats(&self, name: &str) -> Result<Option<Vec<f32>>> {
+        match self.held(name) {
+            None => Ok(None),
+            Some(Held::Floats(values)) => Ok(Some(values.clone())),
+            Some(_) => Err(Error::input(format!("attribute {name} is not a list of floats"))),
         }
     }
 
@@ -42,11 +50,11 @@ impl Node<'_> {
         match self.held(name) {
             None => Ok(None),
             Some(Held::Text(bytes)) => Ok(Some(shown(&String::from_utf8_lossy(bytes)))),
-            Some(_) => Err(Error::input(format!("attribute {name} is no text"))),
+            Some(_) => Err(Error::input(format!("attribute {name} is not a text"))),
         }
     }
 
-    /// One size for each axis, from `least` to [`LARGEST`]; all `default` if the attribute is missing.
+    /// Returns one size for each axis, from `least` to [`LARGEST`]; all are `default` if the attribute is missing.
     pub fn sizes(&self, name: &str, axes: usize, least: i64, default: usize) -> Result<Vec<usize>> {
         let Some(values) = self.ints(name)? else { return Ok(vec![default; axes]) };
         let fits = |value: &i64| (least..=LARGEST).contains(value);

@@ -1,7 +1,7 @@
-//! Values that are known before a network runs: weights, and the shapes that exporters compute with.
+//! Constants: weights, and the shapes that exporters compute with.
 //!
-//! Integers are kept for two sizes of the batch at once, so that what depends on the batch shows by being
-//! different, and no algebra is needed.
+//! Integers are kept for two batch sizes at once: those that depend on the batch size differ, so no symbolic algebra
+//! is needed.
 
 use std::sync::Arc;
 
@@ -9,51 +9,65 @@ use striate_tensor::{Error, Result, Shape};
 
 use super::budget::Budget;
 
-/// A value that is known.
+/// ONNX's codes of element types.
+const FLOAT: u64 = 1;
+const INT64: u64 = 7;
+
+/// A value that is known before the network runs.
 #[derive(Debug, Clone)]
 pub(super) struct Constant {
     pub shape: Vec<usize>,
     pub data: Data,
-    /// Whether it comes from an initializer, so that training may change it.
+    /// Whether it comes from an initializer, so that training may update it.
     pub is_weight: bool,
+    /// ONNX's code of its element type: 1 for all floats, 7 for integers that are computed.
+    pub element_type: u64,
 }
 
-/// Elements of a known value, in order.
+/// The elements of a constant, in row-major order.
 #[derive(Debug, Clone)]
 pub(super) enum Data {
     Floats(Arc<Vec<f32>>),
-    /// The same number everywhere; it takes no memory until it is a weight.
+    /// One number for all elements; it takes no memory until it becomes a weight.
     Filled(f32),
-    /// For the smaller and for the larger batch.
+    /// For the smaller and for the larger batch size.
     Ints([Arc<Vec<i64>>; 2]),
 }
 
-/// The number of elements of extents, which must be as many as memory can hold.
+/// Returns the number of elements of a shape, which must be addressable.
 pub(super) fn count(shape: &[usize]) -> Result<usize> {
     Shape::from(shape).checked_len()
 }
 
 impl Constant {
     pub fn floats(shape: Vec<usize>, values: Vec<f32>) -> Constant {
-        Constant { shape, data: Data::Floats(Arc::new(values)), is_weight: false }
+        Constant { shape, data: Data::Floats(Arc::new(values)), is_weight: false, element_type: FLOAT }
     }
 
     pub fn ints(shape: Vec<usize>, values: [Vec<i64>; 2]) -> Constant {
-        Constant { shape, data: Data::Ints(values.map(Arc::new)), is_weight: false }
+        Constant { shape, data: Data::Ints(values.map(Arc::new)), is_weight: false, element_type: INT64 }
     }
 
-    /// The same float everywhere.
+    /// Creates a constant with one float for all elements.
     pub fn filled(shape: Vec<usize>, value: f32) -> Constant {
-        Constant { shape, data: Data::Filled(value), is_weight: false }
+        Constant { shape, data: Data::Filled(value), is_weight: false, element_type: FLOAT }
     }
 
-    /// Integers that do not depend on the batch.
+    /// Creates integers that do not depend on the batch size.
     pub fn fixed(shape: Vec<usize>, values: Vec<i64>) -> Constant {
         let values = Arc::new(values);
-        Constant { shape, data: Data::Ints([values.clone(), values]), is_weight: false }
+        Constant { shape, data: Data::Ints([values.clone(), values]), is_weight: false, element_type: INT64 }
     }
 
-    /// Whether its elements are floats.
+    /// Identifies its stored floats: equal for constants that share them, as long as one of those lives.
+    pub fn identity(&self) -> Option<usize> {
+        match &self.data {
+            Data::Floats(values) => Some(Arc::as_ptr(values) as usize),
+            _ => None,
+        }
+    }
+
+    /// Returns whether its elements are floats.
     pub fn is_float(&self) -> bool {
         !matches!(self.data, Data::Ints(_))
     }
@@ -62,7 +76,7 @@ impl Constant {
         count(&self.shape)
     }
 
-    /// Its floats.
+    /// Returns its floats.
     pub fn to_floats(&self) -> Result<Vec<f32>> {
         match &self.data {
             Data::Floats(values) => Ok(values.to_vec()),
@@ -71,7 +85,7 @@ impl Constant {
         }
     }
 
-    /// The float that all its elements are, if they are known to be all the same.
+    /// Returns the float that all elements are known to equal, if there is one.
     pub fn uniform(&self) -> Option<f32> {
         match &self.data {
             Data::Floats(values) if values.len() == 1 => Some(values[0]),
@@ -80,10 +94,10 @@ impl Constant {
         }
     }
 
-    /// Float `index`.
+    /// Returns the float at `index`.
     ///
     /// # Panics
-    /// If there is none.
+    /// If the index is out of range, or the elements are integers.
     pub fn float(&self, index: usize) -> f32 {
         match &self.data {
             Data::Floats(values) => values[index],
@@ -92,7 +106,7 @@ impl Constant {
         }
     }
 
-    /// Its integers, for each of both batches.
+    /// Returns its integers for both batch sizes.
     pub fn ints_of_batches(&self) -> Result<&[Arc<Vec<i64>>; 2]> {
         match &self.data {
             Data::Ints(values) => Ok(values),
@@ -100,13 +114,13 @@ impl Constant {
         }
     }
 
-    /// Its integers, which must not depend on the batch.
+    /// Returns its integers, which must not depend on the batch size.
     pub fn fixed_ints(&self) -> Result<&[i64]> {
         let [small, large] = self.ints_of_batches()?;
         if small == large { Ok(small) } else { Err(Error::input("depends on the size of the batch")) }
     }
 
-    /// Its only element as a float.
+    /// Returns its only element as a float.
     pub fn scalar(&self) -> Result<f32> {
         if self.len()? != 1 {
             return Err(Error::input(format!("has shape {:?} where one number is needed", self.shape)));
@@ -118,7 +132,7 @@ impl Constant {
         }
     }
 
-    /// The same elements under other extents.
+    /// Returns the same elements in another shape.
     pub fn reshaped(&self, shape: Vec<usize>) -> Result<Constant> {
         if count(&shape)? != self.len()? {
             return Err(Error::input(format!("the elements of {:?} have no shape {shape:?}", self.shape)));
@@ -126,7 +140,7 @@ impl Constant {
         Ok(Constant { shape, ..self.clone() })
     }
 
-    /// Takes from `budget` what `count` elements of its kind need.
+    /// Charges `budget` for `count` elements of its type.
     fn spend(&self, count: usize, budget: &mut Budget) -> Result<()> {
         match &self.data {
             Data::Filled(_) => Ok(()),
@@ -135,15 +149,19 @@ impl Constant {
         }
     }
 
-    /// Elements of other places: element i of the result is the one at the i-th of `places`.
+    /// Returns the elements at `places`, in that order.
     fn picked(
         &self,
         shape: Vec<usize>,
         places: impl Iterator<Item = usize> + Clone,
+        steps: usize,
         budget: &mut Budget,
     ) -> Result<Constant> {
         let total = count(&shape)?;
         self.spend(total, budget)?;
+        if !matches!(self.data, Data::Filled(_)) {
+            budget.work(total, steps)?;
+        }
         let data = match &self.data {
             Data::Filled(value) => Data::Filled(*value),
             Data::Floats(values) => Data::Floats(Arc::new(pick(values, places, total))),
@@ -152,16 +170,16 @@ impl Constant {
                 Data::Ints(both.map(Arc::new))
             }
         };
-        Ok(Constant { shape, data, is_weight: self.is_weight })
+        Ok(Constant { shape, data, is_weight: self.is_weight, element_type: self.element_type })
     }
 
-    /// Axes in another order.
+    /// Returns the constant with permuted axes.
     pub fn transposed(&self, permutation: &[usize], budget: &mut Budget) -> Result<Constant> {
         let shape: Vec<usize> = permutation.iter().map(|axis| self.shape[*axis]).collect();
         let total = count(&shape)?;
         let mut strides = vec![1; self.shape.len()];
         for axis in (1..self.shape.len()).rev() {
-            // Without elements extents may be of any size, and strides are of no use.
+            // The extents of an empty constant may be of any size; its strides are never used.
             strides[axis - 1] = self.shape[axis].saturating_mul(strides[axis]);
         }
         let extents = shape.clone();
@@ -173,10 +191,11 @@ impl Constant {
             }
             place
         };
-        self.picked(shape, (0..total).map(place), budget)
+        let steps = 1 + permutation.len();
+        self.picked(shape, (0..total).map(place), steps, budget)
     }
 
-    /// `length` elements of one axis, those at `index` of 0, 1, 2 ….
+    /// Returns `length` elements along one axis, those at `index(0)`, `index(1)`, ….
     pub fn along(
         &self,
         axis: usize,
@@ -193,11 +212,11 @@ impl Constant {
             let start = (row / length * extent + index(row % length)) * inner;
             start..start + inner
         });
-        self.picked(shape, places, budget)
+        self.picked(shape, places, 1, budget)
     }
 }
 
-/// The elements of `values` at `places`, which are `total`.
+/// Collects the `total` elements of `values` at `places`.
 fn pick<T: Copy>(values: &[T], places: impl Iterator<Item = usize>, total: usize) -> Vec<T> {
     let mut picked = Vec::with_capacity(total);
     picked.extend(places.map(|place| values[place]));

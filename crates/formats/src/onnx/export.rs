@@ -1,9 +1,9 @@
-//! A network with its weights as an ONNX file of opset 17, for any size of the batch.
+//! Writes networks with their weights as ONNX files of opset 17, for any batch size.
 
 use std::collections::HashSet;
 
 use striate_graph::Network;
-use striate_graph::ops::{self, ScatterKernels};
+use striate_graph::ops::{self, Approximation, Elu, ScatterKernels, UnaryFunction};
 use striate_graph::{Graph, Node, Op, Padding, PerAxis, ValueId};
 use striate_tensor::{Error, Result, Shape};
 
@@ -11,15 +11,15 @@ use crate::Weights;
 use crate::protobuf::Message;
 
 const OPSET: i64 = 17;
-/// The version of the file format that belongs to the opset.
+/// The version of the file format that goes with the opset.
 const IR_VERSION: i64 = 8;
-/// What is written, for a message.
+/// The kind of file, for messages.
 const FILE: &str = "an ONNX file";
-/// Of ONNX's element types, as `INT64`.
+/// ONNX's codes of element types.
 const FLOAT: i64 = 1;
 const INT64: i64 = 7;
 
-/// The bytes of an ONNX file of `network`, without auxiliary heads.
+/// Returns the bytes of an ONNX file with `network`, without its auxiliary heads.
 ///
 /// # Errors
 /// If weights are missing, or the file would be too large for the format (2 GiB).
@@ -50,20 +50,20 @@ pub fn onnx_bytes(network: &Network, weights: &Weights) -> Result<Vec<u8>> {
     model.bytes(8, opset.0).bytes(7, body.0).finish(FILE)
 }
 
-/// The bytes of `model`, which says of itself what `entries` hold.
+/// Returns the bytes of `model` with `entries` added to its metadata.
 ///
 /// # Errors
-/// If they are too many for the format (2 GiB).
+/// If the file would be too large for the format (2 GiB).
 pub(super) fn with_metadata<'a>(
     model: Vec<u8>,
     entries: impl Iterator<Item = (&'a str, String)>,
 ) -> Result<Vec<u8>> {
-    // Fields of a message may follow in any order.
+    // The fields of a message may come in any order.
     let entry = |(key, value): (&str, String)| Message::default().bytes(1, key).bytes(2, value).0;
     entries.fold(Message(model), |model, held| model.bytes(14, entry(held))).finish(FILE)
 }
 
-/// Name and shape of an input or output; the batch is open.
+/// Describes an input or output; its batch is open.
 fn value_info(name: &str, shape: &Shape) -> Message {
     let mut extents = Message::default().bytes(1, Message::default().bytes(2, "N").0);
     for extent in shape.iter().skip(1) {
@@ -85,9 +85,9 @@ use Attribute::{Float, Int, Ints};
 struct Export<'g> {
     graph: &'g Graph,
     body: Message,
-    /// The graph's own names, sorted.
+    /// The names of the graph's values, sorted.
     names: Vec<&'g str>,
-    /// What the names begin with that were made besides.
+    /// The stems of the names that were made up.
     stems: HashSet<String>,
 }
 
@@ -130,7 +130,7 @@ impl Export<'_> {
         self.body = std::mem::take(&mut self.body).bytes(1, node.0);
     }
 
-    /// What names begin with that ONNX needs besides `y`: that, or with a number, so that none is taken.
+    /// Returns a stem for further names around `y`: `y` itself, or with a number if names with that stem exist.
     fn stem(&mut self, y: &str) -> String {
         let is_free = |stem: &String| {
             let start = format!("{stem}/");
@@ -143,7 +143,7 @@ impl Export<'_> {
         stem
     }
 
-    /// Adds what `node` is in ONNX.
+    /// Adds the ONNX nodes for `node`.
     fn node(&mut self, node: &Node) -> Result<()> {
         let inputs: Vec<String> = node.inputs.iter().map(|id| self.name(*id)).collect();
         let y = self.name(node.outputs[0]);
@@ -172,7 +172,7 @@ impl Export<'_> {
                 let sizes = [pool.kernel_size, pool.stride, pool.dilation];
                 let mut window = window(sizes, pool.padding, pool.ceil_mode, self.axes(node));
                 if pool.dilation != PerAxis::ONE {
-                    let what = format!("an average pool with gaps has no form in ONNX's opset {OPSET}");
+                    let what = format!("a dilated average pool does not exist in ONNX's opset {OPSET}");
                     return Err(Error::input(what));
                 }
                 window.push(Int("count_include_pad", i64::from(pool.count_include_pad)));
@@ -219,6 +219,36 @@ impl Export<'_> {
                 self.initializer(&part("value"), &[], &[pad.value]);
                 plain(self, "Pad", &[inputs[0].clone(), part("pads"), part("value")]);
             }
+            Op::LeakyRelu(op) => self.add("LeakyRelu", &inputs, &y, &[Float("alpha", op.negative_slope)]),
+            Op::Elu(elu) => self.elu(&inputs, &y, elu)?,
+            Op::HardSigmoid(op) => {
+                let attributes = [Float("alpha", op.slope), Float("beta", op.offset)];
+                self.add("HardSigmoid", &inputs, &y, &attributes);
+            }
+            Op::HardSwish(_) => plain(self, "HardSwish", &inputs),
+            Op::Gelu(gelu) => self.gelu(&inputs[0], &y, &stem, gelu.approximate),
+            Op::Unary(unary) => {
+                let op = match unary.function {
+                    UnaryFunction::Exp => "Exp",
+                    UnaryFunction::Log => "Log",
+                    UnaryFunction::Sqrt => "Sqrt",
+                    UnaryFunction::Abs => "Abs",
+                    UnaryFunction::Erf => "Erf",
+                };
+                plain(self, op, &inputs);
+            }
+            Op::Power(power) => {
+                self.initializer(&part("exponent"), &[], &[power.exponent]);
+                plain(self, "Pow", &[inputs[0].clone(), part("exponent")]);
+            }
+            Op::Gather(gather) => {
+                let indices: Vec<i64> = gather.indices.iter().map(|index| *index as i64).collect();
+                self.integers(&part("indices"), &indices);
+                let operands = [inputs[0].clone(), part("indices")];
+                self.add("Gather", &operands, &y, &[Int("axis", gather.axis as i64)]);
+            }
+            Op::Max(_) => plain(self, "Max", &inputs),
+            Op::Min(_) => plain(self, "Min", &inputs),
             Op::Add(_) => plain(self, "Add", &inputs),
             Op::Sub(_) => plain(self, "Sub", &inputs),
             Op::Mul(_) => plain(self, "Mul", &inputs),
@@ -256,12 +286,54 @@ impl Export<'_> {
             }
             Op::Softmax(_) => self.add("Softmax", &inputs, &y, &[Int("axis", 1)]),
             Op::LogSoftmax(_) => self.add("LogSoftmax", &inputs, &y, &[Int("axis", 1)]),
-            other => return Err(Error::input(format!("{} has no form in ONNX here", other.name()))),
+            other => return Err(Error::input(format!("{} cannot be written as ONNX", other.name()))),
         }
         Ok(())
     }
 
-    /// The axes behind batch and channels of what `node` reads.
+    /// Adds the one of ONNX's exponential activations that has these factors.
+    fn elu(&mut self, inputs: &[String], y: &str, elu: &Elu) -> Result<()> {
+        let alpha = Float("alpha", elu.alpha);
+        match (elu.scale == 1.0, elu.rate) {
+            (true, 1.0) => self.add("Elu", inputs, y, &[alpha]),
+            (false, 1.0) => self.add("Selu", inputs, y, &[alpha, Float("gamma", elu.scale)]),
+            (true, rate) if (rate * elu.alpha - 1.0).abs() < 1e-6 => self.add("Celu", inputs, y, &[alpha]),
+            _ => return Err(Error::input("an elu with this rate does not exist in ONNX")),
+        }
+        Ok(())
+    }
+
+    /// Adds GELU in parts; ONNX has it as one operator from opset 20 on.
+    fn gelu(&mut self, x: &str, y: &str, stem: &str, approximation: Approximation) {
+        let part = |what: &str| format!("{stem}/{what}");
+        let binary = |export: &mut Self, op: &str, a: &str, b: &str, y: &str| {
+            export.add(op, &[a.to_owned(), b.to_owned()], y, &[]);
+        };
+        self.initializer(&part("one"), &[], &[1.0]);
+        self.initializer(&part("half"), &[], &[0.5]);
+        match approximation {
+            Approximation::None => {
+                self.initializer(&part("scale"), &[], &[std::f32::consts::FRAC_1_SQRT_2]);
+                binary(self, "Mul", x, &part("scale"), &part("scaled"));
+                self.add("Erf", &[part("scaled")], &part("curve"), &[]);
+            }
+            Approximation::Tanh => {
+                self.initializer(&part("cubic"), &[], &[0.044_715]);
+                self.initializer(&part("scale"), &[], &[0.797_884_6]);
+                binary(self, "Mul", x, x, &part("square"));
+                binary(self, "Mul", &part("square"), &part("cubic"), &part("bend"));
+                binary(self, "Add", &part("bend"), &part("one"), &part("rise"));
+                binary(self, "Mul", &part("rise"), x, &part("inner"));
+                binary(self, "Mul", &part("inner"), &part("scale"), &part("scaled"));
+                self.add("Tanh", &[part("scaled")], &part("curve"), &[]);
+            }
+        }
+        binary(self, "Add", &part("curve"), &part("one"), &part("raised"));
+        binary(self, "Mul", x, &part("half"), &part("halved"));
+        binary(self, "Mul", &part("halved"), &part("raised"), y);
+    }
+
+    /// Returns the number of axes of the input of `node` behind batch and channels.
     fn axes(&self, node: &Node) -> usize {
         self.graph.shape(node.inputs[0]).len() - 2
     }
@@ -278,7 +350,7 @@ impl Export<'_> {
     fn slice(&mut self, mut inputs: Vec<String>, y: &str, stem: &str, slice: &ops::Slice) {
         let (start, step) = (slice.start as i64, slice.step as i64);
         let end = start + step * slice.length as i64;
-        // Before the first element is told apart from the last one by lying far off.
+        // −1 would mean the last element; a very negative end means before the first.
         let end = if end < 0 { i64::MIN + 1 } else { end };
         for (what, value) in [("starts", start), ("ends", end), ("axes", slice.axis as i64), ("steps", step)]
         {
@@ -289,7 +361,7 @@ impl Export<'_> {
         self.add("Slice", &inputs, y, &[]);
     }
 
-    /// Kernels in their places among zeros: each place takes its kernel, or the zeros behind the last.
+    /// Scatters kernels among zeros: each place gathers its kernel, or the zeros behind the last.
     fn spread(&mut self, node: &Node, spread: &ScatterKernels, y: &str, stem: &str) {
         let part = |what: &str| format!("{stem}/{what}");
         let (kernels, whole) = (self.graph.shape(node.inputs[0]), self.graph.shape(node.outputs[0]));
@@ -307,8 +379,8 @@ impl Export<'_> {
         self.add("Reshape", &[part("rows"), part("shape")], y, &[]);
     }
 
-    /// A coefficient for each channel: a convolution of one element for each channel alone, whose weight and
-    /// bias remain parameters; rows are multiplied.
+    /// Adds a coefficient for each channel: a depthwise 1×1 convolution, so that weight and bias are still parameters;
+    /// for rows, a product.
     fn scale(&mut self, node: &Node, inputs: &[String], y: &str, stem: &str) {
         let part = |what: &str| format!("{stem}/{what}");
         let rank = self.graph.shape(node.inputs[0]).len();
@@ -326,7 +398,7 @@ impl Export<'_> {
     }
 }
 
-/// The numbers of the `axes` inner axes.
+/// Returns the sizes of the innermost `axes` axes.
 fn inner(each: PerAxis, axes: usize) -> Vec<i64> {
     each.array()[3 - axes..].iter().map(|size| *size as i64).collect()
 }
@@ -336,7 +408,7 @@ fn pads(p: Padding, axes: usize) -> Vec<i64> {
     sides.into_iter().map(|side| side as i64).collect()
 }
 
-/// The attributes of a pool, from its kernel, stride and dilation.
+/// Returns the attributes of a pool with this kernel, stride and dilation.
 fn window(
     [kernel, stride, dilation]: [PerAxis; 3],
     padding: Padding,

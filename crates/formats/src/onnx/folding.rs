@@ -1,17 +1,19 @@
-//! Arithmetic and concatenation of values that are known.
+//! Arithmetic on constants, and their concatenation.
 
 use striate_tensor::{Error, Result};
 
 use super::budget::Budget;
 use super::constant::{Constant, Data, count};
 
-/// Arithmetic that folding knows.
+/// A binary operation that can be folded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Arithmetic {
     Add,
     Sub,
     Mul,
     Div,
+    Max,
+    Min,
 }
 
 impl Arithmetic {
@@ -21,6 +23,10 @@ impl Arithmetic {
             Arithmetic::Sub => a - b,
             Arithmetic::Mul => a * b,
             Arithmetic::Div => a / b,
+            Arithmetic::Max if a.is_nan() || b.is_nan() => f32::NAN,
+            Arithmetic::Min if a.is_nan() || b.is_nan() => f32::NAN,
+            Arithmetic::Max => a.max(b),
+            Arithmetic::Min => a.min(b),
         }
     }
 
@@ -30,11 +36,13 @@ impl Arithmetic {
             Arithmetic::Sub => a.checked_sub(b),
             Arithmetic::Mul => a.checked_mul(b),
             Arithmetic::Div => a.checked_div(b),
+            Arithmetic::Max => Some(a.max(b)),
+            Arithmetic::Min => Some(a.min(b)),
         }
     }
 }
 
-/// a op b of two known values; extents of 1 are stretched.
+/// Computes a op b with broadcasting.
 pub(super) fn arithmetic(
     op: Arithmetic,
     a: &Constant,
@@ -52,6 +60,7 @@ pub(super) fn arithmetic(
     let misfit = || Error::input(format!("{:?} and {:?} do not fit together", a.shape, b.shape));
     let shape: Vec<usize> = (0..rank).map(together).collect::<Option<_>>().ok_or_else(misfit)?;
     let total = count(&shape)?;
+    let steps = 2 * rank + 1;
     let place = |own: &[usize], mut index: usize| {
         let (mut place, mut stride) = (0, 1);
         for axis in (0..rank).rev() {
@@ -69,6 +78,7 @@ pub(super) fn arithmetic(
     match (&a.data, &b.data) {
         (Data::Ints(x), Data::Ints(y)) => {
             budget.ints(total)?;
+            budget.work(total, 2 * steps)?;
             let side = |side: usize| -> Result<Vec<i64>> {
                 let element = |i: usize| op.ints(x[side][place(&a.shape, i)], y[side][place(&b.shape, i)]);
                 let all: Option<Vec<i64>> = (0..total).map(element).collect();
@@ -76,9 +86,10 @@ pub(super) fn arithmetic(
             };
             Ok(Constant::ints(shape.clone(), [side(0)?, side(1)?]))
         }
-        (Data::Ints(_), _) | (_, Data::Ints(_)) => Err(Error::input("floats meet integers")),
+        (Data::Ints(_), _) | (_, Data::Ints(_)) => Err(Error::input("combines floats with integers")),
         _ => {
             budget.floats(total)?;
+            budget.work(total, steps)?;
             let element = |i: usize| op.floats(a.float(place(&a.shape, i)), b.float(place(&b.shape, i)));
             let values = (0..total).map(element).collect();
             Ok(Constant { is_weight, ..Constant::floats(shape.clone(), values) })
@@ -86,7 +97,7 @@ pub(super) fn arithmetic(
     }
 }
 
-/// Known values side by side along an axis.
+/// Concatenates constants along an axis.
 pub(super) fn concat(parts: &[Constant], axis: usize, budget: &mut Budget) -> Result<Constant> {
     let misfit = || Error::input("the parts do not fit side by side");
     let first = &parts[0];
@@ -107,7 +118,7 @@ pub(super) fn concat(parts: &[Constant], axis: usize, budget: &mut Budget) -> Re
     if let Some(value) = first.uniform().filter(|value| parts.iter().all(|part| is(*value, part))) {
         return Ok(Constant { is_weight, ..Constant::filled(shape, value) });
     }
-    // Parts without elements would only take time.
+    // Empty parts contribute nothing, but could be very many.
     let rows = |part: &Constant| part.shape[axis..].iter().product::<usize>();
     let parts: Vec<(&Constant, usize)> = match total {
         0 => vec![],
@@ -117,6 +128,7 @@ pub(super) fn concat(parts: &[Constant], axis: usize, budget: &mut Budget) -> Re
     let places = (0..outer).flat_map(|row| parts.iter().map(move |(part, rows)| (*part, row * rows, *rows)));
     if first.is_float() {
         budget.floats(total)?;
+        budget.work(total, 1)?;
         let mut all = Vec::with_capacity(total);
         for (part, start, rows) in places {
             all.extend((start..start + rows).map(|place| part.float(place)));
@@ -124,6 +136,7 @@ pub(super) fn concat(parts: &[Constant], axis: usize, budget: &mut Budget) -> Re
         return Ok(Constant { is_weight, ..Constant::floats(shape, all) });
     }
     budget.ints(total)?;
+    budget.work(total, 2)?;
     let mut sides = [0, 1].map(|_| Vec::with_capacity(total));
     for (part, start, rows) in places {
         for (all, values) in sides.iter_mut().zip(part.ints_of_batches()?) {

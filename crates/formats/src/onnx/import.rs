@@ -1,5 +1,6 @@
-//! The walk over a graph: values that are known, layers that compute the others.
+//! The walk over a graph's nodes: constants are folded, everything else becomes layers.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
@@ -8,37 +9,70 @@ use striate_graph::{INPUT, Init, Layer, MOST_LAYERS, Network, Op};
 use striate_tensor::{Error, Result, Shape};
 
 use super::Imported;
+use super::beside::Beside;
 use super::budget::Budget;
 use super::constant::{Constant, count};
 use super::proto::{Graph, Model, Node, ValueInfo};
-use super::tensor::{self, Beside, MOST_AXES};
+use super::rules::rule_of;
+use super::survey;
+use super::tensor::{self, MOST_AXES};
 use super::value::{Flow, Value};
 use crate::message::shown;
 use crate::{ReadOptions, Weights};
 
-/// The operations' version that is read first and last.
+/// The opsets that can be read.
 const OPSETS: std::ops::RangeInclusive<i64> = 6..=28;
-/// The sizes of the batch for which all shapes are worked out: what differs between them depends on it. No
-/// network has a use for these numbers, so nothing else equals them.
+/// The batch sizes for which all shapes are computed: extents that differ depend on the batch size. They are primes
+/// that hardly any network uses as a size.
 const BATCHES: [usize; 2] = [1009, 2017];
 
 /// A network under construction.
 pub(super) struct Import<'a> {
     pub opset: i64,
-    /// The size of the batch that the file fixes.
+    /// The batch size, if the file fixes it.
     pub batch: Option<i64>,
     pub values: HashMap<&'a str, Value>,
-    /// What was turned already, by layer and order of axes.
+    /// Computed values that hold integers: an integer input and what is moved from it.
+    integers: HashSet<&'a str>,
+    /// Transpositions that were carried out, by layer and order of axes.
     pub turned: HashMap<(String, Vec<usize>), Flow>,
+    /// Matrices that were transposed, by the identity of the original.
+    pub transposed: HashMap<usize, Constant>,
     pub budget: Budget,
     layers: Vec<Layer>,
     names: HashSet<String>,
-    /// The number that the next layer of a stem gets whose own name is taken.
+    /// The next number for layers of a stem whose plain name is taken.
     numbers: HashMap<String, usize>,
     weights: Weights,
-    /// Values that some node reads or that are the output.
+    /// The layers that own weights, by the identity of their first weight.
+    owners: HashMap<usize, Owner>,
+    notes: Vec<String>,
+    /// Values that are read by a node or are the output.
     wanted: HashSet<&'a str>,
 }
+
+/// A layer whose weights other layers may share.
+struct Owner {
+    layer: String,
+    op: &'static str,
+    /// The identities of all its weights.
+    identities: Vec<Option<usize>>,
+}
+
+/// Operators that move elements and may therefore read integers.
+const MOVE_INTEGERS: [&str; 11] = [
+    "Cast",
+    "Concat",
+    "Flatten",
+    "Gather",
+    "Identity",
+    "Reshape",
+    "Shape",
+    "Slice",
+    "Squeeze",
+    "Transpose",
+    "Unsqueeze",
+];
 
 pub(super) fn import(
     bytes: &[u8],
@@ -48,87 +82,70 @@ pub(super) fn import(
     options: &ReadOptions,
 ) -> Result<Imported> {
     let model = Model::read(bytes)?;
-    let opset = model.opset.ok_or_else(|| Error::input("names no version of its operations (opset)"))?;
+    let opset =
+        model.opset.ok_or_else(|| Error::input("does not state its version of the operators (opset)"))?;
     if !OPSETS.contains(&opset) {
         let (first, last) = (OPSETS.start(), OPSETS.end());
-        return Err(Error::input(format!("is of opset {opset}; {first} to {last} are read")));
+        return Err(Error::input(format!("is of opset {opset}; {first} to {last} can be read")));
     }
     let graph = model.graph.ok_or_else(|| Error::input("holds no graph"))?;
     if graph.sparse > 0 {
-        return Err(Error::input("holds sparse weights, which are not read"));
+        return Err(Error::input("holds sparse weights, which cannot be read"));
     }
     if model.functions > 0 {
-        return Err(Error::input("defines functions of its own, which are not read"));
+        return Err(Error::input("defines functions of its own, which cannot be read"));
     }
     let mut notes = Vec::new();
-    let named = |name: &str| {
-        let found = graph.outputs.iter().find(|output| output.name == name);
-        found.ok_or_else(|| Error::input(format!("its graph has no output {}", shown(name))))
-    };
-    let first = || graph.outputs.first().ok_or_else(|| Error::input("its graph has no output"));
-    let output = options.output.as_deref().map_or_else(first, named)?;
-    if graph.outputs.len() > 1 && options.output.is_none() {
-        notes.push(format!("of {} outputs the first, {}, is taken", graph.outputs.len(), shown(output.name)));
-    }
-    let needed = needed_nodes(&graph, output.name);
+    let output = survey::output(&graph, options, &mut notes)?;
+    let needed = survey::needed_nodes(&graph, output);
+    survey::check_output(&graph, &needed, output)?;
+    survey::check_operators(&graph, &needed)?;
     let mut import = Import {
         opset,
         batch: None,
         values: HashMap::new(),
+        integers: HashSet::new(),
         turned: HashMap::new(),
-        budget: Budget::new(limit),
+        transposed: HashMap::new(),
+        budget: Budget::new(limit, bytes.len()),
         layers: Vec::new(),
         names: HashSet::from([INPUT.to_owned()]),
         numbers: HashMap::new(),
         weights: BTreeMap::new(),
-        wanted: HashSet::from([output.name]),
+        owners: HashMap::new(),
+        notes,
+        wanted: HashSet::from([output]),
     };
     let metadata =
         model.metadata.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
     let nodes = || needed.iter().map(|index| &graph.nodes[*index]);
     nodes().for_each(|node| import.wanted.extend(node.inputs.iter().filter(|name| !name.is_empty())));
     import.read_initializers(&graph, folder)?;
-    let input = import.take_input(&graph, options)?;
-    for node in nodes() {
-        import.step(node).map_err(|e| with_open_batch(e).at(node.place()))?;
-    }
-    let end = match import.values.remove(output.name) {
-        Some(Value::Flow(end)) => end,
-        Some(Value::Turned(end)) => {
-            let turned = import.turn(&Node { name: output.name, ..Node::default() }, end);
-            turned.map_err(|e| with_open_batch(e).at(format!("output {}", shown(output.name))))?
+    let (input, stated) = import.take_input(&graph, options)?;
+    let mut walk = || -> Result<Flow> {
+        for node in nodes() {
+            import.step(node).map_err(|e| with_open_batch(e).at(node.place()))?;
         }
-        _ => {
-            let what = format!("output {}: no node makes it from the input", shown(output.name));
-            return Err(Error::input(what));
-        }
+        import.end(output)
     };
+    // A graph with sizes in its constants works for its own size only.
+    let end = walk().map_err(|e| match &stated {
+        Some(stated) => e.at(format!("with input {input} in place of its own [{stated}]")),
+        None => e,
+    })?;
     let others = import.unused(&graph)?;
+    let notes = std::mem::take(&mut import.notes);
     let (network, weights) = import.finish(name, input, &end)?;
     Ok(Imported { network, weights, others, metadata, notes })
 }
 
-/// A message about shapes as a person knows them: with N where the batch stands.
+/// Puts N in place of the sizes of the batch in a message.
 fn with_open_batch(error: Error) -> Error {
     let mut message = error.to_string();
     for batch in BATCHES {
         message = message.replace(&format!("[{batch},"), "[N,").replace(&format!("[{batch}]"), "[N]");
     }
     Error::input(message)
-}
-
-/// The nodes that `output` depends on, in the file's order, which is the order of computation.
-fn needed_nodes(graph: &Graph, output: &str) -> Vec<usize> {
-    let mut wanted: HashSet<&str> = HashSet::from([output]);
-    let mut needed = Vec::new();
-    for (index, node) in graph.nodes.iter().enumerate().rev() {
-        if node.outputs.iter().any(|name| !name.is_empty() && wanted.contains(name)) {
-            wanted.extend(&node.inputs);
-            needed.push(index);
-        }
-    }
-    needed.reverse();
-    needed
 }
 
 impl<'a> Import<'a> {
@@ -147,70 +164,119 @@ impl<'a> Import<'a> {
         Ok(())
     }
 
-    /// Makes the only input that nodes need the network's; its extents without the batch.
-    fn take_input(&mut self, graph: &Graph<'a>, options: &ReadOptions) -> Result<Shape> {
+    /// Makes the only input that nodes read the network's input. Returns its extents without the batch, and those that
+    /// the file states if `options` replace them.
+    fn take_input(&mut self, graph: &Graph<'a>, options: &ReadOptions) -> Result<(Shape, Option<String>)> {
         let open =
             |info: &&ValueInfo<'a>| self.wanted.contains(info.name) && !self.values.contains_key(info.name);
         let inputs: Vec<&ValueInfo> = graph.inputs.iter().filter(open).collect();
         let [input] = inputs[..] else {
-            let names: Vec<String> = inputs.iter().take(5).map(|input| shown(input.name)).collect();
             return Err(Error::input(format!(
                 "needs {} inputs ({}); a network here has one",
                 inputs.len(),
-                names.join(", ")
+                survey::list(inputs.iter().map(|input| input.name))
             )));
         };
         let at = |what: String| Error::input(format!("input {}: {what}", shown(input.name)));
-        if input.element_type.is_some_and(|kind| !matches!(kind, 1 | 10 | 11 | 16)) {
-            return Err(at("its elements are no floats".into()));
+        match input.element_type.unwrap_or(1) {
+            0 | 1 | 10 | 11 | 16 => {}
+            kind @ (2..=7 | 12 | 13) => {
+                let kind = if kind == 2 { "bytes (uint8), from 0 to 255" } else { "integers" };
+                self.integers.insert(input.name);
+                self.notes.push(format!(
+                    "its input {} takes {kind}, which are given as numbers",
+                    shown(input.name)
+                ));
+            }
+            _ => return Err(at("its elements are not numbers".into())),
         }
-        let extents = input.extents.as_ref().ok_or_else(|| at("its shape is not stated".into()))?;
+        let extents = input.extents.as_ref();
+        let extents = match (extents, &options.input) {
+            (Some(extents), _) => extents.clone(),
+            (None, Some(given)) => vec![-1; given.len() + 1],
+            (None, None) => return Err(at("its shape is not stated; give it with --input C,H,W".into())),
+        };
         let Some((batch, rest)) = extents.split_first() else { return Err(at("it has no batch".into())) };
         self.batch = (*batch > 0).then_some(*batch);
+        let form = |extents: &[i64]| {
+            let one = |extent: &i64| if *extent > 0 { extent.to_string() } else { "?".into() };
+            extents.iter().map(one).collect::<Vec<_>>().join(", ")
+        };
         let given: Option<Vec<i64>> =
             options.input.as_ref().map(|input| input.iter().map(|extent| *extent as i64).collect());
-        let rest = match &given {
+        let own = match &given {
             Some(given) if given.len() != rest.len() => {
-                return Err(at(format!(
-                    "it has {} axes without the batch, but {given:?} is given",
-                    rest.len()
-                )));
+                let what = format!("is [N, {}]; {} numbers are given for it", form(rest), given.len());
+                return Err(at(what));
             }
             Some(given) => given,
             None => rest,
         };
-        if rest.len() > 7 || rest.iter().any(|extent| !(1..=1 << 24).contains(extent)) {
-            let what =
-                format!("extents {rest:?} behind the batch are open or impossible (-1 is an open one)");
-            return Err(at(format!("{what}; export it with fixed extents, such as height and width")));
+        if own.len() > 7 || own.iter().any(|extent| !(1..=1 << 24).contains(extent)) {
+            let what = format!("has the shape [N, {}], which is open or out of range", form(own));
+            return Err(at(format!("{what}; give it with --input C,H,W")));
         }
-        let own: Vec<usize> = rest.iter().map(|extent| *extent as usize).collect();
+        let is_replaced = rest.iter().zip(own).any(|(stated, own)| *stated > 0 && stated != own);
+        let stated = is_replaced.then(|| form(rest));
+        let own: Vec<usize> = own.iter().map(|extent| *extent as usize).collect();
         let shapes = BATCHES.map(|batch| Shape::new([&[batch], &own[..]].concat()));
         shapes[1].checked_len().map_err(|e| at(with_open_batch(e).to_string()))?;
         self.values.insert(input.name, Value::Flow(Flow { layer: INPUT.into(), shapes }));
-        Ok(Shape::new(own))
+        Ok((Shape::new(own), stated))
+    }
+
+    /// Returns the value that becomes the network's output.
+    fn end(&mut self, output: &str) -> Result<Flow> {
+        let at = |e: Error| e.at(format!("output {}", shown(output)));
+        match self.values.remove(output) {
+            Some(Value::Flow(_) | Value::Turned(_)) if self.integers.contains(output) => {
+                Err(at(Error::input("holds integers; only floats can be computed")))
+            }
+            Some(Value::Flow(end)) => Ok(end),
+            Some(Value::Turned(end)) => {
+                let turned = self.turn(&Node { name: output, ..Node::default() }, end);
+                turned.map_err(|e| at(with_open_batch(e)))
+            }
+            _ => Err(at(Error::input("is not computed from the input"))),
+        }
+    }
+
+    /// Returns whether a node reads computed integers.
+    pub fn reads_integers(&self, node: &Node) -> bool {
+        node.inputs.iter().any(|name| self.integers.contains(name))
     }
 
     fn step(&mut self, node: &Node<'a>) -> Result<()> {
-        if !node.domain.is_empty() && node.domain != "ai.onnx" {
-            return Err(Error::input(format!("operations of {} are not known", shown(node.domain))));
+        let reads_integers = self.reads_integers(node);
+        if reads_integers && !MOVE_INTEGERS.contains(&node.op) {
+            return Err(Error::input("computes with integers; only a cast to floats is supported"));
         }
-        let results = self.rule(node)?;
+        let stays = match node.op {
+            "Cast" => !matches!(node.int("to")?, Some(1 | 10 | 11 | 16)),
+            op => op != "Shape",
+        };
+        let rule = rule_of(node).ok_or_else(|| Error::input("this operator is not supported"))?;
+        let results = rule(self, node)?;
         for (index, name) in node.outputs.iter().enumerate().filter(|(_, name)| !name.is_empty()) {
             match results.get(index) {
                 Some(_) if self.values.contains_key(name) => {
-                    return Err(Error::input(format!("{} is made twice", shown(name))));
+                    return Err(Error::input(format!("makes {}, which exists already", shown(name))));
                 }
                 Some(Value::Known(constant)) if constant.shape.len() > MOST_AXES => {
                     let axes = constant.shape.len();
-                    return Err(Error::input(format!("its result has {axes} axes; {MOST_AXES} at most")));
+                    return Err(Error::input(format!(
+                        "its result has {axes} axes; at most {MOST_AXES} are allowed"
+                    )));
                 }
                 Some(value) => {
                     self.values.insert(name, value.clone());
+                    if reads_integers && stays {
+                        self.integers.insert(name);
+                    }
                 }
                 None if self.wanted.contains(name) => {
                     return Err(Error::input(format!(
-                        "its result {} ({}) is not made here",
+                        "its result {} ({}) is not supported",
                         index + 1,
                         shown(name)
                     )));
@@ -221,7 +287,7 @@ impl<'a> Import<'a> {
         Ok(())
     }
 
-    /// Adds a layer of its own variables `weights`, called after `stem`.
+    /// Adds a layer with the variables `weights`, named after `stem`.
     pub fn layer(
         &mut self,
         stem: &str,
@@ -250,6 +316,7 @@ impl<'a> Import<'a> {
         let name = self.free_name(stem);
         let first: Vec<&Shape> = inputs.iter().map(|flow| &flow.shapes[0]).collect();
         let (small, large) = (small?, large?);
+        let shares = self.owner_of(&name, op.name(), &weights);
         for (variable, constant) in rule.variables(&first).into_iter().zip(weights) {
             if *variable.shape != constant.shape[..] {
                 return Err(Error::input(format!(
@@ -257,24 +324,52 @@ impl<'a> Import<'a> {
                     variable.name, constant.shape, variable.shape
                 )));
             }
+            if shares.is_some() {
+                continue;
+            }
             self.budget.floats(constant.len()?)?;
             self.weights.insert(format!("{name}.{}", variable.name), (variable.shape, constant.to_floats()?));
         }
         let inputs = inputs.iter().map(|flow| flow.layer.clone()).collect();
-        self.layers.push(Layer { name: name.clone(), op, inputs });
+        self.layers.push(Layer { name: name.clone(), op, inputs, shares });
         Ok(Flow { layer: name, shapes: [small, large] })
     }
 
-    /// The known value `name` as a layer, called after it.
+    /// Returns the layer whose variables the new layer `name` shares: one of the same kind with the same initializers.
+    /// Sharing is recognized by matrices and kernels only, since exporters also merge vectors that merely have equal
+    /// values.
+    fn owner_of(&mut self, name: &str, op: &'static str, weights: &[Constant]) -> Option<String> {
+        let first = weights.first().filter(|first| first.is_weight && first.shape.len() > 1)?;
+        let identities: Vec<Option<usize>> = weights.iter().map(Constant::identity).collect();
+        match self.owners.entry(first.identity()?) {
+            Entry::Vacant(place) => {
+                place.insert(Owner { layer: name.to_owned(), op, identities });
+                None
+            }
+            Entry::Occupied(place) => {
+                let owner = &place.get().layer;
+                if place.get().op == op && place.get().identities == identities {
+                    self.notes.push(format!("{name} shares the weights of {owner}"));
+                    return Some(owner.clone());
+                }
+                self.notes.push(format!(
+                    "{name} gets a copy of the weights of {owner}, with which it shares only some; training changes both"
+                ));
+                None
+            }
+        }
+    }
+
+    /// Adds the constant `name` as a layer of that name.
     pub fn constant_layer(&mut self, name: &str, constant: Constant, trained: bool) -> Result<Flow> {
         if count(&constant.shape)? == 0 || !constant.is_float() {
-            return Err(Error::input("a value without elements, or of integers, meets the data"));
+            return Err(Error::input("combines the data with integers, or with a constant without elements"));
         }
         let op = ConstantLayer { shape: constant.shape.clone(), trained };
         self.layer(name, op, &[], vec![constant])
     }
 
-    /// `flow` under the shapes `to`, which have as many elements.
+    /// Reshapes `flow` to the shapes `to`, which have as many elements.
     pub fn reshape(&mut self, node: &Node, flow: &Flow, to: &[Shape; 2]) -> Result<Flow> {
         if flow.shapes == *to {
             return Ok(flow.clone());
@@ -294,7 +389,7 @@ impl<'a> Import<'a> {
         name
     }
 
-    /// Float initializers that no layer has under their name and shape.
+    /// Returns the float initializers that no layer has under their name and shape.
     fn unused(&mut self, graph: &Graph) -> Result<Weights> {
         let mut others = Weights::new();
         for name in graph.initializers.iter().map(|initializer| initializer.name) {
@@ -330,7 +425,7 @@ impl<'a> Import<'a> {
     }
 }
 
-/// The name that a node's layers are called after.
+/// Returns the stem of the names of a node's layers.
 pub(super) fn stem_of(node: &Node) -> String {
     if node.name.is_empty() {
         node.outputs.first().copied().unwrap_or("layer").into()
@@ -339,14 +434,14 @@ pub(super) fn stem_of(node: &Node) -> String {
     }
 }
 
-/// The name that a layer gets from its weights, as PyTorch exports them, else from its node.
+/// Returns the name that a layer gets from its weights, as PyTorch names them, else from its node.
 pub(super) fn stem_of_weights(node: &Node) -> String {
     let of_weights = node.inputs.get(1).and_then(|name| name.strip_suffix(".weight"));
     of_weights.filter(|stem| !stem.is_empty()).map_or_else(|| stem_of(node), str::to_owned)
 }
 
-/// A reshape's text for going from one pair of shapes to another: extents that do not depend on the batch stand
-/// as they are, those that stay in their place are 0, and one may be open.
+/// Returns the attribute of a reshape between two pairs of shapes: extents that do not depend on the batch size as
+/// they are, extents that keep their place as 0, and at most one open extent.
 fn reshape_form(from: &[Shape; 2], to: &[Shape; 2]) -> Result<Vec<i64>> {
     let numel = |shape: &Shape| shape.checked_len();
     if to[0].len() != to[1].len() || numel(&from[0])? != numel(&to[0])? || numel(&from[1])? != numel(&to[1])?

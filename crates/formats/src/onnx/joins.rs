@@ -1,7 +1,7 @@
-//! What operations on several values, or over axes, become: arithmetic, concatenation, means, borders.
+//! Rules for operators on several values: arithmetic and concatenation.
 
 use striate_graph::Op;
-use striate_graph::ops::{Add, Concat, Flatten, GlobalAveragePool, MultiplyBy, Pad, ReduceMean};
+use striate_graph::ops::{Clip, Concat, MultiplyBy};
 use striate_tensor::{Error, Result, Shape};
 
 use super::folding::{Arithmetic, arithmetic, concat};
@@ -15,28 +15,30 @@ impl Import<'_> {
     pub(super) fn arithmetic(&mut self, node: &Node, op: Arithmetic, layer: Op) -> Result<Vec<Value>> {
         let (a, mut b) = (self.as_it_stands(node, 0)?, self.as_it_stands(node, 1)?);
         if let (Some(axis), Value::Known(constant)) = (node.int("axis")?, &mut b) {
-            // Before opset 7 the second operand could begin at an axis.
+            // Before opset 7, an attribute aligned the second operand with an axis.
             let behind = a.rank().checked_sub(axis_of(axis, a.rank())? + constant.shape.len());
             let behind = behind.ok_or_else(|| Error::input("attribute axis does not fit the operands"))?;
             *constant = constant.reshaped([&constant.shape[..], &vec![1; behind]].concat())?;
         }
+        Ok(vec![self.combine(node, op, layer, [a, b], [node.inputs[0], node.inputs[1]])?])
+    }
+
+    /// Applies `op` to two operands named `names`; computed operands make it a `layer`.
+    pub(super) fn combine(
+        &mut self,
+        node: &Node,
+        op: Arithmetic,
+        layer: Op,
+        [a, b]: [Value; 2],
+        names: [&str; 2],
+    ) -> Result<Value> {
         if let (Value::Known(a), Value::Known(b)) = (&a, &b) {
-            return Ok(vec![Value::Known(arithmetic(op, a, b, &mut self.budget)?)]);
+            return Ok(Value::Known(arithmetic(op, a, b, &mut self.budget)?));
         }
-        let rank = a.rank().max(b.rank());
-        if op == Arithmetic::Mul
-            && let (Value::Known(factor), Value::Flow(_) | Value::Turned(_))
-            | (Value::Flow(_) | Value::Turned(_), Value::Known(factor)) = (&a, &b)
-            && factor.is_float()
-            && factor.len()? == 1
-        {
-            let index = usize::from(matches!(a, Value::Known(_)));
-            if self.as_it_stands(node, index)?.rank() == rank {
-                let factor = factor.scalar()?;
-                return self.elementwise_of(node, index, MultiplyBy { factor });
-            }
+        if let Some(done) = self.with_number(node, op, [&a, &b])? {
+            return Ok(done);
         }
-        // Both in the order of the one that is turned, where the other can be.
+        // A pending transposition of one operand stays pending if the other can follow it.
         let order = match (&a, &b) {
             (Value::Turned(a), Value::Turned(b)) if a.order == b.order => Some(a.clone()),
             (Value::Turned(turned), Value::Known(constant))
@@ -48,7 +50,7 @@ impl Import<'_> {
             _ => None,
         };
         let is_addition = op == Arithmetic::Add;
-        let mut operand = |value: Value, index: usize| match (value, &order) {
+        let mut operand = |value: Value, name: &str| match (value, &order) {
             (Value::Turned(value), Some(_)) => Ok(value.flow),
             (Value::Known(constant), order) => {
                 let trained = is_addition && constant.is_weight;
@@ -56,23 +58,40 @@ impl Import<'_> {
                     Some(order) => order.unturned(&constant, &mut self.budget)?,
                     None => constant,
                 };
-                self.constant_layer(node.inputs[index], constant, trained)
+                self.constant_layer(name, constant, trained)
             }
             (Value::Flow(value), _) => Ok(value),
             (Value::Turned(value), None) => self.turn(node, value),
         };
-        let (a, b) = (operand(a, 0)?, operand(b, 1)?);
+        let (a, b) = (operand(a, names[0])?, operand(b, names[1])?);
         let y = self.layer(&stem_of(node), layer, &[&a, &b], vec![])?;
-        Ok(vec![order.map_or_else(|| Value::Flow(y.clone()), |order| order.clone().with(y.clone()))])
+        Ok(order.map_or_else(|| Value::Flow(y.clone()), |order| order.clone().with(y.clone())))
     }
 
-    pub(super) fn sum(&mut self, node: &Node) -> Result<Flow> {
-        let mut total = self.flow(node, 0)?;
-        for index in 1..node.inputs.len() {
-            let next = self.flow(node, index)?;
-            total = self.layer(&stem_of(node), Add {}, &[&total, &next], vec![])?;
+    /// Combines a computed value with a single number, if there is a layer for that.
+    fn with_number(&mut self, node: &Node, op: Arithmetic, operands: [&Value; 2]) -> Result<Option<Value>> {
+        let rank = operands[0].rank().max(operands[1].rank());
+        let ([Value::Known(number), data] | [data, Value::Known(number)]) = operands else { return Ok(None) };
+        if !number.is_float() || number.len()? != 1 || data.rank() != rank {
+            return Ok(None);
         }
-        Ok(total)
+        let number = number.scalar()?;
+        let layer: Op = match op {
+            Arithmetic::Mul => MultiplyBy { factor: number }.into(),
+            Arithmetic::Max => Clip { min: number, max: f32::MAX }.into(),
+            Arithmetic::Min => Clip { min: f32::MIN, max: number }.into(),
+            _ => return Ok(None),
+        };
+        let (flow, order) = match data.clone() {
+            Value::Turned(turned) => (turned.flow, turned.order),
+            Value::Flow(flow) => {
+                let order = (0..flow.rank()).collect();
+                (flow, order)
+            }
+            Value::Known(_) => return Ok(None),
+        };
+        let y = self.layer(&stem_of(node), layer, &[&flow], vec![])?;
+        Ok(Some(Turned { flow: y, order }.value()))
     }
 
     pub(super) fn concat(&mut self, node: &Node) -> Result<Vec<Value>> {
@@ -96,9 +115,7 @@ impl Import<'_> {
             return Ok(vec![Value::Flow(self.layer(&stem_of(node), Concat {}, &flows, vec![])?)]);
         }
         if axis == 0 {
-            return Err(Error::input(
-                "attribute axis: the batch of several values side by side is not known",
-            ));
+            return Err(Error::input("attribute axis: concatenation along the batch is not supported"));
         }
         let fits = |flow: &Flow| {
             let others = |shape: &Shape| {
@@ -109,7 +126,7 @@ impl Import<'_> {
         if !flows.iter().all(fits) {
             return Err(Error::input("its operands do not fit side by side"));
         }
-        // Rows of what lies behind the axis stand side by side as channels do.
+        // The axis and all behind it are joined as if they were channels.
         let mut rows = Vec::new();
         for flow in &flows {
             let to = flow.shapes.each_ref().map(|shape| {
@@ -126,7 +143,7 @@ impl Import<'_> {
         Ok(vec![Value::Flow(self.reshape(node, &joined, &whole)?)])
     }
 
-    /// Values in one order of axes side by side along their channels, in that order; `None` of others.
+    /// Concatenates values with equal pending transpositions along their channels; `None` for all others.
     fn concat_turned(&mut self, node: &Node, parts: &[Value], axis: i64) -> Result<Option<Value>> {
         let turned = |part: &Value| if let Value::Turned(part) = part { Some(part.clone()) } else { None };
         let Some(parts) = parts.iter().map(turned).collect::<Option<Vec<_>>>() else { return Ok(None) };
@@ -141,91 +158,5 @@ impl Import<'_> {
         let flows: Vec<&Flow> = parts.iter().map(|part| &part.flow).collect();
         let joined = self.layer(&stem_of(node), Concat {}, &flows, vec![])?;
         Ok(Some(first.clone().with(joined)))
-    }
-
-    /// A sum as so many times the mean.
-    pub(super) fn reduce_sum(&mut self, node: &Node) -> Result<Value> {
-        let numel = |value: &Value| value.shapes()[0].iter().product::<usize>();
-        let x = self.as_it_stands(node, 0)?;
-        let mean = self.reduce_mean(node)?;
-        let factor = (numel(&x) / numel(&mean)) as f32;
-        let stem = format!("{}/sum", stem_of(node));
-        Ok(match mean {
-            Value::Flow(mean) => Value::Flow(self.layer(&stem, MultiplyBy { factor }, &[&mean], vec![])?),
-            Value::Turned(mean) => {
-                let sum = self.layer(&stem, MultiplyBy { factor }, &[&mean.flow], vec![])?;
-                mean.with(sum)
-            }
-            known => known,
-        })
-    }
-
-    pub(super) fn reduce_mean(&mut self, node: &Node) -> Result<Value> {
-        let x = self.computed(node, 0)?;
-        let rank = x.order.len();
-        let given = self.fixed_of(node, 1, "axes")?.unwrap_or_default();
-        if given.is_empty() && node.int("noop_with_empty_axes")?.unwrap_or(0) != 0 {
-            return Ok(x.value());
-        }
-        let mut axes = given.iter().map(|axis| axis_of(*axis, rank)).collect::<Result<Vec<_>>>()?;
-        if axes.is_empty() {
-            axes = (0..rank).collect();
-        }
-        axes = axes.into_iter().map(|axis| x.order[axis]).collect();
-        axes.sort_unstable();
-        axes.dedup();
-        let [small, large] = &x.flow.shapes;
-        if axes.iter().any(|axis| small[*axis] != large[*axis]) {
-            return Err(Error::input("axes: a mean over the batch is not known"));
-        }
-        let op: Op = match (3..=5).contains(&rank) && axes.iter().copied().eq(2..rank) {
-            true => GlobalAveragePool {}.into(),
-            false => ReduceMean { axes: axes.clone() }.into(),
-        };
-        let y = self.layer(&stem_of(node), op, &[&x.flow], vec![])?;
-        if node.int("keepdims")?.unwrap_or(1) != 0 {
-            return Ok(x.with(y));
-        }
-        let kept: Vec<usize> = (0..rank).filter(|axis| !axes.contains(axis)).collect();
-        let order = x.order.iter().filter_map(|axis| kept.iter().position(|other| other == axis)).collect();
-        let without = y
-            .shapes
-            .each_ref()
-            .map(|shape| Shape::new(kept.iter().map(|axis| shape[*axis]).collect::<Vec<_>>()));
-        let flow = match kept.len() == 2 && rank > 2 {
-            true => self.layer(&format!("{}/shape", stem_of(node)), Flatten {}, &[&y], vec![])?,
-            false => self.reshape(node, &y, &without)?,
-        };
-        Ok(Turned { flow, order }.value())
-    }
-
-    pub(super) fn pad(&mut self, node: &Node) -> Result<Value> {
-        let x = self.computed(node, 0)?;
-        let rank = x.order.len();
-        let mode = node.text("mode")?.unwrap_or_else(|| "constant".into());
-        if mode != "constant" {
-            return Err(Error::input(format!("attribute mode is {mode}; only constant borders are known")));
-        }
-        let pads = self.fixed_of(node, 1, "pads")?.or(node.ints("paddings")?);
-        let pads = pads.ok_or_else(|| Error::input("pads are not given"))?;
-        let value = self.known_if_given(node, 2)?.map(|value| value.scalar()).transpose()?;
-        let value = value.or(node.float("value")?).unwrap_or(0.0);
-        let axes = match self.fixed_of(node, 3, "axes")? {
-            Some(axes) => axes.iter().map(|axis| axis_of(*axis, rank)).collect::<Result<Vec<_>>>()?,
-            None => (0..rank).collect(),
-        };
-        if pads.len() != 2 * axes.len() || pads.iter().any(|pad| !(0..=1 << 16).contains(pad)) {
-            return Err(Error::input(format!("pads {pads:?} are not two numbers from 0 on for each axis")));
-        }
-        let (mut before, mut after) = (vec![0; rank], vec![0; rank]);
-        for (place, axis) in axes.iter().enumerate() {
-            before[x.order[*axis]] = pads[place] as usize;
-            after[x.order[*axis]] = pads[place + axes.len()] as usize;
-        }
-        if before[0] + after[0] > 0 {
-            return Err(Error::input("pads: a border around the batch is not known"));
-        }
-        let y = self.layer(&stem_of(node), Pad { before, after, value }, &[&x.flow], vec![])?;
-        Ok(x.with(y))
     }
 }

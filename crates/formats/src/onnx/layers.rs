@@ -1,9 +1,6 @@
-//! What each operation becomes: layers with weights, activations, pools, arithmetic.
+//! Rules for layers with weights, normalizations, limits and softmax.
 
-use striate_graph::ops::{
-    Add, BatchNorm, Clip, Conv, Div, Dropout, GlobalAveragePool, Linear, LogSoftmax, Lrn, MatMul, Mul,
-    MultiplyBy, Relu, Relu6, Scale, Sigmoid, Softmax, Sub, Tanh,
-};
+use striate_graph::ops::{BatchNorm, Clip, Conv, Dropout, Linear, Lrn, MatMul, Relu, Relu6, Scale};
 use striate_graph::{Op, Padding, PerAxis};
 use striate_tensor::{Error, Result, Shape};
 
@@ -14,47 +11,8 @@ use super::proto::Node;
 use super::value::{Flow, Operand, Value};
 
 impl Import<'_> {
-    /// The results of `node`.
-    pub(super) fn rule(&mut self, node: &Node) -> Result<Vec<Value>> {
-        let one = match node.op {
-            "Conv" => self.conv(node)?,
-            "Gemm" => self.gemm(node)?,
-            "MatMul" => self.matmul(node)?,
-            "BatchNormalization" => self.batch_norm(node)?,
-            "Relu" => return self.elementwise(node, Relu {}),
-            "Tanh" => return self.elementwise(node, Tanh {}),
-            "Sigmoid" => return self.elementwise(node, Sigmoid {}),
-            "Clip" => return self.clip(node),
-            "Softmax" => self.softmax(node, Softmax {}.into())?,
-            "LogSoftmax" => self.softmax(node, LogSoftmax {}.into())?,
-            "MaxPool" => self.max_pool(node)?,
-            "AveragePool" => self.average_pool(node)?,
-            "GlobalAveragePool" => {
-                let x = self.flow(node, 0)?;
-                self.on_maps(node, &x, |import, x| {
-                    import.layer(&stem_of(node), GlobalAveragePool {}, &[x], vec![])
-                })?
-            }
-            "GlobalMaxPool" => self.global_max_pool(node)?,
-            "LRN" => self.lrn(node)?,
-            "Dropout" => return self.dropout(node),
-            "Add" => return self.arithmetic(node, Arithmetic::Add, Add {}.into()),
-            "Sub" => return self.arithmetic(node, Arithmetic::Sub, Sub {}.into()),
-            "Mul" => return self.arithmetic(node, Arithmetic::Mul, Mul {}.into()),
-            "Div" => return self.arithmetic(node, Arithmetic::Div, Div {}.into()),
-            "Sum" => self.sum(node)?,
-            "Concat" => return self.concat(node),
-            "Neg" => return self.elementwise(node, MultiplyBy { factor: -1.0 }),
-            "ReduceMean" => return Ok(vec![self.reduce_mean(node)?]),
-            "ReduceSum" => return Ok(vec![self.reduce_sum(node)?]),
-            "Pad" => return Ok(vec![self.pad(node)?]),
-            _ => return self.shape_rule(node),
-        };
-        Ok(vec![Value::Flow(one)])
-    }
-
-    /// Runs `body` on maps `[N, C, H, W]` or volumes `[N, C, D, H, W]`; rows `[N, C, L]` become maps of height 1
-    /// for it.
+    /// Applies `body` to maps `[N, C, H, W]` or volumes `[N, C, D, H, W]`; signals `[N, C, L]` are reshaped to maps of
+    /// height 1 and back.
     pub(super) fn on_maps(
         &mut self,
         node: &Node,
@@ -77,7 +35,7 @@ impl Import<'_> {
         }
     }
 
-    fn conv(&mut self, node: &Node) -> Result<Flow> {
+    pub(super) fn conv(&mut self, node: &Node) -> Result<Flow> {
         let x = self.flow(node, 0)?;
         let mut weight = self.known(node, 1)?;
         let bias = self.known_if_given(node, 2)?;
@@ -108,7 +66,7 @@ impl Import<'_> {
         self.on_maps(node, &x, |import, x| import.layer(&stem_of_weights(node), op, &[x], weights(weight)))
     }
 
-    fn gemm(&mut self, node: &Node) -> Result<Flow> {
+    pub(super) fn gemm(&mut self, node: &Node) -> Result<Flow> {
         let x = self.flow(node, 0)?;
         let flag = |name: &str| Ok::<bool, Error>(node.int(name)?.unwrap_or(0) != 0);
         if flag("transA")? {
@@ -120,7 +78,7 @@ impl Import<'_> {
             return Err(Error::input(format!("its weight has shape {:?}, not two axes", weight.shape)));
         }
         if !flag("transB")? {
-            weight = weight.transposed(&[1, 0], &mut self.budget)?;
+            weight = self.transposed_weight(&weight)?;
         }
         let units = weight.shape[0];
         if alpha != 1.0 {
@@ -129,8 +87,10 @@ impl Import<'_> {
         }
         let mut bias = self.known_if_given(node, 2)?;
         if let Some(given) = &mut bias {
-            let beta = Constant::filled(vec![units], beta);
-            *given = arithmetic(Arithmetic::Mul, given, &beta, &mut self.budget)?;
+            if beta != 1.0 || given.len()? != units {
+                let beta = Constant::filled(vec![units], beta);
+                *given = arithmetic(Arithmetic::Mul, given, &beta, &mut self.budget)?;
+            }
             *given = given.reshaped(vec![units])?;
         }
         let op = Linear { bias: bias.is_some(), ..Linear::new(units) };
@@ -138,12 +98,23 @@ impl Import<'_> {
         self.layer(&stem_of_weights(node), op, &[&x], weights)
     }
 
-    fn matmul(&mut self, node: &Node) -> Result<Flow> {
+    /// Transposes a matrix, once for each weight, so that layers that share a weight still share it.
+    fn transposed_weight(&mut self, weight: &Constant) -> Result<Constant> {
+        let Some(identity) = weight.identity() else { return weight.transposed(&[1, 0], &mut self.budget) };
+        if let Some(done) = self.transposed.get(&identity) {
+            return Ok(done.clone());
+        }
+        let done = weight.transposed(&[1, 0], &mut self.budget)?;
+        self.transposed.insert(identity, done.clone());
+        Ok(done)
+    }
+
+    pub(super) fn matmul(&mut self, node: &Node) -> Result<Flow> {
         let stem = stem_of_weights(node);
         match (self.operand(node, 0)?, self.operand(node, 1)?) {
             (Operand::Flow(x), Operand::Known(weight)) if x.rank() == 2 && weight.shape.len() == 2 => {
                 let op = Linear { bias: false, ..Linear::new(weight.shape[1]) };
-                let weight = weight.transposed(&[1, 0], &mut self.budget)?;
+                let weight = self.transposed_weight(&weight)?;
                 self.layer(&stem, op, &[&x], vec![weight])
             }
             (a, b) => {
@@ -157,20 +128,20 @@ impl Import<'_> {
         }
     }
 
-    fn batch_norm(&mut self, node: &Node) -> Result<Flow> {
+    pub(super) fn batch_norm(&mut self, node: &Node) -> Result<Flow> {
         let x = self.flow(node, 0)?;
         if node.int("training_mode")?.unwrap_or(0) != 0 || node.int("spatial")?.unwrap_or(1) == 0 {
             return Err(Error::input("attributes training_mode and spatial: only the usual form is known"));
         }
         let weights = (1..5).map(|index| self.known(node, index)).collect::<Result<_>>()?;
         let epsilon = node.float("epsilon")?.unwrap_or(1e-5);
-        // The share that is kept, in a float that is not exact, becomes the share that is new.
+        // ONNX states the share of the old statistics, rounded to a float; here it is the share of the new ones.
         let kept = f64::from(node.float("momentum")?.unwrap_or(0.9));
         let momentum = (((1.0 - kept) * 1e6).round() / 1e6) as f32;
         self.layer(&stem_of_weights(node), BatchNorm { epsilon, momentum }, &[&x], weights)
     }
 
-    fn lrn(&mut self, node: &Node) -> Result<Flow> {
+    pub(super) fn lrn(&mut self, node: &Node) -> Result<Flow> {
         let size = node.int("size")?.and_then(|size| usize::try_from(size).ok());
         let op = Lrn {
             size: size.ok_or_else(|| Error::input("attribute size is missing or negative"))?,
@@ -182,7 +153,7 @@ impl Import<'_> {
         self.layer(&stem_of(node), op, &[&x], vec![])
     }
 
-    fn dropout(&mut self, node: &Node) -> Result<Vec<Value>> {
+    pub(super) fn dropout(&mut self, node: &Node) -> Result<Vec<Value>> {
         if self.known_if_given(node, 2)?.is_some_and(|mode| mode.scalar().is_ok_and(|mode| mode != 0.0)) {
             return Err(Error::input("operand training_mode: a network is in use when it is exported"));
         }
@@ -191,7 +162,7 @@ impl Import<'_> {
         self.elementwise(node, Dropout { probability, salt: 0 })
     }
 
-    fn clip(&mut self, node: &Node) -> Result<Vec<Value>> {
+    pub(super) fn clip(&mut self, node: &Node) -> Result<Vec<Value>> {
         let limit = |name: &str, index: usize| -> Result<Option<f32>> {
             let operand = self.known_if_given(node, index)?.map(|limit| limit.scalar()).transpose()?;
             Ok(operand.or(node.float(name)?))
@@ -205,8 +176,8 @@ impl Import<'_> {
         }
     }
 
-    /// Over one axis; before opset 13 over all from that axis on.
-    fn softmax(&mut self, node: &Node, op: Op) -> Result<Flow> {
+    /// Softmax over one axis; before opset 13 over that axis and all behind it.
+    pub(super) fn softmax(&mut self, node: &Node, op: Op) -> Result<Flow> {
         let x = self.flow(node, 0)?;
         let axis = axis_of(node.int("axis")?.unwrap_or(if self.opset < 13 { 1 } else { -1 }), x.rank())?;
         let singles = x.shapes[0][axis + 1..].iter().all(|extent| *extent == 1);
@@ -232,11 +203,11 @@ impl Import<'_> {
     }
 }
 
-/// An axis that may be counted from the end.
+/// Returns the index of an axis; negative numbers count from the end.
 pub(super) fn axis_of(axis: i64, rank: usize) -> Result<usize> {
     let counted = if axis < 0 { axis.checked_add(rank as i64) } else { Some(axis) };
     let counted = counted.and_then(|axis| usize::try_from(axis).ok()).filter(|axis| *axis < rank);
-    counted.ok_or_else(|| Error::input(format!("axis {axis} is none of {rank}")))
+    counted.ok_or_else(|| Error::input(format!("axis {axis} is not one of {rank} axes")))
 }
 
 /// The window of a convolution or pool, from its attributes.
@@ -249,7 +220,7 @@ pub(super) struct Window {
 }
 
 impl Window {
-    /// Whether it sees one element, and leaves out none, so that a channel alone is scaled by `weight`.
+    /// Whether it covers single elements without stride or padding, so that `weight` merely scales each channel.
     fn is_point(&self, weight: &Constant) -> bool {
         weight.shape[0] > 1
             && weight.shape[1..].iter().all(|extent| *extent == 1)
@@ -258,7 +229,7 @@ impl Window {
             && self.padding.after() == [0; 3]
     }
 
-    /// For `x`; the kernel's extents are those of the weights where there are any.
+    /// Reads the window of a layer on `x`; a kernel's extents are those of its weights, if it has any.
     pub fn read(node: &Node, weights: Option<&[usize]>, x: &Flow) -> Result<Window> {
         let axes = x.rank().saturating_sub(2);
         if !(1..=3).contains(&axes) {
@@ -298,7 +269,7 @@ impl Window {
                 }
             };
         }
-        // One number for all axes, as a person writes it.
+        // Equal sizes become one number, as in handwritten networks.
         let each = |sizes: &[usize]| match sizes.iter().all(|size| *size == sizes[0]) {
             true if axes > 1 => sizes[0].into(),
             _ => PerAxis::of(sizes),

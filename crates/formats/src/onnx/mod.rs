@@ -1,22 +1,31 @@
-//! ONNX: a graph with weights becomes a network of our own.
+//! Reads ONNX graphs with their weights as networks, and writes networks as ONNX.
 //!
-//! `proto` reads the messages, `tensor` their elements, `constant` is what is known before a run, `folding` the
-//! arithmetic on it, within a `budget`; `import` walks the nodes, whose operands `value` gives; `layers`, `pools`,
-//! `joins`, `shapes` and `parts` say what each operation becomes. `turned` puts transpositions off until they are
-//! needed, so that most cancel out.
+//! `proto` reads the messages, `tensor` and `beside` the elements of tensors. A `constant` is known before the network
+//! runs; `folding` computes with constants, within a `budget`. `survey` chooses the output and refuses what cannot be
+//! read; `import` then walks over the nodes, whose operands `value` provides. `rules` lists the operators; the rules
+//! themselves are in `layers`, `functions`, `pools`, `joins`, `reductions`, `pads`, `parts`, `resize`, `shapes` and
+//! `quantized`. `turned` postpones transpositions, most of which cancel out.
 
 mod attributes;
+mod beside;
 mod budget;
 mod constant;
 mod export;
 mod folding;
+mod functions;
 mod import;
 mod joins;
 mod layers;
+mod pads;
 mod parts;
 mod pools;
 mod proto;
+mod quantized;
+mod reductions;
+mod resize;
+mod rules;
 mod shapes;
+mod survey;
 mod tensor;
 mod turned;
 mod value;
@@ -44,9 +53,9 @@ pub struct Imported {
     pub weights: Weights,
     /// Float initializers that no layer has under their own name and shape.
     pub others: Weights,
-    /// What the file says of itself, by key.
+    /// The metadata of the file.
     pub metadata: HashMap<String, String>,
-    /// What was left aside, for a person to read; a line each.
+    /// Notes for a person about what was chosen or left aside, one line each.
     pub notes: Vec<String>,
 }
 
@@ -61,8 +70,8 @@ pub fn read_onnx(path: &Path) -> Result<Imported> {
 /// Reads the ONNX file at `path`; weights outside it must lie in its folder.
 ///
 /// # Errors
-/// If it cannot be read, is damaged, or holds what a network here cannot be made of; the message names the
-/// node, its operation and what is wrong with it.
+/// If it cannot be read, is damaged, or uses something that is not supported; the message names the node and its
+/// operator.
 pub fn read_onnx_with(path: &Path, options: &ReadOptions) -> Result<Imported> {
     let bytes = read_limited(path)?;
     let name = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or("onnx");
@@ -70,11 +79,11 @@ pub fn read_onnx_with(path: &Path, options: &ReadOptions) -> Result<Imported> {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
-    import::import(&bytes, name, Some(folder), LARGEST, options).map_err(|e| e.at(path.display()))
+    let limit = MOST_FLOATS.saturating_add(bytes.len()).min(LARGEST);
+    import::import(&bytes, name, Some(folder), limit, options).map_err(|e| e.at(path.display()))
 }
 
-/// Reads an ONNX model called `name` from memory; weights outside it are refused. At most `limit` floats are
-/// made of it.
+/// Reads an ONNX model named `name` from memory; external data are refused. It may become at most `limit` floats.
 ///
 /// # Errors
 /// As [`read_onnx`].
@@ -95,7 +104,7 @@ pub fn read_onnx_bytes_with(
     import::import(bytes, name, None, limit, options)
 }
 
-/// Keys under which an exported model says what ONNX has no place for; all values are JSON.
+/// Metadata keys of exported models for what ONNX has no fields for; all values are JSON.
 const CLASSES: &str = "striate.classes";
 const PREPROCESSING: &str = "striate.preprocessing";
 const PREDICT: &str = "striate.predict";
@@ -105,19 +114,19 @@ impl Imported {
     /// are numbers.
     ///
     /// # Errors
-    /// If it says something of itself that is damaged, or holds weights that are not finite.
+    /// If its metadata are damaged, or its weights are not finite.
     pub fn into_model(self) -> Result<ModelFile> {
         check_finite(&self.weights)?;
         let read = |key: &str| -> Result<Value> {
             let Some(text) = self.metadata.get(key) else { return Ok(Value::Null) };
             serde_json::from_str(text)
-                .map_err(|e| Error::input(format!("its metadata {key} is no JSON: {e}")))
+                .map_err(|e| Error::input(format!("its metadata {key} is not JSON: {e}")))
         };
         let (classes, preprocessing, predict) = (read(CLASSES)?, read(PREPROCESSING)?, read(PREDICT)?);
         let mut model = ModelFile { preprocessing, predict, ..ModelFile::bare(self.network, self.weights)? };
         if !classes.is_null() {
             let names: Vec<String> = serde_json::from_value(classes)
-                .map_err(|e| Error::input(format!("its metadata {CLASSES} is no list of names: {e}")))?;
+                .map_err(|e| Error::input(format!("its metadata {CLASSES} is not a list of names: {e}")))?;
             check_classes(&names, model.classes.len())
                 .map_err(|e| e.at(format!("its metadata {CLASSES}")))?;
             model.classes = names;
@@ -126,8 +135,8 @@ impl Imported {
     }
 }
 
-/// The bytes of an ONNX file of `model`: its network and weights, and as metadata its class names and
-/// preprocessing.
+/// Returns the bytes of an ONNX file with the network and weights of `model`, and its class names and preprocessing as
+/// metadata.
 ///
 /// # Errors
 /// As [`onnx_bytes`].
@@ -139,5 +148,7 @@ pub fn onnx_model_bytes(model: &ModelFile) -> Result<Vec<u8>> {
     export::with_metadata(bytes, held.map(|(key, value)| (key, value.to_string())))
 }
 
-/// Floats that a file may become, whatever its own size; those made on the way count too.
+/// The floats that a file may become, intermediate ones included: these, and one for each of its bytes.
+const MOST_FLOATS: usize = 1 << 28;
+/// The most floats that any file may become.
 const LARGEST: usize = 1 << 30;

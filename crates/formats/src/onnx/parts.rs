@@ -1,6 +1,6 @@
-//! What becomes parts of an axis: slices, picked elements, splits.
+//! Rules for parts of an axis: slices, chosen elements, splits.
 
-use striate_graph::ops::Slice;
+use striate_graph::ops::{Gather, Slice};
 use striate_tensor::{Error, Result, Shape};
 
 use super::import::{Import, stem_of};
@@ -8,10 +8,10 @@ use super::layers::axis_of;
 use super::proto::Node;
 use super::value::{Flow, Operand, Value};
 
-/// Part of an axis: first element, number, step.
+/// A part of an axis: first element, length, step.
 type Part = (usize, usize, isize);
 
-/// The smallest end that exporters write for an open one, and so the largest batch that such an end leaves whole.
+/// The smallest value that exporters write for an open end, and so the largest batch that such a slice leaves whole.
 const ANY_BATCH: usize = i32::MAX as usize;
 
 impl Import<'_> {
@@ -45,7 +45,7 @@ impl Import<'_> {
                     let axis = axis_of(*axis, flow.rank())?;
                     let parts = [part(0, flow.shapes[0][axis])?, part(1, flow.shapes[1][axis])?];
                     let is_batch = flow.shapes[0][axis] != flow.shapes[1][axis];
-                    // What is whole for the batches here must be whole for every other.
+                    // A slice of the batch axis must leave every batch whole, not only those tried here.
                     let whole = |extent: usize| Ok::<bool, Error>(part(0, extent)? == (0, extent, 1));
                     if is_fixed == is_batch && !(is_batch && whole(ANY_BATCH)?) {
                         return Err(batch_decides(axis));
@@ -57,7 +57,7 @@ impl Import<'_> {
         Ok(value.into())
     }
 
-    /// Part of an axis of computed data; the whole of an axis is no part.
+    /// Adds a slice of a computed value, unless it is the whole axis.
     pub(super) fn part(&mut self, node: &Node, flow: &Flow, axis: usize, parts: [Part; 2]) -> Result<Flow> {
         let whole = |side: usize| parts[side] == (0, flow.shapes[side][axis], 1);
         if whole(0) && whole(1) {
@@ -92,13 +92,18 @@ impl Import<'_> {
                 let places = within(flow.shapes[0][axis])?;
                 let step = places.get(1).map_or(1, |second| *second as isize - places[0] as isize);
                 let even = places.windows(2).all(|pair| pair[1] as isize - pair[0] as isize == step);
-                if places.is_empty() || !even || step == 0 || axis == 0 {
-                    return Err(Error::input(
-                        "indices: only even steps along one axis of the data are known",
-                    ));
+                if places.is_empty() || axis == 0 || flow.shapes[0][axis] != flow.shapes[1][axis] {
+                    return Err(Error::input("indices: none, or some of the batch, which is not supported"));
                 }
-                let part = (places[0], places.len(), step);
-                let flow = self.part(node, &flow, axis, [part, part])?;
+                let flow = match even && step != 0 {
+                    true => {
+                        let part = (places[0], places.len(), step);
+                        self.part(node, &flow, axis, [part, part])?
+                    }
+                    false => {
+                        self.layer(&stem_of(node), Gather { axis, indices: places }, &[&flow], vec![])?
+                    }
+                };
                 let to = flow
                     .shapes
                     .each_ref()
@@ -113,7 +118,7 @@ impl Import<'_> {
         let axis = axis_of(node.int("axis")?.unwrap_or(0), flow.rank())?;
         let (extent, parts) = (flow.shapes[0][axis], node.outputs.len());
         if axis == 0 {
-            return Err(Error::input("attribute axis: the batch is not split"));
+            return Err(Error::input("attribute axis: splitting the batch is not supported"));
         }
         let sizes = match self.fixed_of(node, 1, "split")? {
             Some(sizes) => sizes.iter().map(|size| usize::try_from(*size).unwrap_or(0)).collect(),
@@ -141,7 +146,7 @@ fn batch_decides(axis: usize) -> Error {
     Error::input(format!("the part of axis {axis} depends on the size of the batch"))
 }
 
-/// Part of an axis of `extent` from `start` to before `end`, both counted from the end if negative.
+/// Returns the part of an axis of `extent` from `start` up to `end`; negative positions count from the end.
 fn part_of(start: i64, end: i64, step: i64, extent: usize) -> Result<Part> {
     let size = extent as i64;
     let counted = |at: i64| if at < 0 { at.saturating_add(size) } else { at };
@@ -159,7 +164,7 @@ fn part_of(start: i64, end: i64, step: i64, extent: usize) -> Result<Part> {
     if length == 0 {
         return Err(Error::input("a part without elements"));
     }
-    // A step that is never taken may be of any size.
+    // The step between elements of a single one is never used and may be of any size.
     let step = if length == 1 { 1 } else { step as isize };
     Ok((first as usize, length as usize, step))
 }

@@ -1,4 +1,4 @@
-//! What pools become. Of a pool here a border is at most half the window; a wider one becomes a layer of its own.
+//! Rules for pooling. A pool's padding is at most half its window; wider padding becomes a layer of its own.
 
 use striate_graph::ops::{AveragePool, MaxPool, Mul, Pad};
 use striate_graph::{Padding, PerAxis, window_count};
@@ -66,7 +66,7 @@ impl Import<'_> {
             pool.padding = Padding::default();
             pool.count_include_pad = true;
             if count_include_pad {
-                // What reaches past the border counts nowhere.
+                // Elements past the padding are never counted.
                 let x = import.bordered(node, x, &axes, Axis::bordered, 0.0)?;
                 return import.layer(&stem_of(node), pool, &[&x], vec![]);
             }
@@ -77,7 +77,7 @@ impl Import<'_> {
         })
     }
 
-    /// `x` with the border of `value` before it, and behind it as far as `end` says of each axis.
+    /// Pads `x` with `value`: before it as the pool states, behind it up to `end` of each axis.
     fn bordered(
         &mut self,
         node: &Node,
@@ -94,7 +94,7 @@ impl Import<'_> {
         self.layer(&format!("{}/pad", stem_of(node)), Pad { before, after, value }, &[x], vec![])
     }
 
-    /// The means `y` of windows over zeros too, as means over what they see of the input.
+    /// Turns means `y` over whole windows, zeros included, into means over the elements of the input alone.
     fn without_border(&mut self, node: &Node, y: &Flow, axes: &[Axis]) -> Result<Flow> {
         let shape = [&[1, 1], &y.shapes[0][2..]].concat();
         self.budget.floats(shape.iter().product())?;
@@ -119,7 +119,7 @@ fn is_wide(window: &Window, x: &Flow) -> bool {
     (5 - x.rank()..3).any(|axis| before[axis].max(behind[axis]) * 2 > window.kernel.array()[axis])
 }
 
-/// A pool's windows along one axis.
+/// The windows of a pool along one axis.
 struct Axis {
     extent: usize,
     before: usize,
@@ -127,12 +127,12 @@ struct Axis {
     kernel: usize,
     stride: usize,
     dilation: usize,
-    /// How many there are.
+    /// The number of windows.
     count: usize,
 }
 
 impl Axis {
-    /// Those of the maps of `x`.
+    /// Returns the axes of the maps of `x`.
     fn all(window: &Window, x: &Flow) -> Result<Vec<Axis>> {
         let outer = 5 - x.rank();
         let one = |axis: usize| {
@@ -148,17 +148,17 @@ impl Axis {
         axes.filter(|axes| axes.iter().all(|axis| axis.count > 0)).ok_or_else(misfit)
     }
 
-    /// Where the last window ends, counted from the border's start.
+    /// Returns where the last window ends, counted from the start of the padding.
     fn covered(&self) -> usize {
         (self.count - 1) * self.stride + self.dilation * (self.kernel - 1) + 1
     }
 
-    /// As [`Axis::covered`], but no further than the border.
+    /// As [`Axis::covered`], but not past the padding.
     fn bordered(&self) -> usize {
         self.covered().min(self.before + self.extent + self.behind)
     }
 
-    /// How many elements of the input window `place` sees.
+    /// Returns the number of input elements in window `place`.
     fn seen(&self, place: usize) -> usize {
         let taps = |end: usize| end.saturating_sub(place * self.stride).div_ceil(self.dilation);
         taps(self.before + self.extent).min(self.kernel).saturating_sub(taps(self.before))

@@ -1,5 +1,5 @@
-//! ONNX's messages: model, graph, node, attribute and tensor, as far as they are needed. Texts and bytes stay
-//! where they are. Source: `onnx.proto` of the ONNX project.
+//! ONNX's messages: model, graph, node, attribute and tensor, reduced to the fields that are used. Texts and bytes
+//! are borrowed from the file. Source: `onnx.proto` of the ONNX project.
 
 use std::collections::HashSet;
 
@@ -8,14 +8,14 @@ use striate_tensor::{Error, Result};
 use crate::message::shown;
 use crate::protobuf::{Reader, Wire};
 
-/// A model: the version of its operations, and its graph.
+/// A model: its opset and its graph.
 #[derive(Debug, Default)]
 pub(super) struct Model<'a> {
     pub opset: Option<i64>,
     pub graph: Option<Graph<'a>>,
-    /// How many functions of the model's own.
+    /// The number of functions that the model defines.
     pub functions: usize,
-    /// What the file says of itself, as keys and values.
+    /// The metadata of the file, as keys and values.
     pub metadata: Vec<(&'a str, &'a str)>,
 }
 
@@ -41,7 +41,7 @@ pub(super) struct Node<'a> {
     pub attributes: Vec<Attribute<'a>>,
 }
 
-/// What an attribute holds.
+/// The value of an attribute.
 #[derive(Debug)]
 pub(super) enum Held<'a> {
     Float(f32),
@@ -50,7 +50,7 @@ pub(super) enum Held<'a> {
     Tensor(Box<Tensor<'a>>),
     Floats(Vec<f32>),
     Ints(Vec<i64>),
-    /// A graph, texts or whatever else no operation here takes; not looked into.
+    /// A graph, texts, or anything else that no rule uses; it is not parsed.
     Other,
 }
 
@@ -61,7 +61,7 @@ pub(super) struct Attribute<'a> {
     pub held: Held<'a>,
 }
 
-/// A tensor as it stands in the file.
+/// A tensor as stored in the file.
 #[derive(Debug, Default)]
 pub(super) struct Tensor<'a> {
     pub name: &'a str,
@@ -70,13 +70,13 @@ pub(super) struct Tensor<'a> {
     pub raw: Option<&'a [u8]>,
     pub floats: Vec<f32>,
     pub ints: Vec<i64>,
-    /// Keys and values that say where the data lie outside the file.
+    /// The keys and values that locate data outside the file.
     pub external: Vec<(&'a str, &'a str)>,
     pub is_external: bool,
     pub segmented: bool,
 }
 
-/// A graph's input or output: its name, and its extents where they are stated; −1 is an open one.
+/// A graph's input or output: its name, and its shape if stated, with −1 for open extents.
 #[derive(Debug, Default)]
 pub(super) struct ValueInfo<'a> {
     pub name: &'a str,
@@ -93,7 +93,7 @@ fn each<'a>(bytes: &'a [u8], mut visit: impl FnMut(u32, Wire<'a>) -> Result<()>)
     Ok(())
 }
 
-/// Refuses a name that stands twice among `names`, which are those of `what`.
+/// Refuses duplicates among the `names` of `what`.
 fn once<'a>(what: &str, names: impl IntoIterator<Item = &'a str>) -> Result<()> {
     let mut seen = HashSet::new();
     match names.into_iter().find(|name| !seen.insert(*name)) {
@@ -183,7 +183,7 @@ impl<'a> Node<'a> {
         Ok(node)
     }
 
-    /// The node for a message: its name, or that of its first result, and its operation.
+    /// Describes the node for a message: its name, or that of its first result, and its operator.
     pub fn place(&self) -> String {
         let name = if self.name.is_empty() { self.outputs.first().copied().unwrap_or("") } else { self.name };
         format!("node {} ({})", shown(name), shown(self.op))
@@ -211,7 +211,7 @@ impl<'a> Attribute<'a> {
             }
             Ok(())
         })?;
-        // Old files leave the kind out; then what is there says it.
+        // Old files do not state the type; it follows from the fields that are present.
         let held = match kind {
             1 => Held::Float(float.unwrap_or_default()),
             2 => Held::Int(int.unwrap_or_default()),
@@ -299,7 +299,7 @@ impl<'a> ValueInfo<'a> {
     }
 }
 
-/// A key and its value.
+/// Reads a key and its value.
 fn read_entry(bytes: &[u8]) -> Result<(&str, &str)> {
     let (mut key, mut value) = ("", "");
     each(bytes, |number, wire| {
@@ -313,7 +313,7 @@ fn read_entry(bytes: &[u8]) -> Result<(&str, &str)> {
     Ok((key, value))
 }
 
-/// An extent; −1 if it is open.
+/// Reads an extent: −1 if it is open.
 fn read_extent(bytes: &[u8]) -> Result<i64> {
     let mut extent = -1;
     each(bytes, |number, wire| {

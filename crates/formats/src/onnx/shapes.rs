@@ -1,4 +1,4 @@
-//! What operations on shapes become: arithmetic that is done here, or other orders of the data.
+//! Rules for operators on shapes, types and the order of axes.
 
 use striate_graph::ops::Flatten;
 use striate_tensor::{Error, Result, Shape};
@@ -12,27 +12,7 @@ use super::turned::Turned;
 use super::value::{Operand, Value};
 
 impl Import<'_> {
-    pub(super) fn shape_rule(&mut self, node: &Node) -> Result<Vec<Value>> {
-        let one = match node.op {
-            "Identity" => self.as_it_stands(node, 0)?,
-            "Constant" => Value::Known(self.constant(node)?),
-            "ConstantOfShape" => Value::Known(self.filled(node)?),
-            "Cast" => self.cast(node)?,
-            "Shape" => Value::Known(self.shape(node)?),
-            "Reshape" => self.reshape_rule(node)?,
-            "Flatten" => self.flatten(node)?,
-            "Squeeze" => self.squeeze(node)?,
-            "Unsqueeze" => self.unsqueeze(node)?,
-            "Transpose" => self.transpose(node)?,
-            "Slice" => self.slice(node)?,
-            "Gather" => self.gather(node)?,
-            "Split" => return self.split(node),
-            _ => return Err(Error::input("this operation is not known")),
-        };
-        Ok(vec![one])
-    }
-
-    /// The integers of operand `index`, or of the attribute `name`, as older versions have it: a few for each
+    /// Returns the integers of operand `index`, or of the attribute `name` that older versions have: a few for each
     /// axis, or one for each result.
     pub(super) fn ints_of(&self, node: &Node, index: usize, name: &str) -> Result<Option<[Vec<i64>; 2]>> {
         let most = (2 * MOST_AXES).max(node.outputs.len());
@@ -58,7 +38,7 @@ impl Import<'_> {
         }
     }
 
-    fn filled(&mut self, node: &Node) -> Result<Constant> {
+    pub(super) fn filled(&mut self, node: &Node) -> Result<Constant> {
         let no_shape = || Error::input("operand 1 is no shape");
         let extents = self.known(node, 0)?;
         if extents.len()? > MOST_AXES {
@@ -81,13 +61,15 @@ impl Import<'_> {
         Ok(Constant::filled(shape, value.scalar()?))
     }
 
-    fn cast(&mut self, node: &Node) -> Result<Value> {
+    pub(super) fn cast(&mut self, node: &Node) -> Result<Value> {
         let to = node.int("to")?.ok_or_else(|| Error::input("attribute to is missing"))?;
         let float = matches!(to, 1 | 10 | 11 | 16);
         match self.as_it_stands(node, 0)? {
-            computed @ (Value::Flow(_) | Value::Turned(_)) if float => Ok(computed),
+            computed @ (Value::Flow(_) | Value::Turned(_)) if float || self.reads_integers(node) => {
+                Ok(computed)
+            }
             Value::Flow(_) | Value::Turned(_) => {
-                Err(Error::input(format!("attribute to is {to}: the data stay floats")))
+                Err(Error::input(format!("casts computed floats to type {to}; they stay floats")))
             }
             Value::Known(constant) if constant.is_float() == float => Ok(Value::Known(constant)),
             Value::Known(constant) if float => {
@@ -100,12 +82,15 @@ impl Import<'_> {
                 let total = constant.len()?;
                 self.budget.ints(total)?;
                 let values = (0..total).map(|place| constant.float(place) as i64).collect();
-                Ok(Value::Known(Constant::fixed(constant.shape, values)))
+                Ok(Value::Known(Constant {
+                    element_type: to.cast_unsigned(),
+                    ..Constant::fixed(constant.shape, values)
+                }))
             }
         }
     }
 
-    fn shape(&mut self, node: &Node) -> Result<Constant> {
+    pub(super) fn shape(&mut self, node: &Node) -> Result<Constant> {
         let shapes = self.as_it_stands(node, 0)?.shapes();
         let rank = shapes[0].len() as i64;
         let bound = |value: i64| (if value < 0 { value + rank } else { value }).clamp(0, rank) as usize;
@@ -115,7 +100,7 @@ impl Import<'_> {
         Ok(Constant::ints(vec![end - start], part))
     }
 
-    fn reshape_rule(&mut self, node: &Node) -> Result<Value> {
+    pub(super) fn reshape_rule(&mut self, node: &Node) -> Result<Value> {
         let wanted =
             self.ints_of(node, 1, "shape")?.ok_or_else(|| Error::input("the new shape is not given"))?;
         let zero_is_zero = node.int("allowzero")?.unwrap_or(0) != 0;
@@ -128,7 +113,7 @@ impl Import<'_> {
                 let mut sides = Vec::new();
                 for (wanted, shape) in wanted.iter().zip(&flow.shapes) {
                     let mut wanted = wanted.clone();
-                    // A file for one size of the batch writes that size where the batch stands.
+                    // A file with a fixed batch size has that size in its shapes.
                     let batched = flow.shapes[0].first() != flow.shapes[1].first();
                     if let Some(first) = wanted.first_mut()
                         && batched
@@ -148,7 +133,7 @@ impl Import<'_> {
         }
     }
 
-    fn flatten(&mut self, node: &Node) -> Result<Value> {
+    pub(super) fn flatten(&mut self, node: &Node) -> Result<Value> {
         let flow = self.flow(node, 0)?;
         let given = node.int("axis")?.unwrap_or(1);
         let axis = if given == flow.rank() as i64 { flow.rank() } else { axis_of(given, flow.rank())? };
@@ -161,7 +146,7 @@ impl Import<'_> {
         Ok(Value::Flow(self.reshape(node, &flow, &rows)?))
     }
 
-    /// A value under shapes that `change` makes of its own.
+    /// Reshapes operand 1 as `change` maps its shape.
     fn with_shape(&mut self, node: &Node, change: impl Fn(&[usize]) -> Result<Vec<usize>>) -> Result<Value> {
         match self.operand(node, 0)? {
             Operand::Known(constant) => {
@@ -175,7 +160,7 @@ impl Import<'_> {
         }
     }
 
-    fn squeeze(&mut self, node: &Node) -> Result<Value> {
+    pub(super) fn squeeze(&mut self, node: &Node) -> Result<Value> {
         let axes = self.fixed_of(node, 1, "axes")?;
         self.with_shape(node, |shape| {
             let gone: Vec<usize> = match &axes {
@@ -189,7 +174,7 @@ impl Import<'_> {
         })
     }
 
-    fn unsqueeze(&mut self, node: &Node) -> Result<Value> {
+    pub(super) fn unsqueeze(&mut self, node: &Node) -> Result<Value> {
         let axes = self.fixed_of(node, 1, "axes")?.ok_or_else(|| Error::input("axes are not given"))?;
         self.with_shape(node, |shape| {
             let rank = shape.len() + axes.len();
@@ -204,7 +189,7 @@ impl Import<'_> {
         })
     }
 
-    fn transpose(&mut self, node: &Node) -> Result<Value> {
+    pub(super) fn transpose(&mut self, node: &Node) -> Result<Value> {
         let operand = self.as_it_stands(node, 0)?;
         let rank = operand.rank();
         let permutation = match node.ints("perm")? {
@@ -234,7 +219,7 @@ impl Import<'_> {
         }
     }
 
-    fn constant(&mut self, node: &Node) -> Result<Constant> {
+    pub(super) fn constant(&mut self, node: &Node) -> Result<Constant> {
         if let Some(value) = self.attribute_tensor(node, "value")? {
             return Ok(value);
         }
@@ -255,7 +240,7 @@ impl Import<'_> {
     }
 }
 
-/// The extents that a reshape asks for.
+/// Returns the shape that a reshape asks for.
 fn target(wanted: &[i64], from: &[usize], zero_is_zero: bool) -> Result<Vec<usize>> {
     let misfit = || Error::input(format!("the elements of {from:?} have no shape {wanted:?}"));
     if wanted.len() > MOST_AXES || wanted.iter().filter(|extent| **extent == -1).count() > 1 {

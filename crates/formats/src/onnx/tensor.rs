@@ -1,31 +1,27 @@
-//! An ONNX tensor's elements, from the file or from a file beside it.
-
-use std::collections::{BTreeMap, HashMap};
-use std::io::{Read, Seek, SeekFrom};
-use std::path::{Component, Path, PathBuf};
+//! Reads the elements of an ONNX tensor, from the file itself or from one beside it.
 
 use half::{bf16, f16};
-use striate_tensor::file::open;
 use striate_tensor::{Error, Result};
 
+use super::beside::Beside;
 use super::budget::Budget;
 use super::constant::{Constant, count};
 use super::proto::Tensor;
 use crate::message::shown;
 
-/// Extents beyond this are a mistake, not a tensor.
+/// Larger extents are refused.
 const LARGEST_EXTENT: i64 = 1 << 31;
-/// Axes beyond this are a mistake.
+/// More axes are refused.
 pub(super) const MOST_AXES: usize = 8;
 
-/// How elements of a type lie in raw bytes.
+/// How elements are stored as raw bytes.
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {
     F32,
     F64,
     F16,
     Bf16,
-    /// Integers of so many bytes, with a sign or without.
+    /// Integers: their size in bytes, and whether they are signed.
     Int(usize, bool),
 }
 
@@ -44,9 +40,11 @@ impl Kind {
             12 => Kind::Int(4, false),
             13 => Kind::Int(8, false),
             16 => Kind::Bf16,
-            8 => return Err(Error::input("holds texts, which no network here takes")),
+            8 => return Err(Error::input("holds texts, which cannot be read")),
             other => {
-                return Err(Error::input(format!("is of type {other}; floats and whole integers are read")));
+                return Err(Error::input(format!(
+                    "is of type {other}; floats and integers of 8 bits or more can be read"
+                )));
             }
         })
     }
@@ -61,10 +59,11 @@ impl Kind {
     }
 }
 
-/// The elements of `tensor`, which are taken from `budget`; those that lie outside the file are looked for in
-/// `beside`.
+/// Reads the elements of `tensor`, which `budget` is charged for; external data are read through `beside`.
 pub(super) fn read(tensor: &Tensor, beside: Option<&mut Beside>, budget: &mut Budget) -> Result<Constant> {
-    inner(tensor, beside, budget).map_err(|e| e.at(format!("tensor {}", shown(tensor.name))))
+    let read = inner(tensor, beside, budget).map_err(|e| e.at(format!("tensor {}", shown(tensor.name))))?;
+    let element_type = if read.is_float() { read.element_type } else { tensor.data_type };
+    Ok(Constant { element_type, ..read })
 }
 
 fn inner(tensor: &Tensor, beside: Option<&mut Beside>, budget: &mut Budget) -> Result<Constant> {
@@ -72,29 +71,37 @@ fn inner(tensor: &Tensor, beside: Option<&mut Beside>, budget: &mut Budget) -> R
         return Err(Error::input(format!("{} axes are too many", tensor.dims.len())));
     }
     if let Some(extent) = tensor.dims.iter().find(|extent| !(0..=LARGEST_EXTENT).contains(*extent)) {
-        return Err(Error::input(format!("extent {extent} is none of a tensor")));
+        return Err(Error::input(format!("extent {extent} is out of range")));
     }
     let shape: Vec<usize> = tensor.dims.iter().map(|extent| *extent as usize).collect();
     let total = count(&shape)?;
     if tensor.segmented {
-        return Err(Error::input("is stored in segments, which are not read"));
+        return Err(Error::input("is stored in segments, which cannot be read"));
     }
     let kind = Kind::of(tensor.data_type)?;
-    let mut spend = || match kind {
+    let spend = |budget: &mut Budget| match kind {
         Kind::Int(..) => budget.ints(total),
         _ => budget.floats(total),
     };
     if tensor.is_external {
         let bytes = total.checked_mul(kind.size());
         let bytes = bytes.ok_or_else(|| Error::input(format!("shape {shape:?} is absurdly large")))?;
-        let beside = beside.ok_or_else(|| Error::input("external data: there is no folder to look into"))?;
-        return Ok(decode(kind, shape, &beside.read(tensor, bytes, spend)?));
+        let beside =
+            beside.ok_or_else(|| Error::input("has external data, which cannot be read from memory"))?;
+        return Ok(decode(
+            kind,
+            shape,
+            &beside.read(tensor, bytes, || {
+                budget.grow(bytes);
+                spend(budget)
+            })?,
+        ));
     }
     if let Some(raw) = tensor.raw {
         if total.checked_mul(kind.size()) != Some(raw.len()) {
             return Err(Error::input(format!("{} bytes for shape {shape:?}", raw.len())));
         }
-        spend()?;
+        spend(budget)?;
         return Ok(decode(kind, shape, raw));
     }
     let stored = if matches!(kind, Kind::F32 | Kind::F64) { tensor.floats.len() } else { tensor.ints.len() };
@@ -102,8 +109,8 @@ fn inner(tensor: &Tensor, beside: Option<&mut Beside>, budget: &mut Budget) -> R
         let given = tensor.floats.len() + tensor.ints.len();
         return Err(Error::input(format!("{given} elements for shape {shape:?}")));
     }
-    spend()?;
-    // Halves stand as integers of 16 bits.
+    spend(budget)?;
+    // Half-precision floats are stored as 16-bit integers.
     let bits = tensor.ints.iter().map(|value| *value as u16);
     Ok(match kind {
         Kind::F32 | Kind::F64 => Constant::floats(shape, tensor.floats.clone()),
@@ -113,7 +120,7 @@ fn inner(tensor: &Tensor, beside: Option<&mut Beside>, budget: &mut Budget) -> R
     })
 }
 
-/// The elements in `raw`, which has the bytes of `shape`.
+/// Decodes `raw`, whose length is that of `shape`.
 fn decode(kind: Kind, shape: Vec<usize>, raw: &[u8]) -> Constant {
     let floats = |values: Vec<f32>| Constant::floats(shape.clone(), values);
     match kind {
@@ -135,88 +142,4 @@ fn decode(kind: Kind, shape: Vec<usize>, raw: &[u8]) -> Constant {
             Constant::fixed(shape.clone(), raw.chunks_exact(size).map(integer).collect())
         }
     }
-}
-
-/// The files of a model's folder, in which tensors lie.
-pub(super) struct Beside<'a> {
-    folder: &'a Path,
-    /// What was read of each file: the end of every range by its start.
-    ranges: HashMap<PathBuf, BTreeMap<u64, u64>>,
-}
-
-impl<'a> Beside<'a> {
-    pub fn new(folder: &'a Path) -> Beside<'a> {
-        Beside { folder, ranges: HashMap::new() }
-    }
-
-    /// The `wanted` bytes of `tensor`; `spend` may refuse them once they are found.
-    fn read(
-        &mut self,
-        tensor: &Tensor,
-        wanted: usize,
-        mut spend: impl FnMut() -> Result<()>,
-    ) -> Result<Vec<u8>> {
-        let entry =
-            |key: &str| tensor.external.iter().find(|(name, _)| *name == key).map(|(_, value)| *value);
-        let number = |key: &str| -> Result<Option<u64>> {
-            let refuse =
-                |text: &str| Error::input(format!("external data: {key} {} is no number", shown(text)));
-            entry(key).map(|text| text.parse().map_err(|_| refuse(text))).transpose()
-        };
-        let location =
-            entry("location").ok_or_else(|| Error::input("external data: no location is given"))?;
-        let (offset, length) = (number("offset")?.unwrap_or(0), number("length")?);
-        if length.is_some_and(|length| length != wanted as u64) {
-            return Err(Error::input(format!("external data: {} bytes for {wanted}", length.unwrap_or(0))));
-        }
-        let path = inside(self.folder, location)?;
-        let at = |e: std::io::Error| Error::read(&path, e);
-        let (mut file, found) = open(&path)?;
-        let end = offset.checked_add(wanted as u64).filter(|end| *end <= found).ok_or_else(|| {
-            Error::input(format!(
-                "external data: {wanted} bytes from {offset} on reach past the end of {} ({found} bytes)",
-                path.display(),
-            ))
-        })?;
-        spend()?;
-        file.seek(SeekFrom::Start(offset)).map_err(at)?;
-        let mut bytes = vec![0; wanted];
-        file.read_exact(&mut bytes).map_err(at)?;
-        self.take(path, offset, end)?;
-        Ok(bytes)
-    }
-
-    /// Notes that a tensor lies in `path` from `start` to before `end`, where no other may lie.
-    fn take(&mut self, path: PathBuf, start: u64, end: u64) -> Result<()> {
-        let ranges = self.ranges.entry(path).or_default();
-        if start < end {
-            let before = ranges.range(..end).next_back();
-            if let Some((other, _)) = before.filter(|(_, other_end)| **other_end > start) {
-                return Err(Error::input(format!(
-                    "external data: bytes {start} to {end} overlap those from {other} on, which another tensor has; export it with each tensor's bytes of their own"
-                )));
-            }
-            ranges.insert(start, end);
-        }
-        Ok(())
-    }
-}
-
-/// The file `location` of `folder`, which must lie in it, links followed.
-fn inside(folder: &Path, location: &str) -> Result<PathBuf> {
-    let outside = || {
-        Error::input(format!(
-            "external data: {} leads out of the model's folder; it is not read",
-            shown(location)
-        ))
-    };
-    let relative = Path::new(location);
-    let plain = |part: Component| matches!(part, Component::Normal(_) | Component::CurDir);
-    if location.is_empty() || !relative.components().all(plain) {
-        return Err(outside());
-    }
-    let path = folder.join(relative);
-    let real = path.canonicalize().map_err(|e| Error::read(&path, e))?;
-    let home = folder.canonicalize().map_err(|e| Error::read(folder, e))?;
-    if real.starts_with(&home) { Ok(real) } else { Err(outside()) }
 }

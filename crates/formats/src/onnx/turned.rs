@@ -1,5 +1,5 @@
-//! Transpositions that are put off: a value that stands in another order is turned only where that order matters.
-//! Graphs of channels-last frameworks turn around every convolution; most of it cancels out.
+//! Postponed transpositions: a value is transposed only where the order of its axes matters. Graphs of channels-last
+//! frameworks transpose before and after every convolution; most of these cancel out.
 
 use striate_graph::Op;
 use striate_graph::ops::Transpose;
@@ -26,18 +26,18 @@ impl Turned {
         Value::Turned(self)
     }
 
-    /// Turned once more: axis i of the result is axis `order[i]` of this.
+    /// Permutes the axes once more: axis i of the result is axis `order[i]` of this value.
     pub fn again(self, order: &[usize]) -> Value {
         let order = order.iter().map(|axis| self.order[*axis]).collect();
         Turned { flow: self.flow, order }.value()
     }
 
-    /// What is computed of `flow` in the same order of axes.
+    /// Returns `flow`, which was computed from this value, with the same pending transposition.
     pub fn with(self, flow: Flow) -> Value {
         Turned { flow, ..self }.value()
     }
 
-    /// `constant`, which meets this value, as it meets the unturned one.
+    /// Returns `constant`, an operand beside this value, as an operand beside the untransposed one.
     pub fn unturned(&self, constant: &Constant, budget: &mut Budget) -> Result<Constant> {
         let missing = self.order.len().checked_sub(constant.shape.len());
         let missing = missing.ok_or_else(|| Error::input("an operand has more axes than the data"))?;
@@ -47,7 +47,7 @@ impl Turned {
 }
 
 impl Import<'_> {
-    /// The value in the order that it stands for.
+    /// Carries out a pending transposition.
     pub(super) fn turn(&mut self, node: &Node, turned: Turned) -> Result<Flow> {
         let Turned { flow, order } = turned;
         let key = (flow.layer.clone(), order.clone());
@@ -58,7 +58,7 @@ impl Import<'_> {
             flow.shapes.each_ref().map(|shape| order.iter().map(|axis| shape[*axis]).collect::<Vec<_>>());
         let moved: Vec<usize> = order.iter().copied().filter(|axis| flow.shapes[1][*axis] != 1).collect();
         let done = match moved.is_sorted() {
-            // Where only axes of extent 1 move, the elements stay in their places.
+            // Moving axes of extent 1 does not change the order of the elements.
             true => self.reshape(node, &flow, &to.map(Shape::new))?,
             false => {
                 let permutation = order;
@@ -69,7 +69,7 @@ impl Import<'_> {
         Ok(done)
     }
 
-    /// Operand `index`, which must be computed, as it stands, with its order of axes.
+    /// Returns operand `index` as a computed value with its pending transposition.
     pub(super) fn computed(&mut self, node: &Node, index: usize) -> Result<Turned> {
         match self.as_it_stands(node, index)? {
             Value::Turned(turned) => Ok(turned),
@@ -80,7 +80,7 @@ impl Import<'_> {
         }
     }
 
-    /// An operation on the first operand that treats every element alike, in whatever order they stand.
+    /// Adds an elementwise layer on the first operand; a pending transposition stays pending.
     pub(super) fn elementwise(&mut self, node: &Node, op: impl Into<Op>) -> Result<Vec<Value>> {
         self.elementwise_of(node, 0, op)
     }

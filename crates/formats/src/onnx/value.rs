@@ -1,4 +1,4 @@
-//! Values of a graph, and how nodes take them as operands.
+//! The values of a graph, and access to them as operands of nodes.
 
 use striate_tensor::{Error, Result, Shape};
 
@@ -8,7 +8,7 @@ use super::proto::Node;
 use super::turned::Turned;
 use crate::message::shown;
 
-/// A value that layers compute: the layer's name, and its shape for each of both batches.
+/// A computed value: the layer that computes it, and its shape for both batch sizes.
 #[derive(Debug, Clone)]
 pub(super) struct Flow {
     pub layer: String,
@@ -21,7 +21,7 @@ impl Flow {
     }
 }
 
-/// A value of the file's graph.
+/// A value of the graph in the file.
 #[derive(Debug, Clone)]
 pub(super) enum Value {
     Known(Constant),
@@ -30,7 +30,7 @@ pub(super) enum Value {
 }
 
 impl Value {
-    /// Its shape for each of both batches.
+    /// Returns its shape for both batch sizes.
     pub fn shapes(&self) -> [Vec<usize>; 2] {
         match self {
             Value::Known(constant) => [constant.shape.clone(), constant.shape.clone()],
@@ -46,7 +46,7 @@ impl Value {
     }
 }
 
-/// A value in the order that it stands for.
+/// An operand with its axes in the order that the graph states.
 #[derive(Debug, Clone)]
 pub(super) enum Operand {
     Known(Constant),
@@ -63,7 +63,7 @@ impl From<Operand> for Value {
 }
 
 impl Import<'_> {
-    /// Operand `index` of a node, if it is given, turned or not.
+    /// Returns operand `index` of a node, if it has one; a transposition may be pending.
     fn optional(&self, node: &Node, index: usize) -> Result<Option<Value>> {
         let Some(name) = node.inputs.get(index).filter(|name| !name.is_empty()) else { return Ok(None) };
         match self.values.get(name) {
@@ -75,13 +75,13 @@ impl Import<'_> {
         }
     }
 
-    /// Operand `index`, turned or not.
+    /// Returns operand `index`; a transposition may be pending.
     pub fn as_it_stands(&self, node: &Node, index: usize) -> Result<Value> {
         let missing = || Error::input(format!("operand {} is missing", index + 1));
         self.optional(node, index)?.ok_or_else(missing)
     }
 
-    /// Operand `index`, in the order that it stands for.
+    /// Returns operand `index` with its axes in the order that the graph states.
     pub fn operand(&mut self, node: &Node, index: usize) -> Result<Operand> {
         Ok(match self.as_it_stands(node, index)? {
             Value::Known(constant) => Operand::Known(constant),
@@ -90,7 +90,7 @@ impl Import<'_> {
         })
     }
 
-    /// Operand `index`, which must be computed.
+    /// Returns operand `index` as a computed value; a constant becomes a layer.
     pub fn flow(&mut self, node: &Node, index: usize) -> Result<Flow> {
         match self.operand(node, index)? {
             Operand::Flow(flow) => Ok(flow),
@@ -98,7 +98,7 @@ impl Import<'_> {
         }
     }
 
-    /// Operand `index`, which must be known.
+    /// Returns operand `index`, which must be a constant.
     pub fn known(&self, node: &Node, index: usize) -> Result<Constant> {
         match self.as_it_stands(node, index)? {
             Value::Known(constant) => Ok(constant),

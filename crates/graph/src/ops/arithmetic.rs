@@ -13,6 +13,14 @@ pub struct SumTo {
     pub factor: f32,
 }
 
+/// Gradient of the larger or smaller of two values for one of them. Operands: this one, the other one, dy; output:
+/// dy where this one was taken, half of it where both are equal, else 0.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ExtremumGradient {
+    /// Whether the smaller was taken.
+    pub smallest: bool,
+}
+
 macro_rules! arithmetic {
     ($($(#[$doc:meta])* $name:ident),*) => {$(
         $(#[$doc])*
@@ -40,7 +48,11 @@ arithmetic! {
     /// a · b
     Mul,
     /// a / b
-    Div
+    Div,
+    /// max(a, b)
+    Max,
+    /// min(a, b)
+    Min
 }
 
 /// The shape to which `a` and `b` broadcast: aligned at the last extent, an extent of 1 matches any other.

@@ -14,6 +14,9 @@ pub struct Concat {}
 #[derive(Debug, Clone, PartialEq)]
 pub struct ConcatGradient;
 
+/// The most values that one layer can join.
+const MOST_PARTS: usize = 2048;
+
 impl LayerOp for Concat {
     fn operands(&self) -> Operands {
         Operands::Many
@@ -21,6 +24,10 @@ impl LayerOp for Concat {
 
     fn output(&self, inputs: &[&Shape]) -> Result<Shape> {
         let first = inputs[0];
+        if inputs.len() > MOST_PARTS {
+            let what = format!("joins {} values; at most {MOST_PARTS} are supported", inputs.len());
+            return Err(Error::input(what));
+        }
         let fits =
             |other: &&&Shape| other.len() == first.len() && other[0] == first[0] && other[2..] == first[2..];
         if first.len() < 2 || !inputs.iter().all(|other| fits(&other)) {

@@ -18,6 +18,8 @@ mod conv;
 mod cross_entropy;
 mod dropout;
 mod flatten;
+mod function;
+mod gather;
 mod global_average_pool;
 mod linear;
 mod locally_connected;
@@ -44,7 +46,7 @@ use serde::{Deserialize, Serialize};
 use striate_tensor::{Error, Result, Shape};
 
 pub use activation::{Activation, ActivationGradient, Relu, Relu6, ScaledTanh, Sigmoid, Tanh};
-pub use arithmetic::{Add, Div, Mul, Sub, SumTo};
+pub use arithmetic::{Add, Div, ExtremumGradient, Max, Min, Mul, Sub, SumTo};
 pub use average_pool::{AveragePool, AveragePoolGradient};
 pub use batch_norm::{BatchNorm, BatchNormGradient, BatchNormTraining, FoldBatchNorm};
 pub use channel_sum::{ChannelProductSum, ChannelSum};
@@ -57,6 +59,11 @@ pub use conv::{Conv, ConvDataGradient, ConvWeightGradient};
 pub use cross_entropy::{CrossEntropy, CrossEntropyGradient};
 pub use dropout::Dropout;
 pub use flatten::Flatten;
+pub use function::{
+    Approximation, Elu, Function, FunctionGradient, Gelu, HardSigmoid, HardSwish, LeakyRelu, Power, Unary,
+    UnaryFunction,
+};
+pub use gather::{Gather, GatherGradient};
 pub use global_average_pool::GlobalAveragePool;
 pub use linear::{Linear, LinearDataGradient, LinearWeightGradient};
 pub use locally_connected::{LocallyConnected, LocallyConnectedDataGradient, LocallyConnectedWeightGradient};
@@ -225,6 +232,20 @@ operations! {
         Sigmoid = "sigmoid",
         /// 1.7159·tanh(2x/3).
         ScaledTanh = "scaled_tanh",
+        /// x, or a small multiple of it below zero.
+        LeakyRelu = "leaky_relu",
+        /// x, or an exponential that levels off below zero.
+        Elu = "elu",
+        /// A line between the limits 0 and 1.
+        HardSigmoid = "hard_sigmoid",
+        /// x times its hard sigmoid.
+        HardSwish = "hard_swish",
+        /// x times the normal distribution function.
+        Gelu = "gelu",
+        /// A mathematical function of every element.
+        Unary = "unary",
+        /// A fixed power of every element.
+        Power = "power",
         /// Multiplication by a coefficient for each channel.
         Scale = "scale",
         /// Multiplication by a fixed factor.
@@ -243,6 +264,10 @@ operations! {
         Mul = "mul",
         /// Quotient of two values.
         Div = "div",
+        /// Larger of two values.
+        Max = "max",
+        /// Smaller of two values.
+        Min = "min",
         /// Matrix product of two values.
         MatMul = "matmul",
         /// A stored value.
@@ -253,6 +278,8 @@ operations! {
         Reshape = "reshape",
         /// Part of an axis.
         Slice = "slice",
+        /// Chosen elements of an axis.
+        Gather = "gather",
         /// Padding with a constant.
         Pad = "pad",
         /// Mean over axes.
@@ -313,6 +340,10 @@ operations! {
         AveragePoolGradient = "average_pool_gradient",
         /// Gradient of an activation, from its output.
         ActivationGradient = "activation_gradient",
+        /// Gradient of a function, from its input.
+        FunctionGradient = "function_gradient",
+        /// Gradient of the larger or smaller of two values.
+        ExtremumGradient = "extremum_gradient",
         /// Batch normalization with the statistics of the batch.
         BatchNormTraining = "batch_norm_training",
         /// Gradient of batch normalization.
@@ -329,6 +360,8 @@ operations! {
         SumTo = "sum_to",
         /// Gradient of a slice.
         SliceGradient = "slice_gradient",
+        /// Gradient of chosen elements.
+        GatherGradient = "gather_gradient",
         /// Gradient of padding.
         PadGradient = "pad_gradient",
         /// Gradient of a mean over axes.
@@ -394,6 +427,20 @@ impl Op {
             Op::Tanh(_) => Some(Activation::Tanh),
             Op::Sigmoid(_) => Some(Activation::Sigmoid),
             Op::ScaledTanh(_) => Some(Activation::ScaledTanh),
+            _ => None,
+        }
+    }
+
+    /// The function of every element that the operation is, if it is one and not an activation.
+    pub fn function(&self) -> Option<Function> {
+        match self {
+            Op::LeakyRelu(op) => Some(op.function()),
+            Op::Elu(op) => Some(op.function()),
+            Op::HardSigmoid(op) => Some(op.function()),
+            Op::HardSwish(_) => Some(Function::HardSwish),
+            Op::Gelu(op) => Some(op.function()),
+            Op::Unary(op) => Some(op.function()),
+            Op::Power(op) => Some(Function::Power { exponent: op.exponent }),
             _ => None,
         }
     }

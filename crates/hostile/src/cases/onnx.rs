@@ -66,7 +66,7 @@ fn messages() -> Vec<Case> {
         bad("plain text", "this is no model at all", "damaged"),
         bad("truncated", cut, "are left"),
         bad("an overlong integer", [0xff; 40], "more than 64 bits"),
-        bad("no opset", Message::new().message(7, &empty).bytes, "names no version"),
+        bad("no opset", Message::new().message(7, &empty).bytes, "does not state its version"),
         bad("opset 99", plain(99), "opset 99"),
         bad("opset 3", plain(3), "opset 3"),
         bad("a negative opset", plain(-1), "opset -1"),
@@ -84,8 +84,8 @@ fn messages() -> Vec<Case> {
         ),
         bad("metadata twice", said(&[("author", "a"), ("author", "b")]), "metadata author is there twice"),
         good("class names", said(&[("striate.classes", r#"["a","b"]"#)])),
-        bad("invalid class names", said(&[("striate.classes", "[1]")]), "is no list of names"),
-        bad("class names that are not JSON", said(&[("striate.classes", "[")]), "is no JSON"),
+        bad("invalid class names", said(&[("striate.classes", "[1]")]), "is not a list of names"),
+        bad("class names that are not JSON", said(&[("striate.classes", "[")]), "is not JSON"),
         bad(
             "three class names",
             said(&[("striate.classes", r#"["a","b","c"]"#)]),
@@ -96,7 +96,7 @@ fn messages() -> Vec<Case> {
             said(&[("striate.classes", r#"["a","\u001b[2J"]"#)]),
             "has the character U+001B",
         ),
-        bad("preprocessing that is not JSON", said(&[("striate.preprocessing", "{")]), "is no JSON"),
+        bad("preprocessing that is not JSON", said(&[("striate.preprocessing", "{")]), "is not JSON"),
         bad(
             "functions",
             Message::new().message(8, &opset("", 17)).text(25, "f").message(7, &empty).bytes,
@@ -117,6 +117,9 @@ fn graphs() -> Vec<Case> {
     let cycle =
         [node("Add", &["x", "b"], "a", &[]), node("Relu", &["a"], "b", &[]), node("Relu", &["b"], "y", &[])];
     let w = || floats("w", &[2], &[0.0; 2]);
+    let zoo =
+        [node("Zebra", &["x"], "a", &[]), node("Okapi", &["a"], "b", &[]), node("Zebra", &["b"], "y", &[])];
+    let winner = [node("ArgMax", &["x"], "a", &[]), node("Cast", &["a"], "y", &[int("to", 7)])];
     let add = |other| node("Add", &["x", other], "y", &[]);
     vec![
         bad("no output", model_of(17, &graph(&relu()).message(11, &x())).bytes, "no output"),
@@ -133,11 +136,16 @@ fn graphs() -> Vec<Case> {
             "two initializers",
         ),
         bad("two inputs", model_of(17, &two_inputs).bytes, "needs 2 inputs (x, z)"),
-        bad("a negative extent", bare(&[-5, 8]), "open or impossible"),
-        bad("a giant extent", bare(&[i64::MAX, 8]), "open or impossible"),
+        bad("a negative extent", bare(&[-5, 8]), "open or out of range"),
+        bad("a giant extent", bare(&[i64::MAX, 8]), "open or out of range"),
         bad("too many outputs", bare(&[1 << 23]), "8388608 outputs exceed the limit of 4194304"),
         bad("a giant product", bare(&[1 << 24; 5]), "input x: shape [N, "),
-        bad("an unknown operation", one("Zebra", &[]), "node the Zebra (Zebra): this operation is not known"),
+        bad(
+            "unknown operators",
+            model(&[2], &zoo, &[]).bytes,
+            "uses operators that are not supported: Okapi (1), Zebra (2)",
+        ),
+        bad("class indices", model(&[2], &winner, &[]).bytes, "name the tensor with the scores: --output x"),
         bad("a cycle", model(&[2], &cycle, &[]).bytes, "a cycle"),
         bad(
             "a missing operand",
@@ -145,7 +153,7 @@ fn graphs() -> Vec<Case> {
             "operand 2 is missing",
         ),
         bad("an unknown operand", model(&[2], &[add("nobody")], &[]).bytes, "reads nobody"),
-        bad("a value produced twice", model(&[2], &[relu(), relu()], &[]).bytes, "y is made twice"),
+        bad("a value produced twice", model(&[2], &[relu(), relu()], &[]).bytes, "makes y, which exists already"),
         bad(
             "initializers with the same name",
             model(&[2], &[add("w")], &[w(), w()]).bytes,
@@ -171,7 +179,7 @@ fn tensors() -> Vec<Case> {
         bad("many axes", with("Add", floats("w", &[1; 9], &[0.0])), "9 axes"),
         bad("strings", with("Add", raw("w", 8, &[1], &[])), "texts"),
         bad("type 77", with("Add", raw("w", 77, &[1], &[])), "type 77"),
-        bad("integers instead of floats", with("Add", integer("w", 1)), "of integers"),
+        bad("integers instead of floats", with("Add", integer("w", 1)), "combines the data with integers"),
         bad("an impossible shape", with("Reshape", integers("w", &[3], &[0, 5, -1])), "have no shape"),
         bad("two open extents", with("Reshape", integers("w", &[2], &[-1, -1])), "have no shape"),
         bad("arithmetic that overflows", shapes("Mul", &[integer("w", i64::MAX)]), "overflows"),
@@ -206,7 +214,7 @@ fn attributes() -> Vec<Case> {
         bad("giant pads", kernel(ints("pads", &[i64::MAX; 4])), "attribute pads"),
         bad("too few pads", kernel(ints("pads", &[1])), "attribute pads"),
         bad("an unknown auto_pad", kernel(text("auto_pad", "SIDEWAYS")), "SIDEWAYS"),
-        bad("an attribute of another type", kernel(text("group", "1")), "attribute group is no integer"),
+        bad("an attribute of another type", kernel(text("group", "1")), "attribute group is not an integer"),
         bad("other channels", conv(&[2, 4, 3, 3], &[]), "[2, 3, 3, 3] is needed"),
         bad("a kernel too large", conv(&[2, 3, 9, 9], &[]), "does not fit the input [N, 3, 8, 8]"),
         bad(
@@ -220,7 +228,7 @@ fn attributes() -> Vec<Case> {
         bad(
             "a graph as an attribute",
             one("Softmax", &[Message::new().text(1, "axis").message(6, &nested).integer(20, 5)]),
-            "no integer",
+            "not an integer",
         ),
     ]
 }

@@ -1,6 +1,6 @@
 //! ONNX operations, each in a small valid file: on data, and on constants.
 
-use striate_testkit::onnx::{float, floats, int, integers, ints, model, node, tensor};
+use striate_testkit::onnx::{float, floats, int, integers, ints, model, node, raw, tensor, text};
 use striate_testkit::protobuf::Message;
 
 use super::{Case, good};
@@ -41,6 +41,7 @@ fn on_data() -> Vec<Case> {
     let maps = |op, tensors: &[Named], attributes: &[Message]| on(&[3, 4, 4], op, tensors, attributes);
     let window = || ints("kernel_shape", &[2, 2]);
     let channels = |name, value| same(name, &[3], value);
+    let scales = || ("scales", floats("scales", &[4], &[1.0, 1.0, 2.0, 1.5]));
     let slice = [list("starts", &[3]), list("ends", &[-5]), list("axes", &[3]), list("steps", &[-2])];
     vec![
         maps("Conv", &[same("w", &[2, 3, 3, 3], 0.5), same("b", &[2], 0.5)], &[ints("pads", &[1, 0, 1, 0])]),
@@ -81,12 +82,34 @@ fn on_data() -> Vec<Case> {
         maps("Transpose", &[], &[ints("perm", &[0, 2, 3, 1])]),
         maps("Slice", &slice, &[]),
         maps("Gather", &[list("k", &[0, 2])], &[int("axis", 1)]),
+        maps("Gather", &[list("k", &[2, 0, 0, -2])], &[int("axis", 1)]),
+        maps("LeakyRelu", &[], &[float("alpha", 0.2)]),
+        maps("PRelu", &[same("slope", &[3, 1, 1], 0.25)], &[]),
+        maps("Elu", &[], &[]),
+        maps("Selu", &[], &[]),
+        maps("Celu", &[], &[float("alpha", 2.0)]),
+        maps("HardSigmoid", &[], &[]),
+        maps("HardSwish", &[], &[]),
+        maps("Gelu", &[], &[text("approximate", "tanh")]),
+        maps("Erf", &[], &[]),
+        maps("Exp", &[], &[]),
+        maps("Abs", &[], &[]),
+        maps("Max", &[same("w", &[3, 1, 1], 0.5), same("v", &[], 0.25)], &[]),
+        maps("Min", &[same("w", &[4], 0.5)], &[]),
+        maps("Pow", &[same("e", &[], 2.0)], &[]),
+        maps("ReduceMax", &[list("axes", &[1, 3])], &[int("keepdims", 0)]),
+        maps("ReduceL2", &[list("axes", &[1])], &[]),
+        maps("Pad", &[list("pads", &[0, 0, -1, 1, 0, 0, -1, 0])], &[]),
+        maps("Pad", &[list("pads", &[0, 0, 1, 1, 0, 0, 2, 0])], &[text("mode", "reflect")]),
+        maps("Resize", &[("roi", floats("roi", &[0], &[])), scales()], &[]),
+        maps("Resize", &[("roi", floats("roi", &[0], &[])), scales()], &[text("mode", "linear")]),
     ]
 }
 
 fn on_constants() -> Vec<Case> {
     let row = || ("v", floats("v", &[1, 3], &[1.0, 2.0, 4.0]));
     let column = || ("w", floats("w", &[2, 1], &[0.5, 0.25]));
+    let quantized = || ("q", raw("q", 2, &[3], &[1, 2, 250]));
     let half = || tensor("value", &floats("", &[1], &[0.5]));
     vec![
         constant("Constant", &[], &[half()]),
@@ -104,6 +127,10 @@ fn on_constants() -> Vec<Case> {
         constant("Sub", &[row(), column()], &[]),
         constant("Mul", &[row(), column()], &[]),
         constant("Div", &[row(), column()], &[]),
+        constant("Max", &[row(), column()], &[]),
+        constant("Sqrt", &[row()], &[]),
+        constant("Pow", &[row(), same("e", &[], 3.0)], &[]),
+        constant("DequantizeLinear", &[quantized(), same("scale", &[], 0.5)], &[]),
     ]
 }
 

@@ -11,6 +11,8 @@ pub fn elementwise<T: Real>(op: Elementwise, a: &[T], b: Option<&[T]>, y: &mut [
         *out = match op {
             Elementwise::Apply(activation) => activation.apply(a),
             Elementwise::Gradient(activation) => b * activation.derivative(a),
+            Elementwise::Function(function) => function.apply(a),
+            Elementwise::FunctionGradient(function) => b * function.derivative(a),
             Elementwise::MultiplyBy(factor) => T::from_f64(f64::from(factor)) * a,
             Elementwise::Add => a + b,
             Elementwise::AddRelu => Activation::Relu.apply(a + b),

@@ -13,6 +13,7 @@ pub mod conv3d;
 pub mod cross_entropy;
 pub mod dropout;
 pub mod elementwise;
+pub mod gather;
 pub mod linear;
 pub mod locally_connected;
 pub mod lrn;

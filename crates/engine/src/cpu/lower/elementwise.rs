@@ -1,9 +1,10 @@
 //! Elementwise operations, and multiplication by a coefficient per channel.
 
-use striate_graph::ops::{Activation, Dropout, Scale};
+use striate_graph::ops::{Activation, Dropout, Function, Scale};
 use striate_graph::{Graph, Node};
 use striate_kernels::dropout::{self, DropoutDesc};
 use striate_kernels::elementwise::{self, Elementwise, ElementwiseDesc};
+use striate_kernels::function;
 use striate_kernels::scale::{self, ScaleDesc};
 
 use super::{Lowering, input_shape, kernel_activation, kernels};
@@ -16,6 +17,33 @@ pub(super) fn activation(graph: &Graph, node: &Node) -> Lowering {
 /// Operands: y, dy; output: dx.
 pub(super) fn activation_gradient(graph: &Graph, node: &Node, activation: Activation) -> Lowering {
     listed(graph, node, Elementwise::Gradient(kernel_activation(activation)))
+}
+
+pub(super) fn function(graph: &Graph, node: &Node) -> Lowering {
+    let function = node.op.function().expect("the node is a function");
+    listed(graph, node, Elementwise::Function(kernel_function(function)))
+}
+
+/// Operands: x, dy; output: dx.
+pub(super) fn function_gradient(graph: &Graph, node: &Node, function: Function) -> Lowering {
+    listed(graph, node, Elementwise::FunctionGradient(kernel_function(function)))
+}
+
+fn kernel_function(function: Function) -> function::Function {
+    match function {
+        Function::LeakyRelu { slope } => function::Function::LeakyRelu { slope },
+        Function::Elu { alpha, scale, rate } => function::Function::Elu { alpha, scale, rate },
+        Function::HardSigmoid { slope, offset } => function::Function::HardSigmoid { slope, offset },
+        Function::HardSwish => function::Function::HardSwish,
+        Function::Gelu => function::Function::Gelu,
+        Function::GeluTanh => function::Function::GeluTanh,
+        Function::Exp => function::Function::Exp,
+        Function::Log => function::Function::Log,
+        Function::Sqrt => function::Function::Sqrt,
+        Function::Abs => function::Function::Abs,
+        Function::Erf => function::Function::Erf,
+        Function::Power { exponent } => function::Function::Power { exponent },
+    }
 }
 
 pub(super) fn multiply_by(graph: &Graph, node: &Node, factor: f32) -> Lowering {

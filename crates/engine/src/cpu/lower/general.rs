@@ -1,10 +1,12 @@
 //! Operations on plain values of any rank: arithmetic with broadcasting, matrix products, strided copies, means over
 //! axes, clipping.
 
-use striate_graph::ops::{Clip, MatMul, Pad, Slice, Transpose};
+use striate_graph::ops::{Clip, ExtremumGradient, Gather, MatMul, Pad, Slice, Transpose};
 use striate_graph::{Graph, Node, Op};
 use striate_kernels::broadcast::{self, Arithmetic, BroadcastDesc};
 use striate_kernels::clip::{self, ClipDesc};
+use striate_kernels::extremum;
+use striate_kernels::gather::{self, GatherDesc};
 use striate_kernels::matmul::{self, MatMulDesc};
 use striate_kernels::strided::{self, StridedDesc, Strides};
 use striate_kernels::sum_to::{self, SumToDesc};
@@ -18,10 +20,32 @@ pub(super) fn arithmetic(graph: &Graph, node: &Node) -> Lowering {
         Op::Sub(_) => Arithmetic::Sub,
         Op::Mul(_) => Arithmetic::Mul,
         Op::Div(_) => Arithmetic::Div,
+        Op::Max(_) => Arithmetic::Max,
+        Op::Min(_) => Arithmetic::Min,
         _ => Arithmetic::Add,
     };
     let [a, b] = [0, 1].map(|side| graph.shape(node.inputs[side]));
     kernels(BroadcastDesc::new(op, a, b), broadcast::list())
+}
+
+/// Operands: a, b, dy; output: the share of a.
+pub(super) fn extremum_gradient(graph: &Graph, node: &Node, op: &ExtremumGradient) -> Lowering {
+    let arithmetic = if op.smallest { Arithmetic::Min } else { Arithmetic::Max };
+    let [a, b] = [0, 1].map(|side| graph.shape(node.inputs[side]));
+    kernels(BroadcastDesc::new(arithmetic, a, b), extremum::gradient())
+}
+
+pub(super) fn gather(graph: &Graph, node: &Node, op: &Gather) -> Lowering {
+    kernels(gather_desc(graph.shape(node.inputs[0]), op), gather::forward())
+}
+
+/// Operand: dy.
+pub(super) fn gather_gradient(graph: &Graph, node: &Node, op: &Gather) -> Lowering {
+    kernels(gather_desc(graph.shape(node.outputs[0]), op), gather::gradient())
+}
+
+fn gather_desc(x: &Shape, op: &Gather) -> GatherDesc {
+    GatherDesc::new(x, op.axis, op.indices.clone())
 }
 
 /// Operand: the wide value.

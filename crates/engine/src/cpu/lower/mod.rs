@@ -84,6 +84,14 @@ pub(super) fn lower(graph: &Graph, node: &Node) -> Lowering {
         Op::Relu(_) | Op::Relu6(_) | Op::Tanh(_) | Op::Sigmoid(_) | Op::ScaledTanh(_) => {
             elementwise::activation(graph, node)
         }
+        Op::LeakyRelu(_)
+        | Op::Elu(_)
+        | Op::HardSigmoid(_)
+        | Op::HardSwish(_)
+        | Op::Gelu(_)
+        | Op::Unary(_)
+        | Op::Power(_) => elementwise::function(graph, node),
+        Op::FunctionGradient(gradient) => elementwise::function_gradient(graph, node, gradient.0),
         Op::LocallyConnected(local) => conv::local(graph, node, local),
         Op::LocallyConnectedDataGradient(local) => conv::local_data_gradient(graph, node, &local.0),
         Op::LocallyConnectedWeightGradient(local) => conv::local_weight_gradient(graph, node, &local.0),
@@ -101,7 +109,12 @@ pub(super) fn lower(graph: &Graph, node: &Node) -> Lowering {
         Op::Add(_) if graph.shape(node.inputs[0]) == graph.shape(node.inputs[1]) => {
             elementwise::add(graph, node)
         }
-        Op::Add(_) | Op::Sub(_) | Op::Mul(_) | Op::Div(_) => general::arithmetic(graph, node),
+        Op::Add(_) | Op::Sub(_) | Op::Mul(_) | Op::Div(_) | Op::Max(_) | Op::Min(_) => {
+            general::arithmetic(graph, node)
+        }
+        Op::ExtremumGradient(gradient) => general::extremum_gradient(graph, node, gradient),
+        Op::Gather(gather) => general::gather(graph, node, gather),
+        Op::GatherGradient(gather) => general::gather_gradient(graph, node, &gather.0),
         Op::SumTo(sum) => general::sum_to(graph, node, sum.factor),
         Op::ReduceMean(_) => general::reduce_mean(graph, node),
         Op::ReduceMeanGradient(_) => general::reduce_mean_gradient(graph, node),
