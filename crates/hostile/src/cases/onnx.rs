@@ -153,7 +153,11 @@ fn graphs() -> Vec<Case> {
             "operand 2 is missing",
         ),
         bad("an unknown operand", model(&[2], &[add("nobody")], &[]).bytes, "reads nobody"),
-        bad("a value produced twice", model(&[2], &[relu(), relu()], &[]).bytes, "makes y, which exists already"),
+        bad(
+            "a value produced twice",
+            model(&[2], &[relu(), relu()], &[]).bytes,
+            "makes y, which exists already",
+        ),
         bad(
             "initializers with the same name",
             model(&[2], &[add("w")], &[w(), w()]).bytes,
