@@ -1,5 +1,5 @@
-//! The crafted files of `striate-hostile` on the command line: one line on stderr with the same words, exit
-//! code 2, nothing on stdout, no panic. And checkpoints whose checksums are right, but nothing else.
+//! The crafted files of `striate-hostile` on the command line: one line with the same message on stderr, exit code 2,
+//! nothing on stdout, no panic. Also, checkpoints with correct checksums but wrong content.
 
 mod common;
 
@@ -7,7 +7,7 @@ use common::{Folder, refused, text};
 use striate_formats::{Checkpoint, Checkpoints};
 use striate_hostile::cases;
 
-/// The name of a crafted file, and the command lines that must refuse it.
+/// A target, the name of the crafted file, and the command lines that must refuse it.
 type Attack = (&'static str, &'static str, &'static [&'static [&'static str]]);
 
 const ATTACKS: [Attack; 7] = [
@@ -43,7 +43,7 @@ fn crafted_files_are_refused_on_the_command_line() {
             for command in commands {
                 let line = refused(&folder.run(command), &format!("{target}, {}, {command:?}", case.name));
                 assert!(line.contains(words), "{target}, {}, {command:?}: {line}", case.name);
-                assert!(line.contains(name), "{target}, {}, {command:?}: {line} names no file", case.name);
+                assert!(line.contains(name), "{target}, {}, {command:?}: {line} does not name the file", case.name);
                 assert!(!line.trim_end().contains(char::is_control), "{target}, {}: {line:?}", case.name);
             }
         }
@@ -67,21 +67,21 @@ fn crafted_idx_files_are_refused_on_the_command_line() {
     }
 }
 
-/// What a checkpoint is changed to, and the words that refuse it.
+/// A name, a change to a checkpoint, and part of the message that refuses it.
 type Change = (&'static str, fn(&mut Checkpoint), &'static str);
 
 const CHANGES: [Change; 14] = [
     ("another seed", |c| c.position.seed = 7, "under seed 7"),
     ("another step", |c| c.position.step = 3, "where this run never does: step 3"),
     ("no batch", |c| c.position.batch = 0, "where this run never does"),
-    ("a batch behind the epoch", |c| (c.position.batch, c.position.step) = (9999, 9999), "batch 9999"),
-    ("the last batch there is", |c| c.position.batch = u64::MAX, "batch 18446744073709551615"),
+    ("a batch after the epoch", |c| (c.position.batch, c.position.step) = (9999, 9999), "batch 9999"),
+    ("the last possible batch", |c| c.position.batch = u64::MAX, "batch 18446744073709551615"),
     ("an epoch that overflows", |c| c.position.epoch = u64::MAX, "epoch 18446744073709551615"),
-    ("nothing besides tensors", |c| c.extra = serde_json::Value::Null, "has changed since the run began"),
+    ("only tensors", |c| c.extra = serde_json::Value::Null, "has changed since the run began"),
     ("other data", |c| c.extra["fingerprint"] = "0".into(), "has changed since the run began"),
     ("another recipe", |c| c.extra["recipe"] = 3.into(), "the recipe has changed"),
-    ("figures that are none", |c| c.extra["sums"] = "none".into(), "figures are unreadable"),
-    ("endless batches", |c| c.extra["sums"]["epoch_batches"] = u64::MAX.into(), "where this run never does"),
+    ("invalid figures", |c| c.extra["sums"] = "none".into(), "figures are unreadable"),
+    ("too many batches", |c| c.extra["sums"]["epoch_batches"] = u64::MAX.into(), "where this run never does"),
     ("no tensors", |c| c.state.clear(), "the checkpoint lacks "),
     (
         "a tensor too many",
@@ -96,21 +96,21 @@ const CHANGES: [Change; 14] = [
 ];
 
 #[test]
-fn checkpoints_that_only_look_whole_are_refused() {
+fn checkpoints_with_wrong_content_are_refused() {
     let folder = Folder::new("crafted-checkpoints");
     folder.json(&["train", "--out", "run", "--steps", "2"]);
     let checkpoints = Checkpoints::new(&folder.path("run"), 1);
     let good = checkpoints.latest().unwrap().unwrap();
-    let place = folder.path("run/checkpoints");
+    let all = folder.path("run/checkpoints");
     for (name, change, words) in CHANGES {
-        std::fs::remove_dir_all(&place).unwrap();
+        std::fs::remove_dir_all(&all).unwrap();
         let mut bad = good.clone();
         change(&mut bad);
         checkpoints.save(&bad).unwrap();
         let line = refused(&folder.run(&["train", "--resume", "run", "--steps", "4"]), name);
         assert!(line.contains(words), "{name}: {line}");
     }
-    std::fs::remove_dir_all(&place).unwrap();
+    std::fs::remove_dir_all(&all).unwrap();
     checkpoints.save(&good).unwrap();
     assert_eq!(folder.json(&["train", "--resume", "run", "--steps", "4"])["steps"], 4);
 }

@@ -1,4 +1,4 @@
-//! Runs that are killed, stopped, or run out of room go on to the same bits.
+//! Runs that are killed, stopped, or run out of disk space resume to bit-identical results.
 
 mod common;
 
@@ -35,9 +35,9 @@ fn start(folder: &Folder, arguments: &[&str]) -> Child {
         .unwrap()
 }
 
-/// `STRIATE_KILLS` says how often; `scripts/kill-test.sh` asks for 200.
+/// `STRIATE_KILLS` is the number of kills; `scripts/kill-test.sh` sets 200.
 #[test]
-fn killed_runs_end_in_the_same_bits() {
+fn killed_runs_resume_to_the_same_bits() {
     let kills: usize = std::env::var("STRIATE_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(10);
     let folder = Folder::new("kill");
     let expected = sha(&folder.json(&[&RUN[..9], &["--out", "whole"]].concat()));
@@ -55,7 +55,7 @@ fn killed_runs_end_in_the_same_bits() {
             }
             child.wait().unwrap();
             if !folder.path(&name).join("recipe.toml").is_file() {
-                // Killed before there was a run.
+                // Killed before the run was created.
                 let _ = std::fs::remove_dir_all(folder.path(&name));
                 continue;
             }
@@ -75,7 +75,7 @@ fn killed_runs_end_in_the_same_bits() {
 
 #[cfg(unix)]
 #[test]
-fn signals_stop_cleanly() {
+fn signals_stop_runs_cleanly() {
     let folder = Folder::new("signals");
     for (name, signal) in [("int", "-INT"), ("term", "-TERM")] {
         let long = [&["train", "--set", "train.epochs=300"][..], &RUN[3..9], &["--out", name]].concat();
@@ -87,15 +87,15 @@ fn signals_stop_cleanly() {
         assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
         assert_eq!(child.wait().unwrap().code(), Some(1), "{signal}");
         assert!(folder.path(name).join("last.safetensors").is_file());
-        let stand = folder.json(&["train", "--resume", name, "--steps", "1"]);
-        assert!(stand["steps"].as_u64().unwrap() >= 1);
+        let state = folder.json(&["train", "--resume", name, "--steps", "1"]);
+        assert!(state["steps"].as_u64().unwrap() >= 1);
     }
 }
 
-/// A limit on the size of files stands for a full disk: the run says so, the last checkpoint is whole.
+/// A limit on file sizes stands in for a full disk: the run reports it, and the last checkpoint remains valid.
 #[cfg(unix)]
 #[test]
-fn a_full_disk_is_said_and_loses_nothing() {
+fn resume_after_full_disk_keeps_last_checkpoint() {
     let folder = Folder::new("full");
     folder.json(&[&RUN[..9], &["--out", "run", "--steps", "20"]].concat());
     let program = env!("CARGO_BIN_EXE_striate");
@@ -108,10 +108,10 @@ fn a_full_disk_is_said_and_loses_nothing() {
     assert_eq!(sha(&end), sha(&folder.json(&[&RUN[..9], &["--out", "whole"]].concat())));
 }
 
-/// What verbs write besides models is whole too: on a full disk the file before stays, and nothing beside it.
+/// Other output files are also written completely or not at all: on a full disk, the old file stays, without leftovers.
 #[cfg(unix)]
 #[test]
-fn a_full_disk_keeps_the_pages_and_pictures_before() {
+fn full_disk_keeps_existing_output_files() {
     let folder = Folder::new("full-pages");
     let program = env!("CARGO_BIN_EXE_striate");
     let sixty = striate_tensor::Shape::from([60, 1, 32, 32]);
@@ -133,7 +133,7 @@ fn a_full_disk_keeps_the_pages_and_pictures_before() {
 }
 
 #[test]
-fn numbers_that_are_not_finite_are_named() {
+fn non_finite_values_are_reported() {
     let folder = Folder::new("nan");
     let output = folder.run(&["train", "--lr", "1e30", "--out", "run", "--set", "schedule.warmup=0"]);
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -141,9 +141,9 @@ fn numbers_that_are_not_finite_are_named() {
     assert!(text.contains("error: step ") && text.contains("not finite, first in "), "{text}");
 }
 
-/// A rate that warms up goes well for a while; what was saved until then stays good.
+/// With a warm-up, training works for a while; checkpoints from that time stay valid.
 #[test]
-fn the_last_good_checkpoint_outlives_numbers_that_are_not_finite() {
+fn last_good_checkpoint_survives_non_finite_values() {
     let folder = Folder::new("nan-late");
     let slow = ["schedule.name=constant", "schedule.warmup=1", "checkpoint.every_seconds=0"];
     let sets: Vec<&str> = slow.iter().flat_map(|set| ["--set", *set]).collect();
@@ -152,6 +152,6 @@ fn the_last_good_checkpoint_outlives_numbers_that_are_not_finite() {
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{text}");
     let step: u64 = text.split("error: step ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
-    let stand = folder.json(&["train", "--resume", "run", "--steps", "1"]);
-    assert!(step > 0 && stand["steps"] == step, "{step} {stand}");
+    let state = folder.json(&["train", "--resume", "run", "--steps", "1"]);
+    assert!(step > 0 && state["steps"] == step, "{step} {state}");
 }

@@ -1,4 +1,4 @@
-//! ONNX files on the command line: written, read back to the same bits, used like a model file.
+//! ONNX files on the command line: exported, imported bit for bit, and used like model files.
 
 mod common;
 
@@ -7,7 +7,8 @@ use striate_engine::Inference;
 use striate_formats::{Loaded, read_weights, safetensors_bytes};
 use striate_vision::{Image, encode_png};
 
-/// First weights of the network `name`, with others where zeros and ones would hide a mistake, as `weights.safetensors`.
+/// Writes initial weights of the network `name` to `weights.safetensors`, replacing zeros and ones, which could hide
+/// mistakes.
 fn write_weights(folder: &Folder, name: &str) -> Loaded {
     let network = (striate_models::find(name).unwrap().build)().unwrap();
     let mut weights = Inference::initial_weights(&network, 5).unwrap();
@@ -33,13 +34,13 @@ fn output(folder: &Folder, arguments: &[&str]) -> Vec<f32> {
 fn assert_close(got: &[f32], expected: &[f32], place: &str) {
     let largest = expected.iter().fold(0f32, |most, x| most.max(x.abs()));
     let worst = got.iter().zip(expected).fold(0f32, |most, (a, b)| most.max((a - b).abs()));
-    assert!(got.len() == expected.len() && worst <= 1e-5 * largest, "{place}: {worst} beside {largest}");
+    assert!(got.len() == expected.len() && worst <= 1e-5 * largest, "{place}: differs by {worst}, largest {largest}");
 }
 
 /// Batch norm, dropout, grouped and depthwise convolution, ReLU6, LRN, zero channels, factors on residuals,
 /// concatenation, ceiling mode, auxiliary heads.
 #[test]
-fn weights_keep_their_names_and_bits_through_onnx() {
+fn weights_keep_names_and_bits_through_onnx() {
     for (name, extents) in [
         ("lenet5", &[1, 32, 32][..]),
         ("resnet20", &[3, 32, 32]),
@@ -52,12 +53,12 @@ fn weights_keep_their_names_and_bits_through_onnx() {
         let folder = Folder::new(&format!("onnx-{name}"));
         let mut given = write_weights(&folder, name);
         let written = folder.json(&["convert", "weights.safetensors", "model.onnx", "--model", name]);
-        let told = folder.json(&["convert", "model.onnx", "back.safetensors"]);
+        let result = folder.json(&["convert", "model.onnx", "back.safetensors"]);
         let back = read_weights(&folder.path("back.safetensors")).unwrap();
         given.weights.retain(|name, _| !name.starts_with("aux"));
         assert!(back.weights == given.weights, "{name}");
         assert_eq!(
-            (&told["tensors"], &written["tensors"]),
+            (&result["tensors"], &written["tensors"]),
             (&back.weights.len().into(), &back.weights.len().into())
         );
         folder.json(&["convert", "model.onnx", "back.pth"]);
@@ -71,9 +72,9 @@ fn weights_keep_their_names_and_bits_through_onnx() {
     }
 }
 
-/// Its table of connections and its codes have other forms in ONNX; under its own name they come back.
+/// Its connection table and its codes have another form in ONNX; importing under its own name restores them.
 #[test]
-fn the_first_lenet_comes_back_under_its_name() {
+fn lenet5_of_1998_is_restored_under_its_name() {
     let folder = Folder::new("onnx-1998");
     let given = write_weights(&folder, "lenet5-1998");
     folder.json(&["convert", "weights.safetensors", "model.onnx", "--model", "lenet5-1998"]);
@@ -90,7 +91,7 @@ fn the_first_lenet_comes_back_under_its_name() {
 }
 
 #[test]
-fn a_trained_model_is_used_as_onnx() {
+fn trained_model_works_as_onnx() {
     let folder = Folder::new("onnx-trained");
     folder.json(&["train", "--epochs", "3", "--out", "run"]);
     folder.json(&["convert", "run/last.safetensors", "digits.onnx"]);
@@ -105,19 +106,19 @@ fn a_trained_model_is_used_as_onnx() {
     let table = folder.json(&["inspect", "digits.onnx"]);
     assert_eq!(table["params"], folder.json(&["inspect", "lenet5"])["params"]);
 
-    // And trained further, to the same bits as the model file itself.
+    // Further training gives the same bits as from the model file itself.
     let [own, other] = ["run/last.safetensors", "digits.onnx"].map(|file| {
         let out = format!("from-{}", file.rsplit('.').next().unwrap());
-        let told = folder.json(&["train", file, "--data", "digits", "--epochs", "2", "--out", &out]);
+        let result = folder.json(&["train", file, "--data", "digits", "--epochs", "2", "--out", &out]);
         folder.json(&["train", "--resume", &out]);
-        (told["weights_sha256"].clone(), told["val_loss"].clone())
+        (result["weights_sha256"].clone(), result["val_loss"].clone())
     });
     assert_eq!(own, other);
 }
 
-/// As TensorFlow has them: `run` takes the file's own input, images come in the order of ours.
+/// As in TensorFlow: `run` takes the file's own input, while images are channels-first.
 #[test]
-fn a_channels_last_network_is_trained_on_images() {
+fn channels_last_network_trains_on_images() {
     let folder = Folder::new("onnx-channels-last");
     folder.write(
         "last.toml",
@@ -131,18 +132,18 @@ fn a_channels_last_network_is_trained_on_images() {
     folder.write("weights.safetensors", safetensors_bytes(&weights, Default::default()).unwrap());
     folder.json(&["convert", "weights.safetensors", "last.onnx", "--model", "last.toml"]);
     assert_eq!(folder.json(&["inspect", "last.onnx"])["input"], serde_json::json!([32, 32, 1]));
-    let told = folder.json(&["train", "last.onnx", "--data", "digits", "--epochs", "4", "--out", "run"]);
-    assert!(told["top1_error"].as_f64().unwrap() < 0.2, "{told}");
-    let loss = told["val_loss"].as_f64().unwrap();
-    assert!(loss < 0.8, "the loss of probabilities is their own, not that of another softmax: {told}");
+    let result = folder.json(&["train", "last.onnx", "--data", "digits", "--epochs", "4", "--out", "run"]);
+    assert!(result["top1_error"].as_f64().unwrap() < 0.2, "{result}");
+    let loss = result["val_loss"].as_f64().unwrap();
+    assert!(loss < 0.8, "no second softmax is applied to probabilities: {result}");
     assert_eq!(folder.json(&["inspect", "run/last.safetensors"])["input"], serde_json::json!([1, 32, 32]));
-    // The file itself, measured on pictures, guesses as its weights do.
+    // The ONNX file itself can be evaluated on images.
     let measured = folder.json(&["eval", "last.onnx", "--data", "digits"]);
     assert_eq!(measured["n"], 359);
 }
 
 #[test]
-fn what_has_no_form_in_onnx_is_said() {
+fn unsupported_conversions_are_refused() {
     let folder = Folder::new("onnx-refused");
     write_weights(&folder, "lenet5");
     folder.write(
@@ -176,18 +177,18 @@ fn what_has_no_form_in_onnx_is_said() {
 }
 
 #[test]
-fn a_file_of_weights_alone_is_shown_as_its_tensors() {
+fn inspect_lists_the_tensors_of_a_weights_file() {
     let folder = Folder::new("inspect-weights");
     let given = write_weights(&folder, "lenet5");
     folder.json(&["convert", "weights.safetensors", "weights.pth"]);
     for file in ["weights.safetensors", "weights.pth"] {
-        let told = folder.json(&["inspect", file]);
-        let tensors = told["tensors"].as_array().unwrap();
+        let result = folder.json(&["inspect", file]);
+        let tensors = result["tensors"].as_array().unwrap();
         assert_eq!(tensors.len(), given.weights.len());
         assert_eq!(tensors[1]["name"], "conv1.weight");
         assert_eq!(tensors[1]["shape"], serde_json::json!([6, 1, 5, 5]));
         assert_eq!(
-            (&told["params"], &told["networks"]),
+            (&result["params"], &result["networks"]),
             (&serde_json::json!(61_706), &serde_json::json!(["lenet5"]))
         );
         let shown = String::from_utf8(folder.run(&["inspect", file]).stdout).unwrap();

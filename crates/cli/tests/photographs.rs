@@ -1,4 +1,4 @@
-//! Digits as someone would photograph or draw them: dark on white, somewhere on a sheet, as JPEG.
+//! Digits as in a photograph or drawing: dark on white, somewhere on a sheet, as JPEG.
 
 mod common;
 
@@ -9,7 +9,7 @@ use striate_vision::{Filter, Image, resize};
 
 const DIGITS: usize = 200;
 
-/// A digit dark on a bright sheet of 300×200 pixels, of random size, place, paper and ink.
+/// Draws a dark digit on a bright sheet of 300×200 pixels, with random size, position and gray levels.
 fn photograph(digit: &Image, random: &mut Random) -> Vec<u8> {
     let side = 100 + random.below(80);
     let digit = resize(digit, side, side, Filter::Bicubic);
@@ -28,28 +28,28 @@ fn photograph(digit: &Image, random: &mut Random) -> Vec<u8> {
 }
 
 #[test]
-fn photographs_of_the_built_in_digits_are_read() {
+fn photographs_of_built_in_digits_are_classified() {
     let data =
         striate_data::load(&striate_data::Spec::Digits, &striate_data::LoadOptions::default()).unwrap();
-    read_photographs("digits", &data.test.unwrap(), &["train"]);
+    classify_photographs("digits", &data.test.unwrap(), &["train"]);
 }
 
 #[test]
-fn photographs_of_mnist_are_read() {
+fn photographs_of_mnist_digits_are_classified() {
     match striate_data::load(
         &striate_data::Spec::Mnist(striate_data::MnistKind::Mnist),
         &striate_data::LoadOptions::default(),
     ) {
         Ok(data) => {
             let train = ["train", "lenet5", "--data", "mnist", "--epochs", "2"];
-            read_photographs("mnist", &data.test.unwrap(), &train);
+            classify_photographs("mnist", &data.test.unwrap(), &train);
         }
-        Err(error) => striate_testkit::missing_data("photographs_of_mnist_are_read", &error.to_string()),
+        Err(error) => striate_testkit::missing_data("photographs_of_mnist_digits_are_classified", &error.to_string()),
     }
 }
 
-/// Trains by `train`, draws test digits as photographs, and counts how many are read right.
-fn read_photographs(name: &str, test: &striate_data::Split, train: &[&str]) {
+/// Runs `train`, draws test digits as photographs, and checks how many are classified correctly.
+fn classify_photographs(name: &str, test: &striate_data::Split, train: &[&str]) {
     let folder = Folder::new(&format!("photographs-{name}"));
     let result = folder.json(&[train, &["--out", "run"]].concat());
     let model = result["model"].as_str().unwrap().to_owned();
@@ -61,16 +61,16 @@ fn read_photographs(name: &str, test: &striate_data::Split, train: &[&str]) {
         folder.write(&format!("sheets/{index:05}.jpg"), bytes);
     }
     let result =
-        folder.json(&["predict", &model, text(&folder.path("sheets")), "--top", "1", "--csv", "guesses.csv"]);
+        folder.json(&["predict", &model, text(&folder.path("sheets")), "--top", "1", "--csv", "predictions.csv"]);
     let predictions = result["predictions"].as_array().unwrap();
     assert_eq!(predictions.len(), DIGITS);
-    let right = predictions.iter().filter(|prediction| {
+    let correct = predictions.iter().filter(|prediction| {
         let file = prediction["file"].as_str().unwrap();
         let index: usize = file[file.len() - 9..file.len() - 4].parse().unwrap();
         prediction["top"][0]["index"].as_i64() == Some(test.labels[index])
     });
-    let right = right.count();
-    assert!(right * 100 >= 97 * DIGITS, "{right} of {DIGITS}");
-    let table = std::fs::read_to_string(folder.path("guesses.csv")).unwrap();
+    let correct = correct.count();
+    assert!(correct * 100 >= 97 * DIGITS, "{correct} of {DIGITS}");
+    let table = std::fs::read_to_string(folder.path("predictions.csv")).unwrap();
     assert_eq!(table.lines().count(), DIGITS + 1);
 }

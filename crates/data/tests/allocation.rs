@@ -1,4 +1,4 @@
-//! Loading batches allocates nothing, however many.
+//! Loading batches does not allocate.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use striate_vision::augment::Affine;
 #[global_allocator]
 static ALLOCATOR: allocation::Counting = allocation::Counting;
 
-// One test only: another one beside it would be counted too.
+// The only test in this file: allocations of other tests would be counted too.
 #[test]
 fn loading_allocates_nothing() {
     let digits = striate_data::load(&Spec::Digits, &striate_data::LoadOptions::default()).unwrap();
@@ -26,7 +26,7 @@ fn loading_allocates_nothing() {
         (0..100).for_each(|_| next());
         let before = allocation::count();
         (0..1000).for_each(|_| next());
-        // A thread that waits for the first time sets itself up.
+        // A thread allocates when it waits for the first time.
         let count = allocation::count() - before;
         assert!(count < 10, "{augmentation:?}: {count} allocations");
     }

@@ -1,6 +1,5 @@
-//! Real photographs, where they have been fetched, are decoded and resized as by Pillow: not to the same bytes,
-//! since decoders of JPEG round differently, but to the same brightness and sharpness. The figures are those of
-//! `scripts/reference/pillow_resize.py`.
+//! Real photographs, if downloaded, are decoded and resized as by Pillow: not to the same bytes, since JPEG decoders round
+//! differently, but to the same brightness and sharpness. The figures are from `scripts/reference/pillow_resize.py`.
 
 use serde::Deserialize;
 use striate_vision::{Filter, Image, decode, resize};
@@ -16,11 +15,11 @@ struct Photograph {
 struct Case {
     target: [usize; 2],
     filter: Filter,
-    /// Of red, green and blue: the mean, the mean step to the right, the mean step down.
+    /// Of red, green and blue: the mean, and the mean differences to the right and down.
     means: [f64; 9],
 }
 
-/// The numbers of [`Case::means`] for `image`.
+/// Returns the values of [`Case::means`] for `image`.
 fn means(image: &Image) -> [f64; 9] {
     let (w, h) = (image.width(), image.height());
     let mut sums = [0.0; 9];

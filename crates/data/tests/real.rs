@@ -1,11 +1,11 @@
-//! The real files of MNIST and Fashion-MNIST, where they have been fetched.
+//! The real files of MNIST and Fashion-MNIST, if downloaded.
 
 use striate_data::{Dataset, MnistKind, Pixels, Prepared, Spec, Split, data_folder, get};
 
-/// The data set, or a line that says that it is skipped.
-fn fetched(kind: MnistKind, test: &str) -> Option<Dataset> {
+/// Returns the data set; prints that the test is skipped if it is missing.
+fn real(kind: MnistKind, test: &str) -> Option<Dataset> {
     let folder = data_folder().unwrap().join(kind.name());
-    // The file that is stored last.
+    // This file is stored last.
     if !folder.join("t10k-labels-idx1-ubyte").is_file() {
         let what = format!("{} is missing; run scripts/fetch-data.sh", kind.name());
         striate_testkit::missing_data(test, &what);
@@ -16,19 +16,18 @@ fn fetched(kind: MnistKind, test: &str) -> Option<Dataset> {
 
 const BOTH: [MnistKind; 2] = [MnistKind::Mnist, MnistKind::FashionMnist];
 
-/// Counts of the classes, first labels, and the sum of all pixels of the training images are those of the
-/// published files.
+/// Class counts, the first labels, and the sum of all pixels of the training images match the published files.
 #[test]
-fn the_published_files_are_read() {
+fn published_files_are_read() {
     for (kind, first, sum) in [
         (MnistKind::Mnist, [5, 0, 4, 1, 9], 1_567_298_545u64),
         (MnistKind::FashionMnist, [9, 0, 0, 3, 0], 3_431_114_169),
     ] {
-        let Some(set) = fetched(kind, "the_published_files_are_read") else { continue };
+        let Some(set) = real(kind, "published_files_are_read") else { continue };
         let test = set.test.as_ref().unwrap();
         assert_eq!((set.train.len(), test.len(), set.train.shape), (60_000, 10_000, [1, 28, 28]));
         assert_eq!(set.train.labels[..5], first);
-        let Pixels::Bytes(bytes) = &set.train.pixels else { panic!("images are bytes") };
+        let Pixels::Bytes(bytes) = &set.train.pixels else { panic!("expected bytes") };
         assert_eq!(bytes.iter().map(|byte| u64::from(*byte)).sum::<u64>(), sum);
         let counts = test.counts(10);
         match kind {
@@ -39,9 +38,9 @@ fn the_published_files_are_read() {
 }
 
 #[test]
-fn mean_and_deviation_are_those_of_the_padded_training_images() {
+fn mean_and_std_match_the_padded_training_images() {
     for kind in BOTH {
-        let Some(set) = fetched(kind, "mean_and_deviation") else { continue };
+        let Some(set) = real(kind, "mean_and_std") else { continue };
         let prepared = Prepared::new(&set.train, set.preprocessing.as_ref()).unwrap();
         assert_eq!(prepared.shape(), [1, 32, 32]);
         let mut image = vec![0.0f32; 1024];
@@ -52,16 +51,16 @@ fn mean_and_deviation_are_those_of_the_padded_training_images() {
             squares += image.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>();
         }
         let count = (prepared.len() * 1024) as f64;
-        let (mean, deviation) = (sum / count, (squares / count - (sum / count).powi(2)).sqrt());
-        assert!(mean.abs() < 5e-4 && (deviation - 1.0).abs() < 5e-4, "{}: {mean} {deviation}", kind.name());
+        let (mean, std) = (sum / count, (squares / count - (sum / count).powi(2)).sqrt());
+        assert!(mean.abs() < 5e-4 && (std - 1.0).abs() < 5e-4, "{}: {mean} {std}", kind.name());
     }
 }
 
-/// Images of the set that come as pictures reach the network as they do in training.
+/// Image files of the data set's own images reach the network as in training.
 #[test]
-fn its_own_images_are_pictures_that_stay_as_they_are() {
+fn preprocessing_for_foreign_images_keeps_own_images() {
     for kind in BOTH {
-        let Some(set) = fetched(kind, "its_own_images") else { continue };
+        let Some(set) = real(kind, "own images") else { continue };
         let test: &Split = set.test.as_ref().unwrap();
         let [own, foreign] = [&set.preprocessing, &set.predict].map(|form| form.as_ref().unwrap());
         let far = |index: &usize| {
@@ -74,11 +73,11 @@ fn its_own_images_are_pictures_that_stay_as_they_are() {
     }
 }
 
-/// What was stored is what is asked for again: the folder of the data serves as source.
+/// The stored files of one data set serve as the source for the other.
 #[test]
-fn files_of_a_wrong_checksum_are_refused() {
+fn files_with_a_wrong_checksum_are_refused() {
     for (kind, other) in [(BOTH[0], BOTH[1]), (BOTH[1], BOTH[0])] {
-        let Some(_) = fetched(kind, "files_of_a_wrong_checksum") else { continue };
+        let Some(_) = real(kind, "files_with_a_wrong_checksum") else { continue };
         let error = get(other, &data_folder().unwrap().join(kind.name())).unwrap_err();
         assert!(error.is_input() && error.to_string().contains("MD5"), "{error}");
     }

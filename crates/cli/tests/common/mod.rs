@@ -1,4 +1,4 @@
-//! The program, run as a person runs it, in a folder of its own.
+//! Runs the program like a user would, in a temporary folder.
 
 #![allow(dead_code)]
 
@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
-/// A folder that goes when the test ends.
+/// A folder that is removed when the test ends.
 pub struct Folder(PathBuf);
 
 impl Folder {
@@ -29,12 +29,12 @@ impl Folder {
         path
     }
 
-    /// Runs the program here.
+    /// Runs the program in this folder.
     pub fn run(&self, arguments: &[&str]) -> Output {
         self.run_with(arguments, &[])
     }
 
-    /// Runs the program here with environment variables.
+    /// Runs the program in this folder with environment variables.
     pub fn run_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
         Command::new(env!("CARGO_BIN_EXE_striate"))
             .args(arguments)
@@ -44,24 +44,24 @@ impl Folder {
             .unwrap()
     }
 
-    /// The JSON that a successful run prints, which is all it prints on stdout.
+    /// Returns the JSON printed by a successful run, which is its only output on stdout.
     pub fn json(&self, arguments: &[&str]) -> Value {
         let output = self.run(&[arguments, &["--json"]].concat());
         assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
         serde_json::from_slice(&output.stdout).unwrap()
     }
 
-    /// The one line that a run with bad input prints; it ends with exit code 2 and prints no result.
+    /// Returns the single line printed by a run with bad input, which exits with 2 and prints no result.
     pub fn refusal(&self, arguments: &[&str]) -> String {
         refused(&self.run(arguments), &format!("{arguments:?}"))
     }
 }
 
-/// The one line of a refusal.
+/// Returns the single line of a refusal.
 pub fn refused(output: &Output, place: &str) -> String {
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(2), "{place}: {text}");
-    assert!(output.stdout.is_empty(), "{place}: something was printed beside the error");
+    assert!(output.stdout.is_empty(), "{place}: printed more than the error");
     assert_eq!(text.trim_end().lines().count(), 1, "{place}: not one line: {text}");
     assert!(!text.contains("panicked"), "{place}: {text}");
     text
