@@ -43,7 +43,11 @@ fn crafted_files_are_refused_on_the_command_line() {
             for command in commands {
                 let line = refused(&folder.run(command), &format!("{target}, {}, {command:?}", case.name));
                 assert!(line.contains(words), "{target}, {}, {command:?}: {line}", case.name);
-                assert!(line.contains(name), "{target}, {}, {command:?}: {line} does not name the file", case.name);
+                assert!(
+                    line.contains(name),
+                    "{target}, {}, {command:?}: {line} does not name the file",
+                    case.name
+                );
                 assert!(!line.trim_end().contains(char::is_control), "{target}, {}: {line:?}", case.name);
             }
         }

@@ -34,7 +34,10 @@ fn output(folder: &Folder, arguments: &[&str]) -> Vec<f32> {
 fn assert_close(got: &[f32], expected: &[f32], place: &str) {
     let largest = expected.iter().fold(0f32, |most, x| most.max(x.abs()));
     let worst = got.iter().zip(expected).fold(0f32, |most, (a, b)| most.max((a - b).abs()));
-    assert!(got.len() == expected.len() && worst <= 1e-5 * largest, "{place}: differs by {worst}, largest {largest}");
+    assert!(
+        got.len() == expected.len() && worst <= 1e-5 * largest,
+        "{place}: differs by {worst}, largest {largest}"
+    );
 }
 
 /// Batch norm, dropout, grouped and depthwise convolution, ReLU6, LRN, zero channels, factors on residuals,

@@ -44,7 +44,9 @@ fn photographs_of_mnist_digits_are_classified() {
             let train = ["train", "lenet5", "--data", "mnist", "--epochs", "2"];
             classify_photographs("mnist", &data.test.unwrap(), &train);
         }
-        Err(error) => striate_testkit::missing_data("photographs_of_mnist_digits_are_classified", &error.to_string()),
+        Err(error) => {
+            striate_testkit::missing_data("photographs_of_mnist_digits_are_classified", &error.to_string())
+        }
     }
 }
 
@@ -60,8 +62,15 @@ fn classify_photographs(name: &str, test: &striate_data::Split, train: &[&str]) 
         let bytes = photograph(&test.image(*index).unwrap(), &mut random);
         folder.write(&format!("sheets/{index:05}.jpg"), bytes);
     }
-    let result =
-        folder.json(&["predict", &model, text(&folder.path("sheets")), "--top", "1", "--csv", "predictions.csv"]);
+    let result = folder.json(&[
+        "predict",
+        &model,
+        text(&folder.path("sheets")),
+        "--top",
+        "1",
+        "--csv",
+        "predictions.csv",
+    ]);
     let predictions = result["predictions"].as_array().unwrap();
     assert_eq!(predictions.len(), DIGITS);
     let correct = predictions.iter().filter(|prediction| {
