@@ -1,19 +1,40 @@
-//! One JSON object on stdout.
+//! The one JSON object on stdout, and its parts that several verbs share.
 
-use std::io::Write;
+use std::path::Path;
 
 use serde_json::{Value, json};
 use striate_engine::{PlanReport, StepReport};
 use striate_predict::Tally;
-use striate_tensor::{Error, Result, Shape};
+use striate_tensor::text::is_unprintable;
+use striate_tensor::{Result, Shape};
 
-/// Prints `value` as the only thing on stdout.
+use crate::print;
+
+/// Prints `value`, which should be the only thing on stdout.
 pub fn print(value: &Value) -> Result<()> {
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "{value}").map_err(|e| Error::failed(format!("cannot write to stdout: {e}")))
+    print::text(&(escaped(&value.to_string()) + "\n"));
+    Ok(())
 }
 
-/// The measures of a tally.
+/// Escapes what JSON may leave as it is but would steer a terminal. It only occurs inside strings, where an
+/// escape means the same character.
+fn escaped(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for c in json.chars() {
+        match is_unprintable(c) {
+            true => text += &format!("\\u{:04x}", u32::from(c)),
+            false => text.push(c),
+        }
+    }
+    text
+}
+
+/// Returns a path as JSON text. JSON is Unicode: bytes of a path that are not UTF-8 become `\u{fffd}`.
+pub fn path(path: &Path) -> Value {
+    json!(path.to_string_lossy())
+}
+
+/// Returns the figures of a tally.
 pub fn tally(tally: &Tally, classes: &[String]) -> Value {
     let per_class: Vec<Value> = classes
         .iter()
@@ -30,7 +51,7 @@ pub fn tally(tally: &Tally, classes: &[String]) -> Value {
     })
 }
 
-/// A plan for `batch` images, step by step; steps that run once have no time.
+/// Returns a plan for `batch` images, step by step; steps that run only once have no time.
 pub fn plan(plan: &PlanReport, batch: usize) -> Value {
     let step = |step: &StepReport| {
         json!({
@@ -54,7 +75,20 @@ pub fn plan(plan: &PlanReport, batch: usize) -> Value {
     })
 }
 
-/// A shape without its batch.
+/// Returns a shape without its batch.
 pub fn without_batch(shape: &Shape) -> Value {
     json!(shape.get(1..).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn printed_json_has_no_terminal_controls_and_the_same_value() {
+        let value = json!({ "file": "a\u{1b}[2J\u{7f}\u{9b}\u{202e}\n\"ä" });
+        let text = escaped(&value.to_string());
+        assert!(!text.contains(is_unprintable), "{text}");
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);
+    }
 }

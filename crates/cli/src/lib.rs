@@ -3,6 +3,9 @@
 
 #![forbid(unsafe_code)]
 
+#[macro_use]
+mod print;
+
 mod adapt;
 mod arguments;
 mod clock;
@@ -31,10 +34,14 @@ pub fn main() -> ExitCode {
 /// failed, 2 if the usage or the input is at fault. Errors are printed as one line to stderr.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match Arguments::try_parse_from(arguments) {
-        Ok(arguments) => match verbs::run(arguments) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => output::failure(&error),
-        },
+        Ok(arguments) => {
+            let done = verbs::run(arguments);
+            let printed = print::finish();
+            match done.and_then(|()| Ok(printed?)) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => output::failure(&error),
+            }
+        }
         Err(error) => output::usage(&error),
     }
 }

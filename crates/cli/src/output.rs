@@ -1,6 +1,6 @@
-//! What a person sees besides results: errors, progress, tables.
+//! What a person sees besides results: errors, progress, tables; and files that verbs write.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -10,21 +10,23 @@ use striate_data::DownloadProgress;
 pub use striate_models::history::grouped;
 use striate_tensor::Error;
 use striate_tensor::file::{write_atomically, write_stream};
+use striate_tensor::text::{pad, pad_left, printable, shortened};
 use striate_train::{Observer, Progress};
 
+use crate::print;
 use crate::signals::{Signals, heed_file_sizes};
 
-/// Extents for a person: `3×224×224`.
+/// Returns extents as text for a person: `3×224×224`.
 pub fn sides(extents: &[usize]) -> String {
     extents.iter().map(ToString::to_string).collect::<Vec<_>>().join("×")
 }
 
-/// Refuses a file that is to be written into a folder that is not there, before any work is done.
+/// Refuses a file that could not be written because its folder does not exist, before any work is done.
 pub fn check_folder(file: &Path) -> Result<(), Error> {
     match file.parent() {
         Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
             let (file, folder) = (file.display(), folder.display());
-            Err(Error::input(format!("cannot write {file}: there is no folder {folder}; make it first")))
+            Err(Error::input(format!("cannot write {file}: the folder {folder} does not exist; make it first")))
         }
         _ => Ok(()),
     }
@@ -33,13 +35,18 @@ pub fn check_folder(file: &Path) -> Result<(), Error> {
 /// Writes a file whole or not at all; a device or pipe takes the bytes as they come.
 pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     heed_file_sizes()?;
+    if path == Path::new("/dev/stdout") {
+        // It is a link to wherever stdout goes, which may be a file that is not to be replaced.
+        print::bytes(bytes);
+        return Ok(());
+    }
     match write_stream(path, bytes)? {
         true => Ok(()),
         false => write_atomically(path, bytes),
     }
 }
 
-/// A usage error in one line, or the help that was asked for.
+/// Prints a usage error in one line, or the help that was asked for, and returns the exit code.
 pub fn usage(error: &clap::Error) -> ExitCode {
     let asked = matches!(
         error.kind(),
@@ -48,10 +55,14 @@ pub fn usage(error: &clap::Error) -> ExitCode {
             | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
     );
     if asked {
-        // A closed pipe is no failure of the program.
-        let _ = error.print();
+        let printed = error.print().and_then(|()| std::io::stdout().flush());
         let missing = error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
-        return ExitCode::from(if missing { 2 } else { 0 });
+        return match printed {
+            Err(e) if !missing && e.kind() != std::io::ErrorKind::BrokenPipe => {
+                failure(&Error::failed(format!("cannot write to stdout: {e}")).into())
+            }
+            _ => ExitCode::from(if missing { 2 } else { 0 }),
+        };
     }
     let text = error.to_string();
     let mut words: Vec<&str> = Vec::new();
@@ -61,27 +72,27 @@ pub fn usage(error: &clap::Error) -> ExitCode {
         }
         words.push(line);
     }
-    eprintln!("{}; see --help", words.join(" "));
+    eprintln!("{}; see --help", printable(&words.join(" ")));
     ExitCode::from(2)
 }
 
-/// An error in one line; 2 if the input is at fault, 1 if the job failed.
+/// Prints an error in one line and returns the exit code: 2 if the input is at fault, 1 if the job failed.
 pub fn failure(error: &anyhow::Error) -> ExitCode {
     let own = error.downcast_ref::<Error>();
     let is_input = own.is_some_and(Error::is_input);
     own.map(Error::notes).unwrap_or_default().iter().for_each(|note| eprintln!("{note}"));
-    eprintln!("error: {}", format!("{error:#}").replace(char::is_control, " "));
+    eprintln!("error: {}", printable(&format!("{error:#}")));
     ExitCode::from(if is_input { 2 } else { 1 })
 }
 
-/// Shows a training run on stderr, and stops it at a signal.
+/// Shows a training run on stderr, and stops it when a signal comes.
 pub struct Watcher {
     bar: ProgressBar,
     signals: Signals,
 }
 
 impl Watcher {
-    /// A second signal ends the program at once, without a checkpoint.
+    /// Returns a watcher that `signals` stop; a second signal ends the program at once, without a checkpoint.
     pub fn new(signals: Signals) -> Watcher {
         let bar = if std::io::stderr().is_terminal() { ProgressBar::new(0) } else { ProgressBar::hidden() };
         let style = ProgressStyle::with_template("{prefix} {bar:30} {percent:>3} %  {msg}  {eta} left");
@@ -89,7 +100,7 @@ impl Watcher {
         Watcher { bar, signals }
     }
 
-    /// Whether a signal asked to stop.
+    /// Returns whether a signal asked to stop.
     pub fn was_stopped(&self) -> bool {
         self.signals.ask_to_stop()
     }
@@ -119,11 +130,12 @@ impl Observer for Watcher {
     }
 
     fn note(&mut self, text: &str) {
+        let text = printable(text);
         if self.bar.is_hidden() { eprintln!("{text}") } else { self.bar.println(text) }
     }
 }
 
-/// A bar on stderr for a job of `length` parts.
+/// Returns a progress bar on stderr for a job of `length` parts.
 pub fn job_bar(length: usize, what: &str) -> ProgressBar {
     let bar =
         if std::io::stderr().is_terminal() { ProgressBar::new(length as u64) } else { ProgressBar::hidden() };
@@ -176,28 +188,47 @@ impl DownloadProgress for DownloadBar {
     }
 
     fn note(&mut self, text: &str) {
-        // Elsewhere than on a terminal it stands in the error, if there is one.
-        self.0.println(text);
+        // Without a terminal, only the error names the mirrors, if there is one.
+        self.0.println(printable(text));
     }
 }
 
-/// Columns of text, the first aligned left, the others right; the first row is the head.
+/// Returns columns of text, the first aligned left, the others right; the first row is the head.
 pub fn table(rows: &[Vec<String>]) -> String {
+    let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(|text| shortened(text)).collect()).collect();
     let columns = rows.first().map_or(0, Vec::len);
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..columns).map(width).collect();
     let mut text = String::new();
-    for row in rows {
+    for row in &rows {
         let cells: Vec<String> = row
             .iter()
             .zip(&widths)
             .enumerate()
             .map(|(column, (cell, width))| match column {
-                0 => format!("{cell:width$}"),
-                _ => format!("{cell:>width$}"),
+                0 => pad(cell, *width),
+                _ => pad_left(cell, *width),
             })
             .collect();
         text += &format!("  {}\n", cells.join("  ").trim_end());
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use striate_tensor::text::WIDEST_CELL;
+
+    use super::*;
+
+    #[test]
+    fn table_shows_names_of_any_length_in_one_line_each() {
+        let long = "x".repeat(100_000);
+        let rows = [["name", "n"], [&long, "1"], ["a\nb\u{1b}[2J", "22"]].map(|row| row.map(String::from).to_vec());
+        let text = table(&rows);
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 3);
+        assert!(lines.iter().all(|line| line.chars().count() == 2 + WIDEST_CELL + 2 + 2), "{text}");
+        assert!(lines[1].contains("x…x") && lines[2].contains("a b\u{fffd}[2J"));
+    }
 }

@@ -404,15 +404,15 @@ fn options_and_folders_that_cannot_be_used_are_refused_at_once() {
         (
             "nowhere/out.safetensors",
             &model,
-            "cannot write nowhere/out.safetensors: there is no folder nowhere",
+            "cannot write nowhere/out.safetensors: the folder nowhere does not exist",
         ),
-        ("net.toml/out.pth", &[], "there is no folder net.toml"),
+        ("net.toml/out.pth", &[], "the folder net.toml does not exist"),
     ] {
         let line = folder.refusal(&[&["convert", "small.pth", to], options].concat());
         assert!(line.contains(expected), "{to} {options:?}: {line}");
     }
     let run = ["run", "net.toml", "--weights", "small.pth", "--input", "x.npy", "--output", "nowhere/y.npy"];
-    assert!(folder.refusal(&run).contains("there is no folder nowhere"));
+    assert!(folder.refusal(&run).contains("the folder nowhere does not exist"));
 }
 
 /// Two convolutions around a local response normalization with this k and α.

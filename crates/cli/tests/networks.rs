@@ -180,7 +180,7 @@ fn output_into_missing_folder_is_refused() {
         &["data", "info", "digits", "--picture", "nowhere/digits.png"],
     ] {
         let line = folder.refusal(arguments);
-        assert!(line.contains("there is no folder nowhere; make it first"), "{arguments:?}: {line}");
+        assert!(line.contains("the folder nowhere does not exist; make it first"), "{arguments:?}: {line}");
     }
 }
 

@@ -1,11 +1,12 @@
 //! Gets data sets of known files: copies or downloads them, verifies their checksums, and stores them.
 
 use std::fmt;
-use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use md5::{Digest, Md5};
+use striate_tensor::file::{Disk, Storage, create_folder, open, write_through};
 use striate_tensor::{Error, Result};
 
 use crate::MnistKind;
@@ -95,17 +96,17 @@ pub fn get(kind: MnistKind, from: &Path) -> Result<Fetched> {
     let mut verified = Vec::new();
     for listed in kind.files() {
         let source = find_file(from, listed.0)?;
-        let content = File::open(&source).and_then(unpacked).map_err(|e| Error::read(&source, e))?;
+        let content = unpacked(open(&source)?.0).map_err(|e| Error::read(&source, e))?;
         if let Some(sums) = mismatch(&content, listed) {
             let what = format!("is not the expected {} ({sums}); download it again", listed.0);
             return Err(Error::input(what).at(source.display()));
         }
         verified.push((listed.0, source, content));
     }
-    create_folder(&folder)?;
+    create_folder(&folder).map_err(advised)?;
     let mut files = Vec::new();
     for (name, source, content) in verified {
-        store(&RealDisk, &folder.join(name), &content)?;
+        store(&Disk, &folder.join(name), &content)?;
         files.push(FetchedFile {
             name: name.into(),
             bytes: content.len() as u64,
@@ -127,55 +128,19 @@ pub fn get(kind: MnistKind, from: &Path) -> Result<Fetched> {
 pub fn download(kind: MnistKind, progress: &mut dyn DownloadProgress) -> Result<Fetched> {
     let mirrors = mirrors(kind.mirrors())?;
     let folder = data_folder()?.join(kind.name());
-    let mut fetcher = Fetcher::new(Timeouts::default(), &RealDisk, progress);
+    let mut fetcher = Fetcher::new(Timeouts::default(), &Disk, progress);
     let files = fetcher.fetch_missing(&kind.files(), mirrors, &folder)?;
     Ok(Fetched { folder, files })
 }
 
-/// The disk operations of a download; tests substitute a full disk.
-pub(crate) trait Disk {
-    fn write_all(&self, file: &mut File, bytes: &[u8]) -> io::Result<()>;
+/// Writes a file of a data set completely or not at all.
+pub(crate) fn store(storage: &dyn Storage, path: &Path, bytes: &[u8]) -> Result<()> {
+    write_through(storage, path, bytes).map_err(advised)
 }
 
-/// The real disk.
-pub(crate) struct RealDisk;
-
-impl Disk for RealDisk {
-    fn write_all(&self, file: &mut File, bytes: &[u8]) -> io::Result<()> {
-        file.write_all(bytes)
-    }
-}
-
-/// Creates the folder of a data set.
-pub(crate) fn create_folder(folder: &Path) -> Result<()> {
-    fs::create_dir_all(folder).map_err(|e| unwritten(folder, e))
-}
-
-/// Writes a file completely or not at all: to a temporary file in the same folder, synced, then renamed.
-pub(crate) fn store(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<()> {
-    let temporary = path.with_extension(format!("{}.part", std::process::id()));
-    let write = || {
-        let mut file = File::create(&temporary)?;
-        disk.write_all(&mut file, bytes)?;
-        file.sync_all()?;
-        fs::rename(&temporary, path)
-    };
-    write().map_err(|e| {
-        // The first error is the one to report.
-        let _ = fs::remove_file(&temporary);
-        unwritten(path, e)
-    })?;
-    // The rename is durable once the folder is synced; not every system supports that.
-    if let Some(Ok(folder)) = path.parent().map(File::open) {
-        let _ = folder.sync_all();
-    }
-    Ok(())
-}
-
-/// Returns the error for a file in the data folder that could not be written.
-pub(crate) fn unwritten(path: &Path, cause: io::Error) -> Error {
-    let hint = "free space there, or set STRIATE_DATA to another folder";
-    Error::write(path, format!("{cause}; {hint}"))
+/// Adds what to do about a data folder that cannot be written.
+pub(crate) fn advised(error: Error) -> Error {
+    error.advising("free space there, or set STRIATE_DATA to another folder")
 }
 
 /// Returns the unpacked content of a file, truncated at the largest size of a known file.
@@ -204,6 +169,8 @@ fn find_file(folder: &Path, name: &str) -> Result<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::scratch::Scratch;
 
@@ -227,11 +194,11 @@ mod tests {
         let folder = Scratch::new();
         let path = folder.path().join("x-ubyte");
         for bytes in [&b"first"[..], b"second"] {
-            store(&RealDisk, &path, bytes).unwrap();
+            store(&Disk, &path, bytes).unwrap();
             assert_eq!(fs::read(&path).unwrap(), bytes);
         }
         let blocked = folder.file("blocked/inside", b"").parent().unwrap().to_owned();
-        assert!(store(&RealDisk, &blocked, b"x").is_err());
+        assert!(store(&Disk, &blocked, b"x").is_err());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use striate_graph::Segment;
+use striate_tensor::text::{pad, shortened};
 
 use crate::plan::Plan;
 
@@ -70,13 +71,14 @@ impl fmt::Display for PlanReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "plan of {} on {}", self.name, self.device)?;
         let width = |texts: &dyn Fn(&StepReport) -> usize| self.steps.iter().map(texts).max().unwrap_or(0);
-        let (names, algorithms, outputs) =
-            (width(&|s| s.name.len()), width(&|s| s.algorithm.len()), width(&|s| s.output.len()));
-        writeln!(
-            f,
-            "  {:names$}  {:algorithms$}  {:outputs$}  {:>10}  {:>10}  {:>9}  {:>8}",
-            "step", "algorithm", "output", "MFLOP", "KB moved", "time µs", "GFLOP/s"
-        )?;
+        let cells = |step: &StepReport| [shortened(&step.name), step.algorithm.into(), shortened(&step.output)];
+        let widths = [0, 1, 2].map(|column| width(&|step| cells(step)[column].chars().count()));
+        let padded = |cells: [String; 3]| {
+            let [name, algorithm, output] = [0, 1, 2].map(|column| pad(&cells[column], widths[column]));
+            format!("  {name}  {algorithm}  {output}")
+        };
+        let head = padded(["step".into(), "algorithm".into(), "output".into()]);
+        writeln!(f, "{head}  {:>10}  {:>10}  {:>9}  {:>8}", "MFLOP", "KB moved", "time µs", "GFLOP/s")?;
         for step in &self.steps {
             let (time, rate) = match step.seconds {
                 Some(s) if step.flops > 0 => {
@@ -86,15 +88,8 @@ impl fmt::Display for PlanReport {
                 None if step.once => ("once".into(), String::new()),
                 None => Default::default(),
             };
-            writeln!(
-                f,
-                "  {:names$}  {:algorithms$}  {:outputs$}  {:>10.3}  {:>10.1}  {time:>9}  {rate:>8}",
-                step.name,
-                step.algorithm,
-                step.output,
-                step.flops as f64 / 1e6,
-                step.bytes as f64 / 1e3,
-            )?;
+            let (flops, bytes) = (step.flops as f64 / 1e6, step.bytes as f64 / 1e3);
+            writeln!(f, "{}  {flops:>10.3}  {bytes:>10.1}  {time:>9}  {rate:>8}", padded(cells(step)))?;
         }
         write!(
             f,

@@ -32,6 +32,20 @@ pub fn printable_path(path: &Path) -> String {
     printable(&path.to_string_lossy()).into_owned()
 }
 
+/// Most characters of a cell that a table shows; files may hold names of any length.
+pub const WIDEST_CELL: usize = 100;
+
+/// Returns `text` as a cell of a table: [`printable`], without the middle if it is long.
+pub fn shortened(text: &str) -> String {
+    let text = printable(text);
+    let count = text.chars().count();
+    if count <= WIDEST_CELL {
+        return text.into_owned();
+    }
+    let half = WIDEST_CELL / 2;
+    text.chars().take(half - 1).chain(['…']).chain(text.chars().skip(count - half)).collect()
+}
+
 /// Returns `text` followed by spaces up to `width` characters. Unlike a width in a format string, which
 /// panics above 65,535, any width is allowed.
 pub fn pad(text: &str, width: usize) -> String {

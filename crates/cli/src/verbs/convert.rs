@@ -12,6 +12,7 @@ use striate_formats::{
 use striate_graph::Network;
 use striate_models::{ImagePreprocessing, Model, PixelRange};
 use striate_predict::{check_preprocessing, published_preprocessing, read_preprocessing};
+use striate_tensor::file::read_text_limited;
 use striate_tensor::random::{Random, Stream};
 use striate_tensor::{Error, Shape};
 use striate_vision::Preprocessing;
@@ -210,9 +211,12 @@ fn published(args: &Convert, notes: &mut Vec<String>) -> Result<Option<Value>> {
     Ok(published_preprocessing(&model).map(serde_json::to_value).transpose()?)
 }
 
+/// Largest preprocessing file that is read, in bytes.
+const LARGEST_PREPROCESSING: u64 = 1 << 20;
+
 /// The preprocessing in a JSON file, held against `network`.
 fn preprocessing(path: &Path, network: &Network) -> Result<Value> {
-    let text = std::fs::read_to_string(path).map_err(|e| Error::read(path, e))?;
+    let text = read_text_limited(path, LARGEST_PREPROCESSING)?;
     let form: Preprocessing = serde_json::from_str(&text)
         .map_err(|e| Error::input(format!("{}: is no preprocessing: {e}", path.display())))?;
     check_preprocessing(&form, network).map_err(|e| e.at(path.display()))?;

@@ -126,7 +126,7 @@ fn get(args: DataGet) -> Result<()> {
         let file = |file: &FetchedFile| json!({ "name": file.name, "bytes": file.bytes, "source": file.source.to_string() });
         return Ok(json::print(&json!({
             "name": kind.name(),
-            "folder": fetched.folder,
+            "folder": json::path(&fetched.folder),
             "files": fetched.files.iter().map(file).collect::<Vec<_>>(),
         }))?);
     }

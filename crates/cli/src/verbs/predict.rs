@@ -1,6 +1,5 @@
 //! `striate predict`
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -8,6 +7,9 @@ use serde_json::json;
 use striate_engine::Cpu;
 use striate_predict::{Classifier, Guess};
 use striate_tensor::Error;
+use striate_tensor::csv::{self, Cell};
+use striate_tensor::file::{list_folder, read_limited};
+use striate_tensor::text::{pad, printable_path, shortened};
 use striate_vision::{Image, decode, draw, encode_png};
 
 use crate::arguments::Predict;
@@ -39,22 +41,22 @@ pub fn run(args: Predict) -> Result<()> {
         results.push((path, guesses));
     }
     if let Some(path) = &args.csv {
-        csv(path, &results)?;
+        write_csv(path, &results)?;
     }
     if args.compute.json {
         let top = |guesses: &[Guess]| {
             let one = |g: &Guess| json!({ "class": g.class, "index": g.index, "score": g.score });
             guesses.iter().map(one).collect::<Vec<_>>()
         };
-        let all = results.iter().map(|(path, guesses)| json!({ "file": path, "top": top(guesses) }));
+        let all = results.iter().map(|(path, guesses)| json!({ "file": json::path(path), "top": top(guesses) }));
         return Ok(json::print(&json!({ "predictions": all.collect::<Vec<_>>() }))?);
     }
-    let width = classifier.classes().iter().map(|class| class.chars().count()).max().unwrap_or(0);
+    let width = classifier.classes().iter().map(|class| shortened(class).chars().count()).max().unwrap_or(0);
     for (path, guesses) in &results {
-        println!("{}", path.display());
+        println!("{}", printable_path(path));
         for Guess { class, score, .. } in guesses {
             let bar = "█".repeat((score * 30.0).round() as usize);
-            println!("  {class:width$}  {:>5.1} %  {bar}", score * 100.0);
+            println!("  {}  {:>5.1} %  {bar}", pad(&shortened(class), width), score * 100.0);
         }
     }
     Ok(())
@@ -68,48 +70,38 @@ fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
             all.push(path.clone());
             continue;
         }
-        let entries = fs::read_dir(path).map_err(|e| Error::read(path, e))?;
         let is_picture = |path: &PathBuf| {
             let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
             let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
             !hidden && extension.is_some_and(|e| ["png", "jpg", "jpeg", "webp"].contains(&e.as_str()))
         };
-        let found = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(is_picture);
-        let mut found: Vec<PathBuf> = found.collect();
+        let found: Vec<PathBuf> = list_folder(path)?.into_iter().filter(is_picture).collect();
         if found.is_empty() {
             let what = format!("{}: no pictures in this folder (png, jpg, jpeg, webp)", path.display());
             return Err(Error::input(what).into());
         }
-        found.sort();
         all.extend(found);
     }
     Ok(all)
 }
 
 /// A row for each picture: file, then class and score of each guess.
-fn csv(path: &Path, results: &[(&PathBuf, Vec<Guess>)]) -> Result<()> {
-    let quoted = |text: &str| format!("\"{}\"", text.replace('"', "\"\""));
+fn write_csv(path: &Path, results: &[(&PathBuf, Vec<Guess>)]) -> Result<()> {
     let count = results.iter().map(|(_, guesses)| guesses.len()).max().unwrap_or(0);
     let head: String = (1..=count).map(|i| format!(",class{i},score{i}")).collect();
     let mut text = format!("file{head}\n");
     for (file, guesses) in results {
-        text += &quoted(&file.display().to_string());
+        let mut cells = vec![Cell::Text(file.to_string_lossy().into_owned())];
         for guess in guesses {
-            text += &format!(",{},{:.6}", quoted(&guess.class), guess.score);
+            cells.extend([Cell::Text(guess.class.clone()), Cell::Plain(format!("{:.6}", guess.score))]);
         }
-        text.push('\n');
+        text += &csv::row(&cells);
     }
     Ok(write_file(path, text.as_bytes())?)
 }
 
 fn read(path: &Path) -> Result<Image> {
-    let length = fs::metadata(path).map_err(|e| Error::read(path, e))?.len();
-    if length > LARGEST_FILE {
-        return Err(
-            Error::input(format!("{}: {length} bytes are too many for a picture", path.display())).into()
-        );
-    }
-    let bytes = fs::read(path).map_err(|e| Error::read(path, e))?;
+    let bytes = read_limited(path, LARGEST_FILE)?;
     Ok(decode(&bytes).map_err(|e| e.at(path.display()))?)
 }
 

@@ -6,16 +6,16 @@ mod part;
 #[cfg(test)]
 mod tests;
 
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
 
+use striate_tensor::file::{Storage, create_folder, open};
 use striate_tensor::{Error, Result};
 
 use self::http::{Answer, Client};
 use self::part::Part;
-use crate::get::{Disk, FetchedFile, Listed, MAX_BYTES, Source, create_folder, mismatch, store, unpacked};
+use crate::get::{FetchedFile, Listed, MAX_BYTES, Source, advised, mismatch, store, unpacked};
 
 pub(crate) use self::http::Timeouts;
 pub(crate) use self::mirrors::mirrors;
@@ -64,17 +64,17 @@ impl From<Error> for Failure {
 pub(crate) struct Fetcher<'a> {
     client: Client,
     pause: Duration,
-    disk: &'a dyn Disk,
+    storage: &'a dyn Storage,
     progress: &'a mut dyn DownloadProgress,
 }
 
 impl<'a> Fetcher<'a> {
     pub fn new(
         timeouts: Timeouts,
-        disk: &'a dyn Disk,
+        storage: &'a dyn Storage,
         progress: &'a mut dyn DownloadProgress,
     ) -> Fetcher<'a> {
-        Fetcher { client: Client::new(timeouts), pause: timeouts.pause, disk, progress }
+        Fetcher { client: Client::new(timeouts), pause: timeouts.pause, storage, progress }
     }
 
     /// Downloads those of `files` that are not in `folder` with the correct checksum, and stores each as soon as it is
@@ -85,7 +85,7 @@ impl<'a> Fetcher<'a> {
         mut mirrors: Vec<String>,
         folder: &Path,
     ) -> Result<Vec<FetchedFile>> {
-        create_folder(folder)?;
+        create_folder(folder).map_err(advised)?;
         let mut got = Vec::new();
         for listed in files {
             let path = folder.join(listed.0);
@@ -107,7 +107,7 @@ impl<'a> Fetcher<'a> {
     /// Downloads a file and stores it at `path`; returns its length and the index of the mirror that provided it.
     fn fetch(&mut self, listed: Listed<'_>, mirrors: &[String], path: &Path) -> Result<(u64, usize)> {
         let packed = format!("{}.gz", listed.0);
-        let mut part = Part::open(path.with_file_name(format!("{packed}.part")), self.disk)?;
+        let mut part = Part::open(path.with_file_name(format!("{packed}.part")), self.storage)?;
         if part.len() > MAX_BYTES {
             part.clear()?;
         }
@@ -115,7 +115,7 @@ impl<'a> Fetcher<'a> {
         for (index, mirror) in mirrors.iter().enumerate() {
             let reason = match self.fetch_from(&format!("{mirror}{packed}"), listed, &mut part) {
                 Ok(content) => {
-                    store(self.disk, path, &content)?;
+                    store(self.storage, path, &content)?;
                     part.remove();
                     return Ok((content.len() as u64, index));
                 }
@@ -128,8 +128,6 @@ impl<'a> Fetcher<'a> {
         }
         if part.len() == 0 {
             part.remove();
-            // No empty data folder is left behind; a folder with files in it is not removed.
-            let _ = path.parent().map(std::fs::remove_dir);
         }
         Err(Error::failed(format!(
             "{packed} could not be downloaded: {}; try again later (partial downloads are kept), set STRIATE_MIRROR to other mirrors, or copy the files with --from FOLDER",
@@ -213,7 +211,7 @@ impl<'a> Fetcher<'a> {
 
 /// Returns the unpacked length of the file at `path` if it exists and has the expected checksum.
 fn present(path: &Path, listed: Listed<'_>) -> Option<u64> {
-    let content = File::open(path).and_then(unpacked).ok()?;
+    let content = unpacked(open(path).ok()?.0).ok()?;
     mismatch(&content, listed).is_none().then_some(content.len() as u64)
 }
 

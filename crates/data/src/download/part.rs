@@ -1,12 +1,13 @@
 //! A partially downloaded file, kept on disk so that the next attempt can resume.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{Seek, SeekFrom};
 use std::path::PathBuf;
 
+use striate_tensor::file::{Storage, open_part, remove_file, write_error};
 use striate_tensor::{Error, Result};
 
-use crate::get::{Disk, unwritten};
+use crate::get::advised;
 
 /// The part file of a download, locked against other processes.
 pub(super) struct Part<'a> {
@@ -14,21 +15,20 @@ pub(super) struct Part<'a> {
     file: File,
     len: u64,
     received: u64,
-    disk: &'a dyn Disk,
+    storage: &'a dyn Storage,
 }
 
 impl<'a> Part<'a> {
     /// Opens the part file at `path`, creating it if it does not exist.
-    pub fn open(path: PathBuf, disk: &'a dyn Disk) -> Result<Part<'a>> {
-        let open = || OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
-        let file = open().map_err(|e| unwritten(&path, e))?;
+    pub fn open(path: PathBuf, storage: &'a dyn Storage) -> Result<Part<'a>> {
+        let file = open_part(&path).map_err(advised)?;
         // Some file systems do not support locks; downloads there are not locked.
         if matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
             let what = "is being downloaded by another process; wait for it, then try again";
             return Err(Error::failed(format!("{} {what}", path.display())));
         }
         let len = file.metadata().map_err(|e| Error::read(&path, e))?.len();
-        Ok(Part { path, file, len, received: 0, disk })
+        Ok(Part { path, file, len, received: 0, storage })
     }
 
     /// Returns the number of bytes present.
@@ -44,8 +44,8 @@ impl<'a> Part<'a> {
     /// Appends `bytes`.
     pub fn append(&mut self, bytes: &[u8]) -> Result<()> {
         let seek = self.file.seek(SeekFrom::Start(self.len));
-        let written = seek.and_then(|_| self.disk.write_all(&mut self.file, bytes));
-        written.map_err(|e| unwritten(&self.path, e))?;
+        let written = seek.and_then(|_| self.storage.write(&mut self.file, &self.path, bytes));
+        written.map_err(|e| advised(write_error(&self.path, &e)))?;
         self.len += bytes.len() as u64;
         self.received += bytes.len() as u64;
         Ok(())
@@ -54,7 +54,7 @@ impl<'a> Part<'a> {
     /// Discards the content.
     pub fn clear(&mut self) -> Result<()> {
         self.len = 0;
-        self.file.set_len(0).map_err(|e| unwritten(&self.path, e))
+        self.file.set_len(0).map_err(|e| advised(write_error(&self.path, &e)))
     }
 
     /// Returns the file for reading.
@@ -68,6 +68,6 @@ impl<'a> Part<'a> {
         // Some systems cannot delete an open file.
         drop(file);
         // A part file left behind does no harm.
-        let _ = std::fs::remove_file(path);
+        let _ = remove_file(&path);
     }
 }

@@ -1,15 +1,15 @@
 //! Downloads from loopback servers that break connections, send wrong data, and redirect.
 
 use std::cell::Cell;
-use std::fs;
-use std::io::{self, Write};
-use std::path::PathBuf;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
 
 use md5::{Digest, Md5};
+use striate_tensor::file::Disk;
 use striate_testkit::server::{Reply, Request, Server, gzip, nobody};
 
 use super::*;
-use crate::get::RealDisk;
 use crate::scratch::Scratch;
 
 const NAME: &str = "some-ubyte";
@@ -58,13 +58,13 @@ impl Target {
     }
 
     fn fetch(&self, subject: &Subject, mirrors: &[String]) -> Result<Vec<FetchedFile>> {
-        self.fetch_to(subject, mirrors, &RealDisk)
+        self.fetch_to(subject, mirrors, &Disk)
     }
 
-    fn fetch_to(&self, subject: &Subject, mirrors: &[String], disk: &dyn Disk) -> Result<Vec<FetchedFile>> {
+    fn fetch_to(&self, subject: &Subject, mirrors: &[String], storage: &dyn Storage) -> Result<Vec<FetchedFile>> {
         let [answer, idle, pause] = [10_000, 1_000, 1].map(Duration::from_millis);
         let mut progress = ();
-        let mut fetcher = Fetcher::new(Timeouts { answer, idle, pause }, disk, &mut progress);
+        let mut fetcher = Fetcher::new(Timeouts { answer, idle, pause }, storage, &mut progress);
         fetcher.fetch_missing(&[subject.listed()], mirrors.to_vec(), self.0.path())
     }
 
@@ -109,7 +109,7 @@ fn files_are_downloaded_verified_and_stored_once() {
     let folder = target.0.path().join("new/folder");
     let fetch = || {
         let mirrors = vec![nobody(), format!("{}set/", server.url())];
-        Fetcher::new(Timeouts::default(), &RealDisk, &mut ()).fetch_missing(&files, mirrors, &folder).unwrap()
+        Fetcher::new(Timeouts::default(), &Disk, &mut ()).fetch_missing(&files, mirrors, &folder).unwrap()
     };
     let got = fetch();
     assert_eq!(got[1].source.to_string(), format!("{}set/b-ubyte.gz", server.url()));
@@ -135,7 +135,7 @@ fn working_mirror_is_tried_first() {
     let target = Target::new();
     let mirrors = vec![bad.url(), good.url()];
     let mut progress = ();
-    let mut fetcher = Fetcher::new(Timeouts::default(), &RealDisk, &mut progress);
+    let mut fetcher = Fetcher::new(Timeouts::default(), &Disk, &mut progress);
     fetcher.fetch_missing(&files, mirrors, target.0.path()).unwrap();
     assert_eq!((bad.requests().len(), good.requests().len()), (1, 3));
 }
@@ -411,12 +411,28 @@ fn silent_server_is_abandoned() {
 /// A disk with this many bytes of free space.
 struct SmallDisk(Cell<usize>);
 
-impl Disk for SmallDisk {
-    fn write_all(&self, file: &mut File, bytes: &[u8]) -> io::Result<()> {
+impl Storage for SmallDisk {
+    fn write(&self, file: &mut File, target: &Path, bytes: &[u8]) -> io::Result<()> {
         let fits = bytes.len().min(self.0.get());
-        file.write_all(&bytes[..fits])?;
+        Disk.write(file, target, &bytes[..fits])?;
         self.0.set(self.0.get() - fits);
         if fits == bytes.len() { Ok(()) } else { Err(io::ErrorKind::StorageFull.into()) }
+    }
+
+    fn sync(&self, file: &File, target: &Path) -> io::Result<()> {
+        Disk.sync(file, target)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        Disk.rename(from, to)
+    }
+
+    fn sync_folder(&self, folder: &Path) -> io::Result<()> {
+        Disk.sync_folder(folder)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        Disk.remove(path)
     }
 }
 
@@ -464,7 +480,7 @@ fn full_disk_keeps_files_already_stored() {
 fn concurrent_downloads_are_refused() {
     let subject = Subject::new(24, 1_000);
     let (server, target) = (Server::of(subject.packed.clone()), Target::new());
-    let other = Part::open(target.part(), &RealDisk).unwrap();
+    let other = Part::open(target.part(), &Disk).unwrap();
     target.assert_failed(target.fetch(&subject, &[server.url()]), "downloaded by another process");
     drop(other);
     target.assert_stored(&subject, target.fetch(&subject, &[server.url()]), &server.url());
@@ -475,7 +491,8 @@ fn folder_in_place_of_the_part_is_reported() {
     let subject = Subject::new(25, 1_000);
     let target = Target::new();
     fs::create_dir(target.part()).unwrap();
-    target.assert_failed(target.fetch(&subject, &[nobody()]), "cannot write");
+    let error = target.fetch(&subject, &[nobody()]).unwrap_err();
+    assert!(error.is_input() && error.to_string().contains("cannot write"), "{error}");
 }
 
 /// The progress reports bytes present, total size, and failed mirrors.
@@ -500,7 +517,7 @@ fn progress_is_reported() {
     let target = Target::new();
     fs::write(target.part(), &subject.packed[..100]).unwrap();
     let mut recorder = Recorder::default();
-    let mut fetcher = Fetcher::new(Timeouts::default(), &RealDisk, &mut recorder);
+    let mut fetcher = Fetcher::new(Timeouts::default(), &Disk, &mut recorder);
     fetcher.fetch_missing(&[subject.listed()], vec![bad.url(), good.url()], target.0.path()).unwrap();
     assert_eq!(recorder.0[0], format!("{NAME}.gz: {} answers with status 404", bad.url()));
     assert_eq!(recorder.0[1], format!("{NAME} 100 Some({len})"));

@@ -6,6 +6,7 @@ use std::path::Path;
 use striate_kernels::activation::Activation;
 use striate_kernels::conv::ConvDesc;
 use striate_kernels::gemm::GemmDesc;
+use striate_tensor::file::read_text_limited;
 use striate_tensor::{Error, Result};
 
 /// The computation to measure.
@@ -38,13 +39,16 @@ impl Work {
     }
 }
 
+/// Largest file of problems that is read, in bytes.
+const LARGEST_FILE: u64 = 4 << 20;
+
 /// Parses the problem `text`, or those in the file of that name; `batch` overrides their batch sizes.
 pub fn parse(text: &str, batch: Option<usize>) -> Result<Vec<Problem>> {
     let path = Path::new(text);
     if !path.is_file() {
         return Ok(vec![problem(text, batch)?]);
     }
-    let content = std::fs::read_to_string(path).map_err(|e| Error::read(path, e))?;
+    let content = read_text_limited(path, LARGEST_FILE)?;
     let lines = content.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
     lines.map(|line| problem(line, batch).map_err(|e| e.at(text))).collect()
 }
