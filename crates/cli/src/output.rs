@@ -10,7 +10,7 @@ use striate_data::DownloadProgress;
 pub use striate_models::history::grouped;
 use striate_tensor::Error;
 use striate_tensor::file::{write_atomically, write_stream};
-use striate_tensor::text::{pad, pad_left, printable, shortened};
+use striate_tensor::text::{cell, pad, pad_left, printable};
 use striate_train::{Observer, Progress};
 
 use crate::print;
@@ -195,7 +195,7 @@ impl DownloadProgress for DownloadBar {
 
 /// Returns columns of text, the first aligned left, the others right; the first row is the head.
 pub fn table(rows: &[Vec<String>]) -> String {
-    let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(|text| shortened(text)).collect()).collect();
+    let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(|text| cell(text)).collect()).collect();
     let columns = rows.first().map_or(0, Vec::len);
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..columns).map(width).collect();

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use striate_graph::{Graph, Network, Role, Segment, initial_values};
 use striate_kernels::Context;
-use striate_tensor::{Buffer, Error, Memory, Result, Shape, check_memory};
+use striate_tensor::{Buffer, Error, Memory, Result, Shape, check_memory, zeroed};
 
 use crate::backend::{Backend, Placements};
 use crate::clock::Clock;
@@ -100,9 +100,7 @@ impl Inference {
     pub fn run(&self, shape: &Shape, input: &[f32]) -> Result<(Shape, Vec<f32>)> {
         let ready = self.ready(shape)?;
         let output = ready.plan.graph.shape(ready.plan.graph.outputs[0]).clone();
-        let bytes = output.checked_len()?.saturating_mul(size_of::<f32>());
-        check_memory(bytes).map_err(|e| e.at("the output"))?;
-        let mut values = vec![0.0; output.numel()];
+        let mut values = zeroed(output.checked_len()?).map_err(|e| e.at("the output"))?;
         self.run_ready(&ready, shape, input, &mut values, None)?;
         Ok((output, values))
     }
@@ -136,7 +134,8 @@ impl Inference {
         clock: &dyn Clock,
     ) -> Result<PlanReport> {
         let ready = self.ready(shape)?;
-        let mut output = vec![0.0; ready.plan.graph.shape(ready.plan.graph.outputs[0]).numel()];
+        let shape_out = ready.plan.graph.shape(ready.plan.graph.outputs[0]);
+        let mut output = zeroed(shape_out.checked_len()?).map_err(|e| e.at("the output"))?;
         let mut seconds = vec![0.0; ready.plan.steps.len()];
         for _ in 0..runs {
             self.run_ready(&ready, shape, input, &mut output, Some((clock, &mut seconds)))?;

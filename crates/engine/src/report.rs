@@ -3,7 +3,7 @@
 use std::fmt;
 
 use striate_graph::Segment;
-use striate_tensor::text::{pad, shortened};
+use striate_tensor::text::{cell, pad};
 
 use crate::plan::Plan;
 
@@ -71,7 +71,7 @@ impl fmt::Display for PlanReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "plan of {} on {}", self.name, self.device)?;
         let width = |texts: &dyn Fn(&StepReport) -> usize| self.steps.iter().map(texts).max().unwrap_or(0);
-        let cells = |step: &StepReport| [shortened(&step.name), step.algorithm.into(), shortened(&step.output)];
+        let cells = |step: &StepReport| [cell(&step.name), step.algorithm.into(), cell(&step.output)];
         let widths = [0, 1, 2].map(|column| width(&|step| cells(step)[column].chars().count()));
         let padded = |cells: [String; 3]| {
             let [name, algorithm, output] = [0, 1, 2].map(|column| pad(&cells[column], widths[column]));

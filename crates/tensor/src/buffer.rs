@@ -5,16 +5,24 @@ use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::fmt;
 use std::ptr::NonNull;
 
+use crate::available::available_memory;
 use crate::{Element, Error, Result};
 
 /// Alignment of every buffer: a cache line, and the widest vector of any instruction set.
 pub const ALIGNMENT: usize = 64;
 
-/// Checks that the system can provide `bytes` bytes, by allocating and releasing them.
+/// Requests below this size in bytes are left to the allocator.
+const LARGE: usize = 64 << 20;
+
+/// Checks that the system can provide `bytes` bytes: a large request is held against the memory that is free,
+/// and any is allocated and released.
 ///
 /// # Errors
 /// If that much memory is not available.
 pub fn check_memory(bytes: usize) -> Result<()> {
+    if bytes >= LARGE && available_memory().is_some_and(|free| bytes as u64 > free) {
+        return Err(no_memory(bytes));
+    }
     let asked = Vec::<u8>::new().try_reserve_exact(bytes);
     asked.map_err(|_| no_memory(bytes))
 }
@@ -24,7 +32,9 @@ pub fn check_memory(bytes: usize) -> Result<()> {
 /// # Errors
 /// If there is not as much memory.
 pub fn zeroed<T: Element>(count: usize) -> Result<Vec<T>> {
-    bytemuck::try_zeroed_vec(count).map_err(|()| no_memory(count.saturating_mul(size_of::<T>())))
+    let bytes = count.saturating_mul(size_of::<T>());
+    check_memory(bytes)?;
+    bytemuck::try_zeroed_vec(count).map_err(|()| no_memory(bytes))
 }
 
 /// Returns the error of memory that cannot be had; the caller adds what it was for.
@@ -53,6 +63,9 @@ impl Buffer {
             return Ok(Buffer { start: NonNull::<Line>::dangling().cast(), bytes });
         }
         let layout = allocation(bytes)?;
+        if bytes >= LARGE {
+            check_memory(bytes)?;
+        }
         // SAFETY: the size of `layout` is not zero.
         let start = unsafe { alloc_zeroed(layout) };
         match NonNull::new(start) {
@@ -144,5 +157,19 @@ impl Clone for Buffer {
 impl fmt::Debug for Buffer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Buffer({} bytes)", self.bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_that_cannot_be_had_is_an_error() {
+        for count in [1 << 40, usize::MAX / 8, usize::MAX] {
+            let errors = [check_memory(count).err(), zeroed::<f32>(count).err(), Buffer::zeroed(count).err()];
+            assert!(errors.iter().all(Option::is_some), "{count}");
+        }
+        assert_eq!(zeroed::<f32>(3).unwrap(), [0.0; 3]);
     }
 }

@@ -3,6 +3,8 @@
 use std::fmt::Display;
 use std::path::Path;
 
+use crate::text::{printable, shortened};
+
 /// An error, classified by who has to act on it.
 ///
 /// Every message is one line: what went wrong, where, and what to do about it. Messages quote names from
@@ -102,17 +104,7 @@ const LONGEST: usize = 2000;
 
 /// Returns `message` as one line that is safe to print on a terminal.
 fn line(message: String) -> String {
-    let count = message.chars().count();
-    if count <= LONGEST && !message.chars().any(char::is_control) {
-        return message;
-    }
-    let plain = |c: char| if c.is_control() { ' ' } else { c };
-    if count <= LONGEST {
-        return message.chars().map(plain).collect();
-    }
-    let half = LONGEST / 2;
-    let (first, last) = (message.chars().take(half - 1), message.chars().skip(count - half));
-    first.chain(['…']).chain(last).map(plain).collect()
+    shortened(&printable(&message), LONGEST).into_owned()
 }
 
 /// Returns the candidate nearest to `word` by edit distance, if it is close enough to be a likely typo.
@@ -162,7 +154,7 @@ mod tests {
     #[test]
     fn messages_are_single_lines_of_bounded_length() {
         let error = Error::input("a name\n\u{1b}[2J\u{9b}").at("fi\rle");
-        assert_eq!(error.to_string(), "fi le: a name  [2J ");
+        assert_eq!(error.to_string(), "fi le: a name \u{fffd}[2J\u{fffd}");
         let long = Error::failed("é".repeat(5000) + "!").to_string();
         assert_eq!(long.chars().count(), 2000);
         assert!(long.starts_with("éé") && long.contains("é…é") && long.ends_with("é!"));

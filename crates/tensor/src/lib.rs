@@ -3,6 +3,7 @@
 //!
 //! Nothing here computes on tensors; that is the job of `striate-kernels`.
 
+mod available;
 mod buffer;
 pub mod csv;
 mod dtype;

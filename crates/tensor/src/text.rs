@@ -32,18 +32,24 @@ pub fn printable_path(path: &Path) -> String {
     printable(&path.to_string_lossy()).into_owned()
 }
 
+/// Returns `text` with at most `most` characters: the middle of a longer one gives way to `…`.
+pub fn shortened(text: &str, most: usize) -> Cow<'_, str> {
+    // No character has less than one byte.
+    let count = if text.len() <= most { 0 } else { text.chars().count() };
+    if count <= most {
+        return Cow::Borrowed(text);
+    }
+    let half = most / 2;
+    let (first, last) = (text.chars().take(most - half - 1), text.chars().skip(count - half));
+    Cow::Owned(first.chain(['…']).chain(last).collect())
+}
+
 /// Most characters of a cell that a table shows; files may hold names of any length.
 pub const WIDEST_CELL: usize = 100;
 
-/// Returns `text` as a cell of a table: [`printable`], without the middle if it is long.
-pub fn shortened(text: &str) -> String {
-    let text = printable(text);
-    let count = text.chars().count();
-    if count <= WIDEST_CELL {
-        return text.into_owned();
-    }
-    let half = WIDEST_CELL / 2;
-    text.chars().take(half - 1).chain(['…']).chain(text.chars().skip(count - half)).collect()
+/// Returns `text` as a cell of a table: [`printable`] and not longer than [`WIDEST_CELL`].
+pub fn cell(text: &str) -> String {
+    shortened(&printable(text), WIDEST_CELL).into_owned()
 }
 
 /// Returns `text` followed by spaces up to `width` characters. Unlike a width in a format string, which

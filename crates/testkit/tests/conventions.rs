@@ -172,3 +172,99 @@ fn workspace_has_one_binary() {
         targets.filter(|target| target["kind"][0] == "bin").map(|target| &target["name"]).collect();
     assert_eq!(programs, ["striate"]);
 }
+
+/// Calls of the standard library that open, write or remove files and folders.
+const RAW_FILE_CALLS: &[&str] = &[
+    "File::create",
+    "File::open",
+    "File::options",
+    "OpenOptions::new",
+    "DirBuilder::new",
+    "fs::write",
+    "fs::read",
+    "fs::remove",
+    "fs::create_dir",
+    "fs::rename",
+    "fs::copy",
+    "fs::hard_link",
+    "fs::soft_link",
+    "fs::symlink(",
+    "fs::set_permissions",
+];
+
+/// Returns the lines of a source file that are part of the product: neither comments nor the test module, which
+/// ends a file.
+fn product_lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let lines = text.lines().enumerate().map(|(index, line)| (index + 1, line));
+    let mut before = "";
+    let lines = lines.take_while(move |(_, line)| {
+        let opens_tests = before == "#[cfg(test)]" && line.starts_with("mod ") && line.ends_with('{');
+        before = line;
+        !opens_tests
+    });
+    lines.filter(|(_, line)| !line.trim_start().starts_with("//"))
+}
+
+/// Returns whether the file at `path`, relative to `crates/`, may call the file system as it likes: the guarded
+/// module itself, the crates for tests, tests, examples and benchmarks, and modules that their parent declares
+/// under `#[cfg(test)]`.
+fn may_use_raw_files(path: &Path) -> bool {
+    let is_free = |part: &std::ffi::OsStr| ["tests", "examples", "benches", "build.rs"].iter().any(|free| part == *free);
+    let is_test_module = || {
+        let file = root().join("crates").join(path);
+        let name = file.file_stem().unwrap().to_string_lossy().into_owned();
+        let folder = file.parent().unwrap();
+        let parents = ["mod.rs", "lib.rs", "main.rs"].map(|parent| folder.join(parent));
+        let parents = parents.into_iter().chain([folder.with_extension("rs")]);
+        let declared = format!("#[cfg(test)]\nmod {name};");
+        parents.filter_map(|parent| fs::read_to_string(parent).ok()).any(|text| text.contains(&declared))
+    };
+    path.starts_with("tensor/src/file")
+        || path.starts_with("testkit")
+        || path.starts_with("hostile")
+        || path.iter().any(is_free)
+        || is_test_module()
+}
+
+#[test]
+fn only_the_guarded_module_opens_writes_and_removes_files() {
+    let crates = root().join("crates");
+    let mut checked = 0;
+    for (path, text) in sources() {
+        let path = path.strip_prefix(&crates).unwrap();
+        if may_use_raw_files(path) {
+            continue;
+        }
+        checked += 1;
+        for (number, line) in product_lines(&text) {
+            let found = RAW_FILE_CALLS.iter().find(|call| line.contains(**call));
+            assert!(
+                found.is_none(),
+                "{}:{number} calls {}; use striate_tensor::file",
+                path.display(),
+                found.unwrap()
+            );
+        }
+    }
+    assert!(checked > 100, "{checked} files");
+}
+
+#[test]
+fn raw_file_calls_are_found_outside_tests_and_comments() {
+    let text = "//! fs::write\nfn f() {\n    // File::open\n    std::fs::write(a, b);\n}\n#[cfg(test)]\nmod tests {\n    fs::read(a);\n}\n";
+    let found: Vec<usize> = product_lines(text)
+        .filter(|(_, line)| RAW_FILE_CALLS.iter().any(|call| line.contains(*call)))
+        .map(|(number, _)| number)
+        .collect();
+    assert_eq!(found, [4]);
+    for (path, expected) in [
+        ("tensor/src/file/write.rs", true),
+        ("tensor/src/npy.rs", false),
+        ("data/src/scratch.rs", true),
+        ("data/src/download/tests.rs", true),
+        ("cli/tests/train.rs", true),
+        ("cli/src/verbs/train.rs", false),
+    ] {
+        assert_eq!(may_use_raw_files(Path::new(path)), expected, "{path}");
+    }
+}

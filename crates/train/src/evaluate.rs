@@ -5,7 +5,7 @@ use striate_engine::Inference;
 use striate_formats::ModelFile;
 use striate_graph::{Loss, Network, Op};
 use striate_predict::Tally;
-use striate_tensor::{Result, Shape};
+use striate_tensor::{Result, Shape, zeroed};
 
 use crate::Recipe;
 
@@ -30,8 +30,8 @@ pub fn evaluate(
     let [c, h, w] = data.shape();
     let size = c * h * w;
     let mut tally = Tally::new(classes, loss);
-    let mut images = vec![0.0; BATCH * size];
-    let mut scores = vec![0.0; BATCH * classes];
+    let mut images = zeroed(BATCH.saturating_mul(size)).map_err(|e| e.at("images to evaluate"))?;
+    let mut scores = zeroed(BATCH.saturating_mul(classes)).map_err(|e| e.at("scores of an evaluation"))?;
     for first in (0..data.len()).step_by(BATCH) {
         let count = BATCH.min(data.len() - first);
         let (images, scores) = (&mut images[..count * size], &mut scores[..count * classes]);

@@ -9,7 +9,7 @@ use striate_predict::{Classifier, Guess};
 use striate_tensor::Error;
 use striate_tensor::csv::{self, Cell};
 use striate_tensor::file::{list_folder, read_limited};
-use striate_tensor::text::{pad, printable_path, shortened};
+use striate_tensor::text::{cell, pad, printable_path};
 use striate_vision::{Image, decode, draw, encode_png};
 
 use crate::arguments::Predict;
@@ -51,12 +51,12 @@ pub fn run(args: Predict) -> Result<()> {
         let all = results.iter().map(|(path, guesses)| json!({ "file": json::path(path), "top": top(guesses) }));
         return Ok(json::print(&json!({ "predictions": all.collect::<Vec<_>>() }))?);
     }
-    let width = classifier.classes().iter().map(|class| shortened(class).chars().count()).max().unwrap_or(0);
+    let width = classifier.classes().iter().map(|class| cell(class).chars().count()).max().unwrap_or(0);
     for (path, guesses) in &results {
         println!("{}", printable_path(path));
         for Guess { class, score, .. } in guesses {
             let bar = "█".repeat((score * 30.0).round() as usize);
-            println!("  {}  {:>5.1} %  {bar}", pad(&shortened(class), width), score * 100.0);
+            println!("  {}  {:>5.1} %  {bar}", pad(&cell(class), width), score * 100.0);
         }
     }
     Ok(())

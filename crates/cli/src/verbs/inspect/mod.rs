@@ -9,7 +9,7 @@ use striate_engine::passes::Disabled;
 use striate_engine::{Cpu, Inference, PlanReport, Training};
 use striate_formats::Loaded;
 use striate_graph::{LayerStatistics, Network, Optimizer, Statistics, TrainingSpec, statistics};
-use striate_tensor::Error;
+use striate_tensor::{Error, zeroed};
 
 use crate::arguments::Inspect;
 use crate::clock::SystemClock;
@@ -122,12 +122,9 @@ fn plan(network: Network, batch: usize, cpu: Cpu) -> Result<PlanReport> {
     let inference = Inference::new(network, &weights, cpu)?;
     // Refuses excessive batch sizes before memory is allocated.
     inference.report(&shape)?;
-    let mut input: Vec<f32> = Vec::new();
-    let len = shape.checked_len()?;
-    input
-        .try_reserve_exact(len)
-        .map_err(|_| Error::failed(format!("not enough memory for a batch of {batch}")))?;
-    input.resize(len, 0.5);
+    let mut input: Vec<f32> =
+        zeroed(shape.checked_len()?).map_err(|e| e.at(format!("a batch of {batch}")))?;
+    input.fill(0.5);
     let clock = SystemClock::new();
     inference.profile(&shape, &input, 3, &clock)?;
     Ok(inference.profile(&shape, &input, 20, &clock)?)
