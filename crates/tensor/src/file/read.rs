@@ -31,7 +31,7 @@ pub fn open(path: &Path) -> Result<(File, u64)> {
 /// # Errors
 /// If it cannot be read, is not a file, is larger, or does not fit in memory.
 pub fn read_limited(path: &Path, most: u64) -> Result<Vec<u8>> {
-    let too_long = |length: u64| Error::read(path, format!("it has {length} bytes; at most {most} are read"));
+    let too_long = |length: u64| Error::read(path, format!("it is too long: {length} bytes; at most {most} are read"));
     let (file, length) = open(path)?;
     if length > most {
         return Err(too_long(length));
@@ -66,7 +66,7 @@ mod tests {
         fs::write(&path, [b'a', 0xff]).unwrap();
         assert_eq!(read_limited(&path, 2).unwrap(), [b'a', 0xff]);
         for (error, expected) in [
-            (read_limited(&path, 1).unwrap_err(), "it has 2 bytes; at most 1 are read"),
+            (read_limited(&path, 1).unwrap_err(), "it is too long: 2 bytes; at most 1 are read"),
             (read_text_limited(&path, 2).unwrap_err(), "it is not UTF-8 text"),
             (read_limited(folder.root(), 9).unwrap_err(), "it is a folder, not a file"),
             (read_limited(&folder.path("missing"), 9).unwrap_err(), "missing: No such file"),
