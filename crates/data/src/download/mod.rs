@@ -10,7 +10,7 @@ use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
 
-use striate_tensor::file::{Storage, create_folder, open};
+use striate_tensor::file::{Storage, create_folder, create_new_folder, open, remove_empty_folder};
 use striate_tensor::{Error, Result};
 
 use self::http::{Answer, Client};
@@ -82,10 +82,25 @@ impl<'a> Fetcher<'a> {
     pub fn fetch_missing(
         &mut self,
         files: &[Listed<'_>],
+        mirrors: Vec<String>,
+        folder: &Path,
+    ) -> Result<Vec<FetchedFile>> {
+        let is_new = create_new_folder(folder).map_err(advised)?;
+        create_folder(folder).map_err(advised)?;
+        let fetched = self.fetch_all(files, mirrors, folder);
+        if is_new && fetched.is_err() {
+            // A folder that holds a part of a file is not empty and stays.
+            remove_empty_folder(folder);
+        }
+        fetched
+    }
+
+    fn fetch_all(
+        &mut self,
+        files: &[Listed<'_>],
         mut mirrors: Vec<String>,
         folder: &Path,
     ) -> Result<Vec<FetchedFile>> {
-        create_folder(folder).map_err(advised)?;
         let mut got = Vec::new();
         for listed in files {
             let path = folder.join(listed.0);

@@ -278,7 +278,12 @@ fn wrong_checksum_falls_back_to_the_next_mirror() {
         "{text}"
     );
     target.assert_failed(got, &format!("not {}", subject.sum));
-    assert!(!target.0.path().exists(), "no empty folder is left behind");
+    assert!(target.0.path().is_dir(), "a folder that was there stays");
+    let new = target.0.path().join("new");
+    let mut progress = ();
+    let mut fetcher = Fetcher::new(Timeouts::default(), &Disk, &mut progress);
+    fetcher.fetch_missing(&[subject.listed()], bad.to_vec(), &new).unwrap_err();
+    assert!(!new.exists(), "no empty folder is left behind");
 }
 
 #[test]

@@ -93,7 +93,7 @@ pub(super) fn cases() -> Vec<Case> {
         bad("no input", "name = \"n\"\nlayers = [{ op = \"relu\" }]", "missing field `input`"),
         bad("an unknown field", "nmae = 1", "unknown field `nmae`"),
         bad("a name that is a number", "name = 1", "line 1: invalid type: integer `1`"),
-        bad("above 4 MiB", "#".repeat((4 << 20) + 1), "bytes of text; at most"),
+        bad("above 4 MiB", "#".repeat((4 << 20) + 1), "; at most 4194304 "),
         bad("9,000 layers without an op", layers(&"{a=1},".repeat(9_000)), "layer 1: "),
         bad("lists nested 100,000 deep", format!("x = {}", "[".repeat(deep)), "line 1: "),
         bad("tables nested 100,000 deep", format!("x = {}", "{a=".repeat(deep)), "line 1: "),

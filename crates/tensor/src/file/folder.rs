@@ -44,6 +44,13 @@ pub fn create_new_folder(path: &Path) -> Result<bool> {
     }
 }
 
+/// Removes the folder `path` if nothing is in it. For a caller that has made it itself; what cannot be removed
+/// stays.
+pub fn remove_empty_folder(path: &Path) {
+    // A folder that stays does no harm.
+    let _ = fs::remove_dir(path);
+}
+
 /// Returns the paths of what is in a folder, in the order of their names.
 ///
 /// # Errors

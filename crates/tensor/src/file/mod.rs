@@ -20,7 +20,8 @@ use std::io;
 use std::path::Path;
 
 pub use folder::{
-    create_folder, create_marked, create_new_folder, is_marked, list_folder, remove_leftovers, remove_marked,
+    create_folder, create_marked, create_new_folder, is_marked, list_folder, remove_empty_folder,
+    remove_leftovers, remove_marked,
 };
 pub use lock::RunLock;
 pub use read::{open, read_limited, read_text_limited};
