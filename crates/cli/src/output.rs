@@ -26,7 +26,9 @@ pub fn check_folder(file: &Path) -> Result<(), Error> {
     match file.parent() {
         Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
             let (file, folder) = (file.display(), folder.display());
-            Err(Error::input(format!("cannot write {file}: the folder {folder} does not exist; make it first")))
+            Err(Error::input(format!(
+                "cannot write {file}: the folder {folder} does not exist; make it first"
+            )))
         }
         _ => Ok(()),
     }
@@ -224,7 +226,8 @@ mod tests {
     #[test]
     fn table_shows_names_of_any_length_in_one_line_each() {
         let long = "x".repeat(100_000);
-        let rows = [["name", "n"], [&long, "1"], ["a\nb\u{1b}[2J", "22"]].map(|row| row.map(String::from).to_vec());
+        let rows =
+            [["name", "n"], [&long, "1"], ["a\nb\u{1b}[2J", "22"]].map(|row| row.map(String::from).to_vec());
         let text = table(&rows);
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 3);

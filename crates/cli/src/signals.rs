@@ -15,7 +15,8 @@ impl Signals {
         use signal_hook::consts::{SIGINT, SIGTERM};
         let stop = Arc::default();
         for signal in [SIGINT, SIGTERM] {
-            signal_hook::flag::register_conditional_shutdown(signal, 1, Arc::clone(&stop)).map_err(unregistered)?;
+            signal_hook::flag::register_conditional_shutdown(signal, 1, Arc::clone(&stop))
+                .map_err(unregistered)?;
             signal_hook::flag::register(signal, Arc::clone(&stop)).map_err(unregistered)?;
         }
         Ok(Signals(stop))

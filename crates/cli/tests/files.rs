@@ -231,7 +231,9 @@ fn whatever_a_path_names_is_refused_in_one_line_that_names_it() {
         ("pipe", |folder, name| drop(pipe(folder, name))),
         ("device", |folder, name| symlink("/dev/zero", folder.path(name)).unwrap()),
         ("empty", |folder, name| drop(folder.write(name, ""))),
-        ("garbage", |folder, name| drop(folder.write(name, b"\x89\xff\x00 nothing \x1b[2J at all\n".repeat(50)))),
+        ("garbage", |folder, name| {
+            drop(folder.write(name, b"\x89\xff\x00 nothing \x1b[2J at all\n".repeat(50)))
+        }),
         ("folder", |folder, name| fs::create_dir_all(folder.path(name)).unwrap()),
     ];
     for (kind, make) in kinds {
@@ -380,9 +382,12 @@ fn hostile_file_names_reach_neither_terminal_nor_spreadsheet() {
     let folder = Folder::new("names");
     let model = model(&folder);
     let png = good_png(&folder);
-    for name in
-        [&b"a\x1b[2J\x07.png"[..], b"b\nerror: forged.png", "c\u{202e}gnp\u{9b}.png".as_bytes(), b"d\xff\xfe.png"]
-    {
+    for name in [
+        &b"a\x1b[2J\x07.png"[..],
+        b"b\nerror: forged.png",
+        "c\u{202e}gnp\u{9b}.png".as_bytes(),
+        b"d\xff\xfe.png",
+    ] {
         hostile_image(&folder, name, &png);
     }
     fs::write(folder.path("=cmd|' .png"), &png).unwrap();

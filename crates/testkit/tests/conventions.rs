@@ -209,7 +209,9 @@ fn product_lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
 /// module itself, the crates for tests, tests, examples and benchmarks, and modules that their parent declares
 /// under `#[cfg(test)]`.
 fn may_use_raw_files(path: &Path) -> bool {
-    let is_free = |part: &std::ffi::OsStr| ["tests", "examples", "benches", "build.rs"].iter().any(|free| part == *free);
+    let is_free = |part: &std::ffi::OsStr| {
+        ["tests", "examples", "benches", "build.rs"].iter().any(|free| part == *free)
+    };
     let is_test_module = || {
         let file = root().join("crates").join(path);
         let name = file.file_stem().unwrap().to_string_lossy().into_owned();

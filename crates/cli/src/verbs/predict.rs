@@ -48,7 +48,8 @@ pub fn run(args: Predict) -> Result<()> {
             let one = |g: &Guess| json!({ "class": g.class, "index": g.index, "score": g.score });
             guesses.iter().map(one).collect::<Vec<_>>()
         };
-        let all = results.iter().map(|(path, guesses)| json!({ "file": json::path(path), "top": top(guesses) }));
+        let all =
+            results.iter().map(|(path, guesses)| json!({ "file": json::path(path), "top": top(guesses) }));
         return Ok(json::print(&json!({ "predictions": all.collect::<Vec<_>>() }))?);
     }
     let width = classifier.classes().iter().map(|class| cell(class).chars().count()).max().unwrap_or(0);

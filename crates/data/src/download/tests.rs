@@ -61,7 +61,12 @@ impl Target {
         self.fetch_to(subject, mirrors, &Disk)
     }
 
-    fn fetch_to(&self, subject: &Subject, mirrors: &[String], storage: &dyn Storage) -> Result<Vec<FetchedFile>> {
+    fn fetch_to(
+        &self,
+        subject: &Subject,
+        mirrors: &[String],
+        storage: &dyn Storage,
+    ) -> Result<Vec<FetchedFile>> {
         let [answer, idle, pause] = [10_000, 1_000, 1].map(Duration::from_millis);
         let mut progress = ();
         let mut fetcher = Fetcher::new(Timeouts { answer, idle, pause }, storage, &mut progress);

@@ -31,7 +31,8 @@ pub fn open(path: &Path) -> Result<(File, u64)> {
 /// # Errors
 /// If it cannot be read, is not a file, is larger, or does not fit in memory.
 pub fn read_limited(path: &Path, most: u64) -> Result<Vec<u8>> {
-    let too_long = |length: u64| Error::read(path, format!("it is too long: {length} bytes; at most {most} are read"));
+    let too_long =
+        |length: u64| Error::read(path, format!("it is too long: {length} bytes; at most {most} are read"));
     let (file, length) = open(path)?;
     if length > most {
         return Err(too_long(length));
