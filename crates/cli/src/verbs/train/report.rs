@@ -51,8 +51,8 @@ pub fn print(outcome: &Outcome, summary: &Summary, args: &Train) -> Result<()> {
         "val_loss": tally.map(Tally::loss),
         "top1_error": tally.map(Tally::top1_error),
         "top5_error": tally.map(Tally::top5_error),
-        "model": outcome.model,
-        "run": outcome.run,
+        "model": json::path(&outcome.model),
+        "run": json::path(&outcome.run),
         "weights_sha256": outcome.weights_sha256,
         "summary": summary,
     });
