@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 FORMATS = [("f32", "GFLOP/s"), ("bf16", "GFLOP/s"), ("int8", "GOP/s")]
 NOTES = {
-    "onednn": "`onednn` is torch's oneDNN on its own blocked layouts with weights packed before, forward only; "
-    "`torch` and `torch-channels-last` are what a call costs, reorders included.",
+    "onednn": "`onednn` is torch's oneDNN on its own blocked layouts with prepacked weights, forward only; "
+    "`torch` and `torch-channels-last` are the cost of a call, including reorders.",
     "torch-compile": "`torch-compile` is `torch.compile` with its defaults.",
-    "openvino-bf16": "OpenVINO's own default is bf16 on this processor; the precision is always set here.",
+    "openvino-bf16": "OpenVINO's default is bf16 on this processor; the precision is always set here.",
 }
 
 
@@ -165,9 +165,9 @@ def record(run):
         f"Machine: {run.machine}. Instruction set of striate: {run.peaks[0]['isa']}. Threads: {run.threads} for "
         "every engine.",
         f"Commit: {commit()}. Precision: f32 unless a table says bf16.",
-        f"Peak at the beginning of each round: {'; '.join(formats)}; memory {measured('memory')} GB/s; core to core "
+        f"Peak at the start of each round: {'; '.join(formats)}; memory {measured('memory')} GB/s; core to core "
         f"{measured('core_to_core')} GB/s.",
-        f"Peers: {', '.join(versions) or 'none'}. {len(run.peaks)} interleaved rounds, every measurement in a process "
+        f"Peers: {', '.join(versions) or 'none'}. {len(run.peaks)} interleaved rounds, each measurement in its own "
         "of its own; medians.",
         f"Load average before: {run.load:.2f}; other processes used at most {run.disturbance:.0%} of the machine during "
         "a measurement.",
@@ -183,5 +183,5 @@ def record(run):
         else:
             lines.append(sections[job.mode](job, results))
     for (engine, job), reason in run.dropped.items():
-        lines.append(f"{engine} took no part in {job.title()}: {reason}\n")
+        lines.append(f"{engine} did not take part in {job.title()}: {reason}\n")
     return "\n".join(lines).rstrip() + "\n"
