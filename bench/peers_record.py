@@ -168,7 +168,7 @@ def record(run):
         f"Peak at the start of each round: {'; '.join(formats)}; memory {measured('memory')} GB/s; core to core "
         f"{measured('core_to_core')} GB/s.",
         f"Peers: {', '.join(versions) or 'none'}. {len(run.peaks)} interleaved rounds, each measurement in its own "
-        "of its own; medians.",
+        "process; medians.",
         f"Load average before: {run.load:.2f}; other processes used at most {run.disturbance:.0%} of the machine during "
         "a measurement.",
         *(text for engine, text in NOTES.items() if engine in used),
