@@ -1,4 +1,4 @@
-//! Images: sizes that lie, bombs, parts missing, kinds that are not read.
+//! Images: wrong sizes, decompression bombs, missing parts, unsupported formats.
 
 use std::io::Cursor;
 
@@ -6,20 +6,20 @@ use image::{DynamicImage, GrayImage, ImageFormat, RgbImage};
 
 use super::{Case, bad, good};
 
-/// A picture of 5×4 pixels in color.
-fn picture() -> DynamicImage {
+/// Returns a color image of 5×4 pixels.
+fn sample() -> DynamicImage {
     RgbImage::from_fn(5, 4, |x, y| image::Rgb([x as u8 * 50, y as u8 * 60, 99])).into()
 }
 
 fn file(image: &DynamicImage, format: ImageFormat) -> Vec<u8> {
     let mut bytes = Cursor::new(Vec::new());
-    image.write_to(&mut bytes, format).expect("memory takes what is written");
+    image.write_to(&mut bytes, format).expect("writing to memory cannot fail");
     bytes.into_inner()
 }
 
-/// `bytes` with `patch` written over them at `place`.
-fn with(mut bytes: Vec<u8>, place: usize, patch: &[u8]) -> Vec<u8> {
-    bytes[place..place + patch.len()].copy_from_slice(patch);
+/// Overwrites `bytes` with `patch` at `offset`.
+fn with(mut bytes: Vec<u8>, offset: usize, patch: &[u8]) -> Vec<u8> {
+    bytes[offset..offset + patch.len()].copy_from_slice(patch);
     bytes
 }
 
@@ -27,28 +27,28 @@ fn cut(bytes: &[u8], length: usize) -> Vec<u8> {
     bytes[..length].to_vec()
 }
 
-/// The place of `pattern` in `bytes`.
+/// Returns the offset of `pattern` in `bytes`.
 fn find(bytes: &[u8], pattern: &[u8]) -> usize {
     bytes.windows(pattern.len()).position(|window| window == pattern).expect("the pattern occurs")
 }
 
-/// A PNG file whose header says `width` and `height`.
+/// Returns a PNG file with `width` and `height` in its header.
 fn png(width: u32, height: u32) -> Vec<u8> {
-    let mut bytes = file(&picture(), ImageFormat::Png);
+    let mut bytes = file(&sample(), ImageFormat::Png);
     bytes[16..20].copy_from_slice(&width.to_be_bytes());
     bytes[20..24].copy_from_slice(&height.to_be_bytes());
     let sum = crc32fast::hash(&bytes[12..29]);
     with(bytes, 29, &sum.to_be_bytes())
 }
 
-/// A JPEG file whose frame says `height` and `width`.
+/// Returns a JPEG file with `height` and `width` in its frame.
 fn jpeg(height: u16, width: u16) -> Vec<u8> {
-    let bytes = file(&picture(), ImageFormat::Jpeg);
+    let bytes = file(&sample(), ImageFormat::Jpeg);
     let frame = find(&bytes, &[0xff, 0xc0]);
     with(with(bytes, frame + 5, &height.to_be_bytes()), frame + 7, &width.to_be_bytes())
 }
 
-/// A TIFF file of `entries`: tag, type, count, value.
+/// Returns a TIFF file with `entries`: tag, type, count, value.
 fn tiff(entries: &[(u16, u16, u32, u32)]) -> Vec<u8> {
     let mut bytes = b"II*\0\x08\0\0\0".to_vec();
     bytes.extend((entries.len() as u16).to_le_bytes());
@@ -60,7 +60,7 @@ fn tiff(entries: &[(u16, u16, u32, u32)]) -> Vec<u8> {
     bytes
 }
 
-/// Entries of a gray TIFF image of `width`×`height` in one strip.
+/// Returns the entries of a gray TIFF image of `width`×`height` in one strip.
 fn gray(width: u32, height: u32) -> Vec<(u16, u16, u32, u32)> {
     vec![
         (256, 4, 1, width),
@@ -75,7 +75,7 @@ fn gray(width: u32, height: u32) -> Vec<(u16, u16, u32, u32)> {
     ]
 }
 
-/// A WebP animation whose canvas is `width`×`height`, without frames.
+/// Returns a WebP animation with a canvas of `width`×`height` and without frames.
 fn animation(width: u32, height: u32) -> Vec<u8> {
     let side = |length: u32| (length - 1).to_le_bytes()[..3].to_vec();
     let canvas = [&[0x02, 0, 0, 0][..], &side(width), &side(height)].concat();
@@ -84,17 +84,17 @@ fn animation(width: u32, height: u32) -> Vec<u8> {
 }
 
 pub(super) fn cases() -> Vec<Case> {
-    let base = |format| file(&picture(), format);
+    let base = |format| file(&sample(), format);
     let [bmp, gif, pnm, webp] =
         [ImageFormat::Bmp, ImageFormat::Gif, ImageFormat::Pnm, ImageFormat::WebP].map(base);
     let whole = jpeg(4, 5);
     let scan = find(&whole, &[0xff, 0xda]);
-    let gray_picture =
+    let gray_image =
         DynamicImage::ImageLuma8(GrayImage::from_fn(3, 2, |x, y| image::Luma([(x * y) as u8])));
     let preview = [gray(2, 1), vec![(254, 4, 1, 1)]].concat();
     let mut cases = vec![
         good("a PNG file", base(ImageFormat::Png)),
-        good("a gray PNG file", file(&gray_picture, ImageFormat::Png)),
+        good("a gray PNG file", file(&gray_image, ImageFormat::Png)),
         good("a JPEG file", whole.clone()),
         good("a JPEG file without its end marker", cut(&whole, whole.len() - 2)),
         good("a WebP file", webp.clone()),
@@ -103,16 +103,16 @@ pub(super) fn cases() -> Vec<Case> {
         good("a TIFF file", base(ImageFormat::Tiff)),
         good("a PNM file", pnm.clone()),
         good("a plain PGM file", "P2 # a remark\n2 1 255\n7 200"),
-        bad("nothing", "", "the file is empty"),
-        bad("words", "a few words", "not an image (unknown content)"),
-        bad("words that begin as BMP does", "BMW, Audi", "not an image (unknown content)"),
-        bad("words that begin as PNM does", "P6 is a word", "not an image (unknown content)"),
+        bad("an empty file", "", "the file is empty"),
+        bad("plain text", "a few words", "not an image (unknown content)"),
+        bad("text that starts like BMP", "BMW, Audi", "not an image (unknown content)"),
+        bad("text that starts like PNM", "P6 is a word", "not an image (unknown content)"),
         bad("HEIC", "\0\0\0\x18ftypheic\0\0\0\0", "HEIC images are not supported"),
         bad("AVIF", "\0\0\0\x1cftypavif\0\0\0\0", "AVIF images are not supported"),
         bad("Photoshop", "8BPS\0\x01", "Photoshop images are not supported"),
-        bad("PNG, the signature alone", cut(&png(5, 4), 8), "damaged image"),
+        bad("PNG, only the signature", cut(&png(5, 4), 8), "damaged image"),
         bad("PNG, half", cut(&png(5, 4), 50), "damaged image"),
-        bad("PNG of no pixels", png(0, 4), "damaged image"),
+        bad("PNG without pixels", png(0, 4), "damaged image"),
         bad("PNG with a wrong checksum", with(png(5, 4), 29, &[0]), "damaged image"),
         bad("PNG that lacks rows", png(5, 400), "damaged image"),
         bad("PNG of 2^31 columns", png(1 << 31, 1), "too much memory"),

@@ -126,27 +126,27 @@ fn shared(names: usize, len: i64) -> Vec<u8> {
     file(&Assembly::dict(&items).pickle(), len as usize * 4)
 }
 
-/// The call of a function with a command, which nothing may run.
+/// Returns a call of a function with a command, which must never run.
 fn attack_of(module: &str, name: &str) -> Assembly {
     Assembly::global(module, name).call(&[Assembly::text("echo attacked")])
 }
 
-/// A file of the weight `a`, and `other` beside it.
-fn weight_beside(other: Assembly) -> Vec<u8> {
+/// Returns a file with the weight `a` and `other`.
+fn weight_with(other: Assembly) -> Vec<u8> {
     object(Assembly::dict(&[("other", other), ("a", float_tensor("0", 2, 0, &[2], &[1]))]))
 }
 
-/// A list of so many dictionaries of one tensor, in thirty dictionaries under keys of a kilobyte.
+/// Returns a list of `count` dictionaries of one tensor, nested in thirty dictionaries with keys of a kilobyte.
 fn dictionaries(count: usize) -> Vec<u8> {
-    let first = kept(float_tensor("0", 2, 0, &[2], &[1]), 0).0;
-    let key = kept(Assembly::text(&"key ".repeat(256)), 1).0;
+    let first = memoized(float_tensor("0", 2, 0, &[2], &[1]), 0).0;
+    let key = memoized(Assembly::text(&"key ".repeat(256)), 1).0;
     let one = [&b"}"[..], &Assembly::text("a").0, b"h\0s"].concat();
     let list = [b"](".to_vec(), one.repeat(count), b"e".to_vec()].concat();
     let wrapped = (0..30).fold(list, |inner, _| [b"}h\x01".to_vec(), inner, b"s".to_vec()].concat());
     object(Assembly([first, b"0".to_vec(), key, b"0".to_vec(), wrapped].concat()))
 }
 
-/// A module with these parameters and modules: an object of an unknown class, built from its attributes.
+/// Returns a module with these parameters and submodules: an object of an unknown class with its attributes.
 fn module(parameters: &[(&str, Assembly)], modules: &[(&str, Assembly)]) -> Assembly {
     let empty = || Assembly::dict(&[]);
     let state = Assembly::dict(&[
@@ -158,12 +158,12 @@ fn module(parameters: &[(&str, Assembly)], modules: &[(&str, Assembly)]) -> Asse
     Assembly([Assembly::global("own", "Net").0, b")\x81".to_vec(), state.0, b"b".to_vec()].concat())
 }
 
-/// `assembly`, which the memo keeps in `place`.
-fn kept(assembly: Assembly, place: u8) -> Assembly {
-    Assembly([assembly.0, vec![b'q', place]].concat())
+/// Stores `assembly` in the memo at `index`.
+fn memoized(assembly: Assembly, index: u8) -> Assembly {
+    Assembly([assembly.0, vec![b'q', index]].concat())
 }
 
-/// A module that is its own child.
+/// Returns a module that is its own child.
 fn module_in_itself() -> Vec<u8> {
     let state = Assembly::dict(&[
         ("_parameters", Assembly::dict(&[("a", float_tensor("0", 2, 0, &[2], &[1]))])),
@@ -172,24 +172,24 @@ fn module_in_itself() -> Vec<u8> {
     object(Assembly([b"cown\nNet\n)\x81q\x01".to_vec(), state.0, b"b".to_vec()].concat()))
 }
 
-/// A module whose two children are one, and so on: two to the power of `depth` names.
+/// Returns a module whose two children are the same module, recursively: 2^`depth` names.
 fn repeated_modules(depth: u8) -> Vec<u8> {
-    let mut whole = kept(module(&[("a", float_tensor("0", 2, 0, &[2], &[1]))], &[]), 0);
+    let mut whole = memoized(module(&[("a", float_tensor("0", 2, 0, &[2], &[1]))], &[]), 0);
     for place in 1..=depth {
         let again = Assembly::raw([b'h', place - 1]);
         let outer = module(&[], &[("x", again.clone()), ("y", again)]);
-        whole = Assembly([whole.0, b"0".to_vec(), kept(outer, place).0].concat());
+        whole = Assembly([whole.0, b"0".to_vec(), memoized(outer, place).0].concat());
     }
     object(whole)
 }
 
-/// A module that has a module of so many parameters `times` times.
+/// Returns a module that contains a module with `parameters` parameters `times` times.
 fn many_modules(parameters: usize, times: usize) -> Vec<u8> {
-    let first = kept(float_tensor("0", 2, 0, &[2], &[1]), 0).0;
+    let first = memoized(float_tensor("0", 2, 0, &[2], &[1]), 0).0;
     let names: Vec<String> = (0..parameters).map(|i| format!("parameter{i}")).collect();
     let parameters: Vec<(&str, Assembly)> =
         names.iter().map(|name| (&**name, Assembly::raw(b"h\0"))).collect();
-    let inner = kept(module(&parameters, &[]), 1).0;
+    let inner = memoized(module(&parameters, &[]), 1).0;
     let names: Vec<String> = (0..times).map(|i| format!("module{i}")).collect();
     let modules: Vec<(&str, Assembly)> =
         names.iter().map(|name| (&**name, Assembly::raw(b"h\x01"))).collect();
@@ -200,7 +200,7 @@ pub(super) fn cases() -> Vec<Case> {
     let one = || float_tensor("0", 2, 0, &[2], &[1]);
     let attack = |module: &str, name: &str| object(attack_of(module, name));
     let state_dict = || Assembly::dict(&[("a", one())]);
-    let beside = object(Assembly::dict(&[
+    let with_others = object(Assembly::dict(&[
         ("best_acc1", one()),
         ("args", Assembly::global("argparse", "Namespace").call(&[])),
         ("rng", Assembly::list(&[one(), Assembly::int(1)])),
@@ -254,26 +254,26 @@ pub(super) fn cases() -> Vec<Case> {
             ])),
         ),
         good("shared a few times", shared(4, 8)),
-        good("beside losses and random states", beside),
+        good("with losses and random states", with_others),
         good("a whole module", object(module(&[("a", one())], &[]))),
         good("a module in a module in a list", nested_modules),
-        good("os.system beside the weights", weight_beside(attack_of("os", "system"))),
-        good("posix.system beside the weights", weight_beside(attack_of("posix", "system"))),
-        good("builtins.eval beside the weights", weight_beside(attack_of("builtins", "eval"))),
-        good("__builtin__.getattr beside the weights", weight_beside(attack_of("__builtin__", "getattr"))),
-        good("torch.load beside the weights", weight_beside(attack_of("torch", "load"))),
-        good("a call of a call", weight_beside(attack_of("os", "system").call(&[text("again")]))),
-        good("items of an object", weight_beside(items_of_object)),
+        good("os.system next to the weights", weight_with(attack_of("os", "system"))),
+        good("posix.system next to the weights", weight_with(attack_of("posix", "system"))),
+        good("builtins.eval next to the weights", weight_with(attack_of("builtins", "eval"))),
+        good("__builtin__.getattr next to the weights", weight_with(attack_of("__builtin__", "getattr"))),
+        good("torch.load next to the weights", weight_with(attack_of("torch", "load"))),
+        good("a call of a call", weight_with(attack_of("os", "system").call(&[text("again")]))),
+        good("items of an object", weight_with(items_of_object)),
         good(
             "a number for the attributes of an object",
-            weight_beside(Assembly([attack_of("a", "B").0, b"K\x01b".to_vec()].concat())),
+            weight_with(Assembly([attack_of("a", "B").0, b"K\x01b".to_vec()].concat())),
         ),
-        good("an integer of 255 bytes", weight_beside(Assembly::raw([&[0x8a, 255][..], &[1; 255]].concat()))),
-        good("text that is not UTF-8", weight_beside(Assembly::raw(b"X\x01\0\0\0\xff"))),
-        good("a set", weight_beside(Assembly::raw(b"\x8f(K\x01\x90"))),
+        good("an integer of 255 bytes", weight_with(Assembly::raw([&[0x8a, 255][..], &[1; 255]].concat()))),
+        good("text that is not UTF-8", weight_with(Assembly::raw(b"X\x01\0\0\0\xff"))),
+        good("a set", weight_with(Assembly::raw(b"\x8f(K\x01\x90"))),
         good(
             "a complex tensor",
-            weight_beside(tensor(storage("ComplexFloatStorage", "0", 1), 0, &[1], &[1])),
+            weight_with(tensor(storage("ComplexFloatStorage", "0", 1), 0, &[1], &[1])),
         ),
         good("protocol 5", file(&[&[0x80, 5][..], &Assembly::dict(&[("a", one())]).0, b"."].concat(), 8)),
         good("a thousand dictionaries under a long path", dictionaries(1000)),

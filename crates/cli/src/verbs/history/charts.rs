@@ -3,7 +3,7 @@
 use striate_models::history::{Branch, Counts, Milestone, PublishedError};
 
 use super::lineage::short;
-use super::svg::{bar, circle, color, line, picture, words};
+use super::svg::{bar, circle, color, image, label, line};
 use super::{Counted, percent};
 
 const WIDTH: f64 = 1000.0;
@@ -42,15 +42,15 @@ pub(super) fn cost_and_error(entries: &[Counted]) -> String {
     let mut drawing = String::new();
     for tick in [0.0, 5.0, 10.0, 15.0, 20.0] {
         drawing += &line([left, y(tick)], [right, y(tick)], "grid");
-        drawing += &words(left - 8.0, y(tick) + 4.0, "small end", &format!("{tick:.0} %"));
+        drawing += &label(left - 8.0, y(tick) + 4.0, "small end", &format!("{tick:.0} %"));
     }
     for (macs, name) in
         [(5e8, "0.5 G"), (1e9, "1 G"), (2e9, "2 G"), (5e9, "5 G"), (1e10, "10 G"), (2e10, "20 G")]
     {
         drawing += &line([x(macs), bottom], [x(macs), bottom + 5.0], "axis");
-        drawing += &words(x(macs), bottom + 20.0, "small middle", name);
+        drawing += &label(x(macs), bottom + 20.0, "small middle", name);
     }
-    drawing += &words(right, bottom + 40.0, "small end", "multiply-adds per image (log scale)");
+    drawing += &label(right, bottom + 40.0, "small end", "multiply-adds per image (log scale)");
     let rows = measured(entries);
     let center = |row: &Measured| [x(row.counts.macs as f64), y(row.plain.percent)];
     for (index, row) in rows.iter().enumerate() {
@@ -62,7 +62,7 @@ pub(super) fn cost_and_error(entries: &[Counted]) -> String {
     for row in &rows {
         drawing += &bubble(row, center(row));
     }
-    picture(WIDTH, HEIGHT, "Top-5 error of single networks over their cost", &drawing)
+    image(WIDTH, HEIGHT, "Top-5 error of single networks over their cost", &drawing)
 }
 
 /// Whether `milestone` follows `before` on its branch.
@@ -90,8 +90,8 @@ fn bubble(row: &Measured, [x, y]: [f64; 2]) -> String {
     };
     let figures = format!("{} %, {}", percent(plain), plain.views());
     circle([x, y], radius, &format!("bubble {}", color(milestone.branch)), &title)
-        + &words(at[0], at[1], &format!("name {anchor}"), milestone.name)
-        + &words(at[0], at[1] + 15.0, &format!("small {anchor}"), &figures)
+        + &label(at[0], at[1], &format!("name {anchor}"), milestone.name)
+        + &label(at[0], at[1] + 15.0, &format!("small {anchor}"), &figures)
 }
 
 /// Compares the error of a single network with that of an ensemble, the figure usually quoted.
@@ -104,30 +104,30 @@ pub(super) fn single_and_ensemble(entries: &[Counted]) -> String {
     let mut drawing = String::new();
     for tick in [0.0, 5.0, 10.0, 15.0, 20.0] {
         drawing += &line([x(tick), top - 8.0], [x(tick), bottom], "grid");
-        drawing += &words(x(tick), top - 14.0, "small middle", &format!("{tick:.0} %"));
+        drawing += &label(x(tick), top - 14.0, "small middle", &format!("{tick:.0} %"));
     }
     for (row, Measured { milestone, single, ensemble, .. }) in rows.iter().enumerate() {
         let y = top + ROW * (row as f64 + 0.5);
         let class = color(milestone.branch);
-        drawing += &words(left - 34.0, y + 4.0, "name end", milestone.name);
+        drawing += &label(left - 34.0, y + 4.0, "name end", milestone.name);
         if let Some(ensemble) = ensemble {
             drawing += &line([x(ensemble.percent), y], [x(single.percent), y], &format!("link {class}"));
             let title =
                 format!("{} % with {} networks ({})", percent(ensemble), ensemble.networks, ensemble.how);
             drawing += &circle([x(ensemble.percent), y], 7.0, &format!("disc {class}"), &title);
             let text = format!("{} networks: {}", ensemble.networks, percent(ensemble));
-            drawing += &words(x(ensemble.percent) - 13.0, y + 4.0, "small end", &text);
+            drawing += &label(x(ensemble.percent) - 13.0, y + 4.0, "small end", &text);
         }
         let title = format!("{} % with a single network ({})", percent(single), single.how);
         drawing += &circle([x(single.percent), y], 7.0, &format!("disc hollow {class}"), &title);
-        drawing += &words(
+        drawing += &label(
             x(single.percent) + 13.0,
             y + 4.0,
             "small",
             &format!("{} ({})", percent(single), single.how),
         );
     }
-    picture(WIDTH, bottom + 12.0, "Top-5 error of single networks and ensembles", &drawing)
+    image(WIDTH, bottom + 12.0, "Top-5 error of single networks and ensembles", &drawing)
 }
 
 /// Plots the shares of convolutions and linear layers in weights and multiply-adds.
@@ -135,22 +135,22 @@ pub(super) fn weights_and_work(entries: &[Counted]) -> String {
     const ROW: f64 = 34.0;
     let rows: Vec<&Counted> = entries.iter().filter(|counted| counted.counts.is_some()).collect();
     let (left, top, width, gap) = (170.0, 44.0, 320.0, 90.0);
-    let mut drawing = words(left, top - 22.0, "name", "weights")
-        + &words(left + width + gap, top - 22.0, "name", "multiply-adds");
+    let mut drawing = label(left, top - 22.0, "name", "weights")
+        + &label(left + width + gap, top - 22.0, "name", "multiply-adds");
     for (row, Counted { milestone, counts }) in rows.iter().enumerate() {
         let Some(counts) = counts else { continue };
         let y = top + ROW * row as f64;
-        drawing += &words(left - 12.0, y + 15.0, "name end", milestone.name);
+        drawing += &label(left - 12.0, y + 15.0, "name end", milestone.name);
         for (column, linear) in [counts.linear_params, counts.linear_macs].into_iter().enumerate() {
             let x = left + (width + gap) * column as f64;
             let cut = width * (1.0 - linear);
             let title = format!("{}: {:.1} % in linear layers", milestone.name, linear * 100.0);
             drawing += &bar([x, y], [cut, 20.0], "bar convolution", &title);
             drawing += &bar([x + cut, y], [width - cut, 20.0], "bar linear", &title);
-            drawing += &words(x + width + 8.0, y + 14.5, "small", &format!("{:.1} %", linear * 100.0));
+            drawing += &label(x + width + 8.0, y + 14.5, "small", &format!("{:.1} %", linear * 100.0));
         }
     }
-    picture(
+    image(
         WIDTH,
         top + ROW * rows.len() as f64,
         "Share of linear layers in weights and multiply-adds",

@@ -3,7 +3,7 @@
 use striate_models::history::{Branch, Counts};
 
 use super::Counted;
-use super::svg::{bend, bend_down, circle, color, picture, words};
+use super::svg::{bend, bend_down, circle, color, image, label};
 
 const COLUMN: f64 = 101.0;
 const WIDTH: f64 = 1146.0;
@@ -33,7 +33,7 @@ pub(super) fn across(entries: &[Counted]) -> String {
     let x = MARGIN + 5.0 * COLUMN;
     let captions: String =
         [[x + 60.0, 26.0], [x + 40.0, HEIGHT - 18.0]].into_iter().zip(CAPTIONS).map(caption).collect();
-    picture(WIDTH, HEIGHT, LABEL, &(lines + &nodes + &captions))
+    image(WIDTH, HEIGHT, LABEL, &(lines + &nodes + &captions))
 }
 
 /// Draws the tree from top to bottom, for narrow screens: a row per milestone, by year, and a lane per branch.
@@ -57,13 +57,13 @@ pub(super) fn upright(entries: &[Counted]) -> String {
         let name = format!("{}, {}", milestone.name, milestone.year);
         let figures = counts.as_ref().map(figures);
         nodes += &disc(counted, [x, y]);
-        nodes += &words(108.0, if figures.is_some() { y - 3.0 } else { y + 4.0 }, "name", &name);
+        nodes += &label(108.0, if figures.is_some() { y - 3.0 } else { y + 4.0 }, "name", &name);
         nodes +=
-            &figures.map_or(String::new(), |figures| words(108.0, y + 14.0, "small", &figures.join(", ")));
+            &figures.map_or(String::new(), |figures| label(108.0, y + 14.0, "small", &figures.join(", ")));
     }
     let rows = [24.0, 46.0].map(|row| [12.0, bottom + row]);
     nodes.extend(rows.into_iter().zip(CAPTIONS).map(caption));
-    picture(370.0, bottom + 56.0, LABEL, &(lines + &nodes))
+    image(370.0, bottom + 56.0, LABEL, &(lines + &nodes))
 }
 
 /// Returns the milestone that the one at `index` builds on: the last before it on its branch or the trunk.
@@ -73,7 +73,7 @@ fn parent(entries: &[Counted], index: usize) -> Option<usize> {
 }
 
 fn caption(([x, y], (branch, text)): ([f64; 2], (Branch, &str))) -> String {
-    words(x, y, &format!("branch {}", color(branch)), text)
+    label(x, y, &format!("branch {}", color(branch)), text)
 }
 
 /// Returns the position of each milestone: a column for each on the trunk, then a column for each on its branch.
@@ -102,10 +102,10 @@ fn node(counted: &Counted, center: [f64; 2], is_below: bool) -> String {
     let radius = radius(counted);
     let name = if is_below { y + radius + 17.0 } else { y - radius - 24.0 };
     let mut text = disc(counted, center);
-    text += &words(x, name, "name middle", milestone.name);
-    text += &words(x, name + 15.0, "small middle", &milestone.year.to_string());
+    text += &label(x, name, "name middle", milestone.name);
+    text += &label(x, name + 15.0, "small middle", &milestone.year.to_string());
     for (row, figure) in counted.counts.iter().flat_map(figures).enumerate() {
-        text += &words(x, y + radius + 17.0 + 15.0 * row as f64, "small middle", &figure);
+        text += &label(x, y + radius + 17.0 + 15.0 * row as f64, "small middle", &figure);
     }
     text
 }

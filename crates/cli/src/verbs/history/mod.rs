@@ -69,7 +69,7 @@ fn sizes(entries: &[Counted]) -> String {
         ]);
     }
     // In a row without figures, the stated sizes take their place.
-    ending_in_words(&table(&rows), entries.iter().map(|counted| counted.milestone.stated))
+    with_endings(&table(&rows), entries.iter().map(|counted| counted.milestone.stated))
 }
 
 fn errors(entries: &[Counted]) -> String {
@@ -86,20 +86,20 @@ fn errors(entries: &[Counted]) -> String {
         ]);
         views.push(Some(single.how));
     }
-    ending_in_words(&table(&rows), views.into_iter())
+    with_endings(&table(&rows), views.into_iter())
 }
 
 /// Appends to each line of `table` below its head the text that belongs to it.
-fn ending_in_words<'a>(table: &str, words: impl Iterator<Item = Option<&'a str>>) -> String {
-    let words = std::iter::once(None).chain(words).map(|words| words.map(|words| format!("  {words}")));
-    table.lines().zip(words).map(|(row, words)| format!("{row}{}\n", words.unwrap_or_default())).collect()
+fn with_endings<'a>(table: &str, endings: impl Iterator<Item = Option<&'a str>>) -> String {
+    let endings = std::iter::once(None).chain(endings).map(|text| text.map(|text| format!("  {text}")));
+    table.lines().zip(endings).map(|(row, ending)| format!("{row}{}\n", ending.unwrap_or_default())).collect()
 }
 
-/// Wraps `words` to lines of at most 100 columns, indented by `indent`.
-fn wrapped(indent: &str, words: &str) -> String {
+/// Wraps `paragraph` to lines of at most 100 columns, indented by `indent`.
+fn wrapped(indent: &str, paragraph: &str) -> String {
     let mut text = String::new();
     let mut row = indent.to_owned();
-    for word in words.split(' ') {
+    for word in paragraph.split(' ') {
         if row.chars().count() + word.chars().count() > 100 {
             text += &format!("{}\n", row.trim_end());
             row = indent.to_owned();

@@ -3,16 +3,16 @@
 use striate_models::history::Branch;
 
 /// Returns an image of `width`×`height` that scales with the page.
-pub(super) fn picture(width: f64, height: f64, label: &str, content: &str) -> String {
+pub(super) fn image(width: f64, height: f64, title: &str, content: &str) -> String {
     format!(
         "<svg viewBox=\"0 0 {width} {height}\" role=\"img\" aria-label=\"{}\">\n{content}</svg>\n",
-        escaped(label)
+        escaped(title)
     )
 }
 
 /// Returns text at a position; `class` sets its size, color and anchor.
-pub(super) fn words(x: f64, y: f64, class: &str, words: &str) -> String {
-    format!("<text x=\"{x:.1}\" y=\"{y:.1}\" class=\"{class}\">{}</text>\n", escaped(words))
+pub(super) fn label(x: f64, y: f64, class: &str, text: &str) -> String {
+    format!("<text x=\"{x:.1}\" y=\"{y:.1}\" class=\"{class}\">{}</text>\n", escaped(text))
 }
 
 pub(super) fn line(from: [f64; 2], to: [f64; 2], class: &str) -> String {
