@@ -89,8 +89,7 @@ pub(super) fn cases() -> Vec<Case> {
         [ImageFormat::Bmp, ImageFormat::Gif, ImageFormat::Pnm, ImageFormat::WebP].map(base);
     let whole = jpeg(4, 5);
     let scan = find(&whole, &[0xff, 0xda]);
-    let gray_image =
-        DynamicImage::ImageLuma8(GrayImage::from_fn(3, 2, |x, y| image::Luma([(x * y) as u8])));
+    let gray_image = DynamicImage::ImageLuma8(GrayImage::from_fn(3, 2, |x, y| image::Luma([(x * y) as u8])));
     let preview = [gray(2, 1), vec![(254, 4, 1, 1)]].concat();
     let mut cases = vec![
         good("a PNG file", base(ImageFormat::Png)),

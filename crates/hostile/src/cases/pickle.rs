@@ -271,10 +271,7 @@ pub(super) fn cases() -> Vec<Case> {
         good("an integer of 255 bytes", weight_with(Assembly::raw([&[0x8a, 255][..], &[1; 255]].concat()))),
         good("text that is not UTF-8", weight_with(Assembly::raw(b"X\x01\0\0\0\xff"))),
         good("a set", weight_with(Assembly::raw(b"\x8f(K\x01\x90"))),
-        good(
-            "a complex tensor",
-            weight_with(tensor(storage("ComplexFloatStorage", "0", 1), 0, &[1], &[1])),
-        ),
+        good("a complex tensor", weight_with(tensor(storage("ComplexFloatStorage", "0", 1), 0, &[1], &[1]))),
         good("protocol 5", file(&[&[0x80, 5][..], &Assembly::dict(&[("a", one())]).0, b"."].concat(), 8)),
         good("a thousand dictionaries under a long path", dictionaries(1000)),
         bad("too many dictionaries", dictionaries(50_000), "has more than 16384 dictionaries of tensors"),
