@@ -1,4 +1,4 @@
-//! The value of a loss outside a plan.
+//! Evaluates a loss outside a plan.
 
 use striate_graph::{Loss, Op};
 use striate_kernels::class_loss::ClassLossDesc;
@@ -10,7 +10,7 @@ use crate::cpu::criterion;
 /// Returns the mean of `loss` over rows of scores `[N, K]` with labels `[N]`, computed in f64.
 ///
 /// # Panics
-/// If there are no labels, or the scores are not as many for each label.
+/// If there are no labels, or the number of scores is not a multiple of the number of labels.
 pub fn mean_loss(loss: Loss, scores: &[f32], labels: &[i64]) -> f64 {
     let (rows, classes) = (labels.len(), scores.len() / labels.len());
     assert_eq!(rows * classes, scores.len(), "each label has a row of scores");

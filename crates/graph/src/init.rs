@@ -39,8 +39,8 @@ pub enum Init {
     /// Convolutions normal with standard deviation √(2/fan_out), linear layers uniform in ±1/√fan_in, biases
     /// zero. He et al., ICCV 2015, as used by torchvision's residual networks.
     Kaiming,
-    /// Normal with standard deviation √(2/fan_in), biases zero: keeps the size of activations through any number of
-    /// rectified layers without batch norm. He et al., ICCV 2015, equation 10.
+    /// Normal with standard deviation √(2/fan_in) and zero biases: preserves the scale of activations through
+    /// any number of ReLU layers without batch norm. He et al., ICCV 2015, equation 10.
     He,
     /// Normal with this standard deviation; biases zero. Krizhevsky et al., NIPS 2012.
     Normal {

@@ -280,8 +280,8 @@ impl Network {
         Ok(graph.shape(graph.outputs[0]).get(1).copied().unwrap_or(1))
     }
 
-    /// Returns the layer whose output `loss` reads if that is not the last: the one before a final softmax or
-    /// sigmoid that the loss contains.
+    /// Returns the layer whose output `loss` reads if it is not the last layer: the one before a final
+    /// softmax or sigmoid that the loss includes.
     ///
     /// # Errors
     /// If the output does not fit the loss, or as [`Network::graph`].

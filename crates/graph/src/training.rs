@@ -50,7 +50,7 @@ pub struct TrainingSpec {
     /// multiplied by this factor, its share of the whole batch.
     pub micro_batch_share: Option<f32>,
     /// Factor on the learning rate of the last layer and of the last layers of auxiliary heads, which
-    /// fine-tuning starts anew.
+    /// fine-tuning reinitializes.
     pub head_rate: f32,
 }
 
@@ -65,7 +65,7 @@ impl TrainingSpec {
 ///
 /// Inputs: images `[N, C, H, W]`, labels `[N]` i64. Outputs: loss `[1]`, probabilities `[N, K]`, and, with
 /// gradient clipping, the gradient norm `[1]`. Scalars set before each step: `rate` f32, `step` i64
-/// from 0, `seed` i64, and with another learning rate for the last layer `head_rate` f32.
+/// from 0, `seed` i64, and, if the last layer has its own learning rate, `head_rate` f32.
 ///
 /// Each auxiliary head adds its own loss, times the head's weight, to the loss of the output.
 ///
@@ -225,7 +225,7 @@ fn clip(graph: &mut Graph, max_norm: f32) {
     graph.outputs.push(norm);
 }
 
-/// The parameters of the last layers with weights before the output and before each auxiliary head.
+/// Returns the parameters of the last layer with parameters before the output and before each auxiliary head.
 fn head_parameters(network: &Graph) -> HashSet<ValueId> {
     let ends = network.outputs.iter().copied().chain(network.heads.iter().map(|(head, _)| *head));
     let is_parameter = |id: &ValueId| network.value(*id).role() == Some(Role::Parameter);
