@@ -45,17 +45,17 @@ pub fn statistics(graph: &Graph) -> Statistics {
     let mut fields = vec![start; graph.values.len()];
     let mut total = Statistics { layers: Vec::new(), params: 0, cost: Cost::default() };
     // The number of parameters that each computed weight is derived from.
-    let mut behind = vec![0u64; graph.values.len()];
-    // A parameter that several layers share counts for the first of them.
+    let mut derived_from = vec![0u64; graph.values.len()];
+    // A parameter that several layers share is counted in the first of them.
     let mut counted = vec![false; graph.values.len()];
     for node in &graph.nodes {
         let parameter = |id: &&ValueId| graph.value(**id).role() == Some(Role::Parameter);
         let fresh = |id: &&ValueId| !std::mem::replace(&mut counted[id.0], true);
         let own = node.inputs.iter().filter(parameter).filter(fresh);
         let own: u64 = own.map(|id| graph.shape(*id).numel() as u64).sum();
-        let params = own + node.inputs.iter().map(|id| behind[id.0]).sum::<u64>();
+        let params = own + node.inputs.iter().map(|id| derived_from[id.0]).sum::<u64>();
         let Some(op) = node.op.layer() else {
-            node.outputs.iter().for_each(|output| behind[output.0] = params);
+            node.outputs.iter().for_each(|output| derived_from[output.0] = params);
             continue;
         };
         let data: Vec<ValueId> =
@@ -117,7 +117,7 @@ mod tests {
         assert_eq!(figures.params, weights + 32);
         assert_eq!(figures.cost.connections, 4 * 4 * (weights + 32));
 
-        // Each kernel is drawn for the inputs of its own unit.
+        // Each kernel is initialized with the fan-in of its own unit.
         let weight = graph.value(graph.find("c.weight").unwrap());
         assert_eq!(weight.shape, Shape::from([48, 1, 5, 5]));
         let Kind::Variable { fan, .. } = &weight.kind else { panic!("a weight is a variable") };
