@@ -130,12 +130,12 @@ impl Backward<'_> {
                 }
             }
             Op::Max(_) | Op::Min(_) => {
-                let smallest = matches!(node.op, Op::Min(_));
+                let is_min = matches!(node.op, Op::Min(_));
                 for (target, other) in [(x, node.inputs[1]), (node.inputs[1], x)] {
                     if self.trained[target.0] {
                         let shape = self.graph.shape(y).clone();
                         let operands = vec![target, other, dy];
-                        let share = self.compute_as(node, ExtremumGradient { smallest }, operands, shape);
+                        let share = self.compute_as(node, ExtremumGradient { is_min }, operands, shape);
                         self.unbroadcast(node, share, target, 1.0);
                     }
                 }
@@ -185,7 +185,7 @@ struct Backward<'g> {
     graph: &'g mut Graph,
     /// The gradients found so far.
     gradients: HashMap<ValueId, ValueId>,
-    /// The variable with the gradient of each parameter.
+    /// The gradient variable of each parameter.
     variables: HashMap<ValueId, ValueId>,
     /// Which values depend on a parameter.
     trained: Vec<bool>,
@@ -238,7 +238,7 @@ impl<'g> Backward<'g> {
         self.compute_as(of, op, operands.to_vec(), shape)
     }
 
-    /// As [`Backward::compute`], for any operation whose output has this shape.
+    /// Like [`Backward::compute`], for an operation whose output has this shape.
     fn compute_as(&mut self, of: &Node, op: impl Into<Op>, operands: Vec<ValueId>, shape: Shape) -> ValueId {
         let name = format!("gradient/{}.{}", of.name, self.graph.nodes.len());
         let value = self.graph.add_computed(name.clone(), shape);

@@ -21,7 +21,7 @@ pub struct Layer {
     pub op: Op,
     /// The names of the layers it reads; [`INPUT`] is the network's input.
     pub inputs: Vec<String>,
-    /// The layer before it whose variables it uses instead of variables of its own.
+    /// The earlier layer whose variables this layer uses instead of having its own.
     pub shares: Option<String>,
 }
 
@@ -154,7 +154,7 @@ impl Network {
         graph.inputs.push(start);
         let mut made: HashMap<&str, ValueId> = HashMap::from([(INPUT, start)]);
         let mut weights = 0;
-        // The variables of each layer, for those that share them.
+        // The variables of each layer, for later layers that share them.
         let mut owned: HashMap<&str, Vec<ValueId>> = HashMap::new();
         // Names of the layers that depend on the input.
         let mut dependent: HashSet<&str> = HashSet::from([INPUT]);
@@ -441,7 +441,7 @@ fn shared(
     graph: &Graph,
 ) -> Result<Vec<ValueId>> {
     let ids = owned.get(owner).ok_or_else(|| {
-        Error::input(format!("shares the variables of {owner}, which is not a layer before it"))
+        Error::input(format!("shares the variables of {owner}, which is not an earlier layer"))
     })?;
     let fits = |(id, variable): (&ValueId, &VariableSpec)| {
         let value = graph.value(*id);
@@ -449,7 +449,7 @@ fn shared(
     };
     if ids.len() != variables.len() || ids.is_empty() || !ids.iter().zip(variables).all(fits) {
         return Err(Error::input(format!(
-            "shares the variables of {owner}, which are not those that it needs"
+            "shares the variables of {owner}, which do not match those it needs"
         )));
     }
     Ok(ids.clone())

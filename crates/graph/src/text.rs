@@ -141,7 +141,7 @@ fn read_layer(names: &mut Names, before: &str, mut table: toml::Table) -> Result
     let shares = match table.remove("shares") {
         None => None,
         Some(toml::Value::String(owner)) => Some(owner),
-        Some(_) => return Err(Error::input(format!("{name}: shares is not the name of a layer"))),
+        Some(_) => return Err(Error::input(format!("{name}: shares must be the name of a layer"))),
     };
     let op = Op::deserialize(toml::Value::Table(table))
         .map_err(|e| Error::input(format!("{name} ({op_name}): {}", e.message())))?;

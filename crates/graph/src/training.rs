@@ -177,7 +177,8 @@ fn forward_in_training_form(network: &Graph) -> Graph {
     graph
 }
 
-/// Lets a parameter that several nodes read be read by one, which passes it on: its gradient is then made at once.
+/// Gives each parameter that several nodes read a single reader that passes it on, so that its gradient is
+/// computed by one node.
 fn separate_readers(graph: &mut Graph) {
     let mut readers = vec![0; graph.values.len()];
     graph.nodes.iter().flat_map(|node| &node.inputs).for_each(|id| readers[id.0] += 1);
@@ -188,17 +189,17 @@ fn separate_readers(graph: &mut Graph) {
     if shared.is_empty() {
         return;
     }
-    let mut passed: HashMap<ValueId, ValueId> = HashMap::new();
+    let mut copies: HashMap<ValueId, ValueId> = HashMap::new();
     let own = std::mem::take(&mut graph.nodes);
     for id in shared {
         let (name, shape) = (format!("shared/{}", graph.value(id).name), graph.shape(id).clone());
         let op = Constant { shape: shape.to_vec(), trained: true };
         let copy = graph.add_computed(name.clone(), shape);
         graph.add_node(name, op, vec![id], vec![copy], Segment::Accumulate);
-        passed.insert(id, copy);
+        copies.insert(id, copy);
     }
     for mut node in own {
-        node.inputs.iter_mut().for_each(|id| *id = passed.get(id).copied().unwrap_or(*id));
+        node.inputs.iter_mut().for_each(|id| *id = copies.get(id).copied().unwrap_or(*id));
         graph.nodes.push(node);
     }
 }

@@ -164,7 +164,7 @@ impl Body for Row<'_> {
             Elementwise::Gradient(activation) => {
                 each!(|y, dy| simd::activation_gradient(s, activation, y, dy))
             }
-            // Lanes that are not real hold zero, where a function may be anything, infinite too.
+            // Padding lanes hold zero, at which a function may be nonzero or even infinite.
             Elementwise::Function(function) => {
                 each!(|a, _b| s.select_greater(mask, s.zero(), function.vector(s, a), s.zero()))
             }

@@ -1,12 +1,12 @@
-//! The gradient of the larger or smaller of two values, one of which may be stretched. All values are plain.
+//! The gradient of an elementwise maximum or minimum with broadcasting. All values are in plain layout.
 
 use crate::Implementation;
 use crate::broadcast::{Arithmetic, BroadcastDesc};
 use crate::reference::{self, Reference};
 
-/// Reads a, b and dy, writes the share of a: dy where a was taken, half of it where both are equal, else 0.
+/// Reads a, b and dy; writes the gradient of a: dy where a was selected, dy / 2 where both are equal, else 0.
 ///
-/// The descriptor's operation is [`Arithmetic::Max`] or [`Arithmetic::Min`].
+/// The descriptor's operation must be [`Arithmetic::Max`] or [`Arithmetic::Min`].
 pub fn gradient() -> &'static [&'static dyn Implementation<BroadcastDesc>] {
     &[&Reference::<BroadcastDesc> {
         name: "extremum_gradient_reference",

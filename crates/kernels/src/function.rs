@@ -1,9 +1,9 @@
-//! Functions of one number that no other kernel fuses, and their derivatives.
+//! Unary functions that no other kernel fuses, and their derivatives.
 
 use crate::reference::Real;
 use crate::simd::{Simd, exp, exp_minus_one, sigmoid};
 
-/// A function of one number.
+/// A unary function.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Function {
     /// x where x > 0, else slope·x
@@ -13,11 +13,11 @@ pub enum Function {
     },
     /// scale·x where x > 0, else scale·alpha·(e^(rate·x) − 1)
     Elu {
-        /// Where the function levels off below zero, before the scale.
+        /// Magnitude at which negative inputs saturate, before scaling.
         alpha: f32,
-        /// Factor on the result.
+        /// Scale of the result.
         scale: f32,
-        /// Factor in the exponent.
+        /// Factor of x in the exponent.
         rate: f32,
     },
     /// min(max(slope·x + offset, 0), 1)
@@ -50,12 +50,12 @@ pub enum Function {
     },
 }
 
-/// √(2/π), the factor within [`Function::GeluTanh`].
+/// √(2/π), the factor in [`Function::GeluTanh`].
 const GELU_FACTOR: f64 = 0.797_884_560_802_865_4;
-/// The cubic term within [`Function::GeluTanh`].
+/// The coefficient of the cubic term in [`Function::GeluTanh`].
 const GELU_CUBIC: f64 = 0.044_715;
-/// 2/√π, the slope of the error function at 0.
-const ERF_SLOPE: f64 = std::f64::consts::FRAC_2_SQRT_PI;
+/// 2/√π, the derivative of the error function at 0.
+const ERF_DERIVATIVE: f64 = std::f64::consts::FRAC_2_SQRT_PI;
 /// 1/√(2π), the density of the normal distribution at 0.
 const NORMAL_DENSITY: f64 = 0.398_942_280_401_432_7;
 
@@ -70,7 +70,7 @@ impl Function {
         let number = |value: f32| T::from_f64(f64::from(value));
         let constant = T::from_f64;
         let (zero, one, half) = (constant(0.0), constant(1.0), constant(0.5));
-        let between = |y: T| one.minimum(zero.maximum(y));
+        let clamp = |y: T| one.minimum(zero.maximum(y));
         match self {
             Function::LeakyRelu { slope } => {
                 if x > zero {
@@ -83,10 +83,10 @@ impl Function {
             Function::Elu { alpha, scale, rate } => {
                 number(scale) * (number(alpha) * ((number(rate) * x).exp() - one))
             }
-            Function::HardSigmoid { slope, offset } => between(number(slope) * x + number(offset)),
-            Function::HardSwish => x * between(x / constant(6.0) + half),
+            Function::HardSigmoid { slope, offset } => clamp(number(slope) * x + number(offset)),
+            Function::HardSwish => x * clamp(x / constant(6.0) + half),
             Function::Gelu => half * x * (one + (x * constant(std::f64::consts::FRAC_1_SQRT_2)).erf()),
-            Function::GeluTanh => half * x * (one + gelu_angle(x).tanh()),
+            Function::GeluTanh => half * x * (one + gelu_argument(x).tanh()),
             Function::Exp => x.exp(),
             Function::Log => x.ln(),
             Function::Sqrt => x.sqrt(),
@@ -96,12 +96,12 @@ impl Function {
         }
     }
 
-    /// The derivative at `x`; at a kink, the one that PyTorch takes.
+    /// The derivative at `x`; at a kink, the value that PyTorch uses.
     pub fn derivative<T: Real>(self, x: T) -> T {
         let number = |value: f32| T::from_f64(f64::from(value));
         let constant = T::from_f64;
         let (zero, one, half) = (constant(0.0), constant(1.0), constant(0.5));
-        let bell = |x: T, factor: f64| constant(factor) * (zero - x * x).exp();
+        let gaussian = |x: T, factor: f64| constant(factor) * (zero - x * x).exp();
         match self {
             Function::LeakyRelu { slope } => {
                 if x > zero {
@@ -123,12 +123,13 @@ impl Function {
             Function::HardSwish => x / constant(3.0) + half,
             Function::Gelu => {
                 let scaled = x * constant(std::f64::consts::FRAC_1_SQRT_2);
-                half * (one + scaled.erf()) + x * bell(scaled, NORMAL_DENSITY)
+                half * (one + scaled.erf()) + x * gaussian(scaled, NORMAL_DENSITY)
             }
             Function::GeluTanh => {
-                let t = gelu_angle(x).tanh();
-                let rise = constant(GELU_FACTOR) * (one + constant(3.0 * GELU_CUBIC) * (x * x));
-                half * (one + t) + half * x * (one - t * t) * rise
+                let t = gelu_argument(x).tanh();
+                let argument_derivative =
+                    constant(GELU_FACTOR) * (one + constant(3.0 * GELU_CUBIC) * (x * x));
+                half * (one + t) + half * x * (one - t * t) * argument_derivative
             }
             Function::Exp => x.exp(),
             Function::Log => one / x,
@@ -142,7 +143,7 @@ impl Function {
                     zero
                 }
             }
-            Function::Erf => bell(x, ERF_SLOPE),
+            Function::Erf => gaussian(x, ERF_DERIVATIVE),
             Function::Power { exponent } => number(exponent) * x.powf(number(exponent) - one),
         }
     }
@@ -160,15 +161,15 @@ impl Function {
                 let below = s.mul(s.splat(alpha), exp_minus_one(s, s.mul(s.splat(rate), x)));
                 s.mul(s.splat(scale), s.select_greater(x, zero, x, below))
             }
-            Function::HardSigmoid { slope, offset } => line(s, slope, offset, x),
-            Function::HardSwish => s.mul(x, line(s, 1.0 / 6.0, 0.5, x)),
+            Function::HardSigmoid { slope, offset } => hard_sigmoid(s, slope, offset, x),
+            Function::HardSwish => s.mul(x, hard_sigmoid(s, 1.0 / 6.0, 0.5, x)),
             Function::Gelu => {
                 let scaled = s.mul(x, s.splat(std::f32::consts::FRAC_1_SQRT_2));
                 s.mul(s.mul(half, x), s.add(one, erf(s, scaled)))
             }
-            // (1 + tanh u)/2 is the sigmoid of 2u, which loses nothing where both terms cancel out.
-            Function::GeluTanh => s.mul(x, sigmoid(s, vector_angle(s, x))),
-            Function::Exp => whole_exp(s, x),
+            // (1 + tanh u)/2 is the sigmoid of 2u, which avoids the cancellation where tanh u is close to −1.
+            Function::GeluTanh => s.mul(x, sigmoid(s, twice_gelu_argument(s, x))),
+            Function::Exp => full_range_exp(s, x),
             Function::Sqrt => s.sqrt(x),
             Function::Abs => s.max_or_nan(x, s.sub(zero, x)),
             Function::Erf => erf(s, x),
@@ -184,7 +185,7 @@ impl Function {
     pub fn vector_gradient<S: Simd>(self, s: S, x: S::F, dy: S::F) -> S::F {
         let (zero, one, half) = (s.zero(), s.splat(1.0), s.splat(0.5));
         let square = |x: S::F| s.mul(x, x);
-        let bell = |x: S::F, factor: f64| s.mul(s.splat(factor as f32), exp(s, s.sub(zero, square(x))));
+        let gaussian = |x: S::F, factor: f64| s.mul(s.splat(factor as f32), exp(s, s.sub(zero, square(x))));
         let derivative = match self {
             Function::LeakyRelu { slope } => s.select_greater(x, zero, one, s.splat(slope)),
             Function::Elu { alpha, scale, rate } => {
@@ -203,21 +204,21 @@ impl Function {
             }
             Function::Gelu => {
                 let scaled = s.mul(x, s.splat(std::f32::consts::FRAC_1_SQRT_2));
-                s.fma(x, bell(scaled, NORMAL_DENSITY), s.mul(half, s.add(one, erf(s, scaled))))
+                s.fma(x, gaussian(scaled, NORMAL_DENSITY), s.mul(half, s.add(one, erf(s, scaled))))
             }
             Function::GeluTanh => {
-                let share = sigmoid(s, vector_angle(s, x));
-                let rise = s.fma(s.splat((3.0 * GELU_CUBIC) as f32), square(x), one);
-                let rise = s.mul(s.splat((2.0 * GELU_FACTOR) as f32), rise);
-                s.fma(s.mul(x, s.mul(share, s.sub(one, share))), rise, share)
+                let cdf = sigmoid(s, twice_gelu_argument(s, x));
+                let argument_derivative = s.fma(s.splat((3.0 * GELU_CUBIC) as f32), square(x), one);
+                let argument_derivative = s.mul(s.splat((2.0 * GELU_FACTOR) as f32), argument_derivative);
+                s.fma(s.mul(x, s.mul(cdf, s.sub(one, cdf))), argument_derivative, cdf)
             }
-            Function::Exp => whole_exp(s, x),
+            Function::Exp => full_range_exp(s, x),
             Function::Sqrt => s.div(half, s.sqrt(x)),
             Function::Abs => {
                 let below = s.select_greater(zero, x, s.splat(-1.0), zero);
                 s.select_greater(x, zero, one, below)
             }
-            Function::Erf => bell(x, ERF_SLOPE),
+            Function::Erf => gaussian(x, ERF_DERIVATIVE),
             Function::Log | Function::Power { .. } => unreachable!("is not vectorized"),
         };
         s.mul(dy, derivative)
@@ -225,33 +226,33 @@ impl Function {
 }
 
 /// √(2/π)·(x + 0.044715·x³)
-fn gelu_angle<T: Real>(x: T) -> T {
+fn gelu_argument<T: Real>(x: T) -> T {
     T::from_f64(GELU_FACTOR) * (x + T::from_f64(GELU_CUBIC) * (x * x * x))
 }
 
-/// Twice [`gelu_angle`].
+/// Twice [`gelu_argument`].
 #[inline(always)]
-fn vector_angle<S: Simd>(s: S, x: S::F) -> S::F {
+fn twice_gelu_argument<S: Simd>(s: S, x: S::F) -> S::F {
     let inner = s.fma(s.splat(GELU_CUBIC as f32), s.mul(x, x), s.splat(1.0));
     s.mul(s.mul(s.splat((2.0 * GELU_FACTOR) as f32), x), inner)
 }
 
 /// min(max(slope·x + offset, 0), 1)
 #[inline(always)]
-fn line<S: Simd>(s: S, slope: f32, offset: f32, x: S::F) -> S::F {
+fn hard_sigmoid<S: Simd>(s: S, slope: f32, offset: f32, x: S::F) -> S::F {
     s.min(s.splat(1.0), s.max(s.zero(), s.fma(s.splat(slope), x, s.splat(offset))))
 }
 
-/// e^x as [`exp`], and up to the largest number: beyond 87 as the square of e^(x/2).
+/// e^x over the full range of f32: [`exp`], but above 87 the square of e^(x/2).
 #[inline(always)]
-fn whole_exp<S: Simd>(s: S, x: S::F) -> S::F {
+fn full_range_exp<S: Simd>(s: S, x: S::F) -> S::F {
     let root = exp(s, s.mul(s.splat(0.5), x));
     s.select_greater(x, s.splat(87.0), s.mul(root, root), exp(s, x))
 }
 
-/// erf x = x · P(x²) / Q(x²) for |x| below 4, from where on it rounds to ±1.
+/// erf x = x · P(x²) / Q(x²) for |x| < 4; beyond that, it rounds to ±1.
 ///
-/// The coefficients are those of Eigen (`generic_fast_erf_float`), a minimax fit of the relative error.
+/// The coefficients are those of Eigen (`generic_fast_erf_float`), a minimax fit with respect to the relative error.
 #[inline(always)]
 fn erf<S: Simd>(s: S, x: S::F) -> S::F {
     let clamped = s.min(s.splat(4.0), s.max(s.splat(-4.0), x));

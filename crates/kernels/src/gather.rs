@@ -1,23 +1,23 @@
-//! Chosen elements of one axis, and the sums that are their gradient. All values are plain.
+//! Gather along one axis and its gradient. All values are in plain layout.
 
 use crate::Implementation;
 use crate::reference::{self, Reference};
 
-/// Elements `indices` of the middle axis of a value `[outer, extent, inner]`.
+/// A gather of the elements `indices` along the middle axis of a value `[outer, extent, inner]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GatherDesc {
-    /// Elements of the axes before the chosen one.
+    /// The number of elements of the axes before the gathered one.
     pub outer: usize,
-    /// Elements of the chosen axis.
+    /// The extent of the gathered axis.
     pub extent: usize,
-    /// Elements of the axes behind the chosen one.
+    /// The number of elements of the axes after the gathered one.
     pub inner: usize,
-    /// Which elements are taken, in this order.
+    /// The indices of the gathered elements, in order.
     pub indices: Vec<usize>,
 }
 
 impl GatherDesc {
-    /// Elements `indices` of `axis` of a value of extents `shape`.
+    /// Describes a gather of `indices` along `axis` of a value with this shape.
     pub fn new(shape: &[usize], axis: usize, indices: Vec<usize>) -> GatherDesc {
         let (outer, inner) = (shape[..axis].iter().product(), shape[axis + 1..].iter().product());
         GatherDesc { outer, extent: shape[axis], inner, indices }

@@ -122,7 +122,7 @@ pub fn exp<S: Simd>(s: S, x: S::F) -> S::F {
     s.fma(power, p, power)
 }
 
-/// e^x − 1 for x up to 0, exact for small x.
+/// e^x − 1 for x ≤ 0, accurate for small |x|.
 #[inline(always)]
 pub fn exp_minus_one<S: Simd>(s: S, x: S::F) -> S::F {
     let x = s.min(s.zero(), s.max(s.splat(-87.0), x));

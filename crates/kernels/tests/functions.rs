@@ -1,4 +1,4 @@
-//! Functions of one number, on every instruction set, against their definitions in f64.
+//! Unary functions on every instruction set, compared with their definitions in f64.
 
 mod common;
 
@@ -24,7 +24,7 @@ const ALL: [Function; 14] = [
     Function::Power { exponent: -1.5 },
 ];
 
-/// From −9 to 9, or above 0 where the function is defined there alone, in steps finer than any kink.
+/// Finely spaced values from −9 to 9, or only positive ones where the function requires them.
 fn operand(function: Function, shape: [usize; 4]) -> Operand {
     let count: usize = shape.iter().product();
     let is_positive = matches!(function, Function::Log | Function::Sqrt | Function::Power { .. });
@@ -36,7 +36,7 @@ fn operand(function: Function, shape: [usize; 4]) -> Operand {
 }
 
 #[test]
-fn functions_and_their_derivatives_agree_with_their_definitions() {
+fn functions_and_derivatives_match_their_definitions() {
     for function in ALL {
         for shape in [[3, 5, 7, 9], [2, 19, 1, 3], [1, 20_000, 1, 1]] {
             for op in [Elementwise::Function(function), Elementwise::FunctionGradient(function)] {

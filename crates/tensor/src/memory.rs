@@ -11,9 +11,9 @@ use std::sync::Arc;
 
 use crate::{Buffer, Element, Error, Result};
 
-/// The most views that one step can have.
+/// The maximum number of views of a step.
 const MAX_VIEWS: usize = 4096;
-/// The most slices that a kernel can be called with outside a plan.
+/// The maximum number of slices that a kernel can be called with outside a plan.
 const MAX_SLICES: usize = 32;
 
 /// The buffer of a [`Memory`] that a region lies in.
@@ -46,14 +46,14 @@ impl Access {
     ///
     /// # Errors
     /// If a written region overlaps another region, lies in a shared buffer, or there are more than
-    /// 4096 of them.
+    /// 4096 regions.
     pub fn new(reads: Vec<Region>, writes: Vec<Region>) -> Result<Self> {
         let count = reads.len();
         let mut regions = reads;
         regions.extend(writes);
         if regions.len() > MAX_VIEWS {
             return Err(Error::input(format!(
-                "a step with {} operands; at most {MAX_VIEWS} are supported",
+                "a step has {} operands; at most {MAX_VIEWS} are supported",
                 regions.len()
             )));
         }
@@ -101,7 +101,7 @@ impl Memory {
         Views::new(Source::Plan { memory: self, regions }, regions.len(), access.reads)
     }
 
-    /// Where `region` starts, and its bytes.
+    /// Returns the start and length of `region`.
     fn raw(&self, region: &Region) -> Raw {
         let buffer: &Buffer = match region.place {
             Place::Own(index) => &self.own[index],
@@ -155,7 +155,7 @@ pub struct Views<'a> {
     source: Source<'a>,
     count: usize,
     reads: usize,
-    /// A bit for each slice that was handed out to be written.
+    /// One bit for each slice that was handed out for writing.
     taken: [u64; MAX_VIEWS / 64],
     memory: PhantomData<&'a mut [u8]>,
 }
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn many_regions_are_reached_each_by_its_own_view() {
+    fn each_of_many_regions_has_its_own_view() {
         let numbers: Vec<f32> = (0..100u8).map(f32::from).collect();
         let mut memory = Memory { own: vec![Buffer::from_slice(&numbers).unwrap()], shared: vec![] };
         let four = |index: usize| region(4 * index..4 * index + 4);

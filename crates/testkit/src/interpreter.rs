@@ -165,7 +165,7 @@ impl<'g> Interpreter<'g> {
                 reference::elementwise::elementwise(op, r[0], Some(r[1]), &mut w[0]);
             }
             Op::ExtremumGradient(op) => {
-                let op = if op.smallest { Arithmetic::Min } else { Arithmetic::Max };
+                let op = if op.is_min { Arithmetic::Min } else { Arithmetic::Max };
                 let [a, b] = [0, 1].map(|side| self.graph.shape(node.inputs[side]));
                 let d = BroadcastDesc::new(op, a, b);
                 reference::broadcast::extremum_gradient(&d, r[0], r[1], r[2], &mut w[0]);

@@ -15,7 +15,7 @@ pub(super) fn fuse(graph: &mut Graph) {
         }
         let node = fusion.nodes[index].as_ref().expect("only earlier nodes are merged");
         if let [output] = node.outputs[..] {
-            fusion.makers.entry(output).or_insert(index);
+            fusion.producers.entry(output).or_insert(index);
         }
     }
     let nodes = fusion.nodes;
@@ -24,12 +24,12 @@ pub(super) fn fuse(graph: &mut Graph) {
 
 struct Fusion<'g> {
     graph: &'g Graph,
-    /// The nodes; those that were merged into later ones are gone.
+    /// The nodes; `None` for those that were merged into later ones.
     nodes: Vec<Option<Node>>,
-    /// How often each value is read, by nodes or as an output.
+    /// How often each value is read by nodes or as an output.
     readers: Vec<usize>,
-    /// The node that makes each value, if it makes nothing else.
-    makers: HashMap<ValueId, usize>,
+    /// The index of the node that produces each value, for nodes with one output.
+    producers: HashMap<ValueId, usize>,
 }
 
 enum Change {
@@ -44,10 +44,10 @@ impl<'g> Fusion<'g> {
         let mut readers = vec![0; graph.values.len()];
         let read = nodes.iter().flat_map(|node| &node.inputs).chain(&graph.outputs);
         read.for_each(|id| readers[id.0] += 1);
-        Fusion { graph, nodes: nodes.into_iter().map(Some).collect(), readers, makers: HashMap::new() }
+        Fusion { graph, nodes: nodes.into_iter().map(Some).collect(), readers, producers: HashMap::new() }
     }
 
-    /// Returns the node that can take over the work of the node at `index`, and how.
+    /// Returns the node that the one at `index` can be fused with, and how.
     fn fusable(&self, index: usize) -> Option<(usize, Change)> {
         let node = self.nodes[index].as_ref()?;
         if let Some(activation) = node.op.activation() {
@@ -83,14 +83,14 @@ impl<'g> Fusion<'g> {
         self.nodes[index].as_ref().map(|node| &node.op)
     }
 
-    /// Returns the node that makes `value`, if it is read only once.
+    /// Returns the node that produces `value`, if it is read only once.
     fn only_producer(&self, value: ValueId) -> Option<usize> {
-        self.makers.get(&value).copied().filter(|_| self.readers[value.0] == 1)
+        self.producers.get(&value).copied().filter(|_| self.readers[value.0] == 1)
     }
 
-    /// Merges the node `producer` into the one at `index`, which runs in its own place.
+    /// Merges the node `producer` into the one at `index`, which keeps its position.
     fn apply(&mut self, producer: usize, index: usize, change: Change) {
-        let merged = self.nodes[producer].take().expect("a producer is there until it is merged");
+        let merged = self.nodes[producer].take().expect("a producer is present until it is merged");
         let node = self.nodes[index].as_mut().expect("the node was just read");
         node.name = format!("{}+{}", merged.name, node.name);
         node.inputs = merged.inputs;

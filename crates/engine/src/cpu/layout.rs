@@ -76,7 +76,7 @@ struct LayoutPass {
     trains: bool,
     /// Variables whose layout can no longer be chosen.
     settled: Vec<bool>,
-    /// Values that the preparation makes.
+    /// Whether each value is computed by the preparation.
     prepared: Vec<bool>,
     /// The parameter of each gradient.
     parameters: HashMap<ValueId, ValueId>,

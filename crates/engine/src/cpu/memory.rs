@@ -20,8 +20,8 @@ pub(super) struct Need {
 /// (Pisarchyk and Lee, "Efficient memory management for deep neural net inference", 2020). Without
 /// `share`, values do not share memory.
 pub(super) fn place(needs: &[Need], share: bool) -> (Vec<usize>, usize) {
-    if share && needs.len() > MOST_SEARCHED {
-        return place_in_time(needs);
+    if share && needs.len() > MAX_SEARCHED {
+        return place_in_order(needs);
     }
     let mut order: Vec<usize> = (0..needs.len()).collect();
     if share {
@@ -43,16 +43,16 @@ pub(super) fn place(needs: &[Need], share: bool) -> (Vec<usize>, usize) {
     (offsets, size)
 }
 
-/// More needs than this are placed in the order of time, since each search looks at all that are placed.
-const MOST_SEARCHED: usize = 1 << 13;
+/// More needs than this are placed in execution order, since each search visits all that are placed already.
+const MAX_SEARCHED: usize = 1 << 13;
 
-/// Places needs as they arise, each at the lowest place that is large enough, and gives their places back when they
-/// end: a few more bytes than the search takes, in a time that does not grow with the square of their number.
-fn place_in_time(needs: &[Need]) -> (Vec<usize>, usize) {
+/// Places needs in execution order, each in the lowest free range that is large enough, and frees the range when
+/// the need ends. This takes slightly more memory than the search, but its time is not quadratic in their number.
+fn place_in_order(needs: &[Need]) -> (Vec<usize>, usize) {
     let mut order: Vec<usize> = (0..needs.len()).collect();
     order.sort_by_key(|index| (needs[*index].first, Reverse(needs[*index].bytes), *index));
     let mut ends: BinaryHeap<Reverse<(usize, usize)>> = BinaryHeap::new();
-    // The lengths of free places, by offset; no two of them touch.
+    // The lengths of the free ranges by offset; no two are adjacent.
     let mut free: BTreeMap<usize, usize> = BTreeMap::new();
     let mut offsets = vec![0; needs.len()];
     let mut size = 0;
@@ -62,7 +62,7 @@ fn place_in_time(needs: &[Need]) -> (Vec<usize>, usize) {
                 break;
             }
             ends.pop();
-            give_back(&mut free, offsets[other], needs[other].bytes.next_multiple_of(ALIGNMENT));
+            free_range(&mut free, offsets[other], needs[other].bytes.next_multiple_of(ALIGNMENT));
         }
         let bytes = needs[index].bytes.next_multiple_of(ALIGNMENT);
         let fitting = free.iter().find(|(_, length)| **length >= bytes).map(|(offset, _)| *offset);
@@ -78,8 +78,8 @@ fn place_in_time(needs: &[Need]) -> (Vec<usize>, usize) {
     (offsets, size)
 }
 
-/// Makes a place free, together with those that touch it.
-fn give_back(free: &mut BTreeMap<usize, usize>, mut offset: usize, mut bytes: usize) {
+/// Frees a range and merges it with adjacent free ranges.
+fn free_range(free: &mut BTreeMap<usize, usize>, mut offset: usize, mut bytes: usize) {
     if bytes == 0 {
         return;
     }
@@ -124,11 +124,11 @@ mod tests {
     }
 
     #[test]
-    fn places_in_the_order_of_time_are_reused_too() {
+    fn placement_in_execution_order_reuses_memory() {
         let chain: Vec<Need> = (0..20_000).map(|step| need(640, step, step + 1)).collect();
         assert_eq!(place(&chain, true).1, 1280);
         let growing = [need(64, 0, 0), need(640, 1, 1)];
-        assert_eq!(place_in_time(&growing).1, place(&growing, true).1);
+        assert_eq!(place_in_order(&growing).1, place(&growing, true).1);
     }
 
     #[test]
@@ -140,7 +140,7 @@ mod tests {
                 need(1 + random.below(5000), first, first + random.below(10))
             })
             .collect();
-        for (offsets, size) in [place(&needs, true), place_in_time(&needs)] {
+        for (offsets, size) in [place(&needs, true), place_in_order(&needs)] {
             check_apart(&needs, &offsets, size);
         }
     }

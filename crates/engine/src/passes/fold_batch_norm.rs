@@ -27,17 +27,17 @@ fn fold_batch_norm(graph: &mut Graph) {
     }
     graph.outputs.iter().for_each(|output| readers[output.0] += 1);
     let mut producers: HashMap<ValueId, usize> = HashMap::new();
-    // The nodes that go before each layer.
+    // The nodes to insert before each layer.
     let mut folds: Vec<Vec<Node>> = nodes.iter().map(|_| Vec::new()).collect();
     for index in 0..nodes.len() {
         let Some(node) = &nodes[index] else { continue };
         let x = node.inputs.first().copied();
         let producer = x.filter(|x| readers[x.0] == 1).and_then(|x| producers.get(&x).copied());
-        let takes = |producer: usize| {
+        let can_fold = |producer: usize| {
             let op = nodes[producer].as_ref().map(|node| &node.op);
             matches!(op, Some(Op::Conv(_) | Op::Linear(_)))
         };
-        match producer.filter(|producer| matches!(node.op, Op::BatchNorm(_)) && takes(*producer)) {
+        match producer.filter(|producer| matches!(node.op, Op::BatchNorm(_)) && can_fold(*producer)) {
             None => _ = producers.insert(node.outputs[0], index),
             Some(producer) => {
                 let norm = nodes[index].take().expect("the node was just read");

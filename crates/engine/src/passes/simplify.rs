@@ -14,7 +14,7 @@ pub(super) const PASS: Pass = Pass {
 
 fn simplify(graph: &mut Graph) {
     let trains = trains(graph);
-    // What is read in place of a result that is only a copy.
+    // The original of each value that is only a copy.
     let mut originals: HashMap<ValueId, ValueId> = HashMap::new();
     for mut node in std::mem::take(&mut graph.nodes) {
         node.inputs.iter_mut().for_each(|id| *id = originals.get(id).copied().unwrap_or(*id));

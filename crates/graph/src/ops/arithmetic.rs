@@ -13,12 +13,12 @@ pub struct SumTo {
     pub factor: f32,
 }
 
-/// Gradient of the larger or smaller of two values for one of them. Operands: this one, the other one, dy; output:
-/// dy where this one was taken, half of it where both are equal, else 0.
+/// Gradient of an elementwise maximum or minimum with respect to one operand. Operands: this operand, the other
+/// one, dy; output: dy where this operand was selected, dy / 2 where both are equal, else 0.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ExtremumGradient {
-    /// Whether the smaller was taken.
-    pub smallest: bool,
+    /// Whether the operation is the minimum.
+    pub is_min: bool,
 }
 
 macro_rules! arithmetic {

@@ -14,8 +14,8 @@ pub struct Concat {}
 #[derive(Debug, Clone, PartialEq)]
 pub struct ConcatGradient;
 
-/// The most values that one layer can join.
-const MOST_PARTS: usize = 2048;
+/// The maximum number of values that one layer can concatenate.
+const MAX_PARTS: usize = 2048;
 
 impl LayerOp for Concat {
     fn operands(&self) -> Operands {
@@ -24,8 +24,8 @@ impl LayerOp for Concat {
 
     fn output(&self, inputs: &[&Shape]) -> Result<Shape> {
         let first = inputs[0];
-        if inputs.len() > MOST_PARTS {
-            let what = format!("joins {} values; at most {MOST_PARTS} are supported", inputs.len());
+        if inputs.len() > MAX_PARTS {
+            let what = format!("concatenates {} values; at most {MAX_PARTS} are supported", inputs.len());
             return Err(Error::input(what));
         }
         let fits =

@@ -1,4 +1,4 @@
-//! Functions of one number, element by element, `[…]` to the same shape.
+//! Elementwise unary functions, `[…]` to the same shape.
 //!
 //! Leaky ReLU after Maas, Hannun and Ng, ICML 2013; ELU after Clevert, Unterthiner and Hochreiter, ICLR 2016, and
 //! SELU after Klambauer et al., NeurIPS 2017; GELU after Hendrycks and Gimpel, 2016; hard sigmoid and hard swish
@@ -9,7 +9,7 @@ use striate_tensor::{Error, Result, Shape};
 
 use super::LayerOp;
 
-/// A function of one number.
+/// A unary function.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Function {
     /// x where x > 0, else slope·x
@@ -19,11 +19,11 @@ pub enum Function {
     },
     /// scale·x where x > 0, else scale·alpha·(e^(rate·x) − 1)
     Elu {
-        /// Where the function levels off below zero, before the scale.
+        /// Magnitude at which negative inputs saturate, before scaling.
         alpha: f32,
-        /// Factor on the result.
+        /// Scale of the result.
         scale: f32,
-        /// Factor in the exponent.
+        /// Factor of x in the exponent.
         rate: f32,
     },
     /// min(max(slope·x + offset, 0), 1)
@@ -35,7 +35,7 @@ pub enum Function {
     },
     /// x·min(max(x/6 + 1/2, 0), 1)
     HardSwish,
-    /// x·Φ(x), Φ being the normal distribution function
+    /// x·Φ(x), where Φ is the standard normal distribution function
     Gelu,
     /// [`Function::Gelu`] with Φ approximated by a hyperbolic tangent
     GeluTanh,
@@ -56,7 +56,7 @@ pub enum Function {
     },
 }
 
-/// Gradient of a function. Operands: x, dy; output: dx.
+/// Gradient of a unary function. Operands: x, dy; output: dx.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FunctionGradient(pub Function);
 
@@ -71,17 +71,17 @@ pub struct LeakyRelu {
 
 /// `scale`·x where x > 0, else `scale`·`alpha`·(e^(`rate`·x) − 1).
 ///
-/// ELU has `alpha` alone. SELU is `alpha` = 1.6732632 with `scale` = 1.050701, CELU has `rate` = 1 / `alpha`.
+/// ELU uses only `alpha`. SELU is `alpha` = 1.6732632 with `scale` = 1.050701, CELU has `rate` = 1 / `alpha`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Elu {
-    /// Where the function levels off below zero, before `scale`.
+    /// Magnitude at which negative inputs saturate, before scaling.
     #[serde(default = "one")]
     pub alpha: f32,
-    /// Factor on the result.
+    /// Scale of the result.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub scale: f32,
-    /// Factor in the exponent.
+    /// Factor of x in the exponent.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub rate: f32,
 }
@@ -90,7 +90,7 @@ pub struct Elu {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HardSigmoid {
-    /// The slope between the limits.
+    /// The slope between 0 and 1.
     #[serde(default = "sixth")]
     pub slope: f32,
     /// The value at zero.
@@ -103,7 +103,7 @@ pub struct HardSigmoid {
 #[serde(deny_unknown_fields)]
 pub struct HardSwish {}
 
-/// x·Φ(x), Φ being the normal distribution function.
+/// x·Φ(x), where Φ is the standard normal distribution function.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Gelu {
@@ -116,14 +116,14 @@ pub struct Gelu {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Approximation {
-    /// By the error function.
+    /// Exactly, with the error function.
     #[default]
     None,
-    /// By a hyperbolic tangent.
+    /// With a hyperbolic tangent.
     Tanh,
 }
 
-/// A mathematical function of every element.
+/// A mathematical function applied to every element.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Unary {

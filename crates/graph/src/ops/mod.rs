@@ -232,17 +232,17 @@ operations! {
         Sigmoid = "sigmoid",
         /// 1.7159·tanh(2x/3).
         ScaledTanh = "scaled_tanh",
-        /// x, or a small multiple of it below zero.
+        /// x, or a fraction of it below zero.
         LeakyRelu = "leaky_relu",
-        /// x, or an exponential that levels off below zero.
+        /// x, or an exponential that saturates below zero.
         Elu = "elu",
-        /// A line between the limits 0 and 1.
+        /// A linear function clamped to 0 to 1.
         HardSigmoid = "hard_sigmoid",
         /// x times its hard sigmoid.
         HardSwish = "hard_swish",
-        /// x times the normal distribution function.
+        /// x times the standard normal distribution function.
         Gelu = "gelu",
-        /// A mathematical function of every element.
+        /// A mathematical function applied to every element.
         Unary = "unary",
         /// A fixed power of every element.
         Power = "power",
@@ -264,9 +264,9 @@ operations! {
         Mul = "mul",
         /// Quotient of two values.
         Div = "div",
-        /// Larger of two values.
+        /// Maximum of two values.
         Max = "max",
-        /// Smaller of two values.
+        /// Minimum of two values.
         Min = "min",
         /// Matrix product of two values.
         MatMul = "matmul",
@@ -278,7 +278,7 @@ operations! {
         Reshape = "reshape",
         /// Part of an axis.
         Slice = "slice",
-        /// Chosen elements of an axis.
+        /// Elements gathered along an axis.
         Gather = "gather",
         /// Padding with a constant.
         Pad = "pad",
@@ -340,9 +340,9 @@ operations! {
         AveragePoolGradient = "average_pool_gradient",
         /// Gradient of an activation, from its output.
         ActivationGradient = "activation_gradient",
-        /// Gradient of a function, from its input.
+        /// Gradient of a unary function, from its input.
         FunctionGradient = "function_gradient",
-        /// Gradient of the larger or smaller of two values.
+        /// Gradient of the maximum or minimum of two values.
         ExtremumGradient = "extremum_gradient",
         /// Batch normalization with the statistics of the batch.
         BatchNormTraining = "batch_norm_training",
@@ -360,7 +360,7 @@ operations! {
         SumTo = "sum_to",
         /// Gradient of a slice.
         SliceGradient = "slice_gradient",
-        /// Gradient of chosen elements.
+        /// Gradient of a gather.
         GatherGradient = "gather_gradient",
         /// Gradient of padding.
         PadGradient = "pad_gradient",
@@ -431,7 +431,7 @@ impl Op {
         }
     }
 
-    /// The function of every element that the operation is, if it is one and not an activation.
+    /// Returns the unary function that the operation applies, unless it is an activation or something else.
     pub fn function(&self) -> Option<Function> {
         match self {
             Op::LeakyRelu(op) => Some(op.function()),

@@ -20,13 +20,13 @@ pub fn forward<T: Real>(d: &BroadcastDesc, a: &[T], b: &[T], y: &mut [T]) {
     }
 }
 
-/// The gradient of the larger or smaller of a and b for a.
+/// The gradient of max(a, b) or min(a, b) with respect to a.
 pub fn extremum_gradient<T: Real>(d: &BroadcastDesc, a: &[T], b: &[T], dy: &[T], da: &mut [T]) {
     for (index, (dy, da)) in dy.iter().zip(da).enumerate() {
         let [a, b] = [(a, &d.strides[0]), (b, &d.strides[1])]
             .map(|(values, strides)| values[place(index, &d.shape, strides)]);
-        let is_taken = if d.op == Arithmetic::Min { a < b } else { a > b };
-        *da = match (is_taken, a == b) {
+        let is_selected = if d.op == Arithmetic::Min { a < b } else { a > b };
+        *da = match (is_selected, a == b) {
             (true, _) => *dy,
             (_, true) => T::from_f64(0.5) * *dy,
             _ => T::from_f64(0.0),

@@ -28,9 +28,9 @@ pub(super) fn arithmetic(graph: &Graph, node: &Node) -> Lowering {
     kernels(BroadcastDesc::new(op, a, b), broadcast::list())
 }
 
-/// Operands: a, b, dy; output: the share of a.
+/// Operands: a, b, dy; output: the gradient of a.
 pub(super) fn extremum_gradient(graph: &Graph, node: &Node, op: &ExtremumGradient) -> Lowering {
-    let arithmetic = if op.smallest { Arithmetic::Min } else { Arithmetic::Max };
+    let arithmetic = if op.is_min { Arithmetic::Min } else { Arithmetic::Max };
     let [a, b] = [0, 1].map(|side| graph.shape(node.inputs[side]));
     kernels(BroadcastDesc::new(arithmetic, a, b), extremum::gradient())
 }
