@@ -1,13 +1,13 @@
-//! The memory that the machine can still give.
+//! The memory that is still available on the machine.
 
 use std::path::Path;
 
 use crate::file::read_text_limited;
 
-/// Returns the bytes that programs can still take without others being ended for it, where the system says so.
+/// Returns how many bytes can still be allocated without running out of memory, if the system reports it.
 ///
-/// Linux hands out more memory than there is, and ends a process that then uses it. So a large request is
-/// held against this figure.
+/// Linux overcommits memory and kills processes when it runs out. Large requests are therefore checked
+/// against this figure.
 pub fn available_memory() -> Option<u64> {
     if !cfg!(target_os = "linux") {
         return None;
@@ -16,7 +16,7 @@ pub fn available_memory() -> Option<u64> {
     Some(container().map_or(machine, |container| container.min(machine)))
 }
 
-/// Returns the free bytes in a container with a limit of its own.
+/// Returns the free bytes in a container with a memory limit.
 fn container() -> Option<u64> {
     let figure = |name: &str| -> Option<u64> {
         let path = Path::new("/sys/fs/cgroup").join(name);
@@ -25,7 +25,7 @@ fn container() -> Option<u64> {
     Some(figure("memory.max")?.saturating_sub(figure("memory.current")?))
 }
 
-/// Returns the available and swappable bytes that a `/proc/meminfo` names.
+/// Returns the bytes of available memory and free swap in the text of `/proc/meminfo`.
 fn meminfo(text: &str) -> Option<u64> {
     let kibibytes = |key: &str| -> Option<u64> {
         let line = text.lines().find(|line| line.starts_with(key))?;
@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn meminfo_counts_memory_and_swap_in_bytes() {
+    fn meminfo_is_available_memory_plus_swap() {
         let text = "MemTotal:       24000 kB\nMemAvailable:   2000 kB\nSwapFree:   50 kB\n";
         assert_eq!(meminfo(text), Some(2050 * 1024));
         assert_eq!(meminfo("MemTotal: 24000 kB\n"), None);
@@ -48,7 +48,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn this_machine_has_memory() {
+    fn this_machine_reports_memory() {
         assert!(available_memory().is_some_and(|bytes| bytes > 1 << 20));
     }
 }

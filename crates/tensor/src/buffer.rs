@@ -11,11 +11,11 @@ use crate::{Element, Error, Result};
 /// Alignment of every buffer: a cache line, and the widest vector of any instruction set.
 pub const ALIGNMENT: usize = 64;
 
-/// Requests below this size in bytes are left to the allocator.
+/// Requests smaller than this many bytes are not checked against the available memory.
 const LARGE: usize = 64 << 20;
 
-/// Checks that the system can provide `bytes` bytes: a large request is held against the memory that is free,
-/// and any is allocated and released.
+/// Checks that the system can provide `bytes` bytes: large requests are first compared with the available
+/// memory, then every request is allocated and released.
 ///
 /// # Errors
 /// If that much memory is not available.
@@ -165,7 +165,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn memory_that_cannot_be_had_is_an_error() {
+    fn unavailable_memory_is_an_error() {
         for count in [1 << 40, usize::MAX / 8, usize::MAX] {
             let errors = [check_memory(count).err(), zeroed::<f32>(count).err(), Buffer::zeroed(count).err()];
             assert!(errors.iter().all(Option::is_some), "{count}");

@@ -32,9 +32,9 @@ pub fn printable_path(path: &Path) -> String {
     printable(&path.to_string_lossy()).into_owned()
 }
 
-/// Returns `text` with at most `most` characters: the middle of a longer one gives way to `…`.
+/// Returns `text` with at most `most` characters: the middle of longer text is replaced by `…`.
 pub fn shortened(text: &str, most: usize) -> Cow<'_, str> {
-    // No character has less than one byte.
+    // Text has at most as many characters as bytes.
     let count = if text.len() <= most { 0 } else { text.chars().count() };
     if count <= most {
         return Cow::Borrowed(text);
@@ -44,10 +44,10 @@ pub fn shortened(text: &str, most: usize) -> Cow<'_, str> {
     Cow::Owned(first.chain(['…']).chain(last).collect())
 }
 
-/// Most characters of a cell that a table shows; files may hold names of any length.
+/// The maximum width of a table cell in characters; files may hold names of any length.
 pub const WIDEST_CELL: usize = 100;
 
-/// Returns `text` as a cell of a table: [`printable`] and not longer than [`WIDEST_CELL`].
+/// Returns `text` as a cell of a table: [`printable`] and at most [`WIDEST_CELL`] characters long.
 pub fn cell(text: &str) -> String {
     shortened(&printable(text), WIDEST_CELL).into_owned()
 }

@@ -205,8 +205,8 @@ fn product_lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
     lines.filter(|(_, line)| !line.trim_start().starts_with("//"))
 }
 
-/// Returns whether the file at `path`, relative to `crates/`, may call the file system as it likes: the guarded
-/// module itself, the crates for tests, tests, examples and benchmarks, and modules that their parent declares
+/// Returns whether the file at `path`, relative to `crates/`, may call the file system directly: the guarded
+/// module itself, the test crates, tests, examples and benchmarks, and modules that their parent declares
 /// under `#[cfg(test)]`.
 fn may_use_raw_files(path: &Path) -> bool {
     let is_free = |part: &std::ffi::OsStr| {
