@@ -23,7 +23,7 @@ pub struct Dataset {
     pub preprocessing: Option<Preprocessing>,
     /// Preprocessing that brings any other image into the form of the set.
     pub predict: Option<Preprocessing>,
-    /// What loading found besides the images.
+    /// The report of loading the set.
     pub survey: Survey,
 }
 

@@ -13,12 +13,12 @@ pub struct Evaluation {
     pub part: &'static str,
     /// The images; a label is an index into the model's classes.
     pub split: Split,
-    /// Classes of the model of which there is no image, in the model's order.
+    /// Classes of the model without images, in the model's order.
     pub missing: Vec<String>,
     /// How the images become a network's input if the model does not say; `None` if they are numbers,
     /// which are used as they are.
     pub preprocessing: Option<Preprocessing>,
-    /// What loading found besides the images.
+    /// The report of loading the data.
     pub survey: Survey,
 }
 

@@ -1,4 +1,4 @@
-//! Data sets: built in, fetched or one's own; their order, their loading.
+//! Data sets: built-in, downloaded, or your own as image folders or arrays; batches in order.
 
 #![forbid(unsafe_code)]
 

@@ -1,10 +1,10 @@
-//! For tests: a folder that is gone afterwards.
+//! Temporary folders for tests.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// A folder of its own under the system's temporary folder; dropping it removes it.
+/// A new temporary folder, removed when dropped.
 pub(crate) struct Scratch(PathBuf);
 
 impl Scratch {

@@ -1,8 +1,8 @@
-//! What loading found besides the images: sizes, files left aside, unreadable images, folders of the parts.
+//! The report of loading a data set: sizes, parts, files left aside, unreadable images.
 
 use std::path::PathBuf;
 
-/// What loading a data set found, for the summary that a person reads before training.
+/// The report of loading a data set, for the summary before training.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Survey {
     /// Smallest and largest original height and width, each side on its own; `None` unless the images
@@ -14,8 +14,7 @@ pub struct Survey {
     pub unreadable: Vec<(PathBuf, String)>,
     /// The parts that were found: training, then validation, then test.
     pub parts: Vec<PartSurvey>,
-    /// Remarks for a person, one line each: an enclosing folder that was entered, classes that a part
-    /// lacks.
+    /// Notes, one line each: an enclosing folder that was entered, classes without images in a part.
     pub notes: Vec<String>,
 }
 

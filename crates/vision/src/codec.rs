@@ -15,13 +15,13 @@ use crate::{Image, tiff};
 pub const MAX_PIXELS: u64 = 64 << 20;
 /// Bytes that decoding may take for each pixel: four channels of 16 bits, twice.
 const MEMORY_PER_PIXEL: u64 = 16;
-/// Bytes that decoding may take besides, for metadata and tables.
+/// Bytes that decoding may take in addition, for metadata and tables.
 const MEMORY: u64 = 16 << 20;
 
 /// Decodes the image in `bytes`, whose content decides its kind, if it has at most [`MAX_PIXELS`] pixels.
 ///
-/// The image is turned as its EXIF orientation says and transparency is laid on white; 16 bits become 8,
-/// CMYK becomes RGB, and of an animation the first frame is taken.
+/// The EXIF orientation is applied, transparency is laid on white, 16 bits are reduced to 8, CMYK is converted to
+/// RGB, and of an animation the first frame is taken.
 ///
 /// # Errors
 /// If the bytes are not an image, or one that is not supported, truncated, damaged or too large.
@@ -63,7 +63,7 @@ fn decode_guarded(bytes: &[u8], max_pixels: u64) -> Result<Image> {
         Extent::Whole => decode_whole(bytes, kind, max_pixels),
         Extent::Cut => Err(damaged("truncated")),
         Extent::WithoutEnd(length) => {
-            // Data after the last block of pixels changes nothing; after any other, it does.
+            // Bytes after the last block of pixels do not change the image; bytes in place of a block do.
             let ended = |tail: &[u8]| decode_whole(&[&bytes[..length], tail].concat(), kind, max_pixels);
             let [first, others @ ..] = jpeg::TAILS;
             let image = ended(first)?;
@@ -87,9 +87,9 @@ fn decode_whole(bytes: &[u8], kind: Readable, max_pixels: u64) -> Result<Image> 
     flatten(decoded, is_multiplied)
 }
 
-/// Returns how the image is to be turned.
+/// Returns the EXIF orientation of the image.
 fn orientation(decoder: &mut impl ImageDecoder) -> Result<Orientation> {
-    // Some writers of WebP put the prefix before the EXIF data that only JPEG asks for.
+    // Some writers of WebP prefix the EXIF data as JPEG requires.
     let exif = decoder.exif_metadata().ok().flatten();
     let prefixed = exif.as_ref().and_then(|exif| exif.strip_prefix(b"Exif\0\0"));
     match prefixed.and_then(Orientation::from_exif_chunk) {
@@ -309,8 +309,8 @@ mod tests {
         !bytes.iter().fold(u32::MAX, |sum, byte| (0..8).fold(sum ^ u32::from(*byte), |sum, _| step(sum)))
     }
 
-    /// A file without its end marker is whole exactly if libjpeg makes the same image of it once the marker
-    /// is put back; what is put back after a real cut is another image.
+    /// A file without its end marker is complete if appending the marker yields the same image; after a real cut it
+    /// yields another.
     #[test]
     fn jpeg_without_its_end_marker_is_whole() {
         for file in [jpeg(30, 21), include_bytes!("../tests/progressive.jpg").to_vec()] {

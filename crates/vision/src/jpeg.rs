@@ -1,32 +1,31 @@
-//! Whether a JPEG file holds all of its image.
+//! Detects truncated JPEG files.
 //!
-//! Decoders fill what is missing with gray instead of refusing it. A file that ends with the end marker is
-//! whole. Some writers leave the marker out; such a file is whole if its image does not depend on what
-//! follows. Source: ITU-T T.81, annexes B and G.
+//! Decoders fill missing data with gray instead of refusing the file. A file that ends with the end marker is
+//! complete. Some writers omit the marker; such a file is complete if its image does not depend on the bytes
+//! that follow. Source: ITU-T T.81, annexes B and G.
 
-/// How much of a JPEG file is there, as far as its markers tell.
+/// How much of a JPEG file is present, judging by its markers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Extent {
-    /// The end marker is there.
+    /// The end marker is present.
     Whole,
     /// The file ends among coded data, after this many bytes, and every coefficient occurs in a scan.
     WithoutEnd(usize),
-    /// Something is missing for certain.
+    /// Data is certainly missing.
     Cut,
 }
 
 const END: u8 = 0xd9;
 const START_OF_SCAN: u8 = 0xda;
 
-/// What stands in for the rest of a file without its end marker: the marker alone, and coded data that no
-/// two of have in common.
+/// Endings to append to a file without its end marker: the marker alone, and different coded data before it.
 pub(crate) const TAILS: [&[u8]; 3] = [
     &[0xff, END],
     &[0x5a, 0x3c, 0x96, 0x0f, 0x71, 0xe2, 0x4d, 0xb8, 0x27, 0x93, 0x6c, 0xd5, 0xff, END],
     &[0xa5, 0xc3, 0x69, 0xf0, 0x8e, 0x1d, 0xb2, 0x47, 0xd8, 0x6c, 0x93, 0x2a, 0xff, END],
 ];
 
-/// Returns how much of the file is there.
+/// Returns how much of the file is present.
 pub(crate) fn extent(bytes: &[u8]) -> Extent {
     let mut scans = Scans::default();
     let mut at = 2;
@@ -58,7 +57,7 @@ pub(crate) fn extent(bytes: &[u8]) -> Extent {
     }
 }
 
-/// Which coefficients of which components the scans so far have brought to full precision.
+/// The coefficients of each component that the scans so far have brought to full precision.
 #[derive(Default)]
 struct Scans {
     components: Vec<(u8, u64)>,

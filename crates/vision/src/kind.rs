@@ -111,7 +111,7 @@ fn is_bmp(head: &[u8]) -> bool {
     head.starts_with(b"BM") && header.is_some_and(|header| BMP_HEADERS.contains(&header))
 }
 
-/// Whether `head` begins with `P1` to `P7`, white space, and what a header goes on with.
+/// Returns whether `head` begins with `P1` to `P7`, white space, and the start of a header.
 fn is_pnm(head: &[u8]) -> bool {
     let [b'P', digit @ b'1'..=b'7', rest @ ..] = head else { return false };
     let first = rest.iter().position(|byte| !byte.is_ascii_whitespace());

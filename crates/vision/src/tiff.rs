@@ -1,4 +1,4 @@
-//! TIFF files that the decoder would fail on, misread, or read another image of than was meant.
+//! Checks for TIFF files on which the decoder fails, or whose first image is not the intended one.
 
 use std::io::Cursor;
 

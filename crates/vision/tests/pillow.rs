@@ -1,4 +1,4 @@
-//! Resizing and gray equal Pillow's, byte by byte; files are read as Pillow reads them. The figures are
+//! Resizing and gray match Pillow byte by byte, and files are read as by Pillow. The figures are
 //! those of `scripts/reference/pillow_resize.py`.
 
 use std::collections::BTreeMap;
@@ -61,7 +61,7 @@ impl Case {
 }
 
 #[test]
-fn resizing_is_pillows() {
+fn resizing_matches_pillow() {
     let Figures { resized, hashes, .. } = figures();
     assert_eq!((resized.len(), hashes.len()), (88, 160));
     for case in resized {
@@ -76,7 +76,7 @@ fn resizing_is_pillows() {
 
 /// Images with transparency lie on white, as they do for whoever looks at them.
 #[test]
-fn transparent_images_are_resized_as_pillow_resizes_them_on_white() {
+fn transparent_images_are_resized_on_white_as_by_pillow() {
     for Transparent { file, resized } in figures().transparent {
         let image = decode(&file).unwrap();
         assert_eq!(resized.len(), 4);
@@ -91,12 +91,12 @@ fn transparent_images_are_resized_as_pillow_resizes_them_on_white() {
 }
 
 #[test]
-fn gray_is_pillows() {
+fn gray_matches_pillow() {
     assert_eq!(fnv(source([40, 30], 3).to_gray().pixels()), figures().gray);
 }
 
 #[test]
-fn cmyk_becomes_the_color_that_pillow_sees() {
+fn cmyk_matches_pillow() {
     let Cmyk { file, color } = figures().cmyk;
     let image = decode(&file).unwrap();
     let found = image.pixel(4, 4);
@@ -105,7 +105,7 @@ fn cmyk_becomes_the_color_that_pillow_sees() {
 
 /// Orientations as EXIF 2.3 numbers them, of an image whose left half is dark.
 #[test]
-fn images_are_turned_as_their_camera_was() {
+fn exif_orientation_is_applied() {
     for (orientation, file) in figures().turned {
         let image = decode(&file).unwrap();
         let (w, h) = (image.width(), image.height());

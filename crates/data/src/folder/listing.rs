@@ -18,8 +18,10 @@ const ENDINGS: [&str; 17] = [
 ];
 /// Names that systems and tools leave in folders, in lower case.
 const SYSTEM: [&str; 5] = ["__macosx", "@eadir", "thumbs.db", "desktop.ini", "$recycle.bin"];
-/// Folders within folders.
+/// Folders within each other below a class.
 const DEEPEST: usize = 16;
+/// Folders below a class.
+const MOST_FOLDERS: usize = 10_000;
 
 /// What a folder holds.
 #[derive(Default)]
@@ -79,11 +81,11 @@ impl Aside {
 
 /// Returns the images in a folder and in the folders in it, sorted by path.
 pub(super) fn images(folder: &Path, aside: &mut Aside) -> Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
-    collect(folder, 0, &mut files, aside)?;
-    let are_images: Vec<bool> = files.par_iter().map(|path| is_image(path)).collect();
+    let mut walk = Walk { top: folder, files: vec![], folders: 0 };
+    walk.collect(folder, 0, aside)?;
+    let are_images: Vec<bool> = walk.files.par_iter().map(|path| is_image(path)).collect();
     let mut images = Vec::new();
-    for (path, is_image) in files.into_iter().zip(are_images) {
+    for (path, is_image) in walk.files.into_iter().zip(are_images) {
         if is_image {
             images.push(path);
         } else {
@@ -93,24 +95,37 @@ pub(super) fn images(folder: &Path, aside: &mut Aside) -> Result<Vec<PathBuf>> {
     Ok(images)
 }
 
-fn collect(folder: &Path, depth: usize, files: &mut Vec<PathBuf>, aside: &mut Aside) -> Result<()> {
-    if depth > DEEPEST {
-        return Err(Error::input(format!(
-            "{}: more than {DEEPEST} folders within each other; is there a link to a folder above?",
-            folder.display()
-        )));
+/// The files below a folder.
+struct Walk<'a> {
+    top: &'a Path,
+    files: Vec<PathBuf>,
+    /// Folders visited so far.
+    folders: usize,
+}
+
+impl Walk<'_> {
+    fn collect(&mut self, folder: &Path, depth: usize, aside: &mut Aside) -> Result<()> {
+        self.folders += 1;
+        // Links may lead back to a folder above, and several of them multiply.
+        if depth > DEEPEST || self.folders > MOST_FOLDERS {
+            return Err(Error::input(format!(
+                "{}: holds more than {MOST_FOLDERS} folders, or more than {DEEPEST} within each other; is there a \
+                 link to a folder above?",
+                self.top.display()
+            )));
+        }
+        let found = visible(folder)?;
+        found.aside.into_iter().for_each(|(kind, path)| aside.add(kind, path));
+        self.files.extend(found.files);
+        found.folders.iter().try_for_each(|folder| self.collect(folder, depth + 1, aside))
     }
-    let found = visible(folder)?;
-    found.aside.into_iter().for_each(|(kind, path)| aside.add(kind, path));
-    files.extend(found.files);
-    found.folders.iter().try_for_each(|folder| collect(folder, depth + 1, files, aside))
 }
 
 fn ending(path: &Path) -> Option<String> {
     path.extension().map(|ending| ending.to_string_lossy().to_lowercase())
 }
 
-/// What a file that is not an image is called.
+/// Returns the kind of a file that is not an image.
 fn kind(path: &Path) -> String {
     if !path.is_file() {
         return "not a file".into();
@@ -118,7 +133,7 @@ fn kind(path: &Path) -> String {
     ending(path).unwrap_or_else(|| "no extension".into())
 }
 
-/// Whether the content or the ending of a file is that of an image.
+/// Returns whether the content or the ending of a file is that of an image.
 pub(super) fn is_image(path: &Path) -> bool {
     if ending(path).is_some_and(|ending| ENDINGS.contains(&ending.as_str())) {
         return true;

@@ -147,7 +147,7 @@ fn normalization(split: &Split) -> Preprocessing {
     Preprocessing { channels: split.shape[0], steps: vec![], mean, std }
 }
 
-/// What is found while folders are listed and images are read.
+/// The findings while folders are listed and images are read.
 struct Found {
     survey: Survey,
     aside: Aside,
@@ -225,7 +225,7 @@ impl Found {
         self.list(folder, &folders, label).map(Some)
     }
 
-    /// Reads a part and takes down what was found besides its images.
+    /// Reads a part and records the findings in the survey.
     fn read(
         &mut self,
         reader: &Reader,

@@ -33,7 +33,7 @@ pub(super) struct Reader {
     has_color: AtomicBool,
 }
 
-/// A part as read, and what was found besides.
+/// A part as read, with its findings.
 pub(super) struct ReadPart {
     pub split: Split,
     pub sizes: Option<[[usize; 2]; 2]>,

@@ -269,3 +269,13 @@ fn faulty_folders_are_refused() {
     let text = failure(&with_images(&["cat/0.png", "dog\u{202e}/1.png"]));
     assert!(text.contains("U+202E, which cannot be shown; rename it"), "{text}");
 }
+
+#[cfg(unix)]
+#[test]
+fn links_that_lead_back_are_refused_in_bounded_time() {
+    let folder = with_images(&["a/0.png", "b/1.png"]);
+    for name in ["x", "y", "z"] {
+        std::os::unix::fs::symlink(folder.path().join("a"), folder.path().join("a").join(name)).unwrap();
+    }
+    assert!(failure(&folder).contains("is there a link to a folder above?"));
+}
