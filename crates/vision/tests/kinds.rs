@@ -24,7 +24,8 @@ fn every_kind_is_read_as_by_pillow() {
     let mut wrong = Vec::new();
     for Kind { name, file, size: [width, height], rgb } in kinds {
         let file = bytes(&file);
-        let found = decode(&file).map(|image| (image.width(), image.height(), image.to_rgb().pixels().to_vec()));
+        let found =
+            decode(&file).map(|image| (image.width(), image.height(), image.to_rgb().pixels().to_vec()));
         match found {
             Ok(found) if found == (width, height, bytes(&rgb)) => {
                 assert_eq!(dimensions(&file).unwrap(), [height, width], "{name}");
