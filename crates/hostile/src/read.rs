@@ -35,8 +35,8 @@ const UNPACKED_PER_BYTE: usize = 100;
 const UNPACKED: usize = 64 << 20;
 /// Pixels that an image may have here.
 const MAX_PIXELS: u64 = 1 << 16;
-/// Bytes that the decoder of an image may allocate; a corrupt TIFF directory alone takes 64 MiB.
-const IMAGE: usize = 112 << 20;
+/// Bytes that the decoder of an image may allocate.
+const IMAGE: usize = 32 << 20;
 /// Networks with more multiply-adds or bytes are planned but not run.
 const SMALL: u64 = 1 << 20;
 

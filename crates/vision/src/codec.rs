@@ -45,7 +45,11 @@ pub fn decode_limited(bytes: &[u8], max_pixels: u64) -> Result<Image> {
 /// If the bytes are not an image, or one that is not supported.
 pub fn dimensions(bytes: &[u8]) -> Result<[usize; 2]> {
     let head = || {
-        let mut decoder = open(bytes, readable(bytes)?, u64::MAX)?;
+        let kind = readable(bytes)?;
+        if kind == Readable::Tiff {
+            tiff::check(bytes)?;
+        }
+        let mut decoder = open(bytes, kind, u64::MAX)?;
         let (width, height) = decoder.dimensions();
         let (width, height) = (width as usize, height as usize);
         Ok(match orientation(&mut decoder)?.to_exif() {

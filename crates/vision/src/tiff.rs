@@ -12,6 +12,10 @@ use tiff::tags::Tag;
 /// # Errors
 /// If the file is one of these. Other faults are left to the decoder.
 pub(crate) fn check(bytes: &[u8]) -> Result<bool> {
+    // The decoder reserves memory for as many values as an entry claims.
+    if values_fit(bytes) == Some(false) {
+        return Err(Error::input("damaged image (its directory claims more than the file holds); export it again"));
+    }
     let Ok(mut decoder) = Decoder::new(Cursor::new(bytes)) else { return Ok(false) };
     let mut tag = |tag| decoder.find_tag_unsigned_vec::<u32>(tag).ok().flatten()?.first().copied();
     let refused = |what: &str| Err(Error::input(format!("{what}; convert it to PNG or JPEG")));
@@ -25,6 +29,32 @@ pub(crate) fn check(bytes: &[u8]) -> Result<bool> {
         return refused("TIFF files with the lowest bit first are not supported");
     }
     Ok(tag(Tag::ExtraSamples) == Some(1))
+}
+
+/// Returns whether no entry of the first directory claims more values than the file has bytes; `None` if the
+/// directory is truncated.
+fn values_fit(bytes: &[u8]) -> Option<bool> {
+    let is_big_endian = bytes.starts_with(b"MM");
+    let number = |at: usize, length: usize| -> Option<u64> {
+        let digits = bytes.get(at..at.checked_add(length)?)?.iter().map(|byte| u64::from(*byte));
+        Some(match is_big_endian {
+            true => digits.fold(0, |value, digit| value << 8 | digit),
+            false => digits.rev().fold(0, |value, digit| value << 8 | digit),
+        })
+    };
+    // BigTIFF has fields of 8 bytes where TIFF has 4, and of the number of entries 2.
+    let is_big = number(2, 2)? == 43;
+    let (offset_at, wide, count_length) = if is_big { (8, 8, 8) } else { (4, 4, 2) };
+    let directory = usize::try_from(number(offset_at, wide)?).ok()?;
+    let entries = number(directory, count_length)?;
+    let mut at = directory + count_length;
+    for _ in 0..entries {
+        if number(at + 4, wide)? > bytes.len() as u64 {
+            return Some(false);
+        }
+        at = at.checked_add(4 + 2 * wide)?;
+    }
+    Some(true)
 }
 
 #[cfg(test)]
@@ -53,6 +83,19 @@ mod tests {
             assert!(error.is_input() && error.to_string().contains(why), "{error}");
         }
         assert_eq!(decode(&file::<Gray8>(&[7, 200], Tag::FillOrder, 1u16)).unwrap().pixels(), [7, 200]);
+    }
+
+    /// An entry of 2^24 values would make the decoder reserve 512 MiB.
+    #[test]
+    fn directories_that_claim_more_than_the_file_are_refused() {
+        let whole = file::<Gray8>(&[7, 200], Tag::Orientation, 1u16);
+        assert_eq!(values_fit(&whole), Some(true));
+        let directory = u32::from_le_bytes(whole[4..8].try_into().unwrap()) as usize;
+        let mut claiming = whole;
+        claiming[directory + 2 + 12 * 2 + 7] = 1;
+        let error = decode(&claiming).unwrap_err();
+        assert!(error.to_string().contains("claims more than the file holds"), "{error}");
+        assert_eq!(values_fit(b"MM\0\x2b\0\x08\0\0\0\0\0\0\0\0\0\x10\0\0"), None);
     }
 
     /// Half opaque red, multiplied and not.
