@@ -14,7 +14,9 @@ use tiff::tags::Tag;
 pub(crate) fn check(bytes: &[u8]) -> Result<bool> {
     // The decoder reserves memory for as many values as an entry claims.
     if values_fit(bytes) == Some(false) {
-        return Err(Error::input("damaged image (its directory claims more than the file holds); export it again"));
+        return Err(Error::input(
+            "damaged image (its directory claims more than the file holds); export it again",
+        ));
     }
     let Ok(mut decoder) = Decoder::new(Cursor::new(bytes)) else { return Ok(false) };
     let mut tag = |tag| decoder.find_tag_unsigned_vec::<u32>(tag).ok().flatten()?.first().copied();
