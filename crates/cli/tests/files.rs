@@ -449,3 +449,21 @@ fn layer_names_of_any_length_fit_tables() {
         assert!(printed.lines().all(|line| line.chars().count() < 400), "{flags:?}");
     }
 }
+
+#[test]
+fn memory_that_cannot_be_had_is_one_line() {
+    let folder = Folder::new("memory");
+    for arguments in [
+        &["inspect", "lenet5", "--plan", "--batch", "2000000000"][..],
+        &["inspect", "vgg16", "--plan", "--batch", "50000000"],
+        &["inspect", "lenet5", "--plan", "--batch", "18446744073709551615"],
+        &["bench", "infer", "lenet5", "--batch", "2000000000"],
+        &["bench", "train", "lenet5", "--batch", "2000000000"],
+    ] {
+        let output = folder.run(arguments);
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(matches!(output.status.code(), Some(1 | 2)), "{arguments:?}: {:?} {error}", output.status);
+        assert!(error.starts_with("error: ") && error.lines().count() == 1, "{arguments:?}: {error}");
+        assert!(output.stdout.is_empty());
+    }
+}

@@ -134,7 +134,9 @@ impl Loader {
         let (empty, spare) = sync_channel(ALL);
         let most = (batch + usize::from(join_single)).min(source.len());
         for _ in 0..ALL {
-            let images = Vec::with_capacity(most * source.size());
+            let mut images = Vec::new();
+            // Where this fails, filling the batch reports it.
+            let _ = images.try_reserve_exact(most.saturating_mul(source.size()));
             empty.send(Batch { images, labels: Vec::with_capacity(most) }).expect("the channel is open");
         }
         let worker = Worker { source, batch, join_single, order, full, spare, sample: (epoch, 0) };
@@ -226,7 +228,13 @@ impl<S: Source> Worker<S> {
         let size = self.source.size();
         // A spare batch is missing only if the receiver kept some.
         let mut batch = self.spare.try_recv().unwrap_or_default();
-        batch.images.resize(indices.len() * size, 0.0);
+        let length = indices.len().saturating_mul(size);
+        let missing = length.saturating_sub(batch.images.len());
+        batch.images.try_reserve_exact(missing).map_err(|_| {
+            let count = indices.len();
+            Error::failed(format!("not enough memory for a batch of {count} images; try a smaller batch"))
+        })?;
+        batch.images.resize(length, 0.0);
         batch.labels.clear();
         for (index, to) in indices.iter().zip(batch.images.chunks_exact_mut(size)) {
             self.sample = (epoch, *index);

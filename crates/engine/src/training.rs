@@ -6,7 +6,7 @@ use striate_graph::{
     Graph, Kind, Network, Role, Segment, TrainingSpec, Value, initial_values, training_graph,
 };
 use striate_kernels::{Context, reorder};
-use striate_tensor::{Buffer, Error, Layout, Memory, Region, Result, Shape};
+use striate_tensor::{Buffer, Error, Layout, Memory, Region, Result, Shape, check_memory};
 
 use crate::Variables;
 use crate::backend::{Backend, Placements};
@@ -70,9 +70,11 @@ impl Training {
         let plans = HashMap::from([(shape.clone(), plan)]);
         let mut training = Training { network, spec, cpu, memory, placements, infos, plans };
         for value in values {
+            let bytes = value.bytes();
             let Kind::Variable { role: Role::Parameter | Role::Buffer, init, fan } = value.kind else {
                 continue;
             };
+            check_memory(bytes).map_err(|e| e.at(&value.name))?;
             let first = initial_values(init, &value.name, &value.shape, &fan, seed);
             training.store(&value.name, &value.shape, &first);
         }

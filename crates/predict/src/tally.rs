@@ -2,6 +2,7 @@
 
 use striate_engine::mean_loss;
 use striate_graph::Loss;
+use striate_tensor::{Result, check_memory};
 
 /// The guesses for some images against their labels.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,8 +18,13 @@ pub struct Tally {
 
 impl Tally {
     /// Returns an empty tally that measures this loss.
-    pub fn new(classes: usize, criterion: Loss) -> Tally {
-        Tally {
+    ///
+    /// # Errors
+    /// If the confusion matrix does not fit in memory.
+    pub fn new(classes: usize, criterion: Loss) -> Result<Tally> {
+        let bytes = classes.saturating_mul(classes).saturating_mul(size_of::<usize>());
+        check_memory(bytes).map_err(|e| e.at(format!("the confusion matrix of {classes} classes")))?;
+        Ok(Tally {
             classes,
             criterion,
             n: 0,
@@ -26,7 +32,7 @@ impl Tally {
             wrong_five: 0,
             loss: 0.0,
             confusion: vec![0; classes * classes],
-        }
+        })
     }
 
     /// Counts images by their scores `[N, K]`, which are what the loss reads, and labels `[N]`.
@@ -103,8 +109,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn confusion_matrix_beyond_memory_is_an_error() {
+        for classes in [10_000_000, usize::MAX] {
+            let error = Tally::new(classes, Loss::default()).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("the confusion matrix of {classes} classes: not enough memory")), "{error}");
+        }
+    }
+
+    #[test]
     fn row_with_nan_is_wrong_whatever_the_label() {
-        let mut tally = Tally::new(2, Loss::default());
+        let mut tally = Tally::new(2, Loss::default()).unwrap();
         tally.add(&[1.0, f32::NAN], &[0]);
         assert!(tally.top1_error() == 1.0 && tally.loss().is_nan());
     }
@@ -113,7 +127,7 @@ mod tests {
     #[test]
     fn loss_is_that_of_training_without_a_ceiling() {
         let measured = |loss, scores: &[f32], label| {
-            let mut tally = Tally::new(scores.len(), loss);
+            let mut tally = Tally::new(scores.len(), loss).unwrap();
             tally.add(scores, &[label]);
             tally.loss()
         };
@@ -134,7 +148,7 @@ mod tests {
 
     #[test]
     fn errors_are_counted_as_in_ilsvrc() {
-        let mut tally = Tally::new(6, Loss::default());
+        let mut tally = Tally::new(6, Loss::default()).unwrap();
         tally.add(&[9., 8., 7., 6., 5., 4.], &[0]);
         tally.add(&[9., 8., 7., 6., 5., 4.], &[4]);
         tally.add(&[9., 8., 7., 6., 5., 4.], &[5]);

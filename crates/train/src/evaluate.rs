@@ -29,7 +29,7 @@ pub fn evaluate(
     let inference = before.as_ref().unwrap_or(inference);
     let [c, h, w] = data.shape();
     let size = c * h * w;
-    let mut tally = Tally::new(classes, loss);
+    let mut tally = Tally::new(classes, loss)?;
     let mut images = zeroed(BATCH.saturating_mul(size)).map_err(|e| e.at("images to evaluate"))?;
     let mut scores = zeroed(BATCH.saturating_mul(classes)).map_err(|e| e.at("scores of an evaluation"))?;
     for first in (0..data.len()).step_by(BATCH) {

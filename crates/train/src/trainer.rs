@@ -8,7 +8,7 @@ use striate_engine::{Clock, Cpu, PlanReport, Training};
 use striate_formats::{Checkpoints, Position, Weights, fit, weights_sha256};
 use striate_graph::Network;
 use striate_predict::Tally;
-use striate_tensor::{Error, Result, Shape};
+use striate_tensor::{Error, Result, Shape, zeroed};
 
 use crate::fitting::{Batches, Parts, adapt, in_training, normalize};
 use crate::progress::{Limits, Observer, Outcome, Progress};
@@ -147,7 +147,7 @@ impl Trainer {
         let count = self.batches.len(0);
         let [c, h, w] = self.parts.train.shape();
         let shape = Shape::from([count, c, h, w]);
-        let mut images = vec![0.0; shape.numel()];
+        let mut images = zeroed(shape.checked_len()?)?;
         for (index, image) in images.chunks_exact_mut(c * h * w).enumerate() {
             self.parts.train.write(index, image);
         }

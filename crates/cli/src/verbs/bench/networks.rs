@@ -6,7 +6,7 @@ use striate_engine::{Cpu, Inference, Training};
 use striate_graph::{Network, Optimizer, TrainingSpec, statistics};
 use striate_kernels::peak::Format;
 use striate_tensor::random::{Random, Stream};
-use striate_tensor::{Error, Shape};
+use striate_tensor::{Error, Shape, zeroed};
 
 use super::{median, peak, rounds};
 use crate::arguments::Bench;
@@ -51,7 +51,8 @@ fn set_up(args: &Bench, batch: usize) -> Result<(Network, Cpu, Shape, Vec<f32>)>
     let shape = network.input_shape(args.batch.unwrap_or(batch));
     network.graph_for(&shape)?;
     let mut random = Random::new(0, Stream::Other, 1);
-    let input = (0..shape.checked_len()?).map(|_| random.between(-1.0, 1.0)).collect();
+    let mut input: Vec<f32> = zeroed(shape.checked_len()?).map_err(|e| e.at("the images"))?;
+    input.fill_with(|| random.between(-1.0, 1.0));
     Ok((network, Cpu::new(args.compute.threads)?, shape, input))
 }
 
