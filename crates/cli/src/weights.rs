@@ -7,6 +7,7 @@ use striate_formats::{Loaded, ModelFile, Weights, fit, fit_constants, read_model
 use striate_graph::Network;
 use striate_predict::Resolved;
 use striate_tensor::Result;
+use striate_tensor::text::{printable, printable_path};
 
 /// The weights in the file at `path`, which are to be those of `network`. What was chosen in it is among the
 /// notes, to be said once the weights are known to fit.
@@ -75,5 +76,5 @@ pub fn say_all(path: &Path, notes: &[String]) {
 
 /// Tells a person what was done with a file.
 fn say(path: &Path, note: &str) {
-    eprintln!("{}: {note}", path.display());
+    eprintln!("{}: {}", printable_path(path), printable(note));
 }

@@ -10,6 +10,7 @@ use striate_data::{
     Fetched, FetchedFile, LeftAside, LoadOptions, MnistKind, Source, Spec, Split, Survey, Unreadable,
 };
 use striate_tensor::text::{printable, printable_path};
+use striate_tensor::text::printable_path;
 use striate_tensor::{Error, nearest};
 use striate_vision::{draw, encode_png};
 
@@ -165,7 +166,7 @@ fn download(kind: MnistKind) -> Result<Fetched> {
 }
 
 fn print(kind: MnistKind, fetched: &Fetched) {
-    let (name, folder) = (kind.name(), fetched.folder.display());
+    let (name, folder) = (kind.name(), printable_path(&fetched.folder));
     if fetched.files.iter().all(|file| file.source == Source::Present) {
         println!("{name} is already in {folder}; its checksums are correct");
     } else {

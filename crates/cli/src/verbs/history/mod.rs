@@ -8,6 +8,7 @@ mod svg;
 use anyhow::Result;
 use serde_json::{Value, json};
 use striate_models::history::{self, Claim, Counts, MILESTONES, Milestone, PublishedError};
+use striate_tensor::text::printable_path;
 
 use crate::arguments::History;
 use crate::json;
@@ -26,7 +27,7 @@ pub fn run(args: History) -> Result<()> {
     let claims = history::claims()?;
     if let Some(path) = &args.html {
         write_file(path, page::page(&entries, &claims).as_bytes())?;
-        eprintln!("wrote {}", path.display());
+        eprintln!("wrote {}", printable_path(path));
     }
     if args.json {
         return Ok(json::print(&as_json(&entries, &claims))?);

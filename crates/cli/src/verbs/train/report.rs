@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 use serde_json::json;
 use striate_predict::Tally;
+use striate_tensor::text::printable_path;
 use striate_train::{Outcome, Summary, read_metrics};
 use striate_vision::{draw, encode_png};
 
@@ -63,7 +64,7 @@ pub fn print(outcome: &Outcome, summary: &Summary, args: &Train) -> Result<()> {
 }
 
 fn print_text(outcome: &Outcome) {
-    let model = outcome.model.display();
+    let model = printable_path(&outcome.model);
     let seconds = format!("{:.1} s at {:.0} images/s", outcome.seconds, outcome.images_per_second);
     match (&outcome.tally, outcome.part) {
         (Some(tally), Some(part)) => println!(
@@ -78,7 +79,7 @@ fn print_text(outcome: &Outcome) {
         ),
         _ => println!("stopped at step {}, loss {:.4}", outcome.steps, outcome.train_loss),
     }
-    let run = outcome.run.display();
+    let run = printable_path(&outcome.run);
     println!("run folder {run}: model, recipe, metrics, curves.png, checkpoints");
     if outcome.finished {
         println!("try next:   striate predict {model} PICTURE.png --picture guesses.png");
