@@ -10,7 +10,6 @@ use striate_data::{
     Fetched, FetchedFile, LeftAside, LoadOptions, MnistKind, Source, Spec, Split, Survey, Unreadable,
 };
 use striate_tensor::text::{printable, printable_path};
-use striate_tensor::text::printable_path;
 use striate_tensor::{Error, nearest};
 use striate_vision::{draw, encode_png};
 
