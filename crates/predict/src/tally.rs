@@ -112,7 +112,10 @@ mod tests {
     fn confusion_matrix_beyond_memory_is_an_error() {
         for classes in [10_000_000, usize::MAX] {
             let error = Tally::new(classes, Loss::default()).unwrap_err().to_string();
-            assert!(error.starts_with(&format!("the confusion matrix of {classes} classes: not enough memory")), "{error}");
+            assert!(
+                error.starts_with(&format!("the confusion matrix of {classes} classes: not enough memory")),
+                "{error}"
+            );
         }
     }
 
