@@ -1,26 +1,26 @@
-//! Learning rates over the steps of a run.
+//! Learning rate schedules.
 
 use serde::{Deserialize, Serialize};
 use striate_tensor::{Error, Result};
 
 use crate::recipe::unknown;
 
-/// Milestones beyond this are a mistake.
-const MOST_MILESTONES: usize = 64;
-/// Factors beyond this are a mistake; so the rate stays a number at every milestone.
-const LARGEST_FACTOR: f64 = 1000.0;
+/// Limit on the number of milestones.
+const MAX_MILESTONES: usize = 64;
+/// Limit on the factor, so that the learning rate stays finite after every milestone.
+const MAX_FACTOR: f64 = 1000.0;
 
-/// How the learning rate changes.
+/// How the learning rate changes over the steps of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Schedule {
     /// `constant`, `cosine` (Loshchilov and Hutter, ICLR 2017, one period) or `step`.
     pub name: String,
-    /// Share of all steps in which the rate rises from zero.
+    /// Warm-up: share of all steps in which the learning rate rises from zero.
     pub warmup: f64,
-    /// Shares of all steps after which `step` multiplies the rate.
+    /// Shares of all steps after which `step` multiplies the learning rate by the factor.
     pub milestones: Vec<f64>,
-    /// What `step` multiplies the rate by.
+    /// Factor of `step`.
     pub factor: f64,
 }
 
@@ -31,10 +31,10 @@ impl Default for Schedule {
 }
 
 impl Schedule {
-    /// Refuses what is out of range.
+    /// Checks that every field is in range.
     ///
     /// # Errors
-    /// If the name is unknown, a share lies outside [0, 1], or the factor is negative or absurd.
+    /// If the name is unknown, a share is outside [0, 1], or the factor is negative or above 1000.
     pub fn check(&self) -> Result<()> {
         if !["constant", "cosine", "step"].contains(&self.name.as_str()) {
             return Err(unknown("schedule.name", &self.name, &["constant", "cosine", "step"]));
@@ -43,17 +43,17 @@ impl Schedule {
         if !shares.all(|share| (0.0..=1.0).contains(share)) {
             return Err(Error::input("recipe: schedule.warmup and schedule.milestones are shares in [0, 1]"));
         }
-        if self.milestones.len() > MOST_MILESTONES {
-            let what = format!("recipe: schedule.milestones has more than {MOST_MILESTONES} entries");
+        if self.milestones.len() > MAX_MILESTONES {
+            let what = format!("recipe: schedule.milestones has more than {MAX_MILESTONES} entries");
             return Err(Error::input(what));
         }
-        match (0.0..=LARGEST_FACTOR).contains(&self.factor) {
+        match (0.0..=MAX_FACTOR).contains(&self.factor) {
             true => Ok(()),
-            false => Err(Error::input(format!("recipe: schedule.factor lies in [0, {LARGEST_FACTOR}]"))),
+            false => Err(Error::input(format!("recipe: schedule.factor lies in [0, {MAX_FACTOR}]"))),
         }
     }
 
-    /// The rate at `step` (from 0) of `steps`, as a share of the largest.
+    /// Returns the learning rate at `step` (from 0) of `steps`, as a share of the peak learning rate.
     pub fn share(&self, step: u64, steps: u64) -> f64 {
         let rising = self.warmup * steps as f64;
         let now = step as f64;
@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rates_rise_and_fall() {
+    fn learning_rates_warm_up_and_decay() {
         let cosine = Schedule { warmup: 0.1, ..Schedule::default() };
         assert_eq!(cosine.share(0, 100), 0.1);
         assert_eq!(cosine.share(10, 100), 1.0);

@@ -11,6 +11,7 @@ use striate_predict::Tally;
 use striate_tensor::{Error, Result, Shape, zeroed};
 
 use crate::fitting::{Batches, Parts, adapt, in_training, normalize};
+use crate::Recipe;
 use crate::progress::{Limits, Observer, Outcome, Progress};
 use crate::resume::Sums;
 use crate::run::{EpochMetrics, RunFolder, RunPath, refuse_run};
@@ -38,8 +39,8 @@ pub struct Trainer {
 }
 
 impl Trainer {
-    /// Creates a run in the folder that `out` names, which [`Trainer::run`] starts. `weights`, with the file that they are
-    /// from, replace the initial weights, except those of a last layer for another number of classes.
+    /// Creates a run in the folder that `out` names, which [`Trainer::run`] starts. `weights`, with the file
+    /// they are from, replace the initial weights, except those of a last layer for another number of classes.
     ///
     /// # Errors
     /// If the folder holds a run, or network, data and recipe do not fit each other.
@@ -138,12 +139,12 @@ impl Trainer {
         })
     }
 
-    /// Runs `steps` steps at a learning rate of 0 on the first batch and returns the plan with the mean time
-    /// of each part, and the batch size.
+    /// Runs up to `steps` steps, and for about `limit` seconds, at a learning rate of 0 on the first batch.
+    /// Returns the plan with the mean time of each part, and the batch size.
     ///
     /// # Errors
     /// If the network cannot be trained on a batch of the data.
-    pub fn profile(&mut self, clock: &dyn Clock, steps: u64) -> Result<(PlanReport, usize)> {
+    pub fn profile(&mut self, clock: &dyn Clock, steps: u64, limit: f64) -> Result<(PlanReport, usize)> {
         let count = self.batches.len(0);
         let [c, h, w] = self.parts.train.shape();
         let shape = Shape::from([count, c, h, w]);
@@ -153,15 +154,20 @@ impl Trainer {
         }
         let labels = &self.parts.train.labels()[..count];
         let mut seconds = vec![0.0; self.training.report(&shape, None)?.steps.len()];
-        // The first half warms caches up.
-        for step in 0..2 * steps {
-            if step == steps {
+        // The first step warms caches up.
+        let mut done = 1;
+        for step in 0..=steps.max(1) {
+            if step == 1 {
                 seconds.fill(0.0);
             }
             self.training.accumulate(&shape, &images, labels, step, Some((clock, &mut seconds)))?;
             self.training.update(&shape, 0.0, Some((clock, &mut seconds)));
+            done = step.max(1);
+            if step > 0 && seconds.iter().sum::<f64>() > limit {
+                break;
+            }
         }
-        seconds.iter_mut().for_each(|total| *total /= steps.max(1) as f64);
+        seconds.iter_mut().for_each(|total| *total /= done as f64);
         Ok((self.training.report(&shape, Some(&seconds))?, count))
     }
 
@@ -172,6 +178,11 @@ impl Trainer {
     /// Returns the total number of steps.
     pub fn steps(&self) -> u64 {
         self.batches.count() * self.settings.recipe.train.epochs
+    }
+
+    /// Returns the recipe, with rules applied.
+    pub fn recipe(&self) -> &Recipe {
+        &self.settings.recipe
     }
 
     /// Returns the network, adapted to the data.

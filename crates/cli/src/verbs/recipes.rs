@@ -24,6 +24,6 @@ pub fn run(args: Recipes) -> Result<()> {
     for recipe in SHIPPED {
         println!("  {:width$}  {}", recipe.name, recipe.summary());
     }
-    println!("print one with: striate recipes NAME; use it with: striate train --recipe NAME");
+    println!("print one: striate recipes NAME; train with it: striate train --recipe NAME");
     Ok(())
 }

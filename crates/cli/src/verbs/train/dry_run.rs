@@ -7,19 +7,21 @@ use striate_train::Trainer;
 use crate::clock::SystemClock;
 use crate::json;
 
-/// Steps that a dry run measures.
+/// Steps that a dry run measures at most, and seconds after which it stops.
 const STEPS: u64 = 50;
+const SECONDS: f64 = 5.0;
 
 /// Shows the summary, and the plan of a step with the time of each part; keeps nothing.
 pub fn run(mut trainer: Trainer, as_json: bool) -> Result<()> {
     let summary = trainer.summary()?;
     eprint!("{}", super::summary::text(&summary));
-    let (plan, count) = trainer.profile(&SystemClock::new(), STEPS)?;
+    let (plan, count) = trainer.profile(&SystemClock::new(), STEPS, SECONDS)?;
     let step: f64 = plan.steps.iter().filter_map(|step| step.seconds).sum();
     let epoch = step * summary.steps_per_epoch as f64;
     let total = step * summary.steps as f64;
     if as_json {
         return Ok(json::print(&json!({
+            "recipe": trainer.recipe(),
             "summary": summary,
             "plan": json::plan(&plan, count),
             "step_seconds": step,

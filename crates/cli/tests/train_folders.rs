@@ -1,0 +1,127 @@
+//! Training on image folders: what the program decides is shown before it acts, and figures are what they are called.
+
+mod common;
+
+use common::Folder;
+use serde_json::{Value, json};
+use striate_vision::{Image, encode_png};
+
+/// Two classes of `each` images, of 40×48 to 48×40 pixels, dark and bright, with a few files that are not images.
+fn images(folder: &Folder, each: usize, gray: bool) {
+    for (class, level) in [("dark", 40), ("bright", 200)] {
+        for index in 0..each {
+            let (width, height) = if index % 2 == 0 { (40, 48) } else { (48, 40) };
+            let shade = level + index as u8;
+            let color = if gray { [shade; 3] } else { [shade, shade / 2, 10] };
+            let image = Image::filled(width, height, color);
+            let image = if gray { image.to_gray() } else { image };
+            folder.write(&format!("set/{class}/{index}.png"), encode_png(&image).unwrap());
+        }
+    }
+}
+
+fn changes(result: &Value) -> Vec<&str> {
+    result["summary"]["network"]["changes"].as_array().unwrap().iter().map(|line| line.as_str().unwrap()).collect()
+}
+
+#[test]
+fn network_decides_the_size_unless_asked_otherwise() {
+    let folder = Folder::new("size");
+    images(&folder, 10, false);
+    let base = ["train", "lenet5", "--data", "set", "--epochs", "1"];
+    let own = folder.json(&[&base[..], &["--out", "own"]].concat());
+    assert_eq!(own["summary"]["network"]["input"], json!([3, 32, 32]));
+    assert_eq!(
+        changes(&own),
+        ["input channels: 3 instead of 1, those of the data", "classes: 2 instead of 10, in the last layer"]
+    );
+    let asked = folder.json(&[&base[..], &["--size", "40,36", "--out", "asked"]].concat());
+    assert_eq!(asked["summary"]["network"]["input"], json!([3, 40, 36]));
+    assert!(changes(&asked).contains(&"input size: 40×36 instead of 32×32, as asked for"), "{asked}");
+    // The run keeps the size for --resume.
+    let again = folder.json(&["train", "--resume", "asked"]);
+    assert_eq!(again["weights_sha256"], asked["weights_sha256"]);
+}
+
+#[test]
+fn gray_images_become_three_channels_for_given_weights() {
+    let folder = Folder::new("gray");
+    images(&folder, 10, true);
+    let own = folder.json(&["train", "lenet5", "--data", "set", "--epochs", "1", "--out", "gray"]);
+    assert_eq!(own["summary"]["network"]["input"], json!([1, 32, 32]));
+    // A model for three channels.
+    let network = folder.run(&["inspect", "resnet20", "--text", "--classes", "2"]);
+    folder.write("net.toml", network.stdout);
+    folder.write("x/dark/0.png", encode_png(&Image::filled(32, 32, [9, 8, 7])).unwrap());
+    folder.write("x/bright/0.png", encode_png(&Image::filled(32, 32, [200, 190, 7])).unwrap());
+    folder.json(&["train", "net.toml", "--data", "x", "--steps", "0", "--out", "rgb"]);
+    let tuned =
+        folder.json(&["train", "rgb/last.safetensors", "--data", "set", "--epochs", "2", "--out", "tuned"]);
+    assert_eq!(tuned["summary"]["network"]["input"], json!([3, 32, 32]));
+    assert_eq!(tuned["summary"]["recipe"]["name"], "fine-tuning");
+}
+
+#[test]
+fn summary_is_on_stderr_and_in_the_json_before_anything_is_trained() {
+    let folder = Folder::new("summary");
+    images(&folder, 10, false);
+    folder.write("set/dark/notes.txt", "not an image");
+    let output = folder.run(&["train", "lenet5", "--data", "set", "--epochs", "2", "--out", "run", "--json"]);
+    let lines = String::from_utf8(output.stderr).unwrap();
+    let result: Value = serde_json::from_slice(&output.stdout).unwrap();
+    for expected in [
+        "data      set: 18 training, 2 held-out images",
+        "2 classes: bright, dark",
+        "image files of 40×40 to 48×48 pixels",
+        "left aside: 1 ",
+        "network   lenet5: input 3×32×32",
+        "classes: 2 instead of 10, in the last layer",
+        "for a training step",
+        "recipe    small: the default of lenet5",
+        "from --epochs: train.epochs = 2",
+        "from the recipe: data.augment = \"shift\"",
+        "defaults: ",
+        "held-out error",
+    ] {
+        assert!(lines.contains(expected), "{expected} is missing in:\n{lines}");
+    }
+    assert!(lines.find("defaults: ").unwrap() < lines.find("epoch   1/2").unwrap());
+    assert_eq!((&result["part"], &result["summary"]["steps"]), (&"held-out".into(), &6.into()));
+    assert_eq!(result["summary"]["data"]["classes"], json!(["bright", "dark"]));
+    let dry = folder.json(&["train", "lenet5", "--data", "set", "--epochs", "2", "--dry-run"]);
+    assert_eq!(dry["summary"], result["summary"]);
+}
+
+#[test]
+fn without_held_out_images_there_is_no_error() {
+    let folder = Folder::new("no-holdout");
+    images(&folder, 6, false);
+    let arguments = ["train", "lenet5", "--data", "set", "--epochs", "1", "--set", "data.holdout=0"];
+    let result = folder.json(&[&arguments[..], &["--out", "a"]].concat());
+    for field in ["part", "top1_error", "top5_error", "val_loss"] {
+        assert_eq!(result[field], Value::Null, "{field}");
+    }
+    let output = folder.run(&[&arguments[..], &["--out", "b"]].concat());
+    let lines = String::from_utf8(output.stdout).unwrap();
+    assert!(lines.contains("no error, since every image was trained on"), "{lines}");
+}
+
+#[test]
+fn unreadable_images_are_skipped_only_on_request_and_listed() {
+    let folder = Folder::new("unreadable");
+    images(&folder, 10, false);
+    let whole = std::fs::read(folder.path("set/dark/0.png")).unwrap();
+    folder.write("set/dark/broken.png", &whole[..40]);
+    let arguments = ["train", "lenet5", "--data", "set", "--epochs", "1", "--out", "run"];
+    let line = folder.refusal(&arguments);
+    assert!(line.contains("broken.png"), "{line}");
+    assert!(!folder.path("run").exists());
+    let result = folder.json(&[&arguments[..], &["--skip-unreadable"]].concat());
+    let listed = result["summary"]["data"]["unreadable"].as_array().unwrap();
+    assert_eq!(listed.len(), 1);
+    assert!(listed[0]["file"].as_str().unwrap().ends_with("broken.png"), "{listed:?}");
+    let kept = std::fs::read_to_string(folder.path("run/unreadable.txt")).unwrap();
+    assert!(kept.contains("broken.png: ") && kept.lines().count() == 1, "{kept}");
+    let again = folder.json(&["train", "--resume", "run"]);
+    assert_eq!(again["weights_sha256"], result["weights_sha256"]);
+}
