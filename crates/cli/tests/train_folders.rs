@@ -21,7 +21,12 @@ fn images(folder: &Folder, each: usize, gray: bool) {
 }
 
 fn changes(result: &Value) -> Vec<&str> {
-    result["summary"]["network"]["changes"].as_array().unwrap().iter().map(|line| line.as_str().unwrap()).collect()
+    result["summary"]["network"]["changes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|line| line.as_str().unwrap())
+        .collect()
 }
 
 #[test]

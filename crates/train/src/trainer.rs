@@ -10,8 +10,8 @@ use striate_graph::Network;
 use striate_predict::Tally;
 use striate_tensor::{Error, Result, Shape, zeroed};
 
-use crate::fitting::{Batches, Parts, adapt, in_training, normalize};
 use crate::Recipe;
+use crate::fitting::{Batches, Parts, adapt, in_training, normalize};
 use crate::progress::{Limits, Observer, Outcome, Progress};
 use crate::resume::Sums;
 use crate::run::{EpochMetrics, RunFolder, RunPath, refuse_run};
