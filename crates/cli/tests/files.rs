@@ -221,7 +221,7 @@ fn placed(argument: &str, name: &str, model: &str) -> String {
 }
 
 #[test]
-fn whatever_a_path_names_is_refused_in_one_line_that_names_it() {
+fn invalid_paths_are_refused_in_one_line_with_the_path() {
     let folder = Folder::new("kinds");
     let model = model(&folder);
     folder.write("good.png", good_png(&folder));

@@ -1,13 +1,13 @@
-//! From digits to predictions, and the same bits whatever happens on the way.
+//! Training from the built-in digits to predictions, and bit-identical results despite interruptions.
 
 mod common;
 
 use common::{Folder, text};
 use serde_json::Value;
 
-/// README's first command reaches its promise.
+/// The first command of the README works as documented.
 #[test]
-fn a_newcomer_trains_and_predicts() {
+fn first_command_trains_a_model_that_predicts() {
     let folder = Folder::new("newcomer");
     let result = folder.json(&["train"]);
     assert!(result["top1_error"].as_f64().unwrap() <= 0.025, "{result}");
@@ -25,11 +25,11 @@ fn a_newcomer_trains_and_predicts() {
     assert_eq!(folder.json(&["verify", model])["ok"], true);
 
     let seven = folder.write("seven.png", seven());
-    let arguments = ["predict", model, text(&seven), "--top", "3", "--picture", "guesses.png"];
+    let arguments = ["predict", model, text(&seven), "--top", "3", "--picture", "predictions.png"];
     let top = &folder.json(&arguments)["predictions"][0]["top"];
     assert_eq!(top.as_array().unwrap().len(), 3);
     assert_eq!(top[0]["class"], "7", "{top}");
-    let picture = striate_vision::decode(&std::fs::read(folder.path("guesses.png")).unwrap()).unwrap();
+    let picture = striate_vision::decode(&std::fs::read(folder.path("predictions.png")).unwrap()).unwrap();
     assert!(picture.width() >= 300 && picture.height() > 300);
 }
 
@@ -61,7 +61,7 @@ fn sha(result: &Value) -> &str {
 }
 
 #[test]
-fn threads_runs_and_interruptions_change_no_bit() {
+fn threads_and_interruptions_do_not_change_results() {
     let folder = Folder::new("bits");
     let run = |more: &[&str]| folder.json(&[&SHORT[..], more].concat());
     let whole = run(&["--threads", "1", "--out", "a"]);
@@ -72,18 +72,18 @@ fn threads_runs_and_interruptions_change_no_bit() {
     // Stopped in the middle of each epoch, and at its end.
     let steps = whole["steps"].as_u64().unwrap();
     let stops = [0, 7, steps / 2, steps / 2 + 11];
-    let mut stand = run(&["--out", "e", "--steps", "3"]);
-    assert_eq!((stand["steps"].as_u64(), stand["losses"].as_array().unwrap().len()), (Some(3), 3));
-    assert_eq!(stand["top1_error"], Value::Null);
+    let mut state = run(&["--out", "e", "--steps", "3"]);
+    assert_eq!((state["steps"].as_u64(), state["losses"].as_array().unwrap().len()), (Some(3), 3));
+    assert_eq!(state["top1_error"], Value::Null);
     for stop in &stops[1..] {
-        stand = folder.json(&["train", "--resume", "e", "--steps", &stop.to_string()]);
-        assert_eq!(stand["steps"].as_u64(), Some(*stop));
-        assert_ne!(sha(&stand), sha(&whole));
+        state = folder.json(&["train", "--resume", "e", "--steps", &stop.to_string()]);
+        assert_eq!(state["steps"].as_u64(), Some(*stop));
+        assert_ne!(sha(&state), sha(&whole));
     }
     let end = folder.json(&["train", "--resume", "e", "--threads", "1"]);
     assert_eq!(sha(&end), sha(&whole));
     assert_eq!(end["top1_error"], whole["top1_error"]);
-    // A finished run reports itself again.
+    // Resuming a finished run reports its results again.
     let again = folder.json(&["train", "--resume", "e"]);
     assert_eq!((sha(&again), &again["top1_error"]), (sha(&whole), &whole["top1_error"]));
     assert_eq!(again["train_loss"], end["train_loss"]);
@@ -101,7 +101,7 @@ fn every_instruction_set_trains() {
 }
 
 #[test]
-fn a_network_of_ones_own_trains_on_arrays_of_ones_own() {
+fn custom_network_trains_on_custom_arrays() {
     let folder = Folder::new("own");
     folder.write(
         "mine.toml",
@@ -118,7 +118,7 @@ fn a_network_of_ones_own_trains_on_arrays_of_ones_own() {
         ]"#,
     );
     std::fs::create_dir(folder.path("set")).unwrap();
-    // Two classes: bright on the left, bright on the right.
+    // Two classes: bright on the left or on the right.
     let pixel = |n: usize, x: usize| {
         if (x < 2) == n.is_multiple_of(2) { 1.0 } else { ((n * 7 + x) % 5) as f32 / 10.0 }
     };
@@ -149,31 +149,31 @@ fn a_network_of_ones_own_trains_on_arrays_of_ones_own() {
 }
 
 #[test]
-fn a_dry_run_has_a_json_form() {
+fn dry_run_prints_json() {
     let folder = Folder::new("dry-run");
-    let told = folder.json(&["train", "--dry-run", "--batch", "8", "--lr", "0.25"]);
-    let recipe = &told["recipe"];
+    let result = folder.json(&["train", "--dry-run", "--batch", "8", "--lr", "0.25"]);
+    let recipe = &result["recipe"];
     assert_eq!((&recipe["model"]["name"], &recipe["train"]["batch"]), (&"lenet5".into(), &8.into()));
     assert_eq!(recipe["optim"]["lr"], 0.25);
-    let steps = told["plan"]["steps"].as_array().unwrap();
-    assert!(steps.iter().any(|step| step["name"] == "update/conv1.bias"), "{told}");
+    let steps = result["plan"]["steps"].as_array().unwrap();
+    assert!(steps.iter().any(|step| step["name"] == "update/conv1.bias"), "{result}");
     let seconds: f64 = steps.iter().filter_map(|step| step["seconds"].as_f64()).sum();
-    assert!((seconds / told["step_seconds"].as_f64().unwrap() - 1.0).abs() < 1e-9);
+    assert!((seconds / result["step_seconds"].as_f64().unwrap() - 1.0).abs() < 1e-9);
     for field in ["images_per_second", "epoch_seconds", "seconds"] {
-        assert!(told[field].as_f64().unwrap() > 0.0, "{field}");
+        assert!(result[field].as_f64().unwrap() > 0.0, "{field}");
     }
     assert!(!folder.path("runs").exists());
 }
 
-/// MNIST as it is loaded, and a step on it; the whole training stands in `bench/records`.
+/// Loads MNIST and Fashion-MNIST and trains for some steps; `bench/records` has full training runs.
 #[test]
-fn the_real_sets_load() {
+fn real_data_sets_load_and_train() {
     let folder = Folder::new("real");
     for name in ["mnist", "fashion-mnist"] {
         let output = folder.run(&["data", "info", name, "--json"]);
         if !output.status.success() {
             striate_testkit::missing_data(
-                "the_real_sets_load",
+                "real_data_sets_load_and_train",
                 &format!("{name} is missing; run scripts/fetch-data.sh"),
             );
             continue;

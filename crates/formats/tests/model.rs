@@ -195,7 +195,7 @@ fn digest_covers_everything_that_is_read() {
 }
 
 #[test]
-fn nothing_is_written_that_reading_refuses() {
+fn files_that_reading_refuses_are_not_written() {
     let refused = |change: &dyn Fn(&mut ModelFile), words: &str| {
         let mut model = model();
         change(&mut model);

@@ -54,7 +54,7 @@ fn weights_beside_the_file_stay_in_its_folder() {
 
 /// What is exported comes back as a network of the same layers, shapes and weights.
 #[test]
-fn what_is_exported_is_read_back() {
+fn exported_networks_are_imported_again() {
     let net = Builder::new("small", [3, 9, 8]);
     let x = net.input().conv(4, 3).pad(1).named("first").batch_norm().relu();
     let y = x.conv(4, 1).relu6();

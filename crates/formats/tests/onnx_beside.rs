@@ -21,7 +21,7 @@ fn read(folder: &Folder, tensors: &[[(&str, &str); 2]; 2], extents: [i64; 2]) ->
 }
 
 #[test]
-fn no_two_tensors_share_bytes_of_a_file() {
+fn overlapping_external_tensors_are_refused() {
     let folder = Folder::new("onnx-shared");
     let numbers: Vec<u8> = (0..128u8).flat_map(|i| f32::from(i).to_le_bytes()).collect();
     fs::write(folder.path().join("w.bin"), &numbers).unwrap();
@@ -45,7 +45,7 @@ fn no_two_tensors_share_bytes_of_a_file() {
 
 /// The file is long and empty: it takes no room where it lies.
 #[test]
-fn a_file_beside_that_is_longer_than_memory_is_not_read() {
+fn oversized_external_file_is_not_read() {
     let folder = Folder::new("onnx-long");
     File::create(folder.path().join("w.bin")).unwrap().set_len(1 << 41).unwrap();
     let at = |offset| [("location", "w.bin"), ("offset", offset)];
@@ -55,7 +55,7 @@ fn a_file_beside_that_is_longer_than_memory_is_not_read() {
 
 #[cfg(unix)]
 #[test]
-fn a_pipe_in_place_of_a_file_beside_is_not_waited_for() {
+fn pipe_as_external_file_is_refused_without_waiting() {
     let folder = Folder::new("onnx-pipe");
     assert!(Command::new("mkfifo").arg(folder.path().join("w.bin")).status().unwrap().success());
     let at = [("location", "w.bin"), ("offset", "0")];
@@ -65,7 +65,7 @@ fn a_pipe_in_place_of_a_file_beside_is_not_waited_for() {
 
 #[cfg(unix)]
 #[test]
-fn a_file_with_hard_links_is_refused() {
+fn external_file_with_hard_links_is_refused() {
     let folder = Folder::new("onnx-links");
     fs::write(folder.path().join("w.bin"), [0; 512]).unwrap();
     let at = |offset| [("location", "w.bin"), ("offset", offset)];
@@ -81,7 +81,7 @@ fn a_file_with_hard_links_is_refused() {
 const SHA1: &str = "5c3eb80066420002bc3dcc7ca4ab6efad7ed4ae5";
 
 #[test]
-fn a_stated_checksum_is_checked() {
+fn stated_checksum_is_verified() {
     let folder = Folder::new("onnx-checksum");
     fs::write(folder.path().join("w.bin"), [0; 512]).unwrap();
     let with = |sum: &str| {

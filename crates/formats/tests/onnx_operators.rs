@@ -178,7 +178,7 @@ fn chosen_elements_come_in_any_order() {
 }
 
 #[test]
-fn a_hundred_operands_are_joined_and_trained() {
+fn concat_of_100_operands_trains() {
     let parts: Vec<String> = (0..100).map(|i| format!("p{i}")).collect();
     let mut nodes: Vec<Message> = parts.iter().map(|part| node("Mul", &["x", "two"], part, &[])).collect();
     nodes.push(node("Concat", &parts.iter().map(String::as_str).collect::<Vec<_>>(), "c", &[int("axis", 1)]));

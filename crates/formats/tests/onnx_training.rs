@@ -109,7 +109,7 @@ fn assert_trains_alike(
 }
 
 #[test]
-fn an_exported_network_trains_as_it_did() {
+fn exported_network_trains_like_the_original() {
     let net = Builder::new("exported", [2, 10, 10]);
     let x = net.input().conv(4, 3).pad(1).no_bias().named("first").batch_norm().named("norm").relu();
     let y = x.conv(4, 3).pad(1).groups(2).named("grouped").scaled_tanh();
@@ -242,7 +242,7 @@ fn as_pytorch_writes_it(weights: &Weights) -> Vec<u8> {
 }
 
 #[test]
-fn a_graph_as_pytorch_writes_it_trains() {
+fn graph_exported_by_pytorch_trains() {
     let net = Builder::new("native", [1, 8, 8]);
     let x = net.input().conv(4, 3).pad(1).named("conv").relu().max_pool(2, 2);
     let x = x * net.constant([4, 1, 1], false).named("gain") + net.constant([4, 1, 1], true).named("shift");

@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn one_output_with_one_name_tells_two_classes_apart() {
+    fn single_output_with_one_name_gives_two_classes() {
         let mut one = model(1, &[2.0], false);
         one.classes = vec!["crack".into()];
         let classifier = Classifier::new(one, Cpu::new(1).unwrap()).unwrap();

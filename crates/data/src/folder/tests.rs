@@ -86,7 +86,7 @@ fn train_and_test_without_class_folders_are_not_classes() {
 }
 
 #[test]
-fn a_class_called_train_is_a_class() {
+fn class_named_train_is_accepted() {
     let set = loaded(&with_images(&["bus/a.png", "car/a.png", "train/a.png"])).unwrap();
     assert_eq!(set.classes, ["bus", "car", "train"]);
     let set = loaded(&with_images(&["beach/day/a.png", "train_station/day/a.png"])).unwrap();
@@ -114,7 +114,7 @@ fn class_folders_that_look_like_parts_are_refused() {
 }
 
 #[test]
-fn an_enclosing_folder_is_entered_and_reported() {
+fn enclosing_folder_is_entered_and_reported() {
     let paths = ["animals/train/cat/a.png", "animals/train/dog/a.png", "__MACOSX/animals/._a.png"];
     let set = loaded(&with_images(&paths)).unwrap();
     assert_eq!(set.classes, ["cat", "dog"]);
@@ -124,7 +124,7 @@ fn an_enclosing_folder_is_entered_and_reported() {
 }
 
 #[test]
-fn what_is_not_an_image_is_left_aside_and_counted() {
+fn other_files_are_left_aside_and_counted() {
     let folder = with_images(&["train/9/deep/a.PNG", "train/10/deep/a.PNG", "train/10/b.dat"]);
     folder.file("train/.hidden/x.png", b"not an image");
     folder.file("train/9/.x.png", b"not an image");
@@ -218,7 +218,7 @@ fn all_unreadable_images_are_named_or_skipped() {
 }
 
 #[test]
-fn a_part_may_lack_classes_but_not_have_others() {
+fn part_may_lack_classes_but_not_add_any() {
     let folder = with_images(&["train/a/0.png", "train/b/1.png", "test/b/2.png", "val/x.png"]);
     let set = loaded(&folder).unwrap();
     assert_eq!((counts(&set), set.test.unwrap().labels), ([Some(2), None, Some(1)], vec![1]));

@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_is_read_and_aligned() {
+    fn written_archives_are_readable_and_aligned() {
         let entries = [("a/é".to_owned(), Cow::from(vec![1; 100])), ("a/b".to_owned(), Cow::from(vec![]))];
         let bytes = write_archive(&entries).unwrap();
         let archive = Archive::read(&bytes).unwrap();

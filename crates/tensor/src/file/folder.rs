@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_folder_is_refused() {
+    fn files_in_place_of_folders_are_refused() {
         let folder = Scratch::new();
         fs::write(folder.path("file"), "x").unwrap();
         for path in [folder.path("file"), folder.path("file/inside")] {

@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn a_recipe_may_name_a_loss() {
+    fn recipe_may_select_a_loss() {
         let recipe = Recipe::default();
         assert_eq!(recipe.spec().unwrap().loss, None);
         let smooth = recipe.with("loss.smoothing=0.1").unwrap();
