@@ -1,16 +1,15 @@
-//! Signals: those that ask the program to stop, the one for files that grow too large, and the one for pipes
-//! that nobody reads any more.
+//! Signals: requests to stop, files beyond a size limit, and closed pipes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use striate_tensor::{Error, Result};
 
-/// Knows whether a signal has asked the program to stop.
+/// Records whether a signal has requested a stop.
 pub struct Signals(Arc<AtomicBool>);
 
 impl Signals {
-    /// Makes Ctrl-C and SIGTERM ask the program to stop; a second one ends it at once.
+    /// Makes Ctrl-C and SIGTERM request a stop; a second one ends the program immediately.
     pub fn heed() -> Result<Signals> {
         use signal_hook::consts::{SIGINT, SIGTERM};
         let stop = Arc::default();
@@ -22,20 +21,20 @@ impl Signals {
         Ok(Signals(stop))
     }
 
-    /// Returns whether a signal has asked the program to stop.
+    /// Returns whether a signal has requested a stop.
     pub fn ask_to_stop(&self) -> bool {
         self.0.load(Ordering::SeqCst)
     }
 }
 
-/// Makes a limit on file sizes an error of the write instead of the silent end of the program.
+/// Turns exceeding a limit on file sizes into a write error instead of a silent end of the program.
 pub fn heed_file_sizes() -> Result<()> {
     #[cfg(unix)]
     signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default()).map_err(unregistered)?;
     Ok(())
 }
 
-/// Makes a pipe whose reader has gone, as in `striate models | head`, end the program silently.
+/// Lets a closed pipe, as in `striate models | head`, end the program silently.
 pub fn end_with_closed_pipes() -> Result<()> {
     #[cfg(unix)]
     {
