@@ -1,20 +1,20 @@
 #!/usr/bin/env python3
-"""Holds `striate convert` and the readers of weights against PyTorch, safetensors and timm.
+"""Compares `striate convert` and the readers of weights with PyTorch, safetensors and timm.
 
     scripts/peers-setup.sh
     target/peers-venv/bin/pip install timm==1.0.31 safetensors
     cargo build --release
     target/peers-venv/bin/python scripts/reference/convert_pytorch.py [--program target/release/striate]
 
-1. ResNet-18 of torchvision with random weights, saved by PyTorch as float32, float64, float16 and bfloat16, in the zip
-   and the legacy form, wrapped and bare, and by safetensors: striate makes .pth and .safetensors of each, which
-   `torch.load(weights_only=True)` and safetensors read, with every bit that float32 keeps.
-2. timm's inception_v4 and inception_resnet_v2, as .pth and as .safetensors: striate gives timm's scores to 1e-4 of the
-   largest; with seven classes it says that the last layer is new, and all but its weights are timm's.
-3. Pictures of odd sizes through model files of ResNet-18, GoogLeNet and timm's networks: the probabilities are those
-   that PyTorch has after the libraries' own transforms.
+1. torchvision's ResNet-18 with random weights, saved by PyTorch as float32, float64, float16 and bfloat16, in the zip and
+   the legacy format, wrapped and bare, and by safetensors: striate converts each to .pth and .safetensors, which
+   `torch.load(weights_only=True)` and safetensors must read with every bit that float32 preserves.
+2. timm's inception_v4 and inception_resnet_v2, as .pth and as .safetensors: striate's scores must be timm's within 1e-4 of
+   the largest; with seven classes, it must report a new last layer, and all other weights must be timm's.
+3. Images of odd sizes through model files of ResNet-18, GoogLeNet and timm's networks: probabilities must be those of
+   PyTorch after the libraries' own transforms.
 
-Ends with 1 if anything differs.
+Exits with 1 if anything differs.
 """
 
 import argparse
@@ -43,7 +43,7 @@ class Striate:
         self.program, self.folder = str(pathlib.Path(program).resolve()), folder
 
     def __call__(self, *arguments):
-        """What the program printed, and what it said."""
+        """Returns what the program printed to stdout and to stderr."""
         ran = subprocess.run([self.program, *arguments], cwd=self.folder, capture_output=True, text=True)
         if ran.returncode:
             sys.exit(f"striate {' '.join(arguments)}: {ran.stderr.strip()}")
@@ -125,7 +125,7 @@ def through_timm(striate, name):
         ours = torch.from_numpy(np.load(striate.folder / "y.npy"))
         off = float((ours - scores).abs().max() / scores.abs().max())
         must(off <= SCORES, f"{name} from {file}: scores are off by {off:.1e}")
-        # Seven classes instead of a thousand: the layer before the last is still timm's.
+        # Seven classes instead of a thousand: all layers before the last are still timm's.
         text, _ = striate("inspect", name, "--classes", "7", "--text")
         (striate.folder / "seven.toml").write_text(text)
         _, said = striate("run", "seven.toml", "--weights", file, *run)
@@ -142,7 +142,7 @@ def through_timm(striate, name):
 
 
 def transformed(name):
-    """The module called `name` here with random weights, and its library's own way from a picture to the input."""
+    """Returns the module for `name` with random weights, and its library's own preprocessing."""
     torch.manual_seed(3)
     if name in TIMM:
         module = timm.create_model(TIMM[name][0])

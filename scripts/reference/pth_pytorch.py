@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Small .pth files that PyTorch wrote, with their tensors, written to crates/formats/tests/pytorch.json.
+"""Small .pth files written by PyTorch, with their tensors, stored in crates/formats/tests/pytorch.json.
 
     scripts/peers-setup.sh
     target/peers-venv/bin/python scripts/reference/pth_pytorch.py
 
-Files are stored as hexadecimal text, each with the dictionary of tensors that is meant and the notes that a reader
-prints. `keyed` are the same files with a key that takes another dictionary. `refused` are files without weights, each
-with a part of the line that refuses it.
+Files are stored as hexadecimal text, each with the expected dictionary of tensors and the notes that a reader prints.
+`keyed` are the same files with a key that selects another dictionary. `refused` are files without weights, each with part
+of the error message.
 """
 
 import argparse

@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
-"""PyTorch's files as they are found: what the program makes of each, and what it says.
+"""PyTorch files as found in practice: what the program reads from each, and what it reports.
 
     scripts/peers-setup.sh
     cargo build --release
     target/peers-venv/bin/python scripts/reference/weights_pytorch.py [--program target/release/striate]
 
-Seeded weights saved by PyTorch without batch norm's counters, under the prefixes of its wrappers, in the old format, with
-and without auxiliary heads; checkpoints by the very save code of pytorch/examples (imagenet/main.py) and of torchvision's
+Seeded weights saved by PyTorch without batch norm's counters, under the prefixes of its wrappers, in the legacy format,
+with and without auxiliary heads; checkpoints written by the save code of pytorch/examples (imagenet/main.py) and of torchvision's
 references (classification/train.py), of timm, Lightning and Accelerate; whole modules. Scores must be the module's within
 1e-4 of the largest, and the program must report what it chose and left aside. Then weights for another number of classes:
-everything but the last layer must be kept, bit by bit. Ends with 1 if something differs or is not reported.
+everything but the last layer must be kept, bit for bit. Exits with 1 if something differs or is not reported.
 """
 
 import argparse
