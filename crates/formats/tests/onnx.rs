@@ -24,7 +24,7 @@ fn weights_beside_the_file_stay_in_its_folder() {
         #[cfg(unix)]
         (&[("location", "link.bin")], "leads out of the model's folder"),
         (&[("location", "nothere.bin")], "nothere.bin"),
-        (&[("location", ".")], "is no file"),
+        (&[("location", ".")], "not a file"),
         (&[("location", "")], "leads out"),
         (&[("offset", "0")], "no location"),
         (&[("location", "w.bin"), ("offset", "-1")], "offset -1 is not a number"),
