@@ -1,4 +1,4 @@
-//! Writes networks with their weights as ONNX files of opset 17, for any batch size.
+//! Writes networks with their weights as ONNX files of opset 17 (20 if they contain GELU), for any batch size.
 
 use std::collections::HashSet;
 
@@ -11,8 +11,8 @@ use crate::Weights;
 use crate::protobuf::Message;
 
 const OPSET: i64 = 17;
-/// The version of the file format that goes with the opset.
-const IR_VERSION: i64 = 8;
+/// The opset of networks with GELU, which older ones do not have.
+const OPSET_WITH_GELU: i64 = 20;
 /// The kind of file, for messages.
 const FILE: &str = "an ONNX file";
 /// ONNX's codes of element types.
@@ -27,7 +27,10 @@ pub fn onnx_bytes(network: &Network, weights: &Weights) -> Result<Vec<u8>> {
     let graph = network.graph(1)?;
     let mut names: Vec<&str> = graph.values.iter().map(|value| value.name.as_str()).collect();
     names.sort_unstable();
-    let mut export = Export { graph: &graph, body: Message::default(), names, stems: HashSet::new() };
+    let has_gelu = graph.nodes.iter().any(|node| matches!(node.op, Op::Gelu(_)));
+    // The version of the file format goes with the opset.
+    let (opset, ir_version) = if has_gelu { (OPSET_WITH_GELU, 9) } else { (OPSET, 8) };
+    let mut export = Export { graph: &graph, opset, body: Message::default(), names, stems: HashSet::new() };
     for node in &graph.nodes {
         export.node(node).map_err(|e| e.at(format!("layer {}", node.name)))?;
     }
@@ -45,8 +48,8 @@ pub fn onnx_bytes(network: &Network, weights: &Weights) -> Result<Vec<u8>> {
     for (field, id) in ends {
         body = body.bytes(field, value_info(&graph.value(id).name, graph.shape(id)).0);
     }
-    let opset = Message::default().bytes(1, "").int(2, OPSET);
-    let model = Message::default().int(1, IR_VERSION).bytes(2, "striate").bytes(3, env!("CARGO_PKG_VERSION"));
+    let opset = Message::default().bytes(1, "").int(2, opset);
+    let model = Message::default().int(1, ir_version).bytes(2, "striate").bytes(3, env!("CARGO_PKG_VERSION"));
     model.bytes(8, opset.0).bytes(7, body.0).finish(FILE)
 }
 
@@ -78,12 +81,14 @@ enum Attribute<'a> {
     Int(&'a str, i64),
     Float(&'a str, f32),
     Ints(&'a str, Vec<i64>),
+    Text(&'a str, &'a str),
 }
 
-use Attribute::{Float, Int, Ints};
+use Attribute::{Float, Int, Ints, Text};
 
 struct Export<'g> {
     graph: &'g Graph,
+    opset: i64,
     body: Message,
     /// The names of the graph's values, sorted.
     names: Vec<&'g str>,
@@ -120,6 +125,7 @@ impl Export<'_> {
             let message = match attribute {
                 Int(name, value) => message.bytes(1, name).int(3, *value).int(20, 2),
                 Float(name, value) => message.bytes(1, name).float(2, *value).int(20, 1),
+                Text(name, value) => message.bytes(1, name).bytes(4, value).int(20, 3),
                 Ints(name, values) => values
                     .iter()
                     .fold(message.bytes(1, name), |message, value| message.int(8, *value))
@@ -226,7 +232,13 @@ impl Export<'_> {
                 self.add("HardSigmoid", &inputs, &y, &attributes);
             }
             Op::HardSwish(_) => plain(self, "HardSwish", &inputs),
-            Op::Gelu(gelu) => self.gelu(&inputs[0], &y, &stem, gelu.approximate),
+            Op::Gelu(gelu) => {
+                let approximate = match gelu.approximate {
+                    Approximation::None => "none",
+                    Approximation::Tanh => "tanh",
+                };
+                self.add("Gelu", &inputs, &y, &[Text("approximate", approximate)]);
+            }
             Op::Unary(unary) => {
                 let op = match unary.function {
                     UnaryFunction::Exp => "Exp",
@@ -265,8 +277,14 @@ impl Export<'_> {
             }
             Op::Slice(slice) => self.slice(inputs, &y, &stem, slice),
             Op::ReduceMean(mean) => {
-                let axes = mean.axes.iter().map(|axis| *axis as i64).collect();
-                self.add("ReduceMean", &inputs, &y, &[Ints("axes", axes), Int("keepdims", 1)]);
+                let axes: Vec<i64> = mean.axes.iter().map(|axis| *axis as i64).collect();
+                if self.opset == OPSET {
+                    self.add("ReduceMean", &inputs, &y, &[Ints("axes", axes), Int("keepdims", 1)]);
+                } else {
+                    self.integers(&part("axes"), &axes);
+                    let operands = [inputs[0].clone(), part("axes")];
+                    self.add("ReduceMean", &operands, &y, &[Int("keepdims", 1)]);
+                }
             }
             Op::Concat(_) => self.add("Concat", &inputs, &y, &[Int("axis", 1)]),
             Op::Flatten(_) => self.add("Flatten", &inputs, &y, &[Int("axis", 1)]),
@@ -301,36 +319,6 @@ impl Export<'_> {
             _ => return Err(Error::input("an elu with this rate does not exist in ONNX")),
         }
         Ok(())
-    }
-
-    /// Adds GELU in parts; ONNX has it as one operator from opset 20 on.
-    fn gelu(&mut self, x: &str, y: &str, stem: &str, approximation: Approximation) {
-        let part = |what: &str| format!("{stem}/{what}");
-        let binary = |export: &mut Self, op: &str, a: &str, b: &str, y: &str| {
-            export.add(op, &[a.to_owned(), b.to_owned()], y, &[]);
-        };
-        self.initializer(&part("one"), &[], &[1.0]);
-        self.initializer(&part("half"), &[], &[0.5]);
-        match approximation {
-            Approximation::None => {
-                self.initializer(&part("scale"), &[], &[std::f32::consts::FRAC_1_SQRT_2]);
-                binary(self, "Mul", x, &part("scale"), &part("scaled"));
-                self.add("Erf", &[part("scaled")], &part("curve"), &[]);
-            }
-            Approximation::Tanh => {
-                self.initializer(&part("cubic"), &[], &[0.044_715]);
-                self.initializer(&part("scale"), &[], &[0.797_884_6]);
-                binary(self, "Mul", x, x, &part("square"));
-                binary(self, "Mul", &part("square"), &part("cubic"), &part("bend"));
-                binary(self, "Add", &part("bend"), &part("one"), &part("rise"));
-                binary(self, "Mul", &part("rise"), x, &part("inner"));
-                binary(self, "Mul", &part("inner"), &part("scale"), &part("scaled"));
-                self.add("Tanh", &[part("scaled")], &part("curve"), &[]);
-            }
-        }
-        binary(self, "Add", &part("curve"), &part("one"), &part("raised"));
-        binary(self, "Mul", x, &part("half"), &part("halved"));
-        binary(self, "Mul", &part("halved"), &part("raised"), y);
     }
 
     /// Returns the number of axes of the input of `node` behind batch and channels.
