@@ -310,6 +310,8 @@ fn every_case_agrees_or_is_listed_with_its_refusal() {
             let foreign = case.operations().into_iter().find(|op| !SUPPORTED.contains(&op.as_str()));
             match (case.run(), listed.remove(name.as_str()), foreign) {
                 (Ok(()), None, None) => agree += 1,
+                // The parts of a layer normalization compute shapes with Size, which not every output needs.
+                (Ok(()), None, Some(foreign)) if foreign == "Size" => agree += 1,
                 (Err(Mismatch::Differs(what)), ..) => mistakes.push(format!("{name} differs: {what}")),
                 (Err(Mismatch::Refused(error)), Some(message), None) if error.contains(message) => {}
                 (Err(Mismatch::Refused(_)), None, Some(_)) => others += 1,
@@ -330,7 +332,7 @@ fn every_case_agrees_or_is_listed_with_its_refusal() {
     }
     mistakes.extend(listed.keys().map(|name| format!("{name} is listed but does not exist")));
     assert!(mistakes.is_empty(), "{} mistakes:\n{}", mistakes.len(), mistakes.join("\n"));
-    assert!(agree >= 150, "{agree} agree, {others} use unsupported operations");
+    assert!(agree >= 390, "{agree} agree, {others} use unsupported operations");
 }
 
 /// The graphs of classic networks with constant weights, and their stored outputs.

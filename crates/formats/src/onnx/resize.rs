@@ -187,7 +187,8 @@ impl Sampling {
         let half_pixel = (at + 0.5) / sizes.scale - 0.5;
         match self.coordinates.as_str() {
             "align_corners" if sizes.to == 1 => 0.0,
-            "align_corners" => at * (from - 1.0) / (extent - 1.0),
+            // By definition the length is the scaled one, before it is rounded to a whole number.
+            "align_corners" => at * (from - 1.0) / (sizes.scale * from - 1.0),
             "asymmetric" => at / sizes.scale,
             "pytorch_half_pixel" if sizes.to == 1 => 0.0,
             "half_pixel_symmetric" => from / 2.0 * (1.0 - extent / (sizes.scale * from)) + half_pixel,
