@@ -143,6 +143,8 @@ struct Raw {
 }
 
 /// Where the slices of [`Views`] come from.
+// Views are created for every step, and a box would be an allocation each time.
+#[allow(clippy::large_enum_variant)]
 enum Source<'a> {
     /// Regions of a memory that is borrowed mutably for as long as the views live.
     Plan { memory: &'a Memory, regions: &'a [Region] },
