@@ -2,8 +2,11 @@
 
 use anyhow::Result;
 use clap::Args;
+use striate_formats::ReadOptions;
 use striate_graph::Network;
 use striate_tensor::{Error, Shape};
+
+use crate::reading::{Extents, Selection};
 
 /// Flags that adapt a network.
 #[derive(Debug, Args)]
@@ -13,14 +16,22 @@ pub struct Adapt {
     pub classes: Option<usize>,
     /// Change the input shape
     #[arg(long, value_name = "C,H,W")]
-    pub input: Option<String>,
+    pub input: Option<Extents>,
+    #[command(flatten)]
+    pub selection: Selection,
 }
 
 impl Adapt {
+    /// Options for reading the network's file.
+    pub fn options(&self) -> ReadOptions {
+        self.selection.options(self.input.as_ref())
+    }
+
     /// Adapts `network` as requested.
     pub fn apply(&self, network: &mut Network) -> Result<()> {
-        if let Some(input) = &self.input {
-            network.set_input(parse(input, network)?);
+        if let Some(Extents(input)) = &self.input {
+            check_rank(input, network)?;
+            network.set_input(Shape::new(input.clone()));
         }
         if let Some(classes) = self.classes {
             network.set_classes(classes)?;
@@ -29,17 +40,15 @@ impl Adapt {
     }
 }
 
-/// Parses `C,H,W`, or as many extents as the input of `network` has.
-fn parse(text: &str, network: &Network) -> Result<Shape> {
-    let extents: Option<Vec<usize>> = text.split(',').map(|word| word.trim().parse().ok()).collect();
-    let fits = |extents: &Vec<usize>| {
-        extents.len() == network.input.len() && extents.iter().all(|extent| (1..=1 << 16).contains(extent))
+/// Refuses extents of another rank than the network's input has.
+fn check_rank(input: &[usize], network: &Network) -> Result<()> {
+    if input.len() == network.input.len() {
+        return Ok(());
+    }
+    let form = match network.input.len() {
+        3 => "channels, height and width, such as 3,224,224".to_owned(),
+        rank => format!("{rank} extents with commas between"),
     };
-    extents.filter(fits).map(Shape::new).ok_or_else(|| {
-        let form = match network.input.len() {
-            3 => "channels, height and width, such as 3,224,224".to_owned(),
-            rank => format!("{rank} extents with commas between"),
-        };
-        Error::input(format!("--input {text}: write {form}")).into()
-    })
+    let text = input.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+    Err(Error::input(format!("--input {text}: write {form}")).into())
 }

@@ -4,8 +4,10 @@ use std::path::PathBuf;
 
 use clap::builder::TypedValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use striate_formats::ReadOptions;
 
 use crate::adapt::Adapt;
+use crate::reading::{Checkpoint, Images, Reading};
 
 /// The forms of `--data`.
 macro_rules! data_sets {
@@ -155,6 +157,8 @@ pub struct Train {
     #[arg(long)]
     pub overfit_one_batch: bool,
     #[command(flatten)]
+    pub reading: Reading,
+    #[command(flatten)]
     pub compute: Compute,
 }
 
@@ -176,6 +180,8 @@ pub struct Eval {
     #[arg(long, default_value = "center", value_name = "NAME", value_parser = ["center"], hide_possible_values = true)]
     pub protocol: String,
     #[command(flatten)]
+    pub images: Images,
+    #[command(flatten)]
     pub compute: Compute,
 }
 
@@ -184,13 +190,14 @@ pub struct Eval {
 Examples:
   striate predict runs/lenet5-digits-1/last.safetensors seven.png
   striate predict model.safetensors photo.jpg --picture predictions.png
-  striate predict model.safetensors FOLDER --top 1 --csv predictions.csv")]
+  striate predict model.safetensors FOLDER --top 1 --csv predictions.csv
+  striate predict resnet50.onnx photo.jpg --preprocessing imagenet --names imagenet")]
 pub struct Predict {
     /// Model file, or an ONNX file
     pub model: PathBuf,
-    /// Images (PNG, JPEG or WebP), or folders of images
+    /// Images, or folders of images
     #[arg(required = true, value_name = "IMAGE|FOLDER")]
-    pub images: Vec<PathBuf>,
+    pub files: Vec<PathBuf>,
     /// Number of predictions per image
     #[arg(long, default_value_t = 5, value_name = "K")]
     pub top: usize,
@@ -200,6 +207,8 @@ pub struct Predict {
     /// Write the predictions as a CSV table
     #[arg(long, value_name = "OUT.csv")]
     pub csv: Option<PathBuf>,
+    #[command(flatten)]
+    pub images: Images,
     #[command(flatten)]
     pub compute: Compute,
 }
@@ -234,12 +243,17 @@ pub struct Convert {
     /// Convert weights trained on BGR images to RGB
     #[arg(long)]
     pub bgr: bool,
-    /// Preprocessing, in the JSON form of model files
+    /// Preprocessing: imagenet, caffe, tensorflow, zero-one or FILE.json
+    #[arg(long, value_name = "NAME|FILE")]
+    pub preprocessing: Option<String>,
+    /// Class names, one per line or as JSON; or the word imagenet
     #[arg(long, value_name = "FILE")]
-    pub preprocessing: Option<PathBuf>,
+    pub names: Option<String>,
     /// Write only the tensors, without the network
     #[arg(long)]
     pub tensors_only: bool,
+    #[command(flatten)]
+    pub reading: Reading,
     #[command(flatten)]
     pub compute: Compute,
 }
@@ -305,11 +319,28 @@ pub struct Run {
     /// Layer whose output is written [default: the last]
     #[arg(long, value_name = "NAME")]
     pub layer: Option<String>,
+    /// Output of an ONNX graph [default: the scores, [N, K]]
+    #[arg(long, value_name = "NAME")]
+    pub onnx_output: Option<String>,
+    #[command(flatten)]
+    pub checkpoint: Checkpoint,
     /// Arithmetic precision
     #[arg(long, default_value = "f32", value_name = "TYPE", value_parser = ["f32"], hide_possible_values = true)]
     pub precision: String,
     #[command(flatten)]
     pub compute: Compute,
+}
+
+impl Run {
+    /// Options for reading the network and the weights, for inputs of these extents.
+    pub fn options(&self, input: Option<Vec<usize>>) -> ReadOptions {
+        ReadOptions {
+            input,
+            output: self.onnx_output.clone(),
+            key: self.checkpoint.key.clone(),
+            ignore_unexpected: self.checkpoint.ignore_unexpected,
+        }
+    }
 }
 
 /// The verbs under `data`.

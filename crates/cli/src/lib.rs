@@ -11,6 +11,7 @@ mod arguments;
 mod clock;
 mod json;
 mod output;
+mod reading;
 mod signals;
 mod verbs;
 mod weights;

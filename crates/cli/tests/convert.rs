@@ -239,7 +239,7 @@ fn what_does_not_fit_is_named_and_the_output_stays() {
         "{line}"
     );
     let line = folder.refusal(&["convert", "other.pth", "out.h5"]);
-    assert!(line.contains("out.h5: written are .safetensors, .pth"), "{line}");
+    assert!(line.contains("out.h5: give a .safetensors, .pth"), "{line}");
     assert_eq!(std::fs::read(folder.path("out.safetensors")).unwrap(), b"what was there");
 }
 
@@ -250,10 +250,10 @@ fn a_last_layer_for_other_classes_is_refused_by_convert_and_replaced_by_run() {
     folder.write("small.pth", pytorch_bytes(&weights()).unwrap());
     folder.write("more.toml", NETWORK.replace("out_features = 5", "out_features = 7"));
     let line = folder.refusal(&["convert", "small.pth", "out.safetensors", "--model", "more.toml"]);
-    let expected = "small.pth: the file's last layer has 5 classes, that of small here 7; give --classes 5";
+    let expected = "small.pth: the file's last layer has 5 classes, that of small has 7; use --classes 5";
     assert!(line.contains(expected), "{line}");
     let nine = ["convert", "small.pth", "out.safetensors", "--model", "more.toml", "--classes", "9"];
-    assert!(folder.refusal(&nine).contains("5 classes, that of small here 9; give --classes 5"));
+    assert!(folder.refusal(&nine).contains("5 classes, that of small has 9; use --classes 5"));
     let five = ["convert", "small.pth", "five.safetensors", "--model", "more.toml", "--classes", "5"];
     assert_eq!(folder.json(&five)["tensors"], 8);
     assert_eq!(folder.json(&["inspect", "five.safetensors"])["params"], 845);
@@ -393,12 +393,12 @@ fn options_and_folders_that_cannot_be_used_are_refused_at_once() {
     let form = ["--preprocessing", "missing.json"];
     let model = ["--model", "net.toml"];
     for (to, options, expected) in [
-        ("out.pth", &form[..], "--preprocessing: .pth, .pt and .caffemodel files hold weights alone"),
+        ("out.pth", &form[..], "--preprocessing: .pth, .pt and .caffemodel files hold only weights"),
         ("out.safetensors", &form, "name it with --model"),
         (
             "out.safetensors",
             &[&form[..], &model, &["--tensors-only"]].concat(),
-            "--preprocessing: with --tensors-only",
+            "--preprocessing: a file written with --tensors-only",
         ),
         ("out.safetensors", &[&form[..], &model].concat(), "missing.json"),
         (
@@ -533,14 +533,14 @@ fn model_files_of_known_networks_take_pictures() {
         String::from_utf8(output.stderr).unwrap()
     };
     let said = convert(&[]);
-    let line = "as published: RGB in [0, 1], shorter side resized to 256, center crop 224x224, mean (0.485, 0.456, 0.406)";
+    let line = "as published: RGB in [0, 1], shorter side resized to 256 (bilinear), center crop 224x224, mean (0.485, 0.456, 0.406)";
     assert!(said.contains(line), "{said}");
     let picture = striate_vision::Image::filled(300, 260, [10, 200, 90]);
     folder.write("picture.png", striate_vision::encode_png(&picture).unwrap());
     let guessed = folder.json(&["predict", "out.safetensors", "picture.png"]);
     assert_eq!(guessed["predictions"][0]["top"].as_array().unwrap().len(), 5);
     let said = convert(&["--bgr"]);
-    assert!(said.contains("without --preprocessing the model takes arrays, not pictures"), "{said}");
+    assert!(said.contains("takes only arrays; for images give --preprocessing imagenet"), "{said}");
     let line = folder.refusal(&["predict", "out.safetensors", "picture.png"]);
-    assert!(line.contains("does not say how pictures become its input"), "{line}");
+    assert!(line.contains("does not say how images become its input"), "{line}");
 }

@@ -391,5 +391,5 @@ fn run_reports_unused_auxiliary_heads() {
     let ran = folder.run(&["run", "net.toml", "--weights", model, "--input", "x.npy", "--output", "y.npy"]);
     let stderr = String::from_utf8_lossy(&ran.stderr);
     assert!(ran.status.success(), "{stderr}");
-    assert!(stderr.contains("2 tensors of the auxiliary heads are left aside"), "{stderr}");
+    assert!(stderr.contains("2 tensors of the auxiliary heads are ignored"), "{stderr}");
 }

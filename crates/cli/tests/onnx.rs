@@ -141,7 +141,7 @@ fn channels_last_network_trains_on_images() {
     assert!(loss < 0.8, "no second softmax is applied to probabilities: {result}");
     assert_eq!(folder.json(&["inspect", "run/last.safetensors"])["input"], serde_json::json!([1, 32, 32]));
     // The ONNX file itself can be evaluated on images.
-    let measured = folder.json(&["eval", "last.onnx", "--data", "digits"]);
+    let measured = folder.json(&["eval", "last.onnx", "--data", "digits", "--preprocessing", "tensorflow"]);
     assert_eq!(measured["n"], 359);
 }
 
@@ -159,7 +159,7 @@ fn unsupported_conversions_are_refused() {
     let good = std::fs::read(folder.path("good.onnx")).unwrap();
     folder.write("cut.onnx", &good[..good.len() / 2]);
     for (arguments, expected) in [
-        (&["convert", "weights.safetensors", "x.onnx"][..], "--model names the network"),
+        (&["convert", "weights.safetensors", "x.onnx"][..], "name the network of the .onnx file with --model"),
         (
             &["convert", "weights.safetensors", "x.onnx", "--model", "resnet20"],
             "another network than resnet20?",
@@ -170,7 +170,7 @@ fn unsupported_conversions_are_refused() {
         (&["convert", "good.onnx", "x.safetensors", "--model", "vgg11"], "another network than vgg11?"),
         (&["inspect", "cut.onnx"], "cut.onnx"),
         (&["eval", "cut.onnx", "--data", "digits"], "cut.onnx"),
-        (&["predict", "good.onnx", "good.png"], "good.png"),
+        (&["predict", "good.onnx", "good.png", "--preprocessing", "zero-one"], "good.png"),
         (&["verify", "good.onnx"], "good.onnx"),
     ] {
         let line = folder.refusal(arguments);

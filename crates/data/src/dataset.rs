@@ -1,7 +1,6 @@
 //! A data set in memory: its parts, its class names, and the preprocessing of its images.
 
 use sha2::{Digest, Sha256};
-use striate_tensor::{Error, Result};
 use striate_vision::Preprocessing;
 
 use crate::{Pixels, Split, Survey};
@@ -60,20 +59,6 @@ impl Dataset {
     }
 }
 
-/// Refuses a data set whose classes are not a model's, in the same order.
-///
-/// # Errors
-/// If they differ; the message shows both lists.
-pub fn align_classes(model: &[String], data: &[String]) -> Result<()> {
-    if model == data {
-        return Ok(());
-    }
-    let (model, data) = (listed(model), listed(data));
-    Err(Error::input(format!(
-        "the model's classes {model} are not the data's {data}; use the data it was trained on"
-    )))
-}
-
 /// Returns the first dozen class names as one line.
 pub(crate) fn listed(names: &[String]) -> String {
     let first: Vec<&str> = names.iter().take(12).map(String::as_str).collect();
@@ -121,16 +106,6 @@ mod tests {
             change(&mut changed);
             assert_ne!(changed.fingerprint(), first, "{changed:?}");
         }
-    }
-
-    #[test]
-    fn classes_in_other_order_are_refused_with_both_lists() {
-        let names = |list: &[&str]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
-        align_classes(&names(&["cat", "dog"]), &names(&["cat", "dog"])).unwrap();
-        let error = align_classes(&names(&["cat", "dog"]), &names(&["dog", "cat"])).unwrap_err();
-        assert!(error.is_input());
-        let text = error.to_string();
-        assert!(text.contains("[cat, dog]") && text.contains("[dog, cat]"), "{text}");
     }
 
     #[test]

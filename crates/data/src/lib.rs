@@ -22,7 +22,7 @@ mod spec;
 mod split;
 mod survey;
 
-pub use dataset::{Dataset, align_classes};
+pub use dataset::Dataset;
 #[cfg(feature = "download")]
 pub use download::DownloadProgress;
 pub use evaluation::{Evaluation, load_for_evaluation};

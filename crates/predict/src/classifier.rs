@@ -36,7 +36,8 @@ pub struct Guess {
 /// ```
 pub struct Classifier {
     inference: Inference,
-    head: Head,
+    /// What the outputs mean, or why they are not scores of classes.
+    head: Result<Head>,
     classes: Vec<String>,
     preprocessing: Option<Preprocessing>,
     predict: Option<Preprocessing>,
@@ -47,15 +48,15 @@ impl Classifier {
     /// Compiles the network of `model` for a processor.
     ///
     /// # Errors
-    /// If the preprocessing is faulty or does not fit the network, or the output is not one score for each class.
+    /// If the network or the preprocessing is faulty, or they do not fit each other.
     pub fn new(model: ModelFile, cpu: Cpu) -> Result<Classifier> {
         let preprocessing = read_preprocessing(&model.preprocessing, &model.network)?;
         let predict = read_preprocessing(&model.predict, &model.network)?;
         let inference = Inference::new(model.network, &model.weights, cpu)?;
-        let head = Head::of(&inference)?;
-        let classes = match (head, &model.classes[..]) {
+        let head = Head::of(&inference);
+        let classes = match (&head, &model.classes[..]) {
             // A file may name the one output, whose score is that of two classes.
-            (Head::OneScore | Head::OneProbability, [name]) => vec![format!("not {name}"), name.clone()],
+            (Ok(Head::OneScore | Head::OneProbability), [name]) => vec![format!("not {name}"), name.clone()],
             _ => model.classes,
         };
         Ok(Classifier { preprocessing, predict, classes, golden: model.golden, inference, head })
@@ -72,8 +73,11 @@ impl Classifier {
     }
 
     /// Returns what the network's outputs mean.
-    pub fn head(&self) -> Head {
-        self.head
+    ///
+    /// # Errors
+    /// If the output is not one score for each class.
+    pub fn head(&self) -> Result<Head> {
+        self.head.clone()
     }
 
     /// Returns how an image of the data set becomes the input; `None` if it is used as it is.
@@ -93,8 +97,9 @@ impl Classifier {
     /// Returns the `top` best guesses for an image, best first.
     ///
     /// # Errors
-    /// As [`Classifier::image_preprocessing`], or if the outputs are not numbers.
+    /// As [`Classifier::image_preprocessing`] and [`Classifier::head`], or if an output is NaN.
     pub fn guesses(&self, image: &Image, top: usize) -> Result<Vec<Guess>> {
+        let head = self.head()?;
         let ([c, h, w], input) = self.image_preprocessing()?.apply(image);
         let (_, outputs) = self.inference.run(&Shape::from([1, c, h, w]), &input)?;
         if outputs.iter().any(|output| output.is_nan()) {
@@ -102,7 +107,7 @@ impl Classifier {
                 "the network's output is NaN; its weights or its preprocessing are at fault",
             ));
         }
-        Ok(self.rank(&self.head.probabilities(&outputs), top))
+        Ok(self.rank(&head.probabilities(&outputs), top))
     }
 
     /// Ranks the classes of one image by their scores, best first; equal scores in the order of the classes.

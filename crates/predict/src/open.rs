@@ -33,18 +33,21 @@ pub struct OpenOptions {
 /// # Errors
 /// If the file is not a model, or the options do not suit it.
 pub fn open_model(path: &Path, options: &OpenOptions) -> Result<(ModelFile, Vec<String>)> {
-    let mut loaded = read_weights_with(path, &options.read)?;
-    let Some(mut model) = loaded.model.take() else {
-        // Weights alone, which are refused there with what to do.
-        return Err(read_model_with(path, &options.read)
-            .map_or_else(|e| e, |_| Error::input("holds no network").at(path.display())));
-    };
-    model.weights = std::mem::take(&mut loaded.weights);
-    let mut notes = std::mem::take(&mut loaded.notes);
-    let Loaded { metadata, .. } = loaded;
+    let (mut model, metadata, mut notes) = read(path, &options.read)?;
     model.network = model.network.channels_first();
     complete(&mut model, &metadata, options, &mut notes).map_err(|e| e.at(path.display()))?;
     Ok((model, notes))
+}
+
+/// Reads the model at `path`, with the metadata of an ONNX file and notes for a person.
+fn read(path: &Path, options: &ReadOptions) -> Result<(ModelFile, HashMap<String, String>, Vec<String>)> {
+    if !path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("onnx")) {
+        let (model, notes) = read_model_with(path, options)?;
+        return Ok((model, HashMap::new(), notes));
+    }
+    let Loaded { model, weights, metadata, notes, .. } = read_weights_with(path, options)?;
+    let model = model.ok_or_else(|| Error::input("holds no network").at(path.display()))?;
+    Ok((ModelFile { weights, ..model }, metadata, notes))
 }
 
 /// Gives `model` the names and the preprocessing that `options`, else `metadata`, state, and its size.

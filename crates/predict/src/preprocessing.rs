@@ -88,14 +88,17 @@ fn plain(network: &Network, mean: f32, std: f32, enlarged: bool) -> Result<Prepr
     Ok(Preprocessing { channels, steps, mean: vec![mean; channels], std: vec![std; channels] })
 }
 
-/// The steps that bring images to a size: for a square the shorter side to its side, or to 8/7 of it as on ImageNet
-/// (256 for 224), then the center; else a plain resize.
+/// Sides from which an image is enlarged before the center is cut, as on ImageNet: 256 for 224, 342 for 299.
+const LARGE: usize = 64;
+
+/// The steps that bring images to a size: for a square the shorter side to its side, or to 8/7 of it if that is to be
+/// enlarged and large, then the center; else a plain resize.
 pub(crate) fn framing([height, width]: [usize; 2], enlarged: bool) -> Vec<Step> {
     let filter = Filter::Bilinear;
     if height != width {
         return vec![Step::Resize { height, width, filter }];
     }
-    let size = if enlarged { (height * 8 + 3) / 7 } else { height };
+    let size = if enlarged && height >= LARGE { (height * 8 + 3) / 7 } else { height };
     vec![Step::ResizeShorter { size, filter }, Step::CenterCrop { height, width }]
 }
 
@@ -148,14 +151,14 @@ pub fn describe(form: &Preprocessing) -> String {
     let is_bytes = form.std.iter().all(|std| (std * 255.0 - 1.0).abs() < 1e-3);
     let is_symmetric = form.mean.iter().chain(&form.std).all(|number| *number == 0.5);
     let (range, scale) = match (is_bytes, is_symmetric) {
-        (true, _) => ("0 to 255", 255.0),
-        (_, true) => ("-1 to 1", 1.0),
-        _ => ("0 to 1", 1.0),
+        (true, _) => ("[0, 255]", 255.0),
+        (_, true) => ("[-1, 1]", 1.0),
+        _ => ("[0, 1]", 1.0),
     };
-    let mut line = format!("{colors} from {range}");
+    let mut line = format!("{colors} in {range}");
     form.steps.iter().filter_map(step_words).for_each(|words| line += &format!(", {words}"));
     if !is_symmetric {
-        for (word, numbers, nothing) in [("minus", &form.mean, 0.0), ("divided by", &form.std, 1.0)] {
+        for (word, numbers, nothing) in [("mean", &form.mean, 0.0), ("std", &form.std, 1.0)] {
             let numbers: Vec<f32> = numbers.iter().map(|number| number * scale).collect();
             if numbers.iter().any(|number| (number - nothing).abs() > 1e-3) {
                 line += &format!(", {word} {}", number_words(&numbers));
@@ -182,11 +185,13 @@ fn step_words(step: &Step) -> Option<String> {
         Step::Resize { height, width, filter } => {
             format!("resized to {height}x{width} ({})", filter_word(*filter))
         }
-        Step::ResizeShorter { size, filter } => format!("shorter side {size} ({})", filter_word(*filter)),
+        Step::ResizeShorter { size, filter } => {
+            format!("shorter side resized to {size} ({})", filter_word(*filter))
+        }
         Step::Fit { height, width, filter } => {
             format!("fitted into {height}x{width} ({})", filter_word(*filter))
         }
-        Step::CenterCrop { height, width } => format!("center {height}x{width}"),
+        Step::CenterCrop { height, width } => format!("center crop {height}x{width}"),
         Step::Pad { height, width, .. } => format!("padded to {height}x{width}"),
         Step::Trim { .. } => "trimmed".to_owned(),
         Step::Digit { height, width, .. } => format!("a digit centered in {height}x{width}"),
@@ -317,31 +322,31 @@ mod tests {
                 "imagenet",
                 Colors::Bgr,
                 [1.307_047, -0.285_014, -0.932_985],
-                "RGB from 0 to 1, shorter side 32 (bilinear), center 28x28, minus (0.485, 0.456, 0.406), divided by (0.229, 0.224, 0.225)",
+                "RGB in [0, 1], shorter side resized to 28 (bilinear), center crop 28x28, mean (0.485, 0.456, 0.406), std (0.229, 0.224, 0.225)",
             ),
             (
                 "caffe",
                 Colors::Bgr,
                 [-53.939, -16.779, 76.32],
-                "BGR from 0 to 255, shorter side 32 (bilinear), center 28x28, minus (103.939, 116.779, 123.68)",
+                "BGR in [0, 255], shorter side resized to 28 (bilinear), center crop 28x28, mean (103.939, 116.779, 123.68)",
             ),
             (
                 "caffe",
                 Colors::Rgb,
                 [76.32, -16.779, -53.939],
-                "RGB from 0 to 255, shorter side 32 (bilinear), center 28x28, minus (123.68, 116.779, 103.939)",
+                "RGB in [0, 255], shorter side resized to 28 (bilinear), center crop 28x28, mean (123.68, 116.779, 103.939)",
             ),
             (
                 "tensorflow",
                 Colors::Bgr,
                 [0.568_627, -0.215_686, -0.607_843],
-                "RGB from -1 to 1, shorter side 32 (bilinear), center 28x28",
+                "RGB in [-1, 1], shorter side resized to 28 (bilinear), center crop 28x28",
             ),
             (
                 "zero-one",
                 Colors::Bgr,
                 [0.784_314, 0.392_157, 0.196_078],
-                "RGB from 0 to 1, shorter side 28 (bilinear), center 28x28",
+                "RGB in [0, 1], shorter side resized to 28 (bilinear), center crop 28x28",
             ),
         ] {
             let form = named_preprocessing(word, &network, colors).unwrap();
@@ -367,9 +372,9 @@ mod tests {
         let line = refusal("tensorflow", [2, 8, 8]);
         assert!(line.contains("channels is 1 or 3"), "{line}");
         let gray = named_preprocessing("tensorflow", &network([1, 8, 6]), Colors::Rgb).unwrap();
-        assert_eq!(describe(&gray), "gray from -1 to 1, resized to 8x6 (bilinear)");
+        assert_eq!(describe(&gray), "gray in [-1, 1], resized to 8x6 (bilinear)");
         // Sides before the crop are those of the publications.
-        for (side, shorter) in [(224, 256), (299, 342), (28, 32), (7, 8)] {
+        for (side, shorter) in [(224, 256), (299, 342), (32, 32), (7, 7)] {
             assert_eq!(
                 framing([side; 2], true)[0],
                 Step::ResizeShorter { size: shorter, filter: Filter::Bilinear }

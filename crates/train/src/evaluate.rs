@@ -4,7 +4,7 @@ use striate_data::Prepared;
 use striate_engine::Inference;
 use striate_formats::ModelFile;
 use striate_graph::{Loss, Network, Op};
-use striate_predict::Tally;
+use striate_predict::{Head, Tally};
 use striate_tensor::{Result, Shape, zeroed};
 
 use crate::Recipe;
@@ -25,21 +25,31 @@ pub fn evaluate(
 ) -> Result<Tally> {
     let before = inference.network().scores_layer(loss)?;
     let before = before.map(|layer| inference.until(&layer)).transpose()?;
-    let classes = inference.network().classes()?;
+    let outputs = inference.network().classes()?;
+    let (head, loss) = match Head::of(inference)? {
+        // One output becomes the scores of two classes, whose cross-entropy is the binary one of that output.
+        Head::OneScore | Head::OneProbability if before.is_some() => (Head::OneScore, Loss::default()),
+        head @ (Head::OneScore | Head::OneProbability) => (head, Loss::default()),
+        Head::Probabilities if before.is_none() && matches!(loss, Loss::CrossEntropy { .. }) => {
+            (Head::Probabilities, loss)
+        }
+        _ => (Head::Scores, loss),
+    };
     let inference = before.as_ref().unwrap_or(inference);
     let [c, h, w] = data.shape();
     let size = c * h * w;
-    let mut tally = Tally::new(classes, loss)?;
+    let mut tally = Tally::new(Head::classes(outputs), loss)?;
     let mut images = zeroed(BATCH.saturating_mul(size)).map_err(|e| e.at("images to evaluate"))?;
-    let mut scores = zeroed(BATCH.saturating_mul(classes)).map_err(|e| e.at("scores of an evaluation"))?;
+    let mut scores = zeroed(BATCH.saturating_mul(outputs)).map_err(|e| e.at("scores of an evaluation"))?;
     for first in (0..data.len()).step_by(BATCH) {
         let count = BATCH.min(data.len() - first);
-        let (images, scores) = (&mut images[..count * size], &mut scores[..count * classes]);
+        let (images, scores) = (&mut images[..count * size], &mut scores[..count * outputs]);
         for (offset, image) in images.chunks_exact_mut(size).enumerate() {
             data.write(first + offset, image);
         }
         inference.run_into(&Shape::from([count, c, h, w]), images, scores)?;
-        tally.add(scores, &data.labels()[first..first + count]);
+        let scores: Vec<f32> = scores.chunks_exact(outputs).flat_map(|row| head.scores(row)).collect();
+        tally.add(&scores, &data.labels()[first..first + count]);
         progress(first + count);
     }
     Ok(tally)

@@ -1,53 +1,108 @@
 //! `striate eval`
 
 use anyhow::Result;
-use striate_data::{Prepared, Spec, align_classes};
+use serde_json::json;
+use striate_data::{Evaluation, LoadOptions, Pixels, Prepared, Spec, load_for_evaluation};
 use striate_engine::Cpu;
-use striate_predict::{Classifier, Tally};
+use striate_predict::{Classifier, Tally, align, open_model};
+use striate_tensor::Error;
 use striate_train::{evaluate, trained_loss};
+use striate_vision::Preprocessing;
 
 use crate::arguments::Eval;
 use crate::output::{job_bar, table};
 use crate::{json, weights};
 
+/// Classes of a model that are shown as a table of confusion.
+const MOST_IN_CONFUSION: usize = 20;
+/// Classes with images that are shown in a list.
+const MOST_IN_LIST: usize = 40;
+
 pub fn run(args: Eval) -> Result<()> {
-    let model = weights::model(&args.model)?;
+    let spec = Spec::parse(&args.data)?;
+    let (model, mut notes) = open_model(&args.model, &args.images.options())?;
     let loss = trained_loss(&model);
     let classifier = Classifier::new(model, Cpu::new(args.compute.threads)?);
     let classifier = classifier.map_err(|e| e.at(args.model.display()))?;
-    let mut dataset = striate_data::load(&Spec::parse(&args.data)?, &striate_data::LoadOptions::default())?;
-    if args.data.starts_with("npy:") && dataset.classes.len() < classifier.classes().len() {
-        // Arrays name no classes; some of the model's may not occur in them.
-        dataset.classes = classifier.classes().to_vec();
-    }
-    align_classes(classifier.classes(), &dataset.classes)?;
-    let (part, split) = dataset.evaluation();
-    let form = dataset.preprocessing.as_ref().map(|own| classifier.preprocessing().unwrap_or(own));
-    let data = Prepared::new(split, form)?;
-    let bar = job_bar(data.len(), part);
+    let head = classifier.head().map_err(|e| e.at(args.model.display()))?;
+    notes.extend(head.note().map(str::to_owned));
+    let loaded = load(&spec, &classifier, &args, &mut notes)?;
+    let form = form(&loaded, &classifier, &spec, args.images.preprocessing.is_some());
+    let data = Prepared::new(&loaded.split, form.map_err(|e| e.at(args.model.display()))?.as_ref())?;
+    weights::say_all(&args.model, &notes);
+    loaded.survey.notes.iter().for_each(|note| eprintln!("{}: {note}", args.data));
+    let bar = job_bar(data.len(), loaded.part);
     let tally = evaluate(classifier.inference(), loss, &data, |done| bar.set_position(done as u64))?;
     bar.finish_and_clear();
+    let classes = classifier.classes();
     if args.compute.json {
-        return Ok(json::print(&json::tally(&tally, classifier.classes()))?);
+        let mut value = json::tally(&tally, classes);
+        value["part"] = json!(loaded.part);
+        value["missing_classes"] = json!(loaded.missing);
+        value["independent_scores"] = json!(head.is_independent());
+        return Ok(json::print(&value)?);
     }
     println!(
         "{} error {:.2} % (top 5: {:.2} %), loss {:.4}, on {} images of {}",
-        part,
+        loaded.part,
         tally.top1_error() * 100.0,
         tally.top5_error() * 100.0,
         tally.loss(),
         tally.n(),
         args.data
     );
-    print!("{}", confusion(&tally, classifier.classes()));
+    print!(
+        "{}",
+        if classes.len() > MOST_IN_CONFUSION { list(&tally, classes) } else { confusion(&tally, classes) }
+    );
     Ok(())
 }
 
-/// True classes down, guesses across; only for a handful of classes.
-fn confusion(tally: &Tally, classes: &[String]) -> String {
-    if classes.len() > 20 {
-        return String::new();
+/// Loads the part of the data that is measured on, with the model's classes; what is to be reported is added to
+/// `notes`.
+fn load(spec: &Spec, classifier: &Classifier, args: &Eval, notes: &mut Vec<String>) -> Result<Evaluation> {
+    let mut options = LoadOptions { max_pixels: args.images.max_pixels, ..LoadOptions::default() };
+    if let Spec::Folder(_) = spec {
+        // Each image becomes the input as in `predict`.
+        let form = classifier.image_preprocessing().map_err(|e| e.at(args.model.display()))?;
+        (options.steps, options.channels) = (Some(form.steps.clone()), Some(form.channels));
     }
+    let mut found = Vec::new();
+    let by_name = |model: &[String], data: &[String]| {
+        let aligned = align(model, data)?;
+        found = aligned.notes;
+        Ok(aligned.indices)
+    };
+    let loaded = load_for_evaluation(spec, classifier.classes(), &options, by_name)?;
+    notes.append(&mut found);
+    Ok(loaded)
+}
+
+/// How the loaded images become the input; `None` for arrays, which are used as they are.
+fn form(
+    loaded: &Evaluation,
+    classifier: &Classifier,
+    spec: &Spec,
+    is_given: bool,
+) -> striate_tensor::Result<Option<Preprocessing>> {
+    match (&loaded.split.pixels, spec) {
+        (Pixels::Numbers(_), _) if is_given => {
+            Err(Error::input("--preprocessing is for images; arrays are used as they are"))
+        }
+        (Pixels::Numbers(_), _) => Ok(None),
+        // The steps were taken when the images were loaded.
+        (Pixels::Bytes(_), Spec::Folder(_)) => {
+            Ok(Some(Preprocessing { steps: vec![], ..classifier.image_preprocessing()?.clone() }))
+        }
+        (Pixels::Bytes(_), _) => match classifier.preprocessing() {
+            Some(form) => Ok(Some(form.clone())),
+            None => classifier.image_preprocessing().map(|form| Some(form.clone())),
+        },
+    }
+}
+
+/// A table with true classes down and guesses across.
+fn confusion(tally: &Tally, classes: &[String]) -> String {
     let short = |name: &String| name.chars().take(10).collect::<String>();
     let mut rows = vec![vec!["true \\ guess".to_owned()]];
     rows[0].extend(classes.iter().map(short));
@@ -55,8 +110,27 @@ fn confusion(tally: &Tally, classes: &[String]) -> String {
     for ((class, counts), error) in classes.iter().zip(tally.confusion()).zip(tally.per_class()) {
         let mut row = vec![class.clone()];
         row.extend(counts.iter().map(|count| if *count == 0 { "·".into() } else { count.to_string() }));
-        row.push(error.map_or("–".into(), |error| format!("{:.1} %", error * 100.0)));
+        row.push(error.map_or("–".into(), percent));
         rows.push(row);
     }
     table(&rows)
+}
+
+/// The classes that have images, with the class that they are most often mistaken for.
+fn list(tally: &Tally, classes: &[String]) -> String {
+    let mut rows = vec![["class", "images", "error", "mistaken for"].map(str::to_owned).to_vec()];
+    for (index, (counts, error)) in tally.confusion().iter().zip(tally.per_class()).enumerate() {
+        let Some(error) = error else { continue };
+        let wrong = (0..counts.len()).filter(|guess| *guess != index && counts[*guess] > 0);
+        // The first of equals.
+        let most = wrong.rev().max_by_key(|guess| counts[*guess]);
+        let images: usize = counts.iter().sum();
+        let mistaken = most.map(|guess| classes[guess].clone()).unwrap_or_default();
+        rows.push(vec![classes[index].clone(), images.to_string(), percent(error), mistaken]);
+    }
+    if rows.len() > MOST_IN_LIST + 1 { String::new() } else { table(&rows) }
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.1} %", share * 100.0)
 }

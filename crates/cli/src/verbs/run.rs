@@ -14,8 +14,12 @@ use crate::{json, weights};
 
 pub fn run(args: Run) -> Result<()> {
     check_folder(&args.output)?;
-    let resolved = weights::resolve(&args.model)?;
-    let array = npy::read(&args.input)?;
+    let array = npy::read(&args.input);
+    // The shape of the array also fixes what an ONNX graph leaves open.
+    let extents = array.as_ref().ok().map(|array| array.shape.iter().skip(1).copied().collect());
+    let options = args.options(extents);
+    let resolved = weights::resolve(&args.model, &options)?;
+    let array = array?;
     let input = array.to_f32().map_err(|e| e.at(args.input.display()))?;
     let mut network = resolved.network;
     if array.shape.len() != network.input.len() + 1 {
@@ -23,7 +27,7 @@ pub fn run(args: Run) -> Result<()> {
         let what = format!("{file}: has shape {}; {} takes {wanted}", array.shape, network.name);
         return Err(Error::input(what).into());
     }
-    // A network of free weights takes other colors, and other sizes where its linear layers depend on them.
+    // A network without trained weights accepts other channels, and other sizes where its linear layers depend on them.
     let is_free = resolved.model.is_none();
     if is_free && network.variables_for(&array.shape).ok() != network.variables().ok() {
         network.set_input(&array.shape[1..]);
@@ -35,17 +39,17 @@ pub fn run(args: Run) -> Result<()> {
     if let Some(layer) = &args.layer {
         network = network.until(layer)?;
     }
-    // Whether the input fits is known before anything is said or computed.
+    // An input that does not fit is refused before anything is reported or computed.
     network.graph_for(&array.shape)?;
     let seed = args.compute.seed.unwrap_or(0);
     let weights = match (&args.weights, resolved.model) {
-        (Some(path), _) => weights::load_for(&whole, path, seed)?,
+        (Some(path), _) => weights::load_for(&whole, path, seed, &options)?,
         (None, Some(model)) if args.classes.is_some() => {
             weights::fit_for(&whole, model.weights, vec![], Path::new(&args.model), seed)?
         }
         (None, Some(model)) => model.weights,
         (None, None) => {
-            eprintln!("no --weights: first weights under seed {seed}");
+            eprintln!("no --weights: initial weights from seed {seed}");
             Inference::initial_weights(&network, seed)?
         }
     };
@@ -57,7 +61,7 @@ pub fn run(args: Run) -> Result<()> {
     let lost = output.iter().filter(|x| !x.is_finite()).count();
     if lost > 0 {
         let (file, all) = (args.output.display(), output.len());
-        eprintln!("{file}: {lost} of {all} numbers are not finite; look for such numbers in the input");
+        eprintln!("{file}: {lost} of {all} numbers are NaN or infinite; check the input for such numbers");
     }
     if args.compute.json {
         let shape: &Shape = &shape;

@@ -84,7 +84,7 @@ impl Start {
         let flags = flags(args);
         let asked = with_flags(given.clone().unwrap_or_else(|| Recipe::default().into()), &flags)?.recipe;
         let (name, spec) = (&asked.model.name, &asked.data.spec);
-        let Resolved { network, model, .. } = weights::resolve(name)?;
+        let Resolved { network, model, .. } = weights::resolve(name, &args.reading.options())?;
         let network = network.channels_first();
         let pretrained = args.weights.is_some() || model.is_some();
         let settings = match given {
@@ -106,7 +106,7 @@ impl Start {
         }
         let (weights, notes) = match &args.weights {
             Some(path) => {
-                let Loaded { weights, notes, .. } = weights::load(&network, path)?;
+                let Loaded { weights, notes, .. } = weights::load(&network, path, &args.reading.options())?;
                 (Some(weights), notes)
             }
             None => (model.map(|model| model.weights), vec![]),

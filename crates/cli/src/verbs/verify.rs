@@ -19,7 +19,7 @@ pub fn run(args: Verify) -> Result<()> {
     let classifier = classifier.map_err(|e| e.at(args.model.display()))?;
     let place = args.model.display();
     let Some(difference) = classifier.golden_difference()? else {
-        return Err(Error::failed(format!("{place}: has no golden pair to rerun; train it again")).into());
+        return Err(Error::input(format!("{place}: has no golden pair to rerun; train it again")).into());
     };
     // NaN fails too.
     if !difference.le(&TOLERANCE) {

@@ -46,7 +46,7 @@ fn set_up(args: &Bench, batch: usize) -> Result<(Network, Cpu, Shape, Vec<f32>)>
     let [name] = &args.problems[..] else {
         return Err(Error::input("bench infer and bench train need exactly one network").into());
     };
-    let mut network = weights::resolve(name)?.network;
+    let mut network = weights::resolve(name, &args.adapt.options())?.network;
     args.adapt.apply(&mut network)?;
     let shape = network.input_shape(args.batch.unwrap_or(batch));
     network.graph_for(&shape)?;

@@ -30,10 +30,10 @@ struct Report {
 }
 
 pub fn run(args: Inspect) -> Result<()> {
-    let mut network = match tensors::read(&args.model)? {
+    let mut network = match tensors::read(&args.model, &args.adapt.options())? {
         Some(Loaded { model: Some(model), .. }) => model.network,
         Some(loaded) => return tensors::print(&args.model, &loaded, args.compute.json),
-        None => weights::resolve(&args.model)?.network,
+        None => weights::resolve(&args.model, &args.adapt.options())?.network,
     };
     args.adapt.apply(&mut network)?;
     if args.batch == 0 {

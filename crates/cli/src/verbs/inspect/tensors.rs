@@ -4,20 +4,20 @@ use std::path::Path;
 
 use anyhow::Result;
 use serde_json::json;
-use striate_formats::{Loaded, check_weights, count_parameters, read_weights};
+use striate_formats::{Loaded, ReadOptions, check_weights, count_parameters, read_weights_with};
 
 use crate::output::{grouped, sides, table};
 use crate::{json, weights};
 
 /// Reads the file `name` if it is a weights or model file.
-pub(super) fn read(name: &str) -> Result<Option<Loaded>> {
+pub(super) fn read(name: &str, options: &ReadOptions) -> Result<Option<Loaded>> {
     let path = Path::new(name);
     let extension = path.extension().and_then(|extension| extension.to_str());
     let is_network = matches!(extension, Some("toml" | "onnx"));
     if is_network || !path.is_file() {
         return Ok(None);
     }
-    let loaded = read_weights(path)?;
+    let loaded = read_weights_with(path, options)?;
     weights::say_all(path, &loaded.notes);
     Ok(Some(loaded))
 }

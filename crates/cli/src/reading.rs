@@ -1,0 +1,141 @@
+//! Flags that settle what a file leaves open: the input and output of an ONNX graph, the key within a checkpoint, how
+//! images become the input, the names of classes.
+
+use std::str::FromStr;
+
+use clap::Args;
+use striate_formats::ReadOptions;
+use striate_predict::OpenOptions;
+use striate_vision::MAX_PIXELS;
+
+/// Sides of inputs and images beyond this are refused.
+const LARGEST_SIDE: usize = 1 << 16;
+
+/// The extents of an input without the batch, such as `3,224,224`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Extents(pub Vec<usize>);
+
+impl FromStr for Extents {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Extents, String> {
+        let extents: Option<Vec<usize>> = text.split(',').map(|word| word.trim().parse().ok()).collect();
+        let fits = |extents: &Vec<usize>| extents.iter().all(|extent| (1..=LARGEST_SIDE).contains(extent));
+        extents
+            .filter(fits)
+            .map(Extents)
+            .ok_or_else(|| "write extents with commas, such as 3,224,224".to_owned())
+    }
+}
+
+/// Height and width of images, such as `224,224`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Size(pub [usize; 2]);
+
+impl FromStr for Size {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Size, String> {
+        match text.parse().map(|Extents(extents)| extents).as_deref() {
+            Ok([height, width]) => Ok(Size([*height, *width])),
+            _ => Err("write height and width, such as 224,224".to_owned()),
+        }
+    }
+}
+
+/// Flags for checkpoints.
+#[derive(Debug, Default, Args)]
+pub struct Checkpoint {
+    /// State dict to read, if a checkpoint holds several
+    #[arg(long, value_name = "KEY")]
+    pub key: Option<String>,
+    /// Ignore tensors that the network does not have
+    #[arg(long)]
+    pub ignore_unexpected: bool,
+}
+
+/// Flags for ONNX graphs and checkpoints, beside a verb's own --input.
+#[derive(Debug, Default, Args)]
+pub struct Selection {
+    /// Output of an ONNX graph [default: the scores, [N, K]]
+    #[arg(long, value_name = "NAME")]
+    pub output: Option<String>,
+    #[command(flatten)]
+    pub checkpoint: Checkpoint,
+}
+
+impl Selection {
+    /// Options for reading a file whose input has these extents, if they are open.
+    pub fn options(&self, input: Option<&Extents>) -> ReadOptions {
+        ReadOptions {
+            input: input.map(|Extents(extents)| extents.clone()),
+            output: self.output.clone(),
+            key: self.checkpoint.key.clone(),
+            ignore_unexpected: self.checkpoint.ignore_unexpected,
+        }
+    }
+}
+
+/// Flags for ONNX graphs and checkpoints.
+#[derive(Debug, Default, Args)]
+pub struct Reading {
+    /// Input shape of an ONNX graph that leaves it open
+    #[arg(long, value_name = "C,H,W")]
+    pub input: Option<Extents>,
+    #[command(flatten)]
+    pub selection: Selection,
+}
+
+impl Reading {
+    /// Options for reading a file.
+    pub fn options(&self) -> ReadOptions {
+        self.selection.options(self.input.as_ref())
+    }
+}
+
+/// Flags for a model that classifies images.
+#[derive(Debug, Args)]
+pub struct Images {
+    /// Preprocessing: imagenet, caffe, tensorflow, zero-one or FILE.json
+    #[arg(long, value_name = "NAME|FILE")]
+    pub preprocessing: Option<String>,
+    /// Class names, one per line or as JSON; or the word imagenet
+    #[arg(long, value_name = "FILE")]
+    pub names: Option<String>,
+    /// Input size, if the network accepts several
+    #[arg(long, value_name = "H,W")]
+    pub size: Option<Size>,
+    /// Number of pixels up to which an image is decoded
+    #[arg(long, value_name = "N", default_value_t = MAX_PIXELS, hide_default_value = true)]
+    pub max_pixels: u64,
+    #[command(flatten)]
+    pub reading: Reading,
+}
+
+impl Images {
+    /// Options for opening a model.
+    pub fn options(&self) -> OpenOptions {
+        OpenOptions {
+            read: self.reading.options(),
+            names: self.names.clone(),
+            preprocessing: self.preprocessing.clone(),
+            size: self.size.map(|Size(size)| size),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn extents_and_sizes_are_parsed() {
+        assert_eq!("3, 224,224".parse(), Ok(Extents(vec![3, 224, 224])));
+        assert_eq!("7".parse(), Ok(Extents(vec![7])));
+        for text in ["", "3,0,4", "3,,4", "a,b", "3x4", "-1", "99999999"] {
+            assert!(text.parse::<Extents>().is_err(), "{text}");
+        }
+        assert_eq!("12,34".parse(), Ok(Size([12, 34])));
+        assert!("12".parse::<Size>().is_err() && "1,2,3".parse::<Size>().is_err());
+    }
+}

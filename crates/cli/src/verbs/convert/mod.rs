@@ -1,0 +1,175 @@
+//! `striate convert`
+
+mod model;
+mod written;
+
+use anyhow::Result;
+use serde_json::json;
+use striate_formats::{
+    Head, Loaded, Weights, caffemodel_bytes, count_parameters, first_convolution_to_rgb, fit, fit_constants,
+    onnx_model_bytes, pytorch_bytes, read_weights_with, safetensors_bytes,
+};
+use striate_graph::Network;
+use striate_tensor::Error;
+
+use self::written::Written;
+use crate::arguments::Convert;
+use crate::output::{check_folder, write_file};
+use crate::{json, weights};
+
+/// Endings of the files that are written.
+const WRITTEN: [&str; 5] = ["safetensors", "pth", "pt", "caffemodel", "onnx"];
+
+pub fn run(args: Convert) -> Result<()> {
+    let extension = args.to.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    if !WRITTEN.contains(&extension) {
+        let what =
+            format!("{}: give a .safetensors, .pth, .pt, .caffemodel or .onnx file", args.to.display());
+        return Err(Error::input(what).into());
+    }
+    refuse_conflicts(&args, extension)?;
+    check_folder(&args.to)?;
+    let mut loaded = read_weights_with(&args.from, &args.reading.options())?;
+    let network = network(&args, &loaded)?;
+    if network.is_none() && (args.preprocessing.is_some() || args.names.is_some()) {
+        let flag = if args.preprocessing.is_some() { "--preprocessing" } else { "--names" };
+        return Err(Error::input(format!("{flag} belongs to a network; name it with --model")).into());
+    }
+    let mut notes = std::mem::take(&mut loaded.notes);
+    match &network {
+        Some(network) => fit_to(network, &mut loaded, &mut notes).map_err(|e| e.at(args.from.display()))?,
+        None if !loaded.normalizations.is_empty() => notes.push(
+            "the constants of its local response normalization are not among the weights; name the network with --model"
+                .into(),
+        ),
+        None => {}
+    }
+    if args.bgr {
+        let name = first_convolution_to_rgb(network.as_ref(), &mut loaded.weights)
+            .map_err(|e| e.at(args.from.display()))?;
+        notes.push(format!("{name} was converted from BGR to RGB"));
+    }
+    if let (Some(network), "onnx") = (&network, extension) {
+        drop_heads(network, &mut loaded.weights, &mut notes)?;
+    }
+    let (tensors, params) = (loaded.weights.len(), count_parameters(&loaded.weights));
+    let bytes = bytes(&args, extension, network, loaded, &mut notes)?;
+    write_file(&args.to, &bytes)?;
+    weights::say_all(&args.from, &notes);
+    if args.compute.json {
+        return Ok(json::print(&json!({ "tensors": tensors, "params": params }))?);
+    }
+    println!("{} written: {tensors} tensors, {params} parameters", args.to.display());
+    Ok(())
+}
+
+/// The content of the file to write, read back once; what was chosen is added to `notes`.
+fn bytes(
+    args: &Convert,
+    extension: &str,
+    network: Option<Network>,
+    loaded: Loaded,
+    notes: &mut Vec<String>,
+) -> Result<Vec<u8>> {
+    let network = network.filter(|_| !args.tensors_only);
+    let check = |bytes: &[u8], written: &Written| written::check(bytes, extension, &args.to, written);
+    let bytes = match (extension, network) {
+        ("onnx" | "safetensors", Some(network)) => {
+            let mut model = model::build(network, loaded, args, notes)?;
+            let bytes = if extension == "onnx" {
+                onnx_model_bytes(&model)?
+            } else {
+                model = model::with_example(model, args.compute.threads)
+                    .map_err(|e| e.at(args.from.display()))?;
+                model.to_bytes()?
+            };
+            let classes = Some(&model.classes[..]);
+            check(&bytes, &Written { weights: &model.weights, network: Some(&model.network), classes })?;
+            bytes
+        }
+        ("caffemodel", Some(network)) => {
+            let (bytes, said) = caffemodel_bytes(&network, loaded.weights.clone())?;
+            notes.extend(said);
+            check(&bytes, &Written { weights: &loaded.weights, network: Some(&network), classes: None })?;
+            bytes
+        }
+        ("onnx" | "caffemodel", None) => {
+            let what = format!("holds only weights; name the network of the .{extension} file with --model");
+            return Err(Error::input(format!("{}: {what}", args.from.display())).into());
+        }
+        (_, _) => {
+            let bytes = match extension {
+                "safetensors" => safetensors_bytes(&loaded.weights, Default::default())?,
+                _ => pytorch_bytes(&loaded.weights)?,
+            };
+            check(&bytes, &Written { weights: &loaded.weights, network: None, classes: None })?;
+            bytes
+        }
+    };
+    Ok(bytes)
+}
+
+/// Refuses flags that have no meaning for an OUT of this kind.
+fn refuse_conflicts(args: &Convert, extension: &str) -> Result<()> {
+    let flag = match (args.preprocessing.is_some(), args.names.is_some()) {
+        (true, _) => Some("--preprocessing"),
+        (_, true) => Some("--names"),
+        _ => None,
+    };
+    let conflict = match (extension, args.tensors_only, flag) {
+        ("onnx", true, _) => "--tensors-only: an ONNX file contains a network".to_owned(),
+        ("caffemodel", true, _) => "--tensors-only: a .caffemodel contains layers".to_owned(),
+        ("pth" | "pt" | "caffemodel", _, Some(flag)) => {
+            format!("{flag}: .pth, .pt and .caffemodel files hold only weights")
+        }
+        (_, true, Some(flag)) => format!("{flag}: a file written with --tensors-only holds only weights"),
+        _ => return Ok(()),
+    };
+    Err(Error::input(conflict).into())
+}
+
+/// The network that the weights belong to: that of `--model`, else that of the file.
+fn network(args: &Convert, loaded: &Loaded) -> Result<Option<Network>> {
+    let named = args
+        .model
+        .as_deref()
+        .map(|name| weights::resolve(name, &args.reading.options()))
+        .transpose()?
+        .map(|resolved| resolved.network);
+    let mut network = named.or_else(|| loaded.model.as_ref().map(|model| model.network.clone()));
+    match (&mut network, args.classes) {
+        (Some(network), Some(classes)) => network.set_classes(classes)?,
+        (None, Some(_)) => {
+            return Err(Error::input("--classes changes a network; name it with --model").into());
+        }
+        _ => {}
+    }
+    Ok(network)
+}
+
+/// Maps the weights to the network's names; a last layer for another number of classes is an error here.
+fn fit_to(network: &Network, loaded: &mut Loaded, notes: &mut Vec<String>) -> striate_tensor::Result<()> {
+    loaded.choose_for(network)?;
+    fit_constants(network, loaded)?;
+    notes.append(&mut loaded.notes);
+    let fitted = fit(network, std::mem::take(&mut loaded.weights))?;
+    if let Some(Head { classes, .. }) = fitted.replaced {
+        let (name, here) = (&network.name, network.classes()?);
+        let what = format!("the file's last layer has {classes} classes, that of {name} has {here}");
+        return Err(Error::input(format!("{what}; use --classes {classes}")));
+    }
+    loaded.weights = fitted.weights;
+    notes.extend(fitted.notes);
+    Ok(())
+}
+
+/// Removes the auxiliary heads from the weights `held`.
+fn drop_heads(network: &Network, held: &mut Weights, notes: &mut Vec<String>) -> Result<()> {
+    let heads = network.auxiliary_variables()?;
+    let before = held.len();
+    held.retain(|name, _| heads.iter().all(|(head, _)| head != name));
+    if held.len() < before {
+        notes.push("the auxiliary heads, which only training uses, are left out of the ONNX file".into());
+    }
+    Ok(())
+}

@@ -1,0 +1,85 @@
+//! The images of `striate predict`: files, and what lies in folders, known by their content.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use striate_tensor::file::{list_folder, open, read_limited};
+use striate_tensor::{Error, Result};
+use striate_vision::{HEAD_BYTES, Image, ImageKind, decode_limited};
+
+/// Files above this size are refused.
+const LARGEST_FILE: u64 = 256 << 20;
+
+/// Files to classify, and what was left aside in folders.
+#[derive(Debug, Default)]
+pub struct Listing {
+    /// The images in order.
+    pub files: Vec<PathBuf>,
+    /// Entries of folders that are not images, by kind: how many, and the first.
+    pub left_aside: BTreeMap<String, (usize, PathBuf)>,
+}
+
+/// Lists files as they are given, and of each folder the images in it, in the order of their names.
+///
+/// # Errors
+/// If a folder cannot be read or holds no image.
+pub fn list(paths: &[PathBuf]) -> Result<Listing> {
+    let mut listing = Listing::default();
+    for path in paths {
+        if !path.is_dir() {
+            listing.files.push(path.clone());
+            continue;
+        }
+        let before = listing.files.len();
+        for entry in list_folder(path)? {
+            match kind(&entry) {
+                None => listing.files.push(entry),
+                Some(kind) => listing.left_aside.entry(kind).or_insert((0, entry)).0 += 1,
+            }
+        }
+        if listing.files.len() == before {
+            return Err(Error::input(format!("{}: no images in this folder", path.display())));
+        }
+    }
+    Ok(listing)
+}
+
+/// The kind of an entry of a folder that is not an image; `None` for images, also those that cannot be read.
+fn kind(path: &Path) -> Option<String> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
+    if name.starts_with('.') {
+        return Some("hidden".into());
+    }
+    if path.is_dir() {
+        return Some("folder".into());
+    }
+    let head = open(path).and_then(|(file, _)| head(file, path));
+    match head {
+        // Named with the reason when it is to be read.
+        Err(_) => None,
+        Ok(head) if ImageKind::of(&head).is_some() => None,
+        // An image by its name that is empty or damaged from the first byte on.
+        Ok(_) if extension.as_deref().is_some_and(|extension| ENDINGS.contains(&extension)) => None,
+        Ok(_) => Some(extension.map_or("no extension".into(), |extension| format!(".{extension}"))),
+    }
+}
+
+/// Endings of images that are read.
+const ENDINGS: [&str; 10] = ["png", "jpg", "jpeg", "webp", "bmp", "gif", "tif", "tiff", "pgm", "ppm"];
+
+fn head(file: std::fs::File, path: &Path) -> Result<Vec<u8>> {
+    use std::io::Read;
+    let mut head = Vec::with_capacity(HEAD_BYTES);
+    file.take(HEAD_BYTES as u64).read_to_end(&mut head).map_err(|e| Error::read(path, e))?;
+    Ok(head)
+}
+
+/// Decodes the image in the file at `path`.
+///
+/// # Errors
+/// If it cannot be read, is not an image, is damaged, or has more than `max_pixels` pixels.
+pub fn read(path: &Path, max_pixels: u64) -> Result<Image> {
+    let bytes = read_limited(path, LARGEST_FILE)?;
+    decode_limited(&bytes, max_pixels).map_err(|e| e.at(path.display()))
+}

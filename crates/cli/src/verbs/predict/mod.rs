@@ -1,0 +1,143 @@
+//! `striate predict`
+
+mod images;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use serde_json::{Value, json};
+use striate_engine::Cpu;
+use striate_predict::{Classifier, Guess, open_model};
+use striate_tensor::csv::{self, Cell};
+use striate_tensor::text::{cell, pad, printable, printable_path};
+use striate_tensor::{Error, Result as TensorResult};
+use striate_vision::{Image, draw, encode_png};
+
+use self::images::Listing;
+use crate::arguments::Predict;
+use crate::output::{check_folder, write_file};
+use crate::{json, weights};
+
+/// The guesses for an image, or why it could not be read.
+type Outcome = (PathBuf, TensorResult<Vec<Guess>>);
+
+pub fn run(args: Predict) -> Result<()> {
+    let listing = images::list(&args.files)?;
+    if args.picture.is_some() && listing.files.len() != 1 {
+        return Err(Error::input("--picture takes exactly one image").into());
+    }
+    if args.top == 0 {
+        return Err(Error::input("--top is at least 1").into());
+    }
+    args.picture.iter().chain(&args.csv).try_for_each(|file| check_folder(file))?;
+    let (model, mut notes) = open_model(&args.model, &args.images.options())?;
+    let classifier = Classifier::new(model, Cpu::new(args.compute.threads)?);
+    let classifier = classifier.map_err(|e| e.at(args.model.display()))?;
+    classifier.image_preprocessing().map_err(|e| e.at(args.model.display()))?;
+    let head = classifier.head().map_err(|e| e.at(args.model.display()))?;
+    notes.extend(head.note().map(str::to_owned));
+    let outcomes = listing.files.iter().map(|file| {
+        let image = images::read(file, args.images.max_pixels);
+        let guesses = match image {
+            Err(e) => Err(e),
+            Ok(image) => {
+                let guesses = classifier.guesses(&image, args.top)?;
+                args.picture.iter().try_for_each(|out| picture(out, &image, &guesses))?;
+                Ok(guesses)
+            }
+        };
+        Ok((file.clone(), guesses))
+    });
+    let outcomes: Vec<Outcome> = outcomes.collect::<Result<_>>()?;
+    if let [(_, Err(error))] = &outcomes[..] {
+        return Err(error.clone().into());
+    }
+    weights::say_all(&args.model, &notes);
+    say_left_aside(&listing);
+    if let Some(path) = &args.csv {
+        write_file(path, table(&outcomes).as_bytes())?;
+    }
+    match args.compute.json {
+        true => json::print(&as_json(&outcomes, &listing, head.is_independent()))?,
+        false => print(&outcomes, &classifier),
+    }
+    refuse_broken(&outcomes)
+}
+
+/// Reports what was left aside in folders, by kind.
+fn say_left_aside(listing: &Listing) {
+    for (kind, (count, first)) in &listing.left_aside {
+        eprintln!("left aside: {count} of kind {}, first {}", printable(kind), printable_path(first));
+    }
+}
+
+/// Names the images that could not be read, and makes an error of them.
+fn refuse_broken(outcomes: &[Outcome]) -> Result<()> {
+    let broken: Vec<&Error> = outcomes.iter().filter_map(|(_, guesses)| guesses.as_ref().err()).collect();
+    if broken.is_empty() {
+        return Ok(());
+    }
+    broken.iter().for_each(|error| eprintln!("{}", printable(&error.to_string())));
+    let (count, all) = (broken.len(), outcomes.len());
+    Err(Error::input(format!(
+        "{count} of {all} images could not be read, as listed above; replace or remove them"
+    ))
+    .into())
+}
+
+fn print(outcomes: &[Outcome], classifier: &Classifier) {
+    let width = classifier.classes().iter().map(|class| cell(class).chars().count()).max().unwrap_or(0);
+    for (path, guesses) in outcomes {
+        let Ok(guesses) = guesses else { continue };
+        println!("{}", printable_path(path));
+        for Guess { class, score, .. } in guesses {
+            let bar = "█".repeat((score * 30.0).round() as usize);
+            println!("  {}  {:>5.1} %  {bar}", pad(&cell(class), width), score * 100.0);
+        }
+    }
+}
+
+fn as_json(outcomes: &[Outcome], listing: &Listing, is_independent: bool) -> Value {
+    let one = |g: &Guess| json!({ "class": g.class, "index": g.index, "score": g.score });
+    let (mut predictions, mut unreadable) = (Vec::new(), Vec::new());
+    for (path, guesses) in outcomes {
+        match guesses {
+            Ok(guesses) => predictions
+                .push(json!({ "file": json::path(path), "top": guesses.iter().map(one).collect::<Vec<_>>() })),
+            Err(error) => unreadable.push(json!({ "file": json::path(path), "reason": error.to_string() })),
+        }
+    }
+    let left_aside: Vec<Value> = listing
+        .left_aside
+        .iter()
+        .map(|(kind, (count, first))| json!({ "kind": kind, "count": count, "first": json::path(first) }))
+        .collect();
+    json!({
+        "predictions": predictions,
+        "independent_scores": is_independent,
+        "left_aside": left_aside,
+        "unreadable": unreadable,
+    })
+}
+
+/// A CSV table: for each image that could be read its file, then class and score of each guess.
+fn table(outcomes: &[Outcome]) -> String {
+    let read = || outcomes.iter().filter_map(|(path, guesses)| Some((path, guesses.as_ref().ok()?)));
+    let count = read().map(|(_, guesses)| guesses.len()).max().unwrap_or(0);
+    let head: String = (1..=count).map(|i| format!(",class{i},score{i}")).collect();
+    let mut text = format!("file{head}\n");
+    for (file, guesses) in read() {
+        let guesses = guesses
+            .iter()
+            .flat_map(|guess| [Cell::Text(guess.class.clone()), Cell::Plain(format!("{:.6}", guess.score))]);
+        let cells: Vec<Cell> =
+            std::iter::once(Cell::Text(file.to_string_lossy().into_owned())).chain(guesses).collect();
+        text += &csv::row(&cells);
+    }
+    text
+}
+
+fn picture(out: &Path, image: &Image, guesses: &[Guess]) -> TensorResult<()> {
+    let bars: Vec<(String, f32)> = guesses.iter().map(|guess| (guess.class.clone(), guess.score)).collect();
+    write_file(out, &encode_png(&draw::guesses(image, &bars))?)
+}
