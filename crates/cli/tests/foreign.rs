@@ -342,7 +342,7 @@ fn eval_finds_classes_by_name_among_all_of_the_model() {
         "names.txt",
     ]);
     let confusion = json!([[1, 0, 0], [0, 0, 0], [0, 1, 0]]);
-    for root in ["plain"] {
+    for root in ["plain", "only/test", "Only/Test"] {
         write_image(&folder, &format!("{root}/blue/1.png"), [10, 250, 20]);
         write_image(&folder, &format!("{root}/Red/1.png"), ORANGE);
         let root = root.split('/').next().unwrap();

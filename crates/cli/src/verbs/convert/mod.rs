@@ -35,14 +35,16 @@ pub fn run(args: Convert) -> Result<()> {
         let flag = if args.preprocessing.is_some() { "--preprocessing" } else { "--names" };
         return Err(Error::input(format!("{flag} belongs to a network; name it with --model")).into());
     }
-    let mut notes = std::mem::take(&mut loaded.notes);
+    let mut notes = Vec::new();
     match &network {
         Some(network) => fit_to(network, &mut loaded, &mut notes).map_err(|e| e.at(args.from.display()))?,
-        None if !loaded.normalizations.is_empty() => notes.push(
-            "the constants of its local response normalization are not among the weights; name the network with --model"
-                .into(),
-        ),
-        None => {}
+        None => {
+            notes.append(&mut loaded.notes);
+            if !loaded.normalizations.is_empty() {
+                let what = "the constants of its local response normalization are not among the weights";
+                notes.push(format!("{what}; name the network with --model"));
+            }
+        }
     }
     if args.bgr {
         let name = first_convolution_to_rgb(network.as_ref(), &mut loaded.weights)
