@@ -159,7 +159,10 @@ fn unsupported_conversions_are_refused() {
     let good = std::fs::read(folder.path("good.onnx")).unwrap();
     folder.write("cut.onnx", &good[..good.len() / 2]);
     for (arguments, expected) in [
-        (&["convert", "weights.safetensors", "x.onnx"][..], "name the network of the .onnx file with --model"),
+        (
+            &["convert", "weights.safetensors", "x.onnx"][..],
+            "name the network of the .onnx file with --model",
+        ),
         (
             &["convert", "weights.safetensors", "x.onnx", "--model", "resnet20"],
             "another network than resnet20?",

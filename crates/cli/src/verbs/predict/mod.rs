@@ -102,8 +102,9 @@ fn as_json(outcomes: &[Outcome], listing: &Listing, is_independent: bool) -> Val
     let (mut predictions, mut unreadable) = (Vec::new(), Vec::new());
     for (path, guesses) in outcomes {
         match guesses {
-            Ok(guesses) => predictions
-                .push(json!({ "file": json::path(path), "top": guesses.iter().map(one).collect::<Vec<_>>() })),
+            Ok(guesses) => predictions.push(
+                json!({ "file": json::path(path), "top": guesses.iter().map(one).collect::<Vec<_>>() }),
+            ),
             Err(error) => unreadable.push(json!({ "file": json::path(path), "reason": error.to_string() })),
         }
     }
