@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use striate_tensor::{DType, Error, Result, Shape};
 
 use crate::gradient::backward;
-use crate::graph::{Graph, Kind, Role, Segment, ValueId};
+use crate::graph::{Graph, Kind, Role, Segment, Value, ValueId};
 use crate::init::name_key;
 use crate::ops::{Adam, Add, BatchNormTraining, ClipNorm, Constant, Flatten, Sgd};
 use crate::{Init, Loss, Op};
@@ -206,7 +206,12 @@ fn separate_readers(graph: &mut Graph) {
 
 /// The scalar variable `name`, which the caller sets before each step.
 fn scalar(graph: &mut Graph, name: &str, dtype: DType) -> ValueId {
-    graph.find(name).unwrap_or_else(|| variable(graph, name.into(), Shape::from([1]), dtype, Role::Scalar))
+    // Scalars follow the values of the network, so a search from the end is short.
+    let is_known = |value: &Value| value.role() == Some(Role::Scalar) && value.name == name;
+    match graph.values.iter().rposition(is_known) {
+        Some(index) => ValueId(index),
+        None => variable(graph, name.into(), Shape::from([1]), dtype, Role::Scalar),
+    }
 }
 
 fn variable(graph: &mut Graph, name: String, shape: Shape, dtype: DType, role: Role) -> ValueId {
