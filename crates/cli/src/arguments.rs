@@ -120,13 +120,13 @@ pub struct Train {
     /// Initial weights, from any file that `convert` reads
     #[arg(long, value_name = "FILE")]
     pub weights: Option<PathBuf>,
-    /// Bring images to this height and width instead of the network's own
+    /// Resize images to this size [default: the network's]
     #[arg(long, value_name = "H,W")]
     pub size: Option<String>,
-    /// Leave out images that cannot be read, and list them
+    /// Skip images that cannot be read, and list them
     #[arg(long)]
     pub skip_unreadable: bool,
-    /// Limit on the pixels of an image file [default: 67108864]
+    /// Limit of pixels per image [default: 67108864]
     #[arg(long, value_name = "N")]
     pub max_pixels: Option<u64>,
     /// Run folder [default: runs/NETWORK-DATA-1, -2, ...]
@@ -150,7 +150,7 @@ pub struct Train {
     /// Resume from a checkpoint of another instruction set
     #[arg(long)]
     pub any_isa: bool,
-    /// Show the summary and the plan with its times without training
+    /// Show summary and plan, with times, without training
     #[arg(long)]
     pub dry_run: bool,
     /// Overfit the first batch to check that learning works
