@@ -522,7 +522,9 @@ mod tests {
         visit(&Arguments::command(), &mut |command| {
             let name = command.get_name();
             let (narrow, wide) = (help(command, 80), help(command, 0));
-            let broken = wide.lines().find(|line| !narrow.contains(line));
+            // With long flags, clap puts each text on a line of its own, below its flag.
+            let text = |line: &str| line.rsplit("  ").next().unwrap_or_default().to_owned();
+            let broken = wide.lines().find(|line| !narrow.contains(&text(line)));
             assert_eq!(broken, None, "{name}: shorten this line to fit in 80 columns");
         });
     }
