@@ -191,7 +191,7 @@ Examples:
   striate predict runs/lenet5-digits-1/last.safetensors seven.png
   striate predict model.safetensors photo.jpg --picture predictions.png
   striate predict model.safetensors FOLDER --top 1 --csv predictions.csv
-  striate predict resnet50.onnx photo.jpg --preprocessing imagenet --names imagenet")]
+  striate predict net.onnx photo.jpg --preprocessing imagenet --names imagenet")]
 pub struct Predict {
     /// Model file, or an ONNX file
     pub model: PathBuf,

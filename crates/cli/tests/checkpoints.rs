@@ -58,5 +58,8 @@ fn checkpoints_of_training_scripts_need_no_preparation() {
     assert!(line.contains("references.pth: 7 parameters missing, first conv1.weight"), "{line}");
     assert!(line.contains("the file's state dict is under \"model\": use --key model"), "{line}");
     let line = common::refused(&with_key("ema"), "no such key");
-    assert!(line.contains("references.pth: has no tensors under --key ema; its keys are model, model_ema, "), "{line}");
+    assert!(
+        line.contains("references.pth: has no tensors under --key ema; its keys are model, model_ema, "),
+        "{line}"
+    );
 }

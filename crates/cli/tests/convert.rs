@@ -304,7 +304,7 @@ fn a_model_turned_from_bgr_stands_up_to_its_own_check() {
 }
 
 #[test]
-fn where_there_is_no_bgr_it_is_said() {
+fn bgr_without_a_convolution_of_three_channels_is_refused() {
     let folder = Folder::new("convert-no-bgr");
     folder.write("gray.toml", NETWORK.replace("[3, 8, 8]", "[1, 8, 8]"));
     let mut gray = weights();
@@ -315,8 +315,12 @@ fn where_there_is_no_bgr_it_is_said() {
     folder.write("two.pth", pytorch_bytes(&two).unwrap());
     let model = ["--model", "gray.toml"];
     for (from, options, expected) in [
-        ("gray.pth", &model[..], "gray.pth: no convolution of small sees three channels, so there is no BGR"),
-        ("gray.pth", &[], "gray.pth: no convolution sees three channels, so there is no BGR"),
+        (
+            "gray.pth",
+            &model[..],
+            "gray.pth: no convolution of small has three input channels, so there is no BGR",
+        ),
+        ("gray.pth", &[], "gray.pth: no convolution has three input channels, so there is no BGR"),
         ("two.pth", &[], "two.pth: 2 convolutions have three input channels; name the network with --model"),
     ] {
         let line = folder.refusal(&[&["convert", from, "out.pth", "--bgr"], options].concat());

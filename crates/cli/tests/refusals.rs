@@ -110,7 +110,7 @@ fn missing_and_damaged_files_are_named() {
         ),
         (&["predict", &model, "picture.png", "--csv", "nowhere/a.csv"], "the folder nowhere does not exist"),
         (&["data", "info", "nothing", "--picture", "nowhere/a.png"], "the folder nowhere does not exist"),
-        (&["predict", &model, "picture.png"], "picture.png: is not an image"),
+        (&["predict", &model, "picture.png"], "picture.png: not an image"),
         (&["predict", &model, "nothere.png"], "nothere.png"),
         (&["predict", &model, "a.png", "b.png", "--picture", "c.png"], "exactly one image"),
         (&["run", "lenet5", "--input", "x.npy", "--output", "y.npy"], "not a .npy file"),

@@ -304,7 +304,8 @@ mod tests {
         assert!(line(form(3, 2, 9)).contains("makes [N, 3, 2, 9], but n takes [N, 3, 6, 8] (network n"));
         assert!(line(form(1, 6, 8)).contains("makes [N, 1, 6, 8], but n takes [N, 3, 6, 8]"));
         assert!(
-            line(Preprocessing { std: vec![], ..form(3, 6, 8) }).contains("as many numbers in mean and std")
+            line(Preprocessing { std: vec![], ..form(3, 6, 8) })
+                .contains("one number for each in mean and std")
         );
     }
 

@@ -108,7 +108,7 @@ impl Preprocessing {
         let faulty = |what: &str| Err(Error::input(format!("preprocessing: {what}")));
         let fits = |list: &[f32]| list.len() == self.channels && list.iter().all(|x| x.is_finite());
         if !matches!(self.channels, 1 | 3) || !fits(&self.mean) || !fits(&self.std) {
-            return faulty("channels is 1 or 3, with one number for each in mean and std");
+            return faulty("channels must be 1 or 3, with one number for each in mean and std");
         }
         if !self.std.iter().all(|x| *x > 0.0 && x.recip().is_finite()) {
             return faulty("std must be above zero");

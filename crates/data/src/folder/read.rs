@@ -119,7 +119,7 @@ impl Reader {
     /// Refuses unreadable images, of `total` images in all, unless they are to be skipped.
     ///
     /// # Errors
-    /// If there are any; the error's notes name all of them.
+    /// If there are any; the error names the first, and its notes all of them if there are several.
     pub fn refuse_unreadable(&self, survey: &Survey, total: usize) -> Result<()> {
         let Some((path, reason)) = survey.unreadable.first() else { return Ok(()) };
         if self.unreadable == Unreadable::Skip {
@@ -127,12 +127,13 @@ impl Reader {
         }
         let count = survey.unreadable.len();
         let what = format!(
-            "{count} of {total} images cannot be read, the first is {}: {reason}; mend or remove them, or leave \
-             them out with --skip-unreadable",
+            "{count} of {total} images cannot be read, the first is {}: {reason}; --skip-unreadable leaves such \
+             images out",
             path.display()
         );
         let each = survey.unreadable.iter().map(|(path, reason)| format!("{}: {reason}", path.display()));
-        Err(Error::input(what).with_notes(each))
+        // A single one stands in the error itself.
+        Err(Error::input(what).with_notes(each.filter(|_| count > 1)))
     }
 }
 

@@ -152,7 +152,7 @@ pub(super) fn cases() -> Vec<Case> {
         bad("an empty file", "", "shorter than 8 bytes"),
         bad("only weights", without("striate"), "holds weights alone, not a network"),
         bad("no metadata", changed(|_, metadata| metadata.clear()), "holds weights alone, not a network"),
-        bad("a later version", later, "is a model file of version 7 written by striate [2J 9.1.0"),
+        bad("a later version", later, "is a model file of version 7 written by striate\u{fffd}[2J 9.1.0"),
         bad("an invalid version", with("striate", "\n"), "is a model file of version  "),
         bad("no network", without("network"), "network is missing"),
         bad("no classes", without("classes"), "classes is missing"),

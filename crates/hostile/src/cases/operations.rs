@@ -82,7 +82,10 @@ fn on_data() -> Vec<Case> {
         maps("Transpose", &[], &[ints("perm", &[0, 2, 3, 1])]),
         maps("Slice", &slice, &[]),
         maps("Gather", &[list("k", &[0, 2])], &[int("axis", 1)]),
-        maps("Gather", &[list("k", &[2, 0, 0, -2])], &[int("axis", 1)]),
+        Case {
+            name: "Gather of repeated and negative indices".into(),
+            ..maps("Gather", &[list("k", &[2, 0, 0, -2])], &[int("axis", 1)])
+        },
         maps("LeakyRelu", &[], &[float("alpha", 0.2)]),
         maps("PRelu", &[same("slope", &[3, 1, 1], 0.25)], &[]),
         maps("Elu", &[], &[]),
