@@ -5,8 +5,9 @@
 //!
 //! An image that already has this form is left unchanged: if it has the size of the frame, and its ink, apart from
 //! faint edges, has the right size within two pixels and is at most one pixel off its place, it is neither scaled
-//! nor moved; on a black background its contrast is not stretched either. Only pictures of more than twice the frame's size are treated as photographs, whose light may
-//! fall off to one side, whose paper has grain and specks, and whose pen may be thin.
+//! nor moved; on a black background its contrast is not stretched either. Only images of more than twice the size of
+//! the frame are treated as photographs, whose light may fall off to one side, whose paper has grain and specks, and
+//! whose pen may be thin.
 
 use serde::{Deserialize, Serialize};
 

@@ -3,7 +3,8 @@
 //! Each axis is resized by itself, with bytes in between: first every row to the new width, then every column to
 //! the new height; the other way round where the height loses more than twice as many pixels as the width, as in
 //! Pillow from version 13 on. A new pixel is a weighted sum of the old ones under the filter, which is stretched
-//! when the image shrinks to prevent aliasing. Weights are integers with 22 fractional bits. Source: Pillow, `src/libImaging/Resample.c`, and `Geometry.c` for nearest.
+//! when the image shrinks to prevent aliasing. Weights are integers with 22 fractional bits. Source: Pillow,
+//! `src/libImaging/Resample.c`, and `Geometry.c` for nearest.
 
 use serde::{Deserialize, Serialize};
 
