@@ -371,7 +371,7 @@ mod tests {
         let line = refusal("imagnet", [3, 8, 8]);
         assert!(line.contains("give imagenet, caffe, tensorflow, zero-one or FILE.json"), "{line}");
         let line = refusal("tensorflow", [2, 8, 8]);
-        assert!(line.contains("channels is 1 or 3"), "{line}");
+        assert!(line.contains("channels must be 1 or 3"), "{line}");
         let gray = named_preprocessing("tensorflow", &network([1, 8, 6]), Colors::Rgb).unwrap();
         assert_eq!(describe(&gray), "gray in [-1, 1], resized to 8x6 (bilinear)");
         // Sides before the crop are those of the publications.
