@@ -118,8 +118,9 @@ fn unreadable_images_are_skipped_only_on_request_and_listed() {
     let whole = std::fs::read(folder.path("set/dark/0.png")).unwrap();
     folder.write("set/dark/broken.png", &whole[..40]);
     let arguments = ["train", "lenet5", "--data", "set", "--epochs", "1", "--out", "run"];
-    let line = folder.refusal(&arguments);
-    assert!(line.contains("broken.png"), "{line}");
+    let refused = folder.run(&arguments);
+    let lines = String::from_utf8(refused.stderr).unwrap();
+    assert!(refused.status.code() == Some(2) && lines.contains("broken.png"), "{lines}");
     assert!(!folder.path("run").exists());
     let result = folder.json(&[&arguments[..], &["--skip-unreadable"]].concat());
     let listed = result["summary"]["data"]["unreadable"].as_array().unwrap();

@@ -1,7 +1,8 @@
 //! Every network of the program trains with the recipe that is chosen for it when none is named.
 //!
 //! Networks are narrower and images smaller than the networks' own; `scripts/defaults-train.sh` takes them as
-//! they are.
+//! they are. `STRIATE_NETWORKS` names the only networks to train, separated by commas; `STRIATE_SET` sets fields of
+//! their recipes, separated by semicolons.
 
 mod common;
 

@@ -123,10 +123,9 @@ fn suits(form: &Preprocessing, dataset: &Dataset) -> bool {
 
 /// The flags that set fields of the recipe, each with its assignment; later ones win.
 fn flags(args: &Train) -> Vec<(&'static str, String)> {
-    let text = |value: &str| toml_string(value);
     let mut flags = Vec::new();
-    flags.extend(args.model.as_deref().map(|model| ("MODEL", format!("model.name={}", text(model)))));
-    flags.extend(args.data.as_deref().map(|data| ("--data", format!("data.spec={}", text(data)))));
+    flags.extend(args.model.as_deref().map(|model| ("MODEL", format!("model.name={}", toml_string(model)))));
+    flags.extend(args.data.as_deref().map(|data| ("--data", format!("data.spec={}", toml_string(data)))));
     flags.extend(args.set.iter().map(|assignment| ("--set", assignment.clone())));
     flags.extend(args.size.as_ref().map(|size| ("--size", format!("data.size=[{size}]"))));
     flags.extend(args.skip_unreadable.then(|| ("--skip-unreadable", "data.unreadable=skip".to_owned())));
