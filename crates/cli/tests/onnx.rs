@@ -136,7 +136,8 @@ fn channels_last_network_trains_on_images() {
     folder.json(&["convert", "weights.safetensors", "last.onnx", "--model", "last.toml"]);
     assert_eq!(folder.json(&["inspect", "last.onnx"])["input"], serde_json::json!([32, 32, 1]));
     // The weights are random: the default for given weights would be fine-tuning.
-    let arguments = ["train", "last.onnx", "--data", "digits", "--epochs", "4", "--recipe", "small", "--out", "run"];
+    let arguments =
+        ["train", "last.onnx", "--data", "digits", "--epochs", "4", "--recipe", "small", "--out", "run"];
     let result = folder.json(&arguments);
     assert!(result["top1_error"].as_f64().unwrap() < 0.2, "{result}");
     let loss = result["val_loss"].as_f64().unwrap();
