@@ -85,7 +85,7 @@ const CHANGES: [Change; 14] = [
     ("other data", |c| c.extra["fingerprint"] = "0".into(), "has changed since the run began"),
     ("another recipe", |c| c.extra["recipe"] = 3.into(), "the recipe has changed"),
     ("invalid figures", |c| c.extra["sums"] = "none".into(), "figures are unreadable"),
-    ("too many batches", |c| c.extra["sums"]["epoch_batches"] = u64::MAX.into(), "is not one of this run"),
+    ("too many images", |c| c.extra["sums"]["epoch_images"] = u64::MAX.into(), "is not one of this run"),
     ("no tensors", |c| c.state.clear(), "the checkpoint lacks "),
     (
         "a tensor too many",

@@ -34,7 +34,8 @@ impl Sums {
             return self;
         }
         let epoch_loss = self.epoch_loss * batch as f64;
-        Sums { epoch_loss, epoch_images: self.epoch_batches * batch as u64, epoch_batches: 0, ..self }
+        let epoch_images = self.epoch_batches.saturating_mul(batch as u64);
+        Sums { epoch_loss, epoch_images, epoch_batches: 0, ..self }
     }
 
     /// Mean loss over the images of the current epoch.
@@ -135,13 +136,15 @@ impl Trainer {
         Ok(())
     }
 
-    /// Refuses a position that no run with this recipe and these data comes to.
+    /// Refuses a position or a count of images that no run with this recipe and these data reaches.
     fn check_position(&self, position: &Position) -> Result<()> {
         let Position { seed, epoch, batch, step } = *position;
         let batches = self.batches.count();
         let steps = epoch.checked_mul(batches).and_then(|steps| steps.checked_add(batch));
         let fits = seed == self.settings.recipe.train.seed && batch < batches && steps == Some(step);
-        match fits {
+        // A single image left over joins a batch.
+        let most_images = batches.saturating_mul(self.settings.recipe.train.batch as u64 + 1);
+        match fits && self.sums.epoch_images <= most_images {
             true => Ok(()),
             false => Err(Error::input(format!(
                 "the checkpoint's position is not one of this run: step {step} as batch {batch} of epoch {epoch} \

@@ -18,6 +18,11 @@ fn list(name: &'static str, values: &[i64]) -> Named {
     (name, integers(name, &[values.len() as i64], values))
 }
 
+/// Returns `case` under its own name and `what` distinguishes it.
+fn variant(what: &str, case: Case) -> Case {
+    Case { name: format!("{} {what}", case.name), ..case }
+}
+
 /// Returns a file with one operation on x `[1, extents…]` and tensors.
 fn on(extents: &[i64], op: &str, tensors: &[Named], attributes: &[Message]) -> Case {
     let inputs: Vec<&str> = std::iter::once("x").chain(tensors.iter().map(|(name, _)| *name)).collect();
@@ -82,10 +87,10 @@ fn on_data() -> Vec<Case> {
         maps("Transpose", &[], &[ints("perm", &[0, 2, 3, 1])]),
         maps("Slice", &slice, &[]),
         maps("Gather", &[list("k", &[0, 2])], &[int("axis", 1)]),
-        Case {
-            name: "Gather of repeated and negative indices".into(),
-            ..maps("Gather", &[list("k", &[2, 0, 0, -2])], &[int("axis", 1)])
-        },
+        variant(
+            "of repeated and negative indices",
+            maps("Gather", &[list("k", &[2, 0, 0, -2])], &[int("axis", 1)]),
+        ),
         maps("LeakyRelu", &[], &[float("alpha", 0.2)]),
         maps("PRelu", &[same("slope", &[3, 1, 1], 0.25)], &[]),
         maps("Elu", &[], &[]),
@@ -102,10 +107,16 @@ fn on_data() -> Vec<Case> {
         maps("Pow", &[same("e", &[], 2.0)], &[]),
         maps("ReduceMax", &[list("axes", &[1, 3])], &[int("keepdims", 0)]),
         maps("ReduceL2", &[list("axes", &[1])], &[]),
-        maps("Pad", &[list("pads", &[0, 0, -1, 1, 0, 0, -1, 0])], &[]),
-        maps("Pad", &[list("pads", &[0, 0, 1, 1, 0, 0, 2, 0])], &[text("mode", "reflect")]),
+        variant("of negative widths", maps("Pad", &[list("pads", &[0, 0, -1, 1, 0, 0, -1, 0])], &[])),
+        variant(
+            "by reflection",
+            maps("Pad", &[list("pads", &[0, 0, 1, 1, 0, 0, 2, 0])], &[text("mode", "reflect")]),
+        ),
         maps("Resize", &[("roi", floats("roi", &[0], &[])), scales()], &[]),
-        maps("Resize", &[("roi", floats("roi", &[0], &[])), scales()], &[text("mode", "linear")]),
+        variant(
+            "by linear interpolation",
+            maps("Resize", &[("roi", floats("roi", &[0], &[])), scales()], &[text("mode", "linear")]),
+        ),
     ]
 }
 

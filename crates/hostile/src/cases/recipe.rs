@@ -36,7 +36,7 @@ pub(super) fn cases() -> Vec<Case> {
         bad("plain text", "a few words", "recipe: "),
         bad("not UTF-8", [b'#', 0xff], "is not UTF-8 text"),
         bad("a zero byte", "\0", "recipe: "),
-        bad("above 1 MiB", "#".repeat((1 << 20) + 1), "the text is longer than a mebibyte"),
+        bad("above 1 MiB", "#".repeat((1 << 20) + 1), "is too long: 1048577 bytes; at most 1048576 are read"),
         bad("an unknown section", field("trian", "epochs = 1"), "unknown field trian; did you mean train?"),
         bad(
             "an unknown field",

@@ -36,7 +36,10 @@ impl Recipe {
     /// If the text is not TOML, or has an unknown or faulty field.
     pub fn from_text(text: &str) -> Result<Recipe> {
         if text.len() > MAX_TEXT {
-            return Err(Error::input("recipe: the text is longer than a mebibyte"));
+            let length = text.len();
+            return Err(Error::input(format!(
+                "recipe: the text is too long: {length} bytes; at most {MAX_TEXT} are read"
+            )));
         }
         let table: toml::Table = toml::from_str(text).map_err(|e| unreadable(&e))?;
         Recipe::from_table(table)
