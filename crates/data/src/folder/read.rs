@@ -77,7 +77,7 @@ impl Reader {
     pub fn read(&self, listing: Listing) -> Result<ReadPart> {
         let [c, h, w] = self.form.output_shape().expect("the last step fixes the size");
         let (area, count) = (c * h * w, listing.files.len());
-        let total = area.checked_mul(count).unwrap_or(usize::MAX);
+        let total = area.saturating_mul(count);
         let mut bytes = zeroed(total).map_err(|e| e.at(format!("{count} images of {h}x{w} pixels")))?;
         let one = |(path, to): (&PathBuf, &mut [u8])| self.image(path, to);
         let sizes: Vec<Result<[usize; 2]>> =

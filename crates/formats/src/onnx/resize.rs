@@ -63,10 +63,7 @@ impl Import<'_> {
         let place = if is_old { 1 } else { 2 };
         let scales = match self.known_if_given(node, place)? {
             Some(scales) if scales.len()? > 0 => Some(scales.to_floats()?),
-            _ => match node.floats("scales")? {
-                Some(scales) => Some(scales),
-                None => None,
-            },
+            _ => node.floats("scales")?,
         };
         if let Some(scales) = scales {
             if scales.len() != axes.len() {
