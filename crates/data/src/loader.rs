@@ -47,8 +47,9 @@ pub enum Augmentation {
 pub struct Sampling {
     /// Batch size; the last batch of an epoch may be smaller.
     pub batch: usize,
-    /// Whether a last batch of one sample joins the batch before it.
-    pub join_single: bool,
+    /// Samples that the last batch of an epoch needs to stand alone, at most `batch`: with fewer it joins the batch
+    /// before it.
+    pub min_last: usize,
     /// The order of the samples.
     pub order: Order,
     /// The augmentation.
@@ -128,18 +129,18 @@ impl Loader {
     }
 
     fn start(source: impl Source, sampling: Sampling, epoch: u64, first: u64) -> Loader {
-        let Sampling { batch, join_single, order, .. } = sampling;
+        let Sampling { batch, min_last, order, .. } = sampling;
         assert!(batch > 0 && source.len() > 0, "a batch needs samples");
         let (full, batches) = sync_channel(AHEAD);
         let (empty, spare) = sync_channel(ALL);
-        let most = (batch + usize::from(join_single)).min(source.len());
+        let most = (batch + min_last.saturating_sub(1)).min(source.len());
         for _ in 0..ALL {
             let mut images = Vec::new();
             // Where this fails, filling the batch reports it.
             let _ = images.try_reserve_exact(most.saturating_mul(source.size()));
             empty.send(Batch { images, labels: Vec::with_capacity(most) }).expect("the channel is open");
         }
-        let worker = Worker { source, batch, join_single, order, full, spare, sample: (epoch, 0) };
+        let worker = Worker { source, batch, min_last, order, full, spare, sample: (epoch, 0) };
         let worker = std::thread::spawn(move || worker.work(epoch, first));
         Loader { batches: Some(batches), empty: Some(empty), worker: Some(worker) }
     }
@@ -177,7 +178,7 @@ impl Drop for Loader {
 struct Worker<S> {
     source: S,
     batch: usize,
-    join_single: bool,
+    min_last: usize,
     order: Order,
     full: SyncSender<Result<Batch>>,
     spare: Receiver<Batch>,
@@ -209,7 +210,7 @@ impl<S: Source> Worker<S> {
             self.order.write(self.source.len(), epoch, &mut order);
             while first < order.len() {
                 let mut end = order.len().min(first + self.batch);
-                if self.join_single && order.len() - end == 1 {
+                if order.len() - end < self.min_last {
                     end = order.len();
                 }
                 let indices = &order[first..end];
@@ -259,7 +260,7 @@ mod tests {
     }
 
     fn sampling(augmentation: Augmentation) -> Sampling {
-        Sampling { batch: 4, join_single: false, order: Order::Shuffled(5), augmentation, seed: 5 }
+        Sampling { batch: 4, min_last: 0, order: Order::Shuffled(5), augmentation, seed: 5 }
     }
 
     fn augmentations() -> [Augmentation; 4] {

@@ -15,7 +15,7 @@ fn main() -> Result<()> {
 
     let sampling = Sampling {
         batch: 32,
-        join_single: false,
+        min_last: 0,
         order: Order::Shuffled(0),
         augmentation: Augmentation::None,
         seed: 0,

@@ -171,30 +171,30 @@ pub(crate) fn single_value_norm(network: &Network) -> Result<Option<String>> {
     Ok(sees_one.map(|node| node.name.clone()))
 }
 
+/// A smaller last batch joins the one before it if the network has batch norms: statistics over so few images are
+/// noise, and the step is as long as any other.
+const MIN_NORM_BATCH: usize = 4;
+
 /// The batches of an epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Batches {
     images: usize,
     batch: usize,
-    /// Whether a last batch of one image joins the batch before it.
-    pub join_single: bool,
+    /// Images that a last batch needs to stand alone: with fewer it joins the batch before it.
+    pub min_last: usize,
 }
 
 impl Batches {
-    /// The batches of `images` images for `network`. Where a batch of one image would leave a batch norm a
-    /// single value, a last batch of one joins the one before it.
+    /// The batches of `images` images for `network`. If the network has batch norms, a last batch of fewer than
+    /// [`MIN_NORM_BATCH`] images joins the one before it.
     ///
     /// # Errors
     /// If all batches would be of one image, and the network has such a batch norm.
     pub fn new(images: usize, batch: usize, network: &Network) -> Result<Batches> {
-        let needs_two = match images % batch == 1 || batch == 1 {
-            true => single_value_norm(network)?,
-            false => None,
-        };
-        let Some(layer) = needs_two else { return Ok(Batches { images, batch, join_single: false }) };
-        if batch > 1 && images > 1 {
-            return Ok(Batches { images, batch, join_single: true });
-        }
+        let has_norms = network.layers.iter().any(|layer| matches!(layer.op, Op::BatchNorm(_)));
+        let min_last = if has_norms { MIN_NORM_BATCH.min(batch) } else { 0 };
+        let single = if batch == 1 || images == 1 { single_value_norm(network)? } else { None };
+        let Some(layer) = single else { return Ok(Batches { images, batch, min_last }) };
         let name = &network.name;
         let advice = if images > 1 { "use --batch 2 or more" } else { "add images or lower data.holdout" };
         Err(Error::input(format!(
@@ -205,8 +205,12 @@ impl Batches {
 
     /// Number of batches.
     pub fn count(&self) -> u64 {
-        let joined = self.join_single && self.images % self.batch == 1;
-        (self.images.div_ceil(self.batch) - usize::from(joined)) as u64
+        (self.images.div_ceil(self.batch) - usize::from(self.joins())) as u64
+    }
+
+    /// Whether a small last batch joins the one before it.
+    pub fn joins(&self) -> bool {
+        self.images > self.batch && (1..self.min_last).contains(&(self.images % self.batch))
     }
 
     /// Images of batch number `index`.
@@ -238,14 +242,23 @@ mod tests {
     }
 
     #[test]
-    fn single_last_image_joins_where_a_batch_norm_would_see_one_value() {
-        let joined = Batches::new(9, 4, &network(true)).unwrap();
-        assert_eq!((joined.count(), joined.len(0), joined.len(1), joined.join_single), (2, 4, 5, true));
-        assert_eq!(*joined.largest([1, 4, 4]), [5, 1, 4, 4]);
-        let alone = Batches::new(9, 4, &network(false)).unwrap();
-        assert_eq!((alone.count(), alone.len(2), alone.join_single), (3, 1, false));
-        let even = Batches::new(10, 4, &network(true)).unwrap();
-        assert_eq!((even.count(), even.len(2), even.join_single), (3, 2, false));
+    fn small_last_batches_join_the_one_before_in_networks_with_batch_norm() {
+        for (images, batch, lengths, joins) in [
+            (9, 4, &[4, 5][..], true),
+            (11, 4, &[4, 7], true),
+            (12, 4, &[4, 4, 4], false),
+            (20, 8, &[8, 8, 4], false),
+            (5, 2, &[2, 3], true),
+            (3, 8, &[3], false),
+        ] {
+            let batches = Batches::new(images, batch, &network(false)).unwrap();
+            let found: Vec<usize> = (0..batches.count()).map(|index| batches.len(index)).collect();
+            assert_eq!((&found[..], batches.joins()), (lengths, joins), "{images} {batch}");
+            assert_eq!(*batches.largest([1, 4, 4]), [*lengths.iter().max().unwrap(), 1, 4, 4]);
+        }
+        let text = "name = 'n'\ninput = [1, 4, 4]\nlayers = [{ op = 'flatten' }, { op = 'linear', out_features = 2 }]";
+        let without = Batches::new(9, 4, &Network::from_text(text).unwrap()).unwrap();
+        assert_eq!((without.count(), without.len(2), without.joins()), (3, 1, false));
     }
 
     #[test]

@@ -90,10 +90,13 @@ pub struct TrainPart {
     pub seed: u64,
     /// Limit on the norm of all gradients; 0 for none.
     pub clip_norm: f32,
-    /// Steps that an epoch should have: the batch size is halved, down to 8, until it does. 0 keeps the
+    /// Steps that an epoch should have: the batch size is halved, down to `min_batch`, until it does. 0 keeps the
     /// batch size.
     #[serde(skip_serializing_if = "is_zero")]
     pub steps_per_epoch: u64,
+    /// Smallest batch size that `steps_per_epoch` leads to.
+    #[serde(skip_serializing_if = "is_min_batch")]
+    pub min_batch: usize,
     /// Share of the newest batch in the running statistics of batch norms, if not the network's own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub batch_norm_momentum: Option<f32>,
@@ -164,6 +167,7 @@ impl Default for TrainPart {
             seed: 0,
             clip_norm: 0.0,
             steps_per_epoch: 0,
+            min_batch: MIN_BATCH,
             batch_norm_momentum: None,
         }
     }
@@ -199,6 +203,13 @@ fn is_refuse(word: &str) -> bool {
     word == REFUSE
 }
 
+/// The default of `train.min_batch`.
+const MIN_BATCH: usize = 8;
+
+fn is_min_batch(batch: &usize) -> bool {
+    *batch == MIN_BATCH
+}
+
 fn is_zero(number: &u64) -> bool {
     *number == 0
 }
@@ -218,6 +229,7 @@ impl Recipe {
         let fields = [
             ((1..=1 << 20).contains(&self.train.epochs), "train.epochs must be from 1 to 1048576"),
             ((1..=1 << 20).contains(&self.train.batch), "train.batch must be from 1 to 1048576"),
+            (self.train.min_batch > 0, "train.min_batch must be above 0"),
             (i64::try_from(self.train.seed).is_ok(), "train.seed must be below 2^63"),
             (is_from_zero(self.train.clip_norm), "train.clip_norm must be 0 or more"),
             (momentum > 0.0 && momentum <= 1.0, "train.batch_norm_momentum must be above 0 and at most 1"),

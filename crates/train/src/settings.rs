@@ -8,10 +8,8 @@ use striate_graph::{Loss, Network, Op};
 use striate_tensor::Result;
 use striate_vision::Preprocessing;
 
-use crate::recipe::{BATCH_NORM, FINE_TUNING, NO_BATCH_NORM, RBF, Recipe, SHIPPED, SMALL, shipped};
+use crate::recipe::{BATCH_NORM, FINE_TUNING, NO_BATCH_NORM, RBF, Recipe, SHIPPED, SMALL, TrainPart, shipped};
 
-/// The rule of `train.steps_per_epoch` makes batches no smaller than this.
-const MIN_BATCH: usize = 8;
 /// Networks with fewer layers that have weights are small.
 const FEW_LAYERS: usize = 7;
 /// What is left of the initial statistics of batch norms after half of the steps, at most.
@@ -135,12 +133,12 @@ impl Settings {
     }
 
     fn fit_batch(&mut self, images: usize) {
-        let (wanted, before) = (self.recipe.train.steps_per_epoch, self.recipe.train.batch);
+        let TrainPart { steps_per_epoch: wanted, min_batch, batch: before, .. } = self.recipe.train;
         if matches!(self.origin("train.batch"), Origin::Flag(_)) || wanted == 0 {
             return;
         }
         let mut batch = before;
-        while batch / 2 >= MIN_BATCH && (images.div_ceil(batch) as u64) < wanted {
+        while batch / 2 >= min_batch && (images.div_ceil(batch) as u64) < wanted {
             batch /= 2;
         }
         if batch != before {
@@ -234,7 +232,7 @@ mod tests {
     #[test]
     fn batch_size_falls_until_an_epoch_has_its_steps() {
         let resnet = network("resnet20");
-        for (images, batch) in [(100_000, 64), (449, 64), (448, 32), (114, 16), (18, 8), (3, 8)] {
+        for (images, batch) in [(100_000, 64), (449, 64), (448, 32), (114, 16), (57, 16), (3, 16)] {
             let mut settings = Settings::named("batch-norm").unwrap();
             settings.fit_to(images, &resnet).unwrap();
             assert_eq!(settings.recipe.train.batch, batch, "{images}");
@@ -244,6 +242,9 @@ mod tests {
         settings.set("--batch", "train.batch=40").unwrap();
         settings.fit_to(18, &resnet).unwrap();
         assert_eq!(settings.recipe.train.batch, 40);
+        let mut settings = Settings::named("fine-tuning").unwrap();
+        settings.fit_to(18, &resnet).unwrap();
+        assert_eq!(settings.recipe.train.batch, 8);
     }
 
     #[test]

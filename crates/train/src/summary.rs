@@ -187,10 +187,11 @@ impl RecipeSummary {
 /// Returns a line about a batch that was joined, if one was.
 pub(crate) fn joined(batches: Batches) -> Option<String> {
     let last = batches.count() - 1;
-    batches.join_single.then(|| {
+    batches.joins().then(|| {
         format!(
-            "last batch: {} images, since a batch norm would see a single value in a batch of one",
-            batches.len(last)
+            "last batch: {} images, since batch norm learns nothing from fewer than {}",
+            batches.len(last),
+            batches.min_last
         )
     })
 }

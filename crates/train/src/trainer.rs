@@ -241,7 +241,7 @@ impl Trainer {
         let recipe = &self.settings.recipe;
         let sampling = Sampling {
             batch: recipe.train.batch,
-            join_single: self.batches.join_single,
+            min_last: self.batches.min_last,
             order: if recipe.data.shuffle { Order::Shuffled(recipe.train.seed) } else { Order::AsStored },
             augmentation: recipe.augmentation().expect("was checked with the recipe"),
             seed: recipe.train.seed,

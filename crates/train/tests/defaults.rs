@@ -1,8 +1,7 @@
 //! Every network of the program trains with the recipe that is chosen for it when none is named.
 //!
 //! Networks are narrower and images smaller than the networks' own; `scripts/defaults-train.sh` takes them as
-//! they are. `STRIATE_NETWORKS` names the only networks to train, separated by commas; `STRIATE_SET` sets fields of
-//! their recipes, separated by semicolons.
+//! they are. `STRIATE_NETWORKS` names the only networks to train, separated by commas.
 
 mod common;
 
@@ -25,9 +24,6 @@ fn every_network_trains_with_its_default_recipe() {
         let [_, side, _] = network.image().unwrap();
         let mut settings = Settings::chosen(model.name, "stripes", &network, false).unwrap();
         settings.set("--epochs", "train.epochs=3").unwrap();
-        for set in std::env::var("STRIATE_SET").unwrap_or_default().split(';').filter(|x| !x.is_empty()) {
-            settings.set("--set", set).unwrap();
-        }
         let out = scratch.path(model.name);
         let run = trainer(settings, network, dataset(IMAGES, 3, [3, side, side]), 0, &out);
         let outcome = run.run(Limits::default(), &mut ());

@@ -16,7 +16,7 @@ const MAX_DEPTH: usize = 4;
 const OPTIONAL: [(&str, &[&str]); 4] = [
     ("model", &["init"]),
     ("data", &["size", "mean", "std", "unreadable", "max_pixels"]),
-    ("train", &["steps_per_epoch", "batch_norm_momentum"]),
+    ("train", &["steps_per_epoch", "min_batch", "batch_norm_momentum"]),
     ("optim", &["head_factor"]),
 ];
 
@@ -199,6 +199,7 @@ mod tests {
             "data.unreadable=skip",
             "data.max_pixels=100",
             "train.steps_per_epoch=8",
+            "train.min_batch=16",
             "train.batch_norm_momentum=1",
             "optim.head_factor=10",
         ];
