@@ -8,7 +8,9 @@ use striate_graph::{Loss, Network, Op};
 use striate_tensor::Result;
 use striate_vision::Preprocessing;
 
-use crate::recipe::{BATCH_NORM, FINE_TUNING, NO_BATCH_NORM, RBF, Recipe, SHIPPED, SMALL, TrainPart, shipped};
+use crate::recipe::{
+    BATCH_NORM, FINE_TUNING, NO_BATCH_NORM, RBF, Recipe, SHIPPED, SMALL, TrainPart, shipped,
+};
 
 /// Networks with fewer layers that have weights are small.
 const FEW_LAYERS: usize = 7;
