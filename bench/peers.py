@@ -91,7 +91,7 @@ def jobs_of(text):
     try:
         if mode == "kernels":
             if not os.path.isfile(rest[0]):
-                fail(f"{text}: there is no file {rest[0]}")
+                fail(f"{text}: file {rest[0]} not found")
             directions = rest[1].split(",") if len(rest) > 1 and rest[1] else DIRECTIONS
             if not set(directions) <= set(DIRECTIONS):
                 fail(f"{text}: directions are {', '.join(DIRECTIONS)}")

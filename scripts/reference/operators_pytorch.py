@@ -218,7 +218,7 @@ def channels(cases):
         ("strong", 9, {"size": 5, "alpha": 2.0, "beta": 0.75, "k": 1.0}),
         ("a window beyond the channels", 3, {"size": 7, "alpha": 1.5, "beta": 0.5, "k": 0.5}),
         ("one channel alone", 4, {"size": 1, "alpha": 1.0, "beta": 1.25, "k": 1.0}),
-        ("a power that is no quarter", 6, {"size": 3, "alpha": 1.0, "beta": single(0.6), "k": 1.0}),
+        ("a power that is not a quarter", 6, {"size": 3, "alpha": 1.0, "beta": single(0.6), "k": 1.0}),
     ]:
         inputs = {"x": ((2, channels, 3, 2), -2.0, 2.0)}
         cases.add("lrn", name, lambda x: {"y": F.local_response_norm(x, **attributes)}, inputs, attributes)

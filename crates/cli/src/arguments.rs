@@ -176,6 +176,9 @@ pub struct Eval {
     /// Data set (see below)
     #[arg(long, value_name = "SPEC")]
     pub data: String,
+    /// Skip images that cannot be read, and list them
+    #[arg(long)]
+    pub skip_unreadable: bool,
     /// Evaluation protocol
     #[arg(long, default_value = "center", value_name = "NAME", value_parser = ["center"], hide_possible_values = true)]
     pub protocol: String,

@@ -6,11 +6,11 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use indicatif::{ProgressBar, ProgressStyle};
-use striate_data::DownloadProgress;
+use striate_data::{DownloadProgress, LeftAside, Survey};
 pub use striate_models::history::grouped;
 use striate_tensor::Error;
 use striate_tensor::file::{write_atomically, write_stream};
-use striate_tensor::text::{cell, pad, pad_left, printable};
+use striate_tensor::text::{cell, pad, pad_left, printable, printable_path};
 use striate_train::{Observer, Progress};
 
 use crate::print;
@@ -215,6 +215,19 @@ pub fn table(rows: &[Vec<String>]) -> String {
         text += &format!("  {}\n", cells.join("  ").trim_end());
     }
     text
+}
+
+/// Returns what loading a data set found besides its images, one line each: notes, files left aside, and images
+/// that could not be read.
+pub fn survey_lines(survey: &Survey) -> Vec<String> {
+    let notes = survey.notes.iter().map(|note| printable(note).into_owned());
+    let left = survey.left_aside.iter().map(|LeftAside { kind, count, first }| {
+        format!("left aside: {count} {} (first {})", printable(kind), printable_path(first))
+    });
+    let unreadable = survey.unreadable.iter().map(|(path, reason)| {
+        format!("unreadable, left out: {}: {}", printable_path(path), printable(reason))
+    });
+    notes.chain(left).chain(unreadable).collect()
 }
 
 #[cfg(test)]

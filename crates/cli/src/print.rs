@@ -1,4 +1,4 @@
-//! The `println!` and `eprintln!` of this crate, which shadow those of the standard library. Those panic when
+//! The `print!`, `println!`, `eprint!` and `eprintln!` of this crate, which shadow those of the standard library. Those panic when
 //! the output is full or closed, and hand everything to the terminal; these do neither.
 //!
 //! What cannot be written to stdout is remembered until [`finish`], so that a full disk behind `> table.txt`
@@ -32,6 +32,11 @@ macro_rules! eprintln {
     ($($argument:tt)*) => { $crate::print::error_line(format_args!($($argument)*)) };
 }
 
+/// Prints text on stderr.
+macro_rules! eprint {
+    ($($argument:tt)*) => { $crate::print::error_text(&format_args!($($argument)*).to_string()) };
+}
+
 pub(crate) fn line(arguments: Arguments<'_>) {
     text(&format!("{arguments}\n"));
 }
@@ -49,9 +54,12 @@ pub(crate) fn bytes(bytes: &[u8]) {
 }
 
 pub(crate) fn error_line(arguments: Arguments<'_>) {
-    let text = shown(&format!("{arguments}\n"));
+    error_text(&format!("{arguments}\n"));
+}
+
+pub(crate) fn error_text(text: &str) {
     // An error that cannot be shown has no other place; the exit code still tells.
-    let _ = io::stderr().write_all(text.as_bytes());
+    let _ = io::stderr().write_all(shown(text).as_bytes());
 }
 
 /// Returns `text` without the characters that steer a terminal; line breaks stay.

@@ -30,7 +30,7 @@ fn file_of_pytorch(name: &str) -> Vec<u8> {
 fn checkpoints_of_training_scripts_need_no_preparation() {
     let folder = Folder::new("checkpoints");
     folder.write("net.toml", NETWORK);
-    for (name, said) in [
+    for (name, note) in [
         ("imagenet zip", "the weights are those under state_dict"),
         ("imagenet legacy", "the prefix module. of its names is removed"),
         ("references zip", "model_ema fits as well: use --key to take it"),
@@ -43,8 +43,8 @@ fn checkpoints_of_training_scripts_need_no_preparation() {
         folder.write("model_best.pth.tar", file_of_pytorch(name));
         let convert = ["convert", "model_best.pth.tar", "out.safetensors", "--model", "net.toml"];
         let output = folder.run(&[&convert[..], &["--ignore-unexpected", "--tensors-only"]].concat());
-        let told = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success() && told.contains(said), "{name}: {told}");
+        let notes = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && notes.contains(note), "{name}: {notes}");
         let line = folder.refusal(&convert);
         assert!(line.contains("1 tensor unexpected: ") && line.contains("use --ignore-unexpected"), "{line}");
     }

@@ -22,7 +22,7 @@ layers = [
 ]
 "#;
 
-/// The variables of the network above, with numbers that a detour over text or another type would change.
+/// Variables of the network above, with values that a conversion through text or another type would change.
 fn weights() -> Weights {
     let shapes = [
         ("conv1.weight", vec![4, 3, 3, 3]),
@@ -55,7 +55,7 @@ fn plain(weights: &Weights) -> Vec<u8> {
     safetensors_bytes(weights, Default::default()).unwrap()
 }
 
-/// Equal in names, shapes and every bit.
+/// Asserts that names, shapes and every bit are equal.
 fn assert_same(found: &Weights, expected: &Weights, place: &str) {
     let bits = |weights: &Weights| -> Vec<(String, Shape, Vec<u32>)> {
         let tensors = weights.iter();
@@ -68,20 +68,20 @@ fn assert_same(found: &Weights, expected: &Weights, place: &str) {
     assert!(bits(found) == bits(expected), "{place}: {:?}", found.keys().collect::<Vec<_>>());
 }
 
-/// A layer of Caffe's second form.
+/// Returns a layer in Caffe's second format.
 fn layer(name: &str, kind: &str, bottom: &str, top: &str, blobs: &[Message]) -> Message {
     let start = Message::new().text(1, name).text(2, kind).text(3, bottom).text(4, top);
     blobs.iter().fold(start, |layer, blob| layer.message(7, blob))
 }
 
-/// A tensor as a blob.
+/// Returns a tensor as a blob.
 fn blob_of(weights: &Weights, name: &str) -> Message {
     let (shape, values) = &weights[name];
     let extents: Vec<u64> = shape.iter().map(|extent| *extent as u64).collect();
     blob(&extents, values)
 }
 
-/// A kernel over three channels with the first and the last exchanged, as a blob.
+/// Returns a kernel for three channels, the first and the last exchanged, as a blob.
 fn bgr_blob(weights: &Weights, name: &str) -> Message {
     let (shape, values) = &weights[name];
     let plane = shape[2] * shape[3];
@@ -106,7 +106,7 @@ fn caffemodel(weights: &Weights) -> Vec<u8> {
 }
 
 #[test]
-fn every_form_becomes_every_other_and_no_bit_changes() {
+fn every_format_converts_to_every_other_bit_for_bit() {
     let folder = Folder::new("convert-pairs");
     let weights = weights();
     folder.write("net.toml", NETWORK);
@@ -114,7 +114,7 @@ fn every_form_becomes_every_other_and_no_bit_changes() {
     folder.write("zip.pth", pytorch_bytes(&weights).unwrap());
     folder.write("trained.caffemodel", caffemodel(&weights));
     folder.json(&["convert", "plain.safetensors", "model.safetensors", "--model", "net.toml"]);
-    // Those of conv1, bn1 and fc; the statistics are none.
+    // Parameters of conv1, bn1 and fc; statistics do not count.
     let count = 4 * 27 + 4 + 2 * 4 + 5 * 144 + 5;
     for from in ["plain.safetensors", "zip.pth", "trained.caffemodel", "model.safetensors"] {
         for (to, options) in [
@@ -125,8 +125,8 @@ fn every_form_becomes_every_other_and_no_bit_changes() {
             ("out.caffemodel", &["--model", "net.toml"]),
         ] {
             let place = format!("{from} to {to} with {options:?}");
-            let told = folder.json(&[&["convert", from, to], options].concat());
-            assert_eq!((&told["tensors"], &told["params"]), (&8.into(), &Value::from(count)), "{place}");
+            let result = folder.json(&[&["convert", from, to], options].concat());
+            assert_eq!((&result["tensors"], &result["params"]), (&8.into(), &Value::from(count)), "{place}");
             let read = read_weights(&folder.path(to)).unwrap();
             assert_same(&read.weights, &weights, &place);
             assert_eq!(read.model.is_some(), options == ["--model", "net.toml"] && to == "out.safetensors");
@@ -142,9 +142,9 @@ fn every_form_becomes_every_other_and_no_bit_changes() {
     assert!(bytes(from_model) == bytes("zip.pth") && bytes(from_caffe) == bytes("zip.pth"));
 }
 
-/// Without a network nothing is known of the numbers, so all of them pass.
+/// Without a network, the meaning of the values is unknown, so all of them pass.
 #[test]
-fn numbers_that_are_not_finite_pass_where_no_network_is_named() {
+fn non_finite_values_pass_without_a_network() {
     let folder = Folder::new("convert-odd");
     let mut weights = weights();
     let odd = [f32::from_bits(0x7fc0_1234), f32::NEG_INFINITY, f32::INFINITY, f32::from_bits(0xff80_0001)];
@@ -159,7 +159,7 @@ fn numbers_that_are_not_finite_pass_where_no_network_is_named() {
 }
 
 #[test]
-fn files_that_pytorch_wrote_are_converted_and_told_of() {
+fn files_written_by_pytorch_are_converted_and_choices_reported() {
     let folder = Folder::new("convert-pytorch");
     let files: Value = serde_json::from_str(include_str!("../../formats/tests/pytorch.json")).unwrap();
     let cases = files["read"].as_array().unwrap();
@@ -170,8 +170,8 @@ fn files_that_pytorch_wrote_are_converted_and_told_of() {
         let bytes = hexadecimal.map(|pair| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap());
         folder.write("a.pth", bytes.collect::<Vec<u8>>());
         let output = folder.run(&["convert", "a.pth", "b.safetensors"]);
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.success(), "{name}: {said}");
+        let notes = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{name}: {notes}");
         let expected: Weights = case["tensors"].as_object().unwrap().iter().map(tensor).collect();
         assert_same(&read_weights(&folder.path("b.safetensors")).unwrap().weights, &expected, name);
         let word = match name.split(' ').next().unwrap() {
@@ -185,11 +185,11 @@ fn files_that_pytorch_wrote_are_converted_and_told_of() {
             "whole-module" | "whole-parallel" => "never run: __main__.Net",
             _ => "",
         };
-        assert!(said.contains(word) && said.is_empty() == word.is_empty(), "{name}: {said}");
+        assert!(notes.contains(word) && notes.is_empty() == word.is_empty(), "{name}: {notes}");
     }
 }
 
-/// A tensor of `pytorch.json`.
+/// Reads a tensor of `pytorch.json`.
 fn tensor((name, tensor): (&String, &Value)) -> (String, (Shape, Vec<f32>)) {
     let shape = tensor["shape"].as_array().unwrap().iter().map(|extent| extent.as_u64().unwrap() as usize);
     let values = tensor["values"].as_array().unwrap().iter();
@@ -198,7 +198,7 @@ fn tensor((name, tensor): (&String, &Value)) -> (String, (Shape, Vec<f32>)) {
 }
 
 #[test]
-fn wrappers_and_counters_go_and_it_is_said() {
+fn prefixes_of_wrappers_and_batch_counters_are_removed_and_reported() {
     let folder = Folder::new("convert-wrapped");
     let weights = weights();
     folder.write("net.toml", NETWORK);
@@ -208,14 +208,14 @@ fn wrappers_and_counters_go_and_it_is_said() {
     folder.write("with.safetensors", plain(&wrapped));
     for from in ["without.pth", "with.safetensors"] {
         let output = folder.run(&["convert", from, "out.pth", "--model", "net.toml"]);
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(said, format!("{from}: the prefix module. of its names is removed\n"));
+        let notes = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(notes, format!("{from}: the prefix module. of its names is removed\n"));
         assert_same(&read_weights(&folder.path("out.pth")).unwrap().weights, &weights, from);
     }
 }
 
 #[test]
-fn what_does_not_fit_is_named_and_the_output_stays() {
+fn mismatches_are_named_and_the_output_file_is_kept() {
     let folder = Folder::new("convert-misfits");
     let mut other = named(&weights(), |name| name.replace("bn1", "norm"));
     other.insert("fc.bias".into(), (Shape::from([5, 1]), vec![0.0; 5]));
@@ -243,7 +243,7 @@ fn what_does_not_fit_is_named_and_the_output_stays() {
     assert_eq!(std::fs::read(folder.path("out.safetensors")).unwrap(), b"what was there");
 }
 
-/// `run` and `train` take a new last layer; a file for other classes would be a lie, so `convert` refuses.
+/// `run` and `train` replace the last layer; `convert` refuses, since its file would claim trained weights.
 #[test]
 fn a_last_layer_for_other_classes_is_refused_by_convert_and_replaced_by_run() {
     let folder = Folder::new("convert-classes");
@@ -263,15 +263,15 @@ fn a_last_layer_for_other_classes_is_refused_by_convert_and_replaced_by_run() {
     let model = ["run", "five.safetensors", "--classes", "7"];
     for run in [&["run", "more.toml", "--weights", "small.pth"][..], &model] {
         let output = folder.run(&[run, &["--input", "x.npy", "--output", "y.npy"]].concat());
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.success(), "{run:?}: {said}");
+        let notes = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{run:?}: {notes}");
         assert!(
-            said.contains("a new last layer for 7 classes in place of one for 5 (fc.weight and 1 more)"),
-            "{run:?}: {said}"
+            notes.contains("a new last layer for 7 classes in place of one for 5 (fc.weight and 1 more)"),
+            "{run:?}: {notes}"
         );
         assert_eq!(npy::read(&folder.path("y.npy")).unwrap().shape, Shape::from([1, 7]), "{run:?}");
     }
-    // The layers before it are the model's own, whatever comes behind them.
+    // The layers before it keep the model's weights, whatever follows them.
     let features = |options: &[&str]| {
         let run = ["run", "five.safetensors", "--input", "x.npy", "--output", "f.npy", "--layer", "relu1"];
         folder.json(&[&run, options].concat());
@@ -280,9 +280,9 @@ fn a_last_layer_for_other_classes_is_refused_by_convert_and_replaced_by_run() {
     assert!(features(&["--classes", "7"]) == features(&[]));
 }
 
-/// A model file turned to RGB holds other weights: its example is a new one, what the old ones reached goes.
+/// A model file converted to RGB has other weights: it gets a new golden pair and loses its evaluation.
 #[test]
-fn a_model_turned_from_bgr_stands_up_to_its_own_check() {
+fn model_converted_from_bgr_passes_verify() {
     let folder = Folder::new("convert-bgr");
     folder.write("net.toml", NETWORK);
     folder.write("plain.safetensors", plain(&weights()));
@@ -328,8 +328,8 @@ fn bgr_without_a_convolution_of_three_channels_is_refused() {
     }
 }
 
-/// How pictures become the input, by channels and the side that they are resized to.
-fn pictures(channels: usize, side: usize) -> Value {
+/// Returns a preprocessing for so many channels that resizes images to a square of `side` pixels.
+fn preprocessing(channels: usize, side: usize) -> Value {
     json!({
         "channels": channels,
         "steps": [{ "step": "resize", "height": side, "width": side, "filter": "bilinear" }],
@@ -339,33 +339,33 @@ fn pictures(channels: usize, side: usize) -> Value {
 }
 
 #[test]
-fn preprocessing_is_held_against_the_network() {
+fn preprocessing_is_checked_against_the_network() {
     let folder = Folder::new("convert-preprocessing");
     folder.write("net.toml", NETWORK);
-    // With a note to be said, which an error keeps to itself.
+    // The notes of a failed conversion are not printed.
     let wrapped = named(&weights(), |name| format!("module.{name}"));
     folder.write("small.pth", pytorch_bytes(&wrapped).unwrap());
     let picture = striate_vision::Image::filled(30, 26, [10, 200, 90]);
     folder.write("picture.png", striate_vision::encode_png(&picture).unwrap());
     let convert = ["convert", "small.pth", "out.safetensors", "--model", "net.toml"];
     let with = [&convert[..], &["--preprocessing", "form.json"]].concat();
-    folder.write("form.json", pictures(3, 8).to_string());
+    folder.write("form.json", preprocessing(3, 8).to_string());
     folder.json(&with);
     let fitting = ModelFile::load(&folder.path("out.safetensors")).unwrap();
     assert_eq!(folder.json(&["verify", "out.safetensors"])["ok"], true);
     folder.json(&["predict", "out.safetensors", "picture.png"]);
-    // What depends on the picture is seen when there is one.
-    let mut open = pictures(3, 8);
+    // A size that depends on the image is checked once there is one.
+    let mut open = preprocessing(3, 8);
     open["steps"] = json!([{ "step": "resize_shorter", "size": 8, "filter": "bilinear" }]);
     folder.write("form.json", open.to_string());
     folder.json(&with);
-    let mut gray = pictures(1, 8);
+    let mut gray = preprocessing(1, 8);
     gray["steps"] = open["steps"].clone();
     for (form, expected) in [
-        (pictures(1, 8), "the preprocessing makes [N, 1, 8, 8], but small takes [N, 3, 8, 8]"),
+        (preprocessing(1, 8), "the preprocessing makes [N, 1, 8, 8], but small takes [N, 3, 8, 8]"),
         (gray, "the preprocessing makes [N, 1, H, W], but small takes [N, 3, 8, 8]"),
-        (pictures(3, 10), "the preprocessing makes [N, 3, 10, 10], but small takes [N, 3, 8, 8]"),
-        (pictures(3, 2), "makes [N, 3, 2, 2], but small takes [N, 3, 8, 8] (network small, layer conv1"),
+        (preprocessing(3, 10), "the preprocessing makes [N, 3, 10, 10], but small takes [N, 3, 8, 8]"),
+        (preprocessing(3, 2), "makes [N, 3, 2, 2], but small takes [N, 3, 8, 8] (network small, layer conv1"),
     ] {
         folder.write("form.json", form.to_string());
         let line = folder.refusal(&with);
@@ -383,14 +383,14 @@ fn preprocessing_is_held_against_the_network() {
             assert!(line.contains("odd.safetensors: ") && line.contains(expected), "{line}");
         }
     }
-    // Another form mends what a file says of itself.
-    folder.write("form.json", pictures(3, 8).to_string());
+    // --preprocessing replaces the invalid one in the file.
+    folder.write("form.json", preprocessing(3, 8).to_string());
     folder.json(&["convert", "odd.safetensors", "again.safetensors", "--preprocessing", "form.json"]);
     assert_eq!(folder.json(&["verify", "again.safetensors"])["ok"], true);
 }
 
 #[test]
-fn options_and_folders_that_cannot_be_used_are_refused_at_once() {
+fn unusable_options_and_folders_are_refused_before_any_work() {
     let folder = Folder::new("convert-options");
     folder.write("net.toml", NETWORK);
     folder.write("small.pth", pytorch_bytes(&weights()).unwrap());
@@ -419,7 +419,7 @@ fn options_and_folders_that_cannot_be_used_are_refused_at_once() {
     assert!(folder.refusal(&run).contains("the folder nowhere does not exist"));
 }
 
-/// Two convolutions around a local response normalization with this k and α.
+/// Returns two convolutions around a local response normalization with this k and α.
 fn normalizing(k: f32, alpha: f32) -> String {
     format!(
         r#"
@@ -437,7 +437,7 @@ layers = [
     )
 }
 
-/// The file for [`normalizing`]: k is Caffe's 1, α as given; with the pool before or behind.
+/// Returns the file for [`normalizing`]: k is Caffe's 1, α as given; the pool comes before or after it.
 fn normalizing_caffemodel(alpha: f32, pool_first: bool) -> Vec<u8> {
     let values = |count: usize| (0..count).map(|i| ((i * 37 % 101) as f32 - 45.0) / 30.0).collect::<Vec<_>>();
     let first = [blob(&[6, 3, 3, 3], &values(162)), blob(&[6], &values(6))];
@@ -460,7 +460,7 @@ fn normalizing_caffemodel(alpha: f32, pool_first: bool) -> Vec<u8> {
 
 /// AlexNet's case: the paper's constants in the network, Caffe's in the file.
 #[test]
-fn other_constants_of_normalization_are_made_up_for() {
+fn weights_are_rescaled_for_other_normalization_constants() {
     let folder = Folder::new("convert-normalization");
     folder.write("theirs.toml", normalizing(1.0, 0.01));
     folder.write("ours.toml", normalizing(2.0, 0.05));
@@ -478,16 +478,16 @@ fn other_constants_of_normalization_are_made_up_for() {
         ours.iter().zip(&theirs).fold(0.0f32, |most, (a, b)| most.max((a - b).abs())) / largest
     };
     assert!(off(&scores("ours.toml", "w.caffemodel")) < 1e-5);
-    // Without their constants the weights are worth nothing in the other network, and it is said.
+    // Without their constants, the weights are wrong for the other network, which is reported.
     let output = folder.run(&["convert", "w.caffemodel", "bare.pth"]);
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(said.contains("local response normalization are not among the weights"), "{said}");
+    let notes = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(notes.contains("local response normalization are not among the weights"), "{notes}");
     assert!(off(&scores("ours.toml", "bare.pth")) > 0.05);
     let output = folder.run(&["convert", "w.caffemodel", "kept.safetensors", "--model", "ours.toml"]);
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let notes = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(
-        said.contains("norm1 has k = 2 and α = 0.05 here, k = 1 and α = 0.01 in the file: conv1 and conv2"),
-        "{said}"
+        notes.contains("norm1 has k = 2 and α = 0.05 here, k = 1 and α = 0.01 in the file: conv1 and conv2"),
+        "{notes}"
     );
     assert!(off(&scores("ours.toml", "kept.safetensors")) < 1e-5);
     let pooled =
@@ -495,9 +495,9 @@ fn other_constants_of_normalization_are_made_up_for() {
     assert!(folder.refusal(&pooled).contains("in the file it follows the pool"));
 }
 
-/// Five images of five classes, at a rate that leaves every weight as it was.
+/// Trains on five images of five classes at a learning rate of zero.
 #[test]
-fn training_begins_with_weights_that_make_up_for_it_too() {
+fn training_starts_with_rescaled_weights_too() {
     let folder = Folder::new("convert-training");
     folder.write("ours.toml", normalizing(2.0, 0.05));
     folder.write("w.caffemodel", normalizing_caffemodel(0.01, false));
@@ -509,11 +509,11 @@ fn training_begins_with_weights_that_make_up_for_it_too() {
     let train = ["train", "ours.toml", "--data", "npy:data", "--weights", "w.caffemodel", "--out", "run"];
     let still = ["--steps", "1", "--lr", "1e-30", "--set", "optim.weight_decay=0", "--set", "data.holdout=0"];
     let output = folder.run(&[&train[..], &still, &["--json"]].concat());
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "{said}");
-    assert!(said.contains("w.caffemodel: norm1 has k = 2 and α = 0.05 here"), "{said}");
-    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
-    let trained = read_weights(&folder.path(told["model"].as_str().unwrap())).unwrap().weights;
+    let notes = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{notes}");
+    assert!(notes.contains("w.caffemodel: norm1 has k = 2 and α = 0.05 here"), "{notes}");
+    let result: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let trained = read_weights(&folder.path(result["model"].as_str().unwrap())).unwrap().weights;
     let kept = read_weights(&folder.path("kept.safetensors")).unwrap().weights;
     assert!(trained.keys().eq(kept.keys()));
     for (name, (_, values)) in &trained {
@@ -522,10 +522,10 @@ fn training_begins_with_weights_that_make_up_for_it_too() {
     }
 }
 
-/// Published weights of a network of the history see pictures as they were trained to; Caffe's of a network
-/// that is called as in torchvision do not see them as torchvision's do.
+/// Published weights of a built-in network get the preprocessing they were trained with; Caffe's weights for a
+/// network that torchvision has too get Caffe's.
 #[test]
-fn model_files_of_known_networks_take_pictures() {
+fn model_files_of_built_in_networks_get_their_published_preprocessing() {
     let folder = Folder::new("convert-pictures");
     let network = (striate_models::find("squeezenet1_1").unwrap().build)().unwrap();
     let weights = striate_engine::Inference::initial_weights(&network, 1).unwrap();
@@ -536,15 +536,15 @@ fn model_files_of_known_networks_take_pictures() {
         assert!(output.status.success());
         String::from_utf8(output.stderr).unwrap()
     };
-    let said = convert(&[]);
+    let notes = convert(&[]);
     let line = "as published: RGB in [0, 1], shorter side resized to 256 (bilinear), center crop 224x224, mean (0.485, 0.456, 0.406)";
-    assert!(said.contains(line), "{said}");
+    assert!(notes.contains(line), "{notes}");
     let picture = striate_vision::Image::filled(300, 260, [10, 200, 90]);
     folder.write("picture.png", striate_vision::encode_png(&picture).unwrap());
     let guessed = folder.json(&["predict", "out.safetensors", "picture.png"]);
     assert_eq!(guessed["predictions"][0]["top"].as_array().unwrap().len(), 5);
-    let said = convert(&["--bgr"]);
-    assert!(said.contains("takes only arrays; for images give --preprocessing imagenet"), "{said}");
+    let notes = convert(&["--bgr"]);
+    assert!(notes.contains("takes only arrays; for images give --preprocessing imagenet"), "{notes}");
     let line = folder.refusal(&["predict", "out.safetensors", "picture.png"]);
     assert!(line.contains("does not say how images become its input"), "{line}");
 }

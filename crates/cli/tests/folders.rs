@@ -39,10 +39,10 @@ fn data_info_reports_parts_and_files_left_aside() {
     assert_eq!(survey["unreadable"][0]["file"], "set/animals/Train/dog/torn.jpg");
     let text = String::from_utf8(folder.run(&["data", "info", "set"]).stdout).unwrap();
     for line in [
-        "note: entered set/animals, the only folder in set",
-        "note: the test part has no images of 1 of 2 classes: [cat]",
-        "left aside: 1 of kind \"txt\", the first is set/animals/Train/cat/notes.txt",
-        "unreadable: set/animals/Train/dog/torn.jpg: damaged image",
+        "entered set/animals, the only folder in set",
+        "the test part has no images of 1 of 2 classes: [cat]",
+        "left aside: 1 txt (first set/animals/Train/cat/notes.txt)",
+        "unreadable, left out: set/animals/Train/dog/torn.jpg: damaged image",
     ] {
         assert!(text.contains(line), "{line} is missing in:\n{text}");
     }

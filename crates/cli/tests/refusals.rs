@@ -51,7 +51,7 @@ fn wrong_words_get_the_nearest_right_one() {
 #[test]
 fn missing_and_damaged_files_are_named() {
     let folder = Folder::new("files");
-    folder.write("text.safetensors", "this is no model at all, just a few words");
+    folder.write("text.safetensors", "plain text, not a model");
     folder.write("empty.safetensors", "");
     folder.write("huge.safetensors", [&u64::MAX.to_le_bytes()[..], &[0; 32]].concat());
     folder.write("plain.safetensors", [&2u64.to_le_bytes()[..], b"{}"].concat());

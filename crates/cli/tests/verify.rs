@@ -29,8 +29,8 @@ fn verify_reports_what_the_digest_covers() {
     tensors.get_mut("golden.output").unwrap().1.fill(f32::NAN);
     folder.write("nan.safetensors", safetensors_bytes(&tensors, metadata).unwrap());
     let output = folder.run(&["verify", "nan.safetensors"]);
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{told}");
-    assert!(told.contains("golden pair differs by NaN"), "{told}");
+    let notes = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{notes}");
+    assert!(notes.contains("golden pair differs by NaN"), "{notes}");
     assert!(ModelFile::load(&folder.path("nan.safetensors")).unwrap().to_bytes().is_err());
 }

@@ -1,4 +1,4 @@
-//! Reading a file of weights into memory, within limits.
+//! Reads a file of weights into memory, within limits.
 
 use std::path::Path;
 
@@ -7,10 +7,10 @@ use striate_tensor::Result;
 /// Files above this size are refused before they are read.
 const LARGEST_FILE: u64 = 64 << 30;
 
-/// The bytes of the file at `path`.
+/// Returns the bytes of the file at `path`.
 ///
 /// # Errors
-/// If it is no file, cannot be read, or is larger than any model.
+/// If it is not a file, cannot be read, or is larger than any model.
 pub(crate) fn read_limited(path: &Path) -> Result<Vec<u8>> {
     striate_tensor::file::read_limited(path, LARGEST_FILE)
 }

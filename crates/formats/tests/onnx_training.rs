@@ -1,5 +1,5 @@
-//! Imported ONNX graphs train: gradients are the native network's, in f64; steps lower the loss; what is no parameter
-//! stays as it is.
+//! Imported ONNX graphs train: gradients equal the native network's in f64, steps lower the loss, and
+//! constants that are not parameters keep their values.
 
 use std::collections::BTreeMap;
 

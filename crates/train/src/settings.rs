@@ -173,7 +173,7 @@ impl Settings {
     }
 }
 
-/// The recipe that suits a network of one's own, with the reason.
+/// Returns the recipe that suits a custom network, with the reason.
 fn suitable(network: &Network) -> Result<(&'static str, String)> {
     let has_norms = network.layers.iter().any(|layer| matches!(layer.op, Op::BatchNorm(_)));
     let weights = network.variables()?.iter().filter(|(name, _)| name.ends_with(".weight")).count();

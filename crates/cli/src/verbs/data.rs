@@ -9,13 +9,13 @@ use serde_json::json;
 use striate_data::{
     Fetched, FetchedFile, LeftAside, LoadOptions, MnistKind, Source, Spec, Split, Survey, Unreadable,
 };
-use striate_tensor::text::{printable, printable_path};
+use striate_tensor::text::printable_path;
 use striate_tensor::{Error, nearest};
 use striate_vision::{draw, encode_png};
 
 use crate::arguments::{DataGet, DataInfo, DataVerb};
 use crate::json;
-use crate::output::{DownloadBar, check_folder, table, write_file};
+use crate::output::{DownloadBar, check_folder, survey_lines, table, write_file};
 use crate::signals::{Signals, heed_file_sizes};
 
 pub fn run(verb: DataVerb) -> Result<()> {
@@ -86,17 +86,7 @@ fn print_survey(survey: &Survey) {
     if let Some([[h, w], [highest, widest]]) = survey.sizes {
         println!("image files of {h}×{w} to {highest}×{widest} pixels");
     }
-    survey.notes.iter().for_each(|note| println!("note: {}", printable(note)));
-    for LeftAside { kind, count, first } in &survey.left_aside {
-        println!(
-            "left aside: {count} of kind \"{}\", the first is {}",
-            printable(kind),
-            printable_path(first)
-        );
-    }
-    for (path, reason) in &survey.unreadable {
-        println!("unreadable: {}: {}", printable_path(path), printable(reason));
-    }
+    survey_lines(survey).iter().for_each(|line| println!("{line}"));
 }
 
 fn survey_json(survey: &Survey) -> serde_json::Value {

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use serde_json::json;
-use striate_data::{Evaluation, LoadOptions, Pixels, Prepared, Spec, load_for_evaluation};
+use striate_data::{Evaluation, LoadOptions, Pixels, Prepared, Spec, Unreadable, load_for_evaluation};
 use striate_engine::Cpu;
 use striate_predict::{Classifier, Tally, align, open_model};
 use striate_tensor::Error;
@@ -10,7 +10,7 @@ use striate_train::{evaluate, trained_loss};
 use striate_vision::Preprocessing;
 
 use crate::arguments::Eval;
-use crate::output::{job_bar, table};
+use crate::output::{job_bar, survey_lines, table};
 use crate::{json, weights};
 
 /// Classes of a model that are shown as a table of confusion.
@@ -22,6 +22,7 @@ pub fn run(args: Eval) -> Result<()> {
     let spec = Spec::parse(&args.data)?;
     let (model, mut notes) = open_model(&args.model, &args.images.options())?;
     let loss = trained_loss(&model);
+    let trained_on = model.data.as_ref().map(|data| data.spec.clone());
     let classifier = Classifier::new(model, Cpu::new(args.compute.threads)?);
     let classifier = classifier.map_err(|e| e.at(args.model.display()))?;
     let head = classifier.head().map_err(|e| e.at(args.model.display()))?;
@@ -29,8 +30,12 @@ pub fn run(args: Eval) -> Result<()> {
     let loaded = load(&spec, &classifier, &args, &mut notes)?;
     let form = form(&loaded, &classifier, &spec, args.images.preprocessing.is_some());
     let data = Prepared::new(&loaded.split, form.map_err(|e| e.at(args.model.display()))?.as_ref())?;
+    if loaded.part == "all" && trained_on.as_ref() == Some(&args.data) {
+        notes
+            .push("was trained on most of these images; the error on them says little about new ones".into());
+    }
     weights::say_all(&args.model, &notes);
-    loaded.survey.notes.iter().for_each(|note| eprintln!("{}: {note}", args.data));
+    survey_lines(&loaded.survey).iter().for_each(|line| eprintln!("{}: {line}", args.data));
     let bar = job_bar(data.len(), loaded.part);
     let tally = evaluate(classifier.inference(), loss, &data, |done| bar.set_position(done as u64))?;
     bar.finish_and_clear();
@@ -39,12 +44,17 @@ pub fn run(args: Eval) -> Result<()> {
         let mut value = json::tally(&tally, classes);
         value["part"] = json!(loaded.part);
         value["missing_classes"] = json!(loaded.missing);
+        value["left_aside"] = json!(loaded.survey.left_aside.iter().map(|left| left.count).sum::<usize>());
+        value["unreadable"] = json!(loaded.survey.unreadable.len());
         value["independent_scores"] = json!(head.is_independent());
         return Ok(json::print(&value)?);
     }
     println!(
-        "{} error {:.2} % (top 5: {:.2} %), loss {:.4}, on {} images of {}",
-        loaded.part,
+        "{}error {:.2} % (top 5: {:.2} %), loss {:.4}, on {} images of {}",
+        match loaded.part {
+            "all" => String::new(),
+            part => format!("{part} "),
+        },
         tally.top1_error() * 100.0,
         tally.top5_error() * 100.0,
         tally.loss(),
@@ -61,7 +71,9 @@ pub fn run(args: Eval) -> Result<()> {
 /// Loads the part of the data that is measured on, with the model's classes; what is to be reported is added to
 /// `notes`.
 fn load(spec: &Spec, classifier: &Classifier, args: &Eval, notes: &mut Vec<String>) -> Result<Evaluation> {
-    let mut options = LoadOptions { max_pixels: args.images.max_pixels, ..LoadOptions::default() };
+    let unreadable = if args.skip_unreadable { Unreadable::Skip } else { Unreadable::Refuse };
+    let mut options =
+        LoadOptions { max_pixels: args.images.max_pixels, unreadable, ..LoadOptions::default() };
     if let Spec::Folder(_) = spec {
         // Each image becomes the input as in `predict`.
         let form = classifier.image_preprocessing().map_err(|e| e.at(args.model.display()))?;

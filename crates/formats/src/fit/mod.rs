@@ -126,7 +126,7 @@ fn is_shared(name: &str) -> bool {
 fn renamed(mut weights: Weights, known: &Known, notes: &mut Vec<String>) -> Weights {
     weights.retain(|name, _| !COUNTERS.iter().any(|counter| name.ends_with(counter)));
     let placement = known.place(shapes(&weights));
-    notes.extend(told(&placement, weights.len()));
+    notes.extend(prefix_notes(&placement, weights.len()));
     // An auxiliary head is recognized without the prefix that most names have.
     let main = placement.prefixes.first().map_or("", |(prefix, _)| prefix);
     let is_head = |name: &&str| {
@@ -148,8 +148,8 @@ fn renamed(mut weights: Weights, known: &Known, notes: &mut Vec<String>) -> Weig
     kept
 }
 
-/// What a person is told about prefixes.
-fn told(placement: &Placement, names: usize) -> Vec<String> {
+/// Returns the notes on prefixes, for a person.
+fn prefix_notes(placement: &Placement, names: usize) -> Vec<String> {
     let mut notes = Vec::new();
     for (prefix, count) in placement.prefixes.iter().filter(|(prefix, _)| !prefix.is_empty()) {
         let prefix = shown(prefix);

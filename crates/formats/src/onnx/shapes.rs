@@ -39,7 +39,7 @@ impl Import<'_> {
     }
 
     pub(super) fn filled(&mut self, node: &Node) -> Result<Constant> {
-        let no_shape = || Error::input("operand 1 is no shape");
+        let no_shape = || Error::input("operand 1 is not a shape");
         let extents = self.known(node, 0)?;
         if extents.len()? > MOST_AXES {
             return Err(no_shape());
@@ -215,7 +215,7 @@ impl Import<'_> {
         match held.map(|attribute| &attribute.held) {
             None => Ok(None),
             Some(Held::Tensor(held)) => tensor::read(held, None, &mut self.budget).map(Some),
-            Some(_) => Err(Error::input(format!("attribute {name} is no tensor"))),
+            Some(_) => Err(Error::input(format!("attribute {name} is not a tensor"))),
         }
     }
 
@@ -235,7 +235,7 @@ impl Import<'_> {
         let held = node.attributes.iter().find(|attribute| attribute.name == "value_floats");
         match held.map(|attribute| &attribute.held) {
             Some(Held::Floats(values)) => Ok(Constant::floats(vec![values.len()], values.clone())),
-            _ => Err(Error::input("attribute value is missing, or is no tensor of numbers")),
+            _ => Err(Error::input("attribute value is missing or not a tensor of numbers")),
         }
     }
 }

@@ -28,7 +28,7 @@ const OF_TRAINERS: [&str; 4] = ["optim", "scal", "sched", "lr_sched"];
 /// The entries of a dictionary by name, tensors and others.
 pub(super) type Entries<'a> = Vec<(Cow<'a, str>, Id)>;
 
-/// What is taken, and what a person is told about it.
+/// The chosen dictionary, and notes on it for a person.
 pub(super) struct Choice<'a> {
     pub entries: Entries<'a>,
     pub notes: Vec<String>,
@@ -149,7 +149,7 @@ fn shapes<'a>(
     })
 }
 
-/// What a person is told of dictionaries that would do as well as the first.
+/// Returns the note on dictionaries that would do as well as the first.
 fn rivals(all: &Dictionaries, ranked: &[Candidate]) -> Option<String> {
     let best = &ranked[0].rank;
     let does_as_well = |other: &&Candidate| {

@@ -56,14 +56,14 @@ fn messages() -> Vec<Case> {
         graph.message(11, &value("x", &[1, 2])).message(12, &value("y", &[1]))
     };
     let plain = |version| model_of(version, &graph()).bytes;
-    let said = |entries: &[(&str, &str)]| {
+    let with_metadata = |entries: &[(&str, &str)]| {
         let model = model_of(17, &graph());
         entries.iter().fold(model, |model, (key, value)| model.message(14, &entry(key, value))).bytes
     };
     vec![
         good("a convolution", whole),
         bad("an empty file", "", "opset"),
-        bad("plain text", "this is no model at all", "damaged"),
+        bad("plain text", "plain text, not a model", "damaged"),
         bad("truncated", cut, "are left"),
         bad("an overlong integer", [0xff; 40], "more than 64 bits"),
         bad("no opset", Message::new().message(7, &empty).bytes, "does not state its version"),
@@ -82,21 +82,29 @@ fn messages() -> Vec<Case> {
             model_of(17, &graph()).message(8, &opset("ml", 1)).message(8, &opset("ml", 1)).bytes,
             "opset ml is there twice",
         ),
-        bad("metadata twice", said(&[("author", "a"), ("author", "b")]), "metadata author is there twice"),
-        good("class names", said(&[("striate.classes", r#"["a","b"]"#)])),
-        bad("invalid class names", said(&[("striate.classes", "[1]")]), "is not a list of names"),
-        bad("class names that are not JSON", said(&[("striate.classes", "[")]), "is not JSON"),
+        bad(
+            "metadata twice",
+            with_metadata(&[("author", "a"), ("author", "b")]),
+            "metadata author is there twice",
+        ),
+        good("class names", with_metadata(&[("striate.classes", r#"["a","b"]"#)])),
+        bad("invalid class names", with_metadata(&[("striate.classes", "[1]")]), "is not a list of names"),
+        bad("class names that are not JSON", with_metadata(&[("striate.classes", "[")]), "is not JSON"),
         bad(
             "three class names",
-            said(&[("striate.classes", r#"["a","b","c"]"#)]),
+            with_metadata(&[("striate.classes", r#"["a","b","c"]"#)]),
             "3 class names for 2 outputs",
         ),
         bad(
             "a class name with control characters",
-            said(&[("striate.classes", r#"["a","\u001b[2J"]"#)]),
+            with_metadata(&[("striate.classes", r#"["a","\u001b[2J"]"#)]),
             "has the character U+001B",
         ),
-        bad("preprocessing that is not JSON", said(&[("striate.preprocessing", "{")]), "is not JSON"),
+        bad(
+            "preprocessing that is not JSON",
+            with_metadata(&[("striate.preprocessing", "{")]),
+            "is not JSON",
+        ),
         bad(
             "functions",
             Message::new().message(8, &opset("", 17)).text(25, "f").message(7, &empty).bytes,

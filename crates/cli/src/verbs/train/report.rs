@@ -82,7 +82,7 @@ fn print_text(outcome: &Outcome) {
     let run = printable_path(&outcome.run);
     println!("run folder {run}: model, recipe, metrics, curves.png, checkpoints");
     if outcome.finished {
-        println!("try next:   striate predict {model} PICTURE.png --picture guesses.png");
+        println!("try next:   striate predict {model} IMAGE.png --picture predictions.png");
         println!("            striate inspect {model} --plan");
         println!("            striate train --data mnist   (first: striate data get mnist)");
     } else {

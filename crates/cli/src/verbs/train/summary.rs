@@ -1,5 +1,6 @@
 //! The summary that `striate train` begins with, as text.
 
+use striate_tensor::text::printable;
 use striate_train::{DataSummary, NetworkSummary, Origin, RecipeSummary, Summary};
 
 use crate::output::{grouped, sides};
@@ -22,13 +23,16 @@ pub fn text(summary: &Summary) -> String {
     text += &section("network", &network_lines(network));
     text += &section("memory", &[format!("{} for a training step", bytes(*memory_bytes))]);
     text += &section("recipe", &recipe_lines(recipe));
-    text + &section("steps", &[format!("{} in all, {} an epoch", grouped(*steps), grouped(*steps_per_epoch))])
+    text + &section(
+        "steps",
+        &[format!("{} in total, {} per epoch", grouped(*steps), grouped(*steps_per_epoch))],
+    )
 }
 
 fn data_lines(data: &DataSummary) -> Vec<String> {
     let parts: Vec<String> =
         data.parts.iter().map(|part| format!("{} {}", grouped(part.images as u64), part.name)).collect();
-    let mut lines = vec![format!("{}: {} images", plain(&data.spec), parts.join(", "))];
+    let mut lines = vec![format!("{}: {} images", printable(&data.spec), parts.join(", "))];
     lines.push(format!("{} classes: {}", data.classes.len(), classes(&data.classes)));
     if let Some([smallest, largest]) = data.sizes {
         lines.push(format!("image files of {} to {} pixels", sides(&smallest), sides(&largest)));
@@ -37,16 +41,18 @@ fn data_lines(data: &DataSummary) -> Vec<String> {
         let list = |numbers: &[f32]| numbers.iter().map(|x| format!("{x:.3}")).collect::<Vec<_>>().join(", ");
         lines.push(format!("normalized with mean {} and deviation {}", list(&data.mean), list(&data.std)));
     }
-    lines.extend(data.notes.iter().map(|note| plain(note)));
+    lines.extend(data.notes.iter().map(|note| printable(note).into_owned()));
     let left = data.left_aside.iter();
     lines.extend(
-        left.map(|left| format!("left aside: {} {} (first {})", left.count, left.kind, plain(&left.first))),
+        left.map(|left| {
+            format!("left aside: {} {} (first {})", left.count, left.kind, printable(&left.first))
+        }),
     );
     let unreadable = &data.unreadable;
     let few = unreadable.iter().take(FEW_FILES);
-    lines.extend(
-        few.map(|image| format!("unreadable, left out: {}: {}", plain(&image.file), plain(&image.reason))),
-    );
+    lines.extend(few.map(|image| {
+        format!("unreadable, left out: {}: {}", printable(&image.file), printable(&image.reason))
+    }));
     if unreadable.len() > FEW_FILES {
         lines.push(format!(
             "and {} more, all in unreadable.txt of the run folder",
@@ -57,19 +63,19 @@ fn data_lines(data: &DataSummary) -> Vec<String> {
 }
 
 fn network_lines(network: &NetworkSummary) -> Vec<String> {
-    let (name, input) = (plain(&network.name), sides(&network.input));
+    let (name, input) = (printable(&network.name), sides(&network.input));
     let mut lines = vec![format!("{name}: input {input}, {} parameters", grouped(network.params))];
-    lines.extend(network.weights.iter().map(|file| format!("initial weights from {}", plain(file))));
-    lines.extend(network.changes.iter().map(|change| plain(change)));
+    lines.extend(network.weights.iter().map(|file| format!("initial weights from {}", printable(file))));
+    lines.extend(network.changes.iter().map(|change| printable(change).into_owned()));
     lines
 }
 
 /// Values by where they come from: flags, rules, the recipe, defaults.
 fn recipe_lines(recipe: &RecipeSummary) -> Vec<String> {
-    let mut lines = vec![format!("{}: {}", plain(&recipe.name), recipe.reason)];
+    let mut lines = vec![format!("{}: {}", printable(&recipe.name), recipe.reason)];
     let (mut from_recipe, mut defaults) = (Vec::new(), Vec::new());
     for value in &recipe.values {
-        let assignment = format!("{} = {}", value.field, plain(&value.value));
+        let assignment = format!("{} = {}", value.field, printable(&value.value));
         match &value.origin {
             Origin::Flag(flag) => lines.push(format!("from {flag}: {assignment}")),
             Origin::Rule(reason) => lines.push(format!("by rule: {assignment} ({reason})")),
@@ -84,7 +90,7 @@ fn recipe_lines(recipe: &RecipeSummary) -> Vec<String> {
 }
 
 fn classes(names: &[String]) -> String {
-    let join = |names: &[String]| names.iter().map(|name| plain(name)).collect::<Vec<_>>().join(", ");
+    let join = |names: &[String]| names.iter().map(|name| printable(name)).collect::<Vec<_>>().join(", ");
     match names.len() {
         count if count <= ALL_CLASSES => join(names),
         count => format!("{} … {}", join(&names[..END_CLASSES]), join(&names[count - END_CLASSES..])),
@@ -97,11 +103,6 @@ fn bytes(count: usize) -> String {
         count if count >= 1e9 => format!("{:.1} GB", count / 1e9),
         count => format!("{:.1} MB", count / 1e6),
     }
-}
-
-/// Text from a file without what a terminal would obey.
-fn plain(text: &str) -> String {
-    text.replace(char::is_control, "\u{fffd}")
 }
 
 /// Lines under a label, wrapped at spaces.
@@ -144,6 +145,6 @@ mod tests {
         let names: Vec<String> = (0..20).map(|i| format!("c{i}")).collect();
         assert_eq!(classes(&names), "c0, c1, c2 … c17, c18, c19");
         assert_eq!(classes(&names[..2]), "c0, c1");
-        assert_eq!(plain("a\u{1b}b"), "a\u{fffd}b");
+        assert_eq!(printable("a\u{1b}b"), "a\u{fffd}b");
     }
 }
