@@ -14,6 +14,7 @@ use libfuzzer_sys::fuzz_target;
 use program::{check, scratch, succeed};
 use striate_formats::{Checkpoint, Checkpoints};
 use striate_graph::{Network, statistics};
+use striate_tensor::{Shape, npy};
 
 /// The files of a run, and what stands for the fields of a checkpoint.
 const FILES: [&str; 6] =
@@ -53,11 +54,21 @@ fn original() -> &'static Run {
     static RUN: OnceLock<Run> = OnceLock::new();
     RUN.get_or_init(|| {
         let folder = scratch("run-folder").join("run");
-        succeed(&["train", "--out", "run", "--steps", "2", "--batch", "4"]);
+        write_data(Path::new("data"));
+        succeed(&["train", "lenet5", "--data", "npy:data", "--out", "run", "--steps", "2", "--batch", "4"]);
         let checkpoint = Checkpoints::new(&folder, 2).latest();
         let checkpoint = checkpoint.expect("the checkpoint is whole").expect("the run has one");
         Run { folder, checkpoint }
     })
+}
+
+/// Writes a data set of twelve images and three classes, which is read in a moment.
+fn write_data(folder: &Path) {
+    let (images, labels): (Vec<f32>, Vec<i64>) =
+        ((0..12 * 32 * 32).map(|at| (at % 7) as f32).collect(), (0..12).map(|at| at % 3).collect());
+    fs::create_dir_all(folder).expect("the folder can be written");
+    npy::write(&folder.join("images.npy"), &Shape::from([12, 1, 32, 32]), &images).expect("images are written");
+    npy::write(&folder.join("labels.npy"), &Shape::from([12]), &labels).expect("labels are written");
 }
 
 /// Writes a checkpoint whose checksums are right and whose other fields come from `content`.

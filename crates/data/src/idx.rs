@@ -7,7 +7,7 @@ use std::path::Path;
 
 use flate2::read::MultiGzDecoder;
 use striate_tensor::file::open;
-use striate_tensor::{Error, Result, Shape};
+use striate_tensor::{Error, Result, Shape, with_capacity};
 
 /// Largest size of the data.
 const MAX_BYTES: u64 = 4 << 30;
@@ -98,10 +98,7 @@ fn parse(mut content: Content) -> Result<IdxArray> {
             format!("declares {needed} bytes of data (shape {shape}) in {length} bytes, which is too much");
         return Err(Error::input(what));
     }
-    let mut bytes = Vec::new();
-    if !content.is_packed {
-        bytes.reserve_exact(needed + 1);
-    }
+    let mut bytes = if content.is_packed { Vec::new() } else { with_capacity(needed + 1)? };
     file.take(needed as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     match bytes.len() {
         present if present == needed => Ok(IdxArray { shape, bytes }),

@@ -6,7 +6,7 @@ use striate_graph::{
     Graph, Kind, Network, Role, Segment, TrainingSpec, Value, initial_values, training_graph,
 };
 use striate_kernels::{Context, reorder};
-use striate_tensor::{Buffer, Error, Layout, Memory, Region, Result, Shape, check_memory};
+use striate_tensor::{Buffer, Error, Layout, Memory, Region, Result, Shape, check_memory, zeroed};
 
 use crate::Variables;
 use crate::backend::{Backend, Placements};
@@ -203,9 +203,12 @@ impl Training {
     }
 
     /// The values of the variables with one of `roles`, in plain order.
-    pub fn variables(&self, roles: &[Role]) -> Variables {
+    ///
+    /// # Errors
+    /// If there is not enough memory for them.
+    pub fn variables(&self, roles: &[Role]) -> Result<Variables> {
         let wanted = self.infos().filter(|info| roles.contains(&info.role));
-        wanted.map(|info| (info.name.clone(), (info.shape.clone(), self.load(info)))).collect()
+        wanted.map(|info| Ok((info.name.clone(), (info.shape.clone(), self.load(info)?)))).collect()
     }
 
     /// Sets variables by name.
@@ -252,12 +255,12 @@ impl Training {
         Ok(self.plans[shape].peak_bytes())
     }
 
-    fn load(&self, info: &VariableInfo) -> Vec<f32> {
+    fn load(&self, info: &VariableInfo) -> Result<Vec<f32>> {
         let (layout, region) = &self.placements[&info.name];
-        let mut values = vec![0.0; info.shape.numel()];
+        let mut values = zeroed(info.shape.numel())?;
         let stored: &[f32] = bytemuck::cast_slice(self.memory.bytes(region));
         reorder::reorder(info.shape.nchw(), *layout, Layout::Plain, stored, &mut values);
-        values
+        Ok(values)
     }
 
     fn store(&mut self, name: &str, shape: &Shape, values: &[f32]) {

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use safetensors::tensor::SafeTensors;
 use serde::Serialize;
-use striate_tensor::{Error, Result, Shape};
+use striate_tensor::{Error, Result, Shape, with_capacity};
 
 use crate::Weights;
 use crate::dtype::DType;
@@ -100,7 +100,7 @@ pub(crate) fn lay_out(tensors: &BTreeMap<&str, (&Shape, &[f32])>, metadata: &Met
     if header.len() > LARGEST_HEADER {
         return Err(failed(format!("a header of {} bytes is longer than {LARGEST_HEADER}", header.len())));
     }
-    let mut bytes = Vec::with_capacity(8 + header.len() + end);
+    let mut bytes = with_capacity(8 + header.len() + end)?;
     bytes.extend((header.len() as u64).to_le_bytes());
     bytes.extend(header);
     for (_, values) in tensors.values() {

@@ -46,7 +46,7 @@ fn trained(network: &Network, weights: &Weights) -> (Vec<f32>, Weights) {
     training.set_variables(weights).unwrap();
     let steps = 0..60;
     let losses = steps.map(|step| training.step(&shape, &images, &labels, 0.05, step).unwrap()).collect();
-    (losses, training.variables(&[Role::Parameter, Role::Buffer]))
+    (losses, training.variables(&[Role::Parameter, Role::Buffer]).unwrap())
 }
 
 fn weights_of(network: &Network) -> Weights {

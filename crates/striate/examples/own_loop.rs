@@ -37,7 +37,7 @@ fn main() -> Result<()> {
             loss += training.step(&shape, &data.images, &data.labels, rate, epoch * batches + batch)?;
             loader.recycle(data);
         }
-        let weights = training.variables(&[Role::Parameter, Role::Buffer]);
+        let weights = training.variables(&[Role::Parameter, Role::Buffer])?;
         let inference = Inference::new(network.clone(), &weights, cpu.clone())?;
         let tally = striate::train::evaluate(&inference, striate::graph::Loss::default(), &test, |_| {})?;
         println!(

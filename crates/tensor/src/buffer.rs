@@ -37,6 +37,19 @@ pub fn zeroed<T: Element>(count: usize) -> Result<Vec<T>> {
     bytemuck::try_zeroed_vec(count).map_err(|()| no_memory(bytes))
 }
 
+/// Returns an empty vector with room for exactly `count` elements, or an error where `Vec::with_capacity` would abort
+/// the process.
+///
+/// # Errors
+/// If there is not as much memory.
+pub fn with_capacity<T>(count: usize) -> Result<Vec<T>> {
+    let bytes = count.saturating_mul(size_of::<T>());
+    check_memory(bytes)?;
+    let mut empty = Vec::new();
+    empty.try_reserve_exact(count).map_err(|_| no_memory(bytes))?;
+    Ok(empty)
+}
+
 /// Returns the error of memory that cannot be had; the caller adds what it was for.
 pub(crate) fn no_memory(bytes: usize) -> Error {
     Error::failed(format!("not enough memory: cannot allocate {bytes} bytes"))
@@ -167,7 +180,12 @@ mod tests {
     #[test]
     fn unavailable_memory_is_an_error() {
         for count in [1 << 40, usize::MAX / 8, usize::MAX] {
-            let errors = [check_memory(count).err(), zeroed::<f32>(count).err(), Buffer::zeroed(count).err()];
+            let errors = [
+                check_memory(count).err(),
+                zeroed::<f32>(count).err(),
+                with_capacity::<u8>(count).err(),
+                Buffer::zeroed(count).err(),
+            ];
             assert!(errors.iter().all(Option::is_some), "{count}");
         }
         assert_eq!(zeroed::<f32>(3).unwrap(), [0.0; 3]);

@@ -17,7 +17,7 @@ pub mod random;
 mod shape;
 pub mod text;
 
-pub use buffer::{ALIGNMENT, Buffer, check_memory, zeroed};
+pub use buffer::{ALIGNMENT, Buffer, check_memory, with_capacity, zeroed};
 pub use dtype::{DType, Element};
 pub use error::{Error, Result, nearest};
 pub use layout::{Halo, Layout};

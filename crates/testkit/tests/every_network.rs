@@ -75,7 +75,7 @@ fn step(network: &Network, training: &mut Training, before: &Variables) -> f32 {
         let place = training.first_non_finite(&shape, &images, &labels).map(str::to_owned);
         panic!("{name}: loss {}, first non-finite value at {place:?}", training.loss(&shape));
     }
-    let after = training.variables(&[Role::Parameter]);
+    let after = training.variables(&[Role::Parameter]).unwrap();
     let unchanged: Vec<&String> =
         after.iter().filter(|(name, value)| before[*name] == **value).map(|(n, _)| n).collect();
     let count = unchanged.len();
@@ -101,7 +101,7 @@ fn every_network_runs_and_trains() {
         let shape = network.input_shape(BATCH);
         let mut training =
             Training::new(network.clone(), TrainingSpec::new(sgd), &shape, 1, cpu.clone()).unwrap();
-        let weights = training.variables(&[Role::Parameter, Role::Buffer]);
+        let weights = training.variables(&[Role::Parameter, Role::Buffer]).unwrap();
         let compiled = start.elapsed().as_secs_f64();
         forward(&network, classes, &weights, &cpu);
         let inference = start.elapsed().as_secs_f64() - compiled;

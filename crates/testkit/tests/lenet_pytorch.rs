@@ -61,7 +61,7 @@ fn scores_loss_and_gradients_match_pytorch() {
         training.set_variables(&variables()).unwrap();
         training.accumulate(&shape, &images, &labels, 0, None).unwrap();
         assert_close(f64::from(training.loss(&shape)), &reference["loss"], 1e-5, "loss");
-        for (name, (_, gradient)) in training.variables(&[Role::Gradient]) {
+        for (name, (_, gradient)) in training.variables(&[Role::Gradient]).unwrap() {
             let name = name.strip_prefix("gradient.").unwrap();
             let place = format!("gradient of {name} on {isa}");
             assert_fingerprint(&wide(&gradient), &reference["gradients"][name], 1e-5, &place);
@@ -94,7 +94,7 @@ fn twenty_training_steps_match_pytorch() {
                 let place = format!("{name} on {isa}, loss of step {step}");
                 assert_close(f64::from(loss), &reference["losses"][step], 1e-5, &place);
             }
-            for (variable, (_, values)) in training.variables(&[Role::Parameter]) {
+            for (variable, (_, values)) in training.variables(&[Role::Parameter]).unwrap() {
                 let place = format!("{name} on {isa}, {variable}");
                 assert_fingerprint(&wide(&values), &reference["weights"][&variable], 2e-4, &place);
             }

@@ -162,6 +162,7 @@ fn check_engine(
     let roles = [Role::Gradient, Role::Parameter, Role::Buffer, Role::State];
     let got: HashMap<String, Vec<f64>> = training
         .variables(&roles)
+        .unwrap()
         .into_iter()
         .map(|(name, (_, values))| (name, values.into_iter().map(f64::from).collect()))
         .collect();
@@ -188,7 +189,7 @@ fn batches_of_other_sizes_share_the_variables() {
                 let images: Vec<f32> = networks::images(&network, n).iter().map(|x| *x as f32).collect();
                 training.step(&shape(n), &images, &networks::labels(n, classes), 0.05, step as u64).unwrap();
             }
-            training.variables(&[Role::Parameter, Role::Buffer, Role::State])
+            training.variables(&[Role::Parameter, Role::Buffer, Role::State]).unwrap()
         };
         for sizes in [[4, 2, 5, 2], [16, 3, 16, 8]] {
             assert_eq!(run(sizes[0], sizes), run(sizes[1], sizes), "{}", network.name);

@@ -82,7 +82,7 @@ fn gradients_match_f64() {
         training.set_variables(&variables).unwrap();
         let loss = training.step(&shape, &pixels, &labels, 0.0, 0).unwrap();
         assert!((f64::from(loss) - expected.output(0)[0]).abs() < 1e-5, "{isa}");
-        let gradients = training.variables(&[Role::Gradient]);
+        let gradients = training.variables(&[Role::Gradient]).unwrap();
         assert_eq!(gradients.len(), 10);
         for (name, (_, got)) in gradients {
             let expected = expected.get(&name);
@@ -106,7 +106,7 @@ fn network_learns_the_direction_of_motion() {
             training.step(&shape, &pixels, &labels, 0.05, step as u64).unwrap()
         };
         let losses: Vec<f32> = (0..60).map(step).collect();
-        (losses, training.variables(&[Role::Parameter, Role::Buffer]))
+        (losses, training.variables(&[Role::Parameter, Role::Buffer]).unwrap())
     };
     let (losses, variables) = trained(2);
     let mean = |part: &[f32]| part.iter().sum::<f32>() / part.len() as f32;

@@ -4,19 +4,19 @@ use striate_engine::Inference;
 use striate_formats::{Data, Evaluation, Golden, ModelFile, Weights};
 use striate_graph::{Loss, Role};
 use striate_predict::Tally;
-use striate_tensor::{Result, Shape};
+use striate_tensor::{Result, Shape, zeroed};
 
 use crate::Trainer;
 use crate::evaluate::{evaluate, own_loss};
 use crate::fitting::Part;
 
 impl Trainer {
-    pub(crate) fn weights(&self) -> Weights {
+    pub(crate) fn weights(&self) -> Result<Weights> {
         self.training.variables(&[Role::Parameter, Role::Buffer])
     }
 
     pub(crate) fn inference(&self) -> Result<Inference> {
-        Inference::new(self.network.clone(), &self.weights(), self.cpu.clone())
+        Inference::new(self.network.clone(), &self.weights()?, self.cpu.clone())
     }
 
     /// The loss that is trained.
@@ -39,11 +39,11 @@ impl Trainer {
 
     /// The model file of the network as it stands.
     pub(crate) fn model(&self, measured: Option<(&str, &Tally)>) -> Result<ModelFile> {
-        let weights = self.weights();
+        let weights = self.weights()?;
         let example = self.parts.measured.as_ref().map_or(&self.parts.train, |measured| &measured.images);
         let [c, h, w] = example.shape();
         let shape = Shape::from([1, c, h, w]);
-        let mut input = vec![0.0; c * h * w];
+        let mut input = zeroed(c * h * w)?;
         example.write(0, &mut input);
         let output = self.inference()?.run(&shape, &input)?;
         let json = |form: &Option<striate_vision::Preprocessing>| {

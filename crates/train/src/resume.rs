@@ -153,8 +153,8 @@ impl Trainer {
         }
     }
 
-    pub(crate) fn checkpoint(&self) -> Checkpoint {
-        Checkpoint {
+    pub(crate) fn checkpoint(&self) -> Result<Checkpoint> {
+        Ok(Checkpoint {
             position: self.position,
             isa: self.cpu.isa().name().into(),
             extra: serde_json::json!({
@@ -162,8 +162,8 @@ impl Trainer {
                 "fingerprint": self.fingerprint,
                 "recipe": recipe_hash(&self.settings.recipe),
             }),
-            state: self.training.variables(&[Role::Parameter, Role::Buffer, Role::State]),
-        }
+            state: self.training.variables(&[Role::Parameter, Role::Buffer, Role::State])?,
+        })
     }
 }
 

@@ -224,14 +224,14 @@ impl Trainer {
                     self.end_epoch(&meter, limits, observer)?;
                 }
                 if saved.elapsed().as_secs_f64() >= every_seconds {
-                    checkpoints.save(&self.checkpoint())?;
+                    checkpoints.save(&self.checkpoint()?)?;
                     (saved, saved_at) = (Instant::now(), self.position.step);
                 }
                 stopped = observer.stop();
             }
         }
         if saved_at != self.position.step || (self.position.step == 0 && limits.steps.is_some()) {
-            checkpoints.save(&self.checkpoint())?;
+            checkpoints.save(&self.checkpoint()?)?;
         }
         let measures = limits.steps.is_none() && !stopped;
         self.finish(start, &meter, losses, measures)

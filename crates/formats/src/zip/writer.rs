@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use striate_tensor::{Error, Result};
+use striate_tensor::{Error, Result, with_capacity};
 
 use super::{CENTRAL, CENTRAL_SIZE, END, END_SIZE, LOCAL, LOCAL_SIZE};
 
@@ -30,7 +30,7 @@ pub(crate) fn write_archive(entries: &[(String, Cow<[u8]>)]) -> Result<Vec<u8>> 
         let what = format!("{total} bytes are too many for a .pth file; write .safetensors instead");
         return Err(Error::input(what));
     }
-    let mut bytes = Vec::with_capacity(total);
+    let mut bytes = with_capacity(total)?;
     let mut directory = Vec::new();
     for (name, data) in entries {
         let offset = bytes.len() as u32;

@@ -1,5 +1,6 @@
 //! `striate convert`
 
+mod example;
 mod model;
 mod written;
 
@@ -12,6 +13,7 @@ use striate_formats::{
 use striate_graph::Network;
 use striate_tensor::Error;
 
+use self::example::add_example;
 use self::written::Written;
 use crate::arguments::Convert;
 use crate::output::{check_folder, write_file};
@@ -81,8 +83,8 @@ fn bytes(
             let bytes = if extension == "onnx" {
                 onnx_model_bytes(&model)?
             } else {
-                model = model::with_example(model, args.compute.threads)
-                    .map_err(|e| e.at(args.from.display()))?;
+                let added = add_example(&mut model, args.compute.threads, notes);
+                added.map_err(|e| e.at(args.from.display()))?;
                 model.to_bytes()?
             };
             let classes = Some(&model.classes[..]);

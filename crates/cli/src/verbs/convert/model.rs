@@ -1,15 +1,13 @@
 //! The model that `striate convert` writes: weights, network, classes, preprocessing, example.
 
-use striate_engine::{Cpu, Inference};
-use striate_formats::{Golden, Loaded, ModelFile};
+use striate_formats::{Loaded, ModelFile};
 use striate_graph::Network;
 use striate_models::{ImagePreprocessing, Model, PixelRange};
 use striate_predict::{
     Colors, PREPROCESSING_WORDS, describe, name_classes, named_preprocessing, published_preprocessing,
     read_names, read_preprocessing, set_preprocessing, stated_preprocessing,
 };
-use striate_tensor::random::{Random, Stream};
-use striate_tensor::{Error, Result};
+use striate_tensor::Result;
 use striate_vision::Preprocessing;
 
 use crate::arguments::Convert;
@@ -63,33 +61,6 @@ fn inherited(network: Network, loaded: Loaded, is_changed: bool) -> Result<Model
         }
         _ => bare,
     })
-}
-
-/// Returns `model` with an example: its own, or a new one.
-///
-/// # Errors
-/// If the network's output for the example is not finite, so that no reader could check it.
-pub fn with_example(mut model: ModelFile, threads: usize) -> Result<ModelFile> {
-    let inference = Inference::new(model.network.clone(), &model.weights, Cpu::new(threads)?)?;
-    if model.golden.is_none() {
-        model.golden = Some(example(&model.network, &inference)?);
-    }
-    let golden = model.golden.iter();
-    match golden.flat_map(|golden| &golden.output.1).all(|output| output.is_finite()) {
-        true => Ok(model),
-        false => Err(Error::input(
-            "the network's output for an example is NaN or infinite; its weights are at fault",
-        )),
-    }
-}
-
-/// A noise image with the network's output.
-fn example(network: &Network, inference: &Inference) -> Result<Golden> {
-    let shape = network.input_shape(1);
-    let mut random = Random::new(0, Stream::Other, 0);
-    let input: Vec<f32> = (0..shape.checked_len()?).map(|_| random.below(512) as f32 / 256.0 - 1.0).collect();
-    let output = inference.run(&shape, &input)?;
-    Ok(Golden { input: (shape, input), output })
 }
 
 /// The order of colors in which converted weights take images that Caffe's weights took as BGR.
