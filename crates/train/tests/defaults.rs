@@ -8,8 +8,10 @@ mod common;
 use common::{Scratch, dataset, losses, reduced, trainer};
 use striate_train::{Limits, Settings};
 
-/// Images of the set; 57 of them are trained on.
-const IMAGES: usize = 60;
+/// Images of the set; 114 of them are trained on.
+const IMAGES: usize = 120;
+/// The last epoch's loss as a fraction of the first one's, at most.
+const FALLEN: f64 = 0.97;
 
 #[test]
 fn every_network_trains_with_its_default_recipe() {
@@ -29,7 +31,7 @@ fn every_network_trains_with_its_default_recipe() {
         let outcome = run.run(Limits::default(), &mut ());
         let losses = losses(&out);
         println!("{:<20} {losses:.3?}", model.name);
-        let falls = losses.len() == 3 && losses[2] < losses[0] && losses.iter().all(|x| x.is_finite());
+        let falls = losses.len() == 3 && losses[2] < FALLEN * losses[0] && losses.iter().all(|x| x.is_finite());
         if outcome.is_err() || !falls {
             failures.push(format!("{}: {losses:?} {:?}", model.name, outcome.err()));
         }
