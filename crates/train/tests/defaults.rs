@@ -31,7 +31,8 @@ fn every_network_trains_with_its_default_recipe() {
         let outcome = run.run(Limits::default(), &mut ());
         let losses = losses(&out);
         println!("{:<20} {losses:.3?}", model.name);
-        let falls = losses.len() == 3 && losses[2] < FALLEN * losses[0] && losses.iter().all(|x| x.is_finite());
+        let falls =
+            losses.len() == 3 && losses[2] < FALLEN * losses[0] && losses.iter().all(|x| x.is_finite());
         if outcome.is_err() || !falls {
             failures.push(format!("{}: {losses:?} {:?}", model.name, outcome.err()));
         }
