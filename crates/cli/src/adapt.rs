@@ -6,7 +6,7 @@ use striate_formats::ReadOptions;
 use striate_graph::Network;
 use striate_tensor::{Error, Shape};
 
-use crate::reading::{Extents, Selection};
+use crate::reading::Extents;
 
 /// Flags that adapt a network.
 #[derive(Debug, Args)]
@@ -17,14 +17,16 @@ pub struct Adapt {
     /// Change the input shape
     #[arg(long, value_name = "C,H,W")]
     pub input: Option<Extents>,
-    #[command(flatten)]
-    pub selection: Selection,
+    /// Output of an ONNX graph [default: the scores, [N, K]]
+    #[arg(long, value_name = "NAME")]
+    pub output: Option<String>,
 }
 
 impl Adapt {
     /// Options for reading the network's file.
     pub fn options(&self) -> ReadOptions {
-        self.selection.options(self.input.as_ref())
+        let input = self.input.as_ref().map(|Extents(extents)| extents.clone());
+        ReadOptions { input, output: self.output.clone(), ..ReadOptions::default() }
     }
 
     /// Adapts `network` as requested.

@@ -3,11 +3,24 @@
 use std::path::PathBuf;
 
 use clap::builder::TypedValueParser;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Command, CommandFactory, Parser, Subcommand, ValueEnum};
 use striate_formats::ReadOptions;
 
 use crate::adapt::Adapt;
 use crate::reading::{Checkpoint, Images, Reading};
+
+/// Flags of `train` that may be given with --resume, which takes everything else from the run.
+const WITH_RESUME: [&str; 6] = ["resume", "any_isa", "epochs", "steps", "threads", "json"];
+
+/// Returns the command line, in which flags that exclude others are declared.
+pub fn command() -> Command {
+    Arguments::command().mut_subcommand("train", |train| {
+        train.mut_args(|argument| match WITH_RESUME.contains(&argument.get_id().as_str()) {
+            true => argument,
+            false => argument.conflicts_with("resume"),
+        })
+    })
+}
 
 /// The forms of `--data`.
 macro_rules! data_sets {
@@ -78,9 +91,6 @@ pub struct Compute {
     /// Number of threads (0: one per core)
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub threads: usize,
-    /// Random seed
-    #[arg(long, value_name = "N")]
-    pub seed: Option<u64>,
     /// Print one JSON object to stdout
     #[arg(long)]
     pub json: bool,
@@ -148,14 +158,17 @@ pub struct Train {
     #[arg(long, value_name = "FOLDER")]
     pub resume: Option<PathBuf>,
     /// Resume from a checkpoint of another instruction set
-    #[arg(long)]
+    #[arg(long, requires = "resume")]
     pub any_isa: bool,
     /// Show summary and plan, with times, without training
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["out", "steps"])]
     pub dry_run: bool,
     /// Overfit the first batch to check that learning works
     #[arg(long)]
     pub overfit_one_batch: bool,
+    /// Random seed [default: 0]
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
     #[command(flatten)]
     pub reading: Reading,
     #[command(flatten)]
@@ -274,20 +287,23 @@ pub struct Inspect {
     pub model: String,
     #[command(flatten)]
     pub adapt: Adapt,
-    /// Batch size for which memory is computed
-    #[arg(long, default_value_t = 1, value_name = "N")]
-    pub batch: usize,
+    /// State dict to list, if a checkpoint holds several
+    #[arg(long, value_name = "KEY")]
+    pub key: Option<String>,
+    /// Batch size for which memory is computed [default: 1]
+    #[arg(long, value_name = "N")]
+    pub batch: Option<usize>,
     /// List every layer, even of a large network
     #[arg(long)]
     pub layers: bool,
     /// Print the network as TOML, which `train` reads
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["plan", "layers", "batch", "without"])]
     pub text: bool,
     /// Print the compiled plan with memory and step times
-    #[arg(long)]
+    #[arg(long, conflicts_with = "layers")]
     pub plan: bool,
     /// Skip a compiler pass (with --plan); may be repeated
-    #[arg(long, value_name = "PASS")]
+    #[arg(long, value_name = "PASS", requires = "plan")]
     pub without: Vec<String>,
     #[command(flatten)]
     pub compute: Compute,
@@ -327,6 +343,9 @@ pub struct Run {
     pub onnx_output: Option<String>,
     #[command(flatten)]
     pub checkpoint: Checkpoint,
+    /// Random seed [default: 0]
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
     /// Arithmetic precision
     #[arg(long, default_value = "f32", value_name = "TYPE", value_parser = ["f32"], hide_possible_values = true)]
     pub precision: String,
@@ -491,9 +510,12 @@ pub struct Bench {
     /// Implementation to measure, by name (with kernels)
     #[arg(long, value_name = "NAME")]
     pub algorithm: Option<String>,
-    /// Seconds per measurement
-    #[arg(long, default_value_t = 1.0, value_name = "S", value_parser = seconds)]
-    pub seconds: f64,
+    /// Seconds per measurement [default: 1]
+    #[arg(long, value_name = "S", value_parser = seconds)]
+    pub seconds: Option<f64>,
+    /// Random seed [default: 0]
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
     #[command(flatten)]
     pub compute: Compute,
 }

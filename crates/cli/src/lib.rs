@@ -9,17 +9,20 @@ mod print;
 mod adapt;
 mod arguments;
 mod clock;
+mod effect;
 mod json;
 mod output;
+mod outputs;
 mod reading;
 mod signals;
+mod usage;
 mod verbs;
 mod weights;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::FromArgMatches;
 
 use crate::arguments::Arguments;
 
@@ -34,7 +37,10 @@ pub fn main() -> ExitCode {
 /// Runs the command line `arguments`, the first of which is the program's name. Returns 0 on success, 1 if the job
 /// failed, 2 if the usage or the input is at fault. Errors are printed as one line to stderr.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    match Arguments::try_parse_from(arguments) {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let mut command = arguments::command();
+    let parsed = command.try_get_matches_from_mut(&arguments);
+    match parsed.and_then(|matches| Arguments::from_arg_matches(&matches)) {
         Ok(arguments) => {
             let done = verbs::run(arguments);
             let printed = print::finish();
@@ -43,6 +49,6 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
                 Err(error) => output::failure(&error),
             }
         }
-        Err(error) => output::usage(&error),
+        Err(error) => usage::report(&error, &arguments),
     }
 }

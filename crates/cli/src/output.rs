@@ -1,13 +1,13 @@
 //! What a person sees besides results: errors, progress, tables; and files that verbs write.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap::error::ErrorKind;
 use indicatif::{ProgressBar, ProgressStyle};
 use striate_data::{DownloadProgress, LeftAside, Survey};
 pub use striate_models::history::grouped;
+use striate_predict::Tally;
 use striate_tensor::Error;
 use striate_tensor::file::{write_atomically, write_stream};
 use striate_tensor::text::{cell, pad, pad_left, printable, printable_path};
@@ -19,19 +19,6 @@ use crate::signals::{Signals, heed_file_sizes};
 /// Returns extents as text for a person: `3×224×224`.
 pub fn sides(extents: &[usize]) -> String {
     extents.iter().map(ToString::to_string).collect::<Vec<_>>().join("×")
-}
-
-/// Refuses a file that could not be written because its folder does not exist, before any work is done.
-pub fn check_folder(file: &Path) -> Result<(), Error> {
-    match file.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
-            let (file, folder) = (file.display(), folder.display());
-            Err(Error::input(format!(
-                "cannot write {file}: the folder {folder} does not exist; make it first"
-            )))
-        }
-        _ => Ok(()),
-    }
 }
 
 /// Writes a file whole or not at all; a device or pipe takes the bytes as they come.
@@ -46,36 +33,6 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Error> {
         true => Ok(()),
         false => write_atomically(path, bytes),
     }
-}
-
-/// Prints a usage error in one line, or the help that was asked for, and returns the exit code.
-pub fn usage(error: &clap::Error) -> ExitCode {
-    let asked = matches!(
-        error.kind(),
-        ErrorKind::DisplayHelp
-            | ErrorKind::DisplayVersion
-            | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
-    );
-    if asked {
-        let printed = error.print().and_then(|()| std::io::stdout().flush());
-        let missing = error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
-        return match printed {
-            Err(e) if !missing && e.kind() != std::io::ErrorKind::BrokenPipe => {
-                failure(&Error::failed(format!("cannot write to stdout: {e}")).into())
-            }
-            _ => ExitCode::from(if missing { 2 } else { 0 }),
-        };
-    }
-    let text = error.to_string();
-    let mut words: Vec<&str> = Vec::new();
-    for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
-        if line.starts_with("Usage:") || line.starts_with("For more information") {
-            break;
-        }
-        words.push(line);
-    }
-    eprintln!("{}; see --help", printable(&words.join(" ")));
-    ExitCode::from(2)
 }
 
 /// Prints an error in one line and returns the exit code: 2 if the input is at fault, 1 if the job failed.
@@ -217,6 +174,34 @@ pub fn table(rows: &[Vec<String>]) -> String {
     text
 }
 
+/// Describes the errors in `tally`: top-5 only where more than five classes leave something to miss.
+pub fn errors(tally: &Tally) -> String {
+    let top1 = format!("error {:.2} %", tally.top1_error() * 100.0);
+    match tally.classes() {
+        ..=5 => top1,
+        _ => format!("{top1} (top 5: {:.2} %)", tally.top5_error() * 100.0),
+    }
+}
+
+/// Returns `text` as an argument in a command for a person to copy: in quotes if a shell would change it.
+pub fn argument(text: &str) -> String {
+    let text = printable(text);
+    let is_plain = |c: char| c.is_alphanumeric() || "-_./:,=+@%\u{fffd}".contains(c);
+    match !text.is_empty() && text.chars().all(is_plain) {
+        true => text.into_owned(),
+        false => format!("'{}'", text.replace('\'', "'\\''")),
+    }
+}
+
+/// Describes the smallest and largest height and width of image files, each side on its own.
+pub fn image_sizes([[low, narrow], [high, wide]]: &[[usize; 2]; 2]) -> String {
+    let range = |side: &str, from: &usize, to: &usize| match from == to {
+        true => format!("{side} {from}"),
+        false => format!("{side}s {from} to {to}"),
+    };
+    format!("image files: {}, {}", range("height", low, high), range("width", narrow, wide))
+}
+
 /// Returns what loading a data set found besides its images, one line each: notes, files left aside, and images
 /// that could not be read.
 pub fn survey_lines(survey: &Survey) -> Vec<String> {
@@ -235,6 +220,25 @@ mod tests {
     use striate_tensor::text::WIDEST_CELL;
 
     use super::*;
+
+    #[test]
+    fn arguments_are_quoted_if_a_shell_would_change_them() {
+        for (text, expected) in [
+            ("runs/lenet5-digits-1/last.safetensors", "runs/lenet5-digits-1/last.safetensors"),
+            ("my photos", "'my photos'"),
+            ("it's", r"'it'\''s'"),
+            ("$(x)", "'$(x)'"),
+            ("", "''"),
+        ] {
+            assert_eq!(argument(text), expected);
+        }
+    }
+
+    #[test]
+    fn sides_of_image_files_are_described_one_by_one() {
+        assert_eq!(image_sizes(&[[60, 62], [86, 90]]), "image files: heights 60 to 86, widths 62 to 90");
+        assert_eq!(image_sizes(&[[8, 9], [8, 20]]), "image files: height 8, widths 9 to 20");
+    }
 
     #[test]
     fn table_shows_names_of_any_length_in_one_line_each() {

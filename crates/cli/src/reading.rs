@@ -6,7 +6,10 @@ use std::str::FromStr;
 use clap::Args;
 use striate_formats::ReadOptions;
 use striate_predict::OpenOptions;
+use striate_tensor::Result;
 use striate_vision::MAX_PIXELS;
+
+use crate::effect::{Flag, Source, refuse_unused};
 
 /// Sides of inputs and images beyond this are refused.
 const LARGEST_SIDE: usize = 1 << 16;
@@ -54,25 +57,10 @@ pub struct Checkpoint {
     pub ignore_unexpected: bool,
 }
 
-/// Flags for ONNX graphs and checkpoints, beside a verb's own --input.
-#[derive(Debug, Default, Args)]
-pub struct Selection {
-    /// Output of an ONNX graph [default: the scores, [N, K]]
-    #[arg(long, value_name = "NAME")]
-    pub output: Option<String>,
-    #[command(flatten)]
-    pub checkpoint: Checkpoint,
-}
-
-impl Selection {
-    /// Options for reading a file whose input has these extents, if they are open.
-    pub fn options(&self, input: Option<&Extents>) -> ReadOptions {
-        ReadOptions {
-            input: input.map(|Extents(extents)| extents.clone()),
-            output: self.output.clone(),
-            key: self.checkpoint.key.clone(),
-            ignore_unexpected: self.checkpoint.ignore_unexpected,
-        }
+impl Checkpoint {
+    /// Returns the flags with whether they are given.
+    pub fn flags(&self) -> [Flag; 2] {
+        [Flag::key(self.key.is_some()), Flag::ignore_unexpected(self.ignore_unexpected)]
     }
 }
 
@@ -82,14 +70,28 @@ pub struct Reading {
     /// Input shape of an ONNX graph that leaves it open
     #[arg(long, value_name = "C,H,W")]
     pub input: Option<Extents>,
+    /// Output of an ONNX graph [default: the scores, [N, K]]
+    #[arg(long, value_name = "NAME")]
+    pub output: Option<String>,
     #[command(flatten)]
-    pub selection: Selection,
+    pub checkpoint: Checkpoint,
 }
 
 impl Reading {
     /// Options for reading a file.
     pub fn options(&self) -> ReadOptions {
-        self.selection.options(self.input.as_ref())
+        ReadOptions {
+            input: self.input.as_ref().map(|Extents(extents)| extents.clone()),
+            output: self.output.clone(),
+            key: self.checkpoint.key.clone(),
+            ignore_unexpected: self.checkpoint.ignore_unexpected,
+        }
+    }
+
+    /// Refuses flags for which none of `sources`, everything that the command reads with them, has a use.
+    pub fn refuse_unused(&self, sources: &[Source]) -> Result<()> {
+        let of_onnx = [Flag::input(self.input.is_some()), Flag::output("--output", self.output.is_some())];
+        refuse_unused(&[&of_onnx[..], &self.checkpoint.flags()].concat(), sources)
     }
 }
 
@@ -105,14 +107,19 @@ pub struct Images {
     /// Input size, if the network accepts several
     #[arg(long, value_name = "H,W")]
     pub size: Option<Size>,
-    /// Number of pixels up to which an image is decoded
-    #[arg(long, value_name = "N", default_value_t = MAX_PIXELS, hide_default_value = true)]
-    pub max_pixels: u64,
+    /// Limit of pixels per image [default: 67108864]
+    #[arg(long, value_name = "N")]
+    pub max_pixels: Option<u64>,
     #[command(flatten)]
     pub reading: Reading,
 }
 
 impl Images {
+    /// The number of pixels up to which an image is decoded.
+    pub fn max_pixels(&self) -> u64 {
+        self.max_pixels.unwrap_or(MAX_PIXELS)
+    }
+
     /// Options for opening a model.
     pub fn options(&self) -> OpenOptions {
         OpenOptions {

@@ -9,6 +9,11 @@ use striate_predict::Resolved;
 use striate_tensor::Result;
 use striate_tensor::text::{printable, printable_path};
 
+use crate::effect::refuse_given;
+
+/// Why `--seed` is refused where it would have no effect.
+pub const NOTHING_DRAWN: &str = "draws initial weights, but all weights are given";
+
 /// Loads the weights in the file at `path` for `network`. What was chosen in it is among the notes, to be reported
 /// once the weights are known to fit.
 pub fn load(network: &Network, path: &Path, options: &ReadOptions) -> Result<Loaded> {
@@ -16,13 +21,13 @@ pub fn load(network: &Network, path: &Path, options: &ReadOptions) -> Result<Loa
     loaded
         .choose_for(network)
         .and_then(|()| fit_constants(network, &mut loaded))
-        .map_err(|e| e.at(path.display()))?;
+        .map_err(|e| e.at(printable_path(path)))?;
     Ok(loaded)
 }
 
 /// Loads the weights in the file at `path` for `network` without its auxiliary heads; a last layer for another
-/// number of classes is replaced by a new one, drawn with `seed`.
-pub fn load_for(network: &Network, path: &Path, seed: u64, options: &ReadOptions) -> Result<Weights> {
+/// number of classes is replaced by a new one, drawn with `seed`, which is refused if nothing is drawn.
+pub fn load_for(network: &Network, path: &Path, seed: Option<u64>, options: &ReadOptions) -> Result<Weights> {
     let Loaded { weights, notes, .. } = load(network, path, options)?;
     fit_for(network, weights, notes, path, seed)
 }
@@ -33,9 +38,12 @@ pub fn fit_for(
     weights: Weights,
     mut notes: Vec<String>,
     path: &Path,
-    seed: u64,
+    seed: Option<u64>,
 ) -> Result<Weights> {
-    let fitted = fit(network, weights).map_err(|e| e.at(path.display()))?;
+    let fitted = fit(network, weights).map_err(|e| e.at(printable_path(path)))?;
+    if fitted.replaced.is_none() {
+        refuse_given(&[("--seed", seed.is_some())], NOTHING_DRAWN)?;
+    }
     let mut weights = fitted.weights;
     notes.extend(fitted.notes);
     let heads = network.auxiliary_variables()?;
@@ -45,7 +53,7 @@ pub fn fit_for(
     }
     say_all(path, &notes);
     if let Some(head) = fitted.replaced {
-        let mut first = Inference::initial_weights(network, seed)?;
+        let mut first = Inference::initial_weights(network, seed.unwrap_or(0))?;
         first.retain(|name, _| head.variables.contains(name));
         weights.extend(first);
     }

@@ -84,3 +84,73 @@ fn folders_of_parts_are_never_classes() {
     assert!(line.contains("[A, B] look like parts, not classes"), "{line}");
     assert!(line.contains("rename them to train, val and test"), "{line}");
 }
+
+#[test]
+fn data_info_takes_a_set_without_training_part() {
+    let folder = Folder::new("folders-test-only");
+    folder.write("set/test/cat/a.png", png(0));
+    folder.write("set/test/dog/old/b.png", png(9));
+    let output = folder.run(&["data", "info", "set", "--picture", "sheet.png"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    for line in [
+        "set: 2 classes, read here as images of 3×8×9; `train` reads them at the network's size",
+        "image files: height 8, width 9",
+        "there is no training part, only test; `eval` takes that, `train` does not",
+        "images are also taken from a subfolder of the class folders, first test/dog/old",
+        "test part: mean ",
+    ] {
+        assert!(text.contains(line), "{line} is missing in:\n{text}");
+    }
+    assert!(folder.path("sheet.png").is_file());
+    let info = folder.json(&["data", "info", "set"]);
+    assert_eq!(info["parts"], json!([{ "name": "test", "n": 2, "shape": [3, 8, 9], "counts": [1, 1] }]));
+    let line = folder.refusal(&["train", "--data", "set"]);
+    assert!(
+        line.contains("set: has a test part (test) but no training part; add the folder train"),
+        "{line}"
+    );
+    let digits = String::from_utf8(folder.run(&["data", "info", "digits"]).stdout).unwrap();
+    assert!(digits.starts_with("digits: 10 classes, images of 1×8×8\n"), "{digits}");
+}
+
+#[test]
+fn images_in_subfolders_of_classes_are_reported_before_training() {
+    let folder = Folder::new("folders-nested");
+    for path in ["a/apple/1", "a/apple/2", "a/pear/1", "b/apple/1", "b/plum/1", "b/plum/2"] {
+        folder.write(&format!("ov/{path}.png"), png(7));
+    }
+    let note = "images are taken from 4 subfolders of the class folders, first a/apple";
+    let run = folder.json(&["train", "lenet5", "--data", "ov", "--epochs", "1", "--out", "run"]);
+    assert_eq!(run["summary"]["data"]["notes"], json!([note]));
+    let info = folder.json(&["data", "info", "ov"]);
+    assert_eq!(info["survey"]["notes"], json!([note]));
+}
+
+#[test]
+fn parts_within_class_folders_are_refused_with_what_to_do() {
+    let folder = Folder::new("folders-inner-parts");
+    for path in ["train/x/1", "test/x/1"] {
+        ["a", "b"].iter().for_each(|set| drop(folder.write(&format!("sets/{set}/{path}.png"), png(7))));
+    }
+    let expected = "sets: [a, b] each hold the parts [test, train]; if they are data sets, give one of them: sets/a; if \
+                    they are classes, put the parts above them: test/a";
+    for arguments in [&["train", "--data", "sets"], &["data", "info", "sets"][..]] {
+        let line = folder.refusal(arguments);
+        assert!(line.contains(expected), "{line}");
+    }
+}
+
+#[test]
+fn predict_names_the_subfolder_in_which_images_lie() {
+    let folder = Folder::new("folders-predict");
+    folder.json(&["train", "--epochs", "1", "--out", "run"]);
+    folder.write("all/empty/notes.txt", "a note");
+    folder.write("all/inner/a.png", png(0));
+    std::fs::create_dir_all(folder.path("none/inner")).unwrap();
+    let line = folder.refusal(&["predict", "run/last.safetensors", "all"]);
+    let expected =
+        "all: its images lie in subfolders, which are not searched; pass them one by one, such as all/inner";
+    assert!(line.contains(expected), "{line}");
+    let line = folder.refusal(&["predict", "run/last.safetensors", "none"]);
+    assert!(line.contains("none: no images in this folder"), "{line}");
+}

@@ -73,6 +73,31 @@ fn killed_runs_resume_to_the_same_bits() {
     assert!(finished > 0);
 }
 
+/// The lock of a killed process ends with it; its file stays and blocks nobody.
+#[test]
+fn next_process_takes_over_the_run_of_a_killed_one() {
+    let folder = Folder::new("kill-lock");
+    let long = ["train", "--epochs", "1000", "--set", "checkpoint.every_seconds=0.01", "--out", "run"];
+    let mut child = start(&folder, &long);
+    let lock = folder.path("run/run.lock");
+    let own = format!("{}\n", child.id());
+    while std::fs::read_to_string(&lock).ok().as_ref() != Some(&own)
+        || !folder.path("run/recipe.toml").is_file()
+    {
+        assert!(child.try_wait().unwrap().is_none(), "the run has ended");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let line = folder.refusal(&["train", "--resume", "run", "--steps", "1"]);
+    assert!(line.contains(&format!("run is in use by process {};", child.id())), "{line}");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(std::fs::read_to_string(&lock).unwrap(), own, "the lock file of the killed process");
+    let mut next = start(&folder, &["train", "--resume", "run", "--steps", "1"]);
+    let id = next.id();
+    assert!(next.wait().unwrap().success());
+    assert_eq!(std::fs::read_to_string(&lock).unwrap(), format!("{id}\n"));
+}
+
 #[cfg(unix)]
 #[test]
 fn signals_stop_runs_cleanly() {
@@ -117,17 +142,19 @@ fn full_disk_keeps_existing_output_files() {
     let sixty = striate_tensor::Shape::from([60, 1, 32, 32]);
     striate_tensor::npy::write(&folder.path("x.npy"), &sixty, &[0.5f32; 60 * 32 * 32]).unwrap();
     let before = std::fs::read_dir(folder.path("")).unwrap().count();
-    for arguments in
-        ["history --html out", "data info digits --picture out", "run lenet5 --input x.npy --output out"]
-    {
-        folder.write("out", "old");
+    for arguments in [
+        "history --html out.png",
+        "data info digits --picture out.png",
+        "run lenet5 --input x.npy --output out.png",
+    ] {
+        folder.write("out.png", "old");
         let command = format!("ulimit -f 1; exec '{program}' {arguments}");
         let output =
             Command::new("bash").args(["-c", &command]).current_dir(folder.path("")).output().unwrap();
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(1), "{arguments}: {text}");
-        assert!(text.contains("cannot write out"), "{arguments}: {text}");
-        assert_eq!(std::fs::read_to_string(folder.path("out")).unwrap(), "old", "{arguments}");
+        assert!(text.contains("cannot write out.png"), "{arguments}: {text}");
+        assert_eq!(std::fs::read_to_string(folder.path("out.png")).unwrap(), "old", "{arguments}");
         assert_eq!(std::fs::read_dir(folder.path("")).unwrap().count(), before + 1, "{arguments}");
     }
 }

@@ -77,7 +77,8 @@ fn summary_is_on_stderr_and_in_the_json_before_anything_is_trained() {
     for expected in [
         "data      set: 18 training, 2 held-out images",
         "2 classes: bright, dark",
-        "image files of 40×40 to 48×48 pixels",
+        "image files: heights 40 to 48, widths 40 to 48",
+        "each image: shorter side resized to 32 (bilinear), center crop 32x32",
         "left aside: 1 ",
         "network   lenet5: input 3×32×32",
         "classes: 2 instead of 10, in the last layer",
@@ -130,4 +131,46 @@ fn unreadable_images_are_skipped_only_on_request_and_listed() {
     assert!(kept.contains("broken.png: ") && kept.lines().count() == 1, "{kept}");
     let again = folder.json(&["train", "--resume", "run"]);
     assert_eq!(again["weights_sha256"], result["weights_sha256"]);
+}
+
+/// What a run prints at its end is about the data that was given, and its folder is named after that.
+#[test]
+fn end_of_a_run_names_the_given_data() {
+    let folder = Folder::new("given-data");
+    images(&folder, 10, false);
+    std::fs::create_dir(folder.path("my data")).unwrap();
+    std::fs::rename(folder.path("set"), folder.path("my data/small.set")).unwrap();
+    let output = folder.run(&["train", "lenet5", "--data", "my data/small.set/", "--epochs", "1"]);
+    let (printed, summary) =
+        (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert!(output.status.success(), "{summary}");
+    let model = "runs/lenet5-small_set-1/last.safetensors";
+    assert!(folder.path(model).is_file(), "{printed}");
+    assert!(printed.contains(&format!("striate eval {model} --data 'my data/small.set/'")), "{printed}");
+    assert!(!printed.contains("mnist"), "{printed}");
+    // Of two classes, five guesses miss none.
+    let evaluated = folder.run(&["eval", model, "--data", "my data/small.set"]);
+    let evaluated = String::from_utf8(evaluated.stdout).unwrap();
+    for text in [&printed, &evaluated] {
+        assert!(text.contains("error ") && !text.contains("top 5"), "{text}");
+    }
+    let digits = folder.run(&["train", "--epochs", "1", "--out", "digits"]);
+    let printed = String::from_utf8(digits.stdout).unwrap();
+    assert!(printed.contains("(top 5: ") && printed.contains("striate train --data mnist"), "{printed}");
+}
+
+/// Only the new head is drawn, so how weights are drawn is not a change.
+#[test]
+fn summary_of_fine_tuning_says_nothing_of_drawn_weights() {
+    let folder = Folder::new("drawn");
+    images(&folder, 10, false);
+    let rest = ["--data", "set", "--epochs", "1", "--set", "model.init=he", "--out"];
+    let first = folder.json(&[&["train", "resnet20"][..], &rest, &["first"]].concat());
+    let drawn = "initial weights: drawn by he instead of kaiming";
+    assert!(changes(&first).contains(&drawn), "{:?}", changes(&first));
+    folder.json(&["convert", "first/last.safetensors", "weights.pth"]);
+    let tuned =
+        folder.json(&[&["train", "resnet20", "--weights", "weights.pth"][..], &rest, &["tuned"]].concat());
+    assert!(changes(&tuned).iter().all(|change| !change.contains("drawn by")), "{:?}", changes(&tuned));
+    assert_eq!(tuned["summary"]["network"]["weights"], "weights.pth");
 }

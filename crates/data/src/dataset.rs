@@ -38,25 +38,31 @@ impl Dataset {
 
     /// Returns the SHA-256 of classes, sizes, pixels and labels in hexadecimal.
     pub fn fingerprint(&self) -> String {
-        let mut hash = Sha256::new();
-        for class in &self.classes {
-            hash.update((class.len() as u64).to_le_bytes());
-            hash.update(class);
-        }
-        for split in [Some(&self.train), self.validation.as_ref(), self.test.as_ref()] {
-            let Some(split) = split else {
-                hash.update([0]);
-                continue;
-            };
-            split.shape.iter().for_each(|side| hash.update((*side as u64).to_le_bytes()));
-            match &split.pixels {
-                Pixels::Bytes(bytes) => hash.update(bytes),
-                Pixels::Numbers(numbers) => hash.update(bytemuck::cast_slice::<f32, u8>(numbers)),
-            }
-            hash.update(bytemuck::cast_slice::<i64, u8>(&split.labels));
-        }
-        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        let parts = [Some(&self.train), self.validation.as_ref(), self.test.as_ref()];
+        fingerprint(&self.classes, parts)
     }
+}
+
+/// Returns the fingerprint of a data set with these classes and parts: training, validation, test.
+pub(crate) fn fingerprint(classes: &[String], parts: [Option<&Split>; 3]) -> String {
+    let mut hash = Sha256::new();
+    for class in classes {
+        hash.update((class.len() as u64).to_le_bytes());
+        hash.update(class);
+    }
+    for split in parts {
+        let Some(split) = split else {
+            hash.update([0]);
+            continue;
+        };
+        split.shape.iter().for_each(|side| hash.update((*side as u64).to_le_bytes()));
+        match &split.pixels {
+            Pixels::Bytes(bytes) => hash.update(bytes),
+            Pixels::Numbers(numbers) => hash.update(bytemuck::cast_slice::<f32, u8>(numbers)),
+        }
+        hash.update(bytemuck::cast_slice::<i64, u8>(&split.labels));
+    }
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Returns the first dozen class names as one line.

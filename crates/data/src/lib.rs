@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod dataset;
+mod described;
 mod digits;
 #[cfg(feature = "download")]
 mod download;
@@ -23,6 +24,7 @@ mod split;
 mod survey;
 
 pub use dataset::Dataset;
+pub use described::{Described, describe};
 #[cfg(feature = "download")]
 pub use download::DownloadProgress;
 pub use evaluation::{Evaluation, load_for_evaluation};

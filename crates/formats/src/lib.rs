@@ -6,6 +6,7 @@
 mod bgr;
 mod caffe;
 mod checkpoint;
+mod contents;
 mod digest;
 mod dtype;
 mod file;
@@ -29,6 +30,7 @@ pub use caffe::{
     read_caffemodel_bytes,
 };
 pub use checkpoint::{Checkpoint, Checkpoints, Position};
+pub use contents::{Contents, contents};
 pub use fit::{Fitted, Head, check_weights, count_parameters, fit};
 pub use load::{
     Loaded, READABLE, ReadOptions, Several, read_model, read_model_with, read_weights, read_weights_with,

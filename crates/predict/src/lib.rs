@@ -19,8 +19,8 @@ pub use heads::Head;
 pub use names::{name_classes, read_names};
 pub use open::{OpenOptions, open_model, set_preprocessing, stated_preprocessing};
 pub use preprocessing::{
-    Colors, PREPROCESSING_WORDS, check_preprocessing, describe, named_preprocessing, published_preprocessing,
-    read_preprocessing, resized,
+    Colors, PREPROCESSING_WORDS, check_preprocessing, describe, describe_steps, named_preprocessing,
+    published_preprocessing, read_preprocessing, resized,
 };
 pub use resolve::{Resolved, resolve, resolve_with};
 pub use tally::{Tally, softmax};

@@ -156,7 +156,7 @@ pub fn describe(form: &Preprocessing) -> String {
         _ => ("[0, 1]", 1.0),
     };
     let mut line = format!("{colors} in {range}");
-    form.steps.iter().filter_map(step_words).for_each(|words| line += &format!(", {words}"));
+    describe_steps(form).iter().for_each(|words| line += &format!(", {words}"));
     if !is_symmetric {
         for (word, numbers, nothing) in [("mean", &form.mean, 0.0), ("std", &form.std, 1.0)] {
             let numbers: Vec<f32> = numbers.iter().map(|number| number * scale).collect();
@@ -166,6 +166,11 @@ pub fn describe(form: &Preprocessing) -> String {
         }
     }
     line
+}
+
+/// Describes the steps of `form` for a person, a phrase each.
+pub fn describe_steps(form: &Preprocessing) -> Vec<String> {
+    form.steps.iter().filter_map(step_words).collect()
 }
 
 fn number_words(numbers: &[f32]) -> String {

@@ -61,6 +61,11 @@ impl Tally {
         self.n
     }
 
+    /// Returns the number of classes.
+    pub fn classes(&self) -> usize {
+        self.classes
+    }
+
     /// Returns the share of images whose first guess was wrong.
     pub fn top1_error(&self) -> f64 {
         self.wrong_first as f64 / self.n.max(1) as f64

@@ -270,3 +270,24 @@ fn raw_file_calls_are_found_outside_tests_and_comments() {
         assert_eq!(may_use_raw_files(Path::new(path)), expected, "{path}");
     }
 }
+
+/// A path may hold line breaks and characters that control a terminal; `display` passes them on.
+#[test]
+fn command_line_prints_no_raw_paths() {
+    let mut checked = 0;
+    for (path, text) in sources() {
+        let path = path.strip_prefix(root().join("crates")).unwrap().to_owned();
+        if !path.starts_with("cli/src") {
+            continue;
+        }
+        checked += 1;
+        for (number, line) in product_lines(&text) {
+            let place = path.display();
+            assert!(
+                !line.contains(".display()"),
+                "{place}:{number} calls display; use striate_tensor::text::printable_path"
+            );
+        }
+    }
+    assert!(checked > 30, "{checked} files");
+}

@@ -94,14 +94,23 @@ impl Parts {
     }
 }
 
-/// Gives `network` the input and the classes of the data, and the initial weights of the recipe. Returns a
-/// line for each change.
+/// A line for each change made to a network.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Changes {
+    /// Changes of input, classes and weights.
+    pub lines: Vec<String>,
+    /// Another way of drawing initial weights, which concerns only networks without given weights.
+    pub init: Option<String>,
+}
+
+/// Gives `network` the input and the classes of the data, and the initial weights of the recipe. Returns what
+/// was changed.
 pub(crate) fn adapt(
     network: &mut Network,
     recipe: &Recipe,
     image: [usize; 3],
     classes: usize,
-) -> Result<Vec<String>> {
+) -> Result<Changes> {
     let mut changes = Vec::new();
     let before = network.image()?;
     let had = network.classes();
@@ -124,15 +133,11 @@ pub(crate) fn adapt(
         network.set_classes(classes)?;
         changes.push(format!("classes: {classes} instead of {had}, in the last layer"));
     }
-    if let Some(init) = recipe.model.init.filter(|init| *init != network.init) {
-        changes.push(format!(
-            "initial weights: drawn by {} instead of {}",
-            init_name(init),
-            init_name(network.init)
-        ));
-        network.init = init;
-    }
-    Ok(changes)
+    let init = recipe.model.init.filter(|init| *init != network.init).map(|init| {
+        let before = std::mem::replace(&mut network.init, init);
+        format!("initial weights: drawn by {} instead of {}", init_name(init), init_name(before))
+    });
+    Ok(Changes { lines: changes, init })
 }
 
 fn init_name(init: striate_graph::Init) -> String {
@@ -275,17 +280,17 @@ mod tests {
     fn every_change_of_a_network_is_one_line() {
         let mut changed = network(false);
         let recipe = Recipe::default().with("model.init=he").unwrap();
-        let lines = adapt(&mut changed, &recipe, [3, 6, 5], 7).unwrap();
+        let changes = adapt(&mut changed, &recipe, [3, 6, 5], 7).unwrap();
         assert_eq!(
-            lines,
+            changes.lines,
             [
                 "input channels: 3 instead of 1, those of the data",
                 "input size: 6×5 instead of 4×4, that of the data",
                 "classes: 7 instead of 2, in the last layer",
-                "initial weights: drawn by he instead of uniform",
             ]
         );
+        assert_eq!(changes.init.as_deref(), Some("initial weights: drawn by he instead of uniform"));
         assert_eq!((changed.classes().unwrap(), changed.image().unwrap()), (7, [3, 6, 5]));
-        assert!(adapt(&mut changed, &recipe, [3, 6, 5], 7).unwrap().is_empty());
+        assert_eq!(adapt(&mut changed, &recipe, [3, 6, 5], 7).unwrap(), Changes::default());
     }
 }

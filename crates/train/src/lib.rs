@@ -18,7 +18,7 @@ pub use evaluate::{evaluate, trained_loss};
 pub use fitting::load_data;
 pub use progress::{Limits, Observer, Outcome, Progress};
 pub use recipe::{Recipe, SHIPPED, ShippedRecipe, shipped};
-pub use run::{Column, RunPath, read_metrics, safe_stem};
+pub use run::{Column, RUNS, RunPath, read_metrics, safe_stem};
 pub use schedule::Schedule;
 pub use settings::{Origin, Settings};
 pub use summary::{DataSummary, NetworkSummary, PartSummary, RecipeSummary, Summary, Value};

@@ -26,6 +26,9 @@ const UNREADABLE: &str = "unreadable.txt";
 const LAST: &str = "last.safetensors";
 const BEST: &str = "best.safetensors";
 
+/// The folder in which runs without a folder of their own are put.
+pub const RUNS: &str = "runs";
+
 /// Where a new run is put.
 #[derive(Debug, Clone, PartialEq)]
 pub enum RunPath {
@@ -163,7 +166,7 @@ impl RunFolder {
 fn new_folder(stem: &str) -> Result<PathBuf> {
     let stem = safe_stem(stem);
     for number in 1.. {
-        let path = Path::new("runs").join(format!("{stem}-{number}"));
+        let path = Path::new(RUNS).join(format!("{stem}-{number}"));
         if create_new_folder(&path)? {
             return Ok(path);
         }

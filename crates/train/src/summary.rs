@@ -3,6 +3,7 @@
 use serde::Serialize;
 use striate_data::{Dataset, Survey};
 use striate_graph::{Network, statistics};
+use striate_predict::describe_steps;
 use striate_tensor::Result;
 
 use crate::fitting::{Batches, Parts};
@@ -36,6 +37,8 @@ pub struct DataSummary {
     pub classes: Vec<String>,
     /// Smallest and largest height and width of the image files; null for data that is not image files.
     pub sizes: Option<[[usize; 2]; 2]>,
+    /// How each image is brought to the input's size, such as `center crop 224x224`; empty if it has that size.
+    pub steps: Vec<String>,
     /// Mean that is subtracted from each channel, of values in [0, 1]; empty for arrays, which are used as
     /// they are.
     pub mean: Vec<f32>,
@@ -132,6 +135,12 @@ impl DataSummary {
             .as_ref()
             .map(|form| (form.mean.clone(), form.std.clone()))
             .unwrap_or_default();
+        // Image files went through the steps for other images when they were read.
+        let form = match dataset.survey.sizes {
+            Some(_) => dataset.predict.as_ref(),
+            None => dataset.preprocessing.as_ref(),
+        };
+        let steps = form.map(describe_steps).unwrap_or_default();
         let Survey { sizes, left_aside, unreadable, notes, .. } = dataset.survey.clone();
         let left = |left: striate_data::LeftAside| Left {
             kind: left.kind,
@@ -147,6 +156,7 @@ impl DataSummary {
             parts: listed,
             classes: dataset.classes.clone(),
             sizes,
+            steps,
             mean,
             std,
             left_aside: left_aside.into_iter().map(left).collect(),

@@ -11,7 +11,7 @@ use striate_predict::Tally;
 use striate_tensor::{Error, Result, Shape, zeroed};
 
 use crate::Recipe;
-use crate::fitting::{Batches, Parts, adapt, in_training, normalize};
+use crate::fitting::{Batches, Changes, Parts, adapt, in_training, normalize};
 use crate::progress::{Limits, Observer, Outcome, Progress};
 use crate::resume::Sums;
 use crate::run::{EpochMetrics, RunFolder, RunPath, refuse_run};
@@ -33,7 +33,7 @@ pub struct Trainer {
     pub(crate) batches: Batches,
     pub(crate) fingerprint: String,
     /// What was done to the network, a line each.
-    changes: Vec<String>,
+    changes: Changes,
     /// The file of the initial weights.
     weights_file: Option<String>,
 }
@@ -74,7 +74,7 @@ impl Trainer {
         let mut trainer = Trainer::new(settings.into(), network, dataset, cpu, None)?;
         if let Some((file, weights)) = weights {
             let fitted = fit(&trainer.network, weights).map_err(|e| e.at(file.display()))?;
-            trainer.changes.extend(fitted.notes);
+            trainer.changes.lines.extend(fitted.notes);
             trainer.training.set_variables(&fitted.weights)?;
             trainer.weights_file = Some(file.display().to_string());
         }
@@ -126,7 +126,10 @@ impl Trainer {
     /// If the network cannot be trained on a batch of the data.
     pub fn summary(&mut self) -> Result<Summary> {
         let memory_bytes = self.training.peak_bytes(&self.batches.largest(self.parts.train.shape()))?;
-        let mut changes = self.changes.clone();
+        let mut changes = self.changes.lines.clone();
+        if self.weights_file.is_none() {
+            changes.extend(self.changes.init.clone());
+        }
         changes.extend(joined(self.batches));
         let spec = &self.settings.recipe.data.spec;
         Ok(Summary {

@@ -1,6 +1,6 @@
 //! `striate data`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
@@ -9,13 +9,14 @@ use serde_json::json;
 use striate_data::{
     Fetched, FetchedFile, LeftAside, LoadOptions, MnistKind, Source, Spec, Split, Survey, Unreadable,
 };
-use striate_tensor::text::printable_path;
+use striate_tensor::text::{printable, printable_path};
 use striate_tensor::{Error, nearest};
 use striate_vision::{draw, encode_png};
 
 use crate::arguments::{DataGet, DataInfo, DataVerb};
 use crate::json;
-use crate::output::{DownloadBar, check_folder, survey_lines, table, write_file};
+use crate::output::{DownloadBar, image_sizes, sides, survey_lines, table, write_file};
+use crate::outputs::{Output, check, refuse_in_data};
 use crate::signals::{Signals, heed_file_sizes};
 
 pub fn run(verb: DataVerb) -> Result<()> {
@@ -26,32 +27,19 @@ pub fn run(verb: DataVerb) -> Result<()> {
 }
 
 fn info(args: DataInfo) -> Result<()> {
-    args.picture.iter().try_for_each(|picture| check_folder(picture))?;
+    check(args.picture.iter().map(|picture| Output::picture("--picture", picture)), &[])?;
+    let spec = Spec::parse(&args.spec)?;
+    args.picture.iter().try_for_each(|picture| refuse_in_data("--picture", picture, &spec))?;
     let options = LoadOptions { unreadable: Unreadable::Skip, ..LoadOptions::default() };
-    let dataset = striate_data::load(&Spec::parse(&args.spec)?, &options)?;
-    let parts: Vec<(&str, &Split)> = [
-        ("train", Some(&dataset.train)),
-        ("validation", dataset.validation.as_ref()),
-        ("test", dataset.test.as_ref()),
-    ]
-    .into_iter()
-    .filter_map(|(name, split)| Some((name, split?)))
-    .collect();
+    let dataset = striate_data::describe(&spec, &options)?;
+    let parts = &dataset.parts;
+    let (first, split) = &parts[0];
     if let Some(path) = &args.picture {
-        let count = dataset.train.len().min(100);
-        let images: Option<Vec<_>> = (0..count).map(|index| dataset.train.image(index)).collect();
-        let images = images.ok_or_else(|| {
-            Error::input(format!(
-                "{} holds arrays that are not images, so that no sheet can be drawn",
-                args.spec
-            ))
-        })?;
-        let times = (48 / images[0].width()).max(1);
-        write_file(path, &encode_png(&draw::sheet(&images, 10, times))?)?;
+        write_sheet(path, split, &args.spec)?;
     }
-    let (mean, std) = dataset.train.moments();
+    let (mean, std) = split.moments();
     if args.json {
-        let part = |(name, split): &(&str, &Split)| json!({ "name": name, "n": split.len(), "shape": split.shape, "counts": split.counts(dataset.classes.len()) });
+        let part = |(name, split): &(&str, Split)| json!({ "name": name, "n": split.len(), "shape": split.shape, "counts": split.counts(dataset.classes.len()) });
         return Ok(json::print(&json!({
             "name": dataset.name,
             "classes": dataset.classes,
@@ -62,8 +50,13 @@ fn info(args: DataInfo) -> Result<()> {
             "survey": survey_json(&dataset.survey),
         }))?);
     }
-    let [c, h, w] = dataset.train.shape;
-    println!("{}: {} classes, images of {c}×{h}×{w}", dataset.name, dataset.classes.len());
+    let shape = sides(&split.shape);
+    // Image files have sizes of their own, which the survey tells.
+    let images = match dataset.survey.sizes {
+        Some(_) => format!("read here as images of {shape}; `train` reads them at the network's size"),
+        None => format!("images of {shape}"),
+    };
+    println!("{}: {} classes, {images}", printable(&dataset.name), dataset.classes.len());
     let mut rows = vec![vec!["class".to_owned()]];
     rows[0].extend(parts.iter().map(|(name, _)| (*name).to_owned()));
     let counts: Vec<_> = parts.iter().map(|(_, split)| split.counts(dataset.classes.len())).collect();
@@ -76,16 +69,24 @@ fn info(args: DataInfo) -> Result<()> {
     total.extend(parts.iter().map(|(_, split)| split.len().to_string()));
     rows.push(total);
     print!("{}", table(&rows));
-    println!("training part: mean {mean:.4?}, std {std:.4?}; fingerprint {}", dataset.fingerprint());
+    println!("{first} part: mean {mean:.4?}, std {std:.4?}; fingerprint {}", dataset.fingerprint());
     print_survey(&dataset.survey);
     Ok(())
 }
 
+/// Writes a contact sheet of the first images of `split`, which is of the data set `spec`.
+fn write_sheet(path: &Path, split: &Split, spec: &str) -> Result<()> {
+    let images: Option<Vec<_>> = (0..split.len().min(100)).map(|index| split.image(index)).collect();
+    let images = images.ok_or_else(|| {
+        Error::input(format!("{spec} holds arrays that are not images, so that no sheet can be drawn"))
+    })?;
+    let times = (48 / images[0].width()).max(1);
+    Ok(write_file(path, &encode_png(&draw::sheet(&images, 10, times))?)?)
+}
+
 /// Prints what loading found besides the images.
 fn print_survey(survey: &Survey) {
-    if let Some([[h, w], [highest, widest]]) = survey.sizes {
-        println!("image files of {h}×{w} to {highest}×{widest} pixels");
-    }
+    survey.sizes.iter().for_each(|sizes| println!("{}", image_sizes(sizes)));
     survey_lines(survey).iter().for_each(|line| println!("{line}"));
 }
 
@@ -159,7 +160,10 @@ fn print(kind: MnistKind, fetched: &Fetched) {
     if fetched.files.iter().all(|file| file.source == Source::Present) {
         println!("{name} is already in {folder}; its checksums are correct");
     } else {
-        fetched.files.iter().for_each(|file| println!("{}: {}", file.name, file.source));
+        fetched
+            .files
+            .iter()
+            .for_each(|file| println!("{}: {}", file.name, printable(&file.source.to_string())));
         println!("{name} is stored in {folder}; its checksums are correct");
     }
     println!("try next: striate train lenet5 --data {name}");

@@ -6,11 +6,13 @@ use striate_data::{Evaluation, LoadOptions, Pixels, Prepared, Spec, Unreadable, 
 use striate_engine::Cpu;
 use striate_predict::{Classifier, Tally, align, open_model};
 use striate_tensor::Error;
+use striate_tensor::text::{printable, printable_path};
 use striate_train::{evaluate, trained_loss};
 use striate_vision::Preprocessing;
 
 use crate::arguments::Eval;
-use crate::output::{job_bar, survey_lines, table};
+use crate::effect::{Source, refuse_without_image_files};
+use crate::output::{errors, job_bar, survey_lines, table};
 use crate::{json, weights};
 
 /// Classes of a model that are shown as a table of confusion.
@@ -20,22 +22,26 @@ const MOST_IN_LIST: usize = 40;
 
 pub fn run(args: Eval) -> Result<()> {
     let spec = Spec::parse(&args.data)?;
+    args.images.reading.refuse_unused(&[Source::classifier(&args.model)])?;
+    let of_files =
+        [("--skip-unreadable", args.skip_unreadable), ("--max-pixels", args.images.max_pixels.is_some())];
+    refuse_without_image_files(&of_files, &args.data)?;
     let (model, mut notes) = open_model(&args.model, &args.images.options())?;
     let loss = trained_loss(&model);
     let trained_on = model.data.as_ref().map(|data| data.spec.clone());
     let classifier = Classifier::new(model, Cpu::new(args.compute.threads)?);
-    let classifier = classifier.map_err(|e| e.at(args.model.display()))?;
-    let head = classifier.head().map_err(|e| e.at(args.model.display()))?;
+    let classifier = classifier.map_err(|e| e.at(printable_path(&args.model)))?;
+    let head = classifier.head().map_err(|e| e.at(printable_path(&args.model)))?;
     notes.extend(head.note().map(str::to_owned));
     let loaded = load(&spec, &classifier, &args, &mut notes)?;
     let form = form(&loaded, &classifier, &spec, args.images.preprocessing.is_some());
-    let data = Prepared::new(&loaded.split, form.map_err(|e| e.at(args.model.display()))?.as_ref())?;
+    let data = Prepared::new(&loaded.split, form.map_err(|e| e.at(printable_path(&args.model)))?.as_ref())?;
     if loaded.part == "all" && trained_on.as_ref() == Some(&args.data) {
         notes
             .push("was trained on most of these images; the error on them says little about new ones".into());
     }
     weights::say_all(&args.model, &notes);
-    survey_lines(&loaded.survey).iter().for_each(|line| eprintln!("{}: {line}", args.data));
+    survey_lines(&loaded.survey).iter().for_each(|line| eprintln!("{}: {line}", printable(&args.data)));
     let bar = job_bar(data.len(), loaded.part);
     let tally = evaluate(classifier.inference(), loss, &data, |done| bar.set_position(done as u64))?;
     bar.finish_and_clear();
@@ -50,16 +56,15 @@ pub fn run(args: Eval) -> Result<()> {
         return Ok(json::print(&value)?);
     }
     println!(
-        "{}error {:.2} % (top 5: {:.2} %), loss {:.4}, on {} images of {}",
+        "{}{}, loss {:.4}, on {} images of {}",
         match loaded.part {
             "all" => String::new(),
             part => format!("{part} "),
         },
-        tally.top1_error() * 100.0,
-        tally.top5_error() * 100.0,
+        errors(&tally),
         tally.loss(),
         tally.n(),
-        args.data
+        printable(&args.data)
     );
     print!(
         "{}",
@@ -73,10 +78,10 @@ pub fn run(args: Eval) -> Result<()> {
 fn load(spec: &Spec, classifier: &Classifier, args: &Eval, notes: &mut Vec<String>) -> Result<Evaluation> {
     let unreadable = if args.skip_unreadable { Unreadable::Skip } else { Unreadable::Refuse };
     let mut options =
-        LoadOptions { max_pixels: args.images.max_pixels, unreadable, ..LoadOptions::default() };
+        LoadOptions { max_pixels: args.images.max_pixels(), unreadable, ..LoadOptions::default() };
     if let Spec::Folder(_) = spec {
         // Each image becomes the input as in `predict`.
-        let form = classifier.image_preprocessing().map_err(|e| e.at(args.model.display()))?;
+        let form = classifier.image_preprocessing().map_err(|e| e.at(printable_path(&args.model)))?;
         (options.steps, options.channels) = (Some(form.steps.clone()), Some(form.channels));
     }
     let mut found = Vec::new();

@@ -1,29 +1,34 @@
 //! `striate run`
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::Result;
 use serde_json::json;
 use striate_engine::{Cpu, Inference};
+use striate_tensor::text::printable_path;
 use striate_tensor::{Error, Shape, npy};
 
 use crate::arguments::Run;
-use crate::output::{check_folder, write_file};
+use crate::effect::{self, Flag, Source, refuse_given};
+use crate::output::write_file;
+use crate::outputs::{Output, check};
 use crate::{json, weights};
 
 pub fn run(args: Run) -> Result<()> {
-    check_folder(&args.output)?;
+    let files = args.weights.iter().map(PathBuf::as_path).chain([Path::new(&args.model), &args.input]);
+    check([Output::file("--output", &args.output)], &files.collect::<Vec<_>>())?;
+    refuse_unused(&args)?;
     let array = npy::read(&args.input);
     // The shape of the array also fixes what an ONNX graph leaves open.
     let extents = array.as_ref().ok().map(|array| array.shape.iter().skip(1).copied().collect());
     let options = args.options(extents);
     let resolved = weights::resolve(&args.model, &options)?;
     let array = array?;
-    let input = array.to_f32().map_err(|e| e.at(args.input.display()))?;
+    let input = array.to_f32().map_err(|e| e.at(printable_path(&args.input)))?;
     let mut network = resolved.network;
     if array.shape.len() != network.input.len() + 1 {
-        let (file, wanted) = (args.input.display(), network.input_form());
+        let (file, wanted) = (printable_path(&args.input), network.input_form());
         let what = format!("{file}: has shape {}; {} takes {wanted}", array.shape, network.name);
         return Err(Error::input(what).into());
     }
@@ -41,11 +46,11 @@ pub fn run(args: Run) -> Result<()> {
     }
     // An input that does not fit is refused before anything is reported or computed.
     network.graph_for(&array.shape)?;
-    let seed = args.compute.seed.unwrap_or(0);
+    let seed = args.seed.unwrap_or(0);
     let weights = match (&args.weights, resolved.model) {
-        (Some(path), _) => weights::load_for(&whole, path, seed, &options)?,
+        (Some(path), _) => weights::load_for(&whole, path, args.seed, &options)?,
         (None, Some(model)) if args.classes.is_some() => {
-            weights::fit_for(&whole, model.weights, vec![], Path::new(&args.model), seed)?
+            weights::fit_for(&whole, model.weights, vec![], Path::new(&args.model), args.seed)?
         }
         (None, Some(model)) => model.weights,
         (None, None) => {
@@ -60,7 +65,7 @@ pub fn run(args: Run) -> Result<()> {
     write_file(&args.output, &npy::bytes(&shape, &output))?;
     let lost = output.iter().filter(|x| !x.is_finite()).count();
     if lost > 0 {
-        let (file, all) = (args.output.display(), output.len());
+        let (file, all) = (printable_path(&args.output), output.len());
         eprintln!("{file}: {lost} of {all} numbers are NaN or infinite; check the input for such numbers");
     }
     if args.compute.json {
@@ -69,6 +74,17 @@ pub fn run(args: Run) -> Result<()> {
             &json!({ "output_shape": json::without_batch(shape), "n": shape[0], "seconds": seconds }),
         )?);
     }
-    println!("{} written, shape {shape}, in {:.2} ms", args.output.display(), seconds * 1e3);
+    println!("{} written, shape {shape}, in {:.2} ms", printable_path(&args.output), seconds * 1e3);
     Ok(())
+}
+
+/// Refuses flags about files of a kind that is not read.
+fn refuse_unused(args: &Run) -> striate_tensor::Result<()> {
+    let flags = [Flag::output("--onnx-output", args.onnx_output.is_some())];
+    let weights = args.weights.iter().map(|path| Source::file(path, true));
+    let sources: Vec<Source> = weights.chain([Source::network(&args.model)]).collect();
+    if sources.iter().any(Source::is_file) && args.weights.is_none() && args.classes.is_none() {
+        refuse_given(&[("--seed", args.seed.is_some())], weights::NOTHING_DRAWN)?;
+    }
+    effect::refuse_unused(&[&flags[..], &args.checkpoint.flags()].concat(), &sources)
 }

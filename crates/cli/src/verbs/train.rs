@@ -4,20 +4,22 @@ mod dry_run;
 mod report;
 mod summary;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use striate_data::Dataset;
+use striate_data::{Dataset, Spec};
 use striate_engine::Cpu;
 use striate_formats::{Loaded, Weights};
 use striate_graph::Network;
 use striate_predict::{Resolved, published_preprocessing, read_preprocessing};
 use striate_tensor::Error;
-use striate_train::{Limits, Recipe, RunPath, Settings, Trainer, load_data};
+use striate_train::{Limits, RUNS, Recipe, RunPath, Settings, Trainer, load_data};
 use striate_vision::Preprocessing;
 
 use crate::arguments::Train;
-use crate::output::Watcher;
+use crate::effect::{Source, refuse_without_image_files};
+use crate::output::{Watcher, argument};
+use crate::outputs::refuse_in_data;
 use crate::signals::{Signals, heed_file_sizes};
 use crate::weights;
 
@@ -28,7 +30,6 @@ pub fn run(args: Train) -> Result<()> {
     let mut watcher = Watcher::new(Signals::heed()?);
     let mut trainer = match &args.resume {
         Some(folder) => {
-            refuse_conflicts(&args)?;
             let load = |recipe: &Recipe, network: &Network| load_data(recipe, network, true);
             Trainer::resume(folder, args.epochs, load, cpu, limits, &mut watcher)?
         }
@@ -40,11 +41,8 @@ pub fn run(args: Train) -> Result<()> {
                 weights::say_all(&file, &notes);
                 return dry_run::run(trainer, args.compute.json);
             } else {
-                let free = || {
-                    let data = settings.recipe.data.spec.replace('.', "_");
-                    RunPath::Free { stem: format!("{}-{data}", network.name) }
-                };
-                let out = args.out.clone().map_or_else(free, RunPath::Folder);
+                let stem = || format!("{}-{}", network.name, data_name(&settings.recipe.data.spec));
+                let out = args.out.clone().map_or_else(|| RunPath::Free { stem: stem() }, RunPath::Folder);
                 Trainer::create(settings, network, dataset, weights, cpu, &out)?
             };
             weights::say_all(&file, &notes);
@@ -56,7 +54,7 @@ pub fn run(args: Train) -> Result<()> {
     let outcome = trainer.run(limits, &mut watcher)?;
     watcher.finish();
     if watcher.was_stopped() && !outcome.finished {
-        let (step, run) = (outcome.steps, outcome.run.display());
+        let (step, run) = (outcome.steps, argument(&outcome.run.to_string_lossy()));
         return Err(Error::failed(format!(
             "stopped by a signal at step {step}; continue with: striate train --resume {run}"
         ))
@@ -64,6 +62,18 @@ pub fn run(args: Train) -> Result<()> {
     }
     report::draw_curves(&outcome.run)?;
     report::print(&outcome, &summary, &args)
+}
+
+/// The name of the data set `spec` in that of a run: of a folder its last component.
+fn data_name(spec: &str) -> String {
+    let name = match Spec::parse(spec) {
+        Ok(Spec::Folder(folder) | Spec::Npy(folder)) => {
+            let whole = std::fs::canonicalize(&folder).unwrap_or(folder);
+            whole.file_name().map(|name| name.to_string_lossy().into_owned())
+        }
+        _ => None,
+    };
+    name.unwrap_or_else(|| spec.to_owned()).replace('.', "_")
 }
 
 /// Everything that a new run starts from.
@@ -84,6 +94,11 @@ impl Start {
         let flags = flags(args);
         let asked = with_flags(given.clone().unwrap_or_else(|| Recipe::default().into()), &flags)?.recipe;
         let (name, spec) = (&asked.model.name, &asked.data.spec);
+        refuse_unused(args, name, spec)?;
+        if !args.dry_run {
+            let out = args.out.as_deref().unwrap_or(Path::new(RUNS));
+            refuse_in_data("--out", out, &Spec::parse(spec)?)?;
+        }
         let Resolved { network, model, .. } = weights::resolve(name, &args.reading.options())?;
         let network = network.channels_first();
         let pretrained = args.weights.is_some() || model.is_some();
@@ -116,6 +131,15 @@ impl Start {
     }
 }
 
+/// Refuses flags about files of a kind that is not read.
+fn refuse_unused(args: &Train, model: &str, spec: &str) -> striate_tensor::Result<()> {
+    let flags = [("--skip-unreadable", args.skip_unreadable), ("--max-pixels", args.max_pixels.is_some())];
+    refuse_without_image_files(&flags, spec)?;
+    let weights = args.weights.iter().map(|path| Source::file(path, true));
+    let sources: Vec<Source> = weights.chain([Source::network(model)]).collect();
+    args.reading.refuse_unused(&sources)
+}
+
 /// Whether images of the data set can be normalized like `form`.
 fn suits(form: &Preprocessing, dataset: &Dataset) -> bool {
     dataset.preprocessing.as_ref().is_some_and(|own| own.channels == form.channels)
@@ -132,7 +156,7 @@ fn flags(args: &Train) -> Vec<(&'static str, String)> {
     flags.extend(args.max_pixels.map(|pixels| ("--max-pixels", format!("data.max_pixels={pixels}"))));
     flags.extend(args.epochs.map(|epochs| ("--epochs", format!("train.epochs={epochs}"))));
     flags.extend(args.batch.map(|batch| ("--batch", format!("train.batch={batch}"))));
-    flags.extend(args.compute.seed.map(|seed| ("--seed", format!("train.seed={seed}"))));
+    flags.extend(args.seed.map(|seed| ("--seed", format!("train.seed={seed}"))));
     flags.extend(args.lr.map(|lr| ("--lr", format!("optim.lr={}", float(lr)))));
     flags
 }
@@ -175,32 +199,4 @@ fn one_batch(settings: &mut Settings, dataset: &mut Dataset, epochs: Option<u64>
         settings.set("--overfit-one-batch", assignment)?;
     }
     Ok(())
-}
-
-/// Refuses flags that would change a resumed run, which has its recipe.
-fn refuse_conflicts(args: &Train) -> Result<()> {
-    let given = [
-        ("MODEL", args.model.is_some()),
-        ("--data", args.data.is_some()),
-        ("--recipe", args.recipe.is_some()),
-        ("--set", !args.set.is_empty()),
-        ("--weights", args.weights.is_some()),
-        ("--size", args.size.is_some()),
-        ("--skip-unreadable", args.skip_unreadable),
-        ("--max-pixels", args.max_pixels.is_some()),
-        ("--out", args.out.is_some()),
-        ("--batch", args.batch.is_some()),
-        ("--lr", args.lr.is_some()),
-        ("--seed", args.compute.seed.is_some()),
-        ("--dry-run", args.dry_run),
-        ("--overfit-one-batch", args.overfit_one_batch),
-    ];
-    match given.iter().find(|(_, given)| *given) {
-        Some((flag, _)) => Err(Error::input(format!(
-            "{flag} cannot be used with --resume, which takes the run's own recipe; only --epochs, --steps and \
-             --threads may differ"
-        ))
-        .into()),
-        None => Ok(()),
-    }
 }

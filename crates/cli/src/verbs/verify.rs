@@ -6,6 +6,7 @@ use striate_engine::Cpu;
 use striate_formats::{Integrity, ModelFile};
 use striate_predict::Classifier;
 use striate_tensor::Error;
+use striate_tensor::text::printable_path;
 
 use crate::arguments::Verify;
 use crate::json;
@@ -16,8 +17,8 @@ const TOLERANCE: f32 = 1e-4;
 pub fn run(args: Verify) -> Result<()> {
     let (model, integrity) = ModelFile::load_checked(&args.model)?;
     let classifier = Classifier::new(model, Cpu::new(args.compute.threads)?);
-    let classifier = classifier.map_err(|e| e.at(args.model.display()))?;
-    let place = args.model.display();
+    let classifier = classifier.map_err(|e| e.at(printable_path(&args.model)))?;
+    let place = printable_path(&args.model);
     let Some(difference) = classifier.golden_difference()? else {
         return Err(Error::input(format!("{place}: has no golden pair to rerun; train it again")).into());
     };

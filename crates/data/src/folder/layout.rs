@@ -78,6 +78,11 @@ impl Layout {
         }
     }
 
+    /// The names of the folders of its parts.
+    pub fn part_names(&self) -> Vec<String> {
+        self.parts.iter().map(|(_, folder)| name(folder)).collect()
+    }
+
     pub fn part(&self, part: Part) -> Option<&Path> {
         self.parts.iter().find(|(other, _)| *other == part).map(|(_, folder)| folder.as_path())
     }
@@ -140,26 +145,40 @@ pub(super) fn classes(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
     Ok(classes)
 }
 
-/// Refuses class folders that hold only folders, called as those in their sisters are.
+/// Refuses class folders that are parts, or hold parts: all of them hold only folders, called as those in the one
+/// that holds the most; or all of them hold a folder called like a part.
 fn refuse_parts(base: &Path, classes: &[(String, PathBuf)]) -> Result<()> {
     let mut inner: Vec<BTreeSet<String>> = Vec::new();
+    let mut has_images = false;
     for (_, path) in classes {
         let Visible { folders, files, .. } = visible(path)?;
-        if files.iter().any(|file| is_image(file)) {
-            return Ok(());
-        }
+        has_images |= files.iter().any(|file| is_image(file));
         inner.push(folders.iter().map(|folder| name(folder)).collect());
     }
+    let outer: Vec<String> = classes.iter().map(|(name, _)| name.clone()).collect();
+    let is_part = |name: &String| matches!(Part::of(name), Some((_, true)));
+    if !inner.is_empty() && inner.iter().all(|names| names.iter().any(is_part)) {
+        let names: BTreeSet<&String> = inner.iter().flatten().filter(|name| is_part(name)).collect();
+        let names: Vec<String> = names.into_iter().cloned().collect();
+        let (first, part) = (&outer[0], &names[0]);
+        return Err(Error::input(format!(
+            "{}: {} each hold the parts {}; if they are data sets, give one of them: {}; if they are classes, put \
+             the parts above them: {part}/{first}",
+            base.display(),
+            listed(&outer),
+            listed(&names),
+            base.join(first).display()
+        )));
+    }
+    inner.retain(|names| !names.is_empty());
     let Some(most) = inner.iter().max_by_key(|names| names.len()) else { return Ok(()) };
     // A single name, such as `images`, is a habit and not a class.
-    let alike = inner.iter().filter(|names| names.len() > 1 && names.is_subset(most)).count();
-    if alike < 2 || alike < inner.len() {
+    if has_images || inner.len() < 2 || most.len() < 2 || !inner.iter().all(|names| names.is_subset(most)) {
         return Ok(());
     }
-    let outer: Vec<String> = classes.iter().map(|(name, _)| name.clone()).collect();
     let names: Vec<String> = most.iter().cloned().collect();
     Err(Error::input(format!(
-        "{}: {} look like parts, not classes: each holds the folders {}; rename them to train, val and test, \
+        "{}: {} look like parts, not classes: they hold only folders, called {}; rename them to train, val and test, \
          or put the images directly into them",
         base.display(),
         listed(&outer),

@@ -4,14 +4,17 @@
 //! Classes are the names of the folders, sorted as strings. Images are known by their content. All of them
 //! are read and brought to one size at once, so that training never waits for a disk.
 
+mod describe;
 mod layout;
 mod listing;
 mod read;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+pub(crate) use self::describe::describe;
 use striate_tensor::names::check_class_names;
 use striate_tensor::{Error, Result};
 use striate_vision::Preprocessing;
@@ -151,8 +154,41 @@ fn normalization(split: &Split) -> Preprocessing {
 struct Found {
     survey: Survey,
     aside: Aside,
+    nested: Nested,
+    /// The folder of the parts or classes.
+    base: PathBuf,
     /// Images listed so far.
     total: usize,
+}
+
+/// The subfolders of class folders that hold images.
+#[derive(Default)]
+struct Nested {
+    folders: BTreeSet<PathBuf>,
+    /// Whether class folders hold images themselves.
+    has_direct: bool,
+}
+
+impl Nested {
+    /// Notes where the images of the class folder `class` lie.
+    fn add(&mut self, class: &Path, images: &[PathBuf]) {
+        for parent in images.iter().filter_map(|image| image.parent()) {
+            match parent == class {
+                true => self.has_direct = true,
+                false if self.folders.contains(parent) => {}
+                false => drop(self.folders.insert(parent.to_owned())),
+            }
+        }
+    }
+
+    /// Returns a line about the subfolders, named from `base` on.
+    fn note(&self, base: &Path) -> Option<String> {
+        let first = self.folders.first()?;
+        let first = first.strip_prefix(base).unwrap_or(first).display();
+        let (also, count) = (if self.has_direct { "also " } else { "" }, self.folders.len());
+        let subfolders = if count == 1 { "a subfolder" } else { &format!("{count} subfolders") };
+        Some(format!("images are {also}taken from {subfolders} of the class folders, first {first}"))
+    }
 }
 
 impl Found {
@@ -167,7 +203,7 @@ impl Found {
             }
         }
         let survey = Survey { notes: layout.notes.clone(), ..Survey::default() };
-        Ok(Found { survey, aside, total: 0 })
+        Ok(Found { survey, aside, nested: Nested::default(), base: layout.base.clone(), total: 0 })
     }
 
     /// Lists the images in the class folders of `base`; `label` gives the label of a class.
@@ -180,7 +216,9 @@ impl Found {
         self.aside.beside(base)?;
         let mut listing = Listing { files: vec![], labels: vec![] };
         for (name, folder) in folders {
-            listing.files.extend(images(folder, &mut self.aside)?);
+            let images = images(folder, &mut self.aside)?;
+            self.nested.add(folder, &images);
+            listing.files.extend(images);
             listing.labels.resize(listing.files.len(), label(name) as i64);
         }
         self.total += listing.files.len();
@@ -254,7 +292,8 @@ impl Found {
         Ok(split)
     }
 
-    fn finish(self) -> Survey {
+    fn finish(mut self) -> Survey {
+        self.survey.notes.extend(self.nested.note(&self.base));
         Survey { left_aside: self.aside.into_list(), ..self.survey }
     }
 }

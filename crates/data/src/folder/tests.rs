@@ -104,10 +104,15 @@ fn class_folders_that_look_like_parts_are_refused() {
     let text =
         failure(&with_images(&["learn/cat/a.png", "learn/dog/a.png", "check/cat/a.png", "check/dog/a.png"]));
     assert!(
-        text.contains("[check, learn] look like parts, not classes: each holds the folders [cat, dog]"),
+        text.contains(
+            "[check, learn] look like parts, not classes: they hold only folders, called [cat, dog];"
+        ),
         "{text}"
     );
     assert!(text.contains("rename them to train, val and test"), "{text}");
+    // The smaller part may lack classes.
+    let text = failure(&with_images(&["learn/cat/a.png", "learn/dog/a.png", "check/cat/a.png"]));
+    assert!(text.contains("[check, learn] look like parts"), "{text}");
     // One folder in each is a habit: Tiny ImageNet has CLASS/images.
     let set = loaded(&with_images(&["train/cat/images/a.png", "train/dog/images/a.png"])).unwrap();
     assert_eq!(set.classes, ["cat", "dog"]);
@@ -278,4 +283,72 @@ fn links_that_lead_back_are_refused_in_bounded_time() {
         std::os::unix::fs::symlink(folder.path().join("a"), folder.path().join("a").join(name)).unwrap();
     }
     assert!(failure(&folder).contains("is there a link to a folder above?"));
+}
+
+/// Whole data sets beside each other, and classes that are split one by one.
+#[test]
+fn parts_within_class_folders_are_refused() {
+    for (paths, parts) in [
+        (&["a/train/x/0.png", "a/test/x/0.png", "b/train/y/0.png", "b/test/y/0.png"][..], "[test, train]"),
+        (&["a/Train/0.png", "b/Train/0.png", "a/1.png"], "[Train]"),
+        (&["a/train/0.png", "b/val/0.png"], "[train, val]"),
+    ] {
+        let folder = with_images(paths);
+        let text = failure(&folder);
+        assert!(
+            text.contains(&format!("[a, b] each hold the parts {parts}; if they are data sets, give")),
+            "{text}"
+        );
+        assert!(text.contains(folder.path().join("a").to_str().unwrap()), "{text}");
+        let first = parts.trim_matches(['[', ']']).split(", ").next().unwrap();
+        assert!(
+            text.ends_with(&format!("if they are classes, put the parts above them: {first}/a")),
+            "{text}"
+        );
+    }
+    assert_eq!(loaded(&with_images(&["a/train/0.png", "b/day/0.png"])).unwrap().classes, ["a", "b"]);
+}
+
+#[test]
+fn images_in_subfolders_of_class_folders_are_reported() {
+    for (paths, note) in [
+        (
+            &["a/apple/0.png", "a/pear/0.png", "b/apple/0.png", "b/plum/0.png"][..],
+            "images are taken from 4 subfolders of the class folders, first a/apple",
+        ),
+        (
+            &["a/0.png", "a/in/1.png", "b/2.png"],
+            "images are also taken from a subfolder of the class folders, first a/in",
+        ),
+        (
+            &["train/a/0.png", "train/b/0.png", "test/b/new/1.png", "test/b/old/2.png"],
+            "images are also taken from 2 subfolders of the class folders, first test/b/new",
+        ),
+    ] {
+        let set = loaded(&with_images(paths)).unwrap();
+        assert_eq!(set.classes, ["a", "b"]);
+        assert!(set.survey.notes.iter().any(|own| own == note), "{:?}", set.survey.notes);
+    }
+    let set = loaded(&with_images(&["a/0.png", "b/0.png"])).unwrap();
+    assert!(set.survey.notes.is_empty(), "{:?}", set.survey.notes);
+}
+
+#[test]
+fn set_without_training_part_can_be_described() {
+    let folder = with_images(&["Test/dog/0.png", "Test/emu/1.png", "val/cat/2.png", "val/dog/3.png"]);
+    let set = describe(folder.path(), &LoadOptions::default()).unwrap();
+    assert_eq!(set.classes, ["cat", "dog", "emu"]);
+    let parts: Vec<_> = set.parts.iter().map(|(name, split)| (*name, split.labels.clone())).collect();
+    assert_eq!(parts, [("validation", vec![0, 1]), ("test", vec![1, 2])]);
+    assert_eq!(set.parts[1].1.image(1).unwrap().pixel(0, 0), [20, 100, 200]);
+    assert_eq!(
+        set.survey.notes[0],
+        "there is no training part, only val and Test; `eval` takes that, `train` does not"
+    );
+    assert_eq!(set.fingerprint().len(), 64);
+    let whole = with_images(&["train/a/0.png", "train/b/1.png", "test/a/2.png"]);
+    let described = describe(whole.path(), &LoadOptions::default()).unwrap();
+    let set = loaded(&whole).unwrap();
+    assert_eq!(described.fingerprint(), set.fingerprint());
+    assert_eq!(described, set.into());
 }

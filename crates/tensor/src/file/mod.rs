@@ -12,6 +12,7 @@
 
 mod folder;
 mod lock;
+mod place;
 mod read;
 mod write;
 
@@ -24,6 +25,7 @@ pub use folder::{
     remove_leftovers, remove_marked,
 };
 pub use lock::RunLock;
+pub use place::{is_same_file, is_stream, lies_in};
 pub use read::{open, read_limited, read_text_limited};
 pub use write::{
     Disk, Storage, open_part, remove_file, write_atomically, write_error, write_stream, write_through,

@@ -4,7 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
 
-use super::{folder_of, open_without_following};
+use super::{folder_of, is_stream, open_without_following};
 use crate::{Error, Result};
 
 /// Ending of temporary files. A process that is killed leaves them behind; [`super::remove_leftovers`] finds
@@ -104,7 +104,8 @@ fn replace(storage: &dyn Storage, path: &Path, bytes: &[u8]) -> io::Result<()> {
     builder.prefix(&prefix).suffix(TEMPORARY);
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let (mut file, mut temporary) = builder.tempfile_in(folder)?.into_parts();
+    let made = builder.tempfile_in(folder).map_err(|e| without_path(&e))?;
+    let (mut file, mut temporary) = made.into_parts();
     let stored = storage
         .write(&mut file, path, bytes)
         .and_then(|()| storage.sync(&file, path))
@@ -118,6 +119,13 @@ fn replace(storage: &dyn Storage, path: &Path, bytes: &[u8]) -> io::Result<()> {
             Err(e)
         }
     }
+}
+
+/// Returns the error without the random name of a temporary file, which means nothing to a person.
+fn without_path(error: &io::Error) -> io::Error {
+    let text = error.to_string();
+    let cause = text.rsplit_once(" at path ").map_or(text.as_str(), |(cause, _)| cause);
+    io::Error::new(error.kind(), cause.to_owned())
 }
 
 /// Returns the error of a file that could not be written: the input is at fault if the path cannot be
@@ -141,14 +149,14 @@ pub fn write_error(path: &Path, cause: &io::Error) -> Error {
 /// # Errors
 /// If it does not take the bytes.
 pub fn write_stream(path: &Path, bytes: &[u8]) -> Result<bool> {
-    let is_stream = |found: &fs::Metadata| !found.is_file() && !found.is_dir();
-    if !fs::metadata(path).is_ok_and(|found| is_stream(&found)) {
+    if !is_stream(path) {
         return Ok(false);
     }
     let write = || {
         // A pipe is waited for here: the person who named it wants that.
         let mut file = OpenOptions::new().write(true).open(path)?;
-        match is_stream(&file.metadata()?) {
+        let found = file.metadata()?;
+        match !found.is_file() && !found.is_dir() {
             true => file.write_all(bytes),
             false => Err(io::Error::other("it was exchanged while it was opened")),
         }
@@ -235,6 +243,18 @@ mod tests {
         }
         assert_eq!(folder.names(), ["folder"]);
         write_atomically(&folder.path(&"x".repeat(255)), b"x").unwrap();
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn error_names_the_target_and_not_the_temporary_file() {
+        let error = write_atomically(Path::new("/proc/page.html"), b"x").unwrap_err();
+        assert!(error.is_input(), "{error}");
+        let text = error.to_string();
+        assert!(
+            text.starts_with("cannot write /proc/page.html: ") && text.ends_with("(os error 2)"),
+            "{text}"
+        );
     }
 
     #[cfg(unix)]

@@ -10,7 +10,7 @@ use striate_tensor::random::{Random, Stream};
 use striate_tensor::{Buffer, Error, Layout, Shape, Views};
 
 use super::problem::{Problem, Work, parse};
-use super::{median, peak, rounds};
+use super::{SECONDS, median, peak, rounds};
 use crate::arguments::{Bench, Direction};
 use crate::json;
 use crate::output::table;
@@ -33,7 +33,7 @@ pub fn run(args: &Bench) -> Result<()> {
     let before = peak();
     let mut results = Vec::new();
     for (problem, prepared) in problems.iter().zip(prepared) {
-        results.push(measure(problem, prepared, args.seconds, &cpu)?);
+        results.push(measure(problem, prepared, args.seconds.unwrap_or(SECONDS), &cpu)?);
     }
     // Other processes may have disturbed one of the two measurements.
     let peak = before.max(peak());

@@ -10,25 +10,17 @@ mod region;
 use std::time::Instant;
 
 use anyhow::Result;
+use clap::ValueEnum;
 use striate_tensor::Error;
 
 use crate::arguments::{Bench, BenchWhat};
+use crate::effect::{self, Flag, Source};
 
 /// Number of rounds per measurement; the median is reported.
 const ROUNDS: usize = 5;
 
 pub fn run(args: Bench) -> Result<()> {
-    let of_network = matches!(args.what, BenchWhat::Infer | BenchWhat::Train);
-    if !of_network && (args.adapt.classes.is_some() || args.adapt.input.is_some()) {
-        return Err(Error::input(
-            "--classes and --input apply only to bench infer and bench train; omit them",
-        )
-        .into());
-    }
-    let of_kernels = args.what == BenchWhat::Kernels;
-    if !of_kernels && (args.algorithm.is_some() || args.direction.is_some()) {
-        return Err(Error::input("--algorithm and --direction apply only to bench kernels; omit them").into());
-    }
+    refuse_unused(&args)?;
     match args.what {
         BenchWhat::Peak => peak::run(&args),
         BenchWhat::Kernels => kernels::run(&args),
@@ -36,6 +28,34 @@ pub fn run(args: Bench) -> Result<()> {
         BenchWhat::Train => networks::train(&args),
     }
 }
+
+/// Refuses flags that have no effect on this benchmark.
+fn refuse_unused(args: &Bench) -> striate_tensor::Result<()> {
+    use BenchWhat::{Infer, Kernels, Train};
+    let all: [(&str, bool, &[BenchWhat]); 9] = [
+        ("a network or problem", !args.problems.is_empty(), &[Kernels, Infer, Train]),
+        ("--batch", args.batch.is_some(), &[Kernels, Infer, Train]),
+        ("--seconds", args.seconds.is_some(), &[Kernels, Infer, Train]),
+        ("--direction", args.direction.is_some(), &[Kernels]),
+        ("--algorithm", args.algorithm.is_some(), &[Kernels]),
+        ("--classes", args.adapt.classes.is_some(), &[Infer, Train]),
+        ("--input", args.adapt.input.is_some(), &[Infer, Train]),
+        ("--output", args.adapt.output.is_some(), &[Infer, Train]),
+        ("--seed", args.seed.is_some(), &[Infer, Train]),
+    ];
+    let word = |what: &BenchWhat| what.to_possible_value().map(|value| format!("bench {}", value.get_name()));
+    for (flag, is_given, with) in all {
+        if is_given && !with.contains(&args.what) {
+            let with: Vec<String> = with.iter().filter_map(word).collect();
+            return Err(Error::input(format!("{flag} applies only to {}: leave it out", with.join(", "))));
+        }
+    }
+    let sources: Vec<Source> = args.problems.iter().map(|name| Source::network(name)).collect();
+    effect::refuse_unused(&[Flag::output("--output", args.adapt.output.is_some())], &sources)
+}
+
+/// Seconds per measurement unless others are asked for.
+const SECONDS: f64 = 1.0;
 
 /// Calls `work` repeatedly for about `seconds` in all; returns the calls per second of each round.
 fn rounds(seconds: f64, mut work: impl FnMut() -> Result<()>) -> Result<Vec<f64>> {

@@ -8,18 +8,19 @@ use striate_kernels::peak::Format;
 use striate_tensor::random::{Random, Stream};
 use striate_tensor::{Error, Shape, zeroed};
 
-use super::{median, peak, rounds};
+use super::{SECONDS, median, peak, rounds};
 use crate::arguments::Bench;
 use crate::json;
 use crate::weights;
 
 pub fn infer(args: &Bench) -> Result<()> {
     let (network, cpu, shape, input) = set_up(args, 1)?;
-    let weights = Inference::initial_weights(&network, args.compute.seed.unwrap_or(0))?;
+    let weights = Inference::initial_weights(&network, args.seed.unwrap_or(0))?;
     let inference = Inference::new(network.clone(), &weights, cpu.clone())?;
     let mut output = inference.run(&shape, &input)?.1;
     let peak = peak_of(&cpu);
-    let rates = rounds(args.seconds, || Ok(inference.run_into(&shape, &input, &mut output)?))?;
+    let rates =
+        rounds(args.seconds.unwrap_or(SECONDS), || Ok(inference.run_into(&shape, &input, &mut output)?))?;
     report(args, &network, &cpu, shape[0], &rates, 1.0, peak)
 }
 
@@ -29,11 +30,11 @@ pub fn train(args: &Bench) -> Result<()> {
     let classes = network.classes()?;
     let labels: Vec<i64> = (0..shape[0]).map(|i| (i % classes) as i64).collect();
     let sgd = Optimizer::Sgd { momentum: 0.9, nesterov: false, weight_decay: 0.0 };
-    let seed = args.compute.seed.unwrap_or(0);
+    let seed = args.seed.unwrap_or(0);
     let mut training = Training::new(network.clone(), TrainingSpec::new(sgd), &shape, seed, cpu.clone())?;
     let mut step = 0;
     let peak = peak_of(&cpu);
-    let rates = rounds(args.seconds, || {
+    let rates = rounds(args.seconds.unwrap_or(SECONDS), || {
         training.step(&shape, &input, &labels, 1e-3, step)?;
         step += 1;
         Ok(())

@@ -4,6 +4,8 @@ mod example;
 mod model;
 mod written;
 
+use std::path::Path;
+
 use anyhow::Result;
 use serde_json::json;
 use striate_formats::{
@@ -12,11 +14,14 @@ use striate_formats::{
 };
 use striate_graph::Network;
 use striate_tensor::Error;
+use striate_tensor::text::printable_path;
 
 use self::example::add_example;
 use self::written::Written;
 use crate::arguments::Convert;
-use crate::output::{check_folder, write_file};
+use crate::effect::Source;
+use crate::output::write_file;
+use crate::outputs::{Output, check};
 use crate::{json, weights};
 
 /// Endings of the files that are written.
@@ -25,12 +30,15 @@ const WRITTEN: [&str; 5] = ["safetensors", "pth", "pt", "caffemodel", "onnx"];
 pub fn run(args: Convert) -> Result<()> {
     let extension = args.to.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     if !WRITTEN.contains(&extension) {
-        let what =
-            format!("{}: give a .safetensors, .pth, .pt, .caffemodel or .onnx file", args.to.display());
+        let what = format!(
+            "{}: give a .safetensors, .pth, .pt, .caffemodel or .onnx file",
+            printable_path(&args.to)
+        );
         return Err(Error::input(what).into());
     }
     refuse_conflicts(&args, extension)?;
-    check_folder(&args.to)?;
+    check([Output::file("OUT", &args.to)], &inputs(&args))?;
+    refuse_unused(&args)?;
     let mut loaded = read_weights_with(&args.from, &args.reading.options())?;
     let network = network(&args, &loaded)?;
     if network.is_none() && (args.preprocessing.is_some() || args.names.is_some()) {
@@ -39,7 +47,9 @@ pub fn run(args: Convert) -> Result<()> {
     }
     let mut notes = Vec::new();
     match &network {
-        Some(network) => fit_to(network, &mut loaded, &mut notes).map_err(|e| e.at(args.from.display()))?,
+        Some(network) => {
+            fit_to(network, &mut loaded, &mut notes).map_err(|e| e.at(printable_path(&args.from)))?
+        }
         None => {
             notes.append(&mut loaded.notes);
             if !loaded.normalizations.is_empty() {
@@ -50,7 +60,7 @@ pub fn run(args: Convert) -> Result<()> {
     }
     if args.bgr {
         let name = first_convolution_to_rgb(network.as_ref(), &mut loaded.weights)
-            .map_err(|e| e.at(args.from.display()))?;
+            .map_err(|e| e.at(printable_path(&args.from)))?;
         notes.push(format!("{name} was converted from BGR to RGB"));
     }
     if let (Some(network), "onnx") = (&network, extension) {
@@ -63,8 +73,14 @@ pub fn run(args: Convert) -> Result<()> {
     if args.compute.json {
         return Ok(json::print(&json!({ "tensors": tensors, "params": params }))?);
     }
-    println!("{} written: {tensors} tensors, {params} parameters", args.to.display());
+    println!("{} written: {tensors} tensors, {params} parameters", printable_path(&args.to));
     Ok(())
+}
+
+/// The files that are read.
+fn inputs(args: &Convert) -> Vec<&Path> {
+    let named = [&args.model, &args.names, &args.preprocessing].into_iter().flatten();
+    named.map(Path::new).chain([args.from.as_path()]).collect()
 }
 
 /// The content of the file to write, read back once; what was chosen is added to `notes`.
@@ -84,7 +100,7 @@ fn bytes(
                 onnx_model_bytes(&model)?
             } else {
                 let added = add_example(&mut model, args.compute.threads, notes);
-                added.map_err(|e| e.at(args.from.display()))?;
+                added.map_err(|e| e.at(printable_path(&args.from)))?;
                 model.to_bytes()?
             };
             let classes = Some(&model.classes[..]);
@@ -99,7 +115,7 @@ fn bytes(
         }
         ("onnx" | "caffemodel", None) => {
             let what = format!("holds only weights; name the network of the .{extension} file with --model");
-            return Err(Error::input(format!("{}: {what}", args.from.display())).into());
+            return Err(Error::input(format!("{}: {what}", printable_path(&args.from))).into());
         }
         (_, _) => {
             let bytes = match extension {
@@ -130,6 +146,14 @@ fn refuse_conflicts(args: &Convert, extension: &str) -> Result<()> {
         _ => return Ok(()),
     };
     Err(Error::input(conflict).into())
+}
+
+/// Refuses flags about files of a kind that is not read.
+fn refuse_unused(args: &Convert) -> striate_tensor::Result<()> {
+    let network = args.model.as_deref().map(Source::network);
+    let sources: Vec<Source> =
+        [Source::file(&args.from, args.model.is_some())].into_iter().chain(network).collect();
+    args.reading.refuse_unused(&sources)
 }
 
 /// The network that the weights belong to: that of `--model`, else that of the file.

@@ -8,6 +8,7 @@ use striate_predict::{
     read_names, read_preprocessing, set_preprocessing, stated_preprocessing,
 };
 use striate_tensor::Result;
+use striate_tensor::text::printable_path;
 use striate_vision::Preprocessing;
 
 use crate::arguments::Convert;
@@ -40,7 +41,7 @@ pub fn build(
     }
     for form in [&model.preprocessing, &model.predict] {
         let checked = read_preprocessing(form, &model.network);
-        checked.map_err(|e| e.at(args.from.display()).advising("--preprocessing replaces it"))?;
+        checked.map_err(|e| e.at(printable_path(&args.from)).advising("--preprocessing replaces it"))?;
     }
     Ok(model)
 }

@@ -7,6 +7,7 @@ use striate_formats::{
     read_pytorch_bytes, read_safetensors_bytes,
 };
 use striate_graph::Network;
+use striate_tensor::text::printable_path;
 use striate_tensor::{Error, Result};
 
 /// Floats that an ONNX file may become.
@@ -28,7 +29,10 @@ pub struct Written<'a> {
 /// If Striate could not read the file, or would read something else.
 pub fn check(bytes: &[u8], extension: &str, to: &Path, written: &Written) -> Result<()> {
     let refuse = |e: Error| {
-        Error::input(format!("{}: is not written, since striate could not read it back: {e}", to.display()))
+        Error::input(format!(
+            "{}: is not written, since striate could not read it back: {e}",
+            printable_path(to)
+        ))
     };
     compare(bytes, extension, written).map_err(refuse)
 }

@@ -12,7 +12,8 @@ use striate_tensor::text::printable_path;
 
 use crate::arguments::History;
 use crate::json;
-use crate::output::{check_folder, grouped, table, write_file};
+use crate::output::{grouped, table, write_file};
+use crate::outputs::{Output, check};
 
 /// A milestone with the figures counted in its network's graph.
 struct Counted {
@@ -21,7 +22,7 @@ struct Counted {
 }
 
 pub fn run(args: History) -> Result<()> {
-    args.html.iter().try_for_each(|page| check_folder(page))?;
+    check(args.html.iter().map(|page| Output::file("--html", page)), &[])?;
     let counted = |milestone: &'static Milestone| Ok(Counted { milestone, counts: milestone.counts()? });
     let entries = MILESTONES.iter().map(counted).collect::<Result<Vec<_>>>()?;
     let claims = history::claims()?;

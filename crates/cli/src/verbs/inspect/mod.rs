@@ -7,14 +7,15 @@ use anyhow::Result;
 use serde_json::{Value, json};
 use striate_engine::passes::Disabled;
 use striate_engine::{Cpu, Inference, PlanReport, Training};
-use striate_formats::Loaded;
+use striate_formats::{Loaded, ReadOptions};
 use striate_graph::{LayerStatistics, Network, Optimizer, Statistics, TrainingSpec, statistics};
+use striate_tensor::text::printable;
 use striate_tensor::{Error, zeroed};
 
 use crate::arguments::Inspect;
 use crate::clock::SystemClock;
-use crate::json;
-use crate::weights;
+use crate::effect::{self, Flag, Source, refuse_given};
+use crate::{json, weights};
 
 /// The figures of a network.
 struct Report {
@@ -30,13 +31,19 @@ struct Report {
 }
 
 pub fn run(args: Inspect) -> Result<()> {
-    let mut network = match tensors::read(&args.model, &args.adapt.options())? {
+    refuse_unused(&args)?;
+    let options = ReadOptions { key: args.key.clone(), ..args.adapt.options() };
+    let mut network = match tensors::read(&args.model, &options)? {
         Some(Loaded { model: Some(model), .. }) => model.network,
-        Some(loaded) => return tensors::print(&args.model, &loaded, args.compute.json),
-        None => weights::resolve(&args.model, &args.adapt.options())?.network,
+        Some(loaded) => {
+            refuse_about_networks(&args)?;
+            return tensors::print(&args.model, &loaded, args.compute.json);
+        }
+        None => weights::resolve(&args.model, &options)?.network,
     };
     args.adapt.apply(&mut network)?;
-    if args.batch == 0 {
+    let batch = args.batch.unwrap_or(1);
+    if batch == 0 {
         return Err(Error::input("--batch 0: must be at least 1").into());
     }
     let disabled = Disabled::new(args.without.iter().map(String::as_str))?;
@@ -51,19 +58,39 @@ pub fn run(args: Inspect) -> Result<()> {
         return Ok(());
     }
     if args.plan {
-        let plan = plan(network, args.batch, cpu)?;
+        let plan = plan(network, batch, cpu)?;
         if args.compute.json {
-            return Ok(json::print(&json::plan(&plan, args.batch))?);
+            return Ok(json::print(&json::plan(&plan, batch))?);
         }
         println!("{plan}");
         return Ok(());
     }
-    let report = Report::new(network, args.batch, &cpu)?;
+    let report = Report::new(network, batch, &cpu)?;
     if args.compute.json {
         return Ok(json::print(&report.json())?);
     }
     table::print(&report, striate_models::find(&args.model).ok(), args.layers);
     Ok(())
+}
+
+/// Refuses flags about files of a kind that is not inspected.
+fn refuse_unused(args: &Inspect) -> striate_tensor::Result<()> {
+    let flags = [Flag::output("--output", args.adapt.output.is_some()), Flag::key(args.key.is_some())];
+    effect::refuse_unused(&flags, &[Source::network(&args.model)])
+}
+
+/// Refuses flags about networks for a file of weights alone.
+fn refuse_about_networks(args: &Inspect) -> striate_tensor::Result<()> {
+    let flags = [
+        ("--classes", args.adapt.classes.is_some()),
+        ("--input", args.adapt.input.is_some()),
+        ("--batch", args.batch.is_some()),
+        ("--layers", args.layers),
+        ("--text", args.text),
+        ("--plan", args.plan),
+    ];
+    let name = printable(&args.model);
+    refuse_given(&flags, &format!("is about a network, but {name} holds weights without one"))
 }
 
 impl Report {

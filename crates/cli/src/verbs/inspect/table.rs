@@ -2,6 +2,7 @@
 
 use striate_graph::LayerStatistics;
 use striate_models::Model;
+use striate_tensor::text::printable;
 
 use super::Report;
 use crate::output::{grouped, sides, table};
@@ -21,7 +22,7 @@ struct Row {
 /// Prints `report`, with paper and preprocessing from `model` for a built-in network.
 pub(super) fn print(report: &Report, model: Option<Model>, every_layer: bool) {
     let (network, figures) = (&report.network, &report.figures);
-    println!("{}, input {}", network.name, sides(&network.input));
+    println!("{}, input {}", printable(&network.name), sides(&network.input));
     if let Some(model) = model {
         println!("{}: {}, {}", model.year, model.paper, model.link);
         println!("preprocessing: {}", model.preprocessing);

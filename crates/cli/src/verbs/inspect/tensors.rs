@@ -5,8 +5,9 @@ use std::path::Path;
 use anyhow::Result;
 use serde_json::json;
 use striate_formats::{Loaded, ReadOptions, check_weights, count_parameters, read_weights_with};
+use striate_tensor::text::printable;
 
-use crate::output::{grouped, sides, table};
+use crate::output::{argument, grouped, sides, table};
 use crate::{json, weights};
 
 /// Reads the file `name` if it is a weights or model file.
@@ -37,7 +38,8 @@ pub(super) fn print(name: &str, loaded: &Loaded, as_json: bool) -> Result<()> {
             &json!({ "name": name, "params": params, "tensors": tensors, "networks": networks }),
         )?);
     }
-    println!("{name}: weights without a network");
+    let shown = printable(name);
+    println!("{shown}: weights without a network");
     let mut rows = vec![["tensor", "shape", "elements"].map(str::to_owned).to_vec()];
     rows.extend(
         loaded
@@ -47,14 +49,16 @@ pub(super) fn print(name: &str, loaded: &Loaded, as_json: bool) -> Result<()> {
     );
     print!("{}", table(&rows));
     println!("{} tensors, {} parameters", loaded.weights.len(), grouped(params));
-    let file = Path::new(name).with_extension("").display().to_string();
+    let file = Path::new(name).with_extension("");
     match &networks[..] {
         [] => println!(
             "names and shapes fit no built-in network; striate convert --model NETWORK lists the differences from one"
         ),
         [first, ..] => println!(
-            "names and shapes fit {}; to make a model file: striate convert {name} {file}-model.safetensors --model {first}",
-            networks.join(", ")
+            "names and shapes fit {}; to make a model file: striate convert {} {} --model {first}",
+            networks.join(", "),
+            argument(name),
+            argument(&format!("{}-model.safetensors", file.to_string_lossy()))
         ),
     }
     Ok(())

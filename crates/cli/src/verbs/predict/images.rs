@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use striate_tensor::file::{list_folder, open, read_limited};
+use striate_tensor::text::printable_path;
 use striate_tensor::{Error, Result};
 use striate_vision::{HEAD_BYTES, Image, ImageKind, decode_limited};
 
@@ -38,10 +39,27 @@ pub fn list(paths: &[PathBuf]) -> Result<Listing> {
             }
         }
         if listing.files.len() == before {
-            return Err(Error::input(format!("{}: no images in this folder", path.display())));
+            return Err(no_images(path));
         }
     }
     Ok(listing)
+}
+
+/// The error that the folder at `path` holds no images; names a folder in it that does.
+fn no_images(path: &Path) -> Error {
+    let has_image = |folder: &PathBuf| {
+        folder.is_dir()
+            && list_folder(folder).is_ok_and(|entries| entries.iter().any(|entry| kind(entry).is_none()))
+    };
+    let inner = list_folder(path).ok().and_then(|entries| entries.into_iter().find(has_image));
+    let folder = printable_path(path);
+    Error::input(match inner {
+        Some(inner) => format!(
+            "{folder}: its images lie in subfolders, which are not searched; pass them one by one, such as {}",
+            printable_path(&inner)
+        ),
+        None => format!("{folder}: no images in this folder"),
+    })
 }
 
 /// The kind of an entry of a folder that is not an image; `None` for images, also those that cannot be read.
@@ -81,5 +99,5 @@ fn head(file: std::fs::File, path: &Path) -> Result<Vec<u8>> {
 /// If it cannot be read, is not an image, is damaged, or has more than `max_pixels` pixels.
 pub fn read(path: &Path, max_pixels: u64) -> Result<Image> {
     let bytes = read_limited(path, LARGEST_FILE)?;
-    decode_limited(&bytes, max_pixels).map_err(|e| e.at(path.display()))
+    decode_limited(&bytes, max_pixels).map_err(|e| e.at(printable_path(path)))
 }

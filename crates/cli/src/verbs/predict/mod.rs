@@ -15,13 +15,16 @@ use striate_vision::{Image, draw, encode_png};
 
 use self::images::Listing;
 use crate::arguments::Predict;
-use crate::output::{check_folder, write_file};
+use crate::effect::Source;
+use crate::output::write_file;
+use crate::outputs::{Output, check};
 use crate::{json, weights};
 
 /// The guesses for an image, or why it could not be read.
 type Outcome = (PathBuf, TensorResult<Vec<Guess>>);
 
 pub fn run(args: Predict) -> Result<()> {
+    args.images.reading.refuse_unused(&[Source::classifier(&args.model)])?;
     let listing = images::list(&args.files)?;
     if args.picture.is_some() && listing.files.len() != 1 {
         return Err(Error::input("--picture takes exactly one image").into());
@@ -29,15 +32,15 @@ pub fn run(args: Predict) -> Result<()> {
     if args.top == 0 {
         return Err(Error::input("--top is at least 1").into());
     }
-    args.picture.iter().chain(&args.csv).try_for_each(|file| check_folder(file))?;
+    check_outputs(&args, &listing)?;
     let (model, mut notes) = open_model(&args.model, &args.images.options())?;
     let classifier = Classifier::new(model, Cpu::new(args.compute.threads)?);
-    let classifier = classifier.map_err(|e| e.at(args.model.display()))?;
-    classifier.image_preprocessing().map_err(|e| e.at(args.model.display()))?;
-    let head = classifier.head().map_err(|e| e.at(args.model.display()))?;
+    let classifier = classifier.map_err(|e| e.at(printable_path(&args.model)))?;
+    classifier.image_preprocessing().map_err(|e| e.at(printable_path(&args.model)))?;
+    let head = classifier.head().map_err(|e| e.at(printable_path(&args.model)))?;
     notes.extend(head.note().map(str::to_owned));
     let outcomes = listing.files.iter().map(|file| {
-        let image = images::read(file, args.images.max_pixels);
+        let image = images::read(file, args.images.max_pixels());
         let guesses = match image {
             Err(e) => Err(e),
             Ok(image) => {
@@ -62,6 +65,15 @@ pub fn run(args: Predict) -> Result<()> {
         false => print(&outcomes, &classifier),
     }
     refuse_broken(&outcomes)
+}
+
+/// Refuses outputs that would overwrite each other or an input.
+fn check_outputs(args: &Predict, listing: &Listing) -> TensorResult<()> {
+    let picture = args.picture.iter().map(|path| Output::picture("--picture", path));
+    let csv = args.csv.iter().map(|path| Output::file("--csv", path));
+    let named = [&args.images.names, &args.images.preprocessing].into_iter().flatten().map(Path::new);
+    let inputs = listing.files.iter().map(PathBuf::as_path).chain(named).chain([args.model.as_path()]);
+    check(picture.chain(csv), &inputs.collect::<Vec<_>>())
 }
 
 /// Reports what was left aside in folders, by kind.

@@ -11,7 +11,7 @@ use striate_vision::{draw, encode_png};
 
 use crate::arguments::Train;
 use crate::json;
-use crate::output::write_file;
+use crate::output::{argument, errors, write_file};
 
 /// Draws `curves.png` in the run folder: loss and error over the epochs.
 pub fn draw_curves(run: &Path) -> Result<()> {
@@ -37,7 +37,7 @@ pub fn draw_curves(run: &Path) -> Result<()> {
 /// Prints the outcome.
 pub fn print(outcome: &Outcome, summary: &Summary, args: &Train) -> Result<()> {
     if !args.compute.json {
-        print_text(outcome);
+        print_text(outcome, &summary.data.spec);
         return Ok(());
     }
     let tally = outcome.tally.as_ref();
@@ -63,16 +63,13 @@ pub fn print(outcome: &Outcome, summary: &Summary, args: &Train) -> Result<()> {
     Ok(json::print(&value)?)
 }
 
-fn print_text(outcome: &Outcome) {
-    let model = printable_path(&outcome.model);
+fn print_text(outcome: &Outcome, spec: &str) {
+    let model = argument(&outcome.model.to_string_lossy());
     let seconds = format!("{:.1} s at {:.0} images/s", outcome.seconds, outcome.images_per_second);
     match (&outcome.tally, outcome.part) {
-        (Some(tally), Some(part)) => println!(
-            "{part} error {:.2} % (top 5: {:.2} %) on {} images, after {seconds}",
-            tally.top1_error() * 100.0,
-            tally.top5_error() * 100.0,
-            tally.n(),
-        ),
+        (Some(tally), Some(part)) => {
+            println!("{part} {} on {} images, after {seconds}", errors(tally), tally.n(),)
+        }
         (_, None) if outcome.finished => println!(
             "training loss {:.4}, after {seconds}; no error, since every image was trained on (data.holdout is 0)",
             outcome.train_loss
@@ -84,8 +81,11 @@ fn print_text(outcome: &Outcome) {
     if outcome.finished {
         println!("try next:   striate predict {model} IMAGE.png --picture predictions.png");
         println!("            striate inspect {model} --plan");
-        println!("            striate train --data mnist   (first: striate data get mnist)");
+        match spec {
+            "digits" => println!("            striate train --data mnist   (first: striate data get mnist)"),
+            _ => println!("            striate eval {model} --data {}", argument(spec)),
+        }
     } else {
-        println!("continue with: striate train --resume {run}");
+        println!("continue with: striate train --resume {}", argument(&outcome.run.to_string_lossy()));
     }
 }

@@ -3,7 +3,7 @@
 use striate_tensor::text::printable;
 use striate_train::{DataSummary, NetworkSummary, Origin, RecipeSummary, Summary};
 
-use crate::output::{grouped, sides};
+use crate::output::{grouped, image_sizes, sides};
 
 /// Columns of a line.
 const WIDTH: usize = 100;
@@ -34,8 +34,9 @@ fn data_lines(data: &DataSummary) -> Vec<String> {
         data.parts.iter().map(|part| format!("{} {}", grouped(part.images as u64), part.name)).collect();
     let mut lines = vec![format!("{}: {} images", printable(&data.spec), parts.join(", "))];
     lines.push(format!("{} classes: {}", data.classes.len(), classes(&data.classes)));
-    if let Some([smallest, largest]) = data.sizes {
-        lines.push(format!("image files of {} to {} pixels", sides(&smallest), sides(&largest)));
+    lines.extend(data.sizes.iter().map(image_sizes));
+    if !data.steps.is_empty() {
+        lines.push(format!("each image: {}", data.steps.join(", ")));
     }
     if !data.mean.is_empty() {
         let list = |numbers: &[f32]| numbers.iter().map(|x| format!("{x:.3}")).collect::<Vec<_>>().join(", ");

@@ -1,0 +1,164 @@
+//! Flags that would have no effect are refused: what a person asks for is done, or the program says why not.
+//!
+//! Flags that exclude others are declared in [`crate::arguments`]; this module is about flags whose effect depends on
+//! the files that a command reads.
+
+use std::path::Path;
+
+use striate_data::Spec;
+use striate_formats::{Contents, contents};
+use striate_tensor::text::printable_path;
+use striate_tensor::{Error, Result};
+
+/// What a flag needs to have an effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Need {
+    /// An ONNX file.
+    Onnx,
+    /// A file of tensors without a network.
+    Weights,
+    /// Weights that are fitted to a network of another origin.
+    Fitted,
+}
+
+/// A flag about reading files.
+#[derive(Debug, Clone, Copy)]
+pub struct Flag {
+    name: &'static str,
+    is_given: bool,
+    need: Need,
+    purpose: &'static str,
+}
+
+impl Flag {
+    /// The flag that fixes the open input shape of an ONNX graph.
+    pub fn input(is_given: bool) -> Flag {
+        Flag {
+            name: "--input",
+            is_given,
+            need: Need::Onnx,
+            purpose: "fixes the input shape of an ONNX graph",
+        }
+    }
+
+    /// The flag `name` that selects an output of an ONNX graph.
+    pub fn output(name: &'static str, is_given: bool) -> Flag {
+        Flag { name, is_given, need: Need::Onnx, purpose: "selects an output of an ONNX graph" }
+    }
+
+    /// The flag that selects one of several sets of tensors.
+    pub fn key(is_given: bool) -> Flag {
+        Flag { name: "--key", is_given, need: Need::Weights, purpose: "selects a state dict in a checkpoint" }
+    }
+
+    /// The flag that ignores tensors that a network does not have.
+    pub fn ignore_unexpected(is_given: bool) -> Flag {
+        let purpose = "ignores tensors of a weights file that the network does not have";
+        Flag { name: "--ignore-unexpected", is_given, need: Need::Fitted, purpose }
+    }
+}
+
+/// What a command reads.
+#[derive(Debug)]
+pub struct Source<'a> {
+    name: &'a Path,
+    kind: Kind,
+    /// Whether its weights are fitted to a network of another origin.
+    is_fitted: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    BuiltIn,
+    Text,
+    File(Contents),
+    /// A file that cannot be read, about which its reader says more.
+    Unknown,
+}
+
+impl<'a> Source<'a> {
+    /// The network that `name` stands for.
+    pub fn network(name: &'a str) -> Source<'a> {
+        let path = Path::new(name);
+        let extension = path.extension().and_then(|extension| extension.to_str());
+        let kind = match extension {
+            Some("toml") => Kind::Text,
+            _ if striate_models::find(name).is_ok() => Kind::BuiltIn,
+            _ => kind(path),
+        };
+        Source { name: path, kind, is_fitted: false }
+    }
+
+    /// The file at `path`; its tensors are fitted to a network if one is given by other means.
+    pub fn file(path: &'a Path, is_fitted: bool) -> Source<'a> {
+        Source { name: path, kind: kind(path), is_fitted }
+    }
+
+    /// The file of a classifier: its tensors, if it is a weights file, are fitted to a network.
+    pub fn classifier(path: &'a Path) -> Source<'a> {
+        let kind = kind(path);
+        Source { name: path, kind, is_fitted: kind == Kind::File(Contents::Weights) }
+    }
+
+    /// Whether it is a file that holds weights.
+    pub fn is_file(&self) -> bool {
+        matches!(self.kind, Kind::File(_))
+    }
+
+    fn satisfies(&self, need: Need) -> bool {
+        match need {
+            _ if self.kind == Kind::Unknown => true,
+            Need::Onnx => self.kind == Kind::File(Contents::Onnx),
+            Need::Weights => self.kind == Kind::File(Contents::Weights),
+            Need::Fitted => self.is_fitted,
+        }
+    }
+
+    fn description(&self) -> String {
+        let kind = match self.kind {
+            Kind::BuiltIn => "a built-in network",
+            Kind::Text => "a network text",
+            Kind::File(Contents::Model) => "a model file",
+            Kind::File(Contents::Onnx) => "an ONNX file",
+            Kind::File(Contents::Weights) if self.is_fitted => "a weights file",
+            Kind::File(Contents::Weights) => "a weights file without a network",
+            Kind::Unknown => "unknown",
+        };
+        format!("{} is {kind}", printable_path(self.name))
+    }
+}
+
+fn kind(path: &Path) -> Kind {
+    contents(path).map_or(Kind::Unknown, Kind::File)
+}
+
+/// Refuses the first of `flags` that is given and for which none of `sources` has a use.
+pub fn refuse_unused(flags: &[Flag], sources: &[Source]) -> Result<()> {
+    let is_unused = |flag: &&Flag| flag.is_given && !sources.iter().any(|source| source.satisfies(flag.need));
+    match flags.iter().find(is_unused) {
+        None => Ok(()),
+        Some(Flag { name, purpose, .. }) => {
+            let sources: Vec<String> = sources.iter().map(Source::description).collect();
+            Err(Error::input(format!("{name} {purpose}; {}: leave it out", sources.join(", "))))
+        }
+    }
+}
+
+/// Refuses the first of the `flags` about image files that is given if the data set `spec` has none.
+pub fn refuse_without_image_files(flags: &[(&str, bool)], spec: &str) -> Result<()> {
+    let data = match Spec::parse(spec)? {
+        Spec::Folder(_) => return Ok(()),
+        Spec::Digits => "is built in",
+        Spec::Mnist(_) => "is not stored as image files",
+        Spec::Npy(_) => "holds arrays",
+    };
+    refuse_given(flags, &format!("is about image files, but {spec} {data}"))
+}
+
+/// Refuses the first of `flags` that is given, for this reason.
+pub fn refuse_given(flags: &[(&str, bool)], reason: &str) -> Result<()> {
+    match flags.iter().find(|(_, is_given)| *is_given) {
+        None => Ok(()),
+        Some((flag, _)) => Err(Error::input(format!("{flag} {reason}: leave it out"))),
+    }
+}

@@ -1,0 +1,240 @@
+//! Flags that would have no effect are refused in one line, and errors of the command line say what to do.
+
+mod common;
+
+use common::{Folder, refused, text};
+use striate_formats::{ModelFile, onnx_model_bytes, pytorch_bytes};
+use striate_vision::{Image, encode_png};
+
+/// A folder with a run, an ONNX file, a weights file, an image folder and arrays.
+fn files(name: &str) -> Folder {
+    let folder = Folder::new(name);
+    folder.json(&["train", "--epochs", "1", "--out", "run"]);
+    let path = folder.path("run/last.safetensors");
+    folder.write("model.safetensors", std::fs::read(&path).unwrap());
+    let model = ModelFile::load(&path).unwrap();
+    folder.write("model.onnx", onnx_model_bytes(&model).unwrap());
+    folder.write("weights.pth", pytorch_bytes(&model.weights).unwrap());
+    folder.write("a.png", encode_png(&Image::filled(9, 8, [9, 80, 200])).unwrap());
+    folder
+}
+
+#[test]
+fn flags_about_other_kinds_of_files_are_refused() {
+    let folder = files("flags-files");
+    const KEY: &str = "--key selects a state dict in a checkpoint; ";
+    const OUTPUT: &str = "--output selects an output of an ONNX graph; ";
+    const INPUT: &str = "--input fixes the input shape of an ONNX graph; ";
+    const IGNORE: &str =
+        "--ignore-unexpected ignores tensors of a weights file that the network does not have; ";
+    let reading: [(&[&str], &str); 4] = [
+        (&["--key", "ema"], KEY),
+        (&["--output", "scores"], OUTPUT),
+        (&["--input", "1,32,32"], INPUT),
+        (&["--ignore-unexpected"], IGNORE),
+    ];
+    let model = "model.safetensors is a model file: leave it out";
+    for (flags, what) in reading {
+        for (command, sources) in [
+            (&["train"][..], "lenet5 is a built-in network: leave it out"),
+            (&["train", "model.safetensors"], model),
+            (&["predict", "model.safetensors", "a.png"], model),
+            (&["eval", "model.safetensors", "--data", "digits"], model),
+            (&["convert", "model.safetensors", "new.pth"], model),
+        ] {
+            let line = folder.refusal(&[command, flags].concat());
+            assert_eq!(line, format!("error: {what}{sources}\n"), "{command:?} {flags:?}");
+        }
+    }
+    for (command, expected) in [
+        (
+            "train lenet5 --weights weights.pth --output y",
+            "weights.pth is a weights file, lenet5 is a built-in network",
+        ),
+        (
+            "train lenet5 --weights model.safetensors --key y",
+            "--key selects a state dict in a checkpoint; model.safe",
+        ),
+        (
+            "train model.onnx --key y",
+            "--key selects a state dict in a checkpoint; model.onnx is an ONNX file",
+        ),
+        ("predict model.onnx a.png --ignore-unexpected", "model.onnx is an ONNX file: leave it out"),
+        ("convert weights.pth b.pth --ignore-unexpected", "weights.pth is a weights file without a network"),
+        (
+            "convert weights.pth b.pth --input 1,32,32",
+            "--input fixes the input shape of an ONNX graph; weights.pth",
+        ),
+        (
+            "inspect lenet5 --key a",
+            "--key selects a state dict in a checkpoint; lenet5 is a built-in network",
+        ),
+        (
+            "inspect lenet5 --output a",
+            "--output selects an output of an ONNX graph; lenet5 is a built-in network",
+        ),
+        (
+            "inspect model.onnx --key a",
+            "--key selects a state dict in a checkpoint; model.onnx is an ONNX file",
+        ),
+        (
+            "inspect weights.pth --text",
+            "--text is about a network, but weights.pth holds weights without one",
+        ),
+        ("inspect weights.pth --classes 3", "--classes is about a network, but weights.pth holds weights"),
+        (
+            "run lenet5 --input x.npy --output y.npy --key a",
+            "--key selects a state dict in a checkpoint; lenet5",
+        ),
+        (
+            "run lenet5 --input x.npy --output y.npy --onnx-output a",
+            "--onnx-output selects an output of an ONNX graph",
+        ),
+        ("run model.onnx --input x.npy --output y.npy --ignore-unexpected", "model.onnx is an ONNX file"),
+        (
+            "run model.onnx --input x.npy --output y.npy --seed 1",
+            "--seed draws initial weights, but all weights are",
+        ),
+        (
+            "bench infer lenet5 --output a",
+            "--output selects an output of an ONNX graph; lenet5 is a built-in",
+        ),
+        ("bench peak lenet5", "a network or problem applies only to bench kernels, bench infer, bench train"),
+        ("bench peak --seconds 1", "--seconds applies only to bench kernels, bench infer, bench train"),
+        ("bench kernels m8n8k8 --seed 1", "--seed applies only to bench infer, bench train: leave it out"),
+        (
+            "train --skip-unreadable",
+            "--skip-unreadable is about image files, but digits is built in: leave it out",
+        ),
+        ("train --data npy:x --max-pixels 9", "--max-pixels is about image files, but npy:x holds arrays"),
+        (
+            "eval model.safetensors --data digits --max-pixels 9",
+            "--max-pixels is about image files, but digits is",
+        ),
+        ("eval model.safetensors --data mnist --skip-unreadable", "but mnist is not stored as image files"),
+    ] {
+        let line = folder.refusal(&command.split(' ').collect::<Vec<_>>());
+        assert!(line.contains(expected), "{command}: {line}");
+    }
+}
+
+#[test]
+fn flags_with_an_effect_are_accepted() {
+    let folder = files("flags-effect");
+    striate_tensor::npy::write(&folder.path("x.npy"), &[1, 1, 32, 32].into(), &[0.5f32; 1024]).unwrap();
+    for command in [
+        "train lenet5 --weights weights.pth --ignore-unexpected --steps 1 --out one",
+        "convert weights.pth b.pth --model lenet5 --ignore-unexpected --classes 10",
+        "inspect model.onnx --output fc3",
+        "run lenet5 --weights weights.pth --input x.npy --output y.npy --ignore-unexpected",
+        "run lenet5 --weights weights.pth --input x.npy --output y.npy --classes 3 --seed 4",
+        "run lenet5 --input x.npy --output y.npy --seed 4",
+    ] {
+        let output = folder.run(&command.split(' ').collect::<Vec<_>>());
+        assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    let line = folder.refusal(
+        &"run lenet5 --weights weights.pth --input x.npy --output y.npy --seed 4"
+            .split(' ')
+            .collect::<Vec<_>>(),
+    );
+    assert!(line.contains("--seed draws initial weights, but all weights are given: leave it out"), "{line}");
+}
+
+/// Of the flags of `train`, those that `--resume` takes are listed; every other one is refused with it.
+#[test]
+fn resume_refuses_every_flag_that_it_does_not_take() {
+    let folder = Folder::new("flags-resume");
+    folder.json(&["train", "--steps", "3", "--out", "run"]);
+    let help = String::from_utf8(folder.run(&["train", "--help"]).stdout).unwrap();
+    let options = help.split("Options:").nth(1).unwrap().split("\n\n").next().unwrap();
+    let flags: Vec<Vec<&str>> = (options.lines())
+        .filter_map(|line| line.trim().strip_prefix("--").map(|_| line.trim()))
+        .map(|line| line.split("  ").next().unwrap().split(' ').collect())
+        .collect();
+    assert!(flags.len() > 20, "{flags:?}");
+    let mut refused = 0;
+    for words in flags {
+        if ["--resume", "--any-isa", "--epochs", "--steps", "--threads", "--json"].contains(&words[0]) {
+            continue;
+        }
+        let value: &[&str] = if words.len() == 1 { &[] } else { &["1,1"] };
+        let value =
+            if ["--batch", "--lr", "--seed", "--max-pixels"].contains(&words[0]) { &["1"] } else { value };
+        let line = folder.refusal(&[&["train", "--resume", "run", words[0]], value].concat());
+        let expected =
+            format!("error: {} cannot be used with --resume, which takes the run's own recipe", words[0]);
+        assert!(line.starts_with(&expected), "{line}");
+        refused += 1;
+    }
+    assert!(refused > 15, "{refused}");
+    let line = folder.refusal(&["train", "lenet5", "--resume", "run"]);
+    assert!(line.starts_with("error: MODEL cannot be used with --resume, which takes"), "{line}");
+    let line = folder.refusal(&["train", "--any-isa"]);
+    assert_eq!(line, "error: --resume <FOLDER> is missing; see striate train --help\n");
+}
+
+/// Verbs that draw nothing have no seed.
+#[test]
+fn seed_is_unknown_where_nothing_is_drawn() {
+    let folder = Folder::new("flags-seed");
+    for command in [
+        "eval m.safetensors --data digits",
+        "predict m.safetensors a.png",
+        "convert a.pth b.pth",
+        "inspect lenet5",
+        "verify m.safetensors",
+    ] {
+        let line = folder.refusal(&[&command.split(' ').collect::<Vec<_>>()[..], &["--seed", "1"]].concat());
+        let verb = command.split(' ').next().unwrap();
+        assert_eq!(line, format!("error: unknown flag --seed; see striate {verb} --help\n"));
+    }
+}
+
+#[test]
+fn usage_errors_say_what_to_do() {
+    let folder = Folder::new("flags-usage");
+    for (command, expected) in [
+        ("trian", "unknown command trian; did you mean train?"),
+        ("zebra", "unknown command zebra; see striate --help"),
+        ("data inof", "unknown command inof; did you mean info?"),
+        ("train --bacth 3", "unknown flag --bacth; did you mean --batch?"),
+        ("train --zebra", "unknown flag --zebra; see striate train --help"),
+        ("verify a b", "one argument too many, b; see striate verify --help"),
+        ("train --batch", "--batch: has no value; see striate train --help"),
+        ("train --epochs many", "--epochs many: must be a whole number"),
+        ("inspect lenet5 --input 1,a", "--input 1,a: write extents with commas, such as 3,224,224"),
+        ("bench peak --seconds -1", "--seconds -1: must be a number of seconds from 0 to 3600"),
+        ("eval m --data digits --protocol 11crop", "--protocol: unknown value 11crop; use center"),
+        ("bench trian", "WHAT: unknown value trian; did you mean train?"),
+        ("eval m", "--data <SPEC> is missing; see striate eval --help"),
+        ("convert", "<IN>, <OUT> are missing; see striate convert --help"),
+        ("train --lr 1 --lr 2", "--lr is given twice; give it once"),
+        ("inspect lenet5 --text --plan", "--plan cannot be used with --text, which only prints the network"),
+        (
+            "inspect lenet5 --batch 2 --text",
+            "--batch cannot be used with --text, which only prints the network",
+        ),
+        ("inspect lenet5 --plan --layers", "--plan cannot be used with --layers; leave one of them out"),
+        ("inspect lenet5 --without fuse", "--plan is missing; see striate inspect --help"),
+        ("train --dry-run --out run", "--out cannot be used with --dry-run, which keeps nothing"),
+    ] {
+        let line = folder.refusal(&command.split(' ').collect::<Vec<_>>());
+        assert_eq!(line, format!("error: {expected}\n"), "{command}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn argument_that_is_not_utf8_is_named() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    let folder = Folder::new("flags-utf8");
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_striate"))
+        .args([OsStr::new("train"), OsStr::new("--data"), OsStr::from_bytes(b"set\xff")])
+        .current_dir(folder.path(""))
+        .output()
+        .unwrap();
+    assert_eq!(refused(&output, "utf8"), "error: set\u{fffd} is not UTF-8; rename what it names\n");
+    assert!(text(&folder.path("")).is_ascii());
+}

@@ -1,0 +1,139 @@
+//! What a command writes never overwrites what it reads, and says by its name what it is.
+
+mod common;
+
+use common::Folder;
+use striate_vision::{Image, encode_png};
+
+fn split(command: &str) -> Vec<&str> {
+    command.split(' ').collect()
+}
+
+/// The names of the files in the folder with their contents.
+fn contents(folder: &Folder) -> Vec<(String, Vec<u8>)> {
+    let entries = std::fs::read_dir(folder.path("")).unwrap().map(|entry| entry.unwrap().path());
+    let files = entries.filter(|path| path.is_file());
+    let mut all: Vec<_> = files
+        .map(|path| (path.file_name().unwrap().to_string_lossy().into_owned(), std::fs::read(path).unwrap()))
+        .collect();
+    all.sort();
+    all
+}
+
+#[test]
+fn outputs_never_overwrite_inputs_or_each_other() {
+    let folder = Folder::new("outputs");
+    folder.json(&["train", "--epochs", "1", "--out", "run"]);
+    folder.write("model.safetensors", std::fs::read(folder.path("run/last.safetensors")).unwrap());
+    folder.json(&["convert", "model.safetensors", "a.pth"]);
+    folder.write("photo.png", encode_png(&Image::filled(9, 8, [9, 80, 200])).unwrap());
+    folder.write("names.txt", "a\nb\nc\nd\ne\nf\ng\nh\ni\nj\n");
+    striate_tensor::npy::write(&folder.path("x.npy"), &[1, 1, 32, 32].into(), &[0.5f32; 1024]).unwrap();
+    #[cfg(unix)]
+    std::os::unix::fs::symlink(folder.path("photo.png"), folder.path("link.png")).unwrap();
+    #[cfg(unix)]
+    std::fs::hard_link(folder.path("a.pth"), folder.path("hard.pth")).unwrap();
+    let before = contents(&folder);
+    let linked: &[_] = &[
+        ("predict model.safetensors photo.png --picture link.png", "link.png: is read by this command"),
+        ("convert a.pth hard.pth", "hard.pth: is read by this command"),
+    ];
+    let plain = [
+        (
+            "convert a.pth a.pth",
+            "a.pth: is read by this command and would be overwritten; choose another file for OUT",
+        ),
+        ("convert a.pth run/../a.pth", "a.pth: is read by this command"),
+        (
+            "convert a.pth model.safetensors --model model.safetensors",
+            "model.safetensors: is read by this command",
+        ),
+        ("predict model.safetensors photo.png --picture photo.png", "photo.png: is read by this command"),
+        (
+            "predict model.safetensors photo.png --picture ./run/../photo.png",
+            "photo.png: is read by this command",
+        ),
+        (
+            "predict model.safetensors photo.png --csv model.safetensors",
+            "model.safetensors: is read by this command",
+        ),
+        (
+            "predict model.safetensors photo.png --csv names.txt --names names.txt",
+            "names.txt: is read by this command",
+        ),
+        (
+            "predict model.safetensors photo.png --picture f.png --csv f.png",
+            "f.png: is named by both --picture and --csv",
+        ),
+        (
+            "predict model.safetensors photo.png --picture f.png --csv ./f.png",
+            "f.png: is named by both --picture and",
+        ),
+        (
+            "predict model.safetensors photo.png --picture x.jpg",
+            "x.jpg: pictures are written as PNG; choose a name",
+        ),
+        ("data info digits --picture sheet.jpg", "sheet.jpg: pictures are written as PNG"),
+        ("data info digits --picture sheet", "choose a name that ends in .png for --picture"),
+        ("run lenet5 --input x.npy --output x.npy", "x.npy: is read by this command"),
+        ("run lenet5 --weights a.pth --input x.npy --output a.pth", "a.pth: is read by this command"),
+        ("history --html no/page.html", "the folder no does not exist"),
+    ];
+    for (command, expected) in plain.iter().chain(if cfg!(unix) { linked } else { &[] }) {
+        let line = folder.refusal(&split(command));
+        assert!(line.contains(expected), "{command}: {line}");
+    }
+    assert!(contents(&folder) == before, "a file was changed");
+    for command in [
+        "predict model.safetensors photo.png --picture new.PNG --csv photo.csv",
+        "predict model.safetensors . --csv all.csv",
+        "convert a.pth b.pth",
+    ] {
+        let output = folder.run(&split(command));
+        assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+/// A run or a picture inside an image folder would be data of the next run.
+#[test]
+fn nothing_is_written_into_an_image_folder() {
+    let folder = Folder::new("outputs-data");
+    for path in ["set/cat/a", "set/cat/b", "set/dog/a", "set/dog/b"] {
+        folder.write(&format!("{path}.png"), encode_png(&Image::filled(9, 8, [9, 80, 200])).unwrap());
+    }
+    for (command, expected) in [
+        ("train --data set --out set/run", "set/run: lies in the data set set"),
+        ("train --data set --out set", "set: lies in the data set set"),
+        ("train --data .", "runs: lies in the data set ., where it would be taken for data"),
+        ("data info set --picture set/sheet.png", "set/sheet.png: lies in the data set set"),
+    ] {
+        let line = folder.refusal(&split(command));
+        assert!(line.contains(expected), "{command}: {line}");
+    }
+    assert_eq!(std::fs::read_dir(folder.path("set")).unwrap().count(), 2);
+    assert!(!folder.path("runs").exists());
+}
+
+/// Names with line breaks are shown in one line, wherever a verb prints them.
+#[cfg(unix)]
+#[test]
+fn line_breaks_in_names_begin_no_line() {
+    let folder = Folder::new("outputs-breaks");
+    folder.json(&["train", "--epochs", "1", "--out", "run"]);
+    let model = "m\nforged.safetensors";
+    folder.write(model, std::fs::read(folder.path("run/last.safetensors")).unwrap());
+    striate_tensor::npy::write(&folder.path("x\nforged.npy"), &[1, 1, 32, 32].into(), &[0.5f32; 1024])
+        .unwrap();
+    for (arguments, expected) in [
+        (&["verify", model][..], "m forged.safetensors: everything"),
+        (&["convert", model, "w\nforged.pth"], "w forged.pth written"),
+        (&["inspect", "w\nforged.pth"], "w forged.pth: weights without a network"),
+        (&["run", model, "--input", "x\nforged.npy", "--output", "y\nforged.npy"], "y forged.npy written"),
+        (&["eval", model, "--data", "digits"], "error "),
+    ] {
+        let output = folder.run(arguments);
+        let text = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap()).concat();
+        assert!(output.status.success() && text.contains(expected), "{arguments:?}: {text}");
+        assert!(text.lines().all(|line| !line.starts_with("forged")), "{arguments:?}: {text}");
+    }
+}

@@ -1,0 +1,45 @@
+//! The parts of a data set, to be described.
+
+use crate::{Dataset, LoadOptions, Spec, Split, Survey, dataset, folder, load};
+use striate_tensor::Result;
+
+/// A data set with the parts that it has, which need not include one for training.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Described {
+    /// The name by which it was loaded.
+    pub name: String,
+    /// Class names; a label is an index into them.
+    pub classes: Vec<String>,
+    /// The parts with their names: `train`, `validation`, `test`, in this order; at least one.
+    pub parts: Vec<(&'static str, Split)>,
+    /// The report of loading the set.
+    pub survey: Survey,
+}
+
+impl From<Dataset> for Described {
+    fn from(set: Dataset) -> Described {
+        let Dataset { name, classes, train, validation, test, survey, .. } = set;
+        let parts = [("train", Some(train)), ("validation", validation), ("test", test)];
+        let parts = parts.into_iter().filter_map(|(name, split)| Some((name, split?))).collect();
+        Described { name, classes, parts, survey }
+    }
+}
+
+impl Described {
+    /// Returns the fingerprint of the data, for a set with a training part that of [`Dataset::fingerprint`].
+    pub fn fingerprint(&self) -> String {
+        let part = |name| self.parts.iter().find(|(own, _)| *own == name).map(|(_, split)| split);
+        dataset::fingerprint(&self.classes, ["train", "validation", "test"].map(part))
+    }
+}
+
+/// Loads the data set that `spec` names with all its parts; an image folder may lack the training part.
+///
+/// # Errors
+/// As [`load`].
+pub fn describe(spec: &Spec, options: &LoadOptions) -> Result<Described> {
+    match spec {
+        Spec::Folder(root) => folder::describe(root, options),
+        _ => Ok(load(spec, options)?.into()),
+    }
+}
