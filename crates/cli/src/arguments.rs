@@ -14,7 +14,8 @@ const WITH_RESUME: [&str; 6] = ["resume", "any_isa", "epochs", "steps", "threads
 
 /// Returns the command line, in which flags that exclude others are declared.
 pub fn command() -> Command {
-    Arguments::command().mut_subcommand("train", |train| {
+    let command = Arguments::command().mut_subcommands(|command| command.allow_negative_numbers(true));
+    command.mut_subcommand("train", |train| {
         train.mut_args(|argument| match WITH_RESUME.contains(&argument.get_id().as_str()) {
             true => argument,
             false => argument.conflicts_with("resume"),

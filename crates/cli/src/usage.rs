@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::Write;
-use std::num::ParseIntError;
+use std::num::{ParseFloatError, ParseIntError};
 use std::process::ExitCode;
 
 use clap::Error;
@@ -56,10 +56,10 @@ fn line(error: &Error, arguments: &[OsString]) -> String {
             format!("{flag}: unknown value {value}; {}", near(error, ContextKind::SuggestedValue, &valid))
         }
         ErrorKind::ValueValidation => {
-            let cause = std::error::Error::source(error);
-            let wrong = match cause.map(|cause| (cause.is::<ParseIntError>(), cause.to_string())) {
-                Some((false, text)) => text,
-                _ => "must be a whole number".to_owned(),
+            let wrong = match std::error::Error::source(error) {
+                Some(cause) if cause.is::<ParseFloatError>() => "must be a number".to_owned(),
+                Some(cause) if !cause.is::<ParseIntError>() => cause.to_string(),
+                _ => "must be a whole number, 0 or more".to_owned(),
             };
             let place = format!("{flag} {value}: {wrong}");
             // Parsers of this crate say what to do.
