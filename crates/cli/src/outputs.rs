@@ -13,18 +13,24 @@ pub struct Output<'a> {
     /// The flag or argument that names it.
     flag: &'static str,
     path: &'a Path,
-    is_picture: bool,
+    /// What is written, and how its name must end, if it has one format only.
+    format: Option<(&'static str, &'static str)>,
 }
 
 impl<'a> Output<'a> {
     /// The file that `flag` names.
     pub fn file(flag: &'static str, path: &'a Path) -> Output<'a> {
-        Output { flag, path, is_picture: false }
+        Output { flag, path, format: None }
     }
 
     /// The picture that `flag` names.
     pub fn picture(flag: &'static str, path: &'a Path) -> Output<'a> {
-        Output { flag, path, is_picture: true }
+        Output { flag, path, format: Some(("pictures", "png")) }
+    }
+
+    /// The array that `flag` names.
+    pub fn array(flag: &'static str, path: &'a Path) -> Output<'a> {
+        Output { flag, path, format: Some(("arrays", "npy")) }
     }
 
     /// Whether its bytes go to a pipe or device, so that no file is replaced.
@@ -35,10 +41,12 @@ impl<'a> Output<'a> {
     fn check(&self, inputs: &[&Path]) -> Result<()> {
         let (flag, path) = (self.flag, printable_path(self.path));
         check_folder(self.path)?;
-        let is_png = self.path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("png"));
-        if self.is_picture && !is_png {
+        let extension = self.path.extension().unwrap_or_default();
+        if let Some((what, ending)) =
+            self.format.filter(|(_, ending)| !extension.eq_ignore_ascii_case(ending))
+        {
             return Err(Error::input(format!(
-                "{path}: pictures are written as PNG; choose a name that ends in .png for {flag}"
+                "{path}: {what} are written as .{ending}; choose a name that ends in .{ending} for {flag}"
             )));
         }
         match inputs.iter().any(|input| is_same_file(self.path, input)) {
@@ -50,8 +58,8 @@ impl<'a> Output<'a> {
     }
 }
 
-/// Refuses `outputs` whose folder does not exist, that are one of the `inputs` or another output, and pictures whose
-/// name does not say PNG.
+/// Refuses `outputs` whose folder does not exist, that are one of the `inputs` or another output, or whose name
+/// ends in another format than is written.
 pub fn check<'a>(outputs: impl IntoIterator<Item = Output<'a>>, inputs: &[&Path]) -> Result<()> {
     let files: Vec<Output> = outputs.into_iter().filter(|output| !output.is_stream()).collect();
     for (index, output) in files.iter().enumerate() {

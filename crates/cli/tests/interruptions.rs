@@ -142,20 +142,21 @@ fn full_disk_keeps_existing_output_files() {
     let sixty = striate_tensor::Shape::from([60, 1, 32, 32]);
     striate_tensor::npy::write(&folder.path("x.npy"), &sixty, &[0.5f32; 60 * 32 * 32]).unwrap();
     let before = std::fs::read_dir(folder.path("")).unwrap().count();
-    for arguments in [
-        "history --html out.png",
-        "data info digits --picture out.png",
-        "run lenet5 --input x.npy --output out.png",
+    for (arguments, out) in [
+        ("history --html", "page.html"),
+        ("data info digits --picture", "sheet.png"),
+        ("run lenet5 --input x.npy --output", "y.npy"),
     ] {
-        folder.write("out.png", "old");
-        let command = format!("ulimit -f 1; exec '{program}' {arguments}");
+        let path = folder.write(out, "old");
+        let command = format!("ulimit -f 1; exec '{program}' {arguments} {out}");
         let output =
             Command::new("bash").args(["-c", &command]).current_dir(folder.path("")).output().unwrap();
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(1), "{arguments}: {text}");
-        assert!(text.contains("cannot write out.png"), "{arguments}: {text}");
-        assert_eq!(std::fs::read_to_string(folder.path("out.png")).unwrap(), "old", "{arguments}");
-        assert_eq!(std::fs::read_dir(folder.path("")).unwrap().count(), before + 1, "{arguments}");
+        assert!(text.contains(&format!("cannot write {out}")), "{arguments}: {text}");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "old", "{arguments}");
+        std::fs::remove_file(path).unwrap();
+        assert_eq!(std::fs::read_dir(folder.path("")).unwrap().count(), before, "{arguments}");
     }
 }
 

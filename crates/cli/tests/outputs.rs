@@ -71,12 +71,15 @@ fn outputs_never_overwrite_inputs_or_each_other() {
         ),
         (
             "predict model.safetensors photo.png --picture x.jpg",
-            "x.jpg: pictures are written as PNG; choose a name",
+            "x.jpg: pictures are written as .png; choose a name",
         ),
-        ("data info digits --picture sheet.jpg", "sheet.jpg: pictures are written as PNG"),
+        ("data info digits --picture sheet.jpg", "sheet.jpg: pictures are written as .png"),
         ("data info digits --picture sheet", "choose a name that ends in .png for --picture"),
         ("run lenet5 --input x.npy --output x.npy", "x.npy: is read by this command"),
-        ("run lenet5 --weights a.pth --input x.npy --output a.pth", "a.pth: is read by this command"),
+        (
+            "run lenet5 --weights a.pth --input x.npy --output y.pth",
+            "y.pth: arrays are written as .npy; choose a name",
+        ),
         ("history --html no/page.html", "the folder no does not exist"),
     ];
     for (command, expected) in plain.iter().chain(if cfg!(unix) { linked } else { &[] }) {

@@ -17,7 +17,7 @@ use crate::{json, weights};
 
 pub fn run(args: Run) -> Result<()> {
     let files = args.weights.iter().map(PathBuf::as_path).chain([Path::new(&args.model), &args.input]);
-    check([Output::file("--output", &args.output)], &files.collect::<Vec<_>>())?;
+    check([Output::array("--output", &args.output)], &files.collect::<Vec<_>>())?;
     refuse_unused(&args)?;
     let array = npy::read(&args.input);
     // The shape of the array also fixes what an ONNX graph leaves open.
