@@ -145,7 +145,7 @@ impl Settings {
         }
         if batch != before {
             self.recipe.train.batch = batch;
-            let reason = format!("{before} halved for {wanted} steps per epoch on {images} images");
+            let reason = format!("{before} halved toward {wanted} steps per epoch on {images} images");
             self.origins.insert("train.batch".into(), Origin::Rule(reason));
         }
     }
