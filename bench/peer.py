@@ -185,7 +185,7 @@ def tensorflow_step(args):
         model = build(weights=None, classifier_activation=None)
     else:
         # Keras's ResNets and Inception V3 are variants with different costs than torchvision's.
-        raise Unfit(f"Keras has not the same {args.subject}")
+        raise Unfit(f"Keras does not have the same {args.subject}")
     x = tf.constant(random_images(args).transpose(0, 2, 3, 1))
     parameters = sum(weight.shape.num_elements() for weight in model.trainable_weights)
     if args.mode == "infer":

@@ -15,7 +15,7 @@ A job is one of
 
 NETWORK is lenet5 or a torchvision name (resnet50, inception_v3 …). Each measurement runs in its own process
 (bench/peer.py for the peers); a round runs all jobs with all engines once, so that drift of the machine affects
-all alike, and the median of rounds is reported. Each round starts by measuring the machine's peak. A measurement
+all equally, and the median of rounds is reported. Each round starts by measuring the machine's peak. A measurement
 disturbed by other processes is repeated. This script needs only standard Python; a peer whose package is missing
 is reported and skipped.
 """
@@ -87,20 +87,20 @@ def say(text):
 def jobs_of(text):
     mode, *rest = text.split(":")
     if mode not in PEERS or not rest:
-        fail(f"{text}: no job; see --help")
+        fail(f"{text}: not a job; see --help")
     try:
         if mode == "kernels":
             if not os.path.isfile(rest[0]):
                 fail(f"{text}: file {rest[0]} not found")
             directions = rest[1].split(",") if len(rest) > 1 and rest[1] else DIRECTIONS
             if not set(directions) <= set(DIRECTIONS):
-                fail(f"{text}: directions are {', '.join(DIRECTIONS)}")
+                fail(f"{text}: directions must be among {', '.join(DIRECTIONS)}")
             batch = int(rest[2]) if len(rest) > 2 else None
             return [Job(mode, rest[0], batch, direction) for direction in directions]
         batches = rest[1].split(",") if len(rest) > 1 else ["1" if mode == "infer" else "16"]
         return [Job(mode, rest[0], int(batch)) for batch in batches]
     except ValueError:
-        fail(f"{text}: a batch is a number")
+        fail(f"{text}: the batch must be a number")
 
 
 class Machine:
@@ -189,7 +189,7 @@ class Bench:
             if share <= self.args.disturbance:
                 break
             if attempt + 1 < self.args.attempts:
-                say(f"others used {share:.0%} of the machine; again")
+                say(f"other processes used {share:.0%} of the machine; measuring again")
                 time.sleep(5 * 3**attempt)
         self.worst = max(self.worst, share)
         return done
@@ -241,7 +241,7 @@ class Bench:
             error = (done.stderr.strip().splitlines() or ["it failed"])[-1]
         if result is None:
             self.dropped[engine, job] = error
-            say(f"{engine} takes no part in {job.title()}: {error}")
+            say(f"{engine} does not take part in {job.title()}: {error}")
         return result
 
 
@@ -363,13 +363,13 @@ def arguments():
     args.date = datetime.date.today().isoformat()
     known = {peer for peers in PEERS.values() for peer in peers}
     if args.peers and not set(args.peers.split(",")) <= known:
-        fail(f"--peers are of {', '.join(sorted(known))}")
+        fail(f"--peers must be among {', '.join(sorted(known))}")
     if args.rounds < 1 or args.threads < 1 or args.attempts < 1:
-        fail("--rounds, --threads and --attempts are at least 1")
+        fail("--rounds, --threads and --attempts must be at least 1")
     if not args.name.replace("-", "").replace(".", "").replace("_", "").isalnum():
-        fail("--name takes letters, digits, '-', '_' and '.'")
+        fail("--name may contain only letters, digits, '-', '_' and '.'")
     if not args.striate.is_file():
-        fail(f"there is no {args.striate}: cargo build --release, or --striate")
+        fail(f"{args.striate} not found; run cargo build --release, or use --striate")
     return args
 
 

@@ -105,7 +105,7 @@ def kernels_section(job, results):
     """Returns a line per problem in GFLOP/s, and totals weighted by the counts of the problems."""
     title = f"## {job.title()}\n\n"
     if not results["striate"]:
-        return title + "Striate took no part.\n"
+        return title + "Striate did not take part.\n"
     ours = [result.get("problems", [result]) for result in results["striate"]]
     problems = ours[0]
     operations = [problem["gflops"] * problem["seconds"] for problem in problems]

@@ -73,7 +73,7 @@ for path in "$program" "${libraries[@]}" "${with[@]}"; do
     mkdir -p "$root$(dirname "$path")"
     cp --recursive --dereference "$path" "$root$(dirname "$path")/"
 done
-# Smaller to load; symbols for backtraces remain. Failure to strip does no harm.
+# Smaller to load; symbols for backtraces remain. A failure to strip does no harm.
 strip --strip-debug "$root$program" 2> /dev/null || true
 
 # Control characters that delimit the program's output on the serial port.

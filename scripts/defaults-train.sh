@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Trains built-in networks at their own size with the recipe that `striate train` chooses, three epochs on a small
+# Trains built-in networks at their own size with their default recipes for three epochs on a small
 # folder of images (3 classes, 120 JPEGs of 60 to 90 pixels), and shows the loss of each epoch; then fine-tunes on 20
-# images of 2 classes and shows the error on all of them. Needs Python with Pillow. Without NAMEs all networks are
+# images of 2 classes and shows the error on all of them. Needs Python with Pillow. Without NAMEs, all networks are
 # trained, which takes an hour or more on two cores.
 #
 #     scripts/defaults-train.sh [NAME...]
@@ -9,7 +9,7 @@
 # Variables:
 #   STRIATE  the program, by default built in release mode
 #   PYTHON   Python with Pillow, by default python3
-#   OUT      folder of the images and runs, by default a temporary one that is removed
+#   OUT      folder of the images and runs, by default a temporary one
 set -uo pipefail
 cd "$(dirname "$0")/.."
 if [ -z "${STRIATE:-}" ]; then

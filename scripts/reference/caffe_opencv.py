@@ -34,7 +34,7 @@ SCORES = 1e-4
 
 
 def run(program, folder, network, images):
-    """Returns striate's scores and what it reported."""
+    """Returns striate's scores and its messages."""
     np.save(folder / "x.npy", np.ascontiguousarray(images[:, ::-1]))
     command = [program, "run", network, "--weights", "weights.caffemodel", "--input", "x.npy", "--output", "y.npy"]
     ran = subprocess.run(command, cwd=folder, capture_output=True, text=True)
@@ -68,24 +68,24 @@ def compare(program, folder, name):
     (folder / "net.prototxt").write_text(net.prototxt(left_out=["loss1/", "loss2/"]))
     (folder / "weights.caffemodel").write_bytes(net.caffemodel())
     images = pixels(net.side, 2)
-    ours, said = run(program, folder, name, images)
+    ours, messages = run(program, folder, name, images)
     if ours is None:
-        sys.exit(f"{name}: {said}")
+        sys.exit(f"{name}: {messages}")
     theirs = opencv(folder, images)
-    said = "\n".join([said, *rewrite(program, folder, name)])
+    messages = "\n".join([messages, *rewrite(program, folder, name)])
     # Unlike Python's max, NumPy's propagates NaN, which fails every comparison.
-    return np.max([off(ours, theirs), off(opencv(folder, images), theirs)]), said
+    return np.max([off(ours, theirs), off(opencv(folder, images), theirs)]), messages
 
 
 def rewrite(program, folder, name):
-    """Replaces the weights by striate's export; returns what it reported."""
+    """Replaces the weights by striate's export; returns its messages."""
     command = [program, "convert", "weights.caffemodel", "written.caffemodel", "--model", name]
     ran = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     if ran.returncode:
         sys.exit(f"{name}: {ran.stderr.strip()}")
     (folder / "written.caffemodel").rename(folder / "weights.caffemodel")
-    said = ran.stderr.strip().splitlines()
-    return said[next((place for place, line in enumerate(said) if "RGB to BGR" in line), 0):]
+    messages = ran.stderr.strip().splitlines()
+    return messages[next((place for place, line in enumerate(messages) if "RGB to BGR" in line), 0):]
 
 
 def text_network(prototxt):
@@ -130,20 +130,20 @@ def compare_real(program, folder, real, pictures):
     (folder / "weights.caffemodel").write_bytes(weights.read_bytes())
     (folder / "net.toml").write_text(text_network(prototxt.read_text()))
     images = np.concatenate([pixels(224, 2), photographs(pictures)])
-    ours, said = run(program, folder, "net.toml", images)
+    ours, messages = run(program, folder, "net.toml", images)
     if ours is None:
-        sys.exit(f"{weights.name}: {said}")
-    return off(ours, opencv(folder, images, "fc_nsfw")), said
+        sys.exit(f"{weights.name}: {messages}")
+    return off(ours, opencv(folder, images, "fc_nsfw")), messages
 
 
 def refuses_caffenet(program, folder):
     """Checks the refusal of CaffeNet, which has AlexNet's names and shapes but pools before normalizing."""
     net = caffe_networks.alexnet(pool_first=True)
     (folder / "weights.caffemodel").write_bytes(net.caffemodel())
-    ours, said = run(program, folder, "alexnet-2012", pixels(net.side, 1))
+    ours, messages = run(program, folder, "alexnet-2012", pixels(net.side, 1))
     if ours is not None:
         sys.exit("CaffeNet was accepted as AlexNet")
-    return said
+    return messages
 
 
 def main():
@@ -157,8 +157,8 @@ def main():
     failed = False
 
     def report(name, compared):
-        share, said = compared
-        print(f"{name:<16} scores {share:.1e}", *said.splitlines(), sep="\n    ", flush=True)
+        share, messages = compared
+        print(f"{name:<16} scores {share:.1e}", *messages.splitlines(), sep="\n    ", flush=True)
         return not share <= SCORES
 
     for name in arguments.names or NETWORKS:

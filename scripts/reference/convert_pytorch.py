@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Compares `striate convert` and the readers of weights with PyTorch, safetensors and timm.
+"""Compares `striate convert` and the readers of weights files with PyTorch, safetensors and timm.
 
     scripts/peers-setup.sh
     target/peers-venv/bin/pip install timm==1.0.31 safetensors
@@ -43,7 +43,7 @@ class Striate:
         self.program, self.folder = str(pathlib.Path(program).resolve()), folder
 
     def __call__(self, *arguments):
-        """Returns what the program printed to stdout and to stderr."""
+        """Returns the program's output on stdout and on stderr."""
         ran = subprocess.run([self.program, *arguments], cwd=self.folder, capture_output=True, text=True)
         if ran.returncode:
             sys.exit(f"striate {' '.join(arguments)}: {ran.stderr.strip()}")
@@ -65,18 +65,18 @@ def spread_statistics(module):
 
 
 def saved_forms(folder, state):
-    """Files of `state` with the tensors that are meant, and a part of what is to be said."""
+    """Files of `state` with the expected tensors, and a part of the expected message."""
     for name, dtype in TYPES.items():
         cast = {key: value.to(dtype) if value.is_floating_point() else value for key, value in state.items()}
-        word = "" if name == "float32" else f"numbers of type {name} become float32"
+        word = "" if name == "float32" else f"converted {name} to float32"
         for form, options in (("zip", {}), ("legacy", LEGACY)):
             torch.save(cast, folder / f"{name}-{form}.pth", **options)
             yield f"{name}-{form}.pth", cast, word
         safetensors.torch.save_file(cast, folder / f"{name}.safetensors")
-        yield f"{name}.safetensors", cast, word and "become float32"
+        yield f"{name}.safetensors", cast, word and "to float32"
     wrapped = {"epoch": 3, "state_dict": {f"module.{key}": value for key, value in state.items()}}
     torch.save(wrapped, folder / "wrapped.pth")
-    yield "wrapped.pth", state, "the prefix module. of its names"
+    yield "wrapped.pth", state, "removed the prefix module."
     bare = {key: value for key, value in state.items() if not key.endswith("num_batches_tracked")}
     torch.save(bare, folder / "bare.pth")
     yield "bare.pth", bare, ""
@@ -97,8 +97,8 @@ def conversions(striate):
     count = 0
     for file, state, word in saved_forms(striate.folder, module.state_dict()):
         for out in ("out.pth", "out.safetensors"):
-            _, said = striate("convert", file, out, "--model", "resnet18")
-            must(word in said, f"{file} to {out}: {said!r} lacks {word!r}")
+            _, messages = striate("convert", file, out, "--model", "resnet18")
+            must(word in messages, f"{file} to {out}: {messages!r} lacks {word!r}")
             load = lambda path: torch.load(path, weights_only=True) if out == "out.pth" else safetensors.torch.load_file(path)
             ours = load(striate.folder / out)
             ours = {key: value for key, value in ours.items() if not key.startswith("golden.")}
@@ -128,9 +128,9 @@ def through_timm(striate, name):
         # Seven classes instead of a thousand: all layers before the last are still timm's.
         text, _ = striate("inspect", name, "--classes", "7", "--text")
         (striate.folder / "seven.toml").write_text(text)
-        _, said = striate("run", "seven.toml", "--weights", file, *run)
-        wanted = f"a new last layer for 7 classes in place of one for 1000 ({head}.weight and 1 more)"
-        must(wanted in said, f"{name} with seven classes: {said!r}")
+        _, messages = striate("run", "seven.toml", "--weights", file, *run)
+        wanted = f"last layer replaced: 7 classes instead of 1,000 ({head}.weight and 1 more newly initialized)"
+        must(wanted in messages, f"{name} with seven classes: {messages!r}")
         must(np.load(striate.folder / "y.npy").shape == (2, 7), f"{name}: the scores of seven classes")
         striate("run", "seven.toml", "--weights", file, "--layer", "global_pool", *run)
         with torch.no_grad():
@@ -158,8 +158,8 @@ def picture(random, width, height):
 
 
 def awake(module, batch):
-    """Statistics of `batch` in every batch norm, and a last layer whose scores change by a fifth when all channels
-    change by about a gray level."""
+    """Sets the statistics of every batch norm from `batch`, and a last layer whose scores change by a fifth if all channels
+    change by about one gray level."""
     for part in module.modules():
         if isinstance(part, torch.nn.BatchNorm2d):
             part.reset_running_stats()

@@ -112,9 +112,9 @@ def by_channel(x):
 
 
 def smallest_lead(x, size, kernel, stride, padding):
-    """By how much a window's largest value exceeds its next, at least, for each channel of the map of `size` they give.
-    Equal values are one value that an overlapping pool before has copied. Among zeros behind a ReLU it does not matter
-    which one is the largest: none passes a gradient on."""
+    """The smallest difference between the two largest values of a window, for each channel of the map of `size`. Equal
+    values are copies by an overlapping pool before it. Among zeros after a ReLU, it does not matter which one is the
+    largest, because none of them passes a gradient."""
     sides = (padding, padding + kernel) * 2
     windows = F.pad(x, sides, value=-torch.inf).unfold(2, kernel, stride).unfold(3, kernel, stride)
     windows = windows[:, :, : size[0], : size[1]].flatten(4)

@@ -1,18 +1,18 @@
 #!/usr/bin/env python3
-"""LeNet-5 of its paper in PyTorch: figures for crates/testkit/references/lenet5_1998.json, and the program's first loss.
+"""The original LeNet-5 in PyTorch: figures for crates/testkit/references/lenet5_1998.json, and the program's initial loss.
 
     scripts/peers-setup.sh
     cargo build --release
     target/peers-venv/bin/python scripts/reference/lenet5_1998_pytorch.py [--program target/release/striate]
 
 LeCun, Bottou, Bengio and Haffner, Proc. IEEE 86(11), 1998, reimplemented from section II.B, table I and equation 9, in
-float64: each kernel of C3 by itself, subsampling as sums of four, distances to the codes, the loss
+float64: each kernel of C3 separately, subsampling as sums of four, distances to the codes, the loss
 
     E = 1/P Σ_p ( y_D + log(e^−j + Σ_i e^−y_i) )
 
-where y_i is the penalty of class i, y_D that of the label, and j = 1. Three things differ in form only:
+where y_i is the penalty of class i, y_D that of the label, and j = 1. Three things differ only in form:
 striate's coefficient of subsampling multiplies the mean, the paper's the sum, so it is four times the paper's;
-striate's scores are −y; and the bitmaps of the digits (figure 3) are striate's, which it stores with the weights; they
+striate's scores are −y; and the bitmaps of the digits (figure 3) are those that striate stores with the weights; they
 are read from there and printed.
 
 Weights, images and labels come from the integer hash of `lenet5_pytorch.py`: tensor number t is a parameter's index in
@@ -142,7 +142,7 @@ def main():
 
     own = loss(penalties({name: tensor.double() for name, tensor in weights.items()}, codes, images), labels_to_nine)
     own = own.item()
-    print(f"first loss: the program {printed}, equation 9 {own}")
+    print(f"initial loss: the program {printed}, equation 9 {own}")
     sys.exit(0 if abs(printed - own) <= 1e-5 * own else 1)
 
 

@@ -42,7 +42,7 @@ def by_formula(module):
         if isinstance(part, nn.Dropout):
             part.p = 0.0
         elif isinstance(part, nn.BatchNorm2d):
-            part.eps = float(np.float32(part.eps))  # As striate has it.
+            part.eps = float(np.float32(part.eps))  # As in striate.
 
 
 def figures(name):

@@ -28,8 +28,8 @@ LAST_NORM = {"BasicBlock": "bn2", "Bottleneck": "bn3"}
 
 
 def spread_weights(module):
-    """Draws seeded weights like the papers' initial weights, but none constant, and with residual branches at half
-    strength, without which the deepest networks amplify rounding a thousandfold; for the same reason, batch norms without
+    """Draws seeded weights like the papers' initial weights, but none of them constant, and with residual branches at half
+    strength, without which the deepest networks amplify rounding errors a thousandfold; for the same reason, batch norms without
     residual sums get positive biases. ε and the factors of Inception-ResNet-v2 are rounded to float32, as in striate."""
     is_residual = any(type(part).__name__ in LAST_NORM or hasattr(part, "conv2d") for part in module.modules())
     for part in module.modules():
@@ -51,8 +51,8 @@ def spread_weights(module):
 
 
 class Step:
-    """A step of PyTorch in float32 and float64, at the first seed at which every kink lies so far from rounding that
-    neither precision nor order of sums decides its side."""
+    """A step of PyTorch in float32 and float64, with the first seed for which every kink is so far away that neither
+    precision nor the order of summation affects its side."""
 
     def __init__(self, build, size, batch, averages):
         pools = kinks.averages() if averages else contextlib.nullcontext()
@@ -70,10 +70,10 @@ class Step:
                     self.single = self.gradients(module)
                     self.double = self.gradients(module.double())
                     return
-        sys.exit("at every seed a kink lies within rounding")
+        sys.exit("for every seed, a kink is within rounding error")
 
     def read(self, module, averages):
-        """What ReLUs and maxima read in a forward pass."""
+        """The inputs of ReLUs and maxima in a forward pass."""
         kinks_read = kinks.Kinks()
         with torch.no_grad(), kinks_read.record(maxima=not averages):
             module(self.images.to(next(module.parameters()).dtype))
@@ -93,7 +93,7 @@ class Step:
         is_zero = lambda key: self.double[key].norm() < ZERO * whole
         of = lambda key: key.removesuffix("bias") + "weight" if is_zero(key) else key
         off = lambda key, wanted: float((given[key] - wanted).norm() / self.double[of(key)].norm())
-        # Unlike Python's max, NumPy's keeps a NaN, which no bound lets pass.
+        # Unlike Python's max, NumPy's propagates NaN, which fails every comparison.
         return np.max([off(key, wanted) for key, wanted in self.double.items()])
 
     def smallest_share(self):

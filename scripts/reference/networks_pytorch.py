@@ -21,7 +21,7 @@ For each network:
 Each parameter's gradient is compared relative to its own norm, without averaging. `kinks.py` explains how ReLUs are kept
 away from their kinks; the seed is the first one for which each channel read by a ReLU or max pool stays at least twice
 as far from a kink as PyTorch's largest float32 error in that channel. Prints a table row per network, with PyTorch's own
-float32 errors beside ours. Exits with 1 if anything differs by more.
+float32 errors next to ours. Exits with 1 if anything differs by more.
 """
 
 import argparse
@@ -41,7 +41,7 @@ import network_gradients as gradients
 from program import Striate, scores
 
 WITHOUT_HEADS = dict(aux_logits=False, init_weights=False)
-# The module, its images' side, and a smaller one on which float64 is at hand.
+# The module, the size of its images, and a smaller size at which float64 is feasible.
 NETWORKS = {
     "alexnet": ("alexnet", 224, 95), "squeezenet1_1": ("squeezenet1_1", 224, 96),
     "vgg11": ("vgg11", 224, 64), "vgg13": ("vgg13", 224, 64),
@@ -65,8 +65,8 @@ def build(name, classes):
 
 
 def build_small(name, size):
-    """For ten classes. torchvision's AlexNet and VGG stretch maps to 6×6 and 7×7 before their classifiers; ours fits
-    the classifier to the maps, so for small images theirs is fitted too."""
+    """The module for ten classes. torchvision's AlexNet and VGG pool maps adaptively to 6×6 and 7×7 before their
+    classifiers; ours adapts the classifier to the maps, so for small images theirs is adapted too."""
     module = build(name, 10)
     if name.startswith(("alexnet", "vgg")) and size < 224:
         maps = module.features(torch.zeros(1, 3, size, size)).numel()
@@ -76,7 +76,7 @@ def build_small(name, size):
 
 
 def spread_statistics(module):
-    """Running statistics as a trained network has them: none of them the first ones."""
+    """Running statistics as in a trained network, all different from the initial ones."""
     for part in module.modules():
         if isinstance(part, nn.BatchNorm2d):
             part.running_mean.normal_(0, 0.1)
@@ -86,7 +86,7 @@ def spread_statistics(module):
 
 
 def multiply_adds(module, images):
-    """Those of all convolutions and linear layers for one image; the module runs on `images`."""
+    """The multiply-adds of all convolutions and linear layers for one image; the module runs on `images`."""
     macs, hooks = [], []
     for part in module.modules():
         if isinstance(part, nn.Conv2d):
@@ -120,12 +120,12 @@ def forward(striate, name, module, size):
             wanted = module(images)
         got = scores(striate, name, images)
         off.append(float((got - wanted).abs().max() / wanted.abs().max()))
-    # Unlike Python's max, NumPy's keeps a NaN, which no bound lets pass.
+    # Unlike Python's max, NumPy's propagates NaN, which fails every comparison.
     return np.max(off)
 
 
 def step(striate, name, module_name, size, batch, averages):
-    """A step of PyTorch, with everything that striate needs to repeat it in the folder."""
+    """A step of PyTorch; stores everything that striate needs to repeat it in the folder."""
     taken = gradients.Step(lambda: build_small(module_name, size), size, batch, averages)
     taken.save(striate.folder)
     (striate.folder / "net.toml").write_text(gradients.network_text(striate, name, size, averages))
@@ -133,7 +133,7 @@ def step(striate, name, module_name, size, batch, averages):
 
 
 def check(striate, example, name):
-    """Prints the network's row; whether it is close enough."""
+    """Prints the network's row; returns whether the results agree."""
     module_name, size, small = NETWORKS[name]
     start = time.time()
     torch.manual_seed(1)

@@ -4,7 +4,7 @@
     python3 -m venv venv && venv/bin/pip install torch numpy
     venv/bin/python scripts/reference/operators_pytorch.py
 
-The file is `{"cases": [...]}`, one case a line:
+The file is `{"cases": [...]}`, one case per line:
 
     op          conv2d, linear, max_pool, avg_pool, relu, relu6, tanh, sigmoid, scaled_tanh, scale, lrn,
                 pad_channels, batch_norm, add, concat, softmax, cross_entropy, binary_cross_entropy,
@@ -40,12 +40,12 @@ LABELS = [2, 0, 4, 1]
 
 
 def single(value):
-    """The nearest number that f32 holds."""
+    """The nearest f32 number."""
     return float(np.float32(value))
 
 
 class Cases:
-    """The cases so far; every input of the file has a tensor number of its own."""
+    """The cases so far; every input in the file has a unique tensor number."""
 
     def __init__(self):
         self.cases = []
@@ -189,7 +189,7 @@ def elementwise(cases):
         ("sigmoid", torch.sigmoid, -8.0, 8.0),
     ]:
         cases.add(op, "plain", lambda x: {"y": function(x)}, {"x": ((2, 3, 3, 5), low, high)})
-    # Where the naive formulas run into the ends of their range.
+    # Where naive formulas overflow or underflow.
     cases.add("tanh", "far out", lambda x: {"y": torch.tanh(x)}, {"x": ((1, 1, 4, 5), -60.0, 60.0)})
     cases.add("sigmoid", "far out", lambda x: {"y": torch.sigmoid(x)}, {"x": ((1, 1, 4, 5), -60.0, 60.0)})
     shape = (2, 3, 4, 3)
@@ -305,7 +305,7 @@ def class_losses(cases):
         run = lambda x: F.multi_margin_loss(x, labels, p=power, margin=margin)
         case("hinge", f"margin {margin}, power {power}", run, margin=margin, power=power)
     for j, low in [(1.0, -5.0), (0.25, -400.0)]:
-        # Equation 9 of LeCun et al., 1998: the penalties are the scores with their sign turned.
+        # Equation 9 of LeCun et al., 1998: the penalties are the negated scores.
         def run(x):
             none = torch.full((len(LABELS), 1), -j, dtype=x.dtype)
             of_label = -x.gather(1, labels[:, None]).squeeze(1)
@@ -418,7 +418,7 @@ def signals_and_volumes(cases):
     both("one window, covered in part", (2, 3, 2), 1, kernel_size=[3], stride=[2], padding=[0], ceil_mode=True)
     corner = {"kernel_size": [3, 3, 5], "stride": [2, 2, 3], "padding": [0, 0, 0], "ceil_mode": True}
     pool("max_pool3d", "one window, covered in part", (1, 2, 3, 2, 4), **corner)
-    # PyTorch takes no average over a volume smaller than the window; the last windows are covered in part here.
+    # PyTorch refuses averages over a volume smaller than the window; here, the last windows are partially covered.
     both("last windows covered in part", (1, 2, 4, 3, 6), 3, **corner)
     flat = {"kernel_size": [3, 4], "stride": [2, 3], "ceil_mode": True}
     both("one window, covered in part", (2, 2, 2, 3), 2, **flat, padding=[0, 0])

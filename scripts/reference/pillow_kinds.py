@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Images of every format written by Pillow, with the pixels that Pillow reads, composed over white."""
+"""Images of every format written by Pillow, with the pixels that Pillow reads, composited on white."""
 import io
 import json
 import pathlib

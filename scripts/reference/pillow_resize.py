@@ -64,7 +64,7 @@ def jpeg(image, **options):
 
 
 def transparent(mode):
-    """Returns a transparent image as a PNG file, and its resized composition over white."""
+    """Returns a transparent image as a PNG file, and its resized composition on white."""
     channels = len(mode)
     data = bytes((i * 89 + i * i * 7) % 256 for i in range(13 * 9 * channels))
     image = Image.frombytes(mode, (13, 9), data)

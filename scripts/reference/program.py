@@ -10,14 +10,14 @@ import torch
 
 
 class Striate:
-    """Runs `program` in `folder` and keeps its messages in `said`. Exits if it fails."""
+    """Runs `program` in `folder` and keeps its messages in `messages`. Exits if it fails."""
 
     def __init__(self, program, folder):
-        self.program, self.folder, self.said = str(pathlib.Path(program).resolve()), pathlib.Path(folder), ""
+        self.program, self.folder, self.messages = str(pathlib.Path(program).resolve()), pathlib.Path(folder), ""
 
     def __call__(self, *arguments):
         ran = subprocess.run([self.program, *arguments], cwd=self.folder, capture_output=True, text=True)
-        self.said = ran.stderr
+        self.messages = ran.stderr
         if ran.returncode:
             sys.exit(f"{self.program} {' '.join(arguments)}: {ran.stderr.strip()}")
         return ran.stdout

@@ -29,21 +29,21 @@ DTYPES = [
 
 
 class Kind(enum.Enum):
-    """An object of a class that no reader but Python knows."""
+    """An object of a class known only to Python."""
 
     BASIC = 1
 
 
 class Parameters(collections.OrderedDict):
-    """A dictionary of a class of its own."""
+    """A dictionary subclass."""
 
 
 class Attributes(dict):
-    """As Lightning's AttributeDict."""
+    """Like Lightning's AttributeDict."""
 
 
 class Net(nn.Module):
-    """A small network with buffers that are saved and one that is not."""
+    """A small network with buffers, one of which is not saved."""
 
     def __init__(self):
         super().__init__()
@@ -105,7 +105,7 @@ def references(net):
 
 
 def lightning(net):
-    """As Lightning's Trainer saves it."""
+    """A checkpoint as saved by Lightning's Trainer."""
     optimizer = trained(net, lambda params: torch.optim.AdamW(params, 1e-3))
     return {
         "epoch": 2, "global_step": 12, "pytorch-lightning_version": "2.5.0",
@@ -118,7 +118,7 @@ def lightning(net):
 
 
 def timm(net):
-    """As timm's CheckpointSaver saves it."""
+    """A checkpoint as saved by timm's CheckpointSaver."""
     averaged = {name: tensor * 0.5 if tensor.is_floating_point() else tensor for name, tensor in net.state_dict().items()}
     optimizer = trained(net, lambda params: torch.optim.SGD(params, 0.1, momentum=0.9))
     return {
@@ -129,7 +129,7 @@ def timm(net):
 
 
 def generators():
-    """States of random generators, which are tensors, arrays and integers of more than 128 bits."""
+    """States of random number generators: tensors, arrays and integers of more than 128 bits."""
     return {
         "rng_state": torch.get_rng_state()[:64].clone(), "numpy": np.random.RandomState(1).get_state()[2:],
         "pcg": np.random.PCG64(1).state, "python": random.getstate()[1][:9], "array": np.arange(3.0),
@@ -137,7 +137,7 @@ def generators():
 
 
 def contents():
-    """Objects to save, each with the state dict that is meant, and keys of others."""
+    """Objects to save, each with the expected state dict, and keys of others."""
     whole = torch.arange(24.0).reshape(2, 3, 4) - 7.5
     plain = collections.OrderedDict(a=whole, b=torch.tensor([0.1, float("inf")]))
     yield "plain", plain, plain, {}
@@ -179,7 +179,7 @@ def contents():
     yield "tagged", {"a": tagged, "b": parameter}, {"a": tagged, "b": parameter}, {}
 
 
-# Which dictionary of a checkpoint is meant, and which others have keys.
+# The expected dictionary of each checkpoint, and the keys of others.
 MEANT = {
     "imagenet": ("state_dict", {}),
     "references": ("model", {"model_ema": None, "model_ema.module": "module."}),
@@ -189,7 +189,7 @@ MEANT = {
 
 
 def meant(name, content, state, keys):
-    """The state dict that is meant, and those under keys."""
+    """The expected state dict, and those under keys."""
     if state is not None:
         return state, keys
     path, others = MEANT[name]
@@ -214,7 +214,7 @@ FORMS = {
 }
 
 
-# Files of several kilobytes, saved in PyTorch's usual protocol alone.
+# Files of several kilobytes, saved only in PyTorch's default protocol.
 LARGE = ["imagenet", "references", "lightning", "timm", "beside", "whole-parallel"]
 
 
@@ -226,7 +226,7 @@ def tensors(state):
 
 
 def refused():
-    yield "tensor", saved(torch.ones(2)), "without a name"
+    yield "tensor", saved(torch.ones(2)), "contains a single tensor"
     yield "list", saved([torch.ones(2)]), "no state dict"
     yield "nothing", saved({"epoch": 1}), "no tensors (it has epoch)"
     yield "complex", saved({"a": torch.ones(2, dtype=torch.complex64)}), "no tensors (it has a)"
@@ -238,7 +238,7 @@ def refused():
 
 def main():
     torch.manual_seed(1)
-    # The legacy form holds the source of every module's class, which nobody reads here.
+    # The legacy format contains the source of every module's class, which is not needed here.
     torch.serialization.get_source_lines_and_file = lambda module: ([], 0, "")
     read = []
     for name, content, state, keys in contents():

@@ -2,7 +2,7 @@
 
     python scripts/reference/small_folders.py FOLDER
 
-The classes are noisy stripes across, down and diagonal, each with a tint. Needs Pillow.
+The classes are noisy horizontal, vertical and diagonal stripes, each with its own tint. Needs Pillow.
 """
 
 import math
@@ -16,7 +16,7 @@ NAMES = ["ash", "birch", "cedar"]
 
 
 def stripes(rng, label):
-    """An image of 60 to 90 pixels a side."""
+    """An image of 60 to 90 pixels per side."""
     width, height = rng.randint(60, 90), rng.randint(60, 90)
     frequency, phase = rng.uniform(0.25, 0.5), rng.uniform(0, 6)
     middle = [rng.randint(70, 140) + 40 * (channel == label) for channel in range(3)]

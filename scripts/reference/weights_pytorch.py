@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""PyTorch files as found in practice: what the program reads from each, and what it reports.
+"""PyTorch files as found in practice: checks what the program reads from each, and what it reports.
 
     scripts/peers-setup.sh
     cargo build --release
@@ -8,7 +8,7 @@
 Seeded weights saved by PyTorch without batch norm's counters, under the prefixes of its wrappers, in the legacy format,
 with and without auxiliary heads; checkpoints written by the save code of pytorch/examples (imagenet/main.py) and of torchvision's
 references (classification/train.py), of timm, Lightning and Accelerate; whole modules. Scores must be the module's within
-1e-4 of the largest, and the program must report what it chose and left aside. Then weights for another number of classes:
+1e-4 of the largest, and the program must report what it chose and skipped. Then weights for another number of classes:
 everything but the last layer must be kept, bit for bit. Exits with 1 if something differs or is not reported.
 """
 
@@ -37,7 +37,7 @@ def module(name, classes=1000, **options):
 
 
 def step(module, make):
-    """An optimizer after a step on a copy of `module`, whose state lies in the checkpoint beside the weights."""
+    """An optimizer after a step on a copy of `module`, whose state is stored in the checkpoint with the weights."""
     model = copy.deepcopy(module).train()
     optimizer = make(model.parameters())
     model(torch.randn(2, 3, 64, 64)).sum().backward()
@@ -46,7 +46,7 @@ def step(module, make):
 
 
 def averaged(module):
-    """Other weights than those of `module`."""
+    """Weights different from those of `module`."""
     other = copy.deepcopy(module)
     with torch.no_grad():
         for tensor in [*other.parameters(), *other.buffers()]:
@@ -107,7 +107,7 @@ def timm(module):
 
 
 def lightning(module):
-    """Lightning's Trainer.save_checkpoint, of a module that holds the network as `model`."""
+    """Lightning's Trainer.save_checkpoint, for a module that contains the network as `model`."""
     optimizer = step(module, lambda params: torch.optim.SGD(params, 0.1, momentum=0.9))
     return {
         "epoch": 2, "global_step": 300, "pytorch-lightning_version": "2.5.0",
@@ -120,7 +120,7 @@ def lightning(module):
 
 
 def beside(module):
-    """Weights deep among losses and states of random generators."""
+    """Weights nested among losses and states of random number generators."""
     return {
         "loss": torch.tensor(0.5), "history": [torch.rand(90)], "rng_state": torch.get_rng_state(),
         "numpy": np.random.get_state(), "python": random.getstate(), "generator": np.random.default_rng(1).bit_generator.state,
@@ -129,7 +129,7 @@ def beside(module):
 
 
 def split(module):
-    """A backbone and a head under prefixes of their own."""
+    """A backbone and a head under separate prefixes."""
     return {("head." if name.startswith("fc.") else "encoder.backbone.") + name: tensor for name, tensor in module.state_dict().items()}
 
 
@@ -139,26 +139,26 @@ def without_counters(module):
 
 HEADS = dict(aux_logits=True, init_weights=False)
 NO_HEADS = dict(aux_logits=False, init_weights=False)
-# What is saved, of which module, how, and what the program must say of it.
+# What is saved, from which module, how, and what the program must report.
 CASES = {
     "as it is": ("resnet18", {}, nn.Module.state_dict, {}, None),
     "without num_batches_tracked": ("resnet18", {}, without_counters, {}, None),
-    "data parallel": ("resnet18", {}, lambda m: nn.DataParallel(m).state_dict(), {}, "the prefix module. of its names"),
-    "compiled": ("resnet18", {}, lambda m: torch.compile(m).state_dict(), {}, "the prefix _orig_mod. of its names"),
-    "examples/imagenet": ("resnet18", {}, imagenet, {}, "those under state_dict"),
-    "examples/imagenet, old format": ("resnet18", {}, imagenet, {"_use_new_zipfile_serialization": False}, "those under state_dict"),
-    "references/classification": ("resnet18", {}, references, {}, "model_ema fits as well: use --key to take it"),
-    "references/classification, protocol 5": ("resnet18", {}, references, {"pickle_protocol": 5}, "those under model"),
-    "timm": ("resnet18", {}, timm, {}, "state_dict_ema fits as well"),
-    "Lightning": ("resnet18", {}, lightning, {}, "the prefix model. of its names"),
-    "beside losses and random states": ("resnet18", {}, beside, {}, "those under runs.0.student"),
-    "prefixes of parts": ("resnet18", {}, split, {}, "the prefix head. of 2 of its"),
+    "data parallel": ("resnet18", {}, lambda m: nn.DataParallel(m).state_dict(), {}, "removed the prefix module."),
+    "compiled": ("resnet18", {}, lambda m: torch.compile(m).state_dict(), {}, "removed the prefix _orig_mod."),
+    "examples/imagenet": ("resnet18", {}, imagenet, {}, "using the state dict \"state_dict\""),
+    "examples/imagenet, old format": ("resnet18", {}, imagenet, {"_use_new_zipfile_serialization": False}, "using the state dict \"state_dict\""),
+    "references/classification": ("resnet18", {}, references, {}, "model_ema also fits: --key selects it"),
+    "references/classification, protocol 5": ("resnet18", {}, references, {"pickle_protocol": 5}, "using the state dict \"model\""),
+    "timm": ("resnet18", {}, timm, {}, "state_dict_ema also fits"),
+    "Lightning": ("resnet18", {}, lightning, {}, "removed the prefix model."),
+    "beside losses and random states": ("resnet18", {}, beside, {}, "using the state dict \"runs.0.student\""),
+    "prefixes of parts": ("resnet18", {}, split, {}, "removed the prefix head. from 2 of"),
     "whole module": ("resnet18", {}, lambda m: m, {}, None),
     "whole module, old format": ("resnet18", {}, lambda m: m, {"_use_new_zipfile_serialization": False}, None),
     "whole GoogLeNet, data parallel, in a dictionary": (
-        "googlenet", HEADS, lambda m: {"epoch": 1, "net": nn.DataParallel(m)}, {}, "those under net"),
-    "bfloat16": ("resnet18", {}, lambda m: m.bfloat16().state_dict(), {}, "numbers of type bfloat16 become float32"),
-    "float64": ("resnet18", {}, lambda m: m.double().state_dict(), {}, "numbers of type float64 become float32"),
+        "googlenet", HEADS, lambda m: {"epoch": 1, "net": nn.DataParallel(m)}, {}, "using the state dict \"net\""),
+    "bfloat16": ("resnet18", {}, lambda m: m.bfloat16().state_dict(), {}, "converted bfloat16 to float32"),
+    "float64": ("resnet18", {}, lambda m: m.double().state_dict(), {}, "converted float64 to float32"),
     "channels last": ("resnet18", {}, lambda m: m.to(memory_format=torch.channels_last).state_dict(), {}, None),
     "old format": ("resnet18", {}, nn.Module.state_dict, {"_use_new_zipfile_serialization": False}, None),
     "under state_dict": ("resnet18", {}, lambda m: {"epoch": 3, "state_dict": m.state_dict()}, {}, "state_dict"),
@@ -170,8 +170,8 @@ CASES = {
 NAMES = {"inception_v3": ("inception-v3", 299)}
 
 
-def of_case(striate, name, options, saved, how, said):
-    """Whether the scores are the module's, and what was said of it."""
+def of_case(striate, name, options, saved, how, expected):
+    """Returns whether the scores match the module's, and a description."""
     made = module(name, **options)
     torch.save(saved(made), striate.folder / "weights.pth", **how)
     made = made.float()
@@ -180,12 +180,12 @@ def of_case(striate, name, options, saved, how, said):
     with torch.no_grad():
         wanted = made(images)
     off = float((scores(striate, name, images) - wanted).abs().max() / wanted.abs().max())
-    good = off <= SCORES and (said or "") in striate.said
-    return good, f"scores {off:.1e}; says: {striate.said.strip() or 'nothing'}"
+    good = off <= SCORES and (expected or "") in striate.messages
+    return good, f"scores {off:.1e}; printed: {striate.messages.strip() or 'nothing'}"
 
 
 def of_safetensors(striate):
-    """What Accelerate saves of a compiled network in data parallel training, in bfloat16 and without an ending."""
+    """The file that Accelerate saves for a compiled network in data-parallel training, in bfloat16 and without an extension."""
     import safetensors.torch
 
     made = module("resnet18").bfloat16()
@@ -196,22 +196,22 @@ def of_safetensors(striate):
     with torch.no_grad():
         wanted = made(images)
     off = float((scores(striate, "resnet18", images, "weights.bin") - wanted).abs().max() / wanted.abs().max())
-    return off <= SCORES and "module._orig_mod. of its names" in striate.said, f"scores {off:.1e}; says: {striate.said.strip()}"
+    return off <= SCORES and "removed the prefix module._orig_mod." in striate.messages, f"scores {off:.1e}; printed: {striate.messages.strip()}"
 
 
 def other_key(striate):
-    """The averaged weights of torchvision's references, by their key."""
+    """The averaged weights of torchvision's references, selected by key."""
     made = module("resnet18")
     torch.save(references(made), striate.folder / "weights.pth")
     images = torch.randn(3, 3, 224, 224)
     with torch.no_grad():
         wanted = averaged(made)(images)
     off = float((scores(striate, "resnet18", images, options=["--key", "model_ema"]) - wanted).abs().max() / wanted.abs().max())
-    return off <= SCORES, f"scores {off:.1e}; says: {striate.said.strip()}"
+    return off <= SCORES, f"scores {off:.1e}; printed: {striate.messages.strip()}"
 
 
 def other_classes(striate, classes):
-    """Weights for a thousand classes where ten are wanted: one step at rate zero."""
+    """Weights for a thousand classes used for ten: one step at learning rate zero."""
     before = module("resnet18", classes).state_dict()
     torch.save(before, striate.folder / "weights.pth")
     (striate.folder / "data").mkdir()
@@ -224,8 +224,8 @@ def other_classes(striate, classes):
     trained = [key for key in after if "running_" not in key and not key.startswith(("fc.", "golden."))]
     kept = all(torch.equal(after[key], before[key]) for key in trained)
     fresh = after["fc.weight"].shape == (10, 512) and float(after["fc.weight"].std()) > 0
-    good = kept and fresh and len(trained) == 60 and f"a new last layer for 10 classes in place of one for {classes}" in striate.said
-    return good, f"{len(trained)} tensors kept: {kept}; says: {striate.said.strip()}"
+    good = kept and fresh and len(trained) == 60 and f"last layer replaced: 10 classes instead of {classes:,}" in striate.messages
+    return good, f"{len(trained)} tensors kept: {kept}; printed: {striate.messages.strip()}"
 
 
 def main():
@@ -236,12 +236,12 @@ def main():
         striate = Striate(program, folder)
         checks = {title: lambda case=case: of_case(striate, *case) for title, case in CASES.items()}
         checks["Accelerate, safetensors"] = lambda: of_safetensors(striate)
-        checks["averaged weights by their key"] = lambda: other_key(striate)
+        checks["averaged weights by key"] = lambda: other_key(striate)
         checks["another number of classes"] = lambda: other_classes(striate, 1000)
         for title, check in checks.items():
-            passed, told = check()
+            passed, description = check()
             good &= passed
-            print(f"{title}: {'' if passed else 'WRONG, '}{told}", flush=True)
+            print(f"{title}: {'' if passed else 'WRONG, '}{description}", flush=True)
     sys.exit(0 if good else 1)
 
 

@@ -42,15 +42,16 @@ impl Adapt {
     }
 }
 
-/// Refuses extents of another rank than the network's input has.
+/// Refuses extents whose rank differs from that of the network's input.
 fn check_rank(input: &[usize], network: &Network) -> Result<()> {
     if input.len() == network.input.len() {
         return Ok(());
     }
     let form = match network.input.len() {
         3 => "channels, height and width, such as 3,224,224".to_owned(),
-        rank => format!("{rank} extents with commas between"),
+        1 => "1 extent".to_owned(),
+        rank => format!("{rank} extents, separated by commas"),
     };
     let text = input.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
-    Err(Error::input(format!("--input {text}: write {form}")).into())
+    Err(Error::input(format!("--input {text}: expected {form}")).into())
 }

@@ -29,8 +29,8 @@ macro_rules! data_sets {
         "\
 Data sets:
   digits          1,797 handwritten digits of 8x8 pixels, built in
-  mnist           MNIST (download it first: striate data get mnist)
-  fashion-mnist   Fashion-MNIST (likewise)
+  mnist           MNIST (first: striate data get mnist)
+  fashion-mnist   Fashion-MNIST (first: striate data get fashion-mnist)
   FOLDER          one subfolder of images per class, or such subfolders in
                   train/, val/ and test/
   npy:FOLDER      images.npy ([N, C, H, W], f32) and labels.npy"
@@ -59,9 +59,9 @@ pub struct Arguments {
 /// The verb to run.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
-    /// Train a network by a recipe
+    /// Train a network with a recipe
     Train(Train),
-    /// Evaluate a model on a data set: top-1 and top-5 error, confusion
+    /// Evaluate a model: top-1 and top-5 error, confusion matrix
     Eval(Eval),
     /// Classify images
     Predict(Predict),
@@ -185,7 +185,7 @@ Example:
   striate eval runs/lenet5-mnist-1/last.safetensors --data mnist"
 ))]
 pub struct Eval {
-    /// Model file, or an ONNX file
+    /// Model file or ONNX file
     pub model: PathBuf,
     /// Data set (see below)
     #[arg(long, value_name = "SPEC")]
@@ -210,7 +210,7 @@ Examples:
   striate predict model.safetensors FOLDER --top 1 --csv predictions.csv
   striate predict net.onnx photo.jpg --preprocessing imagenet --names imagenet")]
 pub struct Predict {
-    /// Model file, or an ONNX file
+    /// Model file or ONNX file
     pub model: PathBuf,
     /// Images, or folders of images
     #[arg(required = true, value_name = "IMAGE|FOLDER")]
@@ -236,8 +236,8 @@ Formats, read and written: .safetensors, .pth, .pt, .caffemodel and .onnx.
 
 The network comes from --model, or from IN if that is a model or ONNX file.
 With a network, a .safetensors file becomes a self-contained model file; without
-one it holds only tensors. An ONNX file always contains the network. Caffe needs
-a .prototxt to go with a .caffemodel.
+one, it contains only tensors. An ONNX file always contains the network. To use a
+.caffemodel, Caffe also needs a .prototxt.
 
 Examples:
   striate convert resnet18.pth resnet18.safetensors --model resnet18
@@ -248,7 +248,7 @@ pub struct Convert {
     /// File to read: weights or a model
     #[arg(value_name = "IN")]
     pub from: PathBuf,
-    /// File to write; its ending selects the format
+    /// File to write; its extension selects the format
     #[arg(value_name = "OUT")]
     pub to: PathBuf,
     /// Network that the weights belong to
@@ -263,8 +263,8 @@ pub struct Convert {
     /// Preprocessing: imagenet, caffe, tensorflow, zero-one or FILE.json
     #[arg(long, value_name = "NAME|FILE")]
     pub preprocessing: Option<String>,
-    /// Class names, one per line or as JSON; or the word imagenet
-    #[arg(long, value_name = "FILE")]
+    /// Class names (one per line, or JSON), or `imagenet`
+    #[arg(long, value_name = "FILE|imagenet")]
     pub names: Option<String>,
     /// Write only the tensors, without the network
     #[arg(long)]
@@ -548,7 +548,7 @@ mod tests {
         visit(&Arguments::command(), &mut |command| {
             let name = command.get_name();
             let (narrow, wide) = (help(command, 80), help(command, 0));
-            // With long flags, clap puts each text on a line of its own, below its flag.
+            // With long flags, clap puts each text on a separate line below its flag.
             let text = |line: &str| line.rsplit("  ").next().unwrap_or_default().to_owned();
             let broken = wide.lines().find(|line| !narrow.contains(&text(line)));
             assert_eq!(broken, None, "{name}: shorten this line to fit in 80 columns");

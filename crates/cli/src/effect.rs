@@ -1,4 +1,4 @@
-//! Flags that would have no effect are refused: what a person asks for is done, or the program says why not.
+//! Refuses flags that would have no effect, with the reason.
 //!
 //! Flags that exclude others are declared in [`crate::arguments`]; this module is about flags whose effect depends on
 //! the files that a command reads.
@@ -17,7 +17,7 @@ enum Need {
     Onnx,
     /// A file of tensors without a network.
     Weights,
-    /// Weights that are fitted to a network of another origin.
+    /// Weights that are fitted to a network from another source.
     Fitted,
 }
 
@@ -63,7 +63,7 @@ impl Flag {
 pub struct Source<'a> {
     name: &'a Path,
     kind: Kind,
-    /// Whether its weights are fitted to a network of another origin.
+    /// Whether its weights are fitted to a network from another source.
     is_fitted: bool,
 }
 
@@ -72,7 +72,7 @@ enum Kind {
     BuiltIn,
     Text,
     File(Contents),
-    /// A file that cannot be read, about which its reader says more.
+    /// An unreadable file; its reader reports the error.
     Unknown,
 }
 
@@ -100,7 +100,7 @@ impl<'a> Source<'a> {
         Source { name: path, kind, is_fitted: kind == Kind::File(Contents::Weights) }
     }
 
-    /// Whether it is a file that holds weights.
+    /// Whether it is a file with weights.
     pub fn is_file(&self) -> bool {
         matches!(self.kind, Kind::File(_))
     }
@@ -132,33 +132,33 @@ fn kind(path: &Path) -> Kind {
     contents(path).map_or(Kind::Unknown, Kind::File)
 }
 
-/// Refuses the first of `flags` that is given and for which none of `sources` has a use.
+/// Refuses the first of `flags` that is given but has no effect on any of `sources`.
 pub fn refuse_unused(flags: &[Flag], sources: &[Source]) -> Result<()> {
     let is_unused = |flag: &&Flag| flag.is_given && !sources.iter().any(|source| source.satisfies(flag.need));
     match flags.iter().find(is_unused) {
         None => Ok(()),
         Some(Flag { name, purpose, .. }) => {
             let sources: Vec<String> = sources.iter().map(Source::description).collect();
-            Err(Error::input(format!("{name} {purpose}; {}: leave it out", sources.join(", "))))
+            Err(Error::input(format!("{name} {purpose}, but {}; omit it", sources.join(", "))))
         }
     }
 }
 
-/// Refuses the first of the `flags` about image files that is given if the data set `spec` has none.
+/// Refuses the first given one of the `flags` about image files if the data set `spec` has no image files.
 pub fn refuse_without_image_files(flags: &[(&str, bool)], spec: &str) -> Result<()> {
     let data = match Spec::parse(spec)? {
         Spec::Folder(_) => return Ok(()),
         Spec::Digits => "is built in",
         Spec::Mnist(_) => "is not stored as image files",
-        Spec::Npy(_) => "holds arrays",
+        Spec::Npy(_) => "contains arrays",
     };
-    refuse_given(flags, &format!("is about image files, but {spec} {data}"))
+    refuse_given(flags, &format!("applies to image files, but {spec} {data}"))
 }
 
-/// Refuses the first of `flags` that is given, for this reason.
+/// Refuses the first given one of `flags`, for this reason.
 pub fn refuse_given(flags: &[(&str, bool)], reason: &str) -> Result<()> {
     match flags.iter().find(|(_, is_given)| *is_given) {
         None => Ok(()),
-        Some((flag, _)) => Err(Error::input(format!("{flag} {reason}: leave it out"))),
+        Some((flag, _)) => Err(Error::input(format!("{flag} {reason}; omit it"))),
     }
 }

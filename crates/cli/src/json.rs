@@ -16,8 +16,8 @@ pub fn print(value: &Value) -> Result<()> {
     Ok(())
 }
 
-/// Escapes what JSON may leave as it is but would steer a terminal. It only occurs inside strings, where an
-/// escape means the same character.
+/// Escapes characters that JSON permits but that would control a terminal. They only occur inside strings,
+/// where an escape means the same character.
 fn escaped(json: &str) -> String {
     let mut text = String::with_capacity(json.len());
     for c in json.chars() {

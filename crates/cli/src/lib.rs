@@ -26,7 +26,7 @@ use clap::FromArgMatches;
 
 use crate::arguments::Arguments;
 
-/// Prepares the process for use as a program, then runs its own command line.
+/// Sets up the process as a program, then runs its command line.
 pub fn main() -> ExitCode {
     match signals::end_with_closed_pipes() {
         Ok(()) => run(std::env::args_os()),

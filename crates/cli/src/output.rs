@@ -1,31 +1,31 @@
-//! What a person sees besides results: errors, progress, tables; and files that verbs write.
+//! Output other than results: errors, progress, tables; and files that verbs write.
 
 use std::io::IsTerminal;
 use std::path::Path;
 use std::process::ExitCode;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use striate_data::{DownloadProgress, LeftAside, Survey};
-pub use striate_models::history::grouped;
+use striate_data::{DownloadProgress, Skipped, Survey};
 use striate_predict::Tally;
 use striate_tensor::Error;
 use striate_tensor::file::{write_atomically, write_stream};
+pub use striate_tensor::text::grouped;
 use striate_tensor::text::{cell, pad, pad_left, printable, printable_path};
 use striate_train::{Observer, Progress};
 
 use crate::print;
-use crate::signals::{Signals, heed_file_sizes};
+use crate::signals::{Signals, catch_file_size_limit};
 
-/// Returns extents as text for a person: `3×224×224`.
+/// Formats extents for display: `3×224×224`.
 pub fn sides(extents: &[usize]) -> String {
     extents.iter().map(ToString::to_string).collect::<Vec<_>>().join("×")
 }
 
-/// Writes a file whole or not at all; a device or pipe takes the bytes as they come.
+/// Writes a file completely or not at all; a device or pipe receives the bytes directly.
 pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    heed_file_sizes()?;
+    catch_file_size_limit()?;
     if path == Path::new("/dev/stdout") {
-        // It is a link to wherever stdout goes, which may be a file that is not to be replaced.
+        // This is a link to the target of stdout, which may be a file that must not be replaced.
         print::bytes(bytes);
         return Ok(());
     }
@@ -35,7 +35,7 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     }
 }
 
-/// Prints an error in one line and returns the exit code: 2 if the input is at fault, 1 if the job failed.
+/// Prints an error on one line and returns the exit code: 2 if the input is at fault, 1 if the job failed.
 pub fn failure(error: &anyhow::Error) -> ExitCode {
     let own = error.downcast_ref::<Error>();
     let is_input = own.is_some_and(Error::is_input);
@@ -44,14 +44,14 @@ pub fn failure(error: &anyhow::Error) -> ExitCode {
     ExitCode::from(if is_input { 2 } else { 1 })
 }
 
-/// Shows a training run on stderr, and stops it when a signal comes.
+/// Shows a training run on stderr, and stops it when a signal arrives.
 pub struct Watcher {
     bar: ProgressBar,
     signals: Signals,
 }
 
 impl Watcher {
-    /// Returns a watcher that `signals` stop; a second signal ends the program at once, without a checkpoint.
+    /// Returns a watcher that `signals` stop; a second signal ends the program immediately, without a checkpoint.
     pub fn new(signals: Signals) -> Watcher {
         let bar = if std::io::stderr().is_terminal() { ProgressBar::new(0) } else { ProgressBar::hidden() };
         let style = ProgressStyle::with_template("{prefix} {bar:30} {percent:>3} %  {msg}  {eta} left");
@@ -59,7 +59,7 @@ impl Watcher {
         Watcher { bar, signals }
     }
 
-    /// Returns whether a signal asked to stop.
+    /// Returns whether a signal has requested a stop.
     pub fn was_stopped(&self) -> bool {
         self.signals.ask_to_stop()
     }
@@ -94,7 +94,7 @@ impl Observer for Watcher {
     }
 }
 
-/// Returns a progress bar on stderr for a job of `length` parts.
+/// Returns a progress bar on stderr for a job of `length` items.
 pub fn job_bar(length: usize, what: &str) -> ProgressBar {
     let bar =
         if std::io::stderr().is_terminal() { ProgressBar::new(length as u64) } else { ProgressBar::hidden() };
@@ -113,7 +113,7 @@ impl DownloadBar {
         let is_seen = std::io::stderr().is_terminal();
         let bar = if is_seen { ProgressBar::no_length() } else { ProgressBar::hidden() };
         bar.set_style(ProgressStyle::with_template("{msg}").expect("the template is well formed"));
-        bar.set_message("asking the mirrors");
+        bar.set_message("contacting the mirrors");
         DownloadBar(bar)
     }
 
@@ -130,7 +130,7 @@ impl DownloadProgress for DownloadBar {
             None => "{prefix} {spinner} {bytes}  {bytes_per_sec}",
         };
         let style = ProgressStyle::with_template(template).expect("the template is well formed");
-        // The rate is that of what comes now.
+        // The rate counts only the data of this call.
         self.0.reset();
         self.0.set_position(have);
         match total {
@@ -147,12 +147,12 @@ impl DownloadProgress for DownloadBar {
     }
 
     fn note(&mut self, text: &str) {
-        // Without a terminal, only the error names the mirrors, if there is one.
+        // Without a terminal, the mirrors are named only in the error, if any.
         self.0.println(printable(text));
     }
 }
 
-/// Returns columns of text, the first aligned left, the others right; the first row is the head.
+/// Returns columns of text, the first left-aligned, the others right-aligned; the first row is the header.
 pub fn table(rows: &[Vec<String>]) -> String {
     let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(|text| cell(text)).collect()).collect();
     let columns = rows.first().map_or(0, Vec::len);
@@ -174,7 +174,7 @@ pub fn table(rows: &[Vec<String>]) -> String {
     text
 }
 
-/// Describes the errors in `tally`: top-5 only where more than five classes leave something to miss.
+/// Formats the errors in `tally`; the top-5 error only for more than five classes, since it is otherwise zero.
 pub fn errors(tally: &Tally) -> String {
     let top1 = format!("error {:.2} %", tally.top1_error() * 100.0);
     match tally.classes() {
@@ -183,7 +183,7 @@ pub fn errors(tally: &Tally) -> String {
     }
 }
 
-/// Returns `text` as an argument in a command for a person to copy: in quotes if a shell would change it.
+/// Returns `text` as an argument of a command for the user to copy: quoted if a shell would change it.
 pub fn argument(text: &str) -> String {
     let text = printable(text);
     let is_plain = |c: char| c.is_alphanumeric() || "-_./:,=+@%\u{fffd}".contains(c);
@@ -193,7 +193,7 @@ pub fn argument(text: &str) -> String {
     }
 }
 
-/// Describes the smallest and largest height and width of image files, each side on its own.
+/// Formats the ranges of height and width of image files.
 pub fn image_sizes([[low, narrow], [high, wide]]: &[[usize; 2]; 2]) -> String {
     let range = |side: &str, from: &usize, to: &usize| match from == to {
         true => format!("{side} {from}"),
@@ -202,15 +202,14 @@ pub fn image_sizes([[low, narrow], [high, wide]]: &[[usize; 2]; 2]) -> String {
     format!("image files: {}, {}", range("height", low, high), range("width", narrow, wide))
 }
 
-/// Returns what loading a data set found besides its images, one line each: notes, files left aside, and images
-/// that could not be read.
+/// Returns the findings of loading a data set, one line each: notes, skipped files, and unreadable images.
 pub fn survey_lines(survey: &Survey) -> Vec<String> {
     let notes = survey.notes.iter().map(|note| printable(note).into_owned());
-    let left = survey.left_aside.iter().map(|LeftAside { kind, count, first }| {
-        format!("left aside: {count} {} (first {})", printable(kind), printable_path(first))
+    let left = survey.skipped.iter().map(|Skipped { kind, count, first }| {
+        format!("skipped: {count} × {}, first {}", printable(kind), printable_path(first))
     });
     let unreadable = survey.unreadable.iter().map(|(path, reason)| {
-        format!("unreadable, left out: {}: {}", printable_path(path), printable(reason))
+        format!("unreadable, skipped: {}: {}", printable_path(path), printable(reason))
     });
     notes.chain(left).chain(unreadable).collect()
 }
@@ -235,13 +234,13 @@ mod tests {
     }
 
     #[test]
-    fn sides_of_image_files_are_described_one_by_one() {
+    fn heights_and_widths_of_image_files_are_separate_ranges() {
         assert_eq!(image_sizes(&[[60, 62], [86, 90]]), "image files: heights 60 to 86, widths 62 to 90");
         assert_eq!(image_sizes(&[[8, 9], [8, 20]]), "image files: height 8, widths 9 to 20");
     }
 
     #[test]
-    fn table_shows_names_of_any_length_in_one_line_each() {
+    fn table_shows_names_of_any_length_on_one_line() {
         let long = "x".repeat(100_000);
         let rows =
             [["name", "n"], [&long, "1"], ["a\nb\u{1b}[2J", "22"]].map(|row| row.map(String::from).to_vec());

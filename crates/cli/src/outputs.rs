@@ -1,4 +1,4 @@
-//! The files that a command is to write, checked before any work is done.
+//! Checks the output files of a command before any work is done.
 
 use std::path::Path;
 
@@ -7,33 +7,33 @@ use striate_tensor::file::{is_same_file, is_stream, lies_in};
 use striate_tensor::text::printable_path;
 use striate_tensor::{Error, Result};
 
-/// A file to be written.
+/// An output file.
 #[derive(Debug, Clone, Copy)]
 pub struct Output<'a> {
-    /// The flag or argument that names it.
+    /// The flag or argument that specifies it.
     flag: &'static str,
     path: &'a Path,
-    /// What is written, and how its name must end, if it has one format only.
+    /// What is written and its required extension, if only one format is supported.
     format: Option<(&'static str, &'static str)>,
 }
 
 impl<'a> Output<'a> {
-    /// The file that `flag` names.
+    /// The file specified by `flag`.
     pub fn file(flag: &'static str, path: &'a Path) -> Output<'a> {
         Output { flag, path, format: None }
     }
 
-    /// The picture that `flag` names.
+    /// The picture specified by `flag`.
     pub fn picture(flag: &'static str, path: &'a Path) -> Output<'a> {
         Output { flag, path, format: Some(("pictures", "png")) }
     }
 
-    /// The array that `flag` names.
+    /// The array specified by `flag`.
     pub fn array(flag: &'static str, path: &'a Path) -> Output<'a> {
         Output { flag, path, format: Some(("arrays", "npy")) }
     }
 
-    /// Whether its bytes go to a pipe or device, so that no file is replaced.
+    /// Whether it is a pipe or device, so that no file is replaced.
     fn is_stream(&self) -> bool {
         self.path == Path::new("/dev/stdout") || is_stream(self.path)
     }
@@ -46,41 +46,39 @@ impl<'a> Output<'a> {
             self.format.filter(|(_, ending)| !extension.eq_ignore_ascii_case(ending))
         {
             return Err(Error::input(format!(
-                "{path}: {what} are written as .{ending}; choose a name that ends in .{ending} for {flag}"
+                "{path}: {what} are written as .{ending}; choose a name ending in .{ending} for {flag}"
             )));
         }
         match inputs.iter().any(|input| is_same_file(self.path, input)) {
             true => Err(Error::input(format!(
-                "{path}: is read by this command and would be overwritten; choose another file for {flag}"
+                "{path}: this command reads the file and would overwrite it; choose another file for {flag}"
             ))),
             false => Ok(()),
         }
     }
 }
 
-/// Refuses `outputs` whose folder does not exist, that are one of the `inputs` or another output, or whose name
-/// ends in another format than is written.
+/// Refuses `outputs` whose folder does not exist, or that are one of the `inputs` or another output, or whose extension
+/// does not match their format.
 pub fn check<'a>(outputs: impl IntoIterator<Item = Output<'a>>, inputs: &[&Path]) -> Result<()> {
     let files: Vec<Output> = outputs.into_iter().filter(|output| !output.is_stream()).collect();
     for (index, output) in files.iter().enumerate() {
         output.check(inputs)?;
         if let Some(other) = files[..index].iter().find(|other| is_same_file(output.path, other.path)) {
             let path = printable_path(output.path);
-            let what = format!(
-                "{path}: is named by both {} and {}; give each its own file",
-                other.flag, output.flag
-            );
+            let what =
+                format!("{path}: used by both {} and {}; choose different files", other.flag, output.flag);
             return Err(Error::input(what));
         }
     }
     Ok(())
 }
 
-/// Refuses to write `path`, which `flag` names, into the image folder `spec`, whose contents are data.
+/// Refuses to write `path`, specified by `flag`, into the image folder `spec`, whose contents are data.
 pub fn refuse_in_data(flag: &str, path: &Path, spec: &Spec) -> Result<()> {
     match spec {
         Spec::Folder(folder) if lies_in(path, folder) => Err(Error::input(format!(
-            "{}: lies in the data set {}, where it would be taken for data; choose another place with {flag}",
+            "{}: is inside the data set {} and would be read as data; choose another location with {flag}",
             printable_path(path),
             printable_path(folder)
         ))),
@@ -94,7 +92,7 @@ fn check_folder(file: &Path) -> Result<()> {
         Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
             let (file, folder) = (printable_path(file), printable_path(folder));
             Err(Error::input(format!(
-                "cannot write {file}: the folder {folder} does not exist; make it first"
+                "cannot write {file}: the folder {folder} does not exist; create it first"
             )))
         }
         _ => Ok(()),

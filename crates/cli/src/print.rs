@@ -1,9 +1,9 @@
-//! The `print!`, `println!`, `eprint!` and `eprintln!` of this crate, which shadow those of the standard library. Those panic when
-//! the output is full or closed, and hand everything to the terminal; these do neither.
+//! The `print!`, `println!`, `eprint!` and `eprintln!` of this crate, which shadow those of the standard library. The latter
+//! panic if the output is full or closed, and pass everything to the terminal; these do neither.
 //!
-//! What cannot be written to stdout is remembered until [`finish`], so that a full disk behind `> table.txt`
-//! does not stop a run that is training. Characters that would steer a terminal never reach one, wherever the
-//! text is from; a caller who shows text in a table or list also uses [`striate_tensor::text::printable`],
+//! A failure to write to stdout is remembered until [`finish`], so that a full disk behind `> table.txt`
+//! does not stop a training run. Characters that would control a terminal never reach one, wherever the
+//! text is from; a caller that shows text in a table or list also uses [`striate_tensor::text::printable`],
 //! because line breaks are left in place here.
 
 use std::fmt::Arguments;
@@ -45,7 +45,7 @@ pub(crate) fn text(text: &str) {
     bytes(shown(text).as_bytes());
 }
 
-/// Writes bytes to stdout as they are.
+/// Writes bytes to stdout unchanged.
 pub(crate) fn bytes(bytes: &[u8]) {
     let mut failure = FAILURE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     if failure.is_none() {
@@ -58,11 +58,11 @@ pub(crate) fn error_line(arguments: Arguments<'_>) {
 }
 
 pub(crate) fn error_text(text: &str) {
-    // An error that cannot be shown has no other place; the exit code still tells.
+    // An error that cannot be shown here can go nowhere else; the exit code still reports it.
     let _ = io::stderr().write_all(shown(text).as_bytes());
 }
 
-/// Returns `text` without the characters that steer a terminal; line breaks stay.
+/// Returns `text` without the characters that control a terminal; line breaks stay.
 fn shown(text: &str) -> String {
     text.replace(|c| c != '\n' && is_unprintable(c), "\u{fffd}")
 }
@@ -70,7 +70,7 @@ fn shown(text: &str) -> String {
 /// Ends the output of a command line.
 ///
 /// # Errors
-/// If something could not be written to stdout. A pipe that nobody reads any more is not an error.
+/// If something could not be written to stdout. A pipe closed by its reader is not an error.
 pub(crate) fn finish() -> Result<()> {
     let failure = FAILURE.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
     let failure = failure.or_else(|| io::stdout().flush().err());
@@ -85,7 +85,7 @@ mod tests {
     use super::shown;
 
     #[test]
-    fn line_breaks_stay_and_terminal_controls_go() {
+    fn line_breaks_stay_and_terminal_controls_are_removed() {
         assert_eq!(shown("a  b\nc\u{1b}[2J\u{9b}\u{202e}\n"), "a  b\nc\u{fffd}[2J\u{fffd}\u{fffd}\n");
     }
 }

@@ -1,5 +1,5 @@
-//! Flags that settle what a file leaves open: the input and output of an ONNX graph, the key within a checkpoint, how
-//! images become the input, the names of classes.
+//! Flags for what a file leaves open: the input and output of an ONNX graph, the key within a checkpoint, the
+//! preprocessing, the class names.
 
 use std::str::FromStr;
 
@@ -11,7 +11,7 @@ use striate_vision::MAX_PIXELS;
 
 use crate::effect::{Flag, Source, refuse_unused};
 
-/// Sides of inputs and images beyond this are refused.
+/// Largest accepted side of an input or image.
 const LARGEST_SIDE: usize = 1 << 16;
 
 /// The extents of an input without the batch, such as `3,224,224`.
@@ -27,7 +27,7 @@ impl FromStr for Extents {
         extents
             .filter(fits)
             .map(Extents)
-            .ok_or_else(|| "write extents with commas, such as 3,224,224".to_owned())
+            .ok_or_else(|| "expected comma-separated extents, such as 3,224,224".to_owned())
     }
 }
 
@@ -41,7 +41,7 @@ impl FromStr for Size {
     fn from_str(text: &str) -> Result<Size, String> {
         match text.parse().map(|Extents(extents)| extents).as_deref() {
             Ok([height, width]) => Ok(Size([*height, *width])),
-            _ => Err("write height and width, such as 224,224".to_owned()),
+            _ => Err("expected height and width, such as 224,224".to_owned()),
         }
     }
 }
@@ -49,7 +49,7 @@ impl FromStr for Size {
 /// Flags for checkpoints.
 #[derive(Debug, Default, Args)]
 pub struct Checkpoint {
-    /// State dict to read, if a checkpoint holds several
+    /// State dict to read, if a checkpoint contains several
     #[arg(long, value_name = "KEY")]
     pub key: Option<String>,
     /// Ignore tensors that the network does not have
@@ -88,7 +88,7 @@ impl Reading {
         }
     }
 
-    /// Refuses flags for which none of `sources`, everything that the command reads with them, has a use.
+    /// Refuses flags that have no effect on any of `sources`, which are all inputs of the command.
     pub fn refuse_unused(&self, sources: &[Source]) -> Result<()> {
         let of_onnx = [Flag::input(self.input.is_some()), Flag::output("--output", self.output.is_some())];
         refuse_unused(&[&of_onnx[..], &self.checkpoint.flags()].concat(), sources)
@@ -101,8 +101,8 @@ pub struct Images {
     /// Preprocessing: imagenet, caffe, tensorflow, zero-one or FILE.json
     #[arg(long, value_name = "NAME|FILE")]
     pub preprocessing: Option<String>,
-    /// Class names, one per line or as JSON; or the word imagenet
-    #[arg(long, value_name = "FILE")]
+    /// Class names (one per line, or JSON), or `imagenet`
+    #[arg(long, value_name = "FILE|imagenet")]
     pub names: Option<String>,
     /// Input size, if the network accepts several
     #[arg(long, value_name = "H,W")]

@@ -10,7 +10,7 @@ pub struct Signals(Arc<AtomicBool>);
 
 impl Signals {
     /// Makes Ctrl-C and SIGTERM request a stop; a second one ends the program immediately.
-    pub fn heed() -> Result<Signals> {
+    pub fn install() -> Result<Signals> {
         use signal_hook::consts::{SIGINT, SIGTERM};
         let stop = Arc::default();
         for signal in [SIGINT, SIGTERM] {
@@ -28,7 +28,7 @@ impl Signals {
 }
 
 /// Turns exceeding a limit on file sizes into a write error instead of a silent end of the program.
-pub fn heed_file_sizes() -> Result<()> {
+pub fn catch_file_size_limit() -> Result<()> {
     #[cfg(unix)]
     signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default()).map_err(unregistered)?;
     Ok(())

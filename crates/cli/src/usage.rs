@@ -1,4 +1,4 @@
-//! Errors of the command line itself, in one line each: what is wrong, and what to do.
+//! Usage errors, on one line each: what is wrong, and what to do.
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -16,10 +16,10 @@ use crate::output::failure;
 const EXCLUSIVE: [(&str, &str); 3] = [
     ("--resume", "which takes the run's own recipe; only --epochs, --steps and --threads may differ"),
     ("--text", "which only prints the network"),
-    ("--dry-run", "which keeps nothing"),
+    ("--dry-run", "which writes nothing"),
 ];
 
-/// Prints the usage error of the command line `arguments` in one line, or the help that was asked for, and returns
+/// Prints the usage error of the command line `arguments` on one line, or the requested help, and returns
 /// the exit code.
 pub fn report(error: &Error, arguments: &[OsString]) -> ExitCode {
     let missing = error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
@@ -36,7 +36,7 @@ pub fn report(error: &Error, arguments: &[OsString]) -> ExitCode {
     ExitCode::from(2)
 }
 
-/// Returns the error as a line.
+/// Formats the error on one line.
 fn line(error: &Error, arguments: &[OsString]) -> String {
     let one = |kind| texts(error, kind).into_iter().next().unwrap_or_default();
     let (flag, value) = (name(&one(ContextKind::InvalidArg)), one(ContextKind::InvalidValue));
@@ -49,8 +49,8 @@ fn line(error: &Error, arguments: &[OsString]) -> String {
         ErrorKind::UnknownArgument if flag.starts_with('-') => {
             format!("unknown flag {flag}; {}", near(error, ContextKind::SuggestedArg, &help))
         }
-        ErrorKind::UnknownArgument => format!("one argument too many, {flag}; {help}"),
-        ErrorKind::InvalidValue if value.is_empty() => format!("{flag}: has no value; {help}"),
+        ErrorKind::UnknownArgument => format!("unexpected argument {flag}; {help}"),
+        ErrorKind::InvalidValue if value.is_empty() => format!("{flag}: a value is required; {help}"),
         ErrorKind::InvalidValue => {
             let valid = format!("use {}", texts(error, ContextKind::ValidValue).join(", "));
             format!("{flag}: unknown value {value}; {}", near(error, ContextKind::SuggestedValue, &valid))
@@ -62,8 +62,8 @@ fn line(error: &Error, arguments: &[OsString]) -> String {
                 _ => "must be a whole number, 0 or more".to_owned(),
             };
             let place = format!("{flag} {value}: {wrong}");
-            // Parsers of this crate say what to do.
-            if wrong.starts_with("write ") || wrong.starts_with("must ") {
+            // Errors of this crate's parsers state what to do.
+            if wrong.starts_with("expected ") || wrong.starts_with("must ") {
                 place
             } else {
                 format!("{place}; {help}")
@@ -78,7 +78,7 @@ fn line(error: &Error, arguments: &[OsString]) -> String {
         ErrorKind::InvalidUtf8 => {
             let wrong: Vec<_> = arguments.iter().filter(|argument| argument.to_str().is_none()).collect();
             let named: Vec<_> = wrong.iter().map(|argument| argument.to_string_lossy()).collect();
-            format!("{} not UTF-8; rename what it names", is_or_are(&named.join(", "), wrong.len()))
+            format!("{} not UTF-8; rename the file", is_or_are(&named.join(", "), wrong.len()))
         }
         _ => {
             let text = error.to_string();
@@ -88,7 +88,7 @@ fn line(error: &Error, arguments: &[OsString]) -> String {
     }
 }
 
-/// Returns the error that two flags exclude each other.
+/// Returns the error about flags that exclude each other.
 fn conflict(flag: &str, others: &[String]) -> String {
     let others: Vec<String> = others.iter().map(|other| name(other)).collect();
     let reason = EXCLUSIVE.iter().find_map(|(exclusive, reason)| match flag == *exclusive {
@@ -98,11 +98,11 @@ fn conflict(flag: &str, others: &[String]) -> String {
     match reason {
         Some((flag, exclusive, reason)) => format!("{flag} cannot be used with {exclusive}, {reason}"),
         None if others.iter().any(|other| other == flag) => format!("{flag} is given twice; give it once"),
-        None => format!("{flag} cannot be used with {}; leave one of them out", others.join(", ")),
+        None => format!("{flag} cannot be used with {}; omit one of them", others.join(", ")),
     }
 }
 
-/// Returns the suggestion in `error`, else `otherwise`.
+/// Returns the suggestion in `error`, or else `otherwise`.
 fn near(error: &Error, kind: ContextKind, otherwise: &str) -> String {
     match texts(error, kind).first() {
         Some(near) => format!("did you mean {near}?"),
@@ -114,7 +114,7 @@ fn is_or_are(what: &str, count: usize) -> String {
     format!("{what} {}", if count == 1 { "is" } else { "are" })
 }
 
-/// Returns the flag's name without the form of its value, or the positional argument's name without brackets.
+/// Returns the flag's name without its value, or the positional argument's name without brackets.
 fn name(argument: &str) -> String {
     let argument = argument.trim();
     match argument.starts_with('-') {
@@ -135,7 +135,7 @@ fn called(arguments: &[OsString]) -> String {
     name
 }
 
-/// Returns what `error` says under `kind`.
+/// Returns the texts in `error` of this `kind`.
 fn texts(error: &Error, kind: ContextKind) -> Vec<String> {
     match error.get(kind) {
         Some(ContextValue::String(text)) => vec![text.clone()],

@@ -1,4 +1,4 @@
-//! Files of weights and models on the command line, and what is reported about them.
+//! Weights and model files on the command line, and what is reported about them.
 
 use std::path::Path;
 
@@ -7,14 +7,14 @@ use striate_formats::{Loaded, ReadOptions, Weights, fit, fit_constants, read_wei
 use striate_graph::Network;
 use striate_predict::Resolved;
 use striate_tensor::Result;
-use striate_tensor::text::{printable, printable_path};
+use striate_tensor::text::{counted, printable, printable_path};
 
 use crate::effect::refuse_given;
 
-/// Why `--seed` is refused where it would have no effect.
+/// The reason to refuse `--seed` if it would have no effect.
 pub const NOTHING_DRAWN: &str = "draws initial weights, but all weights are given";
 
-/// Loads the weights in the file at `path` for `network`. What was chosen in it is among the notes, to be reported
+/// Loads the weights in the file at `path` for `network`. Its notes state what was chosen, to be reported
 /// once the weights are known to fit.
 pub fn load(network: &Network, path: &Path, options: &ReadOptions) -> Result<Loaded> {
     let mut loaded = read_weights_with(path, options)?;
@@ -49,9 +49,12 @@ pub fn fit_for(
     let heads = network.auxiliary_variables()?;
     let ignored = heads.iter().filter(|(name, _)| weights.remove(name).is_some()).count();
     if ignored > 0 {
-        notes.push(format!("{ignored} tensors of the auxiliary heads are ignored; only training uses them"));
+        notes.push(format!(
+            "ignored {} of auxiliary heads, used only in training",
+            counted(ignored, "tensor")
+        ));
     }
-    say_all(path, &notes);
+    print_notes(path, &notes);
     if let Some(head) = fitted.replaced {
         let mut first = Inference::initial_weights(network, seed.unwrap_or(0))?;
         first.retain(|name, _| head.variables.contains(name));
@@ -60,15 +63,15 @@ pub fn fit_for(
     Ok(weights)
 }
 
-/// Returns the network that `name` stands for; what was chosen in reading it is reported.
+/// Returns the network that `name` stands for, and reports what was chosen when it was read.
 pub fn resolve(name: &str, options: &ReadOptions) -> Result<Resolved> {
     let resolved = striate_predict::resolve_with(name, options)?;
-    say_all(Path::new(name), &resolved.notes);
+    print_notes(Path::new(name), &resolved.notes);
     Ok(resolved)
 }
 
-/// Reports what was done with a file on stderr, a line each.
-pub fn say_all(path: &Path, notes: &[String]) {
+/// Prints notes on a file to stderr, one line each.
+pub fn print_notes(path: &Path, notes: &[String]) {
     let path = printable_path(path);
     notes.iter().for_each(|note| eprintln!("{path}: {}", printable(note)));
 }

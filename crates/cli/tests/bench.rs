@@ -56,15 +56,9 @@ fn bench_prints_documented_fields() {
         (&["bench", "kernels", "m4n4k4", "--direction", "data"], "--direction applies only to convolutions"),
         (&["bench", "kernels", "m4n4k4", "m5n4k4", "--batch", "3"], "m4n4k4 is a matrix product"),
         (&["bench", "infer", "lenet"], "did you mean lenet5?"),
-        (
-            &["bench", "infer", "lenet5", "--algorithm", "gemm_f32"],
-            "applies only to bench kernels: leave it out",
-        ),
-        (
-            &["bench", "train", "lenet5", "--direction", "weights"],
-            "applies only to bench kernels: leave it out",
-        ),
-        (&["bench", "peak", "--direction", "forward"], "applies only to bench kernels: leave it out"),
+        (&["bench", "infer", "lenet5", "--algorithm", "gemm_f32"], "applies only to bench kernels; omit it"),
+        (&["bench", "train", "lenet5", "--direction", "weights"], "applies only to bench kernels; omit it"),
+        (&["bench", "peak", "--direction", "forward"], "applies only to bench kernels; omit it"),
         (&["bench", "infer", "lenet5", "--batch", "0"], "--batch"),
         (&["bench", "kernels", "m4n4k4", "--seconds", "nan"], "from 0 to 3600"),
         (&["bench", "kernels", "m4n4k4", "--seconds=-1"], "from 0 to 3600"),

@@ -1,11 +1,11 @@
-//! Checkpoints of PyTorch's training scripts: what is reported, refused and advised.
+//! Checkpoints of PyTorch training scripts: notes, refusals and advice.
 
 mod common;
 
 use common::Folder;
 use serde_json::Value;
 
-/// The network of `scripts/reference/pth_pytorch.py`, whose `scale` no layer here has.
+/// The network of `scripts/reference/pth_pytorch.py`, without its `scale`.
 const NETWORK: &str = r#"
 name = "net"
 input = [1, 8, 8]
@@ -18,7 +18,7 @@ layers = [
 ]
 "#;
 
-/// The file of PyTorch that `scripts/reference/pth_pytorch.py` calls `name`.
+/// The file called `name` in `scripts/reference/pth_pytorch.py`.
 fn file_of_pytorch(name: &str) -> Vec<u8> {
     let files: Value = serde_json::from_str(include_str!("../../formats/tests/pytorch.json")).unwrap();
     let case = files["read"].as_array().unwrap().iter().find(|case| case["name"] == name).unwrap();
@@ -27,18 +27,18 @@ fn file_of_pytorch(name: &str) -> Vec<u8> {
 }
 
 #[test]
-fn checkpoints_of_training_scripts_need_no_preparation() {
+fn checkpoints_of_training_scripts_load_unmodified() {
     let folder = Folder::new("checkpoints");
     folder.write("net.toml", NETWORK);
     for (name, note) in [
-        ("imagenet zip", "the weights are those under state_dict"),
-        ("imagenet legacy", "the prefix module. of its names is removed"),
-        ("references zip", "model_ema fits as well: use --key to take it"),
-        ("timm zip", "state_dict_ema fits as well: use --key to take it"),
-        ("lightning legacy", "the prefix model. of its names is removed"),
-        ("beside zip", "the weights are those under found.0.weights"),
-        ("whole-module legacy-protocol5", "1 unexpected tensors are left aside: scale"),
-        ("whole-parallel legacy", "the weights are those under net"),
+        ("imagenet zip", "using the state dict \"state_dict\""),
+        ("imagenet legacy", "removed the prefix module."),
+        ("references zip", "model_ema also fits: --key selects it"),
+        ("timm zip", "state_dict_ema also fits: --key selects it"),
+        ("lightning legacy", "removed the prefix model."),
+        ("beside zip", "using the state dict \"found.0.weights\""),
+        ("whole-module legacy-protocol5", "ignored 1 unexpected tensor: scale"),
+        ("whole-parallel legacy", "using the state dict \"net\""),
     ] {
         folder.write("model_best.pth.tar", file_of_pytorch(name));
         let convert = ["convert", "model_best.pth.tar", "out.safetensors", "--model", "net.toml"];

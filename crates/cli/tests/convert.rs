@@ -1,6 +1,6 @@
-//! `convert`: each form of weights into each other, names and bits kept; what does not fit is named. The files
-//! of PyTorch are those of `scripts/reference/pth_pytorch.py`, which `scripts/reference/convert_pytorch.py`
-//! completes: there PyTorch reads what is written here.
+//! `convert`: every weights format to every other, preserving names and bits; mismatches are named. The PyTorch
+//! files are from `scripts/reference/pth_pytorch.py`. `scripts/reference/convert_pytorch.py` complements these tests:
+//! there, PyTorch reads the files written by `convert`.
 
 mod common;
 
@@ -22,7 +22,7 @@ layers = [
 ]
 "#;
 
-/// Variables of the network above, with values that a conversion through text or another type would change.
+/// Variables of the network above, with values that conversion through text or another type would change.
 fn weights() -> Weights {
     let shapes = [
         ("conv1.weight", vec![4, 3, 3, 3]),
@@ -81,7 +81,7 @@ fn blob_of(weights: &Weights, name: &str) -> Message {
     blob(&extents, values)
 }
 
-/// Returns a kernel for three channels, the first and the last exchanged, as a blob.
+/// Returns a kernel for three channels, with the first and the last exchanged, as a blob.
 fn bgr_blob(weights: &Weights, name: &str) -> Message {
     let (shape, values) = &weights[name];
     let plane = shape[2] * shape[3];
@@ -142,7 +142,7 @@ fn every_format_converts_to_every_other_bit_for_bit() {
     assert!(bytes(from_model) == bytes("zip.pth") && bytes(from_caffe) == bytes("zip.pth"));
 }
 
-/// Without a network, the meaning of the values is unknown, so all of them pass.
+/// Without a network, the meaning of the values is unknown, so all of them are accepted.
 #[test]
 fn non_finite_values_pass_without_a_network() {
     let folder = Folder::new("convert-odd");
@@ -155,7 +155,7 @@ fn non_finite_values_pass_without_a_network() {
     folder.json(&["convert", "b.pth", "c.safetensors"]);
     assert_same(&read_weights(&folder.path("c.safetensors")).unwrap().weights, &weights, "there and back");
     let line = folder.refusal(&["convert", "b.pth", "d.safetensors", "--model", "net.toml"]);
-    assert!(line.contains("b.pth: conv1.bias holds NaN or infinite values"), "{line}");
+    assert!(line.contains("b.pth: conv1.bias contains NaN or infinite values"), "{line}");
 }
 
 #[test]
@@ -175,14 +175,14 @@ fn files_written_by_pytorch_are_converted_and_choices_reported() {
         let expected: Weights = case["tensors"].as_object().unwrap().iter().map(tensor).collect();
         assert_same(&read_weights(&folder.path("b.safetensors")).unwrap().weights, &expected, name);
         let word = match name.split(' ').next().unwrap() {
-            "types" => "a.pth: numbers of type bfloat16, bool, float16, float64, int16, int32,",
-            "imagenet" | "lightning" => "a.pth: the weights are those under state_dict",
-            "references" | "timm" => "holds tensors as well: use --key to take them",
-            "nested" => "a.pth: the weights are those under model.params",
-            "beside" => "a.pth: the weights are those under found.0.weights",
-            "aside" => "a.pth: left aside, since they are not tensors of numbers: steps, name, list, big",
-            "subclass" => "a.pth: its pickle refers to code that is never run: __main__.Parameters",
-            "whole-module" | "whole-parallel" => "never run: __main__.Net",
+            "types" => "a.pth: converted bfloat16, bool, float16, float64, int16, int32,",
+            "imagenet" | "lightning" => "a.pth: using the state dict \"state_dict\"",
+            "references" | "timm" => "also has tensors: --key selects it",
+            "nested" => "a.pth: using the state dict \"model.params\"",
+            "beside" => "a.pth: using the state dict \"found.0.weights\"",
+            "aside" => "a.pth: skipped, not numeric tensors: steps, name, list, big",
+            "subclass" => "a.pth: its pickle refers to code, which is never executed: __main__.Parameters",
+            "whole-module" | "whole-parallel" => "never executed: __main__.Net",
             _ => "",
         };
         assert!(notes.contains(word) && notes.is_empty() == word.is_empty(), "{name}: {notes}");
@@ -209,7 +209,7 @@ fn prefixes_of_wrappers_and_batch_counters_are_removed_and_reported() {
     for from in ["without.pth", "with.safetensors"] {
         let output = folder.run(&["convert", from, "out.pth", "--model", "net.toml"]);
         let notes = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(notes, format!("{from}: the prefix module. of its names is removed\n"));
+        assert_eq!(notes, format!("{from}: removed the prefix module.\n"));
         assert_same(&read_weights(&folder.path("out.pth")).unwrap().weights, &weights, from);
     }
 }
@@ -235,7 +235,7 @@ fn mismatches_are_named_and_the_output_file_is_kept() {
     let line = folder.refusal(&["convert", "other.caffemodel", "out.safetensors", "--model", "lenet5"]);
     assert!(
         line.contains("parameters missing, first conv2.weight")
-            && line.contains("another network than lenet5?"),
+            && line.contains("a network other than lenet5?"),
         "{line}"
     );
     let line = folder.refusal(&["convert", "other.pth", "out.h5"]);
@@ -245,20 +245,20 @@ fn mismatches_are_named_and_the_output_file_is_kept() {
 
 /// `run` and `train` replace the last layer; `convert` refuses, since its file would claim trained weights.
 #[test]
-fn a_last_layer_for_other_classes_is_refused_by_convert_and_replaced_by_run() {
+fn last_layer_for_other_classes_is_refused_by_convert_and_replaced_by_run() {
     let folder = Folder::new("convert-classes");
     folder.write("small.pth", pytorch_bytes(&weights()).unwrap());
     folder.write("more.toml", NETWORK.replace("out_features = 5", "out_features = 7"));
     let line = folder.refusal(&["convert", "small.pth", "out.safetensors", "--model", "more.toml"]);
-    let expected = "small.pth: the file's last layer has 5 classes, that of small has 7; use --classes 5";
+    let expected = "small.pth: the last layer has 5 classes in the file, but 7 in small; use --classes 5";
     assert!(line.contains(expected), "{line}");
     let nine = ["convert", "small.pth", "out.safetensors", "--model", "more.toml", "--classes", "9"];
-    assert!(folder.refusal(&nine).contains("5 classes, that of small has 9; use --classes 5"));
+    assert!(folder.refusal(&nine).contains("5 classes in the file, but 9 in small; use --classes 5"));
     let five = ["convert", "small.pth", "five.safetensors", "--model", "more.toml", "--classes", "5"];
     assert_eq!(folder.json(&five)["tensors"], 8);
     assert_eq!(folder.json(&["inspect", "five.safetensors"])["params"], 845);
     let line = folder.refusal(&["convert", "small.pth", "five.pth", "--classes", "5"]);
-    assert!(line.contains("name it with --model"), "{line}");
+    assert!(line.contains("specify it with --model"), "{line}");
     npy::write::<f32>(&folder.path("x.npy"), &[1, 3, 8, 8].into(), &[0.5; 192]).unwrap();
     let model = ["run", "five.safetensors", "--classes", "7"];
     for run in [&["run", "more.toml", "--weights", "small.pth"][..], &model] {
@@ -266,12 +266,14 @@ fn a_last_layer_for_other_classes_is_refused_by_convert_and_replaced_by_run() {
         let notes = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.success(), "{run:?}: {notes}");
         assert!(
-            notes.contains("a new last layer for 7 classes in place of one for 5 (fc.weight and 1 more)"),
+            notes.contains(
+                "last layer replaced: 7 classes instead of 5 (fc.weight and 1 more newly initialized)"
+            ),
             "{run:?}: {notes}"
         );
         assert_eq!(npy::read(&folder.path("y.npy")).unwrap().shape, Shape::from([1, 7]), "{run:?}");
     }
-    // The layers before it keep the model's weights, whatever follows them.
+    // The layers before it keep the model's weights, regardless of later layers.
     let features = |options: &[&str]| {
         let run = ["run", "five.safetensors", "--input", "x.npy", "--output", "f.npy", "--layer", "relu1"];
         folder.json(&[&run, options].concat());
@@ -321,14 +323,18 @@ fn bgr_without_a_convolution_of_three_channels_is_refused() {
             "gray.pth: no convolution of small has three input channels, so there is no BGR",
         ),
         ("gray.pth", &[], "gray.pth: no convolution has three input channels, so there is no BGR"),
-        ("two.pth", &[], "two.pth: 2 convolutions have three input channels; name the network with --model"),
+        (
+            "two.pth",
+            &[],
+            "two.pth: 2 convolutions have three input channels; specify the network with --model",
+        ),
     ] {
         let line = folder.refusal(&[&["convert", from, "out.pth", "--bgr"], options].concat());
         assert!(line.contains(expected), "{line}");
     }
 }
 
-/// Returns a preprocessing for so many channels that resizes images to a square of `side` pixels.
+/// Returns a preprocessing for this number of channels that resizes images to a square of `side` pixels.
 fn preprocessing(channels: usize, side: usize) -> Value {
     json!({
         "channels": channels,
@@ -354,7 +360,7 @@ fn preprocessing_is_checked_against_the_network() {
     let fitting = ModelFile::load(&folder.path("out.safetensors")).unwrap();
     assert_eq!(folder.json(&["verify", "out.safetensors"])["ok"], true);
     folder.json(&["predict", "out.safetensors", "picture.png"]);
-    // A size that depends on the image is checked once there is one.
+    // A size that depends on the image is checked when an image is given.
     let mut open = preprocessing(3, 8);
     open["steps"] = json!([{ "step": "resize_shorter", "size": 8, "filter": "bilinear" }]);
     folder.write("form.json", open.to_string());
@@ -362,10 +368,13 @@ fn preprocessing_is_checked_against_the_network() {
     let mut gray = preprocessing(1, 8);
     gray["steps"] = open["steps"].clone();
     for (form, expected) in [
-        (preprocessing(1, 8), "the preprocessing makes [N, 1, 8, 8], but small takes [N, 3, 8, 8]"),
-        (gray, "the preprocessing makes [N, 1, H, W], but small takes [N, 3, 8, 8]"),
-        (preprocessing(3, 10), "the preprocessing makes [N, 3, 10, 10], but small takes [N, 3, 8, 8]"),
-        (preprocessing(3, 2), "makes [N, 3, 2, 2], but small takes [N, 3, 8, 8] (network small, layer conv1"),
+        (preprocessing(1, 8), "the preprocessing yields [N, 1, 8, 8], but small takes [N, 3, 8, 8]"),
+        (gray, "the preprocessing yields [N, 1, H, W], but small takes [N, 3, 8, 8]"),
+        (preprocessing(3, 10), "the preprocessing yields [N, 3, 10, 10], but small takes [N, 3, 8, 8]"),
+        (
+            preprocessing(3, 2),
+            "yields [N, 3, 2, 2], but small takes [N, 3, 8, 8] (network small, layer conv1",
+        ),
     ] {
         folder.write("form.json", form.to_string());
         let line = folder.refusal(&with);
@@ -397,8 +406,8 @@ fn unusable_options_and_folders_are_refused_before_any_work() {
     let form = ["--preprocessing", "missing.json"];
     let model = ["--model", "net.toml"];
     for (to, options, expected) in [
-        ("out.pth", &form[..], "--preprocessing: .pth, .pt and .caffemodel files hold only weights"),
-        ("out.safetensors", &form, "name it with --model"),
+        ("out.pth", &form[..], "--preprocessing: .pth, .pt and .caffemodel files contain only weights"),
+        ("out.safetensors", &form, "specify it with --model"),
         (
             "out.safetensors",
             &[&form[..], &model, &["--tensors-only"]].concat(),
@@ -481,7 +490,7 @@ fn weights_are_rescaled_for_other_normalization_constants() {
     // Without their constants, the weights are wrong for the other network, which is reported.
     let output = folder.run(&["convert", "w.caffemodel", "bare.pth"]);
     let notes = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(notes.contains("local response normalization are not among the weights"), "{notes}");
+    assert!(notes.contains("local response normalization are not stored with the weights"), "{notes}");
     assert!(off(&scores("ours.toml", "bare.pth")) > 0.05);
     let output = folder.run(&["convert", "w.caffemodel", "kept.safetensors", "--model", "ours.toml"]);
     let notes = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -497,7 +506,7 @@ fn weights_are_rescaled_for_other_normalization_constants() {
 
 /// Trains on five images of five classes at a learning rate of zero.
 #[test]
-fn training_starts_with_rescaled_weights_too() {
+fn training_also_starts_from_rescaled_weights() {
     let folder = Folder::new("convert-training");
     folder.write("ours.toml", normalizing(2.0, 0.05));
     folder.write("w.caffemodel", normalizing_caffemodel(0.01, false));
@@ -537,14 +546,14 @@ fn model_files_of_built_in_networks_get_their_published_preprocessing() {
         String::from_utf8(output.stderr).unwrap()
     };
     let notes = convert(&[]);
-    let line = "as published: RGB in [0, 1], shorter side resized to 256 (bilinear), center crop 224x224, mean (0.485, 0.456, 0.406)";
+    let line = "preprocessing of the published weights: RGB in [0, 1], shorter side resized to 256 (bilinear), center crop 224x224, mean (0.485, 0.456, 0.406)";
     assert!(notes.contains(line), "{notes}");
     let picture = striate_vision::Image::filled(300, 260, [10, 200, 90]);
     folder.write("picture.png", striate_vision::encode_png(&picture).unwrap());
     let guessed = folder.json(&["predict", "out.safetensors", "picture.png"]);
     assert_eq!(guessed["predictions"][0]["top"].as_array().unwrap().len(), 5);
     let notes = convert(&["--bgr"]);
-    assert!(notes.contains("takes only arrays; for images give --preprocessing imagenet"), "{notes}");
+    assert!(notes.contains("takes only arrays; for images, use --preprocessing imagenet"), "{notes}");
     let line = folder.refusal(&["predict", "out.safetensors", "picture.png"]);
-    assert!(line.contains("does not say how images become its input"), "{line}");
+    assert!(line.contains("does not state its preprocessing"), "{line}");
 }

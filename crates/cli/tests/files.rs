@@ -1,5 +1,5 @@
-//! Tests of files that lie or harm, seen from the command line: nothing is written or removed where it does
-//! not belong, and whatever a path names, a run ends with one line and exit code 2.
+//! Malicious and misplaced files on the command line: nothing is written or removed where it does
+//! not belong, and any bad path gives one line and exit code 2.
 
 #![cfg(unix)]
 
@@ -48,7 +48,7 @@ fn pipe(folder: &Folder, name: &str) -> PathBuf {
 }
 
 #[test]
-fn name_of_a_network_never_becomes_a_path() {
+fn network_name_never_becomes_a_path() {
     let folder = Folder::new("stem");
     let network = String::from_utf8(folder.run(&["inspect", "lenet5", "--text"]).stdout).unwrap();
     let work = folder.path("work/deep");
@@ -87,7 +87,7 @@ fn name_of_a_network_never_becomes_a_path() {
 #[test]
 fn run_folder_that_is_a_link_is_refused() {
     let folder = Folder::new("out-link");
-    let file = folder.write("elsewhere/thesis.txt", "of a person");
+    let file = folder.write("elsewhere/thesis.txt", "of the user");
     symlink(folder.path("elsewhere"), folder.path("out")).unwrap();
     symlink(folder.path("missing"), folder.path("dangling")).unwrap();
     for out in ["out", "dangling"] {
@@ -99,7 +99,7 @@ fn run_folder_that_is_a_link_is_refused() {
 }
 
 #[test]
-fn checkpoints_that_are_a_link_are_refused_and_stay() {
+fn linked_checkpoints_folder_is_refused_and_kept() {
     let folder = Folder::new("checkpoint-link");
     model(&folder);
     let elsewhere = folder.path("elsewhere");
@@ -112,13 +112,13 @@ fn checkpoints_that_are_a_link_are_refused_and_stay() {
 }
 
 #[test]
-fn converted_file_replaces_a_link_and_not_what_it_names() {
+fn converted_file_replaces_a_link_but_not_its_target() {
     let folder = Folder::new("convert-link");
     let model = model(&folder);
-    let precious = folder.write("precious.pth", "of a person");
+    let precious = folder.write("precious.pth", "of the user");
     symlink(&precious, folder.path("out.pth")).unwrap();
     assert!(folder.run(&["convert", &model, "out.pth"]).status.success());
-    assert_eq!(fs::read_to_string(precious).unwrap(), "of a person");
+    assert_eq!(fs::read_to_string(precious).unwrap(), "of the user");
     assert!(!folder.path("out.pth").is_symlink());
 }
 
@@ -136,7 +136,7 @@ fn second_run_in_a_folder_is_refused_with_the_process_id_of_the_first() {
     let line = folder.refusal(&[DIGITS, &["--out", "new"]].concat());
     assert!(line.contains("new is in use by process"), "{line}");
 
-    // The lock files stay, as those of killed processes do; they do not block.
+    // The lock files stay, like those of killed processes; they do not block.
     drop((lock, other));
     assert!(folder.run(&["train", "--resume", "run", "--steps", "4"]).status.success());
     assert!(folder.run(&[DIGITS, &["--out", "new"]].concat()).status.success());
@@ -146,27 +146,27 @@ fn second_run_in_a_folder_is_refused_with_the_process_id_of_the_first() {
 fn new_run_does_not_overwrite_files_of_a_run() {
     let folder = Folder::new("occupied");
     for name in ["last.safetensors", "metrics.csv", "best.safetensors", "recipe.toml"] {
-        let file = folder.write(&format!("out/{name}"), "of a person");
+        let file = folder.write(&format!("out/{name}"), "of the user");
         let line = folder.refusal(&[DIGITS, &["--out", "out"]].concat());
-        assert!(line.contains("out already holds"), "{line}");
-        assert_eq!(fs::read_to_string(&file).unwrap(), "of a person");
+        assert!(line.contains("out already contains"), "{line}");
+        assert_eq!(fs::read_to_string(&file).unwrap(), "of the user");
         fs::remove_file(file).unwrap();
     }
 }
 
 #[test]
-fn refused_resume_leaves_the_recipe_as_it_was() {
+fn refused_resume_leaves_recipe_unchanged() {
     let folder = Folder::new("recipe");
     let trained = folder.run(&["train", "--epochs", "2", "--out", "run", "--threads", "1"]);
     assert!(trained.status.success());
     let recipe = folder.path("run/recipe.toml");
-    // A comment and a blank line would not survive being written anew.
+    // A comment and a blank line would not survive rewriting.
     let before = format!("# by hand\n\n{}", fs::read_to_string(&recipe).unwrap());
     fs::write(&recipe, &before).unwrap();
     let unchanged = || assert_eq!(fs::read_to_string(&recipe).unwrap(), before);
 
     let line = folder.refusal(&["train", "--resume", "run", "--epochs", "1"]);
-    assert!(line.contains("1 epochs are fewer than the run has done"), "{line}");
+    assert!(line.contains("--epochs 1 is less than the run has completed"), "{line}");
     unchanged();
     folder.refusal(&["train", "--resume", "run", "--epochs", "0"]);
     unchanged();
@@ -186,7 +186,7 @@ fn refused_resume_leaves_the_recipe_as_it_was() {
     assert_eq!(fs::read_to_string(&recipe).unwrap(), changed);
 }
 
-/// Commands that read a file, with `X` in its place.
+/// Commands that read a file, represented by `X`.
 const READERS: &[&[&str]] = &[
     &["train", "X.toml", "--steps", "1"],
     &["train", "X.safetensors", "--steps", "1"],
@@ -215,7 +215,7 @@ const READERS: &[&[&str]] = &[
     &["bench", "infer", "X.toml"],
 ];
 
-/// Returns a name to put in place of `X`, and the file that it makes of `argument`.
+/// Returns a replacement for `X`, and the file that it refers to in `argument`.
 fn placed(argument: &str, name: &str, model: &str) -> String {
     argument.replace("MODEL", model).replace('X', name)
 }
@@ -237,7 +237,7 @@ fn invalid_paths_are_refused_in_one_line_with_the_path() {
         ("folder", |folder, name| fs::create_dir_all(folder.path(name)).unwrap()),
     ];
     for (kind, make) in kinds {
-        // An empty recipe is one with every default.
+        // An empty recipe has all defaults.
         for reader in READERS.iter().filter(|reader| kind != "empty" || !reader.contains(&"--recipe")) {
             let named = reader.iter().find(|argument| argument.contains('X')).unwrap();
             let named = placed(named, kind, &model);
@@ -281,7 +281,7 @@ fn good_png(folder: &Folder) -> Vec<u8> {
 }
 
 #[test]
-fn output_that_cannot_be_written_is_refused_and_named() {
+fn unwritable_output_is_refused_with_its_path() {
     let folder = Folder::new("outputs");
     let model = model(&folder);
     folder.write("good.png", good_png(&folder));
@@ -314,7 +314,7 @@ fn with_stdout(folder: &Folder, arguments: &[&str], stdout: Stdio) -> Output {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn full_stdout_is_one_line_and_exit_code_1() {
+fn full_stdout_gives_one_line_and_exit_code_1() {
     let folder = Folder::new("full");
     let model = model(&folder);
     folder.write("good.png", good_png(&folder));
@@ -340,7 +340,7 @@ fn full_stdout_is_one_line_and_exit_code_1() {
         assert!(line.starts_with("error: cannot write to stdout: "), "{arguments:?}: {line}");
         assert_eq!(line.lines().count(), 1, "{arguments:?}: {line}");
     }
-    // A run that trains is worth more than what it prints.
+    // A training run must not be lost because of its output.
     let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
     let output = with_stdout(&folder, &[DIGITS, &["--out", "trained"]].concat(), full.into());
     assert_eq!(output.status.code(), Some(1));
@@ -348,7 +348,7 @@ fn full_stdout_is_one_line_and_exit_code_1() {
 }
 
 #[test]
-fn pipe_that_nobody_reads_ends_the_program_silently() {
+fn pipe_closed_by_its_reader_ends_the_program_silently() {
     let folder = Folder::new("closed");
     for arguments in [&["models"][..], &["history", "--json"], &["--help"]] {
         let (reader, writer) = std::io::pipe().unwrap();
@@ -360,7 +360,7 @@ fn pipe_that_nobody_reads_ends_the_program_silently() {
 }
 
 #[test]
-fn output_to_dev_stdout_goes_there_and_leaves_the_device() {
+fn output_to_dev_stdout_is_printed_and_keeps_the_device() {
     let folder = Folder::new("stdout");
     let file = fs::File::create(folder.path("page.html")).unwrap();
     let output = with_stdout(&folder, &["history", "--html", "/dev/stdout"], file.into());
@@ -369,7 +369,7 @@ fn output_to_dev_stdout_goes_there_and_leaves_the_device() {
     assert!(!Path::new("/dev/stdout").is_file() || Path::new("/dev/stdout").is_symlink());
 }
 
-/// Puts an image under a name that is hostile to terminals and spreadsheets.
+/// Writes an image under a name that is hostile to terminals and spreadsheets.
 fn hostile_image(folder: &Folder, name: &[u8], png: &[u8]) -> PathBuf {
     let path = folder.path("images").join(OsStr::from_bytes(name));
     fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -398,7 +398,7 @@ fn hostile_file_names_reach_neither_terminal_nor_spreadsheet() {
     assert!(output.status.success());
     let is_hostile = |c: char| c != '\n' && (c.is_control() || ('\u{202a}'..='\u{202e}').contains(&c));
     assert!(!printed.contains(is_hostile), "{printed:?}");
-    // Two lines for each image, none begun by the name's line break.
+    // Two lines for each image, none of them caused by the line break in the name.
     assert_eq!(printed.lines().count(), 10, "{printed}");
     assert!(printed.lines().all(|line| !line.starts_with("error: forged")), "{printed}");
 
@@ -451,7 +451,7 @@ fn layer_names_of_any_length_fit_tables() {
 }
 
 #[test]
-fn memory_that_cannot_be_had_is_one_line() {
+fn unavailable_memory_gives_one_line() {
     let folder = Folder::new("memory");
     for arguments in [
         &["inspect", "lenet5", "--plan", "--batch", "2000000000"][..],

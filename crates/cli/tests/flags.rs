@@ -1,4 +1,4 @@
-//! Flags that would have no effect are refused in one line, and errors of the command line say what to do.
+//! Flags without effect are refused on one line, and usage errors state what to do.
 
 mod common;
 
@@ -20,23 +20,23 @@ fn files(name: &str) -> Folder {
 }
 
 #[test]
-fn flags_about_other_kinds_of_files_are_refused() {
+fn flags_for_other_kinds_of_files_are_refused() {
     let folder = files("flags-files");
-    const KEY: &str = "--key selects a state dict in a checkpoint; ";
-    const OUTPUT: &str = "--output selects an output of an ONNX graph; ";
-    const INPUT: &str = "--input fixes the input shape of an ONNX graph; ";
+    const KEY: &str = "--key selects a state dict in a checkpoint, but ";
+    const OUTPUT: &str = "--output selects an output of an ONNX graph, but ";
+    const INPUT: &str = "--input fixes the input shape of an ONNX graph, but ";
     const IGNORE: &str =
-        "--ignore-unexpected ignores tensors of a weights file that the network does not have; ";
+        "--ignore-unexpected ignores tensors of a weights file that the network does not have, but ";
     let reading: [(&[&str], &str); 4] = [
         (&["--key", "ema"], KEY),
         (&["--output", "scores"], OUTPUT),
         (&["--input", "1,32,32"], INPUT),
         (&["--ignore-unexpected"], IGNORE),
     ];
-    let model = "model.safetensors is a model file: leave it out";
+    let model = "model.safetensors is a model file; omit it";
     for (flags, what) in reading {
         for (command, sources) in [
-            (&["train"][..], "lenet5 is a built-in network: leave it out"),
+            (&["train"][..], "lenet5 is a built-in network; omit it"),
             (&["train", "model.safetensors"], model),
             (&["predict", "model.safetensors", "a.png"], model),
             (&["eval", "model.safetensors", "--data", "digits"], model),
@@ -53,38 +53,38 @@ fn flags_about_other_kinds_of_files_are_refused() {
         ),
         (
             "train lenet5 --weights model.safetensors --key y",
-            "--key selects a state dict in a checkpoint; model.safe",
+            "--key selects a state dict in a checkpoint, but model.safe",
         ),
         (
             "train model.onnx --key y",
-            "--key selects a state dict in a checkpoint; model.onnx is an ONNX file",
+            "--key selects a state dict in a checkpoint, but model.onnx is an ONNX file",
         ),
-        ("predict model.onnx a.png --ignore-unexpected", "model.onnx is an ONNX file: leave it out"),
+        ("predict model.onnx a.png --ignore-unexpected", "model.onnx is an ONNX file; omit it"),
         ("convert weights.pth b.pth --ignore-unexpected", "weights.pth is a weights file without a network"),
         (
             "convert weights.pth b.pth --input 1,32,32",
-            "--input fixes the input shape of an ONNX graph; weights.pth",
+            "--input fixes the input shape of an ONNX graph, but weights.pth",
         ),
         (
             "inspect lenet5 --key a",
-            "--key selects a state dict in a checkpoint; lenet5 is a built-in network",
+            "--key selects a state dict in a checkpoint, but lenet5 is a built-in network",
         ),
         (
             "inspect lenet5 --output a",
-            "--output selects an output of an ONNX graph; lenet5 is a built-in network",
+            "--output selects an output of an ONNX graph, but lenet5 is a built-in network",
         ),
         (
             "inspect model.onnx --key a",
-            "--key selects a state dict in a checkpoint; model.onnx is an ONNX file",
+            "--key selects a state dict in a checkpoint, but model.onnx is an ONNX file",
         ),
+        ("inspect weights.pth --text", "--text applies to networks, but weights.pth contains only weights"),
         (
-            "inspect weights.pth --text",
-            "--text is about a network, but weights.pth holds weights without one",
+            "inspect weights.pth --classes 3",
+            "--classes applies to networks, but weights.pth contains only weights",
         ),
-        ("inspect weights.pth --classes 3", "--classes is about a network, but weights.pth holds weights"),
         (
             "run lenet5 --input x.npy --output y.npy --key a",
-            "--key selects a state dict in a checkpoint; lenet5",
+            "--key selects a state dict in a checkpoint, but lenet5",
         ),
         (
             "run lenet5 --input x.npy --output y.npy --onnx-output a",
@@ -97,19 +97,22 @@ fn flags_about_other_kinds_of_files_are_refused() {
         ),
         (
             "bench infer lenet5 --output a",
-            "--output selects an output of an ONNX graph; lenet5 is a built-in",
+            "--output selects an output of an ONNX graph, but lenet5 is a built-in",
         ),
         ("bench peak lenet5", "a network or problem applies only to bench kernels, bench infer, bench train"),
         ("bench peak --seconds 1", "--seconds applies only to bench kernels, bench infer, bench train"),
-        ("bench kernels m8n8k8 --seed 1", "--seed applies only to bench infer, bench train: leave it out"),
+        ("bench kernels m8n8k8 --seed 1", "--seed applies only to bench infer, bench train; omit it"),
         (
             "train --skip-unreadable",
-            "--skip-unreadable is about image files, but digits is built in: leave it out",
+            "--skip-unreadable applies to image files, but digits is built in; omit it",
         ),
-        ("train --data npy:x --max-pixels 9", "--max-pixels is about image files, but npy:x holds arrays"),
+        (
+            "train --data npy:x --max-pixels 9",
+            "--max-pixels applies to image files, but npy:x contains arrays",
+        ),
         (
             "eval model.safetensors --data digits --max-pixels 9",
-            "--max-pixels is about image files, but digits is",
+            "--max-pixels applies to image files, but digits is",
         ),
         ("eval model.safetensors --data mnist --skip-unreadable", "but mnist is not stored as image files"),
     ] {
@@ -138,12 +141,12 @@ fn flags_with_an_effect_are_accepted() {
             .split(' ')
             .collect::<Vec<_>>(),
     );
-    assert!(line.contains("--seed draws initial weights, but all weights are given: leave it out"), "{line}");
+    assert!(line.contains("--seed draws initial weights, but all weights are given; omit it"), "{line}");
 }
 
-/// Of the flags of `train`, those that `--resume` takes are listed; every other one is refused with it.
+/// Every flag of `train` is refused with `--resume`, except those listed here.
 #[test]
-fn resume_refuses_every_flag_that_it_does_not_take() {
+fn resume_refuses_flags_that_would_change_the_run() {
     let folder = Folder::new("flags-resume");
     folder.json(&["train", "--steps", "3", "--out", "run"]);
     let help = String::from_utf8(folder.run(&["train", "--help"]).stdout).unwrap();
@@ -174,9 +177,9 @@ fn resume_refuses_every_flag_that_it_does_not_take() {
     assert_eq!(line, "error: --resume <FOLDER> is missing; see striate train --help\n");
 }
 
-/// Verbs that draw nothing have no seed.
+/// Verbs that draw nothing have no `--seed`.
 #[test]
-fn seed_is_unknown_where_nothing_is_drawn() {
+fn verbs_without_random_numbers_have_no_seed() {
     let folder = Folder::new("flags-seed");
     for command in [
         "eval m.safetensors --data digits",
@@ -192,7 +195,7 @@ fn seed_is_unknown_where_nothing_is_drawn() {
 }
 
 #[test]
-fn usage_errors_say_what_to_do() {
+fn usage_errors_state_what_to_do() {
     let folder = Folder::new("flags-usage");
     for (command, expected) in [
         ("trian", "unknown command trian; did you mean train?"),
@@ -200,12 +203,12 @@ fn usage_errors_say_what_to_do() {
         ("data inof", "unknown command inof; did you mean info?"),
         ("train --bacth 3", "unknown flag --bacth; did you mean --batch?"),
         ("train --zebra", "unknown flag --zebra; see striate train --help"),
-        ("verify a b", "one argument too many, b; see striate verify --help"),
-        ("train --batch", "--batch: has no value; see striate train --help"),
+        ("verify a b", "unexpected argument b; see striate verify --help"),
+        ("train --batch", "--batch: a value is required; see striate train --help"),
         ("train --epochs many", "--epochs many: must be a whole number, 0 or more"),
         ("train --seed -3", "--seed -3: must be a whole number, 0 or more"),
         ("train --lr fast", "--lr fast: must be a number"),
-        ("inspect lenet5 --input 1,a", "--input 1,a: write extents with commas, such as 3,224,224"),
+        ("inspect lenet5 --input 1,a", "--input 1,a: expected comma-separated extents, such as 3,224,224"),
         ("bench peak --seconds -1", "--seconds -1: must be a number of seconds from 0 to 3600"),
         ("eval m --data digits --protocol 11crop", "--protocol: unknown value 11crop; use center"),
         ("bench trian", "WHAT: unknown value trian; did you mean train?"),
@@ -217,9 +220,9 @@ fn usage_errors_say_what_to_do() {
             "inspect lenet5 --batch 2 --text",
             "--batch cannot be used with --text, which only prints the network",
         ),
-        ("inspect lenet5 --plan --layers", "--plan cannot be used with --layers; leave one of them out"),
+        ("inspect lenet5 --plan --layers", "--plan cannot be used with --layers; omit one of them"),
         ("inspect lenet5 --without fuse", "--plan is missing; see striate inspect --help"),
-        ("train --dry-run --out run", "--out cannot be used with --dry-run, which keeps nothing"),
+        ("train --dry-run --out run", "--out cannot be used with --dry-run, which writes nothing"),
     ] {
         let line = folder.refusal(&command.split(' ').collect::<Vec<_>>());
         assert_eq!(line, format!("error: {expected}\n"), "{command}");
@@ -237,6 +240,6 @@ fn argument_that_is_not_utf8_is_named() {
         .current_dir(folder.path(""))
         .output()
         .unwrap();
-    assert_eq!(refused(&output, "utf8"), "error: set\u{fffd} is not UTF-8; rename what it names\n");
+    assert_eq!(refused(&output, "utf8"), "error: set\u{fffd} is not UTF-8; rename the file\n");
     assert!(text(&folder.path("")).is_ascii());
 }

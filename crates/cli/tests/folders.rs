@@ -1,4 +1,4 @@
-//! Image folders as a person meets them: what `data info` lists and what `train` refuses.
+//! Image folders on the command line: what `data info` lists and what `train` refuses.
 
 use serde_json::json;
 use striate_vision::{Image, encode_png};
@@ -10,7 +10,7 @@ fn png(shade: u8) -> Vec<u8> {
     encode_png(&Image::filled(9, 8, [shade, 10, 200])).unwrap()
 }
 
-/// `Train` and `Test` of two classes in an enclosing folder, with what archives and systems leave behind.
+/// `Train` and `Test` of two classes in an enclosing folder, with typical files of archives and systems.
 fn animals(name: &str) -> Folder {
     let folder = Folder::new(name);
     for (i, path) in ["Train/cat/a", "Train/cat/b", "Train/dog/c", "Test/dog/d"].iter().enumerate() {
@@ -23,7 +23,7 @@ fn animals(name: &str) -> Folder {
 }
 
 #[test]
-fn data_info_reports_parts_and_files_left_aside() {
+fn data_info_reports_parts_and_skipped_files() {
     let folder = animals("folders-info");
     folder.write("set/animals/Train/dog/torn.jpg", [0xff, 0xd8, 0xff, 0xe0]);
     let info = folder.json(&["data", "info", "set"]);
@@ -33,7 +33,7 @@ fn data_info_reports_parts_and_files_left_aside() {
     assert_eq!(counts, [(Some("train"), json!([2, 1])), (Some("test"), json!([0, 1]))]);
     let survey = &info["survey"];
     assert_eq!(survey["sizes"], json!([[8, 9], [8, 9]]));
-    let aside = survey["left_aside"].as_array().unwrap();
+    let aside = survey["skipped"].as_array().unwrap();
     let kinds: Vec<_> = aside.iter().map(|aside| (aside["kind"].as_str(), aside["count"].as_u64())).collect();
     assert_eq!(kinds, [(Some("system"), Some(1)), (Some("txt"), Some(1))]);
     assert_eq!(survey["unreadable"][0]["file"], "set/animals/Train/dog/torn.jpg");
@@ -41,8 +41,8 @@ fn data_info_reports_parts_and_files_left_aside() {
     for line in [
         "entered set/animals, the only folder in set",
         "the test part has no images of 1 of 2 classes: [cat]",
-        "left aside: 1 txt (first set/animals/Train/cat/notes.txt)",
-        "unreadable, left out: set/animals/Train/dog/torn.jpg: damaged image",
+        "skipped: 1 × txt, first set/animals/Train/cat/notes.txt",
+        "unreadable, skipped: set/animals/Train/dog/torn.jpg: damaged image",
     ] {
         assert!(text.contains(line), "{line} is missing in:\n{text}");
     }
@@ -60,7 +60,7 @@ fn train_names_all_unreadable_images_and_does_not_start() {
     let [torn, raw, error] = lines[lines.len() - 3..] else { panic!("three lines: {text}") };
     assert!(torn.starts_with("set/animals/Train/dog/torn.jpg: damaged image"), "{text}");
     assert!(raw.starts_with("set/animals/Test/dog/raw.png: Photoshop images are not supported"), "{text}");
-    assert!(error.starts_with("error: 2 of 6 images cannot be read, the first is"), "{text}");
+    assert!(error.starts_with("error: 2 of 6 images cannot be read, first"), "{text}");
     assert!(!folder.path("run").exists());
 }
 
@@ -86,17 +86,17 @@ fn folders_of_parts_are_never_classes() {
 }
 
 #[test]
-fn data_info_takes_a_set_without_training_part() {
+fn data_info_accepts_a_set_without_training_part() {
     let folder = Folder::new("folders-test-only");
     folder.write("set/test/cat/a.png", png(0));
     folder.write("set/test/dog/old/b.png", png(9));
     let output = folder.run(&["data", "info", "set", "--picture", "sheet.png"]);
     let text = String::from_utf8(output.stdout).unwrap();
     for line in [
-        "set: 2 classes, read here as images of 3×8×9; `train` reads them at the network's size",
+        "set: 2 classes, read here as images of 3×8×9; `train` resizes them to the network's size",
         "image files: height 8, width 9",
-        "there is no training part, only test; `eval` takes that, `train` does not",
-        "images are also taken from a subfolder of the class folders, first test/dog/old",
+        "no training part, only test; `eval` accepts this, `train` does not",
+        "images also come from a subfolder of the class folders, first test/dog/old",
         "test part: mean ",
     ] {
         assert!(text.contains(line), "{line} is missing in:\n{text}");
@@ -119,7 +119,7 @@ fn images_in_subfolders_of_classes_are_reported_before_training() {
     for path in ["a/apple/1", "a/apple/2", "a/pear/1", "b/apple/1", "b/plum/1", "b/plum/2"] {
         folder.write(&format!("ov/{path}.png"), png(7));
     }
-    let note = "images are taken from 4 subfolders of the class folders, first a/apple";
+    let note = "images come from 4 subfolders of the class folders, first a/apple";
     let run = folder.json(&["train", "lenet5", "--data", "ov", "--epochs", "1", "--out", "run"]);
     assert_eq!(run["summary"]["data"]["notes"], json!([note]));
     let info = folder.json(&["data", "info", "ov"]);
@@ -127,13 +127,13 @@ fn images_in_subfolders_of_classes_are_reported_before_training() {
 }
 
 #[test]
-fn parts_within_class_folders_are_refused_with_what_to_do() {
+fn parts_within_class_folders_are_refused_with_advice() {
     let folder = Folder::new("folders-inner-parts");
     for path in ["train/x/1", "test/x/1"] {
         ["a", "b"].iter().for_each(|set| drop(folder.write(&format!("sets/{set}/{path}.png"), png(7))));
     }
-    let expected = "sets: [a, b] each hold the parts [test, train]; if they are data sets, give one of them: sets/a; if \
-                    they are classes, put the parts above them: test/a";
+    let expected = "sets: [a, b] each contain the parts [test, train]; if they are data sets, choose one of them, such as sets/a; if \
+                    they are classes, move the parts above them, such as test/a";
     for arguments in [&["train", "--data", "sets"], &["data", "info", "sets"][..]] {
         let line = folder.refusal(arguments);
         assert!(line.contains(expected), "{line}");
@@ -141,7 +141,7 @@ fn parts_within_class_folders_are_refused_with_what_to_do() {
 }
 
 #[test]
-fn predict_names_the_subfolder_in_which_images_lie() {
+fn predict_names_a_subfolder_with_images() {
     let folder = Folder::new("folders-predict");
     folder.json(&["train", "--epochs", "1", "--out", "run"]);
     folder.write("all/empty/notes.txt", "a note");
@@ -149,7 +149,7 @@ fn predict_names_the_subfolder_in_which_images_lie() {
     std::fs::create_dir_all(folder.path("none/inner")).unwrap();
     let line = folder.refusal(&["predict", "run/last.safetensors", "all"]);
     let expected =
-        "all: its images lie in subfolders, which are not searched; pass them one by one, such as all/inner";
+        "all: its images are in subfolders, which are not searched; pass each of them, such as all/inner";
     assert!(line.contains(expected), "{line}");
     let line = folder.refusal(&["predict", "run/last.safetensors", "none"]);
     assert!(line.contains("none: no images in this folder"), "{line}");

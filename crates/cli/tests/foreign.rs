@@ -1,5 +1,5 @@
-//! Models that Striate did not write, on images: what their outputs mean, how images become their input, how their
-//! classes are named.
+//! Models not written by Striate, on images: the meaning of their outputs, their preprocessing, their
+//! class names.
 
 mod common;
 
@@ -56,9 +56,9 @@ fn notes(output: &std::process::Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// Expected numbers are those of ONNX Runtime's outputs (1, 0.2, 0), put through sigmoid and softmax by hand.
+/// Expected values are computed by hand from ONNX Runtime's outputs (1, 0.2, 0), with sigmoid and softmax.
 #[test]
-fn end_of_graph_decides_what_scores_are() {
+fn end_of_graph_decides_the_meaning_of_scores() {
     let folder = Folder::new("foreign-heads");
     write_image(&folder, "orange.png", ORANGE);
     let sigmoid = node("Sigmoid", &["s"], "y", &[]);
@@ -72,14 +72,14 @@ fn end_of_graph_decides_what_scores_are() {
             "one",
             graph(red, &[], &[("s", &[-1, 1])]),
             &[("1", 0.731_059), ("0", 0.268_941)][..],
-            "the sigmoid is applied",
+            "sigmoid gives the probability of the second of two classes",
             false,
         ),
         (
             "one-sigmoid",
             graph(red, std::slice::from_ref(&sigmoid), &[("y", &[-1, 1])]),
             &[("1", 0.731_059), ("0", 0.268_941)],
-            "its one output is the probability of the second of two classes",
+            "single output: the probability of the second of two classes",
             false,
         ),
         (
@@ -101,14 +101,13 @@ fn end_of_graph_decides_what_scores_are() {
         assert_top(&predicted, expected);
         assert_eq!(predicted["independent_scores"], is_independent, "{name}");
         assert!(notes(&output).contains(note), "{name}: {}", notes(&output));
-        let line =
-            "images become the input by --preprocessing zero-one: RGB in [0, 1], shorter side resized to 4";
+        let line = "preprocessing (--preprocessing zero-one): RGB in [0, 1], shorter side resized to 4";
         assert!(notes(&output).contains(line), "{name}: {}", notes(&output));
     }
 }
 
 #[test]
-fn output_is_the_scores_unless_another_is_named() {
+fn scores_are_the_output_unless_another_is_selected() {
     let folder = Folder::new("foreign-outputs");
     write_image(&folder, "orange.png", ORANGE);
     let end = [node("Neg", &["s"], "minus", &[]), node("ArgMax", &["s"], "best", &[int("axis", 1)])];
@@ -143,7 +142,7 @@ fn unknown_preprocessing_is_refused_with_the_words() {
     write_image(&folder, "set/a/1.png", ORANGE);
     write_image(&folder, "set/b/1.png", [0, 255, 0]);
     folder.write("bare.onnx", onnx(&graph(&CHANNELS[..2], &[], &[("s", &[-1, 2])]), &[]));
-    let words = "say it with --preprocessing imagenet, caffe, tensorflow, zero-one or FILE.json";
+    let words = "choose it with --preprocessing imagenet, caffe, tensorflow, zero-one or FILE.json";
     for arguments in [
         &["predict", "bare.onnx", "set/a/1.png"][..],
         &["eval", "bare.onnx", "--data", "set", "--names", "names.txt"],
@@ -154,7 +153,7 @@ fn unknown_preprocessing_is_refused_with_the_words() {
     }
     let output = folder.run(&["convert", "bare.onnx", "bare.safetensors"]);
     assert!(output.status.success() && notes(&output).contains("takes only arrays"), "{}", notes(&output));
-    // Red counts for the third channel of a network that takes blue, green, red.
+    // For a network that takes blue, green, red, red is the third channel.
     folder.write("bgr.onnx", onnx(&graph(&CHANNELS, &[], &[("s", &[-1, 3])]), &[]));
     for (word, expected) in [("caffe", "2"), ("imagenet", "0"), ("tensorflow", "0"), ("zero-one", "0")] {
         let predicted = folder.json(&["predict", "bgr.onnx", "set/a/1.png", "--preprocessing", word]);
@@ -163,11 +162,11 @@ fn unknown_preprocessing_is_refused_with_the_words() {
         assert_eq!(folder.json(&["predict", "kept.safetensors", "set/a/1.png"]), predicted, "{word}");
     }
     let line = folder.refusal(&["predict", "bgr.onnx", "set/a/1.png", "--preprocessing", "imagnet"]);
-    assert!(line.contains("give imagenet, caffe, tensorflow, zero-one or FILE.json"), "{line}");
+    assert!(line.contains("expected imagenet, caffe, tensorflow, zero-one or FILE.json"), "{line}");
 }
 
 #[test]
-fn metadata_of_exporters_name_classes_and_preprocessing() {
+fn exporter_metadata_provide_classes_and_preprocessing() {
     let folder = Folder::new("foreign-metadata");
     write_image(&folder, "orange.png", ORANGE);
     let scores = graph(&CHANNELS, &[], &[("s", &[-1, 3])]);
@@ -196,8 +195,8 @@ fn metadata_of_exporters_name_classes_and_preprocessing() {
     for file in ["custom-vision.onnx", "ultralytics.onnx"] {
         let output = folder.run(&["predict", file, "orange.png"]);
         assert!(output.status.success(), "{file}: {}", notes(&output));
-        assert!(notes(&output).contains("images become the input as its metadata"), "{}", notes(&output));
-        assert!(notes(&output).contains("class names are those of its metadata"), "{}", notes(&output));
+        assert!(notes(&output).contains("preprocessing (from its metadata"), "{}", notes(&output));
+        assert!(notes(&output).contains("class names from its metadata"), "{}", notes(&output));
         assert_eq!(top(&folder.json(&["predict", file, "orange.png"]))[0].0, "red", "{file}");
         let kept = format!("{file}.safetensors");
         folder.json(&["convert", file, &kept]);
@@ -206,7 +205,7 @@ fn metadata_of_exporters_name_classes_and_preprocessing() {
 }
 
 #[test]
-fn names_come_from_files_in_every_form() {
+fn class_names_are_read_from_every_file_format() {
     let folder = Folder::new("foreign-names");
     write_image(&folder, "orange.png", ORANGE);
     folder.write("bare.onnx", onnx(&graph(&CHANNELS, &[], &[("s", &[-1, 3])]), &[]));
@@ -226,7 +225,7 @@ fn names_come_from_files_in_every_form() {
         ("two.txt", "two.txt: 2 names for a model of 3 classes"),
         ("odd.txt", "odd.txt: "),
         ("missing.txt", "missing.txt"),
-        ("imagenet", "ImageNet has 1000 classes, the model 3"),
+        ("imagenet", "ImageNet has 1,000 classes, but the model has 3"),
     ] {
         let line = folder.refusal(&[&predict[..], &[names]].concat());
         assert!(line.contains(expected), "{line}");
@@ -236,7 +235,7 @@ fn names_come_from_files_in_every_form() {
 }
 
 #[test]
-fn folder_of_predictions_names_what_it_leaves_aside_and_what_is_broken() {
+fn predict_folder_reports_skipped_and_broken_files() {
     let folder = Folder::new("foreign-folder");
     folder.write("bare.onnx", onnx(&graph(&CHANNELS, &[], &[("s", &[-1, 3])]), &[]));
     write_image(&folder, "images/a.png", ORANGE);
@@ -256,7 +255,7 @@ fn folder_of_predictions_names_what_it_leaves_aside_and_what_is_broken() {
         .collect();
     assert_eq!(files, ["images/a.png", "images/without-ending", "images/wrong.txt"]);
     assert_eq!(
-        predicted["left_aside"],
+        predicted["skipped"],
         json!([
             { "kind": ".txt", "count": 1, "first": "images/notes.txt" },
             { "kind": "folder", "count": 1, "first": "images/deeper" },
@@ -275,12 +274,9 @@ fn folder_of_predictions_names_what_it_leaves_aside_and_what_is_broken() {
     let output = folder.run(&predict);
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stdout).contains("images/a.png"));
-    for part in [
-        "images/cut.png: ",
-        "images/empty.jpg: ",
-        "2 of 5 images could not be read",
-        "left aside: 1 of kind .txt",
-    ] {
+    for part in
+        ["images/cut.png: ", "images/empty.jpg: ", "2 of 5 images could not be read", "skipped: 1 × .txt"]
+    {
         assert!(notes(&output).contains(part), "{part}: {}", notes(&output));
     }
     let line = refused(
@@ -337,14 +333,14 @@ fn size_changes_input_and_preprocessing_together() {
         "8,8",
     ]);
     assert!(
-        line.contains("--size 8,8: the preprocessing makes [N, 3, 8, 8], but flat takes [N, 3, 4, 4]"),
+        line.contains("--size 8,8: the preprocessing yields [N, 3, 8, 8], but flat takes [N, 3, 4, 4]"),
         "{line}"
     );
 }
 
-/// Two of three classes, in an order of their own: red is right, the image of blue is green by its content.
+/// Two of three classes, in another order: the red image is right, the image labeled blue is actually green.
 #[test]
-fn eval_finds_classes_by_name_among_all_of_the_model() {
+fn eval_matches_classes_by_name_among_all_model_classes() {
     let folder = Folder::new("foreign-eval");
     folder.write("names.txt", "red\ngreen\nblue\n");
     folder.write("bare.onnx", onnx(&graph(&CHANNELS, &[], &[("s", &[-1, 3])]), &[]));
@@ -368,7 +364,8 @@ fn eval_finds_classes_by_name_among_all_of_the_model() {
         assert_eq!((&measured["confusion"], &measured["n"]), (&confusion, &json!(2)), "{root}");
         assert_eq!(measured["missing_classes"], json!(["green"]), "{root}");
         assert!(
-            notes(&output).contains("2 of the model's 3 classes are in the data; all 3 compete"),
+            notes(&output)
+                .contains("the data has 2 of the model's 3 classes; predictions still range over all 3"),
             "{}",
             notes(&output)
         );
@@ -383,9 +380,9 @@ fn eval_finds_classes_by_name_among_all_of_the_model() {
     );
 }
 
-/// With the words of ImageNet its classes are known by name and by WordNet id.
+/// With the ImageNet names, its classes match by name and by WordNet ID.
 #[test]
-fn classes_of_imagenet_are_known_by_name_and_id() {
+fn imagenet_classes_match_by_name_and_id() {
     let folder = Folder::new("foreign-imagenet");
     let mut weights = vec![[0.0f32; 3]; 1000];
     (weights[853], weights[0]) = ([9.0, 0.0, 0.0], [0.0, 9.0, 0.0]);
@@ -401,7 +398,7 @@ fn classes_of_imagenet_are_known_by_name_and_id() {
     );
     let output = folder.run(&[&["eval", "thousand.onnx", "--data", "set"][..], &flags].concat());
     assert!(output.status.success(), "{}", notes(&output));
-    assert!(notes(&output).contains("1 classes are found by their WordNet ids"), "{}", notes(&output));
+    assert!(notes(&output).contains("matched 1 class by WordNet ID"), "{}", notes(&output));
     let table = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(table.starts_with("error 0.00 % (top 5: 0.00 %)") && table.contains("thatch"), "{table}");
     let output = folder.run(&["predict", "thousand.onnx", "set/thatch/1.png", "--preprocessing", "zero-one"]);

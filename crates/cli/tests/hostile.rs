@@ -76,8 +76,8 @@ type Change = (&'static str, fn(&mut Checkpoint), &'static str);
 
 const CHANGES: [Change; 14] = [
     ("another seed", |c| c.position.seed = 7, "with seed 7"),
-    ("another step", |c| c.position.step = 3, "is not one of this run: step 3"),
-    ("no batch", |c| c.position.batch = 0, "is not one of this run"),
+    ("another step", |c| c.position.step = 3, "does not belong to this run: step 3"),
+    ("no batch", |c| c.position.batch = 0, "does not belong to this run"),
     ("a batch after the epoch", |c| (c.position.batch, c.position.step) = (9999, 9999), "batch 9999"),
     ("the last possible batch", |c| c.position.batch = u64::MAX, "batch 18446744073709551615"),
     ("an epoch that overflows", |c| c.position.epoch = u64::MAX, "epoch 18446744073709551615"),
@@ -85,7 +85,7 @@ const CHANGES: [Change; 14] = [
     ("other data", |c| c.extra["fingerprint"] = "0".into(), "has changed since the run began"),
     ("another recipe", |c| c.extra["recipe"] = 3.into(), "the recipe has changed"),
     ("invalid figures", |c| c.extra["sums"] = "none".into(), "figures are unreadable"),
-    ("too many images", |c| c.extra["sums"]["epoch_images"] = u64::MAX.into(), "is not one of this run"),
+    ("too many images", |c| c.extra["sums"]["epoch_images"] = u64::MAX.into(), "does not belong to this run"),
     ("no tensors", |c| c.state.clear(), "the checkpoint lacks "),
     (
         "a tensor too many",

@@ -1,12 +1,12 @@
-//! Real ImageNet weights, where they have been fetched, classify twenty labeled photographs as well as their
-//! publishers' own code does, and call them by their English names.
+//! Real ImageNet weights, if downloaded, classify twenty labeled photographs as well as the original code does, and
+//! give English class names.
 
 mod common;
 
 use common::{Folder, text};
 use striate_models::imagenet_classes;
 
-/// A model file, and how many of the photographs it classifies right, at least, by the first guess and among five.
+/// A model file, and the minimum number of photographs that it classifies correctly (top 1 and top 5).
 const MODELS: [(&str, usize, usize); 2] =
     [("squeezenet1_1.safetensors", 12, 18), ("efficientnet-lite0.safetensors", 17, 20)];
 /// The photographs.
@@ -38,7 +38,7 @@ fn real_weights_classify_photographs_as_published() {
             assert_eq!(top.len(), 5);
             right += usize::from(top[0] == class);
             among_five += usize::from(top.contains(&class));
-            // And as class folders, for `eval`.
+            // Also as class folders, for `eval`.
             let image = std::fs::read(file).unwrap();
             folder.write(&format!("set/{class}/{}", file.rsplit('/').next().unwrap()), image);
         }

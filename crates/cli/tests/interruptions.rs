@@ -73,9 +73,9 @@ fn killed_runs_resume_to_the_same_bits() {
     assert!(finished > 0);
 }
 
-/// The lock of a killed process ends with it; its file stays and blocks nobody.
+/// The lock of a killed process ends with it; its file stays but does not block.
 #[test]
-fn next_process_takes_over_the_run_of_a_killed_one() {
+fn run_of_a_killed_process_can_be_resumed_by_the_next() {
     let folder = Folder::new("kill-lock");
     let long = ["train", "--epochs", "1000", "--set", "checkpoint.every_seconds=0.01", "--out", "run"];
     let mut child = start(&folder, &long);
@@ -166,7 +166,7 @@ fn non_finite_values_are_reported() {
     let output = folder.run(&["train", "--lr", "1e30", "--out", "run", "--set", "schedule.warmup=0"]);
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{text}");
-    assert!(text.contains("error: step ") && text.contains("not finite, first in "), "{text}");
+    assert!(text.contains("error: step ") && text.contains("non-finite values, first in "), "{text}");
 }
 
 /// With a warm-up, training works for a while; checkpoints from that time stay valid.

@@ -164,16 +164,16 @@ fn unsupported_conversions_are_refused() {
     for (arguments, expected) in [
         (
             &["convert", "weights.safetensors", "x.onnx"][..],
-            "name the network of the .onnx file with --model",
+            "specify the network of the .onnx file with --model",
         ),
         (
             &["convert", "weights.safetensors", "x.onnx", "--model", "resnet20"],
-            "another network than resnet20?",
+            "a network other than resnet20?",
         ),
         (&["convert", "run/last.safetensors", "x.onnx", "--tensors-only"], "--tensors-only"),
         (&["convert", "run/last.safetensors", "x.tflite"], ".onnx"),
         (&["convert", "cut.onnx", "x.safetensors"], "cut.onnx"),
-        (&["convert", "good.onnx", "x.safetensors", "--model", "vgg11"], "another network than vgg11?"),
+        (&["convert", "good.onnx", "x.safetensors", "--model", "vgg11"], "a network other than vgg11?"),
         (&["inspect", "cut.onnx"], "cut.onnx"),
         (&["eval", "cut.onnx", "--data", "digits"], "cut.onnx"),
         (&["predict", "good.onnx", "good.png", "--preprocessing", "zero-one"], "good.png"),

@@ -1,4 +1,4 @@
-//! What a command writes never overwrites what it reads, and says by its name what it is.
+//! Outputs never overwrite inputs, and their names match their formats.
 
 mod common;
 
@@ -35,47 +35,47 @@ fn outputs_never_overwrite_inputs_or_each_other() {
     std::fs::hard_link(folder.path("a.pth"), folder.path("hard.pth")).unwrap();
     let before = contents(&folder);
     let linked: &[_] = &[
-        ("predict model.safetensors photo.png --picture link.png", "link.png: is read by this command"),
-        ("convert a.pth hard.pth", "hard.pth: is read by this command"),
+        ("predict model.safetensors photo.png --picture link.png", "link.png: this command reads the file"),
+        ("convert a.pth hard.pth", "hard.pth: this command reads the file"),
     ];
     let plain = [
         (
             "convert a.pth a.pth",
-            "a.pth: is read by this command and would be overwritten; choose another file for OUT",
+            "a.pth: this command reads the file and would overwrite it; choose another file for OUT",
         ),
-        ("convert a.pth run/../a.pth", "a.pth: is read by this command"),
+        ("convert a.pth run/../a.pth", "a.pth: this command reads the file"),
         (
             "convert a.pth model.safetensors --model model.safetensors",
-            "model.safetensors: is read by this command",
+            "model.safetensors: this command reads the file",
         ),
-        ("predict model.safetensors photo.png --picture photo.png", "photo.png: is read by this command"),
+        ("predict model.safetensors photo.png --picture photo.png", "photo.png: this command reads the file"),
         (
             "predict model.safetensors photo.png --picture ./run/../photo.png",
-            "photo.png: is read by this command",
+            "photo.png: this command reads the file",
         ),
         (
             "predict model.safetensors photo.png --csv model.safetensors",
-            "model.safetensors: is read by this command",
+            "model.safetensors: this command reads the file",
         ),
         (
             "predict model.safetensors photo.png --csv names.txt --names names.txt",
-            "names.txt: is read by this command",
+            "names.txt: this command reads the file",
         ),
         (
             "predict model.safetensors photo.png --picture f.png --csv f.png",
-            "f.png: is named by both --picture and --csv",
+            "f.png: used by both --picture and --csv",
         ),
         (
             "predict model.safetensors photo.png --picture f.png --csv ./f.png",
-            "f.png: is named by both --picture and",
+            "f.png: used by both --picture and",
         ),
         (
             "predict model.safetensors photo.png --picture x.jpg",
             "x.jpg: pictures are written as .png; choose a name",
         ),
         ("data info digits --picture sheet.jpg", "sheet.jpg: pictures are written as .png"),
-        ("data info digits --picture sheet", "choose a name that ends in .png for --picture"),
-        ("run lenet5 --input x.npy --output x.npy", "x.npy: is read by this command"),
+        ("data info digits --picture sheet", "choose a name ending in .png for --picture"),
+        ("run lenet5 --input x.npy --output x.npy", "x.npy: this command reads the file"),
         (
             "run lenet5 --weights a.pth --input x.npy --output y.pth",
             "y.pth: arrays are written as .npy; choose a name",
@@ -97,7 +97,7 @@ fn outputs_never_overwrite_inputs_or_each_other() {
     }
 }
 
-/// A run or a picture inside an image folder would be data of the next run.
+/// A run or a picture inside an image folder would be read as data by the next run.
 #[test]
 fn nothing_is_written_into_an_image_folder() {
     let folder = Folder::new("outputs-data");
@@ -105,10 +105,10 @@ fn nothing_is_written_into_an_image_folder() {
         folder.write(&format!("{path}.png"), encode_png(&Image::filled(9, 8, [9, 80, 200])).unwrap());
     }
     for (command, expected) in [
-        ("train --data set --out set/run", "set/run: lies in the data set set"),
-        ("train --data set --out set", "set: lies in the data set set"),
-        ("train --data .", "runs: lies in the data set ., where it would be taken for data"),
-        ("data info set --picture set/sheet.png", "set/sheet.png: lies in the data set set"),
+        ("train --data set --out set/run", "set/run: is inside the data set set"),
+        ("train --data set --out set", "set: is inside the data set set"),
+        ("train --data .", "runs: is inside the data set . and would be read as data"),
+        ("data info set --picture set/sheet.png", "set/sheet.png: is inside the data set set"),
     ] {
         let line = folder.refusal(&split(command));
         assert!(line.contains(expected), "{command}: {line}");
@@ -117,10 +117,10 @@ fn nothing_is_written_into_an_image_folder() {
     assert!(!folder.path("runs").exists());
 }
 
-/// Names with line breaks are shown in one line, wherever a verb prints them.
+/// Names with line breaks are always printed on one line.
 #[cfg(unix)]
 #[test]
-fn line_breaks_in_names_begin_no_line() {
+fn line_breaks_in_names_start_no_line() {
     let folder = Folder::new("outputs-breaks");
     folder.json(&["train", "--epochs", "1", "--out", "run"]);
     let model = "m\nforged.safetensors";
@@ -128,7 +128,7 @@ fn line_breaks_in_names_begin_no_line() {
     striate_tensor::npy::write(&folder.path("x\nforged.npy"), &[1, 1, 32, 32].into(), &[0.5f32; 1024])
         .unwrap();
     for (arguments, expected) in [
-        (&["verify", model][..], "m forged.safetensors: everything"),
+        (&["verify", model][..], "m forged.safetensors: the content"),
         (&["convert", model, "w\nforged.pth"], "w forged.pth written"),
         (&["inspect", "w\nforged.pth"], "w forged.pth: weights without a network"),
         (&["run", model, "--input", "x\nforged.npy", "--output", "y\nforged.npy"], "y forged.npy written"),

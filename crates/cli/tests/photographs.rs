@@ -1,4 +1,4 @@
-//! Digits as in a photograph or drawing: dark on white, somewhere on a sheet, as JPEG.
+//! Digits as in photographs or drawings: dark on white, somewhere on a sheet, as JPEG.
 
 mod common;
 

@@ -1,11 +1,11 @@
-//! Bad input: one line that says what, where and what to do; exit code 2; nothing printed, nothing lost.
+//! Bad input: one line with what, where and what to do; exit code 2; no other output, nothing lost.
 
 mod common;
 
 use common::{Folder, refused, text};
 
 #[test]
-fn wrong_words_get_the_nearest_right_one() {
+fn typos_get_the_nearest_valid_word() {
     let folder = Folder::new("words");
     for (arguments, expected) in [
         (&["trian"][..], "train"),
@@ -20,13 +20,13 @@ fn wrong_words_get_the_nearest_right_one() {
         (&["train", "--epochs", "many"], "--epochs"),
         (&["train", "--batch", "0"], "train.batch must be from 1"),
         (&["train", "--size", "32"], "--size: data.size=[32]"),
-        (&["train", "--size", "0,32"], "data.size must be two sides"),
+        (&["train", "--size", "0,32"], "data.size must be a height and a width"),
         (&["train", "--max-pixels", "0"], "data.max_pixels must be 1 or more"),
         (&["train", "--lr", "nan"], "optim.lr"),
         (&["train", "--bacth", "3"], "--batch"),
         (&["train", "--threads", "1000"], "cores"),
         (&["train", "--set", "loss.smoothing=2"], "loss.smoothing"),
-        (&["inspect", "lenet5", "--plan", "--batch", "100000000"], "absurdly large"),
+        (&["inspect", "lenet5", "--plan", "--batch", "100000000"], "is too large; the limits are"),
         (&["inspect"], "<MODEL>"),
         (&["inspect", "lenet6"], "did you mean lenet5? `striate models` lists all"),
         (&["inspect", "zebra"], "unknown network zebra; `striate models` lists all"),
@@ -41,7 +41,7 @@ fn wrong_words_get_the_nearest_right_one() {
         (&["data", "info", "mnits"], "did you mean mnist?"),
         (&["recipes", "lenet"], "lenet5"),
         (&["eval", "x.safetensors", "--data", "digits", "--protocol", "11crop"], "--protocol"),
-        (&["train", "--resume", "nowhere"], "does not hold a run"),
+        (&["train", "--resume", "nowhere"], "nowhere: not a run folder (no recipe.toml)"),
     ] {
         let line = folder.refusal(arguments);
         assert!(line.contains(expected), "{arguments:?}: {line}");
@@ -59,7 +59,7 @@ fn missing_and_damaged_files_are_named() {
         "bad.toml",
         "name = \"bad\"\ninput = [1, 8, 8]\nlayers = [{ op = \"conv\", kernel_size = 3 }]",
     );
-    folder.write("absurd.toml", "name = \"a\"\ninput = [1, 8, 8]\nlayers = [{ op = \"conv\", out_channels = 99999999999, kernel_size = 3 }]");
+    folder.write("giant.toml", "name = \"a\"\ninput = [1, 8, 8]\nlayers = [{ op = \"conv\", out_channels = 99999999999, kernel_size = 3 }]");
     folder.write("picture.png", "no picture");
     folder.write("x.npy", "no array");
     striate_tensor::npy::write::<f32>(&folder.path("none.npy"), &[0, 1, 32, 32].into(), &[]).unwrap();
@@ -83,15 +83,15 @@ fn missing_and_damaged_files_are_named() {
     folder.write("flipped.safetensors", flipped);
     for (arguments, expected) in [
         (&["eval", "nothere.safetensors", "--data", "digits"][..], "nothere.safetensors"),
-        (&["eval", "text.safetensors", "--data", "digits"], "not a whole safetensors file"),
-        (&["eval", "empty.safetensors", "--data", "digits"], "not a whole safetensors file"),
-        (&["eval", "huge.safetensors", "--data", "digits"], "not a whole safetensors file"),
-        (&["eval", "cut.safetensors", "--data", "digits"], "not a whole safetensors file"),
+        (&["eval", "text.safetensors", "--data", "digits"], "not a complete safetensors file"),
+        (&["eval", "empty.safetensors", "--data", "digits"], "not a complete safetensors file"),
+        (&["eval", "huge.safetensors", "--data", "digits"], "not a complete safetensors file"),
+        (&["eval", "cut.safetensors", "--data", "digits"], "not a complete safetensors file"),
         (&["eval", "flipped.safetensors", "--data", "digits"], "checksum"),
         (&["eval", "plain.safetensors", "--data", "digits"], "--weights"),
         (&["verify", "cut.safetensors"], "cut.safetensors"),
         (&["inspect", "bad.toml"], "out_channels"),
-        (&["inspect", "absurd.toml"], "absurd"),
+        (&["inspect", "giant.toml"], "is too large; the limits are 16,777,216 per axis"),
         (&["inspect", "notes.txt"], "notes.txt"),
         (&["inspect", "nothere.pth"], "cannot read nothere.pth: No such file"),
         (
@@ -99,14 +99,14 @@ fn missing_and_damaged_files_are_named() {
             "cannot read nothere.caffemodel",
         ),
         (&["train", "nothere/net"], "cannot read nothere/net: No such file"),
-        (&["inspect", "set"], "set is a folder; a network is a .toml text"),
-        (&["predict", "weights.pth", "picture.png"], "make a model file of it: striate convert weights.pth"),
-        (&["eval", "weights.pth", "--data", "digits"], "weights.pth: holds weights alone"),
-        (&["verify", "weights.bin"], "weights.bin: holds weights alone"),
-        (&["verify", "weights.caffemodel"], "weights.caffemodel: holds weights alone"),
+        (&["inspect", "set"], "set is a folder; a network is a .toml"),
+        (&["predict", "weights.pth", "picture.png"], "make a model file with: striate convert weights.pth"),
+        (&["eval", "weights.pth", "--data", "digits"], "weights.pth: contains only weights"),
+        (&["verify", "weights.bin"], "weights.bin: contains only weights"),
+        (&["verify", "weights.caffemodel"], "weights.caffemodel: contains only weights"),
         (
             &["run", "weights.pth", "--input", "x.npy", "--output", "y.npy"],
-            "weights.pth: holds weights alone",
+            "weights.pth: contains only weights",
         ),
         (&["predict", &model, "picture.png", "--csv", "nowhere/a.csv"], "the folder nowhere does not exist"),
         (&["data", "info", "nothing", "--picture", "nowhere/a.png"], "the folder nowhere does not exist"),
@@ -117,12 +117,12 @@ fn missing_and_damaged_files_are_named() {
         (&["run", "lenet5", "--input", "none.npy", "--output", "y.npy"], "is empty"),
         (&["run", "lenet5", "--input", "row.npy", "--output", "y.npy"], "lenet5 takes [N, 1, 32, 32]"),
         (&["train", "rows.toml"], "takes inputs [N, 7], not images"),
-        (&["inspect", "rows.toml", "--input", "1,2"], "write 1 extents"),
+        (&["inspect", "rows.toml", "--input", "1,2"], "expected 1 extent"),
         (&["train", "--data", "npy:set"], "not a .npy file"),
         (&["train", "--data", "npy:nowhere"], "nowhere: not a folder"),
         (&["data", "get", "mnist", "--from", "set"], "train-images-idx3-ubyte"),
         (&["data", "get", "mnist", "--from", "nowhere"], "nowhere: not a folder"),
-        (&["train", "--epochs", "1", "--out", "run"], "already holds a run"),
+        (&["train", "--epochs", "1", "--out", "run"], "already contains a run"),
         (&["train", "--resume", "run", "--lr", "1"], "--lr cannot be used with --resume"),
         (&["train", "--weights", "plain.safetensors", "--out", "other"], "missing"),
     ] {

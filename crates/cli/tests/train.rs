@@ -5,7 +5,7 @@ mod common;
 use common::{Folder, text};
 use serde_json::Value;
 
-/// The first command of the README works as documented.
+/// The first command in the README works as documented.
 #[test]
 fn first_command_trains_a_model_that_predicts() {
     let folder = Folder::new("newcomer");

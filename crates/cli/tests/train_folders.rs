@@ -1,4 +1,4 @@
-//! Training on image folders: what the program decides is shown before it acts, and figures are what they are called.
+//! Training on image folders: the program shows its decisions before it acts, and figures match their names.
 
 mod common;
 
@@ -30,7 +30,7 @@ fn changes(result: &Value) -> Vec<&str> {
 }
 
 #[test]
-fn network_decides_the_size_unless_asked_otherwise() {
+fn network_decides_image_size_unless_overridden() {
     let folder = Folder::new("size");
     images(&folder, 10, false);
     let base = ["train", "lenet5", "--data", "set", "--epochs", "1"];
@@ -38,11 +38,11 @@ fn network_decides_the_size_unless_asked_otherwise() {
     assert_eq!(own["summary"]["network"]["input"], json!([3, 32, 32]));
     assert_eq!(
         changes(&own),
-        ["input channels: 3 instead of 1, those of the data", "classes: 2 instead of 10, in the last layer"]
+        ["input channels: 3 instead of 1, to match the data", "classes: 2 instead of 10 in the last layer"]
     );
     let asked = folder.json(&[&base[..], &["--size", "40,36", "--out", "asked"]].concat());
     assert_eq!(asked["summary"]["network"]["input"], json!([3, 40, 36]));
-    assert!(changes(&asked).contains(&"input size: 40×36 instead of 32×32, as asked for"), "{asked}");
+    assert!(changes(&asked).contains(&"input size: 40×36 instead of 32×32, as requested"), "{asked}");
     // The run keeps the size for --resume.
     let again = folder.json(&["train", "--resume", "asked"]);
     assert_eq!(again["weights_sha256"], asked["weights_sha256"]);
@@ -67,7 +67,7 @@ fn gray_images_become_three_channels_for_given_weights() {
 }
 
 #[test]
-fn summary_is_on_stderr_and_in_the_json_before_anything_is_trained() {
+fn summary_is_printed_and_in_json_before_training() {
     let folder = Folder::new("summary");
     images(&folder, 10, false);
     folder.write("set/dark/notes.txt", "not an image");
@@ -79,9 +79,9 @@ fn summary_is_on_stderr_and_in_the_json_before_anything_is_trained() {
         "2 classes: bright, dark",
         "image files: heights 40 to 48, widths 40 to 48",
         "each image: shorter side resized to 32 (bilinear), center crop 32x32",
-        "left aside: 1 ",
+        "skipped: 1 × ",
         "network   lenet5: input 3×32×32",
-        "classes: 2 instead of 10, in the last layer",
+        "classes: 2 instead of 10 in the last layer",
         "for a training step",
         "recipe    small: the default of lenet5",
         "from --epochs: train.epochs = 2",
@@ -99,7 +99,7 @@ fn summary_is_on_stderr_and_in_the_json_before_anything_is_trained() {
 }
 
 #[test]
-fn without_held_out_images_there_is_no_error() {
+fn no_error_is_reported_without_held_out_images() {
     let folder = Folder::new("no-holdout");
     images(&folder, 6, false);
     let arguments = ["train", "lenet5", "--data", "set", "--epochs", "1", "--set", "data.holdout=0"];
@@ -133,9 +133,9 @@ fn unreadable_images_are_skipped_only_on_request_and_listed() {
     assert_eq!(again["weights_sha256"], result["weights_sha256"]);
 }
 
-/// What a run prints at its end is about the data that was given, and its folder is named after that.
+/// The final output of a run refers to the given data, and its folder is named after them.
 #[test]
-fn end_of_a_run_names_the_given_data() {
+fn final_output_of_a_run_names_the_given_data() {
     let folder = Folder::new("given-data");
     images(&folder, 10, false);
     std::fs::create_dir(folder.path("my data")).unwrap();
@@ -148,7 +148,7 @@ fn end_of_a_run_names_the_given_data() {
     assert!(folder.path(model).is_file(), "{printed}");
     assert!(printed.contains(&format!("striate eval {model} --data 'my data/small.set/'")), "{printed}");
     assert!(!printed.contains("mnist"), "{printed}");
-    // Of two classes, five guesses miss none.
+    // With two classes, the top-5 error would always be zero.
     let evaluated = folder.run(&["eval", model, "--data", "my data/small.set"]);
     let evaluated = String::from_utf8(evaluated.stdout).unwrap();
     for text in [&printed, &evaluated] {
@@ -159,18 +159,18 @@ fn end_of_a_run_names_the_given_data() {
     assert!(printed.contains("(top 5: ") && printed.contains("striate train --data mnist"), "{printed}");
 }
 
-/// Only the new head is drawn, so how weights are drawn is not a change.
+/// Only the new head is drawn, so the initialization is not a change.
 #[test]
-fn summary_of_fine_tuning_says_nothing_of_drawn_weights() {
+fn summary_of_fine_tuning_does_not_mention_the_initialization() {
     let folder = Folder::new("drawn");
     images(&folder, 10, false);
     let rest = ["--data", "set", "--epochs", "1", "--set", "model.init=he", "--out"];
     let first = folder.json(&[&["train", "resnet20"][..], &rest, &["first"]].concat());
-    let drawn = "initial weights: drawn by he instead of kaiming";
+    let drawn = "initialization: he instead of kaiming";
     assert!(changes(&first).contains(&drawn), "{:?}", changes(&first));
     folder.json(&["convert", "first/last.safetensors", "weights.pth"]);
     let tuned =
         folder.json(&[&["train", "resnet20", "--weights", "weights.pth"][..], &rest, &["tuned"]].concat());
-    assert!(changes(&tuned).iter().all(|change| !change.contains("drawn by")), "{:?}", changes(&tuned));
+    assert!(changes(&tuned).iter().all(|change| !change.contains("initialization")), "{:?}", changes(&tuned));
     assert_eq!(tuned["summary"]["network"]["weights"], "weights.pth");
 }

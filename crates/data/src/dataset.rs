@@ -18,16 +18,16 @@ pub struct Dataset {
     pub validation: Option<Split>,
     /// The test part, if there is one.
     pub test: Option<Split>,
-    /// Preprocessing of the set's own images; `None` if they are used as they are.
+    /// Preprocessing of the set's own images; `None` if they are used unchanged.
     pub preprocessing: Option<Preprocessing>,
-    /// Preprocessing that brings any other image into the form of the set.
+    /// Preprocessing that converts any other image to the form of the set.
     pub predict: Option<Preprocessing>,
     /// The report of loading the set.
     pub survey: Survey,
 }
 
 impl Dataset {
-    /// Returns the part that is measured, with its name: test, else validation, else all.
+    /// Returns the part used for evaluation, with its name: test, or else validation, or else all.
     pub fn evaluation(&self) -> (&'static str, &Split) {
         match (&self.test, &self.validation) {
             (Some(test), _) => ("test", test),
@@ -65,7 +65,7 @@ pub(crate) fn fingerprint(classes: &[String], parts: [Option<&Split>; 3]) -> Str
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Returns the first dozen class names as one line.
+/// Returns the first dozen class names on one line.
 pub(crate) fn listed(names: &[String]) -> String {
     let first: Vec<&str> = names.iter().take(12).map(String::as_str).collect();
     let more = if names.len() > 12 { format!(" … ({} in all)", names.len()) } else { String::new() };

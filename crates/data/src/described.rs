@@ -1,9 +1,9 @@
-//! The parts of a data set, to be described.
+//! The parts of a data set, for a description.
 
 use crate::{Dataset, LoadOptions, Spec, Split, Survey, dataset, folder, load};
 use striate_tensor::Result;
 
-/// A data set with the parts that it has, which need not include one for training.
+/// A data set with its parts, which need not include a training part.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Described {
     /// The name by which it was loaded.
@@ -26,7 +26,7 @@ impl From<Dataset> for Described {
 }
 
 impl Described {
-    /// Returns the fingerprint of the data, for a set with a training part that of [`Dataset::fingerprint`].
+    /// Returns the fingerprint of the data; for a set with a training part, that of [`Dataset::fingerprint`].
     pub fn fingerprint(&self) -> String {
         let part = |name| self.parts.iter().find(|(own, _)| *own == name).map(|(_, split)| split);
         dataset::fingerprint(&self.classes, ["train", "validation", "test"].map(part))

@@ -17,9 +17,9 @@ pub(crate) fn digits() -> Dataset {
     let all = Split { shape: [1, 8, 8], pixels: Pixels::Bytes(bytes), labels };
     let part = |test: bool| (0..all.len()).filter(|i| (i % 5 == 4) == test).collect::<Vec<_>>();
     let enlarge = Step::Resize { height: 32, width: 32, filter: Filter::Bicubic };
-    // Mean and standard std of the enlarged training images.
+    // Mean and standard deviation of the enlarged training images.
     let form = |steps| Preprocessing { channels: 1, steps, mean: vec![0.3098], std: vec![0.3492] };
-    // Other images are brought into the form of this data set: a digit of full height, centered, of few pixels.
+    // Other images are converted to the form of this data set: a centered digit of full height with few pixels.
     let small = Step::Digit { ink: 8, height: 8, width: 8, center: Center::Box };
     let foreign = vec![small, enlarge.clone()];
     Dataset {
@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn preprocessing_for_foreign_images_keeps_own_images() {
+    fn preprocessing_for_other_images_leaves_own_images_unchanged() {
         let digits = digits();
         let [own, foreign] = [digits.preprocessing, digits.predict].map(Option::unwrap);
         let changed = (0..digits.train.len()).filter(|index| {

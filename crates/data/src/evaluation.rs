@@ -1,4 +1,4 @@
-//! The part of a data set that a model is measured on, labeled with the model's classes.
+//! The part of a data set that a model is evaluated on, labeled with the model's classes.
 
 use striate_tensor::{Error, Result};
 use striate_vision::Preprocessing;
@@ -6,23 +6,23 @@ use striate_vision::Preprocessing;
 use crate::dataset::listed;
 use crate::{Dataset, LoadOptions, Spec, Split, Survey, folder, load, npy};
 
-/// Images to measure a model on.
+/// Images to evaluate a model on.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Evaluation {
-    /// The part they are from: `test`, else `validation`, else `all`.
+    /// The part they are from: `test`, or else `validation`, or else `all`.
     pub part: &'static str,
     /// The images; a label is an index into the model's classes.
     pub split: Split,
     /// Classes of the model without images, in the model's order.
     pub missing: Vec<String>,
-    /// How the images become a network's input if the model does not say; `None` if they are numbers,
-    /// which are used as they are.
+    /// The preprocessing of the images if the model does not state one; `None` if they are arrays,
+    /// which are used unchanged.
     pub preprocessing: Option<Preprocessing>,
     /// The report of loading the data.
     pub survey: Survey,
 }
 
-/// The part of a data set that is measured, labeled with the data's own classes.
+/// The part of a data set for evaluation, labeled with the data's own classes.
 pub(crate) struct Measured {
     pub part: &'static str,
     pub split: Split,
@@ -39,8 +39,8 @@ impl From<Dataset> for Measured {
     }
 }
 
-/// Loads the part of a data set that a model with the classes `classes` is measured on: the test part, else
-/// the validation part, else all of it. An image folder may hold that part alone, or class folders alone.
+/// Loads the part of a data set that a model with the classes `classes` is evaluated on: the test part, or else
+/// the validation part, or else all of it. An image folder may contain only that part, or only class folders.
 ///
 /// Classes of arrays are matched by number, all others by `align`, which returns for each class of its
 /// second argument (the data's) the index of the first argument's (the model's). The data may lack classes.
@@ -65,21 +65,21 @@ pub fn load_for_evaluation(
     Ok(Evaluation::new(measured, &indices, classes))
 }
 
-/// The indices of the classes of arrays, which have numbers for names.
+/// The indices of the classes of arrays, whose names are numbers.
 fn by_number(model: &[String], data: &[String]) -> Result<Vec<usize>> {
     if data.len() <= model.len() {
         return Ok((0..data.len()).collect());
     }
     let (classes, known) = (data.len(), model.len());
     Err(Error::input(format!(
-        "the data has {classes} classes {}, the model only {known}: {}; use data of the model's classes",
+        "the data has {classes} classes {}, but the model has only {known}: {}; use data with the model's classes",
         listed(data),
         listed(model)
     )))
 }
 
 impl Evaluation {
-    /// Labels `measured` with indices into `classes`; its own classes stand there at `indices`.
+    /// Labels `measured` with indices into `classes`, where its own classes are at `indices`.
     fn new(measured: Measured, indices: &[usize], classes: &[String]) -> Evaluation {
         let Measured { part, mut split, preprocessing, mut survey, .. } = measured;
         split.labels.iter_mut().for_each(|label| *label = indices[*label as usize] as i64);

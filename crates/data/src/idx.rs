@@ -84,7 +84,7 @@ fn parse(mut content: Content) -> Result<IdxArray> {
     let needed = shape.checked_len()?;
     let mismatch = |present: &str| {
         Error::input(format!(
-            "declares {needed} bytes of data (shape {shape}) but has {present}; get it again"
+            "declares {needed} bytes of data (shape {shape}) but has {present}; download it again"
         ))
     };
     let header = (4 + extents.len()) as u64;
@@ -95,7 +95,7 @@ fn parse(mut content: Content) -> Result<IdxArray> {
     if needed as u64 > if content.is_packed { packed.min(MAX_BYTES) } else { MAX_BYTES } {
         let length = content.length;
         let what =
-            format!("declares {needed} bytes of data (shape {shape}) in {length} bytes, which is too much");
+            format!("declares {needed} bytes of data (shape {shape}) in {length} bytes, which is too large");
         return Err(Error::input(what));
     }
     let mut bytes = if content.is_packed { Vec::new() } else { with_capacity(needed + 1)? };
@@ -109,13 +109,13 @@ fn parse(mut content: Content) -> Result<IdxArray> {
 
 fn fill(file: &mut impl Read, bytes: &mut [u8]) -> Result<()> {
     file.read_exact(bytes).map_err(|e| match e.kind() {
-        std::io::ErrorKind::UnexpectedEof => Error::input("ends within its header; get it again"),
+        std::io::ErrorKind::UnexpectedEof => Error::input("ends within its header; download it again"),
         _ => unreadable(e),
     })
 }
 
 fn unreadable(cause: std::io::Error) -> Error {
-    Error::input(format!("cannot be read ({cause}); get it again"))
+    Error::input(format!("cannot be read ({cause}); download it again"))
 }
 
 #[cfg(test)]

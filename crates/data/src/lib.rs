@@ -39,4 +39,4 @@ pub use order::Order;
 pub use prepared::Prepared;
 pub use spec::{Spec, load};
 pub use split::{ClassCounts, Pixels, Split};
-pub use survey::{LeftAside, PartSurvey, Survey};
+pub use survey::{PartSurvey, Skipped, Survey};

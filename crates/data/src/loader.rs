@@ -1,4 +1,4 @@
-//! Loads batches in order, ahead of time, in a thread of its own.
+//! Loads batches in order, ahead of time, in a separate thread.
 //!
 //! The samples of a batch are a pure function of seed, epoch and batch number; the augmentation of a sample is
 //! one of seed, epoch and sample index. Hence a run can resume anywhere. Batches are allocated once and
@@ -10,6 +10,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
 use striate_tensor::random::{Random, Stream};
+use striate_tensor::text::counted;
 use striate_tensor::{Error, Result};
 use striate_vision::augment;
 
@@ -47,8 +48,8 @@ pub enum Augmentation {
 pub struct Sampling {
     /// Batch size; the last batch of an epoch may be smaller.
     pub batch: usize,
-    /// Samples that the last batch of an epoch needs to stand alone, at most `batch`: with fewer it joins the batch
-    /// before it.
+    /// Smallest last batch of an epoch, at most `batch`: with fewer samples, it joins the previous
+    /// batch.
     pub min_last: usize,
     /// The order of the samples.
     pub order: Order,
@@ -233,7 +234,10 @@ impl<S: Source> Worker<S> {
         let missing = length.saturating_sub(batch.images.len());
         batch.images.try_reserve_exact(missing).map_err(|_| {
             let count = indices.len();
-            Error::failed(format!("not enough memory for a batch of {count} images; try a smaller batch"))
+            Error::failed(format!(
+                "not enough memory for a batch of {}; try a smaller batch",
+                counted(count, "image")
+            ))
         })?;
         batch.images.resize(length, 0.0);
         batch.labels.clear();

@@ -200,7 +200,7 @@ mod tests {
         write(&folder, "t10k", &[1, 28, 28], &[10]);
         assert!(failure(&folder).contains("label 10"));
         write(&folder, "t10k", &[2, 28, 28], &[1]);
-        assert!(failure(&folder).contains("2 images but 1 labels"));
+        assert!(failure(&folder).contains("2 images but 1 label"));
         write(&folder, "t10k", &[2, 28, 27], &[1, 2]);
         assert!(failure(&folder).contains("28x28"));
         write(&folder, "t10k", &[0, 28, 28], &[]);

@@ -1,4 +1,4 @@
-//! Data sets as NumPy files: `images.npy` `[N, C, H, W]` f32, used as they are, and `labels.npy` `[N]`, with
+//! Data sets as NumPy files: `images.npy` `[N, C, H, W]` f32, used unchanged, and `labels.npy` `[N]`, with
 //! `val_images.npy` and `val_labels.npy` for validation.
 
 use std::path::Path;
@@ -8,7 +8,7 @@ use striate_tensor::{DType, Error, Result, npy};
 use crate::evaluation::Measured;
 use crate::{Dataset, LoadOptions, PartSurvey, Pixels, Split, Survey};
 
-/// More classes than this are a mistake in the labels.
+/// Limit of classes; more are taken for a mistake in the labels.
 const MOST_CLASSES: i64 = 1 << 20;
 
 /// Loads the data set in `folder`. Every class up to the largest label must have a training image.
@@ -38,8 +38,8 @@ pub(crate) fn load(folder: &Path, options: &LoadOptions) -> Result<Dataset> {
     })
 }
 
-/// Loads the part in `folder` that a model is measured on: the validation part, else all of it. Classes
-/// without an image are allowed.
+/// Loads the part in `folder` that a model is evaluated on: the validation part, or else all of it. Classes
+/// without images are allowed.
 pub(crate) fn load_measured(folder: &Path, options: &LoadOptions) -> Result<Measured> {
     let parts = Parts::read(folder, options)?;
     let (part, split) = match parts.validation {
@@ -80,8 +80,8 @@ impl Parts {
             let [height, width] = options.size.unwrap_or([h, w]);
             let channels = options.channels.unwrap_or(c);
             return Err(Error::input(format!(
-                "{}: images are {c}x{h}x{w} where {channels}x{height}x{width} is needed; arrays are used as they \
-                 are, so save them in that size",
+                "{}: images are {c}x{h}x{w} where {channels}x{height}x{width} is needed; arrays are used \
+                 unchanged, so save them in that size",
                 folder.join("images.npy").display()
             )));
         }
@@ -110,16 +110,16 @@ fn refuse_empty_classes(counts: &[usize]) -> Result<()> {
     let last = counts.len() - 1;
     let what = match first {
         0 if counts[empty..].iter().all(|count| *count > 0) => {
-            format!("labels run from {empty} to {last}, but classes count from 0; save labels - {empty}")
+            format!("labels run from {empty} to {last}, but must start at 0; save labels - {empty}")
         }
         _ if counts[..used - 1].iter().all(|count| *count > 0) && last == 255 => format!(
-            "{used} classes occur, one of them with the label 255, which often marks images to be ignored; remove \
+            "{used} classes occur, one of them labeled 255, which often marks images to be ignored; remove \
              these images or label them {}",
             used - 1
         ),
         _ => format!(
-            "{empty} of {} classes have no image, the first is class {first}; number the classes from 0 without \
-             gaps, for instance by numpy.unique(labels, return_inverse=True)",
+            "{empty} of {} classes have no images, first class {first}; number the classes from 0 without \
+             gaps, for instance with numpy.unique(labels, return_inverse=True)",
             counts.len()
         ),
     };
@@ -131,7 +131,7 @@ fn refuse_untrained(validation: &Split, classes: usize) -> Result<()> {
     match validation.labels.iter().position(|label| *label >= classes as i64) {
         None => Ok(()),
         Some(at) => Err(Error::input(format!(
-            "image {at} has the label {}, but training has only the classes 0 to {}",
+            "image {at} has the label {}, but training has only classes 0 to {}",
             validation.labels[at],
             classes.saturating_sub(1)
         ))),
@@ -144,7 +144,7 @@ fn split(folder: &Path, images: &str, labels: &str) -> Result<Split> {
     let at_images = |e: Error| e.at(images.display());
     let shape = image_shape(&x.shape).map_err(at_images)?;
     if x.dtype != DType::F32 {
-        let what = format!("holds {}, but images are float32; save x.astype(numpy.float32)", x.dtype);
+        let what = format!("contains {}, but images must be float32; save x.astype(numpy.float32)", x.dtype);
         return Err(at_images(Error::input(what)));
     }
     let pixels = x.to_f32().map_err(at_images)?;
@@ -180,7 +180,7 @@ fn refuse_non_finite(values: &[f32], shape: &[usize]) -> Result<()> {
     let &[_, c, h, w] = shape else { return Err(Error::input("has values that are not finite")) };
     let place = [first / (c * h * w), first / (h * w) % c, first / w % h, first % w];
     Err(Error::input(format!(
-        "{count} values are NaN or infinite, the first ({}) at index {place:?}; replace them, for instance by \
+        "{count} values are NaN or infinite, the first ({}) at index {place:?}; replace them, for instance with \
          numpy.nan_to_num, or remove these images",
         values[first]
     )))
@@ -190,21 +190,22 @@ fn refuse_non_finite(values: &[f32], shape: &[usize]) -> Result<()> {
 fn label_values(array: &npy::Array) -> Result<Vec<i64>> {
     if array.shape.len() != 1 {
         return Err(Error::input(format!(
-            "has the shape {}, but labels are [N], one number for each image; of one-hot rows save \
+            "has the shape {}, but labels are [N], one number per image; for one-hot rows, save \
              labels.argmax(axis=1)",
             array.shape
         )));
     }
     let integer = matches!(array.dtype, DType::I64 | DType::I32 | DType::U8);
     if !integer {
-        let what = format!("holds {}, but labels are integers; save labels.astype(numpy.int64)", array.dtype);
+        let what =
+            format!("contains {}, but labels must be integers; save labels.astype(numpy.int64)", array.dtype);
         return Err(Error::input(what));
     }
     let values = array.to_i64()?;
     match values.iter().find(|label| !(0..MOST_CLASSES).contains(*label)) {
         None => Ok(values),
         Some(bad) => {
-            Err(Error::input(format!("has the label {bad}; labels lie between 0 and {}", MOST_CLASSES - 1)))
+            Err(Error::input(format!("has the label {bad}; labels must be from 0 to {}", MOST_CLASSES - 1)))
         }
     }
 }
@@ -239,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn arrays_are_used_as_they_are() {
+    fn arrays_are_used_unchanged() {
         let folder = Scratch::new();
         images(&folder, "images.npy", &[3, 2, 4, 5]);
         labels(&folder, "labels.npy", &[0, 2, 1]);
@@ -262,7 +263,7 @@ mod tests {
         write(&folder, "labels.npy", &[3], &[1i32, 0, 2]);
         assert_eq!(loaded(&folder).unwrap().train.labels, [1, 0, 2]);
         write(&folder, "labels.npy", &[3], &[1f32, 0.0, 2.0]);
-        assert!(failure(&folder).contains("labels.npy: holds f32, but labels are integers"));
+        assert!(failure(&folder).contains("labels.npy: contains f32, but labels must be integers"));
         write(&folder, "labels.npy", &[3, 2], &[0i64; 6]);
         assert!(failure(&folder).contains("one-hot rows"));
     }
@@ -272,12 +273,9 @@ mod tests {
         let folder = Scratch::new();
         images(&folder, "images.npy", &[3, 1, 4, 5]);
         for (values, why) in [
-            ([1, 2, 3], "labels.npy: labels run from 1 to 3, but classes count from 0; save labels - 1"),
-            (
-                [0, 255, 1],
-                "3 classes occur, one of them with the label 255, which often marks images to be ignored",
-            ),
-            ([0, 4, 0], "3 of 5 classes have no image, the first is class 1"),
+            ([1, 2, 3], "labels.npy: labels run from 1 to 3, but must start at 0; save labels - 1"),
+            ([0, 255, 1], "3 classes occur, one of them labeled 255, which often marks images to be ignored"),
+            ([0, 4, 0], "3 of 5 classes have no images, first class 1"),
         ] {
             labels(&folder, "labels.npy", &values);
             let text = failure(&folder);
@@ -290,9 +288,7 @@ mod tests {
         labels(&folder, "val_labels.npy", &[1, 2]);
         let text = failure(&folder);
         assert!(
-            text.contains(
-                "val_labels.npy: image 1 has the label 2, but training has only the classes 0 to 1"
-            ),
+            text.contains("val_labels.npy: image 1 has the label 2, but training has only classes 0 to 1"),
             "{text}"
         );
     }
@@ -317,11 +313,11 @@ mod tests {
             "{text}"
         );
         write(&folder, "images.npy", &[2, 3, 4, 5], &[7u8; 120]);
-        assert!(failure(&folder).contains("images are float32; save x.astype(numpy.float32)"));
+        assert!(failure(&folder).contains("images must be float32; save x.astype(numpy.float32)"));
     }
 
     #[test]
-    fn arrays_of_another_size_than_asked_for_are_refused() {
+    fn arrays_of_a_size_other_than_requested_are_refused() {
         let folder = Scratch::new();
         images(&folder, "images.npy", &[2, 1, 8, 9]);
         labels(&folder, "labels.npy", &[0, 1]);
@@ -332,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn files_that_do_not_fit_are_refused() {
+    fn mismatched_files_are_refused() {
         let folder = Scratch::new();
         assert!(failure(&folder).contains("images.npy"));
         images(&folder, "images.npy", &[3, 2, 4, 5]);
@@ -340,8 +336,8 @@ mod tests {
         for (values, why) in [
             (&[0, 1][..], "3 images but 2 labels"),
             (&[0, 1, -1], "label -1"),
-            (&[0, 1, 1 << 20], "has the label 1048576; labels lie between 0 and 1048575"),
-            (&[0, 1, i64::MAX], "between 0 and"),
+            (&[0, 1, 1 << 20], "has the label 1048576; labels must be from 0 to 1048575"),
+            (&[0, 1, i64::MAX], "labels must be from 0 to"),
         ] {
             labels(&folder, "labels.npy", values);
             let text = failure(&folder);

@@ -40,7 +40,7 @@ impl Prepared {
             }
             (Some(preprocessing), Pixels::Bytes(_)) => preprocessing,
             (Some(_), Pixels::Numbers(_)) => {
-                return Err(Error::input("arrays are used as they are and cannot be preprocessed"));
+                return Err(Error::input("arrays are used unchanged and cannot be preprocessed"));
             }
             (None, Pixels::Bytes(_)) => return Err(Error::input("images need preprocessing")),
         };

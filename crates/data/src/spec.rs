@@ -18,7 +18,7 @@ pub enum Spec {
     Mnist(MnistKind),
     /// A folder of NumPy files.
     Npy(PathBuf),
-    /// A folder that holds a folder of images for each class, or parts of such folders.
+    /// A folder with a folder of images for each class, or with parts that contain such folders.
     Folder(PathBuf),
 }
 
@@ -44,7 +44,7 @@ impl Spec {
         }
         if text.contains(['/', '\\']) || text.starts_with('.') {
             return Err(Error::input(format!(
-                "{text}: not a folder; give a folder that holds a folder of images for each class"
+                "{text}: not a folder; specify a folder with one subfolder of images per class"
             )));
         }
         let hint = match nearest(text, NAMES) {
@@ -70,7 +70,7 @@ impl fmt::Display for Spec {
 ///
 /// # Errors
 /// If its files are missing or damaged, if images cannot be read (unless they are to be skipped), or if the
-/// set cannot have the size or channels that `options` ask for.
+/// set cannot have the size or channels requested by `options`.
 pub fn load(spec: &Spec, options: &LoadOptions) -> Result<Dataset> {
     let mut dataset = match spec {
         Spec::Digits => digits::digits(),
@@ -88,10 +88,10 @@ pub fn load(spec: &Spec, options: &LoadOptions) -> Result<Dataset> {
     Ok(dataset)
 }
 
-/// Makes `form` yield the size and channels that `options` ask for.
+/// Makes `form` yield the size and channels requested by `options`.
 fn adapt(form: &mut Preprocessing, options: &LoadOptions) {
     if let Some(size) = options.size.filter(|size| form.output_shape().is_none_or(|own| own[1..] != *size)) {
-        // A resized image is not resized again, nor is the border of another size kept.
+        // Replaces resizing and padding to another size.
         if let Some(Step::Resize { .. } | Step::CenterCrop { .. } | Step::Pad { .. }) = form.steps.last() {
             form.steps.pop();
         }

@@ -1,6 +1,7 @@
 //! A part of a data set: images of one size with their labels.
 
 use striate_tensor::random::{Random, Stream};
+use striate_tensor::text::counted;
 use striate_tensor::{Error, Result};
 use striate_vision::Image;
 
@@ -9,7 +10,7 @@ use striate_vision::Image;
 pub enum Pixels {
     /// Bytes, `[N, C, H, W]`, to be normalized by preprocessing.
     Bytes(Vec<u8>),
-    /// Numbers, `[N, C, H, W]`, used as they are.
+    /// Numbers, `[N, C, H, W]`, used unchanged.
     Numbers(Vec<f32>),
 }
 
@@ -50,13 +51,17 @@ impl Split {
         };
         if size * self.len() != present {
             let (images, labels) = (present / size.max(1), self.len());
-            return Err(Error::input(format!("{images} images but {labels} labels")));
+            return Err(Error::input(format!(
+                "{} but {}",
+                counted(images, "image"),
+                counted(labels, "label")
+            )));
         }
         match self.labels.iter().position(|label| !(0..classes as i64).contains(label)) {
             Some(at) => {
                 let label = self.labels[at];
                 Err(Error::input(format!(
-                    "image {at} has the label {label}, but there are {classes} classes"
+                    "image {at} has the label {label}, but there are only {classes} classes"
                 )))
             }
             None => Ok(()),
@@ -108,7 +113,7 @@ impl Split {
         Image::new(w, h, c, interleaved).ok()
     }
 
-    /// Mean and deviation of each channel, bytes counting from 0 to 1.
+    /// Mean and standard deviation of each channel, with bytes scaled to [0, 1].
     pub fn moments(&self) -> (Vec<f32>, Vec<f32>) {
         let [c, h, w] = self.shape;
         let count = (self.len() * h * w).max(1) as f64;
@@ -118,7 +123,7 @@ impl Split {
         (means.collect(), sums.iter().map(|s| deviation(*s) as f32).collect())
     }
 
-    /// Returns sum and sum of squares of one channel; exact for bytes, whatever their number.
+    /// Returns sum and sum of squares of one channel; exact for any number of bytes.
     fn sums(&self, channel: usize) -> [f64; 2] {
         let [c, h, w] = self.shape;
         fn maps<T>(all: &[T], c: usize, area: usize, channel: usize) -> impl Iterator<Item = &[T]> {
@@ -202,7 +207,7 @@ mod tests {
         assert!(split(vec![0, 5]).check(5).unwrap_err().to_string().contains("image 1 has the label 5"));
         assert!(split(vec![-1]).check(5).is_err());
         let short = Split { shape: [2, 1, 1], ..split(vec![0, 1]) };
-        assert!(short.check(5).unwrap_err().to_string().contains("1 images but 2 labels"));
+        assert!(short.check(5).unwrap_err().to_string().contains("1 image but 2 labels"));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The report of loading a data set: sizes, parts, files left aside, unreadable images.
+//! The report of loading a data set: sizes, parts, skipped files, unreadable images.
 
 use std::path::PathBuf;
 
@@ -8,9 +8,9 @@ pub struct Survey {
     /// Smallest and largest original height and width, each side on its own; `None` unless the images
     /// were read from image files.
     pub sizes: Option<[[usize; 2]; 2]>,
-    /// Files and folders that were left aside, by kind, sorted by kind.
-    pub left_aside: Vec<LeftAside>,
-    /// Images that could not be read and were left out, with the reason.
+    /// Skipped files and folders, sorted by kind.
+    pub skipped: Vec<Skipped>,
+    /// Skipped unreadable images, with the reason.
     pub unreadable: Vec<(PathBuf, String)>,
     /// The parts that were found: training, then validation, then test.
     pub parts: Vec<PartSurvey>,
@@ -18,9 +18,9 @@ pub struct Survey {
     pub notes: Vec<String>,
 }
 
-/// Entries of one kind that were left aside.
+/// Skipped entries of one kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LeftAside {
+pub struct Skipped {
     /// The kind: a file extension such as `txt`, `hidden`, `system`, `no extension`.
     pub kind: String,
     /// Number of entries.

@@ -58,7 +58,7 @@ fn mean_and_std_match_the_padded_training_images() {
 
 /// Image files of the data set's own images reach the network as in training.
 #[test]
-fn preprocessing_for_foreign_images_keeps_own_images() {
+fn preprocessing_for_other_images_leaves_own_images_unchanged() {
     for kind in BOTH {
         let Some(set) = real(kind, "own images") else { continue };
         let test: &Split = set.test.as_ref().unwrap();

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use striate_graph::{Graph, Network, Role, Segment, initial_values};
 use striate_kernels::Context;
+use striate_tensor::text::counted;
 use striate_tensor::{Buffer, Error, Memory, Result, Shape, check_memory, zeroed};
 
 use crate::backend::{Backend, Placements};
@@ -173,7 +174,8 @@ impl Inference {
         if input.len() != shape.numel() {
             let count = input.len();
             return Err(Error::input(format!(
-                "the input has {count} values, which do not match its shape {shape}"
+                "the input of {} does not match its shape {shape}",
+                counted(count, "value")
             )));
         }
         let mut memory = ready.take_workspace()?;

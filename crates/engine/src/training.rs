@@ -6,6 +6,7 @@ use striate_graph::{
     Graph, Kind, Network, Role, Segment, TrainingSpec, Value, initial_values, training_graph,
 };
 use striate_kernels::{Context, reorder};
+use striate_tensor::text::counted;
 use striate_tensor::{Buffer, Error, Layout, Memory, Region, Result, Shape, check_memory, zeroed};
 
 use crate::Variables;
@@ -292,7 +293,9 @@ fn check_batch(plan: &Plan, shape: &Shape, images: &[f32], labels: &[i64]) -> Re
     if images.len() != shape.numel() || labels.len() != shape[0] {
         let (i, l) = (images.len(), labels.len());
         return Err(Error::input(format!(
-            "a batch of {shape} with {i} values and {l} labels does not match"
+            "a batch of {shape} does not match {} and {}",
+            counted(i, "value"),
+            counted(l, "label")
         )));
     }
     let classes = plan.graph.shape(plan.graph.outputs[1])[1] as i64;

@@ -9,7 +9,7 @@ use crate::Weights;
 /// or without a network the only one of three input channels.
 ///
 /// # Errors
-/// If there is none, or several could be the first.
+/// If there is none, or the first one cannot be determined.
 pub fn first_convolution_to_rgb(network: Option<&Network>, weights: &mut Weights) -> Result<String> {
     let is_color = |(shape, _): &(Shape, Vec<f32>)| shape.len() >= 3 && shape[1] == 3;
     let found: Vec<String> = match network {
@@ -35,7 +35,7 @@ pub fn first_convolution_to_rgb(network: Option<&Network>, weights: &mut Weights
         (several, _) => {
             let count = several.len();
             let what =
-                format!("{count} convolutions have three input channels; name the network with --model");
+                format!("{count} convolutions have three input channels; specify the network with --model");
             return Err(Error::input(what));
         }
     };

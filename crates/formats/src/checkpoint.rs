@@ -35,9 +35,9 @@ pub struct Position {
 pub struct Checkpoint {
     /// The position of the run.
     pub position: Position,
-    /// Instruction set it was computed with; only the same one continues to the same bits.
+    /// Instruction set it was computed with; only the same one gives bit-identical results.
     pub isa: String,
-    /// The trainer's state besides tensors.
+    /// The trainer's state other than tensors.
     pub extra: serde_json::Value,
     /// Parameters, buffers and the optimizer's state.
     pub state: Weights,
@@ -104,7 +104,7 @@ impl Checkpoints {
     /// Writes a checkpoint, then removes older ones beyond the number to keep, and incomplete ones.
     ///
     /// # Errors
-    /// If the disk refuses, or something that Striate did not make is in the way; older checkpoints stay.
+    /// If writing fails, or something that Striate did not create is in the way; older checkpoints stay.
     pub fn save(&self, checkpoint: &Checkpoint) -> Result<()> {
         let folder = self.folder.join(format!("step-{:09}", checkpoint.position.step));
         let state = safetensors_bytes(&checkpoint.state, Default::default())?;
@@ -136,7 +136,7 @@ impl Checkpoints {
         })
     }
 
-    /// Makes `folder` an empty place for a checkpoint, its name safe on the disk.
+    /// Creates or empties `folder` for a checkpoint and syncs its name to the disk.
     fn begin(&self, folder: &Path) -> Result<()> {
         create_folder(&self.folder)?;
         create_marked(&*self.storage, folder)?;
@@ -144,7 +144,7 @@ impl Checkpoints {
         let store = || -> std::io::Result<()> {
             self.storage.sync_folder(self.folder.parent().unwrap_or(&self.folder))?;
             self.storage.sync_folder(&self.folder)?;
-            // An old manifest must not be beside a new state.
+            // An old manifest must never accompany a new state.
             self.storage.remove(&folder.join(MANIFEST))?;
             self.storage.sync_folder(folder)
         };
@@ -156,7 +156,7 @@ impl Checkpoints {
         if self.folder.is_symlink() {
             let place = self.folder.display();
             return Err(Error::input(format!(
-                "{place} is a link, which is not followed; put a folder there"
+                "{place} is a link, which is not followed; replace it with a folder"
             )));
         }
         if !self.folder.is_dir() {
@@ -172,8 +172,8 @@ impl Checkpoints {
         Ok(folders.into_iter().map(|(_, path)| path).collect())
     }
 
-    /// Removes incomplete checkpoints, and the oldest complete ones beyond the number to keep; `current`
-    /// counts and stays. Folders without Striate's marker count but stay.
+    /// Removes incomplete checkpoints, and the oldest complete ones beyond the number to keep. `current`
+    /// counts but is never removed; so do folders without Striate's marker.
     fn remove_old(&self, current: &Path) -> Result<()> {
         let others = self.folders()?.into_iter().filter(|folder| folder != current);
         let (complete, unfinished): (Vec<_>, Vec<_>) = others.partition(|folder| is_complete(folder));
@@ -181,7 +181,7 @@ impl Checkpoints {
             complete.into_iter().filter(|folder| step_of(folder) < step_of(current)).collect();
         let surplus = (older.len() + 1).saturating_sub(self.keep);
         for folder in unfinished.iter().chain(older.iter().take(surplus)).filter(|folder| is_marked(folder)) {
-            // The manifest goes first: without it the remainder is ignored.
+            // The manifest is removed first: without it, the remainder is ignored.
             remove_marked(&*self.storage, folder, &[MANIFEST, STATE])?;
         }
         Ok(())
@@ -208,7 +208,7 @@ fn load(folder: &Path) -> Result<Checkpoint> {
     let raw = read_limited(&path, LARGEST_MANIFEST)?;
     let mut manifest: Manifest =
         serde_json::from_slice(&raw).map_err(|_| damaged(format!("{MANIFEST} is unreadable")))?;
-    // Compared as bytes: `1e-9` and `1E-9` are one number, but only one of them was written.
+    // Compared as bytes: `1e-9` and `1E-9` are the same number, but only one of them was written.
     if manifest.seal() != raw {
         return Err(damaged(format!("{MANIFEST} does not match its own checksum")));
     }

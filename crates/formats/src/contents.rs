@@ -1,4 +1,4 @@
-//! What a file of a model or of weights holds, by its first bytes.
+//! Recognizes the contents of model and weights files by their first bytes.
 
 use std::collections::HashMap;
 use std::io::Read;
@@ -12,7 +12,7 @@ use crate::header::LARGEST_HEADER;
 use crate::kind::{self, Kind};
 use crate::load::extension;
 
-/// What a file holds.
+/// The contents of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Contents {
     /// A network with its weights, written by Striate.
@@ -23,11 +23,11 @@ pub enum Contents {
     Weights,
 }
 
-/// Bytes that decide about the kind of a file.
+/// Number of bytes that determine the kind of a file.
 const HEAD: u64 = 512;
 
-/// Returns what the file at `path` holds, without reading its tensors; `None` for a file that cannot be read or is of
-/// another kind, about which its reader says more.
+/// Returns the contents of the file at `path`, without reading its tensors; `None` for a file that cannot be read or
+/// has another kind, since its reader reports that.
 pub fn contents(path: &Path) -> Option<Contents> {
     let (mut file, _) = open(path).ok()?;
     let mut head = Vec::new();
@@ -59,7 +59,7 @@ mod tests {
     use crate::{Weights, pytorch_bytes, safetensors_bytes};
 
     #[test]
-    fn contents_are_told_from_the_head() {
+    fn contents_are_recognized_by_the_first_bytes() {
         let folder = std::env::temp_dir().join(format!("striate-contents-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         let weights = Weights::from([("striate".into(), ([300].into(), vec![0.5; 300]))]);

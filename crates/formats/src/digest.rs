@@ -1,4 +1,4 @@
-//! The digest of a model file: one checksum over everything that it says about its model.
+//! The digest of a model file: one checksum over all its content.
 
 use std::collections::HashMap;
 
@@ -12,8 +12,8 @@ use crate::weights::{hexadecimal, little_endian};
 
 /// The key of the digest in the metadata.
 pub(crate) const DIGEST: &str = "digest";
-/// The metadata that it covers, those that are absent too. The values of the weights have a checksum of their own
-/// among them.
+/// The metadata that it covers, including absent ones. The values of the weights are covered by their own
+/// checksum, which is one of these.
 const COVERED: [&str; 10] = [
     "striate",
     "program",
@@ -27,8 +27,8 @@ const COVERED: [&str; 10] = [
     "weights_sha256",
 ];
 
-/// Returns SHA-256, in hexadecimal, of the texts of `metadata` as they stand in the file, of the names and shapes of
-/// `weights`, and of the golden pair. Every part is preceded by its length, so that no two contents run together to
+/// Returns SHA-256, in hexadecimal, of the texts of `metadata` exactly as stored, the names and shapes of
+/// `weights`, and the golden pair. Every part is preceded by its length, so that different contents never give
 /// the same bytes.
 pub(crate) fn digest(
     metadata: &HashMap<String, String>,

@@ -1,4 +1,4 @@
-//! Types of elements in files of weights, which all become `f32`.
+//! Element types of weights files, all of which are converted to `f32`.
 
 /// The type of an element, little-endian.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,7 +13,7 @@ pub(crate) enum DType {
     I8,
     U8,
     Bool,
-    /// A type that does not become `f32` (complex, quantized, untyped), of so many bytes.
+    /// A type that cannot be converted to `f32` (complex, quantized, untyped), with its size in bytes.
     Unsupported(u8),
 }
 
@@ -35,7 +35,7 @@ impl DType {
         }
     }
 
-    /// Bytes of an element.
+    /// The size of an element in bytes.
     pub fn size(self) -> usize {
         match self {
             DType::F64 | DType::I64 => 8,
@@ -46,7 +46,7 @@ impl DType {
         }
     }
 
-    /// Returns the elements in `bytes`, of which there are a whole number, as `f32`.
+    /// Returns the elements in `bytes`, which must be a whole number of them, as `f32`.
     pub fn numbers(self, bytes: &[u8]) -> Vec<f32> {
         fn read<const N: usize>(bytes: &[u8], number: impl Fn([u8; N]) -> f32) -> Vec<f32> {
             bytes.as_chunks().0.iter().map(|word| number(*word)).collect()

@@ -1,10 +1,10 @@
-//! Reads a file of weights into memory, within limits.
+//! Reads a weights file into memory, within limits.
 
 use std::path::Path;
 
 use striate_tensor::Result;
 
-/// Files above this size are refused before they are read.
+/// Larger files are refused before they are read.
 const LARGEST_FILE: u64 = 64 << 30;
 
 /// Returns the bytes of the file at `path`.

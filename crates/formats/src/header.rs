@@ -1,7 +1,7 @@
-//! The header of a safetensors file, checked before any tensor is made.
+//! The header of a safetensors file, checked before any tensor is created.
 //!
-//! The crate `safetensors` lets the last of two equal names win and adds up places without regard to the file's
-//! length; here a name stands once, and each tensor's place and size are checked against the file.
+//! The crate `safetensors` accepts duplicate names, of which the last wins, and does not check offsets against the
+//! length of the file; here duplicates are refused, and each tensor's position and size are checked.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -13,21 +13,21 @@ use striate_tensor::{Error, Result, Shape};
 use crate::dtype::DType;
 use crate::message::shown;
 
-/// The name under which the header holds text instead of a tensor.
+/// The key of the text metadata in the header.
 pub(crate) const METADATA: &str = "__metadata__";
-/// Limit of a header in bytes, which is also the crate's.
+/// Limit of a header in bytes, the same as the crate's.
 pub(crate) const LARGEST_HEADER: usize = 100_000_000;
 
-/// The header's entry of a tensor; fields in the order in which they are written.
+/// A tensor's entry in the header; fields in the order in which they are written.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Info {
-    /// First byte and the one after the last, counted from the end of the header.
+    /// Start and end of its bytes, counted from the end of the header.
     pub data_offsets: (usize, usize),
     pub dtype: String,
     pub shape: Vec<usize>,
 }
 
-/// A header whose tensors lie inside the file and have the size of their shape.
+/// A header whose tensors lie within the file and have the sizes of their shapes.
 #[derive(Debug, Default)]
 pub(crate) struct Header {
     pub metadata: HashMap<String, String>,
@@ -35,7 +35,7 @@ pub(crate) struct Header {
 }
 
 impl Header {
-    /// The header of the file `bytes`. Gaps and overlaps are left to the crate.
+    /// Reads the header of the file `bytes`. Gaps and overlaps are left to the crate.
     pub fn read(bytes: &[u8]) -> Result<Header> {
         let Some((length, rest)) = bytes.split_first_chunk() else {
             return Err(damaged("it is shorter than 8 bytes"));
@@ -52,12 +52,12 @@ impl Header {
     }
 }
 
-/// The error about a damaged file; the cause becomes one line of bounded length.
+/// The error about a damaged file, with the cause on one line of bounded length.
 pub(crate) fn damaged(cause: impl fmt::Display) -> Error {
-    Error::input(format!("is not a whole safetensors file ({})", shown(&cause.to_string())))
+    Error::input(format!("is not a complete safetensors file ({})", shown(&cause.to_string())))
 }
 
-/// The type that a file calls `name`, if it is read here.
+/// The type called `name` in files, if it is supported.
 pub(crate) fn dtype_of(name: &str) -> Option<DType> {
     Some(match name {
         "F32" => DType::F32,
@@ -74,7 +74,7 @@ pub(crate) fn dtype_of(name: &str) -> Option<DType> {
     })
 }
 
-/// Checks that a tensor's type is read here, and that its place is in the data and as large as its shape.
+/// Checks that a tensor's type is supported, and that its bytes lie within the data and match its shape.
 fn check(name: &str, info: &Info, available: usize) -> Result<()> {
     let tensor = shown(name);
     let Some(dtype) = dtype_of(&info.dtype) else {
@@ -129,7 +129,7 @@ impl<'de> Visitor<'de> for HeaderVisitor {
     }
 }
 
-/// Text by key, each key once.
+/// Text by key, without duplicates.
 #[derive(Default)]
 struct Texts(HashMap<String, String>);
 

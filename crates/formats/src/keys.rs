@@ -1,4 +1,4 @@
-//! Keys that choose some of a file's tensors: paths to dictionaries, or what names begin with.
+//! Keys that select some of a file's tensors: paths to dictionaries, or prefixes of names.
 
 use std::collections::BTreeSet;
 
@@ -7,12 +7,12 @@ use striate_tensor::{Error, Result};
 use crate::Weights;
 use crate::message::shown;
 
-/// The key of everything.
+/// The key that selects everything.
 pub(crate) const ROOT: &str = ".";
-/// Keys that a message shows.
+/// Largest number of keys shown in a message.
 const SHOWN: usize = 6;
 
-/// The tensors of `weights` whose names begin with `key` and a dot, without it.
+/// Returns the tensors of `weights` whose names start with `key` and a dot, without that prefix.
 ///
 /// # Errors
 /// If there are none.
@@ -28,13 +28,13 @@ pub(crate) fn under(weights: Weights, key: &str) -> Result<Weights> {
     Ok(weights.into_iter().filter_map(shorter).collect())
 }
 
-/// What `names` begin with, up to their first dots.
+/// The prefixes of `names` up to the first dot.
 pub(crate) fn heads<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
     let heads: BTreeSet<&str> = names.filter_map(|name| Some(name.split_once('.')?.0)).collect();
     heads.into_iter().take(SHOWN + 1).map(str::to_owned).collect()
 }
 
-/// The error about a key that does not exist, beside those that do.
+/// The error about an unknown key, which lists the existing ones.
 pub(crate) fn unknown(key: &str, existing: impl Iterator<Item = String>) -> Error {
     let key = shown(key);
     Error::input(match listed(existing) {

@@ -1,5 +1,5 @@
-//! Reads and writes files of weights (safetensors, PyTorch, Caffe, ONNX), the self-describing model file and
-//! checkpoints of training runs, and brings weights to a network's names.
+//! Reads and writes weights files (safetensors, PyTorch, Caffe, ONNX), the self-describing model file and
+//! checkpoints of training runs, and maps weights to a network's names.
 
 #![forbid(unsafe_code)]
 

@@ -1,9 +1,10 @@
-//! Files of weights and models of any kind, known by their content.
+//! Weights and model files of any kind, recognized by their content.
 
 use std::collections::HashMap;
 use std::path::Path;
 
 use striate_graph::Network;
+use striate_tensor::text::counted;
 use striate_tensor::{Error, Result};
 
 use crate::caffe::{CaffeModel, Epsilon, Normalization, read_caffemodel_bytes};
@@ -14,44 +15,44 @@ use crate::pytorch::{self, StateDict};
 use crate::safetensors::read_with_notes;
 use crate::{ModelFile, Weights, keys, read_onnx_with};
 
-/// Names that files of weights end in, for a message that lists them.
+/// Extensions of weights files, for messages.
 pub const READABLE: &str = ".safetensors, .pth, .pt, .caffemodel, .onnx";
 
-/// Choices that a person makes about a file whose content leaves them open.
+/// Choices that the user makes about a file whose content leaves them open.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ReadOptions {
-    /// The extents of one input without the batch, such as `[C, H, W]`, for an ONNX file that leaves them open.
+    /// The extents of one input without the batch, such as `[C, H, W]`, for an ONNX file with open extents.
     pub input: Option<Vec<usize>>,
-    /// The output, or any other tensor, of an ONNX graph that becomes the network's output.
+    /// The tensor of an ONNX graph that becomes the network's output.
     pub output: Option<String>,
-    /// The key of the tensors to read, where a file holds several sets of them: the path to a dictionary in a
-    /// checkpoint, or what names begin with, with dots between.
+    /// The key of the tensors to read, if a file contains several sets of them: the path to a dictionary in a
+    /// checkpoint, or a prefix of names, with dots as separators.
     pub key: Option<String>,
-    /// Whether tensors that the network does not have are left aside, once [`Loaded::choose_for`] knows it.
+    /// Whether tensors that the network does not have are ignored once [`Loaded::choose_for`] knows it.
     pub ignore_unexpected: bool,
 }
 
-/// What a file of weights holds.
+/// The content of a weights file.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Loaded {
     /// Its tensors, in canonical order.
     pub weights: Weights,
-    /// Tensors of an ONNX file that its network has under other names or shapes.
+    /// Tensors of an ONNX file whose names or shapes differ in its network.
     pub others: Weights,
-    /// The rest of it, if it is a model file or ONNX; without its weights.
+    /// Everything but the weights, if it is a model file or ONNX.
     pub model: Option<ModelFile>,
-    /// What is subtracted from red, green and blue (0 to 255), if the file says so.
+    /// The mean subtracted from red, green and blue (0 to 255), if stated in the file.
     pub mean: Option<[f32; 3]>,
-    /// Local response normalizations that Caffe's files tell of; see [`crate::fit_constants`].
+    /// Local response normalizations in a Caffe file; see [`crate::fit_constants`].
     pub normalizations: Vec<Normalization>,
-    /// What Caffe's batch norms add to the variance; see [`crate::fit_constants`].
+    /// The ε of the batch norms in a Caffe file; see [`crate::fit_constants`].
     pub epsilons: Vec<Epsilon>,
     /// The metadata of an ONNX file, by key.
     pub metadata: HashMap<String, String>,
-    /// What was chosen or left aside, for a person to read; a line each.
+    /// Notes for the user on what was chosen or skipped, one line each.
     pub notes: Vec<String>,
-    /// A checkpoint of PyTorch with several dictionaries of tensors, of which a network may fit another than the one
-    /// taken.
+    /// A PyTorch checkpoint with several dictionaries of tensors: another one may fit the network better than the one
+    /// selected.
     pub several: Option<Several>,
     /// The options that the file was read with.
     pub options: ReadOptions,
@@ -61,23 +62,23 @@ pub struct Loaded {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Several {
     bytes: Vec<u8>,
-    /// How many of the notes are about the dictionary taken.
+    /// How many of the notes are about the selected dictionary.
     notes: usize,
 }
 
 impl Loaded {
-    /// A model file, or one that became one.
+    /// The content of a model.
     fn model(mut model: ModelFile, notes: Vec<String>) -> Loaded {
         let weights = std::mem::take(&mut model.weights);
         Loaded { weights, model: Some(model), notes, ..Loaded::default() }
     }
 
-    /// Chooses the weights for `network`: of a checkpoint the dictionary that fits best, or that under the key asked
-    /// for; where all its variables stand in the file under their names and shapes, these, even if the file's own
-    /// network has them in another form. Leaves unexpected tensors aside if that was asked for.
+    /// Chooses the weights for `network`. From a checkpoint, takes the dictionary that fits best, or the one under the
+    /// requested key. If the file contains all its variables under their names and shapes, takes these, even if the
+    /// file's own network has them in another form. Ignores unexpected tensors if requested.
     ///
     /// # Errors
-    /// If the network is faulty, or a dictionary under another key fits it better than that asked for.
+    /// If the network is invalid, or a dictionary under another key fits it better than the requested one.
     pub fn choose_for(&mut self, network: &Network) -> Result<()> {
         if let Some(Several { bytes, notes }) = self.several.take() {
             self.weights = Weights::new();
@@ -90,14 +91,14 @@ impl Loaded {
             let names = unexpected(network, &self.weights)?;
             if !names.is_empty() {
                 let few = listed(&names);
-                self.notes.push(format!("{} unexpected tensors are left aside: {few}", names.len()));
+                self.notes.push(format!("ignored {}: {few}", counted(names.len(), "unexpected tensor")));
             }
             names.iter().for_each(|name| drop(self.weights.remove(name)));
         }
         Ok(())
     }
 
-    /// Takes the variables of `network` out of the weights and the others, if all are there.
+    /// Takes the variables of `network` from the weights and the other tensors, if all are present.
     fn choose_variables(&mut self, network: &Network) -> Result<()> {
         let others = std::mem::take(&mut self.others);
         let wanted = network.variables()?;
@@ -124,8 +125,8 @@ pub fn read_model(path: &Path) -> Result<(ModelFile, Vec<String>)> {
     read_model_with(path, &ReadOptions::default())
 }
 
-/// Reads the model file or ONNX file at `path`. Also returns notes for a person about what was chosen or left
-/// aside, one line each.
+/// Reads the model file or ONNX file at `path`. Also returns notes for the user on what was chosen or
+/// skipped, one line each.
 ///
 /// # Errors
 /// As [`ModelFile::load`] and [`read_onnx_with`].
@@ -145,7 +146,7 @@ fn is_onnx(path: &Path) -> bool {
     extension(path).eq_ignore_ascii_case("onnx")
 }
 
-/// What the name of `path` ends in.
+/// The extension of `path`.
 pub(crate) fn extension(path: &Path) -> String {
     path.extension().map(|extension| extension.to_string_lossy().into_owned()).unwrap_or_default()
 }
@@ -196,7 +197,7 @@ fn from_bytes(bytes: Vec<u8>, kind: Kind, options: &ReadOptions) -> Result<Loade
         Kind::Caffe => from_caffe(&bytes)?,
         Kind::Other(what) => return Err(Error::input(what)),
         Kind::Onnx | Kind::Unknown => {
-            return Err(Error::input(format!("is not a file of weights; {READABLE} are read")));
+            return Err(Error::input(format!("is not a weights file; supported: {READABLE}")));
         }
     };
     if let (Some(key), None) = (&options.key, &loaded.model) {

@@ -1,4 +1,4 @@
-//! Text from files, made fit for one line of a message; and lines that several readers print.
+//! Formats text from files for messages, and notes that several readers share.
 
 use std::collections::BTreeSet;
 
@@ -14,8 +14,8 @@ pub(crate) fn shown(text: &str) -> String {
     short
 }
 
-/// Returns the note about tensors that were not stored as float32, by the names of their types.
+/// Returns the note on tensors that were not stored as float32, listing their types.
 pub(crate) fn became_float32(types: &BTreeSet<&str>) -> Option<String> {
     let list: Vec<&str> = types.iter().copied().collect();
-    (!list.is_empty()).then(|| format!("numbers of type {} become float32", list.join(", ")))
+    (!list.is_empty()).then(|| format!("converted {} to float32", list.join(", ")))
 }

@@ -1,7 +1,7 @@
 //! The model file: a safetensors file that describes itself.
 //!
-//! The metadata carry the network's text, class names, preprocessing, evaluation, the fingerprint of the data, the
-//! recipe and a digest over all of them; two tensors under `golden.` are an input and the output that belongs to it.
+//! The metadata contain the network's text, class names, preprocessing, evaluation, the fingerprint of the data, the
+//! recipe and a digest over all of them; two tensors under `golden.` are an example input and its output.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use striate_graph::Network;
 use striate_tensor::file::write_atomically;
 use striate_tensor::names::check_class_names;
+use striate_tensor::text::counted;
 use striate_tensor::{Error, Result, Shape};
 
 use crate::digest::{DIGEST, digest};
@@ -20,16 +21,16 @@ use crate::load::extension;
 use crate::safetensors::{lay_out, read_safetensors_bytes};
 use crate::{Weights, check_weights, weights_sha256};
 
-/// The figures that a model reached, and the data they are for.
+/// The figures that a model achieved, and on which data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
     /// The part of the data: `test`, `validation` or `all`.
     pub part: String,
     /// Images.
     pub n: usize,
-    /// Fraction of images whose class is not the first guess.
+    /// Fraction of images whose class is not the first prediction.
     pub top1_error: f64,
-    /// Fraction of images whose class is not among the first five guesses.
+    /// Fraction of images whose class is not among the first five predictions.
     pub top5_error: f64,
     /// Mean cross-entropy.
     pub loss: f64,
@@ -44,7 +45,7 @@ pub struct Data {
     pub fingerprint: String,
 }
 
-/// An input and the output that belongs to it.
+/// An example input and its output.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Golden {
     /// `[N, C, H, W]`.
@@ -53,18 +54,18 @@ pub struct Golden {
     pub output: (Shape, Vec<f32>),
 }
 
-/// A trained network with all that is needed to use it.
+/// A trained network with everything needed to use it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ModelFile {
     /// The network.
     pub network: Network,
     /// Class names, in the order of the outputs.
     pub classes: Vec<String>,
-    /// How an image of the data set becomes the input; null if it is used as it is.
+    /// The preprocessing of the data set's own images; null if they are used unchanged.
     pub preprocessing: serde_json::Value,
-    /// How any other image becomes the input.
+    /// The preprocessing of all other images.
     pub predict: serde_json::Value,
-    /// The figures that it reached.
+    /// The figures that it achieved.
     pub evaluation: Option<Evaluation>,
     /// The data that it was trained on.
     pub data: Option<Data>,
@@ -76,20 +77,20 @@ pub struct ModelFile {
     pub weights: Weights,
 }
 
-/// Raised when the metadata change their meaning.
+/// Incremented when the meaning of the metadata changes.
 const VERSION: &str = "1";
-/// The program's own version, for a person who meets a file of another.
+/// The program's own version, for a user whose file was written by another.
 const PROGRAM: &str = concat!("striate ", env!("CARGO_PKG_VERSION"));
-/// Limit of outputs that get numbers as names.
+/// Largest number of outputs that are named by numbers.
 const MOST_CLASSES: usize = 1 << 22;
 const DAMAGED: &str = "is a damaged model file";
 const GOLDEN: [&str; 2] = ["golden.input", "golden.output"];
 
 impl ModelFile {
-    /// Returns a model of a network and weights alone; its classes are numbers. One output is that of two classes.
+    /// Returns a model with only a network and weights; its class names are numbers. A single output means two classes.
     ///
     /// # Errors
-    /// If the network is faulty, or has millions of outputs.
+    /// If the network is invalid, or has millions of outputs.
     pub fn bare(network: Network, weights: Weights) -> Result<ModelFile> {
         let outputs = network.classes()?;
         if outputs > MOST_CLASSES {
@@ -111,7 +112,7 @@ impl ModelFile {
         })
     }
 
-    /// Writes the file, whole or not at all.
+    /// Writes the file completely or not at all.
     ///
     /// # Errors
     /// As [`ModelFile::to_bytes`], or if the disk refuses.
@@ -122,7 +123,7 @@ impl ModelFile {
     /// Returns the file's bytes.
     ///
     /// # Errors
-    /// If reading would refuse them, or the golden pair or the evaluation holds NaN or infinite values.
+    /// If reading would refuse them, or the golden pair or the evaluation contains NaN or infinite values.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         let unwritable = |e: Error| e.at("the model cannot be written");
         self.check_finite().map_err(unwritable)?;
@@ -138,7 +139,7 @@ impl ModelFile {
         lay_out(&tensors, &metadata)
     }
 
-    /// The metadata but for the digest.
+    /// The metadata except the digest.
     fn metadata(&self) -> HashMap<String, String> {
         let mut metadata = HashMap::from([
             ("striate".to_owned(), VERSION.to_owned()),
@@ -163,8 +164,8 @@ impl ModelFile {
         check_finite(&self.weights)?;
         let is_finite = |values: &[f32]| values.iter().all(|x| x.is_finite());
         if !self.golden.iter().all(|golden| is_finite(&golden.input.1) && is_finite(&golden.output.1)) {
-            let what = "its golden pair holds NaN or infinite values: the network's output overflows; \
-                        take weights of an earlier step";
+            let what = "its golden pair contains NaN or infinite values: the network's output overflows; \
+                        use weights from an earlier step";
             return Err(Error::input(what));
         }
         let is_finite = |reached: &Evaluation| {
@@ -172,19 +173,19 @@ impl ModelFile {
         };
         match self.evaluation.iter().all(is_finite) {
             true => Ok(()),
-            false => Err(Error::input("its evaluation holds NaN or infinite values; evaluate it again")),
+            false => Err(Error::input("its evaluation contains NaN or infinite values; evaluate it again")),
         }
     }
 
     /// Reads the file at `path`.
     ///
     /// # Errors
-    /// If it is not a model file, is damaged, or its weights are not its network's.
+    /// If it is not a model file, is damaged, or its weights do not match its network.
     pub fn load(path: &Path) -> Result<ModelFile> {
         ModelFile::from_file(path, &read_limited(path)?)
     }
 
-    /// Reads the file at `path`, and how much of it was found whole.
+    /// Reads the file at `path`; also returns how much of it is covered by checksums.
     ///
     /// # Errors
     /// As [`ModelFile::load`].
@@ -220,8 +221,8 @@ impl ModelFile {
                 }
                 let to = to.display();
                 Err(Error::input(format!(
-                    "{file}: holds weights alone, not a network; \
-                     make a model file of it: striate convert {file} {to} --model NAME"
+                    "{file}: contains only weights, not a network; \
+                     make a model file with: striate convert {file} {to} --model NAME"
                 )))
             }
             Kind::Other(what) => Err(Error::input(format!("{file}: {what}"))),
@@ -229,7 +230,7 @@ impl ModelFile {
         }
     }
 
-    /// The model that `weights` and `metadata` of a safetensors file make up.
+    /// Builds the model from the `weights` and `metadata` of a safetensors file.
     pub(crate) fn from_parts(
         mut weights: Weights,
         metadata: &HashMap<String, String>,
@@ -249,9 +250,7 @@ impl ModelFile {
             None => Integrity::Weights,
             Some(stored) if *stored == digest(metadata, &weights, golden.as_ref()) => Integrity::Whole,
             Some(_) => {
-                return Err(damaged(
-                    "its content does not match its digest; take a copy that nobody has changed",
-                ));
+                return Err(damaged("its content does not match its digest; use an unmodified copy"));
             }
         };
         check_finite(&weights)?;
@@ -268,7 +267,7 @@ impl ModelFile {
 pub enum Integrity {
     /// All of it.
     Whole,
-    /// The weights alone: the file was written before there was a digest.
+    /// Only the weights: the file is from a version without a digest.
     Weights,
 }
 
@@ -297,10 +296,10 @@ impl Described {
         })
     }
 
-    /// Checks that `weights` are the network's, and that each output has a class.
+    /// Checks that `weights` match the network, and that each output has a class.
     fn check(&self, weights: &Weights) -> Result<()> {
         check_weights(&self.network, weights)
-            .map_err(|e| e.at(format!("its weights are not those of its network {}", self.network.name)))?;
+            .map_err(|e| e.at(format!("its weights do not match its network {}", self.network.name)))?;
         check_classes(&self.classes, self.network.classes()?)
     }
 }
@@ -316,20 +315,25 @@ fn check_version(metadata: &HashMap<String, String>) -> Result<()> {
             )))
         }
         None => {
-            let what = "holds weights alone, not a network; use it with --weights beside a network's name";
+            let what =
+                "contains only weights, not a network; use it with --weights and the name of a network";
             Err(Error::input(what))
         }
     }
 }
 
-/// Checks that there are as many class names as `outputs` (two for one output), and that each may be shown on a
-/// terminal: no control characters, no marks that turn the direction of text, no more than 1000 bytes.
+/// Checks that there are as many class names as `outputs` (two for one output), and that each can be displayed on a
+/// terminal: no control characters, no bidirectional overrides, no more than 1000 bytes.
 ///
 /// # Errors
 /// If not; the message gives the number of the first such class.
 pub fn check_classes(classes: &[String], outputs: usize) -> Result<()> {
     if classes.len() != outputs && (outputs, classes.len()) != (1, 2) {
-        return Err(Error::input(format!("{} class names for {outputs} outputs", classes.len())));
+        return Err(Error::input(format!(
+            "{} for {}",
+            counted(classes.len(), "class name"),
+            counted(outputs, "output")
+        )));
     }
     check_class_names(classes.iter().map(String::as_str))
 }

@@ -1,4 +1,4 @@
-//! The safetensors format: a JSON header with names, types and places, then raw numbers.
+//! The safetensors format: a JSON header with names, types and positions, then raw numbers.
 //!
 //! Source: Hugging Face, "safetensors format". Reading goes through [`Header`] and then the crate; writing is done
 //! here, since the crate writes metadata in the random order of a hash map.
@@ -8,6 +8,7 @@ use std::path::Path;
 
 use safetensors::tensor::SafeTensors;
 use serde::Serialize;
+use striate_tensor::text::counted;
 use striate_tensor::{Error, Result, Shape, with_capacity};
 
 use crate::Weights;
@@ -18,7 +19,7 @@ use crate::header::{Header, Info, LARGEST_HEADER, METADATA, damaged, dtype_of};
 use crate::message::became_float32;
 use crate::weights::little_endian;
 
-/// Text that a file carries besides its tensors.
+/// Text stored in a file in addition to its tensors.
 pub(crate) type Metadata = HashMap<String, String>;
 
 /// Reads the tensors and the metadata of the file at `path`.
@@ -29,17 +30,17 @@ pub fn read_safetensors(path: &Path) -> Result<(Weights, HashMap<String, String>
     read_safetensors_bytes(&read_limited(path)?).map_err(|e| e.at(path.display()))
 }
 
-/// Reads the tensors and the metadata in `bytes`. Numbers of all types become `f32`.
+/// Reads the tensors and the metadata in `bytes`. All numeric types are converted to `f32`.
 ///
 /// # Errors
-/// If they are not a safetensors file: cut off, a name twice, tensors that overlap, leave gaps, lie outside the file,
-/// are of an unsupported type or of another size than their shape. Sizes are checked before memory is taken.
+/// If they are not a valid safetensors file: truncated, with duplicate names, or with tensors that overlap, leave gaps,
+/// exceed the file, have an unsupported type, or do not match their shapes. Sizes are checked before memory is allocated.
 pub fn read_safetensors_bytes(bytes: &[u8]) -> Result<(Weights, Metadata)> {
     let (weights, metadata, _) = read_with_notes(bytes)?;
     Ok((weights, metadata))
 }
 
-/// Reads as [`read_safetensors_bytes`], with notes for a person about what was changed, a line each.
+/// Reads as [`read_safetensors_bytes`], with notes for the user on what was changed, one line each.
 pub(crate) fn read_with_notes(bytes: &[u8]) -> Result<(Weights, Metadata, Vec<String>)> {
     let header = Header::read(bytes)?;
     let types: HashMap<&str, DType> = (header.tensors.iter())
@@ -60,13 +61,13 @@ pub(crate) fn read_with_notes(bytes: &[u8]) -> Result<(Weights, Metadata, Vec<St
 /// bytes.
 ///
 /// # Errors
-/// If a tensor has another number of values than its shape, or the name that is reserved for metadata.
+/// If a tensor's number of values does not match its shape, or its name is the one reserved for metadata.
 pub fn safetensors_bytes(weights: &Weights, metadata: Metadata) -> Result<Vec<u8>> {
     let tensors = weights.iter().map(|(name, (shape, values))| (name.as_str(), (shape, values.as_slice())));
     lay_out(&tensors.collect(), &metadata)
 }
 
-/// What the header holds under a name.
+/// An entry of the header.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Entry<'a> {
@@ -74,7 +75,7 @@ enum Entry<'a> {
     Metadata(BTreeMap<&'a str, &'a str>),
 }
 
-/// Returns [`safetensors_bytes`] of tensors that lie elsewhere; the file's bytes are the only copy.
+/// Returns [`safetensors_bytes`] of borrowed tensors; the file's bytes are the only copy.
 pub(crate) fn lay_out(tensors: &BTreeMap<&str, (&Shape, &[f32])>, metadata: &Metadata) -> Result<Vec<u8>> {
     let failed = |what: String| Error::failed(format!("the weights cannot be written: {what}"));
     let mut entries = BTreeMap::new();
@@ -84,7 +85,10 @@ pub(crate) fn lay_out(tensors: &BTreeMap<&str, (&Shape, &[f32])>, metadata: &Met
             return Err(failed(format!("no tensor may be called {METADATA}")));
         }
         if shape.checked_len().ok() != Some(values.len()) {
-            return Err(failed(format!("tensor {name} of shape {shape} has {} values", values.len())));
+            return Err(failed(format!(
+                "tensor {name} of shape {shape} has {}",
+                counted(values.len(), "value")
+            )));
         }
         let begin = end;
         end += size_of_val(*values);
@@ -114,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bytes_are_those_of_the_format() {
+    fn written_bytes_follow_the_format() {
         let weights = Weights::from([
             ("b".into(), (Shape::from([0]), vec![])),
             ("a".into(), (Shape::from([1]), vec![1.0])),
@@ -136,7 +140,7 @@ mod tests {
     fn unreadable_files_are_not_written() {
         let wrong = Weights::from([("a".into(), (Shape::from([2]), vec![1.0]))]);
         let error = safetensors_bytes(&wrong, Metadata::new()).unwrap_err();
-        assert!(!error.is_input() && error.to_string().contains("tensor a of shape [2] has 1 values"));
+        assert!(!error.is_input() && error.to_string().contains("tensor a of shape [2] has 1 value"));
         let reserved = Weights::from([(METADATA.into(), (Shape::from([1]), vec![1.0]))]);
         assert!(safetensors_bytes(&reserved, Metadata::new()).is_err());
     }

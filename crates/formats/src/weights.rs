@@ -15,7 +15,7 @@ pub fn weights_sha256(weights: &Weights) -> String {
     weights_sha256_of(weights.iter().map(|(name, (_, values))| (name.as_str(), values.as_slice())))
 }
 
-/// Returns [`weights_sha256`] of tensors that lie elsewhere, in any order; their values are not copied.
+/// Returns [`weights_sha256`] of borrowed tensors, in any order, without copying their values.
 pub fn weights_sha256_of<'a>(tensors: impl IntoIterator<Item = (&'a str, &'a [f32])>) -> String {
     let counted = |(name, _): &(&str, &[f32])| !name.ends_with("num_batches_tracked");
     let mut sorted: Vec<_> = tensors.into_iter().filter(counted).collect();
@@ -30,7 +30,7 @@ pub fn sha256(bytes: &[u8]) -> String {
     hexadecimal(&Sha256::digest(bytes))
 }
 
-/// Returns the bytes of `values` as files hold them; copied only on big-endian machines.
+/// Returns the bytes of `values` as stored in files; copied only on big-endian machines.
 pub(crate) fn little_endian(values: &[f32]) -> Cow<'_, [u8]> {
     if cfg!(target_endian = "little") {
         Cow::Borrowed(bytemuck::cast_slice(values))

@@ -1,4 +1,4 @@
-//! Tests of checkpoints: exact to the bit, found after any crash, refused when a single bit is wrong.
+//! Tests of checkpoints: bit-exact, found after any crash, refused if a single bit is wrong.
 
 use std::cell::RefCell;
 use std::fs::{self, File};
@@ -42,7 +42,7 @@ fn kept(run: &Folder) -> Vec<String> {
 }
 
 #[test]
-fn latest_is_found_and_older_ones_are_removed() {
+fn latest_checkpoint_is_found_and_older_ones_removed() {
     let run = Folder::new("keep");
     let checkpoints = Checkpoints::new(run.path(), 2);
     assert_eq!(checkpoints.latest().unwrap(), None);
@@ -60,7 +60,7 @@ fn latest_is_found_and_older_ones_are_removed() {
 }
 
 #[test]
-fn incomplete_ones_are_removed_and_do_not_displace_complete_ones() {
+fn incomplete_checkpoints_are_removed_and_do_not_displace_complete_ones() {
     let run = Folder::new("unfinished");
     let checkpoints = Checkpoints::new(run.path(), 2);
     for step in [1, 2, 9] {
@@ -69,7 +69,7 @@ fn incomplete_ones_are_removed_and_do_not_displace_complete_ones() {
             fs::remove_file(self::step(&run, step).join("manifest.json")).unwrap();
         }
     }
-    fs::write(run.path().join("checkpoints/step-notes"), "of a person").unwrap();
+    fs::write(run.path().join("checkpoints/step-notes"), "of the user").unwrap();
     checkpoints.save(&checkpoint(3)).unwrap();
     assert_eq!(kept(&run), ["step-000000001", "step-000000003", "step-notes"]);
 }
@@ -107,8 +107,8 @@ fn saving_and_loading_preserves_every_bit() {
     assert_eq!(checkpoints.latest().unwrap(), Some(empty));
 }
 
-/// Calls `check` with `good` cut off at every length, and with two bits of each byte flipped, one at a time:
-/// the one that changes the case of a letter, and one whose place changes from byte to byte.
+/// Calls `check` with `good` truncated at every length, and with two bits of each byte flipped, one at a time:
+/// the one that changes the case of a letter, and one whose position varies from byte to byte.
 fn damages(good: &[u8], mut check: impl FnMut(&[u8], &str)) {
     for index in 0..good.len() {
         for bit in [5, index % 8] {
@@ -122,7 +122,7 @@ fn damages(good: &[u8], mut check: impl FnMut(&[u8], &str)) {
 }
 
 #[test]
-fn flipped_bit_in_any_byte_and_every_cut_are_refused() {
+fn truncation_and_flipped_bit_anywhere_are_refused() {
     let run = Folder::new("flip");
     let checkpoints = Checkpoints::new(run.path(), 3);
     checkpoints.save(&checkpoint(1)).unwrap();
@@ -144,7 +144,7 @@ fn flipped_bit_in_any_byte_and_every_cut_are_refused() {
     assert!(checkpoints.latest().unwrap_err().is_input());
 }
 
-/// The state is as large as that of LeNet-5 with its momenta.
+/// The state has the size of that of LeNet-5 with its momenta.
 #[test]
 fn thousand_random_flipped_bits_are_refused() {
     let run = Folder::new("thousand");
@@ -158,7 +158,7 @@ fn thousand_random_flipped_bits_are_refused() {
     let bits: usize = good.iter().map(|bytes| bytes.len() * 8).sum();
     let mut random = Random::new(5, Stream::Other, 0);
     for flip in 0..1000 {
-        // Every tenth one in the manifest, which is far smaller than the state.
+        // Every tenth flip is in the manifest, which is far smaller than the state.
         let manifest = good[1].len() * 8;
         let bit = if flip % 10 == 0 { bits - 1 - random.below(manifest) } else { random.below(bits) };
         let (file, bit) = if bit < good[0].len() * 8 { (0, bit) } else { (1, bit - good[0].len() * 8) };
@@ -186,13 +186,13 @@ fn damage_to_the_only_checkpoint_is_reported_as_such() {
 /// How a [`Faulty`] disk fails.
 #[derive(Clone, Copy, PartialEq, Debug)]
 enum Fault {
-    /// Every operation from then on fails, as when the power is cut.
+    /// All later operations fail, as in a power failure.
     Crash,
-    /// One operation fails, the next ones work.
+    /// One operation fails, the next ones succeed.
     Once,
 }
 
-/// A disk that fails after `left` operations and records those that worked.
+/// A disk that fails after `left` operations and records those that succeeded.
 struct Faulty {
     left: RefCell<usize>,
     fault: Fault,
@@ -229,7 +229,7 @@ impl Faulty {
 
 impl Storage for Faulty {
     fn write(&self, file: &mut File, target: &Path, bytes: &[u8]) -> io::Result<()> {
-        // Half of the file may be there.
+        // Half of the file may have been written.
         let mut half = file.try_clone()?;
         let fails = || half.write_all(&bytes[..bytes.len() / 2]).unwrap();
         self.attempt("write", target, fails, || Disk.write(file, target, bytes))
@@ -252,8 +252,8 @@ impl Storage for Faulty {
     }
 }
 
-/// Saves `next` after `before` on disks that fail later and later, until one does not fail. After each, the
-/// old checkpoint or the new one is there, and saving works again.
+/// Saves `next` after `before` on disks that fail later and later, until one does not fail. After each failure, the
+/// old checkpoint or the new one is intact, and saving works again.
 fn survive(before: &[Checkpoint], next: &Checkpoint, fault: Fault) {
     for good in 0.. {
         let run = Folder::new(&format!("fault-{fault:?}-{}-{}", before.len(), next.position.step));
@@ -271,7 +271,7 @@ fn survive(before: &[Checkpoint], next: &Checkpoint, fault: Fault) {
         }
         checkpoints.save(next).unwrap();
         assert_eq!(checkpoints.latest().unwrap().as_ref(), Some(next));
-        // A crash between the last two removals leaves a folder that is empty.
+        // A crash between the last two removals leaves an empty folder.
         let full = kept(&run)
             .into_iter()
             .filter(|name| fs::read_dir(run.path().join("checkpoints").join(name)).unwrap().next().is_some());
@@ -301,14 +301,14 @@ fn fault_at_any_operation_leaves_the_old_or_the_new_checkpoint() {
         survive(&[], &checkpoint(1), fault);
         survive(&[checkpoint(1)], &checkpoint(2), fault);
         survive(&[checkpoint(1), checkpoint(2)], &checkpoint(3), fault);
-        // The same step with another state.
+        // The same step with a different state.
         survive(&[checkpoint(1), checkpoint(2)], &again, fault);
     }
 }
 
 #[test]
 fn identical_checkpoint_is_not_written_again() {
-    let run = Folder::new("twin");
+    let run = Folder::new("identical");
     Checkpoints::new(run.path(), 2).save(&checkpoint(1)).unwrap();
     let (storage, done) = Faulty::new(usize::MAX, Fault::Crash);
     Checkpoints::with_storage(run.path(), 2, storage).save(&checkpoint(1)).unwrap();
@@ -316,7 +316,7 @@ fn identical_checkpoint_is_not_written_again() {
 }
 
 #[test]
-fn state_and_folders_are_on_the_disk_before_the_manifest() {
+fn state_and_folders_are_synced_before_the_manifest() {
     let run = Folder::new("sequence");
     let (storage, done) = Faulty::new(usize::MAX, Fault::Crash);
     Checkpoints::with_storage(run.path(), 2, storage).save(&checkpoint(1)).unwrap();
@@ -335,16 +335,16 @@ fn state_and_folders_are_on_the_disk_before_the_manifest() {
     assert_eq!(*done.borrow(), expected);
 }
 
-/// A folder named like a checkpoint, but not made by Striate, with a file of its owner.
+/// A folder named like a checkpoint but not created by Striate, with a file of the user.
 fn foreign(run: &Folder, name: &str) -> PathBuf {
     let folder = run.path().join("checkpoints").join(name);
     fs::create_dir_all(&folder).unwrap();
-    fs::write(folder.join("thesis.txt"), "of a person").unwrap();
+    fs::write(folder.join("thesis.txt"), "of the user").unwrap();
     folder.join("thesis.txt")
 }
 
 #[test]
-fn folders_that_striate_did_not_make_are_never_removed_or_written() {
+fn foreign_folders_are_never_removed_or_written() {
     let run = Folder::new("foreign");
     let file = foreign(&run, "step-000000001");
     let checkpoints = Checkpoints::new(run.path(), 1);
@@ -354,7 +354,7 @@ fn folders_that_striate_did_not_make_are_never_removed_or_written() {
     assert_eq!(kept(&run), ["step-000000001", "step-000000003"]);
     let error = checkpoints.save(&checkpoint(1)).unwrap_err();
     assert!(error.is_input() && error.to_string().contains("step-000000001"), "{error}");
-    assert_eq!(fs::read_to_string(file).unwrap(), "of a person");
+    assert_eq!(fs::read_to_string(file).unwrap(), "of the user");
 }
 
 #[test]
@@ -364,7 +364,7 @@ fn files_added_to_a_checkpoint_survive_its_removal() {
     checkpoints.save(&checkpoint(1)).unwrap();
     let file = foreign(&run, "step-000000001");
     checkpoints.save(&checkpoint(2)).unwrap();
-    assert_eq!(fs::read_to_string(file).unwrap(), "of a person");
+    assert_eq!(fs::read_to_string(file).unwrap(), "of the user");
     assert!(!step(&run, 1).join("state.safetensors").exists());
 }
 
@@ -392,5 +392,5 @@ fn links_in_a_run_folder_are_not_followed() {
     }
     assert!(checkpoints.save(&checkpoint(1)).unwrap_err().is_input());
     assert_eq!(kept(&run), ["step-000000001", "step-000000003"]);
-    assert_eq!(fs::read_to_string(file).unwrap(), "of a person");
+    assert_eq!(fs::read_to_string(file).unwrap(), "of the user");
 }

@@ -1,4 +1,4 @@
-//! Weights of files brought to a network: what is renamed, left aside, replaced, refused.
+//! Mapping the weights of files to a network: what is renamed, skipped, replaced, refused.
 
 use striate_formats::{Fitted, Loaded, ReadOptions, Weights, fit, read_weights_with, safetensors_bytes};
 use striate_graph::{Builder, Network};
@@ -28,20 +28,20 @@ fn renamed(weights: &Weights, name: impl Fn(&str) -> String) -> Weights {
 }
 
 #[test]
-fn weights_that_fit_pass_unchanged() {
+fn matching_weights_pass_unchanged() {
     let all = weights(&network(), true);
     assert_eq!(fit(&network(), all.clone()).unwrap(), Fitted { weights: all, replaced: None, notes: vec![] });
 }
 
 #[test]
-fn network_without_weights_fits_none() {
+fn network_without_weights_matches_no_file() {
     let network = Builder::new("bare", [3, 8, 8]).input().flatten().finish().unwrap();
     assert_eq!(fit(&network, Weights::new()).unwrap().notes, Vec::<String>::new());
 }
 
-/// Names of which the first few letters belong to wrappers, as checkpoints have them.
+/// Prefixes of wrappers, as in checkpoints.
 #[test]
-fn any_prefix_that_makes_names_fit_is_removed() {
+fn prefixes_are_removed_if_names_then_match() {
     let all = weights(&network(), true);
     for prefix in [
         "module.",
@@ -59,12 +59,12 @@ fn any_prefix_that_makes_names_fit_is_removed() {
         wrapped.insert("n_averaged".into(), (Shape::from([]), vec![7.0]));
         let fitted = fit(&network(), wrapped).unwrap_or_else(|e| panic!("{prefix}: {e}"));
         assert_eq!(fitted.weights, all, "{prefix}");
-        assert_eq!(fitted.notes, [format!("the prefix {prefix} of its names is removed")]);
+        assert_eq!(fitted.notes, [format!("removed the prefix {prefix}")]);
     }
 }
 
 #[test]
-fn prefixes_of_part_of_the_names_are_removed() {
+fn prefixes_of_some_names_are_removed() {
     let all = weights(&network(), true);
     let split = renamed(&all, |name| match name {
         _ if name.starts_with("fc") => format!("head.{name}"),
@@ -76,11 +76,11 @@ fn prefixes_of_part_of_the_names_are_removed() {
     assert_eq!(
         fitted.notes,
         [
-            "the prefix model.backbone. of 8 of its 12 names is removed",
-            "the prefix head. of 2 of its 12 names is removed"
+            "removed the prefix model.backbone. from 8 of 12 names",
+            "removed the prefix head. from 2 of 12 names"
         ]
     );
-    // A name of another shape stands for nothing while the rest already fits.
+    // A name with another shape does not count if the rest already matches.
     let mut lacking = all.clone();
     lacking.remove("fc.bias");
     lacking.insert("other.fc.bias".into(), (Shape::from([9]), vec![0.0; 9]));
@@ -89,7 +89,7 @@ fn prefixes_of_part_of_the_names_are_removed() {
 }
 
 #[test]
-fn trained_names_are_preferred_to_averaged_ones() {
+fn trained_weights_are_preferred_to_averaged_ones() {
     let all = weights(&network(), false);
     let mut both = renamed(&all, |name| format!("ema.{name}"));
     both.extend(renamed(&all, |name| format!("trained.{name}")));
@@ -113,15 +113,15 @@ fn trained_names_are_preferred_to_averaged_ones() {
     assert_eq!(
         refused,
         "10 tensors unexpected: ema.bn1.bias, ema.bn1.running_mean, ema.bn1.running_var, ema.bn1.weight, …; \
-         use --ignore-unexpected to leave them aside"
+         use --ignore-unexpected to ignore them"
     );
     let (value, notes) = read(None, true).unwrap();
     assert_eq!(value, 0.75);
-    assert!(notes[0].starts_with("10 unexpected tensors are left aside: ema.bn1.bias, "), "{notes:?}");
+    assert!(notes[0].starts_with("ignored 10 unexpected tensors: ema.bn1.bias, "), "{notes:?}");
     let (value, notes) = read(Some("ema"), false).unwrap();
     assert_eq!(
         (value, &notes[..]),
-        (0.25, &["the auxiliary heads lack 2 tensors, which only training needs".to_owned()][..])
+        (0.25, &["auxiliary heads lack 2 tensors, used only in training".to_owned()][..])
     );
     let wrong = read(Some("raw"), false).unwrap_err().to_string();
     assert!(
@@ -131,21 +131,21 @@ fn trained_names_are_preferred_to_averaged_ones() {
 }
 
 #[test]
-fn auxiliary_heads_may_be_absent_or_superfluous() {
+fn auxiliary_heads_may_be_absent_or_extra() {
     let fitted = fit(&network(), weights(&network(), false)).unwrap();
     assert_eq!(fitted.weights, weights(&network(), false));
-    assert!(fitted.notes[0].contains("2 tensors, which only training needs"), "{:?}", fitted.notes);
+    assert!(fitted.notes[0].contains("2 tensors, used only in training"), "{:?}", fitted.notes);
     let mut plain = network();
     plain = plain.until("fc").unwrap();
     let mut all = weights(&network(), true);
     all.insert("AuxLogits.conv0.weight".into(), (Shape::from([1]), vec![0.0]));
     let fitted = fit(&plain, all).unwrap();
     assert_eq!(fitted.weights, weights(&plain, false));
-    assert_eq!(fitted.notes, ["auxiliary heads left aside: AuxLogits, aux1"]);
+    assert_eq!(fitted.notes, ["skipped auxiliary heads: AuxLogits, aux1"]);
 }
 
 #[test]
-fn last_layer_for_other_classes_is_left_out() {
+fn last_layer_for_other_classes_is_dropped() {
     for with_heads in [true, false] {
         let mut many = network();
         many.set_classes(1000).unwrap();
@@ -154,12 +154,12 @@ fn last_layer_for_other_classes_is_left_out() {
         rest.retain(|name, _| !name.contains("fc"));
         assert_eq!(fitted.weights, rest);
         let last = fitted.notes.last().unwrap();
-        assert!(last.contains("for 3 classes in place of one for 1000"), "{last}");
+        assert!(last.contains("last layer replaced: 3 classes instead of 1,000"), "{last}");
         let head = fitted.replaced.unwrap();
         assert_eq!((head.classes, head.variables.len()), (1000, 4));
         assert!(head.variables.contains(&"fc.bias".into()));
     }
-    // Another shape elsewhere is not a matter of classes.
+    // Another shape elsewhere is not due to the number of classes.
     let mut all = weights(&network(), true);
     all.insert("conv1.bias".into(), (Shape::from([9]), vec![0.0; 9]));
     let line = fit(&network(), all).unwrap_err().to_string();
@@ -178,6 +178,6 @@ fn differences_are_counted_and_named_on_one_line() {
     let empty = fit(&network(), Weights::new()).unwrap_err().to_string();
     assert_eq!(
         empty,
-        "10 parameters missing, first conv1.weight; are they those of another network than two?"
+        "10 parameters missing, first conv1.weight; do they belong to a network other than two?"
     );
 }

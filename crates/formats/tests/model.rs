@@ -1,4 +1,4 @@
-//! The model file: all of it reads back, and what does not belong together is refused in one line.
+//! The model file: everything is read back, and inconsistent files are refused with one line.
 
 use std::collections::HashMap;
 
@@ -58,7 +58,7 @@ fn load(bytes: &[u8], name: &str) -> striate_tensor::Result<ModelFile> {
     ModelFile::load(&path)
 }
 
-/// The model's file after its tensors and metadata went through `change`.
+/// The model's file with tensors and metadata modified by `change`.
 fn tampered(change: impl FnOnce(&mut Weights, &mut HashMap<String, String>)) -> Vec<u8> {
     let (mut tensors, mut metadata) = read_safetensors_bytes(&model().to_bytes().unwrap()).unwrap();
     change(&mut tensors, &mut metadata);
@@ -66,10 +66,10 @@ fn tampered(change: impl FnOnce(&mut Weights, &mut HashMap<String, String>)) -> 
 }
 
 proptest! {
-    /// Whatever class names training lets through, a model file is written with them and read back; what it
-    /// refuses, is not written either.
+    /// A model file is written and read back with any class names that training accepts; names that it
+    /// refuses are not written either.
     #[test]
-    fn class_names_that_are_written_are_read_back(
+    fn written_class_names_are_read_back(
         mut names in prop::collection::vec(prop_oneof![".{0,40}", "[a-z\"\\\\/ ]{0,9}", "é{490,510}", "\\PC{1,9}"], 3),
         odd in prop_oneof![Just(None), any::<char>().prop_map(Some)],
     ) {
@@ -83,7 +83,7 @@ proptest! {
     }
 }
 
-/// The same of a file that was written before there was a digest.
+/// The same for a file from a version without a digest.
 fn changed(change: impl FnOnce(&mut Weights, &mut HashMap<String, String>)) -> Vec<u8> {
     tampered(|tensors, metadata| {
         metadata.remove("digest").unwrap();
@@ -92,7 +92,7 @@ fn changed(change: impl FnOnce(&mut Weights, &mut HashMap<String, String>)) -> V
 }
 
 #[test]
-fn model_reads_back_whole() {
+fn model_round_trip_is_complete() {
     let folder = common::Folder::new("model");
     let path = folder.path().join("model.safetensors");
     let bare = ModelFile { evaluation: None, data: None, recipe: None, golden: None, ..model() };
@@ -120,9 +120,9 @@ fn weights_alone_are_refused_with_advice() {
     assert!(error.is_input() && line.contains("--weights") && line.contains("model.safetensors"), "{line}");
 }
 
-/// What PyTorch wrote under the name of another kind of file is read as what it is, and the advice works.
+/// A PyTorch file with the extension of another kind of file is read correctly, and the advice works.
 #[test]
-fn content_decides_whatever_the_name() {
+fn files_are_recognized_by_content_not_by_name() {
     let bytes = pytorch_bytes(&weights()).unwrap();
     let line = load(&bytes, "pytorch").unwrap_err().to_string();
     assert!(
@@ -145,7 +145,7 @@ fn content_decides_whatever_the_name() {
         ("page.pth", &b"<!DOCTYPE html><html>"[..], "page.pth: is a web page"),
         ("keras.pth", b"\x89HDF\r\n\x1a\n", "keras.pth: is an HDF5 file"),
         ("pointer.safetensors", b"version https://git-lfs.github.com/spec/v1\n", "is a Git LFS pointer"),
-        ("words.txt", b"words", "words.txt: is not a file of weights; .safetensors"),
+        ("words.txt", b"words", "words.txt: is not a weights file; supported: .safetensors"),
     ] {
         let path = folder.path().join(name);
         std::fs::write(&path, content).unwrap();
@@ -189,13 +189,13 @@ fn digest_covers_everything_that_is_read() {
     }
     refused("golden pair", tampered(|tensors, _| tensors.retain(|name, _| !name.starts_with("golden."))));
     refused("digest", tampered(|_, metadata| drop(metadata.insert("digest".into(), "0".repeat(64)))));
-    // What other tools add is not read, so it may come and go.
+    // Additions by other tools are not read, so they may change.
     let added = tampered(|_, metadata| drop(metadata.insert("format".into(), "pt".into())));
     assert_eq!(load(&added, "added").unwrap(), model());
 }
 
 #[test]
-fn files_that_reading_refuses_are_not_written() {
+fn unreadable_model_files_are_not_written() {
     let refused = |change: &dyn Fn(&mut ModelFile), words: &str| {
         let mut model = model();
         change(&mut model);
@@ -207,13 +207,13 @@ fn files_that_reading_refuses_are_not_written() {
     refused(&|model| model.classes[0] = "x".repeat(1001), "has 1001 bytes; shorten it");
     refused(&|model| drop(model.classes.pop()), "2 class names for 3 outputs");
     refused(&|model| drop(model.weights.remove("fc.bias")), "1 parameter missing, first fc.bias");
-    refused(&|model| model.weights.get_mut("fc.bias").unwrap().1[0] = f32::NAN, "fc.bias holds NaN");
-    refused(&|model| model.golden.as_mut().unwrap().output.1[0] = f32::NAN, "golden pair holds NaN");
+    refused(&|model| model.weights.get_mut("fc.bias").unwrap().1[0] = f32::NAN, "fc.bias contains NaN");
+    refused(&|model| model.golden.as_mut().unwrap().output.1[0] = f32::NAN, "golden pair contains NaN");
     refused(
         &|model| model.golden.as_mut().unwrap().input.1[0] = f32::INFINITY,
-        "golden pair holds NaN or infinite",
+        "golden pair contains NaN or infinite",
     );
-    refused(&|model| model.evaluation.as_mut().unwrap().loss = f64::NAN, "evaluation holds NaN");
+    refused(&|model| model.evaluation.as_mut().unwrap().loss = f64::NAN, "evaluation contains NaN");
     let mut deep = json!(0);
     for _ in 0..200 {
         deep = json!([deep]);
@@ -223,9 +223,9 @@ fn files_that_reading_refuses_are_not_written() {
     assert_eq!(ModelFile::from_bytes(&longest.to_bytes().unwrap()).unwrap(), longest);
 }
 
-/// The header's length comes first; this one begins with the letters of a zip archive.
+/// The header's length comes first; here it starts with the letters of a zip archive.
 #[test]
-fn model_file_may_begin_like_an_archive() {
+fn model_file_may_start_like_an_archive() {
     let length = usize::from(u16::from_le_bytes(*b"PK"));
     let header = |recipe: usize| {
         let bytes = ModelFile { recipe: Some("#".repeat(recipe)), ..model() }.to_bytes().unwrap();
@@ -237,12 +237,12 @@ fn model_file_may_begin_like_an_archive() {
 }
 
 #[test]
-fn model_file_cut_off_or_flipped_anywhere_is_refused() {
+fn truncated_or_flipped_model_file_is_refused() {
     let good = model().to_bytes().unwrap();
     for cut in 0..good.len() {
         assert!(read_safetensors_bytes(&good[..cut]).is_err(), "cut at {cut}");
     }
-    // The weights lie behind the golden pair or before it; every one of their bits counts.
+    // The weights are stored after the golden pair or before it; each of their bits is covered.
     for name in weights().keys() {
         for bit in [0, 15, 31] {
             let flipped = changed(|tensors, _| {
@@ -269,11 +269,11 @@ fn missing_metadata_is_named() {
     let half = changed(|tensors, _| drop(tensors.remove("golden.output")));
     assert!(load(&half, "half").unwrap_err().to_string().contains("golden"));
     let classes = changed(|_, metadata| drop(metadata.insert("classes".into(), "[\"a\"]".into())));
-    assert!(load(&classes, "names").unwrap_err().to_string().contains("1 class names for 3 outputs"));
+    assert!(load(&classes, "names").unwrap_err().to_string().contains("1 class name for 3 outputs"));
 }
 
 #[test]
-fn later_version_is_refused_with_its_writer() {
+fn newer_version_is_refused_naming_its_writer() {
     let later = changed(|_, metadata| {
         metadata.insert("striate".into(), "7".into());
         metadata.insert("program".into(), "striate 9.1.0".into());

@@ -1,4 +1,4 @@
-//! ONNX files that are made here: weights beside the file, what is exported and read back. Hostile files stand in
+//! ONNX files made by these tests: external weights, and exports that are read back. Hostile files are in
 //! `crates/hostile`.
 
 use std::fs;
@@ -8,7 +8,7 @@ use striate_graph::{Builder, Network, Padding, concat};
 use striate_testkit::onnx::{external, model, node};
 
 #[test]
-fn weights_beside_the_file_stay_in_its_folder() {
+fn external_weights_must_be_in_the_folder_of_the_model() {
     let root = std::env::temp_dir().join(format!("striate-onnx-{}", std::process::id()));
     let folder = root.join("model");
     fs::create_dir_all(&folder).unwrap();
@@ -18,19 +18,19 @@ fn weights_beside_the_file_stay_in_its_folder() {
     std::os::unix::fs::symlink(root.join("secret.bin"), folder.join("link.bin")).unwrap();
     let absolute = root.join("secret.bin").to_str().unwrap().to_owned();
     let refusals: &[(&[(&str, &str)], &str)] = &[
-        (&[("location", "../secret.bin")], "leads out of the model's folder"),
-        (&[("location", "a/../../secret.bin")], "leads out of the model's folder"),
-        (&[("location", &absolute)], "leads out of the model's folder"),
+        (&[("location", "../secret.bin")], "is outside the model's folder"),
+        (&[("location", "a/../../secret.bin")], "is outside the model's folder"),
+        (&[("location", &absolute)], "is outside the model's folder"),
         #[cfg(unix)]
-        (&[("location", "link.bin")], "leads out of the model's folder"),
+        (&[("location", "link.bin")], "is outside the model's folder"),
         (&[("location", "nothere.bin")], "nothere.bin"),
         (&[("location", ".")], "not a file"),
-        (&[("location", "")], "leads out"),
+        (&[("location", "")], "is outside"),
         (&[("offset", "0")], "no location"),
         (&[("location", "w.bin"), ("offset", "-1")], "offset -1 is not a number"),
         (&[("location", "w.bin"), ("offset", "8")], "past the end"),
         (&[("location", "w.bin"), ("offset", "18446744073709551615")], "past the end"),
-        (&[("location", "w.bin"), ("length", "99")], "99 bytes for 16"),
+        (&[("location", "w.bin"), ("length", "99")], "99 bytes are stated, but 16 are needed"),
     ];
     let path = folder.join("model.onnx");
     let file = |entries: &[(&str, &str)]| {
@@ -52,9 +52,9 @@ fn weights_beside_the_file_stay_in_its_folder() {
     fs::remove_dir_all(root).unwrap();
 }
 
-/// What is exported comes back as a network of the same layers, shapes and weights.
+/// Exported files are read back as networks with the same layers, shapes and weights.
 #[test]
-fn exported_networks_are_imported_again() {
+fn exported_networks_can_be_imported() {
     let net = Builder::new("small", [3, 9, 8]);
     let x = net.input().conv(4, 3).pad(1).named("first").batch_norm().relu();
     let y = x.conv(4, 1).relu6();
@@ -70,9 +70,9 @@ fn exported_networks_are_imported_again() {
     );
 }
 
-/// Layers are called as ONNX's own names for a limit would be, and the names that come after.
+/// Layers have the names that the export would generate for a clip, and the next ones.
 #[test]
-fn names_that_onnx_needs_besides_are_none_of_the_network() {
+fn generated_onnx_names_do_not_clash_with_layer_names() {
     let net = Builder::new("names", [3, 4, 4]);
     let x = net.input().relu6().named("c").tanh().named("c/min").relu6().named("c_2");
     let x = x.relu().named("c/max").flatten().dropout(0.5).named("fc");

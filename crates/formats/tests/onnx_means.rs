@@ -1,5 +1,5 @@
-//! Means and sums over axes in ONNX files: over axes of the data they are right wherever these have gone, over the
-//! batch they are refused.
+//! Means and sums over axes in ONNX files: correct over axes of the data, even after transposes; refused over the
+//! batch.
 
 use striate_engine::{Cpu, Inference};
 use striate_formats::read_onnx_bytes;
@@ -9,11 +9,11 @@ use crate::common::onnx::{ints, ints_attribute, model, node};
 
 mod common;
 
-/// Of each image of the batch.
+/// The shape of each image in the batch.
 const ELEMENTS: usize = 3 * 64;
 
-/// A file that turns x to `[3, N, 8, 8]`, makes rows of each channel with the whole batch, and then y by `op` over
-/// `axis` of these.
+/// A file that transposes x to `[3, N, 8, 8]`, flattens each channel of the whole batch to a row, and computes y by `op`
+/// over `axis` of these.
 fn over_rows(op: &str, axis: i64) -> Vec<u8> {
     let nodes = [
         node("Transpose", &["x"], "t", &[ints_attribute("perm", &[1, 0, 2, 3])]),
@@ -28,7 +28,7 @@ fn over_rows(op: &str, axis: i64) -> Vec<u8> {
 }
 
 #[test]
-fn reductions_over_the_batch_are_refused_wherever_it_has_gone() {
+fn reductions_over_the_batch_are_refused_on_any_axis() {
     for op in ["ReduceSum", "ReduceMean"] {
         let line = read_onnx_bytes(&over_rows(op, 1), "means", 1 << 20).map(|_| ()).unwrap_err().to_string();
         assert!(line.contains("a reduction over the batch is not supported"), "{op}: {line}");
@@ -36,7 +36,7 @@ fn reductions_over_the_batch_are_refused_wherever_it_has_gone() {
 }
 
 #[test]
-fn reductions_over_the_first_axis_are_right_where_it_is_not_the_batch() {
+fn reductions_over_a_first_axis_other_than_the_batch_are_supported() {
     let x: Vec<f32> = (0..2 * ELEMENTS).map(|i| (i * i % 17) as f32).collect();
     for (op, share) in [("ReduceSum", 1.0), ("ReduceMean", 1.0 / 3.0)] {
         let read = read_onnx_bytes(&over_rows(op, 0), "means", 1 << 20).unwrap();

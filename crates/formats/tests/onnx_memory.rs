@@ -1,5 +1,5 @@
-//! Small ONNX files that ask for much memory or time: each is refused in time, and what is folded without taking
-//! memory is folded right.
+//! Small ONNX files that request much memory or time: each is refused quickly, and what is folded without using
+//! memory is folded correctly.
 
 use striate_formats::read_onnx_bytes;
 use striate_testkit::allocation::{Counting, held};
@@ -12,9 +12,9 @@ mod common;
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// Floats that a file may become here.
+/// Limit of floats that a file may expand to here.
 const LIMIT: usize = 1 << 20;
-/// Bytes that reading may hold for each of these floats: what is made, and the numbers that it is made of.
+/// Bytes that reading may use per float: for the result, and for its operands.
 const BYTES: usize = 16;
 
 fn filled(shape: &str, output: &str) -> Message {
@@ -25,7 +25,7 @@ fn meets_the_data(value: &str) -> Message {
     node("Add", &["x", value], "y", &[])
 }
 
-/// `count` nodes of the constant b, each result's first element, and all of these side by side.
+/// `count` nodes on the constant b, the first element of each result, and the concatenation of these.
 fn many(count: usize, each: impl Fn(&str) -> Message) -> Vec<Message> {
     let first = |i: usize| node("Slice", &[&format!("t{i}"), "zero", "one"], &format!("u{i}"), &[]);
     let mut nodes: Vec<Message> = (0..count).flat_map(|i| [each(&format!("t{i}")), first(i)]).collect();
@@ -37,7 +37,7 @@ fn many(count: usize, each: impl Fn(&str) -> Message) -> Vec<Message> {
 }
 
 #[test]
-fn small_files_take_no_large_memory() {
+fn small_files_never_need_much_memory() {
     let add_one = [filled("s", "c"), node("Add", &["c", "one"], "w", &[]), meets_the_data("w")];
     let outer = |extent: i64| model(&add_one, &[ints("s", &[extent]), floats("one", &[1], &[1.0])]);
     let side = vec![1.0; 1 << 12];
@@ -52,15 +52,19 @@ fn small_files_take_no_large_memory() {
     let big = || floats("b", &[1 << 14], &vec![1.0; 1 << 14]);
     let axes: Vec<i64> = (0..100_000).collect();
     let cases: Vec<(&str, Vec<u8>, &str)> = vec![
-        ("filled beyond all memory, and one more", outer(1 << 62), "absurdly large"),
-        ("filled beyond this machine's memory, and one more", outer(1 << 40), "more numbers than are read"),
+        (
+            "filled beyond all memory, and one more",
+            outer(1 << 62),
+            "exceeds the limits of 8 axes and 1,099,511,627,776 elements",
+        ),
+        ("filled beyond this machine's memory, and one more", outer(1 << 40), "has too many numbers"),
         (
             "a column and a row",
             model(
                 &[node("Add", &["a", "b"], "w", &[]), meets_the_data("w")],
                 &[floats("a", &[1 << 12, 1], &side), floats("b", &[1, 1 << 12], &side)],
             ),
-            "more numbers than are read",
+            "has too many numbers",
         ),
         (
             "a filled weight and alpha",
@@ -68,7 +72,7 @@ fn small_files_take_no_large_memory() {
                 &[flat(), filled("s", "c"), node("Gemm", &["f", "c"], "y", &[float("alpha", 2.0)])],
                 &[ints("s", &[192, 1 << 28])],
             ),
-            "more numbers than are read",
+            "has too many numbers",
         ),
         (
             "a filled weight and beta",
@@ -80,7 +84,7 @@ fn small_files_take_no_large_memory() {
                 ],
                 &[ints("s", &[1 << 28, 192]), floats("one", &[1], &[1.0])],
             ),
-            "more numbers than are read",
+            "has too many numbers",
         ),
         (
             "part of a filled value",
@@ -88,7 +92,7 @@ fn small_files_take_no_large_memory() {
                 &[filled("s", "c"), sliced, meets_the_data("w")],
                 &[ints("s", &[1 << 41]), ints("zero", &[0]), ints("end", &[1 << 40])],
             ),
-            "more numbers than are read",
+            "has too many numbers",
         ),
         (
             "filled values side by side",
@@ -96,12 +100,12 @@ fn small_files_take_no_large_memory() {
                 &[filled("s", "c"), twice, meets_the_data("w")],
                 &[ints("s", &[1 << 40]), floats("d", &[2], &[1.0, 2.0])],
             ),
-            "more numbers than are read",
+            "has too many numbers",
         ),
         (
             "many slices",
             amplified(&|to| node("Slice", &["b", "zero", "end"], to, &[]), big()),
-            "more numbers than are read",
+            "has too many numbers",
         ),
         (
             "many casts",
@@ -109,12 +113,12 @@ fn small_files_take_no_large_memory() {
                 &|to| node("Cast", &["b"], to, &[int("to", 1)]),
                 tensor("b", &[1 << 14], 3, &[1; 1 << 14]),
             ),
-            "more numbers than are read",
+            "has too many numbers",
         ),
         (
             "many transpositions",
             amplified(&|to| node("Transpose", &["b"], to, &[]), big()),
-            "more numbers than are read",
+            "has too many numbers",
         ),
         (
             "axes without end, unsqueezed",
@@ -122,7 +126,7 @@ fn small_files_take_no_large_memory() {
                 &[node("Unsqueeze", &["k", "axes"], "w", &[]), meets_the_data("w")],
                 &[floats("k", &[1], &[1.0]), ints("axes", &axes)],
             ),
-            "axes: 100000 numbers are too many, 16 at most",
+            "axes has 100,000 numbers; the limit is 16",
         ),
         (
             "nine axes",
@@ -130,7 +134,7 @@ fn small_files_take_no_large_memory() {
                 &[node("Unsqueeze", &["k", "axes"], "w", &[]), meets_the_data("w")],
                 &[floats("k", &[1], &[1.0]), ints("axes", &axes[..8])],
             ),
-            "axes: the result has 9 axes, 8 at most",
+            "axes: the result has 9 axes; the limit is 8",
         ),
         (
             "axes without end, padded",
@@ -138,7 +142,7 @@ fn small_files_take_no_large_memory() {
                 &[node("Pad", &["x", "pads", "", "axes"], "y", &[])],
                 &[ints("pads", &[0; 16]), ints("axes", &axes)],
             ),
-            "axes: 100000 numbers are too many, 16 at most",
+            "axes has 100,000 numbers; the limit is 16",
         ),
         (
             "rows without elements, without end",
@@ -150,7 +154,7 @@ fn small_files_take_no_large_memory() {
                 ],
                 &[tensor("e", &[1 << 31, 1 << 31, 0], 1, &[]), ints("none", &[])],
             ),
-            "without elements",
+            "with an empty constant",
         ),
         (
             "more layers than a network has, all of one name",
@@ -160,7 +164,7 @@ fn small_files_take_no_large_memory() {
                 let last = node("Relu", &["a16500"], "y", &[]);
                 model(&(0..16_500).map(relu).chain([last]).collect::<Vec<_>>(), &[])
             },
-            "16384 are allowed",
+            "more than 16,384 layers, the limit",
         ),
     ];
     for (name, bytes, expected) in cases {
@@ -176,7 +180,7 @@ fn small_files_take_no_large_memory() {
 }
 
 #[test]
-fn filled_values_are_folded_as_others_are() {
+fn filled_constants_fold_like_others() {
     let three = floats("d", &[2], &[5.0, 7.0]);
     let nodes = [
         filled("s", "c"),

@@ -1,4 +1,4 @@
-//! What ONNX operators compute, held against values by hand or by ONNX's definitions, and what is refused.
+//! ONNX operators compared with values computed by hand or from ONNX's definitions, and what is refused.
 
 use striate_engine::{Cpu, Inference};
 use striate_formats::{Imported, ReadOptions, onnx_bytes, read_onnx_bytes, read_onnx_bytes_with};
@@ -16,7 +16,7 @@ mod common;
 
 const LIMIT: usize = 1 << 20;
 
-/// A file whose input is x of these extents and whose outputs are `outputs`.
+/// A file with input x of these extents and these `outputs`.
 fn file(extents: &[i64], nodes: &[Message], tensors: &[Message], outputs: &[Message]) -> Vec<u8> {
     let graph = nodes.iter().fold(Message::new(), |graph, node| graph.message(1, node));
     let graph = tensors.iter().fold(graph, |graph, tensor| graph.message(5, tensor));
@@ -42,7 +42,7 @@ fn run(imported: &Imported, shape: &[usize], x: &[f32]) -> (Vec<usize>, Vec<f32>
     (shape.to_vec(), y)
 }
 
-/// What one operator makes of x `[1, extents…]`, and what it makes once it is written and read again.
+/// The result of one operator for x `[1, extents…]`; checks that it is the same after writing and reading.
 fn one(
     op: &str,
     extents: &[usize],
@@ -75,7 +75,7 @@ fn close(got: &[f32], expected: &[f32], place: &str) {
 }
 
 #[test]
-fn activations_give_the_values_of_their_definitions() {
+fn activations_match_their_definitions() {
     let x = [-4.0f32, -2.0, -0.5, 0.0, 0.5, 4.0];
     let cases: [Case; 9] = [
         ("LeakyRelu", &[float("alpha", 0.1)], |x| if x > 0.0 { x } else { 0.1 * x }),
@@ -114,7 +114,7 @@ fn activations_give_the_values_of_their_definitions() {
 }
 
 #[test]
-fn powers_slopes_and_extrema_take_constants() {
+fn pow_prelu_max_and_min_accept_constants() {
     let x = [1.0f32, -2.0, 3.0, -4.0];
     let number = |name: &str, value: f32| floats(name, &[], &[value]);
     close(&one("Pow", &[4], &x, &[number("e", 2.0)], &["e"], &[]), &[1.0, 4.0, 9.0, 16.0], "square");
@@ -130,7 +130,7 @@ fn powers_slopes_and_extrema_take_constants() {
 }
 
 #[test]
-fn reductions_cover_any_axes() {
+fn reductions_support_any_axes() {
     let x: Vec<f32> = [1, -5, 2, 4, 3, -6, 7, 8].map(|x| x as f32).to_vec();
     let over =
         |op: &str, axes: &[i64]| one(op, &[2, 2, 2], &x, &[ints("a", axes)], &["a"], &[int("keepdims", 0)]);
@@ -146,7 +146,7 @@ fn reductions_cover_any_axes() {
 }
 
 #[test]
-fn negative_pads_cut_off_and_modes_continue_the_data() {
+fn negative_pads_crop_and_pad_modes_repeat_the_data() {
     let x = [1.0f32, 2.0, 3.0, 4.0];
     let pad =
         |pads: &[i64], mode: &str| one("Pad", &[1, 4], &x, &[ints("p", pads)], &["p"], &[text("mode", mode)]);
@@ -157,9 +157,9 @@ fn negative_pads_cut_off_and_modes_continue_the_data() {
     close(&pad(&[0, 0, 2, 0, 0, 1], "wrap"), &[3.0, 4.0, 1.0, 2.0, 3.0, 4.0, 1.0], "wrap");
 }
 
-/// ONNX's own examples of Resize, `test_resize_upsample_scales_nearest` and `…_linear`.
+/// ONNX's examples of Resize, `test_resize_upsample_scales_nearest` and `…_linear`.
 #[test]
-fn resize_gives_the_examples_of_onnx() {
+fn resize_matches_the_onnx_examples() {
     let x = [1.0, 2.0, 3.0, 4.0];
     let resize = |scales: &[f32], attributes: &[Message]| {
         let tensors = [floats("r", &[0], &[]), floats("s", &[4], scales)];
@@ -174,7 +174,7 @@ fn resize_gives_the_examples_of_onnx() {
 }
 
 #[test]
-fn chosen_elements_come_in_any_order() {
+fn gather_supports_any_order() {
     let x = [1.0, 2.0, 3.0];
     let y = one("Gather", &[3], &x, &[ints("i", &[2, 0, 0, -2])], &["i"], &[int("axis", 1)]);
     close(&y, &[3.0, 1.0, 1.0, 2.0], "Gather");
@@ -214,7 +214,7 @@ fn quantized_weights_become_floats() {
     // (1 − 1)·0.5, (2 − 1)·0.5, (−1 − 1)·0.5 and 4·2, −128·2, 0.
     close(&run(&imported, &[1, 3], &[1.0, 1.0, 1.0]).1, &[-0.5, -248.0], "int8");
 
-    // What quantization loses of a float weight comes back: 300 levels are cut off at 127, 0.3 rounds to 0.
+    // Quantization of a float weight is applied: 300 levels are clipped to 127, 0.3 is rounded to 0.
     let nodes = [
         node("QuantizeLinear", &["w", "scale", "zero"], "q", &[]),
         node("DequantizeLinear", &["q", "scale", "zero"], "v", &[]),
@@ -231,7 +231,7 @@ fn quantized_weights_become_floats() {
     assert!(line.contains("only weights may be quantized"), "{line}");
 }
 
-/// A graph's input of bytes.
+/// A graph input of bytes.
 fn bytes_input(extents: &[i64]) -> Message {
     let extent = |extent: i64| match extent {
         -1 => Message::new().text(2, "N"),
@@ -243,7 +243,7 @@ fn bytes_input(extents: &[i64]) -> Message {
 }
 
 #[test]
-fn bytes_are_taken_as_numbers_once_they_are_cast() {
+fn uint8_input_is_supported_if_cast_to_float() {
     let file = |nodes: &[Message]| {
         let graph = nodes.iter().fold(Message::new(), |graph, node| graph.message(1, node));
         let graph =
@@ -268,7 +268,7 @@ fn bytes_are_taken_as_numbers_once_they_are_cast() {
 }
 
 #[test]
-fn of_several_outputs_the_scores_are_used_unless_another_is_named() {
+fn scores_are_used_among_several_outputs_unless_another_is_selected() {
     let nodes = [
         node("GlobalAveragePool", &["x"], "features", &[]),
         node("Flatten", &["features"], "rows", &[]),
@@ -280,7 +280,7 @@ fn of_several_outputs_the_scores_are_used_unless_another_is_named() {
     let bytes = file(&[-1, 3, 4, 4], &nodes, &tensors, &outputs);
     let imported = read(&bytes, &ReadOptions::default()).unwrap();
     assert_eq!(imported.network.classes().unwrap(), 2);
-    let note = "of its 3 outputs (label, features, scores) scores is used; --output NAME chooses another";
+    let note = "of its 3 outputs (label, features, scores), scores is used; --output NAME selects another";
     assert!(imported.notes.iter().any(|line| line == note), "{:?}", imported.notes);
     let named = |name: &str| ReadOptions { output: Some(name.into()), ..ReadOptions::default() };
     assert_eq!(read(&bytes, &named("features")).unwrap().network.classes().unwrap(), 3);
@@ -289,7 +289,7 @@ fn of_several_outputs_the_scores_are_used_unless_another_is_named() {
         ("nobody", "has no tensor nobody; its outputs are label, features, scores"),
         (
             "label",
-            "its output label holds class indices (ArgMax of scores); name the tensor with the scores: --output scores",
+            "its output label contains class indices (ArgMax of scores); select the tensor with the scores: --output scores",
         ),
     ] {
         let line = read(&bytes, &named(name)).map(|_| ()).unwrap_err().to_string();
@@ -298,13 +298,13 @@ fn of_several_outputs_the_scores_are_used_unless_another_is_named() {
 }
 
 #[test]
-fn open_extents_are_given_and_fixed_ones_replaced_where_the_graph_allows() {
+fn open_extents_can_be_set_and_fixed_ones_replaced() {
     let given = |input: &[usize]| ReadOptions { input: Some(input.to_vec()), ..ReadOptions::default() };
     let pooled = [node("GlobalAveragePool", &["x"], "y", &[])];
     let open = file(&[-1, 3, -1, -1], &pooled, &[], &[value("y", &[-1])]);
     let line = refusal(&open);
     assert!(
-        line.contains("[N, 3, ?, ?], which is open or out of range; give it with --input C,H,W"),
+        line.contains("[N, 3, ?, ?], which is open or out of range; set it with --input C,H,W"),
         "{line}"
     );
     assert_eq!(read(&open, &given(&[3, 5, 7])).unwrap().network.input, Shape::from([3, 5, 7]));
@@ -313,9 +313,9 @@ fn open_extents_are_given_and_fixed_ones_replaced_where_the_graph_allows() {
     let rows = [node("Flatten", &["x"], "f", &[]), node("MatMul", &["f", "w"], "y", &[])];
     let fixed = file(&[1, 3, 2, 2], &rows, &[floats("w", &[12, 2], &[0.0; 24])], &[value("y", &[1])]);
     let line = read(&fixed, &given(&[3, 4, 4])).map(|_| ()).unwrap_err().to_string();
-    assert!(line.contains("with input [3, 4, 4] in place of its own [3, 2, 2]"), "{line}");
+    assert!(line.contains("with --input [3, 4, 4] instead of [3, 2, 2]"), "{line}");
     let line = read(&fixed, &given(&[12])).map(|_| ()).unwrap_err().to_string();
-    assert!(line.contains("is [N, 3, 2, 2]; 1 numbers are given for it"), "{line}");
+    assert!(line.contains("has the shape [N, 3, 2, 2], but --input has 1 number"), "{line}");
 }
 
 #[test]
@@ -332,7 +332,7 @@ fn all_unknown_operators_are_named_at_once() {
 }
 
 #[test]
-fn weights_that_layers_share_stay_shared() {
+fn shared_weights_stay_shared() {
     let nodes = [
         node("Conv", &["x", "a.weight", "a.bias"], "c", &[ints_attribute("pads", &[1; 4])]),
         node("Relu", &["c"], "d", &[]),
@@ -365,7 +365,7 @@ fn weights_that_layers_share_stay_shared() {
 }
 
 #[test]
-fn arithmetic_beyond_the_work_of_a_file_is_refused() {
+fn arithmetic_beyond_the_work_limit_is_refused() {
     let filled = |shape: &str, to: &str| node("ConstantOfShape", &[shape], to, &[]);
     let nodes = [
         filled("s", "c"),

@@ -1,4 +1,4 @@
-//! Pools of ONNX files with borders and steps of every kind, against a naive twin.
+//! ONNX pools with all kinds of padding and strides, compared with a naive version.
 
 use striate_engine::{Cpu, Inference};
 use striate_formats::read_onnx_bytes;
@@ -8,10 +8,10 @@ use crate::common::onnx::{int, ints_attribute, model, node};
 
 mod common;
 
-/// Extent of both axes of the maps, which the models of these tests have.
+/// Extent of both axes of the maps in these models.
 const EXTENT: usize = 8;
 
-/// A pool whose two axes are alike.
+/// A pool with the same parameters on both axes.
 #[derive(Debug, Clone, Copy)]
 struct Pool {
     kernel: usize,
@@ -22,7 +22,7 @@ struct Pool {
 }
 
 impl Pool {
-    /// For each window of an axis the taps that lie on the padded map.
+    /// For each window along an axis, the taps within the padded map.
     fn windows(&self) -> Vec<Vec<usize>> {
         let Pool { kernel, stride, dilation, pads: [before, behind], ceil } = *self;
         let padded = before + EXTENT + behind;
@@ -37,12 +37,12 @@ impl Pool {
         starts.iter().map(|start| taps(*start).filter(|at| *at < padded).collect()).collect()
     }
 
-    /// The value at `at` of a padded axis, if it lies on the map.
+    /// The index in the map of position `at` of the padded axis, if it lies within the map.
     fn inside(&self, at: usize) -> Option<usize> {
         at.checked_sub(self.pads[0]).filter(|at| *at < EXTENT)
     }
 
-    /// What `of` makes of each window: the elements it sees, and how many places of the padded map.
+    /// Applies `of` to each window: to its elements, and the number of its positions in the padded map.
     fn run(&self, map: &[f32], of: impl Fn(&[f32], usize) -> f32) -> Vec<f32> {
         let windows = self.windows();
         let one = |(rows, columns): (&Vec<usize>, &Vec<usize>)| {
@@ -53,7 +53,7 @@ impl Pool {
         windows.iter().flat_map(|rows| windows.iter().map(move |columns| (rows, columns))).map(one).collect()
     }
 
-    /// All whose windows see some of the map.
+    /// All pools whose windows overlap the map.
     fn all() -> Vec<Pool> {
         let mut all = Vec::new();
         for kernel in 1..=4 {
@@ -72,7 +72,7 @@ impl Pool {
 }
 
 #[test]
-fn pools_with_any_border_are_those_of_the_naive_twin() {
+fn pools_with_any_padding_match_the_naive_version() {
     let numbers: Vec<f32> = (0..3 * EXTENT * EXTENT).map(|i| ((i * 37 % 101) as f32 - 50.0) / 8.0).collect();
     let mut wide = 0;
     for pool in Pool::all() {
@@ -111,5 +111,5 @@ fn pools_with_any_border_are_those_of_the_naive_twin() {
             assert!(differs.is_none(), "{op} {pool:?} {more:?}: {differs:?}", more = more.len());
         }
     }
-    assert!(wide > 100, "{wide} had a border that a pool here has not");
+    assert!(wide > 100, "only {wide} pools had padding that Striate's pools do not support");
 }

@@ -1,4 +1,4 @@
-//! Parts of an axis in ONNX files whose bounds depend on the size of the batch.
+//! ONNX slices whose bounds depend on the batch size.
 
 use striate_formats::read_onnx_bytes;
 use striate_testkit::protobuf::Message;
@@ -7,7 +7,7 @@ use crate::common::onnx::{floats, ints, model, node};
 
 mod common;
 
-/// The refusal of the model with slices from 0 to the size of the batch, called batch, if there is one.
+/// The error, if any, for a model with slices from 0 to the batch size, which is called `batch`.
 fn refusal(nodes: &[Message]) -> Option<String> {
     let size = [node("Shape", &["x"], "s", &[]), node("Slice", &["s", "zero", "one"], "batch", &[])];
     let tensors = [
@@ -24,7 +24,7 @@ fn refusal(nodes: &[Message]) -> Option<String> {
 }
 
 #[test]
-fn only_the_whole_batch_is_cut_where_the_batch_says() {
+fn slices_bounded_by_the_batch_size_must_keep_the_whole_batch() {
     let of_data = |start: &str, end: &str, axis: &str| {
         refusal(&[node("Slice", &["x", start, end, axis], "p", &[]), node("Relu", &["p"], "y", &[])])
     };
@@ -45,7 +45,7 @@ fn only_the_whole_batch_is_cut_where_the_batch_says() {
 }
 
 #[test]
-fn known_values_are_not_cut_where_the_batch_says() {
+fn constants_cannot_be_sliced_by_the_batch_size() {
     let nodes =
         |end: &str| [node("Slice", &["w", "zero", end], "p", &[]), node("Mul", &["x", "p"], "y", &[])];
     assert_eq!(refusal(&nodes("open")), None);

@@ -1,4 +1,4 @@
-//! Imported ONNX graphs train: gradients equal the native network's in f64, steps lower the loss, and
+//! Imported ONNX graphs train: gradients equal the native network's in f64, steps reduce the loss, and
 //! constants that are not parameters keep their values.
 
 use std::collections::BTreeMap;
@@ -37,7 +37,7 @@ fn gradients(network: &Network, weights: &Weights) -> (f64, BTreeMap<String, Vec
     (run.output(0)[0], graph.gradients.iter().map(one).collect())
 }
 
-/// The losses of 60 steps on one batch, and what the weights became.
+/// The losses of 60 steps on one batch, and the resulting weights.
 fn trained(network: &Network, weights: &Weights) -> (Vec<f32>, Weights) {
     let shape = network.input_shape(BATCH);
     let images: Vec<f32> = networks::images(network, BATCH).iter().map(|x| *x as f32).collect();
@@ -68,9 +68,9 @@ fn variables(network: &Network, role: Role) -> Vec<String> {
     names
 }
 
-/// Holds the imported network against the native one, in f64 within `tolerance`; `native` gives the native name of a
+/// Compares the imported network with the native one, in f64 within `tolerance`; `native` gives the native name of a
 /// parameter.
-fn assert_trains_alike(
+fn assert_same_training(
     own: (&Network, &Weights),
     imported: &Imported,
     tolerance: f64,
@@ -128,13 +128,13 @@ fn exported_network_trains_like_the_original() {
     assert!(imported.network.ends_in_softmax());
     let ops: Vec<&str> = in_training(&imported.network).nodes.iter().map(|node| node.op.name()).collect();
     assert!(ops.contains(&"cross_entropy") && !ops.contains(&"softmax"), "the softmax gives way to the loss");
-    // The factors of the scaled tanh are floats in the file, and wider in f64.
-    assert_trains_alike((&network, &weights), &imported, 1e-6, str::to_owned);
+    // The factors of the scaled tanh are f32 in the file, but exact in f64.
+    assert_same_training((&network, &weights), &imported, 1e-6, str::to_owned);
 }
 
-/// What PyTorch's TorchScript exporter writes for a module in use: batch norm folded into the convolution, whose
-/// weight has a number for a name; `x * gain + shift + 0.5` with parameters of the module's own and a number of the
-/// code; `view(x.size(0), -1)` by arithmetic on shapes; a softmax at the end.
+/// The output of PyTorch's TorchScript exporter for a module in evaluation mode: batch norm folded into the convolution,
+/// whose weight is named by a number; `x * gain + shift + 0.5` with parameters of the module and a literal;
+/// `view(x.size(0), -1)` as arithmetic on shapes; a final softmax.
 fn as_pytorch_writes_it(weights: &Weights) -> Vec<u8> {
     let nodes = [
         node_called(
@@ -255,5 +255,5 @@ fn graph_exported_by_pytorch_trains() {
     let parameters = ["/conv/Conv.bias", "/conv/Conv.weight", "fc.bias", "fc.weight", "shift.value"];
     assert_eq!(variables(&imported.network, Role::Parameter), parameters);
     assert_eq!(variables(&imported.network, Role::Buffer), ["/Constant_output_0.value", "gain.value"]);
-    assert_trains_alike((&network, &weights), &imported, 1e-12, |name| name.replace("/conv/Conv", "conv"));
+    assert_same_training((&network, &weights), &imported, 1e-12, |name| name.replace("/conv/Conv", "conv"));
 }

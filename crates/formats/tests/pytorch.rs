@@ -1,5 +1,5 @@
-//! PyTorch's files, as PyTorch writes them: checkpoints of well-known scripts, whole modules and plain state dicts.
-//! The files are those of `scripts/reference/pth_pytorch.py`.
+//! Files written by PyTorch: checkpoints of well-known scripts, whole modules and plain state dicts. They are created
+//! by `scripts/reference/pth_pytorch.py`.
 
 use std::collections::BTreeMap;
 
@@ -27,7 +27,7 @@ struct Case {
 }
 
 impl Case {
-    /// What is in the file, without the form that it is saved in.
+    /// The name of the content, without that of the format.
     fn content(&self) -> &str {
         self.name.split(' ').next().unwrap()
     }
@@ -68,7 +68,7 @@ fn with_key(key: &str) -> ReadOptions {
 }
 
 #[test]
-fn every_file_gives_the_state_dict_that_is_meant() {
+fn every_file_gives_its_state_dict() {
     let cases = files().read;
     assert_eq!(cases.len(), 56);
     for case in cases {
@@ -78,7 +78,7 @@ fn every_file_gives_the_state_dict_that_is_meant() {
 }
 
 #[test]
-fn key_takes_another_dictionary() {
+fn key_selects_another_dictionary() {
     let mut keys = 0;
     for case in files().read {
         let file = bytes(&case.file);
@@ -93,7 +93,7 @@ fn key_takes_another_dictionary() {
 }
 
 #[test]
-fn wrong_key_lists_those_that_exist() {
+fn unknown_key_lists_existing_ones() {
     let expected = [
         (
             "references zip",
@@ -116,39 +116,38 @@ fn choices_and_omissions_are_reported() {
     for case in files().read {
         let notes = read_pytorch_bytes(&bytes(&case.file)).unwrap().notes;
         let expected: &[&str] = match case.content() {
-            "imagenet" => &["the weights are those under state_dict"],
+            "imagenet" => &["using the state dict \"state_dict\""],
             "lightning" => &[
-                "the weights are those under state_dict",
-                "its pickle refers to code that is never run: __main__.Kind, __main__.Attributes",
+                "using the state dict \"state_dict\"",
+                "its pickle refers to code, which is never executed: __main__.Kind, __main__.Attributes",
             ],
-            "references" => &[
-                "the weights are those under model",
-                "model_ema holds tensors as well: use --key to take them",
-            ],
+            "references" => {
+                &["using the state dict \"model\"", "model_ema also has tensors: --key selects it"]
+            }
             "timm" => &[
-                "the weights are those under state_dict",
-                "state_dict_ema holds tensors as well: use --key to take them",
-                "its pickle refers to code that is never run: __main__.Kind",
+                "using the state dict \"state_dict\"",
+                "state_dict_ema also has tensors: --key selects it",
+                "its pickle refers to code, which is never executed: __main__.Kind",
             ],
-            "nested" => &["the weights are those under model.params"],
-            "beside" => &["the weights are those under found.0.weights"],
-            "whole-module" => &["its pickle refers to code that is never run: __main__.Net"],
+            "nested" => &["using the state dict \"model.params\""],
+            "beside" => &["using the state dict \"found.0.weights\""],
+            "whole-module" => &["its pickle refers to code, which is never executed: __main__.Net"],
             "whole-parallel" => &[
-                "the weights are those under net",
-                "its pickle refers to code that is never run: __main__.Net, __main__.Kind",
+                "using the state dict \"net\"",
+                "its pickle refers to code, which is never executed: __main__.Net, __main__.Kind",
             ],
-            "subclass" => &["its pickle refers to code that is never run: __main__.Parameters"],
-            "types" => &[
-                "numbers of type bfloat16, bool, float16, float64, int16, int32, int64, int8, uint8 become float32",
-            ],
-            "aside" => &["left aside, since they are not tensors of numbers: steps, name, list, big, …"],
+            "subclass" => &["its pickle refers to code, which is never executed: __main__.Parameters"],
+            "types" => {
+                &["converted bfloat16, bool, float16, float64, int16, int32, int64, int8, uint8 to float32"]
+            }
+            "aside" => &["skipped, not numeric tensors: steps, name, list, big, …"],
             _ => &[],
         };
         assert_eq!(notes, expected, "{}", case.name);
     }
 }
 
-/// The network of `Net` in the script, whose linear layer has so many outputs.
+/// The network `Net` of the script, with this number of outputs.
 fn network(outputs: usize) -> Network {
     let net = Builder::new("net", [1, 8, 8]);
     let x = net.input().conv(2, 3).no_bias().named("conv1").batch_norm().named("bn1");
@@ -156,7 +155,7 @@ fn network(outputs: usize) -> Network {
 }
 
 #[test]
-fn network_decides_which_dictionary_fits() {
+fn network_decides_which_dictionary_is_used() {
     let folder = common::Folder::new("fits");
     let path = folder.path().join("checkpoint.pth.tar");
     let case = files().read.into_iter().find(|case| case.name == "references zip").unwrap();
@@ -167,10 +166,7 @@ fn network_decides_which_dictionary_fits() {
     };
     let loaded = read(&ReadOptions::default()).unwrap();
     assert_eq!(loaded.weights, weights(&case.tensors));
-    assert_eq!(
-        loaded.notes,
-        ["the weights are those under model", "model_ema fits as well: use --key to take it"]
-    );
+    assert_eq!(loaded.notes, ["using the state dict \"model\"", "model_ema also fits: --key selects it"]);
     assert_eq!(read(&with_key("model_ema")).unwrap().weights, weights(&case.keyed["model_ema"]));
     let line = read(&with_key("optimizer.state.0")).unwrap_err().to_string();
     assert_eq!(
@@ -206,8 +202,8 @@ fn written_file_reads_back_and_writes_the_same_bytes() {
     }
 }
 
-/// Every cut of a file is noticed, and no flipped bit brings the reader down; one in the tensors of a zip file is found
-/// by their checksum.
+/// Every truncation is detected, and no flipped bit crashes the reader; in the tensors of a zip file, it is detected by
+/// their checksum.
 #[test]
 fn damage_is_refused_or_harmless() {
     for case in files().read.iter().filter(|case| case.content() == "views") {

@@ -1,4 +1,4 @@
-//! Safetensors files: every bit survives, no damaged file gets through. Hostile ones are in `crates/hostile`.
+//! Safetensors files: every bit is preserved, and damaged files are refused. Hostile ones are in `crates/hostile`.
 
 use std::collections::HashMap;
 
@@ -20,7 +20,7 @@ fn refusal(header: &str, data: usize) -> String {
     line
 }
 
-/// Weights with odd names, empty and scalar shapes, and any bits at all, NaN payloads too.
+/// Weights with odd names, empty and scalar shapes, and arbitrary bits, including NaN payloads.
 fn drawn(random: &mut Random) -> Weights {
     const PARTS: [&str; 8] = ["conv1", ".", "weight", "é", "\"", "\n", "\\", "日本"];
     (0..random.below(6))
@@ -50,14 +50,14 @@ fn written_file_reads_back_bit_by_bit() {
         let (read, text) = read_safetensors_bytes(&bytes).unwrap();
         assert_eq!(bits(&read), bits(&weights), "case {case}");
         assert_eq!(text, metadata);
-        // Another hash map, another order inside it.
+        // A new hash map has another internal order.
         let again: HashMap<String, String> = metadata.into_iter().collect();
         assert_eq!(bytes, safetensors_bytes(&weights, again).unwrap(), "case {case}");
     }
 }
 
 #[test]
-fn file_cut_off_anywhere_is_refused() {
+fn file_truncated_anywhere_is_refused() {
     let weights = Weights::from([
         ("a.weight".into(), (Shape::from([2, 1]), vec![1.5, f32::NAN])),
         ("b".into(), (Shape::from([0]), vec![])),
@@ -70,7 +70,7 @@ fn file_cut_off_anywhere_is_refused() {
 }
 
 #[test]
-fn flipped_bits_never_bring_the_reader_down() {
+fn flipped_bits_never_crash_the_reader() {
     let weights = Weights::from([("a.weight".into(), (Shape::from([3]), vec![1.0, 2.0, 3.0]))]);
     let good = safetensors_bytes(&weights, HashMap::new()).unwrap();
     let data = good.len() - 12;
@@ -78,7 +78,7 @@ fn flipped_bits_never_bring_the_reader_down() {
         let mut bad = good.clone();
         bad[bit / 8] ^= 1 << (bit % 8);
         match read_safetensors_bytes(&bad) {
-            // Another name or another value is still a whole file; checksums are the model file's duty.
+            // A file with another name or value is still valid; checksums are the model file's responsibility.
             Ok((read, _)) => assert_eq!(read.values().next().unwrap().1.len(), 3, "bit {bit}"),
             Err(error) => assert!(error.is_input() && bit / 8 < data, "bit {bit}: {error}"),
         }
@@ -86,7 +86,7 @@ fn flipped_bits_never_bring_the_reader_down() {
 }
 
 #[test]
-fn all_numbers_become_f32_and_other_types_are_refused_by_name() {
+fn all_numeric_types_become_f32_and_others_are_refused_by_name() {
     let header = |dtype: &str| format!(r#"{{"a":{{"dtype":"{dtype}","shape":[2],"data_offsets":[0,4]}}}}"#);
     // 1.5 and the smallest subnormal; 1.5 and minus infinity.
     let half = read_safetensors_bytes(&file(&header("F16"), &[0x00, 0x3e, 0x01, 0x00])).unwrap().0;

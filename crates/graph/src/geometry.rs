@@ -1,6 +1,7 @@
 //! Window sizes in up to three dimensions, padding on every side, and their text forms.
 
 use serde::{Deserialize, Serialize};
+use striate_tensor::text::counted;
 use striate_tensor::{Error, Result};
 
 /// A number for each axis of a volume; maps `[N, C, H, W]` have no depth, signals `[N, C, W]` neither depth
@@ -240,8 +241,8 @@ impl TryFrom<PerAxisText> for PerAxis {
                 [h, w] => Ok((h, w).into()),
                 [d, h, w] => Ok((d, h, w).into()),
                 _ => Err(format!(
-                    "has {} numbers; expected one, [height, width] or [depth, height, width]",
-                    each.len()
+                    "has {}; expected one, [height, width] or [depth, height, width]",
+                    counted(each.len(), "number")
                 )),
             },
         }
@@ -277,7 +278,7 @@ impl TryFrom<PaddingText> for Padding {
                 [front, top, left, back, bottom, right] => {
                     Ok(Padding { front, top, left, back, bottom, right })
                 }
-                _ => Err(format!("padding has {} numbers; expected 1, 2, 3, 4 or 6", sides.len())),
+                _ => Err(format!("padding has {}; expected 1, 2, 3, 4 or 6", counted(sides.len(), "number"))),
             },
         }
     }
@@ -342,7 +343,7 @@ mod tests {
             assert_eq!(toml::from_str::<Sizes>(text).unwrap(), sizes);
         }
         for text in ["stride = [1]\npadding = 1", "stride = 1\npadding = [1, 2, 3, 4, 5]"] {
-            assert!(toml::from_str::<Sizes>(text).unwrap_err().to_string().contains("numbers; expected"));
+            assert!(toml::from_str::<Sizes>(text).unwrap_err().to_string().contains("; expected"));
         }
     }
 

@@ -29,7 +29,7 @@ pub enum Role {
     Scalar,
 }
 
-/// Where a value comes from.
+/// The origin of a value.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Kind {
     /// Provided for each run.
@@ -56,7 +56,7 @@ pub struct Value {
     pub shape: Shape,
     /// Element type.
     pub dtype: DType,
-    /// Where it comes from.
+    /// Its origin.
     pub kind: Kind,
     /// Its layout in memory; [`Layout::Plain`] until the compiler chooses one.
     pub layout: Layout,

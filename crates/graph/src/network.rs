@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
+use striate_tensor::text::grouped;
 use striate_tensor::{DType, Error, Result, Shape, nearest};
 
 use crate::graph::{Graph, Kind, Role, Segment, ValueId};
@@ -123,7 +124,7 @@ impl Network {
             };
             let is_layer = self.layers.iter().any(|layer| layer.name == head.layer);
             let value = graph.find(&head.layer).filter(|_| is_layer);
-            let value = value.ok_or_else(|| at("there is no layer of this name".into()))?;
+            let value = value.ok_or_else(|| at(format!("no layer named {}", head.layer)))?;
             if graph.shape(value) != &scores {
                 return Err(at(format!(
                     "its output {} differs from {scores}, the network's output",
@@ -145,7 +146,8 @@ impl Network {
         }
         check_name(&self.name).map_err(|e| e.at("the network's name"))?;
         if self.layers.len() > MOST_LAYERS {
-            let what = format!("network {}: more than {MOST_LAYERS} layers", self.name);
+            let what =
+                format!("network {}: more than {} layers, the limit", self.name, grouped(MOST_LAYERS as u64));
             return Err(Error::input(what));
         }
         check_size(input).map_err(|e| e.at(format!("network {}, input", self.name)))?;
@@ -216,7 +218,11 @@ impl Network {
             }
             *weights += shape.checked_len()?;
             if *weights > MOST_WEIGHTS {
-                let what = format!("its weights bring the network to {weights}, absurdly many");
+                let what = format!(
+                    "its weights bring the network to {}; the limit is {}",
+                    grouped(*weights as u64),
+                    grouped(MOST_WEIGHTS as u64)
+                );
                 return Err(Error::input(what));
             }
         }
@@ -479,26 +485,31 @@ fn check_size(shape: &Shape) -> Result<()> {
         return Err(Error::input(format!("shape {shape} is empty; every extent must be at least 1")));
     }
     if shape.iter().any(|extent| *extent > LARGEST_EXTENT) || elements > MOST_ELEMENTS {
-        return Err(Error::input(format!("shape {shape} is absurdly large")));
+        return Err(Error::input(format!(
+            "shape {shape} is too large; the limits are {} per axis and {} elements",
+            grouped(LARGEST_EXTENT as u64),
+            grouped(MOST_ELEMENTS as u64)
+        )));
     }
     Ok(())
 }
 
-/// Refuses a layer that takes absurdly many MACs: `terms` per element of its output, plus one for a bias.
+/// Refuses a layer that takes too many MACs: `terms` per element of its output, plus one for a bias.
 fn check_work(output: &Shape, terms: usize) -> Result<()> {
     match output.checked_len()?.checked_mul(terms.saturating_add(1)) {
         Some(work) if work <= MOST_WORK => Ok(()),
-        _ => Err(Error::input(format!("computing {output} takes absurdly many multiply-adds"))),
+        _ => Err(Error::input(format!(
+            "computing {output} takes more than {} multiply-adds, the limit",
+            grouped(MOST_WORK as u64)
+        ))),
     }
 }
 
-/// Refuses names that are absurdly long or contain control characters, which a terminal would interpret.
+/// Refuses names that are too long or contain control characters, which a terminal would interpret.
 fn check_name(name: &str) -> Result<()> {
     let length = name.chars().count();
     if length > LONGEST_NAME {
-        return Err(Error::input(format!(
-            "the name has {length} characters; at most {LONGEST_NAME} are allowed"
-        )));
+        return Err(Error::input(format!("the name has {length} characters; the limit is {LONGEST_NAME}")));
     }
     match name.chars().any(char::is_control) {
         true => Err(Error::input("the name contains control characters")),

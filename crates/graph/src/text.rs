@@ -23,6 +23,7 @@
 //! ```
 
 use serde::{Deserialize, Serialize};
+use striate_tensor::text::grouped;
 use striate_tensor::{Error, Result, Shape, nearest};
 
 use crate::network::{AuxiliaryHead, INPUT, Layer, MOST_LAYERS, Names, Network};
@@ -53,7 +54,7 @@ impl Network {
     pub fn from_text(text: &str) -> Result<Network> {
         if text.len() > LARGEST_TEXT {
             return Err(Error::input(format!(
-                "the network has {} bytes of text; at most {LARGEST_TEXT} are allowed",
+                "the network has {} bytes of text; the limit is {LARGEST_TEXT}",
                 text.len()
             )));
         }
@@ -68,7 +69,11 @@ impl Network {
         };
         if parsed.layers.len() > MOST_LAYERS {
             let count = parsed.layers.len();
-            return Err(Error::input(format!("{count} layers; at most {MOST_LAYERS} are allowed")));
+            return Err(Error::input(format!(
+                "{} layers; the limit is {}",
+                grouped(count as u64),
+                grouped(MOST_LAYERS as u64)
+            )));
         }
         let mut names = Names::default();
         for (index, table) in parsed.layers.into_iter().enumerate() {
@@ -123,7 +128,7 @@ fn read_layer(names: &mut Names, before: &str, mut table: toml::Table) -> Result
     if !Op::LAYERS.contains(&op_name.as_str()) {
         let hint = match nearest(&op_name, Op::LAYERS.iter().copied()) {
             Some(near) => format!("did you mean {near}?"),
-            None => format!("known ops are {}", Op::LAYERS.join(", ")),
+            None => format!("choose from {}", Op::LAYERS.join(", ")),
         };
         return Err(Error::input(format!("unknown op {op_name}; {hint}")));
     }
@@ -223,7 +228,7 @@ mod tests {
         let graph = network.graph_with_heads(&Shape::from([2, 1, 4, 4])).unwrap();
         assert_eq!(graph.shape(graph.heads[0].0), &Shape::from([2, 7]));
         for (heads, expected) in [
-            (r#"{ layer = "aux1", weight = 0.3 }"#, "aux1: there is no layer of this name"),
+            (r#"{ layer = "aux1", weight = 0.3 }"#, "aux1: no layer named aux1"),
             (r#"{ layer = "wide", weight = 0.3 }"#, "[1, 5] differs from [1, 3]"),
             (r#"{ layer = "aux", weight = -1.0 }"#, "weight -1"),
         ] {

@@ -79,7 +79,7 @@ pub fn training_graph(network: &Graph, spec: &TrainingSpec) -> Result<Graph> {
     let scores = scores_of(&mut graph, output, objective)?;
     let [batch, _] = **graph.shape(scores) else {
         return Err(Error::input(format!(
-            "network {}: its output {} is not scores [N, classes], so it cannot be trained as a classifier",
+            "network {}: its output {} does not have shape [N, classes], so it cannot be trained as a classifier",
             graph.name,
             graph.shape(scores)
         )));

@@ -69,7 +69,7 @@ pub(crate) fn pth(bytes: &[u8]) -> Result<()> {
     let written = pytorch_bytes(&weights)?;
     let again = read_pytorch_bytes(&written)?.weights;
     assert!(pytorch_bytes(&again)? == written, "changed by writing and reading");
-    // Names of any kind are brought to a network's, or refused.
+    // Any names are mapped to a network's, or refused.
     if let Err(error) = fit(small_network(), again) {
         assert!(error.is_input(), "{error}");
     }

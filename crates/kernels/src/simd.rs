@@ -409,7 +409,7 @@ mod x86 {
 
         #[inline(always)]
         fn prefetch(self, at: *const f32) {
-            // SAFETY: the instruction is part of x86-64 and does not fault, whatever the address.
+            // SAFETY: the instruction is part of x86-64 and does not fault for any address.
             unsafe { _mm_prefetch::<_MM_HINT_T1>(at.cast()) }
         }
 
@@ -493,7 +493,7 @@ mod x86 {
 
         #[inline(always)]
         fn prefetch(self, at: *const f32) {
-            // SAFETY: the instruction is part of x86-64 and does not fault, whatever the address.
+            // SAFETY: the instruction is part of x86-64 and does not fault for any address.
             unsafe { _mm_prefetch::<_MM_HINT_T1>(at.cast()) }
         }
 

@@ -1,4 +1,4 @@
-//! The 1,000 classes of ImageNet (ILSVRC 2012) in the order of published weights: by WordNet id.
+//! The 1,000 classes of ImageNet (ILSVRC 2012) in the order of published weights: by WordNet ID.
 //!
 //! The names are torchvision's, which are unique: 134 is "crane bird" and 517 "crane".
 
@@ -8,13 +8,13 @@ use crate::{ImagePreprocessing, Model};
 
 /// The number of classes.
 pub const IMAGENET_CLASSES: usize = 1000;
-/// The name of the class that TensorFlow's published weights put before the others.
+/// The name of the additional first class of TensorFlow's published weights.
 pub const BACKGROUND: &str = "background";
 
 /// A class of ImageNet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ImageNetClass {
-    /// Its WordNet id, such as `n01440764`.
+    /// Its WordNet ID, such as `n01440764`.
     pub synset: &'static str,
     /// Its English name, such as `tench`.
     pub name: &'static str,
@@ -45,8 +45,8 @@ pub fn imagenet_names(outputs: usize) -> Option<Vec<String>> {
 }
 
 impl Model {
-    /// Whether the published weights of this network are ImageNet's: it sees color images, all in the same way,
-    /// and tells 1,000 classes apart.
+    /// Whether the published weights of this network are for ImageNet: it takes color images with fixed preprocessing
+    /// and has 1,000 classes.
     pub fn is_of_imagenet(&self) -> bool {
         let counts = || (self.build)().and_then(|network| network.classes());
         self.name == "alexnet-2012"
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn networks_of_imagenet_are_those_with_its_classes() {
+    fn imagenet_networks_have_the_imagenet_classes() {
         for name in [
             "alexnet-2012",
             "alexnet",

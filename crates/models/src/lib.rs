@@ -39,7 +39,7 @@ pub struct Model {
     pub paper: &'static str,
     /// URL of the paper.
     pub link: &'static str,
-    /// How images are turned into its input.
+    /// The preprocessing of images.
     pub preprocessing: ImagePreprocessing,
     /// Name of the recipe that trains it by default, as listed by `striate recipes`.
     pub recipe: &'static str,

@@ -1,8 +1,8 @@
-//! The preprocessing that published weights expect: in numbers, and in one line for a person.
+//! The preprocessing that published weights expect: in numbers, and as one line of text.
 
 use std::fmt;
 
-/// How images are turned into a network's input.
+/// The preprocessing of a network's images.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum ImagePreprocessing {
     /// With constants that do not depend on the data.
@@ -33,7 +33,7 @@ pub struct FixedPreprocessing {
 pub enum Resize {
     /// The shorter side becomes this many pixels; the aspect ratio is kept.
     ShorterSide(usize),
-    /// Both sides become this many pixels, whatever the aspect ratio.
+    /// Both sides become this many pixels, ignoring the aspect ratio.
     BothSides(usize),
 }
 

@@ -1,32 +1,33 @@
-//! The classes of a data set brought to those of a model, by name.
+//! Matches the classes of a data set to those of a model, by name.
 
 use std::collections::HashMap;
 
 use striate_models::imagenet_classes;
+use striate_tensor::text::counted;
 use striate_tensor::{Error, Result, nearest};
 
-/// Names of a list that a message shows.
+/// Largest number of names shown in a message.
 const SHOWN: usize = 12;
 
-/// Where the classes of a data set stand among those of a model.
+/// The positions of a data set's classes among those of a model.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Alignment {
-    /// For each class of the data, the index of the model's.
+    /// For each class of the data, the index of the model's class.
     pub indices: Vec<usize>,
-    /// What a person should know of it; a line each.
+    /// Notes for the user, one line each.
     pub notes: Vec<String>,
 }
 
-/// Finds each class of `data` among those of `model`: by its name; else by its name without regard to case and
-/// with spaces for underscores; else by the WordNet id of an ImageNet class. The model may have more classes.
+/// Finds each class of `data` among those of `model`: by exact name; else by name ignoring case and treating
+/// underscores as spaces; else by the WordNet ID of an ImageNet class. The model may have more classes.
 ///
 /// # Errors
-/// If the model lacks one of them, or two of them are the same class; the message shows both lists.
+/// If the model lacks one of them, or two of them match the same class; the message shows both lists.
 pub fn align(model: &[String], data: &[String]) -> Result<Alignment> {
     let finder = Finder::new(model);
     let refuse = |why: String| {
         Err(Error::input(format!(
-            "{why}: the model's classes are {}, the data's {}; rename the data's classes or give the model's with --names",
+            "{why}: the model's classes are {}, the data's {}; rename the data's classes, or set the model's with --names",
             listed(model),
             listed(data)
         )))
@@ -60,19 +61,21 @@ pub fn align(model: &[String], data: &[String]) -> Result<Alignment> {
     }
     let mut notes = Vec::new();
     if by_synset > 0 {
-        notes.push(format!("{by_synset} classes are found by their WordNet ids"));
+        notes.push(format!("matched {} by WordNet ID", counted(by_synset, "class")));
     }
     if loosely > 0 {
-        notes.push(format!("{loosely} classes are found without regard to case and underscores"));
+        notes.push(format!("matched {} ignoring case and underscores", counted(loosely, "class")));
     }
     if data.len() < model.len() {
         let (some, all) = (data.len(), model.len());
-        notes.push(format!("{some} of the model's {all} classes are in the data; all {all} compete"));
+        notes.push(format!(
+            "the data has {some} of the model's {all} classes; predictions still range over all {all}"
+        ));
     }
     Ok(Alignment { indices, notes })
 }
 
-/// Classes of a model that bear a name.
+/// The classes of a model that have a given name.
 enum Place {
     One(usize),
     Several,
@@ -101,7 +104,7 @@ impl<'a> Finder<'a> {
         }
     }
 
-    /// The class that ImageNet calls by the WordNet id `synset`.
+    /// The ImageNet class with the WordNet ID `synset`.
     fn by_synset(&self, synset: &str) -> Option<usize> {
         let class = imagenet_classes().binary_search_by(|class| class.synset.cmp(synset)).ok()?;
         match self.exact.get(imagenet_classes()[class].name) {
@@ -115,7 +118,7 @@ fn loose(name: &str) -> String {
     name.trim().replace('_', " ").to_lowercase()
 }
 
-/// Class names as one line, the first dozen of them.
+/// Formats class names on one line; only the first dozen.
 fn listed(names: &[String]) -> String {
     let first: Vec<&str> = names.iter().take(SHOWN).map(String::as_str).collect();
     let more = if names.len() > SHOWN { format!(", … ({} in all)", names.len()) } else { String::new() };
@@ -131,27 +134,30 @@ mod tests {
     }
 
     #[test]
-    fn classes_are_found_by_name_in_any_order() {
+    fn classes_are_matched_by_name_in_any_order() {
         let model = names(&["cat", "Dog", "great white shark", "eel"]);
         let found = align(&model, &names(&["Dog", "cat"])).unwrap();
         assert_eq!(found.indices, [1, 0]);
-        assert_eq!(found.notes, ["2 of the model's 4 classes are in the data; all 4 compete"]);
+        assert_eq!(
+            found.notes,
+            ["the data has 2 of the model's 4 classes; predictions still range over all 4"]
+        );
         let found = align(&model, &names(&["CAT", "Great_White_Shark"])).unwrap();
         assert_eq!(found.indices, [0, 2]);
-        assert_eq!(found.notes[0], "2 classes are found without regard to case and underscores");
+        assert_eq!(found.notes[0], "matched 2 classes ignoring case and underscores");
         assert_eq!(align(&model, &model).unwrap(), Alignment { indices: vec![0, 1, 2, 3], notes: vec![] });
     }
 
     #[test]
-    fn classes_of_imagenet_are_found_by_wordnet_id() {
+    fn imagenet_classes_are_matched_by_wordnet_id() {
         let model = striate_models::imagenet_names(1001).unwrap();
         let found = align(&model, &names(&["n04417672", "tench", "cardigan", "Cardigan"])).unwrap();
         assert_eq!(found.indices, [854, 1, 475, 265]);
-        assert_eq!(found.notes[0], "1 classes are found by their WordNet ids");
+        assert_eq!(found.notes[0], "matched 1 class by WordNet ID");
     }
 
     #[test]
-    fn foreign_classes_are_refused_with_both_lists() {
+    fn unknown_classes_are_refused_with_both_lists() {
         let model = names(&["cat", "dog", "dog"]);
         for (data, expected) in [
             (

@@ -36,7 +36,7 @@ pub struct Guess {
 /// ```
 pub struct Classifier {
     inference: Inference,
-    /// What the outputs mean, or why they are not scores of classes.
+    /// The meaning of the outputs, or why they are not class scores.
     head: Result<Head>,
     classes: Vec<String>,
     preprocessing: Option<Preprocessing>,
@@ -48,14 +48,14 @@ impl Classifier {
     /// Compiles the network of `model` for a processor.
     ///
     /// # Errors
-    /// If the network or the preprocessing is faulty, or they do not fit each other.
+    /// If the network or the preprocessing is invalid, or they do not match.
     pub fn new(model: ModelFile, cpu: Cpu) -> Result<Classifier> {
         let preprocessing = read_preprocessing(&model.preprocessing, &model.network)?;
         let predict = read_preprocessing(&model.predict, &model.network)?;
         let inference = Inference::new(model.network, &model.weights, cpu)?;
         let head = Head::of(&inference);
         let classes = match (&head, &model.classes[..]) {
-            // A file may name the one output, whose score is that of two classes.
+            // A file may give a single name for the single output of two classes.
             (Ok(Head::OneScore | Head::OneProbability), [name]) => vec![format!("not {name}"), name.clone()],
             _ => model.classes,
         };
@@ -72,29 +72,29 @@ impl Classifier {
         &self.inference
     }
 
-    /// Returns what the network's outputs mean.
+    /// Returns the meaning of the network's outputs.
     ///
     /// # Errors
-    /// If the output is not one score for each class.
+    /// If the output is not one score per class.
     pub fn head(&self) -> Result<Head> {
         self.head.clone()
     }
 
-    /// Returns how an image of the data set becomes the input; `None` if it is used as it is.
+    /// Returns the preprocessing of the data set's own images; `None` if they are used unchanged.
     pub fn preprocessing(&self) -> Option<&Preprocessing> {
         self.preprocessing.as_ref()
     }
 
-    /// Returns how any image becomes the input.
+    /// Returns the preprocessing of any image.
     ///
     /// # Errors
-    /// If the model takes no images, or does not say how they become its input.
+    /// If the model does not take images, or does not state their preprocessing.
     pub fn image_preprocessing(&self) -> Result<&Preprocessing> {
         self.inference.network().image()?;
         self.predict.as_ref().or(self.preprocessing.as_ref()).ok_or_else(unknown_preprocessing)
     }
 
-    /// Returns the `top` best guesses for an image, best first.
+    /// Returns the `top` best predictions for an image, best first.
     ///
     /// # Errors
     /// As [`Classifier::image_preprocessing`] and [`Classifier::head`], or if an output is NaN.
@@ -104,13 +104,13 @@ impl Classifier {
         let (_, outputs) = self.inference.run(&Shape::from([1, c, h, w]), &input)?;
         if outputs.iter().any(|output| output.is_nan()) {
             return Err(Error::failed(
-                "the network's output is NaN; its weights or its preprocessing are at fault",
+                "the network's output is NaN; check its weights and its preprocessing",
             ));
         }
         Ok(self.rank(&head.probabilities(&outputs), top))
     }
 
-    /// Ranks the classes of one image by their scores, best first; equal scores in the order of the classes.
+    /// Ranks the classes of an image by score, best first; ties in the order of the classes.
     fn rank(&self, scores: &[f32], top: usize) -> Vec<Guess> {
         let mut order: Vec<usize> = (0..self.classes.len()).collect();
         order.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]).then(a.cmp(b)));
@@ -118,9 +118,9 @@ impl Classifier {
         order.into_iter().take(top).map(guess).collect()
     }
 
-    /// Returns the largest difference between the output that the file stores for its golden input and what is
-    /// computed now, relative to the largest output; NaN if a number on either side is not finite, and `None` if the
-    /// file has no golden pair.
+    /// Returns the largest difference between the stored output for the golden input and the one computed now,
+    /// relative to the largest output; NaN if a value on either side is not finite, and `None` if the file has no
+    /// golden pair.
     ///
     /// # Errors
     /// If the golden input does not fit the network.
@@ -129,7 +129,7 @@ impl Classifier {
         let (shape, output) = self.inference.run(&golden.input.0, &golden.input.1)?;
         if shape != golden.output.0 {
             return Err(Error::input(format!(
-                "the golden output has shape {}, the network's output {shape}",
+                "the golden output has shape {}, but the network's output has {shape}",
                 golden.output.0
             )));
         }
@@ -137,7 +137,7 @@ impl Classifier {
     }
 }
 
-/// The largest difference of two lists relative to the largest number in `expected`; NaN if any is not finite.
+/// The largest difference between two lists, relative to the largest value in `expected`; NaN if any value is not finite.
 fn difference(found: &[f32], expected: &[f32]) -> f32 {
     if found.iter().chain(expected).any(|number| !number.is_finite()) {
         return f32::NAN;

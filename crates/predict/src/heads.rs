@@ -1,4 +1,4 @@
-//! What a network's outputs mean: scores of classes, probabilities, one score for two classes, independent scores.
+//! The meaning of a network's outputs: class scores, probabilities, a single score for two classes, independent scores.
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,15 +9,15 @@ use striate_tensor::{Error, Result, Shape};
 
 use crate::tally::softmax;
 
-/// How far the sum of probabilities may be from 1 by rounding.
+/// Rounding tolerance for the sum of probabilities.
 const TOLERANCE: f32 = 1e-3;
-/// Inputs on which outputs of unknown meaning are observed.
+/// Number of inputs on which outputs of unknown meaning are probed.
 const PROBES: u64 = 3;
 
-/// What the outputs of a network mean.
+/// The meaning of a network's outputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Head {
-    /// A score for each class; the softmax makes probabilities of them.
+    /// A score for each class; softmax turns them into probabilities.
     Scores,
     /// Probabilities that sum to 1.
     Probabilities,
@@ -25,26 +25,26 @@ pub enum Head {
     OneScore,
     /// The probability of the second of two classes.
     OneProbability,
-    /// A probability for each class, whatever the others' are: an image may belong to several classes or to none.
+    /// A probability for each class, independent of the others: an image may belong to several classes or to none.
     Independent,
 }
 
-/// What lies between the last layer with weights and the output.
+/// The operations between the last layer with weights and the output.
 #[derive(Debug, Clone, Copy, Default)]
 struct End {
-    /// The output is, under another shape at most, that of this operation.
+    /// The output is that of a softmax, possibly reshaped.
     is_softmax: bool,
     is_sigmoid: bool,
-    /// A softmax, sigmoid or exponential lies before other operations, so the outputs may be probabilities.
+    /// A softmax, sigmoid or exponential precedes other operations, so the outputs may be probabilities.
     is_unclear: bool,
 }
 
 impl Head {
-    /// Returns the meaning of the outputs of `inference`: that of the graph's last operation; where arithmetic
-    /// follows a softmax or a sigmoid, what the outputs for a few inputs show.
+    /// Returns the meaning of the outputs of `inference`, judging by the graph's last operation; if arithmetic
+    /// follows a softmax or a sigmoid, by the outputs for a few inputs.
     ///
     /// # Errors
-    /// If the output is not one number for each class of an image.
+    /// If the output is not one number per class of an image.
     pub fn of(inference: &Inference) -> Result<Head> {
         let network = inference.network();
         let outputs = outputs(network)?;
@@ -64,7 +64,7 @@ impl Head {
         })
     }
 
-    /// Returns the number of classes that `outputs` outputs tell apart.
+    /// Returns the number of classes that `outputs` outputs distinguish.
     pub fn classes(outputs: usize) -> usize {
         outputs.max(2)
     }
@@ -74,18 +74,16 @@ impl Head {
         self == Head::Independent
     }
 
-    /// Describes what becomes of the outputs, if it is not a plain softmax.
+    /// Describes how the outputs are used, unless that is a plain softmax.
     pub fn note(self) -> Option<&'static str> {
         match self {
             Head::Scores => None,
-            Head::Probabilities => Some("its outputs sum to 1 already, so no softmax is applied"),
+            Head::Probabilities => Some("outputs already sum to 1; no softmax is applied"),
             Head::OneScore => {
-                Some("its one output is the score of the second of two classes; the sigmoid is applied")
+                Some("single output: sigmoid gives the probability of the second of two classes")
             }
-            Head::OneProbability => Some("its one output is the probability of the second of two classes"),
-            Head::Independent => Some(
-                "its outputs are independent scores from 0 to 1; they need not sum to 1 over the classes",
-            ),
+            Head::OneProbability => Some("single output: the probability of the second of two classes"),
+            Head::Independent => Some("outputs are independent scores from 0 to 1, which need not sum to 1"),
         }
     }
 
@@ -100,8 +98,8 @@ impl Head {
         }
     }
 
-    /// Returns numbers whose softmax are the probabilities of the classes: scores as they are, logarithms of
-    /// probabilities. Those of independent scores only order the classes.
+    /// Returns values whose softmax gives the class probabilities: scores unchanged, or the logarithms of
+    /// probabilities. For independent scores, only their order is meaningful.
     pub fn scores(self, outputs: &[f32]) -> Vec<f32> {
         let log = |p: &f32| p.max(f32::MIN_POSITIVE).ln();
         match (self, outputs) {
@@ -127,7 +125,7 @@ fn outputs(network: &Network) -> Result<usize> {
         false => {
             let rest = shape.iter().skip(1).fold("[N".to_owned(), |form, extent| format!("{form}, {extent}"));
             Err(Error::input(format!(
-                "network {}: its output {rest}] is not one score for each class; name another with --output, or \
+                "network {}: its output {rest}] is not one score per class; select another with --output, or \
                  compute it with `striate run`",
                 network.name
             )))
@@ -149,7 +147,7 @@ impl End {
         }
         end.is_softmax = matches!(last.op, Op::Softmax(_));
         end.is_sigmoid = matches!(last.op, Op::Sigmoid(_));
-        // Logarithms of probabilities are scores like any others.
+        // Logarithms of probabilities can be used as scores.
         let mut open = if matches!(last.op, Op::LogSoftmax(_)) { vec![] } else { vec![last] };
         let mut seen: HashSet<&str> = HashSet::new();
         while let Some(layer) = open.pop() {
@@ -163,17 +161,17 @@ impl End {
     }
 }
 
-/// Whether the operation only gives the numbers another shape.
+/// Whether the operation only changes the shape.
 fn is_reshaping(op: &Op) -> bool {
     matches!(op, Op::Reshape(_) | Op::Flatten(_) | Op::Dropout(_) | Op::Transpose(_))
 }
 
-/// Whether what comes before the operation has no bearing on the range of what comes after it.
+/// Whether the range of the operation's output is independent of the range of its input.
 fn has_weights(op: &Op) -> bool {
     matches!(op, Op::Linear(_) | Op::Conv(_) | Op::Rbf(_) | Op::BatchNorm(_) | Op::LocallyConnected(_))
 }
 
-/// Whether the operation makes numbers from 0 to 1, or positive ones.
+/// Whether the operation yields values from 0 to 1, or positive ones.
 fn makes_shares(op: &Op) -> bool {
     matches!(op, Op::Softmax(_) | Op::LogSoftmax(_) | Op::Sigmoid(_))
         || ["exp", "hard_sigmoid"].contains(&op.name())
@@ -216,12 +214,12 @@ mod tests {
         assert_eq!(head(|x| x.flatten().linear(3).sigmoid()).unwrap(), Head::Independent);
         assert_eq!(head(|x| x.flatten().linear(1)).unwrap(), Head::OneScore);
         assert_eq!(head(|x| x.flatten().linear(1).sigmoid()).unwrap(), Head::OneProbability);
-        // A sigmoid before the last weights says nothing about the output.
+        // A sigmoid before the last weights does not affect the meaning of the output.
         assert_eq!(head(|x| x.flatten().linear(4).sigmoid().linear(3)).unwrap(), Head::Scores);
     }
 
     #[test]
-    fn outputs_behind_arithmetic_are_observed() {
+    fn outputs_after_arithmetic_are_probed() {
         let mean = head(|x| {
             let x = x.flatten();
             (x.linear(3).softmax() + x.linear(3).softmax()).multiply_by(0.5)
@@ -234,7 +232,7 @@ mod tests {
     #[test]
     fn maps_are_refused() {
         let error = head(|x| x.conv(3, 1)).unwrap_err().to_string();
-        assert!(error.contains("its output [N, 3, 2, 2] is not one score for each class"), "{error}");
+        assert!(error.contains("its output [N, 3, 2, 2] is not one score per class"), "{error}");
     }
 
     #[test]

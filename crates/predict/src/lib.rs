@@ -1,4 +1,4 @@
-//! From a model file and an image to guesses; the measures of the ILSVRC contest.
+//! From a model file and an image to predictions; the error measures of ILSVRC.
 
 #![forbid(unsafe_code)]
 

@@ -1,9 +1,9 @@
-//! Lists and maps of names as JSON or as Python prints them: `{0: 'tench', 1: "driver's"}`.
+//! Parses lists and maps of names, as JSON or as printed by Python: `{0: 'tench', 1: "driver's"}`.
 
 use serde_json::{Map, Value};
 use striate_tensor::{Error, Result};
 
-/// Lists and maps within each other, at most.
+/// Limit of nested lists and maps.
 const DEEPEST: usize = 8;
 
 /// Parses `text` as JSON, else as a Python literal of lists, tuples, dictionaries, strings and numbers.
@@ -37,7 +37,7 @@ impl<'a> Parser<'a> {
         Error::input(format!("is neither JSON nor a Python literal; unexpected at `{found}`"))
     }
 
-    /// Takes `word` if it comes next.
+    /// Consumes `word` if it comes next.
     fn take(&mut self, word: char) -> bool {
         self.skip_space();
         let rest = self.rest.strip_prefix(word);
@@ -47,7 +47,7 @@ impl<'a> Parser<'a> {
 
     fn value(&mut self, depth: usize) -> Result<Value> {
         if depth > DEEPEST {
-            return Err(Error::input("lists lie too deep within each other"));
+            return Err(Error::input("lists are nested too deeply"));
         }
         self.skip_space();
         match self.rest.chars().next() {
@@ -73,7 +73,7 @@ impl<'a> Parser<'a> {
             let value = self.value(depth + 1)?;
             if map.insert(key.clone(), value).is_some() {
                 let key: String = key.chars().take(40).filter(|c| !c.is_control()).collect();
-                return Err(Error::input(format!("holds {key} twice")));
+                return Err(Error::input(format!("contains {key} twice")));
             }
             if !self.take(',') && !self.rest.trim_start().starts_with('}') {
                 return Err(self.unexpected());
@@ -103,7 +103,7 @@ impl<'a> Parser<'a> {
         let mut text = String::new();
         loop {
             match chars.next() {
-                None => return Err(Error::input("a quotation does not end")),
+                None => return Err(Error::input("unterminated string")),
                 Some('\\') => match chars.next() {
                     Some(c @ ('\\' | '\'' | '"')) => text.push(c),
                     Some('n') => text.push('\n'),
@@ -115,7 +115,7 @@ impl<'a> Parser<'a> {
                             code.ok_or_else(|| Error::input(format!("\\{c}{digits} is not a character")))?,
                         );
                     }
-                    _ => return Err(Error::input("a quotation holds an unknown escape")),
+                    _ => return Err(Error::input("unknown escape sequence in a string")),
                 },
                 end if end == quote => break,
                 Some(c) => text.push(c),
@@ -142,7 +142,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn literals_of_both_languages_are_parsed() {
+    fn json_and_python_literals_are_parsed() {
         for (text, expected) in [
             (r#"["a", "b"]"#, json!(["a", "b"])),
             (

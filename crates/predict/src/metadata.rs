@@ -1,4 +1,4 @@
-//! What ONNX metadata of common exporters say about how images become the input. Only what leaves nothing open counts.
+//! Reads the preprocessing stated in the ONNX metadata of common exporters. Incomplete statements are ignored.
 
 use std::collections::HashMap;
 
@@ -7,8 +7,8 @@ use striate_vision::{Preprocessing, Step};
 
 use crate::preprocessing::{check_preprocessing, framing};
 
-/// Returns the preprocessing that `metadata` of an ONNX file state for `network`, with the tool whose form it is;
-/// `None` if they do not, or not completely.
+/// Returns the preprocessing that the `metadata` of an ONNX file state for `network`, with the keys that state it;
+/// `None` unless they state it completely.
 pub(crate) fn preprocessing(
     metadata: &HashMap<String, String>,
     network: &Network,
@@ -19,7 +19,7 @@ pub(crate) fn preprocessing(
 }
 
 /// The keys of ONNX's own standard for images (`docs/MetadataProps.md`), which Windows ML and Custom Vision write.
-/// Their runtimes scale an image to cover the input and take the center.
+/// Their runtimes scale an image to cover the input and crop the center.
 fn windows_ml(
     metadata: &HashMap<String, String>,
     network: &Network,
@@ -47,7 +47,7 @@ fn windows_ml(
     Some((form, "Image.BitmapPixelFormat and Image.NominalPixelRange"))
 }
 
-/// Classifiers of Ultralytics: the shorter side to the input's, the center, values from 0 to 1.
+/// Ultralytics classifiers: shorter side resized to the input's, center crop, values from 0 to 1.
 fn ultralytics(
     metadata: &HashMap<String, String>,
     network: &Network,
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn complete_statements_of_exporters_are_followed() {
+    fn complete_exporter_metadata_are_used() {
         let format =
             |format, range| [("Image.BitmapPixelFormat", format), ("Image.NominalPixelRange", range)];
         assert_eq!(input(&format("Bgr8", "NominalRange_0_255")).unwrap(), [0.0, 51.0, 255.0]);
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn incomplete_statements_are_not_guessed_at() {
+    fn incomplete_exporter_metadata_are_ignored() {
         for entries in [
             &[][..],
             &[("Image.BitmapPixelFormat", "Bgr8")],

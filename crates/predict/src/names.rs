@@ -1,4 +1,4 @@
-//! Class names: from a file of names, from what exporters write into ONNX metadata, from ImageNet.
+//! Class names: from a file, from the ONNX metadata of exporters, from ImageNet.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -7,42 +7,45 @@ use serde_json::Value;
 use striate_formats::ModelFile;
 use striate_models::imagenet_names;
 use striate_tensor::file::read_text_limited;
+use striate_tensor::text::{counted, grouped};
 use striate_tensor::{Error, Result};
 
 use crate::literal;
 
-/// The word for the classes of ImageNet in place of a file.
+/// The word that selects the ImageNet classes instead of a file.
 const IMAGENET: &str = "imagenet";
-/// Files of names above this size are refused.
+/// Largest size of a file of class names.
 const LARGEST_FILE: u64 = 16 << 20;
 /// Keys of ONNX metadata under which tools write class names, best first.
 const KEYS: [&str; 8] =
     ["names", "classes", "class_names", "labels", "class_labels", "id2label", "idx_to_class", "categories"];
 
-/// Reads the names of `classes` classes from `source`: the word `imagenet`, or a file with one name a line, a JSON
+/// Reads the names of `classes` classes from `source`: the word `imagenet`, or a file with one name per line, a JSON
 /// list, or a JSON map from index to name.
 ///
 /// # Errors
-/// If the file cannot be read, or does not hold one name for each class.
+/// If the file cannot be read, or does not contain one name per class.
 pub fn read_names(source: &str, classes: usize) -> Result<Vec<String>> {
     if source == IMAGENET {
         return imagenet_names(classes).ok_or_else(|| {
-            Error::input(format!("--names imagenet: ImageNet has 1000 classes, the model {classes}"))
+            Error::input(format!("--names imagenet: ImageNet has 1,000 classes, but the model has {classes}"))
         });
     }
     let text = read_text_limited(Path::new(source), LARGEST_FILE)?;
     let names = parse_names(&text).map_err(|e| e.at(source))?;
     if names.len() != classes {
-        let what = format!("{source}: {} names for a model of {classes} classes", names.len());
-        return Err(Error::input(format!(
-            "{what}; write one name for each class, in the order of the outputs"
-        )));
+        let what = format!(
+            "{source}: {} for a model of {}",
+            counted(names.len(), "name"),
+            counted(classes, "class")
+        );
+        return Err(Error::input(format!("{what}; give one name per class, in the order of the outputs")));
     }
     check_names(&names).map_err(|e| e.at(source))?;
     Ok(names)
 }
 
-/// Refuses names that are empty, or that a model file could not carry.
+/// Refuses names that are empty, or that a model file could not store.
 fn check_names(names: &[String]) -> Result<()> {
     if let Some(class) = names.iter().position(|name| name.trim().is_empty()) {
         return Err(Error::input(format!("the name of class {class} is empty")));
@@ -58,7 +61,7 @@ fn parse_names(text: &str) -> Result<Vec<String>> {
     }
     let value = literal::parse(text)?;
     by_index(&value).ok_or_else(|| {
-        Error::input("is neither a list of names nor a map from index to name; write one name a line")
+        Error::input("is neither a list of names nor a map from index to name; write one name per line")
     })
 }
 
@@ -90,8 +93,8 @@ fn name(value: &Value) -> Option<String> {
     }
 }
 
-/// Names that `metadata` of an ONNX file hold for `classes` classes, with the key; and a note on those that do not
-/// fit.
+/// Returns the names of `classes` classes in the `metadata` of an ONNX file; adds a note on their key, and on those
+/// that do not fit.
 fn from_metadata(
     metadata: &HashMap<String, String>,
     classes: usize,
@@ -106,23 +109,23 @@ fn from_metadata(
             Err(_) => vec![],
         };
         if names.len() == classes && check_names(&names).is_ok() {
-            notes.push(format!("class names are those of its metadata `{key}`"));
+            notes.push(format!("class names from its metadata `{key}`"));
             return Some(names);
         }
         notes.push(format!(
-            "its metadata `{key}` is left aside: it does not hold one name for each of {classes} classes"
+            "ignoring its metadata `{key}`, which does not have one name for each of {classes} classes"
         ));
     }
     None
 }
 
-/// Whether the classes of `model` are called by their numbers.
+/// Whether the class names of `model` are just numbers.
 pub fn has_numbers_for_names(model: &ModelFile) -> bool {
     model.classes.iter().enumerate().all(|(index, name)| *name == index.to_string())
 }
 
-/// Gives the classes of `model` names where it has only numbers: those of `metadata`, else ImageNet's if its weights
-/// are the published ones of a network that `models` lists as ImageNet's. What was chosen is added to `notes`.
+/// Names the classes of `model` if they are just numbers: from `metadata`, or else as ImageNet's if its weights
+/// are the published ones of a built-in ImageNet network. What was chosen is added to `notes`.
 pub fn name_classes(model: &mut ModelFile, metadata: &HashMap<String, String>, notes: &mut Vec<String>) {
     if !has_numbers_for_names(model) {
         return;
@@ -134,17 +137,22 @@ pub fn name_classes(model: &mut ModelFile, metadata: &HashMap<String, String>, n
     }
     let Some(names) = imagenet_names(classes) else { return };
     let known = striate_models::find(&model.network.name).is_ok_and(|known| known.is_of_imagenet());
-    // The name of an ONNX network is its file's, and what was trained here names its classes.
+    // An ONNX network is named after its file, and models trained here have class names.
     if known && is_published(model) {
-        notes.push(format!("its {classes} classes are named as ImageNet's; --names FILE gives others"));
+        notes.push(format!(
+            "using the {} ImageNet class names; --names FILE overrides them",
+            grouped(classes as u64)
+        ));
         model.classes = names;
     } else if model.data.is_none() {
-        notes.push(format!("its {classes} classes have no names; if they are ImageNet's: --names imagenet"));
+        notes.push(format!(
+            "its {classes} classes have no names; if they are ImageNet's, use --names imagenet"
+        ));
     }
 }
 
-/// Whether the network of `model` is, with every layer, the one that `models` lists under its name, and was not
-/// trained here.
+/// Whether the network of `model` equals the built-in one of its name in every layer, and was not trained
+/// here.
 fn is_published(model: &ModelFile) -> bool {
     let listed = striate_models::find(&model.network.name).and_then(|known| (known.build)());
     let is_listed = listed.is_ok_and(|mut listed| {
@@ -178,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn names_in_metadata_count_only_where_they_fit() {
+    fn metadata_names_are_used_only_if_they_fit() {
         let found = |entries: &[(&str, &str)], classes| {
             let held = entries.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
             let mut notes = Vec::new();
@@ -186,20 +194,20 @@ mod tests {
         };
         let (names, notes) = found(&[("names", "{0: 'cat', 1: 'dog'}"), ("stride", "32")], 2);
         assert_eq!(names.unwrap(), ["cat", "dog"]);
-        assert_eq!(notes, ["class names are those of its metadata `names`"]);
+        assert_eq!(notes, ["class names from its metadata `names`"]);
         assert_eq!(found(&[("classes", "cat, dog,eel")], 3).0.unwrap(), ["cat", "dog", "eel"]);
         assert_eq!(found(&[("labels", "cat\ndog")], 2).0.unwrap(), ["cat", "dog"]);
         assert_eq!(found(&[("id2label", r#"{"0": "cat", "1": "dog"}"#)], 2).0.unwrap(), ["cat", "dog"]);
         let (names, notes) = found(&[("names", "{0: 'cat', 1: 'dog'}")], 3);
         assert_eq!(names, None);
-        assert!(notes[0].contains("`names` is left aside"), "{notes:?}");
+        assert!(notes[0].contains("ignoring its metadata `names`"), "{notes:?}");
         assert_eq!(found(&[("author", "cat,dog")], 2), (None, vec![]));
-        // What a terminal would obey is not a name.
+        // Text with terminal controls is not a name.
         assert_eq!(found(&[("names", "['\\x1b[2J', 'dog']")], 2).0, None);
     }
 
     #[test]
-    fn published_weights_of_imagenet_networks_get_its_names() {
+    fn published_imagenet_weights_get_imagenet_names() {
         let known = |name: &str, classes| {
             let mut network = (striate_models::find(name).unwrap().build)().unwrap();
             network.set_classes(classes).unwrap();
@@ -211,13 +219,16 @@ mod tests {
             (model.classes, notes.join("; "))
         };
         let (classes, notes) = named(known("squeezenet1_1", 1000));
-        assert_eq!((&*classes[853], notes.contains("named as ImageNet's")), ("thatch", true));
+        assert_eq!(
+            (&*classes[853], notes.contains("using the 1,000 ImageNet class names")),
+            ("thatch", true)
+        );
         assert_eq!(named(known("inception-v4", 1001)).0[..2], ["background", "tench"]);
         assert_eq!(
             named(known("squeezenet1_1", 10)),
             ((0..10).map(|n| n.to_string()).collect(), String::new())
         );
-        // A network of the same name with other layers, and one that was trained here, are not known.
+        // A network with the same name but other layers does not count, nor does one that was trained here.
         let net = Builder::new("squeezenet1_1", [1, 2, 2]);
         let other = net.input().flatten().linear(1000).finish().unwrap();
         let weights = Inference::initial_weights(&other, 0).unwrap();

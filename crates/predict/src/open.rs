@@ -1,5 +1,5 @@
-//! A model file or ONNX file made ready for images: its class names and preprocessing are its own, what its metadata
-//! state, or what a person asks for.
+//! Opens a model file or ONNX file for classifying images. Class names and preprocessing come from the user's options,
+//! or else from the file or its metadata.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -15,23 +15,23 @@ use crate::preprocessing::{
     resized,
 };
 
-/// What a person says about a model that is to see images.
+/// What the user specifies about a model that will classify images.
 #[derive(Debug, Clone, Default)]
 pub struct OpenOptions {
-    /// Choices in reading the file.
+    /// Options for reading the file.
     pub read: ReadOptions,
     /// Class names: a file, or `imagenet`.
     pub names: Option<String>,
-    /// How images become the input: a word or a JSON file, see [`named_preprocessing`].
+    /// The preprocessing: a word or a JSON file, see [`named_preprocessing`].
     pub preprocessing: Option<String>,
     /// Height and width of the input, for networks that accept several.
     pub size: Option<[usize; 2]>,
 }
 
-/// Opens the model in the file at `path`. Also returns what was chosen, for a person; a line each.
+/// Opens the model in the file at `path`. Also returns notes for the user on what was chosen, one line each.
 ///
 /// # Errors
-/// If the file is not a model, or the options do not suit it.
+/// If the file is not a model, or the options do not fit it.
 pub fn open_model(path: &Path, options: &OpenOptions) -> Result<(ModelFile, Vec<String>)> {
     let (mut model, metadata, mut notes) = read(path, &options.read)?;
     model.network = model.network.channels_first();
@@ -39,18 +39,18 @@ pub fn open_model(path: &Path, options: &OpenOptions) -> Result<(ModelFile, Vec<
     Ok((model, notes))
 }
 
-/// Reads the model at `path`, with the metadata of an ONNX file and notes for a person.
+/// Reads the model at `path`, with the metadata of an ONNX file and notes for the user.
 fn read(path: &Path, options: &ReadOptions) -> Result<(ModelFile, HashMap<String, String>, Vec<String>)> {
     if !path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("onnx")) {
         let (model, notes) = read_model_with(path, options)?;
         return Ok((model, HashMap::new(), notes));
     }
     let Loaded { model, weights, metadata, notes, .. } = read_weights_with(path, options)?;
-    let model = model.ok_or_else(|| Error::input("holds no network").at(path.display()))?;
+    let model = model.ok_or_else(|| Error::input("contains no network").at(path.display()))?;
     Ok((ModelFile { weights, ..model }, metadata, notes))
 }
 
-/// Gives `model` the names and the preprocessing that `options`, else `metadata`, state, and its size.
+/// Sets the class names and the preprocessing of `model` from `options`, or else from `metadata`, and its size.
 fn complete(
     model: &mut ModelFile,
     metadata: &HashMap<String, String>,
@@ -64,7 +64,7 @@ fn complete(
     let form = match &options.preprocessing {
         Some(source) => {
             let form = named_preprocessing(source, &model.network, Colors::Bgr)?;
-            notes.push(format!("images become the input by --preprocessing {source}: {}", describe(&form)));
+            notes.push(format!("preprocessing (--preprocessing {source}): {}", describe(&form)));
             Some(form)
         }
         None if model.preprocessing.is_null() && model.predict.is_null() => {
@@ -81,18 +81,18 @@ fn complete(
     }
 }
 
-/// The preprocessing that `metadata` of an ONNX file state for `model`; what was found is added to `notes`.
+/// The preprocessing that the `metadata` of an ONNX file state for `model`; what was found is added to `notes`.
 pub fn stated_preprocessing(
     model: &ModelFile,
     metadata: &HashMap<String, String>,
     notes: &mut Vec<String>,
 ) -> Option<Preprocessing> {
     let (form, keys) = metadata::preprocessing(metadata, &model.network)?;
-    notes.push(format!("images become the input as its metadata {keys} state: {}", describe(&form)));
+    notes.push(format!("preprocessing (from its metadata {keys}): {}", describe(&form)));
     Some(form)
 }
 
-/// Makes `form` the preprocessing of `model`, for images of a data set and for any other.
+/// Makes `form` the preprocessing of `model`, for images of a data set and for all others.
 ///
 /// # Errors
 /// If it has no JSON form.
@@ -102,7 +102,7 @@ pub fn set_preprocessing(model: &mut ModelFile, form: &Preprocessing) -> Result<
     Ok(())
 }
 
-/// Gives the network of `model` another height and width, and its preprocessing with it.
+/// Changes the input height and width of the network of `model`, and its preprocessing accordingly.
 fn resize(model: &mut ModelFile, size: [usize; 2], notes: &mut Vec<String>) -> Result<()> {
     let at = |e: Error| e.at(format!("--size {},{}", size[0], size[1]));
     let [channels, height, width] = model.network.image()?;
@@ -123,9 +123,9 @@ fn resize(model: &mut ModelFile, size: [usize; 2], notes: &mut Vec<String>) -> R
     Ok(())
 }
 
-/// The refusal of images by a model that does not say how they become its input.
+/// The error about images for a model that does not state their preprocessing.
 pub(crate) fn unknown_preprocessing() -> Error {
     Error::input(format!(
-        "the model does not say how images become its input; say it with --preprocessing {PREPROCESSING_WORDS}"
+        "the model does not state its preprocessing; choose it with --preprocessing {PREPROCESSING_WORDS}"
     ))
 }

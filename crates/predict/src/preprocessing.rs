@@ -1,5 +1,5 @@
-//! How images become a network's input: the preprocessing that a model carries, checked against its network; that of
-//! published weights; and what a person asks for by a word or a file.
+//! The preprocessing of images: that stored in a model, checked against its network; that of published weights; and
+//! the one that the user selects by a word or a file.
 
 use std::path::Path;
 
@@ -10,9 +10,9 @@ use striate_tensor::file::read_text_limited;
 use striate_tensor::{Error, Result, Shape};
 use striate_vision::{Filter, Preprocessing, Step};
 
-/// The words for preprocessing, for help and messages.
+/// The values of `--preprocessing`, for messages.
 pub const PREPROCESSING_WORDS: &str = "imagenet, caffe, tensorflow, zero-one or FILE.json";
-/// Files of preprocessing above this size are refused.
+/// Largest size of a preprocessing file.
 const LARGEST_FILE: u64 = 1 << 20;
 
 /// Order of the colors in a network's input.
@@ -24,12 +24,12 @@ pub enum Colors {
     Bgr,
 }
 
-/// Returns the preprocessing that `source` asks for, checked against `network`: one of the words `imagenet`, `caffe`,
-/// `tensorflow` and `zero-one`, or a JSON file of the form that model files carry. With `caffe` the input's colors
-/// are in the order `caffe_colors`: converted weights may have been turned to RGB.
+/// Returns the preprocessing that `source` selects, checked against `network`: one of the words `imagenet`, `caffe`,
+/// `tensorflow` and `zero-one`, or a JSON file in the form used by model files. With `caffe`, the input's colors
+/// are in the order `caffe_colors`, since converted weights may take RGB.
 ///
 /// # Errors
-/// If the word does not suit the network's input, or the file cannot be read or does not fit.
+/// If the word does not fit the network's input, or the file cannot be read or does not fit.
 pub fn named_preprocessing(source: &str, network: &Network, caffe_colors: Colors) -> Result<Preprocessing> {
     let at = |e: Error| e.at(format!("--preprocessing {source}"));
     let form = match source {
@@ -59,40 +59,41 @@ pub fn named_preprocessing(source: &str, network: &Network, caffe_colors: Colors
 fn from_file(path: &Path, network: &Network) -> Result<Preprocessing> {
     let is_word = path.extension().is_none() && !path.exists();
     if is_word {
-        let what = format!("--preprocessing {}: give {PREPROCESSING_WORDS}", path.display());
+        let what = format!("--preprocessing {}: expected {PREPROCESSING_WORDS}", path.display());
         return Err(Error::input(what));
     }
     let text = read_text_limited(path, LARGEST_FILE)?;
     let form: Preprocessing = serde_json::from_str(&text)
-        .map_err(|e| Error::input(format!("{}: is not a preprocessing: {e}", path.display())))?;
+        .map_err(|e| Error::input(format!("{}: is not a valid preprocessing: {e}", path.display())))?;
     check_preprocessing(&form, network).map_err(|e| e.at(path.display()))?;
     Ok(form)
 }
 
-/// Color images with a mean and deviation for each channel.
+/// Color images with a mean and a standard deviation per channel.
 fn normalized(network: &Network, mean: [f32; 3], std: [f32; 3], enlarged: bool) -> Result<Preprocessing> {
     let [channels, height, width] = network.image()?;
     if channels != 3 {
-        let what =
-            format!("is for 3 channels, the network takes {channels}; use tensorflow, zero-one or FILE.json");
+        let what = format!(
+            "is for 3 channels, but the network takes {channels}; use tensorflow, zero-one or FILE.json"
+        );
         return Err(Error::input(what));
     }
     let steps = framing([height, width], enlarged);
     Ok(Preprocessing { channels, steps, mean: mean.to_vec(), std: std.to_vec() })
 }
 
-/// Images of any number of channels, all of which are treated alike.
+/// Images of any number of channels, with the same constants for all.
 fn plain(network: &Network, mean: f32, std: f32, enlarged: bool) -> Result<Preprocessing> {
     let [channels, height, width] = network.image()?;
     let steps = framing([height, width], enlarged);
     Ok(Preprocessing { channels, steps, mean: vec![mean; channels], std: vec![std; channels] })
 }
 
-/// Sides from which an image is enlarged before the center is cut, as on ImageNet: 256 for 224, 342 for 299.
+/// Smallest side for which images are resized larger before the center crop, as for ImageNet: 256 for 224, 342 for 299.
 const LARGE: usize = 64;
 
-/// The steps that bring images to a size: for a square the shorter side to its side, or to 8/7 of it if that is to be
-/// enlarged and large, then the center; else a plain resize.
+/// The steps that produce images of a given size: for a square, the shorter side is resized to its side, or to 8/7 of it
+/// for large ones if `enlarged`, then the center is cropped; otherwise, a plain resize.
 pub(crate) fn framing([height, width]: [usize; 2], enlarged: bool) -> Vec<Step> {
     let filter = Filter::Bilinear;
     if height != width {
@@ -102,14 +103,14 @@ pub(crate) fn framing([height, width]: [usize; 2], enlarged: bool) -> Vec<Step> 
     vec![Step::ResizeShorter { size, filter }, Step::CenterCrop { height, width }]
 }
 
-/// Returns `form` for images of another height and width: what is cut, padded or resized to the old size goes to the
-/// new one, sizes before a crop change in proportion.
+/// Returns `form` for another height and width: crops, padding and resizing to the old size use the new one,
+/// and sizes before a crop change in proportion.
 ///
 /// # Errors
-/// If the size of what `form` makes depends on the image.
+/// If the output size of `form` depends on the image.
 pub fn resized(form: &Preprocessing, size: [usize; 2]) -> Result<Preprocessing> {
     let Some([_, old_height, old_width]) = form.output_shape() else {
-        return Err(Error::input("--size: the preprocessing does not bring images to one size"));
+        return Err(Error::input("--size: the preprocessing does not produce images of one size"));
     };
     let [new_height, new_width] = size;
     let scaled = |old: usize, from: usize, to: usize| ((old * to + from / 2) / from).max(1);
@@ -139,7 +140,7 @@ pub fn resized(form: &Preprocessing, size: [usize; 2]) -> Result<Preprocessing> 
     Ok(form)
 }
 
-/// Describes `form` for a person in one line: colors, steps, numbers.
+/// Describes `form` in one line for the user: colors, steps, numbers.
 pub fn describe(form: &Preprocessing) -> String {
     let is_swapped = form.steps.iter().filter(|step| **step == Step::SwapRedBlue).count() % 2 == 1;
     let colors = match (form.channels, is_swapped) {
@@ -147,7 +148,7 @@ pub fn describe(form: &Preprocessing) -> String {
         (_, false) => "RGB",
         (_, true) => "BGR",
     };
-    // Numbers are those of bytes where bytes are not scaled.
+    // Constants are on the scale of bytes if bytes are not scaled.
     let is_bytes = form.std.iter().all(|std| (std * 255.0 - 1.0).abs() < 1e-3);
     let is_symmetric = form.mean.iter().chain(&form.std).all(|number| *number == 0.5);
     let (range, scale) = match (is_bytes, is_symmetric) {
@@ -168,7 +169,7 @@ pub fn describe(form: &Preprocessing) -> String {
     line
 }
 
-/// Describes the steps of `form` for a person, a phrase each.
+/// Describes the steps of `form` for the user, one phrase each.
 pub fn describe_steps(form: &Preprocessing) -> Vec<String> {
     form.steps.iter().filter_map(step_words).collect()
 }
@@ -199,7 +200,7 @@ fn step_words(step: &Step) -> Option<String> {
         Step::CenterCrop { height, width } => format!("center crop {height}x{width}"),
         Step::Pad { height, width, .. } => format!("padded to {height}x{width}"),
         Step::Trim { .. } => "trimmed".to_owned(),
-        Step::Digit { height, width, .. } => format!("a digit centered in {height}x{width}"),
+        Step::Digit { height, width, .. } => format!("digit centered in {height}x{width}"),
         Step::DarkBackground => "on a dark background".to_owned(),
         Step::SwapRedBlue => return None,
     })
@@ -214,7 +215,7 @@ fn filter_word(filter: Filter) -> &'static str {
     }
 }
 
-/// Checks that `form` is sound and that `network` with its weights accepts what it makes. Where that size depends on
+/// Checks that `form` is valid and that `network` with its weights accepts its output. If the output size depends on
 /// the image, only the channels are checked.
 ///
 /// # Errors
@@ -225,7 +226,7 @@ pub fn check_preprocessing(form: &Preprocessing, network: &Network) -> Result<()
     if made.is_some_and(|made| made[..] == network.input[..]) {
         return Ok(());
     }
-    // Images are laid out channels-first whatever the network takes.
+    // Images are always channels-first, regardless of the network.
     let network = network.clone().channels_first();
     let ([channels, ..], given) = (network.image()?, form.channels);
     let why = match made {
@@ -240,11 +241,11 @@ pub fn check_preprocessing(form: &Preprocessing, network: &Network) -> Result<()
     let made = made.map_or(format!("[N, {given}, H, W]"), |[c, h, w]| format!("[N, {c}, {h}, {w}]"));
     let (name, wanted) = (&network.name, network.input_form());
     Err(Error::input(format!(
-        "the preprocessing makes {made}, but {name} takes {wanted}{why}; give a preprocessing of that shape"
+        "the preprocessing yields {made}, but {name} takes {wanted}{why}; use a preprocessing with that shape"
     )))
 }
 
-/// Returns the preprocessing that a model file carries as `value`, checked against its `network`; `None` if it is
+/// Returns the preprocessing stored in a model file as `value`, checked against its `network`; `None` if it is
 /// null.
 ///
 /// # Errors
@@ -256,8 +257,8 @@ pub fn read_preprocessing(value: &Value, network: &Network) -> Result<Option<Pre
     Ok(form)
 }
 
-/// Returns the preprocessing with which the published weights of `model` were trained; `None` where it takes its
-/// numbers from the training data.
+/// Returns the preprocessing with which the published weights of `model` were trained; `None` if its constants
+/// come from the training data.
 pub fn published_preprocessing(model: &Model) -> Option<Preprocessing> {
     match model.preprocessing {
         ImagePreprocessing::Fixed(fixed) => Some(preprocessing(&fixed)),
@@ -289,7 +290,7 @@ mod tests {
 
     use super::*;
 
-    /// A network that takes images channels-last, and transposes them at once, is given images channels-first.
+    /// A network that takes channels-last images and transposes them immediately still gets channels-first images.
     #[test]
     fn preprocessing_is_checked_against_input_of_network() {
         let open = "name = 'n'\ninput = [6, 8, 3]\nlayers = [{ op = 'transpose', permutation = [0, 3, 1, 2] }, \
@@ -306,8 +307,8 @@ mod tests {
             check_preprocessing(&form(3, height, width), &open).unwrap();
         }
         let line = |form| check_preprocessing(&form, &open).unwrap_err().to_string();
-        assert!(line(form(3, 2, 9)).contains("makes [N, 3, 2, 9], but n takes [N, 3, 6, 8] (network n"));
-        assert!(line(form(1, 6, 8)).contains("makes [N, 1, 6, 8], but n takes [N, 3, 6, 8]"));
+        assert!(line(form(3, 2, 9)).contains("yields [N, 3, 2, 9], but n takes [N, 3, 6, 8] (network n"));
+        assert!(line(form(1, 6, 8)).contains("yields [N, 1, 6, 8], but n takes [N, 3, 6, 8]"));
         assert!(
             line(Preprocessing { std: vec![], ..form(3, 6, 8) })
                 .contains("one number for each in mean and std")
@@ -319,9 +320,9 @@ mod tests {
         net.input().conv(2, 3).global_average_pool().flatten().finish().unwrap()
     }
 
-    /// The input for an image of one color, calculated by hand: red, green, blue of 200, 100, 50.
+    /// The input for an image of a single color (red, green, blue of 200, 100, 50), computed by hand.
     #[test]
-    fn words_give_right_numbers() {
+    fn named_preprocessing_gives_exact_values() {
         let network = network([3, 28, 28]);
         for (word, colors, expected, line) in [
             (
@@ -367,14 +368,17 @@ mod tests {
     }
 
     #[test]
-    fn words_keep_to_the_network() {
+    fn named_preprocessing_must_fit_the_network() {
         let refusal = |word: &str, input| {
             named_preprocessing(word, &network(input), Colors::Rgb).unwrap_err().to_string()
         };
         let line = refusal("imagenet", [1, 8, 8]);
-        assert!(line.contains("--preprocessing imagenet: is for 3 channels, the network takes 1"), "{line}");
+        assert!(
+            line.contains("--preprocessing imagenet: is for 3 channels, but the network takes 1"),
+            "{line}"
+        );
         let line = refusal("imagnet", [3, 8, 8]);
-        assert!(line.contains("give imagenet, caffe, tensorflow, zero-one or FILE.json"), "{line}");
+        assert!(line.contains("expected imagenet, caffe, tensorflow, zero-one or FILE.json"), "{line}");
         let line = refusal("tensorflow", [2, 8, 8]);
         assert!(line.contains("channels must be 1 or 3"), "{line}");
         let gray = named_preprocessing("tensorflow", &network([1, 8, 6]), Colors::Rgb).unwrap();
@@ -398,9 +402,9 @@ mod tests {
         assert!(resized(&open, [8, 8]).unwrap_err().is_input());
     }
 
-    /// The numbers that black, middle gray and white become, calculated by hand.
+    /// The values of black, middle gray and white, computed by hand.
     #[test]
-    fn published_preprocessing_gives_right_numbers() {
+    fn published_preprocessing_gives_exact_values() {
         for (name, expected) in [
             ("resnet18", [-2.117_904, 0.074_065, 2.248_908]),
             ("inception-v4", [-1.0, 0.003_922, 1.0]),

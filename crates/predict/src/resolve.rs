@@ -1,4 +1,4 @@
-//! What MODEL on the command line names: a known network, a text file, a model file or an ONNX file.
+//! Resolves MODEL on the command line: a built-in network, a text file, a model file or an ONNX file.
 
 use std::path::Path;
 
@@ -7,22 +7,23 @@ use striate_graph::Network;
 use striate_tensor::file::read_text_limited;
 use striate_tensor::{Error, Result};
 
-/// A network, with its trained model if the name was that of one.
+/// A network, with its trained model if the name refers to one.
 #[derive(Debug, Clone)]
 pub struct Resolved {
     /// The network.
     pub network: Network,
-    /// The model file or ONNX file that holds it.
+    /// The model file or ONNX file that contains it.
     pub model: Option<ModelFile>,
-    /// What was chosen or left aside in reading it, for a person; a line each.
+    /// Notes for the user on what was chosen or skipped in reading it, one line each.
     pub notes: Vec<String>,
 }
 
-/// Texts above this size are refused.
+/// Largest size of a network text.
 const LARGEST_TEXT: u64 = 4 << 20;
 
-/// The forms in which a network can be given.
-const NETWORKS: &str = "a network is a .toml text, an .onnx file or a .safetensors model file, or one that `striate models` lists";
+/// The ways to specify a network.
+const NETWORKS: &str =
+    "a network is a .toml, .onnx or .safetensors model file, or a name listed by `striate models`";
 
 /// Returns the network that `name` stands for, read with default options; see [`resolve_with`].
 ///
@@ -36,12 +37,12 @@ pub fn resolve(name: &str) -> Result<Resolved> {
 /// `model.safetensors` or `model.onnx`.
 ///
 /// # Errors
-/// If there is no such network or file, or the file is faulty.
+/// If there is no such network or file, or the file is invalid.
 pub fn resolve_with(name: &str, options: &ReadOptions) -> Result<Resolved> {
     let path = Path::new(name);
     let extension = path.extension().and_then(|extension| extension.to_str());
     match extension {
-        // Files of weights alone are refused there.
+        // Files that contain only weights are refused there.
         Some("safetensors" | "onnx" | "pth" | "pt" | "caffemodel") => {
             let (model, notes) = read_model_with(path, options)?;
             Ok(Resolved { network: model.network.clone(), model: Some(model), notes })
@@ -60,7 +61,7 @@ pub fn resolve_with(name: &str, options: &ReadOptions) -> Result<Resolved> {
     }
 }
 
-/// Explains why the file or folder at `path` is not a network; `None` if the path is a mere word that names no file.
+/// Explains why the file or folder at `path` is not a network; `None` if `path` is just a word, not a file.
 fn no_network(path: &Path) -> Option<Error> {
     let is_word = path.parent().is_none_or(|folder| folder.as_os_str().is_empty());
     match std::fs::metadata(path) {

@@ -1,10 +1,10 @@
-//! Counts of right and wrong guesses as in the ILSVRC contest (Russakovsky et al., IJCV 2015), and the loss.
+//! Counts of right and wrong predictions as in ILSVRC (Russakovsky et al., IJCV 2015), and the loss.
 
 use striate_engine::mean_loss;
 use striate_graph::Loss;
 use striate_tensor::{Result, check_memory};
 
-/// The guesses for some images against their labels.
+/// Predictions for some images, counted against their labels.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tally {
     classes: usize,
@@ -35,10 +35,10 @@ impl Tally {
         })
     }
 
-    /// Counts images by their scores `[N, K]`, which are what the loss reads, and labels `[N]`.
+    /// Counts images by their scores `[N, K]`, in the form that the loss reads, and labels `[N]`.
     ///
-    /// A class counts as guessed before another if its score is higher, or equal and its index lower. A row
-    /// with NaN is wrong, whatever the label.
+    /// A class ranks before another if its score is higher, or equal and its index lower. A row
+    /// with NaN always counts as wrong.
     pub fn add(&mut self, scores: &[f32], labels: &[i64]) {
         for (row, label) in scores.chunks_exact(self.classes).zip(labels) {
             let label = *label as usize;
@@ -66,12 +66,12 @@ impl Tally {
         self.classes
     }
 
-    /// Returns the share of images whose first guess was wrong.
+    /// Returns the fraction of images whose first prediction is wrong.
     pub fn top1_error(&self) -> f64 {
         self.wrong_first as f64 / self.n.max(1) as f64
     }
 
-    /// Returns the share of images whose class was not among the first five guesses.
+    /// Returns the fraction of images whose class is not among the first five predictions.
     pub fn top5_error(&self) -> f64 {
         self.wrong_five as f64 / self.n.max(1) as f64
     }
@@ -81,12 +81,12 @@ impl Tally {
         self.loss / self.n.max(1) as f64
     }
 
-    /// Returns, for each true class, how often each class was the first guess.
+    /// Returns, for each true class, how often each class was the first prediction.
     pub fn confusion(&self) -> Vec<Vec<usize>> {
         self.confusion.chunks_exact(self.classes).map(<[usize]>::to_vec).collect()
     }
 
-    /// Returns for each class the share of its images whose first guess is wrong; `None` without images.
+    /// Returns, for each class, the fraction of its images whose first prediction is wrong; `None` without images.
     pub fn per_class(&self) -> Vec<Option<f64>> {
         let error = |(class, row): (usize, &[usize])| {
             let total: usize = row.iter().sum();
@@ -96,7 +96,7 @@ impl Tally {
     }
 }
 
-/// The index of the highest score, the first of equals.
+/// The index of the highest score; the first one in case of ties.
 fn best(row: &[f32]) -> usize {
     (1..row.len()).fold(0, |best, i| if row[i] > row[best] || row[best].is_nan() { i } else { best })
 }
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn row_with_nan_is_wrong_whatever_the_label() {
+    fn row_with_nan_is_always_wrong() {
         let mut tally = Tally::new(2, Loss::default()).unwrap();
         tally.add(&[1.0, f32::NAN], &[0]);
         assert!(tally.top1_error() == 1.0 && tally.loss().is_nan());
@@ -133,7 +133,7 @@ mod tests {
 
     /// Values of PyTorch's losses in f64; the cross-entropy of a score 200 below the other is 200.
     #[test]
-    fn loss_is_that_of_training_without_a_ceiling() {
+    fn loss_matches_training_without_an_upper_limit() {
         let measured = |loss, scores: &[f32], label| {
             let mut tally = Tally::new(scores.len(), loss).unwrap();
             tally.add(scores, &[label]);

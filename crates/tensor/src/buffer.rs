@@ -30,18 +30,18 @@ pub fn check_memory(bytes: usize) -> Result<()> {
 /// Returns `count` zeros, or an error where the `vec!` macro would abort the process.
 ///
 /// # Errors
-/// If there is not as much memory.
+/// If there is not enough memory.
 pub fn zeroed<T: Element>(count: usize) -> Result<Vec<T>> {
     let bytes = count.saturating_mul(size_of::<T>());
     check_memory(bytes)?;
     bytemuck::try_zeroed_vec(count).map_err(|()| no_memory(bytes))
 }
 
-/// Returns an empty vector with room for exactly `count` elements, or an error where `Vec::with_capacity` would abort
+/// Returns an empty vector with capacity for exactly `count` elements, or an error where `Vec::with_capacity` would abort
 /// the process.
 ///
 /// # Errors
-/// If there is not as much memory.
+/// If there is not enough memory.
 pub fn with_capacity<T>(count: usize) -> Result<Vec<T>> {
     let bytes = count.saturating_mul(size_of::<T>());
     check_memory(bytes)?;
@@ -50,7 +50,7 @@ pub fn with_capacity<T>(count: usize) -> Result<Vec<T>> {
     Ok(empty)
 }
 
-/// Returns the error of memory that cannot be had; the caller adds what it was for.
+/// Returns the error of a failed allocation; the caller adds its purpose.
 pub(crate) fn no_memory(bytes: usize) -> Error {
     Error::failed(format!("not enough memory: cannot allocate {bytes} bytes"))
 }

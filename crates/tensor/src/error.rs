@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::text::{printable, shortened};
 
-/// An error, classified by who has to act on it.
+/// An error, classified by who must act on it.
 ///
 /// Every message is one line: what went wrong, where, and what to do about it. Messages quote names from
 /// files, so the constructors enforce this: control characters become spaces, and the middle of a message

@@ -67,13 +67,13 @@ pub enum Layout {
     /// `[O/b][I/b][KH][KW][b of I][b of O]`: a convolution's weights `[O, I, KH, KW]` for the
     /// forward direction.
     KernelForward {
-        /// Channels per block, of inputs and outputs alike.
+        /// Channels per block, for both inputs and outputs.
         block: usize,
     },
     /// `[I/b][O/b][KH][KW][b of O][b of I]` with both kernel axes reversed: the weights
     /// `[O, I, KH, KW]` for the data gradient, which is itself a forward convolution.
     KernelBackward {
-        /// Channels per block, of inputs and outputs alike.
+        /// Channels per block, for both inputs and outputs.
         block: usize,
     },
     /// `[O/b][I][KH][KW][b of O]`: weights `[O, I, KH, KW]` for a planar input with few channels.

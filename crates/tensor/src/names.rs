@@ -1,4 +1,4 @@
-//! The rules for class names, so that every model file we write can be read back and displayed.
+//! The rules for class names, so that every model file that is written can be read back and displayed.
 
 use crate::text::is_unprintable;
 use crate::{Error, Result};
@@ -8,7 +8,7 @@ pub const MAX_CLASS_NAME: usize = 1000;
 /// The maximum total size of a model's class names in bytes, as stored in the metadata of a model file.
 pub const MAX_CLASS_NAMES: usize = 64 << 20;
 
-/// Refuses class names that a model file could not carry: those with characters that cannot be displayed,
+/// Refuses class names that a model file could not store: those with characters that cannot be displayed,
 /// such as control characters and bidirectional overrides, those longer than [`MAX_CLASS_NAME`], and those
 /// that exceed [`MAX_CLASS_NAMES`] together.
 ///
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_that_a_model_file_cannot_carry_are_refused() {
+    fn names_that_a_model_file_cannot_store_are_refused() {
         let long = "é".repeat(501);
         for (name, why) in [
             ("cat\u{1b}[2J", "class 1, \"cat\\u{1b}[2J\", has the character U+001B"),

@@ -52,6 +52,23 @@ pub fn cell(text: &str) -> String {
     shortened(&printable(text), WIDEST_CELL).into_owned()
 }
 
+/// Returns `number` with commas between groups of three digits: `1,234,567`.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let comma = |i: usize| if i > 0 && (digits.len() - i).is_multiple_of(3) { "," } else { "" };
+    digits.char_indices().map(|(i, digit)| format!("{}{digit}", comma(i))).collect()
+}
+
+/// Returns `count` with `noun`, a regular English noun in the singular: `1 class`, `1,000 classes`.
+pub fn counted(count: usize, noun: &str) -> String {
+    let plural = match count {
+        1 => "",
+        _ if noun.ends_with(['s', 'x']) => "es",
+        _ => "s",
+    };
+    format!("{} {noun}{plural}", grouped(count as u64))
+}
+
 /// Returns `text` followed by spaces up to `width` characters. Unlike a width in a format string, which
 /// panics above 65,535, any width is allowed.
 pub fn pad(text: &str, width: usize) -> String {
@@ -91,6 +108,13 @@ mod tests {
         use std::os::unix::ffi::OsStrExt;
         let path = Path::new(std::ffi::OsStr::from_bytes(b"a\xff\x1b.png"));
         assert_eq!(printable_path(path), "a\u{fffd}\u{fffd}.png");
+    }
+
+    #[test]
+    fn counts_agree_with_their_nouns() {
+        let counts = [counted(0, "file"), counted(1, "class"), counted(1000, "class"), counted(2, "value")];
+        assert_eq!(counts, ["0 files", "1 class", "1,000 classes", "2 values"]);
+        assert_eq!([0, 999, 61_706, 1_000_000].map(grouped), ["0", "999", "61,706", "1,000,000"]);
     }
 
     #[test]

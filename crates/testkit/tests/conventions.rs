@@ -271,7 +271,7 @@ fn raw_file_calls_are_found_outside_tests_and_comments() {
     }
 }
 
-/// A path may hold line breaks and characters that control a terminal; `display` passes them on.
+/// A path may contain line breaks and terminal controls, which `display` passes on.
 #[test]
 fn command_line_prints_no_raw_paths() {
     let mut checked = 0;

@@ -1,4 +1,4 @@
-//! Measuring a network on images.
+//! Evaluates a network on images.
 
 use striate_data::Prepared;
 use striate_engine::Inference;
@@ -12,8 +12,8 @@ use crate::Recipe;
 /// Batch size of evaluation.
 const BATCH: usize = 100;
 
-/// Counts the guesses of `inference` for all images of `data` and measures `loss` on the scores that training
-/// reads, before a final softmax or sigmoid. `progress` is called with the number of images done.
+/// Tallies the predictions of `inference` for all images of `data`, and computes `loss` on the same scores as in
+/// training, before a final softmax or sigmoid. `progress` is called with the number of images done.
 ///
 /// # Errors
 /// If the images do not fit the network, or the network's output does not fit the loss.
@@ -27,7 +27,7 @@ pub fn evaluate(
     let before = before.map(|layer| inference.until(&layer)).transpose()?;
     let outputs = inference.network().classes()?;
     let (head, loss) = match Head::of(inference)? {
-        // One output becomes the scores of two classes, whose cross-entropy is the binary one of that output.
+        // A single output becomes scores of two classes, whose cross-entropy equals its binary cross-entropy.
         Head::OneScore | Head::OneProbability if before.is_some() => (Head::OneScore, Loss::default()),
         head @ (Head::OneScore | Head::OneProbability) => (head, Loss::default()),
         Head::Probabilities if before.is_none() && matches!(loss, Loss::CrossEntropy { .. }) => {
@@ -55,13 +55,13 @@ pub fn evaluate(
     Ok(tally)
 }
 
-/// Returns the loss that `model` was trained with: that of its recipe, else its network's own.
+/// Returns the loss that `model` was trained with: that of its recipe, or else its network's.
 pub fn trained_loss(model: &ModelFile) -> Loss {
     let recipe = model.recipe.as_deref().and_then(|text| Recipe::from_text(text).ok());
     recipe.and_then(|recipe| recipe.loss).unwrap_or_else(|| own_loss(&model.network))
 }
 
-/// Returns the loss of a network where no recipe names one: its own, else the one that fits its output.
+/// Returns the loss of a network without a recipe: its own, or else the one that fits its output.
 pub(crate) fn own_loss(network: &Network) -> Loss {
     let ends_in_sigmoid = network.layers.last().is_some_and(|last| matches!(last.op, Op::Sigmoid(_)));
     let fitting = if ends_in_sigmoid { Loss::BinaryCrossEntropy {} } else { Loss::default() };

@@ -19,17 +19,17 @@ impl Trainer {
         Inference::new(self.network.clone(), &self.weights()?, self.cpu.clone())
     }
 
-    /// The loss that is trained.
+    /// The loss used in training.
     fn loss(&self) -> Loss {
         self.settings.recipe.loss.unwrap_or_else(|| own_loss(&self.network))
     }
 
-    /// Measures the network as it stands on `part`.
+    /// Evaluates the current network on `part`.
     pub(crate) fn measure(&self, part: &Part) -> Result<Tally> {
         evaluate(&self.inference()?, self.loss(), &part.images, |_| {})
     }
 
-    /// Measures the network as it stands, in the form that is used after training, on the training images.
+    /// Evaluates the current network, in inference form, on the training images.
     ///
     /// # Errors
     /// If memory runs out.
@@ -37,7 +37,7 @@ impl Trainer {
         evaluate(&self.inference()?, self.loss(), &self.parts.train, |_| {})
     }
 
-    /// The model file of the network as it stands.
+    /// Returns the model file of the current network.
     pub(crate) fn model(&self, measured: Option<(&str, &Tally)>) -> Result<ModelFile> {
         let weights = self.weights()?;
         let example = self.parts.measured.as_ref().map_or(&self.parts.train, |measured| &measured.images);

@@ -1,14 +1,15 @@
-//! Network and data brought together: parts, input, classes, batches.
+//! Adapts network and data to each other: parts, input, classes, batches.
 
 use std::sync::Arc;
 
 use striate_data::{Dataset, LoadOptions, Prepared, Spec, Split, Unreadable};
 use striate_graph::{Network, Op};
+use striate_tensor::text::counted;
 use striate_tensor::{Error, Result, Shape};
 
 use crate::Recipe;
 
-/// Images that are measured on, and which part they are.
+/// Images for evaluation, with the name of their part.
 #[derive(Clone)]
 pub(crate) struct Part {
     /// `test`, `validation` or `held-out`.
@@ -19,16 +20,16 @@ pub(crate) struct Part {
 
 /// The parts of a data set as a run uses them.
 pub(crate) struct Parts {
-    /// What is trained on.
+    /// The training images.
     pub train: Arc<Prepared>,
-    /// What the best epoch is chosen by.
+    /// The images by which the best epoch is chosen.
     pub watched: Option<Part>,
-    /// What the closing figures are measured on; never images that are trained on.
+    /// The images for the final figures; never training images.
     pub measured: Option<Part>,
 }
 
-/// Loads the data of a recipe for `network`: at the network's own size unless the recipe has one, with the
-/// network's channels if `pretrained` weights fix them. Arrays are used as they are.
+/// Loads the data of a recipe for `network`: at the network's own size unless the recipe sets one, with the
+/// network's channels if `pretrained` weights fix them. Arrays are used unchanged.
 ///
 /// # Errors
 /// If the data set cannot be loaded.
@@ -48,19 +49,19 @@ pub fn load_data(recipe: &Recipe, network: &Network, pretrained: bool) -> Result
     striate_data::load(&spec, &options)
 }
 
-/// Replaces the normalization of the data by that of the recipe, if it has one.
+/// Replaces the normalization of the data by that of the recipe, if any.
 ///
 /// # Errors
-/// If it is for another number of channels, or the images are arrays, which are used as they are.
+/// If it is for another number of channels, or the images are arrays, which are used unchanged.
 pub(crate) fn normalize(dataset: &mut Dataset, recipe: &Recipe) -> Result<()> {
     let (Some(mean), Some(std)) = (&recipe.data.mean, &recipe.data.std) else { return Ok(()) };
     let forms = [&mut dataset.preprocessing, &mut dataset.predict];
     for form in forms.into_iter().flatten() {
         if mean.len() != form.channels {
             return Err(Error::input(format!(
-                "data.mean has {} numbers, but the images have {} channels",
-                mean.len(),
-                form.channels
+                "data.mean has {}, but the images have {}",
+                counted(mean.len(), "number"),
+                counted(form.channels, "channel")
             )));
         }
         form.mean.clone_from(mean);
@@ -68,12 +69,12 @@ pub(crate) fn normalize(dataset: &mut Dataset, recipe: &Recipe) -> Result<()> {
     }
     match dataset.preprocessing {
         Some(_) => Ok(()),
-        None => Err(Error::input("data.mean: arrays are used as they are; leave out data.mean and data.std")),
+        None => Err(Error::input("data.mean: arrays are used unchanged; omit data.mean and data.std")),
     }
 }
 
 impl Parts {
-    /// Splits `dataset` as `recipe` says.
+    /// Splits `dataset` as specified by `recipe`.
     pub fn new(dataset: &Dataset, recipe: &Recipe) -> Result<Parts> {
         let form = dataset.preprocessing.as_ref();
         let part = |name, split: &Split| -> Result<Part> {
@@ -94,17 +95,17 @@ impl Parts {
     }
 }
 
-/// A line for each change made to a network.
+/// Changes made to a network, one line each.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Changes {
     /// Changes of input, classes and weights.
     pub lines: Vec<String>,
-    /// Another way of drawing initial weights, which concerns only networks without given weights.
+    /// A different initialization, which affects only networks without given weights.
     pub init: Option<String>,
 }
 
-/// Gives `network` the input and the classes of the data, and the initial weights of the recipe. Returns what
-/// was changed.
+/// Adapts `network` to the input and the classes of the data, and to the initialization of the recipe. Returns
+/// the changes.
 pub(crate) fn adapt(
     network: &mut Network,
     recipe: &Recipe,
@@ -118,10 +119,10 @@ pub(crate) fn adapt(
         network.set_input(image);
     }
     if before[0] != image[0] {
-        changes.push(format!("input channels: {} instead of {}, those of the data", image[0], before[0]));
+        changes.push(format!("input channels: {} instead of {}, to match the data", image[0], before[0]));
     }
     if before[1..] != image[1..] {
-        let why = if recipe.data.size.is_some() { "as asked for" } else { "that of the data" };
+        let why = if recipe.data.size.is_some() { "as requested" } else { "to match the data" };
         changes.push(format!(
             "input size: {}×{} instead of {}×{}, {why}",
             image[1], image[2], before[1], before[2]
@@ -131,11 +132,11 @@ pub(crate) fn adapt(
     let had = had.or_else(|_| network.classes())?;
     if had != classes {
         network.set_classes(classes)?;
-        changes.push(format!("classes: {classes} instead of {had}, in the last layer"));
+        changes.push(format!("classes: {classes} instead of {had} in the last layer"));
     }
     let init = recipe.model.init.filter(|init| *init != network.init).map(|init| {
         let before = std::mem::replace(&mut network.init, init);
-        format!("initial weights: drawn by {} instead of {}", init_name(init), init_name(before))
+        format!("initialization: {} instead of {}", init_name(init), init_name(before))
     });
     Ok(Changes { lines: changes, init })
 }
@@ -151,8 +152,8 @@ fn init_name(init: striate_graph::Init) -> String {
     )
 }
 
-/// Returns `network` as it is trained: with the recipe's share of the newest batch in the running statistics
-/// of batch norms. Networks as they are used do not depend on it.
+/// Returns `network` as used in training: with the recipe's momentum for the running statistics of batch norms,
+/// on which inference does not depend.
 pub(crate) fn in_training(network: &Network, recipe: &Recipe) -> Network {
     let mut network = network.clone();
     if let Some(momentum) = recipe.train.batch_norm_momentum {
@@ -165,8 +166,8 @@ pub(crate) fn in_training(network: &Network, recipe: &Recipe) -> Network {
     network
 }
 
-/// Returns the first batch norm that sees a single value for each channel if the batch is one image: its
-/// output would not depend on its input.
+/// Returns the first batch norm that sees a single value per channel if the batch is one image: its output would not
+/// depend on its input.
 pub(crate) fn single_value_norm(network: &Network) -> Result<Option<String>> {
     let graph = network.graph_with_heads(&network.input_shape(1))?;
     let sees_one = graph.nodes.iter().find(|node| {
@@ -176,8 +177,8 @@ pub(crate) fn single_value_norm(network: &Network) -> Result<Option<String>> {
     Ok(sees_one.map(|node| node.name.clone()))
 }
 
-/// A smaller last batch joins the one before it if the network has batch norms: statistics over so few images are
-/// noise, and the step is as long as any other.
+/// A smaller last batch joins the previous one if the network has batch norms: statistics over so few images are
+/// noise, and the step has the same size as any other.
 const MIN_NORM_BATCH: usize = 4;
 
 /// The batches of an epoch.
@@ -185,16 +186,16 @@ const MIN_NORM_BATCH: usize = 4;
 pub(crate) struct Batches {
     images: usize,
     batch: usize,
-    /// Images that a last batch needs to stand alone: with fewer it joins the batch before it.
+    /// Smallest last batch: with fewer images, it joins the previous batch.
     pub min_last: usize,
 }
 
 impl Batches {
     /// The batches of `images` images for `network`. If the network has batch norms, a last batch of fewer than
-    /// [`MIN_NORM_BATCH`] images joins the one before it.
+    /// [`MIN_NORM_BATCH`] images joins the previous one.
     ///
     /// # Errors
-    /// If all batches would be of one image, and the network has such a batch norm.
+    /// If all batches would have one image, and the network has such a batch norm.
     pub fn new(images: usize, batch: usize, network: &Network) -> Result<Batches> {
         let has_norms = network.layers.iter().any(|layer| matches!(layer.op, Op::BatchNorm(_)));
         let min_last = if has_norms { MIN_NORM_BATCH.min(batch) } else { 0 };
@@ -203,8 +204,8 @@ impl Batches {
         let name = &network.name;
         let advice = if images > 1 { "use --batch 2 or more" } else { "add images or lower data.holdout" };
         Err(Error::input(format!(
-            "network {name}: with batches of one image the batch norm {layer} sees a single value for each \
-             channel, which trains nothing; {advice}"
+            "network {name}: with batches of one image, the batch norm {layer} sees a single value per channel and \
+             cannot learn; {advice}"
         )))
     }
 
@@ -213,12 +214,12 @@ impl Batches {
         (self.images.div_ceil(self.batch) - usize::from(self.joins())) as u64
     }
 
-    /// Whether a small last batch joins the one before it.
+    /// Whether a small last batch joins the previous one.
     pub fn joins(&self) -> bool {
         self.images > self.batch && (1..self.min_last).contains(&(self.images % self.batch))
     }
 
-    /// Images of batch number `index`.
+    /// The number of images in batch number `index`.
     pub fn len(&self, index: u64) -> usize {
         match index + 1 == self.count() {
             true => self.images - index as usize * self.batch,
@@ -247,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn small_last_batches_join_the_one_before_in_networks_with_batch_norm() {
+    fn small_last_batch_joins_the_previous_one_in_networks_with_batch_norm() {
         for (images, batch, lengths, joins) in [
             (9, 4, &[4, 5][..], true),
             (11, 4, &[4, 7], true),
@@ -267,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn batches_of_one_are_refused_where_a_batch_norm_would_see_one_value() {
+    fn batches_of_one_are_refused_if_a_batch_norm_would_see_one_value() {
         for (images, batch, advice) in [(9, 1, "--batch 2"), (1, 4, "add images")] {
             let error = Batches::new(images, batch, &network(true)).unwrap_err();
             let text = error.to_string();
@@ -277,19 +278,19 @@ mod tests {
     }
 
     #[test]
-    fn every_change_of_a_network_is_one_line() {
+    fn every_network_change_is_reported_on_one_line() {
         let mut changed = network(false);
         let recipe = Recipe::default().with("model.init=he").unwrap();
         let changes = adapt(&mut changed, &recipe, [3, 6, 5], 7).unwrap();
         assert_eq!(
             changes.lines,
             [
-                "input channels: 3 instead of 1, those of the data",
-                "input size: 6×5 instead of 4×4, that of the data",
+                "input channels: 3 instead of 1, to match the data",
+                "input size: 6×5 instead of 4×4, to match the data",
                 "classes: 7 instead of 2, in the last layer",
             ]
         );
-        assert_eq!(changes.init.as_deref(), Some("initial weights: drawn by he instead of uniform"));
+        assert_eq!(changes.init.as_deref(), Some("initialization: he instead of uniform"));
         assert_eq!((changed.classes().unwrap(), changed.image().unwrap()), (7, [3, 6, 5]));
         assert_eq!(adapt(&mut changed, &recipe, [3, 6, 5], 7).unwrap(), Changes::default());
     }

@@ -1,15 +1,15 @@
-//! What a training run reports while it runs and at its end.
+//! What a training run reports, during the run and at its end.
 
 use std::path::PathBuf;
 
 use striate_predict::Tally;
 
-/// Where a call ends, and what it accepts.
+/// The limits of a call, and what it accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Limits {
-    /// Ends this call once the run has reached this step.
+    /// Ends this call when the run reaches this step.
     pub steps: Option<u64>,
-    /// Whether a checkpoint of another instruction set may be resumed; its bits then differ.
+    /// Whether a checkpoint of another instruction set may be resumed; results are then not bit-identical.
     pub any_isa: bool,
 }
 
@@ -36,7 +36,7 @@ pub trait Observer {
     fn step(&mut self, progress: &Progress) {
         let _ = progress;
     }
-    /// Called with a line for a person: the figures of an epoch, a choice that was made.
+    /// Called with a line to display: the figures of an epoch, or a choice that was made.
     fn note(&mut self, text: &str) {
         let _ = text;
     }
@@ -62,7 +62,7 @@ pub struct Outcome {
     pub seconds: f64,
     /// Images trained on per second, with loading and without validation.
     pub images_per_second: f64,
-    /// Mean loss over the images of the last epoch, as far as it went.
+    /// Mean loss over the images of the last epoch so far.
     pub train_loss: f64,
     /// Figures on images that were not trained on; `None` before the end, or if there are no such images.
     pub tally: Option<Tally>,

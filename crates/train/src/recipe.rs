@@ -35,8 +35,8 @@ pub struct Recipe {
     pub checkpoint: CheckpointPart,
 }
 
-// Fields that came later are left out of the text at their defaults: a run's checkpoints hold a hash of that
-// text, and runs of earlier versions must stay resumable.
+// Newer fields are omitted from the text at their defaults: a run's checkpoints contain a hash of that
+// text, and runs of earlier versions must remain resumable.
 
 /// The network.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -44,7 +44,7 @@ pub struct Recipe {
 pub struct ModelPart {
     /// A name of `striate models`, or a `.toml`, `.safetensors` or `.onnx` file.
     pub name: String,
-    /// How initial weights are drawn, if not as the network says.
+    /// The initialization, if not the network's own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub init: Option<Init>,
 }
@@ -61,16 +61,16 @@ pub struct DataPart {
     pub augment: String,
     /// Share of the training images held out as validation set, if the data has none.
     pub holdout: f64,
-    /// Height and width that images are brought to, if not the network's own.
+    /// Height and width to which images are resized, if not the network's own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<[usize; 2]>,
     /// Mean that is subtracted from each channel, of values in [0, 1], if not that of the training images.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mean: Option<Vec<f32>>,
-    /// What each channel is divided by after that, if not the deviation of the training images.
+    /// Standard deviation by which each channel is then divided, if not that of the training images.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub std: Option<Vec<f32>>,
-    /// What happens to images that cannot be read: `refuse` or `skip`.
+    /// How to handle images that cannot be read: `refuse` or `skip`.
     #[serde(skip_serializing_if = "is_refuse")]
     pub unreadable: String,
     /// Limit on the pixels of an image file, if not the default of 64 Mi.
@@ -90,14 +90,14 @@ pub struct TrainPart {
     pub seed: u64,
     /// Limit on the norm of all gradients; 0 for none.
     pub clip_norm: f32,
-    /// Steps that an epoch should have: the batch size is halved, down to `min_batch`, until it does. 0 keeps the
-    /// batch size.
+    /// Desired number of steps per epoch: the batch size is halved, down to `min_batch`, until it is reached. 0 keeps
+    /// the batch size.
     #[serde(skip_serializing_if = "is_zero")]
     pub steps_per_epoch: u64,
     /// Smallest batch size that `steps_per_epoch` leads to.
     #[serde(skip_serializing_if = "is_min_batch")]
     pub min_batch: usize,
-    /// Share of the newest batch in the running statistics of batch norms, if not the network's own.
+    /// Momentum of the running statistics of batch norms (the weight of the new batch), if not the network's own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub batch_norm_momentum: Option<f32>,
 }
@@ -131,9 +131,9 @@ pub struct OptimPart {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CheckpointPart {
-    /// Seconds between checkpoints; one more is written at the end of each call.
+    /// Seconds between checkpoints; another one is written at the end of each call.
     pub every_seconds: f64,
-    /// Checkpoints that are kept.
+    /// Number of checkpoints to keep.
     pub keep: usize,
 }
 
@@ -195,7 +195,7 @@ impl Default for CheckpointPart {
     }
 }
 
-/// The value of `data.unreadable` that refuses images which cannot be read, and the one that skips them.
+/// The values of `data.unreadable` that refuse and skip unreadable images.
 const REFUSE: &str = "refuse";
 const SKIP: &str = "skip";
 
@@ -243,11 +243,11 @@ impl Recipe {
             ((0.0..0.9).contains(&self.data.holdout), "data.holdout must be in [0, 0.9)"),
             (
                 sides.iter().all(|side| (1..=1 << 14).contains(side)),
-                "data.size must be two sides from 1 to 16384",
+                "data.size must be a height and a width from 1 to 16384",
             ),
             (
                 self.data.mean.as_ref().map(Vec::len) == self.data.std.as_ref().map(Vec::len),
-                "data.mean and data.std must have as many numbers as each other",
+                "data.mean and data.std must have the same number of values",
             ),
             (
                 self.data.mean.iter().flatten().all(|mean| mean.is_finite())
@@ -269,7 +269,7 @@ impl Recipe {
         self.schedule.check()
     }
 
-    /// Whether images that cannot be read are left out instead of refused.
+    /// Whether unreadable images are skipped instead of refused.
     pub fn skips_unreadable(&self) -> bool {
         self.data.unreadable == SKIP
     }
@@ -318,7 +318,7 @@ fn is_from_zero(number: f32) -> bool {
 pub(crate) fn unknown(field: &str, word: &str, known: &[&str]) -> Error {
     let hint = match nearest(word, known.iter().copied()) {
         Some(near) => format!("did you mean {near}?"),
-        None => format!("known are {}", known.join(", ")),
+        None => format!("choose from {}", known.join(", ")),
     };
     Error::input(format!("{field}: unknown {word}; {hint}"))
 }

@@ -1,4 +1,4 @@
-//! Checkpoints of a run, and the run continued from them.
+//! Resumes a run from its checkpoints.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use striate_tensor::{Error, Result};
 use crate::run::RunFolder;
 use crate::{Limits, Observer, Recipe, Settings, Trainer};
 
-/// What a checkpoint keeps besides tensors.
+/// The contents of a checkpoint other than tensors.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, Default)]
 pub(crate) struct Sums {
     /// Sum of the losses of the current epoch's images.
@@ -20,7 +20,7 @@ pub(crate) struct Sums {
     /// Images of the current epoch so far.
     #[serde(default)]
     pub epoch_images: u64,
-    /// Checkpoints of earlier versions hold sums over batches.
+    /// Checkpoints of earlier versions contain sums over batches.
     #[serde(default, skip_serializing)]
     epoch_batches: u64,
     /// The lowest validation loss so far.
@@ -49,7 +49,7 @@ impl Trainer {
     /// `load` loads the data for a recipe and the run's network.
     ///
     /// # Errors
-    /// If the folder holds no run, its data has changed, or its last checkpoint is damaged.
+    /// If the folder does not contain a run, its data has changed, or its last checkpoint is damaged.
     pub fn resume(
         run: &Path,
         epochs: Option<u64>,
@@ -68,7 +68,7 @@ impl Trainer {
         let dataset = load(&recipe, &network)?;
         let keep = recipe.checkpoint.keep;
         let name = run.join("recipe.toml").display().to_string();
-        let settings = Settings { name, reason: "of the resumed run".into(), ..recipe.into() };
+        let settings = Settings { name, reason: "recipe of the resumed run".into(), ..recipe.into() };
         let mut trainer = Trainer::new(settings, network, dataset, cpu, Some(folder))?;
         let checkpoint = Checkpoints::new(run, keep).latest()?;
         let is_new = checkpoint.is_none();
@@ -77,7 +77,7 @@ impl Trainer {
         }
         if trainer.position.step > trainer.steps() {
             return Err(Error::input(format!(
-                "{}: {} epochs are fewer than the run has done; it is at epoch {}",
+                "{}: --epochs {} is less than the run has completed; it is at epoch {}",
                 run.display(),
                 trainer.settings.recipe.train.epochs,
                 trainer.position.epoch + 1
@@ -85,7 +85,8 @@ impl Trainer {
         }
         if let Some(epochs) = longer {
             trainer.folder()?.write_recipe(&trainer.settings.recipe)?;
-            observer.note(&format!("epochs: {epochs} instead of {before}; a new schedule from this step on"));
+            observer
+                .note(&format!("epochs: {epochs} instead of {before}; a new schedule starts at this step"));
         }
         if is_new {
             observer.note("no checkpoint yet: training starts at step 0");
@@ -103,7 +104,7 @@ impl Trainer {
         let here = self.cpu.isa().name();
         let made = &checkpoint.isa;
         let other_isa = (made != here)
-            .then(|| format!("the checkpoint was made on {made}, this is {here}: the bits will differ"));
+            .then(|| format!("the checkpoint was written on {made}, but this machine uses {here}: results will not be bit-identical"));
         if let Some(what) = other_isa.as_ref().filter(|_| !limits.any_isa) {
             return Err(Error::input(format!("{what}; allow it with --any-isa, or set STRIATE_ISA={made}")));
         }
@@ -115,7 +116,7 @@ impl Trainer {
         if extra["recipe"] != serde_json::json!(recipe_hash(&self.settings.recipe)) {
             let path = run.join("recipe.toml");
             return Err(Error::input(format!(
-                "{}: the recipe has changed since the checkpoint was made; only --epochs may change",
+                "{}: the recipe has changed since the checkpoint was written; only --epochs may change",
                 path.display()
             )));
         }
@@ -142,12 +143,12 @@ impl Trainer {
         let batches = self.batches.count();
         let steps = epoch.checked_mul(batches).and_then(|steps| steps.checked_add(batch));
         let fits = seed == self.settings.recipe.train.seed && batch < batches && steps == Some(step);
-        // A single image left over joins a batch.
+        // A single leftover image joins a batch.
         let most_images = batches.saturating_mul(self.settings.recipe.train.batch as u64 + 1);
         match fits && self.sums.epoch_images <= most_images {
             true => Ok(()),
             false => Err(Error::input(format!(
-                "the checkpoint's position is not one of this run: step {step} as batch {batch} of epoch {epoch} \
+                "the checkpoint's position does not belong to this run: step {step} as batch {batch} of epoch {epoch} \
                  with seed {seed}"
             ))),
         }
@@ -167,7 +168,7 @@ impl Trainer {
     }
 }
 
-/// A hash of everything that a checkpoint depends on; a longer run is the same run.
+/// A hash of everything that a checkpoint depends on, which excludes the number of epochs.
 fn recipe_hash(recipe: &Recipe) -> String {
     let mut recipe = recipe.clone();
     recipe.train.epochs = 1;

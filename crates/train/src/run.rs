@@ -1,5 +1,5 @@
 //! The folder of a run: `recipe.toml`, `network.toml`, `metrics.csv`, models, checkpoints, and the lock that
-//! keeps a second process out of it.
+//! excludes other processes.
 
 use std::path::{Path, PathBuf};
 
@@ -12,11 +12,11 @@ use striate_tensor::{Error, Result};
 
 use crate::Recipe;
 
-/// Largest text of a network that is read, in bytes.
+/// Largest size of a network text, in bytes.
 const LARGEST_NETWORK: u64 = 4 << 20;
-/// Largest `metrics.csv` that is read, in bytes: a line for each of a million epochs.
+/// Largest size of `metrics.csv`, in bytes: a line for each of a million epochs.
 const LARGEST_METRICS: u64 = 128 << 20;
-/// Longest name of a run without its number, in bytes.
+/// Longest stem of a run's name, in bytes.
 const LONGEST_STEM: usize = 64;
 
 const RECIPE: &str = "recipe.toml";
@@ -26,13 +26,13 @@ const UNREADABLE: &str = "unreadable.txt";
 const LAST: &str = "last.safetensors";
 const BEST: &str = "best.safetensors";
 
-/// The folder in which runs without a folder of their own are put.
+/// The default parent folder of runs.
 pub const RUNS: &str = "runs";
 
-/// Where a new run is put.
+/// The location of a new run.
 #[derive(Debug, Clone, PartialEq)]
 pub enum RunPath {
-    /// In this folder, which must not hold a run.
+    /// In this folder, which must not contain a run.
     Folder(PathBuf),
     /// In the first of the folders `runs/STEM-1`, `runs/STEM-2`, ... that does not exist.
     Free {
@@ -41,7 +41,7 @@ pub enum RunPath {
     },
 }
 
-/// Returns `name` as part of a file name: letters, digits, `.`, `_` and `-`, everything else replaced by `_`,
+/// Returns `name` as part of a file name: letters, digits, `.`, `_` and `-`; everything else is replaced by `_`;
 /// no leading dot, not empty, at most 64 bytes.
 pub fn safe_stem(name: &str) -> String {
     let safe = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' };
@@ -88,7 +88,7 @@ pub(crate) struct RunFolder {
 }
 
 impl RunFolder {
-    /// Makes the folder of a new run, with its recipe and network.
+    /// Creates the folder of a new run, with its recipe and network.
     pub fn create(place: &RunPath, recipe: &Recipe, network: &Network) -> Result<RunFolder> {
         let path = match place {
             RunPath::Folder(path) => {
@@ -112,7 +112,7 @@ impl RunFolder {
         let recipe_path = path.join(RECIPE);
         if !recipe_path.is_file() {
             return Err(Error::input(format!(
-                "{} does not hold a run (no {RECIPE}); give the folder of a run",
+                "{}: not a run folder (no {RECIPE}); specify the folder of a run",
                 path.display()
             )));
         }
@@ -125,7 +125,7 @@ impl RunFolder {
         Ok((RunFolder { path: path.to_owned(), _lock: lock }, recipe, network))
     }
 
-    /// Lists images that were left out because they cannot be read in `unreadable.txt`, a line each.
+    /// Lists skipped unreadable images in `unreadable.txt`, one line each.
     pub fn write_unreadable(&self, images: &[(PathBuf, String)]) -> Result<()> {
         if images.is_empty() {
             return Ok(());
@@ -148,7 +148,7 @@ impl RunFolder {
         self.path.join(BEST)
     }
 
-    /// Adds an epoch to `metrics.csv`, in place of what a resumed run repeats.
+    /// Adds an epoch to `metrics.csv`, replacing lines of epochs that a resumed run repeats.
     pub fn add_metrics(&self, metrics: &EpochMetrics) -> Result<()> {
         let path = self.path.join(METRICS);
         let text = match path.is_symlink() || !path.exists() {
@@ -162,7 +162,7 @@ impl RunFolder {
     }
 }
 
-/// Makes the folder of a new run under the first number that is free.
+/// Creates the folder of a new run with the first free number.
 fn new_folder(stem: &str) -> Result<PathBuf> {
     let stem = safe_stem(stem);
     for number in 1.. {
@@ -180,11 +180,11 @@ pub(crate) fn refuse_run(place: &RunPath) -> Result<()> {
     let files = [RECIPE, METRICS, LAST, BEST, "checkpoints"];
     match files.into_iter().find(|name| path.join(name).symlink_metadata().is_ok()) {
         Some(RECIPE) => Err(Error::input(format!(
-            "{} already holds a run; continue it with --resume, or choose another --out",
+            "{} already contains a run; continue it with --resume, or choose another --out",
             path.display()
         ))),
         Some(name) => Err(Error::input(format!(
-            "{} already holds {name}, which a run would overwrite; choose another --out",
+            "{} already contains {name}, which a run would overwrite; choose another --out",
             path.display()
         ))),
         None => Ok(()),
@@ -194,7 +194,7 @@ pub(crate) fn refuse_run(place: &RunPath) -> Result<()> {
 /// A column of `metrics.csv`: its name, and its values as (epoch, value).
 pub type Column = (String, Vec<(f64, f64)>);
 
-/// Returns the columns of a run's `metrics.csv` by name, empty fields left out, as (epoch, value).
+/// Returns the columns of a run's `metrics.csv` by name, as (epoch, value), without empty fields.
 ///
 /// # Errors
 /// If the file cannot be read.

@@ -16,9 +16,9 @@ const MAX_FACTOR: f64 = 1000.0;
 pub struct Schedule {
     /// `constant`, `cosine` (Loshchilov and Hutter, ICLR 2017, one period) or `step`.
     pub name: String,
-    /// Warm-up: share of all steps in which the learning rate rises from zero.
+    /// Warm-up: fraction of all steps during which the learning rate rises from zero.
     pub warmup: f64,
-    /// Shares of all steps after which `step` multiplies the learning rate by the factor.
+    /// Fractions of all steps after which `step` multiplies the learning rate by the factor.
     pub milestones: Vec<f64>,
     /// Factor of `step`.
     pub factor: f64,
@@ -34,14 +34,16 @@ impl Schedule {
     /// Checks that every field is in range.
     ///
     /// # Errors
-    /// If the name is unknown, a share is outside [0, 1], or the factor is negative or above 1000.
+    /// If the name is unknown, a fraction is outside [0, 1], or the factor is negative or above 1000.
     pub fn check(&self) -> Result<()> {
         if !["constant", "cosine", "step"].contains(&self.name.as_str()) {
             return Err(unknown("schedule.name", &self.name, &["constant", "cosine", "step"]));
         }
         let mut shares = self.milestones.iter().chain([&self.warmup]);
         if !shares.all(|share| (0.0..=1.0).contains(share)) {
-            return Err(Error::input("recipe: schedule.warmup and schedule.milestones are shares in [0, 1]"));
+            return Err(Error::input(
+                "recipe: schedule.warmup and schedule.milestones must be fractions in [0, 1]",
+            ));
         }
         if self.milestones.len() > MAX_MILESTONES {
             let what = format!("recipe: schedule.milestones has more than {MAX_MILESTONES} entries");
@@ -49,11 +51,11 @@ impl Schedule {
         }
         match (0.0..=MAX_FACTOR).contains(&self.factor) {
             true => Ok(()),
-            false => Err(Error::input(format!("recipe: schedule.factor lies in [0, {MAX_FACTOR}]"))),
+            false => Err(Error::input(format!("recipe: schedule.factor must be in [0, {MAX_FACTOR}]"))),
         }
     }
 
-    /// Returns the learning rate at `step` (from 0) of `steps`, as a share of the peak learning rate.
+    /// Returns the learning rate at `step` (from 0) of `steps`, as a fraction of the peak learning rate.
     pub fn share(&self, step: u64, steps: u64) -> f64 {
         let rising = self.warmup * steps as f64;
         let now = step as f64;

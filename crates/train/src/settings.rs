@@ -1,4 +1,4 @@
-//! A recipe with where each of its values comes from: defaults, a recipe, flags, rules.
+//! A recipe with the origin of each value: defaults, a recipe, flags, rules.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,20 +6,21 @@ use std::path::Path;
 
 use striate_graph::{Loss, Network, Op};
 use striate_tensor::Result;
+use striate_tensor::text::counted;
 use striate_vision::Preprocessing;
 
 use crate::recipe::{
     BATCH_NORM, FINE_TUNING, NO_BATCH_NORM, RBF, Recipe, SHIPPED, SMALL, TrainPart, shipped,
 };
 
-/// Networks with fewer layers that have weights are small.
+/// Networks with fewer layers with weights are considered small.
 const FEW_LAYERS: usize = 7;
-/// What is left of the initial statistics of batch norms after half of the steps, at most.
+/// Largest remaining share of the initial statistics of batch norms after half of the steps.
 const INITIAL_SHARE: f64 = 0.05;
-/// The largest share of the newest batch that the rule for batch norms gives; beyond it they are noise.
+/// Largest momentum that the rule for batch norms sets; beyond it, statistics are noise.
 const MAX_MOMENTUM: f64 = 0.5;
 
-/// Where the value of a recipe's field comes from.
+/// The origin of a recipe field's value.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Origin {
     /// The default of the field.
@@ -43,12 +44,12 @@ impl fmt::Display for Origin {
     }
 }
 
-/// A recipe with where each of its values comes from.
+/// A recipe with the origin of each value.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
     /// The recipe.
     pub recipe: Recipe,
-    /// What it started from: a shipped recipe's name or a file.
+    /// Its base: the name of a built-in recipe, or a file.
     pub name: String,
     /// Why that one.
     pub reason: String,
@@ -56,7 +57,7 @@ pub struct Settings {
 }
 
 impl From<Recipe> for Settings {
-    /// Takes every value that is not a default as the recipe's.
+    /// Treats every value that is not a default as set by the recipe.
     fn from(recipe: Recipe) -> Settings {
         let defaults = Recipe::default().fields();
         let changed = recipe.fields().into_iter().filter(|field| !defaults.contains(field));
@@ -66,27 +67,27 @@ impl From<Recipe> for Settings {
 }
 
 impl Settings {
-    /// Reads the recipe `name`: a shipped one or a `.toml` file.
+    /// Reads the recipe `name`: a built-in one or a `.toml` file.
     ///
     /// # Errors
-    /// If there is no such recipe, or the file is faulty.
+    /// If there is no such recipe, or the file is invalid.
     pub fn named(name: &str) -> Result<Settings> {
         let recipe = match name.ends_with(".toml") {
             true => Recipe::load(Path::new(name))?,
             false => shipped(name)?,
         };
-        Ok(Settings { name: name.to_owned(), reason: "as asked for".into(), ..recipe.into() })
+        Ok(Settings { name: name.to_owned(), reason: "as requested".into(), ..recipe.into() })
     }
 
-    /// Chooses a shipped recipe: for fine-tuning if there are `pretrained` weights, else the one made for the
-    /// network `model` on the data `spec`, else the one that suits the network.
+    /// Chooses a built-in recipe: the one for fine-tuning if there are `pretrained` weights, or else the one made for the
+    /// network `model` on the data `spec`, or else the one that suits the network.
     ///
     /// # Errors
-    /// If the network is faulty.
+    /// If the network is invalid.
     pub fn chosen(model: &str, spec: &str, network: &Network, pretrained: bool) -> Result<Settings> {
         let exact = format!("{model}-{spec}");
         let (name, reason) = match striate_models::find(model) {
-            _ if pretrained => (FINE_TUNING, "training starts from given weights".to_owned()),
+            _ if pretrained => (FINE_TUNING, "training starts from the given weights".to_owned()),
             _ if SHIPPED.iter().any(|recipe| recipe.name == exact) => {
                 (&exact[..], format!("made for {model} on {spec}"))
             }
@@ -96,10 +97,10 @@ impl Settings {
         Ok(Settings { name: name.to_owned(), reason, ..shipped(name)?.into() })
     }
 
-    /// Changes a field by an assignment such as `optim.lr=0.1`, which came with `flag`.
+    /// Changes a field by an assignment such as `optim.lr=0.1`, given by `flag`.
     ///
     /// # Errors
-    /// If there is no such field or the value does not fit it.
+    /// If there is no such field, or the value does not fit it.
     pub fn set(&mut self, flag: &str, assignment: &str) -> Result<()> {
         self.recipe = self.recipe.with(assignment).map_err(|e| e.at(flag))?;
         let field = assignment.split('=').next().unwrap_or_default().trim();
@@ -107,12 +108,12 @@ impl Settings {
         Ok(())
     }
 
-    /// Returns where the value of `field` comes from.
+    /// Returns the origin of the value of `field`.
     pub fn origin(&self, field: &str) -> Origin {
         self.origins.get(field).cloned().unwrap_or(Origin::Default)
     }
 
-    /// Takes the normalization that given weights were trained with, unless flags or the recipe name one.
+    /// Sets the normalization that given weights were trained with, unless flags or the recipe specify one.
     pub fn normalize_as(&mut self, weights: &Preprocessing) {
         if self.recipe.data.mean.is_some() || self.recipe.data.std.is_some() {
             return;
@@ -120,15 +121,15 @@ impl Settings {
         self.recipe.data.mean = Some(weights.mean.clone());
         self.recipe.data.std = Some(weights.std.clone());
         for field in ["data.mean", "data.std"] {
-            self.origins.insert(field.into(), Origin::Rule("as the given weights were trained".into()));
+            self.origins.insert(field.into(), Origin::Rule("that of the given weights".into()));
         }
     }
 
     /// Applies the rules that depend on the data: batch size and batch norm statistics for `images` training
-    /// images. Values from flags stay.
+    /// images. Values set by flags are kept.
     ///
     /// # Errors
-    /// If the network is faulty.
+    /// If the network is invalid.
     pub fn fit_to(&mut self, images: usize, network: &Network) -> Result<()> {
         self.fit_batch(images);
         self.fit_batch_norm(images, network)
@@ -145,12 +146,13 @@ impl Settings {
         }
         if batch != before {
             self.recipe.train.batch = batch;
-            let reason = format!("{before} halved toward {wanted} steps per epoch on {images} images");
+            let reason =
+                format!("halved from {before}, toward {wanted} steps per epoch from {images} images");
             self.origins.insert("train.batch".into(), Origin::Rule(reason));
         }
     }
 
-    /// A short run must not end with running statistics that are still those of the initialization.
+    /// Ensures that the running statistics at the end of a short run are no longer those of the initialization.
     fn fit_batch_norm(&mut self, images: usize, network: &Network) -> Result<()> {
         if self.recipe.train.batch_norm_momentum.is_some() {
             return Ok(());
@@ -162,11 +164,11 @@ impl Settings {
         let Some(own) = norms.reduce(f32::min) else { return Ok(()) };
         let steps = images.div_ceil(self.recipe.train.batch) as u64 * self.recipe.train.epochs;
         let needed = 1.0 - INITIAL_SHARE.powf(2.0 / steps as f64);
-        // Rounded, so that the recipe shows what is used.
+        // Rounded, so that the recipe shows the exact value.
         let needed = (needed.min(MAX_MOMENTUM) * 100.0).round() / 100.0;
         if needed > f64::from(own) {
             self.recipe.train.batch_norm_momentum = Some(needed as f32);
-            let reason = format!("{own} is too slow for a run of {steps} steps");
+            let reason = format!("{own} is too small for a run of {steps} steps");
             self.origins.insert("train.batch_norm_momentum".into(), Origin::Rule(reason));
         }
         Ok(())
@@ -182,7 +184,9 @@ fn suitable(network: &Network) -> Result<(&'static str, String)> {
     }
     Ok(match has_norms {
         true => (BATCH_NORM, "the network has batch norm".into()),
-        false if weights < FEW_LAYERS => (SMALL, format!("the network has {weights} layers with weights")),
+        false if weights < FEW_LAYERS => {
+            (SMALL, format!("the network has only {} with weights", counted(weights, "layer")))
+        }
         false => (NO_BATCH_NORM, "the network is deep and has no batch norm".into()),
     })
 }
@@ -216,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn origin_of_every_value_is_kept() {
+    fn origin_of_every_value_is_recorded() {
         let mut settings = Settings::named("fine-tuning").unwrap();
         settings.set("--epochs", "train.epochs=3").unwrap();
         settings.set("--set", "optim.lr = 0.5").unwrap();
@@ -232,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn batch_size_falls_until_an_epoch_has_its_steps() {
+    fn batch_size_shrinks_until_an_epoch_has_enough_steps() {
         let resnet = network("resnet20");
         for (images, batch) in [(100_000, 64), (449, 64), (448, 32), (114, 16), (57, 16), (3, 16)] {
             let mut settings = Settings::named("batch-norm").unwrap();

@@ -1,4 +1,4 @@
-//! What a run is about to do, for a person and for a program, before its first step.
+//! What a run is about to do, as text for users and as JSON for programs, before its first step.
 
 use serde::Serialize;
 use striate_data::{Dataset, Survey};
@@ -16,7 +16,7 @@ pub struct Summary {
     pub data: DataSummary,
     /// The network.
     pub network: NetworkSummary,
-    /// The recipe, and where each value comes from.
+    /// The recipe with the origin of each value.
     pub recipe: RecipeSummary,
     /// Steps of an epoch.
     pub steps_per_epoch: u64,
@@ -31,24 +31,24 @@ pub struct Summary {
 pub struct DataSummary {
     /// The data set.
     pub spec: String,
-    /// Its parts, with what they are used for.
+    /// Its parts, by use.
     pub parts: Vec<PartSummary>,
     /// The class names.
     pub classes: Vec<String>,
     /// Smallest and largest height and width of the image files; null for data that is not image files.
     pub sizes: Option<[[usize; 2]; 2]>,
-    /// How each image is brought to the input's size, such as `center crop 224x224`; empty if it has that size.
+    /// The steps that resize each image to the input's size, such as `center crop 224x224`; empty if it has that size.
     pub steps: Vec<String>,
-    /// Mean that is subtracted from each channel, of values in [0, 1]; empty for arrays, which are used as
-    /// they are.
+    /// Mean that is subtracted from each channel, of values in [0, 1]; empty for arrays, which are used
+    /// unchanged.
     pub mean: Vec<f32>,
-    /// What each channel is divided by after that.
+    /// Standard deviation by which each channel is then divided.
     pub std: Vec<f32>,
-    /// Files left aside, by kind.
-    pub left_aside: Vec<Left>,
-    /// Images that cannot be read and were left out, with the reason.
+    /// skipped files, by kind.
+    pub skipped: Vec<Left>,
+    /// Skipped unreadable images, with the reason.
     pub unreadable: Vec<Unread>,
-    /// Remarks, such as an enclosing folder that was entered.
+    /// Notes, such as an enclosing folder that was entered.
     pub notes: Vec<String>,
 }
 
@@ -61,7 +61,7 @@ pub struct PartSummary {
     pub images: usize,
 }
 
-/// Files of one kind that were left aside.
+/// Skipped entries of one kind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Left {
     /// The kind.
@@ -99,7 +99,7 @@ pub struct NetworkSummary {
 /// The recipe of a run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RecipeSummary {
-    /// A shipped recipe's name, or a file.
+    /// The name of a built-in recipe, or a file.
     pub name: String,
     /// Why that one.
     pub reason: String,
@@ -135,14 +135,14 @@ impl DataSummary {
             .as_ref()
             .map(|form| (form.mean.clone(), form.std.clone()))
             .unwrap_or_default();
-        // Image files went through the steps for other images when they were read.
+        // Image files were read with the preprocessing for other images.
         let form = match dataset.survey.sizes {
             Some(_) => dataset.predict.as_ref(),
             None => dataset.preprocessing.as_ref(),
         };
         let steps = form.map(describe_steps).unwrap_or_default();
-        let Survey { sizes, left_aside, unreadable, notes, .. } = dataset.survey.clone();
-        let left = |left: striate_data::LeftAside| Left {
+        let Survey { sizes, skipped, unreadable, notes, .. } = dataset.survey.clone();
+        let left = |left: striate_data::Skipped| Left {
             kind: left.kind,
             count: left.count,
             first: left.first.display().to_string(),
@@ -159,7 +159,7 @@ impl DataSummary {
             steps,
             mean,
             std,
-            left_aside: left_aside.into_iter().map(left).collect(),
+            skipped: skipped.into_iter().map(left).collect(),
             unreadable: unreadable.into_iter().map(unread).collect(),
             notes,
         }
@@ -194,12 +194,12 @@ impl RecipeSummary {
     }
 }
 
-/// Returns a line about a batch that was joined, if one was.
+/// Returns a line about the last batch, if it was joined.
 pub(crate) fn joined(batches: Batches) -> Option<String> {
     let last = batches.count() - 1;
     batches.joins().then(|| {
         format!(
-            "last batch: {} images, since batch norm learns nothing from fewer than {}",
+            "last batch: {} images, because batch norm needs at least {}",
             batches.len(last),
             batches.min_last
         )

@@ -1,4 +1,4 @@
-//! The trainer: batches in, steps of the engine, checkpoints, models out.
+//! The trainer: turns batches into steps of the engine, checkpoints and models.
 
 use std::path::Path;
 use std::time::Instant;
@@ -32,18 +32,18 @@ pub struct Trainer {
     pub(crate) parts: Parts,
     pub(crate) batches: Batches,
     pub(crate) fingerprint: String,
-    /// What was done to the network, a line each.
+    /// Changes made to the network, one line each.
     changes: Changes,
     /// The file of the initial weights.
     weights_file: Option<String>,
 }
 
 impl Trainer {
-    /// Creates a run in the folder that `out` names, which [`Trainer::run`] starts. `weights`, with the file
-    /// they are from, replace the initial weights, except those of a last layer for another number of classes.
+    /// Creates a run in the folder that `out` names; [`Trainer::run`] starts it. `weights`, with their file,
+    /// replace the initial weights, except those of a last layer for another number of classes.
     ///
     /// # Errors
-    /// If the folder holds a run, or network, data and recipe do not fit each other.
+    /// If the folder contains a run, or network, data and recipe do not match.
     pub fn create(
         settings: impl Into<Settings>,
         network: Network,
@@ -60,10 +60,10 @@ impl Trainer {
         Ok(trainer)
     }
 
-    /// As [`Trainer::create`], without a folder: to look at, not to run.
+    /// As [`Trainer::create`], without a folder: can be inspected but not run.
     ///
     /// # Errors
-    /// If network, data and recipe do not fit each other.
+    /// If network, data and recipe do not match.
     pub fn draft(
         settings: impl Into<Settings>,
         network: Network,
@@ -93,7 +93,7 @@ impl Trainer {
         let parts = Parts::new(&dataset, &settings.recipe)?;
         let image = parts.train.shape();
         let changes = adapt(&mut network, &settings.recipe, image, dataset.classes.len())?;
-        // A resumed run has its values already.
+        // A resumed run already has its values.
         if resumed.is_none() {
             settings.fit_to(parts.train.len(), &network)?;
         }
@@ -142,7 +142,7 @@ impl Trainer {
         })
     }
 
-    /// Runs up to `steps` steps, and for about `limit` seconds, at a learning rate of 0 on the first batch.
+    /// Runs up to `steps` steps, or for about `limit` seconds, at a learning rate of 0 on the first batch.
     /// Returns the plan with the mean time of each part, and the batch size.
     ///
     /// # Errors
@@ -157,7 +157,7 @@ impl Trainer {
         }
         let labels = &self.parts.train.labels()[..count];
         let mut seconds = vec![0.0; self.training.report(&shape, None)?.steps.len()];
-        // The first step warms caches up.
+        // The first step warms up the caches.
         let mut done = 1;
         for step in 0..=steps.max(1) {
             if step == 1 {
@@ -175,7 +175,7 @@ impl Trainer {
     }
 
     pub(crate) fn folder(&self) -> Result<&RunFolder> {
-        self.folder.as_ref().ok_or_else(|| Error::failed("a draft of a run has no folder and cannot be run"))
+        self.folder.as_ref().ok_or_else(|| Error::failed("a run without a folder cannot be started"))
     }
 
     /// Returns the total number of steps.
@@ -193,7 +193,7 @@ impl Trainer {
         &self.network
     }
 
-    /// Trains until the schedule ends, or as `limits` and `observer` say.
+    /// Trains until the schedule ends, or `limits` or `observer` stop it.
     ///
     /// # Errors
     /// If loading fails, the loss is not finite, or a file cannot be written; the last checkpoint stays.
@@ -201,7 +201,7 @@ impl Trainer {
         self.train(limits, observer)
     }
 
-    /// As [`Trainer::run`], leaving the trainer for [`Trainer::measure_training`].
+    /// As [`Trainer::run`], but keeps the trainer for [`Trainer::measure_training`].
     ///
     /// # Errors
     /// As [`Trainer::run`].
@@ -267,10 +267,10 @@ impl Trainer {
         let loss = self.training.loss(&shape);
         if !self.training.is_finite(&shape) {
             let culprit = self.training.first_non_finite(&shape, &batch.images, &batch.labels);
-            let culprit = culprit.unwrap_or("nothing when it is rerun").to_owned();
+            let culprit = culprit.unwrap_or("an unknown place, since a rerun is finite").to_owned();
             return Err(Error::failed(format!(
-                "step {step} makes numbers that are not finite, first in {culprit} (loss {loss}); the last checkpoint \
-                 is intact, try a smaller --lr"
+                "step {step} produces non-finite values, first in {culprit} (loss {loss}); the last checkpoint \
+                 is intact; try a smaller --lr"
             )));
         }
         let rate = self.rate(step);
@@ -294,7 +294,7 @@ impl Trainer {
         }
     }
 
-    /// Measures on the validation set, keeps the best model, records the figures.
+    /// Evaluates the validation set, keeps the best model, and records the figures.
     fn end_epoch(&mut self, meter: &Meter, limits: Limits, observer: &mut dyn Observer) -> Result<()> {
         let watched = self.parts.watched.clone().filter(|_| limits.steps.is_none());
         let tally = watched.as_ref().map(|part| self.measure(part)).transpose()?;
@@ -321,7 +321,7 @@ impl Trainer {
         observer.note(&line);
         self.position.epoch += 1;
         self.position.batch = 0;
-        // The mean of the last epoch is what is reported.
+        // The reported loss is the mean over the last epoch.
         let ends = self.position.epoch == epochs;
         self.sums.epoch_loss = if ends { metrics.train_loss } else { 0.0 };
         self.sums.epoch_images = u64::from(ends);
@@ -353,7 +353,7 @@ impl Trainer {
     }
 }
 
-/// Whether a loss is lower than the best so far; NaN is not, and anything is better than NaN.
+/// Whether a loss is better than the best so far; NaN never is, and anything is better than NaN.
 fn is_better(loss: f64, best: Option<f64>) -> bool {
     !loss.is_nan() && best.is_none_or(|best| best.is_nan() || loss < best)
 }

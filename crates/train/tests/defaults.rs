@@ -1,16 +1,16 @@
-//! Every network of the program trains with the recipe that is chosen for it when none is named.
+//! Every built-in network trains with its default recipe.
 //!
-//! Networks are narrower and images smaller than the networks' own; `scripts/defaults-train.sh` takes them as
-//! they are. `STRIATE_NETWORKS` names the only networks to train, separated by commas.
+//! Networks are narrower and images smaller than the originals; `scripts/defaults-train.sh` uses the original sizes.
+//! `STRIATE_NETWORKS` limits the networks to train to a comma-separated list.
 
 mod common;
 
 use common::{Scratch, dataset, losses, reduced, trainer};
 use striate_train::{Limits, Settings};
 
-/// Images of the set; 114 of them are trained on.
+/// Number of images, of which 114 are training images.
 const IMAGES: usize = 120;
-/// The last epoch's loss as a fraction of the first one's, at most.
+/// Largest loss of the last epoch, as a fraction of that of the first.
 const FALLEN: f64 = 0.97;
 
 #[test]

@@ -1,4 +1,4 @@
-//! Fine-tuning with the recipe that is chosen for it learns a small set by heart.
+//! Fine-tuning with its default recipe overfits a small set.
 
 mod common;
 
@@ -8,8 +8,7 @@ use striate_formats::{Weights, read_weights};
 use striate_graph::Network;
 use striate_train::{Limits, Settings, Trainer};
 
-/// The share of wrong guesses for the training images after fine-tuning on 20 images of 2 classes, in the form
-/// in which the network is used.
+/// The training error, in inference form, after fine-tuning on 20 images of 2 classes.
 fn training_error(network: Network, weights: Weights, test: &str) -> f64 {
     let scratch = Scratch::new(&format!("{test}-{}", network.name));
     let [c, h, w] = network.image().unwrap();
@@ -23,7 +22,7 @@ fn training_error(network: Network, weights: Weights, test: &str) -> f64 {
 }
 
 #[test]
-fn random_weights_as_given_ones_learn_a_small_set_by_heart() {
+fn fine_tuning_overfits_20_images_from_random_weights() {
     for name in ["squeezenet1_1", "resnet18"] {
         let network = reduced(name);
         let weights = Inference::initial_weights(&network, 5).unwrap();
@@ -31,16 +30,16 @@ fn random_weights_as_given_ones_learn_a_small_set_by_heart() {
     }
 }
 
-/// At full size, with the weights that `scripts/fetch-weights.sh` brings; `scripts/defaults-train.sh` does the same
+/// At full size, with weights from `scripts/fetch-weights.sh`; `scripts/defaults-train.sh` does the same
 /// with EfficientNet.
 #[test]
-fn published_weights_learn_a_small_set_by_heart() {
+fn fine_tuning_overfits_20_images_from_published_weights() {
     for name in ["squeezenet1_1"] {
         let home = std::path::PathBuf::from(std::env::var("HOME").unwrap_or_default());
         let path = home.join(format!(".cache/striate/weights/{name}.safetensors"));
         if !path.is_file() {
             let what = format!("{name}.safetensors is missing; run scripts/fetch-weights.sh");
-            striate_testkit::missing_data("published_weights_learn_a_small_set_by_heart", &what);
+            striate_testkit::missing_data("fine_tuning_overfits_20_images_from_published_weights", &what);
             continue;
         }
         let network = (striate_models::find(name).unwrap().build)().unwrap();

@@ -1,4 +1,4 @@
-//! Figures, bits and refusals of whole runs.
+//! Whole runs: figures, bit-identical results, refusals.
 
 mod common;
 
@@ -8,8 +8,8 @@ use striate_engine::{Cpu, Inference};
 use striate_graph::{Init, Network};
 use striate_train::{Limits, Observer, Outcome, Recipe, Settings, Trainer};
 
-/// Everything that fine-tuning adds: another rate for the last layer, clipping, statistics of batch norms, a
-/// last batch that is joined.
+/// Everything that fine-tuning adds: a separate rate for the last layer, clipping, batch-norm statistics, a
+/// joined last batch.
 fn settings(epochs: u64) -> Settings {
     let mut settings = Settings::named("fine-tuning").unwrap();
     for set in ["optim.lr=0.01", "train.batch_norm_momentum=0.3", "train.batch=8", "data.holdout=0.0"] {
@@ -55,13 +55,13 @@ fn threads_and_interruptions_change_no_bit_of_fine_tuning() {
     assert_eq!((end.weights_sha256, end.train_loss), (one.weights_sha256, one.train_loss));
 }
 
-/// Losses of steps, as many as are asked for.
+/// The losses of the given number of steps.
 fn outcome(settings: Settings, data: Dataset, scratch: &Scratch, name: &str) -> Outcome {
     trainer(settings, network(), data, 1, &scratch.path(name)).run(Limits::default(), &mut ()).unwrap()
 }
 
 #[test]
-fn epoch_loss_weighs_batches_by_their_images() {
+fn epoch_loss_weights_batches_by_image_count() {
     let scratch = Scratch::new("weighted");
     let mut settings = settings(1);
     settings.set("--set", "train.batch=6").unwrap();
@@ -73,7 +73,7 @@ fn epoch_loss_weighs_batches_by_their_images() {
 }
 
 #[test]
-fn closing_figure_is_never_one_over_trained_images() {
+fn final_figures_never_include_training_images() {
     let scratch = Scratch::new("figures");
     let set = |holdout: &str| {
         let mut settings = settings(1);
@@ -106,10 +106,10 @@ impl Observer for Lines {
     }
 }
 
-/// The validation loss of hinge, smoothed and RBF losses is theirs: at a learning rate of zero, that of the
-/// validation images is what a training step on these images yields.
+/// Validation uses hinge, smoothed and RBF losses too: at a learning rate of zero, the validation loss equals that of
+/// a training step on the same images.
 #[test]
-fn validation_loss_is_the_loss_that_is_trained() {
+fn validation_uses_the_training_loss() {
     let scratch = Scratch::new("losses");
     for (index, (loss, end)) in [
         ("{ name = 'hinge', power = 2 }", "linear"),
@@ -158,7 +158,7 @@ fn summary_names_data_network_changes_and_origins() {
     assert_eq!(
         summary["network"]["changes"],
         serde_json::json!([
-            "input channels: 1 instead of 3, those of the data",
+            "input channels: 1 instead of 3, to match the data",
             "classes: 3 instead of 10, in the last layer"
         ])
     );
@@ -194,7 +194,7 @@ fn single_images_for_batch_norms_are_joined_or_refused() {
     assert!(!scratch.path("refused").exists());
 }
 
-/// With a factor of zero the last layer stands still; with one it moves as without.
+/// With a factor of zero, the last layer does not change; with one, it changes as without the factor.
 #[test]
 fn head_factor_scales_the_rate_of_the_last_layer_alone() {
     let scratch = Scratch::new("head");

@@ -136,7 +136,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_shift_moves_every_pixel_alike(
+        fn shift_moves_every_pixel_equally(
             c in 1usize..4, h in 1usize..9, w in 1usize..9, most in 0usize..12, sequence in 0u64..1000,
         ) {
             let shape = [c, h, w];
@@ -155,7 +155,7 @@ mod tests {
         }
 
         #[test]
-        fn distortions_stay_within_the_values_and_repeat_themselves(
+        fn distortions_stay_in_range_and_are_reproducible(
             c in 1usize..3, h in 1usize..12, w in 1usize..12, sequence in 0u64..1000,
         ) {
             let shape = [c, h, w];

@@ -6,7 +6,7 @@ use crate::font::{ROWS, glyph};
 /// A color: red, green, blue.
 pub(crate) type Color = [u8; 3];
 
-/// A canvas; whatever is drawn outside it is clipped.
+/// A canvas; everything drawn outside it is clipped.
 pub(crate) struct Canvas {
     image: Image,
 }

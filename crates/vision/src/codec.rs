@@ -11,17 +11,17 @@ use crate::jpeg::{self, Extent};
 use crate::kind::{HEAD_BYTES, ImageKind, Readable};
 use crate::{Image, tiff};
 
-/// Pixels that an image may have by default: 64 Mi.
+/// Default limit of pixels per image: 64 Mi.
 pub const MAX_PIXELS: u64 = 64 << 20;
-/// Bytes that decoding may take for each pixel: four channels of 16 bits, twice.
+/// Limit of memory for decoding, in bytes per pixel: four channels of 16 bits, twice.
 const MEMORY_PER_PIXEL: u64 = 16;
-/// Bytes that decoding may take in addition, for metadata and tables.
+/// Additional memory for decoding, in bytes, for metadata and tables.
 const MEMORY: u64 = 16 << 20;
 
 /// Decodes the image in `bytes`, whose content decides its kind, if it has at most [`MAX_PIXELS`] pixels.
 ///
-/// The EXIF orientation is applied, transparency is laid on white, 16 bits are reduced to 8, CMYK is converted to
-/// RGB, and of an animation the first frame is taken.
+/// The EXIF orientation is applied, transparency is composited on white, 16 bits are reduced to 8, CMYK is converted
+/// to RGB, and of an animation, the first frame is used.
 ///
 /// # Errors
 /// If the bytes are not an image, or one that is not supported, truncated, damaged or too large.
@@ -34,12 +34,12 @@ pub fn decode(bytes: &[u8]) -> Result<Image> {
 /// # Errors
 /// As [`decode`].
 pub fn decode_limited(bytes: &[u8], max_pixels: u64) -> Result<Image> {
-    // The decoders are third-party code: a panic in them is blamed on the file.
+    // The decoders are third-party code: a panic in them is reported as damage to the file.
     catch_unwind(|| decode_guarded(bytes, max_pixels)).unwrap_or_else(|_| Err(damaged("its decoder failed")))
 }
 
 /// Returns the height and width that [`decode`] would yield, from the header alone; the rest of the file is
-/// not looked at and the size is not limited.
+/// ignored, and the size is not limited.
 ///
 /// # Errors
 /// If the bytes are not an image, or one that is not supported.
@@ -102,7 +102,7 @@ fn orientation(decoder: &mut impl ImageDecoder) -> Result<Orientation> {
     }
 }
 
-/// Returns the kind of the image in `bytes` if it is one that is read.
+/// Returns the kind of the image in `bytes` if it is supported.
 fn readable(bytes: &[u8]) -> Result<Readable> {
     match ImageKind::of(&bytes[..bytes.len().min(HEAD_BYTES)]) {
         Some(ImageKind::Readable(kind)) => Ok(kind),
@@ -116,7 +116,7 @@ fn readable(bytes: &[u8]) -> Result<Readable> {
 
 const SUPPORTED: &str = "PNG, JPEG, WebP, BMP, GIF, TIFF and PNM";
 
-/// Opens a decoder that takes memory in proportion to the pixels, of which there are at most `max_pixels`.
+/// Opens a decoder with a memory limit proportional to the number of pixels, which is at most `max_pixels`.
 fn open(bytes: &[u8], kind: Readable, max_pixels: u64) -> Result<impl ImageDecoder + '_> {
     let mut reader = ImageReader::with_format(Cursor::new(bytes), kind.format());
     let mut limits = Limits::default();
@@ -135,8 +135,8 @@ fn open(bytes: &[u8], kind: Readable, max_pixels: u64) -> Result<impl ImageDecod
     Ok(decoder)
 }
 
-/// Reduces to 8 bits and lays transparency on white; gray stays gray. `is_multiplied`: whether colors are
-/// multiplied by their opacity.
+/// Reduces to 8 bits and composites transparency on white; gray stays gray. `is_multiplied`: whether colors are
+/// premultiplied by opacity.
 fn flatten(decoded: DynamicImage, is_multiplied: bool) -> Result<Image> {
     let (width, height) = (decoded.width() as usize, decoded.height() as usize);
     let blend = if is_multiplied { blend_multiplied } else { blend };
@@ -149,7 +149,7 @@ fn flatten(decoded: DynamicImage, is_multiplied: bool) -> Result<Image> {
     Image::new(width, height, channels, pixels)
 }
 
-/// Lays pixels of `N` bytes, the last of which is opacity, on a white background.
+/// Composites pixels of `N` bytes, the last of which is opacity, on a white background.
 fn on_white<const N: usize>(pixels: &[u8], blend: fn(u8, u8) -> u8) -> Vec<u8> {
     let pixels = pixels.chunks_exact(N);
     pixels.flat_map(|pixel| (0..N - 1).map(|i| blend(pixel[i], pixel[N - 1]))).collect()
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_is_read() {
+    fn every_format_is_read() {
         for format in FORMATS {
             let image = decode(&file(&pattern(), format)).unwrap();
             assert_eq!((image.width(), image.height(), image.channels()), (40, 30, 3), "{format:?}");
@@ -265,7 +265,7 @@ mod tests {
         }
     }
 
-    /// Cut before the last 24 bytes: a file whose pixels are all there may lack its end mark.
+    /// Truncated before the last 24 bytes: a file with all its pixels may lack its end marker.
     #[test]
     fn truncated_files_are_refused() {
         for format in FORMATS {
@@ -313,10 +313,10 @@ mod tests {
         !bytes.iter().fold(u32::MAX, |sum, byte| (0..8).fold(sum ^ u32::from(*byte), |sum, _| step(sum)))
     }
 
-    /// A file without its end marker is complete if appending the marker yields the same image; after a real cut it
+    /// A file without its end marker is complete if appending the marker yields the same image; after real truncation, it
     /// yields another.
     #[test]
-    fn jpeg_without_its_end_marker_is_whole() {
+    fn jpeg_without_its_end_marker_is_complete() {
         for file in [jpeg(30, 21), include_bytes!("../tests/progressive.jpg").to_vec()] {
             let whole = decode(&file).unwrap();
             for cut in [1, 2] {
@@ -342,7 +342,7 @@ mod tests {
 
     /// An EXIF chunk as Pillow and as libwebp's tools write it.
     #[test]
-    fn webp_is_turned_as_its_exif_says() {
+    fn webp_exif_orientation_is_applied() {
         let plain = file(&pattern(), ImageFormat::WebP);
         let upright = decode(&plain).unwrap();
         let tiff = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0";

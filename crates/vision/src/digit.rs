@@ -1,4 +1,4 @@
-//! Brings a drawing or photograph of one digit into the form of the digit data sets.
+//! Converts a drawing or photograph of one digit to the form of the digit data sets.
 //!
 //! The form of MNIST (LeCun et al., 1998, section III A): ink is bright on black, the digit fits a box of 20×20
 //! pixels with its aspect ratio kept, and its center of mass lies in the center of 28×28.
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Filter, Image, resize};
 
-/// What is put into the center of the frame.
+/// The point that is placed in the center of the frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Center {
@@ -348,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn empty_images_become_black_whatever_their_shape() {
+    fn blank_images_of_any_shape_become_black() {
         let mut random = Random::new(2, Stream::Other, 0);
         for (w, h) in [(1, 1), (1, 90), (90, 1), (28, 28), (300, 200)] {
             let grain = (0..w * h).map(|_| 200 + random.below(6) as u8).collect();

@@ -1,5 +1,6 @@
 //! An image of bytes and its basic transformations.
 
+use striate_tensor::text::counted;
 use striate_tensor::{Error, Result};
 
 /// An image: rows of pixels, top row first, with 1 (gray) or 3 (red, green, blue) bytes per pixel.
@@ -21,7 +22,9 @@ impl Image {
         if width == 0 || height == 0 || !matches!(channels, 1 | 3) || wanted != Some(pixels.len()) {
             let count = pixels.len();
             let what = format!(
-                "{count} bytes do not make an image of {width}x{height} pixels with {channels} channels"
+                "{} cannot be an image of {width}x{height} pixels with {}",
+                counted(count, "byte"),
+                counted(channels, "channel")
             );
             return Err(Error::input(what));
         }

@@ -57,7 +57,7 @@ pub(crate) fn extent(bytes: &[u8]) -> Extent {
     }
 }
 
-/// The coefficients of each component that the scans so far have brought to full precision.
+/// The coefficients of each component that are at full precision after the scans so far.
 #[derive(Default)]
 struct Scans {
     components: Vec<(u8, u64)>,

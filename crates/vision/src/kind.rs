@@ -1,4 +1,4 @@
-//! Recognizing images by their first bytes, whatever the file is called.
+//! Recognizes images by their first bytes, regardless of the file's name.
 
 use image::ImageFormat;
 
@@ -8,13 +8,13 @@ pub const HEAD_BYTES: usize = 64;
 /// The kind of an image file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ImageKind {
-    /// A kind that [`decode`](crate::decode) reads.
+    /// A kind supported by [`decode`](crate::decode).
     Readable(Readable),
-    /// A known kind that is not read, by its name, such as `HEIC`.
+    /// The name of a known but unsupported kind, such as `HEIC`.
     Other(&'static str),
 }
 
-/// The kinds of image files that are read.
+/// The supported kinds of image files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Readable {
     /// Portable Network Graphics.
@@ -98,7 +98,7 @@ impl ImageKind {
             let brand = head.get(8..12)?;
             return BRANDS.iter().find(|(known, _)| *known == brand).map(|(_, name)| ImageKind::Other(name));
         }
-        // Two letters are too little: texts begin with them too.
+        // Two letters are not enough: text may also start with them.
         if is_bmp(head) {
             return Some(ImageKind::Readable(Readable::Bmp));
         }
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn kinds_that_are_not_read_are_known_by_name() {
+    fn unsupported_formats_are_named() {
         for (head, name) in [
             (&b"\0\0\0\x18ftypheic\0\0\0\0"[..], "HEIC"),
             (b"\0\0\0\x1cftypavif\0\0\0\0", "AVIF"),

@@ -1,4 +1,4 @@
-//! Preprocessing from an image to the input of a network, as a list of steps that a model file can carry.
+//! Preprocessing from an image to the input of a network, as a list of steps that a model file can store.
 
 use serde::{Deserialize, Serialize};
 use striate_tensor::{Error, Result};
@@ -6,18 +6,18 @@ use striate_tensor::{Error, Result};
 use crate::digit::{Center, Frame, center_digit};
 use crate::{Filter, Image, resize};
 
-/// Largest side in pixels; more is a mistake.
+/// Largest side in pixels; more is taken for a mistake.
 const LARGEST_SIDE: usize = 1 << 14;
 /// Most pixels that resizing by the shorter side may yield; the longer side of a longer image is squeezed.
 const MOST_PIXELS: usize = 1 << 26;
-/// Most steps; more are a mistake.
+/// Largest number of steps; more are taken for a mistake.
 const MOST_STEPS: usize = 32;
 
 /// One step of preprocessing.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "step", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Step {
-    /// Resizes to this size, whatever the aspect ratio.
+    /// Resizes to this size, ignoring the aspect ratio.
     Resize {
         /// Rows.
         height: usize,
@@ -66,7 +66,7 @@ pub enum Step {
         /// Images with no side above this are left unchanged.
         above: usize,
     },
-    /// Brings a drawing or photograph of one digit into the form of MNIST: bright on black, scaled and centered. An
+    /// Converts a drawing or photograph of one digit to the form of MNIST: bright on black, scaled and centered. An
     /// image that already has this form is left unchanged.
     Digit {
         /// Longer side of the ink, in pixels.
@@ -75,7 +75,7 @@ pub enum Step {
         height: usize,
         /// Columns.
         width: usize,
-        /// What is put into the center.
+        /// The point that is placed in the center.
         #[serde(default, alias = "centre")]
         center: Center,
     },
@@ -105,16 +105,16 @@ impl Preprocessing {
     /// # Errors
     /// If channels, mean and std do not match, or a size is out of range.
     pub fn check(&self) -> Result<()> {
-        let faulty = |what: &str| Err(Error::input(format!("preprocessing: {what}")));
+        let invalid = |what: &str| Err(Error::input(format!("preprocessing: {what}")));
         let fits = |list: &[f32]| list.len() == self.channels && list.iter().all(|x| x.is_finite());
         if !matches!(self.channels, 1 | 3) || !fits(&self.mean) || !fits(&self.std) {
-            return faulty("channels must be 1 or 3, with one number for each in mean and std");
+            return invalid("channels must be 1 or 3, with one number for each in mean and std");
         }
         if !self.std.iter().all(|x| *x > 0.0 && x.recip().is_finite()) {
-            return faulty("std must be above zero");
+            return invalid("std must be above zero");
         }
         if self.steps.len() > MOST_STEPS {
-            return faulty("at most 32 steps are allowed");
+            return invalid("at most 32 steps are allowed");
         }
         let sides = self.steps.iter().flat_map(|step| match *step {
             Step::Resize { height, width, .. }
@@ -127,7 +127,7 @@ impl Preprocessing {
         });
         match sides.into_iter().all(|side| (1..=LARGEST_SIDE).contains(&side)) {
             true => Ok(()),
-            false => faulty("sizes lie between 1 and 16384"),
+            false => invalid("sizes must be from 1 to 16384"),
         }
     }
 

@@ -25,10 +25,10 @@ pub(crate) fn check(bytes: &[u8]) -> Result<bool> {
         return refused("the first image of this TIFF file is only a preview (camera raw?)");
     }
     if tag(Tag::PlanarConfiguration) == Some(2) && tag(Tag::TileWidth).is_some() {
-        return refused("TIFF files of tiles in planes are not supported");
+        return refused("planar tiled TIFF files are not supported");
     }
     if tag(Tag::FillOrder) == Some(2) {
-        return refused("TIFF files with the lowest bit first are not supported");
+        return refused("TIFF files with LSB-first bit order are not supported");
     }
     Ok(tag(Tag::ExtraSamples) == Some(1))
 }
@@ -79,7 +79,7 @@ mod tests {
     #[test]
     fn misleading_files_are_refused() {
         for (tag, value, why) in
-            [(Tag::NewSubfileType, 1u16, "only a preview"), (Tag::FillOrder, 2, "lowest bit first")]
+            [(Tag::NewSubfileType, 1u16, "only a preview"), (Tag::FillOrder, 2, "LSB-first")]
         {
             let error = decode(&file::<Gray8>(&[7, 200], tag, value)).unwrap_err();
             assert!(error.is_input() && error.to_string().contains(why), "{error}");
@@ -100,9 +100,9 @@ mod tests {
         assert_eq!(values_fit(b"MM\0\x2b\0\x08\0\0\0\0\0\0\0\0\0\x10\0\0"), None);
     }
 
-    /// Half opaque red, multiplied and not.
+    /// Half-opaque red, premultiplied and not.
     #[test]
-    fn multiplied_opacity_is_laid_on_white() {
+    fn premultiplied_alpha_is_composited_on_white() {
         let half = [[128, 0, 0, 128], [0, 0, 0, 0]].concat();
         let image = decode(&file::<RGBA8>(&half, Tag::ExtraSamples, 1u16)).unwrap();
         assert_eq!(image.pixels(), [255, 127, 127, 255, 255, 255]);

@@ -1,4 +1,4 @@
-//! Images of every kind are read as by Pillow, pixel by pixel. The files and pixels are those of
+//! Images of every kind match Pillow, pixel by pixel. The files and pixels are from
 //! `scripts/reference/pillow_kinds.py`.
 
 use serde::Deserialize;
@@ -18,7 +18,7 @@ fn bytes(hex: &str) -> Vec<u8> {
 }
 
 #[test]
-fn every_kind_is_read_as_by_pillow() {
+fn every_format_matches_pillow() {
     let kinds: Vec<Kind> = serde_json::from_str(include_str!("kinds.json")).unwrap();
     assert!(kinds.len() > 30);
     let mut wrong = Vec::new();

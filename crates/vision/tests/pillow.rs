@@ -1,5 +1,5 @@
-//! Resizing and gray match Pillow byte by byte, and files are read as by Pillow. The figures are
-//! those of `scripts/reference/pillow_resize.py`.
+//! Resizing, conversion to gray and decoding match Pillow byte by byte. The figures are from
+//! `scripts/reference/pillow_resize.py`.
 
 use std::collections::BTreeMap;
 
@@ -74,9 +74,9 @@ fn resizing_matches_pillow() {
     }
 }
 
-/// Images with transparency lie on white, as they do for whoever looks at them.
+/// Images with transparency are composited on white, as viewers show them.
 #[test]
-fn transparent_images_are_resized_on_white_as_by_pillow() {
+fn transparent_images_are_resized_on_white_like_pillow() {
     for Transparent { file, resized } in figures().transparent {
         let image = decode(&file).unwrap();
         assert_eq!(resized.len(), 4);
@@ -111,7 +111,7 @@ fn exif_orientation_is_applied() {
         let (w, h) = (image.width(), image.height());
         assert_eq!(dimensions(&file).unwrap(), [h, w]);
         assert_eq!((w, h), if orientation > 4 { (8, 16) } else { (16, 8) }, "{orientation}");
-        // A pixel of the middle of the side that is dark then.
+        // A pixel in the middle of the side that is then dark.
         let dark = match orientation {
             1 | 4 => (1, h / 2),
             2 | 3 => (w - 2, h / 2),

@@ -7,9 +7,9 @@ use std::time::Duration;
 use anyhow::Result;
 use serde_json::json;
 use striate_data::{
-    Fetched, FetchedFile, LeftAside, LoadOptions, MnistKind, Source, Spec, Split, Survey, Unreadable,
+    Fetched, FetchedFile, LoadOptions, MnistKind, Skipped, Source, Spec, Split, Survey, Unreadable,
 };
-use striate_tensor::text::{printable, printable_path};
+use striate_tensor::text::{counted, printable, printable_path};
 use striate_tensor::{Error, nearest};
 use striate_vision::{draw, encode_png};
 
@@ -17,7 +17,7 @@ use crate::arguments::{DataGet, DataInfo, DataVerb};
 use crate::json;
 use crate::output::{DownloadBar, image_sizes, sides, survey_lines, table, write_file};
 use crate::outputs::{Output, check, refuse_in_data};
-use crate::signals::{Signals, heed_file_sizes};
+use crate::signals::{Signals, catch_file_size_limit};
 
 pub fn run(verb: DataVerb) -> Result<()> {
     match verb {
@@ -51,12 +51,12 @@ fn info(args: DataInfo) -> Result<()> {
         }))?);
     }
     let shape = sides(&split.shape);
-    // Image files have sizes of their own, which the survey tells.
+    // The original sizes of image files are in the survey.
     let images = match dataset.survey.sizes {
-        Some(_) => format!("read here as images of {shape}; `train` reads them at the network's size"),
+        Some(_) => format!("read here as images of {shape}; `train` resizes them to the network's size"),
         None => format!("images of {shape}"),
     };
-    println!("{}: {} classes, {images}", printable(&dataset.name), dataset.classes.len());
+    println!("{}: {}, {images}", printable(&dataset.name), counted(dataset.classes.len(), "class"));
     let mut rows = vec![vec!["class".to_owned()]];
     rows[0].extend(parts.iter().map(|(name, _)| (*name).to_owned()));
     let counts: Vec<_> = parts.iter().map(|(_, split)| split.counts(dataset.classes.len())).collect();
@@ -74,30 +74,30 @@ fn info(args: DataInfo) -> Result<()> {
     Ok(())
 }
 
-/// Writes a contact sheet of the first images of `split`, which is of the data set `spec`.
+/// Writes a contact sheet of the first images of `split`, a part of the data set `spec`.
 fn write_sheet(path: &Path, split: &Split, spec: &str) -> Result<()> {
     let images: Option<Vec<_>> = (0..split.len().min(100)).map(|index| split.image(index)).collect();
     let images = images.ok_or_else(|| {
-        Error::input(format!("{spec} holds arrays that are not images, so that no sheet can be drawn"))
+        Error::input(format!("{spec}: the arrays are not images, so no sheet can be drawn"))
     })?;
     let times = (48 / images[0].width()).max(1);
     Ok(write_file(path, &encode_png(&draw::sheet(&images, 10, times))?)?)
 }
 
-/// Prints what loading found besides the images.
+/// Prints the findings of loading.
 fn print_survey(survey: &Survey) {
     survey.sizes.iter().for_each(|sizes| println!("{}", image_sizes(sizes)));
     survey_lines(survey).iter().for_each(|line| println!("{line}"));
 }
 
 fn survey_json(survey: &Survey) -> serde_json::Value {
-    let aside = |aside: &LeftAside| json!({ "kind": aside.kind, "count": aside.count, "first": printable_path(&aside.first) });
+    let aside = |aside: &Skipped| json!({ "kind": aside.kind, "count": aside.count, "first": printable_path(&aside.first) });
     let unreadable =
         |(path, reason): &(PathBuf, String)| json!({ "file": printable_path(path), "reason": reason });
     json!({
         "sizes": survey.sizes,
         "notes": survey.notes,
-        "left_aside": survey.left_aside.iter().map(aside).collect::<Vec<_>>(),
+        "skipped": survey.skipped.iter().map(aside).collect::<Vec<_>>(),
         "unreadable": survey.unreadable.iter().map(unreadable).collect::<Vec<_>>(),
     })
 }
@@ -108,7 +108,7 @@ fn get(args: DataGet) -> Result<()> {
         let hint = nearest(&args.name, known).map_or(String::new(), |near| format!("did you mean {near}? "));
         Error::input(format!("{}: {hint}available data sets: {}", args.name, known.join(", ")))
     })?;
-    heed_file_sizes()?;
+    catch_file_size_limit()?;
     let fetched = match &args.from {
         Some(from) => striate_data::get(kind, from)?,
         None => download(kind)?,
@@ -131,7 +131,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// Downloads in another thread, so that a signal is handled even while a mirror is silent. Stopping loses nothing:
 /// partial downloads are kept in part files, and a file gets its final name only when it is complete.
 fn download(kind: MnistKind) -> Result<Fetched> {
-    let signals = Signals::heed()?;
+    let signals = Signals::install()?;
     let bar = DownloadBar::new();
     let (sender, receiver) = mpsc::channel();
     let mut progress = bar.clone();

@@ -15,9 +15,9 @@ use crate::effect::{Source, refuse_without_image_files};
 use crate::output::{errors, job_bar, survey_lines, table};
 use crate::{json, weights};
 
-/// Classes of a model that are shown as a table of confusion.
+/// Largest number of classes shown as a confusion matrix.
 const MOST_IN_CONFUSION: usize = 20;
-/// Classes with images that are shown in a list.
+/// Largest number of classes with images shown as a list.
 const MOST_IN_LIST: usize = 40;
 
 pub fn run(args: Eval) -> Result<()> {
@@ -37,10 +37,9 @@ pub fn run(args: Eval) -> Result<()> {
     let form = form(&loaded, &classifier, &spec, args.images.preprocessing.is_some());
     let data = Prepared::new(&loaded.split, form.map_err(|e| e.at(printable_path(&args.model)))?.as_ref())?;
     if loaded.part == "all" && trained_on.as_ref() == Some(&args.data) {
-        notes
-            .push("was trained on most of these images; the error on them says little about new ones".into());
+        notes.push("trained on most of these images, so this error says little about new ones".into());
     }
-    weights::say_all(&args.model, &notes);
+    weights::print_notes(&args.model, &notes);
     survey_lines(&loaded.survey).iter().for_each(|line| eprintln!("{}: {line}", printable(&args.data)));
     let bar = job_bar(data.len(), loaded.part);
     let tally = evaluate(classifier.inference(), loss, &data, |done| bar.set_position(done as u64))?;
@@ -50,7 +49,7 @@ pub fn run(args: Eval) -> Result<()> {
         let mut value = json::tally(&tally, classes);
         value["part"] = json!(loaded.part);
         value["missing_classes"] = json!(loaded.missing);
-        value["left_aside"] = json!(loaded.survey.left_aside.iter().map(|left| left.count).sum::<usize>());
+        value["skipped"] = json!(loaded.survey.skipped.iter().map(|left| left.count).sum::<usize>());
         value["unreadable"] = json!(loaded.survey.unreadable.len());
         value["independent_scores"] = json!(head.is_independent());
         return Ok(json::print(&value)?);
@@ -73,14 +72,14 @@ pub fn run(args: Eval) -> Result<()> {
     Ok(())
 }
 
-/// Loads the part of the data that is measured on, with the model's classes; what is to be reported is added to
+/// Loads the part of the data that the model is evaluated on, with the model's classes; findings are added to
 /// `notes`.
 fn load(spec: &Spec, classifier: &Classifier, args: &Eval, notes: &mut Vec<String>) -> Result<Evaluation> {
     let unreadable = if args.skip_unreadable { Unreadable::Skip } else { Unreadable::Refuse };
     let mut options =
         LoadOptions { max_pixels: args.images.max_pixels(), unreadable, ..LoadOptions::default() };
     if let Spec::Folder(_) = spec {
-        // Each image becomes the input as in `predict`.
+        // Images are preprocessed as in `predict`.
         let form = classifier.image_preprocessing().map_err(|e| e.at(printable_path(&args.model)))?;
         (options.steps, options.channels) = (Some(form.steps.clone()), Some(form.channels));
     }
@@ -95,7 +94,7 @@ fn load(spec: &Spec, classifier: &Classifier, args: &Eval, notes: &mut Vec<Strin
     Ok(loaded)
 }
 
-/// How the loaded images become the input; `None` for arrays, which are used as they are.
+/// The preprocessing of the loaded images; `None` for arrays, which are used unchanged.
 fn form(
     loaded: &Evaluation,
     classifier: &Classifier,
@@ -104,10 +103,10 @@ fn form(
 ) -> striate_tensor::Result<Option<Preprocessing>> {
     match (&loaded.split.pixels, spec) {
         (Pixels::Numbers(_), _) if is_given => {
-            Err(Error::input("--preprocessing is for images; arrays are used as they are"))
+            Err(Error::input("--preprocessing applies only to images; arrays are used unchanged"))
         }
         (Pixels::Numbers(_), _) => Ok(None),
-        // The steps were taken when the images were loaded.
+        // The steps were applied when the images were loaded.
         (Pixels::Bytes(_), Spec::Folder(_)) => {
             Ok(Some(Preprocessing { steps: vec![], ..classifier.image_preprocessing()?.clone() }))
         }
@@ -118,10 +117,10 @@ fn form(
     }
 }
 
-/// A table with true classes down and guesses across.
+/// The confusion matrix: a row for each true class, a column for each predicted one.
 fn confusion(tally: &Tally, classes: &[String]) -> String {
     let short = |name: &String| name.chars().take(10).collect::<String>();
-    let mut rows = vec![vec!["true \\ guess".to_owned()]];
+    let mut rows = vec![vec!["true \\ predicted".to_owned()]];
     rows[0].extend(classes.iter().map(short));
     rows[0].push("error".into());
     for ((class, counts), error) in classes.iter().zip(tally.confusion()).zip(tally.per_class()) {
@@ -133,13 +132,13 @@ fn confusion(tally: &Tally, classes: &[String]) -> String {
     table(&rows)
 }
 
-/// The classes that have images, with the class that they are most often mistaken for.
+/// The classes that have images, each with the class it is most often confused with.
 fn list(tally: &Tally, classes: &[String]) -> String {
-    let mut rows = vec![["class", "images", "error", "mistaken for"].map(str::to_owned).to_vec()];
+    let mut rows = vec![["class", "images", "error", "most confused with"].map(str::to_owned).to_vec()];
     for (index, (counts, error)) in tally.confusion().iter().zip(tally.per_class()).enumerate() {
         let Some(error) = error else { continue };
         let wrong = (0..counts.len()).filter(|guess| *guess != index && counts[*guess] > 0);
-        // The first of equals.
+        // The first of several with the same count.
         let most = wrong.rev().max_by_key(|guess| counts[*guess]);
         let images: usize = counts.iter().sum();
         let mistaken = most.map(|guess| classes[guess].clone()).unwrap_or_default();

@@ -39,6 +39,6 @@ pub fn run(args: Models) -> Result<()> {
         return Ok(json::print(&json!({ "models": list }))?);
     }
     print!("{}", table(&rows));
-    println!("to look at one: striate inspect NAME");
+    println!("show one: striate inspect NAME");
     Ok(())
 }

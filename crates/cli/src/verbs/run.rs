@@ -32,7 +32,7 @@ pub fn run(args: Run) -> Result<()> {
         let what = format!("{file}: has shape {}; {} takes {wanted}", array.shape, network.name);
         return Err(Error::input(what).into());
     }
-    // A network without trained weights accepts other channels, and other sizes where its linear layers depend on them.
+    // A network without trained weights adapts to other channels, and its linear layers to other sizes.
     let is_free = resolved.model.is_none();
     if is_free && network.variables_for(&array.shape).ok() != network.variables().ok() {
         network.set_input(&array.shape[1..]);
@@ -44,7 +44,7 @@ pub fn run(args: Run) -> Result<()> {
     if let Some(layer) = &args.layer {
         network = network.until(layer)?;
     }
-    // An input that does not fit is refused before anything is reported or computed.
+    // An input that does not fit is refused before anything is printed or computed.
     network.graph_for(&array.shape)?;
     let seed = args.seed.unwrap_or(0);
     let weights = match (&args.weights, resolved.model) {
@@ -66,7 +66,7 @@ pub fn run(args: Run) -> Result<()> {
     let lost = output.iter().filter(|x| !x.is_finite()).count();
     if lost > 0 {
         let (file, all) = (printable_path(&args.output), output.len());
-        eprintln!("{file}: {lost} of {all} numbers are NaN or infinite; check the input for such numbers");
+        eprintln!("{file}: {lost} of {all} values are NaN or infinite; check the input");
     }
     if args.compute.json {
         let shape: &Shape = &shape;
@@ -78,7 +78,7 @@ pub fn run(args: Run) -> Result<()> {
     Ok(())
 }
 
-/// Refuses flags about files of a kind that is not read.
+/// Refuses flags for kinds of files that are not read.
 fn refuse_unused(args: &Run) -> striate_tensor::Result<()> {
     let flags = [Flag::output("--onnx-output", args.onnx_output.is_some())];
     let weights = args.weights.iter().map(|path| Source::file(path, true));

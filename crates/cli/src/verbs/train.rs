@@ -20,14 +20,14 @@ use crate::arguments::Train;
 use crate::effect::{Source, refuse_without_image_files};
 use crate::output::{Watcher, argument};
 use crate::outputs::refuse_in_data;
-use crate::signals::{Signals, heed_file_sizes};
+use crate::signals::{Signals, catch_file_size_limit};
 use crate::weights;
 
 pub fn run(args: Train) -> Result<()> {
     let cpu = Cpu::new(args.compute.threads)?;
     let limits = Limits { steps: args.steps, any_isa: args.any_isa };
-    heed_file_sizes()?;
-    let mut watcher = Watcher::new(Signals::heed()?);
+    catch_file_size_limit()?;
+    let mut watcher = Watcher::new(Signals::install()?);
     let mut trainer = match &args.resume {
         Some(folder) => {
             let load = |recipe: &Recipe, network: &Network| load_data(recipe, network, true);
@@ -38,14 +38,14 @@ pub fn run(args: Train) -> Result<()> {
             let weights = weights.map(|weights| (file.as_path(), weights));
             let trainer = if args.dry_run {
                 let trainer = Trainer::draft(settings, network, dataset, weights, cpu)?;
-                weights::say_all(&file, &notes);
+                weights::print_notes(&file, &notes);
                 return dry_run::run(trainer, args.compute.json);
             } else {
                 let stem = || format!("{}-{}", network.name, data_name(&settings.recipe.data.spec));
                 let out = args.out.clone().map_or_else(|| RunPath::Free { stem: stem() }, RunPath::Folder);
                 Trainer::create(settings, network, dataset, weights, cpu, &out)?
             };
-            weights::say_all(&file, &notes);
+            weights::print_notes(&file, &notes);
             trainer
         }
     };
@@ -64,7 +64,7 @@ pub fn run(args: Train) -> Result<()> {
     report::print(&outcome, &summary, &args)
 }
 
-/// The name of the data set `spec` in that of a run: of a folder its last component.
+/// The name of the data set `spec` for the name of a run; for a folder, its last component.
 fn data_name(spec: &str) -> String {
     let name = match Spec::parse(spec) {
         Ok(Spec::Folder(folder) | Spec::Npy(folder)) => {
@@ -76,15 +76,15 @@ fn data_name(spec: &str) -> String {
     name.unwrap_or_else(|| spec.to_owned()).replace('.', "_")
 }
 
-/// Everything that a new run starts from.
+/// Everything that a new run needs.
 struct Start {
     settings: Settings,
     network: Network,
     dataset: Dataset,
     weights: Option<Weights>,
-    /// Where the weights are from.
+    /// The file of the weights.
     file: PathBuf,
-    /// What was chosen in reading it.
+    /// What was chosen when it was read.
     notes: Vec<String>,
 }
 
@@ -131,7 +131,7 @@ impl Start {
     }
 }
 
-/// Refuses flags about files of a kind that is not read.
+/// Refuses flags for kinds of files that are not read.
 fn refuse_unused(args: &Train, model: &str, spec: &str) -> striate_tensor::Result<()> {
     let flags = [("--skip-unreadable", args.skip_unreadable), ("--max-pixels", args.max_pixels.is_some())];
     refuse_without_image_files(&flags, spec)?;
@@ -161,17 +161,17 @@ fn flags(args: &Train) -> Vec<(&'static str, String)> {
     flags
 }
 
-/// A text as TOML writes it.
+/// Formats text as TOML.
 fn toml_string(text: &str) -> String {
     serde_json::to_string(text).expect("text has a JSON form, which TOML shares")
 }
 
-/// A number as TOML writes it; infinities and NaN have other names there.
+/// Formats a number as TOML, which spells infinities and NaN differently.
 fn float(number: f32) -> String {
     if number.is_nan() { "nan".into() } else { format!("{number:?}") }
 }
 
-/// Applies the flags to `settings`; mistakes name the flag.
+/// Applies the flags to `settings`; errors name the flag.
 fn with_flags(mut settings: Settings, flags: &[(&str, String)]) -> Result<Settings> {
     for (flag, assignment) in flags {
         settings.set(flag, assignment)?;
@@ -179,10 +179,10 @@ fn with_flags(mut settings: Settings, flags: &[(&str, String)]) -> Result<Settin
     Ok(settings)
 }
 
-/// Epochs in which a network that can learn at all has learned one batch by heart.
+/// Number of epochs after which a network that can learn at all has overfitted one batch.
 const OVERFIT_EPOCHS: u64 = 200;
 
-/// Leaves one batch, which is trained and measured on, at a constant rate.
+/// Reduces the data to one batch, for training and evaluation, at a constant learning rate.
 fn one_batch(settings: &mut Settings, dataset: &mut Dataset, epochs: Option<u64>) -> Result<()> {
     let count = settings.recipe.train.batch.min(dataset.train.len());
     dataset.train = dataset.train.select(&(0..count).collect::<Vec<_>>());

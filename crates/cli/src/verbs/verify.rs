@@ -11,7 +11,7 @@ use striate_tensor::text::printable_path;
 use crate::arguments::Verify;
 use crate::json;
 
-/// Limit of the difference of outputs: another instruction set adds in another order, but no more than this.
+/// Largest difference of outputs accepted: other instruction sets sum in another order.
 const TOLERANCE: f32 = 1e-4;
 
 pub fn run(args: Verify) -> Result<()> {
@@ -20,7 +20,9 @@ pub fn run(args: Verify) -> Result<()> {
     let classifier = classifier.map_err(|e| e.at(printable_path(&args.model)))?;
     let place = printable_path(&args.model);
     let Some(difference) = classifier.golden_difference()? else {
-        return Err(Error::input(format!("{place}: has no golden pair to rerun; train it again")).into());
+        return Err(
+            Error::input(format!("{place}: has no golden pair to rerun; train the model again")).into()
+        );
     };
     // NaN fails too.
     if !difference.le(&TOLERANCE) {
@@ -35,11 +37,9 @@ pub fn run(args: Verify) -> Result<()> {
         )?);
     }
     let covered = match integrity {
-        Integrity::Whole => "everything in it matches its digest",
-        Integrity::Weights => {
-            "its weights match their checksum; it was written before there was a digest of the rest"
-        }
+        Integrity::Whole => "the content matches the digest",
+        Integrity::Weights => "the weights match their checksum, but the file has no digest of the rest",
     };
-    println!("{place}: {covered}; its golden pair is reproduced (difference {difference:e})");
+    println!("{place}: {covered}; the golden pair is reproduced (difference {difference:e})");
     Ok(())
 }

@@ -180,7 +180,7 @@ impl<'a> Fetcher<'a> {
         let have = part.len();
         let answer = self.client.get(url, have)?;
         if let Some(total) = answer.total.filter(|total| *total > MAX_BYTES) {
-            return Err(Failure::Refused(format!("announces {total} bytes, too many for this file")));
+            return Err(Failure::Refused(format!("announces {total} bytes, too large for this file")));
         }
         match answer.status {
             200 => part.clear()?,

@@ -1,4 +1,4 @@
-//! The parts of an image folder as they are, also where they could not be trained on.
+//! Loads the parts of an image folder for a description, even without a training part.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -22,8 +22,8 @@ pub(crate) fn describe(root: &Path, options: &LoadOptions) -> Result<Described> 
     let names = folders.iter().flat_map(|(_, _, classes)| classes).map(|(name, _)| name.clone());
     let names: Vec<String> = names.collect::<BTreeSet<_>>().into_iter().collect();
     let mut found = Found::new(&layout)?;
-    let what = format!("there is no training part, only {}", layout.part_names().join(" and "));
-    found.survey.notes.push(what + "; `eval` takes that, `train` does not");
+    let what = format!("no training part, only {}", layout.part_names().join(" and "));
+    found.survey.notes.push(what + "; `eval` accepts this, `train` does not");
     let label = |name: &str| names.iter().position(|other| other == name).expect("it is one of them");
     let listings: Vec<(Part, PathBuf, Listing)> = (folders.into_iter())
         .map(|(part, folder, classes)| Ok((part, folder.clone(), found.list(&folder, &classes, label)?)))

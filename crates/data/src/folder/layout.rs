@@ -1,4 +1,4 @@
-//! What the folders of a data set are: parts, classes, or one folder around them.
+//! The layout of a data set's folders: parts, classes, or an enclosing folder.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use striate_tensor::{Error, Result};
 use super::listing::{Visible, is_image, visible};
 use crate::dataset::listed;
 
-/// Enclosing folders that are entered.
+/// Largest number of enclosing folders entered.
 const MOST_ENCLOSING: usize = 4;
 
 /// A part of a data set.
@@ -28,7 +28,7 @@ impl Part {
         }
     }
 
-    /// Returns the part that a folder called `name` holds, and whether the whole name says so.
+    /// Returns the part that the folder name `name` denotes, and whether the whole name does.
     fn of(name: &str) -> Option<(Part, bool)> {
         let name = name.to_lowercase();
         match name.as_str() {
@@ -48,19 +48,19 @@ impl Part {
     }
 }
 
-/// Where the parts or classes of a data set lie.
+/// The locations of the parts or classes of a data set.
 #[derive(Debug)]
 pub(super) struct Layout {
-    /// The folder that holds them.
+    /// The folder that contains them.
     pub base: PathBuf,
-    /// The parts, in order; none if `base` holds class folders.
+    /// The parts, in order; empty if `base` contains class folders.
     pub parts: Vec<(Part, PathBuf)>,
     /// A line for each enclosing folder that was entered.
     pub notes: Vec<String>,
 }
 
 impl Layout {
-    /// Finds parts or classes in `root`, or in the only folder in it unless that is called like one of
+    /// Finds parts or classes in `root`, or in the only folder in it unless that has the name of one of
     /// `classes`.
     pub fn of(root: &Path, classes: &[String]) -> Result<Layout> {
         let (mut base, mut notes) = (root.to_owned(), Vec::new());
@@ -95,8 +95,8 @@ pub(super) fn name(path: &Path) -> String {
 
 /// Returns the parts among `folders`, in order.
 ///
-/// A folder called `train` may also be the class of trains. It is a part if it holds folders, or if all
-/// folders beside it are called like parts. Names such as `steam_train` count only beside another part.
+/// A folder called `train` may also be a class of trains. It is a part if it contains folders, or if all
+/// folders next to it have names of parts. Names such as `steam_train` count only next to another part.
 fn parts(base: &Path, folders: &[PathBuf]) -> Result<Vec<(Part, PathBuf)>> {
     let named: Vec<(Part, bool, &PathBuf)> = folders
         .iter()
@@ -119,7 +119,7 @@ fn parts(base: &Path, folders: &[PathBuf]) -> Result<Vec<(Part, PathBuf)>> {
     match parts.windows(2).find(|pair| pair[0].0 == pair[1].0) {
         None => Ok(parts),
         Some(pair) => Err(Error::input(format!(
-            "{}: two folders hold the {} part: {} and {}; merge them or rename one",
+            "{}: two folders for the {} part: {} and {}; merge them or rename one",
             base.display(),
             pair[0].0.name(),
             name(&pair[0].1),
@@ -131,13 +131,13 @@ fn parts(base: &Path, folders: &[PathBuf]) -> Result<Vec<(Part, PathBuf)>> {
 /// Returns the class folders in `folder` with their names, sorted by name.
 ///
 /// # Errors
-/// If a name is not Unicode, or the folders look like parts.
+/// If a name is not valid Unicode, or the folders look like parts.
 pub(super) fn classes(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
     let mut classes = Vec::new();
     for path in visible(folder)?.folders {
         let name = path.file_name().and_then(|name| name.to_str());
         let not_unicode =
-            || Error::input(format!("{}: the name is not Unicode; rename the folder", path.display()));
+            || Error::input(format!("{}: the name is not valid Unicode; rename the folder", path.display()));
         classes.push((name.ok_or_else(not_unicode)?.to_owned(), path));
     }
     classes.sort();
@@ -145,8 +145,8 @@ pub(super) fn classes(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
     Ok(classes)
 }
 
-/// Refuses class folders that are parts, or hold parts: all of them hold only folders, called as those in the one
-/// that holds the most; or all of them hold a folder called like a part.
+/// Refuses class folders that are or contain parts: those that contain only folders, with names among those in the
+/// largest one; or those that all contain a folder with the name of a part.
 fn refuse_parts(base: &Path, classes: &[(String, PathBuf)]) -> Result<()> {
     let mut inner: Vec<BTreeSet<String>> = Vec::new();
     let mut has_images = false;
@@ -162,8 +162,8 @@ fn refuse_parts(base: &Path, classes: &[(String, PathBuf)]) -> Result<()> {
         let names: Vec<String> = names.into_iter().cloned().collect();
         let (first, part) = (&outer[0], &names[0]);
         return Err(Error::input(format!(
-            "{}: {} each hold the parts {}; if they are data sets, give one of them: {}; if they are classes, put \
-             the parts above them: {part}/{first}",
+            "{}: {} each contain the parts {}; if they are data sets, choose one of them, such as {}; if they are \
+             classes, move the parts above them, such as {part}/{first}",
             base.display(),
             listed(&outer),
             listed(&names),
@@ -172,13 +172,13 @@ fn refuse_parts(base: &Path, classes: &[(String, PathBuf)]) -> Result<()> {
     }
     inner.retain(|names| !names.is_empty());
     let Some(most) = inner.iter().max_by_key(|names| names.len()) else { return Ok(()) };
-    // A single name, such as `images`, is a habit and not a class.
+    // A single name, such as `images`, is a convention and not a class.
     if has_images || inner.len() < 2 || most.len() < 2 || !inner.iter().all(|names| names.is_subset(most)) {
         return Ok(());
     }
     let names: Vec<String> = most.iter().cloned().collect();
     Err(Error::input(format!(
-        "{}: {} look like parts, not classes: they hold only folders, called {}; rename them to train, val and test, \
+        "{}: {} look like parts, not classes: they contain only folders, named {}; rename them to train, val and test, \
          or put the images directly into them",
         base.display(),
         listed(&outer),

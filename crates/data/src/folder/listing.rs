@@ -1,4 +1,4 @@
-//! The files of a data set: which are images, and which are left aside.
+//! Lists the files of a data set: images, and skipped files.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -9,32 +9,32 @@ use striate_tensor::file::{list_folder, open};
 use striate_tensor::{Error, Result};
 use striate_vision::{HEAD_BYTES, ImageKind};
 
-use crate::LeftAside;
+use crate::Skipped;
 
-/// Endings of images: such a file counts as an image even if its content does not say so.
+/// Extensions of images: files with these are treated as images regardless of their content.
 const ENDINGS: [&str; 17] = [
     "png", "jpg", "jpeg", "jpe", "jfif", "webp", "bmp", "gif", "tif", "tiff", "pbm", "pgm", "ppm", "pnm",
     "heic", "heif", "avif",
 ];
-/// Names that systems and tools leave in folders, in lower case.
+/// Names of files and folders created by systems and tools, in lower case.
 const SYSTEM: [&str; 5] = ["__macosx", "@eadir", "thumbs.db", "desktop.ini", "$recycle.bin"];
-/// Folders within each other below a class.
+/// Largest depth of folders below a class.
 const DEEPEST: usize = 16;
-/// Folders below a class.
+/// Largest number of folders below a class.
 const MOST_FOLDERS: usize = 10_000;
 
-/// What a folder holds.
+/// The contents of a folder.
 #[derive(Default)]
 pub(super) struct Visible {
     /// Folders, sorted.
     pub folders: Vec<PathBuf>,
     /// Everything else, sorted.
     pub files: Vec<PathBuf>,
-    /// What is hidden or a system's, with its kind.
+    /// Hidden and system entries, with their kind.
     pub aside: Vec<(&'static str, PathBuf)>,
 }
 
-/// Lists what `folder` holds. Links are followed.
+/// Lists the contents of `folder`. Links are followed.
 pub(super) fn visible(folder: &Path) -> Result<Visible> {
     let mut found = Visible::default();
     for path in list_folder(folder)? {
@@ -52,22 +52,22 @@ pub(super) fn visible(folder: &Path) -> Result<Visible> {
     Ok(found)
 }
 
-/// What was left aside, by kind.
+/// The skipped entries, by kind.
 #[derive(Default)]
-pub(super) struct Aside(BTreeMap<String, LeftAside>);
+pub(super) struct Aside(BTreeMap<String, Skipped>);
 
 impl Aside {
     pub fn add(&mut self, kind: impl Into<String>, path: PathBuf) {
         let kind = kind.into();
-        let entry = self.0.entry(kind.clone()).or_insert(LeftAside { kind, count: 0, first: path });
+        let entry = self.0.entry(kind.clone()).or_insert(Skipped { kind, count: 0, first: path });
         entry.count += 1;
     }
 
-    pub fn into_list(self) -> Vec<LeftAside> {
+    pub fn into_list(self) -> Vec<Skipped> {
         self.0.into_values().collect()
     }
 
-    /// Leaves aside what is hidden or a system's, and the files beside class folders or parts.
+    /// Skips hidden and system entries, and files next to class folders or parts.
     pub fn beside(&mut self, folder: &Path) -> Result<()> {
         let Visible { files, aside, .. } = visible(folder)?;
         aside.into_iter().for_each(|(kind, path)| self.add(kind, path));
@@ -79,7 +79,7 @@ impl Aside {
     }
 }
 
-/// Returns the images in a folder and in the folders in it, sorted by path.
+/// Returns the images in a folder and its subfolders, sorted by path.
 pub(super) fn images(folder: &Path, aside: &mut Aside) -> Result<Vec<PathBuf>> {
     let mut walk = Walk { top: folder, files: vec![], folders: 0 };
     walk.collect(folder, 0, aside)?;
@@ -106,11 +106,11 @@ struct Walk<'a> {
 impl Walk<'_> {
     fn collect(&mut self, folder: &Path, depth: usize, aside: &mut Aside) -> Result<()> {
         self.folders += 1;
-        // Links may lead back to a folder above, and several of them multiply.
+        // Links may form cycles, and several of them multiply.
         if depth > DEEPEST || self.folders > MOST_FOLDERS {
             return Err(Error::input(format!(
-                "{}: holds more than {MOST_FOLDERS} folders, or more than {DEEPEST} within each other; is there a \
-                 link to a folder above?",
+                "{}: contains more than {MOST_FOLDERS} folders, or folders nested more than {DEEPEST} deep; is there a \
+                 link to a parent folder?",
                 self.top.display()
             )));
         }
@@ -133,7 +133,7 @@ fn kind(path: &Path) -> String {
     ending(path).unwrap_or_else(|| "no extension".into())
 }
 
-/// Returns whether the content or the ending of a file is that of an image.
+/// Returns whether a file has the content or the extension of an image.
 pub(super) fn is_image(path: &Path) -> bool {
     if ending(path).is_some_and(|ending| ENDINGS.contains(&ending.as_str())) {
         return true;

@@ -1,8 +1,8 @@
-//! Image folders: parts such as `train`, `val` and `test` that hold a folder for each class, or class
-//! folders alone.
+//! Image folders: parts such as `train`, `val` and `test` with a folder for each class, or only class
+//! folders.
 //!
-//! Classes are the names of the folders, sorted as strings. Images are known by their content. All of them
-//! are read and brought to one size at once, so that training never waits for a disk.
+//! Classes are the names of the folders, sorted as strings. Images are recognized by their content. All of them
+//! are read and resized to one size in advance, so that training never waits for a disk.
 
 mod describe;
 mod layout;
@@ -72,7 +72,7 @@ pub(crate) fn load(root: &Path, options: &LoadOptions) -> Result<Dataset> {
     })
 }
 
-/// Loads the part in the folder `root` that a model with the classes `known` is measured on.
+/// Loads the part in the folder `root` that a model with the classes `known` is evaluated on.
 pub(crate) fn load_measured(root: &Path, known: &[String], options: &LoadOptions) -> Result<Measured> {
     let layout = Layout::of(root, known)?;
     let best = layout.parts.iter().max_by_key(|(part, folder)| (has_folders(folder), *part));
@@ -82,7 +82,7 @@ pub(crate) fn load_measured(root: &Path, known: &[String], options: &LoadOptions
     };
     let folders = classes(folder)?;
     if folders.is_empty() {
-        let what = "has no class folders; put the images of each class into a folder called as the class";
+        let what = "has no class folders; put the images of each class into a folder named after the class";
         return Err(Error::input(what).at(folder.display()));
     }
     let mut found = Found::new(&layout)?;
@@ -107,7 +107,7 @@ fn has_folders(folder: &Path) -> bool {
     visible(folder).is_ok_and(|found| !found.folders.is_empty())
 }
 
-/// The folder that holds the classes to be trained on.
+/// The folder of the training classes.
 fn training_folder(layout: &Layout) -> Result<&Path> {
     match (layout.part(Part::Train), &layout.parts[..]) {
         (Some(folder), _) => Ok(folder),
@@ -124,10 +124,10 @@ fn training_folder(layout: &Layout) -> Result<&Path> {
 fn refuse_too_few(base: &Path, classes: &[String]) -> Result<()> {
     let what = match classes {
         [] => "has no class folders".to_owned(),
-        [only] => format!("has one class folder only, {only}"),
+        [only] => format!("has only one class folder, {only}"),
         _ => return Ok(()),
     };
-    let advice = "training needs two or more, each with its images";
+    let advice = "training needs at least two, each with its images";
     Err(Error::input(format!("{}: {what}; {advice}", base.display())))
 }
 
@@ -145,32 +145,32 @@ fn refuse_empty_class(base: &Path, train: &Split, classes: &[String]) -> Result<
 /// Normalization by mean and deviation of `split`.
 fn normalization(split: &Split) -> Preprocessing {
     let (mean, mut std) = split.moments();
-    // A channel that never changes has nothing to be divided by.
+    // A constant channel has no deviation to divide by.
     std.iter_mut().filter(|x| **x < 1e-3).for_each(|x| *x = 1.0);
     Preprocessing { channels: split.shape[0], steps: vec![], mean, std }
 }
 
-/// The findings while folders are listed and images are read.
+/// Collects findings while folders are listed and images are read.
 struct Found {
     survey: Survey,
     aside: Aside,
     nested: Nested,
     /// The folder of the parts or classes.
     base: PathBuf,
-    /// Images listed so far.
+    /// Number of images listed so far.
     total: usize,
 }
 
-/// The subfolders of class folders that hold images.
+/// The subfolders of class folders that contain images.
 #[derive(Default)]
 struct Nested {
     folders: BTreeSet<PathBuf>,
-    /// Whether class folders hold images themselves.
+    /// Whether class folders contain images directly.
     has_direct: bool,
 }
 
 impl Nested {
-    /// Notes where the images of the class folder `class` lie.
+    /// Records the locations of the images of the class folder `class`.
     fn add(&mut self, class: &Path, images: &[PathBuf]) {
         for parent in images.iter().filter_map(|image| image.parent()) {
             match parent == class {
@@ -181,13 +181,13 @@ impl Nested {
         }
     }
 
-    /// Returns a line about the subfolders, named from `base` on.
+    /// Returns a note on the subfolders, relative to `base`.
     fn note(&self, base: &Path) -> Option<String> {
         let first = self.folders.first()?;
         let first = first.strip_prefix(base).unwrap_or(first).display();
         let (also, count) = (if self.has_direct { "also " } else { "" }, self.folders.len());
         let subfolders = if count == 1 { "a subfolder" } else { &format!("{count} subfolders") };
-        Some(format!("images are {also}taken from {subfolders} of the class folders, first {first}"))
+        Some(format!("images {also}come from {subfolders} of the class folders, first {first}"))
     }
 }
 
@@ -244,7 +244,7 @@ impl Found {
         let folders = classes(folder)?;
         if folders.is_empty() {
             self.aside.beside(folder)?;
-            let what = format!("{} has no class folders and is left aside", folder.display());
+            let what = format!("{} has no class folders and is skipped", folder.display());
             self.survey.notes.push(what);
             return Ok(None);
         }
@@ -252,7 +252,7 @@ impl Found {
         let extra: Vec<String> = found.iter().filter(|name| !names.contains(name)).cloned().collect();
         if !extra.is_empty() {
             return Err(Error::input(format!(
-                "{}: has classes that training does not have: {}; its classes are {}, those of training {}",
+                "{}: has classes that training does not have: {}; its classes are {}, but those of training are {}",
                 folder.display(),
                 listed(&extra),
                 listed(&found),
@@ -294,6 +294,6 @@ impl Found {
 
     fn finish(mut self) -> Survey {
         self.survey.notes.extend(self.nested.note(&self.base));
-        Survey { left_aside: self.aside.into_list(), ..self.survey }
+        Survey { skipped: self.aside.into_list(), ..self.survey }
     }
 }

@@ -1,4 +1,4 @@
-//! Reading the images of a part, all at one size.
+//! Reads the images of a part, all at one size.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,9 +11,9 @@ use striate_vision::{Filter, Preprocessing, Step, decode_limited, dimensions};
 use crate::split::write_planar;
 use crate::{LoadOptions, Pixels, Split, Survey, Unreadable};
 
-/// Images are kept at their own size up to this side.
+/// Largest side up to which images keep their own size.
 const LARGEST_OWN_SIDE: usize = 256;
-/// The side that larger images are brought to: their shorter side to 8/7 of it, then the center.
+/// The side to which larger images are resized: shorter side to 8/7 of it, then center crop.
 const USUAL_SIDE: usize = 224;
 /// The largest image file in bytes.
 const MOST_BYTES: u64 = 256 << 20;
@@ -29,11 +29,11 @@ pub(super) struct Reader {
     form: Preprocessing,
     max_pixels: u64,
     unreadable: Unreadable,
-    /// Whether an image of the parts so far had more than one channel.
+    /// Whether any image so far has more than one channel.
     has_color: AtomicBool,
 }
 
-/// A part as read, with its findings.
+/// A part that was read, with the findings.
 pub(super) struct ReadPart {
     pub split: Split,
     pub sizes: Option<[[usize; 2]; 2]>,
@@ -41,7 +41,7 @@ pub(super) struct ReadPart {
 }
 
 impl Reader {
-    /// Prepares to read as `options` say; without a size in them that of `files` decides.
+    /// Creates a reader as specified by `options`; without a size there, the size of `files` decides.
     pub fn new(files: &[PathBuf], options: &LoadOptions) -> Result<Reader> {
         let steps = match &options.steps {
             Some(steps) => steps.clone(),
@@ -63,17 +63,17 @@ impl Reader {
         })
     }
 
-    /// The steps that bring an image to the size of the set.
+    /// The steps that resize an image to the size of the set.
     pub fn steps(&self) -> Vec<Step> {
         self.form.steps.clone()
     }
 
-    /// Whether all images so far were gray and nothing else was asked for.
+    /// Whether all images so far are gray, and color was not requested.
     pub fn is_gray(&self) -> bool {
         !self.has_color.load(Ordering::Relaxed)
     }
 
-    /// Reads all images of a part; those that cannot be read are left out and listed.
+    /// Reads all images of a part; unreadable ones are skipped and listed.
     pub fn read(&self, listing: Listing) -> Result<ReadPart> {
         let [c, h, w] = self.form.output_shape().expect("the last step fixes the size");
         let (area, count) = (c * h * w, listing.files.len());
@@ -116,10 +116,10 @@ impl Reader {
         Ok([image.height(), image.width()])
     }
 
-    /// Refuses unreadable images, of `total` images in all, unless they are to be skipped.
+    /// Refuses unreadable images among `total` images, unless they are to be skipped.
     ///
     /// # Errors
-    /// If there are any; the error names the first, and its notes all of them if there are several.
+    /// If there are any; the error names the first, and its notes list all of them if there are several.
     pub fn refuse_unreadable(&self, survey: &Survey, total: usize) -> Result<()> {
         let Some((path, reason)) = survey.unreadable.first() else { return Ok(()) };
         if self.unreadable == Unreadable::Skip {
@@ -127,12 +127,12 @@ impl Reader {
         }
         let count = survey.unreadable.len();
         let what = format!(
-            "{count} of {total} images cannot be read, the first is {}: {reason}; --skip-unreadable leaves such \
-             images out",
+            "{count} of {total} images cannot be read, first {}: {reason}; --skip-unreadable skips \
+             them",
             path.display()
         );
         let each = survey.unreadable.iter().map(|(path, reason)| format!("{}: {reason}", path.display()));
-        // A single one stands in the error itself.
+        // A single one is named in the error itself.
         Err(Error::input(what).with_notes(each.filter(|_| count > 1)))
     }
 }
@@ -145,7 +145,7 @@ pub(super) fn joined(all: Option<[[usize; 2]; 2]>, [low, high]: [[usize; 2]; 2])
     [side(usize::min, least, low), side(usize::max, most, high)]
 }
 
-/// The steps that bring every image to `size`, or without one to the usual size.
+/// The steps that resize every image to `size`, or else to the default size.
 fn steps(size: Option<[usize; 2]>) -> Vec<Step> {
     let filter = Filter::Bilinear;
     match size {
@@ -160,7 +160,7 @@ fn steps(size: Option<[usize; 2]>) -> Vec<Step> {
     }
 }
 
-/// The size of all images that can be read, if they share one and it is small.
+/// The size of all readable images, if they have the same size and it is small.
 fn own_size(files: &[PathBuf]) -> Option<[usize; 2]> {
     let size = |path: &PathBuf| dimensions(&read_limited(path, MOST_BYTES).ok()?).ok();
     let first = files.iter().find_map(size)?;
@@ -168,7 +168,7 @@ fn own_size(files: &[PathBuf]) -> Option<[usize; 2]> {
     (is_small && files.par_iter().all(|path| size(path).is_none_or(|size| size == first))).then_some(first)
 }
 
-/// Leaves the first of three equal channels.
+/// Keeps the first of three equal channels.
 pub(super) fn keep_one_channel(split: &mut Split) {
     let [c, h, w] = split.shape;
     if let Pixels::Bytes(bytes) = &mut split.pixels {

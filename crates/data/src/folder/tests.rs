@@ -1,4 +1,4 @@
-//! Image folders as people have them.
+//! Image folders with typical layouts.
 
 use std::fs;
 
@@ -48,7 +48,7 @@ fn counts(set: &Dataset) -> [Option<usize>; 3] {
 }
 
 #[test]
-fn parts_are_recognized_whatever_their_case_and_spelling() {
+fn parts_are_recognized_regardless_of_case_and_spelling() {
     for (train, validation, test) in [
         ("train", "val", "test"),
         ("Train", "VALID", "Test"),
@@ -96,7 +96,7 @@ fn class_named_train_is_accepted() {
 #[test]
 fn two_folders_for_one_part_are_refused_by_name() {
     let text = failure(&with_images(&["train/a/x.png", "Training/a/x.png", "train/b/x.png"]));
-    assert!(text.contains("two folders hold the train part: Training and train"), "{text}");
+    assert!(text.contains("two folders for the train part: Training and train"), "{text}");
 }
 
 #[test]
@@ -105,7 +105,7 @@ fn class_folders_that_look_like_parts_are_refused() {
         failure(&with_images(&["learn/cat/a.png", "learn/dog/a.png", "check/cat/a.png", "check/dog/a.png"]));
     assert!(
         text.contains(
-            "[check, learn] look like parts, not classes: they hold only folders, called [cat, dog];"
+            "[check, learn] look like parts, not classes: they contain only folders, named [cat, dog];"
         ),
         "{text}"
     );
@@ -113,7 +113,7 @@ fn class_folders_that_look_like_parts_are_refused() {
     // The smaller part may lack classes.
     let text = failure(&with_images(&["learn/cat/a.png", "learn/dog/a.png", "check/cat/a.png"]));
     assert!(text.contains("[check, learn] look like parts"), "{text}");
-    // One folder in each is a habit: Tiny ImageNet has CLASS/images.
+    // A single folder in each is a convention: Tiny ImageNet has CLASS/images.
     let set = loaded(&with_images(&["train/cat/images/a.png", "train/dog/images/a.png"])).unwrap();
     assert_eq!(set.classes, ["cat", "dog"]);
 }
@@ -129,7 +129,7 @@ fn enclosing_folder_is_entered_and_reported() {
 }
 
 #[test]
-fn other_files_are_left_aside_and_counted() {
+fn other_files_are_skipped_and_counted() {
     let folder = with_images(&["train/9/deep/a.PNG", "train/10/deep/a.PNG", "train/10/b.dat"]);
     folder.file("train/.hidden/x.png", b"not an image");
     folder.file("train/9/.x.png", b"not an image");
@@ -142,17 +142,16 @@ fn other_files_are_left_aside_and_counted() {
     folder.file("labels/a.csv", b"");
     let set = loaded(&folder).unwrap();
     assert_eq!((set.classes, set.train.labels), (vec!["10".to_owned(), "9".into()], vec![0, 0, 1]));
-    let aside: Vec<_> =
-        set.survey.left_aside.iter().map(|aside| (aside.kind.as_str(), aside.count)).collect();
+    let aside: Vec<_> = set.survey.skipped.iter().map(|aside| (aside.kind.as_str(), aside.count)).collect();
     let expected =
         [("folder that is not a part", 1), ("hidden", 2), ("no extension", 1), ("system", 3), ("txt", 2)];
     assert_eq!(aside, expected);
-    assert_eq!(set.survey.left_aside[4].first, folder.path().join("train/9/more.TXT"));
+    assert_eq!(set.survey.skipped[4].first, folder.path().join("train/9/more.TXT"));
     assert_eq!(set.survey.sizes, Some([[4, 6], [4, 6]]));
 }
 
 #[test]
-fn images_become_what_preprocessing_makes_of_them() {
+fn images_are_preprocessed_as_specified() {
     let folder = with_images(&["train/a/0.png", "train/b/1.png", "train/b/2.png", "val/a/3.png"]);
     let set = loaded(&folder).unwrap();
     assert_eq!((set.train.shape, set.evaluation().0), ([3, 4, 6], "validation"));
@@ -166,7 +165,7 @@ fn images_become_what_preprocessing_makes_of_them() {
 }
 
 #[test]
-fn size_channels_and_steps_can_be_asked_for() {
+fn size_channels_and_steps_can_be_requested() {
     let folder = Scratch::new();
     for (class, side) in [("cat", 30), ("dog", 50)] {
         let gray = Image::filled(side, 40, [90; 3]).to_gray();
@@ -199,7 +198,7 @@ fn all_unreadable_images_are_named_or_skipped() {
     assert!(error.is_input());
     let text = error.to_string();
     assert!(
-        text.contains("3 of 8 images cannot be read, the first is") && text.contains("--skip-unreadable"),
+        text.contains("3 of 8 images cannot be read, first") && text.contains("--skip-unreadable"),
         "{text}"
     );
     let notes = error.notes();
@@ -228,14 +227,16 @@ fn part_may_lack_classes_but_not_add_any() {
     let set = loaded(&folder).unwrap();
     assert_eq!((counts(&set), set.test.unwrap().labels), ([Some(2), None, Some(1)], vec![1]));
     assert!(
-        set.survey.notes[0].contains("val has no class folders and is left aside"),
+        set.survey.notes[0].contains("val has no class folders and is skipped"),
         "{:?}",
         set.survey.notes
     );
     fs::create_dir(folder.path().join("test/new")).unwrap();
     let text = failure(&folder);
     assert!(
-        text.contains("training does not have: [new]; its classes are [b, new], those of training [a, b]"),
+        text.contains(
+            "training does not have: [new]; its classes are [b, new], but those of training are [a, b]"
+        ),
         "{text}"
     );
 }
@@ -263,29 +264,29 @@ fn evaluation_takes_a_test_part_or_classes_alone() {
 }
 
 #[test]
-fn faulty_folders_are_refused() {
+fn invalid_folders_are_refused() {
     let folder = with_images(&["train/a/0.png", "train/b/1.png"]);
     fs::create_dir(folder.path().join("train/new")).unwrap();
     assert!(failure(&folder).contains("new: has no images; add some or remove the folder"));
     let empty = Scratch::new();
     assert!(failure(&empty).contains("has no class folders"));
     fs::create_dir(empty.path().join("only")).unwrap();
-    assert!(failure(&empty).contains("has one class folder only, only"));
+    assert!(failure(&empty).contains("has only one class folder, only"));
     let text = failure(&with_images(&["cat/0.png", "dog\u{202e}/1.png"]));
     assert!(text.contains("U+202E, which cannot be shown; rename it"), "{text}");
 }
 
 #[cfg(unix)]
 #[test]
-fn links_that_lead_back_are_refused_in_bounded_time() {
+fn link_cycles_are_refused_in_bounded_time() {
     let folder = with_images(&["a/0.png", "b/1.png"]);
     for name in ["x", "y", "z"] {
         std::os::unix::fs::symlink(folder.path().join("a"), folder.path().join("a").join(name)).unwrap();
     }
-    assert!(failure(&folder).contains("is there a link to a folder above?"));
+    assert!(failure(&folder).contains("is there a link to a parent folder?"));
 }
 
-/// Whole data sets beside each other, and classes that are split one by one.
+/// Complete data sets next to each other, and classes that are split separately.
 #[test]
 fn parts_within_class_folders_are_refused() {
     for (paths, parts) in [
@@ -296,13 +297,13 @@ fn parts_within_class_folders_are_refused() {
         let folder = with_images(paths);
         let text = failure(&folder);
         assert!(
-            text.contains(&format!("[a, b] each hold the parts {parts}; if they are data sets, give")),
+            text.contains(&format!("[a, b] each contain the parts {parts}; if they are data sets, choose")),
             "{text}"
         );
         assert!(text.contains(folder.path().join("a").to_str().unwrap()), "{text}");
         let first = parts.trim_matches(['[', ']']).split(", ").next().unwrap();
         assert!(
-            text.ends_with(&format!("if they are classes, put the parts above them: {first}/a")),
+            text.ends_with(&format!("if they are classes, move the parts above them, such as {first}/a")),
             "{text}"
         );
     }
@@ -314,15 +315,15 @@ fn images_in_subfolders_of_class_folders_are_reported() {
     for (paths, note) in [
         (
             &["a/apple/0.png", "a/pear/0.png", "b/apple/0.png", "b/plum/0.png"][..],
-            "images are taken from 4 subfolders of the class folders, first a/apple",
+            "images come from 4 subfolders of the class folders, first a/apple",
         ),
         (
             &["a/0.png", "a/in/1.png", "b/2.png"],
-            "images are also taken from a subfolder of the class folders, first a/in",
+            "images also come from a subfolder of the class folders, first a/in",
         ),
         (
             &["train/a/0.png", "train/b/0.png", "test/b/new/1.png", "test/b/old/2.png"],
-            "images are also taken from 2 subfolders of the class folders, first test/b/new",
+            "images also come from 2 subfolders of the class folders, first test/b/new",
         ),
     ] {
         let set = loaded(&with_images(paths)).unwrap();
@@ -343,7 +344,7 @@ fn set_without_training_part_can_be_described() {
     assert_eq!(set.parts[1].1.image(1).unwrap().pixel(0, 0), [20, 100, 200]);
     assert_eq!(
         set.survey.notes[0],
-        "there is no training part, only val and Test; `eval` takes that, `train` does not"
+        "no training part, only val and Test; `eval` accepts this, `train` does not"
     );
     assert_eq!(set.fingerprint().len(), 64);
     let whole = with_images(&["train/a/0.png", "train/b/1.png", "test/a/2.png"]);

@@ -1,8 +1,8 @@
 //! Chooses an implementation for every operation and a layout for every value.
 //!
 //! Nodes are visited in order. For each, the first kernel of its list that accepts is chosen, and its operands
-//! are provided in the layouts that the kernel wants: halos are widened in place, and any other difference is
-//! resolved by a `reorder` node, which later readers share. Placements weights are reordered once, in the
+//! are provided in the layouts that the kernel requires: halos are widened in place, and any other difference is
+//! resolved by a `reorder` node, which later readers share. Fixed weights are reordered once, in the
 //! preparation; trained weights have the layout that their first reader wants, and so do their gradients and
 //! momenta.
 
@@ -11,6 +11,7 @@ use std::collections::HashMap;
 use striate_graph::ops::Reorder;
 use striate_graph::{Graph, Kind, Node, Op, Role, Segment, ValueId};
 use striate_kernels::isa::Isa;
+use striate_tensor::text::grouped;
 use striate_tensor::{Error, Halo, Layout, Result, Shape};
 
 use super::lower::{Candidates, Lowering, lower};
@@ -51,7 +52,7 @@ pub(super) fn lay_out(graph: Graph, isa: Isa, placements: &Placements, blocked: 
 /// values cannot overflow.
 const MOST_ELEMENTS: usize = 1 << 44;
 
-/// Refuses values that are absurdly large because of their halo.
+/// Refuses values that are too large because of their halo.
 fn check_sizes(graph: &Graph) -> Result<()> {
     for value in &graph.values {
         let elements = value.layout.checked_len(&value.shape);
@@ -59,8 +60,10 @@ fn check_sizes(graph: &Graph) -> Result<()> {
             // The name of a copy is that of the value, followed by `@` and the layout.
             let name = value.name.split('@').next().unwrap_or_default();
             return Err(Error::input(format!(
-                "network {}: {name} is absurdly large including its padding; use less padding or a smaller batch",
-                graph.name
+                "network {}: {name} has more than {} elements, the limit, including its padding; use less padding or a \
+                 smaller batch",
+                graph.name,
+                grouped(MOST_ELEMENTS as u64)
             )));
         }
     }

@@ -19,6 +19,7 @@ use std::sync::Arc;
 use striate_graph::Graph;
 use striate_kernels::isa::Isa;
 use striate_kernels::threads::ThreadPool;
+use striate_tensor::text::counted;
 use striate_tensor::{Error, Result};
 
 use crate::backend::{Backend, Placements};
@@ -48,7 +49,8 @@ impl Cpu {
         if threads > most {
             let cores = cores();
             return Err(Error::input(format!(
-                "{threads} threads: this machine has {cores} cores; use at most {most}, or 0 for one per core"
+                "{threads} threads: this machine has {}; use at most {most}, or 0 for one per core",
+                counted(cores, "core")
             )));
         }
         let name = std::env::var("STRIATE_ISA").ok();

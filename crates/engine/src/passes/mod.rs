@@ -44,7 +44,7 @@ impl Disabled {
             false => {
                 let hint = match nearest(name, known.iter().copied()) {
                     Some(near) => format!("did you mean {near}?"),
-                    None => format!("known passes are {}", known.join(", ")),
+                    None => format!("choose from {}", known.join(", ")),
                 };
                 Err(Error::input(format!("unknown pass {name}; {hint}")))
             }

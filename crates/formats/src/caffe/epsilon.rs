@@ -1,4 +1,4 @@
-//! The ε of Caffe's batch norms, checked against the network's, since it is not among the weights.
+//! The ε of Caffe's batch norms, checked against the network's, since it is not stored with the weights.
 
 use striate_graph::{Network, Op};
 use striate_tensor::{Error, Result};

@@ -1,6 +1,7 @@
 //! The messages of a `.caffemodel`; only names, connections and weights are read.
 
 use striate_graph::ops::Lrn;
+use striate_tensor::text::counted;
 use striate_tensor::{Error, Result, Shape};
 
 use crate::protobuf::{Reader, Wire};
@@ -84,7 +85,7 @@ pub(super) fn layers(bytes: &[u8]) -> Result<Vec<Layer<'_>>> {
             _ => {}
         }
         if layers.len() > MAX_LAYERS {
-            return Err(Error::input(format!("holds more than {MAX_LAYERS} layers")));
+            return Err(Error::input(format!("contains more than {MAX_LAYERS} layers")));
         }
     }
     Ok(layers)
@@ -255,7 +256,10 @@ impl Blob {
             return Err(Error::input(format!("a blob of shape {extents:?}")));
         };
         if shape.checked_len()? != self.values.len() {
-            return Err(Error::input(format!("a blob of shape {shape} with {} values", self.values.len())));
+            return Err(Error::input(format!(
+                "a blob of shape {shape} with {}",
+                counted(self.values.len(), "value")
+            )));
         }
         Ok((shape, self.values))
     }

@@ -13,6 +13,7 @@ mod write;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
+use striate_tensor::text::counted;
 use striate_tensor::{Error, Result, Shape};
 
 pub use self::epsilon::Epsilon;
@@ -154,7 +155,10 @@ impl<'a> Reading<'a> {
         shape: impl Fn(Shape) -> Result<Shape>,
     ) -> Result<()> {
         if blobs.len() > 2 {
-            return Err(Error::input(format!("{} blobs instead of a weight and a bias", blobs.len())));
+            return Err(Error::input(format!(
+                "expected a weight and a bias, got {}",
+                counted(blobs.len(), "blob")
+            )));
         }
         for (part, blob) in ["weight", "bias"].into_iter().zip(blobs) {
             let (given, values) = blob.checked()?;

@@ -47,10 +47,9 @@ pub fn fit_constants(network: &Network, loaded: &mut Loaded) -> Result<()> {
         });
         let Some((layer, own)) = own else {
             let name = shown(name);
-            loaded.notes.push(format!(
-                "its normalization {name} is ignored, because {} has none of that name",
-                network.name
-            ));
+            loaded
+                .notes
+                .push(format!("ignoring its normalization {name}, which {} does not have", network.name));
             continue;
         };
         let theirs = normalization.checked(network, layer, own)?;

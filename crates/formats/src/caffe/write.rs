@@ -91,7 +91,7 @@ impl LayerWriter<'_> {
         following.any(|(name, _)| layer_of(name) == self.layer.name)
     }
 
-    /// Returns means and variances with a scale factor of 1, and γ and β in a layer of their own.
+    /// Returns means and variances with a scale factor of 1, and γ and β in a separate layer.
     fn batch_norm(&self, norm: &BatchNorm, scale: Vec<Message>) -> [Message; 2] {
         let mut statistics = self.blobs(&["running_mean", "running_var"]);
         statistics.push(blob(&Shape::from([1]), &[1.0]));

@@ -1,35 +1,36 @@
-//! Whether tensors are exactly a network's, and one line about those that are not.
+//! Compares tensors with a network's variables, and describes the differences on one line.
 
 use std::collections::{HashMap, HashSet};
 
 use striate_graph::Network;
+use striate_tensor::text::counted;
 use striate_tensor::{Error, Result, Shape};
 
 use super::{COUNTERS, shapes};
 use crate::Weights;
 use crate::message::shown;
 
-/// Names of a list that a message shows.
+/// Largest number of names shown in a message.
 const SHOWN: usize = 4;
 
-/// Checks that `weights` are exactly those of `network`; those of its auxiliary heads may be absent.
+/// Checks that `weights` match `network` exactly; those of its auxiliary heads may be absent.
 ///
 /// # Errors
-/// If not; the message counts and names what is missing, unexpected and of the wrong shape.
+/// If they do not; the message counts and names what is missing, unexpected and of the wrong shape.
 pub fn check_weights(network: &Network, weights: &Weights) -> Result<()> {
     let difference = Difference::between(network, shapes(weights), &[])?;
     if difference.is_none() { Ok(()) } else { Err(Error::input(difference.line())) }
 }
 
-/// What keeps tensors from being a network's.
+/// The differences between tensors and a network's variables.
 #[derive(Debug, Default)]
 pub(crate) struct Difference {
     network: String,
-    /// How many variables the network has.
+    /// The number of the network's variables.
     wanted: usize,
     missing: Vec<String>,
     unexpected: Vec<String>,
-    /// Names with the shape given and the one wanted.
+    /// Names with the actual shape and the expected one.
     misshapen: Vec<String>,
 }
 
@@ -68,7 +69,7 @@ impl Difference {
         Ok(difference)
     }
 
-    /// Whether there is none.
+    /// Whether there is no difference.
     pub fn is_none(&self) -> bool {
         self.missing.is_empty() && self.unexpected.is_empty() && self.misshapen.is_empty()
     }
@@ -78,41 +79,44 @@ impl Difference {
         !self.missing.is_empty()
     }
 
-    /// What is missing, unexpected and of the wrong shape, on one line.
+    /// Describes what is missing, unexpected and of the wrong shape, on one line.
     pub fn line(&self) -> String {
-        let counted = |names: &[String], what: &str| {
-            let count = names.len();
-            format!("{count} {what}{}", if count == 1 { "" } else { "s" })
-        };
         let mut parts = Vec::new();
         if let Some(first) = self.missing.first() {
-            parts.push(format!("{} missing, first {}", counted(&self.missing, "parameter"), shown(first)));
+            parts.push(format!(
+                "{} missing, first {}",
+                counted(self.missing.len(), "parameter"),
+                shown(first)
+            ));
         }
         if !self.unexpected.is_empty() {
-            let count = counted(&self.unexpected, "tensor");
+            let count = counted(self.unexpected.len(), "tensor");
             parts.push(format!("{count} unexpected: {}", listed(&self.unexpected)));
         }
         if let Some(first) = self.misshapen.first() {
-            parts.push(format!("{} of the wrong shape, first {first}", counted(&self.misshapen, "tensor")));
+            parts.push(format!(
+                "{} of the wrong shape, first {first}",
+                counted(self.misshapen.len(), "tensor")
+            ));
         }
         parts.join("; ")
     }
 
-    /// The error about tensors of a file, with what to do.
+    /// The error about a file's tensors, with advice.
     pub fn refusal(&self) -> Error {
         let error = Error::input(self.line());
         if 2 * (self.missing.len() + self.misshapen.len()) > self.wanted {
             return error
-                .advising(format!("are they those of another network than {}?", shown(&self.network)));
+                .advising(format!("do they belong to a network other than {}?", shown(&self.network)));
         }
         match self.missing.is_empty() && self.misshapen.is_empty() {
-            true => error.advising("use --ignore-unexpected to leave them aside"),
+            true => error.advising("use --ignore-unexpected to ignore them"),
             false => error,
         }
     }
 }
 
-/// The first few of `names`.
+/// Lists the first few of `names`.
 pub(crate) fn listed(names: &[impl AsRef<str>]) -> String {
     let more = if names.len() > SHOWN { ", …" } else { "" };
     let few: Vec<String> = names.iter().take(SHOWN).map(|name| shown(name.as_ref())).collect();

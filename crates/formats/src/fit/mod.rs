@@ -1,4 +1,4 @@
-//! The weights of a file brought to the names of a network, and checked against its shapes.
+//! Maps the weights of a file to the names of a network, and checks them against its shapes.
 
 mod compare;
 mod names;
@@ -6,6 +6,7 @@ mod names;
 use std::collections::{BTreeSet, HashMap};
 
 use striate_graph::Network;
+use striate_tensor::text::{counted, grouped};
 use striate_tensor::{Error, Result, Shape};
 
 pub use compare::check_weights;
@@ -16,13 +17,13 @@ use crate::Weights;
 use crate::caffe::as_torchvision;
 use crate::message::shown;
 
-/// What the names of auxiliary heads begin with, in torchvision's networks and in Caffe's.
+/// Prefixes of the names of auxiliary heads, in torchvision's networks and in Caffe's.
 const AUXILIARY: [&str; 5] = ["aux1.", "aux2.", "AuxLogits.", "loss1/", "loss2/"];
-/// A counter of PyTorch's batch norm, which nothing needs.
+/// A counter of PyTorch's batch norm, which is not used.
 pub(crate) const COUNTER: &str = "num_batches_tracked";
-/// Counters of PyTorch's modules, which nothing needs; the second is that of averaged models.
+/// Counters of PyTorch's modules, which are not used; the second is that of averaged models.
 pub(crate) const COUNTERS: [&str; 2] = [COUNTER, "n_averaged"];
-/// What batch norms keep beside their parameters.
+/// The statistics that batch norms store besides their parameters.
 const STATISTICS: [&str; 3] = ["running_mean", "running_var", COUNTER];
 
 /// Returns the number of trainable parameters: all but the statistics of batch norms.
@@ -31,33 +32,33 @@ pub fn count_parameters(weights: &Weights) -> usize {
     weights.iter().filter(|(name, _)| !is_statistic(name)).map(|(_, (_, values))| values.len()).sum()
 }
 
-/// A last layer, with those of auxiliary heads, as it stands in a file.
+/// A last layer in a file, including those of auxiliary heads.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Head {
-    /// The number of its classes.
+    /// Its number of classes.
     pub classes: usize,
-    /// Its variables, by the network's names.
+    /// Its variables, under the network's names.
     pub variables: Vec<String>,
 }
 
-/// Weights that are those of a network.
+/// Weights that match a network.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fitted {
-    /// By the network's names.
+    /// The weights under the network's names.
     pub weights: Weights,
-    /// A last layer for another number of classes, which the weights leave out.
+    /// A last layer for another number of classes, which `weights` does not include.
     pub replaced: Option<Head>,
-    /// What was renamed or left aside, for a person to read; a line each.
+    /// Notes for the user on what was renamed or skipped, one line each.
     pub notes: Vec<String>,
 }
 
-/// Brings `weights` to the names of `network`: prefixes without which names fit are removed, counters are dropped,
-/// Caffe's names become torchvision's where the network has those, auxiliary heads may be absent or superfluous. If
-/// all that does not fit is a last layer for another number of classes, its variables are left out.
+/// Maps `weights` to the names of `network`: prefixes are removed if names then match, counters are dropped,
+/// Caffe's names are translated to torchvision's if the network uses those, and auxiliary heads may be absent or
+/// extra. If only the last layer does not fit, because it has another number of classes, its variables are dropped.
 ///
 /// # Errors
-/// If they are another network's (the message counts and names what is missing, unexpected and of the wrong shape),
-/// or hold NaN or infinite values.
+/// If they do not match (the message counts and names what is missing, unexpected and of the wrong shape), or
+/// contain NaN or infinite values.
 pub fn fit(network: &Network, weights: Weights) -> Result<Fitted> {
     let mut notes = Vec::new();
     let known = Known::of(network)?;
@@ -75,9 +76,14 @@ pub fn fit(network: &Network, weights: Weights) -> Result<Fitted> {
     if let Some(Head { classes, variables }) = &replaced {
         let (first, now) = (&variables[0], network.classes()?);
         weights.retain(|name, _| !variables.contains(name));
+        let rest = match variables.len() {
+            1 => String::new(),
+            count => format!(" and {} more", count - 1),
+        };
         notes.push(format!(
-            "a new last layer for {now} classes in place of one for {classes} ({first} and {} more)",
-            variables.len() - 1
+            "last layer replaced: {} instead of {} ({first}{rest} newly initialized)",
+            counted(now, "class"),
+            grouped(*classes as u64),
         ));
     }
     let absent = replaced.as_ref().map_or(&[][..], |head| &head.variables);
@@ -96,8 +102,8 @@ pub(crate) fn check_finite(weights: &Weights) -> Result<()> {
         Some((name, _)) => {
             let name = shown(name);
             Err(Error::input(format!(
-                "{name} holds NaN or infinite values: the training that wrote it diverged; \
-                 take an earlier checkpoint"
+                "{name} contains NaN or infinite values: its training diverged; \
+                 use an earlier checkpoint"
             )))
         }
     }
@@ -108,7 +114,7 @@ pub(crate) fn shapes(weights: &Weights) -> impl Iterator<Item = (&str, &Shape)> 
     weights.iter().map(|(name, (shape, _))| (name.as_str(), shape))
 }
 
-/// Names in `weights` that stand for nothing in `network`; none if it has none of the names.
+/// Names in `weights` that `network` does not have; empty if none of the names match.
 pub(crate) fn unexpected(network: &Network, weights: &Weights) -> Result<Vec<String>> {
     let known = Known::of(network)?;
     let placement = known.place(shapes(weights));
@@ -117,12 +123,12 @@ pub(crate) fn unexpected(network: &Network, weights: &Weights) -> Result<Vec<Str
     Ok(unexpected.map(str::to_owned).collect())
 }
 
-/// Whether Caffe and torchvision have the layer of this variable under one name.
+/// Whether Caffe and torchvision use the same name for the layer of this variable.
 fn is_shared(name: &str) -> bool {
     name.starts_with("conv1.")
 }
 
-/// `weights` without the prefixes of their names and without counters.
+/// Returns `weights` without prefixes and counters.
 fn renamed(mut weights: Weights, known: &Known, notes: &mut Vec<String>) -> Weights {
     weights.retain(|name, _| !COUNTERS.iter().any(|counter| name.ends_with(counter)));
     let placement = known.place(shapes(&weights));
@@ -148,27 +154,27 @@ fn renamed(mut weights: Weights, known: &Known, notes: &mut Vec<String>) -> Weig
     kept
 }
 
-/// Returns the notes on prefixes, for a person.
+/// Returns the notes on prefixes for the user.
 fn prefix_notes(placement: &Placement, names: usize) -> Vec<String> {
     let mut notes = Vec::new();
     for (prefix, count) in placement.prefixes.iter().filter(|(prefix, _)| !prefix.is_empty()) {
         let prefix = shown(prefix);
         notes.push(match *count == names {
-            true => format!("the prefix {prefix} of its names is removed"),
-            false => format!("the prefix {prefix} of {count} of its {names} names is removed"),
+            true => format!("removed the prefix {prefix}"),
+            false => format!("removed the prefix {prefix} from {count} of {names} names"),
         });
     }
     if let Some(rival) = placement.rival {
         let key = shown(rival.trim_end_matches('.'));
         notes.push(match key.as_str() {
-            "" => "names without a prefix fit as well".to_owned(),
-            _ => format!("names with the prefix {key}. fit as well: --key {key} takes them"),
+            "" => "names without a prefix also fit".to_owned(),
+            _ => format!("names with the prefix {key}. also fit: --key {key} selects them"),
         });
     }
     notes
 }
 
-/// Drops auxiliary heads that the network does not have, and reports which of its own are missing.
+/// Drops auxiliary heads that the network does not have, and reports those of the network that are missing.
 fn set_aside(
     weights: &mut Weights,
     known: &Known,
@@ -186,15 +192,15 @@ fn set_aside(
     });
     if !heads.is_empty() {
         let heads: Vec<&str> = heads.into_iter().collect();
-        notes.push(format!("auxiliary heads left aside: {}", heads.join(", ")));
+        notes.push(format!("skipped auxiliary heads: {}", heads.join(", ")));
     }
     let absent = auxiliary.keys().filter(|name| !weights.contains_key(*name)).count();
     if absent > 0 {
-        notes.push(format!("the auxiliary heads lack {absent} tensors, which only training needs"));
+        notes.push(format!("auxiliary heads lack {}, used only in training", counted(absent, "tensor")));
     }
 }
 
-/// The last layer in `weights`, if they are those of `network` with another number of classes.
+/// Returns the last layer in `weights`, if they match `network` except for the number of classes.
 fn other_classes(network: &Network, weights: &Weights) -> Result<Option<Head>> {
     let mut here = network.variables()?;
     here.extend(network.auxiliary_variables()?);

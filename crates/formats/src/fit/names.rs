@@ -1,8 +1,8 @@
-//! Which of a file's names stand for which of a network's variables.
+//! Matches the names in a file to a network's variables.
 //!
-//! Wrappers put prefixes before names: `module.` of data parallel training, `_orig_mod.` of compiled modules, and
-//! whatever attribute held the network in the script that saved it. No list of them is kept: a prefix is taken if
-//! what follows it is the network's own name.
+//! Wrappers add prefixes to names: `module.` for data-parallel training, `_orig_mod.` for compiled modules, and
+//! the attribute that contained the network in the script that saved it. There is no list of them: a prefix is removed if
+//! the rest is a name of the network.
 
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
@@ -12,11 +12,11 @@ use striate_tensor::{Result, Shape};
 
 use super::COUNTERS;
 
-/// Prefixes end at a dot, of which a name's first few are tried.
+/// Prefixes end at a dot; only the first few dots of a name are tried.
 const MOST_DOTS: usize = 16;
-/// Limit of prefixes that are taken together: one for most names and others for what it leaves open.
+/// Limit of prefixes removed from one file: one for most names, and others for the rest.
 const MOST_PREFIXES: usize = 8;
-/// Words in the names of averaged weights, which are kept beside those that are trained.
+/// Words in the names of averaged weights, which are stored in addition to the trained ones.
 const AVERAGED: [&str; 9] = ["ema", "swa", "averaged", "average", "avg", "shadow", "teacher", "target", "k"];
 
 /// The variables of a network, those of its auxiliary heads included.
@@ -24,18 +24,18 @@ pub(crate) struct Known {
     shapes: HashMap<String, Shape>,
 }
 
-/// How a file's names stand for a network's.
+/// A mapping from a file's names to a network's.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Placement<'a> {
-    /// The prefixes of the names, each with the number of names that fit without it; the most common one first.
+    /// The prefixes, each with the number of names that match without it; the most common one first.
     pub prefixes: Vec<(&'a str, usize)>,
-    /// A prefix that would have done as well as the first.
+    /// A prefix that would match as many names as the first.
     pub rival: Option<&'a str>,
-    /// Names of the file with the network's.
+    /// Names in the file, with those of the network.
     pub matched: Vec<(&'a str, &'a str)>,
-    /// Names of the file that the network does not have; counters are not among them.
+    /// Names in the file that the network does not have, except counters.
     pub unexpected: Vec<&'a str>,
-    /// How many of the matched have the network's shape.
+    /// How many of the matched tensors have the network's shape.
     pub exact: usize,
 }
 
@@ -51,7 +51,7 @@ impl Known {
         self.shapes.contains_key(name)
     }
 
-    /// Finds the prefixes without which the most of `given` fit. Takes time in proportion to the names.
+    /// Finds the prefixes whose removal matches the most names of `given`, in time proportional to their number.
     pub fn place<'a>(&self, given: impl IntoIterator<Item = (&'a str, &'a Shape)>) -> Placement<'a> {
         let is_counter = |name: &str| COUNTERS.iter().any(|counter| name.ends_with(counter));
         let mut open: Vec<(&str, &Shape)> = given.into_iter().filter(|(name, _)| !is_counter(name)).collect();
@@ -80,8 +80,8 @@ impl Known {
         placement
     }
 
-    /// The prefix of the most names in `open` that stand for variables not yet `covered`, and another that does as
-    /// well. Once some are covered, only names of the right shape count.
+    /// Returns the prefix of the most names in `open` that match variables not yet `covered`, and another that matches
+    /// as many. Once some are covered, only names with the right shape count.
     fn best_prefix<'a>(
         &self,
         open: &[(&'a str, &'a Shape)],
@@ -110,12 +110,12 @@ impl Known {
     }
 }
 
-/// Places in `name` where the network's own name may begin.
+/// Positions in `name` where the network's own name may start.
 fn starts(name: &str) -> impl Iterator<Item = usize> {
     std::iter::once(0).chain(name.match_indices('.').map(|(dot, _)| dot + 1).take(MOST_DOTS))
 }
 
-/// Whether a word of `path` says that these are averaged weights.
+/// Whether a word in `path` indicates averaged weights.
 pub(crate) fn is_averaged(path: &str) -> bool {
     let mut words = path.split(|c: char| !c.is_ascii_alphanumeric());
     words.any(|word| AVERAGED.iter().any(|averaged| word.eq_ignore_ascii_case(averaged)))

@@ -5,7 +5,7 @@ use striate_tensor::{Error, Result};
 use super::proto::{Held, Node};
 use crate::message::shown;
 
-/// Sizes beyond this are a mistake.
+/// Larger sizes are taken for mistakes.
 const LARGEST: i64 = 1 << 16;
 
 impl Node<'_> {

@@ -1,4 +1,4 @@
-//! Constants: weights, and the shapes that exporters compute with.
+//! Constants: weights, and the shapes in the computations of exporters.
 //!
 //! Integers are kept for two batch sizes at once: those that depend on the batch size differ, so no symbolic algebra
 //! is needed.
@@ -28,13 +28,13 @@ pub(super) struct Constant {
 #[derive(Debug, Clone)]
 pub(super) enum Data {
     Floats(Arc<Vec<f32>>),
-    /// One number for all elements; it takes no memory until it becomes a weight.
+    /// The same number for all elements; takes no memory until it becomes a weight.
     Filled(f32),
     /// For the smaller and for the larger batch size.
     Ints([Arc<Vec<i64>>; 2]),
 }
 
-/// Returns the number of elements of a shape, which must be addressable.
+/// Returns the number of elements of a shape, which must fit the address space.
 pub(super) fn count(shape: &[usize]) -> Result<usize> {
     Shape::from(shape).checked_len()
 }
@@ -59,7 +59,7 @@ impl Constant {
         Constant { shape, data: Data::Ints([values.clone(), values]), is_weight: false, element_type: INT64 }
     }
 
-    /// Identifies its stored floats: equal for constants that share them, as long as one of those lives.
+    /// Identifies its stored floats: equal for constants that share them, as long as one of them exists.
     pub fn identity(&self) -> Option<usize> {
         match &self.data {
             Data::Floats(values) => Some(Arc::as_ptr(values) as usize),
@@ -81,7 +81,7 @@ impl Constant {
         match &self.data {
             Data::Floats(values) => Ok(values.to_vec()),
             Data::Filled(value) => Ok(vec![*value; self.len()?]),
-            Data::Ints(_) => Err(Error::input("holds integers where floats are needed")),
+            Data::Ints(_) => Err(Error::input("contains integers where floats are needed")),
         }
     }
 
@@ -110,7 +110,7 @@ impl Constant {
     pub fn ints_of_batches(&self) -> Result<&[Arc<Vec<i64>>; 2]> {
         match &self.data {
             Data::Ints(values) => Ok(values),
-            _ => Err(Error::input("holds floats where integers are needed")),
+            _ => Err(Error::input("contains floats where integers are needed")),
         }
     }
 
@@ -135,7 +135,7 @@ impl Constant {
     /// Returns the same elements in another shape.
     pub fn reshaped(&self, shape: Vec<usize>) -> Result<Constant> {
         if count(&shape)? != self.len()? {
-            return Err(Error::input(format!("the elements of {:?} have no shape {shape:?}", self.shape)));
+            return Err(Error::input(format!("cannot reshape {:?} to {shape:?}", self.shape)));
         }
         Ok(Constant { shape, ..self.clone() })
     }

@@ -39,7 +39,7 @@ pub fn onnx_bytes(network: &Network, weights: &Weights) -> Result<Vec<u8>> {
             return Err(Error::input(format!("network {}: no weights for {name}", network.name)));
         };
         if *given != shape {
-            return Err(Error::input(format!("{name} has shape {given}, but {shape} is needed")));
+            return Err(Error::input(format!("{name} has shape {given}; expected {shape}")));
         }
         export.initializer(&name, &shape, values);
     }
@@ -92,7 +92,7 @@ struct Export<'g> {
     body: Message,
     /// The names of the graph's values, sorted.
     names: Vec<&'g str>,
-    /// The stems of the names that were made up.
+    /// The stems of generated names.
     stems: HashSet<String>,
 }
 
@@ -136,7 +136,7 @@ impl Export<'_> {
         self.body = std::mem::take(&mut self.body).bytes(1, node.0);
     }
 
-    /// Returns a stem for further names around `y`: `y` itself, or with a number if names with that stem exist.
+    /// Returns a stem for names derived from `y`: `y` itself, or with a number if names with that stem exist.
     fn stem(&mut self, y: &str) -> String {
         let is_free = |stem: &String| {
             let start = format!("{stem}/");
@@ -309,7 +309,7 @@ impl Export<'_> {
         Ok(())
     }
 
-    /// Adds the one of ONNX's exponential activations that has these factors.
+    /// Adds ONNX's exponential activation with these factors.
     fn elu(&mut self, inputs: &[String], y: &str, elu: &Elu) -> Result<()> {
         let alpha = Float("alpha", elu.alpha);
         match (elu.scale == 1.0, elu.rate) {
@@ -321,7 +321,7 @@ impl Export<'_> {
         Ok(())
     }
 
-    /// Returns the number of axes of the input of `node` behind batch and channels.
+    /// Returns the number of axes of the input of `node` after batch and channels.
     fn axes(&self, node: &Node) -> usize {
         self.graph.shape(node.inputs[0]).len() - 2
     }
@@ -349,7 +349,7 @@ impl Export<'_> {
         self.add("Slice", &inputs, y, &[]);
     }
 
-    /// Scatters kernels among zeros: each place gathers its kernel, or the zeros behind the last.
+    /// Scatters kernels among zeros: each position gathers its kernel, or the zeros after the last one.
     fn spread(&mut self, node: &Node, spread: &ScatterKernels, y: &str, stem: &str) {
         let part = |what: &str| format!("{stem}/{what}");
         let (kernels, whole) = (self.graph.shape(node.inputs[0]), self.graph.shape(node.outputs[0]));

@@ -57,7 +57,7 @@ pub(super) fn arithmetic(
         (1, other) | (other, 1) => Some(other),
         _ => None,
     };
-    let misfit = || Error::input(format!("{:?} and {:?} do not fit together", a.shape, b.shape));
+    let misfit = || Error::input(format!("{:?} and {:?} cannot be broadcast", a.shape, b.shape));
     let shape: Vec<usize> = (0..rank).map(together).collect::<Option<_>>().ok_or_else(misfit)?;
     let total = count(&shape)?;
     let steps = 2 * rank + 1;
@@ -99,7 +99,7 @@ pub(super) fn arithmetic(
 
 /// Concatenates constants along an axis.
 pub(super) fn concat(parts: &[Constant], axis: usize, budget: &mut Budget) -> Result<Constant> {
-    let misfit = || Error::input("the parts do not fit side by side");
+    let misfit = || Error::input("the parts cannot be concatenated");
     let first = &parts[0];
     let fits = |part: &Constant| {
         part.shape.len() == first.shape.len()
@@ -118,7 +118,7 @@ pub(super) fn concat(parts: &[Constant], axis: usize, budget: &mut Budget) -> Re
     if let Some(value) = first.uniform().filter(|value| parts.iter().all(|part| is(*value, part))) {
         return Ok(Constant { is_weight, ..Constant::filled(shape, value) });
     }
-    // Empty parts contribute nothing, but could be very many.
+    // Empty parts contribute nothing, but there could be very many.
     let rows = |part: &Constant| part.shape[axis..].iter().product::<usize>();
     let parts: Vec<(&Constant, usize)> = match total {
         0 => vec![],

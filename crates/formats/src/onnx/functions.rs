@@ -1,4 +1,4 @@
-//! Rules for functions of every element: activations with parameters, powers, extrema.
+//! Rules for elementwise functions: activations with parameters, powers, extrema.
 
 use striate_graph::Op;
 use striate_graph::ops::{
@@ -13,7 +13,7 @@ use super::proto::Node;
 use super::value::{Flow, Value};
 
 impl Import<'_> {
-    /// A function of every element that constants can go through too.
+    /// An elementwise function that can also be applied to constants.
     pub(super) fn unary(
         &mut self,
         node: &Node,
@@ -32,7 +32,7 @@ impl Import<'_> {
         self.elementwise(node, Unary { function })
     }
 
-    /// Rounding, which only constants go through.
+    /// Rounding, which is supported for constants only.
     pub(super) fn rounded(&mut self, node: &Node, round: fn(f32) -> f32) -> Result<Vec<Value>> {
         match self.as_it_stands(node, 0)? {
             Value::Known(constant) if constant.is_float() => self.mapped(&constant, round),
@@ -98,7 +98,7 @@ impl Import<'_> {
         Ok(vec![x.with(y)])
     }
 
-    /// max(x, 0) + slope·min(x, 0), with a slope that training changes.
+    /// max(x, 0) + slope·min(x, 0), with a trainable slope.
     pub(super) fn parametric_relu(&mut self, node: &Node) -> Result<Flow> {
         let x = self.flow(node, 0)?;
         let slope = self.known(node, 1)?;
@@ -112,7 +112,7 @@ impl Import<'_> {
         self.layer(&stem_of(node), Add {}, &[&above, &below], vec![])
     }
 
-    /// An operation of two values over all operands, one after the other.
+    /// Applies an operation on two values to all operands, one after the other.
     pub(super) fn fold_operands(&mut self, node: &Node, op: Arithmetic, layer: Op) -> Result<Vec<Value>> {
         let mut total = self.as_it_stands(node, 0)?;
         for index in 1..node.inputs.len() {
@@ -120,7 +120,7 @@ impl Import<'_> {
             let names = [node.inputs[0], node.inputs[index]];
             total = self.combine(node, op, layer.clone(), [total, next], names)?;
         }
-        // The data alone, or a constant that layers take for data.
+        // Only the data, or a constant used as data.
         Ok(vec![total])
     }
 }

@@ -1,4 +1,4 @@
-//! The walk over a graph's nodes: constants are folded, everything else becomes layers.
+//! Converts a graph's nodes in order: constants are folded, everything else becomes layers.
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -6,12 +6,13 @@ use std::path::Path;
 
 use striate_graph::ops::{Constant as ConstantLayer, Reshape};
 use striate_graph::{INPUT, Init, Layer, MOST_LAYERS, Network, Op};
+use striate_tensor::text::{counted, grouped};
 use striate_tensor::{Error, Result, Shape};
 
 use super::Imported;
-use super::beside::Beside;
 use super::budget::Budget;
 use super::constant::{Constant, count};
+use super::external::External;
 use super::proto::{Graph, Model, Node, ValueInfo};
 use super::rules::rule_of;
 use super::survey;
@@ -20,11 +21,14 @@ use super::value::{Flow, Value};
 use crate::message::shown;
 use crate::{ReadOptions, Weights};
 
-/// The opsets that can be read.
+/// The supported opsets.
 const OPSETS: std::ops::RangeInclusive<i64> = 6..=28;
 /// The batch sizes for which all shapes are computed: extents that differ depend on the batch size. They are primes
-/// that hardly any network uses as a size.
+/// that networks rarely use as sizes.
 const BATCHES: [usize; 2] = [1009, 2017];
+
+/// Limit of the elements of a computed value.
+const MOST_ELEMENTS: usize = 1 << 40;
 
 /// A network under construction.
 pub(super) struct Import<'a> {
@@ -32,7 +36,7 @@ pub(super) struct Import<'a> {
     /// The batch size, if the file fixes it.
     pub batch: Option<i64>,
     pub values: HashMap<&'a str, Value>,
-    /// Computed values that hold integers: an integer input and what is moved from it.
+    /// Computed integers: an integer input, and values to which its elements are moved.
     integers: HashSet<&'a str>,
     /// Transpositions that were carried out, by layer and order of axes.
     pub turned: HashMap<(String, Vec<usize>), Flow>,
@@ -41,7 +45,7 @@ pub(super) struct Import<'a> {
     pub budget: Budget,
     layers: Vec<Layer>,
     names: HashSet<String>,
-    /// The next number for layers of a stem whose plain name is taken.
+    /// The next number for layers whose plain name is taken, by stem.
     numbers: HashMap<String, usize>,
     weights: Weights,
     /// The layers that own weights, by the identity of their first weight.
@@ -82,18 +86,17 @@ pub(super) fn import(
     options: &ReadOptions,
 ) -> Result<Imported> {
     let model = Model::read(bytes)?;
-    let opset =
-        model.opset.ok_or_else(|| Error::input("does not state its version of the operators (opset)"))?;
+    let opset = model.opset.ok_or_else(|| Error::input("does not state its operator set version (opset)"))?;
     if !OPSETS.contains(&opset) {
         let (first, last) = (OPSETS.start(), OPSETS.end());
-        return Err(Error::input(format!("is of opset {opset}; {first} to {last} can be read")));
+        return Err(Error::input(format!("has opset {opset}; supported are {first} to {last}")));
     }
-    let graph = model.graph.ok_or_else(|| Error::input("holds no graph"))?;
+    let graph = model.graph.ok_or_else(|| Error::input("contains no graph"))?;
     if graph.sparse > 0 {
-        return Err(Error::input("holds sparse weights, which cannot be read"));
+        return Err(Error::input("contains sparse weights, which are not supported"));
     }
     if model.functions > 0 {
-        return Err(Error::input("defines functions of its own, which cannot be read"));
+        return Err(Error::input("defines custom functions, which are not supported"));
     }
     let mut notes = Vec::new();
     let output = survey::output(&graph, options, &mut notes)?;
@@ -128,9 +131,9 @@ pub(super) fn import(
         }
         import.end(output)
     };
-    // A graph with sizes in its constants works for its own size only.
+    // A graph with sizes in its constants works only for its own size.
     let end = walk().map_err(|e| match &stated {
-        Some(stated) => e.at(format!("with input {input} in place of its own [{stated}]")),
+        Some(stated) => e.at(format!("with --input {input} instead of [{stated}]")),
         None => e,
     })?;
     let others = import.unused(&graph)?;
@@ -139,7 +142,7 @@ pub(super) fn import(
     Ok(Imported { network, weights, others, metadata, notes })
 }
 
-/// Puts N in place of the sizes of the batch in a message.
+/// Replaces the trial batch sizes in a message by N.
 fn with_open_batch(error: Error) -> Error {
     let mut message = error.to_string();
     for batch in BATCHES {
@@ -151,28 +154,28 @@ fn with_open_batch(error: Error) -> Error {
 impl<'a> Import<'a> {
     fn read_initializers(&mut self, graph: &Graph<'a>, folder: Option<&Path>) -> Result<()> {
         let mut seen = HashSet::new();
-        let mut beside = folder.map(Beside::new);
+        let mut external = folder.map(External::new);
         for initializer in &graph.initializers {
             if !seen.insert(initializer.name) {
-                return Err(Error::input(format!("two initializers are called {}", shown(initializer.name))));
+                return Err(Error::input(format!("two initializers are named {}", shown(initializer.name))));
             }
             if self.wanted.contains(initializer.name) {
-                let value = tensor::read(initializer, beside.as_mut(), &mut self.budget)?;
+                let value = tensor::read(initializer, external.as_mut(), &mut self.budget)?;
                 self.values.insert(initializer.name, Value::Known(Constant { is_weight: true, ..value }));
             }
         }
         Ok(())
     }
 
-    /// Makes the only input that nodes read the network's input. Returns its extents without the batch, and those that
-    /// the file states if `options` replace them.
+    /// Makes the only input that nodes read the network's input. Returns its extents without the batch, and the
+    /// stated ones if `options` replace them.
     fn take_input(&mut self, graph: &Graph<'a>, options: &ReadOptions) -> Result<(Shape, Option<String>)> {
         let open =
             |info: &&ValueInfo<'a>| self.wanted.contains(info.name) && !self.values.contains_key(info.name);
         let inputs: Vec<&ValueInfo> = graph.inputs.iter().filter(open).collect();
         let [input] = inputs[..] else {
             return Err(Error::input(format!(
-                "needs {} inputs ({}); a network here has one",
+                "has {} inputs ({}); only networks with one input are supported",
                 inputs.len(),
                 survey::list(inputs.iter().map(|input| input.name))
             )));
@@ -183,10 +186,8 @@ impl<'a> Import<'a> {
             kind @ (2..=7 | 12 | 13) => {
                 let kind = if kind == 2 { "bytes (uint8), from 0 to 255" } else { "integers" };
                 self.integers.insert(input.name);
-                self.notes.push(format!(
-                    "its input {} takes {kind}, which are given as numbers",
-                    shown(input.name)
-                ));
+                self.notes
+                    .push(format!("its input {} takes {kind}; pass the values as floats", shown(input.name)));
             }
             _ => return Err(at("its elements are not numbers".into())),
         }
@@ -194,9 +195,11 @@ impl<'a> Import<'a> {
         let extents = match (extents, &options.input) {
             (Some(extents), _) => extents.clone(),
             (None, Some(given)) => vec![-1; given.len() + 1],
-            (None, None) => return Err(at("its shape is not stated; give it with --input C,H,W".into())),
+            (None, None) => return Err(at("its shape is not stated; set it with --input C,H,W".into())),
         };
-        let Some((batch, rest)) = extents.split_first() else { return Err(at("it has no batch".into())) };
+        let Some((batch, rest)) = extents.split_first() else {
+            return Err(at("it has no batch axis".into()));
+        };
         self.batch = (*batch > 0).then_some(*batch);
         let form = |extents: &[i64]| {
             let one = |extent: &i64| if *extent > 0 { extent.to_string() } else { "?".into() };
@@ -206,7 +209,11 @@ impl<'a> Import<'a> {
             options.input.as_ref().map(|input| input.iter().map(|extent| *extent as i64).collect());
         let own = match &given {
             Some(given) if given.len() != rest.len() => {
-                let what = format!("is [N, {}]; {} numbers are given for it", form(rest), given.len());
+                let what = format!(
+                    "has the shape [N, {}], but --input has {}",
+                    form(rest),
+                    counted(given.len(), "number")
+                );
                 return Err(at(what));
             }
             Some(given) => given,
@@ -214,7 +221,7 @@ impl<'a> Import<'a> {
         };
         if own.len() > 7 || own.iter().any(|extent| !(1..=1 << 24).contains(extent)) {
             let what = format!("has the shape [N, {}], which is open or out of range", form(own));
-            return Err(at(format!("{what}; give it with --input C,H,W")));
+            return Err(at(format!("{what}; set it with --input C,H,W")));
         }
         let is_replaced = rest.iter().zip(own).any(|(stated, own)| *stated > 0 && stated != own);
         let stated = is_replaced.then(|| form(rest));
@@ -230,14 +237,14 @@ impl<'a> Import<'a> {
         let at = |e: Error| e.at(format!("output {}", shown(output)));
         match self.values.remove(output) {
             Some(Value::Flow(_) | Value::Turned(_)) if self.integers.contains(output) => {
-                Err(at(Error::input("holds integers; only floats can be computed")))
+                Err(at(Error::input("is an integer tensor; only floats can be computed")))
             }
             Some(Value::Flow(end)) => Ok(end),
             Some(Value::Turned(end)) => {
                 let turned = self.turn(&Node { name: output, ..Node::default() }, end);
                 turned.map_err(|e| at(with_open_batch(e)))
             }
-            _ => Err(at(Error::input("is not computed from the input"))),
+            _ => Err(at(Error::input("does not depend on the input"))),
         }
     }
 
@@ -260,12 +267,12 @@ impl<'a> Import<'a> {
         for (index, name) in node.outputs.iter().enumerate().filter(|(_, name)| !name.is_empty()) {
             match results.get(index) {
                 Some(_) if self.values.contains_key(name) => {
-                    return Err(Error::input(format!("makes {}, which exists already", shown(name))));
+                    return Err(Error::input(format!("produces {}, which already exists", shown(name))));
                 }
                 Some(Value::Known(constant)) if constant.shape.len() > MOST_AXES => {
                     let axes = constant.shape.len();
                     return Err(Error::input(format!(
-                        "its result has {axes} axes; at most {MOST_AXES} are allowed"
+                        "its result has {axes} axes; the limit is {MOST_AXES}"
                     )));
                 }
                 Some(value) => {
@@ -297,8 +304,8 @@ impl<'a> Import<'a> {
     ) -> Result<Flow> {
         if self.layers.len() >= MOST_LAYERS {
             return Err(Error::input(format!(
-                "becomes layer {}; {MOST_LAYERS} are allowed",
-                MOST_LAYERS + 1
+                "the graph has more than {} layers, the limit",
+                grouped(MOST_LAYERS as u64)
             )));
         }
         let op = op.into();
@@ -307,8 +314,11 @@ impl<'a> Import<'a> {
             let shapes: Vec<&Shape> = inputs.iter().map(|flow| &flow.shapes[side]).collect();
             let shape = rule.output(&shapes)?;
             let elements = shape.checked_len()?;
-            if elements == 0 || elements > 1 << 40 || shape.len() > MOST_AXES {
-                return Err(Error::input(format!("its result {shape} is empty or absurdly large")));
+            if elements == 0 || elements > MOST_ELEMENTS || shape.len() > MOST_AXES {
+                return Err(Error::input(format!(
+                    "its result {shape} is empty, or exceeds the limits of {MOST_AXES} axes and {} elements",
+                    grouped(MOST_ELEMENTS as u64)
+                )));
             }
             Ok(shape)
         });
@@ -320,7 +330,7 @@ impl<'a> Import<'a> {
         for (variable, constant) in rule.variables(&first).into_iter().zip(weights) {
             if *variable.shape != constant.shape[..] {
                 return Err(Error::input(format!(
-                    "its {} has shape {:?}, but {} is needed",
+                    "its {} has shape {:?}; expected {}",
                     variable.name, constant.shape, variable.shape
                 )));
             }
@@ -336,8 +346,8 @@ impl<'a> Import<'a> {
     }
 
     /// Returns the layer whose variables the new layer `name` shares: one of the same kind with the same initializers.
-    /// Sharing is recognized by matrices and kernels only, since exporters also merge vectors that merely have equal
-    /// values.
+    /// Sharing is recognized only by matrices and kernels, since exporters also merge vectors that just happen to be
+    /// equal.
     fn owner_of(&mut self, name: &str, op: &'static str, weights: &[Constant]) -> Option<String> {
         let first = weights.first().filter(|first| first.is_weight && first.shape.len() > 1)?;
         let identities: Vec<Option<usize>> = weights.iter().map(Constant::identity).collect();
@@ -353,7 +363,7 @@ impl<'a> Import<'a> {
                     return Some(owner.clone());
                 }
                 self.notes.push(format!(
-                    "{name} gets a copy of the weights of {owner}, with which it shares only some; training changes both"
+                    "{name} shares only some weights with {owner} and gets its own copies, which training changes separately"
                 ));
                 None
             }
@@ -363,7 +373,7 @@ impl<'a> Import<'a> {
     /// Adds the constant `name` as a layer of that name.
     pub fn constant_layer(&mut self, name: &str, constant: Constant, trained: bool) -> Result<Flow> {
         if count(&constant.shape)? == 0 || !constant.is_float() {
-            return Err(Error::input("combines the data with integers, or with a constant without elements"));
+            return Err(Error::input("combines the data with integers, or with an empty constant"));
         }
         let op = ConstantLayer { shape: constant.shape.clone(), trained };
         self.layer(name, op, &[], vec![constant])
@@ -389,7 +399,7 @@ impl<'a> Import<'a> {
         name
     }
 
-    /// Returns the float initializers that no layer has under their name and shape.
+    /// Returns the float initializers that no layer has under the same name and shape.
     fn unused(&mut self, graph: &Graph) -> Result<Weights> {
         let mut others = Weights::new();
         for name in graph.initializers.iter().map(|initializer| initializer.name) {
@@ -440,16 +450,13 @@ pub(super) fn stem_of_weights(node: &Node) -> String {
     of_weights.filter(|stem| !stem.is_empty()).map_or_else(|| stem_of(node), str::to_owned)
 }
 
-/// Returns the attribute of a reshape between two pairs of shapes: extents that do not depend on the batch size as
-/// they are, extents that keep their place as 0, and at most one open extent.
+/// Returns the attribute of a reshape between two pairs of shapes: extents that do not depend on the batch size
+/// unchanged, extents that keep their position as 0, and at most one open extent.
 fn reshape_form(from: &[Shape; 2], to: &[Shape; 2]) -> Result<Vec<i64>> {
     let numel = |shape: &Shape| shape.checked_len();
     if to[0].len() != to[1].len() || numel(&from[0])? != numel(&to[0])? || numel(&from[1])? != numel(&to[1])?
     {
-        return Err(Error::input(format!(
-            "the elements of {} have no shape {} for every batch",
-            from[0], to[0]
-        )));
+        return Err(Error::input(format!("cannot reshape {} to {} for every batch size", from[0], to[0])));
     }
     let extent = |place: usize| {
         let (small, large) = (to[0][place], to[1][place]);

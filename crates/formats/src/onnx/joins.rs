@@ -124,9 +124,9 @@ impl Import<'_> {
             flow.rank() == rank && others(&flow.shapes[0]) == others(&flows[0].shapes[0])
         };
         if !flows.iter().all(fits) {
-            return Err(Error::input("its operands do not fit side by side"));
+            return Err(Error::input("its operands cannot be concatenated"));
         }
-        // The axis and all behind it are joined as if they were channels.
+        // The axis and all later ones are joined as if they were channels.
         let mut rows = Vec::new();
         for flow in &flows {
             let to = flow.shapes.each_ref().map(|shape| {

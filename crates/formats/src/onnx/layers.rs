@@ -1,4 +1,4 @@
-//! Rules for layers with weights, normalizations, limits and softmax.
+//! Rules for layers with weights, normalization, clipping and softmax.
 
 use striate_graph::ops::{BatchNorm, Clip, Conv, Dropout, Linear, Lrn, MatMul, Relu, Relu6, Scale};
 use striate_graph::{Op, Padding, PerAxis};
@@ -131,11 +131,13 @@ impl Import<'_> {
     pub(super) fn batch_norm(&mut self, node: &Node) -> Result<Flow> {
         let x = self.flow(node, 0)?;
         if node.int("training_mode")?.unwrap_or(0) != 0 || node.int("spatial")?.unwrap_or(1) == 0 {
-            return Err(Error::input("attributes training_mode and spatial: only the usual form is known"));
+            return Err(Error::input(
+                "attributes training_mode and spatial: only their default values are supported",
+            ));
         }
         let weights = (1..5).map(|index| self.known(node, index)).collect::<Result<_>>()?;
         let epsilon = node.float("epsilon")?.unwrap_or(1e-5);
-        // ONNX states the share of the old statistics, rounded to a float; here it is the share of the new ones.
+        // ONNX states the weight of the old statistics, rounded to a float; here, it is that of the new ones.
         let kept = f64::from(node.float("momentum")?.unwrap_or(0.9));
         let momentum = (((1.0 - kept) * 1e6).round() / 1e6) as f32;
         self.layer(&stem_of_weights(node), BatchNorm { epsilon, momentum }, &[&x], weights)
@@ -155,7 +157,7 @@ impl Import<'_> {
 
     pub(super) fn dropout(&mut self, node: &Node) -> Result<Vec<Value>> {
         if self.known_if_given(node, 2)?.is_some_and(|mode| mode.scalar().is_ok_and(|mode| mode != 0.0)) {
-            return Err(Error::input("operand training_mode: a network is in use when it is exported"));
+            return Err(Error::input("operand training_mode: export the network in inference mode"));
         }
         let given = self.known_if_given(node, 1)?.map(|ratio| ratio.scalar()).transpose()?;
         let probability = given.or(node.float("ratio")?).unwrap_or(0.5);
@@ -176,7 +178,7 @@ impl Import<'_> {
         }
     }
 
-    /// Softmax over one axis; before opset 13 over that axis and all behind it.
+    /// Softmax over one axis; before opset 13, over that axis and all later ones.
     pub(super) fn softmax(&mut self, node: &Node, op: Op) -> Result<Flow> {
         let x = self.flow(node, 0)?;
         let axis = axis_of(node.int("axis")?.unwrap_or(if self.opset < 13 { 1 } else { -1 }), x.rank())?;
@@ -207,7 +209,7 @@ impl Import<'_> {
 pub(super) fn axis_of(axis: i64, rank: usize) -> Result<usize> {
     let counted = if axis < 0 { axis.checked_add(rank as i64) } else { Some(axis) };
     let counted = counted.and_then(|axis| usize::try_from(axis).ok()).filter(|axis| *axis < rank);
-    counted.ok_or_else(|| Error::input(format!("axis {axis} is not one of {rank} axes")))
+    counted.ok_or_else(|| Error::input(format!("axis {axis} is out of range for {rank} axes")))
 }
 
 /// The window of a convolution or pool, from its attributes.
@@ -220,7 +222,7 @@ pub(super) struct Window {
 }
 
 impl Window {
-    /// Whether it covers single elements without stride or padding, so that `weight` merely scales each channel.
+    /// Whether it covers single elements without stride or padding, so that `weight` only scales each channel.
     fn is_point(&self, weight: &Constant) -> bool {
         weight.shape[0] > 1
             && weight.shape[1..].iter().all(|extent| *extent == 1)
@@ -242,7 +244,7 @@ impl Window {
                 let stated = node.sizes("kernel_shape", axes, 1, 1)?;
                 if own.is_some_and(|own| own != stated) {
                     return Err(Error::input(format!(
-                        "attribute kernel_shape {stated:?} is not that of the weight"
+                        "attribute kernel_shape {stated:?} does not match the weight"
                     )));
                 }
                 stated
@@ -265,7 +267,7 @@ impl Window {
                 "SAME_UPPER" => [missing / 2, missing - missing / 2],
                 "SAME_LOWER" => [missing - missing / 2, missing / 2],
                 other => {
-                    return Err(Error::input(format!("attribute auto_pad is {other}, which is not known")));
+                    return Err(Error::input(format!("attribute auto_pad {other} is not supported")));
                 }
             };
         }

@@ -1,16 +1,16 @@
 //! Reads ONNX graphs with their weights as networks, and writes networks as ONNX.
 //!
-//! `proto` reads the messages, `tensor` and `beside` the elements of tensors. A `constant` is known before the network
+//! `proto` reads the messages, `tensor` and `external` the elements of tensors. A `constant` is known before the network
 //! runs; `folding` computes with constants, within a `budget`. `survey` chooses the output and refuses what cannot be
-//! read; `import` then walks over the nodes, whose operands `value` provides. `rules` lists the operators; the rules
+//! read; `import` then converts the nodes, whose operands `value` provides. `rules` lists the operators; the rules
 //! themselves are in `layers`, `functions`, `pools`, `joins`, `reductions`, `pads`, `parts`, `resize`, `shapes` and
 //! `quantized`. `turned` postpones transpositions, most of which cancel out.
 
 mod attributes;
-mod beside;
 mod budget;
 mod constant;
 mod export;
+mod external;
 mod folding;
 mod functions;
 mod import;
@@ -51,11 +51,11 @@ pub struct Imported {
     pub network: Network,
     /// Its parameters and buffers.
     pub weights: Weights,
-    /// Float initializers that no layer has under their own name and shape.
+    /// Float initializers that no layer has under the same name and shape.
     pub others: Weights,
     /// The metadata of the file.
     pub metadata: HashMap<String, String>,
-    /// Notes for a person about what was chosen or left aside, one line each.
+    /// Notes for the user on what was chosen or skipped, one line each.
     pub notes: Vec<String>,
 }
 
@@ -67,7 +67,7 @@ pub fn read_onnx(path: &Path) -> Result<Imported> {
     read_onnx_with(path, &ReadOptions::default())
 }
 
-/// Reads the ONNX file at `path`; weights outside it must lie in its folder.
+/// Reads the ONNX file at `path`; external data must be in its folder.
 ///
 /// # Errors
 /// If it cannot be read, is damaged, or uses something that is not supported; the message names the node and its
@@ -83,7 +83,7 @@ pub fn read_onnx_with(path: &Path, options: &ReadOptions) -> Result<Imported> {
     import::import(&bytes, name, Some(folder), limit, options).map_err(|e| e.at(path.display()))
 }
 
-/// Reads an ONNX model named `name` from memory; external data are refused. It may become at most `limit` floats.
+/// Reads an ONNX model named `name` from memory; external data are refused. It may expand to at most `limit` floats.
 ///
 /// # Errors
 /// As [`read_onnx`].
@@ -104,14 +104,14 @@ pub fn read_onnx_bytes_with(
     import::import(bytes, name, None, limit, options)
 }
 
-/// Metadata keys of exported models for what ONNX has no fields for; all values are JSON.
+/// Metadata keys of exported models, for which ONNX has no fields; all values are JSON.
 const CLASSES: &str = "striate.classes";
 const PREPROCESSING: &str = "striate.preprocessing";
 const PREDICT: &str = "striate.predict";
 
 impl Imported {
-    /// The model that the file is: with class names and preprocessing if it was exported here, else its classes
-    /// are numbers.
+    /// Returns the model in the file. It has class names and preprocessing if it was exported here; otherwise, its
+    /// class names are numbers.
     ///
     /// # Errors
     /// If its metadata are damaged, or its weights are not finite.
@@ -148,7 +148,7 @@ pub fn onnx_model_bytes(model: &ModelFile) -> Result<Vec<u8>> {
     export::with_metadata(bytes, held.map(|(key, value)| (key, value.to_string())))
 }
 
-/// The floats that a file may become, intermediate ones included: these, and one for each of its bytes.
+/// The number of floats that any file may expand to, including intermediate ones, in addition to one per byte.
 const MOST_FLOATS: usize = 1 << 28;
-/// The most floats that any file may become.
+/// The largest number of floats that any file may expand to.
 const LARGEST: usize = 1 << 30;

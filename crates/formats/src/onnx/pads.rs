@@ -1,4 +1,4 @@
-//! Rules for borders: of one value, of elements of the data, and negative ones, which cut elements off.
+//! Rules for padding: with a constant, with elements of the data, and negative padding, which crops.
 
 use striate_graph::ops::{Gather, Pad, Slice};
 use striate_tensor::{Error, Result};
@@ -8,7 +8,7 @@ use super::layers::axis_of;
 use super::proto::Node;
 use super::value::{Flow, Value};
 
-/// Borders beyond this are a mistake.
+/// Wider borders are taken for mistakes.
 const WIDEST: i64 = 1 << 16;
 
 impl Import<'_> {
@@ -35,7 +35,7 @@ impl Import<'_> {
             sides[x.order[*axis]] = [pads[place], pads[place + axes.len()]];
         }
         if sides[0] != [0, 0] {
-            return Err(Error::input("pads: a border around the batch is not supported"));
+            return Err(Error::input("pads: padding the batch is not supported"));
         }
         let mut y = self.cropped(node, &x.flow, &sides)?;
         let [before, after] = [0, 1].map(|side| {
@@ -52,7 +52,7 @@ impl Import<'_> {
         Ok(x.with(y))
     }
 
-    /// `x` without the elements that negative borders cut off.
+    /// Returns `x` without the elements that negative padding crops.
     fn cropped(&mut self, node: &Node, x: &Flow, sides: &[[i64; 2]]) -> Result<Flow> {
         let mut x = x.clone();
         for (axis, sides) in sides.iter().enumerate() {
@@ -62,7 +62,7 @@ impl Import<'_> {
             }
             let extent = x.shapes[0][axis];
             if start + end >= extent {
-                return Err(Error::input(format!("pads cut off all {extent} elements of axis {axis}")));
+                return Err(Error::input(format!("pads remove all {extent} elements of axis {axis}")));
             }
             let op = Slice { axis, start, length: extent - start - end, step: 1 };
             x = self.layer(&format!("{}/crop", stem_of(node)), op, &[&x], vec![])?;
@@ -70,7 +70,7 @@ impl Import<'_> {
         Ok(x)
     }
 
-    /// `x` continued by its own elements.
+    /// Returns `x` padded with its own elements.
     fn continued(
         &mut self,
         node: &Node,
@@ -83,7 +83,7 @@ impl Import<'_> {
             let extent = x.shapes[0][axis];
             if mode == "reflect" && before[axis].max(after[axis]) >= extent {
                 return Err(Error::input(format!(
-                    "pads: a border as wide as axis {axis} cannot be reflected"
+                    "pads: reflected padding must be narrower than axis {axis}"
                 )));
             }
             let last = extent as i64 - 1;

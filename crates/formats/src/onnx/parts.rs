@@ -1,4 +1,4 @@
-//! Rules for parts of an axis: slices, chosen elements, splits.
+//! Rules for parts of an axis: slices, gathered elements, splits.
 
 use striate_graph::ops::{Gather, Slice};
 use striate_tensor::{Error, Result, Shape};
@@ -11,7 +11,7 @@ use super::value::{Flow, Operand, Value};
 /// A part of an axis: first element, length, step.
 type Part = (usize, usize, isize);
 
-/// The smallest value that exporters write for an open end, and so the largest batch that such a slice leaves whole.
+/// The smallest value that exporters write for an open end, and hence the largest batch that such a slice preserves.
 const ANY_BATCH: usize = i32::MAX as usize;
 
 impl Import<'_> {
@@ -23,7 +23,7 @@ impl Import<'_> {
         let axes = axes.unwrap_or_else(|| (0..starts[0].len() as i64).collect());
         let steps = self.fixed_of(node, 4, "steps")?.unwrap_or_else(|| vec![1; axes.len()]);
         if [starts[0].len(), ends[0].len(), steps.len()] != [axes.len(); 3] {
-            return Err(Error::input("starts, ends, axes and steps are not equally many"));
+            return Err(Error::input("starts, ends, axes and steps must have the same length"));
         }
         let mut value = self.operand(node, 0)?;
         for (place, axis) in axes.iter().enumerate() {
@@ -45,7 +45,7 @@ impl Import<'_> {
                     let axis = axis_of(*axis, flow.rank())?;
                     let parts = [part(0, flow.shapes[0][axis])?, part(1, flow.shapes[1][axis])?];
                     let is_batch = flow.shapes[0][axis] != flow.shapes[1][axis];
-                    // A slice of the batch axis must leave every batch whole, not only those tried here.
+                    // A slice of the batch axis must keep batches of any size whole, not only those tried here.
                     let whole = |extent: usize| Ok::<bool, Error>(part(0, extent)? == (0, extent, 1));
                     if is_fixed == is_batch && !(is_batch && whole(ANY_BATCH)?) {
                         return Err(batch_decides(axis));
@@ -57,7 +57,7 @@ impl Import<'_> {
         Ok(value.into())
     }
 
-    /// Adds a slice of a computed value, unless it is the whole axis.
+    /// Adds a slice of a computed value, unless it covers the whole axis.
     pub(super) fn part(&mut self, node: &Node, flow: &Flow, axis: usize, parts: [Part; 2]) -> Result<Flow> {
         let whole = |side: usize| parts[side] == (0, flow.shapes[side][axis], 1);
         if whole(0) && whole(1) {
@@ -93,7 +93,9 @@ impl Import<'_> {
                 let step = places.get(1).map_or(1, |second| *second as isize - places[0] as isize);
                 let even = places.windows(2).all(|pair| pair[1] as isize - pair[0] as isize == step);
                 if places.is_empty() || axis == 0 || flow.shapes[0][axis] != flow.shapes[1][axis] {
-                    return Err(Error::input("indices: none, or some of the batch, which is not supported"));
+                    return Err(Error::input(
+                        "indices: gathering along the batch, or no indices at all, is not supported",
+                    ));
                 }
                 let flow = match even && step != 0 {
                     true => {
@@ -129,7 +131,9 @@ impl Import<'_> {
         };
         let total = sizes.iter().try_fold(0usize, |sum, size| sum.checked_add(*size));
         if sizes.len() != parts || total != Some(extent) || sizes.contains(&0) {
-            return Err(Error::input(format!("split {sizes:?} does not make {parts} parts of {extent}")));
+            return Err(Error::input(format!(
+                "split {sizes:?} does not divide {extent} elements into {parts} parts"
+            )));
         }
         let mut start = 0;
         let mut results = Vec::new();
@@ -151,7 +155,7 @@ fn part_of(start: i64, end: i64, step: i64, extent: usize) -> Result<Part> {
     let size = extent as i64;
     let counted = |at: i64| if at < 0 { at.saturating_add(size) } else { at };
     let (first, length) = match step {
-        0 => return Err(Error::input("steps: a step of 0 leads nowhere")),
+        0 => return Err(Error::input("steps must not be 0")),
         1.. => {
             let (first, end) = (counted(start).clamp(0, size), counted(end).clamp(0, size));
             (first, (end - first).max(0).unsigned_abs().div_ceil(step.unsigned_abs()))
@@ -162,9 +166,9 @@ fn part_of(start: i64, end: i64, step: i64, extent: usize) -> Result<Part> {
         }
     };
     if length == 0 {
-        return Err(Error::input("a part without elements"));
+        return Err(Error::input("the slice is empty"));
     }
-    // The step between elements of a single one is never used and may be of any size.
+    // With a single element, the step is never used and may be of any size.
     let step = if length == 1 { 1 } else { step as isize };
     Ok((first as usize, length as usize, step))
 }

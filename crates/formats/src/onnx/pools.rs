@@ -1,4 +1,4 @@
-//! Rules for pooling. A pool's padding is at most half its window; wider padding becomes a layer of its own.
+//! Rules for pooling. A pool's padding is at most half its window; wider padding becomes a separate layer.
 
 use striate_graph::ops::{AveragePool, MaxPool, Mul, Pad};
 use striate_graph::{Padding, PerAxis, window_count};
@@ -26,7 +26,7 @@ impl Import<'_> {
                 return import.layer(&stem_of(node), pool, &[x], vec![]);
             }
             let axes = Axis::all(&window, x)?;
-            let x = import.bordered(node, x, &axes, Axis::covered, f32::MIN)?;
+            let x = import.padded(node, x, &axes, Axis::covered, f32::MIN)?;
             (pool.padding, pool.ceil_mode) = (Padding::default(), false);
             import.layer(&stem_of(node), pool, &[&x], vec![])
         })
@@ -67,18 +67,18 @@ impl Import<'_> {
             pool.count_include_pad = true;
             if count_include_pad {
                 // Elements past the padding are never counted.
-                let x = import.bordered(node, x, &axes, Axis::bordered, 0.0)?;
+                let x = import.padded(node, x, &axes, Axis::padded, 0.0)?;
                 return import.layer(&stem_of(node), pool, &[&x], vec![]);
             }
             pool.ceil_mode = false;
-            let x = import.bordered(node, x, &axes, Axis::covered, 0.0)?;
+            let x = import.padded(node, x, &axes, Axis::covered, 0.0)?;
             let mean = import.layer(&stem_of(node), pool, &[&x], vec![])?;
-            import.without_border(node, &mean, &axes)
+            import.without_padding(node, &mean, &axes)
         })
     }
 
-    /// Pads `x` with `value`: before it as the pool states, behind it up to `end` of each axis.
-    fn bordered(
+    /// Pads `x` with `value`: before it as the pool states, after it up to `end` on each axis.
+    fn padded(
         &mut self,
         node: &Node,
         x: &Flow,
@@ -94,15 +94,15 @@ impl Import<'_> {
         self.layer(&format!("{}/pad", stem_of(node)), Pad { before, after, value }, &[x], vec![])
     }
 
-    /// Turns means `y` over whole windows, zeros included, into means over the elements of the input alone.
-    fn without_border(&mut self, node: &Node, y: &Flow, axes: &[Axis]) -> Result<Flow> {
+    /// Converts means `y` over whole windows, including zeros, into means over the elements of the input alone.
+    fn without_padding(&mut self, node: &Node, y: &Flow, axes: &[Axis]) -> Result<Flow> {
         let shape = [&[1, 1], &y.shapes[0][2..]].concat();
         self.budget.floats(shape.iter().product())?;
         let mut factors = vec![1.0];
         for axis in axes {
             let seen: Vec<usize> = (0..axis.count).map(|place| axis.seen(place)).collect();
             if seen.contains(&0) {
-                return Err(Error::input("attribute pads: a window sees nothing but its border"));
+                return Err(Error::input("attribute pads: a window covers only padding"));
             }
             let shares: Vec<f32> = seen.iter().map(|seen| axis.kernel as f32 / *seen as f32).collect();
             let outer = |factor: &f32| shares.iter().map(|share| factor * share).collect::<Vec<_>>();
@@ -148,13 +148,13 @@ impl Axis {
         axes.filter(|axes| axes.iter().all(|axis| axis.count > 0)).ok_or_else(misfit)
     }
 
-    /// Returns where the last window ends, counted from the start of the padding.
+    /// Returns the end of the last window, counted from the start of the padding.
     fn covered(&self) -> usize {
         (self.count - 1) * self.stride + self.dilation * (self.kernel - 1) + 1
     }
 
-    /// As [`Axis::covered`], but not past the padding.
-    fn bordered(&self) -> usize {
+    /// As [`Axis::covered`], but at most the end of the padding.
+    fn padded(&self) -> usize {
         self.covered().min(self.before + self.extent + self.behind)
     }
 

@@ -1,4 +1,4 @@
-//! ONNX's messages: model, graph, node, attribute and tensor, reduced to the fields that are used. Texts and bytes
+//! ONNX's messages: model, graph, node, attribute and tensor, reduced to the fields that are used. Strings and bytes
 //! are borrowed from the file. Source: `onnx.proto` of the ONNX project.
 
 use std::collections::HashSet;
@@ -50,7 +50,7 @@ pub(super) enum Held<'a> {
     Tensor(Box<Tensor<'a>>),
     Floats(Vec<f32>),
     Ints(Vec<i64>),
-    /// A graph, texts, or anything else that no rule uses; it is not parsed.
+    /// A graph, strings, or anything else that no rule uses; not parsed.
     Other,
 }
 
@@ -98,7 +98,7 @@ fn once<'a>(what: &str, names: impl IntoIterator<Item = &'a str>) -> Result<()> 
     let mut seen = HashSet::new();
     match names.into_iter().find(|name| !seen.insert(*name)) {
         None => Ok(()),
-        Some(name) => Err(Error::input(format!("{what} {} is there twice", shown(name)))),
+        Some(name) => Err(Error::input(format!("{what} {} occurs twice", shown(name)))),
     }
 }
 
@@ -108,7 +108,7 @@ impl<'a> Model<'a> {
         let mut domains = Vec::new();
         each(bytes, |number, wire| {
             match number {
-                7 if model.graph.is_some() => return Err(Error::input("holds two graphs")),
+                7 if model.graph.is_some() => return Err(Error::input("contains two graphs")),
                 7 => model.graph = Some(Graph::read(wire.bytes()?)?),
                 8 => {
                     let (mut domain, mut version) = ("", 0);

@@ -1,4 +1,4 @@
-//! Rules for quantized weights: they become floats again. Computed values are never quantized here.
+//! Rules for quantized weights, which are converted back to floats. Computed values are never quantized.
 
 use striate_tensor::{Error, Result};
 
@@ -12,7 +12,7 @@ use super::value::Value;
 struct Quantization {
     scale: Constant,
     zero_point: Option<Constant>,
-    /// Elements from one scale to the next, and the number of scales.
+    /// The distance in elements between consecutive scales, and the number of scales.
     step: usize,
     count: usize,
 }
@@ -53,7 +53,7 @@ impl Import<'_> {
     pub(super) fn quantize(&mut self, node: &Node) -> Result<Constant> {
         let x = self.quantized_operand(node)?;
         if !x.is_float() {
-            return Err(Error::input("quantizes integers"));
+            return Err(Error::input("quantizes integers, which is not supported"));
         }
         let form = self.quantization(node, &x)?;
         let given = form.zero_point.as_ref().map(|point| point.element_type);
@@ -86,7 +86,7 @@ impl Import<'_> {
         match self.as_it_stands(node, 0)? {
             Value::Known(constant) => Ok(constant),
             _ => Err(Error::input(
-                "quantizes computed values; only weights may be quantized: export the network before its activations are",
+                "quantizes computed values; only weights may be quantized: export the network before quantizing its activations",
             )),
         }
     }

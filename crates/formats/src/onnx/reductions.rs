@@ -12,7 +12,7 @@ use super::proto::Node;
 use super::turned::Turned;
 use super::value::{Flow, Value};
 
-/// What becomes of the elements along the axes.
+/// How the elements along the axes are combined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reduction {
     Mean,
@@ -33,7 +33,7 @@ impl Import<'_> {
         if axes.is_empty() && node.int("noop_with_empty_axes")?.unwrap_or(0) == 0 {
             axes = (0..rank).collect();
         }
-        // The axes of the value as it lies.
+        // The axes of the value as stored.
         axes = axes.into_iter().map(|axis| x.order[axis]).collect();
         axes.sort_unstable();
         axes.dedup();
@@ -58,7 +58,7 @@ impl Import<'_> {
         Ok(Turned { flow, order }.value())
     }
 
-    /// `x` reduced over `axes`, which stay with an extent of 1.
+    /// Returns `x` reduced over `axes`, which are kept with extent 1.
     fn reduced(&mut self, node: &Node, x: &Flow, axes: &[usize], reduction: Reduction) -> Result<Flow> {
         let stem = stem_of(node);
         let part = |what: &str| format!("{stem}/{what}");
@@ -104,7 +104,7 @@ impl Import<'_> {
         self.layer(stem, op, &[x], vec![])
     }
 
-    /// The largest element along `axes`: those axes, made the last one, are the window of a pool.
+    /// Returns the largest element along `axes`: moved to the end, they become the window of a pool.
     fn maximum(&mut self, node: &Node, x: &Flow, axes: &[usize]) -> Result<Flow> {
         let rank = x.rank();
         let kept = || (0..rank).filter(|axis| !axes.contains(axis));

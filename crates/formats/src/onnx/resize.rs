@@ -1,4 +1,4 @@
-//! Rules for changes of a map's size. Along one axis the nearest element is a gather, and an interpolation is the
+//! Rules for resizing maps. Along one axis, nearest-neighbor resizing is a gather, and interpolation is the
 //! product with a constant matrix.
 
 use striate_graph::ops::{Gather, MatMul};
@@ -9,7 +9,7 @@ use super::import::{Import, stem_of};
 use super::proto::Node;
 use super::value::Flow;
 
-/// Where the elements of a result lie in the operand.
+/// How positions in the result correspond to positions in the operand.
 struct Sampling {
     coordinates: String,
     rounding: String,
@@ -59,7 +59,9 @@ impl Import<'_> {
     /// The sizes along each of `axes`.
     fn sizes_of(&mut self, node: &Node, x: &Flow, axes: &[usize], is_old: bool) -> Result<Vec<Sizes>> {
         let [small, large] = &x.shapes;
-        let misfit = |count: usize| Error::input(format!("{count} scales or sizes for {} axes", axes.len()));
+        let misfit = |count: usize| {
+            Error::input(format!("the number of scales or sizes is {count}, that of axes {}", axes.len()))
+        };
         let place = if is_old { 1 } else { 2 };
         let scales = match self.known_if_given(node, place)? {
             Some(scales) if scales.len()? > 0 => Some(scales.to_floats()?),
@@ -77,7 +79,9 @@ impl Import<'_> {
                 let is_batch = small[*axis] != large[*axis];
                 match fits || (is_batch && is_fixed) {
                     true => Ok(Sizes { from, to: to as usize, scale }),
-                    false => Err(Error::input(format!("scale {scale} of axis {axis} makes {to} of {from}"))),
+                    false => Err(Error::input(format!(
+                        "scale {scale} of axis {axis} turns {from} into {to}, which is not supported"
+                    ))),
                 }
             };
             return axes.iter().zip(&scales).map(size).collect();
@@ -129,7 +133,7 @@ impl Import<'_> {
         let total = super::constant::count(&[from, to])?;
         self.budget.floats(total)?;
         self.budget.work(total, 1)?;
-        // [from, to] behind the data, [to, from] before them.
+        // [from, to] after the data, [to, from] before them.
         let is_last = axis + 1 == rank;
         let mut matrix = vec![0.0f32; total];
         for column in 0..to {
@@ -178,13 +182,13 @@ impl Sampling {
         Ok(Sampling { coordinates, rounding, is_linear })
     }
 
-    /// The place in the operand of element `to` of the result.
+    /// The position in the operand of element `to` of the result.
     fn place(&self, to: usize, sizes: Sizes) -> f64 {
         let (at, from, extent) = (to as f64, sizes.from as f64, sizes.to as f64);
         let half_pixel = (at + 0.5) / sizes.scale - 0.5;
         match self.coordinates.as_str() {
             "align_corners" if sizes.to == 1 => 0.0,
-            // By definition the length is the scaled one, before it is rounded to a whole number.
+            // By definition, this is the scaled length before rounding.
             "align_corners" => at * (from - 1.0) / (sizes.scale * from - 1.0),
             "asymmetric" => at / sizes.scale,
             "pytorch_half_pixel" if sizes.to == 1 => 0.0,
@@ -204,7 +208,7 @@ impl Sampling {
         (rounded.max(0.0) as usize).min(sizes.from - 1)
     }
 
-    /// The elements of the operand that element `to` of the result lies between, with their weights.
+    /// The elements of the operand between which element `to` of the result lies, with their weights.
     fn linear(&self, to: usize, sizes: Sizes) -> [(usize, f64); 2] {
         let place = self.place(to, sizes).clamp(0.0, sizes.from as f64 - 1.0);
         let below = (place.floor() as usize).min(sizes.from - 1);

@@ -1,4 +1,4 @@
-//! The operators that can be read, each with the rule that turns a node into layers.
+//! The supported operators, each with the rule that converts a node to layers.
 
 use striate_graph::ops::{
     Add, Approximation, Div, Elu, Gelu, GlobalAveragePool, HardSigmoid, HardSwish, LeakyRelu, LogSoftmax,
@@ -12,7 +12,7 @@ use super::proto::Node;
 use super::reductions::Reduction;
 use super::value::{Flow, Value};
 
-/// Turns a node into layers; returns its results.
+/// Converts a node to layers; returns its results.
 pub(super) type Rule = fn(&mut Import<'_>, &Node<'_>) -> Result<Vec<Value>>;
 
 fn flow(flow: Flow) -> Result<Vec<Value>> {
@@ -127,7 +127,7 @@ const RULES: &[(&str, Rule)] = &[
     ("Upsample", |import, node| flow(import.resize(node)?)),
 ];
 
-/// Returns the rule for a node, if its operator can be read.
+/// Returns the rule for a node, if its operator is supported.
 pub(super) fn rule_of(node: &Node) -> Option<Rule> {
     let is_standard = node.domain.is_empty() || node.domain == "ai.onnx";
     let found = RULES.binary_search_by(|(name, _)| (*name).cmp(node.op)).ok().filter(|_| is_standard);

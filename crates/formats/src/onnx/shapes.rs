@@ -1,6 +1,7 @@
 //! Rules for operators on shapes, types and the order of axes.
 
 use striate_graph::ops::Flatten;
+use striate_tensor::text::counted;
 use striate_tensor::{Error, Result, Shape};
 
 use super::constant::{Constant, Data, count};
@@ -12,13 +13,15 @@ use super::turned::Turned;
 use super::value::{Operand, Value};
 
 impl Import<'_> {
-    /// Returns the integers of operand `index`, or of the attribute `name` that older versions have: a few for each
+    /// Returns the integers of operand `index`, or of the attribute `name` of older versions: a few for each
     /// axis, or one for each result.
     pub(super) fn ints_of(&self, node: &Node, index: usize, name: &str) -> Result<Option<[Vec<i64>; 2]>> {
         let most = (2 * MOST_AXES).max(node.outputs.len());
         let few = |count: usize| match count <= most {
             true => Ok(()),
-            false => Err(Error::input(format!("{name}: {count} numbers are too many, {most} at most"))),
+            false => {
+                Err(Error::input(format!("{name} has {}; the limit is {most}", counted(count, "number"))))
+            }
         };
         if let Some(constant) = self.known_if_given(node, index)? {
             few(constant.len()?)?;
@@ -29,7 +32,7 @@ impl Import<'_> {
         Ok(given.map(|values| [values.clone(), values]))
     }
 
-    /// As [`Import::ints_of`], where they must not depend on the batch.
+    /// As [`Import::ints_of`], but they must not depend on the batch.
     pub(super) fn fixed_of(&self, node: &Node, index: usize, name: &str) -> Result<Option<Vec<i64>>> {
         match self.ints_of(node, index, name)? {
             Some([small, large]) if small == large => Ok(Some(small)),
@@ -69,7 +72,7 @@ impl Import<'_> {
                 Ok(computed)
             }
             Value::Flow(_) | Value::Turned(_) => {
-                Err(Error::input(format!("casts computed floats to type {to}; they stay floats")))
+                Err(Error::input(format!("casts computed floats to type {to}, which is not supported")))
             }
             Value::Known(constant) if constant.is_float() == float => Ok(Value::Known(constant)),
             Value::Known(constant) if float => {
@@ -113,7 +116,7 @@ impl Import<'_> {
                 let mut sides = Vec::new();
                 for (wanted, shape) in wanted.iter().zip(&flow.shapes) {
                     let mut wanted = wanted.clone();
-                    // A file with a fixed batch size has that size in its shapes.
+                    // The shapes of a file with a fixed batch size contain that size.
                     let batched = flow.shapes[0].first() != flow.shapes[1].first();
                     if let Some(first) = wanted.first_mut()
                         && batched
@@ -146,7 +149,7 @@ impl Import<'_> {
         Ok(Value::Flow(self.reshape(node, &flow, &rows)?))
     }
 
-    /// Reshapes operand 1 as `change` maps its shape.
+    /// Reshapes operand 1 to the shape that `change` returns for it.
     fn with_shape(&mut self, node: &Node, change: impl Fn(&[usize]) -> Result<Vec<usize>>) -> Result<Value> {
         match self.operand(node, 0)? {
             Operand::Known(constant) => {
@@ -179,13 +182,15 @@ impl Import<'_> {
         self.with_shape(node, |shape| {
             let rank = shape.len() + axes.len();
             if rank > MOST_AXES {
-                return Err(Error::input(format!("axes: the result has {rank} axes, {MOST_AXES} at most")));
+                return Err(Error::input(format!(
+                    "axes: the result has {rank} axes; the limit is {MOST_AXES}"
+                )));
             }
             let new = axes.iter().map(|axis| axis_of(*axis, rank)).collect::<Result<Vec<_>>>()?;
             let mut own = shape.iter();
             let extents =
                 (0..rank).map(|axis| if new.contains(&axis) { Some(1) } else { own.next().copied() });
-            extents.collect::<Option<_>>().ok_or_else(|| Error::input("axes name one place twice"))
+            extents.collect::<Option<_>>().ok_or_else(|| Error::input("axes lists an axis twice"))
         })
     }
 
@@ -200,7 +205,7 @@ impl Import<'_> {
         sorted.sort_unstable();
         if !sorted.into_iter().eq(0..rank) {
             return Err(Error::input(format!(
-                "attribute perm {permutation:?} does not name each of {rank} axes once"
+                "attribute perm {permutation:?} must list each of {rank} axes once"
             )));
         }
         match operand {
@@ -240,9 +245,9 @@ impl Import<'_> {
     }
 }
 
-/// Returns the shape that a reshape asks for.
+/// Returns the target shape of a reshape.
 fn target(wanted: &[i64], from: &[usize], zero_is_zero: bool) -> Result<Vec<usize>> {
-    let misfit = || Error::input(format!("the elements of {from:?} have no shape {wanted:?}"));
+    let misfit = || Error::input(format!("cannot reshape {from:?} to {wanted:?}"));
     if wanted.len() > MOST_AXES || wanted.iter().filter(|extent| **extent == -1).count() > 1 {
         return Err(misfit());
     }

@@ -1,5 +1,5 @@
-//! What is known of a graph before any of its nodes is read: the output that is wanted, the nodes that it depends on,
-//! and operators that cannot be read.
+//! Examines a graph before any of its nodes is read: the requested output, the nodes it depends on, and
+//! unsupported operators.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -10,11 +10,11 @@ use super::rules::rule_of;
 use crate::ReadOptions;
 use crate::message::shown;
 
-/// Names that a message lists at most.
+/// Largest number of names listed in a message.
 const LISTED: usize = 12;
 
-/// Chooses the tensor that becomes the output: the one that `options` names, else the output of the graph, of
-/// several the first one of floats `[N, K]`, else the first one of floats. A choice among several is added to `notes`.
+/// Chooses the tensor that becomes the output: the one that `options` names, or else an output of the graph: of
+/// several, the first with floats `[N, K]`, or else the first with floats. A choice among several is added to `notes`.
 pub(super) fn output<'a>(
     graph: &Graph<'a>,
     options: &ReadOptions,
@@ -35,7 +35,7 @@ pub(super) fn output<'a>(
     let chosen = scores.or_else(floats).unwrap_or(first);
     if graph.outputs.len() > 1 {
         notes.push(format!(
-            "of its {} outputs ({}) {} is used; --output NAME chooses another",
+            "of its {} outputs ({}), {} is used; --output NAME selects another",
             graph.outputs.len(),
             outputs(),
             shown(chosen.name)
@@ -44,12 +44,12 @@ pub(super) fn output<'a>(
     Ok(chosen.name)
 }
 
-/// Whether an output may hold floats.
+/// Whether an output may contain floats.
 fn is_float(output: &ValueInfo) -> bool {
     output.element_type.is_none_or(|kind| matches!(kind, 0 | 1 | 10 | 11 | 16))
 }
 
-/// Whether an output is stated to be `[N, K]`.
+/// Whether the stated shape of an output is `[N, K]`.
 fn is_matrix(output: &ValueInfo) -> bool {
     output.extents.as_ref().is_some_and(|extents| extents.len() == 2)
 }
@@ -76,7 +76,7 @@ pub(super) fn check_output(graph: &Graph, needed: &[usize], output: &str) -> Res
         .flat_map(|node| node.outputs.iter().map(move |name| (*name, node)))
         .collect();
     let mut name = output;
-    // A file whose nodes read each other in a circle is refused later.
+    // A file with a cycle of nodes is refused later.
     for _ in 0..=needed.len() {
         let Some(node) = makers.get(name) else { return Ok(()) };
         let Some(source) = node.inputs.first() else { return Ok(()) };
@@ -84,7 +84,7 @@ pub(super) fn check_output(graph: &Graph, needed: &[usize], output: &str) -> Res
             "Cast" | "Identity" | "Squeeze" | "Unsqueeze" | "Reshape" | "Flatten" => name = source,
             "ArgMax" | "ArgMin" | "TopK" => {
                 return Err(Error::input(format!(
-                    "its output {} holds class indices ({} of {source}); name the tensor with the scores: --output {source}",
+                    "its output {} contains class indices ({} of {source}); select the tensor with the scores: --output {source}",
                     shown(output),
                     node.op,
                     source = shown(source)
@@ -96,7 +96,7 @@ pub(super) fn check_output(graph: &Graph, needed: &[usize], output: &str) -> Res
     Ok(())
 }
 
-/// Refuses operators that cannot be read, all at once, each with the number of its nodes.
+/// Refuses unsupported operators, all at once, each with the number of its nodes.
 pub(super) fn check_operators(graph: &Graph, needed: &[usize]) -> Result<()> {
     let mut unknown: BTreeMap<String, usize> = BTreeMap::new();
     for node in needed.iter().map(|index| &graph.nodes[*index]).filter(|node| rule_of(node).is_none()) {

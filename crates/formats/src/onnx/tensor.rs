@@ -1,11 +1,12 @@
-//! Reads the elements of an ONNX tensor, from the file itself or from one beside it.
+//! Reads the elements of an ONNX tensor, from the file itself or from external data.
 
 use half::{bf16, f16};
+use striate_tensor::text::counted;
 use striate_tensor::{Error, Result};
 
-use super::beside::Beside;
 use super::budget::Budget;
 use super::constant::{Constant, count};
+use super::external::External;
 use super::proto::Tensor;
 use crate::message::shown;
 
@@ -40,10 +41,10 @@ impl Kind {
             12 => Kind::Int(4, false),
             13 => Kind::Int(8, false),
             16 => Kind::Bf16,
-            8 => return Err(Error::input("holds texts, which cannot be read")),
+            8 => return Err(Error::input("contains strings, which are not supported")),
             other => {
                 return Err(Error::input(format!(
-                    "is of type {other}; floats and integers of 8 bits or more can be read"
+                    "has type {other}; floats and integers of 8 bits or more are supported"
                 )));
             }
         })
@@ -59,16 +60,20 @@ impl Kind {
     }
 }
 
-/// Reads the elements of `tensor`, which `budget` is charged for; external data are read through `beside`.
-pub(super) fn read(tensor: &Tensor, beside: Option<&mut Beside>, budget: &mut Budget) -> Result<Constant> {
-    let read = inner(tensor, beside, budget).map_err(|e| e.at(format!("tensor {}", shown(tensor.name))))?;
+/// Reads the elements of `tensor` and charges `budget` for them; external data are read through `external`.
+pub(super) fn read(
+    tensor: &Tensor,
+    external: Option<&mut External>,
+    budget: &mut Budget,
+) -> Result<Constant> {
+    let read = inner(tensor, external, budget).map_err(|e| e.at(format!("tensor {}", shown(tensor.name))))?;
     let element_type = if read.is_float() { read.element_type } else { tensor.data_type };
     Ok(Constant { element_type, ..read })
 }
 
-fn inner(tensor: &Tensor, beside: Option<&mut Beside>, budget: &mut Budget) -> Result<Constant> {
+fn inner(tensor: &Tensor, external: Option<&mut External>, budget: &mut Budget) -> Result<Constant> {
     if tensor.dims.len() > MOST_AXES {
-        return Err(Error::input(format!("{} axes are too many", tensor.dims.len())));
+        return Err(Error::input(format!("has {} axes; the limit is {MOST_AXES}", tensor.dims.len())));
     }
     if let Some(extent) = tensor.dims.iter().find(|extent| !(0..=LARGEST_EXTENT).contains(*extent)) {
         return Err(Error::input(format!("extent {extent} is out of range")));
@@ -76,7 +81,7 @@ fn inner(tensor: &Tensor, beside: Option<&mut Beside>, budget: &mut Budget) -> R
     let shape: Vec<usize> = tensor.dims.iter().map(|extent| *extent as usize).collect();
     let total = count(&shape)?;
     if tensor.segmented {
-        return Err(Error::input("is stored in segments, which cannot be read"));
+        return Err(Error::input("is stored in segments, which is not supported"));
     }
     let kind = Kind::of(tensor.data_type)?;
     let spend = |budget: &mut Budget| match kind {
@@ -85,13 +90,14 @@ fn inner(tensor: &Tensor, beside: Option<&mut Beside>, budget: &mut Budget) -> R
     };
     if tensor.is_external {
         let bytes = total.checked_mul(kind.size());
-        let bytes = bytes.ok_or_else(|| Error::input(format!("shape {shape:?} is absurdly large")))?;
-        let beside =
-            beside.ok_or_else(|| Error::input("has external data, which cannot be read from memory"))?;
+        let bytes = bytes
+            .ok_or_else(|| Error::input(format!("shape {shape:?} has more bytes than the address space")))?;
+        let external =
+            external.ok_or_else(|| Error::input("has external data, which cannot be read from memory"))?;
         return Ok(decode(
             kind,
             shape,
-            &beside.read(tensor, bytes, || {
+            &external.read(tensor, bytes, || {
                 budget.grow(bytes);
                 spend(budget)
             })?,
@@ -99,7 +105,7 @@ fn inner(tensor: &Tensor, beside: Option<&mut Beside>, budget: &mut Budget) -> R
     }
     if let Some(raw) = tensor.raw {
         if total.checked_mul(kind.size()) != Some(raw.len()) {
-            return Err(Error::input(format!("{} bytes for shape {shape:?}", raw.len())));
+            return Err(Error::input(format!("has {} for shape {shape:?}", counted(raw.len(), "byte"))));
         }
         spend(budget)?;
         return Ok(decode(kind, shape, raw));
@@ -107,7 +113,7 @@ fn inner(tensor: &Tensor, beside: Option<&mut Beside>, budget: &mut Budget) -> R
     let stored = if matches!(kind, Kind::F32 | Kind::F64) { tensor.floats.len() } else { tensor.ints.len() };
     if stored != total {
         let given = tensor.floats.len() + tensor.ints.len();
-        return Err(Error::input(format!("{given} elements for shape {shape:?}")));
+        return Err(Error::input(format!("has {} for shape {shape:?}", counted(given, "element"))));
     }
     spend(budget)?;
     // Half-precision floats are stored as 16-bit integers.

@@ -11,7 +11,7 @@ use super::import::{Import, stem_of};
 use super::proto::Node;
 use super::value::{Flow, Value};
 
-/// A computed value whose axis i is axis `order[i]` of what `flow` holds.
+/// A computed value whose axis i is axis `order[i]` of `flow`.
 #[derive(Debug, Clone)]
 pub(super) struct Turned {
     pub flow: Flow,
@@ -37,7 +37,7 @@ impl Turned {
         Turned { flow, ..self }.value()
     }
 
-    /// Returns `constant`, an operand beside this value, as an operand beside the untransposed one.
+    /// Returns `constant`, an operand to be combined with this value, transposed so that it fits the untransposed one.
     pub fn unturned(&self, constant: &Constant, budget: &mut Budget) -> Result<Constant> {
         let missing = self.order.len().checked_sub(constant.shape.len());
         let missing = missing.ok_or_else(|| Error::input("an operand has more axes than the data"))?;

@@ -46,7 +46,7 @@ impl Value {
     }
 }
 
-/// An operand with its axes in the order that the graph states.
+/// An operand with its axes in the graph's order.
 #[derive(Debug, Clone)]
 pub(super) enum Operand {
     Known(Constant),
@@ -69,7 +69,7 @@ impl Import<'_> {
         match self.values.get(name) {
             Some(value) => Ok(Some(value.clone())),
             None => Err(Error::input(format!(
-                "reads {}, which no initializer, input or node before it makes (a cycle, or nodes out of order)",
+                "reads {}, which no input, initializer or earlier node produces (a cycle, or nodes out of order)",
                 shown(name)
             ))),
         }
@@ -81,7 +81,7 @@ impl Import<'_> {
         self.optional(node, index)?.ok_or_else(missing)
     }
 
-    /// Returns operand `index` with its axes in the order that the graph states.
+    /// Returns operand `index` with its axes in the graph's order.
     pub fn operand(&mut self, node: &Node, index: usize) -> Result<Operand> {
         Ok(match self.as_it_stands(node, index)? {
             Value::Known(constant) => Operand::Known(constant),

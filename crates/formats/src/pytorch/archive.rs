@@ -25,7 +25,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<(Pickle, Storages<'_>)> {
     let pickle = unpickle(data)?;
     if pickle.length != data.len() {
         let more = data.len() - pickle.length;
-        return Err(Error::input(format!("its pickle is followed by {more} other bytes")));
+        return Err(Error::input(format!("{more} bytes follow its pickle")));
     }
     let mut storages = Storages::new();
     for value in &pickle.values {
@@ -47,7 +47,7 @@ fn folder<'a>(archive: &Archive<'a>) -> Result<&'a str> {
         return Err(Error::input("is a zip archive that PyTorch did not write: it has no data.pkl"));
     };
     if let Some(other) = found.next() {
-        return Err(Error::input(format!("is damaged: both {folder} and {other} hold a data.pkl")));
+        return Err(Error::input(format!("is damaged: both {folder} and {other} contain a data.pkl")));
     }
     if archive.names().any(|name| name.strip_prefix(folder) == Some("constants.pkl")) {
         let what = "is a TorchScript program; save its weights alone, \

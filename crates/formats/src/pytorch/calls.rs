@@ -1,4 +1,4 @@
-//! The instructions that call by name: what the known functions would return, and objects of unknown classes.
+//! The instructions that call by name: the results of known functions, and objects of unknown classes.
 
 use striate_tensor::{Result, Shape};
 
@@ -6,11 +6,11 @@ use super::unpickler::Machine;
 use super::value::{Global, Id, Object, Storage, Tensor, Value};
 use crate::dtype::DType;
 
-/// Limit of tensors and references to storages: one costs the pickle a few bytes, and here some hundred.
+/// Limit of tensors and references to storages: each takes a few bytes in the pickle, but hundreds in memory.
 const MOST_TENSORS: usize = 1 << 18;
 /// Limit of items that calls copy; each call could copy the same list again.
 const MOST_COPIES: usize = 1 << 20;
-/// Limit of a tensor's extents.
+/// Limit of a tensor's number of extents.
 const MOST_EXTENTS: usize = 16;
 /// Limit of a storage's key in bytes; PyTorch's are numbers.
 const LONGEST_KEY: usize = 64;
@@ -25,14 +25,14 @@ impl Machine<'_> {
         let global = match &self[function] {
             Value::Global(global) => *global,
             Value::Object(_) | Value::Opaque => Global::Unknown,
-            _ => return Err(self.damaged("a call of what is not a function")),
+            _ => return Err(self.damaged("a call of a non-function")),
         };
         match global {
             Global::OrderedDict => {
                 let pairs = match arguments[..] {
                     [] => vec![],
                     [list] => self.pairs(list)?,
-                    _ => return Err(self.damaged("an OrderedDict of several arguments")),
+                    _ => return Err(self.damaged("an OrderedDict with several arguments")),
                 };
                 self.copies += pairs.len();
                 self.push(Value::Dict(pairs))
@@ -63,12 +63,12 @@ impl Machine<'_> {
         Ok(())
     }
 
-    /// Makes an object of the topmost `operands`: a class, its arguments, and keywords.
+    /// Creates an object from the topmost `operands`: a class, its arguments, and keywords.
     pub fn new_object(&mut self, operands: usize) -> Result<()> {
         let taken = self.top(operands)?;
         let class = matches!(self[taken[0]], Value::Global(_) | Value::Object(_) | Value::Opaque);
         if !class || !matches!(self[taken[1]], Value::Tuple(_)) {
-            return Err(self.damaged("an object of what is not a class"));
+            return Err(self.damaged("an instance of a non-class"));
         }
         match self[taken[0]] {
             Value::Global(Global::OrderedDict) => self.push(Value::Dict(vec![])),
@@ -77,24 +77,24 @@ impl Machine<'_> {
         }
     }
 
-    /// Gives the topmost object its attributes; those of dictionaries hold versions of modules and are dropped.
+    /// Sets the attributes of the topmost object; those of dictionaries contain versions of modules and are dropped.
     pub fn build(&mut self) -> Result<()> {
         let state = self.pop()?;
         let top = self.peek()?;
         match &mut self.values[top as usize] {
             Value::Object(object) => object.state = Some(state),
             Value::Dict(_) | Value::List(_) | Value::Tensor(_) | Value::Global(_) | Value::Opaque => {}
-            _ => return Err(self.damaged("attributes of a value that has none")),
+            _ => return Err(self.damaged("attributes set on a value without attributes")),
         }
         Ok(())
     }
 
     /// Key and value of each item of a list of pairs.
     fn pairs(&self, list: Id) -> Result<Vec<(Id, Id)>> {
-        let damaged = || self.damaged("an OrderedDict of what is not a list of pairs");
+        let damaged = || self.damaged("an OrderedDict not made from a list of pairs");
         let Value::List(items) = &self[list] else { return Err(damaged()) };
         if self.copies + items.len() > MOST_COPIES {
-            return Err(self.damaged("it copies its own lists without end"));
+            return Err(self.damaged("it copies its own lists endlessly"));
         }
         let pair = |item: &Id| match &self[*item] {
             Value::List(pair) | Value::Tuple(pair) if pair.len() == 2 => Ok((pair[0], pair[1])),
@@ -103,13 +103,13 @@ impl Machine<'_> {
         items.iter().map(pair).collect()
     }
 
-    /// Pushes the tensor of `(storage, offset, size, stride, …)`; what follows is about gradients.
+    /// Pushes the tensor described by `(storage, offset, size, stride, …)`; further items concern gradients.
     fn rebuild(&mut self, arguments: Id) -> Result<()> {
         let Value::Tuple(arguments) = &self[arguments] else {
             return Err(self.damaged("a tensor without a tuple of arguments"));
         };
         let [storage, offset, size, strides, ..] = arguments[..] else {
-            return Err(self.damaged("a tensor of too few arguments"));
+            return Err(self.damaged("a tensor with too few arguments"));
         };
         let storage = match &self[storage] {
             Value::Storage(storage) if !matches!(storage.dtype, DType::Unsupported(_)) => storage,
@@ -138,7 +138,7 @@ impl Machine<'_> {
         }
     }
 
-    /// A size, offset or stride, neither negative nor absurd.
+    /// Returns a size, offset or stride, which must be in range.
     fn count(&self, id: Id) -> Result<usize> {
         match self[id] {
             Value::Integer(value) => usize::try_from(value)
@@ -150,10 +150,10 @@ impl Machine<'_> {
     }
 
     /// Resolves `("storage", class, key, device, elements)`, where the legacy form adds `(key, offset, elements)`
-    /// of a view or none; or, in the legacy form, `("module", class, file, source)`.
+    /// of a view or `None`; or, in the legacy form, `("module", class, file, source)`.
     pub fn persistent(&mut self) -> Result<()> {
         let id = self.pop()?;
-        let damaged = || self.damaged("a reference to what is not a storage");
+        let damaged = || self.damaged("a reference to a non-storage");
         let Value::Tuple(parts) = &self[id] else { return Err(damaged()) };
         if let [kind, class, ..] = parts[..]
             && matches!(&self[kind], Value::Text(kind) if kind == "module")

@@ -1,9 +1,9 @@
-//! Which dictionary of tensors in a checkpoint is taken.
+//! Chooses the dictionary of tensors to use from a checkpoint.
 //!
-//! For a network it is the one that fits best: the most tensors under the network's names with its shapes, then
-//! under its names alone. Without a network it is the largest. Among equals, weights as they were trained come
-//! before averaged ones and those before an optimizer's state; then come the usual names of state dicts in the order
-//! of [`USUAL`], then the first in the file. `--key` takes another.
+//! For a network, it is the one that fits best: the one with the most tensors of the network's names and shapes, then
+//! of its names alone. Without a network, it is the largest. Ties are resolved in favor of trained weights over
+//! averaged ones, and of these over an optimizer's state; then by the usual names of state dicts in the order of
+//! [`USUAL`], then by position in the file. `--key` selects another.
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
@@ -19,35 +19,35 @@ use crate::fit::{Difference, Known, is_averaged};
 use crate::keys;
 use crate::message::shown;
 
-/// Names under which checkpoints keep their state dict, the likelier first.
+/// Names under which checkpoints store their state dict, the most likely first.
 const USUAL: [&str; 8] =
     ["state_dict", "model_state_dict", "model_state", "model", "params", "net", "network", "weights"];
-/// What the keys begin with under which trainers keep their own state.
+/// Prefixes of the keys under which trainers store their own state.
 const OF_TRAINERS: [&str; 4] = ["optim", "scal", "sched", "lr_sched"];
 
-/// The entries of a dictionary by name, tensors and others.
+/// The entries of a dictionary by name: tensors and others.
 pub(super) type Entries<'a> = Vec<(Cow<'a, str>, Id)>;
 
-/// The chosen dictionary, and notes on it for a person.
+/// The chosen dictionary, and notes on it for the user.
 pub(super) struct Choice<'a> {
     pub entries: Entries<'a>,
     pub notes: Vec<String>,
-    /// Whether there are other dictionaries, which another network could take.
+    /// Whether there are other dictionaries, which might fit another network.
     pub is_open: bool,
 }
 
-/// A dictionary of tensors that may be taken. Its path is worked out where it is needed: many could be long.
+/// A dictionary of tensors that may be chosen. Its path is computed on demand, because many paths could be long.
 struct Candidate {
     dictionary: Dictionary,
     rank: Rank,
 }
 
-/// The order among candidates; the least is taken.
+/// The ranking of a candidate; the lowest is chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Rank {
     exact: Reverse<usize>,
     named: Reverse<usize>,
-    /// Whether it has less than half of the tensors of the largest.
+    /// Whether it has less than half as many tensors as the largest.
     is_small: bool,
     kind: Kind,
     unexpected: usize,
@@ -66,7 +66,7 @@ enum Kind {
 /// Chooses the dictionary under `key`, else the best for `network`.
 ///
 /// # Errors
-/// If there is none, none under `key`, or one under another key fits `network` better than that under `key`.
+/// If there is none, none under `key`, or one under another key fits `network` better.
 pub(super) fn choose<'a>(
     pickle: &'a Pickle,
     key: Option<&str>,
@@ -91,13 +91,13 @@ pub(super) fn choose<'a>(
     let mut notes = Vec::new();
     let path = all.path(&best.dictionary);
     if !path.is_empty() {
-        notes.push(format!("the weights are those under {}", shown(&path)));
+        notes.push(format!("using the state dict \"{}\"", shown(&path)));
     }
     notes.extend(rivals(&all, &ranked));
     Ok(Choice { entries: all.entries(&best.dictionary)?, notes, is_open })
 }
 
-/// All dictionaries, the best first.
+/// Returns all dictionaries, best first.
 fn ranked(pickle: &Pickle, all: &Dictionaries, network: Option<&Network>) -> Result<Vec<Candidate>> {
     let known = network.map(Known::of).transpose()?;
     let mut candidates = Vec::new();
@@ -149,7 +149,7 @@ fn shapes<'a>(
     })
 }
 
-/// Returns the note on dictionaries that would do as well as the first.
+/// Returns the note on dictionaries that rank as high as the first.
 fn rivals(all: &Dictionaries, ranked: &[Candidate]) -> Option<String> {
     let best = &ranked[0].rank;
     let does_as_well = |other: &&Candidate| {
@@ -160,21 +160,21 @@ fn rivals(all: &Dictionaries, ranked: &[Candidate]) -> Option<String> {
     let others: Vec<&Candidate> = ranked[1..].iter().filter(does_as_well).collect();
     let verb = match (best.exact.0 > 0, others.len()) {
         (_, 0) => return None,
-        (true, 1) => "fits as well: use --key to take it",
-        (true, _) => "fit as well: use --key to take one of them",
-        (false, 1) => "holds tensors as well: use --key to take them",
-        (false, _) => "hold tensors as well: use --key to take those of one",
+        (true, 1) => "also fits: --key selects it",
+        (true, _) => "also fit: --key selects one",
+        (false, 1) => "also has tensors: --key selects it",
+        (false, _) => "also have tensors: --key selects one",
     };
     Some(format!("{} {verb}", keys::listed(others.into_iter().map(|other| key_of(all, other)))))
 }
 
-/// The key that takes `candidate`.
+/// The key that selects `candidate`.
 fn key_of(all: &Dictionaries, candidate: &Candidate) -> String {
     let path = all.path(&candidate.dictionary);
     if path.is_empty() { keys::ROOT.to_owned() } else { path }
 }
 
-/// The entries under `wanted`: a dictionary, or those in one whose names begin with the rest of the key.
+/// Returns the entries under `wanted`: a dictionary, or the entries of one whose names start with the rest of the key.
 fn under<'a>(all: &Dictionaries<'a>, ranked: &[Candidate], wanted: &str) -> Result<Entries<'a>> {
     if let Some(found) = ranked.iter().find(|candidate| key_of(all, candidate) == wanted) {
         return all.entries(&found.dictionary);
@@ -199,7 +199,7 @@ fn under<'a>(all: &Dictionaries<'a>, ranked: &[Candidate], wanted: &str) -> Resu
     Err(keys::unknown(wanted, ranked.iter().map(|candidate| key_of(all, candidate)).chain(heads)))
 }
 
-/// Refuses `entries`, taken by their key, if they lack parameters of `network` and the `best` fit it better.
+/// Refuses `entries`, selected by key, if they lack parameters of `network` and the `best` ones fit it better.
 fn check_beside(pickle: &Pickle, entries: &Entries, best: &Rank, network: &Network) -> Result<()> {
     let known = Known::of(network)?;
     let placement = known.place(shapes(pickle, entries));
@@ -217,7 +217,7 @@ fn check_beside(pickle: &Pickle, entries: &Entries, best: &Rank, network: &Netwo
 fn nothing(pickle: &Pickle) -> Error {
     let advice = "save one with torch.save(model.state_dict(), FILE)";
     match &pickle[pickle.root] {
-        Value::Tensor(_) => Error::input("holds a tensor without a name, not a state dict").advising(advice),
+        Value::Tensor(_) => Error::input("contains a single tensor, not a state dict").advising(advice),
         Value::Dict(items) => {
             let texts = items.iter().filter_map(|(key, _)| match &pickle[*key] {
                 Value::Text(text) => Some(text.as_str()),
@@ -227,8 +227,8 @@ fn nothing(pickle: &Pickle) -> Error {
                 names if names.is_empty() => String::new(),
                 names => format!(" (it has {names})"),
             };
-            Error::input(format!("holds no tensors{what}")).advising(advice)
+            Error::input(format!("contains no tensors{what}")).advising(advice)
         }
-        _ => Error::input("holds no state dict").advising(advice),
+        _ => Error::input("contains no state dict").advising(advice),
     }
 }

@@ -1,7 +1,7 @@
-//! Where in a pickle dictionaries of tensors lie: state dicts, and whole modules, whose state becomes one.
+//! Finds the dictionaries of tensors in a pickle: state dicts, and whole modules, whose state is converted to one.
 //!
-//! Checkpoints keep them under all kinds of names beside losses, random states and the optimizer's buffers. All
-//! containers are walked, each once and breadth first; the paths to them are keys with dots between.
+//! Checkpoints store them under various names, along with losses, random states and the optimizer's buffers. All
+//! containers are visited once, breadth first; the paths to them are keys joined by dots.
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -12,16 +12,16 @@ use striate_tensor::{Error, Result};
 use super::unpickler::Pickle;
 use super::value::{Id, Value};
 
-/// Containers within containers beyond this are not searched, modules within modules are refused.
+/// Containers nested deeper are not searched; modules nested deeper are refused.
 const DEEPEST: u8 = 32;
-/// Work of naming the tensors of modules, in bytes of names and items looked at, for each byte of the pickle:
-/// modules may repeat each other.
+/// Limit of the work of naming the tensors of modules, in bytes of names and items visited, per byte of the pickle:
+/// modules may contain each other repeatedly.
 const WORK_PER_BYTE: usize = 16;
-/// The same, however small the pickle.
+/// The same for any pickle, however small.
 const WORK: usize = 1 << 16;
 /// Limit of dictionaries of tensors; an optimizer has one for each parameter.
 const MOST_DICTIONARIES: usize = 1 << 14;
-/// Characters of a key that a path shows.
+/// Largest number of characters of a key shown in a path.
 const LONGEST_KEY: usize = 100;
 
 /// A dictionary of tensors in a pickle.
@@ -31,11 +31,11 @@ pub(super) struct Dictionary {
     /// The dictionary itself, or the state of a module.
     id: Id,
     is_module: bool,
-    /// How many tensors a plain dictionary has; not those of a module.
+    /// The number of tensors of a plain dictionary; unknown for a module.
     tensors: usize,
 }
 
-/// The dictionaries of tensors in a pickle, in the order in which they are found.
+/// The dictionaries of tensors in a pickle, in the order in which they were found.
 pub(super) struct Dictionaries<'a> {
     pickle: &'a Pickle,
     places: Vec<Place>,
@@ -44,7 +44,7 @@ pub(super) struct Dictionaries<'a> {
     work: Cell<usize>,
 }
 
-/// A container, and how it is reached.
+/// A container and the path to it.
 #[derive(Debug, Clone, Copy)]
 struct Place {
     id: Id,
@@ -62,10 +62,10 @@ enum Step {
 }
 
 impl<'a> Dictionaries<'a> {
-    /// Finds those in `pickle`.
+    /// Finds the dictionaries of tensors in `pickle`.
     ///
     /// # Errors
-    /// If there are absurdly many.
+    /// If there are more than the limit.
     pub fn find(pickle: &'a Pickle) -> Result<Dictionaries<'a>> {
         let root = Place { id: pickle.root, parent: 0, step: Step::Within, depth: 0 };
         let mut all = Dictionaries { pickle, places: vec![root], found: vec![], work: Cell::new(0) };
@@ -123,7 +123,7 @@ impl<'a> Dictionaries<'a> {
         }
     }
 
-    /// The keys that lead to `dictionary`, with dots between; empty if it is the whole object.
+    /// The path to `dictionary`: keys joined by dots; empty if it is the whole object.
     pub fn path(&self, dictionary: &Dictionary) -> String {
         let mut steps = Vec::new();
         let mut place = self.places[dictionary.place];
@@ -143,11 +143,11 @@ impl<'a> Dictionaries<'a> {
         steps.join(".")
     }
 
-    /// The entries of `dictionary` with their names: the tensors of a module, all that a plain dictionary has
-    /// under text.
+    /// The entries of `dictionary` with their names: the tensors of a module, or all entries of a plain dictionary whose
+    /// keys are text.
     ///
     /// # Errors
-    /// If modules repeat each other so often that their names are out of proportion to the file.
+    /// If modules contain each other so often that their names are out of proportion to the file.
     pub fn entries(&self, dictionary: &Dictionary) -> Result<Vec<(Cow<'a, str>, Id)>> {
         if dictionary.is_module {
             return self.module(dictionary.id);
@@ -199,7 +199,7 @@ impl<'a> Dictionaries<'a> {
         let work = self.work.get() + work + size_of::<(Cow<str>, Id)>();
         self.work.set(work);
         match work > WORK.saturating_add(WORK_PER_BYTE.saturating_mul(self.pickle.length)) {
-            true => Err(Error::input("has modules that repeat each other without end")),
+            true => Err(Error::input("has modules that contain each other endlessly")),
             false => Ok(()),
         }
     }
@@ -225,7 +225,7 @@ impl Pickle {
         }
     }
 
-    /// The items of a list or set; none of anything else.
+    /// The items of a list or set; empty for anything else.
     fn list(&self, id: Id) -> &[Id] {
         match &self[id] {
             Value::List(items) => items,
@@ -240,7 +240,7 @@ impl Pickle {
         }
     }
 
-    /// What the dictionary `id` has under `name`.
+    /// The value under `name` in the dictionary `id`.
     fn under(&self, id: Id, name: &str) -> Option<Id> {
         let (_, value) = self.items(id)?.iter().find(|(key, _)| self.text(*key) == Some(name))?;
         Some(*value)

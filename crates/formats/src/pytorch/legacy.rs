@@ -1,5 +1,5 @@
 //! The form of PyTorch before 1.6: five pickles (a magic number, the protocol's version, the system, the object, the
-//! keys of its storages), then the storages, each a count of eight bytes with its elements.
+//! keys of its storages), then the storages, each preceded by its number of elements in eight bytes.
 
 use std::collections::{HashMap, HashSet};
 
@@ -22,7 +22,7 @@ pub(super) fn is_legacy(bytes: &[u8]) -> bool {
     bytes.starts_with(&[0x80]) && magic(bytes).is_some()
 }
 
-/// The length of the first pickle, if it holds the magic number.
+/// The length of the first pickle, if it contains the magic number.
 fn magic(bytes: &[u8]) -> Option<usize> {
     let pickle = unpickle(&bytes[..bytes.len().min(LONGEST_MAGIC)]).ok()?;
     matches!(pickle[pickle.root], Value::Integer(MAGIC)).then_some(pickle.length)
@@ -46,7 +46,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<(Pickle, Storages<'_>)> {
         Value::Integer(VERSION) => {}
         Value::Integer(other) => {
             return Err(Error::input(format!(
-                "is of version {other} of PyTorch's protocol; {VERSION} is read"
+                "has version {other} of PyTorch's protocol; only {VERSION} is supported"
             )));
         }
         _ => return Err(Error::input("is damaged: its version is not an integer")),
@@ -93,7 +93,9 @@ fn storages<'a>(mut rest: &'a [u8], keys: &[&str], object: &Pickle) -> Result<St
         let first = known.entry(&storage.key).or_insert(storage);
         if (first.dtype, first.whole) != (storage.dtype, storage.whole) {
             let key = shown(&storage.key);
-            return Err(Error::input(format!("is damaged: its storage {key} is described in two ways")));
+            return Err(Error::input(format!(
+                "is damaged: its storage {key} has two conflicting descriptions"
+            )));
         }
     }
     let mut storages = Storages::new();
@@ -107,7 +109,7 @@ fn storages<'a>(mut rest: &'a [u8], keys: &[&str], object: &Pickle) -> Result<St
             return Err(Error::input(format!("{} is listed twice", place())));
         }
         let Some((count, numbers)) = rest.split_first_chunk() else {
-            return Err(Error::input(format!("is cut off before {}", place())));
+            return Err(Error::input(format!("is truncated before {}", place())));
         };
         let count = u64::from_le_bytes(*count);
         if count != storage.whole as u64 {
@@ -116,7 +118,10 @@ fn storages<'a>(mut rest: &'a [u8], keys: &[&str], object: &Pickle) -> Result<St
         let length = storage.whole.checked_mul(storage.dtype.size());
         let Some((bytes, after)) = length.and_then(|length| numbers.split_at_checked(length)) else {
             let left = numbers.len();
-            return Err(Error::input(format!("is cut off: {} of {count} elements in {left} bytes", place())));
+            return Err(Error::input(format!(
+                "is truncated: {} of {count} elements in {left} bytes",
+                place()
+            )));
         };
         storages.insert((*key).to_owned(), bytes);
         rest = after;

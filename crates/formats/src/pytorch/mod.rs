@@ -1,8 +1,8 @@
-//! PyTorch's `.pth` and `.pt` files: tensors in and out, and no code is ever run.
+//! PyTorch's `.pth` and `.pt` files: reads and writes tensors, and never executes code.
 //!
-//! Two forms are read: the zip archive of PyTorch 1.6 and later, and the older sequence of pickles with raw storages
-//! behind them. A restricted unpickler builds plain data and tensors; whatever else a pickle asks for becomes an
-//! opaque object. Of the dictionaries of tensors in it, state dicts or whole modules, one is taken ([`choice`]).
+//! Two formats are supported: the zip archive of PyTorch 1.6 and later, and the older sequence of pickles followed by
+//! raw storages. A restricted unpickler builds plain data and tensors; everything else in a pickle becomes an
+//! opaque object. Of its dictionaries of tensors, which are state dicts or whole modules, one is chosen ([`choice`]).
 //! Source: PyTorch, `torch/serialization.py`, `torch/_utils.py`.
 
 mod archive;
@@ -28,16 +28,16 @@ use crate::file::read_limited;
 use crate::fit::listed;
 use crate::{ReadOptions, Weights};
 
-/// What a `.pth` file holds.
+/// The content of a `.pth` file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StateDict {
     /// Its tensors as `f32`, in canonical order.
     pub weights: Weights,
-    /// What was chosen or left aside, for a person to read; a line each.
+    /// Notes for the user on what was chosen or skipped, one line each.
     pub notes: Vec<String>,
 }
 
-/// Whether `bytes` begin as a `.pth` file of either form does.
+/// Whether `bytes` start like a `.pth` file of either format.
 pub(crate) fn is_pytorch(bytes: &[u8]) -> bool {
     // The length of a safetensors header may look like the letters of a zip archive.
     let is_safetensors = bytes.get(4..9) == Some(b"\0\0\0\0{");
@@ -61,17 +61,17 @@ pub fn read_pytorch_bytes(bytes: &[u8]) -> Result<StateDict> {
 }
 
 /// Reads the state dict in `bytes`: the whole content, the state of a module, or the largest dictionary of tensors
-/// that lies anywhere in it; [`ReadOptions::key`] takes another. Numbers of all types become `f32`.
+/// anywhere in it; [`ReadOptions::key`] selects another. All numeric types are converted to `f32`.
 ///
 /// # Errors
 /// If they are not a `.pth` file of tensors: damaged, big-endian, in the tar form, a TorchScript program, or without
-/// tensors (under the key). Sizes are checked before memory is taken.
+/// tensors (under the key). Sizes are checked before memory is allocated.
 pub fn read_pytorch_bytes_with(bytes: &[u8], options: &ReadOptions) -> Result<StateDict> {
     Ok(read_for(bytes, options, None)?.0)
 }
 
-/// Reads the dictionary of tensors in `bytes` that fits `network` best, or is the best without one; and whether
-/// there are others.
+/// Reads the dictionary of tensors in `bytes` that fits `network` best, or the best one without a network; also returns
+/// whether there are others.
 pub(crate) fn read_for(
     bytes: &[u8],
     options: &ReadOptions,
@@ -91,7 +91,8 @@ pub(crate) fn read_for(
     let mut read = state_dict::read(&pickle, choice.entries, &storages, bytes.len())?;
     read.notes.splice(0..0, choice.notes);
     if !pickle.unknown.is_empty() {
-        read.notes.push(format!("its pickle refers to code that is never run: {}", listed(&pickle.unknown)));
+        read.notes
+            .push(format!("its pickle refers to code, which is never executed: {}", listed(&pickle.unknown)));
     }
     Ok((read, choice.is_open))
 }

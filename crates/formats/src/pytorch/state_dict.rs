@@ -15,13 +15,13 @@ use crate::dtype::DType;
 use crate::fit::{COUNTERS, listed};
 use crate::message::{became_float32, shown};
 
-/// Elements that a byte of the file may stand for in tensors that share their storages.
+/// Limit of elements per byte of the file, for tensors that share storages.
 const SHARING: usize = 4;
 
 /// The tensors among `entries` of a file of `length` bytes.
 ///
 /// # Errors
-/// If a name stands there twice, a tensor leaves its storage, a storage is missing or damaged, or tensors share
+/// If a name occurs twice, a tensor exceeds its storage, a storage is missing or damaged, or tensors share
 /// storages out of proportion to the file.
 pub(super) fn read(
     pickle: &Pickle,
@@ -31,7 +31,7 @@ pub(super) fn read(
 ) -> Result<StateDict> {
     let mut seen = HashSet::new();
     if let Some((name, _)) = entries.iter().find(|(name, _)| !seen.insert(name)) {
-        return Err(Error::input(format!("its state dict holds {} twice", shown(name))));
+        return Err(Error::input(format!("its state dict contains {} twice", shown(name))));
     }
     let mut aside = Vec::new();
     let mut tensors: Vec<(Cow<str>, &Tensor)> = Vec::new();
@@ -52,7 +52,7 @@ pub(super) fn read(
     }
     let mut notes = Vec::new();
     if !aside.is_empty() {
-        notes.push(format!("left aside, since they are not tensors of numbers: {}", listed(&aside)));
+        notes.push(format!("skipped, not numeric tensors: {}", listed(&aside)));
     }
     let is_counter = |name: &str| COUNTERS.iter().any(|counter| name.ends_with(counter));
     let others = tensors.iter().filter(|(name, _)| !is_counter(name));

@@ -1,4 +1,4 @@
-//! From the bytes of a storage to the numbers of a tensor.
+//! Converts the bytes of a storage to the numbers of a tensor.
 
 use std::collections::HashMap;
 
@@ -48,7 +48,7 @@ impl Tensor {
         Ok(len)
     }
 
-    /// Returns the elements in canonical order. [`Tensor::checked_len`] comes first.
+    /// Returns the elements in canonical order. Call [`Tensor::checked_len`] first.
     pub fn numbers(&self, bytes: &[u8]) -> Vec<f32> {
         let (dtype, size) = (self.storage.dtype, self.storage.dtype.size());
         let len = self.shape.numel();
@@ -68,7 +68,7 @@ impl Tensor {
         dtype.numbers(&packed)
     }
 
-    /// Whether the elements of a tensor that is not empty follow each other.
+    /// Whether the elements of a non-empty tensor are contiguous.
     fn is_contiguous(&self) -> bool {
         let mut due = 1;
         self.shape.iter().zip(&self.strides).rev().all(|(extent, stride)| {
@@ -78,7 +78,7 @@ impl Tensor {
         })
     }
 
-    /// Moves `index` to the next element in canonical order; its place follows from that of the last.
+    /// Advances `index` to the next element in canonical order, and updates its position.
     fn next(&self, index: &mut [usize], mut place: usize) -> usize {
         for axis in (0..index.len()).rev() {
             index[axis] += 1;

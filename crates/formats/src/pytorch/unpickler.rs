@@ -1,8 +1,8 @@
-//! A restricted unpickler: plain data, ordered dictionaries and tensors; nothing is ever run.
+//! A restricted unpickler: plain data, ordered dictionaries and tensors; nothing is ever executed.
 //!
-//! A pickle is a program for a machine with a stack, a memo and a few instructions that call what they find by
-//! name. Here those build the results of a handful of known functions themselves ([`super::calls`]); every other
-//! class or function becomes an opaque object that keeps what it was given. Source: Python,
+//! A pickle is a program for a machine with a stack, a memo and a few instructions that call functions by
+//! name. Here, the results of a few known functions are built directly ([`super::calls`]); every other
+//! class or function becomes an opaque object that keeps its arguments. Source: Python,
 //! `Lib/pickletools.py`; the subset is that of protocols 2 to 5 which `torch.save` writes.
 
 use std::collections::HashMap;
@@ -15,26 +15,26 @@ use crate::message::shown;
 
 /// Larger pickles are refused; a tensor takes about 150 bytes.
 const LARGEST_PICKLE: usize = 64 << 20;
-/// Limit of values, and of places on the stack and in the memo.
+/// Limit of values, and of entries on the stack and in the memo.
 const MOST_VALUES: usize = 1 << 20;
-/// Names of unknown classes and functions that are kept.
+/// Largest number of names of unknown classes and functions that are kept.
 const MOST_NAMES: usize = 8;
-/// Packages whose classes stand in ordinary checkpoints.
+/// Packages whose classes occur in ordinary checkpoints.
 const ORDINARY: [&str; 8] =
     ["torch", "torchvision", "numpy", "collections", "argparse", "_codecs", "copyreg", "copy_reg"];
 
-/// What a pickle has built.
+/// The result of a pickle.
 #[derive(Debug)]
 pub(super) struct Pickle {
     pub values: Vec<Value>,
     pub root: Id,
-    /// Bytes that it takes; others may follow.
+    /// The length of the pickle in bytes; others may follow.
     pub length: usize,
-    /// The first few classes and functions that were neither known nor run, of unusual packages.
+    /// The first few unknown classes and functions, except those of common packages; they were not executed.
     pub unknown: Vec<String>,
 }
 
-/// Reads the pickle at the beginning of `bytes`.
+/// Reads the pickle at the start of `bytes`.
 ///
 /// # Errors
 /// If it is damaged or too large.
@@ -53,9 +53,9 @@ pub(super) struct Machine<'a> {
     marks: Vec<usize>,
     memo: HashMap<u32, Id>,
     unknown: Vec<String>,
-    /// Tensors and storages so far.
+    /// Number of tensors and storages so far.
     pub tensors: usize,
-    /// Items that calls have copied so far.
+    /// Number of items copied by calls so far.
     pub copies: usize,
 }
 
@@ -75,13 +75,13 @@ impl Machine<'_> {
         }
     }
 
-    /// Runs one instruction; names as in `pickletools`.
+    /// Executes one instruction; names are those of `pickletools`.
     fn step(&mut self, opcode: u8) -> Result<()> {
         match opcode {
             // PROTO, FRAME
             0x80 => match self.byte()? {
                 2..=5 => Ok(()),
-                other => Err(self.damaged(format!("protocol {other}; 2 to 5 are read"))),
+                other => Err(self.damaged(format!("protocol {other}; 2 to 5 are supported"))),
             },
             0x95 => self.take(8).map(|_| ()),
             // NONE, NEWTRUE, NEWFALSE
@@ -164,7 +164,7 @@ impl Machine<'_> {
             _ => {
                 let length = usize::from(self.byte()?);
                 let bytes = self.take(length)?;
-                // States of random generators have such integers.
+                // The states of random number generators contain such integers.
                 if length > 16 {
                     return self.push(Value::Opaque);
                 }
@@ -177,14 +177,14 @@ impl Machine<'_> {
         self.push(Value::Integer(value))
     }
 
-    /// Python 2 has text that is not UTF-8, Python 3 text with lone surrogates; no name of a tensor has.
+    /// Python 2 has text that is not UTF-8, and Python 3 has text with lone surrogates; names of tensors have neither.
     fn text(&mut self, opcode: u8) -> Result<()> {
         let bytes = self.run_of_bytes(opcode)?;
         let text = std::str::from_utf8(bytes).map(str::to_owned);
         self.push(text.map_or(Value::Opaque, Value::Text))
     }
 
-    /// The bytes behind a length, whose own size depends on the opcode.
+    /// The bytes after a length, whose own size depends on the opcode.
     fn run_of_bytes(&mut self, opcode: u8) -> Result<&[u8]> {
         let length = match opcode {
             0x8c | b'U' | b'C' => u64::from(self.byte()?),
@@ -215,7 +215,7 @@ impl Machine<'_> {
         let list = self.items_of_top(|| Value::List(vec![]))?;
         match &mut self.values[list as usize] {
             Value::List(list) => list.extend(items),
-            _ => return Err(self.damaged("something is appended to what is not a list")),
+            _ => return Err(self.damaged("an append to a non-list")),
         }
         Ok(())
     }
@@ -228,12 +228,12 @@ impl Machine<'_> {
         };
         match &mut self.values[dict as usize] {
             Value::Dict(dict) => dict.extend(pairs.iter().map(|[key, value]| (*key, *value))),
-            _ => return Err(self.damaged("an item is set in what is not a dictionary")),
+            _ => return Err(self.damaged("an item set in a non-dictionary")),
         }
         Ok(())
     }
 
-    /// The topmost value, or the items of the object there, which begin as `empty`.
+    /// The topmost value; for an object, its items, which start as `empty`.
     fn items_of_top(&mut self, empty: impl FnOnce() -> Value) -> Result<Id> {
         let top = self.peek()?;
         let next = self.values.len() as Id;
@@ -314,7 +314,7 @@ impl Machine<'_> {
         top.copied().ok_or_else(|| self.damaged("its stack is empty"))
     }
 
-    /// Takes the `count` topmost values above the last mark, lowest first.
+    /// Pops the `count` topmost values above the last mark, lowest first.
     pub fn top(&mut self, count: usize) -> Result<Vec<Id>> {
         let bottom = self.marks.last().copied().unwrap_or(0);
         if self.stack.len() - bottom < count {
@@ -323,7 +323,7 @@ impl Machine<'_> {
         Ok(self.stack.split_off(self.stack.len() - count))
     }
 
-    /// Takes everything above the last mark, and the mark.
+    /// Pops everything above the last mark, and the mark.
     fn since_mark(&mut self) -> Result<Vec<Id>> {
         match self.marks.pop() {
             Some(mark) => Ok(self.stack.split_off(mark)),
@@ -336,13 +336,13 @@ impl Machine<'_> {
     }
 
     fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
-        Ok(self.take(N)?.try_into().expect("as many as asked for"))
+        Ok(self.take(N)?.try_into().expect("`take` returns N values"))
     }
 
     fn take(&mut self, count: usize) -> Result<&[u8]> {
         let begin = self.at;
         if self.bytes.len() - begin < count {
-            return Err(self.damaged("it is cut off"));
+            return Err(self.damaged("it is truncated"));
         }
         self.at += count;
         Ok(&self.bytes[begin..self.at])

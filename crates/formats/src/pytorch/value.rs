@@ -1,6 +1,6 @@
-//! What an unpickler can build: plain data, tensors over storages, and objects of unknown classes.
+//! The values that an unpickler can build: plain data, tensors over storages, and objects of unknown classes.
 //!
-//! Values lie in one list and refer to each other by index, so that depth, sharing and cycles cost neither
+//! Values are stored in one list and refer to each other by index, so that depth, sharing and cycles require neither
 //! recursion nor copies.
 
 use striate_tensor::Shape;
@@ -26,12 +26,12 @@ pub(super) enum Value {
     Storage(Box<Storage>),
     Tensor(Box<Tensor>),
     Object(Object),
-    /// Data that no weights are made of: floats, bytes, large integers, tensors of unsupported types.
+    /// Data that cannot be weights: floats, bytes, large integers, tensors of unsupported types.
     Opaque,
 }
 
-/// An instance of a class that is unknown here, or the result of an unknown function: what it was given, never
-/// run.
+/// An instance of an unknown class, or the result of an unknown function, represented by its arguments; never
+/// executed.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Object {
     /// The tuple of its arguments.
@@ -42,7 +42,7 @@ pub(super) struct Object {
     pub items: Option<Id>,
 }
 
-/// What a pickle refers to by name.
+/// A class or function that a pickle refers to by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Global {
     /// `collections.OrderedDict`: becomes a [`Value::Dict`].
@@ -51,29 +51,29 @@ pub(super) enum Global {
     Set,
     /// `torch._utils._rebuild_tensor` and `_rebuild_tensor_v2`.
     RebuildTensor,
-    /// `torch._utils._rebuild_parameter` and its like: the tensor itself.
+    /// `torch._utils._rebuild_parameter` and similar: the tensor itself.
     RebuildParameter,
     /// `torch._tensor._rebuild_from_type_v2`: calls its first argument with its third.
     RebuildFromType,
     /// `torch.Size`: its tuple.
     Size,
-    /// `torch.FloatStorage` and its like.
+    /// `torch.FloatStorage` and similar.
     StorageType(DType),
     /// Everything else.
     Unknown,
 }
 
-/// Elements that lie elsewhere in the file.
+/// Elements stored elsewhere in the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Storage {
     /// Its name in the file.
     pub key: String,
     pub dtype: DType,
-    /// Where it begins in the storage that the file holds, in elements; not zero for a view of one.
+    /// Its start in the stored elements; nonzero only for views.
     pub offset: usize,
     /// Its elements.
     pub len: usize,
-    /// Elements of the storage that the file holds.
+    /// The number of stored elements.
     pub whole: usize,
 }
 
@@ -99,7 +99,7 @@ impl Global {
             }
             ("torch._tensor", "_rebuild_from_type" | "_rebuild_from_type_v2") => Global::RebuildFromType,
             ("torch", "Size") => Global::Size,
-            // Files of PyTorch before 1.0 name the device's module, others that of the class.
+            // Files from before PyTorch 1.0 name the device's module, others that of the class.
             ("torch" | "torch.cuda" | "torch.storage", name) => {
                 dtype_of(name).map_or(Global::Unknown, Global::StorageType)
             }

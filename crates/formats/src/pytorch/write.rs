@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use striate_tensor::text::counted;
 use striate_tensor::{Error, Result, Shape};
 
 use crate::Weights;
@@ -15,14 +16,14 @@ const FOLDER: &str = "archive";
 /// bytes.
 ///
 /// # Errors
-/// If a tensor has another number of values than its shape, or the file would be larger than 4 GB.
+/// If a tensor's number of values does not match its shape, or the file would be larger than 4 GB.
 pub fn pytorch_bytes(weights: &Weights) -> Result<Vec<u8>> {
     let mut pickle = Pickler::default();
     let mut entries = Vec::new();
     pickle.begin();
     for (number, (name, (shape, values))) in weights.iter().enumerate() {
         if shape.checked_len().ok() != Some(values.len()) {
-            let what = format!("tensor {name} of shape {shape} has {} values", values.len());
+            let what = format!("tensor {name} of shape {shape} has {}", counted(values.len(), "value"));
             return Err(Error::failed(format!("the weights cannot be written: {what}")));
         }
         pickle.tensor(name, number, shape, values.len());
@@ -90,7 +91,7 @@ impl Pickler {
     }
 }
 
-/// Returns the elements from one place to the next along each axis of a contiguous tensor.
+/// Returns the strides of a contiguous tensor.
 fn strides(shape: &Shape) -> Vec<usize> {
     let mut due = 1;
     let mut strides: Vec<usize> = shape

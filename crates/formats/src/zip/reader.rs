@@ -1,8 +1,8 @@
-//! Reads an archive whose directory, entries and end records can be read in one way only.
+//! Reads an archive whose directory, entries and end records are unambiguous.
 //!
-//! Nothing is unpacked: an entry's data are a slice of the file, and asking for a compressed entry is an error.
+//! Nothing is unpacked: an entry's data are a slice of the file, and requesting a compressed entry is an error.
 //! Encrypted entries, comments, names that differ between directory and entry, and entries that share bytes are
-//! refused. The work is in proportion to the directory.
+//! refused. The work is proportional to the size of the directory.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -44,7 +44,7 @@ struct Listed<'a> {
     flags: u16,
     method: u16,
     crc: u32,
-    /// Size in the file, for stored entries also that of the content.
+    /// Size in the file; for stored entries, also the size of the content.
     packed: u64,
     size: u64,
     offset: u64,
@@ -54,7 +54,7 @@ impl<'a> Archive<'a> {
     /// Reads the archive in `bytes`.
     ///
     /// # Errors
-    /// If it is cut off, can be read in two ways, or has encrypted entries.
+    /// If it is truncated, ambiguous, or has encrypted entries.
     pub fn read(bytes: &'a [u8]) -> Result<Archive<'a>> {
         let Directory { begin, end, count } = directory(bytes)?;
         let mut fields = Fields { bytes: &bytes[..end], at: begin };
@@ -70,7 +70,7 @@ impl<'a> Archive<'a> {
         }
         if entries.len() as u64 != count {
             return Err(damaged(format!(
-                "{} entries instead of the {count} that its end record counts",
+                "it has {} entries, but its end record counts {count}",
                 entries.len()
             )));
         }
@@ -102,7 +102,7 @@ impl<'a> Archive<'a> {
     }
 }
 
-/// The place of the directory and the number of entries that it claims.
+/// The position of the directory and its claimed number of entries.
 struct Directory {
     begin: usize,
     end: usize,
@@ -137,8 +137,8 @@ fn directory(bytes: &[u8]) -> Result<Directory> {
     }
 }
 
-/// Reads the 64-bit end record, which lies right before its locator. The values of the short end record must be the
-/// same or left to it.
+/// Reads the 64-bit end record, which is directly before its locator. The values of the short end record must be the
+/// same or defer to it.
 fn long_end(bytes: &[u8], locator: usize, short: (u64, u64, u64)) -> Result<(usize, (u64, u64, u64))> {
     let mut fields = Fields { bytes, at: locator + 4 };
     let (disk, place, disks) = (fields.u32()?, fields.u64()?, fields.u32()?);
@@ -154,7 +154,7 @@ fn long_end(bytes: &[u8], locator: usize, short: (u64, u64, u64)) -> Result<(usi
     let counts = [fields.u64()?, fields.u64()?];
     let (size, offset) = (fields.u64()?, fields.u64()?);
     if length != END64_SIZE as u64 - 12 || disks != [0, 0] || counts[0] != counts[1] {
-        return Err(damaged("its zip64 record is not that of a whole archive"));
+        return Err(damaged("its zip64 record is not that of a complete archive"));
     }
     let agrees = |short: u64, long: u64, elsewhere: u64| short == elsewhere || short == long;
     let wide = u64::from(ELSEWHERE);
@@ -198,7 +198,7 @@ fn listed<'a>(fields: &mut Fields<'a>) -> Result<Listed<'a>> {
     Ok(Listed { name, flags, method, crc, packed, size, offset })
 }
 
-/// Returns the entry's data with the byte after them, checked against the header before them.
+/// Returns the entry's data and the offset of their end, checked against the header before them.
 fn entry<'a>(bytes: &'a [u8], directory: usize, listed: &Listed) -> Result<(Entry<'a>, u64)> {
     let outside =
         || damaged(format!("an entry of {} bytes at {} lies outside", listed.packed, listed.offset));
@@ -249,7 +249,7 @@ fn apart(places: &mut [(u64, u64, &str)]) -> Result<()> {
     }
 }
 
-/// Returns the content of the zip64 field among the extra fields; empty without one.
+/// Returns the content of the zip64 field among the extra fields; empty if there is none.
 fn zip64_field(extra: &[u8]) -> Result<&[u8]> {
     let mut fields = Fields { bytes: extra, at: 0 };
     while fields.at < extra.len() {
@@ -262,7 +262,7 @@ fn zip64_field(extra: &[u8]) -> Result<&[u8]> {
     Ok(&[])
 }
 
-/// Values of the zip64 field, for the short fields that leave theirs to it.
+/// Values of the zip64 field, for the short fields that defer to it.
 struct Wide<'a> {
     rest: &'a [u8],
 }
@@ -313,5 +313,5 @@ impl<'a> Fields<'a> {
 }
 
 fn damaged(what: impl Display) -> Error {
-    Error::input(format!("is not a whole zip archive ({what})"))
+    Error::input(format!("is not a complete zip archive ({what})"))
 }

@@ -10,7 +10,7 @@ use super::{CENTRAL, CENTRAL_SIZE, END, END_SIZE, LOCAL, LOCAL_SIZE};
 const ALIGNMENT: usize = 64;
 /// Number of PyTorch's own extra field, which is padding.
 const FILLER: [u8; 2] = *b"FB";
-/// 1980-01-01, the first day of the format's calendar: the same content gives the same bytes.
+/// 1980-01-01, the format's earliest date: the same content gives the same bytes.
 const DATE: u16 = 1 << 5 | 1;
 /// Version 2.0 of the format, the first with stored entries in folders.
 const VERSION: u16 = 20;
@@ -62,7 +62,7 @@ pub(crate) fn write_archive(entries: &[(String, Cow<[u8]>)]) -> Result<Vec<u8>> 
     Ok(bytes)
 }
 
-/// What stands in both headers: from the version to the length of the name.
+/// The fields common to both headers: from the version to the length of the name.
 fn common(name: &str, data: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
     [VERSION, UTF8, 0, 0, DATE].into_iter().for_each(|field| bytes.extend(field.to_le_bytes()));
@@ -72,7 +72,7 @@ fn common(name: &str, data: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// An extra field behind which data begin at a multiple of [`ALIGNMENT`], if it begins at `at`.
+/// An extra field at `at` after which data start at a multiple of [`ALIGNMENT`].
 fn filler(at: usize) -> Vec<u8> {
     let length = (at + 4).next_multiple_of(ALIGNMENT) - (at + 4);
     let mut field = FILLER.to_vec();

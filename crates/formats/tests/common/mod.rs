@@ -1,4 +1,4 @@
-//! Folders of tests, and files that are damaged on purpose.
+//! Test folders, and deliberately damaged files.
 
 #![allow(dead_code, reason = "each test file uses its part")]
 
@@ -7,7 +7,7 @@ pub mod onnx;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A new folder that goes when the test ends.
+/// A new folder that is removed when the test ends.
 pub struct Folder(PathBuf);
 
 impl Folder {

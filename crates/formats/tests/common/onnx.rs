@@ -1,4 +1,4 @@
-//! ONNX files on x `[N, 3, 8, 8]`, of nodes without names.
+//! ONNX files with input x `[N, 3, 8, 8]` and unnamed nodes.
 
 #![allow(unused_imports, reason = "each test file uses its part")]
 
@@ -10,7 +10,7 @@ pub fn node(op: &str, inputs: &[&str], output: &str, attributes: &[Message]) -> 
     node_called("", op, inputs, output, attributes)
 }
 
-/// A tensor of ONNX's type `kind`.
+/// A tensor with ONNX element type `kind`.
 pub fn tensor(name: &str, dims: &[i64], kind: u64, bytes: &[u8]) -> Message {
     raw(name, kind, dims, bytes)
 }

@@ -84,7 +84,7 @@ pub(super) fn pooled(input: &Shape, window: &Window, padding: Padding, ceil: boo
         dilation == 1 || (0..*places).all(begins)
     };
     if !axes.zip(&places).all(covers) {
-        return Err(Error::input(format!("a dilated window covers nothing but padding in {input}")));
+        return Err(Error::input(format!("a dilated window covers only padding in {input}")));
     }
     Ok(with_channels(input, input[1], places))
 }

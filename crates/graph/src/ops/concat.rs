@@ -1,6 +1,7 @@
 //! Concatenation along the channels, as of the branches in Szegedy et al., CVPR 2015.
 
 use serde::{Deserialize, Serialize};
+use striate_tensor::text::grouped;
 use striate_tensor::{Error, Result, Shape};
 
 use super::{LayerOp, Operands};
@@ -25,7 +26,8 @@ impl LayerOp for Concat {
     fn output(&self, inputs: &[&Shape]) -> Result<Shape> {
         let first = inputs[0];
         if inputs.len() > MAX_PARTS {
-            let what = format!("concatenates {} values; at most {MAX_PARTS} are supported", inputs.len());
+            let what =
+                format!("concatenates {} values; the limit is {MAX_PARTS}", grouped(inputs.len() as u64));
             return Err(Error::input(what));
         }
         let fits =

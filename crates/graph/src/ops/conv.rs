@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
+use striate_tensor::text::counted;
 use striate_tensor::{Error, Result, Shape};
 
 use super::window::inner;
@@ -200,9 +201,9 @@ impl Conv {
         }
         if table.len() != self.out_channels || self.groups != 1 {
             return Err(Error::input(format!(
-                "connections has {} rows and groups is {}; expected one row for each of {} output channels, \
+                "connections has {} and groups is {}; expected one row for each of {} output channels, \
                  and groups = 1",
-                table.len(),
+                counted(table.len(), "row"),
                 self.groups,
                 self.out_channels
             )));

@@ -35,7 +35,7 @@ impl LayerOp for Lrn {
             return Err(Error::input(format!("size {} must be odd", self.size)));
         }
         if self.size > LARGEST_WINDOW {
-            return Err(Error::input(format!("size {} is absurdly large", self.size)));
+            return Err(Error::input(format!("size {} exceeds {LARGEST_WINDOW}, the limit", self.size)));
         }
         let finite = [self.alpha, self.beta, self.k].iter().all(|number| number.is_finite());
         if !(finite && self.alpha >= 0.0 && self.beta > 0.0 && self.k > 0.0) {

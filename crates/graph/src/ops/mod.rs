@@ -156,7 +156,7 @@ pub trait LayerOp {
     }
 
     /// An upper bound on the multiply-adds per element of the output, not counting the bias; used to refuse
-    /// networks that take absurdly long.
+    /// networks that take too long.
     fn terms(&self, inputs: &[&Shape]) -> usize {
         let taps = |input: &&Shape| self.window(input).map(|window| window.taps(input));
         inputs.first().and_then(taps).unwrap_or(1)
@@ -274,7 +274,7 @@ operations! {
         Constant = "constant",
         /// Permutation of the axes.
         Transpose = "transpose",
-        /// Another shape for the same elements.
+        /// A different shape for the same elements.
         Reshape = "reshape",
         /// Part of an axis.
         Slice = "slice",

@@ -35,6 +35,8 @@ impl LayerOp for Pad {
             extent.checked_add(*before).and_then(|sum| sum.checked_add(*after))
         };
         let extents: Option<Vec<usize>> = input.iter().zip(sides).map(padded).collect();
-        extents.map(Shape::new).ok_or_else(|| Error::input("before or after is absurdly large"))
+        extents
+            .map(Shape::new)
+            .ok_or_else(|| Error::input("before and after are too large to add to the extents"))
     }
 }

@@ -32,7 +32,8 @@ impl LayerOp for PadChannels {
         let channels = extents.get_mut(1);
         let channels = channels.ok_or_else(|| Error::input(format!("takes [N, C, …], not {}", inputs[0])))?;
         let padded = channels.checked_add(self.before).and_then(|sum| sum.checked_add(self.after));
-        *channels = padded.ok_or_else(|| Error::input("before and after are absurdly large"))?;
+        *channels =
+            padded.ok_or_else(|| Error::input("before and after are too large to add to the channels"))?;
         Ok(Shape::new(extents))
     }
 }

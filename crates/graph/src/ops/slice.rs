@@ -1,6 +1,7 @@
 //! Every k-th element of an axis, from a start.
 
 use serde::{Deserialize, Serialize};
+use striate_tensor::text::counted;
 use striate_tensor::{Error, Result, Shape};
 
 use super::LayerOp;
@@ -43,8 +44,11 @@ impl LayerOp for Slice {
         let inside = self.start < *extent && last.is_some_and(|last| last < *extent);
         if self.length == 0 || self.step == 0 || !inside {
             return Err(Error::input(format!(
-                "slice of {} elements from {} in steps of {} exceeds axis {}, which has {extent}",
-                self.length, self.start, self.step, self.axis
+                "a slice of {} from {} in steps of {} exceeds axis {}, which has {extent}",
+                counted(self.length, "element"),
+                self.start,
+                self.step,
+                self.axis
             )));
         }
         let mut extents = inputs[0].to_vec();

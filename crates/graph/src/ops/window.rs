@@ -45,10 +45,10 @@ impl Window {
         let [kernel, stride, dilation] = [self.kernel, self.stride, self.dilation].map(PerAxis::array);
         let (before, after) = (padding.before(), padding.after());
         if [before, after].concat().iter().any(|side| *side > LARGEST_WINDOW) {
-            return Err(Error::input("padding is absurdly large"));
+            return Err(Error::input(format!("padding exceeds {LARGEST_WINDOW}, the limit")));
         }
         if self.taps(input) > MOST_TAPS {
-            return Err(Error::input("kernel_size is absurdly large"));
+            return Err(Error::input(format!("kernel_size exceeds {MOST_TAPS} taps, the limit")));
         }
         let places: Option<Vec<usize>> = (3 - axes..3)
             .zip(&input[2..])
@@ -62,14 +62,16 @@ impl Window {
         })
     }
 
-    /// Refuses sizes that are zero or absurdly large.
+    /// Refuses sizes that are zero or above the limit.
     fn check(&self) -> Result<()> {
         let extents = [self.kernel, self.stride, self.dilation].map(PerAxis::array).concat();
         if extents.contains(&0) {
             return Err(Error::input("kernel_size, stride and dilation must be at least 1"));
         }
         if extents.iter().any(|extent| *extent > LARGEST_WINDOW) {
-            return Err(Error::input("kernel_size, stride or dilation is absurdly large"));
+            return Err(Error::input(format!(
+                "kernel_size, stride or dilation exceeds {LARGEST_WINDOW}, the limit"
+            )));
         }
         Ok(())
     }

@@ -111,7 +111,7 @@ pub(super) fn cases() -> Vec<Case> {
             "text that is not valid UTF-8",
         ),
         bad("nested 1,000 deep", net(&[nested(1000)]), "is not a .caffemodel with weights"),
-        bad("20,000 layers", layers.bytes, "holds more than 16384 layers"),
+        bad("20,000 layers", layers.bytes, "contains more than 16384 layers"),
         bad("17 blobs", one("InnerProduct", &vec![bias(); 17]), "a layer has more than 16 blobs"),
         bad("40 axes", linear(shaped(&many, &floats(1))), "a blob has more than 32 axes"),
         bad("no shape", linear(Message::new().bytes(5, &floats(6))), "layer fc: a blob without a shape"),
@@ -153,7 +153,7 @@ pub(super) fn cases() -> Vec<Case> {
         bad(
             "three blobs",
             one("InnerProduct", &[matrix(), bias(), bias()]),
-            "3 blobs instead of a weight and a bias",
+            "expected a weight and a bias, got 3 blobs",
         ),
         bad(
             "a batch norm with two blobs",

@@ -82,7 +82,7 @@ pub(super) fn cases() -> Vec<Case> {
             "storage 0 belongs to no tensor of a known type",
         ),
         bad("only the magic number", magic(), "the protocol's version: its pickle is damaged"),
-        bad("an unsupported version", start(&[version(7)]), "is of version 7 of PyTorch's protocol"),
+        bad("an unsupported version", start(&[version(7)]), "has version 7 of PyTorch's protocol"),
         bad("an invalid version", start(&[Assembly::text("x").pickle()]), "its version is not an integer"),
         bad("an invalid system", start(&[version(1001), version(1)]), "its byte order is missing"),
         bad("an old big-endian file", start(&[version(1001), system(false)]), "big-endian"),
@@ -97,7 +97,7 @@ pub(super) fn cases() -> Vec<Case> {
             start(&[version(1001), system(true), version(1), Assembly::list(&[Assembly::int(1)]).pickle()]),
             "not a list of text",
         ),
-        bad("no storages", file(&one(), &["0"], &[]), "is cut off before its storage 0"),
+        bad("no storages", file(&one(), &["0"], &[]), "is truncated before its storage 0"),
         bad("half a storage", file(&one(), &["0"], &numbers(2, 1)), "2 elements in 4 bytes"),
         bad("a different length", file(&one(), &["0"], &numbers(3, 2)), "has 3 elements, not 2"),
         bad(
@@ -117,7 +117,11 @@ pub(super) fn cases() -> Vec<Case> {
             "storage 7 belongs to no tensor of a known type",
         ),
         bad("a storage that is not listed", file(&one(), &[], &[]), "its storage 0 is missing"),
-        bad("a storage described in two ways", file(&twice, &["0"], &numbers(2, 2)), "described in two ways"),
+        bad(
+            "a storage described in two ways",
+            file(&twice, &["0"], &numbers(2, 2)),
+            "two conflicting descriptions",
+        ),
         bad(
             "bytes after the storages",
             file(&one(), &["0"], &numbers(2, 3)),

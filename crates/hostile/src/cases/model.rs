@@ -150,8 +150,8 @@ pub(super) fn cases() -> Vec<Case> {
         good("without optional fields", bare),
         good("small", small()),
         bad("an empty file", "", "shorter than 8 bytes"),
-        bad("only weights", without("striate"), "holds weights alone, not a network"),
-        bad("no metadata", changed(|_, metadata| metadata.clear()), "holds weights alone, not a network"),
+        bad("only weights", without("striate"), "contains only weights, not a network"),
+        bad("no metadata", changed(|_, metadata| metadata.clear()), "contains only weights, not a network"),
         bad("a later version", later, "is a model file of version 7 written by striate\u{fffd}[2J 9.1.0"),
         bad("an invalid version", with("striate", "\n"), "is a model file of version  "),
         bad("no network", without("network"), "network is missing"),
@@ -161,7 +161,11 @@ pub(super) fn cases() -> Vec<Case> {
         bad("no checksum", without("weights_sha256"), "weights_sha256 is missing"),
         bad("a network that is not TOML", with("network", "{"), "its network: line 1"),
         bad("a deeply nested network", with("network", &format!("x = {deep}")), "its network: line 1"),
-        bad("a network above 4 MiB", with("network", &"#".repeat((4 << 20) + 1)), "bytes of text; at most"),
+        bad(
+            "a network above 4 MiB",
+            with("network", &"#".repeat((4 << 20) + 1)),
+            "bytes of text; the limit is",
+        ),
         bad(
             "a network with a cycle",
             with("network", &text(r#"{ op = "relu", inputs = ["relu1"] }"#)),
@@ -170,14 +174,14 @@ pub(super) fn cases() -> Vec<Case> {
         bad(
             "a network with a billion channels",
             with("network", &text(r#"{ op = "conv", out_channels = 1000000000, kernel_size = 1 }"#)),
-            "absurdly large",
+            "is too large; the limits are 16,777,216 per axis",
         ),
         bad(
             "a network of 2^40 weights in a tiny file",
             without_weights(&text(
                 r#"{ op = "flatten" }, { op = "linear", out_features = 1048576 }, { op = "linear", out_features = 1048576 }"#,
             )),
-            "absurdly many",
+            "the limit is 17,179,869,184",
         ),
         bad(
             "a network without its weights",
@@ -204,7 +208,7 @@ pub(super) fn cases() -> Vec<Case> {
             "1 tensor unexpected: a [2J b",
         ),
         bad("a changed weight", flipped, "do not match their checksum"),
-        bad("a weight of NaN", nan, "holds NaN"),
+        bad("a weight of NaN", nan, "contains NaN"),
         bad("an invalid checksum", with("weights_sha256", "0"), "do not match their checksum"),
         bad("half a golden pair", without_tensor("golden.output"), "half of its golden pair is missing"),
         bad(
@@ -215,7 +219,7 @@ pub(super) fn cases() -> Vec<Case> {
         bad("classes that are not JSON", with("classes", "{"), "classes: "),
         bad("classes that are numbers", with("classes", "[1, 2, 3]"), "classes: invalid type: integer `1`"),
         bad("deeply nested classes", with("classes", &deep), "classes: "),
-        bad("one class", with("classes", "[\"a\"]"), "1 class names for 3 outputs"),
+        bad("one class", with("classes", "[\"a\"]"), "1 class name for 3 outputs"),
         bad("no classes instead of three", with("classes", "[]"), "0 class names for 3 outputs"),
         bad(
             "a class name with control characters",
@@ -223,7 +227,7 @@ pub(super) fn cases() -> Vec<Case> {
             "has the character U+001B",
         ),
         bad(
-            "a class that turns the direction of text",
+            "a class name with a bidirectional override",
             with("classes", r#"["a", "\u202egpj.exe", "c"]"#),
             "has the character U+202E, which cannot be shown",
         ),
@@ -238,7 +242,7 @@ pub(super) fn cases() -> Vec<Case> {
         bad(
             "an image of a quintillion pixels",
             with("preprocessing", &huge),
-            "sizes lie between 1 and 16384",
+            "sizes must be from 1 to 16384",
         ),
         bad("an unknown step", with("predict", &form(r#"{"step":"explode"}"#)), "unknown variant `explode`"),
         bad(
@@ -252,12 +256,12 @@ pub(super) fn cases() -> Vec<Case> {
                 "predict",
                 r#"{"channels":3,"steps":[{"step":"center_crop","height":4,"width":4}],"mean":[0,0,0],"std":[1,1,1]}"#,
             ),
-            "makes [N, 3, 4, 4], but small takes [N, 1, 4, 4]",
+            "yields [N, 3, 4, 4], but small takes [N, 1, 4, 4]",
         ),
         bad(
             "images of another size",
             with("preprocessing", &form(r#"{"step":"center_crop","height":16384,"width":5}"#)),
-            "makes [N, 1, 16384, 5], but small takes [N, 1, 4, 4]",
+            "yields [N, 1, 16384, 5], but small takes [N, 1, 4, 4]",
         ),
         bad("an evaluation that is not JSON", with("evaluation", "{"), "evaluation: "),
         bad(

@@ -66,7 +66,7 @@ fn messages() -> Vec<Case> {
         bad("plain text", "plain text, not a model", "damaged"),
         bad("truncated", cut, "are left"),
         bad("an overlong integer", [0xff; 40], "more than 64 bits"),
-        bad("no opset", Message::new().message(7, &empty).bytes, "does not state its version"),
+        bad("no opset", Message::new().message(7, &empty).bytes, "does not state its operator set version"),
         bad("opset 99", plain(99), "opset 99"),
         bad("opset 3", plain(3), "opset 3"),
         bad("a negative opset", plain(-1), "opset -1"),
@@ -75,17 +75,17 @@ fn messages() -> Vec<Case> {
         bad(
             "an opset twice",
             model_of(17, &graph()).message(8, &opset("ai.onnx", 13)).bytes,
-            "opset ai.onnx is there twice",
+            "opset ai.onnx occurs twice",
         ),
         bad(
             "another domain's opset twice",
             model_of(17, &graph()).message(8, &opset("ml", 1)).message(8, &opset("ml", 1)).bytes,
-            "opset ml is there twice",
+            "opset ml occurs twice",
         ),
         bad(
             "metadata twice",
             with_metadata(&[("author", "a"), ("author", "b")]),
-            "metadata author is there twice",
+            "metadata author occurs twice",
         ),
         good("class names", with_metadata(&[("striate.classes", r#"["a","b"]"#)])),
         bad("invalid class names", with_metadata(&[("striate.classes", "[1]")]), "is not a list of names"),
@@ -131,11 +131,11 @@ fn graphs() -> Vec<Case> {
     let add = |other| node("Add", &["x", other], "y", &[]);
     vec![
         bad("no output", model_of(17, &graph(&relu()).message(11, &x())).bytes, "no output"),
-        bad("no input", model_of(17, &graph(&relu()).message(12, &value("y", &[1]))).bytes, "needs 0 inputs"),
+        bad("no input", model_of(17, &graph(&relu()).message(12, &value("y", &[1]))).bytes, "has 0 inputs"),
         bad(
             "an output without a node",
             model(&[2], &[node("Relu", &["x"], "z", &[])], &[]).bytes,
-            "needs 0 inputs",
+            "has 0 inputs",
         ),
         bad("70,000 empty nodes", model_of(17, &many(1)).bytes, "no output"),
         bad(
@@ -143,7 +143,7 @@ fn graphs() -> Vec<Case> {
             model_of(17, &many(5).message(12, &value("y", &[1]))).bytes,
             "two initializers",
         ),
-        bad("two inputs", model_of(17, &two_inputs).bytes, "needs 2 inputs (x, z)"),
+        bad("two inputs", model_of(17, &two_inputs).bytes, "has 2 inputs (x, z)"),
         bad("a negative extent", bare(&[-5, 8]), "open or out of range"),
         bad("a giant extent", bare(&[i64::MAX, 8]), "open or out of range"),
         bad("too many outputs", bare(&[1 << 23]), "8388608 outputs exceed the limit of 4194304"),
@@ -153,7 +153,11 @@ fn graphs() -> Vec<Case> {
             model(&[2], &zoo, &[]).bytes,
             "uses operators that are not supported: Okapi (1), Zebra (2)",
         ),
-        bad("class indices", model(&[2], &winner, &[]).bytes, "name the tensor with the scores: --output x"),
+        bad(
+            "class indices",
+            model(&[2], &winner, &[]).bytes,
+            "select the tensor with the scores: --output x",
+        ),
         bad("a cycle", model(&[2], &cycle, &[]).bytes, "a cycle"),
         bad(
             "a missing operand",
@@ -164,7 +168,7 @@ fn graphs() -> Vec<Case> {
         bad(
             "a value produced twice",
             model(&[2], &[relu(), relu()], &[]).bytes,
-            "makes y, which exists already",
+            "produces y, which already exists",
         ),
         bad(
             "initializers with the same name",
@@ -185,32 +189,40 @@ fn tensors() -> Vec<Case> {
     let filled = [node("ConstantOfShape", &["w"], "s", &[]), node("Add", &["x", "s"], "y", &[])];
     let outside = |entries: &[(&str, &str)]| with("MatMul", external("w", &[8, 2], entries));
     vec![
-        bad("too few bytes", with("Add", raw("w", 1, &[8], &[0; 12])), "tensor w: 12 bytes for shape [8]"),
+        bad(
+            "too few bytes",
+            with("Add", raw("w", 1, &[8], &[0; 12])),
+            "tensor w: has 12 bytes for shape [8]",
+        ),
         bad("a tensor of a negative extent", with("Add", floats("w", &[-8], &[])), "extent -8"),
         bad("a giant tensor", with("Add", floats("w", &[1 << 31; 3], &[])), "memory"),
         bad("many axes", with("Add", floats("w", &[1; 9], &[0.0])), "9 axes"),
-        bad("strings", with("Add", raw("w", 8, &[1], &[])), "texts"),
+        bad("strings", with("Add", raw("w", 8, &[1], &[])), "contains strings"),
         bad("type 77", with("Add", raw("w", 77, &[1], &[])), "type 77"),
         bad("integers instead of floats", with("Add", integer("w", 1)), "combines the data with integers"),
-        bad("an impossible shape", with("Reshape", integers("w", &[3], &[0, 5, -1])), "have no shape"),
-        bad("two open extents", with("Reshape", integers("w", &[2], &[-1, -1])), "have no shape"),
+        bad("an impossible shape", with("Reshape", integers("w", &[3], &[0, 5, -1])), "cannot reshape"),
+        bad("two open extents", with("Reshape", integers("w", &[2], &[-1, -1])), "cannot reshape"),
         bad("arithmetic that overflows", shapes("Mul", &[integer("w", i64::MAX)]), "overflows"),
         bad("a division by zero", shapes("Div", &[integer("v", 1), integer("w", 0)]), "divides by zero"),
         bad(
             "an excessive fill",
             model(&[2], &filled, &[integers("w", &[2], &[1 << 30, 2])]).bytes,
-            "more numbers than are read",
+            "has too many numbers",
         ),
         bad(
             "external data with two locations",
             outside(&[("location", "w.bin"), ("location", "v.bin")]),
-            "external data: location is there twice",
+            "external data: location occurs twice",
         ),
-        bad("a weight of NaN", with("MatMul", floats("w", &[8, 1], &[f32::NAN; 8])), "holds NaN or infinite"),
+        bad(
+            "a weight of NaN",
+            with("MatMul", floats("w", &[8, 1], &[f32::NAN; 8])),
+            "contains NaN or infinite",
+        ),
         bad(
             "an infinite constant",
             with("Add", floats("w", &[1], &[f32::INFINITY])),
-            "holds NaN or infinite",
+            "contains NaN or infinite",
         ),
     ]
 }
@@ -227,12 +239,12 @@ fn attributes() -> Vec<Case> {
         bad("too few pads", kernel(ints("pads", &[1])), "attribute pads"),
         bad("an unknown auto_pad", kernel(text("auto_pad", "SIDEWAYS")), "SIDEWAYS"),
         bad("an attribute of another type", kernel(text("group", "1")), "attribute group is not an integer"),
-        bad("other channels", conv(&[2, 4, 3, 3], &[]), "[2, 3, 3, 3] is needed"),
+        bad("other channels", conv(&[2, 4, 3, 3], &[]), "expected [2, 3, 3, 3]"),
         bad("a kernel too large", conv(&[2, 3, 9, 9], &[]), "does not fit the input [N, 3, 8, 8]"),
         bad(
             "an attribute twice",
             one("Softmax", &[int("axis", 1), int("axis", 2)]),
-            "node 1: attribute axis is there twice",
+            "node 1: attribute axis occurs twice",
         ),
         bad("axis 9", one("Softmax", &[int("axis", 9)]), "axis 9"),
         bad("an axis twice", one("Transpose", &[ints("perm", &[0, 1, 1, 2])]), "perm"),

@@ -62,7 +62,7 @@ pub(super) struct Offsets {
 /// The parameters shared by the tiles of a few blocks of output channels.
 pub(super) struct Job<'a> {
     pub chunk: &'a Chunk,
-    /// Whether this is the first chunk (otherwise the partial acc are in y), and whether it is the last.
+    /// Whether this is the first chunk (otherwise, the partial sums are in y), and whether it is the last.
     pub begin: bool,
     pub end: bool,
     pub x: *const f32,

@@ -2,8 +2,8 @@
 
 use striate_tensor::Result;
 
-use super::counts::grouped;
 use super::{Counts, MILESTONES, Milestone};
+use striate_tensor::text::grouped;
 
 /// The outcome of checking a claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

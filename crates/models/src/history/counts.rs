@@ -6,13 +6,6 @@ use striate_graph::ops::Conv;
 use striate_graph::{Graph, LayerStatistics, Node, Op, ValueId, statistics};
 use striate_tensor::{Result, Shape};
 
-/// Formats a count with thousands separators: 61706 becomes 61,706.
-pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let groups = digits.as_bytes().rchunks(3).rev();
-    groups.map(|group| String::from_utf8_lossy(group).into_owned()).collect::<Vec<_>>().join(",")
-}
-
 /// The figures of a network, for one image.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Counts {

@@ -7,7 +7,7 @@ mod milestones;
 use striate_tensor::Result;
 
 pub use claims::{Claim, Verdict, claims};
-pub use counts::{Counts, grouped};
+pub use counts::Counts;
 pub use milestones::MILESTONES;
 
 /// The line of development that a milestone belongs to.

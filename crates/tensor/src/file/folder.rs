@@ -1,4 +1,4 @@
-//! Folders: made without following links, listed in order, removed only if Striate made them.
+//! Folders: created without following links, listed in order, removed only if Striate created them.
 
 use std::fs;
 use std::io;
@@ -8,18 +8,18 @@ use super::write::TEMPORARY;
 use super::{Storage, read_text_limited, write_error, write_through};
 use crate::{Error, Result};
 
-/// Name of the file that marks a folder as one that Striate made and may remove.
+/// Name of the file that marks a folder as created by Striate, which may remove it.
 const MARKER: &str = ".striate-folder";
 /// Content of that file.
 const MARK: &str = "Striate made this folder and removes it when it is no longer needed.\n";
 
-/// Makes the folder `path` and those above it, if they are not there. The folder itself must not be a link.
+/// Creates the folder `path` and its parents, if they do not exist. The folder itself must not be a link.
 ///
 /// # Errors
-/// If something else is there, or the disk refuses.
+/// If something else exists there, or creating it fails.
 pub fn create_folder(path: &Path) -> Result<()> {
     let refused = |e: &io::Error| write_error(path, e);
-    // An existing link to a folder would be taken for one.
+    // An existing link to a folder would be mistaken for one.
     if !path.is_symlink() {
         fs::create_dir_all(path).map_err(|e| refused(&e))?;
     }
@@ -31,10 +31,10 @@ pub fn create_folder(path: &Path) -> Result<()> {
     }
 }
 
-/// Makes the folder `path` and those above it; whether it is new.
+/// Creates the folder `path` and its parents; returns whether it is new.
 ///
 /// # Errors
-/// If the disk refuses.
+/// If writing fails.
 pub fn create_new_folder(path: &Path) -> Result<bool> {
     fs::create_dir_all(super::folder_of(path)).map_err(|e| write_error(path, &e))?;
     match fs::create_dir(path) {
@@ -44,14 +44,14 @@ pub fn create_new_folder(path: &Path) -> Result<bool> {
     }
 }
 
-/// Removes the folder `path` if nothing is in it. For a caller that has made it itself; what cannot be removed
-/// stays.
+/// Removes the folder `path` if it is empty. For callers that created it themselves; failures are
+/// ignored.
 pub fn remove_empty_folder(path: &Path) {
-    // A folder that stays does no harm.
+    // A leftover folder does no harm.
     let _ = fs::remove_dir(path);
 }
 
-/// Returns the paths of what is in a folder, in the order of their names.
+/// Returns the paths of a folder's entries, sorted by name.
 ///
 /// # Errors
 /// If it is not a folder, or cannot be read.
@@ -63,10 +63,10 @@ pub fn list_folder(path: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// Makes the folder `path` with Striate's marker in it. One that is there already must be marked, or empty.
+/// Creates the folder `path` with Striate's marker. An existing folder must be marked or empty.
 ///
 /// # Errors
-/// If it holds what Striate did not put there, is a link, or the disk refuses.
+/// If it contains anything not created by Striate, is a link, or writing fails.
 pub fn create_marked(storage: &dyn Storage, path: &Path) -> Result<()> {
     create_folder(path)?;
     if is_marked(path) {
@@ -75,13 +75,13 @@ pub fn create_marked(storage: &dyn Storage, path: &Path) -> Result<()> {
     if list_folder(path)?.iter().any(|entry| !is_leftover(entry)) {
         let path = path.display();
         return Err(Error::input(format!(
-            "cannot write {path}: Striate did not make this folder; move it away"
+            "cannot write {path}: Striate did not create this folder; move it elsewhere"
         )));
     }
     write_through(storage, &path.join(MARKER), MARK.as_bytes())
 }
 
-/// Returns whether `path` is a folder, not a link to one, that carries Striate's marker.
+/// Returns whether `path` is a folder, not a link to one, with Striate's marker.
 pub fn is_marked(path: &Path) -> bool {
     let is_folder = fs::symlink_metadata(path).is_ok_and(|found| found.is_dir());
     let marker = path.join(MARKER);
@@ -89,15 +89,15 @@ pub fn is_marked(path: &Path) -> bool {
     is_folder && is_file && read_text_limited(&marker, 4096).is_ok_and(|text| text == MARK)
 }
 
-/// Removes `files` from the folder `path` in their order, then the marker and the folder. If anything else
-/// is in it, that and the folder stay.
+/// Removes `files` from the folder `path` in this order, then the marker and the folder. If it contains anything
+/// else, that and the folder are kept.
 ///
 /// # Errors
-/// If the folder is not marked, or the disk refuses.
+/// If the folder is not marked, or removing fails.
 pub fn remove_marked(storage: &dyn Storage, path: &Path, files: &[&str]) -> Result<()> {
     if !is_marked(path) {
         let path = path.display();
-        return Err(Error::input(format!("cannot remove {path}: Striate did not make this folder")));
+        return Err(Error::input(format!("cannot remove {path}: Striate did not create this folder")));
     }
     let remove = |path: &Path| storage.remove(path).map_err(|e| write_error(path, &e));
     for name in files {
@@ -115,11 +115,11 @@ pub fn remove_marked(storage: &dyn Storage, path: &Path, files: &[&str]) -> Resu
     Ok(())
 }
 
-/// Removes the temporary files that killed processes left in the folder `path`. No process may be writing
+/// Removes temporary files of killed processes from the folder `path`. No process may be writing
 /// there.
 ///
 /// # Errors
-/// If the folder cannot be read, or the disk refuses.
+/// If the folder cannot be read, or removing fails.
 pub fn remove_leftovers(storage: &dyn Storage, path: &Path) -> Result<()> {
     for entry in list_folder(path)?.iter().filter(|entry| is_leftover(entry)) {
         storage.remove(entry).map_err(|e| write_error(entry, &e))?;
@@ -144,14 +144,14 @@ mod tests {
         let folder = Scratch::new();
         let path = folder.path("step-1");
         fs::create_dir(&path).unwrap();
-        fs::write(path.join("state"), "of a person").unwrap();
+        fs::write(path.join("state"), "of the user").unwrap();
         let error = remove_marked(&Disk, &path, &["state"]).unwrap_err();
-        assert!(error.to_string().contains("Striate did not make this folder"), "{error}");
+        assert!(error.to_string().contains("Striate did not create this folder"), "{error}");
         let error = create_marked(&Disk, &path).unwrap_err();
         assert!(error.is_input() && error.to_string().contains("step-1"), "{error}");
         fs::write(path.join(MARKER), "something else").unwrap();
         assert!(!is_marked(&path));
-        assert_eq!(fs::read_to_string(path.join("state")).unwrap(), "of a person");
+        assert_eq!(fs::read_to_string(path.join("state")).unwrap(), "of the user");
     }
 
     #[test]
@@ -162,7 +162,7 @@ mod tests {
         create_marked(&Disk, &path).unwrap();
         fs::write(path.join("state"), "x").unwrap();
         fs::write(path.join(format!(".state.a1{TEMPORARY}")), "x").unwrap();
-        fs::write(path.join("notes"), "of a person").unwrap();
+        fs::write(path.join("notes"), "of the user").unwrap();
         fs::create_dir(path.join("manifest")).unwrap();
         remove_marked(&Disk, &path, &["manifest", "state"]).unwrap();
         let left: Vec<_> = list_folder(&path).unwrap();

@@ -10,8 +10,8 @@ use crate::{Error, Result};
 /// Name of the lock file in a run folder.
 const NAME: &str = "run.lock";
 
-/// Keeps other processes from working in a run folder. The operating system releases it when the process
-/// ends, however it ends, so a lock file that a killed process left does not block.
+/// Excludes other processes from a run folder. The operating system releases the lock when the process ends for any
+/// reason, so a lock file left by a killed process does not block.
 #[derive(Debug)]
 pub struct RunLock {
     /// Holds the lock as long as it is open.
@@ -19,11 +19,11 @@ pub struct RunLock {
 }
 
 impl RunLock {
-    /// Locks the folder `run` and leaves this process's id in its lock file.
+    /// Locks the folder `run` and writes the ID of this process to its lock file.
     ///
     /// # Errors
-    /// If another process holds the lock; the message has its id. If the lock file cannot be written, or is
-    /// not a file.
+    /// If another process holds the lock (the message has its ID), or the lock file cannot be written or is
+    /// not a regular file.
     pub fn acquire(run: &Path) -> Result<RunLock> {
         let path = run.join(NAME);
         let mut options = OpenOptions::new();
@@ -31,7 +31,7 @@ impl RunLock {
         let mut file = open_without_following(&mut options, &path).map_err(|e| write_error(&path, &e))?;
         match file.try_lock() {
             Err(TryLockError::WouldBlock) => return Err(in_use(run, &mut file)),
-            // A file system without locks: nothing can be kept out.
+            // On a file system without locks, other processes cannot be excluded.
             Err(TryLockError::Error(_)) => return Ok(RunLock { _file: file }),
             Ok(()) => {}
         }
@@ -47,7 +47,7 @@ impl RunLock {
 
 fn in_use(run: &Path, file: &mut File) -> Error {
     let mut text = String::new();
-    // What cannot be read is not named.
+    // An unreadable ID is not shown.
     let _ = file.take(32).read_to_string(&mut text);
     let process = match text.trim().parse::<u32>() {
         Ok(id) => format!("process {id}"),
@@ -87,9 +87,9 @@ mod tests {
     #[test]
     fn lock_file_that_is_a_link_is_refused() {
         let folder = Scratch::new();
-        fs::write(folder.path("precious"), "of a person").unwrap();
+        fs::write(folder.path("precious"), "of the user").unwrap();
         std::os::unix::fs::symlink(folder.path("precious"), folder.path(NAME)).unwrap();
         assert!(RunLock::acquire(folder.root()).unwrap_err().is_input());
-        assert_eq!(fs::read_to_string(folder.path("precious")).unwrap(), "of a person");
+        assert_eq!(fs::read_to_string(folder.path("precious")).unwrap(), "of the user");
     }
 }

@@ -1,14 +1,14 @@
 //! The one module that opens, writes and removes files; a test of conventions keeps raw `std::fs` calls out of all
 //! other code.
 //!
-//! * **Reading** ([`open`], [`read_limited`], [`read_text_limited`], [`list_folder`]) follows links, because
-//!   they are how people arrange their data, but refuses pipes, devices and folders without waiting for
-//!   them, and never holds more bytes than the caller allows.
+//! * **Reading** ([`open`], [`read_limited`], [`read_text_limited`], [`list_folder`]) follows links, which users
+//!   rely on to arrange their data, but refuses pipes, devices and folders without waiting for
+//!   them, and never reads more bytes than the caller allows.
 //! * **Writing** ([`write_atomically`], [`create_folder`], [`open_part`]) never follows a link in the last
-//!   component of a path. A file gets its name only once its content is on the disk.
-//! * **Removing** ([`remove_file`], [`remove_marked`]) never descends into folders: of a folder that carries
-//!   Striate's marker, named files go, then the folder if nothing else is in it.
-//! * **Locking** ([`RunLock`]) keeps a second process out of a run folder; the lock ends with its process.
+//!   component of a path. A file gets its name only after its content is on the disk.
+//! * **Removing** ([`remove_file`], [`remove_marked`]) never descends into folders: from a folder with
+//!   Striate's marker, the listed files are removed, and then the folder if it is empty.
+//! * **Locking** ([`RunLock`]) excludes other processes from a run folder; the lock ends with its process.
 
 mod folder;
 mod lock;
@@ -31,8 +31,8 @@ pub use write::{
     Disk, Storage, open_part, remove_file, write_atomically, write_error, write_stream, write_through,
 };
 
-/// Opens `path` as `options` say, without ever waiting: a pipe has no other end to wait for, and a terminal
-/// does not become the one that controls the process.
+/// Opens `path` with `options`, without ever waiting for the other end of a pipe or making a terminal
+/// the controlling one.
 fn open_without_waiting(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::custom_flags(options, libc::O_NONBLOCK | libc::O_NOCTTY);
@@ -86,7 +86,7 @@ fn folder_of(path: &Path) -> &Path {
 
 #[cfg(test)]
 mod scratch {
-    //! A folder of a test.
+    //! Test folders.
 
     use std::path::{Path, PathBuf};
 

@@ -1,12 +1,12 @@
-//! Where a path leads: whether two paths name the same file, and whether one lies in a folder.
+//! Compares paths: whether two refer to the same file, and whether one is inside a folder.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::folder_of;
 
-/// Returns whether `a` and `b` name the same file, also by way of links. A file that does not exist yet is known by
-/// its folder and its name.
+/// Returns whether `a` and `b` refer to the same file, even through links. A file that does not exist yet is identified
+/// by its folder and its name.
 pub fn is_same_file(a: &Path, b: &Path) -> bool {
     #[cfg(unix)]
     if let (Ok(a), Ok(b)) = (fs::metadata(a), fs::metadata(b)) {
@@ -18,7 +18,7 @@ pub fn is_same_file(a: &Path, b: &Path) -> bool {
     matches!((place(a), place(b)), (Some(a), Some(b)) if a == b)
 }
 
-/// Returns whether `path`, which need not exist, lies in `folder` or in a folder in it, or is that folder.
+/// Returns whether `path`, which need not exist, is `folder` or inside it, at any depth.
 pub fn lies_in(path: &Path, folder: &Path) -> bool {
     let Ok(folder) = fs::canonicalize(folder) else { return false };
     // The part of the path that exists decides.
@@ -32,12 +32,12 @@ pub fn lies_in(path: &Path, folder: &Path) -> bool {
         .is_some_and(|above| above.starts_with(folder))
 }
 
-/// Returns whether `path` is a pipe, terminal or device, which takes bytes without a file being replaced.
+/// Returns whether `path` is a pipe, terminal or device, to which writing replaces no file.
 pub fn is_stream(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir())
 }
 
-/// The path without links; of one that does not exist, that of its folder with its name.
+/// The path without links; for a file that does not exist, that of its folder plus its name.
 fn place(path: &Path) -> Option<PathBuf> {
     fs::canonicalize(path)
         .ok()
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paths_to_one_file_are_the_same() {
+    fn different_paths_to_one_file_are_the_same() {
         let folder = Scratch::new();
         fs::create_dir(folder.path("in")).unwrap();
         fs::write(folder.path("a"), "same").unwrap();
@@ -67,7 +67,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn links_name_the_file_that_they_lead_to() {
+    fn links_are_the_same_file_as_their_target() {
         let folder = Scratch::new();
         fs::write(folder.path("a"), "same").unwrap();
         std::os::unix::fs::symlink(folder.path("a"), folder.path("soft")).unwrap();
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_is_below_a_folder_lies_in_it() {
+    fn paths_at_any_depth_are_inside_a_folder() {
         let folder = Scratch::new();
         fs::create_dir_all(folder.path("set/in")).unwrap();
         fs::create_dir(folder.path("settle")).unwrap();

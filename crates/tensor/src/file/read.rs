@@ -17,8 +17,8 @@ pub fn open(path: &Path) -> Result<(File, u64)> {
         true => Ok(()),
         false => Err(Error::read(path, kind_of(found.file_type()))),
     };
-    // To open a device may already set it in motion, so the name is checked first. What it named may have
-    // been exchanged since, so the open file is checked again.
+    // Opening a device may already have effects, so the path is checked first. The file may have been replaced
+    // since then, so the open file is checked again.
     refuse_other(&fs::metadata(path).map_err(|e| Error::read(path, e))?)?;
     let file = open_without_waiting(OpenOptions::new().read(true), path).map_err(|e| Error::read(path, e))?;
     let found = file.metadata().map_err(|e| Error::read(path, e))?;
@@ -31,8 +31,7 @@ pub fn open(path: &Path) -> Result<(File, u64)> {
 /// # Errors
 /// If it cannot be read, is not a file, is larger, or does not fit in memory.
 pub fn read_limited(path: &Path, most: u64) -> Result<Vec<u8>> {
-    let too_long =
-        |length: u64| Error::read(path, format!("it is too long: {length} bytes; at most {most} are read"));
+    let too_long = |length: u64| Error::read(path, format!("it has {length} bytes; the limit is {most}"));
     let (file, length) = open(path)?;
     if length > most {
         return Err(too_long(length));
@@ -40,7 +39,7 @@ pub fn read_limited(path: &Path, most: u64) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let capacity = usize::try_from(length).unwrap_or(usize::MAX);
     bytes.try_reserve_exact(capacity).map_err(|_| no_memory(capacity).at(path.display()))?;
-    // The file may have grown since; files of the `/proc` kind claim to be empty.
+    // The file may have grown since then; files such as those in `/proc` claim to be empty.
     let count = file.take(most.saturating_add(1)).read_to_end(&mut bytes);
     let count = count.map_err(|e| Error::read(path, e))? as u64;
     if count > most { Err(too_long(count)) } else { Ok(bytes) }
@@ -67,7 +66,7 @@ mod tests {
         fs::write(&path, [b'a', 0xff]).unwrap();
         assert_eq!(read_limited(&path, 2).unwrap(), [b'a', 0xff]);
         for (error, expected) in [
-            (read_limited(&path, 1).unwrap_err(), "it is too long: 2 bytes; at most 1 are read"),
+            (read_limited(&path, 1).unwrap_err(), "it has 2 bytes; the limit is 1"),
             (read_text_limited(&path, 2).unwrap_err(), "it is not UTF-8 text"),
             (read_limited(folder.root(), 9).unwrap_err(), "it is a folder, not a file"),
             (read_limited(&folder.path("missing"), 9).unwrap_err(), "missing: No such file"),
@@ -82,7 +81,7 @@ mod tests {
         let path = Path::new("/proc/self/status");
         assert_eq!(fs::metadata(path).unwrap().len(), 0);
         assert!(read_text_limited(path, 1 << 20).unwrap().contains("Pid:"));
-        assert!(read_limited(path, 10).unwrap_err().to_string().contains("at most 10 are read"));
+        assert!(read_limited(path, 10).unwrap_err().to_string().contains("the limit is 10"));
     }
 
     #[cfg(unix)]
@@ -101,7 +100,7 @@ mod tests {
             let error = open(path).unwrap_err();
             assert!(error.is_input() && error.to_string().ends_with(expected), "{error}");
         }
-        // A pipe that took a file's place after the name was checked.
+        // A pipe that replaced a file after the path was checked.
         let raced = open_without_waiting(OpenOptions::new().read(true), &pipe).unwrap();
         assert!(!raced.metadata().unwrap().is_file());
     }
@@ -112,7 +111,7 @@ mod tests {
         let path = folder.path("sparse");
         let size = 1 << 43;
         let made = File::create(&path).unwrap().set_len(size);
-        // Some file systems have no files of 8 TiB.
+        // Some file systems do not support files of 8 TiB.
         if made.is_ok() {
             let error = read_limited(&path, u64::MAX).map(drop).unwrap_err();
             assert!(

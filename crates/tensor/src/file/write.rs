@@ -1,4 +1,4 @@
-//! Writing files whole or not at all: random temporary name, fsync, rename, fsync of the folder.
+//! Writes files completely or not at all: random temporary name, fsync, rename, fsync of the folder.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -7,36 +7,36 @@ use std::path::Path;
 use super::{folder_of, is_stream, open_without_following};
 use crate::{Error, Result};
 
-/// Ending of temporary files. A process that is killed leaves them behind; [`super::remove_leftovers`] finds
+/// Extension of temporary files. Killed processes leave them behind; [`super::remove_leftovers`] finds
 /// them by it.
 pub(super) const TEMPORARY: &str = ".striate-part";
 
-/// The operations on a disk that writing safely takes. Tests replace it by a disk that fails.
+/// The disk operations needed to write safely. Tests replace them by a disk that fails.
 pub trait Storage {
-    /// Writes `bytes` to `file` at its position; `target` is the name that the file has or will have.
+    /// Writes `bytes` to `file` at its current position; `target` is the name that the file has or will get.
     ///
     /// # Errors
-    /// As the disk reports.
+    /// If the operation fails.
     fn write(&self, file: &mut File, target: &Path, bytes: &[u8]) -> io::Result<()>;
     /// Waits until the content of `file` is on the disk.
     ///
     /// # Errors
-    /// As the disk reports.
+    /// If the operation fails.
     fn sync(&self, file: &File, target: &Path) -> io::Result<()>;
-    /// Renames a file, replacing what is at `to`.
+    /// Renames a file, replacing anything at `to`.
     ///
     /// # Errors
-    /// As the disk reports.
+    /// If the operation fails.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Waits until the names in a folder are on the disk.
     ///
     /// # Errors
-    /// As the disk reports.
+    /// If the operation fails.
     fn sync_folder(&self, folder: &Path) -> io::Result<()>;
-    /// Removes a file, a link or an empty folder; that nothing is there is not an error.
+    /// Removes a file, a link or an empty folder; it is not an error if nothing is there.
     ///
     /// # Errors
-    /// As the disk reports.
+    /// If the operation fails.
     fn remove(&self, path: &Path) -> io::Result<()>;
 }
 
@@ -58,7 +58,7 @@ impl Storage for Disk {
     }
 
     fn sync_folder(&self, folder: &Path) -> io::Result<()> {
-        // Only Unix lets a folder be opened and synced.
+        // Only Unix can open and sync a folder.
         if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
     }
 
@@ -72,11 +72,11 @@ impl Storage for Disk {
     }
 }
 
-/// Writes `bytes` to `path`: afterwards the old file is there or the new one, never a part. A link at `path`
-/// is replaced, not followed. A new file has the permissions that the process gives to new files.
+/// Writes `bytes` to `path`: afterwards, either the old file exists or the new one, never a partial one. A link at
+/// `path` is replaced, not followed. The file gets the process's default permissions.
 ///
 /// # Errors
-/// If the disk refuses; nothing is left behind.
+/// If writing fails; nothing is left behind.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     write_through(&Disk, path, bytes)
 }
@@ -97,7 +97,7 @@ fn replace(storage: &dyn Storage, path: &Path, bytes: &[u8]) -> io::Result<()> {
         return Err(io::ErrorKind::IsADirectory.into());
     }
     let folder = folder_of(path);
-    // The name may be as long as the file system allows; its beginning tells a person what this was.
+    // The name may be as long as the file system allows; its beginning tells the user what this was.
     let name: String = name.to_string_lossy().chars().take(32).collect();
     let mut builder = tempfile::Builder::new();
     let prefix = format!(".{name}.");
@@ -114,14 +114,14 @@ fn replace(storage: &dyn Storage, path: &Path, bytes: &[u8]) -> io::Result<()> {
     match stored {
         Ok(()) => storage.sync_folder(folder),
         Err(e) => {
-            // The first error is the one that counts.
+            // The first error is reported.
             let _ = storage.remove(&temporary);
             Err(e)
         }
     }
 }
 
-/// Returns the error without the random name of a temporary file, which means nothing to a person.
+/// Returns the error without the random name of a temporary file, which is meaningless to users.
 fn without_path(error: &io::Error) -> io::Error {
     let text = error.to_string();
     let cause = text.rsplit_once(" at path ").map_or(text.as_str(), |(cause, _)| cause);
@@ -129,7 +129,7 @@ fn without_path(error: &io::Error) -> io::Error {
 }
 
 /// Returns the error of a file that could not be written: the input is at fault if the path cannot be
-/// written by this person, the job if the disk failed.
+/// written by this user, the job if the disk failed.
 pub fn write_error(path: &Path, cause: &io::Error) -> Error {
     use io::ErrorKind::{
         AlreadyExists, InvalidFilename, InvalidInput, IsADirectory, NotADirectory, NotFound,
@@ -143,29 +143,29 @@ pub fn write_error(path: &Path, cause: &io::Error) -> Error {
     }
 }
 
-/// Writes `bytes` to a pipe, terminal or device at `path`; whether there was one. A file, a folder or
-/// nothing at `path` is left as it is.
+/// Writes `bytes` to a pipe, terminal or device at `path`, and returns whether there was one. Does nothing if there is
+/// a file, a folder or nothing at `path`.
 ///
 /// # Errors
-/// If it does not take the bytes.
+/// If writing fails.
 pub fn write_stream(path: &Path, bytes: &[u8]) -> Result<bool> {
     if !is_stream(path) {
         return Ok(false);
     }
     let write = || {
-        // A pipe is waited for here: the person who named it wants that.
+        // A pipe is waited for here, because the user named it explicitly.
         let mut file = OpenOptions::new().write(true).open(path)?;
         let found = file.metadata()?;
         match !found.is_file() && !found.is_dir() {
             true => file.write_all(bytes),
-            false => Err(io::Error::other("it was exchanged while it was opened")),
+            false => Err(io::Error::other("it was replaced while being opened")),
         }
     };
     write().map_err(|e| write_error(path, &e))?;
     Ok(true)
 }
 
-/// Opens the file at `path` for reading and writing, as it is or new and empty. A link is not followed.
+/// Opens the file at `path` for reading and writing, or creates it. A link is not followed.
 ///
 /// # Errors
 /// If it cannot be opened, or is not a file.
@@ -175,7 +175,7 @@ pub fn open_part(path: &Path) -> Result<File> {
     open_without_following(&mut options, path).map_err(|e| write_error(path, &e))
 }
 
-/// Removes a file or a link; that nothing is there is not an error.
+/// Removes a file or a link; it is not an error if nothing is there.
 ///
 /// # Errors
 /// If it is a folder, or cannot be removed.
@@ -191,7 +191,7 @@ mod tests {
     use super::super::scratch::Scratch;
     use super::*;
 
-    /// A disk that takes half of a file, then is full.
+    /// A disk that is full after half of a file.
     struct Full;
 
     impl Storage for Full {
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn path_that_cannot_be_written_is_the_input_at_fault() {
+    fn unwritable_path_is_an_input_error() {
         let folder = Scratch::new();
         fs::create_dir(folder.path("folder")).unwrap();
         let (missing, name) = (folder.path("missing/file"), folder.path(&"x".repeat(300)));
@@ -259,10 +259,10 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn link_at_the_target_is_replaced_and_what_it_names_stays() {
+    fn link_at_the_target_is_replaced_and_its_own_target_kept() {
         use std::os::unix::fs::symlink;
         let folder = Scratch::new();
-        fs::write(folder.path("precious"), "of a person").unwrap();
+        fs::write(folder.path("precious"), "of the user").unwrap();
         fs::create_dir(folder.path("folder")).unwrap();
         for named in ["precious", "folder", "missing"] {
             symlink(folder.path(named), folder.path("out")).unwrap();
@@ -271,7 +271,7 @@ mod tests {
             assert_eq!(fs::read(folder.path("out")).unwrap(), b"new");
             fs::remove_file(folder.path("out")).unwrap();
         }
-        assert_eq!(fs::read_to_string(folder.path("precious")).unwrap(), "of a person");
+        assert_eq!(fs::read_to_string(folder.path("precious")).unwrap(), "of the user");
         assert_eq!(folder.names(), ["folder", "precious"]);
     }
 
@@ -290,7 +290,7 @@ mod tests {
     #[test]
     fn part_files_are_neither_links_nor_pipes() {
         let folder = Scratch::new();
-        fs::write(folder.path("precious"), "of a person").unwrap();
+        fs::write(folder.path("precious"), "of the user").unwrap();
         std::os::unix::fs::symlink(folder.path("precious"), folder.path("link")).unwrap();
         let pipe = folder.path("pipe");
         assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
@@ -305,7 +305,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn streams_take_bytes_and_files_are_left_alone() {
+    fn streams_receive_bytes_and_files_are_untouched() {
         let folder = Scratch::new();
         fs::write(folder.path("file"), "old").unwrap();
         assert!(write_stream(Path::new("/dev/null"), b"x").unwrap());

@@ -1,10 +1,10 @@
-//! The recipes that come with the program.
+//! The built-in recipes.
 
 use striate_tensor::{Error, Result, nearest};
 
 use super::Recipe;
 
-/// A recipe that comes with the program.
+/// A built-in recipe.
 #[derive(Debug, Clone, Copy)]
 pub struct ShippedRecipe {
     /// Its name.
@@ -13,7 +13,7 @@ pub struct ShippedRecipe {
     pub text: &'static str,
 }
 
-/// The recipes that come with the program.
+/// The built-in recipes.
 pub const SHIPPED: &[ShippedRecipe] = &[
     ShippedRecipe { name: "lenet5-digits", text: include_str!("../../recipes/lenet5-digits.toml") },
     ShippedRecipe { name: "lenet5-mnist", text: include_str!("../../recipes/lenet5-mnist.toml") },
@@ -40,7 +40,7 @@ pub(crate) const NO_BATCH_NORM: &str = "no-batch-norm";
 pub(crate) const FINE_TUNING: &str = "fine-tuning";
 
 impl ShippedRecipe {
-    /// Returns the comment that the text begins with: what the recipe is for and what it reaches.
+    /// Returns the comment at the start of the text: the recipe's purpose and the error it achieves.
     pub fn summary(&self) -> String {
         let comment = self.text.lines().take_while(|line| line.starts_with('#'));
         comment.map(|line| line.trim_start_matches(['#', ' '])).collect::<Vec<_>>().join(" ")
@@ -56,7 +56,7 @@ pub fn shipped(name: &str) -> Result<Recipe> {
         let names = SHIPPED.iter().map(|recipe| recipe.name);
         let hint = match nearest(name, names.clone()) {
             Some(near) => format!("did you mean {near}?"),
-            None => format!("known are {}", names.collect::<Vec<_>>().join(", ")),
+            None => format!("choose from {}", names.collect::<Vec<_>>().join(", ")),
         };
         Error::input(format!("unknown recipe {name}; {hint}"))
     })?;

@@ -1,4 +1,4 @@
-//! The text form of recipes, and single fields changed by name.
+//! The text form of recipes, and changes of single fields by name.
 
 use std::path::Path;
 
@@ -10,9 +10,9 @@ use super::{Recipe, unknown};
 
 /// Limit on the bytes of a recipe.
 const MAX_TEXT: usize = 1 << 20;
-/// Limit on the depth of a field; none lies so deep.
+/// Limit on the depth of a field; no field is this deep.
 const MAX_DEPTH: usize = 4;
-/// Fields that are left out of the text at their defaults.
+/// Fields that are omitted from the text at their defaults.
 const OPTIONAL: [(&str, &[&str]); 4] = [
     ("model", &["init"]),
     ("data", &["size", "mean", "std", "unreadable", "max_pixels"]),
@@ -33,12 +33,12 @@ impl Recipe {
     /// Parses a recipe.
     ///
     /// # Errors
-    /// If the text is not TOML, or has an unknown or faulty field.
+    /// If the text is not TOML, or has an unknown or invalid field.
     pub fn from_text(text: &str) -> Result<Recipe> {
         if text.len() > MAX_TEXT {
             let length = text.len();
             return Err(Error::input(format!(
-                "recipe: the text is too long: {length} bytes; at most {MAX_TEXT} are read"
+                "recipe: the text has {length} bytes; the limit is {MAX_TEXT}"
             )));
         }
         let table: toml::Table = toml::from_str(text).map_err(|e| unreadable(&e))?;
@@ -70,7 +70,7 @@ impl Recipe {
         fields
     }
 
-    /// Returns the recipe as TOML with every field; those that came with later versions only where they are
+    /// Returns the recipe as TOML with every field; those of later versions only if they are
     /// set.
     pub fn to_text(&self) -> String {
         toml::to_string(self).expect("a recipe has a text form")
@@ -84,7 +84,7 @@ impl Recipe {
         let place = |e: Error| e.at(assignment);
         let (key, value) = assignment
             .split_once('=')
-            .ok_or_else(|| place(Error::input("not an assignment; write for example optim.lr=0.1")))?;
+            .ok_or_else(|| place(Error::input("not an assignment; write KEY=VALUE, such as optim.lr=0.1")))?;
         let mut table = self.table();
         // Optional fields are missing in the text of the defaults: all are added first and checked afterwards.
         let parsed = format!("value = {value}").parse::<toml::Table>();
@@ -134,7 +134,7 @@ fn flatten(table: &toml::Table, place: &str, fields: &mut Vec<(String, String)>)
     }
 }
 
-/// A value as TOML; numbers in the shortest form that is the same number in f32.
+/// Formats a value as TOML; numbers in the shortest form that gives the same f32.
 fn short(value: &toml::Value) -> String {
     match value {
         toml::Value::Float(number) if f64::from(*number as f32) == *number => format!("{:?}", *number as f32),
@@ -160,7 +160,7 @@ fn check_keys(table: &toml::Table, known: &toml::Table, place: &str) -> Result<(
                 let fields: Vec<&str> = known.keys().map(String::as_str).collect();
                 let hint =
                     nearest(key, fields.iter().copied()).map(|near| format!("did you mean {place}{near}?"));
-                let hint = hint.unwrap_or_else(|| format!("known are {}", fields.join(", ")));
+                let hint = hint.unwrap_or_else(|| format!("choose from {}", fields.join(", ")));
                 return Err(Error::input(format!("recipe: unknown field {place}{key}; {hint}")));
             }
             (Some(toml::Value::Table(known)), toml::Value::Table(table)) => {
@@ -189,9 +189,9 @@ mod tests {
         assert_eq!(Recipe::from_text(&recipe.to_text()).unwrap(), recipe);
     }
 
-    /// Checkpoints of earlier versions hold a hash of the text without these fields.
+    /// Checkpoints of earlier versions contain a hash of the text without these fields.
     #[test]
-    fn later_fields_are_in_the_text_only_where_they_are_set() {
+    fn newer_fields_appear_in_the_text_only_if_set() {
         let plain = Recipe::default().to_text();
         let sets = [
             "model.init=he",
@@ -244,7 +244,7 @@ mod tests {
             ("train.batch=0", "must be from 1"),
             ("train.batch_norm_momentum=0", "must be above 0"),
             ("data.unreadable=skp", "did you mean skip?"),
-            ("data.size=[0, 3]", "two sides"),
+            ("data.size=[0, 3]", "a height and a width"),
             ("model.init=hee", "hee"),
             ("loss.name=hing", "did you mean hinge?"),
             ("loss.smothing=0.1", "did you mean loss.smoothing?"),

@@ -1,4 +1,4 @@
-//! Small data sets, small forms of the networks, and run folders that are removed.
+//! Small data sets, small versions of the networks, and temporary run folders.
 
 #![allow(dead_code)]
 
@@ -38,7 +38,7 @@ impl Drop for Scratch {
     }
 }
 
-/// Noisy stripes: across, down and diagonal are the classes, each with a tint.
+/// Noisy stripes: the classes are horizontal, vertical and diagonal stripes, each with its own tint.
 pub fn stripes(images: usize, classes: usize, shape: [usize; 3]) -> Split {
     let [c, h, w] = shape;
     let mut random = Random::new(3, Stream::Other, 0);
@@ -77,10 +77,10 @@ pub fn dataset(images: usize, classes: usize, shape: [usize; 3]) -> Dataset {
     }
 }
 
-/// Sides of images on which a network is tried: as small as its structure permits.
+/// The image size for a network: as small as its structure permits.
 fn side(name: &str) -> usize {
     match name {
-        "inception-v3" => 299, // Its auxiliary head wants maps of 17×17.
+        "inception-v3" => 299, // Its auxiliary head needs maps of 17×17.
         "googlenet" | "googlenet-2014" => 128,
         _ if name.starts_with("inception") => 107,
         "alexnet-2012" | "nin" => 99,

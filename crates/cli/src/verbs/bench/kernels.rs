@@ -7,6 +7,7 @@ use striate_kernels::conv::{self, ConvDesc};
 use striate_kernels::peak::Format;
 use striate_kernels::{Context, Implementation, Kernel, gemm};
 use striate_tensor::random::{Random, Stream};
+use striate_tensor::text::counted;
 use striate_tensor::{Buffer, Error, Layout, Shape, Views};
 
 use super::problem::{Problem, Work, parse};
@@ -49,7 +50,7 @@ pub fn run(args: &Bench) -> Result<()> {
         };
         return Ok(json::print(&value)?);
     }
-    println!("{} threads, {}, peak {peak:.0} GFLOP/s", cpu.thread_pool().threads(), cpu.isa());
+    println!("{}, {}, peak {peak:.0} GFLOP/s", counted(cpu.thread_pool().threads(), "thread"), cpu.isa());
     print!("{}", table(&rows(&results, &total)));
     Ok(())
 }

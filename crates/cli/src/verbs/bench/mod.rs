@@ -47,14 +47,14 @@ fn refuse_unused(args: &Bench) -> striate_tensor::Result<()> {
     for (flag, is_given, with) in all {
         if is_given && !with.contains(&args.what) {
             let with: Vec<String> = with.iter().filter_map(word).collect();
-            return Err(Error::input(format!("{flag} applies only to {}: leave it out", with.join(", "))));
+            return Err(Error::input(format!("{flag} applies only to {}; omit it", with.join(", "))));
         }
     }
     let sources: Vec<Source> = args.problems.iter().map(|name| Source::network(name)).collect();
     effect::refuse_unused(&[Flag::output("--output", args.adapt.output.is_some())], &sources)
 }
 
-/// Seconds per measurement unless others are asked for.
+/// Default seconds per measurement.
 const SECONDS: f64 = 1.0;
 
 /// Calls `work` repeatedly for about `seconds` in all; returns the calls per second of each round.

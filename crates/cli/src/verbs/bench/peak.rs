@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
+use striate_tensor::text::counted;
 
 use anyhow::Result;
 use serde_json::{Value, json};
@@ -45,7 +46,7 @@ pub fn run(args: &Bench) -> Result<()> {
             number("int8")
         );
     };
-    println!("{} threads", cpu.thread_pool().threads());
+    println!("{}", counted(cpu.thread_pool().threads(), "thread"));
     show(cpu.isa().name(), &result);
     others.iter().for_each(|(name, value)| show(name, value));
     let number = |key: &str| result[key].as_f64().unwrap_or(f64::NAN);

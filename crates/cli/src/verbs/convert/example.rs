@@ -1,4 +1,4 @@
-//! The example that a model file carries: an input with the network's output, by which every reader checks itself.
+//! The example stored in a model file: an input with the network's output, by which readers verify themselves.
 
 use striate_engine::{Cpu, Inference};
 use striate_formats::{Golden, ModelFile};
@@ -6,11 +6,11 @@ use striate_graph::{LayerStatistics, Network, statistics};
 use striate_tensor::random::{Random, Stream};
 use striate_tensor::{Error, Result};
 
-/// Connections above which no example is computed. It is counted, not timed, so that a file is converted alike on every
-/// machine; VGG-19, the largest of the classic networks, has a third of it.
+/// Number of connections above which no example is computed. The work is counted, not timed, so that all machines
+/// convert a file identically; VGG-19, the largest of the classic networks, has a third of this number.
 const MOST_WORK: u64 = 1 << 36;
 
-/// Gives `model` an example unless it has one or computing one is too much work, which is added to `notes`.
+/// Adds an example to `model` unless it has one, or computing one is too much work, which is added to `notes`.
 ///
 /// # Errors
 /// If the network's output for the example is not finite, so that no reader could check it.
@@ -19,7 +19,7 @@ pub fn add_example(model: &mut ModelFile, threads: usize, notes: &mut Vec<String
         let work = work(&model.network)?;
         if work > MOST_WORK {
             notes.push(format!(
-                "an image takes about {} billion operations, and converting computes at most {}: the model carries no \
+                "an image takes about {} billion operations, and converting computes at most {}: the model has no \
                  example, so verify cannot compare its output",
                 work >> 30,
                 MOST_WORK >> 30,
@@ -32,13 +32,13 @@ pub fn add_example(model: &mut ModelFile, threads: usize, notes: &mut Vec<String
     let golden = model.golden.iter();
     match golden.flat_map(|golden| &golden.output.1).all(|output| output.is_finite()) {
         true => Ok(()),
-        false => Err(Error::input(
-            "the network's output for an example is NaN or infinite; its weights are at fault",
-        )),
+        false => {
+            Err(Error::input("the network's output for the example is NaN or infinite; check the weights"))
+        }
     }
 }
 
-/// About how many operations one image takes.
+/// The approximate number of operations per image.
 fn work(network: &Network) -> Result<u64> {
     // Products of two computed operands run on a kernel that is slower by about this factor.
     let factor = |layer: &LayerStatistics| if layer.op == "matmul" { 8 } else { 1 };

@@ -14,7 +14,7 @@ use striate_formats::{
 };
 use striate_graph::Network;
 use striate_tensor::Error;
-use striate_tensor::text::printable_path;
+use striate_tensor::text::{counted, printable_path};
 
 use self::example::add_example;
 use self::written::Written;
@@ -24,7 +24,7 @@ use crate::output::write_file;
 use crate::outputs::{Output, check};
 use crate::{json, weights};
 
-/// Endings of the files that are written.
+/// Extensions of the supported output files.
 const WRITTEN: [&str; 5] = ["safetensors", "pth", "pt", "caffemodel", "onnx"];
 
 pub fn run(args: Convert) -> Result<()> {
@@ -43,7 +43,7 @@ pub fn run(args: Convert) -> Result<()> {
     let network = network(&args, &loaded)?;
     if network.is_none() && (args.preprocessing.is_some() || args.names.is_some()) {
         let flag = if args.preprocessing.is_some() { "--preprocessing" } else { "--names" };
-        return Err(Error::input(format!("{flag} belongs to a network; name it with --model")).into());
+        return Err(Error::input(format!("{flag} applies to a network; specify it with --model")).into());
     }
     let mut notes = Vec::new();
     match &network {
@@ -53,8 +53,9 @@ pub fn run(args: Convert) -> Result<()> {
         None => {
             notes.append(&mut loaded.notes);
             if !loaded.normalizations.is_empty() {
-                let what = "the constants of its local response normalization are not among the weights";
-                notes.push(format!("{what}; name the network with --model"));
+                let what =
+                    "the constants of its local response normalization are not stored with the weights";
+                notes.push(format!("{what}; specify the network with --model"));
             }
         }
     }
@@ -69,21 +70,21 @@ pub fn run(args: Convert) -> Result<()> {
     let (tensors, params) = (loaded.weights.len(), count_parameters(&loaded.weights));
     let bytes = bytes(&args, extension, network, loaded, &mut notes)?;
     write_file(&args.to, &bytes)?;
-    weights::say_all(&args.from, &notes);
+    weights::print_notes(&args.from, &notes);
     if args.compute.json {
         return Ok(json::print(&json!({ "tensors": tensors, "params": params }))?);
     }
-    println!("{} written: {tensors} tensors, {params} parameters", printable_path(&args.to));
+    println!("{} written: {}, {params} parameters", printable_path(&args.to), counted(tensors, "tensor"));
     Ok(())
 }
 
-/// The files that are read.
+/// The input files.
 fn inputs(args: &Convert) -> Vec<&Path> {
     let named = [&args.model, &args.names, &args.preprocessing].into_iter().flatten();
     named.map(Path::new).chain([args.from.as_path()]).collect()
 }
 
-/// The content of the file to write, read back once; what was chosen is added to `notes`.
+/// The content of the output file, after a trial reading; what was chosen is added to `notes`.
 fn bytes(
     args: &Convert,
     extension: &str,
@@ -108,13 +109,14 @@ fn bytes(
             bytes
         }
         ("caffemodel", Some(network)) => {
-            let (bytes, said) = caffemodel_bytes(&network, loaded.weights.clone())?;
-            notes.extend(said);
+            let (bytes, written) = caffemodel_bytes(&network, loaded.weights.clone())?;
+            notes.extend(written);
             check(&bytes, &Written { weights: &loaded.weights, network: Some(&network), classes: None })?;
             bytes
         }
         ("onnx" | "caffemodel", None) => {
-            let what = format!("holds only weights; name the network of the .{extension} file with --model");
+            let what =
+                format!("contains only weights; specify the network of the .{extension} file with --model");
             return Err(Error::input(format!("{}: {what}", printable_path(&args.from))).into());
         }
         (_, _) => {
@@ -129,7 +131,7 @@ fn bytes(
     Ok(bytes)
 }
 
-/// Refuses flags that have no meaning for an OUT of this kind.
+/// Refuses flags that do not apply to this kind of output file.
 fn refuse_conflicts(args: &Convert, extension: &str) -> Result<()> {
     let flag = match (args.preprocessing.is_some(), args.names.is_some()) {
         (true, _) => Some("--preprocessing"),
@@ -137,18 +139,18 @@ fn refuse_conflicts(args: &Convert, extension: &str) -> Result<()> {
         _ => None,
     };
     let conflict = match (extension, args.tensors_only, flag) {
-        ("onnx", true, _) => "--tensors-only: an ONNX file contains a network".to_owned(),
+        ("onnx", true, _) => "--tensors-only: an ONNX file always contains the network".to_owned(),
         ("caffemodel", true, _) => "--tensors-only: a .caffemodel contains layers".to_owned(),
         ("pth" | "pt" | "caffemodel", _, Some(flag)) => {
-            format!("{flag}: .pth, .pt and .caffemodel files hold only weights")
+            format!("{flag}: .pth, .pt and .caffemodel files contain only weights")
         }
-        (_, true, Some(flag)) => format!("{flag}: a file written with --tensors-only holds only weights"),
+        (_, true, Some(flag)) => format!("{flag}: a file written with --tensors-only contains only weights"),
         _ => return Ok(()),
     };
     Err(Error::input(conflict).into())
 }
 
-/// Refuses flags about files of a kind that is not read.
+/// Refuses flags for kinds of files that are not read.
 fn refuse_unused(args: &Convert) -> striate_tensor::Result<()> {
     let network = args.model.as_deref().map(Source::network);
     let sources: Vec<Source> =
@@ -168,7 +170,7 @@ fn network(args: &Convert, loaded: &Loaded) -> Result<Option<Network>> {
     match (&mut network, args.classes) {
         (Some(network), Some(classes)) => network.set_classes(classes)?,
         (None, Some(_)) => {
-            return Err(Error::input("--classes changes a network; name it with --model").into());
+            return Err(Error::input("--classes changes a network; specify it with --model").into());
         }
         _ => {}
     }
@@ -183,7 +185,7 @@ fn fit_to(network: &Network, loaded: &mut Loaded, notes: &mut Vec<String>) -> st
     let fitted = fit(network, std::mem::take(&mut loaded.weights))?;
     if let Some(Head { classes, .. }) = fitted.replaced {
         let (name, here) = (&network.name, network.classes()?);
-        let what = format!("the file's last layer has {classes} classes, that of {name} has {here}");
+        let what = format!("the last layer has {classes} classes in the file, but {here} in {name}");
         return Err(Error::input(format!("{what}; use --classes {classes}")));
     }
     loaded.weights = fitted.weights;
@@ -197,7 +199,7 @@ fn drop_heads(network: &Network, held: &mut Weights, notes: &mut Vec<String>) ->
     let before = held.len();
     held.retain(|name, _| heads.iter().all(|(head, _)| head != name));
     if held.len() < before {
-        notes.push("the auxiliary heads, which only training uses, are left out of the ONNX file".into());
+        notes.push("the auxiliary heads, which only training uses, are omitted from the ONNX file".into());
     }
     Ok(())
 }

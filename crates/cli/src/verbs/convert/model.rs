@@ -13,8 +13,8 @@ use striate_vision::Preprocessing;
 
 use crate::arguments::Convert;
 
-/// Builds the model of `network` with the loaded weights. What an earlier model file says of itself stays where it
-/// is still true; its evaluation and example do not if --bgr has changed the weights.
+/// Builds the model of `network` with the loaded weights. Metadata of an input model file are kept where they
+/// still hold; its evaluation and example are dropped if --bgr has changed the weights.
 pub fn build(
     network: Network,
     mut loaded: Loaded,
@@ -30,7 +30,7 @@ pub fn build(
     let form = match &args.preprocessing {
         Some(source) => {
             let form = named_preprocessing(source, &model.network, caffe_colors(args))?;
-            notes.push(format!("images become the input by --preprocessing {source}: {}", describe(&form)));
+            notes.push(format!("preprocessing (--preprocessing {source}): {}", describe(&form)));
             Some(form)
         }
         None if !model.preprocessing.is_null() => None,
@@ -46,7 +46,7 @@ pub fn build(
     Ok(model)
 }
 
-/// The model of `network`, with what the loaded one says of itself as far as it fits.
+/// The model of `network`, with those metadata of the loaded one that fit.
 fn inherited(network: Network, loaded: Loaded, is_changed: bool) -> Result<ModelFile> {
     let bare = ModelFile::bare(network, loaded.weights)?;
     Ok(match loaded.model {
@@ -85,11 +85,11 @@ fn published(args: &Convert, model: &ModelFile, notes: &mut Vec<String>) -> Opti
     let form = known.filter(fits).and_then(|known| published_preprocessing(&known));
     match &form {
         Some(form) => notes.push(format!(
-            "images become the input as published: {}; --preprocessing gives another way",
+            "preprocessing of the published weights: {}; --preprocessing overrides it",
             describe(form)
         )),
         None if model.network.image().is_ok() => notes.push(format!(
-            "how images become the input is not known, so the model takes only arrays; for images give \
+            "the preprocessing is unknown, so the model takes only arrays; for images, use \
              --preprocessing {PREPROCESSING_WORDS}"
         )),
         None => {}

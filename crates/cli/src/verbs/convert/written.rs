@@ -1,4 +1,4 @@
-//! What `striate convert` is about to write, read back: a file that Striate would refuse never gets its name.
+//! Reads back what `striate convert` is about to write, so that it never writes a file that Striate would refuse.
 
 use std::path::Path;
 
@@ -10,10 +10,10 @@ use striate_graph::Network;
 use striate_tensor::text::printable_path;
 use striate_tensor::{Error, Result};
 
-/// Floats that an ONNX file may become.
+/// Limit of floats in an ONNX file.
 const MOST_FLOATS: usize = 1 << 30;
 
-/// What is written, to be found again in the file.
+/// What is written and must be found again in the file.
 pub struct Written<'a> {
     /// The tensors.
     pub weights: &'a Weights,
@@ -30,7 +30,7 @@ pub struct Written<'a> {
 pub fn check(bytes: &[u8], extension: &str, to: &Path, written: &Written) -> Result<()> {
     let refuse = |e: Error| {
         Error::input(format!(
-            "{}: is not written, since striate could not read it back: {e}",
+            "{}: not written, because striate could not read it back: {e}",
             printable_path(to)
         ))
     };
@@ -41,7 +41,7 @@ fn compare(bytes: &[u8], extension: &str, written: &Written) -> Result<()> {
     let (weights, classes) = match extension {
         "onnx" => {
             let model = read_onnx_bytes(bytes, "onnx", MOST_FLOATS)?.into_model()?;
-            // Its layers may have other names, so its weights too.
+            // Its layers may have other names, and so may its weights.
             (None, Some(model.classes))
         }
         "caffemodel" => {
@@ -52,7 +52,7 @@ fn compare(bytes: &[u8], extension: &str, written: &Written) -> Result<()> {
                 epsilons: read.epsilons,
                 ..Loaded::default()
             };
-            let network = written.network.ok_or_else(|| Error::input("holds no network"))?;
+            let network = written.network.ok_or_else(|| Error::input("contains no network"))?;
             fit_constants(network, &mut loaded)?;
             // Caffe's constants and forms of layers change the numbers.
             fit(network, loaded.weights)?;
@@ -66,12 +66,10 @@ fn compare(bytes: &[u8], extension: &str, written: &Written) -> Result<()> {
         _ => (Some(read_pytorch_bytes(bytes)?.weights), None),
     };
     if weights.is_some_and(|weights| !is_same(&weights, written.weights)) {
-        return Err(Error::input("its tensors come back changed"));
+        return Err(Error::input("its tensors would change"));
     }
     match (classes, written.classes) {
-        (Some(read), Some(written)) if read != written => {
-            Err(Error::input("its class names come back changed"))
-        }
+        (Some(read), Some(written)) if read != written => Err(Error::input("its class names would change")),
         _ => Ok(()),
     }
 }

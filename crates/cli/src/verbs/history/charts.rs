@@ -70,7 +70,7 @@ fn leads_to(before: &Milestone, milestone: &Milestone) -> bool {
     before.branch == milestone.branch || before.branch == Branch::Trunk
 }
 
-/// Draws a disc whose area is the number of weights, with name and figures beside or below it.
+/// Draws a disc whose area is the number of weights, with name and figures next to it or below.
 fn bubble(row: &Measured, [x, y]: [f64; 2]) -> String {
     let Measured { milestone, counts, plain, .. } = row;
     let radius = (counts.params as f64 / 1e6).sqrt() * 2.6;

@@ -73,13 +73,13 @@ pub fn run(args: Inspect) -> Result<()> {
     Ok(())
 }
 
-/// Refuses flags about files of a kind that is not inspected.
+/// Refuses flags for kinds of files that are not inspected.
 fn refuse_unused(args: &Inspect) -> striate_tensor::Result<()> {
     let flags = [Flag::output("--output", args.adapt.output.is_some()), Flag::key(args.key.is_some())];
     effect::refuse_unused(&flags, &[Source::network(&args.model)])
 }
 
-/// Refuses flags about networks for a file of weights alone.
+/// Refuses flags for networks if the file contains only weights.
 fn refuse_about_networks(args: &Inspect) -> striate_tensor::Result<()> {
     let flags = [
         ("--classes", args.adapt.classes.is_some()),
@@ -90,7 +90,7 @@ fn refuse_about_networks(args: &Inspect) -> striate_tensor::Result<()> {
         ("--plan", args.plan),
     ];
     let name = printable(&args.model);
-    refuse_given(&flags, &format!("is about a network, but {name} holds weights without one"))
+    refuse_given(&flags, &format!("applies to networks, but {name} contains only weights"))
 }
 
 impl Report {

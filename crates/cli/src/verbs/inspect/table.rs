@@ -2,7 +2,7 @@
 
 use striate_graph::LayerStatistics;
 use striate_models::Model;
-use striate_tensor::text::printable;
+use striate_tensor::text::{counted, printable};
 
 use super::Report;
 use crate::output::{grouped, sides, table};
@@ -34,7 +34,7 @@ pub(super) fn print(report: &Report, model: Option<Model>, every_layer: bool) {
     };
     print!("{}", table(&rows_of_text(report, &rows)));
     if !is_short {
-        println!("{} layers, grouped by module; --layers lists each", figures.layers.len());
+        println!("{}, grouped by module; --layers lists each", counted(figures.layers.len(), "layer"));
     }
     totals(report);
 }
@@ -112,7 +112,7 @@ impl Row {
     fn add(&mut self, layer: &LayerStatistics, module: &str) {
         self.name = module.to_owned();
         self.layers += 1;
-        self.what = format!("{} layers", self.layers);
+        self.what = counted(self.layers, "layer");
         self.sum.params += layer.params;
         self.sum.cost.macs += layer.cost.macs;
         self.sum.cost.connections += layer.cost.connections;

@@ -1,6 +1,7 @@
 //! A weights file without a network, as a list of its tensors.
 
 use std::path::Path;
+use striate_tensor::text::counted;
 
 use anyhow::Result;
 use serde_json::json;
@@ -19,7 +20,7 @@ pub(super) fn read(name: &str, options: &ReadOptions) -> Result<Option<Loaded>> 
         return Ok(None);
     }
     let loaded = read_weights_with(path, options)?;
-    weights::say_all(path, &loaded.notes);
+    weights::print_notes(path, &loaded.notes);
     Ok(Some(loaded))
 }
 
@@ -48,14 +49,14 @@ pub(super) fn print(name: &str, loaded: &Loaded, as_json: bool) -> Result<()> {
             .map(|(name, (shape, _))| vec![name.clone(), sides(shape), grouped(elements(shape))]),
     );
     print!("{}", table(&rows));
-    println!("{} tensors, {} parameters", loaded.weights.len(), grouped(params));
+    println!("{}, {} parameters", counted(loaded.weights.len(), "tensor"), grouped(params));
     let file = Path::new(name).with_extension("");
     match &networks[..] {
         [] => println!(
-            "names and shapes fit no built-in network; striate convert --model NETWORK lists the differences from one"
+            "names and shapes match no built-in network; striate convert --model NETWORK lists the differences"
         ),
         [first, ..] => println!(
-            "names and shapes fit {}; to make a model file: striate convert {} {} --model {first}",
+            "names and shapes match {}; to make a model file: striate convert {} {} --model {first}",
             networks.join(", "),
             argument(name),
             argument(&format!("{}-model.safetensors", file.to_string_lossy()))

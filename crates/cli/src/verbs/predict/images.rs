@@ -1,4 +1,4 @@
-//! The images of `striate predict`: files, and what lies in folders, known by their content.
+//! The images of `striate predict`: files, and images in folders, recognized by their content.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,22 +8,22 @@ use striate_tensor::text::printable_path;
 use striate_tensor::{Error, Result};
 use striate_vision::{HEAD_BYTES, Image, ImageKind, decode_limited};
 
-/// Files above this size are refused.
+/// Largest size of an image file.
 const LARGEST_FILE: u64 = 256 << 20;
 
-/// Files to classify, and what was left aside in folders.
+/// Files to classify, and what was skipped in folders.
 #[derive(Debug, Default)]
 pub struct Listing {
     /// The images in order.
     pub files: Vec<PathBuf>,
     /// Entries of folders that are not images, by kind: how many, and the first.
-    pub left_aside: BTreeMap<String, (usize, PathBuf)>,
+    pub skipped: BTreeMap<String, (usize, PathBuf)>,
 }
 
-/// Lists files as they are given, and of each folder the images in it, in the order of their names.
+/// Lists files as given, and for each folder the images in it, sorted by name.
 ///
 /// # Errors
-/// If a folder cannot be read or holds no image.
+/// If a folder cannot be read or contains no image.
 pub fn list(paths: &[PathBuf]) -> Result<Listing> {
     let mut listing = Listing::default();
     for path in paths {
@@ -35,7 +35,7 @@ pub fn list(paths: &[PathBuf]) -> Result<Listing> {
         for entry in list_folder(path)? {
             match kind(&entry) {
                 None => listing.files.push(entry),
-                Some(kind) => listing.left_aside.entry(kind).or_insert((0, entry)).0 += 1,
+                Some(kind) => listing.skipped.entry(kind).or_insert((0, entry)).0 += 1,
             }
         }
         if listing.files.len() == before {
@@ -45,7 +45,7 @@ pub fn list(paths: &[PathBuf]) -> Result<Listing> {
     Ok(listing)
 }
 
-/// The error that the folder at `path` holds no images; names a folder in it that does.
+/// The error that the folder at `path` contains no images; names a subfolder that does.
 fn no_images(path: &Path) -> Error {
     let has_image = |folder: &PathBuf| {
         folder.is_dir()
@@ -55,14 +55,14 @@ fn no_images(path: &Path) -> Error {
     let folder = printable_path(path);
     Error::input(match inner {
         Some(inner) => format!(
-            "{folder}: its images lie in subfolders, which are not searched; pass them one by one, such as {}",
+            "{folder}: its images are in subfolders, which are not searched; pass each of them, such as {}",
             printable_path(&inner)
         ),
         None => format!("{folder}: no images in this folder"),
     })
 }
 
-/// The kind of an entry of a folder that is not an image; `None` for images, also those that cannot be read.
+/// The kind of a folder entry that is not an image; `None` for images, including unreadable ones.
 fn kind(path: &Path) -> Option<String> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
@@ -74,16 +74,16 @@ fn kind(path: &Path) -> Option<String> {
     }
     let head = open(path).and_then(|(file, _)| head(file, path));
     match head {
-        // Named with the reason when it is to be read.
+        // Reading it later reports the reason.
         Err(_) => None,
         Ok(head) if ImageKind::of(&head).is_some() => None,
-        // An image by its name that is empty or damaged from the first byte on.
+        // By its name an image, but empty or damaged from the first byte on.
         Ok(_) if extension.as_deref().is_some_and(|extension| ENDINGS.contains(&extension)) => None,
         Ok(_) => Some(extension.map_or("no extension".into(), |extension| format!(".{extension}"))),
     }
 }
 
-/// Endings of images that are read.
+/// Extensions of supported images.
 const ENDINGS: [&str; 10] = ["png", "jpg", "jpeg", "webp", "bmp", "gif", "tif", "tiff", "pgm", "ppm"];
 
 fn head(file: std::fs::File, path: &Path) -> Result<Vec<u8>> {

@@ -20,7 +20,7 @@ use crate::output::write_file;
 use crate::outputs::{Output, check};
 use crate::{json, weights};
 
-/// The guesses for an image, or why it could not be read.
+/// The predictions for an image, or why it could not be read.
 type Outcome = (PathBuf, TensorResult<Vec<Guess>>);
 
 pub fn run(args: Predict) -> Result<()> {
@@ -30,7 +30,7 @@ pub fn run(args: Predict) -> Result<()> {
         return Err(Error::input("--picture takes exactly one image").into());
     }
     if args.top == 0 {
-        return Err(Error::input("--top is at least 1").into());
+        return Err(Error::input("--top must be at least 1").into());
     }
     check_outputs(&args, &listing)?;
     let (model, mut notes) = open_model(&args.model, &args.images.options())?;
@@ -55,8 +55,8 @@ pub fn run(args: Predict) -> Result<()> {
     if let [(_, Err(error))] = &outcomes[..] {
         return Err(error.clone().into());
     }
-    weights::say_all(&args.model, &notes);
-    say_left_aside(&listing);
+    weights::print_notes(&args.model, &notes);
+    print_skipped(&listing);
     if let Some(path) = &args.csv {
         write_file(path, table(&outcomes).as_bytes())?;
     }
@@ -76,14 +76,14 @@ fn check_outputs(args: &Predict, listing: &Listing) -> TensorResult<()> {
     check(picture.chain(csv), &inputs.collect::<Vec<_>>())
 }
 
-/// Reports what was left aside in folders, by kind.
-fn say_left_aside(listing: &Listing) {
-    for (kind, (count, first)) in &listing.left_aside {
-        eprintln!("left aside: {count} of kind {}, first {}", printable(kind), printable_path(first));
+/// Reports the skipped entries of folders, by kind.
+fn print_skipped(listing: &Listing) {
+    for (kind, (count, first)) in &listing.skipped {
+        eprintln!("skipped: {count} × {}, first {}", printable(kind), printable_path(first));
     }
 }
 
-/// Names the images that could not be read, and makes an error of them.
+/// Lists the images that could not be read and returns an error if there are any.
 fn refuse_broken(outcomes: &[Outcome]) -> Result<()> {
     let broken: Vec<&Error> = outcomes.iter().filter_map(|(_, guesses)| guesses.as_ref().err()).collect();
     if broken.is_empty() {
@@ -120,20 +120,20 @@ fn as_json(outcomes: &[Outcome], listing: &Listing, is_independent: bool) -> Val
             Err(error) => unreadable.push(json!({ "file": json::path(path), "reason": error.to_string() })),
         }
     }
-    let left_aside: Vec<Value> = listing
-        .left_aside
+    let skipped: Vec<Value> = listing
+        .skipped
         .iter()
         .map(|(kind, (count, first))| json!({ "kind": kind, "count": count, "first": json::path(first) }))
         .collect();
     json!({
         "predictions": predictions,
         "independent_scores": is_independent,
-        "left_aside": left_aside,
+        "skipped": skipped,
         "unreadable": unreadable,
     })
 }
 
-/// A CSV table: for each image that could be read its file, then class and score of each guess.
+/// A CSV table: for each readable image its file, then class and score of each prediction.
 fn table(outcomes: &[Outcome]) -> String {
     let read = || outcomes.iter().filter_map(|(path, guesses)| Some((path, guesses.as_ref().ok()?)));
     let count = read().map(|(_, guesses)| guesses.len()).max().unwrap_or(0);

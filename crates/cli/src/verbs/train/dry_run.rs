@@ -7,11 +7,11 @@ use striate_train::Trainer;
 use crate::clock::SystemClock;
 use crate::json;
 
-/// Steps that a dry run measures at most, and seconds after which it stops.
+/// Largest number of steps that a dry run measures, and seconds after which it stops.
 const STEPS: u64 = 50;
 const SECONDS: f64 = 5.0;
 
-/// Shows the summary, and the plan of a step with the time of each part; keeps nothing.
+/// Shows the summary and the plan of a step with the time of each part; writes nothing.
 pub fn run(mut trainer: Trainer, as_json: bool) -> Result<()> {
     let summary = trainer.summary()?;
     eprint!("{}", super::summary::text(&summary));

@@ -1,4 +1,4 @@
-//! What a training run ends with: curves, figures, what to do next.
+//! The final output of a training run: curves, figures, next commands.
 
 use std::path::Path;
 

@@ -1,6 +1,6 @@
 //! The summary that `striate train` begins with, as text.
 
-use striate_tensor::text::printable;
+use striate_tensor::text::{counted, printable};
 use striate_train::{DataSummary, NetworkSummary, Origin, RecipeSummary, Summary};
 
 use crate::output::{grouped, image_sizes, sides};
@@ -9,11 +9,11 @@ use crate::output::{grouped, image_sizes, sides};
 const WIDTH: usize = 100;
 /// Columns of the labels.
 const LABELS: usize = 10;
-/// Class names that are listed in full.
+/// Largest number of class names listed in full.
 const ALL_CLASSES: usize = 10;
-/// Class names at each end of a longer list.
+/// Number of class names shown at each end of a longer list.
 const END_CLASSES: usize = 3;
-/// Unreadable files that are listed; the run folder has all.
+/// Largest number of unreadable files listed here; the run folder lists all.
 const FEW_FILES: usize = 5;
 
 /// Returns the summary, line by line.
@@ -33,26 +33,24 @@ fn data_lines(data: &DataSummary) -> Vec<String> {
     let parts: Vec<String> =
         data.parts.iter().map(|part| format!("{} {}", grouped(part.images as u64), part.name)).collect();
     let mut lines = vec![format!("{}: {} images", printable(&data.spec), parts.join(", "))];
-    lines.push(format!("{} classes: {}", data.classes.len(), classes(&data.classes)));
+    lines.push(format!("{}: {}", counted(data.classes.len(), "class"), classes(&data.classes)));
     lines.extend(data.sizes.iter().map(image_sizes));
     if !data.steps.is_empty() {
         lines.push(format!("each image: {}", data.steps.join(", ")));
     }
     if !data.mean.is_empty() {
         let list = |numbers: &[f32]| numbers.iter().map(|x| format!("{x:.3}")).collect::<Vec<_>>().join(", ");
-        lines.push(format!("normalized with mean {} and deviation {}", list(&data.mean), list(&data.std)));
+        lines.push(format!("normalized with mean {} and std {}", list(&data.mean), list(&data.std)));
     }
     lines.extend(data.notes.iter().map(|note| printable(note).into_owned()));
-    let left = data.left_aside.iter();
+    let left = data.skipped.iter();
     lines.extend(
-        left.map(|left| {
-            format!("left aside: {} {} (first {})", left.count, left.kind, printable(&left.first))
-        }),
+        left.map(|left| format!("skipped: {} × {}, first {}", left.count, left.kind, printable(&left.first))),
     );
     let unreadable = &data.unreadable;
     let few = unreadable.iter().take(FEW_FILES);
     lines.extend(few.map(|image| {
-        format!("unreadable, left out: {}: {}", printable(&image.file), printable(&image.reason))
+        format!("unreadable, skipped: {}: {}", printable(&image.file), printable(&image.reason))
     }));
     if unreadable.len() > FEW_FILES {
         lines.push(format!(
@@ -71,7 +69,7 @@ fn network_lines(network: &NetworkSummary) -> Vec<String> {
     lines
 }
 
-/// Values by where they come from: flags, rules, the recipe, defaults.
+/// Values grouped by origin: flags, rules, the recipe, defaults.
 fn recipe_lines(recipe: &RecipeSummary) -> Vec<String> {
     let mut lines = vec![format!("{}: {}", printable(&recipe.name), recipe.reason)];
     let (mut from_recipe, mut defaults) = (Vec::new(), Vec::new());
@@ -98,7 +96,7 @@ fn classes(names: &[String]) -> String {
     }
 }
 
-/// A size of memory for a person.
+/// Formats a memory size for display.
 fn bytes(count: usize) -> String {
     match count as f64 {
         count if count >= 1e9 => format!("{:.1} GB", count / 1e9),
@@ -106,7 +104,7 @@ fn bytes(count: usize) -> String {
     }
 }
 
-/// Lines under a label, wrapped at spaces.
+/// Formats lines under a label, wrapped at spaces.
 fn section(label: &str, lines: &[String]) -> String {
     let mut text = String::new();
     for (index, line) in lines.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! Weights in files beside an ONNX file, as ONNX's external data.
+//! Weights in separate files: ONNX's external data.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
@@ -12,21 +12,21 @@ use striate_tensor::{Error, Result};
 use super::proto::Tensor;
 use crate::message::shown;
 
-/// The files in a model's folder that hold tensors.
-pub(super) struct Beside<'a> {
+/// The files in a model's folder that contain tensors.
+pub(super) struct External<'a> {
     folder: &'a Path,
-    /// The ranges that were read from each file: end by start.
+    /// The ranges read from each file: ends by starts.
     ranges: HashMap<PathBuf, BTreeMap<u64, u64>>,
     /// The computed SHA-1 of each file that has a stated checksum.
     sums: HashMap<PathBuf, String>,
 }
 
-impl<'a> Beside<'a> {
-    pub fn new(folder: &'a Path) -> Beside<'a> {
-        Beside { folder, ranges: HashMap::new(), sums: HashMap::new() }
+impl<'a> External<'a> {
+    pub fn new(folder: &'a Path) -> External<'a> {
+        External { folder, ranges: HashMap::new(), sums: HashMap::new() }
     }
 
-    /// Reads the `wanted` bytes of `tensor`; `spend` is called first and may refuse them.
+    /// Reads the `wanted` bytes of `tensor`, after calling `spend`, which may refuse them.
     pub fn read(
         &mut self,
         tensor: &Tensor,
@@ -44,7 +44,10 @@ impl<'a> Beside<'a> {
             entry("location").ok_or_else(|| Error::input("external data: no location is given"))?;
         let (offset, length) = (number("offset")?.unwrap_or(0), number("length")?);
         if length.is_some_and(|length| length != wanted as u64) {
-            return Err(Error::input(format!("external data: {} bytes for {wanted}", length.unwrap_or(0))));
+            return Err(Error::input(format!(
+                "external data: {} bytes are stated, but {wanted} are needed",
+                length.unwrap_or(0)
+            )));
         }
         let path = inside(self.folder, location)?;
         let at = |e: std::io::Error| Error::read(&path, e);
@@ -88,7 +91,7 @@ impl<'a> Beside<'a> {
         match sum.eq_ignore_ascii_case(wanted.trim()) {
             true => Ok(()),
             false => Err(Error::input(format!(
-                "external data: {} is not the file that was exported: its SHA-1 is {sum}, not {}; copy it again",
+                "external data: {} is not the exported file: its SHA-1 is {sum}, not {}; copy it again",
                 path.display(),
                 shown(wanted)
             ))),
@@ -111,7 +114,7 @@ impl<'a> Beside<'a> {
     }
 }
 
-/// Refuses files with several hard links: a link can name any file of the disk, and its owner cannot tell.
+/// Refuses files with several hard links: a link can refer to any file on the disk without its owner noticing.
 fn check_links(file: &File, path: &Path) -> Result<()> {
     #[cfg(unix)]
     {
@@ -133,7 +136,7 @@ fn check_links(file: &File, path: &Path) -> Result<()> {
 fn inside(folder: &Path, location: &str) -> Result<PathBuf> {
     let outside = || {
         Error::input(format!(
-            "external data: {} leads out of the model's folder; it is not read",
+            "external data: {} is outside the model's folder, so it is not read",
             shown(location)
         ))
     };

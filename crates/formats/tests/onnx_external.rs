@@ -1,4 +1,4 @@
-//! Weights beside an ONNX file: how much is read of them, and that no two tensors share bytes.
+//! External weights of an ONNX file: how much of them is read, and that no two tensors share bytes.
 
 use std::fs::{self, File};
 use std::process::Command;
@@ -43,14 +43,14 @@ fn overlapping_external_tensors_are_refused() {
     }
 }
 
-/// The file is long and empty: it takes no room where it lies.
+/// The file is long and sparse: it takes no space on the disk.
 #[test]
 fn oversized_external_file_is_not_read() {
     let folder = Folder::new("onnx-long");
     File::create(folder.path().join("w.bin")).unwrap().set_len(1 << 41).unwrap();
     let at = |offset| [("location", "w.bin"), ("offset", offset)];
     let error = read(&folder, &[at("0"), at("1099511627776")], [1 << 31, 1 << 7]).unwrap_err();
-    assert!(error.is_input() && error.to_string().contains("more numbers than are read"), "{error}");
+    assert!(error.is_input() && error.to_string().contains("has too many numbers"), "{error}");
 }
 
 #[cfg(unix)]
