@@ -74,15 +74,15 @@ pub fn check<'a>(outputs: impl IntoIterator<Item = Output<'a>>, inputs: &[&Path]
     Ok(())
 }
 
-/// Refuses to write `path`, specified by `flag`, into the image folder `spec`, whose contents are data.
+/// Refuses to write `path`, specified by `flag`, where it would be read as data of the data set `spec`.
 pub fn refuse_in_data(flag: &str, path: &Path, spec: &Spec) -> Result<()> {
-    match spec {
-        Spec::Folder(folder) if lies_in(path, folder) => Err(Error::input(format!(
-            "{}: is inside the data set {} and would be read as data; choose another location with {flag}",
+    match spec.data_folders().iter().find(|folder| lies_in(path, folder)) {
+        None => Ok(()),
+        Some(folder) => Err(Error::input(format!(
+            "{}: is inside the data set ({}) and would be read as data; choose another location with {flag}",
             printable_path(path),
             printable_path(folder)
         ))),
-        _ => Ok(()),
     }
 }
 

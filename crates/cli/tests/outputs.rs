@@ -105,16 +105,27 @@ fn nothing_is_written_into_an_image_folder() {
         folder.write(&format!("{path}.png"), encode_png(&Image::filled(9, 8, [9, 80, 200])).unwrap());
     }
     for (command, expected) in [
-        ("train --data set --out set/run", "set/run: is inside the data set set"),
-        ("train --data set --out set", "set: is inside the data set set"),
-        ("train --data .", "runs: is inside the data set . and would be read as data"),
-        ("data info set --picture set/sheet.png", "set/sheet.png: is inside the data set set"),
+        (
+            "train --data set --out set/run",
+            "set/run: is inside the data set (set) and would be read as data; choose another",
+        ),
+        ("train --data set --out set", "set: is inside the data set (set)"),
+        ("train --data .", "runs: is inside the data set (.) and would be read as data"),
+        ("data info set --picture set/sheet.png", "set/sheet.png: is inside the data set (set)"),
     ] {
         let line = folder.refusal(&split(command));
         assert!(line.contains(expected), "{command}: {line}");
     }
     assert_eq!(std::fs::read_dir(folder.path("set")).unwrap().count(), 2);
     assert!(!folder.path("runs").exists());
+    // Beside parts, nothing is read as data.
+    std::fs::create_dir(folder.path("parts")).unwrap();
+    std::fs::rename(folder.path("set"), folder.path("parts/train")).unwrap();
+    let line = folder.refusal(&split("train --data parts --out parts/train/run"));
+    assert!(line.contains("parts/train/run: is inside the data set (parts/train)"), "{line}");
+    folder.json(&split("train --data parts --epochs 1 --out parts/run"));
+    let info = folder.json(&split("data info parts"));
+    assert_eq!(info["classes"], serde_json::json!(["cat", "dog"]));
 }
 
 /// Names with line breaks are always printed on one line.

@@ -53,6 +53,14 @@ impl Spec {
         };
         Err(Error::input(format!("unknown data set {text}; {hint}")))
     }
+
+    /// Returns the folders in which a new file or folder would be taken for data; none unless it is an image folder.
+    pub fn data_folders(&self) -> Vec<PathBuf> {
+        match self {
+            Spec::Folder(root) => folder::data_folders(root),
+            Spec::Digits | Spec::Mnist(_) | Spec::Npy(_) => vec![],
+        }
+    }
 }
 
 impl fmt::Display for Spec {

@@ -90,6 +90,6 @@ mod tests {
             assert_eq!(model.golden.is_some(), expected, "{side}");
             assert_eq!(notes.len(), usize::from(!expected), "{notes:?}");
         }
-        assert_eq!(work(&convolution(1024).network).unwrap(), 64 * 64 * 49 << 20);
+        assert_eq!(work(&convolution(1024).network).unwrap(), (64 * 64 * 49) << 20);
     }
 }
