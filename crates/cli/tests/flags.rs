@@ -103,6 +103,15 @@ fn flags_for_other_kinds_of_files_are_refused() {
         ("bench peak --seconds 1", "--seconds applies only to bench kernels, bench infer, bench train"),
         ("bench kernels m8n8k8 --seed 1", "--seed applies only to bench infer, bench train; omit it"),
         (
+            "train --epochs 3 --set train.epochs=5",
+            "train.epochs is set by both --set and --epochs; set it once",
+        ),
+        ("train --set optim.lr=1 --set optim.lr=2", "optim.lr is set by --set twice; set it once"),
+        (
+            "train --overfit-one-batch --set data.augment=affine",
+            "--set: --overfit-one-batch sets data.augment itself; omit one of them",
+        ),
+        (
             "train --skip-unreadable",
             "--skip-unreadable applies to image files, but digits is built in; omit it",
         ),
@@ -142,6 +151,17 @@ fn flags_with_an_effect_are_accepted() {
             .collect::<Vec<_>>(),
     );
     assert!(line.contains("--seed draws initial weights, but all weights are given; omit it"), "{line}");
+}
+
+/// With --overfit-one-batch, the number of epochs may come from any flag.
+#[test]
+fn overfitting_takes_the_given_number_of_epochs() {
+    let folder = Folder::new("flags-overfit");
+    let flags = ["train", "--overfit-one-batch", "--batch", "8", "--out"];
+    for (out, epochs) in [("set", &["--set", "train.epochs=3"]), ("flag", &["--epochs", "3"])] {
+        let result = folder.json(&[&flags[..], &[out], epochs].concat());
+        assert_eq!((&result["epochs"], &result["steps"]), (&3.into(), &3.into()), "{result}");
+    }
 }
 
 /// Every flag of `train` is refused with `--resume`, except those listed here.

@@ -13,7 +13,7 @@ use striate_formats::{Loaded, Weights};
 use striate_graph::Network;
 use striate_predict::{Resolved, published_preprocessing, read_preprocessing};
 use striate_tensor::Error;
-use striate_train::{Limits, RUNS, Recipe, RunPath, Settings, Trainer, load_data};
+use striate_train::{Limits, Origin, RUNS, Recipe, RunPath, Settings, Trainer, load_data};
 use striate_vision::Preprocessing;
 
 use crate::arguments::Train;
@@ -92,6 +92,7 @@ impl Start {
     fn new(args: &Train) -> Result<Start> {
         let given = args.recipe.as_deref().map(Settings::named).transpose()?;
         let flags = flags(args);
+        refuse_repeated(&flags)?;
         let asked = with_flags(given.clone().unwrap_or_else(|| Recipe::default().into()), &flags)?.recipe;
         let (name, spec) = (&asked.model.name, &asked.data.spec);
         refuse_unused(args, name, spec)?;
@@ -117,7 +118,7 @@ impl Start {
             settings.normalize_as(&form);
         }
         if args.overfit_one_batch {
-            one_batch(&mut settings, &mut dataset, args.epochs)?;
+            one_batch(&mut settings, &mut dataset)?;
         }
         let (weights, notes) = match &args.weights {
             Some(path) => {
@@ -145,7 +146,7 @@ fn suits(form: &Preprocessing, dataset: &Dataset) -> bool {
     dataset.preprocessing.as_ref().is_some_and(|own| own.channels == form.channels)
 }
 
-/// The flags that set fields of the recipe, each with its assignment; later ones win.
+/// The flags that set fields of the recipe, each with its assignment.
 fn flags(args: &Train) -> Vec<(&'static str, String)> {
     let mut flags = Vec::new();
     flags.extend(args.model.as_deref().map(|model| ("MODEL", format!("model.name={}", toml_string(model)))));
@@ -159,6 +160,19 @@ fn flags(args: &Train) -> Vec<(&'static str, String)> {
     flags.extend(args.seed.map(|seed| ("--seed", format!("train.seed={seed}"))));
     flags.extend(args.lr.map(|lr| ("--lr", format!("optim.lr={}", float(lr)))));
     flags
+}
+
+/// Refuses two flags for one field of the recipe, of which one would have no effect.
+fn refuse_repeated(flags: &[(&str, String)]) -> striate_tensor::Result<()> {
+    let field = |assignment: &str| assignment.split('=').next().unwrap_or_default().trim().to_owned();
+    for (index, (flag, assignment)) in flags.iter().enumerate() {
+        let field_set = field(assignment);
+        if let Some((other, _)) = flags[..index].iter().find(|(_, before)| field(before) == field_set) {
+            let by = if other == flag { format!("{flag} twice") } else { format!("both {other} and {flag}") };
+            return Err(Error::input(format!("{field_set} is set by {by}; set it once")));
+        }
+    }
+    Ok(())
 }
 
 /// Formats text as TOML.
@@ -183,12 +197,21 @@ fn with_flags(mut settings: Settings, flags: &[(&str, String)]) -> Result<Settin
 const OVERFIT_EPOCHS: u64 = 200;
 
 /// Reduces the data to one batch, for training and evaluation, at a constant learning rate.
-fn one_batch(settings: &mut Settings, dataset: &mut Dataset, epochs: Option<u64>) -> Result<()> {
+fn one_batch(settings: &mut Settings, dataset: &mut Dataset) -> Result<()> {
+    for field in ["data.holdout", "data.augment", "schedule.name"] {
+        if let Origin::Flag(flag) = settings.origin(field) {
+            let what = format!("{flag}: --overfit-one-batch sets {field} itself; omit one of them");
+            return Err(Error::input(what).into());
+        }
+    }
     let count = settings.recipe.train.batch.min(dataset.train.len());
     dataset.train = dataset.train.select(&(0..count).collect::<Vec<_>>());
     dataset.validation = None;
     dataset.test = None;
-    let epochs = epochs.unwrap_or(OVERFIT_EPOCHS);
+    let epochs = match settings.origin("train.epochs") {
+        Origin::Flag(_) => settings.recipe.train.epochs,
+        _ => OVERFIT_EPOCHS,
+    };
     for assignment in [
         "data.holdout=0.0",
         "data.augment=none",
