@@ -236,8 +236,8 @@ Formats, read and written: .safetensors, .pth, .pt, .caffemodel and .onnx.
 
 The network comes from --model, or from IN if that is a model or ONNX file.
 With a network, a .safetensors file becomes a self-contained model file; without
-one, it contains only tensors. An ONNX file always contains the network. To use a
-.caffemodel, Caffe also needs a .prototxt.
+one, it contains only tensors. An ONNX file always contains the network. Caffe
+also needs a .prototxt to use a .caffemodel.
 
 Examples:
   striate convert resnet18.pth resnet18.safetensors --model resnet18
