@@ -118,7 +118,7 @@ fn nothing_is_written_into_an_image_folder() {
     }
     assert_eq!(std::fs::read_dir(folder.path("set")).unwrap().count(), 2);
     assert!(!folder.path("runs").exists());
-    // Beside parts, nothing is read as data.
+    // Next to parts, nothing is read as data.
     std::fs::create_dir(folder.path("parts")).unwrap();
     std::fs::rename(folder.path("set"), folder.path("parts/train")).unwrap();
     let line = folder.refusal(&split("train --data parts --out parts/train/run"));

@@ -31,6 +31,6 @@ fn verify_reports_what_the_digest_covers() {
     let output = folder.run(&["verify", "nan.safetensors"]);
     let notes = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{notes}");
-    assert!(notes.contains("golden pair differs by NaN"), "{notes}");
+    assert!(notes.contains("stored example differs by NaN"), "{notes}");
     assert!(ModelFile::load(&folder.path("nan.safetensors")).unwrap().to_bytes().is_err());
 }

@@ -54,7 +54,7 @@ impl Spec {
         Err(Error::input(format!("unknown data set {text}; {hint}")))
     }
 
-    /// Returns the folders in which a new file or folder would be taken for data; none unless it is an image folder.
+    /// Returns the folders in which a new file or folder would be read as data; empty unless it is an image folder.
     pub fn data_folders(&self) -> Vec<PathBuf> {
         match self {
             Spec::Folder(root) => folder::data_folders(root),

@@ -287,7 +287,7 @@ mod tests {
             [
                 "input channels: 3 instead of 1, to match the data",
                 "input size: 6×5 instead of 4×4, to match the data",
-                "classes: 7 instead of 2, in the last layer",
+                "classes: 7 instead of 2 in the last layer",
             ]
         );
         assert_eq!(changes.init.as_deref(), Some("initialization: he instead of uniform"));

@@ -159,7 +159,7 @@ fn summary_names_data_network_changes_and_origins() {
         summary["network"]["changes"],
         serde_json::json!([
             "input channels: 1 instead of 3, to match the data",
-            "classes: 3 instead of 10, in the last layer"
+            "classes: 3 instead of 10 in the last layer"
         ])
     );
     let origin = |field: &str| {

@@ -20,14 +20,12 @@ pub fn run(args: Verify) -> Result<()> {
     let classifier = classifier.map_err(|e| e.at(printable_path(&args.model)))?;
     let place = printable_path(&args.model);
     let Some(difference) = classifier.golden_difference()? else {
-        return Err(
-            Error::input(format!("{place}: has no golden pair to rerun; train the model again")).into()
-        );
+        return Err(Error::input(format!("{place}: has no example to rerun; train the model again")).into());
     };
     // NaN fails too.
     if !difference.le(&TOLERANCE) {
         let what = format!(
-            "{place}: the output of its golden pair differs by {difference:e}; do not trust this file"
+            "{place}: the output for its stored example differs by {difference:e}; do not trust this file"
         );
         return Err(Error::failed(what).into());
     }
@@ -40,6 +38,6 @@ pub fn run(args: Verify) -> Result<()> {
         Integrity::Whole => "the content matches the digest",
         Integrity::Weights => "the weights match their checksum, but the file has no digest of the rest",
     };
-    println!("{place}: {covered}; the golden pair is reproduced (difference {difference:e})");
+    println!("{place}: {covered}; the stored example is reproduced (difference {difference:e})");
     Ok(())
 }

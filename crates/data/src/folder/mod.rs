@@ -103,8 +103,8 @@ pub(crate) fn load_measured(root: &Path, known: &[String], options: &LoadOptions
     Ok(Measured { part, split, classes: names, preprocessing, survey: found.finish() })
 }
 
-/// Returns the folders in which anything new would be taken for data of the data set in `root`: its parts, or the
-/// whole of it if a new folder in it would be a class, or would keep an enclosing folder from being entered.
+/// Returns the folders in which any new entry would be read as data of the data set in `root`: its parts, or all
+/// of it if a new folder would be a class, or would prevent an enclosing folder from being entered.
 pub(crate) fn data_folders(root: &Path) -> Vec<PathBuf> {
     match Layout::of(root, &[]) {
         Ok(Layout { parts, notes, .. }) if !parts.is_empty() && notes.is_empty() => {
