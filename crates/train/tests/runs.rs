@@ -169,7 +169,7 @@ fn summary_names_data_network_changes_and_origins() {
     assert_eq!(origin("train.epochs"), "flag --epochs");
     assert_eq!(origin("optim.lr"), "recipe");
     assert_eq!(origin("optim.beta1"), "default");
-    assert!(origin("train.batch").starts_with("rule: 64 halved"), "{}", origin("train.batch"));
+    assert!(origin("train.batch").starts_with("rule: halved from 64"), "{}", origin("train.batch"));
     assert_eq!(summary["recipe"]["name"], "batch-norm");
     assert_eq!((&summary["steps_per_epoch"], &summary["steps"]), (&4.into(), &8.into()));
     assert!(summary["memory_bytes"].as_u64().unwrap() > 1 << 20);
