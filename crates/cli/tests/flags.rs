@@ -155,7 +155,7 @@ fn flags_with_an_effect_are_accepted() {
 
 /// With --overfit-one-batch, the number of epochs may come from any flag.
 #[test]
-fn overfitting_takes_the_given_number_of_epochs() {
+fn overfitting_uses_the_given_number_of_epochs() {
     let folder = Folder::new("flags-overfit");
     let flags = ["train", "--overfit-one-batch", "--batch", "8", "--out"];
     for (out, epochs) in [("set", &["--set", "train.epochs=3"]), ("flag", &["--epochs", "3"])] {

@@ -137,7 +137,7 @@ fn scores_are_the_output_unless_another_is_selected() {
 }
 
 #[test]
-fn unknown_preprocessing_is_refused_with_the_words() {
+fn unknown_preprocessing_is_refused_listing_the_options() {
     let folder = Folder::new("foreign-preprocessing");
     write_image(&folder, "set/a/1.png", ORANGE);
     write_image(&folder, "set/b/1.png", [0, 255, 0]);

@@ -39,14 +39,14 @@ fn means(image: &Image) -> [f64; 9] {
 }
 
 #[test]
-fn photographs_are_resized_as_by_pillow() {
+fn photographs_are_resized_like_pillow() {
     let photographs: Vec<Photograph> = serde_json::from_str(include_str!("photographs.json")).unwrap();
     assert_eq!(photographs.len(), 8);
     let folder = striate_data::data_folder().unwrap().join("weights/photographs");
     for Photograph { file, size, cases } in photographs {
         let Ok(bytes) = std::fs::read(folder.join(&file)) else {
             let what = format!("{file} is missing; run scripts/fetch-weights.sh");
-            return striate_testkit::missing_data("photographs_are_resized_as_by_pillow", &what);
+            return striate_testkit::missing_data("photographs_are_resized_like_pillow", &what);
         };
         let image = decode(&bytes).unwrap();
         assert_eq!([image.width(), image.height()], size, "{file}");

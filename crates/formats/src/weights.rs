@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn checksum_is_that_of_sorted_bytes_without_counters() {
+    fn checksum_covers_sorted_names_without_counters() {
         let tensor = |value: f32| (Shape::from([1]), vec![value]);
         let mut weights = Weights::from([("b".into(), tensor(2.0)), ("a".into(), tensor(1.0))]);
         let expected = sha256(&[0, 0, 128, 63, 0, 0, 0, 64]);

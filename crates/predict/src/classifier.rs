@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn images_without_known_preprocessing_are_refused_with_the_words() {
+    fn unknown_preprocessing_is_refused_listing_the_options() {
         let mut bare = model(2, &[1.0, 2.0], false);
         (bare.preprocessing, bare.predict) = (serde_json::Value::Null, serde_json::Value::Null);
         let classifier = Classifier::new(bare, Cpu::new(1).unwrap()).unwrap();

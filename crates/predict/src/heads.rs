@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn end_of_network_decides_what_outputs_mean() {
+    fn end_of_network_decides_the_meaning_of_outputs() {
         assert_eq!(head(|x| x.flatten().linear(3)).unwrap(), Head::Scores);
         assert_eq!(head(|x| x.flatten().linear(3).softmax()).unwrap(), Head::Probabilities);
         assert_eq!(head(|x| x.flatten().linear(3).softmax().flatten()).unwrap(), Head::Probabilities);

@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn files_that_are_not_images_are_refused_in_one_line() {
+    fn other_files_are_refused_on_one_line() {
         for (bytes, why) in [
             (&b""[..], "the file is empty"),
             (

@@ -127,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_that_begin_like_images_are_not_images() {
+    fn text_starting_like_an_image_is_not_an_image() {
         for text in [
             &b"BMW, Audi and Porsche are classes"[..],
             b"P1 is the first point",

@@ -242,7 +242,7 @@ fn part_may_lack_classes_but_not_add_any() {
 }
 
 #[test]
-fn evaluation_takes_a_test_part_or_classes_alone() {
+fn evaluation_accepts_a_test_part_or_only_classes() {
     let folder = with_images(&["Test/dog/0.png", "Test/dog/1.png"]);
     let found = evaluated(&folder, &["cat", "dog", "owl"]).unwrap();
     assert_eq!((found.part, &found.split.labels[..]), ("test", &[1, 1][..]));

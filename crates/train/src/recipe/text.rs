@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_name_the_nearest_field() {
+    fn typos_suggest_the_nearest_field() {
         for (assignment, expected) in [
             ("optim.lrr=1", "did you mean optim.lr?"),
             ("optim.lr=fast", "optim.lr=fast"),

@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn example_is_left_out_where_it_takes_too_long() {
+    fn example_is_omitted_if_it_takes_too_long() {
         for (side, expected) in [(16, true), (1024, false)] {
             let (mut model, mut notes) = (convolution(side), vec![]);
             add_example(&mut model, 1, &mut notes).unwrap();
