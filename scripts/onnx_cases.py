@@ -11,6 +11,7 @@ import argparse
 import collections
 import glob
 import os
+import re
 import sys
 import tempfile
 
@@ -23,9 +24,10 @@ from onnx.backend.test.case.node import collect_testcases
 
 from onnx_runs import difference, run
 
-SUPPORTED = set("""Conv Gemm MatMul BatchNormalization Relu Clip Tanh Sigmoid Softmax LogSoftmax MaxPool AveragePool
-GlobalAveragePool GlobalMaxPool LRN Dropout Concat Add Sum Flatten Reshape Transpose Slice Gather Shape Unsqueeze Squeeze
-Mul Sub Div Neg ReduceMean ReduceSum Constant ConstantOfShape Identity Cast Pad Split""".split())
+# The operators of the reader's own list.
+RULES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "crates", "formats", "src", "onnx", "rules.rs")
+with open(RULES) as rules:
+    SUPPORTED = set(re.findall(r'^    \("(\w+)", \|', rules.read(), re.MULTILINE))
 DATA = os.path.join(os.path.dirname(onnx.backend.test.__file__), "data")
 
 

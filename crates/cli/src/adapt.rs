@@ -4,7 +4,7 @@ use anyhow::Result;
 use clap::Args;
 use striate_formats::ReadOptions;
 use striate_graph::Network;
-use striate_tensor::{Error, Shape};
+use striate_predict::adapt;
 
 use crate::reading::Extents;
 
@@ -31,27 +31,7 @@ impl Adapt {
 
     /// Adapts `network` as requested.
     pub fn apply(&self, network: &mut Network) -> Result<()> {
-        if let Some(Extents(input)) = &self.input {
-            check_rank(input, network)?;
-            network.set_input(Shape::new(input.clone()));
-        }
-        if let Some(classes) = self.classes {
-            network.set_classes(classes)?;
-        }
-        Ok(())
+        let input = self.input.as_ref().map(|Extents(extents)| &extents[..]);
+        Ok(adapt(network, input, self.classes)?)
     }
-}
-
-/// Refuses extents whose rank differs from that of the network's input.
-fn check_rank(input: &[usize], network: &Network) -> Result<()> {
-    if input.len() == network.input.len() {
-        return Ok(());
-    }
-    let form = match network.input.len() {
-        3 => "channels, height and width, such as 3,224,224".to_owned(),
-        1 => "1 extent".to_owned(),
-        rank => format!("{rank} extents, separated by commas"),
-    };
-    let text = input.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
-    Err(Error::input(format!("--input {text}: expected {form}")).into())
 }

@@ -7,7 +7,7 @@ use clap::{Args, Command, CommandFactory, Parser, Subcommand, ValueEnum};
 use striate_formats::ReadOptions;
 
 use crate::adapt::Adapt;
-use crate::reading::{Checkpoint, Images, Reading};
+use crate::reading::{Checkpoint, Images, Reading, Size};
 
 /// Flags of `train` that may be given with --resume, which takes everything else from the run.
 const WITH_RESUME: [&str; 6] = ["resume", "any_isa", "epochs", "steps", "threads", "json"];
@@ -131,9 +131,12 @@ pub struct Train {
     /// Initial weights, from any file that `convert` reads
     #[arg(long, value_name = "FILE")]
     pub weights: Option<PathBuf>,
+    /// Preprocessing of given weights: imagenet, caffe, ... (see predict)
+    #[arg(long, value_name = "NAME|FILE")]
+    pub preprocessing: Option<String>,
     /// Resize images to this size [default: the network's]
     #[arg(long, value_name = "H,W")]
-    pub size: Option<String>,
+    pub size: Option<Size>,
     /// Skip images that cannot be read, and list them
     #[arg(long)]
     pub skip_unreadable: bool,
@@ -181,11 +184,12 @@ pub struct Train {
     data_sets!(),
     "
 
-Example:
-  striate eval runs/lenet5-mnist-1/last.safetensors --data mnist"
+Examples:
+  striate eval runs/lenet5-mnist-1/last.safetensors --data mnist
+  striate eval resnet18.pth --model resnet18 --data FOLDER"
 ))]
 pub struct Eval {
-    /// Model file or ONNX file
+    /// Model file, ONNX file, or weights with --model
     pub model: PathBuf,
     /// Data set (see below)
     #[arg(long, value_name = "SPEC")]
@@ -208,9 +212,10 @@ Examples:
   striate predict runs/lenet5-digits-1/last.safetensors seven.png
   striate predict model.safetensors photo.jpg --picture predictions.png
   striate predict model.safetensors FOLDER --top 1 --csv predictions.csv
-  striate predict net.onnx photo.jpg --preprocessing imagenet --names imagenet")]
+  striate predict net.onnx photo.jpg --preprocessing imagenet --names imagenet
+  striate predict resnet18.pth photo.jpg --model resnet18")]
 pub struct Predict {
-    /// Model file or ONNX file
+    /// Model file, ONNX file, or weights with --model
     pub model: PathBuf,
     /// Images, or folders of images
     #[arg(required = true, value_name = "IMAGE|FOLDER")]

@@ -15,6 +15,8 @@ use striate_tensor::{Error, Result};
 enum Need {
     /// An ONNX file.
     Onnx,
+    /// An ONNX file, or a network that weights are fitted to.
+    Shaped,
     /// A file of tensors without a network.
     Weights,
     /// Weights that are fitted to a network from another source.
@@ -36,7 +38,7 @@ impl Flag {
         Flag {
             name: "--input",
             is_given,
-            need: Need::Onnx,
+            need: Need::Shaped,
             purpose: "fixes the input shape of an ONNX graph",
         }
     }
@@ -65,6 +67,8 @@ pub struct Source<'a> {
     kind: Kind,
     /// Whether its weights are fitted to a network from another source.
     is_fitted: bool,
+    /// Whether it is the network that --model names.
+    is_named: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,18 +90,22 @@ impl<'a> Source<'a> {
             _ if striate_models::find(name).is_ok() => Kind::BuiltIn,
             _ => kind(path),
         };
-        Source { name: path, kind, is_fitted: false }
+        Source { name: path, kind, is_fitted: false, is_named: false }
     }
 
     /// The file at `path`; its tensors are fitted to a network if one is given by other means.
     pub fn file(path: &'a Path, is_fitted: bool) -> Source<'a> {
-        Source { name: path, kind: kind(path), is_fitted }
+        Source { name: path, kind: kind(path), is_fitted, is_named: false }
     }
 
-    /// The file of a classifier: its tensors, if it is a weights file, are fitted to a network.
-    pub fn classifier(path: &'a Path) -> Source<'a> {
+    /// The files of a classifier at `path`, and of the network that --model names, if it is given.
+    pub fn classifier(path: &'a Path, network: Option<&'a str>) -> Vec<Source<'a>> {
         let kind = kind(path);
-        Source { name: path, kind, is_fitted: kind == Kind::File(Contents::Weights) }
+        // Weights without a network are refused by their reader, which says more.
+        let is_fitted = network.is_some() || kind == Kind::File(Contents::Weights);
+        let own = Source { name: path, kind, is_fitted, is_named: false };
+        let named = network.map(|name| Source { is_named: true, ..Source::network(name) });
+        [own].into_iter().chain(named).collect()
     }
 
     /// Whether it is a file with weights.
@@ -109,6 +117,7 @@ impl<'a> Source<'a> {
         match need {
             _ if self.kind == Kind::Unknown => true,
             Need::Onnx => self.kind == Kind::File(Contents::Onnx),
+            Need::Shaped => self.is_named || self.kind == Kind::File(Contents::Onnx),
             Need::Weights => self.kind == Kind::File(Contents::Weights),
             Need::Fitted => self.is_fitted,
         }

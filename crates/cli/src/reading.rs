@@ -31,7 +31,7 @@ impl FromStr for Extents {
     }
 }
 
-/// Height and width of images, such as `224,224`.
+/// Height and width of images, such as `224,224`; one number is that of a square.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Size(pub [usize; 2]);
 
@@ -40,8 +40,9 @@ impl FromStr for Size {
 
     fn from_str(text: &str) -> Result<Size, String> {
         match text.parse().map(|Extents(extents)| extents).as_deref() {
+            Ok([side]) => Ok(Size([*side; 2])),
             Ok([height, width]) => Ok(Size([*height, *width])),
-            _ => Err("expected height and width, such as 224,224".to_owned()),
+            _ => Err("expected height and width, such as 224,224, or one number for a square".to_owned()),
         }
     }
 }
@@ -67,7 +68,7 @@ impl Checkpoint {
 /// Flags for ONNX graphs and checkpoints.
 #[derive(Debug, Default, Args)]
 pub struct Reading {
-    /// Input shape of an ONNX graph that leaves it open
+    /// Input shape, if the network or ONNX graph leaves it open
     #[arg(long, value_name = "C,H,W")]
     pub input: Option<Extents>,
     /// Output of an ONNX graph [default: the scores, [N, K]]
@@ -98,6 +99,12 @@ impl Reading {
 /// Flags for a model that classifies images.
 #[derive(Debug, Args)]
 pub struct Images {
+    /// Network of a file that holds only weights
+    #[arg(long = "model", value_name = "NAME|FILE")]
+    pub network: Option<String>,
+    /// Number of its classes [default: that of the weights]
+    #[arg(long, value_name = "N", requires = "network")]
+    pub classes: Option<usize>,
     /// Preprocessing: imagenet, caffe, tensorflow, zero-one or FILE.json
     #[arg(long, value_name = "NAME|FILE")]
     pub preprocessing: Option<String>,
@@ -124,6 +131,8 @@ impl Images {
     pub fn options(&self) -> OpenOptions {
         OpenOptions {
             read: self.reading.options(),
+            network: self.network.clone(),
+            classes: self.classes,
             names: self.names.clone(),
             preprocessing: self.preprocessing.clone(),
             size: self.size.map(|Size(size)| size),
@@ -143,6 +152,7 @@ mod tests {
             assert!(text.parse::<Extents>().is_err(), "{text}");
         }
         assert_eq!("12,34".parse(), Ok(Size([12, 34])));
-        assert!("12".parse::<Size>().is_err() && "1,2,3".parse::<Size>().is_err());
+        assert_eq!("12".parse(), Ok(Size([12, 12])));
+        assert!("1,2,3".parse::<Size>().is_err() && "x".parse::<Size>().is_err());
     }
 }

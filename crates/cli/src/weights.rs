@@ -25,6 +25,11 @@ pub fn load(network: &Network, path: &Path, options: &ReadOptions) -> Result<Loa
     Ok(loaded)
 }
 
+/// Whether the weights in the file at `path` are those of `network`, with any number of classes.
+pub fn are_for(network: &Network, path: &Path, options: &ReadOptions) -> bool {
+    load(network, path, options).and_then(|loaded| fit(network, loaded.weights)).is_ok()
+}
+
 /// Loads the weights in the file at `path` for `network` without its auxiliary heads; a last layer for another
 /// number of classes is replaced by a new one, drawn with `seed`, which is refused if nothing is drawn.
 pub fn load_for(network: &Network, path: &Path, seed: Option<u64>, options: &ReadOptions) -> Result<Weights> {

@@ -33,8 +33,8 @@ fn checkpoints_of_training_scripts_load_unmodified() {
     for (name, note) in [
         ("imagenet zip", "using the state dict \"state_dict\""),
         ("imagenet legacy", "removed the prefix module."),
-        ("references zip", "model_ema also fits: --key selects it"),
-        ("timm zip", "state_dict_ema also fits: --key selects it"),
+        ("references zip", "model_ema also fits: --key model_ema selects it"),
+        ("timm zip", "state_dict_ema also fits: --key state_dict_ema selects it"),
         ("lightning legacy", "removed the prefix model."),
         ("beside zip", "using the state dict \"found.0.weights\""),
         ("whole-module legacy-protocol5", "ignored 1 unexpected tensor: scale"),

@@ -177,7 +177,7 @@ fn files_written_by_pytorch_are_converted_and_choices_reported() {
         let word = match name.split(' ').next().unwrap() {
             "types" => "a.pth: converted bfloat16, bool, float16, float64, int16, int32,",
             "imagenet" | "lightning" => "a.pth: using the state dict \"state_dict\"",
-            "references" | "timm" => "also has tensors: --key selects it",
+            "references" | "timm" => "ema also has tensors: --key ",
             "nested" => "a.pth: using the state dict \"model.params\"",
             "beside" => "a.pth: using the state dict \"found.0.weights\"",
             "aside" => "a.pth: skipped, not numeric tensors: steps, name, list, big",

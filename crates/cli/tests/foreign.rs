@@ -110,11 +110,34 @@ fn end_of_graph_decides_the_meaning_of_scores() {
 fn scores_are_the_output_unless_another_is_selected() {
     let folder = Folder::new("foreign-outputs");
     write_image(&folder, "orange.png", ORANGE);
-    let end = [node("Neg", &["s"], "minus", &[]), node("ArgMax", &["s"], "best", &[int("axis", 1)])];
-    let outputs: [(&str, &[i64]); 3] = [("pooled", &[-1, 3, 1, 1]), ("s", &[-1, 3]), ("minus", &[-1, 3])];
+    let end = [node("Neg", &["means"], "minus", &[]), node("ArgMax", &["s"], "best", &[int("axis", 1)])];
+    let outputs: [(&str, &[i64]); 3] = [("means", &[-1, 3]), ("pooled", &[-1, 3, 1, 1]), ("s", &[-1, 3])];
+    // The means lead to the scores, in which the last class wins.
+    let backward = [CHANNELS[2], CHANNELS[1], CHANNELS[0]];
+    folder.write("head.onnx", onnx(&graph(&backward, &[], &outputs), &[]));
+    let predict = ["predict", "head.onnx", "orange.png", "--preprocessing", "zero-one"];
+    assert_eq!(top(&folder.json(&predict))[0].0, "2");
+    assert_eq!(top(&folder.json(&[&predict[..], &["--output", "means"]].concat()))[0].0, "0");
+    let output = folder.run(&["convert", "head.onnx", "head.safetensors", "--preprocessing", "zero-one"]);
+    assert!(
+        notes(&output).contains("of its 3 outputs (means, pooled, s), s is used; --output NAME selects"),
+        "{}",
+        notes(&output)
+    );
+    assert_eq!(top(&folder.json(&["predict", "head.safetensors", "orange.png"]))[0].0, "2");
+    let outputs = [outputs[0], outputs[2], ("minus", &[-1, 3])];
     folder.write("two.onnx", onnx(&graph(&CHANNELS, &end[..1], &outputs), &[]));
     let predict = ["predict", "two.onnx", "orange.png", "--preprocessing", "zero-one"];
-    assert_eq!(top(&folder.json(&predict))[0].0, "0");
+    for arguments in [&predict[..], &["convert", "two.onnx", "x.safetensors"], &["train", "two.onnx"]] {
+        let line = folder.refusal(arguments);
+        assert!(
+            line.contains(
+                "two.onnx: 2 of its 3 outputs may be the scores (s, minus); select one with --output"
+            ),
+            "{line}"
+        );
+    }
+    assert_eq!(top(&folder.json(&[&predict[..], &["--output", "s"]].concat()))[0].0, "0");
     assert_eq!(top(&folder.json(&[&predict[..], &["--output", "minus"]].concat()))[0].0, "2");
     let line = folder.refusal(&[&predict[..], &["--output", "minos"]].concat());
     assert!(line.contains("two.onnx: ") && line.contains("minos"), "{line}");
@@ -373,7 +396,7 @@ fn eval_matches_classes_by_name_among_all_model_classes() {
     write_image(&folder, "plain/eel/1.png", ORANGE);
     let line = folder.refusal(&["eval", "model.safetensors", "--data", "plain"]);
     assert!(
-        line.contains("no class eel")
+        line.contains("model.safetensors on plain: the model has no class eel")
             && line.contains("[red, green, blue]")
             && line.contains("[Red, blue, eel]"),
         "{line}"

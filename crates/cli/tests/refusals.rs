@@ -19,8 +19,12 @@ fn typos_get_the_nearest_valid_word() {
         (&["train", "--epochs", "0"], "--epochs: train.epochs=0: recipe: train.epochs must be from 1"),
         (&["train", "--epochs", "many"], "--epochs"),
         (&["train", "--batch", "0"], "train.batch must be from 1"),
-        (&["train", "--size", "32"], "--size: data.size=[32]"),
-        (&["train", "--size", "0,32"], "data.size must be a height and a width"),
+        (
+            &["train", "--size", "32x32"],
+            "expected height and width, such as 224,224, or one number for a square",
+        ),
+        (&["train", "--size", "0,32"], "expected height and width, such as 224,224"),
+        (&["train", "--set", "data.size=[32]"], "--set: data.size=[32]"),
         (&["train", "--max-pixels", "0"], "data.max_pixels must be 1 or more"),
         (&["train", "--lr", "nan"], "optim.lr"),
         (&["train", "--bacth", "3"], "--batch"),
@@ -74,6 +78,15 @@ fn missing_and_damaged_files_are_named() {
     for name in ["weights.pth", "weights.bin", "weights.caffemodel"] {
         folder.write(name, &weights);
     }
+    let colors = [2, 3, 32, 32];
+    striate_tensor::npy::write::<f32>(&folder.path("colors.npy"), &colors.into(), &[0.5; 2 * 3 * 32 * 32])
+        .unwrap();
+    folder.write("graph.onnx", striate_testkit::onnx::model(&[3, 4, 4], &[], &[]).bytes);
+    folder.write("empty.pth", "");
+    let some = [("a.weight".to_owned(), ([2].into(), vec![0.5; 2]))].into();
+    let some = striate_formats::pytorch_bytes(&some).unwrap();
+    folder.write("some.pth", &some);
+    folder.write("cut.pth", &some[..some.len() / 2]);
     folder.json(&["train", "--epochs", "1", "--out", "run"]);
     let model = text(&folder.path("run/last.safetensors")).to_owned();
     let cut = std::fs::read(&model).unwrap();
@@ -84,11 +97,43 @@ fn missing_and_damaged_files_are_named() {
     for (arguments, expected) in [
         (&["eval", "nothere.safetensors", "--data", "digits"][..], "nothere.safetensors"),
         (&["eval", "text.safetensors", "--data", "digits"], "not a complete safetensors file"),
-        (&["eval", "empty.safetensors", "--data", "digits"], "not a complete safetensors file"),
+        (
+            &["eval", "empty.safetensors", "--data", "digits"],
+            "empty.safetensors: is empty; write or download",
+        ),
+        (&["predict", "empty.pth", "picture.png"], "empty.pth: is empty; write or download it again"),
+        (
+            &["predict", "cut.pth", "picture.png"],
+            "cut.pth: is truncated or damaged: not a complete zip archive",
+        ),
+        (
+            &["verify", "graph.onnx"],
+            "graph.onnx: is an ONNX file, not a model file; make a model file with: striate convert graph.onnx graph.safetensors",
+        ),
         (&["eval", "huge.safetensors", "--data", "digits"], "not a complete safetensors file"),
         (&["eval", "cut.safetensors", "--data", "digits"], "not a complete safetensors file"),
         (&["eval", "flipped.safetensors", "--data", "digits"], "checksum"),
-        (&["eval", "plain.safetensors", "--data", "digits"], "--weights"),
+        (
+            &["eval", "plain.safetensors", "--data", "digits"],
+            "plain.safetensors: contains only weights, not a network; specify their network with --model NAME|FILE",
+        ),
+        (&["verify", "plain.safetensors"], "make a model file with `striate convert` and --model NAME"),
+        (
+            &["eval", "lenet5", "--data", "digits"],
+            "lenet5: is a built-in network, not a file with trained weights; train it with `striate train lenet5`",
+        ),
+        (&["predict", "lenet5", "picture.png"], "or pass a weights file with --model lenet5"),
+        (&["convert", "lenet5", "out.onnx"], "lenet5: is a built-in network"),
+        (&["verify", "lenet5"], "lenet5: is a built-in network"),
+        (&["predict", "weights.pth", "picture.png", "--classes", "3"], "--model <NAME|FILE>"),
+        (
+            &["run", &model, "--input", "colors.npy", "--output", "y.npy"],
+            "colors.npy: has shape [2, 3, 32, 32]; lenet5 takes [N, 1, 32, 32]",
+        ),
+        (
+            &["run", "lenet5", "--weights", &model, "--input", "colors.npy", "--output", "y.npy"],
+            "colors.npy: has shape [2, 3, 32, 32]; lenet5 takes [N, 1, 32, 32]",
+        ),
         (&["verify", "cut.safetensors"], "cut.safetensors"),
         (&["inspect", "bad.toml"], "out_channels"),
         (&["inspect", "giant.toml"], "is too large; the limits are 16,777,216 per axis"),
@@ -100,13 +145,20 @@ fn missing_and_damaged_files_are_named() {
         ),
         (&["train", "nothere/net"], "cannot read nothere/net: No such file"),
         (&["inspect", "set"], "set is a folder; a network is a .toml"),
-        (&["predict", "weights.pth", "picture.png"], "make a model file with: striate convert weights.pth"),
-        (&["eval", "weights.pth", "--data", "digits"], "weights.pth: contains only weights"),
+        (&["predict", "weights.pth", "picture.png"], "weights.pth: contains no tensors"),
+        (
+            &["eval", "some.pth", "--data", "digits"],
+            "some.pth: contains only weights, not a network; specify their network with --model",
+        ),
         (&["verify", "weights.bin"], "weights.bin: contains only weights"),
         (&["verify", "weights.caffemodel"], "weights.caffemodel: contains only weights"),
         (
             &["run", "weights.pth", "--input", "x.npy", "--output", "y.npy"],
-            "weights.pth: contains only weights",
+            "weights.pth: contains no tensors",
+        ),
+        (
+            &["run", "some.pth", "--input", "x.npy", "--output", "y.npy"],
+            "some.pth: contains only weights, not a network; name the network here, and this file with --weights",
         ),
         (&["predict", &model, "picture.png", "--csv", "nowhere/a.csv"], "the folder nowhere does not exist"),
         (&["data", "info", "nothing", "--picture", "nowhere/a.png"], "the folder nowhere does not exist"),

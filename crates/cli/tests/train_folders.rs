@@ -43,6 +43,8 @@ fn network_decides_image_size_unless_overridden() {
     let asked = folder.json(&[&base[..], &["--size", "40,36", "--out", "asked"]].concat());
     assert_eq!(asked["summary"]["network"]["input"], json!([3, 40, 36]));
     assert!(changes(&asked).contains(&"input size: 40×36 instead of 32×32, as requested"), "{asked}");
+    let square = folder.json(&[&base[..], &["--size", "36", "--dry-run"]].concat());
+    assert_eq!(square["summary"]["network"]["input"], json!([3, 36, 36]));
     // The run keeps the size for --resume.
     let again = folder.json(&["train", "--resume", "asked"]);
     assert_eq!(again["weights_sha256"], asked["weights_sha256"]);
@@ -173,4 +175,48 @@ fn summary_of_fine_tuning_does_not_mention_the_initialization() {
         folder.json(&[&["train", "resnet20", "--weights", "weights.pth"][..], &rest, &["tuned"]].concat());
     assert!(changes(&tuned).iter().all(|change| !change.contains("initialization")), "{:?}", changes(&tuned));
     assert_eq!(tuned["summary"]["network"]["weights"], "weights.pth");
+}
+
+#[test]
+fn summary_names_the_origin_of_the_normalization() {
+    let folder = Folder::new("normalization");
+    images(&folder, 6, false);
+    let network = folder.run(&["inspect", "resnet20", "--text", "--classes", "2"]);
+    folder.write("net.toml", network.stdout);
+    folder.json(&["train", "net.toml", "--data", "set", "--steps", "0", "--out", "own"]);
+    folder.json(&["convert", "own/last.safetensors", "bare.pth"]);
+    let base = ["train", "net.toml", "--data", "set", "--dry-run"];
+    let data = |flags: &[&str]| folder.json(&[&base[..], flags].concat())["summary"]["data"].clone();
+    let scratch = data(&[]);
+    assert_eq!(scratch["normalization"], "mean and standard deviation of the training images");
+    // What the weights were trained with counts, wherever they are.
+    let kept = data(&["--weights", "own/last.safetensors"]);
+    assert_eq!(kept["normalization"], "that of the given weights");
+    assert_eq!(kept["mean"], scratch["mean"]);
+    let unknown = folder.run(&[&base[..], &["--weights", "bare.pth"]].concat());
+    let lines = String::from_utf8(unknown.stderr).unwrap();
+    for expected in [
+        "bare.pth: the preprocessing of the given weights is unknown; if you know it, use --preprocessing",
+        "normalization: mean and standard deviation of the training images",
+    ] {
+        assert!(lines.contains(expected), "{lines}");
+    }
+    let asked = data(&["--weights", "bare.pth", "--preprocessing", "imagenet"]);
+    assert_eq!(asked["normalization"], "--preprocessing imagenet");
+    for (numbers, expected) in [("mean", [0.485, 0.456, 0.406]), ("std", [0.229, 0.224, 0.225])] {
+        for (found, expected) in asked[numbers].as_array().unwrap().iter().zip(expected) {
+            assert!((found.as_f64().unwrap() - expected).abs() < 1e-6, "{asked}");
+        }
+    }
+    for (flags, expected) in [
+        (&["--preprocessing", "imagenet"][..], "--preprocessing is that of given weights"),
+        (&["--weights", "bare.pth", "--preprocessing", "caffe"], "--preprocessing caffe: is for BGR"),
+        (
+            &["--weights", "bare.pth", "--preprocessing", "imagnet"],
+            "--preprocessing imagnet: expected imagenet, caffe",
+        ),
+    ] {
+        let line = folder.refusal(&[&base[..], flags].concat());
+        assert!(line.contains(expected), "{line}");
+    }
 }

@@ -13,7 +13,7 @@ use crate::fit::{listed, unexpected};
 use crate::kind::{self, Kind};
 use crate::pytorch::{self, StateDict};
 use crate::safetensors::read_with_notes;
-use crate::{ModelFile, Weights, keys, read_onnx_with};
+use crate::{IntegerType, ModelFile, Weights, keys, read_onnx_with};
 
 /// Extensions of weights files, for messages.
 pub const READABLE: &str = ".safetensors, .pth, .pt, .caffemodel, .onnx";
@@ -43,12 +43,16 @@ pub struct Loaded {
     pub model: Option<ModelFile>,
     /// The mean subtracted from red, green and blue (0 to 255), if stated in the file.
     pub mean: Option<[f32; 3]>,
+    /// Whether it is a Caffe file, whose first convolution was converted from BGR to RGB.
+    pub is_caffe: bool,
     /// Local response normalizations in a Caffe file; see [`crate::fit_constants`].
     pub normalizations: Vec<Normalization>,
     /// The ε of the batch norms in a Caffe file; see [`crate::fit_constants`].
     pub epsilons: Vec<Epsilon>,
     /// The metadata of an ONNX file, by key.
     pub metadata: HashMap<String, String>,
+    /// The integers that the input of an ONNX graph takes; `None` for floats.
+    pub integers: Option<IntegerType>,
     /// Notes for the user on what was chosen or skipped, one line each.
     pub notes: Vec<String>,
     /// A PyTorch checkpoint with several dictionaries of tensors: another one may fit the network better than the one
@@ -117,31 +121,6 @@ impl Loaded {
     }
 }
 
-/// Reads the model file or ONNX file at `path` with default options; see [`read_model_with`].
-///
-/// # Errors
-/// As [`read_model_with`].
-pub fn read_model(path: &Path) -> Result<(ModelFile, Vec<String>)> {
-    read_model_with(path, &ReadOptions::default())
-}
-
-/// Reads the model file or ONNX file at `path`. Also returns notes for the user on what was chosen or
-/// skipped, one line each.
-///
-/// # Errors
-/// As [`ModelFile::load`] and [`read_onnx_with`].
-pub fn read_model_with(path: &Path, options: &ReadOptions) -> Result<(ModelFile, Vec<String>)> {
-    if !is_onnx(path) {
-        let bytes = read_limited(path)?;
-        if kind::of(&bytes, &extension(path)) != Kind::Onnx {
-            return Ok((ModelFile::from_file(path, &bytes)?, vec![]));
-        }
-    }
-    let mut imported = read_onnx_with(path, options)?;
-    let notes = std::mem::take(&mut imported.notes);
-    Ok((imported.into_model().map_err(|e| e.at(path.display()))?, notes))
-}
-
 fn is_onnx(path: &Path) -> bool {
     extension(path).eq_ignore_ascii_case("onnx")
 }
@@ -185,9 +164,9 @@ pub fn read_weights_with(path: &Path, options: &ReadOptions) -> Result<Loaded> {
 fn from_onnx(path: &Path, options: &ReadOptions) -> Result<Loaded> {
     let mut imported = read_onnx_with(path, options)?;
     let (others, notes) = (std::mem::take(&mut imported.others), std::mem::take(&mut imported.notes));
-    let metadata = imported.metadata.clone();
+    let (metadata, integers) = (imported.metadata.clone(), imported.integers);
     let model = imported.into_model().map_err(|e| e.at(path.display()))?;
-    Ok(Loaded { others, metadata, ..Loaded::model(model, notes) })
+    Ok(Loaded { others, metadata, integers, ..Loaded::model(model, notes) })
 }
 
 fn from_bytes(bytes: Vec<u8>, kind: Kind, options: &ReadOptions) -> Result<Loaded> {
@@ -222,5 +201,5 @@ fn from_pytorch(bytes: Vec<u8>, options: &ReadOptions) -> Result<Loaded> {
 
 fn from_caffe(bytes: &[u8]) -> Result<Loaded> {
     let CaffeModel { weights, mean, normalizations, epsilons, notes } = read_caffemodel_bytes(bytes)?;
-    Ok(Loaded { weights, mean, normalizations, epsilons, notes, ..Loaded::default() })
+    Ok(Loaded { weights, mean, is_caffe: true, normalizations, epsilons, notes, ..Loaded::default() })
 }

@@ -83,6 +83,8 @@ const VERSION: &str = "1";
 const PROGRAM: &str = concat!("striate ", env!("CARGO_PKG_VERSION"));
 /// Largest number of outputs that are named by numbers.
 const MOST_CLASSES: usize = 1 << 22;
+/// What a file without a network is called.
+pub const WEIGHTS_ALONE: &str = "contains only weights, not a network";
 const DAMAGED: &str = "is a damaged model file";
 const GOLDEN: [&str; 2] = ["golden.input", "golden.output"];
 
@@ -213,20 +215,21 @@ impl ModelFile {
             let (weights, metadata) = read_safetensors_bytes(bytes)?;
             ModelFile::from_parts(weights, &metadata)
         };
-        match kind::of(bytes, &extension(path)) {
-            Kind::PyTorch | Kind::Caffe => {
-                let mut to = path.with_extension("safetensors");
-                if to == path {
-                    to.set_extension("model.safetensors");
-                }
-                let to = to.display();
-                Err(Error::input(format!(
-                    "{file}: contains only weights, not a network; \
-                     make a model file with: striate convert {file} {to} --model NAME"
-                )))
+        let refuse = |what: &str, model: &str| {
+            let mut to = path.with_extension("safetensors");
+            if to == path {
+                to.set_extension("model.safetensors");
             }
+            let to = to.display();
+            Err(Error::input(format!(
+                "{file}: {what}; make a model file with: striate convert {file} {to}{model}"
+            )))
+        };
+        match kind::of(bytes, &extension(path)) {
+            Kind::PyTorch | Kind::Caffe => refuse(WEIGHTS_ALONE, " --model NAME"),
+            Kind::Onnx => refuse("is an ONNX file, not a model file", ""),
             Kind::Other(what) => Err(Error::input(format!("{file}: {what}"))),
-            Kind::Safetensors | Kind::Onnx | Kind::Unknown => read().map_err(|e| e.at(file)),
+            Kind::Safetensors | Kind::Unknown => read().map_err(|e| e.at(file)),
         }
     }
 
@@ -315,9 +318,8 @@ fn check_version(metadata: &HashMap<String, String>) -> Result<()> {
             )))
         }
         None => {
-            let what =
-                "contains only weights, not a network; use it with --weights and the name of a network";
-            Err(Error::input(what))
+            let advice = "make a model file with `striate convert` and --model NAME";
+            Err(Error::input(WEIGHTS_ALONE).advising(advice))
         }
     }
 }

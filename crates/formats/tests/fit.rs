@@ -85,7 +85,11 @@ fn prefixes_of_some_names_are_removed() {
     lacking.remove("fc.bias");
     lacking.insert("other.fc.bias".into(), (Shape::from([9]), vec![0.0; 9]));
     let line = fit(&network(), lacking).unwrap_err().to_string();
-    assert_eq!(line, "1 parameter missing, first fc.bias; 1 tensor unexpected: other.fc.bias");
+    let advice = "`striate inspect FILE` lists its tensors and the networks that they fit";
+    assert_eq!(
+        line,
+        format!("1 parameter missing, first fc.bias; 1 tensor unexpected: other.fc.bias; {advice}")
+    );
 }
 
 #[test]
@@ -172,7 +176,8 @@ fn differences_are_counted_and_named_on_one_line() {
     other.insert("fc.bias".into(), (Shape::from([2, 2]), vec![0.0; 4]));
     let error = fit(&network(), other).unwrap_err();
     let expected = "4 parameters missing, first bn1.weight; 4 tensors unexpected: norm 1.bias, norm 1.running_mean, \
-                    norm 1.running_var, norm 1.weight; 1 tensor of the wrong shape, first fc.bias [2, 2] instead of [3]";
+                    norm 1.running_var, norm 1.weight; 1 tensor of the wrong shape, first fc.bias [2, 2] instead of [3]; `striate inspect FILE` \
+                    lists its tensors and the networks that they fit";
     assert!(error.is_input());
     assert_eq!(error.to_string(), expected);
     let empty = fit(&network(), Weights::new()).unwrap_err().to_string();

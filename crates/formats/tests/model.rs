@@ -117,7 +117,12 @@ fn weights_alone_are_refused_with_advice() {
     let bytes = safetensors_bytes(&weights(), HashMap::new()).unwrap();
     let error = load(&bytes, "alone").unwrap_err();
     let line = error.to_string();
-    assert!(error.is_input() && line.contains("--weights") && line.contains("model.safetensors"), "{line}");
+    assert!(
+        error.is_input()
+            && line.contains("`striate convert` and --model NAME")
+            && line.contains("model.safetensors"),
+        "{line}"
+    );
 }
 
 /// A PyTorch file with the extension of another kind of file is read correctly, and the advice works.

@@ -1,10 +1,12 @@
 //! ONNX operators compared with values computed by hand or from ONNX's definitions, and what is refused.
 
 use striate_engine::{Cpu, Inference};
-use striate_formats::{Imported, ReadOptions, onnx_bytes, read_onnx_bytes, read_onnx_bytes_with};
+use striate_formats::{
+    Imported, IntegerType, ReadOptions, onnx_bytes, read_onnx_bytes, read_onnx_bytes_with,
+};
 use striate_graph::{Optimizer, Role, TrainingSpec, training_graph};
 use striate_tensor::{Result, Shape};
-use striate_testkit::onnx::{integers, model_of, node_called, raw, text, value};
+use striate_testkit::onnx::{integers, model_of, node_called, raw, text, value, value_of};
 use striate_testkit::protobuf::Message;
 
 use crate::common::onnx::{float, floats, int, ints, ints_attribute, model, node};
@@ -231,24 +233,13 @@ fn quantized_weights_become_floats() {
     assert!(line.contains("only weights may be quantized"), "{line}");
 }
 
-/// A graph input of bytes.
-fn bytes_input(extents: &[i64]) -> Message {
-    let extent = |extent: i64| match extent {
-        -1 => Message::new().text(2, "N"),
-        other => Message::new().integer(1, other.cast_unsigned()),
-    };
-    let shape = extents.iter().fold(Message::new(), |shape, one| shape.message(1, &extent(*one)));
-    let kind = Message::new().message(1, &Message::new().integer(1, 2).message(2, &shape));
-    Message::new().text(1, "x").message(2, &kind)
-}
-
 #[test]
 fn uint8_input_is_supported_if_cast_to_float() {
     let file = |nodes: &[Message]| {
         let graph = nodes.iter().fold(Message::new(), |graph, node| graph.message(1, node));
         let graph =
             graph.message(5, &floats("scale", &[], &[0.5])).message(5, &floats("mean", &[2], &[1.0, 2.0]));
-        let graph = graph.message(11, &bytes_input(&[-1, 1, 2])).message(12, &value("y", &[-1, 2, 1]));
+        let graph = graph.message(11, &value_of(2, "x", &[-1, 1, 2])).message(12, &value("y", &[-1, 2, 1]));
         model_of(17, &graph).bytes
     };
     let turn = node("Transpose", &["x"], "t", &[ints_attribute("perm", &[0, 2, 1])]);
@@ -258,11 +249,9 @@ fn uint8_input_is_supported_if_cast_to_float() {
     let (shape, y) = run(&imported, &[1, 1, 2], &[255.0, 4.0]);
     assert_eq!(shape, [1, 2, 1]);
     close(&y, &[127.5, 2.0], "bytes");
-    assert!(
-        imported.notes.iter().any(|note| note.contains("bytes (uint8), from 0 to 255")),
-        "{:?}",
-        imported.notes
-    );
+    assert_eq!(imported.integers, Some(IntegerType::BYTES));
+    let note = "its input x takes bytes (uint8), from 0 to 255; pass the values as floats";
+    assert!(imported.notes.iter().any(|line| line == note), "{:?}", imported.notes);
     let line = refusal(&file(&[node("Div", &["x", "scale"], "y", &[])]));
     assert!(line.contains("computes with integers; only a cast to floats is supported"), "{line}");
 }

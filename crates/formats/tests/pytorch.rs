@@ -122,11 +122,11 @@ fn choices_and_omissions_are_reported() {
                 "its pickle refers to code, which is never executed: __main__.Kind, __main__.Attributes",
             ],
             "references" => {
-                &["using the state dict \"model\"", "model_ema also has tensors: --key selects it"]
+                &["using the state dict \"model\"", "model_ema also has tensors: --key model_ema selects it"]
             }
             "timm" => &[
                 "using the state dict \"state_dict\"",
-                "state_dict_ema also has tensors: --key selects it",
+                "state_dict_ema also has tensors: --key state_dict_ema selects it",
                 "its pickle refers to code, which is never executed: __main__.Kind",
             ],
             "nested" => &["using the state dict \"model.params\""],
@@ -166,7 +166,10 @@ fn network_decides_which_dictionary_is_used() {
     };
     let loaded = read(&ReadOptions::default()).unwrap();
     assert_eq!(loaded.weights, weights(&case.tensors));
-    assert_eq!(loaded.notes, ["using the state dict \"model\"", "model_ema also fits: --key selects it"]);
+    assert_eq!(
+        loaded.notes,
+        ["using the state dict \"model\"", "model_ema also fits: --key model_ema selects it"]
+    );
     assert_eq!(read(&with_key("model_ema")).unwrap().weights, weights(&case.keyed["model_ema"]));
     let line = read(&with_key("optimizer.state.0")).unwrap_err().to_string();
     assert_eq!(

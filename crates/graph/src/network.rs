@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
-use striate_tensor::text::grouped;
+use striate_tensor::text::{grouped, is_unprintable};
 use striate_tensor::{DType, Error, Result, Shape, nearest};
 
 use crate::graph::{Graph, Kind, Role, Segment, ValueId};
@@ -505,14 +505,17 @@ fn check_work(output: &Shape, terms: usize) -> Result<()> {
     }
 }
 
-/// Refuses names that are too long or contain control characters, which a terminal would interpret.
+/// Refuses names that are too long, or have characters that a terminal would interpret.
 fn check_name(name: &str) -> Result<()> {
     let length = name.chars().count();
     if length > LONGEST_NAME {
         return Err(Error::input(format!("the name has {length} characters; the limit is {LONGEST_NAME}")));
     }
-    match name.chars().any(char::is_control) {
-        true => Err(Error::input("the name contains control characters")),
-        false => Ok(()),
+    match name.chars().find(|c| is_unprintable(*c)) {
+        Some(c) => Err(Error::input(format!(
+            "the name has the character U+{:04X}, which cannot be shown; rename it",
+            u32::from(c)
+        ))),
+        None => Ok(()),
     }
 }

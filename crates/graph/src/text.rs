@@ -258,6 +258,14 @@ mod tests {
             (layer(r#"{ op = "conv", out_channels = 1, kernel_size = 9 }"#), "[1, 1, 8, 8]"),
             (layer(r#"{ op = "add", inputs = ["input", "inptu"] }"#), "did you mean input?"),
             ("name = ".to_owned(), "line 1"),
+            (
+                layer(r#"{ op = "relu", name = "a\u2066b" }"#),
+                "the name has the character U+2066, which cannot be shown",
+            ),
+            (
+                layer(r#"{ op = "relu" }"#).replacen("\"n\"", r#""a\u202Eb""#, 1),
+                "the network's name: the name has the",
+            ),
         ] {
             let error = Network::from_text(&text).unwrap_err();
             assert!(error.is_input() && error.to_string().contains(expected), "{error}");

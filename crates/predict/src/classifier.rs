@@ -166,7 +166,7 @@ mod tests {
         let mut model = ModelFile::bare(network, weights).unwrap();
         let steps = vec![Step::CenterCrop { height: 1, width: 2 }];
         let form = Preprocessing { channels: 1, steps, mean: vec![0.0], std: vec![1.0] };
-        crate::set_preprocessing(&mut model, &form).unwrap();
+        crate::open::set_preprocessing(&mut model, &form).unwrap();
         model
     }
 

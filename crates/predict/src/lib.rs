@@ -5,10 +5,12 @@
 mod align;
 mod classifier;
 mod heads;
+mod integers;
 mod literal;
 mod metadata;
 mod names;
 mod open;
+mod origin;
 mod preprocessing;
 mod resolve;
 mod tally;
@@ -16,11 +18,13 @@ mod tally;
 pub use align::{Alignment, align};
 pub use classifier::{Classifier, Guess};
 pub use heads::Head;
+pub use integers::{check_integers, check_values};
 pub use names::{name_classes, read_names};
-pub use open::{OpenOptions, open_model, set_preprocessing, stated_preprocessing};
+pub use open::{OpenOptions, adapt, choose_preprocessing, fit_all, inherited, open_model};
+pub use origin::{Origin, Source};
 pub use preprocessing::{
     Colors, PREPROCESSING_WORDS, check_preprocessing, describe, describe_steps, named_preprocessing,
     published_preprocessing, read_preprocessing, resized,
 };
-pub use resolve::{Resolved, resolve, resolve_with};
+pub use resolve::{Resolved, refuse_builtin, resolve, resolve_beside, resolve_with};
 pub use tally::{Tally, softmax};

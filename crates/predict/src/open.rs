@@ -1,102 +1,186 @@
-//! Opens a model file or ONNX file for classifying images. Class names and preprocessing come from the user's options,
-//! or else from the file or its metadata.
+//! A model file, an ONNX file or weights of a given network made ready for images: class names and preprocessing are
+//! what a person asks for, else the file's own, else what its metadata state.
 
-use std::collections::HashMap;
 use std::path::Path;
 
-use striate_formats::{Loaded, ModelFile, ReadOptions, read_model_with, read_weights_with};
-use striate_tensor::{Error, Result};
+use striate_formats::{
+    Fitted, Head, Loaded, ModelFile, ReadOptions, WEIGHTS_ALONE, Weights, fit, fit_classes, fit_constants,
+    read_weights_with,
+};
+use striate_graph::Network;
+use striate_tensor::{Error, Result, Shape};
 use striate_vision::Preprocessing;
 
-use crate::metadata;
 use crate::names::{name_classes, read_names};
-use crate::preprocessing::{
-    Colors, PREPROCESSING_WORDS, check_preprocessing, describe, named_preprocessing, read_preprocessing,
-    resized,
-};
+use crate::origin::{Origin, Source};
+use crate::preprocessing::{PREPROCESSING_WORDS, check_preprocessing, describe, read_preprocessing, resized};
+use crate::resolve::{Resolved, refuse_builtin, resolve_beside};
 
 /// What the user specifies about a model that will classify images.
 #[derive(Debug, Clone, Default)]
 pub struct OpenOptions {
     /// Options for reading the file.
     pub read: ReadOptions,
+    /// The network of a file of weights: see [`crate::resolve`].
+    pub network: Option<String>,
+    /// The number of classes of that network, in place of that of the weights.
+    pub classes: Option<usize>,
     /// Class names: a file, or `imagenet`.
     pub names: Option<String>,
-    /// The preprocessing: a word or a JSON file, see [`named_preprocessing`].
+    /// How images become the input: a word or a JSON file, see [`crate::named_preprocessing`].
     pub preprocessing: Option<String>,
     /// Height and width of the input, for networks that accept several.
     pub size: Option<[usize; 2]>,
 }
 
-/// Opens the model in the file at `path`. Also returns notes for the user on what was chosen, one line each.
+/// Opens the model in the file at `path`, or the weights there for the network of `options`. Also returns what was
+/// chosen, for a person; a line each.
 ///
 /// # Errors
-/// If the file is not a model, or the options do not fit it.
+/// If the file is neither, or the options do not suit it.
 pub fn open_model(path: &Path, options: &OpenOptions) -> Result<(ModelFile, Vec<String>)> {
-    let (mut model, metadata, mut notes) = read(path, &options.read)?;
+    refuse_builtin(path)?;
+    let (mut model, origin, mut notes) = match &options.network {
+        Some(name) => weights_of(path, name, options)?,
+        None => own_network(path, options)?,
+    };
     model.network = model.network.channels_first();
-    complete(&mut model, &metadata, options, &mut notes).map_err(|e| e.at(path.display()))?;
+    complete(&mut model, &origin, options, &mut notes).map_err(|e| e.at(path.display()))?;
     Ok((model, notes))
 }
 
-/// Reads the model at `path`, with the metadata of an ONNX file and notes for the user.
-fn read(path: &Path, options: &ReadOptions) -> Result<(ModelFile, HashMap<String, String>, Vec<String>)> {
-    if !path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("onnx")) {
-        let (model, notes) = read_model_with(path, options)?;
-        return Ok((model, HashMap::new(), notes));
-    }
-    let Loaded { model, weights, metadata, notes, .. } = read_weights_with(path, options)?;
-    let model = model.ok_or_else(|| Error::input("contains no network").at(path.display()))?;
-    Ok((ModelFile { weights, ..model }, metadata, notes))
+/// The model at `path` with its own network.
+fn own_network(path: &Path, options: &OpenOptions) -> Result<(ModelFile, Origin, Vec<String>)> {
+    let loaded = read_weights_with(path, &options.read)?;
+    let origin = Origin::of(&loaded, None);
+    let Loaded { model, weights, notes, .. } = loaded;
+    let Some(model) = model else {
+        let advice = "specify their network with --model NAME|FILE (`striate models` lists the names)";
+        return Err(Error::input(WEIGHTS_ALONE).at(path.display()).advising(advice));
+    };
+    Ok((ModelFile { weights, ..model }, origin, notes))
 }
 
-/// Sets the class names and the preprocessing of `model` from `options`, or else from `metadata`, and its size.
+/// The weights at `path` with the network `name`.
+fn weights_of(path: &Path, name: &str, options: &OpenOptions) -> Result<(ModelFile, Origin, Vec<String>)> {
+    let Resolved { mut network, mut notes, .. } = resolve_beside(name, &options.read)?;
+    adapt(&mut network, options.read.input.as_deref(), options.classes)?;
+    let mut loaded = read_weights_with(path, &options.read)?;
+    let origin = Origin::of(&loaded, Some(name));
+    let at = |e: Error| e.at(path.display());
+    loaded.choose_for(&network).and_then(|()| fit_constants(&network, &mut loaded)).map_err(at)?;
+    notes.append(&mut loaded.notes);
+    let fitted = match options.classes {
+        None => fit_classes(&mut network, std::mem::take(&mut loaded.weights)),
+        Some(_) => fit_all(&network, std::mem::take(&mut loaded.weights)),
+    };
+    let fitted = fitted.map_err(at)?;
+    notes.extend(fitted.notes);
+    loaded.weights = fitted.weights;
+    Ok((inherited(network, loaded, false)?, origin, notes))
+}
+
+/// Brings `weights` to the names of `network`.
+///
+/// # Errors
+/// As [`fit`], or if the last layer is for another number of classes.
+pub fn fit_all(network: &Network, weights: Weights) -> Result<Fitted> {
+    let fitted = fit(network, weights)?;
+    if let Some(Head { classes, .. }) = fitted.replaced {
+        let (name, here) = (&network.name, network.classes()?);
+        let what = format!("the last layer has {classes} classes in the file, but {here} in {name}");
+        return Err(Error::input(format!("{what}; use --classes {classes}")));
+    }
+    Ok(fitted)
+}
+
+/// Gives `network` another `input`, without the batch, and another number of `classes`.
+///
+/// # Errors
+/// If the input has another rank, or the last layers do not give classes.
+pub fn adapt(network: &mut Network, input: Option<&[usize]>, classes: Option<usize>) -> Result<()> {
+    if let Some(input) = input.filter(|input| **input != network.input[..]) {
+        if input.len() != network.input.len() {
+            let form = match network.input.len() {
+                3 => "channels, height and width, such as 3,224,224".to_owned(),
+                rank => format!("{rank} extents with commas between"),
+            };
+            let text = input.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+            return Err(Error::input(format!("--input {text}: write {form}")));
+        }
+        network.set_input(Shape::from(input));
+    }
+    classes.map_or(Ok(()), |classes| network.set_classes(classes))
+}
+
+/// The model of `network` with the loaded weights, and with what the loaded model says of itself as far as it fits;
+/// its evaluation and example do not if the weights have been changed.
+///
+/// # Errors
+/// If the network is faulty.
+pub fn inherited(network: Network, loaded: Loaded, is_changed: bool) -> Result<ModelFile> {
+    let bare = ModelFile::bare(network, loaded.weights)?;
+    Ok(match loaded.model {
+        Some(before) if before.network == bare.network && is_changed => {
+            ModelFile { weights: bare.weights, evaluation: None, golden: None, ..before }
+        }
+        Some(before) if before.network == bare.network => ModelFile { weights: bare.weights, ..before },
+        Some(before)
+            if before.network.input == bare.network.input && before.classes.len() == bare.classes.len() =>
+        {
+            let ModelFile { classes, preprocessing, predict, .. } = before;
+            ModelFile { classes, preprocessing, predict, ..bare }
+        }
+        _ => bare,
+    })
+}
+
+/// Gives `model` the names and the preprocessing that `options`, else its file, state, and its size.
 fn complete(
     model: &mut ModelFile,
-    metadata: &HashMap<String, String>,
+    origin: &Origin,
     options: &OpenOptions,
     notes: &mut Vec<String>,
 ) -> Result<()> {
     match &options.names {
         Some(source) => model.classes = read_names(source, model.classes.len())?,
-        None => name_classes(model, metadata, notes),
+        None => name_classes(model, &origin.metadata, notes),
     }
-    let form = match &options.preprocessing {
-        Some(source) => {
-            let form = named_preprocessing(source, &model.network, Colors::Bgr)?;
-            notes.push(format!("preprocessing (--preprocessing {source}): {}", describe(&form)));
-            Some(form)
-        }
-        None if model.preprocessing.is_null() && model.predict.is_null() => {
-            stated_preprocessing(model, metadata, notes)
-        }
-        None => None,
-    };
-    if let Some(form) = form {
-        set_preprocessing(model, &form)?;
-    }
+    choose_preprocessing(model, origin, options.preprocessing.as_deref(), notes)?;
     match options.size {
         Some(size) => resize(model, size, notes),
         None => Ok(()),
     }
 }
 
-/// The preprocessing that the `metadata` of an ONNX file state for `model`; what was found is added to `notes`.
-pub fn stated_preprocessing(
-    model: &ModelFile,
-    metadata: &HashMap<String, String>,
+/// Gives `model` the preprocessing that is `asked` for, else its own, else that of its `origin`. What was chosen is
+/// added to `notes`. Returns whether the model has one now.
+///
+/// # Errors
+/// As [`Origin::preprocessing`].
+pub fn choose_preprocessing(
+    model: &mut ModelFile,
+    origin: &Origin,
+    asked: Option<&str>,
     notes: &mut Vec<String>,
-) -> Option<Preprocessing> {
-    let (form, keys) = metadata::preprocessing(metadata, &model.network)?;
-    notes.push(format!("preprocessing (from its metadata {keys}): {}", describe(&form)));
-    Some(form)
+) -> Result<bool> {
+    let own = [&model.preprocessing, &model.predict];
+    let Some((form, source)) = origin.preprocessing(&model.network, own, asked, notes)? else {
+        return Ok(false);
+    };
+    notes.extend(source.note(&form));
+    // A model may carry one for images of its data set and one for any other.
+    if source != Source::Model {
+        set_preprocessing(model, &form)?;
+    }
+    Ok(true)
 }
 
 /// Makes `form` the preprocessing of `model`, for images of a data set and for all others.
 ///
 /// # Errors
 /// If it has no JSON form.
-pub fn set_preprocessing(model: &mut ModelFile, form: &Preprocessing) -> Result<()> {
+pub(crate) fn set_preprocessing(model: &mut ModelFile, form: &Preprocessing) -> Result<()> {
     let value = serde_json::to_value(form).map_err(|e| Error::input(format!("the preprocessing: {e}")))?;
     (model.preprocessing, model.predict) = (value.clone(), value);
     Ok(())

@@ -83,7 +83,7 @@ fn normalized(network: &Network, mean: [f32; 3], std: [f32; 3], enlarged: bool) 
 }
 
 /// Images of any number of channels, with the same constants for all.
-fn plain(network: &Network, mean: f32, std: f32, enlarged: bool) -> Result<Preprocessing> {
+pub(crate) fn plain(network: &Network, mean: f32, std: f32, enlarged: bool) -> Result<Preprocessing> {
     let [channels, height, width] = network.image()?;
     let steps = framing([height, width], enlarged);
     Ok(Preprocessing { channels, steps, mean: vec![mean; channels], std: vec![std; channels] })

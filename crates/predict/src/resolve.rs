@@ -2,10 +2,12 @@
 
 use std::path::Path;
 
-use striate_formats::{ModelFile, ReadOptions, read_model_with};
+use striate_formats::{Loaded, ModelFile, ReadOptions, WEIGHTS_ALONE, read_weights_with};
 use striate_graph::Network;
 use striate_tensor::file::read_text_limited;
 use striate_tensor::{Error, Result};
+
+use crate::origin::Origin;
 
 /// A network, with its trained model if the name refers to one.
 #[derive(Debug, Clone)]
@@ -14,6 +16,8 @@ pub struct Resolved {
     pub network: Network,
     /// The model file or ONNX file that contains it.
     pub model: Option<ModelFile>,
+    /// The facts in its file about the preprocessing.
+    pub origin: Origin,
     /// Notes for the user on what was chosen or skipped in reading it, one line each.
     pub notes: Vec<String>,
 }
@@ -39,25 +43,71 @@ pub fn resolve(name: &str) -> Result<Resolved> {
 /// # Errors
 /// If there is no such network or file, or the file is invalid.
 pub fn resolve_with(name: &str, options: &ReadOptions) -> Result<Resolved> {
+    find(name, options, "name the network here, and this file with --weights")
+}
+
+/// Returns the network that `name` stands for as a value of `--model`, beside a file of weights.
+///
+/// # Errors
+/// As [`resolve_with`].
+pub fn resolve_beside(name: &str, options: &ReadOptions) -> Result<Resolved> {
+    find(name, options, NETWORKS)
+}
+
+/// Returns the network that `name` stands for; the refusal of a file of weights alone ends with `advice`.
+fn find(name: &str, options: &ReadOptions, advice: &str) -> Result<Resolved> {
     let path = Path::new(name);
     let extension = path.extension().and_then(|extension| extension.to_str());
     match extension {
-        // Files that contain only weights are refused there.
-        Some("safetensors" | "onnx" | "pth" | "pt" | "caffemodel") => {
-            let (model, notes) = read_model_with(path, options)?;
-            Ok(Resolved { network: model.network.clone(), model: Some(model), notes })
-        }
+        Some("safetensors" | "onnx" | "pth" | "pt" | "caffemodel") => from_file(path, options, advice),
         Some("toml") => {
             let text = read_text_limited(path, LARGEST_TEXT)?;
             let network = Network::from_text(&text).map_err(|e| e.at(name))?;
-            Ok(Resolved { network, model: None, notes: vec![] })
+            Ok(Resolved::new(network))
         }
         _ => {
             let model = striate_models::find(name).map_err(|unknown| {
                 no_network(path).unwrap_or_else(|| unknown.advising("`striate models` lists all"))
             })?;
-            Ok(Resolved { network: (model.build)()?, model: None, notes: vec![] })
+            Ok(Resolved::new((model.build)()?))
         }
+    }
+}
+
+/// The network in the model file or ONNX file at `path`.
+fn from_file(path: &Path, options: &ReadOptions, advice: &str) -> Result<Resolved> {
+    // These are for a file of weights beside the network.
+    let options = ReadOptions { key: None, ignore_unexpected: false, ..options.clone() };
+    let loaded = read_weights_with(path, &options)?;
+    let origin = Origin::of(&loaded, None);
+    let Loaded { model, weights, notes, .. } = loaded;
+    let Some(model) = model else {
+        return Err(Error::input(WEIGHTS_ALONE).at(path.display()).advising(advice));
+    };
+    let model = ModelFile { weights, ..model };
+    Ok(Resolved { network: model.network.clone(), model: Some(model), origin, notes })
+}
+
+impl Resolved {
+    /// A network alone.
+    fn new(network: Network) -> Resolved {
+        Resolved { network, model: None, origin: Origin::default(), notes: vec![] }
+    }
+}
+
+/// Refuses the name of a built-in network where a file of a model or of weights is needed.
+///
+/// # Errors
+/// If `path` is such a name, and there is no file of that name.
+pub fn refuse_builtin(path: &Path) -> Result<()> {
+    let name = path.to_str().filter(|_| !path.exists());
+    match name.and_then(|name| striate_models::find(name).ok()) {
+        None => Ok(()),
+        Some(known) => Err(Error::input(format!(
+            "{0}: is a built-in network, not a file with trained weights; train it with `striate train {0}` and pass \
+             the model file, or pass a weights file with --model {0}",
+            known.name
+        ))),
     }
 }
 

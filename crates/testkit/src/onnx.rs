@@ -75,12 +75,17 @@ pub fn entry(key: &str, value: &str) -> Message {
 
 /// A float input or output of a graph; an extent of −1 is symbolic.
 pub fn value(name: &str, extents: &[i64]) -> Message {
+    value_of(1, name, extents)
+}
+
+/// An input or output of a graph of ONNX element type `kind`.
+pub fn value_of(kind: u64, name: &str, extents: &[i64]) -> Message {
     let extent = |extent: i64| match extent {
         -1 => Message::new().text(2, "N"),
         other => Message::new().integer(1, other.cast_unsigned()),
     };
     let shape = extents.iter().fold(Message::new(), |shape, one| shape.message(1, &extent(*one)));
-    let kind = Message::new().message(1, &Message::new().integer(1, 1).message(2, &shape));
+    let kind = Message::new().message(1, &Message::new().integer(1, kind).message(2, &shape));
     Message::new().text(1, name).message(2, &kind)
 }
 

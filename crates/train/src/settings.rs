@@ -113,15 +113,17 @@ impl Settings {
         self.origins.get(field).cloned().unwrap_or(Origin::Default)
     }
 
-    /// Sets the normalization that given weights were trained with, unless flags or the recipe specify one.
-    pub fn normalize_as(&mut self, weights: &Preprocessing) {
-        if self.recipe.data.mean.is_some() || self.recipe.data.std.is_some() {
+    /// Sets the mean and standard deviation of `form`, which given weights were trained with or a flag requests. Only
+    /// a flag overrides those of the recipe.
+    pub fn normalize_as(&mut self, form: &Preprocessing, origin: &Origin) {
+        let is_set = self.recipe.data.mean.is_some() || self.recipe.data.std.is_some();
+        if is_set && !matches!(origin, Origin::Flag(_)) {
             return;
         }
-        self.recipe.data.mean = Some(weights.mean.clone());
-        self.recipe.data.std = Some(weights.std.clone());
+        self.recipe.data.mean = Some(form.mean.clone());
+        self.recipe.data.std = Some(form.std.clone());
         for field in ["data.mean", "data.std"] {
-            self.origins.insert(field.into(), Origin::Rule("that of the given weights".into()));
+            self.origins.insert(field.into(), origin.clone());
         }
     }
 

@@ -44,7 +44,9 @@ pub struct DataSummary {
     pub mean: Vec<f32>,
     /// Standard deviation by which each channel is then divided.
     pub std: Vec<f32>,
-    /// skipped files, by kind.
+    /// Where mean and standard deviation come from; null for arrays.
+    pub normalization: Option<String>,
+    /// Skipped files, by kind.
     pub skipped: Vec<Left>,
     /// Skipped unreadable images, with the reason.
     pub unreadable: Vec<Unread>,
@@ -124,7 +126,7 @@ fn as_text<S: serde::Serializer>(origin: &Origin, serializer: S) -> std::result:
 }
 
 impl DataSummary {
-    pub(crate) fn new(spec: &str, dataset: &Dataset, parts: &Parts) -> DataSummary {
+    pub(crate) fn new(settings: &Settings, dataset: &Dataset, parts: &Parts) -> DataSummary {
         let part = |name, images| PartSummary { name, images };
         let mut listed = vec![part("training", parts.train.len())];
         listed.extend(parts.watched.iter().map(|watched| part(watched.name, watched.images.len())));
@@ -152,17 +154,28 @@ impl DataSummary {
             reason,
         };
         DataSummary {
-            spec: spec.to_owned(),
+            spec: settings.recipe.data.spec.clone(),
             parts: listed,
             classes: dataset.classes.clone(),
             sizes,
             steps,
             mean,
             std,
+            normalization: dataset.preprocessing.as_ref().map(|_| normalization(settings)),
             skipped: skipped.into_iter().map(left).collect(),
             unreadable: unreadable.into_iter().map(unread).collect(),
             notes,
         }
+    }
+}
+
+/// Where the mean and deviation of the images come from.
+fn normalization(settings: &Settings) -> String {
+    match settings.origin("data.mean") {
+        Origin::Default => "mean and standard deviation of the training images".into(),
+        Origin::Recipe => "data.mean and data.std of the recipe".into(),
+        Origin::Flag(flag) => flag,
+        Origin::Rule(reason) => reason,
     }
 }
 

@@ -131,9 +131,8 @@ impl Trainer {
             changes.extend(self.changes.init.clone());
         }
         changes.extend(joined(self.batches));
-        let spec = &self.settings.recipe.data.spec;
         Ok(Summary {
-            data: DataSummary::new(spec, &self.dataset, &self.parts),
+            data: DataSummary::new(&self.settings, &self.dataset, &self.parts),
             network: NetworkSummary::new(&self.network, self.weights_file.clone(), changes)?,
             recipe: RecipeSummary::new(&self.settings),
             steps_per_epoch: self.batches.count(),

@@ -22,7 +22,8 @@ const MOST_IN_LIST: usize = 40;
 
 pub fn run(args: Eval) -> Result<()> {
     let spec = Spec::parse(&args.data)?;
-    args.images.reading.refuse_unused(&[Source::classifier(&args.model)])?;
+    let sources = Source::classifier(&args.model, args.images.network.as_deref());
+    args.images.reading.refuse_unused(&sources)?;
     let of_files =
         [("--skip-unreadable", args.skip_unreadable), ("--max-pixels", args.images.max_pixels.is_some())];
     refuse_without_image_files(&of_files, &args.data)?;
@@ -85,7 +86,8 @@ fn load(spec: &Spec, classifier: &Classifier, args: &Eval, notes: &mut Vec<Strin
     }
     let mut found = Vec::new();
     let by_name = |model: &[String], data: &[String]| {
-        let aligned = align(model, data)?;
+        let on = format!("{} on {}", args.model.display(), args.data);
+        let aligned = align(model, data).map_err(|e| e.at(on))?;
         found = aligned.notes;
         Ok(aligned.indices)
     };

@@ -6,6 +6,7 @@ use std::time::Instant;
 use anyhow::Result;
 use serde_json::json;
 use striate_engine::{Cpu, Inference};
+use striate_graph::Network;
 use striate_tensor::text::printable_path;
 use striate_tensor::{Error, Shape, npy};
 
@@ -27,18 +28,25 @@ pub fn run(args: Run) -> Result<()> {
     let array = array?;
     let input = array.to_f32().map_err(|e| e.at(printable_path(&args.input)))?;
     let mut network = resolved.network;
-    if array.shape.len() != network.input.len() + 1 {
+    let misfit = |network: &Network| {
         let (file, wanted) = (printable_path(&args.input), network.input_form());
-        let what = format!("{file}: has shape {}; {} takes {wanted}", array.shape, network.name);
-        return Err(Error::input(what).into());
+        Error::input(format!("{file}: has shape {}; {} takes {wanted}", array.shape, network.name))
+    };
+    if array.shape.len() != network.input.len() + 1 {
+        return Err(misfit(&network).into());
     }
     // A network without trained weights adapts to other channels, and its linear layers to other sizes.
-    let is_free = resolved.model.is_none();
-    if is_free && network.variables_for(&array.shape).ok() != network.variables().ok() {
+    let fits = network.variables_for(&array.shape).ok() == network.variables().ok();
+    if !fits && resolved.model.is_some() {
+        return Err(misfit(&network).into());
+    }
+    let mut own = network.clone();
+    if !fits {
         network.set_input(&array.shape[1..]);
     }
     if let Some(classes) = args.classes {
         network.set_classes(classes)?;
+        own.set_classes(classes)?;
     }
     let whole = network.clone();
     if let Some(layer) = &args.layer {
@@ -48,6 +56,8 @@ pub fn run(args: Run) -> Result<()> {
     network.graph_for(&array.shape)?;
     let seed = args.seed.unwrap_or(0);
     let weights = match (&args.weights, resolved.model) {
+        // The array is at fault if the weights fit the network as it was.
+        (Some(path), _) if !fits && weights::are_for(&own, path, &options) => return Err(misfit(&own).into()),
         (Some(path), _) => weights::load_for(&whole, path, args.seed, &options)?,
         (None, Some(model)) if args.classes.is_some() => {
             weights::fit_for(&whole, model.weights, vec![], Path::new(&args.model), args.seed)?

@@ -1,6 +1,7 @@
 //! `striate train`
 
 mod dry_run;
+mod normalization;
 mod report;
 mod summary;
 
@@ -11,15 +12,15 @@ use striate_data::{Dataset, Spec};
 use striate_engine::Cpu;
 use striate_formats::{Loaded, Weights};
 use striate_graph::Network;
-use striate_predict::{Resolved, published_preprocessing, read_preprocessing};
+use striate_predict::resolve_with;
 use striate_tensor::Error;
 use striate_train::{Limits, Origin, RUNS, Recipe, RunPath, Settings, Trainer, load_data};
-use striate_vision::Preprocessing;
 
 use crate::arguments::Train;
 use crate::effect::{Source, refuse_without_image_files};
 use crate::output::{Watcher, argument};
 use crate::outputs::refuse_in_data;
+use crate::reading::Size;
 use crate::signals::{Signals, catch_file_size_limit};
 use crate::weights;
 
@@ -35,17 +36,18 @@ pub fn run(args: Train) -> Result<()> {
         }
         None => {
             let Start { settings, network, dataset, weights, file, notes } = Start::new(&args)?;
+            let print_notes = || notes.iter().for_each(|(file, notes)| weights::print_notes(file, notes));
             let weights = weights.map(|weights| (file.as_path(), weights));
             let trainer = if args.dry_run {
                 let trainer = Trainer::draft(settings, network, dataset, weights, cpu)?;
-                weights::print_notes(&file, &notes);
+                print_notes();
                 return dry_run::run(trainer, args.compute.json);
             } else {
                 let stem = || format!("{}-{}", network.name, data_name(&settings.recipe.data.spec));
                 let out = args.out.clone().map_or_else(|| RunPath::Free { stem: stem() }, RunPath::Folder);
                 Trainer::create(settings, network, dataset, weights, cpu, &out)?
             };
-            weights::print_notes(&file, &notes);
+            print_notes();
             trainer
         }
     };
@@ -84,8 +86,8 @@ struct Start {
     weights: Option<Weights>,
     /// The file of the weights.
     file: PathBuf,
-    /// What was chosen when it was read.
-    notes: Vec<String>,
+    /// What was chosen in reading files, by file.
+    notes: Vec<(PathBuf, Vec<String>)>,
 }
 
 impl Start {
@@ -100,34 +102,40 @@ impl Start {
             let out = args.out.as_deref().unwrap_or(Path::new(RUNS));
             refuse_in_data("--out", out, &Spec::parse(spec)?)?;
         }
-        let Resolved { network, model, .. } = weights::resolve(name, &args.reading.options())?;
-        let network = network.channels_first();
-        let pretrained = args.weights.is_some() || model.is_some();
+        let resolved = resolve_with(name, &args.reading.options())?;
+        let network = resolved.network.clone().channels_first();
+        let pretrained = args.weights.is_some() || resolved.model.is_some();
         let settings = match given {
             Some(given) => given,
             None => Settings::chosen(name, spec, &network, pretrained)?,
         };
         let mut settings = with_flags(settings, &flags)?;
         let mut dataset = load_data(&settings.recipe, &network, pretrained)?;
-        let trained_with = match (&args.weights, &model) {
-            (None, Some(model)) => read_preprocessing(&model.preprocessing, &network)?
-                .or(read_preprocessing(&model.predict, &network)?),
-            _ => striate_models::find(name).ok().and_then(|model| published_preprocessing(&model)),
-        };
-        if let Some(form) = trained_with.filter(|form| pretrained && suits(form, &dataset)) {
-            settings.normalize_as(&form);
-        }
+        let loaded =
+            args.weights.as_deref().map(|path| weights::load(&network, path, &args.reading.options()));
+        let loaded = loaded.transpose()?;
+        let left_open = normalization::choose(
+            &mut settings,
+            &network,
+            &dataset,
+            (name, &resolved),
+            loaded.as_ref(),
+            args.preprocessing.as_deref(),
+        )?;
         if args.overfit_one_batch {
             one_batch(&mut settings, &mut dataset)?;
         }
-        let (weights, notes) = match &args.weights {
-            Some(path) => {
-                let Loaded { weights, notes, .. } = weights::load(&network, path, &args.reading.options())?;
-                (Some(weights), notes)
+        let own = PathBuf::from(&settings.recipe.model.name);
+        let file = args.weights.clone().unwrap_or_else(|| own.clone());
+        let mut notes = vec![(own, resolved.notes)];
+        let weights = match loaded {
+            Some(Loaded { weights, notes: chosen, .. }) => {
+                notes.push((file.clone(), chosen));
+                Some(weights)
             }
-            None => (model.map(|model| model.weights), vec![]),
+            None => resolved.model.map(|model| model.weights),
         };
-        let file = args.weights.clone().unwrap_or_else(|| PathBuf::from(&settings.recipe.model.name));
+        notes.push((file.clone(), left_open));
         Ok(Start { settings, network, dataset, weights, file, notes })
     }
 }
@@ -141,18 +149,13 @@ fn refuse_unused(args: &Train, model: &str, spec: &str) -> striate_tensor::Resul
     args.reading.refuse_unused(&sources)
 }
 
-/// Whether images of the data set can be normalized like `form`.
-fn suits(form: &Preprocessing, dataset: &Dataset) -> bool {
-    dataset.preprocessing.as_ref().is_some_and(|own| own.channels == form.channels)
-}
-
 /// The flags that set fields of the recipe, each with its assignment.
 fn flags(args: &Train) -> Vec<(&'static str, String)> {
     let mut flags = Vec::new();
     flags.extend(args.model.as_deref().map(|model| ("MODEL", format!("model.name={}", toml_string(model)))));
     flags.extend(args.data.as_deref().map(|data| ("--data", format!("data.spec={}", toml_string(data)))));
     flags.extend(args.set.iter().map(|assignment| ("--set", assignment.clone())));
-    flags.extend(args.size.as_ref().map(|size| ("--size", format!("data.size=[{size}]"))));
+    flags.extend(args.size.map(|Size([h, w])| ("--size", format!("data.size=[{h},{w}]"))));
     flags.extend(args.skip_unreadable.then(|| ("--skip-unreadable", "data.unreadable=skip".to_owned())));
     flags.extend(args.max_pixels.map(|pixels| ("--max-pixels", format!("data.max_pixels={pixels}"))));
     flags.extend(args.epochs.map(|epochs| ("--epochs", format!("train.epochs={epochs}"))));

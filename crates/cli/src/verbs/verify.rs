@@ -4,7 +4,7 @@ use anyhow::Result;
 use serde_json::json;
 use striate_engine::Cpu;
 use striate_formats::{Integrity, ModelFile};
-use striate_predict::Classifier;
+use striate_predict::{Classifier, refuse_builtin};
 use striate_tensor::Error;
 use striate_tensor::text::printable_path;
 
@@ -15,6 +15,7 @@ use crate::json;
 const TOLERANCE: f32 = 1e-4;
 
 pub fn run(args: Verify) -> Result<()> {
+    refuse_builtin(&args.model)?;
     let (model, integrity) = ModelFile::load_checked(&args.model)?;
     let classifier = Classifier::new(model, Cpu::new(args.compute.threads)?);
     let classifier = classifier.map_err(|e| e.at(printable_path(&args.model)))?;

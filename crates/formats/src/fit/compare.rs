@@ -111,7 +111,9 @@ impl Difference {
         }
         match self.missing.is_empty() && self.misshapen.is_empty() {
             true => error.advising("use --ignore-unexpected to ignore them"),
-            false => error,
+            false => {
+                error.advising("`striate inspect FILE` lists its tensors and the networks that they fit")
+            }
         }
     }
 }

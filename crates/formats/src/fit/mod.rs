@@ -60,18 +60,7 @@ pub struct Fitted {
 /// If they do not match (the message counts and names what is missing, unexpected and of the wrong shape), or
 /// contain NaN or infinite values.
 pub fn fit(network: &Network, weights: Weights) -> Result<Fitted> {
-    let mut notes = Vec::new();
-    let known = Known::of(network)?;
-    let wanted: HashMap<String, Shape> = network.variables()?.into_iter().collect();
-    let auxiliary: HashMap<String, Shape> = network.auxiliary_variables()?.into_iter().collect();
-    let mut weights = renamed(weights, &known, &mut notes);
-    if !weights.keys().any(|name| wanted.contains_key(name) && !is_shared(name))
-        && let Some(renamed) = as_torchvision(&network.name, &weights)
-    {
-        weights = renamed;
-        notes.push("Caffe's layer names were translated to torchvision's".into());
-    }
-    set_aside(&mut weights, &known, &auxiliary, &mut notes);
+    let (mut weights, mut notes) = named(network, weights)?;
     let replaced = other_classes(network, &weights)?;
     if let Some(Head { classes, variables }) = &replaced {
         let (first, now) = (&variables[0], network.classes()?);
@@ -86,6 +75,50 @@ pub fn fit(network: &Network, weights: Weights) -> Result<Fitted> {
             grouped(*classes as u64),
         ));
     }
+    checked(network, weights, replaced, notes)
+}
+
+/// As [`fit`], but where the last layer of `weights` is for another number of classes, `network` gets that number.
+///
+/// # Errors
+/// As [`fit`].
+pub fn fit_classes(network: &mut Network, weights: Weights) -> Result<Fitted> {
+    let (weights, mut notes) = named(network, weights)?;
+    if let Some(Head { classes, .. }) = other_classes(network, &weights)? {
+        let own = network.classes()?;
+        network.set_classes(classes)?;
+        notes.push(format!(
+            "{} has {classes} classes instead of {own}, as the last layer of the weights has",
+            network.name
+        ));
+    }
+    checked(network, weights, None, notes)
+}
+
+/// Brings `weights` to the names of `network` as far as they are known; with notes on it.
+fn named(network: &Network, weights: Weights) -> Result<(Weights, Vec<String>)> {
+    let mut notes = Vec::new();
+    let known = Known::of(network)?;
+    let wanted: HashMap<String, Shape> = network.variables()?.into_iter().collect();
+    let auxiliary: HashMap<String, Shape> = network.auxiliary_variables()?.into_iter().collect();
+    let mut weights = renamed(weights, &known, &mut notes);
+    if !weights.keys().any(|name| wanted.contains_key(name) && !is_shared(name))
+        && let Some(renamed) = as_torchvision(&network.name, &weights)
+    {
+        weights = renamed;
+        notes.push("Caffe's layer names were translated to torchvision's".into());
+    }
+    set_aside(&mut weights, &known, &auxiliary, &mut notes);
+    Ok((weights, notes))
+}
+
+/// Refuses `weights` that are not those of `network` without the `replaced` layer.
+fn checked(
+    network: &Network,
+    weights: Weights,
+    replaced: Option<Head>,
+    notes: Vec<String>,
+) -> Result<Fitted> {
     let absent = replaced.as_ref().map_or(&[][..], |head| &head.variables);
     let difference = Difference::between(network, shapes(&weights), absent)?;
     if !difference.is_none() {

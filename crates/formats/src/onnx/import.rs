@@ -13,11 +13,12 @@ use super::Imported;
 use super::budget::Budget;
 use super::constant::{Constant, count};
 use super::external::External;
+use super::integers::IntegerType;
 use super::proto::{Graph, Model, Node, ValueInfo};
 use super::rules::rule_of;
-use super::survey;
 use super::tensor::{self, MOST_AXES};
 use super::value::{Flow, Value};
+use super::{output, survey};
 use crate::message::shown;
 use crate::{ReadOptions, Weights};
 
@@ -38,6 +39,8 @@ pub(super) struct Import<'a> {
     pub values: HashMap<&'a str, Value>,
     /// Computed integers: an integer input, and values to which its elements are moved.
     integers: HashSet<&'a str>,
+    /// What the input takes, if that is integers.
+    taken: Option<IntegerType>,
     /// Transpositions that were carried out, by layer and order of axes.
     pub turned: HashMap<(String, Vec<usize>), Flow>,
     /// Matrices that were transposed, by the identity of the original.
@@ -99,15 +102,16 @@ pub(super) fn import(
         return Err(Error::input("defines custom functions, which are not supported"));
     }
     let mut notes = Vec::new();
-    let output = survey::output(&graph, options, &mut notes)?;
-    let needed = survey::needed_nodes(&graph, output);
-    survey::check_output(&graph, &needed, output)?;
+    let output = output::choose(&graph, options, &mut notes)?;
+    output::check(&graph, output)?;
+    let needed = survey::needed_nodes(&graph, &[output]);
     survey::check_operators(&graph, &needed)?;
     let mut import = Import {
         opset,
         batch: None,
         values: HashMap::new(),
         integers: HashSet::new(),
+        taken: None,
         turned: HashMap::new(),
         transposed: HashMap::new(),
         budget: Budget::new(limit, bytes.len()),
@@ -137,9 +141,9 @@ pub(super) fn import(
         None => e,
     })?;
     let others = import.unused(&graph)?;
-    let notes = std::mem::take(&mut import.notes);
+    let (notes, integers) = (std::mem::take(&mut import.notes), import.taken);
     let (network, weights) = import.finish(name, input, &end)?;
-    Ok(Imported { network, weights, others, metadata, notes })
+    Ok(Imported { network, weights, others, metadata, integers, notes })
 }
 
 /// Replaces the trial batch sizes in a message by N.
@@ -183,13 +187,15 @@ impl<'a> Import<'a> {
         let at = |what: String| Error::input(format!("input {}: {what}", shown(input.name)));
         match input.element_type.unwrap_or(1) {
             0 | 1 | 10 | 11 | 16 => {}
-            kind @ (2..=7 | 12 | 13) => {
-                let kind = if kind == 2 { "bytes (uint8), from 0 to 255" } else { "integers" };
+            kind => {
+                let taken = IntegerType::of(kind).ok_or_else(|| at("its elements are not numbers".into()))?;
                 self.integers.insert(input.name);
-                self.notes
-                    .push(format!("its input {} takes {kind}; pass the values as floats", shown(input.name)));
+                self.notes.push(format!(
+                    "its input {} takes {taken}; pass the values as floats",
+                    shown(input.name)
+                ));
+                self.taken = Some(taken);
             }
-            _ => return Err(at("its elements are not numbers".into())),
         }
         let extents = input.extents.as_ref();
         let extents = match (extents, &options.input) {

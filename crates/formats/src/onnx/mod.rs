@@ -1,9 +1,9 @@
 //! Reads ONNX graphs with their weights as networks, and writes networks as ONNX.
 //!
 //! `proto` reads the messages, `tensor` and `external` the elements of tensors. A `constant` is known before the network
-//! runs; `folding` computes with constants, within a `budget`. `survey` chooses the output and refuses what cannot be
-//! read; `import` then converts the nodes, whose operands `value` provides. `rules` lists the operators; the rules
-//! themselves are in `layers`, `functions`, `pools`, `joins`, `reductions`, `pads`, `parts`, `resize`, `shapes` and
+//! runs; `folding` computes with constants, within a `budget`. `output` chooses the output, `survey` finds its nodes and
+//! refuses what cannot be read; `import` then converts the nodes, whose operands `value` provides. `rules` lists the
+//! operators; the rules themselves are in `layers`, `functions`, `pools`, `joins`, `reductions`, `pads`, `parts`, `resize`, `shapes` and
 //! `quantized`. `turned` postpones transpositions, most of which cancel out.
 
 mod attributes;
@@ -14,8 +14,10 @@ mod external;
 mod folding;
 mod functions;
 mod import;
+mod integers;
 mod joins;
 mod layers;
+mod output;
 mod pads;
 mod parts;
 mod pools;
@@ -31,6 +33,7 @@ mod turned;
 mod value;
 
 pub use export::onnx_bytes;
+pub use integers::IntegerType;
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -41,6 +44,7 @@ use striate_tensor::{Error, Result};
 
 use crate::file::read_limited;
 use crate::fit::check_finite;
+use crate::message::shown;
 use crate::model::check_classes;
 use crate::{ModelFile, ReadOptions, Weights};
 
@@ -55,6 +59,8 @@ pub struct Imported {
     pub others: Weights,
     /// The metadata of the file.
     pub metadata: HashMap<String, String>,
+    /// The integers that its input takes; `None` for floats. The network takes floats of these values.
+    pub integers: Option<IntegerType>,
     /// Notes for the user on what was chosen or skipped, one line each.
     pub notes: Vec<String>,
 }
@@ -74,13 +80,13 @@ pub fn read_onnx(path: &Path) -> Result<Imported> {
 /// operator.
 pub fn read_onnx_with(path: &Path, options: &ReadOptions) -> Result<Imported> {
     let bytes = read_limited(path)?;
-    let name = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or("onnx");
+    let name = path.file_stem().and_then(|stem| stem.to_str()).map_or_else(|| "onnx".to_owned(), shown);
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
     let limit = MOST_FLOATS.saturating_add(bytes.len()).min(LARGEST);
-    import::import(&bytes, name, Some(folder), limit, options).map_err(|e| e.at(path.display()))
+    import::import(&bytes, &name, Some(folder), limit, options).map_err(|e| e.at(path.display()))
 }
 
 /// Reads an ONNX model named `name` from memory; external data are refused. It may expand to at most `limit` floats.

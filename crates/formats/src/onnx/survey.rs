@@ -1,62 +1,19 @@
-//! Examines a graph before any of its nodes is read: the requested output, the nodes it depends on, and
-//! unsupported operators.
+//! Examines a graph before any of its nodes is read: the nodes that an output depends on, and unsupported operators.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 use striate_tensor::{Error, Result};
 
-use super::proto::{Graph, Node, ValueInfo};
+use super::proto::Graph;
 use super::rules::rule_of;
-use crate::ReadOptions;
 use crate::message::shown;
 
 /// Largest number of names listed in a message.
 const LISTED: usize = 12;
 
-/// Chooses the tensor that becomes the output: the one that `options` names, or else an output of the graph: of
-/// several, the first with floats `[N, K]`, or else the first with floats. A choice among several is added to `notes`.
-pub(super) fn output<'a>(
-    graph: &Graph<'a>,
-    options: &ReadOptions,
-    notes: &mut Vec<String>,
-) -> Result<&'a str> {
-    let outputs = || list(graph.outputs.iter().map(|output| output.name));
-    if let Some(wanted) = &options.output {
-        let made = graph.nodes.iter().flat_map(|node| &node.outputs).copied();
-        let mut all = graph.outputs.iter().map(|output| output.name).chain(made);
-        return all.find(|name| name == wanted && !name.is_empty()).ok_or_else(|| {
-            let what = format!("has no tensor {}; its outputs are {}", shown(wanted), outputs());
-            Error::input(what)
-        });
-    }
-    let first = graph.outputs.first().ok_or_else(|| Error::input("its graph has no output"))?;
-    let scores = graph.outputs.iter().find(|output| is_float(output) && is_matrix(output));
-    let floats = || graph.outputs.iter().find(|output| is_float(output));
-    let chosen = scores.or_else(floats).unwrap_or(first);
-    if graph.outputs.len() > 1 {
-        notes.push(format!(
-            "of its {} outputs ({}), {} is used; --output NAME selects another",
-            graph.outputs.len(),
-            outputs(),
-            shown(chosen.name)
-        ));
-    }
-    Ok(chosen.name)
-}
-
-/// Whether an output may contain floats.
-fn is_float(output: &ValueInfo) -> bool {
-    output.element_type.is_none_or(|kind| matches!(kind, 0 | 1 | 10 | 11 | 16))
-}
-
-/// Whether the stated shape of an output is `[N, K]`.
-fn is_matrix(output: &ValueInfo) -> bool {
-    output.extents.as_ref().is_some_and(|extents| extents.len() == 2)
-}
-
-/// Returns the nodes that `output` depends on, in the file's order, which is the order of computation.
-pub(super) fn needed_nodes(graph: &Graph, output: &str) -> Vec<usize> {
-    let mut wanted: HashSet<&str> = HashSet::from([output]);
+/// Returns the nodes that `tensors` depend on, in the file's order, which is the order of computation.
+pub(super) fn needed_nodes(graph: &Graph, tensors: &[&str]) -> Vec<usize> {
+    let mut wanted: HashSet<&str> = tensors.iter().copied().collect();
     let mut needed = Vec::new();
     for (index, node) in graph.nodes.iter().enumerate().rev() {
         if node.outputs.iter().any(|name| !name.is_empty() && wanted.contains(name)) {
@@ -66,34 +23,6 @@ pub(super) fn needed_nodes(graph: &Graph, output: &str) -> Vec<usize> {
     }
     needed.reverse();
     needed
-}
-
-/// Refuses an output that is the index of the largest score.
-pub(super) fn check_output(graph: &Graph, needed: &[usize], output: &str) -> Result<()> {
-    let makers: HashMap<&str, &Node> = needed
-        .iter()
-        .map(|index| &graph.nodes[*index])
-        .flat_map(|node| node.outputs.iter().map(move |name| (*name, node)))
-        .collect();
-    let mut name = output;
-    // A file with a cycle of nodes is refused later.
-    for _ in 0..=needed.len() {
-        let Some(node) = makers.get(name) else { return Ok(()) };
-        let Some(source) = node.inputs.first() else { return Ok(()) };
-        match node.op {
-            "Cast" | "Identity" | "Squeeze" | "Unsqueeze" | "Reshape" | "Flatten" => name = source,
-            "ArgMax" | "ArgMin" | "TopK" => {
-                return Err(Error::input(format!(
-                    "its output {} contains class indices ({} of {source}); select the tensor with the scores: --output {source}",
-                    shown(output),
-                    node.op,
-                    source = shown(source)
-                )));
-            }
-            _ => return Ok(()),
-        }
-    }
-    Ok(())
 }
 
 /// Refuses unsupported operators, all at once, each with the number of its nodes.

@@ -158,14 +158,15 @@ fn rivals(all: &Dictionaries, ranked: &[Candidate]) -> Option<String> {
         fits && (exact.0 > 0 || !is_small && kind != Kind::OfTrainer)
     };
     let others: Vec<&Candidate> = ranked[1..].iter().filter(does_as_well).collect();
-    let verb = match (best.exact.0 > 0, others.len()) {
+    let first = keys::listed(others.iter().take(1).map(|other| key_of(all, other)));
+    let advice = match (best.exact.0 > 0, others.len()) {
         (_, 0) => return None,
-        (true, 1) => "also fits: --key selects it",
-        (true, _) => "also fit: --key selects one",
-        (false, 1) => "also has tensors: --key selects it",
-        (false, _) => "also have tensors: --key selects one",
+        (true, 1) => format!("also fits: --key {first} selects it"),
+        (true, _) => format!("also fit: --key {first}, for example, selects one"),
+        (false, 1) => format!("also has tensors: --key {first} selects it"),
+        (false, _) => format!("also have tensors: --key {first}, for example, selects one"),
     };
-    Some(format!("{} {verb}", keys::listed(others.into_iter().map(|other| key_of(all, other)))))
+    Some(format!("{} {advice}", keys::listed(others.into_iter().map(|other| key_of(all, other)))))
 }
 
 /// The key that selects `candidate`.

@@ -313,5 +313,7 @@ impl<'a> Fields<'a> {
 }
 
 fn damaged(what: impl Display) -> Error {
-    Error::input(format!("is not a complete zip archive ({what})"))
+    Error::input(format!(
+        "is truncated or damaged: not a complete zip archive ({what}); copy or download it again"
+    ))
 }

@@ -107,9 +107,14 @@ pub(super) fn cases() -> Vec<Case> {
         bad(
             "a network name with control characters",
             "name = \"a\\u001b[2J\"\ninput = [1]\nlayers = [{ op = \"relu\" }]",
-            "the network's name: the name contains control characters",
+            "the network's name: the name has the character U+001B, which cannot be shown; rename it",
         ),
-        bad("a layer name with control characters", named("a\\nb"), "the name contains control characters"),
+        bad(
+            "a network name with a bidirectional override",
+            "name = \"a\\u202Eb\"\ninput = [1]\nlayers = [{ op = \"relu\" }]",
+            "the network's name: the name has the character U+202E",
+        ),
+        bad("a layer name with control characters", named("a\\nb"), "the name has the character U+000A"),
         bad("an overlong name", named(&"x".repeat(1_000_000)), "the name has 1000000 characters"),
         bad(
             "a name twice",

@@ -9,10 +9,11 @@ use std::path::Path;
 use anyhow::Result;
 use serde_json::json;
 use striate_formats::{
-    Head, Loaded, Weights, caffemodel_bytes, count_parameters, first_convolution_to_rgb, fit, fit_constants,
+    Loaded, Weights, caffemodel_bytes, count_parameters, first_convolution_to_rgb, fit_constants,
     onnx_model_bytes, pytorch_bytes, read_weights_with, safetensors_bytes,
 };
 use striate_graph::Network;
+use striate_predict::{adapt, fit_all, refuse_builtin, resolve_beside};
 use striate_tensor::Error;
 use striate_tensor::text::{counted, printable_path};
 
@@ -39,6 +40,7 @@ pub fn run(args: Convert) -> Result<()> {
     refuse_conflicts(&args, extension)?;
     check([Output::file("OUT", &args.to)], &inputs(&args))?;
     refuse_unused(&args)?;
+    refuse_builtin(&args.from)?;
     let mut loaded = read_weights_with(&args.from, &args.reading.options())?;
     let network = network(&args, &loaded)?;
     if network.is_none() && (args.preprocessing.is_some() || args.names.is_some()) {
@@ -152,27 +154,29 @@ fn refuse_conflicts(args: &Convert, extension: &str) -> Result<()> {
 
 /// Refuses flags for kinds of files that are not read.
 fn refuse_unused(args: &Convert) -> striate_tensor::Result<()> {
-    let network = args.model.as_deref().map(Source::network);
-    let sources: Vec<Source> =
-        [Source::file(&args.from, args.model.is_some())].into_iter().chain(network).collect();
+    let network = args.model.as_deref();
+    let sources = match network {
+        Some(_) => Source::classifier(&args.from, network),
+        None => vec![Source::file(&args.from, false)],
+    };
     args.reading.refuse_unused(&sources)
 }
 
 /// The network that the weights belong to: that of `--model`, else that of the file.
 fn network(args: &Convert, loaded: &Loaded) -> Result<Option<Network>> {
-    let named = args
-        .model
-        .as_deref()
-        .map(|name| weights::resolve(name, &args.reading.options()))
-        .transpose()?
-        .map(|resolved| resolved.network);
-    let mut network = named.or_else(|| loaded.model.as_ref().map(|model| model.network.clone()));
+    let options = args.reading.options();
+    let named = args.model.as_deref().map(|name| resolve_beside(name, &options)).transpose()?;
+    if let (Some(named), Some(name)) = (&named, &args.model) {
+        weights::print_notes(Path::new(name), &named.notes);
+    }
+    let own = || loaded.model.as_ref().map(|model| model.network.clone());
+    let mut network = named.map(|resolved| resolved.network).or_else(own);
     match (&mut network, args.classes) {
-        (Some(network), Some(classes)) => network.set_classes(classes)?,
+        (Some(network), classes) => adapt(network, options.input.as_deref(), classes)?,
+        (None, None) => {}
         (None, Some(_)) => {
             return Err(Error::input("--classes changes a network; specify it with --model").into());
         }
-        _ => {}
     }
     Ok(network)
 }
@@ -182,12 +186,7 @@ fn fit_to(network: &Network, loaded: &mut Loaded, notes: &mut Vec<String>) -> st
     loaded.choose_for(network)?;
     fit_constants(network, loaded)?;
     notes.append(&mut loaded.notes);
-    let fitted = fit(network, std::mem::take(&mut loaded.weights))?;
-    if let Some(Head { classes, .. }) = fitted.replaced {
-        let (name, here) = (&network.name, network.classes()?);
-        let what = format!("the last layer has {classes} classes in the file, but {here} in {name}");
-        return Err(Error::input(format!("{what}; use --classes {classes}")));
-    }
+    let fitted = fit_all(network, std::mem::take(&mut loaded.weights))?;
     loaded.weights = fitted.weights;
     notes.extend(fitted.notes);
     Ok(())

@@ -24,7 +24,8 @@ use crate::{json, weights};
 type Outcome = (PathBuf, TensorResult<Vec<Guess>>);
 
 pub fn run(args: Predict) -> Result<()> {
-    args.images.reading.refuse_unused(&[Source::classifier(&args.model)])?;
+    let sources = Source::classifier(&args.model, args.images.network.as_deref());
+    args.images.reading.refuse_unused(&sources)?;
     let listing = images::list(&args.files)?;
     if args.picture.is_some() && listing.files.len() != 1 {
         return Err(Error::input("--picture takes exactly one image").into());

@@ -41,6 +41,7 @@ fn data_lines(data: &DataSummary) -> Vec<String> {
     if !data.mean.is_empty() {
         let list = |numbers: &[f32]| numbers.iter().map(|x| format!("{x:.3}")).collect::<Vec<_>>().join(", ");
         lines.push(format!("normalized with mean {} and std {}", list(&data.mean), list(&data.std)));
+        lines.extend(data.normalization.iter().map(|origin| format!("normalization: {}", printable(origin))));
     }
     lines.extend(data.notes.iter().map(|note| printable(note).into_owned()));
     let left = data.skipped.iter();

@@ -1,0 +1,141 @@
+//! ONNX graphs whose input takes bytes: their images become the input as they are, in every command.
+
+mod common;
+
+use common::Folder;
+use serde_json::{Value, json};
+use striate_testkit::onnx::{entry, floats, int, model_of, node, value, value_of};
+use striate_testkit::protobuf::Message;
+use striate_vision::{Image, encode_png};
+
+/// A graph that takes images `[N, 3, 4, 4]` of the element type `kind` and divides them by 255 itself; its scores are
+/// the means of red, green and blue.
+fn graph(kind: u64, metadata: &[(&str, &str)]) -> Vec<u8> {
+    let nodes = [
+        node("Cast", &["x"], "f", &[int("to", 1)]),
+        node("Div", &["f", "white"], "v", &[]),
+        node("GlobalAveragePool", &["v"], "pooled", &[]),
+        node("Flatten", &["pooled"], "means", &[]),
+        node("Gemm", &["means", "w"], "s", &[int("transB", 1)]),
+    ];
+    let graph = nodes.iter().fold(Message::new(), |graph, node| graph.message(1, node));
+    let w = floats("w", &[3, 3], &[1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]);
+    let graph = graph.message(5, &w).message(5, &floats("white", &[], &[255.0]));
+    let graph = graph.message(11, &value_of(kind, "x", &[-1, 3, 4, 4])).message(12, &value("s", &[-1, 3]));
+    let model = model_of(17, &graph);
+    metadata.iter().fold(model, |model, (key, value)| model.message(14, &entry(key, value))).bytes
+}
+
+/// A folder with the graph and an image of the color (255, 51, 0).
+fn folder(name: &str) -> Folder {
+    let folder = Folder::new(name);
+    folder.write("u8.onnx", graph(2, &[]));
+    folder.write("orange.png", encode_png(&Image::filled(6, 5, [255, 51, 0])).unwrap());
+    folder
+}
+
+/// ONNX Runtime's outputs for the image are (1, 0.2, 0), whose softmax this is.
+fn assert_scores(predicted: &Value) {
+    let top = predicted["predictions"][0]["top"].as_array().unwrap();
+    for (guess, (class, score)) in top.iter().zip([("0", 0.550_295), ("1", 0.247_263), ("2", 0.202_442)]) {
+        let found = guess["score"].as_f64().unwrap();
+        assert!(guess["class"] == class && (found - score).abs() < 1e-5, "{predicted}");
+    }
+}
+
+fn notes(folder: &Folder, arguments: &[&str]) -> String {
+    let output = folder.run(arguments);
+    let notes = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{notes}");
+    notes
+}
+
+#[test]
+fn images_are_given_as_bytes_and_converted_models_keep_that() {
+    let folder = folder("bytes-predict");
+    assert_scores(&folder.json(&["predict", "u8.onnx", "orange.png"]));
+    let said = notes(&folder, &["predict", "u8.onnx", "orange.png"]);
+    let line = "preprocessing (the input takes bytes): RGB in [0, 255], shorter side";
+    assert!(said.contains(line), "{said}");
+    for to in ["model.safetensors", "model.onnx"] {
+        let said = notes(&folder, &["convert", "u8.onnx", to]);
+        let line = format!("the input of {to} is float instead of uint8, with the same values");
+        assert!(said.contains(&line), "{said}");
+        assert_scores(&folder.json(&["predict", to, "orange.png"]));
+    }
+    folder.json(&["verify", "model.safetensors"]);
+    folder.write("form.json", json!({ "channels": 3, "steps": [{ "step": "resize", "height": 4, "width": 4, "filter": "nearest" }], "mean": [0, 0, 0], "std": [1.0 / 255.0, 0.003_921_569, 0.003_921_57] }).to_string());
+    assert_scores(&folder.json(&["predict", "u8.onnx", "orange.png", "--preprocessing", "form.json"]));
+    for class in ["0", "1"] {
+        std::fs::create_dir_all(folder.path(&format!("set/{class}"))).unwrap();
+        std::fs::copy(folder.path("orange.png"), folder.path(&format!("set/{class}/a.png"))).unwrap();
+    }
+    let measured = folder.json(&["eval", "u8.onnx", "--data", "set"]);
+    // The mean of −ln 0.550295 and −ln 0.247263.
+    assert!((measured["loss"].as_f64().unwrap() - 0.997_302).abs() < 1e-5, "{measured}");
+}
+
+#[test]
+fn preprocessing_that_gives_no_bytes_is_refused() {
+    let folder = folder("bytes-refused");
+    for (word, range) in [
+        ("zero-one", "fractions from 0 to 1"),
+        ("tensorflow", "fractions from -1 to 1"),
+        ("imagenet", "fractions from -2.118 to 2.64"),
+        ("caffe", "fractions from -123.68 to 151.061"),
+    ] {
+        for arguments in [
+            &["predict", "u8.onnx", "orange.png"][..],
+            &["eval", "u8.onnx", "--data", "digits"],
+            &["convert", "u8.onnx", "out.safetensors"],
+        ] {
+            let line = folder.refusal(&[arguments, &["--preprocessing", word]].concat());
+            let expected = format!(
+                "u8.onnx: --preprocessing {word}: gives {range}, but the network's input takes bytes (uint8), from 0 to 255; \
+                 leave out --preprocessing"
+            );
+            assert!(line.contains(&expected), "{line}");
+        }
+    }
+    // Metadata that contradict the input are left aside.
+    let keys = [("Image.BitmapPixelFormat", "Rgb8"), ("Image.NominalPixelRange", "Normalized_0_1")];
+    folder.write("odd.onnx", graph(2, &keys));
+    let said = notes(&folder, &["predict", "odd.onnx", "orange.png"]);
+    assert!(said.contains("are ignored: their preprocessing gives fractions from 0 to 1"), "{said}");
+    assert_scores(&folder.json(&["predict", "odd.onnx", "orange.png"]));
+    // Of other integers it is not known which a byte becomes.
+    folder.write("i32.onnx", graph(6, &[]));
+    let line = folder.refusal(&["predict", "i32.onnx", "orange.png"]);
+    assert!(line.contains("choose it with --preprocessing"), "{line}");
+    let line = folder.refusal(&["predict", "i32.onnx", "orange.png", "--preprocessing", "zero-one"]);
+    assert!(line.contains("takes integers (int32); give a FILE.json"), "{line}");
+}
+
+#[test]
+fn training_gives_bytes_too() {
+    let folder = folder("bytes-train");
+    for (class, level) in [("dark", 0), ("bright", 130)] {
+        for index in 0..6 {
+            let image = Image::filled(8, 8, [level + 20 * index, level, 60]);
+            folder.write(&format!("set/{class}/{index}.png"), encode_png(&image).unwrap());
+        }
+    }
+    let train = ["train", "u8.onnx", "--data", "set", "--epochs", "1", "--out", "run"];
+    folder.write("half.toml", "[data]\nmean = [0.5, 0.5, 0.5]\nstd = [1.0, 1.0, 1.0]\n");
+    for (flags, expected) in [
+        (&["--preprocessing", "zero-one"][..], "--preprocessing zero-one: gives fractions from 0 to 1"),
+        (&["--recipe", "half.toml"], "data.mean and data.std: gives fractions from -0.5 to 0.5"),
+    ] {
+        let line = folder.refusal(&[&train[..], flags].concat());
+        assert!(line.contains(expected) && !folder.path("run").exists(), "{line}");
+    }
+    let trained = folder.json(&train);
+    let data = &trained["summary"]["data"];
+    assert_eq!(
+        (&data["mean"], &data["normalization"]),
+        (&json!([0.0, 0.0, 0.0]), &json!("the input takes bytes (uint8)"))
+    );
+    for std in data["std"].as_array().unwrap() {
+        assert!((std.as_f64().unwrap() * 255.0 - 1.0).abs() < 1e-6, "{data}");
+    }
+}
