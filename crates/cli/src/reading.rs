@@ -99,7 +99,7 @@ impl Reading {
 /// Flags for a model that classifies images.
 #[derive(Debug, Args)]
 pub struct Images {
-    /// Network of a file that holds only weights
+    /// Network of a file that contains only weights
     #[arg(long = "model", value_name = "NAME|FILE")]
     pub network: Option<String>,
     /// Number of its classes [default: that of the weights]

@@ -44,7 +44,7 @@ fn named_network_makes_weights_a_model() {
     let folder = folder("weights-model");
     let predict = ["predict", "means.pth", "orange.png", "--model", "means.toml"];
     let line = folder.refusal(&predict);
-    assert!(line.contains("means.pth: its preprocessing is unknown"), "{line}");
+    assert!(line.contains("means.pth: the model does not state its preprocessing"), "{line}");
     let found = top(&folder.json(&[&predict[..], &["--preprocessing", "zero-one"]].concat()));
     for ((class, score), (expected_class, expected)) in
         found.iter().zip([("0", 0.550_295), ("1", 0.247_263), ("2", 0.202_442)])
@@ -87,7 +87,9 @@ fn builtin_network_brings_its_preprocessing_and_names() {
     let predict = ["predict", "net.pth", "orange.png", "--model", "squeezenet1_1"];
     let output = folder.run(&predict);
     let notes = String::from_utf8_lossy(&output.stderr);
-    for note in ["preprocessing of the published weights: RGB in [0, 1]", "named as ImageNet's"] {
+    for note in
+        ["preprocessing of the published weights: RGB in [0, 1]", "using the 1,000 ImageNet class names"]
+    {
         assert!(output.status.success() && notes.contains(note), "{notes}");
     }
     for flags in [&[][..], &["--preprocessing", "caffe"]] {
@@ -102,7 +104,7 @@ fn builtin_network_brings_its_preprocessing_and_names() {
         assert!(line.contains(expected), "{line}");
     }
     let line = folder.refusal(&["predict", "net.pth", "orange.png", "--model", "resnet18"]);
-    assert!(line.contains("net.pth: ") && line.contains("another network than resnet18?"), "{line}");
+    assert!(line.contains("net.pth: ") && line.contains("a network other than resnet18?"), "{line}");
 }
 
 #[test]

@@ -83,7 +83,7 @@ const VERSION: &str = "1";
 const PROGRAM: &str = concat!("striate ", env!("CARGO_PKG_VERSION"));
 /// Largest number of outputs that are named by numbers.
 const MOST_CLASSES: usize = 1 << 22;
-/// What a file without a network is called.
+/// The description of a file without a network, for messages.
 pub const WEIGHTS_ALONE: &str = "contains only weights, not a network";
 const DAMAGED: &str = "is a damaged model file";
 const GOLDEN: [&str; 2] = ["golden.input", "golden.output"];

@@ -1,5 +1,5 @@
-//! A model file, an ONNX file or weights of a given network made ready for images: class names and preprocessing are
-//! what a person asks for, else the file's own, else what its metadata state.
+//! Opens a model file, an ONNX file or the weights of a given network for classifying images. Class names and
+//! preprocessing come from the user's options, or else from the file or its metadata.
 
 use std::path::Path;
 
@@ -21,23 +21,23 @@ use crate::resolve::{Resolved, refuse_builtin, resolve_beside};
 pub struct OpenOptions {
     /// Options for reading the file.
     pub read: ReadOptions,
-    /// The network of a file of weights: see [`crate::resolve`].
+    /// The network of a file that contains only weights, as in [`crate::resolve`].
     pub network: Option<String>,
-    /// The number of classes of that network, in place of that of the weights.
+    /// The number of classes of that network; by default that of the weights.
     pub classes: Option<usize>,
     /// Class names: a file, or `imagenet`.
     pub names: Option<String>,
-    /// How images become the input: a word or a JSON file, see [`crate::named_preprocessing`].
+    /// The preprocessing: a word or a JSON file, see [`crate::named_preprocessing`].
     pub preprocessing: Option<String>,
     /// Height and width of the input, for networks that accept several.
     pub size: Option<[usize; 2]>,
 }
 
-/// Opens the model in the file at `path`, or the weights there for the network of `options`. Also returns what was
-/// chosen, for a person; a line each.
+/// Opens the model in the file at `path`, or the weights in it for the network of `options`. Also returns notes for the
+/// user on what was chosen, one line each.
 ///
 /// # Errors
-/// If the file is neither, or the options do not suit it.
+/// If the file is neither, or the options do not fit it.
 pub fn open_model(path: &Path, options: &OpenOptions) -> Result<(ModelFile, Vec<String>)> {
     refuse_builtin(path)?;
     let (mut model, origin, mut notes) = match &options.network {
@@ -80,7 +80,7 @@ fn weights_of(path: &Path, name: &str, options: &OpenOptions) -> Result<(ModelFi
     Ok((inherited(network, loaded, false)?, origin, notes))
 }
 
-/// Brings `weights` to the names of `network`.
+/// Fits all of `weights` to `network`.
 ///
 /// # Errors
 /// As [`fit`], or if the last layer is for another number of classes.
@@ -94,7 +94,7 @@ pub fn fit_all(network: &Network, weights: Weights) -> Result<Fitted> {
     Ok(fitted)
 }
 
-/// Gives `network` another `input`, without the batch, and another number of `classes`.
+/// Changes the `input` of `network`, without the batch, and its number of `classes`.
 ///
 /// # Errors
 /// If the input has another rank, or the last layers do not give classes.
@@ -103,21 +103,22 @@ pub fn adapt(network: &mut Network, input: Option<&[usize]>, classes: Option<usi
         if input.len() != network.input.len() {
             let form = match network.input.len() {
                 3 => "channels, height and width, such as 3,224,224".to_owned(),
-                rank => format!("{rank} extents with commas between"),
+                1 => "1 extent".to_owned(),
+                rank => format!("{rank} extents, separated by commas"),
             };
             let text = input.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
-            return Err(Error::input(format!("--input {text}: write {form}")));
+            return Err(Error::input(format!("--input {text}: expected {form}")));
         }
         network.set_input(Shape::from(input));
     }
     classes.map_or(Ok(()), |classes| network.set_classes(classes))
 }
 
-/// The model of `network` with the loaded weights, and with what the loaded model says of itself as far as it fits;
-/// its evaluation and example do not if the weights have been changed.
+/// Returns the model of `network` with the loaded weights, and with the metadata of the loaded model that fit. Its
+/// evaluation and example are dropped if the weights have been changed.
 ///
 /// # Errors
-/// If the network is faulty.
+/// If the network is invalid.
 pub fn inherited(network: Network, loaded: Loaded, is_changed: bool) -> Result<ModelFile> {
     let bare = ModelFile::bare(network, loaded.weights)?;
     Ok(match loaded.model {
@@ -135,7 +136,7 @@ pub fn inherited(network: Network, loaded: Loaded, is_changed: bool) -> Result<M
     })
 }
 
-/// Gives `model` the names and the preprocessing that `options`, else its file, state, and its size.
+/// Sets the class names and the preprocessing of `model` from `options`, or else from its file, and its size.
 fn complete(
     model: &mut ModelFile,
     origin: &Origin,
@@ -153,8 +154,8 @@ fn complete(
     }
 }
 
-/// Gives `model` the preprocessing that is `asked` for, else its own, else that of its `origin`. What was chosen is
-/// added to `notes`. Returns whether the model has one now.
+/// Sets the preprocessing of `model`: the one `asked` for, else its own, else that of its `origin`. The choice is added
+/// to `notes`. Returns whether the model has one now.
 ///
 /// # Errors
 /// As [`Origin::preprocessing`].

@@ -1,5 +1,5 @@
-//! How images become the input of a model from elsewhere: as a person asks, as the model carries it, as its file
-//! states, or as the network's published weights take it.
+//! The preprocessing of a model from elsewhere: requested by the user, stored in the model, stated by its file, or that
+//! of the network's published weights.
 
 use std::collections::HashMap;
 
@@ -17,14 +17,14 @@ use crate::preprocessing::{
     resized,
 };
 
-/// What is known of weights that bears on how images become their input.
+/// The facts about weights that decide about their preprocessing.
 #[derive(Debug, Clone, Default)]
 pub struct Origin {
     /// The metadata of an ONNX file.
     pub metadata: HashMap<String, String>,
-    /// What the input of an ONNX graph takes, if that is integers.
+    /// The integers that the input of an ONNX graph takes; `None` for floats.
     pub integers: Option<IntegerType>,
-    /// The name under which a person gave the network of the weights.
+    /// The name that the user gives for the network of the weights.
     pub network: Option<String>,
     /// Whether they were trained on BGR images and converted to RGB, as Caffe's are.
     pub was_bgr: bool,
@@ -33,20 +33,20 @@ pub struct Origin {
 /// Where a preprocessing comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
-    /// A person asked for it: a word or a file.
+    /// The user: a word or a file.
     Asked(String),
-    /// The model carries it.
+    /// The model, which stores it.
     Model,
-    /// The metadata of an ONNX file state it, under these keys.
+    /// The metadata of an ONNX file, under these keys.
     Metadata(&'static str),
-    /// The input takes bytes.
+    /// The input, which takes bytes.
     Bytes,
-    /// It is that of the published weights of the network.
+    /// The published weights of the network.
     Published,
 }
 
 impl Source {
-    /// Describes the choice of `form` for a person; `None` where nothing was chosen.
+    /// Returns the note for the user on the choice of `form`; `None` if nothing was chosen.
     pub fn note(&self, form: &Preprocessing) -> Option<String> {
         let how = match self {
             Source::Asked(source) => format!("preprocessing (--preprocessing {source})"),
@@ -65,7 +65,7 @@ impl Source {
 }
 
 impl Origin {
-    /// What `loaded` says of its own network, or of the one that a person called `network` where that is given.
+    /// Returns the facts in `loaded`, for its own network or for the one that the user calls `network`.
     pub fn of(loaded: &Loaded, network: Option<&str>) -> Origin {
         Origin {
             metadata: loaded.metadata.clone(),
@@ -76,12 +76,12 @@ impl Origin {
         }
     }
 
-    /// Returns how images become the input of `network`, with where that comes from: what is `asked` for, else what
-    /// the model carries (`own`, which may be null), else what the file states, else what is published. `None` if it
-    /// is not known. Notes are added on what was left aside.
+    /// Returns the preprocessing for `network`, with its source: the one `asked` for, else the one stored in the model
+    /// (`own`, which may be null), else that of the file's metadata, else the published one. `None` if it is unknown.
+    /// Ignored metadata are added to `notes`.
     ///
     /// # Errors
-    /// If what is asked for or carried does not suit the network.
+    /// If the one asked for or stored does not fit the network.
     pub fn preprocessing(
         &self,
         network: &Network,

@@ -46,7 +46,7 @@ pub fn resolve_with(name: &str, options: &ReadOptions) -> Result<Resolved> {
     find(name, options, "name the network here, and this file with --weights")
 }
 
-/// Returns the network that `name` stands for as a value of `--model`, beside a file of weights.
+/// As [`resolve_with`], for a network whose weights are in another file.
 ///
 /// # Errors
 /// As [`resolve_with`].

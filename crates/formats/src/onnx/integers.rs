@@ -1,4 +1,4 @@
-//! The integers that the input of a graph may take.
+//! Types of integers that the input of a graph may take.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! The normalization of images when training starts from given weights: that with which these were trained.
+//! The normalization of images when training starts from given weights: the one these were trained with.
 
 use anyhow::Result;
 use serde_json::Value;
