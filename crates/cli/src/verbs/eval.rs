@@ -86,7 +86,7 @@ fn load(spec: &Spec, classifier: &Classifier, args: &Eval, notes: &mut Vec<Strin
     }
     let mut found = Vec::new();
     let by_name = |model: &[String], data: &[String]| {
-        let on = format!("{} on {}", args.model.display(), args.data);
+        let on = format!("{} on {}", printable_path(&args.model), args.data);
         let aligned = align(model, data).map_err(|e| e.at(on))?;
         found = aligned.notes;
         Ok(aligned.indices)
