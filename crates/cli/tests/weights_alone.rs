@@ -100,7 +100,7 @@ fn builtin_network_brings_its_preprocessing_and_names() {
     }
     for arguments in [["predict", "net.pth", "orange.png"], ["convert", "net.pth", "x.safetensors"]] {
         let line = folder.refusal(&[&arguments[..], &["--model", "means.pth"]].concat());
-        let expected = "means.pth: contains only weights, not a network; a network is a .toml text";
+        let expected = "means.pth: contains only weights, not a network; a network is a .toml";
         assert!(line.contains(expected), "{line}");
     }
     let line = folder.refusal(&["predict", "net.pth", "orange.png", "--model", "resnet18"]);
@@ -144,7 +144,7 @@ fn input_shapes_the_named_network() {
         (&["--model", "lenet5", "--input", "3,32"], "--input 3,32: expected channels, height and width"),
         (
             &["--input", "3,32,32"],
-            "--input fixes the input shape of an ONNX graph; color.pth is a weights file without a network",
+            "--input fixes the input shape of an ONNX graph, but color.pth is a weights file without",
         ),
     ] {
         let line = folder.refusal(&[&convert[..], flags].concat());
