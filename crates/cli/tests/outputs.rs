@@ -58,6 +58,10 @@ fn outputs_never_overwrite_inputs_or_each_other() {
             "model.safetensors: this command reads the file",
         ),
         (
+            "predict a.pth photo.png --model model.safetensors --csv model.safetensors",
+            "model.safetensors: this command reads the file",
+        ),
+        (
             "predict model.safetensors photo.png --csv names.txt --names names.txt",
             "names.txt: this command reads the file",
         ),

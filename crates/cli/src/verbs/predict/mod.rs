@@ -72,7 +72,8 @@ pub fn run(args: Predict) -> Result<()> {
 fn check_outputs(args: &Predict, listing: &Listing) -> TensorResult<()> {
     let picture = args.picture.iter().map(|path| Output::picture("--picture", path));
     let csv = args.csv.iter().map(|path| Output::file("--csv", path));
-    let named = [&args.images.names, &args.images.preprocessing].into_iter().flatten().map(Path::new);
+    let images = &args.images;
+    let named = [&images.names, &images.preprocessing, &images.network].into_iter().flatten().map(Path::new);
     let inputs = listing.files.iter().map(PathBuf::as_path).chain(named).chain([args.model.as_path()]);
     check(picture.chain(csv), &inputs.collect::<Vec<_>>())
 }
