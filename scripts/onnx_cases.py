@@ -35,7 +35,7 @@ def agrees(got, expected, tolerance):
     """Returns whether `got` is within `tolerance` of the largest element, or as close as ONNX's own runner requires."""
     if got.shape != expected.shape:
         return False
-    return difference(got, expected) <= tolerance or np.allclose(got, expected, rtol=1e-3, atol=1e-7)
+    return difference(got, expected) <= tolerance or np.allclose(got, expected, rtol=1e-3, atol=1e-7, equal_nan=True)
 
 
 def case_files():
