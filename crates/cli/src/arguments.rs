@@ -92,6 +92,9 @@ pub struct Compute {
     /// Number of threads (0: one per core)
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub threads: usize,
+    /// Random seed [default: 0]
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
     /// Print one JSON object to stdout
     #[arg(long)]
     pub json: bool,
@@ -170,9 +173,6 @@ pub struct Train {
     /// Overfit the first batch to check that learning works
     #[arg(long)]
     pub overfit_one_batch: bool,
-    /// Random seed [default: 0]
-    #[arg(long, value_name = "N")]
-    pub seed: Option<u64>,
     #[command(flatten)]
     pub reading: Reading,
     #[command(flatten)]
@@ -349,9 +349,6 @@ pub struct Run {
     pub onnx_output: Option<String>,
     #[command(flatten)]
     pub checkpoint: Checkpoint,
-    /// Random seed [default: 0]
-    #[arg(long, value_name = "N")]
-    pub seed: Option<u64>,
     /// Arithmetic precision
     #[arg(long, default_value = "f32", value_name = "TYPE", value_parser = ["f32"], hide_possible_values = true)]
     pub precision: String,
@@ -519,9 +516,6 @@ pub struct Bench {
     /// Seconds per measurement [default: 1]
     #[arg(long, value_name = "S", value_parser = seconds)]
     pub seconds: Option<f64>,
-    /// Random seed [default: 0]
-    #[arg(long, value_name = "N")]
-    pub seed: Option<u64>,
     #[command(flatten)]
     pub compute: Compute,
 }

@@ -171,3 +171,11 @@ pub fn refuse_given(flags: &[(&str, bool)], reason: &str) -> Result<()> {
         Some((flag, _)) => Err(Error::input(format!("{flag} {reason}; omit it"))),
     }
 }
+
+/// Reports that `--seed` has no effect, if it is given where nothing is drawn at random. All verbs that compute accept
+/// it, so that scripts can pass it to each of them.
+pub fn note_unused_seed(seed: Option<u64>) {
+    if seed.is_some() {
+        eprintln!("--seed has no effect: nothing is drawn at random");
+    }
+}

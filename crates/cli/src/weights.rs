@@ -9,10 +9,7 @@ use striate_predict::Resolved;
 use striate_tensor::Result;
 use striate_tensor::text::{counted, printable, printable_path};
 
-use crate::effect::refuse_given;
-
-/// The reason to refuse `--seed` if it would have no effect.
-pub const NOTHING_DRAWN: &str = "draws initial weights, but all weights are given";
+use crate::effect::note_unused_seed;
 
 /// Loads the weights in the file at `path` for `network`. Its notes state what was chosen, to be reported
 /// once the weights are known to fit.
@@ -31,7 +28,7 @@ pub fn are_for(network: &Network, path: &Path, options: &ReadOptions) -> bool {
 }
 
 /// Loads the weights in the file at `path` for `network` without its auxiliary heads; a last layer for another
-/// number of classes is replaced by a new one, drawn with `seed`, which is refused if nothing is drawn.
+/// number of classes is replaced by a new one, drawn with `seed`.
 pub fn load_for(network: &Network, path: &Path, seed: Option<u64>, options: &ReadOptions) -> Result<Weights> {
     let Loaded { weights, notes, .. } = load(network, path, options)?;
     fit_for(network, weights, notes, path, seed)
@@ -47,7 +44,7 @@ pub fn fit_for(
 ) -> Result<Weights> {
     let fitted = fit(network, weights).map_err(|e| e.at(printable_path(path)))?;
     if fitted.replaced.is_none() {
-        refuse_given(&[("--seed", seed.is_some())], NOTHING_DRAWN)?;
+        note_unused_seed(seed);
     }
     let mut weights = fitted.weights;
     notes.extend(fitted.notes);

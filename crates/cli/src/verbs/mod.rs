@@ -16,9 +16,19 @@ mod verify;
 use anyhow::Result;
 
 use crate::arguments::{Arguments, Verb};
+use crate::effect::note_unused_seed;
 
 /// Does what the command line asks for.
 pub fn run(arguments: Arguments) -> Result<()> {
+    let never_random = match &arguments.verb {
+        Verb::Eval(args) => Some(&args.compute),
+        Verb::Predict(args) => Some(&args.compute),
+        Verb::Convert(args) => Some(&args.compute),
+        Verb::Inspect(args) => Some(&args.compute),
+        Verb::Verify(args) => Some(&args.compute),
+        _ => None,
+    };
+    note_unused_seed(never_random.and_then(|compute| compute.seed));
     match arguments.verb {
         Verb::Train(args) => train::run(args),
         Verb::Eval(args) => eval::run(args),

@@ -11,7 +11,7 @@ use striate_tensor::text::printable_path;
 use striate_tensor::{Error, Shape, npy};
 
 use crate::arguments::Run;
-use crate::effect::{self, Flag, Source, refuse_given};
+use crate::effect::{self, Flag, Source, note_unused_seed};
 use crate::output::write_file;
 use crate::outputs::{Output, check};
 use crate::{json, weights};
@@ -54,13 +54,13 @@ pub fn run(args: Run) -> Result<()> {
     }
     // An input that does not fit is refused before anything is printed or computed.
     network.graph_for(&array.shape)?;
-    let seed = args.seed.unwrap_or(0);
+    let seed = args.compute.seed.unwrap_or(0);
     let weights = match (&args.weights, resolved.model) {
         // The array is at fault if the weights fit the network as it was.
         (Some(path), _) if !fits && weights::are_for(&own, path, &options) => return Err(misfit(&own).into()),
-        (Some(path), _) => weights::load_for(&whole, path, args.seed, &options)?,
+        (Some(path), _) => weights::load_for(&whole, path, args.compute.seed, &options)?,
         (None, Some(model)) if args.classes.is_some() => {
-            weights::fit_for(&whole, model.weights, vec![], Path::new(&args.model), args.seed)?
+            weights::fit_for(&whole, model.weights, vec![], Path::new(&args.model), args.compute.seed)?
         }
         (None, Some(model)) => model.weights,
         (None, None) => {
@@ -94,7 +94,7 @@ fn refuse_unused(args: &Run) -> striate_tensor::Result<()> {
     let weights = args.weights.iter().map(|path| Source::file(path, true));
     let sources: Vec<Source> = weights.chain([Source::network(&args.model)]).collect();
     if sources.iter().any(Source::is_file) && args.weights.is_none() && args.classes.is_none() {
-        refuse_given(&[("--seed", args.seed.is_some())], weights::NOTHING_DRAWN)?;
+        note_unused_seed(args.compute.seed);
     }
     effect::refuse_unused(&[&flags[..], &args.checkpoint.flags()].concat(), &sources)
 }

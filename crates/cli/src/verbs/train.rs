@@ -160,7 +160,7 @@ fn flags(args: &Train) -> Vec<(&'static str, String)> {
     flags.extend(args.max_pixels.map(|pixels| ("--max-pixels", format!("data.max_pixels={pixels}"))));
     flags.extend(args.epochs.map(|epochs| ("--epochs", format!("train.epochs={epochs}"))));
     flags.extend(args.batch.map(|batch| ("--batch", format!("train.batch={batch}"))));
-    flags.extend(args.seed.map(|seed| ("--seed", format!("train.seed={seed}"))));
+    flags.extend(args.compute.seed.map(|seed| ("--seed", format!("train.seed={seed}"))));
     flags.extend(args.lr.map(|lr| ("--lr", format!("optim.lr={}", float(lr)))));
     flags
 }

@@ -32,7 +32,7 @@ pub fn run(args: Bench) -> Result<()> {
 /// Refuses flags that have no effect on this benchmark.
 fn refuse_unused(args: &Bench) -> striate_tensor::Result<()> {
     use BenchWhat::{Infer, Kernels, Train};
-    let all: [(&str, bool, &[BenchWhat]); 9] = [
+    let all: [(&str, bool, &[BenchWhat]); 8] = [
         ("a network or problem", !args.problems.is_empty(), &[Kernels, Infer, Train]),
         ("--batch", args.batch.is_some(), &[Kernels, Infer, Train]),
         ("--seconds", args.seconds.is_some(), &[Kernels, Infer, Train]),
@@ -41,7 +41,6 @@ fn refuse_unused(args: &Bench) -> striate_tensor::Result<()> {
         ("--classes", args.adapt.classes.is_some(), &[Infer, Train]),
         ("--input", args.adapt.input.is_some(), &[Infer, Train]),
         ("--output", args.adapt.output.is_some(), &[Infer, Train]),
-        ("--seed", args.seed.is_some(), &[Infer, Train]),
     ];
     let word = |what: &BenchWhat| what.to_possible_value().map(|value| format!("bench {}", value.get_name()));
     for (flag, is_given, with) in all {
@@ -49,6 +48,9 @@ fn refuse_unused(args: &Bench) -> striate_tensor::Result<()> {
             let with: Vec<String> = with.iter().filter_map(word).collect();
             return Err(Error::input(format!("{flag} applies only to {}; omit it", with.join(", "))));
         }
+    }
+    if !matches!(args.what, Infer | Train) {
+        effect::note_unused_seed(args.compute.seed);
     }
     let sources: Vec<Source> = args.problems.iter().map(|name| Source::network(name)).collect();
     effect::refuse_unused(&[Flag::output("--output", args.adapt.output.is_some())], &sources)

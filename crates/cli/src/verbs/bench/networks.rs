@@ -15,7 +15,7 @@ use crate::weights;
 
 pub fn infer(args: &Bench) -> Result<()> {
     let (network, cpu, shape, input) = set_up(args, 1)?;
-    let weights = Inference::initial_weights(&network, args.seed.unwrap_or(0))?;
+    let weights = Inference::initial_weights(&network, args.compute.seed.unwrap_or(0))?;
     let inference = Inference::new(network.clone(), &weights, cpu.clone())?;
     let mut output = inference.run(&shape, &input)?.1;
     let peak = peak_of(&cpu);
@@ -30,7 +30,7 @@ pub fn train(args: &Bench) -> Result<()> {
     let classes = network.classes()?;
     let labels: Vec<i64> = (0..shape[0]).map(|i| (i % classes) as i64).collect();
     let sgd = Optimizer::Sgd { momentum: 0.9, nesterov: false, weight_decay: 0.0 };
-    let seed = args.seed.unwrap_or(0);
+    let seed = args.compute.seed.unwrap_or(0);
     let mut training = Training::new(network.clone(), TrainingSpec::new(sgd), &shape, seed, cpu.clone())?;
     let mut step = 0;
     let peak = peak_of(&cpu);
