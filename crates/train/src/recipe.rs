@@ -110,6 +110,10 @@ pub struct OptimPart {
     pub name: String,
     /// Peak learning rate.
     pub lr: f32,
+    /// Number of inputs up to which `lr` suits a layer. For a network in which a layer has more, the rate is divided by
+    /// the square root of the ratio. 0 keeps the rate.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub lr_inputs: u64,
     /// Momentum (sgd).
     pub momentum: f32,
     /// Whether momentum is Nesterov's (sgd).
@@ -178,6 +182,7 @@ impl Default for OptimPart {
         OptimPart {
             name: "sgd".into(),
             lr: 0.05,
+            lr_inputs: 0,
             momentum: 0.9,
             nesterov: true,
             weight_decay: 5e-4,

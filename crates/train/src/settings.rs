@@ -127,14 +127,40 @@ impl Settings {
         }
     }
 
-    /// Applies the rules that depend on the data: batch size and batch norm statistics for `images` training
-    /// images. Values set by flags are kept.
+    /// Applies the rules that depend on network and data: the learning rate for the widest layer, batch size and batch
+    /// norm statistics for `images` training images. Values set by flags are kept.
     ///
     /// # Errors
     /// If the network is invalid.
     pub fn fit_to(&mut self, images: usize, network: &Network) -> Result<()> {
         self.fit_batch(images);
+        self.fit_rate(network)?;
         self.fit_batch_norm(images, network)
+    }
+
+    /// A step of Adam changes the output of a layer in proportion to the number of its inputs, as its gradients agree,
+    /// or to the root of this number, as they do not.
+    fn fit_rate(&mut self, network: &Network) -> Result<()> {
+        let (before, inputs) = (self.recipe.optim.lr, self.recipe.optim.lr_inputs);
+        if matches!(self.origin("optim.lr"), Origin::Flag(_)) || inputs == 0 {
+            return Ok(());
+        }
+        let variables = network.variables()?;
+        let widest = variables.iter().map(|(_, shape)| shape.iter().skip(1).product::<usize>()).max();
+        let widest = widest.unwrap_or_default() as u64;
+        if widest > inputs {
+            let rate = f64::from(before) * (inputs as f64 / widest as f64).sqrt();
+            // Two digits, so that the recipe shows the exact value.
+            let unit = 10f64.powf(rate.log10().floor() - 1.0);
+            self.recipe.optim.lr = ((rate / unit).round() * unit) as f32;
+            // The stored recipe has the result, to which the rule must not be applied again.
+            self.recipe.optim.lr_inputs = 0;
+            let reason = format!(
+                "{before} is for layers of up to {inputs} inputs; this network's have up to {widest}"
+            );
+            self.origins.insert("optim.lr".into(), Origin::Rule(reason));
+        }
+        Ok(())
     }
 
     fn fit_batch(&mut self, images: usize) {
@@ -253,6 +279,30 @@ mod tests {
         let mut settings = Settings::named("fine-tuning").unwrap();
         settings.fit_to(18, &resnet).unwrap();
         assert_eq!(settings.recipe.train.batch, 8);
+    }
+
+    #[test]
+    fn rate_falls_with_the_inputs_of_the_widest_layer() {
+        for (name, inputs, rate) in
+            [("resnet20", 576, 0.003), ("resnet18", 4608, 0.0011), ("vgg11-bn", 25_088, 0.00045)]
+        {
+            let network = network(name);
+            let variables = network.variables().unwrap();
+            let widest = variables.iter().map(|(_, shape)| shape[1..].iter().product::<usize>()).max();
+            assert_eq!(widest, Some(inputs));
+            let mut settings = Settings::named("batch-norm").unwrap();
+            settings.fit_to(114, &network).unwrap();
+            assert_eq!(settings.recipe.optim.lr, rate, "{name}");
+            assert_eq!(matches!(settings.origin("optim.lr"), Origin::Rule(_)), rate != 0.003);
+            // A recipe of an earlier run is not changed again.
+            let mut again = Settings::from(settings.recipe.clone());
+            again.fit_to(114, &network).unwrap();
+            assert_eq!(again.recipe, settings.recipe, "{name}");
+        }
+        let mut settings = Settings::named("batch-norm").unwrap();
+        settings.set("--lr", "optim.lr=0.02").unwrap();
+        settings.fit_to(114, &network("resnet18")).unwrap();
+        assert_eq!(settings.recipe.optim.lr, 0.02);
     }
 
     #[test]

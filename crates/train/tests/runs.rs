@@ -167,7 +167,8 @@ fn summary_names_data_network_changes_and_origins() {
         values.iter().find(|value| value["field"] == field).unwrap()["origin"].as_str().unwrap().to_owned()
     };
     assert_eq!(origin("train.epochs"), "flag --epochs");
-    assert_eq!(origin("optim.lr"), "recipe");
+    assert_eq!(origin("optim.weight_decay"), "recipe");
+    assert!(origin("optim.lr").starts_with("rule: 0.003 is for layers of up to 576 inputs"));
     assert_eq!(origin("optim.beta1"), "default");
     assert!(origin("train.batch").starts_with("rule: halved from 64"), "{}", origin("train.batch"));
     assert_eq!(summary["recipe"]["name"], "batch-norm");

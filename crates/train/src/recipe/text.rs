@@ -17,7 +17,7 @@ const OPTIONAL: [(&str, &[&str]); 4] = [
     ("model", &["init"]),
     ("data", &["size", "mean", "std", "unreadable", "max_pixels"]),
     ("train", &["steps_per_epoch", "min_batch", "batch_norm_momentum"]),
-    ("optim", &["head_factor"]),
+    ("optim", &["lr_inputs", "head_factor"]),
 ];
 
 impl Recipe {
