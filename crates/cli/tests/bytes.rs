@@ -97,7 +97,7 @@ fn preprocessing_that_gives_no_bytes_is_refused() {
             assert!(line.contains(&expected), "{line}");
         }
     }
-    // Metadata that contradict the input are left aside.
+    // Metadata that contradict the input are ignored.
     let keys = [("Image.BitmapPixelFormat", "Rgb8"), ("Image.NominalPixelRange", "Normalized_0_1")];
     folder.write("odd.onnx", graph(2, &keys));
     let said = notes(&folder, &["predict", "odd.onnx", "orange.png"]);

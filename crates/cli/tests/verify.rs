@@ -28,9 +28,13 @@ fn verify_reports_what_the_digest_covers() {
     assert!(text.contains("no digest of the rest"), "{text}");
     tensors.get_mut("golden.output").unwrap().1.fill(f32::NAN);
     folder.write("nan.safetensors", safetensors_bytes(&tensors, metadata).unwrap());
-    let output = folder.run(&["verify", "nan.safetensors"]);
-    let notes = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{notes}");
-    assert!(notes.contains("stored example differs by NaN"), "{notes}");
+    let line = folder.refusal(&["verify", "nan.safetensors"]);
+    assert!(line.contains("nan.safetensors: the output for its stored example differs by NaN"), "{line}");
     assert!(ModelFile::load(&folder.path("nan.safetensors")).unwrap().to_bytes().is_err());
+    let without = ModelFile { golden: None, ..ModelFile::load(&folder.path("older.safetensors")).unwrap() };
+    folder.write("without.safetensors", without.to_bytes().unwrap());
+    assert_eq!(folder.json(&["verify", "without.safetensors"])["difference"], serde_json::Value::Null);
+    let output = folder.run(&["verify", "without.safetensors"]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("matches the digest; no example is stored whose output"), "{text}");
 }
