@@ -5,7 +5,7 @@ mod common;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use common::Folder;
+use common::{Folder, text};
 use striate_tensor::random::{Random, Stream};
 
 const RUN: [&str; 10] = [
@@ -167,6 +167,36 @@ fn non_finite_values_are_reported() {
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{text}");
     assert!(text.contains("error: step ") && text.contains("non-finite values, first in "), "{text}");
+    assert!(!text.contains("the last checkpoint") && text.contains("start a new run with a smaller --lr"), "{text}");
+}
+
+/// Without its checkpoints, a trained model would be replaced by one that starts from scratch.
+#[test]
+fn run_without_checkpoints_is_not_resumed() {
+    let folder = Folder::new("no-checkpoints");
+    folder.json(&["train", "--epochs", "1", "--out", "run"]);
+    let model = std::fs::read(folder.path("run/last.safetensors")).unwrap();
+    std::fs::remove_dir_all(folder.path("run/checkpoints")).unwrap();
+    let line = folder.refusal(&["train", "--resume", "run", "--epochs", "2"]);
+    assert!(line.contains("run: has a trained model, but its checkpoints are missing"), "{line}");
+    assert_eq!(std::fs::read(folder.path("run/last.safetensors")).unwrap(), model);
+    let recipe = folder.path("run/recipe.toml");
+    folder.json(&["train", "--recipe", text(&recipe), "--out", "anew"]);
+}
+
+/// The loss of a stopped run is that of the last epoch with images; without any, there is none.
+#[test]
+fn stopped_runs_report_a_loss_only_after_training() {
+    let folder = Folder::new("stopped");
+    let run = |steps: &str| folder.run(&["train", "--steps", steps, "--out", steps]);
+    let printed = String::from_utf8(run("0").stdout).unwrap();
+    assert!(printed.starts_with("stopped at step 0, nothing trained on yet\n"), "{printed}");
+    assert!(!printed.contains("curves"), "{printed}");
+    let result = folder.json(&["train", "--steps", "0", "--out", "json"]);
+    assert_eq!(result["train_loss"], serde_json::Value::Null);
+    let steps = result["summary"]["steps_per_epoch"].as_u64().unwrap().to_string();
+    let result = folder.json(&["train", "--steps", &steps, "--out", "epoch"]);
+    assert!(result["train_loss"].as_f64().unwrap() > 0.0, "{result}");
 }
 
 /// With a warm-up, training works for a while; checkpoints from that time stay valid.

@@ -65,6 +65,8 @@ fn gray_images_become_three_channels_for_given_weights() {
     let tuned =
         folder.json(&["train", "rgb/last.safetensors", "--data", "set", "--epochs", "2", "--out", "tuned"]);
     assert_eq!(tuned["summary"]["network"]["input"], json!([3, 32, 32]));
+    let notes = tuned["summary"]["data"]["notes"].as_array().unwrap();
+    assert!(notes.contains(&json!("converted to three channels: 20 gray images")), "{notes:?}");
     assert_eq!(tuned["summary"]["recipe"]["name"], "fine-tuning");
 }
 
@@ -111,7 +113,12 @@ fn no_error_is_reported_without_held_out_images() {
     }
     let output = folder.run(&[&arguments[..], &["--out", "b"]].concat());
     let lines = String::from_utf8(output.stdout).unwrap();
-    assert!(lines.contains("no error, since every image was trained on"), "{lines}");
+    assert!(lines.contains("error not measured: no images were held out"), "{lines}");
+    let noted = |result: &Value| result["summary"]["data"]["notes"][0].as_str().unwrap().to_owned();
+    assert_eq!(noted(&result), "no error is measured: data.holdout = 0 holds out no images");
+    let few = folder.json(&["train", "lenet5", "--data", "set", "--epochs", "1", "--out", "few"]);
+    let expected = "no error is measured: too few images to hold out a share of 0.05; raise data.holdout";
+    assert_eq!(noted(&few), expected);
 }
 
 #[test]
@@ -189,7 +196,7 @@ fn summary_names_the_origin_of_the_normalization() {
     let data = |flags: &[&str]| folder.json(&[&base[..], flags].concat())["summary"]["data"].clone();
     let scratch = data(&[]);
     assert_eq!(scratch["normalization"], "mean and standard deviation of the training images");
-    // What the weights were trained with counts, wherever they are.
+    // The preprocessing used to train the weights is kept.
     let kept = data(&["--weights", "own/last.safetensors"]);
     assert_eq!(kept["normalization"], "that of the given weights");
     assert_eq!(kept["mean"], scratch["mean"]);

@@ -19,7 +19,7 @@ fn verify_reports_what_the_digest_covers() {
     folder.write("renamed.safetensors", safetensors_bytes(&tensors, renamed).unwrap());
     let line = folder.refusal(&["verify", "renamed.safetensors"]);
     assert!(line.contains("renamed.safetensors: ") && line.contains("does not match its digest"), "{line}");
-    // Files that were no digest of the rest.
+    // Older files have no digest.
     metadata.remove("digest").unwrap();
     folder.write("older.safetensors", safetensors_bytes(&tensors, metadata.clone()).unwrap());
     assert_eq!(folder.json(&["verify", "older.safetensors"])["digest"], false);

@@ -104,6 +104,9 @@ fn counts_missing(split: &Split, classes: usize) -> Vec<String> {
 
 /// Refuses training labels that leave classes without images.
 fn refuse_empty_classes(counts: &[usize]) -> Result<()> {
+    if counts.len() == 1 {
+        return Err(Error::input("all labels are 0; training needs 2 or more classes"));
+    }
     let Some(first) = counts.iter().position(|count| *count == 0) else { return Ok(()) };
     let empty = counts.iter().filter(|count| **count == 0).count();
     let used = counts.len() - empty;
@@ -273,6 +276,7 @@ mod tests {
         let folder = Scratch::new();
         images(&folder, "images.npy", &[3, 1, 4, 5]);
         for (values, why) in [
+            ([0, 0, 0], "labels.npy: all labels are 0; training needs 2 or more classes"),
             ([1, 2, 3], "labels.npy: labels run from 1 to 3, but must start at 0; save labels - 1"),
             ([0, 255, 1], "3 classes occur, one of them labeled 255, which often marks images to be ignored"),
             ([0, 4, 0], "3 of 5 classes have no images, first class 1"),

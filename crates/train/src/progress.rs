@@ -62,8 +62,8 @@ pub struct Outcome {
     pub seconds: f64,
     /// Images trained on per second, with loading and without validation.
     pub images_per_second: f64,
-    /// Mean loss over the images of the last epoch so far.
-    pub train_loss: f64,
+    /// Mean loss over the images of the last epoch so far; `None` if nothing was trained on.
+    pub train_loss: Option<f64>,
     /// Figures on images that were not trained on; `None` before the end, or if there are no such images.
     pub tally: Option<Tally>,
     /// Which images those are: `test`, `validation` or `held-out`; `None` if every image was trained on.

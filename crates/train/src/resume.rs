@@ -7,6 +7,7 @@ use striate_data::Dataset;
 use striate_engine::Cpu;
 use striate_formats::{Checkpoint, Checkpoints, Position, sha256};
 use striate_graph::{Network, Role};
+use striate_tensor::text::counted;
 use striate_tensor::{Error, Result};
 
 use crate::run::RunFolder;
@@ -23,6 +24,9 @@ pub(crate) struct Sums {
     /// Checkpoints of earlier versions contain sums over batches.
     #[serde(default, skip_serializing)]
     epoch_batches: u64,
+    /// Mean loss of the last complete epoch.
+    #[serde(default)]
+    pub last_epoch: Option<f64>,
     /// The lowest validation loss so far.
     pub best: Option<f64>,
 }
@@ -38,9 +42,12 @@ impl Sums {
         Sums { epoch_loss, epoch_images, epoch_batches: 0, ..self }
     }
 
-    /// Mean loss over the images of the current epoch.
-    pub fn mean_loss(&self) -> f64 {
-        self.epoch_loss / self.epoch_images.max(1) as f64
+    /// Mean loss over the images of the current epoch, or over those of the last one if none was trained on since.
+    pub fn mean_loss(&self) -> Option<f64> {
+        match self.epoch_images {
+            0 => self.last_epoch,
+            images => Some(self.epoch_loss / images as f64),
+        }
     }
 }
 
@@ -72,15 +79,23 @@ impl Trainer {
         let mut trainer = Trainer::new(settings, network, dataset, cpu, Some(folder))?;
         let checkpoint = Checkpoints::new(run, keep).latest()?;
         let is_new = checkpoint.is_none();
+        if is_new && trainer.folder()?.last_model().exists() {
+            return Err(Error::input(format!(
+                "{}: has a trained model, but its checkpoints are missing, so there is nothing to resume; train anew with \
+                 --recipe {}",
+                run.display(),
+                run.join("recipe.toml").display()
+            )));
+        }
         if let Some(checkpoint) = checkpoint {
             trainer.restore(checkpoint, run, limits, observer)?;
         }
         if trainer.position.step > trainer.steps() {
             return Err(Error::input(format!(
-                "{}: --epochs {} is less than the run has completed; it is at epoch {}",
+                "{}: --epochs {} is less than the run has completed, which is {}",
                 run.display(),
                 trainer.settings.recipe.train.epochs,
-                trainer.position.epoch + 1
+                counted(trainer.position.epoch as usize, "epoch")
             )));
         }
         if let Some(epochs) = longer {
@@ -111,7 +126,7 @@ impl Trainer {
         let extra = checkpoint.extra;
         if extra["fingerprint"] != serde_json::json!(self.fingerprint) {
             let spec = &self.settings.recipe.data.spec;
-            return Err(Error::input(format!("the data {spec} has changed since the run began")));
+            return Err(Error::input(format!("the data {spec} has changed since the run began; restore it, or start a new run")));
         }
         if extra["recipe"] != serde_json::json!(recipe_hash(&self.settings.recipe)) {
             let path = run.join("recipe.toml");
@@ -184,7 +199,7 @@ mod tests {
         let old = serde_json::json!({ "epoch_loss": 6.0, "epoch_batches": 4, "best": null });
         let sums: Sums = serde_json::from_value(old).unwrap();
         let sums = sums.over_images(32);
-        assert_eq!((sums.mean_loss(), sums.epoch_images), (1.5, 128));
+        assert_eq!((sums.mean_loss(), sums.epoch_images), (Some(1.5), 128));
         let again: Sums = serde_json::from_value(serde_json::to_value(sums).unwrap()).unwrap();
         assert_eq!(again.over_images(32), sums);
     }

@@ -143,7 +143,15 @@ impl DataSummary {
             None => dataset.preprocessing.as_ref(),
         };
         let steps = form.map(describe_steps).unwrap_or_default();
-        let Survey { sizes, skipped, unreadable, notes, .. } = dataset.survey.clone();
+        let Survey { sizes, skipped, unreadable, mut notes, .. } = dataset.survey.clone();
+        if parts.measured.is_none() {
+            notes.push(match settings.recipe.data.holdout {
+                0.0 => "no error is measured: data.holdout = 0 holds out no images".into(),
+                share => format!(
+                    "no error is measured: too few images to hold out a share of {share}; raise data.holdout"
+                ),
+            });
+        }
         let left = |left: striate_data::Skipped| Left {
             kind: left.kind,
             count: left.count,

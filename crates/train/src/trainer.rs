@@ -267,9 +267,11 @@ impl Trainer {
         if !self.training.is_finite(&shape) {
             let culprit = self.training.first_non_finite(&shape, &batch.images, &batch.labels);
             let culprit = culprit.unwrap_or("an unknown place, since a rerun is finite").to_owned();
+            let has_checkpoint = matches!(Checkpoints::new(&self.folder()?.path, 1).latest(), Ok(Some(_)));
+            let intact = if has_checkpoint { " the last checkpoint is intact;" } else { "" };
             return Err(Error::failed(format!(
-                "step {step} produces non-finite values, first in {culprit} (loss {loss}); the last checkpoint \
-                 is intact; try a smaller --lr"
+                "step {step} produces non-finite values, first in {culprit} (loss {loss});{intact} start a new run with a \
+                 smaller --lr"
             )));
         }
         let rate = self.rate(step);
@@ -288,7 +290,7 @@ impl Trainer {
             epochs: self.settings.recipe.train.epochs,
             step: self.position.step,
             steps: self.steps(),
-            loss: self.sums.mean_loss(),
+            loss: self.sums.mean_loss().expect("a step precedes every report"),
             images_per_second: meter.rate(),
         }
     }
@@ -298,17 +300,18 @@ impl Trainer {
         let watched = self.parts.watched.clone().filter(|_| limits.steps.is_none());
         let tally = watched.as_ref().map(|part| self.measure(part)).transpose()?;
         let (epoch, epochs) = (self.position.epoch + 1, self.settings.recipe.train.epochs);
+        let train_loss = self.sums.mean_loss().expect("an epoch has images");
         let metrics = EpochMetrics {
             epoch,
             step: self.position.step,
             rate: self.rate(self.position.step - 1),
-            train_loss: self.sums.mean_loss(),
+            train_loss,
             val_loss: tally.as_ref().map(Tally::loss),
             val_top1_error: tally.as_ref().map(Tally::top1_error),
             images_per_second: meter.rate(),
         };
         self.folder()?.add_metrics(&metrics)?;
-        let mut line = format!("epoch {epoch:>3}/{epochs}  loss {:.4}", metrics.train_loss);
+        let mut line = format!("epoch {epoch:>3}/{epochs}  loss {train_loss:.4}");
         if let (Some(part), Some(tally)) = (&watched, &tally) {
             let (error, loss) = (tally.top1_error() * 100.0, tally.loss());
             line += &format!("  {} error {error:.2} %, loss {loss:.4}", part.name);
@@ -320,10 +323,8 @@ impl Trainer {
         observer.note(&line);
         self.position.epoch += 1;
         self.position.batch = 0;
-        // The reported loss is the mean over the last epoch.
-        let ends = self.position.epoch == epochs;
-        self.sums.epoch_loss = if ends { metrics.train_loss } else { 0.0 };
-        self.sums.epoch_images = u64::from(ends);
+        (self.sums.epoch_loss, self.sums.epoch_images) = (0.0, 0);
+        self.sums.last_epoch = Some(train_loss);
         Ok(())
     }
 

@@ -41,5 +41,5 @@ pub(crate) fn describe(root: &Path, options: &LoadOptions) -> Result<Described> 
             .filter(|(_, split)| split.shape[0] == 3)
             .for_each(|(_, split)| keep_one_channel(split));
     }
-    Ok(Described { name: root.display().to_string(), classes: names, parts, survey: found.finish() })
+    Ok(Described { name: root.display().to_string(), classes: names, parts, survey: found.finish(&reader) })
 }

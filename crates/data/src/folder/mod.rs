@@ -68,7 +68,7 @@ pub(crate) fn load(root: &Path, options: &LoadOptions) -> Result<Dataset> {
         train,
         validation,
         test,
-        survey: found.finish(),
+        survey: found.finish(&reader),
     })
 }
 
@@ -100,7 +100,7 @@ pub(crate) fn load_measured(root: &Path, known: &[String], options: &LoadOptions
         keep_one_channel(&mut split);
     }
     let preprocessing = Some(normalization(&split));
-    Ok(Measured { part, split, classes: names, preprocessing, survey: found.finish() })
+    Ok(Measured { part, split, classes: names, preprocessing, survey: found.finish(&reader) })
 }
 
 /// Returns the folders in which any new entry would be read as data of the data set in `root`: its parts, or all
@@ -303,7 +303,8 @@ impl Found {
         Ok(split)
     }
 
-    fn finish(mut self) -> Survey {
+    fn finish(mut self, reader: &Reader) -> Survey {
+        self.survey.notes.extend(reader.channel_note());
         self.survey.notes.extend(self.nested.note(&self.base));
         Survey { skipped: self.aside.into_list(), ..self.survey }
     }

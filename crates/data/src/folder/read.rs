@@ -1,10 +1,11 @@
 //! Reads the images of a part, all at one size.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 use striate_tensor::file::read_limited;
+use striate_tensor::text::counted;
 use striate_tensor::{Error, Result, zeroed};
 use striate_vision::{Filter, Preprocessing, Step, decode_limited, dimensions};
 
@@ -29,8 +30,11 @@ pub(super) struct Reader {
     form: Preprocessing,
     max_pixels: u64,
     unreadable: Unreadable,
-    /// Whether any image so far has more than one channel.
-    has_color: AtomicBool,
+    /// The number of channels, if it was requested.
+    channels: Option<usize>,
+    /// Number of gray and of color images so far.
+    gray: AtomicUsize,
+    color: AtomicUsize,
 }
 
 /// A part that was read, with the findings.
@@ -59,7 +63,9 @@ impl Reader {
             form,
             max_pixels,
             unreadable,
-            has_color: AtomicBool::new(channels == 3 && options.channels.is_some()),
+            channels: options.channels,
+            gray: AtomicUsize::new(0),
+            color: AtomicUsize::new(0),
         })
     }
 
@@ -70,7 +76,20 @@ impl Reader {
 
     /// Whether all images so far are gray, and color was not requested.
     pub fn is_gray(&self) -> bool {
-        !self.has_color.load(Ordering::Relaxed)
+        self.channels != Some(3) && self.color.load(Ordering::Relaxed) == 0
+    }
+
+    /// The note that images get another number of channels than they have, if any do.
+    pub fn channel_note(&self) -> Option<String> {
+        let [gray, color] = [&self.gray, &self.color].map(|count| count.load(Ordering::Relaxed));
+        match self.channels {
+            Some(1) if color > 0 => Some(format!("converted to gray: {}", counted(color, "color image"))),
+            None if color == 0 => None,
+            None | Some(3) if gray > 0 => {
+                Some(format!("converted to three channels: {}", counted(gray, "gray image")))
+            }
+            _ => None,
+        }
     }
 
     /// Reads all images of a part; unreadable ones are skipped and listed.
@@ -109,9 +128,8 @@ impl Reader {
     fn image(&self, path: &Path, to: &mut [u8]) -> Result<[usize; 2]> {
         let bytes = read_limited(path, MOST_BYTES)?;
         let image = decode_limited(&bytes, self.max_pixels)?;
-        if image.channels() > 1 {
-            self.has_color.store(true, Ordering::Relaxed);
-        }
+        let count = if image.channels() > 1 { &self.color } else { &self.gray };
+        count.fetch_add(1, Ordering::Relaxed);
         write_planar(&self.form.image(&image), to);
         Ok([image.height(), image.width()])
     }

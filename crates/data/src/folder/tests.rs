@@ -181,9 +181,16 @@ fn size_channels_and_steps_can_be_requested() {
     let set = load(folder.path(), &usual()).unwrap();
     assert_eq!(set.survey.sizes, Some([[40, 30], [40, 50]]));
     assert!(set.validation.is_none() && set.test.is_none());
+    assert!(set.survey.notes.is_empty(), "{:?}", set.survey.notes);
+    let set = load(folder.path(), &LoadOptions { channels: Some(3), ..usual() }).unwrap();
+    assert_eq!(set.survey.notes, ["converted to three channels: 2 gray images"]);
     let color = with_images(&["cat/a.png", "dog/a.png"]);
     let set = load(color.path(), &LoadOptions { channels: Some(1), ..usual() }).unwrap();
     assert_eq!(set.train.shape, [1, 4, 6]);
+    assert_eq!(set.survey.notes, ["converted to gray: 2 color images"]);
+    color.file("cat/gray.png", &encode_png(&Image::filled(6, 4, [90; 3]).to_gray()).unwrap());
+    let set = load(color.path(), &usual()).unwrap();
+    assert_eq!(set.survey.notes, ["converted to three channels: 1 gray image"]);
 }
 
 #[test]

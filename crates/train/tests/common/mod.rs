@@ -93,7 +93,7 @@ fn side(name: &str) -> usize {
 pub fn reduced(name: &str) -> Network {
     let mut network = (striate_models::find(name).unwrap().build)().unwrap();
     let is_small = network.input[1] == 32;
-    // SqueezeNet's modules of a quarter hardly learn in three epochs.
+    // At a quarter of their width, SqueezeNet's modules hardly learn in three epochs.
     let part = if name.starts_with("squeezenet") { 2 } else { 4 };
     let narrow = |channels: usize| if channels > 8 { (channels / part).max(8) } else { channels };
     for layer in network.layers.iter_mut().filter(|_| !is_small) {

@@ -13,7 +13,10 @@ use crate::arguments::Train;
 use crate::json;
 use crate::output::{argument, errors, write_file};
 
-/// Draws `curves.png` in the run folder: loss and error over the epochs.
+/// The picture of a run's curves.
+const CURVES: &str = "curves.png";
+
+/// Draws [`CURVES`] in the run folder: loss and error over the epochs.
 pub fn draw_curves(run: &Path) -> Result<()> {
     let columns = read_metrics(run)?;
     let pick = |name: &str, label: &str| {
@@ -29,7 +32,7 @@ pub fn draw_curves(run: &Path) -> Result<()> {
     if series.is_empty() {
         return Ok(());
     }
-    let path = run.join("curves.png");
+    let path = run.join(CURVES);
     let picture = encode_png(&draw::curves("loss and error", "epoch", &series))?;
     Ok(write_file(&path, &picture)?)
 }
@@ -70,14 +73,17 @@ fn print_text(outcome: &Outcome, spec: &str) {
         (Some(tally), Some(part)) => {
             println!("{part} {} on {} images, after {seconds}", errors(tally), tally.n(),)
         }
-        (_, None) if outcome.finished => println!(
-            "training loss {:.4}, after {seconds}; no error, since every image was trained on (data.holdout is 0)",
-            outcome.train_loss
-        ),
-        _ => println!("stopped at step {}, loss {:.4}", outcome.steps, outcome.train_loss),
+        _ => {
+            let loss = outcome.train_loss.map_or("nothing trained on yet".into(), |loss| format!("training loss {loss:.4}"));
+            match outcome.finished {
+                true => println!("{loss}, after {seconds}; error not measured: no images were held out"),
+                false => println!("stopped at step {}, {loss}", outcome.steps),
+            }
+        }
     }
     let run = printable_path(&outcome.run);
-    println!("run folder {run}: model, recipe, metrics, curves.png, checkpoints");
+    let curves = if outcome.run.join(CURVES).is_file() { " curves," } else { "" };
+    println!("run folder {run}: model, recipe, metrics,{curves} checkpoints");
     if outcome.finished {
         println!("try next:   striate predict {model} IMAGE.png --picture predictions.png");
         println!("            striate inspect {model} --plan");
