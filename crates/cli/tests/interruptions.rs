@@ -167,7 +167,10 @@ fn non_finite_values_are_reported() {
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{text}");
     assert!(text.contains("error: step ") && text.contains("non-finite values, first in "), "{text}");
-    assert!(!text.contains("the last checkpoint") && text.contains("start a new run with a smaller --lr"), "{text}");
+    assert!(
+        !text.contains("the last checkpoint") && text.contains("start a new run with a smaller --lr"),
+        "{text}"
+    );
 }
 
 /// Without its checkpoints, a trained model would be replaced by one that starts from scratch.

@@ -126,7 +126,9 @@ impl Trainer {
         let extra = checkpoint.extra;
         if extra["fingerprint"] != serde_json::json!(self.fingerprint) {
             let spec = &self.settings.recipe.data.spec;
-            return Err(Error::input(format!("the data {spec} has changed since the run began; restore it, or start a new run")));
+            return Err(Error::input(format!(
+                "the data {spec} has changed since the run began; restore it, or start a new run"
+            )));
         }
         if extra["recipe"] != serde_json::json!(recipe_hash(&self.settings.recipe)) {
             let path = run.join("recipe.toml");

@@ -74,7 +74,9 @@ fn print_text(outcome: &Outcome, spec: &str) {
             println!("{part} {} on {} images, after {seconds}", errors(tally), tally.n(),)
         }
         _ => {
-            let loss = outcome.train_loss.map_or("nothing trained on yet".into(), |loss| format!("training loss {loss:.4}"));
+            let loss = outcome
+                .train_loss
+                .map_or("nothing trained on yet".into(), |loss| format!("training loss {loss:.4}"));
             match outcome.finished {
                 true => println!("{loss}, after {seconds}; error not measured: no images were held out"),
                 false => println!("stopped at step {}, {loss}", outcome.steps),
