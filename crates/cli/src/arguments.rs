@@ -293,7 +293,7 @@ pub struct Inspect {
     pub model: String,
     #[command(flatten)]
     pub adapt: Adapt,
-    /// State dict to list, if a checkpoint holds several
+    /// State dict to list, if a checkpoint contains several
     #[arg(long, value_name = "KEY")]
     pub key: Option<String>,
     /// Batch size for which memory is computed [default: 1]
@@ -425,7 +425,7 @@ pub struct DataGet {
 #[derive(Debug, Args)]
 pub struct History {
     /// Write an HTML page with charts
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "OUT.html")]
     pub html: Option<PathBuf>,
     /// Print one JSON object to stdout
     #[arg(long)]

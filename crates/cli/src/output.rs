@@ -202,16 +202,18 @@ pub fn image_sizes([[low, narrow], [high, wide]]: &[[usize; 2]; 2]) -> String {
     format!("image files: {}, {}", range("height", low, high), range("width", narrow, wide))
 }
 
-/// Returns the findings of loading a data set, one line each: notes, skipped files, and unreadable images.
-pub fn survey_lines(survey: &Survey) -> Vec<String> {
+/// Returns the findings of loading a data set, one line each: notes, skipped files, and unreadable images, whose lines
+/// start with `unreadable`.
+pub fn survey_lines(survey: &Survey, unreadable: &str) -> Vec<String> {
     let notes = survey.notes.iter().map(|note| printable(note).into_owned());
     let left = survey.skipped.iter().map(|Skipped { kind, count, first }| {
         format!("skipped: {count} × {}, first {}", printable(kind), printable_path(first))
     });
-    let unreadable = survey.unreadable.iter().map(|(path, reason)| {
-        format!("unreadable, skipped: {}: {}", printable_path(path), printable(reason))
-    });
-    notes.chain(left).chain(unreadable).collect()
+    let images = survey
+        .unreadable
+        .iter()
+        .map(|(path, reason)| format!("{unreadable}: {}: {}", printable_path(path), printable(reason)));
+    notes.chain(left).chain(images).collect()
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! Checks the output files of a command before any work is done.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use striate_data::Spec;
+use striate_formats::external_files;
 use striate_tensor::file::{is_same_file, is_stream, lies_in};
 use striate_tensor::text::printable_path;
 use striate_tensor::{Error, Result};
@@ -13,8 +14,8 @@ pub struct Output<'a> {
     /// The flag or argument that specifies it.
     flag: &'static str,
     path: &'a Path,
-    /// What is written and its required extension, if only one format is supported.
-    format: Option<(&'static str, &'static str)>,
+    /// What is written and the extensions that name its format, if only one format is supported.
+    format: Option<(&'static str, &'static [&'static str])>,
 }
 
 impl<'a> Output<'a> {
@@ -25,12 +26,22 @@ impl<'a> Output<'a> {
 
     /// The picture specified by `flag`.
     pub fn picture(flag: &'static str, path: &'a Path) -> Output<'a> {
-        Output { flag, path, format: Some(("pictures", "png")) }
+        Output { flag, path, format: Some(("pictures", &["png"])) }
+    }
+
+    /// The table specified by `flag`.
+    pub fn table(flag: &'static str, path: &'a Path) -> Output<'a> {
+        Output { flag, path, format: Some(("tables", &["csv"])) }
+    }
+
+    /// The web page specified by `flag`.
+    pub fn page(flag: &'static str, path: &'a Path) -> Output<'a> {
+        Output { flag, path, format: Some(("web pages", &["html", "htm"])) }
     }
 
     /// The array specified by `flag`.
     pub fn array(flag: &'static str, path: &'a Path) -> Output<'a> {
-        Output { flag, path, format: Some(("arrays", "npy")) }
+        Output { flag, path, format: Some(("arrays", &["npy"])) }
     }
 
     /// Whether it is a pipe or device, so that no file is replaced.
@@ -42,9 +53,9 @@ impl<'a> Output<'a> {
         let (flag, path) = (self.flag, printable_path(self.path));
         check_folder(self.path)?;
         let extension = self.path.extension().unwrap_or_default();
-        if let Some((what, ending)) =
-            self.format.filter(|(_, ending)| !extension.eq_ignore_ascii_case(ending))
-        {
+        let is_named = |ending: &&str| extension.eq_ignore_ascii_case(ending);
+        if let Some((what, endings)) = self.format.filter(|(_, endings)| !endings.iter().any(is_named)) {
+            let ending = endings[0];
             return Err(Error::input(format!(
                 "{path}: {what} are written as .{ending}; choose a name ending in .{ending} for {flag}"
             )));
@@ -58,12 +69,17 @@ impl<'a> Output<'a> {
     }
 }
 
-/// Refuses `outputs` whose folder does not exist, or that are one of the `inputs` or another output, or whose extension
-/// does not match their format.
+/// Refuses `outputs` whose folder does not exist, or that are one of the `inputs`, external data of one, or another
+/// output, or whose extension does not match their format.
 pub fn check<'a>(outputs: impl IntoIterator<Item = Output<'a>>, inputs: &[&Path]) -> Result<()> {
     let files: Vec<Output> = outputs.into_iter().filter(|output| !output.is_stream()).collect();
+    if files.is_empty() {
+        return Ok(());
+    }
+    let external: Vec<PathBuf> = inputs.iter().flat_map(|input| external_files(input)).collect();
+    let inputs: Vec<&Path> = inputs.iter().copied().chain(external.iter().map(PathBuf::as_path)).collect();
     for (index, output) in files.iter().enumerate() {
-        output.check(inputs)?;
+        output.check(&inputs)?;
         if let Some(other) = files[..index].iter().find(|other| is_same_file(output.path, other.path)) {
             let path = printable_path(output.path);
             let what =
@@ -86,15 +102,38 @@ pub fn refuse_in_data(flag: &str, path: &Path, spec: &Spec) -> Result<()> {
     }
 }
 
+/// Refuses the `outputs` in one of `folders`, whose images the command reads.
+pub fn refuse_beside_images<'a>(
+    outputs: impl IntoIterator<Item = Output<'a>>,
+    folders: &[&Path],
+) -> Result<()> {
+    for Output { flag, path, .. } in outputs.into_iter().filter(|output| !output.is_stream()) {
+        let is_beside = |folder: &&&Path| is_same_file(folder_of(path), folder);
+        if let Some(folder) = folders.iter().find(is_beside) {
+            return Err(Error::input(format!(
+                "{}: is inside the image folder ({}) that the command reads; choose another location with {flag}",
+                printable_path(path),
+                printable_path(folder)
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Returns the folder of `file`.
+fn folder_of(file: &Path) -> &Path {
+    match file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
 /// Refuses a file that could not be written because its folder does not exist.
 fn check_folder(file: &Path) -> Result<()> {
-    match file.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
-            let (file, folder) = (printable_path(file), printable_path(folder));
-            Err(Error::input(format!(
-                "cannot write {file}: the folder {folder} does not exist; create it first"
-            )))
-        }
-        _ => Ok(()),
+    let folder = folder_of(file);
+    if folder.is_dir() {
+        return Ok(());
     }
+    let (file, folder) = (printable_path(file), printable_path(folder));
+    Err(Error::input(format!("cannot write {file}: the folder {folder} does not exist; create it first")))
 }

@@ -54,13 +54,13 @@ fn notes(folder: &Folder, arguments: &[&str]) -> String {
 fn images_are_given_as_bytes_and_converted_models_keep_that() {
     let folder = folder("bytes-predict");
     assert_scores(&folder.json(&["predict", "u8.onnx", "orange.png"]));
-    let said = notes(&folder, &["predict", "u8.onnx", "orange.png"]);
+    let printed = notes(&folder, &["predict", "u8.onnx", "orange.png"]);
     let line = "preprocessing (the input takes bytes): RGB in [0, 255], shorter side";
-    assert!(said.contains(line), "{said}");
+    assert!(printed.contains(line), "{printed}");
     for to in ["model.safetensors", "model.onnx"] {
-        let said = notes(&folder, &["convert", "u8.onnx", to]);
+        let notes = notes(&folder, &["convert", "u8.onnx", to]);
         let line = format!("the input of {to} is float instead of uint8, with the same values");
-        assert!(said.contains(&line), "{said}");
+        assert!(notes.contains(&line), "{notes}");
         assert_scores(&folder.json(&["predict", to, "orange.png"]));
     }
     folder.json(&["verify", "model.safetensors"]);
@@ -100,10 +100,10 @@ fn preprocessing_that_gives_no_bytes_is_refused() {
     // Metadata that contradict the input are ignored.
     let keys = [("Image.BitmapPixelFormat", "Rgb8"), ("Image.NominalPixelRange", "Normalized_0_1")];
     folder.write("odd.onnx", graph(2, &keys));
-    let said = notes(&folder, &["predict", "odd.onnx", "orange.png"]);
-    assert!(said.contains("are ignored: their preprocessing gives fractions from 0 to 1"), "{said}");
+    let notes = notes(&folder, &["predict", "odd.onnx", "orange.png"]);
+    assert!(notes.contains("are ignored: their preprocessing gives fractions from 0 to 1"), "{notes}");
     assert_scores(&folder.json(&["predict", "odd.onnx", "orange.png"]));
-    // Of other integers it is not known which a byte becomes.
+    // For other integer types, the scaling of bytes is unknown.
     folder.write("i32.onnx", graph(6, &[]));
     let line = folder.refusal(&["predict", "i32.onnx", "orange.png"]);
     assert!(line.contains("choose it with --preprocessing"), "{line}");

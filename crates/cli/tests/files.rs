@@ -285,21 +285,23 @@ fn unwritable_output_is_refused_with_its_path() {
     let folder = Folder::new("outputs");
     let model = model(&folder);
     folder.write("good.png", good_png(&folder));
-    fs::create_dir_all(folder.path("taken.pth")).unwrap();
+    for extension in ["pth", "csv", "png", "html"] {
+        fs::create_dir_all(folder.path(&format!("taken.{extension}"))).unwrap();
+    }
     folder.write("file", "");
     for arguments in [
         &["convert", &model, "taken.pth"][..],
         &["convert", &model, "nowhere/a.pth"],
         &["convert", &model, "file/a.pth"],
-        &["predict", &model, "good.png", "--csv", "taken.pth"],
-        &["predict", &model, "good.png", "--picture", "taken.pth"],
-        &["data", "info", "digits", "--picture", "taken.pth"],
-        &["history", "--html", "taken.pth"],
+        &["predict", &model, "good.png", "--csv", "taken.csv"],
+        &["predict", &model, "good.png", "--picture", "taken.png"],
+        &["data", "info", "digits", "--picture", "taken.png"],
+        &["history", "--html", "taken.html"],
         &["train", "--steps", "1", "--out", "file"],
         &["train", "--steps", "1", "--out", "file/run"],
     ] {
         let line = folder.refusal(arguments);
-        let named = ["taken.pth", "nowhere", "file"].iter().any(|name| line.contains(name));
+        let named = ["taken.", "nowhere", "file"].iter().any(|name| line.contains(name));
         assert!(named, "{arguments:?}: {line}");
     }
     assert_eq!(fs::read_dir(folder.path("taken.pth")).unwrap().count(), 0);

@@ -112,7 +112,7 @@ fn scores_are_the_output_unless_another_is_selected() {
     write_image(&folder, "orange.png", ORANGE);
     let end = [node("Neg", &["means"], "minus", &[]), node("ArgMax", &["s"], "best", &[int("axis", 1)])];
     let outputs: [(&str, &[i64]); 3] = [("means", &[-1, 3]), ("pooled", &[-1, 3, 1, 1]), ("s", &[-1, 3])];
-    // The means lead to the scores, in which the last class wins.
+    // The scores are computed from the means; the last class has the highest.
     let backward = [CHANNELS[2], CHANNELS[1], CHANNELS[0]];
     folder.write("head.onnx", onnx(&graph(&backward, &[], &outputs), &[]));
     let predict = ["predict", "head.onnx", "orange.png", "--preprocessing", "zero-one"];

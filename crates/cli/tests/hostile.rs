@@ -40,7 +40,7 @@ fn crafted_files_are_refused_on_the_command_line() {
         for case in cases(target) {
             let Some(words) = case.refusal else { continue };
             folder.write(name, &case.bytes);
-            // The readers of bytes have other words for none.
+            // Readers of binary formats word the error for an empty file differently.
             let is_empty = case.bytes.is_empty() && !name.ends_with(".toml");
             let words = if is_empty { "is empty; write or download it again" } else { words };
             for command in commands {

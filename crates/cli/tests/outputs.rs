@@ -3,6 +3,8 @@
 mod common;
 
 use common::Folder;
+use striate_testkit::onnx;
+use striate_testkit::protobuf::Message;
 use striate_vision::{Image, encode_png};
 
 fn split(command: &str) -> Vec<&str> {
@@ -25,9 +27,11 @@ fn outputs_never_overwrite_inputs_or_each_other() {
     let folder = Folder::new("outputs");
     folder.json(&["train", "--epochs", "1", "--out", "run"]);
     folder.write("model.safetensors", std::fs::read(folder.path("run/last.safetensors")).unwrap());
+    folder.write("model.csv", std::fs::read(folder.path("model.safetensors")).unwrap());
+    folder.write("mynet.toml", "name = 'n'");
     folder.json(&["convert", "model.safetensors", "a.pth"]);
     folder.write("photo.png", encode_png(&Image::filled(9, 8, [9, 80, 200])).unwrap());
-    folder.write("names.txt", "a\nb\nc\nd\ne\nf\ng\nh\ni\nj\n");
+    folder.write("names.csv", "a\nb\nc\nd\ne\nf\ng\nh\ni\nj\n");
     striate_tensor::npy::write(&folder.path("x.npy"), &[1, 1, 32, 32].into(), &[0.5f32; 1024]).unwrap();
     #[cfg(unix)]
     std::os::unix::fs::symlink(folder.path("photo.png"), folder.path("link.png")).unwrap();
@@ -55,23 +59,16 @@ fn outputs_never_overwrite_inputs_or_each_other() {
         ),
         (
             "predict model.safetensors photo.png --csv model.safetensors",
-            "model.safetensors: this command reads the file",
+            "model.safetensors: tables are written as .csv; choose a name ending in .csv for --csv",
         ),
+        ("predict model.csv photo.png --csv model.csv", "model.csv: this command reads the file"),
         (
-            "predict a.pth photo.png --model model.safetensors --csv model.safetensors",
-            "model.safetensors: this command reads the file",
-        ),
-        (
-            "predict model.safetensors photo.png --csv names.txt --names names.txt",
-            "names.txt: this command reads the file",
+            "predict model.safetensors photo.png --csv names.csv --names names.csv",
+            "names.csv: this command reads the file",
         ),
         (
             "predict model.safetensors photo.png --picture f.png --csv f.png",
-            "f.png: used by both --picture and --csv",
-        ),
-        (
-            "predict model.safetensors photo.png --picture f.png --csv ./f.png",
-            "f.png: used by both --picture and",
+            "f.png: tables are written as .csv; choose a name ending in .csv for --csv",
         ),
         (
             "predict model.safetensors photo.png --picture x.jpg",
@@ -84,6 +81,10 @@ fn outputs_never_overwrite_inputs_or_each_other() {
             "run lenet5 --weights a.pth --input x.npy --output y.pth",
             "y.pth: arrays are written as .npy; choose a name",
         ),
+        (
+            "history --html mynet.toml",
+            "mynet.toml: web pages are written as .html; choose a name ending in .html",
+        ),
         ("history --html no/page.html", "the folder no does not exist"),
     ];
     for (command, expected) in plain.iter().chain(if cfg!(unix) { linked } else { &[] }) {
@@ -93,12 +94,53 @@ fn outputs_never_overwrite_inputs_or_each_other() {
     assert!(contents(&folder) == before, "a file was changed");
     for command in [
         "predict model.safetensors photo.png --picture new.PNG --csv photo.csv",
-        "predict model.safetensors . --csv all.csv",
+        "predict model.safetensors . --csv run/all.csv",
         "convert a.pth b.pth",
+        "history --html page.HTM",
     ] {
         let output = folder.run(&split(command));
         assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
     }
+}
+
+/// External data of an ONNX file are inputs too: here the weights and biases of a linear layer, in a file each.
+#[test]
+fn outputs_never_overwrite_external_data() {
+    let folder = Folder::new("outputs-external");
+    let stored =
+        |name: &str, file: &str, extents: &[i64]| onnx::external(name, extents, &[("location", file)]);
+    let nodes = [
+        onnx::node("GlobalAveragePool", &["x"], "pooled", &[]),
+        onnx::node("Flatten", &["pooled"], "means", &[]),
+        onnx::node("Gemm", &["means", "w", "b"], "y", &[onnx::int("transB", 1)]),
+    ];
+    let graph = nodes.iter().fold(Message::new(), |graph, node| graph.message(1, node));
+    let graph = graph.message(5, &stored("w", "data/weights.csv", &[2, 3]));
+    let graph = graph.message(5, &stored("b", "bias.png", &[2]));
+    let graph = graph.message(11, &onnx::value("x", &[-1, 3, 4, 4])).message(12, &onnx::value("y", &[-1, 2]));
+    folder.write("ext.onnx", onnx::model_of(17, &graph).bytes);
+    let floats = |values: &[f32]| values.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>();
+    let weights = folder.write("data/weights.csv", floats(&[1.0, 0.0, 0.0, 0.0, 0.0, 1.0]));
+    folder.write("bias.png", floats(&[0.0, 0.0]));
+    folder.write("photo.png", encode_png(&Image::filled(9, 8, [255, 51, 0])).unwrap());
+    let before = (contents(&folder), std::fs::read(&weights).unwrap());
+    for (command, expected) in [
+        ("predict ext.onnx photo.png --preprocessing zero-one --csv data/weights.csv", "data/weights.csv"),
+        ("predict ext.onnx photo.png --preprocessing zero-one --picture bias.png", "bias.png"),
+        ("predict w.pth photo.png --model ext.onnx --csv data/../data/weights.csv", "weights.csv"),
+    ] {
+        let line = folder.refusal(&split(command));
+        assert!(
+            line.contains(&format!("{expected}: this command reads the file and would overwrite it")),
+            "{line}"
+        );
+    }
+    assert!((contents(&folder), std::fs::read(&weights).unwrap()) == before, "a file was changed");
+    // Softmax of the mean red and the mean blue, (1, 0).
+    let predicted =
+        folder.json(&split("predict ext.onnx photo.png --preprocessing zero-one --csv data/new.csv"));
+    let score = predicted["predictions"][0]["top"][0]["score"].as_f64().unwrap();
+    assert!((score - 0.731_059).abs() < 1e-5, "{predicted}");
 }
 
 /// A run or a picture inside an image folder would be read as data by the next run.
@@ -108,6 +150,7 @@ fn nothing_is_written_into_an_image_folder() {
     for path in ["set/cat/a", "set/cat/b", "set/dog/a", "set/dog/b"] {
         folder.write(&format!("{path}.png"), encode_png(&Image::filled(9, 8, [9, 80, 200])).unwrap());
     }
+    folder.write("one/a.png", encode_png(&Image::filled(9, 8, [9, 80, 200])).unwrap());
     for (command, expected) in [
         (
             "train --data set --out set/run",
@@ -116,11 +159,17 @@ fn nothing_is_written_into_an_image_folder() {
         ("train --data set --out set", "set: is inside the data set (set)"),
         ("train --data .", "runs: is inside the data set (.) and would be read as data"),
         ("data info set --picture set/sheet.png", "set/sheet.png: is inside the data set (set)"),
+        (
+            "predict m.safetensors set/dog set/cat --csv set/dog/../cat/new.csv",
+            "new.csv: is inside the image folder (set/cat) that the command reads; choose another location with --csv",
+        ),
+        ("predict m.safetensors one --picture one/x.png", "one/x.png: is inside the image folder (one)"),
     ] {
         let line = folder.refusal(&split(command));
         assert!(line.contains(expected), "{command}: {line}");
     }
     assert_eq!(std::fs::read_dir(folder.path("set")).unwrap().count(), 2);
+    assert_eq!(std::fs::read_dir(folder.path("set/cat")).unwrap().count(), 2);
     assert!(!folder.path("runs").exists());
     // Next to parts, nothing is read as data.
     std::fs::create_dir(folder.path("parts")).unwrap();

@@ -183,8 +183,9 @@ fn refuse_non_finite(values: &[f32], shape: &[usize]) -> Result<()> {
     let &[_, c, h, w] = shape else { return Err(Error::input("has values that are not finite")) };
     let place = [first / (c * h * w), first / (h * w) % c, first / w % h, first % w];
     Err(Error::input(format!(
-        "{count} values are NaN or infinite, the first ({}) at index {place:?}; replace them, for instance with \
+        "{} NaN or infinite, the first ({}) at index {place:?}; replace them, for instance with \
          numpy.nan_to_num, or remove these images",
+        if count == 1 { "1 value is".to_owned() } else { format!("{count} values are") },
         values[first]
     )))
 }

@@ -35,8 +35,8 @@ pub use fit::{Fitted, Head, check_weights, count_parameters, fit, fit_classes};
 pub use load::{Loaded, READABLE, ReadOptions, Several, read_weights, read_weights_with};
 pub use model::{Data, Evaluation, Golden, Integrity, ModelFile, WEIGHTS_ALONE, check_classes};
 pub use onnx::{
-    Imported, IntegerType, onnx_bytes, onnx_model_bytes, read_onnx, read_onnx_bytes, read_onnx_bytes_with,
-    read_onnx_with,
+    Imported, IntegerType, external_files, onnx_bytes, onnx_model_bytes, read_onnx, read_onnx_bytes,
+    read_onnx_bytes_with, read_onnx_with,
 };
 pub use pytorch::{StateDict, pytorch_bytes, read_pytorch, read_pytorch_bytes, read_pytorch_bytes_with};
 pub use safetensors::{read_safetensors, read_safetensors_bytes, safetensors_bytes};

@@ -154,7 +154,7 @@ pub fn read_weights_with(path: &Path, options: &ReadOptions) -> Result<Loaded> {
         }
     };
     if options.key.is_some() && loaded.model.is_some() {
-        let what = "holds one network with its weights; --key is for files of several sets of weights";
+        let what = "contains one network with its weights; --key is for files of several sets of weights";
         return Err(Error::input(what).at(path.display()));
     }
     loaded.options = options.clone();

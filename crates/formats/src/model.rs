@@ -13,11 +13,13 @@ use striate_tensor::names::check_class_names;
 use striate_tensor::text::counted;
 use striate_tensor::{Error, Result, Shape};
 
+use crate::caffe::read_caffemodel_bytes;
 use crate::digest::{DIGEST, digest};
 use crate::file::read_limited;
 use crate::fit::check_finite;
 use crate::kind::{self, Kind};
 use crate::load::extension;
+use crate::pytorch::read_pytorch_bytes;
 use crate::safetensors::{lay_out, read_safetensors_bytes};
 use crate::{Weights, check_weights, weights_sha256};
 
@@ -226,7 +228,15 @@ impl ModelFile {
             )))
         };
         match kind::of(bytes, &extension(path)) {
-            Kind::PyTorch | Kind::Caffe => refuse(WEIGHTS_ALONE, " --model NAME"),
+            // A damaged file is reported as such.
+            Kind::PyTorch => match read_pytorch_bytes(bytes) {
+                Err(e) => Err(e.at(file)),
+                Ok(_) => refuse(WEIGHTS_ALONE, " --model NAME"),
+            },
+            Kind::Caffe => match read_caffemodel_bytes(bytes) {
+                Err(e) => Err(e.at(file)),
+                Ok(_) => refuse(WEIGHTS_ALONE, " --model NAME"),
+            },
             Kind::Onnx => refuse("is an ONNX file, not a model file", ""),
             Kind::Other(what) => Err(Error::input(format!("{file}: {what}"))),
             Kind::Safetensors | Kind::Unknown => read().map_err(|e| e.at(file)),
@@ -328,7 +338,7 @@ fn check_version(metadata: &HashMap<String, String>) -> Result<()> {
 /// terminal: no control characters, no bidirectional overrides, no more than 1000 bytes.
 ///
 /// # Errors
-/// If not; the message gives the number of the first such class.
+/// If there are not, or a name cannot; the message states the number of the first such class.
 pub fn check_classes(classes: &[String], outputs: usize) -> Result<()> {
     if classes.len() != outputs && (outputs, classes.len()) != (1, 2) {
         return Err(Error::input(format!(

@@ -250,7 +250,7 @@ fn uint8_input_is_supported_if_cast_to_float() {
     assert_eq!(shape, [1, 2, 1]);
     close(&y, &[127.5, 2.0], "bytes");
     assert_eq!(imported.integers, Some(IntegerType::BYTES));
-    let note = "its input x takes bytes (uint8), from 0 to 255; pass the values as floats";
+    let note = "its input x takes bytes (uint8), from 0 to 255, which Striate passes as floats";
     assert!(imported.notes.iter().any(|line| line == note), "{:?}", imported.notes);
     let line = refusal(&file(&[node("Div", &["x", "scale"], "y", &[])]));
     assert!(line.contains("computes with integers; only a cast to floats is supported"), "{line}");

@@ -56,7 +56,7 @@ fn the_output_that_all_others_lead_to_is_used() {
 }
 
 #[test]
-fn of_several_heads_one_must_be_named() {
+fn several_heads_require_output_flag() {
     let other = node("Gemm", &["features", "w"], "other", &[int("transB", 1)]);
     let outputs: [(&str, &[i64]); 3] = [("features", &[-1, 3]), ("s", &[-1, 2]), ("other", &[-1, 2])];
     let bytes = file(&[other], &outputs);

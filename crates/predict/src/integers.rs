@@ -18,7 +18,7 @@ pub(crate) fn bytes_preprocessing(network: &Network) -> Result<Preprocessing> {
 /// Checks that `form` makes the integers that an input takes.
 ///
 /// # Errors
-/// If not; the message gives what it makes, and what to do.
+/// If it does not; the message states the values it produces and what to do.
 pub fn check_integers(form: &Preprocessing, taken: IntegerType) -> Result<()> {
     let values = (0..form.channels).flat_map(|channel| (0..=255).map(move |byte| form.value(channel, byte)));
     let advice = match taken == IntegerType::BYTES {

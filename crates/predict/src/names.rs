@@ -108,13 +108,16 @@ fn from_metadata(
             Ok(names) => names,
             Err(_) => vec![],
         };
-        if names.len() == classes && check_names(&names).is_ok() {
+        if names.len() != classes {
+            notes.push(format!(
+                "ignoring its metadata `{key}`, which does not have one name for each of {classes} classes"
+            ));
+        } else if let Err(e) = check_names(&names) {
+            notes.push(format!("ignoring the class names in its metadata `{key}`: {e}"));
+        } else {
             notes.push(format!("class names from its metadata `{key}`"));
             return Some(names);
         }
-        notes.push(format!(
-            "ignoring its metadata `{key}`, which does not have one name for each of {classes} classes"
-        ));
     }
     None
 }

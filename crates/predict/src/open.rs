@@ -13,7 +13,7 @@ use striate_vision::Preprocessing;
 
 use crate::names::{name_classes, read_names};
 use crate::origin::{Origin, Source};
-use crate::preprocessing::{PREPROCESSING_WORDS, check_preprocessing, describe, read_preprocessing, resized};
+use crate::preprocessing::{PREPROCESSING_WORDS, describe, misfit, read_preprocessing, resized};
 use crate::resolve::{Resolved, refuse_builtin, resolve_beside};
 
 /// What the user specifies about a model that will classify images.
@@ -150,7 +150,32 @@ fn complete(
     choose_preprocessing(model, origin, options.preprocessing.as_deref(), notes)?;
     match options.size {
         Some(size) => resize(model, size, notes),
-        None => Ok(()),
+        None => note_other_size(model, notes),
+    }
+}
+
+/// Adds to `notes` that images are given to the network of `model` at another size than its own.
+fn note_other_size(model: &ModelFile, notes: &mut Vec<String>) -> Result<()> {
+    let Ok([_, height, width]) = model.network.image() else { return Ok(()) };
+    let Some(form) = image_preprocessing(model)? else { return Ok(()) };
+    match form.output_shape() {
+        Some([_, h, w]) if [h, w] == [height, width] => {}
+        Some([_, h, w]) => {
+            notes.push(format!("the input is {h}x{w} instead of {height}x{width}: {}", describe(&form)));
+        }
+        None => notes.push(format!(
+            "the input is as large as each image instead of {height}x{width}: the preprocessing does not resize \
+             images to one size"
+        )),
+    }
+    Ok(())
+}
+
+/// The preprocessing of `model` for any image.
+fn image_preprocessing(model: &ModelFile) -> Result<Option<Preprocessing>> {
+    match read_preprocessing(&model.predict, &model.network)? {
+        Some(form) => Ok(Some(form)),
+        None => read_preprocessing(&model.preprocessing, &model.network),
     }
 }
 
@@ -191,13 +216,12 @@ pub(crate) fn set_preprocessing(model: &mut ModelFile, form: &Preprocessing) -> 
 fn resize(model: &mut ModelFile, size: [usize; 2], notes: &mut Vec<String>) -> Result<()> {
     let at = |e: Error| e.at(format!("--size {},{}", size[0], size[1]));
     let [channels, height, width] = model.network.image()?;
-    let form = match read_preprocessing(&model.predict, &model.network)? {
-        Some(form) => Some(form),
-        None => read_preprocessing(&model.preprocessing, &model.network)?,
-    };
-    let form = form.ok_or_else(unknown_preprocessing)?;
+    let form = image_preprocessing(model)?.ok_or_else(unknown_preprocessing)?;
     let form = resized(&form, size).map_err(at)?;
-    check_preprocessing(&form, &model.network).map_err(at)?;
+    form.check().map_err(at)?;
+    if let Some(what) = misfit(&form, &model.network)? {
+        return Err(at(Error::input(format!("{what}; omit --size"))));
+    }
     model.network.set_input([channels, size[0], size[1]]);
     set_preprocessing(model, &form)?;
     let [new_height, new_width] = size;

@@ -69,7 +69,7 @@ impl Origin {
     pub fn of(loaded: &Loaded, network: Option<&str>) -> Origin {
         Origin {
             metadata: loaded.metadata.clone(),
-            // Another network than the file's own need not take what that takes.
+            // A different network may expect different input.
             integers: loaded.integers.filter(|_| network.is_none()),
             network: network.map(str::to_owned),
             was_bgr: loaded.is_caffe,

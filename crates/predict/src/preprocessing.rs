@@ -219,30 +219,36 @@ fn filter_word(filter: Filter) -> &'static str {
 /// the image, only the channels are checked.
 ///
 /// # Errors
-/// If not; the message gives both shapes.
+/// If it is not, or the network does not; the message states both shapes.
 pub fn check_preprocessing(form: &Preprocessing, network: &Network) -> Result<()> {
     form.check()?;
+    match misfit(form, network)? {
+        None => Ok(()),
+        Some(what) => Err(Error::input(format!("{what}; use a preprocessing with that shape"))),
+    }
+}
+
+/// Describes how the output of `form` differs from what `network` with its weights accepts; `None` if it does not.
+pub(crate) fn misfit(form: &Preprocessing, network: &Network) -> Result<Option<String>> {
     let made = form.output_shape();
     if made.is_some_and(|made| made[..] == network.input[..]) {
-        return Ok(());
+        return Ok(None);
     }
     // Images are always channels-first, regardless of the network.
     let network = network.clone().channels_first();
     let ([channels, ..], given) = (network.image()?, form.channels);
     let why = match made {
         _ if given != channels => String::new(),
-        None => return Ok(()),
+        None => return Ok(None),
         Some([c, h, w]) => match network.variables_for(&Shape::from([1, c, h, w])) {
-            Ok(variables) if variables == network.variables()? => return Ok(()),
+            Ok(variables) if variables == network.variables()? => return Ok(None),
             Ok(_) => String::new(),
             Err(e) => format!(" ({e})"),
         },
     };
     let made = made.map_or(format!("[N, {given}, H, W]"), |[c, h, w]| format!("[N, {c}, {h}, {w}]"));
     let (name, wanted) = (&network.name, network.input_form());
-    Err(Error::input(format!(
-        "the preprocessing yields {made}, but {name} takes {wanted}{why}; use a preprocessing with that shape"
-    )))
+    Ok(Some(format!("the preprocessing yields {made}, but {name} takes {wanted}{why}")))
 }
 
 /// Returns the preprocessing stored in a model file as `value`, checked against its `network`; `None` if it is

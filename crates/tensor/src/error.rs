@@ -107,11 +107,13 @@ fn line(message: String) -> String {
     shortened(&printable(&message), LONGEST).into_owned()
 }
 
-/// Returns the candidate nearest to `word` by edit distance, if it is close enough to be a likely typo.
+/// Returns the candidate nearest to `word` by edit distance, if it is close enough to be a likely typo. Words of one or
+/// two characters are close to any other of that length, so they have none.
 ///
 /// ```
 /// assert_eq!(striate_tensor::nearest("lenet", ["lenet5", "alexnet"]), Some("lenet5"));
 /// assert_eq!(striate_tensor::nearest("zebra", ["lenet5", "alexnet"]), None);
+/// assert_eq!(striate_tensor::nearest("v", ["w"]), None);
 /// ```
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let length = word.chars().count();
@@ -121,7 +123,7 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     let is_near = |other: usize| other.abs_diff(length) <= limit && other.max(length) <= LONGEST_WORD;
     candidates
         .into_iter()
-        .filter(|candidate| is_near(candidate.chars().count()))
+        .filter(|candidate| length > 2 && is_near(candidate.chars().count()))
         .map(|candidate| (edit_distance(word, candidate), candidate))
         .filter(|(distance, _)| *distance <= limit)
         .min_by_key(|(distance, _)| *distance)

@@ -78,7 +78,9 @@ fn info(args: DataInfo) -> Result<()> {
 fn write_sheet(path: &Path, split: &Split, spec: &str) -> Result<()> {
     let images: Option<Vec<_>> = (0..split.len().min(100)).map(|index| split.image(index)).collect();
     let images = images.ok_or_else(|| {
-        Error::input(format!("{spec}: the arrays are not images, so no sheet can be drawn"))
+        Error::input(format!(
+            "{spec}: its arrays have values of any range, and a picture is drawn of bytes; omit --picture"
+        ))
     })?;
     let times = (48 / images[0].width()).max(1);
     Ok(write_file(path, &encode_png(&draw::sheet(&images, 10, times))?)?)
@@ -87,7 +89,13 @@ fn write_sheet(path: &Path, split: &Split, spec: &str) -> Result<()> {
 /// Prints the findings of loading.
 fn print_survey(survey: &Survey) {
     survey.sizes.iter().for_each(|sizes| println!("{}", image_sizes(sizes)));
-    survey_lines(survey).iter().for_each(|line| println!("{line}"));
+    survey_lines(survey, "unreadable").iter().for_each(|line| println!("{line}"));
+    if !survey.unreadable.is_empty() {
+        println!(
+            "`train` and `eval` refuse unreadable images, or skip them with --skip-unreadable; their --max-pixels sets \
+             the limit of pixels"
+        );
+    }
 }
 
 fn survey_json(survey: &Survey) -> serde_json::Value {

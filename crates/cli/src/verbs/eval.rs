@@ -41,7 +41,8 @@ pub fn run(args: Eval) -> Result<()> {
         notes.push("trained on most of these images, so this error says little about new ones".into());
     }
     weights::print_notes(&args.model, &notes);
-    survey_lines(&loaded.survey).iter().for_each(|line| eprintln!("{}: {line}", printable(&args.data)));
+    let lines = survey_lines(&loaded.survey, "unreadable, skipped");
+    lines.iter().for_each(|line| eprintln!("{}: {line}", printable(&args.data)));
     let bar = job_bar(data.len(), loaded.part);
     let tally = evaluate(classifier.inference(), loss, &data, |done| bar.set_position(done as u64))?;
     bar.finish_and_clear();

@@ -76,7 +76,8 @@ pub fn run(args: Run) -> Result<()> {
     let lost = output.iter().filter(|x| !x.is_finite()).count();
     if lost > 0 {
         let (file, all) = (printable_path(&args.output), output.len());
-        eprintln!("{file}: {lost} of {all} values are NaN or infinite; check the input");
+        let are = if lost == 1 { "is" } else { "are" };
+        eprintln!("{file}: {lost} of {all} values {are} NaN or infinite; check the input");
     }
     if args.compute.json {
         let shape: &Shape = &shape;

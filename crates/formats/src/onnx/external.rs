@@ -1,6 +1,6 @@
 //! Weights in separate files: ONNX's external data.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Component, Path, PathBuf};
@@ -9,8 +9,25 @@ use sha1::{Digest, Sha1};
 use striate_tensor::file::open;
 use striate_tensor::{Error, Result};
 
-use super::proto::Tensor;
+use super::folder_of;
+use super::proto::{Model, Tensor};
+use crate::file::read_limited;
 use crate::message::shown;
+use crate::{Contents, contents};
+
+/// Returns the external data files of the ONNX file at `path`; none if it is of another kind or cannot be read, which
+/// its reader reports.
+pub fn external_files(path: &Path) -> Vec<PathBuf> {
+    if contents(path) != Some(Contents::Onnx) {
+        return vec![];
+    }
+    let Ok(bytes) = read_limited(path) else { return vec![] };
+    let Ok(Model { graph: Some(graph), .. }) = Model::read(&bytes) else { return vec![] };
+    let entries = graph.initializers.iter().flat_map(|tensor| &tensor.external);
+    let locations: BTreeSet<&str> =
+        entries.filter(|(key, _)| *key == "location").map(|(_, location)| *location).collect();
+    locations.into_iter().filter_map(|location| inside(folder_of(path), location).ok()).collect()
+}
 
 /// The files in a model's folder that contain tensors.
 pub(super) struct External<'a> {

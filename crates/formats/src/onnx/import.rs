@@ -191,7 +191,7 @@ impl<'a> Import<'a> {
                 let taken = IntegerType::of(kind).ok_or_else(|| at("its elements are not numbers".into()))?;
                 self.integers.insert(input.name);
                 self.notes.push(format!(
-                    "its input {} takes {taken}; pass the values as floats",
+                    "its input {} takes {taken}, which Striate passes as floats",
                     shown(input.name)
                 ));
                 self.taken = Some(taken);

@@ -59,7 +59,7 @@ impl Import<'_> {
             stride: window.stride,
             padding: window.padding,
             dilation: window.dilation,
-            groups: groups.ok_or_else(|| Error::input("attribute group is not at least 1"))?,
+            groups: groups.ok_or_else(|| Error::input("attribute group must be 1 or more"))?,
             bias: bias.is_some(),
             ..Conv::new(weight.shape[0], window.kernel)
         };

@@ -33,6 +33,7 @@ mod turned;
 mod value;
 
 pub use export::onnx_bytes;
+pub use external::external_files;
 pub use integers::IntegerType;
 
 use std::collections::HashMap;
@@ -81,12 +82,16 @@ pub fn read_onnx(path: &Path) -> Result<Imported> {
 pub fn read_onnx_with(path: &Path, options: &ReadOptions) -> Result<Imported> {
     let bytes = read_limited(path)?;
     let name = path.file_stem().and_then(|stem| stem.to_str()).map_or_else(|| "onnx".to_owned(), shown);
-    let folder = match path.parent() {
+    let limit = MOST_FLOATS.saturating_add(bytes.len()).min(LARGEST);
+    import::import(&bytes, &name, Some(folder_of(path)), limit, options).map_err(|e| e.at(path.display()))
+}
+
+/// Returns the folder of the file at `path`, which may contain its external data.
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
-    };
-    let limit = MOST_FLOATS.saturating_add(bytes.len()).min(LARGEST);
-    import::import(&bytes, &name, Some(folder), limit, options).map_err(|e| e.at(path.display()))
+    }
 }
 
 /// Reads an ONNX model named `name` from memory; external data are refused. It may expand to at most `limit` floats.

@@ -72,7 +72,7 @@ fn candidates<'a>(graph: &Graph<'a>) -> Vec<&'a str> {
     let list = if scores.is_empty() { floats } else { scores };
     let mut seen = HashSet::new();
     let names = list.into_iter().map(|output| output.name).filter(|name| seen.insert(*name));
-    // The largest scores are not the scores.
+    // The output of ReduceMax is a single maximum, not the scores.
     let is_picked = |name: &str| picking(&makers, name).is_some() || makers[name].op == "ReduceMax";
     let (picked, other): (Vec<&str>, Vec<&str>) = names.partition(|name| is_picked(name));
     if other.is_empty() { picked } else { other }

@@ -22,7 +22,7 @@ struct Counted {
 }
 
 pub fn run(args: History) -> Result<()> {
-    check(args.html.iter().map(|page| Output::file("--html", page)), &[])?;
+    check(args.html.iter().map(|page| Output::page("--html", page)), &[])?;
     let counted = |milestone: &'static Milestone| Ok(Counted { milestone, counts: milestone.counts()? });
     let entries = MILESTONES.iter().map(counted).collect::<Result<Vec<_>>>()?;
     let claims = history::claims()?;

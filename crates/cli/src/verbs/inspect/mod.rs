@@ -58,7 +58,7 @@ pub fn run(args: Inspect) -> Result<()> {
         return Ok(());
     }
     if args.plan {
-        let plan = plan(network, batch, cpu)?;
+        let plan = plan(network, batch, cpu).map_err(|e| e.at(printable(&args.model)))?;
         if args.compute.json {
             return Ok(json::print(&json::plan(&plan, batch))?);
         }
@@ -143,16 +143,17 @@ impl Report {
 }
 
 /// Compiles the plan and measures its steps on a gray input.
-fn plan(network: Network, batch: usize, cpu: Cpu) -> Result<PlanReport> {
+fn plan(network: Network, batch: usize, cpu: Cpu) -> striate_tensor::Result<PlanReport> {
     let shape = network.input_shape(batch);
     let weights = Inference::initial_weights(&network, 0)?;
     let inference = Inference::new(network, &weights, cpu)?;
     // Refuses excessive batch sizes before memory is allocated.
     inference.report(&shape)?;
-    let mut input: Vec<f32> =
-        zeroed(shape.checked_len()?).map_err(|e| e.at(format!("a batch of {batch}")))?;
+    let smaller = if batch > 1 { "choose a smaller --batch" } else { "choose a smaller --input" };
+    let mut input: Vec<f32> = zeroed(shape.checked_len()?)
+        .map_err(|e| e.at(format!("the input of a batch of {batch}")).advising(smaller))?;
     input.fill(0.5);
     let clock = SystemClock::new();
     inference.profile(&shape, &input, 3, &clock)?;
-    Ok(inference.profile(&shape, &input, 20, &clock)?)
+    inference.profile(&shape, &input, 20, &clock)
 }

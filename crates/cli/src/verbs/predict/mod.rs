@@ -17,7 +17,7 @@ use self::images::Listing;
 use crate::arguments::Predict;
 use crate::effect::Source;
 use crate::output::write_file;
-use crate::outputs::{Output, check};
+use crate::outputs::{Output, check, refuse_beside_images};
 use crate::{json, weights};
 
 /// The predictions for an image, or why it could not be read.
@@ -68,14 +68,17 @@ pub fn run(args: Predict) -> Result<()> {
     refuse_broken(&outcomes)
 }
 
-/// Refuses outputs that would overwrite each other or an input.
+/// Refuses outputs that would overwrite each other or an input, or lie in a folder of images.
 fn check_outputs(args: &Predict, listing: &Listing) -> TensorResult<()> {
     let picture = args.picture.iter().map(|path| Output::picture("--picture", path));
-    let csv = args.csv.iter().map(|path| Output::file("--csv", path));
+    let outputs = picture.chain(args.csv.iter().map(|path| Output::table("--csv", path)));
+    let outputs: Vec<Output> = outputs.collect();
     let images = &args.images;
     let named = [&images.names, &images.preprocessing, &images.network].into_iter().flatten().map(Path::new);
     let inputs = listing.files.iter().map(PathBuf::as_path).chain(named).chain([args.model.as_path()]);
-    check(picture.chain(csv), &inputs.collect::<Vec<_>>())
+    check(outputs.iter().copied(), &inputs.collect::<Vec<_>>())?;
+    let folders = args.files.iter().map(PathBuf::as_path).filter(|path| path.is_dir());
+    refuse_beside_images(outputs, &folders.collect::<Vec<_>>())
 }
 
 /// Reports the skipped entries of folders, by kind.
