@@ -213,7 +213,11 @@ Examples:
   striate predict model.safetensors photo.jpg --picture predictions.png
   striate predict model.safetensors FOLDER --top 1 --csv predictions.csv
   striate predict net.onnx photo.jpg --preprocessing imagenet --names imagenet
-  striate predict resnet18.pth photo.jpg --model resnet18")]
+  striate predict resnet18.pth photo.jpg --model resnet18
+
+A preprocessing FILE.json states channels, steps, mean and std (see README):
+  {\"channels\": 3, \"mean\": [0.5, 0.5, 0.5], \"std\": [0.5, 0.5, 0.5], \"steps\":
+  [{\"step\": \"resize\", \"height\": 64, \"width\": 64, \"filter\": \"bilinear\"}]}")]
 pub struct Predict {
     /// Model file, ONNX file, or weights with --model
     pub model: PathBuf,
@@ -248,7 +252,11 @@ Examples:
   striate convert resnet18.pth resnet18.safetensors --model resnet18
   striate convert runs/lenet5-digits-1/last.safetensors lenet5.pth
   striate convert runs/lenet5-digits-1/last.safetensors lenet5.onnx
-  striate convert resnet18.pth resnet18.onnx --model resnet18")]
+  striate convert resnet18.pth resnet18.onnx --model resnet18
+
+A preprocessing FILE.json states channels, steps, mean and std (see README):
+  {\"channels\": 3, \"mean\": [0.5, 0.5, 0.5], \"std\": [0.5, 0.5, 0.5], \"steps\":
+  [{\"step\": \"resize\", \"height\": 64, \"width\": 64, \"filter\": \"bilinear\"}]}")]
 pub struct Convert {
     /// File to read: weights or a model
     #[arg(value_name = "IN")]

@@ -4,7 +4,7 @@ mod common;
 
 use common::Folder;
 use serde_json::{Value, json};
-use striate_testkit::onnx::{entry, floats, int, model_of, node, value, value_of};
+use striate_testkit::onnx::{entry, floats, int, ints, model_of, node, value, value_of};
 use striate_testkit::protobuf::Message;
 use striate_vision::{Image, encode_png};
 
@@ -109,6 +109,29 @@ fn preprocessing_that_gives_no_bytes_is_refused() {
     assert!(line.contains("choose it with --preprocessing"), "{line}");
     let line = folder.refusal(&["predict", "i32.onnx", "orange.png", "--preprocessing", "zero-one"]);
     assert!(line.contains("takes integers (int32); give a FILE.json"), "{line}");
+}
+
+/// A graph that takes images `[N, 4, 4, 3]` and scales them before it transposes them.
+#[test]
+fn channels_last_images_are_given_as_bytes() {
+    let folder = folder("bytes-last");
+    let nodes = [
+        node("Cast", &["x"], "f", &[int("to", 1)]),
+        node("Div", &["f", "white"], "v", &[]),
+        node("Transpose", &["v"], "t", &[ints("perm", &[0, 3, 1, 2])]),
+        node("GlobalAveragePool", &["t"], "pooled", &[]),
+        node("Flatten", &["pooled"], "means", &[]),
+        node("Gemm", &["means", "w"], "s", &[int("transB", 1)]),
+    ];
+    let graph = nodes.iter().fold(Message::new(), |graph, node| graph.message(1, node));
+    // Green is scored at half its value: the constant applies to the last axis.
+    let graph = graph.message(5, &floats("w", &[3, 3], &[1.0, 0.0, 0.0, 0.0, 2.0, 0.0, 0.0, 0.0, 1.0]));
+    let graph = graph.message(5, &floats("white", &[3], &[255.0, 510.0, 255.0]));
+    let graph = graph.message(11, &value_of(2, "x", &[-1, 4, 4, 3])).message(12, &value("s", &[-1, 3]));
+    folder.write("last.onnx", model_of(17, &graph).bytes);
+    assert_scores(&folder.json(&["predict", "last.onnx", "orange.png"]));
+    folder.json(&["convert", "last.onnx", "last.safetensors"]);
+    assert_scores(&folder.json(&["predict", "last.safetensors", "orange.png"]));
 }
 
 #[test]

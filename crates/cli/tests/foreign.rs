@@ -326,6 +326,31 @@ fn predict_folder_reports_skipped_and_broken_files() {
     ]);
 }
 
+/// The network averages its maps, so it accepts other sizes; the image has 5 rows and 6 columns.
+#[test]
+fn other_size_of_preprocessed_images_is_reported() {
+    let folder = Folder::new("foreign-other-size");
+    write_image(&folder, "orange.png", ORANGE);
+    folder.write("bare.onnx", onnx(&graph(&CHANNELS, &[], &[("s", &[-1, 3])]), &[]));
+    let form = |steps: Value| json!({ "channels": 3, "steps": steps, "mean": [0, 0, 0], "std": [1, 1, 1] });
+    let crop = |side: usize| json!([{ "step": "center_crop", "height": side, "width": side }]);
+    for (steps, expected) in [
+        (json!([]), Some("the input is as large as each image instead of 4x4")),
+        (crop(3), Some("the input is 3x3 instead of 4x4: RGB in [0, 1], center crop 3x3")),
+        (crop(4), None),
+    ] {
+        folder.write("form.json", form(steps).to_string());
+        let predict = ["predict", "bare.onnx", "orange.png", "--preprocessing", "form.json"];
+        let output = folder.run(&predict);
+        assert!(output.status.success(), "{}", notes(&output));
+        match expected {
+            Some(note) => assert!(notes(&output).contains(note), "{}", notes(&output)),
+            None => assert!(!notes(&output).contains("instead of"), "{}", notes(&output)),
+        }
+        assert_top(&folder.json(&predict), &[("0", 0.550_295), ("1", 0.247_263), ("2", 0.202_442)]);
+    }
+}
+
 /// The network averages its maps, so it accepts other sizes.
 #[test]
 fn size_changes_input_and_preprocessing_together() {
@@ -356,7 +381,8 @@ fn size_changes_input_and_preprocessing_together() {
         "8,8",
     ]);
     assert!(
-        line.contains("--size 8,8: the preprocessing yields [N, 3, 8, 8], but flat takes [N, 3, 4, 4]"),
+        line.contains("--size 8,8: the preprocessing yields [N, 3, 8, 8], but flat takes [N, 3, 4, 4]")
+            && line.contains("; omit --size"),
         "{line}"
     );
 }

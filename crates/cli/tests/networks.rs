@@ -242,6 +242,17 @@ fn allocation_failure_names_its_purpose() {
         assert_eq!(output.status.code(), Some(1), "{net} on {x}: {stderr}");
         assert!(expected.iter().all(|words| stderr.contains(words)), "{net} on {x}: {stderr}");
     }
+    folder
+        .write("huge.toml", network("{ op = \"global_average_pool\" }").replace("128, 128", "60000, 60000"));
+    let output = std::process::Command::new("sh")
+        .args(["-c", "ulimit -v 3000000; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_striate")])
+        .args(["inspect", "huge.toml", "--plan", "--threads", "1"])
+        .current_dir(folder.path(""))
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.contains("huge.toml: the input of a batch of 1: not enough memory"), "{stderr}");
+    assert!(stderr.contains("; choose a smaller --input"), "{stderr}");
 }
 
 #[test]

@@ -75,9 +75,7 @@ fn missing_and_damaged_files_are_named() {
     folder.write("set/images.npy", "no array");
     folder.write("notes.txt", "a network?");
     let weights = striate_formats::pytorch_bytes(&Default::default()).unwrap();
-    for name in ["weights.pth", "weights.bin", "weights.caffemodel"] {
-        folder.write(name, &weights);
-    }
+    folder.write("weights.pth", &weights);
     let colors = [2, 3, 32, 32];
     striate_tensor::npy::write::<f32>(&folder.path("colors.npy"), &colors.into(), &[0.5; 2 * 3 * 32 * 32])
         .unwrap();
@@ -85,7 +83,13 @@ fn missing_and_damaged_files_are_named() {
     folder.write("empty.pth", "");
     let some = [("a.weight".to_owned(), ([2].into(), vec![0.5; 2]))].into();
     let some = striate_formats::pytorch_bytes(&some).unwrap();
-    folder.write("some.pth", &some);
+    for name in ["some.pth", "weights.bin", "weights.caffemodel"] {
+        folder.write(name, &some);
+    }
+    std::fs::create_dir(folder.path("arrays")).unwrap();
+    let labels = striate_tensor::npy::write(&folder.path("arrays/labels.npy"), &[2].into(), &[0i64, 1]);
+    labels.unwrap();
+    std::fs::copy(folder.path("colors.npy"), folder.path("arrays/images.npy")).unwrap();
     folder.write("cut.pth", &some[..some.len() / 2]);
     folder.json(&["train", "--epochs", "1", "--out", "run"]);
     let model = text(&folder.path("run/last.safetensors")).to_owned();
@@ -151,6 +155,11 @@ fn missing_and_damaged_files_are_named() {
             "some.pth: contains only weights, not a network; specify their network with --model",
         ),
         (&["verify", "weights.bin"], "weights.bin: contains only weights"),
+        (&["verify", "cut.pth"], "cut.pth: is truncated or damaged: not a complete zip archive"),
+        (
+            &["data", "info", "npy:arrays", "--picture", "x.png"],
+            "npy:arrays: its arrays have values of any range",
+        ),
         (&["verify", "weights.caffemodel"], "weights.caffemodel: contains only weights"),
         (
             &["run", "weights.pth", "--input", "x.npy", "--output", "y.npy"],

@@ -317,6 +317,9 @@ mod tests {
             text.contains("2 values are NaN or infinite, the first (NaN) at index [1, 1, 2, 3]"),
             "{text}"
         );
+        values[119] = 0.5;
+        write(&folder, "images.npy", &[2, 3, 4, 5], &values);
+        assert!(failure(&folder).contains("images.npy: 1 value is NaN or infinite"));
         write(&folder, "images.npy", &[2, 3, 4, 5], &[7u8; 120]);
         assert!(failure(&folder).contains("images must be float32; save x.astype(numpy.float32)"));
     }

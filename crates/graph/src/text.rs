@@ -22,8 +22,9 @@
 //! heads = [{ layer = "aux1", weight = 0.3 }]
 //! ```
 
+use serde::de::Unexpected;
 use serde::{Deserialize, Serialize};
-use striate_tensor::text::grouped;
+use striate_tensor::text::{grouped, reword};
 use striate_tensor::{Error, Result, Shape, nearest};
 
 use crate::network::{AuxiliaryHead, INPUT, Layer, MOST_LAYERS, Names, Network};
@@ -148,9 +149,34 @@ fn read_layer(names: &mut Names, before: &str, mut table: toml::Table) -> Result
         Some(toml::Value::String(owner)) => Some(owner),
         Some(_) => return Err(Error::input(format!("{name}: shares must be the name of a layer"))),
     };
-    let op = Op::deserialize(toml::Value::Table(table))
-        .map_err(|e| Error::input(format!("{name} ({op_name}): {}", e.message())))?;
+    let table = toml::Value::Table(table);
+    let op = Op::deserialize(table.clone()).map_err(|e| {
+        let mut fields = Vec::new();
+        list_fields("", &table, &mut fields);
+        let fields = fields.iter().map(|(name, value)| (*name, &**value));
+        Error::input(format!("{name} ({op_name}): {}", reword(e.message(), fields)))
+    })?;
     Ok(Layer { name, op, inputs, shares })
+}
+
+/// Adds to `fields` those in `value`, the value of the field `name`, each with its value as serde words it.
+fn list_fields<'a>(name: &'a str, value: &'a toml::Value, fields: &mut Vec<(&'a str, String)>) {
+    let worded = match value {
+        toml::Value::Table(table) => {
+            table.iter().for_each(|(name, value)| list_fields(name, value, fields));
+            Unexpected::Map
+        }
+        toml::Value::Array(list) => {
+            list.iter().for_each(|value| list_fields(name, value, fields));
+            Unexpected::Seq
+        }
+        toml::Value::String(text) => Unexpected::Str(text),
+        toml::Value::Integer(number) => Unexpected::Signed(*number),
+        toml::Value::Float(number) => Unexpected::Float(*number),
+        toml::Value::Boolean(value) => Unexpected::Bool(*value),
+        toml::Value::Datetime(_) => return,
+    };
+    fields.push((name, worded.to_string()));
 }
 
 /// Formats an operation as `op = "conv", out_channels = 6, …` on one line.
@@ -255,6 +281,22 @@ mod tests {
             (layer(r#"{ op = "cnov" }"#), "layer 1: unknown op cnov; did you mean conv?"),
             (layer(r#"{ op = "conv", kernel_size = 3 }"#), "out_channels"),
             (layer(r#"{ op = "relu", slope = 3 }"#), "slope"),
+            (
+                layer(r#"{ op = "conv", out_channels = -4, kernel_size = 3 }"#),
+                "layer 1: conv1 (conv): out_channels must not be negative, but is -4",
+            ),
+            (
+                layer(r#"{ op = "conv", out_channels = "four", kernel_size = 3 }"#),
+                "out_channels must be a whole number, but is four",
+            ),
+            (
+                layer(r#"{ op = "conv", out_channels = 1.5, kernel_size = 3 }"#),
+                "out_channels must be a whole number, but is 1.5",
+            ),
+            (
+                layer(r#"{ op = "linear", out_features = 3, bias = 1 }"#),
+                "bias must be true or false, but is 1",
+            ),
             (layer(r#"{ op = "conv", out_channels = 1, kernel_size = 9 }"#), "[1, 1, 8, 8]"),
             (layer(r#"{ op = "add", inputs = ["input", "inptu"] }"#), "did you mean input?"),
             ("name = ".to_owned(), "line 1"),

@@ -206,7 +206,11 @@ mod tests {
         assert!(notes[0].contains("ignoring its metadata `names`"), "{notes:?}");
         assert_eq!(found(&[("author", "cat,dog")], 2), (None, vec![]));
         // Text with terminal controls is not a name.
-        assert_eq!(found(&[("names", "['\\x1b[2J', 'dog']")], 2).0, None);
+        let (names, notes) = found(&[("names", "['cat', 'a\\x07b']")], 2);
+        assert_eq!(names, None);
+        let note = "ignoring the class names in its metadata `names`: the name of class 1, \"a\\u{7}b\", has the \
+                    character U+0007, which cannot be shown";
+        assert!(notes[0].contains(note), "{notes:?}");
     }
 
     #[test]

@@ -3,10 +3,12 @@
 
 use std::path::Path;
 
+use serde::de::Unexpected;
 use serde_json::Value;
 use striate_graph::Network;
 use striate_models::{FixedPreprocessing, ImagePreprocessing, Model, Resize};
 use striate_tensor::file::read_text_limited;
+use striate_tensor::text::reword;
 use striate_tensor::{Error, Result, Shape};
 use striate_vision::{Filter, Preprocessing, Step};
 
@@ -63,10 +65,37 @@ fn from_file(path: &Path, network: &Network) -> Result<Preprocessing> {
         return Err(Error::input(what));
     }
     let text = read_text_limited(path, LARGEST_FILE)?;
-    let form: Preprocessing = serde_json::from_str(&text)
-        .map_err(|e| Error::input(format!("{}: is not a valid preprocessing: {e}", path.display())))?;
+    let form: Preprocessing = serde_json::from_str(&text).map_err(|e| {
+        let value = serde_json::from_str(&text).unwrap_or_default();
+        let mut fields = Vec::new();
+        list_fields("", &value, &mut fields);
+        let what = reword(&e.to_string(), fields.iter().map(|(name, value)| (*name, &**value)));
+        Error::input(format!("{}: is not a valid preprocessing: {what}", path.display()))
+    })?;
     check_preprocessing(&form, network).map_err(|e| e.at(path.display()))?;
     Ok(form)
+}
+
+/// Adds to `fields` those in `value`, the value of the field `name`, each with its value as serde words it.
+fn list_fields<'a>(name: &'a str, value: &'a Value, fields: &mut Vec<(&'a str, String)>) {
+    let worded = match value {
+        Value::Object(map) => {
+            map.iter().for_each(|(name, value)| list_fields(name, value, fields));
+            Unexpected::Map
+        }
+        Value::Array(list) => {
+            list.iter().for_each(|value| list_fields(name, value, fields));
+            Unexpected::Seq
+        }
+        Value::String(text) => Unexpected::Str(text),
+        Value::Number(number) => match (number.as_i64(), number.as_f64()) {
+            (Some(number), _) => Unexpected::Signed(number),
+            (None, number) => Unexpected::Float(number.unwrap_or_default()),
+        },
+        Value::Bool(value) => Unexpected::Bool(*value),
+        Value::Null => Unexpected::Other("null"),
+    };
+    fields.push((name, worded.to_string()));
 }
 
 /// Color images with a mean and a standard deviation per channel.
@@ -371,6 +400,45 @@ mod tests {
             }
             assert_eq!(describe(&form), line);
         }
+    }
+
+    #[test]
+    fn documented_preprocessing_file_is_that_of_imagenet() {
+        let readme = include_str!("../../../README.md");
+        let example = readme.split("```json\n").nth(1).unwrap().split("```").next().unwrap();
+        let (network, path) = (network([3, 224, 224]), scratch("documented"));
+        std::fs::write(&path, example).unwrap();
+        let read = named_preprocessing(path.to_str().unwrap(), &network, Colors::Rgb);
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(read.unwrap(), named_preprocessing("imagenet", &network, Colors::Rgb).unwrap());
+    }
+
+    #[test]
+    fn invalid_fields_of_preprocessing_file_are_named() {
+        let (network, path) = (network([3, 8, 8]), scratch("invalid"));
+        let file = |channels: &str, height: &str, mean: &str| {
+            format!(
+                r#"{{"channels": {channels}, "steps": [{{"step": "resize", "height": {height}, "width": 8, "filter": "box"}}], "mean": {mean}, "std": [1, 1, 1]}}"#
+            )
+        };
+        for (text, expected) in [
+            (file("\"3\"", "8", "[0, 0, 0]"), "channels must be a whole number, but is 3"),
+            (file("3", "-8", "[0, 0, 0]"), "height must not be negative, but is -8"),
+            (file("3", "8.5", "[0, 0, 0]"), "height must be a whole number, but is 8.5"),
+            (file("3", "8", "0.5"), "mean must be a list, but is 0.5"),
+            (file("3", "8", "[0, true, 0]"), "mean must be a number, but is true"),
+        ] {
+            std::fs::write(&path, &text).unwrap();
+            let line =
+                named_preprocessing(path.to_str().unwrap(), &network, Colors::Rgb).unwrap_err().to_string();
+            assert!(line.contains(&format!("is not a valid preprocessing: {expected}")), "{text}: {line}");
+        }
+        std::fs::remove_file(&path).unwrap();
+    }
+
+    /// The path of a preprocessing file of this test.
+    fn scratch(name: &str) -> std::path::PathBuf {
+        std::env::temp_dir().join(format!("striate-preprocessing-{name}-{}.json", std::process::id()))
     }
 
     #[test]

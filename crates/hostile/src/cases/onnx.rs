@@ -231,7 +231,7 @@ fn attributes() -> Vec<Case> {
     let kernel = |attribute| conv(&[2, 3, 3, 3], &[attribute]);
     let nested = (0..5000).fold(Message::new(), |inner, _| Message::new().message(6, &inner));
     vec![
-        bad("group 0", kernel(int("group", 0)), "attribute group"),
+        bad("group 0", kernel(int("group", 0)), "attribute group must be 1 or more"),
         bad("group 7", kernel(int("group", 7)), "groups (7) must divide"),
         bad("a kernel of another size", kernel(ints("kernel_shape", &[5, 5])), "kernel_shape"),
         bad("stride 0", kernel(ints("strides", &[0, 1])), "attribute strides"),
