@@ -158,7 +158,7 @@ fn missing_and_damaged_files_are_named() {
         (&["verify", "cut.pth"], "cut.pth: is truncated or damaged: not a complete zip archive"),
         (
             &["data", "info", "npy:arrays", "--picture", "x.png"],
-            "npy:arrays: its arrays have values of any range",
+            "npy:arrays: its arrays contain values of any range, not bytes",
         ),
         (&["verify", "weights.caffemodel"], "weights.caffemodel: contains only weights"),
         (

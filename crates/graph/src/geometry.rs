@@ -226,7 +226,7 @@ pub fn window_count(
 }
 
 #[derive(Serialize, Deserialize)]
-#[serde(untagged, expecting = "expected a number, [height, width] or [depth, height, width]")]
+#[serde(untagged, expecting = "must be a whole number, [height, width] or [depth, height, width]")]
 enum PerAxisText {
     All(usize),
     Each(Vec<usize>),
@@ -260,7 +260,7 @@ impl From<PerAxis> for PerAxisText {
 }
 
 #[derive(Serialize, Deserialize)]
-#[serde(untagged, expecting = "expected a number, or two, three, four or six of them")]
+#[serde(untagged, expecting = "must be a whole number, or two, three, four or six of them")]
 enum PaddingText {
     All(usize),
     Sides(Vec<usize>),
@@ -278,7 +278,7 @@ impl TryFrom<PaddingText> for Padding {
                 [front, top, left, back, bottom, right] => {
                     Ok(Padding { front, top, left, back, bottom, right })
                 }
-                _ => Err(format!("padding has {}; expected 1, 2, 3, 4 or 6", counted(sides.len(), "number"))),
+                _ => Err(format!("has {}; expected 1, 2, 3, 4 or 6", counted(sides.len(), "number"))),
             },
         }
     }

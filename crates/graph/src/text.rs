@@ -22,7 +22,6 @@
 //! heads = [{ layer = "aux1", weight = 0.3 }]
 //! ```
 
-use serde::de::Unexpected;
 use serde::{Deserialize, Serialize};
 use striate_tensor::text::{grouped, reword};
 use striate_tensor::{Error, Result, Shape, nearest};
@@ -149,34 +148,25 @@ fn read_layer(names: &mut Names, before: &str, mut table: toml::Table) -> Result
         Some(toml::Value::String(owner)) => Some(owner),
         Some(_) => return Err(Error::input(format!("{name}: shares must be the name of a layer"))),
     };
-    let table = toml::Value::Table(table);
-    let op = Op::deserialize(table.clone()).map_err(|e| {
-        let mut fields = Vec::new();
-        list_fields("", &table, &mut fields);
-        let fields = fields.iter().map(|(name, value)| (*name, &**value));
-        Error::input(format!("{name} ({op_name}): {}", reword(e.message(), fields)))
+    let op = Op::deserialize(toml::Value::Table(table.clone())).map_err(|e| {
+        let what = reword(e.message(), culprit(&table, e.message()));
+        Error::input(format!("{name} ({op_name}): {what}"))
     })?;
     Ok(Layer { name, op, inputs, shares })
 }
 
-/// Adds to `fields` those in `value`, the value of the field `name`, each with its value as serde words it.
-fn list_fields<'a>(name: &'a str, value: &'a toml::Value, fields: &mut Vec<(&'a str, String)>) {
-    let worded = match value {
-        toml::Value::Table(table) => {
-            table.iter().for_each(|(name, value)| list_fields(name, value, fields));
-            Unexpected::Map
-        }
-        toml::Value::Array(list) => {
-            list.iter().for_each(|value| list_fields(name, value, fields));
-            Unexpected::Seq
-        }
-        toml::Value::String(text) => Unexpected::Str(text),
-        toml::Value::Integer(number) => Unexpected::Signed(*number),
-        toml::Value::Float(number) => Unexpected::Float(*number),
-        toml::Value::Boolean(value) => Unexpected::Bool(*value),
-        toml::Value::Datetime(_) => return,
+/// No operation has more fields.
+const MOST_FIELDS: usize = 32;
+
+/// Returns the field of an operation that is to blame for the error `message`: the one without which it does not occur.
+fn culprit<'a>(table: &'a toml::Table, message: &str) -> &'a str {
+    let is_to_blame = |name: &&String| {
+        let mut others = table.clone();
+        others.remove(*name);
+        let error = Op::deserialize(toml::Value::Table(others)).err();
+        *name != "op" && error.is_none_or(|error| error.message() != message)
     };
-    fields.push((name, worded.to_string()));
+    table.keys().take(MOST_FIELDS).find(is_to_blame).map_or("a value", String::as_str)
 }
 
 /// Formats an operation as `op = "conv", out_channels = 6, …` on one line.
@@ -197,13 +187,16 @@ fn quoted(text: &str) -> String {
 
 /// Formats a parse error on one line, starting with its position.
 fn unreadable(text: &str, error: &toml::de::Error) -> Error {
-    let what = error.message().replace('\n', " ");
+    let message = error.message().replace('\n', " ");
     match error.span() {
         Some(span) => {
-            let line = text[..span.start.min(text.len())].matches('\n').count() + 1;
-            Error::input(format!("line {line}: {what}"))
+            let before = &text[..span.start.min(text.len())];
+            let line = before.matches('\n').count() + 1;
+            let start = before.rsplit('\n').next().unwrap_or_default();
+            let name = start.split_once('=').map_or("a value", |(name, _)| name.trim());
+            Error::input(format!("line {line}: {}", reword(&message, name)))
         }
-        None => Error::input(what),
+        None => Error::input(message),
     }
 }
 
@@ -296,6 +289,26 @@ mod tests {
             (
                 layer(r#"{ op = "linear", out_features = 3, bias = 1 }"#),
                 "bias must be true or false, but is 1",
+            ),
+            (
+                layer(r#"{ op = "conv", out_channels = 4, kernel_size = [3, -1] }"#),
+                "kernel_size must be a whole number, [height, width] or [depth, height, width]",
+            ),
+            (
+                layer(r#"{ op = "conv", out_channels = 4, kernel_size = 3, padding = -1 }"#),
+                "padding must be a whole number, or two, three, four or six of them",
+            ),
+            (
+                layer(r#"{ op = "conv", out_channels = 4, kernel_size = 3, stride = [1] }"#),
+                "stride has 1 number; expected one, [height, width] or [depth, height, width]",
+            ),
+            (
+                layer(r#"{ op = "relu" }"#).replacen("[1, ", "[-1, ", 1),
+                "line 2: input must not be negative, but is -1",
+            ),
+            (
+                layer(r#"{ op = "relu" }"#).replacen("\"n\"", "3", 1),
+                "line 1: name must be a string, but is 3",
             ),
             (layer(r#"{ op = "conv", out_channels = 1, kernel_size = 9 }"#), "[1, 1, 8, 8]"),
             (layer(r#"{ op = "add", inputs = ["input", "inptu"] }"#), "did you mean input?"),

@@ -69,7 +69,9 @@ fn from_file(path: &Path, network: &Network) -> Result<Preprocessing> {
         let value = serde_json::from_str(&text).unwrap_or_default();
         let mut fields = Vec::new();
         list_fields("", &value, &mut fields);
-        let what = reword(&e.to_string(), fields.iter().map(|(name, value)| (*name, &**value)));
+        let message = e.to_string();
+        let is_found = |(_, value): &&(&str, String)| message.contains(&format!(": {value}, expected "));
+        let what = reword(&message, fields.iter().find(is_found).map_or("a value", |(name, _)| name));
         Error::input(format!("{}: is not a valid preprocessing: {what}", path.display()))
     })?;
     check_preprocessing(&form, network).map_err(|e| e.at(path.display()))?;

@@ -84,25 +84,25 @@ fn filler(text: &str, width: usize) -> String {
     " ".repeat(width.saturating_sub(text.chars().count()))
 }
 
-/// Rewords a message of serde about a value that does not fit, for a reader who does not know Rust. `fields` are those of
-/// the text, each with its value as serde words it; the first with the value in the message is named.
+/// Rewords a message of serde about the value of the field `name`, for a reader who does not know Rust.
 ///
 /// ```
-/// let fields = [("stride", "integer `2`"), ("groups", "integer `-4`")];
-/// let line = striate_tensor::text::reword("invalid value: integer `-4`, expected usize", fields);
+/// use striate_tensor::text::reword;
+///
+/// let line = reword("invalid value: integer `-4`, expected usize", "groups");
 /// assert_eq!(line, "groups must not be negative, but is -4");
 /// ```
-pub fn reword<'a>(message: &str, fields: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
+pub fn reword(message: &str, name: &str) -> String {
     let found = message.strip_prefix("invalid type: ").or_else(|| message.strip_prefix("invalid value: "));
     let Some((found, expected)) = found.and_then(|found| found.split_once(", expected ")) else {
-        return message.to_owned();
+        let is_about_value = message.starts_with("must ") || message.starts_with("has ");
+        return if is_about_value { format!("{name} {message}") } else { message.to_owned() };
     };
     // Errors of JSON end with their position.
     let (expected, position) = match expected.split_once(" at line ") {
         Some((expected, position)) => (expected, format!(" (line {position})")),
         None => (expected, String::new()),
     };
-    let name = fields.into_iter().find(|(_, value)| *value == found).map_or("a value", |(name, _)| name);
     let value = match found {
         "sequence" => "a list",
         "map" => "a table",
@@ -116,6 +116,7 @@ pub fn reword<'a>(message: &str, fields: impl IntoIterator<Item = (&'a str, &'a 
         _ if is_unsigned => "be a whole number",
         "f32" | "f64" => "be a number",
         "a boolean" => "be true or false",
+        "a string" => "be a string",
         "a sequence" => "be a list",
         other => return format!("{name} must be {other}, but is {value}{position}"),
     };

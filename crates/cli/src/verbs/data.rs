@@ -79,7 +79,7 @@ fn write_sheet(path: &Path, split: &Split, spec: &str) -> Result<()> {
     let images: Option<Vec<_>> = (0..split.len().min(100)).map(|index| split.image(index)).collect();
     let images = images.ok_or_else(|| {
         Error::input(format!(
-            "{spec}: its arrays have values of any range, and a picture is drawn of bytes; omit --picture"
+            "{spec}: its arrays contain values of any range, not bytes, so no picture can be drawn; omit --picture"
         ))
     })?;
     let times = (48 / images[0].width()).max(1);

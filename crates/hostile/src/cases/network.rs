@@ -92,7 +92,7 @@ pub(super) fn cases() -> Vec<Case> {
         bad("no layers", layers(""), "it has no layers"),
         bad("no input", "name = \"n\"\nlayers = [{ op = \"relu\" }]", "missing field `input`"),
         bad("an unknown field", "nmae = 1", "unknown field `nmae`"),
-        bad("a name that is a number", "name = 1", "line 1: invalid type: integer `1`"),
+        bad("a name that is a number", "name = 1", "line 1: name must be a string, but is 1"),
         bad("above 4 MiB", "#".repeat((4 << 20) + 1), "; the limit is 4194304"),
         bad("9,000 layers without an op", layers(&"{a=1},".repeat(9_000)), "layer 1: "),
         bad("lists nested 100,000 deep", format!("x = {}", "[".repeat(deep)), "line 1: "),
@@ -130,7 +130,7 @@ pub(super) fn cases() -> Vec<Case> {
         bad(
             "an attribute of another type",
             conv(", stride = \"two\""),
-            "expected a number, [height, width] or",
+            "must be a whole number, [height, width] or",
         ),
         bad("a missing attribute", one("conv", ", kernel_size = 3"), "missing field `out_channels`"),
         bad(
@@ -150,7 +150,7 @@ pub(super) fn cases() -> Vec<Case> {
         bad("one input instead of two", one("add", ""), "takes two inputs, but got 1"),
         bad("nothing to concatenate", one("concat", ", inputs = []"), "takes at least one input, but got 0"),
         bad("an input of no channels", text("[0, 8, 8]", "{ op = \"relu\" }"), "is empty"),
-        bad("a negative input", text("[-1, 8, 8]", "{ op = \"relu\" }"), "invalid value: integer `-1`"),
+        bad("a negative input", text("[-1, 8, 8]", "{ op = \"relu\" }"), "line 2: input must not be negative, but is -1"),
         bad(
             "an input of 2^63 - 1 channels",
             text("[9223372036854775807, 8, 8]", "{ op = \"relu\" }"),
@@ -217,7 +217,7 @@ pub(super) fn cases() -> Vec<Case> {
             ),
             "kernel_size exceeds 4294967296 taps, the limit",
         ),
-        bad("negative padding", conv(", padding = -1"), "expected a number"),
+        bad("negative padding", conv(", padding = -1"), "padding must be a whole number"),
         bad(
             "a pool's padding of 2^63 - 1",
             one("max_pool", ", kernel_size = 2, stride = 2, padding = 9223372036854775807"),
