@@ -18,6 +18,8 @@ pub struct Output<'a> {
     format: Option<(&'static str, &'static [&'static str])>,
 }
 
+const PICTURES: &str = "pictures";
+
 impl<'a> Output<'a> {
     /// The file specified by `flag`.
     pub fn file(flag: &'static str, path: &'a Path) -> Output<'a> {
@@ -26,7 +28,7 @@ impl<'a> Output<'a> {
 
     /// The picture specified by `flag`.
     pub fn picture(flag: &'static str, path: &'a Path) -> Output<'a> {
-        Output { flag, path, format: Some(("pictures", &["png"])) }
+        Output { flag, path, format: Some((PICTURES, &["png"])) }
     }
 
     /// The table specified by `flag`.
@@ -42,6 +44,10 @@ impl<'a> Output<'a> {
     /// The array specified by `flag`.
     pub fn array(flag: &'static str, path: &'a Path) -> Output<'a> {
         Output { flag, path, format: Some(("arrays", &["npy"])) }
+    }
+
+    fn is_picture(&self) -> bool {
+        self.format.is_some_and(|(what, _)| what == PICTURES)
     }
 
     /// Whether it is a pipe or device, so that no file is replaced.
@@ -102,16 +108,19 @@ pub fn refuse_in_data(flag: &str, path: &Path, spec: &Spec) -> Result<()> {
     }
 }
 
-/// Refuses the `outputs` in one of `folders`, whose images the command reads.
+/// Refuses pictures among the `outputs` in one of `folders`, whose images the command reads: the next call would read
+/// them too.
 pub fn refuse_beside_images<'a>(
     outputs: impl IntoIterator<Item = Output<'a>>,
     folders: &[&Path],
 ) -> Result<()> {
-    for Output { flag, path, .. } in outputs.into_iter().filter(|output| !output.is_stream()) {
+    let pictures = outputs.into_iter().filter(|output| output.is_picture() && !output.is_stream());
+    for Output { flag, path, .. } in pictures {
         let is_beside = |folder: &&&Path| is_same_file(folder_of(path), folder);
         if let Some(folder) = folders.iter().find(is_beside) {
             return Err(Error::input(format!(
-                "{}: is inside the image folder ({}) that the command reads; choose another location with {flag}",
+                "{}: is inside the image folder ({}) and would be read as one of its images; choose another location with \
+                 {flag}",
                 printable_path(path),
                 printable_path(folder)
             )));

@@ -94,7 +94,7 @@ fn outputs_never_overwrite_inputs_or_each_other() {
     assert!(contents(&folder) == before, "a file was changed");
     for command in [
         "predict model.safetensors photo.png --picture new.PNG --csv photo.csv",
-        "predict model.safetensors . --csv run/all.csv",
+        "predict model.safetensors . --csv all.csv",
         "convert a.pth b.pth",
         "history --html page.HTM",
     ] {
@@ -160,8 +160,8 @@ fn nothing_is_written_into_an_image_folder() {
         ("train --data .", "runs: is inside the data set (.) and would be read as data"),
         ("data info set --picture set/sheet.png", "set/sheet.png: is inside the data set (set)"),
         (
-            "predict m.safetensors set/dog set/cat --csv set/dog/../cat/new.csv",
-            "new.csv: is inside the image folder (set/cat) that the command reads; choose another location with --csv",
+            "predict m.safetensors one --picture set/../one/new.png",
+            "new.png: is inside the image folder (one) and would be read as one of its images; choose another",
         ),
         ("predict m.safetensors one --picture one/x.png", "one/x.png: is inside the image folder (one)"),
     ] {
