@@ -41,7 +41,7 @@ pub fn resolve(name: &str) -> Result<Resolved> {
 /// `model.safetensors` or `model.onnx`.
 ///
 /// # Errors
-/// If there is no such network or file, or the file is invalid.
+/// If `name` is neither a network nor a file, or the file is invalid.
 pub fn resolve_with(name: &str, options: &ReadOptions) -> Result<Resolved> {
     find(name, options, "name the network here, and this file with --weights")
 }
@@ -98,7 +98,7 @@ impl Resolved {
 /// Refuses the name of a built-in network where a file of a model or of weights is needed.
 ///
 /// # Errors
-/// If `path` is such a name, and there is no file of that name.
+/// If `path` is such a name and not an existing file.
 pub fn refuse_builtin(path: &Path) -> Result<()> {
     let name = path.to_str().filter(|_| !path.exists());
     match name.and_then(|name| striate_models::find(name).ok()) {

@@ -70,7 +70,7 @@ impl Settings {
     /// Reads the recipe `name`: a built-in one or a `.toml` file.
     ///
     /// # Errors
-    /// If there is no such recipe, or the file is invalid.
+    /// If the recipe is unknown, or the file is invalid.
     pub fn named(name: &str) -> Result<Settings> {
         let recipe = match name.ends_with(".toml") {
             true => Recipe::load(Path::new(name))?,
@@ -100,7 +100,7 @@ impl Settings {
     /// Changes a field by an assignment such as `optim.lr=0.1`, given by `flag`.
     ///
     /// # Errors
-    /// If there is no such field, or the value does not fit it.
+    /// If the field is unknown, or the value does not fit it.
     pub fn set(&mut self, flag: &str, assignment: &str) -> Result<()> {
         self.recipe = self.recipe.with(assignment).map_err(|e| e.at(flag))?;
         let field = assignment.split('=').next().unwrap_or_default().trim();
@@ -180,7 +180,7 @@ impl Settings {
         }
     }
 
-    /// Ensures that the running statistics at the end of a short run are no longer those of the initialization.
+    /// Raises the momentum of batch norms so that a short run replaces their initial running statistics.
     fn fit_batch_norm(&mut self, images: usize, network: &Network) -> Result<()> {
         if self.recipe.train.batch_norm_momentum.is_some() {
             return Ok(());

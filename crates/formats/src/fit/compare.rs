@@ -69,7 +69,7 @@ impl Difference {
         Ok(difference)
     }
 
-    /// Whether there is no difference.
+    /// Whether names and shapes all match.
     pub fn is_none(&self) -> bool {
         self.missing.is_empty() && self.unexpected.is_empty() && self.misshapen.is_empty()
     }

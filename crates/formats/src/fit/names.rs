@@ -1,8 +1,8 @@
 //! Matches the names in a file to a network's variables.
 //!
 //! Wrappers add prefixes to names: `module.` for data-parallel training, `_orig_mod.` for compiled modules, and
-//! the attribute that contained the network in the script that saved it. There is no list of them: a prefix is removed if
-//! the rest is a name of the network.
+//! the attribute that contained the network in the script that saved it. Any prefix is removed if the rest is a name of
+//! the network.
 
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
