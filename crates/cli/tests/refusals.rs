@@ -72,6 +72,7 @@ fn missing_and_damaged_files_are_named() {
         "name = \"rows\"\ninput = [7]\nlayers = [{ op = \"linear\", out_features = 10 }]",
     );
     striate_tensor::npy::write::<f32>(&folder.path("row.npy"), &[1, 7].into(), &[0.5; 7]).unwrap();
+    striate_tensor::npy::write::<f32>(&folder.path("tiny.npy"), &[1, 1, 7, 7].into(), &[0.5; 49]).unwrap();
     folder.write("set/images.npy", "no array");
     folder.write("notes.txt", "a network?");
     let weights = striate_formats::pytorch_bytes(&Default::default()).unwrap();
@@ -142,12 +143,12 @@ fn missing_and_damaged_files_are_named() {
         (&["inspect", "bad.toml"], "out_channels"),
         (&["inspect", "giant.toml"], "is too large; the limits are 16,777,216 per axis"),
         (&["inspect", "notes.txt"], "notes.txt"),
-        (&["inspect", "nothere.pth"], "cannot read nothere.pth: No such file"),
+        (&["inspect", "nothere.pth"], "cannot read nothere.pth: no such file or folder; check the path"),
         (
             &["run", "nothere.caffemodel", "--input", "x.npy", "--output", "y.npy"],
             "cannot read nothere.caffemodel",
         ),
-        (&["train", "nothere/net"], "cannot read nothere/net: No such file"),
+        (&["train", "nothere/net"], "cannot read nothere/net: no such file or folder"),
         (&["inspect", "set"], "set is a folder; a network is a .toml"),
         (&["predict", "weights.pth", "picture.png"], "weights.pth: contains no tensors"),
         (
@@ -177,6 +178,11 @@ fn missing_and_damaged_files_are_named() {
         (&["run", "lenet5", "--input", "x.npy", "--output", "y.npy"], "not a .npy file"),
         (&["run", "lenet5", "--input", "none.npy", "--output", "y.npy"], "is empty"),
         (&["run", "lenet5", "--input", "row.npy", "--output", "y.npy"], "lenet5 takes [N, 1, 32, 32]"),
+        (
+            &["run", "lenet5", "--input", "tiny.npy", "--output", "y.npy"],
+            "tiny.npy, shape [1, 1, 7, 7]: network lenet5, layer conv2 (conv): a window of 5x5 does not fit",
+        ),
+        (&["train", "--lr", "0"], "optim.lr must be above 0"),
         (&["train", "rows.toml"], "takes inputs [N, 7], not images"),
         (&["inspect", "rows.toml", "--input", "1,2"], "expected 1 extent"),
         (&["train", "--data", "npy:set"], "not a .npy file"),

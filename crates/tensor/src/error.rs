@@ -1,6 +1,7 @@
 //! The error type of the whole workspace, and the search for the nearest valid word to suggest.
 
 use std::fmt::Display;
+use std::io;
 use std::path::Path;
 
 use crate::text::{printable, shortened};
@@ -42,9 +43,18 @@ impl Error {
         Error::Failed(line(message.into()))
     }
 
-    /// Creates an error for a file that could not be opened or read.
-    pub fn read(path: &Path, cause: impl Display) -> Self {
-        Error::input(format!("cannot read {}: {cause}", path.display()))
+    /// Creates an error for a file or folder that could not be opened or read.
+    pub fn read(path: &Path, cause: io::Error) -> Self {
+        let path = path.display();
+        match cause.kind() {
+            io::ErrorKind::NotFound => {
+                Error::input(format!("cannot read {path}: no such file or folder; check the path"))
+            }
+            io::ErrorKind::PermissionDenied => {
+                Error::input(format!("cannot read {path}: permission denied; change its permissions"))
+            }
+            _ => Error::input(format!("cannot read {path}: {cause}")),
+        }
     }
 
     /// Creates an error for a file that could not be written.

@@ -84,6 +84,21 @@ fn filler(text: &str, width: usize) -> String {
     " ".repeat(width.saturating_sub(text.chars().count()))
 }
 
+/// How serde calls a list of a fixed length.
+const ARRAY: &str = "an array of length ";
+
+/// Returns the word and the list of a message such as "unknown variant `a`, expected one of `b`, `c`".
+fn unknown_variant(message: &str) -> Option<(&str, String)> {
+    let (word, known) = message.strip_prefix("unknown variant `")?.split_once("`, expected ")?;
+    Some((word, known.trim_start_matches("one of ").replace('`', "").replace(" or ", ", ")))
+}
+
+/// Returns both lengths of a message such as "invalid length 1, expected an array of length 2".
+fn wrong_length(message: &str) -> Option<(&str, &str)> {
+    let (length, expected) = message.strip_prefix("invalid length ")?.split_once(", expected ")?;
+    Some((length, expected.strip_prefix(ARRAY)?))
+}
+
 /// Rewords a message of serde about the value of the field `name`, for a reader who does not know Rust.
 ///
 /// ```
@@ -93,6 +108,12 @@ fn filler(text: &str, width: usize) -> String {
 /// assert_eq!(line, "groups must not be negative, but is -4");
 /// ```
 pub fn reword(message: &str, name: &str) -> String {
+    if let Some((word, known)) = unknown_variant(message) {
+        return format!("unknown {name} {word}; choose from {known}");
+    }
+    if let Some((length, expected)) = wrong_length(message) {
+        return format!("{name} must be a list of {expected} values, but has {length}");
+    }
     let found = message.strip_prefix("invalid type: ").or_else(|| message.strip_prefix("invalid value: "));
     let Some((found, expected)) = found.and_then(|found| found.split_once(", expected ")) else {
         let is_about_value = message.starts_with("must ") || message.starts_with("has ");
@@ -118,6 +139,13 @@ pub fn reword(message: &str, name: &str) -> String {
         "a boolean" => "be true or false",
         "a string" => "be a string",
         "a sequence" => "be a list",
+        _ if expected.starts_with("struct ") => "be a table",
+        _ if expected.starts_with(ARRAY) => {
+            return format!(
+                "{name} must be a list of {} values, but is {value}{position}",
+                &expected[ARRAY.len()..]
+            );
+        }
         other => return format!("{name} must be {other}, but is {value}{position}"),
     };
     format!("{name} must {wanted}, but is {value}{position}")

@@ -238,7 +238,7 @@ impl Recipe {
             (i64::try_from(self.train.seed).is_ok(), "train.seed must be below 2^63"),
             (is_from_zero(self.train.clip_norm), "train.clip_norm must be 0 or more"),
             (momentum > 0.0 && momentum <= 1.0, "train.batch_norm_momentum must be above 0 and at most 1"),
-            (is_from_zero(self.optim.lr), "optim.lr must be 0 or more"),
+            (self.optim.lr > 0.0 && self.optim.lr.is_finite(), "optim.lr must be above 0"),
             ((0.0..1.0).contains(&self.optim.momentum), "optim.momentum must be in [0, 1)"),
             (is_from_zero(self.optim.weight_decay), "optim.weight_decay must be 0 or more"),
             ((0.0..1.0).contains(&self.optim.beta1), "optim.beta1 must be in [0, 1)"),

@@ -127,9 +127,12 @@ fn validation_uses_the_training_loss() {
         let images = stripes(12, 2, [1, 6, 6]);
         let data = Dataset { train: images.clone(), validation: Some(images), ..dataset(12, 2, [1, 6, 6]) };
         let mut settings: Settings = Recipe::default().into();
-        for set in
-            [format!("loss={loss}"), "optim.lr=0".into(), "train.batch=12".into(), "train.epochs=1".into()]
-        {
+        for set in [
+            format!("loss={loss}"),
+            "optim.lr=1e-12".into(),
+            "train.batch=12".into(),
+            "train.epochs=1".into(),
+        ] {
             settings.set("--set", &set).unwrap();
         }
         let out = scratch.path(&index.to_string());

@@ -53,7 +53,8 @@ pub fn run(args: Run) -> Result<()> {
         network = network.until(layer)?;
     }
     // An input that does not fit is refused before anything is printed or computed.
-    network.graph_for(&array.shape)?;
+    let place = || format!("{}, shape {}", printable_path(&args.input), array.shape);
+    network.graph_for(&array.shape).map_err(|e| if fits { e } else { e.at(place()) })?;
     let seed = args.compute.seed.unwrap_or(0);
     let weights = match (&args.weights, resolved.model) {
         // The array is at fault if the weights fit the network as it was.

@@ -1,5 +1,6 @@
 //! Reading files within limits.
 
+use std::fmt::Display;
 use std::fs::{self, File, OpenOptions};
 use std::io::Read;
 use std::path::Path;
@@ -15,7 +16,7 @@ use crate::{Error, Result};
 pub fn open(path: &Path) -> Result<(File, u64)> {
     let refuse_other = |found: &fs::Metadata| match found.is_file() {
         true => Ok(()),
-        false => Err(Error::read(path, kind_of(found.file_type()))),
+        false => Err(refused(path, kind_of(found.file_type()))),
     };
     // Opening a device may already have effects, so the path is checked first. The file may have been replaced
     // since then, so the open file is checked again.
@@ -31,7 +32,7 @@ pub fn open(path: &Path) -> Result<(File, u64)> {
 /// # Errors
 /// If it cannot be read, is not a file, is larger, or does not fit in memory.
 pub fn read_limited(path: &Path, most: u64) -> Result<Vec<u8>> {
-    let too_long = |length: u64| Error::read(path, format!("it has {length} bytes; the limit is {most}"));
+    let too_long = |length: u64| refused(path, format!("it has {length} bytes; the limit is {most}"));
     let (file, length) = open(path)?;
     if length > most {
         return Err(too_long(length));
@@ -51,7 +52,11 @@ pub fn read_limited(path: &Path, most: u64) -> Result<Vec<u8>> {
 /// As [`read_limited`], or if it is not UTF-8.
 pub fn read_text_limited(path: &Path, most: u64) -> Result<String> {
     let text = String::from_utf8(read_limited(path, most)?);
-    text.map_err(|_| Error::read(path, "it is not UTF-8 text"))
+    text.map_err(|_| refused(path, "it is not UTF-8 text"))
+}
+
+fn refused(path: &Path, reason: impl Display) -> Error {
+    Error::input(format!("cannot read {}: {reason}", path.display()))
 }
 
 #[cfg(test)]
@@ -69,7 +74,10 @@ mod tests {
             (read_limited(&path, 1).unwrap_err(), "it has 2 bytes; the limit is 1"),
             (read_text_limited(&path, 2).unwrap_err(), "it is not UTF-8 text"),
             (read_limited(folder.root(), 9).unwrap_err(), "it is a folder, not a file"),
-            (read_limited(&folder.path("missing"), 9).unwrap_err(), "missing: No such file"),
+            (
+                read_limited(&folder.path("missing"), 9).unwrap_err(),
+                "missing: no such file or folder; check the path",
+            ),
         ] {
             assert!(error.is_input() && error.to_string().contains(expected), "{error}");
         }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use striate_graph::Loss;
 use striate_tensor::file::read_text_limited;
+use striate_tensor::text::reword;
 use striate_tensor::{Error, Result, nearest};
 
 use super::{Recipe, unknown};
@@ -41,7 +42,7 @@ impl Recipe {
                 "recipe: the text has {length} bytes; the limit is {MAX_TEXT}"
             )));
         }
-        let table: toml::Table = toml::from_str(text).map_err(|e| unreadable(&e))?;
+        let table: toml::Table = toml::from_str(text).map_err(|e| misspelled(text, &e))?;
         Recipe::from_table(table)
     }
 
@@ -52,9 +53,14 @@ impl Recipe {
             if let Some(name) = loss["name"].as_str().filter(|name| !Loss::NAMES.contains(name)) {
                 return Err(unknown("loss.name", name, Loss::NAMES).at("recipe"));
             }
+            let is_number = |value: &toml::Value| value.is_integer() || value.is_float();
+            if let Some((key, value)) = loss.iter().find(|(key, value)| *key != "name" && !is_number(value)) {
+                let what = format!("recipe: loss.{key} must be a number, but is {}", short(value));
+                return Err(Error::input(what));
+            }
         }
         check_keys(&table, &known, "")?;
-        let recipe: Recipe = table.try_into().map_err(|e| unreadable(&e))?;
+        let recipe: Recipe = table.try_into().map_err(|e| misfit(&e))?;
         recipe.check()?;
         Ok(recipe)
     }
@@ -172,8 +178,20 @@ fn check_keys(table: &toml::Table, known: &toml::Table, place: &str) -> Result<(
     Ok(())
 }
 
-fn unreadable(error: &toml::de::Error) -> Error {
-    Error::input(format!("recipe: {}", error.message().replace('\n', " ")))
+/// Explains text that is not TOML.
+fn misspelled(text: &str, error: &toml::de::Error) -> Error {
+    let start = error.span().map_or(0, |span| span.start.min(text.len()));
+    let line = text.as_bytes()[..start].iter().filter(|byte| **byte == b'\n').count() + 1;
+    Error::input(format!("recipe: line {line}: {}", error.message().replace('\n', " ")))
+}
+
+/// Explains a value that does not fit its field.
+fn misfit(error: &toml::de::Error) -> Error {
+    let text = error.to_string();
+    // The dotted name of the field is on the last line.
+    let field = text.trim_end().rsplit_once("\nin `").and_then(|(_, name)| name.strip_suffix('`'));
+    let message = error.message().replace('\n', " ");
+    Error::input(format!("recipe: {}", reword(&message, field.unwrap_or("a value"))))
 }
 
 #[cfg(test)]
@@ -187,6 +205,14 @@ mod tests {
         let recipe = recipe.with("schedule.name=constant").unwrap();
         assert_eq!(recipe.schedule.name, "constant");
         assert_eq!(Recipe::from_text(&recipe.to_text()).unwrap(), recipe);
+    }
+
+    #[test]
+    fn text_that_is_not_toml_is_refused_with_its_line() {
+        for text in ["[train]\nepochs = 3 3", "[train]\nepochs", "\n[train"] {
+            let message = Recipe::from_text(text).unwrap_err().to_string();
+            assert!(message.starts_with("recipe: line 2: "), "{message}");
+        }
     }
 
     /// Checkpoints of earlier versions contain a hash of the text without these fields.
@@ -238,14 +264,24 @@ mod tests {
     fn typos_suggest_the_nearest_field() {
         for (assignment, expected) in [
             ("optim.lrr=1", "did you mean optim.lr?"),
-            ("optim.lr=fast", "optim.lr=fast"),
+            ("optim.lr=0", "optim.lr must be above 0"),
+            ("optim.lr=fast", "optim.lr must be a number, but is fast"),
+            ("optim=3", "optim must be a table, but is 3"),
+            ("train.batch=-3", "train.batch must not be negative, but is -3"),
+            ("train.epochs=1.5", "train.epochs must be a whole number, but is 1.5"),
+            ("data.augment=3", "data.augment must be a string, but is 3"),
+            ("data.mean=1", "data.mean must be a list, but is 1"),
+            ("data.mean=[0.5, \"a\"]", "data.mean must be a number, but is a"),
+            ("data.size=3", "data.size must be a list of 2 values, but is 3"),
+            ("data.size=[3]", "data.size must be a list of 2 values, but has 1"),
+            ("loss.smoothing=x", "loss.smoothing must be a number, but is \"x\""),
             ("optim.name=sgdd", "did you mean sgd?"),
             ("lr", "not an assignment"),
             ("train.batch=0", "must be from 1"),
             ("train.batch_norm_momentum=0", "must be above 0"),
             ("data.unreadable=skp", "did you mean skip?"),
             ("data.size=[0, 3]", "a height and a width"),
-            ("model.init=hee", "hee"),
+            ("model.init=hee", "unknown model.init hee; choose from uniform, lecun,"),
             ("loss.name=hing", "did you mean hinge?"),
             ("loss.smothing=0.1", "did you mean loss.smoothing?"),
             ("loss.smoothing=2", "loss.smoothing"),
