@@ -24,7 +24,7 @@ from onnx.backend.test.case.node import collect_testcases
 
 from onnx_runs import difference, run
 
-# The operators of the reader's own list.
+# The operators in the importer's list of rules.
 RULES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "crates", "formats", "src", "onnx", "rules.rs")
 with open(RULES) as rules:
     SUPPORTED = set(re.findall(r'^    \("(\w+)", \|', rules.read(), re.MULTILINE))

@@ -116,7 +116,7 @@ def first_step(program, images, labels):
         settings = ["optim.weight_decay=0", "schedule.warmup=0", "data.holdout=0", "data.augment=none"]
         settings = [word for setting in settings for word in ("--set", setting)]
         ran = striate("train", "lenet5-1998", "--data", "npy:data", "--batch", str(len(labels)), "--steps", "1",
-                      "--lr", "0", "--out", "run", "--json", *settings)
+                      "--lr", "1e-30", "--out", "run", "--json", *settings)
         ran = json.loads(ran)
         return read_safetensors(striate.folder / ran["model"]), ran["losses"][0]
 

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use clap::builder::TypedValueParser;
 use clap::{Args, Command, CommandFactory, Parser, Subcommand, ValueEnum};
 use striate_formats::ReadOptions;
 
@@ -16,6 +15,8 @@ const WITH_RESUME: [&str; 6] = ["resume", "any_isa", "epochs", "steps", "threads
 pub fn command() -> Command {
     let command = Arguments::command().mut_subcommands(|command| command.allow_negative_numbers(true));
     command.mut_subcommand("train", |train| {
+        let train =
+            train.mut_arg("input", |input| input.help("Input shape, if the ONNX graph leaves it open"));
         train.mut_args(|argument| match WITH_RESUME.contains(&argument.get_id().as_str()) {
             true => argument,
             false => argument.conflicts_with("resume"),
@@ -366,9 +367,9 @@ pub struct Run {
 
 impl Run {
     /// Options for reading the network and the weights, for inputs of these extents.
-    pub fn options(&self, input: Option<Vec<usize>>) -> ReadOptions {
+    pub fn options(&self, input: Vec<usize>) -> ReadOptions {
         ReadOptions {
-            input,
+            input: Some(input),
             output: self.onnx_output.clone(),
             key: self.checkpoint.key.clone(),
             ignore_unexpected: self.checkpoint.ignore_unexpected,
@@ -508,7 +509,7 @@ pub struct Bench {
     #[arg(value_name = "MODEL|PROBLEM|FILE")]
     pub problems: Vec<String>,
     /// Batch size; overrides that of a problem
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65536).map(|n| n as usize))]
+    #[arg(long, value_name = "N", value_parser = batch_size)]
     pub batch: Option<usize>,
     #[command(flatten)]
     pub adapt: Adapt,
@@ -528,6 +529,12 @@ pub struct Bench {
     pub compute: Compute,
 }
 
+/// Parses the batch size of a measurement.
+fn batch_size(text: &str) -> Result<usize, String> {
+    let size = text.parse().ok().filter(|size| (1..=65536).contains(size));
+    size.ok_or_else(|| "must be a whole number from 1 to 65536".to_owned())
+}
+
 /// Parses the duration of a measurement.
 fn seconds(text: &str) -> Result<f64, String> {
     let seconds = text.parse().ok().filter(|seconds| (0.0..=3600.0).contains(seconds));
@@ -536,11 +543,11 @@ fn seconds(text: &str) -> Result<f64, String> {
 
 #[cfg(test)]
 mod tests {
-    use clap::{Command, CommandFactory};
+    use clap::Command;
 
     use super::*;
 
-    /// Calls `visit` on `command` and on every command below it.
+    /// Calls `visit_one` on `command` and on every command below it.
     fn visit(command: &Command, visit_one: &mut impl FnMut(&Command)) {
         visit_one(command);
         command.get_subcommands().for_each(|below| visit(below, visit_one));
@@ -552,7 +559,7 @@ mod tests {
 
     #[test]
     fn help_fits_in_80_columns() {
-        visit(&Arguments::command(), &mut |command| {
+        visit(&command(), &mut |command| {
             let name = command.get_name();
             let (narrow, wide) = (help(command, 80), help(command, 0));
             // With long flags, clap puts each text on a separate line below its flag.

@@ -62,7 +62,7 @@ impl Flag {
 
 /// What a command reads.
 #[derive(Debug)]
-pub struct Source<'a> {
+pub struct Input<'a> {
     name: &'a Path,
     kind: Kind,
     /// Whether its weights are fitted to a network from another source.
@@ -80,9 +80,9 @@ enum Kind {
     Unknown,
 }
 
-impl<'a> Source<'a> {
+impl<'a> Input<'a> {
     /// The network that `name` stands for.
-    pub fn network(name: &'a str) -> Source<'a> {
+    pub fn network(name: &'a str) -> Input<'a> {
         let path = Path::new(name);
         let extension = path.extension().and_then(|extension| extension.to_str());
         let kind = match extension {
@@ -90,27 +90,22 @@ impl<'a> Source<'a> {
             _ if striate_models::find(name).is_ok() => Kind::BuiltIn,
             _ => kind(path),
         };
-        Source { name: path, kind, is_fitted: false, is_named: false }
+        Input { name: path, kind, is_fitted: false, is_named: false }
     }
 
     /// The file at `path`; its tensors are fitted to a network if one is given by other means.
-    pub fn file(path: &'a Path, is_fitted: bool) -> Source<'a> {
-        Source { name: path, kind: kind(path), is_fitted, is_named: false }
+    pub fn file(path: &'a Path, is_fitted: bool) -> Input<'a> {
+        Input { name: path, kind: kind(path), is_fitted, is_named: false }
     }
 
     /// The files of a classifier at `path`, and of the network that --model names, if it is given.
-    pub fn classifier(path: &'a Path, network: Option<&'a str>) -> Vec<Source<'a>> {
+    pub fn classifier(path: &'a Path, network: Option<&'a str>) -> Vec<Input<'a>> {
         let kind = kind(path);
         // Weights without a network are refused by their reader, which says more.
         let is_fitted = network.is_some() || kind == Kind::File(Contents::Weights);
-        let own = Source { name: path, kind, is_fitted, is_named: false };
-        let named = network.map(|name| Source { is_named: true, ..Source::network(name) });
+        let own = Input { name: path, kind, is_fitted, is_named: false };
+        let named = network.map(|name| Input { is_named: true, ..Input::network(name) });
         [own].into_iter().chain(named).collect()
-    }
-
-    /// Whether it is a file with weights.
-    pub fn is_file(&self) -> bool {
-        matches!(self.kind, Kind::File(_))
     }
 
     fn satisfies(&self, need: Need) -> bool {
@@ -141,14 +136,15 @@ fn kind(path: &Path) -> Kind {
     contents(path).map_or(Kind::Unknown, Kind::File)
 }
 
-/// Refuses the first of `flags` that is given but has no effect on any of `sources`.
-pub fn refuse_unused(flags: &[Flag], sources: &[Source]) -> Result<()> {
-    let is_unused = |flag: &&Flag| flag.is_given && !sources.iter().any(|source| source.satisfies(flag.need));
-    match flags.iter().find(is_unused) {
+/// Refuses the first of `flags` that is given but has no effect on any of `inputs`. A command without inputs is refused
+/// for that reason instead.
+pub fn refuse_unused(flags: &[Flag], inputs: &[Input]) -> Result<()> {
+    let is_unused = |flag: &&Flag| flag.is_given && !inputs.iter().any(|input| input.satisfies(flag.need));
+    match flags.iter().find(is_unused).filter(|_| !inputs.is_empty()) {
         None => Ok(()),
         Some(Flag { name, purpose, .. }) => {
-            let sources: Vec<String> = sources.iter().map(Source::description).collect();
-            Err(Error::input(format!("{name} {purpose}, but {}; omit it", sources.join(", "))))
+            let inputs: Vec<String> = inputs.iter().map(Input::description).collect();
+            Err(Error::input(format!("{name} {purpose}, but {}; omit it", inputs.join(", "))))
         }
     }
 }

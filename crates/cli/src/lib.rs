@@ -13,6 +13,7 @@ mod effect;
 mod json;
 mod output;
 mod outputs;
+mod progress;
 mod reading;
 mod signals;
 mod usage;

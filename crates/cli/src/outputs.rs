@@ -1,12 +1,15 @@
-//! Checks the output files of a command before any work is done.
+//! Output files: checks before any work is done, and writing.
 
 use std::path::{Path, PathBuf};
 
 use striate_data::Spec;
 use striate_formats::external_files;
-use striate_tensor::file::{is_same_file, is_stream, lies_in};
+use striate_tensor::file::{folder_of, is_same_file, is_stream, lies_in, write_atomically, write_stream};
 use striate_tensor::text::printable_path;
 use striate_tensor::{Error, Result};
+
+use crate::print;
+use crate::signals::catch_file_size_limit;
 
 /// An output file.
 #[derive(Debug, Clone, Copy)]
@@ -119,8 +122,8 @@ pub fn refuse_beside_images<'a>(
         let is_beside = |folder: &&&Path| is_same_file(folder_of(path), folder);
         if let Some(folder) = folders.iter().find(is_beside) {
             return Err(Error::input(format!(
-                "{}: is inside the image folder ({}) and would be read as one of its images; choose another location with \
-                 {flag}",
+                "{}: is inside the image folder ({}) and would be read as one of its images; choose another location \
+                 with {flag}",
                 printable_path(path),
                 printable_path(folder)
             )));
@@ -129,20 +132,28 @@ pub fn refuse_beside_images<'a>(
     Ok(())
 }
 
-/// Returns the folder of `file`.
-fn folder_of(file: &Path) -> &Path {
-    match file.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    }
-}
-
 /// Refuses a file that could not be written because its folder does not exist.
 fn check_folder(file: &Path) -> Result<()> {
     let folder = folder_of(file);
     if folder.is_dir() {
         return Ok(());
     }
+    let what =
+        if folder.exists() { "is a file; choose another path" } else { "does not exist; create it first" };
     let (file, folder) = (printable_path(file), printable_path(folder));
-    Err(Error::input(format!("cannot write {file}: the folder {folder} does not exist; create it first")))
+    Err(Error::input(format!("cannot write {file}: the folder {folder} {what}")))
+}
+
+/// Writes a file completely or not at all; a device or pipe receives the bytes directly.
+pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
+    catch_file_size_limit()?;
+    if path == Path::new("/dev/stdout") {
+        // This is a link to the target of stdout, which may be a file that must not be replaced.
+        print::bytes(bytes);
+        return Ok(());
+    }
+    match write_stream(path, bytes)? {
+        true => Ok(()),
+        false => write_atomically(path, bytes),
+    }
 }

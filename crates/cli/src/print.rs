@@ -1,5 +1,5 @@
-//! The `print!`, `println!`, `eprint!` and `eprintln!` of this crate, which shadow those of the standard library. The latter
-//! panic if the output is full or closed, and pass everything to the terminal; these do neither.
+//! The `print!`, `println!`, `eprint!` and `eprintln!` of this crate, which shadow those of the standard library. The
+//! latter panic if the output is full or closed, and pass everything to the terminal; these do neither.
 //!
 //! A failure to write to stdout is remembered until [`finish`], so that a full disk behind `> table.txt`
 //! does not stop a training run. Characters that would control a terminal never reach one, wherever the

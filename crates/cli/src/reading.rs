@@ -9,7 +9,7 @@ use striate_predict::OpenOptions;
 use striate_tensor::Result;
 use striate_vision::MAX_PIXELS;
 
-use crate::effect::{Flag, Source, refuse_unused};
+use crate::effect::{Flag, Input, refuse_unused};
 
 /// Largest accepted side of an input or image.
 const LARGEST_SIDE: usize = 1 << 16;
@@ -68,7 +68,7 @@ impl Checkpoint {
 /// Flags for ONNX graphs and checkpoints.
 #[derive(Debug, Default, Args)]
 pub struct Reading {
-    /// Input shape, if the network or ONNX graph leaves it open
+    /// Input shape of an ONNX graph or the --model network
     #[arg(long, value_name = "C,H,W")]
     pub input: Option<Extents>,
     /// Output of an ONNX graph [default: the scores, [N, K]]
@@ -89,10 +89,10 @@ impl Reading {
         }
     }
 
-    /// Refuses flags that have no effect on any of `sources`, which are all inputs of the command.
-    pub fn refuse_unused(&self, sources: &[Source]) -> Result<()> {
+    /// Refuses flags that have no effect on any of `inputs`, which are all inputs of the command.
+    pub fn refuse_unused(&self, inputs: &[Input]) -> Result<()> {
         let of_onnx = [Flag::input(self.input.is_some()), Flag::output("--output", self.output.is_some())];
-        refuse_unused(&[&of_onnx[..], &self.checkpoint.flags()].concat(), sources)
+        refuse_unused(&[&of_onnx[..], &self.checkpoint.flags()].concat(), inputs)
     }
 }
 

@@ -22,7 +22,7 @@ impl Signals {
     }
 
     /// Returns whether a signal has requested a stop.
-    pub fn ask_to_stop(&self) -> bool {
+    pub fn stop_requested(&self) -> bool {
         self.0.load(Ordering::SeqCst)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::Write;
-use std::num::{ParseFloatError, ParseIntError};
+use std::num::{IntErrorKind, ParseFloatError, ParseIntError};
 use std::process::ExitCode;
 
 use clap::Error;
@@ -44,6 +44,9 @@ fn line(error: &Error, arguments: &[OsString]) -> String {
     match error.kind() {
         ErrorKind::InvalidSubcommand => {
             let wrong = one(ContextKind::InvalidSubcommand);
+            if wrong.starts_with('-') {
+                return format!("unexpected flag {wrong}; see striate --help");
+            }
             format!("unknown command {wrong}; {}", near(error, ContextKind::SuggestedSubcommand, &help))
         }
         ErrorKind::UnknownArgument if flag.starts_with('-') => {
@@ -56,11 +59,7 @@ fn line(error: &Error, arguments: &[OsString]) -> String {
             format!("{flag}: unknown value {value}; {}", near(error, ContextKind::SuggestedValue, &valid))
         }
         ErrorKind::ValueValidation => {
-            let wrong = match std::error::Error::source(error) {
-                Some(cause) if cause.is::<ParseFloatError>() => "must be a number".to_owned(),
-                Some(cause) if !cause.is::<ParseIntError>() => cause.to_string(),
-                _ => "must be a whole number, 0 or more".to_owned(),
-            };
+            let wrong = wrong_value(error);
             let place = format!("{flag} {value}: {wrong}");
             // Errors of this crate's parsers state what to do.
             if wrong.starts_with("expected ") || wrong.starts_with("must ") {
@@ -88,6 +87,19 @@ fn line(error: &Error, arguments: &[OsString]) -> String {
     }
 }
 
+/// Returns what is wrong with the value of a flag.
+fn wrong_value(error: &Error) -> String {
+    let cause = std::error::Error::source(error);
+    let integer = cause.and_then(|cause| cause.downcast_ref::<ParseIntError>()).map(ParseIntError::kind);
+    match (integer, cause) {
+        // Whole numbers without a parser of this crate are of type u64 or, equally wide, usize.
+        (Some(IntErrorKind::PosOverflow), _) => format!("must be at most {}", u64::MAX),
+        (None, Some(cause)) if cause.is::<ParseFloatError>() => "must be a number".to_owned(),
+        (None, Some(cause)) => cause.to_string(),
+        _ => "must be a whole number, 0 or more".to_owned(),
+    }
+}
+
 /// Returns the error about flags that exclude each other.
 fn conflict(flag: &str, others: &[String]) -> String {
     let others: Vec<String> = others.iter().map(|other| name(other)).collect();
@@ -104,7 +116,8 @@ fn conflict(flag: &str, others: &[String]) -> String {
 
 /// Returns the suggestion in `error`, or else `otherwise`.
 fn near(error: &Error, kind: ContextKind, otherwise: &str) -> String {
-    match texts(error, kind).first() {
+    // The best one is last.
+    match texts(error, kind).last() {
         Some(near) => format!("did you mean {near}?"),
         None => otherwise.to_owned(),
     }

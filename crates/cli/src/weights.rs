@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use striate_engine::Inference;
-use striate_formats::{Loaded, ReadOptions, Weights, fit, fit_constants, read_weights_with};
+use striate_formats::{Fitted, Head, Loaded, ReadOptions, Weights, fit, fit_constants, read_weights_with};
 use striate_graph::Network;
 use striate_predict::Resolved;
-use striate_tensor::Result;
 use striate_tensor::text::{counted, printable, printable_path};
+use striate_tensor::{Error, Result};
 
 use crate::effect::note_unused_seed;
 
@@ -27,14 +27,33 @@ pub fn are_for(network: &Network, path: &Path, options: &ReadOptions) -> bool {
     load(network, path, options).and_then(|loaded| fit(network, loaded.weights)).is_ok()
 }
 
-/// Loads the weights in the file at `path` for `network` without its auxiliary heads; a last layer for another
-/// number of classes is replaced by a new one, drawn with `seed`.
-pub fn load_for(network: &Network, path: &Path, seed: Option<u64>, options: &ReadOptions) -> Result<Weights> {
+/// Loads the weights in the file at `path` for `network` without its auxiliary heads. If `is_adapted`, a last layer for
+/// another number of classes is replaced as [`fit_for`] does.
+///
+/// # Errors
+/// If they do not fit; without `is_adapted`, also if they have another number of classes.
+pub fn load_for(
+    network: &Network,
+    path: &Path,
+    is_adapted: bool,
+    seed: Option<u64>,
+    options: &ReadOptions,
+) -> Result<Weights> {
     let Loaded { weights, notes, .. } = load(network, path, options)?;
+    if !is_adapted
+        && let Ok(Fitted { replaced: Some(Head { classes, .. }), .. }) = fit(network, weights.clone())
+    {
+        let (name, own) = (&network.name, network.classes()?);
+        let what = format!(
+            "its last layer has {classes} classes, but that of {name} has {own}; add --classes {classes}"
+        );
+        return Err(Error::input(what).at(printable_path(path)));
+    }
     fit_for(network, weights, notes, path, seed)
 }
 
-/// Fits `weights` of the file at `path` as [`load_for`] does; what was done is reported after `notes`.
+/// Fits `weights` of the file at `path` to `network` without its auxiliary heads; a last layer for another number of
+/// classes is replaced by a new one, drawn with `seed`. What was done is reported after `notes`.
 pub fn fit_for(
     network: &Network,
     weights: Weights,
@@ -58,9 +77,9 @@ pub fn fit_for(
     }
     print_notes(path, &notes);
     if let Some(head) = fitted.replaced {
-        let mut first = Inference::initial_weights(network, seed.unwrap_or(0))?;
-        first.retain(|name, _| head.variables.contains(name));
-        weights.extend(first);
+        let mut initial = Inference::initial_weights(network, seed.unwrap_or(0))?;
+        initial.retain(|name, _| head.variables.contains(name));
+        weights.extend(initial);
     }
     Ok(weights)
 }

@@ -46,6 +46,10 @@ fn bench_prints_documented_fields() {
         let result = folder.json(&[&["bench", what, "lenet5", "--batch", "4"][..], &quick].concat());
         assert!(result["images_per_second"].as_f64().unwrap() > 0.0);
     }
+    let output =
+        folder.run(&[&["bench", "infer", "lenet5", "--batch", "4", "--threads", "1"][..], &quick].concat());
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.starts_with("lenet5 at batch size 4: ") && text.contains("(1 thread, "), "{text}");
     for (arguments, expected) in [
         (&["bench", "kernels"][..], "needs a problem"),
         (&["bench", "kernels", "mb1ic3"], "missing"),

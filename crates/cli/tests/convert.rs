@@ -119,7 +119,7 @@ fn every_format_converts_to_every_other_bit_for_bit() {
     for from in ["plain.safetensors", "zip.pth", "trained.caffemodel", "model.safetensors"] {
         for (to, options) in [
             ("out.safetensors", &["--model", "net.toml"][..]),
-            ("out.safetensors", &["--tensors-only"]),
+            ("out.safetensors", &["--model", "net.toml", "--tensors-only"]),
             ("out.pth", &[]),
             ("out.pt", &["--model", "net.toml"]),
             ("out.caffemodel", &["--model", "net.toml"]),
@@ -243,9 +243,9 @@ fn mismatches_are_named_and_the_output_file_is_kept() {
     assert_eq!(std::fs::read(folder.path("out.safetensors")).unwrap(), b"what was there");
 }
 
-/// `run` and `train` replace the last layer; `convert` refuses, since its file would claim trained weights.
+/// `convert` refuses the last layer, since its file would claim trained weights; `run` replaces it only on request.
 #[test]
-fn last_layer_for_other_classes_is_refused_by_convert_and_replaced_by_run() {
+fn last_layer_for_other_classes_is_replaced_only_by_run_with_classes() {
     let folder = Folder::new("convert-classes");
     folder.write("small.pth", pytorch_bytes(&weights()).unwrap());
     folder.write("more.toml", NETWORK.replace("out_features = 5", "out_features = 7"));
@@ -260,19 +260,23 @@ fn last_layer_for_other_classes_is_refused_by_convert_and_replaced_by_run() {
     let line = folder.refusal(&["convert", "small.pth", "five.pth", "--classes", "5"]);
     assert!(line.contains("specify it with --model"), "{line}");
     npy::write::<f32>(&folder.path("x.npy"), &[1, 3, 8, 8].into(), &[0.5; 192]).unwrap();
-    let model = ["run", "five.safetensors", "--classes", "7"];
-    for run in [&["run", "more.toml", "--weights", "small.pth"][..], &model] {
-        let output = folder.run(&[run, &["--input", "x.npy", "--output", "y.npy"]].concat());
-        let notes = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.success(), "{run:?}: {notes}");
-        assert!(
-            notes.contains(
-                "last layer replaced: 7 classes instead of 5 (fc.weight and 1 more newly initialized)"
-            ),
-            "{run:?}: {notes}"
-        );
-        assert_eq!(npy::read(&folder.path("y.npy")).unwrap().shape, Shape::from([1, 7]), "{run:?}");
-    }
+    let (more, files) =
+        (["run", "more.toml", "--weights", "small.pth"], ["--input", "x.npy", "--output", "y.npy"]);
+    let line = folder.refusal(&[&more[..], &files].concat());
+    assert!(
+        line.contains("its last layer has 5 classes, but that of small has 7; add --classes 5"),
+        "{line}"
+    );
+    assert_eq!(folder.json(&[&more[..], &files, &["--classes", "5"]].concat())["output_shape"], json!([5]));
+    let output = folder.run(&[&["run", "five.safetensors", "--classes", "7"], &files[..]].concat());
+    let notes = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{notes}");
+    assert!(
+        notes
+            .contains("last layer replaced: 7 classes instead of 5 (fc.weight and 1 more newly initialized)"),
+        "{notes}"
+    );
+    assert_eq!(npy::read(&folder.path("y.npy")).unwrap().shape, Shape::from([1, 7]));
     // The layers before it keep the model's weights, regardless of later layers.
     let features = |options: &[&str]| {
         let run = ["run", "five.safetensors", "--input", "x.npy", "--output", "f.npy", "--layer", "relu1"];
@@ -282,7 +286,7 @@ fn last_layer_for_other_classes_is_refused_by_convert_and_replaced_by_run() {
     assert!(features(&["--classes", "7"]) == features(&[]));
 }
 
-/// A model file converted to RGB has other weights: it gets a new golden pair and loses its evaluation.
+/// A model file converted to RGB has other weights: it gets a new example and loses its evaluation.
 #[test]
 fn model_converted_from_bgr_passes_verify() {
     let folder = Folder::new("convert-bgr");
@@ -414,6 +418,17 @@ fn unusable_options_and_folders_are_refused_before_any_work() {
             "--preprocessing: a file written with --tensors-only",
         ),
         ("out.safetensors", &[&form[..], &model].concat(), "missing.json"),
+        ("out.pth", &["--tensors-only"], "error: --tensors-only: .pth files contain only tensors; omit it\n"),
+        (
+            "out.pt",
+            &[&model[..], &["--tensors-only"]].concat(),
+            "error: --tensors-only: .pt files contain only tensors; omit it\n",
+        ),
+        (
+            "out.safetensors",
+            &["--tensors-only"],
+            "error: --tensors-only: without a network, a .safetensors file contains only tensors; omit it\n",
+        ),
         (
             "nowhere/out.safetensors",
             &model,

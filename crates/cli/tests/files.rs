@@ -166,7 +166,7 @@ fn refused_resume_leaves_recipe_unchanged() {
     let unchanged = || assert_eq!(fs::read_to_string(&recipe).unwrap(), before);
 
     let line = folder.refusal(&["train", "--resume", "run", "--epochs", "1"]);
-    assert!(line.contains("--epochs 1 is less than the run has completed"), "{line}");
+    assert!(line.contains("--epochs 1 is too low; the run needs at least"), "{line}");
     unchanged();
     folder.refusal(&["train", "--resume", "run", "--epochs", "0"]);
     unchanged();

@@ -1,6 +1,7 @@
 //! Image folders on the command line: what `data info` lists and what `train` refuses.
 
 use serde_json::json;
+use striate_tensor::npy;
 use striate_vision::{Image, encode_png};
 
 mod common;
@@ -133,7 +134,7 @@ fn parts_within_class_folders_are_refused_with_advice() {
     for path in ["train/x/1", "test/x/1"] {
         ["a", "b"].iter().for_each(|set| drop(folder.write(&format!("sets/{set}/{path}.png"), png(7))));
     }
-    let expected = "sets: [a, b] each contain the parts [test, train]; if they are data sets, choose one of them, such as sets/a; if \
+    let expected = "sets: there are parts ([test, train]) in [a, b]; if these are data sets, choose one, such as sets/a; if \
                     they are classes, move the parts above them, such as test/a";
     for arguments in [&["train", "--data", "sets"], &["data", "info", "sets"][..]] {
         let line = folder.refusal(arguments);
@@ -154,4 +155,25 @@ fn predict_names_a_subfolder_with_images() {
     assert!(line.contains(expected), "{line}");
     let line = folder.refusal(&["predict", "run/last.safetensors", "none"]);
     assert!(line.contains("none: no images in this folder"), "{line}");
+}
+
+#[test]
+fn data_info_counts_the_classes_that_it_does_not_list() {
+    let folder = Folder::new("folders-many");
+    for (count, expected) in
+        [(40, None), (41, Some("… and 1 more class")), (43, Some("… and 3 more classes"))]
+    {
+        let labels: Vec<i64> = (0..count).collect();
+        let extents = [labels.len(), 1, 1, 1];
+        std::fs::create_dir_all(folder.path("arrays")).unwrap();
+        let path = |name: &str| folder.path("arrays").join(name);
+        npy::write(&path("images.npy"), &extents.into(), &vec![0.5f32; labels.len()]).unwrap();
+        npy::write(&path("labels.npy"), &[labels.len()].into(), &labels).unwrap();
+        let text = String::from_utf8(folder.run(&["data", "info", "npy:arrays"]).stdout).unwrap();
+        let lines: Vec<&str> = text.lines().map(str::trim).collect();
+        let more = lines.iter().find(|line| line.starts_with('…')).copied();
+        assert_eq!(more, expected, "{text}");
+        let all = lines.iter().find(|line| line.starts_with("all ")).unwrap();
+        assert!(all.ends_with(&format!(" {count}")), "{text}");
+    }
 }

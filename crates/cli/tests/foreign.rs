@@ -106,6 +106,23 @@ fn end_of_graph_decides_the_meaning_of_scores() {
     }
 }
 
+/// What was chosen in reading the network is reported with a conversion, not with a refusal.
+#[test]
+fn notes_on_the_named_network_follow_a_conversion() {
+    let folder = Folder::new("foreign-named");
+    for (file, classes) in [("two.onnx", 2), ("three.onnx", 3)] {
+        let outputs: [(&str, &[i64]); 2] = [("means", &[-1, 3]), ("s", &[-1, classes])];
+        folder.write(file, onnx(&graph(&CHANNELS[..classes as usize], &[], &outputs), &[]));
+    }
+    folder.json(&["convert", "three.onnx", "w.pth"]);
+    let convert = ["convert", "w.pth", "w.safetensors", "--preprocessing", "zero-one", "--model"];
+    let output = folder.run(&[&convert[..], &["three.onnx"]].concat());
+    let note = "three.onnx: of its 2 outputs (means, s), s is used; --output NAME selects";
+    assert!(output.status.success() && notes(&output).contains(note), "{}", notes(&output));
+    let line = folder.refusal(&[&convert[..], &["two.onnx"]].concat());
+    assert!(line.contains("w.pth: the last layer has 3 classes in the file, but 2 in two"), "{line}");
+}
+
 #[test]
 fn scores_are_the_output_unless_another_is_selected() {
     let folder = Folder::new("foreign-outputs");
@@ -280,25 +297,26 @@ fn predict_folder_reports_skipped_and_broken_files() {
     assert_eq!(
         predicted["skipped"],
         json!([
-            { "kind": ".txt", "count": 1, "first": "images/notes.txt" },
             { "kind": "folder", "count": 1, "first": "images/deeper" },
             { "kind": "hidden", "count": 1, "first": "images/.hidden.png" },
+            { "kind": "txt", "count": 1, "first": "images/notes.txt" },
         ])
     );
     folder.write("images/cut.png", &green[..green.len() / 2]);
     folder.write("images/empty.jpg", "");
+    folder.write("images/torn.pnm", "P9");
     let output = folder.run(&[&predict[..], &["--json"]].concat());
     assert_eq!(output.status.code(), Some(2), "{}", notes(&output));
     let predicted: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(predicted["predictions"].as_array().unwrap().len(), 3);
     let broken: Vec<&str> =
         predicted["unreadable"].as_array().unwrap().iter().map(|one| one["file"].as_str().unwrap()).collect();
-    assert_eq!(broken, ["images/cut.png", "images/empty.jpg"]);
+    assert_eq!(broken, ["images/cut.png", "images/empty.jpg", "images/torn.pnm"]);
     let output = folder.run(&predict);
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stdout).contains("images/a.png"));
     for part in
-        ["images/cut.png: ", "images/empty.jpg: ", "2 of 5 images could not be read", "skipped: 1 × .txt"]
+        ["images/cut.png: ", "images/empty.jpg: ", "3 of 6 images could not be read", "skipped: 1 × txt"]
     {
         assert!(notes(&output).contains(part), "{part}: {}", notes(&output));
     }
@@ -352,6 +370,20 @@ fn other_size_of_preprocessed_images_is_reported() {
 }
 
 /// The network averages its maps, so it accepts other sizes.
+#[test]
+fn size_is_refused_for_images_of_any_size() {
+    let folder = Folder::new("foreign-any-size");
+    folder.write("bare.onnx", onnx(&graph(&CHANNELS, &[], &[("s", &[-1, 3])]), &[]));
+    write_image(&folder, "a.png", ORANGE);
+    let form = json!({ "channels": 3, "steps": [], "mean": [0, 0, 0], "std": [1, 1, 1] });
+    folder.write("form.json", form.to_string());
+    let line =
+        folder.refusal(&["predict", "bare.onnx", "a.png", "--preprocessing", "form.json", "--size", "8,8"]);
+    let expected =
+        "error: bare.onnx: --size 8,8: the preprocessing does not produce images of one size; omit --size\n";
+    assert_eq!(line, expected);
+}
+
 #[test]
 fn size_changes_input_and_preprocessing_together() {
     let folder = Folder::new("foreign-size");

@@ -106,6 +106,7 @@ fn signals_stop_runs_cleanly() {
         let long = [&["train", "--set", "train.epochs=300"][..], &RUN[3..9], &["--out", name]].concat();
         let mut child = start(&folder, &long);
         while !folder.path(name).join("checkpoints").is_dir() {
+            assert!(child.try_wait().unwrap().is_none(), "the run has ended");
             std::thread::sleep(Duration::from_millis(5));
         }
         let pid = child.id().to_string();

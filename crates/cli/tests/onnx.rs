@@ -170,7 +170,10 @@ fn unsupported_conversions_are_refused() {
             &["convert", "weights.safetensors", "x.onnx", "--model", "resnet20"],
             "a network other than resnet20?",
         ),
-        (&["convert", "run/last.safetensors", "x.onnx", "--tensors-only"], "--tensors-only"),
+        (
+            &["convert", "run/last.safetensors", "x.onnx", "--tensors-only"],
+            "an ONNX file always contains the network; omit it",
+        ),
         (&["convert", "run/last.safetensors", "x.tflite"], ".onnx"),
         (&["convert", "cut.onnx", "x.safetensors"], "cut.onnx"),
         (&["convert", "good.onnx", "x.safetensors", "--model", "vgg11"], "a network other than vgg11?"),

@@ -35,12 +35,19 @@ fn outputs_never_overwrite_inputs_or_each_other() {
     striate_tensor::npy::write(&folder.path("x.npy"), &[1, 1, 32, 32].into(), &[0.5f32; 1024]).unwrap();
     #[cfg(unix)]
     std::os::unix::fs::symlink(folder.path("photo.png"), folder.path("link.png")).unwrap();
+    folder.write("both.png", encode_png(&Image::filled(9, 8, [9, 80, 200])).unwrap());
     #[cfg(unix)]
-    std::fs::hard_link(folder.path("a.pth"), folder.path("hard.pth")).unwrap();
+    for (file, link) in [("a.pth", "hard.pth"), ("both.png", "both.csv")] {
+        std::fs::hard_link(folder.path(file), folder.path(link)).unwrap();
+    }
     let before = contents(&folder);
     let linked: &[_] = &[
         ("predict model.safetensors photo.png --picture link.png", "link.png: this command reads the file"),
         ("convert a.pth hard.pth", "hard.pth: this command reads the file"),
+        (
+            "predict model.safetensors photo.png --picture both.png --csv both.csv",
+            "both.csv: used by both --picture and --csv; choose different files",
+        ),
     ];
     let plain = [
         (
@@ -145,7 +152,7 @@ fn outputs_never_overwrite_external_data() {
 
 /// A run or a picture inside an image folder would be read as data by the next run.
 #[test]
-fn nothing_is_written_into_an_image_folder() {
+fn runs_and_pictures_are_not_written_into_image_folders() {
     let folder = Folder::new("outputs-data");
     for path in ["set/cat/a", "set/cat/b", "set/dog/a", "set/dog/b"] {
         folder.write(&format!("{path}.png"), encode_png(&Image::filled(9, 8, [9, 80, 200])).unwrap());
@@ -179,6 +186,29 @@ fn nothing_is_written_into_an_image_folder() {
     folder.json(&split("train --data parts --epochs 1 --out parts/run"));
     let info = folder.json(&split("data info parts"));
     assert_eq!(info["classes"], serde_json::json!(["cat", "dog"]));
+}
+
+/// A skipped file whose extension contains a line break: text stays on one line, JSON keeps the name.
+#[cfg(unix)]
+#[test]
+fn line_breaks_in_extensions_start_no_line() {
+    let folder = Folder::new("outputs-extensions");
+    for path in ["cat/a", "cat/b", "dog/a", "dog/b"] {
+        folder.write(&format!("set/{path}.png"), encode_png(&Image::filled(9, 8, [9, 80, 200])).unwrap());
+    }
+    let name = "set/cat/a.x\nerror: forged";
+    folder.write(name, "no image");
+    for command in ["train --data set --dry-run", "data info set"] {
+        let output = folder.run(&split(command));
+        let text = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap()).concat();
+        assert!(output.status.success() && text.contains("skipped: 1 × x error: forged, first"), "{text}");
+        assert!(text.lines().all(|line| !line.starts_with("error")), "{command}: {text}");
+    }
+    let unreadable = "set/cat/b\nforged.png";
+    folder.write(unreadable, "no image");
+    let survey = &folder.json(&["data", "info", "set"])["survey"];
+    let skipped = serde_json::json!([{ "kind": "x\nerror: forged", "count": 1, "first": name }]);
+    assert_eq!((&survey["skipped"], &survey["unreadable"][0]["file"]), (&skipped, &unreadable.into()));
 }
 
 /// Names with line breaks are always printed on one line.

@@ -32,8 +32,10 @@ fn typos_get_the_nearest_valid_word() {
         (&["train", "--set", "loss.smoothing=2"], "loss.smoothing"),
         (&["inspect", "lenet5", "--plan", "--batch", "100000000"], "is too large; the limits are"),
         (&["inspect"], "<MODEL>"),
-        (&["inspect", "lenet6"], "did you mean lenet5? `striate models` lists all"),
-        (&["inspect", "zebra"], "unknown network zebra; `striate models` lists all"),
+        (&["inspect", "lenet6"], "did you mean lenet5? `striate models` lists them all"),
+        (&["tran"], "unknown command tran; did you mean train?"),
+        (&["evl"], "unknown command evl; did you mean eval?"),
+        (&["inspect", "zebra"], "unknown network zebra; `striate models` lists them all"),
         (&["inspect", "lenet5", "--classes", "0"], "at least one class"),
         (&["inspect", "lenet5", "--input", "1,32"], "--input"),
         (&["inspect", "lenet5", "--input", "1,4,4"], "conv1"),
@@ -81,6 +83,8 @@ fn missing_and_damaged_files_are_named() {
     striate_tensor::npy::write::<f32>(&folder.path("colors.npy"), &colors.into(), &[0.5; 2 * 3 * 32 * 32])
         .unwrap();
     folder.write("graph.onnx", striate_testkit::onnx::model(&[3, 4, 4], &[], &[]).bytes);
+    let pool = striate_testkit::onnx::node("GlobalAveragePool", &["x"], "y", &[]);
+    folder.write("open.onnx", striate_testkit::onnx::model_on(&[-1, 3, -1, -1], &[pool], &[]).bytes);
     folder.write("empty.pth", "");
     let some = [("a.weight".to_owned(), ([2].into(), vec![0.5; 2]))].into();
     let some = striate_formats::pytorch_bytes(&some).unwrap();
@@ -145,7 +149,7 @@ fn missing_and_damaged_files_are_named() {
         (&["inspect", "notes.txt"], "notes.txt"),
         (&["inspect", "nothere.pth"], "cannot read nothere.pth: no such file or folder; check the path"),
         (
-            &["run", "nothere.caffemodel", "--input", "x.npy", "--output", "y.npy"],
+            &["run", "nothere.caffemodel", "--input", "row.npy", "--output", "y.npy"],
             "cannot read nothere.caffemodel",
         ),
         (&["train", "nothere/net"], "cannot read nothere/net: no such file or folder"),
@@ -163,11 +167,11 @@ fn missing_and_damaged_files_are_named() {
         ),
         (&["verify", "weights.caffemodel"], "weights.caffemodel: contains only weights"),
         (
-            &["run", "weights.pth", "--input", "x.npy", "--output", "y.npy"],
+            &["run", "weights.pth", "--input", "row.npy", "--output", "y.npy"],
             "weights.pth: contains no tensors",
         ),
         (
-            &["run", "some.pth", "--input", "x.npy", "--output", "y.npy"],
+            &["run", "some.pth", "--input", "row.npy", "--output", "y.npy"],
             "some.pth: contains only weights, not a network; name the network here, and this file with --weights",
         ),
         (&["predict", &model, "picture.png", "--csv", "nowhere/a.csv"], "the folder nowhere does not exist"),
@@ -176,13 +180,14 @@ fn missing_and_damaged_files_are_named() {
         (&["predict", &model, "nothere.png"], "nothere.png"),
         (&["predict", &model, "a.png", "b.png", "--picture", "c.png"], "exactly one image"),
         (&["run", "lenet5", "--input", "x.npy", "--output", "y.npy"], "not a .npy file"),
+        (&["run", "open.onnx", "--input", "x.npy", "--output", "y.npy"], "x.npy: is not a .npy file"),
         (&["run", "lenet5", "--input", "none.npy", "--output", "y.npy"], "is empty"),
         (&["run", "lenet5", "--input", "row.npy", "--output", "y.npy"], "lenet5 takes [N, 1, 32, 32]"),
         (
             &["run", "lenet5", "--input", "tiny.npy", "--output", "y.npy"],
             "tiny.npy, shape [1, 1, 7, 7]: network lenet5, layer conv2 (conv): a window of 5x5 does not fit",
         ),
-        (&["train", "--lr", "0"], "optim.lr must be above 0"),
+        (&["train", "--lr", "0"], "optim.lr must be a finite number above 0"),
         (&["train", "rows.toml"], "takes inputs [N, 7], not images"),
         (&["inspect", "rows.toml", "--input", "1,2"], "expected 1 extent"),
         (&["train", "--data", "npy:set"], "not a .npy file"),

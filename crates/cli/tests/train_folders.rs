@@ -115,9 +115,10 @@ fn no_error_is_reported_without_held_out_images() {
     let lines = String::from_utf8(output.stdout).unwrap();
     assert!(lines.contains("error not measured: no images were held out"), "{lines}");
     let noted = |result: &Value| result["summary"]["data"]["notes"][0].as_str().unwrap().to_owned();
-    assert_eq!(noted(&result), "no error is measured: data.holdout = 0 holds out no images");
+    assert_eq!(noted(&result), "no error will be reported: data.holdout = 0 holds out no images");
     let few = folder.json(&["train", "lenet5", "--data", "set", "--epochs", "1", "--out", "few"]);
-    let expected = "no error is measured: too few images to hold out a share of 0.05; raise data.holdout";
+    let expected =
+        "no error will be reported: too few images to hold out a share of 0.05; raise data.holdout";
     assert_eq!(noted(&few), expected);
 }
 
@@ -211,7 +212,9 @@ fn summary_names_the_origin_of_the_normalization() {
     let asked = data(&["--weights", "bare.pth", "--preprocessing", "imagenet"]);
     assert_eq!(asked["normalization"], "--preprocessing imagenet");
     for (numbers, expected) in [("mean", [0.485, 0.456, 0.406]), ("std", [0.229, 0.224, 0.225])] {
-        for (found, expected) in asked[numbers].as_array().unwrap().iter().zip(expected) {
+        let found = asked[numbers].as_array().unwrap();
+        assert_eq!(found.len(), 3, "{asked}");
+        for (found, expected) in found.iter().zip(expected) {
             assert!((found.as_f64().unwrap() - expected).abs() < 1e-6, "{asked}");
         }
     }
@@ -226,4 +229,33 @@ fn summary_names_the_origin_of_the_normalization() {
         let line = folder.refusal(&[&base[..], flags].concat());
         assert!(line.contains(expected), "{line}");
     }
+}
+
+#[test]
+fn resuming_explains_moved_data_and_finished_runs() {
+    let folder = Folder::new("moved-data");
+    images(&folder, 10, false);
+    folder.json(&["train", "lenet5", "--data", "set", "--epochs", "1", "--out", "run"]);
+    std::fs::rename(folder.path("set"), folder.path("moved")).unwrap();
+    let line = folder.refusal(&["train", "--resume", "run"]);
+    let expected = "run/recipe.toml: set: neither a built-in data set nor a folder;";
+    assert!(
+        line.contains(expected) && line.contains("starts from the folder in which the run was started"),
+        "{line}"
+    );
+    std::fs::rename(folder.path("moved"), folder.path("set")).unwrap();
+    let output = folder.run(&["train", "--resume", "run"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && text.contains("; no steps were left"), "{text}");
+    for class in ["dark", "bright"] {
+        (1..10).for_each(|index| {
+            std::fs::remove_file(folder.path(&format!("set/{class}/{index}.png"))).unwrap()
+        });
+    }
+    let all = ["train", "lenet5", "--data", "set", "--set", "data.holdout=0.5", "--out", "none"];
+    let line = folder.refusal(&all);
+    assert!(
+        line.contains("data.holdout = 0.5 leaves no images to train on; lower it or add images"),
+        "{line}"
+    );
 }

@@ -46,6 +46,7 @@ fn named_network_makes_weights_a_model() {
     let line = folder.refusal(&predict);
     assert!(line.contains("means.pth: the model does not state its preprocessing"), "{line}");
     let found = top(&folder.json(&[&predict[..], &["--preprocessing", "zero-one"]].concat()));
+    assert_eq!(found.len(), 3, "{found:?}");
     for ((class, score), (expected_class, expected)) in
         found.iter().zip([("0", 0.550_295), ("1", 0.247_263), ("2", 0.202_442)])
     {
@@ -61,6 +62,24 @@ fn named_network_makes_weights_a_model() {
     assert_eq!((&measured["top1_error"], &measured["n"]), (&json!(0.0), &json!(2)));
 }
 
+/// The first layer overflows to infinity, which the zeros of the second turn into NaN.
+#[test]
+fn output_that_is_nan_is_reported_with_its_image() {
+    let folder = folder("weights-nan");
+    let second = ", { name = \"out\", op = \"linear\", out_features = 3 }]";
+    folder.write("two.toml", MEANS.strip_suffix(']').unwrap().to_owned() + second);
+    let mut weights = means(3);
+    weights.insert("fc.weight".into(), ([3, 3].into(), vec![3e38; 9]));
+    weights.insert("out.weight".into(), ([3, 3].into(), vec![0.0; 9]));
+    weights.insert("out.bias".into(), ([3].into(), vec![0.0; 3]));
+    folder.write("two.pth", pytorch_bytes(&weights).unwrap());
+    let predict = ["predict", "two.pth", "orange.png", "--model", "two.toml", "--preprocessing", "zero-one"];
+    let output = folder.run(&predict);
+    let line = String::from_utf8(output.stderr).unwrap();
+    let expected = "error: orange.png: the network's output is NaN or infinite; check its weights and its preprocessing\n";
+    assert_eq!((output.status.code(), line.as_str()), (Some(1), expected));
+}
+
 #[test]
 fn classes_are_those_of_the_last_layer_of_the_weights() {
     let folder = folder("weights-classes");
@@ -69,7 +88,7 @@ fn classes_are_those_of_the_last_layer_of_the_weights() {
         ["predict", "five.pth", "orange.png", "--model", "means.toml", "--preprocessing", "zero-one"];
     let output = folder.run(&predict);
     let notes = String::from_utf8_lossy(&output.stderr);
-    let note = "five.pth: means has 5 classes instead of 3, as the last layer of the weights has";
+    let note = "five.pth: means gets 5 classes instead of 3, to match the last layer of the weights";
     assert!(output.status.success() && notes.contains(note), "{notes}");
     assert_eq!(top(&folder.json(&predict)).len(), 5);
     assert_eq!(top(&folder.json(&[&predict[..], &["--classes", "5"]].concat())).len(), 5);

@@ -94,8 +94,9 @@ fn parse(mut content: Content) -> Result<IdxArray> {
     let packed = content.length.saturating_mul(MAX_EXPANSION).max(SMALL);
     if needed as u64 > if content.is_packed { packed.min(MAX_BYTES) } else { MAX_BYTES } {
         let length = content.length;
-        let what =
-            format!("declares {needed} bytes of data (shape {shape}) in {length} bytes, which is too large");
+        let what = format!(
+            "declares {needed} bytes of data (shape {shape}) in {length} bytes, which exceeds the limit"
+        );
         return Err(Error::input(what));
     }
     let mut bytes = if content.is_packed { Vec::new() } else { with_capacity(needed + 1)? };

@@ -28,6 +28,7 @@ pub use described::{Described, describe};
 #[cfg(feature = "download")]
 pub use download::DownloadProgress;
 pub use evaluation::{Evaluation, load_for_evaluation};
+pub use folder::{file_kind, is_image};
 #[cfg(feature = "download")]
 pub use get::download;
 pub use get::{Fetched, FetchedFile, Source, data_folder, get};

@@ -288,6 +288,18 @@ mod tests {
         assert_eq!(seen, (0..10).collect::<Vec<_>>());
     }
 
+    #[test]
+    fn small_last_batch_joins_the_previous_one() {
+        for (min_last, expected) in [(2, &[4, 4, 2][..]), (3, &[4, 6])] {
+            let sampling = Sampling { min_last, ..sampling(Augmentation::None) };
+            let mut loader = Loader::new(numbers(10), sampling, 0, 0);
+            for epoch in 0..2 {
+                let sizes = expected.iter().map(|_| loader.next_batch().unwrap().labels.len());
+                assert_eq!(sizes.collect::<Vec<_>>(), expected, "epoch {epoch}, at least {min_last}");
+            }
+        }
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(40))]
         #[test]

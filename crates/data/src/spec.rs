@@ -42,6 +42,12 @@ impl Spec {
         if Path::new(text).is_dir() {
             return Ok(Spec::Folder(PathBuf::from(text)));
         }
+        if text.is_empty() {
+            return Err(Error::input(format!(
+                "the data set has no name; use {}, npy:FOLDER or a folder",
+                NAMES.join(", ")
+            )));
+        }
         if text.contains(['/', '\\']) || text.starts_with('.') {
             return Err(Error::input(format!(
                 "{text}: not a folder; specify a folder with one subfolder of images per class"
@@ -51,7 +57,7 @@ impl Spec {
             Some(near) => format!("did you mean {near}?"),
             None => format!("use {}, npy:FOLDER or a folder of image folders", NAMES.join(", ")),
         };
-        Err(Error::input(format!("unknown data set {text}; {hint}")))
+        Err(Error::input(format!("{text}: neither a built-in data set nor a folder; {hint}")))
     }
 
     /// Returns the folders in which a new file or folder would be read as data; empty unless it is an image folder.

@@ -173,7 +173,7 @@ impl Checkpoints {
     }
 
     /// Removes incomplete checkpoints, and the oldest complete ones beyond the number to keep. `current`
-    /// counts but is never removed; so do folders without Striate's marker.
+    /// and folders without Striate's marker count but are never removed.
     fn remove_old(&self, current: &Path) -> Result<()> {
         let others = self.folders()?.into_iter().filter(|folder| folder != current);
         let (complete, unfinished): (Vec<_>, Vec<_>) = others.partition(|folder| is_complete(folder));

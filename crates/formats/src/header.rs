@@ -54,7 +54,10 @@ impl Header {
 
 /// The error about a damaged file, with the cause on one line of bounded length.
 pub(crate) fn damaged(cause: impl fmt::Display) -> Error {
-    Error::input(format!("is not a complete safetensors file ({})", shown(&cause.to_string())))
+    Error::input(format!(
+        "is not a complete safetensors file ({}); copy or download it again",
+        shown(&cause.to_string())
+    ))
 }
 
 /// The type called `name` in files, if it is supported.

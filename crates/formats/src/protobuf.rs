@@ -204,7 +204,7 @@ impl<'a> Wire<'a> {
 }
 
 fn damaged(what: impl std::fmt::Display) -> Error {
-    Error::input(format!("is damaged or not a protocol buffer ({what})"))
+    Error::input(format!("is damaged or not a protocol buffer ({what}); copy or download it again"))
 }
 
 #[cfg(test)]

@@ -140,7 +140,7 @@ mod tests {
     fn unreadable_files_are_not_written() {
         let wrong = Weights::from([("a".into(), (Shape::from([2]), vec![1.0]))]);
         let error = safetensors_bytes(&wrong, Metadata::new()).unwrap_err();
-        assert!(!error.is_input() && error.to_string().contains("tensor a of shape [2] has 1 value"));
+        assert!(!error.is_input() && error.to_string().ends_with("tensor a of shape [2] has 1 value"));
         let reserved = Weights::from([(METADATA.into(), (Shape::from([1]), vec![1.0]))]);
         assert!(safetensors_bytes(&reserved, Metadata::new()).is_err());
     }

@@ -34,7 +34,7 @@ fn matching_weights_pass_unchanged() {
 }
 
 #[test]
-fn network_without_weights_matches_no_file() {
+fn network_without_variables_accepts_empty_weights() {
     let network = Builder::new("bare", [3, 8, 8]).input().flatten().finish().unwrap();
     assert_eq!(fit(&network, Weights::new()).unwrap().notes, Vec::<String>::new());
 }

@@ -5,7 +5,8 @@ use striate_tensor::Result;
 use striate_testkit::onnx::{floats, int, model_of, node, value};
 use striate_testkit::protobuf::Message;
 
-/// The images' means "features" `[N, 3]`, the linear scores "s" `[N, 2]` of them, then `end`.
+/// A file that computes `features` `[N, 3]` as channel means, `s` `[N, 2]` as linear scores of them, and then the
+/// nodes `end`.
 fn file(end: &[Message], outputs: &[(&str, &[i64])]) -> Vec<u8> {
     let nodes = [
         node("GlobalAveragePool", &["x"], "pooled", &[]),
@@ -24,7 +25,7 @@ fn read(bytes: &[u8], output: Option<&str>) -> Result<Imported> {
 }
 
 #[test]
-fn the_output_that_all_others_lead_to_is_used() {
+fn output_computed_from_all_others_is_used() {
     let [features, s, p] = [("features", &[-1, 3][..]), ("s", &[-1, 2][..]), ("p", &[-1, 2][..])];
     let softmax = node("Softmax", &["s"], "p", &[int("axis", 1)]);
     let argmax = node("ArgMax", &["s"], "best", &[int("axis", 1)]);
@@ -44,14 +45,15 @@ fn the_output_that_all_others_lead_to_is_used() {
         (&[largest], &[s, ("largest", &[-1, 1])], "s"),
     ] {
         let imported = read(&file(end, outputs), None).unwrap();
-        let last = &imported.network.layers.last().unwrap().name;
         let names: Vec<&str> = outputs.iter().map(|(name, _)| *name).collect();
         let note = format!(
             "of its {} outputs ({}), {chosen} is used; --output NAME selects another",
             names.len(),
             names.join(", ")
         );
-        assert!(imported.notes.contains(&note), "{last}: {:?}", imported.notes);
+        assert!(imported.notes.contains(&note), "{:?}", imported.notes);
+        let extent = outputs.iter().find(|(name, _)| *name == chosen).map(|(_, extents)| extents[1]);
+        assert_eq!(imported.network.classes().ok().map(|classes| classes as i64), extent);
     }
 }
 

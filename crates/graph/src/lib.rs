@@ -21,6 +21,7 @@ mod loss;
 mod network;
 pub mod ops;
 mod statistics;
+mod syntax;
 mod text;
 mod training;
 
@@ -32,4 +33,5 @@ pub use loss::Loss;
 pub use network::{AuxiliaryHead, INPUT, Layer, MOST_LAYERS, Network};
 pub use ops::Op;
 pub use statistics::{LayerStatistics, Statistics, statistics};
+pub use syntax::check_toml;
 pub use training::{Optimizer, TrainingSpec, training_graph};

@@ -195,7 +195,7 @@ impl Network {
         layer: &Layer,
         weights: &mut usize,
     ) -> Result<(ValueId, Vec<ValueId>)> {
-        check_name(&layer.name)?;
+        check_name(&layer.name).map_err(|e| e.at("a layer's name"))?;
         let mut inputs = layer.inputs.iter().map(|name| find(made, name)).collect::<Result<Vec<_>>>()?;
         let shapes: Vec<Shape> = inputs.iter().map(|id| graph.shape(*id).clone()).collect();
         let node_op = layer.op.for_rank(shapes.first().map_or(0, |shape| shape.len()))?;
@@ -509,11 +509,11 @@ fn check_work(output: &Shape, terms: usize) -> Result<()> {
 fn check_name(name: &str) -> Result<()> {
     let length = name.chars().count();
     if length > LONGEST_NAME {
-        return Err(Error::input(format!("the name has {length} characters; the limit is {LONGEST_NAME}")));
+        return Err(Error::input(format!("has {length} characters; the limit is {LONGEST_NAME}")));
     }
     match name.chars().find(|c| is_unprintable(*c)) {
         Some(c) => Err(Error::input(format!(
-            "the name has the character U+{:04X}, which cannot be shown; rename it",
+            "has the character U+{:04X}, which cannot be shown; choose another name",
             u32::from(c)
         ))),
         None => Ok(()),

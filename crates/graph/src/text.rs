@@ -27,7 +27,7 @@ use striate_tensor::text::{grouped, reword};
 use striate_tensor::{Error, Result, Shape, nearest};
 
 use crate::network::{AuxiliaryHead, INPUT, Layer, MOST_LAYERS, Names, Network};
-use crate::{Init, Loss, Op};
+use crate::{Init, Loss, Op, check_toml};
 
 /// The largest text accepted, in bytes.
 const LARGEST_TEXT: usize = 4 << 20;
@@ -58,6 +58,7 @@ impl Network {
                 text.len()
             )));
         }
+        check_toml(text)?;
         let parsed: Text = toml::from_str(text).map_err(|e| unreadable(text, &e))?;
         let mut network = Network {
             name: parsed.name,
@@ -155,7 +156,7 @@ fn read_layer(names: &mut Names, before: &str, mut table: toml::Table) -> Result
     Ok(Layer { name, op, inputs, shares })
 }
 
-/// No operation has more fields.
+/// Largest number of fields examined; no operation has more.
 const MOST_FIELDS: usize = 32;
 
 /// Returns the field of an operation that is to blame for the error `message`: the one without which it does not occur.
@@ -193,7 +194,11 @@ fn unreadable(text: &str, error: &toml::de::Error) -> Error {
             let before = &text[..span.start.min(text.len())];
             let line = before.matches('\n').count() + 1;
             let start = before.rsplit('\n').next().unwrap_or_default();
-            let name = start.split_once('=').map_or("a value", |(name, _)| name.trim());
+            // The value may be in an inline table: `a = { b = "x" }`.
+            let name = start.rsplit_once('=').and_then(|(before, _)| {
+                before.trim_end().rsplit([' ', '{', ',', '[']).next().filter(|name| !name.is_empty())
+            });
+            let name = name.unwrap_or("a value");
             Error::input(format!("line {line}: {}", reword(&message, name)))
         }
         None => Error::input(message),
@@ -312,14 +317,22 @@ mod tests {
             ),
             (layer(r#"{ op = "conv", out_channels = 1, kernel_size = 9 }"#), "[1, 1, 8, 8]"),
             (layer(r#"{ op = "add", inputs = ["input", "inptu"] }"#), "did you mean input?"),
+            (
+                layer(r#"{ op = "relu" }"#).replacen(
+                    "layers",
+                    "heads = [{ layer = 'a', weight = 'x' }]\nlayers",
+                    1,
+                ),
+                "weight must be a number, but is \"x\"",
+            ),
             ("name = ".to_owned(), "line 1"),
             (
                 layer(r#"{ op = "relu", name = "a\u2066b" }"#),
-                "the name has the character U+2066, which cannot be shown",
+                "a layer's name: has the character U+2066, which cannot be shown",
             ),
             (
                 layer(r#"{ op = "relu" }"#).replacen("\"n\"", r#""a\u202Eb""#, 1),
-                "the network's name: the name has the",
+                "the network's name: has the",
             ),
         ] {
             let error = Network::from_text(&text).unwrap_err();

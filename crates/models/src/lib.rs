@@ -122,6 +122,9 @@ pub fn all() -> &'static [Model] {
 /// # Errors
 /// If [`all`] lists no such network; the message suggests the closest name.
 pub fn find(name: &str) -> Result<Model> {
+    if name.is_empty() {
+        return Err(Error::input("the network has no name"));
+    }
     let names = || all().iter().map(|model| model.name);
     all().iter().find(|model| model.name == name).copied().ok_or_else(|| {
         let hint = nearest(name, names()).map(|near| format!("; did you mean {near}?")).unwrap_or_default();

@@ -27,7 +27,8 @@ pub fn align(model: &[String], data: &[String]) -> Result<Alignment> {
     let finder = Finder::new(model);
     let refuse = |why: String| {
         Err(Error::input(format!(
-            "{why}: the model's classes are {}, the data's {}; rename the data's classes, or set the model's with --names",
+            "{why}: the model's classes are {}, the data's {}; rename the data's classes, or set the model's with \
+             --names",
             listed(model),
             listed(data)
         )))

@@ -97,17 +97,18 @@ impl Classifier {
     /// Returns the `top` best predictions for an image, best first.
     ///
     /// # Errors
-    /// As [`Classifier::image_preprocessing`] and [`Classifier::head`], or if an output is NaN.
+    /// As [`Classifier::image_preprocessing`] and [`Classifier::head`], or if an output is NaN or infinite.
     pub fn guesses(&self, image: &Image, top: usize) -> Result<Vec<Guess>> {
         let head = self.head()?;
         let ([c, h, w], input) = self.image_preprocessing()?.apply(image);
         let (_, outputs) = self.inference.run(&Shape::from([1, c, h, w]), &input)?;
-        if outputs.iter().any(|output| output.is_nan()) {
+        let scores = head.probabilities(&outputs);
+        if outputs.iter().chain(&scores).any(|number| number.is_nan()) {
             return Err(Error::failed(
-                "the network's output is NaN; check its weights and its preprocessing",
+                "the network's output is NaN or infinite; check its weights and its preprocessing",
             ));
         }
-        Ok(self.rank(&head.probabilities(&outputs), top))
+        Ok(self.rank(&scores, top))
     }
 
     /// Ranks the classes of an image by score, best first; ties in the order of the classes.
@@ -118,18 +119,17 @@ impl Classifier {
         order.into_iter().take(top).map(guess).collect()
     }
 
-    /// Returns the largest difference between the stored output for the golden input and the one computed now,
-    /// relative to the largest output; NaN if a value on either side is not finite, and `None` if the file has no
-    /// golden pair.
+    /// Returns the largest difference between the output of the stored example and the one computed now, relative to
+    /// the largest output; NaN if a value on either side is not finite, and `None` if no example is stored.
     ///
     /// # Errors
-    /// If the golden input does not fit the network.
+    /// If the example does not fit the network.
     pub fn golden_difference(&self) -> Result<Option<f32>> {
         let Some(golden) = &self.golden else { return Ok(None) };
         let (shape, output) = self.inference.run(&golden.input.0, &golden.input.1)?;
         if shape != golden.output.0 {
             return Err(Error::input(format!(
-                "the golden output has shape {}, but the network's output has {shape}",
+                "the stored example's output has shape {}, but the network's output has {shape}",
                 golden.output.0
             )));
         }
@@ -137,7 +137,8 @@ impl Classifier {
     }
 }
 
-/// The largest difference between two lists, relative to the largest value in `expected`; NaN if any value is not finite.
+/// The largest difference between two lists, relative to the largest value in `expected`; NaN if any value is not
+/// finite.
 fn difference(found: &[f32], expected: &[f32]) -> f32 {
     if found.iter().chain(expected).any(|number| !number.is_finite()) {
         return f32::NAN;
@@ -201,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn golden_pair_with_nan_differs() {
+    fn example_with_nan_differs() {
         assert_eq!(difference(&[1.0, 2.0], &[1.0, 2.5]), 0.2);
         for odd in [f32::NAN, f32::INFINITY] {
             assert!(difference(&[1.0, odd], &[1.0, 2.0]).is_nan());

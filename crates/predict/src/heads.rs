@@ -134,7 +134,7 @@ fn outputs(network: &Network) -> Result<usize> {
 }
 
 impl End {
-    /// Walks back from the output to the last layers with weights.
+    /// Returns the operations between the last layers with weights and the output.
     fn of(network: &Network) -> End {
         let layers: HashMap<&str, &Layer> =
             network.layers.iter().map(|layer| (layer.name.as_str(), layer)).collect();

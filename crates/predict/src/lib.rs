@@ -4,24 +4,25 @@
 
 mod align;
 mod classifier;
+mod facts;
 mod heads;
 mod integers;
 mod literal;
 mod metadata;
 mod names;
 mod open;
-mod origin;
 mod preprocessing;
+mod preprocessing_file;
 mod resolve;
 mod tally;
 
 pub use align::{Alignment, align};
 pub use classifier::{Classifier, Guess};
+pub use facts::{Source, WeightsFacts};
 pub use heads::Head;
 pub use integers::{check_integers, check_values};
 pub use names::{name_classes, read_names};
 pub use open::{OpenOptions, adapt, choose_preprocessing, fit_all, inherited, open_model};
-pub use origin::{Origin, Source};
 pub use preprocessing::{
     Colors, PREPROCESSING_WORDS, check_preprocessing, describe, describe_steps, named_preprocessing,
     published_preprocessing, read_preprocessing, resized,

@@ -14,6 +14,8 @@ use crate::literal;
 
 /// The word that selects the ImageNet classes instead of a file.
 const IMAGENET: &str = "imagenet";
+/// The mark with which some editors start a file.
+const BYTE_ORDER_MARK: char = '\u{feff}';
 /// Largest size of a file of class names.
 const LARGEST_FILE: u64 = 16 << 20;
 /// Keys of ONNX metadata under which tools write class names, best first.
@@ -55,14 +57,19 @@ fn check_names(names: &[String]) -> Result<()> {
 
 /// The names in `text`, by index.
 fn parse_names(text: &str) -> Result<Vec<String>> {
-    let text = text.trim_start_matches('\u{feff}');
-    if !text.trim_start().starts_with(['[', '{']) {
+    let text = text.trim_start_matches(BYTE_ORDER_MARK);
+    if !is_list_or_map(text) {
         return Ok(text.trim_end().lines().map(|line| line.trim().to_owned()).collect());
     }
     let value = literal::parse(text)?;
     by_index(&value).ok_or_else(|| {
         Error::input("is neither a list of names nor a map from index to name; write one name per line")
     })
+}
+
+/// Whether `text` is a list or a map, in JSON or as Python writes it, instead of plain names.
+fn is_list_or_map(text: &str) -> bool {
+    text.trim_start_matches(BYTE_ORDER_MARK).trim_start().starts_with(['[', '{'])
 }
 
 /// The names in a list, in a map from index to name, or in a map from name to index.
@@ -104,7 +111,7 @@ fn from_metadata(
         let Some(text) = metadata.get(key) else { continue };
         let commas = || text.split(',').map(|name| name.trim().to_owned()).collect::<Vec<_>>();
         let names = match parse_names(text) {
-            Ok(names) if names.len() == 1 && text.contains(',') => commas(),
+            Ok(names) if names.len() == 1 && text.contains(',') && !is_list_or_map(text) => commas(),
             Ok(names) => names,
             Err(_) => vec![],
         };
@@ -199,6 +206,12 @@ mod tests {
         assert_eq!(names.unwrap(), ["cat", "dog"]);
         assert_eq!(notes, ["class names from its metadata `names`"]);
         assert_eq!(found(&[("classes", "cat, dog,eel")], 3).0.unwrap(), ["cat", "dog", "eel"]);
+        assert_eq!(found(&[("classes", r#"["cat,dog"]"#)], 1).0.unwrap(), ["cat,dog"]);
+        let (names, notes) = found(&[("classes", r#"["cat,dog"]"#)], 2);
+        assert!(
+            names.is_none() && notes[0].contains("does not have one name for each of 2 classes"),
+            "{notes:?}"
+        );
         assert_eq!(found(&[("labels", "cat\ndog")], 2).0.unwrap(), ["cat", "dog"]);
         assert_eq!(found(&[("id2label", r#"{"0": "cat", "1": "dog"}"#)], 2).0.unwrap(), ["cat", "dog"]);
         let (names, notes) = found(&[("names", "{0: 'cat', 1: 'dog'}")], 3);

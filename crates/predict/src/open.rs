@@ -11,8 +11,8 @@ use striate_graph::Network;
 use striate_tensor::{Error, Result, Shape};
 use striate_vision::Preprocessing;
 
+use crate::facts::{Source, WeightsFacts};
 use crate::names::{name_classes, read_names};
-use crate::origin::{Origin, Source};
 use crate::preprocessing::{PREPROCESSING_WORDS, describe, misfit, read_preprocessing, resized};
 use crate::resolve::{Resolved, refuse_builtin, resolve_beside};
 
@@ -40,33 +40,37 @@ pub struct OpenOptions {
 /// If the file is neither, or the options do not fit it.
 pub fn open_model(path: &Path, options: &OpenOptions) -> Result<(ModelFile, Vec<String>)> {
     refuse_builtin(path)?;
-    let (mut model, origin, mut notes) = match &options.network {
+    let (mut model, facts, mut notes) = match &options.network {
         Some(name) => weights_of(path, name, options)?,
         None => own_network(path, options)?,
     };
     model.network = model.network.channels_first();
-    complete(&mut model, &origin, options, &mut notes).map_err(|e| e.at(path.display()))?;
+    complete(&mut model, &facts, options, &mut notes).map_err(|e| e.at(path.display()))?;
     Ok((model, notes))
 }
 
 /// The model at `path` with its own network.
-fn own_network(path: &Path, options: &OpenOptions) -> Result<(ModelFile, Origin, Vec<String>)> {
+fn own_network(path: &Path, options: &OpenOptions) -> Result<(ModelFile, WeightsFacts, Vec<String>)> {
     let loaded = read_weights_with(path, &options.read)?;
-    let origin = Origin::of(&loaded, None);
+    let facts = WeightsFacts::of(&loaded, None);
     let Loaded { model, weights, notes, .. } = loaded;
     let Some(model) = model else {
         let advice = "specify their network with --model NAME|FILE (`striate models` lists the names)";
         return Err(Error::input(WEIGHTS_ALONE).at(path.display()).advising(advice));
     };
-    Ok((ModelFile { weights, ..model }, origin, notes))
+    Ok((ModelFile { weights, ..model }, facts, notes))
 }
 
 /// The weights at `path` with the network `name`.
-fn weights_of(path: &Path, name: &str, options: &OpenOptions) -> Result<(ModelFile, Origin, Vec<String>)> {
-    let Resolved { mut network, mut notes, .. } = resolve_beside(name, &options.read)?;
+fn weights_of(
+    path: &Path,
+    name: &str,
+    options: &OpenOptions,
+) -> Result<(ModelFile, WeightsFacts, Vec<String>)> {
+    let Resolved { mut network, facts, mut notes, .. } = resolve_beside(name, &options.read)?;
     adapt(&mut network, options.read.input.as_deref(), options.classes)?;
     let mut loaded = read_weights_with(path, &options.read)?;
-    let origin = Origin::of(&loaded, Some(name));
+    let facts = WeightsFacts::of(&loaded, Some((name, &facts)));
     let at = |e: Error| e.at(path.display());
     loaded.choose_for(&network).and_then(|()| fit_constants(&network, &mut loaded)).map_err(at)?;
     notes.append(&mut loaded.notes);
@@ -77,7 +81,7 @@ fn weights_of(path: &Path, name: &str, options: &OpenOptions) -> Result<(ModelFi
     let fitted = fitted.map_err(at)?;
     notes.extend(fitted.notes);
     loaded.weights = fitted.weights;
-    Ok((inherited(network, loaded, false)?, origin, notes))
+    Ok((inherited(network, loaded, false)?, facts, notes))
 }
 
 /// Fits all of `weights` to `network`.
@@ -139,15 +143,15 @@ pub fn inherited(network: Network, loaded: Loaded, is_changed: bool) -> Result<M
 /// Sets the class names and the preprocessing of `model` from `options`, or else from its file, and its size.
 fn complete(
     model: &mut ModelFile,
-    origin: &Origin,
+    facts: &WeightsFacts,
     options: &OpenOptions,
     notes: &mut Vec<String>,
 ) -> Result<()> {
     match &options.names {
         Some(source) => model.classes = read_names(source, model.classes.len())?,
-        None => name_classes(model, &origin.metadata, notes),
+        None => name_classes(model, &facts.metadata, notes),
     }
-    choose_preprocessing(model, origin, options.preprocessing.as_deref(), notes)?;
+    choose_preprocessing(model, facts, options.preprocessing.as_deref(), notes)?;
     match options.size {
         Some(size) => resize(model, size, notes),
         None => note_other_size(model, notes),
@@ -179,19 +183,19 @@ fn image_preprocessing(model: &ModelFile) -> Result<Option<Preprocessing>> {
     }
 }
 
-/// Sets the preprocessing of `model`: the one `asked` for, else its own, else that of its `origin`. The choice is added
-/// to `notes`. Returns whether the model has one now.
+/// Sets the preprocessing of `model`: the one `asked` for, else its own, else the one that `facts` determine. The choice
+/// is added to `notes`. Returns whether the model has one now.
 ///
 /// # Errors
-/// As [`Origin::preprocessing`].
+/// As [`WeightsFacts::preprocessing`].
 pub fn choose_preprocessing(
     model: &mut ModelFile,
-    origin: &Origin,
+    facts: &WeightsFacts,
     asked: Option<&str>,
     notes: &mut Vec<String>,
 ) -> Result<bool> {
     let own = [&model.preprocessing, &model.predict];
-    let Some((form, source)) = origin.preprocessing(&model.network, own, asked, notes)? else {
+    let Some((form, source)) = facts.preprocessing(&model.network, own, asked, notes)? else {
         return Ok(false);
     };
     notes.extend(source.note(&form));
@@ -225,10 +229,12 @@ fn resize(model: &mut ModelFile, size: [usize; 2], notes: &mut Vec<String>) -> R
     model.network.set_input([channels, size[0], size[1]]);
     set_preprocessing(model, &form)?;
     let [new_height, new_width] = size;
-    notes.push(format!(
-        "the input is {new_height}x{new_width} instead of {height}x{width}: {}",
-        describe(&form)
-    ));
+    if size != [height, width] {
+        notes.push(format!(
+            "the input is {new_height}x{new_width} instead of {height}x{width}: {}",
+            describe(&form)
+        ));
+    }
     Ok(())
 }
 

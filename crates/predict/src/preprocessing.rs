@@ -3,19 +3,16 @@
 
 use std::path::Path;
 
-use serde::de::Unexpected;
 use serde_json::Value;
 use striate_graph::Network;
 use striate_models::{FixedPreprocessing, ImagePreprocessing, Model, Resize};
-use striate_tensor::file::read_text_limited;
-use striate_tensor::text::reword;
 use striate_tensor::{Error, Result, Shape};
 use striate_vision::{Filter, Preprocessing, Step};
 
+use crate::preprocessing_file::from_file;
+
 /// The values of `--preprocessing`, for messages.
 pub const PREPROCESSING_WORDS: &str = "imagenet, caffe, tensorflow, zero-one or FILE.json";
-/// Largest size of a preprocessing file.
-const LARGEST_FILE: u64 = 1 << 20;
 
 /// Order of the colors in a network's input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,49 +54,6 @@ pub fn named_preprocessing(source: &str, network: &Network, caffe_colors: Colors
     Ok(form)
 }
 
-/// The preprocessing in a JSON file.
-fn from_file(path: &Path, network: &Network) -> Result<Preprocessing> {
-    let is_word = path.extension().is_none() && !path.exists();
-    if is_word {
-        let what = format!("--preprocessing {}: expected {PREPROCESSING_WORDS}", path.display());
-        return Err(Error::input(what));
-    }
-    let text = read_text_limited(path, LARGEST_FILE)?;
-    let form: Preprocessing = serde_json::from_str(&text).map_err(|e| {
-        let value = serde_json::from_str(&text).unwrap_or_default();
-        let mut fields = Vec::new();
-        list_fields("", &value, &mut fields);
-        let message = e.to_string();
-        let is_found = |(_, value): &&(&str, String)| message.contains(&format!(": {value}, expected "));
-        let what = reword(&message, fields.iter().find(is_found).map_or("a value", |(name, _)| name));
-        Error::input(format!("{}: is not a valid preprocessing: {what}", path.display()))
-    })?;
-    check_preprocessing(&form, network).map_err(|e| e.at(path.display()))?;
-    Ok(form)
-}
-
-/// Adds to `fields` those in `value`, the value of the field `name`, each with its value as serde words it.
-fn list_fields<'a>(name: &'a str, value: &'a Value, fields: &mut Vec<(&'a str, String)>) {
-    let worded = match value {
-        Value::Object(map) => {
-            map.iter().for_each(|(name, value)| list_fields(name, value, fields));
-            Unexpected::Map
-        }
-        Value::Array(list) => {
-            list.iter().for_each(|value| list_fields(name, value, fields));
-            Unexpected::Seq
-        }
-        Value::String(text) => Unexpected::Str(text),
-        Value::Number(number) => match (number.as_i64(), number.as_f64()) {
-            (Some(number), _) => Unexpected::Signed(number),
-            (None, number) => Unexpected::Float(number.unwrap_or_default()),
-        },
-        Value::Bool(value) => Unexpected::Bool(*value),
-        Value::Null => Unexpected::Other("null"),
-    };
-    fields.push((name, worded.to_string()));
-}
-
 /// Color images with a mean and a standard deviation per channel.
 fn normalized(network: &Network, mean: [f32; 3], std: [f32; 3], enlarged: bool) -> Result<Preprocessing> {
     let [channels, height, width] = network.image()?;
@@ -123,8 +77,8 @@ pub(crate) fn plain(network: &Network, mean: f32, std: f32, enlarged: bool) -> R
 /// Smallest side for which images are resized larger before the center crop, as for ImageNet: 256 for 224, 342 for 299.
 const LARGE: usize = 64;
 
-/// The steps that produce images of a given size: for a square, the shorter side is resized to its side, or to 8/7 of it
-/// for large ones if `enlarged`, then the center is cropped; otherwise, a plain resize.
+/// The steps that produce images of a given size: for a square, the shorter side is resized to its side, or to 8/7 of
+/// it for large ones if `enlarged`, then the center is cropped; otherwise, a plain resize.
 pub(crate) fn framing([height, width]: [usize; 2], enlarged: bool) -> Vec<Step> {
     let filter = Filter::Bilinear;
     if height != width {
@@ -141,7 +95,7 @@ pub(crate) fn framing([height, width]: [usize; 2], enlarged: bool) -> Vec<Step> 
 /// If the output size of `form` depends on the image.
 pub fn resized(form: &Preprocessing, size: [usize; 2]) -> Result<Preprocessing> {
     let Some([_, old_height, old_width]) = form.output_shape() else {
-        return Err(Error::input("--size: the preprocessing does not produce images of one size"));
+        return Err(Error::input("the preprocessing does not produce images of one size; omit --size"));
     };
     let [new_height, new_width] = size;
     let scaled = |old: usize, from: usize, to: usize| ((old * to + from / 2) / from).max(1);
@@ -405,45 +359,6 @@ mod tests {
     }
 
     #[test]
-    fn documented_preprocessing_file_is_that_of_imagenet() {
-        let readme = include_str!("../../../README.md");
-        let example = readme.split("```json\n").nth(1).unwrap().split("```").next().unwrap();
-        let (network, path) = (network([3, 224, 224]), scratch("documented"));
-        std::fs::write(&path, example).unwrap();
-        let read = named_preprocessing(path.to_str().unwrap(), &network, Colors::Rgb);
-        std::fs::remove_file(&path).unwrap();
-        assert_eq!(read.unwrap(), named_preprocessing("imagenet", &network, Colors::Rgb).unwrap());
-    }
-
-    #[test]
-    fn invalid_fields_of_preprocessing_file_are_named() {
-        let (network, path) = (network([3, 8, 8]), scratch("invalid"));
-        let file = |channels: &str, height: &str, mean: &str| {
-            format!(
-                r#"{{"channels": {channels}, "steps": [{{"step": "resize", "height": {height}, "width": 8, "filter": "box"}}], "mean": {mean}, "std": [1, 1, 1]}}"#
-            )
-        };
-        for (text, expected) in [
-            (file("\"3\"", "8", "[0, 0, 0]"), "channels must be a whole number, but is 3"),
-            (file("3", "-8", "[0, 0, 0]"), "height must not be negative, but is -8"),
-            (file("3", "8.5", "[0, 0, 0]"), "height must be a whole number, but is 8.5"),
-            (file("3", "8", "0.5"), "mean must be a list, but is 0.5"),
-            (file("3", "8", "[0, true, 0]"), "mean must be a number, but is true"),
-        ] {
-            std::fs::write(&path, &text).unwrap();
-            let line =
-                named_preprocessing(path.to_str().unwrap(), &network, Colors::Rgb).unwrap_err().to_string();
-            assert!(line.contains(&format!("is not a valid preprocessing: {expected}")), "{text}: {line}");
-        }
-        std::fs::remove_file(&path).unwrap();
-    }
-
-    /// The path of a preprocessing file of this test.
-    fn scratch(name: &str) -> std::path::PathBuf {
-        std::env::temp_dir().join(format!("striate-preprocessing-{name}-{}.json", std::process::id()))
-    }
-
-    #[test]
     fn named_preprocessing_must_fit_the_network() {
         let refusal = |word: &str, input| {
             named_preprocessing(word, &network(input), Colors::Rgb).unwrap_err().to_string()
@@ -475,7 +390,9 @@ mod tests {
         assert_eq!(larger.output_shape(), Some([3, 448, 448]));
         assert_eq!(larger.steps[0], Step::ResizeShorter { size: 512, filter: Filter::Bilinear });
         let open = Preprocessing { steps: vec![], ..form };
-        assert!(resized(&open, [8, 8]).unwrap_err().is_input());
+        let error = resized(&open, [8, 8]).unwrap_err();
+        assert_eq!(error.to_string(), "the preprocessing does not produce images of one size; omit --size");
+        assert!(error.is_input());
     }
 
     /// The values of black, middle gray and white, computed by hand.

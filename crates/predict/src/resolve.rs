@@ -7,7 +7,7 @@ use striate_graph::Network;
 use striate_tensor::file::read_text_limited;
 use striate_tensor::{Error, Result};
 
-use crate::origin::Origin;
+use crate::facts::WeightsFacts;
 
 /// A network, with its trained model if the name refers to one.
 #[derive(Debug, Clone)]
@@ -16,8 +16,8 @@ pub struct Resolved {
     pub network: Network,
     /// The model file or ONNX file that contains it.
     pub model: Option<ModelFile>,
-    /// The facts in its file about the preprocessing.
-    pub origin: Origin,
+    /// The facts in its file.
+    pub facts: WeightsFacts,
     /// Notes for the user on what was chosen or skipped in reading it, one line each.
     pub notes: Vec<String>,
 }
@@ -67,7 +67,7 @@ fn find(name: &str, options: &ReadOptions, advice: &str) -> Result<Resolved> {
         }
         _ => {
             let model = striate_models::find(name).map_err(|unknown| {
-                no_network(path).unwrap_or_else(|| unknown.advising("`striate models` lists all"))
+                no_network(path).unwrap_or_else(|| unknown.advising("`striate models` lists them all"))
             })?;
             Ok(Resolved::new((model.build)()?))
         }
@@ -79,19 +79,19 @@ fn from_file(path: &Path, options: &ReadOptions, advice: &str) -> Result<Resolve
     // These are for a file of weights beside the network.
     let options = ReadOptions { key: None, ignore_unexpected: false, ..options.clone() };
     let loaded = read_weights_with(path, &options)?;
-    let origin = Origin::of(&loaded, None);
+    let facts = WeightsFacts::of(&loaded, None);
     let Loaded { model, weights, notes, .. } = loaded;
     let Some(model) = model else {
         return Err(Error::input(WEIGHTS_ALONE).at(path.display()).advising(advice));
     };
     let model = ModelFile { weights, ..model };
-    Ok(Resolved { network: model.network.clone(), model: Some(model), origin, notes })
+    Ok(Resolved { network: model.network.clone(), model: Some(model), facts, notes })
 }
 
 impl Resolved {
     /// A network alone.
     fn new(network: Network) -> Resolved {
-        Resolved { network, model: None, origin: Origin::default(), notes: vec![] }
+        Resolved { network, model: None, facts: WeightsFacts::default(), notes: vec![] }
     }
 }
 

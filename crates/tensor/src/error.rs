@@ -45,21 +45,12 @@ impl Error {
 
     /// Creates an error for a file or folder that could not be opened or read.
     pub fn read(path: &Path, cause: io::Error) -> Self {
-        let path = path.display();
-        match cause.kind() {
-            io::ErrorKind::NotFound => {
-                Error::input(format!("cannot read {path}: no such file or folder; check the path"))
-            }
-            io::ErrorKind::PermissionDenied => {
-                Error::input(format!("cannot read {path}: permission denied; change its permissions"))
-            }
-            _ => Error::input(format!("cannot read {path}: {cause}")),
-        }
+        Error::input(format!("cannot read {}: {}", path.display(), reason(&cause)))
     }
 
     /// Creates an error for a file that could not be written.
-    pub fn write(path: &Path, cause: impl Display) -> Self {
-        Error::failed(format!("cannot write {}: {cause}", path.display()))
+    pub fn write(path: &Path, cause: &io::Error) -> Self {
+        Error::failed(format!("cannot write {}: {}", path.display(), reason(cause)))
     }
 
     /// Whether the user's input is wrong.
@@ -106,6 +97,21 @@ impl Error {
             Error::Inputs { message, notes } => Error::Inputs { message: line(advised(message)), notes },
             Error::Failed(message) => Error::failed(advised(message)),
         }
+    }
+}
+
+/// Describes what the operating system reports, and what to do about it.
+fn reason(cause: &io::Error) -> String {
+    let text = cause.to_string();
+    let is_from_system = cause.get_ref().is_none() || text.contains("(os error ");
+    match cause.kind() {
+        _ if !is_from_system => text,
+        io::ErrorKind::NotFound => "no such file or folder; check the path".into(),
+        io::ErrorKind::PermissionDenied => "permission denied; change its permissions".into(),
+        io::ErrorKind::NotADirectory => "part of its path is not a folder; choose another path".into(),
+        io::ErrorKind::IsADirectory => "it is a folder; choose another name".into(),
+        io::ErrorKind::AlreadyExists => "something with this name exists; choose another name".into(),
+        _ => text,
     }
 }
 

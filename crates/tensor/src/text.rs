@@ -93,10 +93,9 @@ fn unknown_variant(message: &str) -> Option<(&str, String)> {
     Some((word, known.trim_start_matches("one of ").replace('`', "").replace(" or ", ", ")))
 }
 
-/// Returns both lengths of a message such as "invalid length 1, expected an array of length 2".
-fn wrong_length(message: &str) -> Option<(&str, &str)> {
-    let (length, expected) = message.strip_prefix("invalid length ")?.split_once(", expected ")?;
-    Some((length, expected.strip_prefix(ARRAY)?))
+/// Whether serde's `expected` is a table.
+fn is_table(expected: &str) -> bool {
+    expected.starts_with("struct ") || expected.contains("tagged enum ")
 }
 
 /// Rewords a message of serde about the value of the field `name`, for a reader who does not know Rust.
@@ -108,25 +107,31 @@ fn wrong_length(message: &str) -> Option<(&str, &str)> {
 /// assert_eq!(line, "groups must not be negative, but is -4");
 /// ```
 pub fn reword(message: &str, name: &str) -> String {
-    if let Some((word, known)) = unknown_variant(message) {
-        return format!("unknown {name} {word}; choose from {known}");
+    // Errors of JSON end with their position.
+    if let Some((message, position)) = message.rsplit_once(" at line ") {
+        return format!("{} (line {position})", reword(message, name));
     }
-    if let Some((length, expected)) = wrong_length(message) {
-        return format!("{name} must be a list of {expected} values, but has {length}");
+    if let Some((word, known)) = unknown_variant(message) {
+        return format!("unknown {} {word}; choose from {known}", name.strip_prefix("a ").unwrap_or(name));
+    }
+    if let Some((length, expected)) =
+        message.strip_prefix("invalid length ").and_then(|m| m.split_once(", expected "))
+    {
+        return match expected.strip_prefix(ARRAY) {
+            Some(expected) => format!("{name} must be a list of {expected} values, but has {length}"),
+            None if is_table(expected) => format!("{name} must be a table, but is a list"),
+            None => message.to_owned(),
+        };
     }
     let found = message.strip_prefix("invalid type: ").or_else(|| message.strip_prefix("invalid value: "));
     let Some((found, expected)) = found.and_then(|found| found.split_once(", expected ")) else {
         let is_about_value = message.starts_with("must ") || message.starts_with("has ");
         return if is_about_value { format!("{name} {message}") } else { message.to_owned() };
     };
-    // Errors of JSON end with their position.
-    let (expected, position) = match expected.split_once(" at line ") {
-        Some((expected, position)) => (expected, format!(" (line {position})")),
-        None => (expected, String::new()),
-    };
     let value = match found {
         "sequence" => "a list",
         "map" => "a table",
+        _ if found.starts_with("string ") => &found["string ".len()..],
         _ => found.split_once(['`', '"']).map_or(found, |(_, value)| value.trim_end_matches(['`', '"'])),
     };
     let is_unsigned = matches!(expected, "usize" | "u64" | "u32" | "u16" | "u8");
@@ -139,16 +144,14 @@ pub fn reword(message: &str, name: &str) -> String {
         "a boolean" => "be true or false",
         "a string" => "be a string",
         "a sequence" => "be a list",
-        _ if expected.starts_with("struct ") => "be a table",
+        _ if is_table(expected) => "be a table",
+        "any valid TOML value" => return format!("{name} is too large: {value}"),
         _ if expected.starts_with(ARRAY) => {
-            return format!(
-                "{name} must be a list of {} values, but is {value}{position}",
-                &expected[ARRAY.len()..]
-            );
+            return format!("{name} must be a list of {} values, but is {value}", &expected[ARRAY.len()..]);
         }
-        other => return format!("{name} must be {other}, but is {value}{position}"),
+        other => return format!("{name} must be {other}, but is {value}"),
     };
-    format!("{name} must {wanted}, but is {value}{position}")
+    format!("{name} must {wanted}, but is {value}")
 }
 
 #[cfg(test)]
@@ -175,6 +178,54 @@ mod tests {
         use std::os::unix::ffi::OsStrExt;
         let path = Path::new(std::ffi::OsStr::from_bytes(b"a\xff\x1b.png"));
         assert_eq!(printable_path(path), "a\u{fffd}\u{fffd}.png");
+    }
+
+    #[test]
+    fn messages_of_serde_are_reworded() {
+        for (message, name, expected) in [
+            ("invalid type: string \"x\", expected f32", "lr", "lr must be a number, but is \"x\""),
+            (
+                "invalid type: map, expected a string at line 2 column 9",
+                "name",
+                "name must be a string, but is a table (line 2 column 9)",
+            ),
+            ("invalid type: integer `3`, expected struct Part", "part", "part must be a table, but is 3"),
+            (
+                "invalid length 1, expected an array of length 2",
+                "size",
+                "size must be a list of 2 values, but has 1",
+            ),
+            (
+                "invalid type: integer `3`, expected an array of length 2",
+                "size",
+                "size must be a list of 2 values, but is 3",
+            ),
+            ("unknown variant `c`, expected one of `a`, `b`", "init", "unknown init c; choose from a, b"),
+            (
+                "unknown variant `c`, expected `a` or `b` at line 4 column 1",
+                "a value",
+                "unknown value c; choose from a, b (line 4 column 1)",
+            ),
+            (
+                "invalid length 0, expected struct Form with 4 elements",
+                "a value",
+                "a value must be a table, but is a list",
+            ),
+            (
+                "invalid type: integer `3`, expected internally tagged enum Step",
+                "steps",
+                "steps must be a table, but is 3",
+            ),
+            (
+                "invalid type: integer `99999999999999999999` as i128, expected any valid TOML value",
+                "a value",
+                "a value is too large: 99999999999999999999",
+            ),
+            ("must be odd", "side", "side must be odd"),
+            ("missing field `a`", "a value", "missing field `a`"),
+        ] {
+            assert_eq!(reword(message, name), expected);
+        }
     }
 
     #[test]

@@ -83,7 +83,14 @@ impl Parts {
         let (train, watched) = match &dataset.validation {
             Some(validation) => (Prepared::new(&dataset.train, form)?, Some(part("validation", validation)?)),
             None if recipe.data.holdout > 0.0 => {
-                let (train, holdout) = dataset.train.stratified(recipe.data.holdout, recipe.train.seed);
+                let share = recipe.data.holdout;
+                let (train, holdout) = dataset.train.stratified(share, recipe.train.seed);
+                if train.is_empty() {
+                    let what = format!(
+                        "data.holdout = {share} leaves no images to train on; lower it or add images"
+                    );
+                    return Err(Error::input(what));
+                }
                 let holdout = (!holdout.is_empty()).then(|| part("held-out", &holdout)).transpose()?;
                 (Prepared::new(&train, form)?, holdout)
             }
@@ -177,8 +184,8 @@ pub(crate) fn single_value_norm(network: &Network) -> Result<Option<String>> {
     Ok(sees_one.map(|node| node.name.clone()))
 }
 
-/// A smaller last batch joins the previous one if the network has batch norms: statistics over so few images are
-/// noise, and the step has the same size as any other.
+/// Smallest last batch in networks with batch norms; a smaller one joins the previous batch, because statistics over
+/// so few images are noise.
 const MIN_NORM_BATCH: usize = 4;
 
 /// The batches of an epoch.

@@ -3,14 +3,13 @@
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use striate_data::Dataset;
+use striate_data::{Dataset, Spec};
 use striate_engine::Cpu;
 use striate_formats::{Checkpoint, Checkpoints, Position, sha256};
 use striate_graph::{Network, Role};
-use striate_tensor::text::counted;
 use striate_tensor::{Error, Result};
 
-use crate::run::RunFolder;
+use crate::run::{RECIPE, RunFolder};
 use crate::{Limits, Observer, Recipe, Settings, Trainer};
 
 /// The contents of a checkpoint other than tensors.
@@ -72,7 +71,7 @@ impl Trainer {
             recipe.train.epochs = epochs;
             recipe.check()?;
         }
-        let dataset = load(&recipe, &network)?;
+        let dataset = load(&recipe, &network).map_err(|e| relative_data(e, &recipe, run))?;
         let keep = recipe.checkpoint.keep;
         let name = run.join("recipe.toml").display().to_string();
         let settings = Settings { name, reason: "recipe of the resumed run".into(), ..recipe.into() };
@@ -91,11 +90,12 @@ impl Trainer {
             trainer.restore(checkpoint, run, limits, observer)?;
         }
         if trainer.position.step > trainer.steps() {
+            let Position { epoch, batch, .. } = trainer.position;
             return Err(Error::input(format!(
-                "{}: --epochs {} is less than the run has completed, which is {}",
+                "{}: --epochs {} is too low; the run needs at least {}",
                 run.display(),
                 trainer.settings.recipe.train.epochs,
-                counted(trainer.position.epoch as usize, "epoch")
+                epoch + u64::from(batch > 0)
             )));
         }
         if let Some(epochs) = longer {
@@ -160,8 +160,8 @@ impl Trainer {
         let batches = self.batches.count();
         let steps = epoch.checked_mul(batches).and_then(|steps| steps.checked_add(batch));
         let fits = seed == self.settings.recipe.train.seed && batch < batches && steps == Some(step);
-        // A single leftover image joins a batch.
-        let most_images = batches.saturating_mul(self.settings.recipe.train.batch as u64 + 1);
+        // A small last batch joins the one before it.
+        let most_images = batches.saturating_mul(2 * self.settings.recipe.train.batch as u64);
         match fits && self.sums.epoch_images <= most_images {
             true => Ok(()),
             false => Err(Error::input(format!(
@@ -190,6 +190,18 @@ fn recipe_hash(recipe: &Recipe) -> String {
     let mut recipe = recipe.clone();
     recipe.train.epochs = 1;
     sha256(recipe.to_text().as_bytes())
+}
+
+/// Explains the error about data that the recipe of the run in `run` specifies by a relative path.
+fn relative_data(error: Error, recipe: &Recipe, run: &Path) -> Error {
+    let spec = &recipe.data.spec;
+    let path = Path::new(spec.strip_prefix("npy:").unwrap_or(spec));
+    let is_built_in = Spec::parse(spec).is_ok_and(|spec| !matches!(spec, Spec::Npy(_)));
+    if is_built_in || path.is_absolute() || path.exists() {
+        return error;
+    }
+    let advice = "its relative path starts from the folder in which the run was started; resume from there";
+    error.advising(advice).at(run.join(RECIPE).display())
 }
 
 #[cfg(test)]

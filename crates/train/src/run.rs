@@ -19,7 +19,7 @@ const LARGEST_METRICS: u64 = 128 << 20;
 /// Longest stem of a run's name, in bytes.
 const LONGEST_STEM: usize = 64;
 
-const RECIPE: &str = "recipe.toml";
+pub(crate) const RECIPE: &str = "recipe.toml";
 const NETWORK: &str = "network.toml";
 const METRICS: &str = "metrics.csv";
 const UNREADABLE: &str = "unreadable.txt";

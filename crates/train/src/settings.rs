@@ -138,8 +138,8 @@ impl Settings {
         self.fit_batch_norm(images, network)
     }
 
-    /// A step of Adam changes the output of a layer in proportion to the number of its inputs, as its gradients agree,
-    /// or to the root of this number, as they do not.
+    /// Lowers the learning rate for wide layers: a step of Adam changes a layer's output in proportion to the number of
+    /// its inputs if their gradients agree, or to its square root if they do not.
     fn fit_rate(&mut self, network: &Network) -> Result<()> {
         let (before, inputs) = (self.recipe.optim.lr, self.recipe.optim.lr_inputs);
         if matches!(self.origin("optim.lr"), Origin::Flag(_)) || inputs == 0 {

@@ -47,9 +47,9 @@ pub struct DataSummary {
     /// Where mean and standard deviation come from; null for arrays.
     pub normalization: Option<String>,
     /// Skipped files, by kind.
-    pub skipped: Vec<Left>,
+    pub skipped: Vec<SkippedSummary>,
     /// Skipped unreadable images, with the reason.
-    pub unreadable: Vec<Unread>,
+    pub unreadable: Vec<UnreadableSummary>,
     /// Notes, such as an enclosing folder that was entered.
     pub notes: Vec<String>,
 }
@@ -65,7 +65,7 @@ pub struct PartSummary {
 
 /// Skipped entries of one kind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Left {
+pub struct SkippedSummary {
     /// The kind.
     pub kind: String,
     /// How many.
@@ -76,7 +76,7 @@ pub struct Left {
 
 /// An image that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Unread {
+pub struct UnreadableSummary {
     /// The file.
     pub file: String,
     /// Why.
@@ -146,18 +146,18 @@ impl DataSummary {
         let Survey { sizes, skipped, unreadable, mut notes, .. } = dataset.survey.clone();
         if parts.measured.is_none() {
             notes.push(match settings.recipe.data.holdout {
-                0.0 => "no error is measured: data.holdout = 0 holds out no images".into(),
+                0.0 => "no error will be reported: data.holdout = 0 holds out no images".into(),
                 share => format!(
-                    "no error is measured: too few images to hold out a share of {share}; raise data.holdout"
+                    "no error will be reported: too few images to hold out a share of {share}; raise data.holdout"
                 ),
             });
         }
-        let left = |left: striate_data::Skipped| Left {
+        let left = |left: striate_data::Skipped| SkippedSummary {
             kind: left.kind,
             count: left.count,
             first: left.first.display().to_string(),
         };
-        let unread = |(file, reason): (std::path::PathBuf, String)| Unread {
+        let unread = |(file, reason): (std::path::PathBuf, String)| UnreadableSummary {
             file: file.display().to_string(),
             reason,
         };

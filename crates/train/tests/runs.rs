@@ -55,7 +55,7 @@ fn threads_and_interruptions_change_no_bit_of_fine_tuning() {
     assert_eq!((end.weights_sha256, end.train_loss), (one.weights_sha256, one.train_loss));
 }
 
-/// The losses of the given number of steps.
+/// Runs the training to its end and returns the outcome.
 fn outcome(settings: Settings, data: Dataset, scratch: &Scratch, name: &str) -> Outcome {
     trainer(settings, network(), data, 1, &scratch.path(name)).run(Limits::default(), &mut ()).unwrap()
 }
@@ -106,7 +106,7 @@ impl Observer for Lines {
     }
 }
 
-/// Validation uses hinge, smoothed and RBF losses too: at a learning rate of zero, the validation loss equals that of
+/// Validation uses hinge, smoothed and RBF losses too: at a negligible learning rate, the validation loss equals that of
 /// a training step on the same images.
 #[test]
 fn validation_uses_the_training_loss() {

@@ -110,7 +110,9 @@ fn readable(bytes: &[u8]) -> Result<Readable> {
             Err(Error::input(format!("{name} images are not supported; convert it to PNG or JPEG")))
         }
         None if bytes.is_empty() => Err(Error::input("the file is empty; copy or export the image again")),
-        None => Err(Error::input(format!("not an image (unknown content); supported are {SUPPORTED}"))),
+        None => {
+            Err(Error::input(format!("not an image (unknown content); supported formats are {SUPPORTED}")))
+        }
     }
 }
 
@@ -169,13 +171,12 @@ fn damaged(cause: &str) -> Error {
 }
 
 fn unreadable(cause: ImageError) -> Error {
-    let text = cause.to_string().replace('\n', " ");
     match cause {
-        ImageError::Unsupported(_) => Error::input(format!("unsupported image ({text}); convert it to PNG")),
-        ImageError::Limits(_) => {
-            Error::input(format!("decoding the image takes too much memory ({text}); shrink it"))
-        }
-        _ => damaged(&text),
+        ImageError::Unsupported(_) => Error::input("an uncommon variant of its format; convert it to PNG"),
+        ImageError::Limits(_) => Error::input("decoding the image takes too much memory; shrink it"),
+        ImageError::IoError(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => damaged("truncated"),
+        // The decoders describe their own internals.
+        _ => damaged("its content is invalid"),
     }
 }
 
@@ -254,7 +255,7 @@ mod tests {
             (&b""[..], "the file is empty"),
             (
                 b"hello, I am a text",
-                "not an image (unknown content); supported are PNG, JPEG, WebP, BMP, GIF",
+                "not an image (unknown content); supported formats are PNG, JPEG, WebP, BMP, GIF",
             ),
             (b"\0\0\0\x18ftypheic\0\0\0\0", "HEIC images are not supported; convert it to PNG or JPEG"),
             (b"GIF89a\x01\x00\x01\x00\x00\x00\x00", "damaged image"),

@@ -5,9 +5,9 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 use anyhow::Result;
-use serde_json::json;
+use serde_json::{Value, json};
 use striate_data::{
-    Fetched, FetchedFile, LoadOptions, MnistKind, Skipped, Source, Spec, Split, Survey, Unreadable,
+    Described, Fetched, FetchedFile, LoadOptions, MnistKind, Skipped, Source, Spec, Split, Survey, Unreadable,
 };
 use striate_tensor::text::{counted, printable, printable_path};
 use striate_tensor::{Error, nearest};
@@ -15,9 +15,13 @@ use striate_vision::{draw, encode_png};
 
 use crate::arguments::{DataGet, DataInfo, DataVerb};
 use crate::json;
-use crate::output::{DownloadBar, image_sizes, sides, survey_lines, table, write_file};
-use crate::outputs::{Output, check, refuse_in_data};
+use crate::output::{image_sizes, sides, survey_lines, table};
+use crate::outputs::{Output, check, refuse_in_data, write_file};
+use crate::progress::DownloadBar;
 use crate::signals::{Signals, catch_file_size_limit};
+
+/// Largest number of classes listed by `data info`.
+const MOST_CLASSES: usize = 40;
 
 pub fn run(verb: DataVerb) -> Result<()> {
     match verb {
@@ -39,7 +43,10 @@ fn info(args: DataInfo) -> Result<()> {
     }
     let (mean, std) = split.moments();
     if args.json {
-        let part = |(name, split): &(&str, Split)| json!({ "name": name, "n": split.len(), "shape": split.shape, "counts": split.counts(dataset.classes.len()) });
+        let part = |(name, split): &(&str, Split)| {
+            let counts = split.counts(dataset.classes.len());
+            json!({ "name": name, "n": split.len(), "shape": split.shape, "counts": counts })
+        };
         return Ok(json::print(&json!({
             "name": dataset.name,
             "classes": dataset.classes,
@@ -57,21 +64,31 @@ fn info(args: DataInfo) -> Result<()> {
         None => format!("images of {shape}"),
     };
     println!("{}: {}, {images}", printable(&dataset.name), counted(dataset.classes.len(), "class"));
+    print!("{}", class_table(&dataset));
+    println!("{first} part: mean {mean:.4?}, std {std:.4?}; fingerprint {}", dataset.fingerprint());
+    print_survey(&dataset.survey);
+    Ok(())
+}
+
+/// Returns the numbers of images by class and part.
+fn class_table(Described { classes, parts, .. }: &Described) -> String {
     let mut rows = vec![vec!["class".to_owned()]];
     rows[0].extend(parts.iter().map(|(name, _)| (*name).to_owned()));
-    let counts: Vec<_> = parts.iter().map(|(_, split)| split.counts(dataset.classes.len())).collect();
-    for (index, class) in dataset.classes.iter().enumerate().take(40) {
+    let counts: Vec<_> = parts.iter().map(|(_, split)| split.counts(classes.len())).collect();
+    for (index, class) in classes.iter().enumerate().take(MOST_CLASSES) {
         let mut row = vec![class.clone()];
         row.extend(counts.iter().map(|counts| counts[index].to_string()));
+        rows.push(row);
+    }
+    if classes.len() > MOST_CLASSES {
+        let mut row = vec![format!("… and {}", counted(classes.len() - MOST_CLASSES, "more class"))];
+        row.resize(1 + parts.len(), String::new());
         rows.push(row);
     }
     let mut total = vec!["all".to_owned()];
     total.extend(parts.iter().map(|(_, split)| split.len().to_string()));
     rows.push(total);
-    print!("{}", table(&rows));
-    println!("{first} part: mean {mean:.4?}, std {std:.4?}; fingerprint {}", dataset.fingerprint());
-    print_survey(&dataset.survey);
-    Ok(())
+    table(&rows)
 }
 
 /// Writes a contact sheet of the first images of `split`, a part of the data set `spec`.
@@ -98,16 +115,21 @@ fn print_survey(survey: &Survey) {
     }
 }
 
-fn survey_json(survey: &Survey) -> serde_json::Value {
-    let aside = |aside: &Skipped| json!({ "kind": aside.kind, "count": aside.count, "first": printable_path(&aside.first) });
-    let unreadable =
-        |(path, reason): &(PathBuf, String)| json!({ "file": printable_path(path), "reason": reason });
+fn survey_json(survey: &Survey) -> Value {
     json!({
         "sizes": survey.sizes,
         "notes": survey.notes,
-        "skipped": survey.skipped.iter().map(aside).collect::<Vec<_>>(),
-        "unreadable": survey.unreadable.iter().map(unreadable).collect::<Vec<_>>(),
+        "skipped": survey.skipped.iter().map(skipped_json).collect::<Vec<_>>(),
+        "unreadable": survey.unreadable.iter().map(unreadable_json).collect::<Vec<_>>(),
     })
+}
+
+fn skipped_json(Skipped { kind, count, first }: &Skipped) -> Value {
+    json!({ "kind": kind, "count": count, "first": json::path(first) })
+}
+
+fn unreadable_json((path, reason): &(PathBuf, String)) -> Value {
+    json!({ "file": json::path(path), "reason": reason })
 }
 
 fn get(args: DataGet) -> Result<()> {
@@ -122,15 +144,18 @@ fn get(args: DataGet) -> Result<()> {
         None => download(kind)?,
     };
     if args.json {
-        let file = |file: &FetchedFile| json!({ "name": file.name, "bytes": file.bytes, "source": file.source.to_string() });
         return Ok(json::print(&json!({
             "name": kind.name(),
             "folder": json::path(&fetched.folder),
-            "files": fetched.files.iter().map(file).collect::<Vec<_>>(),
+            "files": fetched.files.iter().map(file_json).collect::<Vec<_>>(),
         }))?);
     }
     print(kind, &fetched);
     Ok(())
+}
+
+fn file_json(FetchedFile { name, bytes, source }: &FetchedFile) -> Value {
+    json!({ "name": name, "bytes": bytes, "source": source.to_string() })
 }
 
 /// Interval at which signals are checked.
@@ -147,7 +172,7 @@ fn download(kind: MnistKind) -> Result<Fetched> {
     let fetched = loop {
         match receiver.recv_timeout(POLL_INTERVAL) {
             Ok(fetched) => break fetched,
-            Err(RecvTimeoutError::Timeout) if !signals.ask_to_stop() => {}
+            Err(RecvTimeoutError::Timeout) if !signals.stop_requested() => {}
             Err(RecvTimeoutError::Timeout) => {
                 let name = kind.name();
                 break Err(Error::failed(format!(

@@ -11,8 +11,9 @@ use striate_train::{evaluate, trained_loss};
 use striate_vision::Preprocessing;
 
 use crate::arguments::Eval;
-use crate::effect::{Source, refuse_without_image_files};
-use crate::output::{errors, job_bar, survey_lines, table};
+use crate::effect::{Input, refuse_without_image_files};
+use crate::output::{errors, survey_lines, table};
+use crate::progress::job_bar;
 use crate::{json, weights};
 
 /// Largest number of classes shown as a confusion matrix.
@@ -22,8 +23,8 @@ const MOST_IN_LIST: usize = 40;
 
 pub fn run(args: Eval) -> Result<()> {
     let spec = Spec::parse(&args.data)?;
-    let sources = Source::classifier(&args.model, args.images.network.as_deref());
-    args.images.reading.refuse_unused(&sources)?;
+    let inputs = Input::classifier(&args.model, args.images.network.as_deref());
+    args.images.reading.refuse_unused(&inputs)?;
     let of_files =
         [("--skip-unreadable", args.skip_unreadable), ("--max-pixels", args.images.max_pixels.is_some())];
     refuse_without_image_files(&of_files, &args.data)?;

@@ -15,21 +15,33 @@ mod verify;
 
 use anyhow::Result;
 
-use crate::arguments::{Arguments, Verb};
+use crate::arguments::{Arguments, BenchWhat, Verb};
 use crate::effect::note_unused_seed;
 
 /// Does what the command line asks for.
 pub fn run(arguments: Arguments) -> Result<()> {
-    let never_random = match &arguments.verb {
-        Verb::Eval(args) => Some(&args.compute),
-        Verb::Predict(args) => Some(&args.compute),
-        Verb::Convert(args) => Some(&args.compute),
-        Verb::Inspect(args) => Some(&args.compute),
-        Verb::Verify(args) => Some(&args.compute),
+    let seed = unused_seed(&arguments.verb);
+    run_verb(arguments.verb)?;
+    // Reported last, so that an error remains the only line.
+    note_unused_seed(seed);
+    Ok(())
+}
+
+/// Returns the seed given to a verb that never draws at random.
+fn unused_seed(verb: &Verb) -> Option<u64> {
+    match verb {
+        Verb::Eval(args) => args.compute.seed,
+        Verb::Predict(args) => args.compute.seed,
+        Verb::Convert(args) => args.compute.seed,
+        Verb::Inspect(args) => args.compute.seed,
+        Verb::Verify(args) => args.compute.seed,
+        Verb::Bench(args) if matches!(args.what, BenchWhat::Peak | BenchWhat::Kernels) => args.compute.seed,
         _ => None,
-    };
-    note_unused_seed(never_random.and_then(|compute| compute.seed));
-    match arguments.verb {
+    }
+}
+
+fn run_verb(verb: Verb) -> Result<()> {
+    match verb {
         Verb::Train(args) => train::run(args),
         Verb::Eval(args) => eval::run(args),
         Verb::Predict(args) => predict::run(args),

@@ -8,25 +8,33 @@ use serde_json::json;
 use striate_engine::{Cpu, Inference};
 use striate_graph::Network;
 use striate_tensor::text::printable_path;
-use striate_tensor::{Error, Shape, npy};
+use striate_tensor::{DType, Error, Shape, npy};
 
 use crate::arguments::Run;
-use crate::effect::{self, Flag, Source, note_unused_seed};
-use crate::output::write_file;
-use crate::outputs::{Output, check};
+use crate::effect::{self, Flag, Input, note_unused_seed};
+use crate::outputs::{Output, check, write_file};
 use crate::{json, weights};
 
 pub fn run(args: Run) -> Result<()> {
     let files = args.weights.iter().map(PathBuf::as_path).chain([Path::new(&args.model), &args.input]);
     check([Output::array("--output", &args.output)], &files.collect::<Vec<_>>())?;
     refuse_unused(&args)?;
-    let array = npy::read(&args.input);
-    // The shape of the array also fixes what an ONNX graph leaves open.
-    let extents = array.as_ref().ok().map(|array| array.shape.iter().skip(1).copied().collect());
-    let options = args.options(extents);
+    // The shape of the array also fixes what an ONNX graph leaves open, so that its errors come first.
+    let array = npy::read(&args.input)?;
+    let options = args.options(array.shape.iter().skip(1).copied().collect());
+    let cpu = Cpu::new(args.compute.threads)?;
     let resolved = weights::resolve(&args.model, &options)?;
-    let array = array?;
-    let input = array.to_f32().map_err(|e| e.at(printable_path(&args.input)))?;
+    let input = match array.dtype {
+        DType::U8 if resolved.facts.integers.is_some() => {
+            array.bytes.iter().copied().map(f32::from).collect()
+        }
+        _ => array
+            .to_f32()
+            .map_err(|e| e.at(printable_path(&args.input)).advising("convert the array to float32"))?,
+    };
+    if input.is_empty() {
+        return Err(Error::input(format!("{}: is empty; add inputs", printable_path(&args.input))).into());
+    }
     let mut network = resolved.network;
     let misfit = |network: &Network| {
         let (file, wanted) = (printable_path(&args.input), network.input_form());
@@ -59,17 +67,22 @@ pub fn run(args: Run) -> Result<()> {
     let weights = match (&args.weights, resolved.model) {
         // The array is at fault if the weights fit the network as it was.
         (Some(path), _) if !fits && weights::are_for(&own, path, &options) => return Err(misfit(&own).into()),
-        (Some(path), _) => weights::load_for(&whole, path, args.compute.seed, &options)?,
+        (Some(path), _) => {
+            weights::load_for(&whole, path, args.classes.is_some(), args.compute.seed, &options)?
+        }
         (None, Some(model)) if args.classes.is_some() => {
             weights::fit_for(&whole, model.weights, vec![], Path::new(&args.model), args.compute.seed)?
         }
-        (None, Some(model)) => model.weights,
+        (None, Some(model)) => {
+            note_unused_seed(args.compute.seed);
+            model.weights
+        }
         (None, None) => {
             eprintln!("no --weights: initial weights from seed {seed}");
             Inference::initial_weights(&network, seed)?
         }
     };
-    let inference = Inference::new(network, &weights, Cpu::new(args.compute.threads)?)?;
+    let inference = Inference::new(network, &weights, cpu)?;
     let start = Instant::now();
     let (shape, output) = inference.run(&array.shape, &input)?;
     let seconds = start.elapsed().as_secs_f64();
@@ -93,10 +106,7 @@ pub fn run(args: Run) -> Result<()> {
 /// Refuses flags for kinds of files that are not read.
 fn refuse_unused(args: &Run) -> striate_tensor::Result<()> {
     let flags = [Flag::output("--onnx-output", args.onnx_output.is_some())];
-    let weights = args.weights.iter().map(|path| Source::file(path, true));
-    let sources: Vec<Source> = weights.chain([Source::network(&args.model)]).collect();
-    if sources.iter().any(Source::is_file) && args.weights.is_none() && args.classes.is_none() {
-        note_unused_seed(args.compute.seed);
-    }
-    effect::refuse_unused(&[&flags[..], &args.checkpoint.flags()].concat(), &sources)
+    let weights = args.weights.iter().map(|path| Input::file(path, true));
+    let inputs: Vec<Input> = weights.chain([Input::network(&args.model)]).collect();
+    effect::refuse_unused(&[&flags[..], &args.checkpoint.flags()].concat(), &inputs)
 }

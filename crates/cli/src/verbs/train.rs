@@ -17,9 +17,10 @@ use striate_tensor::Error;
 use striate_train::{Limits, Origin, RUNS, Recipe, RunPath, Settings, Trainer, load_data};
 
 use crate::arguments::Train;
-use crate::effect::{Source, refuse_without_image_files};
-use crate::output::{Watcher, argument};
+use crate::effect::{Input, refuse_without_image_files};
+use crate::output::argument;
 use crate::outputs::refuse_in_data;
+use crate::progress::Watcher;
 use crate::reading::Size;
 use crate::signals::{Signals, catch_file_size_limit};
 use crate::weights;
@@ -144,9 +145,9 @@ impl Start {
 fn refuse_unused(args: &Train, model: &str, spec: &str) -> striate_tensor::Result<()> {
     let flags = [("--skip-unreadable", args.skip_unreadable), ("--max-pixels", args.max_pixels.is_some())];
     refuse_without_image_files(&flags, spec)?;
-    let weights = args.weights.iter().map(|path| Source::file(path, true));
-    let sources: Vec<Source> = weights.chain([Source::network(model)]).collect();
-    args.reading.refuse_unused(&sources)
+    let weights = args.weights.iter().map(|path| Input::file(path, true));
+    let inputs: Vec<Input> = weights.chain([Input::network(model)]).collect();
+    args.reading.refuse_unused(&inputs)
 }
 
 /// The flags that set fields of the recipe, each with its assignment.
@@ -201,7 +202,7 @@ const OVERFIT_EPOCHS: u64 = 200;
 
 /// Reduces the data to one batch, for training and evaluation, at a constant learning rate.
 fn one_batch(settings: &mut Settings, dataset: &mut Dataset) -> Result<()> {
-    for field in ["data.holdout", "data.augment", "schedule.name"] {
+    for field in ["data.holdout", "data.augment", "schedule.name", "schedule.warmup"] {
         if let Origin::Flag(flag) = settings.origin(field) {
             let what = format!("{flag}: --overfit-one-batch sets {field} itself; omit one of them");
             return Err(Error::input(what).into());
@@ -219,6 +220,7 @@ fn one_batch(settings: &mut Settings, dataset: &mut Dataset) -> Result<()> {
         "data.holdout=0.0",
         "data.augment=none",
         "schedule.name=constant",
+        "schedule.warmup=0.0",
         &format!("train.batch={count}"),
         &format!("train.epochs={epochs}"),
     ] {

@@ -180,7 +180,9 @@ impl<'a> Fetcher<'a> {
         let have = part.len();
         let answer = self.client.get(url, have)?;
         if let Some(total) = answer.total.filter(|total| *total > MAX_BYTES) {
-            return Err(Failure::Refused(format!("announces {total} bytes, too large for this file")));
+            return Err(Failure::Refused(format!(
+                "announces {total} bytes, more than the limit of {MAX_BYTES}"
+            )));
         }
         match answer.status {
             200 => part.clear()?,

@@ -382,8 +382,7 @@ fn chunked_answers_without_length_are_read() {
 fn oversized_files_are_refused_before_or_during_download() {
     let subject = Subject::new(19, 10_000);
     let target = Target::new();
-    for (length, reason) in
-        [(MAX_BYTES + 1, "too large for this file"), (u64::MAX, "too large for this file")]
+    for (length, reason) in [(MAX_BYTES + 1, "more than the limit of"), (u64::MAX, "more than the limit of")]
     {
         let packed = subject.packed.clone();
         let server = Server::new(move |_, _| Reply::whole(&packed).with_length(length));

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use striate_tensor::Result;
+use striate_tensor::{Error, Result};
 
 use super::layout::{Layout, Part, classes};
 use super::read::{Reader, keep_one_channel};
@@ -25,16 +25,28 @@ pub(crate) fn describe(root: &Path, options: &LoadOptions) -> Result<Described> 
     found.survey.notes.push(what + "; `eval` accepts this, `train` does not");
     let label = |name: &str| names.iter().position(|other| other == name).expect("it is one of them");
     let mut listings = Vec::new();
-    for ((_, folder), classes) in layout.parts.iter().zip(&folders) {
-        listings.push(found.list(folder, classes, label)?);
+    for ((part, folder), classes) in layout.parts.iter().zip(&folders) {
+        if classes.is_empty() {
+            found.survey.notes.push(format!("{} has no class folders and is skipped", folder.display()));
+            continue;
+        }
+        listings.push((*part, folder, found.list(folder, classes, label)?));
     }
-    let files: Vec<PathBuf> = listings.iter().flat_map(|listing| listing.files.clone()).collect();
+    if listings.is_empty() {
+        let what = "its parts have no class folders; put the images of each class into a folder named after the class";
+        return Err(Error::input(what).at(layout.base.display()));
+    }
+    let files: Vec<PathBuf> = listings.iter().flat_map(|(_, _, listing)| listing.files.clone()).collect();
     let reader = Reader::new(&files, options)?;
     let mut parts = Vec::new();
-    for ((part, folder), listing) in layout.parts.iter().zip(listings) {
+    for (part, folder, listing) in listings {
         parts.push((part.name(), found.read(&reader, part.name(), folder, listing, &names)?));
     }
     reader.refuse_unreadable(&found.survey, found.total)?;
+    parts.retain(|(_, split)| !split.is_empty());
+    if parts.is_empty() {
+        return Err(Error::input("has no images that can be read").at(layout.base.display()));
+    }
     if reader.is_gray() {
         parts
             .iter_mut()

@@ -28,23 +28,27 @@ impl Part {
         }
     }
 
-    /// Returns the part that the folder name `name` denotes, and whether the whole name does.
+    /// Returns the part that the folder name `name` denotes, and whether the whole name does: `test` and `test_set` are
+    /// whole names, `seg_test` is not.
     fn of(name: &str) -> Option<(Part, bool)> {
-        let name = name.to_lowercase();
-        match name.as_str() {
-            "train" | "training" | "trn" => return Some((Part::Train, true)),
-            "val" | "valid" | "validation" | "dev" => return Some((Part::Validation, true)),
-            "test" | "testing" | "eval" => return Some((Part::Test, true)),
-            _ => {}
-        }
-        let part = match name.rsplit_once('_').map(|(_, last)| last) {
-            Some("train") => Part::Train,
-            Some("val") => Part::Validation,
-            Some("test") => Part::Test,
-            _ if name.starts_with("train_") => Part::Train,
-            _ => return None,
+        let name = name.to_lowercase().replace(['-', ' '], "_");
+        let words: Vec<&str> = name.split('_').collect();
+        let whole = match &words[..] {
+            [word] => word.strip_suffix("set").and_then(Part::of_word).or(Part::of_word(word)),
+            [word, "set" | "data" | "images"] => Part::of_word(word),
+            _ => None,
         };
-        Some((part, false))
+        let partial = || words.iter().rev().take(1).chain(words.first()).find_map(|word| Part::of_word(word));
+        whole.map(|part| (part, true)).or_else(|| partial().map(|part| (part, false)))
+    }
+
+    fn of_word(word: &str) -> Option<Part> {
+        match word {
+            "train" | "training" | "trn" => Some(Part::Train),
+            "val" | "valid" | "validation" | "dev" => Some(Part::Validation),
+            "test" | "testing" | "eval" => Some(Part::Test),
+            _ => None,
+        }
     }
 }
 
@@ -67,6 +71,8 @@ impl Layout {
         loop {
             let folders = visible(&base)?.folders;
             let parts = parts(&base, &folders)?;
+            let parts =
+                parts.into_iter().map(|(part, folder)| (part, inner(part, folder))).collect::<Vec<_>>();
             let [only] = &folders[..] else { return Ok(Layout { base, parts, notes }) };
             let is_class = classes.iter().any(|class| name(only) == *class);
             let is_last = notes.len() == MOST_ENCLOSING || visible(only)?.folders.is_empty();
@@ -128,6 +134,22 @@ fn parts(base: &Path, folders: &[PathBuf]) -> Result<Vec<(Part, PathBuf)>> {
     }
 }
 
+/// Returns the folder of the classes of `part`: the only folder in `folder`, if it denotes the same part and contains
+/// folders, such as `test/test`, or else `folder`.
+fn inner(part: Part, folder: PathBuf) -> PathBuf {
+    match visible(&folder).map(|found| found.folders).as_deref() {
+        Ok([only]) if Part::of(&name(only)).is_some_and(|(same, _)| same == part) && has_folders(only) => {
+            only.clone()
+        }
+        _ => folder,
+    }
+}
+
+/// Whether `folder` contains folders.
+pub(super) fn has_folders(folder: &Path) -> bool {
+    visible(folder).is_ok_and(|found| !found.folders.is_empty())
+}
+
 /// Returns the class folders in `folder` with their names, sorted by name.
 ///
 /// # Errors
@@ -146,7 +168,7 @@ pub(super) fn classes(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
 }
 
 /// Refuses class folders that are or contain parts: those that contain only folders, with names among those in the
-/// largest one; or those that all contain a folder with the name of a part.
+/// largest one; those that all contain a folder with the name of a part; or one whose folders all have such names.
 fn refuse_parts(base: &Path, classes: &[(String, PathBuf)]) -> Result<()> {
     let mut inner: Vec<BTreeSet<String>> = Vec::new();
     let mut has_images = false;
@@ -155,18 +177,25 @@ fn refuse_parts(base: &Path, classes: &[(String, PathBuf)]) -> Result<()> {
         has_images |= files.iter().any(|file| is_image(file));
         inner.push(folders.iter().map(|folder| name(folder)).collect());
     }
-    let outer: Vec<String> = classes.iter().map(|(name, _)| name.clone()).collect();
     let is_part = |name: &String| matches!(Part::of(name), Some((_, true)));
-    if !inner.is_empty() && inner.iter().all(|names| names.iter().any(is_part)) {
+    let each_has_part = !inner.is_empty() && inner.iter().all(|names| names.iter().any(is_part));
+    let has_only_parts = |names: &BTreeSet<String>| !names.is_empty() && names.iter().all(is_part);
+    if each_has_part || inner.iter().any(has_only_parts) {
+        let outer: Vec<String> = classes
+            .iter()
+            .zip(&inner)
+            .filter(|(_, names)| names.iter().any(is_part))
+            .map(|((name, _), _)| name.clone())
+            .collect();
         let names: BTreeSet<&String> = inner.iter().flatten().filter(|name| is_part(name)).collect();
         let names: Vec<String> = names.into_iter().cloned().collect();
         let (first, part) = (&outer[0], &names[0]);
         return Err(Error::input(format!(
-            "{}: {} each contain the parts {}; if they are data sets, choose one of them, such as {}; if they are \
-             classes, move the parts above them, such as {part}/{first}",
+            "{}: there are parts ({}) in {}; if these are data sets, choose one, such as {}; if they are classes, move the \
+             parts above them, such as {part}/{first}",
             base.display(),
-            listed(&outer),
             listed(&names),
+            listed(&outer),
             base.join(first).display()
         )));
     }
@@ -177,6 +206,7 @@ fn refuse_parts(base: &Path, classes: &[(String, PathBuf)]) -> Result<()> {
         return Ok(());
     }
     let names: Vec<String> = most.iter().cloned().collect();
+    let outer: Vec<String> = classes.iter().map(|(name, _)| name.clone()).collect();
     Err(Error::input(format!(
         "{}: {} look like parts, not classes: they contain only folders, named {}; rename them to train, val and test, \
          or put the images directly into them",

@@ -31,7 +31,7 @@ pub(super) struct Visible {
     /// Everything else, sorted.
     pub files: Vec<PathBuf>,
     /// Hidden and system entries, with their kind.
-    pub aside: Vec<(&'static str, PathBuf)>,
+    pub skipped: Vec<(&'static str, PathBuf)>,
 }
 
 /// Lists the contents of `folder`. Links are followed.
@@ -40,9 +40,9 @@ pub(super) fn visible(folder: &Path) -> Result<Visible> {
     for path in list_folder(folder)? {
         let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
         if SYSTEM.contains(&name.as_str()) || name == ".ipynb_checkpoints" {
-            found.aside.push(("system", path));
+            found.skipped.push(("system", path));
         } else if name.starts_with('.') {
-            found.aside.push(("hidden", path));
+            found.skipped.push(("hidden", path));
         } else if path.is_dir() {
             found.folders.push(path);
         } else {
@@ -54,9 +54,9 @@ pub(super) fn visible(folder: &Path) -> Result<Visible> {
 
 /// The skipped entries, by kind.
 #[derive(Default)]
-pub(super) struct Aside(BTreeMap<String, Skipped>);
+pub(super) struct SkippedEntries(BTreeMap<String, Skipped>);
 
-impl Aside {
+impl SkippedEntries {
     pub fn add(&mut self, kind: impl Into<String>, path: PathBuf) {
         let kind = kind.into();
         let entry = self.0.entry(kind.clone()).or_insert(Skipped { kind, count: 0, first: path });
@@ -69,10 +69,11 @@ impl Aside {
 
     /// Skips hidden and system entries, and files next to class folders or parts.
     pub fn beside(&mut self, folder: &Path) -> Result<()> {
-        let Visible { files, aside, .. } = visible(folder)?;
-        aside.into_iter().for_each(|(kind, path)| self.add(kind, path));
+        let Visible { files, skipped, .. } = visible(folder)?;
+        skipped.into_iter().for_each(|(kind, path)| self.add(kind, path));
         files.into_iter().for_each(|path| {
-            let kind = if is_image(&path) { "image outside class folders".to_owned() } else { kind(&path) };
+            let kind =
+                if is_image(&path) { "image outside class folders".to_owned() } else { file_kind(&path) };
             self.add(kind, path);
         });
         Ok(())
@@ -80,16 +81,16 @@ impl Aside {
 }
 
 /// Returns the images in a folder and its subfolders, sorted by path.
-pub(super) fn images(folder: &Path, aside: &mut Aside) -> Result<Vec<PathBuf>> {
+pub(super) fn images(folder: &Path, skipped: &mut SkippedEntries) -> Result<Vec<PathBuf>> {
     let mut walk = Walk { top: folder, files: vec![], folders: 0 };
-    walk.collect(folder, 0, aside)?;
+    walk.collect(folder, 0, skipped)?;
     let are_images: Vec<bool> = walk.files.par_iter().map(|path| is_image(path)).collect();
     let mut images = Vec::new();
     for (path, is_image) in walk.files.into_iter().zip(are_images) {
         if is_image {
             images.push(path);
         } else {
-            aside.add(kind(&path), path);
+            skipped.add(file_kind(&path), path);
         }
     }
     Ok(images)
@@ -104,7 +105,7 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    fn collect(&mut self, folder: &Path, depth: usize, aside: &mut Aside) -> Result<()> {
+    fn collect(&mut self, folder: &Path, depth: usize, skipped: &mut SkippedEntries) -> Result<()> {
         self.folders += 1;
         // Links may form cycles, and several of them multiply.
         if depth > DEEPEST || self.folders > MOST_FOLDERS {
@@ -115,9 +116,9 @@ impl Walk<'_> {
             )));
         }
         let found = visible(folder)?;
-        found.aside.into_iter().for_each(|(kind, path)| aside.add(kind, path));
+        found.skipped.into_iter().for_each(|(kind, path)| skipped.add(kind, path));
         self.files.extend(found.files);
-        found.folders.iter().try_for_each(|folder| self.collect(folder, depth + 1, aside))
+        found.folders.iter().try_for_each(|folder| self.collect(folder, depth + 1, skipped))
     }
 }
 
@@ -125,8 +126,8 @@ fn ending(path: &Path) -> Option<String> {
     path.extension().map(|ending| ending.to_string_lossy().to_lowercase())
 }
 
-/// Returns the kind of a file that is not an image.
-fn kind(path: &Path) -> String {
+/// Returns the kind of a file that is not an image, for reports: its extension in lower case.
+pub fn file_kind(path: &Path) -> String {
     if !path.is_file() {
         return "not a file".into();
     }
@@ -134,7 +135,7 @@ fn kind(path: &Path) -> String {
 }
 
 /// Returns whether a file has the content or the extension of an image.
-pub(super) fn is_image(path: &Path) -> bool {
+pub fn is_image(path: &Path) -> bool {
     if ending(path).is_some_and(|ending| ENDINGS.contains(&ending.as_str())) {
         return true;
     }

@@ -15,12 +15,13 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 pub(crate) use self::describe::describe;
+pub use self::listing::{file_kind, is_image};
 use striate_tensor::names::check_class_names;
 use striate_tensor::{Error, Result};
 use striate_vision::Preprocessing;
 
-use self::layout::{Layout, Part, classes};
-use self::listing::{Aside, images, visible};
+use self::layout::{Layout, Part, classes, has_folders};
+use self::listing::{SkippedEntries, images, visible};
 use self::read::{Listing, ReadPart, Reader, joined, keep_one_channel};
 use crate::dataset::listed;
 use crate::evaluation::Measured;
@@ -89,6 +90,9 @@ pub(crate) fn load_measured(root: &Path, known: &[String], options: &LoadOptions
     let listing = found.list(folder, &folders, |name| {
         folders.iter().position(|(other, _)| other == name).expect("the folder is one of them")
     })?;
+    if listing.files.is_empty() {
+        return Err(Error::input("has no images; add some or remove the folder").at(folder.display()));
+    }
     let names: Vec<String> = folders.into_iter().map(|(name, _)| name).collect();
     let reader = Reader::new(&listing.files, options)?;
     let mut split = found.read(&reader, part, folder, listing, &names)?;
@@ -112,10 +116,6 @@ pub(crate) fn data_folders(root: &Path) -> Vec<PathBuf> {
         }
         _ => vec![root.to_owned()],
     }
-}
-
-fn has_folders(folder: &Path) -> bool {
-    visible(folder).is_ok_and(|found| !found.folders.is_empty())
 }
 
 /// The folder of the training classes.
@@ -164,7 +164,7 @@ fn normalization(split: &Split) -> Preprocessing {
 /// Collects findings while folders are listed and images are read.
 struct Found {
     survey: Survey,
-    aside: Aside,
+    skipped: SkippedEntries,
     nested: Nested,
     /// The folder of the parts or classes.
     base: PathBuf,
@@ -204,17 +204,17 @@ impl Nested {
 
 impl Found {
     fn new(layout: &Layout) -> Result<Found> {
-        let mut aside = Aside::default();
+        let mut skipped = SkippedEntries::default();
         if !layout.parts.is_empty() {
-            aside.beside(&layout.base)?;
+            skipped.beside(&layout.base)?;
             for folder in visible(&layout.base)?.folders {
-                if layout.parts.iter().all(|(_, part)| *part != folder) {
-                    aside.add("folder that is not a part", folder);
+                if layout.parts.iter().all(|(_, part)| !part.starts_with(&folder)) {
+                    skipped.add("folder that is not a part", folder);
                 }
             }
         }
         let survey = Survey { notes: layout.notes.clone(), ..Survey::default() };
-        Ok(Found { survey, aside, nested: Nested::default(), base: layout.base.clone(), total: 0 })
+        Ok(Found { survey, skipped, nested: Nested::default(), base: layout.base.clone(), total: 0 })
     }
 
     /// Lists the images in the class folders of `base`; `label` gives the label of a class.
@@ -224,10 +224,10 @@ impl Found {
         folders: &[(String, PathBuf)],
         label: impl Fn(&str) -> usize,
     ) -> Result<Listing> {
-        self.aside.beside(base)?;
+        self.skipped.beside(base)?;
         let mut listing = Listing { files: vec![], labels: vec![] };
         for (name, folder) in folders {
-            let images = images(folder, &mut self.aside)?;
+            let images = images(folder, &mut self.skipped)?;
             self.nested.add(folder, &images);
             listing.files.extend(images);
             listing.labels.resize(listing.files.len(), label(name) as i64);
@@ -254,7 +254,7 @@ impl Found {
     fn part(&mut self, folder: &Path, names: &[String]) -> Result<Option<Listing>> {
         let folders = classes(folder)?;
         if folders.is_empty() {
-            self.aside.beside(folder)?;
+            self.skipped.beside(folder)?;
             let what = format!("{} has no class folders and is skipped", folder.display());
             self.survey.notes.push(what);
             return Ok(None);
@@ -293,7 +293,9 @@ impl Found {
             .filter(|(_, count)| *count == 0)
             .map(|(name, _)| name.clone())
             .collect();
-        if !missing.is_empty() {
+        if split.is_empty() {
+            self.survey.notes.push(format!("the {name} part has no images"));
+        } else if !missing.is_empty() {
             let what =
                 format!("the {name} part has no images of {} of {} classes", missing.len(), classes.len());
             self.survey.notes.push(format!("{what}: {}", listed(&missing)));
@@ -306,6 +308,6 @@ impl Found {
     fn finish(mut self, reader: &Reader) -> Survey {
         self.survey.notes.extend(reader.channel_note());
         self.survey.notes.extend(self.nested.note(&self.base));
-        Survey { skipped: self.aside.into_list(), ..self.survey }
+        Survey { skipped: self.skipped.into_list(), ..self.survey }
     }
 }

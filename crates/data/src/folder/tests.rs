@@ -142,10 +142,11 @@ fn other_files_are_skipped_and_counted() {
     folder.file("labels/a.csv", b"");
     let set = loaded(&folder).unwrap();
     assert_eq!((set.classes, set.train.labels), (vec!["10".to_owned(), "9".into()], vec![0, 0, 1]));
-    let aside: Vec<_> = set.survey.skipped.iter().map(|aside| (aside.kind.as_str(), aside.count)).collect();
+    let skipped: Vec<_> =
+        set.survey.skipped.iter().map(|skipped| (skipped.kind.as_str(), skipped.count)).collect();
     let expected =
         [("folder that is not a part", 1), ("hidden", 2), ("no extension", 1), ("system", 3), ("txt", 2)];
-    assert_eq!(aside, expected);
+    assert_eq!(skipped, expected);
     assert_eq!(set.survey.skipped[4].first, folder.path().join("train/9/more.TXT"));
     assert_eq!(set.survey.sizes, Some([[4, 6], [4, 6]]));
 }
@@ -268,6 +269,10 @@ fn evaluation_accepts_a_test_part_or_only_classes() {
     assert!(error.to_string().contains("no class emu"), "{error}");
     let error = evaluated(&with_images(&["0.png"]), &["cat"]).unwrap_err();
     assert!(error.to_string().contains("has no class folders"), "{error}");
+    let empty = with_images(&["train/cat/0.png"]);
+    fs::create_dir_all(empty.path().join("test/cat")).unwrap();
+    let error = evaluated(&empty, &["cat"]).unwrap_err().to_string();
+    assert!(error.ends_with("test: has no images; add some or remove the folder"), "{error}");
 }
 
 #[test]
@@ -293,18 +298,48 @@ fn link_cycles_are_refused_in_bounded_time() {
     assert!(failure(&folder).contains("is there a link to a parent folder?"));
 }
 
+#[test]
+fn part_folders_are_recognized_in_common_spellings() {
+    for (train, test) in [
+        ("train", "test"),
+        ("Train", "Testing"),
+        ("train_set", "test_set"),
+        ("training-images", "validation_data"),
+        ("trainset", "testset"),
+        ("seg_train", "seg_test"),
+        ("train_10k", "val_10k"),
+        ("train", "test_set"),
+        ("train/train", "test/Test"),
+        ("seg_train/seg_train", "seg_test/seg_test"),
+        ("training_set/training_set", "test_set/test_set"),
+    ] {
+        let paths =
+            [(train, "a"), (train, "b"), (test, "a")].map(|(part, class)| format!("{part}/{class}/0.png"));
+        let set = loaded(&with_images(&paths.each_ref().map(String::as_str)))
+            .unwrap_or_else(|e| panic!("{train}: {e}"));
+        assert_eq!((set.classes.len(), set.train.len()), (2, 2), "{train}");
+        assert_eq!(set.evaluation().1.len(), 1, "{test}");
+        assert!(set.survey.skipped.is_empty(), "{:?}", set.survey.skipped);
+    }
+}
+
 /// Complete data sets next to each other, and classes that are split separately.
 #[test]
 fn parts_within_class_folders_are_refused() {
-    for (paths, parts) in [
-        (&["a/train/x/0.png", "a/test/x/0.png", "b/train/y/0.png", "b/test/y/0.png"][..], "[test, train]"),
-        (&["a/Train/0.png", "b/Train/0.png", "a/1.png"], "[Train]"),
-        (&["a/train/0.png", "b/val/0.png"], "[train, val]"),
+    for (paths, parts, classes) in [
+        (
+            &["a/train/x/0.png", "a/test/x/0.png", "b/train/y/0.png", "b/test/y/0.png"][..],
+            "[test, train]",
+            "[a, b]",
+        ),
+        (&["a/Train/0.png", "b/Train/0.png", "a/1.png"], "[Train]", "[a, b]"),
+        (&["a/train/0.png", "b/val/0.png"], "[train, val]", "[a, b]"),
+        (&["a/train/0.png", "b/1.png"], "[train]", "[a]"),
     ] {
         let folder = with_images(paths);
         let text = failure(&folder);
         assert!(
-            text.contains(&format!("[a, b] each contain the parts {parts}; if they are data sets, choose")),
+            text.contains(&format!("there are parts ({parts}) in {classes}; if these are data sets, choose")),
             "{text}"
         );
         assert!(text.contains(folder.path().join("a").to_str().unwrap()), "{text}");
@@ -314,7 +349,9 @@ fn parts_within_class_folders_are_refused() {
             "{text}"
         );
     }
-    assert_eq!(loaded(&with_images(&["a/train/0.png", "b/day/0.png"])).unwrap().classes, ["a", "b"]);
+    // A class of vehicles.
+    let vehicles = with_images(&["a/train/0.png", "a/bus/0.png", "b/day/0.png"]);
+    assert_eq!(loaded(&vehicles).unwrap().classes, ["a", "b"]);
 }
 
 #[test]
@@ -359,4 +396,15 @@ fn set_without_training_part_can_be_described() {
     let set = loaded(&whole).unwrap();
     assert_eq!(described.fingerprint(), set.fingerprint());
     assert_eq!(described, set.into());
+}
+
+#[test]
+fn parts_without_classes_or_readable_images_cannot_be_described() {
+    let error = |folder: &Scratch| describe(folder.path(), &LoadOptions::default()).unwrap_err().to_string();
+    let text = error(&with_images(&["test/0.png"]));
+    assert!(text.contains("its parts have no class folders"), "{text}");
+    let empty = Scratch::new();
+    fs::create_dir_all(empty.path().join("test/a")).unwrap();
+    let text = error(&empty);
+    assert!(text.ends_with("has no images that can be read"), "{text}");
 }

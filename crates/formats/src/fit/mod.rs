@@ -88,14 +88,16 @@ pub fn fit_classes(network: &mut Network, weights: Weights) -> Result<Fitted> {
         let own = network.classes()?;
         network.set_classes(classes)?;
         notes.push(format!(
-            "{} has {classes} classes instead of {own}, as the last layer of the weights has",
-            network.name
+            "{} gets {} instead of {}, to match the last layer of the weights",
+            network.name,
+            counted(classes, "class"),
+            grouped(own as u64)
         ));
     }
     checked(network, weights, None, notes)
 }
 
-/// Brings `weights` to the names of `network` as far as they are known; with notes on it.
+/// Maps `weights` to the names of `network` as far as possible; also returns notes.
 fn named(network: &Network, weights: Weights) -> Result<(Weights, Vec<String>)> {
     let mut notes = Vec::new();
     let known = Known::of(network)?;
@@ -108,7 +110,7 @@ fn named(network: &Network, weights: Weights) -> Result<(Weights, Vec<String>)> 
         weights = renamed;
         notes.push("Caffe's layer names were translated to torchvision's".into());
     }
-    set_aside(&mut weights, &known, &auxiliary, &mut notes);
+    drop_auxiliary_heads(&mut weights, &known, &auxiliary, &mut notes);
     Ok((weights, notes))
 }
 
@@ -208,7 +210,7 @@ fn prefix_notes(placement: &Placement, names: usize) -> Vec<String> {
 }
 
 /// Drops auxiliary heads that the network does not have, and reports those of the network that are missing.
-fn set_aside(
+fn drop_auxiliary_heads(
     weights: &mut Weights,
     known: &Known,
     auxiliary: &HashMap<String, Shape>,

@@ -6,10 +6,9 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::{Component, Path, PathBuf};
 
 use sha1::{Digest, Sha1};
-use striate_tensor::file::open;
+use striate_tensor::file::{folder_of, open};
 use striate_tensor::{Error, Result};
 
-use super::folder_of;
 use super::proto::{Model, Tensor};
 use crate::file::read_limited;
 use crate::message::shown;

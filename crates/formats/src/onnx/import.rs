@@ -92,7 +92,7 @@ pub(super) fn import(
     let opset = model.opset.ok_or_else(|| Error::input("does not state its operator set version (opset)"))?;
     if !OPSETS.contains(&opset) {
         let (first, last) = (OPSETS.start(), OPSETS.end());
-        return Err(Error::input(format!("has opset {opset}; supported are {first} to {last}")));
+        return Err(Error::input(format!("has opset {opset}; supported opsets are {first} to {last}")));
     }
     let graph = model.graph.ok_or_else(|| Error::input("contains no graph"))?;
     if graph.sparse > 0 {

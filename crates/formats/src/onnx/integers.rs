@@ -1,8 +1,8 @@
-//! Types of integers that the input of a graph may take.
+//! Integer types of a graph's input.
 
 use std::fmt;
 
-/// A type of integers of ONNX.
+/// An integer type of ONNX.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IntegerType {
     /// Its name, such as `uint8`.
@@ -17,8 +17,7 @@ impl IntegerType {
     /// The type of bytes.
     pub const BYTES: IntegerType = IntegerType { name: "uint8", smallest: 0, largest: 255 };
 
-    /// Returns the type that ONNX calls by the number `kind` (`TensorProto.DataType`); `None` if that is not one of
-    /// integers.
+    /// Returns the type with ONNX's number `kind` (`TensorProto.DataType`); `None` if it is not an integer type.
     pub(super) fn of(kind: u64) -> Option<IntegerType> {
         let (name, smallest, largest) = match kind {
             2 => return Some(IntegerType::BYTES),

@@ -3,8 +3,8 @@
 //! `proto` reads the messages, `tensor` and `external` the elements of tensors. A `constant` is known before the network
 //! runs; `folding` computes with constants, within a `budget`. `output` chooses the output, `survey` finds its nodes and
 //! refuses what cannot be read; `import` then converts the nodes, whose operands `value` provides. `rules` lists the
-//! operators; the rules themselves are in `layers`, `functions`, `pools`, `joins`, `reductions`, `pads`, `parts`, `resize`, `shapes` and
-//! `quantized`. `turned` postpones transpositions, most of which cancel out.
+//! operators; the rules themselves are in `layers`, `functions`, `pools`, `joins`, `reductions`, `pads`, `parts`, `resize`,
+//! `shapes` and `quantized`. `turned` postpones transpositions, most of which cancel out.
 
 mod attributes;
 mod budget;
@@ -41,6 +41,7 @@ use std::path::Path;
 
 use serde_json::Value;
 use striate_graph::Network;
+use striate_tensor::file::folder_of;
 use striate_tensor::{Error, Result};
 
 use crate::file::read_limited;
@@ -84,14 +85,6 @@ pub fn read_onnx_with(path: &Path, options: &ReadOptions) -> Result<Imported> {
     let name = path.file_stem().and_then(|stem| stem.to_str()).map_or_else(|| "onnx".to_owned(), shown);
     let limit = MOST_FLOATS.saturating_add(bytes.len()).min(LARGEST);
     import::import(&bytes, &name, Some(folder_of(path)), limit, options).map_err(|e| e.at(path.display()))
-}
-
-/// Returns the folder of the file at `path`, which may contain its external data.
-fn folder_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    }
 }
 
 /// Reads an ONNX model named `name` from memory; external data are refused. It may expand to at most `limit` floats.

@@ -1,5 +1,4 @@
-//! The tensor of a graph that becomes the network's output: the one that is asked for, else the only one that can be the
-//! scores of classes.
+//! The tensor of a graph that becomes the network's output: the requested one, or else the one with the class scores.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,10 +9,12 @@ use super::survey::{list, needed_nodes};
 use crate::ReadOptions;
 use crate::message::shown;
 
-/// Outputs of floats among which one is chosen; of more, one must be named.
+/// Largest number of candidates; with more, `--output` is required.
 const MOST_CANDIDATES: usize = 32;
 /// Operators that pick classes by their scores.
 const PICKING: [&str; 3] = ["ArgMax", "ArgMin", "TopK"];
+/// Largest number of reshaping operators between an output and the operator that picks its classes.
+const MAX_RESHAPES: usize = 16;
 /// Operators that give the same numbers another shape or type.
 const RESHAPING: [&str; 6] = ["Cast", "Identity", "Squeeze", "Unsqueeze", "Reshape", "Flatten"];
 
@@ -63,23 +64,22 @@ pub(super) fn choose<'a>(
     Ok(chosen)
 }
 
-/// The computed outputs of floats: those of one number for each class, else all.
+/// Returns the computed outputs of floats: those shaped like class scores, or else all.
 fn candidates<'a>(graph: &Graph<'a>) -> Vec<&'a str> {
     let makers = makers(graph);
     let is_computed = |output: &&ValueInfo| makers.contains_key(output.name);
     let floats: Vec<&ValueInfo> = graph.outputs.iter().filter(is_float).filter(is_computed).collect();
     let scores: Vec<&ValueInfo> = floats.iter().copied().filter(|output| may_be_scores(output)).collect();
-    let list = if scores.is_empty() { floats } else { scores };
+    let chosen = if scores.is_empty() { floats } else { scores };
     let mut seen = HashSet::new();
-    let names = list.into_iter().map(|output| output.name).filter(|name| seen.insert(*name));
+    let names = chosen.into_iter().map(|output| output.name).filter(|name| seen.insert(*name));
     // The output of ReduceMax is a single maximum, not the scores.
     let is_picked = |name: &str| picking(&makers, name).is_some() || makers[name].op == "ReduceMax";
     let (picked, other): (Vec<&str>, Vec<&str>) = names.partition(|name| is_picked(name));
     if other.is_empty() { picked } else { other }
 }
 
-/// Of `candidates`, those by which classes are picked, if there are any; and of these, those that no other is computed
-/// from.
+/// Returns the `candidates` by which classes are picked, or else all, without those that others are computed from.
 fn heads<'a>(graph: &Graph<'a>, candidates: &[&'a str]) -> Vec<&'a str> {
     if candidates.len() < 2 || candidates.len() > MOST_CANDIDATES {
         return candidates.to_vec();
@@ -101,14 +101,14 @@ fn heads<'a>(graph: &Graph<'a>, candidates: &[&'a str]) -> Vec<&'a str> {
     heads
 }
 
-/// `tensors` and all that they are computed from.
+/// Returns `tensors` and everything they depend on.
 fn read_for<'a>(graph: &Graph<'a>, tensors: &[&'a str]) -> HashSet<&'a str> {
     let needed = needed_nodes(graph, tensors);
     let inputs = needed.iter().flat_map(|index| graph.nodes[*index].inputs.iter().copied());
     inputs.chain(tensors.iter().copied()).collect()
 }
 
-/// The nodes of a graph by what they make.
+/// Returns the nodes by the names of their outputs.
 fn makers<'g, 'a>(graph: &'g Graph<'a>) -> HashMap<&'a str, &'g Node<'a>> {
     graph.nodes.iter().flat_map(|node| node.outputs.iter().map(move |name| (*name, node))).collect()
 }
@@ -139,11 +139,11 @@ pub(super) fn check(graph: &Graph, output: &str) -> Result<()> {
     }
 }
 
-/// The operator that makes `output` by picking classes, under another shape or type at most, and what it reads.
+/// Returns the operator that produces `output` by picking classes, up to its shape and type, and its input.
 fn picking<'a>(makers: &HashMap<&'a str, &Node<'a>>, output: &str) -> Option<(&'a str, &'a str)> {
     let mut name = output;
-    // A file with a cycle of nodes is refused later.
-    for _ in 0..=makers.len() {
+    // Bounds the work for each output; a file with a cycle of nodes is refused later.
+    for _ in 0..=MAX_RESHAPES {
         let node = makers.get(name)?;
         let source = node.inputs.first()?;
         match node.op {

@@ -33,7 +33,7 @@ pub(super) fn read(
     if let Some((name, _)) = entries.iter().find(|(name, _)| !seen.insert(name)) {
         return Err(Error::input(format!("its state dict contains {} twice", shown(name))));
     }
-    let mut aside = Vec::new();
+    let mut skipped = Vec::new();
     let mut tensors: Vec<(Cow<str>, &Tensor)> = Vec::new();
     let mut total = 0usize;
     for (name, id) in entries {
@@ -42,7 +42,7 @@ pub(super) fn read(
                 total = total.saturating_add(tensor.checked_len().map_err(|e| e.at(shown(&name)))?);
                 tensors.push((name, tensor));
             }
-            _ => aside.push(name),
+            _ => skipped.push(name),
         }
     }
     if total > length.saturating_mul(SHARING) {
@@ -51,8 +51,8 @@ pub(super) fn read(
         )));
     }
     let mut notes = Vec::new();
-    if !aside.is_empty() {
-        notes.push(format!("skipped, not numeric tensors: {}", listed(&aside)));
+    if !skipped.is_empty() {
+        notes.push(format!("skipped, not numeric tensors: {}", listed(&skipped)));
     }
     let is_counter = |name: &str| COUNTERS.iter().any(|counter| name.ends_with(counter));
     let others = tensors.iter().filter(|(name, _)| !is_counter(name));

@@ -359,7 +359,7 @@ impl Machine<'_> {
     }
 
     pub fn damaged(&self, what: impl Display) -> Error {
-        Error::input(format!("its pickle is damaged at byte {} ({what})", self.at))
+        Error::input(format!("its pickle is damaged at byte {} ({what}); copy or download it again", self.at))
     }
 }
 

@@ -78,7 +78,7 @@ pub(super) fn cases() -> Vec<Case> {
         bad("four billion bytes declared in a tiny file", file(&[max], &[0; 4]), "declares 4294967295 bytes"),
         bad("packed, one byte missing", packed(&file(&[2, 3], &[0; 5])), "but has 5"),
         bad("packed, one byte too many", packed(&file(&[2, 3], &[0; 7])), "but has more"),
-        bad("packed, more than memory can hold", packed(&file(&[max, max], &[0; 9])), "too large"),
+        bad("packed, more than memory can hold", packed(&file(&[max, max], &[0; 9])), "exceeds the limit"),
         bad("packed, overflow", packed(&file(&[max; 3], &[0; 9])), "more elements than memory can hold"),
         bad(
             "packed, size declared without data",
@@ -90,7 +90,7 @@ pub(super) fn cases() -> Vec<Case> {
             packed(&bomb),
             "declares 104857600 bytes of data (shape [4096, 256, 100]) in",
         ),
-        bad("a bomb that declares 4 GiB", packed(&half_bomb), "too large"),
+        bad("a bomb that declares 4 GiB", packed(&half_bomb), "exceeds the limit"),
         bad("a bomb after the data", packed(&[small(), vec![0; 16 << 20]].concat()), "but has more"),
         bad("packed twice", packed(&packed(&small())), "not an IDX file"),
         bad("packed plain text", packed(b"a few words"), "not an IDX file"),

@@ -192,7 +192,7 @@ pub(super) fn cases() -> Vec<Case> {
         bad(
             "a network name with control characters",
             with("network", "name = \"\\u001b[2J\"\ninput = [1]\nlayers = [{ op = \"relu\" }]"),
-            "its network: the network's name: the name has the character U+001B",
+            "its network: the network's name: has the character U+001B",
         ),
         bad("no weights", changed(|tensors, _| tensors.clear()), "8 parameters missing"),
         bad("one weight missing", without_tensor("fc.weight"), "1 parameter missing, first fc.weight"),

@@ -18,7 +18,7 @@ fn list(name: &'static str, values: &[i64]) -> Named {
     (name, integers(name, &[values.len() as i64], values))
 }
 
-/// Returns `case` under its own name and `what` distinguishes it.
+/// Returns `case` with `what` appended to its name, which distinguishes it from others of the same operator.
 fn variant(what: &str, case: Case) -> Case {
     Case { name: format!("{} {what}", case.name), ..case }
 }

@@ -79,8 +79,8 @@ fn kind_of(found: FileType) -> &'static str {
     "it is a device, not a file"
 }
 
-/// Returns the folder that holds `path`: `.` for a bare name.
-fn folder_of(path: &Path) -> &Path {
+/// Returns the folder that contains `path`: `.` for a bare name.
+pub fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 

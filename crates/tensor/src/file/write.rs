@@ -11,7 +11,7 @@ use crate::{Error, Result};
 /// them by it.
 pub(super) const TEMPORARY: &str = ".striate-part";
 
-/// The disk operations needed to write safely. Tests replace them by a disk that fails.
+/// The disk operations needed to write safely. Tests replace them with a disk that fails.
 pub trait Storage {
     /// Writes `bytes` to `file` at its current position; `target` is the name that the file has or will get.
     ///
@@ -124,7 +124,7 @@ fn replace(storage: &dyn Storage, path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// Returns the error without the random name of a temporary file, which is meaningless to users.
 fn without_path(error: &io::Error) -> io::Error {
     let text = error.to_string();
-    let cause = text.rsplit_once(" at path ").map_or(text.as_str(), |(cause, _)| cause);
+    let cause = text.split_once(" at path ").map_or(text.as_str(), |(cause, _)| cause);
     io::Error::new(error.kind(), cause.to_owned())
 }
 
@@ -252,7 +252,8 @@ mod tests {
         assert!(error.is_input(), "{error}");
         let text = error.to_string();
         assert!(
-            text.starts_with("cannot write /proc/page.html: ") && text.ends_with("(os error 2)"),
+            text.starts_with("cannot write /proc/page.html: ")
+                && text.ends_with("no such file or folder; check the path"),
             "{text}"
         );
     }

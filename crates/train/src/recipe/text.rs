@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use striate_graph::Loss;
+use striate_graph::{Loss, check_toml};
 use striate_tensor::file::read_text_limited;
 use striate_tensor::text::reword;
 use striate_tensor::{Error, Result, nearest};
@@ -42,7 +42,8 @@ impl Recipe {
                 "recipe: the text has {length} bytes; the limit is {MAX_TEXT}"
             )));
         }
-        let table: toml::Table = toml::from_str(text).map_err(|e| misspelled(text, &e))?;
+        check_toml(text).map_err(|e| e.at("recipe"))?;
+        let table: toml::Table = toml::from_str(text).map_err(|e| invalid_value(text, &e))?;
         Recipe::from_table(table)
     }
 
@@ -95,6 +96,9 @@ impl Recipe {
         // Optional fields are missing in the text of the defaults: all are added first and checked afterwards.
         let parsed = format!("value = {value}").parse::<toml::Table>();
         let value = parsed.ok().and_then(|mut table| table.remove("value"));
+        if value.is_none() && key_value(assignment).parse::<u128>().is_ok() {
+            return Err(place(Error::input("the number is too large; the limit is 2^63 - 1")));
+        }
         let value = value.unwrap_or_else(|| toml::Value::String(key_value(assignment)));
         let mut current = &mut table;
         let parts: Vec<&str> = key.trim().splitn(MAX_DEPTH + 1, '.').collect();
@@ -178,11 +182,11 @@ fn check_keys(table: &toml::Table, known: &toml::Table, place: &str) -> Result<(
     Ok(())
 }
 
-/// Explains text that is not TOML.
-fn misspelled(text: &str, error: &toml::de::Error) -> Error {
+/// Explains a value that TOML does not allow.
+fn invalid_value(text: &str, error: &toml::de::Error) -> Error {
     let start = error.span().map_or(0, |span| span.start.min(text.len()));
     let line = text.as_bytes()[..start].iter().filter(|byte| **byte == b'\n').count() + 1;
-    Error::input(format!("recipe: line {line}: {}", error.message().replace('\n', " ")))
+    Error::input(format!("recipe: line {line}: {}", reword(&error.message().replace('\n', " "), "a value")))
 }
 
 /// Explains a value that does not fit its field.
@@ -227,6 +231,7 @@ mod tests {
             "train.steps_per_epoch=8",
             "train.min_batch=16",
             "train.batch_norm_momentum=1",
+            "optim.lr_inputs=576",
             "optim.head_factor=10",
         ];
         let mut recipe = Recipe::default();
@@ -264,14 +269,16 @@ mod tests {
     fn typos_suggest_the_nearest_field() {
         for (assignment, expected) in [
             ("optim.lrr=1", "did you mean optim.lr?"),
-            ("optim.lr=0", "optim.lr must be above 0"),
-            ("optim.lr=fast", "optim.lr must be a number, but is fast"),
+            ("train.seed=18446744073709551615", "the number is too large; the limit is 2^63 - 1"),
+            ("optim.lr=\"0.1\"", "optim.lr must be a number, but is \"0.1\""),
+            ("optim.lr=0", "optim.lr must be a finite number above 0"),
+            ("optim.lr=fast", "optim.lr must be a number, but is \"fast\""),
             ("optim=3", "optim must be a table, but is 3"),
             ("train.batch=-3", "train.batch must not be negative, but is -3"),
             ("train.epochs=1.5", "train.epochs must be a whole number, but is 1.5"),
             ("data.augment=3", "data.augment must be a string, but is 3"),
             ("data.mean=1", "data.mean must be a list, but is 1"),
-            ("data.mean=[0.5, \"a\"]", "data.mean must be a number, but is a"),
+            ("data.mean=[0.5, \"a\"]", "data.mean must be a number, but is \"a\""),
             ("data.size=3", "data.size must be a list of 2 values, but is 3"),
             ("data.size=[3]", "data.size must be a list of 2 values, but has 1"),
             ("loss.smoothing=x", "loss.smoothing must be a number, but is \"x\""),

@@ -14,7 +14,7 @@ use clap::ValueEnum;
 use striate_tensor::Error;
 
 use crate::arguments::{Bench, BenchWhat};
-use crate::effect::{self, Flag, Source};
+use crate::effect::{self, Flag, Input};
 
 /// Number of rounds per measurement; the median is reported.
 const ROUNDS: usize = 5;
@@ -31,9 +31,11 @@ pub fn run(args: Bench) -> Result<()> {
 
 /// Refuses flags that have no effect on this benchmark.
 fn refuse_unused(args: &Bench) -> striate_tensor::Result<()> {
-    use BenchWhat::{Infer, Kernels, Train};
-    let all: [(&str, bool, &[BenchWhat]); 8] = [
-        ("a network or problem", !args.problems.is_empty(), &[Kernels, Infer, Train]),
+    use BenchWhat::{Infer, Kernels, Peak, Train};
+    if args.what == Peak && !args.problems.is_empty() {
+        return Err(Error::input("bench peak does not accept a network or problem; omit it"));
+    }
+    let all: [(&str, bool, &[BenchWhat]); 7] = [
         ("--batch", args.batch.is_some(), &[Kernels, Infer, Train]),
         ("--seconds", args.seconds.is_some(), &[Kernels, Infer, Train]),
         ("--direction", args.direction.is_some(), &[Kernels]),
@@ -49,11 +51,8 @@ fn refuse_unused(args: &Bench) -> striate_tensor::Result<()> {
             return Err(Error::input(format!("{flag} applies only to {}; omit it", with.join(", "))));
         }
     }
-    if !matches!(args.what, Infer | Train) {
-        effect::note_unused_seed(args.compute.seed);
-    }
-    let sources: Vec<Source> = args.problems.iter().map(|name| Source::network(name)).collect();
-    effect::refuse_unused(&[Flag::output("--output", args.adapt.output.is_some())], &sources)
+    let inputs: Vec<Input> = args.problems.iter().map(|name| Input::network(name)).collect();
+    effect::refuse_unused(&[Flag::output("--output", args.adapt.output.is_some())], &inputs)
 }
 
 /// Default seconds per measurement.

@@ -6,6 +6,7 @@ use striate_engine::{Cpu, Inference, Training};
 use striate_graph::{Network, Optimizer, TrainingSpec, statistics};
 use striate_kernels::peak::Format;
 use striate_tensor::random::{Random, Stream};
+use striate_tensor::text::counted;
 use striate_tensor::{Error, Shape, zeroed};
 
 use super::{SECONDS, median, peak, rounds};
@@ -88,10 +89,10 @@ fn report(
         }))?);
     }
     println!(
-        "{} at batch {batch}: {:.0} images/s, {gflops:.1} GFLOP/s, {percent:.1} % of {peak:.0} GFLOP/s ({} threads, {})",
+        "{} at batch size {batch}: {:.0} images/s, {gflops:.1} GFLOP/s, {percent:.1} % of {peak:.0} GFLOP/s ({}, {})",
         network.name,
         median(&images),
-        cpu.thread_pool().threads(),
+        counted(cpu.thread_pool().threads(), "thread"),
         cpu.isa()
     );
     Ok(())

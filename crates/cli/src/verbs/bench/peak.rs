@@ -1,14 +1,15 @@
-//! `striate bench peak`: measures arithmetic, memory and core-to-core bandwidth, and the cost of a parallel region.
+//! `striate bench peak`: measures arithmetic, memory and core-to-core bandwidth, and the cost of a parallel
+//! section.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
-use striate_tensor::text::counted;
 
 use anyhow::Result;
 use serde_json::{Value, json};
 use striate_engine::{Cpu, Isa};
 use striate_kernels::peak::{Format, multiply_adds};
 use striate_kernels::threads::ThreadPool;
+use striate_tensor::text::counted;
 
 use super::{memory, region};
 use crate::arguments::Bench;
@@ -53,7 +54,8 @@ pub fn run(args: &Bench) -> Result<()> {
     println!("memory read {:.1} GB/s, core to core {:.1} GB/s", number("memory"), number("core_to_core"));
     if cpu.thread_pool().threads() > 1 {
         println!(
-            "parallel region: {:.2} µs, {:.2} µs after a pause of 50 µs; if all threads take part: {:.2} and {:.2} µs",
+            "parallel section: {:.2} µs, {:.2} µs after a pause of 50 µs; if all threads take part: {:.2} and {:.2} \
+             µs",
             number("region_us"),
             number("region_after_gap_us"),
             number("region_all_us"),

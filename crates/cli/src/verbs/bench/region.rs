@@ -1,4 +1,4 @@
-//! The cost of one parallel region.
+//! The cost of one parallel section.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -11,8 +11,8 @@ use super::median;
 /// Pause after which workers may be asleep.
 const GAP: Duration = Duration::from_micros(50);
 
-/// Returns median times in microseconds of a region with one item per thread. In an empty region the caller may
-/// finish all items before a worker starts: the cost of a small region. In a region where all threads wait for each
+/// Returns median times in microseconds of a section with one item per thread. In an empty section the caller may
+/// finish all items before a worker starts: the cost of a small section. In a section where all threads wait for each
 /// other, every worker must have started: the cost of sharing work. Null without a second thread.
 pub fn cost(thread_pool: &ThreadPool) -> Value {
     if thread_pool.threads() < 2 {

@@ -9,6 +9,7 @@ use striate_tensor::{Error, Result};
 /// Number of connections above which no example is computed. The work is counted, not timed, so that all machines
 /// convert a file identically; VGG-19, the largest of the classic networks, has a third of this number.
 const MOST_WORK: u64 = 1 << 36;
+const BILLION: u64 = 1_000_000_000;
 
 /// Adds an example to `model` unless it has one, or computing one is too much work, which is added to `notes`.
 ///
@@ -19,10 +20,10 @@ pub fn add_example(model: &mut ModelFile, threads: usize, notes: &mut Vec<String
         let work = work(&model.network)?;
         if work > MOST_WORK {
             notes.push(format!(
-                "an image takes about {} billion operations, and converting computes at most {}: the model has no \
+                "an image takes about {} billion operations, and examples are limited to {} billion: the model has no \
                  example, so verify cannot compare its output",
-                work >> 30,
-                MOST_WORK >> 30,
+                work.div_ceil(BILLION),
+                MOST_WORK / BILLION,
             ));
             return Ok(());
         }
@@ -88,7 +89,10 @@ mod tests {
             let (mut model, mut notes) = (convolution(side), vec![]);
             add_example(&mut model, 1, &mut notes).unwrap();
             assert_eq!(model.golden.is_some(), expected, "{side}");
+            let note =
+                "an image takes about 211 billion operations, and examples are limited to 68 billion: ";
             assert_eq!(notes.len(), usize::from(!expected), "{notes:?}");
+            assert!(notes.iter().all(|line| line.starts_with(note)), "{notes:?}");
         }
         assert_eq!(work(&convolution(1024).network).unwrap(), (64 * 64 * 49) << 20);
     }

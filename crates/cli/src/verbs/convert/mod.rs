@@ -13,16 +13,15 @@ use striate_formats::{
     onnx_model_bytes, pytorch_bytes, read_weights_with, safetensors_bytes,
 };
 use striate_graph::Network;
-use striate_predict::{adapt, fit_all, refuse_builtin, resolve_beside};
+use striate_predict::{Resolved, WeightsFacts, adapt, fit_all, refuse_builtin, resolve_beside};
 use striate_tensor::Error;
 use striate_tensor::text::{counted, printable_path};
 
 use self::example::add_example;
 use self::written::Written;
 use crate::arguments::Convert;
-use crate::effect::Source;
-use crate::output::write_file;
-use crate::outputs::{Output, check};
+use crate::effect::Input;
+use crate::outputs::{Output, check, write_file};
 use crate::{json, weights};
 
 /// Extensions of the supported output files.
@@ -42,25 +41,14 @@ pub fn run(args: Convert) -> Result<()> {
     refuse_unused(&args)?;
     refuse_builtin(&args.from)?;
     let mut loaded = read_weights_with(&args.from, &args.reading.options())?;
-    let network = network(&args, &loaded)?;
-    if network.is_none() && (args.preprocessing.is_some() || args.names.is_some()) {
-        let flag = if args.preprocessing.is_some() { "--preprocessing" } else { "--names" };
-        return Err(Error::input(format!("{flag} applies to a network; specify it with --model")).into());
+    let named = named(&args)?;
+    let network = network(&args, named.as_ref().map(|(_, resolved)| resolved), &loaded)?;
+    if network.is_none() {
+        refuse_without_network(&args)?;
     }
     let mut notes = Vec::new();
-    match &network {
-        Some(network) => {
-            fit_to(network, &mut loaded, &mut notes).map_err(|e| e.at(printable_path(&args.from)))?
-        }
-        None => {
-            notes.append(&mut loaded.notes);
-            if !loaded.normalizations.is_empty() {
-                let what =
-                    "the constants of its local response normalization are not stored with the weights";
-                notes.push(format!("{what}; specify the network with --model"));
-            }
-        }
-    }
+    let fitted = fit_to(network.as_ref(), &mut loaded, &mut notes);
+    fitted.map_err(|e| e.at(printable_path(&args.from)))?;
     if args.bgr {
         let name = first_convolution_to_rgb(network.as_ref(), &mut loaded.weights)
             .map_err(|e| e.at(printable_path(&args.from)))?;
@@ -70,8 +58,12 @@ pub fn run(args: Convert) -> Result<()> {
         drop_heads(network, &mut loaded.weights, &mut notes)?;
     }
     let (tensors, params) = (loaded.weights.len(), count_parameters(&loaded.weights));
-    let bytes = bytes(&args, extension, network, loaded, &mut notes)?;
+    let facts = WeightsFacts::of(&loaded, named.as_ref().map(|(name, resolved)| (*name, &resolved.facts)));
+    let bytes = bytes(&args, extension, network, loaded, facts, &mut notes)?;
     write_file(&args.to, &bytes)?;
+    if let Some((name, resolved)) = &named {
+        weights::print_notes(Path::new(name), &resolved.notes);
+    }
     weights::print_notes(&args.from, &notes);
     if args.compute.json {
         return Ok(json::print(&json!({ "tensors": tensors, "params": params }))?);
@@ -92,13 +84,14 @@ fn bytes(
     extension: &str,
     network: Option<Network>,
     loaded: Loaded,
+    facts: WeightsFacts,
     notes: &mut Vec<String>,
 ) -> Result<Vec<u8>> {
     let network = network.filter(|_| !args.tensors_only);
     let check = |bytes: &[u8], written: &Written| written::check(bytes, extension, &args.to, written);
     let bytes = match (extension, network) {
         ("onnx" | "safetensors", Some(network)) => {
-            let mut model = model::build(network, loaded, args, notes)?;
+            let mut model = model::build(network, loaded, facts, args, notes)?;
             let bytes = if extension == "onnx" {
                 onnx_model_bytes(&model)?
             } else {
@@ -141,8 +134,11 @@ fn refuse_conflicts(args: &Convert, extension: &str) -> Result<()> {
         _ => None,
     };
     let conflict = match (extension, args.tensors_only, flag) {
-        ("onnx", true, _) => "--tensors-only: an ONNX file always contains the network".to_owned(),
-        ("caffemodel", true, _) => "--tensors-only: a .caffemodel contains layers".to_owned(),
+        ("onnx", true, _) => "--tensors-only: an ONNX file always contains the network; omit it".to_owned(),
+        ("caffemodel", true, _) => "--tensors-only: a .caffemodel file contains layers; omit it".to_owned(),
+        ("pth" | "pt", true, _) => {
+            format!("--tensors-only: .{extension} files contain only tensors; omit it")
+        }
         ("pth" | "pt" | "caffemodel", _, Some(flag)) => {
             format!("{flag}: .pth, .pt and .caffemodel files contain only weights")
         }
@@ -152,27 +148,42 @@ fn refuse_conflicts(args: &Convert, extension: &str) -> Result<()> {
     Err(Error::input(conflict).into())
 }
 
+/// Refuses flags that have no effect without a network. Only .safetensors files can be written with or without one.
+fn refuse_without_network(args: &Convert) -> striate_tensor::Result<()> {
+    let needing = [("--preprocessing", args.preprocessing.is_some()), ("--names", args.names.is_some())];
+    if let Some((flag, _)) = needing.iter().find(|(_, is_given)| *is_given) {
+        return Err(Error::input(format!("{flag} applies to a network; specify it with --model")));
+    }
+    match args.tensors_only {
+        true => Err(Error::input(
+            "--tensors-only: without a network, a .safetensors file contains only tensors; omit it",
+        )),
+        false => Ok(()),
+    }
+}
+
 /// Refuses flags for kinds of files that are not read.
 fn refuse_unused(args: &Convert) -> striate_tensor::Result<()> {
     let network = args.model.as_deref();
-    let sources = match network {
-        Some(_) => Source::classifier(&args.from, network),
-        None => vec![Source::file(&args.from, false)],
+    let inputs = match network {
+        Some(_) => Input::classifier(&args.from, network),
+        None => vec![Input::file(&args.from, false)],
     };
-    args.reading.refuse_unused(&sources)
+    args.reading.refuse_unused(&inputs)
 }
 
-/// The network that the weights belong to: that of `--model`, else that of the file.
-fn network(args: &Convert, loaded: &Loaded) -> Result<Option<Network>> {
+/// The network that --model names, with its name.
+fn named(args: &Convert) -> striate_tensor::Result<Option<(&str, Resolved)>> {
     let options = args.reading.options();
-    let named = args.model.as_deref().map(|name| resolve_beside(name, &options)).transpose()?;
-    if let (Some(named), Some(name)) = (&named, &args.model) {
-        weights::print_notes(Path::new(name), &named.notes);
-    }
-    let own = || loaded.model.as_ref().map(|model| model.network.clone());
-    let mut network = named.map(|resolved| resolved.network).or_else(own);
+    args.model.as_deref().map(|name| Ok((name, resolve_beside(name, &options)?))).transpose()
+}
+
+/// The network that the weights belong to: the one `named` by --model, else that of the file.
+fn network(args: &Convert, named: Option<&Resolved>, loaded: &Loaded) -> Result<Option<Network>> {
+    let own = loaded.model.as_ref().map(|model| &model.network);
+    let mut network = named.map(|resolved| &resolved.network).or(own).cloned();
     match (&mut network, args.classes) {
-        (Some(network), classes) => adapt(network, options.input.as_deref(), classes)?,
+        (Some(network), classes) => adapt(network, args.reading.options().input.as_deref(), classes)?,
         (None, None) => {}
         (None, Some(_)) => {
             return Err(Error::input("--classes changes a network; specify it with --model").into());
@@ -181,8 +192,21 @@ fn network(args: &Convert, loaded: &Loaded) -> Result<Option<Network>> {
     Ok(network)
 }
 
-/// Maps the weights to the network's names; a last layer for another number of classes is an error here.
-fn fit_to(network: &Network, loaded: &mut Loaded, notes: &mut Vec<String>) -> striate_tensor::Result<()> {
+/// Maps the weights to the names of the network, if there is one; a last layer for another number of classes is an
+/// error here.
+fn fit_to(
+    network: Option<&Network>,
+    loaded: &mut Loaded,
+    notes: &mut Vec<String>,
+) -> striate_tensor::Result<()> {
+    let Some(network) = network else {
+        notes.append(&mut loaded.notes);
+        if !loaded.normalizations.is_empty() {
+            let what = "the constants of its local response normalization are not stored with the weights";
+            notes.push(format!("{what}; specify the network with --model"));
+        }
+        return Ok(());
+    };
     loaded.choose_for(network)?;
     fit_constants(network, loaded)?;
     notes.append(&mut loaded.notes);

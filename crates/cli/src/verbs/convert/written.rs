@@ -17,9 +17,9 @@ const MOST_FLOATS: usize = 1 << 30;
 pub struct Written<'a> {
     /// The tensors.
     pub weights: &'a Weights,
-    /// The network, if the file is of one.
+    /// The network, if the file contains one.
     pub network: Option<&'a Network>,
-    /// The class names, if the file holds them.
+    /// The class names, if the file contains them.
     pub classes: Option<&'a [String]>,
 }
 

@@ -12,8 +12,8 @@ use striate_tensor::text::printable_path;
 
 use crate::arguments::History;
 use crate::json;
-use crate::output::{grouped, table, write_file};
-use crate::outputs::{Output, check};
+use crate::output::{grouped, table};
+use crate::outputs::{Output, check, write_file};
 
 /// A milestone with the figures counted in its network's graph.
 struct Counted {
@@ -146,9 +146,12 @@ fn as_json(entries: &[Counted], claims: &[Claim]) -> Value {
             "errors": milestone.errors.iter().map(error).collect::<Vec<_>>(),
         })
     };
-    let claim = |claim: &Claim| json!({ "claim": claim.claim, "verdict": claim.verdict.label(), "counted": claim.counted });
     json!({
         "line": entries.iter().map(milestone).collect::<Vec<_>>(),
-        "claims": claims.iter().map(claim).collect::<Vec<_>>(),
+        "claims": claims.iter().map(claim_json).collect::<Vec<_>>(),
     })
+}
+
+fn claim_json(Claim { claim, verdict, counted, .. }: &Claim) -> Value {
+    json!({ "claim": claim, "verdict": verdict.label(), "counted": counted })
 }

@@ -14,7 +14,7 @@ use striate_tensor::{Error, zeroed};
 
 use crate::arguments::Inspect;
 use crate::clock::SystemClock;
-use crate::effect::{self, Flag, Source, refuse_given};
+use crate::effect::{self, Flag, Input, refuse_given};
 use crate::{json, weights};
 
 /// The figures of a network.
@@ -76,7 +76,7 @@ pub fn run(args: Inspect) -> Result<()> {
 /// Refuses flags for kinds of files that are not inspected.
 fn refuse_unused(args: &Inspect) -> striate_tensor::Result<()> {
     let flags = [Flag::output("--output", args.adapt.output.is_some()), Flag::key(args.key.is_some())];
-    effect::refuse_unused(&flags, &[Source::network(&args.model)])
+    effect::refuse_unused(&flags, &[Input::network(&args.model)])
 }
 
 /// Refuses flags for networks if the file contains only weights.

@@ -1,12 +1,11 @@
 //! A weights file without a network, as a list of its tensors.
 
 use std::path::Path;
-use striate_tensor::text::counted;
 
 use anyhow::Result;
 use serde_json::json;
 use striate_formats::{Loaded, ReadOptions, check_weights, count_parameters, read_weights_with};
-use striate_tensor::text::printable;
+use striate_tensor::text::{counted, printable};
 
 use crate::output::{argument, grouped, sides, table};
 use crate::{json, weights};

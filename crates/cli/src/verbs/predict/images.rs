@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use striate_data::{file_kind, is_image};
 use striate_tensor::file::{list_folder, open, read_limited};
 use striate_tensor::text::printable_path;
 use striate_tensor::{Error, Result};
-use striate_vision::{HEAD_BYTES, Image, ImageKind, decode_limited};
+use striate_vision::{Image, decode_limited};
 
 /// Largest size of an image file.
 const LARGEST_FILE: u64 = 256 << 20;
@@ -65,32 +66,15 @@ fn no_images(path: &Path) -> Error {
 /// The kind of a folder entry that is not an image; `None` for images, including unreadable ones.
 fn kind(path: &Path) -> Option<String> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
     if name.starts_with('.') {
         return Some("hidden".into());
     }
     if path.is_dir() {
         return Some("folder".into());
     }
-    let head = open(path).and_then(|(file, _)| head(file, path));
-    match head {
-        // Reading it later reports the reason.
-        Err(_) => None,
-        Ok(head) if ImageKind::of(&head).is_some() => None,
-        // By its name an image, but empty or damaged from the first byte on.
-        Ok(_) if extension.as_deref().is_some_and(|extension| ENDINGS.contains(&extension)) => None,
-        Ok(_) => Some(extension.map_or("no extension".into(), |extension| format!(".{extension}"))),
-    }
-}
-
-/// Extensions of supported images.
-const ENDINGS: [&str; 10] = ["png", "jpg", "jpeg", "webp", "bmp", "gif", "tif", "tiff", "pgm", "ppm"];
-
-fn head(file: std::fs::File, path: &Path) -> Result<Vec<u8>> {
-    use std::io::Read;
-    let mut head = Vec::with_capacity(HEAD_BYTES);
-    file.take(HEAD_BYTES as u64).read_to_end(&mut head).map_err(|e| Error::read(path, e))?;
-    Ok(head)
+    // Reading a file that cannot be opened reports the reason.
+    let is_listed = is_image(path) || open(path).is_err();
+    (!is_listed).then(|| file_kind(path))
 }
 
 /// Decodes the image in the file at `path`.

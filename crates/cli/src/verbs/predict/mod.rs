@@ -15,17 +15,17 @@ use striate_vision::{Image, draw, encode_png};
 
 use self::images::Listing;
 use crate::arguments::Predict;
-use crate::effect::Source;
-use crate::output::write_file;
-use crate::outputs::{Output, check, refuse_beside_images};
+use crate::effect::Input;
+use crate::output::skipped;
+use crate::outputs::{Output, check, refuse_beside_images, write_file};
 use crate::{json, weights};
 
 /// The predictions for an image, or why it could not be read.
 type Outcome = (PathBuf, TensorResult<Vec<Guess>>);
 
 pub fn run(args: Predict) -> Result<()> {
-    let sources = Source::classifier(&args.model, args.images.network.as_deref());
-    args.images.reading.refuse_unused(&sources)?;
+    let inputs = Input::classifier(&args.model, args.images.network.as_deref());
+    args.images.reading.refuse_unused(&inputs)?;
     let listing = images::list(&args.files)?;
     if args.picture.is_some() && listing.files.len() != 1 {
         return Err(Error::input("--picture takes exactly one image").into());
@@ -45,7 +45,7 @@ pub fn run(args: Predict) -> Result<()> {
         let guesses = match image {
             Err(e) => Err(e),
             Ok(image) => {
-                let guesses = classifier.guesses(&image, args.top)?;
+                let guesses = classifier.guesses(&image, args.top).map_err(|e| e.at(printable_path(file)))?;
                 args.picture.iter().try_for_each(|out| picture(out, &image, &guesses))?;
                 Ok(guesses)
             }
@@ -84,7 +84,7 @@ fn check_outputs(args: &Predict, listing: &Listing) -> TensorResult<()> {
 /// Reports the skipped entries of folders, by kind.
 fn print_skipped(listing: &Listing) {
     for (kind, (count, first)) in &listing.skipped {
-        eprintln!("skipped: {count} × {}, first {}", printable(kind), printable_path(first));
+        eprintln!("{}", skipped(kind, *count, &first.to_string_lossy()));
     }
 }
 

@@ -5,7 +5,7 @@ use serde_json::Value;
 use striate_data::{Dataset, Pixels};
 use striate_formats::{IntegerType, Loaded};
 use striate_graph::Network;
-use striate_predict::{Origin as Known, PREPROCESSING_WORDS, Resolved, Source, check_integers, check_values};
+use striate_predict::{PREPROCESSING_WORDS, Resolved, Source, WeightsFacts, check_integers, check_values};
 use striate_tensor::Error;
 use striate_train::{Origin, Settings};
 use striate_vision::{Preprocessing, Step};
@@ -20,9 +20,9 @@ pub fn choose(
     loaded: Option<&Loaded>,
     asked: Option<&str>,
 ) -> Result<Vec<String>> {
-    let (known, own) = match loaded {
-        Some(loaded) => (Known::of(loaded, Some(name)), loaded.model.as_ref()),
-        None if given.model.is_some() => (given.origin.clone(), given.model.as_ref()),
+    let (facts, own) = match loaded {
+        Some(loaded) => (WeightsFacts::of(loaded, Some((name, &given.facts))), loaded.model.as_ref()),
+        None if given.model.is_some() => (given.facts.clone(), given.model.as_ref()),
         None if asked.is_none() => return Ok(vec![]),
         None => {
             let what = "--preprocessing is that of given weights; training from scratch takes mean and standard \
@@ -35,9 +35,9 @@ pub fn choose(
     let carried = own.map_or(null, |own| [&own.preprocessing, &own.predict]);
     // What a file carries is for its own network, which may be of another size.
     let against = own.filter(|_| asked.is_none()).map_or(network, |own| &own.network);
-    let form = known.preprocessing(against, carried, asked, &mut notes)?;
+    let form = facts.preprocessing(against, carried, asked, &mut notes)?;
     let Some(images) = &dataset.preprocessing else {
-        check_arrays(dataset, known.integers, asked)?;
+        check_arrays(dataset, facts.integers, asked)?;
         return Ok(notes);
     };
     match form {
@@ -50,15 +50,25 @@ pub fn choose(
              {PREPROCESSING_WORDS}"
         )),
     }
-    if let (Some(taken), Some(mean), Some(std)) =
-        (known.integers, &settings.recipe.data.mean, &settings.recipe.data.std)
-    {
-        let form = Preprocessing { mean: mean.clone(), std: std.clone(), steps: vec![], ..*images };
-        form.check()
-            .and_then(|()| check_integers(&form, taken))
-            .map_err(|e| e.at("data.mean and data.std"))?;
+    if let Some(taken) = facts.integers {
+        check_images(settings, images, taken, name)?;
     }
     Ok(notes)
+}
+
+/// Refuses a normalization of `images` that does not yield the integers that the input of the network called `name`
+/// takes.
+fn check_images(settings: &Settings, images: &Preprocessing, taken: IntegerType, name: &str) -> Result<()> {
+    let data = &settings.recipe.data;
+    let (Some(mean), Some(std)) = (&data.mean, &data.std) else {
+        let what = format!("the network's input takes {taken}");
+        let advice = "state its preprocessing with --preprocessing FILE.json";
+        return Err(Error::input(what).at(name).advising(advice).into());
+    };
+    let form = Preprocessing { mean: mean.clone(), std: std.clone(), steps: vec![], ..*images };
+    let at = |e: Error| e.at("data.mean and data.std");
+    form.check().map_err(at)?;
+    Ok(check_integers(&form, taken).map_err(|e| at(e).advising("choose values that yield such integers"))?)
 }
 
 /// Where the summary says that the normalization comes from.

@@ -11,7 +11,8 @@ use striate_vision::{draw, encode_png};
 
 use crate::arguments::Train;
 use crate::json;
-use crate::output::{argument, errors, write_file};
+use crate::output::{argument, errors};
+use crate::outputs::write_file;
 
 /// The picture of a run's curves.
 const CURVES: &str = "curves.png";
@@ -68,17 +69,20 @@ pub fn print(outcome: &Outcome, summary: &Summary, args: &Train) -> Result<()> {
 
 fn print_text(outcome: &Outcome, spec: &str) {
     let model = argument(&outcome.model.to_string_lossy());
-    let seconds = format!("{:.1} s at {:.0} images/s", outcome.seconds, outcome.images_per_second);
+    let effort = match outcome.images_per_second > 0.0 {
+        true => format!(", after {:.1} s at {:.0} images/s", outcome.seconds, outcome.images_per_second),
+        false => "; no steps were left".into(),
+    };
     match (&outcome.tally, outcome.part) {
         (Some(tally), Some(part)) => {
-            println!("{part} {} on {} images, after {seconds}", errors(tally), tally.n(),)
+            println!("{part} {} on {} images{effort}", errors(tally), tally.n())
         }
         _ => {
             let loss = outcome
                 .train_loss
                 .map_or("nothing trained on yet".into(), |loss| format!("training loss {loss:.4}"));
             match outcome.finished {
-                true => println!("{loss}, after {seconds}; error not measured: no images were held out"),
+                true => println!("{loss}{effort}; error not measured: no images were held out"),
                 false => println!("stopped at step {}, {loss}", outcome.steps),
             }
         }

@@ -3,7 +3,7 @@
 use striate_tensor::text::{counted, printable};
 use striate_train::{DataSummary, NetworkSummary, Origin, RecipeSummary, Summary};
 
-use crate::output::{grouped, image_sizes, sides};
+use crate::output::{grouped, image_sizes, sides, skipped};
 
 /// Columns of a line.
 const WIDTH: usize = 100;
@@ -44,10 +44,7 @@ fn data_lines(data: &DataSummary) -> Vec<String> {
         lines.extend(data.normalization.iter().map(|origin| format!("normalization: {}", printable(origin))));
     }
     lines.extend(data.notes.iter().map(|note| printable(note).into_owned()));
-    let left = data.skipped.iter();
-    lines.extend(
-        left.map(|left| format!("skipped: {} × {}, first {}", left.count, left.kind, printable(&left.first))),
-    );
+    lines.extend(data.skipped.iter().map(|entry| skipped(&entry.kind, entry.count, &entry.first)));
     let unreadable = &data.unreadable;
     let few = unreadable.iter().take(FEW_FILES);
     lines.extend(few.map(|image| {

@@ -17,9 +17,9 @@ use crate::preprocessing::{
     resized,
 };
 
-/// The facts about weights that decide about their preprocessing.
+/// Facts about weights that determine their preprocessing.
 #[derive(Debug, Clone, Default)]
-pub struct Origin {
+pub struct WeightsFacts {
     /// The metadata of an ONNX file.
     pub metadata: HashMap<String, String>,
     /// The integers that the input of an ONNX graph takes; `None` for floats.
@@ -64,14 +64,15 @@ impl Source {
     }
 }
 
-impl Origin {
-    /// Returns the facts in `loaded`, for its own network or for the one that the user calls `network`.
-    pub fn of(loaded: &Loaded, network: Option<&str>) -> Origin {
-        Origin {
+impl WeightsFacts {
+    /// Returns the facts in `loaded`, for its own network or for the `named` one: the name that the user gives, with
+    /// the facts in its file.
+    pub fn of(loaded: &Loaded, named: Option<(&str, &WeightsFacts)>) -> WeightsFacts {
+        WeightsFacts {
             metadata: loaded.metadata.clone(),
-            // A different network may expect different input.
-            integers: loaded.integers.filter(|_| network.is_none()),
-            network: network.map(str::to_owned),
+            // What the input takes depends on the network, not on the weights.
+            integers: named.map_or(loaded.integers, |(_, facts)| facts.integers),
+            network: named.map(|(name, _)| name.to_owned()),
             was_bgr: loaded.is_caffe,
         }
     }
@@ -95,13 +96,13 @@ impl Origin {
         if let Some(source) = asked {
             let colors = if self.was_bgr { Colors::Rgb } else { Colors::Bgr };
             let form = named_preprocessing(source, network, colors)?;
-            check(&form).map_err(|e| e.at(format!("--preprocessing {source}")))?;
+            check(&form).map_err(|e| e.at(format!("--preprocessing {source}")).advising(self.advice()))?;
             return Ok(Some((form, Source::Asked(source.to_owned()))));
         }
         let advised = |e: Error| e.advising("--preprocessing replaces it");
         let [own, other] = own.map(|value| read_preprocessing(value, network));
         if let Some(form) = own.map_err(advised)?.or(other.map_err(advised)?) {
-            check(&form).map_err(|e| e.at("the model's preprocessing"))?;
+            check(&form).map_err(|e| advised(e.at("the model's preprocessing")))?;
             return Ok(Some((form, Source::Model)));
         }
         if let Some((form, keys)) = metadata::preprocessing(&self.metadata, network) {
@@ -117,6 +118,16 @@ impl Origin {
         }
         let published = self.published(network).filter(|_| self.integers.is_none());
         Ok(published.map(|form| (form, Source::Published)))
+    }
+
+    /// What to do about a requested preprocessing that does not yield the integers of the input.
+    fn advice(&self) -> &'static str {
+        match self.integers == Some(IntegerType::BYTES) {
+            true => {
+                "omit --preprocessing to pass pixels as bytes, or use a FILE.json with mean 0 and std 1/255"
+            }
+            false => "use a FILE.json whose mean and std yield integers that the input takes",
+        }
     }
 
     /// The preprocessing of the published weights of `network`, at its size, if it is a known one. Caffe's weights take
