@@ -434,7 +434,7 @@ fn unusable_options_and_folders_are_refused_before_any_work() {
             &model,
             "cannot write nowhere/out.safetensors: the folder nowhere does not exist",
         ),
-        ("net.toml/out.pth", &[], "the folder net.toml does not exist"),
+        ("net.toml/out.pth", &[], "the folder net.toml is a file; choose another path"),
     ] {
         let line = folder.refusal(&[&["convert", "small.pth", to], options].concat());
         assert!(line.contains(expected), "{to} {options:?}: {line}");

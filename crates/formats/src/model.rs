@@ -84,7 +84,7 @@ const VERSION: &str = "1";
 /// The program's own version, for a user whose file was written by another.
 const PROGRAM: &str = concat!("striate ", env!("CARGO_PKG_VERSION"));
 /// Largest number of outputs that are named by numbers.
-const MOST_CLASSES: usize = 1 << 22;
+const MOST_CLASSES: usize = 1 << 20;
 /// The description of a file without a network, for messages.
 pub const WEIGHTS_ALONE: &str = "contains only weights, not a network";
 const DAMAGED: &str = "is a damaged model file";
@@ -94,7 +94,7 @@ impl ModelFile {
     /// Returns a model with only a network and weights; its class names are numbers. A single output means two classes.
     ///
     /// # Errors
-    /// If the network is invalid, or has millions of outputs.
+    /// If the network is invalid, or has more than a million outputs.
     pub fn bare(network: Network, weights: Weights) -> Result<ModelFile> {
         let outputs = network.classes()?;
         if outputs > MOST_CLASSES {

@@ -285,7 +285,7 @@ mod tests {
             ),
             (
                 layer(r#"{ op = "conv", out_channels = "four", kernel_size = 3 }"#),
-                "out_channels must be a whole number, but is four",
+                "out_channels must be a whole number, but is \"four\"",
             ),
             (
                 layer(r#"{ op = "conv", out_channels = 1.5, kernel_size = 3 }"#),

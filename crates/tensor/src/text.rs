@@ -132,7 +132,8 @@ pub fn reword(message: &str, name: &str) -> String {
         "sequence" => "a list",
         "map" => "a table",
         _ if found.starts_with("string ") => &found["string ".len()..],
-        _ => found.split_once(['`', '"']).map_or(found, |(_, value)| value.trim_end_matches(['`', '"'])),
+        // A number or a word between backquotes.
+        _ => found.split('`').nth(1).unwrap_or(found),
     };
     let is_unsigned = matches!(expected, "usize" | "u64" | "u32" | "u16" | "u8");
     let wanted = match expected {

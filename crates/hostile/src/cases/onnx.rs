@@ -146,7 +146,7 @@ fn graphs() -> Vec<Case> {
         bad("two inputs", model_of(17, &two_inputs).bytes, "has 2 inputs (x, z)"),
         bad("a negative extent", bare(&[-5, 8]), "open or out of range"),
         bad("a giant extent", bare(&[i64::MAX, 8]), "open or out of range"),
-        bad("too many outputs", bare(&[1 << 23]), "8388608 outputs exceed the limit of 4194304"),
+        bad("too many outputs", bare(&[1 << 23]), "8388608 outputs exceed the limit of 1048576"),
         bad("a giant product", bare(&[1 << 24; 5]), "input x: shape [N, "),
         bad(
             "unknown operators",
