@@ -128,7 +128,7 @@ def through_timm(striate, name):
         # Seven classes instead of a thousand: all layers before the last are still timm's.
         text, _ = striate("inspect", name, "--classes", "7", "--text")
         (striate.folder / "seven.toml").write_text(text)
-        _, messages = striate("run", "seven.toml", "--weights", file, *run)
+        _, messages = striate("run", "seven.toml", "--weights", file, "--classes", "7", *run)
         wanted = f"last layer replaced: 7 classes instead of 1,000 ({head}.weight and 1 more newly initialized)"
         must(wanted in messages, f"{name} with seven classes: {messages!r}")
         must(np.load(striate.folder / "y.npy").shape == (2, 7), f"{name}: the scores of seven classes")

@@ -64,11 +64,13 @@ pub fn run(args: Run) -> Result<()> {
     let place = || format!("{}, shape {}", printable_path(&args.input), array.shape);
     network.graph_for(&array.shape).map_err(|e| if fits { e } else { e.at(place()) })?;
     let seed = args.compute.seed.unwrap_or(0);
+    // A layer before the last has the same outputs for any number of classes.
+    let is_adapted = args.classes.is_some() || args.layer.is_some();
     let weights = match (&args.weights, resolved.model) {
         // The array is at fault if the weights fit the network as it was.
         (Some(path), _) if !fits && weights::are_for(&own, path, &options) => return Err(misfit(&own).into()),
         (Some(path), _) => {
-            weights::load_for(&whole, path, args.classes.is_some(), args.compute.seed, &options)?
+            weights::load_for(&whole, path, is_adapted, args.compute.seed, &options)?
         }
         (None, Some(model)) if args.classes.is_some() => {
             weights::fit_for(&whole, model.weights, vec![], Path::new(&args.model), args.compute.seed)?
