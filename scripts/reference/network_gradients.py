@@ -15,8 +15,7 @@ import kinks
 from program import read_safetensors
 
 LABELS = torch.tensor([0, 9, 4, 5])
-# At this learning rate, a step changes weights so much that the difference preserves the gradient.
-RATE = 1000.0
+CLASSES = 10
 # A gradient below this share of the total norm is zero up to rounding, such as that of a bias before a batch norm.
 ZERO = 1e-9
 SEEDS = range(1, 201)
@@ -129,16 +128,25 @@ def network_text(striate, name, size, averages):
 
 
 def engine(striate, step):
-    """Gradients of the program's training step in f32, from the weights before and after it."""
-    settings = ["optim.name=sgd", "optim.momentum=0", "optim.nesterov=false", "optim.weight_decay=0",
-                "schedule.name=constant", "schedule.warmup=0", "data.holdout=0", "data.augment=none"]
+    """Gradients of the program's training step in f32."""
+    settings = ["optim.name=sgd", "optim.momentum=0.9", "optim.nesterov=false", "optim.weight_decay=0",
+                "schedule.name=constant", "schedule.warmup=0", "data.holdout=0", "data.augment=none",
+                "data.shuffle=false", "train.clip_norm=0", "optim.head_factor=1"]
     settings = [word for setting in settings for word in ("--set", setting)]
     shutil.rmtree(striate.folder / "run", ignore_errors=True)
-    ran = striate("train", "net.toml", "--data", "npy:data", "--weights", "weights.pth",
-                  "--batch", str(len(step.labels)), "--steps", "1", "--lr", str(RATE), "--out", "run", "--json",
+    # Data need an image of every class; only the first batch is trained on.
+    others = [label for label in range(CLASSES) if label not in step.labels]
+    (striate.folder / "train").mkdir(exist_ok=True)
+    images = torch.cat([step.images, torch.zeros(len(others), *step.images.shape[1:])])
+    np.save(striate.folder / "train/images.npy", images.numpy())
+    np.save(striate.folder / "train/labels.npy", torch.cat([step.labels, torch.tensor(others)]).numpy())
+    ran = striate("train", "net.toml", "--data", "npy:train", "--weights", "weights.pth",
+                  "--batch", str(len(step.labels)), "--steps", "1", "--lr", "1e-30", "--out", "run", "--json",
                   *settings)
-    after = read_safetensors(striate.folder / json.loads(ran)["model"])
-    return {key: (step.weights[key].double() - after[key].double()) / RATE for key in step.double}
+    run = striate.folder / json.loads(ran)["run"]
+    # After the first step, the momenta are the gradients.
+    state = read_safetensors(next(run.glob("checkpoints/*/state.safetensors")))
+    return {key: state[f"momentum.{key}"].double() for key in step.double}
 
 
 def interpreter(example, folder, step):
