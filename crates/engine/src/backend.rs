@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use striate_graph::Graph;
-use striate_tensor::{Layout, Region, Result};
+use striate_tensor::Result;
+use striate_kernels::{Layout, Region};
 
 /// The layouts and regions of variables that are already placed, by name. Plans for other batch sizes must use
 /// the same ones.

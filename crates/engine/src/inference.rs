@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use striate_graph::{Graph, Network, Role, Segment, initial_values};
 use striate_kernels::Context;
 use striate_tensor::text::counted;
-use striate_tensor::{Buffer, Error, Memory, Result, Shape, check_memory, zeroed};
+use striate_tensor::{Buffer, Error, Result, Shape, check_memory, zeroed};
+use striate_kernels::Memory;
 
 use crate::backend::{Backend, Placements};
 use crate::clock::Clock;

@@ -2,7 +2,8 @@
 
 use striate_graph::{Graph, Role, Segment, ValueId};
 use striate_kernels::{Context, Kernel};
-use striate_tensor::{Access, Buffer, Layout, Memory, Region, Result, Shape};
+use striate_tensor::{Buffer, Result, Shape};
+use striate_kernels::{Access, Layout, Memory, Region};
 
 use crate::clock::Clock;
 
@@ -35,6 +36,7 @@ pub struct Step {
 pub(crate) struct PlacedVariable {
     pub id: ValueId,
     pub role: Role,
+    pub layout: Layout,
     pub region: Region,
 }
 

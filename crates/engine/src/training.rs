@@ -7,7 +7,8 @@ use striate_graph::{
 };
 use striate_kernels::{Context, reorder};
 use striate_tensor::text::counted;
-use striate_tensor::{Buffer, Error, Layout, Memory, Region, Result, Shape, check_memory, zeroed};
+use striate_tensor::{Buffer, Error, Result, Shape, check_memory, zeroed};
+use striate_kernels::{Layout, Memory, Region};
 
 use crate::Variables;
 use crate::backend::{Backend, Placements};
@@ -58,7 +59,7 @@ impl Training {
         let (mut placements, mut infos) = (Placements::new(), Vec::new());
         for variable in &plan.variables {
             let value = plan.graph.value(variable.id);
-            placements.insert(value.name.clone(), (value.layout, variable.region.clone()));
+            placements.insert(value.name.clone(), (variable.layout, variable.region.clone()));
             infos.push(VariableInfo {
                 name: value.name.clone(),
                 role: variable.role,

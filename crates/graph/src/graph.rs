@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use striate_tensor::{DType, Layout, Shape};
+use striate_tensor::{DType, Shape};
 
 use crate::{Fan, Init, Loss, Op};
 
@@ -58,8 +58,6 @@ pub struct Value {
     pub dtype: DType,
     /// Its origin.
     pub kind: Kind,
-    /// Its layout in memory; [`Layout::Plain`] until the compiler chooses one.
-    pub layout: Layout,
 }
 
 impl Value {
@@ -71,9 +69,9 @@ impl Value {
         }
     }
 
-    /// The number of bytes it occupies in its layout.
+    /// The number of bytes of its elements.
     pub fn bytes(&self) -> usize {
-        self.layout.len(&self.shape) * self.dtype.size()
+        self.shape.numel() * self.dtype.size()
     }
 }
 
@@ -137,7 +135,7 @@ impl Graph {
 
     /// Adds a value.
     pub fn add_value(&mut self, name: impl Into<String>, shape: Shape, dtype: DType, kind: Kind) -> ValueId {
-        self.values.push(Value { name: name.into(), shape, dtype, kind, layout: Layout::Plain });
+        self.values.push(Value { name: name.into(), shape, dtype, kind });
         ValueId(self.values.len() - 1)
     }
 

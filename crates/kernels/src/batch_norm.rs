@@ -3,7 +3,7 @@
 //! Statistics are computed map by map as (count, mean, sum of squared deviations) and merged in the order
 //! of the images (Chan, Golub and LeVeque, 1979), so that they do not depend on the number of threads.
 
-use striate_tensor::{Layout, Views};
+use crate::{Layout, Views};
 
 use crate::batch_norm_plain::Plain;
 use crate::isa::Isa;

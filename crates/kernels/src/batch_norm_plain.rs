@@ -1,7 +1,7 @@
 //! Batch normalization of plain values with spatial axes, such as signals and volumes: first the statistics of each
 //! channel, then each map.
 
-use striate_tensor::{Layout, Views};
+use crate::{Layout, Views};
 
 use crate::batch_norm::{BatchNormDesc, Mode};
 use crate::isa::Isa;

@@ -3,7 +3,7 @@
 //! Adjacent axes along which both operands have uniform strides are collapsed into one. In the innermost
 //! remaining axis, a row, each operand is either contiguous or a single number.
 
-use striate_tensor::{Layout, Views};
+use crate::{Layout, Views};
 
 use crate::isa::Isa;
 use crate::reference::{self, Reference};

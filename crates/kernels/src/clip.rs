@@ -1,6 +1,6 @@
 //! Clipping of every element, and its gradient.
 
-use striate_tensor::{Layout, Views};
+use crate::{Layout, Views};
 
 use crate::isa::Isa;
 use crate::reference::{self, Reference};

@@ -1,6 +1,6 @@
 //! Concatenation of values along the channels, and splitting.
 
-use striate_tensor::{Layout, Views};
+use crate::{Layout, Views};
 
 use crate::isa::Isa;
 use crate::maps::{Maps, is_blocked};

@@ -1,6 +1,6 @@
 //! Elementwise operations: activations, their gradients, sums.
 
-use striate_tensor::{Layout, Views};
+use crate::{Layout, Views};
 
 use crate::activation::Activation;
 use crate::function::Function;

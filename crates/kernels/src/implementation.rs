@@ -1,6 +1,6 @@
 //! The interface of an implementation of an operation, and how one is chosen.
 
-use striate_tensor::{Layout, Views};
+use crate::{Layout, Views};
 
 use crate::isa::Isa;
 use crate::threads::ThreadPool;

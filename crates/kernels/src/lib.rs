@@ -1,7 +1,7 @@
 //! Computation on slices: instruction sets, the thread pool, and the kernels of every operation.
 //!
 //! Kernels are independent of graphs. A kernel gets a descriptor (sizes, strides, padding), the layouts of
-//! its operands, and slices. Every operation has an **ordered list of implementations**; each accepts or
+//! its operands, and views of memory. Every operation has an **ordered list of implementations**; each accepts or
 //! refuses a descriptor, and the reference implementation comes last and accepts everything.
 //! Adding one line to a list enables a kernel in production, in the tests and in the benchmark.
 //!
@@ -31,11 +31,13 @@ pub mod gather;
 pub mod gemm;
 mod implementation;
 pub mod isa;
+mod layout;
 pub mod linear;
 pub mod locally_connected;
 pub mod lrn;
 mod maps;
 pub mod matmul;
+mod memory;
 pub mod optimizer;
 pub mod pad_channels;
 pub mod peak;
@@ -57,3 +59,5 @@ mod taps;
 pub mod threads;
 
 pub use implementation::{Context, Implementation, Kernel, choose};
+pub use layout::{Halo, Layout};
+pub use memory::{Access, Memory, Place, Region, Views};

@@ -1,6 +1,6 @@
 //! Fully connected layers: forward, data gradient, weight gradient.
 
-use striate_tensor::Layout;
+use crate::Layout;
 
 use crate::activation::Activation;
 use crate::conv::{ConvDesc, images, images_weight_gradient};

@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use striate_tensor::{Layout, Views};
+use crate::{Layout, Views};
 
 use crate::conv::ConvDesc;
 use crate::isa::Isa;

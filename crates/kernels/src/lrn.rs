@@ -4,7 +4,7 @@
 //! contiguously, so that the sum over neighboring channels is a sum of shifted vectors. The power is
 //! computed with square roots, so only multiples of a quarter are supported.
 
-use striate_tensor::{Layout, Views};
+use crate::{Layout, Views};
 
 use crate::isa::Isa;
 use crate::maps::{Maps, is_blocked};

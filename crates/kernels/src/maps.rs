@@ -1,6 +1,6 @@
 //! The geometry of maps in blocks of channels: offsets of maps and rows, and clearing of halos.
 
-use striate_tensor::{Halo, Layout};
+use crate::{Halo, Layout};
 
 /// The geometry of a value in [`Layout::Channels`], or in [`Layout::Images`], where the lanes of a map are
 /// images instead of channels.

@@ -1,7 +1,7 @@
 //! Updates of variables: gradient descent, Adam, accumulation and clipping of gradients. They process whole
 //! values including padding, which stays zero.
 
-use striate_tensor::{Layout, Views};
+use crate::{Layout, Views};
 
 use crate::isa::Isa;
 use crate::reference::{self, Reference};

@@ -1,6 +1,6 @@
 //! Zero channels before and after those of a value, and the reverse, which is the gradient.
 
-use striate_tensor::{Layout, Views};
+use crate::{Layout, Views};
 
 use crate::isa::Isa;
 use crate::maps::{Maps, is_blocked};

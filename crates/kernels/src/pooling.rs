@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use striate_tensor::{Layout, Views};
+use crate::{Layout, Views};
 
 use crate::activation::Activation;
 use crate::isa::Isa;

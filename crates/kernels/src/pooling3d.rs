@@ -1,7 +1,7 @@
 //! Max and average pooling of plain volumes, and their gradients. Windows may be dilated, and padding may differ on
 //! every side; maps and signals with such windows are treated as volumes of depth 1, and of height 1.
 
-use striate_tensor::{Layout, Views};
+use crate::{Layout, Views};
 
 use crate::activation::Activation;
 use crate::isa::Isa;

@@ -1,7 +1,7 @@
 //! Sums over all axes but the channels, of a value or of the product of two: the gradients of a bias and of a
 //! per-channel coefficient.
 
-use striate_tensor::{Layout, Views};
+use crate::{Layout, Views};
 
 use crate::isa::Isa;
 use crate::maps::{Maps, is_blocked};

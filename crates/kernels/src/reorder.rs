@@ -1,6 +1,6 @@
 //! Conversion of a value to another layout.
 
-use striate_tensor::{Layout, Views};
+use crate::{Layout, Views};
 
 use crate::isa::Isa;
 use crate::maps::Maps;

@@ -1,6 +1,6 @@
 //! Multiplication by a coefficient for each channel, with an optional bias.
 
-use striate_tensor::{Layout, Views};
+use crate::{Layout, Views};
 
 use crate::isa::Isa;
 use crate::maps::{Maps, is_lanes};

@@ -11,7 +11,7 @@ use striate_kernels::isa::Isa;
 use striate_kernels::linear::{self, LinearDesc};
 use striate_kernels::locally_connected;
 use striate_kernels::reference;
-use striate_tensor::Layout;
+use striate_kernels::Layout;
 
 fn activation() -> impl Strategy<Value = Activation> {
     use Activation::{None, Relu, Relu6, ScaledTanh, Sigmoid, Tanh};

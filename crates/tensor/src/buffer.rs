@@ -137,7 +137,7 @@ impl Buffer {
     }
 
     /// The first byte; valid for [`Buffer::len`] bytes as long as the buffer lives.
-    pub(crate) fn start(&self) -> NonNull<u8> {
+    pub fn start(&self) -> NonNull<u8> {
         self.start
     }
 }

@@ -281,7 +281,7 @@ impl<'g> Interpreter<'g> {
                 reference::dropout::dropout(&d, r[0], r[1][0] as i64, r[2][0] as i64, &mut w[0]);
             }
             // Dropout without seed and step is that of inference, which does nothing.
-            Op::Dropout(_) | Op::Flatten(_) | Op::Reshape(_) | Op::Reorder(_) | Op::Constant(_) => {
+            Op::Dropout(_) | Op::Flatten(_) | Op::Reshape(_) | Op::Constant(_) => {
                 w[0].copy_from_slice(r[0]);
             }
             Op::Sgd(op) => {

@@ -8,20 +8,30 @@
 
 use std::collections::HashMap;
 
-use striate_graph::ops::Reorder;
+use striate_graph::ops::Reshape;
 use striate_graph::{Graph, Kind, Node, Op, Role, Segment, ValueId};
 use striate_kernels::isa::Isa;
 use striate_tensor::text::grouped;
-use striate_tensor::{Error, Halo, Layout, Result, Shape};
+use striate_tensor::{Error, Result, Shape};
+use striate_kernels::{Halo, Layout};
 
 use super::lower::{Candidates, Lowering, lower};
 use crate::backend::Placements;
 use crate::passes::trains;
 
-/// A graph with the layouts of all values and a choice for each node.
+/// A graph, the layouts of all its values, and a choice for each node.
 pub(super) struct LaidOut {
     pub graph: Graph,
+    pub layouts: Vec<Layout>,
     pub choices: Vec<Choice>,
+}
+
+impl LaidOut {
+    /// The number of bytes of the value `id` in its layout.
+    pub fn bytes(&self, id: ValueId) -> usize {
+        let value = self.graph.value(id);
+        self.layouts[id.0].len(&value.shape) * value.dtype.size()
+    }
 }
 
 /// How a node is computed.
@@ -30,7 +40,7 @@ pub(super) enum Choice {
     Kernel(Box<dyn Candidates>, usize),
     /// Not at all: the output is an alias of the input.
     Alias,
-    /// By conversion to another layout.
+    /// By conversion to another layout. In the graph, this is a reshape that changes nothing.
     Reorder,
 }
 
@@ -44,8 +54,8 @@ pub(super) fn lay_out(graph: Graph, isa: Isa, placements: &Placements, blocked: 
         pass.graph.outputs[index] = pass.request(output, Layout::Plain);
     }
     pass.graph.nodes = pass.nodes;
-    check_sizes(&pass.graph)?;
-    Ok(LaidOut { graph: pass.graph, choices: pass.choices })
+    check_sizes(&pass.graph, &pass.layouts)?;
+    Ok(LaidOut { graph: pass.graph, layouts: pass.layouts, choices: pass.choices })
 }
 
 /// The largest number of elements accepted in a value including its halo; low enough that the total size of all
@@ -53,9 +63,9 @@ pub(super) fn lay_out(graph: Graph, isa: Isa, placements: &Placements, blocked: 
 const MOST_ELEMENTS: usize = 1 << 44;
 
 /// Refuses values that are too large because of their halo.
-fn check_sizes(graph: &Graph) -> Result<()> {
-    for value in &graph.values {
-        let elements = value.layout.checked_len(&value.shape);
+fn check_sizes(graph: &Graph, layouts: &[Layout]) -> Result<()> {
+    for (value, layout) in graph.values.iter().zip(layouts) {
+        let elements = layout.checked_len(&value.shape);
         if elements.is_none_or(|elements| elements > MOST_ELEMENTS) {
             // The name of a copy is that of the value, followed by `@` and the layout.
             let name = value.name.split('@').next().unwrap_or_default();
@@ -72,6 +82,7 @@ fn check_sizes(graph: &Graph) -> Result<()> {
 
 struct LayoutPass {
     graph: Graph,
+    layouts: Vec<Layout>,
     isa: Isa,
     /// Whether layouts other than plain are allowed.
     blocked: bool,
@@ -90,12 +101,13 @@ struct LayoutPass {
 }
 
 impl LayoutPass {
-    fn new(mut graph: Graph, isa: Isa, placements: &Placements, blocked: bool) -> Self {
+    fn new(graph: Graph, isa: Isa, placements: &Placements, blocked: bool) -> Self {
         let mut settled = vec![false; graph.values.len()];
-        for (value, settled) in graph.values.iter_mut().zip(&mut settled) {
+        let mut layouts = vec![Layout::Plain; graph.values.len()];
+        for (index, value) in graph.values.iter().enumerate() {
             if let Some((layout, _)) = placements.get(&value.name) {
-                value.layout = *layout;
-                *settled = true;
+                layouts[index] = *layout;
+                settled[index] = true;
             }
         }
         let trains = trains(&graph);
@@ -103,18 +115,27 @@ impl LayoutPass {
             graph.gradients.iter().map(|(parameter, gradient)| (*gradient, *parameter)).collect();
         let (versions, prepared) = (HashMap::new(), Vec::new());
         let (nodes, choices) = (Vec::new(), Vec::new());
-        LayoutPass { graph, isa, blocked, trains, settled, prepared, parameters, versions, nodes, choices }
+        LayoutPass { graph, layouts, isa, blocked, trains, settled, prepared, parameters, versions, nodes, choices }
+    }
+
+    fn lower(&self, node: &Node) -> Lowering {
+        lower(&self.graph, node, &|id| self.layouts[id.0].len(self.graph.shape(id)))
+    }
+
+    /// Adds a value in `layout`.
+    fn add(&mut self, name: String, shape: Shape, layout: Layout) -> ValueId {
+        self.layouts.push(layout);
+        self.graph.add_computed(name, shape)
     }
 
     fn visit(&mut self, node: Node) {
         if matches!(node.op, Op::Sgd(_) | Op::Adam(_) | Op::Accumulate(_) | Op::ClipNorm(_)) {
             return self.visit_update(node);
         }
-        match lower(&self.graph, &node) {
+        match self.lower(&node) {
             Lowering::Alias => {
                 self.visit_alias(node);
             }
-            Lowering::Reorder => self.push(node, Choice::Reorder),
             Lowering::Kernels(candidates) => {
                 let (position, layouts) = self.choose(&node, &*candidates);
                 let (reads, writes) = layouts.split_at(node.inputs.len());
@@ -132,12 +153,12 @@ impl LayoutPass {
     /// Visits an alias, which gives the same bytes another shape. Its layout is plain, or batch-innermost if the
     /// batch does not change, because the elements of each image are in plain order there too.
     fn visit_alias(&mut self, node: Node) {
-        let have = self.graph.value(node.inputs[0]).layout;
+        let have = self.layouts[node.inputs[0].0];
         let images = |id: ValueId| self.graph.shape(id).first();
         let same_images = images(node.inputs[0]) == images(node.outputs[0]);
         let layout = if have.is_images() && same_images { have } else { Layout::Plain };
         let input = self.request(node.inputs[0], layout);
-        self.graph.values[node.outputs[0].0].layout = layout;
+        self.layouts[node.outputs[0].0] = layout;
         self.push(Node { inputs: vec![input], ..node }, Choice::Alias);
     }
 
@@ -164,9 +185,9 @@ impl LayoutPass {
             self.settle_like_parameter(*output, &node);
         }
         if let Op::Accumulate(_) = node.op {
-            node.inputs[0] = self.request(node.inputs[0], self.graph.value(node.outputs[0]).layout);
+            node.inputs[0] = self.request(node.inputs[0], self.layouts[node.outputs[0].0]);
         }
-        let Lowering::Kernels(candidates) = lower(&self.graph, &node) else {
+        let Lowering::Kernels(candidates) = self.lower(&node) else {
             unreachable!("updates are kernels")
         };
         let (position, _) = candidates.choose(self.isa, Layout::Plain, true);
@@ -179,7 +200,7 @@ impl LayoutPass {
         let Some(first) = node.inputs.first() else { return Layout::Plain };
         let value = self.graph.value(*first);
         let as_blocks = value.role().is_none() && blocks_help(&value.shape, &node.op);
-        match value.layout {
+        match self.layouts[first.0] {
             Layout::Plain if as_blocks && self.blocked => Layout::channels(self.isa.block()),
             layout => layout.with_halo(Halo::NONE),
         }
@@ -189,19 +210,19 @@ impl LayoutPass {
     fn request(&mut self, id: ValueId, wanted: Layout) -> ValueId {
         let is_parameter = self.graph.value(id).role() == Some(Role::Parameter);
         if is_parameter && self.trains && !self.settled[id.0] {
-            self.graph.values[id.0].layout = wanted;
+            self.layouts[id.0] = wanted;
             self.settled[id.0] = true;
             return id;
         }
         let versions = self.versions.entry(id).or_insert_with(|| vec![id]);
         for version in versions.iter() {
-            let value = &mut self.graph.values[version.0];
-            match (value.layout, wanted) {
+            let layout = &mut self.layouts[version.0];
+            match (*layout, wanted) {
                 (have, wanted) if have == wanted => return *version,
                 (Layout::Channels { block, halo }, Layout::Channels { block: wanted, halo: needed })
                     if block == wanted =>
                 {
-                    value.layout = Layout::Channels { block, halo: halo.max(needed) };
+                    *layout = Layout::Channels { block, halo: halo.max(needed) };
                     return *version;
                 }
                 _ => {}
@@ -209,11 +230,11 @@ impl LayoutPass {
         }
         let original = self.graph.value(id);
         let (name, shape) = (format!("{}@{wanted}", original.name), original.shape.clone());
-        let copy = self.graph.add_computed(name.clone(), shape);
-        self.graph.values[copy.0].layout = wanted;
+        let copy = self.add(name.clone(), shape.clone(), wanted);
         self.versions.get_mut(&id).expect("the entry was added above").push(copy);
         let segment = if self.is_constant(id) { Segment::Prepare } else { Segment::Accumulate };
-        let node = Node { name, op: Reorder.into(), inputs: vec![id], outputs: vec![copy], segment };
+        let node =
+            Node { name, op: Reshape::to(&shape).into(), inputs: vec![id], outputs: vec![copy], segment };
         self.push(node, Choice::Reorder);
         copy
     }
@@ -233,23 +254,22 @@ impl LayoutPass {
         let mut copies = Vec::new();
         for (output, layout) in node.outputs.iter().copied().zip(layouts) {
             if self.graph.value(output).kind == Kind::Computed {
-                self.graph.values[output.0].layout = *layout;
+                self.layouts[output.0] = *layout;
                 outputs.push(output);
                 continue;
             }
             self.settle_like_parameter(output, node);
-            if self.graph.value(output).layout == *layout {
+            if self.layouts[output.0] == *layout {
                 outputs.push(output);
                 continue;
             }
             let (name, shape) = (&self.graph.value(output).name, self.graph.shape(output).clone());
             let name = format!("{name}@{layout}");
-            let computed = self.graph.add_computed(name.clone(), shape);
-            self.graph.values[computed.0].layout = *layout;
+            let computed = self.add(name.clone(), shape.clone(), *layout);
             outputs.push(computed);
             copies.push(Node {
                 name,
-                op: Reorder.into(),
+                op: Reshape::to(&shape).into(),
                 inputs: vec![computed],
                 outputs: vec![output],
                 segment: node.segment,
@@ -266,7 +286,7 @@ impl LayoutPass {
             _ => None,
         };
         if let (Some(parameter), false) = (parameter, self.settled[id.0]) {
-            self.graph.values[id.0].layout = self.graph.value(parameter).layout;
+            self.layouts[id.0] = self.layouts[parameter.0];
             self.settled[id.0] = true;
         }
     }

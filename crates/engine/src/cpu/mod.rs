@@ -85,7 +85,8 @@ impl Cpu {
         &self.disabled
     }
 
-    /// Returns the graph after the fusion pass and after the layout pass, for tests and for inspection.
+    /// Returns the graph after the fusion pass and after the layout pass, in which conversions are reshapes that change
+    /// nothing; for tests and for inspection.
     ///
     /// # Errors
     /// As [`Backend::compile`].

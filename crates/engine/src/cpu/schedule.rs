@@ -7,7 +7,8 @@ use striate_graph::ops::Conv;
 use striate_graph::{Graph, Kind, Node, Op, Role, Segment, ValueId};
 use striate_kernels::isa::Isa;
 use striate_kernels::{Kernel, reorder};
-use striate_tensor::{ALIGNMENT, Access, DType, Layout, Place, Region, Result, Shape};
+use striate_tensor::{ALIGNMENT, DType, Result, Shape};
+use striate_kernels::{Access, Layout, Place, Region};
 
 use super::layout::{Choice, LaidOut};
 use super::memory::{Need, place};
@@ -18,33 +19,32 @@ use crate::plan::{PlacedVariable, Plan, Preparation, SharedSource, Step};
 /// The buffers of a training plan after the arena, in order.
 const VARIABLE_ROLES: [Role; 5] = [Role::Parameter, Role::Gradient, Role::State, Role::Buffer, Role::Scalar];
 
-pub(super) fn schedule(laid_out: LaidOut, isa: Isa, placements: &Placements, share: bool) -> Result<Plan> {
-    let LaidOut { graph, choices } = laid_out;
-    let (bound, aliases) = bind(&graph, choices, isa);
-    let mut places = Places { regions: HashMap::new(), aliases };
+pub(super) fn schedule(mut laid_out: LaidOut, isa: Isa, placements: &Placements, share: bool) -> Result<Plan> {
+    let (bound, aliases) = bind(&mut laid_out, isa);
+    let graph = &laid_out.graph;
+    let mut places = Places { laid_out: &laid_out, regions: HashMap::new(), aliases };
     let (once, each): (Vec<Bound>, Vec<Bound>) =
         bound.into_iter().partition(|step| step.node.segment == Segment::Prepare);
 
-    let variables = if trains(&graph) { places.place_variables(&graph, placements) } else { Vec::new() };
+    let variables = if trains(graph) { places.place_variables(placements) } else { Vec::new() };
     let mut variable_bytes = vec![0; if variables.is_empty() { 0 } else { VARIABLE_ROLES.len() }];
     for variable in &variables {
         let Place::Own(buffer) = variable.region.place else { unreachable!("variables are owned") };
         let size = &mut variable_bytes[buffer - 1];
         *size = (*size).max(variable.region.bytes.end.next_multiple_of(ALIGNMENT));
     }
-    let preparation = schedule_preparation(&graph, once)?;
-    let shared = places.place_shared(&graph, &each, &preparation);
-    let shared_bytes = shared_bytes(&graph, &shared, &preparation);
-    let scratch = places.place_work(&graph, &each, share);
+    let preparation = schedule_preparation(&laid_out, once)?;
+    let shared = places.place_shared(&each, &preparation);
+    let shared_bytes = shared_bytes(&laid_out, &shared, &preparation);
+    let scratch = places.place_work(&each, share);
     let steps = each
         .into_iter()
         .zip(scratch.regions)
-        .map(|(step, scratch)| step.finish(&graph, &places, scratch))
+        .map(|(step, scratch)| step.finish(&places, scratch))
         .collect::<Result<Vec<Step>>>()?;
     Ok(Plan {
         inputs: graph.inputs.iter().map(|id| places.region(*id)).collect(),
         outputs: graph.outputs.iter().map(|id| places.region(*id)).collect(),
-        graph,
         preparation,
         steps,
         work_bytes: scratch.work_bytes,
@@ -52,43 +52,48 @@ pub(super) fn schedule(laid_out: LaidOut, isa: Isa, placements: &Placements, sha
         variables,
         shared,
         shared_bytes,
+        graph: laid_out.graph,
     })
 }
 
 /// A node with its kernel.
 struct Bound {
     node: Node,
+    op: &'static str,
     algorithm: &'static str,
     kernel: Box<dyn Kernel>,
 }
 
 /// Binds each node's kernel to its layouts. Aliases are returned as a map from output to input instead.
-fn bind(graph: &Graph, choices: Vec<Choice>, isa: Isa) -> (Vec<Bound>, HashMap<ValueId, ValueId>) {
+fn bind(laid_out: &mut LaidOut, isa: Isa) -> (Vec<Bound>, HashMap<ValueId, ValueId>) {
+    let choices = std::mem::take(&mut laid_out.choices);
+    let graph = &laid_out.graph;
     let mut aliases = HashMap::new();
     let mut bound = Vec::with_capacity(choices.len());
     for (node, choice) in graph.nodes.iter().zip(choices) {
         let operands = node.inputs.iter().chain(&node.outputs);
-        let layouts: Vec<Layout> = operands.map(|id| graph.value(*id).layout).collect();
-        let (algorithm, kernel) = match choice {
+        let layouts: Vec<Layout> = operands.map(|id| laid_out.layouts[id.0]).collect();
+        let (op, algorithm, kernel) = match choice {
             Choice::Alias => {
                 aliases.insert(node.outputs[0], node.inputs[0]);
                 continue;
             }
             Choice::Reorder => {
                 let shape = graph.shape(node.inputs[0]).nchw();
-                ("reorder", reorder::kernel(shape, layouts[0], layouts[1], isa))
+                ("reorder", "reorder", reorder::kernel(shape, layouts[0], layouts[1], isa))
             }
             Choice::Kernel(candidates, position) => {
-                (candidates.name(position), candidates.prepare(position, isa, &layouts))
+                (node.op.name(), candidates.name(position), candidates.prepare(position, isa, &layouts))
             }
         };
-        bound.push(Bound { node: node.clone(), algorithm, kernel });
+        bound.push(Bound { node: node.clone(), op, algorithm, kernel });
     }
     (bound, aliases)
 }
 
 impl Bound {
-    fn finish(self, graph: &Graph, places: &Places, scratch: Option<Region>) -> Result<Step> {
+    fn finish(self, places: &Places, scratch: Option<Region>) -> Result<Step> {
+        let graph = &places.laid_out.graph;
         let reads: Vec<Region> = self.node.inputs.iter().map(|id| places.region(*id)).collect();
         let mut writes: Vec<Region> = self.node.outputs.iter().map(|id| places.region(*id)).collect();
         if let Op::ClipNorm(_) = self.node.op {
@@ -101,13 +106,13 @@ impl Bound {
         let bytes = access.regions().iter().map(|region| region.bytes.len() as u64).sum();
         let output = graph.value(self.node.outputs[0]);
         Ok(Step {
-            op: self.node.op.name(),
+            op: self.op,
             algorithm: self.algorithm,
             segment: self.node.segment,
             flops: flops(graph, &self.node),
             bytes,
             output: output.shape.clone(),
-            layout: output.layout,
+            layout: places.laid_out.layouts[self.node.outputs[0].0],
             name: self.node.name,
             kernel: self.kernel,
             access,
@@ -153,36 +158,36 @@ fn flops(graph: &Graph, node: &Node) -> u64 {
 }
 
 /// Schedules the preparation, in which every value has a separate buffer and variables are shared.
-fn schedule_preparation(graph: &Graph, bound: Vec<Bound>) -> Result<Preparation> {
+fn schedule_preparation(laid_out: &LaidOut, bound: Vec<Bound>) -> Result<Preparation> {
     let mut preparation = Preparation::default();
-    let mut places = Places { regions: HashMap::new(), aliases: HashMap::new() };
+    let mut places = Places { laid_out, regions: HashMap::new(), aliases: HashMap::new() };
     for step in bound {
         for input in &step.node.inputs {
-            let value = graph.value(*input);
+            let value = laid_out.graph.value(*input);
             if value.role().is_some() && !places.regions.contains_key(input) {
                 let place = Place::Shared(preparation.sources.len());
-                places.regions.insert(*input, Region { place, bytes: 0..value.bytes() });
+                places.regions.insert(*input, Region { place, bytes: 0..laid_out.bytes(*input) });
                 preparation.sources.push(value.name.clone());
             }
         }
         for output in &step.node.outputs {
-            let value = graph.value(*output);
+            let bytes = laid_out.bytes(*output);
             let place = Place::Own(preparation.results.len());
-            places.regions.insert(*output, Region { place, bytes: 0..value.bytes() });
-            preparation.results.push((value.name.clone(), value.bytes()));
+            places.regions.insert(*output, Region { place, bytes: 0..bytes });
+            preparation.results.push((laid_out.graph.value(*output).name.clone(), bytes));
         }
         let scratch = (step.scratch_bytes() > 0).then(|| {
             let place = Place::Own(preparation.results.len());
             preparation.results.push((format!("{}.scratch", step.node.name), step.scratch_bytes()));
             Region { place, bytes: 0..step.scratch_bytes() }
         });
-        preparation.steps.push(step.finish(graph, &places, scratch)?);
+        preparation.steps.push(step.finish(&places, scratch)?);
     }
     Ok(preparation)
 }
 
 /// The total size of the shared buffers: variables in plain order and prepared values.
-fn shared_bytes(graph: &Graph, shared: &[SharedSource], preparation: &Preparation) -> usize {
+fn shared_bytes(laid_out: &LaidOut, shared: &[SharedSource], preparation: &Preparation) -> usize {
     let prepared: usize = preparation.results.iter().map(|(_, bytes)| bytes).sum();
     let variables = shared.iter().filter_map(|source| match source {
         SharedSource::Variable(name) => Some(name),
@@ -190,11 +195,13 @@ fn shared_bytes(graph: &Graph, shared: &[SharedSource], preparation: &Preparatio
     });
     let used: HashSet<&String> = preparation.sources.iter().chain(variables).collect();
     let is_used = |name: &String| used.contains(name);
-    let variables = graph.values.iter().filter(|value| value.role().is_some() && is_used(&value.name));
-    prepared + variables.map(|value| value.bytes()).sum::<usize>()
+    let values = laid_out.graph.values.iter().enumerate();
+    let variables = values.filter(|(_, value)| value.role().is_some() && is_used(&value.name));
+    prepared + variables.map(|(index, _)| laid_out.bytes(ValueId(index))).sum::<usize>()
 }
 
-struct Places {
+struct Places<'a> {
+    laid_out: &'a LaidOut,
     regions: HashMap<ValueId, Region>,
     aliases: HashMap<ValueId, ValueId>,
 }
@@ -206,7 +213,7 @@ struct Work {
     regions: Vec<Option<Region>>,
 }
 
-impl Places {
+impl Places<'_> {
     fn root(&self, mut id: ValueId) -> ValueId {
         while let Some(original) = self.aliases.get(&id) {
             id = *original;
@@ -220,7 +227,9 @@ impl Places {
 
     /// Assigns regions to variables. Those with the same role are contiguous, gradients in the order in which they
     /// are computed.
-    fn place_variables(&mut self, graph: &Graph, placements: &Placements) -> Vec<PlacedVariable> {
+    fn place_variables(&mut self, placements: &Placements) -> Vec<PlacedVariable> {
+        let laid_out = self.laid_out;
+        let graph = &laid_out.graph;
         let mut variables = Vec::new();
         for (buffer, role) in VARIABLE_ROLES.into_iter().enumerate() {
             let ids: Vec<ValueId> = match role {
@@ -232,35 +241,30 @@ impl Places {
                 let value = graph.value(id);
                 let region = match placements.get(&value.name) {
                     Some((_, region)) => region.clone(),
-                    None => Region { place: Place::Own(buffer + 1), bytes: offset..offset + value.bytes() },
+                    None => Region { place: Place::Own(buffer + 1), bytes: offset..offset + self.laid_out.bytes(id) },
                 };
                 offset = region.bytes.end.next_multiple_of(ALIGNMENT);
                 self.regions.insert(id, region.clone());
-                variables.push(PlacedVariable { id, role, region });
+                variables.push(PlacedVariable { id, role, layout: self.laid_out.layouts[id.0], region });
             }
         }
         variables
     }
 
     /// Assigns shared buffers to fixed variables and to the results of the preparation.
-    fn place_shared(
-        &mut self,
-        graph: &Graph,
-        steps: &[Bound],
-        preparation: &Preparation,
-    ) -> Vec<SharedSource> {
+    fn place_shared(&mut self, steps: &[Bound], preparation: &Preparation) -> Vec<SharedSource> {
         let prepared: HashSet<&String> = preparation.results.iter().map(|(name, _)| name).collect();
         let mut shared = Vec::new();
         for id in steps.iter().flat_map(|step| &step.node.inputs) {
             let root = self.root(*id);
-            let value = graph.value(root);
+            let value = self.laid_out.graph.value(root);
             let source = match value.role() {
                 Some(_) => SharedSource::Variable(value.name.clone()),
                 None if prepared.contains(&value.name) => SharedSource::Prepared(value.name.clone()),
                 None => continue,
             };
             if let Entry::Vacant(place) = self.regions.entry(root) {
-                let region = Region { place: Place::Shared(shared.len()), bytes: 0..value.bytes() };
+                let region = Region { place: Place::Shared(shared.len()), bytes: 0..self.laid_out.bytes(root) };
                 place.insert(region);
                 shared.push(source);
             }
@@ -269,7 +273,9 @@ impl Places {
     }
 
     /// Assigns regions of the arena to inputs, computed values and scratch memory.
-    fn place_work(&mut self, graph: &Graph, steps: &[Bound], share: bool) -> Work {
+    fn place_work(&mut self, steps: &[Bound], share: bool) -> Work {
+        let laid_out = self.laid_out;
+        let graph = &laid_out.graph;
         let end = steps.len();
         let mut lives: HashMap<ValueId, (usize, usize)> = HashMap::new();
         let mut order: Vec<ValueId> = Vec::new();
@@ -290,7 +296,7 @@ impl Places {
         debug_assert!(owned.iter().all(|id| !matches!(graph.value(*id).kind, Kind::Variable { .. })));
         let mut needs: Vec<Need> = owned
             .iter()
-            .map(|id| Need { bytes: graph.value(*id).bytes(), first: lives[id].0, last: lives[id].1 })
+            .map(|id| Need { bytes: self.laid_out.bytes(*id), first: lives[id].0, last: lives[id].1 })
             .collect();
         let scratch: Vec<usize> =
             (0..steps.len()).filter(|index| steps[*index].scratch_bytes() > 0).collect();

@@ -32,7 +32,6 @@ mod pad;
 mod pad_channels;
 mod rbf;
 mod reduce_mean;
-mod reorder;
 mod reshape;
 mod scale;
 mod scatter_kernels;
@@ -76,7 +75,6 @@ pub use pad::{Pad, PadGradient};
 pub use pad_channels::{PadChannels, PadChannelsGradient};
 pub use rbf::{Rbf, RbfGradient};
 pub use reduce_mean::{ReduceMean, ReduceMeanGradient};
-pub use reorder::Reorder;
 pub use reshape::Reshape;
 pub use scale::Scale;
 pub use scatter_kernels::{ScatterKernels, ScatterKernelsGradient};
@@ -369,7 +367,6 @@ operations! {
         /// Gradient of clipping.
         ClipGradient = "clip_gradient",
         /// Conversion to another layout.
-        Reorder = "reorder",
         /// Stochastic gradient descent with momentum.
         Sgd = "sgd",
         /// Adam.

@@ -5,7 +5,7 @@
 //! is split into slices with separate sums, which are then added in order; the number of slices depends only
 //! on the descriptor.
 
-use striate_tensor::{Layout, Views};
+use crate::{Layout, Views};
 
 use super::ConvDesc;
 use super::depthwise::{is_depthwise, weight_layout};

@@ -13,7 +13,7 @@
 
 use std::ops::Range;
 
-use striate_tensor::{Halo, Layout, Views};
+use crate::{Halo, Layout, Views};
 
 use super::ConvDesc;
 use super::geometry::{self, Phase, groups_fill_blocks, has_few_phases, has_few_taps};

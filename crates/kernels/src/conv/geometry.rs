@@ -5,7 +5,7 @@
 //! phase; the data gradient of a convolution with stride s has s, each of which is a convolution with stride 1
 //! and a subset of the taps, and writes every s-th position.
 
-use striate_tensor::Halo;
+use crate::Halo;
 
 use super::ConvDesc;
 

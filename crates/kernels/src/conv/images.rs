@@ -11,7 +11,7 @@
 
 use std::ops::Range;
 
-use striate_tensor::{Layout, Views};
+use crate::{Layout, Views};
 
 use super::ConvDesc;
 use super::geometry::{self, Phase, has_few_phases};

@@ -8,7 +8,7 @@
 
 use std::ops::Range;
 
-use striate_tensor::{Layout, Views};
+use crate::{Layout, Views};
 
 use super::ConvDesc;
 use super::images::suits;

@@ -6,7 +6,7 @@
 //! row. If there are few pairs of channel blocks, the batch is split into slices with separate sums, which are
 //! then added in order; the number of slices depends only on the descriptor.
 
-use striate_tensor::{Layout, Views};
+use crate::{Layout, Views};
 
 use super::ConvDesc;
 use super::direct::needed_halo;

@@ -18,7 +18,7 @@ use crate::isa::Isa;
 use crate::taps::{Tap, along_row};
 use crate::threads::ThreadPool;
 use crate::{Context, Kernel};
-use striate_tensor::Views;
+use crate::Views;
 
 /// The maximum number of floats in a chunk's columns, and in its products, unless a single position needs more.
 const CHUNK: usize = 1 << 21;

@@ -1,6 +1,6 @@
 //! The data gradient: a matrix product yields columns, which are accumulated where they overlap.
 
-use striate_tensor::{Layout, Views};
+use crate::{Layout, Views};
 
 use super::Conv3dDesc;
 use super::columns::{Columns, Products, product};

@@ -1,6 +1,6 @@
 //! The forward direction: columns, a matrix product, and an epilogue for bias, residual and activation.
 
-use striate_tensor::{Layout, Views};
+use crate::{Layout, Views};
 
 use super::Conv3dDesc;
 use super::columns::{Chunk, Columns, Products, product, volume};

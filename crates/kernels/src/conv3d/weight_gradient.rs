@@ -1,6 +1,6 @@
 //! The weight gradient: matrix products of dy and columns, accumulated chunk by chunk.
 
-use striate_tensor::{Layout, Views};
+use crate::{Layout, Views};
 
 use super::Conv3dDesc;
 use super::columns::{Columns, Products, product};

@@ -11,7 +11,7 @@
 
 use std::ops::Range;
 
-use striate_tensor::Views;
+use crate::Views;
 
 use super::pack::{Lines, Pack};
 use super::tile::{Finish, LARGEST_TILE, Tile};

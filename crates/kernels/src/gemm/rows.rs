@@ -1,6 +1,6 @@
 //! Products with few rows: dot products that read B once, without packing.
 
-use striate_tensor::Views;
+use crate::Views;
 
 use super::GemmDesc;
 use crate::isa::Isa;

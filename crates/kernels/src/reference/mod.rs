@@ -31,7 +31,7 @@ pub mod strided;
 
 pub use real::Real;
 
-use striate_tensor::{Layout, Views};
+use crate::{Layout, Views};
 
 use crate::isa::Isa;
 use crate::{Context, Implementation, Kernel};

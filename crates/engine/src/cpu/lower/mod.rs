@@ -13,10 +13,10 @@ mod update;
 pub(crate) use loss::criterion;
 
 use striate_graph::ops::Activation;
-use striate_graph::{Graph, Node, Op};
+use striate_graph::{Graph, Node, Op, ValueId};
 use striate_kernels::isa::Isa;
 use striate_kernels::{Implementation, Kernel, activation};
-use striate_tensor::Layout;
+use striate_kernels::Layout;
 
 /// The way a node is computed.
 pub(super) enum Lowering {
@@ -24,8 +24,6 @@ pub(super) enum Lowering {
     Kernels(Box<dyn Candidates>),
     /// Not at all: the output has the same bytes as the input, with another shape.
     Alias,
-    /// By conversion to another layout.
-    Reorder,
 }
 
 /// A descriptor with its ordered list of implementations.
@@ -67,8 +65,8 @@ fn kernels<D: 'static>(desc: D, list: &'static [&'static dyn Implementation<D>])
     Lowering::Kernels(Box::new(Listed { desc, list }))
 }
 
-/// Returns the way that `node` of `graph` is computed.
-pub(super) fn lower(graph: &Graph, node: &Node) -> Lowering {
+/// Returns the way that `node` of `graph` is computed; `len` returns the number of elements that a value occupies.
+pub(super) fn lower(graph: &Graph, node: &Node, len: &dyn Fn(ValueId) -> usize) -> Lowering {
     match &node.op {
         Op::Conv(conv) => conv::forward(graph, node, conv),
         Op::ConvDataGradient(conv) => conv::data_gradient(graph, node, &conv.0),
@@ -142,12 +140,11 @@ pub(super) fn lower(graph: &Graph, node: &Node) -> Lowering {
         Op::ClassLossGradient(loss) => loss::class_loss_gradient(graph, node, &loss.0),
         Op::CrossEntropyGradient(loss) => loss::cross_entropy_gradient(graph, node, &loss.0),
         Op::ChannelSum(_) | Op::ChannelProductSum(_) => join::channel_sum(graph, node),
-        Op::Sgd(sgd) => update::sgd(graph, node, sgd),
-        Op::Adam(adam) => update::adam(graph, node, adam),
-        Op::Accumulate(_) => update::accumulate(graph, node),
-        Op::ClipNorm(clip) => update::clip_norm(graph, node, clip),
+        Op::Sgd(sgd) => update::sgd(node, sgd, len),
+        Op::Adam(adam) => update::adam(node, adam, len),
+        Op::Accumulate(_) => update::accumulate(node, len),
+        Op::ClipNorm(clip) => update::clip_norm(node, clip, len),
         Op::Flatten(_) | Op::Reshape(_) | Op::Constant(_) => Lowering::Alias,
-        Op::Reorder(_) => Lowering::Reorder,
     }
 }
 

@@ -9,7 +9,7 @@ use std::ops::Range;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
-use crate::{Buffer, Element, Error, Result};
+use striate_tensor::{Buffer, Element, Error, Result};
 
 /// The maximum number of views of a step.
 const MAX_VIEWS: usize = 4096;

@@ -9,7 +9,7 @@
 
 use std::fmt;
 
-use crate::Shape;
+use striate_tensor::Shape;
 
 /// A border of zero rows and columns around a feature map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
