@@ -1,34 +1,36 @@
 //! Compiles graphs to plans and runs them.
 //!
 //! ```text
-//! Graph ── neutral passes ── backend passes ── layouts and algorithms ── memory plan ── Plan
+//! Graph ── neutral passes ── Device: its passes, formats, algorithms, memory plan ── program
 //! ```
 //!
-//! [`Inference`] runs a network with fixed weights, [`Training`] a training step; both compile a
-//! [`Plan`] for each input shape they encounter and keep it. All shapes are known when a plan is compiled,
-//! so its peak memory, the position of every buffer and all kernels are known before it runs, and running
-//! it allocates nothing.
+//! [`Inference`] runs a network with fixed weights, [`Training`] a training step. Both know only the interface of a
+//! [`Device`]; they compile a program for each input shape they encounter and keep it. All shapes are known when a
+//! program is compiled, so its peak memory, the position of every buffer and all kernels are known before it runs, and
+//! running it allocates nothing.
+//!
+//! [`Cpu`] is the device for use, [`Reference`] one of naive kernels for tests.
 //!
 //! This crate opens no files, and reads clocks only through [`Clock`].
 
 #![forbid(unsafe_code)]
 
-mod backend;
 mod clock;
 pub mod cpu;
+pub mod device;
 mod inference;
 mod loss;
 pub mod passes;
-mod plan;
+mod reference;
 mod report;
 mod training;
 
-pub use backend::{Backend, Placements};
 pub use clock::Clock;
 pub use cpu::Cpu;
+pub use device::{Data, Deployment, Device, Profile, Program, Session};
 pub use inference::Inference;
 pub use loss::mean_loss;
-pub use plan::{Plan, Step};
+pub use reference::Reference;
 pub use report::{PlanReport, StepReport};
 pub use striate_kernels::isa::Isa;
 pub use training::{Training, VariableInfo};

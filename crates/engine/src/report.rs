@@ -2,10 +2,7 @@
 
 use std::fmt;
 
-use striate_graph::Segment;
 use striate_tensor::text::{cell, pad};
-
-use crate::plan::Plan;
 
 /// The figures of one step of a plan.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,26 +41,9 @@ pub struct PlanReport {
 }
 
 impl PlanReport {
-    /// Creates the report of `plan`; `seconds` are the times of the steps that run each time.
-    pub fn new(plan: &Plan, device: String, seconds: Option<&[f64]>) -> Self {
-        let once = plan.preparation.steps.len();
-        let step = |(index, step): (usize, &crate::plan::Step)| StepReport {
-            name: step.name.clone(),
-            op: step.op,
-            algorithm: step.algorithm,
-            output: format!("{} {}", step.output, step.layout),
-            once: step.segment == Segment::Prepare,
-            flops: step.flops,
-            bytes: step.bytes,
-            seconds: seconds.and_then(|all| all.get(index.checked_sub(once)?).copied()),
-        };
-        PlanReport {
-            name: plan.graph.name.clone(),
-            device,
-            steps: plan.steps().enumerate().map(step).collect(),
-            peak_bytes: plan.peak_bytes(),
-            work_bytes: plan.work_bytes,
-        }
+    /// The number of steps that run each time.
+    pub fn repeated_steps(&self) -> usize {
+        self.steps.iter().filter(|step| !step.once).count()
     }
 }
 

@@ -35,8 +35,8 @@ pub struct Position {
 pub struct Checkpoint {
     /// The position of the run.
     pub position: Position,
-    /// Instruction set it was computed with; only the same one gives bit-identical results.
-    pub isa: String,
+    /// The device and its arithmetic, such as `cpu avx512 f32`; only the same one gives bit-identical results.
+    pub arithmetic: String,
     /// The trainer's state other than tensors.
     pub extra: serde_json::Value,
     /// Parameters, buffers and the optimizer's state.
@@ -46,7 +46,9 @@ pub struct Checkpoint {
 #[derive(Serialize, Deserialize)]
 struct Manifest {
     position: Position,
-    isa: String,
+    /// The name in files is older than devices other than the CPU.
+    #[serde(rename = "isa")]
+    arithmetic: String,
     extra: serde_json::Value,
     bytes: u64,
     sha256: String,
@@ -58,7 +60,7 @@ impl Manifest {
     fn of(checkpoint: &Checkpoint, state: &[u8]) -> Manifest {
         Manifest {
             position: checkpoint.position,
-            isa: checkpoint.isa.clone(),
+            arithmetic: checkpoint.arithmetic.clone(),
             extra: checkpoint.extra.clone(),
             bytes: state.len() as u64,
             sha256: sha256(state),
@@ -221,5 +223,10 @@ fn load(folder: &Path) -> Result<Checkpoint> {
         return Err(damaged(format!("{STATE} does not match its checksum in {MANIFEST}")));
     }
     let (state, _) = read_safetensors_bytes(&state).map_err(|e| e.at(STATE))?;
-    Ok(Checkpoint { position: manifest.position, isa: manifest.isa, extra: manifest.extra, state })
+    Ok(Checkpoint {
+        position: manifest.position,
+        arithmetic: manifest.arithmetic,
+        extra: manifest.extra,
+        state,
+    })
 }

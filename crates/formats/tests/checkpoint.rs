@@ -20,7 +20,7 @@ fn checkpoint(step: u64) -> Checkpoint {
     let values = (0..6).map(|i| i as f32 + step as f32).collect();
     Checkpoint {
         position: Position { seed: u64::MAX, epoch: 2, batch: 3, step },
-        isa: "avx2".into(),
+        arithmetic: "cpu avx2 f32".into(),
         extra: serde_json::json!({"best": 1e-9, "loss": 0.1, "text": "a\nä", "count": i64::MIN}),
         state: Weights::from([
             ("a".into(), (Shape::from([2, 3]), values)),
@@ -93,11 +93,11 @@ fn saving_and_loading_preserves_every_bit() {
     let extra = serde_json::json!({"i": i64::MIN, "u": u64::MAX, "f": [0.1, 1.0 / 3.0, -0.0, 5e-324]});
     let position = Position { seed: u64::MAX, epoch: u64::MAX, batch: (1 << 53) + 1, step: u64::MAX };
     let state = Weights::from([("a".into(), (Shape::from([8]), values))]);
-    let saved = Checkpoint { position, isa: "ä\"".into(), extra, state };
+    let saved = Checkpoint { position, arithmetic: "ä\"".into(), extra, state };
     let checkpoints = Checkpoints::new(run.path(), 1);
     checkpoints.save(&saved).unwrap();
     let found = checkpoints.latest().unwrap().unwrap();
-    assert_eq!((found.position, &found.isa), (saved.position, &saved.isa));
+    assert_eq!((found.position, &found.arithmetic), (saved.position, &saved.arithmetic));
     assert_eq!(found.extra.to_string(), saved.extra.to_string());
     assert_eq!(found.state["a"].1.iter().map(|v| v.to_bits()).collect::<Vec<_>>(), bits);
     let empty = Checkpoint { state: Weights::new(), ..checkpoint(1) };

@@ -190,7 +190,7 @@ fn cpu() -> &'static Cpu {
 /// Returns whether running `network` on two inputs takes little work.
 fn is_small(network: &Network) -> Result<bool> {
     let macs = statistics(&network.graph(1)?).cost.macs;
-    let bytes = Inference::plan(network, &network.input_shape(2), cpu())?.peak_bytes();
+    let bytes = Inference::plan(network, &network.input_shape(2), cpu())?.peak_bytes;
     Ok(macs.max(bytes as u64) <= SMALL)
 }
 
@@ -200,7 +200,7 @@ fn use_network(network: &Network, weights: Option<&Weights>) -> Result<()> {
     let sgd = Optimizer::Sgd { momentum: 0.9, nesterov: false, weight_decay: 0.0 };
     let spec = TrainingSpec::new(sgd);
     // Not every network can be trained.
-    let training = Training::plan(network, &spec, &shape, cpu()).map(|plan| plan.peak_bytes() as u64);
+    let training = Training::plan(network, &spec, &shape, cpu()).map(|plan| plan.peak_bytes as u64);
     if !is_small(network)? {
         return Ok(());
     }

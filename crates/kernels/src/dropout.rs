@@ -1,7 +1,7 @@
 //! Dropout, with a mask that is a pure function of seed, step, layer and element.
 
-use striate_tensor::random::{Stream, philox};
 use crate::{Layout, Views};
+use striate_tensor::random::{Stream, philox};
 
 use crate::isa::Isa;
 use crate::maps::{Maps, is_blocked};

@@ -4,6 +4,7 @@ mod common;
 
 use common::{Case, Operand, cases, check, instruction_sets};
 use proptest::prelude::*;
+use striate_kernels::Layout;
 use striate_kernels::activation::Activation;
 use striate_kernels::choose;
 use striate_kernels::conv::{self, ConvDesc};
@@ -11,7 +12,6 @@ use striate_kernels::isa::Isa;
 use striate_kernels::linear::{self, LinearDesc};
 use striate_kernels::locally_connected;
 use striate_kernels::reference;
-use striate_kernels::Layout;
 
 fn activation() -> impl Strategy<Value = Activation> {
     use Activation::{None, Relu, Relu6, ScaledTanh, Sigmoid, Tanh};

@@ -21,9 +21,9 @@ use striate_kernels::reference::{self, batch_norm::Statistics};
 use striate_kernels::scale::{self, ScaleDesc};
 use striate_kernels::softmax::{self, SoftmaxDesc};
 use striate_kernels::threads::ThreadPool;
+use striate_kernels::{Access, Halo, Layout, Memory, Place, Region, Views};
 use striate_kernels::{Context, reorder};
 use striate_tensor::{Buffer, Shape};
-use striate_kernels::{Access, Halo, Layout, Memory, Place, Region, Views};
 
 fn shape() -> impl Strategy<Value = [usize; 4]> {
     let batch = prop::sample::select(vec![1usize, 2, 3, 8, 16]);

@@ -1,6 +1,8 @@
 //! A trained model in use.
 
-use striate_engine::{Cpu, Inference};
+use std::sync::Arc;
+
+use striate_engine::{Device, Inference};
 use striate_formats::{Golden, ModelFile};
 use striate_tensor::{Error, Result, Shape};
 use striate_vision::{Image, Preprocessing};
@@ -49,10 +51,10 @@ impl Classifier {
     ///
     /// # Errors
     /// If the network or the preprocessing is invalid, or they do not match.
-    pub fn new(model: ModelFile, cpu: Cpu) -> Result<Classifier> {
+    pub fn new(model: ModelFile, device: impl Into<Arc<dyn Device>>) -> Result<Classifier> {
         let preprocessing = read_preprocessing(&model.preprocessing, &model.network)?;
         let predict = read_preprocessing(&model.predict, &model.network)?;
-        let inference = Inference::new(model.network, &model.weights, cpu)?;
+        let inference = Inference::new(model.network, &model.weights, device)?;
         let head = Head::of(&inference);
         let classes = match (&head, &model.classes[..]) {
             // A file may give a single name for the single output of two classes.
@@ -149,6 +151,7 @@ fn difference(found: &[f32], expected: &[f32]) -> f32 {
 
 #[cfg(test)]
 mod tests {
+    use striate_engine::Cpu;
     use striate_graph::Builder;
     use striate_vision::Step;
 

@@ -72,7 +72,7 @@ fn step(network: &Network, training: &mut Training, before: &Variables) -> f32 {
     training.step(&shape, &images, &labels, 1e-3, 0).unwrap();
     let name = &network.name;
     if !training.is_finite(&shape) {
-        let place = training.first_non_finite(&shape, &images, &labels).map(str::to_owned);
+        let place = training.first_non_finite(&shape, &images, &labels);
         panic!("{name}: loss {}, first non-finite value at {place:?}", training.loss(&shape));
     }
     let after = training.variables(&[Role::Parameter]).unwrap();

@@ -1,11 +1,12 @@
 //! Every graph gives the same results at every stage of compilation: raw, simplified, fused and laid out (in f64,
 //! with the interpreter), and planned (in f32, with the engine), on every instruction set, and with each pass
-//! disabled in turn.
+//! disabled in turn; and on the reference device.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use striate_engine::passes::{Disabled, all_names, run_neutral};
-use striate_engine::{Backend, Cpu, Inference, Isa, Placements, Training, Variables};
+use striate_engine::passes::{Disabled, NEUTRAL, all_names, run_neutral};
+use striate_engine::{Cpu, Device, Inference, Isa, Reference, Training, Variables};
 use striate_graph::{
     Builder, Graph, Network, Optimizer, Padding, PerAxis, Role, Tensor, TrainingSpec, training_graph,
 };
@@ -64,6 +65,15 @@ fn processors() -> Vec<(String, Cpu)> {
     all
 }
 
+/// All devices to check: the processors and the reference, with and without the neutral passes.
+fn devices() -> Vec<(String, Arc<dyn Device>)> {
+    let all = processors().into_iter().map(|(name, cpu)| (name, cpu.into()));
+    let plain = Disabled::new(NEUTRAL.iter().map(|pass| pass.name)).unwrap();
+    let reference = [("reference", Disabled::none()), ("reference without neutral passes", plain)]
+        .map(|(name, disabled)| (name.to_owned(), Reference::new(disabled).into()));
+    all.chain(reference).collect()
+}
+
 fn cases() -> impl Iterator<Item = (Network, usize)> {
     networks::all().into_iter().flat_map(|network| BATCHES.map(|batch| (network.clone(), batch)))
 }
@@ -89,8 +99,10 @@ fn inference_is_the_same_at_every_stage() {
                 let place = format!("{} {stage} on {name}, batch {batch}", network.name);
                 close(Interpreter::run(&graph, &given).output(0), &expected, 1e-9, &place);
             }
+        }
+        for (name, device) in devices() {
             let place = format!("{} planned on {name}, batch {batch}", network.name);
-            let inference = Inference::new(network.clone(), &as_variables(&network, &given), cpu).unwrap();
+            let inference = Inference::new(network.clone(), &as_variables(&network, &given), device).unwrap();
             for _ in 0..2 {
                 let (_, output) = inference.run(&shape, &input).unwrap();
                 let output: Vec<f64> = output.iter().map(|x| f64::from(*x)).collect();
@@ -128,8 +140,10 @@ fn training_is_the_same_at_every_stage() {
                         );
                     }
                 }
+            }
+            for (name, device) in devices() {
                 let place = format!("{} planned on {name}, batch {batch}", network.name);
-                check_engine(&network, &spec, &given, &raw, &expected, cpu, &place);
+                check_engine(&network, &spec, &given, &raw, &expected, device, &place);
             }
         }
     }
@@ -142,11 +156,11 @@ fn check_engine(
     given: &Values,
     raw: &Graph,
     expected: &Interpreter,
-    cpu: Cpu,
+    device: Arc<dyn Device>,
     place: &str,
 ) {
     let shape = raw.shape(raw.inputs[0]).clone();
-    let mut training = Training::new(network.clone(), *spec, &shape, 7, cpu).unwrap();
+    let mut training = Training::new(network.clone(), *spec, &shape, 7, device).unwrap();
     training.set_variables(&as_variables(network, given)).unwrap();
     let input: Vec<f32> = given["input"].iter().map(|x| *x as f32).collect();
     let labels = networks::labels(shape[0], network.classes().unwrap());
@@ -181,18 +195,22 @@ fn batches_of_other_sizes_share_the_variables() {
     for network in networks::all() {
         let shape = |n: usize| network.input_shape(n);
         let classes = network.classes().unwrap();
-        let run = |first: usize, sizes: [usize; 4]| {
-            let cpu = Cpu::with_isa(2, Isa::available()[0]);
-            let mut training =
-                Training::new(network.clone(), TrainingSpec::new(sgd), &shape(first), 1, cpu).unwrap();
+        let run = |device: &Arc<dyn Device>, first: usize, sizes: [usize; 4]| {
+            let (spec, device) = (TrainingSpec::new(sgd), device.clone());
+            let mut training = Training::new(network.clone(), spec, &shape(first), 1, device).unwrap();
             for (step, n) in sizes.into_iter().enumerate() {
                 let images: Vec<f32> = networks::images(&network, n).iter().map(|x| *x as f32).collect();
                 training.step(&shape(n), &images, &networks::labels(n, classes), 0.05, step as u64).unwrap();
             }
             training.variables(&[Role::Parameter, Role::Buffer, Role::State]).unwrap()
         };
-        for sizes in [[4, 2, 5, 2], [16, 3, 16, 8]] {
-            assert_eq!(run(sizes[0], sizes), run(sizes[1], sizes), "{}", network.name);
+        let devices: [Arc<dyn Device>; 2] =
+            [Cpu::with_isa(2, Isa::available()[0]).into(), Reference::default().into()];
+        for (device, sizes) in
+            devices.iter().flat_map(|device| [(device, [4, 2, 5, 2]), (device, [16, 3, 16, 8])])
+        {
+            let place = format!("{} on {}", network.name, device.name());
+            assert_eq!(run(device, sizes[0], sizes), run(device, sizes[1], sizes), "{place}");
         }
     }
 }
@@ -215,11 +233,10 @@ fn signals_use_the_kernels_for_maps() {
         let plans = |network: &Network| {
             let cpu = Cpu::with_isa(1, isa);
             let training = training_graph(&networks::training_form(network, 2), &spec).unwrap();
-            [
-                Inference::plan(network, &network.input_shape(2), &cpu).unwrap(),
-                cpu.compile(training, &Placements::new()).unwrap(),
-            ]
-            .map(|plan| (plan.steps().map(|step| step.algorithm).collect::<Vec<_>>(), plan.peak_bytes()))
+            [Inference::plan(network, &network.input_shape(2), &cpu).unwrap(), cpu.plan(training).unwrap()]
+                .map(|plan| {
+                    (plan.steps.iter().map(|step| step.algorithm).collect::<Vec<_>>(), plan.peak_bytes)
+                })
         };
         let (of_signal, of_map) = (plans(&signal), plans(&map));
         assert_eq!(of_signal, of_map, "{isa}");

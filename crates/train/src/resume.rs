@@ -1,10 +1,11 @@
 //! Resumes a run from its checkpoints.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use striate_data::{Dataset, Spec};
-use striate_engine::Cpu;
+use striate_engine::Device;
 use striate_formats::{Checkpoint, Checkpoints, Position, sha256};
 use striate_graph::{Network, Role};
 use striate_tensor::{Error, Result};
@@ -60,7 +61,7 @@ impl Trainer {
         run: &Path,
         epochs: Option<u64>,
         load: impl FnOnce(&Recipe, &Network) -> Result<Dataset>,
-        cpu: Cpu,
+        device: impl Into<Arc<dyn Device>>,
         limits: Limits,
         observer: &mut dyn Observer,
     ) -> Result<Trainer> {
@@ -75,7 +76,7 @@ impl Trainer {
         let keep = recipe.checkpoint.keep;
         let name = run.join("recipe.toml").display().to_string();
         let settings = Settings { name, reason: "recipe of the resumed run".into(), ..recipe.into() };
-        let mut trainer = Trainer::new(settings, network, dataset, cpu, Some(folder))?;
+        let mut trainer = Trainer::new(settings, network, dataset, device.into(), Some(folder))?;
         let checkpoint = Checkpoints::new(run, keep).latest()?;
         let is_new = checkpoint.is_none();
         if is_new && trainer.folder()?.last_model().exists() {
@@ -116,12 +117,21 @@ impl Trainer {
         limits: Limits,
         observer: &mut dyn Observer,
     ) -> Result<()> {
-        let here = self.cpu.isa().name();
-        let made = &checkpoint.isa;
-        let other_isa = (made != here)
-            .then(|| format!("the checkpoint was written on {made}, but this machine uses {here}: results will not be bit-identical"));
-        if let Some(what) = other_isa.as_ref().filter(|_| !limits.any_isa) {
-            return Err(Error::input(format!("{what}; allow it with --any-isa, or set STRIATE_ISA={made}")));
+        let here = self.device.arithmetic();
+        // Checkpoints of earlier versions name only the instruction set.
+        let made = match checkpoint.arithmetic.contains(' ') {
+            true => checkpoint.arithmetic.clone(),
+            false => format!("cpu {} f32", checkpoint.arithmetic),
+        };
+        let other = (made != here).then(|| {
+            format!("the checkpoint was computed by {made}, but this run uses {here}: results will not be bit-identical")
+        });
+        if let Some(what) = other.as_ref().filter(|_| !limits.any_isa) {
+            let same = match made.strip_prefix("cpu ").and_then(|rest| rest.split(' ').next()) {
+                Some(isa) => format!(", or set STRIATE_ISA={isa}"),
+                None => String::new(),
+            };
+            return Err(Error::input(format!("{what}; allow it with --any-isa{same}")));
         }
         let extra = checkpoint.extra;
         if extra["fingerprint"] != serde_json::json!(self.fingerprint) {
@@ -150,7 +160,7 @@ impl Trainer {
         }
         self.training.set_variables(&checkpoint.state)?;
         self.position = checkpoint.position;
-        other_isa.iter().for_each(|what| observer.note(what));
+        other.iter().for_each(|what| observer.note(what));
         Ok(())
     }
 
@@ -174,7 +184,7 @@ impl Trainer {
     pub(crate) fn checkpoint(&self) -> Result<Checkpoint> {
         Ok(Checkpoint {
             position: self.position,
-            isa: self.cpu.isa().name().into(),
+            arithmetic: self.device.arithmetic(),
             extra: serde_json::json!({
                 "sums": self.sums,
                 "fingerprint": self.fingerprint,

@@ -1,10 +1,11 @@
 //! The trainer: turns batches into steps of the engine, checkpoints and models.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
 use striate_data::{Dataset, Loader, Order, Sampling};
-use striate_engine::{Clock, Cpu, PlanReport, Training};
+use striate_engine::{Clock, Device, PlanReport, Training};
 use striate_formats::{Checkpoints, Position, Weights, fit, weights_sha256};
 use striate_graph::Network;
 use striate_predict::Tally;
@@ -23,7 +24,7 @@ pub struct Trainer {
     pub(crate) settings: Settings,
     pub(crate) network: Network,
     pub(crate) dataset: Dataset,
-    pub(crate) cpu: Cpu,
+    pub(crate) device: Arc<dyn Device>,
     /// `None` in a draft.
     pub(crate) folder: Option<RunFolder>,
     pub(crate) training: Training,
@@ -49,11 +50,11 @@ impl Trainer {
         network: Network,
         dataset: Dataset,
         weights: Option<(&Path, Weights)>,
-        cpu: Cpu,
+        device: impl Into<Arc<dyn Device>>,
         out: &RunPath,
     ) -> Result<Trainer> {
         refuse_run(out)?;
-        let mut trainer = Trainer::draft(settings, network, dataset, weights, cpu)?;
+        let mut trainer = Trainer::draft(settings, network, dataset, weights, device)?;
         let folder = RunFolder::create(out, &trainer.settings.recipe, &trainer.network)?;
         folder.write_unreadable(&trainer.dataset.survey.unreadable)?;
         trainer.folder = Some(folder);
@@ -69,9 +70,9 @@ impl Trainer {
         network: Network,
         dataset: Dataset,
         weights: Option<(&Path, Weights)>,
-        cpu: Cpu,
+        device: impl Into<Arc<dyn Device>>,
     ) -> Result<Trainer> {
-        let mut trainer = Trainer::new(settings.into(), network, dataset, cpu, None)?;
+        let mut trainer = Trainer::new(settings.into(), network, dataset, device.into(), None)?;
         if let Some((file, weights)) = weights {
             let fitted = fit(&trainer.network, weights).map_err(|e| e.at(file.display()))?;
             trainer.changes.lines.extend(fitted.notes);
@@ -85,7 +86,7 @@ impl Trainer {
         mut settings: Settings,
         mut network: Network,
         mut dataset: Dataset,
-        cpu: Cpu,
+        device: Arc<dyn Device>,
         resumed: Option<RunFolder>,
     ) -> Result<Trainer> {
         settings.recipe.check()?;
@@ -102,7 +103,7 @@ impl Trainer {
         let (spec, seed) = (recipe.spec()?, recipe.train.seed);
         let [c, h, w] = image;
         let shape = Shape::from([batches.len(0), c, h, w]);
-        let training = Training::new(in_training(&network, recipe), spec, &shape, seed, cpu.clone())?;
+        let training = Training::new(in_training(&network, recipe), spec, &shape, seed, device.clone())?;
         Ok(Trainer {
             position: Position { seed, epoch: 0, batch: 0, step: 0 },
             fingerprint: dataset.fingerprint(),
@@ -111,7 +112,7 @@ impl Trainer {
             settings,
             network,
             dataset,
-            cpu,
+            device,
             folder: resumed,
             training,
             parts,
@@ -266,7 +267,7 @@ impl Trainer {
         let loss = self.training.loss(&shape);
         if !self.training.is_finite(&shape) {
             let culprit = self.training.first_non_finite(&shape, &batch.images, &batch.labels);
-            let culprit = culprit.unwrap_or("an unknown place, since a rerun is finite").to_owned();
+            let culprit = culprit.unwrap_or_else(|| "an unknown place, since a rerun is finite".into());
             let has_checkpoint = matches!(Checkpoints::new(&self.folder()?.path, 1).latest(), Ok(Some(_)));
             let intact = if has_checkpoint { " the last checkpoint is intact;" } else { "" };
             return Err(Error::failed(format!(

@@ -11,12 +11,12 @@ use std::collections::HashMap;
 use striate_graph::ops::Reshape;
 use striate_graph::{Graph, Kind, Node, Op, Role, Segment, ValueId};
 use striate_kernels::isa::Isa;
+use striate_kernels::{Halo, Layout};
 use striate_tensor::text::grouped;
 use striate_tensor::{Error, Result, Shape};
-use striate_kernels::{Halo, Layout};
 
 use super::lower::{Candidates, Lowering, lower};
-use crate::backend::Placements;
+use super::session::Placements;
 use crate::passes::trains;
 
 /// A graph, the layouts of all its values, and a choice for each node.
@@ -105,8 +105,8 @@ impl LayoutPass {
         let mut settled = vec![false; graph.values.len()];
         let mut layouts = vec![Layout::Plain; graph.values.len()];
         for (index, value) in graph.values.iter().enumerate() {
-            if let Some((layout, _)) = placements.get(&value.name) {
-                layouts[index] = *layout;
+            if let Some(placement) = placements.get(&value.name) {
+                layouts[index] = placement.layout;
                 settled[index] = true;
             }
         }
@@ -115,7 +115,19 @@ impl LayoutPass {
             graph.gradients.iter().map(|(parameter, gradient)| (*gradient, *parameter)).collect();
         let (versions, prepared) = (HashMap::new(), Vec::new());
         let (nodes, choices) = (Vec::new(), Vec::new());
-        LayoutPass { graph, layouts, isa, blocked, trains, settled, prepared, parameters, versions, nodes, choices }
+        LayoutPass {
+            graph,
+            layouts,
+            isa,
+            blocked,
+            trains,
+            settled,
+            prepared,
+            parameters,
+            versions,
+            nodes,
+            choices,
+        }
     }
 
     fn lower(&self, node: &Node) -> Lowering {
@@ -187,9 +199,7 @@ impl LayoutPass {
         if let Op::Accumulate(_) = node.op {
             node.inputs[0] = self.request(node.inputs[0], self.layouts[node.outputs[0].0]);
         }
-        let Lowering::Kernels(candidates) = self.lower(&node) else {
-            unreachable!("updates are kernels")
-        };
+        let Lowering::Kernels(candidates) = self.lower(&node) else { unreachable!("updates are kernels") };
         let (position, _) = candidates.choose(self.isa, Layout::Plain, true);
         self.push(node, Choice::Kernel(candidates, position));
     }

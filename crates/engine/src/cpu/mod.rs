@@ -1,4 +1,4 @@
-//! The CPU backend: its passes, in order, and the choice of kernels.
+//! The CPU: its passes, in order, and the choice of kernels.
 //!
 //! 1. `fuse` (graph to graph): fuses activations and residual additions into the preceding operation.
 //! 2. `layout`: chooses an implementation and layouts for every operation and inserts conversions where layouts
@@ -6,13 +6,17 @@
 //! 3. `memory`: assigns an offset to every value; values with disjoint lifetimes share memory. If disabled, no
 //!    memory is shared.
 
+mod deployment;
 mod fuse;
 mod layout;
 mod lower;
 mod memory;
+mod plan;
 mod schedule;
+mod session;
 
-pub(crate) use lower::criterion;
+pub(crate) use lower::{Lowering, criterion, lower};
+pub(crate) use schedule::{flops, join_neighbors};
 
 use std::sync::Arc;
 
@@ -22,9 +26,12 @@ use striate_kernels::threads::ThreadPool;
 use striate_tensor::text::counted;
 use striate_tensor::{Error, Result};
 
-use crate::backend::{Backend, Placements};
+use self::deployment::CpuDeployment;
+use self::plan::Plan;
+use self::session::{CpuSession, Placements};
+use crate::device::{Deployment, Device, Session};
 use crate::passes::Disabled;
-use crate::plan::Plan;
+use crate::report::PlanReport;
 
 /// The names of the CPU passes, in order.
 pub const PASS_NAMES: &[&str] = &["fuse", "layout", "memory"];
@@ -80,16 +87,11 @@ impl Cpu {
         &self.thread_pool
     }
 
-    /// The disabled passes.
-    pub fn disabled(&self) -> &Disabled {
-        &self.disabled
-    }
-
     /// Returns the graph after the fusion pass and after the layout pass, in which conversions are reshapes that change
     /// nothing; for tests and for inspection.
     ///
     /// # Errors
-    /// As [`Backend::compile`].
+    /// As [`Device::plan`].
     pub fn stages(&self, mut graph: Graph) -> Result<[Graph; 2]> {
         if !self.disabled.contains("fuse") {
             fuse::fuse(&mut graph);
@@ -101,20 +103,8 @@ impl Cpu {
     fn blocked(&self) -> bool {
         !self.disabled.contains("layout")
     }
-}
 
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
-}
-
-impl Backend for Cpu {
-    type Plan = Plan;
-
-    fn name(&self) -> String {
-        let threads = self.thread_pool.threads();
-        format!("cpu {}, {threads} thread{}", self.isa, if threads == 1 { "" } else { "s" })
-    }
-
+    /// Compiles `graph`, with variables in the places where other plans have them.
     fn compile(&self, mut graph: Graph, placements: &Placements) -> Result<Plan> {
         if !self.disabled.contains("fuse") {
             fuse::fuse(&mut graph);
@@ -122,5 +112,41 @@ impl Backend for Cpu {
         let laid_out = layout::lay_out(graph, self.isa, placements, self.blocked())?;
         let share = !self.disabled.contains("memory");
         schedule::schedule(laid_out, self.isa, placements, share)
+    }
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+impl Device for Cpu {
+    fn name(&self) -> String {
+        format!("cpu {}, {}", self.isa, counted(self.thread_pool.threads(), "thread"))
+    }
+
+    fn arithmetic(&self) -> String {
+        format!("cpu {} f32", self.isa)
+    }
+
+    fn disabled(&self) -> &Disabled {
+        &self.disabled
+    }
+
+    fn plan(&self, graph: Graph) -> Result<PlanReport> {
+        Ok(self.compile(graph, &Placements::new())?.report(self, None))
+    }
+
+    fn session(&self) -> Box<dyn Session> {
+        Box::new(CpuSession::new(self.clone()))
+    }
+
+    fn deploy(&self, name: &str, weights: &[(&str, &[f32])]) -> Result<Arc<dyn Deployment>> {
+        Ok(Arc::new(CpuDeployment::new(self.clone(), name, weights)?))
+    }
+}
+
+impl From<Cpu> for Arc<dyn Device> {
+    fn from(cpu: Cpu) -> Self {
+        Arc::new(cpu)
     }
 }

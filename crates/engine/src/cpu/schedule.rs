@@ -6,20 +6,25 @@ use std::collections::{HashMap, HashSet};
 use striate_graph::ops::Conv;
 use striate_graph::{Graph, Kind, Node, Op, Role, Segment, ValueId};
 use striate_kernels::isa::Isa;
+use striate_kernels::{Access, Layout, Place, Region};
 use striate_kernels::{Kernel, reorder};
 use striate_tensor::{ALIGNMENT, DType, Result, Shape};
-use striate_kernels::{Access, Layout, Place, Region};
 
 use super::layout::{Choice, LaidOut};
 use super::memory::{Need, place};
-use crate::backend::Placements;
+use super::plan::{Plan, Preparation, SharedSource, Step};
+use super::session::{Placement, Placements};
 use crate::passes::trains;
-use crate::plan::{PlacedVariable, Plan, Preparation, SharedSource, Step};
 
 /// The buffers of a training plan after the arena, in order.
 const VARIABLE_ROLES: [Role; 5] = [Role::Parameter, Role::Gradient, Role::State, Role::Buffer, Role::Scalar];
 
-pub(super) fn schedule(mut laid_out: LaidOut, isa: Isa, placements: &Placements, share: bool) -> Result<Plan> {
+pub(super) fn schedule(
+    mut laid_out: LaidOut,
+    isa: Isa,
+    placements: &Placements,
+    share: bool,
+) -> Result<Plan> {
     let (bound, aliases) = bind(&mut laid_out, isa);
     let graph = &laid_out.graph;
     let mut places = Places { laid_out: &laid_out, regions: HashMap::new(), aliases };
@@ -28,10 +33,10 @@ pub(super) fn schedule(mut laid_out: LaidOut, isa: Isa, placements: &Placements,
 
     let variables = if trains(graph) { places.place_variables(placements) } else { Vec::new() };
     let mut variable_bytes = vec![0; if variables.is_empty() { 0 } else { VARIABLE_ROLES.len() }];
-    for variable in &variables {
-        let Place::Own(buffer) = variable.region.place else { unreachable!("variables are owned") };
+    for (_, Placement { region, .. }) in &variables {
+        let Place::Own(buffer) = region.place else { unreachable!("variables are owned") };
         let size = &mut variable_bytes[buffer - 1];
-        *size = (*size).max(variable.region.bytes.end.next_multiple_of(ALIGNMENT));
+        *size = (*size).max(region.bytes.end.next_multiple_of(ALIGNMENT));
     }
     let preparation = schedule_preparation(&laid_out, once)?;
     let shared = places.place_shared(&each, &preparation);
@@ -126,7 +131,7 @@ impl Bound {
 }
 
 /// Merges all regions but the last, which are contiguous, into one; the last is the norm.
-fn join_neighbors(mut regions: Vec<Region>) -> Vec<Region> {
+pub(crate) fn join_neighbors(mut regions: Vec<Region>) -> Vec<Region> {
     let norm = regions.pop().expect("clip_norm writes its norm");
     let start = regions.iter().map(|region| region.bytes.start).min().unwrap_or(0);
     let end = regions.iter().map(|region| region.bytes.end).max().unwrap_or(0);
@@ -136,7 +141,7 @@ fn join_neighbors(mut regions: Vec<Region>) -> Vec<Region> {
 
 /// The number of floating-point operations of `node`: two per multiply-add. A gradient has the same cost as the
 /// forward direction.
-fn flops(graph: &Graph, node: &Node) -> u64 {
+pub(crate) fn flops(graph: &Graph, node: &Node) -> u64 {
     let shape = |id: ValueId| graph.shape(id);
     let taps = |conv: &Conv, y: &Shape, channels: usize| {
         y.numel() * channels / conv.groups * conv.kernel_size.array().iter().product::<usize>()
@@ -227,7 +232,7 @@ impl Places<'_> {
 
     /// Assigns regions to variables. Those with the same role are contiguous, gradients in the order in which they
     /// are computed.
-    fn place_variables(&mut self, placements: &Placements) -> Vec<PlacedVariable> {
+    fn place_variables(&mut self, placements: &Placements) -> Vec<(String, Placement)> {
         let laid_out = self.laid_out;
         let graph = &laid_out.graph;
         let mut variables = Vec::new();
@@ -240,12 +245,17 @@ impl Places<'_> {
             for id in ids {
                 let value = graph.value(id);
                 let region = match placements.get(&value.name) {
-                    Some((_, region)) => region.clone(),
-                    None => Region { place: Place::Own(buffer + 1), bytes: offset..offset + self.laid_out.bytes(id) },
+                    Some(placement) => placement.region.clone(),
+                    None => Region {
+                        place: Place::Own(buffer + 1),
+                        bytes: offset..offset + self.laid_out.bytes(id),
+                    },
                 };
                 offset = region.bytes.end.next_multiple_of(ALIGNMENT);
                 self.regions.insert(id, region.clone());
-                variables.push(PlacedVariable { id, role, layout: self.laid_out.layouts[id.0], region });
+                let layout = laid_out.layouts[id.0];
+                variables
+                    .push((value.name.clone(), Placement { shape: value.shape.clone(), layout, region }));
             }
         }
         variables
@@ -264,7 +274,8 @@ impl Places<'_> {
                 None => continue,
             };
             if let Entry::Vacant(place) = self.regions.entry(root) {
-                let region = Region { place: Place::Shared(shared.len()), bytes: 0..self.laid_out.bytes(root) };
+                let region =
+                    Region { place: Place::Shared(shared.len()), bytes: 0..self.laid_out.bytes(root) };
                 place.insert(region);
                 shared.push(source);
             }

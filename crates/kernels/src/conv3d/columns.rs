@@ -12,13 +12,13 @@
 use std::ops::Range;
 
 use super::Conv3dDesc;
+use crate::Views;
 use crate::activation::Activation;
 use crate::gemm::{self, GemmDesc};
 use crate::isa::Isa;
 use crate::taps::{Tap, along_row};
 use crate::threads::ThreadPool;
 use crate::{Context, Kernel};
-use crate::Views;
 
 /// The maximum number of floats in a chunk's columns, and in its products, unless a single position needs more.
 const CHUNK: usize = 1 << 21;

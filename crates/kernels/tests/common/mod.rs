@@ -6,9 +6,9 @@ use striate_kernels::isa::Isa;
 use striate_kernels::reorder::reorder;
 use striate_kernels::threads::ThreadPool;
 use striate_kernels::{Context, Implementation};
-use striate_tensor::random::{Random, Stream};
-use striate_tensor::Shape;
 use striate_kernels::{Halo, Layout, Views};
+use striate_tensor::Shape;
+use striate_tensor::random::{Random, Stream};
 
 /// The instruction sets to check: those of this machine, or the one that `STRIATE_ISA` names.
 pub fn instruction_sets() -> Vec<Isa> {

@@ -6,10 +6,10 @@ use striate_engine::{Cpu, Isa};
 use striate_kernels::conv::{self, ConvDesc};
 use striate_kernels::peak::Format;
 use striate_kernels::{Context, Implementation, Kernel, gemm};
+use striate_kernels::{Layout, Views};
 use striate_tensor::random::{Random, Stream};
 use striate_tensor::text::counted;
 use striate_tensor::{Buffer, Error, Shape};
-use striate_kernels::{Layout, Views};
 
 use super::problem::{Problem, Work, parse};
 use super::{SECONDS, median, peak, rounds};

@@ -97,12 +97,12 @@ impl Report {
     fn new(network: Network, batch: usize, cpu: &Cpu) -> Result<Report> {
         let figures = statistics(&network.graph(1)?);
         let shape = network.input_shape(batch);
-        let inference_bytes = Inference::plan(&network, &shape, cpu)?.peak_bytes();
+        let inference_bytes = Inference::plan(&network, &shape, cpu)?.peak_bytes;
         let sgd = Optimizer::Sgd { momentum: 0.9, nesterov: false, weight_decay: 0.0 };
         let training = Training::plan(&network, &TrainingSpec::new(sgd), &shape, cpu);
         let whole = network.graph_with_heads(&network.input_shape(1));
         let params_aux = whole.map_or(0, |graph| statistics(&graph).params - figures.params);
-        let training_bytes = training.map(|plan| plan.peak_bytes());
+        let training_bytes = training.map(|plan| plan.peak_bytes);
         Ok(Report { network, figures, params_aux, batch, inference_bytes, training_bytes })
     }
 

@@ -14,12 +14,12 @@ pub(crate) use loss::criterion;
 
 use striate_graph::ops::Activation;
 use striate_graph::{Graph, Node, Op, ValueId};
+use striate_kernels::Layout;
 use striate_kernels::isa::Isa;
 use striate_kernels::{Implementation, Kernel, activation};
-use striate_kernels::Layout;
 
 /// The way a node is computed.
-pub(super) enum Lowering {
+pub(crate) enum Lowering {
     /// By one of a list of kernels.
     Kernels(Box<dyn Candidates>),
     /// Not at all: the output has the same bytes as the input, with another shape.
@@ -27,10 +27,12 @@ pub(super) enum Lowering {
 }
 
 /// A descriptor with its ordered list of implementations.
-pub(super) trait Candidates {
+pub(crate) trait Candidates {
     /// Returns the position of the first implementation that accepts, and the layouts that it wants. Without
     /// `blocked`, considers only those that want all operands plain.
     fn choose(&self, isa: Isa, first: Layout, blocked: bool) -> (usize, Vec<Layout>);
+    /// Returns the position of the reference implementation, and its layouts, all plain.
+    fn reference(&self) -> (usize, Vec<Layout>);
     /// The name of the implementation at `position`.
     fn name(&self, position: usize) -> &'static str;
     /// Creates the kernel of the implementation at `position` for these layouts.
@@ -52,6 +54,12 @@ impl<D> Candidates for Listed<D> {
         self.list.iter().enumerate().find_map(accepted).expect("the reference accepts everything")
     }
 
+    fn reference(&self) -> (usize, Vec<Layout>) {
+        let position = self.list.len() - 1;
+        let layouts = self.list[position].accepts(&self.desc, Isa::Scalar, Layout::Plain);
+        (position, layouts.expect("the reference accepts everything"))
+    }
+
     fn name(&self, position: usize) -> &'static str {
         self.list[position].name()
     }
@@ -66,7 +74,7 @@ fn kernels<D: 'static>(desc: D, list: &'static [&'static dyn Implementation<D>])
 }
 
 /// Returns the way that `node` of `graph` is computed; `len` returns the number of elements that a value occupies.
-pub(super) fn lower(graph: &Graph, node: &Node, len: &dyn Fn(ValueId) -> usize) -> Lowering {
+pub(crate) fn lower(graph: &Graph, node: &Node, len: &dyn Fn(ValueId) -> usize) -> Lowering {
     match &node.op {
         Op::Conv(conv) => conv::forward(graph, node, conv),
         Op::ConvDataGradient(conv) => conv::data_gradient(graph, node, &conv.0),

@@ -1,14 +1,17 @@
-//! Compiled graphs: kernels in execution order, and the regions of everything they read and write.
+//! Plans: kernels in execution order, and the regions of everything they read and write.
 
-use striate_graph::{Graph, Role, Segment, ValueId};
+use striate_graph::{Graph, Segment};
+use striate_kernels::{Access, Layout, Memory, Region};
 use striate_kernels::{Context, Kernel};
 use striate_tensor::{Buffer, Result, Shape};
-use striate_kernels::{Access, Layout, Memory, Region};
 
-use crate::clock::Clock;
+use super::Cpu;
+use super::session::Placement;
+use crate::device::{Device, Profile};
+use crate::report::{PlanReport, StepReport};
 
 /// One kernel of a plan.
-pub struct Step {
+pub(super) struct Step {
     /// The layers that it computes.
     pub name: String,
     /// The operation.
@@ -25,24 +28,15 @@ pub struct Step {
     pub output: Shape,
     /// Layout of its first output.
     pub layout: Layout,
-    pub(crate) kernel: Box<dyn Kernel>,
-    pub(crate) access: Access,
+    pub kernel: Box<dyn Kernel>,
+    pub access: Access,
     /// The regions of the floats that it writes.
-    pub(crate) written: Vec<Region>,
-}
-
-/// A variable with its region.
-#[derive(Debug, Clone)]
-pub(crate) struct PlacedVariable {
-    pub id: ValueId,
-    pub role: Role,
-    pub layout: Layout,
-    pub region: Region,
+    pub written: Vec<Region>,
 }
 
 /// The source of a shared buffer of a plan's memory.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) enum SharedSource {
+pub(super) enum SharedSource {
     /// The variable of this name, in plain order.
     Variable(String),
     /// The value of this name and layout, computed by the preparation.
@@ -52,35 +46,31 @@ pub(crate) enum SharedSource {
 /// The steps that run only once, as long as the weights do not change. In their memory, the shared buffers are
 /// `sources`, and each computed value has a separate buffer.
 #[derive(Default)]
-pub(crate) struct Preparation {
+pub(super) struct Preparation {
     pub steps: Vec<Step>,
     pub sources: Vec<String>,
     pub results: Vec<(String, usize)>,
 }
 
 /// A compiled graph.
-pub struct Plan {
-    pub(crate) graph: Graph,
-    pub(crate) preparation: Preparation,
-    pub(crate) steps: Vec<Step>,
+pub(super) struct Plan {
+    pub graph: Graph,
+    pub preparation: Preparation,
+    pub steps: Vec<Step>,
     /// Size of the arena, `Place::Own(0)`.
-    pub(crate) work_bytes: usize,
+    pub work_bytes: usize,
     /// Sizes of the buffers of variables, from `Place::Own(1)`; empty with fixed weights.
-    pub(crate) variable_bytes: Vec<usize>,
-    pub(crate) variables: Vec<PlacedVariable>,
-    pub(crate) shared: Vec<SharedSource>,
+    pub variable_bytes: Vec<usize>,
+    /// The variables by name, with their places.
+    pub variables: Vec<(String, Placement)>,
+    pub shared: Vec<SharedSource>,
     /// Total size of the shared buffers.
-    pub(crate) shared_bytes: usize,
-    pub(crate) inputs: Vec<Region>,
-    pub(crate) outputs: Vec<Region>,
+    pub shared_bytes: usize,
+    pub inputs: Vec<Region>,
+    pub outputs: Vec<Region>,
 }
 
 impl Plan {
-    /// The compiled graph, with layouts and conversions.
-    pub fn graph(&self) -> &Graph {
-        &self.graph
-    }
-
     /// The steps, in order; those that run once come first.
     pub fn steps(&self) -> impl Iterator<Item = &Step> {
         self.preparation.steps.iter().chain(&self.steps)
@@ -90,7 +80,7 @@ impl Plan {
     ///
     /// # Errors
     /// If there is not enough memory.
-    pub(crate) fn work_memory(&self) -> Result<Buffer> {
+    pub fn work_memory(&self) -> Result<Buffer> {
         let batch = self.graph.inputs.first().and_then(|id| self.graph.shape(*id).first().copied());
         Buffer::zeroed(self.work_bytes).map_err(|e| match batch {
             Some(batch) if batch > 1 => {
@@ -105,14 +95,31 @@ impl Plan {
         self.work_bytes + self.variable_bytes.iter().sum::<usize>() + self.shared_bytes
     }
 
-    /// The size of the arena in bytes.
-    pub fn work_bytes(&self) -> usize {
-        self.work_bytes
+    /// The figures of the plan on `cpu`; `seconds` are the measured times of its steps.
+    pub fn report(&self, cpu: &Cpu, seconds: Option<&[f64]>) -> PlanReport {
+        let once = self.preparation.steps.len();
+        let step = |(index, step): (usize, &Step)| StepReport {
+            name: step.name.clone(),
+            op: step.op,
+            algorithm: step.algorithm,
+            output: format!("{} {}", step.output, step.layout),
+            once: step.segment == Segment::Prepare,
+            flops: step.flops,
+            bytes: step.bytes,
+            seconds: seconds.and_then(|all| all.get(index.checked_sub(once)?).copied()),
+        };
+        PlanReport {
+            name: self.graph.name.clone(),
+            device: cpu.name(),
+            steps: self.steps().enumerate().map(step).collect(),
+            peak_bytes: self.peak_bytes(),
+            work_bytes: self.work_bytes,
+        }
     }
 
     /// Runs the steps of the accumulation segment one by one, and returns the name of the first one that produces
     /// a non-finite value.
-    pub(crate) fn first_non_finite(&self, memory: &mut Memory, context: Context<'_>) -> Option<&str> {
+    pub fn first_non_finite(&self, memory: &mut Memory, context: Context<'_>) -> Option<&str> {
         for step in self.steps.iter().filter(|step| step.segment == Segment::Accumulate) {
             step.kernel.run(&context, &mut memory.open(&step.access));
             if !step.written.iter().all(|region| all_finite(bytemuck::cast_slice(memory.bytes(region)))) {
@@ -123,12 +130,12 @@ impl Plan {
     }
 
     /// Runs the steps of `segment`. With a profile, adds the time of each step to its entry.
-    pub(crate) fn run(
+    pub fn run(
         &self,
         segment: Segment,
         memory: &mut Memory,
         context: Context<'_>,
-        mut profile: Option<(&dyn Clock, &mut [f64])>,
+        mut profile: Option<Profile>,
     ) {
         for (index, step) in self.steps.iter().enumerate() {
             if step.segment != segment {
@@ -144,7 +151,7 @@ impl Plan {
 }
 
 /// Whether no value is infinite or NaN, that is, has all exponent bits set.
-pub(crate) fn all_finite(values: &[f32]) -> bool {
+pub(super) fn all_finite(values: &[f32]) -> bool {
     const EXPONENT: u32 = 0x7f80_0000;
     let is_finite = |x: &f32| x.to_bits() & EXPONENT != EXPONENT;
     values.chunks(1024).all(|chunk| chunk.iter().fold(true, |all, x| all & is_finite(x)))

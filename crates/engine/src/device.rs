@@ -1,0 +1,158 @@
+//! The interface of a device, which compiles graphs and runs them.
+//!
+//! [`Inference`](crate::Inference) and [`Training`](crate::Training) know only these traits. Plans, memory and the
+//! formats of values are the device's own; variables go in and come out by name, in plain row-major order.
+
+use std::sync::Arc;
+
+use striate_graph::{Graph, Segment};
+use striate_tensor::Result;
+
+use crate::clock::Clock;
+use crate::passes::Disabled;
+use crate::report::PlanReport;
+
+/// A clock, and the seconds of each step of a program, to which a run adds. Steps that run once are not included.
+pub type Profile<'a> = (&'a dyn Clock, &'a mut [f64]);
+
+/// Values on their way to a device.
+#[derive(Debug, Clone, Copy)]
+pub enum Data<'a> {
+    /// Floating-point numbers.
+    F32(&'a [f32]),
+    /// Whole numbers, such as labels.
+    I64(&'a [i64]),
+}
+
+impl<'a> Data<'a> {
+    /// The bytes in memory.
+    pub fn bytes(self) -> &'a [u8] {
+        match self {
+            Data::F32(values) => bytemuck::cast_slice(values),
+            Data::I64(values) => bytemuck::cast_slice(values),
+        }
+    }
+}
+
+/// A device with its own passes.
+pub trait Device: Send + Sync {
+    /// The name for output and errors, such as `cpu avx512, 2 threads`.
+    fn name(&self) -> String;
+
+    /// What decides the bits of results, such as `cpu avx512 f32`; checkpoints contain it.
+    fn arithmetic(&self) -> String;
+
+    /// The disabled passes.
+    fn disabled(&self) -> &Disabled;
+
+    /// Compiles `graph`, to which the neutral passes have been applied, and returns the figures of its plan. No memory
+    /// is allocated for it.
+    ///
+    /// # Errors
+    /// If the device cannot run an operation.
+    fn plan(&self, graph: Graph) -> Result<PlanReport>;
+
+    /// Creates a session without programs and variables.
+    fn session(&self) -> Box<dyn Session>;
+
+    /// Copies `weights` of the network `name` to the device, for programs that do not change them.
+    ///
+    /// # Errors
+    /// If there is not enough memory.
+    fn deploy(&self, name: &str, weights: &[(&str, &[f32])]) -> Result<Arc<dyn Deployment>>;
+}
+
+/// Programs that change variables, such as training steps for several batch sizes, and these variables.
+pub trait Session: Send + Sync {
+    /// Compiles `graph`, whose variables are those of all programs of the session, and returns the number of the
+    /// program. The first program's variables are zero at first.
+    ///
+    /// # Errors
+    /// If the device cannot run an operation, or there is not enough memory.
+    fn compile(&mut self, graph: Graph) -> Result<usize>;
+
+    /// Sets the variable `name`; does nothing if no program has it.
+    ///
+    /// # Panics
+    /// If the number of values is wrong.
+    fn upload(&mut self, name: &str, values: Data);
+
+    /// Copies the variable `name` of floats to `values`.
+    ///
+    /// # Panics
+    /// If there is no such variable, or the number of values is wrong.
+    fn download(&self, name: &str, values: &mut [f32]);
+
+    /// Sets the variable `name` to zero.
+    ///
+    /// # Panics
+    /// If there is no such variable.
+    fn clear(&mut self, name: &str);
+
+    /// Whether all values of the variable `name` of floats are finite.
+    ///
+    /// # Panics
+    /// If there is no such variable.
+    fn is_finite(&self, name: &str) -> bool;
+
+    /// Sets the input `index` of `program`.
+    ///
+    /// # Panics
+    /// If there is no such input, or the number of values is wrong.
+    fn set_input(&mut self, program: usize, index: usize, values: Data);
+
+    /// Runs the steps of `segment`.
+    ///
+    /// # Panics
+    /// If there is no such program.
+    fn run(&mut self, program: usize, segment: Segment, profile: Option<Profile>);
+
+    /// The output `index` of `program` after its last run.
+    ///
+    /// # Panics
+    /// If there is no such output.
+    fn output(&self, program: usize, index: usize) -> &[f32];
+
+    /// Runs the accumulation segment step by step, and returns the name of the first step that produces a non-finite
+    /// value.
+    ///
+    /// # Panics
+    /// If there is no such program.
+    fn first_non_finite(&mut self, program: usize) -> Option<String>;
+
+    /// The figures of `program`; `seconds` are the measured times of its steps.
+    ///
+    /// # Panics
+    /// If there is no such program.
+    fn report(&self, program: usize, seconds: Option<&[f64]>) -> PlanReport;
+
+    /// The number of bytes currently allocated.
+    fn allocated_bytes(&self) -> usize;
+}
+
+/// Fixed weights on a device, and the programs that read them. Can be shared between threads.
+pub trait Deployment: Send + Sync {
+    /// Compiles `graph`, whose variables are among the weights.
+    ///
+    /// # Errors
+    /// If the device cannot run an operation, or there is not enough memory.
+    fn compile(&self, graph: Graph) -> Result<Arc<dyn Program>>;
+
+    /// Returns a deployment of the same weights for another network that contains them.
+    fn fork(&self) -> Arc<dyn Deployment>;
+}
+
+/// A compiled graph with fixed weights, which several threads may run at once.
+pub trait Program: Send + Sync {
+    /// Runs the program: reads the graph's input and writes its output.
+    ///
+    /// # Errors
+    /// If there is not enough memory.
+    ///
+    /// # Panics
+    /// If the number of values is wrong.
+    fn run(&self, input: &[f32], output: &mut [f32], profile: Option<Profile>) -> Result<()>;
+
+    /// The figures of the program; `seconds` are the measured times of its steps.
+    fn report(&self, seconds: Option<&[f64]>) -> PlanReport;
+}
