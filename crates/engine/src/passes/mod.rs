@@ -1,4 +1,4 @@
-//! Neutral passes: graph to graph, for every backend. Each has its own file; the list gives their order.
+//! Neutral passes: graph to graph, for every device. Each has its own file; the list gives their order.
 
 mod fold_batch_norm;
 mod prepare;
