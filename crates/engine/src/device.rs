@@ -80,50 +80,50 @@ pub trait Session: Send + Sync {
     /// Copies the variable `name` of floats to `values`.
     ///
     /// # Panics
-    /// If there is no such variable, or the number of values is wrong.
+    /// If the variable does not exist, or the number of values is wrong.
     fn download(&self, name: &str, values: &mut [f32]);
 
     /// Sets the variable `name` to zero.
     ///
     /// # Panics
-    /// If there is no such variable.
+    /// If the variable does not exist.
     fn clear(&mut self, name: &str);
 
     /// Whether all values of the variable `name` of floats are finite.
     ///
     /// # Panics
-    /// If there is no such variable.
+    /// If the variable does not exist.
     fn is_finite(&self, name: &str) -> bool;
 
     /// Sets the input `index` of `program`.
     ///
     /// # Panics
-    /// If there is no such input, or the number of values is wrong.
+    /// If the input does not exist, or the number of values is wrong.
     fn set_input(&mut self, program: usize, index: usize, values: Data);
 
     /// Runs the steps of `segment`.
     ///
     /// # Panics
-    /// If there is no such program.
+    /// If the program does not exist.
     fn run(&mut self, program: usize, segment: Segment, profile: Option<Profile>);
 
     /// The output `index` of `program` after its last run.
     ///
     /// # Panics
-    /// If there is no such output.
+    /// If the output does not exist.
     fn output(&self, program: usize, index: usize) -> &[f32];
 
     /// Runs the accumulation segment step by step, and returns the name of the first step that produces a non-finite
     /// value.
     ///
     /// # Panics
-    /// If there is no such program.
+    /// If the program does not exist.
     fn first_non_finite(&mut self, program: usize) -> Option<String>;
 
     /// The figures of `program`; `seconds` are the measured times of its steps.
     ///
     /// # Panics
-    /// If there is no such program.
+    /// If the program does not exist.
     fn report(&self, program: usize, seconds: Option<&[f64]>) -> PlanReport;
 
     /// The number of bytes currently allocated.

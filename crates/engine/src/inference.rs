@@ -81,7 +81,7 @@ impl Inference {
     /// Returns the network up to the layer `name`, with the same weights.
     ///
     /// # Errors
-    /// If there is no such layer.
+    /// If no layer has this name.
     pub fn until(&self, name: &str) -> Result<Inference> {
         Ok(Inference {
             network: self.network.until(name)?,

@@ -250,7 +250,7 @@ impl Network {
     /// Returns the part of the network that computes the layer `name`, which becomes its output.
     ///
     /// # Errors
-    /// If there is no such layer; the message suggests the nearest name.
+    /// If no layer has this name; the message suggests the nearest name.
     pub fn until(&self, name: &str) -> Result<Network> {
         let names = || self.layers.iter().map(|layer| layer.name.as_str());
         let Some(last) = names().position(|other| other == name) else {
@@ -315,7 +315,7 @@ impl Network {
     /// each auxiliary head, to `classes`.
     ///
     /// # Errors
-    /// If there is no such layer, or `classes` is zero.
+    /// If no layer has this name, or `classes` is zero.
     pub fn set_classes(&mut self, classes: usize) -> Result<()> {
         if classes == 0 {
             return Err(Error::input(format!("network {}: it needs at least one class", self.name)));

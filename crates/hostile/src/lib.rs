@@ -40,7 +40,7 @@ impl Target {
     /// Returns the target called `name`.
     ///
     /// # Panics
-    /// If there is no such target.
+    /// If no target has this name.
     pub fn find(name: &str) -> Target {
         *TARGETS.iter().find(|target| target.name == name).expect("the target is in the list")
     }

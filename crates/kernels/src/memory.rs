@@ -207,7 +207,7 @@ impl<'a> Views<'a> {
     /// The `index`th slice to read.
     ///
     /// # Panics
-    /// If there is no such slice, or its bytes are not a whole number of aligned elements.
+    /// If the slice does not exist, or its bytes are not a whole number of aligned elements.
     pub fn read<T: Element>(&self, index: usize) -> &'a [T] {
         assert!(index < self.reads, "operand {index} is not read");
         let raw = self.raw(index);
@@ -219,7 +219,7 @@ impl<'a> Views<'a> {
     /// The `index`th slice to write; each can be taken only once.
     ///
     /// # Panics
-    /// If there is no such slice, it was taken before, or its bytes are not a whole number of aligned elements.
+    /// If the slice does not exist, it was taken before, or its bytes are not a whole number of aligned elements.
     pub fn write<T: Element>(&mut self, index: usize) -> &'a mut [T] {
         let position = self.reads + index;
         assert!(position < self.count, "operand {index} is not written");

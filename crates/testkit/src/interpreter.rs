@@ -63,7 +63,7 @@ impl<'g> Interpreter<'g> {
     /// The value named `name`.
     ///
     /// # Panics
-    /// If there is no such value.
+    /// If no value has this name.
     pub fn get(&self, name: &str) -> &[f64] {
         let id = self.graph.find(name).unwrap_or_else(|| panic!("no value {name}"));
         &self.values[&id]

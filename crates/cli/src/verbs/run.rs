@@ -69,9 +69,7 @@ pub fn run(args: Run) -> Result<()> {
     let weights = match (&args.weights, resolved.model) {
         // The array is at fault if the weights fit the network as it was.
         (Some(path), _) if !fits && weights::are_for(&own, path, &options) => return Err(misfit(&own).into()),
-        (Some(path), _) => {
-            weights::load_for(&whole, path, is_adapted, args.compute.seed, &options)?
-        }
+        (Some(path), _) => weights::load_for(&whole, path, is_adapted, args.compute.seed, &options)?,
         (None, Some(model)) if args.classes.is_some() => {
             weights::fit_for(&whole, model.weights, vec![], Path::new(&args.model), args.compute.seed)?
         }

@@ -38,7 +38,7 @@ fn bad(name: &str, bytes: impl Into<Vec<u8>>, message: &'static str) -> Case {
 /// Returns the files for the target called `target`.
 ///
 /// # Panics
-/// If there is no such target.
+/// If no target has this name.
 pub fn cases(target: &str) -> Vec<Case> {
     match target {
         "safetensors" => safetensors::cases(),
