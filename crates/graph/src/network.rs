@@ -315,7 +315,7 @@ impl Network {
     /// each auxiliary head, to `classes`.
     ///
     /// # Errors
-    /// If no layer has this name, or `classes` is zero.
+    /// If the network has no such layer, or `classes` is zero.
     pub fn set_classes(&mut self, classes: usize) -> Result<()> {
         if classes == 0 {
             return Err(Error::input(format!("network {}: it needs at least one class", self.name)));
