@@ -40,28 +40,32 @@ pub fn load_for(
     options: &ReadOptions,
 ) -> Result<Weights> {
     let Loaded { weights, notes, .. } = load(network, path, options)?;
-    if !is_adapted
-        && let Ok(Fitted { replaced: Some(Head { classes, .. }), .. }) = fit(network, weights.clone())
-    {
+    let fitted = fit(network, weights).map_err(|e| e.at(printable_path(path)))?;
+    if let (Some(Head { classes, .. }), false) = (&fitted.replaced, is_adapted) {
         let (name, own) = (&network.name, network.classes()?);
         let what = format!(
             "its last layer has {classes} classes, but that of {name} has {own}; add --classes {classes}"
         );
         return Err(Error::input(what).at(printable_path(path)));
     }
-    fit_for(network, weights, notes, path, seed)
+    complete(network, fitted, notes, path, seed)
 }
 
 /// Fits `weights` of the file at `path` to `network` without its auxiliary heads; a last layer for another number of
-/// classes is replaced by a new one, drawn with `seed`. What was done is reported after `notes`.
-pub fn fit_for(
+/// classes is replaced by a new one, drawn with `seed`. What was done is reported.
+pub fn fit_for(network: &Network, weights: Weights, path: &Path, seed: Option<u64>) -> Result<Weights> {
+    let fitted = fit(network, weights).map_err(|e| e.at(printable_path(path)))?;
+    complete(network, fitted, Vec::new(), path, seed)
+}
+
+/// Drops auxiliary heads, draws a replaced last layer, and reports it after `notes`.
+fn complete(
     network: &Network,
-    weights: Weights,
+    fitted: Fitted,
     mut notes: Vec<String>,
     path: &Path,
     seed: Option<u64>,
 ) -> Result<Weights> {
-    let fitted = fit(network, weights).map_err(|e| e.at(printable_path(path)))?;
     if fitted.replaced.is_none() {
         note_unused_seed(seed);
     }

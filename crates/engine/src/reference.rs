@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use striate_graph::{Graph, Kind, Op, Role, Segment, ValueId};
 use striate_kernels::threads::ThreadPool;
-use striate_kernels::{Access, Context, Kernel, Memory, Place, Region, isa::Isa};
-use striate_tensor::{ALIGNMENT, Buffer, Result, Shape};
+use striate_kernels::{Access, Context, Memory, Place, Region, isa::Isa};
+use striate_tensor::{ALIGNMENT, Buffer, DType, Result, Shape};
 
-use crate::cpu::{Lowering, flops, join_neighbors, lower};
+use crate::cpu::{Lowering, Step, all_finite, flops, join_neighbors, lower};
 use crate::device::{Data, Deployment, Device, Profile, Program, Session};
 use crate::passes::Disabled;
 use crate::report::{PlanReport, StepReport};
@@ -105,16 +105,6 @@ impl Space {
     }
 }
 
-/// A node with its kernel.
-struct Step {
-    report: StepReport,
-    segment: Segment,
-    kernel: Box<dyn Kernel>,
-    access: Access,
-    /// The regions of the floats that it writes.
-    written: Vec<Region>,
-}
-
 /// A compiled graph.
 struct Steps {
     name: String,
@@ -154,8 +144,9 @@ impl Steps {
             let (position, layouts) = candidates.reference();
             let kernel = candidates.prepare(position, Isa::Scalar, &layouts);
             let reads = node.inputs.iter().map(|id| regions[id].clone()).collect();
-            let written: Vec<Region> = node.outputs.iter().map(|id| regions[id].clone()).collect();
-            let mut writes = written.clone();
+            let mut writes: Vec<Region> = node.outputs.iter().map(|id| regions[id].clone()).collect();
+            let is_float = |id: &&ValueId| graph.value(**id).dtype == DType::F32;
+            let written = node.outputs.iter().filter(is_float).map(|id| regions[id].clone()).collect();
             if let Op::ClipNorm(_) = node.op {
                 writes = join_neighbors(writes);
             }
@@ -242,7 +233,7 @@ impl Session for ReferenceSession {
     }
 
     fn is_finite(&self, name: &str) -> bool {
-        all_finite(&self.memory, &self.space.variables[name])
+        all_finite(bytemuck::cast_slice(self.memory.bytes(&self.space.variables[name])))
     }
 
     fn set_input(&mut self, program: usize, index: usize, values: Data) {
@@ -260,14 +251,10 @@ impl Session for ReferenceSession {
     fn first_non_finite(&mut self, program: usize) -> Option<String> {
         let thread_pool = ThreadPool::new(1);
         let context = Context { thread_pool: &thread_pool };
-        let steps = self.programs[program].steps.iter().filter(|step| step.segment == Segment::Accumulate);
-        for step in steps {
-            step.kernel.run(&context, &mut self.memory.open(&step.access));
-            if !step.written.iter().all(|region| all_finite(&self.memory, region)) {
-                return Some(step.report.name.clone());
-            }
-        }
-        None
+        let mut steps =
+            self.programs[program].steps.iter().filter(|step| step.segment == Segment::Accumulate);
+        let culprit = steps.find(|step| !step.run_checked(&mut self.memory, context));
+        culprit.map(|step| step.report.name.clone())
     }
 
     fn report(&self, program: usize, seconds: Option<&[f64]>) -> PlanReport {
@@ -277,11 +264,6 @@ impl Session for ReferenceSession {
     fn allocated_bytes(&self) -> usize {
         self.memory.own.iter().map(Buffer::len).sum()
     }
-}
-
-fn all_finite(memory: &Memory, region: &Region) -> bool {
-    let values: &[f32] = bytemuck::cast_slice(memory.bytes(region));
-    values.iter().all(|value| value.is_finite())
 }
 
 /// A deployment on the reference device.

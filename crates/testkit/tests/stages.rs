@@ -243,3 +243,24 @@ fn signals_use_the_kernels_for_maps() {
         assert!(of_signal[0].0.iter().any(|name| name.starts_with("conv") && !name.contains("reference")));
     }
 }
+
+#[test]
+fn first_non_finite_step_is_found_on_every_device() {
+    let sgd = Optimizer::Sgd { momentum: 0.0, nesterov: false, weight_decay: 0.0 };
+    let network = networks::all().remove(0);
+    let shape = network.input_shape(2);
+    let mut images: Vec<f32> = networks::images(&network, 2).iter().map(|x| *x as f32).collect();
+    let labels = networks::labels(2, network.classes().unwrap());
+    for (name, device) in devices() {
+        let mut training = Training::new(network.clone(), TrainingSpec::new(sgd), &shape, 1, device).unwrap();
+        images[7] = 0.5;
+        training.accumulate(&shape, &images, &labels, 0, None).unwrap();
+        assert!(training.is_finite(&shape), "{name}");
+        assert_eq!(training.first_non_finite(&shape, &images, &labels), None, "{name}");
+        images[7] = f32::NAN;
+        training.accumulate(&shape, &images, &labels, 0, None).unwrap();
+        assert!(!training.is_finite(&shape), "{name}");
+        let place = training.first_non_finite(&shape, &images, &labels).unwrap();
+        assert!(place.contains("conv") || place.contains("input"), "{name}: {place}");
+    }
+}

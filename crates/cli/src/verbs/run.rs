@@ -71,7 +71,7 @@ pub fn run(args: Run) -> Result<()> {
         (Some(path), _) if !fits && weights::are_for(&own, path, &options) => return Err(misfit(&own).into()),
         (Some(path), _) => weights::load_for(&whole, path, is_adapted, args.compute.seed, &options)?,
         (None, Some(model)) if args.classes.is_some() => {
-            weights::fit_for(&whole, model.weights, vec![], Path::new(&args.model), args.compute.seed)?
+            weights::fit_for(&whole, model.weights, Path::new(&args.model), args.compute.seed)?
         }
         (None, Some(model)) => {
             note_unused_seed(args.compute.seed);

@@ -16,6 +16,7 @@ mod schedule;
 mod session;
 
 pub(crate) use lower::{Lowering, criterion, lower};
+pub(crate) use plan::{Step, all_finite};
 pub(crate) use schedule::{flops, join_neighbors};
 
 use std::sync::Arc;

@@ -1,9 +1,8 @@
 //! Plans: kernels in execution order, and the regions of everything they read and write.
 
 use striate_graph::{Graph, Segment};
-use striate_kernels::{Access, Layout, Memory, Region};
-use striate_kernels::{Context, Kernel};
-use striate_tensor::{Buffer, Result, Shape};
+use striate_kernels::{Access, Context, Kernel, Memory, Region};
+use striate_tensor::{Buffer, Result};
 
 use super::Cpu;
 use super::session::Placement;
@@ -11,27 +10,22 @@ use crate::device::{Device, Profile};
 use crate::report::{PlanReport, StepReport};
 
 /// One kernel of a plan.
-pub(super) struct Step {
-    /// The layers that it computes.
-    pub name: String,
-    /// The operation.
-    pub op: &'static str,
-    /// The chosen implementation.
-    pub algorithm: &'static str,
-    /// The segment it belongs to.
+pub(crate) struct Step {
+    /// Its figures.
+    pub report: StepReport,
     pub segment: Segment,
-    /// Floating-point operations of convolutions and linear layers: two per multiply-add.
-    pub flops: u64,
-    /// Bytes read and written.
-    pub bytes: u64,
-    /// Shape of its first output.
-    pub output: Shape,
-    /// Layout of its first output.
-    pub layout: Layout,
     pub kernel: Box<dyn Kernel>,
     pub access: Access,
     /// The regions of the floats that it writes.
     pub written: Vec<Region>,
+}
+
+impl Step {
+    /// Runs the kernel; returns whether the floats that it wrote are finite.
+    pub fn run_checked(&self, memory: &mut Memory, context: Context<'_>) -> bool {
+        self.kernel.run(&context, &mut memory.open(&self.access));
+        self.written.iter().all(|region| all_finite(bytemuck::cast_slice(memory.bytes(region))))
+    }
 }
 
 /// The source of a shared buffer of a plan's memory.
@@ -99,14 +93,8 @@ impl Plan {
     pub fn report(&self, cpu: &Cpu, seconds: Option<&[f64]>) -> PlanReport {
         let once = self.preparation.steps.len();
         let step = |(index, step): (usize, &Step)| StepReport {
-            name: step.name.clone(),
-            op: step.op,
-            algorithm: step.algorithm,
-            output: format!("{} {}", step.output, step.layout),
-            once: step.segment == Segment::Prepare,
-            flops: step.flops,
-            bytes: step.bytes,
             seconds: seconds.and_then(|all| all.get(index.checked_sub(once)?).copied()),
+            ..step.report.clone()
         };
         PlanReport {
             name: self.graph.name.clone(),
@@ -120,13 +108,8 @@ impl Plan {
     /// Runs the steps of the accumulation segment one by one, and returns the name of the first one that produces
     /// a non-finite value.
     pub fn first_non_finite(&self, memory: &mut Memory, context: Context<'_>) -> Option<&str> {
-        for step in self.steps.iter().filter(|step| step.segment == Segment::Accumulate) {
-            step.kernel.run(&context, &mut memory.open(&step.access));
-            if !step.written.iter().all(|region| all_finite(bytemuck::cast_slice(memory.bytes(region)))) {
-                return Some(&step.name);
-            }
-        }
-        None
+        let mut steps = self.steps.iter().filter(|step| step.segment == Segment::Accumulate);
+        steps.find(|step| !step.run_checked(memory, context)).map(|step| &step.report.name[..])
     }
 
     /// Runs the steps of `segment`. With a profile, adds the time of each step to its entry.
@@ -151,7 +134,7 @@ impl Plan {
 }
 
 /// Whether no value is infinite or NaN, that is, has all exponent bits set.
-pub(super) fn all_finite(values: &[f32]) -> bool {
+pub(crate) fn all_finite(values: &[f32]) -> bool {
     const EXPONENT: u32 = 0x7f80_0000;
     let is_finite = |x: &f32| x.to_bits() & EXPONENT != EXPONENT;
     values.chunks(1024).all(|chunk| chunk.iter().fold(true, |all, x| all & is_finite(x)))

@@ -15,6 +15,7 @@ use super::memory::{Need, place};
 use super::plan::{Plan, Preparation, SharedSource, Step};
 use super::session::{Placement, Placements};
 use crate::passes::trains;
+use crate::report::StepReport;
 
 /// The buffers of a training plan after the arena, in order.
 const VARIABLE_ROLES: [Role; 5] = [Role::Parameter, Role::Gradient, Role::State, Role::Buffer, Role::Scalar];
@@ -109,20 +110,18 @@ impl Bound {
         let written = self.node.outputs.iter().filter(is_float).map(|id| places.region(*id)).collect();
         let access = Access::new(reads, writes).map_err(|e| e.at(format!("step {}", self.node.name)))?;
         let bytes = access.regions().iter().map(|region| region.bytes.len() as u64).sum();
-        let output = graph.value(self.node.outputs[0]);
-        Ok(Step {
+        let output = self.node.outputs[0];
+        let report = StepReport {
             op: self.op,
             algorithm: self.algorithm,
-            segment: self.node.segment,
+            output: format!("{} {}", graph.shape(output), places.laid_out.layouts[output.0]),
+            once: self.node.segment == Segment::Prepare,
             flops: flops(graph, &self.node),
             bytes,
-            output: output.shape.clone(),
-            layout: places.laid_out.layouts[self.node.outputs[0].0],
+            seconds: None,
             name: self.node.name,
-            kernel: self.kernel,
-            access,
-            written,
-        })
+        };
+        Ok(Step { report, segment: self.node.segment, kernel: self.kernel, access, written })
     }
 
     fn scratch_bytes(&self) -> usize {
