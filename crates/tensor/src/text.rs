@@ -84,7 +84,7 @@ fn filler(text: &str, width: usize) -> String {
     " ".repeat(width.saturating_sub(text.chars().count()))
 }
 
-/// How serde calls a list of a fixed length.
+/// Serde's description of a list of a fixed length, without the length.
 const ARRAY: &str = "an array of length ";
 
 /// Returns the word and the list of a message such as "unknown variant `a`, expected one of `b`, `c`".
