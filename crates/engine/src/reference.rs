@@ -150,8 +150,8 @@ impl Steps {
             if let Op::ClipNorm(_) = node.op {
                 writes = join_neighbors(writes);
             }
-            if kernel.scratch_len() > 0 {
-                writes.push(space.add(kernel.scratch_len() * size_of::<f32>()));
+            if kernel.scratch_len(1) > 0 {
+                writes.push(space.add(kernel.scratch_len(1) * size_of::<f32>()));
             }
             let access = Access::new(reads, writes).map_err(|e| e.at(format!("step {}", node.name)))?;
             let shape: &Shape = graph.shape(node.outputs[0]);

@@ -133,7 +133,7 @@ struct Bound {
 
 impl Kernel for Bound {
     /// Two sums per map and lane, and four coefficients per channel, padded to whole blocks.
-    fn scratch_len(&self) -> usize {
+    fn scratch_len(&self, _threads: usize) -> usize {
         self.x.count * 2 * self.x.block + 4 * self.channels()
     }
 

@@ -11,6 +11,8 @@ use std::fmt;
 
 use striate_tensor::Shape;
 
+use crate::Packed;
+
 /// A border of zero rows and columns around a feature map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Halo {
@@ -76,6 +78,8 @@ pub enum Layout {
         /// Channels per block, for both inputs and outputs.
         block: usize,
     },
+    /// Weights in the order of one implementation.
+    Packed(Packed),
     /// `[O/b][I][KH][KW][b of O]`: weights `[O, I, KH, KW]` for a planar input with few channels.
     KernelPlanarInput {
         /// Output channels per block.
@@ -126,10 +130,13 @@ impl Layout {
         if self == Layout::Plain || self.is_images() {
             return product(shape);
         }
+        if let Layout::Packed(packed) = self {
+            return Some(packed.0.len(shape.nchw()));
+        }
         let [a, b, h, w] = shape.nchw();
         let up = |extent: usize, block: usize| extent.div_ceil(block) * block;
         match self {
-            Layout::Plain | Layout::Images { .. } => unreachable!("returned above"),
+            Layout::Plain | Layout::Images { .. } | Layout::Packed(_) => unreachable!("returned above"),
             Layout::Channels { block, halo } => {
                 product(&[a, up(b, block), halo.top + h + halo.bottom, halo.left + w + halo.right])
             }
@@ -142,11 +149,15 @@ impl Layout {
 
     /// The offset, in elements, of element `[i0, i1, i2, i3]` (`[n, c, h, w]` or `[o, i, kh, kw]`) of a
     /// value with extents `shape` (see [`Shape::nchw`]).
+    ///
+    /// # Panics
+    /// For packed weights, which have no such offsets.
     pub fn offset(self, shape: [usize; 4], index: [usize; 4]) -> usize {
         let [d0, d1, d2, d3] = shape;
         let [i0, i1, i2, i3] = index;
         match self {
             Layout::Plain => ((i0 * d1 + i1) * d2 + i2) * d3 + i3,
+            Layout::Packed(packed) => panic!("the elements of {packed:?} have no offsets"),
             Layout::Channels { block, halo } => {
                 let rows = halo.top + d2 + halo.bottom;
                 let columns = halo.left + d3 + halo.right;
@@ -181,6 +192,7 @@ impl fmt::Display for Layout {
             Layout::KernelForward { block } => write!(f, "oihw{block}i{block}o"),
             Layout::KernelBackward { block } => write!(f, "iohw{block}o{block}i"),
             Layout::KernelPlanarInput { block } => write!(f, "oihw{block}o"),
+            Layout::Packed(packed) => write!(f, "{packed:?}"),
         }
     }
 }

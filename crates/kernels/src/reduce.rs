@@ -74,7 +74,7 @@ struct BoundMaps {
 }
 
 impl Kernel for BoundMaps {
-    fn scratch_len(&self) -> usize {
+    fn scratch_len(&self, _threads: usize) -> usize {
         self.maps.count * self.maps.block
     }
 

@@ -51,6 +51,7 @@ fn copy(
         (Layout::Images { block }, Layout::Plain) => {
             from_images(shape, block, source, destination, thread_pool)
         }
+        (from, Layout::Packed(packed)) => packed.0.pack(shape, from, source, destination, thread_pool),
         (Layout::KernelForward { block: a }, Layout::KernelBackward { block: b }) if a == b => {
             transpose_blocks(shape, a, source, destination, thread_pool);
         }

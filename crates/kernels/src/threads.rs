@@ -56,7 +56,8 @@ const SECTION: usize = 0x2_0000;
 /// The work of a section; the pointer is valid while the section is open or a worker is inside it.
 #[derive(Clone, Copy)]
 struct Job {
-    work: *const (dyn Fn(usize) + Sync),
+    /// Called with the number of a thread and that of an item.
+    work: *const (dyn Fn(usize, usize) + Sync),
     items: usize,
 }
 
@@ -98,17 +99,26 @@ impl ThreadPool {
     /// # Panics
     /// If `work` panics; the first panic is resumed on the caller once all threads have left the section.
     pub fn run(&self, items: usize, work: impl Fn(usize) + Sync) {
+        self.run_on_threads(items, |_, item| work(item));
+    }
+
+    /// Like [`ThreadPool::run`], but also passes the number of the thread, below [`ThreadPool::threads`], which no other
+    /// thread in the section has.
+    ///
+    /// # Panics
+    /// As [`ThreadPool::run`].
+    pub fn run_on_threads(&self, items: usize, work: impl Fn(usize, usize) + Sync) {
         let alone = items <= 1 || self.workers.is_empty() || INSIDE.get();
         let guard = if alone { None } else { self.busy.try_lock().ok() };
         if guard.is_none() {
-            (0..items).for_each(work);
+            (0..items).for_each(|item| work(0, item));
             return;
         }
         let shared = &*self.shared;
-        let work: &(dyn Fn(usize) + Sync) = &work;
+        let work: &(dyn Fn(usize, usize) + Sync) = &work;
         // SAFETY: only the lifetime changes, and this function does not return or unwind before all workers
         // have left the section.
-        let work: &'static (dyn Fn(usize) + Sync) = unsafe { std::mem::transmute(work) };
+        let work: &'static (dyn Fn(usize, usize) + Sync) = unsafe { std::mem::transmute(work) };
         let job = Job { work, items };
         *lock(&shared.job) = Some(job);
         shared.taken.iter().for_each(|taken| taken.0.store(0, SeqCst));
@@ -230,7 +240,7 @@ impl Shared {
                     if item >= last {
                         break;
                     }
-                    work(item);
+                    work(thread, item);
                 }
             }
         }));

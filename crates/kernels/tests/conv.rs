@@ -65,26 +65,34 @@ fn shapes(d: &ConvDesc) -> [[usize; 4]; 3] {
     ]
 }
 
-fn check_conv(d: &ConvDesc) -> Vec<&'static str> {
-    // The rounding error grows with the square root of the number of terms in the longest sum.
+/// The rounding error grows with the square root of the number of terms in the longest sum.
+fn tolerance(d: &ConvDesc) -> f64 {
     let [c, o] = [d.in_channels, d.out_channels].map(|channels| channels * d.kernel[0] * d.kernel[1]);
     let pixels = d.batch * d.output[0] * d.output[1];
-    let tolerance = 1e-6 * (c.max(o).max(pixels) as f64).sqrt().max(10.0);
+    1e-6 * (c.max(o).max(pixels) as f64).sqrt().max(10.0)
+}
+
+fn check_forward(d: &ConvDesc, tolerance: f64) -> Vec<&'static str> {
     let [x_shape, w_shape, y_shape] = shapes(d);
     let (x, w) = (Operand::random(x_shape, 1), Operand::random(w_shape, 2));
     let (bias, residual) = (Operand::random([1, d.out_channels, 1, 1], 3), Operand::random(y_shape, 4));
-    let dy = Operand::random(y_shape, 5);
-    let zeros = |shape: [usize; 4]| vec![0.0; shape.iter().product()];
-
-    let mut y = zeros(y_shape);
+    let mut y = vec![0.0; y_shape.iter().product()];
     let b = d.bias.then_some(bias.values.as_slice());
     let r = d.residual.then_some(residual.values.as_slice());
     reference::conv::forward(d, &x.values, &w.values, b, r, &mut y);
-    let mut reads = vec![x.clone(), w.clone()];
+    let mut reads = vec![x, w];
     reads.extend(d.bias.then_some(bias));
     reads.extend(d.residual.then_some(residual));
     let writes = vec![(None, Operand::new(y_shape, y))];
-    let mut ran = check(&Case { desc: d, list: conv::forward(), reads, writes, tolerance });
+    check(&Case { desc: d, list: conv::forward(), reads, writes, tolerance })
+}
+
+fn check_conv(d: &ConvDesc) -> Vec<&'static str> {
+    let tolerance = tolerance(d);
+    let [x_shape, w_shape, y_shape] = shapes(d);
+    let (x, w, dy) = (Operand::random(x_shape, 1), Operand::random(w_shape, 2), Operand::random(y_shape, 5));
+    let zeros = |shape: [usize; 4]| vec![0.0; shape.iter().product()];
+    let mut ran = check_forward(d, tolerance);
 
     let mut dx = zeros(x_shape);
     reference::conv::data_gradient(d, &dy.values, &w.values, &mut dx);
@@ -173,6 +181,22 @@ proptest! {
         ] {
             prop_assert!(ran.contains(&name), "{} refused {:?}", name, d);
         }
+    }
+
+    #[test]
+    fn winograd_convolutions_match_the_reference(
+        d in conv_desc(),
+        channels in (32usize..=50, 32usize..=50),
+        padding in (0usize..=2, 0usize..=2),
+        input in (3usize..=14, 3usize..=14),
+    ) {
+        let (input, padding) = ([input.0, input.1], [padding.0, padding.1]);
+        let output = [0, 1].map(|axis| input[axis] + 2 * padding[axis] - 2);
+        let (in_channels, out_channels) = channels;
+        let (kernel, stride, dilation, groups) = ([3; 2], [1; 2], [1; 2], 1);
+        let d = ConvDesc { in_channels, out_channels, groups, kernel, stride, dilation, padding, input, output, ..d };
+        let ran = check_forward(&d, tolerance(&d));
+        prop_assert!(ran.contains(&"conv_winograd_4x4_f32"), "refused {:?}", d);
     }
 
     #[test]
@@ -272,6 +296,37 @@ fn long_sums_match_the_reference() {
     });
 }
 
+/// The error of a layer relative to its largest output; with many channels, threads share each block of tiles.
+#[test]
+fn winograd_is_accurate_on_layers_of_networks() {
+    for (channels, side, batch) in [(64, 20, 2), (256, 14, 1)] {
+        let d = ConvDesc {
+            batch,
+            in_channels: channels,
+            out_channels: channels,
+            kernel: [3; 2],
+            input: [side; 2],
+            output: [side; 2],
+            padding: [1; 2],
+            bias: false,
+            activation: Activation::None,
+            ..lenet_conv(1, 1, side)
+        };
+        let [x_shape, w_shape, y_shape] = shapes(&d);
+        let (x, w) = (Operand::random(x_shape, 1), Operand::random(w_shape, 2));
+        let mut y = Operand::new(y_shape, vec![0.0; y_shape.iter().product()]);
+        reference::conv::forward(&d, &x.values, &w.values, None, None, &mut y.values);
+        let largest = y.values.iter().fold(0.0f64, |most, y| most.max(y.abs()));
+        // The tolerance of Winograd is four times that of the case, for a largest value of one.
+        y.values.iter_mut().for_each(|y| *y /= largest);
+        let scaled = w.values.iter().map(|w| w / largest).collect();
+        let reads = vec![x, Operand::new(w_shape, scaled)];
+        let case =
+            Case { desc: &d, list: conv::forward(), reads, writes: vec![(None, y)], tolerance: 2.5e-6 };
+        assert!(check(&case).contains(&"conv_winograd_4x4_f32"));
+    }
+}
+
 /// Enough output features for an item of the grid to have several groups of panels.
 #[test]
 fn wide_layers_match_the_reference_with_little_scratch_memory() {
@@ -282,7 +337,7 @@ fn wide_layers_match_the_reference_with_little_scratch_memory() {
     let wide = LinearDesc { batch: 64, in_features: 4096, out_features: 100_000, ..d };
     for isa in instruction_sets() {
         let (kernel, layouts) = choose(linear::forward(), &wide, isa, Layout::Plain);
-        let bytes = 4 * kernel.prepare(&wide, isa, &layouts).scratch_len();
+        let bytes = 4 * kernel.prepare(&wide, isa, &layouts).scratch_len(2);
         assert!(bytes < 32 << 20, "{isa:?} needs {} MiB", bytes >> 20);
     }
 }

@@ -220,9 +220,11 @@ impl LayoutPass {
     fn request(&mut self, id: ValueId, wanted: Layout) -> ValueId {
         let is_parameter = self.graph.value(id).role() == Some(Role::Parameter);
         if is_parameter && self.trains && !self.settled[id.0] {
-            self.layouts[id.0] = wanted;
             self.settled[id.0] = true;
-            return id;
+            self.layouts[id.0] = match wanted {
+                Layout::Packed(packed) => packed.0.home(),
+                layout => layout,
+            };
         }
         let versions = self.versions.entry(id).or_insert_with(|| vec![id]);
         for version in versions.iter() {

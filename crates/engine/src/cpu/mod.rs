@@ -112,7 +112,7 @@ impl Cpu {
         }
         let laid_out = layout::lay_out(graph, self.isa, placements, self.blocked())?;
         let share = !self.disabled.contains("memory");
-        schedule::schedule(laid_out, self.isa, placements, share)
+        schedule::schedule(laid_out, self, placements, share)
     }
 }
 

@@ -5,11 +5,11 @@ use std::collections::{HashMap, HashSet};
 
 use striate_graph::ops::Conv;
 use striate_graph::{Graph, Kind, Node, Op, Role, Segment, ValueId};
-use striate_kernels::isa::Isa;
 use striate_kernels::{Access, Layout, Place, Region};
 use striate_kernels::{Kernel, reorder};
 use striate_tensor::{ALIGNMENT, DType, Result, Shape};
 
+use super::Cpu;
 use super::layout::{Choice, LaidOut};
 use super::memory::{Need, place};
 use super::plan::{Plan, Preparation, SharedSource, Step};
@@ -22,11 +22,11 @@ const VARIABLE_ROLES: [Role; 5] = [Role::Parameter, Role::Gradient, Role::State,
 
 pub(super) fn schedule(
     mut laid_out: LaidOut,
-    isa: Isa,
+    cpu: &Cpu,
     placements: &Placements,
     share: bool,
 ) -> Result<Plan> {
-    let (bound, aliases) = bind(&mut laid_out, isa);
+    let (bound, aliases) = bind(&mut laid_out, cpu);
     let graph = &laid_out.graph;
     let mut places = Places { laid_out: &laid_out, regions: HashMap::new(), aliases };
     let (once, each): (Vec<Bound>, Vec<Bound>) =
@@ -68,11 +68,14 @@ struct Bound {
     op: &'static str,
     algorithm: &'static str,
     kernel: Box<dyn Kernel>,
+    /// Threads that will run it.
+    threads: usize,
 }
 
 /// Binds each node's kernel to its layouts. Aliases are returned as a map from output to input instead.
-fn bind(laid_out: &mut LaidOut, isa: Isa) -> (Vec<Bound>, HashMap<ValueId, ValueId>) {
+fn bind(laid_out: &mut LaidOut, cpu: &Cpu) -> (Vec<Bound>, HashMap<ValueId, ValueId>) {
     let choices = std::mem::take(&mut laid_out.choices);
+    let (isa, threads) = (cpu.isa(), cpu.thread_pool().threads());
     let graph = &laid_out.graph;
     let mut aliases = HashMap::new();
     let mut bound = Vec::with_capacity(choices.len());
@@ -92,7 +95,7 @@ fn bind(laid_out: &mut LaidOut, isa: Isa) -> (Vec<Bound>, HashMap<ValueId, Value
                 (node.op.name(), candidates.name(position), candidates.prepare(position, isa, &layouts))
             }
         };
-        bound.push(Bound { node: node.clone(), op, algorithm, kernel });
+        bound.push(Bound { node: node.clone(), op, algorithm, kernel, threads });
     }
     (bound, aliases)
 }
@@ -125,7 +128,7 @@ impl Bound {
     }
 
     fn scratch_bytes(&self) -> usize {
-        self.kernel.scratch_len() * size_of::<f32>()
+        self.kernel.scratch_len(self.threads) * size_of::<f32>()
     }
 }
 

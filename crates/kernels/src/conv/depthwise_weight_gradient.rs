@@ -90,7 +90,7 @@ impl Bound {
 }
 
 impl Kernel for Bound {
-    fn scratch_len(&self) -> usize {
+    fn scratch_len(&self, _threads: usize) -> usize {
         if self.slices > 1 { self.slices * self.dw_len() } else { 0 }
     }
 

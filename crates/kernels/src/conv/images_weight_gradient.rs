@@ -138,7 +138,7 @@ struct Bound {
 }
 
 impl Kernel for Bound {
-    fn scratch_len(&self) -> usize {
+    fn scratch_len(&self, _threads: usize) -> usize {
         if self.slices > 1 { self.slices * self.weights } else { 0 }
     }
 

@@ -8,6 +8,7 @@ pub(crate) mod images;
 pub(crate) mod images_weight_gradient;
 mod tile;
 mod weight_gradient;
+mod winograd;
 
 use crate::Implementation;
 use crate::activation::Activation;
@@ -51,6 +52,7 @@ pub fn forward() -> &'static [&'static dyn Implementation<ConvDesc>] {
         &images::Forward,
         &depthwise::Forward,
         &direct::PlanarInput,
+        &winograd::Forward,
         &direct::Blocked,
         &Reference::<ConvDesc> {
             name: "conv_reference",

@@ -33,8 +33,8 @@ struct Bound {
 }
 
 impl Kernel for Bound {
-    fn scratch_len(&self) -> usize {
-        self.columns.scratch().iter().sum::<usize>() + self.products.scratch_len()
+    fn scratch_len(&self, threads: usize) -> usize {
+        self.columns.scratch().iter().sum::<usize>() + self.products.scratch_len(threads)
     }
 
     fn run(&self, context: &Context, views: &mut Views) {

@@ -33,9 +33,9 @@ struct Bound {
 }
 
 impl Kernel for Bound {
-    fn scratch_len(&self) -> usize {
+    fn scratch_len(&self, threads: usize) -> usize {
         let weights = self.columns.outputs() * self.columns.taps();
-        self.columns.scratch().iter().sum::<usize>() + weights + self.products.scratch_len()
+        self.columns.scratch().iter().sum::<usize>() + weights + self.products.scratch_len(threads)
     }
 
     fn run(&self, context: &Context, views: &mut Views) {

@@ -75,7 +75,7 @@ impl Packed {
 }
 
 impl Kernel for Packed {
-    fn scratch_len(&self) -> usize {
+    fn scratch_len(&self, _threads: usize) -> usize {
         let [shared, private] = self.scratch();
         shared + self.items() * private
     }

@@ -1,0 +1,54 @@
+//! Weights in an order of one implementation's own.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+
+use crate::Layout;
+use crate::threads::ThreadPool;
+
+/// How an implementation stores a convolution's weights `[O, I, KH, KW]`, if it reads more or other numbers than the
+/// weights themselves, such as transforms of them.
+pub trait Packing: Send + Sync {
+    /// The name, which no other packing has.
+    fn name(&self) -> &'static str;
+
+    /// The number of floats for weights of `shape`.
+    fn len(&self, shape: [usize; 4]) -> usize;
+
+    /// The layout in which weights are trained, a permutation of them; packing is then a step of every run.
+    fn home(&self) -> Layout;
+
+    /// Packs weights of `shape` from the layout `from`.
+    fn pack(
+        &self,
+        shape: [usize; 4],
+        from: Layout,
+        source: &[f32],
+        destination: &mut [f32],
+        thread_pool: &ThreadPool,
+    );
+}
+
+/// A packing as part of a [`Layout`].
+#[derive(Clone, Copy)]
+pub struct Packed(pub &'static dyn Packing);
+
+impl PartialEq for Packed {
+    fn eq(&self, other: &Packed) -> bool {
+        self.0.name() == other.0.name()
+    }
+}
+
+impl Eq for Packed {}
+
+impl Hash for Packed {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.name().hash(state);
+    }
+}
+
+impl fmt::Debug for Packed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.name())
+    }
+}
