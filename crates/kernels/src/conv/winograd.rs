@@ -15,7 +15,7 @@
 use std::ops::Range;
 
 use super::ConvDesc;
-use super::direct::{forward_layouts, needed_halo};
+use super::direct::forward_layouts;
 use crate::activation::{Activation, UNBOUNDED};
 use crate::isa::Isa;
 use crate::maps::Maps;
@@ -47,8 +47,7 @@ impl Implementation<ConvDesc> for Forward {
     }
 
     fn accepts(&self, d: &ConvDesc, isa: Isa, _first: Layout) -> Option<Vec<Layout>> {
-        let pays = d.in_channels >= FEWEST_CHANNELS && d.out_channels >= FEWEST_CHANNELS;
-        (supports(d) && pays).then(|| {
+        (supports(d) && pays(d)).then(|| {
             let w = Layout::Packed(Packed(match isa.block() {
                 16 => &Transformed16,
                 _ => &Transformed8,
@@ -62,12 +61,21 @@ impl Implementation<ConvDesc> for Forward {
     }
 }
 
-/// With fewer channels, the transforms cost more than the saved multiplications.
-const FEWEST_CHANNELS: usize = 32;
-
 /// Whether the convolution is one of 3 × 3 taps without stride, dilation and groups.
 fn supports(d: &ConvDesc) -> bool {
     d.kernel == [3, 3] && d.stride == [1, 1] && d.dilation == [1, 1] && d.groups == 1
+}
+
+/// Whether the convolution takes less time than the direct one. For each pair of an input and an output channel, counted
+/// in multiply-adds: 36 for each tile or 9 for each pixel; the transforms of tiles, which take 17 times as many for each
+/// channel as the products do for a pair; and 10/3 for each byte of weights, which both read at least once.
+fn pays(d: &ConvDesc) -> bool {
+    let tiles: usize = d.output.map(|extent| extent.div_ceil(OUT)).iter().product();
+    let [tiles, pixels] = [tiles, d.output[0] * d.output[1]].map(|count| (count * d.batch) as f64);
+    let transforms = 17.0 * (1.0 / d.in_channels as f64 + 1.0 / d.out_channels as f64);
+    let weights = |numbers: usize| (numbers * size_of::<f32>()) as f64 * 10.0 / 3.0;
+    let own = tiles * PRODUCTS as f64 * (1.0 + transforms) + weights(PRODUCTS);
+    own < 9.0 * pixels + weights(9)
 }
 
 /// `[36][O/2b][I][2b of O]`: transformed weights for blocks of 16 channels.
