@@ -288,6 +288,19 @@ mod tests {
     }
 
     #[test]
+    fn threads_of_a_section_have_different_numbers() {
+        let pool = ThreadPool::new(3);
+        let inside: Vec<AtomicUsize> = (0..3).map(|_| AtomicUsize::new(0)).collect();
+        for _ in 0..200 {
+            pool.run_on_threads(50, |thread, _| {
+                assert_eq!(inside[thread].fetch_add(1, SeqCst), 0, "thread {thread} runs two items at once");
+                std::hint::spin_loop();
+                inside[thread].fetch_sub(1, SeqCst);
+            });
+        }
+    }
+
+    #[test]
     fn sleeping_workers_wake_and_pieces_cover_all_data() {
         let pool = ThreadPool::new(2);
         let mut data = vec![0usize; 1001];

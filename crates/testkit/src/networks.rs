@@ -32,6 +32,12 @@ pub fn all() -> Vec<Network> {
             let x = (x.conv(20, 3).stride(2).pad(1).no_bias().batch_norm() + short).relu();
             x.global_average_pool().flatten().linear(5)
         }),
+        // Large enough for Winograd convolution.
+        build("vgg-like", [3, 12, 12], |x| {
+            let x = x.conv(20, 3).pad(1).relu().conv(24, 3).pad(1).no_bias().batch_norm().relu();
+            let x = (x.conv(24, 3).pad(1) + x).relu();
+            x.max_pool(2, 2).conv(8, 3).relu().flatten().linear(4)
+        }),
         build("inception", [2, 8, 10], |x| {
             let a = x.conv(5, 1).relu();
             let b = x.conv(3, 1).relu().conv(17, 3).pad(1).relu();

@@ -72,6 +72,7 @@ pub fn data_gradient() -> &'static [&'static dyn Implementation<ConvDesc>] {
     &[
         &images::DataGradient,
         &depthwise::DataGradient,
+        &winograd::DataGradient,
         &direct::DataGradient,
         &Reference::<ConvDesc> {
             name: "conv_data_gradient_reference",

@@ -40,6 +40,8 @@ const PAIR: usize = 2;
 
 /// Forward.
 pub(super) struct Forward;
+/// Data gradient: a forward convolution of dy with flipped and transposed weights.
+pub(super) struct DataGradient;
 
 impl Implementation<ConvDesc> for Forward {
     fn name(&self) -> &'static str {
@@ -49,8 +51,8 @@ impl Implementation<ConvDesc> for Forward {
     fn accepts(&self, d: &ConvDesc, isa: Isa, _first: Layout) -> Option<Vec<Layout>> {
         (supports(d) && pays(d)).then(|| {
             let w = Layout::Packed(Packed(match isa.block() {
-                16 => &Transformed16,
-                _ => &Transformed8,
+                16 => &Forward16,
+                _ => &Forward8,
             }));
             forward_layouts(d, isa.block(), w, isa.block())
         })
@@ -58,6 +60,41 @@ impl Implementation<ConvDesc> for Forward {
 
     fn prepare(&self, d: &ConvDesc, isa: Isa, layouts: &[Layout]) -> Box<dyn Kernel> {
         Box::new(Winograd::new(d, isa, layouts))
+    }
+}
+
+impl Implementation<ConvDesc> for DataGradient {
+    fn name(&self) -> &'static str {
+        "conv_data_gradient_winograd_4x4_f32"
+    }
+
+    fn accepts(&self, d: &ConvDesc, isa: Isa, _first: Layout) -> Option<Vec<Layout>> {
+        let fits = supports(d) && d.padding.iter().all(|padding| *padding < 3);
+        let turned = fits.then(|| turned(d)).filter(pays)?;
+        let w = Layout::Packed(Packed(match isa.block() {
+            16 => &Backward16,
+            _ => &Backward8,
+        }));
+        Some(forward_layouts(&turned, isa.block(), w, isa.block()))
+    }
+
+    fn prepare(&self, d: &ConvDesc, isa: Isa, layouts: &[Layout]) -> Box<dyn Kernel> {
+        Box::new(Winograd::new(&turned(d), isa, layouts))
+    }
+}
+
+/// The convolution of dy whose result is dx.
+fn turned(d: &ConvDesc) -> ConvDesc {
+    ConvDesc {
+        in_channels: d.out_channels,
+        out_channels: d.in_channels,
+        input: d.output,
+        output: d.input,
+        padding: d.padding.map(|padding| 2 - padding),
+        bias: false,
+        residual: false,
+        activation: Activation::None,
+        ..d.clone()
     }
 }
 
@@ -79,12 +116,16 @@ fn pays(d: &ConvDesc) -> bool {
 }
 
 /// `[36][O/2b][I][2b of O]`: transformed weights for blocks of 16 channels.
-struct Transformed16;
+struct Forward16;
 /// The same for blocks of 8 channels.
-struct Transformed8;
+struct Forward8;
+/// `[36][I/2b][O][2b of I]`: transforms of the flipped weights for blocks of 16 channels.
+struct Backward16;
+/// The same for blocks of 8 channels.
+struct Backward8;
 
 macro_rules! packing {
-    ($type:ident, $name:literal, $block:literal) => {
+    ($type:ident, $name:literal, $block:literal, $flips:literal) => {
         impl Packing for $type {
             fn name(&self) -> &'static str {
                 $name
@@ -106,14 +147,16 @@ macro_rules! packing {
                 destination: &mut [f32],
                 thread_pool: &ThreadPool,
             ) {
-                transform_weights($block, shape, from, source, destination, thread_pool);
+                transform_weights($block, $flips, shape, from, source, destination, thread_pool);
             }
         }
     };
 }
 
-packing!(Transformed16, "winograd4x4-16", 16);
-packing!(Transformed8, "winograd4x4-8", 8);
+packing!(Forward16, "winograd4x4-16", 16, false);
+packing!(Forward8, "winograd4x4-8", 8, false);
+packing!(Backward16, "winograd4x4-16-flipped", 16, true);
+packing!(Backward8, "winograd4x4-8-flipped", 8, true);
 
 /// Transforms three weights along an axis: G w.
 fn transform_line([w0, w1, w2]: [f64; 3]) -> [f64; IN] {
@@ -124,16 +167,18 @@ fn transform_line([w0, w1, w2]: [f64; 3]) -> [f64; IN] {
     [w0 / (a2 * b2), at(a) / of_a, at(-a) / of_a, at(b) / of_b, at(-b) / of_b, w2]
 }
 
-/// Transforms the weights of all pairs of channels: G w Gᵀ.
+/// Transforms the weights of all pairs of channels: G w Gᵀ. If it `flips` them, inputs and outputs are exchanged and the
+/// taps reversed.
 fn transform_weights(
     block: usize,
+    flips: bool,
     shape: [usize; 4],
     from: Layout,
     source: &[f32],
     destination: &mut [f32],
     thread_pool: &ThreadPool,
 ) {
-    let [outputs, inputs, ..] = shape;
+    let [outputs, inputs] = if flips { [shape[1], shape[0]] } else { [shape[0], shape[1]] };
     let (blocks, depth) = (outputs.div_ceil(block), inputs.next_multiple_of(block));
     let product = blocks * block * depth;
     let destination = Pointer(destination.as_mut_ptr());
@@ -147,7 +192,8 @@ fn transform_weights(
             let mut columns = [[0.0; 3]; IN];
             if o < outputs && i < inputs {
                 for x in 0..3 {
-                    let tap = |y: usize| f64::from(source[from.offset(shape, [o, i, y, x])]);
+                    let index = |y: usize| if flips { [i, o, 2 - y, 2 - x] } else { [o, i, y, x] };
+                    let tap = |y: usize| f64::from(source[from.offset(shape, index(y))]);
                     let line = transform_line([tap(0), tap(1), tap(2)]);
                     (0..IN).for_each(|row| columns[row][x] = line[row]);
                 }
