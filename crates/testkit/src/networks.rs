@@ -34,8 +34,8 @@ pub fn all() -> Vec<Network> {
         }),
         // Large enough for Winograd convolution.
         build("vgg-like", [3, 12, 12], |x| {
-            let x = x.conv(20, 3).pad(1).relu().conv(24, 3).pad(1).no_bias().batch_norm().relu();
-            let x = (x.conv(24, 3).pad(1) + x).relu();
+            let x = x.conv(32, 3).pad(1).relu().conv(33, 3).pad(1).no_bias().batch_norm().relu();
+            let x = (x.conv(33, 3).pad(1) + x).relu();
             x.max_pool(2, 2).conv(8, 3).relu().flatten().linear(4)
         }),
         build("inception", [2, 8, 10], |x| {

@@ -103,10 +103,16 @@ fn supports(d: &ConvDesc) -> bool {
     d.kernel == [3, 3] && d.stride == [1, 1] && d.dilation == [1, 1] && d.groups == 1
 }
 
+/// With fewer channels, the transforms outweigh most of the saved multiplications.
+const FEWEST_CHANNELS: usize = 32;
+
 /// Whether the convolution takes less time than the direct one. For each pair of an input and an output channel, counted
 /// in multiply-adds: 36 for each tile or 9 for each pixel; the transforms of tiles, which take 17 times as many for each
 /// channel as the products do for a pair; and 10/3 for each byte of weights, which both read at least once.
 fn pays(d: &ConvDesc) -> bool {
+    if d.in_channels.min(d.out_channels) < FEWEST_CHANNELS {
+        return false;
+    }
     let tiles: usize = d.output.map(|extent| extent.div_ceil(OUT)).iter().product();
     let [tiles, pixels] = [tiles, d.output[0] * d.output[1]].map(|count| (count * d.batch) as f64);
     let transforms = 17.0 * (1.0 / d.in_channels as f64 + 1.0 / d.out_channels as f64);
