@@ -310,11 +310,12 @@ impl<'b> Tensor<'b> {
         })
     }
 
-    /// Initializes all biases of a convolution or linear layer to `value`.
+    /// Initializes all biases of a convolution, linear layer or batch norm to `value`.
     pub fn bias_init(self, value: f32) -> Tensor<'b> {
         self.set("bias_init", Some(value), |op| match op {
             Op::Conv(conv) => Some(&mut conv.bias_init),
             Op::Linear(linear) => Some(&mut linear.bias_init),
+            Op::BatchNorm(norm) => Some(&mut norm.bias_init),
             _ => None,
         })
     }

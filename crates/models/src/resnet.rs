@@ -22,8 +22,12 @@ pub(crate) const RESNET: Model = Model {
 
 pub(crate) const PLAIN18: Model =
     Model { name: "plain18", build: || resnet("plain18", Block::Plain, [2, 2, 2, 2]), ..RESNET };
-pub(crate) const PLAIN34: Model =
-    Model { name: "plain34", build: || resnet("plain34", Block::Plain, [3, 4, 6, 3]), ..RESNET };
+pub(crate) const PLAIN34: Model = Model {
+    name: "plain34",
+    build: || resnet("plain34", Block::Plain, [3, 4, 6, 3]),
+    recipe: "plain",
+    ..RESNET
+};
 pub(crate) const RESNET18: Model =
     Model { name: "resnet18", build: || resnet("resnet18", Block::Basic, [2, 2, 2, 2]), ..RESNET };
 pub(crate) const RESNET34: Model =

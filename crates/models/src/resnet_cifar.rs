@@ -14,7 +14,8 @@ const CIFAR: Model = Model {
 };
 
 pub(crate) const PLAIN20: Model = Model { name: "plain20", build: || cifar("plain20", 20, false), ..CIFAR };
-pub(crate) const PLAIN56: Model = Model { name: "plain56", build: || cifar("plain56", 56, false), ..CIFAR };
+pub(crate) const PLAIN56: Model =
+    Model { name: "plain56", build: || cifar("plain56", 56, false), recipe: "plain", ..CIFAR };
 
 pub(crate) const RESNET20: Model = Model { name: "resnet20", build: || cifar("resnet20", 20, true), ..CIFAR };
 pub(crate) const RESNET32: Model = Model { name: "resnet32", build: || cifar("resnet32", 32, true), ..CIFAR };

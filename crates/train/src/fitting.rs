@@ -107,8 +107,8 @@ impl Parts {
 pub(crate) struct Changes {
     /// Changes of input, classes and weights.
     pub lines: Vec<String>,
-    /// A different initialization, which affects only networks without given weights.
-    pub init: Option<String>,
+    /// Changes of the initialization, which affect only networks without given weights.
+    pub init: Vec<String>,
 }
 
 /// Adapts `network` to the input and the classes of the data, and to the initialization of the recipe. Returns
@@ -141,11 +141,28 @@ pub(crate) fn adapt(
         network.set_classes(classes)?;
         changes.push(format!("classes: {classes} instead of {had} in the last layer"));
     }
-    let init = recipe.model.init.filter(|init| *init != network.init).map(|init| {
-        let before = std::mem::replace(&mut network.init, init);
-        format!("initialization: {} instead of {}", init_name(init), init_name(before))
-    });
+    let mut init = Vec::new();
+    if let Some(other) = recipe.model.init.filter(|init| *init != network.init) {
+        let before = std::mem::replace(&mut network.init, other);
+        init.push(format!("initialization: {} instead of {}", init_name(other), init_name(before)));
+    }
+    if let Some(bias) = recipe.model.batch_norm_bias
+        && set_batch_norm_bias(network, bias)
+    {
+        init.push(format!("initial bias of batch norms: {bias}"));
+    }
     Ok(Changes { lines: changes, init })
+}
+
+/// Sets the initial bias of all batch norms. Returns whether this changes the network.
+fn set_batch_norm_bias(network: &mut Network, bias: f32) -> bool {
+    let mut changes = false;
+    for layer in &mut network.layers {
+        if let Op::BatchNorm(norm) = &mut layer.op {
+            changes |= norm.bias_init.replace(bias) != Some(bias);
+        }
+    }
+    changes
 }
 
 fn init_name(init: striate_graph::Init) -> String {
@@ -286,8 +303,9 @@ mod tests {
 
     #[test]
     fn every_network_change_is_reported_on_one_line() {
-        let mut changed = network(false);
+        let mut changed = network(true);
         let recipe = Recipe::default().with("model.init=he").unwrap();
+        let recipe = recipe.with("model.batch_norm_bias=0.5").unwrap();
         let changes = adapt(&mut changed, &recipe, [3, 6, 5], 7).unwrap();
         assert_eq!(
             changes.lines,
@@ -297,7 +315,10 @@ mod tests {
                 "classes: 7 instead of 2 in the last layer",
             ]
         );
-        assert_eq!(changes.init.as_deref(), Some("initialization: he instead of uniform"));
+        assert_eq!(
+            changes.init,
+            ["initialization: he instead of uniform", "initial bias of batch norms: 0.5"]
+        );
         assert_eq!((changed.classes().unwrap(), changed.image().unwrap()), (7, [3, 6, 5]));
         assert_eq!(adapt(&mut changed, &recipe, [3, 6, 5], 7).unwrap(), Changes::default());
     }

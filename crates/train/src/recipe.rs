@@ -9,7 +9,7 @@ use striate_graph::{Init, Loss, Optimizer, TrainingSpec};
 use striate_tensor::{Error, Result, nearest};
 use striate_vision::augment::Affine;
 
-pub(crate) use shipped::{BATCH_NORM, FINE_TUNING, NO_BATCH_NORM, RBF, SMALL};
+pub(crate) use shipped::{BATCH_NORM, FINE_TUNING, NO_BATCH_NORM, PLAIN, RBF, SMALL};
 pub use shipped::{SHIPPED, ShippedRecipe, shipped};
 
 use crate::schedule::Schedule;
@@ -47,6 +47,9 @@ pub struct ModelPart {
     /// The initialization, if not the network's own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub init: Option<Init>,
+    /// The initial bias of all batch norms, if not the network's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch_norm_bias: Option<f32>,
 }
 
 /// The data.
@@ -143,7 +146,7 @@ pub struct CheckpointPart {
 
 impl Default for ModelPart {
     fn default() -> Self {
-        ModelPart { name: "lenet5".into(), init: None }
+        ModelPart { name: "lenet5".into(), init: None, batch_norm_bias: None }
     }
 }
 
@@ -234,6 +237,10 @@ impl Recipe {
         let fields = [
             ((1..=1 << 20).contains(&self.train.epochs), "train.epochs must be from 1 to 1048576"),
             ((1..=1 << 20).contains(&self.train.batch), "train.batch must be from 1 to 1048576"),
+            (
+                self.model.batch_norm_bias.is_none_or(f32::is_finite),
+                "model.batch_norm_bias must be a finite number",
+            ),
             (self.train.min_batch > 0, "train.min_batch must be above 0"),
             (i64::try_from(self.train.seed).is_ok(), "train.seed must be below 2^63"),
             (is_from_zero(self.train.clip_norm), "train.clip_norm must be a finite number, 0 or more"),

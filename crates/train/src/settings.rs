@@ -10,11 +10,13 @@ use striate_tensor::text::counted;
 use striate_vision::Preprocessing;
 
 use crate::recipe::{
-    BATCH_NORM, FINE_TUNING, NO_BATCH_NORM, RBF, Recipe, SHIPPED, SMALL, TrainPart, shipped,
+    BATCH_NORM, FINE_TUNING, NO_BATCH_NORM, PLAIN, RBF, Recipe, SHIPPED, SMALL, TrainPart, shipped,
 };
 
 /// Networks with fewer layers with weights are considered small.
 const FEW_LAYERS: usize = 7;
+/// Networks without shortcuts but with this many batch norms or more are considered very deep.
+const DEEP_CHAIN: usize = 24;
 /// Largest remaining share of the initial statistics of batch norms after half of the steps.
 const INITIAL_SHARE: f64 = 0.05;
 /// Largest momentum that the rule for batch norms sets; beyond it, statistics are noise.
@@ -205,17 +207,19 @@ impl Settings {
 
 /// Returns the recipe that suits a custom network, with the reason.
 fn suitable(network: &Network) -> Result<(&'static str, String)> {
-    let has_norms = network.layers.iter().any(|layer| matches!(layer.op, Op::BatchNorm(_)));
+    let norms = network.layers.iter().filter(|layer| matches!(layer.op, Op::BatchNorm(_))).count();
+    let is_chain = network.layers.iter().all(|layer| layer.inputs.len() == 1);
     let weights = network.variables()?.iter().filter(|(name, _)| name.ends_with(".weight")).count();
     if matches!(network.loss, Some(Loss::Rbf { .. })) {
         return Ok((RBF, "the network has the RBF loss".into()));
     }
-    Ok(match has_norms {
-        true => (BATCH_NORM, "the network has batch norm".into()),
-        false if weights < FEW_LAYERS => {
+    Ok(match norms {
+        DEEP_CHAIN.. if is_chain => (PLAIN, format!("the network has {norms} batch norms and no shortcuts")),
+        1.. => (BATCH_NORM, "the network has batch norm".into()),
+        0 if weights < FEW_LAYERS => {
             (SMALL, format!("the network has only {} with weights", counted(weights, "layer")))
         }
-        false => (NO_BATCH_NORM, "the network is deep and has no batch norm".into()),
+        0 => (NO_BATCH_NORM, "the network is deep and has no batch norm".into()),
     })
 }
 
@@ -244,6 +248,7 @@ mod tests {
         assert_eq!(chosen("lenet5", "mnist", false), "lenet5-mnist");
         assert_eq!(chosen("lenet5", "folder", false), "small");
         assert_eq!(chosen("squeezenet1_1", "folder", false), "no-batch-norm");
+        assert_eq!(chosen("plain34", "folder", false), "plain");
         assert_eq!(chosen("mine.toml", "folder", false), "batch-norm");
     }
 

@@ -140,7 +140,7 @@ impl Import<'_> {
         // ONNX states the weight of the old statistics, rounded to a float; here, it is that of the new ones.
         let kept = f64::from(node.float("momentum")?.unwrap_or(0.9));
         let momentum = (((1.0 - kept) * 1e6).round() / 1e6) as f32;
-        self.layer(&stem_of_weights(node), BatchNorm { epsilon, momentum }, &[&x], weights)
+        self.layer(&stem_of_weights(node), BatchNorm { epsilon, momentum, bias_init: None }, &[&x], weights)
     }
 
     pub(super) fn lrn(&mut self, node: &Node) -> Result<Flow> {

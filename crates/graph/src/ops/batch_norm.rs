@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use striate_tensor::{Error, Result, Shape};
 
-use super::{LayerOp, VariableSpec};
+use super::{LayerOp, VariableSpec, check_bias_init};
 use crate::Init;
 use crate::graph::Role;
 
@@ -19,6 +19,9 @@ pub struct BatchNorm {
     /// Weight of the new batch in the running statistics.
     #[serde(default = "momentum")]
     pub momentum: f32,
+    /// Initial value of all biases, if not 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bias_init: Option<f32>,
 }
 
 /// The training form. Operands: x, γ, β; outputs: y, mean, 1/√(σ² + ε), running_mean, running_var
@@ -48,7 +51,7 @@ fn momentum() -> f32 {
 
 impl Default for BatchNorm {
     fn default() -> Self {
-        BatchNorm { epsilon: epsilon(), momentum: momentum() }
+        BatchNorm { epsilon: epsilon(), momentum: momentum(), bias_init: None }
     }
 }
 
@@ -60,6 +63,7 @@ impl LayerOp for BatchNorm {
         if !(self.epsilon > 0.0 && self.epsilon.is_finite() && (0.0..=1.0).contains(&self.momentum)) {
             return Err(Error::input("epsilon must be positive and momentum between 0 and 1"));
         }
+        check_bias_init(true, self.bias_init)?;
         Ok(inputs[0].clone())
     }
 
@@ -73,7 +77,7 @@ impl LayerOp for BatchNorm {
         };
         vec![
             variable("weight", Role::Parameter, 1.0),
-            variable("bias", Role::Parameter, 0.0),
+            variable("bias", Role::Parameter, self.bias_init.unwrap_or(0.0)),
             variable("running_mean", Role::Buffer, 0.0),
             variable("running_var", Role::Buffer, 1.0),
         ]

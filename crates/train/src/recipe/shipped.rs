@@ -24,6 +24,7 @@ pub const SHIPPED: &[ShippedRecipe] = &[
     ShippedRecipe { name: SMALL, text: include_str!("../../recipes/small.toml") },
     ShippedRecipe { name: RBF, text: include_str!("../../recipes/rbf.toml") },
     ShippedRecipe { name: BATCH_NORM, text: include_str!("../../recipes/batch-norm.toml") },
+    ShippedRecipe { name: PLAIN, text: include_str!("../../recipes/plain.toml") },
     ShippedRecipe { name: NO_BATCH_NORM, text: include_str!("../../recipes/no-batch-norm.toml") },
     ShippedRecipe { name: FINE_TUNING, text: include_str!("../../recipes/fine-tuning.toml") },
 ];
@@ -34,6 +35,8 @@ pub(crate) const SMALL: &str = "small";
 pub(crate) const RBF: &str = "rbf";
 /// Deep networks with batch norm.
 pub(crate) const BATCH_NORM: &str = "batch-norm";
+/// Very deep networks with batch norm and without shortcuts.
+pub(crate) const PLAIN: &str = "plain";
 /// Deep networks without batch norm.
 pub(crate) const NO_BATCH_NORM: &str = "no-batch-norm";
 /// Networks that start from given weights.

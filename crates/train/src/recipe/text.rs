@@ -15,7 +15,7 @@ const MAX_TEXT: usize = 1 << 20;
 const MAX_DEPTH: usize = 4;
 /// Fields that are omitted from the text at their defaults.
 const OPTIONAL: [(&str, &[&str]); 4] = [
-    ("model", &["init"]),
+    ("model", &["init", "batch_norm_bias"]),
     ("data", &["size", "mean", "std", "unreadable", "max_pixels"]),
     ("train", &["steps_per_epoch", "min_batch", "batch_norm_momentum"]),
     ("optim", &["lr_inputs", "head_factor"]),
@@ -225,6 +225,7 @@ mod tests {
         let plain = Recipe::default().to_text();
         let sets = [
             "model.init=he",
+            "model.batch_norm_bias=0.5",
             "data.size=[64, 48]",
             "data.unreadable=skip",
             "data.max_pixels=100",
@@ -288,6 +289,7 @@ mod tests {
             ("train.batch_norm_momentum=0", "must be above 0"),
             ("data.unreadable=skp", "did you mean skip?"),
             ("data.size=[0, 3]", "a height and a width"),
+            ("model.batch_norm_bias=inf", "model.batch_norm_bias must be a finite number"),
             ("model.init=hee", "unknown model.init hee; choose from uniform, lecun,"),
             ("loss.name=hing", "did you mean hinge?"),
             ("loss.smothing=0.1", "did you mean loss.smoothing?"),
