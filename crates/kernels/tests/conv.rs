@@ -200,6 +200,7 @@ proptest! {
         let ran = check_conv(&d);
         prop_assert!(is_small(output) || ran.contains(&"conv_winograd_4x4_f32"), "refused {:?}", d);
         prop_assert!(is_small(sides) || ran.contains(&"conv_data_gradient_winograd_4x4_f32"), "refused {:?}", d);
+        prop_assert!(is_small(output) || ran.contains(&"conv_weight_gradient_winograd_4x4_f32"), "refused {:?}", d);
     }
 
     #[test]

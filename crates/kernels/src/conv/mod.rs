@@ -91,6 +91,7 @@ pub fn weight_gradient() -> &'static [&'static dyn Implementation<ConvDesc>] {
         &images_weight_gradient::WeightGradient,
         &depthwise_weight_gradient::WeightGradient,
         &weight_gradient::PlanarInput,
+        &winograd::WeightGradient,
         &weight_gradient::Blocked,
         &Reference::<ConvDesc> {
             name: "conv_weight_gradient_reference",

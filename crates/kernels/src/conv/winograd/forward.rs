@@ -1,47 +1,22 @@
-//! Winograd convolution F(4×4, 3×3): tiles of 4 × 4 outputs from 6 × 6 inputs, with 36 multiplications per pair of
-//! channels where the direct convolution has 144.
-//!
-//! Y = Aᵀ [(G w Gᵀ) ⊙ (Bᵀ x B)] A. The products over the input channels are 36 matrix multiplications of transformed
-//! tiles and transformed weights. The interpolation points 0, ±5/8, ±3/2, ∞ give a smaller rounding error than the usual
-//! 0, ±1, ±2, ∞ at the same cost.
-//!
-//! Blocks of tiles pass through three phases: input transform, products, output transform. With few channels, a block is
-//! small enough for a thread's own cache and one thread takes it through all phases. With many channels, the transformed
-//! weights are larger than any cache, so blocks are large and all threads share each phase.
-//!
-//! Sources: Lavin and Gray, "Fast algorithms for convolutional neural networks", CVPR 2016; Barabasz et al., "Error
-//! analysis and improving the accuracy of Winograd convolution", ACM TOMS 2020 (points).
+//! The convolution and its data gradient, which is a convolution of dy with flipped and transposed weights.
 
 use std::ops::Range;
 
-use super::ConvDesc;
-use super::direct::forward_layouts;
+use super::packing::{Backward8, Backward16, Forward8, Forward16, PAIR};
+use super::{A, B, GAP, IN, Input, InputTile, OUT, PRODUCTS, supports};
 use crate::activation::{Activation, UNBOUNDED};
+use crate::conv::ConvDesc;
+use crate::conv::direct::forward_layouts;
 use crate::isa::Isa;
 use crate::maps::Maps;
 use crate::simd::{Body, Simd, activate, dispatch};
-use crate::threads::{Pointer, ThreadPool};
-use crate::{Context, Halo, Implementation, Kernel, Layout, Packed, Packing, Views};
-
-/// Outputs along the side of a tile.
-const OUT: usize = 4;
-/// Inputs along the side of a tile.
-const IN: usize = 6;
-/// Products of a tile and pair of channels.
-const PRODUCTS: usize = IN * IN;
-/// Squares of the interpolation points other than 0 and ∞.
-const A: f32 = 0.625;
-const B: f32 = 1.5;
-/// Floats between the products of a tile, in addition to their length, so that they do not compete for the same lines
-/// of the cache.
-const GAP: usize = 80;
-/// Blocks of output channels that are multiplied at once.
-const PAIR: usize = 2;
+use crate::threads::Pointer;
+use crate::{Context, Halo, Implementation, Kernel, Layout, Packed, Views};
 
 /// Forward.
-pub(super) struct Forward;
+pub(in crate::conv) struct Forward;
 /// Data gradient: a forward convolution of dy with flipped and transposed weights.
-pub(super) struct DataGradient;
+pub(in crate::conv) struct DataGradient;
 
 impl Implementation<ConvDesc> for Forward {
     fn name(&self) -> &'static str {
@@ -98,139 +73,16 @@ fn turned(d: &ConvDesc) -> ConvDesc {
     }
 }
 
-/// Whether the convolution is one of 3 × 3 taps without stride, dilation and groups.
-fn supports(d: &ConvDesc) -> bool {
-    d.kernel == [3, 3] && d.stride == [1, 1] && d.dilation == [1, 1] && d.groups == 1
-}
-
-/// With fewer channels, the transforms outweigh most of the saved multiplications.
-const FEWEST_CHANNELS: usize = 32;
-
 /// Whether the convolution takes less time than the direct one. For each pair of an input and an output channel, counted
 /// in multiply-adds: 36 for each tile or 9 for each pixel; the transforms of tiles, which take 17 times as many for each
 /// channel as the products do for a pair; and 10/3 for each byte of weights, which both read at least once.
 fn pays(d: &ConvDesc) -> bool {
-    if d.in_channels.min(d.out_channels) < FEWEST_CHANNELS {
-        return false;
-    }
     let tiles: usize = d.output.map(|extent| extent.div_ceil(OUT)).iter().product();
     let [tiles, pixels] = [tiles, d.output[0] * d.output[1]].map(|count| (count * d.batch) as f64);
     let transforms = 17.0 * (1.0 / d.in_channels as f64 + 1.0 / d.out_channels as f64);
     let weights = |numbers: usize| (numbers * size_of::<f32>()) as f64 * 10.0 / 3.0;
     let own = tiles * PRODUCTS as f64 * (1.0 + transforms) + weights(PRODUCTS);
     own < 9.0 * pixels + weights(9)
-}
-
-/// `[36][O/2b][I][2b of O]`: transformed weights for blocks of 16 channels.
-struct Forward16;
-/// The same for blocks of 8 channels.
-struct Forward8;
-/// `[36][I/2b][O][2b of I]`: transforms of the flipped weights for blocks of 16 channels.
-struct Backward16;
-/// The same for blocks of 8 channels.
-struct Backward8;
-
-macro_rules! packing {
-    ($type:ident, $name:literal, $block:literal, $flips:literal) => {
-        impl Packing for $type {
-            fn name(&self) -> &'static str {
-                $name
-            }
-
-            fn len(&self, [o, i, ..]: [usize; 4]) -> usize {
-                PRODUCTS * o.next_multiple_of($block) * i.next_multiple_of($block)
-            }
-
-            fn home(&self) -> Layout {
-                Layout::KernelForward { block: $block }
-            }
-
-            fn pack(
-                &self,
-                shape: [usize; 4],
-                from: Layout,
-                source: &[f32],
-                destination: &mut [f32],
-                thread_pool: &ThreadPool,
-            ) {
-                transform_weights($block, $flips, shape, from, source, destination, thread_pool);
-            }
-        }
-    };
-}
-
-packing!(Forward16, "winograd4x4-16", 16, false);
-packing!(Forward8, "winograd4x4-8", 8, false);
-packing!(Backward16, "winograd4x4-16-flipped", 16, true);
-packing!(Backward8, "winograd4x4-8-flipped", 8, true);
-
-/// Transforms three weights along an axis: G w.
-fn transform_line([w0, w1, w2]: [f64; 3]) -> [f64; IN] {
-    let [a, b] = [f64::from(A), f64::from(B)];
-    let [a2, b2] = [a * a, b * b];
-    let at = |point: f64| w0 + w1 * point + w2 * point * point;
-    let [of_a, of_b] = [2.0 * a2 * (a2 - b2), 2.0 * b2 * (b2 - a2)];
-    [w0 / (a2 * b2), at(a) / of_a, at(-a) / of_a, at(b) / of_b, at(-b) / of_b, w2]
-}
-
-/// Transforms the weights of all pairs of channels: G w Gᵀ. If it `flips` them, inputs and outputs are exchanged and the
-/// taps reversed.
-fn transform_weights(
-    block: usize,
-    flips: bool,
-    shape: [usize; 4],
-    from: Layout,
-    source: &[f32],
-    destination: &mut [f32],
-    thread_pool: &ThreadPool,
-) {
-    let [outputs, inputs] = if flips { [shape[1], shape[0]] } else { [shape[0], shape[1]] };
-    let (blocks, depth) = (outputs.div_ceil(block), inputs.next_multiple_of(block));
-    let product = blocks * block * depth;
-    let destination = Pointer(destination.as_mut_ptr());
-    thread_pool.run(blocks * depth, |item| {
-        let (o_block, i) = (item / depth, item % depth);
-        let pair = o_block / PAIR * PAIR;
-        let width = PAIR.min(blocks - pair) * block;
-        let start = pair * block * depth + i * width + (o_block - pair) * block;
-        for lane in 0..block {
-            let o = o_block * block + lane;
-            let mut columns = [[0.0; 3]; IN];
-            if o < outputs && i < inputs {
-                for x in 0..3 {
-                    let index = |y: usize| if flips { [i, o, 2 - y, 2 - x] } else { [o, i, y, x] };
-                    let tap = |y: usize| f64::from(source[from.offset(shape, index(y))]);
-                    let line = transform_line([tap(0), tap(1), tap(2)]);
-                    (0..IN).for_each(|row| columns[row][x] = line[row]);
-                }
-            }
-            for (row, line) in columns.into_iter().enumerate() {
-                for (column, value) in transform_line(line).into_iter().enumerate() {
-                    let at = (row * IN + column) * product + start + lane;
-                    // SAFETY: the element lies within the packed weights, and belongs to this item alone.
-                    unsafe { *destination.get().add(at) = value as f32 };
-                }
-            }
-        }
-    });
-}
-
-/// Bᵀ d: the transform of six inputs along an axis.
-#[inline(always)]
-fn transform_input<S: Simd>(s: S, d: [S::F; IN]) -> [S::F; IN] {
-    let (a2, b2) = (A * A, B * B);
-    let minus = |factor: f32, x: S::F, y: S::F| s.fma(s.splat(-factor), x, y);
-    let (even_a, odd_a) = (minus(b2, d[2], d[4]), minus(b2, d[1], d[3]));
-    let (even_b, odd_b) = (minus(a2, d[2], d[4]), minus(a2, d[1], d[3]));
-    let end = |x: S::F, y: S::F, z: S::F| s.fma(s.splat(a2 * b2), x, minus(a2 + b2, y, z));
-    [
-        end(d[0], d[2], d[4]),
-        s.fma(s.splat(A), odd_a, even_a),
-        s.fma(s.splat(-A), odd_a, even_a),
-        s.fma(s.splat(B), odd_b, even_b),
-        s.fma(s.splat(-B), odd_b, even_b),
-        end(d[1], d[3], d[5]),
-    ]
 }
 
 /// Aᵀ m: four outputs along an axis from six products.
@@ -253,13 +105,10 @@ struct Winograd {
     channels: usize,
     activation: Activation,
     has_bias: bool,
-    x: Maps,
+    x: Input,
     y: Maps,
     residual: Option<Maps>,
-    /// Padding above and to the left.
-    padding: [usize; 2],
-    /// Tiles in a column and in a row of a map, and in the batch.
-    grid: [usize; 2],
+    /// Tiles in the batch.
     tiles: usize,
     /// Tiles in a block.
     block: usize,
@@ -291,11 +140,9 @@ impl Winograd {
             channels: d.out_channels,
             activation: d.activation,
             has_bias: d.bias,
-            x,
+            x: Input { maps: x, padding: d.padding, grid },
             y,
             residual: d.residual.then(|| Maps::new(y_shape, layouts[last - 1])),
-            padding: d.padding,
-            grid,
             tiles,
             block: tiles.div_ceil(blocks),
             private,
@@ -304,7 +151,7 @@ impl Winograd {
 
     /// Floats between the transformed inputs of two products.
     fn v_stride(&self) -> usize {
-        self.block * self.x.blocks * self.x.block + GAP
+        self.block * self.x.maps.blocks * self.x.maps.block + GAP
     }
 
     /// Floats between two products.
@@ -339,9 +186,9 @@ impl Kernel for Winograd {
         let residual = self.residual.map(|maps| (maps, views.read::<f32>(views.reads() - 1)));
         let (y, scratch) = (views.write::<f32>(0), views.write::<f32>(1));
         let thread_pool = context.thread_pool;
-        let depth = self.x.blocks * self.x.block;
+        let depth = self.x.maps.blocks * self.x.maps.block;
         assert!(
-            x.len() >= self.x.count * self.x.map_len()
+            x.len() >= self.x.maps.count * self.x.maps.map_len()
                 && w.len() >= PRODUCTS * self.y.blocks * self.y.block * depth
                 && y.len() >= self.y.count * self.y.map_len()
                 && residual.is_none_or(|(maps, values)| values.len() >= maps.count * maps.map_len())
@@ -360,14 +207,14 @@ impl Kernel for Winograd {
         };
         if self.private {
             return thread_pool.run_on_threads(self.blocks(), |thread, block| {
-                work(thread, Phase::Input(0..self.x.blocks), block);
+                work(thread, Phase::Input(0..self.x.maps.blocks), block);
                 work(thread, Phase::Product(0..PRODUCTS * self.pairs()), block);
                 work(thread, Phase::Output(0..self.y.blocks), block);
             });
         }
         let whole = |range: usize| range..range + 1;
         for block in 0..self.blocks() {
-            thread_pool.run(self.x.blocks, |item| work(0, Phase::Input(whole(item)), block));
+            thread_pool.run(self.x.maps.blocks, |item| work(0, Phase::Input(whole(item)), block));
             thread_pool.run(PRODUCTS * self.pairs(), |item| work(0, Phase::Product(whole(item)), block));
             thread_pool.run(self.y.blocks, |item| work(0, Phase::Output(whole(item)), block));
         }
@@ -406,7 +253,11 @@ impl Body for Work<'_> {
             Phase::Input(blocks) => {
                 for block in blocks.clone() {
                     for tile in self.tiles.clone() {
-                        s.outline(InputTile(&self, block, tile));
+                        let at = (block * self.conv.block + tile - self.tiles.start) * S::LANES;
+                        // SAFETY: the tile has this place in the transformed inputs of its block.
+                        let to = unsafe { self.v.add(at) };
+                        let (input, stride) = (&self.conv.x, self.conv.v_stride());
+                        s.outline(InputTile { input, x: self.x, block, tile, to, stride });
                     }
                 }
             }
@@ -423,19 +274,12 @@ impl Body for Work<'_> {
 }
 
 impl Work<'_> {
-    /// Image, row and column of a tile.
-    #[inline(always)]
-    fn place(&self, tile: usize) -> [usize; 3] {
-        let [rows, columns] = self.conv.grid;
-        [tile / (rows * columns), tile / columns % rows, tile % columns]
-    }
-
     /// Multiplies the transformed inputs of all tiles by the weights of a pair of blocks of output channels.
     #[inline(always)]
     fn multiply<S: Simd>(&self, s: S, item: usize) {
         let c = self.conv;
         let (product, pair) = (item / c.pairs(), item % c.pairs());
-        let depth = c.x.blocks * S::LANES;
+        let depth = c.x.maps.blocks * S::LANES;
         let outputs = PAIR.min(c.y.blocks - pair * PAIR);
         let w = &self.w[(product * c.y.blocks + pair * PAIR) * S::LANES * depth..];
         let widest = (S::ACCUMULATORS / PAIR).min(14);
@@ -452,7 +296,7 @@ impl Work<'_> {
                     w: w.as_ptr(),
                     m: self.m.add(product * c.m_stride() + pair * PAIR * stride + first * S::LANES),
                     stride,
-                    blocks: c.x.blocks,
+                    blocks: c.x.maps.blocks,
                 }
             };
             panel.run(s, rows, outputs);
@@ -527,45 +371,6 @@ impl<const R: usize, const O: usize> Body for Rows<R, O> {
     }
 }
 
-/// The input transform of a tile: work, block of channels, tile.
-struct InputTile<'a, 'b>(&'a Work<'b>, usize, usize);
-
-impl Body for InputTile<'_, '_> {
-    #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
-        let InputTile(work, block, tile) = self;
-        let c = work.conv;
-        let [image, row, column] = work.place(tile);
-        let x = &c.x;
-        let map = (image * x.blocks + block) * x.map_len();
-        // Position of the first input in the map including its halo.
-        let [top, left] = [x.halo.top - c.padding[0] + row * OUT, x.halo.left - c.padding[1] + column * OUT];
-        let rows = x.halo.top + x.size[0] + x.halo.bottom;
-        let columns = x.halo.left + x.size[1] + x.halo.right;
-        let (height, width) = (IN.min(rows - top), IN.min(columns - left));
-        let start = map + top * x.row_len() + left * S::LANES;
-        let source = &work.x[start..start + (height - 1) * x.row_len() + width * S::LANES];
-        // Beyond the map there are zeros, whose outputs are not stored.
-        let mut halves = [[s.zero(); IN]; IN];
-        for column in 0..width {
-            let mut line = [s.zero(); IN];
-            for (row, value) in line.iter_mut().enumerate().take(height) {
-                // SAFETY: the vector lies within the source.
-                *value = unsafe { s.load(source.as_ptr().add(row * x.row_len() + column * S::LANES)) };
-            }
-            let line = transform_input(s, line);
-            (0..IN).for_each(|row| halves[row][column] = line[row]);
-        }
-        let at = (block * c.block + tile - work.tiles.start) * S::LANES;
-        for (row, line) in halves.into_iter().enumerate() {
-            for (column, value) in transform_input(s, line).into_iter().enumerate() {
-                // SAFETY: the tile has this place in the transformed inputs of its block.
-                unsafe { s.store(work.v.add((row * IN + column) * c.v_stride() + at), value) };
-            }
-        }
-    }
-}
-
 /// The output transform of a tile: work, block of channels, tile.
 struct OutputTile<'a, 'b>(&'a Work<'b>, usize, usize);
 
@@ -584,7 +389,7 @@ impl Body for OutputTile<'_, '_> {
             let line = transform_output(s, std::array::from_fn(|row| product(row, column)));
             (0..OUT).for_each(|row| halves[row][column] = line[row]);
         }
-        let [image, row, column] = work.place(tile);
+        let [image, row, column] = c.x.place(tile);
         let y = &c.y;
         let map = image * y.blocks + block;
         let real = S::LANES.min(c.channels - block * S::LANES);
