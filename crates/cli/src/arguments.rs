@@ -295,6 +295,7 @@ Examples:
   striate inspect resnet50 --batch 32
   striate inspect vgg16 --classes 10 --input 3,64,64
   striate inspect lenet5 --plan
+  striate inspect resnet18 --plan --train --batch 16
   striate inspect lenet5 --text > mynet.toml
   striate inspect model.onnx")]
 pub struct Inspect {
@@ -317,6 +318,9 @@ pub struct Inspect {
     /// Print the compiled plan with memory and step times
     #[arg(long, conflicts_with = "layers")]
     pub plan: bool,
+    /// Print the plan of a training step (with --plan)
+    #[arg(long, requires = "plan")]
+    pub train: bool,
     /// Skip a compiler pass (with --plan); may be repeated
     #[arg(long, value_name = "PASS", requires = "plan")]
     pub without: Vec<String>,

@@ -40,10 +40,33 @@ pub struct PlanReport {
     pub work_bytes: usize,
 }
 
+/// The starts of the names of operations that consist of multiplications with weights or of matrices.
+const MULTIPLIES: [&str; 4] = ["conv", "linear", "locally_connected", "matmul"];
+/// The operations that only move bytes.
+const MOVES: [&str; 8] = ["reorder", "reshape", "flatten", "concat", "slice", "transpose", "pad", "gather"];
+
 impl PlanReport {
     /// The number of steps that run each time.
     pub fn repeated_steps(&self) -> usize {
         self.steps.iter().filter(|step| !step.once).count()
+    }
+
+    /// The seconds in convolutions and matrix products, in steps that only move bytes, and in the rest; `None` if
+    /// no time was measured.
+    pub fn time_shares(&self) -> Option<[f64; 3]> {
+        let mut shares = [0.0; 3];
+        let measured = self.steps.iter().filter_map(|step| Some((step, step.seconds?)));
+        let mut any = false;
+        for (step, seconds) in measured {
+            let share = match step.op {
+                op if MULTIPLIES.iter().any(|start| op.starts_with(start)) => 0,
+                op if MOVES.contains(&op) => 1,
+                _ => 2,
+            };
+            shares[share] += seconds;
+            any = true;
+        }
+        any.then_some(shares)
     }
 }
 
@@ -70,6 +93,18 @@ impl fmt::Display for PlanReport {
             };
             let (flops, bytes) = (step.flops as f64 / 1e6, step.bytes as f64 / 1e3);
             writeln!(f, "{}  {flops:>10.3}  {bytes:>10.1}  {time:>9}  {rate:>8}", padded(cells(step)))?;
+        }
+        if let Some([convolution, moves, rest]) = self.time_shares() {
+            let total = convolution + moves + rest;
+            let part = |seconds: f64| format!("{:.1} %", seconds / total.max(f64::MIN_POSITIVE) * 100.0);
+            writeln!(
+                f,
+                "time {:.2} ms: {} convolutions and matrix products, {} only moving bytes, {} the rest",
+                total * 1e3,
+                part(convolution),
+                part(moves),
+                part(rest)
+            )?;
         }
         write!(
             f,

@@ -170,6 +170,29 @@ impl Training {
         self.session.run(self.programs[shape], Segment::Update, profile);
     }
 
+    /// The report of the program for batches of `shape`, with the mean time of each of its steps over `runs` training
+    /// steps on a batch at rate 0.
+    ///
+    /// # Errors
+    /// As [`Training::step`].
+    pub fn profile(
+        &mut self,
+        shape: &Shape,
+        images: &[f32],
+        labels: &[i64],
+        runs: usize,
+        clock: &dyn Clock,
+    ) -> Result<PlanReport> {
+        let program = self.program(shape)?;
+        let mut seconds = vec![0.0; self.session.report(program, None).repeated_steps()];
+        for step in 0..runs {
+            self.accumulate(shape, images, labels, step as u64, Some((clock, &mut seconds)))?;
+            self.update(shape, 0.0, Some((clock, &mut seconds)));
+        }
+        seconds.iter_mut().for_each(|total| *total /= runs.max(1) as f64);
+        Ok(self.session.report(program, Some(&seconds)))
+    }
+
     /// Sets all gradients to zero, before micro-batches that accumulate into them.
     pub fn clear_gradients(&mut self) {
         for info in self.infos.iter().filter(|info| info.role == Role::Gradient) {

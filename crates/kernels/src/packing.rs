@@ -4,6 +4,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 
 use crate::Layout;
+use crate::isa::Isa;
 use crate::threads::ThreadPool;
 
 /// How an implementation stores a convolution's weights `[O, I, KH, KW]`, if it reads more or other numbers than the
@@ -18,9 +19,10 @@ pub trait Packing: Send + Sync {
     /// The layout in which weights are trained, a permutation of them; packing is then a step of every run.
     fn home(&self) -> Layout;
 
-    /// Packs weights of `shape` from the layout `from`.
+    /// Packs weights of `shape` from the layout `from` with the instruction set `isa`, for whose kernels the packing is.
     fn pack(
         &self,
+        isa: Isa,
         shape: [usize; 4],
         from: Layout,
         source: &[f32],

@@ -9,17 +9,21 @@ use crate::{Context, Kernel};
 
 /// Creates the kernel that converts a value with extents `shape` from one layout to another. Reads the source,
 /// writes the destination, including its padding.
-pub fn kernel(shape: [usize; 4], from: Layout, to: Layout, _isa: Isa) -> Box<dyn Kernel> {
-    Box::new(Reorder { shape, from, to })
+pub fn kernel(shape: [usize; 4], from: Layout, to: Layout, isa: Isa) -> Box<dyn Kernel> {
+    Box::new(Reorder { isa, shape, from, to })
 }
 
 /// Converts `source` into `destination` on the calling thread.
+///
+/// # Panics
+/// If `to` is a packing.
 pub fn reorder(shape: [usize; 4], from: Layout, to: Layout, source: &[f32], destination: &mut [f32]) {
     let thread_pool = ThreadPool::new(1);
     copy(shape, from, to, source, destination, &thread_pool);
 }
 
 struct Reorder {
+    isa: Isa,
     shape: [usize; 4],
     from: Layout,
     to: Layout,
@@ -27,7 +31,13 @@ struct Reorder {
 
 impl Kernel for Reorder {
     fn run(&self, context: &Context, views: &mut Views) {
-        copy(self.shape, self.from, self.to, views.read(0), views.write(0), context.thread_pool);
+        let (source, destination, thread_pool) = (views.read(0), views.write(0), context.thread_pool);
+        match self.to {
+            Layout::Packed(packed) => {
+                packed.0.pack(self.isa, self.shape, self.from, source, destination, thread_pool);
+            }
+            to => copy(self.shape, self.from, to, source, destination, thread_pool),
+        }
     }
 }
 
@@ -51,7 +61,6 @@ fn copy(
         (Layout::Images { block }, Layout::Plain) => {
             from_images(shape, block, source, destination, thread_pool)
         }
-        (from, Layout::Packed(packed)) => packed.0.pack(shape, from, source, destination, thread_pool),
         (Layout::KernelForward { block: a }, Layout::KernelBackward { block: b }) if a == b => {
             transpose_blocks(shape, a, source, destination, thread_pool);
         }

@@ -3,7 +3,7 @@
 #![allow(dead_code)]
 
 use striate_kernels::isa::Isa;
-use striate_kernels::reorder::reorder;
+use striate_kernels::reorder;
 use striate_kernels::threads::ThreadPool;
 use striate_kernels::{Context, Implementation};
 use striate_kernels::{Halo, Layout, Views};
@@ -103,17 +103,19 @@ fn widen(layout: Layout, by: usize) -> Layout {
     layout.with_halo(halo)
 }
 
-fn lay(operand: &Operand, layout: Layout) -> Vec<f32> {
+fn lay(operand: &Operand, layout: Layout, isa: Isa) -> Vec<f32> {
     let values: Vec<f32> = operand.values.iter().map(|x| *x as f32).collect();
     let mut laid = vec![f32::NAN; layout.len(&Shape::from(operand.shape))];
-    reorder(operand.shape, Layout::Plain, layout, &values, &mut laid);
+    let kernel = reorder::kernel(operand.shape, Layout::Plain, layout, isa);
+    let context = Context { thread_pool: &ThreadPool::new(2) };
+    kernel.run(&context, &mut Views::of(&[&values], [&mut laid[..]]));
     laid
 }
 
 fn run<D>(case: &Case<D>, implementation: &dyn Implementation<D>, isa: Isa, layouts: &[Layout]) {
     let kernel = implementation.prepare(case.desc, isa, layouts);
     let (read_layouts, write_layouts) = layouts.split_at(case.reads.len());
-    let reads: Vec<Vec<f32>> = case.reads.iter().zip(read_layouts).map(|(o, l)| lay(o, *l)).collect();
+    let reads: Vec<Vec<f32>> = case.reads.iter().zip(read_layouts).map(|(o, l)| lay(o, *l, isa)).collect();
     let mut results: Vec<Vec<Vec<f32>>> = Vec::new();
     for threads in [1, 2] {
         let pool = ThreadPool::new(threads);
@@ -122,7 +124,7 @@ fn run<D>(case: &Case<D>, implementation: &dyn Implementation<D>, isa: Isa, layo
             .iter()
             .zip(write_layouts)
             .map(|((before, after), layout)| match before {
-                Some(before) => lay(before, *layout),
+                Some(before) => lay(before, *layout, isa),
                 None => vec![f32::NAN; layout.len(&Shape::from(after.shape))],
             })
             .collect();
@@ -139,7 +141,7 @@ fn run<D>(case: &Case<D>, implementation: &dyn Implementation<D>, isa: Isa, layo
         let bits = |values: &[f32]| values.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
         assert_eq!(bits(got), bits(&results[1][index]), "{place}: results depend on the number of threads");
         let mut plain = vec![0.0f32; expected.values.len()];
-        reorder(expected.shape, *layout, Layout::Plain, got, &mut plain);
+        reorder::reorder(expected.shape, *layout, Layout::Plain, got, &mut plain);
         // Transforms of tiles round more than a sum does.
         let tolerance = case.tolerance * if implementation.name().contains("winograd") { 4.0 } else { 1.0 };
         let largest = expected.values.iter().fold(1.0f64, |most, x| most.max(x.abs()));
@@ -150,7 +152,7 @@ fn run<D>(case: &Case<D>, implementation: &dyn Implementation<D>, isa: Isa, layo
         }
         // The padding is zero: converting the plain values again yields the same.
         let mut again = vec![f32::NAN; got.len()];
-        reorder(expected.shape, Layout::Plain, *layout, &plain, &mut again);
+        reorder::reorder(expected.shape, Layout::Plain, *layout, &plain, &mut again);
         let same = |(a, b): (&f32, &f32)| a == b || a.is_nan() && b.is_nan();
         assert!(got.iter().zip(&again).all(same), "{place}: halo or padding lanes are not zero");
     }

@@ -10,7 +10,7 @@ use striate_engine::{Cpu, Inference, PlanReport, Training};
 use striate_formats::{Loaded, ReadOptions};
 use striate_graph::{LayerStatistics, Network, Optimizer, Statistics, TrainingSpec, statistics};
 use striate_tensor::text::printable;
-use striate_tensor::{Error, zeroed};
+use striate_tensor::{Error, Shape, zeroed};
 
 use crate::arguments::Inspect;
 use crate::clock::SystemClock;
@@ -58,6 +58,7 @@ pub fn run(args: Inspect) -> Result<()> {
         return Ok(());
     }
     if args.plan {
+        let plan = if args.train { training_plan } else { plan };
         let plan = plan(network, batch, cpu).map_err(|e| e.at(printable(&args.model)))?;
         if args.compute.json {
             return Ok(json::print(&json::plan(&plan, batch))?);
@@ -88,18 +89,21 @@ fn refuse_about_networks(args: &Inspect) -> striate_tensor::Result<()> {
         ("--layers", args.layers),
         ("--text", args.text),
         ("--plan", args.plan),
+        ("--train", args.train),
     ];
     let name = printable(&args.model);
     refuse_given(&flags, &format!("applies to networks, but {name} contains only weights"))
 }
+
+/// The optimizer of training plans.
+const MOMENTUM: Optimizer = Optimizer::Sgd { momentum: 0.9, nesterov: false, weight_decay: 0.0 };
 
 impl Report {
     fn new(network: Network, batch: usize, cpu: &Cpu) -> Result<Report> {
         let figures = statistics(&network.graph(1)?);
         let shape = network.input_shape(batch);
         let inference_bytes = Inference::plan(&network, &shape, cpu)?.peak_bytes;
-        let sgd = Optimizer::Sgd { momentum: 0.9, nesterov: false, weight_decay: 0.0 };
-        let training = Training::plan(&network, &TrainingSpec::new(sgd), &shape, cpu);
+        let training = Training::plan(&network, &TrainingSpec::new(MOMENTUM), &shape, cpu);
         let whole = network.graph_with_heads(&network.input_shape(1));
         let params_aux = whole.map_or(0, |graph| statistics(&graph).params - figures.params);
         let training_bytes = training.map(|plan| plan.peak_bytes);
@@ -142,6 +146,27 @@ impl Report {
     }
 }
 
+/// Compiles the plan of a training step and measures its steps on gray images.
+fn training_plan(network: Network, batch: usize, cpu: Cpu) -> striate_tensor::Result<PlanReport> {
+    let shape = network.input_shape(batch);
+    let classes = network.classes()?;
+    let labels: Vec<i64> = (0..batch).map(|image| (image % classes) as i64).collect();
+    let mut training = Training::new(network, TrainingSpec::new(MOMENTUM), &shape, 0, cpu)?;
+    let input = gray(&shape, batch)?;
+    let clock = SystemClock::new();
+    training.profile(&shape, &input, &labels, 1, &clock)?;
+    training.profile(&shape, &input, &labels, 5, &clock)
+}
+
+/// A batch of gray images.
+fn gray(shape: &Shape, batch: usize) -> striate_tensor::Result<Vec<f32>> {
+    let smaller = if batch > 1 { "choose a smaller --batch" } else { "choose a smaller --input" };
+    let mut input: Vec<f32> = zeroed(shape.checked_len()?)
+        .map_err(|e| e.at(format!("the input of a batch of {batch}")).advising(smaller))?;
+    input.fill(0.5);
+    Ok(input)
+}
+
 /// Compiles the plan and measures its steps on a gray input.
 fn plan(network: Network, batch: usize, cpu: Cpu) -> striate_tensor::Result<PlanReport> {
     let shape = network.input_shape(batch);
@@ -149,10 +174,7 @@ fn plan(network: Network, batch: usize, cpu: Cpu) -> striate_tensor::Result<Plan
     let inference = Inference::new(network, &weights, cpu)?;
     // Refuses excessive batch sizes before memory is allocated.
     inference.report(&shape)?;
-    let smaller = if batch > 1 { "choose a smaller --batch" } else { "choose a smaller --input" };
-    let mut input: Vec<f32> = zeroed(shape.checked_len()?)
-        .map_err(|e| e.at(format!("the input of a batch of {batch}")).advising(smaller))?;
-    input.fill(0.5);
+    let input = gray(&shape, batch)?;
     let clock = SystemClock::new();
     inference.profile(&shape, &input, 3, &clock)?;
     inference.profile(&shape, &input, 20, &clock)

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::packing::{Backward8, Backward16, Forward8, Forward16, PAIR};
+use super::packing::{Backward8, Backward16, Forward8, Forward16, PAIR, product_stride};
 use super::{A, B, GAP, IN, Input, InputTile, OUT, PRODUCTS, supports};
 use crate::activation::{Activation, UNBOUNDED};
 use crate::conv::ConvDesc;
@@ -159,6 +159,11 @@ impl Winograd {
         self.block * self.y.blocks * self.y.block + GAP
     }
 
+    /// Floats between the weights of two products.
+    fn w_stride(&self) -> usize {
+        product_stride(self.y.blocks * self.y.block * self.x.maps.blocks * self.x.maps.block)
+    }
+
     /// Floats of scratch memory for a block.
     fn block_len(&self) -> usize {
         PRODUCTS * (self.v_stride() + self.m_stride())
@@ -186,10 +191,9 @@ impl Kernel for Winograd {
         let residual = self.residual.map(|maps| (maps, views.read::<f32>(views.reads() - 1)));
         let (y, scratch) = (views.write::<f32>(0), views.write::<f32>(1));
         let thread_pool = context.thread_pool;
-        let depth = self.x.maps.blocks * self.x.maps.block;
         assert!(
             x.len() >= self.x.maps.count * self.x.maps.map_len()
-                && w.len() >= PRODUCTS * self.y.blocks * self.y.block * depth
+                && w.len() >= PRODUCTS * self.w_stride()
                 && y.len() >= self.y.count * self.y.map_len()
                 && residual.is_none_or(|(maps, values)| values.len() >= maps.count * maps.map_len())
                 && (!self.has_bias || bias.len() == self.channels)
@@ -281,7 +285,7 @@ impl Work<'_> {
         let (product, pair) = (item / c.pairs(), item % c.pairs());
         let depth = c.x.maps.blocks * S::LANES;
         let outputs = PAIR.min(c.y.blocks - pair * PAIR);
-        let w = &self.w[(product * c.y.blocks + pair * PAIR) * S::LANES * depth..];
+        let w = &self.w[product * c.w_stride() + pair * PAIR * S::LANES * depth..];
         let widest = (S::ACCUMULATORS / PAIR).min(14);
         let count = self.tiles.len();
         let groups = count.div_ceil(widest);
