@@ -55,11 +55,13 @@ impl Backward<'_> {
                 }
                 self.add(node, LinearDataGradient, vec![dy, weight], &[x]);
             }
-            Op::BatchNormTraining(norm) => {
+            Op::BatchNormTraining(training) => {
                 let (scale, shift) = (node.inputs[1], node.inputs[2]);
                 let (mean, inverse_deviation) = (node.outputs[1], node.outputs[2]);
                 let operands = vec![x, dy, scale, mean, inverse_deviation];
-                self.add(node, BatchNormGradient(norm.0.clone()), operands, &[x, scale, shift]);
+                let norm = training.norm.clone();
+                let gradient = BatchNormGradient { norm, activation: Activation::None };
+                self.add(node, gradient, operands, &[x, scale, shift]);
             }
             Op::LocallyConnected(local) => {
                 let weight = node.inputs[1];

@@ -7,7 +7,7 @@ use striate_tensor::{DType, Error, Result, Shape};
 use crate::gradient::backward;
 use crate::graph::{Graph, Kind, Role, Segment, Value, ValueId};
 use crate::init::name_key;
-use crate::ops::{Adam, Add, BatchNormTraining, ClipNorm, Constant, Flatten, Sgd};
+use crate::ops::{Activation, Adam, Add, BatchNormTraining, ClipNorm, Constant, Flatten, Sgd};
 use crate::{Init, Loss, Op};
 
 /// The rule that updates parameters from their gradients.
@@ -162,7 +162,8 @@ fn forward_in_training_form(network: &Graph) -> Graph {
                     node.outputs.push(graph.add_computed(name, statistics.clone()));
                 }
                 node.outputs.extend(running);
-                node.op = BatchNormTraining(norm.clone()).into();
+                let (norm, activation) = (norm.clone(), Activation::None);
+                node.op = BatchNormTraining { norm, residual: false, activation }.into();
             }
             Op::Dropout(dropout) => {
                 dropout.salt = name_key(&node.name);

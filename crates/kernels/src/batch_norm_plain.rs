@@ -3,6 +3,7 @@
 
 use crate::{Layout, Views};
 
+use crate::activation::Activation;
 use crate::batch_norm::{BatchNormDesc, Mode};
 use crate::isa::Isa;
 use crate::plain_channels::sum;
@@ -20,7 +21,12 @@ impl Implementation<BatchNormDesc> for Plain {
 
     fn accepts(&self, desc: &BatchNormDesc, _isa: Isa, first: Layout) -> Option<Vec<Layout>> {
         let [_, _, h, w] = desc.shape;
-        let operands = if self.mode == Mode::Inference { 6 } else { 8 };
+        let fused = match self.mode {
+            Mode::Inference => false,
+            Mode::Training => desc.residual,
+            Mode::Gradient => desc.activation != Activation::None,
+        };
+        let operands = if self.mode == Mode::Inference { 6 } else { 8 + usize::from(fused) };
         (first == Layout::Plain && h * w > 1).then(|| vec![Layout::Plain; operands])
     }
 
@@ -74,9 +80,17 @@ impl Bound {
             running_mean[c] = keep * running_mean[c] + momentum * mean[c];
             running_var[c] = keep * running_var[c] + momentum * unbiased as f32;
         }
+        let residual = self.d.residual.then(|| views.read::<f32>(3));
+        let activation = self.d.activation;
         self.each_map(context, y, |c, first, y| {
             let (mean, scale, shift) = (mean[c], inverse[c] * gamma[c], beta[c]);
             y.iter_mut().zip(&x[first..]).for_each(|(y, x)| *y = (x - mean) * scale + shift);
+            if let Some(residual) = residual {
+                y.iter_mut().zip(&residual[first..]).for_each(|(y, residual)| *y += residual);
+            }
+            if activation != Activation::None {
+                y.iter_mut().for_each(|y| *y = activation.apply(*y));
+            }
         });
     }
 
@@ -86,17 +100,29 @@ impl Bound {
         let dx = views.write::<f32>(0);
         let [dgamma, dbeta] = std::array::from_fn(|i| views.write::<f32>(i + 1));
         let (shape, count) = (self.d.shape, self.count());
-        context.thread_pool.pieces(dbeta, 1, |c, to| to[0] = sum(shape, c, [dy, dy], |dy, _| dy) as f32);
+        let activation = self.d.activation;
+        let beta = if activation == Activation::None { gamma } else { views.read(5) };
+        // The gradient before the activation, whose operand is computed as in the forward direction.
+        let before = |c: usize, x: f32, dy: f32| match activation {
+            Activation::None => dy,
+            _ => {
+                dy * activation
+                    .derivative(activation.apply((x - mean[c]) * (inverse[c] * gamma[c]) + beta[c]))
+            }
+        };
+        context.thread_pool.pieces(dbeta, 1, |c, to| {
+            to[0] = sum(shape, c, [x, dy], |x, dy| before(c, x, dy)) as f32;
+        });
         context.thread_pool.pieces(dgamma, 1, |c, to| {
-            let (mean, inverse) = (mean[c], f64::from(inverse[c]));
-            to[0] = (sum(shape, c, [x, dy], |x, dy| dy * (x - mean)) * inverse) as f32;
+            let inverse = f64::from(inverse[c]);
+            to[0] = (sum(shape, c, [x, dy], |x, dy| before(c, x, dy) * (x - mean[c])) * inverse) as f32;
         });
         self.each_map(context, dx, |c, first, dx| {
             let (mean, scale) = (mean[c], gamma[c] * inverse[c]);
             let [product, shift] = [dgamma[c] * inverse[c], dbeta[c]].map(|sum| sum / count as f32);
             let operands = x[first..].iter().zip(&dy[first..]);
             for (dx, (x, dy)) in dx.iter_mut().zip(operands) {
-                *dx = scale * (dy - shift - (x - mean) * product);
+                *dx = scale * (before(c, *x, *dy) - shift - (x - mean) * product);
             }
         });
     }

@@ -55,6 +55,11 @@ impl Maps {
         (self.halo.top + self.size[0] + self.halo.bottom) * self.row_len()
     }
 
+    /// The values of map number `map`.
+    pub fn map<'a>(&self, values: &'a [f32], map: usize) -> &'a [f32] {
+        &values[map * self.map_len()..][..self.map_len()]
+    }
+
     /// The offset in its map of the first float of row `row` after the halo.
     pub fn row(&self, row: usize) -> usize {
         (self.halo.top + row) * self.row_len() + self.halo.left * self.block

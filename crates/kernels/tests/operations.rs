@@ -90,7 +90,7 @@ prop_compose! {
 /// Checks all three directions, including the kernels for plain maps unless the maps are single elements.
 fn check_batch_norm(shape: [usize; 4], epsilon: f32) {
     let mut ran = Vec::new();
-    let d = BatchNormDesc { shape, epsilon, momentum: 0.1 };
+    let d = BatchNormDesc { shape, epsilon, momentum: 0.1, residual: false, activation: Activation::None };
     let channels = |seed| Operand::random([1, shape[1], 1, 1], seed);
     let positive = |operand: Operand| Operand {
         values: operand.values.iter().map(|x| x.abs() + 0.5).collect(),
@@ -125,17 +125,52 @@ fn check_batch_norm(shape: [usize; 4], epsilon: f32) {
         running_mean: &mut rm.values,
         running_var: &mut rv.values,
     };
-    reference::batch_norm::training(&d, &x.values, &gamma.values, &beta.values, &mut y.values, statistics);
-    let writes = vec![(None, y), (None, m.clone()), (None, i.clone()), (Some(mean), rm), (Some(var), rv)];
-    let reads = vec![x.clone(), gamma.clone(), beta];
-    ran.extend(check(&Case { desc: &d, list: batch_norm::training(), reads, writes, tolerance: 1e-4 }));
+    let operands = (&x.values[..], &gamma.values[..], &beta.values[..]);
+    reference::batch_norm::training(&d, operands, None, &mut y.values, statistics);
+    let statistics = vec![(None, m.clone()), (None, i.clone()), (Some(mean), rm), (Some(var), rv)];
+    let writes = |y: &Operand| [vec![(None, y.clone())], statistics.clone()].concat();
+    let reads = vec![x.clone(), gamma.clone(), beta.clone()];
+    let list = batch_norm::training();
+    ran.extend(check(&Case { desc: &d, list, reads: reads.clone(), writes: writes(&y), tolerance: 1e-4 }));
+
+    // Fused, the activation and the residual act on y alone.
+    let residual = Operand::random(shape, 7);
+    for (has_residual, activation) in
+        [(true, Activation::None), (true, Activation::Relu6), (false, Activation::Relu)]
+    {
+        let fused = BatchNormDesc { residual: has_residual, activation, ..d.clone() };
+        let mut activated = y.clone();
+        for (y, residual) in activated.values.iter_mut().zip(&residual.values) {
+            *y = activation.apply(if has_residual { *y + residual } else { *y });
+        }
+        let reads = reads.iter().cloned().chain(has_residual.then(|| residual.clone())).collect();
+        check(&Case { desc: &fused, list, reads, writes: writes(&activated), tolerance: 1e-4 });
+    }
 
     let (mut dx, mut dgamma, mut dbeta) = (x.clone(), gamma.clone(), gamma.clone());
     let out = (&mut dx.values[..], &mut dgamma.values[..], &mut dbeta.values[..]);
-    reference::batch_norm::gradient(&d, (&x.values, &dy.values, &gamma.values), (&m.values, &i.values), out);
-    let reads = vec![x, dy, gamma, m, i];
-    let writes = vec![(None, dx), (None, dgamma), (None, dbeta)];
+    let operands = (&x.values[..], &dy.values[..], &gamma.values[..]);
+    reference::batch_norm::gradient(&d, operands, (&m.values, &i.values, None), out);
+    let reads = vec![x.clone(), dy.clone(), gamma.clone(), m.clone(), i.clone()];
+    let writes = vec![(None, dx.clone()), (None, dgamma.clone()), (None, dbeta.clone())];
     ran.extend(check(&Case { desc: &d, list: batch_norm::gradient(), reads, writes, tolerance: 1e-4 }));
+
+    // With an activation, the gradient is that of dy through the activation, applied separately.
+    for activation in [Activation::Relu, Activation::Relu6] {
+        let fused = BatchNormDesc { activation, ..d.clone() };
+        let before: Vec<f64> = y
+            .values
+            .iter()
+            .zip(&dy.values)
+            .map(|(y, dy)| dy * activation.derivative(activation.apply(*y)))
+            .collect();
+        let out = (&mut dx.values[..], &mut dgamma.values[..], &mut dbeta.values[..]);
+        let operands = (&x.values[..], &before[..], &gamma.values[..]);
+        reference::batch_norm::gradient(&d, operands, (&m.values, &i.values, None), out);
+        let reads = [&x, &dy, &gamma, &m, &i, &beta].map(Operand::clone).to_vec();
+        let writes = vec![(None, dx.clone()), (None, dgamma.clone()), (None, dbeta.clone())];
+        check(&Case { desc: &fused, list: batch_norm::gradient(), reads, writes, tolerance: 1e-4 });
+    }
     let names = ["batch_norm_plain_f32", "batch_norm_training_plain_f32", "batch_norm_gradient_plain_f32"];
     for name in names {
         assert_eq!(ran.contains(&name), shape[2] * shape[3] > 1, "{name}, {shape:?}");

@@ -191,23 +191,25 @@ impl<'g> Interpreter<'g> {
                 reference::broadcast::forward(&BroadcastDesc::new(op, a, b), r[0], r[1], &mut w[0]);
             }
             Op::BatchNorm(op) => {
-                let d = norm(op, input(0));
+                let d = norm(op, Activation::None, input(0));
                 reference::batch_norm::inference(&d, r[0], r[1], r[2], r[3], r[4], &mut w[0]);
             }
             Op::BatchNormTraining(op) => {
-                let d = norm(&op.0, input(0));
+                let d = norm(&op.norm, op.activation, input(0));
+                let d = BatchNormDesc { residual: op.residual, ..d };
                 let [y, mean, inverse_deviation, running_mean, running_var] = &mut w[..] else {
                     panic!("a training batch norm writes five values")
                 };
                 let statistics = Statistics { mean, inverse_deviation, running_mean, running_var };
-                reference::batch_norm::training(&d, r[0], r[1], r[2], y, statistics);
+                reference::batch_norm::training(&d, (r[0], r[1], r[2]), r.get(3).copied(), y, statistics);
             }
             Op::BatchNormGradient(op) => {
-                let d = norm(&op.0, input(0));
+                let d = norm(&op.norm, op.activation, input(0));
                 let [dx, dgamma, dbeta] = &mut w[..] else {
                     panic!("a batch norm's gradient writes three values")
                 };
-                reference::batch_norm::gradient(&d, (r[0], r[1], r[2]), (r[3], r[4]), (dx, dgamma, dbeta));
+                let statistics = (r[3], r[4], r.get(5).copied());
+                reference::batch_norm::gradient(&d, (r[0], r[1], r[2]), statistics, (dx, dgamma, dbeta));
             }
             Op::FoldBatchNorm(op) => {
                 let [weight, bias] = &mut w[..] else { panic!("folding writes two values") };
@@ -324,8 +326,14 @@ fn linear(x: [usize; 4], y: [usize; 4], bias: bool, activation: Activation) -> L
     LinearDesc { batch: x[0], in_features: x[1], out_features: y[1], bias, activation: kernel(activation) }
 }
 
-fn norm(op: &ops::BatchNorm, shape: [usize; 4]) -> BatchNormDesc {
-    BatchNormDesc { shape, epsilon: op.epsilon, momentum: op.momentum }
+fn norm(op: &ops::BatchNorm, activation: Activation, shape: [usize; 4]) -> BatchNormDesc {
+    BatchNormDesc {
+        shape,
+        epsilon: op.epsilon,
+        momentum: op.momentum,
+        residual: false,
+        activation: kernel(activation),
+    }
 }
 
 fn scatter(op: &ops::ScatterKernels, weight: [usize; 4]) -> ScatterDesc {

@@ -1,5 +1,6 @@
-//! Fuses activations and residual additions into the convolution or linear layer that produces their operand,
-//! and gradients of activations into the gradient of an average pool, so that the result is written only once.
+//! Fuses activations and residual additions into the convolution, linear layer or batch norm that produces their
+//! operand, and gradients of activations into the gradient of an average pool or batch norm, so that the result is
+//! written only once.
 
 use std::collections::HashMap;
 
@@ -14,8 +15,11 @@ pub(super) fn fuse(graph: &mut Graph) {
             fusion.apply(producer, index, change);
         }
         let node = fusion.nodes[index].as_ref().expect("only earlier nodes are merged");
-        if let [output] = node.outputs[..] {
-            fusion.producers.entry(output).or_insert(index);
+        match (&node.op, &node.outputs[..]) {
+            (Op::BatchNormTraining(_), [output, ..]) | (_, [output]) => {
+                fusion.producers.entry(*output).or_insert(index);
+            }
+            _ => {}
         }
     }
     let nodes = fusion.nodes;
@@ -28,7 +32,7 @@ struct Fusion<'g> {
     nodes: Vec<Option<Node>>,
     /// How often each value is read by nodes or as an output.
     readers: Vec<usize>,
-    /// The index of the node that produces each value, for nodes with one output.
+    /// The index of the node that produces each value, for nodes with one output and batch norms.
     producers: HashMap<ValueId, usize>,
 }
 
@@ -37,6 +41,8 @@ enum Change {
     AddResidual(ValueId),
     /// The gradient of an activation with this output.
     ActivationGradient(Activation, ValueId),
+    /// The gradient of a batch norm's activation: of this dy, with these biases.
+    NormActivationGradient(Activation, ValueId, ValueId),
 }
 
 impl<'g> Fusion<'g> {
@@ -55,6 +61,9 @@ impl<'g> Fusion<'g> {
             let free = match self.op(producer)? {
                 Op::Conv(conv) => conv.activation == Activation::None,
                 Op::Linear(linear) => linear.activation == Activation::None,
+                Op::BatchNormTraining(training) => {
+                    training.activation == Activation::None && clips(activation)
+                }
                 _ => false,
             };
             return free.then_some((producer, Change::Activate(activation)));
@@ -66,6 +75,22 @@ impl<'g> Fusion<'g> {
             let free = pool.activation == Activation::None;
             return free.then_some((producer, Change::ActivationGradient(gradient.0, result)));
         }
+        if let Op::BatchNormGradient(gradient) = &node.op {
+            if gradient.activation != Activation::None {
+                return None;
+            }
+            let producer = self.only_producer(node.inputs[1])?;
+            let Op::ActivationGradient(activation) = self.op(producer)? else { return None };
+            let [result, dy] = self.nodes[producer].as_ref()?.inputs[..] else { return None };
+            let forward = self.nodes[*self.producers.get(&result)?].as_ref()?;
+            let Op::BatchNormTraining(training) = &forward.op else { return None };
+            let fits = !training.residual
+                && training.activation == activation.0
+                && forward.inputs[0] == node.inputs[0]
+                && forward.outputs[1] == node.inputs[3];
+            return fits
+                .then(|| (producer, Change::NormActivationGradient(activation.0, dy, forward.inputs[2])));
+        }
         let Op::Add(_) = node.op else { return None };
         let [a, b] = node.inputs[..] else { return None };
         if self.graph.shape(a) != self.graph.shape(b) {
@@ -73,8 +98,14 @@ impl<'g> Fusion<'g> {
         }
         [(a, b), (b, a)].into_iter().find_map(|(sum, residual)| {
             let producer = self.only_producer(sum)?;
-            let Op::Conv(conv) = self.op(producer)? else { return None };
-            let free = !conv.residual && conv.activation == Activation::None && sum != residual;
+            let free = match self.op(producer)? {
+                Op::Conv(conv) => !conv.residual && conv.activation == Activation::None,
+                Op::BatchNormTraining(training) => {
+                    !training.residual && training.activation == Activation::None
+                }
+                _ => false,
+            };
+            let free = free && sum != residual;
             free.then_some((producer, Change::AddResidual(residual)))
         })
     }
@@ -93,6 +124,15 @@ impl<'g> Fusion<'g> {
         let merged = self.nodes[producer].take().expect("a producer is present until it is merged");
         let node = self.nodes[index].as_mut().expect("the node was just read");
         node.name = format!("{}+{}", merged.name, node.name);
+        if let (Op::BatchNormGradient(gradient), Change::NormActivationGradient(activation, dy, beta)) =
+            (&mut node.op, &change)
+        {
+            gradient.activation = *activation;
+            node.inputs[1] = *dy;
+            node.inputs.push(*beta);
+            return;
+        }
+        node.outputs.extend(merged.outputs.into_iter().skip(1));
         node.inputs = merged.inputs;
         node.op = merged.op;
         match (&mut node.op, change) {
@@ -102,6 +142,13 @@ impl<'g> Fusion<'g> {
                 conv.residual = true;
                 node.inputs.push(residual);
             }
+            (Op::BatchNormTraining(training), Change::Activate(activation)) => {
+                training.activation = activation;
+            }
+            (Op::BatchNormTraining(training), Change::AddResidual(residual)) => {
+                training.residual = true;
+                node.inputs.push(residual);
+            }
             (Op::AveragePoolGradient(pool), Change::ActivationGradient(activation, result)) => {
                 pool.activation = activation;
                 node.inputs.push(result);
@@ -109,4 +156,9 @@ impl<'g> Fusion<'g> {
             _ => unreachable!("no other combination is fused"),
         }
     }
+}
+
+/// Whether `activation` only clips, so that it maps 0 to 0.
+fn clips(activation: Activation) -> bool {
+    matches!(activation, Activation::Relu | Activation::Relu6)
 }

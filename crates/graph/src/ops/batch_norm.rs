@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use striate_tensor::{Error, Result, Shape};
 
-use super::{LayerOp, VariableSpec, check_bias_init};
+use super::{Activation, LayerOp, VariableSpec, check_bias_init};
 use crate::Init;
 use crate::graph::Role;
 
@@ -24,14 +24,26 @@ pub struct BatchNorm {
     pub bias_init: Option<f32>,
 }
 
-/// The training form. Operands: x, γ, β; outputs: y, mean, 1/√(σ² + ε), running_mean, running_var
-/// (the last two updated in place, the variance unbiased).
+/// The training form. Operands: x, γ, β, the optional residual; outputs: y, mean, 1/√(σ² + ε), running_mean,
+/// running_var (the last two updated in place, the variance unbiased).
 #[derive(Debug, Clone, PartialEq)]
-pub struct BatchNormTraining(pub BatchNorm);
+pub struct BatchNormTraining {
+    /// The layer.
+    pub norm: BatchNorm,
+    /// Whether a residual is added before the activation; set by fusion.
+    pub residual: bool,
+    /// Applied to y; set by fusion.
+    pub activation: Activation,
+}
 
-/// Gradient. Operands: x, dy, γ, mean, 1/√(σ² + ε); outputs: dx, dγ, dβ.
+/// Gradient. Operands: x, dy, γ, mean, 1/√(σ² + ε), with an activation also β; outputs: dx, dγ, dβ.
 #[derive(Debug, Clone, PartialEq)]
-pub struct BatchNormGradient(pub BatchNorm);
+pub struct BatchNormGradient {
+    /// The layer.
+    pub norm: BatchNorm,
+    /// The activation of y, without a residual; set by fusion. dy is then the gradient of its result.
+    pub activation: Activation,
+}
 
 /// Folds a batch norm into the weight and bias of the preceding convolution. Operands: weight, γ, β,
 /// running_mean, running_var, and the convolution's bias if it has one; outputs: weight, bias.

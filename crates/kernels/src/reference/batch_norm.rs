@@ -37,8 +37,14 @@ pub struct Statistics<'a, T> {
     pub running_var: &'a mut [T],
 }
 
-/// y with the statistics of the batch.
-pub fn training<T: Real>(d: &BatchNormDesc, x: &[T], gamma: &[T], beta: &[T], y: &mut [T], s: Statistics<T>) {
+/// y with the statistics of the batch, plus the residual, activated.
+pub fn training<T: Real>(
+    d: &BatchNormDesc,
+    (x, gamma, beta): (&[T], &[T], &[T]),
+    residual: Option<&[T]>,
+    y: &mut [T],
+    s: Statistics<T>,
+) {
     let [n, channels, h, w] = d.shape;
     let count = n * h * w;
     let (m, momentum) = (T::from_f64(count as f64), T::from_f64(f64::from(d.momentum)));
@@ -50,7 +56,10 @@ pub fn training<T: Real>(d: &BatchNormDesc, x: &[T], gamma: &[T], beta: &[T], y:
         let mut squares = T::from_f64(0.0);
         channel(d.shape, c).for_each(|i| squares += (x[i] - mean) * (x[i] - mean));
         let inverse = T::from_f64(1.0) / (squares / m + T::from_f64(f64::from(d.epsilon))).sqrt();
-        channel(d.shape, c).for_each(|i| y[i] = (x[i] - mean) * inverse * gamma[c] + beta[c]);
+        channel(d.shape, c).for_each(|i| {
+            let sum = (x[i] - mean) * inverse * gamma[c] + beta[c];
+            y[i] = d.activation.apply(residual.map_or(sum, |residual| sum + residual[i]));
+        });
         let unbiased = squares / T::from_f64((count.max(2) - 1) as f64);
         s.mean[c] = mean;
         s.inverse_deviation[c] = inverse;
@@ -59,26 +68,31 @@ pub fn training<T: Real>(d: &BatchNormDesc, x: &[T], gamma: &[T], beta: &[T], y:
     }
 }
 
-/// dx, dγ and dβ.
+/// dx, dγ and dβ; with an activation, `beta` is given and dy is the gradient of its result.
 pub fn gradient<T: Real>(
     d: &BatchNormDesc,
     (x, dy, gamma): (&[T], &[T], &[T]),
-    (mean, inverse): (&[T], &[T]),
+    (mean, inverse, beta): (&[T], &[T], Option<&[T]>),
     (dx, dgamma, dbeta): (&mut [T], &mut [T], &mut [T]),
 ) {
     let [n, channels, h, w] = d.shape;
     let m = T::from_f64((n * h * w) as f64);
     for c in 0..channels {
+        let dy = |i: usize| {
+            let Some(beta) = beta else { return dy[i] };
+            let y = (x[i] - mean[c]) * inverse[c] * gamma[c] + beta[c];
+            dy[i] * d.activation.derivative(d.activation.apply(y))
+        };
         let (mut sum, mut product) = (T::from_f64(0.0), T::from_f64(0.0));
         channel(d.shape, c).for_each(|i| {
-            sum += dy[i];
-            product += dy[i] * (x[i] - mean[c]) * inverse[c];
+            sum += dy(i);
+            product += dy(i) * (x[i] - mean[c]) * inverse[c];
         });
         dbeta[c] = sum;
         dgamma[c] = product;
         channel(d.shape, c).for_each(|i| {
             let normal = (x[i] - mean[c]) * inverse[c];
-            dx[i] = gamma[c] * inverse[c] * (dy[i] - sum / m - normal * product / m);
+            dx[i] = gamma[c] * inverse[c] * (dy(i) - sum / m - normal * product / m);
         });
     }
 }

@@ -249,6 +249,8 @@ fn normalize(case: &mut Case) {
         shape: Shape::new(extents(&case.json["inputs"]["x"]["shape"])).nchw(),
         epsilon: case.single("eps"),
         momentum: case.single("momentum"),
+        residual: false,
+        activation: Activation::None,
     };
     let [x, gamma, beta] = ["x", "gamma", "beta"].map(|name| case.input(name));
     let [mut running_mean, mut running_var] = ["running_mean", "running_var"].map(|name| case.input(name));
@@ -265,13 +267,13 @@ fn normalize(case: &mut Case) {
         running_mean: &mut running_mean,
         running_var: &mut running_var,
     };
-    batch_norm::training(&d, &x, &gamma, &beta, &mut y, statistics);
+    batch_norm::training(&d, (&x, &gamma, &beta), None, &mut y, statistics);
     case.output("y", &y);
     case.output("running_mean", &running_mean);
     case.output("running_var", &running_var);
     let (dy, mut dx) = (case.input("dy"), vec![f64::NAN; x.len()]);
     let gradients = (&mut dx[..], &mut dgamma[..], &mut dbeta[..]);
-    batch_norm::gradient(&d, (&x, &dy, &gamma), (&mean, &inverse), gradients);
+    batch_norm::gradient(&d, (&x, &dy, &gamma), (&mean, &inverse, None), gradients);
     case.gradient("x", &dx);
     case.gradient("gamma", &dgamma);
     case.gradient("beta", &dbeta);

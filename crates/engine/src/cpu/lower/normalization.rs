@@ -1,23 +1,24 @@
 //! Batch normalization (inference, training, gradient, folding) and local response normalization.
 
-use striate_graph::ops::{BatchNorm, FoldBatchNorm, Lrn};
+use striate_graph::ops::{Activation, BatchNorm, BatchNormGradient, BatchNormTraining, FoldBatchNorm, Lrn};
 use striate_graph::{Graph, Node};
 use striate_kernels::batch_norm::{self, BatchNormDesc};
 use striate_kernels::fold::{self, FoldDesc};
 use striate_kernels::lrn::{self, LrnDesc};
 
-use super::{Lowering, input_shape, kernels};
+use super::{Lowering, input_shape, kernel_activation, kernels};
 
 pub(super) fn inference(graph: &Graph, node: &Node, op: &BatchNorm) -> Lowering {
-    kernels(descriptor(graph, node, op), batch_norm::inference())
+    kernels(descriptor(graph, node, op, Activation::None), batch_norm::inference())
 }
 
-pub(super) fn training(graph: &Graph, node: &Node, op: &BatchNorm) -> Lowering {
-    kernels(descriptor(graph, node, op), batch_norm::training())
+pub(super) fn training(graph: &Graph, node: &Node, op: &BatchNormTraining) -> Lowering {
+    let desc = descriptor(graph, node, &op.norm, op.activation);
+    kernels(BatchNormDesc { residual: op.residual, ..desc }, batch_norm::training())
 }
 
-pub(super) fn gradient(graph: &Graph, node: &Node, op: &BatchNorm) -> Lowering {
-    kernels(descriptor(graph, node, op), batch_norm::gradient())
+pub(super) fn gradient(graph: &Graph, node: &Node, op: &BatchNormGradient) -> Lowering {
+    kernels(descriptor(graph, node, &op.norm, op.activation), batch_norm::gradient())
 }
 
 /// Operands: weight, γ, β, mean, variance, and the optional bias.
@@ -46,6 +47,12 @@ fn lrn_descriptor(graph: &Graph, node: &Node, op: &Lrn) -> LrnDesc {
     LrnDesc { shape: input_shape(graph, node), size, alpha, beta, k }
 }
 
-fn descriptor(graph: &Graph, node: &Node, op: &BatchNorm) -> BatchNormDesc {
-    BatchNormDesc { shape: input_shape(graph, node), epsilon: op.epsilon, momentum: op.momentum }
+fn descriptor(graph: &Graph, node: &Node, op: &BatchNorm, activation: Activation) -> BatchNormDesc {
+    BatchNormDesc {
+        shape: input_shape(graph, node),
+        epsilon: op.epsilon,
+        momentum: op.momentum,
+        residual: false,
+        activation: kernel_activation(activation),
+    }
 }
