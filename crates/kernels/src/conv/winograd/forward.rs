@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::packing::{Backward8, Backward16, Forward8, Forward16, PAIR, product_stride};
-use super::{A, B, GAP, IN, Input, InputTile, OUT, PRODUCTS, supports};
+use super::{A, B, GAP, IN, Input, InputTiles, OUT, PRODUCTS, supports};
 use crate::activation::{Activation, UNBOUNDED};
 use crate::conv::ConvDesc;
 use crate::conv::direct::forward_layouts;
@@ -116,12 +116,14 @@ struct Winograd {
     private: bool,
 }
 
-/// Bytes of transformed inputs and products that a thread's cache holds.
-const PRIVATE_BYTES: usize = 1 << 20;
+/// Bytes of transformed inputs and products in a private block, unless it then has too few tiles.
+const PRIVATE_BYTES: usize = 1 << 19;
+/// The most bytes in a private block.
+const MOST_PRIVATE_BYTES: usize = 9 << 17;
+/// The fewest tiles in a private block that keep the weights worth loading.
+const FEWEST_TILES: usize = 14;
 /// Tiles in a block that all threads share.
 const SHARED_TILES: usize = 112;
-/// The fewest tiles in a private block that keep the weights worth loading.
-const FEWEST_TILES: usize = 28;
 
 impl Winograd {
     fn new(d: &ConvDesc, isa: Isa, layouts: &[Layout]) -> Winograd {
@@ -132,8 +134,8 @@ impl Winograd {
         let grid = d.output.map(|extent| extent.div_ceil(OUT));
         let tiles = d.batch * grid[0] * grid[1];
         let each = PRODUCTS * (x.blocks + y.blocks) * isa.block() * size_of::<f32>();
-        let private = each * FEWEST_TILES <= PRIVATE_BYTES && tiles >= 2 * FEWEST_TILES;
-        let most = if private { PRIVATE_BYTES / each } else { SHARED_TILES };
+        let private = each * FEWEST_TILES <= MOST_PRIVATE_BYTES && tiles >= 8 * FEWEST_TILES;
+        let most = if private { (PRIVATE_BYTES / each).max(FEWEST_TILES) } else { SHARED_TILES };
         let blocks = tiles.div_ceil(most);
         Winograd {
             isa,
@@ -256,22 +258,16 @@ impl Body for Work<'_> {
         match &self.phase {
             Phase::Input(blocks) => {
                 for block in blocks.clone() {
-                    for tile in self.tiles.clone() {
-                        let at = (block * self.conv.block + tile - self.tiles.start) * S::LANES;
-                        // SAFETY: the tile has this place in the transformed inputs of its block.
-                        let to = unsafe { self.v.add(at) };
-                        let (input, stride) = (&self.conv.x, self.conv.v_stride());
-                        s.outline(InputTile { input, x: self.x, block, tile, to, stride });
-                    }
+                    // SAFETY: the tiles have this place in the transformed inputs of their block.
+                    let to = unsafe { self.v.add(block * self.conv.block * S::LANES) };
+                    let (input, stride) = (&self.conv.x, self.conv.v_stride());
+                    let tiles = self.tiles.clone();
+                    s.outline(InputTiles { input, x: self.x, block, tiles, to, stride });
                 }
             }
             Phase::Product(items) => items.clone().for_each(|item| self.multiply(s, item)),
             Phase::Output(blocks) => {
-                for block in blocks.clone() {
-                    for tile in self.tiles.clone() {
-                        s.outline(OutputTile(&self, block, tile));
-                    }
-                }
+                blocks.clone().for_each(|block| s.outline(OutputTiles(&self, block)));
             }
         }
     }
@@ -375,50 +371,93 @@ impl<const R: usize, const O: usize> Body for Rows<R, O> {
     }
 }
 
-/// The output transform of a tile: work, block of channels, tile.
-struct OutputTile<'a, 'b>(&'a Work<'b>, usize, usize);
+/// The output transforms of all tiles for a block of channels.
+struct OutputTiles<'a, 'b>(&'a Work<'b>, usize);
 
-impl Body for OutputTile<'_, '_> {
+impl Body for OutputTiles<'_, '_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let OutputTile(work, block, tile) = self;
+        let OutputTiles(work, block) = self;
         let c = work.conv;
-        let at = (block * c.block + tile - work.tiles.start) * S::LANES;
-        // SAFETY: the tile has this place in the products of its block.
-        let product = |row: usize, column: usize| unsafe {
-            s.load(work.m.add((row * IN + column) * c.m_stride() + at))
-        };
-        let mut halves = [[s.zero(); IN]; OUT];
-        for column in 0..IN {
-            let line = transform_output(s, std::array::from_fn(|row| product(row, column)));
-            (0..OUT).for_each(|row| halves[row][column] = line[row]);
-        }
-        let [image, row, column] = c.x.place(tile);
         let y = &c.y;
-        let map = image * y.blocks + block;
         let real = S::LANES.min(c.channels - block * S::LANES);
         let bias = work.bias(s, block, real);
-        let (first, left) = (row * OUT, column * OUT);
-        let height = OUT.min(y.size[0] - first);
-        let width = OUT.min(y.size[1] - left);
-        // SAFETY: the map lies within y.
-        let map_start = unsafe { work.y.get().add(map * y.map_len()) };
-        for (dy, line) in halves.into_iter().enumerate().take(height) {
-            let line = transform_output(s, line);
-            for (dx, value) in line.into_iter().enumerate().take(width) {
-                let value = work.finish(s, s.add(value, bias), map, [first + dy, left + dx], real);
-                // SAFETY: the pixel lies within the map and belongs to this tile alone.
-                unsafe { s.store(map_start.add(y.row(first + dy) + (left + dx) * S::LANES), value) };
+        // SAFETY: the tiles have this place in the products of their block.
+        let mut products = unsafe { work.m.add(block * c.block * S::LANES).cast_const() };
+        for [image, row, column] in c.x.places(work.tiles.clone()) {
+            let map = image * y.blocks + block;
+            let [first, left] = [row * OUT, column * OUT];
+            let size = [OUT.min(y.size[0] - first), OUT.min(y.size[1] - left)];
+            let place = Place { map, first, left, bias, real };
+            // SAFETY: the pixels lie within the map and belong to this tile alone; only the first tile of a row clears
+            // the halo of its lines.
+            unsafe {
+                // Constants let the compiler unroll the loops.
+                match size {
+                    [OUT, OUT] => work.store_tile(s, products, place, [OUT, OUT]),
+                    size => work.store_tile(s, products, place, size),
+                }
+                if column == 0 && y.halo != Halo::NONE {
+                    let map = work.y.get().add(map * y.map_len());
+                    (first..first + size[0]).for_each(|line| y.clear_halo_of_row(map, line));
+                }
+                products = products.add(S::LANES);
             }
-        }
-        if column == 0 && y.halo != Halo::NONE {
-            // SAFETY: only the first tile of a row clears the halo of its lines.
-            (first..first + height).for_each(|line| unsafe { y.clear_halo_of_row(map_start, line) });
         }
     }
 }
 
+/// Where the outputs of a tile lie, and their bias.
+#[derive(Clone, Copy)]
+struct Place<F> {
+    map: usize,
+    /// The first row and column.
+    first: usize,
+    left: usize,
+    bias: F,
+    /// Channels in the block, not counting padding.
+    real: usize,
+}
+
 impl Work<'_> {
+    /// Transforms the products of a tile and stores outputs of `size`.
+    ///
+    /// # Safety
+    /// The products must be readable and the outputs writable.
+    #[inline(always)]
+    unsafe fn store_tile<S: Simd>(
+        &self,
+        s: S,
+        products: *const f32,
+        place: Place<S::F>,
+        [height, width]: [usize; 2],
+    ) {
+        let (y, stride) = (&self.conv.y, self.conv.m_stride());
+        let mut halves = [[s.zero(); IN]; OUT];
+        for column in 0..IN {
+            let mut line = [s.zero(); IN];
+            for row in 0..IN {
+                // SAFETY: the caller guarantees the address.
+                line[row] = unsafe { s.load(products.add((row * IN + column) * stride)) };
+            }
+            let line = transform_output(s, line);
+            for row in 0..OUT {
+                halves[row][column] = line[row];
+            }
+        }
+        for row in 0..height {
+            let line = transform_output(s, halves[row]);
+            for column in 0..width {
+                let [at_row, at_column] = [place.first + row, place.left + column];
+                let sum = s.add(line[column], place.bias);
+                let value = self.finish(s, sum, place.map, [at_row, at_column], place.real);
+                let at = place.map * y.map_len() + y.row(at_row) + at_column * S::LANES;
+                // SAFETY: as above.
+                unsafe { s.store(self.y.get().add(at), value) };
+            }
+        }
+    }
+
     #[inline(always)]
     fn bias<S: Simd>(&self, s: S, block: usize, real: usize) -> S::F {
         let mut lanes = [0.0; 16];

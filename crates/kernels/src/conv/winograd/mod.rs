@@ -19,6 +19,8 @@ mod weight_gradient;
 pub(super) use forward::{DataGradient, Forward};
 pub(super) use weight_gradient::WeightGradient;
 
+use std::ops::Range;
+
 use super::ConvDesc;
 use crate::maps::Maps;
 use crate::simd::{Body, Simd};
@@ -68,57 +70,91 @@ struct Input {
 }
 
 impl Input {
-    /// Image, row and column of a tile.
-    #[inline(always)]
-    fn place(&self, tile: usize) -> [usize; 3] {
+    /// Image, row and column of each of the tiles.
+    fn places(&self, tiles: Range<usize>) -> impl Iterator<Item = [usize; 3]> {
         let [rows, columns] = self.grid;
-        [tile / (rows * columns), tile / columns % rows, tile % columns]
+        let place = |tile: usize| [tile / (rows * columns), tile / columns % rows, tile % columns];
+        let next = move |place: &[usize; 3]| {
+            Some(match *place {
+                [image, row, column] if column + 1 < columns => [image, row, column + 1],
+                [image, row, _] if row + 1 < rows => [image, row + 1, 0],
+                [image, ..] => [image + 1, 0, 0],
+            })
+        };
+        std::iter::successors(Some(place(tiles.start)), next).take(tiles.len())
     }
 }
 
-/// The input transform of a tile.
-struct InputTile<'a> {
+/// The input transforms of some tiles.
+struct InputTiles<'a> {
     input: &'a Input,
     x: &'a [f32],
     /// Block of channels.
     block: usize,
-    tile: usize,
-    /// The first of 36 vectors.
+    tiles: Range<usize>,
+    /// The first of 36 vectors of the first tile; those of the next tile lie after them.
     to: *mut f32,
     /// Floats from one of them to the next.
     stride: usize,
 }
 
-impl Body for InputTile<'_> {
+impl Body for InputTiles<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let InputTile { input, x: values, block, tile, to, stride } = self;
-        let [image, row, column] = input.place(tile);
+        let InputTiles { input, x: values, block, tiles, mut to, stride } = self;
         let (x, padding) = (&input.maps, input.padding);
-        let map = (image * x.blocks + block) * x.map_len();
-        // Position of the first input in the map including its halo.
-        let [top, left] = [x.halo.top - padding[0] + row * OUT, x.halo.left - padding[1] + column * OUT];
         let rows = x.halo.top + x.size[0] + x.halo.bottom;
         let columns = x.halo.left + x.size[1] + x.halo.right;
-        let (height, width) = (IN.min(rows - top), IN.min(columns - left));
-        let start = map + top * x.row_len() + left * S::LANES;
-        let source = &values[start..start + (height - 1) * x.row_len() + width * S::LANES];
-        // Beyond the map there are zeros, whose outputs are not stored.
-        let mut halves = [[s.zero(); IN]; IN];
-        for column in 0..width {
-            let mut line = [s.zero(); IN];
-            for (row, value) in line.iter_mut().enumerate().take(height) {
-                // SAFETY: the vector lies within the source.
-                *value = unsafe { s.load(source.as_ptr().add(row * x.row_len() + column * S::LANES)) };
+        for [image, row, column] in input.places(tiles) {
+            let map = (image * x.blocks + block) * x.map_len();
+            // Position of the first input in the map including its halo.
+            let [top, left] = [x.halo.top - padding[0] + row * OUT, x.halo.left - padding[1] + column * OUT];
+            let (height, width) = (IN.min(rows - top), IN.min(columns - left));
+            let start = map + top * x.row_len() + left * S::LANES;
+            let source = &values[start..start + (height - 1) * x.row_len() + width * S::LANES];
+            // SAFETY: the pixels lie within the source, and the caller guarantees the other addresses.
+            unsafe {
+                // Constants let the compiler unroll the loops.
+                match [height, width] {
+                    [IN, IN] => transform_tile(s, source.as_ptr(), x.row_len(), [IN, IN], to, stride),
+                    size => transform_tile(s, source.as_ptr(), x.row_len(), size, to, stride),
+                }
+                to = to.add(S::LANES);
             }
-            let line = transform_input(s, line);
-            (0..IN).for_each(|row| halves[row][column] = line[row]);
         }
-        for (row, line) in halves.into_iter().enumerate() {
-            for (column, value) in transform_input(s, line).into_iter().enumerate() {
-                // SAFETY: the caller guarantees the addresses.
-                unsafe { s.store(to.add((row * IN + column) * stride), value) };
-            }
+    }
+}
+
+/// Bᵀ x B of a tile of which only `size` pixels are given. Beyond them there are zeros, whose outputs are not used.
+///
+/// # Safety
+/// The pixels, in rows of `row_len` floats, must be readable and 36 vectors at distances of `stride` writable.
+#[inline(always)]
+unsafe fn transform_tile<S: Simd>(
+    s: S,
+    from: *const f32,
+    row_len: usize,
+    [height, width]: [usize; 2],
+    to: *mut f32,
+    stride: usize,
+) {
+    let mut halves = [[s.zero(); IN]; IN];
+    for column in 0..width {
+        let mut line = [s.zero(); IN];
+        for row in 0..height {
+            // SAFETY: the caller guarantees the address.
+            line[row] = unsafe { s.load(from.add(row * row_len + column * S::LANES)) };
+        }
+        let line = transform_input(s, line);
+        for row in 0..IN {
+            halves[row][column] = line[row];
+        }
+    }
+    for row in 0..IN {
+        let line = transform_input(s, halves[row]);
+        for column in 0..IN {
+            // SAFETY: as above.
+            unsafe { s.store(to.add((row * IN + column) * stride), line[column]) };
         }
     }
 }

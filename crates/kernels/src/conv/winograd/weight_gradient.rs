@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use super::{A, B, GAP, IN, Input, InputTile, OUT, PRODUCTS, supports};
+use super::{A, B, GAP, IN, Input, InputTiles, OUT, PRODUCTS, supports};
 use crate::conv::ConvDesc;
 use crate::conv::direct::needed_halo;
 use crate::isa::Isa;
@@ -177,22 +177,16 @@ impl Body for Work<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let bound = self.bound;
-        let at = |block: usize, tile: usize| (block * bound.block + tile - self.tiles.start) * S::LANES;
+        let tiles = self.tiles.clone();
         match self.phase {
             Phase::Input(block) => {
-                for tile in self.tiles.clone() {
-                    // SAFETY: the tile has this place in the transformed x of its block.
-                    let to = unsafe { self.v.add(at(block, tile)) };
-                    let (input, x, stride) = (&bound.x, self.x, self.strides[0]);
-                    s.outline(InputTile { input, x, block, tile, to, stride });
-                }
+                // SAFETY: the tiles have this place in the transformed x of their block.
+                let to = unsafe { self.v.add(block * bound.block * S::LANES) };
+                let (input, x, stride) = (&bound.x, self.x, self.strides[0]);
+                s.outline(InputTiles { input, x, block, tiles, to, stride });
             }
             Phase::OutputGradient(block) => {
-                for tile in self.tiles.clone() {
-                    // SAFETY: the tile has this place in the transformed dy of its block.
-                    let to = unsafe { self.z.add(at(block, tile)) };
-                    s.outline(OutputGradientTile { work: &self, block, tile, to });
-                }
+                s.outline(OutputGradientTiles { work: &self, block });
             }
             Phase::Product(product, block) => self.multiply(s, product, block),
             Phase::Sums(output, input) => {
@@ -285,43 +279,67 @@ impl<const O: usize> Body for Columns<O> {
     }
 }
 
-/// The transform of a tile of dy.
-struct OutputGradientTile<'a, 'b> {
+/// The transforms of all tiles of dy for a block of channels.
+struct OutputGradientTiles<'a, 'b> {
     work: &'a Work<'b>,
-    /// Block of channels.
     block: usize,
-    tile: usize,
-    /// The first of 36 vectors.
-    to: *mut f32,
 }
 
-impl Body for OutputGradientTile<'_, '_> {
+impl Body for OutputGradientTiles<'_, '_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let OutputGradientTile { work, block, tile, to } = self;
-        let [image, row, column] = work.bound.x.place(tile);
-        let dy = &work.bound.dy;
-        let [row, column] = [row * OUT, column * OUT];
-        let height = OUT.min(dy.size[0] - row);
-        let width = OUT.min(dy.size[1] - column);
-        let start = (image * dy.blocks + block) * dy.map_len() + dy.row(row) + column * S::LANES;
-        let source = &work.dy[start..start + (height - 1) * dy.row_len() + width * S::LANES];
-        // Beyond the map, dy is zero.
-        let mut halves = [[s.zero(); OUT]; IN];
-        for column in 0..width {
-            let mut line = [s.zero(); OUT];
-            for (row, value) in line.iter_mut().enumerate().take(height) {
-                // SAFETY: the vector lies within the source.
-                *value = unsafe { s.load(source.as_ptr().add(row * dy.row_len() + column * S::LANES)) };
+        let OutputGradientTiles { work, block } = self;
+        let (dy, stride) = (&work.bound.dy, work.strides[1]);
+        // SAFETY: the tiles have this place in the transformed dy of their block.
+        let mut to = unsafe { work.z.add(block * work.bound.block * S::LANES) };
+        for [image, row, column] in work.bound.x.places(work.tiles.clone()) {
+            let [row, column] = [row * OUT, column * OUT];
+            let [height, width] = [OUT.min(dy.size[0] - row), OUT.min(dy.size[1] - column)];
+            let start = (image * dy.blocks + block) * dy.map_len() + dy.row(row) + column * S::LANES;
+            let source = &work.dy[start..start + (height - 1) * dy.row_len() + width * S::LANES];
+            // SAFETY: the pixels lie within the source, and each tile has 36 vectors in the transformed dy.
+            unsafe {
+                // Constants let the compiler unroll the loops.
+                match [height, width] {
+                    [OUT, OUT] => transform_tile(s, source.as_ptr(), dy.row_len(), [OUT, OUT], to, stride),
+                    size => transform_tile(s, source.as_ptr(), dy.row_len(), size, to, stride),
+                }
+                to = to.add(S::LANES);
             }
-            let line = transform_output_gradient(s, line);
-            (0..IN).for_each(|row| halves[row][column] = line[row]);
         }
-        for (row, line) in halves.into_iter().enumerate() {
-            for (column, value) in transform_output_gradient(s, line).into_iter().enumerate() {
-                // SAFETY: the caller guarantees the addresses.
-                unsafe { s.store(to.add((row * IN + column) * work.strides[1]), value) };
-            }
+    }
+}
+
+/// A dy Aᵀ of a tile of which only `size` pixels are given; the others are zero.
+///
+/// # Safety
+/// The pixels, in rows of `row_len` floats, must be readable and 36 vectors at distances of `stride` writable.
+#[inline(always)]
+unsafe fn transform_tile<S: Simd>(
+    s: S,
+    from: *const f32,
+    row_len: usize,
+    [height, width]: [usize; 2],
+    to: *mut f32,
+    stride: usize,
+) {
+    let mut halves = [[s.zero(); OUT]; IN];
+    for column in 0..width {
+        let mut line = [s.zero(); OUT];
+        for row in 0..height {
+            // SAFETY: the caller guarantees the address.
+            line[row] = unsafe { s.load(from.add(row * row_len + column * S::LANES)) };
+        }
+        let line = transform_output_gradient(s, line);
+        for row in 0..IN {
+            halves[row][column] = line[row];
+        }
+    }
+    for row in 0..IN {
+        let line = transform_output_gradient(s, halves[row]);
+        for column in 0..IN {
+            // SAFETY: as above.
+            unsafe { s.store(to.add((row * IN + column) * stride), line[column]) };
         }
     }
 }
