@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::packing::{Backward8, Backward16, Forward8, Forward16, PAIR, product_stride};
-use super::{A, B, GAP, IN, Input, InputTiles, OUT, PRODUCTS, supports};
+use super::{A, B, GAP, IN, Input, InputTiles, OUT, PRODUCTS, products, supports};
 use crate::activation::{Activation, UNBOUNDED};
 use crate::conv::ConvDesc;
 use crate::conv::direct::forward_layouts;
@@ -73,16 +73,12 @@ fn turned(d: &ConvDesc) -> ConvDesc {
     }
 }
 
-/// Whether the convolution takes less time than the direct one. For each pair of an input and an output channel, counted
-/// in multiply-adds: 36 for each tile or 9 for each pixel; the transforms of tiles, which take 17 times as many for each
-/// channel as the products do for a pair; and 10/3 for each byte of weights, which both read at least once.
+/// Whether the convolution takes less time than the direct one. In addition to [`products`], both read the weights at
+/// least once, where a byte takes as long as 10/3 multiply-adds.
 fn pays(d: &ConvDesc) -> bool {
-    let tiles: usize = d.output.map(|extent| extent.div_ceil(OUT)).iter().product();
-    let [tiles, pixels] = [tiles, d.output[0] * d.output[1]].map(|count| (count * d.batch) as f64);
-    let transforms = 17.0 * (1.0 / d.in_channels as f64 + 1.0 / d.out_channels as f64);
+    let [own, direct] = products(d);
     let weights = |numbers: usize| (numbers * size_of::<f32>()) as f64 * 10.0 / 3.0;
-    let own = tiles * PRODUCTS as f64 * (1.0 + transforms) + weights(PRODUCTS);
-    own < 9.0 * pixels + weights(9)
+    own + weights(PRODUCTS) < direct + weights(9)
 }
 
 /// Aᵀ m: four outputs along an axis from six products.
