@@ -1,13 +1,13 @@
-//! Winograd convolution of 3×3 taps, F(4×4, 3×3): tiles of 4 × 4 outputs from 6 × 6 inputs, with 36 multiplications per pair of
+//! Winograd convolution F(4×4, 3×3): tiles of 4 × 4 outputs from 6 × 6 inputs, with 36 multiplications per pair of
 //! channels where the direct convolution has 144.
 //!
 //! Y = Aᵀ [(G w Gᵀ) ⊙ (Bᵀ x B)] A. The products over the input channels are 36 matrix multiplications of transformed
 //! tiles and transformed weights. The interpolation points 0, ±5/8, ±3/2, ∞ give a smaller rounding error than the usual
 //! 0, ±1, ±2, ∞ at the same cost.
 //!
-//! Blocks of tiles pass through three phases: input transform, products, output transform. With few channels, a block is
-//! small enough for a thread's own cache and one thread takes it through all phases. With many channels, the transformed
-//! weights are larger than any cache, so blocks are large and all threads share each phase.
+//! Blocks of tiles pass through three phases: input transform, products, output transform. Small blocks stay in a thread's
+//! own cache, and one thread takes each through all phases. If there are too few tiles for this, or so many channels that
+//! small blocks would read the transformed weights too often, blocks are large and all threads share each phase.
 //!
 //! Sources: Lavin and Gray, "Fast algorithms for convolutional neural networks", CVPR 2016; Barabasz et al., "Error
 //! analysis and improving the accuracy of Winograd convolution", ACM TOMS 2020 (points).
@@ -31,12 +31,13 @@ const OUT: usize = 4;
 const IN: usize = 6;
 /// Products of a tile and pair of channels.
 const PRODUCTS: usize = IN * IN;
-/// Squares of the interpolation points other than 0 and ∞.
+/// The interpolation points other than 0 and ∞ are ±A and ±B.
 const A: f32 = 0.625;
 const B: f32 = 1.5;
 /// Floats between the products of a tile, in addition to their length, so that they do not compete for the same lines
 /// of the cache.
 const GAP: usize = 80;
+
 /// Whether the convolution is one of 3 × 3 taps without stride, dilation and groups.
 fn supports(d: &ConvDesc) -> bool {
     d.kernel == [3, 3] && d.stride == [1, 1] && d.dilation == [1, 1] && d.groups == 1
