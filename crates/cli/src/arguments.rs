@@ -313,16 +313,16 @@ pub struct Inspect {
     #[arg(long)]
     pub layers: bool,
     /// Print the network as TOML, which `train` reads
-    #[arg(long, conflicts_with_all = ["plan", "layers", "batch", "without"])]
+    #[arg(long, conflicts_with_all = ["plan", "train", "layers", "batch", "without"])]
     pub text: bool,
     /// Print the compiled plan with memory and step times
     #[arg(long, conflicts_with = "layers")]
     pub plan: bool,
-    /// Print the plan of a training step (with --plan)
-    #[arg(long, requires = "plan")]
+    /// Print the plan of a training step with momentum (with --plan)
+    #[arg(long, requires = "plan", conflicts_with = "layers")]
     pub train: bool,
     /// Skip a compiler pass (with --plan); may be repeated
-    #[arg(long, value_name = "PASS", requires = "plan")]
+    #[arg(long, value_name = "PASS", requires = "plan", conflicts_with = "layers")]
     pub without: Vec<String>,
     #[command(flatten)]
     pub compute: Compute,

@@ -42,8 +42,8 @@ pub struct PlanReport {
 
 /// The starts of the names of operations that consist of multiplications with weights or of matrices.
 const MULTIPLIES: [&str; 4] = ["conv", "linear", "locally_connected", "matmul"];
-/// The operations that only move bytes.
-const MOVES: [&str; 8] = ["reorder", "reshape", "flatten", "concat", "slice", "transpose", "pad", "gather"];
+/// The operations that only move bytes, as their gradients do; conversions include transforms of weights.
+const MOVES: [&str; 7] = ["reorder", "concat", "slice", "transpose", "pad", "pad_channels", "gather"];
 
 impl PlanReport {
     /// The number of steps that run each time.
@@ -60,7 +60,7 @@ impl PlanReport {
         for (step, seconds) in measured {
             let share = match step.op {
                 op if MULTIPLIES.iter().any(|start| op.starts_with(start)) => 0,
-                op if MOVES.contains(&op) => 1,
+                op if MOVES.contains(&op.trim_end_matches("_gradient")) => 1,
                 _ => 2,
             };
             shares[share] += seconds;
@@ -99,7 +99,7 @@ impl fmt::Display for PlanReport {
             let part = |seconds: f64| format!("{:.1} %", seconds / total.max(f64::MIN_POSITIVE) * 100.0);
             writeln!(
                 f,
-                "time {:.2} ms: {} convolutions and matrix products, {} only moving bytes, {} the rest",
+                "time {:.2} ms: {} convolutions and matrix products, {} conversions and moves, {} the rest",
                 total * 1e3,
                 part(convolution),
                 part(moves),

@@ -196,11 +196,7 @@ proptest! {
         let (kernel, stride, dilation, groups) = ([3; 2], [1; 2], [1; 2], 1);
         let d = ConvDesc { in_channels, out_channels, groups, kernel, stride, dilation, padding, input: sides, output, ..d };
         let d = ConvDesc { batch: d.batch.min(2), ..d };
-        let is_small = |[height, width]: [usize; 2]| height.min(width) < 12;
-        let ran = check_conv(&d);
-        prop_assert!(is_small(output) || ran.contains(&"conv_winograd_4x4_f32"), "refused {:?}", d);
-        prop_assert!(is_small(sides) || ran.contains(&"conv_data_gradient_winograd_4x4_f32"), "refused {:?}", d);
-        prop_assert!(is_small(output) || ran.contains(&"conv_weight_gradient_winograd_4x4_f32"), "refused {:?}", d);
+        check_conv(&d);
     }
 
     #[test]
@@ -300,7 +296,34 @@ fn long_sums_match_the_reference() {
     });
 }
 
-/// The error of a layer relative to its largest output; with many channels, threads share each block of tiles.
+/// Many tiles: blocks of one thread and, with many channels, several blocks that all threads share; the sums of weight
+/// gradients over several blocks.
+#[test]
+fn winograd_convolutions_of_many_tiles_match_the_reference() {
+    for (in_channels, out_channels, side, batch) in [(16, 32, 66, 2), (600, 8, 30, 2)] {
+        let d = ConvDesc {
+            batch,
+            in_channels,
+            out_channels,
+            kernel: [3; 2],
+            input: [side; 2],
+            output: [side; 2],
+            padding: [1; 2],
+            activation: Activation::Relu,
+            ..lenet_conv(1, 1, side)
+        };
+        let ran = check_conv(&d);
+        for name in [
+            "conv_winograd_4x4_f32",
+            "conv_data_gradient_winograd_4x4_f32",
+            "conv_weight_gradient_winograd_4x4_f32",
+        ] {
+            assert!(ran.contains(&name), "{name} refused {in_channels} channels");
+        }
+    }
+}
+
+/// The error of a layer relative to its largest output.
 #[test]
 fn winograd_is_accurate_on_layers_of_networks() {
     for (channels, side, batch) in [(64, 20, 2), (256, 14, 1)] {

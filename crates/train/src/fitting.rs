@@ -158,8 +158,11 @@ pub(crate) fn adapt(
 fn set_batch_norm_bias(network: &mut Network, bias: f32) -> bool {
     let mut changes = false;
     for layer in &mut network.layers {
-        if let Op::BatchNorm(norm) = &mut layer.op {
-            changes |= norm.bias_init.replace(bias) != Some(bias);
+        if let Op::BatchNorm(norm) = &mut layer.op
+            && norm.bias_init.unwrap_or(0.0) != bias
+        {
+            norm.bias_init = Some(bias);
+            changes = true;
         }
     }
     changes

@@ -32,6 +32,8 @@ struct Fusion<'g> {
     nodes: Vec<Option<Node>>,
     /// How often each value is read by nodes or as an output.
     readers: Vec<usize>,
+    /// How often each value is written.
+    writers: Vec<usize>,
     /// The index of the node that produces each value, for nodes with one output and batch norms.
     producers: HashMap<ValueId, usize>,
 }
@@ -50,7 +52,10 @@ impl<'g> Fusion<'g> {
         let mut readers = vec![0; graph.values.len()];
         let read = nodes.iter().flat_map(|node| &node.inputs).chain(&graph.outputs);
         read.for_each(|id| readers[id.0] += 1);
-        Fusion { graph, nodes: nodes.into_iter().map(Some).collect(), readers, producers: HashMap::new() }
+        let mut writers = vec![0; graph.values.len()];
+        nodes.iter().flat_map(|node| &node.outputs).for_each(|id| writers[id.0] += 1);
+        let nodes = nodes.into_iter().map(Some).collect();
+        Fusion { graph, nodes, readers, writers, producers: HashMap::new() }
     }
 
     /// Returns the node that the one at `index` can be fused with, and how.
@@ -62,7 +67,7 @@ impl<'g> Fusion<'g> {
                 Op::Conv(conv) => conv.activation == Activation::None,
                 Op::Linear(linear) => linear.activation == Activation::None,
                 Op::BatchNormTraining(training) => {
-                    training.activation == Activation::None && clips(activation)
+                    self.is_movable(producer) && training.activation == Activation::None && clips(activation)
                 }
                 _ => false,
             };
@@ -101,13 +106,19 @@ impl<'g> Fusion<'g> {
             let free = match self.op(producer)? {
                 Op::Conv(conv) => !conv.residual && conv.activation == Activation::None,
                 Op::BatchNormTraining(training) => {
-                    !training.residual && training.activation == Activation::None
+                    self.is_movable(producer) && !training.residual && training.activation == Activation::None
                 }
                 _ => false,
             };
             let free = free && sum != residual;
             free.then_some((producer, Change::AddResidual(residual)))
         })
+    }
+
+    /// Whether the node is the only one that writes its outputs, so that it may run later. Layers with shared variables
+    /// update the same running statistics one after another.
+    fn is_movable(&self, index: usize) -> bool {
+        self.nodes[index].as_ref().is_some_and(|node| node.outputs.iter().all(|id| self.writers[id.0] == 1))
     }
 
     fn op(&self, index: usize) -> Option<&Op> {

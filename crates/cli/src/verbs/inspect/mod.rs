@@ -150,9 +150,11 @@ impl Report {
 fn training_plan(network: Network, batch: usize, cpu: Cpu) -> striate_tensor::Result<PlanReport> {
     let shape = network.input_shape(batch);
     let classes = network.classes()?;
-    let labels: Vec<i64> = (0..batch).map(|image| (image % classes) as i64).collect();
-    let mut training = Training::new(network, TrainingSpec::new(MOMENTUM), &shape, 0, cpu)?;
+    // Refuses excessive batch sizes before memory is allocated.
+    Training::plan(&network, &TrainingSpec::new(MOMENTUM), &shape, &cpu)?;
     let input = gray(&shape, batch)?;
+    let mut training = Training::new(network, TrainingSpec::new(MOMENTUM), &shape, 0, cpu)?;
+    let labels: Vec<i64> = (0..batch).map(|image| (image % classes) as i64).collect();
     let clock = SystemClock::new();
     training.profile(&shape, &input, &labels, 1, &clock)?;
     training.profile(&shape, &input, &labels, 5, &clock)

@@ -1,9 +1,14 @@
 //! The convolution and its data gradient, which is a convolution of dy with flipped and transposed weights.
+//!
+//! Blocks of tiles pass through three phases: input transform, products, output transform. Small blocks stay in a
+//! thread's own cache, and one thread takes each through all phases. If there are too few tiles for this, or so many
+//! channels that small blocks would read the transformed weights too often, blocks are large and all threads share each
+//! phase.
 
 use std::ops::Range;
 
 use super::packing::{Backward8, Backward16, Forward8, Forward16, PAIR, product_stride};
-use super::{A, B, GAP, IN, Input, InputTiles, OUT, PRODUCTS, products, supports};
+use super::{A, B, GAP, IN, Input, InputTiles, OUT, PRODUCTS, costs, supports};
 use crate::activation::{Activation, UNBOUNDED};
 use crate::conv::ConvDesc;
 use crate::conv::direct::forward_layouts;
@@ -73,10 +78,10 @@ fn turned(d: &ConvDesc) -> ConvDesc {
     }
 }
 
-/// Whether the convolution takes less time than the direct one. In addition to [`products`], both read the weights at
+/// Whether the convolution takes less time than the direct one. In addition to [`costs`], both read the weights at
 /// least once, where a byte takes as long as 10/3 multiply-adds.
 fn pays(d: &ConvDesc) -> bool {
-    let [own, direct] = products(d);
+    let [own, direct] = costs(d);
     let weights = |numbers: usize| (numbers * size_of::<f32>()) as f64 * 10.0 / 3.0;
     own + weights(PRODUCTS) < direct + weights(9)
 }
@@ -116,7 +121,7 @@ struct Winograd {
 const PRIVATE_BYTES: usize = 1 << 19;
 /// The most bytes in a private block.
 const MOST_PRIVATE_BYTES: usize = 9 << 17;
-/// The fewest tiles in a private block that keep the weights worth loading.
+/// About the fewest tiles in a private block that keep the weights worth loading.
 const FEWEST_TILES: usize = 14;
 /// Tiles in a block that all threads share.
 const SHARED_TILES: usize = 112;

@@ -5,10 +5,6 @@
 //! tiles and transformed weights. The interpolation points 0, ±5/8, ±3/2, ∞ give a smaller rounding error than the usual
 //! 0, ±1, ±2, ∞ at the same cost.
 //!
-//! Blocks of tiles pass through three phases: input transform, products, output transform. Small blocks stay in a thread's
-//! own cache, and one thread takes each through all phases. If there are too few tiles for this, or so many channels that
-//! small blocks would read the transformed weights too often, blocks are large and all threads share each phase.
-//!
 //! Sources: Lavin and Gray, "Fast algorithms for convolutional neural networks", CVPR 2016; Barabasz et al., "Error
 //! analysis and improving the accuracy of Winograd convolution", ACM TOMS 2020 (points).
 
@@ -46,7 +42,7 @@ fn supports(d: &ConvDesc) -> bool {
 /// The time of the products of all tiles with their transforms, and of a direct convolution, in multiply-adds for each
 /// pair of an input and an output channel. The transforms of a tile take 17 times as long for a channel as its products
 /// do for a pair (measured).
-fn products(d: &ConvDesc) -> [f64; 2] {
+fn costs(d: &ConvDesc) -> [f64; 2] {
     let tiles: usize = d.output.map(|extent| extent.div_ceil(OUT)).iter().product();
     let [tiles, pixels] = [tiles, d.output[0] * d.output[1]].map(|count| (count * d.batch) as f64);
     let transforms = 17.0 * (1.0 / d.in_channels as f64 + 1.0 / d.out_channels as f64);

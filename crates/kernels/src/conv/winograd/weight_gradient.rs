@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use super::{A, B, GAP, IN, Input, InputTiles, OUT, PRODUCTS, products, supports};
+use super::{A, B, GAP, IN, Input, InputTiles, OUT, PRODUCTS, costs, supports};
 use crate::conv::ConvDesc;
 use crate::conv::direct::needed_halo;
 use crate::isa::Isa;
@@ -33,16 +33,16 @@ impl Implementation<ConvDesc> for WeightGradient {
     }
 }
 
-/// Whether this takes less time than the direct implementation. In addition to [`products`], the transform of the sums
+/// Whether this takes less time than the direct implementation. In addition to [`costs`], the transform of the sums
 /// takes as long as 700 multiply-adds for each pair of channels (measured).
 fn pays(d: &ConvDesc) -> bool {
-    let [own, direct] = products(d);
+    let [own, direct] = costs(d);
     own + 700.0 < direct
 }
 
 /// Bytes of transformed values in a block of tiles.
 const BLOCK_BYTES: usize = 4 << 20;
-/// The most and the fewest tiles in a block.
+/// The fewest and the most tiles in a block.
 const TILES: [usize; 2] = [112, 512];
 /// The most blocks of output channels that are multiplied at once.
 const WIDEST: usize = 3;
