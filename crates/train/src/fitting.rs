@@ -147,7 +147,7 @@ pub(crate) fn adapt(
         init.push(format!("initialization: {} instead of {}", init_name(other), init_name(before)));
     }
     if let Some(bias) = recipe.model.batch_norm_bias
-        && set_batch_norm_bias(network, bias)
+        && set_batch_norm_bias(network, bias)?
     {
         init.push(format!("initial bias of batch norms: {bias}"));
     }
@@ -155,7 +155,16 @@ pub(crate) fn adapt(
 }
 
 /// Sets the initial bias of all batch norms. Returns whether this changes the network.
-fn set_batch_norm_bias(network: &mut Network, bias: f32) -> bool {
+///
+/// # Errors
+/// If there are none.
+fn set_batch_norm_bias(network: &mut Network, bias: f32) -> Result<bool> {
+    if !network.layers.iter().any(|layer| matches!(layer.op, Op::BatchNorm(_))) {
+        let name = &network.name;
+        return Err(Error::input(format!(
+            "model.batch_norm_bias: network {name} has no batch norms; omit it"
+        )));
+    }
     let mut changes = false;
     for layer in &mut network.layers {
         if let Op::BatchNorm(norm) = &mut layer.op
@@ -165,7 +174,7 @@ fn set_batch_norm_bias(network: &mut Network, bias: f32) -> bool {
             changes = true;
         }
     }
-    changes
+    Ok(changes)
 }
 
 fn init_name(init: striate_graph::Init) -> String {
@@ -324,5 +333,8 @@ mod tests {
         );
         assert_eq!((changed.classes().unwrap(), changed.image().unwrap()), (7, [3, 6, 5]));
         assert_eq!(adapt(&mut changed, &recipe, [3, 6, 5], 7).unwrap(), Changes::default());
+        changed.layers.retain(|layer| !matches!(layer.op, Op::BatchNorm(_)));
+        let error = set_batch_norm_bias(&mut changed, 0.5).unwrap_err();
+        assert!(error.is_input() && error.to_string().contains("has no batch norms"), "{error}");
     }
 }
