@@ -18,7 +18,7 @@ use super::direct::forward_layouts;
 use super::geometry::{self, Phase, has_few_phases, has_few_taps};
 use crate::activation::Activation;
 use crate::isa::Isa;
-use crate::maps::Maps;
+use crate::layout::maps::Maps;
 use crate::simd::{Body, Simd, activate, dispatch};
 use crate::threads::Pointer;
 use crate::{Context, Implementation, Kernel};

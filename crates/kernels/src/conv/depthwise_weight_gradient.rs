@@ -12,7 +12,7 @@ use super::depthwise::{is_depthwise, weight_layout};
 use super::direct::needed_halo;
 use super::geometry::has_few_taps;
 use crate::isa::Isa;
-use crate::maps::Maps;
+use crate::layout::maps::Maps;
 use crate::simd::{Body, Simd, dispatch};
 use crate::{Context, Implementation, Kernel};
 

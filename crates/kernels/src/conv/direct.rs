@@ -20,7 +20,7 @@ use super::geometry::{self, Phase, groups_fill_blocks, has_few_phases, has_few_t
 use super::tile::{Chunk, Job, MOST_BLOCKS, Offsets, Place, Run, WIDEST};
 use crate::activation::Activation;
 use crate::isa::Isa;
-use crate::maps::Maps;
+use crate::layout::maps::Maps;
 use crate::simd::{Body, Simd, dispatch};
 use crate::threads::Pointer;
 use crate::{Context, Implementation, Kernel};

@@ -1,11 +1,14 @@
 //! Convolution: forward, data gradient, weight gradient.
 
+pub mod conv3d;
 mod depthwise;
 mod depthwise_weight_gradient;
 mod direct;
 mod geometry;
 pub(crate) mod images;
 pub(crate) mod images_weight_gradient;
+pub mod locally_connected;
+pub(crate) mod taps;
 mod tile;
 mod weight_gradient;
 mod winograd;

@@ -12,7 +12,7 @@ use super::ConvDesc;
 use super::direct::needed_halo;
 use super::geometry::{groups_fill_blocks, has_few_taps};
 use crate::isa::Isa;
-use crate::maps::Maps;
+use crate::layout::maps::Maps;
 use crate::simd::{Body, Simd, dispatch};
 use crate::threads::Pointer;
 use crate::{Context, Implementation, Kernel};

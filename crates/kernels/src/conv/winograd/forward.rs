@@ -13,7 +13,7 @@ use crate::activation::{Activation, UNBOUNDED};
 use crate::conv::ConvDesc;
 use crate::conv::direct::forward_layouts;
 use crate::isa::Isa;
-use crate::maps::Maps;
+use crate::layout::maps::Maps;
 use crate::simd::{Body, Simd, activate, dispatch};
 use crate::threads::Pointer;
 use crate::{Context, Halo, Implementation, Kernel, Layout, Packed, Views};

@@ -18,7 +18,7 @@ pub(super) use weight_gradient::WeightGradient;
 use std::ops::Range;
 
 use super::ConvDesc;
-use crate::maps::Maps;
+use crate::layout::maps::Maps;
 use crate::simd::{Body, Simd};
 
 /// Outputs along the side of a tile.

@@ -9,7 +9,7 @@ use super::{A, B, GAP, IN, Input, InputTiles, OUT, PRODUCTS, costs, supports};
 use crate::conv::ConvDesc;
 use crate::conv::direct::needed_halo;
 use crate::isa::Isa;
-use crate::maps::Maps;
+use crate::layout::maps::Maps;
 use crate::simd::{Body, Simd, dispatch};
 use crate::threads::Pointer;
 use crate::{Context, Implementation, Kernel, Layout, Views};

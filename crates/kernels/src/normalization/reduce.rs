@@ -4,8 +4,8 @@
 use crate::{Layout, Views};
 
 use crate::isa::Isa;
-use crate::maps::{Maps, is_blocked};
-use crate::plain_channels::sum;
+use crate::layout::maps::{Maps, is_blocked};
+use crate::normalization::plain_channels::sum;
 use crate::reference::{self, Reference};
 use crate::simd::{Body, Simd, dispatch};
 use crate::{Context, Implementation, Kernel};

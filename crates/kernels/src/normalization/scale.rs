@@ -3,7 +3,7 @@
 use crate::{Layout, Views};
 
 use crate::isa::Isa;
-use crate::maps::{Maps, is_lanes};
+use crate::layout::maps::{Maps, is_lanes};
 use crate::reference::{self, Reference};
 use crate::simd::{Body, Simd, dispatch};
 use crate::{Context, Implementation, Kernel};

@@ -7,7 +7,7 @@
 use crate::{Layout, Views};
 
 use crate::isa::Isa;
-use crate::maps::{Maps, is_blocked};
+use crate::layout::maps::{Maps, is_blocked};
 use crate::reference::{self, Reference};
 use crate::simd::{Body, Simd, dispatch};
 use crate::threads::Pointer;

@@ -5,7 +5,7 @@ use crate::{Layout, Views};
 use crate::activation::Activation;
 use crate::function::Function;
 use crate::isa::Isa;
-use crate::maps::{Maps, is_lanes};
+use crate::layout::maps::{Maps, is_lanes};
 use crate::reference::{self, Reference};
 use crate::simd::{self, Body, Simd, dispatch};
 use crate::{Context, Implementation, Kernel};

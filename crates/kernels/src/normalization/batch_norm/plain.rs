@@ -6,7 +6,7 @@ use crate::{Layout, Views};
 use crate::activation::Activation;
 use crate::batch_norm::{BatchNormDesc, Mode};
 use crate::isa::Isa;
-use crate::plain_channels::sum;
+use crate::normalization::plain_channels::sum;
 use crate::{Context, Implementation, Kernel};
 
 pub(crate) struct Plain {

@@ -3,12 +3,16 @@
 //! Statistics are computed map by map as (count, mean, sum of squared deviations) and merged in the order
 //! of the images (Chan, Golub and LeVeque, 1979), so that they do not depend on the number of threads.
 
+pub mod fold;
+mod plain;
+
+use plain::Plain;
+
 use crate::{Layout, Views};
 
 use crate::activation::Activation;
-use crate::batch_norm_plain::Plain;
 use crate::isa::Isa;
-use crate::maps::{Maps, is_blocked};
+use crate::layout::maps::{Maps, is_blocked};
 use crate::reference::{self, Reference, batch_norm::Statistics};
 use crate::simd::{Body, Simd, activate, activation_gradient, dispatch};
 use crate::threads::Pointer;

@@ -1,12 +1,14 @@
 //! Max and average pooling, and their gradients.
 
+pub mod pooling3d;
+
 use std::ops::Range;
 
 use crate::{Layout, Views};
 
 use crate::activation::Activation;
 use crate::isa::Isa;
-use crate::maps::{Maps, is_lanes};
+use crate::layout::maps::{Maps, is_lanes};
 use crate::reference::{self, Reference};
 use crate::simd::{Body, Simd, activation_gradient, dispatch};
 use crate::{Context, Implementation, Kernel};

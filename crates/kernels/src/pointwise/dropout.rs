@@ -4,7 +4,7 @@ use crate::{Layout, Views};
 use striate_tensor::random::{Stream, philox};
 
 use crate::isa::Isa;
-use crate::maps::{Maps, is_blocked};
+use crate::layout::maps::{Maps, is_blocked};
 use crate::reference::{self, Reference};
 use crate::{Context, Implementation, Kernel};
 

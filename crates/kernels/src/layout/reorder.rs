@@ -3,7 +3,7 @@
 use crate::{Layout, Views};
 
 use crate::isa::Isa;
-use crate::maps::Maps;
+use crate::layout::maps::Maps;
 use crate::threads::{Pointer, ThreadPool};
 use crate::{Context, Kernel};
 

@@ -4,12 +4,12 @@
 use crate::{Layout, Views};
 
 use crate::activation::Activation;
+use crate::conv::taps::{Tap, along_row};
 use crate::isa::Isa;
-use crate::plain_channels::long_sum;
+use crate::normalization::plain_channels::long_sum;
 use crate::pooling::PoolKind;
 use crate::reference::{self, Reference};
 use crate::simd::{Body, Simd, dispatch};
-use crate::taps::{Tap, along_row};
 use crate::{Context, Implementation, Kernel};
 
 /// Windows with more taps than this are summed in f64.

@@ -7,11 +7,15 @@
 //! innermost dimension is a block of images instead: [`Layout::Images`].
 //! Convolution weights have their own blocked layouts.
 
+pub(crate) mod maps;
+mod packing;
+pub mod reorder;
+
 use std::fmt;
 
 use striate_tensor::Shape;
 
-use crate::Packed;
+pub use packing::{Packed, Packing};
 
 /// A border of zero rows and columns around a feature map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

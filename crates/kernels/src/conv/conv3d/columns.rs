@@ -14,9 +14,9 @@ use std::ops::Range;
 use super::Conv3dDesc;
 use crate::Views;
 use crate::activation::Activation;
+use crate::conv::taps::{Tap, along_row};
 use crate::gemm::{self, GemmDesc};
 use crate::isa::Isa;
-use crate::taps::{Tap, along_row};
 use crate::threads::ThreadPool;
 use crate::{Context, Kernel};
 

@@ -1,0 +1,5 @@
+//! Losses of class scores, and the softmax.
+
+pub mod class_loss;
+pub mod cross_entropy;
+pub mod softmax;

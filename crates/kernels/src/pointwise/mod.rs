@@ -1,0 +1,10 @@
+//! Operations on each element by itself, and arithmetic with broadcasting.
+
+pub mod activation;
+pub mod broadcast;
+pub mod clip;
+pub mod dropout;
+pub mod elementwise;
+pub mod extremum;
+pub mod function;
+pub mod sum_to;

@@ -1,0 +1,150 @@
+//! Vectors of floats: one trait, implemented for each instruction set.
+//!
+//! An algorithm is written once, generic over [`Simd`], as a [`Body`]; [`dispatch`] instantiates it for
+//! each instruction set and runs the requested one. A token such as [`Avx2`] can only be created on a machine
+//! that supports the instructions, which is what makes its methods safe.
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+pub mod isa;
+mod math;
+pub mod peak;
+mod portable;
+
+#[cfg(target_arch = "x86_64")]
+pub use avx2::Avx2;
+#[cfg(target_arch = "x86_64")]
+pub use avx512::Avx512;
+use isa::Isa;
+pub use math::{activate, activation_gradient, exp, exp_minus_one, sigmoid, tanh};
+pub use portable::Portable;
+
+/// A vector unit. All methods operate lane by lane unless stated otherwise.
+pub trait Simd: Copy + Send + Sync + 'static {
+    /// A vector.
+    type F: Copy;
+    /// Number of floats in a vector.
+    const LANES: usize;
+    /// The number of vector registers that a kernel can use as accumulators, leaving the rest for operands.
+    const ACCUMULATORS: usize;
+
+    /// Broadcasts a number to all lanes.
+    fn splat(self, value: f32) -> Self::F;
+    /// Loads a vector.
+    ///
+    /// # Safety
+    /// `from` must be valid for reads of [`Simd::LANES`] floats.
+    unsafe fn load(self, from: *const f32) -> Self::F;
+    /// Stores a vector.
+    ///
+    /// # Safety
+    /// `to` must be valid for writes of [`Simd::LANES`] floats.
+    unsafe fn store(self, to: *mut f32, value: Self::F);
+    /// a + b
+    fn add(self, a: Self::F, b: Self::F) -> Self::F;
+    /// a − b
+    fn sub(self, a: Self::F, b: Self::F) -> Self::F;
+    /// a · b
+    fn mul(self, a: Self::F, b: Self::F) -> Self::F;
+    /// a / b
+    fn div(self, a: Self::F, b: Self::F) -> Self::F;
+    /// The minimum; b if either is NaN.
+    fn min(self, a: Self::F, b: Self::F) -> Self::F;
+    /// The maximum; b if either is NaN.
+    fn max(self, a: Self::F, b: Self::F) -> Self::F;
+    /// The maximum, where NaN is larger than any number; a if both are equal.
+    fn max_or_nan(self, a: Self::F, b: Self::F) -> Self::F;
+    /// a · b + c, rounded once.
+    fn fma(self, a: Self::F, b: Self::F, c: Self::F) -> Self::F;
+    /// Square root.
+    fn sqrt(self, a: Self::F) -> Self::F;
+    /// The nearest integer.
+    fn round(self, a: Self::F) -> Self::F;
+    /// 2 to the power of an integer between −126 and 127.
+    fn exp2_whole(self, a: Self::F) -> Self::F;
+    /// `yes` where a > b, `no` elsewhere.
+    fn select_greater(self, a: Self::F, b: Self::F, yes: Self::F, no: Self::F) -> Self::F;
+    /// `yes` where a = b or a is NaN, `no` elsewhere.
+    fn select_equal_or_nan(self, a: Self::F, b: Self::F, yes: Self::F, no: Self::F) -> Self::F;
+
+    /// The sum of all lanes, added in a fixed order.
+    fn sum(self, a: Self::F) -> f32;
+
+    /// Transposes the first [`Simd::LANES`] numbers of `lines` lines, which start `stride` apart: number
+    /// `index` of line `line` is copied to `to[index * width + line]`.
+    ///
+    /// # Safety
+    /// The source must be valid for reads and the destination for writes; `lines` must be at most
+    /// [`Simd::LANES`] and `width`.
+    #[inline(always)]
+    unsafe fn transpose(self, from: *const f32, stride: usize, lines: usize, to: *mut f32, width: usize) {
+        for index in 0..Self::LANES {
+            for line in 0..lines {
+                // SAFETY: guaranteed by the caller.
+                unsafe { *to.add(index * width + line) = *from.add(line * stride + index) }
+            }
+        }
+    }
+
+    /// Prefetches the cache line at `at`, which may be any address, into the L2 cache.
+    #[inline(always)]
+    fn prefetch(self, _at: *const f32) {}
+
+    /// Runs `body` as a separate function, so that registers are allocated for it alone.
+    fn outline(self, body: impl Body);
+
+    /// Zero in all lanes.
+    #[inline(always)]
+    fn zero(self) -> Self::F {
+        self.splat(0.0)
+    }
+
+    /// 1 in the first `count` lanes, 0 in the others.
+    #[inline(always)]
+    fn first_lanes(self, count: usize) -> Self::F {
+        let mut lanes = [0.0f32; 16];
+        lanes.iter_mut().take(count).for_each(|lane| *lane = 1.0);
+        // SAFETY: vectors have at most 16 lanes.
+        unsafe { self.load(lanes.as_ptr()) }
+    }
+}
+
+/// A computation that can run on any vector unit.
+pub trait Body {
+    /// Runs the computation. Implementations must be `#[inline(always)]`, so that they are compiled for the
+    /// instruction set of `simd`.
+    fn run<S: Simd>(self, simd: S);
+}
+
+/// Runs `body` on `isa`.
+///
+/// # Panics
+/// If this machine does not support `isa`.
+pub fn dispatch(isa: Isa, body: impl Body) {
+    assert!(isa.is_available(), "this machine does not support {isa}");
+    match isa {
+        // SAFETY: the machine supports the instructions, as checked above.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 => unsafe { avx512::run(body) },
+        // SAFETY: as above.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 => unsafe { avx2::run(body) },
+        _ => body.run(Portable),
+    }
+}
+
+/// Implements methods whose lanes are independent by intrinsics.
+#[cfg(target_arch = "x86_64")]
+macro_rules! lanewise {
+    ($vector:ty: $($name:ident($($arg:ident),*) => $value:expr;)*) => {$(
+        #[inline(always)]
+        fn $name(self, $($arg: $vector),*) -> $vector {
+            // SAFETY: the token exists only on machines with the instructions.
+            unsafe { $value }
+        }
+    )*};
+}
+#[cfg(target_arch = "x86_64")]
+use lanewise;
