@@ -2,8 +2,8 @@
 
 use striate_graph::ops::{Activation, BatchNorm, BatchNormGradient, BatchNormTraining, FoldBatchNorm, Lrn};
 use striate_graph::{Graph, Node};
-use striate_kernels::batch_norm::{self, BatchNormDesc};
 use striate_kernels::batch_norm::fold::{self, FoldDesc};
+use striate_kernels::batch_norm::{self, BatchNormDesc};
 use striate_kernels::lrn::{self, LrnDesc};
 
 use super::{Lowering, input_shape, kernel_activation, kernels};
