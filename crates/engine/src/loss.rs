@@ -1,9 +1,8 @@
 //! Evaluates a loss outside a plan.
 
 use striate_graph::{Loss, Op};
-use striate_kernels::class_loss::ClassLossDesc;
-use striate_kernels::cross_entropy::CrossEntropyDesc;
-use striate_kernels::reference;
+use striate_kernels::class_loss::{self, ClassLossDesc};
+use striate_kernels::cross_entropy::{self, CrossEntropyDesc};
 
 use crate::cpu::criterion;
 
@@ -19,11 +18,11 @@ pub fn mean_loss(loss: Loss, scores: &[f32], labels: &[i64]) -> f64 {
     match loss.op(1.0) {
         Op::CrossEntropy(op) => {
             let desc = CrossEntropyDesc { rows, classes, smoothing: op.smoothing, scale: 1.0 };
-            reference::cross_entropy::forward(&desc, &x, labels, &mut probabilities)
+            cross_entropy::reference::forward(&desc, &x, labels, &mut probabilities)
         }
         Op::ClassLoss(op) => {
             let desc = ClassLossDesc { rows, classes, criterion: criterion(op.criterion), scale: 1.0 };
-            reference::class_loss::forward(&desc, &x, labels, &mut probabilities)
+            class_loss::reference::forward(&desc, &x, labels, &mut probabilities)
         }
         op => unreachable!("{} is not a loss", op.name()),
     }

@@ -1,9 +1,12 @@
 //! Computation on slices: instruction sets, the thread pool, and the kernels of every operation.
 //!
 //! Kernels are independent of graphs. A kernel gets a descriptor (sizes, strides, padding), the layouts of
-//! its operands, and views of memory. Every operation has an **ordered list of implementations**; each accepts or
-//! refuses a descriptor, and the reference implementation comes last and accepts everything.
-//! Adding one line to a list enables a kernel in production, in the tests and in the benchmark.
+//! its operands, and views of memory. Each operation is one module: its descriptor, an **ordered list of
+//! implementations** for each direction, their vector kernels, and the naive `reference`. Each implementation accepts
+//! or refuses a descriptor; the reference comes last and accepts everything. Adding one line to a list enables a kernel
+//! in production, in the tests and in the benchmark.
+//!
+//! Operations are grouped by duty in private modules and exported here by name, such as [`linear`] and [`pooling`].
 //!
 //! Invariants: kernels never allocate while they run; the work is divided into a grid that depends only on
 //! the descriptor, so results do not depend on the number of threads; lanes beyond the channel count and the
@@ -36,6 +39,6 @@ pub use matrix::{gemm, linear, matmul, rbf};
 pub use memory::{Access, Memory, Place, Region, Views};
 pub use movement::{concat, gather, pad_channels, scatter, strided};
 pub use normalization::{batch_norm, lrn, reduce, scale};
-pub use pointwise::{activation, broadcast, clip, dropout, elementwise, extremum, function, sum_to};
+pub use pointwise::{activation, broadcast, clip, dropout, elementwise, function};
 pub use pooling::pooling3d;
 pub use simd::{isa, peak};

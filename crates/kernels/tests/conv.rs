@@ -11,7 +11,6 @@ use striate_kernels::conv::{self, ConvDesc};
 use striate_kernels::isa::Isa;
 use striate_kernels::linear::{self, LinearDesc};
 use striate_kernels::locally_connected;
-use striate_kernels::reference;
 
 fn activation() -> impl Strategy<Value = Activation> {
     use Activation::{None, Relu, Relu6, ScaledTanh, Sigmoid, Tanh};
@@ -79,7 +78,7 @@ fn check_forward(d: &ConvDesc, tolerance: f64) -> Vec<&'static str> {
     let mut y = vec![0.0; y_shape.iter().product()];
     let b = d.bias.then_some(bias.values.as_slice());
     let r = d.residual.then_some(residual.values.as_slice());
-    reference::conv::forward(d, &x.values, &w.values, b, r, &mut y);
+    conv::reference::forward(d, &x.values, &w.values, b, r, &mut y);
     let mut reads = vec![x, w];
     reads.extend(d.bias.then_some(bias));
     reads.extend(d.residual.then_some(residual));
@@ -95,13 +94,13 @@ fn check_conv(d: &ConvDesc) -> Vec<&'static str> {
     let mut ran = check_forward(d, tolerance);
 
     let mut dx = zeros(x_shape);
-    reference::conv::data_gradient(d, &dy.values, &w.values, &mut dx);
+    conv::reference::data_gradient(d, &dy.values, &w.values, &mut dx);
     let writes = vec![(None, Operand::new(x_shape, dx))];
     let reads = vec![dy.clone(), w];
     ran.extend(check(&Case { desc: d, list: conv::data_gradient(), reads, writes, tolerance }));
 
     let mut dw = zeros(w_shape);
-    reference::conv::weight_gradient(d, &x.values, &dy.values, &mut dw);
+    conv::reference::weight_gradient(d, &x.values, &dy.values, &mut dw);
     let writes = vec![(None, Operand::new(w_shape, dw))];
     let reads = vec![x, dy];
     ran.extend(check(&Case { desc: d, list: conv::weight_gradient(), reads, writes, tolerance }));
@@ -115,19 +114,19 @@ fn check_linear(d: &LinearDesc) -> Vec<&'static str> {
     let (bias, dy) = (matrix(1, d.out_features, 3), matrix(d.batch, d.out_features, 4));
 
     let mut y = dy.clone();
-    reference::linear::forward(d, &x.values, &w.values, d.bias.then_some(&bias.values[..]), &mut y.values);
+    linear::reference::forward(d, &x.values, &w.values, d.bias.then_some(&bias.values[..]), &mut y.values);
     let mut reads = vec![x.clone(), w.clone()];
     reads.extend(d.bias.then_some(bias));
     let mut ran =
         check(&Case { desc: d, list: linear::forward(), reads, writes: vec![(None, y)], tolerance });
 
     let mut dx = x.clone();
-    reference::linear::data_gradient(d, &dy.values, &w.values, &mut dx.values);
+    linear::reference::data_gradient(d, &dy.values, &w.values, &mut dx.values);
     let (reads, writes) = (vec![dy.clone(), w.clone()], vec![(None, dx)]);
     ran.extend(check(&Case { desc: d, list: linear::data_gradient(), reads, writes, tolerance }));
 
     let mut dw = w;
-    reference::linear::weight_gradient(d, &x.values, &dy.values, &mut dw.values);
+    linear::reference::weight_gradient(d, &x.values, &dy.values, &mut dw.values);
     let (reads, writes) = (vec![x, dy], vec![(None, dw)]);
     ran.extend(check(&Case { desc: d, list: linear::weight_gradient(), reads, writes, tolerance }));
     ran
@@ -209,14 +208,14 @@ proptest! {
         let bias = d.bias.then(|| Operand::random([1, out_channels, d.output[0], d.output[1]], 4));
         let (mut y, mut dx, mut dw) = (dy.clone(), x.clone(), w.clone());
         let values = bias.as_ref().map(|bias| &bias.values[..]);
-        reference::locally_connected::forward(&d, &x.values, &w.values, values, &mut y.values);
+        locally_connected::reference::forward(&d, &x.values, &w.values, values, &mut y.values);
         let reads = [x.clone(), w.clone()].into_iter().chain(bias).collect();
         let list = locally_connected::forward();
         check(&Case { desc: &d, list, reads, writes: vec![(None, y)], tolerance: 1e-5 });
-        reference::locally_connected::data_gradient(&d, &dy.values, &w.values, &mut dx.values);
+        locally_connected::reference::data_gradient(&d, &dy.values, &w.values, &mut dx.values);
         let list = locally_connected::data_gradient();
         check(&Case { desc: &d, list, reads: vec![dy.clone(), w], writes: vec![(None, dx)], tolerance: 1e-5 });
-        reference::locally_connected::weight_gradient(&d, &x.values, &dy.values, &mut dw.values);
+        locally_connected::reference::weight_gradient(&d, &x.values, &dy.values, &mut dw.values);
         let list = locally_connected::weight_gradient();
         check(&Case { desc: &d, list, reads: vec![x, dy], writes: vec![(None, dw)], tolerance: 1e-5 });
     }
@@ -342,7 +341,7 @@ fn winograd_is_accurate_on_layers_of_networks() {
         let [x_shape, w_shape, y_shape] = shapes(&d);
         let (x, w) = (Operand::random(x_shape, 1), Operand::random(w_shape, 2));
         let mut y = Operand::new(y_shape, vec![0.0; y_shape.iter().product()]);
-        reference::conv::forward(&d, &x.values, &w.values, None, None, &mut y.values);
+        conv::reference::forward(&d, &x.values, &w.values, None, None, &mut y.values);
         let largest = y.values.iter().fold(0.0f64, |most, y| most.max(y.abs()));
         // The tolerance of Winograd is four times that of the case, for a largest value of one.
         y.values.iter_mut().for_each(|y| *y /= largest);

@@ -5,7 +5,6 @@ mod common;
 use common::{Case, Operand, check};
 use striate_kernels::elementwise::{self, Elementwise, ElementwiseDesc};
 use striate_kernels::function::Function;
-use striate_kernels::reference;
 
 const ALL: [Function; 14] = [
     Function::LeakyRelu { slope: 0.1 },
@@ -46,7 +45,7 @@ fn functions_and_derivatives_match_their_definitions() {
                 }
                 let mut expected = vec![0.0; shape.iter().product()];
                 let second = reads.get(1).map(|operand| operand.values.as_slice());
-                reference::elementwise::elementwise(op, &reads[0].values, second, &mut expected);
+                elementwise::reference::elementwise(op, &reads[0].values, second, &mut expected);
                 let desc = ElementwiseDesc { shape, op };
                 let writes = vec![(None, Operand::new(shape, expected))];
                 let ran =

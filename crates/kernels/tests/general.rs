@@ -6,7 +6,6 @@ use common::{Case, Operand, cases, check, values};
 use proptest::prelude::*;
 use striate_kernels::broadcast::{self, Arithmetic, BroadcastDesc};
 use striate_kernels::clip::{self, ClipDesc};
-use striate_kernels::reference;
 
 prop_compose! {
     /// Two values that can be broadcast, some with more elements than an item of the grid.
@@ -35,7 +34,7 @@ proptest! {
         let shape: [usize; 4] = std::array::from_fn(|axis| desc.shape[axis]);
         let mut expected = vec![0.0; shape.iter().product()];
         let operands = values(&reads);
-        reference::broadcast::forward(&desc, operands[0], operands[1], &mut expected);
+        broadcast::reference::forward(&desc, operands[0], operands[1], &mut expected);
         let ran = check(&Case {
             desc: &desc,
             list: broadcast::list(),
@@ -51,7 +50,7 @@ proptest! {
         let desc = ClipDesc { len, min, max: min + width };
         let x = Operand::random([1, len, 1, 1], 3);
         let mut expected = vec![0.0; len];
-        reference::clip::forward(&desc, &x.values, &mut expected);
+        clip::reference::forward(&desc, &x.values, &mut expected);
         check(&Case {
             desc: &desc,
             list: clip::forward(),

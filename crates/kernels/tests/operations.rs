@@ -6,6 +6,7 @@ mod common;
 use common::{Case, Operand, cases, check, instruction_sets};
 use proptest::prelude::*;
 use striate_kernels::activation::Activation;
+use striate_kernels::batch_norm::reference::Statistics;
 use striate_kernels::batch_norm::{self, BatchNormDesc};
 use striate_kernels::concat::{self, ConcatDesc};
 use striate_kernels::dropout::{self, DropoutDesc};
@@ -17,7 +18,6 @@ use striate_kernels::pad_channels::{self, PadChannelsDesc};
 use striate_kernels::pooling::{self, PoolDesc, PoolKind};
 use striate_kernels::rbf::{self, RbfDesc};
 use striate_kernels::reduce::{self, ChannelSumDesc};
-use striate_kernels::reference::{self, batch_norm::Statistics};
 use striate_kernels::scale::{self, ScaleDesc};
 use striate_kernels::softmax::{self, SoftmaxDesc};
 use striate_kernels::threads::ThreadPool;
@@ -99,7 +99,7 @@ fn check_batch_norm(shape: [usize; 4], epsilon: f32) {
     let (x, dy) = (Operand::random(shape, 1), Operand::random(shape, 2));
     let (gamma, beta, mean, var) = (channels(3), channels(4), channels(5), positive(channels(6)));
     let mut y = x.clone();
-    reference::batch_norm::inference(
+    batch_norm::reference::inference(
         &d,
         &x.values,
         &gamma.values,
@@ -126,7 +126,7 @@ fn check_batch_norm(shape: [usize; 4], epsilon: f32) {
         running_var: &mut rv.values,
     };
     let operands = (&x.values[..], &gamma.values[..], &beta.values[..]);
-    reference::batch_norm::training(&d, operands, None, &mut y.values, statistics);
+    batch_norm::reference::training(&d, operands, None, &mut y.values, statistics);
     let statistics = vec![(None, m.clone()), (None, i.clone()), (Some(mean), rm), (Some(var), rv)];
     let writes = |y: &Operand| [vec![(None, y.clone())], statistics.clone()].concat();
     let reads = vec![x.clone(), gamma.clone(), beta.clone()];
@@ -150,7 +150,7 @@ fn check_batch_norm(shape: [usize; 4], epsilon: f32) {
     let (mut dx, mut dgamma, mut dbeta) = (x.clone(), gamma.clone(), gamma.clone());
     let out = (&mut dx.values[..], &mut dgamma.values[..], &mut dbeta.values[..]);
     let operands = (&x.values[..], &dy.values[..], &gamma.values[..]);
-    reference::batch_norm::gradient(&d, operands, (&m.values, &i.values, None), out);
+    batch_norm::reference::gradient(&d, operands, (&m.values, &i.values, None), out);
     let reads = vec![x.clone(), dy.clone(), gamma.clone(), m.clone(), i.clone()];
     let writes = vec![(None, dx.clone()), (None, dgamma.clone()), (None, dbeta.clone())];
     ran.extend(check(&Case { desc: &d, list: batch_norm::gradient(), reads, writes, tolerance: 1e-4 }));
@@ -166,7 +166,7 @@ fn check_batch_norm(shape: [usize; 4], epsilon: f32) {
             .collect();
         let out = (&mut dx.values[..], &mut dgamma.values[..], &mut dbeta.values[..]);
         let operands = (&x.values[..], &before[..], &gamma.values[..]);
-        reference::batch_norm::gradient(&d, operands, (&m.values, &i.values, None), out);
+        batch_norm::reference::gradient(&d, operands, (&m.values, &i.values, None), out);
         let reads = [&x, &dy, &gamma, &m, &i, &beta].map(Operand::clone).to_vec();
         let writes = vec![(None, dx.clone()), (None, dgamma.clone()), (None, dbeta.clone())];
         check(&Case { desc: &fused, list: batch_norm::gradient(), reads, writes, tolerance: 1e-4 });
@@ -180,7 +180,7 @@ fn check_batch_norm(shape: [usize; 4], epsilon: f32) {
 fn check_channel_sum(shape: [usize; 4], product: bool) {
     let (x, other) = (Operand::random(shape, 1), Operand::random(shape, 3));
     let mut y = Operand::random([1, shape[1], 1, 1], 2);
-    reference::reduce::channel_sum(shape, &x.values, product.then_some(&other.values[..]), &mut y.values);
+    reduce::reference::channel_sum(shape, &x.values, product.then_some(&other.values[..]), &mut y.values);
     let desc = ChannelSumDesc { shape, product };
     let reads = if product { vec![x, other] } else { vec![x] };
     let ran =
@@ -198,7 +198,7 @@ proptest! {
         let (a, b) = (scale(Operand::random(shape, 1)), Operand::random(shape, 2));
         let two = !matches!(op, Elementwise::Apply(_) | Elementwise::MultiplyBy(_));
         let mut y = a.clone();
-        reference::elementwise::elementwise(op, &a.values, two.then_some(&b.values), &mut y.values);
+        elementwise::reference::elementwise(op, &a.values, two.then_some(&b.values), &mut y.values);
         let reads = if two { vec![a, b] } else { vec![a] };
         let case = Case { desc: &desc, list: elementwise::list(), reads, writes: vec![(None, y)], tolerance: 1e-6 };
         prop_assert!(check(&case).contains(&"elementwise_f32"));
@@ -212,17 +212,17 @@ proptest! {
         }
         let dy = Operand::random([d.batch, d.channels, d.output[0], d.output[1]], 2);
         let (mut y, mut dx) = (dy.clone(), x.clone());
-        reference::pooling::forward(&d, &x.values, &mut y.values);
+        pooling::reference::forward(&d, &x.values, &mut y.values);
         let writes = vec![(None, y)];
         let case = Case { desc: &d, list: pooling::forward(), reads: vec![x.clone()], writes, tolerance: 1e-6 };
         prop_assert!(check(&case).contains(&"pool_f32"));
         if d.kind == PoolKind::Max {
-            reference::pooling::max_gradient(&d, &x.values, &dy.values, &mut dx.values);
+            pooling::reference::max_gradient(&d, &x.values, &dy.values, &mut dx.values);
             let (reads, writes) = (vec![x, dy], vec![(None, dx)]);
             check(&Case { desc: &d, list: pooling::max_gradient(), reads, writes, tolerance: 1e-6 });
         } else {
             let x = (d.activation != Activation::None).then_some(x);
-            reference::pooling::average_gradient(&d, &dy.values, x.as_ref().map(|x| &x.values[..]), &mut dx.values);
+            pooling::reference::average_gradient(&d, &dy.values, x.as_ref().map(|x| &x.values[..]), &mut dx.values);
             let (reads, writes) = ([dy].into_iter().chain(x).collect(), vec![(None, dx)]);
             check(&Case { desc: &d, list: pooling::average_gradient(), reads, writes, tolerance: 1e-6 });
         }
@@ -241,7 +241,7 @@ proptest! {
         let parts: Vec<Operand> = channels.iter().enumerate().map(part).collect();
         let mut y = Operand::random(whole, 9);
         let slices: Vec<&[f64]> = parts.iter().map(|part| &part.values[..]).collect();
-        reference::concat::forward(whole, &channels, &slices, &mut y.values);
+        concat::reference::forward(whole, &channels, &slices, &mut y.values);
         let desc = ConcatDesc { shape: whole, channels };
         let writes = vec![(None, y.clone())];
         check(&Case { desc: &desc, list: concat::forward(), reads: parts.clone(), writes, tolerance: 0.0 });
@@ -259,7 +259,7 @@ proptest! {
         let (x, w) = (Operand::random(shape, 1), Operand::random([1, shape[1], 1, 1], 2));
         let b = Operand::random([1, shape[1], 1, 1], 3);
         let mut y = x.clone();
-        reference::scale::scale(shape, &x.values, &w.values, bias.then_some(&b.values[..]), &mut y.values);
+        scale::reference::scale(shape, &x.values, &w.values, bias.then_some(&b.values[..]), &mut y.values);
         let reads = [x, w].into_iter().chain(bias.then_some(b)).collect();
         let desc = ScaleDesc { shape, bias };
         let ran = check(&Case { desc: &desc, list: scale::list(), reads, writes: vec![(None, y)], tolerance: 1e-6 });
@@ -272,10 +272,10 @@ proptest! {
         let (x, codes, dy) = (matrix(rows, features, 1), matrix(units, features, 2), matrix(rows, units, 3));
         let d = RbfDesc { rows, features, units };
         let (mut y, mut dx) = (dy.clone(), x.clone());
-        reference::rbf::forward(&d, &x.values, &codes.values, &mut y.values);
+        rbf::reference::forward(&d, &x.values, &codes.values, &mut y.values);
         let (reads, writes) = (vec![x.clone(), codes.clone()], vec![(None, y)]);
         check(&Case { desc: &d, list: rbf::forward(), reads, writes, tolerance: 1e-6 });
-        reference::rbf::gradient(&d, &x.values, &codes.values, &dy.values, &mut dx.values);
+        rbf::reference::gradient(&d, &x.values, &codes.values, &dy.values, &mut dx.values);
         let (reads, writes) = (vec![x, codes, dy], vec![(None, dx)]);
         check(&Case { desc: &d, list: rbf::gradient(), reads, writes, tolerance: 1e-6 });
     }
@@ -293,11 +293,11 @@ proptest! {
         let d = LrnDesc { shape, size: 2 * half + 1, alpha, beta, k };
         let (x, dy) = (Operand::random(shape, 1), Operand::random(shape, 2));
         let (mut y, mut dx) = (x.clone(), x.clone());
-        reference::lrn::forward(&d, &x.values, &mut y.values);
+        lrn::reference::forward(&d, &x.values, &mut y.values);
         let writes = vec![(None, y)];
         let case = Case { desc: &d, list: lrn::forward(), reads: vec![x.clone()], writes, tolerance: 2e-6 };
         prop_assert_eq!(check(&case).contains(&"lrn_f32"), beta != 0.6);
-        reference::lrn::gradient(&d, &x.values, &dy.values, &mut dx.values);
+        lrn::reference::gradient(&d, &x.values, &dy.values, &mut dx.values);
         let (reads, writes) = (vec![x, dy], vec![(None, dx)]);
         check(&Case { desc: &d, list: lrn::gradient(), reads, writes, tolerance: 1e-5 });
     }
@@ -307,7 +307,7 @@ proptest! {
         let padded = [shape[0], before + shape[1] + after, shape[2], shape[3]];
         let (x, mut y) = (Operand::random(shape, 1), Operand::random(padded, 2));
         let d = PadChannelsDesc { shape, channels: padded[1], before: before as isize };
-        reference::pad_channels::pad_channels(&d, &x.values, &mut y.values);
+        pad_channels::reference::pad_channels(&d, &x.values, &mut y.values);
         prop_assert_eq!(y.values.iter().sum::<f64>(), x.values.iter().sum::<f64>());
         let (reads, writes) = (vec![x.clone()], vec![(None, y.clone())]);
         check(&Case { desc: &d, list: pad_channels::list(), reads, writes, tolerance: 0.0 });
@@ -321,10 +321,10 @@ proptest! {
         let desc = SoftmaxDesc { rows, classes };
         let (x, dy) = (Operand::random([rows, classes, 1, 1], 1), Operand::random([rows, classes, 1, 1], 2));
         let (mut y, mut dx) = (x.clone(), x.clone());
-        reference::softmax::forward(classes, &x.values, &mut y.values);
+        softmax::reference::forward(classes, &x.values, &mut y.values);
         let writes = vec![(None, y.clone())];
         check(&Case { desc: &desc, list: softmax::list(), reads: vec![x], writes, tolerance: 1e-6 });
-        reference::softmax::gradient(classes, &y.values, &dy.values, &mut dx.values);
+        softmax::reference::gradient(classes, &y.values, &dy.values, &mut dx.values);
         let (reads, writes) = (vec![y, dy], vec![(None, dx)]);
         check(&Case { desc: &desc, list: softmax::gradient(), reads, writes, tolerance: 1e-6 });
     }
@@ -336,7 +336,7 @@ proptest! {
         let d = SgdDesc { len, momentum, nesterov: nesterov && momentum > 0.0, weight_decay: 0.01 };
         let (mut new_p, mut new_v) = (p.clone(), v.clone());
         let state = (momentum != 0.0).then_some(&mut new_v.values[..]);
-        reference::optimizer::sgd(&d, &g.values, 0.1f32.into(), &mut new_p.values, state);
+        optimizer::reference::sgd(&d, &g.values, 0.1f32.into(), &mut new_p.values, state);
         let mut writes = vec![(Some(p), new_p)];
         writes.extend((momentum != 0.0).then_some((Some(v), new_v)));
         check(&Case { desc: &d, list: optimizer::sgd(), reads: vec![g, rate], writes, tolerance: 1e-6 });
@@ -390,7 +390,7 @@ proptest! {
         let desc = DropoutDesc { shape, probability, salt: 77 };
         let x = Operand::random(shape, 1);
         let mut expected = x.values.clone();
-        reference::dropout::dropout(&desc, &x.values, 5, step, &mut expected);
+        dropout::reference::dropout(&desc, &x.values, 5, step, &mut expected);
         for isa in instruction_sets() {
             for (implementation, threads) in dropout::list().iter().flat_map(|i| [(i, 1), (i, 2)]) {
                 for first in [Layout::Plain, Layout::channels(isa.block())] {
@@ -480,8 +480,8 @@ fn adam_matches_pytorch() {
     let d =
         AdamDesc { len: 2, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.01, decoupled: false };
     let (mut p, mut m, mut v) = ([1.0f64, -2.0], [0.0; 2], [0.0; 2]);
-    reference::optimizer::adam(&d, &[0.5, -1.0], 0.1, 0, &mut p, &mut m, &mut v);
-    reference::optimizer::adam(&d, &[0.25, 0.125], 0.1, 1, &mut p, &mut m, &mut v);
+    optimizer::reference::adam(&d, &[0.5, -1.0], 0.1, 0, &mut p, &mut m, &mut v);
+    optimizer::reference::adam(&d, &[0.25, 0.125], 0.1, 1, &mut p, &mut m, &mut v);
     for (p, expected) in p.iter().zip([0.806_555_041_049_931_9, -1.841_049_020_794_846_7]) {
         assert!((p - expected).abs() < 1e-6, "{p} {expected}");
     }

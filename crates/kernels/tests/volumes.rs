@@ -8,7 +8,6 @@ use striate_kernels::activation::Activation;
 use striate_kernels::conv3d::{self, Conv3dDesc};
 use striate_kernels::pooling::PoolKind;
 use striate_kernels::pooling3d::{self, Pool3dDesc};
-use striate_kernels::reference;
 
 fn activation() -> impl Strategy<Value = Activation> {
     use Activation::{None, Relu, Relu6, ScaledTanh, Sigmoid, Tanh};
@@ -81,7 +80,7 @@ fn check_conv(d: &Conv3dDesc) {
     let mut y = dy.clone();
     let b = d.bias.then_some(bias.values.as_slice());
     let r = d.residual.then_some(residual.values.as_slice());
-    reference::conv3d::forward(d, &x.values, &w.values, b, r, &mut y.values);
+    conv3d::reference::forward(d, &x.values, &w.values, b, r, &mut y.values);
     let mut reads = vec![x.clone(), w.clone()];
     reads.extend(d.bias.then_some(bias));
     reads.extend(d.residual.then_some(residual));
@@ -89,12 +88,12 @@ fn check_conv(d: &Conv3dDesc) {
         check(&Case { desc: d, list: conv3d::forward(), reads, writes: vec![(None, y)], tolerance });
 
     let mut dx = x.clone();
-    reference::conv3d::data_gradient(d, &dy.values, &w.values, &mut dx.values);
+    conv3d::reference::data_gradient(d, &dy.values, &w.values, &mut dx.values);
     let (reads, writes) = (vec![dy.clone(), w.clone()], vec![(None, dx)]);
     ran.extend(check(&Case { desc: d, list: conv3d::data_gradient(), reads, writes, tolerance }));
 
     let mut dw = w;
-    reference::conv3d::weight_gradient(d, &x.values, &dy.values, &mut dw.values);
+    conv3d::reference::weight_gradient(d, &x.values, &dy.values, &mut dw.values);
     let (reads, writes) = (vec![x, dy], vec![(None, dw)]);
     ran.extend(check(&Case { desc: d, list: conv3d::weight_gradient(), reads, writes, tolerance }));
     for name in
@@ -168,7 +167,7 @@ proptest! {
         }
         let dy = Operand::random(volumes(d.batch, d.channels, d.output), 2);
         let (mut y, mut dx) = (dy.clone(), x.clone());
-        reference::pooling3d::forward(&d, &x.values, &mut y.values);
+        pooling3d::reference::forward(&d, &x.values, &mut y.values);
         let case = Case {
             desc: &d,
             list: pooling3d::forward(),
@@ -178,13 +177,13 @@ proptest! {
         };
         prop_assert!(check(&case).contains(&"pool3d_f32"));
         if d.kind == PoolKind::Max {
-            reference::pooling3d::max_gradient(&d, &x.values, &dy.values, &mut dx.values);
+            pooling3d::reference::max_gradient(&d, &x.values, &dy.values, &mut dx.values);
             let (reads, writes) = (vec![x, dy], vec![(None, dx)]);
             check(&Case { desc: &d, list: pooling3d::max_gradient(), reads, writes, tolerance: 1e-6 });
         } else {
             let x = (d.activation != Activation::None).then_some(x);
             let values = x.as_ref().map(|x| &x.values[..]);
-            reference::pooling3d::average_gradient(&d, &dy.values, values, &mut dx.values);
+            pooling3d::reference::average_gradient(&d, &dy.values, values, &mut dx.values);
             let (reads, writes) = ([dy].into_iter().chain(x).collect(), vec![(None, dx)]);
             check(&Case { desc: &d, list: pooling3d::average_gradient(), reads, writes, tolerance: 1e-6 });
         }

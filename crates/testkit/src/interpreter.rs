@@ -5,21 +5,22 @@ use std::collections::HashMap;
 
 use striate_graph::ops::{self, Activation};
 use striate_graph::{Graph, Kind, Node, Op, Role, ValueId};
-use striate_kernels::batch_norm::BatchNormDesc;
-use striate_kernels::broadcast::{Arithmetic, BroadcastDesc};
-use striate_kernels::class_loss::{ClassLossDesc, Criterion};
-use striate_kernels::cross_entropy::CrossEntropyDesc;
-use striate_kernels::dropout::DropoutDesc;
-use striate_kernels::elementwise::Elementwise;
+use striate_kernels::batch_norm::reference::Statistics;
+use striate_kernels::batch_norm::{self, BatchNormDesc};
+use striate_kernels::broadcast::{self, Arithmetic, BroadcastDesc};
+use striate_kernels::class_loss::{self, ClassLossDesc, Criterion};
+use striate_kernels::cross_entropy::{self, CrossEntropyDesc};
+use striate_kernels::dropout::{self, DropoutDesc};
+use striate_kernels::elementwise::{self, Elementwise};
 use striate_kernels::function::Function;
-use striate_kernels::gather::GatherDesc;
-use striate_kernels::linear::LinearDesc;
-use striate_kernels::lrn::LrnDesc;
-use striate_kernels::optimizer::{AdamDesc, SgdDesc};
-use striate_kernels::pad_channels::PadChannelsDesc;
-use striate_kernels::rbf::RbfDesc;
-use striate_kernels::reference::{self, batch_norm::Statistics};
+use striate_kernels::gather::{self, GatherDesc};
+use striate_kernels::linear::{self, LinearDesc};
+use striate_kernels::lrn::{self, LrnDesc};
+use striate_kernels::optimizer::{self, AdamDesc, SgdDesc};
+use striate_kernels::pad_channels::{self, PadChannelsDesc};
+use striate_kernels::rbf::{self, RbfDesc};
 use striate_kernels::scatter::ScatterDesc;
+use striate_kernels::{concat, locally_connected, reduce, scale, softmax};
 
 use crate::general;
 use crate::windows::{self, kernel};
@@ -88,15 +89,15 @@ impl<'g> Interpreter<'g> {
         match &node.op {
             Op::Linear(op) => {
                 let d = linear(input(0), output(0), op.bias, op.activation);
-                reference::linear::forward(&d, r[0], r[1], op.bias.then(|| r[2]), &mut w[0]);
+                linear::reference::forward(&d, r[0], r[1], op.bias.then(|| r[2]), &mut w[0]);
             }
             Op::LinearDataGradient(_) => {
                 let d = linear(output(0), input(0), false, Activation::None);
-                reference::linear::data_gradient(&d, r[0], r[1], &mut w[0]);
+                linear::reference::data_gradient(&d, r[0], r[1], &mut w[0]);
             }
             Op::LinearWeightGradient(_) => {
                 let d = linear(input(0), input(1), false, Activation::None);
-                reference::linear::weight_gradient(&d, r[0], r[1], &mut w[0]);
+                linear::reference::weight_gradient(&d, r[0], r[1], &mut w[0]);
             }
             Op::Conv(_)
             | Op::ConvDataGradient(_)
@@ -109,46 +110,46 @@ impl<'g> Interpreter<'g> {
             Op::LocallyConnected(op) => {
                 let d = windows::maps(&op.as_conv(), input(0), output(0));
                 let bias = op.bias.then(|| r[2]);
-                reference::locally_connected::forward(&d, r[0], r[1], bias, &mut w[0]);
+                locally_connected::reference::forward(&d, r[0], r[1], bias, &mut w[0]);
             }
             Op::LocallyConnectedDataGradient(op) => {
                 let d = windows::maps(&op.0.as_conv(), output(0), input(0));
-                reference::locally_connected::data_gradient(&d, r[0], r[1], &mut w[0]);
+                locally_connected::reference::data_gradient(&d, r[0], r[1], &mut w[0]);
             }
             Op::LocallyConnectedWeightGradient(op) => {
                 let d = windows::maps(&op.0.as_conv(), input(0), input(1));
-                reference::locally_connected::weight_gradient(&d, r[0], r[1], &mut w[0]);
+                locally_connected::reference::weight_gradient(&d, r[0], r[1], &mut w[0]);
             }
             Op::ScatterKernels(op) => scatter(op, output(0)).scatter(r[0], &mut w[0]),
             Op::ScatterKernelsGradient(op) => scatter(&op.0, input(0)).gather(r[0], &mut w[0]),
-            Op::Rbf(_) => reference::rbf::forward(&rbf(input(0), input(1)), r[0], r[1], &mut w[0]),
+            Op::Rbf(_) => rbf::reference::forward(&rbf(input(0), input(1)), r[0], r[1], &mut w[0]),
             Op::RbfGradient(_) => {
-                reference::rbf::gradient(&rbf(input(0), input(1)), r[0], r[1], r[2], &mut w[0]);
+                rbf::reference::gradient(&rbf(input(0), input(1)), r[0], r[1], r[2], &mut w[0]);
             }
             Op::Scale(op) => {
-                reference::scale::scale(input(0), r[0], r[1], op.bias.then(|| r[2]), &mut w[0]);
+                scale::reference::scale(input(0), r[0], r[1], op.bias.then(|| r[2]), &mut w[0]);
             }
             Op::MultiplyBy(op) => {
                 let op = Elementwise::MultiplyBy(op.factor);
-                reference::elementwise::elementwise(op, r[0], None, &mut w[0]);
+                elementwise::reference::elementwise(op, r[0], None, &mut w[0]);
             }
-            Op::Lrn(op) => reference::lrn::forward(&lrn(op, input(0)), r[0], &mut w[0]),
-            Op::LrnGradient(op) => reference::lrn::gradient(&lrn(&op.0, input(0)), r[0], r[1], &mut w[0]),
+            Op::Lrn(op) => lrn::reference::forward(&lrn(op, input(0)), r[0], &mut w[0]),
+            Op::LrnGradient(op) => lrn::reference::gradient(&lrn(&op.0, input(0)), r[0], r[1], &mut w[0]),
             Op::PadChannels(op) => {
                 let d = shifted(input(0), output(0), op.before as isize);
-                reference::pad_channels::pad_channels(&d, r[0], &mut w[0]);
+                pad_channels::reference::pad_channels(&d, r[0], &mut w[0]);
             }
             Op::PadChannelsGradient(op) => {
                 let d = shifted(input(0), output(0), -(op.0.before as isize));
-                reference::pad_channels::pad_channels(&d, r[0], &mut w[0]);
+                pad_channels::reference::pad_channels(&d, r[0], &mut w[0]);
             }
             Op::Relu(_) | Op::Relu6(_) | Op::Tanh(_) | Op::Sigmoid(_) | Op::ScaledTanh(_) => {
                 let op = Elementwise::Apply(kernel(node.op.activation().expect("the node is an activation")));
-                reference::elementwise::elementwise(op, r[0], None, &mut w[0]);
+                elementwise::reference::elementwise(op, r[0], None, &mut w[0]);
             }
             Op::ActivationGradient(op) => {
                 let op = Elementwise::Gradient(kernel(op.0));
-                reference::elementwise::elementwise(op, r[0], Some(r[1]), &mut w[0]);
+                elementwise::reference::elementwise(op, r[0], Some(r[1]), &mut w[0]);
             }
             Op::LeakyRelu(_)
             | Op::Elu(_)
@@ -158,25 +159,25 @@ impl<'g> Interpreter<'g> {
             | Op::Unary(_)
             | Op::Power(_) => {
                 let op = Elementwise::Function(function(node.op.function().expect("is a function")));
-                reference::elementwise::elementwise(op, r[0], None, &mut w[0]);
+                elementwise::reference::elementwise(op, r[0], None, &mut w[0]);
             }
             Op::FunctionGradient(op) => {
                 let op = Elementwise::FunctionGradient(function(op.0));
-                reference::elementwise::elementwise(op, r[0], Some(r[1]), &mut w[0]);
+                elementwise::reference::elementwise(op, r[0], Some(r[1]), &mut w[0]);
             }
             Op::ExtremumGradient(op) => {
                 let op = if op.is_min { Arithmetic::Min } else { Arithmetic::Max };
                 let [a, b] = [0, 1].map(|side| self.graph.shape(node.inputs[side]));
                 let d = BroadcastDesc::new(op, a, b);
-                reference::broadcast::extremum_gradient(&d, r[0], r[1], r[2], &mut w[0]);
+                broadcast::reference::extremum_gradient(&d, r[0], r[1], r[2], &mut w[0]);
             }
             Op::Gather(op) => {
                 let x = self.graph.shape(node.inputs[0]);
-                reference::gather::forward(&gather(x, op), r[0], &mut w[0]);
+                gather::reference::forward(&gather(x, op), r[0], &mut w[0]);
             }
             Op::GatherGradient(op) => {
                 let x = self.graph.shape(node.outputs[0]);
-                reference::gather::gradient(&gather(x, &op.0), r[0], &mut w[0]);
+                gather::reference::gradient(&gather(x, &op.0), r[0], &mut w[0]);
             }
             Op::Add(_) | Op::Sub(_) | Op::Mul(_) | Op::Div(_) | Op::Max(_) | Op::Min(_) => {
                 let op = match &node.op {
@@ -188,11 +189,11 @@ impl<'g> Interpreter<'g> {
                     _ => Arithmetic::Add,
                 };
                 let [a, b] = [0, 1].map(|side| self.graph.shape(node.inputs[side]));
-                reference::broadcast::forward(&BroadcastDesc::new(op, a, b), r[0], r[1], &mut w[0]);
+                broadcast::reference::forward(&BroadcastDesc::new(op, a, b), r[0], r[1], &mut w[0]);
             }
             Op::BatchNorm(op) => {
                 let d = norm(op, Activation::None, input(0));
-                reference::batch_norm::inference(&d, r[0], r[1], r[2], r[3], r[4], &mut w[0]);
+                batch_norm::reference::inference(&d, r[0], r[1], r[2], r[3], r[4], &mut w[0]);
             }
             Op::BatchNormTraining(op) => {
                 let d = norm(&op.norm, op.activation, input(0));
@@ -201,7 +202,7 @@ impl<'g> Interpreter<'g> {
                     panic!("a training batch norm writes five values")
                 };
                 let statistics = Statistics { mean, inverse_deviation, running_mean, running_var };
-                reference::batch_norm::training(&d, (r[0], r[1], r[2]), r.get(3).copied(), y, statistics);
+                batch_norm::reference::training(&d, (r[0], r[1], r[2]), r.get(3).copied(), y, statistics);
             }
             Op::BatchNormGradient(op) => {
                 let d = norm(&op.norm, op.activation, input(0));
@@ -209,12 +210,12 @@ impl<'g> Interpreter<'g> {
                     panic!("a batch norm's gradient writes three values")
                 };
                 let statistics = (r[3], r[4], r.get(5).copied());
-                reference::batch_norm::gradient(&d, (r[0], r[1], r[2]), statistics, (dx, dgamma, dbeta));
+                batch_norm::reference::gradient(&d, (r[0], r[1], r[2]), statistics, (dx, dgamma, dbeta));
             }
             Op::FoldBatchNorm(op) => {
                 let [weight, bias] = &mut w[..] else { panic!("folding writes two values") };
                 let statistics = [r[1], r[2], r[3], r[4]];
-                reference::batch_norm::fold(
+                batch_norm::reference::fold(
                     op.epsilon,
                     (r[0], r.get(5).copied()),
                     statistics,
@@ -223,20 +224,20 @@ impl<'g> Interpreter<'g> {
             }
             Op::Concat(_) => {
                 let channels: Vec<usize> = (0..r.len()).map(|i| input(i)[1]).collect();
-                reference::concat::forward(output(0), &channels, &r, &mut w[0]);
+                concat::reference::forward(output(0), &channels, &r, &mut w[0]);
             }
             Op::ConcatGradient(_) => {
                 let mut first = 0;
                 for (index, part) in w.iter_mut().enumerate() {
                     let count = output(index)[1];
-                    reference::concat::part(input(0), first, count, r[0], part);
+                    concat::reference::part(input(0), first, count, r[0], part);
                     first += count;
                 }
             }
-            Op::Softmax(_) => reference::softmax::forward(input(0)[1], r[0], &mut w[0]),
-            Op::LogSoftmax(_) => reference::softmax::log_forward(input(0)[1], r[0], &mut w[0]),
+            Op::Softmax(_) => softmax::reference::forward(input(0)[1], r[0], &mut w[0]),
+            Op::LogSoftmax(_) => softmax::reference::log_forward(input(0)[1], r[0], &mut w[0]),
             Op::LogSoftmaxGradient(_) => {
-                reference::softmax::log_gradient(input(0)[1], r[0], r[1], &mut w[0]);
+                softmax::reference::log_gradient(input(0)[1], r[0], r[1], &mut w[0]);
             }
             Op::SumTo(_)
             | Op::ReduceMean(_)
@@ -249,13 +250,13 @@ impl<'g> Interpreter<'g> {
             | Op::PadGradient(_)
             | Op::Clip(_)
             | Op::ClipGradient(_) => general::step(self.graph, node, &r, &mut w[0]),
-            Op::SoftmaxGradient(_) => reference::softmax::gradient(input(0)[1], r[0], r[1], &mut w[0]),
+            Op::SoftmaxGradient(_) => softmax::reference::gradient(input(0)[1], r[0], r[1], &mut w[0]),
             Op::CrossEntropy(op) => {
                 let labels: Vec<i64> = r[1].iter().map(|label| *label as i64).collect();
                 let d = loss(op, input(0));
                 w[0][0] = {
                     let mut probabilities = vec![0.0; r[0].len()];
-                    let loss = reference::cross_entropy::forward(&d, r[0], &labels, &mut probabilities);
+                    let loss = cross_entropy::reference::forward(&d, r[0], &labels, &mut probabilities);
                     w[1] = probabilities;
                     loss
                 };
@@ -264,23 +265,23 @@ impl<'g> Interpreter<'g> {
                 let labels: Vec<i64> = r[1].iter().map(|label| *label as i64).collect();
                 let [loss, probabilities] = &mut w[..] else { panic!("a loss writes two values") };
                 loss[0] =
-                    reference::class_loss::forward(&class_loss(op, input(0)), r[0], &labels, probabilities);
+                    class_loss::reference::forward(&class_loss(op, input(0)), r[0], &labels, probabilities);
             }
             Op::ClassLossGradient(op) => {
                 let labels: Vec<i64> = r[1].iter().map(|label| *label as i64).collect();
-                reference::class_loss::gradient(&class_loss(&op.0, input(0)), r[0], &labels, &mut w[0]);
+                class_loss::reference::gradient(&class_loss(&op.0, input(0)), r[0], &labels, &mut w[0]);
             }
             Op::CrossEntropyGradient(op) => {
                 let labels: Vec<i64> = r[1].iter().map(|label| *label as i64).collect();
-                reference::cross_entropy::gradient(&loss(&op.0, input(0)), r[0], &labels, &mut w[0]);
+                cross_entropy::reference::gradient(&loss(&op.0, input(0)), r[0], &labels, &mut w[0]);
             }
-            Op::ChannelSum(_) => reference::reduce::channel_sum(input(0), r[0], None, &mut w[0]),
+            Op::ChannelSum(_) => reduce::reference::channel_sum(input(0), r[0], None, &mut w[0]),
             Op::ChannelProductSum(_) => {
-                reference::reduce::channel_sum(input(0), r[0], Some(r[1]), &mut w[0]);
+                reduce::reference::channel_sum(input(0), r[0], Some(r[1]), &mut w[0]);
             }
             Op::Dropout(op) if r.len() == 3 => {
                 let d = DropoutDesc { shape: input(0), probability: op.probability, salt: op.salt };
-                reference::dropout::dropout(&d, r[0], r[1][0] as i64, r[2][0] as i64, &mut w[0]);
+                dropout::reference::dropout(&d, r[0], r[1][0] as i64, r[2][0] as i64, &mut w[0]);
             }
             // Dropout without seed and step is that of inference, which does nothing.
             Op::Dropout(_) | Op::Flatten(_) | Op::Reshape(_) | Op::Constant(_) => {
@@ -294,7 +295,7 @@ impl<'g> Interpreter<'g> {
                     weight_decay: op.weight_decay,
                 };
                 let (p, v) = w.split_at_mut(1);
-                reference::optimizer::sgd(&d, r[0], r[1][0], &mut p[0], v.first_mut().map(|v| &mut v[..]));
+                optimizer::reference::sgd(&d, r[0], r[1][0], &mut p[0], v.first_mut().map(|v| &mut v[..]));
             }
             Op::Adam(op) => {
                 let d = AdamDesc {
@@ -306,7 +307,7 @@ impl<'g> Interpreter<'g> {
                     decoupled: op.decoupled,
                 };
                 let [p, m, v] = &mut w[..] else { panic!("Adam writes three values") };
-                reference::optimizer::adam(&d, r[0], r[1][0], r[2][0] as i64, p, m, v);
+                optimizer::reference::adam(&d, r[0], r[1][0], r[2][0] as i64, p, m, v);
             }
             Op::Accumulate(_) => w[0].iter_mut().zip(r[0]).for_each(|(total, g)| *total += g),
             Op::ClipNorm(op) => {

@@ -3,11 +3,11 @@
 
 use striate_graph::ops::{self, Activation};
 use striate_graph::{Graph, Node, Op, Padding, PerAxis};
-use striate_kernels::conv::ConvDesc;
-use striate_kernels::conv3d::Conv3dDesc;
-use striate_kernels::pooling::{PoolDesc, PoolKind};
-use striate_kernels::pooling3d::Pool3dDesc;
-use striate_kernels::{activation, reference};
+use striate_kernels::activation;
+use striate_kernels::conv::{self, ConvDesc};
+use striate_kernels::conv3d::{self, Conv3dDesc};
+use striate_kernels::pooling::{self, PoolDesc, PoolKind};
+use striate_kernels::pooling3d::{self, Pool3dDesc};
 use striate_tensor::Shape;
 
 /// Computes `node` from its operands `r` into `w`.
@@ -38,22 +38,22 @@ fn forward(op: &ops::Conv, x: &Shape, y: &Shape, r: &[&[f64]], w: &mut [f64]) {
     let bias = op.bias.then(|| r[2]);
     let residual = op.residual.then(|| r[r.len() - 1]);
     match x.len() {
-        5 => reference::conv3d::forward(&volumes(op, x, y), r[0], r[1], bias, residual, w),
-        _ => reference::conv::forward(&maps(op, x.nchw(), y.nchw()), r[0], r[1], bias, residual, w),
+        5 => conv3d::reference::forward(&volumes(op, x, y), r[0], r[1], bias, residual, w),
+        _ => conv::reference::forward(&maps(op, x.nchw(), y.nchw()), r[0], r[1], bias, residual, w),
     }
 }
 
 fn data_gradient(op: &ops::Conv, dx: &Shape, dy: &Shape, r: &[&[f64]], w: &mut [f64]) {
     match dx.len() {
-        5 => reference::conv3d::data_gradient(&volumes(op, dx, dy), r[0], r[1], w),
-        _ => reference::conv::data_gradient(&maps(op, dx.nchw(), dy.nchw()), r[0], r[1], w),
+        5 => conv3d::reference::data_gradient(&volumes(op, dx, dy), r[0], r[1], w),
+        _ => conv::reference::data_gradient(&maps(op, dx.nchw(), dy.nchw()), r[0], r[1], w),
     }
 }
 
 fn weight_gradient(op: &ops::Conv, x: &Shape, dy: &Shape, r: &[&[f64]], w: &mut [f64]) {
     match x.len() {
-        5 => reference::conv3d::weight_gradient(&volumes(op, x, dy), r[0], r[1], w),
-        _ => reference::conv::weight_gradient(&maps(op, x.nchw(), dy.nchw()), r[0], r[1], w),
+        5 => conv3d::reference::weight_gradient(&volumes(op, x, dy), r[0], r[1], w),
+        _ => conv::reference::weight_gradient(&maps(op, x.nchw(), dy.nchw()), r[0], r[1], w),
     }
 }
 
@@ -126,22 +126,22 @@ struct Pooling<'a> {
 impl Pooling<'_> {
     fn forward(&self, x: &[f64], y: &mut [f64]) {
         match self.on_maps() {
-            Some(desc) => reference::pooling::forward(&desc, x, y),
-            None => reference::pooling3d::forward(&self.on_volumes(), x, y),
+            Some(desc) => pooling::reference::forward(&desc, x, y),
+            None => pooling3d::reference::forward(&self.on_volumes(), x, y),
         }
     }
 
     fn max_gradient(&self, x: &[f64], dy: &[f64], dx: &mut [f64]) {
         match self.on_maps() {
-            Some(desc) => reference::pooling::max_gradient(&desc, x, dy, dx),
-            None => reference::pooling3d::max_gradient(&self.on_volumes(), x, dy, dx),
+            Some(desc) => pooling::reference::max_gradient(&desc, x, dy, dx),
+            None => pooling3d::reference::max_gradient(&self.on_volumes(), x, dy, dx),
         }
     }
 
     fn average_gradient(&self, dy: &[f64], x: Option<&[f64]>, dx: &mut [f64]) {
         match self.on_maps() {
-            Some(desc) => reference::pooling::average_gradient(&desc, dy, x, dx),
-            None => reference::pooling3d::average_gradient(&self.on_volumes(), dy, x, dx),
+            Some(desc) => pooling::reference::average_gradient(&desc, dy, x, dx),
+            None => pooling3d::reference::average_gradient(&self.on_volumes(), dy, x, dx),
         }
     }
 

@@ -10,7 +10,7 @@ use crate::{Layout, Views};
 
 use crate::conv::ConvDesc;
 use crate::isa::Isa;
-use crate::reference::{self, Reference};
+use crate::reference::Reference;
 use crate::simd::{Body, Simd, dispatch};
 use crate::threads::Pointer;
 use crate::{Context, Implementation, Kernel};
@@ -25,7 +25,7 @@ pub fn forward() -> &'static [&'static dyn Implementation<ConvDesc>] {
             run: |d, views| {
                 let (x, w) = (views.read::<f32>(0), views.read(1));
                 let bias = d.bias.then(|| views.read(2));
-                reference::locally_connected::forward(d, x, w, bias, views.write(0));
+                reference::forward(d, x, w, bias, views.write(0));
             },
         },
     ]
@@ -40,7 +40,7 @@ pub fn data_gradient() -> &'static [&'static dyn Implementation<ConvDesc>] {
             operands: |_| 3,
             run: |d, views| {
                 let (dy, w) = (views.read::<f32>(0), views.read(1));
-                reference::locally_connected::data_gradient(d, dy, w, views.write(0));
+                reference::data_gradient(d, dy, w, views.write(0));
             },
         },
     ]
@@ -55,7 +55,7 @@ pub fn weight_gradient() -> &'static [&'static dyn Implementation<ConvDesc>] {
             operands: |_| 3,
             run: |d, views| {
                 let (x, dy) = (views.read::<f32>(0), views.read(1));
-                reference::locally_connected::weight_gradient(d, x, dy, views.write(0));
+                reference::weight_gradient(d, x, dy, views.write(0));
             },
         },
     ]
@@ -243,5 +243,41 @@ impl Bound {
                 }
             }
         }
+    }
+}
+
+pub mod reference {
+    //! Locally connected layers in all three directions, by definition: convolutions whose weights
+    //! `[O, C·KH·KW, OH, OW]` are separate for every output position.
+
+    use super::super::reference::{Tap, each_tap};
+    use crate::conv::ConvDesc;
+    use crate::reference::Real;
+
+    /// y = x ∗ w + bias; bias `[O, OH, OW]`.
+    pub fn forward<T: Real>(d: &ConvDesc, x: &[T], w: &[T], bias: Option<&[T]>, y: &mut [T]) {
+        let units = d.out_channels * d.output[0] * d.output[1];
+        for (index, y) in y.iter_mut().enumerate() {
+            *y = bias.map_or(T::from_f64(0.0), |bias| bias[index % units]);
+        }
+        each_tap(d, |tap| y[tap.y] += x[tap.x] * w[weight(d, &tap)]);
+    }
+
+    /// dx from dy and w.
+    pub fn data_gradient<T: Real>(d: &ConvDesc, dy: &[T], w: &[T], dx: &mut [T]) {
+        dx.fill(T::from_f64(0.0));
+        each_tap(d, |tap| dx[tap.x] += dy[tap.y] * w[weight(d, &tap)]);
+    }
+
+    /// dw from x and dy.
+    pub fn weight_gradient<T: Real>(d: &ConvDesc, x: &[T], dy: &[T], dw: &mut [T]) {
+        dw.fill(T::from_f64(0.0));
+        each_tap(d, |tap| dw[weight(d, &tap)] += x[tap.x] * dy[tap.y]);
+    }
+
+    /// The offset of the weight of a tap.
+    fn weight(d: &ConvDesc, tap: &Tap) -> usize {
+        let places = d.output[0] * d.output[1];
+        tap.w * places + tap.y % places
     }
 }

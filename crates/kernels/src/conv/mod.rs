@@ -8,6 +8,7 @@ mod geometry;
 pub(crate) mod images;
 pub(crate) mod images_weight_gradient;
 pub mod locally_connected;
+pub mod reference;
 pub(crate) mod taps;
 mod tile;
 mod weight_gradient;
@@ -15,7 +16,7 @@ mod winograd;
 
 use crate::Implementation;
 use crate::activation::Activation;
-use crate::reference::{self, Reference};
+use crate::reference::Reference;
 
 /// A convolution of maps in two dimensions.
 #[derive(Debug, Clone, PartialEq)]
@@ -64,7 +65,7 @@ pub fn forward() -> &'static [&'static dyn Implementation<ConvDesc>] {
                 let (x, w) = (views.read::<f32>(0), views.read(1));
                 let bias = d.bias.then(|| views.read(2));
                 let residual = d.residual.then(|| views.read(views.reads() - 1));
-                reference::conv::forward(d, x, w, bias, residual, views.write(0));
+                reference::forward(d, x, w, bias, residual, views.write(0));
             },
         },
     ]
@@ -82,7 +83,7 @@ pub fn data_gradient() -> &'static [&'static dyn Implementation<ConvDesc>] {
             operands: |_| 3,
             run: |d, views| {
                 let (dy, w) = (views.read::<f32>(0), views.read(1));
-                reference::conv::data_gradient(d, dy, w, views.write(0));
+                reference::data_gradient(d, dy, w, views.write(0));
             },
         },
     ]
@@ -101,7 +102,7 @@ pub fn weight_gradient() -> &'static [&'static dyn Implementation<ConvDesc>] {
             operands: |_| 3,
             run: |d, views| {
                 let (x, dy) = (views.read::<f32>(0), views.read(1));
-                reference::conv::weight_gradient(d, x, dy, views.write(0));
+                reference::weight_gradient(d, x, dy, views.write(0));
             },
         },
     ]

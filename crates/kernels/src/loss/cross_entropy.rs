@@ -1,7 +1,7 @@
 //! Cross-entropy between softmax and labels. Rows are few and short, so a naive kernel suffices.
 
 use crate::Implementation;
-use crate::reference::{self, Reference};
+use crate::reference::Reference;
 
 /// The loss of scores `[rows, classes]`.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,7 +33,7 @@ pub fn forward() -> &'static [&'static dyn Implementation<CrossEntropyDesc>] {
         run: |desc, views| {
             let (x, labels) = (views.read::<f32>(0), views.read::<i64>(1));
             let (loss, probabilities) = (views.write::<f32>(0), views.write(1));
-            loss[0] = reference::cross_entropy::forward(desc, x, labels, probabilities);
+            loss[0] = reference::forward(desc, x, labels, probabilities);
         },
     }]
 }
@@ -45,7 +45,41 @@ pub fn gradient() -> &'static [&'static dyn Implementation<CrossEntropyDesc>] {
         operands: |_| 3,
         run: |desc, views| {
             let (probabilities, labels) = (views.read::<f32>(0), views.read::<i64>(1));
-            reference::cross_entropy::gradient(desc, probabilities, labels, views.write(0));
+            reference::gradient(desc, probabilities, labels, views.write(0));
         },
     }]
+}
+
+pub mod reference {
+    //! Cross-entropy between softmax and labels, by definition.
+
+    use super::CrossEntropyDesc;
+    use crate::reference::Real;
+    use crate::softmax::reference as softmax;
+
+    /// The loss; writes the probabilities.
+    pub fn forward<T: Real>(d: &CrossEntropyDesc, x: &[T], labels: &[i64], probabilities: &mut [T]) -> T {
+        softmax::forward(d.classes, x, probabilities);
+        let mut total = T::from_f64(0.0);
+        for (row, label) in labels.iter().enumerate() {
+            let x = &x[row * d.classes..][..d.classes];
+            let largest = x.iter().copied().fold(x[0], T::maximum);
+            let mut sum = T::from_f64(0.0);
+            x.iter().for_each(|x| sum += (*x - largest).exp());
+            let log_sum = sum.ln() + largest;
+            for (class, x) in x.iter().enumerate() {
+                total += T::from_f64(d.target(class, *label)) * (log_sum - *x);
+            }
+        }
+        total * T::from_f64(f64::from(d.scale) / d.rows as f64)
+    }
+
+    /// dx = scale/N · (p − target).
+    pub fn gradient<T: Real>(d: &CrossEntropyDesc, probabilities: &[T], labels: &[i64], dx: &mut [T]) {
+        let scale = T::from_f64(f64::from(d.scale) / d.rows as f64);
+        for (index, out) in dx.iter_mut().enumerate() {
+            let target = d.target(index % d.classes, labels[index / d.classes]);
+            *out = (probabilities[index] - T::from_f64(target)) * scale;
+        }
+    }
 }

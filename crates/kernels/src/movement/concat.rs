@@ -4,7 +4,7 @@ use crate::{Layout, Views};
 
 use crate::isa::Isa;
 use crate::layout::maps::{Maps, is_blocked};
-use crate::reference::{self, Reference};
+use crate::reference::Reference;
 use crate::threads::Pointer;
 use crate::{Context, Implementation, Kernel};
 
@@ -53,7 +53,7 @@ pub fn gradient() -> &'static [&'static dyn Implementation<ConcatDesc>] {
                 let mut first = 0;
                 for (index, count) in desc.channels.iter().enumerate() {
                     let whole = views.read::<f32>(0);
-                    reference::concat::part(desc.shape, first, *count, whole, views.write(index));
+                    reference::part(desc.shape, first, *count, whole, views.write(index));
                     first += count;
                 }
             },
@@ -184,5 +184,33 @@ impl Bound {
                 done += run;
             }
         });
+    }
+}
+
+pub mod reference {
+    //! Concatenation of channels, and splitting, by definition.
+
+    /// Concatenates parts with the given numbers of channels into y `[N, C, H, W]`.
+    pub fn forward<T: Copy>(shape: [usize; 4], channels: &[usize], parts: &[&[T]], y: &mut [T]) {
+        let [n, c, h, w] = shape;
+        let mut first = 0;
+        for (part, count) in parts.iter().zip(channels) {
+            let length = count * h * w;
+            for image in 0..n {
+                let to = (image * c + first) * h * w;
+                y[to..to + length].copy_from_slice(&part[image * length..][..length]);
+            }
+            first += count;
+        }
+    }
+
+    /// Copies channels `first..first + count` of y into a part.
+    pub fn part<T: Copy>(shape: [usize; 4], first: usize, count: usize, y: &[T], part: &mut [T]) {
+        let [n, c, h, w] = shape;
+        let length = count * h * w;
+        for image in 0..n {
+            let from = (image * c + first) * h * w;
+            part[image * length..][..length].copy_from_slice(&y[from..from + length]);
+        }
     }
 }

@@ -4,7 +4,7 @@ use crate::{Layout, Views};
 
 use crate::isa::Isa;
 use crate::layout::maps::{Maps, is_blocked};
-use crate::reference::{self, Reference};
+use crate::reference::Reference;
 use crate::{Context, Implementation, Kernel};
 
 /// Shifts the channels. Reads x `[N, C, H, W]`, writes y `[N, channels, H, W]`.
@@ -34,9 +34,7 @@ pub fn list() -> &'static [&'static dyn Implementation<PadChannelsDesc>] {
         &Reference::<PadChannelsDesc> {
             name: "pad_channels_reference",
             operands: |_| 2,
-            run: |desc, views| {
-                reference::pad_channels::pad_channels(desc, views.read::<f32>(0), views.write(0))
-            },
+            run: |desc, views| reference::pad_channels(desc, views.read::<f32>(0), views.write(0)),
         },
     ]
 }
@@ -99,5 +97,27 @@ impl Bound {
             }
         }
         count
+    }
+}
+
+pub mod reference {
+    //! Channel padding, by definition.
+
+    use super::PadChannelsDesc;
+    use crate::reference::Real;
+
+    /// y\[c\] = x\[c − before\] where x has such a channel, else 0.
+    pub fn pad_channels<T: Real>(desc: &PadChannelsDesc, x: &[T], y: &mut [T]) {
+        let [n, c, h, w] = desc.shape;
+        for image in 0..n {
+            for channel in 0..desc.channels {
+                let to = (image * desc.channels + channel) * h * w;
+                let to = &mut y[to..][..h * w];
+                match desc.source(channel) {
+                    Some(source) => to.copy_from_slice(&x[(image * c + source) * h * w..][..h * w]),
+                    None => to.fill(T::from_f64(0.0)),
+                }
+            }
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Strided copies: transposition, slices, padding, and their gradients.
 
 use crate::Implementation;
-use crate::reference::{self, Reference};
+use crate::reference::Reference;
 
 /// The positions of elements in memory: element [i₀, i₁, …] lies at offset + Σ iₐ · strideₐ.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +51,31 @@ pub fn list() -> &'static [&'static dyn Implementation<StridedDesc>] {
     &[&Reference::<StridedDesc> {
         name: "strided_reference",
         operands: |_| 2,
-        run: |desc, views| reference::strided::copy(desc, views.read::<f32>(0), views.write(0)),
+        run: |desc, views| reference::copy(desc, views.read::<f32>(0), views.write(0)),
     }]
+}
+
+pub mod reference {
+    //! Strided copies, by definition.
+
+    use super::StridedDesc;
+    use crate::reference::Real;
+
+    /// Copies x to y.
+    pub fn copy<T: Real>(d: &StridedDesc, x: &[T], y: &mut [T]) {
+        if let Some(rest) = d.rest {
+            y.fill(T::from_f64(f64::from(rest)));
+        }
+        let Some((inner, outer)) = d.shape.split_last() else {
+            y[d.to.offset] = x[d.from.offset];
+            return;
+        };
+        let [from_stride, to_stride] = [&d.from, &d.to].map(|side| side.strides[outer.len()]);
+        for row in 0..outer.iter().product() {
+            let [from, to] = [&d.from, &d.to].map(|side| side.position(row, outer));
+            for i in 0..*inner as isize {
+                y[(to as isize + i * to_stride) as usize] = x[(from as isize + i * from_stride) as usize];
+            }
+        }
+    }
 }

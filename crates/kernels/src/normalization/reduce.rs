@@ -6,7 +6,7 @@ use crate::{Layout, Views};
 use crate::isa::Isa;
 use crate::layout::maps::{Maps, is_blocked};
 use crate::normalization::plain_channels::sum;
-use crate::reference::{self, Reference};
+use crate::reference::Reference;
 use crate::simd::{Body, Simd, dispatch};
 use crate::{Context, Implementation, Kernel};
 
@@ -40,7 +40,7 @@ pub fn list() -> &'static [&'static dyn Implementation<ChannelSumDesc>] {
             operands: |desc| 2 + usize::from(desc.product),
             run: |desc, views| {
                 let other = desc.product.then(|| views.read::<f32>(1));
-                reference::reduce::channel_sum(desc.shape, views.read(0), other, views.write(0));
+                reference::channel_sum(desc.shape, views.read(0), other, views.write(0));
             },
         },
     ]
@@ -279,5 +279,20 @@ impl Kernel for BoundPlain {
                 None => sum(shape, c, [x, x], |x, _| x),
             } as f32;
         });
+    }
+}
+
+pub mod reference {
+    //! Sums over channels, by definition.
+
+    use crate::reference::Real;
+
+    /// The sum over N, H and W of x `[N, C, H, W]`, or of its product with `other`.
+    pub fn channel_sum<T: Real>(shape: [usize; 4], x: &[T], other: Option<&[T]>, y: &mut [T]) {
+        let [_, c, h, w] = shape;
+        y.fill(T::from_f64(0.0));
+        for (index, x) in x.iter().enumerate() {
+            y[index / (h * w) % c] += other.map_or(*x, |other| *x * other[index]);
+        }
     }
 }

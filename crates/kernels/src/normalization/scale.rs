@@ -4,7 +4,7 @@ use crate::{Layout, Views};
 
 use crate::isa::Isa;
 use crate::layout::maps::{Maps, is_lanes};
-use crate::reference::{self, Reference};
+use crate::reference::Reference;
 use crate::simd::{Body, Simd, dispatch};
 use crate::{Context, Implementation, Kernel};
 
@@ -27,7 +27,7 @@ pub fn list() -> &'static [&'static dyn Implementation<ScaleDesc>] {
             run: |desc, views| {
                 let (x, w) = (views.read::<f32>(0), views.read(1));
                 let bias = desc.bias.then(|| views.read(2));
-                reference::scale::scale(desc.shape, x, w, bias, views.write(0));
+                reference::scale(desc.shape, x, w, bias, views.write(0));
             },
         },
     ]
@@ -117,6 +117,21 @@ impl Body for Map<'_> {
                     s.store(y.add(i), s.fma(weights, s.load(x.add(i)), biases));
                 }
             }
+        }
+    }
+}
+
+pub mod reference {
+    //! Multiplication by a coefficient for each channel, with an optional bias, by definition.
+
+    use crate::reference::Real;
+
+    /// y = w\[c\]·x + bias\[c\]; x `[N, C, H, W]`.
+    pub fn scale<T: Real>(shape: [usize; 4], x: &[T], w: &[T], bias: Option<&[T]>, y: &mut [T]) {
+        let [_, c, height, width] = shape;
+        for (index, (x, y)) in x.iter().zip(y).enumerate() {
+            let channel = index / (height * width) % c;
+            *y = w[channel] * *x + bias.map_or(T::from_f64(0.0), |bias| bias[channel]);
         }
     }
 }

@@ -3,7 +3,7 @@
 use crate::{Layout, Views};
 
 use crate::isa::Isa;
-use crate::reference::{self, Reference};
+use crate::reference::Reference;
 use crate::simd::{Body, Simd, dispatch};
 use crate::{Context, Implementation, Kernel};
 
@@ -25,7 +25,7 @@ pub fn forward() -> &'static [&'static dyn Implementation<ClipDesc>] {
         &Reference::<ClipDesc> {
             name: "clip_reference",
             operands: |_| 2,
-            run: |desc, views| reference::clip::forward(desc, views.read::<f32>(0), views.write(0)),
+            run: |desc, views| reference::forward(desc, views.read::<f32>(0), views.write(0)),
         },
     ]
 }
@@ -36,7 +36,7 @@ pub fn gradient() -> &'static [&'static dyn Implementation<ClipDesc>] {
         name: "clip_gradient_reference",
         operands: |_| 3,
         run: |desc, views| {
-            reference::clip::gradient(desc, views.read::<f32>(0), views.read(1), views.write(0));
+            reference::gradient(desc, views.read::<f32>(0), views.read(1), views.write(0));
         },
     }]
 }
@@ -94,6 +94,27 @@ impl Body for Row<'_> {
         }
         for (x, y) in x_rest.iter().zip(y_rest) {
             *y = x.max(self.min).min(self.max);
+        }
+    }
+}
+
+pub mod reference {
+    //! Clipping of every element, by definition.
+
+    use super::ClipDesc;
+    use crate::reference::Real;
+
+    /// y = min(max(x, min), max).
+    pub fn forward<T: Real>(d: &ClipDesc, x: &[T], y: &mut [T]) {
+        let [min, max] = [d.min, d.max].map(|bound| T::from_f64(f64::from(bound)));
+        x.iter().zip(y).for_each(|(x, y)| *y = max.minimum(min.maximum(*x)));
+    }
+
+    /// dx = dy where x is within the bounds, else 0.
+    pub fn gradient<T: Real>(d: &ClipDesc, x: &[T], dy: &[T], dx: &mut [T]) {
+        let [min, max] = [d.min, d.max].map(|bound| T::from_f64(f64::from(bound)));
+        for ((x, dy), dx) in x.iter().zip(dy).zip(dx) {
+            *dx = if min <= *x && *x <= max { *dy } else { T::from_f64(0.0) };
         }
     }
 }

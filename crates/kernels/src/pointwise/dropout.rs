@@ -5,7 +5,7 @@ use striate_tensor::random::{Stream, philox};
 
 use crate::isa::Isa;
 use crate::layout::maps::{Maps, is_blocked};
-use crate::reference::{self, Reference};
+use crate::reference::Reference;
 use crate::{Context, Implementation, Kernel};
 
 /// Dropout of a value. Reads x, seed `[1]` i64, step `[1]` i64; writes y.
@@ -28,7 +28,7 @@ pub fn list() -> &'static [&'static dyn Implementation<DropoutDesc>] {
             operands: |_| 4,
             run: |desc, views| {
                 let (x, seed, step) = (views.read::<f32>(0), views.read(1)[0], views.read(2)[0]);
-                reference::dropout::dropout(desc, x, seed, step, views.write(0));
+                reference::dropout(desc, x, seed, step, views.write(0));
             },
         },
     ]
@@ -125,6 +125,22 @@ impl Kernel for Bound {
                     }
                 }
             }),
+        }
+    }
+}
+
+pub mod reference {
+    //! Dropout, by definition.
+
+    use super::{DropoutDesc, Mask};
+    use crate::reference::Real;
+
+    /// y = x / (1 − p) where the mask keeps the element, else 0.
+    pub fn dropout<T: Real>(d: &DropoutDesc, x: &[T], seed: i64, step: i64, y: &mut [T]) {
+        let mask = Mask::new(d, seed, step);
+        let scale = T::from_f64(1.0 / (1.0 - f64::from(d.probability)));
+        for (index, (x, y)) in x.iter().zip(y).enumerate() {
+            *y = if mask.keeps(index as u64) { *x * scale } else { T::from_f64(0.0) };
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::activation::Activation;
 use crate::function::Function;
 use crate::isa::Isa;
 use crate::layout::maps::{Maps, is_lanes};
-use crate::reference::{self, Reference};
+use crate::reference::Reference;
 use crate::simd::{self, Body, Simd, dispatch};
 use crate::{Context, Implementation, Kernel};
 
@@ -56,7 +56,7 @@ pub fn list() -> &'static [&'static dyn Implementation<ElementwiseDesc>] {
             operands: |desc| desc.reads() + 1,
             run: |desc, views| {
                 let b = (desc.reads() == 2).then(|| views.read::<f32>(1));
-                reference::elementwise::elementwise(desc.op, views.read(0), b, views.write(0));
+                reference::elementwise(desc.op, views.read(0), b, views.write(0));
             },
         },
     ]
@@ -197,5 +197,29 @@ fn each_vector<S: Simd>(s: S, a: &[f32], b: &[f32], y: &mut [f32], f: impl Fn(S:
         // SAFETY: vectors have at most 16 lanes.
         unsafe { s.store(pa.as_mut_ptr(), f(s.load(pa.as_ptr()), s.load(pb.as_ptr()))) }
         y[whole..].copy_from_slice(&pa[..rest]);
+    }
+}
+
+pub mod reference {
+    //! Elementwise operations, by definition.
+
+    use super::Elementwise;
+    use crate::activation::Activation;
+    use crate::reference::Real;
+
+    /// y from a, and from b if there are two operands.
+    pub fn elementwise<T: Real>(op: Elementwise, a: &[T], b: Option<&[T]>, y: &mut [T]) {
+        for (index, out) in y.iter_mut().enumerate() {
+            let (a, b) = (a[index], b.map_or(T::from_f64(0.0), |b| b[index]));
+            *out = match op {
+                Elementwise::Apply(activation) => activation.apply(a),
+                Elementwise::Gradient(activation) => b * activation.derivative(a),
+                Elementwise::Function(function) => function.apply(a),
+                Elementwise::FunctionGradient(function) => b * function.derivative(a),
+                Elementwise::MultiplyBy(factor) => T::from_f64(f64::from(factor)) * a,
+                Elementwise::Add => a + b,
+                Elementwise::AddRelu => Activation::Relu.apply(a + b),
+            };
+        }
     }
 }

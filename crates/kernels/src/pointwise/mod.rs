@@ -5,6 +5,4 @@ pub mod broadcast;
 pub mod clip;
 pub mod dropout;
 pub mod elementwise;
-pub mod extremum;
 pub mod function;
-pub mod sum_to;

@@ -1,6 +1,7 @@
 //! Max and average pooling, and their gradients.
 
 pub mod pooling3d;
+pub mod reference;
 
 use std::ops::Range;
 
@@ -9,7 +10,7 @@ use crate::{Layout, Views};
 use crate::activation::Activation;
 use crate::isa::Isa;
 use crate::layout::maps::{Maps, is_lanes};
-use crate::reference::{self, Reference};
+use crate::reference::Reference;
 use crate::simd::{Body, Simd, activation_gradient, dispatch};
 use crate::{Context, Implementation, Kernel};
 
@@ -95,7 +96,7 @@ pub fn forward() -> &'static [&'static dyn Implementation<PoolDesc>] {
         &Reference::<PoolDesc> {
             name: "pool_reference",
             operands: |_| 2,
-            run: |desc, views| reference::pooling::forward(desc, views.read::<f32>(0), views.write(0)),
+            run: |desc, views| reference::forward(desc, views.read::<f32>(0), views.write(0)),
         },
     ]
 }
@@ -109,7 +110,7 @@ pub fn max_gradient() -> &'static [&'static dyn Implementation<PoolDesc>] {
             operands: |_| 3,
             run: |desc, views| {
                 let (x, dy) = (views.read::<f32>(0), views.read(1));
-                reference::pooling::max_gradient(desc, x, dy, views.write(0));
+                reference::max_gradient(desc, x, dy, views.write(0));
             },
         },
     ]
@@ -125,7 +126,7 @@ pub fn average_gradient() -> &'static [&'static dyn Implementation<PoolDesc>] {
             operands: |desc| 2 + usize::from(desc.activation != Activation::None),
             run: |desc, views| {
                 let x = (desc.activation != Activation::None).then(|| views.read::<f32>(1));
-                reference::pooling::average_gradient(desc, views.read(0), x, views.write(0));
+                reference::average_gradient(desc, views.read(0), x, views.write(0));
             },
         },
     ]

@@ -1,33 +1,10 @@
-//! Naive kernels: simple loops over `[N, C, H, W]`, for `f32` and `f64`.
+//! What the naive kernels share: the numbers that they compute with, and their form as implementations.
 //!
-//! They are the last entry of every list, so that every operation runs on every machine, and in `f64` the
+//! Every operation has a module `reference` with its naive kernels: simple loops over `[N, C, H, W]`, for `f32` and
+//! `f64`. They are the last entry of every list, so that every operation runs on every machine, and in `f64` the
 //! reference for the tests.
 
-pub mod batch_norm;
-pub mod broadcast;
-pub mod class_loss;
-pub mod clip;
-pub mod concat;
-pub mod conv;
-pub mod conv3d;
-pub mod cross_entropy;
-pub mod dropout;
-pub mod elementwise;
-pub mod gather;
-pub mod linear;
-pub mod locally_connected;
-pub mod lrn;
-pub mod matmul;
-pub mod optimizer;
-pub mod pad_channels;
-pub mod pooling;
-pub mod pooling3d;
-pub mod rbf;
 mod real;
-pub mod reduce;
-pub mod scale;
-pub mod softmax;
-pub mod strided;
 
 pub use real::Real;
 

@@ -9,21 +9,31 @@ use serde_json::Value;
 use striate_graph::ops::ScatterKernels;
 use striate_kernels::activation::Activation;
 use striate_kernels::batch_norm::BatchNormDesc;
+use striate_kernels::batch_norm::reference as batch_norm;
+use striate_kernels::class_loss::reference as class_loss;
 use striate_kernels::class_loss::{ClassLossDesc, Criterion};
+use striate_kernels::concat::reference as concat;
 use striate_kernels::conv::ConvDesc;
+use striate_kernels::conv::reference as conv;
 use striate_kernels::cross_entropy::CrossEntropyDesc;
+use striate_kernels::cross_entropy::reference as cross_entropy;
 use striate_kernels::elementwise::Elementwise;
+use striate_kernels::elementwise::reference as elementwise;
 use striate_kernels::linear::LinearDesc;
+use striate_kernels::linear::reference as linear;
+use striate_kernels::locally_connected::reference as local;
 use striate_kernels::lrn::LrnDesc;
+use striate_kernels::lrn::reference as lrn;
 use striate_kernels::pad_channels::PadChannelsDesc;
+use striate_kernels::pad_channels::reference as pad_channels;
+use striate_kernels::pooling::reference as pooling;
 use striate_kernels::pooling::{PoolDesc, PoolKind};
 use striate_kernels::rbf::RbfDesc;
-use striate_kernels::reference::locally_connected as local;
-use striate_kernels::reference::{
-    batch_norm, class_loss, concat, conv, cross_entropy, elementwise, linear, lrn, pad_channels, pooling,
-    rbf, reduce, scale, softmax,
-};
+use striate_kernels::rbf::reference as rbf;
+use striate_kernels::reduce::reference as reduce;
+use striate_kernels::scale::reference as scale;
 use striate_kernels::scatter::ScatterDesc;
+use striate_kernels::softmax::reference as softmax;
 use striate_tensor::Shape;
 use striate_testkit::formula;
 

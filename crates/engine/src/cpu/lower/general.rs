@@ -3,13 +3,13 @@
 
 use striate_graph::ops::{Clip, ExtremumGradient, Gather, MatMul, Pad, Slice, Transpose};
 use striate_graph::{Graph, Node, Op};
+use striate_kernels::broadcast::extremum;
+use striate_kernels::broadcast::sum_to::{self, SumToDesc};
 use striate_kernels::broadcast::{self, Arithmetic, BroadcastDesc};
 use striate_kernels::clip::{self, ClipDesc};
-use striate_kernels::extremum;
 use striate_kernels::gather::{self, GatherDesc};
 use striate_kernels::matmul::{self, MatMulDesc};
 use striate_kernels::strided::{self, StridedDesc, Strides};
-use striate_kernels::sum_to::{self, SumToDesc};
 use striate_tensor::Shape;
 
 use super::{Lowering, kernels};

@@ -3,11 +3,12 @@
 mod columns;
 mod data_gradient;
 mod forward;
+pub mod reference;
 mod weight_gradient;
 
 use crate::Implementation;
 use crate::activation::Activation;
-use crate::reference::{self, Reference};
+use crate::reference::Reference;
 
 /// A convolution of volumes in three dimensions. Sizes are in the order depth, height, width.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,7 +53,7 @@ pub fn forward() -> &'static [&'static dyn Implementation<Conv3dDesc>] {
                 let (x, w) = (views.read::<f32>(0), views.read(1));
                 let bias = d.bias.then(|| views.read(2));
                 let residual = d.residual.then(|| views.read(views.reads() - 1));
-                reference::conv3d::forward(d, x, w, bias, residual, views.write(0));
+                reference::forward(d, x, w, bias, residual, views.write(0));
             },
         },
     ]
@@ -67,7 +68,7 @@ pub fn data_gradient() -> &'static [&'static dyn Implementation<Conv3dDesc>] {
             operands: |_| 3,
             run: |d, views| {
                 let (dy, w) = (views.read::<f32>(0), views.read(1));
-                reference::conv3d::data_gradient(d, dy, w, views.write(0));
+                reference::data_gradient(d, dy, w, views.write(0));
             },
         },
     ]
@@ -82,7 +83,7 @@ pub fn weight_gradient() -> &'static [&'static dyn Implementation<Conv3dDesc>] {
             operands: |_| 3,
             run: |d, views| {
                 let (x, dy) = (views.read::<f32>(0), views.read(1));
-                reference::conv3d::weight_gradient(d, x, dy, views.write(0));
+                reference::weight_gradient(d, x, dy, views.write(0));
             },
         },
     ]

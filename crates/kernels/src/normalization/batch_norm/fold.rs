@@ -1,7 +1,8 @@
 //! Folding of a batch norm into the weights of the preceding layer. Runs only once, so a naive kernel suffices.
 
+use super::reference;
 use crate::Implementation;
-use crate::reference::{self, Reference};
+use crate::reference::Reference;
 
 /// Folding of a batch norm into weights `[O, inner]`.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,7 +26,7 @@ pub fn list() -> &'static [&'static dyn Implementation<FoldDesc>] {
             let weight = (views.read::<f32>(0), desc.bias.then(|| views.read(5)));
             let statistics = std::array::from_fn(|i| views.read(i + 1));
             let out = (views.write(0), views.write(1));
-            reference::batch_norm::fold(desc.epsilon, weight, statistics, out);
+            reference::fold(desc.epsilon, weight, statistics, out);
         },
     }]
 }

@@ -5,15 +5,17 @@
 
 pub mod fold;
 mod plain;
+pub mod reference;
 
 use plain::Plain;
+use reference::Statistics;
 
 use crate::{Layout, Views};
 
 use crate::activation::Activation;
 use crate::isa::Isa;
 use crate::layout::maps::{Maps, is_blocked};
-use crate::reference::{self, Reference, batch_norm::Statistics};
+use crate::reference::Reference;
 use crate::simd::{Body, Simd, activate, activation_gradient, dispatch};
 use crate::threads::Pointer;
 use crate::{Context, Implementation, Kernel};
@@ -43,7 +45,7 @@ pub fn inference() -> &'static [&'static dyn Implementation<BatchNormDesc>] {
             operands: |_| 6,
             run: |d, v| {
                 let [x, gamma, beta, mean, var] = std::array::from_fn(|i| v.read::<f32>(i));
-                reference::batch_norm::inference(d, x, gamma, beta, mean, var, v.write(0));
+                reference::inference(d, x, gamma, beta, mean, var, v.write(0));
             },
         },
     ]
@@ -65,7 +67,7 @@ pub fn training() -> &'static [&'static dyn Implementation<BatchNormDesc>] {
                 let [mean, inverse_deviation, running_mean, running_var] =
                     std::array::from_fn(|i| v.write(i + 1));
                 let statistics = Statistics { mean, inverse_deviation, running_mean, running_var };
-                reference::batch_norm::training(d, (x, gamma, beta), residual, y, statistics);
+                reference::training(d, (x, gamma, beta), residual, y, statistics);
             },
         },
     ]
@@ -83,7 +85,7 @@ pub fn gradient() -> &'static [&'static dyn Implementation<BatchNormDesc>] {
                 let [x, dy, gamma, mean, inverse] = std::array::from_fn(|i| v.read::<f32>(i));
                 let out = (v.write(0), v.write(1), v.write(2));
                 let beta = (d.activation != Activation::None).then(|| v.read(5));
-                reference::batch_norm::gradient(d, (x, dy, gamma), (mean, inverse, beta), out);
+                reference::gradient(d, (x, dy, gamma), (mean, inverse, beta), out);
             },
         },
     ]

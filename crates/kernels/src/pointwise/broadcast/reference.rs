@@ -1,8 +1,8 @@
 //! Arithmetic with broadcasting, and sums over broadcast axes, by definition.
 
-use super::Real;
-use crate::broadcast::{Arithmetic, BroadcastDesc};
-use crate::sum_to::SumToDesc;
+use super::sum_to::SumToDesc;
+use super::{Arithmetic, BroadcastDesc};
+use crate::reference::Real;
 
 /// y from a and b.
 pub fn forward<T: Real>(d: &BroadcastDesc, a: &[T], b: &[T], y: &mut [T]) {
@@ -51,7 +51,7 @@ pub fn broadcast_to<T: Real>(d: &SumToDesc, x: &[T], y: &mut [T]) {
 }
 
 /// The offset of element number `index` of a value with extents `shape` and the given strides.
-pub(super) fn place(mut index: usize, shape: &[usize], strides: &[usize]) -> usize {
+pub(crate) fn place(mut index: usize, shape: &[usize], strides: &[usize]) -> usize {
     let mut place = 0;
     for (extent, stride) in shape.iter().zip(strides).rev() {
         place += index % extent * stride;

@@ -1,8 +1,8 @@
 //! Pooling of volumes and its gradients, by definition.
 
-use super::Real;
+use super::Pool3dDesc;
 use crate::pooling::PoolKind;
-use crate::pooling3d::Pool3dDesc;
+use crate::reference::Real;
 
 /// Maximum or mean over windows.
 pub fn forward<T: Real>(d: &Pool3dDesc, x: &[T], y: &mut [T]) {

@@ -1,7 +1,7 @@
 //! Local response normalization across channels, by definition.
 
-use super::Real;
-use crate::lrn::LrnDesc;
+use super::LrnDesc;
+use crate::reference::Real;
 
 /// y = x·d^-β, d = k + α/size · Σ x² over the neighboring channels.
 pub fn forward<T: Real>(desc: &LrnDesc, x: &[T], y: &mut [T]) {

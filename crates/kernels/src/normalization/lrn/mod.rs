@@ -4,11 +4,13 @@
 //! contiguously, so that the sum over neighboring channels is a sum of shifted vectors. The power is
 //! computed with square roots, so only multiples of a quarter are supported.
 
+pub mod reference;
+
 use crate::{Layout, Views};
 
 use crate::isa::Isa;
 use crate::layout::maps::{Maps, is_blocked};
-use crate::reference::{self, Reference};
+use crate::reference::Reference;
 use crate::simd::{Body, Simd, dispatch};
 use crate::threads::Pointer;
 use crate::{Context, Implementation, Kernel};
@@ -47,7 +49,7 @@ pub fn forward() -> &'static [&'static dyn Implementation<LrnDesc>] {
         &Reference::<LrnDesc> {
             name: "lrn_reference",
             operands: |_| 2,
-            run: |desc, views| reference::lrn::forward(desc, views.read::<f32>(0), views.write(0)),
+            run: |desc, views| reference::forward(desc, views.read::<f32>(0), views.write(0)),
         },
     ]
 }
@@ -60,7 +62,7 @@ pub fn gradient() -> &'static [&'static dyn Implementation<LrnDesc>] {
             name: "lrn_gradient_reference",
             operands: |_| 3,
             run: |desc, views| {
-                reference::lrn::gradient(desc, views.read::<f32>(0), views.read(1), views.write(0));
+                reference::gradient(desc, views.read::<f32>(0), views.read(1), views.write(0));
             },
         },
     ]

@@ -1,7 +1,7 @@
 //! Convolution of volumes in all three directions, by definition.
 
-use super::Real;
-use crate::conv3d::Conv3dDesc;
+use super::Conv3dDesc;
+use crate::reference::Real;
 
 /// Calls `visit` for every multiply-add of the convolution, except those with padding, with its offsets in x, w and
 /// y.

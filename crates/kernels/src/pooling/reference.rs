@@ -1,7 +1,7 @@
 //! Pooling and its gradients, by definition.
 
-use super::Real;
-use crate::pooling::{PoolDesc, PoolKind};
+use super::{PoolDesc, PoolKind};
+use crate::reference::Real;
 
 /// Maximum or mean over windows.
 pub fn forward<T: Real>(d: &PoolDesc, x: &[T], y: &mut [T]) {

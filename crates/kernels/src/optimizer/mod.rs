@@ -1,10 +1,12 @@
 //! Updates of variables: gradient descent, Adam, accumulation and clipping of gradients. They process whole
 //! values including padding, which stays zero.
 
+pub mod reference;
+
 use crate::{Layout, Views};
 
 use crate::isa::Isa;
-use crate::reference::{self, Reference};
+use crate::reference::Reference;
 use crate::threads::Pointer;
 use crate::{Context, Implementation, Kernel};
 
@@ -71,7 +73,7 @@ pub fn sgd() -> &'static [&'static dyn Implementation<SgdDesc>] {
             run: |d, views| {
                 let (g, rate) = (views.read::<f32>(0), views.read(1)[0]);
                 let (p, v) = (views.write(0), (d.momentum != 0.0).then(|| views.write(1)));
-                reference::optimizer::sgd(d, g, rate, p, v);
+                reference::sgd(d, g, rate, p, v);
             },
         },
     ]
@@ -87,7 +89,7 @@ pub fn adam() -> &'static [&'static dyn Implementation<AdamDesc>] {
             run: |d, views| {
                 let (g, rate, step) = (views.read::<f32>(0), views.read(1)[0], views.read::<i64>(2)[0]);
                 let (p, m, v) = (views.write(0), views.write(1), views.write(2));
-                reference::optimizer::adam(d, g, rate, step, p, m, v);
+                reference::adam(d, g, rate, step, p, m, v);
             },
         },
     ]
@@ -164,7 +166,7 @@ fn sgd_pieces(d: &SgdDesc, context: &Context, views: &mut Views) {
         let g = &g[index * PIECE..][..p.len()];
         // SAFETY: the pieces correspond to those of `p`, and each is taken once.
         let v = state.as_ref().map(|state| unsafe { state.piece(index, p.len()) });
-        reference::optimizer::sgd(d, g, rate, p, v);
+        reference::sgd(d, g, rate, p, v);
     });
 }
 
@@ -176,7 +178,7 @@ fn adam_pieces(d: &AdamDesc, context: &Context, views: &mut Views) {
         let g = &g[index * PIECE..][..p.len()];
         // SAFETY: the pieces correspond to those of `p`, and each is taken once.
         let (m, v) = unsafe { (m.piece(index, p.len()), v.piece(index, p.len())) };
-        reference::optimizer::adam(d, g, rate, step, p, m, v);
+        reference::adam(d, g, rate, step, p, m, v);
     });
 }
 

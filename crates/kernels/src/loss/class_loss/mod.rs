@@ -1,7 +1,9 @@
 //! Classification losses other than the cross-entropy. Rows are few and short, so a naive kernel suffices.
 
+pub mod reference;
+
 use crate::Implementation;
-use crate::reference::{self, Reference};
+use crate::reference::Reference;
 
 /// The quantity to minimize.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -46,7 +48,7 @@ pub fn forward() -> &'static [&'static dyn Implementation<ClassLossDesc>] {
         run: |desc, views| {
             let (x, labels) = (views.read::<f32>(0), views.read::<i64>(1));
             let (loss, probabilities) = (views.write::<f32>(0), views.write(1));
-            loss[0] = reference::class_loss::forward(desc, x, labels, probabilities);
+            loss[0] = reference::forward(desc, x, labels, probabilities);
         },
     }]
 }
@@ -58,7 +60,7 @@ pub fn gradient() -> &'static [&'static dyn Implementation<ClassLossDesc>] {
         operands: |_| 3,
         run: |desc, views| {
             let (x, labels) = (views.read::<f32>(0), views.read::<i64>(1));
-            reference::class_loss::gradient(desc, x, labels, views.write(0));
+            reference::gradient(desc, x, labels, views.write(0));
         },
     }]
 }

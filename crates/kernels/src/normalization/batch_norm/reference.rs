@@ -1,7 +1,7 @@
 //! Batch normalization, by definition.
 
-use super::Real;
-use crate::batch_norm::BatchNormDesc;
+use super::BatchNormDesc;
+use crate::reference::Real;
 
 /// Positions of the elements of one channel.
 fn channel(shape: [usize; 4], c: usize) -> impl Iterator<Item = usize> + Clone {

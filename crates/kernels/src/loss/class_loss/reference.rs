@@ -1,8 +1,9 @@
 //! Classification losses, by definition.
 
-use super::{Real, softmax};
+use super::{ClassLossDesc, Criterion};
 use crate::activation::Activation;
-use crate::class_loss::{ClassLossDesc, Criterion};
+use crate::reference::Real;
+use crate::softmax::reference as softmax;
 
 /// Returns the loss; writes the substitute for probabilities.
 pub fn forward<T: Real>(d: &ClassLossDesc, x: &[T], labels: &[i64], probabilities: &mut [T]) -> T {

@@ -1,7 +1,7 @@
 //! Updates of variables, by definition.
 
-use super::Real;
-use crate::optimizer::{AdamDesc, SgdDesc};
+use super::{AdamDesc, SgdDesc};
+use crate::reference::Real;
 
 /// g += decay·p; v = momentum·v + g; p −= rate·(nesterov ? g + momentum·v : v).
 pub fn sgd<T: Real>(d: &SgdDesc, g: &[T], rate: T, p: &mut [T], mut v: Option<&mut [T]>) {

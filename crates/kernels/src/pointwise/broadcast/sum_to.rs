@@ -1,8 +1,9 @@
 //! Sums over broadcast or averaged axes, and the reverse: each element of a wide value corresponds to one of a
 //! narrow value.
 
+use super::reference;
 use crate::Implementation;
-use crate::reference::{self, Reference};
+use crate::reference::Reference;
 
 /// The correspondence of a wide and a narrow value, both plain.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,7 +36,7 @@ pub fn sum() -> &'static [&'static dyn Implementation<SumToDesc>] {
     &[&Reference::<SumToDesc> {
         name: "sum_to_reference",
         operands: |_| 2,
-        run: |desc, views| reference::broadcast::sum_to(desc, views.read::<f32>(0), views.write(0)),
+        run: |desc, views| reference::sum_to(desc, views.read::<f32>(0), views.write(0)),
     }]
 }
 
@@ -44,6 +45,6 @@ pub fn broadcast() -> &'static [&'static dyn Implementation<SumToDesc>] {
     &[&Reference::<SumToDesc> {
         name: "broadcast_to_reference",
         operands: |_| 2,
-        run: |desc, views| reference::broadcast::broadcast_to(desc, views.read::<f32>(0), views.write(0)),
+        run: |desc, views| reference::broadcast_to(desc, views.read::<f32>(0), views.write(0)),
     }]
 }

@@ -1,7 +1,7 @@
 //! Convolution in all three directions, by definition.
 
-use super::Real;
-use crate::conv::ConvDesc;
+use super::ConvDesc;
+use crate::reference::Real;
 
 /// A multiply-add of a convolution, as offsets into x, w and y.
 pub(super) struct Tap {

@@ -1,12 +1,14 @@
 //! Fully connected layers: forward, data gradient, weight gradient.
 
+pub mod reference;
+
 use crate::Layout;
 
 use crate::activation::Activation;
 use crate::conv::{ConvDesc, images, images_weight_gradient};
 use crate::gemm::{self, GemmDesc};
 use crate::isa::Isa;
-use crate::reference::{self, Reference};
+use crate::reference::Reference;
 use crate::{Implementation, Kernel};
 
 /// A fully connected layer: y = activation(W·x + b), all operands plain.
@@ -35,7 +37,7 @@ pub fn forward() -> &'static [&'static dyn Implementation<LinearDesc>] {
             run: |desc, views| {
                 let (x, w) = (views.read::<f32>(0), views.read(1));
                 let bias = desc.bias.then(|| views.read(2));
-                reference::linear::forward(desc, x, w, bias, views.write(0));
+                reference::forward(desc, x, w, bias, views.write(0));
             },
         },
     ]
@@ -51,7 +53,7 @@ pub fn data_gradient() -> &'static [&'static dyn Implementation<LinearDesc>] {
             operands: |_| 3,
             run: |desc, views| {
                 let (dy, w) = (views.read::<f32>(0), views.read(1));
-                reference::linear::data_gradient(desc, dy, w, views.write(0));
+                reference::data_gradient(desc, dy, w, views.write(0));
             },
         },
     ]
@@ -67,7 +69,7 @@ pub fn weight_gradient() -> &'static [&'static dyn Implementation<LinearDesc>] {
             operands: |_| 3,
             run: |desc, views| {
                 let (x, dy) = (views.read::<f32>(0), views.read(1));
-                reference::linear::weight_gradient(desc, x, dy, views.write(0));
+                reference::weight_gradient(desc, x, dy, views.write(0));
             },
         },
     ]

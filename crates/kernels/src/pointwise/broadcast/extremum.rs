@@ -1,8 +1,9 @@
 //! The gradient of an elementwise maximum or minimum with broadcasting. All values are in plain layout.
 
+use super::reference;
 use crate::Implementation;
 use crate::broadcast::{Arithmetic, BroadcastDesc};
-use crate::reference::{self, Reference};
+use crate::reference::Reference;
 
 /// Reads a, b and dy; writes the gradient of a: dy where a was selected, dy / 2 where both are equal, else 0.
 ///
@@ -14,7 +15,7 @@ pub fn gradient() -> &'static [&'static dyn Implementation<BroadcastDesc>] {
         run: |desc, views| {
             debug_assert!(matches!(desc.op, Arithmetic::Max | Arithmetic::Min));
             let (a, b, dy) = (views.read::<f32>(0), views.read(1), views.read(2));
-            reference::broadcast::extremum_gradient(desc, a, b, dy, views.write(0));
+            reference::extremum_gradient(desc, a, b, dy, views.write(0));
         },
     }]
 }

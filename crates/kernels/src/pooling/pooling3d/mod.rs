@@ -1,6 +1,8 @@
 //! Max and average pooling of plain volumes, and their gradients. Windows may be dilated, and padding may differ on
 //! every side; maps and signals with such windows are treated as volumes of depth 1, and of height 1.
 
+pub mod reference;
+
 use crate::{Layout, Views};
 
 use crate::activation::Activation;
@@ -8,7 +10,7 @@ use crate::conv::taps::{Tap, along_row};
 use crate::isa::Isa;
 use crate::normalization::plain_channels::long_sum;
 use crate::pooling::PoolKind;
-use crate::reference::{self, Reference};
+use crate::reference::Reference;
 use crate::simd::{Body, Simd, dispatch};
 use crate::{Context, Implementation, Kernel};
 
@@ -78,7 +80,7 @@ pub fn forward() -> &'static [&'static dyn Implementation<Pool3dDesc>] {
         &Reference::<Pool3dDesc> {
             name: "pool3d_reference",
             operands: |_| 2,
-            run: |desc, views| reference::pooling3d::forward(desc, views.read::<f32>(0), views.write(0)),
+            run: |desc, views| reference::forward(desc, views.read::<f32>(0), views.write(0)),
         },
     ]
 }
@@ -92,7 +94,7 @@ pub fn max_gradient() -> &'static [&'static dyn Implementation<Pool3dDesc>] {
             operands: |_| 3,
             run: |desc, views| {
                 let (x, dy) = (views.read::<f32>(0), views.read(1));
-                reference::pooling3d::max_gradient(desc, x, dy, views.write(0));
+                reference::max_gradient(desc, x, dy, views.write(0));
             },
         },
     ]
@@ -108,7 +110,7 @@ pub fn average_gradient() -> &'static [&'static dyn Implementation<Pool3dDesc>] 
             operands: |desc| 2 + usize::from(desc.activation != Activation::None),
             run: |desc, views| {
                 let x = (desc.activation != Activation::None).then(|| views.read::<f32>(1));
-                reference::pooling3d::average_gradient(desc, views.read(0), x, views.write(0));
+                reference::average_gradient(desc, views.read(0), x, views.write(0));
             },
         },
     ]

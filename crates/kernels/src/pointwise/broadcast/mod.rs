@@ -3,10 +3,14 @@
 //! Adjacent axes along which both operands have uniform strides are collapsed into one. In the innermost
 //! remaining axis, a row, each operand is either contiguous or a single number.
 
+pub mod extremum;
+pub mod reference;
+pub mod sum_to;
+
 use crate::{Layout, Views};
 
 use crate::isa::Isa;
-use crate::reference::{self, Reference};
+use crate::reference::Reference;
 use crate::simd::{Body, Simd, dispatch};
 use crate::{Context, Implementation, Kernel};
 
@@ -87,7 +91,7 @@ pub fn list() -> &'static [&'static dyn Implementation<BroadcastDesc>] {
             name: "broadcast_reference",
             operands: |_| 3,
             run: |desc, views| {
-                reference::broadcast::forward(desc, views.read::<f32>(0), views.read(1), views.write(0));
+                reference::forward(desc, views.read::<f32>(0), views.read(1), views.write(0));
             },
         },
     ]

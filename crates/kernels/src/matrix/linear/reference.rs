@@ -1,7 +1,7 @@
 //! Fully connected layers in all three directions, by definition.
 
-use super::Real;
-use crate::linear::LinearDesc;
+use super::LinearDesc;
+use crate::reference::Real;
 
 /// y = activation(W·x + b); x `[N, I]`, w `[O, I]`, y `[N, O]`.
 pub fn forward<T: Real>(d: &LinearDesc, x: &[T], w: &[T], bias: Option<&[T]>, y: &mut [T]) {
