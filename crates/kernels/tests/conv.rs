@@ -286,13 +286,10 @@ fn lenet_shapes_reach_every_kernel() {
 fn long_sums_match_the_reference() {
     let d = ConvDesc { in_channels: 150, kernel: [3; 2], output: [12; 2], batch: 1, ..lenet_conv(1, 40, 14) };
     check_conv(&d);
-    check_linear(&LinearDesc {
-        batch: 9,
-        in_features: 700,
-        out_features: 33,
-        bias: true,
-        activation: Activation::Sigmoid,
-    });
+    for (batch, in_features, out_features) in [(9, 700, 33), (20, 1040, 800), (40, 1100, 50)] {
+        let activation = Activation::Sigmoid;
+        check_linear(&LinearDesc { batch, in_features, out_features, bias: true, activation });
+    }
 }
 
 /// Many tiles: blocks of one thread and, with many channels, several blocks that all threads share; the sums of weight
@@ -357,7 +354,7 @@ fn winograd_is_accurate_on_layers_of_networks() {
 #[test]
 fn wide_layers_match_the_reference_with_little_scratch_memory() {
     let activation = Activation::Relu;
-    let d = LinearDesc { batch: 9, in_features: 40, out_features: 4_500, bias: true, activation };
+    let d = LinearDesc { batch: 36, in_features: 40, out_features: 4_500, bias: true, activation };
     check_linear(&d);
 
     let wide = LinearDesc { batch: 64, in_features: 4096, out_features: 100_000, ..d };

@@ -1,11 +1,12 @@
 //! Matrix product C = A·B (+ bias, activation).
 //!
-//! `packed` copies A and B into panels and keeps tiles of C in registers; `rows` handles products with so few
+//! `packed` copies A and B into panels and keeps tiles of C in registers; `dots` and `strips` handle products with so few
 //! rows that packing would cost more than the product.
 
+mod dots;
 mod pack;
 mod packed;
-mod rows;
+mod strips;
 mod tile;
 
 use crate::Kernel;
@@ -35,13 +36,18 @@ pub struct GemmDesc {
 
 /// Creates the kernel for `desc`. Reads A and B (in the order given by `first`) and the optional bias; writes C.
 pub fn kernel(desc: &GemmDesc, isa: Isa) -> Box<dyn Kernel> {
-    if desc.m <= FEW_ROWS && desc.b[0] == 1 && desc.a[1] == 1 {
-        return Box::new(rows::Rows { desc: desc.clone(), isa });
+    let d = desc.clone();
+    if d.m <= FEW_ROWS && d.a[1] == 1 && d.b[0] == 1 {
+        return Box::new(dots::Dots { desc: d, isa });
+    }
+    let finishes = d.bias || d.activation != Activation::None;
+    if d.m <= FEW_ROWS && d.b[1] == 1 && d.n.is_multiple_of(isa.block()) && !finishes {
+        return Box::new(strips::Strips { desc: d, isa });
     }
     Box::new(packed::Packed::new(desc, isa))
 }
 
 /// The largest number of rows that is multiplied without packing.
-const FEW_ROWS: usize = 4;
+const FEW_ROWS: usize = 32;
 /// Floats in a cache line.
 const LINE: usize = 16;
