@@ -230,7 +230,7 @@ impl<'g> Interpreter<'g> {
                 let mut first = 0;
                 for (index, part) in w.iter_mut().enumerate() {
                     let count = output(index)[1];
-                    concat::reference::part(input(0), first, count, r[0], part);
+                    concat::reference::split(input(0), first, count, r[0], part);
                     first += count;
                 }
             }

@@ -50,6 +50,11 @@ impl Maps {
         (self.halo.left + self.size[1] + self.halo.right) * self.block
     }
 
+    /// Floats in the value.
+    pub fn len(&self) -> usize {
+        self.count * self.map_len()
+    }
+
     /// Floats in a map, including the halo.
     pub fn map_len(&self) -> usize {
         (self.halo.top + self.size[0] + self.halo.bottom) * self.row_len()

@@ -25,8 +25,6 @@ pub enum Elementwise {
     MultiplyBy(f32),
     /// y = a + b.
     Add,
-    /// y = max(a + b, 0).
-    AddRelu,
 }
 
 /// An elementwise operation on values of the same shape. Reads one or two operands, writes one.
@@ -176,7 +174,6 @@ impl Body for Row<'_> {
                 each!(|a, _b| s.mul(factor, a))
             }
             Elementwise::Add => each!(|a, b| s.add(a, b)),
-            Elementwise::AddRelu => each!(|a, b| s.max(s.zero(), s.add(a, b))),
         }
     }
 }
@@ -204,7 +201,6 @@ pub mod reference {
     //! Elementwise operations, by definition.
 
     use super::Elementwise;
-    use crate::activation::Activation;
     use crate::reference::Real;
 
     /// y from a, and from b if there are two operands.
@@ -218,7 +214,6 @@ pub mod reference {
                 Elementwise::FunctionGradient(function) => b * function.derivative(a),
                 Elementwise::MultiplyBy(factor) => T::from_f64(f64::from(factor)) * a,
                 Elementwise::Add => a + b,
-                Elementwise::AddRelu => Activation::Relu.apply(a + b),
             };
         }
     }

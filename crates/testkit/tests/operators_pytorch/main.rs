@@ -301,7 +301,7 @@ fn concatenate(case: &mut Case) {
     let mut first = 0;
     for ((name, count), part) in names.iter().zip(&channels).zip(&parts) {
         let mut gradient = vec![f64::NAN; part.len()];
-        concat::part(shape, first, *count, &dy, &mut gradient);
+        concat::split(shape, first, *count, &dy, &mut gradient);
         case.gradient(name, &gradient);
         first += count;
     }

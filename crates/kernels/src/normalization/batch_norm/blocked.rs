@@ -1,0 +1,317 @@
+//! What the directions share on maps in blocks of channels: sums over every map, and passes over every pixel.
+
+use super::BatchNormDesc;
+use crate::Context;
+use crate::activation::Activation;
+use crate::isa::Isa;
+use crate::layout::maps::Maps;
+use crate::simd::{Body, Simd, activate, activation_gradient, dispatch};
+use crate::threads::Pointer;
+
+/// The operands of a kernel.
+pub(super) struct Operands {
+    pub desc: BatchNormDesc,
+    pub isa: Isa,
+    pub x: Maps,
+    /// The residual or dy.
+    pub second: Maps,
+    /// y or dx.
+    pub out: Maps,
+}
+
+/// The two quantities that are summed over a map.
+#[derive(Clone, Copy)]
+pub(super) enum Sums<'a> {
+    /// The mean and the squared deviations of x.
+    Moments,
+    /// dy and dy·(x − mean), with scale and shift of the forward direction.
+    Products { dy: &'a [f32], means: &'a [f32], forward: [&'a [f32]; 2] },
+}
+
+/// The second operand of a pass over all maps.
+#[derive(Clone, Copy)]
+pub(super) enum Second<'a> {
+    None,
+    Residual(&'a [f32]),
+    /// dy, with scale and shift of the forward direction.
+    Gradient {
+        dy: &'a [f32],
+        forward: [&'a [f32]; 2],
+    },
+}
+
+impl Operands {
+    /// The number of channels, padded to whole blocks.
+    pub fn channels(&self) -> usize {
+        self.x.blocks * self.x.block
+    }
+
+    /// The length of scratch memory: two sums per map and lane, and five coefficients per channel, padded to whole
+    /// blocks.
+    pub fn scratch_len(&self) -> usize {
+        self.sums_len() + 5 * self.channels()
+    }
+
+    /// The length of the sums in scratch memory, which the coefficients follow.
+    pub fn sums_len(&self) -> usize {
+        self.x.count * 2 * self.x.block
+    }
+
+    /// The offset of the first sum of channel `c` of an image; the second follows one block later.
+    pub fn sum_at(&self, image: usize, c: usize) -> usize {
+        let block = self.x.block;
+        (image * self.x.blocks + c / block) * 2 * block + c % block
+    }
+
+    /// Computes the sums of every map.
+    pub fn sums(&self, context: &Context, x: &[f32], sums: &mut [f32], what: Sums) {
+        context.thread_pool.pieces(sums, 2 * self.x.block, |map, sums| {
+            let x = self.x.map(x, map);
+            let what = match what {
+                Sums::Moments => Sums::Moments,
+                Sums::Products { dy, means, forward } => Sums::Products {
+                    dy: self.second.map(dy, map),
+                    means: self.lanes(means, map),
+                    forward: forward.map(|all| self.lanes(all, map)),
+                },
+            };
+            dispatch(self.isa, MapSums { operands: self, x, sums, what });
+        });
+    }
+
+    /// For every pixel outside the halo: y = of_x·x + shift, plus the residual, activated; or of_x·x + shift + scale·dy,
+    /// where dy is the gradient before the activation.
+    pub fn apply(
+        &self,
+        context: &Context,
+        x: &[f32],
+        second: Second,
+        y: &mut [f32],
+        coefficients: [&[f32]; 2],
+    ) {
+        let out = Pointer(y.as_mut_ptr());
+        context.thread_pool.run(self.out.count, |map| {
+            let length = self.out.map_len();
+            // SAFETY: maps do not overlap and lie within `y`; each is taken once.
+            let y = unsafe { std::slice::from_raw_parts_mut(out.get().add(map * length), length) };
+            self.out.clear_halo(y);
+            let second = match second {
+                Second::None => Second::None,
+                Second::Residual(values) => Second::Residual(self.second.map(values, map)),
+                Second::Gradient { dy, forward } => Second::Gradient {
+                    dy: self.second.map(dy, map),
+                    forward: forward.map(|all| self.lanes(all, map)),
+                },
+            };
+            let coefficients = coefficients.map(|all| self.lanes(all, map));
+            dispatch(self.isa, MapApply { operands: self, x: self.x.map(x, map), second, y, coefficients });
+        });
+    }
+
+    /// The part of the coefficients of all channels that belongs to a map.
+    fn lanes<'a>(&self, all: &'a [f32], map: usize) -> &'a [f32] {
+        &all[map % self.x.blocks * self.x.block..][..self.x.block]
+    }
+}
+
+/// Splits the first `5 · length` floats into five slices.
+pub(super) fn fifths(all: &mut [f32], length: usize) -> [&mut [f32]; 5] {
+    let (a, rest) = all.split_at_mut(length);
+    let (b, rest) = rest.split_at_mut(length);
+    let (c, rest) = rest.split_at_mut(length);
+    let (d, e) = rest.split_at_mut(length);
+    [a, b, c, d, &mut e[..length]]
+}
+
+/// The gradient before the activation, whose operand is computed as in the forward direction.
+#[inline(always)]
+fn before_activation<S: Simd>(
+    s: S,
+    activation: Activation,
+    [x, dy]: [S::F; 2],
+    [scale, shift]: [S::F; 2],
+) -> S::F {
+    if activation == Activation::None {
+        return dy;
+    }
+    let y = activate(s, activation, s.fma(scale, x, shift));
+    activation_gradient(s, activation, y, dy)
+}
+
+/// scale = γ·i and shift = β − mean·scale; zero beyond the channels.
+pub(super) fn coefficients_of(
+    scale: &mut [f32],
+    shift: &mut [f32],
+    gamma: &[f32],
+    beta: &[f32],
+    mean: &[f32],
+    inverse: impl Fn(usize) -> f32,
+) {
+    scale.fill(0.0);
+    shift.fill(0.0);
+    for c in 0..gamma.len() {
+        scale[c] = gamma[c] * inverse(c);
+        shift[c] = beta[c] - mean[c] * scale[c];
+    }
+}
+
+/// Computes the two sums of a map. Each row is summed separately first, because the rounding error grows with the
+/// number of terms that are added to one sum in sequence.
+struct MapSums<'a> {
+    operands: &'a Operands,
+    x: &'a [f32],
+    sums: &'a mut [f32],
+    what: Sums<'a>,
+}
+
+impl Body for MapSums<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let sums = match self.what {
+            Sums::Moments => self.moments(s),
+            Sums::Products { dy, means, forward } => match self.operands.desc.activation {
+                Activation::None => self.products(s, Activation::None, dy, means, forward),
+                Activation::Relu => self.products(s, Activation::Relu, dy, means, forward),
+                other => self.products(s, other, dy, means, forward),
+            },
+        };
+        for (sum, to) in sums.into_iter().zip(self.sums.chunks_exact_mut(S::LANES)) {
+            // SAFETY: the chunk is a vector long.
+            unsafe { s.store(to.as_mut_ptr(), sum) };
+        }
+    }
+}
+
+impl MapSums<'_> {
+    #[inline(always)]
+    fn moments<S: Simd>(&self, s: S) -> [S::F; 2] {
+        let maps = &self.operands.x;
+        let [rows, columns] = maps.size;
+        let row = |row: usize| self.x[maps.row(row)..][..columns * S::LANES].as_ptr();
+        let (mut mean, mut squares) = (s.zero(), s.zero());
+        // SAFETY: rows have `columns` vectors.
+        unsafe {
+            for r in 0..rows {
+                let x = row(r);
+                let mut sum = s.zero();
+                for i in 0..columns {
+                    sum = s.add(sum, s.load(x.add(i * S::LANES)));
+                }
+                mean = s.add(mean, sum);
+            }
+            mean = s.mul(mean, s.splat(1.0 / (rows * columns) as f32));
+            for r in 0..rows {
+                let x = row(r);
+                let mut sum = s.zero();
+                for i in 0..columns {
+                    let deviation = s.sub(s.load(x.add(i * S::LANES)), mean);
+                    sum = s.fma(deviation, deviation, sum);
+                }
+                squares = s.add(squares, sum);
+            }
+        }
+        [mean, squares]
+    }
+
+    #[inline(always)]
+    fn products<S: Simd>(
+        &self,
+        s: S,
+        activation: Activation,
+        dy: &[f32],
+        means: &[f32],
+        forward: [&[f32]; 2],
+    ) -> [S::F; 2] {
+        let Operands { x: maps, second, .. } = self.operands;
+        let [rows, columns] = maps.size;
+        let (mut sum, mut product) = (s.zero(), s.zero());
+        // SAFETY: rows have `columns` vectors, coefficients one.
+        unsafe {
+            let mean = s.load(means.as_ptr());
+            let forward = forward.map(|c| s.load(c.as_ptr()));
+            for r in 0..rows {
+                let x = self.x[maps.row(r)..][..columns * S::LANES].as_ptr();
+                let dy = dy[second.row(r)..][..columns * S::LANES].as_ptr();
+                let (mut row_sum, mut row_product) = (s.zero(), s.zero());
+                for i in (0..columns * S::LANES).step_by(S::LANES) {
+                    let x = s.load(x.add(i));
+                    let dy = before_activation(s, activation, [x, s.load(dy.add(i))], forward);
+                    row_sum = s.add(row_sum, dy);
+                    row_product = s.fma(dy, s.sub(x, mean), row_product);
+                }
+                sum = s.add(sum, row_sum);
+                product = s.add(product, row_product);
+            }
+        }
+        [sum, product]
+    }
+}
+
+struct MapApply<'a> {
+    operands: &'a Operands,
+    x: &'a [f32],
+    second: Second<'a>,
+    y: &'a mut [f32],
+    coefficients: [&'a [f32]; 2],
+}
+
+impl Body for MapApply<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        match self.operands.desc.activation {
+            Activation::None => self.apply(s, Activation::None),
+            Activation::Relu => self.apply(s, Activation::Relu),
+            other => self.apply(s, other),
+        }
+    }
+}
+
+impl MapApply<'_> {
+    #[inline(always)]
+    fn apply<S: Simd>(self, s: S, activation: Activation) {
+        let Operands { x: x_maps, second: second_maps, out, .. } = self.operands;
+        let [rows, columns] = x_maps.size;
+        let row = columns * S::LANES;
+        // SAFETY: coefficients have one vector.
+        let [of_x, shift] = self.coefficients.map(|lanes| unsafe { s.load(lanes.as_ptr()) });
+        // Sets every pixel of y to an expression of the loaded pixels; a macro, because calls to closures are not
+        // always compiled for the instruction set.
+        macro_rules! each {
+            ([$($name:ident: $maps:ident $values:expr),*] $pixel:expr) => {
+                for r in 0..rows {
+                    let y = self.y[out.row(r)..][..row].as_mut_ptr();
+                    let rows = ($(self::row(&$values[$maps.row(r)..], row),)*);
+                    for i in (0..row).step_by(S::LANES) {
+                        let ($($name,)*) = rows;
+                        // SAFETY: rows have `columns` vectors.
+                        unsafe {
+                            $(let $name = s.load($name.add(i));)*
+                            s.store(y.add(i), $pixel);
+                        }
+                    }
+                }
+            };
+        }
+        match self.second {
+            Second::None => each!([x: x_maps self.x] activate(s, activation, s.fma(of_x, x, shift))),
+            Second::Residual(residual) => each!(
+                [x: x_maps self.x, residual: second_maps residual]
+                activate(s, activation, s.add(s.fma(of_x, x, shift), residual))
+            ),
+            Second::Gradient { dy, forward } => {
+                // SAFETY: as above.
+                let forward = forward.map(|lanes| unsafe { s.load(lanes.as_ptr()) });
+                each!([x: x_maps self.x, dy: second_maps dy] {
+                    let dy = before_activation(s, activation, [x, dy], forward);
+                    s.fma(forward[0], dy, s.fma(of_x, x, shift))
+                });
+            }
+        }
+    }
+}
+
+/// The start of a row of `length` values.
+#[inline(always)]
+fn row(values: &[f32], length: usize) -> *const f32 {
+    values[..length].as_ptr()
+}

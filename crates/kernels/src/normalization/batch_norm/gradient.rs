@@ -1,0 +1,128 @@
+//! The gradient.
+
+use super::BatchNormDesc;
+use super::blocked::{Operands, Second, Sums, coefficients_of, fifths};
+use super::plain::{self, count, each_map};
+use crate::activation::Activation;
+use crate::isa::Isa;
+use crate::layout::maps::{Maps, is_blocked};
+use crate::normalization::plain_channels::sum;
+use crate::{Context, Implementation, Kernel, Layout, Views};
+
+pub(super) struct Blocked;
+
+impl Implementation<BatchNormDesc> for Blocked {
+    fn name(&self) -> &'static str {
+        "batch_norm_gradient_f32"
+    }
+
+    fn accepts(&self, desc: &BatchNormDesc, isa: Isa, first: Layout) -> Option<Vec<Layout>> {
+        let plain = Layout::Plain;
+        is_blocked(first, isa.block()).then(|| {
+            let reads = [first, first, plain, plain, plain, plain];
+            let activates = desc.activation != Activation::None;
+            [&reads[..5 + usize::from(activates)], &[first, plain, plain]].concat()
+        })
+    }
+
+    fn prepare(&self, desc: &BatchNormDesc, isa: Isa, layouts: &[Layout]) -> Box<dyn Kernel> {
+        let maps = |operand: usize| Maps::new(desc.shape, layouts[operand]);
+        let (x, second, out) = (maps(0), maps(1), maps(layouts.len() - 3));
+        Box::new(BlockedKernel(Operands { desc: desc.clone(), isa, x, second, out }))
+    }
+}
+
+struct BlockedKernel(Operands);
+
+impl Kernel for BlockedKernel {
+    fn scratch_len(&self, _threads: usize) -> usize {
+        self.0.scratch_len()
+    }
+
+    /// dx = γ·i·(dy − Σdy/m − (x − mean)·i²·Σdy·(x − mean)/m), i = 1/√(variance + ε): for each channel, a linear
+    /// combination of dy and x plus a constant.
+    fn run(&self, context: &Context, views: &mut Views) {
+        let [x, dy, gamma, mean, inverse] = std::array::from_fn(|i| views.read::<f32>(i));
+        let (sums, coefficients) = views.write::<f32>(3).split_at_mut(self.0.sums_len());
+        let (dgamma, dbeta) = (views.write::<f32>(1), views.write::<f32>(2));
+        let [of_dy, of_x, shift, means, forward_shift] = fifths(coefficients, self.0.channels());
+        means.fill(0.0);
+        means[..mean.len()].copy_from_slice(mean);
+        // The scale of the forward direction is also the coefficient of dy.
+        let beta = if self.0.desc.activation == Activation::None { gamma } else { views.read(5) };
+        coefficients_of(of_dy, forward_shift, gamma, beta, mean, |c| inverse[c]);
+        let forward = [&*of_dy, &*forward_shift];
+        self.0.sums(context, x, sums, Sums::Products { dy, means, forward });
+        let [n, channels, h, w] = self.0.desc.shape;
+        let count = (n * h * w) as f32;
+        [&mut *of_x, &mut *shift].into_iter().for_each(|all| all.fill(0.0));
+        for c in 0..channels {
+            let (mut sum, mut product) = (0.0, 0.0);
+            for image in 0..n {
+                let at = self.0.sum_at(image, c);
+                sum += sums[at];
+                product += sums[at + self.0.x.block];
+            }
+            dbeta[c] = sum;
+            dgamma[c] = product * inverse[c];
+            of_x[c] = -of_dy[c] * inverse[c] * dgamma[c] / count;
+            shift[c] = -of_dy[c] * sum / count - of_x[c] * mean[c];
+        }
+        let second = Second::Gradient { dy, forward };
+        self.0.apply(context, x, second, views.write(0), [of_x, shift]);
+    }
+}
+
+/// First the statistics of each channel, then each map.
+pub(super) struct Plain;
+
+impl Implementation<BatchNormDesc> for Plain {
+    fn name(&self) -> &'static str {
+        "batch_norm_gradient_plain_f32"
+    }
+
+    fn accepts(&self, desc: &BatchNormDesc, _isa: Isa, first: Layout) -> Option<Vec<Layout>> {
+        plain::layouts(desc, first, 8 + usize::from(desc.activation != Activation::None))
+    }
+
+    fn prepare(&self, desc: &BatchNormDesc, _isa: Isa, _layouts: &[Layout]) -> Box<dyn Kernel> {
+        Box::new(PlainKernel(desc.clone()))
+    }
+}
+
+struct PlainKernel(BatchNormDesc);
+
+impl Kernel for PlainKernel {
+    /// dx = γ·i·(dy − Σdy/m − (x − mean)·i·dγ/m), where i is 1/√(variance + ε).
+    fn run(&self, context: &Context, views: &mut Views) {
+        let [x, dy, gamma, mean, inverse] = std::array::from_fn(|i| views.read::<f32>(i));
+        let dx = views.write::<f32>(0);
+        let [dgamma, dbeta] = std::array::from_fn(|i| views.write::<f32>(i + 1));
+        let (shape, count) = (self.0.shape, count(&self.0));
+        let activation = self.0.activation;
+        let beta = if activation == Activation::None { gamma } else { views.read(5) };
+        // The gradient before the activation, whose operand is computed as in the forward direction.
+        let before = |c: usize, x: f32, dy: f32| match activation {
+            Activation::None => dy,
+            _ => {
+                dy * activation
+                    .derivative(activation.apply((x - mean[c]) * (inverse[c] * gamma[c]) + beta[c]))
+            }
+        };
+        context.thread_pool.pieces(dbeta, 1, |c, to| {
+            to[0] = sum(shape, c, [x, dy], |x, dy| before(c, x, dy)) as f32;
+        });
+        context.thread_pool.pieces(dgamma, 1, |c, to| {
+            let inverse = f64::from(inverse[c]);
+            to[0] = (sum(shape, c, [x, dy], |x, dy| before(c, x, dy) * (x - mean[c])) * inverse) as f32;
+        });
+        each_map(&self.0, context, dx, |c, first, dx| {
+            let (mean, scale) = (mean[c], gamma[c] * inverse[c]);
+            let [product, shift] = [dgamma[c] * inverse[c], dbeta[c]].map(|sum| sum / count as f32);
+            let operands = x[first..].iter().zip(&dy[first..]);
+            for (dx, (x, dy)) in dx.iter_mut().zip(operands) {
+                *dx = scale * (before(c, *x, *dy) - shift - (x - mean) * product);
+            }
+        });
+    }
+}

@@ -1,0 +1,163 @@
+//! The gradient of average pooling of maps in blocks, and of the activation before it.
+
+use super::PoolDesc;
+use super::windows::Windows;
+use crate::activation::Activation;
+use crate::isa::Isa;
+use crate::layout::maps::{Maps, is_lanes};
+use crate::simd::{Body, Simd, activation_gradient, dispatch};
+use crate::{Context, Implementation, Kernel, Layout, Views};
+
+pub(super) struct Blocked;
+
+impl Implementation<PoolDesc> for Blocked {
+    fn name(&self) -> &'static str {
+        "average_pool_gradient_f32"
+    }
+
+    fn accepts(&self, desc: &PoolDesc, isa: Isa, first: Layout) -> Option<Vec<Layout>> {
+        let operands = 2 + usize::from(desc.activation != Activation::None);
+        is_lanes(first, isa.block()).then(|| vec![first; operands])
+    }
+
+    fn prepare(&self, desc: &PoolDesc, isa: Isa, layouts: &[Layout]) -> Box<dyn Kernel> {
+        Box::new(Bound {
+            isa,
+            activation: desc.activation,
+            windows: Windows::new(desc),
+            // Without an activation, x is not read, and this is the layout of dx.
+            x: Maps::new(desc.x_shape(), layouts[1]),
+            y: Maps::new(desc.y_shape(), layouts[0]),
+            dx: Maps::new(desc.x_shape(), *layouts.last().expect("the result is an operand")),
+        })
+    }
+}
+
+struct Bound {
+    isa: Isa,
+    activation: Activation,
+    windows: Windows,
+    x: Maps,
+    y: Maps,
+    dx: Maps,
+}
+
+impl Kernel for Bound {
+    fn run(&self, context: &Context, views: &mut Views) {
+        let dy = views.read::<f32>(0);
+        let x = (self.activation != Activation::None).then(|| views.read::<f32>(1));
+        context.thread_pool.pieces(views.write(0), self.dx.map_len(), |map, dx| {
+            let x = x.map(|x| self.x.map(x, map));
+            dispatch(self.isa, Map { pool: self, dy: self.y.map(dy, map), x, dx });
+        });
+    }
+}
+
+/// The same map of all operands; x only with an activation.
+struct Map<'a> {
+    pool: &'a Bound,
+    dy: &'a [f32],
+    x: Option<&'a [f32]>,
+    dx: &'a mut [f32],
+}
+
+impl Body for Map<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let Map { pool, dy, x, dx } = self;
+        let (dy, x) = (dy.as_ptr(), x.map(<[f32]>::as_ptr));
+        if pool.tiles_input() {
+            pool.dx.clear_halo(dx);
+            // SAFETY: the pointers point to whole maps with the geometries in `pool`.
+            unsafe { pool.write(s, dy, x, dx.as_mut_ptr()) }
+        } else {
+            dx.fill(0.0);
+            // SAFETY: as above.
+            unsafe {
+                pool.add(s, dy, dx.as_mut_ptr());
+                if let Some(x) = x {
+                    pool.apply_activation_gradient(s, x, dx.as_mut_ptr());
+                }
+            }
+        }
+    }
+}
+
+impl Bound {
+    /// Whether the windows cover every element of x exactly once.
+    fn tiles_input(&self) -> bool {
+        [(&self.windows.rows, 0), (&self.windows.columns, 1)].into_iter().all(|(spans, axis)| {
+            let ends = spans.iter().map(|span| span.range.end);
+            let starts = spans.iter().map(|span| span.range.start).skip(1).chain([self.dx.size[axis]]);
+            spans[0].range.start == 0 && ends.eq(starts)
+        })
+    }
+
+    /// Adds the gradient to `dx`, because windows may overlap.
+    ///
+    /// # Safety
+    /// `dy` and `dx` must point to maps with the geometries `self.y` and `self.dx`.
+    #[inline(always)]
+    unsafe fn add<S: Simd>(&self, s: S, dy: *const f32, dx: *mut f32) {
+        self.windows.each(&self.y, |rows, columns, from| {
+            let scale = s.splat(1.0 / (rows.divisor * columns.divisor) as f32);
+            // SAFETY: `from` is an offset in the map.
+            let share = unsafe { s.mul(scale, s.load(dy.add(from))) };
+            for row in rows.range.clone() {
+                for column in columns.range.clone() {
+                    // SAFETY: the window is clipped to the map.
+                    unsafe {
+                        let to = dx.add(self.dx.row(row) + column * S::LANES);
+                        s.store(to, s.add(s.load(to), share));
+                    }
+                }
+            }
+        });
+    }
+
+    /// Computes the gradient, including that of the activation, if windows do not overlap.
+    ///
+    /// # Safety
+    /// `dy`, `x` and `dx` must point to maps with the geometries `self.y`, `self.x` and `self.dx`.
+    #[inline(always)]
+    unsafe fn write<S: Simd>(&self, s: S, dy: *const f32, x: Option<*const f32>, dx: *mut f32) {
+        self.windows.each(&self.y, |rows, columns, from| {
+            let scale = s.splat(1.0 / (rows.divisor * columns.divisor) as f32);
+            // SAFETY: `from` is an offset in the map.
+            let share = unsafe { s.mul(scale, s.load(dy.add(from))) };
+            for row in rows.range.clone() {
+                let (x_row, dx_row) = (self.x.row(row), self.dx.row(row));
+                for column in columns.range.clone() {
+                    // SAFETY: the window is clipped to the map.
+                    unsafe {
+                        let mut gradient = share;
+                        if let Some(x) = x {
+                            let x = s.load(x.add(x_row + column * S::LANES));
+                            gradient = activation_gradient(s, self.activation, x, share);
+                        }
+                        s.store(dx.add(dx_row + column * S::LANES), gradient);
+                    }
+                }
+            }
+        });
+    }
+
+    /// Multiplies `dx` by the derivative of the activation, whose output is `x`.
+    ///
+    /// # Safety
+    /// `x` and `dx` must point to maps with the geometries `self.x` and `self.dx`.
+    #[inline(always)]
+    unsafe fn apply_activation_gradient<S: Simd>(&self, s: S, x: *const f32, dx: *mut f32) {
+        let [rows, columns] = self.dx.size;
+        for row in 0..rows {
+            for column in 0..columns {
+                // SAFETY: the pixel lies within the maps.
+                unsafe {
+                    let x = s.load(x.add(self.x.row(row) + column * S::LANES));
+                    let dx = dx.add(self.dx.row(row) + column * S::LANES);
+                    s.store(dx, activation_gradient(s, self.activation, x, s.load(dx)));
+                }
+            }
+        }
+    }
+}
