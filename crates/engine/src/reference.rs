@@ -10,7 +10,7 @@ use striate_kernels::threads::ThreadPool;
 use striate_kernels::{Access, Context, Memory, Place, Region, isa::Isa};
 use striate_tensor::{ALIGNMENT, Buffer, DType, Result, Shape};
 
-use crate::cpu::{Lowering, Step, all_finite, flops, join_neighbors, lower};
+use crate::cpu::{Lowering, Step, all_finite, join_neighbors, lower};
 use crate::device::{Data, Deployment, Device, Profile, Program, Session};
 use crate::passes::Disabled;
 use crate::report::{PlanReport, StepReport};
@@ -161,7 +161,7 @@ impl Steps {
                 algorithm: candidates.name(position),
                 output: format!("{shape} plain"),
                 once: false,
-                flops: flops(&graph, node),
+                flops: 2 * node.macs(&graph),
                 bytes: access.regions().iter().map(|region| region.bytes.len() as u64).sum(),
                 seconds: None,
             };

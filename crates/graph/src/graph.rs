@@ -1,7 +1,5 @@
 //! Values and nodes with every shape known: the compiler's representation.
 
-use std::collections::HashMap;
-
 use striate_tensor::{DType, Shape};
 
 use crate::{Fan, Init, Loss, Op};
@@ -9,10 +7,6 @@ use crate::{Fan, Init, Loss, Op};
 /// The index of a value in its graph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ValueId(pub usize);
-
-/// The index of a node in its graph.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct NodeId(pub usize);
 
 /// The purpose of a variable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -152,9 +146,8 @@ impl Graph {
         inputs: Vec<ValueId>,
         outputs: Vec<ValueId>,
         segment: Segment,
-    ) -> NodeId {
+    ) {
         self.nodes.push(Node { name: name.into(), op: op.into(), inputs, outputs, segment });
-        NodeId(self.nodes.len() - 1)
     }
 
     /// Finds the value named `name`.
@@ -169,30 +162,6 @@ impl Graph {
             .enumerate()
             .filter(move |(_, value)| value.role() == Some(role))
             .map(|(index, value)| (ValueId(index), value))
-    }
-
-    /// Maps each computed value to the node that produces it.
-    pub fn producers(&self) -> HashMap<ValueId, NodeId> {
-        let mut producers = HashMap::new();
-        for (index, node) in self.nodes.iter().enumerate() {
-            for output in &node.outputs {
-                if self.value(*output).kind == Kind::Computed {
-                    producers.insert(*output, NodeId(index));
-                }
-            }
-        }
-        producers
-    }
-
-    /// Maps each value to the nodes that read it, in execution order.
-    pub fn consumers(&self) -> HashMap<ValueId, Vec<NodeId>> {
-        let mut consumers: HashMap<ValueId, Vec<NodeId>> = HashMap::new();
-        for (index, node) in self.nodes.iter().enumerate() {
-            for input in &node.inputs {
-                consumers.entry(*input).or_default().push(NodeId(index));
-            }
-        }
-        consumers
     }
 
     /// Removes nodes whose results are unused, and returns how many.

@@ -20,6 +20,7 @@ mod init;
 mod loss;
 mod network;
 pub mod ops;
+mod predicates;
 mod statistics;
 mod syntax;
 mod text;
@@ -27,7 +28,7 @@ mod training;
 
 pub use builder::{Builder, Tensor, concat};
 pub use geometry::{Padding, PerAxis, window_count};
-pub use graph::{Graph, Kind, Node, NodeId, Role, Segment, Value, ValueId};
+pub use graph::{Graph, Kind, Node, Role, Segment, Value, ValueId};
 pub use init::{Fan, Init, initial_values};
 pub use loss::Loss;
 pub use network::{AuxiliaryHead, INPUT, Layer, MOST_LAYERS, Network};

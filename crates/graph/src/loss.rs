@@ -151,7 +151,7 @@ impl End<'_> {
         let mut id = output;
         while let Some(node) = graph.nodes.iter().find(|node| node.outputs.contains(&id)) {
             id = node.inputs[0];
-            if !matches!(node.op, Op::Reshape(_) | Op::Flatten(_)) {
+            if !node.op.is_view() {
                 let (rows, whole) = (graph.shape(id), graph.shape(output));
                 let same = whole.starts_with(rows) && whole.numel() == rows.numel();
                 return End { op: Some(&node.op), reads: if same { id } else { output } };

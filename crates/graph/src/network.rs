@@ -298,19 +298,6 @@ impl Network {
         Ok((scores != output).then(|| graph.value(scores).name.clone()))
     }
 
-    /// Whether the output consists of probabilities: the output of a softmax, possibly reshaped.
-    pub fn ends_in_softmax(&self) -> bool {
-        let mut wanted = self.layers.last().map(|layer| &layer.name);
-        for layer in self.layers.iter().rev() {
-            match layer.op {
-                _ if Some(&layer.name) != wanted => {}
-                Op::Reshape(_) | Op::Flatten(_) => wanted = layer.inputs.first(),
-                ref op => return matches!(op, Op::Softmax(_)),
-            }
-        }
-        false
-    }
-
     /// Sets the number of outputs of the last linear, RBF or convolutional layer before the output, and before
     /// each auxiliary head, to `classes`.
     ///

@@ -34,12 +34,7 @@ fn elementwise() -> impl Strategy<Value = Elementwise> {
     use Activation::{None, Relu, Relu6, ScaledTanh, Sigmoid, Tanh};
     let apply = [None, Relu, Relu6, Tanh, Sigmoid, ScaledTanh].map(Elementwise::Apply);
     let gradient = [None, Relu, Relu6, Tanh, Sigmoid, ScaledTanh].map(Elementwise::Gradient);
-    let all = [
-        &apply[..],
-        &gradient[..],
-        &[Elementwise::MultiplyBy(-0.17), Elementwise::Add, Elementwise::AddRelu],
-    ]
-    .concat();
+    let all = [&apply[..], &gradient[..], &[Elementwise::MultiplyBy(-0.17), Elementwise::Add]].concat();
     prop::sample::select(all)
 }
 

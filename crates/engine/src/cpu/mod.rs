@@ -17,7 +17,7 @@ mod session;
 
 pub(crate) use lower::{Lowering, criterion, lower};
 pub(crate) use plan::{Step, all_finite};
-pub(crate) use schedule::{flops, join_neighbors};
+pub(crate) use schedule::join_neighbors;
 
 use std::sync::Arc;
 

@@ -3,11 +3,10 @@
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
-use striate_graph::ops::Conv;
-use striate_graph::{Graph, Kind, Node, Op, Role, Segment, ValueId};
+use striate_graph::{Kind, Node, Op, Role, Segment, ValueId};
 use striate_kernels::{Access, Layout, Place, Region};
 use striate_kernels::{Kernel, reorder};
-use striate_tensor::{ALIGNMENT, DType, Result, Shape};
+use striate_tensor::{ALIGNMENT, DType, Result};
 
 use super::Cpu;
 use super::layout::{Choice, LaidOut};
@@ -119,7 +118,7 @@ impl Bound {
             algorithm: self.algorithm,
             output: format!("{} {}", graph.shape(output), places.laid_out.layouts[output.0]),
             once: self.node.segment == Segment::Prepare,
-            flops: flops(graph, &self.node),
+            flops: 2 * self.node.macs(graph),
             bytes,
             seconds: None,
             name: self.node.name,
@@ -139,29 +138,6 @@ pub(crate) fn join_neighbors(mut regions: Vec<Region>) -> Vec<Region> {
     let end = regions.iter().map(|region| region.bytes.end).max().unwrap_or(0);
     let place = regions[0].place;
     vec![Region { place, bytes: start..end.next_multiple_of(ALIGNMENT) }, norm]
-}
-
-/// The number of floating-point operations of `node`: two per multiply-add. A gradient has the same cost as the
-/// forward direction.
-pub(crate) fn flops(graph: &Graph, node: &Node) -> u64 {
-    let shape = |id: ValueId| graph.shape(id);
-    let taps = |conv: &Conv, y: &Shape, channels: usize| {
-        y.numel() * channels / conv.groups * conv.kernel_size.array().iter().product::<usize>()
-    };
-    let macs = match &node.op {
-        Op::Conv(conv) => taps(conv, shape(node.outputs[0]), shape(node.inputs[0])[1]),
-        Op::ConvDataGradient(conv) => taps(&conv.0, shape(node.inputs[0]), shape(node.outputs[0])[1]),
-        Op::ConvWeightGradient(conv) => taps(&conv.0, shape(node.inputs[1]), shape(node.inputs[0])[1]),
-        Op::Linear(_) => shape(node.outputs[0]).numel() * shape(node.inputs[0])[1],
-        Op::LinearDataGradient(_) => shape(node.inputs[0]).numel() * shape(node.outputs[0])[1],
-        Op::LinearWeightGradient(_) => shape(node.inputs[1]).numel() * shape(node.inputs[0])[1],
-        Op::MatMul(op) => {
-            let last_two = &shape(node.inputs[0])[shape(node.inputs[0]).len() - 2..];
-            shape(node.outputs[0]).numel() * last_two[usize::from(!op.transpose_a)]
-        }
-        _ => 0,
-    };
-    2 * macs as u64
 }
 
 /// Schedules the preparation, in which every value has a separate buffer and variables are shared.

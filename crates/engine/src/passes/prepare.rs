@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use striate_graph::{Graph, Op, Segment, ValueId};
+use striate_graph::{Graph, Segment, ValueId};
 
 use super::{Pass, trains};
 
@@ -18,9 +18,8 @@ fn prepare(graph: &mut Graph) {
     for node in &mut nodes {
         let is_fixed = |id: &ValueId| fixed.contains(id) || graph.value(*id).role().is_some();
         let is_visible = |id: &ValueId| graph.outputs.contains(id) || graph.value(*id).role().is_some();
-        // Aliases cost nothing wherever they run.
-        let is_alias = matches!(node.op, Op::Flatten(_) | Op::Reshape(_) | Op::Constant(_));
-        if !is_alias && node.inputs.iter().all(is_fixed) && !node.outputs.iter().any(is_visible) {
+        // Views cost nothing wherever they run.
+        if !node.op.is_view() && node.inputs.iter().all(is_fixed) && !node.outputs.iter().any(is_visible) {
             node.segment = Segment::Prepare;
             fixed.extend(&node.outputs);
         }

@@ -21,8 +21,11 @@ fn simplify(graph: &mut Graph) {
         let (input, output) = (node.inputs.first().copied(), node.outputs[0]);
         let is_identity = match &node.op {
             Op::Dropout(dropout) => !trains || dropout.probability == 0.0,
-            Op::Flatten(_) | Op::Reshape(_) => input.is_some_and(|x| graph.shape(x) == graph.shape(output)),
-            _ => false,
+            // A constant's input is a variable, which is not replaced.
+            op => {
+                let is_same = |x| graph.value(x).role().is_none() && graph.shape(x) == graph.shape(output);
+                op.is_view() && input.is_some_and(is_same)
+            }
         };
         match input.filter(|_| is_identity) {
             Some(input) => _ = originals.insert(output, input),

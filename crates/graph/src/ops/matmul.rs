@@ -56,6 +56,6 @@ impl LayerOp for MatMul {
     }
 
     fn terms(&self, inputs: &[&Shape]) -> usize {
-        inputs[0].last().copied().unwrap_or(1)
+        matrix(inputs[0], self.transpose_a).map_or(1, |(_, inner)| inner)
     }
 }
