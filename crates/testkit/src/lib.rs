@@ -5,7 +5,6 @@
 pub mod allocation;
 pub mod fingerprint;
 pub mod formula;
-mod general;
 pub mod gradients;
 mod interpreter;
 pub mod networks;
@@ -13,7 +12,6 @@ pub mod onnx;
 pub mod protobuf;
 pub mod server;
 mod skip;
-mod windows;
 
 pub use interpreter::{Interpreter, Values};
 pub use skip::missing_data;

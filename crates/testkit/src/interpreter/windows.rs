@@ -1,0 +1,220 @@
+//! Convolutions, locally connected layers and pools. Signals and maps count as volumes with extents of 1.
+
+use striate_graph::ops::{Activation, AveragePool, Conv, MaxPool};
+use striate_graph::{Graph, Node, Op, Padding, PerAxis};
+use striate_tensor::Shape;
+
+use super::functions::{activate, activation_derivative};
+
+/// Computes `node` from its operands `r` into `w`.
+pub(super) fn step(graph: &Graph, node: &Node, r: &[&[f64]], w: &mut [f64]) {
+    let input = |i: usize| graph.shape(node.inputs[i]);
+    let output = graph.shape(node.outputs[0]);
+    match &node.op {
+        Op::Conv(op) => {
+            let (channels, places) = (output[1], output[2..].iter().product::<usize>());
+            let residual = op.residual.then(|| r[r.len() - 1]);
+            for (i, y) in w.iter_mut().enumerate() {
+                let bias = if op.bias { r[2][i / places % channels] } else { 0.0 };
+                *y = bias + residual.map_or(0.0, |residual| residual[i]);
+            }
+            each_product(op, input(0), output, |p| w[p.y] += r[0][p.x] * r[1][p.w]);
+            w.iter_mut().for_each(|y| *y = activate(op.activation, *y));
+        }
+        Op::ConvDataGradient(op) => {
+            w.fill(0.0);
+            each_product(&op.0, output, input(0), |p| w[p.x] += r[0][p.y] * r[1][p.w]);
+        }
+        Op::ConvWeightGradient(op) => {
+            w.fill(0.0);
+            each_product(&op.0, input(0), input(1), |p| w[p.w] += r[0][p.x] * r[1][p.y]);
+        }
+        Op::LocallyConnected(op) => {
+            let units = output[1..].iter().product::<usize>();
+            w.iter_mut().enumerate().for_each(|(i, y)| *y = if op.bias { r[2][i % units] } else { 0.0 });
+            let own = own_weight(output);
+            each_product(&op.as_conv(), input(0), output, |p| w[p.y] += r[0][p.x] * r[1][own(&p)]);
+        }
+        Op::LocallyConnectedDataGradient(op) => {
+            w.fill(0.0);
+            let own = own_weight(input(0));
+            each_product(&op.0.as_conv(), output, input(0), |p| w[p.x] += r[0][p.y] * r[1][own(&p)]);
+        }
+        Op::LocallyConnectedWeightGradient(op) => {
+            w.fill(0.0);
+            let own = own_weight(input(1));
+            each_product(&op.0.as_conv(), input(0), input(1), |p| w[own(&p)] += r[0][p.x] * r[1][p.y]);
+        }
+        Op::MaxPool(op) => {
+            let windows = Windows::of_maximum(op, input(0), output);
+            windows.each(|y, first, elements| w[y] = r[0][largest(r[0], first, elements)]);
+        }
+        Op::MaxPoolGradient(op) => {
+            w.fill(0.0);
+            let windows = Windows::of_maximum(&op.0, input(0), input(1));
+            windows.each(|y, first, elements| w[largest(r[0], first, elements)] += r[1][y]);
+        }
+        Op::AveragePool(op) => mean(&Windows::of_mean(op, input(0), output), r[0], w),
+        Op::GlobalAveragePool(_) => {
+            let area = input(0)[2..].iter().product::<usize>();
+            let maps = r[0].chunks_exact(area);
+            maps.zip(w).for_each(|(map, y)| *y = map.iter().sum::<f64>() / area as f64);
+        }
+        Op::AveragePoolGradient(op) => {
+            w.fill(0.0);
+            let windows = Windows::of_mean(&op.pool, output, input(0));
+            windows.each(|y, first, elements| {
+                let share = r[0][y] / windows.divisor(y) as f64;
+                elements.iter().for_each(|x| w[first + x] += share);
+            });
+            if op.activation != Activation::None {
+                w.iter_mut().zip(r[1]).for_each(|(dx, x)| *dx *= activation_derivative(op.activation, *x));
+            }
+        }
+        other => unreachable!("{} is computed elsewhere", other.name()),
+    }
+}
+
+fn mean(windows: &Windows, x: &[f64], y: &mut [f64]) {
+    windows.each(|at, first, elements| {
+        y[at] = elements.iter().map(|x_at| x[first + x_at]).sum::<f64>() / windows.divisor(at) as f64;
+    });
+}
+
+/// The first maximum among the elements of a map that starts at `first`; NaN counts as the maximum.
+fn largest(x: &[f64], first: usize, elements: &[usize]) -> usize {
+    let exceeds = |at: usize, best: usize| x[at] > x[best] || x[at].is_nan() && !x[best].is_nan();
+    let elements = elements.iter().map(|at| first + at);
+    elements.reduce(|best, at| if exceeds(at, best) { at } else { best }).expect("the window is not empty")
+}
+
+/// Offsets into x, w and y of the factors and the sum of one product.
+struct Product {
+    x: usize,
+    w: usize,
+    y: usize,
+}
+
+/// Calls `visit` for the products of y\[n, o, p\] = Σ w\[o, c, t\] · x\[n, c', p·stride + t·dilation − padding\], where
+/// c' is channel c of the group of o; products with padding are left out.
+fn each_product(op: &Conv, x: &Shape, y: &Shape, mut visit: impl FnMut(Product)) {
+    let (from, to) = (x.ncdhw(), y.ncdhw());
+    let taps = taps(extents(x), extents(y), [op.kernel_size, op.stride, op.dilation], op.padding);
+    let (inputs, outputs) = (from[1] / op.groups, to[1] / op.groups);
+    let [places, x_len] = [&to, &from].map(|shape| shape[2..].iter().product::<usize>());
+    let window: usize = op.kernel_size.array().iter().product();
+    for n in 0..to[0] {
+        for o in 0..to[1] {
+            for c in 0..inputs {
+                let channel = o / outputs * inputs + c;
+                for tap in &taps {
+                    visit(Product {
+                        x: (n * from[1] + channel) * x_len + tap.x,
+                        w: (o * inputs + c) * window + tap.number,
+                        y: (n * to[1] + o) * places + tap.y,
+                    });
+                }
+            }
+        }
+    }
+}
+
+/// The offset of the weight of a product of a locally connected layer with output `y`: its weights
+/// `[O, C·KH·KW, OH, OW]` are those of a convolution, separate for each output position.
+fn own_weight(y: &Shape) -> impl Fn(&Product) -> usize {
+    let places: usize = y[2..].iter().product();
+    move |product| product.w * places + product.y % places
+}
+
+/// Depth, height and width.
+fn extents(shape: &Shape) -> [usize; 3] {
+    let [_, _, extents @ ..] = shape.ncdhw();
+    extents
+}
+
+/// An element of a window, with offsets in a map of x and a map of y.
+struct Tap {
+    x: usize,
+    y: usize,
+    /// The number of the element in its window.
+    number: usize,
+}
+
+/// All elements of all windows except those in the padding, in the order of y.
+fn taps(x: [usize; 3], y: [usize; 3], sizes: [PerAxis; 3], padding: Padding) -> Vec<Tap> {
+    let [kernel, stride, dilation] = sizes.map(PerAxis::array);
+    let before = padding.before();
+    let mut taps = Vec::new();
+    for (y_at, place) in positions(y).enumerate() {
+        for (number, tap) in positions(kernel).enumerate() {
+            let on = |axis: usize| {
+                let position = place[axis] * stride[axis] + tap[axis] * dilation[axis];
+                position.checked_sub(before[axis]).filter(|position| *position < x[axis])
+            };
+            if let (Some(d), Some(h), Some(w)) = (on(0), on(1), on(2)) {
+                taps.push(Tap { x: (d * x[1] + h) * x[2] + w, y: y_at, number });
+            }
+        }
+    }
+    taps
+}
+
+/// All positions in a volume, in order.
+fn positions([d, h, w]: [usize; 3]) -> impl Iterator<Item = [usize; 3]> {
+    (0..d * h * w).map(move |i| [i / (h * w), i / w % h, i % w])
+}
+
+/// The windows of a pool.
+struct Windows {
+    /// The elements of a map of x in each window over it.
+    elements: Vec<Vec<usize>>,
+    /// The number of elements of each window that count in a mean.
+    divisors: Vec<usize>,
+    maps: usize,
+    x_len: usize,
+}
+
+impl Windows {
+    fn of_maximum(op: &MaxPool, x: &Shape, y: &Shape) -> Windows {
+        Windows::new(x, y, [op.kernel_size, op.stride, op.dilation], op.padding, false)
+    }
+
+    fn of_mean(op: &AveragePool, x: &Shape, y: &Shape) -> Windows {
+        Windows::new(x, y, [op.kernel_size, op.stride, op.dilation], op.padding, op.count_include_pad)
+    }
+
+    /// Windows may extend past the padding; what lies there never counts.
+    fn new(x: &Shape, y: &Shape, sizes: [PerAxis; 3], padding: Padding, padding_counts: bool) -> Windows {
+        let (from, to) = (extents(x), extents(y));
+        let places = to.iter().product();
+        let mut elements = vec![Vec::new(); places];
+        for tap in taps(from, to, sizes, padding) {
+            elements[tap.y].push(tap.x);
+        }
+        let mut divisors: Vec<usize> = elements.iter().map(Vec::len).collect();
+        if padding_counts {
+            let (before, after) = (padding.before(), padding.after());
+            let padded = std::array::from_fn(|axis| before[axis] + from[axis] + after[axis]);
+            divisors = vec![0; places];
+            for tap in taps(padded, to, sizes, Padding::default()) {
+                divisors[tap.y] += 1;
+            }
+        }
+        Windows { elements, divisors, maps: x[0] * x[1], x_len: from.iter().product() }
+    }
+
+    /// Calls `visit` for every window of every map with its offset in y, the start of its map in x, and the offsets of
+    /// its elements in the map.
+    fn each(&self, mut visit: impl FnMut(usize, usize, &[usize])) {
+        for map in 0..self.maps {
+            for (place, elements) in self.elements.iter().enumerate() {
+                visit(map * self.elements.len() + place, map * self.x_len, elements);
+            }
+        }
+    }
+
+    /// The divisor of the mean at offset `y`.
+    fn divisor(&self, y: usize) -> usize {
+        self.divisors[y % self.divisors.len()]
+    }
+}
