@@ -116,8 +116,8 @@ pub fn get(kind: MnistKind, from: &Path) -> Result<Fetched> {
     Ok(Fetched { folder, files })
 }
 
-/// Downloads the files of `kind` that are not yet in the data folder, from the mirrors in `$STRIATE_MIRROR` or else from
-/// the built-in ones, and stores each after verifying its checksum. Partial downloads are kept, and the next call
+/// Downloads the files of `kind` that are not yet in the data folder, from the mirrors in `$STRIATE_MIRROR` or else
+/// from the built-in ones, and stores each after verifying its checksum. Partial downloads are kept, and the next call
 /// resumes them.
 ///
 /// The addresses of the built-in mirrors are untested.

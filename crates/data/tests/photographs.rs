@@ -1,5 +1,6 @@
 //! Real photographs, if downloaded, are decoded and resized like in Pillow: not to the same bytes, since JPEG decoders
-//! round differently, but to the same brightness and sharpness. The figures are from `scripts/reference/pillow_resize.py`.
+//! round differently, but to the same brightness and sharpness. The figures are from
+//! `scripts/reference/pillow_resize.py`.
 
 use serde::Deserialize;
 use striate_vision::{Filter, Image, decode, resize};

@@ -34,7 +34,8 @@ pub fn read_safetensors(path: &Path) -> Result<(Weights, HashMap<String, String>
 ///
 /// # Errors
 /// If they are not a valid safetensors file: truncated, with duplicate names, or with tensors that overlap, leave gaps,
-/// exceed the file, have an unsupported type, or do not match their shapes. Sizes are checked before memory is allocated.
+/// exceed the file, have an unsupported type, or do not match their shapes. Sizes are checked before memory is
+/// allocated.
 pub fn read_safetensors_bytes(bytes: &[u8]) -> Result<(Weights, Metadata)> {
     let (weights, metadata, _) = read_with_notes(bytes)?;
     Ok((weights, metadata))

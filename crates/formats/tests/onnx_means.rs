@@ -12,8 +12,8 @@ mod common;
 /// The shape of each image in the batch.
 const ELEMENTS: usize = 3 * 64;
 
-/// A file that transposes x to `[3, N, 8, 8]`, flattens each channel of the whole batch to a row, and computes y by `op`
-/// over `axis` of these.
+/// A file that transposes x to `[3, N, 8, 8]`, flattens each channel of the whole batch to a row, and computes y by
+/// `op` over `axis` of these.
 fn over_rows(op: &str, axis: i64) -> Vec<u8> {
     let nodes = [
         node("Transpose", &["x"], "t", &[ints_attribute("perm", &[1, 0, 2, 3])]),

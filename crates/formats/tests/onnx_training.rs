@@ -132,9 +132,9 @@ fn exported_network_trains_like_the_original() {
     assert_same_training((&network, &weights), &imported, 1e-6, str::to_owned);
 }
 
-/// The output of PyTorch's TorchScript exporter for a module in evaluation mode: batch norm folded into the convolution,
-/// whose weight is named by a number; `x * gain + shift + 0.5` with parameters of the module and a literal;
-/// `view(x.size(0), -1)` as arithmetic on shapes; a final softmax.
+/// The output of PyTorch's TorchScript exporter for a module in evaluation mode: batch norm folded into the
+/// convolution, whose weight is named by a number; `x * gain + shift + 0.5` with parameters of the module and a
+/// literal; `view(x.size(0), -1)` as arithmetic on shapes; a final softmax.
 fn as_pytorch_writes_it(weights: &Weights) -> Vec<u8> {
     let nodes = [
         node_called(

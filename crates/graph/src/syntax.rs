@@ -1,7 +1,7 @@
 //! Checks the syntax of TOML before it is parsed.
 //!
-//! The TOML library continues after an error, and each part of a dotted key becomes a table of more than a kilobyte, even
-//! an empty part. Without this check, a file of dots would take over 1,000 times its size in memory.
+//! The TOML library continues after an error, and each part of a dotted key becomes a table of more than a kilobyte,
+//! even an empty part. Without this check, a file of dots would take over 1,000 times its size in memory.
 
 use striate_tensor::{Error, Result};
 use toml_parser::parser::{EventReceiver, RecursionGuard, parse_document};

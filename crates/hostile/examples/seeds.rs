@@ -1,5 +1,5 @@
-//! Writes the small crafted files as seeds for the fuzzer: `seeds FOLDER`, with a subfolder for each target. The targets
-//! that run command lines get the same files, preceded by the bytes that select their kind.
+//! Writes the small crafted files as seeds for the fuzzer: `seeds FOLDER`, with a subfolder for each target. The
+//! targets that run command lines get the same files, preceded by the bytes that select their kind.
 
 #![forbid(unsafe_code)]
 

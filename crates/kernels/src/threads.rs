@@ -102,8 +102,8 @@ impl ThreadPool {
         self.run_on_threads(items, |_, item| work(item));
     }
 
-    /// Like [`ThreadPool::run`], but also passes the number of the thread, below [`ThreadPool::threads`], which no other
-    /// thread in the section has.
+    /// Like [`ThreadPool::run`], but also passes the number of the thread, below [`ThreadPool::threads`], which no
+    /// other thread in the section has.
     ///
     /// # Panics
     /// As [`ThreadPool::run`].

@@ -26,7 +26,8 @@ pub(crate) const INCEPTION_V2: Model = Model {
 };
 
 fn inception_v2() -> Result<Network> {
-    // The classifier is a convolution, whose initial scores `Kaiming` would scale by the inverse of the number of classes.
+    // The classifier is a convolution, whose initial scores `Kaiming` would scale by the inverse of the number of
+    // classes.
     let net = Builder::new("inception-v2", [3, 224, 224]).init(Init::He);
     let x = separable(net.input(), "Conv2d_1a_7x7").max_pool(3, 2).ceil().named("MaxPool_2a_3x3");
     let x = unit(x, "Conv2d_2b_1x1", 64, same(1));

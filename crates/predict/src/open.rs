@@ -183,8 +183,8 @@ fn image_preprocessing(model: &ModelFile) -> Result<Option<Preprocessing>> {
     }
 }
 
-/// Sets the preprocessing of `model`: the one `asked` for, else its own, else the one that `facts` determine. The choice
-/// is added to `notes`. Returns whether the model has one now.
+/// Sets the preprocessing of `model`: the one `asked` for, else its own, else the one that `facts` determine. The
+/// choice is added to `notes`. Returns whether the model has one now.
 ///
 /// # Errors
 /// As [`WeightsFacts::preprocessing`].

@@ -6,7 +6,8 @@
 //!
 //! ```no_run
 //! # fn main() -> striate::Result<()> {
-//! let model = striate::Classifier::new(striate::ModelFile::load("model.safetensors".as_ref())?, striate::Cpu::new(0)?)?;
+//! let file = striate::ModelFile::load("model.safetensors".as_ref())?;
+//! let model = striate::Classifier::new(file, striate::Cpu::new(0)?)?;
 //! let image = striate::decode(&std::fs::read("seven.png").expect("readable file"))?;
 //! println!("{}", model.guesses(&image, 1)?[0].class);
 //! # Ok(())

@@ -1,5 +1,5 @@
-//! ONNX's conformance cases, from its Python wheel (scripts/fetch-data.sh). Each case whose operations are supported must
-//! reproduce the stored outputs, or be listed in `onnx_left_out.txt` under the message that refuses it.
+//! ONNX's conformance cases, from its Python wheel (scripts/fetch-data.sh). Each case whose operations are supported
+//! must reproduce the stored outputs, or be listed in `onnx_left_out.txt` under the message that refuses it.
 //!
 //! Networks have a single input, the data; the other inputs of a case become initializers with the case's values.
 

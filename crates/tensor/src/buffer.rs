@@ -37,8 +37,8 @@ pub fn zeroed<T: Element>(count: usize) -> Result<Vec<T>> {
     bytemuck::try_zeroed_vec(count).map_err(|()| no_memory(bytes))
 }
 
-/// Returns an empty vector with capacity for exactly `count` elements, or an error where `Vec::with_capacity` would abort
-/// the process.
+/// Returns an empty vector with capacity for exactly `count` elements, or an error where `Vec::with_capacity` would
+/// abort the process.
 ///
 /// # Errors
 /// If there is not enough memory.

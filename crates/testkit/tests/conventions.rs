@@ -132,6 +132,46 @@ fn source_files_are_short_and_start_with_module_docs() {
     }
 }
 
+/// The longest line of comments and of documents, in characters.
+const WIDTH: usize = 120;
+
+/// Returns the lines of a document that are text: neither tables nor code.
+fn text_lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let mut is_code = false;
+    let lines = text.lines().enumerate().map(|(index, line)| (index + 1, line));
+    lines.filter(move |(_, line)| {
+        let is_fence = line.starts_with("```");
+        is_code ^= is_fence;
+        !is_code && !is_fence && !line.starts_with('|')
+    })
+}
+
+#[test]
+fn lines_of_comments_and_documents_are_short() {
+    let mut long = Vec::new();
+    let mut check = |path: &Path, (number, line): (usize, &str)| {
+        if line.chars().count() > WIDTH {
+            long.push(format!("{}:{number}", path.display()));
+        }
+    };
+    for (path, text) in sources() {
+        let lines = text.lines().enumerate().map(|(index, line)| (index + 1, line));
+        lines.filter(|(_, line)| line.trim_start().starts_with("//")).for_each(|line| check(&path, line));
+    }
+    for name in ["ADDING.md", "ARCHITECTURE.md", "CHANGELOG.md", "README.md"] {
+        let path = root().join(name);
+        let text = fs::read_to_string(&path).unwrap();
+        text_lines(&text).for_each(|line| check(&path, line));
+    }
+    assert!(long.is_empty(), "lines longer than {WIDTH} characters: {}", long.join(", "));
+}
+
+#[test]
+fn tables_and_code_are_not_text() {
+    let numbers: Vec<usize> = text_lines("a\n| b |\n```sh\nc\n```\nd").map(|(number, _)| number).collect();
+    assert_eq!(numbers, [1, 6]);
+}
+
 #[test]
 fn no_unfinished_code_remains() {
     // Written in two parts, so that this file does not contain them.

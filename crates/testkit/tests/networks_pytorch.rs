@@ -1,5 +1,5 @@
-//! The training graphs of small networks, run in f64, against PyTorch's float64 gradients. The expected values come from
-//! `scripts/reference/network_figures_pytorch.py`; `networks_pytorch.py` in the same folder compares all networks.
+//! The training graphs of small networks, run in f64, against PyTorch's float64 gradients. The expected values come
+//! from `scripts/reference/network_figures_pytorch.py`; `networks_pytorch.py` in the same folder compares all networks.
 
 use serde_json::Value;
 use striate_graph::{Network, Op, Optimizer, Role, TrainingSpec, training_graph};

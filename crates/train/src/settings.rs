@@ -81,8 +81,8 @@ impl Settings {
         Ok(Settings { name: name.to_owned(), reason: "as requested".into(), ..recipe.into() })
     }
 
-    /// Chooses a built-in recipe: the one for fine-tuning if there are `pretrained` weights, or else the one made for the
-    /// network `model` on the data `spec`, or else the one that suits the network.
+    /// Chooses a built-in recipe: the one for fine-tuning if there are `pretrained` weights, or else the one made for
+    /// the network `model` on the data `spec`, or else the one that suits the network.
     ///
     /// # Errors
     /// If the network is invalid.

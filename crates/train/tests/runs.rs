@@ -106,8 +106,8 @@ impl Observer for Lines {
     }
 }
 
-/// Validation uses hinge, smoothed and RBF losses too: at a negligible learning rate, the validation loss equals that of
-/// a training step on the same images.
+/// Validation uses hinge, smoothed and RBF losses too: at a negligible learning rate, the validation loss equals that
+/// of a training step on the same images.
 #[test]
 fn validation_uses_the_training_loss() {
     let scratch = Scratch::new("losses");

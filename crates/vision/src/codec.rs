@@ -314,8 +314,8 @@ mod tests {
         !bytes.iter().fold(u32::MAX, |sum, byte| (0..8).fold(sum ^ u32::from(*byte), |sum, _| step(sum)))
     }
 
-    /// A file without its end marker is complete if appending the marker yields the same image; after real truncation, it
-    /// yields another.
+    /// A file without its end marker is complete if appending the marker yields the same image; after real truncation,
+    /// it yields another.
     #[test]
     fn jpeg_without_its_end_marker_is_complete() {
         for file in [jpeg(30, 21), include_bytes!("../tests/progressive.jpg").to_vec()] {

@@ -2,7 +2,8 @@
 //!
 //! A layer's blobs become `NAME.weight` and `NAME.bias`. Caffe splits a batch norm into two layers, which are merged:
 //! `BatchNorm` holds means and variances with a scale factor to divide them by, and the `Scale` after it holds γ and β.
-//! Caffe's images are BGR; the first convolution is converted to RGB, the only order that the other crates use. Source: Caffe, `src/caffe/proto/caffe.proto`.
+//! Caffe's images are BGR; the first convolution is converted to RGB, the only order that the other crates use. Source:
+//! Caffe, `src/caffe/proto/caffe.proto`.
 
 mod epsilon;
 mod message;

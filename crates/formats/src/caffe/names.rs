@@ -7,8 +7,8 @@ use striate_graph::{Network, Op};
 
 use crate::Weights;
 
-/// Returns the weights of `network` under torchvision's names; `None` if there are none, or if their names are not those
-/// of its family in Caffe.
+/// Returns the weights of `network` under torchvision's names; `None` if there are none, or if their names are not
+/// those of its family in Caffe.
 pub(crate) fn as_torchvision(network: &str, weights: &Weights) -> Option<Weights> {
     if weights.is_empty() {
         return None;

@@ -31,8 +31,8 @@ impl Normalization {
 }
 
 /// Reconciles the constants in a Caffe file with those of `network`. The ε of batch norms must agree; where local
-/// response normalizations differ in k and α, the weights of `loaded` are rescaled so that the network computes what the
-/// file's network does. Changes are added to the notes.
+/// response normalizations differ in k and α, the weights of `loaded` are rescaled so that the network computes what
+/// the file's network does. Changes are added to the notes.
 ///
 /// # Errors
 /// If that is not possible: a batch norm differs in ε; or a normalization differs in its channels or β, is on the

@@ -61,7 +61,8 @@ struct LayerWriter<'a> {
 }
 
 impl LayerWriter<'_> {
-    /// Returns the Caffe layers for this layer; none if there is nothing to store, such as for an absent auxiliary head.
+    /// Returns the Caffe layers for this layer; none if there is nothing to store, such as for an absent auxiliary
+    /// head.
     fn messages(&self) -> Result<Vec<Message>> {
         let blobs = || self.blobs(&["weight", "bias"]);
         Ok(match &self.layer.op {

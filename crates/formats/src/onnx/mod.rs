@@ -1,10 +1,10 @@
 //! Reads ONNX graphs with their weights as networks, and writes networks as ONNX.
 //!
-//! `proto` reads the messages, `tensor` and `external` the elements of tensors. A `constant` is known before the network
-//! runs; `folding` computes with constants, within a `budget`. `output` chooses the output, `survey` finds its nodes and
-//! refuses what cannot be read; `import` then converts the nodes, whose operands `value` provides. `rules` lists the
-//! operators; the rules themselves are in `layers`, `functions`, `pools`, `joins`, `reductions`, `pads`, `parts`, `resize`,
-//! `shapes` and `quantized`. `turned` postpones transpositions, most of which cancel out.
+//! `proto` reads the messages, `tensor` and `external` the elements of tensors. A `constant` is known before the
+//! network runs; `folding` computes with constants, within a `budget`. `output` chooses the output, `survey` finds its
+//! nodes and refuses what cannot be read; `import` then converts the nodes, whose operands `value` provides. `rules`
+//! lists the operators; the rules themselves are in `layers`, `functions`, `pools`, `joins`, `reductions`, `pads`,
+//! `parts`, `resize`, `shapes` and `quantized`. `turned` postpones transpositions, most of which cancel out.
 
 mod attributes;
 mod budget;

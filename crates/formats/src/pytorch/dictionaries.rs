@@ -143,8 +143,8 @@ impl<'a> Dictionaries<'a> {
         steps.join(".")
     }
 
-    /// The entries of `dictionary` with their names: the tensors of a module, or all entries of a plain dictionary whose
-    /// keys are text.
+    /// The entries of `dictionary` with their names: the tensors of a module, or all entries of a plain dictionary
+    /// whose keys are text.
     ///
     /// # Errors
     /// If modules contain each other so often that their names are out of proportion to the file.

@@ -106,8 +106,8 @@ impl Zip {
         self.with(part, field, value.as_ref())
     }
 
-    /// Inserts a zip64 end record before the end record, with the count, size and offset of the directory in `fields`; its
-    /// locator points to `position`.
+    /// Inserts a zip64 end record before the end record, with the count, size and offset of the directory in `fields`;
+    /// its locator points to `position`.
     fn with_end64(self, fields: [u64; 3], position: u64) -> Vec<u8> {
         let [count, size, offset] = fields;
         let numbers = [count, count, size, offset].map(u64::to_le_bytes).concat();

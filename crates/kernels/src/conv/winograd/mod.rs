@@ -2,8 +2,8 @@
 //! channels where the direct convolution has 144.
 //!
 //! Y = Aᵀ [(G w Gᵀ) ⊙ (Bᵀ x B)] A. The products over the input channels are 36 matrix multiplications of transformed
-//! tiles and transformed weights. The interpolation points 0, ±5/8, ±3/2, ∞ give a smaller rounding error than the usual
-//! 0, ±1, ±2, ∞ at the same cost.
+//! tiles and transformed weights. The interpolation points 0, ±5/8, ±3/2, ∞ give a smaller rounding error than the
+//! usual 0, ±1, ±2, ∞ at the same cost.
 //!
 //! Sources: Lavin and Gray, "Fast algorithms for convolutional neural networks", CVPR 2016; Barabasz et al., "Error
 //! analysis and improving the accuracy of Winograd convolution", ACM TOMS 2020 (points).

@@ -106,8 +106,8 @@ impl<const LANES: usize> Body for Cell<'_, LANES> {
     }
 }
 
-/// Transforms the weights of all pairs of channels: G w Gᵀ. If it `flips` them, inputs and outputs are exchanged and the
-/// taps reversed.
+/// Transforms the weights of all pairs of channels: G w Gᵀ. If it `flips` them, inputs and outputs are exchanged and
+/// the taps reversed.
 fn transform_weights<const LANES: usize>(
     isa: Isa,
     flips: bool,
