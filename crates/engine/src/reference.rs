@@ -299,7 +299,7 @@ struct ReferenceProgram {
 impl Program for ReferenceProgram {
     fn run(&self, input: &[f32], output: &mut [f32], profile: Option<Profile>) -> Result<()> {
         let own = self.sizes.iter().map(|bytes| Buffer::zeroed(*bytes)).collect::<Result<_>>()?;
-        let mut memory = Memory { own, shared: self.weights.clone() };
+        let mut memory = Memory::new(own, self.weights.clone());
         memory.bytes_mut(&self.steps.inputs[0]).copy_from_slice(bytemuck::cast_slice(input));
         self.steps.run(&[Segment::Prepare, Segment::Accumulate], &mut memory, profile);
         output.copy_from_slice(bytemuck::cast_slice(memory.bytes(&self.steps.outputs[0])));

@@ -17,13 +17,17 @@ impl Op {
         matches!(self, Op::Flatten(_) | Op::Reshape(_) | Op::Constant(_))
     }
 
-    /// Whether the operation moves a window over its operands: convolutions, pools and their gradients.
+    /// Whether the operation moves a window over its operands: convolutions, locally connected layers, pools and
+    /// their gradients.
     pub fn has_window(&self) -> bool {
         matches!(
             self,
             Op::Conv(_)
                 | Op::ConvDataGradient(_)
                 | Op::ConvWeightGradient(_)
+                | Op::LocallyConnected(_)
+                | Op::LocallyConnectedDataGradient(_)
+                | Op::LocallyConnectedWeightGradient(_)
                 | Op::MaxPool(_)
                 | Op::MaxPoolGradient(_)
                 | Op::AveragePool(_)

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use striate_kernels::activation::Activation;
 use striate_kernels::batch_norm::reference::Statistics;
 use striate_kernels::batch_norm::{self, BatchNormDesc};
+use striate_kernels::channel_sum::{self, ChannelSumDesc};
 use striate_kernels::concat::{self, ConcatDesc};
 use striate_kernels::dropout::{self, DropoutDesc};
 use striate_kernels::elementwise::{self, Elementwise, ElementwiseDesc};
@@ -17,11 +18,10 @@ use striate_kernels::optimizer::{self, AdamDesc, SgdDesc};
 use striate_kernels::pad_channels::{self, PadChannelsDesc};
 use striate_kernels::pooling::{self, PoolDesc, PoolKind};
 use striate_kernels::rbf::{self, RbfDesc};
-use striate_kernels::reduce::{self, ChannelSumDesc};
 use striate_kernels::scale::{self, ScaleDesc};
 use striate_kernels::softmax::{self, SoftmaxDesc};
 use striate_kernels::threads::ThreadPool;
-use striate_kernels::{Access, Halo, Layout, Memory, Place, Region, Views};
+use striate_kernels::{Access, Halo, Layout, Memory, Operand as Slice, Place, Region, Views};
 use striate_kernels::{Context, reorder};
 use striate_tensor::{Buffer, Shape};
 
@@ -175,11 +175,21 @@ fn check_batch_norm(shape: [usize; 4], epsilon: f32) {
 fn check_channel_sum(shape: [usize; 4], product: bool) {
     let (x, other) = (Operand::random(shape, 1), Operand::random(shape, 3));
     let mut y = Operand::random([1, shape[1], 1, 1], 2);
-    reduce::reference::channel_sum(shape, &x.values, product.then_some(&other.values[..]), &mut y.values);
+    channel_sum::reference::channel_sum(
+        shape,
+        &x.values,
+        product.then_some(&other.values[..]),
+        &mut y.values,
+    );
     let desc = ChannelSumDesc { shape, product };
     let reads = if product { vec![x, other] } else { vec![x] };
-    let ran =
-        check(&Case { desc: &desc, list: reduce::list(), reads, writes: vec![(None, y)], tolerance: 1e-5 });
+    let ran = check(&Case {
+        desc: &desc,
+        list: channel_sum::list(),
+        reads,
+        writes: vec![(None, y)],
+        tolerance: 1e-5,
+    });
     assert!(ran.contains(&"channel_sum_plain_f32"), "{shape:?}");
 }
 
@@ -374,7 +384,7 @@ proptest! {
             let source = place(from);
             let kernel = reorder::kernel(shape, from, to, Isa::Scalar);
             let pool = ThreadPool::new(threads);
-            kernel.run(&Context { thread_pool: &pool }, &mut Views::of(&[&source], vec![&mut got[..]]));
+            kernel.run(&Context { thread_pool: &pool }, &mut Views::of(&mut [Slice::read(&source), Slice::write(&mut got)]));
             prop_assert_eq!(&got, &place(to));
         }
     }
@@ -395,7 +405,7 @@ proptest! {
                     let mut laid = vec![0.0; len];
                     reorder::reorder(shape, Layout::Plain, layouts[0], &plain, &mut laid);
                     let own = [Buffer::from_slice(&laid), Buffer::from_slice(&[5i64, step]), Buffer::from_slice(&vec![f32::NAN; len])].map(Result::unwrap).into();
-                    let mut memory = Memory { own, shared: vec![] };
+                    let mut memory = Memory::new(own, vec![]);
                     let region = |place: usize, bytes| Region { place: Place::Own(place), bytes };
                     let reads = vec![region(0, 0..len * 4), region(1, 0..8), region(1, 8..16)];
                     let access = Access::new(reads, vec![region(2, 0..len * 4)]).unwrap();

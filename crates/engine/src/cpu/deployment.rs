@@ -45,7 +45,8 @@ impl CpuDeployment {
             let own = preparation.results.iter().map(|(_, bytes)| Buffer::zeroed(*bytes));
             let shared = preparation.sources.iter().map(|name| self.weights[name].clone());
             let own = own.collect::<Result<_>>().map_err(|e| e.at(weights_of(&self.name)))?;
-            let mut memory = Memory { own, shared: shared.collect() };
+            let mut memory = Memory::new(own, shared.collect());
+            memory.reserve(preparation.steps.iter().map(|step| &step.access));
             let context = Context { thread_pool: self.cpu.thread_pool() };
             for step in &preparation.steps {
                 step.kernel.run(&context, &mut memory.open(&step.access));
@@ -91,7 +92,9 @@ impl CpuProgram {
         if let Some(memory) = lock(&self.workspaces).pop() {
             return Ok(memory);
         }
-        Ok(Memory { own: vec![self.plan.work_memory()?], shared: self.shared.clone() })
+        let mut memory = Memory::new(vec![self.plan.work_memory()?], self.shared.clone());
+        memory.reserve(self.plan.steps.iter().map(|step| &step.access));
+        Ok(memory)
     }
 }
 

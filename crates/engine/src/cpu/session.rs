@@ -43,7 +43,7 @@ impl CpuSession {
             let what = format!("weights, gradients and momenta of {}", plan.graph.name);
             own.push(Buffer::zeroed(*bytes).map_err(|e| e.at(what))?);
         }
-        self.memory = Memory { own, shared: Vec::new() };
+        self.memory = Memory::new(own, Vec::new());
         self.placements = plan.variables.iter().cloned().collect();
         Ok(())
     }
@@ -62,6 +62,7 @@ impl Session for CpuSession {
             self.memory.own[0] = plan.work_memory()?;
         }
         self.plans.push(plan);
+        self.memory.reserve(self.plans.iter().flat_map(|plan| &plan.steps).map(|step| &step.access));
         Ok(self.plans.len() - 1)
     }
 

@@ -113,12 +113,12 @@ impl Maps {
     }
 }
 
-/// Whether a layout consists of blocks of `lanes` channels.
-pub(crate) fn is_blocked(layout: Layout, lanes: usize) -> bool {
-    matches!(layout, Layout::Channels { block, .. } if block == lanes)
+/// Whether a layout consists of blocks of `size` channels.
+pub(crate) fn is_blocked(layout: Layout, size: usize) -> bool {
+    matches!(layout, Layout::Channels { block, .. } if block == size)
 }
 
-/// Whether a layout consists of maps of vectors with `lanes` lanes, which may be channels or images.
-pub(crate) fn is_lanes(layout: Layout, lanes: usize) -> bool {
-    is_blocked(layout, lanes) || layout == Layout::Images { block: lanes }
+/// Whether a layout consists of maps of vectors: of blocks of `block` channels or images.
+pub(crate) fn is_lanes(layout: Layout, block: usize) -> bool {
+    is_blocked(layout, block) || layout == Layout::Images { block }
 }

@@ -19,12 +19,18 @@ impl Isa {
     /// All instruction sets, best first.
     pub const ALL: [Isa; 3] = [Isa::Avx512, Isa::Avx2, Isa::Scalar];
 
-    /// The number of channels per block, which is also the number of lanes of a vector: 16, 8 or 8.
-    pub const fn block(self) -> usize {
+    /// The number of floats of a vector: 16, 8 or 8.
+    pub const fn lanes(self) -> usize {
         match self {
             Isa::Avx512 => 16,
             Isa::Avx2 | Isa::Scalar => 8,
         }
+    }
+
+    /// The number of channels, or of images, per block of an activation. Kernels for blocks of f32 process one vector
+    /// per pixel, so it is the number of lanes.
+    pub const fn block(self) -> usize {
+        self.lanes()
     }
 
     /// The number of vector registers that a kernel can use as accumulators, leaving the rest for operands.

@@ -24,7 +24,7 @@ pub fn multiply_adds(isa: Isa, format: Format, rounds: u64) -> Option<u64> {
     match format {
         Format::F32 => {
             dispatch(isa, Chains { rounds });
-            Some(rounds * (CHAINS * lanes(isa) * 2) as u64)
+            Some(rounds * (CHAINS * isa.lanes() * 2) as u64)
         }
         #[cfg(target_arch = "x86_64")]
         Format::Bf16 if isa == Isa::Avx512 && std::is_x86_feature_detected!("avx512bf16") => {
@@ -40,10 +40,6 @@ pub fn multiply_adds(isa: Isa, format: Format, rounds: u64) -> Option<u64> {
         }
         _ => None,
     }
-}
-
-fn lanes(isa: Isa) -> usize {
-    isa.block()
 }
 
 struct Chains {

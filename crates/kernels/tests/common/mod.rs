@@ -6,7 +6,7 @@ use striate_kernels::isa::Isa;
 use striate_kernels::reorder;
 use striate_kernels::threads::ThreadPool;
 use striate_kernels::{Context, Implementation};
-use striate_kernels::{Halo, Layout, Views};
+use striate_kernels::{Halo, Layout, Operand as Slice, Views};
 use striate_tensor::Shape;
 use striate_tensor::random::{Random, Stream};
 
@@ -108,7 +108,7 @@ fn lay(operand: &Operand, layout: Layout, isa: Isa) -> Vec<f32> {
     let mut laid = vec![f32::NAN; layout.len(&Shape::from(operand.shape))];
     let kernel = reorder::kernel(operand.shape, Layout::Plain, layout, isa);
     let context = Context { thread_pool: &ThreadPool::new(2) };
-    kernel.run(&context, &mut Views::of(&[&values], [&mut laid[..]]));
+    kernel.run(&context, &mut Views::of(&mut [Slice::read(&values), Slice::write(&mut laid)]));
     laid
 }
 
@@ -129,9 +129,10 @@ fn run<D>(case: &Case<D>, implementation: &dyn Implementation<D>, isa: Isa, layo
             })
             .collect();
         writes.push(vec![f32::NAN; kernel.scratch_len(threads)]);
-        let read_slices: Vec<&[f32]> = reads.iter().map(Vec::as_slice).collect();
-        let write_slices: Vec<&mut [f32]> = writes.iter_mut().map(Vec::as_mut_slice).collect();
-        kernel.run(&Context { thread_pool: &pool }, &mut Views::of(&read_slices, write_slices));
+        let read_slices = reads.iter().map(|values| Slice::read(values));
+        let write_slices = writes.iter_mut().map(|values| Slice::write(values));
+        let mut operands: Vec<Slice> = read_slices.chain(write_slices).collect();
+        kernel.run(&Context { thread_pool: &pool }, &mut Views::of(&mut operands));
         writes.pop();
         results.push(writes);
     }

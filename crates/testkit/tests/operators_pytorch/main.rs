@@ -10,6 +10,7 @@ use striate_graph::ops::ScatterKernels;
 use striate_kernels::activation::Activation;
 use striate_kernels::batch_norm::BatchNormDesc;
 use striate_kernels::batch_norm::reference as batch_norm;
+use striate_kernels::channel_sum::reference as channel_sum;
 use striate_kernels::class_loss::reference as class_loss;
 use striate_kernels::class_loss::{ClassLossDesc, Criterion};
 use striate_kernels::concat::reference as concat;
@@ -30,7 +31,6 @@ use striate_kernels::pooling::reference as pooling;
 use striate_kernels::pooling::{PoolDesc, PoolKind};
 use striate_kernels::rbf::RbfDesc;
 use striate_kernels::rbf::reference as rbf;
-use striate_kernels::reduce::reference as reduce;
 use striate_kernels::scale::reference as scale;
 use striate_kernels::scatter::ScatterDesc;
 use striate_kernels::softmax::reference as softmax;
@@ -150,7 +150,7 @@ fn conv2d(case: &mut Case) {
 fn bias_gradient(case: &mut Case, shape: [usize; 4], dy: &[f64]) {
     if case.has("b") {
         let mut db = vec![f64::NAN; shape[1]];
-        reduce::channel_sum(shape, dy, None, &mut db);
+        channel_sum::channel_sum(shape, dy, None, &mut db);
         case.gradient("b", &db);
     }
 }
@@ -215,7 +215,7 @@ fn scale(case: &mut Case) {
     let (mut dx, mut dw) = (vec![f64::NAN; x.len()], vec![f64::NAN; w.len()]);
     scale::scale(shape, &dy, &w, None, &mut dx);
     case.gradient("x", &dx);
-    reduce::channel_sum(shape, &x, Some(&dy), &mut dw);
+    channel_sum::channel_sum(shape, &x, Some(&dy), &mut dw);
     case.gradient("w", &dw);
     bias_gradient(case, shape, &dy);
 }

@@ -6,7 +6,7 @@ use striate_engine::{Cpu, Isa};
 use striate_kernels::conv::{self, ConvDesc};
 use striate_kernels::peak::Format;
 use striate_kernels::{Context, Implementation, Kernel, gemm};
-use striate_kernels::{Layout, Views};
+use striate_kernels::{Layout, Operand, Views};
 use striate_tensor::random::{Random, Stream};
 use striate_tensor::text::counted;
 use striate_tensor::{Buffer, Error, Shape};
@@ -142,9 +142,10 @@ fn measure(problem: &Problem, prepared: Prepared, seconds: f64, cpu: &Cpu) -> Re
     let mut writes = writes.into_iter().chain([scratch]).map(zeroed).collect::<Result<Vec<_>, _>>()?;
     let context = Context { thread_pool: cpu.thread_pool() };
     let rates = rounds(seconds, || {
-        let reads: Vec<&[f32]> = reads.iter().map(Buffer::as_slice).collect();
-        let writes: Vec<&mut [f32]> = writes.iter_mut().map(Buffer::as_mut_slice).collect();
-        kernel.run(&context, &mut Views::of(&reads, writes));
+        let reads = reads.iter().map(|buffer| Operand::read(buffer.as_slice::<f32>()));
+        let writes = writes.iter_mut().map(|buffer| Operand::write(buffer.as_mut_slice::<f32>()));
+        let mut operands: Vec<Operand> = reads.chain(writes).collect();
+        kernel.run(&context, &mut Views::of(&mut operands));
         Ok(())
     })?;
     let gflops: Vec<f64> = rates.iter().map(|rate| rate * flops / 1e9).collect();

@@ -2,9 +2,9 @@
 
 use striate_graph::ops::PadChannels;
 use striate_graph::{Graph, Node, ValueId};
+use striate_kernels::channel_sum::{self, ChannelSumDesc};
 use striate_kernels::concat::{self, ConcatDesc};
 use striate_kernels::pad_channels::{self, PadChannelsDesc};
-use striate_kernels::reduce::{self, ChannelSumDesc};
 
 use super::{Lowering, input_shape, kernels, output_shape};
 
@@ -19,7 +19,7 @@ pub(super) fn gradient(graph: &Graph, node: &Node) -> Lowering {
 
 pub(super) fn channel_sum(graph: &Graph, node: &Node) -> Lowering {
     let product = node.inputs.len() == 2;
-    kernels(ChannelSumDesc { shape: input_shape(graph, node), product }, reduce::list())
+    kernels(ChannelSumDesc { shape: input_shape(graph, node), product }, channel_sum::list())
 }
 
 pub(super) fn pad_channels(graph: &Graph, node: &Node, op: &PadChannels) -> Lowering {

@@ -18,7 +18,7 @@ use crate::conv::taps::{Tap, along_row};
 use crate::gemm::{self, GemmDesc};
 use crate::isa::Isa;
 use crate::threads::ThreadPool;
-use crate::{Context, Kernel};
+use crate::{Context, Kernel, Operand};
 
 /// The maximum number of floats in a chunk's columns, and in its products, unless a single position needs more.
 const CHUNK: usize = 1 << 21;
@@ -254,7 +254,8 @@ impl Products {
     ) {
         let (_, kernel) =
             self.kernels.iter().find(|(size, _)| *size == places).expect("chunks have only these two sizes");
-        kernel.run(context, &mut Views::of(&[a, b], [c, scratch]));
+        let mut operands = [Operand::read(a), Operand::read(b), Operand::write(c), Operand::write(scratch)];
+        kernel.run(context, &mut Views::of(&mut operands));
     }
 }
 

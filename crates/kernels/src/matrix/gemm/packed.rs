@@ -44,7 +44,7 @@ pub(super) struct Packed {
 
 impl Packed {
     pub fn new(desc: &GemmDesc, isa: Isa) -> Packed {
-        let tile = [isa.accumulators() / 2, 2 * isa.block()];
+        let tile = [isa.accumulators() / 2, 2 * isa.lanes()];
         let panels = [desc.m.div_ceil(tile[0]), desc.n.div_ceil(tile[1])];
         let private = usize::from(desc.n >= desc.m);
         let all = panels[private];

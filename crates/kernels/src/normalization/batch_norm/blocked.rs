@@ -79,8 +79,8 @@ impl Operands {
         });
     }
 
-    /// For every pixel outside the halo: y = of_x·x + shift, plus the residual, activated; or of_x·x + shift + scale·dy,
-    /// where dy is the gradient before the activation.
+    /// For every pixel outside the halo: y = of_x·x + shift, plus the residual, activated; or of_x·x + shift +
+    /// scale·dy, where dy is the gradient before the activation.
     pub fn apply(
         &self,
         context: &Context,
