@@ -27,7 +27,7 @@ pub mod optimizer;
 mod pointwise;
 pub mod pooling;
 pub mod reference;
-pub mod simd;
+mod simd;
 pub mod threads;
 
 pub use conv::{conv3d, locally_connected};

@@ -158,7 +158,7 @@ fn lines_of_comments_and_documents_are_short() {
         let lines = text.lines().enumerate().map(|(index, line)| (index + 1, line));
         lines.filter(|(_, line)| line.trim_start().starts_with("//")).for_each(|line| check(&path, line));
     }
-    for name in ["ADDING.md", "ARCHITECTURE.md", "CHANGELOG.md", "README.md"] {
+    for name in ["ADDING.md", "ARCHITECTURE.md", "CHANGELOG.md", "README.md", "SECURITY.md"] {
         let path = root().join(name);
         let text = fs::read_to_string(&path).unwrap();
         text_lines(&text).for_each(|line| check(&path, line));

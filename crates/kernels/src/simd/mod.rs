@@ -1,7 +1,7 @@
 //! Vectors of floats: one trait, implemented for each instruction set.
 //!
 //! An algorithm is written once, generic over [`Simd`], as a [`Body`]; [`dispatch`] instantiates it for
-//! each instruction set and runs the requested one. A token such as [`Avx2`] can only be created on a machine
+//! each instruction set and runs the requested one. A token such as `Avx2` can only be created on a machine
 //! that supports the instructions, which is what makes its methods safe.
 
 #[cfg(target_arch = "x86_64")]
@@ -13,12 +13,8 @@ mod math;
 pub mod peak;
 mod portable;
 
-#[cfg(target_arch = "x86_64")]
-pub use avx2::Avx2;
-#[cfg(target_arch = "x86_64")]
-pub use avx512::Avx512;
 use isa::Isa;
-pub use math::{activate, activation_gradient, exp, exp_minus_one, sigmoid, tanh};
+pub use math::{activate, activation_gradient, exp, exp_minus_one, sigmoid};
 pub use portable::Portable;
 
 /// A vector unit. All methods operate lane by lane unless stated otherwise.

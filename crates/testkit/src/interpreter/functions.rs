@@ -165,3 +165,23 @@ fn mask(op: &Dropout, seed: i64, step: i64) -> impl Fn(u64) -> bool {
         philox([a, b], [block[0], block[1], step[0], step[1]])[(index % 4) as usize] >= threshold
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Values of Abramowitz and Stegun, table 7.1, to 10 digits.
+    #[test]
+    fn error_function_has_tabulated_values() {
+        for (x, expected) in
+            [(0.0, 0.0), (0.5, 0.520_499_877_8), (1.0, 0.842_700_792_9), (2.0, 0.995_322_265_0)]
+        {
+            assert!(
+                (erf(x) - expected).abs() < 1e-10 && (erf(-x) + expected).abs() < 1e-10,
+                "erf({x}) = {}",
+                erf(x)
+            );
+        }
+        assert!((erf(5.9) - 1.0).abs() < 1e-15 && erf(7.0) == 1.0);
+    }
+}
