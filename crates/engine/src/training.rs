@@ -92,15 +92,6 @@ impl Training {
         device.plan(training_form(network, spec, shape, device)?)
     }
 
-    /// Compiles the program for batches of `shape` unless it exists, so that such batches run without compiling or
-    /// allocating.
-    ///
-    /// # Errors
-    /// If the network cannot be trained on such batches.
-    pub fn ensure_plan(&mut self, shape: &Shape) -> Result<()> {
-        self.program(shape).map(|_| ())
-    }
-
     /// The number of the program for batches of `shape`, which is compiled unless it exists.
     fn program(&mut self, shape: &Shape) -> Result<usize> {
         if let Some(program) = self.programs.get(shape) {
