@@ -8,6 +8,7 @@ use std::sync::Arc;
 use striate_graph::{Graph, Segment};
 use striate_tensor::Result;
 
+use crate::Variables;
 use crate::clock::Clock;
 use crate::passes::Disabled;
 use crate::report::PlanReport;
@@ -55,11 +56,11 @@ pub trait Device: Send + Sync {
     /// Creates a session without programs and variables.
     fn session(&self) -> Box<dyn Session>;
 
-    /// Copies `weights` of the network `name` to the device, for programs that do not change them.
+    /// Moves `weights` of the network `name` to the device, for programs that do not change them.
     ///
     /// # Errors
     /// If there is not enough memory.
-    fn deploy(&self, name: &str, weights: &[(&str, &[f32])]) -> Result<Arc<dyn Deployment>>;
+    fn deploy(&self, name: &str, weights: Variables) -> Result<Arc<dyn Deployment>>;
 }
 
 /// Programs that change variables, such as training steps for several batch sizes, and these variables.

@@ -1,37 +1,37 @@
 //! Inference with fixed weights: one program for each input shape.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use striate_graph::{Graph, Network, Role, initial_values};
-use striate_tensor::text::counted;
-use striate_tensor::{Error, Result, Shape, check_memory, zeroed};
+use striate_tensor::{Error, Result, Shape, check_memory, with_capacity};
 
 use crate::clock::Clock;
-use crate::device::{Deployment, Device, Profile, Program};
+use crate::device::{Deployment, Device};
+use crate::programs::{Programs, Ready};
 use crate::report::PlanReport;
 use crate::{Variables, passes};
 
 /// A network with fixed weights, ready for inputs of any shape that it accepts.
 ///
-/// Can be shared between threads.
+/// Can be shared between threads. Programs for the [`KEPT_PROGRAMS`] input shapes that were used last are kept. A request
+/// for a shape that has a program never waits for the compilation of another one.
 pub struct Inference {
     network: Network,
     device: Arc<dyn Device>,
     deployment: Arc<dyn Deployment>,
     /// The number of elements of each weight.
     sizes: HashMap<String, usize>,
-    programs: Mutex<HashMap<Shape, Arc<Ready>>>,
+    programs: Programs,
 }
 
-/// A program with the shape of its output.
-struct Ready {
-    program: Arc<dyn Program>,
-    output: Shape,
-}
+/// The number of input shapes whose programs are kept. A program is a list of steps, without the weights and the memory
+/// of runs, which programs share; this many serve every batch size of a service that collects requests.
+pub const KEPT_PROGRAMS: usize = 32;
 
 impl Inference {
-    /// Creates the inference of `network` on `device` with `weights`: all its parameters and buffers by name.
+    /// Creates the inference of `network` on `device` with `weights`: all its parameters and buffers by name, and
+    /// possibly others. They are copied; see [`Inference::with_weights`].
     ///
     /// # Errors
     /// If a variable is missing or has another shape, or there is not enough memory.
@@ -40,9 +40,27 @@ impl Inference {
         weights: &Variables,
         device: impl Into<Arc<dyn Device>>,
     ) -> Result<Inference> {
+        let mut copies = Variables::new();
+        for (name, _) in network.variables()? {
+            let Some((shape, values)) = weights.get(&name) else { continue };
+            let mut copy = with_capacity(values.len()).map_err(|e| e.at(&name))?;
+            copy.extend_from_slice(values);
+            copies.insert(name, (shape.clone(), copy));
+        }
+        Inference::with_weights(network, copies, device)
+    }
+
+    /// Like [`Inference::new`], but takes the weights over.
+    ///
+    /// # Errors
+    /// As [`Inference::new`].
+    pub fn with_weights(
+        network: Network,
+        mut weights: Variables,
+        device: impl Into<Arc<dyn Device>>,
+    ) -> Result<Inference> {
         let device = device.into();
         let variables = network.variables()?;
-        let mut given = Vec::with_capacity(variables.len());
         for (name, shape) in &variables {
             let Some((own, values)) = weights.get(name) else {
                 return Err(Error::input(format!("network {}: the weights lack {name}", network.name)));
@@ -51,11 +69,12 @@ impl Inference {
                 let what = format!("{name} has shape {own}; expected {shape}");
                 return Err(Error::input(format!("network {}: {what}", network.name)));
             }
-            given.push((name.as_str(), &values[..]));
         }
-        let deployment = device.deploy(&network.name, &given)?;
-        let sizes = variables.into_iter().map(|(name, shape)| (name, shape.numel())).collect();
-        Ok(Inference { network, device, deployment, sizes, programs: Mutex::default() })
+        let sizes: HashMap<String, usize> =
+            variables.into_iter().map(|(name, shape)| (name, shape.numel())).collect();
+        weights.retain(|name, _| sizes.contains_key(name));
+        let deployment = device.deploy(&network.name, weights)?;
+        Ok(Inference { network, device, deployment, sizes, programs: Programs::default() })
     }
 
     /// Draws the initial weights of `network`, a pure function of network and `seed`.
@@ -88,7 +107,7 @@ impl Inference {
             device: self.device.clone(),
             deployment: self.deployment.fork(),
             sizes: self.sizes.clone(),
-            programs: Mutex::default(),
+            programs: Programs::default(),
         })
     }
 
@@ -168,17 +187,23 @@ impl Inference {
         device.plan(graph)
     }
 
+    /// The number of input shapes whose programs are kept at the moment.
+    pub fn kept_programs(&self) -> usize {
+        self.programs.count()
+    }
+
     fn ready(&self, shape: &Shape) -> Result<Arc<Ready>> {
-        if let Some(ready) = lock(&self.programs).get(shape) {
-            return Ok(ready.clone());
+        if let Some(ready) = self.programs.find(shape) {
+            return Ok(ready);
         }
+        // An input that does not fit takes no other program's place.
         let mut graph = self.network.graph_for(shape)?;
         self.check_variables(&graph)?;
-        passes::run_neutral(&mut graph, self.device.disabled());
-        let output = graph.shape(graph.outputs[0]).clone();
-        let ready = Arc::new(Ready { program: self.deployment.compile(graph)?, output });
-        lock(&self.programs).insert(shape.clone(), ready.clone());
-        Ok(ready)
+        self.programs.find_or_compile(shape, || {
+            passes::run_neutral(&mut graph, self.device.disabled());
+            let output = graph.shape(graph.outputs[0]).clone();
+            Ok(Ready { program: self.deployment.compile(graph)?, output })
+        })
     }
 
     /// Checks that the weights fit the shapes in `graph`: those of a linear layer depend on the size of the input.
@@ -199,30 +224,62 @@ impl Inference {
     }
 }
 
-impl Ready {
-    /// Zeros in the shape of the output.
-    fn output_values(&self) -> Result<Vec<f32>> {
-        zeroed(self.output.checked_len()?).map_err(|e| e.at("the output"))
+#[cfg(test)]
+mod tests {
+    use striate_graph::Builder;
+
+    use super::*;
+    use crate::{Cpu, Isa};
+
+    fn inference(threads: usize) -> Inference {
+        let net = Builder::new("net", [3, 12, 12]);
+        let x = net.input().conv(20, 3).pad(1).batch_norm().relu().conv(32, 3).pad(1).relu();
+        let network = x.global_average_pool().flatten().linear(7).finish().unwrap();
+        let weights = Inference::initial_weights(&network, 3).unwrap();
+        Inference::with_weights(network, weights, Cpu::with_isa(threads, Isa::available()[0])).unwrap()
     }
 
-    fn run(&self, shape: &Shape, input: &[f32], output: &mut [f32], profile: Option<Profile>) -> Result<()> {
-        if input.len() != shape.numel() {
-            let count = input.len();
-            return Err(Error::input(format!(
-                "the input of {} does not match its shape {shape}",
-                counted(count, "value")
-            )));
-        }
-        if output.len() != self.output.numel() {
-            let what = "the length of the given output slice does not match the network's output";
-            return Err(Error::failed(what));
-        }
-        self.program.run(input, output, profile)
+    fn input(size: usize) -> (Shape, Vec<f32>) {
+        let shape = Shape::from([1 + size % 3, 3, 8 + size, 8 + size]);
+        let values = (0..shape.numel()).map(|i| (i * 7 % 23) as f32 / 23.0 - 0.4).collect();
+        (shape, values)
     }
-}
 
-/// Locks the cache of programs, ignoring poisoning: a panic cannot leave it inconsistent, because entries are complete
-/// when added.
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    #[test]
+    fn programs_of_many_shapes_are_bounded_and_change_no_bits() {
+        let inference = inference(2);
+        let run = |size: usize| {
+            let (shape, values) = input(size);
+            inference.run(&shape, &values).unwrap().1
+        };
+        let first: Vec<Vec<f32>> = (0..40).map(run).collect();
+        assert_eq!(inference.kept_programs(), KEPT_PROGRAMS);
+        assert!((0..40).all(|size| run(size) == first[size]));
+        let wrong = Shape::from([1, 4, 8, 8]);
+        assert!(inference.run(&wrong, &vec![0.0; wrong.numel()]).is_err());
+        assert_eq!(inference.kept_programs(), KEPT_PROGRAMS);
+    }
+
+    #[test]
+    fn concurrent_callers_get_the_bits_of_one() {
+        let expected: Vec<Vec<f32>> = (0..6)
+            .map(|size| {
+                let (shape, values) = input(size);
+                inference(1).run(&shape, &values).unwrap().1
+            })
+            .collect();
+        let inference = inference(3);
+        std::thread::scope(|scope| {
+            for caller in 0..5 {
+                let (inference, expected) = (&inference, &expected);
+                scope.spawn(move || {
+                    for round in 0..30 {
+                        let size = (caller + round) % 6;
+                        let (shape, values) = input(size);
+                        assert_eq!(inference.run(&shape, &values).unwrap().1, expected[size]);
+                    }
+                });
+            }
+        });
+    }
 }

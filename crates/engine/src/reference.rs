@@ -10,6 +10,7 @@ use striate_kernels::threads::ThreadPool;
 use striate_kernels::{Access, Context, Memory, Place, Region, isa::Isa};
 use striate_tensor::{ALIGNMENT, Buffer, DType, Result, Shape};
 
+use crate::Variables;
 use crate::cpu::{Lowering, Step, all_finite, join_neighbors, lower};
 use crate::device::{Data, Deployment, Device, Profile, Program, Session};
 use crate::passes::Disabled;
@@ -51,11 +52,11 @@ impl Device for Reference {
         Box::new(ReferenceSession::default())
     }
 
-    fn deploy(&self, _name: &str, weights: &[(&str, &[f32])]) -> Result<Arc<dyn Deployment>> {
+    fn deploy(&self, _name: &str, weights: Variables) -> Result<Arc<dyn Deployment>> {
         let mut deployment = ReferenceDeployment::default();
-        for (name, values) in weights {
-            deployment.names.insert((*name).to_owned(), deployment.weights.len());
-            deployment.weights.push(Arc::new(Buffer::from_slice(values)?));
+        for (name, (_, values)) in weights {
+            deployment.names.insert(name, deployment.weights.len());
+            deployment.weights.push(Arc::new(Buffer::from_vec(values)?));
         }
         Ok(Arc::new(deployment))
     }

@@ -54,7 +54,7 @@ impl Classifier {
     pub fn new(model: ModelFile, device: impl Into<Arc<dyn Device>>) -> Result<Classifier> {
         let preprocessing = read_preprocessing(&model.preprocessing, &model.network)?;
         let predict = read_preprocessing(&model.predict, &model.network)?;
-        let inference = Inference::new(model.network, &model.weights, device)?;
+        let inference = Inference::with_weights(model.network, model.weights, device)?;
         let head = Head::of(&inference);
         let classes = match (&head, &model.classes[..]) {
             // A file may give a single name for the single output of two classes.

@@ -98,6 +98,14 @@ impl Buffer {
         Ok(buffer)
     }
 
+    /// Moves `values` into a buffer.
+    ///
+    /// # Errors
+    /// If there is not enough memory.
+    pub fn from_vec<T: Element>(values: Vec<T>) -> Result<Self> {
+        Buffer::from_slice(&values)
+    }
+
     /// The length in bytes.
     pub fn len(&self) -> usize {
         self.bytes

@@ -16,7 +16,7 @@ impl Trainer {
     }
 
     pub(crate) fn inference(&self) -> Result<Inference> {
-        Inference::new(self.network.clone(), &self.weights()?, self.device.clone())
+        Inference::with_weights(self.network.clone(), self.weights()?, self.device.clone())
     }
 
     /// The loss used in training.

@@ -82,7 +82,7 @@ pub fn run(args: Run) -> Result<()> {
             Inference::initial_weights(&network, seed)?
         }
     };
-    let inference = Inference::new(network, &weights, cpu)?;
+    let inference = Inference::with_weights(network, weights, cpu)?;
     let start = Instant::now();
     let (shape, output) = inference.run(&array.shape, &input)?;
     let seconds = start.elapsed().as_secs_f64();

@@ -6,6 +6,8 @@
 //! 3. `memory`: assigns an offset to every value; values with disjoint lifetimes share memory. If disabled, no
 //!    memory is shared.
 
+mod arenas;
+mod constants;
 mod deployment;
 mod fuse;
 mod layout;
@@ -30,6 +32,7 @@ use striate_tensor::{Error, Result};
 use self::deployment::CpuDeployment;
 use self::plan::Plan;
 use self::session::{CpuSession, Placements};
+use crate::Variables;
 use crate::device::{Deployment, Device, Session};
 use crate::passes::Disabled;
 use crate::report::PlanReport;
@@ -141,7 +144,7 @@ impl Device for Cpu {
         Box::new(CpuSession::new(self.clone()))
     }
 
-    fn deploy(&self, name: &str, weights: &[(&str, &[f32])]) -> Result<Arc<dyn Deployment>> {
+    fn deploy(&self, name: &str, weights: Variables) -> Result<Arc<dyn Deployment>> {
         Ok(Arc::new(CpuDeployment::new(self.clone(), name, weights)?))
     }
 }

@@ -1,8 +1,8 @@
 //! Plans: kernels in execution order, and the regions of everything they read and write.
 
 use striate_graph::{Graph, Segment};
-use striate_kernels::{Access, Context, Kernel, Memory, Region};
-use striate_tensor::{Buffer, Result};
+use striate_kernels::{Access, Context, Kernel, Layout, Memory, Region};
+use striate_tensor::{Buffer, Result, Shape};
 
 use super::Cpu;
 use super::session::Placement;
@@ -28,28 +28,35 @@ impl Step {
     }
 }
 
-/// The source of a shared buffer of a plan's memory.
+/// A value that does not change as long as the weights do not, in one layout: a variable, or computed from variables.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) enum SharedSource {
-    /// The variable of this name, in plain order.
-    Variable(String),
-    /// The value of this name and layout, computed by the preparation.
-    Prepared(String),
+pub(super) struct Constant {
+    /// The name of the value, which is the same in the plans for all input shapes.
+    pub name: String,
+    pub shape: Shape,
+    pub layout: Layout,
 }
 
-/// The steps that run only once, as long as the weights do not change. In their memory, the shared buffers are
-/// `sources`, and each computed value has a separate buffer.
-#[derive(Default)]
+impl Constant {
+    /// The size in bytes. All constants are floats.
+    pub fn bytes(&self) -> usize {
+        self.layout.len(&self.shape) * size_of::<f32>()
+    }
+}
+
+/// A step that runs only once, as long as the weights do not change. In its memory, the shared buffers are `inputs`, and
+/// the owned ones are `outputs`, followed by scratch memory of `scratch_bytes` if it needs any.
 pub(super) struct Preparation {
-    pub steps: Vec<Step>,
-    pub sources: Vec<String>,
-    pub results: Vec<(String, usize)>,
+    pub step: Step,
+    pub inputs: Vec<Constant>,
+    pub outputs: Vec<Constant>,
+    pub scratch_bytes: usize,
 }
 
 /// A compiled graph.
 pub(super) struct Plan {
     pub graph: Graph,
-    pub preparation: Preparation,
+    pub preparation: Vec<Preparation>,
     pub steps: Vec<Step>,
     /// Size of the arena, `Place::Own(0)`.
     pub work_bytes: usize,
@@ -57,9 +64,8 @@ pub(super) struct Plan {
     pub variable_bytes: Vec<usize>,
     /// The variables by name, with their places.
     pub variables: Vec<(String, Placement)>,
-    pub shared: Vec<SharedSource>,
-    /// Total size of the shared buffers.
-    pub shared_bytes: usize,
+    /// The constants that the steps read; each is a shared buffer.
+    pub constants: Vec<Constant>,
     pub inputs: Vec<Region>,
     pub outputs: Vec<Region>,
 }
@@ -67,7 +73,7 @@ pub(super) struct Plan {
 impl Plan {
     /// The steps, in order; those that run once come first.
     pub fn steps(&self) -> impl Iterator<Item = &Step> {
-        self.preparation.steps.iter().chain(&self.steps)
+        self.preparation.iter().map(|once| &once.step).chain(&self.steps)
     }
 
     /// Allocates the arena.
@@ -84,14 +90,15 @@ impl Plan {
         })
     }
 
-    /// The peak memory of a run in bytes: arena, variables and prepared weights.
+    /// The memory of a run in bytes: arena, variables, and the constants that the steps read.
     pub fn peak_bytes(&self) -> usize {
-        self.work_bytes + self.variable_bytes.iter().sum::<usize>() + self.shared_bytes
+        let constants: usize = self.constants.iter().map(Constant::bytes).sum();
+        self.work_bytes + self.variable_bytes.iter().sum::<usize>() + constants
     }
 
     /// The figures of the plan on `cpu`; `seconds` are the measured times of its steps.
     pub fn report(&self, cpu: &Cpu, seconds: Option<&[f64]>) -> PlanReport {
-        let once = self.preparation.steps.len();
+        let once = self.preparation.len();
         let step = |(index, step): (usize, &Step)| StepReport {
             seconds: seconds.and_then(|all| all.get(index.checked_sub(once)?).copied()),
             ..step.report.clone()

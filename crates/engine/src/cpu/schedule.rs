@@ -11,7 +11,7 @@ use striate_tensor::{ALIGNMENT, DType, Result};
 use super::Cpu;
 use super::layout::{Choice, LaidOut};
 use super::memory::{Need, place};
-use super::plan::{Plan, Preparation, SharedSource, Step};
+use super::plan::{Constant, Plan, Preparation, Step};
 use super::session::{Placement, Placements};
 use crate::passes::trains;
 use crate::report::StepReport;
@@ -27,6 +27,7 @@ pub(super) fn schedule(
 ) -> Result<Plan> {
     let (bound, aliases) = bind(&mut laid_out, cpu);
     let graph = &laid_out.graph;
+    let originals = originals(&bound);
     let mut places = Places { laid_out: &laid_out, regions: HashMap::new(), aliases };
     let (once, each): (Vec<Bound>, Vec<Bound>) =
         bound.into_iter().partition(|step| step.node.segment == Segment::Prepare);
@@ -38,9 +39,11 @@ pub(super) fn schedule(
         let size = &mut variable_bytes[buffer - 1];
         *size = (*size).max(region.bytes.end.next_multiple_of(ALIGNMENT));
     }
-    let preparation = schedule_preparation(&laid_out, once)?;
-    let shared = places.place_shared(&each, &preparation);
-    let shared_bytes = shared_bytes(&laid_out, &shared, &preparation);
+    let prepared: HashSet<ValueId> = once.iter().flat_map(|step| &step.node.outputs).copied().collect();
+    let constant = |id: ValueId| constant(&laid_out, &originals, id);
+    let preparation = once.into_iter().map(|step| step.prepare(&laid_out, &constant));
+    let preparation = preparation.collect::<Result<Vec<Preparation>>>()?;
+    let constants = places.place_constants(&each, &prepared).into_iter().map(constant).collect();
     let scratch = places.place_work(&each, share);
     let steps = each
         .into_iter()
@@ -55,8 +58,7 @@ pub(super) fn schedule(
         work_bytes: scratch.work_bytes,
         variable_bytes,
         variables,
-        shared,
-        shared_bytes,
+        constants,
         graph: laid_out.graph,
     })
 }
@@ -67,6 +69,8 @@ struct Bound {
     op: &'static str,
     algorithm: &'static str,
     kernel: Box<dyn Kernel>,
+    /// Whether it only converts a value to another layout.
+    is_copy: bool,
     /// Threads that will run it.
     threads: usize,
 }
@@ -81,6 +85,7 @@ fn bind(laid_out: &mut LaidOut, cpu: &Cpu) -> (Vec<Bound>, HashMap<ValueId, Valu
     for (node, choice) in graph.nodes.iter().zip(choices) {
         let operands = node.inputs.iter().chain(&node.outputs);
         let layouts: Vec<Layout> = operands.map(|id| laid_out.layouts[id.0]).collect();
+        let is_copy = matches!(choice, Choice::Reorder);
         let (op, algorithm, kernel) = match choice {
             Choice::Alias => {
                 aliases.insert(node.outputs[0], node.inputs[0]);
@@ -94,7 +99,7 @@ fn bind(laid_out: &mut LaidOut, cpu: &Cpu) -> (Vec<Bound>, HashMap<ValueId, Valu
                 (node.op.name(), candidates.name(position), candidates.prepare(position, isa, &layouts))
             }
         };
-        bound.push(Bound { node: node.clone(), op, algorithm, kernel, threads });
+        bound.push(Bound { node: node.clone(), op, algorithm, kernel, is_copy, threads });
     }
     (bound, aliases)
 }
@@ -126,6 +131,30 @@ impl Bound {
         Ok(Step { report, segment: self.node.segment, kernel: self.kernel, access, written })
     }
 
+    /// Returns the step as one of the preparation, with memory of its own.
+    fn prepare(
+        self,
+        laid_out: &LaidOut,
+        constant: &impl Fn(ValueId) -> Constant,
+    ) -> Result<Preparation> {
+        let mut places = Places { laid_out, regions: HashMap::new(), aliases: HashMap::new() };
+        let mut inputs: Vec<ValueId> = Vec::new();
+        for id in &self.node.inputs {
+            if let Entry::Vacant(region) = places.regions.entry(*id) {
+                region.insert(Region { place: Place::Shared(inputs.len()), bytes: 0..laid_out.bytes(*id) });
+                inputs.push(*id);
+            }
+        }
+        for (index, id) in self.node.outputs.iter().enumerate() {
+            places.regions.insert(*id, Region { place: Place::Own(index), bytes: 0..laid_out.bytes(*id) });
+        }
+        let outputs: Vec<Constant> = self.node.outputs.iter().copied().map(constant).collect();
+        let scratch_bytes = self.scratch_bytes();
+        let scratch = Region { place: Place::Own(outputs.len()), bytes: 0..scratch_bytes };
+        let step = self.finish(&places, (scratch_bytes > 0).then_some(scratch))?;
+        Ok(Preparation { step, inputs: inputs.into_iter().map(constant).collect(), outputs, scratch_bytes })
+    }
+
     fn scratch_bytes(&self) -> usize {
         self.kernel.scratch_len(self.threads) * size_of::<f32>()
     }
@@ -140,47 +169,17 @@ pub(crate) fn join_neighbors(mut regions: Vec<Region>) -> Vec<Region> {
     vec![Region { place, bytes: start..end.next_multiple_of(ALIGNMENT) }, norm]
 }
 
-/// Schedules the preparation, in which every value has a separate buffer and variables are shared.
-fn schedule_preparation(laid_out: &LaidOut, bound: Vec<Bound>) -> Result<Preparation> {
-    let mut preparation = Preparation::default();
-    let mut places = Places { laid_out, regions: HashMap::new(), aliases: HashMap::new() };
-    for step in bound {
-        for input in &step.node.inputs {
-            let value = laid_out.graph.value(*input);
-            if value.role().is_some() && !places.regions.contains_key(input) {
-                let place = Place::Shared(preparation.sources.len());
-                places.regions.insert(*input, Region { place, bytes: 0..laid_out.bytes(*input) });
-                preparation.sources.push(value.name.clone());
-            }
-        }
-        for output in &step.node.outputs {
-            let bytes = laid_out.bytes(*output);
-            let place = Place::Own(preparation.results.len());
-            places.regions.insert(*output, Region { place, bytes: 0..bytes });
-            preparation.results.push((laid_out.graph.value(*output).name.clone(), bytes));
-        }
-        let scratch = (step.scratch_bytes() > 0).then(|| {
-            let place = Place::Own(preparation.results.len());
-            preparation.results.push((format!("{}.scratch", step.node.name), step.scratch_bytes()));
-            Region { place, bytes: 0..step.scratch_bytes() }
-        });
-        preparation.steps.push(step.finish(&places, scratch)?);
-    }
-    Ok(preparation)
+/// The original of each value that a step of the preparation converts to another layout.
+fn originals(bound: &[Bound]) -> HashMap<ValueId, ValueId> {
+    let copies = bound.iter().filter(|step| step.is_copy && step.node.segment == Segment::Prepare);
+    copies.map(|step| (step.node.outputs[0], step.node.inputs[0])).collect()
 }
 
-/// The total size of the shared buffers: variables in plain order and prepared values.
-fn shared_bytes(laid_out: &LaidOut, shared: &[SharedSource], preparation: &Preparation) -> usize {
-    let prepared: usize = preparation.results.iter().map(|(_, bytes)| bytes).sum();
-    let variables = shared.iter().filter_map(|source| match source {
-        SharedSource::Variable(name) => Some(name),
-        SharedSource::Prepared(_) => None,
-    });
-    let used: HashSet<&String> = preparation.sources.iter().chain(variables).collect();
-    let is_used = |name: &String| used.contains(name);
-    let values = laid_out.graph.values.iter().enumerate();
-    let variables = values.filter(|(_, value)| value.role().is_some() && is_used(&value.name));
-    prepared + variables.map(|(index, _)| laid_out.bytes(ValueId(index))).sum::<usize>()
+/// The constant `id`.
+fn constant(laid_out: &LaidOut, originals: &HashMap<ValueId, ValueId>, id: ValueId) -> Constant {
+    let original = laid_out.graph.value(originals.get(&id).copied().unwrap_or(id));
+    let (name, shape) = (original.name.clone(), original.shape.clone());
+    Constant { name, shape, layout: laid_out.layouts[id.0] }
 }
 
 struct Places<'a> {
@@ -239,26 +238,22 @@ impl Places<'_> {
         variables
     }
 
-    /// Assigns shared buffers to fixed variables and to the results of the preparation.
-    fn place_shared(&mut self, steps: &[Bound], preparation: &Preparation) -> Vec<SharedSource> {
-        let prepared: HashSet<&String> = preparation.results.iter().map(|(name, _)| name).collect();
-        let mut shared = Vec::new();
+    /// Assigns shared buffers to the constants that `steps` read, variables and `prepared` values, and returns these in
+    /// the order of the buffers.
+    fn place_constants(&mut self, steps: &[Bound], prepared: &HashSet<ValueId>) -> Vec<ValueId> {
+        let mut constants = Vec::new();
         for id in steps.iter().flat_map(|step| &step.node.inputs) {
             let root = self.root(*id);
-            let value = self.laid_out.graph.value(root);
-            let source = match value.role() {
-                Some(_) => SharedSource::Variable(value.name.clone()),
-                None if prepared.contains(&value.name) => SharedSource::Prepared(value.name.clone()),
-                None => continue,
-            };
+            if self.laid_out.graph.value(root).role().is_none() && !prepared.contains(&root) {
+                continue;
+            }
             if let Entry::Vacant(place) = self.regions.entry(root) {
-                let region =
-                    Region { place: Place::Shared(shared.len()), bytes: 0..self.laid_out.bytes(root) };
-                place.insert(region);
-                shared.push(source);
+                let bytes = 0..self.laid_out.bytes(root);
+                place.insert(Region { place: Place::Shared(constants.len()), bytes });
+                constants.push(root);
             }
         }
-        shared
+        constants
     }
 
     /// Assigns regions of the arena to inputs, computed values and scratch memory.

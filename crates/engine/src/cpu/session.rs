@@ -100,8 +100,9 @@ impl Session for CpuSession {
     }
 
     fn run(&mut self, program: usize, segment: Segment, profile: Option<Profile>) {
-        let context = Context { thread_pool: self.cpu.thread_pool() };
-        self.plans[program].run(segment, &mut self.memory, context, profile);
+        let thread_pool = self.cpu.thread_pool();
+        let (plan, memory) = (&self.plans[program], &mut self.memory);
+        thread_pool.as_caller(|| plan.run(segment, memory, Context { thread_pool }, profile));
     }
 
     fn output(&self, program: usize, index: usize) -> &[f32] {

@@ -17,7 +17,7 @@ use crate::weights;
 pub fn infer(args: &Bench) -> Result<()> {
     let (network, cpu, shape, input) = set_up(args, 1)?;
     let weights = Inference::initial_weights(&network, args.compute.seed.unwrap_or(0))?;
-    let inference = Inference::new(network.clone(), &weights, cpu.clone())?;
+    let inference = Inference::with_weights(network.clone(), weights, cpu.clone())?;
     let mut output = inference.run(&shape, &input)?.1;
     let peak = peak_of(&cpu);
     let rates =

@@ -173,7 +173,7 @@ fn gray(shape: &Shape, batch: usize) -> striate_tensor::Result<Vec<f32>> {
 fn plan(network: Network, batch: usize, cpu: Cpu) -> striate_tensor::Result<PlanReport> {
     let shape = network.input_shape(batch);
     let weights = Inference::initial_weights(&network, 0)?;
-    let inference = Inference::new(network, &weights, cpu)?;
+    let inference = Inference::with_weights(network, weights, cpu)?;
     // Refuses excessive batch sizes before memory is allocated.
     inference.report(&shape)?;
     let input = gray(&shape, batch)?;

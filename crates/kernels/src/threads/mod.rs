@@ -6,16 +6,19 @@
 //! it, so results do not depend on the number of threads. After a section, workers spin for some
 //! microseconds, because the next one usually follows at once, and then sleep. The caller works too, and
 //! never waits for a worker that has not started: on a busy machine it does all the work itself.
+//!
+//! Several callers share the workers: with C callers, T − C of the T threads' workers are divided among them, so that
+//! T threads compute in all. With T callers or more, each runs alone. Workers change over when a caller comes or
+//! leaves, after the section in which they are.
 
-use std::any::Any;
+mod callers;
+mod section;
+
 use std::cell::Cell;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
-/// Iterations of the spin loop before a worker sleeps: some tens of microseconds.
-const SPINS: usize = 4000;
+use self::callers::Shared;
 
 thread_local! {
     /// Whether this thread is inside a parallel section; nested sections run inline.
@@ -26,43 +29,10 @@ thread_local! {
 pub struct ThreadPool {
     shared: Arc<Shared>,
     workers: Vec<JoinHandle<()>>,
-    /// Held while a section runs; a second caller runs its section inline.
-    busy: Mutex<()>,
 }
 
-struct Shared {
-    /// The number of sections started (upper bits), whether one is open ([`OPEN`]), and the number of workers
-    /// inside it (lower bits).
-    state: AtomicUsize,
-    /// For each thread, the number of items of its share that are taken.
-    taken: Box<[Taken]>,
-    job: Mutex<Option<Job>>,
-    panic: Mutex<Option<Box<dyn Any + Send>>>,
-    sleepers: AtomicUsize,
-    wake: Condvar,
-    /// Whether the pool is shutting down.
-    closing: Mutex<bool>,
-}
-
-/// A counter on separate cache lines.
-#[derive(Default)]
-#[repr(align(128))]
-struct Taken(AtomicUsize);
-
-const INSIDE_MASK: usize = 0xFFFF;
-const OPEN: usize = 0x1_0000;
-const SECTION: usize = 0x2_0000;
-
-/// The work of a section; the pointer is valid while the section is open or a worker is inside it.
-#[derive(Clone, Copy)]
-struct Job {
-    /// Called with the number of a thread and that of an item.
-    work: *const (dyn Fn(usize, usize) + Sync),
-    items: usize,
-}
-
-// SAFETY: the work is `Sync`, and `ThreadPool::run` keeps it alive until no worker is inside the section.
-unsafe impl Send for Job {}
+/// The largest number of threads.
+const MOST_THREADS: usize = 0xFFFF;
 
 impl ThreadPool {
     /// Creates a pool of `threads` threads, including the caller.
@@ -70,28 +40,30 @@ impl ThreadPool {
     /// # Panics
     /// If the system cannot create a thread.
     pub fn new(threads: usize) -> Self {
-        let threads = threads.clamp(1, INSIDE_MASK);
-        let shared = Arc::new(Shared {
-            state: AtomicUsize::new(0),
-            taken: (0..threads).map(|_| Taken::default()).collect(),
-            job: Mutex::new(None),
-            panic: Mutex::new(None),
-            sleepers: AtomicUsize::new(0),
-            wake: Condvar::new(),
-            closing: Mutex::new(false),
-        });
+        let threads = threads.clamp(1, MOST_THREADS);
+        let shared = Arc::new(Shared::new(threads));
         let worker = |index: usize| {
             let shared = shared.clone();
             let builder = std::thread::Builder::new().name(format!("striate-{index}"));
             builder.spawn(move || shared.work(index)).expect("the system can create a thread")
         };
         let workers = (1..threads).map(worker).collect();
-        ThreadPool { shared, workers, busy: Mutex::new(()) }
+        ThreadPool { shared, workers }
     }
 
     /// The number of threads, including the caller.
     pub fn threads(&self) -> usize {
         self.workers.len() + 1
+    }
+
+    /// Calls `run`, whose parallel sections share the workers fairly with those of other callers, and returns its
+    /// result. Outside such a call, each section counts as a caller of its own.
+    pub fn as_caller<T>(&self, run: impl FnOnce() -> T) -> T {
+        if self.workers.is_empty() || INSIDE.get() {
+            return run();
+        }
+        let _entered = self.shared.enter();
+        run()
     }
 
     /// Calls `work` once for each of `0..items`, in any order, on any thread.
@@ -108,36 +80,14 @@ impl ThreadPool {
     /// # Panics
     /// As [`ThreadPool::run`].
     pub fn run_on_threads(&self, items: usize, work: impl Fn(usize, usize) + Sync) {
-        let alone = items <= 1 || self.workers.is_empty() || INSIDE.get();
-        let guard = if alone { None } else { self.busy.try_lock().ok() };
-        if guard.is_none() {
-            (0..items).for_each(|item| work(0, item));
-            return;
+        let alone = || (0..items).for_each(|item| work(0, item));
+        if items <= 1 || self.workers.is_empty() || INSIDE.get() {
+            return alone();
         }
-        let shared = &*self.shared;
-        let work: &(dyn Fn(usize, usize) + Sync) = &work;
-        // SAFETY: only the lifetime changes, and this function does not return or unwind before all workers
-        // have left the section.
-        let work: &'static (dyn Fn(usize, usize) + Sync) = unsafe { std::mem::transmute(work) };
-        let job = Job { work, items };
-        *lock(&shared.job) = Some(job);
-        shared.taken.iter().for_each(|taken| taken.0.store(0, SeqCst));
-        shared.state.fetch_add(SECTION | OPEN, SeqCst);
-        if shared.sleepers.load(SeqCst) > 0 {
-            drop(lock(&shared.closing));
-            shared.wake.notify_all();
-        }
-        shared.take_items(job, 0);
-        shared.state.fetch_and(!OPEN, SeqCst);
-        let mut turns = 0usize;
-        while shared.state.load(SeqCst) & INSIDE_MASK != 0 {
-            turns += 1;
-            if turns.is_multiple_of(1000) { std::thread::yield_now() } else { std::hint::spin_loop() }
-        }
-        *lock(&shared.job) = None;
-        if let Some(panic) = lock(&shared.panic).take() {
-            drop(guard);
-            resume_unwind(panic);
+        let entered = self.shared.enter();
+        match entered.section() {
+            Some(section) => section.run(items, &work),
+            None => alone(),
         }
     }
 
@@ -172,90 +122,9 @@ impl<T> Pointer<T> {
     }
 }
 
-impl Shared {
-    /// The main loop of a worker: enter open sections, take items, spin, sleep.
-    fn work(&self, thread: usize) {
-        INSIDE.set(true);
-        let mut seen = 0;
-        loop {
-            if !self.wait_for_section(&mut seen) {
-                return;
-            }
-            let job = *lock(&self.job);
-            if let Some(job) = job {
-                self.take_items(job, thread);
-            }
-            self.state.fetch_sub(1, SeqCst);
-        }
-    }
-
-    /// Waits until a section after `seen` is open and enters it; returns false if the pool shuts down.
-    fn wait_for_section(&self, seen: &mut usize) -> bool {
-        let mut spins = 0;
-        loop {
-            let state = self.state.load(SeqCst);
-            let section = state / SECTION;
-            if section != *seen && state & OPEN != 0 {
-                if self.state.compare_exchange(state, state + 1, SeqCst, SeqCst).is_ok() {
-                    *seen = section;
-                    return true;
-                }
-                continue;
-            }
-            spins += 1;
-            if spins < SPINS {
-                std::hint::spin_loop();
-                continue;
-            }
-            spins = 0;
-            if !self.sleep(state) {
-                return false;
-            }
-        }
-    }
-
-    /// Sleeps until a section after that of `state` has started; returns false if the pool shuts down.
-    fn sleep(&self, state: usize) -> bool {
-        let mut closing = lock(&self.closing);
-        self.sleepers.fetch_add(1, SeqCst);
-        // A caller that opens a section now either sees this sleeper or is seen by the check below.
-        while !*closing && self.state.load(SeqCst) / SECTION == state / SECTION {
-            closing = self.wake.wait(closing).unwrap_or_else(PoisonError::into_inner);
-        }
-        self.sleepers.fetch_sub(1, SeqCst);
-        !*closing
-    }
-
-    /// Processes the share of `thread`, then the remaining items of the other shares.
-    fn take_items(&self, job: Job, thread: usize) {
-        // SAFETY: the section is open or this thread is inside it, so the work is alive.
-        let work = unsafe { &*job.work };
-        let before = INSIDE.replace(true);
-        let threads = self.taken.len();
-        let result = catch_unwind(AssertUnwindSafe(|| {
-            for share in (thread..threads).chain(0..thread) {
-                let [first, last] = [share, share + 1].map(|share| job.items * share / threads);
-                loop {
-                    let item = first + self.taken[share].0.fetch_add(1, SeqCst);
-                    if item >= last {
-                        break;
-                    }
-                    work(thread, item);
-                }
-            }
-        }));
-        INSIDE.set(before);
-        if let Err(panic) = result {
-            self.taken.iter().for_each(|taken| taken.0.store(job.items, SeqCst));
-            lock(&self.panic).get_or_insert(panic);
-        }
-    }
-}
-
 impl Drop for ThreadPool {
     fn drop(&mut self) {
-        *lock(&self.shared.closing) = true;
-        self.shared.wake.notify_all();
+        self.shared.close();
         for worker in self.workers.drain(..) {
             // Workers do not panic: panics of items are caught.
             let _ = worker.join();
@@ -263,12 +132,15 @@ impl Drop for ThreadPool {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+
     use super::*;
 
     #[test]
@@ -339,5 +211,34 @@ mod tests {
             count.fetch_add(1, SeqCst);
         });
         assert_eq!(count.load(SeqCst), 100);
+    }
+
+    #[test]
+    fn concurrent_callers_process_each_item_once() {
+        let pool = ThreadPool::new(4);
+        std::thread::scope(|scope| {
+            for caller in 1..7 {
+                let pool = &pool;
+                scope.spawn(move || {
+                    for _ in 0..20 {
+                        let mut data = vec![0usize; 100 * caller];
+                        pool.as_caller(|| {
+                            for _ in 0..10 {
+                                pool.pieces(&mut data, 7, |_, piece| piece.iter_mut().for_each(|x| *x += 1));
+                            }
+                        });
+                        assert!(data.iter().all(|x| *x == 10));
+                    }
+                });
+            }
+        });
+    }
+
+    #[test]
+    fn panic_of_a_caller_frees_its_workers() {
+        let pool = ThreadPool::new(2);
+        let panicking = || pool.as_caller(|| pool.run(10, |_| panic!("ten")));
+        assert!(catch_unwind(AssertUnwindSafe(panicking)).is_err());
+        assert!(pool.as_caller(|| pool.shared.enter().section().is_some()));
     }
 }
