@@ -4,6 +4,11 @@
 
 use std::process::ExitCode;
 
+use striate_tensor::HugePages;
+
+#[global_allocator]
+static ALLOCATOR: HugePages = HugePages;
+
 fn main() -> ExitCode {
     striate_cli::main()
 }

@@ -35,6 +35,24 @@ impl<'a> Data<'a> {
     }
 }
 
+/// Reads all weights of a network again, from where they came.
+pub type ReadAgain = Arc<dyn Fn() -> Result<Variables> + Send + Sync>;
+
+/// Weights that programs do not change, on their way to a device.
+pub struct FixedWeights {
+    /// All parameters and buffers by name.
+    pub values: Variables,
+    /// Where they came from, if they can be read again. A device may then release those that no program reads, such as
+    /// the originals of packed ones, until a later program needs them.
+    pub again: Option<ReadAgain>,
+}
+
+impl From<Variables> for FixedWeights {
+    fn from(values: Variables) -> FixedWeights {
+        FixedWeights { values, again: None }
+    }
+}
+
 /// A device with its own passes.
 pub trait Device: Send + Sync {
     /// The name for output and errors, such as `cpu avx512, 2 threads`.
@@ -60,7 +78,7 @@ pub trait Device: Send + Sync {
     ///
     /// # Errors
     /// If there is not enough memory.
-    fn deploy(&self, name: &str, weights: Variables) -> Result<Arc<dyn Deployment>>;
+    fn deploy(&self, name: &str, weights: FixedWeights) -> Result<Arc<dyn Deployment>>;
 }
 
 /// Programs that change variables, such as training steps for several batch sizes, and these variables.

@@ -7,7 +7,7 @@ use striate_graph::{Graph, Network, Role, initial_values};
 use striate_tensor::{Error, Result, Shape, check_memory, with_capacity};
 
 use crate::clock::Clock;
-use crate::device::{Deployment, Device};
+use crate::device::{Deployment, Device, FixedWeights};
 use crate::programs::{Programs, Ready};
 use crate::report::PlanReport;
 use crate::{Variables, passes};
@@ -50,19 +50,20 @@ impl Inference {
         Inference::with_weights(network, copies, device)
     }
 
-    /// Like [`Inference::new`], but takes the weights over.
+    /// Like [`Inference::new`], but takes the weights over. If they can be read again, those that no program reads are
+    /// released.
     ///
     /// # Errors
     /// As [`Inference::new`].
     pub fn with_weights(
         network: Network,
-        mut weights: Variables,
+        weights: impl Into<FixedWeights>,
         device: impl Into<Arc<dyn Device>>,
     ) -> Result<Inference> {
-        let device = device.into();
+        let (mut weights, device) = (weights.into(), device.into());
         let variables = network.variables()?;
         for (name, shape) in &variables {
-            let Some((own, values)) = weights.get(name) else {
+            let Some((own, values)) = weights.values.get(name) else {
                 return Err(Error::input(format!("network {}: the weights lack {name}", network.name)));
             };
             if own != shape || values.len() != shape.numel() {
@@ -72,7 +73,7 @@ impl Inference {
         }
         let sizes: HashMap<String, usize> =
             variables.into_iter().map(|(name, shape)| (name, shape.numel())).collect();
-        weights.retain(|name, _| sizes.contains_key(name));
+        weights.values.retain(|name, _| sizes.contains_key(name));
         let deployment = device.deploy(&network.name, weights)?;
         Ok(Inference { network, device, deployment, sizes, programs: Programs::default() })
     }

@@ -10,9 +10,8 @@ use striate_kernels::threads::ThreadPool;
 use striate_kernels::{Access, Context, Memory, Place, Region, isa::Isa};
 use striate_tensor::{ALIGNMENT, Buffer, DType, Result, Shape};
 
-use crate::Variables;
 use crate::cpu::{Lowering, Step, all_finite, join_neighbors, lower};
-use crate::device::{Data, Deployment, Device, Profile, Program, Session};
+use crate::device::{Data, Deployment, Device, FixedWeights, Profile, Program, Session};
 use crate::passes::Disabled;
 use crate::report::{PlanReport, StepReport};
 
@@ -52,9 +51,9 @@ impl Device for Reference {
         Box::new(ReferenceSession::default())
     }
 
-    fn deploy(&self, _name: &str, weights: Variables) -> Result<Arc<dyn Deployment>> {
+    fn deploy(&self, _name: &str, weights: FixedWeights) -> Result<Arc<dyn Deployment>> {
         let mut deployment = ReferenceDeployment::default();
-        for (name, (_, values)) in weights {
+        for (name, (_, values)) in weights.values {
             deployment.names.insert(name, deployment.weights.len());
             deployment.weights.push(Arc::new(Buffer::from_vec(values)?));
         }

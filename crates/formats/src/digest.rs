@@ -6,9 +6,8 @@ use sha2::{Digest, Sha256};
 use striate_tensor::Shape;
 
 use crate::Weights;
-use crate::fit::COUNTER;
 use crate::model::Golden;
-use crate::weights::{hexadecimal, little_endian};
+use crate::weights::{hexadecimal, is_hashed, little_endian};
 
 /// The key of the digest in the metadata.
 pub(crate) const DIGEST: &str = "digest";
@@ -43,7 +42,7 @@ pub(crate) fn digest(
             None => hash.update(u64::MAX.to_le_bytes()),
         }
     }
-    let named: Vec<_> = weights.iter().filter(|(name, _)| !name.ends_with(COUNTER)).collect();
+    let named: Vec<_> = weights.iter().filter(|(name, _)| is_hashed(name)).collect();
     number(&mut hash, named.len());
     for (name, (shape, _)) in named {
         part(&mut hash, name.as_bytes());

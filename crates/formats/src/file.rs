@@ -5,7 +5,7 @@ use std::path::Path;
 use striate_tensor::{Error, Result};
 
 /// Larger files are refused before they are read.
-const LARGEST_FILE: u64 = 64 << 30;
+pub(crate) const LARGEST_FILE: u64 = 64 << 30;
 
 /// Returns the bytes of the file at `path`.
 ///

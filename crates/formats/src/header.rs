@@ -46,8 +46,13 @@ impl Header {
             return Err(damaged(format!("a header of {length} bytes in {}", bytes.len())));
         };
         let (text, data) = rest.split_at(length);
+        Header::parse(text, data.len())
+    }
+
+    /// Reads the header `text` of a file with `available` bytes of data.
+    pub fn parse(text: &[u8], available: usize) -> Result<Header> {
         let header: Header = serde_json::from_slice(text).map_err(|e| damaged(format!("header: {e}")))?;
-        header.tensors.iter().try_for_each(|(name, info)| check(name, info, data.len()))?;
+        header.tensors.iter().try_for_each(|(name, info)| check(name, info, available))?;
         Ok(header)
     }
 }

@@ -21,6 +21,7 @@ mod onnx;
 mod protobuf;
 mod pytorch;
 mod safetensors;
+mod stream;
 mod weights;
 mod zip;
 

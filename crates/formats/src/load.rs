@@ -13,6 +13,7 @@ use crate::fit::{listed, unexpected};
 use crate::kind::{self, Kind};
 use crate::pytorch::{self, StateDict};
 use crate::safetensors::read_with_notes;
+use crate::stream::{self, Streamed};
 use crate::{IntegerType, ModelFile, Weights, keys, read_onnx_with};
 
 /// Extensions of weights files, for messages.
@@ -145,13 +146,16 @@ pub fn read_weights(path: &Path) -> Result<Loaded> {
 pub fn read_weights_with(path: &Path, options: &ReadOptions) -> Result<Loaded> {
     let mut loaded = match is_onnx(path) {
         true => from_onnx(path, options)?,
-        false => {
-            let bytes = read_limited(path)?;
-            match kind::of(&bytes, &extension(path)) {
-                Kind::Onnx => from_onnx(path, options)?,
-                kind => from_bytes(bytes, kind, options).map_err(|e| e.at(path.display()))?,
+        false => match stream::read(path)? {
+            Some(streamed) => from_stream(streamed, options).map_err(|e| e.at(path.display()))?,
+            None => {
+                let bytes = read_limited(path)?;
+                match kind::of(&bytes, &extension(path)) {
+                    Kind::Onnx => from_onnx(path, options)?,
+                    kind => from_bytes(bytes, kind, options).map_err(|e| e.at(path.display()))?,
+                }
             }
-        }
+        },
     };
     if options.key.is_some() && loaded.model.is_some() {
         let what = "contains one network with its weights; --key is for files of several sets of weights";
@@ -169,8 +173,16 @@ fn from_onnx(path: &Path, options: &ReadOptions) -> Result<Loaded> {
     Ok(Loaded { others, metadata, integers, ..Loaded::model(model, notes) })
 }
 
+fn from_stream(streamed: Streamed, options: &ReadOptions) -> Result<Loaded> {
+    let Streamed { weights, metadata, sums } = streamed;
+    match metadata.contains_key("striate") {
+        true => Ok(Loaded::model(ModelFile::from_parts(weights, &metadata, Some(sums))?.0, Vec::new())),
+        false => under_key(Loaded { weights, ..Loaded::default() }, options),
+    }
+}
+
 fn from_bytes(bytes: Vec<u8>, kind: Kind, options: &ReadOptions) -> Result<Loaded> {
-    let mut loaded = match kind {
+    let loaded = match kind {
         Kind::PyTorch => return from_pytorch(bytes, options),
         Kind::Safetensors => from_safetensors(&bytes)?,
         Kind::Caffe => from_caffe(&bytes)?,
@@ -179,6 +191,11 @@ fn from_bytes(bytes: Vec<u8>, kind: Kind, options: &ReadOptions) -> Result<Loade
             return Err(Error::input(format!("is not a weights file; supported: {READABLE}")));
         }
     };
+    under_key(loaded, options)
+}
+
+/// Takes the weights under the key of `options` if there is no model.
+fn under_key(mut loaded: Loaded, options: &ReadOptions) -> Result<Loaded> {
     if let (Some(key), None) = (&options.key, &loaded.model) {
         loaded.weights = keys::under(loaded.weights, key)?;
     }
@@ -190,7 +207,7 @@ fn from_safetensors(bytes: &[u8]) -> Result<Loaded> {
     if !metadata.contains_key("striate") {
         return Ok(Loaded { weights, notes, ..Loaded::default() });
     }
-    Ok(Loaded::model(ModelFile::from_parts(weights, &metadata)?.0, notes))
+    Ok(Loaded::model(ModelFile::from_parts(weights, &metadata, None)?.0, notes))
 }
 
 fn from_pytorch(bytes: Vec<u8>, options: &ReadOptions) -> Result<Loaded> {

@@ -21,6 +21,7 @@ use crate::kind::{self, Kind};
 use crate::load::extension;
 use crate::pytorch::read_pytorch_bytes;
 use crate::safetensors::{lay_out, read_safetensors_bytes};
+use crate::stream::{self, Streamed, Sums};
 use crate::{Weights, check_weights, weights_sha256};
 
 /// The figures that a model achieved, and on which data.
@@ -89,6 +90,11 @@ const MOST_CLASSES: usize = 1 << 20;
 pub const WEIGHTS_ALONE: &str = "contains only weights, not a network";
 const DAMAGED: &str = "is a damaged model file";
 const GOLDEN: [&str; 2] = ["golden.input", "golden.output"];
+
+/// Whether a tensor of a model file belongs to its golden pair.
+pub(crate) fn is_golden(name: &str) -> bool {
+    GOLDEN.contains(&name)
+}
 
 impl ModelFile {
     /// Returns a model with only a network and weights; its class names are numbers. A single output means two classes.
@@ -186,7 +192,7 @@ impl ModelFile {
     /// # Errors
     /// If it is not a model file, is damaged, or its weights do not match its network.
     pub fn load(path: &Path) -> Result<ModelFile> {
-        ModelFile::from_file(path, &read_limited(path)?)
+        Ok(ModelFile::load_checked(path)?.0)
     }
 
     /// Reads the file at `path`; also returns how much of it is covered by checksums.
@@ -194,7 +200,12 @@ impl ModelFile {
     /// # Errors
     /// As [`ModelFile::load`].
     pub fn load_checked(path: &Path) -> Result<(ModelFile, Integrity)> {
-        ModelFile::from_file_checked(path, &read_limited(path)?)
+        match stream::read(path)? {
+            Some(Streamed { weights, metadata, sums }) => {
+                ModelFile::from_parts(weights, &metadata, Some(sums)).map_err(|e| e.at(path.display()))
+            }
+            None => ModelFile::from_file_checked(path, &read_limited(path)?),
+        }
     }
 
     /// Reads the file in `bytes`.
@@ -203,19 +214,15 @@ impl ModelFile {
     /// As [`ModelFile::load`].
     pub fn from_bytes(bytes: &[u8]) -> Result<ModelFile> {
         let (weights, metadata) = read_safetensors_bytes(bytes)?;
-        Ok(ModelFile::from_parts(weights, &metadata)?.0)
+        Ok(ModelFile::from_parts(weights, &metadata, None)?.0)
     }
 
     /// Reads the file at `path` with the content `bytes`.
-    pub(crate) fn from_file(path: &Path, bytes: &[u8]) -> Result<ModelFile> {
-        Ok(ModelFile::from_file_checked(path, bytes)?.0)
-    }
-
     fn from_file_checked(path: &Path, bytes: &[u8]) -> Result<(ModelFile, Integrity)> {
         let file = path.display();
         let read = || {
             let (weights, metadata) = read_safetensors_bytes(bytes)?;
-            ModelFile::from_parts(weights, &metadata)
+            ModelFile::from_parts(weights, &metadata, None)
         };
         let refuse = |what: &str, model: &str| {
             let mut to = path.with_extension("safetensors");
@@ -243,10 +250,12 @@ impl ModelFile {
         }
     }
 
-    /// Builds the model from the `weights` and `metadata` of a safetensors file.
+    /// Builds the model from the `weights` and `metadata` of a safetensors file; `sums` are those of the weights, if
+    /// they have been computed.
     pub(crate) fn from_parts(
         mut weights: Weights,
         metadata: &HashMap<String, String>,
+        sums: Option<Sums>,
     ) -> Result<(ModelFile, Integrity)> {
         check_version(metadata)?;
         let golden = match (weights.remove(GOLDEN[0]), weights.remove(GOLDEN[1])) {
@@ -256,7 +265,9 @@ impl ModelFile {
         };
         let described = Described::read(metadata)?;
         described.check(&weights).map_err(|e| e.at(DAMAGED))?;
-        if described.weights_sha256 != weights_sha256(&weights) {
+        let are_finite = sums.as_ref().is_some_and(|sums| sums.are_finite);
+        let sha256 = sums.map_or_else(|| weights_sha256(&weights), |sums| sums.sha256);
+        if described.weights_sha256 != sha256 {
             return Err(damaged("its weights do not match their checksum"));
         }
         let integrity = match metadata.get(DIGEST) {
@@ -266,7 +277,9 @@ impl ModelFile {
                 return Err(damaged("its content does not match its digest; use an unmodified copy"));
             }
         };
-        check_finite(&weights)?;
+        if !are_finite {
+            check_finite(&weights)?;
+        }
         let Described { network, classes, preprocessing, predict, evaluation, data, .. } = described;
         let recipe = metadata.get("recipe").cloned();
         let model =

@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use sha2::{Digest, Sha256};
 use striate_tensor::Shape;
 
+use crate::fit::COUNTER;
+
 /// Tensors by name, sorted bytewise, in canonical order (`[O, I, KH, KW]`, row-major).
 pub type Weights = BTreeMap<String, (Shape, Vec<f32>)>;
 
@@ -17,12 +19,16 @@ pub fn weights_sha256(weights: &Weights) -> String {
 
 /// Returns [`weights_sha256`] of borrowed tensors, in any order, without copying their values.
 pub fn weights_sha256_of<'a>(tensors: impl IntoIterator<Item = (&'a str, &'a [f32])>) -> String {
-    let counted = |(name, _): &(&str, &[f32])| !name.ends_with("num_batches_tracked");
-    let mut sorted: Vec<_> = tensors.into_iter().filter(counted).collect();
+    let mut sorted: Vec<_> = tensors.into_iter().filter(|(name, _)| is_hashed(name)).collect();
     sorted.sort_by_key(|(name, _)| *name);
     let mut hash = Sha256::new();
     sorted.into_iter().for_each(|(_, values)| hash.update(little_endian(values)));
     hexadecimal(&hash.finalize())
+}
+
+/// Whether [`weights_sha256`] covers the tensor `name`.
+pub(crate) fn is_hashed(name: &str) -> bool {
+    !name.ends_with(COUNTER)
 }
 
 /// Returns SHA-256 of `bytes`, in hexadecimal.

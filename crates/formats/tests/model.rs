@@ -316,3 +316,38 @@ fn model_file_reads_as_plain_weights() {
     let (tensors, _) = read_safetensors(&path).unwrap();
     assert_eq!(tensors["fc.weight"], weights()["fc.weight"]);
 }
+
+/// A file of floats is read tensor by tensor, and any other in one piece.
+#[test]
+fn file_read_in_parts_gives_what_its_bytes_give() {
+    let folder = common::Folder::new("parts");
+    let path = folder.path().join("model.safetensors");
+    let compare = |bytes: &[u8], case: &str| {
+        std::fs::write(&path, bytes).unwrap();
+        let (by_path, whole) = (ModelFile::load(&path), ModelFile::from_bytes(bytes));
+        match (by_path, whole) {
+            (Ok(by_path), Ok(whole)) => assert_eq!(by_path, whole, "{case}"),
+            (Err(by_path), Err(whole)) => {
+                assert_eq!(by_path.to_string(), whole.at(path.display()).to_string(), "{case}");
+            }
+            (by_path, whole) => panic!("{case}: {by_path:?} by path, {whole:?} from bytes"),
+        }
+        let weights = read_weights(&path).map(|loaded| loaded.weights);
+        assert_eq!(weights.is_ok(), ModelFile::from_bytes(bytes).is_ok(), "{case}");
+    };
+    let good = model().to_bytes().unwrap();
+    compare(&good, "good");
+    let header = 8 + u64::from_le_bytes(good[..8].try_into().unwrap()) as usize;
+    for at in (9..good.len()).step_by(11) {
+        let mut bad = good.clone();
+        bad[at] ^= 1 << (at % 8);
+        compare(&bad, &format!("bit of byte {at} flipped"));
+    }
+    for cut in (header - 3..good.len()).step_by(17) {
+        compare(&good[..cut], &format!("cut at {cut}"));
+    }
+    compare(&[&good[..], &[0; 4]].concat(), "longer");
+    let mut infinite = good.clone();
+    infinite[header..header + 4].copy_from_slice(&f32::INFINITY.to_le_bytes());
+    compare(&infinite, "infinite");
+}

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use striate_engine::{Device, Inference};
+use striate_engine::{Device, FixedWeights, Inference, ReadAgain};
 use striate_formats::{Golden, ModelFile};
 use striate_tensor::{Error, Result, Shape};
 use striate_vision::{Image, Preprocessing};
@@ -52,9 +52,22 @@ impl Classifier {
     /// # Errors
     /// If the network or the preprocessing is invalid, or they do not match.
     pub fn new(model: ModelFile, device: impl Into<Arc<dyn Device>>) -> Result<Classifier> {
+        Classifier::with_source(model, None, device)
+    }
+
+    /// Like [`Classifier::new`], for weights that can be read `again` (see [`crate::read_again`]): those that no program
+    /// needs any more are released.
+    ///
+    /// # Errors
+    /// As [`Classifier::new`].
+    pub fn with_source(
+        model: ModelFile,
+        again: Option<ReadAgain>,
+        device: impl Into<Arc<dyn Device>>,
+    ) -> Result<Classifier> {
         let preprocessing = read_preprocessing(&model.preprocessing, &model.network)?;
         let predict = read_preprocessing(&model.predict, &model.network)?;
-        let inference = Inference::with_weights(model.network, model.weights, device)?;
+        let inference = Inference::with_weights(model.network, FixedWeights { values: model.weights, again }, device)?;
         let head = Head::of(&inference);
         let classes = match (&head, &model.classes[..]) {
             // A file may give a single name for the single output of two classes.

@@ -22,7 +22,7 @@ pub use facts::{Source, WeightsFacts};
 pub use heads::Head;
 pub use integers::{check_integers, check_values};
 pub use names::{name_classes, read_names};
-pub use open::{OpenOptions, adapt, choose_preprocessing, fit_all, inherited, open_model};
+pub use open::{OpenOptions, adapt, choose_preprocessing, fit_all, inherited, open_model, read_again};
 pub use preprocessing::{
     Colors, PREPROCESSING_WORDS, check_preprocessing, describe, describe_steps, named_preprocessing,
     published_preprocessing, read_preprocessing, resized,

@@ -2,12 +2,15 @@
 //! preprocessing come from the user's options, or else from the file or its metadata.
 
 use std::path::Path;
+use std::sync::Arc;
 
+use striate_engine::ReadAgain;
 use striate_formats::{
     Fitted, Head, Loaded, ModelFile, ReadOptions, WEIGHTS_ALONE, Weights, fit, fit_classes, fit_constants,
     read_weights_with,
 };
 use striate_graph::Network;
+use striate_tensor::file::Stamp;
 use striate_tensor::{Error, Result, Shape};
 use striate_vision::Preprocessing;
 
@@ -47,6 +50,22 @@ pub fn open_model(path: &Path, options: &OpenOptions) -> Result<(ModelFile, Vec<
     model.network = model.network.channels_first();
     complete(&mut model, &facts, options, &mut notes).map_err(|e| e.at(path.display()))?;
     Ok((model, notes))
+}
+
+/// Returns how the weights of [`open_model`] with the same arguments, called after this, are read again; `None` if they
+/// may be spread over several files. They must not have changed since.
+pub fn read_again(path: &Path, options: &OpenOptions) -> Option<ReadAgain> {
+    let is_onnx = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("onnx"));
+    let stamp = Stamp::of(path).ok().filter(|_| !is_onnx)?;
+    let (path, options) = (path.to_owned(), options.clone());
+    Some(Arc::new(move || {
+        let same = || Stamp::of(&path).is_ok_and(|now| now == stamp);
+        let read = same().then(|| open_model(&path, &options)).transpose()?;
+        let read = read.filter(|_| same()).ok_or_else(|| {
+            Error::input(format!("{}: has changed since it was opened; start again", path.display()))
+        })?;
+        Ok(read.0.weights)
+    }))
 }
 
 /// The model at `path` with its own network.

@@ -59,6 +59,8 @@ pub(crate) fn no_memory(bytes: usize) -> Error {
 pub struct Buffer {
     start: NonNull<u8>,
     bytes: usize,
+    /// What was allocated; nothing if the size is zero.
+    allocated: Layout,
 }
 
 // SAFETY: a `Buffer` is the sole owner of its memory; a shared reference allows only reads.
@@ -72,17 +74,17 @@ impl Buffer {
     /// # Errors
     /// If the size cannot be addressed, or that much memory is not available.
     pub fn zeroed(bytes: usize) -> Result<Self> {
-        if bytes == 0 {
-            return Ok(Buffer { start: NonNull::<Line>::dangling().cast(), bytes });
-        }
         let layout = allocation(bytes)?;
+        if bytes == 0 {
+            return Ok(Buffer { start: NonNull::<Line>::dangling().cast(), bytes, allocated: layout });
+        }
         if bytes >= LARGE {
             check_memory(bytes)?;
         }
         // SAFETY: the size of `layout` is not zero.
         let start = unsafe { alloc_zeroed(layout) };
         match NonNull::new(start) {
-            Some(start) => Ok(Buffer { start, bytes }),
+            Some(start) => Ok(Buffer { start, bytes, allocated: layout }),
             None => Err(no_memory(bytes)),
         }
     }
@@ -98,12 +100,18 @@ impl Buffer {
         Ok(buffer)
     }
 
-    /// Moves `values` into a buffer.
+    /// Moves `values` into a buffer, which copies them only if they do not start on a cache line boundary.
     ///
     /// # Errors
     /// If there is not enough memory.
     pub fn from_vec<T: Element>(values: Vec<T>) -> Result<Self> {
-        Buffer::from_slice(&values)
+        let bytes = size_of_val(&values[..]);
+        if bytes == 0 || !values.as_ptr().addr().is_multiple_of(ALIGNMENT) {
+            return Buffer::from_slice(&values);
+        }
+        let mut values = std::mem::ManuallyDrop::new(values);
+        let allocated = Layout::array::<T>(values.capacity()).expect("the layout was valid at allocation");
+        Ok(Buffer { start: NonNull::from(&mut values[..]).cast(), bytes, allocated })
     }
 
     /// The length in bytes.
@@ -161,10 +169,9 @@ fn allocation(bytes: usize) -> Result<Layout> {
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        if self.bytes > 0 {
-            let layout = allocation(self.bytes).expect("the layout was valid at allocation");
-            // SAFETY: allocated in `zeroed` with the same layout.
-            unsafe { dealloc(self.start.as_ptr(), layout) }
+        if self.allocated.size() > 0 {
+            // SAFETY: allocated with this layout, in `zeroed` or by the vector that it was.
+            unsafe { dealloc(self.start.as_ptr(), self.allocated) }
         }
     }
 }
@@ -197,5 +204,20 @@ mod tests {
             assert!(errors.iter().all(Option::is_some), "{count}");
         }
         assert_eq!(zeroed::<f32>(3).unwrap(), [0.0; 3]);
+    }
+
+    #[test]
+    fn vector_becomes_a_buffer_on_a_cache_line() {
+        for count in [0, 1, 3, 16, 1000] {
+            let mut values = Vec::with_capacity(count + 5);
+            values.extend((0..count).map(|i| i as f32));
+            let buffer = Buffer::from_vec(values.clone()).unwrap();
+            assert!(buffer.start().addr().get().is_multiple_of(ALIGNMENT));
+            assert_eq!(buffer.as_slice::<f32>(), values);
+        }
+        // Zeros of a buffer's size and alignment, of which some start on a cache line.
+        let lines: Vec<Buffer> =
+            (0..64).map(|_| Buffer::from_vec(vec![1u8; 64 * 1024]).unwrap()).collect();
+        assert!(lines.iter().all(|line| line.as_bytes().iter().all(|byte| *byte == 1)));
     }
 }

@@ -3,6 +3,7 @@
 //!
 //! Nothing here computes on tensors; that is the job of `striate-kernels`.
 
+mod allocator;
 mod available;
 mod buffer;
 pub mod csv;
@@ -15,6 +16,7 @@ pub mod random;
 mod shape;
 pub mod text;
 
+pub use allocator::HugePages;
 pub use buffer::{ALIGNMENT, Buffer, check_memory, with_capacity, zeroed};
 pub use dtype::{DType, Element};
 pub use error::{Error, Result, nearest};

@@ -140,6 +140,7 @@ pub fn all() -> Vec<Network> {
             y.flatten().linear(4)
         }),
         shared(),
+        shared_batch_norm(),
         build("pools-first", [3, 9, 8], |x| {
             let x = x.average_pool(2, 1).batch_norm().max_pool(2, 2);
             let y = x.conv(3, 1).multiply_by(0.3);
@@ -184,6 +185,24 @@ fn shared() -> Network {
             { name = "d", op = "linear", out_features = 36, shares = "c" },
             { op = "tanh" },
             { op = "linear", out_features = 3 },
+        ]"#;
+    Network::from_text(text).unwrap_or_else(|e| panic!("{e}"))
+}
+
+/// A batch norm whose variables, including the running statistics, are used twice.
+fn shared_batch_norm() -> Network {
+    let text = r#"
+        name = "shared-batch-norm"
+        input = [3, 6, 7]
+        layers = [
+            { op = "conv", out_channels = 5, kernel_size = 3, padding = 1, bias = false },
+            { name = "norm", op = "batch_norm" },
+            { op = "relu" },
+            { op = "conv", out_channels = 5, kernel_size = 3, padding = 1, bias = false },
+            { name = "again", op = "batch_norm", shares = "norm" },
+            { op = "relu" },
+            { op = "flatten" },
+            { op = "linear", out_features = 4 },
         ]"#;
     Network::from_text(text).unwrap_or_else(|e| panic!("{e}"))
 }

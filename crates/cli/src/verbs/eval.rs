@@ -4,7 +4,7 @@ use anyhow::Result;
 use serde_json::json;
 use striate_data::{Evaluation, LoadOptions, Pixels, Prepared, Spec, Unreadable, load_for_evaluation};
 use striate_engine::Cpu;
-use striate_predict::{Classifier, Tally, align, open_model};
+use striate_predict::{Classifier, Tally, align, open_model, read_again};
 use striate_tensor::Error;
 use striate_tensor::text::{printable, printable_path};
 use striate_train::{evaluate, trained_loss};
@@ -28,10 +28,12 @@ pub fn run(args: Eval) -> Result<()> {
     let of_files =
         [("--skip-unreadable", args.skip_unreadable), ("--max-pixels", args.images.max_pixels.is_some())];
     refuse_without_image_files(&of_files, &args.data)?;
-    let (model, mut notes) = open_model(&args.model, &args.images.options())?;
+    let options = args.images.options();
+    let again = read_again(&args.model, &options);
+    let (model, mut notes) = open_model(&args.model, &options)?;
     let loss = trained_loss(&model);
     let trained_on = model.data.as_ref().map(|data| data.spec.clone());
-    let classifier = Classifier::new(model, Cpu::new(args.compute.threads)?);
+    let classifier = Classifier::with_source(model, again, Cpu::new(args.compute.threads)?);
     let classifier = classifier.map_err(|e| e.at(printable_path(&args.model)))?;
     let head = classifier.head().map_err(|e| e.at(printable_path(&args.model)))?;
     notes.extend(head.note().map(str::to_owned));

@@ -2,9 +2,9 @@
 //!
 //! A new plan packs only what no plan before it has packed. What no plan reads is not kept if it can be had again: values
 //! computed on the way are computed again from the variables, and a variable that is held in another order of the same
-//! numbers is converted back, which changes no bit. What kernels transform, such as the weights of Winograd
-//! convolutions, cannot be converted back, so that the variable itself is kept for layouts that later plans may want.
-//! So every input shape gets the algorithms and the bits that it would get alone.
+//! numbers is converted back, which changes no bit. Other variables, such as those of which only transforms for Winograd
+//! convolution are held, are read again from where they came, or kept if that is not possible: a later plan may want
+//! another layout. So every input shape gets the algorithms and the bits that it would get alone.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -14,14 +14,16 @@ use striate_tensor::{Buffer, Error, Result, Shape};
 
 use super::Cpu;
 use super::plan::{Constant, Plan, Preparation};
+use crate::device::ReadAgain;
 
 /// The constants at one time.
-#[derive(Default)]
 pub(super) struct Constants {
     /// By name.
     held: HashMap<String, Vec<Held>>,
-    /// The names of the variables.
-    variables: HashSet<String>,
+    /// The variables in plain order, which may be released.
+    variables: HashMap<String, Constant>,
+    /// Where the variables came from.
+    again: Option<ReadAgain>,
 }
 
 /// A constant in memory.
@@ -45,19 +47,25 @@ impl Held {
 }
 
 impl Constants {
+    /// Creates the constants of variables that come from `again`.
+    pub fn new(again: Option<ReadAgain>) -> Constants {
+        Constants { held: HashMap::new(), variables: HashMap::new(), again }
+    }
+
     /// Adds the variable `name` with `values` in plain order.
     pub fn add_variable(&mut self, name: String, shape: Shape, values: Buffer) {
-        let held = Held { shape, layout: Layout::Plain, buffer: Arc::new(values) };
-        self.variables.insert(name.clone());
-        self.held.insert(name, vec![held]);
+        let constant = Constant { name: name.clone(), shape, layout: Layout::Plain };
+        self.hold(&constant, Arc::new(values));
+        self.variables.insert(name, constant);
     }
 
     /// Returns the buffers of the constants of `plan`, after those steps of its preparation whose results are missing.
     ///
     /// # Errors
-    /// If there is not enough memory.
+    /// If there is not enough memory, or variables cannot be read again.
     pub fn prepare(&mut self, plan: &Plan, cpu: &Cpu) -> Result<Vec<Arc<Buffer>>> {
         let steps = self.missing_steps(plan);
+        self.read_missing(steps.iter().flat_map(|once| &once.inputs).chain(&plan.constants))?;
         let reads = steps.iter().enumerate();
         let last_reads: HashMap<&Constant, usize> =
             reads.flat_map(|(index, once)| once.inputs.iter().map(move |input| (input, index))).collect();
@@ -69,7 +77,31 @@ impl Constants {
                 }
             }
         }
-        plan.constants.iter().map(|constant| self.get(constant)).collect()
+        let constants = plan.constants.iter().map(|constant| self.get(constant)).collect();
+        if self.again.is_some() {
+            let variables: Vec<Constant> = self.variables.values().cloned().collect();
+            variables.iter().for_each(|variable| self.release(variable));
+        }
+        constants
+    }
+
+    /// Reads those variables among `wanted` again that cannot be had otherwise.
+    fn read_missing<'c>(&mut self, wanted: impl Iterator<Item = &'c Constant>) -> Result<()> {
+        let is_missing = |constant: &&Constant| {
+            let is_variable = self.variables.get(&constant.name) == Some(constant);
+            is_variable && self.find(constant).or(self.permuted(constant)).is_none()
+        };
+        let missing: HashMap<&String, &Constant> =
+            wanted.filter(is_missing).map(|constant| (&constant.name, constant)).collect();
+        let (false, Some(again)) = (missing.is_empty(), &self.again) else { return Ok(()) };
+        let mut read = again()?;
+        for (name, constant) in missing {
+            let (_, values) = read.remove(name).filter(|(shape, _)| *shape == constant.shape).ok_or_else(|| {
+                Error::input(format!("{name} is no longer what it was when it was first read; start again"))
+            })?;
+            self.hold(constant, Arc::new(Buffer::from_vec(values)?));
+        }
+        Ok(())
     }
 
     /// The steps of the preparation of `plan` that have to run, in order.
@@ -137,7 +169,8 @@ impl Constants {
 
     /// Drops `constant` if no plan reads it and it can be had again.
     fn release(&mut self, constant: &Constant) {
-        let is_needed = self.variables.contains(&constant.name) && self.permuted(constant).is_none();
+        let is_variable = self.variables.contains_key(&constant.name);
+        let is_needed = is_variable && self.again.is_none() && self.permuted(constant).is_none();
         if let (false, Some(versions)) = (is_needed, self.held.get_mut(&constant.name)) {
             versions.retain(|held| !held.is(constant) || Arc::strong_count(&held.buffer) > 1);
         }
@@ -146,6 +179,8 @@ impl Constants {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+
     use striate_graph::{Builder, Network};
 
     use super::super::session::Placements;
@@ -172,7 +207,7 @@ mod tests {
     }
 
     fn constants(network: &Network) -> Constants {
-        let mut constants = Constants::default();
+        let mut constants = Constants::new(None);
         for (name, (shape, values)) in Inference::initial_weights(network, 1).unwrap() {
             constants.add_variable(name, shape, Buffer::from_vec(values).unwrap());
         }
@@ -239,5 +274,32 @@ mod tests {
         constants.prepare(&plan, &cpu).unwrap();
         assert_eq!(layouts(&constants, &first.name), [Layout::Plain], "folding is not a permutation");
         assert!(!layouts(&constants, &folded.name).contains(&Layout::Plain));
+    }
+
+    #[test]
+    fn variables_that_can_be_read_again_are_released_and_read_when_needed() {
+        let (network, cpu, plain) = (network(), cpu(&[]), cpu(&["layout"]));
+        let mut constants = constants(&network);
+        let read = Arc::new(AtomicUsize::new(0));
+        let (count, of) = (read.clone(), network.clone());
+        constants.again = Some(Arc::new(move || {
+            count.fetch_add(1, SeqCst);
+            Inference::initial_weights(&of, 1)
+        }));
+        let [blocked, unfolded] = [&cpu, &plain].map(|cpu| plan(&network, 1, cpu));
+        let expected = super::tests::constants(&network).prepare(&unfolded, &plain).unwrap();
+        constants.prepare(&blocked, &cpu).unwrap();
+        let names: HashSet<&String> = blocked.constants.iter().map(|constant| &constant.name).collect();
+        let held: HashSet<&String> =
+            constants.held.iter().filter(|(_, held)| !held.is_empty()).map(|(name, _)| name).collect();
+        assert_eq!(held, names, "only what the plan reads");
+        assert_eq!(read.load(SeqCst), 0);
+        constants.held.clear();
+        let found = constants.prepare(&unfolded, &plain).unwrap();
+        assert!(found.iter().zip(&expected).all(|(a, b)| a.as_bytes() == b.as_bytes()));
+        assert_eq!(read.load(SeqCst), 1);
+        constants.held.clear();
+        constants.again = Some(Arc::new(|| Ok(crate::Variables::new())));
+        assert!(constants.prepare(&unfolded, &plain).unwrap_err().to_string().contains("start again"));
     }
 }

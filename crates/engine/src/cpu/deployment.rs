@@ -11,8 +11,7 @@ use super::arenas::Arenas;
 use super::constants::Constants;
 use super::plan::Plan;
 use super::session::Placements;
-use crate::Variables;
-use crate::device::{Deployment, Profile, Program};
+use crate::device::{Deployment, FixedWeights, Profile, Program};
 use crate::report::PlanReport;
 
 /// A deployment on the CPU.
@@ -27,9 +26,9 @@ pub(super) struct CpuDeployment {
 }
 
 impl CpuDeployment {
-    pub fn new(cpu: Cpu, name: &str, weights: Variables) -> Result<CpuDeployment> {
-        let mut constants = Constants::default();
-        for (variable, (shape, values)) in weights {
+    pub fn new(cpu: Cpu, name: &str, weights: FixedWeights) -> Result<CpuDeployment> {
+        let mut constants = Constants::new(weights.again);
+        for (variable, (shape, values)) in weights.values {
             let buffer = Buffer::from_vec(values).map_err(|e| e.at(weights_of(name)))?;
             constants.add_variable(variable, shape, buffer);
         }

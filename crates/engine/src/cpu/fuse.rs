@@ -173,3 +173,67 @@ impl<'g> Fusion<'g> {
 fn clips(activation: Activation) -> bool {
     matches!(activation, Activation::Relu | Activation::Relu6)
 }
+
+#[cfg(test)]
+mod tests {
+    use striate_graph::{Network, Optimizer, TrainingSpec, training_graph};
+
+    use super::*;
+
+    /// The fused training graph of convolution, batch norm and ReLU, twice; the second norm `shares` the variables of
+    /// the first, or has its own.
+    fn fused(shares: &str) -> Graph {
+        let text = format!(
+            r#"
+            name = "net"
+            input = [3, 6, 6]
+            layers = [
+                {{ op = "conv", out_channels = 4, kernel_size = 3, bias = false }},
+                {{ name = "norm", op = "batch_norm" }},
+                {{ op = "relu" }},
+                {{ op = "conv", out_channels = 4, kernel_size = 3, bias = false }},
+                {{ name = "again", op = "batch_norm"{shares} }},
+                {{ op = "relu" }},
+                {{ op = "flatten" }},
+                {{ op = "linear", out_features = 2 }},
+            ]"#
+        );
+        let network = Network::from_text(&text).unwrap();
+        let sgd = Optimizer::Sgd { momentum: 0.9, nesterov: false, weight_decay: 0.0 };
+        let whole = network.graph_with_heads(&network.input_shape(2)).unwrap();
+        let mut graph = training_graph(&whole, &TrainingSpec::new(sgd)).unwrap();
+        fuse(&mut graph);
+        graph
+    }
+
+    /// The activations of batch norms and of their gradients, and the number of separate activations and gradients of
+    /// activations.
+    fn activations(graph: &Graph) -> ([Vec<Activation>; 2], [usize; 2]) {
+        let (mut norms, mut separate) = ([Vec::new(), Vec::new()], [0, 0]);
+        for node in &graph.nodes {
+            match &node.op {
+                Op::BatchNormTraining(norm) => norms[0].push(norm.activation),
+                Op::BatchNormGradient(norm) => norms[1].push(norm.activation),
+                Op::Relu(_) => separate[0] += 1,
+                Op::ActivationGradient(_) => separate[1] += 1,
+                _ => {}
+            }
+        }
+        (norms, separate)
+    }
+
+    #[test]
+    fn relu_and_its_gradient_are_fused_into_the_batch_norm() {
+        let relu = vec![Activation::Relu; 2];
+        assert_eq!(activations(&fused("")), ([relu.clone(), relu], [0, 0]));
+    }
+
+    #[test]
+    fn batch_norms_that_share_running_statistics_stay_in_order() {
+        let graph = fused(r#", shares = "norm""#);
+        let none = vec![Activation::None; 2];
+        assert_eq!(activations(&graph), ([none.clone(), none], [2, 2]));
+        let norms = graph.nodes.iter().filter(|node| matches!(node.op, Op::BatchNormTraining(_)));
+        assert_eq!(norms.map(|node| node.name.as_str()).collect::<Vec<_>>(), ["norm", "again"]);
+    }
+}

@@ -32,8 +32,7 @@ use striate_tensor::{Error, Result};
 use self::deployment::CpuDeployment;
 use self::plan::Plan;
 use self::session::{CpuSession, Placements};
-use crate::Variables;
-use crate::device::{Deployment, Device, Session};
+use crate::device::{Deployment, Device, FixedWeights, Session};
 use crate::passes::Disabled;
 use crate::report::PlanReport;
 
@@ -144,7 +143,7 @@ impl Device for Cpu {
         Box::new(CpuSession::new(self.clone()))
     }
 
-    fn deploy(&self, name: &str, weights: Variables) -> Result<Arc<dyn Deployment>> {
+    fn deploy(&self, name: &str, weights: FixedWeights) -> Result<Arc<dyn Deployment>> {
         Ok(Arc::new(CpuDeployment::new(self.clone(), name, weights)?))
     }
 }

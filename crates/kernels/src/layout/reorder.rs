@@ -64,6 +64,9 @@ fn copy(
         (Layout::KernelForward { block: a }, Layout::KernelBackward { block: b }) if a == b => {
             transpose_blocks(shape, a, source, destination, thread_pool);
         }
+        (Layout::Plain, Layout::KernelForward { block }) => {
+            to_forward_weights(shape, block, source, destination, thread_pool);
+        }
         _ => element_by_element(shape, from, to, source, destination),
     }
 }
@@ -157,6 +160,34 @@ fn from_images(
         let source = &source[index / block * block * image..][..block * image];
         let lanes = source.iter().skip(index % block).step_by(block);
         out.iter_mut().zip(lanes).for_each(|(out, x)| *out = *x);
+    });
+}
+
+/// Converts a convolution's weights to those of its forward direction.
+fn to_forward_weights(
+    shape: [usize; 4],
+    block: usize,
+    source: &[f32],
+    destination: &mut [f32],
+    thread_pool: &ThreadPool,
+) {
+    let [outputs, inputs, h, w] = shape;
+    let (blocks, taps) = (inputs.div_ceil(block), h * w);
+    thread_pool.pieces(destination, taps * block * block, |index, out| {
+        let (o, i) = (index / blocks * block, index % blocks * block);
+        let [real_outputs, real_inputs] = [block.min(outputs - o), block.min(inputs - i)];
+        if real_outputs.min(real_inputs) < block {
+            out.fill(0.0);
+        }
+        // Reads are contiguous; what is written fits the L1 cache.
+        for output in 0..real_outputs {
+            let weights = &source[((o + output) * inputs + i) * taps..][..real_inputs * taps];
+            for (input, weights) in weights.chunks_exact(taps).enumerate() {
+                for (tap, weight) in weights.iter().enumerate() {
+                    out[(tap * block + input) * block + output] = *weight;
+                }
+            }
+        }
     });
 }
 

@@ -1,7 +1,7 @@
 //! The one module that opens, writes and removes files; a test of conventions keeps raw `std::fs` calls out of all
 //! other code.
 //!
-//! * **Reading** ([`open`], [`read_limited`], [`read_text_limited`], [`list_folder`]) follows links, which users
+//! * **Reading** ([`open`], [`Parts`], [`read_limited`], [`read_text_limited`], [`list_folder`]) follows links, which users
 //!   rely on to arrange their data, but refuses pipes, devices and folders without waiting for
 //!   them, and never reads more bytes than the caller allows.
 //! * **Writing** ([`write_atomically`], [`create_folder`], [`open_part`]) never follows a link in the last
@@ -26,7 +26,7 @@ pub use folder::{
 };
 pub use lock::RunLock;
 pub use place::{is_same_file, is_stream, lies_in};
-pub use read::{open, read_limited, read_text_limited};
+pub use read::{Parts, Stamp, open, read_limited, read_text_limited};
 pub use write::{
     Disk, Storage, open_part, remove_file, write_atomically, write_error, write_stream, write_through,
 };

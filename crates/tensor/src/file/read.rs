@@ -3,7 +3,8 @@
 use std::fmt::Display;
 use std::fs::{self, File, OpenOptions};
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use super::{kind_of, open_without_waiting};
 use crate::buffer::no_memory;
@@ -55,6 +56,70 @@ pub fn read_text_limited(path: &Path, most: u64) -> Result<String> {
     text.map_err(|_| refused(path, "it is not UTF-8 text"))
 }
 
+/// What tells whether a file has changed: its length and the time of its last change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stamp(u64, SystemTime);
+
+impl Stamp {
+    /// The stamp of the file at `path`.
+    ///
+    /// # Errors
+    /// If it does not exist, or the system has no such times.
+    pub fn of(path: &Path) -> Result<Stamp> {
+        let found = fs::metadata(path);
+        let stamp = found.and_then(|found| Ok(Stamp(found.len(), found.modified()?)));
+        stamp.map_err(|e| Error::read(path, e))
+    }
+}
+
+/// An open file, parts of which several threads may read at once.
+#[derive(Debug)]
+pub struct Parts {
+    file: File,
+    path: PathBuf,
+    length: u64,
+}
+
+impl Parts {
+    /// Opens the file at `path`.
+    ///
+    /// # Errors
+    /// As [`open`].
+    pub fn open(path: &Path) -> Result<Parts> {
+        let (file, length) = open(path)?;
+        Ok(Parts { file, path: path.to_owned(), length })
+    }
+
+    /// The length of the file in bytes when it was opened.
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// Fills `part` with the bytes from `position`.
+    ///
+    /// # Errors
+    /// If the file ends before, or cannot be read.
+    pub fn read(&self, position: u64, part: &mut [u8]) -> Result<()> {
+        read_exact_at(&self.file, position, part).map_err(|e| Error::read(&self.path, e))
+    }
+}
+
+#[cfg(unix)]
+fn read_exact_at(file: &File, position: u64, part: &mut [u8]) -> std::io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, part, position)
+}
+
+/// Without a call that reads at a position, threads take turns.
+#[cfg(not(unix))]
+fn read_exact_at(file: &File, position: u64, part: &mut [u8]) -> std::io::Result<()> {
+    use std::io::{Seek, SeekFrom};
+    static TURN: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut file = file;
+    file.seek(SeekFrom::Start(position))?;
+    file.read_exact(part)
+}
+
 fn refused(path: &Path, reason: impl Display) -> Error {
     Error::input(format!("cannot read {}: {reason}", path.display()))
 }
@@ -81,6 +146,41 @@ mod tests {
         ] {
             assert!(error.is_input() && error.to_string().contains(expected), "{error}");
         }
+    }
+
+    #[test]
+    fn stamp_changes_with_the_file() {
+        let folder = Scratch::new();
+        let path = folder.path("a");
+        assert!(Stamp::of(&path).is_err());
+        fs::write(&path, b"1").unwrap();
+        let stamp = Stamp::of(&path).unwrap();
+        assert_eq!(stamp, Stamp::of(&path).unwrap());
+        let file = File::options().write(true).open(&path).unwrap();
+        file.set_modified(SystemTime::UNIX_EPOCH).unwrap();
+        assert_ne!(stamp, Stamp::of(&path).unwrap());
+        fs::write(&path, b"12").unwrap();
+        assert_ne!(stamp, Stamp::of(&path).unwrap());
+    }
+
+    #[test]
+    fn parts_are_read_at_their_positions() {
+        let folder = Scratch::new();
+        let path = folder.path("a");
+        fs::write(&path, b"0123456789").unwrap();
+        let parts = Parts::open(&path).unwrap();
+        assert_eq!(parts.length(), 10);
+        std::thread::scope(|scope| {
+            for first in 0..8u8 {
+                let parts = &parts;
+                scope.spawn(move || {
+                    let mut part = [0; 3];
+                    parts.read(u64::from(first), &mut part).unwrap();
+                    assert_eq!(part, [0, 1, 2].map(|next| b'0' + first + next));
+                });
+            }
+        });
+        assert!(parts.read(8, &mut [0; 3]).unwrap_err().to_string().contains("a: "), "it ends before");
     }
 
     #[cfg(target_os = "linux")]

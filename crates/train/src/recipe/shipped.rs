@@ -84,4 +84,12 @@ mod tests {
             shipped(model.recipe).unwrap();
         }
     }
+
+    #[test]
+    fn plain_differs_from_batch_norm_only_in_the_bias() {
+        let mut plain = shipped("plain").unwrap();
+        assert_eq!(plain.model.batch_norm_bias, Some(0.5));
+        plain.model.batch_norm_bias = None;
+        assert_eq!(plain, shipped("batch-norm").unwrap());
+    }
 }

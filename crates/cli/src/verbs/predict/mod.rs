@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use serde_json::{Value, json};
 use striate_engine::Cpu;
-use striate_predict::{Classifier, Guess, open_model};
+use striate_predict::{Classifier, Guess, open_model, read_again};
 use striate_tensor::csv::{self, Cell};
 use striate_tensor::text::{cell, pad, printable, printable_path};
 use striate_tensor::{Error, Result as TensorResult};
@@ -34,8 +34,10 @@ pub fn run(args: Predict) -> Result<()> {
         return Err(Error::input("--top must be at least 1").into());
     }
     check_outputs(&args, &listing)?;
-    let (model, mut notes) = open_model(&args.model, &args.images.options())?;
-    let classifier = Classifier::new(model, Cpu::new(args.compute.threads)?);
+    let options = args.images.options();
+    let again = read_again(&args.model, &options);
+    let (model, mut notes) = open_model(&args.model, &options)?;
+    let classifier = Classifier::with_source(model, again, Cpu::new(args.compute.threads)?);
     let classifier = classifier.map_err(|e| e.at(printable_path(&args.model)))?;
     classifier.image_preprocessing().map_err(|e| e.at(printable_path(&args.model)))?;
     let head = classifier.head().map_err(|e| e.at(printable_path(&args.model)))?;
