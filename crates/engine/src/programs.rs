@@ -21,7 +21,13 @@ impl Ready {
     }
 
     /// Runs the program on an `input` of `shape`.
-    pub fn run(&self, shape: &Shape, input: &[f32], output: &mut [f32], profile: Option<Profile>) -> Result<()> {
+    pub fn run(
+        &self,
+        shape: &Shape,
+        input: &[f32],
+        output: &mut [f32],
+        profile: Option<Profile>,
+    ) -> Result<()> {
         if input.len() != shape.numel() {
             let count = input.len();
             return Err(Error::input(format!(

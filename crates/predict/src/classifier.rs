@@ -67,7 +67,8 @@ impl Classifier {
     ) -> Result<Classifier> {
         let preprocessing = read_preprocessing(&model.preprocessing, &model.network)?;
         let predict = read_preprocessing(&model.predict, &model.network)?;
-        let inference = Inference::with_weights(model.network, FixedWeights { values: model.weights, again }, device)?;
+        let inference =
+            Inference::with_weights(model.network, FixedWeights { values: model.weights, again }, device)?;
         let head = Head::of(&inference);
         let classes = match (&head, &model.classes[..]) {
             // A file may give a single name for the single output of two classes.

@@ -30,7 +30,8 @@ mod linux {
     /// Maps a block of `size` zero bytes; null if the system refuses.
     pub fn map(size: usize) -> *mut u8 {
         let Some(whole) = mapped(size).checked_add(HUGE) else { return null_mut() };
-        let (protection, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+        let (protection, flags) =
+            (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
         // SAFETY: a new anonymous mapping at any address.
         let start = unsafe { libc::mmap(null_mut(), whole, protection, flags, -1, 0) };
         if start == libc::MAP_FAILED {
@@ -101,7 +102,11 @@ unsafe impl GlobalAlloc for HugePages {
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         // SAFETY: guaranteed by the caller; the layout decides as in `alloc`.
         unsafe {
-            if linux::is_large(layout) { linux::unmap(block, layout.size()) } else { System.dealloc(block, layout) }
+            if linux::is_large(layout) {
+                linux::unmap(block, layout.size())
+            } else {
+                System.dealloc(block, layout)
+            }
         }
     }
 

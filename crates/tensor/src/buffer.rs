@@ -216,8 +216,7 @@ mod tests {
             assert_eq!(buffer.as_slice::<f32>(), values);
         }
         // Zeros of a buffer's size and alignment, of which some start on a cache line.
-        let lines: Vec<Buffer> =
-            (0..64).map(|_| Buffer::from_vec(vec![1u8; 64 * 1024]).unwrap()).collect();
+        let lines: Vec<Buffer> = (0..64).map(|_| Buffer::from_vec(vec![1u8; 64 * 1024]).unwrap()).collect();
         assert!(lines.iter().all(|line| line.as_bytes().iter().all(|byte| *byte == 1)));
     }
 }

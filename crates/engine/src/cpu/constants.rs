@@ -96,9 +96,12 @@ impl Constants {
         let (false, Some(again)) = (missing.is_empty(), &self.again) else { return Ok(()) };
         let mut read = again()?;
         for (name, constant) in missing {
-            let (_, values) = read.remove(name).filter(|(shape, _)| *shape == constant.shape).ok_or_else(|| {
-                Error::input(format!("{name} is no longer what it was when it was first read; start again"))
-            })?;
+            let (_, values) =
+                read.remove(name).filter(|(shape, _)| *shape == constant.shape).ok_or_else(|| {
+                    Error::input(format!(
+                        "{name} is no longer what it was when it was first read; start again"
+                    ))
+                })?;
             self.hold(constant, Arc::new(Buffer::from_vec(values)?));
         }
         Ok(())

@@ -132,11 +132,7 @@ impl Bound {
     }
 
     /// Returns the step as one of the preparation, with memory of its own.
-    fn prepare(
-        self,
-        laid_out: &LaidOut,
-        constant: &impl Fn(ValueId) -> Constant,
-    ) -> Result<Preparation> {
+    fn prepare(self, laid_out: &LaidOut, constant: &impl Fn(ValueId) -> Constant) -> Result<Preparation> {
         let mut places = Places { laid_out, regions: HashMap::new(), aliases: HashMap::new() };
         let mut inputs: Vec<ValueId> = Vec::new();
         for id in &self.node.inputs {
