@@ -313,7 +313,7 @@ pub struct Inspect {
     #[arg(long)]
     pub layers: bool,
     /// Print the network as TOML, which `train` reads
-    #[arg(long, conflicts_with_all = ["plan", "train", "layers", "batch", "without"])]
+    #[arg(long, conflicts_with_all = ["plan", "train", "verbose", "layers", "batch", "without"])]
     pub text: bool,
     /// Print the compiled plan with memory and step times
     #[arg(long, conflicts_with = "layers")]
@@ -321,6 +321,9 @@ pub struct Inspect {
     /// Print the plan of a training step with momentum (with --plan)
     #[arg(long, requires = "plan", conflicts_with = "layers")]
     pub train: bool,
+    /// List steps that run once too (with --plan)
+    #[arg(long, requires = "plan", conflicts_with = "json")]
+    pub verbose: bool,
     /// Skip a compiler pass (with --plan); may be repeated
     #[arg(long, value_name = "PASS", requires = "plan", conflicts_with = "layers")]
     pub without: Vec<String>,

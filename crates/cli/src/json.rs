@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
-use striate_engine::{PlanReport, StepReport};
+use striate_engine::{PlanReport, StepReport, TimeShares};
 use striate_predict::Tally;
 use striate_tensor::text::is_unprintable;
 use striate_tensor::{Result, Shape};
@@ -51,25 +51,38 @@ pub fn tally(tally: &Tally, classes: &[String]) -> Value {
     })
 }
 
-/// Returns a plan for `batch` images, step by step; steps that run only once have no time.
-pub fn plan(plan: &PlanReport, batch: usize) -> Value {
+/// Returns a plan for `batch` images, step by step, with percentages of `peak` GFLOP/s if it is known; steps that run only
+/// once have no time.
+pub fn plan(plan: &PlanReport, batch: usize, peak: Option<f64>) -> Value {
     let step = |step: &StepReport| {
         json!({
             "name": step.name,
             "op": step.op,
             "algorithm": step.algorithm,
             "output": step.output,
+            "format": step.format,
             "once": step.once,
             "flops": step.flops,
             "bytes": step.bytes,
             "seconds": step.seconds,
+            "gflops": step.gflops(),
+            "percent_of_peak": step.gflops().zip(peak).map(|(gflops, peak)| gflops / peak * 100.0),
         })
     };
+    let total = plan.time_shares().map(TimeShares::total);
+    let shares = plan.time_shares().zip(total).map(|(TimeShares { convolution, moves, rest }, total)| {
+        let share = |seconds: f64| seconds / total.max(f64::MIN_POSITIVE);
+        json!({ "convolution": share(convolution), "moves": share(moves), "rest": share(rest) })
+    });
     json!({
         "name": plan.name,
+        "training": plan.trains,
         "device": plan.device,
         "batch": batch,
+        "peak_gflops": peak,
         "steps": plan.steps.iter().map(step).collect::<Vec<_>>(),
+        "seconds": total,
+        "shares": shares,
         "peak_bytes": plan.peak_bytes,
         "work_bytes": plan.work_bytes,
     })

@@ -15,6 +15,7 @@ mod output;
 mod outputs;
 mod progress;
 mod reading;
+mod sample;
 mod signals;
 mod usage;
 mod verbs;

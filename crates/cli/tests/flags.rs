@@ -79,6 +79,10 @@ fn flags_for_other_kinds_of_files_are_refused() {
         ),
         ("inspect weights.pth --text", "--text applies to networks, but weights.pth contains only weights"),
         (
+            "inspect weights.pth --plan --train",
+            "--plan applies to networks, but weights.pth contains only weights",
+        ),
+        (
             "inspect weights.pth --classes 3",
             "--classes applies to networks, but weights.pth contains only weights",
         ),
@@ -281,6 +285,9 @@ fn usage_errors_state_what_to_do() {
         ),
         ("inspect lenet5 --plan --layers", "--plan cannot be used with --layers; omit one of them"),
         ("inspect lenet5 --without fuse", "--plan is missing; see striate inspect --help"),
+        ("inspect lenet5 --train", "--plan is missing; see striate inspect --help"),
+        ("inspect lenet5 --verbose", "--plan is missing; see striate inspect --help"),
+        ("inspect lenet5 --plan --verbose --json", "--verbose cannot be used with --json; omit one of them"),
         ("train --dry-run --out run", "--out cannot be used with --dry-run, which writes nothing"),
     ] {
         let line = folder.refusal(&command.split(' ').collect::<Vec<_>>());

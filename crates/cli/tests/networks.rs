@@ -296,6 +296,64 @@ fn text_and_plan_are_available_as_json() {
     }
 }
 
+/// The plan of a training step has three products per layer with weights, except that the first layer needs no data
+/// gradient.
+#[test]
+fn plan_of_a_training_step_is_available_as_text_and_json() {
+    let folder = Folder::new("inspect-train");
+    for (name, flags) in [("lenet5", &[][..]), ("net.toml", &["--threads", "1"])] {
+        if name == "net.toml" {
+            let text = folder.run(&["inspect", "lenet5", "--text"]).stdout;
+            folder.write(name, text);
+        }
+        let plan = folder.json(&[&["inspect", name, "--plan", "--train", "--batch", "2"], flags].concat());
+        assert_eq!((&plan["training"], &plan["batch"]), (&json!(true), &json!(2)));
+        let steps = plan["steps"].as_array().unwrap();
+        let flops: u64 = steps.iter().map(|step| step["flops"].as_u64().unwrap()).sum();
+        let [all, first] = [416_520, 6 * 28 * 28 * 25];
+        assert_eq!(flops, 2 * 2 * (3 * all - first));
+        assert!(steps.iter().all(|step| step["once"] == false && step["seconds"].is_f64()));
+    }
+    let bytes = folder.json(&["inspect", "lenet5", "--batch", "2"])["memory"]["training_bytes"].clone();
+    let plan = folder.json(&["inspect", "lenet5", "--plan", "--train", "--batch", "2"]);
+    assert_eq!(plan["peak_bytes"], bytes);
+    let text = folder.run(&["inspect", "lenet5", "--plan", "--train"]).stdout;
+    let text = String::from_utf8(text).unwrap();
+    assert!(text.starts_with("plan of a training step of lenet5 on cpu"), "{text}");
+}
+
+#[test]
+fn plan_shows_share_of_peak_and_folds_steps_that_run_once() {
+    let folder = Folder::new("inspect-plan");
+    let plan = folder.json(&["inspect", "resnet20", "--plan"]);
+    assert_eq!(plan["training"], json!(false));
+    let peak = plan["peak_gflops"].as_f64().unwrap();
+    let steps = plan["steps"].as_array().unwrap();
+    for step in steps.iter().filter(|step| step["op"] == "conv") {
+        let number = |key: &str| step[key].as_f64().unwrap();
+        let gflops = number("flops") / number("seconds") / 1e9;
+        assert!((number("gflops") / gflops - 1.0).abs() < 1e-6, "{step}");
+        assert!((number("percent_of_peak") / (gflops / peak * 100.0) - 1.0).abs() < 1e-6, "{step}");
+        assert!(step["format"].is_string() && step["bytes"].as_u64().unwrap() > 0, "{step}");
+    }
+    let shares: f64 = plan["shares"].as_object().unwrap().values().map(|share| share.as_f64().unwrap()).sum();
+    assert!((shares - 1.0).abs() < 1e-6, "{}", plan["shares"]);
+    let lines = |flags: &[&str]| {
+        let output = folder.run(&[&["inspect", "resnet20", "--plan"], flags].concat());
+        assert!(output.status.success());
+        String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let once = steps.iter().filter(|step| step["once"] == true).count();
+    let (short, long) = (lines(&[]), lines(&["--verbose"]));
+    assert!(short[0].starts_with("plan of inference of resnet20 on cpu"));
+    assert!(short[1].contains("once, for fixed weights: ") && once > 20);
+    assert_eq!(long.len() + 1, short.len() + once);
+    for lines in [short, long] {
+        let last = lines.last().unwrap();
+        assert!(last.starts_with("time ") && last.ends_with("% the rest"), "{last}");
+    }
+}
+
 #[test]
 fn large_networks_are_grouped_by_module() {
     let folder = Folder::new("inspect-modules");

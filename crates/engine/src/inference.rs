@@ -149,7 +149,8 @@ impl Inference {
         Ok(self.ready(shape)?.program.report(None))
     }
 
-    /// The report of the program with the mean time of each step over `runs` runs on `input`.
+    /// The report of the program with the mean time of each step over `runs` runs on `input`, after one that warms up
+    /// caches.
     ///
     /// # Errors
     /// As [`Inference::run`].
@@ -162,6 +163,7 @@ impl Inference {
     ) -> Result<PlanReport> {
         let ready = self.ready(shape)?;
         let mut output = ready.output_values()?;
+        ready.run(shape, input, &mut output, None)?;
         let mut seconds = vec![0.0; ready.program.report(None).repeated_steps()];
         for _ in 0..runs {
             ready.run(shape, input, &mut output, Some((clock, &mut seconds)))?;

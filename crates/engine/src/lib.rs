@@ -32,7 +32,7 @@ pub use device::{Data, Deployment, Device, FixedWeights, Profile, Program, ReadA
 pub use inference::{Inference, KEPT_PROGRAMS};
 pub use loss::mean_loss;
 pub use reference::Reference;
-pub use report::{PlanReport, StepReport};
+pub use report::{PlanReport, StepReport, TimeShares};
 pub use striate_kernels::isa::Isa;
 pub use training::{Training, VariableInfo};
 

@@ -12,7 +12,7 @@ use striate_tensor::{ALIGNMENT, Buffer, DType, Result, Shape};
 
 use crate::cpu::{Lowering, Step, all_finite, join_neighbors, lower};
 use crate::device::{Data, Deployment, Device, FixedWeights, Profile, Program, Session};
-use crate::passes::Disabled;
+use crate::passes::{Disabled, trains};
 use crate::report::{PlanReport, StepReport};
 
 /// The reference device.
@@ -108,6 +108,7 @@ impl Space {
 /// A compiled graph.
 struct Steps {
     name: String,
+    trains: bool,
     steps: Vec<Step>,
     inputs: Vec<Region>,
     outputs: Vec<Region>,
@@ -159,7 +160,8 @@ impl Steps {
                 name: node.name.clone(),
                 op: node.op.name(),
                 algorithm: candidates.name(position),
-                output: format!("{shape} plain"),
+                output: shape.to_string(),
+                format: "plain".into(),
                 once: false,
                 flops: 2 * node.macs(&graph),
                 bytes: access.regions().iter().map(|region| region.bytes.len() as u64).sum(),
@@ -168,8 +170,8 @@ impl Steps {
             steps.push(Step { report, segment: node.segment, kernel, access, written });
         }
         let at = |ids: &[ValueId]| ids.iter().map(|id| regions[id].clone()).collect();
-        let (inputs, outputs) = (at(&graph.inputs), at(&graph.outputs));
-        Ok(Steps { name: graph.name, steps, inputs, outputs, bytes: space.sizes.iter().sum() })
+        let (inputs, outputs, trains) = (at(&graph.inputs), at(&graph.outputs), trains(&graph));
+        Ok(Steps { name: graph.name, trains, steps, inputs, outputs, bytes: space.sizes.iter().sum() })
     }
 
     /// Runs the steps of `segments`.
@@ -193,6 +195,7 @@ impl Steps {
             |(index, step): (usize, &Step)| StepReport { seconds: measured(index), ..step.report.clone() };
         PlanReport {
             name: self.name.clone(),
+            trains: self.trains,
             device: NAME.into(),
             steps: self.steps.iter().enumerate().map(report).collect(),
             peak_bytes: self.bytes,

@@ -161,8 +161,8 @@ impl Training {
         self.session.run(self.programs[shape], Segment::Update, profile);
     }
 
-    /// The report of the program for batches of `shape`, with the mean time of each of its steps over `runs` training
-    /// steps on a batch at rate 0.
+    /// The report of the program for batches of `shape`, with the mean time of each of its steps over up to `runs`
+    /// training steps on a batch at rate 0. After the first, which warms up caches, measures for about `limit` seconds.
     ///
     /// # Errors
     /// As [`Training::step`].
@@ -171,16 +171,19 @@ impl Training {
         shape: &Shape,
         images: &[f32],
         labels: &[i64],
-        runs: usize,
+        (runs, limit): (usize, f64),
         clock: &dyn Clock,
     ) -> Result<PlanReport> {
         let program = self.program(shape)?;
+        self.step(shape, images, labels, 0.0, 0)?;
         let mut seconds = vec![0.0; self.session.report(program, None).repeated_steps()];
-        for step in 0..runs {
-            self.accumulate(shape, images, labels, step as u64, Some((clock, &mut seconds)))?;
+        let mut done = 0;
+        while done == 0 || done < runs && seconds.iter().sum::<f64>() < limit {
+            self.accumulate(shape, images, labels, done as u64, Some((clock, &mut seconds)))?;
             self.update(shape, 0.0, Some((clock, &mut seconds)));
+            done += 1;
         }
-        seconds.iter_mut().for_each(|total| *total /= runs.max(1) as f64);
+        seconds.iter_mut().for_each(|total| *total /= done as f64);
         Ok(self.session.report(program, Some(&seconds)))
     }
 

@@ -147,7 +147,7 @@ impl Trainer {
     ///
     /// # Errors
     /// If the network cannot be trained on a batch of the data.
-    pub fn profile(&mut self, clock: &dyn Clock, steps: u64, limit: f64) -> Result<(PlanReport, usize)> {
+    pub fn profile(&mut self, clock: &dyn Clock, steps: usize, limit: f64) -> Result<(PlanReport, usize)> {
         let count = self.batches.len(0);
         let [c, h, w] = self.parts.train.shape();
         let shape = Shape::from([count, c, h, w]);
@@ -156,22 +156,8 @@ impl Trainer {
             self.parts.train.write(index, image);
         }
         let labels = &self.parts.train.labels()[..count];
-        let mut seconds = vec![0.0; self.training.report(&shape, None)?.steps.len()];
-        // The first step warms up the caches.
-        let mut done = 1;
-        for step in 0..=steps.max(1) {
-            if step == 1 {
-                seconds.fill(0.0);
-            }
-            self.training.accumulate(&shape, &images, labels, step, Some((clock, &mut seconds)))?;
-            self.training.update(&shape, 0.0, Some((clock, &mut seconds)));
-            done = step.max(1);
-            if step > 0 && seconds.iter().sum::<f64>() > limit {
-                break;
-            }
-        }
-        seconds.iter_mut().for_each(|total| *total /= done as f64);
-        Ok((self.training.report(&shape, Some(&seconds))?, count))
+        let plan = self.training.profile(&shape, &images, labels, (steps, limit), clock)?;
+        Ok((plan, count))
     }
 
     pub(crate) fn folder(&self) -> Result<&RunFolder> {

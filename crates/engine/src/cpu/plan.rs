@@ -7,6 +7,7 @@ use striate_tensor::{Buffer, Result, Shape};
 use super::Cpu;
 use super::session::Placement;
 use crate::device::{Device, Profile};
+use crate::passes::trains;
 use crate::report::{PlanReport, StepReport};
 
 /// One kernel of a plan.
@@ -105,6 +106,7 @@ impl Plan {
         };
         PlanReport {
             name: self.graph.name.clone(),
+            trains: trains(&self.graph),
             device: cpu.name(),
             steps: self.steps().enumerate().map(step).collect(),
             peak_bytes: self.peak_bytes(),

@@ -121,7 +121,8 @@ impl Bound {
         let report = StepReport {
             op: self.op,
             algorithm: self.algorithm,
-            output: format!("{} {}", graph.shape(output), places.laid_out.layouts[output.0]),
+            output: graph.shape(output).to_string(),
+            format: places.laid_out.layouts[output.0].to_string(),
             once: self.node.segment == Segment::Prepare,
             flops: 2 * self.node.macs(graph),
             bytes,

@@ -11,6 +11,8 @@ use std::time::Instant;
 
 use anyhow::Result;
 use clap::ValueEnum;
+use striate_engine::Cpu;
+use striate_kernels::peak::Format;
 use striate_tensor::Error;
 
 use crate::arguments::{Bench, BenchWhat};
@@ -76,6 +78,11 @@ fn rounds(seconds: f64, mut work: impl FnMut() -> Result<()>) -> Result<Vec<f64>
         }
     }
     Ok(rates)
+}
+
+/// The measured peak of `cpu` in GFLOP/s.
+pub(super) fn f32_peak(cpu: &Cpu) -> f64 {
+    peak::gigaops(cpu.isa(), Format::F32, cpu.thread_pool()).unwrap_or(f64::NAN)
 }
 
 fn median(values: &[f64]) -> f64 {

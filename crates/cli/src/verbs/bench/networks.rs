@@ -3,13 +3,13 @@
 use anyhow::Result;
 use serde_json::json;
 use striate_engine::{Cpu, Inference, Training};
-use striate_graph::{Network, Optimizer, TrainingSpec, statistics};
-use striate_kernels::peak::Format;
+use striate_graph::{Network, TrainingSpec, statistics};
 use striate_tensor::random::{Random, Stream};
 use striate_tensor::text::counted;
 use striate_tensor::{Error, Shape, zeroed};
 
-use super::{SECONDS, median, peak, rounds};
+use super::{SECONDS, f32_peak, median, rounds};
+use crate::sample;
 use crate::arguments::Bench;
 use crate::json;
 use crate::weights;
@@ -19,7 +19,7 @@ pub fn infer(args: &Bench) -> Result<()> {
     let weights = Inference::initial_weights(&network, args.compute.seed.unwrap_or(0))?;
     let inference = Inference::with_weights(network.clone(), weights, cpu.clone())?;
     let mut output = inference.run(&shape, &input)?.1;
-    let peak = peak_of(&cpu);
+    let peak = f32_peak(&cpu);
     let rates =
         rounds(args.seconds.unwrap_or(SECONDS), || Ok(inference.run_into(&shape, &input, &mut output)?))?;
     report(args, &network, &cpu, shape[0], &rates, 1.0, peak)
@@ -29,12 +29,11 @@ pub fn infer(args: &Bench) -> Result<()> {
 pub fn train(args: &Bench) -> Result<()> {
     let (network, cpu, shape, input) = set_up(args, 16)?;
     let classes = network.classes()?;
-    let labels: Vec<i64> = (0..shape[0]).map(|i| (i % classes) as i64).collect();
-    let sgd = Optimizer::Sgd { momentum: 0.9, nesterov: false, weight_decay: 0.0 };
+    let labels = sample::labels(shape[0], classes);
     let seed = args.compute.seed.unwrap_or(0);
-    let mut training = Training::new(network.clone(), TrainingSpec::new(sgd), &shape, seed, cpu.clone())?;
+    let mut training = Training::new(network.clone(), TrainingSpec::new(sample::MOMENTUM), &shape, seed, cpu.clone())?;
     let mut step = 0;
-    let peak = peak_of(&cpu);
+    let peak = f32_peak(&cpu);
     let rates = rounds(args.seconds.unwrap_or(SECONDS), || {
         training.step(&shape, &input, &labels, 1e-3, step)?;
         step += 1;
@@ -58,10 +57,6 @@ fn set_up(args: &Bench, batch: usize) -> Result<(Network, Cpu, Shape, Vec<f32>)>
     Ok((network, Cpu::new(args.compute.threads)?, shape, input))
 }
 
-fn peak_of(cpu: &Cpu) -> f64 {
-    peak::gigaops(cpu.isa(), Format::F32, cpu.thread_pool()).unwrap_or(f64::NAN)
-}
-
 fn report(
     args: &Bench,
     network: &Network,
@@ -75,7 +70,7 @@ fn report(
     let macs = statistics(&network.graph(1)?).cost.macs as f64;
     let gflops = median(&images) * macs * 2.0 * directions / 1e9;
     // Other processes may have disturbed one of the two measurements.
-    let peak = peak_before.max(peak_of(cpu));
+    let peak = peak_before.max(f32_peak(cpu));
     let percent = gflops * 100.0 / peak;
     if args.compute.json {
         return Ok(json::print(&json!({

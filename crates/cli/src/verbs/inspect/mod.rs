@@ -1,20 +1,21 @@
 //! `striate inspect`
 
+mod plan;
 mod table;
 mod tensors;
 
 use anyhow::Result;
 use serde_json::{Value, json};
 use striate_engine::passes::Disabled;
-use striate_engine::{Cpu, Inference, PlanReport, Training};
+use striate_engine::{Cpu, Inference, Training};
 use striate_formats::{Loaded, ReadOptions};
-use striate_graph::{LayerStatistics, Network, Optimizer, Statistics, TrainingSpec, statistics};
+use striate_graph::{LayerStatistics, Network, Statistics, TrainingSpec, statistics};
 use striate_tensor::text::printable;
-use striate_tensor::{Error, Shape, zeroed};
+use striate_tensor::Error;
 
 use crate::arguments::Inspect;
-use crate::clock::SystemClock;
 use crate::effect::{self, Flag, Input, refuse_given};
+use crate::sample::MOMENTUM;
 use crate::{json, weights};
 
 /// The figures of a network.
@@ -58,13 +59,7 @@ pub fn run(args: Inspect) -> Result<()> {
         return Ok(());
     }
     if args.plan {
-        let plan = if args.train { training_plan } else { plan };
-        let plan = plan(network, batch, cpu).map_err(|e| e.at(printable(&args.model)))?;
-        if args.compute.json {
-            return Ok(json::print(&json::plan(&plan, batch))?);
-        }
-        println!("{plan}");
-        return Ok(());
+        return plan::run(&args, network, batch, cpu);
     }
     let report = Report::new(network, batch, &cpu)?;
     if args.compute.json {
@@ -90,13 +85,11 @@ fn refuse_about_networks(args: &Inspect) -> striate_tensor::Result<()> {
         ("--text", args.text),
         ("--plan", args.plan),
         ("--train", args.train),
+        ("--verbose", args.verbose),
     ];
     let name = printable(&args.model);
     refuse_given(&flags, &format!("applies to networks, but {name} contains only weights"))
 }
-
-/// The optimizer of training plans.
-const MOMENTUM: Optimizer = Optimizer::Sgd { momentum: 0.9, nesterov: false, weight_decay: 0.0 };
 
 impl Report {
     fn new(network: Network, batch: usize, cpu: &Cpu) -> Result<Report> {
@@ -144,40 +137,4 @@ impl Report {
             "receptive_field": layer.receptive_field.iter().max(),
         })
     }
-}
-
-/// Compiles the plan of a training step and measures its steps on gray images.
-fn training_plan(network: Network, batch: usize, cpu: Cpu) -> striate_tensor::Result<PlanReport> {
-    let shape = network.input_shape(batch);
-    let classes = network.classes()?;
-    // Refuses excessive batch sizes before memory is allocated.
-    Training::plan(&network, &TrainingSpec::new(MOMENTUM), &shape, &cpu)?;
-    let input = gray(&shape, batch)?;
-    let mut training = Training::new(network, TrainingSpec::new(MOMENTUM), &shape, 0, cpu)?;
-    let labels: Vec<i64> = (0..batch).map(|image| (image % classes) as i64).collect();
-    let clock = SystemClock::new();
-    training.profile(&shape, &input, &labels, 1, &clock)?;
-    training.profile(&shape, &input, &labels, 5, &clock)
-}
-
-/// A batch of gray images.
-fn gray(shape: &Shape, batch: usize) -> striate_tensor::Result<Vec<f32>> {
-    let smaller = if batch > 1 { "choose a smaller --batch" } else { "choose a smaller --input" };
-    let mut input: Vec<f32> = zeroed(shape.checked_len()?)
-        .map_err(|e| e.at(format!("the input of a batch of {batch}")).advising(smaller))?;
-    input.fill(0.5);
-    Ok(input)
-}
-
-/// Compiles the plan and measures its steps on a gray input.
-fn plan(network: Network, batch: usize, cpu: Cpu) -> striate_tensor::Result<PlanReport> {
-    let shape = network.input_shape(batch);
-    let weights = Inference::initial_weights(&network, 0)?;
-    let inference = Inference::with_weights(network, weights, cpu)?;
-    // Refuses excessive batch sizes before memory is allocated.
-    inference.report(&shape)?;
-    let input = gray(&shape, batch)?;
-    let clock = SystemClock::new();
-    inference.profile(&shape, &input, 3, &clock)?;
-    inference.profile(&shape, &input, 20, &clock)
 }

@@ -8,7 +8,7 @@ use crate::clock::SystemClock;
 use crate::json;
 
 /// Largest number of steps that a dry run measures, and seconds after which it stops.
-const STEPS: u64 = 50;
+const STEPS: usize = 50;
 const SECONDS: f64 = 5.0;
 
 /// Shows the summary and the plan of a step with the time of each part; writes nothing.
@@ -23,7 +23,7 @@ pub fn run(mut trainer: Trainer, as_json: bool) -> Result<()> {
         return Ok(json::print(&json!({
             "recipe": trainer.recipe(),
             "summary": summary,
-            "plan": json::plan(&plan, count),
+            "plan": json::plan(&plan, count, None),
             "step_seconds": step,
             "images_per_second": count as f64 / step,
             "epoch_seconds": epoch,
