@@ -69,18 +69,23 @@ impl Constants {
         let reads = steps.iter().enumerate();
         let last_reads: HashMap<&Constant, usize> =
             reads.flat_map(|(index, once)| once.inputs.iter().map(move |input| (input, index))).collect();
+        // Memory of values on the way, for the next ones.
+        let mut spare = Vec::new();
+        let kept: HashSet<&Constant> = plan.constants.iter().collect();
         for (index, once) in steps.iter().enumerate() {
-            self.run(once, cpu)?;
+            self.run(once, cpu, &kept, &mut spare)?;
             for input in once.inputs.iter().filter(|input| last_reads[input] == index) {
-                if !plan.constants.contains(input) {
-                    self.release(input);
+                if !kept.contains(input) {
+                    let is_computed = !self.variables.contains_key(&input.name);
+                    let released = self.release(input).filter(|_| is_computed);
+                    spare.extend(released.and_then(Arc::into_inner));
                 }
             }
         }
         let constants = plan.constants.iter().map(|constant| self.get(constant)).collect();
         if self.again.is_some() {
             let variables: Vec<Constant> = self.variables.values().cloned().collect();
-            variables.iter().for_each(|variable| self.release(variable));
+            variables.iter().for_each(|variable| drop(self.release(variable)));
         }
         constants
     }
@@ -123,12 +128,25 @@ impl Constants {
         steps
     }
 
-    /// Runs a step of a preparation and adds its results.
-    fn run(&mut self, once: &Preparation, cpu: &Cpu) -> Result<()> {
+    /// Runs a step of a preparation and adds its results. Those that are not `kept` take `spare` memory.
+    fn run(
+        &mut self,
+        once: &Preparation,
+        cpu: &Cpu,
+        kept: &HashSet<&Constant>,
+        spare: &mut Vec<Buffer>,
+    ) -> Result<()> {
         let shared = once.inputs.iter().map(|input| self.get(input)).collect::<Result<_>>()?;
-        let scratch = (once.scratch_bytes > 0).then_some(once.scratch_bytes);
-        let sizes = once.outputs.iter().map(Constant::bytes).chain(scratch);
-        let own = sizes.map(Buffer::zeroed).collect::<Result<_>>()?;
+        let scratch = (once.scratch_bytes > 0).then_some((once.scratch_bytes, false));
+        let sizes = once.outputs.iter().map(|output| (output.bytes(), kept.contains(output)));
+        let allocate = |(bytes, is_kept): (usize, bool)| {
+            let large_enough = |buffer: &Buffer| !is_kept && buffer.len() >= bytes;
+            match spare.iter().position(large_enough) {
+                Some(index) => Ok(spare.swap_remove(index)),
+                None => Buffer::zeroed(bytes),
+            }
+        };
+        let own = sizes.chain(scratch).map(allocate).collect::<Result<_>>()?;
         let mut memory = Memory::new(own, shared);
         let context = Context { thread_pool: cpu.thread_pool() };
         once.step.kernel.run(&context, &mut memory.open(&once.step.access));
@@ -149,7 +167,8 @@ impl Constants {
             return Err(Error::failed(format!("{} is not held in plain order", constant.name)));
         };
         let mut buffer = Buffer::zeroed(constant.bytes())?;
-        let (shape, source) = (constant.shape.nchw(), other.buffer.as_slice());
+        let length = other.layout.len(&other.shape);
+        let (shape, source) = (constant.shape.nchw(), &other.buffer.as_slice()[..length]);
         reorder::reorder(shape, other.layout, constant.layout, source, buffer.as_mut_slice());
         let buffer = Arc::new(buffer);
         self.hold(constant, buffer.clone());
@@ -170,13 +189,14 @@ impl Constants {
         self.held.get(&constant.name)?.iter().find(|held| held.is_permutation_of(constant))
     }
 
-    /// Drops `constant` if no plan reads it and it can be had again.
-    fn release(&mut self, constant: &Constant) {
+    /// Removes `constant` if no plan reads it and it can be had again.
+    fn release(&mut self, constant: &Constant) -> Option<Arc<Buffer>> {
         let is_variable = self.variables.contains_key(&constant.name);
         let is_needed = is_variable && self.again.is_none() && self.permuted(constant).is_none();
-        if let (false, Some(versions)) = (is_needed, self.held.get_mut(&constant.name)) {
-            versions.retain(|held| !held.is(constant) || Arc::strong_count(&held.buffer) > 1);
-        }
+        let versions = self.held.get_mut(&constant.name).filter(|_| !is_needed)?;
+        let is_unread = |held: &Held| held.is(constant) && Arc::strong_count(&held.buffer) == 1;
+        let index = versions.iter().position(is_unread)?;
+        Some(versions.swap_remove(index).buffer)
     }
 }
 
