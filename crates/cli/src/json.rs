@@ -51,8 +51,8 @@ pub fn tally(tally: &Tally, classes: &[String]) -> Value {
     })
 }
 
-/// Returns a plan for `batch` images, step by step, with percentages of `peak` GFLOP/s if it is known; steps that run only
-/// once have no time.
+/// Returns a plan for `batch` images, step by step, with percentages of `peak` GFLOP/s if it is known; steps that run
+/// only once have no time.
 pub fn plan(plan: &PlanReport, batch: usize, peak: Option<f64>) -> Value {
     let step = |step: &StepReport| {
         json!({

@@ -14,8 +14,8 @@ use crate::{Variables, passes};
 
 /// A network with fixed weights, ready for inputs of any shape that it accepts.
 ///
-/// Can be shared between threads. Programs for the [`KEPT_PROGRAMS`] input shapes that were used last are kept. A request
-/// for a shape that has a program never waits for the compilation of another one.
+/// Can be shared between threads. Programs for the [`KEPT_PROGRAMS`] input shapes that were used last are kept. A
+/// request for a shape that has a program never waits for the compilation of another one.
 pub struct Inference {
     network: Network,
     device: Arc<dyn Device>,

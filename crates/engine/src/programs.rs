@@ -46,8 +46,8 @@ impl Ready {
 /// A place for a program, locked while it is compiled.
 type Place = Arc<Mutex<Option<Arc<Ready>>>>;
 
-/// The programs by input shape; those used last come last. At most [`KEPT_PROGRAMS`] are kept; a program that is running
-/// when it leaves ends with its run.
+/// The programs by input shape; those used last come last. At most [`KEPT_PROGRAMS`] are kept; a program that is
+/// running when it leaves ends with its run.
 #[derive(Default)]
 pub(crate) struct Programs(Mutex<Vec<(Shape, Place)>>);
 
@@ -59,8 +59,8 @@ impl Programs {
         program.clone()
     }
 
-    /// Returns the program for `shape`, made by `compile` unless it exists. Requests for this shape wait for it, so that
-    /// it is compiled once; all others go on.
+    /// Returns the program for `shape`, made by `compile` unless it exists. Requests for this shape wait for it, so
+    /// that it is compiled once; all others go on.
     pub fn find_or_compile(
         &self,
         shape: &Shape,

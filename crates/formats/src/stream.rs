@@ -33,8 +33,8 @@ pub(crate) struct Sums {
     pub are_finite: bool,
 }
 
-/// Reads the file at `path`; `None` if it is of another kind, contains other types, or has a defect. It is then to be read
-/// in one piece, which reports the defect.
+/// Reads the file at `path`; `None` if it is of another kind, contains other types, or has a defect. It is then to be
+/// read in one piece, which reports the defect.
 ///
 /// # Errors
 /// If it cannot be read, or there is not enough memory.

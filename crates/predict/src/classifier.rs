@@ -55,8 +55,8 @@ impl Classifier {
         Classifier::with_source(model, None, device)
     }
 
-    /// Like [`Classifier::new`], for weights that can be read `again` (see [`crate::read_again`]): those that no program
-    /// needs any more are released.
+    /// Like [`Classifier::new`], for weights that can be read `again` (see [`crate::read_again`]): those that no
+    /// program needs any more are released.
     ///
     /// # Errors
     /// As [`Classifier::new`].

@@ -5,9 +5,9 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use crate::buffer::ALIGNMENT;
 
 /// The system's allocator, with two exceptions. Blocks of 128 KiB or more start on a cache line, so that a
-/// [`Buffer`](crate::Buffer) can take them over. On Linux, blocks of at least a huge page (2 MiB) are mapped on their own,
-/// at addresses at which huge pages start, with the advice to use them. This spares hundreds of page faults per block,
-/// zeroed blocks cost no writes, and released ones return to the system at once. A program installs it with
+/// [`Buffer`](crate::Buffer) can take them over. On Linux, blocks of at least a huge page (2 MiB) are mapped on their
+/// own, at addresses at which huge pages start, with the advice to use them. This spares hundreds of page faults per
+/// block, zeroed blocks cost no writes, and released ones return to the system at once. A program installs it with
 /// `#[global_allocator]`.
 pub struct HugePages;
 
@@ -94,9 +94,8 @@ mod linux {
     pub unsafe fn unmap(_: *mut u8, _: usize) {}
 }
 
-// SAFETY: whether a block is mapped or the system's, and its alignment, depend on its layout alone, so each is released as
-// it was made.
-// Mapped blocks are aligned to huge pages, and thus to all smaller alignments.
+// SAFETY: whether a block is mapped or the system's, and its alignment, depend on its layout alone, so each is released
+// as it was made. Mapped blocks are aligned to huge pages, and thus to all smaller alignments.
 unsafe impl GlobalAlloc for HugePages {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         if linux::is_large(layout) {
@@ -132,7 +131,8 @@ unsafe impl GlobalAlloc for HugePages {
             // SAFETY: guaranteed by the caller.
             return unsafe { System.realloc(block, layout, size) };
         }
-        // SAFETY: the caller guarantees a size other than zero and a block of this layout; the new block is another one.
+        // SAFETY: the caller guarantees a size other than zero and a block of this layout; the new block is another
+        // one.
         unsafe {
             let new = self.alloc(new_layout);
             if !new.is_null() {

@@ -18,8 +18,8 @@ struct State {
 }
 
 impl Arenas {
-    /// Takes the smallest arena of at least `bytes` bytes. If there is none, drops the largest one: the caller allocates
-    /// a new one, which can take its place.
+    /// Takes the smallest arena of at least `bytes` bytes. If there is none, drops the largest one: the caller
+    /// allocates a new one, which can take its place.
     pub fn take(&self, bytes: usize) -> Option<Buffer> {
         let idle = &mut lock(&self.0).idle;
         let sizes = || idle.iter().map(Buffer::len).enumerate();

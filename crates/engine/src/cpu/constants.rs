@@ -1,10 +1,10 @@
 //! The constants of a deployment: variables and what plans compute from them once, in the layouts that they read.
 //!
-//! A new plan packs only what no plan before it has packed. What no plan reads is not kept if it can be had again: values
-//! computed on the way are computed again from the variables, and a variable that is held in another order of the same
-//! numbers is converted back, which changes no bit. Other variables, such as those of which only transforms for Winograd
-//! convolution are held, are read again from where they came, or kept if that is not possible: a later plan may want
-//! another layout. So every input shape gets the algorithms and the bits that it would get alone.
+//! A new plan packs only what no plan before it has packed. What no plan reads is not kept if it can be had again:
+//! values computed on the way are computed again from the variables, and a variable that is held in another order of
+//! the same numbers is converted back, which changes no bit. Other variables, such as those of which only transforms
+//! for Winograd convolution are held, are read again from where they came, or kept if that is not possible: a later
+//! plan may want another layout. So every input shape gets the algorithms and the bits that it would get alone.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;

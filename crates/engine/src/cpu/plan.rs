@@ -45,8 +45,8 @@ impl Constant {
     }
 }
 
-/// A step that runs only once, as long as the weights do not change. In its memory, the shared buffers are `inputs`, and
-/// the owned ones are `outputs`, followed by scratch memory of `scratch_bytes` if it needs any.
+/// A step that runs only once, as long as the weights do not change. In its memory, the shared buffers are `inputs`,
+/// and the owned ones are `outputs`, followed by scratch memory of `scratch_bytes` if it needs any.
 pub(super) struct Preparation {
     pub step: Step,
     pub inputs: Vec<Constant>,

@@ -1,8 +1,8 @@
 //! The one module that opens, writes and removes files; a test of conventions keeps raw `std::fs` calls out of all
 //! other code.
 //!
-//! * **Reading** ([`open`], [`Parts`], [`read_limited`], [`read_text_limited`], [`list_folder`]) follows links, which users
-//!   rely on to arrange their data, but refuses pipes, devices and folders without waiting for
+//! * **Reading** ([`open`], [`Parts`], [`read_limited`], [`read_text_limited`], [`list_folder`]) follows links, which
+//!   users rely on to arrange their data, but refuses pipes, devices and folders without waiting for
 //!   them, and never reads more bytes than the caller allows.
 //! * **Writing** ([`write_atomically`], [`create_folder`], [`open_part`]) never follows a link in the last
 //!   component of a path. A file gets its name only after its content is on the disk.
