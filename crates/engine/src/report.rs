@@ -157,7 +157,8 @@ impl Table<'_> {
         let bytes: u64 = self.report.steps.iter().filter(|step| step.once).map(|step| step.bytes).sum();
         let list: Vec<String> = counts.iter().map(|(op, count)| format!("{count} {op}")).collect();
         let list = list.join(", ");
-        (!counts.is_empty()).then(|| format!("once, for fixed weights: {list}; {:.1} MB moved", bytes as f64 / 1e6))
+        (!counts.is_empty())
+            .then(|| format!("once, for fixed weights: {list}; {:.1} MB moved", bytes as f64 / 1e6))
     }
 }
 
@@ -254,7 +255,10 @@ mod tests {
         assert_eq!(lines[1], "  once, for fixed weights: 1 fold_batch_norm, 2 reorder; 0.0 MB moved");
         let words: Vec<&str> = lines[3].split_whitespace().collect();
         // 3 MFLOP in 1.5 ms are 2 GFLOP/s, 5 % of 40.
-        assert_eq!(words, "the conv kernel [1, 2] plain 3.000 2.0 1500.0 2.0 5.0".split(' ').collect::<Vec<_>>());
+        assert_eq!(
+            words,
+            "the conv kernel [1, 2] plain 3.000 2.0 1500.0 2.0 5.0".split(' ').collect::<Vec<_>>()
+        );
         assert_eq!(lines[4], "peak memory 3.00 MB, of which 1.00 MB arena");
         assert!(lines[5].starts_with("time 1.50 ms: 100.0 %") && lines.len() == 6);
         let all = report.table(true, None).to_string();

@@ -9,9 +9,9 @@ use striate_tensor::text::counted;
 use striate_tensor::{Error, Shape, zeroed};
 
 use super::{SECONDS, f32_peak, median, rounds};
-use crate::sample;
 use crate::arguments::Bench;
 use crate::json;
+use crate::sample;
 use crate::weights;
 
 pub fn infer(args: &Bench) -> Result<()> {
@@ -31,7 +31,8 @@ pub fn train(args: &Bench) -> Result<()> {
     let classes = network.classes()?;
     let labels = sample::labels(shape[0], classes);
     let seed = args.compute.seed.unwrap_or(0);
-    let mut training = Training::new(network.clone(), TrainingSpec::new(sample::MOMENTUM), &shape, seed, cpu.clone())?;
+    let mut training =
+        Training::new(network.clone(), TrainingSpec::new(sample::MOMENTUM), &shape, seed, cpu.clone())?;
     let mut step = 0;
     let peak = f32_peak(&cpu);
     let rates = rounds(args.seconds.unwrap_or(SECONDS), || {

@@ -10,8 +10,8 @@ use striate_engine::passes::Disabled;
 use striate_engine::{Cpu, Inference, Training};
 use striate_formats::{Loaded, ReadOptions};
 use striate_graph::{LayerStatistics, Network, Statistics, TrainingSpec, statistics};
-use striate_tensor::text::printable;
 use striate_tensor::Error;
+use striate_tensor::text::printable;
 
 use crate::arguments::Inspect;
 use crate::effect::{self, Flag, Input, refuse_given};

@@ -9,8 +9,8 @@ use striate_tensor::{Shape, zeroed};
 use crate::arguments::Inspect;
 use crate::clock::SystemClock;
 use crate::json;
-use crate::verbs::bench::f32_peak;
 use crate::sample::{MOMENTUM, labels};
+use crate::verbs::bench::f32_peak;
 
 /// Runs that are measured, of inference and of a training step.
 const RUNS: [usize; 2] = [20, 5];
