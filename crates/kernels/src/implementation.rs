@@ -24,6 +24,13 @@ pub trait Implementation<D>: Send + Sync {
     /// return. Halos in the result are minimums; the compiler may widen them.
     fn accepts(&self, desc: &D, isa: Isa, first: Layout) -> Option<Vec<Layout>>;
 
+    /// The time that it takes on `isa`, in multiply-adds at the peak of one core, whatever their number. Counts the
+    /// weights that are read, but not the conversion of operands. The layout pass minimizes the sum over the graph; only
+    /// implementations that compete need to know theirs.
+    fn cost(&self, _desc: &D, _isa: Isa) -> f64 {
+        0.0
+    }
+
     /// Creates the kernel for operands in `layouts`: those returned by [`Implementation::accepts`], with
     /// halos at least as wide. Everything that can be computed in advance is computed here.
     fn prepare(&self, desc: &D, isa: Isa, layouts: &[Layout]) -> Box<dyn Kernel>;
@@ -41,7 +48,8 @@ pub trait Kernel: Send + Sync {
     fn run(&self, context: &Context, views: &mut Views);
 }
 
-/// Returns the first implementation in `list` that accepts `desc`, with the layouts that it wants.
+/// Returns the implementation in `list` that accepts `desc` at the lowest cost, the first of several, with the layouts
+/// that it wants.
 ///
 /// # Panics
 /// If none accepts; this does not happen, because every list ends with one that accepts everything.
@@ -52,6 +60,10 @@ pub fn choose<'a, D>(
     first: Layout,
 ) -> (&'a dyn Implementation<D>, Vec<Layout>) {
     list.iter()
-        .find_map(|candidate| Some((*candidate, candidate.accepts(desc, isa, first)?)))
+        .filter_map(|candidate| {
+            Some((*candidate, candidate.accepts(desc, isa, first)?, candidate.cost(desc, isa)))
+        })
+        .min_by(|(.., a), (.., b)| a.total_cmp(b))
+        .map(|(candidate, layouts, _)| (candidate, layouts))
         .expect("the last implementation accepts everything")
 }

@@ -182,20 +182,29 @@ proptest! {
         }
     }
 
+    /// Every size of kernel that has such an algorithm, channels that do not fill a block, and groups that do.
     #[test]
     fn winograd_convolutions_match_the_reference(
         d in conv_desc(),
-        channels in (32usize..=50, 32usize..=50),
-        padding in (0usize..=2, 0usize..=2),
-        input in (3usize..=14, 3usize..=14),
+        kernel in prop::sample::select(vec![[3usize, 3], [5, 5], [1, 3], [3, 1], [1, 7], [7, 1]]),
+        groups in prop::sample::select(vec![1usize, 1, 2, 3]),
+        channels in (1usize..=50, 1usize..=50),
+        padding in (0usize..=6, 0usize..=6),
+        input in (7usize..=17, 7usize..=17),
+        batch in prop::sample::select(vec![1usize, 1, 2, 3, 17]),
     ) {
-        let (sides, padding) = ([input.0, input.1], [padding.0, padding.1]);
-        let output = [0, 1].map(|axis| sides[axis] + 2 * padding[axis] - 2);
-        let (in_channels, out_channels) = channels;
-        let (kernel, stride, dilation, groups) = ([3; 2], [1; 2], [1; 2], 1);
-        let d = ConvDesc { in_channels, out_channels, groups, kernel, stride, dilation, padding, input: sides, output, ..d };
-        let d = ConvDesc { batch: d.batch.min(2), ..d };
-        check_conv(&d);
+        let (input, padding) = ([input.0, input.1], [padding.0, padding.1]);
+        let padding = [0, 1].map(|axis| padding[axis].min(kernel[axis]));
+        let output = [0, 1].map(|axis| input[axis] + 2 * padding[axis] - (kernel[axis] - 1));
+        let (in_channels, out_channels) = match groups {
+            1 => channels,
+            _ => (groups * 16, groups * if channels.0 % 2 == 0 { 16 } else { 48 }),
+        };
+        let (stride, dilation) = ([1; 2], [1; 2]);
+        let d = ConvDesc { batch, in_channels, out_channels, groups, kernel, stride, dilation, padding, input, output, ..d };
+        let ran = check_conv(&d);
+        prop_assert!(ran.iter().any(|name| name.contains("conv_winograd")));
+        prop_assert!(ran.iter().any(|name| name.contains("weight_gradient_winograd")));
     }
 
     #[test]
@@ -310,9 +319,9 @@ fn winograd_convolutions_of_many_tiles_match_the_reference() {
         };
         let ran = check_conv(&d);
         for name in [
-            "conv_winograd_4x4_f32",
-            "conv_data_gradient_winograd_4x4_f32",
-            "conv_weight_gradient_winograd_4x4_f32",
+            "conv_winograd_4x4_3x3_f32",
+            "conv_data_gradient_winograd_4x4_3x3_f32",
+            "conv_weight_gradient_winograd_4x4_3x3_f32",
         ] {
             assert!(ran.contains(&name), "{name} refused {in_channels} channels");
         }
@@ -322,15 +331,23 @@ fn winograd_convolutions_of_many_tiles_match_the_reference() {
 /// The error of a layer relative to its largest output.
 #[test]
 fn winograd_is_accurate_on_layers_of_networks() {
-    for (channels, side, batch) in [(64, 20, 2), (256, 14, 1)] {
+    for (channels, kernel, side, batch, name) in [
+        (64, [3, 3], 20, 2, "4x4_3x3"),
+        (256, [3, 3], 14, 1, "2x2_3x3"),
+        (64, [5, 5], 27, 1, "3x3_5x5"),
+        (192, [1, 7], 17, 1, "1x4_1x7"),
+        (192, [7, 1], 17, 1, "4x1_7x1"),
+        (384, [1, 3], 8, 1, "1x4_1x3"),
+        (384, [3, 1], 8, 1, "4x1_3x1"),
+    ] {
         let d = ConvDesc {
             batch,
             in_channels: channels,
             out_channels: channels,
-            kernel: [3; 2],
+            kernel,
             input: [side; 2],
             output: [side; 2],
-            padding: [1; 2],
+            padding: kernel.map(|extent| extent / 2),
             bias: false,
             activation: Activation::None,
             ..lenet_conv(1, 1, side)
@@ -346,7 +363,8 @@ fn winograd_is_accurate_on_layers_of_networks() {
         let reads = vec![x, Operand::new(w_shape, scaled)];
         let case =
             Case { desc: &d, list: conv::forward(), reads, writes: vec![(None, y)], tolerance: 2.5e-6 };
-        assert!(check(&case).contains(&"conv_winograd_4x4_f32"));
+        let name = format!("conv_winograd_{name}_f32");
+        assert!(check(&case).contains(&&name[..]), "{name} did not run");
     }
 }
 

@@ -222,7 +222,7 @@ impl LayoutPass {
         if is_parameter && self.trains && !self.settled[id.0] {
             self.settled[id.0] = true;
             self.layouts[id.0] = match wanted {
-                Layout::Packed(packed) => packed.0.home(),
+                Layout::Packed(packed) => packed.packing.home(),
                 layout => layout,
             };
         }

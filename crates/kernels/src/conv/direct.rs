@@ -16,6 +16,7 @@ use std::ops::Range;
 use crate::{Halo, Layout, Views};
 
 use super::ConvDesc;
+use super::cost;
 use super::geometry::{self, Phase, groups_fill_blocks, has_few_phases, has_few_taps};
 use super::tile::{Chunk, Job, MOST_BLOCKS, Offsets, Place, Run, WIDEST};
 use crate::activation::Activation;
@@ -60,6 +61,10 @@ impl Implementation<ConvDesc> for Blocked {
             .then(|| forward_layouts(d, block, Layout::KernelForward { block }, block))
     }
 
+    fn cost(&self, d: &ConvDesc, isa: Isa) -> f64 {
+        cost::direct(d, cost::in_blocks(d, isa.block()))
+    }
+
     fn prepare(&self, d: &ConvDesc, isa: Isa, layouts: &[Layout]) -> Box<dyn Kernel> {
         Box::new(Direct::forward(d, isa, layouts))
     }
@@ -74,6 +79,10 @@ impl Implementation<ConvDesc> for PlanarInput {
         let block = isa.block();
         let few = d.groups == 1 && d.in_channels <= FEW_CHANNELS && has_few_taps(d, d.in_channels, 1);
         few.then(|| forward_layouts(d, 1, Layout::KernelPlanarInput { block }, block))
+    }
+
+    fn cost(&self, d: &ConvDesc, isa: Isa) -> f64 {
+        cost::direct(d, [d.in_channels, cost::in_blocks(d, isa.block())[1]])
     }
 
     fn prepare(&self, d: &ConvDesc, isa: Isa, layouts: &[Layout]) -> Box<dyn Kernel> {
@@ -96,6 +105,10 @@ impl Implementation<ConvDesc> for DataGradient {
             let dy = Layout::Channels { block, halo };
             vec![dy, Layout::KernelBackward { block }, Layout::channels(block)]
         })
+    }
+
+    fn cost(&self, d: &ConvDesc, isa: Isa) -> f64 {
+        cost::direct(d, cost::in_blocks(d, isa.block()))
     }
 
     fn prepare(&self, d: &ConvDesc, isa: Isa, layouts: &[Layout]) -> Box<dyn Kernel> {

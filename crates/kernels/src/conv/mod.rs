@@ -1,6 +1,7 @@
 //! Convolution: forward, data gradient, weight gradient.
 
 pub mod conv3d;
+mod cost;
 mod depthwise;
 mod depthwise_weight_gradient;
 mod direct;
@@ -52,11 +53,17 @@ pub struct ConvDesc {
 /// Reads x `[N, C, H, W]`, w `[O, C/groups, KH, KW]`, the optional bias `[O]` and the optional residual; writes
 /// y `[N, O, OH, OW]`.
 pub fn forward() -> &'static [&'static dyn Implementation<ConvDesc>] {
-    &[
+    static LIST: &[&dyn Implementation<ConvDesc>] = &[
         &images::Forward,
         &depthwise::Forward,
         &direct::PlanarInput,
-        &winograd::Forward,
+        &winograd::Forward(&winograd::SQUARE_4X3),
+        &winograd::Forward(&winograd::SQUARE_2X3),
+        &winograd::Forward(&winograd::SQUARE_3X5),
+        &winograd::Forward(&winograd::ROW_4X3),
+        &winograd::Forward(&winograd::COLUMN_4X3),
+        &winograd::Forward(&winograd::ROW_4X7),
+        &winograd::Forward(&winograd::COLUMN_4X7),
         &direct::Blocked,
         &Reference::<ConvDesc> {
             name: "conv_reference",
@@ -68,15 +75,22 @@ pub fn forward() -> &'static [&'static dyn Implementation<ConvDesc>] {
                 reference::forward(d, x, w, bias, residual, views.write(0));
             },
         },
-    ]
+    ];
+    LIST
 }
 
 /// Reads dy and w, writes dx.
 pub fn data_gradient() -> &'static [&'static dyn Implementation<ConvDesc>] {
-    &[
+    static LIST: &[&dyn Implementation<ConvDesc>] = &[
         &images::DataGradient,
         &depthwise::DataGradient,
-        &winograd::DataGradient,
+        &winograd::DataGradient(&winograd::SQUARE_4X3),
+        &winograd::DataGradient(&winograd::SQUARE_2X3),
+        &winograd::DataGradient(&winograd::SQUARE_3X5),
+        &winograd::DataGradient(&winograd::ROW_4X3),
+        &winograd::DataGradient(&winograd::COLUMN_4X3),
+        &winograd::DataGradient(&winograd::ROW_4X7),
+        &winograd::DataGradient(&winograd::COLUMN_4X7),
         &direct::DataGradient,
         &Reference::<ConvDesc> {
             name: "conv_data_gradient_reference",
@@ -86,16 +100,23 @@ pub fn data_gradient() -> &'static [&'static dyn Implementation<ConvDesc>] {
                 reference::data_gradient(d, dy, w, views.write(0));
             },
         },
-    ]
+    ];
+    LIST
 }
 
 /// Reads x and dy, writes dw.
 pub fn weight_gradient() -> &'static [&'static dyn Implementation<ConvDesc>] {
-    &[
+    static LIST: &[&dyn Implementation<ConvDesc>] = &[
         &images_weight_gradient::WeightGradient,
         &depthwise_weight_gradient::WeightGradient,
         &weight_gradient::PlanarInput,
-        &winograd::WeightGradient,
+        &winograd::WeightGradient(&winograd::SQUARE_4X3),
+        &winograd::WeightGradient(&winograd::SQUARE_2X3),
+        &winograd::WeightGradient(&winograd::SQUARE_3X5),
+        &winograd::WeightGradient(&winograd::ROW_4X3),
+        &winograd::WeightGradient(&winograd::COLUMN_4X3),
+        &winograd::WeightGradient(&winograd::ROW_4X7),
+        &winograd::WeightGradient(&winograd::COLUMN_4X7),
         &weight_gradient::Blocked,
         &Reference::<ConvDesc> {
             name: "conv_weight_gradient_reference",
@@ -105,5 +126,6 @@ pub fn weight_gradient() -> &'static [&'static dyn Implementation<ConvDesc>] {
                 reference::weight_gradient(d, x, dy, views.write(0));
             },
         },
-    ]
+    ];
+    LIST
 }

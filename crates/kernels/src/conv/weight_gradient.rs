@@ -9,6 +9,7 @@
 use crate::{Layout, Views};
 
 use super::ConvDesc;
+use super::cost;
 use super::direct::needed_halo;
 use super::geometry::{groups_fill_blocks, has_few_taps};
 use crate::isa::Isa;
@@ -45,6 +46,10 @@ impl Implementation<ConvDesc> for Blocked {
         (groups_fill_blocks(d, block) && has_few_taps(d, 1, 1)).then(layouts)
     }
 
+    fn cost(&self, d: &ConvDesc, isa: Isa) -> f64 {
+        cost::direct(d, cost::in_blocks(d, isa.block()))
+    }
+
     fn prepare(&self, d: &ConvDesc, isa: Isa, layouts: &[Layout]) -> Box<dyn Kernel> {
         Box::new(Bound::new(d, isa, layouts))
     }
@@ -60,6 +65,10 @@ impl Implementation<ConvDesc> for PlanarInput {
         let x = Layout::Channels { block: 1, halo: needed_halo(d) };
         let layouts = || vec![x, Layout::channels(block), Layout::KernelPlanarInput { block }];
         (d.groups == 1 && d.in_channels <= super::direct::FEW_CHANNELS).then(layouts)
+    }
+
+    fn cost(&self, d: &ConvDesc, isa: Isa) -> f64 {
+        cost::direct(d, [d.in_channels, cost::in_blocks(d, isa.block())[1]])
     }
 
     fn prepare(&self, d: &ConvDesc, isa: Isa, layouts: &[Layout]) -> Box<dyn Kernel> {

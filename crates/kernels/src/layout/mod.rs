@@ -135,7 +135,7 @@ impl Layout {
             return product(shape);
         }
         if let Layout::Packed(packed) = self {
-            return Some(packed.0.len(shape.nchw()));
+            return Some(packed.packing.len(packed.groups, shape.nchw()));
         }
         let [a, b, h, w] = shape.nchw();
         let up = |extent: usize, block: usize| extent.div_ceil(block) * block;

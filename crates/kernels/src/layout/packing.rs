@@ -13,17 +13,18 @@ pub trait Packing: Send + Sync {
     /// The name, which no other packing has.
     fn name(&self) -> &'static str;
 
-    /// The number of floats for weights of `shape`.
-    fn len(&self, shape: [usize; 4]) -> usize;
+    /// The number of floats for weights of `shape` in `groups`.
+    fn len(&self, groups: usize, shape: [usize; 4]) -> usize;
 
     /// The layout in which weights are trained, a permutation of them; packing is then a step of every run.
     fn home(&self) -> Layout;
 
-    /// Packs weights of `shape` from the layout `from` with the instruction set `isa`, for whose kernels the packing
-    /// is.
+    /// Packs weights of `shape` in `groups` from the layout `from` with the instruction set `isa`, for whose kernels the
+    /// packing is.
     fn pack(
         &self,
         isa: Isa,
+        groups: usize,
         shape: [usize; 4],
         from: Layout,
         source: &[f32],
@@ -34,11 +35,16 @@ pub trait Packing: Send + Sync {
 
 /// A packing as part of a [`Layout`].
 #[derive(Clone, Copy)]
-pub struct Packed(pub &'static dyn Packing);
+pub struct Packed {
+    /// The packing.
+    pub packing: &'static dyn Packing,
+    /// The groups of the convolution.
+    pub groups: usize,
+}
 
 impl PartialEq for Packed {
     fn eq(&self, other: &Packed) -> bool {
-        self.0.name() == other.0.name()
+        (self.packing.name(), self.groups) == (other.packing.name(), other.groups)
     }
 }
 
@@ -46,12 +52,12 @@ impl Eq for Packed {}
 
 impl Hash for Packed {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.name().hash(state);
+        (self.packing.name(), self.groups).hash(state);
     }
 }
 
 impl fmt::Debug for Packed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0.name())
+        f.write_str(self.packing.name())
     }
 }

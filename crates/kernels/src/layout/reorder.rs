@@ -1,6 +1,6 @@
 //! Conversion of a value to another layout.
 
-use crate::{Layout, Views};
+use crate::{Layout, Packed, Views};
 
 use crate::isa::Isa;
 use crate::layout::maps::Maps;
@@ -33,8 +33,8 @@ impl Kernel for Reorder {
     fn run(&self, context: &Context, views: &mut Views) {
         let (source, destination, thread_pool) = (views.read(0), views.write(0), context.thread_pool);
         match self.to {
-            Layout::Packed(packed) => {
-                packed.0.pack(self.isa, self.shape, self.from, source, destination, thread_pool);
+            Layout::Packed(Packed { packing, groups }) => {
+                packing.pack(self.isa, groups, self.shape, self.from, source, destination, thread_pool);
             }
             to => copy(self.shape, self.from, to, source, destination, thread_pool),
         }

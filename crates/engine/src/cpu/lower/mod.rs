@@ -28,7 +28,7 @@ pub(crate) enum Lowering {
 
 /// A descriptor with its ordered list of implementations.
 pub(crate) trait Candidates {
-    /// Returns the position of the first implementation that accepts, and the layouts that it wants. Without
+    /// Returns the position of the implementation that accepts at the lowest cost, and the layouts that it wants. Without
     /// `blocked`, considers only those that want all operands plain.
     fn choose(&self, isa: Isa, first: Layout, blocked: bool) -> (usize, Vec<Layout>);
     /// Returns the position of the reference implementation, and its layouts, all plain.
@@ -49,9 +49,11 @@ impl<D> Candidates for Listed<D> {
         let accepted = |(position, candidate): (usize, &&dyn Implementation<D>)| {
             let layouts = candidate.accepts(&self.desc, isa, first)?;
             let fits = blocked || layouts.iter().all(|layout| *layout == Layout::Plain);
-            fits.then_some((position, layouts))
+            fits.then_some((position, layouts, candidate.cost(&self.desc, isa)))
         };
-        self.list.iter().enumerate().find_map(accepted).expect("the reference accepts everything")
+        let cheapest = self.list.iter().enumerate().filter_map(accepted).min_by(|a, b| a.2.total_cmp(&b.2));
+        let (position, layouts, _) = cheapest.expect("the reference accepts everything");
+        (position, layouts)
     }
 
     fn reference(&self) -> (usize, Vec<Layout>) {

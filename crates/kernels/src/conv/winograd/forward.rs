@@ -5,10 +5,13 @@
 //! channels that small blocks would read the transformed weights too often, blocks are large and all threads share each
 //! phase.
 
+use std::marker::PhantomData;
 use std::ops::Range;
 
-use super::packing::{Backward8, Backward16, Forward8, Forward16, PAIR, product_stride};
-use super::{A, B, GAP, IN, Input, InputTiles, OUT, PRODUCTS, costs, supports};
+use super::axis::{self, Axis, Halves, MOST};
+use super::packing::{PAIR, product_stride};
+use super::tile::{Tiled, Tiles, places};
+use super::{Algorithm, GAP};
 use crate::activation::{Activation, UNBOUNDED};
 use crate::conv::ConvDesc;
 use crate::conv::direct::forward_layouts;
@@ -16,50 +19,51 @@ use crate::isa::Isa;
 use crate::layout::maps::Maps;
 use crate::simd::{Body, Simd, activate, dispatch};
 use crate::threads::Pointer;
-use crate::{Context, Halo, Implementation, Kernel, Layout, Packed, Views};
+use crate::{Context, Halo, Implementation, Kernel, Layout, Views};
 
 /// Forward.
-pub(in crate::conv) struct Forward;
+pub(in crate::conv) struct Forward(pub &'static Algorithm);
 /// Data gradient: a forward convolution of dy with flipped and transposed weights.
-pub(in crate::conv) struct DataGradient;
+pub(in crate::conv) struct DataGradient(pub &'static Algorithm);
 
 impl Implementation<ConvDesc> for Forward {
     fn name(&self) -> &'static str {
-        "conv_winograd_4x4_f32"
+        self.0.forward
     }
 
     fn accepts(&self, d: &ConvDesc, isa: Isa, _first: Layout) -> Option<Vec<Layout>> {
-        (supports(d) && pays(d)).then(|| {
-            let w = Layout::Packed(Packed(match isa.block() {
-                16 => &Forward16,
-                _ => &Forward8,
-            }));
-            forward_layouts(d, isa.block(), w, isa.block())
-        })
+        let block = isa.block();
+        let w = Layout::Packed(self.0.packed(isa, d.groups, false));
+        self.0.supports(d, block).then(|| forward_layouts(d, block, w, block))
+    }
+
+    fn cost(&self, d: &ConvDesc, isa: Isa) -> f64 {
+        self.0.cost(d, isa)
     }
 
     fn prepare(&self, d: &ConvDesc, isa: Isa, layouts: &[Layout]) -> Box<dyn Kernel> {
-        Box::new(Winograd::new(d, isa, layouts))
+        Box::new(Winograd::new(self.0, d, isa, layouts))
     }
 }
 
 impl Implementation<ConvDesc> for DataGradient {
     fn name(&self) -> &'static str {
-        "conv_data_gradient_winograd_4x4_f32"
+        self.0.data_gradient
     }
 
     fn accepts(&self, d: &ConvDesc, isa: Isa, _first: Layout) -> Option<Vec<Layout>> {
-        let fits = supports(d) && d.padding.iter().all(|padding| *padding < 3);
-        let turned = fits.then(|| turned(d)).filter(pays)?;
-        let w = Layout::Packed(Packed(match isa.block() {
-            16 => &Backward16,
-            _ => &Backward8,
-        }));
-        Some(forward_layouts(&turned, isa.block(), w, isa.block()))
+        let block = isa.block();
+        let fits = self.0.supports(d, block) && (0..2).all(|axis| d.padding[axis] < d.kernel[axis]);
+        let w = Layout::Packed(self.0.packed(isa, d.groups, true));
+        fits.then(|| forward_layouts(&turned(d), block, w, block))
+    }
+
+    fn cost(&self, d: &ConvDesc, isa: Isa) -> f64 {
+        self.0.cost(&turned(d), isa)
     }
 
     fn prepare(&self, d: &ConvDesc, isa: Isa, layouts: &[Layout]) -> Box<dyn Kernel> {
-        Box::new(Winograd::new(&turned(d), isa, layouts))
+        Box::new(Winograd::new(self.0, &turned(d), isa, layouts))
     }
 }
 
@@ -70,7 +74,7 @@ fn turned(d: &ConvDesc) -> ConvDesc {
         out_channels: d.in_channels,
         input: d.output,
         output: d.input,
-        padding: d.padding.map(|padding| 2 - padding),
+        padding: [0, 1].map(|axis| d.kernel[axis] - 1 - d.padding[axis]),
         bias: false,
         residual: false,
         activation: Activation::None,
@@ -78,35 +82,15 @@ fn turned(d: &ConvDesc) -> ConvDesc {
     }
 }
 
-/// Whether the convolution takes less time than the direct one. In addition to [`costs`], both read the weights at
-/// least once, where a byte takes as long as 10/3 multiply-adds.
-fn pays(d: &ConvDesc) -> bool {
-    let [own, direct] = costs(d);
-    let weights = |numbers: usize| (numbers * size_of::<f32>()) as f64 * 10.0 / 3.0;
-    own + weights(PRODUCTS) < direct + weights(9)
-}
-
-/// Aᵀ m: four outputs along an axis from six products.
-#[inline(always)]
-fn transform_output<S: Simd>(s: S, m: [S::F; IN]) -> [S::F; OUT] {
-    let (even_a, odd_a) = (s.add(m[1], m[2]), s.sub(m[1], m[2]));
-    let (even_b, odd_b) = (s.add(m[3], m[4]), s.sub(m[3], m[4]));
-    let both = |a: f32, x: S::F, b: f32, y: S::F| s.fma(s.splat(a), x, s.mul(s.splat(b), y));
-    [
-        s.add(s.add(m[0], even_a), even_b),
-        both(A, odd_a, B, odd_b),
-        both(A * A, even_a, B * B, even_b),
-        s.fma(s.splat(A * A * A), odd_a, s.fma(s.splat(B * B * B), odd_b, m[5])),
-    ]
-}
-
 struct Winograd {
+    algorithm: &'static Algorithm,
     isa: Isa,
+    groups: usize,
     /// Output channels.
     channels: usize,
     activation: Activation,
     has_bias: bool,
-    x: Input,
+    x: Tiled,
     y: Maps,
     residual: Option<Maps>,
     /// Tiles in the batch.
@@ -127,23 +111,25 @@ const FEWEST_TILES: usize = 14;
 const SHARED_TILES: usize = 112;
 
 impl Winograd {
-    fn new(d: &ConvDesc, isa: Isa, layouts: &[Layout]) -> Winograd {
+    fn new(algorithm: &'static Algorithm, d: &ConvDesc, isa: Isa, layouts: &[Layout]) -> Winograd {
         let last = layouts.len() - 1;
         let y_shape = [d.batch, d.out_channels, d.output[0], d.output[1]];
         let x = Maps::new([d.batch, d.in_channels, d.input[0], d.input[1]], layouts[0]);
         let y = Maps::new(y_shape, layouts[last]);
-        let grid = d.output.map(|extent| extent.div_ceil(OUT));
+        let grid = algorithm.grid(d.output);
         let tiles = d.batch * grid[0] * grid[1];
-        let each = PRODUCTS * (x.blocks + y.blocks) * isa.block() * size_of::<f32>();
+        let each = algorithm.products * (x.blocks + y.blocks) * isa.block() * size_of::<f32>();
         let private = each * FEWEST_TILES <= MOST_PRIVATE_BYTES && tiles >= 8 * FEWEST_TILES;
         let most = if private { (PRIVATE_BYTES / each).max(FEWEST_TILES) } else { SHARED_TILES };
         let blocks = tiles.div_ceil(most);
         Winograd {
+            algorithm,
             isa,
+            groups: d.groups,
             channels: d.out_channels,
             activation: d.activation,
             has_bias: d.bias,
-            x: Input { maps: x, padding: d.padding, grid },
+            x: Tiled::input(x, d.padding, grid),
             y,
             residual: d.residual.then(|| Maps::new(y_shape, layouts[last - 1])),
             tiles,
@@ -164,12 +150,17 @@ impl Winograd {
 
     /// Floats between the weights of two products.
     fn w_stride(&self) -> usize {
-        product_stride(self.y.blocks * self.y.block * self.x.maps.blocks * self.x.maps.block)
+        product_stride(self.y.blocks * self.y.block * self.depth())
+    }
+
+    /// Input channels of a group.
+    fn depth(&self) -> usize {
+        self.x.maps.blocks / self.groups * self.x.maps.block
     }
 
     /// Floats of scratch memory for a block.
     fn block_len(&self) -> usize {
-        PRODUCTS * (self.v_stride() + self.m_stride())
+        self.algorithm.products * (self.v_stride() + self.m_stride())
     }
 
     /// Blocks of tiles.
@@ -177,9 +168,14 @@ impl Winograd {
         self.tiles.div_ceil(self.block)
     }
 
-    /// Pairs of blocks of output channels.
+    /// Pairs of blocks of output channels in a group.
     fn pairs(&self) -> usize {
-        self.y.blocks.div_ceil(PAIR)
+        (self.y.blocks / self.groups).div_ceil(PAIR)
+    }
+
+    /// Matrix multiplications: of each product with each pair.
+    fn multiplications(&self) -> usize {
+        self.algorithm.products * self.groups * self.pairs()
     }
 }
 
@@ -196,7 +192,7 @@ impl Kernel for Winograd {
         let thread_pool = context.thread_pool;
         assert!(
             x.len() >= self.x.maps.count * self.x.maps.map_len()
-                && w.len() >= PRODUCTS * self.w_stride()
+                && w.len() >= self.algorithm.products * self.w_stride()
                 && y.len() >= self.y.count * self.y.map_len()
                 && residual.is_none_or(|(maps, values)| values.len() >= maps.count * maps.map_len())
                 && (!self.has_bias || bias.len() == self.channels)
@@ -208,21 +204,21 @@ impl Kernel for Winograd {
             // SAFETY: the scratch memory has a part for each thread, or is shared by all.
             let v = unsafe { scratch.get().add(if self.private { thread * self.block_len() } else { 0 }) };
             // SAFETY: the products follow the transformed inputs.
-            let m = unsafe { v.add(PRODUCTS * self.v_stride()) };
+            let m = unsafe { v.add(self.algorithm.products * self.v_stride()) };
             let tiles = block * self.block..((block + 1) * self.block).min(self.tiles);
-            dispatch(self.isa, Work { conv: self, x, w, bias, residual, y: &y, v, m, tiles, phase });
+            Work { conv: self, x, w, bias, residual, y: &y, v, m, tiles }.run(phase);
         };
         if self.private {
             return thread_pool.run_on_threads(self.blocks(), |thread, block| {
                 work(thread, Phase::Input(0..self.x.maps.blocks), block);
-                work(thread, Phase::Product(0..PRODUCTS * self.pairs()), block);
+                work(thread, Phase::Product(0..self.multiplications()), block);
                 work(thread, Phase::Output(0..self.y.blocks), block);
             });
         }
         let whole = |range: usize| range..range + 1;
         for block in 0..self.blocks() {
             thread_pool.run(self.x.maps.blocks, |item| work(0, Phase::Input(whole(item)), block));
-            thread_pool.run(PRODUCTS * self.pairs(), |item| work(0, Phase::Product(whole(item)), block));
+            thread_pool.run(self.multiplications(), |item| work(0, Phase::Product(whole(item)), block));
             thread_pool.run(self.y.blocks, |item| work(0, Phase::Output(whole(item)), block));
         }
     }
@@ -232,45 +228,58 @@ impl Kernel for Winograd {
 enum Phase {
     /// The transform of these blocks of input channels.
     Input(Range<usize>),
-    /// These products with pairs of blocks of output channels: product × pairs + pair.
+    /// These multiplications: (product × groups + group) × pairs + pair.
     Product(Range<usize>),
     /// The transform of these blocks of output channels.
     Output(Range<usize>),
 }
 
-struct Work<'a> {
+pub(super) struct Work<'a> {
     conv: &'a Winograd,
     x: &'a [f32],
     w: &'a [f32],
     bias: &'a [f32],
     residual: Option<(Maps, &'a [f32])>,
     y: &'a Pointer<f32>,
-    /// `[36][blocks of input channels][tiles][b]`: transformed inputs.
+    /// `[products][blocks of input channels][tiles][b]`: transformed inputs.
     v: *mut f32,
-    /// `[36][blocks of output channels][tiles][b]`: products.
+    /// `[products][blocks of output channels][tiles][b]`: products.
     m: *mut f32,
     tiles: Range<usize>,
-    phase: Phase,
 }
 
-impl Body for Work<'_> {
-    #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
-        match &self.phase {
+impl Work<'_> {
+    fn run(&self, phase: Phase) {
+        let (c, algorithm) = (self.conv, self.conv.algorithm);
+        match phase {
             Phase::Input(blocks) => {
-                for block in blocks.clone() {
+                for block in blocks {
                     // SAFETY: the tiles have this place in the transformed inputs of their block.
-                    let to = unsafe { self.v.add(block * self.conv.block * S::LANES) };
-                    let (input, stride) = (&self.conv.x, self.conv.v_stride());
-                    let tiles = self.tiles.clone();
-                    s.outline(InputTiles { input, x: self.x, block, tiles, to, stride });
+                    let to = unsafe { self.v.add(block * c.block * c.x.maps.block) };
+                    let (of, values, tiles, stride) = (&c.x, self.x, self.tiles.clone(), c.v_stride());
+                    (algorithm.transform_input)(c.isa, Tiles { of, values, block, tiles, to, stride });
                 }
             }
-            Phase::Product(items) => items.clone().for_each(|item| self.multiply(s, item)),
+            Phase::Product(items) => dispatch(c.isa, Multiply { work: self, items }),
             Phase::Output(blocks) => {
-                blocks.clone().for_each(|block| s.outline(OutputTiles(&self, block)));
+                for block in blocks {
+                    (algorithm.transform_outputs)(c.isa, OutputTiles { work: self, block });
+                }
             }
         }
+    }
+}
+
+/// Matrix multiplications of transformed inputs by transformed weights.
+struct Multiply<'a, 'b> {
+    work: &'a Work<'b>,
+    items: Range<usize>,
+}
+
+impl Body for Multiply<'_, '_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        self.items.clone().for_each(|item| self.work.multiply(s, item));
     }
 }
 
@@ -280,27 +289,29 @@ impl Work<'_> {
     fn multiply<S: Simd>(&self, s: S, item: usize) {
         let c = self.conv;
         let (product, pair) = (item / c.pairs(), item % c.pairs());
-        let depth = c.x.maps.blocks * S::LANES;
-        let outputs = PAIR.min(c.y.blocks - pair * PAIR);
-        let w = &self.w[product * c.w_stride() + pair * PAIR * S::LANES * depth..];
+        let (product, group) = (product / c.groups, product % c.groups);
+        let (inputs, outputs) = (c.x.maps.blocks / c.groups, c.y.blocks / c.groups);
+        let first_output = group * outputs + pair * PAIR;
+        let w = &self.w[product * c.w_stride() + first_output * S::LANES * c.depth()..];
+        let count_of_outputs = PAIR.min(outputs - pair * PAIR);
         let widest = (S::ACCUMULATORS / PAIR).min(14);
         let count = self.tiles.len();
-        let groups = count.div_ceil(widest);
+        let parts = count.div_ceil(widest);
         let stride = c.block * S::LANES;
-        for group in 0..groups {
-            let first = count * group / groups;
-            let rows = count * (group + 1) / groups - first;
+        for part in 0..parts {
+            let first = count * part / parts;
+            let rows = count * (part + 1) / parts - first;
             // SAFETY: the tiles lie within the block, whose parts of the scratch memory begin at v and m.
             let panel = unsafe {
                 Panel {
-                    v: self.v.add(product * c.v_stride() + first * S::LANES),
+                    v: self.v.add(product * c.v_stride() + group * inputs * stride + first * S::LANES),
                     w: w.as_ptr(),
-                    m: self.m.add(product * c.m_stride() + pair * PAIR * stride + first * S::LANES),
+                    m: self.m.add(product * c.m_stride() + first_output * stride + first * S::LANES),
                     stride,
-                    blocks: c.x.maps.blocks,
+                    blocks: inputs,
                 }
             };
-            panel.run(s, rows, outputs);
+            panel.run(s, rows, count_of_outputs);
         }
     }
 }
@@ -372,31 +383,42 @@ impl<const R: usize, const O: usize> Body for Rows<R, O> {
     }
 }
 
-/// The output transforms of all tiles for a block of channels.
-struct OutputTiles<'a, 'b>(&'a Work<'b>, usize);
+/// The tiles of a block of output channels.
+pub(super) struct OutputTiles<'a, 'b> {
+    work: &'a Work<'b>,
+    block: usize,
+}
 
-impl Body for OutputTiles<'_, '_> {
+/// Transforms the products of all tiles of a block of channels and stores the outputs.
+pub(super) fn transform_outputs<R: Axis, C: Axis>(isa: Isa, tiles: OutputTiles) {
+    dispatch(isa, TransformOutputs::<R, C>(tiles, PhantomData));
+}
+
+struct TransformOutputs<'a, 'b, R, C>(OutputTiles<'a, 'b>, PhantomData<(R, C)>);
+
+impl<R: Axis, C: Axis> Body for TransformOutputs<'_, '_, R, C> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let OutputTiles(work, block) = self;
+        let OutputTiles { work, block } = self.0;
         let c = work.conv;
         let y = &c.y;
         let real = S::LANES.min(c.channels - block * S::LANES);
         let bias = work.bias(s, block, real);
         // SAFETY: the tiles have this place in the products of their block.
         let mut products = unsafe { work.m.add(block * c.block * S::LANES).cast_const() };
-        for [image, row, column] in c.x.places(work.tiles.clone()) {
+        for [image, row, column] in places(c.x.grid, work.tiles.clone()) {
             let map = image * y.blocks + block;
-            let [first, left] = [row * OUT, column * OUT];
-            let size = [OUT.min(y.size[0] - first), OUT.min(y.size[1] - left)];
+            let [first, left] = [row * R::OUT, column * C::OUT];
+            let size = [R::OUT.min(y.size[0] - first), C::OUT.min(y.size[1] - left)];
             let place = Place { map, first, left, bias, real };
             // SAFETY: the pixels lie within the map and belong to this tile alone; only the first tile of a row clears
             // the halo of its lines.
             unsafe {
                 // Constants let the compiler unroll the loops.
-                match size {
-                    [OUT, OUT] => work.store_tile(s, products, place, [OUT, OUT]),
-                    size => work.store_tile(s, products, place, size),
+                if size == [R::OUT, C::OUT] {
+                    work.store_tile::<R, C, S>(s, products, place, [R::OUT, C::OUT]);
+                } else {
+                    work.store_tile::<R, C, S>(s, products, place, size);
                 }
                 if column == 0 && y.halo != Halo::NONE {
                     let map = work.y.get().add(map * y.map_len());
@@ -426,7 +448,7 @@ impl Work<'_> {
     /// # Safety
     /// The products must be readable and the outputs writable.
     #[inline(always)]
-    unsafe fn store_tile<S: Simd>(
+    unsafe fn store_tile<R: Axis, C: Axis, S: Simd>(
         &self,
         s: S,
         products: *const f32,
@@ -434,20 +456,18 @@ impl Work<'_> {
         [height, width]: [usize; 2],
     ) {
         let (y, stride) = (&self.conv.y, self.conv.m_stride());
-        let mut halves = [[s.zero(); IN]; OUT];
-        for column in 0..IN {
-            let mut line = [s.zero(); IN];
-            for row in 0..IN {
+        let mut halves = Halves::<S>::new();
+        for column in 0..C::PRODUCTS {
+            let mut line = [s.zero(); MOST];
+            for row in 0..R::PRODUCTS {
                 // SAFETY: the caller guarantees the address.
-                line[row] = unsafe { s.load(products.add((row * IN + column) * stride)) };
+                line[row] = unsafe { s.load(products.add((row * C::PRODUCTS + column) * stride)) };
             }
-            let line = transform_output(s, line);
-            for row in 0..OUT {
-                halves[row][column] = line[row];
-            }
+            halves.set_column(column, axis::output::<R, S>(s, line), R::OUT);
         }
         for row in 0..height {
-            let line = transform_output(s, halves[row]);
+            // SAFETY: all columns were set.
+            let line = axis::output::<C, S>(s, unsafe { halves.row(s, row, C::PRODUCTS) });
             for column in 0..width {
                 let [at_row, at_column] = [place.first + row, place.left + column];
                 let sum = s.add(line[column], place.bias);

@@ -1,167 +1,133 @@
-//! Winograd convolution F(4×4, 3×3): tiles of 4 × 4 outputs from 6 × 6 inputs, with 36 multiplications per pair of
-//! channels where the direct convolution has 144.
+//! Winograd convolution: tiles of m outputs along an axis with r taps take m + r − 1 products for each pair of channels,
+//! where the direct convolution takes m · r; in two dimensions, these numbers multiply. F(4×4, 3×3) has 36 products
+//! instead of 144.
 //!
-//! Y = Aᵀ [(G w Gᵀ) ⊙ (Bᵀ x B)] A. The products over the input channels are 36 matrix multiplications of transformed
-//! tiles and transformed weights. The interpolation points 0, ±5/8, ±3/2, ∞ give a smaller rounding error than the
-//! usual 0, ±1, ±2, ∞ at the same cost.
+//! Y = Aᵀ [(G w Gᵀ) ⊙ (Bᵀ x B)] A. The products over the input channels are matrix multiplications of transformed
+//! tiles and transformed weights. `axis` has the transforms along an axis, `tile` those of tiles; an [`Algorithm`]
+//! combines an axis for rows with one for columns.
 //!
 //! Sources: Lavin and Gray, "Fast algorithms for convolutional neural networks", CVPR 2016; Barabasz et al., "Error
 //! analysis and improving the accuracy of Winograd convolution", ACM TOMS 2020 (points).
 
+mod axis;
 mod forward;
 mod packing;
+mod tile;
 mod weight_gradient;
 
 pub(super) use forward::{DataGradient, Forward};
 pub(super) use weight_gradient::WeightGradient;
 
-use std::ops::Range;
+use self::axis::{Axis, F2x3, F3x5, F4x3, F4x7, Unit};
+use self::forward::{OutputTiles, transform_outputs};
+use self::packing::{WeightPacking, transform_block};
+use self::tile::{OfInput, OfOutputGradient, Tiles, transform_tiles};
+use self::weight_gradient::{SumsOfBlocks, transform_sums};
+use super::geometry::groups_fill_blocks;
+use super::{ConvDesc, cost};
+use crate::isa::Isa;
+use crate::layout::Packed;
 
-use super::ConvDesc;
-use crate::layout::maps::Maps;
-use crate::simd::{Body, Simd};
-
-/// Outputs along the side of a tile.
-const OUT: usize = 4;
-/// Inputs along the side of a tile.
-const IN: usize = 6;
-/// Products of a tile and pair of channels.
-const PRODUCTS: usize = IN * IN;
-/// The interpolation points other than 0 and ∞ are ±A and ±B.
-const A: f32 = 0.625;
-const B: f32 = 1.5;
 /// Floats between the products of a tile, in addition to their length, so that they do not compete for the same lines
 /// of the cache.
 const GAP: usize = 80;
 
-/// Whether the convolution is one of 3 × 3 taps without stride, dilation and groups.
-fn supports(d: &ConvDesc) -> bool {
-    d.kernel == [3, 3] && d.stride == [1, 1] && d.dilation == [1, 1] && d.groups == 1
+/// Winograd's algorithm for some number of taps and outputs of a tile.
+pub(super) struct Algorithm {
+    /// The names of the implementations.
+    forward: &'static str,
+    data_gradient: &'static str,
+    weight_gradient: &'static str,
+    /// For blocks of 16 channels, weights and flipped weights; for blocks of 8, the same.
+    packings: [[WeightPacking; 2]; 2],
+    /// Outputs of a tile in rows and columns.
+    out: [usize; 2],
+    taps: [usize; 2],
+    /// Products of a tile and pair of channels.
+    products: usize,
+    transform_input: fn(Isa, Tiles),
+    transform_outputs: fn(Isa, OutputTiles),
+    transform_output_gradient: fn(Isa, Tiles),
+    transform_sums: fn(Isa, SumsOfBlocks),
 }
 
-/// The time of the products of all tiles with their transforms, and of a direct convolution, in multiply-adds for each
-/// pair of an input and an output channel. The transforms of a tile take 17 times as long for a channel as its products
-/// do for a pair (measured).
-fn costs(d: &ConvDesc) -> [f64; 2] {
-    let tiles: usize = d.output.map(|extent| extent.div_ceil(OUT)).iter().product();
-    let [tiles, pixels] = [tiles, d.output[0] * d.output[1]].map(|count| (count * d.batch) as f64);
-    let transforms = 17.0 * (1.0 / d.in_channels as f64 + 1.0 / d.out_channels as f64);
-    [tiles * PRODUCTS as f64 * (1.0 + transforms), 9.0 * pixels]
-}
-
-/// Bᵀ d: the transform of six inputs along an axis.
-#[inline(always)]
-fn transform_input<S: Simd>(s: S, d: [S::F; IN]) -> [S::F; IN] {
-    let (a2, b2) = (A * A, B * B);
-    let minus = |factor: f32, x: S::F, y: S::F| s.fma(s.splat(-factor), x, y);
-    let (even_a, odd_a) = (minus(b2, d[2], d[4]), minus(b2, d[1], d[3]));
-    let (even_b, odd_b) = (minus(a2, d[2], d[4]), minus(a2, d[1], d[3]));
-    let end = |x: S::F, y: S::F, z: S::F| s.fma(s.splat(a2 * b2), x, minus(a2 + b2, y, z));
-    [
-        end(d[0], d[2], d[4]),
-        s.fma(s.splat(A), odd_a, even_a),
-        s.fma(s.splat(-A), odd_a, even_a),
-        s.fma(s.splat(B), odd_b, even_b),
-        s.fma(s.splat(-B), odd_b, even_b),
-        end(d[1], d[3], d[5]),
-    ]
-}
-
-/// A value in tiles of 6 × 6 inputs, which overlap by 2.
-struct Input {
-    maps: Maps,
-    /// Padding above and to the left.
-    padding: [usize; 2],
-    /// Tiles in a column and in a row of a map.
-    grid: [usize; 2],
-}
-
-impl Input {
-    /// Image, row and column of each of the tiles.
-    fn places(&self, tiles: Range<usize>) -> impl Iterator<Item = [usize; 3]> {
-        let [rows, columns] = self.grid;
-        let place = |tile: usize| [tile / (rows * columns), tile / columns % rows, tile % columns];
-        let next = move |place: &[usize; 3]| {
-            Some(match *place {
-                [image, row, column] if column + 1 < columns => [image, row, column + 1],
-                [image, row, _] if row + 1 < rows => [image, row + 1, 0],
-                [image, ..] => [image + 1, 0, 0],
-            })
+macro_rules! algorithms {
+    ($($name:ident: $text:literal, $rows:ident by $columns:ident;)*) => {$(
+        #[doc = concat!("Outputs of a tile and taps: ", $text, ".")]
+        pub(super) static $name: Algorithm = Algorithm {
+            forward: concat!("conv_winograd_", $text, "_f32"),
+            data_gradient: concat!("conv_data_gradient_winograd_", $text, "_f32"),
+            weight_gradient: concat!("conv_weight_gradient_winograd_", $text, "_f32"),
+            packings: [
+                [
+                    packing::<$rows, $columns, 16>(concat!("winograd_", $text, "-16"), false),
+                    packing::<$rows, $columns, 16>(concat!("winograd_", $text, "-16-flipped"), true),
+                ],
+                [
+                    packing::<$rows, $columns, 8>(concat!("winograd_", $text, "-8"), false),
+                    packing::<$rows, $columns, 8>(concat!("winograd_", $text, "-8-flipped"), true),
+                ],
+            ],
+            out: [$rows::OUT, $columns::OUT],
+            taps: [$rows::TAPS, $columns::TAPS],
+            products: $rows::PRODUCTS * $columns::PRODUCTS,
+            transform_input: transform_tiles::<OfInput, $rows, $columns>,
+            transform_outputs: transform_outputs::<$rows, $columns>,
+            transform_output_gradient: transform_tiles::<OfOutputGradient, $rows, $columns>,
+            transform_sums: transform_sums::<$rows, $columns>,
         };
-        std::iter::successors(Some(place(tiles.start)), next).take(tiles.len())
+    )*};
+}
+
+algorithms! {
+    SQUARE_4X3: "4x4_3x3", F4x3 by F4x3;
+    SQUARE_2X3: "2x2_3x3", F2x3 by F2x3;
+    SQUARE_3X5: "3x3_5x5", F3x5 by F3x5;
+    ROW_4X3: "1x4_1x3", Unit by F4x3;
+    COLUMN_4X3: "4x1_3x1", F4x3 by Unit;
+    ROW_4X7: "1x4_1x7", Unit by F4x7;
+    COLUMN_4X7: "4x1_7x1", F4x7 by Unit;
+}
+
+const fn packing<R: Axis, C: Axis, const BLOCK: usize>(name: &'static str, flips: bool) -> WeightPacking {
+    WeightPacking {
+        name,
+        block: BLOCK,
+        flips,
+        taps: [R::TAPS, C::TAPS],
+        products: R::PRODUCTS * C::PRODUCTS,
+        transform_block: transform_block::<R, C>,
     }
 }
 
-/// The input transforms of some tiles.
-struct InputTiles<'a> {
-    input: &'a Input,
-    x: &'a [f32],
-    /// Block of channels.
-    block: usize,
-    tiles: Range<usize>,
-    /// The first of 36 vectors of the first tile; those of the next tile lie after them.
-    to: *mut f32,
-    /// Floats from one of them to the next.
-    stride: usize,
-}
+impl Algorithm {
+    /// Whether this is an algorithm for the convolution: it has these taps, no stride, no dilation, and groups of whole
+    /// blocks of channels.
+    fn supports(&self, d: &ConvDesc, block: usize) -> bool {
+        d.kernel == self.taps && d.stride == [1, 1] && d.dilation == [1, 1] && groups_fill_blocks(d, block)
+    }
 
-impl Body for InputTiles<'_> {
-    #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
-        let InputTiles { input, x: values, block, tiles, mut to, stride } = self;
-        let (x, padding) = (&input.maps, input.padding);
-        let rows = x.halo.top + x.size[0] + x.halo.bottom;
-        let columns = x.halo.left + x.size[1] + x.halo.right;
-        for [image, row, column] in input.places(tiles) {
-            let map = (image * x.blocks + block) * x.map_len();
-            // Position of the first input in the map including its halo.
-            let [top, left] = [x.halo.top - padding[0] + row * OUT, x.halo.left - padding[1] + column * OUT];
-            let (height, width) = (IN.min(rows - top), IN.min(columns - left));
-            let start = map + top * x.row_len() + left * S::LANES;
-            let source = &values[start..start + (height - 1) * x.row_len() + width * S::LANES];
-            // SAFETY: the pixels lie within the source, and the caller guarantees the other addresses.
-            unsafe {
-                // Constants let the compiler unroll the loops.
-                match [height, width] {
-                    [IN, IN] => transform_tile(s, source.as_ptr(), x.row_len(), [IN, IN], to, stride),
-                    size => transform_tile(s, source.as_ptr(), x.row_len(), size, to, stride),
-                }
-                to = to.add(S::LANES);
-            }
-        }
+    /// The layout of the weights.
+    fn packed(&'static self, isa: Isa, groups: usize, flips: bool) -> Packed {
+        let of_block = &self.packings[usize::from(isa.block() != 16)];
+        Packed { packing: &of_block[usize::from(flips)], groups }
+    }
+
+    /// Tiles in a column and in a row of a map of `size` outputs.
+    fn grid(&self, size: [usize; 2]) -> [usize; 2] {
+        [0, 1].map(|axis| size[axis].div_ceil(self.out[axis]))
+    }
+
+    /// The time of the products of all tiles with their transforms and of reading the transformed weights. The
+    /// transforms of a tile take [`TRANSFORMS`] times as long for a channel as its products do for a pair.
+    fn cost(&self, d: &ConvDesc, isa: Isa) -> f64 {
+        let channels = cost::in_blocks(d, isa.block());
+        let tiles = (d.batch * self.grid(d.output).iter().product::<usize>()) as f64;
+        let [inputs, outputs] = channels.map(|channels| TRANSFORMS * d.groups as f64 / channels as f64);
+        let each = tiles * (1.0 + inputs + outputs) + cost::weight();
+        cost::pairs(d, channels) * self.products as f64 * each
     }
 }
 
-/// Bᵀ x B of a tile of which only `size` pixels are given. Beyond them there are zeros, whose outputs are not used.
-///
-/// # Safety
-/// The pixels, in rows of `row_len` floats, must be readable and 36 vectors at distances of `stride` writable.
-#[inline(always)]
-unsafe fn transform_tile<S: Simd>(
-    s: S,
-    from: *const f32,
-    row_len: usize,
-    [height, width]: [usize; 2],
-    to: *mut f32,
-    stride: usize,
-) {
-    let mut halves = [[s.zero(); IN]; IN];
-    for column in 0..width {
-        let mut line = [s.zero(); IN];
-        for row in 0..height {
-            // SAFETY: the caller guarantees the address.
-            line[row] = unsafe { s.load(from.add(row * row_len + column * S::LANES)) };
-        }
-        let line = transform_input(s, line);
-        for row in 0..IN {
-            halves[row][column] = line[row];
-        }
-    }
-    for row in 0..IN {
-        let line = transform_input(s, halves[row]);
-        for column in 0..IN {
-            // SAFETY: as above.
-            unsafe { s.store(to.add((row * IN + column) * stride), line[column]) };
-        }
-    }
-}
+/// See [`Algorithm::cost`]; measured.
+const TRANSFORMS: f64 = 17.0;

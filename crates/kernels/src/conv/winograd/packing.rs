@@ -1,6 +1,10 @@
 //! Transformed weights.
 
-use super::{A, B, GAP, IN, PRODUCTS};
+use std::marker::PhantomData;
+use std::mem::MaybeUninit;
+
+use super::GAP;
+use super::axis::{Axis, Halves, MOST, weights};
 use crate::isa::Isa;
 use crate::simd::{Body, Simd, dispatch};
 use crate::threads::{Pointer, ThreadPool};
@@ -8,148 +12,150 @@ use crate::{Layout, Packing};
 
 /// Blocks of output channels that lie side by side.
 pub(super) const PAIR: usize = 2;
+/// The most taps of an algorithm.
+const MOST_TAPS: usize = 25;
+/// The most channels in a block.
+const MOST_LANES: usize = 16;
 
-/// `[36][O/2b][I][2b of O]`: transformed weights for blocks of 16 channels.
-pub(super) struct Forward16;
-/// The same for blocks of 8 channels.
-pub(super) struct Forward8;
-/// `[36][I/2b][O][2b of I]`: transforms of the flipped weights for blocks of 16 channels.
-pub(super) struct Backward16;
-/// The same for blocks of 8 channels.
-pub(super) struct Backward8;
+/// Transformed weights: for each product and group, `[O/2b][I][2b of O]`. If they are flipped, inputs and outputs are
+/// exchanged and the taps reversed.
+pub(super) struct WeightPacking {
+    pub name: &'static str,
+    /// Channels in a block.
+    pub block: usize,
+    pub flips: bool,
+    pub taps: [usize; 2],
+    pub products: usize,
+    pub transform_block: fn(Isa, Block),
+}
 
 /// Floats between the weights of two products, of which each has `len`.
 pub(super) fn product_stride(len: usize) -> usize {
     len + GAP
 }
 
-macro_rules! packing {
-    ($type:ident, $name:literal, $block:literal, $flips:literal) => {
-        impl Packing for $type {
-            fn name(&self) -> &'static str {
-                $name
-            }
-
-            fn len(&self, [o, i, ..]: [usize; 4]) -> usize {
-                PRODUCTS * product_stride(o.next_multiple_of($block) * i.next_multiple_of($block))
-            }
-
-            fn home(&self) -> Layout {
-                Layout::KernelForward { block: $block }
-            }
-
-            fn pack(
-                &self,
-                isa: Isa,
-                shape: [usize; 4],
-                from: Layout,
-                source: &[f32],
-                destination: &mut [f32],
-                thread_pool: &ThreadPool,
-            ) {
-                transform_weights::<$block>(isa, $flips, shape, from, source, destination, thread_pool);
-            }
-        }
-    };
+impl WeightPacking {
+    /// Floats of a product for weights of `shape`, whose groups fill blocks.
+    fn product_len(&self, groups: usize, [o, i, ..]: [usize; 4]) -> usize {
+        let whole = |channels: usize| channels.next_multiple_of(self.block);
+        groups * whole(o / groups) * whole(i)
+    }
 }
 
-packing!(Forward16, "winograd4x4-16", 16, false);
-packing!(Forward8, "winograd4x4-8", 8, false);
-packing!(Backward16, "winograd4x4-16-flipped", 16, true);
-packing!(Backward8, "winograd4x4-8-flipped", 8, true);
+impl Packing for WeightPacking {
+    fn name(&self) -> &'static str {
+        self.name
+    }
 
-/// G w: six values along an axis from three weights.
-#[inline(always)]
-fn transform_line<S: Simd>(s: S, [w0, w1, w2]: [S::F; 3]) -> [S::F; IN] {
-    let (a2, b2) = (A * A, B * B);
-    let scale = |factor: f32, x: S::F| s.mul(s.splat(factor), x);
-    let pair = |point: f32, factor: f32| {
-        let even = scale(factor, s.fma(s.splat(point * point), w2, w0));
-        let odd = scale(factor * point, w1);
-        [s.add(even, odd), s.sub(even, odd)]
-    };
-    let [a, minus_a] = pair(A, 1.0 / (2.0 * a2 * (a2 - b2)));
-    let [b, minus_b] = pair(B, 1.0 / (2.0 * b2 * (b2 - a2)));
-    [scale(1.0 / (a2 * b2), w0), a, minus_a, b, minus_b, w2]
+    fn len(&self, groups: usize, shape: [usize; 4]) -> usize {
+        self.products * product_stride(self.product_len(groups, shape))
+    }
+
+    fn home(&self) -> Layout {
+        Layout::KernelForward { block: self.block }
+    }
+
+    fn pack(
+        &self,
+        isa: Isa,
+        groups: usize,
+        shape: [usize; 4],
+        from: Layout,
+        source: &[f32],
+        destination: &mut [f32],
+        thread_pool: &ThreadPool,
+    ) {
+        let block = self.block;
+        let all_taps = self.taps[0] * self.taps[1];
+        let own = [shape[0] / groups, shape[1]];
+        let [outputs, inputs] = if self.flips { [own[1], own[0]] } else { own };
+        let (o_blocks, i_blocks) = (outputs.div_ceil(block), inputs.div_ceil(block));
+        let depth = i_blocks * block;
+        let product = product_stride(self.product_len(groups, shape));
+        assert!(
+            destination.len() >= self.products * product,
+            "the destination holds all transformed weights"
+        );
+        let destination = Pointer(destination.as_mut_ptr());
+        thread_pool.run(groups * o_blocks * i_blocks, |item| {
+            let (group, item) = (item / (o_blocks * i_blocks), item % (o_blocks * i_blocks));
+            let (o_block, i_block) = (item / i_blocks, item % i_blocks);
+            let (o, i) = (o_block * block, i_block * block);
+            let [o_count, i_count] = [block.min(outputs - o), block.min(inputs - i)];
+            let offset = |o: usize, i: usize, tap: usize| {
+                let tap = if self.flips { all_taps - 1 - tap } else { tap };
+                let [o, i] = if self.flips { [i, o] } else { [o, i] };
+                from.offset(shape, [group * own[0] + o, i, tap / self.taps[1], tap % self.taps[1]])
+            };
+            let mut taps: Taps = [const { MaybeUninit::uninit() }; MOST_TAPS];
+            for (tap, weights) in taps.iter_mut().enumerate().take(all_taps) {
+                let weights = weights.write([0.0; MOST_LANES * MOST_LANES]);
+                // Within blocks, channels have constant distances.
+                let first = offset(o, i, tap);
+                let [o_step, i_step] = [(o_count, 1, 0), (i_count, 0, 1)].map(|(count, by_o, by_i)| {
+                    if count > 1 { offset(o + by_o, i + by_i, tap) - first } else { 0 }
+                });
+                for (i, line) in weights.chunks_exact_mut(block).enumerate().take(i_count) {
+                    for (o, weight) in line.iter_mut().enumerate().take(o_count) {
+                        *weight = source[first + o * o_step + i * i_step];
+                    }
+                }
+            }
+            let pair = o_block / PAIR * PAIR;
+            let width = PAIR.min(o_blocks - pair) * block;
+            let start = (group * o_blocks + pair) * block * depth + (o_block - pair) * block;
+            // SAFETY: the elements of these blocks lie within the destination, and belong to this item alone.
+            let to = unsafe { destination.get().add(start + i * width) };
+            (self.transform_block)(isa, Block { taps: &taps, to, steps: [product, width] });
+        });
+    }
 }
 
-/// Weights of blocks of input and output channels: taps, input channels, output channels.
-type Taps<const LANES: usize> = [[[f32; LANES]; LANES]; 9];
+/// Weights of blocks of channels: taps, input channels, output channels. Only as many taps as there are have values.
+type Taps = [MaybeUninit<[f32; MOST_LANES * MOST_LANES]>; MOST_TAPS];
 
-/// The transforms of the weights of two blocks of channels.
-struct Cell<'a, const LANES: usize> {
-    taps: &'a Taps<LANES>,
+/// The weights of a block of input and a block of output channels.
+pub(super) struct Block<'a> {
+    taps: &'a Taps,
     /// Where the first product of the first input channel begins.
     to: *mut f32,
     /// Floats from one product and from one input channel to the next.
     steps: [usize; 2],
 }
 
-impl<const LANES: usize> Body for Cell<'_, LANES> {
+/// G w Gᵀ of all pairs of channels in a block.
+pub(super) fn transform_block<R: Axis, C: Axis>(isa: Isa, block: Block) {
+    dispatch(isa, TransformBlock::<R, C>(block, PhantomData));
+}
+
+struct TransformBlock<'a, R, C>(Block<'a>, PhantomData<(R, C)>);
+
+impl<R: Axis, C: Axis> Body for TransformBlock<'_, R, C> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        assert!(S::LANES == LANES, "blocks of channels are vectors");
-        let Cell { taps, to, steps } = self;
-        for lane in 0..LANES {
-            // SAFETY: the vector has `LANES` floats.
-            let weights = |tap: usize| unsafe { s.load(taps[tap][lane].as_ptr()) };
-            let columns: [_; 3] =
-                std::array::from_fn(|x| transform_line(s, [weights(x), weights(3 + x), weights(6 + x)]));
-            for row in 0..IN {
-                let line = transform_line(s, [columns[0][row], columns[1][row], columns[2][row]]);
-                for (column, value) in line.into_iter().enumerate() {
+        let Block { taps, to, steps } = self.0;
+        for lane in 0..S::LANES {
+            let mut halves = Halves::<S>::new();
+            for column in 0..C::TAPS {
+                let mut line = [s.zero(); MOST];
+                for row in 0..R::TAPS {
+                    // SAFETY: the packing wrote all taps.
+                    let weights = unsafe { taps[row * C::TAPS + column].assume_init_ref() };
+                    let weights = &weights[lane * S::LANES..][..S::LANES];
+                    // SAFETY: the slice is a vector long.
+                    line[row] = unsafe { s.load(weights.as_ptr()) };
+                }
+                halves.set_column(column, weights::<R, S>(s, line), R::PRODUCTS);
+            }
+            for row in 0..R::PRODUCTS {
+                // SAFETY: all columns were set.
+                let line = weights::<C, S>(s, unsafe { halves.row(s, row, C::TAPS) });
+                for column in 0..C::PRODUCTS {
+                    let at = (row * C::PRODUCTS + column) * steps[0] + lane * steps[1];
                     // SAFETY: the caller guarantees the addresses.
-                    unsafe { s.store(to.add((row * IN + column) * steps[0] + lane * steps[1]), value) };
+                    unsafe { s.store(to.add(at), line[column]) };
                 }
             }
         }
     }
-}
-
-/// Transforms the weights of all pairs of channels: G w Gᵀ. If it `flips` them, inputs and outputs are exchanged and
-/// the taps reversed.
-fn transform_weights<const LANES: usize>(
-    isa: Isa,
-    flips: bool,
-    shape: [usize; 4],
-    from: Layout,
-    source: &[f32],
-    destination: &mut [f32],
-    thread_pool: &ThreadPool,
-) {
-    let [outputs, inputs] = if flips { [shape[1], shape[0]] } else { [shape[0], shape[1]] };
-    let (o_blocks, i_blocks) = (outputs.div_ceil(LANES), inputs.div_ceil(LANES));
-    let offset = |o: usize, i: usize, tap: usize| {
-        let index = if flips { [i, o, (8 - tap) / 3, (8 - tap) % 3] } else { [o, i, tap / 3, tap % 3] };
-        from.offset(shape, index)
-    };
-    let depth = i_blocks * LANES;
-    let product = product_stride(o_blocks * LANES * depth);
-    assert!(destination.len() >= PRODUCTS * product, "the destination holds all transformed weights");
-    let destination = Pointer(destination.as_mut_ptr());
-    thread_pool.run(o_blocks * i_blocks, |item| {
-        let (o_block, i_block) = (item / i_blocks, item % i_blocks);
-        let (o, i) = (o_block * LANES, i_block * LANES);
-        let [o_count, i_count] = [LANES.min(outputs - o), LANES.min(inputs - i)];
-        // Taps, input channels, output channels.
-        let mut taps: Taps<LANES> = [[[0.0; LANES]; LANES]; 9];
-        for (tap, weights) in taps.iter_mut().enumerate() {
-            // Within blocks, channels have constant distances.
-            let first = offset(o, i, tap);
-            let [o_step, i_step] = [(o_count, 1, 0), (i_count, 0, 1)].map(|(count, by_o, by_i)| {
-                if count > 1 { offset(o + by_o, i + by_i, tap) - first } else { 0 }
-            });
-            for (i, line) in weights.iter_mut().enumerate().take(i_count) {
-                for (o, weight) in line.iter_mut().enumerate().take(o_count) {
-                    *weight = source[first + o * o_step + i * i_step];
-                }
-            }
-        }
-        let pair = o_block / PAIR * PAIR;
-        let width = PAIR.min(o_blocks - pair) * LANES;
-        let start = pair * LANES * depth + (o_block - pair) * LANES;
-        // SAFETY: the elements of these blocks lie within the destination, and belong to this item alone.
-        let to = unsafe { destination.get().add(start + i * width) };
-        dispatch(isa, Cell { taps: &taps, to, steps: [product, width] });
-    });
 }

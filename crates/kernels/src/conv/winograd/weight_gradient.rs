@@ -1,13 +1,16 @@
 //! The weight gradient: dw = Gᵀ [Σ (A dy Aᵀ) ⊙ (Bᵀ x B)] G, with the sum over all tiles.
 //!
-//! Tiles pass in blocks through two phases that all threads share: the transforms of x and dy, and 36 matrix
+//! Tiles pass in blocks through two phases that all threads share: the transforms of x and dy, and matrix
 //! multiplications, which add to the sums of all previous blocks. In the end, the sums are transformed.
 
+use std::marker::PhantomData;
 use std::ops::Range;
 
-use super::{A, B, GAP, IN, Input, InputTiles, OUT, PRODUCTS, costs, supports};
-use crate::conv::ConvDesc;
+use super::axis::{Axis, Halves, MOST, weight_gradients};
+use super::tile::{Tiled, Tiles};
+use super::{Algorithm, GAP};
 use crate::conv::direct::needed_halo;
+use crate::conv::{ConvDesc, cost};
 use crate::isa::Isa;
 use crate::layout::maps::Maps;
 use crate::simd::{Body, Simd, dispatch};
@@ -15,31 +18,32 @@ use crate::threads::Pointer;
 use crate::{Context, Implementation, Kernel, Layout, Views};
 
 /// See the module.
-pub(in crate::conv) struct WeightGradient;
+pub(in crate::conv) struct WeightGradient(pub &'static Algorithm);
 
 impl Implementation<ConvDesc> for WeightGradient {
     fn name(&self) -> &'static str {
-        "conv_weight_gradient_winograd_4x4_f32"
+        self.0.weight_gradient
     }
 
     fn accepts(&self, d: &ConvDesc, isa: Isa, _first: Layout) -> Option<Vec<Layout>> {
         let block = isa.block();
         let x = Layout::Channels { block, halo: needed_halo(d) };
-        (supports(d) && pays(d)).then(|| vec![x, Layout::channels(block), Layout::KernelForward { block }])
+        let layouts = || vec![x, Layout::channels(block), Layout::KernelForward { block }];
+        self.0.supports(d, block).then(layouts)
+    }
+
+    fn cost(&self, d: &ConvDesc, isa: Isa) -> f64 {
+        let pairs = cost::pairs(d, cost::in_blocks(d, isa.block()));
+        self.0.cost(d, isa) + pairs * self.0.products as f64 * SUM
     }
 
     fn prepare(&self, d: &ConvDesc, isa: Isa, layouts: &[Layout]) -> Box<dyn Kernel> {
-        Box::new(Bound::new(d, isa, layouts))
+        Box::new(Bound::new(self.0, d, isa, layouts))
     }
 }
 
-/// Whether this takes less time than the direct implementation. In addition to [`costs`], the transform of the sums
-/// takes as long as 700 multiply-adds for each pair of channels (measured).
-fn pays(d: &ConvDesc) -> bool {
-    let [own, direct] = costs(d);
-    own + 700.0 < direct
-}
-
+/// Multiply-adds in the time in which a sum of products is transformed; measured.
+const SUM: f64 = 20.0;
 /// Bytes of transformed values in a block of tiles.
 const BLOCK_BYTES: usize = 4 << 20;
 /// The fewest and the most tiles in a block.
@@ -47,76 +51,64 @@ const TILES: [usize; 2] = [112, 512];
 /// The most blocks of output channels that are multiplied at once.
 const WIDEST: usize = 3;
 
-/// A dy: six values along an axis from four of dy.
-#[inline(always)]
-fn transform_output_gradient<S: Simd>(s: S, d: [S::F; OUT]) -> [S::F; IN] {
-    let pair = |point: f32| {
-        let even = s.fma(s.splat(point * point), d[2], d[0]);
-        let odd = s.fma(s.splat(point * point * point), d[3], s.mul(s.splat(point), d[1]));
-        [s.add(even, odd), s.sub(even, odd)]
-    };
-    let ([a, minus_a], [b, minus_b]) = (pair(A), pair(B));
-    [d[0], a, minus_a, b, minus_b, d[3]]
-}
-
-/// Gᵀ u: three weights along an axis from six sums.
-#[inline(always)]
-fn transform_sums<S: Simd>(s: S, u: [S::F; IN]) -> [S::F; 3] {
-    let (a2, b2) = (A * A, B * B);
-    let scale = |factor: f32, x: S::F| s.mul(s.splat(factor), x);
-    let [of_a, of_b] = [1.0 / (2.0 * a2 * (a2 - b2)), 1.0 / (2.0 * b2 * (b2 - a2))];
-    let (even_a, odd_a) = (scale(of_a, s.add(u[1], u[2])), scale(of_a * A, s.sub(u[1], u[2])));
-    let (even_b, odd_b) = (scale(of_b, s.add(u[3], u[4])), scale(of_b * B, s.sub(u[3], u[4])));
-    [
-        s.fma(s.splat(1.0 / (a2 * b2)), u[0], s.add(even_a, even_b)),
-        s.add(odd_a, odd_b),
-        s.fma(s.splat(a2), even_a, s.fma(s.splat(b2), even_b, u[5])),
-    ]
-}
-
 struct Bound {
+    algorithm: &'static Algorithm,
     isa: Isa,
-    x: Input,
-    dy: Maps,
+    groups: usize,
+    x: Tiled,
+    dy: Tiled,
     /// Tiles in the batch and in a block.
     tiles: usize,
     block: usize,
 }
 
 impl Bound {
-    fn new(d: &ConvDesc, isa: Isa, layouts: &[Layout]) -> Bound {
-        let maps = Maps::new([d.batch, d.in_channels, d.input[0], d.input[1]], layouts[0]);
+    fn new(algorithm: &'static Algorithm, d: &ConvDesc, isa: Isa, layouts: &[Layout]) -> Bound {
+        let x = Maps::new([d.batch, d.in_channels, d.input[0], d.input[1]], layouts[0]);
         let dy = Maps::new([d.batch, d.out_channels, d.output[0], d.output[1]], layouts[1]);
-        let grid = d.output.map(|extent| extent.div_ceil(OUT));
+        let grid = algorithm.grid(d.output);
         let tiles = d.batch * grid[0] * grid[1];
-        let each = PRODUCTS * (maps.blocks + dy.blocks) * isa.block() * size_of::<f32>();
+        let each = algorithm.products * (x.blocks + dy.blocks) * isa.block() * size_of::<f32>();
         let blocks = tiles.div_ceil((BLOCK_BYTES / each).clamp(TILES[0], TILES[1]));
-        let x = Input { maps, padding: d.padding, grid };
-        Bound { isa, x, dy, tiles, block: tiles.div_ceil(blocks) }
+        Bound {
+            algorithm,
+            isa,
+            groups: d.groups,
+            x: Tiled::input(x, d.padding, grid),
+            dy: Tiled::output(dy, grid),
+            tiles,
+            block: tiles.div_ceil(blocks),
+        }
+    }
+
+    /// Blocks of output channels in a group.
+    fn outputs(&self) -> usize {
+        self.dy.maps.blocks / self.groups
     }
 
     /// Floats between the transformed values of two products: of x, of dy, and of the sums.
     fn strides(&self) -> [usize; 3] {
-        let lanes = self.dy.block;
-        let [x, dy] = [self.x.maps.blocks, self.dy.blocks];
-        [x * self.block * lanes, dy * self.block * lanes, x * dy * lanes * lanes].map(|len| len + GAP)
+        let (lanes, [x, dy]) = (self.dy.maps.block, [self.x.maps.blocks, self.dy.maps.blocks]);
+        [x * self.block * lanes, dy * self.block * lanes, x * self.outputs() * lanes * lanes]
+            .map(|len| len + GAP)
     }
 }
 
 impl Kernel for Bound {
     fn scratch_len(&self, _threads: usize) -> usize {
-        PRODUCTS * self.strides().iter().sum::<usize>()
+        self.algorithm.products * self.strides().iter().sum::<usize>()
     }
 
     fn run(&self, context: &Context, views: &mut Views) {
         let (x, dy) = (views.read::<f32>(0), views.read::<f32>(1));
         let (dw, scratch) = (views.write::<f32>(0), views.write::<f32>(1));
-        let lanes = self.dy.block;
-        let (inputs, outputs) = (self.x.maps.blocks, self.dy.blocks);
+        let (lanes, products, groups) = (self.dy.maps.block, self.algorithm.products, self.groups);
+        let (inputs, outputs) = (self.x.maps.blocks, self.dy.maps.blocks);
+        let taps = self.algorithm.taps[0] * self.algorithm.taps[1];
         assert!(
             x.len() >= self.x.maps.count * self.x.maps.map_len()
-                && dy.len() >= self.dy.count * self.dy.map_len()
-                && dw.len() >= inputs * outputs * 9 * lanes * lanes
+                && dy.len() >= self.dy.maps.count * self.dy.maps.map_len()
+                && dw.len() >= inputs * outputs / groups * taps * lanes * lanes
                 && scratch.len() >= self.scratch_len(context.thread_pool.threads()),
             "operand lengths must match the layouts"
         );
@@ -124,11 +116,11 @@ impl Kernel for Bound {
         let v = scratch.as_mut_ptr();
         // SAFETY: the scratch memory holds the three parts one after another.
         let [z, sums] =
-            unsafe { [v.add(PRODUCTS * strides[0]), v.add(PRODUCTS * (strides[0] + strides[1]))] };
+            unsafe { [v.add(products * strides[0]), v.add(products * (strides[0] + strides[1]))] };
         let pointers = [v, z, sums, dw.as_mut_ptr()].map(Pointer);
         let run = |phase: Phase, tiles: Range<usize>| {
             let [v, z, sums, dw] = pointers.each_ref().map(Pointer::get);
-            dispatch(self.isa, Work { bound: self, x, dy, v, z, sums, dw, strides, tiles, phase });
+            Work { bound: self, x, dy, v, z, sums, dw, strides, tiles }.run(phase);
         };
         for block in 0..self.tiles.div_ceil(self.block) {
             let tiles = block * self.block..((block + 1) * self.block).min(self.tiles);
@@ -136,13 +128,13 @@ impl Kernel for Bound {
                 None => run(Phase::Input(item), tiles.clone()),
                 Some(block) => run(Phase::OutputGradient(block), tiles.clone()),
             });
-            context.thread_pool.run(PRODUCTS * inputs, |item| {
+            context.thread_pool.run(products * inputs, |item| {
                 run(Phase::Product(item / inputs, item % inputs), tiles.clone());
             });
         }
-        context
-            .thread_pool
-            .run(inputs * outputs, |item| run(Phase::Sums(item / inputs, item % inputs), 0..0));
+        context.thread_pool.run(inputs * self.outputs(), |item| {
+            run(Phase::Sums(item / inputs, item % inputs), 0..0);
+        });
     }
 }
 
@@ -154,47 +146,62 @@ enum Phase {
     OutputGradient(usize),
     /// This product for this block of input channels.
     Product(usize, usize),
-    /// The transform of the sums for this block of output and this block of input channels.
+    /// The transform of the sums for this block of output channels of a group and this block of input channels.
     Sums(usize, usize),
 }
 
-struct Work<'a> {
+pub(super) struct Work<'a> {
     bound: &'a Bound,
     x: &'a [f32],
     dy: &'a [f32],
-    /// `[36][blocks of input channels][tiles][b]`: transformed x.
+    /// `[products][blocks of input channels][tiles][b]`: transformed x.
     v: *mut f32,
-    /// `[36][blocks of output channels][tiles][b]`: transformed dy.
+    /// `[products][blocks of output channels][tiles][b]`: transformed dy.
     z: *mut f32,
-    /// `[36][blocks of input channels][blocks of output channels][b of input][b of output]`.
+    /// `[products][blocks of input channels][blocks of output channels of a group][b of input][b of output]`.
     sums: *mut f32,
-    /// `[O/b][I/b][3][3][b of I][b of O]`.
+    /// `[O/b][I/b][KH][KW][b of I][b of O]`, with I channels in a group.
     dw: *mut f32,
     strides: [usize; 3],
     tiles: Range<usize>,
-    phase: Phase,
 }
 
-impl Body for Work<'_> {
-    #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
-        let bound = self.bound;
-        let tiles = self.tiles.clone();
-        match self.phase {
+impl Work<'_> {
+    fn run(&self, phase: Phase) {
+        let (bound, tiles) = (self.bound, self.tiles.clone());
+        let (isa, algorithm, step) = (bound.isa, bound.algorithm, bound.block * bound.dy.maps.block);
+        match phase {
             Phase::Input(block) => {
                 // SAFETY: the tiles have this place in the transformed x of their block.
-                let to = unsafe { self.v.add(block * bound.block * S::LANES) };
-                let (input, x, stride) = (&bound.x, self.x, self.strides[0]);
-                s.outline(InputTiles { input, x, block, tiles, to, stride });
+                let to = unsafe { self.v.add(block * step) };
+                let (of, values, stride) = (&bound.x, self.x, self.strides[0]);
+                (algorithm.transform_input)(isa, Tiles { of, values, block, tiles, to, stride });
             }
             Phase::OutputGradient(block) => {
-                s.outline(OutputGradientTiles { work: &self, block });
+                // SAFETY: the tiles have this place in the transformed dy of their block.
+                let to = unsafe { self.z.add(block * step) };
+                let (of, values, stride) = (&bound.dy, self.dy, self.strides[1]);
+                (algorithm.transform_output_gradient)(isa, Tiles { of, values, block, tiles, to, stride });
             }
-            Phase::Product(product, block) => self.multiply(s, product, block),
+            Phase::Product(product, input) => dispatch(isa, Multiply { work: self, product, input }),
             Phase::Sums(output, input) => {
-                (0..S::LANES).for_each(|lane| s.outline(SumsLane { work: &self, output, input, lane }));
+                (algorithm.transform_sums)(isa, SumsOfBlocks { work: self, output, input });
             }
         }
+    }
+}
+
+/// A product of all tiles for a block of input channels.
+struct Multiply<'a, 'b> {
+    work: &'a Work<'b>,
+    product: usize,
+    input: usize,
+}
+
+impl Body for Multiply<'_, '_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        self.work.multiply(s, self.product, self.input);
     }
 }
 
@@ -203,17 +210,19 @@ impl Work<'_> {
     #[inline(always)]
     fn multiply<S: Simd>(&self, s: S, product: usize, input: usize) {
         let bound = self.bound;
-        let outputs = bound.dy.blocks;
-        let groups = outputs.div_ceil(WIDEST);
+        let outputs = bound.outputs();
+        // The first block of output channels of the group.
+        let of_group = input / (bound.x.maps.blocks / bound.groups) * outputs;
+        let parts = outputs.div_ceil(WIDEST);
         let step = bound.block * S::LANES;
-        for group in 0..groups {
-            let first = outputs * group / groups;
-            let count = outputs * (group + 1) / groups - first;
+        for part in 0..parts {
+            let first = outputs * part / parts;
+            let count = outputs * (part + 1) / parts - first;
             // SAFETY: these are the places of the blocks in the scratch memory.
             let panel = unsafe {
                 Panel {
                     v: self.v.add(product * self.strides[0] + input * step),
-                    z: self.z.add(product * self.strides[1] + first * step),
+                    z: self.z.add(product * self.strides[1] + (of_group + first) * step),
                     sums: self
                         .sums
                         .add(product * self.strides[2] + (input * outputs + first) * S::LANES * S::LANES),
@@ -281,105 +290,53 @@ impl<const O: usize> Body for Columns<O> {
     }
 }
 
-/// The transforms of all tiles of dy for a block of channels.
-struct OutputGradientTiles<'a, 'b> {
+/// The sums of a block of input channels and a block of output channels of their group.
+pub(super) struct SumsOfBlocks<'a, 'b> {
     work: &'a Work<'b>,
-    block: usize,
-}
-
-impl Body for OutputGradientTiles<'_, '_> {
-    #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
-        let OutputGradientTiles { work, block } = self;
-        let (dy, stride) = (&work.bound.dy, work.strides[1]);
-        // SAFETY: the tiles have this place in the transformed dy of their block.
-        let mut to = unsafe { work.z.add(block * work.bound.block * S::LANES) };
-        for [image, row, column] in work.bound.x.places(work.tiles.clone()) {
-            let [row, column] = [row * OUT, column * OUT];
-            let [height, width] = [OUT.min(dy.size[0] - row), OUT.min(dy.size[1] - column)];
-            let start = (image * dy.blocks + block) * dy.map_len() + dy.row(row) + column * S::LANES;
-            let source = &work.dy[start..start + (height - 1) * dy.row_len() + width * S::LANES];
-            // SAFETY: the pixels lie within the source, and each tile has 36 vectors in the transformed dy.
-            unsafe {
-                // Constants let the compiler unroll the loops.
-                match [height, width] {
-                    [OUT, OUT] => transform_tile(s, source.as_ptr(), dy.row_len(), [OUT, OUT], to, stride),
-                    size => transform_tile(s, source.as_ptr(), dy.row_len(), size, to, stride),
-                }
-                to = to.add(S::LANES);
-            }
-        }
-    }
-}
-
-/// A dy Aᵀ of a tile of which only `size` pixels are given; the others are zero.
-///
-/// # Safety
-/// The pixels, in rows of `row_len` floats, must be readable and 36 vectors at distances of `stride` writable.
-#[inline(always)]
-unsafe fn transform_tile<S: Simd>(
-    s: S,
-    from: *const f32,
-    row_len: usize,
-    [height, width]: [usize; 2],
-    to: *mut f32,
-    stride: usize,
-) {
-    let mut halves = [[s.zero(); OUT]; IN];
-    for column in 0..width {
-        let mut line = [s.zero(); OUT];
-        for row in 0..height {
-            // SAFETY: the caller guarantees the address.
-            line[row] = unsafe { s.load(from.add(row * row_len + column * S::LANES)) };
-        }
-        let line = transform_output_gradient(s, line);
-        for row in 0..IN {
-            halves[row][column] = line[row];
-        }
-    }
-    for row in 0..IN {
-        let line = transform_output_gradient(s, halves[row]);
-        for column in 0..IN {
-            // SAFETY: as above.
-            unsafe { s.store(to.add((row * IN + column) * stride), line[column]) };
-        }
-    }
-}
-
-/// The transform of the sums of an input channel for a block of output channels.
-struct SumsLane<'a, 'b> {
-    work: &'a Work<'b>,
-    /// Blocks of channels.
     output: usize,
     input: usize,
-    /// The channel in its block.
-    lane: usize,
 }
 
-impl Body for SumsLane<'_, '_> {
+/// Transforms sums to gradients of weights.
+pub(super) fn transform_sums<R: Axis, C: Axis>(isa: Isa, sums: SumsOfBlocks) {
+    dispatch(isa, TransformSums::<R, C>(sums, PhantomData));
+}
+
+struct TransformSums<'a, 'b, R, C>(SumsOfBlocks<'a, 'b>, PhantomData<(R, C)>);
+
+impl<R: Axis, C: Axis> Body for TransformSums<'_, '_, R, C> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let SumsLane { work, output, input, lane } = self;
-        let (inputs, outputs) = (work.bound.x.maps.blocks, work.bound.dy.blocks);
-        let square = S::LANES * S::LANES;
-        // SAFETY: the sums and weights of these channels lie here.
-        let (sums, dw) = unsafe {
-            (
-                work.sums.add((input * outputs + output) * square + lane * S::LANES),
-                work.dw.add((output * inputs + input) * 9 * square + lane * S::LANES),
-            )
-        };
-        let mut halves = [[s.zero(); IN]; 3];
-        for column in 0..IN {
-            // SAFETY: as above.
-            let sum = |row: usize| unsafe { s.load(sums.add((row * IN + column) * work.strides[2])) };
-            let line = transform_sums(s, std::array::from_fn(sum));
-            (0..3).for_each(|row| halves[row][column] = line[row]);
-        }
-        for (row, line) in halves.into_iter().enumerate() {
-            for (column, value) in transform_sums(s, line).into_iter().enumerate() {
-                // SAFETY: as above.
-                unsafe { s.store(dw.add((row * 3 + column) * square), value) };
+        let SumsOfBlocks { work, output, input } = self.0;
+        let (bound, square) = (work.bound, S::LANES * S::LANES);
+        let (outputs, inputs) = (bound.outputs(), bound.x.maps.blocks / bound.groups);
+        let (group, input_of_group) = (input / inputs, input % inputs);
+        let taps = R::TAPS * C::TAPS;
+        let weights = ((group * outputs + output) * inputs + input_of_group) * taps * square;
+        for lane in 0..S::LANES {
+            // SAFETY: the sums and weights of these channels lie here.
+            let (sums, dw) = unsafe {
+                (
+                    work.sums.add((input * outputs + output) * square + lane * S::LANES),
+                    work.dw.add(weights + lane * S::LANES),
+                )
+            };
+            let mut halves = Halves::<S>::new();
+            for column in 0..C::PRODUCTS {
+                let mut line = [s.zero(); MOST];
+                for row in 0..R::PRODUCTS {
+                    // SAFETY: as above.
+                    line[row] = unsafe { s.load(sums.add((row * C::PRODUCTS + column) * work.strides[2])) };
+                }
+                halves.set_column(column, weight_gradients::<R, S>(s, line), R::TAPS);
+            }
+            for row in 0..R::TAPS {
+                // SAFETY: all columns were set.
+                let line = weight_gradients::<C, S>(s, unsafe { halves.row(s, row, C::PRODUCTS) });
+                for column in 0..C::TAPS {
+                    // SAFETY: as above.
+                    unsafe { s.store(dw.add((row * C::TAPS + column) * square), line[column]) };
+                }
             }
         }
     }

@@ -1,0 +1,32 @@
+//! The time that convolutions take, in multiply-adds at the peak; measured once.
+
+use super::ConvDesc;
+
+/// Multiply-adds in the time of a byte of weights that is read.
+const BYTE: f64 = 10.0 / 3.0;
+/// The share of the peak that direct convolution reaches.
+const DIRECT: f64 = 0.88;
+
+/// The time of a direct convolution in which an input channel takes as many lanes as `in_channels`, and the like for
+/// output channels.
+pub(super) fn direct(d: &ConvDesc, [in_channels, out_channels]: [usize; 2]) -> f64 {
+    let pairs = pairs(d, [in_channels, out_channels]);
+    let taps = (d.kernel[0] * d.kernel[1]) as f64;
+    let outputs = (d.batch * d.output[0] * d.output[1]) as f64;
+    pairs * taps * (outputs / DIRECT + weight())
+}
+
+/// The time in which a weight is read.
+pub(super) fn weight() -> f64 {
+    size_of::<f32>() as f64 * BYTE
+}
+
+/// Pairs of an input and an output channel.
+pub(super) fn pairs(d: &ConvDesc, [in_channels, out_channels]: [usize; 2]) -> f64 {
+    in_channels as f64 * out_channels as f64 / d.groups as f64
+}
+
+/// Input and output channels in whole blocks.
+pub(super) fn in_blocks(d: &ConvDesc, block: usize) -> [usize; 2] {
+    [d.in_channels, d.out_channels].map(|channels| channels.next_multiple_of(block))
+}
