@@ -25,8 +25,8 @@ pub trait Implementation<D>: Send + Sync {
     fn accepts(&self, desc: &D, isa: Isa, first: Layout) -> Option<Vec<Layout>>;
 
     /// The time that it takes on `isa`, in multiply-adds at the peak of one core, whatever their number. Counts the
-    /// weights that are read, but not the conversion of operands. The layout pass minimizes the sum over the graph; only
-    /// implementations that compete need to know theirs.
+    /// weights that are read, but not the conversion of operands. The layout pass minimizes the sum over the graph;
+    /// only implementations that compete need to know theirs.
     fn cost(&self, _desc: &D, _isa: Isa) -> f64 {
         0.0
     }

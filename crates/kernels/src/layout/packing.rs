@@ -19,8 +19,8 @@ pub trait Packing: Send + Sync {
     /// The layout in which weights are trained, a permutation of them; packing is then a step of every run.
     fn home(&self) -> Layout;
 
-    /// Packs weights of `shape` in `groups` from the layout `from` with the instruction set `isa`, for whose kernels the
-    /// packing is.
+    /// Packs weights of `shape` in `groups` from the layout `from` with the instruction set `isa`, for whose kernels
+    /// the packing is.
     fn pack(
         &self,
         isa: Isa,

@@ -28,8 +28,8 @@ pub(crate) enum Lowering {
 
 /// A descriptor with its ordered list of implementations.
 pub(crate) trait Candidates {
-    /// Returns the position of the implementation that accepts at the lowest cost, and the layouts that it wants. Without
-    /// `blocked`, considers only those that want all operands plain.
+    /// Returns the position of the implementation that accepts at the lowest cost, and the layouts that it wants.
+    /// Without `blocked`, considers only those that want all operands plain.
     fn choose(&self, isa: Isa, first: Layout, blocked: bool) -> (usize, Vec<Layout>);
     /// Returns the position of the reference implementation, and its layouts, all plain.
     fn reference(&self) -> (usize, Vec<Layout>);

@@ -16,8 +16,8 @@ const PAIRS: usize = 4;
 /// As many vectors as an algorithm has inputs, outputs or products; the others are not used.
 pub(super) type Line<S> = [<S as Simd>::F; MOST];
 
-/// The vectors of a tile between the transforms of its columns and of its rows. They begin without values, because zeros
-/// for the largest tile would cost more than the transforms of a small one.
+/// The vectors of a tile between the transforms of its columns and of its rows. They begin without values, because
+/// zeros for the largest tile would cost more than the transforms of a small one.
 pub(super) struct Halves<S: Simd>([[MaybeUninit<S::F>; MOST]; MOST]);
 
 impl<S: Simd> Halves<S> {
@@ -283,8 +283,8 @@ pub(super) fn output_gradient<A: Axis, S: Simd>(s: S, dy: Line<S>) -> Line<S> {
     factors
 }
 
-/// The values at ±p of the polynomials with the first `count` vectors as coefficients, times the scale of each pair, and
-/// the last coefficient, which is the value at ∞.
+/// The values at ±p of the polynomials with the first `count` vectors as coefficients, times the scale of each pair,
+/// and the last coefficient, which is the value at ∞.
 #[inline(always)]
 fn powers<A: Axis, S: Simd>(s: S, values: Line<S>, count: usize, scales: &[f32; PAIRS]) -> Line<S> {
     let (tables, zero) = (const { &A::TABLES }, usize::from(A::ZERO));

@@ -1,6 +1,6 @@
-//! Winograd convolution: tiles of m outputs along an axis with r taps take m + r − 1 products for each pair of channels,
-//! where the direct convolution takes m · r; in two dimensions, these numbers multiply. F(4×4, 3×3) has 36 products
-//! instead of 144.
+//! Winograd convolution: tiles of m outputs along an axis with r taps take m + r − 1 products for each pair of
+//! channels, where the direct convolution takes m · r; in two dimensions, these numbers multiply. F(4×4, 3×3) has 36
+//! products instead of 144.
 //!
 //! Y = Aᵀ [(G w Gᵀ) ⊙ (Bᵀ x B)] A. The products over the input channels are matrix multiplications of transformed
 //! tiles and transformed weights. `axis` has the transforms along an axis, `tile` those of tiles; an [`Algorithm`]

@@ -125,8 +125,8 @@ impl Item<'_> {
                 for group in 0..groups {
                     let rows_of_tile = bound(group)..bound(group + 1);
                     let place = (rows_of_tile.start - rows.start) * COLUMNS + column - self.columns.start;
-                    // SAFETY: the rows and columns lie within the operands, as checked in `Dots::run`, and the sums have
-                    // a vector for each of them.
+                    // SAFETY: the rows and columns lie within the operands, as checked in `Dots::run`, and the sums
+                    // have a vector for each of them.
                     let pair = unsafe {
                         Pair {
                             a: self.scratch.as_ptr().add(start * d.m + rows_of_tile.start * depth),

@@ -1,7 +1,7 @@
 //! Matrix product C = A·B (+ bias, activation).
 //!
-//! `packed` copies A and B into panels and keeps tiles of C in registers; `dots` and `strips` handle products with so few
-//! rows that packing would cost more than the product.
+//! `packed` copies A and B into panels and keeps tiles of C in registers; `dots` and `strips` handle products with so
+//! few rows that packing would cost more than the product.
 
 mod dots;
 mod pack;

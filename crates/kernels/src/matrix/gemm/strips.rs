@@ -1,7 +1,7 @@
 //! Products with few rows where the rows of B are contiguous: each row of B is read once, without packing.
 //!
-//! An item of the grid is a strip of columns. For a block of rows of B, it adds their products to its part of C, tile by
-//! tile; the tile of B stays in the L1 cache while all rows of A are multiplied by it.
+//! An item of the grid is a strip of columns. For a block of rows of B, it adds their products to its part of C, tile
+//! by tile; the tile of B stays in the L1 cache while all rows of A are multiplied by it.
 
 use std::ops::Range;
 
