@@ -8,7 +8,12 @@
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
+use striate::tensor::HugePages;
 use striate::{Cpu, Inference, Shape};
+
+// As in the program `striate`.
+#[global_allocator]
+static ALLOCATOR: HugePages = HugePages;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let name = std::env::args().nth(1).unwrap_or_else(|| "resnet50".into());

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use super::section::Section;
 use super::{INSIDE, lock};
@@ -14,19 +14,20 @@ thread_local! {
 
 /// A number that no section has.
 const NEVER: usize = usize::MAX;
+/// In place of a section: the worker ends.
+const END: usize = usize::MAX - 1;
 
 /// What callers and workers of a pool share.
 pub(super) struct Shared {
     /// A section for each caller that can have workers. In the last one, which no caller uses, workers without a caller
     /// wait.
     sections: Box<[Section]>,
-    /// The section that each worker helps with.
+    /// The section that each worker helps with, or [`END`]. Workers look at it all the time, so that it is only written
+    /// when it changes.
     assigned: Box<[AtomicUsize]>,
     /// The number of workers assigned to each section.
     workers: Box<[AtomicUsize]>,
     callers: Mutex<Callers>,
-    /// Whether the pool is shutting down.
-    closing: AtomicBool,
 }
 
 /// The callers at one time.
@@ -34,6 +35,8 @@ struct Callers {
     count: usize,
     /// Whether each section has a caller.
     taken: Box<[bool]>,
+    /// The section that has all workers, if one has.
+    alone: Option<usize>,
 }
 
 impl Shared {
@@ -44,8 +47,7 @@ impl Shared {
             sections: (0..=count).map(|_| Section::new(threads)).collect(),
             assigned: (1..threads).map(|_| AtomicUsize::new(0)).collect(),
             workers: (0..=count).map(|_| AtomicUsize::new(0)).collect(),
-            callers: Mutex::new(Callers { count: 0, taken: vec![false; count].into() }),
-            closing: AtomicBool::new(false),
+            callers: Mutex::new(Callers { count: 0, taken: vec![false; count].into(), alone: None }),
         }
     }
 
@@ -63,7 +65,9 @@ impl Shared {
         if let Some(section) = section {
             callers.taken[section] = true;
         }
-        self.divide(&callers);
+        if callers.count > 1 || callers.alone.is_none() || callers.alone != section {
+            self.divide(&mut callers);
+        }
         CALLER.set(Some((self, section)));
         Entered { shared: self, section, before: Some(before) }
     }
@@ -76,32 +80,32 @@ impl Shared {
         }
         // The workers of the last caller stay for the next one.
         if callers.count > 0 {
-            self.divide(&callers);
+            self.divide(&mut callers);
         }
     }
 
     /// Divides the workers among the callers, so that there are as many of both together as threads.
-    fn divide(&self, callers: &Callers) {
+    fn divide(&self, callers: &mut Callers) {
         let threads = self.assigned.len() + 1;
         let helping = threads.saturating_sub(callers.count);
-        let sections = callers.taken.len();
-        let with_workers = callers.taken.iter().filter(|taken| **taken).count();
-        let mut rest = (0..sections).filter(|section| callers.taken[*section]).enumerate();
-        let (mut position, mut section) = rest.next().unwrap_or((0, sections));
-        self.workers.iter().for_each(|workers| workers.store(0, SeqCst));
-        for (worker, assigned) in self.assigned.iter().enumerate() {
-            while worker >= helping * (position + 1) / with_workers.max(1) {
-                let Some(next) = rest.next() else {
-                    section = sections;
-                    break;
-                };
-                (position, section) = next;
-            }
-            self.workers[section].fetch_add(1, SeqCst);
+        let taken = || (0..callers.taken.len()).filter(|section| callers.taken[*section]);
+        let count = taken().count();
+        for (position, section) in taken().enumerate() {
+            let [first, last] = [position, position + 1].map(|place| helping * place / count);
+            self.workers[section].store(last - first, SeqCst);
+            (first..last).for_each(|worker| self.assign(worker, section));
+        }
+        let idle = if count == 0 { 0 } else { helping };
+        (idle..threads - 1).for_each(|worker| self.assign(worker, callers.taken.len()));
+        callers.alone = taken().next().filter(|_| callers.count == 1);
+    }
+
+    /// Lets `worker` help with `section` from now on.
+    fn assign(&self, worker: usize, section: usize) {
+        let assigned = &self.assigned[worker];
+        if assigned.load(SeqCst) != section {
             let before = assigned.swap(section, SeqCst);
-            if before != section {
-                self.sections[before].wake();
-            }
+            self.sections[before].wake();
         }
     }
 
@@ -109,22 +113,20 @@ impl Shared {
     pub fn work(&self, thread: usize) {
         INSIDE.set(true);
         let assigned = &self.assigned[thread - 1];
-        let (mut section, mut seen) = (NEVER, NEVER);
-        while !self.closing.load(SeqCst) {
-            let now = assigned.load(SeqCst);
-            if now != section {
-                (section, seen) = (now, NEVER);
-            }
-            let stays = || assigned.load(SeqCst) == section && !self.closing.load(SeqCst);
-            if let Some(number) = self.sections[section].help(seen, thread, &stays) {
-                seen = number;
+        let mut seen = NEVER;
+        let mut section = assigned.load(SeqCst);
+        while section != END {
+            let stays = || assigned.load(SeqCst) == section;
+            match self.sections[section].help(seen, thread, &stays) {
+                Some(number) => seen = number,
+                None => (section, seen) = (assigned.load(SeqCst), NEVER),
             }
         }
     }
 
-    /// Ends the workers' loops.
+    /// Ends the workers' loops. There are no callers any more.
     pub fn close(&self) {
-        self.closing.store(true, SeqCst);
+        self.assigned.iter().for_each(|assigned| assigned.store(END, SeqCst));
         self.sections.iter().for_each(Section::wake);
     }
 }

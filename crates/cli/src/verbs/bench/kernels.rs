@@ -141,13 +141,14 @@ fn measure(problem: &Problem, prepared: Prepared, seconds: f64, cpu: &Cpu) -> Re
     let scratch = kernel.scratch_len(cpu.thread_pool().threads());
     let mut writes = writes.into_iter().chain([scratch]).map(zeroed).collect::<Result<Vec<_>, _>>()?;
     let context = Context { thread_pool: cpu.thread_pool() };
-    let rates = rounds(seconds, || {
+    let mut run = || {
         let reads = reads.iter().map(|buffer| Operand::read(buffer.as_slice::<f32>()));
         let writes = writes.iter_mut().map(|buffer| Operand::write(buffer.as_mut_slice::<f32>()));
         let mut operands: Vec<Operand> = reads.chain(writes).collect();
         kernel.run(&context, &mut Views::of(&mut operands));
         Ok(())
-    })?;
+    };
+    let rates = cpu.thread_pool().as_caller(|| rounds(seconds, &mut run))?;
     let gflops: Vec<f64> = rates.iter().map(|rate| rate * flops / 1e9).collect();
     Ok(json!({
         "problem": problem.text,
