@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
-use super::section::Section;
+use super::section::{Padded, Section};
 use super::{INSIDE, lock};
 
 thread_local! {
@@ -24,10 +24,10 @@ pub(super) struct Shared {
     sections: Box<[Section]>,
     /// The section that each worker helps with, or [`END`]. Workers look at it all the time, so that it is only written
     /// when it changes.
-    assigned: Box<[AtomicUsize]>,
+    assigned: Box<[Padded<AtomicUsize>]>,
     /// The number of workers assigned to each section.
     workers: Box<[AtomicUsize]>,
-    callers: Mutex<Callers>,
+    callers: Padded<Mutex<Callers>>,
 }
 
 /// The callers at one time.
@@ -45,9 +45,9 @@ impl Shared {
         let count = (threads / 2).max(1);
         Shared {
             sections: (0..=count).map(|_| Section::new(threads)).collect(),
-            assigned: (1..threads).map(|_| AtomicUsize::new(0)).collect(),
+            assigned: (1..threads).map(|_| Padded::default()).collect(),
             workers: (0..=count).map(|_| AtomicUsize::new(0)).collect(),
-            callers: Mutex::new(Callers { count: 0, taken: vec![false; count].into(), alone: None }),
+            callers: Padded(Mutex::new(Callers { count: 0, taken: vec![false; count].into(), alone: None })),
         }
     }
 
@@ -59,7 +59,7 @@ impl Shared {
         {
             return Entered { shared: self, section, before: None };
         }
-        let mut callers = lock(&self.callers);
+        let mut callers = lock(&self.callers.0);
         callers.count += 1;
         let section = callers.taken.iter().position(|taken| !taken);
         if let Some(section) = section {
@@ -73,7 +73,7 @@ impl Shared {
     }
 
     fn leave(&self, section: Option<usize>) {
-        let mut callers = lock(&self.callers);
+        let mut callers = lock(&self.callers.0);
         callers.count -= 1;
         if let Some(section) = section {
             callers.taken[section] = false;
@@ -102,7 +102,7 @@ impl Shared {
 
     /// Lets `worker` help with `section` from now on.
     fn assign(&self, worker: usize, section: usize) {
-        let assigned = &self.assigned[worker];
+        let assigned = &self.assigned[worker].0;
         if assigned.load(SeqCst) != section {
             let before = assigned.swap(section, SeqCst);
             self.sections[before].wake();
@@ -112,7 +112,7 @@ impl Shared {
     /// The main loop of the worker with the number `thread`.
     pub fn work(&self, thread: usize) {
         INSIDE.set(true);
-        let assigned = &self.assigned[thread - 1];
+        let assigned = &self.assigned[thread - 1].0;
         let mut seen = NEVER;
         let mut section = assigned.load(SeqCst);
         while section != END {
@@ -126,7 +126,7 @@ impl Shared {
 
     /// Ends the workers' loops. There are no callers any more.
     pub fn close(&self) {
-        self.assigned.iter().for_each(|assigned| assigned.store(END, SeqCst));
+        self.assigned.iter().for_each(|assigned| assigned.0.store(END, SeqCst));
         self.sections.iter().for_each(Section::wake);
     }
 }
@@ -213,11 +213,11 @@ mod tests {
         let shared = Shared::new(2);
         let outer = shared.enter();
         let inner = shared.enter();
-        assert_eq!((lock(&shared.callers).count, inner.section), (1, outer.section));
+        assert_eq!((lock(&shared.callers.0).count, inner.section), (1, outer.section));
         drop(inner);
         assert!(outer.section().is_some());
         let other = Shared::new(2);
         drop(other.enter());
-        assert_eq!((lock(&shared.callers).count, shared.enter().section), (1, outer.section));
+        assert_eq!((lock(&shared.callers.0).count, shared.enter().section), (1, outer.section));
     }
 }

@@ -20,7 +20,7 @@ pub(super) struct Section {
     /// inside it (lower bits).
     state: AtomicUsize,
     /// For each thread of the pool, the number of items of its share that are taken.
-    taken: Box<[Taken]>,
+    taken: Box<[Padded<AtomicUsize>]>,
     job: Mutex<Option<Job>>,
     panic: Mutex<Option<Box<dyn Any + Send>>>,
     sleepers: AtomicUsize,
@@ -29,10 +29,10 @@ pub(super) struct Section {
     wake: Condvar,
 }
 
-/// A counter on separate cache lines.
+/// A value on cache lines of its own.
 #[derive(Default)]
 #[repr(align(128))]
-struct Taken(AtomicUsize);
+pub(super) struct Padded<T>(pub T);
 
 /// The work of a section; the pointer is valid while the section is open or a worker is inside it.
 #[derive(Clone, Copy)]
@@ -49,7 +49,7 @@ impl Section {
     pub fn new(threads: usize) -> Section {
         Section {
             state: AtomicUsize::new(0),
-            taken: (0..threads).map(|_| Taken::default()).collect(),
+            taken: (0..threads).map(|_| Padded::default()).collect(),
             job: Mutex::new(None),
             panic: Mutex::new(None),
             sleepers: AtomicUsize::new(0),
