@@ -1,4 +1,4 @@
-//! Running a plan allocates nothing.
+//! Running a plan allocates nothing, also if inputs of several shapes alternate.
 
 use striate_engine::{Cpu, Inference, Isa, Training};
 use striate_graph::{Optimizer, TrainingSpec};
@@ -12,7 +12,7 @@ static ALLOCATOR: allocation::Counting = allocation::Counting;
 fn runs_allocate_nothing() {
     for network in networks::all() {
         for isa in Isa::available() {
-            let shape = network.input_shape(2);
+            let (shape, single) = (network.input_shape(2), network.input_shape(1));
             let input: Vec<f32> = networks::images(&network, 2).iter().map(|x| *x as f32).collect();
             let classes = network.classes().unwrap();
             let labels = networks::labels(2, classes);
@@ -25,6 +25,7 @@ fn runs_allocate_nothing() {
                 Training::new(network.clone(), TrainingSpec::new(sgd), &shape, 0, cpu).unwrap();
             let mut run = |step: u64| {
                 inference.run_into(&shape, &input, &mut output).unwrap();
+                inference.run_into(&single, &input[..single.numel()], &mut output[..classes]).unwrap();
                 training.step(&shape, &input, &labels, 0.01, step).unwrap();
             };
             run(0);

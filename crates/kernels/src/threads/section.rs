@@ -1,8 +1,9 @@
 //! A parallel section of one caller, and the workers that help with it.
 
 use std::any::Any;
+use std::cell::UnsafeCell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Condvar, Mutex, PoisonError};
 
 use super::{INSIDE, lock};
@@ -16,18 +17,29 @@ const SECTION: usize = 0x2_0000;
 
 /// A place where one caller at a time runs sections, one after another.
 pub(super) struct Section {
-    /// The number of sections started (upper bits), whether one is open ([`OPEN`]), and the number of workers
-    /// inside it (lower bits).
-    state: AtomicUsize,
+    gate: Padded<Gate>,
     /// For each thread of the pool, the number of items of its share that are taken.
     taken: Box<[Padded<AtomicUsize>]>,
-    job: Mutex<Option<Job>>,
+    /// Whether there is a panic.
+    panicked: AtomicBool,
     panic: Mutex<Option<Box<dyn Any + Send>>>,
     sleepers: AtomicUsize,
     /// Held between the last check before a worker sleeps and its sleep.
     asleep: Mutex<()>,
     wake: Condvar,
 }
+
+/// What workers wait for, and then read.
+struct Gate {
+    /// The number of sections started (upper bits), whether one is open ([`OPEN`]), and the number of workers
+    /// inside it (lower bits).
+    state: AtomicUsize,
+    /// Written by the caller while no section is open and no worker is inside, and read by workers inside.
+    job: UnsafeCell<Option<Job>>,
+}
+
+// SAFETY: the state orders the accesses to the job, as its documentation says.
+unsafe impl Sync for Gate {}
 
 /// A value on cache lines of its own.
 #[derive(Default)]
@@ -48,9 +60,9 @@ unsafe impl Send for Job {}
 impl Section {
     pub fn new(threads: usize) -> Section {
         Section {
-            state: AtomicUsize::new(0),
+            gate: Padded(Gate { state: AtomicUsize::new(0), job: UnsafeCell::new(None) }),
             taken: (0..threads).map(|_| Padded::default()).collect(),
-            job: Mutex::new(None),
+            panicked: AtomicBool::new(false),
             panic: Mutex::new(None),
             sleepers: AtomicUsize::new(0),
             asleep: Mutex::new(()),
@@ -64,20 +76,23 @@ impl Section {
         // have left the section.
         let work: &'static (dyn Fn(usize, usize) + Sync) = unsafe { std::mem::transmute(work) };
         let job = Job { work, items };
-        *lock(&self.job) = Some(job);
+        let Gate { state, job: published } = &self.gate.0;
+        // SAFETY: the section before is closed and no worker is inside, and none enters before this one opens.
+        unsafe { *published.get() = Some(job) };
         self.taken.iter().for_each(|taken| taken.0.store(0, SeqCst));
-        self.state.fetch_add(SECTION | OPEN, SeqCst);
+        state.fetch_add(SECTION | OPEN, SeqCst);
         self.wake();
         self.take_items(job, 0);
-        self.state.fetch_and(!OPEN, SeqCst);
+        state.fetch_and(!OPEN, SeqCst);
         let mut turns = 0usize;
-        while self.state.load(SeqCst) & INSIDE_MASK != 0 {
+        while state.load(SeqCst) & INSIDE_MASK != 0 {
             turns += 1;
             if turns.is_multiple_of(1000) { std::thread::yield_now() } else { std::hint::spin_loop() }
         }
-        *lock(&self.job) = None;
-        let panic = lock(&self.panic).take();
-        if let Some(panic) = panic {
+        if self.panicked.load(SeqCst)
+            && let Some(panic) = lock(&self.panic).take()
+        {
+            self.panicked.store(false, SeqCst);
             resume_unwind(panic);
         }
     }
@@ -94,11 +109,11 @@ impl Section {
     /// it starts; returns `None` as soon as the worker no longer `stays` here.
     pub fn help(&self, seen: usize, thread: usize, stays: &dyn Fn() -> bool) -> Option<usize> {
         let number = self.enter(seen, stays)?;
-        let job = *lock(&self.job);
-        if let Some(job) = job {
+        // SAFETY: a worker inside the section reads what its caller wrote before it opened.
+        if let Some(job) = unsafe { *self.gate.0.job.get() } {
             self.take_items(job, thread);
         }
-        self.state.fetch_sub(1, SeqCst);
+        self.gate.0.state.fetch_sub(1, SeqCst);
         Some(number)
     }
 
@@ -106,10 +121,10 @@ impl Section {
     fn enter(&self, seen: usize, stays: &dyn Fn() -> bool) -> Option<usize> {
         let mut spins = 0;
         while stays() {
-            let state = self.state.load(SeqCst);
+            let state = self.gate.0.state.load(SeqCst);
             let number = state / SECTION;
             if number != seen && state & OPEN != 0 {
-                if self.state.compare_exchange(state, state + 1, SeqCst, SeqCst).is_ok() {
+                if self.gate.0.state.compare_exchange(state, state + 1, SeqCst, SeqCst).is_ok() {
                     return Some(number);
                 }
                 continue;
@@ -130,7 +145,7 @@ impl Section {
         let mut asleep = lock(&self.asleep);
         self.sleepers.fetch_add(1, SeqCst);
         // A caller that opens a section now either sees this sleeper or is seen by the check below.
-        while stays() && self.state.load(SeqCst) / SECTION == number {
+        while stays() && self.gate.0.state.load(SeqCst) / SECTION == number {
             asleep = self.wake.wait(asleep).unwrap_or_else(PoisonError::into_inner);
         }
         self.sleepers.fetch_sub(1, SeqCst);
@@ -158,6 +173,7 @@ impl Section {
         if let Err(panic) = result {
             self.taken.iter().for_each(|taken| taken.0.store(job.items, SeqCst));
             lock(&self.panic).get_or_insert(panic);
+            self.panicked.store(true, SeqCst);
         }
     }
 }
