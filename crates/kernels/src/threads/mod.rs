@@ -86,7 +86,8 @@ impl ThreadPool {
         }
         let entered = self.shared.enter();
         match entered.section() {
-            Some(section) => section.run(items, &work),
+            // SAFETY: the section belongs to this thread as long as it has entered.
+            Some(section) => unsafe { section.run(items, &work) },
             None => alone(),
         }
     }

@@ -70,8 +70,11 @@ impl Section {
         }
     }
 
-    /// Calls `work` for `0..items` with the workers that come. Only one caller at a time may do so.
-    pub fn run(&self, items: usize, work: &(dyn Fn(usize, usize) + Sync)) {
+    /// Calls `work` for `0..items` with the workers that come.
+    ///
+    /// # Safety
+    /// Only one thread at a time may do so, the caller to whom the section belongs.
+    pub unsafe fn run(&self, items: usize, work: &(dyn Fn(usize, usize) + Sync)) {
         // SAFETY: only the lifetime changes, and this function does not return or unwind before all workers
         // have left the section.
         let work: &'static (dyn Fn(usize, usize) + Sync) = unsafe { std::mem::transmute(work) };
