@@ -1,21 +1,21 @@
-//! Chooses an implementation for every operation and a layout for every value.
+//! Gives every value a layout, for the implementations that `select` chose.
 //!
-//! Nodes are visited in order. For each, the first kernel of its list that accepts is chosen, and its operands
-//! are provided in the layouts that the kernel requires: halos are widened in place, and any other difference is
-//! resolved by a `reorder` node, which later readers share. Fixed weights are reordered once, in the
-//! preparation; trained weights have the layout that their first reader wants, and so do their gradients and
-//! momenta.
+//! Nodes are visited in order. The operands of each are provided in the layouts that its kernel wants: halos are
+//! widened in place, and any other difference is resolved by a `reorder` node, which later readers share. Fixed
+//! weights are reordered once, in the preparation; trained weights have the layout that their first reader wants, and
+//! so do their gradients and momenta.
 
 use std::collections::HashMap;
 
 use striate_graph::ops::Reshape;
 use striate_graph::{Graph, Kind, Node, Op, Role, Segment, ValueId};
+use striate_kernels::Layout;
 use striate_kernels::isa::Isa;
-use striate_kernels::{Halo, Layout};
 use striate_tensor::text::grouped;
 use striate_tensor::{Error, Result, Shape};
 
 use super::lower::{Candidates, Lowering, lower};
+use super::select::{Policy, Selected, select};
 use super::session::Placements;
 use crate::passes::trains;
 
@@ -44,10 +44,11 @@ pub(super) enum Choice {
     Reorder,
 }
 
-pub(super) fn lay_out(graph: Graph, isa: Isa, placements: &Placements, blocked: bool) -> Result<LaidOut> {
-    let mut pass = LayoutPass::new(graph, isa, placements, blocked);
-    for node in std::mem::take(&mut pass.graph.nodes) {
-        pass.visit(node);
+pub(super) fn lay_out(graph: Graph, policy: Policy, placements: &Placements) -> Result<LaidOut> {
+    let selection = select(&graph, policy, placements);
+    let mut pass = LayoutPass::new(graph, policy.isa, placements);
+    for (node, selected) in std::mem::take(&mut pass.graph.nodes).into_iter().zip(selection) {
+        pass.visit(node, selected);
     }
     for index in 0..pass.graph.outputs.len() {
         let output = pass.graph.outputs[index];
@@ -84,8 +85,6 @@ struct LayoutPass {
     graph: Graph,
     layouts: Vec<Layout>,
     isa: Isa,
-    /// Whether layouts other than plain are allowed.
-    blocked: bool,
     /// Whether the graph updates its parameters.
     trains: bool,
     /// Variables whose layout can no longer be chosen.
@@ -101,7 +100,7 @@ struct LayoutPass {
 }
 
 impl LayoutPass {
-    fn new(graph: Graph, isa: Isa, placements: &Placements, blocked: bool) -> Self {
+    fn new(graph: Graph, isa: Isa, placements: &Placements) -> Self {
         let mut settled = vec![false; graph.values.len()];
         let mut layouts = vec![Layout::Plain; graph.values.len()];
         for (index, value) in graph.values.iter().enumerate() {
@@ -115,19 +114,7 @@ impl LayoutPass {
             graph.gradients.iter().map(|(parameter, gradient)| (*gradient, *parameter)).collect();
         let (versions, prepared) = (HashMap::new(), Vec::new());
         let (nodes, choices) = (Vec::new(), Vec::new());
-        LayoutPass {
-            graph,
-            layouts,
-            isa,
-            blocked,
-            trains,
-            settled,
-            prepared,
-            parameters,
-            versions,
-            nodes,
-            choices,
-        }
+        LayoutPass { graph, layouts, isa, trains, settled, prepared, parameters, versions, nodes, choices }
     }
 
     fn lower(&self, node: &Node) -> Lowering {
@@ -140,8 +127,8 @@ impl LayoutPass {
         self.graph.add_computed(name, shape)
     }
 
-    fn visit(&mut self, node: Node) {
-        if matches!(node.op, Op::Sgd(_) | Op::Adam(_) | Op::Accumulate(_) | Op::ClipNorm(_)) {
+    fn visit(&mut self, node: Node, selected: Option<Selected>) {
+        if node.op.is_update() {
             return self.visit_update(node);
         }
         match self.lower(&node) {
@@ -149,7 +136,7 @@ impl LayoutPass {
                 self.visit_alias(node);
             }
             Lowering::Kernels(candidates) => {
-                let (position, layouts) = self.choose(&node, &*candidates);
+                let Selected { position, layouts } = selected.expect("kernels are selected for every node");
                 let (reads, writes) = layouts.split_at(node.inputs.len());
                 let inputs = node.inputs.iter().zip(reads).map(|(id, layout)| self.request(*id, *layout));
                 let inputs = inputs.collect();
@@ -174,23 +161,6 @@ impl LayoutPass {
         self.push(Node { inputs: vec![input], ..node }, Choice::Alias);
     }
 
-    /// Chooses the implementation of `node` and returns it with the layouts that it wants. If the first operand is
-    /// batch-innermost, an implementation for another layout is chosen if it comes earlier in the list.
-    fn choose(&self, node: &Node, candidates: &dyn Candidates) -> (usize, Vec<Layout>) {
-        let first = self.first_layout(node);
-        let current = candidates.choose(self.isa, first, self.blocked);
-        if !first.is_images() {
-            return current;
-        }
-        let other = if blocks_help(self.graph.shape(node.inputs[0]), &node.op) {
-            Layout::channels(self.isa.block())
-        } else {
-            Layout::Plain
-        };
-        let converted = candidates.choose(self.isa, other, self.blocked);
-        if converted.0 < current.0 { converted } else { current }
-    }
-
     /// Visits an update, which processes whole values in any layout, the same for all operands.
     fn visit_update(&mut self, mut node: Node) {
         for output in &node.outputs {
@@ -200,20 +170,8 @@ impl LayoutPass {
             node.inputs[0] = self.request(node.inputs[0], self.layouts[node.outputs[0].0]);
         }
         let Lowering::Kernels(candidates) = self.lower(&node) else { unreachable!("updates are kernels") };
-        let (position, _) = candidates.choose(self.isa, Layout::Plain, true);
+        let position = candidates.options(self.isa, Layout::Plain)[0].position;
         self.push(node, Choice::Kernel(candidates, position));
-    }
-
-    /// The layout that the choice of a kernel is based on: that of the first operand, except that plain maps and
-    /// signals, which are inputs or reshaped values, count as blocked where blocks help.
-    fn first_layout(&self, node: &Node) -> Layout {
-        let Some(first) = node.inputs.first() else { return Layout::Plain };
-        let value = self.graph.value(*first);
-        let as_blocks = value.role().is_none() && blocks_help(&value.shape, &node.op);
-        match self.layouts[first.0] {
-            Layout::Plain if as_blocks && self.blocked => Layout::channels(self.isa.block()),
-            layout => layout.with_halo(Halo::NONE),
-        }
     }
 
     /// Returns a version of `id` in layout `wanted`, possibly with a wider halo.
@@ -312,23 +270,4 @@ impl LayoutPass {
         self.nodes.push(node);
         self.choices.push(choice);
     }
-}
-
-/// Whether blocks of channels suit a value of `shape` for `op`: always for maps, and for signals if `op` has
-/// windows. Other values with three axes may be sequences of features, which other operations want plain.
-fn blocks_help(shape: &Shape, op: &Op) -> bool {
-    let has_windows = || {
-        matches!(
-            op,
-            Op::Conv(_)
-                | Op::ConvDataGradient(_)
-                | Op::ConvWeightGradient(_)
-                | Op::MaxPool(_)
-                | Op::MaxPoolGradient(_)
-                | Op::AveragePool(_)
-                | Op::AveragePoolGradient(_)
-                | Op::GlobalAveragePool(_)
-        )
-    };
-    shape.len() == 4 || shape.len() == 3 && has_windows()
 }

@@ -1,8 +1,8 @@
 //! The CPU: its passes, in order, and the choice of kernels.
 //!
 //! 1. `fuse` (graph to graph): fuses activations and residual additions into the preceding operation.
-//! 2. `layout`: chooses an implementation and layouts for every operation and inserts conversions where layouts
-//!    differ. If disabled, everything is plain and runs on kernels for plain layouts.
+//! 2. `layout`: chooses an implementation and layouts for every operation (`select`) and inserts conversions where
+//! layouts    differ. If disabled, everything is plain and runs on kernels for plain layouts.
 //! 3. `memory`: assigns an offset to every value; values with disjoint lifetimes share memory. If disabled, no
 //!    memory is shared.
 
@@ -15,6 +15,7 @@ mod lower;
 mod memory;
 mod plan;
 mod schedule;
+mod select;
 mod session;
 
 pub(crate) use lower::{Lowering, criterion, lower};
@@ -24,6 +25,7 @@ pub(crate) use schedule::join_neighbors;
 use std::sync::Arc;
 
 use striate_graph::Graph;
+use striate_kernels::conv;
 use striate_kernels::isa::Isa;
 use striate_kernels::threads::ThreadPool;
 use striate_tensor::text::counted;
@@ -31,6 +33,7 @@ use striate_tensor::{Error, Result};
 
 use self::deployment::CpuDeployment;
 use self::plan::Plan;
+use self::select::Policy;
 use self::session::{CpuSession, Placements};
 use crate::device::{Deployment, Device, FixedWeights, Session};
 use crate::passes::Disabled;
@@ -45,15 +48,17 @@ pub struct Cpu {
     isa: Isa,
     thread_pool: Arc<ThreadPool>,
     disabled: Disabled,
+    forced: Arc<[String]>,
 }
 
 impl Cpu {
     /// Creates a processor with `threads` threads (0 for one per core) and the best instruction set of this
-    /// machine, or the one named by the environment variable `STRIATE_ISA`.
+    /// machine, or the one named by the environment variable `STRIATE_ISA`. `STRIATE_CONV` forces implementations of
+    /// convolutions (see [`Cpu::forcing`]), whose names are separated by commas.
     ///
     /// # Errors
-    /// If the instruction set in `STRIATE_ISA` is unknown or not supported, or `threads` is more than eight
-    /// times the number of cores.
+    /// If the instruction set in `STRIATE_ISA` is unknown or not supported, a name in `STRIATE_CONV` is unknown, or
+    /// `threads` is more than eight times the number of cores.
     pub fn new(threads: usize) -> Result<Cpu> {
         let most = cores().saturating_mul(8);
         if threads > most {
@@ -64,13 +69,22 @@ impl Cpu {
             )));
         }
         let name = std::env::var("STRIATE_ISA").ok();
-        Ok(Cpu::with_isa(threads, Isa::select(name.as_deref())?))
+        let cpu = Cpu::with_isa(threads, Isa::select(name.as_deref())?);
+        match std::env::var("STRIATE_CONV") {
+            Ok(names) => cpu.forcing(&names.split(',').collect::<Vec<_>>()),
+            Err(_) => Ok(cpu),
+        }
     }
 
     /// Creates a processor with `threads` threads (0 for one per core) and `isa`.
     pub fn with_isa(threads: usize, isa: Isa) -> Cpu {
         let threads = if threads == 0 { cores() } else { threads };
-        Cpu { isa, thread_pool: Arc::new(ThreadPool::new(threads)), disabled: Disabled::none() }
+        Cpu {
+            isa,
+            thread_pool: Arc::new(ThreadPool::new(threads)),
+            disabled: Disabled::none(),
+            forced: Arc::default(),
+        }
     }
 
     /// Disables passes.
@@ -78,6 +92,25 @@ impl Cpu {
     pub fn without(mut self, disabled: Disabled) -> Cpu {
         self.disabled = disabled;
         self
+    }
+
+    /// Chooses the implementations of convolutions with these names wherever they accept, whatever they cost: for
+    /// tests and comparisons.
+    ///
+    /// # Errors
+    /// If there is no implementation with one of the names.
+    pub fn forcing(mut self, names: &[&str]) -> Result<Cpu> {
+        let lists = [conv::forward(), conv::data_gradient(), conv::weight_gradient()];
+        let known: Vec<&str> =
+            lists.into_iter().flatten().map(|implementation| implementation.name()).collect();
+        if let Some(name) = names.iter().find(|name| !known.contains(name)) {
+            let known = known.join(", ");
+            return Err(Error::input(format!(
+                "STRIATE_CONV: unknown implementation {name}; there are {known}"
+            )));
+        }
+        self.forced = names.iter().map(|name| (*name).to_owned()).collect();
+        Ok(self)
     }
 
     /// The instruction set.
@@ -99,12 +132,12 @@ impl Cpu {
         if !self.disabled.contains("fuse") {
             fuse::fuse(&mut graph);
         }
-        let laid_out = layout::lay_out(graph.clone(), self.isa, &Placements::new(), self.blocked())?;
+        let laid_out = layout::lay_out(graph.clone(), self.policy(), &Placements::new())?;
         Ok([graph, laid_out.graph])
     }
 
-    fn blocked(&self) -> bool {
-        !self.disabled.contains("layout")
+    fn policy(&self) -> Policy<'_> {
+        Policy { isa: self.isa, blocked: !self.disabled.contains("layout"), forced: &self.forced }
     }
 
     /// Compiles `graph`, with variables in the places where other plans have them.
@@ -112,7 +145,7 @@ impl Cpu {
         if !self.disabled.contains("fuse") {
             fuse::fuse(&mut graph);
         }
-        let laid_out = layout::lay_out(graph, self.isa, placements, self.blocked())?;
+        let laid_out = layout::lay_out(graph, self.policy(), placements)?;
         let share = !self.disabled.contains("memory");
         schedule::schedule(laid_out, self, placements, share)
     }
@@ -128,7 +161,8 @@ impl Device for Cpu {
     }
 
     fn arithmetic(&self) -> String {
-        format!("cpu {} f32", self.isa)
+        let forced = self.forced.iter().map(|name| format!(" {name}"));
+        format!("cpu {} f32{}", self.isa, forced.collect::<String>())
     }
 
     fn disabled(&self) -> &Disabled {

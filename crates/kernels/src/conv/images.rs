@@ -13,8 +13,8 @@ use std::ops::Range;
 
 use crate::{Layout, Views};
 
-use super::ConvDesc;
 use super::geometry::{self, Phase, has_few_phases};
+use super::{ConvDesc, cost};
 use crate::activation::Activation;
 use crate::isa::Isa;
 use crate::simd::{Body, Simd, activate, dispatch};
@@ -60,6 +60,10 @@ impl Implementation<ConvDesc> for Forward {
         suits(d, isa).then(|| layouts(isa, d.bias))
     }
 
+    fn cost(&self, d: &ConvDesc, _isa: Isa) -> f64 {
+        cost::direct(d, [d.in_channels, d.out_channels])
+    }
+
     fn prepare(&self, d: &ConvDesc, isa: Isa, _layouts: &[Layout]) -> Box<dyn Kernel> {
         forward(d, isa)
     }
@@ -72,6 +76,10 @@ impl Implementation<ConvDesc> for DataGradient {
 
     fn accepts(&self, d: &ConvDesc, isa: Isa, _first: Layout) -> Option<Vec<Layout>> {
         (suits(d, isa) && has_few_phases(d)).then(|| layouts(isa, false))
+    }
+
+    fn cost(&self, d: &ConvDesc, _isa: Isa) -> f64 {
+        cost::direct(d, [d.in_channels, d.out_channels])
     }
 
     fn prepare(&self, d: &ConvDesc, isa: Isa, _layouts: &[Layout]) -> Box<dyn Kernel> {

@@ -10,8 +10,8 @@ use std::ops::Range;
 
 use crate::{Layout, Views};
 
-use super::ConvDesc;
 use super::images::suits;
+use super::{ConvDesc, cost};
 use crate::isa::Isa;
 use crate::simd::{Body, Simd, dispatch};
 use crate::threads::Pointer;
@@ -45,6 +45,10 @@ impl Implementation<ConvDesc> for WeightGradient {
 
     fn accepts(&self, d: &ConvDesc, isa: Isa, _first: Layout) -> Option<Vec<Layout>> {
         suits(d, isa).then(|| layouts(isa))
+    }
+
+    fn cost(&self, d: &ConvDesc, _isa: Isa) -> f64 {
+        cost::direct(d, [d.in_channels, d.out_channels])
     }
 
     fn prepare(&self, d: &ConvDesc, isa: Isa, _layouts: &[Layout]) -> Box<dyn Kernel> {

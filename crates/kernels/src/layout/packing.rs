@@ -19,6 +19,9 @@ pub trait Packing: Send + Sync {
     /// The layout in which weights are trained, a permutation of them; packing is then a step of every run.
     fn home(&self) -> Layout;
 
+    /// The time of packing weights of `shape` in `groups`, in multiply-adds at the peak.
+    fn cost(&self, groups: usize, shape: [usize; 4]) -> f64;
+
     /// Packs weights of `shape` in `groups` from the layout `from` with the instruction set `isa`, for whose kernels
     /// the packing is.
     fn pack(

@@ -13,6 +13,9 @@ use crate::{Layout, Views};
 use crate::isa::Isa;
 use crate::{Context, Implementation, Kernel};
 
+/// A cost above that of any other implementation, and small enough to be added.
+const LAST_RESORT: f64 = 1e15;
+
 /// A naive kernel as an implementation: accepts every descriptor, and requires plain operands.
 pub(crate) struct Reference<D> {
     pub name: &'static str,
@@ -31,7 +34,7 @@ impl<D: Clone + Send + Sync + 'static> Implementation<D> for Reference<D> {
     }
 
     fn cost(&self, _desc: &D, _isa: Isa) -> f64 {
-        f64::INFINITY
+        LAST_RESORT
     }
 
     fn prepare(&self, desc: &D, _isa: Isa, _layouts: &[Layout]) -> Box<dyn Kernel> {

@@ -26,11 +26,20 @@ pub(crate) enum Lowering {
     Alias,
 }
 
-/// A descriptor with its ordered list of implementations.
+/// A way to compute a node: an implementation with the layouts that it wants, and what it costs (see
+/// [`Implementation::cost`]).
+pub(crate) struct Way {
+    /// The position of the implementation in its list.
+    pub position: usize,
+    pub name: &'static str,
+    pub layouts: Vec<Layout>,
+    pub cost: f64,
+}
+
+/// A descriptor with its list of implementations.
 pub(crate) trait Candidates {
-    /// Returns the position of the implementation that accepts at the lowest cost, and the layouts that it wants.
-    /// Without `blocked`, considers only those that want all operands plain.
-    fn choose(&self, isa: Isa, first: Layout, blocked: bool) -> (usize, Vec<Layout>);
+    /// Returns the implementations that accept, if the first operand is in the layout `first`.
+    fn options(&self, isa: Isa, first: Layout) -> Vec<Way>;
     /// Returns the position of the reference implementation, and its layouts, all plain.
     fn reference(&self) -> (usize, Vec<Layout>);
     /// The name of the implementation at `position`.
@@ -45,15 +54,12 @@ struct Listed<D: 'static> {
 }
 
 impl<D> Candidates for Listed<D> {
-    fn choose(&self, isa: Isa, first: Layout, blocked: bool) -> (usize, Vec<Layout>) {
+    fn options(&self, isa: Isa, first: Layout) -> Vec<Way> {
         let accepted = |(position, candidate): (usize, &&dyn Implementation<D>)| {
             let layouts = candidate.accepts(&self.desc, isa, first)?;
-            let fits = blocked || layouts.iter().all(|layout| *layout == Layout::Plain);
-            fits.then_some((position, layouts, candidate.cost(&self.desc, isa)))
+            Some(Way { position, name: candidate.name(), layouts, cost: candidate.cost(&self.desc, isa) })
         };
-        let cheapest = self.list.iter().enumerate().filter_map(accepted).min_by(|a, b| a.2.total_cmp(&b.2));
-        let (position, layouts, _) = cheapest.expect("the reference accepts everything");
-        (position, layouts)
+        self.list.iter().enumerate().filter_map(accepted).collect()
     }
 
     fn reference(&self) -> (usize, Vec<Layout>) {

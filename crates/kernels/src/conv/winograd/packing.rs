@@ -12,6 +12,8 @@ use crate::{Layout, Packing};
 
 /// Blocks of output channels that lie side by side.
 pub(super) const PAIR: usize = 2;
+/// Multiply-adds in the time of a transformed weight; measured.
+const FLOAT: f64 = 100.0;
 /// The most taps of an algorithm.
 const MOST_TAPS: usize = 25;
 /// The most channels in a block.
@@ -49,6 +51,10 @@ impl Packing for WeightPacking {
 
     fn len(&self, groups: usize, shape: [usize; 4]) -> usize {
         self.products * product_stride(self.product_len(groups, shape))
+    }
+
+    fn cost(&self, groups: usize, shape: [usize; 4]) -> f64 {
+        self.len(groups, shape) as f64 * FLOAT
     }
 
     fn home(&self) -> Layout {
