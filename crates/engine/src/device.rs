@@ -35,8 +35,8 @@ impl<'a> Data<'a> {
     }
 }
 
-/// Reads all weights of a network again, from where they came.
-pub type ReadAgain = Arc<dyn Fn() -> Result<Variables> + Send + Sync>;
+/// Reads the weights of these names, and possibly others, again from where they came.
+pub type ReadAgain = Arc<dyn Fn(&[&str]) -> Result<Variables> + Send + Sync>;
 
 /// Weights that programs do not change, on their way to a device.
 pub struct FixedWeights {

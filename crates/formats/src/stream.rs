@@ -1,6 +1,7 @@
 //! Reads a safetensors file of 32-bit floats tensor by tensor, so that there is only one copy of its numbers in memory.
 //! Threads read ahead, while the calling thread computes the checksum.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -41,6 +42,37 @@ pub(crate) struct Sums {
 pub(crate) fn read(path: &Path) -> Result<Option<Streamed>> {
     let file = Parts::open(path)?;
     let Some((header, start)) = regular_header(&file)? else { return Ok(None) };
+    let are_summed = header.metadata.contains_key(MODEL);
+    read_streamed(path, &file, header, start, are_summed).map(Some)
+}
+
+/// Reads the tensors called `names` from the model file at `path`, without its checksum, which was checked when it was
+/// opened; `None` as [`read`], or if it is not a model file or lacks one of them.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_tensors(path: &Path, names: &[&str]) -> Result<Option<Weights>> {
+    let file = Parts::open(path)?;
+    let Some((mut header, start)) = regular_header(&file)? else { return Ok(None) };
+    let wanted: HashSet<&str> = names.iter().copied().collect();
+    header.tensors.retain(|(name, _)| wanted.contains(name.as_str()));
+    if !header.metadata.contains_key(MODEL) || header.tensors.len() != wanted.len() {
+        return Ok(None);
+    }
+    Ok(Some(read_streamed(path, &file, header, start, false)?.weights))
+}
+
+/// The key of the metadata that all model files have.
+const MODEL: &str = "striate";
+
+/// Reads the tensors of `header`, which lie behind `start`, and sums them up if they `are_summed`.
+fn read_streamed(
+    path: &Path,
+    file: &Parts,
+    header: Header,
+    start: u64,
+    are_summed: bool,
+) -> Result<Streamed> {
     let Header { metadata, mut tensors } = header;
     tensors.sort_by(|(a, _), (b, _)| a.cmp(b));
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -48,11 +80,11 @@ pub(crate) fn read(path: &Path) -> Result<Option<Streamed>> {
     let (next, (sender, receiver)) = (AtomicUsize::new(0), channel());
     let read = std::thread::scope(|scope| {
         for _ in 0..readers {
-            let (file, tensors, next, sender) = (&file, &tensors[..], &next, sender.clone());
-            scope.spawn(move || read_tensors(file, start, tensors, next, &sender));
+            let (tensors, next, sender) = (&tensors[..], &next, sender.clone());
+            scope.spawn(move || read_ahead(file, start, tensors, next, &sender));
         }
         drop(sender);
-        let read = collect(&receiver, &tensors, metadata.contains_key("striate"));
+        let read = collect(&receiver, &tensors, are_summed);
         // After an error, the readers stop.
         next.store(tensors.len(), Relaxed);
         read
@@ -60,7 +92,7 @@ pub(crate) fn read(path: &Path) -> Result<Option<Streamed>> {
     let (values, sums) = read.map_err(|e| e.at(path.display()))?;
     let weights = tensors.into_iter().zip(values);
     let weights = weights.map(|((name, info), values)| (name, (Shape::new(info.shape), values))).collect();
-    Ok(Some(Streamed { weights, metadata, sums }))
+    Ok(Streamed { weights, metadata, sums })
 }
 
 /// More readers than this do not help a single checksum.
@@ -95,7 +127,7 @@ fn regular_header(file: &Parts) -> Result<Option<(Header, u64)>> {
 type Tensor = (usize, Result<(Vec<f32>, bool)>);
 
 /// Reads the `next` tensors, which lie behind `start`, until there are no more.
-fn read_tensors(
+fn read_ahead(
     file: &Parts,
     start: u64,
     tensors: &[(String, Info)],

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use striate_engine::ReadAgain;
 use striate_formats::{
     Fitted, Head, Loaded, ModelFile, ReadOptions, WEIGHTS_ALONE, Weights, fit, fit_classes, fit_constants,
-    read_weights_with,
+    read_tensors, read_weights_with,
 };
 use striate_graph::Network;
 use striate_tensor::file::Stamp;
@@ -58,13 +58,19 @@ pub fn read_again(path: &Path, options: &OpenOptions) -> Option<ReadAgain> {
     let is_onnx = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("onnx"));
     let stamp = Stamp::of(path).ok().filter(|_| !is_onnx)?;
     let (path, options) = (path.to_owned(), options.clone());
-    Some(Arc::new(move || {
+    Some(Arc::new(move |names| {
         let same = || Stamp::of(&path).is_ok_and(|now| now == stamp);
-        let read = same().then(|| open_model(&path, &options)).transpose()?;
-        let read = read.filter(|_| same()).ok_or_else(|| {
+        let read = || match &options.network {
+            None => match read_tensors(&path, names)? {
+                Some(weights) => Ok(weights),
+                None => Ok(open_model(&path, &options)?.0.weights),
+            },
+            Some(_) => Ok(open_model(&path, &options)?.0.weights),
+        };
+        let read = same().then(read).transpose()?;
+        read.filter(|_| same()).ok_or_else(|| {
             Error::input(format!("{}: has changed since it was opened; start again", path.display()))
-        })?;
-        Ok(read.0.weights)
+        })
     }))
 }
 
@@ -262,4 +268,39 @@ pub(crate) fn unknown_preprocessing() -> Error {
     Error::input(format!(
         "the model does not state its preprocessing; choose it with --preprocessing {PREPROCESSING_WORDS}"
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use striate_engine::Inference;
+    use striate_graph::Builder;
+    use striate_tensor::file::{remove_file, write_atomically};
+
+    use super::*;
+
+    #[test]
+    fn weights_are_read_again_unless_the_file_has_changed() {
+        let network = Builder::new("net", [1, 4, 4]).input().flatten().linear(3).finish().unwrap();
+        let model = |seed| {
+            let weights = Inference::initial_weights(&network, seed).unwrap();
+            ModelFile::bare(network.clone(), weights).unwrap()
+        };
+        let name = format!("striate-read-again-{}.safetensors", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        write_atomically(&path, &model(1).to_bytes().unwrap()).unwrap();
+        let again = read_again(&path, &OpenOptions::default()).unwrap();
+        let mut weights = model(1).weights;
+        let names: Vec<String> = weights.keys().cloned().collect();
+        let all: Vec<&str> = names.iter().map(String::as_str).collect();
+        assert_eq!(again(&all).unwrap(), weights);
+        assert_eq!(again(&all[..1]).unwrap(), weights.split_off(all[0]).into_iter().take(1).collect());
+        // Another length, because two files may be written in one tick of the clock.
+        let longer = ModelFile { recipe: Some("[optim]".into()), ..model(2) };
+        write_atomically(&path, &longer.to_bytes().unwrap()).unwrap();
+        let error = again(&all).unwrap_err();
+        assert!(error.is_input() && error.to_string().contains("has changed since it was opened"), "{error}");
+        remove_file(&path).unwrap();
+        assert!(again(&all).is_err() && read_again(&path, &OpenOptions::default()).is_none());
+        assert!(read_again("net.onnx".as_ref(), &OpenOptions::default()).is_none());
+    }
 }

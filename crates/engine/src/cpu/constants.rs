@@ -99,7 +99,8 @@ impl Constants {
         let missing: HashMap<&String, &Constant> =
             wanted.filter(is_missing).map(|constant| (&constant.name, constant)).collect();
         let (false, Some(again)) = (missing.is_empty(), &self.again) else { return Ok(()) };
-        let mut read = again()?;
+        let names: Vec<&str> = missing.keys().map(|name| name.as_str()).collect();
+        let mut read = again(&names)?;
         for (name, constant) in missing {
             let (_, values) =
                 read.remove(name).filter(|(shape, _)| *shape == constant.shape).ok_or_else(|| {
@@ -305,7 +306,8 @@ mod tests {
         let mut constants = constants(&network);
         let read = Arc::new(AtomicUsize::new(0));
         let (count, of) = (read.clone(), network.clone());
-        constants.again = Some(Arc::new(move || {
+        constants.again = Some(Arc::new(move |names| {
+            assert!(names.contains(&"second.weight"));
             count.fetch_add(1, SeqCst);
             Inference::initial_weights(&of, 1)
         }));
@@ -322,7 +324,7 @@ mod tests {
         assert!(found.iter().zip(&expected).all(|(a, b)| a.as_bytes() == b.as_bytes()));
         assert_eq!(read.load(SeqCst), 1);
         constants.held.clear();
-        constants.again = Some(Arc::new(|| Ok(crate::Variables::new())));
+        constants.again = Some(Arc::new(|_| Ok(crate::Variables::new())));
         assert!(constants.prepare(&unfolded, &plain).unwrap_err().to_string().contains("start again"));
     }
 }
