@@ -102,12 +102,6 @@ pub trait Session: Send + Sync {
     /// If the variable does not exist, or the number of values is wrong.
     fn download(&self, name: &str, values: &mut [f32]);
 
-    /// Sets the variable `name` to zero.
-    ///
-    /// # Panics
-    /// If the variable does not exist.
-    fn clear(&mut self, name: &str);
-
     /// Whether all values of the variable `name` of floats are finite.
     ///
     /// # Panics

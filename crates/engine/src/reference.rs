@@ -151,8 +151,8 @@ impl Steps {
             if let Op::ClipNorm(_) = node.op {
                 writes = join_neighbors(writes);
             }
-            if kernel.scratch_len(1) > 0 {
-                writes.push(space.add(kernel.scratch_len(1) * size_of::<f32>()));
+            if kernel.scratch_bytes(1) > 0 {
+                writes.push(space.add(kernel.scratch_bytes(1)));
             }
             let access = Access::new(reads, writes).map_err(|e| e.at(format!("step {}", node.name)))?;
             let shape: &Shape = graph.shape(node.outputs[0]);
@@ -229,10 +229,6 @@ impl Session for ReferenceSession {
 
     fn download(&self, name: &str, values: &mut [f32]) {
         values.copy_from_slice(bytemuck::cast_slice(self.memory.bytes(&self.space.variables[name])));
-    }
-
-    fn clear(&mut self, name: &str) {
-        self.memory.bytes_mut(&self.space.variables[name]).fill(0);
     }
 
     fn is_finite(&self, name: &str) -> bool {

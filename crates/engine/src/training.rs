@@ -187,13 +187,6 @@ impl Training {
         Ok(self.session.report(program, Some(&seconds)))
     }
 
-    /// Sets all gradients to zero, before micro-batches that accumulate into them.
-    pub fn clear_gradients(&mut self) {
-        for info in self.infos.iter().filter(|info| info.role == Role::Gradient) {
-            self.session.clear(&info.name);
-        }
-    }
-
     /// The loss of the last batch of `shape`.
     pub fn loss(&self, shape: &Shape) -> f32 {
         self.session.output(self.programs[shape], 0)[0]

@@ -12,11 +12,11 @@ use crate::Init;
 use crate::graph::{Graph, Kind, Node, Role, Segment, ValueId};
 use crate::ops::*;
 
-/// Adds the gradients of all parameters to `graph`, whose last nodes are the losses. With `accumulate`,
-/// they are added to the existing gradients instead of overwriting them.
-pub(crate) fn backward(graph: &mut Graph, accumulate: bool) -> Result<()> {
+/// Adds the gradients of all parameters to `graph`, whose last nodes are the losses. Each parameter must have a single
+/// reader, whose gradient writes that of the parameter.
+pub(crate) fn backward(graph: &mut Graph) -> Result<()> {
     let forward = graph.nodes.clone();
-    let mut backward = Backward::new(graph, accumulate);
+    let mut backward = Backward::new(graph);
     for node in forward.iter().rev() {
         backward.differentiate(node).map_err(|e| e.at(format!("gradient of layer {}", node.name)))?;
     }
@@ -187,28 +187,21 @@ struct Backward<'g> {
     graph: &'g mut Graph,
     /// The gradients found so far.
     gradients: HashMap<ValueId, ValueId>,
-    /// The gradient variable of each parameter.
-    variables: HashMap<ValueId, ValueId>,
     /// Which values depend on a parameter.
     trained: Vec<bool>,
-    /// How many nodes read each value.
-    readers: Vec<usize>,
-    accumulate: bool,
 }
 
 impl<'g> Backward<'g> {
-    fn new(graph: &'g mut Graph, accumulate: bool) -> Self {
+    fn new(graph: &'g mut Graph) -> Self {
         let is_parameter = |id: &ValueId| graph.value(*id).role() == Some(Role::Parameter);
         let mut trained = vec![false; graph.values.len()];
-        let mut readers = vec![0; graph.values.len()];
         for node in &graph.nodes {
             let depends = node.inputs.iter().any(|input| trained[input.0] || is_parameter(input));
             node.outputs.iter().for_each(|output| trained[output.0] = depends);
-            node.inputs.iter().for_each(|input| readers[input.0] += 1);
         }
         let parameters: Vec<ValueId> = graph.variables(Role::Parameter).map(|(id, _)| id).collect();
         parameters.into_iter().for_each(|id| trained[id.0] = true);
-        Backward { graph, gradients: HashMap::new(), variables: HashMap::new(), trained, readers, accumulate }
+        Backward { graph, gradients: HashMap::new(), trained }
     }
 
     fn gradient_of(&self, value: ValueId) -> Option<ValueId> {
@@ -256,33 +249,30 @@ impl<'g> Backward<'g> {
         self.add(of, SumTo { factor }, vec![contribution], &[target]);
     }
 
-    /// Adds the value that receives one contribution to the gradient of `target`: its gradient variable if
-    /// there is only one contribution, otherwise a separate value.
+    /// Adds the value that receives one contribution to the gradient of `target`: for a parameter, which has only one,
+    /// its gradient variable.
     fn new_gradient(&mut self, target: ValueId) -> ValueId {
         let (name, shape) = (self.graph.value(target).name.clone(), self.graph.shape(target).clone());
         let is_parameter = self.graph.value(target).role() == Some(Role::Parameter);
-        if is_parameter && self.readers[target.0] == 1 && !self.accumulate {
-            return self.gradient_variable(target);
+        if is_parameter {
+            return self.gradient_variable(name, shape, target);
         }
-        let first = !is_parameter && !self.gradients.contains_key(&target);
-        let name = match first {
-            true => format!("gradient.{name}"),
-            false => format!("gradient.{name}.{}", self.graph.nodes.len()),
+        let name = match self.gradients.contains_key(&target) {
+            false => format!("gradient.{name}"),
+            true => format!("gradient.{name}.{}", self.graph.nodes.len()),
         };
         self.graph.add_computed(name, shape)
     }
 
-    /// The variable that holds the total gradient of the parameter `target`.
-    fn gradient_variable(&mut self, target: ValueId) -> ValueId {
-        if let Some(known) = self.variables.get(&target) {
-            return *known;
-        }
-        let name = format!("gradient.{}", self.graph.value(target).name);
-        let shape: Shape = self.graph.shape(target).clone();
+    /// Adds the variable that holds the gradient of the parameter `target`.
+    fn gradient_variable(&mut self, name: String, shape: Shape, target: ValueId) -> ValueId {
+        debug_assert!(
+            self.graph.gradients.iter().all(|(parameter, _)| *parameter != target),
+            "{name} has one reader"
+        );
         let kind = Kind::Variable { role: Role::Gradient, init: Init::Constant(0.0), fan: (1, 1).into() };
-        let gradient = self.graph.add_value(name, shape, DType::F32, kind);
+        let gradient = self.graph.add_value(format!("gradient.{name}"), shape, DType::F32, kind);
         self.graph.gradients.push((target, gradient));
-        self.variables.insert(target, gradient);
         gradient
     }
 
@@ -292,17 +282,6 @@ impl<'g> Backward<'g> {
             return;
         }
         if self.graph.value(target).role() == Some(Role::Parameter) {
-            let gradient = self.gradient_variable(target);
-            if gradient != contribution {
-                let name = format!("accumulate/{}.{}", self.graph.value(target).name, self.graph.nodes.len());
-                self.graph.add_node(
-                    name,
-                    Accumulate,
-                    vec![contribution],
-                    vec![gradient],
-                    Segment::Accumulate,
-                );
-            }
             return;
         }
         let total = match self.gradient_of(target) {

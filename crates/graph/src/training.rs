@@ -46,9 +46,6 @@ pub struct TrainingSpec {
     pub optimizer: Optimizer,
     /// The maximum norm that the gradients as a whole are clipped to.
     pub clip_norm: Option<f32>,
-    /// If set, the gradients of several micro-batches are accumulated before an update. The loss of each is
-    /// multiplied by this factor, its share of the whole batch.
-    pub micro_batch_share: Option<f32>,
     /// Factor on the learning rate of the last layer and of the last layers of auxiliary heads, which
     /// fine-tuning reinitializes.
     pub head_rate: f32,
@@ -57,7 +54,7 @@ pub struct TrainingSpec {
 impl TrainingSpec {
     /// The network's own loss with this optimizer, and defaults for everything else.
     pub fn new(optimizer: Optimizer) -> Self {
-        TrainingSpec { loss: None, optimizer, clip_norm: None, micro_batch_share: None, head_rate: 1.0 }
+        TrainingSpec { loss: None, optimizer, clip_norm: None, head_rate: 1.0 }
     }
 }
 
@@ -94,19 +91,18 @@ pub fn training_graph(network: &Graph, spec: &TrainingSpec) -> Result<Graph> {
     }
     let labels = graph.add_value("labels", Shape::from([batch]), DType::I64, Kind::Input);
     graph.inputs.push(labels);
-    let share = spec.micro_batch_share.unwrap_or(1.0);
-    let [mut total, probabilities] = loss(&mut graph, objective, scores, labels, share, "");
+    let [mut total, probabilities] = loss(&mut graph, objective, scores, labels, 1.0, "");
     for (index, (head, weight)) in std::mem::take(&mut graph.heads).into_iter().enumerate() {
         let scores = scores_of(&mut graph, head, objective)?;
         let name = format!("/{}", graph.value(head).name);
-        let [of_head, _] = loss(&mut graph, objective, scores, labels, share * weight, &name);
+        let [of_head, _] = loss(&mut graph, objective, scores, labels, weight, &name);
         let sum = graph.add_computed(format!("loss.sum{index}"), Shape::from([1]));
         graph.add_node(format!("loss+{name}"), Add {}, vec![total, of_head], vec![sum], Segment::Accumulate);
         total = sum;
     }
     graph.outputs = vec![total, probabilities];
 
-    backward(&mut graph, spec.micro_batch_share.is_some())?;
+    backward(&mut graph)?;
     if let Some(max_norm) = spec.clip_norm {
         clip(&mut graph, max_norm);
     }

@@ -38,9 +38,9 @@ pub trait Implementation<D>: Send + Sync {
 
 /// An implementation bound to its descriptor and layouts: a step of a plan.
 pub trait Kernel: Send + Sync {
-    /// The number of `f32` elements of scratch memory that [`Kernel::run`] takes on a pool of `threads` threads, as an
+    /// The number of bytes of scratch memory that [`Kernel::run`] takes on a pool of `threads` threads, as an
     /// additional written operand after all others. Its initial contents are arbitrary.
-    fn scratch_len(&self, _threads: usize) -> usize {
+    fn scratch_bytes(&self, _threads: usize) -> usize {
         0
     }
 

@@ -378,7 +378,7 @@ fn wide_layers_match_the_reference_with_little_scratch_memory() {
     let wide = LinearDesc { batch: 64, in_features: 4096, out_features: 100_000, ..d };
     for isa in instruction_sets() {
         let (kernel, layouts) = choose(linear::forward(), &wide, isa, Layout::Plain);
-        let bytes = 4 * kernel.prepare(&wide, isa, &layouts).scratch_len(2);
+        let bytes = kernel.prepare(&wide, isa, &layouts).scratch_bytes(2);
         assert!(bytes < 32 << 20, "{isa:?} needs {} MiB", bytes >> 20);
     }
 }

@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 
 use striate_graph::ops::Reshape;
-use striate_graph::{Graph, Kind, Node, Op, Role, Segment, ValueId};
+use striate_graph::{Graph, Kind, Node, Role, Segment, ValueId};
 use striate_kernels::Layout;
 use striate_kernels::isa::Isa;
 use striate_tensor::text::grouped;
@@ -162,12 +162,9 @@ impl LayoutPass {
     }
 
     /// Visits an update, which processes whole values in any layout, the same for all operands.
-    fn visit_update(&mut self, mut node: Node) {
+    fn visit_update(&mut self, node: Node) {
         for output in &node.outputs {
             self.settle_like_parameter(*output, &node);
-        }
-        if let Op::Accumulate(_) = node.op {
-            node.inputs[0] = self.request(node.inputs[0], self.layouts[node.outputs[0].0]);
         }
         let Lowering::Kernels(candidates) = self.lower(&node) else { unreachable!("updates are kernels") };
         let position = candidates.options(self.isa, Layout::Plain)[0].position;

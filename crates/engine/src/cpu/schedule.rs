@@ -153,7 +153,7 @@ impl Bound {
     }
 
     fn scratch_bytes(&self) -> usize {
-        self.kernel.scratch_len(self.threads) * size_of::<f32>()
+        self.kernel.scratch_bytes(self.threads)
     }
 }
 

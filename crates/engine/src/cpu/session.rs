@@ -87,10 +87,6 @@ impl Session for CpuSession {
         }
     }
 
-    fn clear(&mut self, name: &str) {
-        self.memory.bytes_mut(&self.placements[name].region).fill(0);
-    }
-
     fn is_finite(&self, name: &str) -> bool {
         all_finite(bytemuck::cast_slice(self.memory.bytes(self.region(name))))
     }

@@ -81,7 +81,7 @@ pub use scatter_kernels::{ScatterKernels, ScatterKernelsGradient};
 pub use slice::{Slice, SliceGradient};
 pub use softmax::{Softmax, SoftmaxGradient};
 pub use transpose::Transpose;
-pub use update::{Accumulate, Adam, ClipNorm, Sgd};
+pub use update::{Adam, ClipNorm, Sgd};
 pub use window::Window;
 use window::spatial_axes;
 
@@ -370,8 +370,6 @@ operations! {
         Sgd = "sgd",
         /// Adam.
         Adam = "adam",
-        /// Sum of gradients over micro-batches.
-        Accumulate = "accumulate",
         /// Clipping of the gradients by their global norm.
         ClipNorm = "clip_norm",
     }

@@ -31,10 +31,6 @@ pub struct Adam {
     pub decoupled: bool,
 }
 
-/// Sum over micro-batches. Operand: gradient; output: total += gradient.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Accumulate;
-
 /// Clipping of the gradients by their global norm. Outputs: the gradients, scaled in place, and last the
 /// norm `[1]` before scaling. Pascanu et al., ICML 2013.
 #[derive(Debug, Clone, PartialEq)]

@@ -90,8 +90,8 @@ impl Bound {
 }
 
 impl Kernel for Bound {
-    fn scratch_len(&self, _threads: usize) -> usize {
-        if self.slices > 1 { self.slices * self.dw_len() } else { 0 }
+    fn scratch_bytes(&self, _threads: usize) -> usize {
+        size_of::<f32>() * (if self.slices > 1 { self.slices * self.dw_len() } else { 0 })
     }
 
     fn run(&self, context: &Context, views: &mut Views) {

@@ -260,9 +260,9 @@ impl Direct {
         tap: impl Fn(usize, usize) -> usize,
         taps: usize,
     ) -> Vec<Chunk> {
-        let (x, lanes) = (&self.x, self.isa.block());
+        let (x, block) = (&self.x, self.isa.block());
         let budget = if self.isa == Isa::Avx512 { 512 << 10 } else { 20 << 10 };
-        let most = budget / (lanes * 4 * MOST_BLOCKS);
+        let most = budget / (block * 4 * MOST_BLOCKS);
         let (mut chunks, mut values) = (vec![Chunk::default()], 0);
         for map in 0..self.group_maps {
             for row in &rows.taps {
@@ -272,7 +272,7 @@ impl Direct {
                     let place = map * x.map_len()
                         + at(x.halo.top, row.offset, x.row_len())
                         + at(x.halo.left, column.offset, x.block);
-                    let w = (map * taps + tap(row.index, column.index)) * x.block * lanes;
+                    let w = (map * taps + tap(row.index, column.index)) * x.block * block;
                     let real = if map + 1 == x.blocks { x.last_channels } else { x.block };
                     if values + real > most {
                         chunks.push(Chunk::default());
@@ -280,10 +280,10 @@ impl Direct {
                     }
                     values += real;
                     let chunk = chunks.last_mut().expect("at least one chunk");
-                    if real == lanes {
+                    if real == block {
                         chunk.whole.push(Run { x: place, w });
                     } else {
-                        chunk.single.extend((0..real).map(|i| Run { x: place + i, w: w + i * lanes }));
+                        chunk.single.extend((0..real).map(|i| Run { x: place + i, w: w + i * block }));
                     }
                 }
             }
@@ -294,10 +294,10 @@ impl Direct {
     /// Divides a part into items: bands of lines whose input stays in the L2 cache where that pays off, and
     /// splits of the output channels. The number of items depends only on the amount of work.
     fn part(&self, batch: usize, rows: &Phase, columns: &Phase, chunks: Vec<Chunk>, parts: usize) -> Part {
-        let lanes = self.isa.block();
+        let block = self.isa.block();
         let lines = batch * rows.count;
-        let values: usize = chunks.iter().map(|chunk| chunk.whole.len() * lanes + chunk.single.len()).sum();
-        let work = 2 * lines * columns.count * values * self.groups * self.group_blocks * lanes;
+        let values: usize = chunks.iter().map(|chunk| chunk.whole.len() * block + chunk.single.len()).sum();
+        let work = 2 * lines * columns.count * values * self.groups * self.group_blocks * block;
         let wanted = (work / ITEM_WORK).clamp(1, MOST_ITEMS.div_ceil(parts * self.groups));
         let line = self.group_maps * self.x.map_len() / rows.count;
         let fitting = (L2_BYTES / 4 / line).max(1);
@@ -400,12 +400,12 @@ impl Body for Item<'_> {
 impl<'a> Item<'a> {
     fn job(&self, first: usize, blocks: usize, chunk: &'a Chunk) -> Job<'a> {
         let c = self.conv;
-        let (lanes, block) = (c.isa.block(), self.group * c.group_blocks + first);
+        let (size, block) = (c.isa.block(), self.group * c.group_blocks + first);
         let mut bias = [[0.0; 16]; MOST_BLOCKS];
         let mut channels = [0; MOST_BLOCKS];
         for o in 0..blocks {
-            let start = (block + o) * lanes;
-            channels[o] = lanes.min(c.channels - start);
+            let start = (block + o) * size;
+            channels[o] = size.min(c.channels - start);
             if c.has_bias {
                 bias[o][..channels[o]].copy_from_slice(&self.bias[start..][..channels[o]]);
             }

@@ -74,8 +74,8 @@ struct BoundMaps {
 }
 
 impl Kernel for BoundMaps {
-    fn scratch_len(&self, _threads: usize) -> usize {
-        self.maps.count * self.maps.block
+    fn scratch_bytes(&self, _threads: usize) -> usize {
+        size_of::<f32>() * (self.maps.count * self.maps.block)
     }
 
     fn run(&self, context: &Context, views: &mut Views) {

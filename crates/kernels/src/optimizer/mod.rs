@@ -1,5 +1,5 @@
-//! Updates of variables: gradient descent, Adam, accumulation and clipping of gradients. They process whole
-//! values including padding, which stays zero.
+//! Updates of variables: gradient descent, Adam, clipping of gradients. They process whole values including
+//! padding, which stays zero.
 
 pub mod reference;
 
@@ -40,13 +40,6 @@ pub struct AdamDesc {
     pub weight_decay: f32,
     /// Whether weight decay is applied to the parameter directly instead of through the gradient.
     pub decoupled: bool,
-}
-
-/// total += gradient. Reads the gradient, writes the total.
-#[derive(Debug, Clone, PartialEq)]
-pub struct AccumulateDesc {
-    /// Number of elements.
-    pub len: usize,
 }
 
 /// Clipping of the gradients by their global norm. Writes the gradients, which are contiguous, and the norm
@@ -93,18 +86,6 @@ pub fn adam() -> &'static [&'static dyn Implementation<AdamDesc>] {
             },
         },
     ]
-}
-
-/// Accumulation of gradients.
-pub fn accumulate() -> &'static [&'static dyn Implementation<AccumulateDesc>] {
-    &[&Reference::<AccumulateDesc> {
-        name: "accumulate_reference",
-        operands: |_| 2,
-        run: |_, views| {
-            let (g, total) = (views.read::<f32>(0), views.write::<f32>(0));
-            total.iter_mut().zip(g).for_each(|(total, g)| *total += g);
-        },
-    }]
 }
 
 /// Clipping of gradients by their global norm.

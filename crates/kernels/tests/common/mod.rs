@@ -128,7 +128,7 @@ fn run<D>(case: &Case<D>, implementation: &dyn Implementation<D>, isa: Isa, layo
                 None => vec![f32::NAN; layout.len(&Shape::from(after.shape))],
             })
             .collect();
-        writes.push(vec![f32::NAN; kernel.scratch_len(threads)]);
+        writes.push(vec![f32::NAN; kernel.scratch_bytes(threads).div_ceil(4)]);
         let read_slices = reads.iter().map(|values| Slice::read(values));
         let write_slices = writes.iter_mut().map(|values| Slice::write(values));
         let mut operands: Vec<Slice> = read_slices.chain(write_slices).collect();

@@ -155,7 +155,7 @@ impl<'g> Interpreter<'g> {
             | Op::PadGradient(_)
             | Op::Clip(_)
             | Op::ClipGradient(_) => general::step(self.graph, node, r, &mut w[0]),
-            Op::Sgd(_) | Op::Adam(_) | Op::Accumulate(_) | Op::ClipNorm(_) => updates::step(node, r, w),
+            Op::Sgd(_) | Op::Adam(_) | Op::ClipNorm(_) => updates::step(node, r, w),
         }
     }
 }

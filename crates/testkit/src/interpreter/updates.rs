@@ -34,7 +34,6 @@ pub(super) fn step(node: &Node, r: &[&[f64]], w: &mut [Vec<f64>]) {
                 p[i] -= rate * mean / (variance.sqrt() + f64::from(op.epsilon));
             }
         }
-        Op::Accumulate(_) => w[0].iter_mut().zip(r[0]).for_each(|(total, g)| *total += g),
         Op::ClipNorm(op) => {
             let (norm, gradients) = w.split_last_mut().expect("clipping writes the norm last");
             norm[0] = gradients.iter().flatten().map(|g| g * g).sum::<f64>().sqrt();

@@ -138,7 +138,7 @@ fn measure(problem: &Problem, prepared: Prepared, seconds: f64, cpu: &Cpu) -> Re
         Ok::<_, Error>(buffer)
     };
     let reads = reads.into_iter().map(&mut filled).collect::<Result<Vec<Buffer>, _>>()?;
-    let scratch = kernel.scratch_len(cpu.thread_pool().threads());
+    let scratch = kernel.scratch_bytes(cpu.thread_pool().threads()).div_ceil(size_of::<f32>());
     let mut writes = writes.into_iter().chain([scratch]).map(zeroed).collect::<Result<Vec<_>, _>>()?;
     let context = Context { thread_pool: cpu.thread_pool() };
     let mut run = || {

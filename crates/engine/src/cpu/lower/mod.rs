@@ -158,7 +158,6 @@ pub(crate) fn lower(graph: &Graph, node: &Node, len: &dyn Fn(ValueId) -> usize) 
         Op::ChannelSum(_) | Op::ChannelProductSum(_) => join::channel_sum(graph, node),
         Op::Sgd(sgd) => update::sgd(node, sgd, len),
         Op::Adam(adam) => update::adam(node, adam, len),
-        Op::Accumulate(_) => update::accumulate(node, len),
         Op::ClipNorm(clip) => update::clip_norm(node, clip, len),
         Op::Flatten(_) | Op::Reshape(_) | Op::Constant(_) => Lowering::Alias,
     }

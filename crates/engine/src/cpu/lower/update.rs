@@ -2,7 +2,7 @@
 
 use striate_graph::ops::{Adam, ClipNorm, Sgd};
 use striate_graph::{Node, ValueId};
-use striate_kernels::optimizer::{self, AccumulateDesc, AdamDesc, ClipNormDesc, SgdDesc};
+use striate_kernels::optimizer::{self, AdamDesc, ClipNormDesc, SgdDesc};
 
 use super::{Lowering, kernels};
 
@@ -29,10 +29,6 @@ pub(super) fn adam(node: &Node, op: &Adam, len: Len) -> Lowering {
         decoupled: op.decoupled,
     };
     kernels(desc, optimizer::adam())
-}
-
-pub(super) fn accumulate(node: &Node, len: Len) -> Lowering {
-    kernels(AccumulateDesc { len: len(node.outputs[0]) }, optimizer::accumulate())
 }
 
 /// The kernel writes one slice with all gradients, which are contiguous, and their norm.

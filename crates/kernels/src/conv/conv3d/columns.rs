@@ -238,8 +238,8 @@ impl Products {
         Products { kernels: columns.sizes().map(|places| (places, gemm::kernel(&product(places), isa))) }
     }
 
-    pub fn scratch_len(&self, threads: usize) -> usize {
-        self.kernels.iter().map(|(_, kernel)| kernel.scratch_len(threads)).max().unwrap_or(0)
+    pub fn scratch_bytes(&self, threads: usize) -> usize {
+        self.kernels.iter().map(|(_, kernel)| kernel.scratch_bytes(threads)).max().unwrap_or(0)
     }
 
     /// Computes C = A·B for a chunk of `places` positions.

@@ -34,8 +34,8 @@ struct Bound {
 }
 
 impl Kernel for Bound {
-    fn scratch_len(&self, threads: usize) -> usize {
-        self.columns.scratch().iter().sum::<usize>() + self.products.scratch_len(threads)
+    fn scratch_bytes(&self, threads: usize) -> usize {
+        size_of::<f32>() * self.columns.scratch().iter().sum::<usize>() + self.products.scratch_bytes(threads)
     }
 
     fn run(&self, context: &Context, views: &mut Views) {

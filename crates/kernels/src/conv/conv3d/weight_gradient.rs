@@ -33,9 +33,10 @@ struct Bound {
 }
 
 impl Kernel for Bound {
-    fn scratch_len(&self, threads: usize) -> usize {
+    fn scratch_bytes(&self, threads: usize) -> usize {
         let weights = self.columns.outputs() * self.columns.taps();
-        self.columns.scratch().iter().sum::<usize>() + weights + self.products.scratch_len(threads)
+        size_of::<f32>() * (self.columns.scratch().iter().sum::<usize>() + weights)
+            + self.products.scratch_bytes(threads)
     }
 
     fn run(&self, context: &Context, views: &mut Views) {

@@ -180,8 +180,8 @@ impl Winograd {
 }
 
 impl Kernel for Winograd {
-    fn scratch_len(&self, threads: usize) -> usize {
-        self.block_len() * if self.private { threads } else { 1 }
+    fn scratch_bytes(&self, threads: usize) -> usize {
+        size_of::<f32>() * (self.block_len() * if self.private { threads } else { 1 })
     }
 
     fn run(&self, context: &Context, views: &mut Views) {
@@ -196,7 +196,7 @@ impl Kernel for Winograd {
                 && y.len() >= self.y.count * self.y.map_len()
                 && residual.is_none_or(|(maps, values)| values.len() >= maps.count * maps.map_len())
                 && (!self.has_bias || bias.len() == self.channels)
-                && scratch.len() >= self.scratch_len(thread_pool.threads()),
+                && size_of_val(scratch) >= self.scratch_bytes(thread_pool.threads()),
             "operand lengths must match the layouts"
         );
         let (y, scratch) = (Pointer(y.as_mut_ptr()), Pointer(scratch.as_mut_ptr()));

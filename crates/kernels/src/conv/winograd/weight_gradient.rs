@@ -95,8 +95,8 @@ impl Bound {
 }
 
 impl Kernel for Bound {
-    fn scratch_len(&self, _threads: usize) -> usize {
-        self.algorithm.products * self.strides().iter().sum::<usize>()
+    fn scratch_bytes(&self, _threads: usize) -> usize {
+        size_of::<f32>() * (self.algorithm.products * self.strides().iter().sum::<usize>())
     }
 
     fn run(&self, context: &Context, views: &mut Views) {
@@ -109,7 +109,7 @@ impl Kernel for Bound {
             x.len() >= self.x.maps.count * self.x.maps.map_len()
                 && dy.len() >= self.dy.maps.count * self.dy.maps.map_len()
                 && dw.len() >= inputs * outputs / groups * taps * lanes * lanes
-                && scratch.len() >= self.scratch_len(context.thread_pool.threads()),
+                && size_of_val(scratch) >= self.scratch_bytes(context.thread_pool.threads()),
             "operand lengths must match the layouts"
         );
         let strides = self.strides();

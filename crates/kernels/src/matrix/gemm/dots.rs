@@ -62,15 +62,15 @@ impl Dots {
 }
 
 impl Kernel for Dots {
-    fn scratch_len(&self, _threads: usize) -> usize {
-        self.desc.m * self.whole()
+    fn scratch_bytes(&self, _threads: usize) -> usize {
+        size_of::<f32>() * (self.desc.m * self.whole())
     }
 
     fn run(&self, context: &Context, views: &mut Views) {
         let d = &self.desc;
         let (a, b) = (views.read::<f32>(d.first), views.read::<f32>(1 - d.first));
         let bias = if d.bias { views.read::<f32>(2) } else { &[] };
-        let copied = self.scratch_len(0);
+        let copied = self.desc.m * self.whole();
         let (c, scratch) = (views.write::<f32>(0), if copied > 0 { views.write::<f32>(1) } else { &mut [] });
         let span = |lines: usize, stride: usize| lines.saturating_sub(1) * stride + d.k;
         assert!(

@@ -75,9 +75,9 @@ impl Packed {
 }
 
 impl Kernel for Packed {
-    fn scratch_len(&self, _threads: usize) -> usize {
+    fn scratch_bytes(&self, _threads: usize) -> usize {
         let [shared, private] = self.scratch();
-        shared + self.items() * private
+        size_of::<f32>() * (shared + self.items() * private)
     }
 
     fn run(&self, context: &Context, views: &mut Views) {

@@ -46,13 +46,13 @@ impl Operands {
         self.x.blocks * self.x.block
     }
 
-    /// The length of scratch memory: two sums per map and lane, and five coefficients per channel, padded to whole
+    /// The size of scratch memory: two sums per map and lane, and five coefficients per channel, padded to whole
     /// blocks.
-    pub fn scratch_len(&self) -> usize {
-        self.sums_len() + 5 * self.channels()
+    pub fn scratch_bytes(&self) -> usize {
+        size_of::<f32>() * (self.sums_len() + 5 * self.channels())
     }
 
-    /// The length of the sums in scratch memory, which the coefficients follow.
+    /// The number of floats of the sums in scratch memory, which the coefficients follow.
     pub fn sums_len(&self) -> usize {
         self.x.count * 2 * self.x.block
     }

@@ -35,8 +35,8 @@ impl Implementation<BatchNormDesc> for Blocked {
 struct BlockedKernel(Operands);
 
 impl Kernel for BlockedKernel {
-    fn scratch_len(&self, _threads: usize) -> usize {
-        self.0.scratch_len()
+    fn scratch_bytes(&self, _threads: usize) -> usize {
+        self.0.scratch_bytes()
     }
 
     /// dx = γ·i·(dy − Σdy/m − (x − mean)·i²·Σdy·(x − mean)/m), i = 1/√(variance + ε): for each channel, a linear

@@ -29,8 +29,8 @@ impl Implementation<BatchNormDesc> for Blocked {
 struct BlockedKernel(Operands);
 
 impl Kernel for BlockedKernel {
-    fn scratch_len(&self, _threads: usize) -> usize {
-        self.0.scratch_len()
+    fn scratch_bytes(&self, _threads: usize) -> usize {
+        self.0.scratch_bytes()
     }
 
     fn run(&self, context: &Context, views: &mut Views) {
