@@ -2,7 +2,7 @@
 //!
 //! 1. `fuse` (graph to graph): fuses activations and residual additions into the preceding operation.
 //! 2. `layout`: chooses an implementation and layouts for every operation (`select`) and inserts conversions where
-//! layouts    differ. If disabled, everything is plain and runs on kernels for plain layouts.
+//!    layouts differ. If disabled, everything is plain and runs on kernels for plain layouts.
 //! 3. `memory`: assigns an offset to every value; values with disjoint lifetimes share memory. If disabled, no
 //!    memory is shared.
 
