@@ -90,7 +90,7 @@ impl Job<'_> {
     /// nothing else may access these pixels.
     #[inline(always)]
     pub unsafe fn tile<S: Simd>(&self, s: S, place: Place, offsets: &Offsets, count: usize) {
-        // Specializes for the distances of blocks with stride 1 and of planar inputs with common strides.
+        // Specializes for the distances of blocks with strides 1 and 2 and of planar inputs with common strides.
         let step = if offsets.uniform { offsets.x[1] } else { 0 };
         match step {
             1 => self.uniform_tile::<S, 1>(s, place, offsets, count),
@@ -98,6 +98,7 @@ impl Job<'_> {
             4 => self.uniform_tile::<S, 4>(s, place, offsets, count),
             8 if S::LANES == 8 => self.uniform_tile::<S, 8>(s, place, offsets, count),
             16 if S::LANES == 16 => self.uniform_tile::<S, 16>(s, place, offsets, count),
+            32 if S::LANES == 16 => self.uniform_tile::<S, 32>(s, place, offsets, count),
             _ => self.uniform_tile::<S, 0>(s, place, offsets, count),
         }
     }
@@ -142,17 +143,29 @@ impl<const P: usize, const O: usize, const STEP: usize> Body for Tile<'_, P, O, 
                     }
                 }
             }
+            // What the end needs arrives while the sums are computed.
+            if S::LANES == 16 && job.end {
+                for p in 0..P {
+                    for o in 0..O {
+                        s.prefetch(job.y.add(y_at(p, o)));
+                        if !job.residual.is_null() {
+                            let at = place.residual + offsets.residual[p] + o * job.residual_block;
+                            s.prefetch(job.residual.add(at));
+                        }
+                    }
+                }
+            }
             let x = job.x.add(place.x);
             // With one block, unrolling makes the compiler move accumulators between registers and the stack.
             let lanes = if O == 1 { std::hint::black_box(S::LANES) } else { S::LANES };
             // Distances of less than a vector occur only in planar inputs, which have no whole runs.
-            let whole = if STEP == 0 || STEP == S::LANES { &job.chunk.whole[..] } else { &[] };
+            let whole = if STEP == 0 || STEP >= S::LANES { &job.chunk.whole[..] } else { &[] };
             for run in whole {
                 let (x, w) = (x.add(run.x), job.w.add(run.w));
                 for i in 0..lanes {
                     // Prefetches the same channels of the next tile, a line at a time. On AVX2 this was measured
                     // to slow the loop down by a third.
-                    if STEP == 16 && S::LANES == 16 {
+                    if STEP >= 16 && S::LANES == 16 {
                         s.prefetch(x.wrapping_add((P + i) * STEP));
                     }
                     let weights: [S::F; O] =
