@@ -188,12 +188,13 @@ proptest! {
         d in conv_desc(),
         kernel in prop::sample::select(vec![[3usize, 3], [5, 5], [1, 3], [3, 1], [1, 7], [7, 1]]),
         groups in prop::sample::select(vec![1usize, 1, 2, 3]),
-        channels in (1usize..=50, 1usize..=50),
+        channels in (1usize..=40, 1usize..=40),
         padding in (0usize..=6, 0usize..=6),
         input in (7usize..=17, 7usize..=17),
         batch in prop::sample::select(vec![1usize, 1, 2, 3, 17]),
     ) {
-        let (input, padding) = ([input.0, input.1], [padding.0, padding.1]);
+        let most = if batch > 3 { 8 } else { 17 };
+        let (input, padding) = ([input.0.min(most), input.1.min(most)], [padding.0, padding.1]);
         let padding = [0, 1].map(|axis| padding[axis].min(kernel[axis]));
         let output = [0, 1].map(|axis| input[axis] + 2 * padding[axis] - (kernel[axis] - 1));
         let (in_channels, out_channels) = match groups {

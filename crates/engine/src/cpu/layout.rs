@@ -45,7 +45,7 @@ pub(super) enum Choice {
 }
 
 pub(super) fn lay_out(graph: Graph, policy: Policy, placements: &Placements) -> Result<LaidOut> {
-    let selection = select(&graph, policy, placements);
+    let selection = select(&graph, policy);
     let mut pass = LayoutPass::new(graph, policy.isa, placements);
     for (node, selected) in std::mem::take(&mut pass.graph.nodes).into_iter().zip(selection) {
         pass.visit(node, selected);

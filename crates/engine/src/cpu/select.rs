@@ -16,7 +16,6 @@ use striate_kernels::{Halo, Layout};
 use striate_tensor::Shape;
 
 use super::lower::{Lowering, Way, lower};
-use super::session::Placements;
 use crate::passes::trains;
 
 /// What the choice depends on besides the graph.
@@ -41,8 +40,8 @@ const BYTE: f64 = 10.0 / 3.0;
 const SWEEPS: usize = 4;
 
 /// Returns the choice for every node; `None` for views and updates.
-pub(super) fn select(graph: &Graph, policy: Policy, placements: &Placements) -> Vec<Option<Selected>> {
-    let mut selection = Selection::new(graph, policy, placements);
+pub(super) fn select(graph: &Graph, policy: Policy) -> Vec<Option<Selected>> {
+    let mut selection = Selection::new(graph, policy);
     selection.forward();
     selection.backward();
     for _ in 0..SWEEPS {
@@ -64,7 +63,6 @@ struct Candidate {
 struct Selection<'a> {
     graph: &'a Graph,
     policy: Policy<'a>,
-    placements: &'a Placements,
     trains: bool,
     /// Whether each value changes only with the weights.
     constant: Vec<bool>,
@@ -76,7 +74,7 @@ struct Selection<'a> {
 }
 
 impl<'a> Selection<'a> {
-    fn new(graph: &'a Graph, policy: Policy<'a>, placements: &'a Placements) -> Self {
+    fn new(graph: &'a Graph, policy: Policy<'a>) -> Self {
         let trains = trains(graph);
         let mut constant: Vec<bool> =
             graph.values.iter().map(|value| value.role().is_some() && !trains).collect();
@@ -87,7 +85,6 @@ impl<'a> Selection<'a> {
         Selection {
             graph,
             policy,
-            placements,
             trains,
             constant,
             states: vec![vec![(Layout::Plain, 0.0)]; count],
@@ -110,12 +107,8 @@ impl<'a> Selection<'a> {
     }
 
     /// The cost of the variable `id` in layout `to`. A trained parameter lives in the layout that the forward
-    /// computation reads.
+    /// computation reads; if another program placed it elsewhere, that must not change what is chosen.
     fn conversion_of_variable(&self, id: ValueId, to: Layout) -> f64 {
-        let value = self.graph.value(id);
-        if let Some(placement) = self.placements.get(&value.name) {
-            return self.conversion(id, placement.layout, to);
-        }
         match to {
             Layout::Packed(_) | Layout::KernelBackward { .. } if self.trains => {
                 self.conversion(id, Layout::Plain, to)
@@ -174,24 +167,29 @@ impl<'a> Selection<'a> {
     fn first_layouts(&self, node: &Node) -> Vec<Layout> {
         let Some(first) = node.inputs.first() else { return vec![Layout::Plain] };
         let value = self.graph.value(*first);
-        let mut layouts = vec![Layout::Plain];
+        let mut layouts = Vec::new();
         if value.role().is_none() && self.policy.blocked {
-            let block = self.policy.isa.block();
             if blocks_help(&value.shape, node) {
-                layouts.insert(0, Layout::channels(block));
+                layouts.push(Layout::channels(self.policy.isa.block()));
             }
-            if value.shape.len() > 1 && value.shape[0].is_multiple_of(block) {
-                layouts.push(Layout::Images { block });
-            }
+            let others = self.states[first.0].iter().map(|(layout, _)| *layout);
+            layouts.extend(
+                others
+                    .filter(|layout| *layout != Layout::Plain && !layouts.contains(layout))
+                    .collect::<Vec<_>>(),
+            );
         }
+        layouts.push(Layout::Plain);
         layouts
     }
 
-    /// The time of reading and writing the activations of `node`.
+    /// The time of reading and writing the activations of `node`, not counting halos.
     fn moving(&self, node: &Node, layouts: &[Layout]) -> f64 {
         let operands = node.inputs.iter().chain(&node.outputs).zip(layouts);
         let activations = operands.filter(|(id, _)| self.graph.value(**id).role().is_none());
-        BYTE * activations.map(|(id, layout)| bytes(*layout, self.graph.shape(*id))).sum::<f64>()
+        let bytes =
+            |(id, layout): (&ValueId, &Layout)| bytes(layout.with_halo(Halo::NONE), self.graph.shape(*id));
+        BYTE * activations.map(bytes).sum::<f64>()
     }
 
     fn cost_with_inputs(&self, node: &Node, candidate: &Candidate, way: usize) -> f64 {

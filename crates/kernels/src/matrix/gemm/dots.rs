@@ -5,6 +5,7 @@
 //! dimension. The rows of A are first copied cut by cut, because a cut of rows that are a power of two apart would not
 //! stay in the L1 cache. Between cuts, the sums of an item of the grid lie in memory.
 
+use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use crate::Views;
@@ -114,7 +115,7 @@ impl Item<'_> {
     fn pass<S: Simd>(&self, s: S, rows: Range<usize>) {
         let d = &self.dots.desc;
         let tile = largest_tile(S::ACCUMULATORS);
-        let mut sums = [0.0f32; ROWS * COLUMNS * MOST_LANES];
+        let mut sums = [const { MaybeUninit::<f32>::uninit() }; ROWS * COLUMNS * MOST_LANES];
         let (whole, cut) = (self.dots.whole(), self.dots.cut());
         let groups = rows.len().div_ceil(tile[0]);
         let bound = |group: usize| rows.start + rows.len() * group / groups;
@@ -134,7 +135,8 @@ impl Item<'_> {
                             strides: [depth, d.b[1]],
                             steps: depth / S::LANES,
                             ahead: cut.min(AHEAD),
-                            sums: sums.as_mut_ptr().add(place * S::LANES),
+                            sums: sums.as_mut_ptr().add(place * S::LANES).cast(),
+                            starts: start == 0,
                         }
                     };
                     pair.run(s, rows_of_tile.len(), columns);
@@ -144,8 +146,11 @@ impl Item<'_> {
         for row in rows.clone() {
             for column in self.columns.clone() {
                 let place = (row - rows.start) * COLUMNS + column - self.columns.start;
-                // SAFETY: the sums have a vector for each row and column.
-                let mut sum = s.sum(unsafe { s.load(sums.as_ptr().add(place * S::LANES)) });
+                let mut sum = 0.0;
+                if whole > 0 {
+                    // SAFETY: the first cut has set a vector for each row and column.
+                    sum = s.sum(unsafe { s.load(sums.as_ptr().add(place * S::LANES).cast()) });
+                }
                 let (a, b) = (&self.a[row * d.a[0]..][..d.k], &self.b[column * d.b[1]..][..d.k]);
                 sum += a[whole..].iter().zip(&b[whole..]).map(|(a, b)| a * b).sum::<f32>();
                 if d.bias {
@@ -176,6 +181,8 @@ struct Pair {
     ahead: usize,
     /// Where the sums lie: `COLUMNS` vectors for each row.
     sums: *mut f32,
+    /// Whether this is the first cut, whose products replace the sums.
+    starts: bool,
 }
 
 impl Pair {
@@ -215,13 +222,15 @@ impl<const R: usize, const C: usize> Body for Tile<R, C> {
         if R * C > S::ACCUMULATORS {
             unreachable!("tiles are chosen to fit the registers");
         }
-        let Pair { mut a, mut b, strides, steps, ahead, sums } = self.0;
+        let Pair { mut a, mut b, strides, steps, ahead, sums, starts } = self.0;
         let mut acc = [[s.zero(); C]; R];
         // SAFETY: created by `Item::pass`, which guarantees the addresses.
         unsafe {
-            for r in 0..R {
-                for c in 0..C {
-                    acc[r][c] = s.load(sums.add((r * COLUMNS + c) * S::LANES));
+            if !starts {
+                for r in 0..R {
+                    for c in 0..C {
+                        acc[r][c] = s.load(sums.add((r * COLUMNS + c) * S::LANES));
+                    }
                 }
             }
             for _ in 0..steps {
