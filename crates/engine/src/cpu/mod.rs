@@ -94,6 +94,12 @@ impl Cpu {
         self
     }
 
+    /// The names of all implementations of convolutions.
+    pub fn convolutions() -> Vec<&'static str> {
+        let lists = [conv::forward(), conv::data_gradient(), conv::weight_gradient()];
+        lists.into_iter().flatten().map(|implementation| implementation.name()).collect()
+    }
+
     /// Chooses the implementations of convolutions with these names wherever they accept, whatever they cost: for
     /// tests and comparisons.
     ///

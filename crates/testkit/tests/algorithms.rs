@@ -1,0 +1,117 @@
+//! Whole networks with each implementation of convolutions forced in turn: the same results as the interpreter in f64, the
+//! same bits for any number of threads.
+
+use std::collections::BTreeSet;
+
+use striate_engine::{Cpu, Inference, Isa, Training, Variables};
+use striate_graph::{
+    Builder, Network, Optimizer, Padding, PerAxis, Role, Tensor, TrainingSpec, training_graph,
+};
+use striate_testkit::{Interpreter, Values, networks};
+
+/// Fills the vectors of every instruction set.
+const BATCH: usize = 16;
+
+/// Networks with every size of kernel that an implementation exists for, groups, and few and many channels.
+fn all_networks() -> Vec<Network> {
+    let square = |extent: usize, side: usize| (PerAxis::from((extent, extent)), Padding::from((side, side)));
+    let body = |x: Tensor<'_>| {
+        let sizes = [(square(3, 1)), square(5, 2)];
+        let mut x = x;
+        for (size, pad) in sizes {
+            x = x.conv(32, size).pad(pad).no_bias().batch_norm().tanh();
+        }
+        for (rows, columns) in [(1, 7), (7, 1), (1, 3), (3, 1)] {
+            let pad = Padding::from((rows / 2, columns / 2));
+            x = x.conv(32, PerAxis::from((rows, columns))).pad(pad).tanh();
+        }
+        let x = x.conv(32, square(3, 1).0).pad(square(3, 1).1).groups(2).tanh();
+        let x = x.conv(32, square(3, 1).0).pad(square(3, 1).1).groups(32).tanh();
+        x.global_average_pool().flatten().linear(4).finish().unwrap()
+    };
+    let planar = Builder::new("planar", [3, 11, 11]);
+    let few = Builder::new("few", [5, 11, 11]);
+    let planar = body(planar.input());
+    let first = few.input().conv(6, square(3, 1).0).pad(square(3, 1).1).tanh();
+    vec![planar, body(first.conv(6, square(3, 1).0).pad(square(3, 1).1).tanh())]
+}
+
+fn given(network: &Network) -> Values {
+    let mut given = networks::variables(network);
+    let labels = networks::labels(BATCH, network.classes().unwrap());
+    let images = networks::images(network, BATCH);
+    given.insert("input".into(), images.iter().map(|x| f64::from(*x as f32)).collect());
+    given.insert("labels".into(), labels.iter().map(|label| *label as f64).collect());
+    given.insert("rate".into(), vec![f64::from(0.1f32)]);
+    given.insert("seed".into(), vec![7.0]);
+    given
+}
+
+fn floats(values: &[f64]) -> Vec<f32> {
+    values.iter().map(|x| *x as f32).collect()
+}
+
+fn as_variables(network: &Network, values: &Values) -> Variables {
+    let variables = network.variables().unwrap().into_iter();
+    variables.map(|(name, shape)| (name.clone(), (shape, floats(&values[&name])))).collect()
+}
+
+/// The largest difference, relative to the largest expected value.
+fn error(got: &[f32], expected: &[f64]) -> f64 {
+    assert_eq!(got.len(), expected.len());
+    let largest = expected.iter().fold(1e-2f64, |most, x| most.max(x.abs()));
+    let differences = got.iter().zip(expected).map(|(got, expected)| (f64::from(*got) - expected).abs());
+    differences.fold(0.0f64, f64::max) / largest
+}
+
+/// Scores, and gradients and parameters after a step.
+fn run(network: &Network, given: &Values, cpu: &Cpu) -> (Vec<f32>, Variables) {
+    let (shape, input) = (network.input_shape(BATCH), floats(&given["input"]));
+    let weights = as_variables(network, given);
+    let inference = Inference::new(network.clone(), &weights, cpu.clone()).unwrap();
+    let scores = inference.run(&shape, &input).unwrap().1;
+    let mut training = Training::new(network.clone(), spec(), &shape, 7, cpu.clone()).unwrap();
+    training.set_variables(&weights).unwrap();
+    let labels = networks::labels(BATCH, network.classes().unwrap());
+    training.step(&shape, &input, &labels, 0.1, 0).unwrap();
+    (scores, training.variables(&[Role::Gradient, Role::Parameter, Role::Buffer]).unwrap())
+}
+
+fn spec() -> TrainingSpec {
+    TrainingSpec::new(Optimizer::Sgd { momentum: 0.9, nesterov: false, weight_decay: 0.0 })
+}
+
+#[test]
+fn every_forced_convolution_gives_the_same_results() {
+    let mut ran = BTreeSet::new();
+    for network in all_networks() {
+        let given = given(&network);
+        let scores = Interpreter::run(&network.graph(BATCH).unwrap(), &given).output(0).to_vec();
+        let raw = training_graph(&networks::training_form(&network, BATCH), &spec()).unwrap();
+        let expected = Interpreter::run(&raw, &given);
+        for name in Cpu::convolutions() {
+            let cpu = |threads: usize| {
+                Cpu::with_isa(threads, Isa::available()[0]).forcing(&[name]).expect("the name is known")
+            };
+            let place = format!("{name} in {}", network.name);
+            let (got_scores, got) = run(&network, &given, &cpu(1));
+            assert!(
+                run(&network, &given, &cpu(2)) == (got_scores.clone(), got.clone()),
+                "{place}: bits of 2 threads"
+            );
+            let worst = error(&got_scores, &scores);
+            assert!(worst < 1e-4, "{place}: scores differ by {worst}");
+            for role in [Role::Gradient, Role::Parameter, Role::Buffer] {
+                for (_, value) in raw.variables(role) {
+                    let worst = error(&got[&value.name].1, expected.get(&value.name));
+                    assert!(worst < 1e-4, "{place}: {} differs by {worst}", value.name);
+                }
+            }
+            let training = training_graph(&networks::training_form(&network, BATCH), &spec()).unwrap();
+            let plan = striate_engine::Device::plan(&cpu(1), training).unwrap();
+            ran.extend(plan.steps.iter().map(|step| step.algorithm).filter(|algorithm| *algorithm == name));
+        }
+    }
+    let idle: Vec<&str> = Cpu::convolutions().into_iter().filter(|name| !ran.contains(name)).collect();
+    assert!(idle.is_empty(), "{idle:?} did not run");
+}
