@@ -203,17 +203,30 @@ fn stopped_runs_report_a_loss_only_after_training() {
     assert!(result["train_loss"].as_f64().unwrap() > 0.0, "{result}");
 }
 
-/// With a warm-up, training works for a while; checkpoints from that time stay valid.
+/// With a warm-up, training works for a while; checkpoints from that time stay valid. At some of these rates an update
+/// overflows, at others the loss.
 #[test]
 fn last_good_checkpoint_survives_non_finite_values() {
     let folder = Folder::new("nan-late");
     let slow = ["schedule.name=constant", "schedule.warmup=1", "checkpoint.every_seconds=0"];
     let sets: Vec<&str> = slow.iter().flat_map(|set| ["--set", *set]).collect();
-    let output =
-        folder.run(&[&["train", "--lr", "1e9", "--epochs", "1000", "--out", "run"], &sets[..]].concat());
-    let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(1), "{text}");
-    let step: u64 = text.split("error: step ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
-    let state = folder.json(&["train", "--resume", "run", "--steps", "1"]);
-    assert!(step > 0 && state["steps"] == step, "{step} {state}");
+    for rate in ["1e7", "1e8", "1e9"] {
+        let output =
+            folder.run(&[&["train", "--lr", rate, "--epochs", "1000", "--out", rate], &sets[..]].concat());
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{text}");
+        assert!(
+            text.contains("; the last checkpoint is intact; start a new run with a smaller --lr"),
+            "{text}"
+        );
+        let step: u64 =
+            text.split("error: step ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
+        assert!(step > 0, "{text}");
+        let manifest = folder.path(rate).join(format!("checkpoints/step-{step:09}/manifest.json"));
+        assert!(manifest.is_file(), "{} is missing", manifest.display());
+        let resumed = folder.run(&["train", "--resume", rate, "--steps", "1"]);
+        let text = String::from_utf8_lossy(&resumed.stderr).into_owned();
+        // Finite weights may still be so large that the scores of the example overflow.
+        assert!(resumed.status.success() || text.contains("golden pair"), "{text}");
+    }
 }

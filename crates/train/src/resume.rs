@@ -181,7 +181,17 @@ impl Trainer {
         }
     }
 
+    /// The state of the run.
+    ///
+    /// # Errors
+    /// If the last update has made a variable non-finite, so that earlier checkpoints are kept.
     pub(crate) fn checkpoint(&self) -> Result<Checkpoint> {
+        let state = self.training.variables(&[Role::Parameter, Role::Buffer, Role::State])?;
+        let overflown = state.iter().filter(|(_, (_, values))| values.iter().any(|value| !value.is_finite()));
+        if let Some(name) = overflown.map(|(name, _)| name).min() {
+            let step = self.position.step.saturating_sub(1);
+            return Err(self.non_finite(step, &format!("the updated {name}"))?);
+        }
         Ok(Checkpoint {
             position: self.position,
             arithmetic: self.device.arithmetic(),
@@ -190,7 +200,7 @@ impl Trainer {
                 "fingerprint": self.fingerprint,
                 "recipe": recipe_hash(&self.settings.recipe),
             }),
-            state: self.training.variables(&[Role::Parameter, Role::Buffer, Role::State])?,
+            state,
         })
     }
 }

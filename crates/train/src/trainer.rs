@@ -254,12 +254,7 @@ impl Trainer {
         if !self.training.is_finite(&shape) {
             let culprit = self.training.first_non_finite(&shape, &batch.images, &batch.labels);
             let culprit = culprit.unwrap_or_else(|| "an unknown place, since a rerun is finite".into());
-            let has_checkpoint = matches!(Checkpoints::new(&self.folder()?.path, 1).latest(), Ok(Some(_)));
-            let intact = if has_checkpoint { " the last checkpoint is intact;" } else { "" };
-            return Err(Error::failed(format!(
-                "step {step} produces non-finite values, first in {culprit} (loss {loss});{intact} start a new run with a \
-                 smaller --lr"
-            )));
+            return Err(self.non_finite(step, &format!("{culprit} (loss {loss})"))?);
         }
         let rate = self.rate(step);
         self.training.update(&shape, rate as f32, None);
@@ -269,6 +264,15 @@ impl Trainer {
         self.sums.epoch_loss += f64::from(loss) * count as f64;
         self.sums.epoch_images += count as u64;
         Ok((loss, count))
+    }
+
+    /// The error that step number `step` produces non-finite values, first in `culprit`.
+    pub(crate) fn non_finite(&self, step: u64, culprit: &str) -> Result<Error> {
+        let has_checkpoint = matches!(Checkpoints::new(&self.folder()?.path, 1).latest(), Ok(Some(_)));
+        let intact = if has_checkpoint { " the last checkpoint is intact;" } else { "" };
+        Ok(Error::failed(format!(
+            "step {step} produces non-finite values, first in {culprit};{intact} start a new run with a smaller --lr"
+        )))
     }
 
     fn progress(&self, meter: &Meter) -> Progress {
