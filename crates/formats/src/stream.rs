@@ -47,10 +47,10 @@ pub(crate) fn read(path: &Path) -> Result<Option<Streamed>> {
 }
 
 /// Reads the tensors called `names` from the model file at `path`, without its checksum, which was checked when it was
-/// opened; `None` as [`read`], or if it is not a model file or lacks one of them.
+/// opened; `None` if it is not a model file, contains other types, or lacks one of them.
 ///
 /// # Errors
-/// As [`read`].
+/// If it cannot be read, or there is not enough memory.
 pub fn read_tensors(path: &Path, names: &[&str]) -> Result<Option<Weights>> {
     let file = Parts::open(path)?;
     let Some((mut header, start)) = regular_header(&file)? else { return Ok(None) };

@@ -1,5 +1,5 @@
-//! Whole networks with each implementation of convolutions forced in turn: the same results as the interpreter in f64, the
-//! same bits for any number of threads.
+//! Whole networks with each implementation of convolutions forced in turn: the same results as the interpreter in f64,
+//! the same bits for any number of threads.
 
 use std::collections::BTreeSet;
 
