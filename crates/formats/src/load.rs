@@ -194,7 +194,7 @@ fn from_bytes(bytes: Vec<u8>, kind: Kind, options: &ReadOptions) -> Result<Loade
     under_key(loaded, options)
 }
 
-/// Takes the weights under the key of `options` if there is no model.
+/// Selects the weights under the key of `options`, unless the file contains a model.
 fn under_key(mut loaded: Loaded, options: &ReadOptions) -> Result<Loaded> {
     if let (Some(key), None) = (&options.key, &loaded.model) {
         loaded.weights = keys::under(loaded.weights, key)?;

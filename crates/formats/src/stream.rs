@@ -126,7 +126,7 @@ fn regular_header(file: &Parts) -> Result<Option<(Header, u64)>> {
 /// A tensor that was read: its position, and its values with whether they are finite.
 type Tensor = (usize, Result<(Vec<f32>, bool)>);
 
-/// Reads the `next` tensors, which lie behind `start`, until there are no more.
+/// Reads tensors in order, starting with `next`, until none is left. The tensor data begin at offset `start`.
 fn read_ahead(
     file: &Parts,
     start: u64,

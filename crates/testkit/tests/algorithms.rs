@@ -115,3 +115,13 @@ fn every_forced_convolution_gives_the_same_results() {
     let idle: Vec<&str> = Cpu::convolutions().into_iter().filter(|name| !ran.contains(name)).collect();
     assert!(idle.is_empty(), "{idle:?} did not run");
 }
+
+#[test]
+fn unknown_implementations_are_refused_by_name() {
+    for name in ["", "conv_fft_f32"] {
+        let error = Cpu::with_isa(1, Isa::available()[0]).forcing(&[name]).err().unwrap().to_string();
+        let start =
+            format!("STRIATE_CONV: unknown implementation \"{name}\"; use one or more of conv_images_f32, ");
+        assert!(error.starts_with(&start) && !error.contains('\n'), "{error}");
+    }
+}

@@ -104,9 +104,7 @@ impl Constants {
         for (name, constant) in missing {
             let (_, values) =
                 read.remove(name).filter(|(shape, _)| *shape == constant.shape).ok_or_else(|| {
-                    Error::input(format!(
-                        "{name} is no longer what it was when it was first read; start again"
-                    ))
+                    Error::input(format!("{name} has changed since it was first read; restart the program"))
                 })?;
             self.hold(constant, Arc::new(Buffer::from_vec(values)?));
         }

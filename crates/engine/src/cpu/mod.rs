@@ -104,7 +104,7 @@ impl Cpu {
     /// tests and comparisons.
     ///
     /// # Errors
-    /// If there is no implementation with one of the names.
+    /// If a name is unknown.
     pub fn forcing(mut self, names: &[&str]) -> Result<Cpu> {
         let lists = [conv::forward(), conv::data_gradient(), conv::weight_gradient()];
         let known: Vec<&str> =
@@ -112,7 +112,7 @@ impl Cpu {
         if let Some(name) = names.iter().find(|name| !known.contains(name)) {
             let known = known.join(", ");
             return Err(Error::input(format!(
-                "STRIATE_CONV: unknown implementation {name}; there are {known}"
+                "STRIATE_CONV: unknown implementation \"{name}\"; use one or more of {known}"
             )));
         }
         self.forced = names.iter().map(|name| (*name).to_owned()).collect();

@@ -124,7 +124,7 @@ impl Shared {
         }
     }
 
-    /// Ends the workers' loops. There are no callers any more.
+    /// Makes the workers leave their loops. No caller may remain.
     pub fn close(&self) {
         self.assigned.iter().for_each(|assigned| assigned.0.store(END, SeqCst));
         self.sections.iter().for_each(Section::wake);
