@@ -10,7 +10,7 @@ use striate_kernels::threads::ThreadPool;
 use striate_kernels::{Access, Context, Memory, Place, Region, isa::Isa};
 use striate_tensor::{ALIGNMENT, Buffer, DType, Result, Shape};
 
-use crate::cpu::{Lowering, Step, all_finite, join_neighbors, lower};
+use crate::cpu::{Lowering, Step, all_finite, dtypes, join_neighbors, lower};
 use crate::device::{Data, Deployment, Device, FixedWeights, Profile, Program, Session};
 use crate::passes::{Disabled, trains};
 use crate::report::{PlanReport, StepReport};
@@ -142,7 +142,7 @@ impl Steps {
                 let bytes = graph.value(*output).bytes();
                 regions.entry(*output).or_insert_with(|| space.add(bytes));
             }
-            let (position, layouts) = candidates.reference();
+            let (position, layouts) = candidates.reference(&dtypes(&graph, node));
             let kernel = candidates.prepare(position, Isa::Scalar, &layouts);
             let reads = node.inputs.iter().map(|id| regions[id].clone()).collect();
             let mut writes: Vec<Region> = node.outputs.iter().map(|id| regions[id].clone()).collect();

@@ -1,6 +1,8 @@
 //! The interface of an implementation of an operation, and how one is chosen.
 
-use crate::{Layout, Views};
+use striate_tensor::DType;
+
+use crate::{Format, Layout, Views};
 
 use crate::isa::Isa;
 use crate::threads::ThreadPool;
@@ -17,12 +19,18 @@ pub trait Implementation<D>: Send + Sync {
     /// A descriptive name, such as `conv_direct_f32`.
     fn name(&self) -> &'static str;
 
-    /// Returns the layouts in which this implementation wants its operands on `isa`, first those it reads,
-    /// then those it writes; `None` if it refuses the descriptor.
+    /// Returns the formats in which this implementation wants its operands on `isa`, first those it reads,
+    /// then those it writes; `None` if it does not support the descriptor.
     ///
     /// `first` is the current layout of the first operand, which implementations that work in any layout
-    /// return. Halos in the result are minimums; the compiler may widen them.
-    fn accepts(&self, desc: &D, isa: Isa, first: Layout) -> Option<Vec<Layout>>;
+    /// return. Halos in the result are minimums; the compiler may widen them. Element types are never converted for a
+    /// kernel: it computes operands that have these types.
+    fn formats(&self, desc: &D, isa: Isa, first: Layout) -> Option<Vec<Format>>;
+
+    /// Whether it supports the descriptor on `isa` if the first operand is in the layout `first`.
+    fn supports(&self, desc: &D, isa: Isa, first: Layout) -> bool {
+        self.formats(desc, isa, first).is_some()
+    }
 
     /// The time that it takes on `isa`, in multiply-adds at the peak of one core, whatever their number. Counts the
     /// weights that are read, but not the conversion of operands. The layout pass minimizes the sum over the graph;
@@ -31,8 +39,8 @@ pub trait Implementation<D>: Send + Sync {
         0.0
     }
 
-    /// Creates the kernel for operands in `layouts`: those returned by [`Implementation::accepts`], with
-    /// halos at least as wide. Everything that can be computed in advance is computed here.
+    /// Creates the kernel for operands in `layouts`: those of [`Implementation::formats`], with halos
+    /// at least as wide. Everything that can be computed in advance is computed here.
     fn prepare(&self, desc: &D, isa: Isa, layouts: &[Layout]) -> Box<dyn Kernel>;
 }
 
@@ -48,11 +56,12 @@ pub trait Kernel: Send + Sync {
     fn run(&self, context: &Context, views: &mut Views);
 }
 
-/// Returns the implementation in `list` that accepts `desc` at the lowest cost, the first of several, with the layouts
-/// that it wants.
+/// Returns the implementation in `list` that supports `desc` for operands of `f32` at the lowest cost, the first of
+/// several, with the layouts that it wants.
 ///
 /// # Panics
-/// If none accepts; this does not happen, because every list ends with one that accepts everything.
+/// If there is none; this does not happen, because every list of kernels for `f32` ends with one that supports
+/// everything.
 pub fn choose<'a, D>(
     list: &[&'a dyn Implementation<D>],
     desc: &D,
@@ -61,9 +70,11 @@ pub fn choose<'a, D>(
 ) -> (&'a dyn Implementation<D>, Vec<Layout>) {
     list.iter()
         .filter_map(|candidate| {
-            Some((*candidate, candidate.accepts(desc, isa, first)?, candidate.cost(desc, isa)))
+            let formats = candidate.formats(desc, isa, first)?;
+            let is_reduced = formats.iter().any(|format| format.dtype == DType::BF16);
+            (!is_reduced).then(|| (*candidate, Format::layouts(&formats), candidate.cost(desc, isa)))
         })
         .min_by(|(.., a), (.., b)| a.total_cmp(b))
         .map(|(candidate, layouts, _)| (candidate, layouts))
-        .expect("the last implementation accepts everything")
+        .expect("the last implementation supports everything")
 }

@@ -2,9 +2,9 @@
 //!
 //! Kernels are independent of graphs. A kernel gets a descriptor (sizes, strides, padding), the layouts of
 //! its operands, and views of memory. Each operation is one module: its descriptor, an **ordered list of
-//! implementations** for each direction, their vector kernels, and the naive `reference`. Each implementation accepts
-//! or refuses a descriptor; the reference comes last and accepts everything. Adding one line to a list enables a kernel
-//! in production, in the tests and in the benchmark.
+//! implementations** for each direction, their vector kernels, and the naive `reference`. Each implementation says which
+//! descriptors it supports, and in which [`Format`]s it wants its operands; the reference comes last and supports
+//! everything. Adding one line to a list enables a kernel in production, in the tests and in the benchmark.
 //!
 //! Operations are grouped by duty in private modules and exported here by name, such as [`linear`] and [`pooling`].
 //!
@@ -33,7 +33,7 @@ pub mod threads;
 pub use conv::{conv3d, locally_connected};
 pub use implementation::{Context, Implementation, Kernel, choose};
 pub use layout::reorder;
-pub use layout::{Halo, Layout, Packed, Packing};
+pub use layout::{Format, Halo, Layout, Packed, Packing};
 pub use loss::*;
 pub use matrix::*;
 pub use memory::{Access, Memory, Operand, Place, Region, Views};

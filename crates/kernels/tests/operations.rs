@@ -21,7 +21,7 @@ use striate_kernels::rbf::{self, RbfDesc};
 use striate_kernels::scale::{self, ScaleDesc};
 use striate_kernels::softmax::{self, SoftmaxDesc};
 use striate_kernels::threads::ThreadPool;
-use striate_kernels::{Access, Halo, Layout, Memory, Operand as Slice, Place, Region, Views};
+use striate_kernels::{Access, Format, Halo, Layout, Memory, Operand as Slice, Place, Region, Views};
 use striate_kernels::{Context, reorder};
 use striate_tensor::{Buffer, Shape};
 
@@ -399,7 +399,8 @@ proptest! {
         for isa in instruction_sets() {
             for (implementation, threads) in dropout::list().iter().flat_map(|i| [(i, 1), (i, 2)]) {
                 for first in [Layout::Plain, Layout::channels(isa.block())] {
-                    let Some(layouts) = implementation.accepts(&desc, isa, first) else { continue };
+                    let Some(formats) = implementation.formats(&desc, isa, first) else { continue };
+                    let layouts = Format::layouts(&formats);
                     let len = layouts[0].len(&Shape::from(shape));
                     let plain: Vec<f32> = x.values.iter().map(|x| *x as f32).collect();
                     let mut laid = vec![0.0; len];

@@ -323,6 +323,8 @@ mod tests {
         assert_eq!(read.load(SeqCst), 1);
         constants.held.clear();
         constants.again = Some(Arc::new(|_| Ok(crate::Variables::new())));
-        assert!(constants.prepare(&unfolded, &plain).unwrap_err().to_string().contains("restart the program"));
+        assert!(
+            constants.prepare(&unfolded, &plain).unwrap_err().to_string().contains("restart the program")
+        );
     }
 }

@@ -14,7 +14,7 @@ use striate_kernels::isa::Isa;
 use striate_tensor::text::grouped;
 use striate_tensor::{Error, Result, Shape};
 
-use super::lower::{Candidates, Lowering, lower};
+use super::lower::{Candidates, Lowering, dtypes, lower};
 use super::select::{Policy, Selected, select};
 use super::session::Placements;
 use crate::passes::trains;
@@ -167,7 +167,7 @@ impl LayoutPass {
             self.settle_like_parameter(*output, &node);
         }
         let Lowering::Kernels(candidates) = self.lower(&node) else { unreachable!("updates are kernels") };
-        let position = candidates.options(self.isa, Layout::Plain)[0].position;
+        let position = candidates.options(self.isa, &dtypes(&self.graph, &node), Layout::Plain)[0].position;
         self.push(node, Choice::Kernel(candidates, position));
     }
 

@@ -18,7 +18,7 @@ mod schedule;
 mod select;
 mod session;
 
-pub(crate) use lower::{Lowering, criterion, lower};
+pub(crate) use lower::{Lowering, criterion, dtypes, lower};
 pub(crate) use plan::{Step, all_finite};
 pub(crate) use schedule::join_neighbors;
 
@@ -100,7 +100,8 @@ impl Cpu {
         lists.into_iter().flatten().map(|implementation| implementation.name()).collect()
     }
 
-    /// Chooses the implementations of convolutions with these names wherever they accept, whatever they cost: for
+    /// Chooses the implementations of convolutions with these names wherever they support the descriptor, whatever they
+    /// cost: for
     /// tests and comparisons.
     ///
     /// # Errors

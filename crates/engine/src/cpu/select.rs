@@ -15,7 +15,7 @@ use striate_kernels::isa::Isa;
 use striate_kernels::{Halo, Layout};
 use striate_tensor::Shape;
 
-use super::lower::{Lowering, Way, lower};
+use super::lower::{Lowering, Way, dtypes, lower};
 use crate::passes::trains;
 
 /// What the choice depends on besides the graph.
@@ -24,7 +24,7 @@ pub(super) struct Policy<'a> {
     pub isa: Isa,
     /// Whether layouts other than plain are allowed.
     pub blocked: bool,
-    /// Names of implementations that are chosen wherever they accept.
+    /// Names of implementations that are chosen wherever they support the descriptor.
     pub forced: &'a [String],
 }
 
@@ -102,8 +102,14 @@ impl<'a> Selection<'a> {
         let shape = self.graph.shape(id);
         match to {
             Layout::Packed(packed) => packed.packing.cost(packed.groups, shape.nchw()),
-            to => BYTE * (bytes(from, shape) + bytes(to, shape)),
+            to => BYTE * (self.bytes(id, from) + self.bytes(id, to)),
         }
+    }
+
+    /// The size of the value `id` in `layout`.
+    fn bytes(&self, id: ValueId, layout: Layout) -> f64 {
+        let value = self.graph.value(id);
+        layout.checked_len(&value.shape).map_or(f64::MAX, |len| (len * value.dtype.size()) as f64)
     }
 
     /// The cost of the variable `id` in layout `to`. A trained parameter lives in the layout that the forward
@@ -146,8 +152,9 @@ impl<'a> Selection<'a> {
         let len = |id: ValueId| self.graph.shape(id).numel();
         let Lowering::Kernels(lowered) = lower(self.graph, node, &len) else { return None };
         let mut ways: Vec<Way> = Vec::new();
+        let dtypes = dtypes(self.graph, node);
         for first in self.first_layouts(node) {
-            for way in lowered.options(self.policy.isa, first) {
+            for way in lowered.options(self.policy.isa, &dtypes, first) {
                 let plain = way.layouts.iter().all(|layout| *layout == Layout::Plain);
                 let known = ways.iter().any(|w| (w.position, &w.layouts) == (way.position, &way.layouts));
                 if (self.policy.blocked || plain) && !known {
@@ -187,8 +194,7 @@ impl<'a> Selection<'a> {
     fn moving(&self, node: &Node, layouts: &[Layout]) -> f64 {
         let operands = node.inputs.iter().chain(&node.outputs).zip(layouts);
         let activations = operands.filter(|(id, _)| self.graph.value(**id).role().is_none());
-        let bytes =
-            |(id, layout): (&ValueId, &Layout)| bytes(layout.with_halo(Halo::NONE), self.graph.shape(*id));
+        let bytes = |(id, layout): (&ValueId, &Layout)| self.bytes(*id, layout.with_halo(Halo::NONE));
         BYTE * activations.map(bytes).sum::<f64>()
     }
 
@@ -341,10 +347,6 @@ impl<'a> Selection<'a> {
 fn cheapest(count: usize, cost: impl Fn(usize) -> f64) -> usize {
     let costs: Vec<f64> = (0..count).map(cost).collect();
     (0..count).min_by(|a, b| costs[*a].total_cmp(&costs[*b])).unwrap_or(0)
-}
-
-fn bytes(layout: Layout, shape: &Shape) -> f64 {
-    layout.checked_len(shape).map_or(f64::MAX, |len| (len * size_of::<f32>()) as f64)
 }
 
 /// Whether blocks of channels suit a value of `shape` for `node`: always for maps, and for signals if the node has

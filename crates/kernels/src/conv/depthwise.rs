@@ -11,10 +11,10 @@
 
 use std::ops::Range;
 
-use crate::{Layout, Views};
+use crate::{Format, Layout, Views};
 
 use super::ConvDesc;
-use super::direct::forward_layouts;
+use super::direct::forward_formats;
 use super::geometry::{self, Phase, has_few_phases, has_few_taps};
 use crate::activation::Activation;
 use crate::isa::Isa;
@@ -43,9 +43,9 @@ impl Implementation<ConvDesc> for Forward {
         "conv_depthwise_f32"
     }
 
-    fn accepts(&self, d: &ConvDesc, isa: Isa, _first: Layout) -> Option<Vec<Layout>> {
+    fn formats(&self, d: &ConvDesc, isa: Isa, _first: Layout) -> Option<Vec<Format>> {
         (is_depthwise(d) && has_few_taps(d, 1, 1))
-            .then(|| forward_layouts(d, isa.block(), weight_layout(isa), isa.block()))
+            .then(|| forward_formats(d, isa.block(), weight_layout(isa), isa.block()))
     }
 
     fn prepare(&self, d: &ConvDesc, isa: Isa, layouts: &[Layout]) -> Box<dyn Kernel> {
@@ -72,11 +72,11 @@ impl Implementation<ConvDesc> for DataGradient {
         "conv_data_gradient_depthwise_f32"
     }
 
-    fn accepts(&self, d: &ConvDesc, isa: Isa, _first: Layout) -> Option<Vec<Layout>> {
+    fn formats(&self, d: &ConvDesc, isa: Isa, _first: Layout) -> Option<Vec<Format>> {
         let block = isa.block();
         (is_depthwise(d) && has_few_taps(d, 1, 1) && has_few_phases(d)).then(|| {
             let halo = geometry::halo(&geometry::backward(d, 0), &geometry::backward(d, 1), d.output);
-            vec![Layout::Channels { block, halo }, weight_layout(isa), Layout::channels(block)]
+            Format::f32s([Layout::Channels { block, halo }, weight_layout(isa), Layout::channels(block)])
         })
     }
 

@@ -5,7 +5,7 @@
 //! is split into slices with separate sums, which are then added in order; the number of slices depends only
 //! on the descriptor.
 
-use crate::{Layout, Views};
+use crate::{Format, Layout, Views};
 
 use super::ConvDesc;
 use super::depthwise::{is_depthwise, weight_layout};
@@ -29,11 +29,11 @@ impl Implementation<ConvDesc> for WeightGradient {
         "conv_weight_gradient_depthwise_f32"
     }
 
-    fn accepts(&self, d: &ConvDesc, isa: Isa, _first: Layout) -> Option<Vec<Layout>> {
+    fn formats(&self, d: &ConvDesc, isa: Isa, _first: Layout) -> Option<Vec<Format>> {
         let block = isa.block();
         let x = Layout::Channels { block, halo: needed_halo(d) };
         (is_depthwise(d) && has_few_taps(d, 1, 1))
-            .then(|| vec![x, Layout::channels(block), weight_layout(isa)])
+            .then(|| Format::f32s([x, Layout::channels(block), weight_layout(isa)]))
     }
 
     fn prepare(&self, d: &ConvDesc, isa: Isa, layouts: &[Layout]) -> Box<dyn Kernel> {

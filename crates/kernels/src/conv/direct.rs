@@ -13,7 +13,7 @@
 
 use std::ops::Range;
 
-use crate::{Halo, Layout, Views};
+use crate::{Format, Halo, Layout, Views};
 
 use super::ConvDesc;
 use super::cost;
@@ -41,13 +41,13 @@ pub(super) fn needed_halo(d: &ConvDesc) -> Halo {
     geometry::halo(&geometry::forward(d, 0), &geometry::forward(d, 1), d.input)
 }
 
-pub(super) fn forward_layouts(d: &ConvDesc, x_block: usize, w: Layout, block: usize) -> Vec<Layout> {
-    let y = Layout::channels(block);
-    let mut layouts = vec![Layout::Channels { block: x_block, halo: needed_halo(d) }, w];
-    layouts.extend(d.bias.then_some(Layout::Plain));
-    layouts.extend(d.residual.then_some(y));
-    layouts.push(y);
-    layouts
+pub(super) fn forward_formats(d: &ConvDesc, x_block: usize, w: Layout, block: usize) -> Vec<Format> {
+    let y = Layout::channels(block).f32();
+    let mut formats = vec![Layout::Channels { block: x_block, halo: needed_halo(d) }.f32(), w.f32()];
+    formats.extend(d.bias.then_some(Layout::Plain.f32()));
+    formats.extend(d.residual.then_some(y));
+    formats.push(y);
+    formats
 }
 
 impl Implementation<ConvDesc> for Blocked {
@@ -55,10 +55,10 @@ impl Implementation<ConvDesc> for Blocked {
         "conv_direct_f32"
     }
 
-    fn accepts(&self, d: &ConvDesc, isa: Isa, _first: Layout) -> Option<Vec<Layout>> {
+    fn formats(&self, d: &ConvDesc, isa: Isa, _first: Layout) -> Option<Vec<Format>> {
         let block = isa.block();
         (groups_fill_blocks(d, block) && has_few_taps(d, d.in_channels / d.groups, block))
-            .then(|| forward_layouts(d, block, Layout::KernelForward { block }, block))
+            .then(|| forward_formats(d, block, Layout::KernelForward { block }, block))
     }
 
     fn cost(&self, d: &ConvDesc, isa: Isa) -> f64 {
@@ -75,10 +75,10 @@ impl Implementation<ConvDesc> for PlanarInput {
         "conv_direct_planar_f32"
     }
 
-    fn accepts(&self, d: &ConvDesc, isa: Isa, _first: Layout) -> Option<Vec<Layout>> {
+    fn formats(&self, d: &ConvDesc, isa: Isa, _first: Layout) -> Option<Vec<Format>> {
         let block = isa.block();
         let few = d.groups == 1 && d.in_channels <= FEW_CHANNELS && has_few_taps(d, d.in_channels, 1);
-        few.then(|| forward_layouts(d, 1, Layout::KernelPlanarInput { block }, block))
+        few.then(|| forward_formats(d, 1, Layout::KernelPlanarInput { block }, block))
     }
 
     fn cost(&self, d: &ConvDesc, isa: Isa) -> f64 {
@@ -95,7 +95,7 @@ impl Implementation<ConvDesc> for DataGradient {
         "conv_data_gradient_direct_f32"
     }
 
-    fn accepts(&self, d: &ConvDesc, isa: Isa, _first: Layout) -> Option<Vec<Layout>> {
+    fn formats(&self, d: &ConvDesc, isa: Isa, _first: Layout) -> Option<Vec<Format>> {
         let block = isa.block();
         let fits = groups_fill_blocks(d, block)
             && has_few_taps(d, d.out_channels / d.groups, block)
@@ -103,7 +103,7 @@ impl Implementation<ConvDesc> for DataGradient {
         fits.then(|| {
             let halo = geometry::halo(&geometry::backward(d, 0), &geometry::backward(d, 1), d.output);
             let dy = Layout::Channels { block, halo };
-            vec![dy, Layout::KernelBackward { block }, Layout::channels(block)]
+            Format::f32s([dy, Layout::KernelBackward { block }, Layout::channels(block)])
         })
     }
 

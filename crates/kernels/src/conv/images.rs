@@ -11,7 +11,7 @@
 
 use std::ops::Range;
 
-use crate::{Layout, Views};
+use crate::{Format, Layout, Views};
 
 use super::geometry::{self, Phase, has_few_phases};
 use super::{ConvDesc, cost};
@@ -56,8 +56,8 @@ impl Implementation<ConvDesc> for Forward {
         "conv_images_f32"
     }
 
-    fn accepts(&self, d: &ConvDesc, isa: Isa, _first: Layout) -> Option<Vec<Layout>> {
-        suits(d, isa).then(|| layouts(isa, d.bias))
+    fn formats(&self, d: &ConvDesc, isa: Isa, _first: Layout) -> Option<Vec<Format>> {
+        suits(d, isa).then(|| formats(isa, d.bias))
     }
 
     fn cost(&self, d: &ConvDesc, _isa: Isa) -> f64 {
@@ -74,8 +74,8 @@ impl Implementation<ConvDesc> for DataGradient {
         "conv_data_gradient_images_f32"
     }
 
-    fn accepts(&self, d: &ConvDesc, isa: Isa, _first: Layout) -> Option<Vec<Layout>> {
-        (suits(d, isa) && has_few_phases(d)).then(|| layouts(isa, false))
+    fn formats(&self, d: &ConvDesc, isa: Isa, _first: Layout) -> Option<Vec<Format>> {
+        (suits(d, isa) && has_few_phases(d)).then(|| formats(isa, false))
     }
 
     fn cost(&self, d: &ConvDesc, _isa: Isa) -> f64 {
@@ -88,13 +88,9 @@ impl Implementation<ConvDesc> for DataGradient {
 }
 
 /// The layouts of x, the weights, the optional bias, and y.
-pub(crate) fn layouts(isa: Isa, bias: bool) -> Vec<Layout> {
-    let images = Layout::Images { block: isa.block() };
-    let mut layouts = vec![images, Layout::Plain, images];
-    if bias {
-        layouts.insert(2, Layout::Plain);
-    }
-    layouts
+pub(crate) fn formats(isa: Isa, bias: bool) -> Vec<Format> {
+    let (images, plain) = (Layout::Images { block: isa.block() }.f32(), Layout::Plain.f32());
+    if bias { vec![images, plain, plain, images] } else { vec![images, plain, images] }
 }
 
 /// Creates the kernel that reads x, w and the optional bias, and writes y.

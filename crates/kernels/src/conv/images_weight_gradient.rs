@@ -8,7 +8,7 @@
 
 use std::ops::Range;
 
-use crate::{Layout, Views};
+use crate::{Format, Layout, Views};
 
 use super::images::suits;
 use super::{ConvDesc, cost};
@@ -43,8 +43,8 @@ impl Implementation<ConvDesc> for WeightGradient {
         "conv_weight_gradient_images_f32"
     }
 
-    fn accepts(&self, d: &ConvDesc, isa: Isa, _first: Layout) -> Option<Vec<Layout>> {
-        suits(d, isa).then(|| layouts(isa))
+    fn formats(&self, d: &ConvDesc, isa: Isa, _first: Layout) -> Option<Vec<Format>> {
+        suits(d, isa).then(|| formats(isa))
     }
 
     fn cost(&self, d: &ConvDesc, _isa: Isa) -> f64 {
@@ -57,9 +57,9 @@ impl Implementation<ConvDesc> for WeightGradient {
 }
 
 /// The layouts of x, dy and dw.
-pub(crate) fn layouts(isa: Isa) -> Vec<Layout> {
-    let images = Layout::Images { block: isa.block() };
-    vec![images, images, Layout::Plain]
+pub(crate) fn formats(isa: Isa) -> Vec<Format> {
+    let images = Layout::Images { block: isa.block() }.f32();
+    vec![images, images, Layout::Plain.f32()]
 }
 
 /// Creates the kernel that reads x and dy, and writes dw.

@@ -17,7 +17,7 @@ mod winograd;
 
 use crate::Implementation;
 use crate::activation::Activation;
-use crate::reference::Reference;
+use crate::reference::{Reference, floats};
 
 /// A convolution of maps in two dimensions.
 #[derive(Debug, Clone, PartialEq)]
@@ -67,7 +67,7 @@ pub fn forward() -> &'static [&'static dyn Implementation<ConvDesc>] {
         &direct::Blocked,
         &Reference::<ConvDesc> {
             name: "conv_reference",
-            operands: |d| 3 + usize::from(d.bias) + usize::from(d.residual),
+            operands: |d| floats(3 + usize::from(d.bias) + usize::from(d.residual)),
             run: |d, views| {
                 let (x, w) = (views.read::<f32>(0), views.read(1));
                 let bias = d.bias.then(|| views.read(2));
@@ -94,7 +94,7 @@ pub fn data_gradient() -> &'static [&'static dyn Implementation<ConvDesc>] {
         &direct::DataGradient,
         &Reference::<ConvDesc> {
             name: "conv_data_gradient_reference",
-            operands: |_| 3,
+            operands: |_| floats(3),
             run: |d, views| {
                 let (dy, w) = (views.read::<f32>(0), views.read(1));
                 reference::data_gradient(d, dy, w, views.write(0));
@@ -120,7 +120,7 @@ pub fn weight_gradient() -> &'static [&'static dyn Implementation<ConvDesc>] {
         &weight_gradient::Blocked,
         &Reference::<ConvDesc> {
             name: "conv_weight_gradient_reference",
-            operands: |_| 3,
+            operands: |_| floats(3),
             run: |d, views| {
                 let (x, dy) = (views.read::<f32>(0), views.read(1));
                 reference::weight_gradient(d, x, dy, views.write(0));

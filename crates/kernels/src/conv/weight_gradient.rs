@@ -6,7 +6,7 @@
 //! row. If there are few pairs of channel blocks, the batch is split into slices with separate sums, which are
 //! then added in order; the number of slices depends only on the descriptor.
 
-use crate::{Layout, Views};
+use crate::{Format, Layout, Views};
 
 use super::ConvDesc;
 use super::cost;
@@ -39,11 +39,11 @@ impl Implementation<ConvDesc> for Blocked {
         "conv_weight_gradient_direct_f32"
     }
 
-    fn accepts(&self, d: &ConvDesc, isa: Isa, _first: Layout) -> Option<Vec<Layout>> {
+    fn formats(&self, d: &ConvDesc, isa: Isa, _first: Layout) -> Option<Vec<Format>> {
         let block = isa.block();
         let x = Layout::Channels { block, halo: needed_halo(d) };
-        let layouts = || vec![x, Layout::channels(block), Layout::KernelForward { block }];
-        (groups_fill_blocks(d, block) && has_few_taps(d, 1, 1)).then(layouts)
+        let formats = || Format::f32s([x, Layout::channels(block), Layout::KernelForward { block }]);
+        (groups_fill_blocks(d, block) && has_few_taps(d, 1, 1)).then(formats)
     }
 
     fn cost(&self, d: &ConvDesc, isa: Isa) -> f64 {
@@ -60,11 +60,11 @@ impl Implementation<ConvDesc> for PlanarInput {
         "conv_weight_gradient_planar_f32"
     }
 
-    fn accepts(&self, d: &ConvDesc, isa: Isa, _first: Layout) -> Option<Vec<Layout>> {
+    fn formats(&self, d: &ConvDesc, isa: Isa, _first: Layout) -> Option<Vec<Format>> {
         let block = isa.block();
         let x = Layout::Channels { block: 1, halo: needed_halo(d) };
-        let layouts = || vec![x, Layout::channels(block), Layout::KernelPlanarInput { block }];
-        (d.groups == 1 && d.in_channels <= super::direct::FEW_CHANNELS).then(layouts)
+        let formats = || Format::f32s([x, Layout::channels(block), Layout::KernelPlanarInput { block }]);
+        (d.groups == 1 && d.in_channels <= super::direct::FEW_CHANNELS).then(formats)
     }
 
     fn cost(&self, d: &ConvDesc, isa: Isa) -> f64 {

@@ -7,6 +7,7 @@
 //! innermost dimension is a block of images instead: [`Layout::Images`].
 //! Convolution weights have their own blocked layouts.
 
+mod format;
 pub(crate) mod maps;
 mod packing;
 pub mod reorder;
@@ -15,6 +16,7 @@ use std::fmt;
 
 use striate_tensor::Shape;
 
+pub use format::Format;
 pub use packing::{Packed, Packing};
 
 /// A border of zero rows and columns around a feature map.

@@ -1,5 +1,7 @@
 //! Cross-entropy between softmax and labels. Rows are few and short, so a naive kernel suffices.
 
+use striate_tensor::DType;
+
 use crate::Implementation;
 use crate::reference::Reference;
 
@@ -29,7 +31,7 @@ impl CrossEntropyDesc {
 pub fn forward() -> &'static [&'static dyn Implementation<CrossEntropyDesc>] {
     &[&Reference::<CrossEntropyDesc> {
         name: "cross_entropy_reference",
-        operands: |_| 4,
+        operands: |_| vec![DType::F32, DType::I64, DType::F32, DType::F32],
         run: |desc, views| {
             let (x, labels) = (views.read::<f32>(0), views.read::<i64>(1));
             let (loss, probabilities) = (views.write::<f32>(0), views.write(1));
@@ -42,7 +44,7 @@ pub fn forward() -> &'static [&'static dyn Implementation<CrossEntropyDesc>] {
 pub fn gradient() -> &'static [&'static dyn Implementation<CrossEntropyDesc>] {
     &[&Reference::<CrossEntropyDesc> {
         name: "cross_entropy_gradient_reference",
-        operands: |_| 3,
+        operands: |_| vec![DType::F32, DType::I64, DType::F32],
         run: |desc, views| {
             let (probabilities, labels) = (views.read::<f32>(0), views.read::<i64>(1));
             reference::gradient(desc, probabilities, labels, views.write(0));

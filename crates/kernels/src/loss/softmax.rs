@@ -1,7 +1,7 @@
 //! Softmax over rows of scores. Rows are few and short, so a naive kernel suffices.
 
 use crate::Implementation;
-use crate::reference::Reference;
+use crate::reference::{Reference, floats};
 
 /// Softmax of `[rows, classes]`.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,7 +16,7 @@ pub struct SoftmaxDesc {
 pub fn list() -> &'static [&'static dyn Implementation<SoftmaxDesc>] {
     &[&Reference::<SoftmaxDesc> {
         name: "softmax_reference",
-        operands: |_| 2,
+        operands: |_| floats(2),
         run: |desc, views| reference::forward(desc.classes, views.read::<f32>(0), views.write(0)),
     }]
 }
@@ -25,7 +25,7 @@ pub fn list() -> &'static [&'static dyn Implementation<SoftmaxDesc>] {
 pub fn gradient() -> &'static [&'static dyn Implementation<SoftmaxDesc>] {
     &[&Reference::<SoftmaxDesc> {
         name: "softmax_gradient_reference",
-        operands: |_| 3,
+        operands: |_| floats(3),
         run: |desc, views| {
             let (y, dy) = (views.read::<f32>(0), views.read(1));
             reference::gradient(desc.classes, y, dy, views.write(0));
@@ -37,7 +37,7 @@ pub fn gradient() -> &'static [&'static dyn Implementation<SoftmaxDesc>] {
 pub fn log() -> &'static [&'static dyn Implementation<SoftmaxDesc>] {
     &[&Reference::<SoftmaxDesc> {
         name: "log_softmax_reference",
-        operands: |_| 2,
+        operands: |_| floats(2),
         run: |desc, views| reference::log_forward(desc.classes, views.read::<f32>(0), views.write(0)),
     }]
 }
@@ -46,7 +46,7 @@ pub fn log() -> &'static [&'static dyn Implementation<SoftmaxDesc>] {
 pub fn log_gradient() -> &'static [&'static dyn Implementation<SoftmaxDesc>] {
     &[&Reference::<SoftmaxDesc> {
         name: "log_softmax_gradient_reference",
-        operands: |_| 3,
+        operands: |_| floats(3),
         run: |desc, views| {
             let (y, dy) = (views.read::<f32>(0), views.read(1));
             reference::log_gradient(desc.classes, y, dy, views.write(0));

@@ -2,7 +2,7 @@
 
 use crate::Implementation;
 use crate::broadcast::{Arithmetic, BroadcastDesc};
-use crate::reference::Reference;
+use crate::reference::{Reference, floats};
 
 /// y\[…, i, j\] = Σ a\[…, i, k\] · b\[…, k, j\]. Reads a and b, writes y.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,7 +37,7 @@ impl MatMulDesc {
 pub fn list() -> &'static [&'static dyn Implementation<MatMulDesc>] {
     &[&Reference::<MatMulDesc> {
         name: "matmul_reference",
-        operands: |_| 3,
+        operands: |_| floats(3),
         run: |desc, views| reference::forward(desc, views.read::<f32>(0), views.read(1), views.write(0)),
     }]
 }

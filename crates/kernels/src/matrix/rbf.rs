@@ -1,7 +1,7 @@
 //! Scores from distances to fixed codes. Rows are few and short, so a naive kernel suffices.
 
 use crate::Implementation;
-use crate::reference::Reference;
+use crate::reference::{Reference, floats};
 
 /// Scores of x `[rows, features]` from the distances to codes `[units, features]`.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,7 +18,7 @@ pub struct RbfDesc {
 pub fn forward() -> &'static [&'static dyn Implementation<RbfDesc>] {
     &[&Reference::<RbfDesc> {
         name: "rbf_reference",
-        operands: |_| 3,
+        operands: |_| floats(3),
         run: |d, views| reference::forward(d, views.read::<f32>(0), views.read(1), views.write(0)),
     }]
 }
@@ -27,7 +27,7 @@ pub fn forward() -> &'static [&'static dyn Implementation<RbfDesc>] {
 pub fn gradient() -> &'static [&'static dyn Implementation<RbfDesc>] {
     &[&Reference::<RbfDesc> {
         name: "rbf_gradient_reference",
-        operands: |_| 4,
+        operands: |_| floats(4),
         run: |d, views| {
             let [x, codes, dy] = std::array::from_fn(|i| views.read::<f32>(i));
             reference::gradient(d, x, codes, dy, views.write(0));

@@ -1,10 +1,10 @@
 //! Concatenation of values along the channels, and splitting.
 
-use crate::{Layout, Views};
+use crate::{Format, Layout, Views};
 
 use crate::isa::Isa;
 use crate::layout::maps::{Maps, is_blocked};
-use crate::reference::Reference;
+use crate::reference::{Reference, floats};
 use crate::threads::Pointer;
 use crate::{Context, Implementation, Kernel};
 
@@ -23,7 +23,7 @@ pub fn forward() -> &'static [&'static dyn Implementation<ConcatDesc>] {
         &Join,
         &Reference::<ConcatDesc> {
             name: "concat_reference",
-            operands: |desc| desc.channels.len() + 1,
+            operands: |desc| floats(desc.channels.len() + 1),
             run: |desc, views| {
                 let whole = views.write::<f32>(0);
                 for (index, (first, count)) in reference::ranges(&desc.channels).enumerate() {
@@ -40,7 +40,7 @@ pub fn gradient() -> &'static [&'static dyn Implementation<ConcatDesc>] {
         &Split,
         &Reference::<ConcatDesc> {
             name: "concat_gradient_reference",
-            operands: |desc| desc.channels.len() + 1,
+            operands: |desc| floats(desc.channels.len() + 1),
             run: |desc, views| {
                 for (index, (first, count)) in reference::ranges(&desc.channels).enumerate() {
                     reference::split(desc.shape, first, count, views.read::<f32>(0), views.write(index));
@@ -57,8 +57,8 @@ impl Implementation<ConcatDesc> for Join {
         "concat_f32"
     }
 
-    fn accepts(&self, desc: &ConcatDesc, isa: Isa, first: Layout) -> Option<Vec<Layout>> {
-        layouts(desc, isa, first)
+    fn formats(&self, desc: &ConcatDesc, isa: Isa, first: Layout) -> Option<Vec<Format>> {
+        formats(desc, isa, first)
     }
 
     fn prepare(&self, desc: &ConcatDesc, _isa: Isa, layouts: &[Layout]) -> Box<dyn Kernel> {
@@ -74,8 +74,8 @@ impl Implementation<ConcatDesc> for Split {
         "concat_gradient_f32"
     }
 
-    fn accepts(&self, desc: &ConcatDesc, isa: Isa, first: Layout) -> Option<Vec<Layout>> {
-        layouts(desc, isa, first)
+    fn formats(&self, desc: &ConcatDesc, isa: Isa, first: Layout) -> Option<Vec<Format>> {
+        formats(desc, isa, first)
     }
 
     fn prepare(&self, desc: &ConcatDesc, _isa: Isa, layouts: &[Layout]) -> Box<dyn Kernel> {
@@ -84,8 +84,8 @@ impl Implementation<ConcatDesc> for Split {
     }
 }
 
-fn layouts(desc: &ConcatDesc, isa: Isa, first: Layout) -> Option<Vec<Layout>> {
-    is_blocked(first, isa.block()).then(|| vec![first; desc.channels.len() + 1])
+fn formats(desc: &ConcatDesc, isa: Isa, first: Layout) -> Option<Vec<Format>> {
+    is_blocked(first, isa.block()).then(|| vec![first.f32(); desc.channels.len() + 1])
 }
 
 struct BoundJoin(Parts);

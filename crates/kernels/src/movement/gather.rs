@@ -1,7 +1,7 @@
 //! Gather along one axis and its gradient. All values are in plain layout.
 
 use crate::Implementation;
-use crate::reference::Reference;
+use crate::reference::{Reference, floats};
 
 /// A gather of the elements `indices` along the middle axis of a value `[outer, extent, inner]`.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,7 +28,7 @@ impl GatherDesc {
 pub fn forward() -> &'static [&'static dyn Implementation<GatherDesc>] {
     &[&Reference::<GatherDesc> {
         name: "gather_reference",
-        operands: |_| 2,
+        operands: |_| floats(2),
         run: |desc, views| reference::forward(desc, views.read::<f32>(0), views.write(0)),
     }]
 }
@@ -37,7 +37,7 @@ pub fn forward() -> &'static [&'static dyn Implementation<GatherDesc>] {
 pub fn gradient() -> &'static [&'static dyn Implementation<GatherDesc>] {
     &[&Reference::<GatherDesc> {
         name: "gather_gradient_reference",
-        operands: |_| 2,
+        operands: |_| floats(2),
         run: |desc, views| reference::gradient(desc, views.read::<f32>(0), views.write(0)),
     }]
 }

@@ -1,10 +1,10 @@
 //! Zero channels before and after those of a value, and the reverse, which is the gradient.
 
-use crate::{Layout, Views};
+use crate::{Format, Layout, Views};
 
 use crate::isa::Isa;
 use crate::layout::maps::{Maps, is_blocked};
-use crate::reference::Reference;
+use crate::reference::{Reference, floats};
 use crate::{Context, Implementation, Kernel};
 
 /// Shifts the channels. Reads x `[N, C, H, W]`, writes y `[N, channels, H, W]`.
@@ -33,7 +33,7 @@ pub fn list() -> &'static [&'static dyn Implementation<PadChannelsDesc>] {
         &Blocked,
         &Reference::<PadChannelsDesc> {
             name: "pad_channels_reference",
-            operands: |_| 2,
+            operands: |_| floats(2),
             run: |desc, views| reference::pad_channels(desc, views.read::<f32>(0), views.write(0)),
         },
     ]
@@ -46,8 +46,8 @@ impl Implementation<PadChannelsDesc> for Blocked {
         "pad_channels_f32"
     }
 
-    fn accepts(&self, _desc: &PadChannelsDesc, isa: Isa, first: Layout) -> Option<Vec<Layout>> {
-        is_blocked(first, isa.block()).then(|| vec![first; 2])
+    fn formats(&self, _desc: &PadChannelsDesc, isa: Isa, first: Layout) -> Option<Vec<Format>> {
+        is_blocked(first, isa.block()).then(|| vec![first.f32(); 2])
     }
 
     fn prepare(&self, desc: &PadChannelsDesc, _isa: Isa, layouts: &[Layout]) -> Box<dyn Kernel> {

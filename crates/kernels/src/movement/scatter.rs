@@ -1,7 +1,7 @@
 //! Scatters the kernels of a connection table into a full convolution weight, and gathers them from it.
 
 use crate::Implementation;
-use crate::reference::Reference;
+use crate::reference::{Reference, floats};
 
 /// The positions of kernels in a full weight.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,7 +16,7 @@ pub struct ScatterDesc {
 pub fn scatter() -> &'static [&'static dyn Implementation<ScatterDesc>] {
     &[&Reference::<ScatterDesc> {
         name: "scatter_kernels",
-        operands: |_| 2,
+        operands: |_| floats(2),
         run: |d, views| d.scatter(views.read::<f32>(0), views.write(0)),
     }]
 }
@@ -25,7 +25,7 @@ pub fn scatter() -> &'static [&'static dyn Implementation<ScatterDesc>] {
 pub fn gather() -> &'static [&'static dyn Implementation<ScatterDesc>] {
     &[&Reference::<ScatterDesc> {
         name: "gather_kernels",
-        operands: |_| 2,
+        operands: |_| floats(2),
         run: |d, views| d.gather(views.read::<f32>(0), views.write(0)),
     }]
 }

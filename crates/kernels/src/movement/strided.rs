@@ -1,7 +1,7 @@
 //! Strided copies: transposition, slices, padding, and their gradients.
 
 use crate::Implementation;
-use crate::reference::Reference;
+use crate::reference::{Reference, floats};
 
 /// The positions of elements in memory: element [i₀, i₁, …] lies at offset + Σ iₐ · strideₐ.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,7 +50,7 @@ pub struct StridedDesc {
 pub fn list() -> &'static [&'static dyn Implementation<StridedDesc>] {
     &[&Reference::<StridedDesc> {
         name: "strided_reference",
-        operands: |_| 2,
+        operands: |_| floats(2),
         run: |desc, views| reference::copy(desc, views.read::<f32>(0), views.write(0)),
     }]
 }

@@ -1,12 +1,12 @@
 //! Sums over all axes but the channels, of a value or of the product of two: the gradients of a bias and of a
 //! per-channel coefficient.
 
-use crate::{Layout, Views};
+use crate::{Format, Layout, Views};
 
 use crate::isa::Isa;
 use crate::layout::maps::{Maps, is_blocked};
 use crate::normalization::plain_channels::sum;
-use crate::reference::Reference;
+use crate::reference::{Reference, floats};
 use crate::simd::{Body, Simd, dispatch};
 use crate::{Context, Implementation, Kernel};
 
@@ -20,11 +20,11 @@ pub struct ChannelSumDesc {
 }
 
 impl ChannelSumDesc {
-    /// The layouts of the operands: the values in `first`, the sums plain.
-    fn layouts(&self, first: Layout) -> Vec<Layout> {
-        let mut layouts = vec![first; 1 + usize::from(self.product)];
-        layouts.push(Layout::Plain);
-        layouts
+    /// The formats of the operands: the values in `first`, the sums plain.
+    fn formats(&self, first: Layout) -> Vec<Format> {
+        let mut formats = vec![first.f32(); 1 + usize::from(self.product)];
+        formats.push(Layout::Plain.f32());
+        formats
     }
 }
 
@@ -37,7 +37,7 @@ pub fn list() -> &'static [&'static dyn Implementation<ChannelSumDesc>] {
         &Plain,
         &Reference::<ChannelSumDesc> {
             name: "channel_sum_reference",
-            operands: |desc| 2 + usize::from(desc.product),
+            operands: |desc| floats(2 + usize::from(desc.product)),
             run: |desc, views| {
                 let other = desc.product.then(|| views.read::<f32>(1));
                 reference::channel_sum(desc.shape, views.read(0), other, views.write(0));
@@ -54,8 +54,8 @@ impl Implementation<ChannelSumDesc> for Blocked {
         "channel_sum_f32"
     }
 
-    fn accepts(&self, desc: &ChannelSumDesc, isa: Isa, first: Layout) -> Option<Vec<Layout>> {
-        is_blocked(first, isa.block()).then(|| desc.layouts(first))
+    fn formats(&self, desc: &ChannelSumDesc, isa: Isa, first: Layout) -> Option<Vec<Format>> {
+        is_blocked(first, isa.block()).then(|| desc.formats(first))
     }
 
     fn prepare(&self, desc: &ChannelSumDesc, isa: Isa, layouts: &[Layout]) -> Box<dyn Kernel> {
@@ -137,8 +137,8 @@ impl Implementation<ChannelSumDesc> for Images {
         "channel_sum_images_f32"
     }
 
-    fn accepts(&self, desc: &ChannelSumDesc, isa: Isa, first: Layout) -> Option<Vec<Layout>> {
-        (first == Layout::Images { block: isa.block() }).then(|| desc.layouts(first))
+    fn formats(&self, desc: &ChannelSumDesc, isa: Isa, first: Layout) -> Option<Vec<Format>> {
+        (first == Layout::Images { block: isa.block() }).then(|| desc.formats(first))
     }
 
     fn prepare(&self, desc: &ChannelSumDesc, isa: Isa, _layouts: &[Layout]) -> Box<dyn Kernel> {
@@ -219,9 +219,9 @@ impl Implementation<ChannelSumDesc> for Rows {
         "row_sum_f32"
     }
 
-    fn accepts(&self, desc: &ChannelSumDesc, _isa: Isa, first: Layout) -> Option<Vec<Layout>> {
+    fn formats(&self, desc: &ChannelSumDesc, _isa: Isa, first: Layout) -> Option<Vec<Format>> {
         let [_, _, h, w] = desc.shape;
-        (first == Layout::Plain && h * w == 1).then(|| desc.layouts(first))
+        (first == Layout::Plain && h * w == 1).then(|| desc.formats(first))
     }
 
     fn prepare(&self, desc: &ChannelSumDesc, _isa: Isa, _layouts: &[Layout]) -> Box<dyn Kernel> {
@@ -256,8 +256,8 @@ impl Implementation<ChannelSumDesc> for Plain {
         "channel_sum_plain_f32"
     }
 
-    fn accepts(&self, desc: &ChannelSumDesc, _isa: Isa, first: Layout) -> Option<Vec<Layout>> {
-        (first == Layout::Plain).then(|| desc.layouts(first))
+    fn formats(&self, desc: &ChannelSumDesc, _isa: Isa, first: Layout) -> Option<Vec<Format>> {
+        (first == Layout::Plain).then(|| desc.formats(first))
     }
 
     fn prepare(&self, desc: &ChannelSumDesc, _isa: Isa, _layouts: &[Layout]) -> Box<dyn Kernel> {

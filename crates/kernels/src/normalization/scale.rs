@@ -1,10 +1,10 @@
 //! Multiplication by a coefficient for each channel, with an optional bias.
 
-use crate::{Layout, Views};
+use crate::{Format, Layout, Views};
 
 use crate::isa::Isa;
 use crate::layout::maps::{Maps, is_lanes};
-use crate::reference::Reference;
+use crate::reference::{Reference, floats};
 use crate::simd::{Body, Simd, dispatch};
 use crate::{Context, Implementation, Kernel};
 
@@ -23,7 +23,7 @@ pub fn list() -> &'static [&'static dyn Implementation<ScaleDesc>] {
         &Lanes,
         &Reference::<ScaleDesc> {
             name: "scale_reference",
-            operands: |desc| 3 + usize::from(desc.bias),
+            operands: |desc| floats(3 + usize::from(desc.bias)),
             run: |desc, views| {
                 let (x, w) = (views.read::<f32>(0), views.read(1));
                 let bias = desc.bias.then(|| views.read(2));
@@ -40,12 +40,12 @@ impl Implementation<ScaleDesc> for Lanes {
         "scale_f32"
     }
 
-    fn accepts(&self, desc: &ScaleDesc, isa: Isa, first: Layout) -> Option<Vec<Layout>> {
+    fn formats(&self, desc: &ScaleDesc, isa: Isa, first: Layout) -> Option<Vec<Format>> {
         is_lanes(first, isa.block()).then(|| {
-            let mut layouts = vec![Layout::Plain; 3 + usize::from(desc.bias)];
-            layouts[0] = first;
-            *layouts.last_mut().expect("y is an operand") = first;
-            layouts
+            let mut formats = vec![Layout::Plain.f32(); 3 + usize::from(desc.bias)];
+            formats[0] = first.f32();
+            *formats.last_mut().expect("y is an operand") = first.f32();
+            formats
         })
     }
 

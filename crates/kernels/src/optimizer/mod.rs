@@ -3,10 +3,12 @@
 
 pub mod reference;
 
-use crate::{Layout, Views};
+use striate_tensor::DType;
+
+use crate::{Format, Layout, Views};
 
 use crate::isa::Isa;
-use crate::reference::Reference;
+use crate::reference::{Reference, floats, plain};
 use crate::threads::Pointer;
 use crate::{Context, Implementation, Kernel};
 
@@ -57,12 +59,12 @@ pub fn sgd() -> &'static [&'static dyn Implementation<SgdDesc>] {
     &[
         &Threaded::<SgdDesc> {
             name: "sgd_f32",
-            operands: |d| if d.momentum == 0.0 { 3 } else { 4 },
+            operands: |d| floats(if d.momentum == 0.0 { 3 } else { 4 }),
             run: sgd_pieces,
         },
         &Reference::<SgdDesc> {
             name: "sgd_reference",
-            operands: |d| if d.momentum == 0.0 { 3 } else { 4 },
+            operands: |d| floats(if d.momentum == 0.0 { 3 } else { 4 }),
             run: |d, views| {
                 let (g, rate) = (views.read::<f32>(0), views.read(1)[0]);
                 let (p, v) = (views.write(0), (d.momentum != 0.0).then(|| views.write(1)));
@@ -75,10 +77,10 @@ pub fn sgd() -> &'static [&'static dyn Implementation<SgdDesc>] {
 /// Adam.
 pub fn adam() -> &'static [&'static dyn Implementation<AdamDesc>] {
     &[
-        &Threaded::<AdamDesc> { name: "adam_f32", operands: |_| 6, run: adam_pieces },
+        &Threaded::<AdamDesc> { name: "adam_f32", operands: adam_operands, run: adam_pieces },
         &Reference::<AdamDesc> {
             name: "adam_reference",
-            operands: |_| 6,
+            operands: adam_operands,
             run: |d, views| {
                 let (g, rate, step) = (views.read::<f32>(0), views.read(1)[0], views.read::<i64>(2)[0]);
                 let (p, m, v) = (views.write(0), views.write(1), views.write(2));
@@ -88,11 +90,16 @@ pub fn adam() -> &'static [&'static dyn Implementation<AdamDesc>] {
     ]
 }
 
+/// The types of the gradient, the rate and the step, and of the parameter and its two moments.
+fn adam_operands(_: &AdamDesc) -> Vec<DType> {
+    vec![DType::F32, DType::F32, DType::I64, DType::F32, DType::F32, DType::F32]
+}
+
 /// Clipping of gradients by their global norm.
 pub fn clip_norm() -> &'static [&'static dyn Implementation<ClipNormDesc>] {
     &[&Reference::<ClipNormDesc> {
         name: "clip_norm_reference",
-        operands: |_| 2,
+        operands: |_| floats(2),
         run: |d, views| {
             let (g, norm) = (views.write::<f32>(0), views.write::<f32>(1));
             norm[0] = g.iter().map(|g| f64::from(*g) * f64::from(*g)).sum::<f64>().sqrt() as f32;
@@ -110,7 +117,7 @@ const PIECE: usize = 16384;
 /// The loops of the reference, piece by piece on all threads.
 struct Threaded<D> {
     name: &'static str,
-    operands: fn(&D) -> usize,
+    operands: fn(&D) -> Vec<DType>,
     run: fn(&D, &Context, &mut Views),
 }
 
@@ -119,8 +126,8 @@ impl<D: Clone + Send + Sync + 'static> Implementation<D> for Threaded<D> {
         self.name
     }
 
-    fn accepts(&self, desc: &D, _isa: Isa, _first: Layout) -> Option<Vec<Layout>> {
-        Some(vec![Layout::Plain; (self.operands)(desc)])
+    fn formats(&self, desc: &D, _isa: Isa, _first: Layout) -> Option<Vec<Format>> {
+        Some(plain((self.operands)(desc)))
     }
 
     fn prepare(&self, desc: &D, _isa: Isa, _layouts: &[Layout]) -> Box<dyn Kernel> {

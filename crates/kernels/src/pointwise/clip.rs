@@ -1,9 +1,9 @@
 //! Clipping of every element, and its gradient.
 
-use crate::{Layout, Views};
+use crate::{Format, Layout, Views};
 
 use crate::isa::Isa;
-use crate::reference::Reference;
+use crate::reference::{Reference, floats};
 use crate::simd::{Body, Simd, dispatch};
 use crate::{Context, Implementation, Kernel};
 
@@ -24,7 +24,7 @@ pub fn forward() -> &'static [&'static dyn Implementation<ClipDesc>] {
         &Vector,
         &Reference::<ClipDesc> {
             name: "clip_reference",
-            operands: |_| 2,
+            operands: |_| floats(2),
             run: |desc, views| reference::forward(desc, views.read::<f32>(0), views.write(0)),
         },
     ]
@@ -34,7 +34,7 @@ pub fn forward() -> &'static [&'static dyn Implementation<ClipDesc>] {
 pub fn gradient() -> &'static [&'static dyn Implementation<ClipDesc>] {
     &[&Reference::<ClipDesc> {
         name: "clip_gradient_reference",
-        operands: |_| 3,
+        operands: |_| floats(3),
         run: |desc, views| {
             reference::gradient(desc, views.read::<f32>(0), views.read(1), views.write(0));
         },
@@ -51,8 +51,8 @@ impl Implementation<ClipDesc> for Vector {
         "clip_f32"
     }
 
-    fn accepts(&self, _desc: &ClipDesc, _isa: Isa, _first: Layout) -> Option<Vec<Layout>> {
-        Some(vec![Layout::Plain; 2])
+    fn formats(&self, _desc: &ClipDesc, _isa: Isa, _first: Layout) -> Option<Vec<Format>> {
+        Some(vec![Layout::Plain.f32(); 2])
     }
 
     fn prepare(&self, desc: &ClipDesc, isa: Isa, _layouts: &[Layout]) -> Box<dyn Kernel> {

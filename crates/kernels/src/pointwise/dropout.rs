@@ -1,7 +1,9 @@
 //! Dropout, with a mask that is a pure function of seed, step, layer and element.
 
-use crate::{Layout, Views};
+use striate_tensor::DType;
 use striate_tensor::random::{Stream, philox};
+
+use crate::{Format, Layout, Views};
 
 use crate::isa::Isa;
 use crate::layout::maps::{Maps, is_blocked};
@@ -25,7 +27,7 @@ pub fn list() -> &'static [&'static dyn Implementation<DropoutDesc>] {
         &Threaded,
         &Reference::<DropoutDesc> {
             name: "dropout_reference",
-            operands: |_| 4,
+            operands: |_| vec![DType::F32, DType::I64, DType::I64, DType::F32],
             run: |desc, views| {
                 let (x, seed, step) = (views.read::<f32>(0), views.read(1)[0], views.read(2)[0]);
                 reference::dropout(desc, x, seed, step, views.write(0));
@@ -73,9 +75,10 @@ impl Implementation<DropoutDesc> for Threaded {
         "dropout_f32"
     }
 
-    fn accepts(&self, _desc: &DropoutDesc, isa: Isa, first: Layout) -> Option<Vec<Layout>> {
+    fn formats(&self, _desc: &DropoutDesc, isa: Isa, first: Layout) -> Option<Vec<Format>> {
         let fits = first == Layout::Plain || is_blocked(first, isa.block());
-        fits.then(|| vec![first, Layout::Plain, Layout::Plain, first])
+        let integer = Layout::Plain.of(DType::I64);
+        fits.then(|| vec![first.f32(), integer, integer, first.f32()])
     }
 
     fn prepare(&self, desc: &DropoutDesc, _isa: Isa, layouts: &[Layout]) -> Box<dyn Kernel> {

@@ -1,12 +1,12 @@
 //! Elementwise operations: activations, their gradients, sums.
 
-use crate::{Layout, Views};
+use crate::{Format, Layout, Views};
 
 use crate::activation::Activation;
 use crate::function::Function;
 use crate::isa::Isa;
 use crate::layout::maps::{Maps, is_lanes};
-use crate::reference::Reference;
+use crate::reference::{Reference, floats};
 use crate::simd::{self, Body, Simd, dispatch};
 use crate::{Context, Implementation, Kernel};
 
@@ -51,7 +51,7 @@ pub fn list() -> &'static [&'static dyn Implementation<ElementwiseDesc>] {
         &Vector,
         &Reference::<ElementwiseDesc> {
             name: "elementwise_reference",
-            operands: |desc| desc.reads() + 1,
+            operands: |desc| floats(desc.reads() + 1),
             run: |desc, views| {
                 let b = (desc.reads() == 2).then(|| views.read::<f32>(1));
                 reference::elementwise(desc.op, views.read(0), b, views.write(0));
@@ -70,7 +70,7 @@ impl Implementation<ElementwiseDesc> for Vector {
         "elementwise_f32"
     }
 
-    fn accepts(&self, desc: &ElementwiseDesc, isa: Isa, first: Layout) -> Option<Vec<Layout>> {
+    fn formats(&self, desc: &ElementwiseDesc, isa: Isa, first: Layout) -> Option<Vec<Format>> {
         let is_vectorized = match desc.op {
             Elementwise::Function(function) | Elementwise::FunctionGradient(function) => {
                 function.is_vectorized()
@@ -78,7 +78,7 @@ impl Implementation<ElementwiseDesc> for Vector {
             _ => true,
         };
         let fits = is_vectorized && (first == Layout::Plain || is_lanes(first, isa.block()));
-        fits.then(|| vec![first; desc.reads() + 1])
+        fits.then(|| vec![first.f32(); desc.reads() + 1])
     }
 
     fn prepare(&self, desc: &ElementwiseDesc, isa: Isa, layouts: &[Layout]) -> Box<dyn Kernel> {

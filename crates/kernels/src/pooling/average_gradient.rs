@@ -6,7 +6,7 @@ use crate::activation::Activation;
 use crate::isa::Isa;
 use crate::layout::maps::{Maps, is_lanes};
 use crate::simd::{Body, Simd, activation_gradient, dispatch};
-use crate::{Context, Implementation, Kernel, Layout, Views};
+use crate::{Context, Format, Implementation, Kernel, Layout, Views};
 
 pub(super) struct Blocked;
 
@@ -15,9 +15,9 @@ impl Implementation<PoolDesc> for Blocked {
         "average_pool_gradient_f32"
     }
 
-    fn accepts(&self, desc: &PoolDesc, isa: Isa, first: Layout) -> Option<Vec<Layout>> {
+    fn formats(&self, desc: &PoolDesc, isa: Isa, first: Layout) -> Option<Vec<Format>> {
         let operands = 2 + usize::from(desc.activation != Activation::None);
-        is_lanes(first, isa.block()).then(|| vec![first; operands])
+        is_lanes(first, isa.block()).then(|| vec![first.f32(); operands])
     }
 
     fn prepare(&self, desc: &PoolDesc, isa: Isa, layouts: &[Layout]) -> Box<dyn Kernel> {

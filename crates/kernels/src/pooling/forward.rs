@@ -5,7 +5,7 @@ use super::{PoolDesc, PoolKind};
 use crate::isa::Isa;
 use crate::layout::maps::{Maps, is_lanes};
 use crate::simd::{Body, Simd, dispatch};
-use crate::{Context, Implementation, Kernel, Layout, Views};
+use crate::{Context, Format, Implementation, Kernel, Layout, Views};
 
 pub(super) struct Blocked;
 
@@ -14,8 +14,8 @@ impl Implementation<PoolDesc> for Blocked {
         "pool_f32"
     }
 
-    fn accepts(&self, _desc: &PoolDesc, isa: Isa, first: Layout) -> Option<Vec<Layout>> {
-        is_lanes(first, isa.block()).then(|| vec![first; 2])
+    fn formats(&self, _desc: &PoolDesc, isa: Isa, first: Layout) -> Option<Vec<Format>> {
+        is_lanes(first, isa.block()).then(|| vec![first.f32(); 2])
     }
 
     fn prepare(&self, desc: &PoolDesc, isa: Isa, layouts: &[Layout]) -> Box<dyn Kernel> {

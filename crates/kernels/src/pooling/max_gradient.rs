@@ -5,7 +5,7 @@ use super::windows::{Windows, fold, unrolled};
 use crate::isa::Isa;
 use crate::layout::maps::{Maps, is_lanes};
 use crate::simd::{Body, Simd, dispatch};
-use crate::{Context, Implementation, Kernel, Layout, Views};
+use crate::{Context, Format, Implementation, Kernel, Layout, Views};
 
 pub(super) struct Blocked;
 
@@ -14,8 +14,8 @@ impl Implementation<PoolDesc> for Blocked {
         "max_pool_gradient_f32"
     }
 
-    fn accepts(&self, _desc: &PoolDesc, isa: Isa, first: Layout) -> Option<Vec<Layout>> {
-        is_lanes(first, isa.block()).then(|| vec![first; 3])
+    fn formats(&self, _desc: &PoolDesc, isa: Isa, first: Layout) -> Option<Vec<Format>> {
+        is_lanes(first, isa.block()).then(|| vec![first.f32(); 3])
     }
 
     fn prepare(&self, desc: &PoolDesc, isa: Isa, layouts: &[Layout]) -> Box<dyn Kernel> {

@@ -11,7 +11,7 @@ use std::ops::Range;
 
 use crate::Implementation;
 use crate::activation::Activation;
-use crate::reference::Reference;
+use crate::reference::{Reference, floats};
 
 /// The quantity computed over a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,7 +91,7 @@ pub fn forward() -> &'static [&'static dyn Implementation<PoolDesc>] {
         &forward::Blocked,
         &Reference::<PoolDesc> {
             name: "pool_reference",
-            operands: |_| 2,
+            operands: |_| floats(2),
             run: |desc, views| reference::forward(desc, views.read::<f32>(0), views.write(0)),
         },
     ]
@@ -103,7 +103,7 @@ pub fn max_gradient() -> &'static [&'static dyn Implementation<PoolDesc>] {
         &max_gradient::Blocked,
         &Reference::<PoolDesc> {
             name: "max_pool_gradient_reference",
-            operands: |_| 3,
+            operands: |_| floats(3),
             run: |desc, views| {
                 let (x, dy) = (views.read::<f32>(0), views.read(1));
                 reference::max_gradient(desc, x, dy, views.write(0));
@@ -119,7 +119,7 @@ pub fn average_gradient() -> &'static [&'static dyn Implementation<PoolDesc>] {
         &average_gradient::Blocked,
         &Reference::<PoolDesc> {
             name: "average_pool_gradient_reference",
-            operands: |desc| 2 + usize::from(desc.activation != Activation::None),
+            operands: |desc| floats(2 + usize::from(desc.activation != Activation::None)),
             run: |desc, views| {
                 let x = (desc.activation != Activation::None).then(|| views.read::<f32>(1));
                 reference::average_gradient(desc, views.read(0), x, views.write(0));

@@ -8,7 +8,9 @@ mod real;
 
 pub use real::Real;
 
-use crate::{Layout, Views};
+use striate_tensor::DType;
+
+use crate::{Format, Layout, Views};
 
 use crate::isa::Isa;
 use crate::{Context, Implementation, Kernel};
@@ -16,11 +18,11 @@ use crate::{Context, Implementation, Kernel};
 /// A cost above that of any other implementation, and small enough to be added.
 const LAST_RESORT: f64 = 1e15;
 
-/// A naive kernel as an implementation: accepts every descriptor, and requires plain operands.
+/// A naive kernel as an implementation: supports every descriptor, and requires plain operands.
 pub(crate) struct Reference<D> {
     pub name: &'static str,
-    /// The number of operands.
-    pub operands: fn(&D) -> usize,
+    /// The element types of the operands, those read first.
+    pub operands: fn(&D) -> Vec<DType>,
     pub run: fn(&D, &mut Views),
 }
 
@@ -29,8 +31,8 @@ impl<D: Clone + Send + Sync + 'static> Implementation<D> for Reference<D> {
         self.name
     }
 
-    fn accepts(&self, desc: &D, _isa: Isa, _first: Layout) -> Option<Vec<Layout>> {
-        Some(vec![Layout::Plain; (self.operands)(desc)])
+    fn formats(&self, desc: &D, _isa: Isa, _first: Layout) -> Option<Vec<Format>> {
+        Some(plain((self.operands)(desc)))
     }
 
     fn cost(&self, _desc: &D, _isa: Isa) -> f64 {
@@ -40,6 +42,16 @@ impl<D: Clone + Send + Sync + 'static> Implementation<D> for Reference<D> {
     fn prepare(&self, desc: &D, _isa: Isa, _layouts: &[Layout]) -> Box<dyn Kernel> {
         Box::new(Bound { desc: desc.clone(), run: self.run })
     }
+}
+
+/// The types of `count` operands in `f32`.
+pub(crate) fn floats(count: usize) -> Vec<DType> {
+    vec![DType::F32; count]
+}
+
+/// Operands of these types in plain order.
+pub(crate) fn plain(dtypes: Vec<DType>) -> Vec<Format> {
+    dtypes.into_iter().map(|dtype| Layout::Plain.of(dtype)).collect()
 }
 
 struct Bound<D> {

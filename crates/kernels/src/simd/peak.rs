@@ -6,7 +6,7 @@ use crate::simd::{Body, Simd, dispatch};
 
 /// The number format of multiply-adds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
+pub enum Arithmetic {
     /// 32-bit floats.
     F32,
     /// Pairs of bf16, accumulated in f32.
@@ -20,20 +20,20 @@ const CHAINS: usize = 12;
 
 /// Runs chains of `rounds` multiply-adds and returns the number of operations (two per multiply-add);
 /// `None` if the instruction set or this machine has no such instruction.
-pub fn multiply_adds(isa: Isa, format: Format, rounds: u64) -> Option<u64> {
-    match format {
-        Format::F32 => {
+pub fn multiply_adds(isa: Isa, arithmetic: Arithmetic, rounds: u64) -> Option<u64> {
+    match arithmetic {
+        Arithmetic::F32 => {
             dispatch(isa, Chains { rounds });
             Some(rounds * (CHAINS * isa.lanes() * 2) as u64)
         }
         #[cfg(target_arch = "x86_64")]
-        Format::Bf16 if isa == Isa::Avx512 && std::is_x86_feature_detected!("avx512bf16") => {
+        Arithmetic::Bf16 if isa == Isa::Avx512 && std::is_x86_feature_detected!("avx512bf16") => {
             // SAFETY: the machine supports the instructions, as checked above.
             unsafe { x86::bf16(rounds) };
             Some(rounds * (CHAINS * 32 * 2) as u64)
         }
         #[cfg(target_arch = "x86_64")]
-        Format::Int8 if isa == Isa::Avx512 && std::is_x86_feature_detected!("avx512vnni") => {
+        Arithmetic::Int8 if isa == Isa::Avx512 && std::is_x86_feature_detected!("avx512vnni") => {
             // SAFETY: the machine supports the instructions, as checked above.
             unsafe { x86::int8(rounds) };
             Some(rounds * (CHAINS * 64 * 2) as u64)

@@ -6,7 +6,7 @@ use striate_kernels::isa::Isa;
 use striate_kernels::reorder;
 use striate_kernels::threads::ThreadPool;
 use striate_kernels::{Context, Implementation};
-use striate_kernels::{Halo, Layout, Operand as Slice, Views};
+use striate_kernels::{Format, Halo, Layout, Operand as Slice, Views};
 use striate_tensor::Shape;
 use striate_tensor::random::{Random, Stream};
 
@@ -66,14 +66,15 @@ pub struct Case<'a, D> {
     pub tolerance: f64,
 }
 
-/// Checks every implementation that accepts, on every instruction set, with one and two threads, with
+/// Checks every implementation that supports the descriptor, on every instruction set, with one and two threads, with
 /// narrow and with wide halos; returns the names of those that ran.
 pub fn check<D>(case: &Case<D>) -> Vec<&'static str> {
     let mut ran = Vec::new();
     for isa in instruction_sets() {
         for implementation in case.list {
             for first in firsts(case.reads[0].shape[0], isa) {
-                let Some(layouts) = implementation.accepts(case.desc, isa, first) else { continue };
+                let Some(formats) = implementation.formats(case.desc, isa, first) else { continue };
+                let layouts = Format::layouts(&formats);
                 assert_eq!(layouts.len(), case.reads.len() + case.writes.len(), "{}", implementation.name());
                 ran.push(implementation.name());
                 for wide in [0, 2] {

@@ -4,9 +4,9 @@ use anyhow::Result;
 use serde_json::{Value, json};
 use striate_engine::{Cpu, Isa};
 use striate_kernels::conv::{self, ConvDesc};
-use striate_kernels::peak::Format;
+use striate_kernels::peak::Arithmetic;
 use striate_kernels::{Context, Implementation, Kernel, gemm};
-use striate_kernels::{Layout, Operand, Views};
+use striate_kernels::{Format, Layout, Operand, Views};
 use striate_tensor::random::{Random, Stream};
 use striate_tensor::text::counted;
 use striate_tensor::{Buffer, Error, Shape};
@@ -31,7 +31,7 @@ pub fn run(args: &Bench) -> Result<()> {
     // Problems that cannot be measured are refused before anything is measured.
     let prepared = problems.iter().map(|problem| prepare(problem, args, cpu.isa()));
     let prepared = prepared.collect::<Result<Vec<_>>>()?;
-    let peak = || peak::gigaops(cpu.isa(), Format::F32, cpu.thread_pool()).unwrap_or(f64::NAN);
+    let peak = || peak::gigaops(cpu.isa(), Arithmetic::F32, cpu.thread_pool()).unwrap_or(f64::NAN);
     let before = peak();
     let mut results = Vec::new();
     for (problem, prepared) in problems.iter().zip(prepared) {
@@ -195,11 +195,13 @@ fn prepare_conv(text: &str, desc: &ConvDesc, args: &Bench, isa: Isa) -> Result<P
         Direction::Weights => (conv::weight_gradient(), [x, y, w]),
     };
     let first = Layout::channels(isa.block());
-    let accepts = |candidate: &&&dyn Implementation<ConvDesc>| {
+    let supports = |candidate: &&&dyn Implementation<ConvDesc>| {
         let wanted = args.algorithm.as_deref().is_none_or(|name| name == candidate.name());
-        wanted && candidate.accepts(desc, isa, first).is_some()
+        wanted && candidate.supports(desc, isa, first)
     };
-    let chosen = list.iter().find(accepts).ok_or_else(|| {
+    let cost = |candidate: &&&dyn Implementation<ConvDesc>| candidate.cost(desc, isa);
+    let supporting = list.iter().filter(supports);
+    let chosen = supporting.min_by(|a, b| cost(a).total_cmp(&cost(b))).ok_or_else(|| {
         let names: Vec<&str> = list.iter().map(|candidate| candidate.name()).collect();
         let name = args.algorithm.as_deref().unwrap_or_default();
         Error::input(format!(
@@ -207,7 +209,8 @@ fn prepare_conv(text: &str, desc: &ConvDesc, args: &Bench, isa: Isa) -> Result<P
             names.join(", ")
         ))
     })?;
-    let layouts = chosen.accepts(desc, isa, first).expect("accepted above");
+    let formats = chosen.formats(desc, isa, first).expect("it supports the problem");
+    let layouts = Format::layouts(&formats);
     let len =
         |(layout, shape): (&Layout, &Shape)| layout.checked_len(shape).filter(|len| *len <= MAX_ELEMENTS);
     let lens: Option<Vec<usize>> = layouts.iter().zip(&shapes).map(len).collect();

@@ -12,7 +12,7 @@ use std::time::Instant;
 use anyhow::Result;
 use clap::ValueEnum;
 use striate_engine::Cpu;
-use striate_kernels::peak::Format;
+use striate_kernels::peak::Arithmetic;
 use striate_tensor::Error;
 
 use crate::arguments::{Bench, BenchWhat};
@@ -82,7 +82,7 @@ fn rounds(seconds: f64, mut work: impl FnMut() -> Result<()>) -> Result<Vec<f64>
 
 /// The measured peak of `cpu` in GFLOP/s.
 pub(super) fn f32_peak(cpu: &Cpu) -> f64 {
-    peak::gigaops(cpu.isa(), Format::F32, cpu.thread_pool()).unwrap_or(f64::NAN)
+    peak::gigaops(cpu.isa(), Arithmetic::F32, cpu.thread_pool()).unwrap_or(f64::NAN)
 }
 
 fn median(values: &[f64]) -> f64 {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use serde_json::{Value, json};
 use striate_engine::{Cpu, Isa};
-use striate_kernels::peak::{Format, multiply_adds};
+use striate_kernels::peak::{Arithmetic, multiply_adds};
 use striate_kernels::threads::ThreadPool;
 use striate_tensor::text::counted;
 
@@ -19,7 +19,7 @@ pub fn run(args: &Bench) -> Result<()> {
     let cpu = Cpu::new(args.compute.threads)?;
     let arithmetic = |isa: Isa| {
         let one = |format| gigaops(isa, format, cpu.thread_pool());
-        json!({ "f32": one(Format::F32), "bf16": one(Format::Bf16), "int8": one(Format::Int8) })
+        json!({ "f32": one(Arithmetic::F32), "bf16": one(Arithmetic::Bf16), "int8": one(Arithmetic::Int8) })
     };
     let mut result = arithmetic(cpu.isa());
     let others: serde_json::Map<String, Value> = Isa::available()
@@ -67,17 +67,17 @@ pub fn run(args: &Bench) -> Result<()> {
 
 /// Returns the best of many short rounds in GFLOP/s (or GOP/s), on all threads of `thread_pool`. Slower rounds were
 /// disturbed, or began before every thread had its own core, and do not reflect the machine's peak.
-pub(super) fn gigaops(isa: Isa, format: Format, thread_pool: &ThreadPool) -> Option<f64> {
+pub(super) fn gigaops(isa: Isa, arithmetic: Arithmetic, thread_pool: &ThreadPool) -> Option<f64> {
     const MULTIPLY_ADDS: u64 = 500_000;
     const TIME: Duration = Duration::from_millis(200);
-    multiply_adds(isa, format, 1)?;
+    multiply_adds(isa, arithmetic, 1)?;
     let begin = Instant::now();
     let mut best = 0.0f64;
     while begin.elapsed() < TIME {
         let start = Instant::now();
         let done = AtomicUsize::new(0);
         thread_pool.run(thread_pool.threads(), |_| {
-            let operations = multiply_adds(isa, format, MULTIPLY_ADDS).unwrap_or(0);
+            let operations = multiply_adds(isa, arithmetic, MULTIPLY_ADDS).unwrap_or(0);
             done.fetch_add(operations as usize, Ordering::Relaxed);
         });
         best = best.max(done.into_inner() as f64 / start.elapsed().as_secs_f64() / 1e9);

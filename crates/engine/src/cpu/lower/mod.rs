@@ -14,9 +14,9 @@ pub(crate) use loss::criterion;
 
 use striate_graph::ops::Activation;
 use striate_graph::{Graph, Node, Op, ValueId};
-use striate_kernels::Layout;
 use striate_kernels::isa::Isa;
-use striate_kernels::{Implementation, Kernel, activation};
+use striate_kernels::{Format, Implementation, Kernel, Layout, activation};
+use striate_tensor::DType;
 
 /// The way a node is computed.
 pub(crate) enum Lowering {
@@ -38,14 +38,25 @@ pub(crate) struct Way {
 
 /// A descriptor with its list of implementations.
 pub(crate) trait Candidates {
-    /// Returns the implementations that accept, if the first operand is in the layout `first`.
-    fn options(&self, isa: Isa, first: Layout) -> Vec<Way>;
-    /// Returns the position of the reference implementation, and its layouts, all plain.
-    fn reference(&self) -> (usize, Vec<Layout>);
+    /// Returns the implementations for operands of the types `dtypes`, if the first is in the layout `first`.
+    fn options(&self, isa: Isa, dtypes: &[DType], first: Layout) -> Vec<Way>;
+    /// Returns the position of the reference implementation for these types, and its layouts, all plain.
+    fn reference(&self, dtypes: &[DType]) -> (usize, Vec<Layout>);
     /// The name of the implementation at `position`.
     fn name(&self, position: usize) -> &'static str;
     /// Creates the kernel of the implementation at `position` for these layouts.
     fn prepare(&self, position: usize, isa: Isa, layouts: &[Layout]) -> Box<dyn Kernel>;
+}
+
+/// The layouts of `formats`, if their types are `dtypes`.
+fn layouts_for(dtypes: &[DType], formats: &[Format]) -> Option<Vec<Layout>> {
+    let are_equal = formats.iter().map(|format| &format.dtype).eq(dtypes);
+    are_equal.then(|| Format::layouts(formats))
+}
+
+/// The element types of the operands of `node`, those read first.
+pub(crate) fn dtypes(graph: &Graph, node: &Node) -> Vec<DType> {
+    node.inputs.iter().chain(&node.outputs).map(|id| graph.value(*id).dtype).collect()
 }
 
 struct Listed<D: 'static> {
@@ -54,18 +65,19 @@ struct Listed<D: 'static> {
 }
 
 impl<D> Candidates for Listed<D> {
-    fn options(&self, isa: Isa, first: Layout) -> Vec<Way> {
-        let accepted = |(position, candidate): (usize, &&dyn Implementation<D>)| {
-            let layouts = candidate.accepts(&self.desc, isa, first)?;
+    fn options(&self, isa: Isa, dtypes: &[DType], first: Layout) -> Vec<Way> {
+        let way = |(position, candidate): (usize, &&dyn Implementation<D>)| {
+            let formats = candidate.formats(&self.desc, isa, first)?;
+            let layouts = layouts_for(dtypes, &formats)?;
             Some(Way { position, name: candidate.name(), layouts, cost: candidate.cost(&self.desc, isa) })
         };
-        self.list.iter().enumerate().filter_map(accepted).collect()
+        self.list.iter().enumerate().filter_map(way).collect()
     }
 
-    fn reference(&self) -> (usize, Vec<Layout>) {
-        let position = self.list.len() - 1;
-        let layouts = self.list[position].accepts(&self.desc, Isa::Scalar, Layout::Plain);
-        (position, layouts.expect("the reference accepts everything"))
+    fn reference(&self, dtypes: &[DType]) -> (usize, Vec<Layout>) {
+        let mut ways = self.options(Isa::Scalar, dtypes, Layout::Plain);
+        let Way { position, layouts, .. } = ways.pop().expect("the reference supports everything");
+        (position, layouts)
     }
 
     fn name(&self, position: usize) -> &'static str {

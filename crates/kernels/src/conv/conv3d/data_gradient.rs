@@ -1,6 +1,6 @@
 //! The data gradient: a matrix product yields columns, which are accumulated where they overlap.
 
-use crate::{Layout, Views};
+use crate::{Format, Layout, Views};
 
 use super::Conv3dDesc;
 use super::columns::{Columns, Products, product};
@@ -14,8 +14,8 @@ impl Implementation<Conv3dDesc> for DataGradient {
         "conv3d_data_gradient_columns_f32"
     }
 
-    fn accepts(&self, _d: &Conv3dDesc, _isa: Isa, _first: Layout) -> Option<Vec<Layout>> {
-        Some(vec![Layout::Plain; 3])
+    fn formats(&self, _d: &Conv3dDesc, _isa: Isa, _first: Layout) -> Option<Vec<Format>> {
+        Some(vec![Layout::Plain.f32(); 3])
     }
 
     fn prepare(&self, d: &Conv3dDesc, isa: Isa, _layouts: &[Layout]) -> Box<dyn Kernel> {

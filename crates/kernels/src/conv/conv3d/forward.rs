@@ -1,6 +1,6 @@
 //! The forward direction: columns, a matrix product, and an epilogue for bias, residual and activation.
 
-use crate::{Layout, Views};
+use crate::{Format, Layout, Views};
 
 use super::Conv3dDesc;
 use super::columns::{Chunk, Columns, Products, product, volume};
@@ -15,8 +15,8 @@ impl Implementation<Conv3dDesc> for Forward {
         "conv3d_columns_f32"
     }
 
-    fn accepts(&self, d: &Conv3dDesc, _isa: Isa, _first: Layout) -> Option<Vec<Layout>> {
-        Some(vec![Layout::Plain; 3 + usize::from(d.bias) + usize::from(d.residual)])
+    fn formats(&self, d: &Conv3dDesc, _isa: Isa, _first: Layout) -> Option<Vec<Format>> {
+        Some(vec![Layout::Plain.f32(); 3 + usize::from(d.bias) + usize::from(d.residual)])
     }
 
     fn prepare(&self, d: &Conv3dDesc, isa: Isa, _layouts: &[Layout]) -> Box<dyn Kernel> {

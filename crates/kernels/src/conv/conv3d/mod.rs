@@ -8,7 +8,7 @@ mod weight_gradient;
 
 use crate::Implementation;
 use crate::activation::Activation;
-use crate::reference::Reference;
+use crate::reference::{Reference, floats};
 
 /// A convolution of volumes in three dimensions. Sizes are in the order depth, height, width.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,7 +48,7 @@ pub fn forward() -> &'static [&'static dyn Implementation<Conv3dDesc>] {
         &forward::Forward,
         &Reference::<Conv3dDesc> {
             name: "conv3d_reference",
-            operands: |d| 3 + usize::from(d.bias) + usize::from(d.residual),
+            operands: |d| floats(3 + usize::from(d.bias) + usize::from(d.residual)),
             run: |d, views| {
                 let (x, w) = (views.read::<f32>(0), views.read(1));
                 let bias = d.bias.then(|| views.read(2));
@@ -65,7 +65,7 @@ pub fn data_gradient() -> &'static [&'static dyn Implementation<Conv3dDesc>] {
         &data_gradient::DataGradient,
         &Reference::<Conv3dDesc> {
             name: "conv3d_data_gradient_reference",
-            operands: |_| 3,
+            operands: |_| floats(3),
             run: |d, views| {
                 let (dy, w) = (views.read::<f32>(0), views.read(1));
                 reference::data_gradient(d, dy, w, views.write(0));
@@ -80,7 +80,7 @@ pub fn weight_gradient() -> &'static [&'static dyn Implementation<Conv3dDesc>] {
         &weight_gradient::WeightGradient,
         &Reference::<Conv3dDesc> {
             name: "conv3d_weight_gradient_reference",
-            operands: |_| 3,
+            operands: |_| floats(3),
             run: |d, views| {
                 let (x, dy) = (views.read::<f32>(0), views.read(1));
                 reference::weight_gradient(d, x, dy, views.write(0));

@@ -4,7 +4,7 @@ use super::runs::Runs;
 use crate::conv::ConvDesc;
 use crate::isa::Isa;
 use crate::simd::{Body, Simd, dispatch};
-use crate::{Context, Implementation, Kernel, Layout, Views};
+use crate::{Context, Format, Implementation, Kernel, Layout, Views};
 
 pub(super) struct Rows;
 
@@ -13,8 +13,8 @@ impl Implementation<ConvDesc> for Rows {
         "locally_connected_data_gradient_f32"
     }
 
-    fn accepts(&self, _d: &ConvDesc, _isa: Isa, _first: Layout) -> Option<Vec<Layout>> {
-        Some(vec![Layout::Plain; 3])
+    fn formats(&self, _d: &ConvDesc, _isa: Isa, _first: Layout) -> Option<Vec<Format>> {
+        Some(vec![Layout::Plain.f32(); 3])
     }
 
     fn prepare(&self, d: &ConvDesc, isa: Isa, _layouts: &[Layout]) -> Box<dyn Kernel> {

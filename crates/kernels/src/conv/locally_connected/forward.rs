@@ -5,7 +5,7 @@ use crate::conv::ConvDesc;
 use crate::isa::Isa;
 use crate::simd::{Body, Simd, dispatch};
 use crate::threads::Pointer;
-use crate::{Context, Implementation, Kernel, Layout, Views};
+use crate::{Context, Format, Implementation, Kernel, Layout, Views};
 
 pub(super) struct Rows;
 
@@ -14,8 +14,8 @@ impl Implementation<ConvDesc> for Rows {
         "locally_connected_f32"
     }
 
-    fn accepts(&self, d: &ConvDesc, _isa: Isa, _first: Layout) -> Option<Vec<Layout>> {
-        Some(vec![Layout::Plain; 3 + usize::from(d.bias)])
+    fn formats(&self, d: &ConvDesc, _isa: Isa, _first: Layout) -> Option<Vec<Format>> {
+        Some(vec![Layout::Plain.f32(); 3 + usize::from(d.bias)])
     }
 
     fn prepare(&self, d: &ConvDesc, isa: Isa, _layouts: &[Layout]) -> Box<dyn Kernel> {

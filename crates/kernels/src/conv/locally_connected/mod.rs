@@ -12,7 +12,7 @@ mod weight_gradient;
 
 use crate::Implementation;
 use crate::conv::ConvDesc;
-use crate::reference::Reference;
+use crate::reference::{Reference, floats};
 
 /// Reads x, w and the optional bias `[O, OH, OW]`; writes y.
 pub fn forward() -> &'static [&'static dyn Implementation<ConvDesc>] {
@@ -20,7 +20,7 @@ pub fn forward() -> &'static [&'static dyn Implementation<ConvDesc>] {
         &forward::Rows,
         &Reference::<ConvDesc> {
             name: "locally_connected_reference",
-            operands: |d| 3 + usize::from(d.bias),
+            operands: |d| floats(3 + usize::from(d.bias)),
             run: |d, views| {
                 let (x, w) = (views.read::<f32>(0), views.read(1));
                 let bias = d.bias.then(|| views.read(2));
@@ -36,7 +36,7 @@ pub fn data_gradient() -> &'static [&'static dyn Implementation<ConvDesc>] {
         &data_gradient::Rows,
         &Reference::<ConvDesc> {
             name: "locally_connected_data_gradient_reference",
-            operands: |_| 3,
+            operands: |_| floats(3),
             run: |d, views| {
                 let (dy, w) = (views.read::<f32>(0), views.read(1));
                 reference::data_gradient(d, dy, w, views.write(0));
@@ -51,7 +51,7 @@ pub fn weight_gradient() -> &'static [&'static dyn Implementation<ConvDesc>] {
         &weight_gradient::Rows,
         &Reference::<ConvDesc> {
             name: "locally_connected_weight_gradient_reference",
-            operands: |_| 3,
+            operands: |_| floats(3),
             run: |d, views| {
                 let (x, dy) = (views.read::<f32>(0), views.read(1));
                 reference::weight_gradient(d, x, dy, views.write(0));

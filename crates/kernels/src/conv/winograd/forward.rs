@@ -14,12 +14,12 @@ use super::tile::{Tiled, Tiles, places};
 use super::{Algorithm, GAP};
 use crate::activation::{Activation, UNBOUNDED};
 use crate::conv::ConvDesc;
-use crate::conv::direct::forward_layouts;
+use crate::conv::direct::forward_formats;
 use crate::isa::Isa;
 use crate::layout::maps::Maps;
 use crate::simd::{Body, Simd, activate, dispatch};
 use crate::threads::Pointer;
-use crate::{Context, Halo, Implementation, Kernel, Layout, Views};
+use crate::{Context, Format, Halo, Implementation, Kernel, Layout, Views};
 
 /// Forward.
 pub(in crate::conv) struct Forward(pub &'static Algorithm);
@@ -31,10 +31,10 @@ impl Implementation<ConvDesc> for Forward {
         self.0.forward
     }
 
-    fn accepts(&self, d: &ConvDesc, isa: Isa, _first: Layout) -> Option<Vec<Layout>> {
+    fn formats(&self, d: &ConvDesc, isa: Isa, _first: Layout) -> Option<Vec<Format>> {
         let block = isa.block();
         let w = Layout::Packed(self.0.packed(isa, d.groups, false));
-        self.0.supports(d, block).then(|| forward_layouts(d, block, w, block))
+        self.0.supports(d, block).then(|| forward_formats(d, block, w, block))
     }
 
     fn cost(&self, d: &ConvDesc, isa: Isa) -> f64 {
@@ -51,11 +51,11 @@ impl Implementation<ConvDesc> for DataGradient {
         self.0.data_gradient
     }
 
-    fn accepts(&self, d: &ConvDesc, isa: Isa, _first: Layout) -> Option<Vec<Layout>> {
+    fn formats(&self, d: &ConvDesc, isa: Isa, _first: Layout) -> Option<Vec<Format>> {
         let block = isa.block();
         let fits = self.0.supports(d, block) && (0..2).all(|axis| d.padding[axis] < d.kernel[axis]);
         let w = Layout::Packed(self.0.packed(isa, d.groups, true));
-        fits.then(|| forward_layouts(&turned(d), block, w, block))
+        fits.then(|| forward_formats(&turned(d), block, w, block))
     }
 
     fn cost(&self, d: &ConvDesc, isa: Isa) -> f64 {

@@ -15,7 +15,7 @@ use crate::isa::Isa;
 use crate::layout::maps::Maps;
 use crate::simd::{Body, Simd, dispatch};
 use crate::threads::Pointer;
-use crate::{Context, Implementation, Kernel, Layout, Views};
+use crate::{Context, Format, Implementation, Kernel, Layout, Views};
 
 /// See the module.
 pub(in crate::conv) struct WeightGradient(pub &'static Algorithm);
@@ -25,11 +25,11 @@ impl Implementation<ConvDesc> for WeightGradient {
         self.0.weight_gradient
     }
 
-    fn accepts(&self, d: &ConvDesc, isa: Isa, _first: Layout) -> Option<Vec<Layout>> {
+    fn formats(&self, d: &ConvDesc, isa: Isa, _first: Layout) -> Option<Vec<Format>> {
         let block = isa.block();
         let x = Layout::Channels { block, halo: needed_halo(d) };
-        let layouts = || vec![x, Layout::channels(block), Layout::KernelForward { block }];
-        self.0.supports(d, block).then(layouts)
+        let formats = || Format::f32s([x, Layout::channels(block), Layout::KernelForward { block }]);
+        self.0.supports(d, block).then(formats)
     }
 
     fn cost(&self, d: &ConvDesc, isa: Isa) -> f64 {

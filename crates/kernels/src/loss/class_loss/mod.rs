@@ -2,6 +2,8 @@
 
 pub mod reference;
 
+use striate_tensor::DType;
+
 use crate::Implementation;
 use crate::reference::Reference;
 
@@ -44,7 +46,7 @@ pub struct ClassLossDesc {
 pub fn forward() -> &'static [&'static dyn Implementation<ClassLossDesc>] {
     &[&Reference::<ClassLossDesc> {
         name: "class_loss_reference",
-        operands: |_| 4,
+        operands: |_| vec![DType::F32, DType::I64, DType::F32, DType::F32],
         run: |desc, views| {
             let (x, labels) = (views.read::<f32>(0), views.read::<i64>(1));
             let (loss, probabilities) = (views.write::<f32>(0), views.write(1));
@@ -57,7 +59,7 @@ pub fn forward() -> &'static [&'static dyn Implementation<ClassLossDesc>] {
 pub fn gradient() -> &'static [&'static dyn Implementation<ClassLossDesc>] {
     &[&Reference::<ClassLossDesc> {
         name: "class_loss_gradient_reference",
-        operands: |_| 3,
+        operands: |_| vec![DType::F32, DType::I64, DType::F32],
         run: |desc, views| {
             let (x, labels) = (views.read::<f32>(0), views.read::<i64>(1));
             reference::gradient(desc, x, labels, views.write(0));

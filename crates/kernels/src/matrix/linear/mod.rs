@@ -2,13 +2,13 @@
 
 pub mod reference;
 
-use crate::Layout;
+use crate::{Format, Layout};
 
 use crate::activation::Activation;
 use crate::conv::{ConvDesc, images, images_weight_gradient};
 use crate::gemm::{self, GemmDesc};
 use crate::isa::Isa;
-use crate::reference::Reference;
+use crate::reference::{Reference, floats};
 use crate::{Implementation, Kernel};
 
 /// A fully connected layer: y = activation(W·x + b), all operands plain.
@@ -33,7 +33,7 @@ pub fn forward() -> &'static [&'static dyn Implementation<LinearDesc>] {
         &Gemm::Forward,
         &Reference::<LinearDesc> {
             name: "linear_reference",
-            operands: |desc| 3 + usize::from(desc.bias),
+            operands: |desc| floats(3 + usize::from(desc.bias)),
             run: |desc, views| {
                 let (x, w) = (views.read::<f32>(0), views.read(1));
                 let bias = desc.bias.then(|| views.read(2));
@@ -50,7 +50,7 @@ pub fn data_gradient() -> &'static [&'static dyn Implementation<LinearDesc>] {
         &Gemm::DataGradient,
         &Reference::<LinearDesc> {
             name: "linear_data_gradient_reference",
-            operands: |_| 3,
+            operands: |_| floats(3),
             run: |desc, views| {
                 let (dy, w) = (views.read::<f32>(0), views.read(1));
                 reference::data_gradient(desc, dy, w, views.write(0));
@@ -66,7 +66,7 @@ pub fn weight_gradient() -> &'static [&'static dyn Implementation<LinearDesc>] {
         &Gemm::WeightGradient,
         &Reference::<LinearDesc> {
             name: "linear_weight_gradient_reference",
-            operands: |_| 3,
+            operands: |_| floats(3),
             run: |desc, views| {
                 let (x, dy) = (views.read::<f32>(0), views.read(1));
                 reference::weight_gradient(desc, x, dy, views.write(0));
@@ -124,9 +124,9 @@ impl Implementation<LinearDesc> for Gemm {
         }
     }
 
-    fn accepts(&self, d: &LinearDesc, _isa: Isa, _first: Layout) -> Option<Vec<Layout>> {
+    fn formats(&self, d: &LinearDesc, _isa: Isa, _first: Layout) -> Option<Vec<Format>> {
         let bias = matches!(self, Gemm::Forward) && d.bias;
-        Some(vec![Layout::Plain; 3 + usize::from(bias)])
+        Some(vec![Layout::Plain.f32(); 3 + usize::from(bias)])
     }
 
     fn prepare(&self, d: &LinearDesc, isa: Isa, _layouts: &[Layout]) -> Box<dyn Kernel> {
@@ -173,14 +173,14 @@ impl Implementation<LinearDesc> for Images {
         }
     }
 
-    fn accepts(&self, d: &LinearDesc, isa: Isa, first: Layout) -> Option<Vec<Layout>> {
+    fn formats(&self, d: &LinearDesc, isa: Isa, first: Layout) -> Option<Vec<Format>> {
         let suits = first == Layout::Images { block: isa.block() }
             && images::fits(d.batch, isa)
             && d.in_features * d.out_features <= MOST_WEIGHTS;
         suits.then(|| match self {
-            Images::Forward => images::layouts(isa, d.bias),
-            Images::DataGradient => images::layouts(isa, false),
-            Images::WeightGradient => images_weight_gradient::layouts(isa),
+            Images::Forward => images::formats(isa, d.bias),
+            Images::DataGradient => images::formats(isa, false),
+            Images::WeightGradient => images_weight_gradient::formats(isa),
         })
     }
 

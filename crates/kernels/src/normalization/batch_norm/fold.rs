@@ -2,9 +2,9 @@
 
 use super::reference;
 use crate::isa::Isa;
-use crate::reference::Reference;
+use crate::reference::{Reference, floats};
 use crate::threads::Pointer;
-use crate::{Context, Implementation, Kernel, Layout, Views};
+use crate::{Context, Format, Implementation, Kernel, Layout, Views};
 
 /// Folding of a batch norm into weights `[O, inner]`.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,7 +25,7 @@ pub fn list() -> &'static [&'static dyn Implementation<FoldDesc>] {
         &Fold,
         &Reference::<FoldDesc> {
             name: "fold_batch_norm_reference",
-            operands,
+            operands: |desc| floats(operands(desc)),
             run: |desc, views| {
                 let weight = (views.read::<f32>(0), desc.bias.then(|| views.read(5)));
                 let statistics = std::array::from_fn(|i| views.read(i + 1));
@@ -48,8 +48,8 @@ impl Implementation<FoldDesc> for Fold {
         "fold_batch_norm_f32"
     }
 
-    fn accepts(&self, desc: &FoldDesc, _isa: Isa, _first: Layout) -> Option<Vec<Layout>> {
-        Some(vec![Layout::Plain; operands(desc)])
+    fn formats(&self, desc: &FoldDesc, _isa: Isa, _first: Layout) -> Option<Vec<Format>> {
+        Some(vec![Layout::Plain.f32(); operands(desc)])
     }
 
     fn prepare(&self, desc: &FoldDesc, _isa: Isa, _layouts: &[Layout]) -> Box<dyn Kernel> {

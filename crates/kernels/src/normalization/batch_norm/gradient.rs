@@ -7,7 +7,7 @@ use crate::activation::Activation;
 use crate::isa::Isa;
 use crate::layout::maps::{Maps, is_blocked};
 use crate::normalization::plain_channels::sum;
-use crate::{Context, Implementation, Kernel, Layout, Views};
+use crate::{Context, Format, Implementation, Kernel, Layout, Views};
 
 pub(super) struct Blocked;
 
@@ -16,12 +16,12 @@ impl Implementation<BatchNormDesc> for Blocked {
         "batch_norm_gradient_f32"
     }
 
-    fn accepts(&self, desc: &BatchNormDesc, isa: Isa, first: Layout) -> Option<Vec<Layout>> {
+    fn formats(&self, desc: &BatchNormDesc, isa: Isa, first: Layout) -> Option<Vec<Format>> {
         let plain = Layout::Plain;
         is_blocked(first, isa.block()).then(|| {
             let reads = [first, first, plain, plain, plain, plain];
             let activates = desc.activation != Activation::None;
-            [&reads[..5 + usize::from(activates)], &[first, plain, plain]].concat()
+            Format::f32s([&reads[..5 + usize::from(activates)], &[first, plain, plain]].concat())
         })
     }
 
@@ -81,8 +81,8 @@ impl Implementation<BatchNormDesc> for Plain {
         "batch_norm_gradient_plain_f32"
     }
 
-    fn accepts(&self, desc: &BatchNormDesc, _isa: Isa, first: Layout) -> Option<Vec<Layout>> {
-        plain::layouts(desc, first, 8 + usize::from(desc.activation != Activation::None))
+    fn formats(&self, desc: &BatchNormDesc, _isa: Isa, first: Layout) -> Option<Vec<Format>> {
+        plain::formats(desc, first, 8 + usize::from(desc.activation != Activation::None))
     }
 
     fn prepare(&self, desc: &BatchNormDesc, _isa: Isa, _layouts: &[Layout]) -> Box<dyn Kernel> {

@@ -5,7 +5,7 @@ use super::blocked::{Operands, Second, coefficients_of, fifths};
 use super::plain::{self, each_map};
 use crate::isa::Isa;
 use crate::layout::maps::{Maps, is_blocked};
-use crate::{Context, Implementation, Kernel, Layout, Views};
+use crate::{Context, Format, Implementation, Kernel, Layout, Views};
 
 pub(super) struct Blocked;
 
@@ -14,9 +14,9 @@ impl Implementation<BatchNormDesc> for Blocked {
         "batch_norm_f32"
     }
 
-    fn accepts(&self, _desc: &BatchNormDesc, isa: Isa, first: Layout) -> Option<Vec<Layout>> {
+    fn formats(&self, _desc: &BatchNormDesc, isa: Isa, first: Layout) -> Option<Vec<Format>> {
         let plain = Layout::Plain;
-        is_blocked(first, isa.block()).then(|| vec![first, plain, plain, plain, plain, first])
+        is_blocked(first, isa.block()).then(|| Format::f32s([first, plain, plain, plain, plain, first]))
     }
 
     fn prepare(&self, desc: &BatchNormDesc, isa: Isa, layouts: &[Layout]) -> Box<dyn Kernel> {
@@ -50,8 +50,8 @@ impl Implementation<BatchNormDesc> for Plain {
         "batch_norm_plain_f32"
     }
 
-    fn accepts(&self, desc: &BatchNormDesc, _isa: Isa, first: Layout) -> Option<Vec<Layout>> {
-        plain::layouts(desc, first, 6)
+    fn formats(&self, desc: &BatchNormDesc, _isa: Isa, first: Layout) -> Option<Vec<Format>> {
+        plain::formats(desc, first, 6)
     }
 
     fn prepare(&self, desc: &BatchNormDesc, _isa: Isa, _layouts: &[Layout]) -> Box<dyn Kernel> {

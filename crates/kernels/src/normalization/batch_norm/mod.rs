@@ -15,7 +15,7 @@ use reference::Statistics;
 
 use crate::Implementation;
 use crate::activation::Activation;
-use crate::reference::Reference;
+use crate::reference::{Reference, floats};
 
 /// Batch normalization of maps.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,7 +39,7 @@ pub fn inference() -> &'static [&'static dyn Implementation<BatchNormDesc>] {
         &inference::Plain,
         &Reference::<BatchNormDesc> {
             name: "batch_norm_reference",
-            operands: |_| 6,
+            operands: |_| floats(6),
             run: |d, v| {
                 let [x, gamma, beta, mean, var] = std::array::from_fn(|i| v.read::<f32>(i));
                 reference::inference(d, x, gamma, beta, mean, var, v.write(0));
@@ -56,7 +56,7 @@ pub fn training() -> &'static [&'static dyn Implementation<BatchNormDesc>] {
         &training::Plain,
         &Reference::<BatchNormDesc> {
             name: "batch_norm_training_reference",
-            operands: |d| 8 + usize::from(d.residual),
+            operands: |d| floats(8 + usize::from(d.residual)),
             run: |d, v| {
                 let [x, gamma, beta] = std::array::from_fn(|i| v.read::<f32>(i));
                 let residual = d.residual.then(|| v.read(3));
@@ -77,7 +77,7 @@ pub fn gradient() -> &'static [&'static dyn Implementation<BatchNormDesc>] {
         &gradient::Plain,
         &Reference::<BatchNormDesc> {
             name: "batch_norm_gradient_reference",
-            operands: |d| 8 + usize::from(d.activation != Activation::None),
+            operands: |d| floats(8 + usize::from(d.activation != Activation::None)),
             run: |d, v| {
                 let [x, dy, gamma, mean, inverse] = std::array::from_fn(|i| v.read::<f32>(i));
                 let out = (v.write(0), v.write(1), v.write(2));

@@ -1,12 +1,12 @@
 //! What the directions share on plain values with spatial axes, such as signals and volumes.
 
 use super::BatchNormDesc;
-use crate::{Context, Layout};
+use crate::{Context, Format, Layout};
 
-/// Returns the plain layouts of `operands` operands, if the values have spatial axes and are plain.
-pub(super) fn layouts(desc: &BatchNormDesc, first: Layout, operands: usize) -> Option<Vec<Layout>> {
+/// Returns the formats of `operands` operands, if the values have spatial axes and are plain.
+pub(super) fn formats(desc: &BatchNormDesc, first: Layout, operands: usize) -> Option<Vec<Format>> {
     let [_, _, h, w] = desc.shape;
-    (first == Layout::Plain && h * w > 1).then(|| vec![Layout::Plain; operands])
+    (first == Layout::Plain && h * w > 1).then(|| vec![Layout::Plain.f32(); operands])
 }
 
 /// The number of elements per channel.

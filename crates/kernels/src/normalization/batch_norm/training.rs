@@ -7,7 +7,7 @@ use crate::activation::Activation;
 use crate::isa::Isa;
 use crate::layout::maps::{Maps, is_blocked};
 use crate::normalization::plain_channels::sum;
-use crate::{Context, Implementation, Kernel, Layout, Views};
+use crate::{Context, Format, Implementation, Kernel, Layout, Views};
 
 pub(super) struct Blocked;
 
@@ -16,11 +16,13 @@ impl Implementation<BatchNormDesc> for Blocked {
         "batch_norm_training_f32"
     }
 
-    fn accepts(&self, desc: &BatchNormDesc, isa: Isa, first: Layout) -> Option<Vec<Layout>> {
+    fn formats(&self, desc: &BatchNormDesc, isa: Isa, first: Layout) -> Option<Vec<Format>> {
         let plain = Layout::Plain;
         is_blocked(first, isa.block()).then(|| {
             let reads = [first, plain, plain, first];
-            [&reads[..3 + usize::from(desc.residual)], &[first, plain, plain, plain, plain]].concat()
+            Format::f32s(
+                [&reads[..3 + usize::from(desc.residual)], &[first, plain, plain, plain, plain]].concat(),
+            )
         })
     }
 
@@ -86,8 +88,8 @@ impl Implementation<BatchNormDesc> for Plain {
         "batch_norm_training_plain_f32"
     }
 
-    fn accepts(&self, desc: &BatchNormDesc, _isa: Isa, first: Layout) -> Option<Vec<Layout>> {
-        plain::layouts(desc, first, 8 + usize::from(desc.residual))
+    fn formats(&self, desc: &BatchNormDesc, _isa: Isa, first: Layout) -> Option<Vec<Format>> {
+        plain::formats(desc, first, 8 + usize::from(desc.residual))
     }
 
     fn prepare(&self, desc: &BatchNormDesc, _isa: Isa, _layouts: &[Layout]) -> Box<dyn Kernel> {

@@ -5,7 +5,7 @@ use super::lines::{self, Buffer, LINE, MARGIN, PIXELS, Part, Place, Problem};
 use crate::isa::Isa;
 use crate::simd::{Body, Simd, dispatch};
 use crate::threads::Pointer;
-use crate::{Context, Implementation, Kernel, Layout, Views};
+use crate::{Context, Format, Implementation, Kernel, Layout, Views};
 
 pub(super) struct Blocked;
 
@@ -14,8 +14,8 @@ impl Implementation<LrnDesc> for Blocked {
         "lrn_f32"
     }
 
-    fn accepts(&self, desc: &LrnDesc, isa: Isa, first: Layout) -> Option<Vec<Layout>> {
-        lines::layouts(desc, isa, first, 2)
+    fn formats(&self, desc: &LrnDesc, isa: Isa, first: Layout) -> Option<Vec<Format>> {
+        lines::formats(desc, isa, first, 2)
     }
 
     fn prepare(&self, desc: &LrnDesc, isa: Isa, layouts: &[Layout]) -> Box<dyn Kernel> {

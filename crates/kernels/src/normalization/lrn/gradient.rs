@@ -6,7 +6,7 @@ use crate::isa::Isa;
 use crate::layout::maps::Maps;
 use crate::simd::{Body, Simd, dispatch};
 use crate::threads::Pointer;
-use crate::{Context, Implementation, Kernel, Layout, Views};
+use crate::{Context, Format, Implementation, Kernel, Layout, Views};
 
 pub(super) struct Blocked;
 
@@ -15,8 +15,8 @@ impl Implementation<LrnDesc> for Blocked {
         "lrn_gradient_f32"
     }
 
-    fn accepts(&self, desc: &LrnDesc, isa: Isa, first: Layout) -> Option<Vec<Layout>> {
-        lines::layouts(desc, isa, first, 3)
+    fn formats(&self, desc: &LrnDesc, isa: Isa, first: Layout) -> Option<Vec<Format>> {
+        lines::formats(desc, isa, first, 3)
     }
 
     fn prepare(&self, desc: &LrnDesc, isa: Isa, layouts: &[Layout]) -> Box<dyn Kernel> {

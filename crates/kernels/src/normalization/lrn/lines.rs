@@ -5,10 +5,10 @@
 //! computed with square roots, so only multiples of a quarter are supported.
 
 use super::LrnDesc;
-use crate::Layout;
 use crate::isa::Isa;
 use crate::layout::maps::{Maps, is_blocked};
 use crate::simd::Simd;
+use crate::{Format, Layout};
 
 /// Number of pixels, and of blocks of channels, processed at a time.
 pub(super) const PIXELS: usize = 16;
@@ -21,11 +21,11 @@ pub(super) const LINE: usize = (BLOCKS + 2 * MARGIN) * 16;
 /// The squares of a part, or products in the same places: a line for each pixel.
 pub(super) type Buffer = [f32; PIXELS * LINE];
 
-/// The layouts of `operands` operands in the layout of the first, if it and the descriptor are supported.
-pub(super) fn layouts(desc: &LrnDesc, isa: Isa, first: Layout, operands: usize) -> Option<Vec<Layout>> {
+/// The formats of `operands` operands in the layout of the first, if it and the descriptor are supported.
+pub(super) fn formats(desc: &LrnDesc, isa: Isa, first: Layout, operands: usize) -> Option<Vec<Format>> {
     // The sum must not extend past the neighboring blocks.
     let fits = is_blocked(first, isa.block()) && desc.size / 2 <= isa.block();
-    (fits && desc.quarters().is_some()).then(|| vec![first; operands])
+    (fits && desc.quarters().is_some()).then(|| vec![first.f32(); operands])
 }
 
 /// The descriptor in the form in which it is computed, and the geometries of x and of the result.

@@ -6,7 +6,7 @@ mod lines;
 pub mod reference;
 
 use crate::Implementation;
-use crate::reference::Reference;
+use crate::reference::{Reference, floats};
 
 /// y = x / (k + α/size · Σ x²)^β over `size` neighboring channels.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,7 +41,7 @@ pub fn forward() -> &'static [&'static dyn Implementation<LrnDesc>] {
         &forward::Blocked,
         &Reference::<LrnDesc> {
             name: "lrn_reference",
-            operands: |_| 2,
+            operands: |_| floats(2),
             run: |desc, views| reference::forward(desc, views.read::<f32>(0), views.write(0)),
         },
     ]
@@ -53,7 +53,7 @@ pub fn gradient() -> &'static [&'static dyn Implementation<LrnDesc>] {
         &gradient::Blocked,
         &Reference::<LrnDesc> {
             name: "lrn_gradient_reference",
-            operands: |_| 3,
+            operands: |_| floats(3),
             run: |desc, views| {
                 reference::gradient(desc, views.read::<f32>(0), views.read(1), views.write(0));
             },

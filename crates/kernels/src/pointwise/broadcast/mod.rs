@@ -7,10 +7,10 @@ pub mod extremum;
 pub mod reference;
 pub mod sum_to;
 
-use crate::{Layout, Views};
+use crate::{Format, Layout, Views};
 
 use crate::isa::Isa;
-use crate::reference::Reference;
+use crate::reference::{Reference, floats};
 use crate::simd::{Body, Simd, dispatch};
 use crate::{Context, Implementation, Kernel};
 
@@ -89,7 +89,7 @@ pub fn list() -> &'static [&'static dyn Implementation<BroadcastDesc>] {
         &Vector,
         &Reference::<BroadcastDesc> {
             name: "broadcast_reference",
-            operands: |_| 3,
+            operands: |_| floats(3),
             run: |desc, views| {
                 reference::forward(desc, views.read::<f32>(0), views.read(1), views.write(0));
             },
@@ -107,8 +107,8 @@ impl Implementation<BroadcastDesc> for Vector {
         "broadcast_f32"
     }
 
-    fn accepts(&self, _desc: &BroadcastDesc, _isa: Isa, _first: Layout) -> Option<Vec<Layout>> {
-        Some(vec![Layout::Plain; 3])
+    fn formats(&self, _desc: &BroadcastDesc, _isa: Isa, _first: Layout) -> Option<Vec<Format>> {
+        Some(vec![Layout::Plain.f32(); 3])
     }
 
     fn prepare(&self, desc: &BroadcastDesc, isa: Isa, _layouts: &[Layout]) -> Box<dyn Kernel> {

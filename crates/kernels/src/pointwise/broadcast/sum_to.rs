@@ -3,7 +3,7 @@
 
 use super::reference;
 use crate::Implementation;
-use crate::reference::Reference;
+use crate::reference::{Reference, floats};
 
 /// The correspondence of a wide and a narrow value, both plain.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,7 +35,7 @@ impl SumToDesc {
 pub fn sum() -> &'static [&'static dyn Implementation<SumToDesc>] {
     &[&Reference::<SumToDesc> {
         name: "sum_to_reference",
-        operands: |_| 2,
+        operands: |_| floats(2),
         run: |desc, views| reference::sum_to(desc, views.read::<f32>(0), views.write(0)),
     }]
 }
@@ -44,7 +44,7 @@ pub fn sum() -> &'static [&'static dyn Implementation<SumToDesc>] {
 pub fn broadcast() -> &'static [&'static dyn Implementation<SumToDesc>] {
     &[&Reference::<SumToDesc> {
         name: "broadcast_to_reference",
-        operands: |_| 2,
+        operands: |_| floats(2),
         run: |desc, views| reference::broadcast_to(desc, views.read::<f32>(0), views.write(0)),
     }]
 }

@@ -6,7 +6,7 @@ use crate::activation::Activation;
 use crate::conv::taps::Tap;
 use crate::isa::Isa;
 use crate::simd::{Body, Simd, dispatch};
-use crate::{Context, Implementation, Kernel, Layout, Views};
+use crate::{Context, Format, Implementation, Kernel, Layout, Views};
 
 pub(super) struct Rows;
 
@@ -15,8 +15,8 @@ impl Implementation<Pool3dDesc> for Rows {
         "average_pool3d_gradient_f32"
     }
 
-    fn accepts(&self, desc: &Pool3dDesc, _isa: Isa, _first: Layout) -> Option<Vec<Layout>> {
-        Some(vec![Layout::Plain; 2 + usize::from(desc.activation != Activation::None)])
+    fn formats(&self, desc: &Pool3dDesc, _isa: Isa, _first: Layout) -> Option<Vec<Format>> {
+        Some(vec![Layout::Plain.f32(); 2 + usize::from(desc.activation != Activation::None)])
     }
 
     fn prepare(&self, desc: &Pool3dDesc, isa: Isa, _layouts: &[Layout]) -> Box<dyn Kernel> {

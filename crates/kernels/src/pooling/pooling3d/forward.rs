@@ -7,7 +7,7 @@ use crate::isa::Isa;
 use crate::normalization::plain_channels::long_sum;
 use crate::pooling::PoolKind;
 use crate::simd::{Body, Simd, dispatch};
-use crate::{Context, Implementation, Kernel, Layout, Views};
+use crate::{Context, Format, Implementation, Kernel, Layout, Views};
 
 /// Windows with more taps than this are summed in f64.
 const MANY: usize = 256;
@@ -19,8 +19,8 @@ impl Implementation<Pool3dDesc> for Rows {
         "pool3d_f32"
     }
 
-    fn accepts(&self, _desc: &Pool3dDesc, _isa: Isa, _first: Layout) -> Option<Vec<Layout>> {
-        Some(vec![Layout::Plain; 2])
+    fn formats(&self, _desc: &Pool3dDesc, _isa: Isa, _first: Layout) -> Option<Vec<Format>> {
+        Some(vec![Layout::Plain.f32(); 2])
     }
 
     fn prepare(&self, desc: &Pool3dDesc, isa: Isa, _layouts: &[Layout]) -> Box<dyn Kernel> {

@@ -4,7 +4,7 @@ use super::Pool3dDesc;
 use super::windows::Windows;
 use crate::isa::Isa;
 use crate::simd::{Body, Simd, dispatch};
-use crate::{Context, Implementation, Kernel, Layout, Views};
+use crate::{Context, Format, Implementation, Kernel, Layout, Views};
 
 pub(super) struct Rows;
 
@@ -13,8 +13,8 @@ impl Implementation<Pool3dDesc> for Rows {
         "max_pool3d_gradient_f32"
     }
 
-    fn accepts(&self, _desc: &Pool3dDesc, _isa: Isa, _first: Layout) -> Option<Vec<Layout>> {
-        Some(vec![Layout::Plain; 3])
+    fn formats(&self, _desc: &Pool3dDesc, _isa: Isa, _first: Layout) -> Option<Vec<Format>> {
+        Some(vec![Layout::Plain.f32(); 3])
     }
 
     fn prepare(&self, desc: &Pool3dDesc, isa: Isa, _layouts: &[Layout]) -> Box<dyn Kernel> {

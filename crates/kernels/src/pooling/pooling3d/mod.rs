@@ -10,7 +10,7 @@ mod windows;
 use crate::Implementation;
 use crate::activation::Activation;
 use crate::pooling::PoolKind;
-use crate::reference::Reference;
+use crate::reference::{Reference, floats};
 
 /// Pooling of volumes; sizes are in the order depth, height, width. Every window must cover at least one element.
 #[derive(Debug, Clone, PartialEq)]
@@ -74,7 +74,7 @@ pub fn forward() -> &'static [&'static dyn Implementation<Pool3dDesc>] {
         &forward::Rows,
         &Reference::<Pool3dDesc> {
             name: "pool3d_reference",
-            operands: |_| 2,
+            operands: |_| floats(2),
             run: |desc, views| reference::forward(desc, views.read::<f32>(0), views.write(0)),
         },
     ]
@@ -86,7 +86,7 @@ pub fn max_gradient() -> &'static [&'static dyn Implementation<Pool3dDesc>] {
         &max_gradient::Rows,
         &Reference::<Pool3dDesc> {
             name: "max_pool3d_gradient_reference",
-            operands: |_| 3,
+            operands: |_| floats(3),
             run: |desc, views| {
                 let (x, dy) = (views.read::<f32>(0), views.read(1));
                 reference::max_gradient(desc, x, dy, views.write(0));
@@ -102,7 +102,7 @@ pub fn average_gradient() -> &'static [&'static dyn Implementation<Pool3dDesc>] 
         &average_gradient::Rows,
         &Reference::<Pool3dDesc> {
             name: "average_pool3d_gradient_reference",
-            operands: |desc| 2 + usize::from(desc.activation != Activation::None),
+            operands: |desc| floats(2 + usize::from(desc.activation != Activation::None)),
             run: |desc, views| {
                 let x = (desc.activation != Activation::None).then(|| views.read::<f32>(1));
                 reference::average_gradient(desc, views.read(0), x, views.write(0));
