@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Case, Operand, cases, check, instruction_sets};
+use common::{Case, Operand, cases, check, check_bf16, instruction_sets};
 use proptest::prelude::*;
 use striate_kernels::Layout;
 use striate_kernels::activation::Activation;
@@ -71,9 +71,12 @@ fn tolerance(d: &ConvDesc) -> f64 {
     1e-6 * (c.max(o).max(pixels) as f64).sqrt().max(10.0)
 }
 
-fn check_forward(d: &ConvDesc, tolerance: f64) -> Vec<&'static str> {
+fn check_forward(d: &ConvDesc, tolerance: f64, narrow: bool) -> Vec<&'static str> {
     let [x_shape, w_shape, y_shape] = shapes(d);
-    let (x, w) = (Operand::random(x_shape, 1), Operand::random(w_shape, 2));
+    let (mut x, mut w) = (Operand::random(x_shape, 1), Operand::random(w_shape, 2));
+    if narrow {
+        (x, w) = (x.rounded(), w.rounded());
+    }
     let (bias, residual) = (Operand::random([1, d.out_channels, 1, 1], 3), Operand::random(y_shape, 4));
     let mut y = vec![0.0; y_shape.iter().product()];
     let b = d.bias.then_some(bias.values.as_slice());
@@ -83,7 +86,8 @@ fn check_forward(d: &ConvDesc, tolerance: f64) -> Vec<&'static str> {
     reads.extend(d.bias.then_some(bias));
     reads.extend(d.residual.then_some(residual));
     let writes = vec![(None, Operand::new(y_shape, y))];
-    check(&Case { desc: d, list: conv::forward(), reads, writes, tolerance })
+    let case = Case { desc: d, list: conv::forward(), reads, writes, tolerance };
+    if narrow { check_bf16(&case) } else { check(&case) }
 }
 
 fn check_conv(d: &ConvDesc) -> Vec<&'static str> {
@@ -91,7 +95,8 @@ fn check_conv(d: &ConvDesc) -> Vec<&'static str> {
     let [x_shape, w_shape, y_shape] = shapes(d);
     let (x, w, dy) = (Operand::random(x_shape, 1), Operand::random(w_shape, 2), Operand::random(y_shape, 5));
     let zeros = |shape: [usize; 4]| vec![0.0; shape.iter().product()];
-    let mut ran = check_forward(d, tolerance);
+    let mut ran = check_forward(d, tolerance, false);
+    ran.extend(check_forward(d, tolerance, true));
 
     let mut dx = zeros(x_shape);
     conv::reference::data_gradient(d, &dy.values, &w.values, &mut dx);

@@ -382,7 +382,7 @@ proptest! {
         for threads in [1, 2] {
             let mut got = vec![f32::NAN; len(to)];
             let source = place(from);
-            let kernel = reorder::kernel(shape, from, to, Isa::Scalar);
+            let kernel = reorder::kernel(shape, from.f32(), to, Isa::Scalar);
             let pool = ThreadPool::new(threads);
             kernel.run(&Context { thread_pool: &pool }, &mut Views::of(&mut [Slice::read(&source), Slice::write(&mut got)]));
             prop_assert_eq!(&got, &place(to));

@@ -20,4 +20,5 @@ pub use allocator::HugePages;
 pub use buffer::{ALIGNMENT, Buffer, check_memory, with_capacity, zeroed};
 pub use dtype::{DType, Element};
 pub use error::{Error, Result, nearest};
+pub use half::bf16;
 pub use shape::Shape;

@@ -93,7 +93,8 @@ fn bind(laid_out: &mut LaidOut, cpu: &Cpu) -> (Vec<Bound>, HashMap<ValueId, Valu
             }
             Choice::Reorder => {
                 let shape = graph.shape(node.inputs[0]).nchw();
-                ("reorder", "reorder", reorder::kernel(shape, layouts[0], layouts[1], isa))
+                let dtype = graph.value(node.inputs[0]).dtype;
+                ("reorder", "reorder", reorder::kernel(shape, layouts[0].of(dtype), layouts[1], isa))
             }
             Choice::Kernel(candidates, position) => {
                 (node.op.name(), candidates.name(position), candidates.prepare(position, isa, &layouts))

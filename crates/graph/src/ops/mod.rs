@@ -8,6 +8,7 @@ mod activation;
 mod arithmetic;
 mod average_pool;
 mod batch_norm;
+mod cast;
 mod channel_sum;
 mod class_loss;
 mod clip;
@@ -48,6 +49,7 @@ pub use activation::{Activation, ActivationGradient, Relu, Relu6, ScaledTanh, Si
 pub use arithmetic::{Add, Div, ExtremumGradient, Max, Min, Mul, Sub, SumTo};
 pub use average_pool::{AveragePool, AveragePoolGradient};
 pub use batch_norm::{BatchNorm, BatchNormGradient, BatchNormTraining, FoldBatchNorm};
+pub use cast::Cast;
 pub use channel_sum::{ChannelProductSum, ChannelSum};
 pub use class_loss::{ClassLoss, ClassLossGradient, Criterion};
 pub use clip::{Clip, ClipGradient};
@@ -348,6 +350,8 @@ operations! {
         BatchNormGradient = "batch_norm_gradient",
         /// Folding of a batch norm into the weights and bias of the convolution before it.
         FoldBatchNorm = "fold_batch_norm",
+        /// Conversion to another element type.
+        Cast = "cast",
         /// Gradient of a concatenation.
         ConcatGradient = "concat_gradient",
         /// Gradient of the softmax.

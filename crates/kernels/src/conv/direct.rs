@@ -11,6 +11,7 @@
 //! Source: Georganas et al., "Anatomy of high-performance deep learning convolutions on SIMD
 //! architectures", SC 2018.
 
+use std::marker::PhantomData;
 use std::ops::Range;
 
 use crate::{Format, Halo, Layout, Views};
@@ -18,11 +19,11 @@ use crate::{Format, Halo, Layout, Views};
 use super::ConvDesc;
 use super::cost;
 use super::geometry::{self, Phase, groups_fill_blocks, has_few_phases, has_few_taps};
-use super::tile::{Chunk, Job, MOST_BLOCKS, Offsets, Place, Run, WIDEST};
+use super::tile::{Chunk, Job, MOST_BLOCKS, Offsets, Pair, Place, Run, Single, WIDEST, Word};
 use crate::activation::Activation;
 use crate::isa::Isa;
 use crate::layout::maps::Maps;
-use crate::simd::{Body, Simd, dispatch};
+use crate::simd::{Body, Simd};
 use crate::threads::Pointer;
 use crate::{Context, Implementation, Kernel};
 
@@ -66,7 +67,7 @@ impl Implementation<ConvDesc> for Blocked {
     }
 
     fn prepare(&self, d: &ConvDesc, isa: Isa, layouts: &[Layout]) -> Box<dyn Kernel> {
-        Box::new(Direct::forward(d, isa, layouts))
+        Box::new(Direct::<Single>::forward(d, isa, layouts))
     }
 }
 
@@ -86,7 +87,7 @@ impl Implementation<ConvDesc> for PlanarInput {
     }
 
     fn prepare(&self, d: &ConvDesc, isa: Isa, layouts: &[Layout]) -> Box<dyn Kernel> {
-        Box::new(Direct::forward(d, isa, layouts))
+        Box::new(Direct::<Single>::forward(d, isa, layouts))
     }
 }
 
@@ -112,7 +113,7 @@ impl Implementation<ConvDesc> for DataGradient {
     }
 
     fn prepare(&self, d: &ConvDesc, isa: Isa, layouts: &[Layout]) -> Box<dyn Kernel> {
-        Box::new(Direct::backward(d, isa, layouts))
+        Box::new(Direct::<Single>::backward(d, isa, layouts))
     }
 }
 
@@ -134,7 +135,7 @@ struct Part {
 impl Part {
     /// The first pixel of a line.
     #[inline(always)]
-    fn line(&self, conv: &Direct, line: usize) -> Place {
+    fn line<W>(&self, conv: &Direct<W>, line: usize) -> Place {
         let (image, row) = (line / self.rows.count, line % self.rows.count);
         let out = |maps: &Maps| {
             let map = image * maps.blocks * maps.map_len();
@@ -150,14 +151,15 @@ impl Part {
 
     /// The distance between neighboring pixels.
     #[inline(always)]
-    fn pixel(&self, conv: &Direct) -> Place {
+    fn pixel<W>(&self, conv: &Direct<W>) -> Place {
         let y = self.columns.step * conv.y.block;
-        let residual = if conv.residual.is_some() { y } else { 0 };
+        let residual = conv.residual.map_or(0, |maps| self.columns.step * maps.block);
         Place { x: self.columns.input_step * conv.x.block, y, residual }
     }
 }
 
-struct Direct {
+/// A direct convolution of words: `x`, `y` and the lengths count them.
+pub(super) struct Direct<W> {
     isa: Isa,
     /// Output channels.
     channels: usize,
@@ -175,38 +177,19 @@ struct Direct {
     w_block: usize,
     w_group: usize,
     w_len: usize,
+    /// Whether y consists of `bf16`.
+    narrow: bool,
+    word: PhantomData<W>,
 }
 
-impl Direct {
-    fn forward(d: &ConvDesc, isa: Isa, layouts: &[Layout]) -> Direct {
-        let last = layouts.len() - 1;
-        let x = Maps::new([d.batch, d.in_channels, d.input[0], d.input[1]], layouts[0]);
-        let y_shape = [d.batch, d.out_channels, d.output[0], d.output[1]];
-        let group_channels = d.in_channels / d.groups;
-        let group_blocks = d.out_channels.div_ceil(isa.block()) / d.groups;
-        let taps = d.kernel[0] * d.kernel[1];
-        let w_block = group_channels.div_ceil(x.block) * taps * x.block * isa.block();
-        Direct {
-            isa,
-            channels: d.out_channels,
-            activation: d.activation,
-            has_bias: d.bias,
-            y: Maps::new(y_shape, layouts[last]),
-            residual: d.residual.then(|| Maps::new(y_shape, layouts[last - 1])),
-            parts: Vec::new(),
-            groups: d.groups,
-            group_blocks,
-            group_maps: group_channels.div_ceil(x.block),
-            w_block,
-            w_group: group_blocks * w_block,
-            w_len: d.groups * group_blocks * w_block,
-            x,
-        }
-        .with_parts(d, geometry::forward(d, 0), geometry::forward(d, 1), |y, x| y * d.kernel[1] + x)
+impl Direct<Single> {
+    fn forward(d: &ConvDesc, isa: Isa, layouts: &[Layout]) -> Self {
+        let [x, y] = maps(d, layouts);
+        Direct::with_maps(d, isa, layouts, x, y, false)
     }
 
     /// The data gradient; here, `x` is dy and `y` is dx.
-    fn backward(d: &ConvDesc, isa: Isa, layouts: &[Layout]) -> Direct {
+    fn backward(d: &ConvDesc, isa: Isa, layouts: &[Layout]) -> Self {
         let block = isa.block();
         let x = Maps::new([d.batch, d.out_channels, d.output[0], d.output[1]], layouts[0]);
         let y = Maps::new([d.batch, d.in_channels, d.input[0], d.input[1]], layouts[2]);
@@ -228,10 +211,55 @@ impl Direct {
             w_len: group_blocks * x.blocks * square,
             x,
             y,
+            narrow: false,
+            word: PhantomData,
         }
         .with_parts(d, geometry::backward(d, 0), geometry::backward(d, 1), |y, x| {
             (d.kernel[0] - 1 - y) * d.kernel[1] + d.kernel[1] - 1 - x
         })
+    }
+}
+
+impl Direct<Pair> {
+    /// The forward direction on pairs of channels; `narrow` says whether y consists of `bf16`.
+    pub fn of_pairs(d: &ConvDesc, isa: Isa, layouts: &[Layout], narrow: bool) -> Self {
+        let [x, y] = maps(d, layouts);
+        Direct::with_maps(d, isa, layouts, x.pairs(), if narrow { y.pairs() } else { y }, narrow)
+    }
+}
+
+/// The geometries of x and y in the forward direction.
+fn maps(d: &ConvDesc, layouts: &[Layout]) -> [Maps; 2] {
+    let [x, y] = [(d.in_channels, d.input), (d.out_channels, d.output)]
+        .map(|(channels, [rows, columns])| [d.batch, channels, rows, columns]);
+    [Maps::new(x, layouts[0]), Maps::new(y, layouts[layouts.len() - 1])]
+}
+
+impl<W: Word> Direct<W> {
+    fn with_maps(d: &ConvDesc, isa: Isa, layouts: &[Layout], x: Maps, y: Maps, narrow: bool) -> Self {
+        let group_blocks = d.out_channels.div_ceil(isa.block()) / d.groups;
+        let group_maps = (d.in_channels / d.groups).div_ceil(x.block * W::VALUES);
+        let w_block = group_maps * d.kernel[0] * d.kernel[1] * x.block * isa.block();
+        let y_shape = [d.batch, d.out_channels, d.output[0], d.output[1]];
+        Direct {
+            isa,
+            channels: d.out_channels,
+            activation: d.activation,
+            has_bias: d.bias,
+            y,
+            residual: d.residual.then(|| Maps::new(y_shape, layouts[layouts.len() - 2])),
+            parts: Vec::new(),
+            groups: d.groups,
+            group_blocks,
+            group_maps,
+            w_block,
+            w_group: group_blocks * w_block,
+            w_len: d.groups * group_blocks * w_block,
+            x,
+            narrow,
+            word: PhantomData,
+        }
+        .with_parts(d, geometry::forward(d, 0), geometry::forward(d, 1), |y, x| y * d.kernel[1] + x)
     }
 
     /// Divides the work into parts; `tap` returns the index of a tap in the weights.
@@ -241,7 +269,7 @@ impl Direct {
         rows: Vec<Phase>,
         columns: Vec<Phase>,
         tap: impl Fn(usize, usize) -> usize,
-    ) -> Direct {
+    ) -> Self {
         let taps = d.kernel[0] * d.kernel[1];
         let count = rows.len() * columns.len();
         for rows in &rows {
@@ -262,7 +290,8 @@ impl Direct {
     ) -> Vec<Chunk> {
         let (x, block) = (&self.x, self.isa.block());
         let budget = if self.isa == Isa::Avx512 { 512 << 10 } else { 20 << 10 };
-        let most = budget / (block * 4 * MOST_BLOCKS);
+        // Partial sums are kept in y, for which `bf16` is not precise enough.
+        let most = if self.narrow { usize::MAX } else { budget / (block * 4 * MOST_BLOCKS) };
         let (mut chunks, mut values) = (vec![Chunk::default()], 0);
         for map in 0..self.group_maps {
             for row in &rows.taps {
@@ -280,7 +309,7 @@ impl Direct {
                     }
                     values += real;
                     let chunk = chunks.last_mut().expect("at least one chunk");
-                    if real == block {
+                    if real * W::VALUES == block {
                         chunk.whole.push(Run { x: place, w });
                     } else {
                         chunk.single.extend((0..real).map(|i| Run { x: place + i, w: w + i * block }));
@@ -338,7 +367,7 @@ const ITEM_WORK: usize = 1_000_000;
 /// The maximum number of items in the grid, unless the cache requires more.
 const MOST_ITEMS: usize = 64;
 
-impl Kernel for Direct {
+impl<W: Word> Kernel for Direct<W> {
     fn run(&self, context: &Context, views: &mut Views) {
         let (x, w) = (views.read::<f32>(0), views.read::<f32>(1));
         let bias = if self.has_bias { views.read::<f32>(2) } else { &[] };
@@ -360,14 +389,17 @@ impl Kernel for Direct {
             let (band, group) = (rest / self.groups, rest % self.groups);
             let lines = band * part.band..((band + 1) * part.band).min(part.lines);
             let blocks = split * part.blocks..((split + 1) * part.blocks).min(self.group_blocks);
-            dispatch(self.isa, Item { conv: self, part, x, w, bias, residual, y: &y, group, lines, blocks });
+            W::dispatch(
+                self.isa,
+                Item { conv: self, part, x, w, bias, residual, y: &y, group, lines, blocks },
+            );
         });
     }
 }
 
 /// Some lines of some blocks of a group's output channels.
-struct Item<'a> {
-    conv: &'a Direct,
+struct Item<'a, W> {
+    conv: &'a Direct<W>,
     part: &'a Part,
     x: &'a [f32],
     w: &'a [f32],
@@ -379,7 +411,7 @@ struct Item<'a> {
     blocks: Range<usize>,
 }
 
-impl Body for Item<'_> {
+impl<W: Word> Body for Item<'_, W> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         if self.part.columns.first == 0 {
@@ -397,8 +429,8 @@ impl Body for Item<'_> {
     }
 }
 
-impl<'a> Item<'a> {
-    fn job(&self, first: usize, blocks: usize, chunk: &'a Chunk) -> Job<'a> {
+impl<'a, W: Word> Item<'a, W> {
+    fn job(&self, first: usize, blocks: usize, chunk: &'a Chunk) -> Job<'a, W> {
         let c = self.conv;
         let (size, block) = (c.isa.block(), self.group * c.group_blocks + first);
         let mut bias = [[0.0; 16]; MOST_BLOCKS];
@@ -422,6 +454,7 @@ impl<'a> Item<'a> {
             // SAFETY: the block lies within y.
             y: unsafe { self.y.get().add(block * c.y.map_len()) },
             residual,
+            narrow: c.narrow,
             blocks,
             w_block: c.w_block,
             y_block: c.y.map_len(),
@@ -429,12 +462,13 @@ impl<'a> Item<'a> {
             bias,
             channels,
             activation: c.activation,
+            word: PhantomData,
         }
     }
 
     /// Covers the item's pixels with tiles: row by row if rows fill tiles well, otherwise across rows.
     #[inline(always)]
-    fn tiles<S: Simd>(&self, s: S, job: &Job) {
+    fn tiles<S: Simd>(&self, s: S, job: &Job<W>) {
         let columns = self.part.columns.count;
         let widest = widest(S::ACCUMULATORS, job.blocks);
         let tiles = columns.div_ceil(widest);
@@ -461,7 +495,7 @@ impl<'a> Item<'a> {
     }
 
     #[inline(always)]
-    fn tiles_across_rows<S: Simd>(&self, s: S, job: &Job, widest: usize) {
+    fn tiles_across_rows<S: Simd>(&self, s: S, job: &Job<W>, widest: usize) {
         let (columns, step) = (self.part.columns.count, self.part.pixel(self.conv));
         let pixels = columns * self.lines.len();
         let tiles = pixels.div_ceil(widest);

@@ -9,11 +9,14 @@ mod geometry;
 pub(crate) mod images;
 pub(crate) mod images_weight_gradient;
 pub mod locally_connected;
+mod pairs;
 pub mod reference;
 pub(crate) mod taps;
 mod tile;
 mod weight_gradient;
 mod winograd;
+
+use striate_tensor::DType;
 
 use crate::Implementation;
 use crate::activation::Activation;
@@ -51,7 +54,7 @@ pub struct ConvDesc {
 }
 
 /// Reads x `[N, C, H, W]`, w `[O, C/groups, KH, KW]`, the optional bias `[O]` and the optional residual; writes
-/// y `[N, O, OH, OW]`.
+/// y `[N, O, OH, OW]`. x and w may both be `bf16`, and y then `f32` or `bf16`.
 pub fn forward() -> &'static [&'static dyn Implementation<ConvDesc>] {
     static LIST: &[&dyn Implementation<ConvDesc>] = &[
         &images::Forward,
@@ -65,6 +68,10 @@ pub fn forward() -> &'static [&'static dyn Implementation<ConvDesc>] {
         &winograd::Forward(&winograd::ROW_4X7),
         &winograd::Forward(&winograd::COLUMN_4X7),
         &direct::Blocked,
+        &pairs::Forward { name: "conv_direct_bf16", y: DType::BF16 },
+        &pairs::Forward { name: "conv_direct_bf16_f32", y: DType::F32 },
+        &pairs::Reference { name: "conv_reference_bf16", y: DType::BF16 },
+        &pairs::Reference { name: "conv_reference_bf16_f32", y: DType::F32 },
         &Reference::<ConvDesc> {
             name: "conv_reference",
             operands: |d| floats(3 + usize::from(d.bias) + usize::from(d.residual)),

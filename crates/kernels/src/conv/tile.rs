@@ -1,18 +1,67 @@
 //! The register tile of the direct convolution: P output pixels × O blocks of output channels.
 //!
-//! For every input channel and tap it loads O vectors of weights and multiplies them by P broadcast input
-//! values. The pixels may be at any positions, in one row or across rows and images. Bias, residual and
+//! For every input word and tap it loads O vectors of weights and multiplies them by P broadcast words. A [`Word`] of 32
+//! bits holds the `f32` of a channel, or the `bf16` of a pair of channels. The pixels may be at any positions, in one row or across rows and images. Bias, residual and
 //! activation are applied before the accumulators are stored.
 
+use std::marker::PhantomData;
+
 use crate::activation::{Activation, UNBOUNDED};
-use crate::simd::{Body, Simd, activate};
+use crate::isa::Isa;
+use crate::simd::{Body, Simd, activate, dispatch, dispatch_bf16};
 
 /// Pixels in the widest tile.
 pub(super) const WIDEST: usize = 14;
 /// Blocks of output channels in the largest tile.
 pub(super) const MOST_BLOCKS: usize = 2;
 
-/// Inputs whose weights are contiguous: a block of channels under one tap, or a single value. Offsets in floats,
+/// What a word of 32 bits holds. The operands of a tile are pointers to words, whatever they hold, and all offsets count
+/// words.
+pub(super) trait Word: Copy + Send + Sync + 'static {
+    /// Values in a word.
+    const VALUES: usize;
+
+    /// c + the sum of the products of the values in a and b.
+    fn fma<S: Simd>(s: S, a: S::F, b: S::F, c: S::F) -> S::F;
+
+    /// Runs `body` on `isa`, with the instructions that the products take.
+    fn dispatch(isa: Isa, body: impl Body);
+}
+
+/// One `f32`.
+#[derive(Clone, Copy)]
+pub(super) struct Single;
+/// Two `bf16`.
+#[derive(Clone, Copy)]
+pub(super) struct Pair;
+
+impl Word for Single {
+    const VALUES: usize = 1;
+
+    #[inline(always)]
+    fn fma<S: Simd>(s: S, a: S::F, b: S::F, c: S::F) -> S::F {
+        s.fma(a, b, c)
+    }
+
+    fn dispatch(isa: Isa, body: impl Body) {
+        dispatch(isa, body);
+    }
+}
+
+impl Word for Pair {
+    const VALUES: usize = 2;
+
+    #[inline(always)]
+    fn fma<S: Simd>(s: S, a: S::F, b: S::F, c: S::F) -> S::F {
+        s.dot_pairs(a, b, c)
+    }
+
+    fn dispatch(isa: Isa, body: impl Body) {
+        dispatch_bf16(isa, body);
+    }
+}
+
+/// Inputs whose weights are contiguous: a block of channels under one tap, or a single word. Offsets in words,
 /// relative to the pixel's position in the input and to the first weight of a block of outputs.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Run {
@@ -25,11 +74,11 @@ pub(super) struct Run {
 pub(super) struct Chunk {
     /// Runs over all lanes of a block of channels.
     pub whole: Vec<Run>,
-    /// Runs over single values.
+    /// Runs over single words.
     pub single: Vec<Run>,
 }
 
-/// The offsets of the first pixel of a tile in x, y and the residual, in floats.
+/// The offsets of the first pixel of a tile in x, y and the residual, in words.
 #[derive(Default, Clone, Copy)]
 pub(super) struct Place {
     pub x: usize,
@@ -60,7 +109,7 @@ pub(super) struct Offsets {
 }
 
 /// The parameters shared by the tiles of a few blocks of output channels.
-pub(super) struct Job<'a> {
+pub(super) struct Job<'a, W> {
     pub chunk: &'a Chunk,
     /// Whether this is the first chunk (otherwise, the partial sums are in y), and whether it is the last.
     pub begin: bool,
@@ -70,7 +119,9 @@ pub(super) struct Job<'a> {
     pub y: *mut f32,
     /// Null if there is none.
     pub residual: *const f32,
-    /// Number of blocks of output channels, and the distances between them in w, y and the residual, in floats.
+    /// Whether y consists of `bf16`. There is one chunk then, and the activation clips.
+    pub narrow: bool,
+    /// Number of blocks of output channels, and the distances between them in w, y and the residual, in words.
     pub blocks: usize,
     pub w_block: usize,
     pub y_block: usize,
@@ -80,9 +131,10 @@ pub(super) struct Job<'a> {
     /// Channels in each block, not counting padding.
     pub channels: [usize; MOST_BLOCKS],
     pub activation: Activation,
+    pub word: PhantomData<W>,
 }
 
-impl Job<'_> {
+impl<W: Word> Job<'_, W> {
     /// Computes the tile of `count` pixels at `place`.
     ///
     /// # Safety
@@ -92,12 +144,13 @@ impl Job<'_> {
     pub unsafe fn tile<S: Simd>(&self, s: S, place: Place, offsets: &Offsets, count: usize) {
         // Specializes for the distances of blocks with strides 1 and 2 and of planar inputs with common strides.
         let step = if offsets.uniform { offsets.x[1] } else { 0 };
+        let words = S::LANES / W::VALUES;
         match step {
-            1 => self.uniform_tile::<S, 1>(s, place, offsets, count),
-            2 => self.uniform_tile::<S, 2>(s, place, offsets, count),
+            1 if W::VALUES == 1 => self.uniform_tile::<S, 1>(s, place, offsets, count),
+            2 if W::VALUES == 1 => self.uniform_tile::<S, 2>(s, place, offsets, count),
             4 => self.uniform_tile::<S, 4>(s, place, offsets, count),
-            8 if S::LANES == 8 => self.uniform_tile::<S, 8>(s, place, offsets, count),
-            16 if S::LANES == 16 => self.uniform_tile::<S, 16>(s, place, offsets, count),
+            8 if words == 8 => self.uniform_tile::<S, 8>(s, place, offsets, count),
+            16 if words >= 8 && S::LANES == 16 => self.uniform_tile::<S, 16>(s, place, offsets, count),
             32 if S::LANES == 16 => self.uniform_tile::<S, 32>(s, place, offsets, count),
             _ => self.uniform_tile::<S, 0>(s, place, offsets, count),
         }
@@ -109,8 +162,8 @@ impl Job<'_> {
             ($($count:literal)*) => {
                 match (count, self.blocks) {
                     $(
-                        ($count, 1) => s.outline(Tile::<$count, 1, STEP>(self, place, offsets)),
-                        ($count, _) => s.outline(Tile::<$count, 2, STEP>(self, place, offsets)),
+                        ($count, 1) => s.outline(Tile::<W, $count, 1, STEP>(self, place, offsets)),
+                        ($count, _) => s.outline(Tile::<W, $count, 2, STEP>(self, place, offsets)),
                     )*
                     _ => unreachable!("tiles have at most {WIDEST} pixels"),
                 }
@@ -121,9 +174,9 @@ impl Job<'_> {
 }
 
 /// A tile. Created only by [`Job::tile`], whose caller guarantees the pointers.
-struct Tile<'a, const P: usize, const O: usize, const STEP: usize>(&'a Job<'a>, Place, &'a Offsets);
+struct Tile<'a, W, const P: usize, const O: usize, const STEP: usize>(&'a Job<'a, W>, Place, &'a Offsets);
 
-impl<const P: usize, const O: usize, const STEP: usize> Body for Tile<'_, P, O, STEP> {
+impl<W: Word, const P: usize, const O: usize, const STEP: usize> Body for Tile<'_, W, P, O, STEP> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         if P * O > S::ACCUMULATORS {
@@ -157,23 +210,24 @@ impl<const P: usize, const O: usize, const STEP: usize> Body for Tile<'_, P, O, 
             }
             let x = job.x.add(place.x);
             // With one block, unrolling makes the compiler move accumulators between registers and the stack.
-            let lanes = if O == 1 { std::hint::black_box(S::LANES) } else { S::LANES };
-            // Distances of less than a vector occur only in planar inputs, which have no whole runs.
-            let whole = if STEP == 0 || STEP >= S::LANES { &job.chunk.whole[..] } else { &[] };
+            let words = S::LANES / W::VALUES;
+            let count = if O == 1 { std::hint::black_box(words) } else { words };
+            // Distances of less than a block occur only in planar inputs, which have no whole runs.
+            let whole = if STEP == 0 || STEP >= words { &job.chunk.whole[..] } else { &[] };
             for run in whole {
                 let (x, w) = (x.add(run.x), job.w.add(run.w));
-                for i in 0..lanes {
+                for i in 0..count {
                     // Prefetches the same channels of the next tile, a line at a time. On AVX2 this was measured
                     // to slow the loop down by a third.
-                    if STEP >= 16 && S::LANES == 16 {
-                        s.prefetch(x.wrapping_add((P + i) * STEP));
+                    if STEP >= words && S::LANES == 16 {
+                        s.prefetch(x.wrapping_add((P + i * W::VALUES) * STEP));
                     }
                     let weights: [S::F; O] =
                         std::array::from_fn(|o| s.load(w.add(o * job.w_block + i * S::LANES)));
                     for p in 0..P {
                         let value = s.splat(*x.add(at[p] + i));
                         for o in 0..O {
-                            acc[p][o] = s.fma(value, weights[o], acc[p][o]);
+                            acc[p][o] = W::fma(s, value, weights[o], acc[p][o]);
                         }
                     }
                 }
@@ -184,7 +238,7 @@ impl<const P: usize, const O: usize, const STEP: usize> Body for Tile<'_, P, O, 
                 for p in 0..P {
                     let value = s.splat(*x.add(at[p]));
                     for o in 0..O {
-                        acc[p][o] = s.fma(value, weights[o], acc[p][o]);
+                        acc[p][o] = W::fma(s, value, weights[o], acc[p][o]);
                     }
                 }
             }
@@ -194,9 +248,15 @@ impl<const P: usize, const O: usize, const STEP: usize> Body for Tile<'_, P, O, 
             // Copied to locals, because the compiler must assume that a store may modify the referenced fields.
             let (y, y_block): ([*mut f32; P], usize) =
                 (std::array::from_fn(|p| job.y.add(place.y + offsets.y[p])), job.y_block);
+            let narrow = job.narrow;
             for p in 0..P {
                 for o in 0..O {
-                    s.store(y[p].add(o * y_block), acc[p][o]);
+                    let y = y[p].add(o * y_block);
+                    if W::VALUES == 2 && narrow {
+                        s.store_bf16(y.cast(), acc[p][o]);
+                    } else {
+                        s.store(y, acc[p][o]);
+                    }
                 }
             }
             if job.end && job.activation.clip().is_none() {
@@ -206,7 +266,7 @@ impl<const P: usize, const O: usize, const STEP: usize> Body for Tile<'_, P, O, 
     }
 }
 
-impl Job<'_> {
+impl<W> Job<'_, W> {
     /// Adds the residual and clips to the bounds of the activation, which is all that most activations do.
     ///
     /// # Safety
@@ -249,9 +309,9 @@ impl Job<'_> {
 }
 
 /// Applies a smooth activation to the pixels of a tile that were just stored.
-struct Smooth<'a>(&'a Job<'a>, Place, &'a Offsets, usize);
+struct Smooth<'a, W>(&'a Job<'a, W>, Place, &'a Offsets, usize);
 
-impl Body for Smooth<'_> {
+impl<W: Word> Body for Smooth<'_, W> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let Smooth(job, place, offsets, count) = self;

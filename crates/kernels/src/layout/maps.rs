@@ -1,5 +1,7 @@
 //! The geometry of maps in blocks of channels: offsets of maps and rows, and clearing of halos.
 
+use striate_tensor::Element;
+
 use crate::{Halo, Layout};
 
 /// The geometry of a value in [`Layout::Channels`], or in [`Layout::Images`], where the lanes of a map are
@@ -45,27 +47,32 @@ impl Maps {
         Maps { block, count: n * blocks, blocks, last_channels, size: [h, w], halo }
     }
 
-    /// Floats in a row, including the halo.
+    /// The same value, counted in pairs of channels.
+    pub fn pairs(self) -> Maps {
+        Maps { block: self.block / 2, last_channels: self.last_channels.div_ceil(2), ..self }
+    }
+
+    /// Elements in a row, including the halo.
     pub fn row_len(&self) -> usize {
         (self.halo.left + self.size[1] + self.halo.right) * self.block
     }
 
-    /// Floats in the value.
+    /// Elements in the value.
     pub fn len(&self) -> usize {
         self.count * self.map_len()
     }
 
-    /// Floats in a map, including the halo.
+    /// Elements in a map, including the halo.
     pub fn map_len(&self) -> usize {
         (self.halo.top + self.size[0] + self.halo.bottom) * self.row_len()
     }
 
     /// The values of map number `map`.
-    pub fn map<'a>(&self, values: &'a [f32], map: usize) -> &'a [f32] {
+    pub fn map<'a, T>(&self, values: &'a [T], map: usize) -> &'a [T] {
         &values[map * self.map_len()..][..self.map_len()]
     }
 
-    /// The offset in its map of the first float of row `row` after the halo.
+    /// The offset in its map of the first element of row `row` after the halo.
     pub fn row(&self, row: usize) -> usize {
         (self.halo.top + row) * self.row_len() + self.halo.left * self.block
     }
@@ -98,16 +105,16 @@ impl Maps {
     }
 
     /// Clears the halo of `map`.
-    pub fn clear_halo(&self, map: &mut [f32]) {
+    pub fn clear_halo<T: Element>(&self, map: &mut [T]) {
         let Halo { top, left, bottom, right } = self.halo;
         let row = self.row_len();
-        map[..top * row].fill(0.0);
+        map[..top * row].fill(T::zeroed());
         let end = map.len() - bottom * row;
-        map[end..].fill(0.0);
+        map[end..].fill(T::zeroed());
         if left + right > 0 {
             for line in map[top * row..end].chunks_exact_mut(row) {
-                line[..left * self.block].fill(0.0);
-                line[row - right * self.block..].fill(0.0);
+                line[..left * self.block].fill(T::zeroed());
+                line[row - right * self.block..].fill(T::zeroed());
             }
         }
     }

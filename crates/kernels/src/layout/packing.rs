@@ -3,9 +3,9 @@
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
-use crate::Layout;
 use crate::isa::Isa;
 use crate::threads::ThreadPool;
+use crate::{Layout, Views};
 
 /// How an implementation stores a convolution's weights `[O, I, KH, KW]`, if it reads more or other numbers than the
 /// weights themselves, such as transforms of them.
@@ -13,7 +13,7 @@ pub trait Packing: Send + Sync {
     /// The name, which no other packing has.
     fn name(&self) -> &'static str;
 
-    /// The number of floats for weights of `shape` in `groups`.
+    /// The number of elements for weights of `shape` in `groups`.
     fn len(&self, groups: usize, shape: [usize; 4]) -> usize;
 
     /// The layout in which weights are trained, a permutation of them; packing is then a step of every run.
@@ -23,15 +23,14 @@ pub trait Packing: Send + Sync {
     fn cost(&self, groups: usize, shape: [usize; 4]) -> f64;
 
     /// Packs weights of `shape` in `groups` from the layout `from` with the instruction set `isa`, for whose kernels
-    /// the packing is.
+    /// the packing is. Reads the weights, writes the packed ones, of the same element type.
     fn pack(
         &self,
         isa: Isa,
         groups: usize,
         shape: [usize; 4],
         from: Layout,
-        source: &[f32],
-        destination: &mut [f32],
+        views: &mut Views,
         thread_pool: &ThreadPool,
     );
 }

@@ -1,15 +1,17 @@
 //! Conversion of a value to another layout.
 
-use crate::{Layout, Packed, Views};
+use striate_tensor::{DType, Element, bf16};
+
+use crate::{Format, Layout, Packed, Views};
 
 use crate::isa::Isa;
 use crate::layout::maps::Maps;
 use crate::threads::{Pointer, ThreadPool};
 use crate::{Context, Kernel};
 
-/// Creates the kernel that converts a value with extents `shape` from one layout to another. Reads the source,
-/// writes the destination, including its padding.
-pub fn kernel(shape: [usize; 4], from: Layout, to: Layout, isa: Isa) -> Box<dyn Kernel> {
+/// Creates the kernel that converts a value with extents `shape`, of `f32` or `bf16`, from one format to another layout.
+/// Reads the source, writes the destination, including its padding.
+pub fn kernel(shape: [usize; 4], from: Format, to: Layout, isa: Isa) -> Box<dyn Kernel> {
     Box::new(Reorder { isa, shape, from, to })
 }
 
@@ -17,7 +19,7 @@ pub fn kernel(shape: [usize; 4], from: Layout, to: Layout, isa: Isa) -> Box<dyn 
 ///
 /// # Panics
 /// If `to` is a packing.
-pub fn reorder(shape: [usize; 4], from: Layout, to: Layout, source: &[f32], destination: &mut [f32]) {
+pub fn reorder<T: Element>(shape: [usize; 4], from: Layout, to: Layout, source: &[T], destination: &mut [T]) {
     let thread_pool = ThreadPool::new(1);
     copy(shape, from, to, source, destination, &thread_pool);
 }
@@ -25,28 +27,35 @@ pub fn reorder(shape: [usize; 4], from: Layout, to: Layout, source: &[f32], dest
 struct Reorder {
     isa: Isa,
     shape: [usize; 4],
-    from: Layout,
+    from: Format,
     to: Layout,
 }
 
 impl Kernel for Reorder {
     fn run(&self, context: &Context, views: &mut Views) {
-        let (source, destination, thread_pool) = (views.read(0), views.write(0), context.thread_pool);
-        match self.to {
-            Layout::Packed(Packed { packing, groups }) => {
-                packing.pack(self.isa, groups, self.shape, self.from, source, destination, thread_pool);
+        let from = self.from.layout;
+        match (self.to, self.from.dtype) {
+            (Layout::Packed(Packed { packing, groups }), _) => {
+                packing.pack(self.isa, groups, self.shape, from, views, context.thread_pool);
             }
-            to => copy(self.shape, self.from, to, source, destination, thread_pool),
+            (to, DType::BF16) => {
+                let (source, destination) = (views.read::<bf16>(0), views.write(0));
+                copy(self.shape, from, to, source, destination, context.thread_pool);
+            }
+            (to, _) => {
+                let (source, destination) = (views.read::<f32>(0), views.write(0));
+                copy(self.shape, from, to, source, destination, context.thread_pool);
+            }
         }
     }
 }
 
-fn copy(
+fn copy<T: Element>(
     shape: [usize; 4],
     from: Layout,
     to: Layout,
-    source: &[f32],
-    destination: &mut [f32],
+    source: &[T],
+    destination: &mut [T],
     thread_pool: &ThreadPool,
 ) {
     match (from, to) {
@@ -71,11 +80,11 @@ fn copy(
     }
 }
 
-fn to_channels(
+fn to_channels<T: Element>(
     shape: [usize; 4],
     to: Layout,
-    source: &[f32],
-    destination: &mut [f32],
+    source: &[T],
+    destination: &mut [T],
     thread_pool: &ThreadPool,
 ) {
     let maps = Maps::new(shape, to);
@@ -87,7 +96,7 @@ fn to_channels(
         for row in 0..h {
             let out = &mut out[maps.row(row)..][..w * maps.block];
             if real < maps.block {
-                out.fill(0.0);
+                out.fill(T::zeroed());
             }
             for lane in 0..real {
                 let source = &source[((first + lane) * h + row) * w..][..w];
@@ -98,11 +107,11 @@ fn to_channels(
     });
 }
 
-fn from_channels(
+fn from_channels<T: Element>(
     shape: [usize; 4],
     from: Layout,
-    source: &[f32],
-    destination: &mut [f32],
+    source: &[T],
+    destination: &mut [T],
     thread_pool: &ThreadPool,
 ) {
     let maps = Maps::new(shape, from);
@@ -123,11 +132,11 @@ fn from_channels(
 /// Elements of each image in one item of the grid.
 const ELEMENTS: usize = 256;
 
-fn to_images(
+fn to_images<T: Element>(
     shape: [usize; 4],
     block: usize,
-    source: &[f32],
-    destination: &mut [f32],
+    source: &[T],
+    destination: &mut [T],
     thread_pool: &ThreadPool,
 ) {
     let image: usize = shape[1..].iter().product();
@@ -148,11 +157,11 @@ fn to_images(
     });
 }
 
-fn from_images(
+fn from_images<T: Element>(
     shape: [usize; 4],
     block: usize,
-    source: &[f32],
-    destination: &mut [f32],
+    source: &[T],
+    destination: &mut [T],
     thread_pool: &ThreadPool,
 ) {
     let image: usize = shape[1..].iter().product();
@@ -164,11 +173,11 @@ fn from_images(
 }
 
 /// Converts a convolution's weights to those of its forward direction.
-fn to_forward_weights(
+fn to_forward_weights<T: Element>(
     shape: [usize; 4],
     block: usize,
-    source: &[f32],
-    destination: &mut [f32],
+    source: &[T],
+    destination: &mut [T],
     thread_pool: &ThreadPool,
 ) {
     let [outputs, inputs, h, w] = shape;
@@ -177,7 +186,7 @@ fn to_forward_weights(
         let (o, i) = (index / blocks * block, index % blocks * block);
         let [real_outputs, real_inputs] = [block.min(outputs - o), block.min(inputs - i)];
         if real_outputs.min(real_inputs) < block {
-            out.fill(0.0);
+            out.fill(T::zeroed());
         }
         // Reads are contiguous; what is written fits the L1 cache.
         for output in 0..real_outputs {
@@ -193,11 +202,11 @@ fn to_forward_weights(
 
 /// Converts a convolution's forward weights to those of its data gradient: transposes each block and reverses
 /// the taps.
-fn transpose_blocks(
+fn transpose_blocks<T: Element>(
     shape: [usize; 4],
     block: usize,
-    source: &[f32],
-    destination: &mut [f32],
+    source: &[T],
+    destination: &mut [T],
     thread_pool: &ThreadPool,
 ) {
     let [o, i, h, w] = shape;
@@ -214,8 +223,14 @@ fn transpose_blocks(
     });
 }
 
-fn element_by_element(shape: [usize; 4], from: Layout, to: Layout, source: &[f32], destination: &mut [f32]) {
-    destination.fill(0.0);
+fn element_by_element<T: Element>(
+    shape: [usize; 4],
+    from: Layout,
+    to: Layout,
+    source: &[T],
+    destination: &mut [T],
+) {
+    destination.fill(T::zeroed());
     let [a, b, c, d] = shape;
     for i0 in 0..a {
         for i1 in 0..b {

@@ -2,6 +2,7 @@
 
 pub mod activation;
 pub mod broadcast;
+pub mod cast;
 pub mod clip;
 pub mod dropout;
 pub mod elementwise;

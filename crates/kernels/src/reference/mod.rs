@@ -16,7 +16,7 @@ use crate::isa::Isa;
 use crate::{Context, Implementation, Kernel};
 
 /// A cost above that of any other implementation, and small enough to be added.
-const LAST_RESORT: f64 = 1e15;
+pub(crate) const LAST_RESORT: f64 = 1e15;
 
 /// A naive kernel as an implementation: supports every descriptor, and requires plain operands.
 pub(crate) struct Reference<D> {

@@ -94,6 +94,16 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
+    fn halves(self, a: __m256) -> [__m256; 2] {
+        // SAFETY: the token exists only on machines with the instructions.
+        unsafe {
+            let bits = _mm256_castps_si256(a);
+            let high = _mm256_and_si256(bits, _mm256_set1_epi32(0xffff_0000_u32.cast_signed()));
+            [_mm256_slli_epi32::<16>(bits), high].map(|bits| _mm256_castsi256_ps(bits))
+        }
+    }
+
+    #[inline(always)]
     fn sum(self, a: __m256) -> f32 {
         // SAFETY: the token exists only on machines with the instructions.
         unsafe { sum_256(a) }

@@ -2,20 +2,30 @@
 
 use std::arch::x86_64::*;
 
+use striate_tensor::bf16;
+
 use super::avx2::sum_256;
 use super::isa::Isa;
 use super::{Body, Simd, lanewise};
 
-/// AVX-512: 16 lanes. Created only by [`run`].
+/// AVX-512: 16 lanes; with its instructions for products of bf16 if `BF16`. Created only by [`run`] and [`run_bf16`].
 #[derive(Debug, Clone, Copy)]
-pub struct Avx512(());
+pub struct Avx512<const BF16: bool>(());
 
 /// # Safety
 /// The machine must support AVX-512 F, BW, DQ, VL and FMA.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
 #[inline(never)]
 pub unsafe fn run(body: impl Body) {
-    body.run(Avx512(()));
+    body.run(Avx512::<false>(()));
+}
+
+/// # Safety
+/// The machine must support AVX-512 F, BW, DQ, VL, BF16 and FMA.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma")]
+#[inline(never)]
+pub unsafe fn run_bf16(body: impl Body) {
+    body.run(Avx512::<true>(()));
 }
 
 /// Transposes a 16 × 16 matrix.
@@ -52,7 +62,7 @@ unsafe fn transpose_16(rows: [__m512; 16]) -> [__m512; 16] {
     }
 }
 
-impl Simd for Avx512 {
+impl<const BF16: bool> Simd for Avx512<BF16> {
     type F = __m512;
     const LANES: usize = 16;
     const ACCUMULATORS: usize = Isa::Avx512.accumulators();
@@ -66,7 +76,7 @@ impl Simd for Avx512 {
     #[inline(always)]
     fn outline(self, body: impl Body) {
         // SAFETY: the token exists only on machines with the instructions.
-        unsafe { run(body) }
+        unsafe { if BF16 { run_bf16(body) } else { run(body) } }
     }
 
     #[inline(always)]
@@ -85,6 +95,44 @@ impl Simd for Avx512 {
     unsafe fn store(self, to: *mut f32, value: __m512) {
         // SAFETY: guaranteed by the caller.
         unsafe { _mm512_storeu_ps(to, value) }
+    }
+
+    #[inline(always)]
+    fn halves(self, a: __m512) -> [__m512; 2] {
+        // SAFETY: the token exists only on machines with the instructions.
+        unsafe {
+            let bits = _mm512_castps_si512(a);
+            let high = _mm512_and_si512(bits, _mm512_set1_epi32(0xffff_0000_u32.cast_signed()));
+            [_mm512_slli_epi32::<16>(bits), high].map(|bits| _mm512_castsi512_ps(bits))
+        }
+    }
+
+    #[inline(always)]
+    fn dot_pairs(self, a: __m512, b: __m512, c: __m512) -> __m512 {
+        if BF16 {
+            // SAFETY: the token exists only on machines with the instructions; the types have the same size, and any
+            // bits are valid.
+            unsafe { _mm512_dpbf16_ps(c, std::mem::transmute::<__m512, __m512bh>(a), std::mem::transmute(b)) }
+        } else {
+            let ([a_low, a_high], [b_low, b_high]) = (self.halves(a), self.halves(b));
+            self.fma(a_high, b_high, self.fma(a_low, b_low, c))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn store_bf16(self, to: *mut bf16, value: __m512) {
+        // SAFETY: guaranteed by the caller; the token exists only on machines with the instructions.
+        unsafe {
+            let bits = _mm512_castps_si512(value);
+            let high = _mm512_srli_epi32::<16>(bits);
+            let odd = _mm512_and_si512(high, _mm512_set1_epi32(1));
+            let half = _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff));
+            let rounded = _mm512_srli_epi32::<16>(_mm512_add_epi32(bits, half));
+            let is_nan = _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(value, value);
+            let quiet = _mm512_or_si512(high, _mm512_set1_epi32(0x40));
+            let result = _mm512_mask_blend_epi32(is_nan, rounded, quiet);
+            _mm256_storeu_si256(to.cast(), _mm512_cvtepi32_epi16(result));
+        }
     }
 
     #[inline(always)]

@@ -13,6 +13,8 @@ mod math;
 pub mod peak;
 mod portable;
 
+use striate_tensor::bf16;
+
 use isa::Isa;
 pub use math::{activate, activation_gradient, exp, exp_minus_one, sigmoid};
 pub use portable::Portable;
@@ -65,6 +67,32 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// `yes` where a = b or a is NaN, `no` elsewhere.
     fn select_equal_or_nan(self, a: Self::F, b: Self::F, yes: Self::F, no: Self::F) -> Self::F;
 
+    /// The lower and the upper halves of the lanes, which are bf16, as floats.
+    fn halves(self, a: Self::F) -> [Self::F; 2];
+
+    /// c + the sum of the products of both halves of a and b, which are bf16.
+    #[inline(always)]
+    fn dot_pairs(self, a: Self::F, b: Self::F, c: Self::F) -> Self::F {
+        let ([a_low, a_high], [b_low, b_high]) = (self.halves(a), self.halves(b));
+        self.fma(a_high, b_high, self.fma(a_low, b_low, c))
+    }
+
+    /// Stores a vector as bf16, rounded to nearest even.
+    ///
+    /// # Safety
+    /// `to` must be valid for writes of [`Simd::LANES`] numbers.
+    #[inline(always)]
+    unsafe fn store_bf16(self, to: *mut bf16, value: Self::F) {
+        let mut lanes = [0.0f32; 16];
+        // SAFETY: vectors have at most 16 lanes; the destination is guaranteed by the caller.
+        unsafe {
+            self.store(lanes.as_mut_ptr(), value);
+            for (lane, value) in lanes.iter().enumerate().take(Self::LANES) {
+                to.add(lane).write_unaligned(bf16::from_f32(*value));
+            }
+        }
+    }
+
     /// The sum of all lanes, added in a fixed order.
     fn sum(self, a: Self::F) -> f32;
 
@@ -112,6 +140,21 @@ pub trait Body {
     /// Runs the computation. Implementations must be `#[inline(always)]`, so that they are compiled for the
     /// instruction set of `simd`.
     fn run<S: Simd>(self, simd: S);
+}
+
+/// Like [`dispatch`], with the instructions for products of bf16 where the machine has them.
+///
+/// # Panics
+/// If this machine does not support `isa`.
+pub fn dispatch_bf16(isa: Isa, body: impl Body) {
+    match isa {
+        // SAFETY: the machine supports the instructions, as just checked.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 if isa.is_available() && std::is_x86_feature_detected!("avx512bf16") => unsafe {
+            avx512::run_bf16(body);
+        },
+        isa => dispatch(isa, body),
+    }
 }
 
 /// Runs `body` on `isa`.

@@ -47,6 +47,11 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
+    fn halves(self, a: [f32; 8]) -> [[f32; 8]; 2] {
+        [a.map(|x| f32::from_bits(x.to_bits() << 16)), a.map(|x| f32::from_bits(x.to_bits() & 0xffff_0000))]
+    }
+
+    #[inline(always)]
     fn sum(self, a: [f32; 8]) -> f32 {
         let [a, b, c, d] = std::array::from_fn(|i| a[i] + a[i + 4]);
         (a + c) + (b + d)

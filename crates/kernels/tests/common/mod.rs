@@ -7,8 +7,8 @@ use striate_kernels::reorder;
 use striate_kernels::threads::ThreadPool;
 use striate_kernels::{Context, Implementation};
 use striate_kernels::{Format, Halo, Layout, Operand as Slice, Views};
-use striate_tensor::Shape;
 use striate_tensor::random::{Random, Stream};
+use striate_tensor::{Buffer, DType, Element, Shape, bf16};
 
 /// The instruction sets to check: those of this machine, or the one that `STRIATE_ISA` names.
 pub fn instruction_sets() -> Vec<Isa> {
@@ -43,6 +43,13 @@ impl Operand {
         Operand { shape, values: (0..count).map(|_| f64::from(random.between(-1.0, 1.0))).collect() }
     }
 
+    /// Rounds the values to `bf16`.
+    #[must_use]
+    pub fn rounded(mut self) -> Operand {
+        self.values.iter_mut().for_each(|x| *x = f64::from(bf16::from_f64(*x)));
+        self
+    }
+
     /// Sets one element, chosen by `seed`, to NaN.
     #[must_use]
     pub fn with_nan(mut self, seed: u64) -> Operand {
@@ -66,24 +73,34 @@ pub struct Case<'a, D> {
     pub tolerance: f64,
 }
 
-/// Checks every implementation that supports the descriptor, on every instruction set, with one and two threads, with
-/// narrow and with wide halos; returns the names of those that ran.
+/// Checks every implementation for `f32` that supports the descriptor, on every instruction set, with one and two
+/// threads, with narrow and with wide halos; returns the names of those that ran.
 pub fn check<D>(case: &Case<D>) -> Vec<&'static str> {
+    check_those(case, false)
+}
+
+/// Like [`check`], for implementations with operands of `bf16`, whose values must be given as such.
+pub fn check_bf16<D>(case: &Case<D>) -> Vec<&'static str> {
+    check_those(case, true)
+}
+
+fn check_those<D>(case: &Case<D>, narrow: bool) -> Vec<&'static str> {
     let mut ran = Vec::new();
     for isa in instruction_sets() {
         for implementation in case.list {
             for first in firsts(case.reads[0].shape[0], isa) {
                 let Some(formats) = implementation.formats(case.desc, isa, first) else { continue };
-                let layouts = Format::layouts(&formats);
-                assert_eq!(layouts.len(), case.reads.len() + case.writes.len(), "{}", implementation.name());
+                assert_eq!(formats.len(), case.reads.len() + case.writes.len(), "{}", implementation.name());
+                if formats.iter().any(|format| format.dtype == DType::BF16) != narrow {
+                    continue;
+                }
                 ran.push(implementation.name());
                 for wide in [0, 2] {
-                    let layouts: Vec<Layout> = layouts
-                        .iter()
-                        .enumerate()
-                        .map(|(i, layout)| widen(*layout, wide * (i % 3)))
-                        .collect();
-                    run(case, *implementation, isa, &layouts);
+                    let widen = |(i, Format { layout, dtype }): (usize, &Format)| {
+                        widen(*layout, wide * (i % 3)).of(*dtype)
+                    };
+                    let formats: Vec<Format> = formats.iter().enumerate().map(widen).collect();
+                    run(case, *implementation, isa, &formats);
                 }
             }
         }
@@ -104,59 +121,92 @@ fn widen(layout: Layout, by: usize) -> Layout {
     layout.with_halo(halo)
 }
 
-fn lay(operand: &Operand, layout: Layout, isa: Isa) -> Vec<f32> {
+/// A value in memory, all of whose bits are ones at first: NaN in every format.
+fn unset(operand: &Operand, format: Format) -> Buffer {
+    filled(format.layout.len(&Shape::from(operand.shape)) * format.dtype.size())
+}
+
+fn filled(bytes: usize) -> Buffer {
+    Buffer::from_vec(vec![u8::MAX; bytes]).unwrap()
+}
+
+fn lay(operand: &Operand, format: Format, isa: Isa) -> Buffer {
     let values: Vec<f32> = operand.values.iter().map(|x| *x as f32).collect();
-    let mut laid = vec![f32::NAN; layout.len(&Shape::from(operand.shape))];
-    let kernel = reorder::kernel(operand.shape, Layout::Plain, layout, isa);
+    let plain = if format.dtype == DType::BF16 {
+        let narrow: Vec<bf16> = values.iter().map(|x| bf16::from_f32(*x)).collect();
+        let is_exact = |(narrow, x): (&bf16, &f32)| narrow.to_f32() == *x;
+        assert!(narrow.iter().zip(&values).all(is_exact), "operands of bf16 are given as such");
+        Buffer::from_vec(narrow).unwrap()
+    } else {
+        Buffer::from_vec(values).unwrap()
+    };
+    let mut laid = unset(operand, format);
+    let kernel = reorder::kernel(operand.shape, Layout::Plain.of(format.dtype), format.layout, isa);
     let context = Context { thread_pool: &ThreadPool::new(2) };
-    kernel.run(&context, &mut Views::of(&mut [Slice::read(&values), Slice::write(&mut laid)]));
+    let mut operands = [Slice::read(plain.as_bytes()), Slice::write(laid.as_bytes_mut())];
+    kernel.run(&context, &mut Views::of(&mut operands));
     laid
 }
 
-fn run<D>(case: &Case<D>, implementation: &dyn Implementation<D>, isa: Isa, layouts: &[Layout]) {
-    let kernel = implementation.prepare(case.desc, isa, layouts);
-    let (read_layouts, write_layouts) = layouts.split_at(case.reads.len());
-    let reads: Vec<Vec<f32>> = case.reads.iter().zip(read_layouts).map(|(o, l)| lay(o, *l, isa)).collect();
-    let mut results: Vec<Vec<Vec<f32>>> = Vec::new();
+/// The values of `laid` in `format`, in plain order; checks that the padding is zero.
+fn read(laid: &Buffer, shape: [usize; 4], format: Format, place: &str) -> Vec<f32> {
+    if format.dtype == DType::BF16 {
+        return plain::<bf16>(laid, shape, format.layout, place).into_iter().map(bf16::to_f32).collect();
+    }
+    plain::<f32>(laid, shape, format.layout, place)
+}
+
+fn plain<T: Element + PartialEq>(laid: &Buffer, shape: [usize; 4], layout: Layout, place: &str) -> Vec<T> {
+    let laid: &[T] = laid.as_slice();
+    let mut plain = vec![T::zeroed(); shape.iter().product()];
+    reorder::reorder(shape, layout, Layout::Plain, laid, &mut plain);
+    // Converting the plain values again yields the same.
+    let mut again = vec![T::zeroed(); laid.len()];
+    reorder::reorder(shape, Layout::Plain, layout, &plain, &mut again);
+    let is_nan = |value: &T| value != value;
+    let same = |(a, b): (&T, &T)| a == b || is_nan(a) && is_nan(b);
+    assert!(laid.iter().zip(&again).all(same), "{place}: halo or padding lanes are not zero");
+    plain
+}
+
+fn run<D>(case: &Case<D>, implementation: &dyn Implementation<D>, isa: Isa, formats: &[Format]) {
+    let kernel = implementation.prepare(case.desc, isa, &Format::layouts(formats));
+    let (read_formats, write_formats) = formats.split_at(case.reads.len());
+    let reads: Vec<Buffer> = case.reads.iter().zip(read_formats).map(|(o, f)| lay(o, *f, isa)).collect();
+    let mut results: Vec<Vec<Buffer>> = Vec::new();
     for threads in [1, 2] {
         let pool = ThreadPool::new(threads);
-        let mut writes: Vec<Vec<f32>> = case
-            .writes
-            .iter()
-            .zip(write_layouts)
-            .map(|((before, after), layout)| match before {
-                Some(before) => lay(before, *layout, isa),
-                None => vec![f32::NAN; layout.len(&Shape::from(after.shape))],
+        let writes = case.writes.iter().zip(write_formats);
+        let mut writes: Vec<Buffer> = writes
+            .map(|((before, after), format)| match before {
+                Some(before) => lay(before, *format, isa),
+                None => unset(after, *format),
             })
             .collect();
-        writes.push(vec![f32::NAN; kernel.scratch_bytes(threads).div_ceil(4)]);
-        let read_slices = reads.iter().map(|values| Slice::read(values));
-        let write_slices = writes.iter_mut().map(|values| Slice::write(values));
+        writes.push(filled(kernel.scratch_bytes(threads)));
+        let read_slices = reads.iter().map(|buffer| Slice::read(buffer.as_bytes()));
+        let write_slices = writes.iter_mut().map(|buffer| Slice::write(buffer.as_bytes_mut()));
         let mut operands: Vec<Slice> = read_slices.chain(write_slices).collect();
         kernel.run(&Context { thread_pool: &pool }, &mut Views::of(&mut operands));
         writes.pop();
         results.push(writes);
     }
-    for (index, ((_, expected), layout)) in case.writes.iter().zip(write_layouts).enumerate() {
+    for (index, ((_, expected), format)) in case.writes.iter().zip(write_formats).enumerate() {
         let got = &results[0][index];
-        let place = format!("{} on {isa}, write {index}, {layout}", implementation.name());
-        let bits = |values: &[f32]| values.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
-        assert_eq!(bits(got), bits(&results[1][index]), "{place}: results depend on the number of threads");
-        let mut plain = vec![0.0f32; expected.values.len()];
-        reorder::reorder(expected.shape, *layout, Layout::Plain, got, &mut plain);
+        let place = format!("{} on {isa}, write {index}, {format}", implementation.name());
+        let again = results[1][index].as_bytes();
+        assert_eq!(got.as_bytes(), again, "{place}: results depend on the number of threads");
+        let plain = read(got, expected.shape, *format, &place);
         // Transforms of tiles round more than a sum does.
         let tolerance = case.tolerance * if implementation.name().contains("winograd") { 4.0 } else { 1.0 };
+        let rounding = if format.dtype == DType::BF16 { f64::from(bf16::EPSILON) / 2.0 } else { 0.0 };
         let largest = expected.values.iter().fold(1.0f64, |most, x| most.max(x.abs()));
         for (i, (got, expected)) in plain.iter().zip(&expected.values).enumerate() {
-            let agrees = (f64::from(*got) - expected).abs() <= tolerance * largest;
+            let error = (f64::from(*got) - expected).abs();
+            let agrees = error <= tolerance * largest + rounding * expected.abs();
             let both_nan = got.is_nan() && expected.is_nan();
             assert!(agrees || both_nan, "{place}, element {i}: {got} instead of {expected}");
         }
-        // The padding is zero: converting the plain values again yields the same.
-        let mut again = vec![f32::NAN; got.len()];
-        reorder::reorder(expected.shape, Layout::Plain, *layout, &plain, &mut again);
-        let same = |(a, b): (&f32, &f32)| a == b || a.is_nan() && b.is_nan();
-        assert!(got.iter().zip(&again).all(same), "{place}: halo or padding lanes are not zero");
     }
 }
 

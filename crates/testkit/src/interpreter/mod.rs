@@ -103,6 +103,7 @@ impl<'g> Interpreter<'g> {
             | Op::Power(_)
             | Op::FunctionGradient(_)
             | Op::MultiplyBy(_)
+            | Op::Cast(_)
             | Op::Dropout(_)
             | Op::Flatten(_)
             | Op::Reshape(_)

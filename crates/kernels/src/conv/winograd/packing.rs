@@ -8,7 +8,7 @@ use super::axis::{Axis, Halves, MOST, weights};
 use crate::isa::Isa;
 use crate::simd::{Body, Simd, dispatch};
 use crate::threads::{Pointer, ThreadPool};
-use crate::{Layout, Packing};
+use crate::{Layout, Packing, Views};
 
 /// Blocks of output channels that lie side by side.
 pub(super) const PAIR: usize = 2;
@@ -67,10 +67,10 @@ impl Packing for WeightPacking {
         groups: usize,
         shape: [usize; 4],
         from: Layout,
-        source: &[f32],
-        destination: &mut [f32],
+        views: &mut Views,
         thread_pool: &ThreadPool,
     ) {
+        let (source, destination) = (views.read::<f32>(0), views.write::<f32>(0));
         let block = self.block;
         let all_taps = self.taps[0] * self.taps[1];
         let own = [shape[0] / groups, shape[1]];
