@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Command, CommandFactory, Parser, Subcommand, ValueEnum};
+use striate_engine::Precision;
 use striate_formats::ReadOptions;
 
 use crate::adapt::Adapt;
@@ -365,9 +366,9 @@ pub struct Run {
     pub onnx_output: Option<String>,
     #[command(flatten)]
     pub checkpoint: Checkpoint,
-    /// Arithmetic precision
-    #[arg(long, default_value = "f32", value_name = "TYPE", value_parser = ["f32"], hide_possible_values = true)]
-    pub precision: String,
+    /// Numbers that convolutions multiply: f32 or bf16
+    #[arg(long, default_value = "f32", value_name = "TYPE", value_parser = precision)]
+    pub precision: Precision,
     #[command(flatten)]
     pub compute: Compute,
 }
@@ -520,9 +521,9 @@ pub struct Bench {
     pub batch: Option<usize>,
     #[command(flatten)]
     pub adapt: Adapt,
-    /// Arithmetic precision
-    #[arg(long, default_value = "f32", value_name = "TYPE", value_parser = ["f32"], hide_possible_values = true)]
-    pub precision: String,
+    /// Numbers that convolutions multiply: f32 or bf16 [default: f32]
+    #[arg(long, value_name = "TYPE", value_parser = precision)]
+    pub precision: Option<Precision>,
     /// Direction: forward, data or weights [default: forward]
     #[arg(long, value_enum, value_name = "NAME", hide_possible_values = true)]
     pub direction: Option<Direction>,
@@ -534,6 +535,12 @@ pub struct Bench {
     pub seconds: Option<f64>,
     #[command(flatten)]
     pub compute: Compute,
+}
+
+/// Parses a precision.
+fn precision(text: &str) -> Result<Precision, String> {
+    let known = [Precision::F32, Precision::Bf16].into_iter().find(|known| known.to_string() == text);
+    known.ok_or_else(|| "must be f32 or bf16".to_owned())
 }
 
 /// Parses the batch size of a measurement.

@@ -3,6 +3,7 @@
 //! [`Inference`](crate::Inference) and [`Training`](crate::Training) know only these traits. Plans, memory and the
 //! formats of values are the device's own; variables go in and come out by name, in plain row-major order.
 
+use std::fmt;
 use std::sync::Arc;
 
 use striate_graph::{Graph, Segment};
@@ -15,6 +16,25 @@ use crate::report::PlanReport;
 
 /// A clock, and the seconds of each step of a program, to which a run adds. Steps that run once are not included.
 pub type Profile<'a> = (&'a dyn Clock, &'a mut [f64]);
+
+/// The numbers that a device multiplies in convolutions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Precision {
+    /// `f32`, as everywhere else.
+    #[default]
+    F32,
+    /// `bf16`, which are rounded to 8 bits; products are summed in `f32`. Only for inference.
+    Bf16,
+}
+
+impl fmt::Display for Precision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Precision::F32 => "f32",
+            Precision::Bf16 => "bf16",
+        })
+    }
+}
 
 /// Values on their way to a device.
 #[derive(Debug, Clone, Copy)]

@@ -28,7 +28,7 @@ mod training;
 
 pub use clock::Clock;
 pub use cpu::Cpu;
-pub use device::{Data, Deployment, Device, FixedWeights, Profile, Program, ReadAgain, Session};
+pub use device::{Data, Deployment, Device, FixedWeights, Precision, Profile, Program, ReadAgain, Session};
 pub use inference::{Inference, KEPT_PROGRAMS};
 pub use loss::mean_loss;
 pub use reference::Reference;

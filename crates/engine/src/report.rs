@@ -15,7 +15,7 @@ pub struct StepReport {
     pub algorithm: &'static str,
     /// Shape of its first output.
     pub output: String,
-    /// Layout of its first output.
+    /// Layout and element type of its first output.
     pub format: String,
     /// Whether it runs only once, as long as the weights do not change.
     pub once: bool,
@@ -55,7 +55,7 @@ pub struct PlanReport {
 /// The starts of the names of operations that consist of multiplications with weights or of matrices.
 const MULTIPLIES: [&str; 4] = ["conv", "linear", "locally_connected", "matmul"];
 /// The operations that only move bytes, as their gradients do; conversions include transforms of weights.
-const MOVES: [&str; 7] = ["reorder", "concat", "slice", "transpose", "pad", "pad_channels", "gather"];
+const MOVES: [&str; 8] = ["reorder", "cast", "concat", "slice", "transpose", "pad", "pad_channels", "gather"];
 
 impl PlanReport {
     /// The number of steps that run each time.

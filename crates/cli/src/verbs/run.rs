@@ -22,7 +22,7 @@ pub fn run(args: Run) -> Result<()> {
     // The shape of the array also fixes what an ONNX graph leaves open, so that its errors come first.
     let array = npy::read(&args.input)?;
     let options = args.options(array.shape.iter().skip(1).copied().collect());
-    let cpu = Cpu::new(args.compute.threads)?;
+    let cpu = Cpu::new(args.compute.threads)?.with_precision(args.precision);
     let resolved = weights::resolve(&args.model, &options)?;
     let input = match array.dtype {
         DType::U8 if resolved.facts.integers.is_some() => {

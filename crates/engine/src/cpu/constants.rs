@@ -10,7 +10,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use striate_kernels::{Context, Layout, Memory, reorder};
-use striate_tensor::{Buffer, Error, Result, Shape};
+use striate_tensor::{Buffer, DType, Error, Result, Shape, bf16};
 
 use super::Cpu;
 use super::plan::{Constant, Plan, Preparation};
@@ -54,7 +54,7 @@ impl Constants {
 
     /// Adds the variable `name` with `values` in plain order.
     pub fn add_variable(&mut self, name: String, shape: Shape, values: Buffer) {
-        let constant = Constant { name: name.clone(), shape, layout: Layout::Plain };
+        let constant = Constant { name: name.clone(), shape, dtype: DType::F32, layout: Layout::Plain };
         self.hold(&constant, Arc::new(values));
         self.variables.insert(name, constant);
     }
@@ -167,8 +167,14 @@ impl Constants {
         };
         let mut buffer = Buffer::zeroed(constant.bytes())?;
         let length = other.layout.len(&other.shape);
-        let (shape, source) = (constant.shape.nchw(), &other.buffer.as_slice()[..length]);
-        reorder::reorder(shape, other.layout, constant.layout, source, buffer.as_mut_slice());
+        let (shape, from, to) = (constant.shape.nchw(), other.layout, constant.layout);
+        if constant.dtype == DType::BF16 {
+            let source: &[bf16] = &other.buffer.as_slice()[..length];
+            reorder::reorder(shape, from, to, source, buffer.as_mut_slice());
+        } else {
+            let source: &[f32] = &other.buffer.as_slice()[..length];
+            reorder::reorder(shape, from, to, source, buffer.as_mut_slice());
+        }
         let buffer = Arc::new(buffer);
         self.hold(constant, buffer.clone());
         Ok(buffer)

@@ -8,11 +8,11 @@
 use std::collections::HashMap;
 
 use striate_graph::ops::Reshape;
-use striate_graph::{Graph, Kind, Node, Role, Segment, ValueId};
+use striate_graph::{Graph, Kind, Node, Role, Segment, Value, ValueId};
 use striate_kernels::Layout;
 use striate_kernels::isa::Isa;
 use striate_tensor::text::grouped;
-use striate_tensor::{Error, Result, Shape};
+use striate_tensor::{Error, Result};
 
 use super::lower::{Candidates, Lowering, dtypes, lower};
 use super::select::{Policy, Selected, select};
@@ -121,10 +121,11 @@ impl LayoutPass {
         lower(&self.graph, node, &|id| self.layouts[id.0].len(self.graph.shape(id)))
     }
 
-    /// Adds a value in `layout`.
-    fn add(&mut self, name: String, shape: Shape, layout: Layout) -> ValueId {
+    /// Adds a copy of `original` in `layout`.
+    fn add_copy(&mut self, name: String, original: ValueId, layout: Layout) -> ValueId {
+        let Value { shape, dtype, .. } = self.graph.value(original).clone();
         self.layouts.push(layout);
-        self.graph.add_computed(name, shape)
+        self.graph.add_value(name, shape, dtype, Kind::Computed)
     }
 
     fn visit(&mut self, node: Node, selected: Option<Selected>) {
@@ -197,7 +198,7 @@ impl LayoutPass {
         }
         let original = self.graph.value(id);
         let (name, shape) = (format!("{}@{wanted}", original.name), original.shape.clone());
-        let copy = self.add(name.clone(), shape.clone(), wanted);
+        let copy = self.add_copy(name.clone(), id, wanted);
         self.versions.get_mut(&id).expect("the entry was added above").push(copy);
         let segment = if self.is_constant(id) { Segment::Prepare } else { Segment::Accumulate };
         let node =
@@ -232,7 +233,7 @@ impl LayoutPass {
             }
             let (name, shape) = (&self.graph.value(output).name, self.graph.shape(output).clone());
             let name = format!("{name}@{layout}");
-            let computed = self.add(name.clone(), shape.clone(), *layout);
+            let computed = self.add_copy(name.clone(), output, *layout);
             outputs.push(computed);
             copies.push(Node {
                 name,

@@ -1,9 +1,10 @@
 //! The CPU: its passes, in order, and the choice of kernels.
 //!
 //! 1. `fuse` (graph to graph): fuses activations and residual additions into the preceding operation.
-//! 2. `layout`: chooses an implementation and layouts for every operation (`select`) and inserts conversions where
+//! 2. `autocast` (graph to graph): casts the operands of convolutions, if these are to be computed in `bf16`.
+//! 3. `layout`: chooses an implementation and layouts for every operation (`select`) and inserts conversions where
 //!    layouts differ. If disabled, everything is plain and runs on kernels for plain layouts.
-//! 3. `memory`: assigns an offset to every value; values with disjoint lifetimes share memory. If disabled, no
+//! 4. `memory`: assigns an offset to every value; values with disjoint lifetimes share memory. If disabled, no
 //!    memory is shared.
 
 mod arenas;
@@ -35,12 +36,13 @@ use self::deployment::CpuDeployment;
 use self::plan::Plan;
 use self::select::Policy;
 use self::session::{CpuSession, Placements};
-use crate::device::{Deployment, Device, FixedWeights, Session};
-use crate::passes::Disabled;
+use crate::device::{Deployment, Device, FixedWeights, Precision, Session};
+use crate::passes::autocast::autocast;
+use crate::passes::{Disabled, trains};
 use crate::report::PlanReport;
 
 /// The names of the CPU passes, in order.
-pub const PASS_NAMES: &[&str] = &["fuse", "layout", "memory"];
+pub const PASS_NAMES: &[&str] = &["fuse", "autocast", "layout", "memory"];
 
 /// The processor: an instruction set and a thread pool.
 #[derive(Clone)]
@@ -49,6 +51,7 @@ pub struct Cpu {
     thread_pool: Arc<ThreadPool>,
     disabled: Disabled,
     forced: Arc<[String]>,
+    precision: Precision,
 }
 
 impl Cpu {
@@ -84,6 +87,7 @@ impl Cpu {
             thread_pool: Arc::new(ThreadPool::new(threads)),
             disabled: Disabled::none(),
             forced: Arc::default(),
+            precision: Precision::F32,
         }
     }
 
@@ -91,6 +95,13 @@ impl Cpu {
     #[must_use]
     pub fn without(mut self, disabled: Disabled) -> Cpu {
         self.disabled = disabled;
+        self
+    }
+
+    /// Computes convolutions in `precision`.
+    #[must_use]
+    pub fn with_precision(mut self, precision: Precision) -> Cpu {
+        self.precision = precision;
         self
     }
 
@@ -136,11 +147,23 @@ impl Cpu {
     /// # Errors
     /// As [`Device::plan`].
     pub fn stages(&self, mut graph: Graph) -> Result<[Graph; 2]> {
-        if !self.disabled.contains("fuse") {
-            fuse::fuse(&mut graph);
-        }
+        self.rewrite(&mut graph)?;
         let laid_out = layout::lay_out(graph.clone(), self.policy(), &Placements::new())?;
         Ok([graph, laid_out.graph])
+    }
+
+    /// Applies the passes from graph to graph.
+    fn rewrite(&self, graph: &mut Graph) -> Result<()> {
+        if !self.disabled.contains("fuse") {
+            fuse::fuse(graph);
+        }
+        if self.precision == Precision::Bf16 && !self.disabled.contains("autocast") {
+            if trains(graph) {
+                return Err(Error::input("training computes in f32; bf16 is only for inference".to_owned()));
+            }
+            autocast(graph);
+        }
+        Ok(())
     }
 
     fn policy(&self) -> Policy<'_> {
@@ -149,9 +172,7 @@ impl Cpu {
 
     /// Compiles `graph`, with variables in the places where other plans have them.
     fn compile(&self, mut graph: Graph, placements: &Placements) -> Result<Plan> {
-        if !self.disabled.contains("fuse") {
-            fuse::fuse(&mut graph);
-        }
+        self.rewrite(&mut graph)?;
         let laid_out = layout::lay_out(graph, self.policy(), placements)?;
         let share = !self.disabled.contains("memory");
         schedule::schedule(laid_out, self, placements, share)
@@ -164,12 +185,13 @@ fn cores() -> usize {
 
 impl Device for Cpu {
     fn name(&self) -> String {
-        format!("cpu {}, {}", self.isa, counted(self.thread_pool.threads(), "thread"))
+        let precision = if self.precision == Precision::F32 { "" } else { ", bf16" };
+        format!("cpu {}, {}{precision}", self.isa, counted(self.thread_pool.threads(), "thread"))
     }
 
     fn arithmetic(&self) -> String {
         let forced = self.forced.iter().map(|name| format!(" {name}"));
-        format!("cpu {} f32{}", self.isa, forced.collect::<String>())
+        format!("cpu {} {}{}", self.isa, self.precision, forced.collect::<String>())
     }
 
     fn disabled(&self) -> &Disabled {

@@ -2,7 +2,7 @@
 
 use striate_graph::{Graph, Segment};
 use striate_kernels::{Access, Context, Kernel, Layout, Memory, Region};
-use striate_tensor::{Buffer, Result, Shape};
+use striate_tensor::{Buffer, DType, Result, Shape};
 
 use super::Cpu;
 use super::session::Placement;
@@ -35,13 +35,14 @@ pub(super) struct Constant {
     /// The name of the value, which is the same in the plans for all input shapes.
     pub name: String,
     pub shape: Shape,
+    pub dtype: DType,
     pub layout: Layout,
 }
 
 impl Constant {
-    /// The size in bytes. All constants are floats.
+    /// The size in bytes.
     pub fn bytes(&self) -> usize {
-        self.layout.len(&self.shape) * size_of::<f32>()
+        self.layout.len(&self.shape) * self.dtype.size()
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
-use striate_graph::{Kind, Node, Op, Role, Segment, ValueId};
+use striate_graph::{Kind, Node, Op, Role, Segment, Value, ValueId};
 use striate_kernels::{Access, Layout, Place, Region};
 use striate_kernels::{Kernel, reorder};
 use striate_tensor::{ALIGNMENT, DType, Result};
@@ -123,7 +123,7 @@ impl Bound {
             op: self.op,
             algorithm: self.algorithm,
             output: graph.shape(output).to_string(),
-            format: places.laid_out.layouts[output.0].to_string(),
+            format: places.laid_out.layouts[output.0].of(graph.value(output).dtype).to_string(),
             once: self.node.segment == Segment::Prepare,
             flops: 2 * self.node.macs(graph),
             bytes,
@@ -176,8 +176,8 @@ fn originals(bound: &[Bound]) -> HashMap<ValueId, ValueId> {
 /// The constant `id`.
 fn constant(laid_out: &LaidOut, originals: &HashMap<ValueId, ValueId>, id: ValueId) -> Constant {
     let original = laid_out.graph.value(originals.get(&id).copied().unwrap_or(id));
-    let (name, shape) = (original.name.clone(), original.shape.clone());
-    Constant { name, shape, layout: laid_out.layouts[id.0] }
+    let Value { name, shape, dtype, .. } = original.clone();
+    Constant { name, shape, dtype, layout: laid_out.layouts[id.0] }
 }
 
 struct Places<'a> {

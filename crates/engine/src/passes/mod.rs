@@ -1,5 +1,6 @@
 //! Neutral passes: graph to graph, for every device. Each has its own file; the list gives their order.
 
+pub(crate) mod autocast;
 mod fold_batch_norm;
 mod prepare;
 mod simplify;

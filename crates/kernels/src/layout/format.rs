@@ -40,8 +40,13 @@ impl Layout {
     }
 }
 
+/// The layout, followed by the element type if it is not `f32`.
 impl fmt::Display for Format {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.layout, self.dtype)
+        write!(f, "{}", self.layout)?;
+        match self.dtype {
+            DType::F32 => Ok(()),
+            dtype => write!(f, " {dtype}"),
+        }
     }
 }

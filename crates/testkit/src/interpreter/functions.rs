@@ -5,7 +5,6 @@ use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI, PI};
 use striate_graph::ops::{Activation, Dropout, Function};
 use striate_graph::{Node, Op};
 use striate_tensor::random::{Stream, philox};
-use striate_tensor::{DType, bf16};
 
 /// Computes `node` from its operands `r` into `w`.
 pub(super) fn step(node: &Node, r: &[&[f64]], w: &mut [f64]) {
@@ -29,18 +28,17 @@ pub(super) fn step(node: &Node, r: &[&[f64]], w: &mut [f64]) {
         }
         // From x and dy.
         Op::FunctionGradient(op) => each(&|i| r[1][i] * derivative(op.0, r[0][i])),
-        Op::Cast(op) => each(&|i| match op.dtype {
-            DType::BF16 => f64::from(bf16::from_f64(r[0][i])),
-            _ => r[0][i],
-        }),
         Op::MultiplyBy(op) => each(&|i| f64::from(op.factor) * r[0][i]),
         Op::Dropout(op) if r.len() == 3 => {
             let keeps = mask(op, r[1][0] as i64, r[2][0] as i64);
             let kept = 1.0 - f64::from(op.probability);
             each(&|i| if keeps(i as u64) { r[0][i] / kept } else { 0.0 });
         }
-        // Dropout without seed and step is that of inference, which does nothing.
-        Op::Dropout(_) | Op::Flatten(_) | Op::Reshape(_) | Op::Constant(_) => each(&|i| r[0][i]),
+        // Results are rounded to their element type wherever they are stored. Dropout without seed and step is that of
+        // inference, which does nothing.
+        Op::Cast(_) | Op::Dropout(_) | Op::Flatten(_) | Op::Reshape(_) | Op::Constant(_) => {
+            each(&|i| r[0][i])
+        }
         other => unreachable!("{} is computed elsewhere", other.name()),
     }
 }

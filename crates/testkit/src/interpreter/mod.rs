@@ -11,6 +11,7 @@ mod windows;
 use std::collections::HashMap;
 
 use striate_graph::{Graph, Kind, Node, Op, Role, ValueId};
+use striate_tensor::{DType, bf16};
 
 /// Values by name; labels and scalars are f64 as well.
 pub type Values = HashMap<String, Vec<f64>>;
@@ -70,7 +71,10 @@ impl<'g> Interpreter<'g> {
         };
         let mut writes: Vec<Vec<f64>> = node.outputs.iter().map(start).collect();
         self.compute(node, &r, &mut writes);
-        for (id, value) in node.outputs.iter().zip(writes) {
+        for (id, mut value) in node.outputs.iter().zip(writes) {
+            if self.graph.value(*id).dtype == DType::BF16 {
+                value.iter_mut().for_each(|x| *x = f64::from(bf16::from_f64(*x)));
+            }
             self.values.insert(*id, value);
         }
     }

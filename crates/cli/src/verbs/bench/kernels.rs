@@ -2,17 +2,16 @@
 
 use anyhow::Result;
 use serde_json::{Value, json};
-use striate_engine::{Cpu, Isa};
+use striate_engine::{Cpu, Isa, Precision};
 use striate_kernels::conv::{self, ConvDesc};
-use striate_kernels::peak::Arithmetic;
 use striate_kernels::{Context, Implementation, Kernel, gemm};
 use striate_kernels::{Format, Layout, Operand, Views};
 use striate_tensor::random::{Random, Stream};
 use striate_tensor::text::counted;
-use striate_tensor::{Buffer, Error, Shape};
+use striate_tensor::{Buffer, DType, Error, Shape, bf16};
 
 use super::problem::{Problem, Work, parse};
-use super::{SECONDS, median, peak, rounds};
+use super::{SECONDS, median, peak_of, rounds};
 use crate::arguments::{Bench, Direction};
 use crate::json;
 use crate::output::table;
@@ -31,7 +30,7 @@ pub fn run(args: &Bench) -> Result<()> {
     // Problems that cannot be measured are refused before anything is measured.
     let prepared = problems.iter().map(|problem| prepare(problem, args, cpu.isa()));
     let prepared = prepared.collect::<Result<Vec<_>>>()?;
-    let peak = || peak::gigaops(cpu.isa(), Arithmetic::F32, cpu.thread_pool()).unwrap_or(f64::NAN);
+    let peak = || peak_of(&cpu, args.precision());
     let before = peak();
     let mut results = Vec::new();
     for (problem, prepared) in problems.iter().zip(prepared) {
@@ -51,7 +50,8 @@ pub fn run(args: &Bench) -> Result<()> {
         };
         return Ok(json::print(&value)?);
     }
-    println!("{}, {}, peak {peak:.0} GFLOP/s", counted(cpu.thread_pool().threads(), "thread"), cpu.isa());
+    let threads = counted(cpu.thread_pool().threads(), "thread");
+    println!("{threads}, {}, {}, peak {peak:.0} GFLOP/s", cpu.isa(), args.precision());
     print!("{}", table(&rows(&results, &total)));
     Ok(())
 }
@@ -65,6 +65,7 @@ fn refuse_for_products(args: &Bench, problems: &[Problem]) -> Result<()> {
         ("--batch", args.batch.is_some()),
         ("--direction", args.direction.is_some()),
         ("--algorithm", args.algorithm.is_some()),
+        ("--precision", args.precision.is_some()),
     ] {
         if is_given {
             let product = &problems[0].text;
@@ -128,22 +129,26 @@ fn measure(problem: &Problem, prepared: Prepared, seconds: f64, cpu: &Cpu) -> Re
         Work::Conv(_) => "try a smaller batch",
         Work::Gemm(_) => "try a smaller problem",
     };
-    let zeroed = |len: usize| {
-        let buffer = Buffer::zeroed(len * size_of::<f32>());
+    let zeroed = |(len, dtype): (usize, DType)| {
+        let buffer = Buffer::zeroed(len * dtype.size());
         buffer.map_err(|e| e.at(&problem.text).advising(advice))
     };
-    let mut filled = |len: usize| {
-        let mut buffer = zeroed(len)?;
-        buffer.as_mut_slice::<f32>().iter_mut().for_each(|value| *value = random.between(-1.0, 1.0));
+    let mut filled = |operand: (usize, DType)| {
+        let mut buffer = zeroed(operand)?;
+        let mut value = || random.between(-1.0, 1.0);
+        match operand.1 {
+            DType::BF16 => buffer.as_mut_slice().iter_mut().for_each(|x| *x = bf16::from_f32(value())),
+            _ => buffer.as_mut_slice::<f32>().iter_mut().for_each(|x| *x = value()),
+        }
         Ok::<_, Error>(buffer)
     };
     let reads = reads.into_iter().map(&mut filled).collect::<Result<Vec<Buffer>, _>>()?;
-    let scratch = kernel.scratch_bytes(cpu.thread_pool().threads()).div_ceil(size_of::<f32>());
+    let scratch = (kernel.scratch_bytes(cpu.thread_pool().threads()), DType::U8);
     let mut writes = writes.into_iter().chain([scratch]).map(zeroed).collect::<Result<Vec<_>, _>>()?;
     let context = Context { thread_pool: cpu.thread_pool() };
     let mut run = || {
-        let reads = reads.iter().map(|buffer| Operand::read(buffer.as_slice::<f32>()));
-        let writes = writes.iter_mut().map(|buffer| Operand::write(buffer.as_mut_slice::<f32>()));
+        let reads = reads.iter().map(|buffer| Operand::read(buffer.as_bytes()));
+        let writes = writes.iter_mut().map(|buffer| Operand::write(buffer.as_bytes_mut()));
         let mut operands: Vec<Operand> = reads.chain(writes).collect();
         kernel.run(&context, &mut Views::of(&mut operands));
         Ok(())
@@ -161,12 +166,20 @@ fn measure(problem: &Problem, prepared: Prepared, seconds: f64, cpu: &Cpu) -> Re
     }))
 }
 
-/// A kernel with the number of elements of each operand.
+/// A kernel with the number of elements of each operand and their type.
 struct Prepared {
     kernel: Box<dyn Kernel>,
     algorithm: &'static str,
-    reads: Vec<usize>,
-    writes: Vec<usize>,
+    reads: Vec<(usize, DType)>,
+    writes: Vec<(usize, DType)>,
+}
+
+/// The type of the operands of a convolution in `precision`.
+fn dtype_of(precision: Precision) -> DType {
+    match precision {
+        Precision::F32 => DType::F32,
+        Precision::Bf16 => DType::BF16,
+    }
 }
 
 /// Largest number of elements of a convolution's operand: more than fits in memory, and few enough that no size
@@ -179,8 +192,8 @@ fn prepare(problem: &Problem, args: &Bench, isa: Isa) -> Result<Prepared> {
         Work::Gemm(desc) => Prepared {
             kernel: gemm::kernel(desc, isa),
             algorithm: "gemm_f32",
-            reads: vec![desc.m * desc.k, desc.k * desc.n],
-            writes: vec![desc.m * desc.n],
+            reads: vec![(desc.m * desc.k, DType::F32), (desc.k * desc.n, DType::F32)],
+            writes: vec![(desc.m * desc.n, DType::F32)],
         },
     })
 }
@@ -197,28 +210,32 @@ fn prepare_conv(text: &str, desc: &ConvDesc, args: &Bench, isa: Isa) -> Result<P
     let first = Layout::channels(isa.block());
     let supports = |candidate: &&&dyn Implementation<ConvDesc>| {
         let wanted = args.algorithm.as_deref().is_none_or(|name| name == candidate.name());
-        wanted && candidate.supports(desc, isa, first)
+        let dtype = |formats: Vec<Format>| formats[0].dtype == dtype_of(args.precision());
+        wanted && candidate.formats(desc, isa, first).is_some_and(dtype)
     };
     let cost = |candidate: &&&dyn Implementation<ConvDesc>| candidate.cost(desc, isa);
     let supporting = list.iter().filter(supports);
     let chosen = supporting.min_by(|a, b| cost(a).total_cmp(&cost(b))).ok_or_else(|| {
         let names: Vec<&str> = list.iter().map(|candidate| candidate.name()).collect();
-        let name = args.algorithm.as_deref().unwrap_or_default();
-        Error::input(format!(
-            "--algorithm {name}: does not support problem {text}; available: {}",
-            names.join(", ")
-        ))
+        let with = format!("in {}; available: {}", args.precision(), names.join(", "));
+        let name = args.algorithm.as_deref();
+        let what = name.map_or("no implementation supports".to_owned(), |name| {
+            format!("--algorithm {name}: does not support")
+        });
+        Error::input(format!("{what} problem {text} {with}"))
     })?;
     let formats = chosen.formats(desc, isa, first).expect("it supports the problem");
     let layouts = Format::layouts(&formats);
-    let len =
-        |(layout, shape): (&Layout, &Shape)| layout.checked_len(shape).filter(|len| *len <= MAX_ELEMENTS);
-    let lens: Option<Vec<usize>> = layouts.iter().zip(&shapes).map(len).collect();
-    let lens = lens.ok_or_else(|| Error::input(format!("problem {text}: too large; use smaller sizes")))?;
+    let size = |(format, shape): (&Format, &Shape)| {
+        let len = format.layout.checked_len(shape).filter(|len| *len <= MAX_ELEMENTS)?;
+        Some((len, format.dtype))
+    };
+    let sizes: Option<Vec<(usize, DType)>> = formats.iter().zip(&shapes).map(size).collect();
+    let sizes = sizes.ok_or_else(|| Error::input(format!("problem {text}: too large; use smaller sizes")))?;
     Ok(Prepared {
         kernel: chosen.prepare(desc, isa, &layouts),
         algorithm: chosen.name(),
-        reads: lens[..2].to_vec(),
-        writes: lens[2..].to_vec(),
+        reads: sizes[..2].to_vec(),
+        writes: sizes[2..].to_vec(),
     })
 }

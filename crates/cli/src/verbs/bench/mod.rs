@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use clap::ValueEnum;
-use striate_engine::Cpu;
+use striate_engine::{Cpu, Precision};
 use striate_kernels::peak::Arithmetic;
 use striate_tensor::Error;
 
@@ -37,9 +37,10 @@ fn refuse_unused(args: &Bench) -> striate_tensor::Result<()> {
     if args.what == Peak && !args.problems.is_empty() {
         return Err(Error::input("bench peak does not accept a network or problem; omit it"));
     }
-    let all: [(&str, bool, &[BenchWhat]); 7] = [
+    let all: [(&str, bool, &[BenchWhat]); 8] = [
         ("--batch", args.batch.is_some(), &[Kernels, Infer, Train]),
         ("--seconds", args.seconds.is_some(), &[Kernels, Infer, Train]),
+        ("--precision", args.precision.is_some(), &[Kernels, Infer]),
         ("--direction", args.direction.is_some(), &[Kernels]),
         ("--algorithm", args.algorithm.is_some(), &[Kernels]),
         ("--classes", args.adapt.classes.is_some(), &[Infer, Train]),
@@ -80,9 +81,21 @@ fn rounds(seconds: f64, mut work: impl FnMut() -> Result<()>) -> Result<Vec<f64>
     Ok(rates)
 }
 
-/// The measured peak of `cpu` in GFLOP/s.
-pub(super) fn f32_peak(cpu: &Cpu) -> f64 {
-    peak::gigaops(cpu.isa(), Arithmetic::F32, cpu.thread_pool()).unwrap_or(f64::NAN)
+/// The measured peak of `cpu` in GFLOP/s for products in `precision`; that for `f32` if the machine has no instructions
+/// for others.
+pub(in crate::verbs) fn peak_of(cpu: &Cpu, precision: Precision) -> f64 {
+    let peak = |arithmetic: Arithmetic| peak::gigaops(cpu.isa(), arithmetic, cpu.thread_pool());
+    let own = match precision {
+        Precision::F32 => None,
+        Precision::Bf16 => peak(Arithmetic::Bf16),
+    };
+    own.or_else(|| peak(Arithmetic::F32)).unwrap_or(f64::NAN)
+}
+
+impl Bench {
+    pub(super) fn precision(&self) -> Precision {
+        self.precision.unwrap_or_default()
+    }
 }
 
 fn median(values: &[f64]) -> f64 {

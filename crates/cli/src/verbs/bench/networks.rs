@@ -8,7 +8,7 @@ use striate_tensor::random::{Random, Stream};
 use striate_tensor::text::counted;
 use striate_tensor::{Error, Shape, zeroed};
 
-use super::{SECONDS, f32_peak, median, rounds};
+use super::{SECONDS, median, peak_of, rounds};
 use crate::arguments::Bench;
 use crate::json;
 use crate::sample;
@@ -19,7 +19,7 @@ pub fn infer(args: &Bench) -> Result<()> {
     let weights = Inference::initial_weights(&network, args.compute.seed.unwrap_or(0))?;
     let inference = Inference::with_weights(network.clone(), weights, cpu.clone())?;
     let mut output = inference.run(&shape, &input)?.1;
-    let peak = f32_peak(&cpu);
+    let peak = peak_of(&cpu, args.precision());
     let rates =
         rounds(args.seconds.unwrap_or(SECONDS), || Ok(inference.run_into(&shape, &input, &mut output)?))?;
     report(args, &network, &cpu, shape[0], &rates, 1.0, peak)
@@ -34,7 +34,7 @@ pub fn train(args: &Bench) -> Result<()> {
     let mut training =
         Training::new(network.clone(), TrainingSpec::new(sample::MOMENTUM), &shape, seed, cpu.clone())?;
     let mut step = 0;
-    let peak = f32_peak(&cpu);
+    let peak = peak_of(&cpu, args.precision());
     let rates = rounds(args.seconds.unwrap_or(SECONDS), || {
         training.step(&shape, &input, &labels, 1e-3, step)?;
         step += 1;
@@ -55,7 +55,8 @@ fn set_up(args: &Bench, batch: usize) -> Result<(Network, Cpu, Shape, Vec<f32>)>
     let mut random = Random::new(0, Stream::Other, 1);
     let mut input: Vec<f32> = zeroed(shape.checked_len()?).map_err(|e| e.at("the images"))?;
     input.fill_with(|| random.between(-1.0, 1.0));
-    Ok((network, Cpu::new(args.compute.threads)?, shape, input))
+    let cpu = Cpu::new(args.compute.threads)?.with_precision(args.precision());
+    Ok((network, cpu, shape, input))
 }
 
 fn report(
@@ -71,7 +72,7 @@ fn report(
     let macs = statistics(&network.graph(1)?).cost.macs as f64;
     let gflops = median(&images) * macs * 2.0 * directions / 1e9;
     // Other processes may have disturbed one of the two measurements.
-    let peak = peak_before.max(f32_peak(cpu));
+    let peak = peak_before.max(peak_of(cpu, args.precision()));
     let percent = gflops * 100.0 / peak;
     if args.compute.json {
         return Ok(json::print(&json!({
@@ -81,15 +82,17 @@ fn report(
             "gflops": gflops,
             "percent_of_peak": percent,
             "algorithm": "plan",
+            "precision": args.precision().to_string(),
             "rounds": images,
         }))?);
     }
     println!(
-        "{} at batch size {batch}: {:.0} images/s, {gflops:.1} GFLOP/s, {percent:.1} % of {peak:.0} GFLOP/s ({}, {})",
+        "{} at batch size {batch}: {:.0} images/s, {gflops:.1} GFLOP/s, {percent:.1} % of {peak:.0} GFLOP/s ({}, {}, {})",
         network.name,
         median(&images),
         counted(cpu.thread_pool().threads(), "thread"),
-        cpu.isa()
+        cpu.isa(),
+        args.precision()
     );
     Ok(())
 }

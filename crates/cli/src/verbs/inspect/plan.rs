@@ -1,7 +1,7 @@
 //! `striate inspect --plan`: a compiled plan with the time of each step.
 
 use anyhow::Result;
-use striate_engine::{Cpu, Inference, PlanReport, Training};
+use striate_engine::{Cpu, Inference, PlanReport, Precision, Training};
 use striate_graph::{Network, TrainingSpec};
 use striate_tensor::text::printable;
 use striate_tensor::{Shape, zeroed};
@@ -10,7 +10,7 @@ use crate::arguments::Inspect;
 use crate::clock::SystemClock;
 use crate::json;
 use crate::sample::{MOMENTUM, labels};
-use crate::verbs::bench::f32_peak;
+use crate::verbs::bench::peak_of;
 
 /// Runs that are measured, of inference and of a training step.
 const RUNS: [usize; 2] = [20, 5];
@@ -33,7 +33,7 @@ fn inference(network: Network, batch: usize, cpu: Cpu) -> striate_tensor::Result
     // Refuses excessive batch sizes before memory is allocated.
     inference.report(&shape)?;
     let input = gray(&shape, batch)?;
-    let peak = f32_peak(&cpu);
+    let peak = peak_of(&cpu, Precision::F32);
     Ok((inference.profile(&shape, &input, RUNS[0], &SystemClock::new())?, peak))
 }
 
@@ -45,7 +45,7 @@ fn training(network: Network, batch: usize, cpu: Cpu) -> striate_tensor::Result<
     Training::plan(&network, &TrainingSpec::new(MOMENTUM), &shape, &cpu)?;
     let input = gray(&shape, batch)?;
     let mut training = Training::new(network, TrainingSpec::new(MOMENTUM), &shape, 0, cpu.clone())?;
-    let peak = f32_peak(&cpu);
+    let peak = peak_of(&cpu, Precision::F32);
     let runs = (RUNS[1], f64::INFINITY);
     Ok((training.profile(&shape, &input, &labels, runs, &SystemClock::new())?, peak))
 }

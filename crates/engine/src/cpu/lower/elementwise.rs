@@ -2,6 +2,7 @@
 
 use striate_graph::ops::{Activation, Dropout, Function, Scale};
 use striate_graph::{Graph, Node};
+use striate_kernels::cast::{self, CastDesc};
 use striate_kernels::dropout::{self, DropoutDesc};
 use striate_kernels::elementwise::{self, Elementwise, ElementwiseDesc};
 use striate_kernels::function;
@@ -52,6 +53,10 @@ pub(super) fn multiply_by(graph: &Graph, node: &Node, factor: f32) -> Lowering {
 
 pub(super) fn add(graph: &Graph, node: &Node) -> Lowering {
     listed(graph, node, Elementwise::Add)
+}
+
+pub(super) fn cast(graph: &Graph, node: &Node) -> Lowering {
+    kernels(CastDesc { shape: input_shape(graph, node) }, cast::list())
 }
 
 /// Operands in training: x, seed, step. In inference, the only operand is x, and the operation is the identity.

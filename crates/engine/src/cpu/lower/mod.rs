@@ -125,6 +125,7 @@ pub(crate) fn lower(graph: &Graph, node: &Node, len: &dyn Fn(ValueId) -> usize) 
         Op::ScatterKernelsGradient(scatter) => conv::gather(graph, node, &scatter.0),
         Op::Rbf(_) => linear::rbf(graph, node),
         Op::RbfGradient(_) => linear::rbf_gradient(graph, node),
+        Op::Cast(_) => elementwise::cast(graph, node),
         Op::MultiplyBy(multiply) => elementwise::multiply_by(graph, node, multiply.factor),
         Op::Scale(scale) => elementwise::scale(graph, node, scale),
         Op::Lrn(lrn) => normalization::lrn(graph, node, lrn),
