@@ -248,15 +248,17 @@ impl<W: Word, const P: usize, const O: usize, const STEP: usize> Body for Tile<'
             // Copied to locals, because the compiler must assume that a store may modify the referenced fields.
             let (y, y_block): ([*mut f32; P], usize) =
                 (std::array::from_fn(|p| job.y.add(place.y + offsets.y[p])), job.y_block);
-            let narrow = job.narrow;
+            if W::VALUES == 2 && job.narrow {
+                for p in 0..P {
+                    for o in 0..O {
+                        s.store_bf16(y[p].add(o * y_block).cast(), acc[p][o]);
+                    }
+                }
+                return;
+            }
             for p in 0..P {
                 for o in 0..O {
-                    let y = y[p].add(o * y_block);
-                    if W::VALUES == 2 && narrow {
-                        s.store_bf16(y.cast(), acc[p][o]);
-                    } else {
-                        s.store(y, acc[p][o]);
-                    }
+                    s.store(y[p].add(o * y_block), acc[p][o]);
                 }
             }
             if job.end && job.activation.clip().is_none() {

@@ -123,6 +123,10 @@ impl<const BF16: bool> Simd for Avx512<BF16> {
     unsafe fn store_bf16(self, to: *mut bf16, value: __m512) {
         // SAFETY: guaranteed by the caller; the token exists only on machines with the instructions.
         unsafe {
+            if BF16 {
+                let rounded = std::mem::transmute::<__m256bh, __m256i>(_mm512_cvtneps_pbh(value));
+                return _mm256_storeu_si256(to.cast(), rounded);
+            }
             let bits = _mm512_castps_si512(value);
             let high = _mm512_srli_epi32::<16>(bits);
             let odd = _mm512_and_si512(high, _mm512_set1_epi32(1));

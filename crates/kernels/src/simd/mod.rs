@@ -77,7 +77,7 @@ pub trait Simd: Copy + Send + Sync + 'static {
         self.fma(a_high, b_high, self.fma(a_low, b_low, c))
     }
 
-    /// Stores a vector as bf16, rounded to nearest even.
+    /// Stores a vector as bf16, rounded to nearest even. An instruction for it may take subnormal numbers for zero.
     ///
     /// # Safety
     /// `to` must be valid for writes of [`Simd::LANES`] numbers.
