@@ -3,6 +3,7 @@
 mod common;
 
 use common::Folder;
+use striate_tensor::{Shape, npy};
 
 #[test]
 fn bench_prints_documented_fields() {
@@ -62,6 +63,9 @@ fn bench_prints_documented_fields() {
         (&["bench", "infer", "lenet"], "did you mean lenet5?"),
         (&["bench", "infer", "lenet5", "--algorithm", "gemm_f32"], "applies only to bench kernels; omit it"),
         (&["bench", "train", "lenet5", "--direction", "weights"], "applies only to bench kernels; omit it"),
+        (&["bench", "train", "lenet5", "--precision", "bf16"], "applies only to bench kernels, bench infer"),
+        (&["bench", "infer", "lenet5", "--precision", "f16"], "must be f32 or bf16"),
+        (&["bench", "kernels", "m4n4k4", "--precision", "bf16"], "--precision applies only to convolutions"),
         (&["bench", "peak", "--direction", "forward"], "applies only to bench kernels; omit it"),
         (&["bench", "infer", "lenet5", "--batch", "0"], "--batch"),
         (&["bench", "kernels", "m4n4k4", "--seconds", "nan"], "from 0 to 3600"),
@@ -94,4 +98,35 @@ fn overflowing_products_of_sizes_are_refused() {
     }
     // It is refused before the other problem is measured, which would take an hour.
     folder.refusal(&["bench", "kernels", "m4n4k4", &maps, "--seconds", "720"]);
+}
+
+#[test]
+fn precision_selects_the_numbers_that_convolutions_multiply() {
+    let folder = Folder::new("bench-precision");
+    let quick = ["--seconds", "0.02"];
+    let problem = ["bench", "kernels", "mb1ic32ih9oc32oh9kh3ph1", "--precision"];
+    for (precision, algorithm) in [("f32", "f32"), ("bf16", "conv_direct_bf16")] {
+        let result = folder.json(&[&problem[..], &[precision], &quick].concat());
+        assert!(result["algorithm"].as_str().unwrap().ends_with(algorithm), "{result}");
+    }
+    let line = folder.refusal(&[&problem[..], &["bf16", "--direction", "data"]].concat());
+    assert!(line.contains("has only the forward direction; use --direction forward"), "{line}");
+    let result = folder.json(&[&["bench", "infer", "resnet20", "--precision", "bf16"][..], &quick].concat());
+    assert_eq!(result["precision"], "bf16");
+}
+
+#[test]
+fn run_in_bf16_gives_nearly_the_results_of_f32() {
+    let folder = Folder::new("run-precision");
+    let input: Vec<f32> = (0..3 * 32 * 32).map(|i| (i % 17) as f32 / 17.0).collect();
+    folder.write("x.npy", npy::bytes(&Shape::from([1, 3, 32, 32]), &input));
+    let run = |precision: &str| {
+        folder.json(&["run", "resnet20", "--input", "x.npy", "--output", "y.npy", "--precision", precision]);
+        npy::read(&folder.path("y.npy")).unwrap().to_f32().unwrap()
+    };
+    let (exact, rounded) = (run("f32"), run("bf16"));
+    let largest = exact.iter().fold(0.0f32, |most, x| most.max(x.abs()));
+    let differences = exact.iter().zip(&rounded).map(|(a, b)| (a - b).abs());
+    let error = differences.fold(0.0, f32::max) / largest;
+    assert!((1e-5..3e-2).contains(&error), "{error}: {exact:?} {rounded:?}");
 }

@@ -207,6 +207,10 @@ fn prepare_conv(text: &str, desc: &ConvDesc, args: &Bench, isa: Isa) -> Result<P
         Direction::Data => (conv::data_gradient(), [y, w, x]),
         Direction::Weights => (conv::weight_gradient(), [x, y, w]),
     };
+    if args.precision() == Precision::Bf16 && args.direction.is_some_and(|d| d != Direction::Forward) {
+        let what = "--precision bf16: has only the forward direction; use --direction forward";
+        return Err(Error::input(what).into());
+    }
     let first = Layout::channels(isa.block());
     let supports = |candidate: &&&dyn Implementation<ConvDesc>| {
         let wanted = args.algorithm.as_deref().is_none_or(|name| name == candidate.name());
