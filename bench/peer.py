@@ -4,10 +4,9 @@
     peer.py infer|train PEER NETWORK --batch N --threads T --seconds S --folder F
     peer.py kernels PEER FILE --direction forward|data|weights --threads T --seconds S
 
-Prints one JSON object: `images_per_second` and `parameters` (null for engines that read the ONNX file of torch's
-network), or `seconds` of each problem of the file (null if the peer has no such kernel), and the `version` of the
+Prints one JSON object: `images_per_second` and `parameters` (null for engines that read an ONNX file), or `seconds` of each problem of the file (null if the peer has no such kernel), and the `version` of the
 engine. The result is the median of five rounds of a fifth of the seconds each, after a warm-up, as in striate's own
-bench verbs. Exits with 3 and a line on stderr if the peer does not have the network.
+bench verbs. Exits with 1 and a line on stderr if the peer does not have the network.
 """
 
 import argparse
@@ -21,17 +20,6 @@ import time
 
 ROUNDS = 5
 WARM_UP_SECONDS = 0.5
-IMAGES = {"lenet5": (1, 32), "inception_v3": (3, 299)}
-CLASSES = {"lenet5": 10}
-
-
-class Unfit(Exception):
-    """The peer cannot run this measurement."""
-
-
-def images(network):
-    """Returns channels and height of an image; images are square."""
-    return IMAGES.get(network, (3, 224))
 
 
 def seconds_of(step, seconds):
@@ -53,29 +41,10 @@ def seconds_of(step, seconds):
     return statistics.median(rounds)
 
 
-def torch_network(network):
-    """Returns LeNet-5 as in scripts/reference/lenet5_pytorch.py, or a torchvision network, with random weights."""
-    import torch
-    from torch import nn
-
-    torch.manual_seed(0)
-    if network == "lenet5":
-        return nn.Sequential(
-            *(nn.Conv2d(1, 6, 5), nn.Tanh(), nn.AvgPool2d(2)),
-            *(nn.Conv2d(6, 16, 5), nn.Tanh(), nn.AvgPool2d(2), nn.Flatten()),
-            *(nn.Linear(400, 120), nn.Tanh(), nn.Linear(120, 84), nn.Tanh(), nn.Linear(84, 10)),
-        )
-    import torchvision
-
-    if network not in torchvision.models.list_models(module=torchvision.models):
-        raise Unfit(f"torchvision has no {network}")
-    heads = network in ("googlenet", "inception_v3")
-    options = dict(aux_logits=False, init_weights=False) if heads else {}
-    return torchvision.models.get_model(network, weights=None, **options)
-
-
 def torch_step(args):
     import torch
+
+    from torch_networks import classes, images, torch_network
 
     model = torch_network(args.subject)
     parameters = sum(p.numel() for p in model.parameters())
@@ -98,7 +67,7 @@ def torch_step(args):
     # All parameters at once: torch's fastest variant, with the same arithmetic as striate's bench.
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9, fused=True)
     criterion = torch.nn.CrossEntropyLoss()
-    labels = torch.arange(args.batch) % CLASSES.get(args.subject, 1000)
+    labels = torch.arange(args.batch) % classes(args.subject)
     run = torch.compile(model) if "compile" in args.peer else model
 
     def step():
@@ -112,10 +81,12 @@ def torch_step(args):
 
 
 def onnx_file(args):
-    """Returns the network as an ONNX file in the folder, exporting it once."""
+    """Returns the ONNX file of the network in the folder: striate's if bench/peers.py has written it, else torch's."""
     path = pathlib.Path(args.folder) / f"{args.subject}.onnx"
     if not path.exists():
         import torch
+
+        from torch_networks import images, torch_network
 
         channels, size = images(args.subject)
         model = torch_network(args.subject).eval()
@@ -130,11 +101,10 @@ def onnx_file(args):
     return path
 
 
-def random_images(args):
+def random_images(batch, extents):
     import numpy as np
 
-    channels, size = images(args.subject)
-    return np.random.default_rng(0).standard_normal((args.batch, channels, size, size), dtype=np.float32)
+    return np.random.default_rng(0).standard_normal((batch, *extents), dtype=np.float32)
 
 
 def onnxruntime_step(args):
@@ -144,8 +114,9 @@ def onnxruntime_step(args):
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = args.threads
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    x = random_images(args)
-    return lambda: session.run(None, {"x": x}), None
+    (given,) = session.get_inputs()
+    x = random_images(args.batch, given.shape[1:])
+    return lambda: session.run(None, {given.name: x}), None
 
 
 def openvino_step(args):
@@ -153,7 +124,8 @@ def openvino_step(args):
 
     core = openvino.Core()
     model = core.read_model(onnx_file(args))
-    x = random_images(args)
+    extents = [extent.get_length() for extent in list(model.input().partial_shape)[1:]]
+    x = random_images(args.batch, extents)
     model.reshape(list(x.shape))
     # Its default is bf16 if the processor supports it, so the precision is always set.
     hints = {
@@ -171,39 +143,35 @@ def tensorflow_step(args):
 
     tf.config.threading.set_intra_op_parallelism_threads(args.threads)
     tf.config.threading.set_inter_op_parallelism_threads(1)
-    layers = tf.keras.layers
-    if args.subject == "lenet5":
-        model = tf.keras.Sequential(
-            [
-                *(tf.keras.Input((32, 32, 1)), layers.Conv2D(6, 5, activation="tanh"), layers.AvgPool2D(2)),
-                *(layers.Conv2D(16, 5, activation="tanh"), layers.AvgPool2D(2), layers.Flatten()),
-                *(layers.Dense(120, "tanh"), layers.Dense(84, "tanh"), layers.Dense(10)),
-            ]
-        )
-    elif args.subject in ("vgg16", "vgg19"):
-        build = {"vgg16": tf.keras.applications.VGG16, "vgg19": tf.keras.applications.VGG19}[args.subject]
-        model = build(weights=None, classifier_activation=None)
-    else:
-        # Keras's ResNets and Inception V3 are variants with different costs than torchvision's.
-        raise Unfit(f"Keras does not have the same {args.subject}")
-    x = tf.constant(random_images(args).transpose(0, 2, 3, 1))
-    parameters = sum(weight.shape.num_elements() for weight in model.trainable_weights)
+    from tensorflow_network import Translation
+    from torch_networks import classes, images, torch_network
+
+    network = Translation(torch_network(args.subject))
+    channels, size = images(args.subject)
+    x = tf.constant(random_images(args.batch, (size, size, channels)))
+    # Creates the variables.
+    network(x[:1], training=False)
+    parameters = network.parameters()
+    count = sum(parameter.shape.num_elements() for parameter in parameters)
     if args.mode == "infer":
-        run = tf.function(lambda x: model(x, training=False))
-        return lambda: run(x).numpy(), parameters
-    labels = tf.range(args.batch) % CLASSES.get(args.subject, 1000)
-    optimizer = tf.keras.optimizers.SGD(1e-3, momentum=0.9)
-    criterion = tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        run = tf.function(lambda x: network(x, training=False))
+        return lambda: run(x).numpy(), count
+    labels = tf.range(args.batch) % classes(args.subject)
+    momenta = [tf.Variable(tf.zeros_like(parameter), trainable=False) for parameter in parameters]
 
     @tf.function
     def run():
         with tf.GradientTape() as tape:
-            loss = criterion(labels, model(x, training=True))
-        gradients = tape.gradient(loss, model.trainable_variables)
-        optimizer.apply_gradients(zip(gradients, model.trainable_variables))
+            scores = network(x, training=True)
+            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, scores)
+            loss = tf.reduce_mean(losses)
+        for parameter, momentum, gradient in zip(parameters, momenta, tape.gradient(loss, parameters)):
+            tf.raw_ops.ResourceApplyMomentum(
+                var=parameter.handle, accum=momentum.handle, lr=1e-3, grad=gradient, momentum=0.9
+            )
         return loss
 
-    return lambda: run().numpy(), parameters
+    return lambda: run().numpy(), count
 
 
 def problems(path):
@@ -296,8 +264,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except Unfit as reason:
-        print(reason, file=sys.stderr)
-        sys.exit(3)
+    main()

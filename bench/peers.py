@@ -13,17 +13,20 @@ A job is one of
     busy:NETWORK:BATCH       training steps alone and beside one busy process; the remaining share
     kernels:FILE:DIRECTIONS[:BATCH]    the problems of a file; directions forward,data,weights (default: all)
 
-NETWORK is lenet5 or a torchvision name (resnet50, inception_v3 …). Each measurement runs in its own process
-(bench/peer.py for the peers); a round runs all jobs with all engines once, so that drift of the machine affects
-all equally, and the median of rounds is reported. Each round starts by measuring the machine's peak. A measurement
-disturbed by other processes is repeated. This script needs only standard Python; a peer whose package is missing
-is reported and skipped.
+NETWORK is lenet5, resnet20 (and the other ResNets for CIFAR-10), a torchvision name (resnet50, inception_v3 …), or with
+`--onnx striate` any name in `striate models`; several are separated by commas, and `all` stands for all of striate's.
+Each measurement runs in its own process (bench/peer.py for the peers); a round runs all jobs with all engines once, so
+that drift of the machine affects all equally, and the median of rounds is reported. Each round starts by measuring the
+machine's peak. A measurement disturbed by other processes is repeated. With `--minutes`, a long run is split: the same
+command continues it until it is complete. This script needs only standard Python; a peer whose package is missing is
+reported and skipped.
 """
 
 import argparse
 import contextlib
 import datetime
 import fcntl
+import hashlib
 import importlib.util
 import json
 import os
@@ -31,13 +34,15 @@ import pathlib
 import platform
 import resource
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from dataclasses import dataclass
 
-from peers_record import Run, record
+from peers_record import Run, commit, record
+from peers_state import State
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 DIRECTIONS = ["forward", "data", "weights"]
@@ -49,12 +54,13 @@ PEERS = {
     "busy": ["torch"],
     "kernels": ["torch", "torch-channels-last", "onednn"],
 }  # fmt: skip
+ONNX_READERS = {"onnxruntime", "openvino", "openvino-bf16"}
 PACKAGES = {
     "torch": ["torch", "torchvision"],
     "onednn": ["torch"],
     "onnxruntime": ["torch", "torchvision", "onnx", "onnxruntime"],
     "openvino": ["torch", "torchvision", "onnx", "openvino"],
-    "tensorflow": ["tensorflow"],
+    "tensorflow": ["tensorflow", "torch", "torchvision"],
 }
 
 
@@ -84,7 +90,7 @@ def say(text):
     print(f"peers: {text}", file=sys.stderr, flush=True)
 
 
-def jobs_of(text):
+def jobs_of(text, models):
     mode, *rest = text.split(":")
     if mode not in PEERS or not rest:
         fail(f"{text}: not a job; see --help")
@@ -97,8 +103,9 @@ def jobs_of(text):
                 fail(f"{text}: directions must be among {', '.join(DIRECTIONS)}")
             batch = int(rest[2]) if len(rest) > 2 else None
             return [Job(mode, rest[0], batch, direction) for direction in directions]
+        networks = list(models) if rest[0] == "all" else rest[0].split(",")
         batches = rest[1].split(",") if len(rest) > 1 else ["1" if mode == "infer" else "16"]
-        return [Job(mode, rest[0], int(batch)) for batch in batches]
+        return [Job(mode, network, int(batch)) for batch in batches for network in networks]
     except ValueError:
         fail(f"{text}: the batch must be a number")
 
@@ -166,6 +173,8 @@ class Bench:
         self.dropped = {}
         # The largest share of the machine used by other processes during an accepted measurement.
         self.worst = 0.0
+        # Writes a network of striate's as ONNX.
+        self.exporter = args.striate.parent / "examples/export_onnx"
         # Each engine has its own thread setting; all OpenMP engines use this one.
         self.environment = {
             **os.environ,
@@ -216,6 +225,29 @@ class Bench:
         if result is None:
             fail(f"striate bench peak: {error}")
         return result
+
+    def models(self):
+        """Returns the parameter counts of striate's networks by name."""
+        result, error = self.striate("models")
+        if result is None:
+            fail(f"striate models: {error}")
+        return {model["name"]: model["params"] for model in result["models"]}
+
+    @contextlib.contextmanager
+    def onnx(self, job):
+        """Provides striate's ONNX file of the network of `job`, if the peers are to read it."""
+        if self.args.onnx != "striate" or job.mode != "infer" or job.subject not in self.names:
+            yield
+            return
+        path = pathlib.Path(self.folder) / f"{job.subject}.onnx"
+        command = [str(self.exporter), self.names[job.subject], str(path)]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode != 0:
+            fail(f"export_onnx: {done.stderr.strip()}")
+        # Hundreds of megabytes, which should not be written during a measurement.
+        os.sync()
+        yield
+        path.unlink()
 
     def measure(self, job, engine, beside=contextlib.nullcontext):
         """Returns the result of one engine in one round; None if it cannot take part, which is reported once."""
@@ -286,24 +318,23 @@ def say_what_is_missing(jobs, args, machine):
 def torch_parameters(network):
     """Returns torch's parameter count, which distinguishes variants of a name; None without torch or the network."""
     code = (
-        "import sys; sys.path.insert(0, sys.argv[1]); import torch, peer\n"
-        "with torch.device('meta'): print(sum(p.numel() for p in peer.torch_network(sys.argv[2]).parameters()))"
+        "import sys; sys.path.insert(0, sys.argv[1]); import torch, torch_networks\n"
+        "with torch.device('meta'): network = torch_networks.torch_network(sys.argv[2])\n"
+        "print(sum(p.numel() for p in network.parameters()))"
     )
     command = [sys.executable, "-c", code, str(pathlib.Path(__file__).parent), network]
     done = subprocess.run(command, capture_output=True, text=True)
     return int(done.stdout.split()[-1]) if done.returncode == 0 else None
 
 
-def find_networks(bench, jobs):
+def find_networks(jobs, args, models):
     """Returns the name in `striate models` of each network that has as many parameters as torch's; for others, prints a
     line, and the peers run alone."""
-    result, error = bench.striate("models")
-    if result is None:
-        fail(f"striate models: {error}")
-    models = {model["name"]: model["params"] for model in result["models"]}
     names = {}
+    # Striate's own export is the same network without a check.
+    same_export = args.onnx == "striate" and args.peers and set(args.peers.split(",")) <= ONNX_READERS
     for network in sorted({job.subject for job in jobs if job.mode != "kernels"}):
-        theirs = torch_parameters(network)
+        theirs = None if same_export else torch_parameters(network)
         like = [n for n in (network, network.replace("_", "-"), f"{network}-torchvision") if n in models]
         same = [name for name in like if theirs in (None, models[name])]
         if same:
@@ -316,24 +347,33 @@ def find_networks(bench, jobs):
     return names
 
 
-def run_rounds(bench, jobs, engines, rounds):
-    """Returns results[job][engine] and beside[job][engine], with a result per round."""
-    results = {job: {engine: [] for engine in engines[job]} for job in jobs}
-    beside = {job: {engine: [] for engine in engines[job]} for job in jobs if job.mode == "busy"}
-    peaks = []
-    for number in range(1, rounds + 1):
-        peaks.append(bench.peak())
+def run_rounds(bench, jobs, engines, state):
+    """Adds the missing measurements to `state`; returns whether all are there, or the minutes are over."""
+    minutes = bench.args.minutes
+    end = time.monotonic() + 60 * minutes if minutes else float("inf")
+    for number in range(1, bench.args.rounds + 1):
+        if len(state["peaks"]) < number:
+            state["peaks"].append(bench.peak())
         for job in jobs:
-            for engine in engines[job]:
-                say(f"round {number} of {rounds}: {job.title()}: {engine}")
-                result = bench.measure(job, engine)
-                if result is not None:
-                    results[job][engine].append(result)
-                if job.mode == "busy" and result is not None:
-                    result = bench.measure(job, engine, busy_process)
-                    if result is not None:
-                        beside[job][engine].append(result)
-    return results, beside, peaks
+            if state.has(number, job):
+                continue
+            if time.monotonic() > end:
+                return False
+            with bench.onnx(job):
+                alone, beside = run_job(bench, job, engines[job], number)
+            state.add(number, job, alone, beside, bench.dropped, bench.worst)
+    return True
+
+
+def run_job(bench, job, engines, number):
+    """Returns engine -> result, alone and beside a busy process."""
+    alone, beside = {}, {}
+    for engine in engines:
+        say(f"round {number} of {bench.args.rounds}: {job.title()}: {engine}")
+        alone[engine] = bench.measure(job, engine)
+        if job.mode == "busy" and alone[engine] is not None:
+            beside[engine] = bench.measure(job, engine, busy_process)
+    return [{engine: result for engine, result in of.items() if result is not None} for of in (alone, beside)]
 
 
 def command_line(args):
@@ -341,6 +381,7 @@ def command_line(args):
     words = ["bench/peers.py", "--name", args.name, "--rounds", str(args.rounds), "--threads", str(args.threads)]
     words += ["--seconds", f"{args.seconds:g}", "--kernel-seconds", f"{args.kernel_seconds:g}"]
     words += ["--peers", args.peers] if args.peers else []
+    words += ["--onnx", args.onnx] if args.onnx != "torch" else []
     return shlex.join([*words, *args.jobs])
 
 
@@ -353,6 +394,8 @@ def arguments():
     parser.add_argument("--seconds", type=float, default=2.0, help="seconds per measurement of a network")
     parser.add_argument("--kernel-seconds", type=float, default=0.3, help="seconds per problem")
     parser.add_argument("--peers", help="only these peers, separated by commas")
+    parser.add_argument("--onnx", choices=["torch", "striate"], default="torch", help="whose ONNX export the peers read (default: torch's)")
+    parser.add_argument("--minutes", type=float, help="stop after this time; the same command continues")
     parser.add_argument("--records", type=pathlib.Path, default=ROOT / "bench/records", help="folder of the record")
     default = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release/striate"
     parser.add_argument("--striate", type=pathlib.Path, default=default, help="striate binary")
@@ -370,36 +413,64 @@ def arguments():
         fail("--name may contain only letters, digits, '-', '_' and '.'")
     if not args.striate.is_file():
         fail(f"{args.striate} not found; run cargo build --release, or use --striate")
+    if args.onnx == "striate" and not (args.striate.parent / "examples/export_onnx").is_file():
+        fail("--onnx striate needs the example export_onnx; run cargo build --release --package striate --examples")
     return args
+
+
+@contextlib.contextmanager
+def run_folder(args):
+    """Provides the folder of the run's files: with --minutes one that stays until the run is complete."""
+    if not args.minutes:
+        with tempfile.TemporaryDirectory() as folder:
+            yield pathlib.Path(folder)
+        return
+    folder = ROOT / "target/peers" / args.name
+    folder.mkdir(parents=True, exist_ok=True)
+    yield folder
+
+
+def digest(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def main():
     args = arguments()
-    jobs = [job for text in args.jobs for job in jobs_of(text)]
     machine = Machine()
-    load = os.getloadavg()[0]
-    say_what_is_missing(jobs, args, machine)
-    with tempfile.TemporaryDirectory() as folder:
+    with run_folder(args) as folder:
         bench = Bench(args, folder)
-        bench.names = find_networks(bench, jobs)
+        models = bench.models()
+        jobs = [job for text in args.jobs for job in jobs_of(text, models)]
+        say_what_is_missing(jobs, args, machine)
+        try:
+            state = State(folder, [command_line(args), digest(args.striate)], commit())
+        except ValueError as reason:
+            fail(reason)
+        bench.dropped = state.dropped(jobs)
+        bench.names = find_networks(jobs, args, models)
         engines = {job: engines_of(job, args, machine, bench.names) for job in jobs}
-        results, beside, peaks = run_rounds(bench, jobs, engines, args.rounds)
-    run = Run(
-        name=args.name,
-        date=args.date,
-        command=command_line(args),
-        machine=machine.text(),
-        threads=args.threads,
-        load=load,
-        disturbance=bench.worst,
-        peaks=peaks,
-        results=results,
-        beside=beside,
-        dropped=bench.dropped,
-    )
-    text = record(run)
-    path = args.records / f"{args.date}-{args.name}.md"
-    path.write_text(text)
+        if not run_rounds(bench, jobs, engines, state):
+            say(f"{len(state['groups'])} of {args.rounds * len(jobs)} groups measured; the same command continues")
+            sys.exit(3)
+        run = Run(
+            name=args.name,
+            date=args.date,
+            command=command_line(args),
+            commit=state["commit"],
+            machine=machine.text(),
+            threads=args.threads,
+            load=state["load"],
+            disturbance=state["disturbance"],
+            peaks=state["peaks"],
+            results=state.results(jobs, engines, "alone"),
+            beside=state.results(jobs, engines, "beside"),
+            dropped=bench.dropped,
+        )
+        text = record(run)
+        path = args.records / f"{args.date}-{args.name}.md"
+        path.write_text(text)
+        if args.minutes:
+            shutil.rmtree(folder)
     print(text)
     say(f"written to {path}")
 

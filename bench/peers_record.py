@@ -5,6 +5,8 @@ import statistics
 import subprocess
 from dataclasses import dataclass
 
+# Above this number of networks, a table has a row per network instead of one per engine.
+MANY = 6
 FORMATS = [("f32", "GFLOP/s"), ("bf16", "GFLOP/s"), ("int8", "GOP/s")]
 NOTES = {
     "onednn": "`onednn` is torch's oneDNN on its own blocked layouts with prepacked weights, forward only; "
@@ -21,6 +23,8 @@ class Run:
     name: str
     date: str
     command: str
+    # Of the checkout when the run began.
+    commit: str
     machine: str
     threads: int
     # Load average before the run, and the largest share of the machine used by others during a measurement.
@@ -88,6 +92,25 @@ def network_section(job, results):
     return text + "\n" + " ".join(sums) + "\n"
 
 
+def networks_section(title, jobs):
+    """Returns a table with a row per network, of medians with the rounds in brackets, in f32; `jobs` is job -> engine ->
+    results."""
+    engines = {engine for results in jobs.values() for engine, rounds in results.items() if rounds}
+    peers = sorted(engine for engine in engines if not engine.startswith("striate") and of_precision(engine) == "f32")
+    rows = []
+    for job, results in jobs.items():
+        median = {engine: median_of(results[engine]) for engine in ("striate", *peers) if results.get(engine)}
+        cells = []
+        for engine in ("striate", *peers):
+            rounds = rounds_text([result["images_per_second"] for result in results.get(engine, [])])
+            cells.append(f"{number(median[engine])} ({rounds})" if engine in median else "–")
+        best = max((median[peer] for peer in peers if peer in median), default=None)
+        ratio = f"{median['striate'] / best:.2f}" if best and "striate" in median else "–"
+        rows.append([job.subject, *cells, ratio])
+    head = ["network", *(f"{engine} (rounds)" for engine in ("striate", *peers)), "ratio to the best peer"]
+    return f"## {title}\n\nImages per second.\n\n" + table(head, rows)
+
+
 def busy_section(job, alone, beside):
     rows = []
     for engine in alone:
@@ -149,6 +172,27 @@ def medians(rounds):
     return [None if None in values else statistics.median(values) for values in zip(*rounds)]
 
 
+def sections(run):
+    """Returns a section per job, or one for many networks in the same mode at the same batch size."""
+    alike = {}
+    for job, results in run.results.items():
+        alike.setdefault((job.mode, job.batch, job.direction), {})[job] = results
+    parts = []
+    for (mode, batch, _), jobs in alike.items():
+        if mode in ("infer", "train") and len(jobs) > MANY:
+            title = {"infer": "Inference", "train": "Training"}[mode]
+            parts.append(networks_section(f"{title}, batch {batch}", jobs))
+            continue
+        for job, results in jobs.items():
+            if mode == "busy":
+                parts.append(busy_section(job, results, run.beside[job]))
+            elif mode == "kernels":
+                parts.append(kernels_section(job, results))
+            else:
+                parts.append(network_section(job, results))
+    return parts
+
+
 def record(run):
     """Returns the record as Markdown."""
     used = {engine for engines in run.results.values() for engine, rounds in engines.items() if rounds}
@@ -164,7 +208,7 @@ def record(run):
         "",
         f"Machine: {run.machine}. Instruction set of striate: {run.peaks[0]['isa']}. Threads: {run.threads} for "
         "every engine.",
-        f"Commit: {commit()}. Precision: f32 unless a table says bf16.",
+        f"Commit: {run.commit}. Precision: f32 unless a table says bf16.",
         f"Peak at the start of each round: {'; '.join(formats)}; memory {measured('memory')} GB/s; core to core "
         f"{measured('core_to_core')} GB/s.",
         f"Peers: {', '.join(versions) or 'none'}. {len(run.peaks)} interleaved rounds, each measurement in its own "
@@ -176,12 +220,7 @@ def record(run):
         f"    {run.command}",
         "",
     ]
-    sections = {"kernels": kernels_section, "infer": network_section, "train": network_section}
-    for job, results in run.results.items():
-        if job.mode == "busy":
-            lines.append(busy_section(job, results, run.beside[job]))
-        else:
-            lines.append(sections[job.mode](job, results))
+    lines += sections(run)
     for (engine, job), reason in run.dropped.items():
         lines.append(f"{engine} did not take part in {job.title()}: {reason}\n")
     return "\n".join(lines).rstrip() + "\n"
