@@ -157,6 +157,8 @@ fn dry_run_prints_json() {
     assert_eq!(recipe["optim"]["lr"], 0.25);
     let steps = result["plan"]["steps"].as_array().unwrap();
     assert!(steps.iter().any(|step| step["name"] == "update/conv1.bias"), "{result}");
+    let convolution = steps.iter().find(|step| step["op"] == "conv").unwrap();
+    assert!(convolution["percent_of_peak"].as_f64().unwrap() > 0.0, "{convolution}");
     let seconds: f64 = steps.iter().filter_map(|step| step["seconds"].as_f64()).sum();
     assert!((seconds / result["step_seconds"].as_f64().unwrap() - 1.0).abs() < 1e-9);
     for field in ["images_per_second", "epoch_seconds", "seconds"] {

@@ -40,9 +40,9 @@ pub fn run(args: Train) -> Result<()> {
             let print_notes = || notes.iter().for_each(|(file, notes)| weights::print_notes(file, notes));
             let weights = weights.map(|weights| (file.as_path(), weights));
             let trainer = if args.dry_run {
-                let trainer = Trainer::draft(settings, network, dataset, weights, cpu)?;
+                let trainer = Trainer::draft(settings, network, dataset, weights, cpu.clone())?;
                 print_notes();
-                return dry_run::run(trainer, args.compute.json);
+                return dry_run::run(trainer, &cpu, args.compute.json);
             } else {
                 let stem = || format!("{}-{}", network.name, data_name(&settings.recipe.data.spec));
                 let out = args.out.clone().map_or_else(|| RunPath::Free { stem: stem() }, RunPath::Folder);
