@@ -1,10 +1,17 @@
 //! Real ImageNet weights, if downloaded, classify twenty labeled photographs as well as the original code does, and
-//! give English class names.
+//! give English class names; and the same classes whichever implementations of convolutions run.
 
 mod common;
 
+use std::path::Path;
+
 use common::{Folder, text};
+use striate_engine::{Cpu, Inference, Isa};
+use striate_formats::ModelFile;
 use striate_models::imagenet_classes;
+use striate_predict::Classifier;
+use striate_tensor::Shape;
+use striate_vision::decode;
 
 /// A model file, and the minimum number of photographs that it classifies correctly (top 1 and top 5).
 const MODELS: [(&str, usize, usize); 2] =
@@ -49,4 +56,75 @@ fn real_weights_classify_photographs_as_published() {
         assert_eq!(measured["n"], COUNT, "{name}");
         assert_eq!((wrong("top1_error"), wrong("top5_error")), (COUNT - right, COUNT - among_five), "{name}");
     }
+}
+
+#[test]
+fn photographs_have_the_same_classes_with_every_forced_convolution() {
+    let data = striate_data::data_folder().unwrap().join("weights");
+    for (name, ..) in MODELS {
+        let path = data.join(name);
+        if !path.is_file() {
+            let what = format!("{name} is missing; run scripts/fetch-weights.sh");
+            let test = "photographs_have_the_same_classes_with_every_forced_convolution";
+            striate_testkit::missing_data(test, &what);
+            continue;
+        }
+        let model = ModelFile::load(&path).unwrap();
+        let (shape, images) = photographs(model.clone(), &data.join("photographs"));
+        let cpu = || Cpu::with_isa(0, Isa::available()[0]);
+        let expected = scores(&model, &shape, &images, cpu());
+        let mut ran = Vec::new();
+        for forced in Cpu::convolutions() {
+            let cpu = cpu().forcing(&[forced]).unwrap();
+            let plan = Inference::plan(&model.network, &shape, &cpu).unwrap();
+            // One that accepts none of the layers changes nothing.
+            if plan.steps.iter().all(|step| step.algorithm != forced) {
+                continue;
+            }
+            ran.push(forced);
+            for (index, (got, expected)) in
+                scores(&model, &shape, &images, cpu).iter().zip(&expected).enumerate()
+            {
+                let place = format!("{name}, photograph {index}, {forced}");
+                assert_eq!(best(got), best(expected), "{place}");
+                let error = got.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+                let largest = expected.iter().fold(0.0f32, |most, score| most.max(score.abs()));
+                assert!(error < 1e-4 * largest, "{place}: scores differ by {error} of {largest}");
+            }
+        }
+        println!("{name}: the same classes with {}", ran.join(", "));
+        assert!(
+            ran.len() > 4 && ran.contains(&"conv_direct_f32") && ran.contains(&"conv_reference"),
+            "{ran:?}"
+        );
+    }
+}
+
+/// The photographs in `folder` as a batch for `model`.
+fn photographs(model: ModelFile, folder: &Path) -> (Shape, Vec<f32>) {
+    let classifier = Classifier::new(model, Cpu::new(0).unwrap()).unwrap();
+    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    assert_eq!(files.len(), COUNT, "photographs");
+    let (mut extents, mut batch) = ([0; 3], Vec::new());
+    for file in files {
+        let image = decode(&std::fs::read(file).unwrap()).unwrap();
+        let values;
+        (extents, values) = classifier.image_preprocessing().unwrap().apply(&image);
+        batch.extend(values);
+    }
+    let [c, h, w] = extents;
+    (Shape::from([COUNT, c, h, w]), batch)
+}
+
+/// The scores of each image.
+fn scores(model: &ModelFile, shape: &Shape, images: &[f32], cpu: Cpu) -> Vec<Vec<f32>> {
+    let inference = Inference::new(model.network.clone(), &model.weights, cpu).unwrap();
+    let (shape, scores) = inference.run(shape, images).unwrap();
+    scores.chunks(shape[1]).map(<[f32]>::to_vec).collect()
+}
+
+/// The class with the highest score.
+fn best(scores: &[f32]) -> usize {
+    (0..scores.len()).max_by(|a, b| scores[*a].total_cmp(&scores[*b])).unwrap()
 }
