@@ -1,5 +1,5 @@
 //! Whole networks with each implementation of convolutions forced in turn: the same results as the interpreter in f64,
-//! the same bits for any number of threads.
+//! the same bits for any number of threads and after resuming.
 
 use std::collections::BTreeSet;
 
@@ -64,17 +64,40 @@ fn error(got: &[f32], expected: &[f64]) -> f64 {
     differences.fold(0.0f64, f64::max) / largest
 }
 
-/// Scores, and gradients and parameters after a step.
-fn run(network: &Network, given: &Values, cpu: &Cpu) -> (Vec<f32>, Variables) {
-    let (shape, input) = (network.input_shape(BATCH), floats(&given["input"]));
-    let weights = as_variables(network, given);
-    let inference = Inference::new(network.clone(), &weights, cpu.clone()).unwrap();
-    let scores = inference.run(&shape, &input).unwrap().1;
+/// The results of two training steps.
+#[derive(PartialEq)]
+struct Steps {
+    /// Gradients, parameters and buffers after the first step.
+    first: Variables,
+    /// What a checkpoint contains after the first and after the second step.
+    states: [Variables; 2],
+}
+
+fn scores(network: &Network, given: &Values, cpu: &Cpu) -> Vec<f32> {
+    let inference = Inference::new(network.clone(), &as_variables(network, given), cpu.clone()).unwrap();
+    inference.run(&network.input_shape(BATCH), &floats(&given["input"])).unwrap().1
+}
+
+fn training(network: &Network, variables: &Variables, cpu: &Cpu) -> Training {
+    let shape = network.input_shape(BATCH);
     let mut training = Training::new(network.clone(), spec(), &shape, 7, cpu.clone()).unwrap();
-    training.set_variables(&weights).unwrap();
+    training.set_variables(variables).unwrap();
+    training
+}
+
+/// Runs the step with the number `step` and returns what a checkpoint contains.
+fn step(training: &mut Training, network: &Network, given: &Values, step: u64) -> Variables {
     let labels = networks::labels(BATCH, network.classes().unwrap());
-    training.step(&shape, &input, &labels, 0.1, 0).unwrap();
-    (scores, training.variables(&[Role::Gradient, Role::Parameter, Role::Buffer]).unwrap())
+    training.step(&network.input_shape(BATCH), &floats(&given["input"]), &labels, 0.1, step).unwrap();
+    training.variables(&[Role::Parameter, Role::Buffer, Role::State]).unwrap()
+}
+
+fn steps(network: &Network, given: &Values, cpu: &Cpu) -> Steps {
+    let mut training = training(network, &as_variables(network, given), cpu);
+    let state = step(&mut training, network, given, 0);
+    let first = training.variables(&[Role::Gradient, Role::Parameter, Role::Buffer]).unwrap();
+    let end = step(&mut training, network, given, 1);
+    Steps { first, states: [state, end] }
 }
 
 fn spec() -> TrainingSpec {
@@ -91,7 +114,7 @@ fn every_forced_convolution_gives_the_same_results() {
     let mut ran = BTreeSet::new();
     for network in all_networks() {
         let given = given(&network);
-        let scores = Interpreter::run(&network.graph(BATCH).unwrap(), &given).output(0).to_vec();
+        let expected_scores = Interpreter::run(&network.graph(BATCH).unwrap(), &given).output(0).to_vec();
         let raw = training_graph(&networks::training_form(&network, BATCH), &spec()).unwrap();
         let expected = Interpreter::run(&raw, &given);
         for name in f32_convolutions() {
@@ -99,21 +122,22 @@ fn every_forced_convolution_gives_the_same_results() {
                 Cpu::with_isa(threads, Isa::available()[0]).forcing(&[name]).expect("the name is known")
             };
             let place = format!("{name} in {}", network.name);
-            let (got_scores, got) = run(&network, &given, &cpu(1));
-            assert!(
-                run(&network, &given, &cpu(2)) == (got_scores.clone(), got.clone()),
-                "{place}: bits of 2 threads"
-            );
-            let worst = error(&got_scores, &scores);
+            let got_scores = scores(&network, &given, &cpu(1));
+            assert!(scores(&network, &given, &cpu(2)) == got_scores, "{place}: scores of 2 threads");
+            let got = steps(&network, &given, &cpu(1));
+            assert!(steps(&network, &given, &cpu(2)) == got, "{place}: steps of 2 threads");
+            let mut resumed = training(&network, &got.states[0], &cpu(2));
+            let end = step(&mut resumed, &network, &given, 1);
+            assert!(end == got.states[1], "{place}: the step after resuming");
+            let worst = error(&got_scores, &expected_scores);
             assert!(worst < 1e-4, "{place}: scores differ by {worst}");
             for role in [Role::Gradient, Role::Parameter, Role::Buffer] {
                 for (_, value) in raw.variables(role) {
-                    let worst = error(&got[&value.name].1, expected.get(&value.name));
+                    let worst = error(&got.first[&value.name].1, expected.get(&value.name));
                     assert!(worst < 1e-4, "{place}: {} differs by {worst}", value.name);
                 }
             }
-            let training = training_graph(&networks::training_form(&network, BATCH), &spec()).unwrap();
-            let plan = striate_engine::Device::plan(&cpu(1), training).unwrap();
+            let plan = striate_engine::Device::plan(&cpu(1), raw.clone()).unwrap();
             ran.extend(plan.steps.iter().map(|step| step.algorithm).filter(|algorithm| *algorithm == name));
         }
     }

@@ -1,11 +1,14 @@
-//! Every network of the history on random images: inference, and one training step with its auxiliary heads.
+//! Every network of the history on random images: inference, and two training steps with its auxiliary heads; with the
+//! same bits on one thread and after resuming.
 //!
 //! To save time, images and hidden linear layers are smaller than in the original networks; `STRIATE_NETWORKS`
-//! selects the original sizes, for all networks (`full`) or for the one named (`scripts/every-network.sh`).
+//! selects the original sizes, for all networks (`full`) or for the one named (`scripts/every-network.sh`). The ignored
+//! test forces each implementation of convolutions, in all networks or the one named (`scripts/same-bits.sh`).
 
 use std::time::Instant;
 
 use striate_engine::{Cpu, Inference, Training, Variables};
+use striate_formats::weights_sha256;
 use striate_graph::{Network, Op, Optimizer, Role, TrainingSpec};
 use striate_models::Model;
 use striate_tensor::Shape;
@@ -53,65 +56,114 @@ fn published_classes(network: &Network) -> usize {
     if network.input[1] == 32 { 10 } else { 1000 }
 }
 
-/// Checks that the output has the right shape, is finite, and depends on the image.
-fn forward(network: &Network, classes: usize, weights: &Variables, cpu: &Cpu) {
+/// Checks that the output has the right shape, is finite, depends on the image, and has the same bits on all `cpus`.
+fn forward(network: &Network, classes: usize, weights: &Variables, cpus: &[Cpu; 2]) {
     let (shape, images) = images(network);
-    let inference = Inference::new(network.clone(), weights, cpu.clone()).unwrap();
-    let (output, scores) = inference.run(&shape, &images).unwrap();
+    let run = |cpu: &Cpu| {
+        let inference = Inference::new(network.clone(), weights, cpu.clone()).unwrap();
+        inference.run(&shape, &images).unwrap()
+    };
+    let (output, scores) = run(&cpus[0]);
     let name = &network.name;
     assert_eq!(output, Shape::from([BATCH, classes]), "{name}");
     assert!(scores.iter().all(|score| score.is_finite()), "{name}: {scores:?}");
     let (first, second) = scores.split_at(scores.len() / BATCH);
     assert!(first != second, "{name} gives the same scores for different images");
+    assert!(run(&cpus[1]).1 == scores, "{name} gives other scores with another number of threads");
 }
 
-/// Runs a step; checks that the loss is finite and that every parameter differs from that in `before`.
-fn step(network: &Network, training: &mut Training, before: &Variables) -> f32 {
+const SGD: Optimizer = Optimizer::Sgd { momentum: 0.9, nesterov: false, weight_decay: 0.0 };
+
+fn training(network: &Network, cpu: &Cpu) -> Training {
+    let shape = network.input_shape(BATCH);
+    Training::new(network.clone(), TrainingSpec::new(SGD), &shape, 1, cpu.clone()).unwrap()
+}
+
+/// Runs the step with the number `step`, whose loss must be finite; returns the loss, and what a checkpoint contains.
+fn step(network: &Network, training: &mut Training, step: u64) -> (f32, Variables) {
     let (shape, images) = images(network);
     let labels: Vec<i64> = (0..BATCH as i64).collect();
-    training.step(&shape, &images, &labels, 1e-3, 0).unwrap();
-    let name = &network.name;
+    training.step(&shape, &images, &labels, 1e-3, step).unwrap();
     if !training.is_finite(&shape) {
         let place = training.first_non_finite(&shape, &images, &labels);
-        panic!("{name}: loss {}, first non-finite value at {place:?}", training.loss(&shape));
+        let loss = training.loss(&shape);
+        panic!("{}: loss {loss}, first non-finite value at {place:?}", network.name);
     }
-    let after = training.variables(&[Role::Parameter]).unwrap();
-    let unchanged: Vec<&String> =
-        after.iter().filter(|(name, value)| before[*name] == **value).map(|(n, _)| n).collect();
+    (training.loss(&shape), training.variables(&[Role::Parameter, Role::Buffer, Role::State]).unwrap())
+}
+
+/// Runs two steps on the first processor, of which the first must change every parameter in `before`, and the second
+/// again on the other one, from a checkpoint. Returns the first loss, and the memory of a training in bytes.
+fn train(network: &Network, mut training: Training, before: &Variables, other: &Cpu) -> (f32, usize) {
+    let name = &network.name;
+    let (loss, checkpoint) = step(network, &mut training, 0);
+    let unchanged: Vec<&String> = before.keys().filter(|name| before[*name] == checkpoint[*name]).collect();
     let count = unchanged.len();
-    assert!(count == 0, "{name}: {count} of {} parameters did not change: {unchanged:?}", after.len());
-    training.loss(&shape)
+    assert!(count == 0, "{name}: {count} of {} parameters did not change: {unchanged:?}", before.len());
+    let end = weights_sha256(&step(network, &mut training, 1).1);
+    let bytes = training.allocated_bytes();
+    drop(training);
+    let mut resumed = self::training(network, other);
+    resumed.set_variables(&checkpoint).unwrap();
+    let again = weights_sha256(&step(network, &mut resumed, 1).1);
+    assert_eq!(again, end, "{name}: a resumed step with another number of threads");
+    (loss, bytes)
+}
+
+/// The networks that `STRIATE_NETWORKS` selects, and whether at their original sizes.
+fn selected(full_sizes: bool) -> (Vec<&'static Model>, bool) {
+    let wanted = std::env::var("STRIATE_NETWORKS").unwrap_or_default();
+    let models: Vec<_> = match wanted.as_str() {
+        "" | "full" => striate_models::all().iter().collect(),
+        name => striate_models::all().iter().filter(|model| model.name == name).collect(),
+    };
+    assert!(!models.is_empty(), "STRIATE_NETWORKS={wanted}: unknown network");
+    (models, full_sizes && !wanted.is_empty())
+}
+
+/// Runs and trains `network`; returns the first loss, and the memory of a training in bytes.
+fn check(network: &Network, classes: usize, cpus: &[Cpu; 2]) -> (f32, usize) {
+    let training = training(network, &cpus[0]);
+    let weights = training.variables(&[Role::Parameter, Role::Buffer]).unwrap();
+    forward(network, classes, &weights, cpus);
+    drop(weights);
+    let parameters = training.variables(&[Role::Parameter]).unwrap();
+    train(network, training, &parameters, &cpus[1])
 }
 
 #[test]
-fn every_network_runs_and_trains() {
-    let wanted = std::env::var("STRIATE_NETWORKS").unwrap_or_default();
-    let all = || striate_models::all().iter();
-    let models: Vec<_> = match wanted.as_str() {
-        "" | "full" => all().collect(),
-        name => all().filter(|model| model.name == name).collect(),
-    };
-    assert!(!models.is_empty(), "STRIATE_NETWORKS={wanted}: unknown network");
-    let sgd = Optimizer::Sgd { momentum: 0.9, nesterov: false, weight_decay: 0.0 };
-    let cpu = Cpu::new(0).unwrap();
+fn every_network_runs_and_trains_to_the_same_bits() {
+    let (models, is_full) = selected(true);
+    let cpus = [2, 1].map(|threads| Cpu::new(threads).unwrap());
     for model in &models {
-        let network = if wanted.is_empty() { reduced(model) } else { (model.build)().unwrap() };
-        let classes = if wanted.is_empty() { CLASSES } else { published_classes(&network) };
+        let network = if is_full { (model.build)().unwrap() } else { reduced(model) };
+        let classes = if is_full { published_classes(&network) } else { CLASSES };
         let start = Instant::now();
-        let shape = network.input_shape(BATCH);
-        let mut training =
-            Training::new(network.clone(), TrainingSpec::new(sgd), &shape, 1, cpu.clone()).unwrap();
-        let weights = training.variables(&[Role::Parameter, Role::Buffer]).unwrap();
-        let compiled = start.elapsed().as_secs_f64();
-        forward(&network, classes, &weights, &cpu);
-        let inference = start.elapsed().as_secs_f64() - compiled;
-        let loss = step(&network, &mut training, &weights);
-        let seconds = start.elapsed().as_secs_f64();
-        let bytes = training.allocated_bytes() as f64 / 1e6;
-        println!(
-            "{:<20} {inference:6.2} s inference with compilation, {seconds:6.2} s in total, {bytes:6.0} MB, loss {loss:.3}",
-            model.name
-        );
+        let (loss, bytes) = check(&network, classes, &cpus);
+        let (seconds, megabytes) = (start.elapsed().as_secs_f64(), bytes as f64 / 1e6);
+        println!("{:<20} {seconds:6.2} s, {megabytes:6.0} MB, loss {loss:.3}", model.name);
     }
-    println!("{} of {} networks run and train", models.len(), all().count());
+    println!("{} of {} networks run and train", models.len(), striate_models::all().len());
+}
+
+#[test]
+#[ignore = "takes about an hour; run scripts/same-bits.sh"]
+fn every_network_trains_to_the_same_bits_with_every_forced_convolution() {
+    for model in selected(false).0 {
+        let (network, start) = (reduced(model), Instant::now());
+        let mut ran = Vec::new();
+        for forced in Cpu::convolutions() {
+            let cpus = [2, 1].map(|threads| Cpu::new(threads).unwrap().forcing(&[forced]).unwrap());
+            let (shape, spec) = (network.input_shape(BATCH), TrainingSpec::new(SGD));
+            let plan = Training::plan(&network, &spec, &shape, &cpus[0]).unwrap();
+            // One that accepts none of the layers changes nothing.
+            if plan.steps.iter().any(|step| step.algorithm == forced) {
+                check(&network, CLASSES, &cpus);
+                ran.push(forced);
+            }
+        }
+        let seconds = start.elapsed().as_secs_f64();
+        println!("{:<20} {seconds:6.1} s, the same bits with {}", model.name, ran.join(", "));
+        assert!(!ran.is_empty(), "{}", model.name);
+    }
 }
