@@ -294,10 +294,10 @@ def pinned(packages):
 def engines_of(job, args, machine, names):
     """Returns striate, if it has the network, followed by the installed and requested peers."""
     peers = [peer for peer in PEERS[job.mode] if machine.bf16 or "bf16" not in peer]
-    ours = ["striate"] if job.mode == "kernels" or job.subject in names else []
-    ours += ["striate-bf16"] if ours and machine.bf16 and job.mode in ("infer", "train") else []
     if args.peers:
         peers = [peer for peer in args.peers.split(",") if peer in PEERS[job.mode]]
+    ours = ["striate"] if job.mode == "kernels" or job.subject in names else []
+    ours += ["striate-bf16"] if ours and any("bf16" in peer for peer in peers) else []
     return ours + [peer for peer in peers if not missing(peer)]
 
 
