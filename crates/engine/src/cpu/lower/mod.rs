@@ -54,9 +54,10 @@ fn layouts_for(dtypes: &[DType], formats: &[Format]) -> Option<Vec<Layout>> {
     are_equal.then(|| Format::layouts(formats))
 }
 
-/// The element types of the operands of `node`, those read first.
+/// The element types of the operands of `node`, those read first. Gradients that are clipped are one operand.
 pub(crate) fn dtypes(graph: &Graph, node: &Node) -> Vec<DType> {
-    node.inputs.iter().chain(&node.outputs).map(|id| graph.value(*id).dtype).collect()
+    let joined = if matches!(node.op, Op::ClipNorm(_)) { node.outputs.len() - 2 } else { 0 };
+    node.inputs.iter().chain(&node.outputs[joined..]).map(|id| graph.value(*id).dtype).collect()
 }
 
 struct Listed<D: 'static> {
