@@ -100,7 +100,7 @@ impl Backward<'_> {
                 let function = node.op.function().expect("is a function");
                 self.add(node, FunctionGradient(function), vec![x, dy], &[x]);
             }
-            Op::MaxPool(pool) => self.add(node, MaxPoolGradient(pool.clone()), vec![x, dy], &[x]),
+            Op::MaxPool(pool) => self.add(node, MaxPoolGradient::new(pool.clone()), vec![x, dy], &[x]),
             Op::AveragePool(pool) => self.add(node, AveragePoolGradient::new(pool.clone()), vec![dy], &[x]),
             Op::GlobalAveragePool(_) => {
                 let pool = GlobalAveragePool::as_pool(self.graph.shape(x));

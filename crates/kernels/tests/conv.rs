@@ -99,9 +99,11 @@ fn check_conv(d: &ConvDesc) -> Vec<&'static str> {
     ran.extend(check_forward(d, tolerance, true));
 
     let mut dx = zeros(x_shape);
-    conv::reference::data_gradient(d, &dy.values, &w.values, &mut dx);
+    let residual = d.residual.then(|| Operand::random(x_shape, 6));
+    let values = residual.as_ref().map(|residual| &residual.values[..]);
+    conv::reference::data_gradient(d, &dy.values, &w.values, values, &mut dx);
     let writes = vec![(None, Operand::new(x_shape, dx))];
-    let reads = vec![dy.clone(), w];
+    let reads = [dy.clone(), w].into_iter().chain(residual).collect();
     ran.extend(check(&Case { desc: d, list: conv::data_gradient(), reads, writes, tolerance }));
 
     let mut dw = zeros(w_shape);

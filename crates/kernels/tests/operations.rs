@@ -7,7 +7,7 @@ use common::{Case, Operand, cases, check, instruction_sets};
 use proptest::prelude::*;
 use striate_kernels::activation::Activation;
 use striate_kernels::batch_norm::reference::Statistics;
-use striate_kernels::batch_norm::{self, BatchNormDesc};
+use striate_kernels::batch_norm::{self, BatchNormDesc, ResidualGradientDesc};
 use striate_kernels::channel_sum::{self, ChannelSumDesc};
 use striate_kernels::concat::{self, ConcatDesc};
 use striate_kernels::dropout::{self, DropoutDesc};
@@ -166,10 +166,46 @@ fn check_batch_norm(shape: [usize; 4], epsilon: f32) {
         let writes = vec![(None, dx.clone()), (None, dgamma.clone()), (None, dbeta.clone())];
         check(&Case { desc: &fused, list: batch_norm::gradient(), reads, writes, tolerance: 1e-4 });
     }
-    let names = ["batch_norm_plain_f32", "batch_norm_training_plain_f32", "batch_norm_gradient_plain_f32"];
+    ran.extend(check_residual_gradient(&d, [&x, &dy, &gamma, &m, &i]));
+    let names = [
+        "batch_norm_plain_f32",
+        "batch_norm_training_plain_f32",
+        "batch_norm_gradient_plain_f32",
+        "batch_norm_residual_gradient_plain_f32",
+    ];
     for name in names {
         assert_eq!(ran.contains(&name), shape[2] * shape[3] > 1, "{name}, {shape:?}");
     }
+}
+
+/// Fused with the addition of a residual and an activation, the gradient is that of dy, or of a sum, through the
+/// activation, computed separately.
+fn check_residual_gradient(d: &BatchNormDesc, operands: [&Operand; 5]) -> Vec<&'static str> {
+    let [x, dy, gamma, mean, inverse] = operands;
+    let (result, addend) = (Operand::random(d.shape, 8), Operand::random(d.shape, 9));
+    let mut ran = Vec::new();
+    for (activation, is_sum) in [
+        (Activation::Relu, false),
+        (Activation::Relu, true),
+        (Activation::None, true),
+        (Activation::Tanh, true),
+    ] {
+        let values = dy.values.iter().zip(&addend.values).zip(&result.values);
+        let before = values
+            .map(|((dy, addend), y)| activation.derivative(*y) * if is_sum { dy + addend } else { *dy });
+        let before = Operand::new(d.shape, before.collect());
+        let (mut dx, mut dgamma, mut dbeta) = (x.clone(), gamma.clone(), gamma.clone());
+        let out = (&mut dx.values[..], &mut dgamma.values[..], &mut dbeta.values[..]);
+        let values = (&x.values[..], &before.values[..], &gamma.values[..]);
+        batch_norm::reference::gradient(d, values, (&mean.values, &inverse.values, None), out);
+        let norm = BatchNormDesc { activation, residual: true, ..d.clone() };
+        let desc = ResidualGradientDesc { norm, is_sum };
+        let reads = [x, dy, gamma, mean, inverse, &result].into_iter().chain(is_sum.then_some(&addend));
+        let writes = [dx, dgamma, dbeta, before].map(|operand| (None, operand)).to_vec();
+        let (reads, list) = (reads.cloned().collect(), batch_norm::residual_gradient());
+        ran.extend(check(&Case { desc: &desc, list, reads, writes, tolerance: 1e-4 }));
+    }
+    ran
 }
 
 fn check_channel_sum(shape: [usize; 4], product: bool) {

@@ -45,6 +45,16 @@ pub fn all() -> Vec<Network> {
             let x = concat([a, b, c]);
             x.max_pool(3, 2).ceil().flatten().dropout(0.4).linear(6)
         }),
+        // Branches that fill whole blocks of channels; one is itself joined, and one reads what it is joined to.
+        build("branches", [3, 5, 4], |x| {
+            let x = x.conv(16, 3).pad(1).relu();
+            let y = x.conv(16, 1).no_bias().batch_norm().relu();
+            let y = concat([y.conv(16, (1, 3)).pad((0, 1)).relu(), y.conv(32, (3, 1)).pad((1, 0))]);
+            let x = concat([x.conv(16, 1).relu(), y, x.max_pool(3, 1).pad(1), x.conv(9, 5).pad(2).tanh()]);
+            let x = x.conv(16, 1).no_bias().batch_norm().relu();
+            let x = concat([x, x.conv(16, 3).pad(1).no_bias().batch_norm().relu()]);
+            x.average_pool(2, 2).conv(8, 1).global_average_pool().flatten().linear(4)
+        }),
         build("shapes", [16, 11, 7], |x| {
             let x = x.conv(16, (3, 2)).groups(2).dilation((1, 2)).pad((2, 1)).relu();
             let x = x.conv(24, 3).stride((2, 1)).pad(1).groups(4).tanh();

@@ -1,6 +1,6 @@
 //! Fuses activations and residual additions into the convolution, linear layer or batch norm that produces their
-//! operand, and gradients of activations into the gradient of an average pool or batch norm, so that the result is
-//! written only once.
+//! operand, sums of gradients into the data gradient that produces an operand, and gradients of activations into the
+//! gradient of a pool or batch norm, so that the result is written only once.
 
 use std::collections::HashMap;
 
@@ -76,8 +76,14 @@ impl<'g> Fusion<'g> {
         if let Op::ActivationGradient(gradient) = &node.op {
             let [result, dy] = node.inputs[..] else { return None };
             let producer = self.only_producer(dy)?;
-            let Op::AveragePoolGradient(pool) = self.op(producer)? else { return None };
-            let free = pool.activation == Activation::None;
+            let free = match self.op(producer)? {
+                Op::AveragePoolGradient(pool) => pool.activation == Activation::None,
+                Op::MaxPoolGradient(pool) => {
+                    pool.activation == Activation::None
+                        && self.nodes[producer].as_ref().is_some_and(|pool| pool.inputs[0] == result)
+                }
+                _ => false,
+            };
             return free.then_some((producer, Change::ActivationGradient(gradient.0, result)));
         }
         if let Op::BatchNormGradient(gradient) = &node.op {
@@ -101,18 +107,34 @@ impl<'g> Fusion<'g> {
         if self.graph.shape(a) != self.graph.shape(b) {
             return None;
         }
-        [(a, b), (b, a)].into_iter().find_map(|(sum, residual)| {
-            let producer = self.only_producer(sum)?;
-            let free = match self.op(producer)? {
-                Op::Conv(conv) => !conv.residual && conv.activation == Activation::None,
-                Op::BatchNormTraining(training) => {
-                    self.is_movable(producer) && !training.residual && training.activation == Activation::None
-                }
-                _ => false,
-            };
-            let free = free && sum != residual;
-            free.then_some((producer, Change::AddResidual(residual)))
-        })
+        let pairs = [(a, b), (b, a)].into_iter().filter(|(sum, residual)| sum != residual);
+        let fusable = |is_gradient: bool| {
+            move |(sum, residual): (ValueId, ValueId)| {
+                let producer = self.only_producer(sum)?;
+                let takes = self.takes_residual(producer, is_gradient);
+                takes.then_some((producer, Change::AddResidual(residual)))
+            }
+        };
+        // Of two gradients, the second was computed just before.
+        pairs.clone().find_map(fusable(false)).or_else(|| pairs.rev().find_map(fusable(true)))
+    }
+
+    /// Whether a residual can be added to the result of the node: of a data gradient or, otherwise, of a layer.
+    fn takes_residual(&self, index: usize, is_gradient: bool) -> bool {
+        match self.op(index) {
+            Some(Op::Conv(conv)) => !is_gradient && !conv.residual && conv.activation == Activation::None,
+            Some(Op::BatchNormTraining(training)) => {
+                let free = !training.residual && training.activation == Activation::None;
+                !is_gradient && free && self.is_movable(index)
+            }
+            Some(Op::ConvDataGradient(conv)) => is_gradient && !conv.0.residual && self.is_of_maps(index),
+            _ => false,
+        }
+    }
+
+    /// Whether the node computes maps or signals, not volumes.
+    fn is_of_maps(&self, index: usize) -> bool {
+        self.nodes[index].as_ref().is_some_and(|node| self.graph.shape(node.outputs[0]).len() < 5)
     }
 
     /// Whether the node is the only one that writes its outputs, so that it may run later. Layers with shared variables
@@ -153,6 +175,10 @@ impl<'g> Fusion<'g> {
                 conv.residual = true;
                 node.inputs.push(residual);
             }
+            (Op::ConvDataGradient(conv), Change::AddResidual(residual)) => {
+                conv.0.residual = true;
+                node.inputs.push(residual);
+            }
             (Op::BatchNormTraining(training), Change::Activate(activation)) => {
                 training.activation = activation;
             }
@@ -163,6 +189,9 @@ impl<'g> Fusion<'g> {
             (Op::AveragePoolGradient(pool), Change::ActivationGradient(activation, result)) => {
                 pool.activation = activation;
                 node.inputs.push(result);
+            }
+            (Op::MaxPoolGradient(pool), Change::ActivationGradient(activation, _)) => {
+                pool.activation = activation
             }
             _ => unreachable!("no other combination is fused"),
         }
@@ -198,7 +227,12 @@ mod tests {
                 {{ op = "linear", out_features = 2 }},
             ]"#
         );
-        let network = Network::from_text(&text).unwrap();
+        fused_training(&text)
+    }
+
+    /// The fused training graph of a network.
+    fn fused_training(text: &str) -> Graph {
+        let network = Network::from_text(text).unwrap();
         let sgd = Optimizer::Sgd { momentum: 0.9, nesterov: false, weight_decay: 0.0 };
         let whole = network.graph_with_heads(&network.input_shape(2)).unwrap();
         let mut graph = training_graph(&whole, &TrainingSpec::new(sgd)).unwrap();
@@ -226,6 +260,53 @@ mod tests {
     fn relu_and_its_gradient_are_fused_into_the_batch_norm() {
         let relu = vec![Activation::Relu; 2];
         assert_eq!(activations(&fused("")), ([relu.clone(), relu], [0, 0]));
+    }
+
+    #[test]
+    fn gradient_of_an_activation_is_fused_into_that_of_the_pool_after_it() {
+        let text = r#"
+            name = "net"
+            input = [3, 6, 6]
+            layers = [
+                { op = "conv", out_channels = 4, kernel_size = 3 },
+                { name = "first", op = "relu" },
+                { op = "max_pool", kernel_size = 2, stride = 2 },
+                { op = "conv", out_channels = 4, kernel_size = 1 },
+                { name = "second", op = "tanh" },
+                { op = "average_pool", kernel_size = 2, stride = 2 },
+                { op = "flatten" },
+                { op = "linear", out_features = 2 },
+            ]"#;
+        let graph = fused_training(text);
+        let pools = graph.nodes.iter().filter_map(|node| match &node.op {
+            Op::MaxPoolGradient(pool) => Some(pool.activation),
+            Op::AveragePoolGradient(pool) => Some(pool.activation),
+            _ => None,
+        });
+        assert_eq!(pools.collect::<Vec<_>>(), [Activation::Tanh, Activation::Relu]);
+        assert_eq!(activations(&graph).1, [0, 0]);
+    }
+
+    #[test]
+    fn sum_of_gradients_is_fused_into_the_later_data_gradient() {
+        let text = r#"
+            name = "net"
+            input = [3, 6, 6]
+            layers = [
+                { name = "x", op = "conv", out_channels = 4, kernel_size = 3 },
+                { name = "a", op = "conv", out_channels = 4, kernel_size = 1 },
+                { name = "b", op = "conv", inputs = ["x"], out_channels = 4, kernel_size = 1 },
+                { op = "concat", inputs = ["a", "b"] },
+                { op = "flatten" },
+                { op = "linear", out_features = 2 },
+            ]"#;
+        let graph = fused_training(text);
+        let residuals = graph.nodes.iter().filter_map(|node| match &node.op {
+            Op::ConvDataGradient(conv) => Some((conv.0.residual, node.inputs.len())),
+            _ => None,
+        });
+        assert_eq!(residuals.collect::<Vec<_>>(), [(false, 2), (true, 3)]);
+        assert!(!graph.nodes.iter().any(|node| matches!(node.op, Op::Add(_))));
     }
 
     #[test]

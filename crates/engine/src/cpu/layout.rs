@@ -6,6 +6,7 @@
 //! so do their gradients and momenta.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use striate_graph::ops::Reshape;
 use striate_graph::{Graph, Kind, Node, Role, Segment, Value, ValueId};
@@ -14,6 +15,7 @@ use striate_kernels::isa::Isa;
 use striate_tensor::text::grouped;
 use striate_tensor::{Error, Result};
 
+use super::in_place::Within;
 use super::lower::{Candidates, Lowering, dtypes, lower};
 use super::select::{Policy, Selected, select};
 use super::session::Placements;
@@ -24,13 +26,35 @@ pub(super) struct LaidOut {
     pub graph: Graph,
     pub layouts: Vec<Layout>,
     pub choices: Vec<Choice>,
+    /// The values that are parts of others.
+    pub within: HashMap<ValueId, Within>,
 }
 
 impl LaidOut {
-    /// The number of bytes of the value `id` in its layout.
+    /// The number of bytes from the start of the value `id` to its end, in its layout.
     pub fn bytes(&self, id: ValueId) -> usize {
         let value = self.graph.value(id);
         self.layouts[id.0].len(&value.shape) * value.dtype.size()
+    }
+
+    /// The ranges of bytes of the value `id`, which are several if it is part of another.
+    pub fn ranges(&self, id: ValueId) -> Vec<Range<usize>> {
+        let (shape, size) = (self.graph.shape(id), self.graph.value(id).dtype.size());
+        match self.layouts[id.0] {
+            Layout::Part { block, halo, blocks } => {
+                let [images, channels, h, w] = shape.nchw();
+                let own = Layout::Channels { block, halo };
+                let bytes = |channels: usize| own.len(&[1, channels, h, w].into()) * size;
+                let (step, length) = (bytes(blocks * block), bytes(channels));
+                (0..images).map(|image| image * step..image * step + length).collect()
+            }
+            _ => vec![0..self.bytes(id)],
+        }
+    }
+
+    /// The number of bytes of other values between the ranges of `id`.
+    pub fn bytes_between(&self, id: ValueId) -> usize {
+        self.bytes(id) - self.ranges(id).iter().map(Range::len).sum::<usize>()
     }
 }
 
@@ -42,6 +66,8 @@ pub(super) enum Choice {
     Alias,
     /// By conversion to another layout. In the graph, this is a reshape that changes nothing.
     Reorder,
+    /// Not at all: the parts are in their places in the whole.
+    InPlace,
 }
 
 pub(super) fn lay_out(graph: Graph, policy: Policy, placements: &Placements) -> Result<LaidOut> {
@@ -56,7 +82,8 @@ pub(super) fn lay_out(graph: Graph, policy: Policy, placements: &Placements) -> 
     }
     pass.graph.nodes = pass.nodes;
     check_sizes(&pass.graph, &pass.layouts)?;
-    Ok(LaidOut { graph: pass.graph, layouts: pass.layouts, choices: pass.choices })
+    let (graph, layouts, choices) = (pass.graph, pass.layouts, pass.choices);
+    Ok(LaidOut { graph, layouts, choices, within: HashMap::new() })
 }
 
 /// The largest number of elements accepted in a value including its halo; low enough that the total size of all

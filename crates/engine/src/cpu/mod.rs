@@ -1,20 +1,25 @@
 //! The CPU: its passes, in order, and the choice of kernels.
 //!
 //! 1. `fuse` (graph to graph): fuses activations and residual additions into the preceding operation.
-//! 2. `autocast` (graph to graph): casts the operands of convolutions, if these are to be computed in `bf16`.
-//! 3. `layout`: chooses an implementation and layouts for every operation (`select`) and inserts conversions where
+//! 2. `residual_gradient` (graph to graph): fuses the gradients at the end of a residual unit.
+//! 3. `autocast` (graph to graph): casts the operands of convolutions, if these are to be computed in `bf16`.
+//! 4. `layout`: chooses an implementation and layouts for every operation (`select`) and inserts conversions where
 //!    layouts differ. If disabled, everything is plain and runs on kernels for plain layouts.
-//! 4. `memory`: assigns an offset to every value; values with disjoint lifetimes share memory. If disabled, no
+//! 5. `in_place`: places the parts of concatenated values and their gradients in the whole, so that they need not be
+//!    copied.
+//! 6. `memory`: assigns an offset to every value; values with disjoint lifetimes share memory. If disabled, no
 //!    memory is shared.
 
 mod arenas;
 mod constants;
 mod deployment;
 mod fuse;
+mod in_place;
 mod layout;
 mod lower;
 mod memory;
 mod plan;
+mod residual_gradient;
 mod schedule;
 mod select;
 mod session;
@@ -42,7 +47,7 @@ use crate::passes::{Disabled, trains};
 use crate::report::PlanReport;
 
 /// The names of the CPU passes, in order.
-pub const PASS_NAMES: &[&str] = &["fuse", "autocast", "layout", "memory"];
+pub const PASS_NAMES: &[&str] = &["fuse", "residual_gradient", "autocast", "layout", "in_place", "memory"];
 
 /// The processor: an instruction set and a thread pool.
 #[derive(Clone)]
@@ -141,7 +146,7 @@ impl Cpu {
         &self.thread_pool
     }
 
-    /// Returns the graph after the fusion pass and after the layout pass, in which conversions are reshapes that change
+    /// Returns the graph after the fusion passes and after the layout pass, in which conversions are reshapes that change
     /// nothing; for tests and for inspection.
     ///
     /// # Errors
@@ -156,6 +161,9 @@ impl Cpu {
     fn rewrite(&self, graph: &mut Graph) -> Result<()> {
         if !self.disabled.contains("fuse") {
             fuse::fuse(graph);
+        }
+        if !self.disabled.contains("residual_gradient") {
+            residual_gradient::fuse_residual_gradients(graph);
         }
         if self.precision == Precision::Bf16 && !self.disabled.contains("autocast") {
             if trains(graph) {
@@ -173,7 +181,10 @@ impl Cpu {
     /// Compiles `graph`, with variables in the places where other plans have them.
     fn compile(&self, mut graph: Graph, placements: &Placements) -> Result<Plan> {
         self.rewrite(&mut graph)?;
-        let laid_out = layout::lay_out(graph, self.policy(), placements)?;
+        let mut laid_out = layout::lay_out(graph, self.policy(), placements)?;
+        if !self.disabled.contains("in_place") {
+            in_place::place_parts(&mut laid_out);
+        }
         let share = !self.disabled.contains("memory");
         schedule::schedule(laid_out, self, placements, share)
     }

@@ -2,6 +2,7 @@
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 
 use striate_graph::{Kind, Node, Op, Role, Segment, Value, ValueId};
 use striate_kernels::{Access, Layout, Place, Region};
@@ -9,6 +10,7 @@ use striate_kernels::{Kernel, reorder};
 use striate_tensor::{ALIGNMENT, DType, Result};
 
 use super::Cpu;
+use super::in_place::Within;
 use super::layout::{Choice, LaidOut};
 use super::memory::{Need, place};
 use super::plan::{Constant, Plan, Preparation, Step};
@@ -75,12 +77,15 @@ struct Bound {
     threads: usize,
 }
 
-/// Binds each node's kernel to its layouts. Aliases are returned as a map from output to input instead.
-fn bind(laid_out: &mut LaidOut, cpu: &Cpu) -> (Vec<Bound>, HashMap<ValueId, ValueId>) {
+/// Values that lie in others.
+type Aliases = HashMap<ValueId, Within>;
+
+/// Binds each node's kernel to its layouts. Aliases and parts are returned as a map to the values that they lie in.
+fn bind(laid_out: &mut LaidOut, cpu: &Cpu) -> (Vec<Bound>, Aliases) {
     let choices = std::mem::take(&mut laid_out.choices);
     let (isa, threads) = (cpu.isa(), cpu.thread_pool().threads());
     let graph = &laid_out.graph;
-    let mut aliases = HashMap::new();
+    let mut aliases = laid_out.within.clone();
     let mut bound = Vec::with_capacity(choices.len());
     for (node, choice) in graph.nodes.iter().zip(choices) {
         let operands = node.inputs.iter().chain(&node.outputs);
@@ -88,9 +93,10 @@ fn bind(laid_out: &mut LaidOut, cpu: &Cpu) -> (Vec<Bound>, HashMap<ValueId, Valu
         let is_copy = matches!(choice, Choice::Reorder);
         let (op, algorithm, kernel) = match choice {
             Choice::Alias => {
-                aliases.insert(node.outputs[0], node.inputs[0]);
+                aliases.insert(node.outputs[0], Within { whole: node.inputs[0], offset: 0 });
                 continue;
             }
+            Choice::InPlace => continue,
             Choice::Reorder => {
                 let shape = graph.shape(node.inputs[0]).nchw();
                 let dtype = graph.value(node.inputs[0]).dtype;
@@ -115,9 +121,12 @@ impl Bound {
         }
         writes.extend(scratch);
         let is_float = |id: &&ValueId| graph.value(**id).dtype == DType::F32;
-        let written = self.node.outputs.iter().filter(is_float).map(|id| places.region(*id)).collect();
+        let written =
+            self.node.outputs.iter().filter(is_float).flat_map(|id| places.own_regions(*id)).collect();
         let access = Access::new(reads, writes).map_err(|e| e.at(format!("step {}", self.node.name)))?;
-        let bytes = access.regions().iter().map(|region| region.bytes.len() as u64).sum();
+        let bytes: usize = access.regions().iter().map(|region| region.bytes.len()).sum();
+        let operands = self.node.inputs.iter().chain(&self.node.outputs);
+        let between: usize = operands.map(|id| places.laid_out.bytes_between(*id)).sum();
         let output = self.node.outputs[0];
         let report = StepReport {
             op: self.op,
@@ -126,7 +135,7 @@ impl Bound {
             format: places.laid_out.layouts[output.0].of(graph.value(output).dtype).to_string(),
             once: self.node.segment == Segment::Prepare,
             flops: 2 * self.node.macs(graph),
-            bytes,
+            bytes: (bytes - between) as u64,
             seconds: None,
             name: self.node.name,
         };
@@ -183,7 +192,7 @@ fn constant(laid_out: &LaidOut, originals: &HashMap<ValueId, ValueId>, id: Value
 struct Places<'a> {
     laid_out: &'a LaidOut,
     regions: HashMap<ValueId, Region>,
-    aliases: HashMap<ValueId, ValueId>,
+    aliases: Aliases,
 }
 
 /// The arena's size and scratch memory.
@@ -194,15 +203,32 @@ struct Work {
 }
 
 impl Places<'_> {
-    fn root(&self, mut id: ValueId) -> ValueId {
-        while let Some(original) = self.aliases.get(&id) {
-            id = *original;
-        }
-        id
+    fn root(&self, id: ValueId) -> ValueId {
+        self.within(id).whole
     }
 
+    /// The value that `id` lies in, which is `id` itself if it lies in no other, and its offset there.
+    fn within(&self, id: ValueId) -> Within {
+        let mut place = Within { whole: id, offset: 0 };
+        while let Some(Within { whole, offset }) = self.aliases.get(&place.whole) {
+            place = Within { whole: *whole, offset: place.offset + offset };
+        }
+        place
+    }
+
+    /// The region from the start of `id` to its end.
     fn region(&self, id: ValueId) -> Region {
-        self.regions[&self.root(id)].clone()
+        let Within { whole, offset } = self.within(id);
+        let Region { place, bytes } = &self.regions[&whole];
+        let start = bytes.start + offset;
+        Region { place: *place, bytes: start..start + self.laid_out.bytes(id) }
+    }
+
+    /// The regions of `id`, without what lies between them if it is part of another value.
+    fn own_regions(&self, id: ValueId) -> Vec<Region> {
+        let Region { place, bytes } = self.region(id);
+        let shift = |own: Range<usize>| bytes.start + own.start..bytes.start + own.end;
+        self.laid_out.ranges(id).into_iter().map(|own| Region { place, bytes: shift(own) }).collect()
     }
 
     /// Assigns regions to variables. Those with the same role are contiguous, gradients in the order in which they

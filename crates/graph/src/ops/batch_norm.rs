@@ -45,6 +45,18 @@ pub struct BatchNormGradient {
     pub activation: Activation,
 }
 
+/// Gradient of y = activation(norm(x) + residual); made by fusion. Operands: x, dy, γ, mean, 1/√(σ² + ε), y and, if dy
+/// is a sum, its second addend; outputs: dx, dγ, dβ, and the gradient of the residual.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BatchNormResidualGradient {
+    /// The layer.
+    pub norm: BatchNorm,
+    /// Applied to the sum.
+    pub activation: Activation,
+    /// Whether dy is the sum of two operands.
+    pub is_sum: bool,
+}
+
 /// Folds a batch norm into the weight and bias of the preceding convolution. Operands: weight, γ, β,
 /// running_mean, running_var, and the convolution's bias if it has one; outputs: weight, bias.
 #[derive(Debug, Clone, PartialEq)]

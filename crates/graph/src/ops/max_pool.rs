@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use striate_tensor::{Result, Shape};
 
 use super::average_pool::{pooled, pooling_cost};
-use super::{Cost, LayerOp, Window, is_false};
+use super::{Activation, Cost, LayerOp, Window, is_false};
 use crate::{Padding, PerAxis};
 
 /// Maximum over windows: maps `[N, C, H, W]` to `[N, C, OH, OW]`, signals `[N, C, W]` to `[N, C, OW]`, volumes
@@ -30,7 +30,19 @@ pub struct MaxPool {
 
 /// Gradient of max pooling. Operands: x, dy; output: dx.
 #[derive(Debug, Clone, PartialEq)]
-pub struct MaxPoolGradient(pub MaxPool);
+pub struct MaxPoolGradient {
+    /// The pool.
+    pub pool: MaxPool,
+    /// The activation before the pool, with the output x, whose gradient is applied as well.
+    pub activation: Activation,
+}
+
+impl MaxPoolGradient {
+    /// The gradient of `pool` without an activation.
+    pub fn new(pool: MaxPool) -> MaxPoolGradient {
+        MaxPoolGradient { pool, activation: Activation::None }
+    }
+}
 
 impl LayerOp for MaxPool {
     fn output(&self, inputs: &[&Shape]) -> Result<Shape> {

@@ -48,7 +48,9 @@ use striate_tensor::{Error, Result, Shape};
 pub use activation::{Activation, ActivationGradient, Relu, Relu6, ScaledTanh, Sigmoid, Tanh};
 pub use arithmetic::{Add, Div, ExtremumGradient, Max, Min, Mul, Sub, SumTo};
 pub use average_pool::{AveragePool, AveragePoolGradient};
-pub use batch_norm::{BatchNorm, BatchNormGradient, BatchNormTraining, FoldBatchNorm};
+pub use batch_norm::{
+    BatchNorm, BatchNormGradient, BatchNormResidualGradient, BatchNormTraining, FoldBatchNorm,
+};
 pub use cast::Cast;
 pub use channel_sum::{ChannelProductSum, ChannelSum};
 pub use class_loss::{ClassLoss, ClassLossGradient, Criterion};
@@ -348,6 +350,8 @@ operations! {
         BatchNormTraining = "batch_norm_training",
         /// Gradient of batch normalization.
         BatchNormGradient = "batch_norm_gradient",
+        /// Gradient of batch normalization, of the addition of a residual and of an activation.
+        BatchNormResidualGradient = "batch_norm_residual_gradient",
         /// Folding of a batch norm into the weights and bias of the convolution before it.
         FoldBatchNorm = "fold_batch_norm",
         /// Conversion to another element type.

@@ -76,7 +76,8 @@ impl Implementation<ConvDesc> for DataGradient {
         let block = isa.block();
         (is_depthwise(d) && has_few_taps(d, 1, 1) && has_few_phases(d)).then(|| {
             let halo = geometry::halo(&geometry::backward(d, 0), &geometry::backward(d, 1), d.output);
-            Format::f32s([Layout::Channels { block, halo }, weight_layout(isa), Layout::channels(block)])
+            let (dy, dx) = (Layout::Channels { block, halo }, Layout::channels(block));
+            Format::f32s([dy, weight_layout(isa), dx].into_iter().chain(d.residual.then_some(dx)))
         })
     }
 
@@ -89,8 +90,8 @@ impl Implementation<ConvDesc> for DataGradient {
             activation: Activation::None,
             has_bias: false,
             x: Maps::new(dy, layouts[0]),
-            y: Maps::new(dx, layouts[2]),
-            residual: None,
+            y: Maps::new(dx, layouts[layouts.len() - 1]),
+            residual: d.residual.then(|| Maps::new(dx, layouts[2])),
             w_block: d.kernel[0] * d.kernel[1] * isa.block(),
             parts: Vec::new(),
         };
@@ -169,10 +170,10 @@ impl Kernel for Depthwise {
         let residual = self.residual.map(|maps| (maps, views.read::<f32>(views.reads() - 1)));
         let y = views.write::<f32>(0);
         assert!(
-            x.len() >= self.x.count * self.x.map_len()
+            x.len() >= self.x.len()
                 && w.len() >= self.x.blocks * self.w_block
-                && y.len() >= self.y.count * self.y.map_len()
-                && residual.is_none_or(|(maps, values)| values.len() >= maps.count * maps.map_len())
+                && y.len() >= self.y.len()
+                && residual.is_none_or(|(maps, values)| values.len() >= maps.len())
                 && (!self.has_bias || bias.len() == self.channels),
             "operand lengths must match the layouts"
         );
@@ -233,7 +234,7 @@ impl Body for Item<'_> {
             activation: c.activation,
             channels,
         };
-        let y_map = self.map * c.y.map_len();
+        let (x_map, y_map) = (c.x.at(self.map), c.y.at(self.map));
         for row in self.rows.clone() {
             let y_row = part.rows.first + row * part.rows.step;
             let first = part.columns.first * S::LANES;
@@ -244,9 +245,9 @@ impl Body for Item<'_> {
                 if part.columns.first == 0 {
                     c.y.clear_halo_of_row(self.y.get().add(y_map), y_row);
                 }
-                let x = self.map * c.x.map_len() + row * part.rows.input_step * c.x.row_len();
+                let x = x_map + row * part.rows.input_step * c.x.row_len();
                 let residual = self.residual.map_or(std::ptr::null(), |(maps, values)| {
-                    values.as_ptr().add(self.map * maps.map_len() + maps.row(y_row) + first)
+                    values.as_ptr().add(maps.at(self.map) + maps.row(y_row) + first)
                 });
                 let y = self.y.get().add(y_map + c.y.row(y_row) + first);
                 job.row(s, part.columns.count, self.x.as_ptr().add(x), residual, y);

@@ -97,9 +97,7 @@ impl Kernel for Bound {
     fn run(&self, context: &Context, views: &mut Views) {
         let (x, dy, dw) = (views.read::<f32>(0), views.read::<f32>(1), views.write::<f32>(0));
         assert!(
-            x.len() >= self.x.count * self.x.map_len()
-                && dy.len() >= self.dy.count * self.dy.map_len()
-                && dw.len() == self.dw_len(),
+            x.len() >= self.x.len() && dy.len() >= self.dy.len() && dw.len() == self.dw_len(),
             "operand lengths must match the layouts"
         );
         if self.slices == 1 {
@@ -132,7 +130,7 @@ impl Body for Item<'_> {
         let b = self.bound;
         for image in self.images.clone() {
             let map = image * b.x.blocks + self.block;
-            let (x, dy) = (&self.x[map * b.x.map_len()..], &self.dy[map * b.dy.map_len()..]);
+            let (x, dy) = (&self.x[b.x.at(map)..], &self.dy[b.dy.at(map)..]);
             for (chunk, taps) in b.taps.chunks(MOST_TAPS).enumerate() {
                 let dw = &mut self.dw[chunk * MOST_TAPS * S::LANES..][..taps.len() * S::LANES];
                 // SAFETY: rows, taps and pixels lie within the maps, whose lengths `Bound::run` checked.

@@ -103,8 +103,9 @@ impl Implementation<ConvDesc> for DataGradient {
             && has_few_phases(d);
         fits.then(|| {
             let halo = geometry::halo(&geometry::backward(d, 0), &geometry::backward(d, 1), d.output);
-            let dy = Layout::Channels { block, halo };
-            Format::f32s([dy, Layout::KernelBackward { block }, Layout::channels(block)])
+            let (dy, dx) = (Layout::Channels { block, halo }, Layout::channels(block));
+            let w = Layout::KernelBackward { block };
+            Format::f32s([dy, w, dx].into_iter().chain(d.residual.then_some(dx)))
         })
     }
 
@@ -138,12 +139,12 @@ impl Part {
     fn line<W>(&self, conv: &Direct<W>, line: usize) -> Place {
         let (image, row) = (line / self.rows.count, line % self.rows.count);
         let out = |maps: &Maps| {
-            let map = image * maps.blocks * maps.map_len();
+            let map = image * maps.image_len;
             map + maps.row(self.rows.first + row * self.rows.step) + self.columns.first * maps.block
         };
         let x = &conv.x;
         Place {
-            x: image * x.blocks * x.map_len() + row * self.rows.input_step * x.row_len(),
+            x: image * x.image_len + row * self.rows.input_step * x.row_len(),
             y: out(&conv.y),
             residual: conv.residual.as_ref().map_or(0, out),
         }
@@ -192,7 +193,8 @@ impl Direct<Single> {
     fn backward(d: &ConvDesc, isa: Isa, layouts: &[Layout]) -> Self {
         let block = isa.block();
         let x = Maps::new([d.batch, d.out_channels, d.output[0], d.output[1]], layouts[0]);
-        let y = Maps::new([d.batch, d.in_channels, d.input[0], d.input[1]], layouts[2]);
+        let (last, y_shape) = (layouts.len() - 1, [d.batch, d.in_channels, d.input[0], d.input[1]]);
+        let y = Maps::new(y_shape, layouts[last]);
         let group_maps = x.blocks / d.groups;
         let square = d.kernel[0] * d.kernel[1] * block * block;
         let group_blocks = y.blocks / d.groups;
@@ -202,7 +204,7 @@ impl Direct<Single> {
             activation: Activation::None,
             has_bias: false,
             parts: Vec::new(),
-            residual: None,
+            residual: d.residual.then(|| Maps::new(y_shape, layouts[2])),
             groups: d.groups,
             group_blocks,
             group_maps,
@@ -374,10 +376,10 @@ impl<W: Word> Kernel for Direct<W> {
         let residual = self.residual.map(|maps| (maps, views.read::<f32>(views.reads() - 1)));
         let y = views.write::<f32>(0);
         assert!(
-            x.len() >= self.x.count * self.x.map_len()
+            x.len() >= self.x.len()
                 && w.len() >= self.w_len
-                && y.len() >= self.y.count * self.y.map_len()
-                && residual.is_none_or(|(maps, values)| values.len() >= maps.count * maps.map_len())
+                && y.len() >= self.y.len()
+                && residual.is_none_or(|(maps, values)| values.len() >= maps.len())
                 && (!self.has_bias || bias.len() == self.channels),
             "operand lengths must match the layouts"
         );
@@ -532,9 +534,9 @@ impl<'a, W: Word> Item<'a, W> {
         for line in self.lines.clone() {
             let (image, row) = (line / rows.count, rows.first + line % rows.count * rows.step);
             for block in self.blocks.clone() {
-                let map = image * maps.blocks + self.group * c.group_blocks + block;
+                let map = image * maps.image_len + (self.group * c.group_blocks + block) * maps.map_len();
                 // SAFETY: the map lies within y, and only the item of this row writes its halo.
-                unsafe { maps.clear_halo_of_row(self.y.get().add(map * maps.map_len()), row) }
+                unsafe { maps.clear_halo_of_row(self.y.get().add(map), row) }
             }
         }
     }

@@ -47,7 +47,7 @@ pub struct ConvDesc {
     pub padding: [usize; 2],
     /// Whether there is a bias.
     pub bias: bool,
-    /// Whether a value in the shape of y is added before the activation.
+    /// Whether a value in the shape of y is added before the activation; in the data gradient, one in the shape of x.
     pub residual: bool,
     /// Applied to the result.
     pub activation: Activation,
@@ -86,7 +86,7 @@ pub fn forward() -> &'static [&'static dyn Implementation<ConvDesc>] {
     LIST
 }
 
-/// Reads dy and w, writes dx.
+/// Reads dy, w and the optional residual; writes dx.
 pub fn data_gradient() -> &'static [&'static dyn Implementation<ConvDesc>] {
     static LIST: &[&dyn Implementation<ConvDesc>] = &[
         &images::DataGradient,
@@ -101,10 +101,10 @@ pub fn data_gradient() -> &'static [&'static dyn Implementation<ConvDesc>] {
         &direct::DataGradient,
         &Reference::<ConvDesc> {
             name: "conv_data_gradient_reference",
-            operands: |_| floats(3),
+            operands: |d| floats(3 + usize::from(d.residual)),
             run: |d, views| {
                 let (dy, w) = (views.read::<f32>(0), views.read(1));
-                reference::data_gradient(d, dy, w, views.write(0));
+                reference::data_gradient(d, dy, w, d.residual.then(|| views.read(2)), views.write(0));
             },
         },
     ];

@@ -61,9 +61,12 @@ pub fn forward<T: Real>(
     y.iter_mut().for_each(|out| *out = d.activation.apply(*out));
 }
 
-/// dx from dy and w.
-pub fn data_gradient<T: Real>(d: &ConvDesc, dy: &[T], w: &[T], dx: &mut [T]) {
-    dx.fill(T::from_f64(0.0));
+/// dx from dy and w, plus the residual.
+pub fn data_gradient<T: Real>(d: &ConvDesc, dy: &[T], w: &[T], residual: Option<&[T]>, dx: &mut [T]) {
+    match residual {
+        Some(residual) => dx.copy_from_slice(residual),
+        None => dx.fill(T::from_f64(0.0)),
+    }
     each_tap(d, |tap| dx[tap.x] += dy[tap.y] * w[tap.w]);
 }
 

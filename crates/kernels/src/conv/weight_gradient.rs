@@ -168,9 +168,7 @@ impl Kernel for Bound {
     fn run(&self, context: &Context, views: &mut Views) {
         let (x, dy, dw) = (views.read::<f32>(0), views.read::<f32>(1), views.write::<f32>(0));
         assert!(
-            x.len() >= self.x.count * self.x.map_len()
-                && dy.len() >= self.dy.count * self.dy.map_len()
-                && dw.len() == self.dw_len,
+            x.len() >= self.x.len() && dy.len() >= self.dy.len() && dw.len() == self.dw_len,
             "operand lengths must match the layouts"
         );
         if self.slices == 1 {
@@ -267,8 +265,8 @@ impl Item<'_> {
         let rows = b.band.min(b.d.output[0] - row);
         let most = (S::ACCUMULATORS / self.blocks).min(MOST_VALUES);
         let values = if map == b.group_maps - 1 { &b.last_values } else { &b.values };
-        let x_map = (image * b.x.blocks + self.group * b.group_maps + map) * b.x.map_len();
-        let dy_map = (image * b.dy.blocks + self.first) * b.dy.map_len();
+        let x_map = image * b.x.image_len + (self.group * b.group_maps + map) * b.x.map_len();
+        let dy_map = image * b.dy.image_len + self.first * b.dy.map_len();
         for values in values {
             let parts = values.count.div_ceil(most);
             for part in 0..parts {

@@ -2,10 +2,11 @@
 
 use striate_tensor::Element;
 
+use crate::threads::{Pointer, ThreadPool};
 use crate::{Halo, Layout};
 
-/// The geometry of a value in [`Layout::Channels`], or in [`Layout::Images`], where the lanes of a map are
-/// images instead of channels.
+/// The geometry of a value in [`Layout::Channels`] or [`Layout::Part`], or in [`Layout::Images`], where the lanes of a
+/// map are images instead of channels.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Maps {
     pub block: usize,
@@ -18,38 +19,49 @@ pub(crate) struct Maps {
     /// Rows and columns, without the halo.
     pub size: [usize; 2],
     pub halo: Halo,
+    /// Floats from one image to the next, more than its maps have if the value is part of a wider one.
+    pub image_len: usize,
 }
 
 impl Maps {
     /// The geometry of a value of `shape` `[N, C, H, W]`.
     ///
     /// # Panics
-    /// If the layout is neither of the two.
+    /// If the layout is none of the three.
     pub fn new(shape: [usize; 4], layout: Layout) -> Maps {
         let [n, c, h, w] = shape;
-        let (block, halo) = match layout {
-            Layout::Channels { block, halo } => (block, halo),
+        let (block, halo, whole) = match layout {
+            Layout::Channels { block, halo } => (block, halo, c.div_ceil(block)),
+            Layout::Part { block, halo, blocks } => (block, halo, blocks),
             Layout::Images { block } => {
-                let count = n / block * c;
                 return Maps {
                     block,
-                    count,
+                    count: n / block * c,
                     blocks: 1,
                     last_channels: block,
                     size: [h, w],
                     halo: Halo::NONE,
+                    image_len: h * w * block,
                 };
             }
             other => panic!("layout {other} does not consist of maps of vectors"),
         };
         let blocks = c.div_ceil(block);
         let last_channels = c - (blocks - 1) * block;
-        Maps { block, count: n * blocks, blocks, last_channels, size: [h, w], halo }
+        let mut maps =
+            Maps { block, count: n * blocks, blocks, last_channels, size: [h, w], halo, image_len: 0 };
+        maps.image_len = whole * maps.map_len();
+        maps
     }
 
     /// The same value, counted in pairs of channels.
     pub fn pairs(self) -> Maps {
-        Maps { block: self.block / 2, last_channels: self.last_channels.div_ceil(2), ..self }
+        Maps {
+            block: self.block / 2,
+            last_channels: self.last_channels.div_ceil(2),
+            image_len: self.image_len / 2,
+            ..self
+        }
     }
 
     /// Elements in a row, including the halo.
@@ -57,9 +69,9 @@ impl Maps {
         (self.halo.left + self.size[1] + self.halo.right) * self.block
     }
 
-    /// Elements in the value.
+    /// Elements from the start of the value to its end.
     pub fn len(&self) -> usize {
-        self.count * self.map_len()
+        self.at(self.count - 1) + self.map_len()
     }
 
     /// Elements in a map, including the halo.
@@ -67,9 +79,32 @@ impl Maps {
         (self.halo.top + self.size[0] + self.halo.bottom) * self.row_len()
     }
 
+    /// The offset of map number `map`.
+    #[inline(always)]
+    pub fn at(&self, map: usize) -> usize {
+        map / self.blocks * self.image_len + map % self.blocks * self.map_len()
+    }
+
     /// The values of map number `map`.
     pub fn map<'a, T>(&self, values: &'a [T], map: usize) -> &'a [T] {
-        &values[map * self.map_len()..][..self.map_len()]
+        &values[self.at(map)..][..self.map_len()]
+    }
+
+    /// Calls `work` with the number and the values of every map, on all threads.
+    pub fn each<T: Element>(
+        &self,
+        thread_pool: &ThreadPool,
+        values: &mut [T],
+        work: impl Fn(usize, &mut [T]) + Sync,
+    ) {
+        assert!(values.len() >= self.len(), "operand lengths must match the layouts");
+        let start = Pointer(values.as_mut_ptr());
+        thread_pool.run(self.count, |map| {
+            // SAFETY: maps do not overlap and lie within `values`; each is taken once.
+            work(map, unsafe {
+                std::slice::from_raw_parts_mut(start.get().add(self.at(map)), self.map_len())
+            });
+        });
     }
 
     /// The offset in its map of the first element of row `row` after the halo.

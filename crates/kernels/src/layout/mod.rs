@@ -66,6 +66,16 @@ pub enum Layout {
         /// Zero border of every feature map.
         halo: Halo,
     },
+    /// As [`Layout::Channels`], but images lie further apart: the value is part of a wider one, such as a concatenated
+    /// value, from a certain block of channels on.
+    Part {
+        /// Channels per block.
+        block: usize,
+        /// Zero border of every feature map.
+        halo: Halo,
+        /// Blocks per image of the wider value.
+        blocks: usize,
+    },
     /// `[N/b][C][H][W][b]`: a batch-innermost activation. N is a multiple of `block`, so no lane is
     /// padding, and there is no halo; flattening such a value does not move its bytes.
     Images {
@@ -104,10 +114,10 @@ impl Layout {
         matches!(self, Layout::Images { .. })
     }
 
-    /// The zero border; only [`Layout::Channels`] can have one.
+    /// The zero border; only [`Layout::Channels`] and [`Layout::Part`] can have one.
     pub fn halo(self) -> Halo {
         match self {
-            Layout::Channels { halo, .. } => halo,
+            Layout::Channels { halo, .. } | Layout::Part { halo, .. } => halo,
             _ => Halo::NONE,
         }
     }
@@ -121,7 +131,7 @@ impl Layout {
         }
     }
 
-    /// The number of elements that a value of `shape` occupies, including padding.
+    /// The number of elements that a value of `shape` occupies, including padding: from its first to its last.
     ///
     /// # Panics
     /// If the number does not fit `usize`.
@@ -146,6 +156,11 @@ impl Layout {
             Layout::Channels { block, halo } => {
                 product(&[a, up(b, block), halo.top + h + halo.bottom, halo.left + w + halo.right])
             }
+            Layout::Part { block, halo, blocks } => {
+                let map = [block, halo.top + h + halo.bottom, halo.left + w + halo.right];
+                let maps = (a - 1).checked_mul(blocks)?.checked_add(b.div_ceil(block))?;
+                product(&map)?.checked_mul(maps)
+            }
             Layout::KernelForward { block } | Layout::KernelBackward { block } => {
                 product(&[up(a, block), up(b, block), h, w])
             }
@@ -165,9 +180,13 @@ impl Layout {
             Layout::Plain => ((i0 * d1 + i1) * d2 + i2) * d3 + i3,
             Layout::Packed(packed) => panic!("the elements of {packed:?} have no offsets"),
             Layout::Channels { block, halo } => {
+                let blocks = d1.div_ceil(block);
+                Layout::Part { block, halo, blocks }.offset(shape, index)
+            }
+            Layout::Part { block, halo, blocks } => {
                 let rows = halo.top + d2 + halo.bottom;
                 let columns = halo.left + d3 + halo.right;
-                let map = i0 * d1.div_ceil(block) + i1 / block;
+                let map = i0 * blocks + i1 / block;
                 ((map * rows + halo.top + i2) * columns + halo.left + i3) * block + i1 % block
             }
             Layout::Images { block } => (((i0 / block * d1 + i1) * d2 + i2) * d3 + i3) * block + i0 % block,
@@ -193,6 +212,9 @@ impl fmt::Display for Layout {
             Layout::Channels { block, halo } if *halo == Halo::NONE => write!(f, "nchw{block}c"),
             Layout::Channels { block, halo: h } => {
                 write!(f, "nchw{block}c+{},{},{},{}", h.top, h.left, h.bottom, h.right)
+            }
+            Layout::Part { block, halo, blocks } => {
+                write!(f, "{}/{blocks}", Layout::Channels { block: *block, halo: *halo })
             }
             Layout::Images { block } => write!(f, "nchw{block}n"),
             Layout::KernelForward { block } => write!(f, "oihw{block}i{block}o"),

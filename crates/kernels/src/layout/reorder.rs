@@ -60,8 +60,10 @@ fn copy<T: Element>(
 ) {
     match (from, to) {
         (from, to) if from == to => destination.copy_from_slice(source),
-        (Layout::Plain, Layout::Channels { .. }) => to_channels(shape, to, source, destination, thread_pool),
-        (Layout::Channels { .. }, Layout::Plain) => {
+        (Layout::Plain, Layout::Channels { .. } | Layout::Part { .. }) => {
+            to_channels(shape, to, source, destination, thread_pool)
+        }
+        (Layout::Channels { .. } | Layout::Part { .. }, Layout::Plain) => {
             from_channels(shape, from, source, destination, thread_pool)
         }
         (Layout::Plain, Layout::Images { block }) => {
@@ -89,7 +91,7 @@ fn to_channels<T: Element>(
 ) {
     let maps = Maps::new(shape, to);
     let [_, channels, h, w] = shape;
-    thread_pool.pieces(destination, maps.map_len(), |map, out| {
+    maps.each(thread_pool, destination, |map, out| {
         maps.clear_halo(out);
         let first = map / maps.blocks * channels + map % maps.blocks * maps.block;
         let real = maps.channels(map);
@@ -119,7 +121,7 @@ fn from_channels<T: Element>(
     thread_pool.pieces(destination, channels * h * w, |image, out| {
         for (channel, out) in out.chunks_exact_mut(h * w).enumerate() {
             let map = image * maps.blocks + channel / maps.block;
-            let source = &source[map * maps.map_len()..][..maps.map_len()];
+            let source = maps.map(source, map);
             for (row, out) in out.chunks_exact_mut(w).enumerate() {
                 let source = source[maps.row(row)..][..w * maps.block].iter();
                 let lanes = source.skip(channel % maps.block).step_by(maps.block);

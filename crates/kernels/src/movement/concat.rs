@@ -152,8 +152,9 @@ fn copy(context: &Context, from: Side, source: &[f32], to: Side, destination: &m
     let image_len = to.maps.blocks * to.maps.map_len();
     context.thread_pool.run(images, |image| {
         // SAFETY: images do not overlap and lie within `destination`; each is taken once.
-        let to_image = unsafe { std::slice::from_raw_parts_mut(out.get().add(image * image_len), image_len) };
-        let from_image = &source[image * from.maps.blocks * from.maps.map_len()..];
+        let to_image =
+            unsafe { std::slice::from_raw_parts_mut(out.get().add(image * to.maps.image_len), image_len) };
+        let from_image = &source[image * from.maps.image_len..];
         let mut done = 0;
         while done < count {
             let (a, b) = (from.first + done, to.first + done);

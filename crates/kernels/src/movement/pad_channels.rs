@@ -66,9 +66,9 @@ struct Bound {
 impl Kernel for Bound {
     fn run(&self, context: &Context, views: &mut Views) {
         let (x, y) = (views.read::<f32>(0), views.write::<f32>(0));
-        context.thread_pool.pieces(y, self.y.map_len(), |map, y| {
+        self.y.each(context.thread_pool, y, |map, y| {
             y.fill(0.0);
-            let image = &x[map / self.y.blocks * self.x.blocks * self.x.map_len()..];
+            let image = &x[map / self.y.blocks * self.x.image_len..];
             let first = map % self.y.blocks * self.y.block;
             let mut lane = 0;
             while lane < self.y.channels(map) {

@@ -83,8 +83,8 @@ impl Kernel for BoundMaps {
         let other = self.other.as_ref().map(|maps| (maps, views.read::<f32>(1)));
         let (block, image) = (self.maps.block, self.maps.blocks * self.maps.block);
         context.thread_pool.pieces(sums, block, |map, sum| {
-            let x = &x[map * self.maps.map_len()..][..self.maps.map_len()];
-            let other = other.map(|(maps, x)| (maps, &x[map * maps.map_len()..][..maps.map_len()]));
+            let x = self.maps.map(x, map);
+            let other = other.map(|(maps, x)| (maps, maps.map(x, map)));
             dispatch(self.isa, MapSum { maps: &self.maps, x, other, sum });
         });
         y.fill(0.0);

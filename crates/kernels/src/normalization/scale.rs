@@ -84,9 +84,9 @@ impl Kernel for Bound {
     fn run(&self, context: &Context, views: &mut Views) {
         let (x, weights, y) = (views.read::<f32>(0), views.read::<f32>(1), views.write::<f32>(0));
         let biases = self.bias.then(|| views.read::<f32>(2));
-        context.thread_pool.pieces(y, self.y.map_len(), |map, y| {
+        self.y.each(context.thread_pool, y, |map, y| {
             self.y.clear_halo(y);
-            let x = &x[map * self.x.map_len()..][..self.x.map_len()];
+            let x = self.x.map(x, map);
             let weights = self.lanes(weights, map);
             let biases = biases.map_or([0.0; 16], |biases| self.lanes(biases, map));
             dispatch(self.isa, Map { bound: self, x, y, weights, biases });

@@ -54,7 +54,7 @@ impl Implementation<CastDesc> for Narrow {
     fn prepare(&self, desc: &CastDesc, isa: Isa, layouts: &[Layout]) -> Box<dyn Kernel> {
         let [x, y] = [layouts[0], layouts[1]];
         match x {
-            Layout::Channels { .. } => {
+            Layout::Channels { .. } | Layout::Part { .. } => {
                 Box::new(NarrowMaps { isa, x: Maps::new(desc.shape, x), y: Maps::new(desc.shape, y) })
             }
             _ => Box::new(NarrowAll { isa }),
@@ -87,7 +87,7 @@ struct NarrowMaps {
 impl Kernel for NarrowMaps {
     fn run(&self, context: &Context, views: &mut Views) {
         let (x, y) = (views.read::<f32>(0), views.write::<bf16>(0));
-        context.thread_pool.pieces(y, self.y.map_len(), |map, y| {
+        self.y.each(context.thread_pool, y, |map, y| {
             self.y.clear_halo(y);
             let x = self.x.map(x, map);
             let length = self.x.size[1] * self.x.block;

@@ -108,9 +108,9 @@ impl Kernel for Bound {
                     }
                 }
             }),
-            Some([from, to]) => context.thread_pool.pieces(y, to.map_len(), |map, y| {
+            Some([from, to]) => to.each(context.thread_pool, y, |map, y| {
                 to.clear_halo(y);
-                let x = &x[map * from.map_len()..][..from.map_len()];
+                let x = from.map(x, map);
                 let ([rows, columns], block) = (to.size, to.block);
                 let [_, channels, h, w] = self.desc.shape;
                 let first = map / to.blocks * channels + map % to.blocks * block;

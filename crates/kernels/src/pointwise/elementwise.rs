@@ -121,9 +121,8 @@ impl Kernel for Blocked {
     fn run(&self, context: &Context, views: &mut Views) {
         let (a, y) = (views.read::<f32>(0), views.write::<f32>(0));
         let b = views.read::<f32>(views.reads() - 1);
-        context.thread_pool.pieces(y, self.y.map_len(), |map, y| {
-            let a = &a[map * self.a.map_len()..][..self.a.map_len()];
-            let b = &b[map * self.b.map_len()..][..self.b.map_len()];
+        self.y.each(context.thread_pool, y, |map, y| {
+            let (a, b) = (self.a.map(a, map), self.b.map(b, map));
             self.y.clear_halo(y);
             let channels = self.y.channels(map);
             let lanes = (channels < self.y.block).then_some(channels);

@@ -1,7 +1,7 @@
 //! The gradient of average pooling of maps in blocks, and of the activation before it.
 
 use super::PoolDesc;
-use super::windows::Windows;
+use super::windows::{Windows, apply_activation_gradient};
 use crate::activation::Activation;
 use crate::isa::Isa;
 use crate::layout::maps::{Maps, is_lanes};
@@ -46,7 +46,7 @@ impl Kernel for Bound {
     fn run(&self, context: &Context, views: &mut Views) {
         let dy = views.read::<f32>(0);
         let x = (self.activation != Activation::None).then(|| views.read::<f32>(1));
-        context.thread_pool.pieces(views.write(0), self.dx.map_len(), |map, dx| {
+        self.dx.each(context.thread_pool, views.write(0), |map, dx| {
             let x = x.map(|x| self.x.map(x, map));
             dispatch(self.isa, Map { pool: self, dy: self.y.map(dy, map), x, dx });
         });
@@ -76,7 +76,7 @@ impl Body for Map<'_> {
             unsafe {
                 pool.add(s, dy, dx.as_mut_ptr());
                 if let Some(x) = x {
-                    pool.apply_activation_gradient(s, x, dx.as_mut_ptr());
+                    apply_activation_gradient(s, pool.activation, (&pool.x, x), (&pool.dx, dx.as_mut_ptr()));
                 }
             }
         }
@@ -140,24 +140,5 @@ impl Bound {
                 }
             }
         });
-    }
-
-    /// Multiplies `dx` by the derivative of the activation, whose output is `x`.
-    ///
-    /// # Safety
-    /// `x` and `dx` must point to maps with the geometries `self.x` and `self.dx`.
-    #[inline(always)]
-    unsafe fn apply_activation_gradient<S: Simd>(&self, s: S, x: *const f32, dx: *mut f32) {
-        let [rows, columns] = self.dx.size;
-        for row in 0..rows {
-            for column in 0..columns {
-                // SAFETY: the pixel lies within the maps.
-                unsafe {
-                    let x = s.load(x.add(self.x.row(row) + column * S::LANES));
-                    let dx = dx.add(self.dx.row(row) + column * S::LANES);
-                    s.store(dx, activation_gradient(s, self.activation, x, s.load(dx)));
-                }
-            }
-        }
     }
 }

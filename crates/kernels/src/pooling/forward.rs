@@ -57,7 +57,7 @@ struct Bound {
 impl Kernel for Bound {
     fn run(&self, context: &Context, views: &mut Views) {
         let x = views.read::<f32>(0);
-        context.thread_pool.pieces(views.write(0), self.y.map_len(), |map, y| {
+        self.y.each(context.thread_pool, views.write(0), |map, y| {
             dispatch(self.isa, Map { pool: self, x: self.x.map(x, map), y });
         });
     }

@@ -1,7 +1,8 @@
-//! The gradient of max pooling of maps in blocks.
+//! The gradient of max pooling of maps in blocks, and of the activation before it.
 
 use super::PoolDesc;
-use super::windows::{Windows, fold, unrolled};
+use super::windows::{Windows, apply_activation_gradient, fold, unrolled};
+use crate::activation::Activation;
 use crate::isa::Isa;
 use crate::layout::maps::{Maps, is_lanes};
 use crate::simd::{Body, Simd, dispatch};
@@ -21,6 +22,7 @@ impl Implementation<PoolDesc> for Blocked {
     fn prepare(&self, desc: &PoolDesc, isa: Isa, layouts: &[Layout]) -> Box<dyn Kernel> {
         Box::new(Bound {
             isa,
+            activation: desc.activation,
             windows: Windows::new(desc),
             x: Maps::new(desc.x_shape(), layouts[0]),
             y: Maps::new(desc.y_shape(), layouts[1]),
@@ -31,6 +33,7 @@ impl Implementation<PoolDesc> for Blocked {
 
 struct Bound {
     isa: Isa,
+    activation: Activation,
     windows: Windows,
     x: Maps,
     y: Maps,
@@ -40,7 +43,7 @@ struct Bound {
 impl Kernel for Bound {
     fn run(&self, context: &Context, views: &mut Views) {
         let (x, dy) = (views.read::<f32>(0), views.read::<f32>(1));
-        context.thread_pool.pieces(views.write(0), self.dx.map_len(), |map, dx| {
+        self.dx.each(context.thread_pool, views.write(0), |map, dx| {
             dispatch(self.isa, Map { pool: self, x: self.x.map(x, map), dy: self.y.map(dy, map), dx });
         });
     }
@@ -58,8 +61,14 @@ impl Body for Map<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         self.dx.fill(0.0);
+        let (pool, x, dx) = (self.pool, self.x.as_ptr(), self.dx.as_mut_ptr());
         // SAFETY: the pointers point to whole maps with the geometries in `pool`.
-        unsafe { self.pool.add(s, self.x.as_ptr(), self.dy.as_ptr(), self.dx.as_mut_ptr()) }
+        unsafe {
+            pool.add(s, x, self.dy.as_ptr(), dx);
+            if pool.activation != Activation::None {
+                apply_activation_gradient(s, pool.activation, (&pool.x, x), (&pool.dx, dx));
+            }
+        }
     }
 }
 

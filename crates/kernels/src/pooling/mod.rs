@@ -45,7 +45,7 @@ pub struct PoolDesc {
     /// Rows above and columns to the left. Those below and to the right follow from `output`; if padding
     /// counts in the divisor, they must be the same.
     pub padding: [usize; 2],
-    /// For the gradient of average pooling: the activation that produced x, whose gradient is applied as well.
+    /// For the gradients: the activation that produced x, whose gradient is applied as well.
     pub activation: Activation,
 }
 
@@ -97,7 +97,7 @@ pub fn forward() -> &'static [&'static dyn Implementation<PoolDesc>] {
     ]
 }
 
-/// Gradient of max pooling. Reads x and dy, writes dx.
+/// Gradient of max pooling and of the activation before it. Reads x and dy, writes dx.
 pub fn max_gradient() -> &'static [&'static dyn Implementation<PoolDesc>] {
     &[
         &max_gradient::Blocked,

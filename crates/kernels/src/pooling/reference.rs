@@ -1,6 +1,7 @@
 //! Pooling and its gradients, by definition.
 
 use super::{PoolDesc, PoolKind};
+use crate::activation::Activation;
 use crate::reference::Real;
 
 /// Maximum or mean over windows.
@@ -19,13 +20,17 @@ pub fn forward<T: Real>(d: &PoolDesc, x: &[T], y: &mut [T]) {
     }
 }
 
-/// dx of max pooling: all of dy goes to the first maximum of its window.
+/// dx of max pooling: all of dy goes to the first maximum of its window, times the derivative of the activation whose
+/// output is `x`.
 pub fn max_gradient<T: Real>(d: &PoolDesc, x: &[T], dy: &[T], dx: &mut [T]) {
     let (area, windows) = (d.input[0] * d.input[1], d.output[0] * d.output[1]);
     dx.fill(T::from_f64(0.0));
     for (index, dy) in dy.iter().enumerate() {
         let start = index / windows * area;
         dx[start + largest(d, &x[start..][..area], index % windows)] += *dy;
+    }
+    if d.activation != Activation::None {
+        dx.iter_mut().zip(x).for_each(|(dx, x)| *dx = *dx * d.activation.derivative(*x));
     }
 }
 

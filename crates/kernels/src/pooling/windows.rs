@@ -3,8 +3,9 @@
 use std::ops::Range;
 
 use super::PoolDesc;
+use crate::activation::Activation;
 use crate::layout::maps::Maps;
-use crate::simd::Simd;
+use crate::simd::{Simd, activation_gradient};
 
 /// The number of terms that are added in sequence: elements in a run, and runs in a group.
 pub(super) const RUN: usize = 64;
@@ -116,6 +117,30 @@ pub(super) unsafe fn long_sum<S: Simd>(
         }
     }
     s.add(total, group)
+}
+
+/// Multiplies the map `dx` by the derivative of the activation, whose output is the map `x`.
+///
+/// # Safety
+/// The pointers must point to whole maps with the geometries that precede them.
+#[inline(always)]
+pub(super) unsafe fn apply_activation_gradient<S: Simd>(
+    s: S,
+    activation: Activation,
+    (x_maps, x): (&Maps, *const f32),
+    (dx_maps, dx): (&Maps, *mut f32),
+) {
+    let [rows, columns] = dx_maps.size;
+    for row in 0..rows {
+        for column in 0..columns {
+            // SAFETY: the pixel lies within the maps.
+            unsafe {
+                let x = s.load(x.add(x_maps.row(row) + column * S::LANES));
+                let dx = dx.add(dx_maps.row(row) + column * S::LANES);
+                s.store(dx, activation_gradient(s, activation, x, s.load(dx)));
+            }
+        }
+    }
 }
 
 /// The neutral element of a maximum (`MAX`) or of a sum.

@@ -74,7 +74,8 @@ pub struct Case<'a, D> {
 }
 
 /// Checks every implementation for `f32` that supports the descriptor, on every instruction set, with one and two
-/// threads, with narrow and with wide halos; returns the names of those that ran.
+/// threads, with narrow and with wide halos, and with operands that are parts of wider ones; returns the names of those
+/// that ran.
 pub fn check<D>(case: &Case<D>) -> Vec<&'static str> {
     check_those(case, false)
 }
@@ -95,11 +96,14 @@ fn check_those<D>(case: &Case<D>, narrow: bool) -> Vec<&'static str> {
                     continue;
                 }
                 ran.push(implementation.name());
-                for wide in [0, 2] {
-                    let widen = |(i, Format { layout, dtype }): (usize, &Format)| {
-                        widen(*layout, wide * (i % 3)).of(*dtype)
+                for (wide, is_part) in [(0, false), (2, false), (1, true)] {
+                    let shapes = case.reads.iter().chain(case.writes.iter().map(|(_, after)| after));
+                    let change = |(i, (Format { layout, dtype }, operand)): (usize, (&Format, &Operand))| {
+                        let layout = widen(*layout, wide * (i % 3));
+                        let part = || as_part(layout, isa, operand.shape[1], i % 3);
+                        if is_part { part() } else { layout }.of(*dtype)
                     };
-                    let formats: Vec<Format> = formats.iter().enumerate().map(widen).collect();
+                    let formats: Vec<Format> = formats.iter().zip(shapes).enumerate().map(change).collect();
                     run(case, *implementation, isa, &formats);
                 }
             }
@@ -119,6 +123,16 @@ fn widen(layout: Layout, by: usize) -> Layout {
     let Halo { top, left, bottom, right } = layout.halo();
     let halo = Halo { top: top + by, left: left + by, bottom: bottom + by / 2, right: right + by / 2 };
     layout.with_halo(halo)
+}
+
+/// The layout of a part of a value with `more` additional blocks of channels.
+fn as_part(layout: Layout, isa: Isa, channels: usize, more: usize) -> Layout {
+    match layout {
+        Layout::Channels { block, halo } if block == isa.block() => {
+            Layout::Part { block, halo, blocks: channels.div_ceil(block) + more }
+        }
+        layout => layout,
+    }
 }
 
 /// A value in memory, all of whose bits are ones at first: NaN in every format.
@@ -161,11 +175,12 @@ fn plain<T: Element + PartialEq>(laid: &Buffer, shape: [usize; 4], layout: Layou
     let mut plain = vec![T::zeroed(); shape.iter().product()];
     reorder::reorder(shape, layout, Layout::Plain, laid, &mut plain);
     // Converting the plain values again yields the same.
-    let mut again = vec![T::zeroed(); laid.len()];
-    reorder::reorder(shape, Layout::Plain, layout, &plain, &mut again);
+    let mut again = filled(size_of_val(laid));
+    let again: &mut [T] = again.as_mut_slice();
+    reorder::reorder(shape, Layout::Plain, layout, &plain, again);
     let is_nan = |value: &T| value != value;
     let same = |(a, b): (&T, &T)| a == b || is_nan(a) && is_nan(b);
-    assert!(laid.iter().zip(&again).all(same), "{place}: halo or padding lanes are not zero");
+    assert!(laid.iter().zip(&*again).all(same), "{place}: halo or padding lanes are not zero");
     plain
 }
 

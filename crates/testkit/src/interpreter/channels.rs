@@ -56,6 +56,20 @@ pub(super) fn step(graph: &Graph, node: &Node, r: &[&[f64]], w: &mut [Vec<f64>])
             });
             (w[1], w[2]) = (products, sums);
         }
+        Op::BatchNormResidualGradient(op) => {
+            let [gamma, mean, inverse, y] = [r[2], r[3], r[4], r[5]];
+            let normal = |i: usize, c: usize| (r[0][i] - mean[c]) * inverse[c];
+            let dy = |i: usize| r[1][i] + if op.is_sum { r[6][i] } else { 0.0 };
+            x.each(|i, _| w[3][i] = dy(i) * activation_derivative(op.activation, y[i]));
+            let before = w[3].clone();
+            let (sums, products) = (x.sums(|i, _| before[i]), x.sums(|i, c| before[i] * normal(i, c)));
+            let count = x.count() as f64;
+            x.each(|i, c| {
+                let mean_part = (sums[c] + normal(i, c) * products[c]) / count;
+                w[0][i] = gamma[c] * inverse[c] * (before[i] - mean_part);
+            });
+            (w[1], w[2]) = (products, sums);
+        }
         Op::FoldBatchNorm(op) => {
             let [gamma, beta, mean, variance] = [r[1], r[2], r[3], r[4]];
             let inner = r[0].len() / gamma.len();

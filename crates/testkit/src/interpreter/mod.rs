@@ -115,6 +115,7 @@ impl<'g> Interpreter<'g> {
             Op::BatchNorm(_)
             | Op::BatchNormTraining(_)
             | Op::BatchNormGradient(_)
+            | Op::BatchNormResidualGradient(_)
             | Op::FoldBatchNorm(_)
             | Op::Lrn(_)
             | Op::LrnGradient(_)

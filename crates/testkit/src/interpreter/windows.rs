@@ -22,7 +22,8 @@ pub(super) fn step(graph: &Graph, node: &Node, r: &[&[f64]], w: &mut [f64]) {
             w.iter_mut().for_each(|y| *y = activate(op.activation, *y));
         }
         Op::ConvDataGradient(op) => {
-            w.fill(0.0);
+            let residual = op.0.residual.then(|| r[2]);
+            w.iter_mut().enumerate().for_each(|(i, dx)| *dx = residual.map_or(0.0, |residual| residual[i]));
             each_product(&op.0, output, input(0), |p| w[p.x] += r[0][p.y] * r[1][p.w]);
         }
         Op::ConvWeightGradient(op) => {
@@ -51,8 +52,11 @@ pub(super) fn step(graph: &Graph, node: &Node, r: &[&[f64]], w: &mut [f64]) {
         }
         Op::MaxPoolGradient(op) => {
             w.fill(0.0);
-            let windows = Windows::of_maximum(&op.0, input(0), input(1));
+            let windows = Windows::of_maximum(&op.pool, input(0), input(1));
             windows.each(|y, first, elements| w[largest(r[0], first, elements)] += r[1][y]);
+            if op.activation != Activation::None {
+                w.iter_mut().zip(r[0]).for_each(|(dx, x)| *dx *= activation_derivative(op.activation, *x));
+            }
         }
         Op::AveragePool(op) => mean(&Windows::of_mean(op, input(0), output), r[0], w),
         Op::GlobalAveragePool(_) => {

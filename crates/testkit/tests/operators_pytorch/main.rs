@@ -139,7 +139,7 @@ fn conv2d(case: &mut Case) {
     conv::forward(&d, &x, &w, bias.as_deref(), None, &mut y);
     case.output("y", &y);
     let (mut dx, mut dw) = (vec![f64::NAN; x.len()], vec![f64::NAN; w.len()]);
-    conv::data_gradient(&d, &dy, &w, &mut dx);
+    conv::data_gradient(&d, &dy, &w, None, &mut dx);
     case.gradient("x", &dx);
     conv::weight_gradient(&d, &x, &dy, &mut dw);
     case.gradient("w", &dw);
@@ -383,7 +383,7 @@ fn conv_table(case: &mut Case) {
     conv::forward(&d, &x, &whole, None, None, &mut y);
     case.output("y", &y);
     let (mut dx, mut dw) = (vec![f64::NAN; x.len()], vec![f64::NAN; w.len()]);
-    conv::data_gradient(&d, &dy, &whole, &mut dx);
+    conv::data_gradient(&d, &dy, &whole, None, &mut dx);
     case.gradient("x", &dx);
     conv::weight_gradient(&d, &x, &dy, &mut whole);
     table.gather(&whole, &mut dw);

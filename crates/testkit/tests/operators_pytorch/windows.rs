@@ -43,7 +43,7 @@ pub(crate) fn max_pool(case: &mut Case) {
         ceil_mode: flag(case, "ceil_mode"),
     };
     let Op::MaxPool(op) = layer(case, op, &[]) else { panic!("the layer is a pool") };
-    let dx = computed(case, MaxPoolGradient(op), &["x", "dy"], shape(case, "x"));
+    let dx = computed(case, MaxPoolGradient::new(op), &["x", "dy"], shape(case, "x"));
     case.gradient("x", &dx);
 }
 

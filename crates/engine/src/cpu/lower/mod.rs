@@ -106,7 +106,7 @@ pub(crate) fn lower(graph: &Graph, node: &Node, len: &dyn Fn(ValueId) -> usize) 
         Op::MaxPool(pool) => pooling::max_pool(graph, node, pool),
         Op::AveragePool(pool) => pooling::average_pool(graph, node, pool),
         Op::GlobalAveragePool(_) => pooling::global_average_pool(graph, node),
-        Op::MaxPoolGradient(pool) => pooling::max_pool_gradient(graph, node, &pool.0),
+        Op::MaxPoolGradient(pool) => pooling::max_pool_gradient(graph, node, pool),
         Op::AveragePoolGradient(pool) => pooling::average_pool_gradient(graph, node, pool),
         Op::Relu(_) | Op::Relu6(_) | Op::Tanh(_) | Op::Sigmoid(_) | Op::ScaledTanh(_) => {
             elementwise::activation(graph, node)
@@ -158,6 +158,7 @@ pub(crate) fn lower(graph: &Graph, node: &Node, len: &dyn Fn(ValueId) -> usize) 
         Op::BatchNorm(norm) => normalization::inference(graph, node, norm),
         Op::BatchNormTraining(norm) => normalization::training(graph, node, norm),
         Op::BatchNormGradient(norm) => normalization::gradient(graph, node, norm),
+        Op::BatchNormResidualGradient(norm) => normalization::residual_gradient(graph, node, norm),
         Op::FoldBatchNorm(fold) => normalization::fold(graph, node, fold),
         Op::Concat(_) => join::concat(graph, node),
         Op::ConcatGradient(_) => join::gradient(graph, node),

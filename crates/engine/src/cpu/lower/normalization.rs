@@ -1,9 +1,12 @@
 //! Batch normalization (inference, training, gradient, folding) and local response normalization.
 
-use striate_graph::ops::{Activation, BatchNorm, BatchNormGradient, BatchNormTraining, FoldBatchNorm, Lrn};
+use striate_graph::ops::{
+    Activation, BatchNorm, BatchNormGradient, BatchNormResidualGradient, BatchNormTraining, FoldBatchNorm,
+    Lrn,
+};
 use striate_graph::{Graph, Node};
 use striate_kernels::batch_norm::fold::{self, FoldDesc};
-use striate_kernels::batch_norm::{self, BatchNormDesc};
+use striate_kernels::batch_norm::{self, BatchNormDesc, ResidualGradientDesc};
 use striate_kernels::lrn::{self, LrnDesc};
 
 use super::{Lowering, input_shape, kernel_activation, kernels};
@@ -19,6 +22,11 @@ pub(super) fn training(graph: &Graph, node: &Node, op: &BatchNormTraining) -> Lo
 
 pub(super) fn gradient(graph: &Graph, node: &Node, op: &BatchNormGradient) -> Lowering {
     kernels(descriptor(graph, node, &op.norm, op.activation), batch_norm::gradient())
+}
+
+pub(super) fn residual_gradient(graph: &Graph, node: &Node, op: &BatchNormResidualGradient) -> Lowering {
+    let norm = BatchNormDesc { residual: true, ..descriptor(graph, node, &op.norm, op.activation) };
+    kernels(ResidualGradientDesc { norm, is_sum: op.is_sum }, batch_norm::residual_gradient())
 }
 
 /// Operands: weight, γ, β, mean, variance, and the optional bias.

@@ -1,6 +1,6 @@
 //! Pooling and its gradients.
 
-use striate_graph::ops::{AveragePool, AveragePoolGradient, GlobalAveragePool, MaxPool};
+use striate_graph::ops::{AveragePool, AveragePoolGradient, GlobalAveragePool, MaxPool, MaxPoolGradient};
 use striate_graph::{Graph, Node, Padding, PerAxis};
 use striate_kernels::activation::Activation;
 use striate_kernels::pooling::{self, PoolDesc, PoolKind};
@@ -30,8 +30,9 @@ pub(super) fn global_average_pool(graph: &Graph, node: &Node) -> Lowering {
 }
 
 /// Operands: x, dy; output: dx.
-pub(super) fn max_pool_gradient(graph: &Graph, node: &Node, op: &MaxPool) -> Lowering {
-    let pool = maximum(op, graph.shape(node.inputs[0]), graph.shape(node.inputs[1]));
+pub(super) fn max_pool_gradient(graph: &Graph, node: &Node, op: &MaxPoolGradient) -> Lowering {
+    let (x, dy) = (graph.shape(node.inputs[0]), graph.shape(node.inputs[1]));
+    let pool = Pooling { activation: kernel_activation(op.activation), ..maximum(&op.pool, x, dy) };
     match pool.on_maps() {
         Some(desc) => kernels(desc, pooling::max_gradient()),
         None => kernels(pool.on_volumes(), pooling3d::max_gradient()),

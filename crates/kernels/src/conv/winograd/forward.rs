@@ -76,7 +76,6 @@ fn turned(d: &ConvDesc) -> ConvDesc {
         output: d.input,
         padding: [0, 1].map(|axis| d.kernel[axis] - 1 - d.padding[axis]),
         bias: false,
-        residual: false,
         activation: Activation::None,
         ..d.clone()
     }
@@ -191,10 +190,10 @@ impl Kernel for Winograd {
         let (y, scratch) = (views.write::<f32>(0), views.write::<f32>(1));
         let thread_pool = context.thread_pool;
         assert!(
-            x.len() >= self.x.maps.count * self.x.maps.map_len()
+            x.len() >= self.x.maps.len()
                 && w.len() >= self.algorithm.products * self.w_stride()
-                && y.len() >= self.y.count * self.y.map_len()
-                && residual.is_none_or(|(maps, values)| values.len() >= maps.count * maps.map_len())
+                && y.len() >= self.y.len()
+                && residual.is_none_or(|(maps, values)| values.len() >= maps.len())
                 && (!self.has_bias || bias.len() == self.channels)
                 && size_of_val(scratch) >= self.scratch_bytes(thread_pool.threads()),
             "operand lengths must match the layouts"
@@ -407,10 +406,12 @@ impl<R: Axis, C: Axis> Body for TransformOutputs<'_, '_, R, C> {
         // SAFETY: the tiles have this place in the products of their block.
         let mut products = unsafe { work.m.add(block * c.block * S::LANES).cast_const() };
         for [image, row, column] in places(c.x.grid, work.tiles.clone()) {
-            let map = image * y.blocks + block;
+            let map = image * y.image_len + block * y.map_len();
             let [first, left] = [row * R::OUT, column * C::OUT];
             let size = [R::OUT.min(y.size[0] - first), C::OUT.min(y.size[1] - left)];
-            let place = Place { map, first, left, bias, real };
+            let residual =
+                work.residual.map_or(0, |(maps, _)| image * maps.image_len + block * maps.map_len());
+            let place = Place { map, residual, first, left, bias, real };
             // SAFETY: the pixels lie within the map and belong to this tile alone; only the first tile of a row clears
             // the halo of its lines.
             unsafe {
@@ -421,7 +422,7 @@ impl<R: Axis, C: Axis> Body for TransformOutputs<'_, '_, R, C> {
                     work.store_tile::<R, C, S>(s, products, place, size);
                 }
                 if column == 0 && y.halo != Halo::NONE {
-                    let map = work.y.get().add(map * y.map_len());
+                    let map = work.y.get().add(map);
                     (first..first + size[0]).for_each(|line| y.clear_halo_of_row(map, line));
                 }
                 products = products.add(S::LANES);
@@ -433,7 +434,9 @@ impl<R: Axis, C: Axis> Body for TransformOutputs<'_, '_, R, C> {
 /// Where the outputs of a tile lie, and their bias.
 #[derive(Clone, Copy)]
 struct Place<F> {
+    /// The offsets of the map in the output and in the residual.
     map: usize,
+    residual: usize,
     /// The first row and column.
     first: usize,
     left: usize,
@@ -471,8 +474,8 @@ impl Work<'_> {
             for column in 0..width {
                 let [at_row, at_column] = [place.first + row, place.left + column];
                 let sum = s.add(line[column], place.bias);
-                let value = self.finish(s, sum, place.map, [at_row, at_column], place.real);
-                let at = place.map * y.map_len() + y.row(at_row) + at_column * S::LANES;
+                let value = self.finish(s, sum, place.residual, [at_row, at_column], place.real);
+                let at = place.map + y.row(at_row) + at_column * S::LANES;
                 // SAFETY: as above.
                 unsafe { s.store(self.y.get().add(at), value) };
             }
@@ -494,7 +497,7 @@ impl Work<'_> {
     fn finish<S: Simd>(&self, s: S, sum: S::F, map: usize, [row, column]: [usize; 2], real: usize) -> S::F {
         let mut value = sum;
         if let Some((maps, values)) = self.residual {
-            let at = map * maps.map_len() + maps.row(row) + column * S::LANES;
+            let at = map + maps.row(row) + column * S::LANES;
             let values = &values[at..at + S::LANES];
             // SAFETY: the slice is a vector long.
             value = s.add(value, unsafe { s.load(values.as_ptr()) });

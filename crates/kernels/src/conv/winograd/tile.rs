@@ -112,7 +112,7 @@ impl<T: Transform, R: Axis, C: Axis> Body for TransformTiles<'_, T, R, C> {
         let Tiles { of, values, block, tiles, mut to, stride } = self.0;
         let (maps, full) = (&of.maps, [T::extent::<R>(), T::extent::<C>()]);
         for [image, row, column] in places(of.grid, tiles) {
-            let map = (image * maps.blocks + block) * maps.map_len();
+            let map = image * maps.image_len + block * maps.map_len();
             let [top, left] = [of.first[0] + row * R::OUT, of.first[1] + column * C::OUT];
             let (height, width) = (full[0].min(of.end[0] - top), full[1].min(of.end[1] - left));
             let start = map + top * maps.row_len() + left * S::LANES;

@@ -106,8 +106,8 @@ impl Kernel for Bound {
         let (inputs, outputs) = (self.x.maps.blocks, self.dy.maps.blocks);
         let taps = self.algorithm.taps[0] * self.algorithm.taps[1];
         assert!(
-            x.len() >= self.x.maps.count * self.x.maps.map_len()
-                && dy.len() >= self.dy.maps.count * self.dy.maps.map_len()
+            x.len() >= self.x.maps.len()
+                && dy.len() >= self.dy.maps.len()
                 && dw.len() >= inputs * outputs / groups * taps * lanes * lanes
                 && size_of_val(scratch) >= self.scratch_bytes(context.thread_pool.threads()),
             "operand lengths must match the layouts"

@@ -1,5 +1,7 @@
 //! What the directions share on maps in blocks of channels: sums over every map, and passes over every pixel.
 
+use std::ops::Range;
+
 use super::BatchNormDesc;
 use crate::Context;
 use crate::activation::Activation;
@@ -7,6 +9,9 @@ use crate::isa::Isa;
 use crate::layout::maps::Maps;
 use crate::simd::{Body, Simd, activate, activation_gradient, dispatch};
 use crate::threads::Pointer;
+
+/// Bytes of the maps of a group of blocks of channels.
+const CACHE_BYTES: usize = 4 << 20;
 
 /// The operands of a kernel.
 pub(super) struct Operands {
@@ -63,9 +68,36 @@ impl Operands {
         (image * self.x.blocks + c / block) * 2 * block + c % block
     }
 
-    /// Computes the sums of every map.
-    pub fn sums(&self, context: &Context, x: &[f32], sums: &mut [f32], what: Sums) {
-        context.thread_pool.pieces(sums, 2 * self.x.block, |map, sums| {
+    /// Ranges of blocks of channels whose maps, of `operands` operands, stay in the cache from the computation of the
+    /// sums to the pass that needs them.
+    pub fn groups(&self, operands: usize) -> impl Iterator<Item = Range<usize>> + use<> {
+        let (blocks, images) = (self.x.blocks, self.desc.shape[0]);
+        let bytes = images * self.x.map_len() * size_of::<f32>() * operands;
+        let step = (CACHE_BYTES / bytes).max(1);
+        (0..blocks).step_by(step).map(move |first| first..(first + step).min(blocks))
+    }
+
+    /// The channels of a range of blocks.
+    pub fn channels_of(&self, blocks: &Range<usize>) -> Range<usize> {
+        blocks.start * self.x.block..(blocks.end * self.x.block).min(self.desc.shape[1])
+    }
+
+    /// Calls `work` for every map of these blocks of channels, image by image.
+    pub fn each_map(&self, context: &Context, blocks: &Range<usize>, work: impl Fn(usize) + Sync) {
+        let (first, count) = (blocks.start, blocks.len());
+        context.thread_pool.run(self.desc.shape[0] * count, |item| {
+            work(item / count * self.x.blocks + first + item % count);
+        });
+    }
+
+    /// Computes the sums of every map of these blocks of channels.
+    pub fn sums(&self, context: &Context, blocks: &Range<usize>, x: &[f32], sums: &mut [f32], what: Sums) {
+        let length = 2 * self.x.block;
+        assert_eq!(sums.len(), self.x.count * length, "the scratch memory must have the requested length");
+        let sums = Pointer(sums.as_mut_ptr());
+        self.each_map(context, blocks, |map| {
+            // SAFETY: maps have separate sums, and each is taken once.
+            let sums = unsafe { std::slice::from_raw_parts_mut(sums.get().add(map * length), length) };
             let x = self.x.map(x, map);
             let what = match what {
                 Sums::Moments => Sums::Moments,
@@ -79,21 +111,23 @@ impl Operands {
         });
     }
 
-    /// For every pixel outside the halo: y = of_x·x + shift, plus the residual, activated; or of_x·x + shift +
+    /// For every pixel of these blocks of channels outside the halo: y = of_x·x + shift, plus the residual, activated; or of_x·x + shift +
     /// scale·dy, where dy is the gradient before the activation.
     pub fn apply(
         &self,
         context: &Context,
+        blocks: &Range<usize>,
         x: &[f32],
         second: Second,
         y: &mut [f32],
         coefficients: [&[f32]; 2],
     ) {
-        let out = Pointer(y.as_mut_ptr());
-        context.thread_pool.run(self.out.count, |map| {
-            let length = self.out.map_len();
+        assert!(y.len() >= self.out.len(), "operand lengths must match the layouts");
+        let y = Pointer(y.as_mut_ptr());
+        self.each_map(context, blocks, |map| {
+            let (at, length) = (self.out.at(map), self.out.map_len());
             // SAFETY: maps do not overlap and lie within `y`; each is taken once.
-            let y = unsafe { std::slice::from_raw_parts_mut(out.get().add(map * length), length) };
+            let y = unsafe { std::slice::from_raw_parts_mut(y.get().add(at), length) };
             self.out.clear_halo(y);
             let second = match second {
                 Second::None => Second::None,
@@ -109,7 +143,7 @@ impl Operands {
     }
 
     /// The part of the coefficients of all channels that belongs to a map.
-    fn lanes<'a>(&self, all: &'a [f32], map: usize) -> &'a [f32] {
+    pub fn lanes<'a>(&self, all: &'a [f32], map: usize) -> &'a [f32] {
         &all[map % self.x.blocks * self.x.block..][..self.x.block]
     }
 }
@@ -138,18 +172,14 @@ fn before_activation<S: Simd>(
     activation_gradient(s, activation, y, dy)
 }
 
-/// scale = γ·i and shift = β − mean·scale; zero beyond the channels.
-pub(super) fn coefficients_of(
-    scale: &mut [f32],
-    shift: &mut [f32],
-    gamma: &[f32],
-    beta: &[f32],
-    mean: &[f32],
+/// Sets scale = γ·i and shift = β − mean·scale of some channels.
+pub(super) fn set_coefficients(
+    [scale, shift]: [&mut [f32]; 2],
+    [gamma, beta, mean]: [&[f32]; 3],
+    channels: Range<usize>,
     inverse: impl Fn(usize) -> f32,
 ) {
-    scale.fill(0.0);
-    shift.fill(0.0);
-    for c in 0..gamma.len() {
+    for c in channels {
         scale[c] = gamma[c] * inverse(c);
         shift[c] = beta[c] - mean[c] * scale[c];
     }

@@ -1,7 +1,9 @@
 //! The gradient.
 
+use std::ops::Range;
+
 use super::BatchNormDesc;
-use super::blocked::{Operands, Second, Sums, coefficients_of, fifths};
+use super::blocked::{Operands, Second, Sums, fifths, set_coefficients};
 use super::plain::{self, count, each_map};
 use crate::activation::Activation;
 use crate::isa::Isa;
@@ -45,31 +47,43 @@ impl Kernel for BlockedKernel {
         let [x, dy, gamma, mean, inverse] = std::array::from_fn(|i| views.read::<f32>(i));
         let (sums, coefficients) = views.write::<f32>(3).split_at_mut(self.0.sums_len());
         let (dgamma, dbeta) = (views.write::<f32>(1), views.write::<f32>(2));
+        coefficients.fill(0.0);
         let [of_dy, of_x, shift, means, forward_shift] = fifths(coefficients, self.0.channels());
-        means.fill(0.0);
         means[..mean.len()].copy_from_slice(mean);
         // The scale of the forward direction is also the coefficient of dy.
         let beta = if self.0.desc.activation == Activation::None { gamma } else { views.read(5) };
-        coefficients_of(of_dy, forward_shift, gamma, beta, mean, |c| inverse[c]);
+        set_coefficients([of_dy, forward_shift], [gamma, beta, mean], 0..mean.len(), |c| inverse[c]);
         let forward = [&*of_dy, &*forward_shift];
-        self.0.sums(context, x, sums, Sums::Products { dy, means, forward });
-        let [n, channels, h, w] = self.0.desc.shape;
-        let count = (n * h * w) as f32;
-        [&mut *of_x, &mut *shift].into_iter().for_each(|all| all.fill(0.0));
-        for c in 0..channels {
-            let (mut sum, mut product) = (0.0, 0.0);
-            for image in 0..n {
-                let at = self.0.sum_at(image, c);
-                sum += sums[at];
-                product += sums[at + self.0.x.block];
-            }
-            dbeta[c] = sum;
-            dgamma[c] = product * inverse[c];
-            of_x[c] = -of_dy[c] * inverse[c] * dgamma[c] / count;
-            shift[c] = -of_dy[c] * sum / count - of_x[c] * mean[c];
+        let dx = views.write::<f32>(0);
+        for blocks in self.0.groups(2) {
+            self.0.sums(context, &blocks, x, sums, Sums::Products { dy, means, forward });
+            finish(&self.0, &blocks, sums, [of_dy, mean, inverse], [of_x, shift, dgamma, dbeta]);
+            self.0.apply(context, &blocks, x, Second::Gradient { dy, forward }, dx, [of_x, shift]);
         }
-        let second = Second::Gradient { dy, forward };
-        self.0.apply(context, x, second, views.write(0), [of_x, shift]);
+    }
+}
+
+/// Computes dγ and dβ of these blocks of channels, and the coefficient of x and the constant of dx.
+pub(super) fn finish(
+    operands: &Operands,
+    blocks: &Range<usize>,
+    sums: &[f32],
+    [of_dy, mean, inverse]: [&[f32]; 3],
+    [of_x, shift, dgamma, dbeta]: [&mut [f32]; 4],
+) {
+    let [n, _, h, w] = operands.desc.shape;
+    let count = (n * h * w) as f32;
+    for c in operands.channels_of(blocks) {
+        let (mut sum, mut product) = (0.0, 0.0);
+        for image in 0..n {
+            let at = operands.sum_at(image, c);
+            sum += sums[at];
+            product += sums[at + operands.x.block];
+        }
+        dbeta[c] = sum;
+        dgamma[c] = product * inverse[c];
+        of_x[c] = -of_dy[c] * inverse[c] * dgamma[c] / count;
+        shift[c] = -of_dy[c] * sum / count - of_x[c] * mean[c];
     }
 }
 
@@ -93,12 +107,9 @@ impl Implementation<BatchNormDesc> for Plain {
 struct PlainKernel(BatchNormDesc);
 
 impl Kernel for PlainKernel {
-    /// dx = γ·i·(dy − Σdy/m − (x − mean)·i·dγ/m), where i is 1/√(variance + ε).
     fn run(&self, context: &Context, views: &mut Views) {
         let [x, dy, gamma, mean, inverse] = std::array::from_fn(|i| views.read::<f32>(i));
-        let dx = views.write::<f32>(0);
-        let [dgamma, dbeta] = std::array::from_fn(|i| views.write::<f32>(i + 1));
-        let (shape, count) = (self.0.shape, count(&self.0));
+        let out = std::array::from_fn(|i| views.write::<f32>(i));
         let activation = self.0.activation;
         let beta = if activation == Activation::None { gamma } else { views.read(5) };
         // The gradient before the activation, whose operand is computed as in the forward direction.
@@ -109,20 +120,33 @@ impl Kernel for PlainKernel {
                     .derivative(activation.apply((x - mean[c]) * (inverse[c] * gamma[c]) + beta[c]))
             }
         };
-        context.thread_pool.pieces(dbeta, 1, |c, to| {
-            to[0] = sum(shape, c, [x, dy], |x, dy| before(c, x, dy)) as f32;
-        });
-        context.thread_pool.pieces(dgamma, 1, |c, to| {
-            let inverse = f64::from(inverse[c]);
-            to[0] = (sum(shape, c, [x, dy], |x, dy| before(c, x, dy) * (x - mean[c])) * inverse) as f32;
-        });
-        each_map(&self.0, context, dx, |c, first, dx| {
-            let (mean, scale) = (mean[c], gamma[c] * inverse[c]);
-            let [product, shift] = [dgamma[c] * inverse[c], dbeta[c]].map(|sum| sum / count as f32);
-            let operands = x[first..].iter().zip(&dy[first..]);
-            for (dx, (x, dy)) in dx.iter_mut().zip(operands) {
-                *dx = scale * (before(c, *x, *dy) - shift - (x - mean) * product);
-            }
-        });
+        on_plain(&self.0, context, [x, dy, gamma, mean, inverse], before, out);
     }
+}
+
+/// The gradient on plain values: dx = γ·i·(dy − Σdy/m − (x − mean)·i·dγ/m), where i is 1/√(variance + ε) and `before`
+/// returns the gradient before the activation from a channel, x and dy.
+pub(super) fn on_plain(
+    desc: &BatchNormDesc,
+    context: &Context,
+    [x, dy, gamma, mean, inverse]: [&[f32]; 5],
+    before: impl Fn(usize, f32, f32) -> f32 + Sync,
+    [dx, dgamma, dbeta]: [&mut [f32]; 3],
+) {
+    let (shape, count) = (desc.shape, count(desc));
+    context.thread_pool.pieces(dbeta, 1, |c, to| {
+        to[0] = sum(shape, c, [x, dy], |x, dy| before(c, x, dy)) as f32;
+    });
+    context.thread_pool.pieces(dgamma, 1, |c, to| {
+        let inverse = f64::from(inverse[c]);
+        to[0] = (sum(shape, c, [x, dy], |x, dy| before(c, x, dy) * (x - mean[c])) * inverse) as f32;
+    });
+    each_map(desc, context, dx, |c, first, dx| {
+        let (mean, scale) = (mean[c], gamma[c] * inverse[c]);
+        let [product, shift] = [dgamma[c] * inverse[c], dbeta[c]].map(|sum| sum / count as f32);
+        let operands = x[first..].iter().zip(&dy[first..]);
+        for (dx, (x, dy)) in dx.iter_mut().zip(operands) {
+            *dx = scale * (before(c, *x, *dy) - shift - (x - mean) * product);
+        }
+    });
 }

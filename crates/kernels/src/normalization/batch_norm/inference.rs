@@ -1,7 +1,7 @@
 //! Normalization with given statistics.
 
 use super::BatchNormDesc;
-use super::blocked::{Operands, Second, coefficients_of, fifths};
+use super::blocked::{Operands, Second, fifths, set_coefficients};
 use super::plain::{self, each_map};
 use crate::isa::Isa;
 use crate::layout::maps::{Maps, is_blocked};
@@ -36,10 +36,12 @@ impl Kernel for BlockedKernel {
     fn run(&self, context: &Context, views: &mut Views) {
         let [gamma, beta, mean, var] = std::array::from_fn(|i| views.read::<f32>(i + 1));
         let (_, coefficients) = views.write::<f32>(1).split_at_mut(self.0.sums_len());
+        coefficients.fill(0.0);
         let [scale, shift, ..] = fifths(coefficients, self.0.channels());
-        coefficients_of(scale, shift, gamma, beta, mean, |c| 1.0 / (var[c] + self.0.desc.epsilon).sqrt());
-        let (scale, shift) = (&*scale, &*shift);
-        self.0.apply(context, views.read(0), Second::None, views.write(0), [scale, shift]);
+        let inverse = |c: usize| 1.0 / (var[c] + self.0.desc.epsilon).sqrt();
+        set_coefficients([scale, shift], [gamma, beta, mean], 0..gamma.len(), inverse);
+        let (blocks, coefficients) = (0..self.0.x.blocks, [&*scale, &*shift]);
+        self.0.apply(context, &blocks, views.read(0), Second::None, views.write(0), coefficients);
     }
 }
 

@@ -9,9 +9,11 @@ mod gradient;
 mod inference;
 mod plain;
 pub mod reference;
+mod residual_gradient;
 mod training;
 
 use reference::Statistics;
+pub use residual_gradient::{ResidualGradientDesc, residual_gradient};
 
 use crate::Implementation;
 use crate::activation::Activation;

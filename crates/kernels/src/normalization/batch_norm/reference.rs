@@ -1,6 +1,7 @@
 //! Batch normalization, by definition.
 
 use super::BatchNormDesc;
+use crate::activation::Activation;
 use crate::reference::Real;
 
 /// Positions of the elements of one channel.
@@ -94,6 +95,20 @@ pub fn gradient<T: Real>(
             let normal = (x[i] - mean[c]) * inverse[c];
             dx[i] = gamma[c] * inverse[c] * (dy(i) - sum / m - normal * product / m);
         });
+    }
+}
+
+/// The gradient before an activation with the result y, whose gradient is dy, or dy plus `addend`.
+pub fn before_activation<T: Real>(
+    activation: Activation,
+    y: &[T],
+    dy: &[T],
+    addend: Option<&[T]>,
+    before: &mut [T],
+) {
+    for (index, before) in before.iter_mut().enumerate() {
+        let dy = addend.map_or(dy[index], |addend| dy[index] + addend[index]);
+        *before = dy * activation.derivative(y[index]);
     }
 }
 

@@ -1,7 +1,7 @@
 //! Normalization with the statistics of the batch.
 
 use super::BatchNormDesc;
-use super::blocked::{Operands, Second, Sums, coefficients_of, fifths};
+use super::blocked::{Operands, Second, Sums, fifths, set_coefficients};
 use super::plain::{self, count, each_map};
 use crate::activation::Activation;
 use crate::isa::Isa;
@@ -45,23 +45,27 @@ impl Kernel for BlockedKernel {
         let (sums, coefficients) = views.write::<f32>(5).split_at_mut(self.0.sums_len());
         let [mean, inverse] = std::array::from_fn(|i| views.write::<f32>(i + 1));
         let [running_mean, running_var] = std::array::from_fn(|i| views.write::<f32>(i + 3));
-        self.0.sums(context, x, sums, Sums::Moments);
         let pixels = self.0.x.size[0] * self.0.x.size[1];
         let count = self.0.desc.shape[0] * pixels;
         let keep = 1.0 - self.0.desc.momentum;
-        for c in 0..self.0.desc.shape[1] {
-            let (m, squares) = merge(&self.0, sums, c, pixels);
-            mean[c] = m;
-            inverse[c] = 1.0 / (squares / count as f32 + self.0.desc.epsilon).sqrt();
-            running_mean[c] = keep * running_mean[c] + self.0.desc.momentum * m;
-            let unbiased = squares / (count.max(2) - 1) as f32;
-            running_var[c] = keep * running_var[c] + self.0.desc.momentum * unbiased;
-        }
+        coefficients.fill(0.0);
         let [scale, shift, ..] = fifths(coefficients, self.0.channels());
-        coefficients_of(scale, shift, gamma, beta, mean, |c| inverse[c]);
-        let (scale, shift) = (&*scale, &*shift);
         let second = if self.0.desc.residual { Second::Residual(views.read(3)) } else { Second::None };
-        self.0.apply(context, x, second, views.write(0), [scale, shift]);
+        let y = views.write::<f32>(0);
+        for blocks in self.0.groups(1 + usize::from(self.0.desc.residual)) {
+            self.0.sums(context, &blocks, x, sums, Sums::Moments);
+            let channels = self.0.channels_of(&blocks);
+            for c in channels.clone() {
+                let (m, squares) = merge(&self.0, sums, c, pixels);
+                mean[c] = m;
+                inverse[c] = 1.0 / (squares / count as f32 + self.0.desc.epsilon).sqrt();
+                running_mean[c] = keep * running_mean[c] + self.0.desc.momentum * m;
+                let unbiased = squares / (count.max(2) - 1) as f32;
+                running_var[c] = keep * running_var[c] + self.0.desc.momentum * unbiased;
+            }
+            set_coefficients([scale, shift], [gamma, beta, mean], channels, |c| inverse[c]);
+            self.0.apply(context, &blocks, x, second, y, [scale, shift]);
+        }
     }
 }
 

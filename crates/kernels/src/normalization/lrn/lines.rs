@@ -129,7 +129,7 @@ impl Place {
     /// The offset of the vector of block `block` at pixel `column` of this row.
     #[inline(always)]
     pub fn offset(self, maps: &Maps, block: usize, column: usize) -> usize {
-        (self.image * maps.blocks + block) * maps.map_len() + maps.row(self.row) + column * maps.block
+        self.image * maps.image_len + block * maps.map_len() + maps.row(self.row) + column * maps.block
     }
 }
 
@@ -141,7 +141,7 @@ impl Problem {
     #[inline(always)]
     pub unsafe fn clear_halo_of_row(&self, out: *mut f32, place: Place) {
         for block in 0..self.out.blocks {
-            let map = (place.image * self.out.blocks + block) * self.out.map_len();
+            let map = place.image * self.out.image_len + block * self.out.map_len();
             // SAFETY: guaranteed by the caller.
             unsafe { self.out.clear_halo_of_row(out.add(map), place.row) }
         }

@@ -1,7 +1,8 @@
-//! The gradient of max pooling of plain volumes.
+//! The gradient of max pooling of plain volumes, and of the activation before it.
 
 use super::Pool3dDesc;
 use super::windows::Windows;
+use crate::activation::Activation;
 use crate::isa::Isa;
 use crate::simd::{Body, Simd, dispatch};
 use crate::{Context, Format, Implementation, Kernel, Layout, Views};
@@ -50,6 +51,10 @@ impl Body for Map<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, _s: S) {
         self.pool.gradient(self.x, self.dy, self.dx);
+        let activation = self.pool.windows.desc.activation;
+        if activation != Activation::None {
+            self.dx.iter_mut().zip(self.x).for_each(|(dx, x)| *dx *= activation.derivative(*x));
+        }
     }
 }
 

@@ -35,7 +35,7 @@ pub struct Pool3dDesc {
     pub padding: [usize; 3],
     /// Padding after the last.
     pub padding_after: [usize; 3],
-    /// For the gradient of average pooling: the activation that produced x, whose gradient is applied as well.
+    /// For the gradients: the activation that produced x, whose gradient is applied as well.
     pub activation: Activation,
 }
 
@@ -80,7 +80,7 @@ pub fn forward() -> &'static [&'static dyn Implementation<Pool3dDesc>] {
     ]
 }
 
-/// Gradient of max pooling. Reads x and dy, writes dx.
+/// Gradient of max pooling and of the activation before it. Reads x and dy, writes dx.
 pub fn max_gradient() -> &'static [&'static dyn Implementation<Pool3dDesc>] {
     &[
         &max_gradient::Rows,

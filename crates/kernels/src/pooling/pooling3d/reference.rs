@@ -1,6 +1,7 @@
 //! Pooling of volumes and its gradients, by definition.
 
 use super::Pool3dDesc;
+use crate::activation::Activation;
 use crate::pooling::PoolKind;
 use crate::reference::Real;
 
@@ -20,13 +21,17 @@ pub fn forward<T: Real>(d: &Pool3dDesc, x: &[T], y: &mut [T]) {
     }
 }
 
-/// dx of max pooling: all of dy goes to the first maximum of its window.
+/// dx of max pooling: all of dy goes to the first maximum of its window, times the derivative of the activation whose
+/// output is `x`.
 pub fn max_gradient<T: Real>(d: &Pool3dDesc, x: &[T], dy: &[T], dx: &mut [T]) {
     let [area, windows] = [d.input, d.output].map(|extents| extents.iter().product::<usize>());
     dx.fill(T::from_f64(0.0));
     for (index, dy) in dy.iter().enumerate() {
         let start = index / windows * area;
         dx[start + largest(d, &x[start..][..area], index % windows)] += *dy;
+    }
+    if d.activation != Activation::None {
+        dx.iter_mut().zip(x).for_each(|(dx, x)| *dx = *dx * d.activation.derivative(*x));
     }
 }
 
