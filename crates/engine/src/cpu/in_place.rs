@@ -1,8 +1,8 @@
 //! Places the parts of concatenated values in the whole, and those of gradients of concatenations too, so that neither
 //! joining nor splitting is a step.
 //!
-//! In blocks of channels, a part that fills whole blocks is a range of the maps of each image. Kernels write and read it
-//! there: with several images, in [`Layout::Part`].
+//! In blocks of channels, a part that fills whole blocks is a range of the maps of each image. Kernels write and read
+//! it there: with several images, in [`Layout::Part`].
 
 use std::collections::HashMap;
 

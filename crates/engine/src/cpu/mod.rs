@@ -146,8 +146,8 @@ impl Cpu {
         &self.thread_pool
     }
 
-    /// Returns the graph after the fusion passes and after the layout pass, in which conversions are reshapes that change
-    /// nothing; for tests and for inspection.
+    /// Returns the graph after the fusion passes and after the layout pass, in which conversions are reshapes that
+    /// change nothing; for tests and for inspection.
     ///
     /// # Errors
     /// As [`Device::plan`].

@@ -110,8 +110,8 @@ mod tests {
         let before = ["activation_gradient", "add", "batch_norm_gradient"].map(|name| count(&graph, name));
         fuse_residual_gradients(&mut graph);
         let after = ["activation_gradient", "add", "batch_norm_gradient"].map(|name| count(&graph, name));
-        // The sum of gradients after the first unit is fused, that before it has no activation; the second batch norm of
-        // the second unit reads what the first one computes.
+        // The sum of gradients after the first unit is fused, that before it has no activation; the second batch norm
+        // of the second unit reads what the first one computes.
         assert_eq!((before, after), ([2, 4, 3], [0, 3, 1]));
         let sums = graph.nodes.iter().filter_map(|node| match &node.op {
             Op::BatchNormResidualGradient(gradient) => Some(gradient.is_sum),

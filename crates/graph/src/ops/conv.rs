@@ -61,7 +61,8 @@ pub struct Conv {
     pub residual: bool,
 }
 
-/// Gradient with respect to the input. Operands: dy, weight and, after fusion, a residual in the shape of dx; output: dx.
+/// Gradient with respect to the input. Operands: dy, weight and, after fusion, a residual in the shape of dx; output:
+/// dx.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ConvDataGradient(pub Conv);
 

@@ -111,8 +111,8 @@ impl Operands {
         });
     }
 
-    /// For every pixel of these blocks of channels outside the halo: y = of_x·x + shift, plus the residual, activated; or of_x·x + shift +
-    /// scale·dy, where dy is the gradient before the activation.
+    /// For every pixel of these blocks of channels outside the halo: y = of_x·x + shift, plus the residual, activated;
+    /// or of_x·x + shift + scale·dy, where dy is the gradient before the activation.
     pub fn apply(
         &self,
         context: &Context,

@@ -30,8 +30,8 @@ impl ResidualGradientDesc {
     }
 }
 
-/// Reads x, dy, γ, mean, 1/√(variance + ε), y and, if dy is a sum, its second addend; writes dx, dγ, dβ and the gradient
-/// of the residual.
+/// Reads x, dy, γ, mean, 1/√(variance + ε), y and, if dy is a sum, its second addend; writes dx, dγ, dβ and the
+/// gradient of the residual.
 pub fn residual_gradient() -> &'static [&'static dyn Implementation<ResidualGradientDesc>] {
     &[
         &Blocked,
