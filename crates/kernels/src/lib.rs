@@ -2,8 +2,8 @@
 //!
 //! Kernels are independent of graphs. A kernel gets a descriptor (sizes, strides, padding), the layouts of
 //! its operands, and views of memory. Each operation is one module: its descriptor, an **ordered list of
-//! implementations** for each direction, their vector kernels, and the naive `reference`. Each implementation says which
-//! descriptors it supports, and in which [`Format`]s it wants its operands; the reference comes last and supports
+//! implementations** for each direction, their vector kernels, and the naive `reference`. Each implementation says
+//! which descriptors it supports, and in which [`Format`]s it wants its operands; the reference comes last and supports
 //! everything. Adding one line to a list enables a kernel in production, in the tests and in the benchmark.
 //!
 //! Operations are grouped by duty in private modules and exported here by name, such as [`linear`] and [`pooling`].

@@ -1,8 +1,8 @@
-//! Casts the operands of convolutions to `bf16`, of which a machine may compute products faster than of `f32`, and which
-//! take half the bytes.
+//! Casts the operands of convolutions to `bf16`, of which a machine may compute products faster than of `f32`, and
+//! which take half the bytes.
 //!
-//! Sums, biases, residuals and all other operations stay `f32`. A result that only convolutions of `bf16` read is written
-//! as `bf16` itself. Convolutions with few channels, such as the first of a network, stay as they are.
+//! Sums, biases, residuals and all other operations stay `f32`. A result that only convolutions of `bf16` read is
+//! written as `bf16` itself. Convolutions with few channels, such as the first of a network, stay as they are.
 
 use std::collections::{HashMap, HashSet};
 

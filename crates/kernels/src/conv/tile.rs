@@ -1,8 +1,8 @@
 //! The register tile of the direct convolution: P output pixels × O blocks of output channels.
 //!
-//! For every input word and tap it loads O vectors of weights and multiplies them by P broadcast words. A [`Word`] of 32
-//! bits holds the `f32` of a channel, or the `bf16` of a pair of channels. The pixels may be at any positions, in one row or across rows and images. Bias, residual and
-//! activation are applied before the accumulators are stored.
+//! For every input word and tap it loads O vectors of weights and multiplies them by P broadcast words. A [`Word`] of
+//! 32 bits holds the `f32` of a channel, or the `bf16` of a pair of channels. The pixels may be at any positions, in
+//! one row or across rows and images. Bias, residual and activation are applied before the accumulators are stored.
 
 use std::marker::PhantomData;
 
@@ -15,8 +15,8 @@ pub(super) const WIDEST: usize = 14;
 /// Blocks of output channels in the largest tile.
 pub(super) const MOST_BLOCKS: usize = 2;
 
-/// What a word of 32 bits holds. The operands of a tile are pointers to words, whatever they hold, and all offsets count
-/// words.
+/// What a word of 32 bits holds. The operands of a tile are pointers to words, whatever they hold, and all offsets
+/// count words.
 pub(super) trait Word: Copy + Send + Sync + 'static {
     /// Values in a word.
     const VALUES: usize;

@@ -9,8 +9,8 @@ use crate::layout::maps::Maps;
 use crate::threads::{Pointer, ThreadPool};
 use crate::{Context, Kernel};
 
-/// Creates the kernel that converts a value with extents `shape`, of `f32` or `bf16`, from one format to another layout.
-/// Reads the source, writes the destination, including its padding.
+/// Creates the kernel that converts a value with extents `shape`, of `f32` or `bf16`, from one format to another
+/// layout. Reads the source, writes the destination, including its padding.
 pub fn kernel(shape: [usize; 4], from: Format, to: Layout, isa: Isa) -> Box<dyn Kernel> {
     Box::new(Reorder { isa, shape, from, to })
 }

@@ -112,7 +112,10 @@ impl<const BF16: bool> Simd for Avx512<BF16> {
         if BF16 {
             // SAFETY: the token exists only on machines with the instructions; the types have the same size, and any
             // bits are valid.
-            unsafe { _mm512_dpbf16_ps(c, std::mem::transmute::<__m512, __m512bh>(a), std::mem::transmute(b)) }
+            unsafe {
+                let [a, b] = std::mem::transmute::<[__m512; 2], [__m512bh; 2]>([a, b]);
+                _mm512_dpbf16_ps(c, a, b)
+            }
         } else {
             let ([a_low, a_high], [b_low, b_high]) = (self.halves(a), self.halves(b));
             self.fma(a_high, b_high, self.fma(a_low, b_low, c))
