@@ -14,7 +14,7 @@ fn network() -> Network {
     let net = Builder::new("mixed", [3, 19, 17]);
     let x = net.input().conv(24, 3).pad(1).no_bias().batch_norm().relu();
     let x = x.conv(40, 3).pad(1).relu().conv(40, 1).relu().max_pool(2, 2);
-    let side = x.clone().conv(40, 3).pad(1).tanh().conv(40, 3).pad(1);
+    let side = x.conv(40, 3).pad(1).tanh().conv(40, 3).pad(1);
     let x = (x + side).relu().conv(64, 3).stride(2).pad(1).relu();
     let x = x.conv(64, 3).pad(1).groups(4).relu().conv(9, 1);
     x.global_average_pool().flatten().linear(4).finish().unwrap()

@@ -48,7 +48,7 @@ impl LaidOut {
                 let (step, length) = (bytes(blocks * block), bytes(channels));
                 (0..images).map(|image| image * step..image * step + length).collect()
             }
-            _ => vec![0..self.bytes(id)],
+            _ => std::iter::once(0..self.bytes(id)).collect(),
         }
     }
 
