@@ -5,4 +5,5 @@
 #     scripts/same-bits.sh [NAME]
 set -euo pipefail
 cd "$(dirname "$0")/.."
-STRIATE_NETWORKS="${1:-}" cargo test --release --package striate-testkit --test every_network -- --ignored --nocapture
+export STRIATE_FORCED=1 STRIATE_NETWORKS="${1:-}"
+cargo test --release --package striate-testkit --test every_network -- --nocapture

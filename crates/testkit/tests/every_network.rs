@@ -2,8 +2,9 @@
 //! same bits on one thread and after resuming.
 //!
 //! To save time, images and hidden linear layers are smaller than in the original networks; `STRIATE_NETWORKS`
-//! selects the original sizes, for all networks (`full`) or for the one named (`scripts/every-network.sh`). The ignored
-//! test forces each implementation of convolutions, in all networks or the one named (`scripts/same-bits.sh`).
+//! selects the original sizes, for all networks (`full`) or for the one named (`scripts/every-network.sh`). With
+//! `STRIATE_FORCED`, each implementation of convolutions is forced in turn, in all networks or the one named, at
+//! reduced sizes (`scripts/same-bits.sh`).
 
 use std::time::Instant;
 
@@ -110,15 +111,15 @@ fn train(network: &Network, mut training: Training, before: &Variables, other: &
     (loss, bytes)
 }
 
-/// The networks that `STRIATE_NETWORKS` selects, and whether at their original sizes.
-fn selected(full_sizes: bool) -> (Vec<&'static Model>, bool) {
+/// The networks that `STRIATE_NETWORKS` selects, and whether it selects any.
+fn selected() -> (Vec<&'static Model>, bool) {
     let wanted = std::env::var("STRIATE_NETWORKS").unwrap_or_default();
     let models: Vec<_> = match wanted.as_str() {
         "" | "full" => striate_models::all().iter().collect(),
         name => striate_models::all().iter().filter(|model| model.name == name).collect(),
     };
     assert!(!models.is_empty(), "STRIATE_NETWORKS={wanted}: unknown network");
-    (models, full_sizes && !wanted.is_empty())
+    (models, !wanted.is_empty())
 }
 
 /// Runs and trains `network`; returns the first loss, and the memory of a training in bytes.
@@ -131,39 +132,40 @@ fn check(network: &Network, classes: usize, cpus: &[Cpu; 2]) -> (f32, usize) {
     train(network, training, &parameters, &cpus[1])
 }
 
+/// Checks `network` with each implementation of convolutions that supports one of its layers; returns their names.
+fn check_forced(network: &Network) -> Vec<&'static str> {
+    let (shape, spec) = (network.input_shape(BATCH), TrainingSpec::new(SGD));
+    let mut ran = Vec::new();
+    for forced in Cpu::convolutions() {
+        let cpus = [2, 1].map(|threads| Cpu::new(threads).unwrap().forcing(&[forced]).unwrap());
+        let plan = Training::plan(network, &spec, &shape, &cpus[0]).unwrap();
+        if plan.steps.iter().any(|step| step.algorithm == forced) {
+            check(network, CLASSES, &cpus);
+            ran.push(forced);
+        }
+    }
+    assert!(!ran.is_empty(), "{}", network.name);
+    ran
+}
+
 #[test]
 fn every_network_runs_and_trains_to_the_same_bits() {
-    let (models, is_full) = selected(true);
+    let (models, has_names) = selected();
+    let forces = std::env::var_os("STRIATE_FORCED").is_some();
+    let is_full = has_names && !forces;
     let cpus = [2, 1].map(|threads| Cpu::new(threads).unwrap());
     for model in &models {
         let network = if is_full { (model.build)().unwrap() } else { reduced(model) };
         let classes = if is_full { published_classes(&network) } else { CLASSES };
         let start = Instant::now();
-        let (loss, bytes) = check(&network, classes, &cpus);
-        let (seconds, megabytes) = (start.elapsed().as_secs_f64(), bytes as f64 / 1e6);
-        println!("{:<20} {seconds:6.2} s, {megabytes:6.0} MB, loss {loss:.3}", model.name);
+        let what = match forces {
+            true => format!("the same bits with {}", check_forced(&network).join(", ")),
+            false => {
+                let (loss, bytes) = check(&network, classes, &cpus);
+                format!("{:6.0} MB, loss {loss:.3}", bytes as f64 / 1e6)
+            }
+        };
+        println!("{:<20} {:6.2} s, {what}", model.name, start.elapsed().as_secs_f64());
     }
     println!("{} of {} networks run and train", models.len(), striate_models::all().len());
-}
-
-#[test]
-#[ignore = "takes about an hour; run scripts/same-bits.sh"]
-fn every_network_trains_to_the_same_bits_with_every_forced_convolution() {
-    for model in selected(false).0 {
-        let (network, start) = (reduced(model), Instant::now());
-        let mut ran = Vec::new();
-        for forced in Cpu::convolutions() {
-            let cpus = [2, 1].map(|threads| Cpu::new(threads).unwrap().forcing(&[forced]).unwrap());
-            let (shape, spec) = (network.input_shape(BATCH), TrainingSpec::new(SGD));
-            let plan = Training::plan(&network, &spec, &shape, &cpus[0]).unwrap();
-            // One that accepts none of the layers changes nothing.
-            if plan.steps.iter().any(|step| step.algorithm == forced) {
-                check(&network, CLASSES, &cpus);
-                ran.push(forced);
-            }
-        }
-        let seconds = start.elapsed().as_secs_f64();
-        println!("{:<20} {seconds:6.1} s, the same bits with {}", model.name, ran.join(", "));
-        assert!(!ran.is_empty(), "{}", model.name);
-    }
 }
