@@ -3,8 +3,11 @@
 //! A tile of I input values × O blocks of output channels stays in registers while the loop runs over the pixels
 //! of a band of rows: each pixel's O vectors of dy are multiplied by I broadcast values of x. For inputs in
 //! blocks of channels, the I values are channels under one tap; for planar inputs, neighboring taps of a
-//! row. If there are few pairs of channel blocks, the batch is split into slices with separate sums, which are
-//! then added in order; the number of slices depends only on the descriptor.
+//! row. An item of the grid takes several maps of x and pairs of blocks of dy, whose bands are in the L2 cache
+//! while each is multiplied with each. If there are few items, the batch is split into slices with separate sums,
+//! which are then added in order; the number of slices depends only on the descriptor.
+
+use std::ops::Range;
 
 use crate::{Format, Layout, Views};
 
@@ -30,7 +33,9 @@ const BAND: usize = 3072;
 /// The same for AVX-512, chosen so that they stay in the L2 cache.
 const WIDE_BAND: usize = 12288;
 /// The maximum number of maps of x in an item, if the kernel has a single tap.
-const MOST_MAPS: usize = 4;
+const MOST_MAPS: usize = 8;
+/// The maximum number of pairs of blocks of dy in an item.
+const MOST_PAIRS: usize = 4;
 /// Input values in the largest tile.
 const MOST_VALUES: usize = 8;
 
@@ -99,8 +104,9 @@ struct Bound {
     w_map: usize,
     group_maps: usize,
     group_blocks: usize,
-    /// Maps of x in an item of the grid.
+    /// Maps of x, and pairs of blocks of dy, in an item of the grid.
     maps: usize,
+    pairs: usize,
     slices: usize,
     band: usize,
     dw_len: usize,
@@ -134,11 +140,13 @@ impl Bound {
         let group_maps = group_channels.div_ceil(x.block);
         let group_blocks = d.out_channels.div_ceil(block) / d.groups;
         let w_map = kh * kw * x.block * block;
-        let pairs = d.groups * group_blocks.div_ceil(2);
+        let all_pairs = group_blocks.div_ceil(2);
         // With a single tap, one map makes little use of the part of dy that it loads into the cache.
         let most_maps = if kh * kw == 1 { MOST_MAPS } else { 1 };
-        let maps = most_maps.min((pairs * group_maps * d.batch / ITEMS).max(1));
-        let parts = pairs * group_maps.div_ceil(maps);
+        let products = (d.groups * all_pairs * group_maps * d.batch / ITEMS).max(1);
+        let maps = most_maps.min(products).min(group_maps);
+        let pairs = MOST_PAIRS.min(products / maps).min(all_pairs);
+        let parts = d.groups * all_pairs.div_ceil(pairs) * group_maps.div_ceil(maps);
         let row = d.output[1] * 2 * block;
         Bound {
             values: values(x.block),
@@ -151,6 +159,7 @@ impl Bound {
             group_blocks,
             slices: ITEMS.div_ceil(parts).min(d.batch),
             maps,
+            pairs,
             band: (if isa == Isa::Avx512 { WIDE_BAND } else { BAND } / row).clamp(1, d.output[0]),
             d: d.clone(),
             isa,
@@ -197,36 +206,40 @@ impl Bound {
     /// Fills `sums` with the weight gradient of each slice of the batch.
     fn sum(&self, context: &Context, x: &[f32], dy: &[f32], sums: &mut [f32]) {
         let sums = Pointer(sums.as_mut_ptr());
-        let (pairs, parts) = (self.group_blocks.div_ceil(2), self.group_maps.div_ceil(self.maps));
-        context.thread_pool.run(self.slices * self.d.groups * pairs * parts, |item| {
+        let sets = self.group_blocks.div_ceil(2 * self.pairs);
+        let parts = self.group_maps.div_ceil(self.maps);
+        context.thread_pool.run(self.slices * self.d.groups * sets * parts, |item| {
             let (rest, part) = (item / parts, item % parts);
             let maps = part * self.maps..((part + 1) * self.maps).min(self.group_maps);
-            let (rest, pair) = (rest / pairs, rest % pairs);
+            let (rest, set) = (rest / sets, rest % sets);
             let (slice, group) = (rest / self.d.groups, rest % self.d.groups);
-            let first = group * self.group_blocks + pair * 2;
-            let blocks = 2.min(self.group_blocks - pair * 2);
-            let start = slice * self.dw_len + (first * self.group_maps + maps.start) * self.w_map;
-            // SAFETY: the item's part of its slice lies within `sums`.
-            let dw = unsafe { sums.get().add(start) };
+            let blocks = 2 * self.pairs * set..(2 * self.pairs * (set + 1)).min(self.group_blocks);
+            // SAFETY: the slice lies within `sums`.
+            let dw = unsafe { sums.get().add(slice * self.dw_len) };
             let images = self.d.batch * slice / self.slices..self.d.batch * (slice + 1) / self.slices;
-            let item = Item { bound: self, x, dy, dw, images, group, maps, first, blocks };
-            dispatch(self.isa, item);
+            dispatch(self.isa, Item { bound: self, x, dy, dw, images, group, maps, blocks });
         });
     }
 }
 
-/// The weights between some input maps and one or two blocks of outputs, summed over some images.
+/// The weights between some input maps and some blocks of outputs of a group, summed over some images.
 struct Item<'a> {
     bound: &'a Bound,
     x: &'a [f32],
     dy: &'a [f32],
-    /// The first weight; those of the second block start `group_maps · w_map` after it.
+    /// The weights of all groups.
     dw: *mut f32,
-    images: std::ops::Range<usize>,
+    images: Range<usize>,
     group: usize,
-    maps: std::ops::Range<usize>,
+    maps: Range<usize>,
+    blocks: Range<usize>,
+}
+
+/// One or two blocks of outputs of a group.
+#[derive(Clone, Copy)]
+struct Blocks {
     first: usize,
-    blocks: usize,
+    count: usize,
 }
 
 /// The pixels and values of a tile.
@@ -235,22 +248,25 @@ struct Tile {
     dy: *const f32,
     dw: *mut f32,
     rows: usize,
+    /// See [`Item::ahead`].
+    ahead: [usize; 2],
 }
 
 impl Body for Item<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let b = self.bound;
-        for block in 0..self.blocks {
+        for block in self.blocks.clone() {
             // SAFETY: these weights belong to this item alone.
-            unsafe {
-                self.dw.add(block * b.group_maps * b.w_map).write_bytes(0, self.maps.len() * b.w_map);
-            }
+            unsafe { self.weights(block, self.maps.start).write_bytes(0, self.maps.len() * b.w_map) }
         }
         for image in self.images.clone() {
             for row in (0..b.d.output[0]).step_by(b.band) {
-                for map in self.maps.clone() {
-                    self.band(s, image, row, map);
+                for first in self.blocks.clone().step_by(2) {
+                    let blocks = Blocks { first, count: 2.min(self.blocks.end - first) };
+                    for map in self.maps.clone() {
+                        self.band(s, image, row, blocks, map);
+                    }
                 }
             }
         }
@@ -258,15 +274,37 @@ impl Body for Item<'_> {
 }
 
 impl Item<'_> {
+    /// The weights between a map of x and a block of outputs.
+    ///
+    /// # Safety
+    /// Both must exist.
+    #[inline(always)]
+    unsafe fn weights(&self, block: usize, map: usize) -> *mut f32 {
+        let b = self.bound;
+        // SAFETY: guaranteed by the caller.
+        unsafe { self.dw.add(((self.group * b.group_blocks + block) * b.group_maps + map) * b.w_map) }
+    }
+
+    /// The distances in x and dy to what a later tile reads first, which is prefetched; zero if there is nothing.
+    #[inline(always)]
+    fn ahead(&self, blocks: Blocks, map: usize) -> [usize; 2] {
+        let b = self.bound;
+        let is_last = blocks.first + blocks.count == self.blocks.end;
+        let x = if blocks.first == self.blocks.start && map + 1 < self.maps.end { b.x.map_len() } else { 0 };
+        let dy = if map == self.maps.start && !is_last { 2 * b.dy.map_len() } else { 0 };
+        [x, dy]
+    }
+
     /// Accumulates the contribution of a band of rows of an image, for one map of x.
     #[inline(always)]
-    fn band<S: Simd>(&self, s: S, image: usize, row: usize, map: usize) {
+    fn band<S: Simd>(&self, s: S, image: usize, row: usize, blocks: Blocks, map: usize) {
         let b = self.bound;
         let rows = b.band.min(b.d.output[0] - row);
-        let most = (S::ACCUMULATORS / self.blocks).min(MOST_VALUES);
+        let most = (S::ACCUMULATORS / blocks.count).min(MOST_VALUES);
         let values = if map == b.group_maps - 1 { &b.last_values } else { &b.values };
         let x_map = image * b.x.image_len + (self.group * b.group_maps + map) * b.x.map_len();
-        let dy_map = image * b.dy.image_len + self.first * b.dy.map_len();
+        let first = self.group * b.group_blocks + blocks.first;
+        let dy_map = image * b.dy.image_len + first * b.dy.map_len();
         for values in values {
             let parts = values.count.div_ceil(most);
             for part in 0..parts {
@@ -277,10 +315,11 @@ impl Item<'_> {
                     let tile = Tile {
                         x: self.x.as_ptr().add(x_map + row * b.pixel[0] + values.x + from * b.x_step),
                         dy: self.dy.as_ptr().add(dy_map + b.dy.row(row)),
-                        dw: self.dw.add((map - self.maps.start) * b.w_map + values.w + from * S::LANES),
+                        dw: self.weights(blocks.first, map).add(values.w + from * S::LANES),
                         rows,
+                        ahead: self.ahead(blocks, map).map(|ahead| if part == 0 { ahead } else { 0 }),
                     };
-                    self.tile(s, to - from, &tile);
+                    self.tile(s, to - from, blocks.count, &tile);
                 }
             }
         }
@@ -291,12 +330,12 @@ impl Item<'_> {
     /// # Safety
     /// The tile's rows, and `count` values of each pixel, must lie within the operands.
     #[inline(always)]
-    unsafe fn tile<S: Simd>(&self, s: S, count: usize, tile: &Tile) {
+    unsafe fn tile<S: Simd>(&self, s: S, count: usize, blocks: usize, tile: &Tile) {
         macro_rules! counts {
             ($($count:literal)*) => {
                 // SAFETY: guaranteed by the caller.
                 unsafe {
-                    match (count, self.blocks) {
+                    match (count, blocks) {
                         $(
                             ($count, 1) => self.sum::<S, $count, 1>(s, tile),
                             ($count, _) => self.sum::<S, $count, 2>(s, tile),
@@ -331,6 +370,14 @@ impl Item<'_> {
                 let mut x = tile.x.add(row * b.pixel[0]);
                 let mut dy = tile.dy.add(row * b.dy.row_len());
                 for _ in 0..columns {
+                    if S::LANES == 16 && tile.ahead[0] > 0 {
+                        s.prefetch(x.wrapping_add(tile.ahead[0]));
+                    }
+                    if S::LANES == 16 && tile.ahead[1] > 0 {
+                        for o in 0..O {
+                            s.prefetch(dy.wrapping_add(tile.ahead[1] + o * dy_block));
+                        }
+                    }
                     let gradients: [S::F; O] = std::array::from_fn(|o| s.load(dy.add(o * dy_block)));
                     for i in 0..I {
                         let value = s.splat(*x.add(i * step));
