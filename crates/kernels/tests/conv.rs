@@ -189,11 +189,12 @@ proptest! {
         }
     }
 
-    /// Every size of kernel that has such an algorithm, channels that do not fill a block, and groups that do.
+    /// Every size of kernel and stride that has such an algorithm, channels that do not fill a block, and groups that do.
     #[test]
     fn winograd_convolutions_match_the_reference(
         d in conv_desc(),
         kernel in prop::sample::select(vec![[3usize, 3], [5, 5], [1, 3], [3, 1], [1, 7], [7, 1]]),
+        strided in prop::sample::select(vec![None, None, Some(0usize), Some(1)]),
         groups in prop::sample::select(vec![1usize, 1, 2, 3]),
         channels in (1usize..=40, 1usize..=40),
         padding in (0usize..=6, 0usize..=6),
@@ -202,17 +203,25 @@ proptest! {
     ) {
         let most = if batch > 3 { 8 } else { 17 };
         let (input, padding) = ([input.0.min(most), input.1.min(most)], [padding.0, padding.1]);
-        let padding = [0, 1].map(|axis| padding[axis].min(kernel[axis]));
-        let output = [0, 1].map(|axis| input[axis] + 2 * padding[axis] - (kernel[axis] - 1));
+        let (kernel, stride, padding) = match strided {
+            None => (kernel, [1; 2], [0, 1].map(|axis| padding[axis].min(kernel[axis]))),
+            Some(padding) => ([3; 2], [2; 2], [padding; 2]),
+        };
+        let output = [0, 1].map(|axis| (input[axis] + 2 * padding[axis] - kernel[axis]) / stride[axis] + 1);
         let (in_channels, out_channels) = match groups {
             1 => channels,
             _ => (groups * 16, groups * if channels.0 % 2 == 0 { 16 } else { 48 }),
         };
-        let (stride, dilation) = ([1; 2], [1; 2]);
+        let dilation = [1; 2];
         let d = ConvDesc { batch, in_channels, out_channels, groups, kernel, stride, dilation, padding, input, output, ..d };
         let ran = check_conv(&d);
         prop_assert!(ran.iter().any(|name| name.contains("conv_winograd")));
         prop_assert!(ran.iter().any(|name| name.contains("weight_gradient_winograd")));
+        let has_data_gradient = (0..2).all(|axis| match strided {
+            None => padding[axis] < kernel[axis],
+            Some(padding) => padding == 1,
+        });
+        prop_assert_eq!(ran.iter().any(|name| name.contains("data_gradient_winograd")), has_data_gradient);
     }
 
     #[test]
@@ -313,25 +322,26 @@ fn long_sums_match_the_reference() {
 /// gradients over several blocks.
 #[test]
 fn winograd_convolutions_of_many_tiles_match_the_reference() {
-    for (in_channels, out_channels, side, batch) in [(16, 32, 66, 2), (600, 8, 30, 2)] {
+    for (in_channels, out_channels, side, stride, batch) in
+        [(16, 32, 66, 1, 2), (600, 8, 30, 1, 2), (16, 48, 97, 2, 2), (600, 8, 58, 2, 2)]
+    {
         let d = ConvDesc {
             batch,
             in_channels,
             out_channels,
             kernel: [3; 2],
+            stride: [stride; 2],
             input: [side; 2],
-            output: [side; 2],
+            output: [side.div_ceil(stride); 2],
             padding: [1; 2],
             activation: Activation::Relu,
             ..lenet_conv(1, 1, side)
         };
         let ran = check_conv(&d);
-        for name in [
-            "conv_winograd_4x4_3x3_f32",
-            "conv_data_gradient_winograd_4x4_3x3_f32",
-            "conv_weight_gradient_winograd_4x4_3x3_f32",
-        ] {
-            assert!(ran.contains(&name), "{name} refused {in_channels} channels");
+        let tiles = if stride == 1 { "4x4_3x3" } else { "4x4_3x3_stride2" };
+        for direction in ["conv", "conv_data_gradient", "conv_weight_gradient"] {
+            let name = format!("{direction}_winograd_{tiles}_f32");
+            assert!(ran.contains(&&name[..]), "{name} refused {in_channels} channels");
         }
     }
 }
@@ -339,22 +349,24 @@ fn winograd_convolutions_of_many_tiles_match_the_reference() {
 /// The error of a layer relative to its largest output.
 #[test]
 fn winograd_is_accurate_on_layers_of_networks() {
-    for (channels, kernel, side, batch, name) in [
-        (64, [3, 3], 20, 2, "4x4_3x3"),
-        (256, [3, 3], 14, 1, "2x2_3x3"),
-        (64, [5, 5], 27, 1, "3x3_5x5"),
-        (192, [1, 7], 17, 1, "1x4_1x7"),
-        (192, [7, 1], 17, 1, "4x1_7x1"),
-        (384, [1, 3], 8, 1, "1x4_1x3"),
-        (384, [3, 1], 8, 1, "4x1_3x1"),
+    for (channels, kernel, stride, side, batch, name) in [
+        (64, [3, 3], 1, 20, 2, "4x4_3x3"),
+        (256, [3, 3], 1, 14, 1, "2x2_3x3"),
+        (64, [5, 5], 1, 27, 1, "3x3_5x5"),
+        (192, [1, 7], 1, 17, 1, "1x4_1x7"),
+        (192, [7, 1], 1, 17, 1, "4x1_7x1"),
+        (384, [1, 3], 1, 8, 1, "1x4_1x3"),
+        (384, [3, 1], 1, 8, 1, "4x1_3x1"),
+        (128, [3, 3], 2, 28, 1, "4x4_3x3_stride2"),
     ] {
         let d = ConvDesc {
             batch,
             in_channels: channels,
             out_channels: channels,
             kernel,
+            stride: [stride; 2],
             input: [side; 2],
-            output: [side; 2],
+            output: [side / stride; 2],
             padding: kernel.map(|extent| extent / 2),
             bias: false,
             activation: Activation::None,

@@ -12,7 +12,7 @@ use striate_testkit::{Interpreter, Values, networks};
 /// Fills the vectors of every instruction set.
 const BATCH: usize = 16;
 
-/// Networks with every size of kernel that an implementation exists for, groups, and few and many channels.
+/// Networks with every size of kernel and stride that an implementation exists for, groups, and few and many channels.
 fn all_networks() -> Vec<Network> {
     let square = |extent: usize, side: usize| (PerAxis::from((extent, extent)), Padding::from((side, side)));
     let body = |x: Tensor<'_>| {
@@ -25,6 +25,7 @@ fn all_networks() -> Vec<Network> {
             let pad = Padding::from((rows / 2, columns / 2));
             x = x.conv(32, PerAxis::from((rows, columns))).pad(pad).tanh();
         }
+        let x = x.conv(32, square(3, 1).0).pad(square(3, 1).1).stride(2).tanh();
         let x = x.conv(32, square(3, 1).0).pad(square(3, 1).1).groups(2).tanh();
         let x = x.conv(32, square(3, 1).0).pad(square(3, 1).1).groups(32).tanh();
         x.global_average_pool().flatten().linear(4).finish().unwrap()

@@ -42,6 +42,11 @@ pub(super) fn needed_halo(d: &ConvDesc) -> Halo {
     geometry::halo(&geometry::forward(d, 0), &geometry::forward(d, 1), d.input)
 }
 
+/// The halo of dy that the windows of the data gradient extend into.
+pub(super) fn backward_halo(d: &ConvDesc) -> Halo {
+    geometry::halo(&geometry::backward(d, 0), &geometry::backward(d, 1), d.output)
+}
+
 pub(super) fn forward_formats(d: &ConvDesc, x_block: usize, w: Layout, block: usize) -> Vec<Format> {
     let y = Layout::channels(block).f32();
     let mut formats = vec![Layout::Channels { block: x_block, halo: needed_halo(d) }.f32(), w.f32()];
@@ -102,8 +107,7 @@ impl Implementation<ConvDesc> for DataGradient {
             && has_few_taps(d, d.out_channels / d.groups, block)
             && has_few_phases(d);
         fits.then(|| {
-            let halo = geometry::halo(&geometry::backward(d, 0), &geometry::backward(d, 1), d.output);
-            let (dy, dx) = (Layout::Channels { block, halo }, Layout::channels(block));
+            let (dy, dx) = (Layout::Channels { block, halo: backward_halo(d) }, Layout::channels(block));
             let w = Layout::KernelBackward { block };
             Format::f32s([dy, w, dx].into_iter().chain(d.residual.then_some(dx)))
         })

@@ -67,6 +67,7 @@ pub fn forward() -> &'static [&'static dyn Implementation<ConvDesc>] {
         &winograd::Forward(&winograd::COLUMN_4X3),
         &winograd::Forward(&winograd::ROW_4X7),
         &winograd::Forward(&winograd::COLUMN_4X7),
+        &winograd::Forward(&winograd::STRIDED_4X3),
         &direct::Blocked,
         &pairs::Forward { name: "conv_direct_bf16", y: DType::BF16 },
         &pairs::Forward { name: "conv_direct_bf16_f32", y: DType::F32 },
@@ -98,6 +99,7 @@ pub fn data_gradient() -> &'static [&'static dyn Implementation<ConvDesc>] {
         &winograd::DataGradient(&winograd::COLUMN_4X3),
         &winograd::DataGradient(&winograd::ROW_4X7),
         &winograd::DataGradient(&winograd::COLUMN_4X7),
+        &winograd::DataGradient(&winograd::STRIDED_4X3),
         &direct::DataGradient,
         &Reference::<ConvDesc> {
             name: "conv_data_gradient_reference",
@@ -124,6 +126,7 @@ pub fn weight_gradient() -> &'static [&'static dyn Implementation<ConvDesc>] {
         &winograd::WeightGradient(&winograd::COLUMN_4X3),
         &winograd::WeightGradient(&winograd::ROW_4X7),
         &winograd::WeightGradient(&winograd::COLUMN_4X7),
+        &winograd::WeightGradient(&winograd::STRIDED_4X3),
         &weight_gradient::Blocked,
         &Reference::<ConvDesc> {
             name: "conv_weight_gradient_reference",

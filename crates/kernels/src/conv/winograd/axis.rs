@@ -1,4 +1,4 @@
-//! Winograd's algorithms along one axis: m outputs of a convolution with r taps from m + r − 1 products.
+//! Winograd's algorithms along one axis: with stride 1, m outputs of a convolution with r taps from m + r − 1 products.
 //!
 //! Inputs and weights are values of polynomials at the same points, the products are values of their product, and the
 //! outputs follow by transposition. The points are ∞, pairs ±p, and in some algorithms 0; pairs share most of their
@@ -49,8 +49,44 @@ impl<S: Simd> Halves<S> {
     }
 }
 
-/// An algorithm along an axis.
+/// An algorithm along an axis, in one direction.
 pub(super) trait Axis: Send + Sync + 'static {
+    /// Inputs of a tile.
+    const INPUTS: usize;
+    /// Inputs from the first of a tile to the first of the next.
+    const STEP: usize;
+    /// Outputs of a tile.
+    const OUT: usize;
+    /// Products of a tile.
+    const PRODUCTS: usize;
+
+    /// Bᵀ x: products' factors from inputs.
+    fn input<S: Simd>(s: S, x: Line<S>) -> Line<S>;
+    /// Aᵀ m: outputs from products.
+    fn output<S: Simd>(s: S, m: Line<S>) -> Line<S>;
+}
+
+/// The algorithm of a convolution, with all that other directions take.
+pub(super) trait Convolution: Axis {
+    /// The algorithm of the data gradient, with the factors of flipped weights.
+    type Backward: Axis;
+    /// The stride.
+    const STRIDE: usize;
+    /// Taps.
+    const TAPS: usize;
+    /// Factors from weights: one for each of the first products, and the last for all others.
+    const FACTORS: usize;
+
+    /// G w: factors from taps.
+    fn weights<S: Simd>(s: S, w: Line<S>) -> Line<S>;
+    /// Gᵀ u: gradients of taps from those of factors.
+    fn weight_gradients<S: Simd>(s: S, u: Line<S>) -> Line<S>;
+    /// A dy: products' factors from gradients of outputs.
+    fn output_gradient<S: Simd>(s: S, dy: Line<S>) -> Line<S>;
+}
+
+/// An algorithm for stride 1, given by its points.
+pub(super) trait Points: Send + Sync + 'static {
     /// Outputs of a tile.
     const OUT: usize;
     /// Taps.
@@ -65,10 +101,49 @@ pub(super) trait Axis: Send + Sync + 'static {
     const TABLES: Tables = Tables::new(Self::POINTS, Self::ZERO);
 }
 
+impl<P: Points> Axis for P {
+    const INPUTS: usize = P::PRODUCTS;
+    const STEP: usize = P::OUT;
+    const OUT: usize = P::OUT;
+    const PRODUCTS: usize = P::PRODUCTS;
+
+    #[inline(always)]
+    fn input<S: Simd>(s: S, x: Line<S>) -> Line<S> {
+        input::<P, S>(s, x)
+    }
+
+    #[inline(always)]
+    fn output<S: Simd>(s: S, m: Line<S>) -> Line<S> {
+        output::<P, S>(s, m)
+    }
+}
+
+impl<P: Points> Convolution for P {
+    type Backward = P;
+    const STRIDE: usize = 1;
+    const TAPS: usize = P::TAPS;
+    const FACTORS: usize = P::PRODUCTS;
+
+    #[inline(always)]
+    fn weights<S: Simd>(s: S, w: Line<S>) -> Line<S> {
+        weights::<P, S>(s, w)
+    }
+
+    #[inline(always)]
+    fn weight_gradients<S: Simd>(s: S, u: Line<S>) -> Line<S> {
+        weight_gradients::<P, S>(s, u)
+    }
+
+    #[inline(always)]
+    fn output_gradient<S: Simd>(s: S, dy: Line<S>) -> Line<S> {
+        output_gradient::<P, S>(s, dy)
+    }
+}
+
 /// One output for each input: no convolution along this axis.
 pub(super) struct Unit;
 
-impl Axis for Unit {
+impl Points for Unit {
     const OUT: usize = 1;
     const TAPS: usize = 1;
     const POINTS: &'static [f64] = &[];
@@ -80,7 +155,7 @@ macro_rules! axes {
         #[doc = concat!("F(", $out, ", ", $taps, ").")]
         pub(super) struct $name;
 
-        impl Axis for $name {
+        impl Points for $name {
             const OUT: usize = $out;
             const TAPS: usize = $taps;
             const POINTS: &'static [f64] = &$points;
@@ -90,6 +165,7 @@ macro_rules! axes {
 }
 
 axes! {
+    F4x2: 4 outputs, 2 taps, [0.5, 1.25], false;
     F2x3: 2 outputs, 3 taps, [1.0], true;
     F4x3: 4 outputs, 3 taps, [0.625, 1.5], true;
     F3x5: 3 outputs, 5 taps, [0.375, 0.875, 1.5], false;
@@ -172,12 +248,12 @@ const fn from_roots(points: &[f64], without: usize) -> [f64; PAIRS + 1] {
     polynomial
 }
 
-/// Bᵀ x: products' factors from inputs.
+/// Bᵀ x.
 #[inline(always)]
-pub(super) fn input<A: Axis, S: Simd>(s: S, x: Line<S>) -> Line<S> {
-    let (tables, pairs, zero) = (const { &A::TABLES }, A::POINTS.len(), usize::from(A::ZERO));
+fn input<P: Points, S: Simd>(s: S, x: Line<S>) -> Line<S> {
+    let (tables, pairs, zero) = (const { &P::TABLES }, P::POINTS.len(), usize::from(P::ZERO));
     let mut factors = [s.zero(); MOST];
-    if A::ZERO {
+    if P::ZERO {
         factors[0] = polynomial(s, &tables.all, &x, pairs, 0);
     }
     for pair in 0..pairs {
@@ -188,7 +264,7 @@ pub(super) fn input<A: Axis, S: Simd>(s: S, x: Line<S>) -> Line<S> {
         factors[zero + 2 * pair] = s.fma(s.splat(point), even, odd);
         factors[zero + 2 * pair + 1] = s.fma(s.splat(-point), even, odd);
     }
-    factors[A::PRODUCTS - 1] = polynomial(s, &tables.all, &x, pairs, zero);
+    factors[P::PRODUCTS - 1] = polynomial(s, &tables.all, &x, pairs, zero);
     factors
 }
 
@@ -203,23 +279,23 @@ fn polynomial<S: Simd>(s: S, coefficients: &[f32], x: &Line<S>, degree: usize, f
     sum
 }
 
-/// Aᵀ m: outputs from products.
+/// Aᵀ m.
 #[inline(always)]
-pub(super) fn output<A: Axis, S: Simd>(s: S, m: Line<S>) -> Line<S> {
-    let (tables, pairs, zero) = (const { &A::TABLES }, A::POINTS.len(), usize::from(A::ZERO));
+fn output<P: Points, S: Simd>(s: S, m: Line<S>) -> Line<S> {
+    let (tables, pairs, zero) = (const { &P::TABLES }, P::POINTS.len(), usize::from(P::ZERO));
     let (mut sums, mut differences) = ([s.zero(); PAIRS], [s.zero(); PAIRS]);
     for pair in 0..pairs {
         let (plus, minus) = (m[zero + 2 * pair], m[zero + 2 * pair + 1]);
         (sums[pair], differences[pair]) = (s.add(plus, minus), s.sub(plus, minus));
     }
     let mut outputs = [s.zero(); MOST];
-    for index in 0..A::OUT {
+    for index in 0..P::OUT {
         let mut sum = s.zero();
-        if index == 0 && A::ZERO {
+        if index == 0 && P::ZERO {
             sum = m[0];
         }
-        if index == A::OUT - 1 {
-            sum = if index == 0 && A::ZERO { s.add(sum, m[A::PRODUCTS - 1]) } else { m[A::PRODUCTS - 1] };
+        if index == P::OUT - 1 {
+            sum = if index == 0 && P::ZERO { s.add(sum, m[P::PRODUCTS - 1]) } else { m[P::PRODUCTS - 1] };
         }
         for pair in 0..pairs {
             let part = if index % 2 == 0 { sums[pair] } else { differences[pair] };
@@ -230,16 +306,16 @@ pub(super) fn output<A: Axis, S: Simd>(s: S, m: Line<S>) -> Line<S> {
     outputs
 }
 
-/// G w: products' factors from taps.
+/// G w.
 #[inline(always)]
-pub(super) fn weights<A: Axis, S: Simd>(s: S, w: Line<S>) -> Line<S> {
-    let (tables, zero) = (const { &A::TABLES }, usize::from(A::ZERO));
-    let mut factors = powers::<A, S>(s, w, A::TAPS, &tables.scales);
-    if A::ZERO {
+fn weights<P: Points, S: Simd>(s: S, w: Line<S>) -> Line<S> {
+    let (tables, zero) = (const { &P::TABLES }, usize::from(P::ZERO));
+    let mut factors = powers::<P, S>(s, w, P::TAPS, &tables.scales);
+    if P::ZERO {
         factors[0] = s.mul(s.splat(tables.zero_scale), w[0]);
     } else {
         // Without 0, the scales of p and −p have opposite signs.
-        for pair in 0..A::POINTS.len() {
+        for pair in 0..P::POINTS.len() {
             let minus = zero + 2 * pair + 1;
             factors[minus] = s.sub(s.zero(), factors[minus]);
         }
@@ -247,21 +323,21 @@ pub(super) fn weights<A: Axis, S: Simd>(s: S, w: Line<S>) -> Line<S> {
     factors
 }
 
-/// Gᵀ u: taps from sums of products.
+/// Gᵀ u.
 #[inline(always)]
-pub(super) fn weight_gradients<A: Axis, S: Simd>(s: S, u: Line<S>) -> Line<S> {
-    let (tables, pairs, zero) = (const { &A::TABLES }, A::POINTS.len(), usize::from(A::ZERO));
+fn weight_gradients<P: Points, S: Simd>(s: S, u: Line<S>) -> Line<S> {
+    let (tables, pairs, zero) = (const { &P::TABLES }, P::POINTS.len(), usize::from(P::ZERO));
     let (mut evens, mut odds) = ([s.zero(); PAIRS], [s.zero(); PAIRS]);
     for pair in 0..pairs {
         let (plus, minus) = (u[zero + 2 * pair], u[zero + 2 * pair + 1]);
         let scale = s.splat(tables.scales[pair]);
         let (sum, difference) = (s.mul(scale, s.add(plus, minus)), s.mul(scale, s.sub(plus, minus)));
-        (evens[pair], odds[pair]) = if A::ZERO { (sum, difference) } else { (difference, sum) };
+        (evens[pair], odds[pair]) = if P::ZERO { (sum, difference) } else { (difference, sum) };
     }
     let mut taps = [s.zero(); MOST];
-    for index in 0..A::TAPS {
-        let mut sum = if index == A::TAPS - 1 { u[A::PRODUCTS - 1] } else { s.zero() };
-        if index == 0 && A::ZERO {
+    for index in 0..P::TAPS {
+        let mut sum = if index == P::TAPS - 1 { u[P::PRODUCTS - 1] } else { s.zero() };
+        if index == 0 && P::ZERO {
             sum = s.fma(s.splat(tables.zero_scale), u[0], sum);
         }
         for pair in 0..pairs {
@@ -273,11 +349,11 @@ pub(super) fn weight_gradients<A: Axis, S: Simd>(s: S, u: Line<S>) -> Line<S> {
     taps
 }
 
-/// A dy: products' factors from gradients of outputs.
+/// A dy.
 #[inline(always)]
-pub(super) fn output_gradient<A: Axis, S: Simd>(s: S, dy: Line<S>) -> Line<S> {
-    let mut factors = powers::<A, S>(s, dy, A::OUT, &[1.0; PAIRS]);
-    if A::ZERO {
+fn output_gradient<P: Points, S: Simd>(s: S, dy: Line<S>) -> Line<S> {
+    let mut factors = powers::<P, S>(s, dy, P::OUT, &[1.0; PAIRS]);
+    if P::ZERO {
         factors[0] = dy[0];
     }
     factors
@@ -286,10 +362,10 @@ pub(super) fn output_gradient<A: Axis, S: Simd>(s: S, dy: Line<S>) -> Line<S> {
 /// The values at ±p of the polynomials with the first `count` vectors as coefficients, times the scale of each pair,
 /// and the last coefficient, which is the value at ∞.
 #[inline(always)]
-fn powers<A: Axis, S: Simd>(s: S, values: Line<S>, count: usize, scales: &[f32; PAIRS]) -> Line<S> {
-    let (tables, zero) = (const { &A::TABLES }, usize::from(A::ZERO));
+fn powers<P: Points, S: Simd>(s: S, values: Line<S>, count: usize, scales: &[f32; PAIRS]) -> Line<S> {
+    let (tables, zero) = (const { &P::TABLES }, usize::from(P::ZERO));
     let mut factors = [s.zero(); MOST];
-    for pair in 0..A::POINTS.len() {
+    for pair in 0..P::POINTS.len() {
         let (mut even, mut odd) = (s.zero(), s.zero());
         for index in 0..count {
             let factor = s.splat(tables.powers[pair][index] * scales[pair]);
@@ -302,6 +378,6 @@ fn powers<A: Axis, S: Simd>(s: S, values: Line<S>, count: usize, scales: &[f32; 
         factors[zero + 2 * pair] = s.add(even, odd);
         factors[zero + 2 * pair + 1] = s.sub(even, odd);
     }
-    factors[A::PRODUCTS - 1] = values[count - 1];
+    factors[P::PRODUCTS - 1] = values[count - 1];
     factors
 }

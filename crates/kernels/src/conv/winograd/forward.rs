@@ -8,13 +8,13 @@
 use std::marker::PhantomData;
 use std::ops::Range;
 
-use super::axis::{self, Axis, Halves, MOST};
-use super::packing::{PAIR, product_stride};
+use super::axis::{Axis, Halves, MOST};
+use super::packing::{PAIR, factor_stride};
 use super::tile::{Tiled, Tiles, places};
-use super::{Algorithm, GAP};
+use super::{Algorithm, Direction, GAP};
 use crate::activation::{Activation, UNBOUNDED};
 use crate::conv::ConvDesc;
-use crate::conv::direct::forward_formats;
+use crate::conv::direct::{backward_halo, forward_formats};
 use crate::isa::Isa;
 use crate::layout::maps::Maps;
 use crate::simd::{Body, Simd, activate, dispatch};
@@ -28,53 +28,64 @@ pub(in crate::conv) struct DataGradient(pub &'static Algorithm);
 
 impl Implementation<ConvDesc> for Forward {
     fn name(&self) -> &'static str {
-        self.0.forward
+        self.0.forward.name
     }
 
     fn formats(&self, d: &ConvDesc, isa: Isa, _first: Layout) -> Option<Vec<Format>> {
         let block = isa.block();
-        let w = Layout::Packed(self.0.packed(isa, d.groups, false));
+        let w = Layout::Packed(self.0.forward.packed(isa, d.groups));
         self.0.supports(d, block).then(|| forward_formats(d, block, w, block))
     }
 
     fn cost(&self, d: &ConvDesc, isa: Isa) -> f64 {
-        self.0.cost(d, isa)
+        self.0.cost(&self.0.forward, d, isa)
     }
 
     fn prepare(&self, d: &ConvDesc, isa: Isa, layouts: &[Layout]) -> Box<dyn Kernel> {
-        Box::new(Winograd::new(self.0, d, isa, layouts))
+        Box::new(Winograd::new(self.0, &self.0.forward, d, isa, layouts))
     }
 }
 
 impl Implementation<ConvDesc> for DataGradient {
     fn name(&self) -> &'static str {
-        self.0.data_gradient
+        self.0.data_gradient.name
     }
 
     fn formats(&self, d: &ConvDesc, isa: Isa, _first: Layout) -> Option<Vec<Format>> {
         let block = isa.block();
-        let fits = self.0.supports(d, block) && (0..2).all(|axis| d.padding[axis] < d.kernel[axis]);
-        let w = Layout::Packed(self.0.packed(isa, d.groups, true));
-        fits.then(|| forward_formats(&turned(d), block, w, block))
+        let fits = self.0.supports(d, block) && (0..2).all(|axis| has_backward_tiles(d, axis));
+        let dy = || Layout::Channels { block, halo: backward_halo(d) };
+        let w = Layout::Packed(self.0.data_gradient.packed(isa, d.groups));
+        let dx = Layout::channels(block);
+        fits.then(|| Format::f32s([dy(), w, dx].into_iter().chain(d.residual.then_some(dx))))
     }
 
     fn cost(&self, d: &ConvDesc, isa: Isa) -> f64 {
-        self.0.cost(&turned(d), isa)
+        self.0.cost(&self.0.data_gradient, &turned(d), isa)
     }
 
     fn prepare(&self, d: &ConvDesc, isa: Isa, layouts: &[Layout]) -> Box<dyn Kernel> {
-        Box::new(Winograd::new(self.0, &turned(d), isa, layouts))
+        Box::new(Winograd::new(self.0, &self.0.data_gradient, &turned(d), isa, layouts))
     }
 }
 
-/// The convolution of dy whose result is dx.
+/// Whether the tiles of a data gradient begin at the first position of dx. With stride 2, this takes padding of 1, and
+/// each tile begins in dy if dy is half as large as dx.
+fn has_backward_tiles(d: &ConvDesc, axis: usize) -> bool {
+    match d.stride[axis] {
+        1 => d.padding[axis] < d.kernel[axis],
+        _ => d.padding[axis] == 1 && d.output[axis] == d.input[axis].div_ceil(2),
+    }
+}
+
+/// The data gradient as a convolution of dy, with the padding that its tiles have.
 fn turned(d: &ConvDesc) -> ConvDesc {
     ConvDesc {
         in_channels: d.out_channels,
         out_channels: d.in_channels,
         input: d.output,
         output: d.input,
-        padding: [0, 1].map(|axis| d.kernel[axis] - 1 - d.padding[axis]),
+        padding: [0, 1].map(|axis| (d.kernel[axis] - 1 - d.padding[axis]) / d.stride[axis]),
         bias: false,
         activation: Activation::None,
         ..d.clone()
@@ -83,6 +94,7 @@ fn turned(d: &ConvDesc) -> ConvDesc {
 
 struct Winograd {
     algorithm: &'static Algorithm,
+    direction: &'static Direction,
     isa: Isa,
     groups: usize,
     /// Output channels.
@@ -106,29 +118,38 @@ const PRIVATE_BYTES: usize = 1 << 19;
 const MOST_PRIVATE_BYTES: usize = 9 << 17;
 /// About the fewest tiles in a private block that keep the weights worth loading.
 const FEWEST_TILES: usize = 14;
+/// Input channels between the weights that are multiplied and those that are prefetched.
+const AHEAD: usize = 48;
 /// Tiles in a block that all threads share.
 const SHARED_TILES: usize = 112;
 
 impl Winograd {
-    fn new(algorithm: &'static Algorithm, d: &ConvDesc, isa: Isa, layouts: &[Layout]) -> Winograd {
+    fn new(
+        algorithm: &'static Algorithm,
+        direction: &'static Direction,
+        d: &ConvDesc,
+        isa: Isa,
+        layouts: &[Layout],
+    ) -> Winograd {
         let last = layouts.len() - 1;
         let y_shape = [d.batch, d.out_channels, d.output[0], d.output[1]];
         let x = Maps::new([d.batch, d.in_channels, d.input[0], d.input[1]], layouts[0]);
         let y = Maps::new(y_shape, layouts[last]);
-        let grid = algorithm.grid(d.output);
+        let grid = direction.grid(d.output);
         let tiles = d.batch * grid[0] * grid[1];
-        let each = algorithm.products * (x.blocks + y.blocks) * isa.block() * size_of::<f32>();
+        let each = algorithm.all_products() * (x.blocks + y.blocks) * isa.block() * size_of::<f32>();
         let private = each * FEWEST_TILES <= MOST_PRIVATE_BYTES && tiles >= 8 * FEWEST_TILES;
         let most = if private { (PRIVATE_BYTES / each).max(FEWEST_TILES) } else { SHARED_TILES };
         let blocks = tiles.div_ceil(most);
         Winograd {
             algorithm,
+            direction,
             isa,
             groups: d.groups,
             channels: d.out_channels,
             activation: d.activation,
             has_bias: d.bias,
-            x: Tiled::input(x, d.padding, grid),
+            x: Tiled::input(x, d.padding, grid, direction.step),
             y,
             residual: d.residual.then(|| Maps::new(y_shape, layouts[last - 1])),
             tiles,
@@ -147,9 +168,9 @@ impl Winograd {
         self.block * self.y.blocks * self.y.block + GAP
     }
 
-    /// Floats between the weights of two products.
+    /// Floats between two factors of the weights.
     fn w_stride(&self) -> usize {
-        product_stride(self.y.blocks * self.y.block * self.depth())
+        factor_stride(self.y.blocks * self.y.block * self.depth())
     }
 
     /// Input channels of a group.
@@ -159,7 +180,7 @@ impl Winograd {
 
     /// Floats of scratch memory for a block.
     fn block_len(&self) -> usize {
-        self.algorithm.products * (self.v_stride() + self.m_stride())
+        self.algorithm.all_products() * (self.v_stride() + self.m_stride())
     }
 
     /// Blocks of tiles.
@@ -172,9 +193,9 @@ impl Winograd {
         (self.y.blocks / self.groups).div_ceil(PAIR)
     }
 
-    /// Matrix multiplications: of each product with each pair.
+    /// Matrix multiplications: by each factor for each pair.
     fn multiplications(&self) -> usize {
-        self.algorithm.products * self.groups * self.pairs()
+        self.algorithm.all_factors() * self.groups * self.pairs()
     }
 }
 
@@ -191,7 +212,7 @@ impl Kernel for Winograd {
         let thread_pool = context.thread_pool;
         assert!(
             x.len() >= self.x.maps.len()
-                && w.len() >= self.algorithm.products * self.w_stride()
+                && w.len() >= self.algorithm.all_factors() * self.w_stride()
                 && y.len() >= self.y.len()
                 && residual.is_none_or(|(maps, values)| values.len() >= maps.len())
                 && (!self.has_bias || bias.len() == self.channels)
@@ -203,7 +224,7 @@ impl Kernel for Winograd {
             // SAFETY: the scratch memory has a part for each thread, or is shared by all.
             let v = unsafe { scratch.get().add(if self.private { thread * self.block_len() } else { 0 }) };
             // SAFETY: the products follow the transformed inputs.
-            let m = unsafe { v.add(self.algorithm.products * self.v_stride()) };
+            let m = unsafe { v.add(self.algorithm.all_products() * self.v_stride()) };
             let tiles = block * self.block..((block + 1) * self.block).min(self.tiles);
             Work { conv: self, x, w, bias, residual, y: &y, v, m, tiles }.run(phase);
         };
@@ -227,7 +248,7 @@ impl Kernel for Winograd {
 enum Phase {
     /// The transform of these blocks of input channels.
     Input(Range<usize>),
-    /// These multiplications: (product × groups + group) × pairs + pair.
+    /// These multiplications: (factor × groups + group) × pairs + pair.
     Product(Range<usize>),
     /// The transform of these blocks of output channels.
     Output(Range<usize>),
@@ -249,20 +270,20 @@ pub(super) struct Work<'a> {
 
 impl Work<'_> {
     fn run(&self, phase: Phase) {
-        let (c, algorithm) = (self.conv, self.conv.algorithm);
+        let (c, direction) = (self.conv, self.conv.direction);
         match phase {
             Phase::Input(blocks) => {
                 for block in blocks {
                     // SAFETY: the tiles have this place in the transformed inputs of their block.
                     let to = unsafe { self.v.add(block * c.block * c.x.maps.block) };
                     let (of, values, tiles, stride) = (&c.x, self.x, self.tiles.clone(), c.v_stride());
-                    (algorithm.transform_input)(c.isa, Tiles { of, values, block, tiles, to, stride });
+                    (direction.transform_input)(c.isa, Tiles { of, values, block, tiles, to, stride });
                 }
             }
             Phase::Product(items) => dispatch(c.isa, Multiply { work: self, items }),
             Phase::Output(blocks) => {
                 for block in blocks {
-                    (algorithm.transform_outputs)(c.isa, OutputTiles { work: self, block });
+                    (direction.transform_outputs)(c.isa, OutputTiles { work: self, block });
                 }
             }
         }
@@ -283,34 +304,36 @@ impl Body for Multiply<'_, '_> {
 }
 
 impl Work<'_> {
-    /// Multiplies the transformed inputs of all tiles by the weights of a pair of blocks of output channels.
+    /// Multiplies the transformed inputs of all tiles by a factor of the weights of a pair of blocks of output channels.
     #[inline(always)]
     fn multiply<S: Simd>(&self, s: S, item: usize) {
         let c = self.conv;
-        let (product, pair) = (item / c.pairs(), item % c.pairs());
-        let (product, group) = (product / c.groups, product % c.groups);
+        let (factor, pair) = (item / c.pairs(), item % c.pairs());
+        let (factor, group) = (factor / c.groups, factor % c.groups);
         let (inputs, outputs) = (c.x.maps.blocks / c.groups, c.y.blocks / c.groups);
         let first_output = group * outputs + pair * PAIR;
-        let w = &self.w[product * c.w_stride() + first_output * S::LANES * c.depth()..];
+        let w = &self.w[factor * c.w_stride() + first_output * S::LANES * c.depth()..];
         let count_of_outputs = PAIR.min(outputs - pair * PAIR);
         let widest = (S::ACCUMULATORS / PAIR).min(14);
         let count = self.tiles.len();
         let parts = count.div_ceil(widest);
         let stride = c.block * S::LANES;
-        for part in 0..parts {
-            let first = count * part / parts;
-            let rows = count * (part + 1) / parts - first;
-            // SAFETY: the tiles lie within the block, whose parts of the scratch memory begin at v and m.
-            let panel = unsafe {
-                Panel {
-                    v: self.v.add(product * c.v_stride() + group * inputs * stride + first * S::LANES),
-                    w: w.as_ptr(),
-                    m: self.m.add(product * c.m_stride() + first_output * stride + first * S::LANES),
-                    stride,
-                    blocks: inputs,
-                }
-            };
-            panel.run(s, rows, count_of_outputs);
+        for product in c.algorithm.products_of(factor) {
+            for part in 0..parts {
+                let first = count * part / parts;
+                let rows = count * (part + 1) / parts - first;
+                // SAFETY: the tiles lie within the block, whose parts of the scratch memory begin at v and m.
+                let panel = unsafe {
+                    Panel {
+                        v: self.v.add(product * c.v_stride() + group * inputs * stride + first * S::LANES),
+                        w: w.as_ptr(),
+                        m: self.m.add(product * c.m_stride() + first_output * stride + first * S::LANES),
+                        stride,
+                        blocks: inputs,
+                    }
+                };
+                panel.run(s, rows, count_of_outputs);
+            }
         }
     }
 }
@@ -363,7 +386,9 @@ impl<const R: usize, const O: usize> Body for Rows<R, O> {
                 for i in 0..S::LANES {
                     let weights: [S::F; O] = std::array::from_fn(|o| s.load(w.add(o * S::LANES)));
                     w = w.add(O * S::LANES);
-                    s.prefetch(w.wrapping_add(16 * O * S::LANES));
+                    for o in 0..O {
+                        s.prefetch(w.wrapping_add((AHEAD * O + o) * S::LANES));
+                    }
                     for r in 0..R {
                         let value = s.splat(*v.add(r * S::LANES + i));
                         for o in 0..O {
@@ -466,11 +491,11 @@ impl Work<'_> {
                 // SAFETY: the caller guarantees the address.
                 line[row] = unsafe { s.load(products.add((row * C::PRODUCTS + column) * stride)) };
             }
-            halves.set_column(column, axis::output::<R, S>(s, line), R::OUT);
+            halves.set_column(column, R::output(s, line), R::OUT);
         }
         for row in 0..height {
             // SAFETY: all columns were set.
-            let line = axis::output::<C, S>(s, unsafe { halves.row(s, row, C::PRODUCTS) });
+            let line = C::output(s, unsafe { halves.row(s, row, C::PRODUCTS) });
             for column in 0..width {
                 let [at_row, at_column] = [place.first + row, place.left + column];
                 let sum = s.add(line[column], place.bias);

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 
 use super::GAP;
-use super::axis::{Axis, Halves, MOST, weights};
+use super::axis::{Convolution, Halves, MOST};
 use crate::isa::Isa;
 use crate::simd::{Body, Simd, dispatch};
 use crate::threads::{Pointer, ThreadPool};
@@ -19,7 +19,7 @@ const MOST_TAPS: usize = 25;
 /// The most channels in a block.
 const MOST_LANES: usize = 16;
 
-/// Transformed weights: for each product and group, `[O/2b][I][2b of O]`. If they are flipped, inputs and outputs are
+/// Transformed weights: for each factor and group, `[O/2b][I][2b of O]`. If they are flipped, inputs and outputs are
 /// exchanged and the taps reversed.
 pub(super) struct WeightPacking {
     pub name: &'static str,
@@ -27,18 +27,19 @@ pub(super) struct WeightPacking {
     pub block: usize,
     pub flips: bool,
     pub taps: [usize; 2],
-    pub products: usize,
+    /// Factors from the weights of a pair of channels.
+    pub factors: usize,
     pub transform_block: fn(Isa, Block),
 }
 
-/// Floats between the weights of two products, of which each has `len`.
-pub(super) fn product_stride(len: usize) -> usize {
+/// Floats from one factor of all weights to the next, of which each has `len`.
+pub(super) fn factor_stride(len: usize) -> usize {
     len + GAP
 }
 
 impl WeightPacking {
-    /// Floats of a product for weights of `shape`, whose groups fill blocks.
-    fn product_len(&self, groups: usize, [o, i, ..]: [usize; 4]) -> usize {
+    /// Floats of a factor for weights of `shape`, whose groups fill blocks.
+    fn factor_len(&self, groups: usize, [o, i, ..]: [usize; 4]) -> usize {
         let whole = |channels: usize| channels.next_multiple_of(self.block);
         groups * whole(o / groups) * whole(i)
     }
@@ -50,7 +51,7 @@ impl Packing for WeightPacking {
     }
 
     fn len(&self, groups: usize, shape: [usize; 4]) -> usize {
-        self.products * product_stride(self.product_len(groups, shape))
+        self.factors * factor_stride(self.factor_len(groups, shape))
     }
 
     fn cost(&self, groups: usize, shape: [usize; 4]) -> f64 {
@@ -77,9 +78,9 @@ impl Packing for WeightPacking {
         let [outputs, inputs] = if self.flips { [own[1], own[0]] } else { own };
         let (o_blocks, i_blocks) = (outputs.div_ceil(block), inputs.div_ceil(block));
         let depth = i_blocks * block;
-        let product = product_stride(self.product_len(groups, shape));
+        let stride = factor_stride(self.factor_len(groups, shape));
         assert!(
-            destination.len() >= self.products * product,
+            destination.len() >= self.factors * stride,
             "the destination holds all transformed weights"
         );
         let destination = Pointer(destination.as_mut_ptr());
@@ -112,7 +113,7 @@ impl Packing for WeightPacking {
             let start = (group * o_blocks + pair) * block * depth + (o_block - pair) * block;
             // SAFETY: the elements of these blocks lie within the destination, and belong to this item alone.
             let to = unsafe { destination.get().add(start + i * width) };
-            (self.transform_block)(isa, Block { taps: &taps, to, steps: [product, width] });
+            (self.transform_block)(isa, Block { taps: &taps, to, steps: [stride, width] });
         });
     }
 }
@@ -123,20 +124,20 @@ type Taps = [MaybeUninit<[f32; MOST_LANES * MOST_LANES]>; MOST_TAPS];
 /// The weights of a block of input and a block of output channels.
 pub(super) struct Block<'a> {
     taps: &'a Taps,
-    /// Where the first product of the first input channel begins.
+    /// Where the first factor of the first input channel begins.
     to: *mut f32,
-    /// Floats from one product and from one input channel to the next.
+    /// Floats from one factor and from one input channel to the next.
     steps: [usize; 2],
 }
 
 /// G w Gᵀ of all pairs of channels in a block.
-pub(super) fn transform_block<R: Axis, C: Axis>(isa: Isa, block: Block) {
+pub(super) fn transform_block<R: Convolution, C: Convolution>(isa: Isa, block: Block) {
     dispatch(isa, TransformBlock::<R, C>(block, PhantomData));
 }
 
 struct TransformBlock<'a, R, C>(Block<'a>, PhantomData<(R, C)>);
 
-impl<R: Axis, C: Axis> Body for TransformBlock<'_, R, C> {
+impl<R: Convolution, C: Convolution> Body for TransformBlock<'_, R, C> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let Block { taps, to, steps } = self.0;
@@ -151,13 +152,13 @@ impl<R: Axis, C: Axis> Body for TransformBlock<'_, R, C> {
                     // SAFETY: the slice is a vector long.
                     line[row] = unsafe { s.load(weights.as_ptr()) };
                 }
-                halves.set_column(column, weights::<R, S>(s, line), R::PRODUCTS);
+                halves.set_column(column, R::weights(s, line), R::FACTORS);
             }
-            for row in 0..R::PRODUCTS {
+            for row in 0..R::FACTORS {
                 // SAFETY: all columns were set.
-                let line = weights::<C, S>(s, unsafe { halves.row(s, row, C::TAPS) });
-                for column in 0..C::PRODUCTS {
-                    let at = (row * C::PRODUCTS + column) * steps[0] + lane * steps[1];
+                let line = C::weights(s, unsafe { halves.row(s, row, C::TAPS) });
+                for column in 0..C::FACTORS {
+                    let at = (row * C::FACTORS + column) * steps[0] + lane * steps[1];
                     // SAFETY: the caller guarantees the addresses.
                     unsafe { s.store(to.add(at), line[column]) };
                 }

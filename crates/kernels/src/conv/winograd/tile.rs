@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 use std::ops::Range;
 
-use super::axis::{self, Axis, Halves, Line, MOST};
+use super::axis::{Axis, Convolution, Halves, Line, MOST};
 use crate::isa::Isa;
 use crate::layout::maps::Maps;
 use crate::simd::{Body, Simd, dispatch};
@@ -32,21 +32,23 @@ pub(super) struct Tiled {
     pub end: [usize; 2],
     /// Tiles in a column and in a row of a map.
     pub grid: [usize; 2],
+    /// Rows and columns from a tile to the next.
+    pub step: [usize; 2],
 }
 
 impl Tiled {
     /// The tiles of an input, which include its halo, with `padding` above and to the left.
-    pub fn input(maps: Maps, padding: [usize; 2], grid: [usize; 2]) -> Tiled {
+    pub fn input(maps: Maps, padding: [usize; 2], grid: [usize; 2], step: [usize; 2]) -> Tiled {
         let halo = maps.halo;
         let first = [halo.top - padding[0], halo.left - padding[1]];
         let end = [halo.top + maps.size[0] + halo.bottom, halo.left + maps.size[1] + halo.right];
-        Tiled { maps, first, end, grid }
+        Tiled { maps, first, end, grid, step }
     }
 
     /// The tiles of an output.
-    pub fn output(maps: Maps, grid: [usize; 2]) -> Tiled {
+    pub fn output(maps: Maps, grid: [usize; 2], step: [usize; 2]) -> Tiled {
         let first = [maps.halo.top, maps.halo.left];
-        Tiled { maps, first, end: [first[0] + maps.size[0], first[1] + maps.size[1]], grid }
+        Tiled { maps, first, end: [first[0] + maps.size[0], first[1] + maps.size[1]], grid, step }
     }
 }
 
@@ -63,57 +65,54 @@ pub(super) struct Tiles<'a> {
     pub stride: usize,
 }
 
-/// A transform of tiles.
-pub(super) trait Transform: Send + Sync {
+/// A transform of tiles along an axis.
+pub(super) trait Transform<A>: Send + Sync {
     /// Values along the side of a tile.
-    fn extent<A: Axis>() -> usize;
-    /// The transform along an axis.
-    fn line<A: Axis, S: Simd>(s: S, line: Line<S>) -> Line<S>;
+    const EXTENT: usize;
+
+    /// Transforms the values along an axis.
+    fn line<S: Simd>(s: S, line: Line<S>) -> Line<S>;
 }
 
 /// Bᵀ x B.
 pub(super) struct OfInput;
 
-impl Transform for OfInput {
-    fn extent<A: Axis>() -> usize {
-        A::PRODUCTS
-    }
+impl<A: Axis> Transform<A> for OfInput {
+    const EXTENT: usize = A::INPUTS;
 
     #[inline(always)]
-    fn line<A: Axis, S: Simd>(s: S, line: Line<S>) -> Line<S> {
-        axis::input::<A, S>(s, line)
+    fn line<S: Simd>(s: S, line: Line<S>) -> Line<S> {
+        A::input(s, line)
     }
 }
 
 /// A dy Aᵀ.
 pub(super) struct OfOutputGradient;
 
-impl Transform for OfOutputGradient {
-    fn extent<A: Axis>() -> usize {
-        A::OUT
-    }
+impl<A: Convolution> Transform<A> for OfOutputGradient {
+    const EXTENT: usize = A::OUT;
 
     #[inline(always)]
-    fn line<A: Axis, S: Simd>(s: S, line: Line<S>) -> Line<S> {
-        axis::output_gradient::<A, S>(s, line)
+    fn line<S: Simd>(s: S, line: Line<S>) -> Line<S> {
+        A::output_gradient(s, line)
     }
 }
 
 /// Transforms `tiles` with R along rows and C along columns.
-pub(super) fn transform_tiles<T: Transform, R: Axis, C: Axis>(isa: Isa, tiles: Tiles) {
+pub(super) fn transform_tiles<T: Transform<R> + Transform<C>, R: Axis, C: Axis>(isa: Isa, tiles: Tiles) {
     dispatch(isa, TransformTiles::<T, R, C>(tiles, PhantomData));
 }
 
 struct TransformTiles<'a, T, R, C>(Tiles<'a>, PhantomData<(T, R, C)>);
 
-impl<T: Transform, R: Axis, C: Axis> Body for TransformTiles<'_, T, R, C> {
+impl<T: Transform<R> + Transform<C>, R: Axis, C: Axis> Body for TransformTiles<'_, T, R, C> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let Tiles { of, values, block, tiles, mut to, stride } = self.0;
-        let (maps, full) = (&of.maps, [T::extent::<R>(), T::extent::<C>()]);
+        let (maps, full) = (&of.maps, extents::<T, R, C>());
         for [image, row, column] in places(of.grid, tiles) {
             let map = image * maps.image_len + block * maps.map_len();
-            let [top, left] = [of.first[0] + row * R::OUT, of.first[1] + column * C::OUT];
+            let [top, left] = [of.first[0] + row * of.step[0], of.first[1] + column * of.step[1]];
             let (height, width) = (full[0].min(of.end[0] - top), full[1].min(of.end[1] - left));
             let start = map + top * maps.row_len() + left * S::LANES;
             let source = &values[start..start + (height - 1) * maps.row_len() + width * S::LANES];
@@ -122,14 +121,7 @@ impl<T: Transform, R: Axis, C: Axis> Body for TransformTiles<'_, T, R, C> {
             unsafe {
                 // Constants let the compiler unroll the loops.
                 if [height, width] == full {
-                    transform_tile::<T, R, C, S>(
-                        s,
-                        from,
-                        row_len,
-                        [T::extent::<R>(), T::extent::<C>()],
-                        to,
-                        stride,
-                    );
+                    transform_tile::<T, R, C, S>(s, from, row_len, extents::<T, R, C>(), to, stride);
                 } else {
                     transform_tile::<T, R, C, S>(s, from, row_len, [height, width], to, stride);
                 }
@@ -139,13 +131,19 @@ impl<T: Transform, R: Axis, C: Axis> Body for TransformTiles<'_, T, R, C> {
     }
 }
 
+/// Rows and columns of a whole tile.
+#[inline(always)]
+fn extents<T: Transform<R> + Transform<C>, R, C>() -> [usize; 2] {
+    [<T as Transform<R>>::EXTENT, <T as Transform<C>>::EXTENT]
+}
+
 /// Transforms a tile of which only `size` pixels are given; the others are zero.
 ///
 /// # Safety
 /// The pixels, in rows of `row_len` floats, must be readable and a vector for each product, at distances of `stride`,
 /// writable.
 #[inline(always)]
-unsafe fn transform_tile<T: Transform, R: Axis, C: Axis, S: Simd>(
+unsafe fn transform_tile<T: Transform<R> + Transform<C>, R: Axis, C: Axis, S: Simd>(
     s: S,
     from: *const f32,
     row_len: usize,
@@ -154,7 +152,8 @@ unsafe fn transform_tile<T: Transform, R: Axis, C: Axis, S: Simd>(
     stride: usize,
 ) {
     let mut halves = Halves::<S>::new();
-    for column in 0..T::extent::<C>() {
+    let [_, columns] = extents::<T, R, C>();
+    for column in 0..columns {
         let mut line = [s.zero(); MOST];
         if column < width {
             for row in 0..height {
@@ -162,11 +161,11 @@ unsafe fn transform_tile<T: Transform, R: Axis, C: Axis, S: Simd>(
                 line[row] = unsafe { s.load(from.add(row * row_len + column * S::LANES)) };
             }
         }
-        halves.set_column(column, T::line::<R, S>(s, line), R::PRODUCTS);
+        halves.set_column(column, <T as Transform<R>>::line(s, line), R::PRODUCTS);
     }
     for row in 0..R::PRODUCTS {
         // SAFETY: all columns of a tile were set.
-        let line = T::line::<C, S>(s, unsafe { halves.row(s, row, T::extent::<C>()) });
+        let line = <T as Transform<C>>::line(s, unsafe { halves.row(s, row, columns) });
         for column in 0..C::PRODUCTS {
             // SAFETY: as above.
             unsafe { s.store(to.add((row * C::PRODUCTS + column) * stride), line[column]) };

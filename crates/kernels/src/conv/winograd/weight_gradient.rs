@@ -6,7 +6,7 @@
 use std::marker::PhantomData;
 use std::ops::Range;
 
-use super::axis::{Axis, Halves, MOST, weight_gradients};
+use super::axis::{Convolution, Halves, MOST};
 use super::tile::{Tiled, Tiles};
 use super::{Algorithm, GAP};
 use crate::conv::direct::needed_halo;
@@ -34,7 +34,7 @@ impl Implementation<ConvDesc> for WeightGradient {
 
     fn cost(&self, d: &ConvDesc, isa: Isa) -> f64 {
         let pairs = cost::pairs(d, cost::in_blocks(d, isa.block()));
-        self.0.cost(d, isa) + pairs * self.0.products as f64 * SUM
+        self.0.cost(&self.0.forward, d, isa) + pairs * self.0.all_factors() as f64 * SUM
     }
 
     fn prepare(&self, d: &ConvDesc, isa: Isa, layouts: &[Layout]) -> Box<dyn Kernel> {
@@ -66,16 +66,17 @@ impl Bound {
     fn new(algorithm: &'static Algorithm, d: &ConvDesc, isa: Isa, layouts: &[Layout]) -> Bound {
         let x = Maps::new([d.batch, d.in_channels, d.input[0], d.input[1]], layouts[0]);
         let dy = Maps::new([d.batch, d.out_channels, d.output[0], d.output[1]], layouts[1]);
-        let grid = algorithm.grid(d.output);
+        let forward = &algorithm.forward;
+        let grid = forward.grid(d.output);
         let tiles = d.batch * grid[0] * grid[1];
-        let each = algorithm.products * (x.blocks + dy.blocks) * isa.block() * size_of::<f32>();
+        let each = algorithm.all_products() * (x.blocks + dy.blocks) * isa.block() * size_of::<f32>();
         let blocks = tiles.div_ceil((BLOCK_BYTES / each).clamp(TILES[0], TILES[1]));
         Bound {
             algorithm,
             isa,
             groups: d.groups,
-            x: Tiled::input(x, d.padding, grid),
-            dy: Tiled::output(dy, grid),
+            x: Tiled::input(x, d.padding, grid, forward.step),
+            dy: Tiled::output(dy, grid, forward.out),
             tiles,
             block: tiles.div_ceil(blocks),
         }
@@ -86,7 +87,7 @@ impl Bound {
         self.dy.maps.blocks / self.groups
     }
 
-    /// Floats between the transformed values of two products: of x, of dy, and of the sums.
+    /// Floats between the transformed values of two products, of x and of dy, and between the sums of two factors.
     fn strides(&self) -> [usize; 3] {
         let (lanes, [x, dy]) = (self.dy.maps.block, [self.x.maps.blocks, self.dy.maps.blocks]);
         [x * self.block * lanes, dy * self.block * lanes, x * self.outputs() * lanes * lanes]
@@ -96,13 +97,14 @@ impl Bound {
 
 impl Kernel for Bound {
     fn scratch_bytes(&self, _threads: usize) -> usize {
-        size_of::<f32>() * (self.algorithm.products * self.strides().iter().sum::<usize>())
+        let ([x, dy, sums], algorithm) = (self.strides(), self.algorithm);
+        size_of::<f32>() * (algorithm.all_products() * (x + dy) + algorithm.all_factors() * sums)
     }
 
     fn run(&self, context: &Context, views: &mut Views) {
         let (x, dy) = (views.read::<f32>(0), views.read::<f32>(1));
         let (dw, scratch) = (views.write::<f32>(0), views.write::<f32>(1));
-        let (lanes, products, groups) = (self.dy.maps.block, self.algorithm.products, self.groups);
+        let (lanes, products, groups) = (self.dy.maps.block, self.algorithm.all_products(), self.groups);
         let (inputs, outputs) = (self.x.maps.blocks, self.dy.maps.blocks);
         let taps = self.algorithm.taps[0] * self.algorithm.taps[1];
         assert!(
@@ -128,7 +130,7 @@ impl Kernel for Bound {
                 None => run(Phase::Input(item), tiles.clone()),
                 Some(block) => run(Phase::OutputGradient(block), tiles.clone()),
             });
-            context.thread_pool.run(products * inputs, |item| {
+            context.thread_pool.run(self.algorithm.all_factors() * inputs, |item| {
                 run(Phase::Product(item / inputs, item % inputs), tiles.clone());
             });
         }
@@ -144,7 +146,7 @@ enum Phase {
     Input(usize),
     /// The transforms of this block of output channels of dy.
     OutputGradient(usize),
-    /// This product for this block of input channels.
+    /// The products with this factor for this block of input channels.
     Product(usize, usize),
     /// The transform of the sums for this block of output channels of a group and this block of input channels.
     Sums(usize, usize),
@@ -158,7 +160,7 @@ pub(super) struct Work<'a> {
     v: *mut f32,
     /// `[products][blocks of output channels][tiles][b]`: transformed dy.
     z: *mut f32,
-    /// `[products][blocks of input channels][blocks of output channels of a group][b of input][b of output]`.
+    /// `[factors][blocks of input channels][blocks of output channels of a group][b of input][b of output]`.
     sums: *mut f32,
     /// `[O/b][I/b][KH][KW][b of I][b of O]`, with I channels in a group.
     dw: *mut f32,
@@ -175,7 +177,7 @@ impl Work<'_> {
                 // SAFETY: the tiles have this place in the transformed x of their block.
                 let to = unsafe { self.v.add(block * step) };
                 let (of, values, stride) = (&bound.x, self.x, self.strides[0]);
-                (algorithm.transform_input)(isa, Tiles { of, values, block, tiles, to, stride });
+                (algorithm.forward.transform_input)(isa, Tiles { of, values, block, tiles, to, stride });
             }
             Phase::OutputGradient(block) => {
                 // SAFETY: the tiles have this place in the transformed dy of their block.
@@ -183,7 +185,7 @@ impl Work<'_> {
                 let (of, values, stride) = (&bound.dy, self.dy, self.strides[1]);
                 (algorithm.transform_output_gradient)(isa, Tiles { of, values, block, tiles, to, stride });
             }
-            Phase::Product(product, input) => dispatch(isa, Multiply { work: self, product, input }),
+            Phase::Product(factor, input) => dispatch(isa, Multiply { work: self, factor, input }),
             Phase::Sums(output, input) => {
                 (algorithm.transform_sums)(isa, SumsOfBlocks { work: self, output, input });
             }
@@ -191,24 +193,24 @@ impl Work<'_> {
     }
 }
 
-/// A product of all tiles for a block of input channels.
+/// The products of all tiles with a factor, for a block of input channels.
 struct Multiply<'a, 'b> {
     work: &'a Work<'b>,
-    product: usize,
+    factor: usize,
     input: usize,
 }
 
 impl Body for Multiply<'_, '_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        self.work.multiply(s, self.product, self.input);
+        self.work.multiply(s, self.factor, self.input);
     }
 }
 
 impl Work<'_> {
-    /// Adds a product of all tiles to the sums of a block of input channels.
+    /// Adds the products of all tiles with a factor to its sums for a block of input channels.
     #[inline(always)]
-    fn multiply<S: Simd>(&self, s: S, product: usize, input: usize) {
+    fn multiply<S: Simd>(&self, s: S, factor: usize, input: usize) {
         let bound = self.bound;
         let outputs = bound.outputs();
         // The first block of output channels of the group.
@@ -218,23 +220,25 @@ impl Work<'_> {
         for part in 0..parts {
             let first = outputs * part / parts;
             let count = outputs * (part + 1) / parts - first;
-            // SAFETY: these are the places of the blocks in the scratch memory.
-            let panel = unsafe {
-                Panel {
-                    v: self.v.add(product * self.strides[0] + input * step),
-                    z: self.z.add(product * self.strides[1] + (of_group + first) * step),
-                    sums: self
-                        .sums
-                        .add(product * self.strides[2] + (input * outputs + first) * S::LANES * S::LANES),
-                    step,
-                    tiles: self.tiles.len(),
-                    starts: self.tiles.start == 0,
+            for (index, product) in bound.algorithm.products_of(factor).enumerate() {
+                // SAFETY: these are the places of the blocks in the scratch memory.
+                let panel = unsafe {
+                    Panel {
+                        v: self.v.add(product * self.strides[0] + input * step),
+                        z: self.z.add(product * self.strides[1] + (of_group + first) * step),
+                        sums: self
+                            .sums
+                            .add(factor * self.strides[2] + (input * outputs + first) * S::LANES * S::LANES),
+                        step,
+                        tiles: self.tiles.len(),
+                        starts: self.tiles.start == 0 && index == 0,
+                    }
+                };
+                match count {
+                    1 => s.outline(Columns::<1>(panel)),
+                    2 => s.outline(Columns::<2>(panel)),
+                    _ => s.outline(Columns::<WIDEST>(panel)),
                 }
-            };
-            match count {
-                1 => s.outline(Columns::<1>(panel)),
-                2 => s.outline(Columns::<2>(panel)),
-                _ => s.outline(Columns::<WIDEST>(panel)),
             }
         }
     }
@@ -298,13 +302,13 @@ pub(super) struct SumsOfBlocks<'a, 'b> {
 }
 
 /// Transforms sums to gradients of weights.
-pub(super) fn transform_sums<R: Axis, C: Axis>(isa: Isa, sums: SumsOfBlocks) {
+pub(super) fn transform_sums<R: Convolution, C: Convolution>(isa: Isa, sums: SumsOfBlocks) {
     dispatch(isa, TransformSums::<R, C>(sums, PhantomData));
 }
 
 struct TransformSums<'a, 'b, R, C>(SumsOfBlocks<'a, 'b>, PhantomData<(R, C)>);
 
-impl<R: Axis, C: Axis> Body for TransformSums<'_, '_, R, C> {
+impl<R: Convolution, C: Convolution> Body for TransformSums<'_, '_, R, C> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let SumsOfBlocks { work, output, input } = self.0;
@@ -322,17 +326,17 @@ impl<R: Axis, C: Axis> Body for TransformSums<'_, '_, R, C> {
                 )
             };
             let mut halves = Halves::<S>::new();
-            for column in 0..C::PRODUCTS {
+            for column in 0..C::FACTORS {
                 let mut line = [s.zero(); MOST];
-                for row in 0..R::PRODUCTS {
+                for row in 0..R::FACTORS {
                     // SAFETY: as above.
-                    line[row] = unsafe { s.load(sums.add((row * C::PRODUCTS + column) * work.strides[2])) };
+                    line[row] = unsafe { s.load(sums.add((row * C::FACTORS + column) * work.strides[2])) };
                 }
-                halves.set_column(column, weight_gradients::<R, S>(s, line), R::TAPS);
+                halves.set_column(column, R::weight_gradients(s, line), R::TAPS);
             }
             for row in 0..R::TAPS {
                 // SAFETY: all columns were set.
-                let line = weight_gradients::<C, S>(s, unsafe { halves.row(s, row, C::PRODUCTS) });
+                let line = C::weight_gradients(s, unsafe { halves.row(s, row, C::FACTORS) });
                 for column in 0..C::TAPS {
                     // SAFETY: as above.
                     unsafe { s.store(dw.add((row * C::TAPS + column) * square), line[column]) };
