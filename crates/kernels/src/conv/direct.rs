@@ -4,7 +4,7 @@
 //! Padding is read from memory: the input has a zero halo. A tile of output pixels × blocks of output channels
 //! stays in registers (see `tile`). Contiguous input channels and taps form *runs*; the same tile code handles
 //! inputs in blocks of channels, where a run is one tap over the channels of a block, and planar inputs with
-//! few channels, where a run is one value. If the weights of a tile exceed the L1 cache, runs are split
+//! few channels, where a run is one value. If the weights of a tile are too many for the cache, runs are split
 //! into chunks, between which partial sums are kept in the output. The data gradient of a strided convolution
 //! splits into phases (see `geometry`), each with its own taps.
 //!
@@ -135,6 +135,10 @@ struct Part {
     /// Blocks of output channels in an item of the grid, and the number of such splits.
     blocks: usize,
     splits: usize,
+    /// Whether neighboring items share weights instead of inputs, because there are more weights.
+    by_splits: bool,
+    /// Whether all outputs of an item are computed chunk by chunk, so that the inputs of a chunk stay in the cache.
+    by_chunks: bool,
 }
 
 impl Part {
@@ -296,8 +300,12 @@ impl<W: Word> Direct<W> {
     ) -> Vec<Chunk> {
         let (x, block) = (&self.x, self.isa.block());
         let budget = if self.isa == Isa::Avx512 { 512 << 10 } else { 20 << 10 };
+        let mut most = budget / (block * 4 * MOST_BLOCKS);
+        if taps == 1 && 2 * self.group_maps * x.block > 3 * DEEPEST {
+            most = most.min(DEEPEST);
+        }
         // Partial sums are kept in y, for which `bf16` is not precise enough.
-        let most = if self.narrow { usize::MAX } else { budget / (block * 4 * MOST_BLOCKS) };
+        let most = if self.narrow { usize::MAX } else { most };
         let (mut chunks, mut values) = (vec![Chunk::default()], 0);
         for map in 0..self.group_maps {
             for row in &rows.taps {
@@ -334,16 +342,24 @@ impl<W: Word> Direct<W> {
         let values: usize = chunks.iter().map(|chunk| chunk.whole.len() * block + chunk.single.len()).sum();
         let work = 2 * lines * columns.count * values * self.groups * self.group_blocks * block;
         let wanted = (work / ITEM_WORK).clamp(1, MOST_ITEMS.div_ceil(parts * self.groups));
-        let line = self.group_maps * self.x.map_len() / rows.count;
-        let fitting = (L2_BYTES / 4 / line).max(1);
+        let taps = rows.taps.len() * columns.taps.len();
+        let by_chunks = taps == 1;
+        // The rows and columns of the input that a line reads; strides may skip some.
+        let read_rows = rows.input_step.min(rows.taps.len());
+        let read_columns =
+            if columns.taps.len() == 1 { columns.count } else { self.x.row_len() / self.x.block };
+        let maps = if by_chunks { self.group_maps.div_ceil(chunks.len()) } else { self.group_maps };
+        let line = maps * read_rows * read_columns * self.x.block;
+        let fitting = (L2_BYTES / 4 / line.max(1)).max(1);
         // Inputs that do not fit the cache are reloaded for every pair of output blocks, weights for every
         // band: inputs cost more if there are few taps, weights if there are few pixels.
-        let taps = rows.taps.len() * columns.taps.len();
         let few = fitting * columns.count < 16 * taps;
         let band = if few { BAND.div_ceil(columns.count) } else { fitting }.min(lines);
+        let band = lines.div_ceil(lines.div_ceil(band));
         let pairs = self.group_blocks.div_ceil(MOST_BLOCKS);
         let splits = wanted.div_ceil(lines.div_ceil(band)).min(pairs);
-        let band = band.min(lines.div_ceil(wanted.div_ceil(splits)));
+        // Short bands read the weights more often, so that they are not made for the sake of many items.
+        let band = band.min(lines.div_ceil(wanted.min(ENOUGH_ITEMS).div_ceil(splits)));
         let blocks = pairs.div_ceil(splits) * MOST_BLOCKS;
         Part {
             rows: rows.clone(),
@@ -354,6 +370,8 @@ impl<W: Word> Direct<W> {
             bands: lines.div_ceil(band),
             blocks,
             splits: self.group_blocks.div_ceil(blocks),
+            by_splits: values * self.group_blocks * block > line * lines,
+            by_chunks,
         }
     }
 }
@@ -364,14 +382,26 @@ fn widest(accumulators: usize, blocks: usize) -> usize {
     WIDEST.min(if blocks == 1 { accumulators * 2 / 3 } else { accumulators / blocks })
 }
 
+/// The share of a tile, of `all` tiles of a pair of blocks, in prefetching the weights of the next pair, which may come
+/// from memory. Without it, each page of them is waited for.
+#[inline(always)]
+fn ahead<S: Simd, W: Word>(tile: usize, all: usize) -> [usize; 2] {
+    let lines = MOST_BLOCKS * S::LANES / W::VALUES;
+    [tile, tile + 1].map(|tile| lines * tile / all)
+}
+
 /// Bytes of the L2 cache that the input of a band may occupy.
-const L2_BYTES: usize = 192 << 10;
+const L2_BYTES: usize = 256 << 10;
+/// Input words in a chunk if there is a single tap.
+const DEEPEST: usize = 512;
 /// The minimum number of pixels in a band if there are many weights.
 const BAND: usize = 512;
 /// The number of floating-point operations that makes an item worth distributing.
 const ITEM_WORK: usize = 1_000_000;
 /// The maximum number of items in the grid, unless the cache requires more.
 const MOST_ITEMS: usize = 64;
+/// The number of items for which bands are made shorter.
+const ENOUGH_ITEMS: usize = 32;
 
 impl<W: Word> Kernel for Direct<W> {
     fn run(&self, context: &Context, views: &mut Views) {
@@ -391,8 +421,12 @@ impl<W: Word> Kernel for Direct<W> {
         let items = |part: &Part| self.groups * part.bands * part.splits;
         context.thread_pool.run(self.parts.iter().map(items).sum(), |item| {
             let (part, item) = geometry::part_of(&self.parts, items, item);
-            let (rest, split) = (item / part.splits, item % part.splits);
-            let (band, group) = (rest / self.groups, rest % self.groups);
+            let (group, item) = (item / (part.bands * part.splits), item % (part.bands * part.splits));
+            let (band, split) = if part.by_splits {
+                (item % part.bands, item / part.bands)
+            } else {
+                (item / part.splits, item % part.splits)
+            };
             let lines = band * part.band..((band + 1) * part.band).min(part.lines);
             let blocks = split * part.blocks..((split + 1) * part.blocks).min(self.group_blocks);
             W::dispatch(
@@ -423,19 +457,33 @@ impl<W: Word> Body for Item<'_, W> {
         if self.part.columns.first == 0 {
             self.clear_borders();
         }
-        let chunks = &self.part.chunks;
-        for first in self.blocks.clone().step_by(MOST_BLOCKS) {
-            let blocks = MOST_BLOCKS.min(self.blocks.end - first);
-            let mut job = self.job(first, blocks, &chunks[0]);
-            for (index, chunk) in chunks.iter().enumerate() {
-                job = Job { chunk, begin: index == 0, end: index + 1 == chunks.len(), ..job };
-                self.tiles(s, &job);
+        let pairs = || self.blocks.clone().step_by(MOST_BLOCKS);
+        let chunks = 0..self.part.chunks.len();
+        if self.part.by_chunks {
+            for chunk in chunks {
+                for first in pairs() {
+                    self.sum(s, first, chunk);
+                }
+            }
+        } else {
+            for first in pairs() {
+                for chunk in chunks.clone() {
+                    self.sum(s, first, chunk);
+                }
             }
         }
     }
 }
 
 impl<'a, W: Word> Item<'a, W> {
+    /// Adds a chunk to the sums of the pair of blocks that starts with block `first`.
+    #[inline(always)]
+    fn sum<S: Simd>(&self, s: S, first: usize, chunk: usize) {
+        let chunks = &self.part.chunks;
+        let job = self.job(first, MOST_BLOCKS.min(self.blocks.end - first), &chunks[chunk]);
+        self.tiles(s, &Job { begin: chunk == 0, end: chunk + 1 == chunks.len(), ..job });
+    }
+
     fn job(&self, first: usize, blocks: usize, chunk: &'a Chunk) -> Job<'a, W> {
         let c = self.conv;
         let (size, block) = (c.isa.block(), self.group * c.group_blocks + first);
@@ -482,15 +530,19 @@ impl<'a, W: Word> Item<'a, W> {
             return self.tiles_across_rows(s, job, widest);
         }
         let step = self.part.pixel(self.conv);
-        let offsets = Offsets {
+        let mut offsets = Offsets {
             x: std::array::from_fn(|p| p * step.x),
             y: std::array::from_fn(|p| p * step.y),
             residual: std::array::from_fn(|p| p * step.residual),
-            uniform: true,
+            step: step.x,
+            ahead: [0; 2],
         };
+        let mut done = 0;
         for line in self.lines.clone() {
             let mut place = self.part.line(self.conv, line);
             for tile in 0..tiles {
+                offsets.ahead = ahead::<S, W>(done, self.lines.len() * tiles);
+                done += 1;
                 let count = columns * (tile + 1) / tiles - columns * tile / tiles;
                 // SAFETY: the tile lies within a line of this item; the windows of its pixels lie within
                 // the input including its halo, and `Direct::run` checked the lengths.
@@ -522,6 +574,10 @@ impl<'a, W: Word> Item<'a, W> {
                     place = self.part.line(self.conv, line);
                 }
             }
+            // Rows without a halo between them are one line.
+            let is_line = offsets.x[..count].iter().enumerate().all(|(p, x)| *x == p * step.x);
+            offsets.step = if is_line { step.x } else { 0 };
+            offsets.ahead = ahead::<S, W>(tile, tiles);
             // SAFETY: as above; the tile's pixels belong to this item.
             unsafe { job.tile(s, first, &offsets, count) }
         }

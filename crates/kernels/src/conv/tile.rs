@@ -104,8 +104,10 @@ pub(super) struct Offsets {
     pub x: [usize; WIDEST],
     pub y: [usize; WIDEST],
     pub residual: [usize; WIDEST],
-    /// Whether the offsets in x are uniform.
-    pub uniform: bool,
+    /// The distance between neighboring pixels in x if it is uniform, or 0.
+    pub step: usize,
+    /// For each run over a block of channels, the lines to prefetch of the weights after those of the tile's outputs.
+    pub ahead: [usize; 2],
 }
 
 /// The parameters shared by the tiles of a few blocks of output channels.
@@ -143,9 +145,8 @@ impl<W: Word> Job<'_, W> {
     #[inline(always)]
     pub unsafe fn tile<S: Simd>(&self, s: S, place: Place, offsets: &Offsets, count: usize) {
         // Specializes for the distances of blocks with strides 1 and 2 and of planar inputs with common strides.
-        let step = if offsets.uniform { offsets.x[1] } else { 0 };
         let words = S::LANES / W::VALUES;
-        match step {
+        match offsets.step {
             1 if W::VALUES == 1 => self.uniform_tile::<S, 1>(s, place, offsets, count),
             2 if W::VALUES == 1 => self.uniform_tile::<S, 2>(s, place, offsets, count),
             4 => self.uniform_tile::<S, 4>(s, place, offsets, count),
@@ -216,6 +217,12 @@ impl<W: Word, const P: usize, const O: usize, const STEP: usize> Body for Tile<'
             let whole = if STEP == 0 || STEP >= words { &job.chunk.whole[..] } else { &[] };
             for run in whole {
                 let (x, w) = (x.add(run.x), job.w.add(run.w));
+                if S::LANES == 16 {
+                    for line in offsets.ahead[0]..offsets.ahead[1] {
+                        let at = (O + line / words) * job.w_block + line % words * S::LANES;
+                        s.prefetch(w.wrapping_add(at));
+                    }
+                }
                 for i in 0..count {
                     // Prefetches the same channels of the next tile, a line at a time. On AVX2 this was measured
                     // to slow the loop down by a third.

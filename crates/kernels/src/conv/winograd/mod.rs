@@ -162,10 +162,10 @@ impl Algorithm {
 
     /// The products with factor number `factor` from weights.
     fn products_of(&self, factor: usize) -> impl Iterator<Item = usize> {
-        let ([_, width], [rows, columns]) = (self.products, [
-            self.along(0, factor / self.factors[1]),
-            self.along(1, factor % self.factors[1]),
-        ]);
+        let ([_, width], [rows, columns]) = (
+            self.products,
+            [self.along(0, factor / self.factors[1]), self.along(1, factor % self.factors[1])],
+        );
         rows.flat_map(move |row| columns.clone().map(move |column| row * width + column))
     }
 

@@ -79,10 +79,7 @@ impl Packing for WeightPacking {
         let (o_blocks, i_blocks) = (outputs.div_ceil(block), inputs.div_ceil(block));
         let depth = i_blocks * block;
         let stride = factor_stride(self.factor_len(groups, shape));
-        assert!(
-            destination.len() >= self.factors * stride,
-            "the destination holds all transformed weights"
-        );
+        assert!(destination.len() >= self.factors * stride, "the destination holds all transformed weights");
         let destination = Pointer(destination.as_mut_ptr());
         thread_pool.run(groups * o_blocks * i_blocks, |item| {
             let (group, item) = (item / (o_blocks * i_blocks), item % (o_blocks * i_blocks));
