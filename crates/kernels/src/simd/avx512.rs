@@ -143,6 +143,18 @@ impl<const BF16: bool> Simd for Avx512<BF16> {
     }
 
     #[inline(always)]
+    unsafe fn stream(self, to: *mut f32, value: __m512) {
+        // SAFETY: guaranteed by the caller.
+        unsafe { _mm512_stream_ps(to, value) }
+    }
+
+    #[inline(always)]
+    fn fence(self) {
+        // SAFETY: the instruction is part of x86-64.
+        unsafe { _mm_sfence() }
+    }
+
+    #[inline(always)]
     fn sum(self, a: __m512) -> f32 {
         // SAFETY: the token exists only on machines with the instructions.
         unsafe {

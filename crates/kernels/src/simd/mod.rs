@@ -40,6 +40,19 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// # Safety
     /// `to` must be valid for writes of [`Simd::LANES`] floats.
     unsafe fn store(self, to: *mut f32, value: Self::F);
+    /// Stores a vector past the caches, for data that do not fit them. [`Simd::fence`] must follow before other threads
+    /// may read it.
+    ///
+    /// # Safety
+    /// As for [`Simd::store`], and `to` must be aligned to the size of the vector.
+    #[inline(always)]
+    unsafe fn stream(self, to: *mut f32, value: Self::F) {
+        // SAFETY: guaranteed by the caller.
+        unsafe { self.store(to, value) }
+    }
+    /// Completes all previous [`Simd::stream`]s of this thread.
+    #[inline(always)]
+    fn fence(self) {}
     /// a + b
     fn add(self, a: Self::F, b: Self::F) -> Self::F;
     /// a − b

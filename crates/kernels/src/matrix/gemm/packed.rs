@@ -26,6 +26,8 @@ use crate::{Context, Kernel};
 const GROUP: usize = 4;
 /// The maximum number of items of the grid, which bounds the scratch memory, because each item has its own panels.
 const MOST_ITEMS: usize = 64;
+/// The fewest bytes of C that are stored past the caches, because they would not stay there.
+const STREAM_BYTES: usize = 32 << 20;
 
 pub(super) struct Packed {
     desc: GemmDesc,
@@ -93,6 +95,10 @@ impl Kernel for Packed {
         let [_, own] = self.scratch();
         let (shared, private) = scratch.split_at_mut(self.scratch()[0]);
         self.pack_shared(context, lines[1 - self.private], shared);
+        let streams = size_of_val(c) >= STREAM_BYTES
+            && d.k <= self.depth
+            && d.n.is_multiple_of(LINE)
+            && c.as_ptr().align_offset(LINE * size_of::<f32>()) == 0;
         let (c, private) = (Pointer(c.as_mut_ptr()), Pointer(private.as_mut_ptr()));
         let last = self.all_panels()[self.private];
         context.thread_pool.run(self.items(), |item| {
@@ -100,7 +106,7 @@ impl Kernel for Packed {
             let to = unsafe { std::slice::from_raw_parts_mut(private.get().add(item * own), own) };
             let panels = item * self.item_panels..((item + 1) * self.item_panels).min(last);
             let lines = lines[self.private];
-            dispatch(self.isa, Item { gemm: self, shared, lines, to, bias, c: &c, panels });
+            dispatch(self.isa, Item { gemm: self, shared, lines, to, bias, c: &c, panels, streams });
         });
     }
 }
@@ -141,6 +147,8 @@ struct Item<'a> {
     bias: &'a [f32],
     c: &'a Pointer<f32>,
     panels: Range<usize>,
+    /// Whether C is stored past the caches.
+    streams: bool,
 }
 
 impl Body for Item<'_> {
@@ -151,6 +159,7 @@ impl Body for Item<'_> {
             6 => self.tiles::<S, 6>(s),
             _ => self.tiles::<S, 4>(s),
         }
+        s.fence();
     }
 }
 
@@ -173,7 +182,7 @@ impl Item<'_> {
     /// shared panels.
     #[inline(always)]
     fn cut<S: Simd, const P: usize>(&mut self, s: S, panels: Range<usize>, start: usize) {
-        let Item { gemm, shared, lines, bias, c, .. } = *self;
+        let Item { gemm, shared, lines, bias, c, streams, .. } = *self;
         let depth = gemm.depth.min(gemm.desc.k - start);
         let to = &mut self.to[..panels.len() * depth * lines.width];
         s.outline(Pack { lines, first: panels.start * lines.width, start, depth, to });
@@ -187,7 +196,7 @@ impl Item<'_> {
                 if gemm.private == 1 {
                     (at, pair) = ([at[1], at[0]], [pair[1], pair[0]]);
                 }
-                let place = Place { at: [at[0] * P, at[1] * 2 * S::LANES], start, c, bias, ahead };
+                let place = Place { at: [at[0] * P, at[1] * 2 * S::LANES], start, c, bias, ahead, streams };
                 gemm.tile::<S, P>(s, pair, place);
                 ahead = ahead.wrapping_add(depth * LINE);
             }
@@ -202,13 +211,14 @@ struct Place<'a> {
     ahead: *const f32,
     c: &'a Pointer<f32>,
     bias: &'a [f32],
+    streams: bool,
 }
 
 impl Packed {
     /// Adds the product of two cuts of panels to a tile of C.
     #[inline(always)]
     fn tile<S: Simd, const P: usize>(&self, s: S, [a, b]: [&[f32]; 2], place: Place) {
-        let (d, Place { at, start, ahead, c, bias }) = (&self.desc, place);
+        let (d, Place { at, start, ahead, c, bias, streams }) = (&self.desc, place);
         let (add, end) = (start > 0, start + self.depth >= d.k);
         let (rows, columns) = (P.min(d.m - at[0]), (2 * S::LANES).min(d.n - at[1]));
         // SAFETY: C has m rows of n numbers, and no other item writes this tile.
@@ -216,12 +226,22 @@ impl Packed {
         let bias = if d.bias && end { &bias[at[1]..][..columns] } else { &[] };
         let activation = if end { d.activation } else { Activation::None };
         if let (true, Some(range)) = (rows == P && columns == 2 * S::LANES, activation.clip()) {
-            s.outline(Tile::<P> { a, b, ahead, to: c, stride: d.n, add, bias, range });
+            s.outline(Tile::<P> { a, b, ahead, to: c, stride: d.n, add, bias, range, streams });
             return;
         }
         let mut sums = [0.0f32; LARGEST_TILE];
         let (to, stride) = (sums.as_mut_ptr(), 2 * S::LANES);
-        s.outline(Tile::<P> { a, b, ahead, to, stride, add: false, bias: &[], range: UNBOUNDED });
+        s.outline(Tile::<P> {
+            a,
+            b,
+            ahead,
+            to,
+            stride,
+            add: false,
+            bias: &[],
+            range: UNBOUNDED,
+            streams: false,
+        });
         for (row, sums) in sums.chunks_exact(stride).enumerate().take(rows) {
             // SAFETY: as above.
             let c = unsafe { std::slice::from_raw_parts_mut(c.add(row * d.n), columns) };

@@ -23,6 +23,8 @@ pub(super) struct Tile<'a, const P: usize> {
     pub bias: &'a [f32],
     /// Bounds that the result is clipped to.
     pub range: (f32, f32),
+    /// Whether to store past the caches, for aligned rows.
+    pub streams: bool,
 }
 
 impl<const P: usize> Body for Tile<'_, P> {
@@ -37,9 +39,11 @@ impl<const P: usize> Body for Tile<'_, P> {
         // and `to` is valid as its documentation requires.
         unsafe {
             let (mut a, mut b) = (self.a.as_ptr(), self.b.as_ptr());
-            for p in 0..P {
-                s.prefetch(to.add(p * stride));
-                s.prefetch(to.add(p * stride + S::LANES));
+            if !self.streams {
+                for p in 0..P {
+                    s.prefetch(to.add(p * stride));
+                    s.prefetch(to.add(p * stride + S::LANES));
+                }
             }
             for index in 0..depth {
                 s.prefetch(self.ahead.wrapping_add(index * LINE));
@@ -73,6 +77,14 @@ impl<const P: usize> Body for Tile<'_, P> {
                 for half in 0..2 {
                     acc[p][half] = s.min(high, s.max(low, acc[p][half]));
                 }
+            }
+            if self.streams {
+                for p in 0..P {
+                    for half in 0..2 {
+                        s.stream(to.add(p * stride + half * S::LANES), acc[p][half]);
+                    }
+                }
+                return;
             }
             for p in 0..P {
                 for half in 0..2 {
