@@ -382,8 +382,8 @@ fn widest(accumulators: usize, blocks: usize) -> usize {
     WIDEST.min(if blocks == 1 { accumulators * 2 / 3 } else { accumulators / blocks })
 }
 
-/// The share of a tile, of `all` tiles of a pair of blocks, in prefetching the weights of the next pair, which may come
-/// from memory. Without it, each page of them is waited for.
+/// The share of a tile, of `all` tiles of a pair of blocks, in prefetching the weights of the next pair, which often come
+/// from memory: lines from and to a number, for each run. More lines at a time were measured to delay other loads.
 #[inline(always)]
 fn ahead<S: Simd, W: Word>(tile: usize, all: usize) -> [usize; 2] {
     let lines = MOST_BLOCKS * S::LANES / W::VALUES;
@@ -457,20 +457,13 @@ impl<W: Word> Body for Item<'_, W> {
         if self.part.columns.first == 0 {
             self.clear_borders();
         }
-        let pairs = || self.blocks.clone().step_by(MOST_BLOCKS);
-        let chunks = 0..self.part.chunks.len();
-        if self.part.by_chunks {
-            for chunk in chunks {
-                for first in pairs() {
-                    self.sum(s, first, chunk);
-                }
-            }
-        } else {
-            for first in pairs() {
-                for chunk in chunks.clone() {
-                    self.sum(s, first, chunk);
-                }
-            }
+        let (pairs, chunks) = (self.blocks.len().div_ceil(MOST_BLOCKS), self.part.chunks.len());
+        for step in 0..pairs * chunks {
+            let [pair, chunk] = match self.part.by_chunks {
+                true => [step % pairs, step / pairs],
+                false => [step / chunks, step % chunks],
+            };
+            self.sum(s, self.blocks.start + pair * MOST_BLOCKS, chunk);
         }
     }
 }

@@ -176,15 +176,19 @@ impl Algorithm {
     }
 
     /// The time of the products of all tiles with their transforms and of reading the transformed weights. The
-    /// transforms of a tile take [`TRANSFORMS`] times as long for a channel as its products do for a pair.
+    /// transforms of a tile take [`TRANSFORMS`] times as long for a channel as its products do for a pair. With strides,
+    /// all of it takes [`STRIDED`] times as long, because the tiles have many more values than the cache holds.
     fn cost(&self, direction: &Direction, d: &ConvDesc, isa: Isa) -> f64 {
         let channels = cost::in_blocks(d, isa.block());
         let tiles = (d.batch * direction.grid(d.output).iter().product::<usize>()) as f64;
         let [inputs, outputs] = channels.map(|channels| TRANSFORMS * d.groups as f64 / channels as f64);
-        let products = self.all_products() as f64 * tiles * (1.0 + inputs + outputs);
+        let slower = if self.stride == [1, 1] { 1.0 } else { STRIDED };
+        let products = slower * self.all_products() as f64 * tiles * (1.0 + inputs + outputs);
         cost::pairs(d, channels) * (products + self.all_factors() as f64 * cost::weight())
     }
 }
 
 /// See [`Algorithm::cost`]; measured.
 const TRANSFORMS: f64 = 17.0;
+/// See [`Algorithm::cost`]; measured.
+const STRIDED: f64 = 1.33;
