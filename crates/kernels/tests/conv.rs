@@ -388,6 +388,26 @@ fn winograd_is_accurate_on_layers_of_networks() {
     }
 }
 
+/// A gradient of more bytes than the caches hold, past which whole tiles are stored; the last rows are no whole tile.
+#[test]
+fn weight_gradients_of_huge_layers_match_the_reference() {
+    let d = LinearDesc {
+        batch: 1,
+        in_features: 4096,
+        out_features: 2100,
+        bias: false,
+        activation: Activation::None,
+    };
+    let [x, dy, mut dw] = [[1, 4096], [1, 2100], [2100, 4096]]
+        .map(|[rows, columns]| Operand::random([rows, columns, 1, 1], columns as u64));
+    linear::reference::weight_gradient(&d, &x.values, &dy.values, &mut dw.values);
+    let list: Vec<_> =
+        linear::weight_gradient().iter().copied().filter(|i| i.name().contains("gemm")).collect();
+    let (reads, writes) = (vec![x, dy], vec![(None, dw)]);
+    let ran = check(&Case { desc: &d, list: &list, reads, writes, tolerance: 1e-6 });
+    assert!(ran.contains(&"linear_weight_gradient_gemm_f32"));
+}
+
 /// Enough output features for an item of the grid to have several groups of panels.
 #[test]
 fn wide_layers_match_the_reference_with_little_scratch_memory() {
