@@ -383,13 +383,16 @@ fn widest(accumulators: usize, blocks: usize) -> usize {
 }
 
 /// The share of a tile, of `all` tiles of a pair of blocks, in prefetching the weights of the next pair, which often come
-/// from memory: lines from and to a number, for each run. More lines at a time were measured to delay other loads.
+/// from memory: lines from and to a number, for each run. More lines at a time were measured to delay other loads. There
+/// are none if the weights of two pairs would not fit the L2 cache.
 #[inline(always)]
-fn ahead<S: Simd, W: Word>(tile: usize, all: usize) -> [usize; 2] {
-    let lines = MOST_BLOCKS * S::LANES / W::VALUES;
+fn ahead<S: Simd, W: Word>(chunk: &Chunk, tile: usize, all: usize) -> [usize; 2] {
+    let lines = if chunk.whole.len() > MOST_RUNS_AHEAD { 0 } else { MOST_BLOCKS * S::LANES / W::VALUES };
     [tile, tile + 1].map(|tile| lines * tile / all)
 }
 
+/// The most runs of a chunk whose weights are prefetched.
+const MOST_RUNS_AHEAD: usize = 128;
 /// Bytes of the L2 cache that the input of a band may occupy.
 const L2_BYTES: usize = 256 << 10;
 /// Input words in a chunk if there is a single tap.
@@ -534,7 +537,7 @@ impl<'a, W: Word> Item<'a, W> {
         for line in self.lines.clone() {
             let mut place = self.part.line(self.conv, line);
             for tile in 0..tiles {
-                offsets.ahead = ahead::<S, W>(done, self.lines.len() * tiles);
+                offsets.ahead = ahead::<S, W>(job.chunk, done, self.lines.len() * tiles);
                 done += 1;
                 let count = columns * (tile + 1) / tiles - columns * tile / tiles;
                 // SAFETY: the tile lies within a line of this item; the windows of its pixels lie within
@@ -570,7 +573,7 @@ impl<'a, W: Word> Item<'a, W> {
             // Rows without a halo between them are one line.
             let is_line = offsets.x[..count].iter().enumerate().all(|(p, x)| *x == p * step.x);
             offsets.step = if is_line { step.x } else { 0 };
-            offsets.ahead = ahead::<S, W>(tile, tiles);
+            offsets.ahead = ahead::<S, W>(job.chunk, tile, tiles);
             // SAFETY: as above; the tile's pixels belong to this item.
             unsafe { job.tile(s, first, &offsets, count) }
         }
