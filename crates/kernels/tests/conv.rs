@@ -189,7 +189,7 @@ proptest! {
         }
     }
 
-    /// Every size of kernel and stride that has such an algorithm, channels that do not fill a block, and groups that do.
+    /// Every kernel and stride that has such an algorithm, channels that do not fill a block, and groups that do.
     #[test]
     fn winograd_convolutions_match_the_reference(
         d in conv_desc(),

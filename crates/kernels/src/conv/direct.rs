@@ -382,9 +382,9 @@ fn widest(accumulators: usize, blocks: usize) -> usize {
     WIDEST.min(if blocks == 1 { accumulators * 2 / 3 } else { accumulators / blocks })
 }
 
-/// The share of a tile, of `all` tiles of a pair of blocks, in prefetching the weights of the next pair, which often come
-/// from memory: lines from and to a number, for each run. More lines at a time were measured to delay other loads. There
-/// are none if the weights of two pairs would not fit the L2 cache.
+/// The share of a tile, of `all` tiles of a pair of blocks, in prefetching the weights of the next pair, which often
+/// come from memory: lines from and to a number, for each run. More lines at a time were measured to delay other loads.
+/// There are none if the weights of two pairs would not fit the L2 cache.
 #[inline(always)]
 fn ahead<S: Simd, W: Word>(chunk: &Chunk, tile: usize, all: usize) -> [usize; 2] {
     let lines = if chunk.whole.len() > MOST_RUNS_AHEAD { 0 } else { MOST_BLOCKS * S::LANES / W::VALUES };

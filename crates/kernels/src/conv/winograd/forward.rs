@@ -304,7 +304,7 @@ impl Body for Multiply<'_, '_> {
 }
 
 impl Work<'_> {
-    /// Multiplies the transformed inputs of all tiles by a factor of the weights of a pair of blocks of output channels.
+    /// Multiplies the transformed inputs of all tiles by a factor of the weights of a pair of blocks of outputs.
     #[inline(always)]
     fn multiply<S: Simd>(&self, s: S, item: usize) {
         let c = self.conv;

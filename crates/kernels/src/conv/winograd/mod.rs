@@ -176,8 +176,8 @@ impl Algorithm {
     }
 
     /// The time of the products of all tiles with their transforms and of reading the transformed weights. The
-    /// transforms of a tile take [`TRANSFORMS`] times as long for a channel as its products do for a pair. With strides,
-    /// all of it takes [`STRIDED`] times as long, because the tiles have many more values than the cache holds.
+    /// transforms of a tile take [`TRANSFORMS`] times as long for a channel as its products do for a pair. With a
+    /// stride, tiles take [`STRIDED`] times as long, because they have many more values than the cache holds.
     fn cost(&self, direction: &Direction, d: &ConvDesc, isa: Isa) -> f64 {
         let channels = cost::in_blocks(d, isa.block());
         let tiles = (d.batch * direction.grid(d.output).iter().product::<usize>()) as f64;

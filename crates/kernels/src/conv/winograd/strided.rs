@@ -1,8 +1,8 @@
 //! Algorithms along an axis for three taps with stride 2, from pieces with stride 1.
 //!
-//! Output i is x[2i] w₀ + x[2i + 1] w₁ + x[2i + 2] w₂. The taps at the ends are a convolution of every second input with
-//! two taps, for which there is an algorithm with fewer products; the tap in the middle takes a product for each output,
-//! all with the same factor. With F(4, 2), these are 5 + 4 products for four outputs instead of 12.
+//! Output i is x[2i] w₀ + x[2i + 1] w₁ + x[2i + 2] w₂. The taps at the ends are a convolution of every second input
+//! with two taps, for which there is an algorithm with fewer products; the tap in the middle takes a product for each
+//! output, all with the same factor. With F(4, 2), these are 5 + 4 products for four outputs instead of 12.
 
 use std::marker::PhantomData;
 
