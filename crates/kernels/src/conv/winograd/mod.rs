@@ -191,4 +191,4 @@ impl Algorithm {
 /// See [`Algorithm::cost`]; measured.
 const TRANSFORMS: f64 = 17.0;
 /// See [`Algorithm::cost`]; measured.
-const STRIDED: f64 = 1.33;
+const STRIDED: f64 = 1.375;
