@@ -170,7 +170,7 @@ fn read(laid: &Buffer, shape: [usize; 4], format: Format, place: &str) -> Vec<f3
     plain::<f32>(laid, shape, format.layout, place)
 }
 
-fn plain<T: Element + PartialEq>(laid: &Buffer, shape: [usize; 4], layout: Layout, place: &str) -> Vec<T> {
+fn plain<T: Element + PartialOrd>(laid: &Buffer, shape: [usize; 4], layout: Layout, place: &str) -> Vec<T> {
     let laid: &[T] = laid.as_slice();
     let mut plain = vec![T::zeroed(); shape.iter().product()];
     reorder::reorder(shape, layout, Layout::Plain, laid, &mut plain);
@@ -178,7 +178,7 @@ fn plain<T: Element + PartialEq>(laid: &Buffer, shape: [usize; 4], layout: Layou
     let mut again = filled(size_of_val(laid));
     let again: &mut [T] = again.as_mut_slice();
     reorder::reorder(shape, Layout::Plain, layout, &plain, again);
-    let is_nan = |value: &T| value != value;
+    let is_nan = |value: &T| value.partial_cmp(value).is_none();
     let same = |(a, b): (&T, &T)| a == b || is_nan(a) && is_nan(b);
     assert!(laid.iter().zip(&*again).all(same), "{place}: halo or padding lanes are not zero");
     plain
