@@ -6,4 +6,4 @@
 #     scripts/every-network.sh [NAME]
 set -euo pipefail
 cd "$(dirname "$0")/.."
-STRIATE_NETWORKS="${1:-full}" cargo test --release --package striate-testkit --test every_network -- --nocapture runs
+STRIATE_NETWORKS="${1:-full}" cargo test --release --package striate-testkit --test every_network -- --nocapture
