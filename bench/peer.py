@@ -4,8 +4,8 @@
     peer.py infer|train PEER NETWORK --batch N --threads T --seconds S --folder F
     peer.py kernels PEER FILE --direction forward|data|weights --threads T --seconds S
 
-Prints one JSON object: `images_per_second` and `parameters` (null for engines that read an ONNX file), or `seconds` of each problem of the file (null if the peer has no such kernel), and the `version` of the
-engine. The result is the median of five rounds of a fifth of the seconds each, after a warm-up, as in striate's own
+Prints one JSON object: `images_per_second` and `parameters` (null for engines that read an ONNX file), or `seconds` of
+each problem of the file (null if the peer has no such kernel), and the `version` of the engine. The result is the median of five rounds of a fifth of the seconds each, after a warm-up, as in striate's own
 bench verbs. Exits with 1 and a line on stderr if the peer does not have the network.
 """
 

@@ -394,7 +394,8 @@ def arguments():
     parser.add_argument("--seconds", type=float, default=2.0, help="seconds per measurement of a network")
     parser.add_argument("--kernel-seconds", type=float, default=0.3, help="seconds per problem")
     parser.add_argument("--peers", help="only these peers, separated by commas")
-    parser.add_argument("--onnx", choices=["torch", "striate"], default="torch", help="whose ONNX export the peers read (default: torch's)")
+    whose = "whose ONNX export the peers read (default: torch's)"
+    parser.add_argument("--onnx", choices=["torch", "striate"], default="torch", help=whose)
     parser.add_argument("--minutes", type=float, help="stop after this time; the same command continues")
     parser.add_argument("--records", type=pathlib.Path, default=ROOT / "bench/records", help="folder of the record")
     default = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release/striate"

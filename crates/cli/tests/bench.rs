@@ -64,6 +64,7 @@ fn bench_prints_documented_fields() {
         (&["bench", "infer", "lenet5", "--algorithm", "gemm_f32"], "applies only to bench kernels; omit it"),
         (&["bench", "train", "lenet5", "--direction", "weights"], "applies only to bench kernels; omit it"),
         (&["bench", "train", "lenet5", "--precision", "bf16"], "applies only to bench kernels, bench infer"),
+        (&["bench", "infer", "lenet5", "--precision", "bf16"], "has no effect on lenet5"),
         (&["bench", "infer", "lenet5", "--precision", "f16"], "must be f32 or bf16"),
         (&["bench", "kernels", "m4n4k4", "--precision", "bf16"], "--precision applies only to convolutions"),
         (&["bench", "peak", "--direction", "forward"], "applies only to bench kernels; omit it"),

@@ -77,7 +77,7 @@ fn photographs_have_the_same_classes_with_every_forced_convolution() {
         for forced in Cpu::convolutions() {
             let cpu = cpu().forcing(&[forced]).unwrap();
             let plan = Inference::plan(&model.network, &shape, &cpu).unwrap();
-            // One that accepts none of the layers changes nothing.
+            // One that supports none of the layers changes nothing.
             if plan.steps.iter().all(|step| step.algorithm != forced) {
                 continue;
             }

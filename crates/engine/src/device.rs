@@ -23,7 +23,7 @@ pub enum Precision {
     /// `f32`, as everywhere else.
     #[default]
     F32,
-    /// `bf16`, which are rounded to 8 bits; products are summed in `f32`. Only for inference.
+    /// `bf16`, with 8 significant bits; products are summed in `f32`. Only for inference.
     Bf16,
 }
 

@@ -24,13 +24,8 @@ pub trait Implementation<D>: Send + Sync {
     ///
     /// `first` is the current layout of the first operand, which implementations that work in any layout
     /// return. Halos in the result are minimums; the compiler may widen them. Element types are never converted for a
-    /// kernel: it computes operands that have these types.
+    /// kernel: it is considered only for operands that already have them.
     fn formats(&self, desc: &D, isa: Isa, first: Layout) -> Option<Vec<Format>>;
-
-    /// Whether it supports the descriptor on `isa` if the first operand is in the layout `first`.
-    fn supports(&self, desc: &D, isa: Isa, first: Layout) -> bool {
-        self.formats(desc, isa, first).is_some()
-    }
 
     /// The time that it takes on `isa`, in multiply-adds at the peak of one core, whatever their number. Counts the
     /// weights that are read, but not the conversion of operands. The layout pass minimizes the sum over the graph;

@@ -189,6 +189,21 @@ proptest! {
         }
     }
 
+    #[test]
+    fn convolutions_of_few_channels_in_groups_match_the_reference(
+        d in conv_desc(),
+        groups in 2usize..=4,
+        multiplier in 1usize..=12,
+    ) {
+        // Groups of one and of two channels.
+        let in_channels = if groups == 2 { 4 } else { groups };
+        let d = ConvDesc { in_channels, out_channels: groups * multiplier, groups, ..d };
+        let ran = check_conv(&d);
+        for name in ["conv_direct_planar_groups_f32", "conv_weight_gradient_planar_groups_f32"] {
+            prop_assert!(ran.contains(&name), "{} refused {:?}", name, d);
+        }
+    }
+
     /// Every kernel and stride that has such an algorithm, channels that do not fill a block, and groups that do.
     #[test]
     fn winograd_convolutions_match_the_reference(

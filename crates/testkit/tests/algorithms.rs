@@ -32,9 +32,11 @@ fn all_networks() -> Vec<Network> {
     };
     let planar = Builder::new("planar", [3, 11, 11]);
     let few = Builder::new("few", [5, 11, 11]);
+    let groups = Builder::new("groups", [3, 11, 11]);
+    let groups = body(groups.input().conv(24, square(3, 1).0).pad(square(3, 1).1).groups(3).tanh());
     let planar = body(planar.input());
     let first = few.input().conv(6, square(3, 1).0).pad(square(3, 1).1).tanh();
-    vec![planar, body(first.conv(6, square(3, 1).0).pad(square(3, 1).1).tanh())]
+    vec![planar, groups, body(first.conv(6, square(3, 1).0).pad(square(3, 1).1).tanh())]
 }
 
 fn given(network: &Network) -> Values {

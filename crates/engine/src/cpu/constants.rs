@@ -29,20 +29,25 @@ pub(super) struct Constants {
 /// A constant in memory.
 struct Held {
     shape: Shape,
+    dtype: DType,
     layout: Layout,
     buffer: Arc<Buffer>,
 }
 
 impl Held {
     fn is(&self, constant: &Constant) -> bool {
-        self.shape == constant.shape && self.layout == constant.layout
+        (&self.shape, self.dtype, self.layout) == (&constant.shape, constant.dtype, constant.layout)
     }
 
     /// Whether it contains the numbers of `constant` in another order.
     fn is_permutation_of(&self, constant: &Constant) -> bool {
         let is_order = |layout: Layout| !matches!(layout, Layout::Packed(_));
         let same_shape = self.shape == constant.shape && self.shape.len() <= 4;
-        same_shape && self.layout != constant.layout && is_order(self.layout) && is_order(constant.layout)
+        same_shape
+            && self.dtype == constant.dtype
+            && self.layout != constant.layout
+            && is_order(self.layout)
+            && is_order(constant.layout)
     }
 }
 
@@ -181,7 +186,8 @@ impl Constants {
     }
 
     fn hold(&mut self, constant: &Constant, buffer: Arc<Buffer>) {
-        let held = Held { shape: constant.shape.clone(), layout: constant.layout, buffer };
+        let Constant { shape, dtype, layout, .. } = constant.clone();
+        let held = Held { shape, dtype, layout, buffer };
         self.held.entry(constant.name.clone()).or_default().push(held);
     }
 

@@ -1,8 +1,8 @@
 //! Places the parts of concatenated values in the whole, and those of gradients of concatenations too, so that neither
 //! joining nor splitting is a step.
 //!
-//! In blocks of channels, a part that fills whole blocks is a range of the maps of each image. Kernels write and read
-//! it there: with several images, in [`Layout::Part`].
+//! In blocks of channels, a part that starts at a block boundary is a range of the maps of each image. Kernels read and
+//! write it there, with several images in [`Layout::Part`].
 
 use std::collections::HashMap;
 
@@ -23,7 +23,7 @@ pub(super) struct Within {
 pub(super) fn place_parts(laid_out: &mut LaidOut) {
     let mut pass = InPlace::new(laid_out);
     let count = laid_out.graph.nodes.len();
-    // The wider value comes first, so that a part has no parts of its own yet.
+    // Wider values come first, so that no part has parts of its own yet.
     for index in (0..count).rev() {
         let node = &laid_out.graph.nodes[index];
         if let Op::Concat(_) = node.op {
@@ -126,7 +126,7 @@ fn first_blocks(laid_out: &LaidOut, whole: ValueId, parts: &[ValueId]) -> Option
     parts.iter().map(first).collect()
 }
 
-/// Whether the halo of the part would not more than double the size of the whole.
+/// Whether the halo of the part at most doubles the size of the whole.
 fn halo_fits(laid_out: &LaidOut, whole: ValueId, part: ValueId) -> bool {
     let layout = laid_out.layouts[whole.0];
     let wide = layout.with_halo(layout.halo().max(laid_out.layouts[part.0].halo()));
@@ -142,7 +142,7 @@ fn block_of(laid_out: &LaidOut, id: ValueId) -> Option<usize> {
     }
 }
 
-/// Gives the values that have parts, and these, the widest of their halos, and the parts their places.
+/// Gives each whole and its parts the widest of their halos, and each part its place.
 fn place(laid_out: &mut LaidOut, parents: &Parents) {
     // The root of each part, and the first block there.
     let roots: HashMap<ValueId, (ValueId, usize)> = parents

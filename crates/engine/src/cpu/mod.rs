@@ -117,8 +117,7 @@ impl Cpu {
     }
 
     /// Chooses the implementations of convolutions with these names wherever they support the descriptor, whatever they
-    /// cost: for
-    /// tests and comparisons.
+    /// cost: for tests and comparisons.
     ///
     /// # Errors
     /// If a name is unknown.
@@ -169,7 +168,7 @@ impl Cpu {
             if trains(graph) {
                 return Err(Error::input("training computes in f32; bf16 is only for inference".to_owned()));
             }
-            autocast(graph);
+            autocast(graph)?;
         }
         Ok(())
     }
@@ -202,7 +201,9 @@ impl Device for Cpu {
 
     fn arithmetic(&self) -> String {
         let forced = self.forced.iter().map(|name| format!(" {name}"));
-        format!("cpu {} {}{}", self.isa, self.precision, forced.collect::<String>())
+        let has_instruction = self.precision == Precision::Bf16 && self.isa.multiplies_bf16();
+        let instruction = if has_instruction { "+avx512_bf16" } else { "" };
+        format!("cpu {}{instruction} {}{}", self.isa, self.precision, forced.collect::<String>())
     }
 
     fn disabled(&self) -> &Disabled {

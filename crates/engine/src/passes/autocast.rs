@@ -1,5 +1,5 @@
-//! Casts the operands of convolutions to `bf16`, of which a machine may compute products faster than of `f32`, and
-//! which take half the bytes.
+//! Casts the operands of convolutions to `bf16`, which takes half the memory and which some machines multiply faster
+//! than `f32`.
 //!
 //! Sums, biases, residuals and all other operations stay `f32`. A result that only convolutions of `bf16` read is
 //! written as `bf16` itself. Convolutions with few channels, such as the first of a network, stay as they are.
@@ -8,14 +8,17 @@ use std::collections::{HashMap, HashSet};
 
 use striate_graph::ops::{Activation, Cast, Conv};
 use striate_graph::{Graph, Kind, Node, Op, Segment, ValueId};
-use striate_tensor::DType;
+use striate_tensor::{DType, Error, Result};
 
-/// The number of channels by which those of each group of a convolution must be divisible if there are several groups;
-/// half of it is the least number of input channels.
+/// If a convolution has several groups, the input and the output channels of each must be multiples of this; the minimum
+/// number of input channels is half of it.
 const CHANNELS: usize = 16;
 
 /// Applies the pass to a graph with fixed weights, after activations have been fused into convolutions.
-pub(crate) fn autocast(graph: &mut Graph) {
+///
+/// # Errors
+/// If no convolution has enough channels.
+pub(crate) fn autocast(graph: &mut Graph) -> Result<()> {
     let mut nodes = Vec::with_capacity(graph.nodes.len());
     let mut casts: HashMap<ValueId, ValueId> = HashMap::new();
     let mut prepared: HashSet<ValueId> = HashSet::new();
@@ -23,7 +26,7 @@ pub(crate) fn autocast(graph: &mut Graph) {
         if node.segment == Segment::Prepare {
             prepared.extend(&node.outputs);
         }
-        if is_cast(graph, &node) {
+        if fits_bf16(graph, &node) {
             for input in &mut node.inputs[..2] {
                 let is_fixed = graph.value(*input).role().is_some() || prepared.contains(input);
                 let segment = if is_fixed { Segment::Prepare } else { node.segment };
@@ -40,11 +43,20 @@ pub(crate) fn autocast(graph: &mut Graph) {
         nodes.push(node);
     }
     graph.nodes = nodes;
+    if casts.is_empty() {
+        let least = CHANNELS / 2;
+        let name = &graph.name;
+        return Err(Error::input(format!(
+            "precision bf16: has no effect on {name}, none of whose convolutions has {least} or more input channels; \
+             use f32"
+        )));
+    }
     narrow_results(graph);
+    Ok(())
 }
 
 /// Whether `node` is a convolution of maps with enough channels.
-fn is_cast(graph: &Graph, node: &Node) -> bool {
+fn fits_bf16(graph: &Graph, node: &Node) -> bool {
     let Op::Conv(Conv { groups, .. }) = node.op else { return false };
     let (x, w) = (graph.shape(node.inputs[0]), graph.shape(node.inputs[1]));
     let [outputs, inputs] = [w[0] / groups, w[1]];

@@ -182,7 +182,7 @@ pub(super) struct Direct<W> {
     /// Blocks of output channels, and input maps, per group.
     group_blocks: usize,
     group_maps: usize,
-    /// Floats in the weights of a block of output channels, and of a group.
+    /// Words in the weights of a block of output channels, and of a group.
     w_block: usize,
     w_group: usize,
     w_len: usize,
@@ -192,7 +192,7 @@ pub(super) struct Direct<W> {
 }
 
 impl Direct<Single> {
-    fn forward(d: &ConvDesc, isa: Isa, layouts: &[Layout]) -> Self {
+    pub fn forward(d: &ConvDesc, isa: Isa, layouts: &[Layout]) -> Self {
         let [x, y] = maps(d, layouts);
         Direct::with_maps(d, isa, layouts, x, y, false)
     }
@@ -382,9 +382,9 @@ fn widest(accumulators: usize, blocks: usize) -> usize {
     WIDEST.min(if blocks == 1 { accumulators * 2 / 3 } else { accumulators / blocks })
 }
 
-/// The share of a tile, of `all` tiles of a pair of blocks, in prefetching the weights of the next pair, which often
-/// come from memory: lines from and to a number, for each run. More lines at a time were measured to delay other loads.
-/// There are none if the weights of two pairs would not fit the L2 cache.
+/// The lines of weights that a tile prefetches for each run, as the bounds of a range: its share, as tile number `tile` of
+/// `all`, of the weights of the next pair of blocks, which often come from memory. Prefetching more lines at a time was
+/// measured to delay other loads. The range is empty if the weights of two pairs do not fit the L2 cache.
 #[inline(always)]
 fn ahead<S: Simd, W: Word>(chunk: &Chunk, tile: usize, all: usize) -> [usize; 2] {
     let lines = if chunk.whole.len() > MOST_RUNS_AHEAD { 0 } else { MOST_BLOCKS * S::LANES / W::VALUES };

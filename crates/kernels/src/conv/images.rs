@@ -87,7 +87,7 @@ impl Implementation<ConvDesc> for DataGradient {
     }
 }
 
-/// The layouts of x, the weights, the optional bias, and y.
+/// The formats of x, the weights, the optional bias, and y.
 pub(crate) fn formats(isa: Isa, bias: bool) -> Vec<Format> {
     let (images, plain) = (Layout::Images { block: isa.block() }.f32(), Layout::Plain.f32());
     if bias { vec![images, plain, plain, images] } else { vec![images, plain, images] }

@@ -56,7 +56,7 @@ impl Implementation<ConvDesc> for WeightGradient {
     }
 }
 
-/// The layouts of x, dy and dw.
+/// The formats of x, dy and dw.
 pub(crate) fn formats(isa: Isa) -> Vec<Format> {
     let images = Layout::Images { block: isa.block() }.f32();
     vec![images, images, Layout::Plain.f32()]

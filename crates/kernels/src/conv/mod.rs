@@ -10,6 +10,7 @@ pub(crate) mod images;
 pub(crate) mod images_weight_gradient;
 pub mod locally_connected;
 mod pairs;
+mod planar_groups;
 pub mod reference;
 pub(crate) mod taps;
 mod tile;
@@ -60,6 +61,7 @@ pub fn forward() -> &'static [&'static dyn Implementation<ConvDesc>] {
         &images::Forward,
         &depthwise::Forward,
         &direct::PlanarInput,
+        &planar_groups::Forward,
         &winograd::Forward(&winograd::SQUARE_4X3),
         &winograd::Forward(&winograd::SQUARE_2X3),
         &winograd::Forward(&winograd::SQUARE_3X5),
@@ -119,6 +121,7 @@ pub fn weight_gradient() -> &'static [&'static dyn Implementation<ConvDesc>] {
         &images_weight_gradient::WeightGradient,
         &depthwise_weight_gradient::WeightGradient,
         &weight_gradient::PlanarInput,
+        &planar_groups::WeightGradient,
         &winograd::WeightGradient(&winograd::SQUARE_4X3),
         &winograd::WeightGradient(&winograd::SQUARE_2X3),
         &winograd::WeightGradient(&winograd::SQUARE_3X5),

@@ -69,7 +69,8 @@ pub(super) struct Run {
     pub w: usize,
 }
 
-/// Part of a sum, small enough for its weights to fit the L1 cache.
+/// Part of a sum. Its weights fit the L1 cache, or the L2 cache on AVX-512; a result of `bf16` has a single chunk of any
+/// size.
 #[derive(Debug, Default)]
 pub(super) struct Chunk {
     /// Runs over all lanes of a block of channels.
@@ -146,19 +147,30 @@ impl<W: Word> Job<'_, W> {
     pub unsafe fn tile<S: Simd>(&self, s: S, place: Place, offsets: &Offsets, count: usize) {
         // Specializes for the distances of blocks with strides 1 and 2 and of planar inputs with common strides.
         let words = S::LANES / W::VALUES;
-        match offsets.step {
-            1 if W::VALUES == 1 => self.uniform_tile::<S, 1>(s, place, offsets, count),
-            2 if W::VALUES == 1 => self.uniform_tile::<S, 2>(s, place, offsets, count),
-            4 => self.uniform_tile::<S, 4>(s, place, offsets, count),
-            8 if words == 8 => self.uniform_tile::<S, 8>(s, place, offsets, count),
-            16 if words >= 8 && S::LANES == 16 => self.uniform_tile::<S, 16>(s, place, offsets, count),
-            32 if S::LANES == 16 => self.uniform_tile::<S, 32>(s, place, offsets, count),
-            _ => self.uniform_tile::<S, 0>(s, place, offsets, count),
+        // SAFETY: guaranteed by the caller.
+        unsafe {
+            match offsets.step {
+                1 if W::VALUES == 1 => self.uniform_tile::<S, 1>(s, place, offsets, count),
+                2 if W::VALUES == 1 => self.uniform_tile::<S, 2>(s, place, offsets, count),
+                4 => self.uniform_tile::<S, 4>(s, place, offsets, count),
+                8 if words == 8 => self.uniform_tile::<S, 8>(s, place, offsets, count),
+                16 if words >= 8 && S::LANES == 16 => self.uniform_tile::<S, 16>(s, place, offsets, count),
+                32 if S::LANES == 16 => self.uniform_tile::<S, 32>(s, place, offsets, count),
+                _ => self.uniform_tile::<S, 0>(s, place, offsets, count),
+            }
         }
     }
 
+    /// # Safety
+    /// As for [`Job::tile`].
     #[inline(always)]
-    fn uniform_tile<S: Simd, const STEP: usize>(&self, s: S, place: Place, offsets: &Offsets, count: usize) {
+    unsafe fn uniform_tile<S: Simd, const STEP: usize>(
+        &self,
+        s: S,
+        place: Place,
+        offsets: &Offsets,
+        count: usize,
+    ) {
         macro_rules! tiles {
             ($($count:literal)*) => {
                 match (count, self.blocks) {

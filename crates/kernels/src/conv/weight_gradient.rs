@@ -4,7 +4,7 @@
 //! of a band of rows: each pixel's O vectors of dy are multiplied by I broadcast values of x. For inputs in
 //! blocks of channels, the I values are channels under one tap; for planar inputs, neighboring taps of a
 //! row. An item of the grid takes several maps of x and pairs of blocks of dy, whose bands are in the L2 cache
-//! while each is multiplied with each. If there are few items, the batch is split into slices with separate sums,
+//! while each map is multiplied by each pair. If there are few items, the batch is split into slices with separate sums,
 //! which are then added in order; the number of slices depends only on the descriptor.
 
 use std::ops::Range;
@@ -89,7 +89,8 @@ struct Values {
     count: usize,
 }
 
-struct Bound {
+/// A weight gradient bound to its descriptor and layouts.
+pub(super) struct Bound {
     d: ConvDesc,
     isa: Isa,
     x: Maps,
@@ -113,7 +114,7 @@ struct Bound {
 }
 
 impl Bound {
-    fn new(d: &ConvDesc, isa: Isa, layouts: &[Layout]) -> Bound {
+    pub fn new(d: &ConvDesc, isa: Isa, layouts: &[Layout]) -> Bound {
         let block = isa.block();
         let x = Maps::new([d.batch, d.in_channels, d.input[0], d.input[1]], layouts[0]);
         let dy = Maps::new([d.batch, d.out_channels, d.output[0], d.output[1]], layouts[1]);
@@ -171,11 +172,29 @@ impl Bound {
 
 impl Kernel for Bound {
     fn scratch_bytes(&self, _threads: usize) -> usize {
-        size_of::<f32>() * (if self.slices > 1 { self.slices * self.dw_len } else { 0 })
+        size_of::<f32>() * self.scratch_len()
     }
 
     fn run(&self, context: &Context, views: &mut Views) {
         let (x, dy, dw) = (views.read::<f32>(0), views.read::<f32>(1), views.write::<f32>(0));
+        let sums = if self.slices > 1 { views.write::<f32>(1) } else { &mut [] };
+        self.compute(context, x, dy, dw, sums);
+    }
+}
+
+impl Bound {
+    /// The number of weights in their layout.
+    pub fn dw_len(&self) -> usize {
+        self.dw_len
+    }
+
+    /// The number of floats of scratch memory: the sums of the slices.
+    pub fn scratch_len(&self) -> usize {
+        if self.slices > 1 { self.slices * self.dw_len } else { 0 }
+    }
+
+    /// Computes dw with `sums` as scratch memory.
+    pub fn compute(&self, context: &Context, x: &[f32], dy: &[f32], dw: &mut [f32], sums: &mut [f32]) {
         assert!(
             x.len() >= self.x.len() && dy.len() >= self.dy.len() && dw.len() == self.dw_len,
             "operand lengths must match the layouts"
@@ -183,12 +202,7 @@ impl Kernel for Bound {
         if self.slices == 1 {
             return self.sum(context, x, dy, dw);
         }
-        let sums = views.write::<f32>(1);
-        assert_eq!(
-            sums.len(),
-            self.slices * self.dw_len,
-            "the scratch memory must have the requested length"
-        );
+        assert_eq!(sums.len(), self.scratch_len(), "the scratch memory must have the requested length");
         self.sum(context, x, dy, sums);
         let sums = &*sums;
         context.thread_pool.pieces(dw, 4096, |piece, dw| {

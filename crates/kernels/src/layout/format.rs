@@ -6,8 +6,8 @@ use striate_tensor::DType;
 
 use crate::Layout;
 
-/// How an operand stands in memory. The element type of a value is part of the graph; a kernel says for which types
-/// it is written, and in which order it wants the elements.
+/// How an operand is stored. The graph determines the element type of a value; a kernel states which types it supports
+/// and which order it needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Format {
     /// The order of the elements.

@@ -19,7 +19,7 @@ pub(crate) struct Maps {
     /// Rows and columns, without the halo.
     pub size: [usize; 2],
     pub halo: Halo,
-    /// Floats from one image to the next, more than its maps have if the value is part of a wider one.
+    /// Elements from one image to the next, more than its maps have if the value is part of a wider one.
     pub image_len: usize,
 }
 

@@ -122,11 +122,12 @@ impl Layout {
         }
     }
 
-    /// Returns the layout with the given halo; layouts other than [`Layout::Channels`] are unchanged.
+    /// Returns the layout with the given halo; layouts other than [`Layout::Channels`] and [`Layout::Part`] are unchanged.
     #[must_use]
     pub fn with_halo(self, halo: Halo) -> Layout {
         match self {
             Layout::Channels { block, .. } => Layout::Channels { block, halo },
+            Layout::Part { block, blocks, .. } => Layout::Part { block, halo, blocks },
             other => other,
         }
     }

@@ -146,6 +146,7 @@ struct Side<'a> {
 
 /// Copies `count` channels. Maps of the destination whose first channel is among them are cleared first.
 fn copy(context: &Context, from: Side, source: &[f32], to: Side, destination: &mut [f32], count: usize) {
+    assert!(destination.len() >= to.maps.len(), "operand lengths must match the layouts");
     let out = Pointer(destination.as_mut_ptr());
     let block = to.maps.block;
     let images = to.maps.count / to.maps.blocks;

@@ -70,6 +70,15 @@ impl Isa {
         }
     }
 
+    /// Whether this machine has an instruction of this set that multiplies `bf16`.
+    pub fn multiplies_bf16(self) -> bool {
+        #[cfg(target_arch = "x86_64")]
+        let has_it = self == Isa::Avx512 && std::is_x86_feature_detected!("avx512bf16");
+        #[cfg(not(target_arch = "x86_64"))]
+        let has_it = false;
+        has_it && self.is_available()
+    }
+
     /// The instruction sets that this machine supports, best first.
     pub fn available() -> Vec<Isa> {
         Isa::ALL.into_iter().filter(|isa| isa.is_available()).collect()

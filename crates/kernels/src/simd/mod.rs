@@ -163,7 +163,7 @@ pub fn dispatch_bf16(isa: Isa, body: impl Body) {
     match isa {
         // SAFETY: the machine supports the instructions, as just checked.
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx512 if isa.is_available() && std::is_x86_feature_detected!("avx512bf16") => unsafe {
+        Isa::Avx512 if isa.multiplies_bf16() => unsafe {
             avx512::run_bf16(body);
         },
         isa => dispatch(isa, body),
@@ -200,3 +200,87 @@ macro_rules! lanewise {
 }
 #[cfg(target_arch = "x86_64")]
 use lanewise;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The sum of a number and the products of pairs, and that sum as `bf16`.
+    struct Products<'a> {
+        a: &'a [bf16; 32],
+        b: &'a [bf16; 32],
+        sums: &'a mut [f32; 16],
+        rounded: &'a mut [bf16; 16],
+    }
+
+    impl Body for Products<'_> {
+        #[inline(always)]
+        fn run<S: Simd>(self, s: S) {
+            // SAFETY: the arrays have room for the lanes of every instruction set.
+            unsafe {
+                let [a, b] = [self.a, self.b].map(|pairs| s.load(pairs.as_ptr().cast()));
+                let sums = s.dot_pairs(a, b, s.splat(0.25));
+                s.store(self.sums.as_mut_ptr(), sums);
+                s.store_bf16(self.rounded.as_mut_ptr(), sums);
+            }
+        }
+    }
+
+    #[test]
+    fn pairs_are_multiplied_with_and_without_an_instruction_for_it() {
+        let [a, b] =
+            [3, 5].map(|step| std::array::from_fn(|i| bf16::from_f32((i as f32 * step as f32 * 0.37).sin())));
+        for isa in Isa::available() {
+            for with_instruction in [false, true] {
+                let (mut sums, mut rounded) = ([0.0; 16], [bf16::ZERO; 16]);
+                let products = Products { a: &a, b: &b, sums: &mut sums, rounded: &mut rounded };
+                if with_instruction {
+                    dispatch_bf16(isa, products)
+                } else {
+                    dispatch(isa, products)
+                }
+                for lane in 0..isa.lanes() {
+                    let product = |i: usize| a[i].to_f32() * b[i].to_f32();
+                    let expected = 0.25 + product(2 * lane) + product(2 * lane + 1);
+                    assert!((sums[lane] - expected).abs() < 1e-6, "{isa}: {} {expected}", sums[lane]);
+                    assert_eq!(rounded[lane], bf16::from_f32(sums[lane]), "{isa}");
+                }
+            }
+        }
+    }
+
+    /// Stores numbers as `bf16`.
+    struct Round<'a>(&'a [f32; 16], &'a mut [bf16; 16]);
+
+    impl Body for Round<'_> {
+        #[inline(always)]
+        fn run<S: Simd>(self, s: S) {
+            // SAFETY: the arrays have room for the lanes of every instruction set.
+            unsafe { s.store_bf16(self.1.as_mut_ptr(), s.load(self.0.as_ptr())) }
+        }
+    }
+
+    #[test]
+    fn numbers_are_rounded_to_nearest_even() {
+        let (inf, nan) = (f32::INFINITY, f32::from_bits(0x7f80_0001));
+        let ties = [0x3f80_8000, 0x3f81_8000, 0x3f80_8001, 0xbf80_7fff].map(f32::from_bits);
+        let numbers = [ties[0], ties[1], ties[2], ties[3], inf, -inf, nan, f32::MAX];
+        let numbers: [f32; 16] = std::array::from_fn(|i| numbers[i % 8]);
+        for isa in Isa::available() {
+            for with_instruction in [false, true] {
+                let mut rounded = [bf16::ZERO; 16];
+                let round = Round(&numbers, &mut rounded);
+                if with_instruction {
+                    dispatch_bf16(isa, round)
+                } else {
+                    dispatch(isa, round)
+                }
+                for (number, rounded) in numbers.iter().zip(&rounded).take(isa.lanes()) {
+                    let expected = bf16::from_f32(*number);
+                    let both_nan = expected.is_nan() && rounded.is_nan();
+                    assert!(*rounded == expected || both_nan, "{isa}: {number} becomes {rounded}");
+                }
+            }
+        }
+    }
+}

@@ -27,7 +27,7 @@ pub fn multiply_adds(isa: Isa, arithmetic: Arithmetic, rounds: u64) -> Option<u6
             Some(rounds * (CHAINS * isa.lanes() * 2) as u64)
         }
         #[cfg(target_arch = "x86_64")]
-        Arithmetic::Bf16 if isa == Isa::Avx512 && std::is_x86_feature_detected!("avx512bf16") => {
+        Arithmetic::Bf16 if isa.multiplies_bf16() => {
             // SAFETY: the machine supports the instructions, as checked above.
             unsafe { x86::bf16(rounds) };
             Some(rounds * (CHAINS * 32 * 2) as u64)

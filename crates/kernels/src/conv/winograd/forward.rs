@@ -519,10 +519,17 @@ impl Work<'_> {
 
     /// Adds the residual and applies the activation; padding lanes stay zero.
     #[inline(always)]
-    fn finish<S: Simd>(&self, s: S, sum: S::F, map: usize, [row, column]: [usize; 2], real: usize) -> S::F {
+    fn finish<S: Simd>(
+        &self,
+        s: S,
+        sum: S::F,
+        residual_map: usize,
+        [row, column]: [usize; 2],
+        real: usize,
+    ) -> S::F {
         let mut value = sum;
         if let Some((maps, values)) = self.residual {
-            let at = map + maps.row(row) + column * S::LANES;
+            let at = residual_map + maps.row(row) + column * S::LANES;
             let values = &values[at..at + S::LANES];
             // SAFETY: the slice is a vector long.
             value = s.add(value, unsafe { s.load(values.as_ptr()) });
