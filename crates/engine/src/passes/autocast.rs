@@ -10,8 +10,8 @@ use striate_graph::ops::{Activation, Cast, Conv};
 use striate_graph::{Graph, Kind, Node, Op, Segment, ValueId};
 use striate_tensor::{DType, Error, Result};
 
-/// If a convolution has several groups, the input and the output channels of each must be multiples of this; the minimum
-/// number of input channels is half of it.
+/// If a convolution has several groups, the input and the output channels of each must be multiples of this; the
+/// minimum number of input channels is half of it.
 const CHANNELS: usize = 16;
 
 /// Applies the pass to a graph with fixed weights, after activations have been fused into convolutions.

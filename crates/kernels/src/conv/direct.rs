@@ -382,9 +382,9 @@ fn widest(accumulators: usize, blocks: usize) -> usize {
     WIDEST.min(if blocks == 1 { accumulators * 2 / 3 } else { accumulators / blocks })
 }
 
-/// The lines of weights that a tile prefetches for each run, as the bounds of a range: its share, as tile number `tile` of
-/// `all`, of the weights of the next pair of blocks, which often come from memory. Prefetching more lines at a time was
-/// measured to delay other loads. The range is empty if the weights of two pairs do not fit the L2 cache.
+/// The lines of weights that a tile prefetches for each run, as the bounds of a range: its share, as tile number `tile`
+/// of `all`, of the weights of the next pair of blocks, which often come from memory. Prefetching more lines at a time
+/// was measured to delay other loads. The range is empty if the weights of two pairs do not fit the L2 cache.
 #[inline(always)]
 fn ahead<S: Simd, W: Word>(chunk: &Chunk, tile: usize, all: usize) -> [usize; 2] {
     let lines = if chunk.whole.len() > MOST_RUNS_AHEAD { 0 } else { MOST_BLOCKS * S::LANES / W::VALUES };

@@ -69,8 +69,8 @@ pub(super) struct Run {
     pub w: usize,
 }
 
-/// Part of a sum. Its weights fit the L1 cache, or the L2 cache on AVX-512; a result of `bf16` has a single chunk of any
-/// size.
+/// Part of a sum. Its weights fit the L1 cache, or the L2 cache on AVX-512; a result of `bf16` has a single chunk of
+/// any size.
 #[derive(Debug, Default)]
 pub(super) struct Chunk {
     /// Runs over all lanes of a block of channels.

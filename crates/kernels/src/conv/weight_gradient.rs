@@ -1,11 +1,11 @@
 //! Weight gradient of a convolution on blocks of channels.
 //!
-//! A tile of I input values × O blocks of output channels stays in registers while the loop runs over the pixels
-//! of a band of rows: each pixel's O vectors of dy are multiplied by I broadcast values of x. For inputs in
-//! blocks of channels, the I values are channels under one tap; for planar inputs, neighboring taps of a
-//! row. An item of the grid takes several maps of x and pairs of blocks of dy, whose bands are in the L2 cache
-//! while each map is multiplied by each pair. If there are few items, the batch is split into slices with separate sums,
-//! which are then added in order; the number of slices depends only on the descriptor.
+//! A tile of I input values × O blocks of output channels stays in registers while the loop runs over the pixels of a
+//! band of rows: each pixel's O vectors of dy are multiplied by I broadcast values of x. For inputs in blocks of
+//! channels, the I values are channels under one tap; for planar inputs, neighboring taps of a row. An item of the grid
+//! takes several maps of x and pairs of blocks of dy, whose bands are in the L2 cache while each map is multiplied by
+//! each pair. If there are few items, the batch is split into slices with separate sums, which are then added in order;
+//! the number of slices depends only on the descriptor.
 
 use std::ops::Range;
 

@@ -122,7 +122,8 @@ impl Layout {
         }
     }
 
-    /// Returns the layout with the given halo; layouts other than [`Layout::Channels`] and [`Layout::Part`] are unchanged.
+    /// Returns the layout with the given halo; layouts other than [`Layout::Channels`] and [`Layout::Part`] are
+    /// unchanged.
     #[must_use]
     pub fn with_halo(self, halo: Halo) -> Layout {
         match self {
