@@ -10,6 +10,8 @@ use striate_train::{Limits, Settings};
 
 /// Number of images, of which 114 are training images.
 const IMAGES: usize = 120;
+/// Epochs of 8 steps or fewer.
+const EPOCHS: usize = 4;
 /// Largest loss of the last epoch, as a fraction of that of the first.
 const FALLEN: f64 = 0.97;
 
@@ -25,14 +27,15 @@ fn every_network_trains_with_its_default_recipe() {
         let network = reduced(model.name);
         let [_, side, _] = network.image().unwrap();
         let mut settings = Settings::chosen(model.name, "stripes", &network, false).unwrap();
-        settings.set("--epochs", "train.epochs=3").unwrap();
+        // With fewer, chance decides whether the loss of the deepest networks falls.
+        settings.set("--epochs", &format!("train.epochs={EPOCHS}")).unwrap();
         let out = scratch.path(model.name);
         let run = trainer(settings, network, dataset(IMAGES, 3, [3, side, side]), 0, &out);
         let outcome = run.run(Limits::default(), &mut ());
         let losses = losses(&out);
         println!("{:<20} {losses:.3?}", model.name);
-        let falls =
-            losses.len() == 3 && losses[2] < FALLEN * losses[0] && losses.iter().all(|x| x.is_finite());
+        let has_fallen = losses.len() == EPOCHS && losses[EPOCHS - 1] < FALLEN * losses[0];
+        let falls = has_fallen && losses.iter().all(|x| x.is_finite());
         if outcome.is_err() || !falls {
             failures.push(format!("{}: {losses:?} {:?}", model.name, outcome.err()));
         }
