@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the table of every network into the README, from records of bench/peers.py with a row per network.
+"""Writes the table of networks into the README, from records of bench/peers.py.
 
     bench/readme_table.py bench/records/DATE-NAME.md...
 """
@@ -13,8 +13,8 @@ README = pathlib.Path(__file__).resolve().parents[1] / "README.md"
 # The lines of the README around the table.
 MARKS = "<!-- Written by bench/readme_table.py. -->\n", "<!-- End of the table. -->\n"
 NAMES = {"onnxruntime": "ORT", "openvino": "OV"}
-TEXT = """Every network in inference, in images per second with two threads in f32, beside the better of ONNX Runtime (ORT)
-and OpenVINO (OV), which read the network's ONNX export ({records}):
+TEXT = """Networks in inference, in images per second with two threads in f32, beside the better of ONNX Runtime (ORT) and
+OpenVINO (OV), which read the network's ONNX export ({records}):
 """
 
 
@@ -23,7 +23,9 @@ def cells(line):
 
 
 def tables(text):
-    """Yields each section of inference of many networks: its batch size, and network -> engine -> images per second."""
+    """Yields the inference of a record: a batch size, and network -> engine -> images per second."""
+    # Sections of one network each.
+    singles = {}
     for section in text.split("\n## ")[1:]:
         lines = section.splitlines()
         rows = [cells(line) for line in lines if line.startswith("| ")]
@@ -32,6 +34,11 @@ def tables(text):
             engines = [name.removesuffix(" (rounds)") for name in rows[0][1:-1]]
             medians = {row[0]: dict(zip(engines, (cell.split(" (")[0] for cell in row[1:-1]))) for row in rows[2:]}
             yield int(title[1]), medians
+        title = re.fullmatch(r"Inference of (\S+), batch (\d+)", lines[0])
+        if title:
+            engines = {row[0]: row[2] for row in rows[2:] if row[1] == "f32"}
+            singles.setdefault(int(title[2]), {})[title[1]] = engines
+    yield from singles.items()
 
 
 def value(cell):
@@ -56,7 +63,7 @@ def main():
         sys.exit(__doc__)
     batches = dict(sorted(table for path in sys.argv[1:] for table in tables(pathlib.Path(path).read_text())))
     if not batches:
-        sys.exit("readme_table: no table of inference with a row per network in these records")
+        sys.exit("readme_table: no inference in these records")
     networks = list(dict.fromkeys(network for medians in batches.values() for network in medians))
     head = ["network"]
     for batch in batches:
