@@ -63,7 +63,8 @@ fn bench_prints_documented_fields() {
         (&["bench", "infer", "lenet"], "did you mean lenet5?"),
         (&["bench", "infer", "lenet5", "--algorithm", "gemm_f32"], "applies only to bench kernels; omit it"),
         (&["bench", "train", "lenet5", "--direction", "weights"], "applies only to bench kernels; omit it"),
-        (&["bench", "train", "lenet5", "--precision", "bf16"], "applies only to bench kernels, bench infer"),
+        (&["bench", "train", "lenet5", "--precision", "bf16"], "bf16 is only for inference"),
+        (&["bench", "peak", "--precision", "f32"], "applies only to bench kernels, bench infer, bench train"),
         (&["bench", "infer", "lenet5", "--precision", "bf16"], "has no effect on lenet5"),
         (&["bench", "infer", "lenet5", "--precision", "f16"], "must be f32 or bf16"),
         (&["bench", "kernels", "m4n4k4", "--precision", "bf16"], "--precision applies only to convolutions"),
@@ -114,6 +115,7 @@ fn precision_selects_the_numbers_that_convolutions_multiply() {
     assert!(line.contains("has only the forward direction; use --direction forward"), "{line}");
     let result = folder.json(&[&["bench", "infer", "resnet20", "--precision", "bf16"][..], &quick].concat());
     assert_eq!(result["precision"], "bf16");
+    folder.json(&[&["bench", "train", "lenet5", "--precision", "f32"][..], &quick].concat());
 }
 
 #[test]

@@ -40,7 +40,7 @@ fn refuse_unused(args: &Bench) -> striate_tensor::Result<()> {
     let all: [(&str, bool, &[BenchWhat]); 8] = [
         ("--batch", args.batch.is_some(), &[Kernels, Infer, Train]),
         ("--seconds", args.seconds.is_some(), &[Kernels, Infer, Train]),
-        ("--precision", args.precision.is_some(), &[Kernels, Infer]),
+        ("--precision", args.precision.is_some(), &[Kernels, Infer, Train]),
         ("--direction", args.direction.is_some(), &[Kernels]),
         ("--algorithm", args.algorithm.is_some(), &[Kernels]),
         ("--classes", args.adapt.classes.is_some(), &[Infer, Train]),
