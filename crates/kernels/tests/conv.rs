@@ -403,7 +403,7 @@ fn winograd_is_accurate_on_layers_of_networks() {
     }
 }
 
-/// A gradient of more bytes than the caches hold, past which whole tiles are stored; the last rows are no whole tile.
+/// A gradient larger than the caches, whose full tiles are stored past them; the last rows do not fill a tile.
 #[test]
 fn weight_gradients_of_huge_layers_match_the_reference() {
     let d = LinearDesc {

@@ -73,10 +73,6 @@ impl Packing for PairPacking {
         o.next_multiple_of(self.block) * i.next_multiple_of(self.block) * h * w
     }
 
-    fn home(&self) -> Layout {
-        Layout::Plain
-    }
-
     /// Reads and writes once.
     fn cost(&self, groups: usize, shape: [usize; 4]) -> f64 {
         self.len(groups, shape) as f64 * cost::weight()

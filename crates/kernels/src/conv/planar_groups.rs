@@ -65,10 +65,6 @@ impl Packing for ZerosBetweenGroups {
         o.next_multiple_of(self.block) * groups * i * h * w
     }
 
-    fn home(&self) -> Layout {
-        Layout::Plain
-    }
-
     fn cost(&self, groups: usize, shape: [usize; 4]) -> f64 {
         self.len(groups, shape) as f64 * cost::weight()
     }

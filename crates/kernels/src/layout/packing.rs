@@ -17,7 +17,9 @@ pub trait Packing: Send + Sync {
     fn len(&self, groups: usize, shape: [usize; 4]) -> usize;
 
     /// The layout in which weights are trained, a permutation of them; packing is then a step of every run.
-    fn home(&self) -> Layout;
+    fn home(&self) -> Layout {
+        Layout::Plain
+    }
 
     /// The time of packing weights of `shape` in `groups`, in multiply-adds at the peak.
     fn cost(&self, groups: usize, shape: [usize; 4]) -> f64;
