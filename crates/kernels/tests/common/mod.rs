@@ -74,7 +74,7 @@ pub struct Case<'a, D> {
 }
 
 /// Checks every implementation for `f32` that supports the descriptor, on every instruction set, with one and two
-/// threads, with narrow and with wide halos, and with operands that are parts of wider ones; returns the names of those
+/// threads, with operands as it wants them, and with wider halos in parts of wider values; returns the names of those
 /// that ran.
 pub fn check<D>(case: &Case<D>) -> Vec<&'static str> {
     check_those(case, false)
@@ -96,7 +96,7 @@ fn check_those<D>(case: &Case<D>, narrow: bool) -> Vec<&'static str> {
                     continue;
                 }
                 ran.push(implementation.name());
-                for (wide, is_part) in [(0, false), (2, false), (1, true)] {
+                for (wide, is_part) in [(0, false), (2, true)] {
                     let shapes = case.reads.iter().chain(case.writes.iter().map(|(_, after)| after));
                     let change = |(i, (Format { layout, dtype }, operand)): (usize, (&Format, &Operand))| {
                         let layout = widen(*layout, wide * (i % 3));

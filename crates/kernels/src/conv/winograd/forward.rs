@@ -1,9 +1,9 @@
 //! The convolution and its data gradient, which is a convolution of dy with flipped and transposed weights.
 //!
 //! Blocks of tiles pass through three phases: input transform, products, output transform. Small blocks stay in a
-//! thread's own cache, and one thread takes each through all phases. If there are too few tiles for this, or so many
-//! channels that small blocks would read the transformed weights too often, blocks are large and all threads share each
-//! phase.
+//! thread's own cache, and one thread takes each through all phases. If there are too few tiles for this, but the
+//! transformed weights fit into a core's cache, there is a block for each thread. With few tiles and many weights, or so
+//! many channels that small blocks would read the weights too often, blocks are large and all threads share each phase.
 
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -106,10 +106,18 @@ struct Winograd {
     residual: Option<Maps>,
     /// Tiles in the batch.
     tiles: usize,
-    /// Tiles in a block.
-    block: usize,
-    /// Whether a thread takes a block through all phases.
-    private: bool,
+    division: Division,
+}
+
+/// How the tiles are divided into blocks.
+#[derive(Clone, Copy)]
+enum Division {
+    /// A thread takes each block, of this many tiles, through all phases.
+    Private(usize),
+    /// Each thread takes one block through all phases.
+    EachThread,
+    /// All threads share each phase of a block of this many tiles.
+    Shared(usize),
 }
 
 /// Bytes of transformed inputs and products in a private block, unless it then has too few tiles.
@@ -120,6 +128,10 @@ const MOST_PRIVATE_BYTES: usize = 9 << 17;
 const FEWEST_TILES: usize = 14;
 /// Input channels between the weights that are multiplied and those that are prefetched.
 const AHEAD: usize = 48;
+/// The most bytes of transformed weights that each thread reads for a single block.
+const SMALL_WEIGHTS: usize = 1 << 18;
+/// The fewest tiles in the only block of a thread.
+const FEWEST_OF_THREAD: usize = 8;
 /// Tiles in a block that all threads share.
 const SHARED_TILES: usize = 112;
 
@@ -138,9 +150,16 @@ impl Winograd {
         let grid = direction.grid(d.output);
         let tiles = d.batch * grid[0] * grid[1];
         let each = algorithm.all_products() * (x.blocks + y.blocks) * isa.block() * size_of::<f32>();
-        let private = each * FEWEST_TILES <= MOST_PRIVATE_BYTES && tiles >= 8 * FEWEST_TILES;
-        let most = if private { (PRIVATE_BYTES / each).max(FEWEST_TILES) } else { SHARED_TILES };
-        let blocks = tiles.div_ceil(most);
+        let fits = each * FEWEST_TILES <= MOST_PRIVATE_BYTES;
+        let weights = algorithm.all_factors() * d.in_channels / d.groups * d.out_channels * size_of::<f32>();
+        let even = |most: usize| tiles.div_ceil(tiles.div_ceil(most));
+        let division = if fits && tiles >= 8 * FEWEST_TILES {
+            Division::Private(even((PRIVATE_BYTES / each).max(FEWEST_TILES)))
+        } else if fits && weights <= SMALL_WEIGHTS && tiles >= 2 * FEWEST_OF_THREAD {
+            Division::EachThread
+        } else {
+            Division::Shared(even(SHARED_TILES))
+        };
         Winograd {
             algorithm,
             direction,
@@ -153,19 +172,26 @@ impl Winograd {
             y,
             residual: d.residual.then(|| Maps::new(y_shape, layouts[last - 1])),
             tiles,
-            block: tiles.div_ceil(blocks),
-            private,
+            division,
         }
     }
 
-    /// Floats between the transformed inputs of two products.
-    fn v_stride(&self) -> usize {
-        self.block * self.x.maps.blocks * self.x.maps.block + GAP
+    /// Tiles in a block, which the last one may lack.
+    fn block(&self, threads: usize) -> usize {
+        match self.division {
+            Division::Private(tiles) | Division::Shared(tiles) => tiles,
+            Division::EachThread => self.tiles.div_ceil(threads).max(FEWEST_OF_THREAD),
+        }
+    }
+
+    /// Floats between the transformed inputs of two products, for blocks of `block` tiles.
+    fn v_stride(&self, block: usize) -> usize {
+        block * self.x.maps.blocks * self.x.maps.block + GAP
     }
 
     /// Floats between two products.
-    fn m_stride(&self) -> usize {
-        self.block * self.y.blocks * self.y.block + GAP
+    fn m_stride(&self, block: usize) -> usize {
+        block * self.y.blocks * self.y.block + GAP
     }
 
     /// Floats between two factors of the weights.
@@ -179,13 +205,8 @@ impl Winograd {
     }
 
     /// Floats of scratch memory for a block.
-    fn block_len(&self) -> usize {
-        self.algorithm.all_products() * (self.v_stride() + self.m_stride())
-    }
-
-    /// Blocks of tiles.
-    fn blocks(&self) -> usize {
-        self.tiles.div_ceil(self.block)
+    fn block_len(&self, block: usize) -> usize {
+        self.algorithm.all_products() * (self.v_stride(block) + self.m_stride(block))
     }
 
     /// Pairs of blocks of output channels in a group.
@@ -201,7 +222,8 @@ impl Winograd {
 
 impl Kernel for Winograd {
     fn scratch_bytes(&self, threads: usize) -> usize {
-        size_of::<f32>() * (self.block_len() * if self.private { threads } else { 1 })
+        let count = if let Division::Shared(_) = self.division { 1 } else { threads };
+        size_of::<f32>() * self.block_len(self.block(threads)) * count
     }
 
     fn run(&self, context: &Context, views: &mut Views) {
@@ -220,27 +242,30 @@ impl Kernel for Winograd {
             "operand lengths must match the layouts"
         );
         let (y, scratch) = (Pointer(y.as_mut_ptr()), Pointer(scratch.as_mut_ptr()));
-        let work = |thread: usize, phase: Phase, block: usize| {
-            // SAFETY: the scratch memory has a part for each thread, or is shared by all.
-            let v = unsafe { scratch.get().add(if self.private { thread * self.block_len() } else { 0 }) };
+        let block = self.block(thread_pool.threads());
+        let blocks = self.tiles.div_ceil(block);
+        let work = |part: usize, phase: Phase, index: usize| {
+            // SAFETY: the scratch memory has one part that all threads share, or a part for each thread.
+            let v = unsafe { scratch.get().add(part * self.block_len(block)) };
             // SAFETY: the products follow the transformed inputs.
-            let m = unsafe { v.add(self.algorithm.all_products() * self.v_stride()) };
-            let tiles = block * self.block..((block + 1) * self.block).min(self.tiles);
-            Work { conv: self, x, w, bias, residual, y: &y, v, m, tiles }.run(phase);
+            let m = unsafe { v.add(self.algorithm.all_products() * self.v_stride(block)) };
+            let tiles = index * block..((index + 1) * block).min(self.tiles);
+            Work { conv: self, x, w, bias, residual, y: &y, v, m, block, tiles }.run(phase);
         };
-        if self.private {
-            return thread_pool.run_on_threads(self.blocks(), |thread, block| {
-                work(thread, Phase::Input(0..self.x.maps.blocks), block);
-                work(thread, Phase::Product(0..self.multiplications()), block);
-                work(thread, Phase::Output(0..self.y.blocks), block);
-            });
+        if let Division::Shared(_) = self.division {
+            let whole = |range: usize| range..range + 1;
+            for index in 0..blocks {
+                thread_pool.run(self.x.maps.blocks, |item| work(0, Phase::Input(whole(item)), index));
+                thread_pool.run(self.multiplications(), |item| work(0, Phase::Product(whole(item)), index));
+                thread_pool.run(self.y.blocks, |item| work(0, Phase::Output(whole(item)), index));
+            }
+            return;
         }
-        let whole = |range: usize| range..range + 1;
-        for block in 0..self.blocks() {
-            thread_pool.run(self.x.maps.blocks, |item| work(0, Phase::Input(whole(item)), block));
-            thread_pool.run(self.multiplications(), |item| work(0, Phase::Product(whole(item)), block));
-            thread_pool.run(self.y.blocks, |item| work(0, Phase::Output(whole(item)), block));
-        }
+        thread_pool.run_on_threads(blocks, |thread, index| {
+            work(thread, Phase::Input(0..self.x.maps.blocks), index);
+            work(thread, Phase::Product(0..self.multiplications()), index);
+            work(thread, Phase::Output(0..self.y.blocks), index);
+        });
     }
 }
 
@@ -265,6 +290,8 @@ pub(super) struct Work<'a> {
     v: *mut f32,
     /// `[products][blocks of output channels][tiles][b]`: products.
     m: *mut f32,
+    /// Tiles in a whole block.
+    block: usize,
     tiles: Range<usize>,
 }
 
@@ -275,8 +302,8 @@ impl Work<'_> {
             Phase::Input(blocks) => {
                 for block in blocks {
                     // SAFETY: the tiles have this place in the transformed inputs of their block.
-                    let to = unsafe { self.v.add(block * c.block * c.x.maps.block) };
-                    let (of, values, tiles, stride) = (&c.x, self.x, self.tiles.clone(), c.v_stride());
+                    let to = unsafe { self.v.add(block * self.block * c.x.maps.block) };
+                    let (of, values, tiles, stride) = (&c.x, self.x, self.tiles.clone(), c.v_stride(self.block));
                     (direction.transform_input)(c.isa, Tiles { of, values, block, tiles, to, stride });
                 }
             }
@@ -317,7 +344,7 @@ impl Work<'_> {
         let widest = (S::ACCUMULATORS / PAIR).min(14);
         let count = self.tiles.len();
         let parts = count.div_ceil(widest);
-        let stride = c.block * S::LANES;
+        let stride = self.block * S::LANES;
         for product in c.algorithm.products_of(factor) {
             for part in 0..parts {
                 let first = count * part / parts;
@@ -325,9 +352,9 @@ impl Work<'_> {
                 // SAFETY: the tiles lie within the block, whose parts of the scratch memory begin at v and m.
                 let panel = unsafe {
                     Panel {
-                        v: self.v.add(product * c.v_stride() + group * inputs * stride + first * S::LANES),
+                        v: self.v.add(product * c.v_stride(self.block) + group * inputs * stride + first * S::LANES),
                         w: w.as_ptr(),
-                        m: self.m.add(product * c.m_stride() + first_output * stride + first * S::LANES),
+                        m: self.m.add(product * c.m_stride(self.block) + first_output * stride + first * S::LANES),
                         stride,
                         blocks: inputs,
                     }
@@ -429,7 +456,7 @@ impl<R: Axis, C: Axis> Body for TransformOutputs<'_, '_, R, C> {
         let real = S::LANES.min(c.channels - block * S::LANES);
         let bias = work.bias(s, block, real);
         // SAFETY: the tiles have this place in the products of their block.
-        let mut products = unsafe { work.m.add(block * c.block * S::LANES).cast_const() };
+        let mut products = unsafe { work.m.add(block * work.block * S::LANES).cast_const() };
         for [image, row, column] in places(c.x.grid, work.tiles.clone()) {
             let map = image * y.image_len + block * y.map_len();
             let [first, left] = [row * R::OUT, column * C::OUT];
@@ -483,7 +510,7 @@ impl Work<'_> {
         place: Place<S::F>,
         [height, width]: [usize; 2],
     ) {
-        let (y, stride) = (&self.conv.y, self.conv.m_stride());
+        let (y, stride) = (&self.conv.y, self.conv.m_stride(self.block));
         let mut halves = Halves::<S>::new();
         for column in 0..C::PRODUCTS {
             let mut line = [s.zero(); MOST];
