@@ -184,8 +184,6 @@ impl Function {
     #[inline(always)]
     pub fn vector_gradient<S: Simd>(self, s: S, x: S::F, dy: S::F) -> S::F {
         let (zero, one, half) = (s.zero(), s.splat(1.0), s.splat(0.5));
-        let square = |x: S::F| s.mul(x, x);
-        let gaussian = |x: S::F, factor: f64| s.mul(s.splat(factor as f32), exp(s, s.sub(zero, square(x))));
         let derivative = match self {
             Function::LeakyRelu { slope } => s.select_greater(x, zero, one, s.splat(slope)),
             Function::Elu { alpha, scale, rate } => {
@@ -204,11 +202,11 @@ impl Function {
             }
             Function::Gelu => {
                 let scaled = s.mul(x, s.splat(std::f32::consts::FRAC_1_SQRT_2));
-                s.fma(x, gaussian(scaled, NORMAL_DENSITY), s.mul(half, s.add(one, erf(s, scaled))))
+                s.fma(x, gaussian(s, scaled, NORMAL_DENSITY), s.mul(half, s.add(one, erf(s, scaled))))
             }
             Function::GeluTanh => {
                 let cdf = sigmoid(s, twice_gelu_argument(s, x));
-                let argument_derivative = s.fma(s.splat((3.0 * GELU_CUBIC) as f32), square(x), one);
+                let argument_derivative = s.fma(s.splat((3.0 * GELU_CUBIC) as f32), s.mul(x, x), one);
                 let argument_derivative = s.mul(s.splat((2.0 * GELU_FACTOR) as f32), argument_derivative);
                 s.fma(s.mul(x, s.mul(cdf, s.sub(one, cdf))), argument_derivative, cdf)
             }
@@ -218,11 +216,17 @@ impl Function {
                 let below = s.select_greater(zero, x, s.splat(-1.0), zero);
                 s.select_greater(x, zero, one, below)
             }
-            Function::Erf => gaussian(x, ERF_DERIVATIVE),
+            Function::Erf => gaussian(s, x, ERF_DERIVATIVE),
             Function::Log | Function::Power { .. } => unreachable!("is not vectorized"),
         };
         s.mul(dy, derivative)
     }
+}
+
+/// factor · e^(−x²)
+#[inline(always)]
+fn gaussian<S: Simd>(s: S, x: S::F, factor: f64) -> S::F {
+    s.mul(s.splat(factor as f32), exp(s, s.sub(s.zero(), s.mul(x, x))))
 }
 
 /// √(2/π)·(x + 0.044715·x³)

@@ -188,54 +188,55 @@ struct Row<'a> {
 impl Body for Row<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let Row { op, a, b, y } = self;
-        match op {
-            Arithmetic::Add => each(s, a, b, y, |a, b| s.add(a, b)),
-            Arithmetic::Sub => each(s, a, b, y, |a, b| s.sub(a, b)),
-            Arithmetic::Mul => each(s, a, b, y, |a, b| s.mul(a, b)),
-            Arithmetic::Div => each(s, a, b, y, |a, b| s.div(a, b)),
-            Arithmetic::Max => each(s, a, b, y, |a, b| s.max_or_nan(a, b)),
-            Arithmetic::Min => each(s, a, b, y, |a, b| {
-                let negative = |x| s.sub(s.zero(), x);
-                negative(s.max_or_nan(negative(a), negative(b)))
-            }),
+        let whole = self.y.len() / S::LANES * S::LANES;
+        for at in (0..whole).step_by(S::LANES) {
+            let value = self.at(s, at, S::LANES);
+            // SAFETY: `at + LANES` is at most the length of the slice.
+            unsafe { s.store(self.y[at..].as_mut_ptr(), value) }
+        }
+        let rest = self.y.len() - whole;
+        if rest > 0 {
+            let mut last = [0.0f32; 16];
+            // SAFETY: vectors have at most 16 lanes.
+            unsafe { s.store(last.as_mut_ptr(), self.at(s, whole, rest)) }
+            self.y[whole..].copy_from_slice(&last[..rest]);
         }
     }
 }
 
-#[inline(always)]
-fn each<S: Simd>(s: S, a: Part, b: Part, y: &mut [f32], f: impl Fn(S::F, S::F) -> S::F) {
-    match (a, b) {
-        (Part::Run(a), Part::Run(b)) => vectors(s, y, |at, n| f(load(s, a, at, n), load(s, b, at, n))),
-        (Part::Run(a), Part::One(b)) => {
-            let b = s.splat(b);
-            vectors(s, y, |at, n| f(load(s, a, at, n), b));
-        }
-        (Part::One(a), Part::Run(b)) => {
-            let a = s.splat(a);
-            vectors(s, y, |at, n| f(a, load(s, b, at, n)));
-        }
-        (Part::One(a), Part::One(b)) => {
-            let value = f(s.splat(a), s.splat(b));
-            vectors(s, y, |_, _| value);
+impl Row<'_> {
+    /// The `count` results that start at `at`.
+    #[inline(always)]
+    fn at<S: Simd>(&self, s: S, at: usize, count: usize) -> S::F {
+        self.op.vector(s, self.a.vector(s, at, count), self.b.vector(s, at, count))
+    }
+}
+
+impl Arithmetic {
+    #[inline(always)]
+    fn vector<S: Simd>(self, s: S, a: S::F, b: S::F) -> S::F {
+        match self {
+            Arithmetic::Add => s.add(a, b),
+            Arithmetic::Sub => s.sub(a, b),
+            Arithmetic::Mul => s.mul(a, b),
+            Arithmetic::Div => s.div(a, b),
+            Arithmetic::Max => s.max_or_nan(a, b),
+            Arithmetic::Min => {
+                let [a, b] = [s.sub(s.zero(), a), s.sub(s.zero(), b)];
+                s.sub(s.zero(), s.max_or_nan(a, b))
+            }
         }
     }
 }
 
-/// Fills `y` with the vectors that `f` returns for each position and number of elements.
-#[inline(always)]
-fn vectors<S: Simd>(s: S, y: &mut [f32], f: impl Fn(usize, usize) -> S::F) {
-    let whole = y.len() / S::LANES * S::LANES;
-    for at in (0..whole).step_by(S::LANES) {
-        // SAFETY: `at + LANES` is at most the length of the slice.
-        unsafe { s.store(y[at..].as_mut_ptr(), f(at, S::LANES)) }
-    }
-    let rest = y.len() - whole;
-    if rest > 0 {
-        let mut last = [0.0f32; 16];
-        // SAFETY: vectors have at most 16 lanes.
-        unsafe { s.store(last.as_mut_ptr(), f(whole, rest)) }
-        y[whole..].copy_from_slice(&last[..rest]);
+impl Part<'_> {
+    /// The `count` elements that start at `at`.
+    #[inline(always)]
+    fn vector<S: Simd>(&self, s: S, at: usize, count: usize) -> S::F {
+        match self {
+            Part::Run(values) => load(s, values, at, count),
+            Part::One(value) => s.splat(*value),
+        }
     }
 }
 
