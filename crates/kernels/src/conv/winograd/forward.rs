@@ -303,7 +303,8 @@ impl Work<'_> {
                 for block in blocks {
                     // SAFETY: the tiles have this place in the transformed inputs of their block.
                     let to = unsafe { self.v.add(block * self.block * c.x.maps.block) };
-                    let (of, values, tiles, stride) = (&c.x, self.x, self.tiles.clone(), c.v_stride(self.block));
+                    let (of, values, tiles, stride) =
+                        (&c.x, self.x, self.tiles.clone(), c.v_stride(self.block));
                     (direction.transform_input)(c.isa, Tiles { of, values, block, tiles, to, stride });
                 }
             }
@@ -352,9 +353,13 @@ impl Work<'_> {
                 // SAFETY: the tiles lie within the block, whose parts of the scratch memory begin at v and m.
                 let panel = unsafe {
                     Panel {
-                        v: self.v.add(product * c.v_stride(self.block) + group * inputs * stride + first * S::LANES),
+                        v: self.v.add(
+                            product * c.v_stride(self.block) + group * inputs * stride + first * S::LANES,
+                        ),
                         w: w.as_ptr(),
-                        m: self.m.add(product * c.m_stride(self.block) + first_output * stride + first * S::LANES),
+                        m: self
+                            .m
+                            .add(product * c.m_stride(self.block) + first_output * stride + first * S::LANES),
                         stride,
                         blocks: inputs,
                     }
