@@ -93,25 +93,35 @@ fn check_forward(d: &ConvDesc, tolerance: f64, narrow: bool) -> Vec<&'static str
 fn check_conv(d: &ConvDesc) -> Vec<&'static str> {
     let tolerance = tolerance(d);
     let [x_shape, w_shape, y_shape] = shapes(d);
-    let (x, w, dy) = (Operand::random(x_shape, 1), Operand::random(w_shape, 2), Operand::random(y_shape, 5));
-    let zeros = |shape: [usize; 4]| vec![0.0; shape.iter().product()];
+    let (w, dy) = (Operand::random(w_shape, 2), Operand::random(y_shape, 5));
     let mut ran = check_forward(d, tolerance, false);
     ran.extend(check_forward(d, tolerance, true));
 
-    let mut dx = zeros(x_shape);
+    let mut dx = vec![0.0; x_shape.iter().product()];
     let residual = d.residual.then(|| Operand::random(x_shape, 6));
     let values = residual.as_ref().map(|residual| &residual.values[..]);
     conv::reference::data_gradient(d, &dy.values, &w.values, values, &mut dx);
     let writes = vec![(None, Operand::new(x_shape, dx))];
-    let reads = [dy.clone(), w].into_iter().chain(residual).collect();
+    let reads = [dy, w].into_iter().chain(residual).collect();
     ran.extend(check(&Case { desc: d, list: conv::data_gradient(), reads, writes, tolerance }));
 
-    let mut dw = zeros(w_shape);
+    ran.extend(check_weight_gradient(d));
+    ran
+}
+
+fn check_weight_gradient(d: &ConvDesc) -> Vec<&'static str> {
+    let [x_shape, w_shape, y_shape] = shapes(d);
+    let (x, dy) = (Operand::random(x_shape, 1), Operand::random(y_shape, 5));
+    let mut dw = vec![0.0; w_shape.iter().product()];
     conv::reference::weight_gradient(d, &x.values, &dy.values, &mut dw);
     let writes = vec![(None, Operand::new(w_shape, dw))];
-    let reads = vec![x, dy];
-    ran.extend(check(&Case { desc: d, list: conv::weight_gradient(), reads, writes, tolerance }));
-    ran
+    check(&Case {
+        desc: d,
+        list: conv::weight_gradient(),
+        reads: vec![x, dy],
+        writes,
+        tolerance: tolerance(d),
+    })
 }
 
 fn check_linear(d: &LinearDesc) -> Vec<&'static str> {
@@ -237,6 +247,32 @@ proptest! {
             Some(padding) => padding == 1,
         });
         prop_assert_eq!(ran.iter().any(|name| name.contains("data_gradient_winograd")), has_data_gradient);
+    }
+
+    /// Few planar channels under several rows of taps, or many channels under one tap; outputs that divide into tiles
+    /// of different numbers of blocks; and bands of several images.
+    #[test]
+    fn weight_gradients_of_many_outputs_match_the_reference(
+        d in conv_desc(),
+        is_planar in any::<bool>(),
+        in_channels in 1usize..=70,
+        out_channels in 33usize..=130,
+        kernel in (1usize..=7, 1usize..=7),
+        stride in 1usize..=2,
+        padding in 0usize..=1,
+        side in 1usize..=6,
+        batch in prop::sample::select(vec![1usize, 2, 17]),
+    ) {
+        let (in_channels, kernel, padding) =
+            if is_planar { (in_channels % 4 + 1, [kernel.0, kernel.1], padding) } else { (in_channels, [1; 2], 0) };
+        let input = kernel.map(|extent| (side - 1) * stride + extent);
+        let (stride, dilation, padding) = ([stride; 2], [1; 2], [padding; 2]);
+        let output = [0, 1].map(|axis| (input[axis] + 2 * padding[axis] - kernel[axis]) / stride[axis] + 1);
+        let groups = 1;
+        let d = ConvDesc { batch, in_channels, out_channels, groups, kernel, stride, dilation, padding, input, output, ..d };
+        let ran = check_weight_gradient(&d);
+        let name = if is_planar { "conv_weight_gradient_planar_f32" } else { "conv_weight_gradient_direct_f32" };
+        prop_assert!(ran.contains(&name), "{} refused {:?}", name, d);
     }
 
     #[test]

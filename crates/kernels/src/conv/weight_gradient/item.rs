@@ -1,0 +1,162 @@
+//! An item of the grid: the weights between some input maps and some blocks of outputs, summed over some images.
+//!
+//! While a band of pixels is multiplied, the lines of x and dy that the next band reads are prefetched into the L2
+//! cache, evenly over all tiles: while the pixels of a tile are multiplied, those of one of the next band's maps are
+//! prefetched, or none.
+
+use std::ops::Range;
+
+use super::Bound;
+use super::division::{Values, most_blocks, parts};
+use super::tile::{Ahead, Distances, Tile};
+use crate::simd::{Body, Simd};
+
+/// What an item computes.
+#[derive(Debug, Clone)]
+pub(super) struct Part {
+    pub slice: usize,
+    pub group: usize,
+    pub images: Range<usize>,
+    pub maps: Range<usize>,
+    pub blocks: Range<usize>,
+}
+
+/// An item of the grid.
+pub(super) struct Item<'a> {
+    pub bound: &'a Bound,
+    pub x: &'a [f32],
+    pub dy: &'a [f32],
+    /// The weights of all slices.
+    pub sums: *mut f32,
+    pub part: Part,
+    /// What the same thread probably computes next.
+    pub next: Option<Part>,
+}
+
+impl Body for Item<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let (b, part) = (self.bound, &self.part);
+        for block in part.blocks.clone() {
+            // SAFETY: these weights belong to this item alone.
+            unsafe { self.weights(block, part.maps.start).write_bytes(0, part.maps.len() * b.w_map) }
+        }
+        let mut bands = b.bands(part).peekable();
+        while let Some(band) = bands.next() {
+            let mut later = self.later(bands.peek());
+            for blocks in parts(part.blocks.clone(), most_blocks(b.isa)) {
+                for map in part.maps.clone() {
+                    for values in b.values(map) {
+                        for values in values.tiles(b.isa, blocks.len()) {
+                            // SAFETY: pixels, taps, channels and weights lie within the operands, whose lengths
+                            // `Bound::compute` checked; the weights belong to this item alone.
+                            unsafe { self.tile(&band, &blocks, map, values, later.ahead()).sum(s) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Item<'_> {
+    /// The weights between a map of x and a block of outputs of the item's group.
+    ///
+    /// # Safety
+    /// Both must exist.
+    unsafe fn weights(&self, block: usize, map: usize) -> *mut f32 {
+        let (b, part) = (self.bound, &self.part);
+        let before = (part.group * b.group_blocks + block) * b.group_maps + map;
+        // SAFETY: guaranteed by the caller.
+        unsafe { self.sums.add(part.slice * b.dw_len + before * b.w_map) }
+    }
+
+    /// The tile of some values of a map and some blocks of outputs, for the pixels of a band.
+    ///
+    /// # Safety
+    /// All of them must exist.
+    unsafe fn tile(
+        &self,
+        band: &Band,
+        blocks: &Range<usize>,
+        map: usize,
+        values: Values,
+        ahead: Ahead,
+    ) -> Tile {
+        let (b, pixels) = (self.bound, self.bound.pixels(band));
+        // SAFETY: guaranteed by the caller.
+        unsafe {
+            Tile {
+                values,
+                blocks: blocks.len(),
+                x: self.x.as_ptr().add(b.x_map(self.part.group, map, band) + values.x),
+                dy: self.dy.as_ptr().add(b.dy_map(self.part.group, blocks.start, band)),
+                dw: self.weights(blocks.start, map).add(values.w),
+                dy_block: b.dy.map_len(),
+                dw_block: b.group_maps * b.w_map,
+                pixels,
+                ahead,
+            }
+        }
+    }
+
+    /// What is read after the current band: the band `next` of the item, or the first of the next item.
+    fn later(&self, next: Option<&Band>) -> Later<'_> {
+        let part = if next.is_some() { Some(&self.part) } else { self.next.as_ref() };
+        let band = next.cloned().or_else(|| part.and_then(|part| self.bound.bands(part).next()));
+        let blocks = parts(self.part.blocks.clone(), most_blocks(self.bound.isa));
+        let tiles = |blocks: Range<usize>| {
+            let values = self.bound.values(self.part.maps.start).iter();
+            values.map(|values| values.tile_count(self.bound.isa, blocks.len())).sum::<usize>()
+        };
+        Later {
+            item: self,
+            band: part.zip(band),
+            tiles: blocks.map(tiles).sum::<usize>() * self.part.maps.len(),
+            counted: 0,
+            maps: 0,
+        }
+    }
+}
+
+/// A band that is prefetched while the `tiles` tiles of the band before it are computed.
+struct Later<'a> {
+    item: &'a Item<'a>,
+    band: Option<(&'a Part, Band)>,
+    tiles: usize,
+    /// The maps of x and of dy in the band, times the number of tiles so far, modulo `tiles`.
+    counted: usize,
+    /// Maps that previous tiles have prefetched.
+    maps: usize,
+}
+
+impl Later<'_> {
+    /// What the next tile prefetches.
+    fn ahead(&mut self) -> Ahead {
+        let (b, Item { x, dy, .. }) = (self.item.bound, self.item);
+        let nothing = Ahead { at: x.as_ptr(), distances: Distances { image: 0, row: 0, column: 0 } };
+        let Some((part, band)) = &self.band else { return nothing };
+        let maps = part.maps.len() + part.blocks.len();
+        self.counted += maps;
+        if self.counted < self.tiles || self.maps == maps {
+            return nothing;
+        }
+        self.counted -= self.tiles;
+        let (map, pixels) = (self.maps, b.pixels(band));
+        self.maps += 1;
+        if map < part.maps.len() {
+            let at = b.x_map(part.group, part.maps.start + map, band) + b.last_row;
+            Ahead { at: x.as_ptr().wrapping_add(at), distances: pixels.x }
+        } else {
+            let at = b.dy_map(part.group, part.blocks.start + map - part.maps.len(), band);
+            Ahead { at: dy.as_ptr().wrapping_add(at), distances: pixels.dy }
+        }
+    }
+}
+
+/// A band of pixels: rows of an image, or all rows of several images.
+#[derive(Debug, Clone)]
+pub(super) struct Band {
+    pub images: Range<usize>,
+    pub rows: Range<usize>,
+}

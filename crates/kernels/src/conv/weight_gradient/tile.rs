@@ -1,0 +1,114 @@
+//! Tiles that stay in registers: values × blocks of outputs, summed over pixels.
+
+use super::division::Values;
+use crate::simd::{Body, Simd};
+
+/// Rows of pixels of some images.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pixels {
+    pub images: usize,
+    pub rows: usize,
+    pub columns: usize,
+    pub x: Distances,
+    pub dy: Distances,
+}
+
+/// Distances between images, rows and columns of pixels.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Distances {
+    pub image: usize,
+    pub row: usize,
+    pub column: usize,
+}
+
+/// Addresses to prefetch, one for each pixel.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ahead {
+    pub at: *const f32,
+    pub distances: Distances,
+}
+
+/// The products of some values and the same pixels of some blocks of dy.
+pub(super) struct Tile {
+    pub values: Values,
+    pub blocks: usize,
+    /// The first value of the first pixel.
+    pub x: *const f32,
+    pub dy: *const f32,
+    pub dw: *mut f32,
+    /// Distances between blocks of outputs.
+    pub dy_block: usize,
+    pub dw_block: usize,
+    pub pixels: Pixels,
+    pub ahead: Ahead,
+}
+
+impl Tile {
+    /// Adds the sum over all pixels to the weights.
+    ///
+    /// # Safety
+    /// All values that are read and all weights must belong to valid operands, and nothing else may access these
+    /// weights.
+    #[inline(always)]
+    pub unsafe fn sum<S: Simd>(&self, s: S) {
+        let Values { rows, count, .. } = self.values;
+        macro_rules! tiles {
+            ($([$rows:literal $blocks:literal: $($count:literal)*])*) => {
+                match (rows, count, self.blocks) {
+                    $($(($rows, $count, $blocks) => s.outline(RegisterTile::<$rows, $count, $blocks>(self)),)*)*
+                    _ => unreachable!("there is no tile of {rows} rows of {count} values and {} blocks", self.blocks),
+                }
+            };
+        }
+        tiles!([1 1: 1 2 3 4 5 6 7 8 9 10 11 12 13 14] [1 2: 1 2 3 4 5 6 7 8 9 10 11 12 13 14] [1 3: 1 2 3 4 5 6 7 8 9]
+               [2 1: 3 4 5 6 7] [2 2: 3 4 5 6 7] [2 3: 3 4] [3 1: 3] [3 2: 3] [3 3: 3]);
+    }
+}
+
+/// A tile of R rows of I values × O blocks of outputs. Created only by [`Tile::sum`], whose caller guarantees the
+/// pointers.
+struct RegisterTile<'a, const R: usize, const I: usize, const O: usize>(&'a Tile);
+
+impl<const R: usize, const I: usize, const O: usize> Body for RegisterTile<'_, R, I, O> {
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        if R * I * O > S::ACCUMULATORS {
+            unreachable!("tiles are chosen to fit the registers");
+        }
+        let Tile { values, dy_block, dw_block, pixels, ahead, .. } = *self.0;
+        let mut acc = [[[s.zero(); O]; I]; R];
+        // SAFETY: the caller of `Tile::sum` guarantees that all these addresses are valid.
+        unsafe {
+            for row in 0..pixels.images * pixels.rows {
+                let (image, row) = (row / pixels.rows, row % pixels.rows);
+                let start = |distances: &Distances| image * distances.image + row * distances.row;
+                let mut x = self.0.x.add(start(&pixels.x));
+                let mut dy = self.0.dy.add(start(&pixels.dy));
+                let mut at = ahead.at.wrapping_add(start(&ahead.distances));
+                for _ in 0..pixels.columns {
+                    s.prefetch(at);
+                    let gradients: [S::F; O] = std::array::from_fn(|o| s.load(dy.add(o * dy_block)));
+                    for r in 0..R {
+                        for i in 0..I {
+                            let value = s.splat(*x.add(r * values.x_row + i));
+                            for o in 0..O {
+                                acc[r][i][o] = s.fma(value, gradients[o], acc[r][i][o]);
+                            }
+                        }
+                    }
+                    x = x.add(pixels.x.column);
+                    dy = dy.add(S::LANES);
+                    at = at.wrapping_add(ahead.distances.column);
+                }
+            }
+            for r in 0..R {
+                for i in 0..I {
+                    for o in 0..O {
+                        let dw = self.0.dw.add(r * values.w_row + i * S::LANES + o * dw_block);
+                        s.store(dw, s.add(s.load(dw), acc[r][i][o]));
+                    }
+                }
+            }
+        }
+    }
+}
