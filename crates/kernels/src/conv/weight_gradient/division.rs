@@ -10,7 +10,7 @@ use crate::layout::maps::Maps;
 /// The desired minimum number of items in the grid.
 const ITEMS: usize = 16;
 /// The maximum number of weights in an item, chosen so that they stay in the L2 cache beside two bands.
-const ITEM_WEIGHTS: usize = 1 << 15;
+const ITEM_WEIGHTS: usize = 1 << 14;
 /// The maximum number of floats of dy in a tile, chosen so that they stay in the L1 cache beside those of x.
 const BAND: usize = 3072;
 /// The same for AVX-512.
@@ -27,6 +27,7 @@ pub(super) const fn most_blocks(isa: Isa) -> usize {
 }
 
 /// Divides a range into the fewest parts of at most `most`, whose lengths differ by at most one.
+#[inline(always)]
 pub(super) fn parts(range: Range<usize>, most: usize) -> impl Iterator<Item = Range<usize>> {
     let count = range.len().div_ceil(most);
     let (length, longer) = (range.len() / count, range.len() % count);
@@ -77,6 +78,7 @@ impl Values {
     }
 
     /// Divides the values into those of tiles with `blocks` blocks of outputs.
+    #[inline(always)]
     pub fn tiles(self, isa: Isa, blocks: usize) -> impl Iterator<Item = Values> {
         let [rows, count] = self.most(isa, blocks);
         parts(0..self.rows, rows).flat_map(move |rows| {
@@ -97,6 +99,7 @@ impl Values {
     }
 
     /// The maximum number of rows and of values in a row of a tile, which fits the registers.
+    #[inline(always)]
     fn most(&self, isa: Isa, blocks: usize) -> [usize; 2] {
         let most = (isa.accumulators() / blocks).min(MOST_VALUES);
         let rows = match self.count {
@@ -141,8 +144,9 @@ impl Division {
         let item =
             |most: usize| [longest_part(maps, most), longest_part(blocks, (products / most).min(blocks))];
         let reads = |item: &[usize; 2]| x * blocks.div_ceil(item[1]) + dy * maps.div_ceil(item[0]);
+        // If equal, more maps: their weights are contiguous, those of many blocks may compete for places in the cache.
         let [item_maps, item_blocks] =
-            (1..=maps.min(products)).map(item).min_by_key(reads).expect("there is at least one map");
+            (1..=maps.min(products)).rev().map(item).min_by_key(reads).expect("there is at least one map");
         let parts = d.groups * maps.div_ceil(item_maps) * blocks.div_ceil(item_blocks);
         let most = if isa == Isa::Avx512 { WIDE_BAND } else { BAND };
         let row = longest_part(item_blocks, most_blocks(isa)) * isa.block() * d.output[1];

@@ -64,6 +64,7 @@ impl Item<'_> {
     ///
     /// # Safety
     /// Both must exist.
+    #[inline(always)]
     unsafe fn weights(&self, block: usize, map: usize) -> *mut f32 {
         let (b, part) = (self.bound, &self.part);
         let before = (part.group * b.group_blocks + block) * b.group_maps + map;
@@ -75,6 +76,7 @@ impl Item<'_> {
     ///
     /// # Safety
     /// All of them must exist.
+    #[inline(always)]
     unsafe fn tile(
         &self,
         band: &Band,
@@ -109,48 +111,45 @@ impl Item<'_> {
             let values = self.bound.values(self.part.maps.start).iter();
             values.map(|values| values.tile_count(self.bound.isa, blocks.len())).sum::<usize>()
         };
-        Later {
-            item: self,
-            band: part.zip(band),
-            tiles: blocks.map(tiles).sum::<usize>() * self.part.maps.len(),
-            counted: 0,
-            maps: 0,
-        }
+        let tiles = blocks.map(tiles).sum::<usize>() * self.part.maps.len();
+        let maps = part.map_or(1, |part| part.maps.len() + part.blocks.len());
+        Later { item: self, band: part.zip(band), share: (tiles / maps).max(1), tiles: 0 }
     }
 }
 
-/// A band that is prefetched while the `tiles` tiles of the band before it are computed.
+/// A band that is prefetched while the tiles of the band before it are computed. Several tiles, `share`, prefetch a map
+/// together, each of them a part of its columns, so that few lines are on their way at a time.
 struct Later<'a> {
     item: &'a Item<'a>,
     band: Option<(&'a Part, Band)>,
+    share: usize,
+    /// The number of tiles so far.
     tiles: usize,
-    /// The maps of x and of dy in the band, times the number of tiles so far, modulo `tiles`.
-    counted: usize,
-    /// Maps that previous tiles have prefetched.
-    maps: usize,
 }
 
 impl Later<'_> {
     /// What the next tile prefetches.
+    #[inline(always)]
     fn ahead(&mut self) -> Ahead {
         let (b, Item { x, dy, .. }) = (self.item.bound, self.item);
-        let nothing = Ahead { at: x.as_ptr(), distances: Distances { image: 0, row: 0, column: 0 } };
+        let (map, part_of_map) = (self.tiles / self.share, self.tiles % self.share);
+        self.tiles += 1;
+        let nothing = Distances { image: 0, row: 0, column: 0 };
+        let nothing = Ahead { at: x.as_ptr(), distances: nothing, every: usize::MAX };
         let Some((part, band)) = &self.band else { return nothing };
-        let maps = part.maps.len() + part.blocks.len();
-        self.counted += maps;
-        if self.counted < self.tiles || self.maps == maps {
+        if map >= part.maps.len() + part.blocks.len() {
             return nothing;
         }
-        self.counted -= self.tiles;
-        let (map, pixels) = (self.maps, b.pixels(band));
-        self.maps += 1;
-        if map < part.maps.len() {
+        let pixels = b.pixels(band);
+        let (start, distances) = if map < part.maps.len() {
             let at = b.x_map(part.group, part.maps.start + map, band) + b.last_row;
-            Ahead { at: x.as_ptr().wrapping_add(at), distances: pixels.x }
+            (x.as_ptr().wrapping_add(at), pixels.x)
         } else {
             let at = b.dy_map(part.group, part.blocks.start + map - part.maps.len(), band);
-            Ahead { at: dy.as_ptr().wrapping_add(at), distances: pixels.dy }
-        }
+            (dy.as_ptr().wrapping_add(at), pixels.dy)
+        };
+        let column = pixels.columns * part_of_map / self.share;
+        Ahead { at: start.wrapping_add(column * distances.column), distances, every: self.share }
     }
 }
 

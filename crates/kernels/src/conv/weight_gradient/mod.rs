@@ -219,6 +219,7 @@ impl Bound {
     }
 
     /// The pixels of a band.
+    #[inline(always)]
     fn pixels(&self, band: &Band) -> Pixels {
         let (rows, columns) = (band.rows.len(), self.d.output[1]);
         let [row, column] = self.pixel;
@@ -232,17 +233,20 @@ impl Bound {
     }
 
     /// The values that a pixel sees in a map of a group.
+    #[inline(always)]
     fn values(&self, map: usize) -> &[Values] {
         if map == self.group_maps - 1 { &self.last_values } else { &self.values }
     }
 
     /// The offset of a map of x of a group, at the first pixel of a band.
+    #[inline(always)]
     fn x_map(&self, group: usize, map: usize, band: &Band) -> usize {
         let map = (group * self.group_maps + map) * self.x.map_len();
         band.images.start * self.x.image_len + map + band.rows.start * self.pixel[0]
     }
 
     /// The offset of a block of dy of a group, at the first pixel of a band.
+    #[inline(always)]
     fn dy_map(&self, group: usize, block: usize, band: &Band) -> usize {
         let map = (group * self.group_blocks + block) * self.dy.map_len();
         band.images.start * self.dy.image_len + map + self.dy.row(band.rows.start)

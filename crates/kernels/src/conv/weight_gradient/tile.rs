@@ -21,11 +21,13 @@ pub(super) struct Distances {
     pub column: usize,
 }
 
-/// Addresses to prefetch, one for each pixel.
+/// Pixels whose addresses are prefetched, in rows as those of the tile.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Ahead {
     pub at: *const f32,
     pub distances: Distances,
+    /// An address is prefetched each time that so many pixels have been multiplied.
+    pub every: usize,
 }
 
 /// The products of some values and the same pixels of some blocks of dy.
@@ -75,7 +77,7 @@ impl<const R: usize, const I: usize, const O: usize> Body for RegisterTile<'_, R
         if R * I * O > S::ACCUMULATORS {
             unreachable!("tiles are chosen to fit the registers");
         }
-        let Tile { values, dy_block, dw_block, pixels, ahead, .. } = *self.0;
+        let Tile { values, dy_block, dw_block, pixels, ahead, .. } = self.0;
         let mut acc = [[[s.zero(); O]; I]; R];
         // SAFETY: the caller of `Tile::sum` guarantees that all these addresses are valid.
         unsafe {
@@ -85,8 +87,14 @@ impl<const R: usize, const I: usize, const O: usize> Body for RegisterTile<'_, R
                 let mut x = self.0.x.add(start(&pixels.x));
                 let mut dy = self.0.dy.add(start(&pixels.dy));
                 let mut at = ahead.at.wrapping_add(start(&ahead.distances));
+                let mut wait = ahead.every;
                 for _ in 0..pixels.columns {
-                    s.prefetch(at);
+                    wait -= 1;
+                    if wait == 0 {
+                        s.prefetch(at);
+                        at = at.wrapping_add(ahead.distances.column);
+                        wait = ahead.every;
+                    }
                     let gradients: [S::F; O] = std::array::from_fn(|o| s.load(dy.add(o * dy_block)));
                     for r in 0..R {
                         for i in 0..I {
@@ -98,7 +106,6 @@ impl<const R: usize, const I: usize, const O: usize> Body for RegisterTile<'_, R
                     }
                     x = x.add(pixels.x.column);
                     dy = dy.add(S::LANES);
-                    at = at.wrapping_add(ahead.distances.column);
                 }
             }
             for r in 0..R {
