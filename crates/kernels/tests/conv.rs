@@ -4,13 +4,15 @@ mod common;
 
 use common::{Case, Operand, cases, check, check_bf16, instruction_sets};
 use proptest::prelude::*;
-use striate_kernels::Layout;
 use striate_kernels::activation::Activation;
 use striate_kernels::choose;
 use striate_kernels::conv::{self, ConvDesc};
 use striate_kernels::isa::Isa;
 use striate_kernels::linear::{self, LinearDesc};
 use striate_kernels::locally_connected;
+use striate_kernels::threads::ThreadPool;
+use striate_kernels::{Context, Layout, Operand as Slice, Views, reorder};
+use striate_tensor::{DType, Shape};
 
 fn activation() -> impl Strategy<Value = Activation> {
     use Activation::{None, Relu, Relu6, ScaledTanh, Sigmoid, Tanh};
@@ -393,6 +395,54 @@ fn winograd_convolutions_of_many_tiles_match_the_reference() {
         for direction in ["conv", "conv_data_gradient", "conv_weight_gradient"] {
             let name = format!("{direction}_winograd_{tiles}_f32");
             assert!(ran.contains(&&name[..]), "{name} refused {in_channels} channels");
+        }
+    }
+}
+
+/// Weights are packed to the same bits from plain order and from that in which they are trained, for blocks of channels
+/// that are full and that are not.
+#[test]
+fn packed_weights_do_not_depend_on_the_order_before() {
+    for (isa, kernel, groups) in instruction_sets()
+        .into_iter()
+        .flat_map(|isa| [([3, 3], 1), ([3, 3], 2), ([1, 7], 1), ([5, 5], 1)].map(|(k, g)| (isa, k, g)))
+    {
+        let [in_channels, out_channels] = if groups == 1 { [40, 39] } else { [64, 96] };
+        let padding = kernel.map(|extent| extent / 2);
+        let d = ConvDesc {
+            in_channels,
+            out_channels,
+            groups,
+            kernel,
+            padding,
+            output: [8; 2],
+            ..lenet_conv(1, 1, 8)
+        };
+        let [_, shape, _] = shapes(&d);
+        let weights: Vec<f32> = Operand::random(shape, 1).values.into_iter().map(|w| w as f32).collect();
+        let convert = |from: Layout, to: Layout, weights: &[f32]| {
+            let mut converted = vec![0.0f32; to.len(&Shape::from(shape))];
+            let kernel = reorder::kernel(shape, from.f32(), to, isa);
+            let mut operands = [Slice::read(weights), Slice::write(&mut converted)];
+            kernel.run(&Context { thread_pool: &ThreadPool::new(2) }, &mut Views::of(&mut operands));
+            converted
+        };
+        let trained = Layout::KernelForward { block: isa.block() };
+        let in_training = convert(Layout::Plain, trained, &weights);
+        let packings: Vec<Layout> = [conv::forward(), conv::data_gradient()]
+            .into_iter()
+            .flatten()
+            .filter_map(|i| Some(i.formats(&d, isa, Layout::channels(isa.block()))?[1]))
+            .filter(|format| format.dtype == DType::F32 && matches!(format.layout, Layout::Packed(_)))
+            .map(|format| format.layout)
+            .collect();
+        assert!(packings.len() >= 2, "{isa}: both directions have packings for {kernel:?}");
+        for to in packings {
+            assert_eq!(
+                convert(Layout::Plain, to, &weights),
+                convert(trained, to, &in_training),
+                "{isa}: {to}"
+            );
         }
     }
 }

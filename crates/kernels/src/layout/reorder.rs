@@ -6,6 +6,7 @@ use crate::{Format, Layout, Packed, Views};
 
 use crate::isa::Isa;
 use crate::layout::maps::Maps;
+use crate::simd::{Body, Simd, dispatch};
 use crate::threads::{Pointer, ThreadPool};
 use crate::{Context, Kernel};
 
@@ -44,7 +45,13 @@ impl Kernel for Reorder {
             }
             (to, _) => {
                 let (source, destination) = (views.read::<f32>(0), views.write(0));
-                copy(self.shape, from, to, source, destination, context.thread_pool);
+                let block = self.isa.block();
+                if [from, to] == [Layout::KernelForward { block }, Layout::KernelBackward { block }] {
+                    let transpose = |from: &[f32], to: &mut [f32]| transpose_block(self.isa, from, to);
+                    transpose_blocks(self.shape, block, source, destination, context.thread_pool, transpose);
+                } else {
+                    copy(self.shape, from, to, source, destination, context.thread_pool);
+                }
             }
         }
     }
@@ -73,7 +80,11 @@ fn copy<T: Element>(
             from_images(shape, block, source, destination, thread_pool)
         }
         (Layout::KernelForward { block: a }, Layout::KernelBackward { block: b }) if a == b => {
-            transpose_blocks(shape, a, source, destination, thread_pool);
+            transpose_blocks(shape, a, source, destination, thread_pool, |from, to| {
+                for (index, row) in to.chunks_exact_mut(a).enumerate() {
+                    row.iter_mut().enumerate().for_each(|(at, x)| *x = from[at * a + index]);
+                }
+            });
         }
         (Layout::Plain, Layout::KernelForward { block }) => {
             to_forward_weights(shape, block, source, destination, thread_pool);
@@ -102,6 +113,10 @@ fn to_channels<T: Element>(
             }
             for lane in 0..real {
                 let source = &source[((first + lane) * h + row) * w..][..w];
+                if maps.block == 1 {
+                    out.copy_from_slice(source);
+                    continue;
+                }
                 let lanes = out[lane..].iter_mut().step_by(maps.block);
                 lanes.zip(source).for_each(|(out, x)| *out = *x);
             }
@@ -202,6 +217,9 @@ fn to_forward_weights<T: Element>(
     });
 }
 
+/// Taps of the blocks of weights in one item of the grid, if a block has fewer.
+const TAPS: usize = 16;
+
 /// Converts a convolution's forward weights to those of its data gradient: transposes each block and reverses
 /// the taps.
 fn transpose_blocks<T: Element>(
@@ -210,19 +228,41 @@ fn transpose_blocks<T: Element>(
     source: &[T],
     destination: &mut [T],
     thread_pool: &ThreadPool,
+    transpose: impl Fn(&[T], &mut [T]) + Sync,
 ) {
     let [o, i, h, w] = shape;
     let (outputs, inputs, taps, square) = (o.div_ceil(block), i.div_ceil(block), h * w, block * block);
-    thread_pool.pieces(destination, taps * square, |index, out| {
-        let (input, output) = (index / outputs, index % outputs);
-        let source = &source[(output * inputs + input) * taps * square..][..taps * square];
-        for (tap, out) in out.chunks_exact_mut(square).enumerate() {
-            let source = &source[(taps - 1 - tap) * square..][..square];
-            for (from, row) in out.chunks_exact_mut(block).enumerate() {
-                row.iter_mut().enumerate().for_each(|(to, x)| *x = source[to * block + from]);
+    let together = (TAPS / taps).max(1);
+    thread_pool.pieces(destination, together * taps * square, |piece, out| {
+        for (index, out) in out.chunks_exact_mut(taps * square).enumerate() {
+            let index = piece * together + index;
+            let (input, output) = (index / outputs, index % outputs);
+            let source = &source[(output * inputs + input) * taps * square..][..taps * square];
+            for (tap, out) in out.chunks_exact_mut(square).enumerate() {
+                transpose(&source[(taps - 1 - tap) * square..][..square], out);
             }
         }
     });
+}
+
+/// Transposes a square of as many rows and columns as a vector has lanes.
+pub(crate) fn transpose_block(isa: Isa, from: &[f32], to: &mut [f32]) {
+    dispatch(isa, Transpose { from, to });
+}
+
+struct Transpose<'a> {
+    from: &'a [f32],
+    to: &'a mut [f32],
+}
+
+impl Body for Transpose<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let square = S::LANES * S::LANES;
+        assert!(self.from.len() == square && self.to.len() == square, "both must be squares of vectors");
+        // SAFETY: both are as many vectors as a vector has lanes.
+        unsafe { s.transpose(self.from.as_ptr(), S::LANES, S::LANES, self.to.as_mut_ptr(), S::LANES) }
+    }
 }
 
 fn element_by_element<T: Element>(

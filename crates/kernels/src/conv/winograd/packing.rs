@@ -6,6 +6,7 @@ use std::mem::MaybeUninit;
 use super::GAP;
 use super::axis::{Convolution, Halves, MOST};
 use crate::isa::Isa;
+use crate::layout::reorder::transpose_block;
 use crate::simd::{Body, Simd, dispatch};
 use crate::threads::{Pointer, ThreadPool};
 use crate::{Layout, Packing, Views};
@@ -99,6 +100,16 @@ impl Packing for WeightPacking {
                 let [o_step, i_step] = [(o_count, 1, 0), (i_count, 0, 1)].map(|(count, by_o, by_i)| {
                     if count > 1 { offset(o + by_o, i + by_i, tap) - first } else { 0 }
                 });
+                let weights = &mut weights[..block * block];
+                let is_whole = [o_count, i_count] == [block; 2];
+                if is_whole && [o_step, i_step] == [1, block] {
+                    weights.copy_from_slice(&source[first..][..block * block]);
+                    continue;
+                }
+                if is_whole && [o_step, i_step] == [block, 1] {
+                    transpose_block(isa, &source[first..][..block * block], weights);
+                    continue;
+                }
                 for (i, line) in weights.chunks_exact_mut(block).enumerate().take(i_count) {
                     for (o, weight) in line.iter_mut().enumerate().take(o_count) {
                         *weight = source[first + o * o_step + i * i_step];
