@@ -23,16 +23,28 @@ pub enum Stream {
 
 /// Returns the four random words for `counter` under `key`.
 pub fn philox(key: [u32; 2], counter: [u32; 4]) -> [u32; 4] {
+    philox_lanes(key, counter.map(|word| [word])).map(|[word]| word)
+}
+
+/// Like [`philox`], for `N` counters, whose words are given and returned one after another, so that the compiler can
+/// vectorize the computation.
+#[inline(always)]
+pub fn philox_lanes<const N: usize>(key: [u32; 2], counters: [[u32; N]; 4]) -> [[u32; N]; 4] {
     const M0: u64 = 0xD251_1F53;
     const M1: u64 = 0xCD9E_8D57;
-    let (mut k, mut c) = (key, counter);
+    let (mut k, [mut c0, mut c1, mut c2, mut c3]) = (key, counters);
     for _ in 0..10 {
-        let p0 = M0 * u64::from(c[0]);
-        let p1 = M1 * u64::from(c[2]);
-        c = [(p1 >> 32) as u32 ^ c[1] ^ k[0], p1 as u32, (p0 >> 32) as u32 ^ c[3] ^ k[1], p0 as u32];
+        for lane in 0..N {
+            let p0 = M0 * u64::from(c0[lane]);
+            let p1 = M1 * u64::from(c2[lane]);
+            c0[lane] = (p1 >> 32) as u32 ^ c1[lane] ^ k[0];
+            c1[lane] = p1 as u32;
+            c2[lane] = (p0 >> 32) as u32 ^ c3[lane] ^ k[1];
+            c3[lane] = p0 as u32;
+        }
         k = [k[0].wrapping_add(0x9E37_79B9), k[1].wrapping_add(0xBB67_AE85)];
     }
-    c
+    [c0, c1, c2, c3]
 }
 
 /// Converts the upper 24 bits of a random word to a uniform number in [0, 1).

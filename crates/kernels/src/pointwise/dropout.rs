@@ -1,13 +1,14 @@
 //! Dropout, with a mask that is a pure function of seed, step, layer and element.
 
 use striate_tensor::DType;
-use striate_tensor::random::{Stream, philox};
+use striate_tensor::random::{Stream, philox, philox_lanes};
 
 use crate::{Format, Layout, Views};
 
 use crate::isa::Isa;
 use crate::layout::maps::{Maps, is_blocked};
 use crate::reference::Reference;
+use crate::simd::{Body, Simd, dispatch};
 use crate::{Context, Implementation, Kernel};
 
 /// Dropout of a value. Reads x, seed `[1]` i64, step `[1]` i64; writes y.
@@ -59,13 +60,24 @@ impl Mask {
         philox(self.key, counter).map(|word| word >= self.threshold)
     }
 
+    /// The random words of [`QUADS`] quads, the first word of each, then the second.
+    #[inline(always)]
+    fn words(&self, first: u64) -> [[u32; QUADS]; 4] {
+        let quads: [u64; QUADS] = std::array::from_fn(|index| first + index as u64);
+        let low = [quads.map(|quad| quad as u32), quads.map(|quad| (quad >> 32) as u32)];
+        let [high0, high1] = self.high.map(|word| [word; QUADS]);
+        philox_lanes(self.key, [low[0], low[1], high0, high1])
+    }
+
     /// Whether element number `index` is kept.
     pub fn keeps(&self, index: u64) -> bool {
         self.quad(index / 4)[(index % 4) as usize]
     }
 }
 
-/// Floats of a plain value in one item of the grid; a multiple of four.
+/// Quads whose random words are computed together.
+const QUADS: usize = 16;
+/// Floats of a plain value in one item of the grid; a multiple of those in [`QUADS`].
 const PIECE: usize = 4096;
 
 struct Threaded;
@@ -81,14 +93,15 @@ impl Implementation<DropoutDesc> for Threaded {
         fits.then(|| vec![first.f32(), integer, integer, first.f32()])
     }
 
-    fn prepare(&self, desc: &DropoutDesc, _isa: Isa, layouts: &[Layout]) -> Box<dyn Kernel> {
+    fn prepare(&self, desc: &DropoutDesc, isa: Isa, layouts: &[Layout]) -> Box<dyn Kernel> {
         let maps = (layouts[0] != Layout::Plain)
             .then(|| [Maps::new(desc.shape, layouts[0]), Maps::new(desc.shape, layouts[3])]);
-        Box::new(Bound { desc: desc.clone(), maps })
+        Box::new(Bound { isa, desc: desc.clone(), maps })
     }
 }
 
 struct Bound {
+    isa: Isa,
     desc: DropoutDesc,
     maps: Option<[Maps; 2]>,
 }
@@ -101,12 +114,8 @@ impl Kernel for Bound {
         match &self.maps {
             None => context.thread_pool.pieces(y, PIECE, |index, y| {
                 let first = index * PIECE;
-                for (quad, (x, y)) in x[first..].chunks(4).zip(y.chunks_mut(4)).enumerate() {
-                    let keep = mask.quad((first / 4 + quad) as u64);
-                    for ((x, y), keep) in x.iter().zip(y).zip(keep) {
-                        *y = if keep { x * scale } else { 0.0 };
-                    }
-                }
+                let x = &x[first..][..y.len()];
+                dispatch(self.isa, Piece { mask: &mask, scale, quad: (first / 4) as u64, x, y });
             }),
             Some([from, to]) => to.each(context.thread_pool, y, |map, y| {
                 to.clear_halo(y);
@@ -128,6 +137,28 @@ impl Kernel for Bound {
                     }
                 }
             }),
+        }
+    }
+}
+
+/// Consecutive elements of a plain value, from the start of a quad.
+struct Piece<'a> {
+    mask: &'a Mask,
+    scale: f32,
+    quad: u64,
+    x: &'a [f32],
+    y: &'a mut [f32],
+}
+
+impl Body for Piece<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) {
+        let Piece { mask, scale, quad, x, y } = self;
+        for (index, (x, y)) in x.chunks(4 * QUADS).zip(y.chunks_mut(4 * QUADS)).enumerate() {
+            let words = mask.words(quad + (index * QUADS) as u64);
+            for (at, (x, y)) in x.iter().zip(y).enumerate() {
+                *y = if words[at % 4][at / 4] >= mask.threshold { x * scale } else { 0.0 };
+            }
         }
     }
 }
