@@ -1,7 +1,7 @@
 //! The gradient of average pooling of maps in blocks, and of the activation before it.
 
 use super::PoolDesc;
-use super::windows::{Windows, apply_activation_gradient};
+use super::windows::{Windows, apply_activation_gradient, clear_rows};
 use crate::activation::Activation;
 use crate::isa::Isa;
 use crate::layout::maps::{Maps, is_lanes};
@@ -66,53 +66,53 @@ impl Body for Map<'_> {
     fn run<S: Simd>(self, s: S) {
         let Map { pool, dy, x, dx } = self;
         let (dy, x) = (dy.as_ptr(), x.map(<[f32]>::as_ptr));
-        if pool.tiles_input() {
-            pool.dx.clear_halo(dx);
-            // SAFETY: the pointers point to whole maps with the geometries in `pool`.
-            unsafe { pool.write(s, dy, x, dx.as_mut_ptr()) }
-        } else {
-            dx.fill(0.0);
-            // SAFETY: as above.
-            unsafe {
-                pool.add(s, dy, dx.as_mut_ptr());
-                if let Some(x) = x {
-                    apply_activation_gradient(s, pool.activation, (&pool.x, x), (&pool.dx, dx.as_mut_ptr()));
-                }
+        pool.dx.clear_halo(dx);
+        // SAFETY: the pointers point to whole maps with the geometries in `pool`.
+        unsafe {
+            if pool.windows.tile(pool.dx.size) {
+                pool.write(s, dy, x, dx.as_mut_ptr());
+            } else {
+                pool.add(s, dy, x, dx.as_mut_ptr());
             }
         }
     }
 }
 
 impl Bound {
-    /// Whether the windows cover every element of x exactly once.
-    fn tiles_input(&self) -> bool {
-        [(&self.windows.rows, 0), (&self.windows.columns, 1)].into_iter().all(|(spans, axis)| {
-            let ends = spans.iter().map(|span| span.range.end);
-            let starts = spans.iter().map(|span| span.range.start).skip(1).chain([self.dx.size[axis]]);
-            spans[0].range.start == 0 && ends.eq(starts)
-        })
-    }
-
-    /// Adds the gradient to `dx`, because windows may overlap.
+    /// Computes the gradient, including that of the activation, row by row of windows, so that rows of dx to which
+    /// several windows add stay in the L1 cache.
     ///
     /// # Safety
-    /// `dy` and `dx` must point to maps with the geometries `self.y` and `self.dx`.
+    /// `dy`, `x` and `dx` must point to maps with the geometries `self.y`, `self.x` and `self.dx`.
     #[inline(always)]
-    unsafe fn add<S: Simd>(&self, s: S, dy: *const f32, dx: *mut f32) {
-        self.windows.each(&self.y, |rows, columns, from| {
-            let scale = s.splat(1.0 / (rows.divisor * columns.divisor) as f32);
-            // SAFETY: `from` is an offset in the map.
-            let share = unsafe { s.mul(scale, s.load(dy.add(from))) };
-            for row in rows.range.clone() {
-                for column in columns.range.clone() {
-                    // SAFETY: the window is clipped to the map.
-                    unsafe {
-                        let to = dx.add(self.dx.row(row) + column * S::LANES);
-                        s.store(to, s.add(s.load(to), share));
+    unsafe fn add<S: Simd>(&self, s: S, dy: *const f32, x: Option<*const f32>, dx: *mut f32) {
+        for band in self.windows.bands(self.dx.size[0]) {
+            // SAFETY: windows are clipped to the map.
+            unsafe {
+                clear_rows(&self.dx, dx, band.fresh);
+                let dy = dy.add(self.y.row(band.index));
+                for (ox, columns) in self.windows.columns.iter().enumerate() {
+                    let scale = s.splat(1.0 / (band.rows.divisor * columns.divisor) as f32);
+                    let share = s.mul(scale, s.load(dy.add(ox * S::LANES)));
+                    for row in band.rows.range.clone() {
+                        let row = dx.add(self.dx.row(row));
+                        for column in columns.range.clone() {
+                            let to = row.add(column * S::LANES);
+                            s.store(to, s.add(s.load(to), share));
+                        }
                     }
                 }
+                if let Some(x) = x {
+                    apply_activation_gradient(
+                        s,
+                        self.activation,
+                        (&self.x, x),
+                        (&self.dx, dx),
+                        band.complete,
+                    );
+                }
             }
-        });
+        }
     }
 
     /// Computes the gradient, including that of the activation, if windows do not overlap.

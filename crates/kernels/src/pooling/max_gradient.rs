@@ -1,11 +1,11 @@
 //! The gradient of max pooling of maps in blocks, and of the activation before it.
 
 use super::PoolDesc;
-use super::windows::{Windows, apply_activation_gradient, fold, unrolled};
+use super::windows::{Windows, apply_activation_gradient, clear_rows, fold, unrolled};
 use crate::activation::Activation;
 use crate::isa::Isa;
 use crate::layout::maps::{Maps, is_lanes};
-use crate::simd::{Body, Simd, dispatch};
+use crate::simd::{Body, Simd, activation_gradient, dispatch, streams};
 use crate::{Context, Format, Implementation, Kernel, Layout, Views};
 
 pub(super) struct Blocked;
@@ -20,10 +20,12 @@ impl Implementation<PoolDesc> for Blocked {
     }
 
     fn prepare(&self, desc: &PoolDesc, isa: Isa, layouts: &[Layout]) -> Box<dyn Kernel> {
+        let windows = Windows::new(desc);
         Box::new(Bound {
             isa,
             activation: desc.activation,
-            windows: Windows::new(desc),
+            tiles: windows.tile(desc.input),
+            windows,
             x: Maps::new(desc.x_shape(), layouts[0]),
             y: Maps::new(desc.y_shape(), layouts[1]),
             dx: Maps::new(desc.x_shape(), layouts[2]),
@@ -34,6 +36,8 @@ impl Implementation<PoolDesc> for Blocked {
 struct Bound {
     isa: Isa,
     activation: Activation,
+    /// Whether the windows cover every element of x exactly once.
+    tiles: bool,
     windows: Windows,
     x: Maps,
     y: Maps,
@@ -42,9 +46,13 @@ struct Bound {
 
 impl Kernel for Bound {
     fn run(&self, context: &Context, views: &mut Views) {
-        let (x, dy) = (views.read::<f32>(0), views.read::<f32>(1));
-        self.dx.each(context.thread_pool, views.write(0), |map, dx| {
-            dispatch(self.isa, Map { pool: self, x: self.x.map(x, map), dy: self.y.map(dy, map), dx });
+        let (x, dy, dx) = (views.read::<f32>(0), views.read::<f32>(1), views.write::<f32>(0));
+        let streams = streams(dx, self.dx.block);
+        self.dx.each(context.thread_pool, dx, |map, dx| {
+            dispatch(
+                self.isa,
+                Map { pool: self, x: self.x.map(x, map), dy: self.y.map(dy, map), dx, streams },
+            );
         });
     }
 }
@@ -55,41 +63,65 @@ struct Map<'a> {
     x: &'a [f32],
     dy: &'a [f32],
     dx: &'a mut [f32],
+    /// Whether dx is stored past the caches, if the windows tile it.
+    streams: bool,
 }
 
 impl Body for Map<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        self.dx.fill(0.0);
-        let (pool, x, dx) = (self.pool, self.x.as_ptr(), self.dx.as_mut_ptr());
+        let Map { pool, x, dy, dx, streams } = self;
+        pool.dx.clear_halo(dx);
+        let (x, dy, dx) = (x.as_ptr(), dy.as_ptr(), dx.as_mut_ptr());
         // SAFETY: the pointers point to whole maps with the geometries in `pool`.
         unsafe {
-            pool.add(s, x, self.dy.as_ptr(), dx);
-            if pool.activation != Activation::None {
-                apply_activation_gradient(s, pool.activation, (&pool.x, x), (&pool.dx, dx));
+            match (pool.activation, streams) {
+                _ if !pool.tiles => pool.add(s, x, dy, dx),
+                (Activation::Relu, true) => pool.write::<S, true>(s, Activation::Relu, x, dy, dx),
+                (Activation::Relu, false) => pool.write::<S, false>(s, Activation::Relu, x, dy, dx),
+                (other, _) => pool.write::<S, false>(s, other, x, dy, dx),
             }
         }
+        s.fence();
     }
 }
 
 impl Bound {
-    /// Adds the gradient to `dx`.
+    /// Computes the gradient, including that of the activation, row by row of windows, so that rows of dx to which
+    /// several windows add stay in the L1 cache.
     ///
     /// # Safety
     /// `x`, `dy` and `dx` must point to maps with the geometries `self.x`, `self.y` and `self.dx`.
     #[inline(always)]
     unsafe fn add<S: Simd>(&self, s: S, x: *const f32, dy: *const f32, dx: *mut f32) {
-        self.windows.each(&self.y, |rows, columns, from| {
-            let (r, c) = (rows.range.len(), columns.range.len());
-            // SAFETY: the window is clipped to the map, and `from` is an offset in the map.
+        for band in self.windows.bands(self.dx.size[0]) {
+            // SAFETY: windows are clipped to the map.
             unsafe {
-                let window = x.add(self.x.row(rows.range.start) + columns.range.start * S::LANES);
-                let to = dx.add(self.dx.row(rows.range.start) + columns.range.start * S::LANES);
-                let dy = s.load(dy.add(from));
-                let largest = unrolled!(r, c, fold::<S, true>(s, &self.x, window, r, c));
-                unrolled!(r, c, self.add_at_first(s, largest, window, dy, to, r, c));
+                clear_rows(&self.dx, dx, band.fresh);
+                let rows = &band.rows.range;
+                let (x_row, dx_row) = (x.add(self.x.row(rows.start)), dx.add(self.dx.row(rows.start)));
+                let dy = dy.add(self.y.row(band.index));
+                for (ox, columns) in self.windows.columns.iter().enumerate() {
+                    let (r, c) = (rows.len(), columns.range.len());
+                    let (window, to) = (
+                        x_row.add(columns.range.start * S::LANES),
+                        dx_row.add(columns.range.start * S::LANES),
+                    );
+                    let dy = s.load(dy.add(ox * S::LANES));
+                    let largest = unrolled!(r, c, fold::<S, true>(s, &self.x, window, r, c));
+                    unrolled!(r, c, self.add_at_first(s, largest, window, dy, to, r, c));
+                }
+                if self.activation != Activation::None {
+                    apply_activation_gradient(
+                        s,
+                        self.activation,
+                        (&self.x, x),
+                        (&self.dx, dx),
+                        band.complete,
+                    );
+                }
             }
-        });
+        }
     }
 
     /// Adds `dy`, lane by lane, to `dx` at the first element of the window that equals `largest`; NaN counts as
@@ -119,6 +151,76 @@ impl Bound {
                     let to = dx.add(row * self.dx.row_len() + column * S::LANES);
                     let share = s.select_equal_or_nan(value, largest, remaining, s.zero());
                     s.store(to, s.add(s.load(to), share));
+                    remaining = s.select_equal_or_nan(value, largest, s.zero(), remaining);
+                }
+            }
+        }
+    }
+
+    /// Computes the gradient, including that of the activation, if the windows cover every element once.
+    ///
+    /// # Safety
+    /// As for [`Bound::add`]; if `dx` is stored past the caches, it must be aligned to the size of a vector.
+    #[inline(always)]
+    unsafe fn write<S: Simd, const STREAMS: bool>(
+        &self,
+        s: S,
+        activation: Activation,
+        x: *const f32,
+        dy: *const f32,
+        dx: *mut f32,
+    ) {
+        for (oy, rows) in self.windows.rows.iter().enumerate() {
+            for (ox, columns) in self.windows.columns.iter().enumerate() {
+                let (r, c) = (rows.range.len(), columns.range.len());
+                // SAFETY: windows are clipped to the map.
+                unsafe {
+                    let window = x.add(self.x.row(rows.range.start) + columns.range.start * S::LANES);
+                    let to = dx.add(self.dx.row(rows.range.start) + columns.range.start * S::LANES);
+                    let dy = s.load(dy.add(self.y.row(oy) + ox * S::LANES));
+                    let largest = unrolled!(r, c, fold::<S, true>(s, &self.x, window, r, c));
+                    unrolled!(
+                        r,
+                        c,
+                        self.write_window::<S, STREAMS>(s, activation, largest, window, dy, to, r, c)
+                    );
+                }
+            }
+        }
+    }
+
+    /// Sets `dx` to `dy`, lane by lane, at the first element of the window that equals `largest`, and to zero
+    /// elsewhere, times the derivative of the activation.
+    ///
+    /// # Safety
+    /// As for [`Bound::add_at_first`].
+    #[inline(always)]
+    #[allow(clippy::too_many_arguments)]
+    unsafe fn write_window<S: Simd, const STREAMS: bool>(
+        &self,
+        s: S,
+        activation: Activation,
+        largest: S::F,
+        window: *const f32,
+        dy: S::F,
+        dx: *mut f32,
+        rows: usize,
+        columns: usize,
+    ) {
+        let mut remaining = dy;
+        for row in 0..rows {
+            for column in 0..columns {
+                // SAFETY: guaranteed by the caller.
+                unsafe {
+                    let value = s.load(window.add(row * self.x.row_len() + column * S::LANES));
+                    let to = dx.add(row * self.dx.row_len() + column * S::LANES);
+                    let share = s.select_equal_or_nan(value, largest, remaining, s.zero());
+                    let share = activation_gradient(s, activation, value, share);
+                    if STREAMS {
+                        s.stream(to, share)
+                    } else {
+                        s.store(to, share)
+                    }
                     remaining = s.select_equal_or_nan(value, largest, s.zero(), remaining);
                 }
             }

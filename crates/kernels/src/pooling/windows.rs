@@ -22,6 +22,18 @@ pub(super) struct Windows {
     pub columns: Vec<Span>,
 }
 
+/// A row of windows.
+pub(super) struct Band<'a> {
+    /// Its number.
+    pub index: usize,
+    /// The rows of x that its windows cover.
+    pub rows: &'a Span,
+    /// The rows of x from the first that no earlier window covers to the first of the next windows or the last of these.
+    pub fresh: Range<usize>,
+    /// The rows of x that no later window covers, but for those of earlier bands.
+    pub complete: Range<usize>,
+}
+
 impl Windows {
     pub fn new(desc: &PoolDesc) -> Windows {
         let spans = |axis: usize| {
@@ -29,6 +41,28 @@ impl Windows {
             (0..desc.output[axis]).map(span).collect()
         };
         Windows { rows: spans(0), columns: spans(1) }
+    }
+
+    /// Returns the rows of windows in order, for a map of x of `height` rows. Each of these is fresh in one band, and
+    /// complete in the same or a later one.
+    pub fn bands(&self, height: usize) -> impl Iterator<Item = Band<'_>> {
+        let (mut fresh, mut complete) = (0, 0);
+        self.rows.iter().enumerate().map(move |(index, rows)| {
+            let next = self.rows.get(index + 1).map_or(height, |next| next.range.start.min(height));
+            let ends = [next.max(rows.range.end).max(fresh), next.max(complete)];
+            let band = Band { index, rows, fresh: fresh..ends[0], complete: complete..ends[1] };
+            [fresh, complete] = ends;
+            band
+        })
+    }
+
+    /// Whether the windows cover every element of a map of x of this size exactly once.
+    pub fn tile(&self, size: [usize; 2]) -> bool {
+        [(&self.rows, size[0]), (&self.columns, size[1])].into_iter().all(|(spans, size)| {
+            let ends = spans.iter().map(|span| span.range.end);
+            let starts = spans.iter().map(|span| span.range.start).skip(1).chain([size]);
+            spans[0].range.start == 0 && ends.eq(starts)
+        })
     }
 
     /// Calls `visit` for each window with its rows, its columns and its offset in a map of y.
@@ -119,20 +153,32 @@ pub(super) unsafe fn long_sum<S: Simd>(
     s.add(total, group)
 }
 
-/// Multiplies the map `dx` by the derivative of the activation, whose output is the map `x`.
+/// Clears these rows of the map `dx`, without the halo.
 ///
 /// # Safety
-/// The pointers must point to whole maps with the geometries that precede them.
+/// `dx` must point to a whole map with the geometry `maps`, which has the rows.
+#[inline(always)]
+pub(super) unsafe fn clear_rows(maps: &Maps, dx: *mut f32, rows: Range<usize>) {
+    for row in rows {
+        // SAFETY: the row lies within the map.
+        unsafe { dx.add(maps.row(row)).write_bytes(0, maps.size[1] * maps.block) }
+    }
+}
+
+/// Multiplies these rows of the map `dx` by the derivative of the activation, whose output is the map `x`.
+///
+/// # Safety
+/// The pointers must point to whole maps with the geometries that precede them, which have the rows.
 #[inline(always)]
 pub(super) unsafe fn apply_activation_gradient<S: Simd>(
     s: S,
     activation: Activation,
     (x_maps, x): (&Maps, *const f32),
     (dx_maps, dx): (&Maps, *mut f32),
+    rows: Range<usize>,
 ) {
-    let [rows, columns] = dx_maps.size;
-    for row in 0..rows {
-        for column in 0..columns {
+    for row in rows {
+        for column in 0..dx_maps.size[1] {
             // SAFETY: the pixel lies within the maps.
             unsafe {
                 let x = s.load(x.add(x_maps.row(row) + column * S::LANES));

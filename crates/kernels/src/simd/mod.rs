@@ -148,6 +148,15 @@ pub trait Simd: Copy + Send + Sync + 'static {
     }
 }
 
+/// The fewest bytes of a result that are stored past the caches, because they would not stay there.
+const STREAM_BYTES: usize = 16 << 20;
+
+/// Whether a result in vectors of `lanes` floats is to be stored with [`Simd::stream`]: it is large, and aligned.
+pub(crate) fn streams(result: &[f32], lanes: usize) -> bool {
+    let vector = lanes * size_of::<f32>();
+    size_of_val(result) >= STREAM_BYTES && result.as_ptr().addr().is_multiple_of(vector)
+}
+
 /// A computation that can run on any vector unit.
 pub trait Body {
     /// Runs the computation. Implementations must be `#[inline(always)]`, so that they are compiled for the
