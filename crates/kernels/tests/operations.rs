@@ -14,7 +14,7 @@ use striate_kernels::dropout::{self, DropoutDesc};
 use striate_kernels::elementwise::{self, Elementwise, ElementwiseDesc};
 use striate_kernels::isa::Isa;
 use striate_kernels::lrn::{self, LrnDesc};
-use striate_kernels::optimizer::{self, AdamDesc, SgdDesc};
+use striate_kernels::optimizer::{self, AdamDesc, ClipNormDesc, SgdDesc};
 use striate_kernels::pad_channels::{self, PadChannelsDesc};
 use striate_kernels::pooling::{self, PoolDesc, PoolKind};
 use striate_kernels::rbf::{self, RbfDesc};
@@ -415,10 +415,10 @@ proptest! {
             }
             laid
         };
-        for threads in [1, 2] {
+        for (isa, threads) in instruction_sets().into_iter().flat_map(|isa| [(isa, 1), (isa, 2)]) {
             let mut got = vec![f32::NAN; len(to)];
             let source = place(from);
-            let kernel = reorder::kernel(shape, from.f32(), to, Isa::Scalar);
+            let kernel = reorder::kernel(shape, from.f32(), to, isa);
             let pool = ThreadPool::new(threads);
             kernel.run(&Context { thread_pool: &pool }, &mut Views::of(&mut [Slice::read(&source), Slice::write(&mut got)]));
             prop_assert_eq!(&got, &place(to));
@@ -467,6 +467,73 @@ fn sums_of_large_maps_match_the_reference() {
     check_batch_norm(shape, 1e-3);
     check_channel_sum(shape, false);
     check_channel_sum(shape, true);
+}
+
+/// Results that do not fit the caches, which are stored past them.
+#[test]
+fn batch_norms_of_large_values_match_the_reference() {
+    let shape = [1, 9, 409, 642];
+    let channels = |seed| Operand::random([1, shape[1], 1, 1], seed);
+    let (x, dy, gamma, beta) =
+        (Operand::random(shape, 1), Operand::random(shape, 2), channels(3), channels(4));
+    let d =
+        BatchNormDesc { shape, epsilon: 1e-3, momentum: 0.1, residual: false, activation: Activation::Relu };
+    let (mut y, running) = (x.clone(), Operand { values: vec![0.0; shape[1]], ..channels(5) });
+    let (mut mean, mut inverse) = (running.clone(), running.clone());
+    let [mut running_mean, mut running_var] = [running.clone(), running.clone()];
+    let statistics = Statistics {
+        mean: &mut mean.values,
+        inverse_deviation: &mut inverse.values,
+        running_mean: &mut running_mean.values,
+        running_var: &mut running_var.values,
+    };
+    let operands = (&x.values[..], &gamma.values[..], &beta.values[..]);
+    batch_norm::reference::training(&d, operands, None, &mut y.values, statistics);
+    let reads = vec![x.clone(), gamma.clone(), beta.clone()];
+    let writes = vec![
+        (None, y),
+        (None, mean.clone()),
+        (None, inverse.clone()),
+        (Some(running.clone()), running_mean),
+        (Some(running), running_var),
+    ];
+    check(&Case { desc: &d, list: &batch_norm::training()[..1], reads, writes, tolerance: 1e-5 });
+    let (mut dx, mut dgamma, mut dbeta) = (x.clone(), gamma.clone(), beta.clone());
+    let operands = (&x.values[..], &dy.values[..], &gamma.values[..]);
+    let statistics = (&mean.values[..], &inverse.values[..], Some(&beta.values[..]));
+    let out = (&mut dx.values[..], &mut dgamma.values[..], &mut dbeta.values[..]);
+    batch_norm::reference::gradient(&d, operands, statistics, out);
+    let reads = vec![x, dy, gamma, mean, inverse, beta];
+    let writes = vec![(None, dx), (None, dgamma), (None, dbeta)];
+    check(&Case { desc: &d, list: &batch_norm::gradient()[..1], reads, writes, tolerance: 1e-4 });
+}
+
+/// Gradients of several items of the grid, below and above the largest norm, with the same bits for any number of
+/// threads.
+#[test]
+fn clip_norm_matches_the_reference() {
+    let g = Operand::random([1, 40_003, 1, 1], 1);
+    for (implementation, max_norm) in optimizer::clip_norm().iter().flat_map(|i| [(i, 20.0f32), (i, 1e6)]) {
+        let d = ClipNormDesc { len: g.values.len(), max_norm };
+        let mut expected = g.values.clone();
+        let norm = optimizer::reference::clip_norm(&d, &mut expected);
+        let kernel = implementation.prepare(&d, Isa::Scalar, &[Layout::Plain; 2]);
+        let results = [1, 2].map(|threads| {
+            let mut got: Vec<f32> = g.values.iter().map(|g| *g as f32).collect();
+            let (mut got_norm, mut scratch) = ([f32::NAN], vec![f64::NAN; kernel.scratch_bytes(threads) / 8]);
+            let mut operands =
+                [Slice::write(&mut got), Slice::write(&mut got_norm), Slice::write(&mut scratch)];
+            let pool = ThreadPool::new(threads);
+            kernel.run(&Context { thread_pool: &pool }, &mut Views::of(&mut operands));
+            (got, got_norm[0])
+        });
+        assert_eq!(results[0], results[1], "{}", implementation.name());
+        let (got, got_norm) = &results[0];
+        assert!((f64::from(*got_norm) - norm).abs() < 1e-6 * norm, "{}: {got_norm}", implementation.name());
+        for (got, expected) in got.iter().zip(&expected) {
+            assert!((f64::from(*got) - expected).abs() < 1e-6, "{}: {got} {expected}", implementation.name());
+        }
+    }
 }
 
 /// The mean of very many equal elements is that element, in a single row, a wide map and a narrow map.

@@ -1,6 +1,7 @@
 //! Updates of variables: gradient descent, Adam, clipping of gradients. They process whole values including
 //! padding, which stays zero.
 
+mod clip_norm;
 pub mod reference;
 
 use striate_tensor::DType;
@@ -97,18 +98,17 @@ fn adam_operands(_: &AdamDesc) -> Vec<DType> {
 
 /// Clipping of gradients by their global norm.
 pub fn clip_norm() -> &'static [&'static dyn Implementation<ClipNormDesc>] {
-    &[&Reference::<ClipNormDesc> {
-        name: "clip_norm_reference",
-        operands: |_| floats(2),
-        run: |d, views| {
-            let (g, norm) = (views.write::<f32>(0), views.write::<f32>(1));
-            norm[0] = g.iter().map(|g| f64::from(*g) * f64::from(*g)).sum::<f64>().sqrt() as f32;
-            if norm[0] > d.max_norm {
-                let scale = d.max_norm / norm[0];
-                g.iter_mut().for_each(|g| *g *= scale);
-            }
+    &[
+        &clip_norm::Pieces,
+        &Reference::<ClipNormDesc> {
+            name: "clip_norm_reference",
+            operands: |_| floats(2),
+            run: |d, views| {
+                let (g, norm) = (views.write::<f32>(0), views.write::<f32>(1));
+                norm[0] = reference::clip_norm(d, g);
+            },
         },
-    }]
+    ]
 }
 
 /// Elements in one item of the grid.

@@ -1,6 +1,6 @@
 //! Updates of variables, by definition.
 
-use super::{AdamDesc, SgdDesc};
+use super::{AdamDesc, ClipNormDesc, SgdDesc};
 use crate::reference::Real;
 
 /// g += decay·p; v = momentum·v + g; p −= rate·(nesterov ? g + momentum·v : v).
@@ -37,4 +37,15 @@ pub fn adam<T: Real>(d: &AdamDesc, g: &[T], rate: T, step: i64, p: &mut [T], m: 
         v[i] = f(d.beta2) * v[i] + (one - f(d.beta2)) * g * g;
         p[i] = p[i] - rate / correction1 * m[i] / (v[i].sqrt() / correction2 + f(d.epsilon));
     }
+}
+
+/// Multiplies `g` so that its norm is at most the largest, and returns its norm before.
+pub fn clip_norm<T: Real>(d: &ClipNormDesc, g: &mut [T]) -> T {
+    let squares = g.iter().map(|g| g.to_f64() * g.to_f64()).sum::<f64>();
+    let (norm, largest) = (T::from_f64(squares.sqrt()), T::from_f64(f64::from(d.max_norm)));
+    if norm > largest {
+        let scale = largest / norm;
+        g.iter_mut().for_each(|g| *g = *g * scale);
+    }
+    norm
 }
