@@ -7,7 +7,7 @@ use crate::function::Function;
 use crate::isa::Isa;
 use crate::layout::maps::{Maps, is_lanes};
 use crate::reference::{Reference, floats};
-use crate::simd::{self, Body, Simd, dispatch};
+use crate::simd::{self, Body, Simd, dispatch, streams};
 use crate::{Context, Implementation, Kernel};
 
 /// An elementwise operation.
@@ -101,10 +101,11 @@ impl Kernel for Plain {
     fn run(&self, context: &Context, views: &mut Views) {
         let (a, y) = (views.read::<f32>(0), views.write::<f32>(0));
         let b = views.read::<f32>(views.reads() - 1);
+        let streams = streams(y, self.isa.lanes());
         context.thread_pool.pieces(y, PIECE, |index, y| {
             let first = index * PIECE;
             let (a, b) = (&a[first..][..y.len()], &b[first..][..y.len()]);
-            dispatch(self.isa, Row { op: self.op, a, b, y, lanes: None });
+            dispatch(self.isa, Row { op: self.op, a, b, y, lanes: None, streams });
         });
     }
 }
@@ -121,6 +122,7 @@ impl Kernel for Blocked {
     fn run(&self, context: &Context, views: &mut Views) {
         let (a, y) = (views.read::<f32>(0), views.write::<f32>(0));
         let b = views.read::<f32>(views.reads() - 1);
+        let streams = streams(y, self.y.block);
         self.y.each(context.thread_pool, y, |map, y| {
             let (a, b) = (self.a.map(a, map), self.b.map(b, map));
             self.y.clear_halo(y);
@@ -131,7 +133,7 @@ impl Kernel for Blocked {
             for row in 0..rows {
                 let (a, b) = (&a[self.a.row(row)..][..length], &b[self.b.row(row)..][..length]);
                 let y = &mut y[self.y.row(row)..][..length];
-                dispatch(self.isa, Row { op: self.op, a, b, y, lanes });
+                dispatch(self.isa, Row { op: self.op, a, b, y, lanes, streams });
             }
         });
     }
@@ -144,6 +146,8 @@ struct Row<'a> {
     b: &'a [f32],
     y: &'a mut [f32],
     lanes: Option<usize>,
+    /// Whether y, which is then aligned, is stored past the caches.
+    streams: bool,
 }
 
 impl Body for Row<'_> {
@@ -152,10 +156,21 @@ impl Body for Row<'_> {
         let mask = s.first_lanes(self.lanes.unwrap_or(S::LANES));
         macro_rules! each {
             (|$a:ident, $b:ident| $value:expr) => {
-                each_vector(s, self.a, self.b, self.y, |$a, $b| $value)
+                each_vector::<S, false>(s, self.a, self.b, self.y, |$a, $b| $value)
             };
         }
         match self.op {
+            Elementwise::Gradient(Activation::Relu) if self.streams => {
+                let relu = Activation::Relu;
+                each_vector::<S, true>(s, self.a, self.b, self.y, |y, dy| {
+                    simd::activation_gradient(s, relu, y, dy)
+                });
+                s.fence();
+            }
+            Elementwise::Add if self.streams => {
+                each_vector::<S, true>(s, self.a, self.b, self.y, |a, b| s.add(a, b));
+                s.fence();
+            }
             Elementwise::Apply(Activation::Sigmoid) => each!(|a, _b| s.mul(mask, simd::sigmoid(s, a))),
             Elementwise::Apply(activation) => each!(|a, _b| simd::activate(s, activation, a)),
             Elementwise::Gradient(activation) => {
@@ -177,13 +192,24 @@ impl Body for Row<'_> {
     }
 }
 
-/// Applies `f` to all elements, using a padded copy for the last few.
+/// Applies `f` to all elements, using a padded copy for the last few; `y` must be aligned if it is stored past the
+/// caches.
 #[inline(always)]
-fn each_vector<S: Simd>(s: S, a: &[f32], b: &[f32], y: &mut [f32], f: impl Fn(S::F, S::F) -> S::F) {
+fn each_vector<S: Simd, const STREAMS: bool>(
+    s: S,
+    a: &[f32],
+    b: &[f32],
+    y: &mut [f32],
+    f: impl Fn(S::F, S::F) -> S::F,
+) {
     let whole = y.len() / S::LANES * S::LANES;
     for i in (0..whole).step_by(S::LANES) {
         // SAFETY: `i + LANES` is at most the length of all three slices.
-        unsafe { s.store(y[i..].as_mut_ptr(), f(s.load(a[i..].as_ptr()), s.load(b[i..].as_ptr()))) }
+        unsafe {
+            let y = y[i..].as_mut_ptr();
+            let value = f(s.load(a[i..].as_ptr()), s.load(b[i..].as_ptr()));
+            if STREAMS { s.stream(y, value) } else { s.store(y, value) }
+        }
     }
     let rest = y.len() - whole;
     if rest > 0 {

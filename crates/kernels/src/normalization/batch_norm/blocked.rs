@@ -7,11 +7,14 @@ use crate::Context;
 use crate::activation::Activation;
 use crate::isa::Isa;
 use crate::layout::maps::Maps;
-use crate::simd::{Body, Simd, activate, activation_gradient, dispatch};
+use crate::simd::{Body, Simd, activate, activation_gradient, dispatch, streams};
 use crate::threads::Pointer;
 
 /// Bytes of the maps of a group of blocks of channels.
 const CACHE_BYTES: usize = 4 << 20;
+
+/// Pixels of a map whose moments are computed at a time.
+const PART: usize = 256;
 
 /// The operands of a kernel.
 pub(super) struct Operands {
@@ -123,6 +126,7 @@ impl Operands {
         coefficients: [&[f32]; 2],
     ) {
         assert!(y.len() >= self.out.len(), "operand lengths must match the layouts");
+        let streams = streams(y, self.out.block);
         let y = Pointer(y.as_mut_ptr());
         self.each_map(context, blocks, |map| {
             let (at, length) = (self.out.at(map), self.out.map_len());
@@ -138,7 +142,10 @@ impl Operands {
                 },
             };
             let coefficients = coefficients.map(|all| self.lanes(all, map));
-            dispatch(self.isa, MapApply { operands: self, x: self.x.map(x, map), second, y, coefficients });
+            dispatch(
+                self.isa,
+                MapApply { operands: self, x: self.x.map(x, map), second, y, coefficients, streams },
+            );
         });
     }
 
@@ -213,15 +220,35 @@ impl Body for MapSums<'_> {
 }
 
 impl MapSums<'_> {
+    /// The moments of a map, from those of parts of it, which stay in the L1 cache between their mean and their squared
+    /// deviations.
     #[inline(always)]
     fn moments<S: Simd>(&self, s: S) -> [S::F; 2] {
+        let [rows, columns] = self.operands.x.size;
+        let step = (PART / columns).max(1);
+        let (mut mean, mut squares) = (s.zero(), s.zero());
+        for first in (0..rows).step_by(step) {
+            let part = first..(first + step).min(rows);
+            let [before, pixels] = [first * columns, part.len() * columns];
+            let total = (before + pixels) as f32;
+            let [m, q] = self.moments_of(s, part);
+            let delta = s.sub(m, mean);
+            mean = s.fma(delta, s.splat(pixels as f32 / total), mean);
+            let weight = s.splat(before as f32 * (pixels as f32 / total));
+            squares = s.fma(s.mul(delta, delta), weight, s.add(squares, q));
+        }
+        [mean, squares]
+    }
+
+    #[inline(always)]
+    fn moments_of<S: Simd>(&self, s: S, rows: Range<usize>) -> [S::F; 2] {
         let maps = &self.operands.x;
-        let [rows, columns] = maps.size;
+        let columns = maps.size[1];
         let row = |row: usize| self.x[maps.row(row)..][..columns * S::LANES].as_ptr();
         let (mut mean, mut squares) = (s.zero(), s.zero());
         // SAFETY: rows have `columns` vectors.
         unsafe {
-            for r in 0..rows {
+            for r in rows.clone() {
                 let x = row(r);
                 let mut sum = s.zero();
                 for i in 0..columns {
@@ -229,8 +256,8 @@ impl MapSums<'_> {
                 }
                 mean = s.add(mean, sum);
             }
-            mean = s.mul(mean, s.splat(1.0 / (rows * columns) as f32));
-            for r in 0..rows {
+            mean = s.mul(mean, s.splat(1.0 / (rows.len() * columns) as f32));
+            for r in rows {
                 let x = row(r);
                 let mut sum = s.zero();
                 for i in 0..columns {
@@ -283,22 +310,27 @@ struct MapApply<'a> {
     second: Second<'a>,
     y: &'a mut [f32],
     coefficients: [&'a [f32]; 2],
+    /// Whether y is stored past the caches.
+    streams: bool,
 }
 
 impl Body for MapApply<'_> {
     #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
-        match self.operands.desc.activation {
-            Activation::None => self.apply(s, Activation::None),
-            Activation::Relu => self.apply(s, Activation::Relu),
-            other => self.apply(s, other),
+    fn run<S: Simd>(mut self, s: S) {
+        match (self.operands.desc.activation, self.streams) {
+            (Activation::None, false) => self.apply::<S, false>(s, Activation::None),
+            (Activation::None, true) => self.apply::<S, true>(s, Activation::None),
+            (Activation::Relu, false) => self.apply::<S, false>(s, Activation::Relu),
+            (Activation::Relu, true) => self.apply::<S, true>(s, Activation::Relu),
+            (other, _) => self.apply::<S, false>(s, other),
         }
+        s.fence();
     }
 }
 
 impl MapApply<'_> {
     #[inline(always)]
-    fn apply<S: Simd>(self, s: S, activation: Activation) {
+    fn apply<S: Simd, const STREAMS: bool>(&mut self, s: S, activation: Activation) {
         let Operands { x: x_maps, second: second_maps, out, .. } = self.operands;
         let [rows, columns] = x_maps.size;
         let row = columns * S::LANES;
@@ -313,10 +345,10 @@ impl MapApply<'_> {
                     let rows = ($(self::row(&$values[$maps.row(r)..], row),)*);
                     for i in (0..row).step_by(S::LANES) {
                         let ($($name,)*) = rows;
-                        // SAFETY: rows have `columns` vectors.
+                        // SAFETY: rows have `columns` vectors, aligned if they are streamed.
                         unsafe {
                             $(let $name = s.load($name.add(i));)*
-                            s.store(y.add(i), $pixel);
+                            if STREAMS { s.stream(y.add(i), $pixel) } else { s.store(y.add(i), $pixel) }
                         }
                     }
                 }
