@@ -39,10 +39,12 @@ impl Dots {
         self.desc.k / self.isa.block() * self.isa.block()
     }
 
-    /// Inner indices in a cut.
+    /// Inner indices in a cut. A single row is not cut, so that the columns of B are read from end to end.
     fn cut(&self) -> usize {
-        let rows = self.desc.m.div_ceil(self.passes());
-        (CUT / rows).next_multiple_of(self.isa.block())
+        match self.desc.m.div_ceil(self.passes()) {
+            1 => self.whole().max(1),
+            rows => (CUT / rows).next_multiple_of(self.isa.block()),
+        }
     }
 
     /// The number of passes over B, each with some of the rows.
@@ -135,6 +137,7 @@ impl Item<'_> {
                             strides: [depth, d.b[1]],
                             steps: depth / S::LANES,
                             ahead: cut.min(AHEAD),
+                            beyond: if depth == whole { (tile[1] * d.b[1]).saturating_sub(depth) } else { 0 },
                             sums: sums.as_mut_ptr().add(place * S::LANES).cast(),
                             starts: start == 0,
                         }
@@ -179,6 +182,8 @@ struct Pair {
     steps: usize,
     /// Floats to the part of B that is needed next.
     ahead: usize,
+    /// Additional floats to it from the last steps.
+    beyond: usize,
     /// Where the sums lie: `COLUMNS` vectors for each row.
     sums: *mut f32,
     /// Whether this is the first cut, whose products replace the sums.
@@ -222,7 +227,8 @@ impl<const R: usize, const C: usize> Body for Tile<R, C> {
         if R * C > S::ACCUMULATORS {
             unreachable!("tiles are chosen to fit the registers");
         }
-        let Pair { mut a, mut b, strides, steps, ahead, sums, starts } = self.0;
+        let Pair { mut a, mut b, strides, steps, ahead, beyond, sums, starts } = self.0;
+        let last = steps.min(ahead / S::LANES);
         let mut acc = [[s.zero(); C]; R];
         // SAFETY: created by `Item::pass`, which guarantees the addresses.
         unsafe {
@@ -233,20 +239,22 @@ impl<const R: usize, const C: usize> Body for Tile<R, C> {
                     }
                 }
             }
-            for _ in 0..steps {
-                let mut of_b = [s.zero(); C];
-                for c in 0..C {
-                    of_b[c] = s.load(b.add(c * strides[1]));
-                    s.prefetch(b.wrapping_add(c * strides[1] + ahead));
-                }
-                for r in 0..R {
-                    let of_a = s.load(a.add(r * strides[0]));
+            for (steps, ahead) in [(steps - last, ahead), (last, ahead + beyond)] {
+                for _ in 0..steps {
+                    let mut of_b = [s.zero(); C];
                     for c in 0..C {
-                        acc[r][c] = s.fma(of_a, of_b[c], acc[r][c]);
+                        of_b[c] = s.load(b.add(c * strides[1]));
+                        s.prefetch(b.wrapping_add(c * strides[1] + ahead));
                     }
+                    for r in 0..R {
+                        let of_a = s.load(a.add(r * strides[0]));
+                        for c in 0..C {
+                            acc[r][c] = s.fma(of_a, of_b[c], acc[r][c]);
+                        }
+                    }
+                    a = a.add(S::LANES);
+                    b = b.add(S::LANES);
                 }
-                a = a.add(S::LANES);
-                b = b.add(S::LANES);
             }
             for r in 0..R {
                 for c in 0..C {
