@@ -153,26 +153,48 @@ struct Row<'a> {
 impl Body for Row<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let mask = s.first_lanes(self.lanes.unwrap_or(S::LANES));
+        let Row { op, a, b, y, lanes, streams } = self;
+        assert!(a.len() == y.len() && b.len() == y.len(), "operand lengths must match");
+        let mask = s.first_lanes(lanes.unwrap_or(S::LANES));
+        let whole = y.len() / S::LANES * S::LANES;
+        // Sets all elements of y, the last few with a padded copy; a macro, because calls to closures are not always
+        // compiled for the instruction set.
         macro_rules! each {
             (|$a:ident, $b:ident| $value:expr) => {
-                each_vector::<S, false>(s, self.a, self.b, self.y, |$a, $b| $value)
+                each!(store | $a, $b | $value)
             };
+            ($store:ident |$a:ident, $b:ident| $value:expr) => {{
+                for i in (0..whole).step_by(S::LANES) {
+                    // SAFETY: `i + LANES` is at most the length of all three slices.
+                    unsafe {
+                        let ($a, $b) = (s.load(a.as_ptr().add(i)), s.load(b.as_ptr().add(i)));
+                        s.$store(y.as_mut_ptr().add(i), $value);
+                    }
+                }
+                let rest = y.len() - whole;
+                if rest > 0 {
+                    let (mut pa, mut pb) = ([0.0f32; 16], [0.0f32; 16]);
+                    pa[..rest].copy_from_slice(&a[whole..]);
+                    pb[..rest].copy_from_slice(&b[whole..]);
+                    // SAFETY: vectors have at most 16 lanes.
+                    unsafe {
+                        let ($a, $b) = (s.load(pa.as_ptr()), s.load(pb.as_ptr()));
+                        s.store(pa.as_mut_ptr(), $value);
+                    }
+                    y[whole..].copy_from_slice(&pa[..rest]);
+                }
+            }};
         }
-        match self.op {
-            Elementwise::Gradient(Activation::Relu) if self.streams => {
-                let relu = Activation::Relu;
-                each_vector::<S, true>(s, self.a, self.b, self.y, |y, dy| {
-                    simd::activation_gradient(s, relu, y, dy)
-                });
-                s.fence();
-            }
-            Elementwise::Add if self.streams => {
-                each_vector::<S, true>(s, self.a, self.b, self.y, |a, b| s.add(a, b));
-                s.fence();
-            }
+        match op {
             Elementwise::Apply(Activation::Sigmoid) => each!(|a, _b| s.mul(mask, simd::sigmoid(s, a))),
             Elementwise::Apply(activation) => each!(|a, _b| simd::activate(s, activation, a)),
+            Elementwise::Gradient(Activation::Relu) if streams => {
+                each!(stream | y, dy | s.select_greater(y, s.zero(), dy, s.zero()));
+                s.fence();
+            }
+            Elementwise::Gradient(Activation::Relu) => {
+                each!(|y, dy| s.select_greater(y, s.zero(), dy, s.zero()))
+            }
             Elementwise::Gradient(activation) => {
                 each!(|y, dy| simd::activation_gradient(s, activation, y, dy))
             }
@@ -187,38 +209,12 @@ impl Body for Row<'_> {
                 let factor = s.splat(factor);
                 each!(|a, _b| s.mul(factor, a))
             }
+            Elementwise::Add if streams => {
+                each!(stream | a, b | s.add(a, b));
+                s.fence();
+            }
             Elementwise::Add => each!(|a, b| s.add(a, b)),
         }
-    }
-}
-
-/// Applies `f` to all elements, using a padded copy for the last few; `y` must be aligned if it is stored past the
-/// caches.
-#[inline(always)]
-fn each_vector<S: Simd, const STREAMS: bool>(
-    s: S,
-    a: &[f32],
-    b: &[f32],
-    y: &mut [f32],
-    f: impl Fn(S::F, S::F) -> S::F,
-) {
-    let whole = y.len() / S::LANES * S::LANES;
-    for i in (0..whole).step_by(S::LANES) {
-        // SAFETY: `i + LANES` is at most the length of all three slices.
-        unsafe {
-            let y = y[i..].as_mut_ptr();
-            let value = f(s.load(a[i..].as_ptr()), s.load(b[i..].as_ptr()));
-            if STREAMS { s.stream(y, value) } else { s.store(y, value) }
-        }
-    }
-    let rest = y.len() - whole;
-    if rest > 0 {
-        let (mut pa, mut pb) = ([0.0f32; 16], [0.0f32; 16]);
-        pa[..rest].copy_from_slice(&a[whole..]);
-        pb[..rest].copy_from_slice(&b[whole..]);
-        // SAFETY: vectors have at most 16 lanes.
-        unsafe { s.store(pa.as_mut_ptr(), f(s.load(pa.as_ptr()), s.load(pb.as_ptr()))) }
-        y[whole..].copy_from_slice(&pa[..rest]);
     }
 }
 

@@ -121,24 +121,26 @@ impl Bound {
     /// `dy`, `x` and `dx` must point to maps with the geometries `self.y`, `self.x` and `self.dx`.
     #[inline(always)]
     unsafe fn write<S: Simd>(&self, s: S, dy: *const f32, x: Option<*const f32>, dx: *mut f32) {
-        self.windows.each(&self.y, |rows, columns, from| {
-            let scale = s.splat(1.0 / (rows.divisor * columns.divisor) as f32);
-            // SAFETY: `from` is an offset in the map.
-            let share = unsafe { s.mul(scale, s.load(dy.add(from))) };
-            for row in rows.range.clone() {
-                let (x_row, dx_row) = (self.x.row(row), self.dx.row(row));
-                for column in columns.range.clone() {
-                    // SAFETY: the window is clipped to the map.
-                    unsafe {
-                        let mut gradient = share;
-                        if let Some(x) = x {
-                            let x = s.load(x.add(x_row + column * S::LANES));
-                            gradient = activation_gradient(s, self.activation, x, share);
+        for (oy, rows) in self.windows.rows.iter().enumerate() {
+            for (ox, columns) in self.windows.columns.iter().enumerate() {
+                let scale = s.splat(1.0 / (rows.divisor * columns.divisor) as f32);
+                // SAFETY: dy has a pixel for each window.
+                let share = unsafe { s.mul(scale, s.load(dy.add(self.y.row(oy) + ox * S::LANES))) };
+                for row in rows.range.clone() {
+                    let (x_row, dx_row) = (self.x.row(row), self.dx.row(row));
+                    for column in columns.range.clone() {
+                        // SAFETY: the window is clipped to the map.
+                        unsafe {
+                            let mut gradient = share;
+                            if let Some(x) = x {
+                                let x = s.load(x.add(x_row + column * S::LANES));
+                                gradient = activation_gradient(s, self.activation, x, share);
+                            }
+                            s.store(dx.add(dx_row + column * S::LANES), gradient);
                         }
-                        s.store(dx.add(dx_row + column * S::LANES), gradient);
                     }
                 }
             }
-        });
+        }
     }
 }

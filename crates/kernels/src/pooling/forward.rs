@@ -109,19 +109,22 @@ impl Bound {
     /// As [`Bound::forward`].
     #[inline(always)]
     unsafe fn forward_alone<S: Simd, const MAX: bool>(&self, s: S, x: *const f32, y: *mut f32) {
-        self.windows.each(&self.y, |rows, columns, to| {
-            let (r, c) = (rows.range.len(), columns.range.len());
-            // SAFETY: the window is clipped to the map, and `to` is an offset in the map.
-            unsafe {
-                let window = x.add(self.x.row(rows.range.start) + columns.range.start * S::LANES);
-                let result = if MAX || r * c <= RUN {
-                    unrolled!(r, c, fold::<S, MAX>(s, &self.x, window, r, c))
-                } else {
-                    long_sum(s, &self.x, window, r, c)
-                };
-                s.store(y.add(to), finish::<S, MAX>(s, result, rows, columns));
+        for (oy, rows) in self.windows.rows.iter().enumerate() {
+            for (ox, columns) in self.windows.columns.iter().enumerate() {
+                let (r, c) = (rows.range.len(), columns.range.len());
+                // SAFETY: the window is clipped to the map, and y has a pixel for each.
+                unsafe {
+                    let window = x.add(self.x.row(rows.range.start) + columns.range.start * S::LANES);
+                    let result = if MAX || r * c <= RUN {
+                        unrolled!(r, c, fold::<S, MAX>(s, &self.x, window, r, c))
+                    } else {
+                        long_sum(s, &self.x, window, r, c)
+                    };
+                    let to = y.add(self.y.row(oy) + ox * S::LANES);
+                    s.store(to, finish::<S, MAX>(s, result, rows, columns));
+                }
             }
-        });
+        }
     }
 
     /// Computes overlapping windows (see [`Sharing`]): the result of a column is computed once for all windows

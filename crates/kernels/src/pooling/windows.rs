@@ -64,16 +64,6 @@ impl Windows {
             spans[0].range.start == 0 && ends.eq(starts)
         })
     }
-
-    /// Calls `visit` for each window with its rows, its columns and its offset in a map of y.
-    #[inline(always)]
-    pub fn each(&self, y: &Maps, mut visit: impl FnMut(&Span, &Span, usize)) {
-        for (oy, rows) in self.rows.iter().enumerate() {
-            for (ox, columns) in self.columns.iter().enumerate() {
-                visit(rows, columns, y.row(oy) + ox * y.block);
-            }
-        }
-    }
 }
 
 /// Evaluates an expression of a window's rows and columns with constants for common sizes, so that its loops unroll.
