@@ -28,7 +28,8 @@ pub(super) struct Band<'a> {
     pub index: usize,
     /// The rows of x that its windows cover.
     pub rows: &'a Span,
-    /// The rows of x from the first that no earlier window covers to the first of the next windows or the last of these.
+    /// The rows of x from the first that no earlier window covers to the first of the next windows, or to the last of
+    /// these.
     pub fresh: Range<usize>,
     /// The rows of x that no later window covers, but for those of earlier bands.
     pub complete: Range<usize>,
