@@ -34,6 +34,12 @@ pub trait Implementation<D>: Send + Sync {
         0.0
     }
 
+    /// Whether the result can take the place of the residual, the last operand that is read. The kernel is then called
+    /// without it, and finds it in the written operand, which has the same layout.
+    fn replaces_residual(&self, _desc: &D, _isa: Isa) -> bool {
+        false
+    }
+
     /// Creates the kernel for operands in `layouts`: those of [`Implementation::formats`], with halos
     /// at least as wide. Everything that can be computed in advance is computed here.
     fn prepare(&self, desc: &D, isa: Isa, layouts: &[Layout]) -> Box<dyn Kernel>;

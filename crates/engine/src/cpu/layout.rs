@@ -5,7 +5,7 @@
 //! weights are reordered once, in the preparation; trained weights have the layout that their first reader wants, and
 //! so do their gradients and momenta.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use striate_graph::ops::Reshape;
@@ -28,6 +28,8 @@ pub(super) struct LaidOut {
     pub choices: Vec<Choice>,
     /// The values that are parts of others.
     pub within: HashMap<ValueId, Within>,
+    /// The nodes whose result takes the place of their last operand.
+    pub replacing: HashSet<usize>,
 }
 
 impl LaidOut {
@@ -83,7 +85,7 @@ pub(super) fn lay_out(graph: Graph, policy: Policy, placements: &Placements) -> 
     pass.graph.nodes = pass.nodes;
     check_sizes(&pass.graph, &pass.layouts)?;
     let (graph, layouts, choices) = (pass.graph, pass.layouts, pass.choices);
-    Ok(LaidOut { graph, layouts, choices, within: HashMap::new() })
+    Ok(LaidOut { graph, layouts, choices, within: HashMap::new(), replacing: HashSet::new() })
 }
 
 /// The largest number of elements accepted in a value including its halo; low enough that the total size of all

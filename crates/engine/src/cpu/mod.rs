@@ -6,7 +6,7 @@
 //! 4. `layout`: chooses an implementation and layouts for every operation (`select`) and inserts conversions where
 //!    layouts differ. If disabled, everything is plain and runs on kernels for plain layouts.
 //! 5. `in_place`: places the parts of concatenated values and their gradients in the whole, so that they need not be
-//!    copied.
+//!    copied, and sums of a convolution and a residual where the residual lies (`replace`).
 //! 6. `memory`: assigns an offset to every value; values with disjoint lifetimes share memory. If disabled, no
 //!    memory is shared.
 
@@ -19,6 +19,7 @@ mod layout;
 mod lower;
 mod memory;
 mod plan;
+mod replace;
 mod residual_gradient;
 mod schedule;
 mod select;
@@ -185,6 +186,9 @@ impl Cpu {
             in_place::place_parts(&mut laid_out);
         }
         let share = !self.disabled.contains("memory");
+        if share && !self.disabled.contains("in_place") {
+            replace::replace_residuals(&mut laid_out, self);
+        }
         schedule::schedule(laid_out, self, placements, share)
     }
 }

@@ -73,6 +73,8 @@ struct Bound {
     kernel: Box<dyn Kernel>,
     /// Whether it only converts a value to another layout.
     is_copy: bool,
+    /// Whether its result takes the place of its last operand.
+    replaces: bool,
     /// Threads that will run it.
     threads: usize,
 }
@@ -87,7 +89,7 @@ fn bind(laid_out: &mut LaidOut, cpu: &Cpu) -> (Vec<Bound>, Aliases) {
     let graph = &laid_out.graph;
     let mut aliases = laid_out.within.clone();
     let mut bound = Vec::with_capacity(choices.len());
-    for (node, choice) in graph.nodes.iter().zip(choices) {
+    for (index, (node, choice)) in graph.nodes.iter().zip(choices).enumerate() {
         let operands = node.inputs.iter().chain(&node.outputs);
         let layouts: Vec<Layout> = operands.map(|id| laid_out.layouts[id.0]).collect();
         let is_copy = matches!(choice, Choice::Reorder);
@@ -106,7 +108,8 @@ fn bind(laid_out: &mut LaidOut, cpu: &Cpu) -> (Vec<Bound>, Aliases) {
                 (node.op.name(), candidates.name(position), candidates.prepare(position, isa, &layouts))
             }
         };
-        bound.push(Bound { node: node.clone(), op, algorithm, kernel, is_copy, threads });
+        let replaces = laid_out.replacing.contains(&index);
+        bound.push(Bound { node: node.clone(), op, algorithm, kernel, is_copy, replaces, threads });
     }
     (bound, aliases)
 }
@@ -114,7 +117,8 @@ fn bind(laid_out: &mut LaidOut, cpu: &Cpu) -> (Vec<Bound>, Aliases) {
 impl Bound {
     fn finish(self, places: &Places, scratch: Option<Region>) -> Result<Step> {
         let graph = &places.laid_out.graph;
-        let reads: Vec<Region> = self.node.inputs.iter().map(|id| places.region(*id)).collect();
+        let mut reads: Vec<Region> = self.node.inputs.iter().map(|id| places.region(*id)).collect();
+        let replaced = if self.replaces { reads.pop() } else { None };
         let mut writes: Vec<Region> = self.node.outputs.iter().map(|id| places.region(*id)).collect();
         if let Op::ClipNorm(_) = self.node.op {
             writes = join_neighbors(writes);
@@ -124,7 +128,7 @@ impl Bound {
         let written =
             self.node.outputs.iter().filter(is_float).flat_map(|id| places.own_regions(*id)).collect();
         let access = Access::new(reads, writes).map_err(|e| e.at(format!("step {}", self.node.name)))?;
-        let bytes: usize = access.regions().iter().map(|region| region.bytes.len()).sum();
+        let bytes: usize = access.regions().iter().chain(&replaced).map(|region| region.bytes.len()).sum();
         let operands = self.node.inputs.iter().chain(&self.node.outputs);
         let between: usize = operands.map(|id| places.laid_out.bytes_between(*id)).sum();
         let output = self.node.outputs[0];

@@ -16,10 +16,10 @@ use std::ops::Range;
 
 use crate::{Format, Halo, Layout, Views};
 
-use super::ConvDesc;
 use super::cost;
 use super::geometry::{self, Phase, groups_fill_blocks, has_few_phases, has_few_taps};
 use super::tile::{Chunk, Job, MOST_BLOCKS, Offsets, Pair, Place, Run, Single, WIDEST, Word};
+use super::{ConvDesc, Residual, residual};
 use crate::activation::Activation;
 use crate::isa::Isa;
 use crate::layout::maps::Maps;
@@ -71,6 +71,13 @@ impl Implementation<ConvDesc> for Blocked {
         cost::direct(d, cost::in_blocks(d, isa.block()))
     }
 
+    fn replaces_residual(&self, d: &ConvDesc, isa: Isa) -> bool {
+        let formats = self.formats(d, isa, Layout::Plain);
+        formats.is_some_and(|formats| {
+            Direct::<Single>::forward(d, isa, &Format::layouts(&formats)).replaces_residual()
+        })
+    }
+
     fn prepare(&self, d: &ConvDesc, isa: Isa, layouts: &[Layout]) -> Box<dyn Kernel> {
         Box::new(Direct::<Single>::forward(d, isa, layouts))
     }
@@ -117,6 +124,13 @@ impl Implementation<ConvDesc> for DataGradient {
         cost::direct(d, cost::in_blocks(d, isa.block()))
     }
 
+    fn replaces_residual(&self, d: &ConvDesc, isa: Isa) -> bool {
+        let formats = self.formats(d, isa, Layout::Plain);
+        formats.is_some_and(|formats| {
+            Direct::<Single>::backward(d, isa, &Format::layouts(&formats)).replaces_residual()
+        })
+    }
+
     fn prepare(&self, d: &ConvDesc, isa: Isa, layouts: &[Layout]) -> Box<dyn Kernel> {
         Box::new(Direct::<Single>::backward(d, isa, layouts))
     }
@@ -142,6 +156,11 @@ struct Part {
 }
 
 impl Part {
+    /// Whether its outputs read no inputs.
+    fn is_empty(&self) -> bool {
+        self.rows.taps.is_empty() || self.columns.taps.is_empty()
+    }
+
     /// The first pixel of a line.
     #[inline(always)]
     fn line<W>(&self, conv: &Direct<W>, line: usize) -> Place {
@@ -246,6 +265,11 @@ fn maps(d: &ConvDesc, layouts: &[Layout]) -> [Maps; 2] {
 }
 
 impl<W: Word> Direct<W> {
+    /// Whether y can take the place of the residual: no partial sums may be kept in y before the residual is read.
+    fn replaces_residual(&self) -> bool {
+        self.residual.is_some() && self.parts.iter().all(|part| part.chunks.len() == 1)
+    }
+
     fn with_maps(d: &ConvDesc, isa: Isa, layouts: &[Layout], x: Maps, y: Maps, narrow: bool) -> Self {
         let group_blocks = d.out_channels.div_ceil(isa.block()) / d.groups;
         let group_maps = (d.in_channels / d.groups).div_ceil(x.block * W::VALUES);
@@ -340,7 +364,8 @@ impl<W: Word> Direct<W> {
         let block = self.isa.block();
         let lines = batch * rows.count;
         let values: usize = chunks.iter().map(|chunk| chunk.whole.len() * block + chunk.single.len()).sum();
-        let work = 2 * lines * columns.count * values * self.groups * self.group_blocks * block;
+        let each = values.max(LEAST_VALUES);
+        let work = 2 * lines * columns.count * each * self.groups * self.group_blocks * block;
         let wanted = (work / ITEM_WORK).clamp(1, MOST_ITEMS.div_ceil(parts * self.groups));
         let taps = rows.taps.len() * columns.taps.len();
         let by_chunks = taps == 1;
@@ -382,15 +407,6 @@ fn widest(accumulators: usize, blocks: usize) -> usize {
     WIDEST.min(if blocks == 1 { accumulators * 2 / 3 } else { accumulators / blocks })
 }
 
-/// The lines of weights that a tile prefetches for each run, as the bounds of a range: its share, as tile number `tile`
-/// of `all`, of the weights of the next pair of blocks, which often come from memory. Prefetching more lines at a time
-/// was measured to delay other loads. The range is empty if the weights of two pairs do not fit the L2 cache.
-#[inline(always)]
-fn ahead<S: Simd, W: Word>(chunk: &Chunk, tile: usize, all: usize) -> [usize; 2] {
-    let lines = if chunk.whole.len() > MOST_RUNS_AHEAD { 0 } else { MOST_BLOCKS * S::LANES / W::VALUES };
-    [tile, tile + 1].map(|tile| lines * tile / all)
-}
-
 /// The most runs of a chunk whose weights are prefetched.
 const MOST_RUNS_AHEAD: usize = 128;
 /// Bytes of the L2 cache that the input of a band may occupy.
@@ -401,6 +417,8 @@ const DEEPEST: usize = 512;
 const BAND: usize = 512;
 /// The number of floating-point operations that makes an item worth distributing.
 const ITEM_WORK: usize = 1_000_000;
+/// Writing an output takes at least as long as adding this many products.
+const LEAST_VALUES: usize = 32;
 /// The maximum number of items in the grid, unless the cache requires more.
 const MOST_ITEMS: usize = 64;
 /// The number of items for which bands are made shorter.
@@ -410,18 +428,20 @@ impl<W: Word> Kernel for Direct<W> {
     fn run(&self, context: &Context, views: &mut Views) {
         let (x, w) = (views.read::<f32>(0), views.read::<f32>(1));
         let bias = if self.has_bias { views.read::<f32>(2) } else { &[] };
-        let residual = self.residual.map(|maps| (maps, views.read::<f32>(views.reads() - 1)));
         let y = views.write::<f32>(0);
         assert!(
             x.len() >= self.x.len()
                 && w.len() >= self.w_len
                 && y.len() >= self.y.len()
-                && residual.is_none_or(|(maps, values)| values.len() >= maps.len())
                 && (!self.has_bias || bias.len() == self.channels),
             "operand lengths must match the layouts"
         );
         let y = Pointer(y.as_mut_ptr());
-        let items = |part: &Part| self.groups * part.bands * part.splits;
+        let residual = residual(self.residual, views, 2 + usize::from(self.has_bias), &y);
+        let residual = residual.as_ref();
+        // What replaces the residual without adding anything to it is there already.
+        let stays = |part: &Part| residual.is_some_and(|residual| residual.is_replaced) && part.is_empty();
+        let items = |part: &Part| if stays(part) { 0 } else { self.groups * part.bands * part.splits };
         context.thread_pool.run(self.parts.iter().map(items).sum(), |item| {
             let (part, item) = geometry::part_of(&self.parts, items, item);
             let (group, item) = (item / (part.bands * part.splits), item % (part.bands * part.splits));
@@ -447,7 +467,7 @@ struct Item<'a, W> {
     x: &'a [f32],
     w: &'a [f32],
     bias: &'a [f32],
-    residual: Option<(Maps, &'a [f32])>,
+    residual: Option<&'a Residual>,
     y: &'a Pointer<f32>,
     group: usize,
     lines: Range<usize>,
@@ -492,9 +512,10 @@ impl<'a, W: Word> Item<'a, W> {
                 bias[o][..channels[o]].copy_from_slice(&self.bias[start..][..channels[o]]);
             }
         }
-        let residual = self
-            .residual
-            .map_or(std::ptr::null(), |(maps, values)| values[block * maps.map_len()..].as_ptr());
+        // SAFETY: the block lies within the residual.
+        let residual = self.residual.map_or(std::ptr::null(), |residual| unsafe {
+            residual.values.get().add(block * residual.maps.map_len())
+        });
         Job {
             chunk,
             begin: true,
@@ -508,12 +529,24 @@ impl<'a, W: Word> Item<'a, W> {
             blocks,
             w_block: c.w_block,
             y_block: c.y.map_len(),
-            residual_block: self.residual.map_or(0, |(maps, _)| maps.map_len()),
+            residual_block: self.residual.map_or(0, |residual| residual.maps.map_len()),
             bias,
             channels,
             activation: c.activation,
             word: PhantomData,
         }
+    }
+
+    /// The lines of weights that a tile prefetches for each run, as the bounds of a range: its share, as tile number
+    /// `tile` of `tiles`, of the weights of the next pair of blocks, which often come from memory. The processor drops
+    /// prefetches that are too many at a time, and so bands that follow one another with the same weights share the
+    /// lines as well. The range is empty if the weights of two pairs do not fit the L2 cache.
+    #[inline(always)]
+    fn ahead<S: Simd>(&self, chunk: &Chunk, tile: usize, tiles: usize) -> [usize; 2] {
+        let part = self.part;
+        let [band, bands] = if part.by_splits { [self.lines.start / part.band, part.bands] } else { [0, 1] };
+        let lines = if chunk.whole.len() > MOST_RUNS_AHEAD { 0 } else { MOST_BLOCKS * S::LANES / W::VALUES };
+        [tile, tile + 1].map(|tile| lines * (band * tiles + tile) / (bands * tiles))
     }
 
     /// Covers the item's pixels with tiles: row by row if rows fill tiles well, otherwise across rows.
@@ -531,15 +564,22 @@ impl<'a, W: Word> Item<'a, W> {
             y: std::array::from_fn(|p| p * step.y),
             residual: std::array::from_fn(|p| p * step.residual),
             step: step.x,
+            next: Place::default(),
+            steps: step,
             ahead: [0; 2],
         };
         let mut done = 0;
         for line in self.lines.clone() {
             let mut place = self.part.line(self.conv, line);
             for tile in 0..tiles {
-                offsets.ahead = ahead::<S, W>(job.chunk, done, self.lines.len() * tiles);
+                offsets.ahead = self.ahead::<S>(job.chunk, done, self.lines.len() * tiles);
                 done += 1;
                 let count = columns * (tile + 1) / tiles - columns * tile / tiles;
+                offsets.next = if tile + 1 < tiles {
+                    place.after(step, count)
+                } else {
+                    self.part.line(self.conv, line + 1)
+                };
                 // SAFETY: the tile lies within a line of this item; the windows of its pixels lie within
                 // the input including its halo, and `Direct::run` checked the lengths.
                 unsafe { job.tile(s, place, &offsets, count) }
@@ -573,7 +613,8 @@ impl<'a, W: Word> Item<'a, W> {
             // Rows without a halo between them are one line.
             let is_line = offsets.x[..count].iter().enumerate().all(|(p, x)| *x == p * step.x);
             offsets.step = if is_line { step.x } else { 0 };
-            offsets.ahead = ahead::<S, W>(job.chunk, tile, tiles);
+            offsets.ahead = self.ahead::<S>(job.chunk, tile, tiles);
+            (offsets.next, offsets.steps) = (place, step);
             // SAFETY: as above; the tile's pixels belong to this item.
             unsafe { job.tile(s, first, &offsets, count) }
         }

@@ -19,9 +19,11 @@ mod winograd;
 
 use striate_tensor::DType;
 
-use crate::Implementation;
 use crate::activation::Activation;
+use crate::layout::maps::Maps;
 use crate::reference::{Reference, floats};
+use crate::threads::Pointer;
+use crate::{Implementation, Views};
 
 /// A convolution of maps in two dimensions.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,6 +54,28 @@ pub struct ConvDesc {
     pub residual: bool,
     /// Applied to the result.
     pub activation: Activation,
+}
+
+/// The residual of a convolution.
+struct Residual {
+    maps: Maps,
+    values: Pointer<f32>,
+    /// Whether it lies in y, which replaces it.
+    is_replaced: bool,
+}
+
+/// Returns the residual in `maps`, which follows `others` operands to read, or, if nothing does, lies in `y`.
+fn residual(maps: Option<Maps>, views: &Views, others: usize, y: &Pointer<f32>) -> Option<Residual> {
+    let maps = maps?;
+    let is_replaced = views.reads() == others;
+    let values = if is_replaced {
+        y.get()
+    } else {
+        let values = views.read::<f32>(others);
+        assert!(values.len() >= maps.len(), "operand lengths must match the layouts");
+        values.as_ptr().cast_mut()
+    };
+    Some(Residual { maps, values: Pointer(values), is_replaced })
 }
 
 /// Reads x `[N, C, H, W]`, w `[O, C/groups, KH, KW]`, the optional bias `[O]` and the optional residual; writes

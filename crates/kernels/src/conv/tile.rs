@@ -107,6 +107,9 @@ pub(super) struct Offsets {
     pub residual: [usize; WIDEST],
     /// The distance between neighboring pixels in x if it is uniform, or 0.
     pub step: usize,
+    /// The first pixel of the next tile, whose outputs are prefetched, and the distances between its pixels.
+    pub next: Place,
+    pub steps: Place,
     /// For each run over a block of channels, the lines to prefetch of the weights after those of the tile's outputs.
     pub ahead: [usize; 2],
 }
@@ -209,27 +212,20 @@ impl<W: Word, const P: usize, const O: usize, const STEP: usize> Body for Tile<'
                     }
                 }
             }
-            // What the end needs arrives while the sums are computed.
-            if S::LANES == 16 && job.end {
-                for p in 0..P {
-                    for o in 0..O {
-                        s.prefetch(job.y.add(y_at(p, o)));
-                        if !job.residual.is_null() {
-                            let at = place.residual + offsets.residual[p] + o * job.residual_block;
-                            s.prefetch(job.residual.add(at));
-                        }
-                    }
-                }
-            }
             let x = job.x.add(place.x);
             // With one block, unrolling makes the compiler move accumulators between registers and the stack.
             let words = S::LANES / W::VALUES;
             let count = if O == 1 { std::hint::black_box(words) } else { words };
             // Distances of less than a block occur only in planar inputs, which have no whole runs.
             let whole = if STEP == 0 || STEP >= words { &job.chunk.whole[..] } else { &[] };
-            for run in whole {
+            // The processor drops prefetches that are too many at a time, so that they are spread over the runs.
+            let share = (P * O).div_ceil(whole.len().max(1));
+            for (number, run) in whole.iter().enumerate() {
                 let (x, w) = (x.add(run.x), job.w.add(run.w));
                 if S::LANES == 16 {
+                    for line in number * share..((number + 1) * share).min(P * O) {
+                        job.prefetch_output(s, offsets, [line / O, line % O]);
+                    }
                     for line in offsets.ahead[0]..offsets.ahead[1] {
                         let at = (O + line / words) * job.w_block + line % words * S::LANES;
                         s.prefetch(w.wrapping_add(at));
@@ -288,6 +284,17 @@ impl<W: Word, const P: usize, const O: usize, const STEP: usize> Body for Tile<'
 }
 
 impl<W> Job<'_, W> {
+    /// Prefetches what the next tile needs of the outputs and the residual at this pixel and block.
+    #[inline(always)]
+    fn prefetch_output<S: Simd>(&self, s: S, offsets: &Offsets, [p, o]: [usize; 2]) {
+        let Offsets { next, steps, .. } = offsets;
+        s.prefetch(self.y.wrapping_add(next.y + p * steps.y + o * self.y_block));
+        if self.end && !self.residual.is_null() && !std::ptr::eq(self.residual, self.y) {
+            let at = next.residual + p * steps.residual + o * self.residual_block;
+            s.prefetch(self.residual.wrapping_add(at));
+        }
+    }
+
     /// Adds the residual and clips to the bounds of the activation, which is all that most activations do.
     ///
     /// # Safety

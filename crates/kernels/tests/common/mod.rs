@@ -104,12 +104,22 @@ fn check_those<D>(case: &Case<D>, narrow: bool) -> Vec<&'static str> {
                         if is_part { part() } else { layout }.of(*dtype)
                     };
                     let formats: Vec<Format> = formats.iter().zip(shapes).enumerate().map(change).collect();
-                    run(case, *implementation, isa, &formats);
+                    run(case, *implementation, isa, &formats, false);
+                    if implementation.replaces_residual(case.desc, isa) {
+                        run(case, *implementation, isa, &with_residual_like_result(formats), true);
+                    }
                 }
             }
         }
     }
     ran
+}
+
+/// The formats of operands, the last of which is the result and the one before it the residual, which gets its format.
+fn with_residual_like_result(mut formats: Vec<Format>) -> Vec<Format> {
+    let [.., residual, result] = &mut formats[..] else { panic!("there are a residual and a result") };
+    *residual = *result;
+    formats
 }
 
 /// The layouts that the first operand may have, for `batch` images.
@@ -184,16 +194,27 @@ fn plain<T: Element + PartialOrd>(laid: &Buffer, shape: [usize; 4], layout: Layo
     plain
 }
 
-fn run<D>(case: &Case<D>, implementation: &dyn Implementation<D>, isa: Isa, formats: &[Format]) {
+/// Runs an implementation and checks its results; if it `replaces` the last operand to read, this is in the place of the
+/// result before the run.
+fn run<D>(
+    case: &Case<D>,
+    implementation: &dyn Implementation<D>,
+    isa: Isa,
+    formats: &[Format],
+    replaces: bool,
+) {
     let kernel = implementation.prepare(case.desc, isa, &Format::layouts(formats));
     let (read_formats, write_formats) = formats.split_at(case.reads.len());
-    let reads: Vec<Buffer> = case.reads.iter().zip(read_formats).map(|(o, f)| lay(o, *f, isa)).collect();
+    let (replaced, others) = case.reads.split_last().expect("every operation reads something");
+    let operands = if replaces { others } else { &case.reads[..] };
+    let replaced = replaces.then_some(replaced);
+    let reads: Vec<Buffer> = operands.iter().zip(read_formats).map(|(o, f)| lay(o, *f, isa)).collect();
     let mut results: Vec<Vec<Buffer>> = Vec::new();
     for threads in [1, 2] {
         let pool = ThreadPool::new(threads);
         let writes = case.writes.iter().zip(write_formats);
         let mut writes: Vec<Buffer> = writes
-            .map(|((before, after), format)| match before {
+            .map(|((before, after), format)| match replaced.or(before.as_ref()) {
                 Some(before) => lay(before, *format, isa),
                 None => unset(after, *format),
             })

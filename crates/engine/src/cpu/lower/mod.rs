@@ -44,6 +44,9 @@ pub(crate) trait Candidates {
     fn reference(&self, dtypes: &[DType]) -> (usize, Vec<Layout>);
     /// The name of the implementation at `position`.
     fn name(&self, position: usize) -> &'static str;
+    /// Whether the result of the implementation at `position` can take the place of the residual (see
+    /// [`Implementation::replaces_residual`]).
+    fn replaces_residual(&self, position: usize, isa: Isa) -> bool;
     /// Creates the kernel of the implementation at `position` for these layouts.
     fn prepare(&self, position: usize, isa: Isa, layouts: &[Layout]) -> Box<dyn Kernel>;
 }
@@ -83,6 +86,10 @@ impl<D> Candidates for Listed<D> {
 
     fn name(&self, position: usize) -> &'static str {
         self.list[position].name()
+    }
+
+    fn replaces_residual(&self, position: usize, isa: Isa) -> bool {
+        self.list[position].replaces_residual(&self.desc, isa)
     }
 
     fn prepare(&self, position: usize, isa: Isa, layouts: &[Layout]) -> Box<dyn Kernel> {

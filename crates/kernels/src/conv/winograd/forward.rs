@@ -13,8 +13,8 @@ use super::packing::{PAIR, factor_stride};
 use super::tile::{Tiled, Tiles, places};
 use super::{Algorithm, Direction, GAP};
 use crate::activation::{Activation, UNBOUNDED};
-use crate::conv::ConvDesc;
 use crate::conv::direct::{backward_halo, forward_formats};
+use crate::conv::{ConvDesc, Residual, residual};
 use crate::isa::Isa;
 use crate::layout::maps::Maps;
 use crate::simd::{Body, Simd, activate, dispatch};
@@ -41,6 +41,10 @@ impl Implementation<ConvDesc> for Forward {
         self.0.cost(&self.0.forward, d, isa)
     }
 
+    fn replaces_residual(&self, d: &ConvDesc, _isa: Isa) -> bool {
+        d.residual
+    }
+
     fn prepare(&self, d: &ConvDesc, isa: Isa, layouts: &[Layout]) -> Box<dyn Kernel> {
         Box::new(Winograd::new(self.0, &self.0.forward, d, isa, layouts))
     }
@@ -62,6 +66,10 @@ impl Implementation<ConvDesc> for DataGradient {
 
     fn cost(&self, d: &ConvDesc, isa: Isa) -> f64 {
         self.0.cost(&self.0.data_gradient, &turned(d), isa)
+    }
+
+    fn replaces_residual(&self, d: &ConvDesc, _isa: Isa) -> bool {
+        d.residual
     }
 
     fn prepare(&self, d: &ConvDesc, isa: Isa, layouts: &[Layout]) -> Box<dyn Kernel> {
@@ -229,19 +237,19 @@ impl Kernel for Winograd {
     fn run(&self, context: &Context, views: &mut Views) {
         let (x, w) = (views.read::<f32>(0), views.read::<f32>(1));
         let bias = if self.has_bias { views.read::<f32>(2) } else { &[] };
-        let residual = self.residual.map(|maps| (maps, views.read::<f32>(views.reads() - 1)));
         let (y, scratch) = (views.write::<f32>(0), views.write::<f32>(1));
         let thread_pool = context.thread_pool;
         assert!(
             x.len() >= self.x.maps.len()
                 && w.len() >= self.algorithm.all_factors() * self.w_stride()
                 && y.len() >= self.y.len()
-                && residual.is_none_or(|(maps, values)| values.len() >= maps.len())
                 && (!self.has_bias || bias.len() == self.channels)
                 && size_of_val(scratch) >= self.scratch_bytes(thread_pool.threads()),
             "operand lengths must match the layouts"
         );
         let (y, scratch) = (Pointer(y.as_mut_ptr()), Pointer(scratch.as_mut_ptr()));
+        let residual = residual(self.residual, views, 2 + usize::from(self.has_bias), &y);
+        let residual = residual.as_ref();
         let block = self.block(thread_pool.threads());
         let blocks = self.tiles.div_ceil(block);
         let work = |part: usize, phase: Phase, index: usize| {
@@ -284,7 +292,7 @@ pub(super) struct Work<'a> {
     x: &'a [f32],
     w: &'a [f32],
     bias: &'a [f32],
-    residual: Option<(Maps, &'a [f32])>,
+    residual: Option<&'a Residual>,
     y: &'a Pointer<f32>,
     /// `[products][blocks of input channels][tiles][b]`: transformed inputs.
     v: *mut f32,
@@ -466,8 +474,7 @@ impl<R: Axis, C: Axis> Body for TransformOutputs<'_, '_, R, C> {
             let map = image * y.image_len + block * y.map_len();
             let [first, left] = [row * R::OUT, column * C::OUT];
             let size = [R::OUT.min(y.size[0] - first), C::OUT.min(y.size[1] - left)];
-            let residual =
-                work.residual.map_or(0, |(maps, _)| image * maps.image_len + block * maps.map_len());
+            let residual = c.residual.map_or(0, |maps| image * maps.image_len + block * maps.map_len());
             let place = Place { map, residual, first, left, bias, real };
             // SAFETY: the pixels lie within the map and belong to this tile alone; only the first tile of a row clears
             // the halo of its lines.
@@ -560,11 +567,10 @@ impl Work<'_> {
         real: usize,
     ) -> S::F {
         let mut value = sum;
-        if let Some((maps, values)) = self.residual {
+        if let Some(Residual { maps, values, .. }) = self.residual {
             let at = residual_map + maps.row(row) + column * S::LANES;
-            let values = &values[at..at + S::LANES];
-            // SAFETY: the slice is a vector long.
-            value = s.add(value, unsafe { s.load(values.as_ptr()) });
+            // SAFETY: the pixel lies within the residual, whose length was checked.
+            value = s.add(value, unsafe { s.load(values.get().add(at)) });
         }
         match self.conv.activation.clip() {
             Some((low, high)) if (low, high) == UNBOUNDED => value,
