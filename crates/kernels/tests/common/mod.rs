@@ -194,8 +194,8 @@ fn plain<T: Element + PartialOrd>(laid: &Buffer, shape: [usize; 4], layout: Layo
     plain
 }
 
-/// Runs an implementation and checks its results; if it `replaces` the last operand to read, this is in the place of the
-/// result before the run.
+/// Runs an implementation and checks its results; if it `replaces` the last operand to read, this is in the place of
+/// the result before the run.
 fn run<D>(
     case: &Case<D>,
     implementation: &dyn Implementation<D>,
