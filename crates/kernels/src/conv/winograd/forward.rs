@@ -2,8 +2,9 @@
 //!
 //! Blocks of tiles pass through three phases: input transform, products, output transform. Small blocks stay in a
 //! thread's own cache, and one thread takes each through all phases. If there are too few tiles for this, but the
-//! transformed weights fit into a core's cache, there is a block for each thread. With few tiles and many weights, or so
-//! many channels that small blocks would read the weights too often, blocks are large and all threads share each phase.
+//! transformed weights fit into a core's cache, there is a block for each thread. With few tiles and many weights, or
+//! so many channels that small blocks would read the weights too often, blocks are large and all threads share each
+//! phase.
 
 use std::marker::PhantomData;
 use std::ops::Range;
