@@ -26,9 +26,9 @@ pub(super) struct LaidOut {
     pub graph: Graph,
     pub layouts: Vec<Layout>,
     pub choices: Vec<Choice>,
-    /// The values that are parts of others.
+    /// The values that are parts of others, or take the place of others.
     pub within: HashMap<ValueId, Within>,
-    /// The nodes whose result takes the place of their last operand.
+    /// The nodes whose result takes the place of the last operand that they read.
     pub replacing: HashSet<usize>,
 }
 

@@ -73,7 +73,7 @@ struct Bound {
     kernel: Box<dyn Kernel>,
     /// Whether it only converts a value to another layout.
     is_copy: bool,
-    /// Whether its result takes the place of its last operand.
+    /// Whether its result takes the place of the last operand that it reads.
     replaces: bool,
     /// Threads that will run it.
     threads: usize,

@@ -123,7 +123,7 @@ pub(super) struct Job<'a, W> {
     pub x: *const f32,
     pub w: *const f32,
     pub y: *mut f32,
-    /// Null if there is none.
+    /// Null if there is none; y if the result takes its place.
     pub residual: *const f32,
     /// Whether y consists of `bf16`. There is one chunk then, and the activation clips.
     pub narrow: bool,

@@ -28,10 +28,9 @@ pub(super) struct Band<'a> {
     pub index: usize,
     /// The rows of x that its windows cover.
     pub rows: &'a Span,
-    /// The rows of x from the first that no earlier window covers to the first of the next windows, or to the last of
-    /// these.
+    /// The rows of x that its windows cover and those before the next windows, without those of earlier bands.
     pub fresh: Range<usize>,
-    /// The rows of x that no later window covers, but for those of earlier bands.
+    /// The rows of x that no later window covers, without those of earlier bands.
     pub complete: Range<usize>,
 }
 
