@@ -360,6 +360,31 @@ fn lenet_shapes_reach_every_kernel() {
     }
 }
 
+/// The harness runs all that replace a residual both ways.
+#[test]
+fn residuals_are_replaced_if_no_partial_sums_are_kept_in_their_place() {
+    let of_kernel = |in_channels: usize, extent: usize| ConvDesc {
+        in_channels,
+        kernel: [extent; 2],
+        output: [15 - extent; 2],
+        residual: true,
+        ..lenet_conv(1, 32, 14)
+    };
+    let (few, many, winograd) = (of_kernel(32, 1), of_kernel(2048, 1), of_kernel(32, 3));
+    let replace = |list: &[&dyn Implementation<ConvDesc>], name: &str, d: &ConvDesc, isa: Isa| {
+        let named = list.iter().find(|implementation| implementation.name() == name).unwrap();
+        named.replaces_residual(d, isa)
+    };
+    for isa in instruction_sets() {
+        assert!(replace(conv::forward(), "conv_direct_f32", &few, isa));
+        assert!(!replace(conv::forward(), "conv_direct_f32", &many, isa));
+        assert!(replace(conv::data_gradient(), "conv_data_gradient_direct_f32", &few, isa));
+        assert!(replace(conv::forward(), "conv_winograd_4x4_3x3_f32", &winograd, isa));
+        assert!(replace(conv::data_gradient(), "conv_data_gradient_winograd_4x4_3x3_f32", &winograd, isa));
+        assert!(!replace(conv::forward(), "conv_reference", &few, isa));
+    }
+}
+
 /// Enough input channels to split the runs of a convolution and the inner dimension of a product.
 #[test]
 fn long_sums_match_the_reference() {

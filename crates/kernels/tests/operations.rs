@@ -471,41 +471,31 @@ fn sums_of_large_maps_match_the_reference() {
 
 /// Results that do not fit the caches, which are stored past them.
 #[test]
-fn batch_norms_of_large_values_match_the_reference() {
-    let shape = [1, 9, 409, 642];
-    let channels = |seed| Operand::random([1, shape[1], 1, 1], seed);
-    let (x, dy, gamma, beta) =
-        (Operand::random(shape, 1), Operand::random(shape, 2), channels(3), channels(4));
-    let d =
-        BatchNormDesc { shape, epsilon: 1e-3, momentum: 0.1, residual: false, activation: Activation::Relu };
-    let (mut y, running) = (x.clone(), Operand { values: vec![0.0; shape[1]], ..channels(5) });
-    let (mut mean, mut inverse) = (running.clone(), running.clone());
-    let [mut running_mean, mut running_var] = [running.clone(), running.clone()];
-    let statistics = Statistics {
-        mean: &mut mean.values,
-        inverse_deviation: &mut inverse.values,
-        running_mean: &mut running_mean.values,
-        running_var: &mut running_var.values,
+fn large_results_match_the_reference() {
+    let shape = [1, 20, 460, 462];
+    let (a, b) = (Operand::random(shape, 1), Operand::random(shape, 2));
+    for op in [Elementwise::Add, Elementwise::Gradient(Activation::Relu)] {
+        let desc = ElementwiseDesc { shape, op };
+        let mut y = a.clone();
+        elementwise::reference::elementwise(op, &a.values, Some(&b.values), &mut y.values);
+        let (reads, writes) = (vec![a.clone(), b.clone()], vec![(None, y)]);
+        check(&Case { desc: &desc, list: &elementwise::list()[..1], reads, writes, tolerance: 1e-6 });
+    }
+    let d = PoolDesc {
+        kind: PoolKind::Max,
+        batch: 1,
+        channels: 20,
+        input: [460, 462],
+        output: [230, 231],
+        kernel: [2; 2],
+        stride: [2; 2],
+        padding: [0; 2],
+        activation: Activation::Relu,
     };
-    let operands = (&x.values[..], &gamma.values[..], &beta.values[..]);
-    batch_norm::reference::training(&d, operands, None, &mut y.values, statistics);
-    let reads = vec![x.clone(), gamma.clone(), beta.clone()];
-    let writes = vec![
-        (None, y),
-        (None, mean.clone()),
-        (None, inverse.clone()),
-        (Some(running.clone()), running_mean),
-        (Some(running), running_var),
-    ];
-    check(&Case { desc: &d, list: &batch_norm::training()[..1], reads, writes, tolerance: 1e-5 });
-    let (mut dx, mut dgamma, mut dbeta) = (x.clone(), gamma.clone(), beta.clone());
-    let operands = (&x.values[..], &dy.values[..], &gamma.values[..]);
-    let statistics = (&mean.values[..], &inverse.values[..], Some(&beta.values[..]));
-    let out = (&mut dx.values[..], &mut dgamma.values[..], &mut dbeta.values[..]);
-    batch_norm::reference::gradient(&d, operands, statistics, out);
-    let reads = vec![x, dy, gamma, mean, inverse, beta];
-    let writes = vec![(None, dx), (None, dgamma), (None, dbeta)];
-    check(&Case { desc: &d, list: &batch_norm::gradient()[..1], reads, writes, tolerance: 1e-4 });
+    let (dy, mut dx) = (Operand::random([1, 20, 230, 231], 3), a.clone());
+    pooling::reference::max_gradient(&d, &a.values, &dy.values, &mut dx.values);
+    let (reads, writes) = (vec![a, dy], vec![(None, dx)]);
+    check(&Case { desc: &d, list: &pooling::max_gradient()[..1], reads, writes, tolerance: 1e-6 });
 }
 
 /// Gradients of several items of the grid, below and above the largest norm, with the same bits for any number of

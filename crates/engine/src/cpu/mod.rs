@@ -186,6 +186,7 @@ impl Cpu {
             in_place::place_parts(&mut laid_out);
         }
         let share = !self.disabled.contains("memory");
+        // What takes the place of a residual shares its memory.
         if share && !self.disabled.contains("in_place") {
             replace::replace_residuals(&mut laid_out, self);
         }

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use striate_graph::ops::ConvDataGradient;
 use striate_graph::{Kind, Node, Op, Segment, ValueId};
 use striate_kernels::{Halo, Layout};
+use striate_tensor::Shape;
 
 use super::Cpu;
 use super::in_place::Within;
@@ -16,23 +17,47 @@ use super::layout::{Choice, LaidOut};
 /// Places all results that can replace a residual.
 pub(super) fn replace_residuals(laid_out: &mut LaidOut, cpu: &Cpu) {
     let pass = Replace::new(laid_out);
-    // The first residual of a chain of sums, in whose place they all lie.
+    // The first residual of each chain of sums, in whose place they all lie.
     let mut roots: HashMap<ValueId, ValueId> = HashMap::new();
-    let mut halos: HashMap<ValueId, Halo> = HashMap::new();
+    let mut chains: HashMap<ValueId, Chain> = HashMap::new();
     for index in 0..laid_out.graph.nodes.len() {
         let Some([residual, sum]) = pass.candidate(laid_out, cpu, index) else { continue };
         let root = roots.get(&residual).copied().unwrap_or(residual);
+        let shape = laid_out.graph.shape(sum);
+        let [first, layout] = [residual, sum].map(|id| laid_out.layouts[id.0]);
+        let chain = chains.get(&root).copied().unwrap_or_else(|| Chain::new(first, shape));
+        let Some(chain) = chain.join(layout, shape) else { continue };
+        chains.insert(root, chain);
         roots.insert(sum, root);
-        let [first, second] = [residual, sum].map(|id| laid_out.layouts[id.0].halo());
-        let halo = halos.entry(root).or_default();
-        *halo = halo.max(first).max(second);
         laid_out.within.insert(sum, Within { whole: residual, offset: 0 });
         laid_out.replacing.insert(index);
     }
-    let members: Vec<[ValueId; 2]> =
-        roots.into_iter().flat_map(|(sum, root)| [[sum, root], [root, root]]).collect();
-    for [id, root] in members {
-        laid_out.layouts[id.0] = laid_out.layouts[id.0].with_halo(halos[&root]);
+    for (sum, root) in roots {
+        for id in [sum, root] {
+            laid_out.layouts[id.0] = laid_out.layouts[id.0].with_halo(chains[&root].halo);
+        }
+    }
+}
+
+/// Values in one place.
+#[derive(Clone, Copy)]
+struct Chain {
+    /// The widest of their halos, which they all get.
+    halo: Halo,
+    /// The number of elements of the smallest with its own halo.
+    least: usize,
+}
+
+impl Chain {
+    fn new(layout: Layout, shape: &Shape) -> Chain {
+        Chain { halo: layout.halo(), least: layout.len(shape) }
+    }
+
+    /// The chain with one more value, unless the widest halo would more than double the size of one of them.
+    fn join(self, layout: Layout, shape: &Shape) -> Option<Chain> {
+        let chain = Chain { halo: self.halo.max(layout.halo()), least: self.least.min(layout.len(shape)) };
+        let wide = layout.with_halo(chain.halo).checked_len(shape)?;
+        (wide <= chain.least.saturating_mul(2)).then_some(chain)
     }
 }
 
@@ -79,27 +104,20 @@ impl Replace {
             && is_last_read
             && reads == 1
             && [residual, sum].iter().all(|id| self.is_own[id.0])
-            && candidates.replaces_residual(*position, cpu.isa())
-            && are_alike(laid_out, residual, sum);
+            && are_alike(laid_out, residual, sum)
+            && candidates.replaces_residual(*position, cpu.isa());
         can.then_some([residual, sum])
     }
 }
 
-/// Whether the layouts of two values of the same shape differ at most in their halos, and the halos of both at most
-/// double the size.
+/// Whether two values of the same shape are in blocks of as many channels, and have the same element type.
 fn are_alike(laid_out: &LaidOut, a: ValueId, b: ValueId) -> bool {
-    let [a_layout, b_layout] = [a, b].map(|id| laid_out.layouts[id.0]);
-    let (Layout::Channels { block, halo }, Layout::Channels { block: b_block, halo: b_halo }) =
-        (a_layout, b_layout)
-    else {
-        return false;
+    let block = |id: ValueId| match laid_out.layouts[id.0] {
+        Layout::Channels { block, .. } => Some(block),
+        _ => None,
     };
-    let (graph, wide) = (&laid_out.graph, a_layout.with_halo(halo.max(b_halo)));
-    let shape = graph.shape(a);
-    let least = a_layout.len(shape).min(b_layout.len(shape));
-    block == b_block
-        && graph.value(a).dtype == graph.value(b).dtype
-        && wide.checked_len(shape).is_some_and(|wide| wide <= least.saturating_mul(2))
+    let dtype = |id: ValueId| laid_out.graph.value(id).dtype;
+    block(a).is_some() && block(a) == block(b) && dtype(a) == dtype(b)
 }
 
 #[cfg(test)]
@@ -133,14 +151,31 @@ mod tests {
     #[test]
     fn sums_one_after_the_other_take_the_same_place() {
         let builder = Builder::new("net", [3, 9, 9]);
-        let laid_out = replaced(&finish(unit(unit(builder.input().conv(16, 3).relu(), 1), 3)));
+        let x = unit(unit(builder.input().conv(16, 3).relu(), 1), 3);
+        let laid_out = replaced(&finish(x.conv(16, 3).pad(1)));
         assert_eq!(laid_out.replacing.len(), 2);
+        // What the last convolution reads has a halo, so that all have it.
+        let halos = laid_out.within.keys().map(|sum| laid_out.layouts[sum.0].halo());
+        assert!(halos.into_iter().all(|halo| halo != Halo::NONE));
         let places: Vec<[ValueId; 2]> =
             laid_out.within.iter().map(|(sum, within)| [*sum, within.whole]).collect();
         for [sum, residual] in &places {
             assert_eq!(laid_out.layouts[sum.0], laid_out.layouts[residual.0]);
         }
         assert!(places.iter().any(|[sum, _]| places.iter().any(|[_, residual]| residual == sum)));
+    }
+
+    #[test]
+    fn chains_at_most_double_the_size_of_their_values() {
+        let shape = Shape::from([1, 16, 8, 8]);
+        let layout = |by: usize| {
+            let halo = Halo { top: by, left: by, bottom: by, right: by };
+            Layout::Channels { block: 16, halo }
+        };
+        let chain = Chain::new(layout(0), &shape).join(layout(1), &shape).unwrap();
+        // 10 × 10 and 12 × 12 elements, beside 8 × 8.
+        assert_eq!(chain.halo, layout(1).halo());
+        assert!(chain.join(layout(2), &shape).is_none());
     }
 
     #[test]

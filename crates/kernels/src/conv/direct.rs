@@ -265,9 +265,10 @@ fn maps(d: &ConvDesc, layouts: &[Layout]) -> [Maps; 2] {
 }
 
 impl<W: Word> Direct<W> {
-    /// Whether y can take the place of the residual: no partial sums may be kept in y before the residual is read.
+    /// Whether y can take the place of the residual: y is `f32`, and no partial sums are kept there before the residual
+    /// is read.
     fn replaces_residual(&self) -> bool {
-        self.residual.is_some() && self.parts.iter().all(|part| part.chunks.len() == 1)
+        self.residual.is_some() && !self.narrow && self.parts.iter().all(|part| part.chunks.len() == 1)
     }
 
     fn with_maps(d: &ConvDesc, isa: Isa, layouts: &[Layout], x: Maps, y: Maps, narrow: bool) -> Self {
@@ -364,8 +365,8 @@ impl<W: Word> Direct<W> {
         let block = self.isa.block();
         let lines = batch * rows.count;
         let values: usize = chunks.iter().map(|chunk| chunk.whole.len() * block + chunk.single.len()).sum();
-        let each = values.max(LEAST_VALUES);
-        let work = 2 * lines * columns.count * each * self.groups * self.group_blocks * block;
+        let values_or_store = values.max(LEAST_VALUES);
+        let work = 2 * lines * columns.count * values_or_store * self.groups * self.group_blocks * block;
         let wanted = (work / ITEM_WORK).clamp(1, MOST_ITEMS.div_ceil(parts * self.groups));
         let taps = rows.taps.len() * columns.taps.len();
         let by_chunks = taps == 1;
@@ -437,10 +438,12 @@ impl<W: Word> Kernel for Direct<W> {
             "operand lengths must match the layouts"
         );
         let y = Pointer(y.as_mut_ptr());
-        let residual = residual(self.residual, views, 2 + usize::from(self.has_bias), &y);
+        let residual = residual(self.residual, views, 2 + usize::from(self.has_bias), &y, self.y);
+        let is_replaced = residual.as_ref().is_some_and(|residual| residual.is_replaced);
+        assert!(!is_replaced || self.replaces_residual(), "this convolution cannot replace its residual");
         let residual = residual.as_ref();
         // What replaces the residual without adding anything to it is there already.
-        let stays = |part: &Part| residual.is_some_and(|residual| residual.is_replaced) && part.is_empty();
+        let stays = |part: &Part| is_replaced && part.is_empty();
         let items = |part: &Part| if stays(part) { 0 } else { self.groups * part.bands * part.splits };
         context.thread_pool.run(self.parts.iter().map(items).sum(), |item| {
             let (part, item) = geometry::part_of(&self.parts, items, item);
@@ -512,7 +515,7 @@ impl<'a, W: Word> Item<'a, W> {
                 bias[o][..channels[o]].copy_from_slice(&self.bias[start..][..channels[o]]);
             }
         }
-        // SAFETY: the block lies within the residual.
+        // SAFETY: the block lies within the residual, which is as long as its layout requires.
         let residual = self.residual.map_or(std::ptr::null(), |residual| unsafe {
             residual.values.get().add(block * residual.maps.map_len())
         });
@@ -538,9 +541,9 @@ impl<'a, W: Word> Item<'a, W> {
     }
 
     /// The lines of weights that a tile prefetches for each run, as the bounds of a range: its share, as tile number
-    /// `tile` of `tiles`, of the weights of the next pair of blocks, which often come from memory. The processor drops
-    /// prefetches that are too many at a time, and so bands that follow one another with the same weights share the
-    /// lines as well. The range is empty if the weights of two pairs do not fit the L2 cache.
+    /// `tile` of `tiles`, of the weights of the next pair of blocks, which often come from memory. The processor seems
+    /// to drop prefetches that are too many at a time, and so bands that follow one another with the same weights share
+    /// the lines as well. The range is empty if the weights of two pairs do not fit the L2 cache.
     #[inline(always)]
     fn ahead<S: Simd>(&self, chunk: &Chunk, tile: usize, tiles: usize) -> [usize; 2] {
         let part = self.part;

@@ -64,11 +64,19 @@ struct Residual {
     is_replaced: bool,
 }
 
-/// Returns the residual in `maps`, which follows `others` operands to read, or, if nothing does, lies in `y`.
-fn residual(maps: Option<Maps>, views: &Views, others: usize, y: &Pointer<f32>) -> Option<Residual> {
+/// Returns the residual in `maps`, which follows `others` operands to read, or, if nothing does, lies in `y`, with
+/// `y_maps` and a length that were checked.
+fn residual(
+    maps: Option<Maps>,
+    views: &Views,
+    others: usize,
+    y: &Pointer<f32>,
+    y_maps: Maps,
+) -> Option<Residual> {
     let maps = maps?;
     let is_replaced = views.reads() == others;
     let values = if is_replaced {
+        assert!(maps == y_maps, "a result has the layout of the residual that it replaces");
         y.get()
     } else {
         let values = views.read::<f32>(others);

@@ -218,7 +218,7 @@ impl<W: Word, const P: usize, const O: usize, const STEP: usize> Body for Tile<'
             let count = if O == 1 { std::hint::black_box(words) } else { words };
             // Distances of less than a block occur only in planar inputs, which have no whole runs.
             let whole = if STEP == 0 || STEP >= words { &job.chunk.whole[..] } else { &[] };
-            // The processor drops prefetches that are too many at a time, so that they are spread over the runs.
+            // Too many prefetches at a time were measured to be useless, so that they are spread over the runs.
             let share = (P * O).div_ceil(whole.len().max(1));
             for (number, run) in whole.iter().enumerate() {
                 let (x, w) = (x.add(run.x), job.w.add(run.w));

@@ -7,7 +7,7 @@ use crate::{Halo, Layout};
 
 /// The geometry of a value in [`Layout::Channels`] or [`Layout::Part`], or in [`Layout::Images`], where the lanes of a
 /// map are images instead of channels.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Maps {
     pub block: usize,
     /// Number of maps of `block` lanes in the batch: images × blocks.

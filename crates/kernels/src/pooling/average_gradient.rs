@@ -21,10 +21,12 @@ impl Implementation<PoolDesc> for Blocked {
     }
 
     fn prepare(&self, desc: &PoolDesc, isa: Isa, layouts: &[Layout]) -> Box<dyn Kernel> {
+        let windows = Windows::new(desc);
         Box::new(Bound {
             isa,
             activation: desc.activation,
-            windows: Windows::new(desc),
+            is_tiled: windows.tiles(desc.input),
+            windows,
             // Without an activation, x is not read, and this is the layout of dx.
             x: Maps::new(desc.x_shape(), layouts[1]),
             y: Maps::new(desc.y_shape(), layouts[0]),
@@ -36,6 +38,8 @@ impl Implementation<PoolDesc> for Blocked {
 struct Bound {
     isa: Isa,
     activation: Activation,
+    /// Whether the windows cover every element of x exactly once.
+    is_tiled: bool,
     windows: Windows,
     x: Maps,
     y: Maps,
@@ -69,7 +73,7 @@ impl Body for Map<'_> {
         pool.dx.clear_halo(dx);
         // SAFETY: the pointers point to whole maps with the geometries in `pool`.
         unsafe {
-            if pool.windows.tile(pool.dx.size) {
+            if pool.is_tiled {
                 pool.write(s, dy, x, dx.as_mut_ptr());
             } else {
                 pool.add(s, dy, x, dx.as_mut_ptr());

@@ -24,7 +24,7 @@ impl Implementation<PoolDesc> for Blocked {
         Box::new(Bound {
             isa,
             activation: desc.activation,
-            tiles: windows.tile(desc.input),
+            is_tiled: windows.tiles(desc.input),
             windows,
             x: Maps::new(desc.x_shape(), layouts[0]),
             y: Maps::new(desc.y_shape(), layouts[1]),
@@ -37,7 +37,7 @@ struct Bound {
     isa: Isa,
     activation: Activation,
     /// Whether the windows cover every element of x exactly once.
-    tiles: bool,
+    is_tiled: bool,
     windows: Windows,
     x: Maps,
     y: Maps,
@@ -76,13 +76,15 @@ impl Body for Map<'_> {
         // SAFETY: the pointers point to whole maps with the geometries in `pool`.
         unsafe {
             match (pool.activation, streams) {
-                _ if !pool.tiles => pool.add(s, x, dy, dx),
+                _ if !pool.is_tiled => pool.add(s, x, dy, dx),
                 (Activation::Relu, true) => pool.write::<S, true>(s, Activation::Relu, x, dy, dx),
                 (Activation::Relu, false) => pool.write::<S, false>(s, Activation::Relu, x, dy, dx),
                 (other, _) => pool.write::<S, false>(s, other, x, dy, dx),
             }
         }
-        s.fence();
+        if streams {
+            s.fence();
+        }
     }
 }
 

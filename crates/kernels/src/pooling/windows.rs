@@ -57,7 +57,7 @@ impl Windows {
     }
 
     /// Whether the windows cover every element of a map of x of this size exactly once.
-    pub fn tile(&self, size: [usize; 2]) -> bool {
+    pub fn tiles(&self, size: [usize; 2]) -> bool {
         [(&self.rows, size[0]), (&self.columns, size[1])].into_iter().all(|(spans, size)| {
             let ends = spans.iter().map(|span| span.range.end);
             let starts = spans.iter().map(|span| span.range.start).skip(1).chain([size]);

@@ -61,7 +61,8 @@ impl Implementation<ConvDesc> for PlanarInput {
         let block = isa.block();
         let x = Layout::Channels { block: 1, halo: needed_halo(d) };
         let formats = || Format::f32s([x, Layout::channels(block), Layout::KernelPlanarInput { block }]);
-        (d.groups == 1 && d.in_channels <= super::direct::FEW_CHANNELS).then(formats)
+        let few = d.groups == 1 && d.in_channels <= super::direct::FEW_CHANNELS && has_few_taps(d, 1, 1);
+        few.then(formats)
     }
 
     fn cost(&self, d: &ConvDesc, isa: Isa) -> f64 {

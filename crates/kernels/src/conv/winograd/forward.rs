@@ -123,7 +123,7 @@ struct Winograd {
 enum Division {
     /// A thread takes each block, of this many tiles, through all phases.
     Private(usize),
-    /// Each thread takes one block through all phases.
+    /// Each thread takes one block through all phases. The products of a tile do not depend on its block.
     EachThread,
     /// All threads share each phase of a block of this many tiles.
     Shared(usize),
@@ -249,17 +249,19 @@ impl Kernel for Winograd {
             "operand lengths must match the layouts"
         );
         let (y, scratch) = (Pointer(y.as_mut_ptr()), Pointer(scratch.as_mut_ptr()));
-        let residual = residual(self.residual, views, 2 + usize::from(self.has_bias), &y);
+        let residual = residual(self.residual, views, 2 + usize::from(self.has_bias), &y, self.y);
         let residual = residual.as_ref();
         let block = self.block(thread_pool.threads());
         let blocks = self.tiles.div_ceil(block);
+        let [v_stride, m_stride] = [self.v_stride(block), self.m_stride(block)];
         let work = |part: usize, phase: Phase, index: usize| {
             // SAFETY: the scratch memory has one part that all threads share, or a part for each thread.
             let v = unsafe { scratch.get().add(part * self.block_len(block)) };
             // SAFETY: the products follow the transformed inputs.
-            let m = unsafe { v.add(self.algorithm.all_products() * self.v_stride(block)) };
+            let m = unsafe { v.add(self.algorithm.all_products() * v_stride) };
             let tiles = index * block..((index + 1) * block).min(self.tiles);
-            Work { conv: self, x, w, bias, residual, y: &y, v, m, block, tiles }.run(phase);
+            Work { conv: self, x, w, bias, residual, y: &y, v, m, v_stride, m_stride, block, tiles }
+                .run(phase);
         };
         if let Division::Shared(_) = self.division {
             let whole = |range: usize| range..range + 1;
@@ -299,6 +301,9 @@ pub(super) struct Work<'a> {
     v: *mut f32,
     /// `[products][blocks of output channels][tiles][b]`: products.
     m: *mut f32,
+    /// Floats between two products in v and in m.
+    v_stride: usize,
+    m_stride: usize,
     /// Tiles in a whole block.
     block: usize,
     tiles: Range<usize>,
@@ -312,8 +317,7 @@ impl Work<'_> {
                 for block in blocks {
                     // SAFETY: the tiles have this place in the transformed inputs of their block.
                     let to = unsafe { self.v.add(block * self.block * c.x.maps.block) };
-                    let (of, values, tiles, stride) =
-                        (&c.x, self.x, self.tiles.clone(), c.v_stride(self.block));
+                    let (of, values, tiles, stride) = (&c.x, self.x, self.tiles.clone(), self.v_stride);
                     (direction.transform_input)(c.isa, Tiles { of, values, block, tiles, to, stride });
                 }
             }
@@ -362,13 +366,9 @@ impl Work<'_> {
                 // SAFETY: the tiles lie within the block, whose parts of the scratch memory begin at v and m.
                 let panel = unsafe {
                     Panel {
-                        v: self.v.add(
-                            product * c.v_stride(self.block) + group * inputs * stride + first * S::LANES,
-                        ),
+                        v: self.v.add(product * self.v_stride + group * inputs * stride + first * S::LANES),
                         w: w.as_ptr(),
-                        m: self
-                            .m
-                            .add(product * c.m_stride(self.block) + first_output * stride + first * S::LANES),
+                        m: self.m.add(product * self.m_stride + first_output * stride + first * S::LANES),
                         stride,
                         blocks: inputs,
                     }
@@ -523,7 +523,7 @@ impl Work<'_> {
         place: Place<S::F>,
         [height, width]: [usize; 2],
     ) {
-        let (y, stride) = (&self.conv.y, self.conv.m_stride(self.block));
+        let (y, stride) = (&self.conv.y, self.m_stride);
         let mut halves = Halves::<S>::new();
         for column in 0..C::PRODUCTS {
             let mut line = [s.zero(); MOST];
@@ -570,7 +570,7 @@ impl Work<'_> {
         let mut value = sum;
         if let Some(Residual { maps, values, .. }) = self.residual {
             let at = residual_map + maps.row(row) + column * S::LANES;
-            // SAFETY: the pixel lies within the residual, whose length was checked.
+            // SAFETY: the pixel lies within the residual, which is as long as its layout requires.
             value = s.add(value, unsafe { s.load(values.get().add(at)) });
         }
         match self.conv.activation.clip() {

@@ -182,7 +182,7 @@ struct Pair {
     steps: usize,
     /// Floats to the part of B that is needed next.
     ahead: usize,
-    /// Additional floats to it from the last steps.
+    /// Floats added to `ahead` in the last steps, which then reach the columns of the next tile.
     beyond: usize,
     /// Where the sums lie: `COLUMNS` vectors for each row.
     sums: *mut f32,

@@ -7,7 +7,7 @@ use crate::Context;
 use crate::activation::Activation;
 use crate::isa::Isa;
 use crate::layout::maps::Maps;
-use crate::simd::{Body, Simd, activate, activation_gradient, dispatch, streams};
+use crate::simd::{Body, Simd, activate, activation_gradient, dispatch};
 use crate::threads::Pointer;
 
 /// Bytes of the maps of a group of blocks of channels.
@@ -126,7 +126,6 @@ impl Operands {
         coefficients: [&[f32]; 2],
     ) {
         assert!(y.len() >= self.out.len(), "operand lengths must match the layouts");
-        let streams = streams(y, self.out.block);
         let y = Pointer(y.as_mut_ptr());
         self.each_map(context, blocks, |map| {
             let (at, length) = (self.out.at(map), self.out.map_len());
@@ -142,10 +141,7 @@ impl Operands {
                 },
             };
             let coefficients = coefficients.map(|all| self.lanes(all, map));
-            dispatch(
-                self.isa,
-                MapApply { operands: self, x: self.x.map(x, map), second, y, coefficients, streams },
-            );
+            dispatch(self.isa, MapApply { operands: self, x: self.x.map(x, map), second, y, coefficients });
         });
     }
 
@@ -226,8 +222,8 @@ impl MapSums<'_> {
     fn moments<S: Simd>(&self, s: S) -> [S::F; 2] {
         let [rows, columns] = self.operands.x.size;
         let step = (PART / columns).max(1);
-        let (mut mean, mut squares) = (s.zero(), s.zero());
-        for first in (0..rows).step_by(step) {
+        let [mut mean, mut squares] = self.moments_of(s, 0..step.min(rows));
+        for first in (step..rows).step_by(step) {
             let part = first..(first + step).min(rows);
             let [before, pixels] = [first * columns, part.len() * columns];
             let total = (before + pixels) as f32;
@@ -240,6 +236,7 @@ impl MapSums<'_> {
         [mean, squares]
     }
 
+    /// The mean of some rows, and the sum of squared deviations from it.
     #[inline(always)]
     fn moments_of<S: Simd>(&self, s: S, rows: Range<usize>) -> [S::F; 2] {
         let maps = &self.operands.x;
@@ -310,27 +307,22 @@ struct MapApply<'a> {
     second: Second<'a>,
     y: &'a mut [f32],
     coefficients: [&'a [f32]; 2],
-    /// Whether y is stored past the caches.
-    streams: bool,
 }
 
 impl Body for MapApply<'_> {
     #[inline(always)]
-    fn run<S: Simd>(mut self, s: S) {
-        match (self.operands.desc.activation, self.streams) {
-            (Activation::None, false) => self.apply::<S, false>(s, Activation::None),
-            (Activation::None, true) => self.apply::<S, true>(s, Activation::None),
-            (Activation::Relu, false) => self.apply::<S, false>(s, Activation::Relu),
-            (Activation::Relu, true) => self.apply::<S, true>(s, Activation::Relu),
-            (other, _) => self.apply::<S, false>(s, other),
+    fn run<S: Simd>(self, s: S) {
+        match self.operands.desc.activation {
+            Activation::None => self.apply(s, Activation::None),
+            Activation::Relu => self.apply(s, Activation::Relu),
+            other => self.apply(s, other),
         }
-        s.fence();
     }
 }
 
 impl MapApply<'_> {
     #[inline(always)]
-    fn apply<S: Simd, const STREAMS: bool>(&mut self, s: S, activation: Activation) {
+    fn apply<S: Simd>(self, s: S, activation: Activation) {
         let Operands { x: x_maps, second: second_maps, out, .. } = self.operands;
         let [rows, columns] = x_maps.size;
         let row = columns * S::LANES;
@@ -345,10 +337,10 @@ impl MapApply<'_> {
                     let rows = ($(self::row(&$values[$maps.row(r)..], row),)*);
                     for i in (0..row).step_by(S::LANES) {
                         let ($($name,)*) = rows;
-                        // SAFETY: rows have `columns` vectors, aligned if they are streamed.
+                        // SAFETY: rows have `columns` vectors.
                         unsafe {
                             $(let $name = s.load($name.add(i));)*
-                            if STREAMS { s.stream(y.add(i), $pixel) } else { s.store(y.add(i), $pixel) }
+                            s.store(y.add(i), $pixel);
                         }
                     }
                 }
