@@ -10,7 +10,7 @@ use crate::layout::maps::Maps;
 /// The desired minimum number of items in the grid.
 const ITEMS: usize = 16;
 /// The maximum number of weights in an item, chosen so that they stay in the L2 cache beside two bands.
-const ITEM_WEIGHTS: usize = 1 << 14;
+const ITEM_WEIGHTS: usize = 1 << 15;
 /// The maximum number of floats of dy in a tile, chosen so that they stay in the L1 cache beside those of x.
 const BAND: usize = 3072;
 /// The same for AVX-512.
