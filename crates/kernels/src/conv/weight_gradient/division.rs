@@ -28,7 +28,7 @@ pub(super) const fn most_blocks(isa: Isa) -> usize {
 
 /// Divides a range into the fewest parts of at most `most`, whose lengths differ by at most one.
 #[inline(always)]
-pub(super) fn parts(range: Range<usize>, most: usize) -> impl Iterator<Item = Range<usize>> {
+pub(super) fn split(range: Range<usize>, most: usize) -> impl Iterator<Item = Range<usize>> {
     let count = range.len().div_ceil(most);
     let (length, longer) = (range.len() / count, range.len() % count);
     (0..count).map(move |part| {
@@ -81,8 +81,8 @@ impl Values {
     #[inline(always)]
     pub fn tiles(self, isa: Isa, blocks: usize) -> impl Iterator<Item = Values> {
         let [rows, count] = self.most(isa, blocks);
-        parts(0..self.rows, rows).flat_map(move |rows| {
-            parts(0..self.count, count).map(move |values| Values {
+        split(0..self.rows, rows).flat_map(move |rows| {
+            split(0..self.count, count).map(move |values| Values {
                 x: self.x + rows.start * self.x_row + values.start,
                 w: self.w + rows.start * self.w_row + values.start * isa.block(),
                 rows: rows.len(),
@@ -147,10 +147,10 @@ impl Division {
         // If equal, more maps: their weights are contiguous, those of many blocks may compete for places in the cache.
         let [item_maps, item_blocks] =
             (1..=maps.min(products)).rev().map(item).min_by_key(reads).expect("there is at least one map");
-        let parts = d.groups * maps.div_ceil(item_maps) * blocks.div_ceil(item_blocks);
+        let sets = d.groups * maps.div_ceil(item_maps) * blocks.div_ceil(item_blocks);
         let most = if isa == Isa::Avx512 { WIDE_BAND } else { BAND };
         let row = longest_part(item_blocks, most_blocks(isa)) * isa.block() * d.output[1];
-        let slices = ITEMS.div_ceil(parts).min(d.batch);
+        let slices = ITEMS.div_ceil(sets).min(d.batch);
         Division {
             maps: item_maps,
             blocks: item_blocks,

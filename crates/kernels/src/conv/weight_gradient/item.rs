@@ -7,13 +7,13 @@
 use std::ops::Range;
 
 use super::Bound;
-use super::division::{Values, most_blocks, parts};
+use super::division::{Values, most_blocks, split};
 use super::tile::{Ahead, Distances, Tile};
 use crate::simd::{Body, Simd};
 
 /// What an item computes.
 #[derive(Debug, Clone)]
-pub(super) struct Part {
+pub(super) struct Extent {
     pub slice: usize,
     pub group: usize,
     pub images: Range<usize>,
@@ -28,24 +28,24 @@ pub(super) struct Item<'a> {
     pub dy: &'a [f32],
     /// The weights of all slices.
     pub sums: *mut f32,
-    pub part: Part,
+    pub extent: Extent,
     /// What the same thread probably computes next.
-    pub next: Option<Part>,
+    pub next: Option<Extent>,
 }
 
 impl Body for Item<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let (b, part) = (self.bound, &self.part);
-        for block in part.blocks.clone() {
+        let (b, extent) = (self.bound, &self.extent);
+        for block in extent.blocks.clone() {
             // SAFETY: these weights belong to this item alone.
-            unsafe { self.weights(block, part.maps.start).write_bytes(0, part.maps.len() * b.w_map) }
+            unsafe { self.weights(block, extent.maps.start).write_bytes(0, extent.maps.len() * b.w_map) }
         }
-        let mut bands = b.bands(part).peekable();
+        let mut bands = b.bands(extent).peekable();
         while let Some(band) = bands.next() {
             let mut later = self.later(bands.peek());
-            for blocks in parts(part.blocks.clone(), most_blocks(b.isa)) {
-                for map in part.maps.clone() {
+            for blocks in split(extent.blocks.clone(), most_blocks(b.isa)) {
+                for map in extent.maps.clone() {
                     for values in b.values(map) {
                         for values in values.tiles(b.isa, blocks.len()) {
                             // SAFETY: pixels, taps, channels and weights lie within the operands, whose lengths
@@ -66,10 +66,10 @@ impl Item<'_> {
     /// Both must exist.
     #[inline(always)]
     unsafe fn weights(&self, block: usize, map: usize) -> *mut f32 {
-        let (b, part) = (self.bound, &self.part);
-        let before = (part.group * b.group_blocks + block) * b.group_maps + map;
+        let (b, extent) = (self.bound, &self.extent);
+        let before = (extent.group * b.group_blocks + block) * b.group_maps + map;
         // SAFETY: guaranteed by the caller.
-        unsafe { self.sums.add(part.slice * b.dw_len + before * b.w_map) }
+        unsafe { self.sums.add(extent.slice * b.dw_len + before * b.w_map) }
     }
 
     /// The tile of some values of a map and some blocks of outputs, for the pixels of a band.
@@ -91,8 +91,8 @@ impl Item<'_> {
             Tile {
                 values,
                 blocks: blocks.len(),
-                x: self.x.as_ptr().add(b.x_map(self.part.group, map, band) + values.x),
-                dy: self.dy.as_ptr().add(b.dy_map(self.part.group, blocks.start, band)),
+                x: self.x.as_ptr().add(b.x_map(self.extent.group, map, band) + values.x),
+                dy: self.dy.as_ptr().add(b.dy_map(self.extent.group, blocks.start, band)),
                 dw: self.weights(blocks.start, map).add(values.w),
                 dy_block: b.dy.map_len(),
                 dw_block: b.group_maps * b.w_map,
@@ -104,16 +104,16 @@ impl Item<'_> {
 
     /// What is read after the current band: the band `next` of the item, or the first of the next item.
     fn later(&self, next: Option<&Band>) -> Later<'_> {
-        let part = if next.is_some() { Some(&self.part) } else { self.next.as_ref() };
-        let band = next.cloned().or_else(|| part.and_then(|part| self.bound.bands(part).next()));
-        let blocks = parts(self.part.blocks.clone(), most_blocks(self.bound.isa));
+        let extent = if next.is_some() { Some(&self.extent) } else { self.next.as_ref() };
+        let band = next.cloned().or_else(|| extent.and_then(|extent| self.bound.bands(extent).next()));
+        let blocks = split(self.extent.blocks.clone(), most_blocks(self.bound.isa));
         let tiles = |blocks: Range<usize>| {
-            let values = self.bound.values(self.part.maps.start).iter();
+            let values = self.bound.values(self.extent.maps.start).iter();
             values.map(|values| values.tile_count(self.bound.isa, blocks.len())).sum::<usize>()
         };
-        let tiles = blocks.map(tiles).sum::<usize>() * self.part.maps.len();
-        let maps = part.map_or(1, |part| part.maps.len() + part.blocks.len());
-        Later { item: self, band: part.zip(band), share: (tiles / maps).max(1), tiles: 0 }
+        let tiles = blocks.map(tiles).sum::<usize>() * self.extent.maps.len();
+        let maps = extent.map_or(1, |extent| extent.maps.len() + extent.blocks.len());
+        Later { item: self, band: extent.zip(band), share: (tiles / maps).max(1), tiles: 0 }
     }
 }
 
@@ -121,7 +121,7 @@ impl Item<'_> {
 /// together, each of them a part of its columns, so that few lines are on their way at a time.
 struct Later<'a> {
     item: &'a Item<'a>,
-    band: Option<(&'a Part, Band)>,
+    band: Option<(&'a Extent, Band)>,
     share: usize,
     /// The number of tiles so far.
     tiles: usize,
@@ -136,16 +136,16 @@ impl Later<'_> {
         self.tiles += 1;
         let nothing = Distances { image: 0, row: 0, column: 0 };
         let nothing = Ahead { at: x.as_ptr(), distances: nothing, every: usize::MAX };
-        let Some((part, band)) = &self.band else { return nothing };
-        if map >= part.maps.len() + part.blocks.len() {
+        let Some((extent, band)) = &self.band else { return nothing };
+        if map >= extent.maps.len() + extent.blocks.len() {
             return nothing;
         }
         let pixels = b.pixels(band);
-        let (start, distances) = if map < part.maps.len() {
-            let at = b.x_map(part.group, part.maps.start + map, band) + b.last_row;
+        let (start, distances) = if map < extent.maps.len() {
+            let at = b.x_map(extent.group, extent.maps.start + map, band) + b.last_row;
             (x.as_ptr().wrapping_add(at), pixels.x)
         } else {
-            let at = b.dy_map(part.group, part.blocks.start + map - part.maps.len(), band);
+            let at = b.dy_map(extent.group, extent.blocks.start + map - extent.maps.len(), band);
             (dy.as_ptr().wrapping_add(at), pixels.dy)
         };
         let column = pixels.columns * part_of_map / self.share;

@@ -22,8 +22,8 @@ use crate::layout::maps::Maps;
 use crate::simd::dispatch;
 use crate::threads::Pointer;
 use crate::{Context, Implementation, Kernel};
-use division::{Division, Values, parts};
-use item::{Band, Item, Part};
+use division::{Division, Values, split};
+use item::{Band, Extent, Item};
 use tile::{Distances, Pixels};
 
 /// For inputs in blocks of channels.
@@ -178,44 +178,44 @@ impl Bound {
     /// Fills `sums` with the weight gradient of each slice of the batch.
     fn sum(&self, context: &Context, x: &[f32], dy: &[f32], sums: &mut [f32]) {
         let sums = Pointer(sums.as_mut_ptr());
-        let items = self.division.slices * self.d.groups * self.sets() * self.parts();
+        let items = self.division.slices * self.d.groups * self.block_sets() * self.map_sets();
         context.thread_pool.run(items, |item| {
-            let next = (item + 1 < items).then(|| self.part(item + 1));
-            let part = self.part(item);
-            dispatch(self.isa, Item { bound: self, x, dy, sums: sums.get(), part, next });
+            let next = (item + 1 < items).then(|| self.extent(item + 1));
+            let extent = self.extent(item);
+            dispatch(self.isa, Item { bound: self, x, dy, sums: sums.get(), extent, next });
         });
     }
 
     /// The number of sets of blocks of dy in a group.
-    fn sets(&self) -> usize {
+    fn block_sets(&self) -> usize {
         self.group_blocks.div_ceil(self.division.blocks)
     }
 
     /// The number of sets of maps of x in a group.
-    fn parts(&self) -> usize {
+    fn map_sets(&self) -> usize {
         self.group_maps.div_ceil(self.division.maps)
     }
 
     /// What an item computes.
-    fn part(&self, item: usize) -> Part {
+    fn extent(&self, item: usize) -> Extent {
         let Division { maps, blocks, slices, .. } = self.division;
-        let (rest, part) = (item / self.parts(), item % self.parts());
-        let (rest, set) = (rest / self.sets(), rest % self.sets());
+        let (rest, map_set) = (item / self.map_sets(), item % self.map_sets());
+        let (rest, block_set) = (rest / self.block_sets(), rest % self.block_sets());
         let (slice, group) = (rest / self.d.groups, rest % self.d.groups);
-        Part {
+        Extent {
             slice,
             group,
             images: self.d.batch * slice / slices..self.d.batch * (slice + 1) / slices,
-            maps: part * maps..((part + 1) * maps).min(self.group_maps),
-            blocks: set * blocks..((set + 1) * blocks).min(self.group_blocks),
+            maps: map_set * maps..((map_set + 1) * maps).min(self.group_maps),
+            blocks: block_set * blocks..((block_set + 1) * blocks).min(self.group_blocks),
         }
     }
 
     /// The bands of the pixels of an item.
-    fn bands(&self, part: &Part) -> impl Iterator<Item = Band> {
+    fn bands(&self, extent: &Extent) -> impl Iterator<Item = Band> {
         let (rows, most) = (self.d.output[0], self.division.rows);
-        parts(part.images.clone(), self.division.images).flat_map(move |images| {
-            parts(0..rows, most).map(move |rows| Band { images: images.clone(), rows })
+        split(extent.images.clone(), self.division.images).flat_map(move |images| {
+            split(0..rows, most).map(move |rows| Band { images: images.clone(), rows })
         })
     }
 
