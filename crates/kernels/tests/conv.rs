@@ -261,15 +261,17 @@ proptest! {
         out_channels in 33usize..=130,
         kernel in (1usize..=7, 1usize..=7),
         stride in 1usize..=2,
+        dilation in 1usize..=2,
         padding in 0usize..=1,
         side in 1usize..=6,
         batch in prop::sample::select(vec![1usize, 2, 17]),
     ) {
         let (in_channels, kernel, padding) =
             if is_planar { (in_channels % 4 + 1, [kernel.0, kernel.1], padding) } else { (in_channels, [1; 2], 0) };
-        let input = kernel.map(|extent| (side - 1) * stride + extent);
-        let (stride, dilation, padding) = ([stride; 2], [1; 2], [padding; 2]);
-        let output = [0, 1].map(|axis| (input[axis] + 2 * padding[axis] - kernel[axis]) / stride[axis] + 1);
+        let reach = kernel.map(|extent| (extent - 1) * dilation + 1);
+        let input = reach.map(|reach| (side - 1) * stride + reach);
+        let (stride, dilation, padding) = ([stride; 2], [dilation; 2], [padding; 2]);
+        let output = [0, 1].map(|axis| (input[axis] + 2 * padding[axis] - reach[axis]) / stride[axis] + 1);
         let groups = 1;
         let d = ConvDesc { batch, in_channels, out_channels, groups, kernel, stride, dilation, padding, input, output, ..d };
         let ran = check_weight_gradient(&d);
@@ -579,7 +581,9 @@ fn huge_kernels_fall_back_to_the_reference() {
         for d in [&one_channel, &depthwise, &large_stride] {
             assert_eq!(chosen(conv::data_gradient(), d, isa), "conv_data_gradient_reference", "{d:?}");
         }
-        assert_eq!(chosen(conv::weight_gradient(), &depthwise, isa), "conv_weight_gradient_reference");
+        for d in [&ConvDesc { dilation: [1, 2], ..one_channel.clone() }, &depthwise] {
+            assert_eq!(chosen(conv::weight_gradient(), d, isa), "conv_weight_gradient_reference", "{d:?}");
+        }
         assert_eq!(
             chosen(conv::forward(), &large_stride, isa),
             "conv_direct_f32",
