@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Writes the table of networks into the README, from records of bench/peers.py.
+"""Writes the table of networks into the README, from records of bench/peers.py. A later record replaces figures of the
+same network and batch size in an earlier one; what no record has is left open.
 
     bench/readme_table.py bench/records/DATE-NAME.md...
 """
@@ -61,7 +62,13 @@ def row(network, batches):
 def main():
     if len(sys.argv) < 2:
         sys.exit(__doc__)
-    batches = dict(sorted(table for path in sys.argv[1:] for table in tables(pathlib.Path(path).read_text())))
+    batches = {}
+    for path in sys.argv[1:]:
+        for batch, medians in tables(pathlib.Path(path).read_text()):
+            # Torchvision's names have underscores.
+            medians = {network.replace("inception_v", "inception-v"): each for network, each in medians.items()}
+            batches.setdefault(batch, {}).update(medians)
+    batches = dict(sorted(batches.items()))
     if not batches:
         sys.exit("readme_table: no inference in these records")
     networks = list(dict.fromkeys(network for medians in batches.values() for network in medians))
