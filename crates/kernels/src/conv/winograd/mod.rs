@@ -12,6 +12,7 @@
 mod axis;
 mod forward;
 mod packing;
+mod panel;
 mod strided;
 mod tile;
 mod weight_gradient;
