@@ -151,9 +151,8 @@ impl Bound {
                 unsafe {
                     let value = s.load(window.add(row * self.x.row_len() + column * S::LANES));
                     let to = dx.add(row * self.dx.row_len() + column * S::LANES);
-                    let share = s.select_equal_or_nan(value, largest, remaining, s.zero());
+                    let share = take(s, value, largest, &mut remaining);
                     s.store(to, s.add(s.load(to), share));
-                    remaining = s.select_equal_or_nan(value, largest, s.zero(), remaining);
                 }
             }
         }
@@ -216,16 +215,19 @@ impl Bound {
                 unsafe {
                     let value = s.load(window.add(row * self.x.row_len() + column * S::LANES));
                     let to = dx.add(row * self.dx.row_len() + column * S::LANES);
-                    let share = s.select_equal_or_nan(value, largest, remaining, s.zero());
+                    let share = take(s, value, largest, &mut remaining);
                     let share = activation_gradient(s, activation, value, share);
-                    if STREAMS {
-                        s.stream(to, share)
-                    } else {
-                        s.store(to, share)
-                    }
-                    remaining = s.select_equal_or_nan(value, largest, s.zero(), remaining);
+                    if STREAMS { s.stream(to, share) } else { s.store(to, share) }
                 }
             }
         }
     }
+}
+
+/// Takes, lane by lane, what remains of the gradient if `value` is the largest or NaN, and zero otherwise.
+#[inline(always)]
+fn take<S: Simd>(s: S, value: S::F, largest: S::F, remaining: &mut S::F) -> S::F {
+    let share = s.select_equal_or_nan(value, largest, *remaining, s.zero());
+    *remaining = s.select_equal_or_nan(value, largest, s.zero(), *remaining);
+    share
 }

@@ -58,7 +58,7 @@ impl Tile {
             ($([$rows:literal $blocks:literal: $($count:literal)*])*) => {
                 match (rows, count, self.blocks) {
                     $($(($rows, $count, $blocks) => s.outline(RegisterTile::<$rows, $count, $blocks>(self)),)*)*
-                    _ => unreachable!("there is no tile of {rows} rows of {count} values and {} blocks", self.blocks),
+                    _ => unreachable!("no tile has {rows} rows of {count} values × {} blocks", self.blocks),
                 }
             };
         }
