@@ -8,18 +8,24 @@ use std::marker::PhantomData;
 
 use crate::activation::{Activation, UNBOUNDED};
 use crate::isa::Isa;
-use crate::simd::{Body, Simd, activate, dispatch, dispatch_bf16};
+use crate::simd::{Body, CACHE_LINE, Simd, activate, dispatch, dispatch_bf16};
 
 /// Pixels in the widest tile.
 pub(super) const WIDEST: usize = 14;
 /// Blocks of output channels in the largest tile.
-pub(super) const MOST_BLOCKS: usize = 2;
+pub(super) const MOST_BLOCKS: usize = 3;
 
 /// What a word of 32 bits holds. The operands of a tile are pointers to words, whatever they hold, and all offsets
 /// count words.
 pub(super) trait Word: Copy + Send + Sync + 'static {
     /// Values in a word.
     const VALUES: usize;
+
+    /// Blocks of output channels in a tile. With 12 accumulators, a tile of 4 pixels × 3 blocks loads 7 operands for 12
+    /// products, and one of 6 × 2 loads 8; the latter leaves a register free, which the products of pairs need.
+    fn blocks(isa: Isa) -> usize {
+        if isa == Isa::Avx2 && Self::VALUES == 1 { MOST_BLOCKS } else { 2 }
+    }
 
     /// c + the sum of the products of the values in a and b.
     fn fma<S: Simd>(s: S, a: S::F, b: S::F, c: S::F) -> S::F;
@@ -69,8 +75,7 @@ pub(super) struct Run {
     pub w: usize,
 }
 
-/// Part of a sum. Its weights fit the L1 cache, or the L2 cache on AVX-512; a result of `bf16` has a single chunk of
-/// any size.
+/// Part of a sum. Its weights fit the L2 cache; a result of `bf16` has a single chunk of any size.
 #[derive(Debug, Default)]
 pub(super) struct Chunk {
     /// Runs over all lanes of a block of channels.
@@ -120,6 +125,9 @@ pub(super) struct Job<'a, W> {
     /// Whether this is the first chunk (otherwise, the partial sums are in y), and whether it is the last.
     pub begin: bool,
     pub end: bool,
+    /// Whether these are the first tiles to read their inputs, which probably come from memory. With AVX2, only such
+    /// inputs are prefetched: for others, prefetching was measured to cost up to a third.
+    pub reads_first: bool,
     pub x: *const f32,
     pub w: *const f32,
     pub y: *mut f32,
@@ -157,7 +165,7 @@ impl<W: Word> Job<'_, W> {
                 2 if W::VALUES == 1 => self.uniform_tile::<S, 2>(s, place, offsets, count),
                 4 => self.uniform_tile::<S, 4>(s, place, offsets, count),
                 8 if words == 8 => self.uniform_tile::<S, 8>(s, place, offsets, count),
-                16 if words >= 8 && S::LANES == 16 => self.uniform_tile::<S, 16>(s, place, offsets, count),
+                16 if words >= 8 => self.uniform_tile::<S, 16>(s, place, offsets, count),
                 32 if S::LANES == 16 => self.uniform_tile::<S, 32>(s, place, offsets, count),
                 _ => self.uniform_tile::<S, 0>(s, place, offsets, count),
             }
@@ -179,9 +187,13 @@ impl<W: Word> Job<'_, W> {
                 match (count, self.blocks) {
                     $(
                         ($count, 1) => s.outline(Tile::<W, $count, 1, STEP>(self, place, offsets)),
-                        ($count, _) => s.outline(Tile::<W, $count, 2, STEP>(self, place, offsets)),
+                        ($count, 2) => s.outline(Tile::<W, $count, 2, STEP>(self, place, offsets)),
                     )*
-                    _ => unreachable!("tiles have at most {WIDEST} pixels"),
+                    (1, 3) => s.outline(Tile::<W, 1, 3, STEP>(self, place, offsets)),
+                    (2, 3) => s.outline(Tile::<W, 2, 3, STEP>(self, place, offsets)),
+                    (3, 3) => s.outline(Tile::<W, 3, 3, STEP>(self, place, offsets)),
+                    (4, 3) => s.outline(Tile::<W, 4, 3, STEP>(self, place, offsets)),
+                    _ => unreachable!("tiles have at most {WIDEST} pixels and {MOST_BLOCKS} blocks"),
                 }
             };
         }
@@ -195,7 +207,7 @@ struct Tile<'a, W, const P: usize, const O: usize, const STEP: usize>(&'a Job<'a
 impl<W: Word, const P: usize, const O: usize, const STEP: usize> Body for Tile<'_, W, P, O, STEP> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        if P * O > S::ACCUMULATORS {
+        if P * O > S::ACCUMULATORS || (O == MOST_BLOCKS && !(S::HAS_PRODUCTS && W::VALUES == 1)) {
             unreachable!("tiles are chosen to fit the registers");
         }
         let Tile(job, place, offsets) = self;
@@ -218,8 +230,16 @@ impl<W: Word, const P: usize, const O: usize, const STEP: usize> Body for Tile<'
             let count = if O == 1 { std::hint::black_box(words) } else { words };
             // Distances of less than a block occur only in planar inputs, which have no whole runs.
             let whole = if STEP == 0 || STEP >= words { &job.chunk.whole[..] } else { &[] };
-            // Too many prefetches at a time were measured to be useless, so that they are spread over the runs.
+            // Prefetches the outputs of the next tile. With AVX-512, too many prefetches at a time were measured to be
+            // useless, so that they are spread over the runs; with AVX2, spreading them costs more than it gains.
             let share = (P * O).div_ceil(whole.len().max(1));
+            if S::LANES < CACHE_LINE {
+                for p in (0..P).step_by(CACHE_LINE / S::LANES) {
+                    for o in 0..O {
+                        job.prefetch_output(s, offsets, [p, o]);
+                    }
+                }
+            }
             for (number, run) in whole.iter().enumerate() {
                 let (x, w) = (x.add(run.x), job.w.add(run.w));
                 if S::LANES == 16 {
@@ -231,9 +251,18 @@ impl<W: Word, const P: usize, const O: usize, const STEP: usize> Body for Tile<'
                         s.prefetch(w.wrapping_add(at));
                     }
                 }
+                if S::LANES < CACHE_LINE && STEP >= words && job.reads_first {
+                    for line in 0..(P * STEP).div_ceil(CACHE_LINE) {
+                        s.prefetch(x.wrapping_add(P * STEP + line * CACHE_LINE));
+                    }
+                }
+                if S::HAS_PRODUCTS && O == MOST_BLOCKS {
+                    let w = std::array::from_fn(|o| w.add(o * job.w_block));
+                    s.add_products::<P, O, 8>(at.map(|at| x.add(at)), 1, w, &mut acc);
+                    continue;
+                }
                 for i in 0..count {
-                    // Prefetches the same channels of the next tile, a line at a time. On AVX2 this was measured
-                    // to slow the loop down by a third.
+                    // Prefetches the same channels of the next tile, a line at a time.
                     if STEP >= words && S::LANES == 16 {
                         s.prefetch(x.wrapping_add((P + i * W::VALUES) * STEP));
                     }
@@ -249,6 +278,11 @@ impl<W: Word, const P: usize, const O: usize, const STEP: usize> Body for Tile<'
             }
             for run in &job.chunk.single {
                 let (x, w) = (x.add(run.x), job.w.add(run.w));
+                if S::HAS_PRODUCTS && O == MOST_BLOCKS {
+                    let w = std::array::from_fn(|o| w.add(o * job.w_block));
+                    s.add_products::<P, O, 1>(at.map(|at| x.add(at)), 1, w, &mut acc);
+                    continue;
+                }
                 let weights: [S::F; O] = std::array::from_fn(|o| s.load(w.add(o * job.w_block)));
                 for p in 0..P {
                     let value = s.splat(*x.add(at[p]));

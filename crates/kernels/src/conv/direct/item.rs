@@ -12,6 +12,9 @@ use crate::threads::Pointer;
 
 /// The most runs of a chunk whose weights are prefetched.
 const MOST_RUNS_AHEAD: usize = 128;
+/// Bytes of an input that probably comes from memory.
+const LARGE_INPUT: usize = 8 << 20;
+
 /// Some lines of some blocks of a group's output channels.
 pub(super) struct Item<'a, W> {
     pub conv: &'a Direct<W>,
@@ -32,24 +35,27 @@ impl<W: Word> Body for Item<'_, W> {
         if self.part.columns.first == 0 {
             self.clear_borders();
         }
-        let (pairs, chunks) = (self.blocks.len().div_ceil(MOST_BLOCKS), self.part.chunks.len());
-        for step in 0..pairs * chunks {
-            let [pair, chunk] = match self.part.by_chunks {
-                true => [step % pairs, step / pairs],
+        let blocks = self.blocks.len();
+        let (stacks, chunks) = (blocks.div_ceil(W::blocks(self.conv.isa)), self.part.chunks.len());
+        for step in 0..stacks * chunks {
+            let [stack, chunk] = match self.part.by_chunks {
+                true => [step % stacks, step / stacks],
                 false => [step / chunks, step % chunks],
             };
-            self.sum(s, self.blocks.start + pair * MOST_BLOCKS, chunk);
+            let [first, end] = [stack, stack + 1].map(|n| self.blocks.start + blocks * n / stacks);
+            self.sum(s, first, end - first, chunk);
         }
     }
 }
 
 impl<'a, W: Word> Item<'a, W> {
-    /// Adds a chunk to the sums of the pair of blocks that starts with block `first`.
+    /// Adds a chunk to the sums of the stack of `blocks` blocks that starts with block `first`.
     #[inline(always)]
-    fn sum<S: Simd>(&self, s: S, first: usize, chunk: usize) {
+    fn sum<S: Simd>(&self, s: S, first: usize, blocks: usize, chunk: usize) {
         let chunks = &self.part.chunks;
-        let job = self.job(first, MOST_BLOCKS.min(self.blocks.end - first), &chunks[chunk]);
-        self.tiles(s, &Job { begin: chunk == 0, end: chunk + 1 == chunks.len(), ..job });
+        let job = self.job(first, blocks, &chunks[chunk]);
+        let reads_first = first == 0 && size_of_val(self.x) >= LARGE_INPUT;
+        self.tiles(s, &Job { begin: chunk == 0, end: chunk + 1 == chunks.len(), reads_first, ..job });
     }
 
     fn job(&self, first: usize, blocks: usize, chunk: &'a Chunk) -> Job<'a, W> {
@@ -72,6 +78,7 @@ impl<'a, W: Word> Item<'a, W> {
             chunk,
             begin: true,
             end: true,
+            reads_first: true,
             x: self.x[self.group * c.group_maps * c.x.map_len()..].as_ptr(),
             w: self.w[self.group * c.w_group + first * c.w_block..].as_ptr(),
             // SAFETY: the block lies within y.
@@ -90,14 +97,18 @@ impl<'a, W: Word> Item<'a, W> {
     }
 
     /// The lines of weights that a tile prefetches for each run, as the bounds of a range: its share, as tile number
-    /// `tile` of `tiles`, of the weights of the next pair of blocks, which often come from memory. The processor seems
+    /// `tile` of `tiles`, of the weights of the next stack of blocks, which often come from memory. The processor seems
     /// to drop prefetches that are too many at a time, and so bands that follow one another with the same weights share
-    /// the lines as well. The range is empty if the weights of two pairs do not fit the L2 cache.
+    /// the lines as well. The range is empty if the weights of two stacks do not fit the L2 cache.
     #[inline(always)]
     fn ahead<S: Simd>(&self, chunk: &Chunk, tile: usize, tiles: usize) -> [usize; 2] {
         let part = self.part;
         let [band, bands] = if part.by_splits { [self.lines.start / part.band, part.bands] } else { [0, 1] };
-        let lines = if chunk.whole.len() > MOST_RUNS_AHEAD { 0 } else { MOST_BLOCKS * S::LANES / W::VALUES };
+        let lines = if chunk.whole.len() > MOST_RUNS_AHEAD {
+            0
+        } else {
+            W::blocks(self.conv.isa) * S::LANES / W::VALUES
+        };
         [tile, tile + 1].map(|tile| lines * (band * tiles + tile) / (bands * tiles))
     }
 

@@ -19,7 +19,7 @@ use crate::{Format, Halo, Layout, Views};
 
 use super::cost;
 use super::geometry::{self, Phase, groups_fill_blocks, has_few_phases, has_few_taps};
-use super::tile::{Chunk, MOST_BLOCKS, Pair, Place, Run, Single, Word};
+use super::tile::{Chunk, Pair, Place, Run, Single, Word};
 use super::{ConvDesc, residual};
 use crate::activation::Activation;
 use crate::isa::Isa;
@@ -148,8 +148,7 @@ struct Part {
     /// Lines in an item of the grid, and the number of such bands.
     band: usize,
     bands: usize,
-    /// Blocks of output channels in an item of the grid, and the number of such splits.
-    blocks: usize,
+    /// The number of splits of the blocks of output channels, of which an item of the grid has one.
     splits: usize,
     /// Whether neighboring items share weights instead of inputs, because there are more weights.
     by_splits: bool,
@@ -161,6 +160,12 @@ impl Part {
     /// Whether its outputs read no inputs.
     fn is_empty(&self) -> bool {
         self.rows.taps.is_empty() || self.columns.taps.is_empty()
+    }
+
+    /// The first of `blocks` blocks in split number `split`. Splits are alike, and of even length except the last one,
+    /// so that at most one block is left alone.
+    fn split(&self, split: usize, blocks: usize) -> usize {
+        (blocks * split / self.splits).next_multiple_of(2).min(blocks)
     }
 
     /// The first pixel of a line.
@@ -326,8 +331,8 @@ impl<W: Word> Direct<W> {
         taps: usize,
     ) -> Vec<Chunk> {
         let (x, block) = (&self.x, self.isa.block());
-        let budget = if self.isa == Isa::Avx512 { 512 << 10 } else { 20 << 10 };
-        let mut most = budget / (block * 4 * MOST_BLOCKS);
+        let budget = if self.isa == Isa::Avx512 { 512 << 10 } else { 64 << 10 };
+        let mut most = budget / (block * 4 * W::blocks(self.isa));
         if taps == 1 && 2 * self.group_maps * x.block > 3 * DEEPEST {
             most = most.min(DEEPEST);
         }
@@ -379,16 +384,16 @@ impl<W: Word> Direct<W> {
         let maps = if by_chunks { self.group_maps.div_ceil(chunks.len()) } else { self.group_maps };
         let line = maps * read_rows * read_columns * self.x.block;
         let fitting = (L2_BYTES / 4 / line.max(1)).max(1);
-        // Inputs that do not fit the cache are reloaded for every pair of output blocks, weights for every
+        // Inputs that do not fit the cache are reloaded for every stack of output blocks, weights for every
         // band: inputs cost more if there are few taps, weights if there are few pixels.
         let few = fitting * columns.count < 16 * taps;
         let band = if few { BAND.div_ceil(columns.count) } else { fitting }.min(lines);
         let band = lines.div_ceil(lines.div_ceil(band));
-        let pairs = self.group_blocks.div_ceil(MOST_BLOCKS);
-        let splits = wanted.div_ceil(lines.div_ceil(band)).min(pairs);
+        let stacks = self.group_blocks.div_ceil(W::blocks(self.isa));
+        let splits = wanted.div_ceil(lines.div_ceil(band)).min(stacks);
         // Short bands read the weights more often, so that they are not made for the sake of many items.
         let band = band.min(lines.div_ceil(wanted.min(ENOUGH_ITEMS).div_ceil(splits)));
-        let blocks = pairs.div_ceil(splits) * MOST_BLOCKS;
+        let blocks = stacks.div_ceil(splits) * W::blocks(self.isa);
         Part {
             rows: rows.clone(),
             columns: columns.clone(),
@@ -396,7 +401,6 @@ impl<W: Word> Direct<W> {
             lines,
             band,
             bands: lines.div_ceil(band),
-            blocks,
             splits: self.group_blocks.div_ceil(blocks),
             by_splits: values * self.group_blocks * block > line * lines,
             by_chunks,
@@ -448,7 +452,7 @@ impl<W: Word> Kernel for Direct<W> {
                 (item / part.splits, item % part.splits)
             };
             let lines = band * part.band..((band + 1) * part.band).min(part.lines);
-            let blocks = split * part.blocks..((split + 1) * part.blocks).min(self.group_blocks);
+            let blocks = part.split(split, self.group_blocks)..part.split(split + 1, self.group_blocks);
             W::dispatch(
                 self.isa,
                 Item { conv: self, part, x, w, bias, residual, y: &y, group, lines, blocks },

@@ -12,7 +12,7 @@ const ITEMS: usize = 16;
 /// The maximum number of weights in an item, chosen so that they stay in the L2 cache beside two bands.
 const ITEM_WEIGHTS: usize = 1 << 15;
 /// The maximum number of floats of dy in a tile, chosen so that they stay in the L1 cache beside those of x.
-const BAND: usize = 3072;
+const BAND: usize = 5120;
 /// The same for AVX-512.
 const WIDE_BAND: usize = 6144;
 /// The maximum number of contiguous values in a tile.
@@ -21,8 +21,8 @@ const MOST_VALUES: usize = 14;
 /// The maximum number of blocks of outputs in a tile of an instruction set.
 pub(super) const fn most_blocks(isa: Isa) -> usize {
     match isa {
-        Isa::Avx512 => 3,
-        Isa::Avx2 | Isa::Scalar => 2,
+        Isa::Avx512 | Isa::Avx2 => 3,
+        Isa::Scalar => 2,
     }
 }
 

@@ -88,24 +88,40 @@ impl<const R: usize, const I: usize, const O: usize> Body for RegisterTile<'_, R
                 let mut dy = self.0.dy.add(start(&pixels.dy));
                 let mut at = ahead.at.wrapping_add(start(&ahead.distances));
                 let mut wait = ahead.every;
-                for _ in 0..pixels.columns {
-                    wait -= 1;
-                    if wait == 0 {
-                        s.prefetch(at);
-                        at = at.wrapping_add(ahead.distances.column);
-                        wait = ahead.every;
+                let mut left = pixels.columns;
+                while left > 0 {
+                    let has_products = S::HAS_PRODUCTS && R == 1 && O == 3;
+                    let count = if has_products && left >= 4 { 4 } else { 1 };
+                    for _ in 0..count {
+                        wait -= 1;
+                        if wait == 0 {
+                            s.prefetch(at);
+                            at = at.wrapping_add(ahead.distances.column);
+                            wait = ahead.every;
+                        }
                     }
-                    let gradients: [S::F; O] = std::array::from_fn(|o| s.load(dy.add(o * dy_block)));
-                    for r in 0..R {
-                        for i in 0..I {
-                            let value = s.splat(*x.add(r * values.x_row + i));
-                            for o in 0..O {
-                                acc[r][i][o] = s.fma(value, gradients[o], acc[r][i][o]);
+                    if has_products {
+                        let values = std::array::from_fn(|i| x.add(i));
+                        let gradients = std::array::from_fn(|o| dy.add(o * dy_block));
+                        if count == 4 {
+                            s.add_products::<I, O, 4>(values, pixels.x.column, gradients, &mut acc[0]);
+                        } else {
+                            s.add_products::<I, O, 1>(values, 1, gradients, &mut acc[0]);
+                        }
+                    } else {
+                        let gradients: [S::F; O] = std::array::from_fn(|o| s.load(dy.add(o * dy_block)));
+                        for r in 0..R {
+                            for i in 0..I {
+                                let value = s.splat(*x.add(r * values.x_row + i));
+                                for o in 0..O {
+                                    acc[r][i][o] = s.fma(value, gradients[o], acc[r][i][o]);
+                                }
                             }
                         }
                     }
-                    x = x.add(pixels.x.column);
-                    dy = dy.add(S::LANES);
+                    x = x.add(count * pixels.x.column);
+                    dy = dy.add(count * S::LANES);
+                    left -= count;
                 }
             }
             for r in 0..R {
