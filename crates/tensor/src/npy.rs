@@ -158,7 +158,7 @@ fn parse(file: &mut impl Read, length: u64) -> Result<Array> {
         .ok_or_else(|| Error::input(format!("claims the shape {shape}, more than memory can hold")))?;
     let present = length.saturating_sub((8 + wide + size) as u64);
     if needed as u64 != present {
-        return Err(Error::input(format!(
+        return Err(damaged(&format!(
             "claims {needed} bytes of data (shape {shape}, {dtype}) but contains {present}"
         )));
     }

@@ -46,6 +46,11 @@ const LARGEST_FILE: u64 = 4 << 20;
 pub fn parse(text: &str, batch: Option<usize>) -> Result<Vec<Problem>> {
     let path = Path::new(text);
     if !path.is_file() {
+        // Neither occurs in a problem outside its name, which follows its sizes.
+        let is_path = text.split('"').next().is_some_and(|sizes| sizes.contains(['/', '.']));
+        if is_path {
+            return Err(Error::input(format!("{text}: there is no such file of problems; see bench/README.md")));
+        }
         return Ok(vec![problem(text, batch)?]);
     }
     let content = read_text_limited(path, LARGEST_FILE)?;
