@@ -56,7 +56,7 @@ fn bench_prints_documented_fields() {
         (&["bench", "kernels", "mb1ic3"], "missing"),
         (&["bench", "kernels", "mb1xx3"], "unknown field xx"),
         (&["bench", "kernels", "m4n4k4k"], "the last field has no number"),
-        (&["bench", "kernels", "missing.txt"], "missing.txt: there is no such file of problems"),
+        (&["bench", "kernels", "missing.txt"], "missing.txt: file not found"),
         (&["bench", "kernels", "mb1ic8ih8oc8oh8kh3ph1", "--algorithm", "none"], "available: "),
         (&["bench", "kernels", "m4n4k4", "--algorithm", "none"], "--algorithm applies only to convolutions"),
         (&["bench", "kernels", "m4n4k4", "--direction", "data"], "--direction applies only to convolutions"),

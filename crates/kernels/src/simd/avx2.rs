@@ -138,7 +138,7 @@ unsafe fn add_products_4x3<const N: usize>(
                 columns!([0 ""] [1 " + {step}"] [2 " + 2*{step}"] [3 " + {three}"] step = step * 4, three = step * 12)
             }
             1 => columns!([0 ""]),
-            _ => unreachable!("there is no such loop"),
+            _ => unreachable!("{N} products with a step of {step} have no loop"),
         }
     }
 }

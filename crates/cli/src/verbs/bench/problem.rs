@@ -46,12 +46,9 @@ const LARGEST_FILE: u64 = 4 << 20;
 pub fn parse(text: &str, batch: Option<usize>) -> Result<Vec<Problem>> {
     let path = Path::new(text);
     if !path.is_file() {
-        // Neither occurs in a problem outside its name, which follows its sizes.
-        let is_path = text.split('"').next().is_some_and(|sizes| sizes.contains(['/', '.']));
-        if is_path {
-            return Err(Error::input(format!(
-                "{text}: there is no such file of problems; see bench/README.md"
-            )));
+        // The sizes of a problem contain neither character; its name, in quotation marks, may.
+        if text.split('"').next().is_some_and(|sizes| sizes.contains(['/', '.'])) {
+            return Err(Error::input(format!("{text}: file not found; see bench/README.md")));
         }
         return Ok(vec![problem(text, batch)?]);
     }

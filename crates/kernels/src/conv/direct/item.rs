@@ -7,7 +7,7 @@ use super::{Direct, Part};
 use crate::Halo;
 use crate::conv::Residual;
 use crate::conv::tile::{Chunk, Job, MOST_BLOCKS, Offsets, Place, WIDEST, Word};
-use crate::simd::{Body, Simd};
+use crate::simd::{Body, CACHE_LINE, Simd};
 use crate::threads::Pointer;
 
 /// The most runs of a chunk whose weights are prefetched.
@@ -99,16 +99,17 @@ impl<'a, W: Word> Item<'a, W> {
     /// The lines of weights that a tile prefetches for each run, as the bounds of a range: its share, as tile number
     /// `tile` of `tiles`, of the weights of the next stack of blocks, which often come from memory. The processor seems
     /// to drop prefetches that are too many at a time, and so bands that follow one another with the same weights share
-    /// the lines as well. The range is empty if the weights of two stacks do not fit the L2 cache.
+    /// the lines as well. The range is empty for vectors shorter than a line, and if the weights of two stacks do not
+    /// fit the L2 cache.
     #[inline(always)]
     fn ahead<S: Simd>(&self, chunk: &Chunk, tile: usize, tiles: usize) -> [usize; 2] {
+        let fits = chunk.whole.len() <= MOST_RUNS_AHEAD;
+        if S::LANES < CACHE_LINE || !fits {
+            return [0; 2];
+        }
         let part = self.part;
         let [band, bands] = if part.by_splits { [self.lines.start / part.band, part.bands] } else { [0, 1] };
-        let lines = if chunk.whole.len() > MOST_RUNS_AHEAD {
-            0
-        } else {
-            W::blocks(self.conv.isa) * S::LANES / W::VALUES
-        };
+        let lines = W::blocks(self.conv.isa) * S::LANES / W::VALUES;
         [tile, tile + 1].map(|tile| lines * (band * tiles + tile) / (bands * tiles))
     }
 
