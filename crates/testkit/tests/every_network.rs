@@ -6,6 +6,7 @@
 //! `STRIATE_FORCED`, each implementation of convolutions is forced in turn, in all networks or the one named, at
 //! reduced sizes (`scripts/same-bits.sh`).
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use striate_engine::{Cpu, Inference, Training, Variables};
@@ -153,8 +154,8 @@ fn every_network_runs_and_trains_to_the_same_bits() {
     let (models, has_names) = selected();
     let forces = std::env::var_os("STRIATE_FORCED").is_some();
     let is_full = has_names && !forces;
-    let cpus = [2, 1].map(|threads| Cpu::new(threads).unwrap());
-    for model in &models {
+    let one = |model: &Model| {
+        let cpus = [2, 1].map(|threads| Cpu::new(threads).unwrap());
         let network = if is_full { (model.build)().unwrap() } else { reduced(model) };
         let classes = if is_full { published_classes(&network) } else { CLASSES };
         let start = Instant::now();
@@ -166,6 +167,17 @@ fn every_network_runs_and_trains_to_the_same_bits() {
             }
         };
         println!("{:<20} {:6.2} s, {what}", model.name, start.elapsed().as_secs_f64());
-    }
+    };
+    // Creating a network and comparing its weights take one thread: two networks at a time, if both fit the memory.
+    let (next, workers) = (AtomicUsize::new(0), if is_full { 1 } else { 2 });
+    std::thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(|| {
+                while let Some(model) = models.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    one(model);
+                }
+            });
+        }
+    });
     println!("{} of {} networks run and train", models.len(), striate_models::all().len());
 }

@@ -89,6 +89,9 @@ fn copy<T: Element>(
         (Layout::Plain, Layout::KernelForward { block }) => {
             to_forward_weights(shape, block, source, destination, thread_pool);
         }
+        (Layout::KernelForward { block }, Layout::Plain) => {
+            from_forward_weights(shape, block, source, destination, thread_pool);
+        }
         _ => element_by_element(shape, from, to, source, destination),
     }
 }
@@ -211,6 +214,33 @@ fn to_forward_weights<T: Element>(
             for (input, weights) in weights.chunks_exact(taps).enumerate() {
                 for (tap, weight) in weights.iter().enumerate() {
                     out[(tap * block + input) * block + output] = *weight;
+                }
+            }
+        }
+    });
+}
+
+/// Converts the weights of a convolution's forward direction to plain order.
+fn from_forward_weights<T: Element>(
+    shape: [usize; 4],
+    block: usize,
+    source: &[T],
+    destination: &mut [T],
+    thread_pool: &ThreadPool,
+) {
+    let [_, inputs, h, w] = shape;
+    let (blocks, taps) = (inputs.div_ceil(block), h * w);
+    thread_pool.pieces(destination, block * inputs * taps, |piece, out| {
+        // Writes are contiguous for a block of inputs; what is read fits the L1 cache.
+        for index in 0..blocks {
+            let (i, from) = (index * block, (piece * blocks + index) * taps * block * block);
+            let weights = &source[from..][..taps * block * block];
+            for (output, out) in out.chunks_exact_mut(inputs * taps).enumerate() {
+                let out = &mut out[i * taps..(i + block).min(inputs) * taps];
+                for (input, out) in out.chunks_exact_mut(taps).enumerate() {
+                    for (tap, out) in out.iter_mut().enumerate() {
+                        *out = weights[(tap * block + input) * block + output];
+                    }
                 }
             }
         }

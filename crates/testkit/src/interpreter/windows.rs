@@ -18,17 +18,26 @@ pub(super) fn step(graph: &Graph, node: &Node, r: &[&[f64]], w: &mut [f64]) {
                 let bias = if op.bias { r[2][i / places % channels] } else { 0.0 };
                 *y = bias + residual.map_or(0.0, |residual| residual[i]);
             }
-            each_product(op, input(0), output, |p| w[p.y] += r[0][p.x] * r[1][p.w]);
+            each_row(op, input(0), output, |row| {
+                let (inputs, weight) = (r[0][row.x..].iter().step_by(row.stride), r[1][row.w]);
+                w[row.y..][..row.count].iter_mut().zip(inputs).for_each(|(y, x)| *y += x * weight);
+            });
             w.iter_mut().for_each(|y| *y = activate(op.activation, *y));
         }
         Op::ConvDataGradient(op) => {
             let residual = op.0.residual.then(|| r[2]);
             w.iter_mut().enumerate().for_each(|(i, dx)| *dx = residual.map_or(0.0, |residual| residual[i]));
-            each_product(&op.0, output, input(0), |p| w[p.x] += r[0][p.y] * r[1][p.w]);
+            each_row(&op.0, output, input(0), |row| {
+                let (inputs, weight) = (w[row.x..].iter_mut().step_by(row.stride), r[1][row.w]);
+                inputs.zip(&r[0][row.y..][..row.count]).for_each(|(dx, dy)| *dx += dy * weight);
+            });
         }
         Op::ConvWeightGradient(op) => {
             w.fill(0.0);
-            each_product(&op.0, input(0), input(1), |p| w[p.w] += r[0][p.x] * r[1][p.y]);
+            each_row(&op.0, input(0), input(1), |row| {
+                let inputs = r[0][row.x..].iter().step_by(row.stride);
+                w[row.w] += inputs.zip(&r[1][row.y..][..row.count]).map(|(x, dy)| x * dy).sum::<f64>();
+            });
         }
         Op::LocallyConnected(op) => {
             let units = output[1..].iter().product::<usize>();
@@ -92,16 +101,19 @@ fn largest(x: &[f64], first: usize, elements: &[usize]) -> usize {
     elements.reduce(|best, at| if exceeds(at, best) { at } else { best }).expect("the window is not empty")
 }
 
-/// Offsets into x, w and y of the factors and the sum of one product.
-struct Product {
+/// Products with one weight along a row of outputs, as offsets into x, w and y.
+struct Row {
     x: usize,
     w: usize,
     y: usize,
+    /// The number of products, and the distance of their factors in x; those in y follow one another.
+    count: usize,
+    stride: usize,
 }
 
 /// Calls `visit` for the products of y\[n, o, p\] = Σ w\[o, c, t\] · x\[n, c', p·stride + t·dilation − padding\], where
 /// c' is channel c of the group of o; products with padding are left out.
-fn each_product(op: &Conv, x: &Shape, y: &Shape, mut visit: impl FnMut(Product)) {
+fn each_row(op: &Conv, x: &Shape, y: &Shape, mut visit: impl FnMut(Row)) {
     let (from, to) = (x.ncdhw(), y.ncdhw());
     let taps = taps(extents(x), extents(y), [op.kernel_size, op.stride, op.dilation], op.padding);
     let (inputs, outputs) = (from[1] / op.groups, to[1] / op.groups);
@@ -112,15 +124,31 @@ fn each_product(op: &Conv, x: &Shape, y: &Shape, mut visit: impl FnMut(Product))
             for c in 0..inputs {
                 let channel = o / outputs * inputs + c;
                 for tap in &taps {
-                    visit(Product {
+                    visit(Row {
                         x: (n * from[1] + channel) * x_len + tap.x,
                         w: (o * inputs + c) * window + tap.number,
                         y: (n * to[1] + o) * places + tap.y,
+                        count: tap.count,
+                        stride: tap.stride,
                     });
                 }
             }
         }
     }
+}
+
+/// Offsets into x, w and y of the factors and the sum of one product.
+struct Product {
+    x: usize,
+    w: usize,
+    y: usize,
+}
+
+/// Calls `visit` for each of these products.
+fn each_product(op: &Conv, x: &Shape, y: &Shape, mut visit: impl FnMut(Product)) {
+    each_row(op, x, y, |row| {
+        (0..row.count).for_each(|i| visit(Product { x: row.x + i * row.stride, w: row.w, y: row.y + i }));
+    });
 }
 
 /// The offset of the weight of a product of a locally connected layer with output `y`: its weights
@@ -136,27 +164,33 @@ fn extents(shape: &Shape) -> [usize; 3] {
     extents
 }
 
-/// An element of a window, with offsets in a map of x and a map of y.
+/// An element of the windows along a row, with the offsets of the first of them in a map of x and a map of y.
 struct Tap {
     x: usize,
     y: usize,
     /// The number of the element in its window.
     number: usize,
+    /// The number of windows, and the distance of their elements in x; those in y follow one another.
+    count: usize,
+    stride: usize,
 }
 
-/// All elements of all windows except those in the padding, in the order of y.
+/// All elements of all windows except those in the padding, in the order of their numbers.
 fn taps(x: [usize; 3], y: [usize; 3], sizes: [PerAxis; 3], padding: Padding) -> Vec<Tap> {
     let [kernel, stride, dilation] = sizes.map(PerAxis::array);
     let before = padding.before();
     let mut taps = Vec::new();
-    for (y_at, place) in positions(y).enumerate() {
-        for (number, tap) in positions(kernel).enumerate() {
-            let on = |axis: usize| {
-                let position = place[axis] * stride[axis] + tap[axis] * dilation[axis];
-                position.checked_sub(before[axis]).filter(|position| *position < x[axis])
-            };
-            if let (Some(d), Some(h), Some(w)) = (on(0), on(1), on(2)) {
-                taps.push(Tap { x: (d * x[1] + h) * x[2] + w, y: y_at, number });
+    for (number, tap) in positions(kernel).enumerate() {
+        let on = |axis: usize, place: usize| {
+            let position = place * stride[axis] + tap[axis] * dilation[axis];
+            position.checked_sub(before[axis]).filter(|position| *position < x[axis])
+        };
+        let columns: Vec<usize> = (0..y[2]).filter(|place| on(2, *place).is_some()).collect();
+        let Some(first) = columns.first() else { continue };
+        for [depth, height, _] in positions([y[0], y[1], 1]) {
+            if let (Some(d), Some(h), Some(w)) = (on(0, depth), on(1, height), on(2, *first)) {
+                let (x, y) = ((d * x[1] + h) * x[2] + w, (depth * y[1] + height) * y[2] + first);
+                taps.push(Tap { x, y, number, count: columns.len(), stride: stride[2] });
             }
         }
     }
@@ -193,7 +227,7 @@ impl Windows {
         let places = to.iter().product();
         let mut elements = vec![Vec::new(); places];
         for tap in taps(from, to, sizes, padding) {
-            elements[tap.y].push(tap.x);
+            (0..tap.count).for_each(|i| elements[tap.y + i].push(tap.x + i * tap.stride));
         }
         let mut divisors: Vec<usize> = elements.iter().map(Vec::len).collect();
         if padding_counts {
@@ -201,7 +235,7 @@ impl Windows {
             let padded = std::array::from_fn(|axis| before[axis] + from[axis] + after[axis]);
             divisors = vec![0; places];
             for tap in taps(padded, to, sizes, Padding::default()) {
-                divisors[tap.y] += 1;
+                divisors[tap.y..][..tap.count].iter_mut().for_each(|divisor| *divisor += 1);
             }
         }
         Windows { elements, divisors, maps: x[0] * x[1], x_len: from.iter().product() }

@@ -112,7 +112,7 @@ impl Values {
 }
 
 /// The offset in a map of x of what the first pixel sees through the first tap.
-fn first_tap(d: &ConvDesc, x: &Maps) -> usize {
+pub(super) fn first_tap(d: &ConvDesc, x: &Maps) -> usize {
     (x.halo.top - d.padding[0]) * x.row_len() + (x.halo.left - d.padding[1]) * x.block
 }
 
@@ -141,8 +141,12 @@ impl Division {
         // What an item reads comes from memory for each of them: x for each set of blocks, dy for each set of maps.
         let seen = |axis: usize| d.input[axis].min(d.output[axis] * d.kernel[axis]);
         let (x, dy) = (maps * seen(0) * seen(1) * x_block, blocks * d.output[0] * d.output[1] * isa.block());
-        let item =
-            |most: usize| [longest_part(maps, most), longest_part(blocks, (products / most).min(blocks))];
+        let item = |most: usize| {
+            let fit = (products / most).min(blocks);
+            // Whole tiles: with AVX-512, those of two blocks have as many sums as those of three.
+            let whole = if isa == Isa::Avx512 { 1 } else { most_blocks(isa) };
+            [longest_part(maps, most), longest_part(blocks, (fit / whole * whole).max(fit.min(whole)))]
+        };
         let reads = |item: &[usize; 2]| x * blocks.div_ceil(item[1]) + dy * maps.div_ceil(item[0]);
         // If equal, more maps: their weights are contiguous, those of many blocks may compete for places in the cache.
         let [item_maps, item_blocks] =

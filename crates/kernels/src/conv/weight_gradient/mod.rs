@@ -5,8 +5,10 @@
 //! values are channels under neighboring taps; for planar inputs, neighboring taps of one or more rows. An item of the
 //! grid takes several maps of x and blocks of dy: while the tiles of some blocks of dy, which are in the L1 cache, are
 //! computed, the maps of x come from the L2 cache. If there are few items, the batch is split into slices with separate
-//! sums, which are then added in order; the number of slices depends only on the descriptor.
+//! sums, which are then added in order; the number of slices depends only on the descriptor. Strided 1×1 convolutions
+//! first copy the pixels that they see.
 
+mod copies;
 mod division;
 mod item;
 mod tile;
@@ -19,9 +21,10 @@ use super::direct::needed_halo;
 use super::geometry::{groups_fill_blocks, has_few_taps};
 use crate::isa::Isa;
 use crate::layout::maps::Maps;
-use crate::simd::dispatch;
+use crate::simd::{CACHE_LINE, dispatch};
 use crate::threads::Pointer;
 use crate::{Context, Implementation, Kernel};
+use copies::Copies;
 use division::{Division, Values, split};
 use item::{Band, Extent, Item};
 use tile::{Distances, Pixels};
@@ -76,6 +79,9 @@ impl Implementation<ConvDesc> for PlanarInput {
 
 /// A weight gradient bound to its descriptor and layouts.
 pub(super) struct Bound {
+    /// The copies that are read instead of x, if there are any.
+    copies: Option<Copies>,
+    /// The convolution of x or of the copies.
     d: ConvDesc,
     isa: Isa,
     x: Maps,
@@ -101,7 +107,9 @@ pub(super) struct Bound {
 impl Bound {
     pub fn new(d: &ConvDesc, isa: Isa, layouts: &[Layout]) -> Bound {
         let block = isa.block();
-        let x = Maps::new([d.batch, d.in_channels, d.input[0], d.input[1]], layouts[0]);
+        let whole = Maps::new([d.batch, d.in_channels, d.input[0], d.input[1]], layouts[0]);
+        let copies = Copies::new(d, &whole);
+        let (d, x) = copies.as_ref().map_or((d, whole), |copies| (&copies.dense, copies.maps));
         let dy = Maps::new([d.batch, d.out_channels, d.output[0], d.output[1]], layouts[1]);
         let group_channels = d.in_channels / d.groups;
         let group_maps = group_channels.div_ceil(x.block);
@@ -121,6 +129,7 @@ impl Bound {
             division: Division::new(d, isa, x.block, [group_maps, group_blocks], w_map),
             dw_len: d.groups * group_blocks * group_maps * w_map,
             d: d.clone(),
+            copies,
             isa,
             x,
             dy,
@@ -135,8 +144,8 @@ impl Kernel for Bound {
 
     fn run(&self, context: &Context, views: &mut Views) {
         let (x, dy, dw) = (views.read::<f32>(0), views.read::<f32>(1), views.write::<f32>(0));
-        let sums = if self.division.slices > 1 { views.write::<f32>(1) } else { &mut [] };
-        self.compute(context, x, dy, dw, sums);
+        let scratch = if self.scratch_len() > 0 { views.write::<f32>(1) } else { &mut [] };
+        self.compute(context, x, dy, dw, scratch);
     }
 }
 
@@ -146,13 +155,27 @@ impl Bound {
         self.dw_len
     }
 
-    /// The number of floats of scratch memory: the sums of the slices.
+    /// The number of floats of scratch memory: the copies of x and the sums of the slices.
     pub fn scratch_len(&self) -> usize {
-        if self.division.slices > 1 { self.division.slices * self.dw_len } else { 0 }
+        let sums = if self.division.slices > 1 { self.division.slices * self.dw_len } else { 0 };
+        self.copies_len() + sums
     }
 
-    /// Computes dw with `sums` as scratch memory.
-    pub fn compute(&self, context: &Context, x: &[f32], dy: &[f32], dw: &mut [f32], sums: &mut [f32]) {
+    fn copies_len(&self) -> usize {
+        self.copies.as_ref().map_or(0, |copies| copies.maps.len().next_multiple_of(CACHE_LINE))
+    }
+
+    /// Computes dw.
+    pub fn compute(&self, context: &Context, x: &[f32], dy: &[f32], dw: &mut [f32], scratch: &mut [f32]) {
+        assert_eq!(scratch.len(), self.scratch_len(), "the scratch memory must have the requested length");
+        let (copied, sums) = scratch.split_at_mut(self.copies_len());
+        let x = match &self.copies {
+            Some(copies) => {
+                copies.make(self.isa, context.thread_pool, x, copied);
+                &*copied
+            }
+            None => x,
+        };
         assert!(
             x.len() >= self.x.len() && dy.len() >= self.dy.len() && dw.len() == self.dw_len,
             "operand lengths must match the layouts"
@@ -160,7 +183,6 @@ impl Bound {
         if self.division.slices == 1 {
             return self.sum(context, x, dy, dw);
         }
-        assert_eq!(sums.len(), self.scratch_len(), "the scratch memory must have the requested length");
         self.sum(context, x, dy, sums);
         let sums = &*sums;
         context.thread_pool.pieces(dw, 4096, |piece, dw| {
