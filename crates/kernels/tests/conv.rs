@@ -251,8 +251,9 @@ proptest! {
         prop_assert_eq!(ran.iter().any(|name| name.contains("data_gradient_winograd")), has_data_gradient);
     }
 
-    /// Few planar channels under several rows of taps, or many channels under one tap, whose strided pixels are copied if
-    /// there are many outputs; outputs that divide into tiles of different numbers of blocks; and bands of several images.
+    /// Few planar channels under several rows of taps; or many channels under one tap, whose pixels are copied if they
+    /// are strided and there are many outputs. Outputs divide into tiles of different numbers of blocks, and bands
+    /// contain several images.
     #[test]
     fn weight_gradients_of_many_outputs_match_the_reference(
         d in conv_desc(),
@@ -260,7 +261,8 @@ proptest! {
         in_channels in 1usize..=70,
         out_channels in prop_oneof![33usize..=130, 128usize..=144],
         kernel in (1usize..=7, 1usize..=7),
-        stride in 1usize..=3,
+        stride in (1usize..=3, 1usize..=3),
+        groups in 1usize..=2,
         dilation in 1usize..=2,
         padding in 0usize..=1,
         side in 1usize..=6,
@@ -268,11 +270,15 @@ proptest! {
     ) {
         let (in_channels, kernel) =
             if is_planar { (in_channels % 4 + 1, [kernel.0, kernel.1]) } else { (in_channels, [1; 2]) };
-        let reach = kernel.map(|extent| (extent - 1) * dilation + 1);
-        let input = reach.map(|reach| (side - 1) * stride + reach);
-        let (stride, dilation, padding) = ([stride; 2], [dilation; 2], [padding; 2]);
+        let groups = if is_planar { 1 } else { groups };
+        let (in_channels, out_channels) = match groups {
+            1 => (in_channels, out_channels),
+            _ => (groups * in_channels.next_multiple_of(16), groups * out_channels.next_multiple_of(16)),
+        };
+        let (stride, dilation, padding) = ([stride.0, stride.1], [dilation; 2], [padding; 2]);
+        let reach = [0, 1].map(|axis| (kernel[axis] - 1) * dilation[axis] + 1);
+        let input = [0, 1].map(|axis| (side - 1) * stride[axis] + reach[axis]);
         let output = [0, 1].map(|axis| (input[axis] + 2 * padding[axis] - reach[axis]) / stride[axis] + 1);
-        let groups = 1;
         let d = ConvDesc { batch, in_channels, out_channels, groups, kernel, stride, dilation, padding, input, output, ..d };
         let ran = check_weight_gradient(&d);
         let name = if is_planar { "conv_weight_gradient_planar_f32" } else { "conv_weight_gradient_direct_f32" };

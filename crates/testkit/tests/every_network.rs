@@ -154,27 +154,28 @@ fn every_network_runs_and_trains_to_the_same_bits() {
     let (models, has_names) = selected();
     let forces = std::env::var_os("STRIATE_FORCED").is_some();
     let is_full = has_names && !forces;
-    let one = |model: &Model| {
-        let cpus = [2, 1].map(|threads| Cpu::new(threads).unwrap());
+    let check_model = |model: &Model, cpus: &[Cpu; 2]| {
         let network = if is_full { (model.build)().unwrap() } else { reduced(model) };
         let classes = if is_full { published_classes(&network) } else { CLASSES };
         let start = Instant::now();
         let what = match forces {
             true => format!("the same bits with {}", check_forced(&network).join(", ")),
             false => {
-                let (loss, bytes) = check(&network, classes, &cpus);
+                let (loss, bytes) = check(&network, classes, cpus);
                 format!("{:6.0} MB, loss {loss:.3}", bytes as f64 / 1e6)
             }
         };
         println!("{:<20} {:6.2} s, {what}", model.name, start.elapsed().as_secs_f64());
     };
-    // Creating a network and comparing its weights take one thread: two networks at a time, if both fit the memory.
+    // Creating a network and comparing its weights use one thread, so that two networks run at a time, except at full
+    // size, where two may not fit the memory.
     let (next, workers) = (AtomicUsize::new(0), if is_full { 1 } else { 2 });
     std::thread::scope(|scope| {
         for _ in 0..workers {
             scope.spawn(|| {
+                let cpus = [2, 1].map(|threads| Cpu::new(threads).unwrap());
                 while let Some(model) = models.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    one(model);
+                    check_model(model, &cpus);
                 }
             });
         }

@@ -136,8 +136,8 @@ impl Kernel for OwnWeights {
 
     fn run(&self, context: &Context, views: &mut Views) {
         let (x, dy, dw) = (views.read::<f32>(0), views.read::<f32>(1), views.write::<f32>(0));
-        let (all, sums) = views.write::<f32>(1).split_at_mut(self.all.dw_len());
-        self.all.compute(context, x, dy, all, sums);
+        let (all, scratch) = views.write::<f32>(1).split_at_mut(self.all.dw_len());
+        self.all.compute(context, x, dy, all, scratch);
         let plain = Layout::Plain;
         each_weight(self.groups, self.shape, self.block, |index, packed| {
             dw[plain.offset(self.shape, index)] = all[packed];

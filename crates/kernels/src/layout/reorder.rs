@@ -208,7 +208,7 @@ fn to_forward_weights<T: Element>(
         if real_outputs.min(real_inputs) < block {
             out.fill(T::zeroed());
         }
-        // Reads are contiguous; what is written fits the L1 cache.
+        // Reads are contiguous; for small kernels, what is written fits the L1 cache.
         for output in 0..real_outputs {
             let weights = &source[((o + output) * inputs + i) * taps..][..real_inputs * taps];
             for (input, weights) in weights.chunks_exact(taps).enumerate() {
@@ -231,7 +231,7 @@ fn from_forward_weights<T: Element>(
     let [_, inputs, h, w] = shape;
     let (blocks, taps) = (inputs.div_ceil(block), h * w);
     thread_pool.pieces(destination, block * inputs * taps, |piece, out| {
-        // Writes are contiguous for a block of inputs; what is read fits the L1 cache.
+        // Writes are contiguous for a block of inputs; for small kernels, what is read fits the L1 cache.
         for index in 0..blocks {
             let (i, from) = (index * block, (piece * blocks + index) * taps * block * block);
             let weights = &source[from..][..taps * block * block];

@@ -106,8 +106,9 @@ struct Row {
     x: usize,
     w: usize,
     y: usize,
-    /// The number of products, and the distance of their factors in x; those in y follow one another.
+    /// The number of products.
     count: usize,
+    /// The distance in x between the factors of adjacent products; those in y are contiguous.
     stride: usize,
 }
 
@@ -144,7 +145,7 @@ struct Product {
     y: usize,
 }
 
-/// Calls `visit` for each of these products.
+/// Like [`each_row`], but calls `visit` for each product.
 fn each_product(op: &Conv, x: &Shape, y: &Shape, mut visit: impl FnMut(Product)) {
     each_row(op, x, y, |row| {
         (0..row.count).for_each(|i| visit(Product { x: row.x + i * row.stride, w: row.w, y: row.y + i }));
@@ -164,14 +165,15 @@ fn extents(shape: &Shape) -> [usize; 3] {
     extents
 }
 
-/// An element of the windows along a row, with the offsets of the first of them in a map of x and a map of y.
+/// An element of the windows along a row of y, with the offsets in a map of x and of y for the first of these windows.
 struct Tap {
     x: usize,
     y: usize,
     /// The number of the element in its window.
     number: usize,
-    /// The number of windows, and the distance of their elements in x; those in y follow one another.
+    /// The number of windows.
     count: usize,
+    /// The distance in x between the elements of adjacent windows; those in y are contiguous.
     stride: usize,
 }
 

@@ -14,10 +14,8 @@ const FEWEST_OUTPUTS: usize = 128;
 
 /// The copies of the pixels of x that a convolution sees.
 pub(super) struct Copies {
-    /// The convolution of the copies, which has the same weights.
-    pub dense: ConvDesc,
     x: Maps,
-    pub maps: Maps,
+    maps: Maps,
     /// The offset in a map of x of the first pixel.
     first: usize,
     /// Distances in x between rows and columns of pixels.
@@ -25,9 +23,10 @@ pub(super) struct Copies {
 }
 
 impl Copies {
-    /// The copies for `d`, if they are worthwhile.
-    pub fn new(d: &ConvDesc, x: &Maps) -> Option<Copies> {
+    /// The copies for `d`, if they are worthwhile, and the convolution of the copies, which has the same weights.
+    pub fn new(d: &ConvDesc, x: &Maps) -> Option<(Copies, ConvDesc)> {
         let has_many_outputs = d.out_channels / d.groups >= FEWEST_OUTPUTS;
+        // If only rows are strided, the pixels of a row follow one another already.
         if d.kernel != [1; 2] || d.stride[1] == 1 || x.block == 1 || !has_many_outputs {
             return None;
         }
@@ -35,15 +34,19 @@ impl Copies {
         let layout = Layout::Channels { block: x.block, halo: Halo::NONE };
         let maps = Maps::new([d.batch, d.in_channels, d.output[0], d.output[1]], layout);
         let pixel = [d.stride[0] * x.row_len(), d.stride[1] * x.block];
-        Some(Copies { dense, x: *x, maps, first: first_tap(d, x), pixel })
+        Some((Copies { x: *x, maps, first: first_tap(d, x), pixel }, dense))
+    }
+
+    /// The maps of the copies.
+    pub fn maps(&self) -> Maps {
+        self.maps
     }
 
     /// Copies the pixels of x.
-    pub fn make(&self, isa: Isa, thread_pool: &ThreadPool, x: &[f32], copies: &mut [f32]) {
-        assert!(
-            x.len() >= self.x.len() && copies.len() >= self.maps.len(),
-            "operand lengths must match the layouts"
-        );
+    pub fn copy(&self, isa: Isa, thread_pool: &ThreadPool, x: &[f32], copies: &mut [f32]) {
+        assert_eq!(self.maps.block, isa.block(), "a pixel is a vector");
+        assert!(x.len() >= self.x.len(), "operand lengths must match the layouts");
+        assert!(copies.len() >= self.maps.len(), "the scratch memory must have the requested length");
         let to = Pointer(copies.as_mut_ptr());
         thread_pool.run(self.maps.count, |map| {
             let from = x[self.x.at(map) + self.first..].as_ptr();
@@ -68,10 +71,11 @@ impl Body for Map<'_> {
         let [rows, columns] = maps.size;
         for row in 0..rows {
             for column in 0..columns {
-                // SAFETY: these pixels, with a vector of channels each, lie within the maps.
+                // SAFETY: `Copies::copy` checked the lengths and that a pixel is a vector; the halo covers what the
+                // convolution sees, so that all pixels lie within their maps.
                 unsafe {
-                    let pixel = s.load(self.from.add(row * pixel[0] + column * pixel[1]));
-                    s.store(self.to.add((row * columns + column) * S::LANES), pixel);
+                    let vector = s.load(self.from.add(row * pixel[0] + column * pixel[1]));
+                    s.store(self.to.add((row * columns + column) * S::LANES), vector);
                 }
             }
         }

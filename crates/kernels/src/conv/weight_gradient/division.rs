@@ -143,9 +143,11 @@ impl Division {
         let (x, dy) = (maps * seen(0) * seen(1) * x_block, blocks * d.output[0] * d.output[1] * isa.block());
         let item = |most: usize| {
             let fit = (products / most).min(blocks);
-            // Whole tiles: with AVX-512, those of two blocks have as many sums as those of three.
-            let whole = if isa == Isa::Avx512 { 1 } else { most_blocks(isa) };
-            [longest_part(maps, most), longest_part(blocks, (fit / whole * whole).max(fit.min(whole)))]
+            // With AVX2, only full tiles use `Simd::add_products`.
+            let tile = if isa == Isa::Avx2 { most_blocks(isa) } else { 1 };
+            let even = longest_part(blocks, fit).next_multiple_of(tile).min(blocks);
+            let item_blocks = if even <= fit { even } else { (fit / tile * tile).max(fit.min(tile)) };
+            [longest_part(maps, most), item_blocks]
         };
         let reads = |item: &[usize; 2]| x * blocks.div_ceil(item[1]) + dy * maps.div_ceil(item[0]);
         // If equal, more maps: their weights are contiguous, those of many blocks may compete for places in the cache.

@@ -5,8 +5,8 @@
 //! values are channels under neighboring taps; for planar inputs, neighboring taps of one or more rows. An item of the
 //! grid takes several maps of x and blocks of dy: while the tiles of some blocks of dy, which are in the L1 cache, are
 //! computed, the maps of x come from the L2 cache. If there are few items, the batch is split into slices with separate
-//! sums, which are then added in order; the number of slices depends only on the descriptor. Strided 1×1 convolutions
-//! first copy the pixels that they see.
+//! sums, which are then added in order; the number of slices depends only on the descriptor. Strided 1×1
+//! convolutions with many outputs first copy the pixels that they see.
 
 mod copies;
 mod division;
@@ -84,6 +84,7 @@ pub(super) struct Bound {
     /// The convolution of x or of the copies.
     d: ConvDesc,
     isa: Isa,
+    /// The maps of x or of the copies.
     x: Maps,
     dy: Maps,
     /// The values that a pixel sees in a map (a block of channels, or one planar channel).
@@ -107,9 +108,10 @@ pub(super) struct Bound {
 impl Bound {
     pub fn new(d: &ConvDesc, isa: Isa, layouts: &[Layout]) -> Bound {
         let block = isa.block();
-        let whole = Maps::new([d.batch, d.in_channels, d.input[0], d.input[1]], layouts[0]);
-        let copies = Copies::new(d, &whole);
-        let (d, x) = copies.as_ref().map_or((d, whole), |copies| (&copies.dense, copies.maps));
+        let x = Maps::new([d.batch, d.in_channels, d.input[0], d.input[1]], layouts[0]);
+        let (copies, d) =
+            Copies::new(d, &x).map_or((None, d.clone()), |(copies, dense)| (Some(copies), dense));
+        let (x, d) = (copies.as_ref().map_or(x, Copies::maps), &d);
         let dy = Maps::new([d.batch, d.out_channels, d.output[0], d.output[1]], layouts[1]);
         let group_channels = d.in_channels / d.groups;
         let group_maps = group_channels.div_ceil(x.block);
@@ -162,24 +164,27 @@ impl Bound {
     }
 
     fn copies_len(&self) -> usize {
-        self.copies.as_ref().map_or(0, |copies| copies.maps.len().next_multiple_of(CACHE_LINE))
+        self.copies.as_ref().map_or(0, |copies| copies.maps().len().next_multiple_of(CACHE_LINE))
     }
 
     /// Computes dw.
     pub fn compute(&self, context: &Context, x: &[f32], dy: &[f32], dw: &mut [f32], scratch: &mut [f32]) {
+        assert!(
+            dy.len() >= self.dy.len() && dw.len() == self.dw_len,
+            "operand lengths must match the layouts"
+        );
         assert_eq!(scratch.len(), self.scratch_len(), "the scratch memory must have the requested length");
         let (copied, sums) = scratch.split_at_mut(self.copies_len());
         let x = match &self.copies {
             Some(copies) => {
-                copies.make(self.isa, context.thread_pool, x, copied);
+                copies.copy(self.isa, context.thread_pool, x, copied);
                 &*copied
             }
-            None => x,
+            None => {
+                assert!(x.len() >= self.x.len(), "operand lengths must match the layouts");
+                x
+            }
         };
-        assert!(
-            x.len() >= self.x.len() && dy.len() >= self.dy.len() && dw.len() == self.dw_len,
-            "operand lengths must match the layouts"
-        );
         if self.division.slices == 1 {
             return self.sum(context, x, dy, dw);
         }

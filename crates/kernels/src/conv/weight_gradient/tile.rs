@@ -77,61 +77,89 @@ impl<const R: usize, const I: usize, const O: usize> Body for RegisterTile<'_, R
         if R * I * O > S::ACCUMULATORS {
             unreachable!("tiles are chosen to fit the registers");
         }
-        let Tile { values, dy_block, dw_block, pixels, ahead, .. } = self.0;
+        let Tile { values, x, dy, dw, dw_block, pixels, ahead, .. } = self.0;
         let mut acc = [[[s.zero(); O]; I]; R];
         // SAFETY: the caller of `Tile::sum` guarantees that all these addresses are valid.
         unsafe {
-            for row in 0..pixels.images * pixels.rows {
-                let (image, row) = (row / pixels.rows, row % pixels.rows);
-                let start = |distances: &Distances| image * distances.image + row * distances.row;
-                let mut x = self.0.x.add(start(&pixels.x));
-                let mut dy = self.0.dy.add(start(&pixels.dy));
-                let mut at = ahead.at.wrapping_add(start(&ahead.distances));
-                let mut wait = ahead.every;
-                let mut left = pixels.columns;
-                while left > 0 {
-                    let has_products = S::HAS_PRODUCTS && R == 1 && O == 3;
-                    let count = if has_products && left >= 4 { 4 } else { 1 };
-                    for _ in 0..count {
-                        wait -= 1;
-                        if wait == 0 {
-                            s.prefetch(at);
-                            at = at.wrapping_add(ahead.distances.column);
-                            wait = ahead.every;
-                        }
-                    }
-                    if has_products {
-                        let values = std::array::from_fn(|i| x.add(i));
-                        let gradients = std::array::from_fn(|o| dy.add(o * dy_block));
-                        if count == 4 {
-                            s.add_products::<I, O, 4>(values, pixels.x.column, gradients, &mut acc[0]);
-                        } else {
-                            s.add_products::<I, O, 1>(values, 1, gradients, &mut acc[0]);
-                        }
-                    } else {
-                        let gradients: [S::F; O] = std::array::from_fn(|o| s.load(dy.add(o * dy_block)));
-                        for r in 0..R {
-                            for i in 0..I {
-                                let value = s.splat(*x.add(r * values.x_row + i));
-                                for o in 0..O {
-                                    acc[r][i][o] = s.fma(value, gradients[o], acc[r][i][o]);
-                                }
-                            }
-                        }
-                    }
-                    x = x.add(count * pixels.x.column);
-                    dy = dy.add(count * S::LANES);
-                    left -= count;
+            for image in 0..pixels.images {
+                // Without divisions, which would take longer than the products of a short row.
+                let mut row = [pixels.x.image, pixels.dy.image, ahead.distances.image].map(|len| image * len);
+                for _ in 0..pixels.rows {
+                    self.add_row(s, x.add(row[0]), dy.add(row[1]), ahead.at.wrapping_add(row[2]), &mut acc);
+                    row[0] += pixels.x.row;
+                    row[1] += pixels.dy.row;
+                    row[2] += ahead.distances.row;
                 }
             }
             for r in 0..R {
                 for i in 0..I {
                     for o in 0..O {
-                        let dw = self.0.dw.add(r * values.w_row + i * S::LANES + o * dw_block);
+                        let dw = dw.add(r * values.w_row + i * S::LANES + o * dw_block);
                         s.store(dw, s.add(s.load(dw), acc[r][i][o]));
                     }
                 }
             }
+        }
+    }
+}
+
+impl<const R: usize, const I: usize, const O: usize> RegisterTile<'_, R, I, O> {
+    /// Adds the products of a row of pixels, whose first values are at `x` and whose first vector is at `dy`, and
+    /// prefetches pixels from `at` on.
+    ///
+    /// # Safety
+    /// The pixels must belong to valid operands.
+    #[inline(always)]
+    unsafe fn add_row<S: Simd>(
+        &self,
+        s: S,
+        mut x: *const f32,
+        mut dy: *const f32,
+        mut at: *const f32,
+        acc: &mut [[[S::F; O]; I]; R],
+    ) {
+        let Tile { values, dy_block, pixels, ahead, .. } = self.0;
+        let has_products = S::HAS_PRODUCTS && R == 1 && O == 3;
+        let (mut left, mut wait) = (pixels.columns, ahead.every);
+        while left > 0 {
+            let count = if has_products && left >= 4 { 4 } else { 1 };
+            if wait > count {
+                wait -= count;
+            } else {
+                for _ in 0..count {
+                    wait -= 1;
+                    if wait == 0 {
+                        s.prefetch(at);
+                        at = at.wrapping_add(ahead.distances.column);
+                        wait = ahead.every;
+                    }
+                }
+            }
+            // SAFETY: guaranteed by the caller.
+            unsafe {
+                if has_products {
+                    let values = std::array::from_fn(|i| x.add(i));
+                    let gradients = std::array::from_fn(|o| dy.add(o * dy_block));
+                    if count == 4 {
+                        s.add_products::<I, O, 4>(values, pixels.x.column, gradients, &mut acc[0]);
+                    } else {
+                        s.add_products::<I, O, 1>(values, 1, gradients, &mut acc[0]);
+                    }
+                } else {
+                    let gradients: [S::F; O] = std::array::from_fn(|o| s.load(dy.add(o * dy_block)));
+                    for r in 0..R {
+                        for i in 0..I {
+                            let value = s.splat(*x.add(r * values.x_row + i));
+                            for o in 0..O {
+                                acc[r][i][o] = s.fma(value, gradients[o], acc[r][i][o]);
+                            }
+                        }
+                    }
+                }
+                x = x.add(count * pixels.x.column);
+                dy = dy.add(count * S::LANES);
+            }
+            left -= count;
         }
     }
 }
