@@ -11,6 +11,11 @@
 #   PYTHON   Python with Pillow, by default python3
 #   OUT      folder of the images and runs, by default a temporary one
 set -uo pipefail
+# Relative to the caller's folder.
+if [ -n "${STRIATE:-}" ]; then
+    program=$(type -P "$STRIATE") || { echo "defaults-train: \$STRIATE is not a program: $STRIATE" >&2; exit 1; }
+    STRIATE=$(realpath "$program")
+fi
 cd "$(dirname "$0")/.."
 if [ -z "${STRIATE:-}" ]; then
     cargo build --release --package striate-cli || exit 1

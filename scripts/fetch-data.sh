@@ -10,9 +10,12 @@ if [ -n "${STRIATE_DATA:-}" ]; then
     # Relative to the caller's folder, not to the repository.
     case $STRIATE_DATA in /*) ;; *) export STRIATE_DATA="$PWD/$STRIATE_DATA" ;; esac
 fi
-# The program as the caller would start it.
+say() { echo "fetch-data: $*"; }
+fail() { echo "fetch-data: $*" >&2; exit 1; }
+
+# Relative to the caller's folder, like $STRIATE_DATA.
 if [ -n "${STRIATE:-}" ]; then
-    program=$(command -v "$STRIATE") || { echo "fetch-data: \$STRIATE is not a program: $STRIATE" >&2; exit 1; }
+    program=$(type -P "$STRIATE") || fail "\$STRIATE is not a program: $STRIATE"
     STRIATE=$(realpath "$program")
 fi
 cd "$(dirname "$0")/.."
@@ -20,8 +23,6 @@ cd "$(dirname "$0")/.."
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-say() { echo "fetch-data: $*"; }
-fail() { echo "fetch-data: $*" >&2; exit 1; }
 need() { command -v "$1" > /dev/null || fail "$2 needs $1: $3"; }
 # Runs the program that $STRIATE names, or else the one built here.
 striate() {

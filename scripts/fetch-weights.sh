@@ -11,18 +11,20 @@ STRIATE_DATA="${STRIATE_DATA:-${XDG_CACHE_HOME:-$HOME/.cache}/striate}"
 case $STRIATE_DATA in /*) ;; *) STRIATE_DATA="$PWD/$STRIATE_DATA" ;; esac
 export STRIATE_DATA
 data="$STRIATE_DATA/weights"
-mkdir -p "$data/photographs"
-# The program as the caller would start it.
+
+say() { echo "fetch-weights: $*"; }
+fail() { echo "fetch-weights: $*" >&2; exit 1; }
+
+# Relative to the caller's folder, like $STRIATE_DATA.
 if [ -n "${STRIATE:-}" ]; then
-    program=$(command -v "$STRIATE") || { echo "fetch-weights: \$STRIATE is not a program: $STRIATE" >&2; exit 1; }
+    program=$(type -P "$STRIATE") || fail "\$STRIATE is not a program: $STRIATE"
     STRIATE=$(realpath "$program")
 fi
+mkdir -p "$data/photographs"
 cd "$(dirname "$0")/.."
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-say() { echo "fetch-weights: $*"; }
-fail() { echo "fetch-weights: $*" >&2; exit 1; }
 # Runs the program that $STRIATE names, or else the one built here.
 striate() {
     if [ -n "${STRIATE:-}" ]; then "$STRIATE" "$@"; else cargo run --quiet --release --package striate-cli -- "$@"; fi

@@ -251,9 +251,9 @@ proptest! {
         prop_assert_eq!(ran.iter().any(|name| name.contains("data_gradient_winograd")), has_data_gradient);
     }
 
-    /// Few planar channels under several rows of taps; or many channels under one tap, whose pixels are copied if they
-    /// are strided and there are many outputs. Outputs divide into tiles of different numbers of blocks, and bands
-    /// contain several images.
+    /// Few planar channels under several rows of taps; or many channels under one tap, in one or two groups, whose pixels
+    /// are copied if they are strided and there are many outputs. Outputs divide into tiles of different numbers of
+    /// blocks, and bands contain several images.
     #[test]
     fn weight_gradients_of_many_outputs_match_the_reference(
         d in conv_desc(),
@@ -268,9 +268,8 @@ proptest! {
         side in 1usize..=6,
         batch in prop::sample::select(vec![1usize, 2, 17]),
     ) {
-        let (in_channels, kernel) =
-            if is_planar { (in_channels % 4 + 1, [kernel.0, kernel.1]) } else { (in_channels, [1; 2]) };
-        let groups = if is_planar { 1 } else { groups };
+        let (in_channels, kernel, groups) =
+            if is_planar { (in_channels % 4 + 1, [kernel.0, kernel.1], 1) } else { (in_channels, [1; 2], groups) };
         let (in_channels, out_channels) = match groups {
             1 => (in_channels, out_channels),
             _ => (groups * in_channels.next_multiple_of(16), groups * out_channels.next_multiple_of(16)),

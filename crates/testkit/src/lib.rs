@@ -1,5 +1,5 @@
 //! Test utilities: an f64 interpreter for graphs, small networks that use every operation, gradient checks by
-//! finite differences, formulas shared with reference scripts, reported skips, an HTTP server, writers of
+//! finite differences, formulas shared with reference scripts, work on several items at a time, reported skips, an HTTP server, writers of
 //! protocol buffers and ONNX messages.
 
 pub mod allocation;
@@ -11,7 +11,9 @@ pub mod networks;
 pub mod onnx;
 pub mod protobuf;
 pub mod server;
+mod side_by_side;
 mod skip;
 
 pub use interpreter::{Interpreter, Values};
+pub use side_by_side::each_of;
 pub use skip::missing_data;

@@ -6,7 +6,6 @@
 //! `STRIATE_FORCED`, each implementation of convolutions is forced in turn, in all networks or the one named, at
 //! reduced sizes (`scripts/same-bits.sh`).
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use striate_engine::{Cpu, Inference, Training, Variables};
@@ -15,6 +14,7 @@ use striate_graph::{Network, Op, Optimizer, Role, TrainingSpec};
 use striate_models::Model;
 use striate_tensor::Shape;
 use striate_tensor::random::{Random, Stream};
+use striate_testkit::each_of;
 
 const BATCH: usize = 2;
 const CLASSES: usize = 10;
@@ -154,31 +154,21 @@ fn every_network_runs_and_trains_to_the_same_bits() {
     let (models, has_names) = selected();
     let forces = std::env::var_os("STRIATE_FORCED").is_some();
     let is_full = has_names && !forces;
-    let check_model = |model: &Model, cpus: &[Cpu; 2]| {
+    // Creating a network and comparing its weights use one thread; therefore two networks run at a time, except at full
+    // size, where two may not fit in memory.
+    each_of(&models, if is_full { 1 } else { 2 }, |model| {
         let network = if is_full { (model.build)().unwrap() } else { reduced(model) };
         let classes = if is_full { published_classes(&network) } else { CLASSES };
         let start = Instant::now();
         let what = match forces {
             true => format!("the same bits with {}", check_forced(&network).join(", ")),
             false => {
-                let (loss, bytes) = check(&network, classes, cpus);
+                let cpus = [2, 1].map(|threads| Cpu::new(threads).unwrap());
+                let (loss, bytes) = check(&network, classes, &cpus);
                 format!("{:6.0} MB, loss {loss:.3}", bytes as f64 / 1e6)
             }
         };
         println!("{:<20} {:6.2} s, {what}", model.name, start.elapsed().as_secs_f64());
-    };
-    // Creating a network and comparing its weights use one thread, so that two networks run at a time, except at full
-    // size, where two may not fit the memory.
-    let (next, workers) = (AtomicUsize::new(0), if is_full { 1 } else { 2 });
-    std::thread::scope(|scope| {
-        for _ in 0..workers {
-            scope.spawn(|| {
-                let cpus = [2, 1].map(|threads| Cpu::new(threads).unwrap());
-                while let Some(model) = models.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    check_model(model, &cpus);
-                }
-            });
-        }
     });
     println!("{} of {} networks run and train", models.len(), striate_models::all().len());
 }

@@ -1,10 +1,11 @@
 //! Checks the gradient of every operation against finite differences in f64.
 
 use std::collections::HashSet;
+use std::sync::Mutex;
 
 use striate_graph::ops::Op;
 use striate_graph::{Loss, Network, Optimizer, TrainingSpec, training_graph};
-use striate_testkit::{Values, gradients, networks};
+use striate_testkit::{Values, each_of, gradients, networks};
 
 const BATCH: usize = 3;
 
@@ -44,13 +45,15 @@ fn gradients_of_every_loss_match_finite_differences() {
 
 #[test]
 fn gradients_match_finite_differences() {
-    let mut seen: HashSet<&str> = HashSet::new();
-    for network in networks::all() {
-        let graph = training_graph(&networks::training_form(&network, BATCH), &spec()).unwrap();
-        let checked = gradients::check(&graph, &given(&network));
+    let networks = networks::all();
+    let seen: Mutex<HashSet<&str>> = Mutex::default();
+    each_of(&networks, 2, |network| {
+        let graph = training_graph(&networks::training_form(network, BATCH), &spec()).unwrap();
+        let checked = gradients::check(&graph, &given(network));
         assert!(checked > 60, "{}: only {checked} elements were checked", network.name);
-        seen.extend(graph.nodes.iter().map(|node| node.op.name()));
-    }
+        seen.lock().unwrap().extend(graph.nodes.iter().map(|node| node.op.name()));
+    });
+    let seen = seen.into_inner().unwrap();
     // Every layer, and every gradient that the gradient rules generate.
     for name in Op::LAYERS.iter().filter(|name| **name != "batch_norm") {
         assert!(seen.contains(name), "no network uses {name}");

@@ -156,17 +156,21 @@ impl<W: Word> Job<'_, W> {
     /// nothing else may access these pixels.
     #[inline(always)]
     pub unsafe fn tile<S: Simd>(&self, s: S, place: Place, offsets: &Offsets, count: usize) {
-        // Specializes for the distances of blocks with strides 1 and 2 and of planar inputs with common strides.
-        let words = S::LANES / W::VALUES;
+        // Specializes for the distances of blocks with strides 1 and 2 and of planar inputs with common strides. What
+        // depends on types is in constant blocks, so that only tiles that occur are compiled.
         // SAFETY: guaranteed by the caller.
         unsafe {
             match offsets.step {
-                1 if W::VALUES == 1 => self.uniform_tile::<S, 1>(s, place, offsets, count),
-                2 if W::VALUES == 1 => self.uniform_tile::<S, 2>(s, place, offsets, count),
+                1 if const { W::VALUES == 1 } => self.uniform_tile::<S, 1>(s, place, offsets, count),
+                2 if const { W::VALUES == 1 } => self.uniform_tile::<S, 2>(s, place, offsets, count),
                 4 => self.uniform_tile::<S, 4>(s, place, offsets, count),
-                8 if words == 8 => self.uniform_tile::<S, 8>(s, place, offsets, count),
-                16 if words >= 8 => self.uniform_tile::<S, 16>(s, place, offsets, count),
-                32 if S::LANES == 16 => self.uniform_tile::<S, 32>(s, place, offsets, count),
+                8 if const { S::LANES / W::VALUES == 8 } => {
+                    self.uniform_tile::<S, 8>(s, place, offsets, count)
+                }
+                16 if const { S::LANES / W::VALUES >= 8 } => {
+                    self.uniform_tile::<S, 16>(s, place, offsets, count)
+                }
+                32 if const { S::LANES == 16 } => self.uniform_tile::<S, 32>(s, place, offsets, count),
                 _ => self.uniform_tile::<S, 0>(s, place, offsets, count),
             }
         }
@@ -186,13 +190,16 @@ impl<W: Word> Job<'_, W> {
             ($($count:literal)*) => {
                 match (count, self.blocks) {
                     $(
-                        ($count, 1) => s.outline(Tile::<W, $count, 1, STEP>(self, place, offsets)),
-                        ($count, 2) => s.outline(Tile::<W, $count, 2, STEP>(self, place, offsets)),
+                        ($count, 1) if const { $count <= S::ACCUMULATORS } => {
+                            s.outline(Tile::<W, $count, 1, STEP>(self, place, offsets))
+                        }
+                        ($count, 2) if const { $count * 2 <= S::ACCUMULATORS } => {
+                            s.outline(Tile::<W, $count, 2, STEP>(self, place, offsets))
+                        }
+                        ($count, 3) if const { $count <= 4 && S::HAS_PRODUCTS && W::VALUES == 1 } => {
+                            s.outline(Tile::<W, $count, 3, STEP>(self, place, offsets))
+                        }
                     )*
-                    (1, 3) => s.outline(Tile::<W, 1, 3, STEP>(self, place, offsets)),
-                    (2, 3) => s.outline(Tile::<W, 2, 3, STEP>(self, place, offsets)),
-                    (3, 3) => s.outline(Tile::<W, 3, 3, STEP>(self, place, offsets)),
-                    (4, 3) => s.outline(Tile::<W, 4, 3, STEP>(self, place, offsets)),
                     _ => unreachable!("tiles have at most {WIDEST} pixels and {MOST_BLOCKS} blocks"),
                 }
             };
@@ -207,9 +214,6 @@ struct Tile<'a, W, const P: usize, const O: usize, const STEP: usize>(&'a Job<'a
 impl<W: Word, const P: usize, const O: usize, const STEP: usize> Body for Tile<'_, W, P, O, STEP> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        if P * O > S::ACCUMULATORS || (O == MOST_BLOCKS && !(S::HAS_PRODUCTS && W::VALUES == 1)) {
-            unreachable!("tiles are chosen to fit the registers");
-        }
         let Tile(job, place, offsets) = self;
         let at: [usize; P] = std::array::from_fn(|p| if STEP == 0 { offsets.x[p] } else { p * STEP });
         let y_at = |p: usize, o: usize| place.y + offsets.y[p] + o * job.y_block;

@@ -108,7 +108,7 @@ struct Row {
     y: usize,
     /// The number of products.
     count: usize,
-    /// The distance in x between the factors of adjacent products; those in y are contiguous.
+    /// The distance in x from one product to the next; in y it is 1.
     stride: usize,
 }
 
@@ -165,7 +165,8 @@ fn extents(shape: &Shape) -> [usize; 3] {
     extents
 }
 
-/// An element of the windows along a row of y, with the offsets in a map of x and of y for the first of these windows.
+/// An element of the windows along a row of y, with its offset in a map of x, and that of the window in a map of y, for
+/// the first window.
 struct Tap {
     x: usize,
     y: usize,
@@ -173,7 +174,7 @@ struct Tap {
     number: usize,
     /// The number of windows.
     count: usize,
-    /// The distance in x between the elements of adjacent windows; those in y are contiguous.
+    /// The distance in x from the element of a window to that of the next; in y it is 1.
     stride: usize,
 }
 

@@ -44,7 +44,7 @@ impl Copies {
 
     /// Copies the pixels of x.
     pub fn copy(&self, isa: Isa, thread_pool: &ThreadPool, x: &[f32], copies: &mut [f32]) {
-        assert_eq!(self.maps.block, isa.block(), "a pixel is a vector");
+        assert_eq!(self.maps.block, isa.block(), "a pixel must be a vector");
         assert!(x.len() >= self.x.len(), "operand lengths must match the layouts");
         assert!(copies.len() >= self.maps.len(), "the scratch memory must have the requested length");
         let to = Pointer(copies.as_mut_ptr());

@@ -148,8 +148,12 @@ impl Later<'_> {
             let at = b.dy_map(extent.group, extent.blocks.start + map - extent.maps.len(), band);
             (dy.as_ptr().wrapping_add(at), pixels.dy)
         };
-        let column = pixels.columns * part_of_map / self.share;
-        Ahead { at: start.wrapping_add(column * distances.column), distances, every: self.share }
+        let [column, end] = [part_of_map, part_of_map + 1].map(|part| pixels.columns * part / self.share);
+        if column == end {
+            return nothing;
+        }
+        let at = start.wrapping_add(column * distances.column);
+        Ahead { at, distances, every: pixels.columns / (end - column) }
     }
 }
 

@@ -5,7 +5,7 @@
 //! values are channels under neighboring taps; for planar inputs, neighboring taps of one or more rows. An item of the
 //! grid takes several maps of x and blocks of dy: while the tiles of some blocks of dy, which are in the L1 cache, are
 //! computed, the maps of x come from the L2 cache. If there are few items, the batch is split into slices with separate
-//! sums, which are then added in order; the number of slices depends only on the descriptor. Strided 1×1
+//! sums, which are then added in order; the number of slices does not depend on that of threads. Strided 1×1
 //! convolutions with many outputs first copy the pixels that they see.
 
 mod copies;
@@ -109,9 +109,11 @@ impl Bound {
     pub fn new(d: &ConvDesc, isa: Isa, layouts: &[Layout]) -> Bound {
         let block = isa.block();
         let x = Maps::new([d.batch, d.in_channels, d.input[0], d.input[1]], layouts[0]);
-        let (copies, d) =
-            Copies::new(d, &x).map_or((None, d.clone()), |(copies, dense)| (Some(copies), dense));
-        let (x, d) = (copies.as_ref().map_or(x, Copies::maps), &d);
+        let (copies, d) = match Copies::new(d, &x) {
+            Some((copies, dense)) => (Some(copies), dense),
+            None => (None, d.clone()),
+        };
+        let x = copies.as_ref().map_or(x, Copies::maps);
         let dy = Maps::new([d.batch, d.out_channels, d.output[0], d.output[1]], layouts[1]);
         let group_channels = d.in_channels / d.groups;
         let group_maps = group_channels.div_ceil(x.block);
@@ -120,17 +122,17 @@ impl Bound {
         let pixel = [d.stride[0] * x.row_len(), d.stride[1] * x.block];
         let is_line = pixel[0] == d.output[1] * pixel[1] && dy.row_len() == d.output[1] * block;
         Bound {
-            values: Values::of_map(d, &x, block, x.block),
-            last_values: Values::of_map(d, &x, block, group_channels - (group_maps - 1) * x.block),
-            last_row: division::last_row(d, &x),
+            values: Values::of_map(&d, &x, block, x.block),
+            last_values: Values::of_map(&d, &x, block, group_channels - (group_maps - 1) * x.block),
+            last_row: division::last_row(&d, &x),
             pixel,
             is_line,
             w_map,
             group_maps,
             group_blocks,
-            division: Division::new(d, isa, x.block, [group_maps, group_blocks], w_map),
+            division: Division::new(&d, isa, x.block, [group_maps, group_blocks], w_map),
             dw_len: d.groups * group_blocks * group_maps * w_map,
-            d: d.clone(),
+            d,
             copies,
             isa,
             x,

@@ -26,7 +26,7 @@ pub(super) struct Distances {
 pub(super) struct Ahead {
     pub at: *const f32,
     pub distances: Distances,
-    /// An address is prefetched each time that so many pixels have been multiplied.
+    /// An address is prefetched each time that so many pixels of a row have been multiplied.
     pub every: usize,
 }
 
@@ -57,7 +57,9 @@ impl Tile {
         macro_rules! tiles {
             ($([$rows:literal $blocks:literal: $($count:literal)*])*) => {
                 match (rows, count, self.blocks) {
-                    $($(($rows, $count, $blocks) => s.outline(RegisterTile::<$rows, $count, $blocks>(self)),)*)*
+                    $($(($rows, $count, $blocks) if const { $rows * $count * $blocks <= S::ACCUMULATORS } => {
+                        s.outline(RegisterTile::<$rows, $count, $blocks>(self))
+                    })*)*
                     _ => unreachable!("no tile has {rows} rows of {count} values × {} blocks", self.blocks),
                 }
             };
@@ -74,21 +76,19 @@ struct RegisterTile<'a, const R: usize, const I: usize, const O: usize>(&'a Tile
 impl<const R: usize, const I: usize, const O: usize> Body for RegisterTile<'_, R, I, O> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        if R * I * O > S::ACCUMULATORS {
-            unreachable!("tiles are chosen to fit the registers");
-        }
         let Tile { values, x, dy, dw, dw_block, pixels, ahead, .. } = self.0;
         let mut acc = [[[s.zero(); O]; I]; R];
         // SAFETY: the caller of `Tile::sum` guarantees that all these addresses are valid.
         unsafe {
             for image in 0..pixels.images {
                 // Without divisions, which would take longer than the products of a short row.
-                let mut row = [pixels.x.image, pixels.dy.image, ahead.distances.image].map(|len| image * len);
+                let distances = [pixels.x, pixels.dy, ahead.distances];
+                let [mut x_at, mut dy_at, mut ahead_at] = distances.map(|distances| image * distances.image);
                 for _ in 0..pixels.rows {
-                    self.add_row(s, x.add(row[0]), dy.add(row[1]), ahead.at.wrapping_add(row[2]), &mut acc);
-                    row[0] += pixels.x.row;
-                    row[1] += pixels.dy.row;
-                    row[2] += ahead.distances.row;
+                    self.add_row(s, x.add(x_at), dy.add(dy_at), ahead.at.wrapping_add(ahead_at), &mut acc);
+                    x_at += pixels.x.row;
+                    dy_at += pixels.dy.row;
+                    ahead_at += ahead.distances.row;
                 }
             }
             for r in 0..R {
@@ -138,12 +138,12 @@ impl<const R: usize, const I: usize, const O: usize> RegisterTile<'_, R, I, O> {
             // SAFETY: guaranteed by the caller.
             unsafe {
                 if has_products {
-                    let values = std::array::from_fn(|i| x.add(i));
-                    let gradients = std::array::from_fn(|o| dy.add(o * dy_block));
+                    let x = std::array::from_fn(|i| x.add(i));
+                    let dy = std::array::from_fn(|o| dy.add(o * dy_block));
                     if count == 4 {
-                        s.add_products::<I, O, 4>(values, pixels.x.column, gradients, &mut acc[0]);
+                        s.add_products::<I, O, 4>(x, pixels.x.column, dy, &mut acc[0]);
                     } else {
-                        s.add_products::<I, O, 1>(values, 1, gradients, &mut acc[0]);
+                        s.add_products::<I, O, 1>(x, 1, dy, &mut acc[0]);
                     }
                 } else {
                     let gradients: [S::F; O] = std::array::from_fn(|o| s.load(dy.add(o * dy_block)));
@@ -156,9 +156,10 @@ impl<const R: usize, const I: usize, const O: usize> RegisterTile<'_, R, I, O> {
                         }
                     }
                 }
-                x = x.add(count * pixels.x.column);
-                dy = dy.add(count * S::LANES);
             }
+            // After the last pixel, x may lie past the operand.
+            x = x.wrapping_add(count * pixels.x.column);
+            dy = dy.wrapping_add(count * S::LANES);
             left -= count;
         }
     }
