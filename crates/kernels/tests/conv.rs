@@ -251,9 +251,9 @@ proptest! {
         prop_assert_eq!(ran.iter().any(|name| name.contains("data_gradient_winograd")), has_data_gradient);
     }
 
-    /// Few planar channels under several rows of taps; or many channels under one tap, in one or two groups, whose pixels
-    /// are copied if they are strided and there are many outputs. Outputs divide into tiles of different numbers of
-    /// blocks, and bands contain several images.
+    /// Few planar channels under several rows of taps; or many channels under one tap, in one or two groups, whose
+    /// pixels are copied if they are strided and there are many outputs. Outputs divide into tiles of different numbers
+    /// of blocks, and bands contain several images.
     #[test]
     fn weight_gradients_of_many_outputs_match_the_reference(
         d in conv_desc(),

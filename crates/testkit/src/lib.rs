@@ -1,6 +1,6 @@
 //! Test utilities: an f64 interpreter for graphs, small networks that use every operation, gradient checks by
-//! finite differences, formulas shared with reference scripts, work on several items at a time, reported skips, an HTTP server, writers of
-//! protocol buffers and ONNX messages.
+//! finite differences, formulas shared with reference scripts, work on several items at a time, reported skips, an
+//! HTTP server, writers of protocol buffers and ONNX messages.
 
 pub mod allocation;
 pub mod fingerprint;

@@ -143,8 +143,8 @@ impl Division {
         let (x, dy) = (maps * seen(0) * seen(1) * x_block, blocks * d.output[0] * d.output[1] * isa.block());
         let item = |most: usize| {
             let fit = (products / most).min(blocks);
-            // Parts of equal length; with AVX2, where only tiles of three blocks use `Simd::add_products`, rounded up to
-            // such tiles if that fits, or else as many of them as fit.
+            // Parts of equal length; with AVX2, where only tiles of three blocks use `Simd::add_products`, rounded up
+            // to such tiles if that fits, or else as many of them as fit.
             let tile = if isa == Isa::Avx2 { most_blocks(isa) } else { 1 };
             let rounded = longest_part(blocks, fit).next_multiple_of(tile).min(blocks);
             let item_blocks = if rounded <= fit { rounded } else { (fit / tile * tile).max(fit.min(tile)) };
