@@ -1,11 +1,15 @@
 //! Every built-in network trains with its default recipe.
 //!
 //! Networks are narrower and images smaller than the originals; `scripts/defaults-train.sh` uses the original sizes.
+//! Two networks train at a time, each on one thread: there is too little work in a step for more.
 //! `STRIATE_NETWORKS` limits the networks to train to a comma-separated list.
 
 mod common;
 
+use std::sync::Mutex;
+
 use common::{Scratch, dataset, losses, reduced, trainer};
+use striate_testkit::each_of;
 use striate_train::{Limits, Settings};
 
 /// Number of images, of which 114 are training images.
@@ -19,27 +23,29 @@ const FALLEN: f64 = 0.97;
 fn every_network_trains_with_its_default_recipe() {
     let scratch = Scratch::new("defaults");
     let wanted = std::env::var("STRIATE_NETWORKS").unwrap_or_default();
-    let mut failures = Vec::new();
-    let models = striate_models::all()
+    let failures = Mutex::new(Vec::new());
+    let models: Vec<_> = striate_models::all()
         .iter()
-        .filter(|model| wanted.is_empty() || wanted.split(',').any(|x| x == model.name));
-    for model in models {
+        .filter(|model| wanted.is_empty() || wanted.split(',').any(|x| x == model.name))
+        .collect();
+    each_of(&models, 2, |model| {
         let network = reduced(model.name);
         let [_, side, _] = network.image().unwrap();
         let mut settings = Settings::chosen(model.name, "stripes", &network, false).unwrap();
         // With fewer, chance decides whether the loss of the deepest networks falls.
         settings.set("--epochs", &format!("train.epochs={EPOCHS}")).unwrap();
         let out = scratch.path(model.name);
-        let run = trainer(settings, network, dataset(IMAGES, 3, [3, side, side]), 0, &out);
+        let run = trainer(settings, network, dataset(IMAGES, 3, [3, side, side]), 1, &out);
         let outcome = run.run(Limits::default(), &mut ());
         let losses = losses(&out);
         println!("{:<20} {losses:.3?}", model.name);
         let has_fallen = losses.len() == EPOCHS && losses[EPOCHS - 1] < FALLEN * losses[0];
         let falls = has_fallen && losses.iter().all(|x| x.is_finite());
         if outcome.is_err() || !falls {
-            failures.push(format!("{}: {losses:?} {:?}", model.name, outcome.err()));
+            failures.lock().unwrap().push(format!("{}: {losses:?} {:?}", model.name, outcome.err()));
         }
         std::fs::remove_dir_all(&out).unwrap();
-    }
+    });
+    let failures = failures.into_inner().unwrap();
     assert!(failures.is_empty(), "the loss does not fall:\n{}", failures.join("\n"));
 }

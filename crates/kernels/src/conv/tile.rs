@@ -238,7 +238,9 @@ impl<W: Word, const P: usize, const O: usize, const STEP: usize> Body for Tile<'
             // useless, so that they are spread over the runs; with AVX2, spreading them costs more than it gains.
             let share = (P * O).div_ceil(whole.len().max(1));
             if S::LANES < CACHE_LINE {
-                for p in (0..P).step_by(CACHE_LINE / S::LANES) {
+                // Neighboring pixels share lines.
+                let line = (CACHE_LINE / offsets.steps.y.max(S::LANES)).max(1);
+                for p in (0..P).step_by(line) {
                     for o in 0..O {
                         job.prefetch_output(s, offsets, [p, o]);
                     }

@@ -24,6 +24,7 @@ use super::{ConvDesc, residual};
 use crate::activation::Activation;
 use crate::isa::Isa;
 use crate::layout::maps::Maps;
+use crate::simd::CACHE_LINE;
 use crate::threads::Pointer;
 use crate::{Context, Implementation, Kernel};
 
@@ -377,13 +378,15 @@ impl<W: Word> Direct<W> {
         let wanted = (work / ITEM_WORK).clamp(1, MOST_ITEMS.div_ceil(parts * self.groups));
         let taps = rows.taps.len() * columns.taps.len();
         let by_chunks = taps == 1;
-        // The rows and columns of the input that a line reads; strides may skip some.
+        // The rows of the input that a line reads; strides may skip some, and columns.
         let read_rows = rows.input_step.min(rows.taps.len());
-        let read_columns =
-            if columns.taps.len() == 1 { columns.count } else { self.x.row_len() / self.x.block };
+        // Single pixels with a stride take whole lines of the cache.
+        let pixel = if columns.input_step > 1 { self.x.block.max(CACHE_LINE) } else { self.x.block };
+        let row = if columns.taps.len() == 1 { columns.count * pixel } else { self.x.row_len() };
         let maps = if by_chunks { self.group_maps.div_ceil(chunks.len()) } else { self.group_maps };
-        let line = maps * read_rows * read_columns * self.x.block;
-        let fitting = (L2_BYTES / 4 / line.max(1)).max(1);
+        let line = maps * read_rows * row;
+        let is_small = self.isa != Isa::Avx512 && 4 * line * lines > L2_BYTES;
+        let fitting = (if is_small { SMALL_L2_BYTES } else { L2_BYTES } / 4 / line.max(1)).max(1);
         // Inputs that do not fit the cache are reloaded for every stack of output blocks, weights for every
         // band: inputs cost more if there are few taps, weights if there are few pixels.
         let few = fitting * columns.count < 16 * taps;
@@ -410,6 +413,8 @@ impl<W: Word> Direct<W> {
 
 /// Bytes of the L2 cache that the input of a band may occupy.
 const L2_BYTES: usize = 256 << 10;
+/// The same for processors without AVX-512, whose L2 caches are smaller, unless a single band would do with more.
+const SMALL_L2_BYTES: usize = 96 << 10;
 /// Input words in a chunk if there is a single tap.
 const DEEPEST: usize = 512;
 /// The minimum number of pixels in a band if there are many weights.

@@ -50,6 +50,10 @@ const BLOCK_BYTES: usize = 4 << 20;
 const TILES: [usize; 2] = [112, 512];
 /// The most blocks of output channels that are multiplied at once.
 const WIDEST: usize = 3;
+/// The most blocks of input channels whose products are an item, and of tiles that are multiplied at a time, so that
+/// their transformed values stay in the L1 cache while all halves of these blocks use them.
+const INPUTS: usize = 2;
+const TILES_AT_A_TIME: usize = 128;
 
 struct Bound {
     algorithm: &'static Algorithm,
@@ -130,8 +134,11 @@ impl Kernel for Bound {
                 None => run(Phase::Input(item), tiles.clone()),
                 Some(block) => run(Phase::OutputGradient(block), tiles.clone()),
             });
-            context.thread_pool.run(self.algorithm.all_factors() * inputs, |item| {
-                run(Phase::Product(item / inputs, item % inputs), tiles.clone());
+            let (of_group, sets) = (inputs / groups, (inputs / groups).div_ceil(INPUTS));
+            context.thread_pool.run(self.algorithm.all_factors() * groups * sets, |item| {
+                let (factor, group, set) = (item / (groups * sets), item / sets % groups, item % sets);
+                let [first, end] = [set, set + 1].map(|set| group * of_group + of_group * set / sets);
+                run(Phase::Products(factor, first..end), tiles.clone());
             });
         }
         context.thread_pool.run(inputs * self.outputs(), |item| {
@@ -146,8 +153,8 @@ enum Phase {
     Input(usize),
     /// The transforms of this block of output channels of dy.
     OutputGradient(usize),
-    /// The products with this factor for this block of input channels.
-    Product(usize, usize),
+    /// The products with this factor for these blocks of input channels of a group.
+    Products(usize, Range<usize>),
     /// The transform of the sums for this block of output channels of a group and this block of input channels.
     Sums(usize, usize),
 }
@@ -185,7 +192,7 @@ impl Work<'_> {
                 let (of, values, stride) = (&bound.dy, self.dy, self.strides[1]);
                 (algorithm.transform_output_gradient)(isa, Tiles { of, values, block, tiles, to, stride });
             }
-            Phase::Product(factor, input) => dispatch(isa, Multiply { work: self, factor, input }),
+            Phase::Products(factor, inputs) => dispatch(isa, Multiply { work: self, factor, inputs }),
             Phase::Sums(output, input) => {
                 (algorithm.transform_sums)(isa, SumsOfBlocks { work: self, output, input });
             }
@@ -193,51 +200,57 @@ impl Work<'_> {
     }
 }
 
-/// The products of all tiles with a factor, for a block of input channels.
+/// The products of all tiles with a factor, for some blocks of input channels of a group.
 struct Multiply<'a, 'b> {
     work: &'a Work<'b>,
     factor: usize,
-    input: usize,
+    inputs: Range<usize>,
 }
 
 impl Body for Multiply<'_, '_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        self.work.multiply(s, self.factor, self.input);
+        self.work.multiply(s, self.factor, self.inputs);
     }
 }
 
 impl Work<'_> {
-    /// Adds the products of all tiles with a factor to its sums for a block of input channels.
+    /// Adds the products of all tiles with a factor to its sums for some blocks of input channels of a group.
     #[inline(always)]
-    fn multiply<S: Simd>(&self, s: S, factor: usize, input: usize) {
+    fn multiply<S: Simd>(&self, s: S, factor: usize, inputs: Range<usize>) {
         let bound = self.bound;
         let outputs = bound.outputs();
         // The first block of output channels of the group.
-        let of_group = input / (bound.x.maps.blocks / bound.groups) * outputs;
+        let of_group = inputs.start / (bound.x.maps.blocks / bound.groups) * outputs;
         let parts = outputs.div_ceil(WIDEST);
         let step = bound.block * S::LANES;
         for part in 0..parts {
             let first = outputs * part / parts;
             let count = outputs * (part + 1) / parts - first;
             for (index, product) in bound.algorithm.products_of(factor).enumerate() {
-                // SAFETY: these are the places of the blocks in the scratch memory.
-                let panel = unsafe {
-                    Panel {
-                        v: self.v.add(product * self.strides[0] + input * step),
-                        z: self.z.add(product * self.strides[1] + (of_group + first) * step),
-                        sums: self
-                            .sums
-                            .add(factor * self.strides[2] + (input * outputs + first) * S::LANES * S::LANES),
-                        step,
-                        tiles: self.tiles.len(),
-                        starts: self.tiles.start == 0 && index == 0,
+                for tile in (0..self.tiles.len()).step_by(TILES_AT_A_TIME) {
+                    for input in inputs.clone() {
+                        let block =
+                            factor * self.strides[2] + (input * outputs + first) * S::LANES * S::LANES;
+                        // SAFETY: these are the places of the blocks in the scratch memory.
+                        let [v, z, sums] = unsafe {
+                            [
+                                self.v.add(product * self.strides[0] + input * step + tile * S::LANES),
+                                self.z.add(
+                                    product * self.strides[1] + (of_group + first) * step + tile * S::LANES,
+                                ),
+                                self.sums.add(block),
+                            ]
+                        };
+                        let tiles = TILES_AT_A_TIME.min(self.tiles.len() - tile);
+                        let starts = self.tiles.start + tile + index == 0;
+                        let panel = Panel { v, z, sums, step, tiles, starts };
+                        match count {
+                            1 => s.outline(Columns::<1>(panel)),
+                            2 => s.outline(Columns::<2>(panel)),
+                            _ => s.outline(Columns::<WIDEST>(panel)),
+                        }
                     }
-                };
-                match count {
-                    1 => s.outline(Columns::<1>(panel)),
-                    2 => s.outline(Columns::<2>(panel)),
-                    _ => s.outline(Columns::<WIDEST>(panel)),
                 }
             }
         }
@@ -276,15 +289,30 @@ impl<const O: usize> Body for Columns<O> {
                     }
                 }
                 let (mut v, mut z) = (v.add(half * rows), z);
-                for _ in 0..tiles {
-                    let outputs: [S::F; O] = std::array::from_fn(|o| s.load(z.add(o * step)));
-                    for r in 0..rows {
-                        let value = s.splat(*v.add(r));
-                        for o in 0..O {
-                            acc[r][o] = s.fma(value, outputs[o], acc[r][o]);
+                let mut left = tiles;
+                while left > 0 {
+                    let mut count = 1;
+                    if const { S::HAS_PRODUCTS && O == WIDEST } {
+                        let sums = acc.first_chunk_mut::<4>().expect("there are eight");
+                        let v = std::array::from_fn(|r| v.add(r));
+                        let z = std::array::from_fn(|o| z.add(o * step));
+                        if left >= 4 {
+                            s.add_products::<4, O, 4>(v, S::LANES, z, sums);
+                            count = 4;
+                        } else {
+                            s.add_products::<4, O, 1>(v, 1, z, sums);
+                        }
+                    } else {
+                        let outputs: [S::F; O] = std::array::from_fn(|o| s.load(z.add(o * step)));
+                        for r in 0..rows {
+                            let value = s.splat(*v.add(r));
+                            for o in 0..O {
+                                acc[r][o] = s.fma(value, outputs[o], acc[r][o]);
+                            }
                         }
                     }
-                    (v, z) = (v.add(S::LANES), z.add(S::LANES));
+                    (v, z) = (v.add(count * S::LANES), z.add(count * S::LANES));
+                    left -= count;
                 }
                 for r in 0..rows {
                     (0..O).for_each(|o| s.store(sums.add(cell(r, o)), acc[r][o]));
