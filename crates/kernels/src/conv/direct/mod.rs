@@ -124,7 +124,7 @@ impl Implementation<ConvDesc> for DataGradient {
     }
 
     fn cost(&self, d: &ConvDesc, isa: Isa) -> f64 {
-        cost::direct(d, cost::in_blocks(d, isa.block()))
+        cost::direct(d, cost::in_blocks(d, isa.block())) * cost::half_lines(d, isa)
     }
 
     fn replaces_residual(&self, d: &ConvDesc, isa: Isa) -> bool {

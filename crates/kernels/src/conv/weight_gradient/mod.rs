@@ -47,7 +47,7 @@ impl Implementation<ConvDesc> for Blocked {
     }
 
     fn cost(&self, d: &ConvDesc, isa: Isa) -> f64 {
-        cost::direct(d, cost::in_blocks(d, isa.block()))
+        cost::direct(d, cost::in_blocks(d, isa.block())) * cost::half_lines(d, isa)
     }
 
     fn prepare(&self, d: &ConvDesc, isa: Isa, layouts: &[Layout]) -> Box<dyn Kernel> {
