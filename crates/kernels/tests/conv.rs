@@ -404,16 +404,17 @@ fn long_sums_match_the_reference() {
 }
 
 /// Many tiles: blocks of one thread and, with many channels, several blocks that all threads share; the sums of weight
-/// gradients over several blocks.
+/// gradients over several blocks, also with several items for each factor and group.
 #[test]
 fn winograd_convolutions_of_many_tiles_match_the_reference() {
-    for (in_channels, out_channels, side, stride, batch) in
-        [(16, 32, 66, 1, 2), (600, 8, 30, 1, 2), (16, 48, 97, 2, 2), (600, 8, 58, 2, 2)]
+    for (in_channels, out_channels, groups, side, stride) in
+        [(16, 32, 1, 66, 1), (600, 8, 1, 30, 1), (64, 96, 2, 50, 1), (16, 48, 1, 97, 2), (600, 8, 1, 58, 2)]
     {
         let d = ConvDesc {
-            batch,
+            batch: 2,
             in_channels,
             out_channels,
+            groups,
             kernel: [3; 2],
             stride: [stride; 2],
             input: [side; 2],

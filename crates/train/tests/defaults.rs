@@ -1,7 +1,7 @@
 //! Every built-in network trains with its default recipe.
 //!
 //! Networks are narrower and images smaller than the originals; `scripts/defaults-train.sh` uses the original sizes.
-//! Two networks train at a time, each on one thread: there is too little work in a step for more.
+//! Two networks train at a time, each on one thread: a step has too little work for more threads.
 //! `STRIATE_NETWORKS` limits the networks to train to a comma-separated list.
 
 mod common;

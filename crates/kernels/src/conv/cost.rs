@@ -8,7 +8,7 @@ use crate::simd::CACHE_LINE;
 const BYTE: f64 = 10.0 / 3.0;
 /// The share of the peak that direct convolution reaches.
 const DIRECT: f64 = 0.88;
-/// See [`half_lines`].
+/// See [`half_lines`]; measured.
 const HALF_LINES: f64 = 1.4;
 
 /// The time of a direct convolution in which an input channel takes as many lanes as `in_channels`, and the like for
@@ -35,8 +35,9 @@ pub(super) fn in_blocks(d: &ConvDesc, block: usize) -> [usize; 2] {
     [d.in_channels, d.out_channels].map(|channels| channels.next_multiple_of(block))
 }
 
-/// The factor by which the gradients of a direct convolution take longer if its columns are strided and a vector is half
-/// a line of the cache, so that neighbors in a line are used at different times.
+/// The factor by which the gradients of a direct convolution take longer if its columns are strided and a vector is
+/// half a line of the cache: the vectors that share a line are then used at different times. Measured with AVX2, where
+/// forward convolutions take no longer.
 pub(super) fn half_lines(d: &ConvDesc, isa: Isa) -> f64 {
     if d.stride[1] > 1 && isa.lanes() < CACHE_LINE { HALF_LINES } else { 1.0 }
 }

@@ -238,9 +238,9 @@ impl<W: Word, const P: usize, const O: usize, const STEP: usize> Body for Tile<'
             // useless, so that they are spread over the runs; with AVX2, spreading them costs more than it gains.
             let share = (P * O).div_ceil(whole.len().max(1));
             if S::LANES < CACHE_LINE {
-                // Neighboring pixels share lines.
-                let line = (CACHE_LINE / offsets.steps.y.max(S::LANES)).max(1);
-                for p in (0..P).step_by(line) {
+                // Pixels that share a line; those of a narrow y are shorter than those of the residual, which decide.
+                let sharing = CACHE_LINE.div_ceil(offsets.steps.y.max(S::LANES));
+                for p in (0..P).step_by(sharing) {
                     for o in 0..O {
                         job.prefetch_output(s, offsets, [p, o]);
                     }

@@ -378,15 +378,16 @@ impl<W: Word> Direct<W> {
         let wanted = (work / ITEM_WORK).clamp(1, MOST_ITEMS.div_ceil(parts * self.groups));
         let taps = rows.taps.len() * columns.taps.len();
         let by_chunks = taps == 1;
-        // The rows of the input that a line reads; strides may skip some, and columns.
+        // The rows of the input that a line reads; strides may skip some. With one tap in a row, they may skip columns too.
         let read_rows = rows.input_step.min(rows.taps.len());
-        // Single pixels with a stride take whole lines of the cache.
-        let pixel = if columns.input_step > 1 { self.x.block.max(CACHE_LINE) } else { self.x.block };
+        // With a stride, a pixel takes the words up to the next one, but no more than whole lines of the cache.
+        let pixel = (columns.input_step * self.x.block).min(self.x.block.max(CACHE_LINE));
         let row = if columns.taps.len() == 1 { columns.count * pixel } else { self.x.row_len() };
         let maps = if by_chunks { self.group_maps.div_ceil(chunks.len()) } else { self.group_maps };
         let line = maps * read_rows * row;
-        let is_small = self.isa != Isa::Avx512 && 4 * line * lines > L2_BYTES;
-        let fitting = (if is_small { SMALL_L2_BYTES } else { L2_BYTES } / 4 / line.max(1)).max(1);
+        let takes_more = self.isa == Isa::Avx512 || 4 * line * lines <= L2_BYTES;
+        let most = if takes_more { L2_BYTES } else { SMALL_L2_BYTES };
+        let fitting = (most / 4 / line.max(1)).max(1);
         // Inputs that do not fit the cache are reloaded for every stack of output blocks, weights for every
         // band: inputs cost more if there are few taps, weights if there are few pixels.
         let few = fitting * columns.count < 16 * taps;
@@ -413,7 +414,7 @@ impl<W: Word> Direct<W> {
 
 /// Bytes of the L2 cache that the input of a band may occupy.
 const L2_BYTES: usize = 256 << 10;
-/// The same for processors without AVX-512, whose L2 caches are smaller, unless a single band would do with more.
+/// The same without AVX-512, where L2 caches are often smaller; an input that fits `L2_BYTES` is a single band still.
 const SMALL_L2_BYTES: usize = 96 << 10;
 /// Input words in a chunk if there is a single tap.
 const DEEPEST: usize = 512;

@@ -1,7 +1,8 @@
 //! The weight gradient: dw = Gᵀ [Σ (A dy Aᵀ) ⊙ (Bᵀ x B)] G, with the sum over all tiles.
 //!
 //! Tiles pass in blocks through two phases that all threads share: the transforms of x and dy, and matrix
-//! multiplications, which add to the sums of all previous blocks. In the end, the sums are transformed.
+//! multiplications, which add to the sums of all previous blocks. In the end, the sums are transformed. With AVX2, the
+//! multiplications take as many tiles at a time as stay in the L1 cache while several blocks of channels use them.
 
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -50,10 +51,16 @@ const BLOCK_BYTES: usize = 4 << 20;
 const TILES: [usize; 2] = [112, 512];
 /// The most blocks of output channels that are multiplied at once.
 const WIDEST: usize = 3;
-/// The most blocks of input channels whose products are an item, and of tiles that are multiplied at a time, so that
-/// their transformed values stay in the L1 cache while all halves of these blocks use them.
-const INPUTS: usize = 2;
-const TILES_AT_A_TIME: usize = 128;
+
+/// The most blocks of input channels whose products are an item, and the most tiles that are multiplied at a time, so
+/// that their transformed values stay in the L1 cache while the halves of these blocks use them. Not measured with
+/// AVX-512.
+const fn most_at_a_time(isa: Isa) -> [usize; 2] {
+    match isa {
+        Isa::Avx512 => [1, TILES[1]],
+        Isa::Avx2 | Isa::Scalar => [2, 128],
+    }
+}
 
 struct Bound {
     algorithm: &'static Algorithm,
@@ -84,6 +91,11 @@ impl Bound {
             tiles,
             block: tiles.div_ceil(blocks),
         }
+    }
+
+    /// Blocks of input channels in a group.
+    fn inputs(&self) -> usize {
+        self.x.maps.blocks / self.groups
     }
 
     /// Blocks of output channels in a group.
@@ -134,7 +146,8 @@ impl Kernel for Bound {
                 None => run(Phase::Input(item), tiles.clone()),
                 Some(block) => run(Phase::OutputGradient(block), tiles.clone()),
             });
-            let (of_group, sets) = (inputs / groups, (inputs / groups).div_ceil(INPUTS));
+            let of_group = self.inputs();
+            let sets = of_group.div_ceil(most_at_a_time(self.isa)[0]);
             context.thread_pool.run(self.algorithm.all_factors() * groups * sets, |item| {
                 let (factor, group, set) = (item / (groups * sets), item / sets % groups, item % sets);
                 let [first, end] = [set, set + 1].map(|set| group * of_group + of_group * set / sets);
@@ -219,31 +232,25 @@ impl Work<'_> {
     #[inline(always)]
     fn multiply<S: Simd>(&self, s: S, factor: usize, inputs: Range<usize>) {
         let bound = self.bound;
-        let outputs = bound.outputs();
+        let (outputs, [_, most]) = (bound.outputs(), most_at_a_time(bound.isa));
         // The first block of output channels of the group.
-        let of_group = inputs.start / (bound.x.maps.blocks / bound.groups) * outputs;
+        let first_output = inputs.start / bound.inputs() * outputs;
         let parts = outputs.div_ceil(WIDEST);
         let step = bound.block * S::LANES;
         for part in 0..parts {
             let first = outputs * part / parts;
             let count = outputs * (part + 1) / parts - first;
             for (index, product) in bound.algorithm.products_of(factor).enumerate() {
-                for tile in (0..self.tiles.len()).step_by(TILES_AT_A_TIME) {
+                for tile in (0..self.tiles.len()).step_by(most) {
                     for input in inputs.clone() {
-                        let block =
-                            factor * self.strides[2] + (input * outputs + first) * S::LANES * S::LANES;
-                        // SAFETY: these are the places of the blocks in the scratch memory.
-                        let [v, z, sums] = unsafe {
-                            [
-                                self.v.add(product * self.strides[0] + input * step + tile * S::LANES),
-                                self.z.add(
-                                    product * self.strides[1] + (of_group + first) * step + tile * S::LANES,
-                                ),
-                                self.sums.add(block),
-                            ]
-                        };
-                        let tiles = TILES_AT_A_TIME.min(self.tiles.len() - tile);
-                        let starts = self.tiles.start + tile + index == 0;
+                        let [v, z] = [(self.strides[0], input), (self.strides[1], first_output + first)]
+                            .map(|(stride, block)| product * stride + block * step + tile * S::LANES);
+                        let sums = factor * self.strides[2] + (input * outputs + first) * S::LANES * S::LANES;
+                        // SAFETY: the transformed values of these tiles, and the sums of these blocks, have these
+                        // places in the scratch memory.
+                        let (v, z, sums) = unsafe { (self.v.add(v), self.z.add(z), self.sums.add(sums)) };
+                        let tiles = most.min(self.tiles.len() - tile);
+                        let starts = [self.tiles.start, tile, index] == [0; 3];
                         let panel = Panel { v, z, sums, step, tiles, starts };
                         match count {
                             1 => s.outline(Columns::<1>(panel)),
@@ -289,18 +296,18 @@ impl<const O: usize> Body for Columns<O> {
                     }
                 }
                 let (mut v, mut z) = (v.add(half * rows), z);
+                let has_products = const { S::HAS_PRODUCTS && S::LANES == 8 && O == WIDEST };
                 let mut left = tiles;
                 while left > 0 {
-                    let mut count = 1;
-                    if const { S::HAS_PRODUCTS && O == WIDEST } {
-                        let sums = acc.first_chunk_mut::<4>().expect("there are eight");
-                        let v = std::array::from_fn(|r| v.add(r));
-                        let z = std::array::from_fn(|o| z.add(o * step));
-                        if left >= 4 {
-                            s.add_products::<4, O, 4>(v, S::LANES, z, sums);
-                            count = 4;
+                    let count = if has_products && left >= 4 { 4 } else { 1 };
+                    if has_products {
+                        let acc = acc.first_chunk_mut().expect("half of 8 lanes are 4 rows");
+                        let values = std::array::from_fn(|r| v.add(r));
+                        let outputs = std::array::from_fn(|o| z.add(o * step));
+                        if count == 4 {
+                            s.add_products::<4, O, 4>(values, S::LANES, outputs, acc);
                         } else {
-                            s.add_products::<4, O, 1>(v, 1, z, sums);
+                            s.add_products::<4, O, 1>(values, 1, outputs, acc);
                         }
                     } else {
                         let outputs: [S::F; O] = std::array::from_fn(|o| s.load(z.add(o * step)));
@@ -341,7 +348,7 @@ impl<R: Convolution, C: Convolution> Body for TransformSums<'_, '_, R, C> {
     fn run<S: Simd>(self, s: S) {
         let SumsOfBlocks { work, output, input } = self.0;
         let (bound, square) = (work.bound, S::LANES * S::LANES);
-        let (outputs, inputs) = (bound.outputs(), bound.x.maps.blocks / bound.groups);
+        let (outputs, inputs) = (bound.outputs(), bound.inputs());
         let (group, input_of_group) = (input / inputs, input % inputs);
         let taps = R::TAPS * C::TAPS;
         let weights = ((group * outputs + output) * inputs + input_of_group) * taps * square;
