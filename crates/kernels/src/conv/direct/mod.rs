@@ -378,7 +378,7 @@ impl<W: Word> Direct<W> {
         let wanted = (work / ITEM_WORK).clamp(1, MOST_ITEMS.div_ceil(parts * self.groups));
         let taps = rows.taps.len() * columns.taps.len();
         let by_chunks = taps == 1;
-        // The rows of the input that a line reads; strides may skip some. With one tap in a row, they may skip columns too.
+        // The rows of the input that a line reads; strides may skip some, and columns too if a row has one tap.
         let read_rows = rows.input_step.min(rows.taps.len());
         // With a stride, a pixel takes the words up to the next one, but no more than whole lines of the cache.
         let pixel = (columns.input_step * self.x.block).min(self.x.block.max(CACHE_LINE));
