@@ -2,12 +2,13 @@
 //! the same bits for any number of threads and after resuming.
 
 use std::collections::BTreeSet;
+use std::sync::Mutex;
 
 use striate_engine::{Cpu, Inference, Isa, Training, Variables};
 use striate_graph::{
     Builder, Network, Optimizer, Padding, PerAxis, Role, Tensor, TrainingSpec, training_graph,
 };
-use striate_testkit::{Interpreter, Values, networks};
+use striate_testkit::{Interpreter, Values, each_of, networks};
 
 /// Fills the vectors of every instruction set.
 const BATCH: usize = 16;
@@ -114,23 +115,23 @@ fn f32_convolutions() -> impl Iterator<Item = &'static str> {
 
 #[test]
 fn every_forced_convolution_gives_the_same_results() {
-    let mut ran = BTreeSet::new();
-    for network in all_networks() {
-        let given = given(&network);
+    let ran = Mutex::new(BTreeSet::new());
+    each_of(&all_networks(), 2, |network| {
+        let given = given(network);
         let expected_scores = Interpreter::run(&network.graph(BATCH).unwrap(), &given).output(0).to_vec();
-        let raw = training_graph(&networks::training_form(&network, BATCH), &spec()).unwrap();
+        let raw = training_graph(&networks::training_form(network, BATCH), &spec()).unwrap();
         let expected = Interpreter::run(&raw, &given);
         for name in f32_convolutions() {
             let cpu = |threads: usize| {
                 Cpu::with_isa(threads, Isa::available()[0]).forcing(&[name]).expect("the name is known")
             };
             let place = format!("{name} in {}", network.name);
-            let got_scores = scores(&network, &given, &cpu(1));
-            assert!(scores(&network, &given, &cpu(2)) == got_scores, "{place}: scores of 2 threads");
-            let got = steps(&network, &given, &cpu(1));
-            assert!(steps(&network, &given, &cpu(2)) == got, "{place}: steps of 2 threads");
-            let mut resumed = training(&network, &got.states[0], &cpu(2));
-            let end = step(&mut resumed, &network, &given, 1);
+            let got_scores = scores(network, &given, &cpu(1));
+            assert!(scores(network, &given, &cpu(2)) == got_scores, "{place}: scores of 2 threads");
+            let got = steps(network, &given, &cpu(1));
+            assert!(steps(network, &given, &cpu(2)) == got, "{place}: steps of 2 threads");
+            let mut resumed = training(network, &got.states[0], &cpu(2));
+            let end = step(&mut resumed, network, &given, 1);
             assert!(end == got.states[1], "{place}: the step after resuming");
             let worst = error(&got_scores, &expected_scores);
             assert!(worst < 1e-4, "{place}: scores differ by {worst}");
@@ -141,9 +142,11 @@ fn every_forced_convolution_gives_the_same_results() {
                 }
             }
             let plan = striate_engine::Device::plan(&cpu(1), raw.clone()).unwrap();
-            ran.extend(plan.steps.iter().map(|step| step.algorithm).filter(|algorithm| *algorithm == name));
+            let steps = plan.steps.iter().map(|step| step.algorithm);
+            ran.lock().unwrap().extend(steps.filter(|algorithm| *algorithm == name));
         }
-    }
+    });
+    let ran = ran.into_inner().unwrap();
     let idle: Vec<&str> = f32_convolutions().filter(|name| !ran.contains(name)).collect();
     assert!(idle.is_empty(), "{idle:?} did not run");
 }
