@@ -1,8 +1,9 @@
 //! The weight gradient: dw = Gᵀ [Σ (A dy Aᵀ) ⊙ (Bᵀ x B)] G, with the sum over all tiles.
 //!
 //! Tiles pass in blocks through two phases that all threads share: the transforms of x and dy, and matrix
-//! multiplications, which add to the sums of all previous blocks. In the end, the sums are transformed. Without AVX-512,
-//! multiplications take as many tiles at a time as stay in the L1 cache while several blocks of channels use them.
+//! multiplications, which add to the sums of all previous blocks. In the end, the sums are transformed. Without
+//! AVX-512, multiplications take as many tiles at a time as stay in the L1 cache while several blocks of channels use
+//! them.
 
 use std::marker::PhantomData;
 use std::ops::Range;
