@@ -36,8 +36,8 @@ pub(super) fn in_blocks(d: &ConvDesc, block: usize) -> [usize; 2] {
 }
 
 /// The factor by which the gradients of a direct convolution take longer if its columns are strided and a vector is
-/// half a line of the cache: the vectors that share a line are then used at different times. Measured with AVX2, where
-/// forward convolutions take no longer.
+/// half a line of the cache: a tile then uses only half of each line. Measured with AVX2, where forward convolutions
+/// take no longer.
 pub(super) fn half_lines(d: &ConvDesc, isa: Isa) -> f64 {
     if d.stride[1] > 1 && isa.lanes() < CACHE_LINE { HALF_LINES } else { 1.0 }
 }

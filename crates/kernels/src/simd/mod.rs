@@ -101,6 +101,34 @@ pub trait Simd: Copy + Send + Sync + 'static {
         unsafe { add_products_one_by_one::<_, P, O, N>(self, x, step, w, sums) }
     }
 
+    /// [`Simd::add_products`] for any number of vectors.
+    ///
+    /// # Safety
+    /// As there.
+    #[inline(always)]
+    unsafe fn add_all_products<const P: usize, const O: usize>(
+        self,
+        mut x: [*const f32; P],
+        step: usize,
+        mut w: [*const f32; O],
+        count: usize,
+        sums: &mut [[Self::F; O]; P],
+    ) {
+        // After the last products, the pointers may lie past the operands.
+        for _ in 0..count / 4 {
+            // SAFETY: guaranteed by the caller.
+            unsafe { self.add_products::<P, O, 4>(x, step, w, sums) }
+            x = x.map(|x| x.wrapping_add(4 * step));
+            w = w.map(|w| w.wrapping_add(4 * Self::LANES));
+        }
+        for _ in 0..count % 4 {
+            // SAFETY: guaranteed by the caller.
+            unsafe { self.add_products::<P, O, 1>(x, step, w, sums) }
+            x = x.map(|x| x.wrapping_add(step));
+            w = w.map(|w| w.wrapping_add(Self::LANES));
+        }
+    }
+
     /// The lower and the upper halves of the lanes, which are bf16, as floats.
     fn halves(self, a: Self::F) -> [Self::F; 2];
 

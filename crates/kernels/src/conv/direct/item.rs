@@ -3,7 +3,8 @@
 use std::marker::PhantomData;
 use std::ops::Range;
 
-use super::{Direct, Part};
+use super::Direct;
+use super::part::{ColumnPhase, Part};
 use crate::Halo;
 use crate::conv::Residual;
 use crate::conv::tile::{Chunk, Job, MOST_BLOCKS, Offsets, Place, WIDEST, Word};
@@ -32,30 +33,41 @@ pub(super) struct Item<'a, W> {
 impl<W: Word> Body for Item<'_, W> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        if self.part.columns.first == 0 {
+        let part = self.part;
+        if part.columns[0].starts_rows() {
             self.clear_borders();
         }
         let blocks = self.blocks.len();
-        let (stacks, chunks) = (blocks.div_ceil(W::blocks(self.conv.isa)), self.part.chunks.len());
+        let stacks = blocks.div_ceil(W::blocks(self.conv.isa));
+        let chunks = part.columns.iter().map(|columns| columns.chunks.len()).max().unwrap_or(0);
         for step in 0..stacks * chunks {
-            let [stack, chunk] = match self.part.by_chunks {
+            let [stack, chunk] = match part.by_chunks {
                 true => [step % stacks, step / stacks],
                 false => [step / chunks, step % chunks],
             };
             let [first, end] = [stack, stack + 1].map(|n| self.blocks.start + blocks * n / stacks);
-            self.sum(s, first, end - first, chunk);
+            for columns in part.columns.iter().filter(|columns| chunk < columns.chunks.len()) {
+                // What replaces the residual without adding anything to it is there already.
+                if !(self.residual.is_some_and(|residual| residual.is_replaced) && columns.is_empty()) {
+                    self.sum(s, columns, first, end - first, chunk);
+                }
+            }
         }
     }
 }
 
 impl<'a, W: Word> Item<'a, W> {
-    /// Adds a chunk to the sums of the stack of `blocks` blocks that starts with block `first`.
+    /// Adds a chunk to the sums of some columns and the stack of `blocks` blocks that starts with block `first`.
     #[inline(always)]
-    fn sum<S: Simd>(&self, s: S, first: usize, blocks: usize, chunk: usize) {
-        let chunks = &self.part.chunks;
+    fn sum<S: Simd>(&self, s: S, columns: &ColumnPhase, first: usize, blocks: usize, chunk: usize) {
+        let chunks = &columns.chunks;
         let job = self.job(first, blocks, &chunks[chunk]);
         let reads_first = first == 0 && size_of_val(self.x) >= LARGE_INPUT;
-        self.tiles(s, &Job { begin: chunk == 0, end: chunk + 1 == chunks.len(), reads_first, ..job });
+        self.tiles(
+            s,
+            columns,
+            &Job { begin: chunk == 0, end: chunk + 1 == chunks.len(), reads_first, ..job },
+        );
     }
 
     fn job(&self, first: usize, blocks: usize, chunk: &'a Chunk) -> Job<'a, W> {
@@ -115,14 +127,14 @@ impl<'a, W: Word> Item<'a, W> {
 
     /// Covers the item's pixels with tiles: row by row if rows fill tiles well, otherwise across rows.
     #[inline(always)]
-    fn tiles<S: Simd>(&self, s: S, job: &Job<W>) {
-        let columns = self.part.columns.count;
+    fn tiles<S: Simd>(&self, s: S, columns: &ColumnPhase, job: &Job<W>) {
+        let width = columns.count();
         let widest = widest(S::ACCUMULATORS, job.blocks);
-        let tiles = columns.div_ceil(widest);
-        if columns / tiles * 4 < widest * 3 {
-            return self.tiles_across_rows(s, job, widest);
+        let tiles = width.div_ceil(widest);
+        if width / tiles * 4 < widest * 3 {
+            return self.tiles_across_rows(s, columns, job, widest);
         }
-        let step = self.part.pixel(self.conv);
+        let step = columns.pixel(self.conv);
         let mut offsets = Offsets {
             x: std::array::from_fn(|p| p * step.x),
             y: std::array::from_fn(|p| p * step.y),
@@ -134,15 +146,15 @@ impl<'a, W: Word> Item<'a, W> {
         };
         let mut done = 0;
         for line in self.lines.clone() {
-            let mut place = self.part.line(self.conv, line);
+            let mut place = self.part.line(self.conv, columns, line);
             for tile in 0..tiles {
                 offsets.ahead = self.ahead::<S>(job.chunk, done, self.lines.len() * tiles);
                 done += 1;
-                let count = columns * (tile + 1) / tiles - columns * tile / tiles;
+                let count = width * (tile + 1) / tiles - width * tile / tiles;
                 offsets.next = if tile + 1 < tiles {
                     place.after(step, count)
                 } else {
-                    self.part.line(self.conv, line + 1)
+                    self.part.line(self.conv, columns, line + 1)
                 };
                 // SAFETY: the tile lies within a line of this item; the windows of its pixels lie within
                 // the input including its halo, and `Direct::run` checked the lengths.
@@ -153,13 +165,13 @@ impl<'a, W: Word> Item<'a, W> {
     }
 
     #[inline(always)]
-    fn tiles_across_rows<S: Simd>(&self, s: S, job: &Job<W>, widest: usize) {
-        let (columns, step) = (self.part.columns.count, self.part.pixel(self.conv));
-        let pixels = columns * self.lines.len();
+    fn tiles_across_rows<S: Simd>(&self, s: S, columns: &ColumnPhase, job: &Job<W>, widest: usize) {
+        let (width, step) = (columns.count(), columns.pixel(self.conv));
+        let pixels = width * self.lines.len();
         let tiles = pixels.div_ceil(widest);
         let mut offsets = Offsets::default();
         let (mut line, mut column) = (self.lines.start, 0);
-        let mut place = self.part.line(self.conv, line);
+        let mut place = self.part.line(self.conv, columns, line);
         for tile in 0..tiles {
             let count = pixels * (tile + 1) / tiles - pixels * tile / tiles;
             let first = place;
@@ -169,9 +181,9 @@ impl<'a, W: Word> Item<'a, W> {
                 offsets.residual[p] = place.residual - first.residual;
                 column += 1;
                 place = place.after(step, 1);
-                if column == columns {
+                if column == width {
                     (line, column) = (line + 1, 0);
-                    place = self.part.line(self.conv, line);
+                    place = self.part.line(self.conv, columns, line);
                 }
             }
             // Rows without a halo between them are one line.
@@ -187,13 +199,13 @@ impl<'a, W: Word> Item<'a, W> {
     /// Clears the halo to the left and right of the item's lines, and above the first and below the last row
     /// of each map.
     fn clear_borders(&self) {
-        let (c, rows) = (self.conv, &self.part.rows);
+        let c = self.conv;
         let maps = &c.y;
         if maps.halo == Halo::NONE {
             return;
         }
         for line in self.lines.clone() {
-            let (image, row) = (line / rows.count, rows.first + line % rows.count * rows.step);
+            let (image, row) = self.part.image_and_row(line);
             for block in self.blocks.clone() {
                 let map = image * maps.image_len + (self.group * c.group_blocks + block) * maps.map_len();
                 // SAFETY: the map lies within y, and only the item of this row writes its halo.

@@ -12,23 +12,24 @@
 //! architectures", SC 2018.
 
 mod item;
+mod part;
 
 use std::marker::PhantomData;
 
 use crate::{Format, Halo, Layout, Views};
 
 use super::cost;
-use super::geometry::{self, Phase, groups_fill_blocks, has_few_phases, has_few_taps};
-use super::tile::{Chunk, Pair, Place, Run, Single, Word};
+use super::geometry::{self, groups_fill_blocks, has_few_phases, has_few_taps};
+use super::tile::{Pair, Single, Word};
 use super::{ConvDesc, residual};
 use crate::activation::Activation;
 use crate::isa::Isa;
 use crate::layout::maps::Maps;
-use crate::simd::CACHE_LINE;
 use crate::threads::Pointer;
 use crate::{Context, Implementation, Kernel};
 
 use item::Item;
+use part::Part;
 
 /// The maximum number of channels of a planar input that is read without conversion to blocks.
 pub(super) const FEW_CHANNELS: usize = 4;
@@ -139,61 +140,6 @@ impl Implementation<ConvDesc> for DataGradient {
     }
 }
 
-/// Outputs that read their input through the same taps.
-struct Part {
-    rows: Phase,
-    columns: Phase,
-    chunks: Vec<Chunk>,
-    /// The number of lines, that is, of rows of this part in the whole batch.
-    lines: usize,
-    /// Lines in an item of the grid, and the number of such bands.
-    band: usize,
-    bands: usize,
-    /// The number of splits of the blocks of output channels, of which an item of the grid has one.
-    splits: usize,
-    /// Whether neighboring items share weights instead of inputs, because there are more weights.
-    by_splits: bool,
-    /// Whether all outputs of an item are computed chunk by chunk, so that the inputs of a chunk stay in the cache.
-    by_chunks: bool,
-}
-
-impl Part {
-    /// Whether its outputs read no inputs.
-    fn is_empty(&self) -> bool {
-        self.rows.taps.is_empty() || self.columns.taps.is_empty()
-    }
-
-    /// The first of `blocks` blocks in split number `split`. Splits are alike, and of even length except the last one,
-    /// so that at most one block is left alone.
-    fn split(&self, split: usize, blocks: usize) -> usize {
-        (blocks * split / self.splits).next_multiple_of(2).min(blocks)
-    }
-
-    /// The first pixel of a line.
-    #[inline(always)]
-    fn line<W>(&self, conv: &Direct<W>, line: usize) -> Place {
-        let (image, row) = (line / self.rows.count, line % self.rows.count);
-        let out = |maps: &Maps| {
-            let map = image * maps.image_len;
-            map + maps.row(self.rows.first + row * self.rows.step) + self.columns.first * maps.block
-        };
-        let x = &conv.x;
-        Place {
-            x: image * x.image_len + row * self.rows.input_step * x.row_len(),
-            y: out(&conv.y),
-            residual: conv.residual.as_ref().map_or(0, out),
-        }
-    }
-
-    /// The distance between neighboring pixels.
-    #[inline(always)]
-    fn pixel<W>(&self, conv: &Direct<W>) -> Place {
-        let y = self.columns.step * conv.y.block;
-        let residual = conv.residual.map_or(0, |maps| self.columns.step * maps.block);
-        Place { x: self.columns.input_step * conv.x.block, y, residual }
-    }
-}
-
 /// A direct convolution of words: `x`, `y` and the lengths count them.
 pub(super) struct Direct<W> {
     isa: Isa,
@@ -276,7 +222,9 @@ impl<W: Word> Direct<W> {
     /// Whether y can take the place of the residual: y is `f32`, and no partial sums are kept there before the residual
     /// is read.
     fn replaces_residual(&self) -> bool {
-        self.residual.is_some() && !self.narrow && self.parts.iter().all(|part| part.chunks.len() == 1)
+        self.residual.is_some()
+            && !self.narrow
+            && self.parts.iter().flat_map(|part| &part.columns).all(|columns| columns.chunks.len() == 1)
     }
 
     fn with_maps(d: &ConvDesc, isa: Isa, layouts: &[Layout], x: Maps, y: Maps, narrow: bool) -> Self {
@@ -304,130 +252,7 @@ impl<W: Word> Direct<W> {
         }
         .with_parts(d, geometry::forward(d, 0), geometry::forward(d, 1), |y, x| y * d.kernel[1] + x)
     }
-
-    /// Divides the work into parts; `tap` returns the index of a tap in the weights.
-    fn with_parts(
-        mut self,
-        d: &ConvDesc,
-        rows: Vec<Phase>,
-        columns: Vec<Phase>,
-        tap: impl Fn(usize, usize) -> usize,
-    ) -> Self {
-        let taps = d.kernel[0] * d.kernel[1];
-        let count = rows.len() * columns.len();
-        for rows in &rows {
-            for columns in &columns {
-                let chunks = self.chunks(rows, columns, &tap, taps);
-                self.parts.push(self.part(d.batch, rows, columns, chunks, count));
-            }
-        }
-        self
-    }
-
-    fn chunks(
-        &self,
-        rows: &Phase,
-        columns: &Phase,
-        tap: impl Fn(usize, usize) -> usize,
-        taps: usize,
-    ) -> Vec<Chunk> {
-        let (x, block) = (&self.x, self.isa.block());
-        let budget = if self.isa == Isa::Avx512 { 512 << 10 } else { 64 << 10 };
-        let mut most = budget / (block * 4 * W::blocks(self.isa));
-        if taps == 1 && 2 * self.group_maps * x.block > 3 * DEEPEST {
-            most = most.min(DEEPEST);
-        }
-        // Partial sums are kept in y, for which `bf16` is not precise enough.
-        let most = if self.narrow { usize::MAX } else { most };
-        let (mut chunks, mut values) = (vec![Chunk::default()], 0);
-        for map in 0..self.group_maps {
-            for row in &rows.taps {
-                for column in &columns.taps {
-                    let at =
-                        |first: usize, offset: isize, step: usize| (first as isize + offset) as usize * step;
-                    let place = map * x.map_len()
-                        + at(x.halo.top, row.offset, x.row_len())
-                        + at(x.halo.left, column.offset, x.block);
-                    let w = (map * taps + tap(row.index, column.index)) * x.block * block;
-                    let real = if map + 1 == x.blocks { x.last_channels } else { x.block };
-                    if values + real > most {
-                        chunks.push(Chunk::default());
-                        values = 0;
-                    }
-                    values += real;
-                    let chunk = chunks.last_mut().expect("at least one chunk");
-                    if real * W::VALUES == block {
-                        chunk.whole.push(Run { x: place, w });
-                    } else {
-                        chunk.single.extend((0..real).map(|i| Run { x: place + i, w: w + i * block }));
-                    }
-                }
-            }
-        }
-        chunks
-    }
-
-    /// Divides a part into items: bands of lines whose input stays in the L2 cache where that pays off, and
-    /// splits of the output channels. The number of items depends only on the amount of work.
-    fn part(&self, batch: usize, rows: &Phase, columns: &Phase, chunks: Vec<Chunk>, parts: usize) -> Part {
-        let block = self.isa.block();
-        let lines = batch * rows.count;
-        let values: usize = chunks.iter().map(|chunk| chunk.whole.len() * block + chunk.single.len()).sum();
-        let values_or_store = values.max(LEAST_VALUES);
-        let work = 2 * lines * columns.count * values_or_store * self.groups * self.group_blocks * block;
-        let wanted = (work / ITEM_WORK).clamp(1, MOST_ITEMS.div_ceil(parts * self.groups));
-        let taps = rows.taps.len() * columns.taps.len();
-        let by_chunks = taps == 1;
-        // The rows of the input that a line reads; strides may skip some, and columns too if a row has one tap.
-        let read_rows = rows.input_step.min(rows.taps.len());
-        // With a stride, a pixel takes the words up to the next one, but no more than whole lines of the cache.
-        let pixel = (columns.input_step * self.x.block).min(self.x.block.max(CACHE_LINE));
-        let row = if columns.taps.len() == 1 { columns.count * pixel } else { self.x.row_len() };
-        let maps = if by_chunks { self.group_maps.div_ceil(chunks.len()) } else { self.group_maps };
-        let line = maps * read_rows * row;
-        let takes_more = self.isa == Isa::Avx512 || 4 * line * lines <= L2_BYTES;
-        let most = if takes_more { L2_BYTES } else { SMALL_L2_BYTES };
-        let fitting = (most / 4 / line.max(1)).max(1);
-        // Inputs that do not fit the cache are reloaded for every stack of output blocks, weights for every
-        // band: inputs cost more if there are few taps, weights if there are few pixels.
-        let few = fitting * columns.count < 16 * taps;
-        let band = if few { BAND.div_ceil(columns.count) } else { fitting }.min(lines);
-        let band = lines.div_ceil(lines.div_ceil(band));
-        let stacks = self.group_blocks.div_ceil(W::blocks(self.isa));
-        let splits = wanted.div_ceil(lines.div_ceil(band)).min(stacks);
-        // Short bands read the weights more often, so that they are not made for the sake of many items.
-        let band = band.min(lines.div_ceil(wanted.min(ENOUGH_ITEMS).div_ceil(splits)));
-        let blocks = stacks.div_ceil(splits) * W::blocks(self.isa);
-        Part {
-            rows: rows.clone(),
-            columns: columns.clone(),
-            chunks,
-            lines,
-            band,
-            bands: lines.div_ceil(band),
-            splits: self.group_blocks.div_ceil(blocks),
-            by_splits: values * self.group_blocks * block > line * lines,
-            by_chunks,
-        }
-    }
 }
-
-/// Bytes of the L2 cache that the input of a band may occupy.
-const L2_BYTES: usize = 256 << 10;
-/// The same without AVX-512, where L2 caches are often smaller; an input that fits `L2_BYTES` is a single band still.
-const SMALL_L2_BYTES: usize = 96 << 10;
-/// Input words in a chunk if there is a single tap.
-const DEEPEST: usize = 512;
-/// The minimum number of pixels in a band if there are many weights.
-const BAND: usize = 512;
-/// The number of floating-point operations that makes an item worth distributing.
-const ITEM_WORK: usize = 1_000_000;
-/// Writing an output takes at least as long as adding this many products.
-const LEAST_VALUES: usize = 32;
-/// The maximum number of items in the grid, unless the cache requires more.
-const MOST_ITEMS: usize = 64;
-/// The number of items for which bands are made shorter.
-const ENOUGH_ITEMS: usize = 32;
 
 impl<W: Word> Kernel for Direct<W> {
     fn run(&self, context: &Context, views: &mut Views) {

@@ -1,15 +1,15 @@
 //! An item of the grid: the weights between some input maps and some blocks of outputs, summed over some images.
 //!
-//! While a band of pixels is multiplied, the lines of x and dy that the next band reads are prefetched into the L2
-//! cache, evenly over all tiles: while the pixels of a tile are multiplied, those of one of the next band's maps are
-//! prefetched, or none.
+//! If vectors are lines of the cache, the lines of x and dy that the next band reads are prefetched into the L2 cache
+//! while a band of pixels is multiplied, evenly over all tiles: while the pixels of a tile are multiplied, those of one
+//! of the next band's maps are prefetched, or none. With AVX2, this was measured to cost more than it gains.
 
 use std::ops::Range;
 
 use super::Bound;
 use super::division::{Values, most_blocks, split};
 use super::tile::{Ahead, Distances, Tile};
-use crate::simd::{Body, Simd};
+use crate::simd::{Body, CACHE_LINE, Simd};
 
 /// What an item computes.
 #[derive(Debug, Clone)]
@@ -102,7 +102,8 @@ impl Item<'_> {
         }
     }
 
-    /// What is read after the current band: the band `next` of the item, or the first of the next item.
+    /// What is read after the current band, if it is prefetched: the band `next` of the item, or the first of the next
+    /// item.
     fn later(&self, next: Option<&Band>) -> Later<'_> {
         let extent = if next.is_some() { Some(&self.extent) } else { self.next.as_ref() };
         let band = next.cloned().or_else(|| extent.and_then(|extent| self.bound.bands(extent).next()));
@@ -113,7 +114,8 @@ impl Item<'_> {
         };
         let tiles = blocks.map(tiles).sum::<usize>() * self.extent.maps.len();
         let maps = extent.map_or(1, |extent| extent.maps.len() + extent.blocks.len());
-        Later { item: self, band: extent.zip(band), share: (tiles / maps).max(1), tiles: 0 }
+        let band = extent.zip(band).filter(|_| self.bound.isa.lanes() >= CACHE_LINE);
+        Later { item: self, band, share: (tiles / maps).max(1), tiles: 0 }
     }
 }
 

@@ -105,7 +105,7 @@ impl<const R: usize, const I: usize, const O: usize> Body for RegisterTile<'_, R
 
 impl<const R: usize, const I: usize, const O: usize> RegisterTile<'_, R, I, O> {
     /// Adds the products of a row of pixels, whose first values are at `x` and whose first vector is at `dy`, and
-    /// prefetches pixels from `at` on.
+    /// prefetches pixels from `at` on. Instruction sets with a loop for products prefetch nothing.
     ///
     /// # Safety
     /// The pixels must belong to valid operands.
@@ -119,48 +119,38 @@ impl<const R: usize, const I: usize, const O: usize> RegisterTile<'_, R, I, O> {
         acc: &mut [[[S::F; O]; I]; R],
     ) {
         let Tile { values, dy_block, pixels, ahead, .. } = self.0;
-        let has_products = S::HAS_PRODUCTS && R == 1 && O == 3;
-        let (mut left, mut wait) = (pixels.columns, ahead.every);
-        while left > 0 {
-            let count = if has_products && left >= 4 { 4 } else { 1 };
-            if wait > count {
-                wait -= count;
-            } else {
-                for _ in 0..count {
-                    wait -= 1;
-                    if wait == 0 {
-                        s.prefetch(at);
-                        at = at.wrapping_add(ahead.distances.column);
-                        wait = ahead.every;
-                    }
-                }
+        if const { S::HAS_PRODUCTS && R == 1 && O == 3 } {
+            // SAFETY: guaranteed by the caller.
+            unsafe {
+                let (x, dy) =
+                    (std::array::from_fn(|i| x.add(i)), std::array::from_fn(|o| dy.add(o * dy_block)));
+                s.add_all_products::<I, O>(x, pixels.x.column, dy, pixels.columns, &mut acc[0]);
+            }
+            return;
+        }
+        let mut wait = ahead.every;
+        for _ in 0..pixels.columns {
+            wait -= 1;
+            if wait == 0 {
+                s.prefetch(at);
+                at = at.wrapping_add(ahead.distances.column);
+                wait = ahead.every;
             }
             // SAFETY: guaranteed by the caller.
             unsafe {
-                if has_products {
-                    let x = std::array::from_fn(|i| x.add(i));
-                    let dy = std::array::from_fn(|o| dy.add(o * dy_block));
-                    if count == 4 {
-                        s.add_products::<I, O, 4>(x, pixels.x.column, dy, &mut acc[0]);
-                    } else {
-                        s.add_products::<I, O, 1>(x, 1, dy, &mut acc[0]);
-                    }
-                } else {
-                    let gradients: [S::F; O] = std::array::from_fn(|o| s.load(dy.add(o * dy_block)));
-                    for r in 0..R {
-                        for i in 0..I {
-                            let value = s.splat(*x.add(r * values.x_row + i));
-                            for o in 0..O {
-                                acc[r][i][o] = s.fma(value, gradients[o], acc[r][i][o]);
-                            }
+                let gradients: [S::F; O] = std::array::from_fn(|o| s.load(dy.add(o * dy_block)));
+                for r in 0..R {
+                    for i in 0..I {
+                        let value = s.splat(*x.add(r * values.x_row + i));
+                        for o in 0..O {
+                            acc[r][i][o] = s.fma(value, gradients[o], acc[r][i][o]);
                         }
                     }
                 }
             }
             // After the last pixel, x may lie past the operand.
-            x = x.wrapping_add(count * pixels.x.column);
-            dy = dy.wrapping_add(count * S::LANES);
-            left -= count;
+            x = x.wrapping_add(pixels.x.column);
+            dy = dy.wrapping_add(S::LANES);
         }
     }
 }

@@ -296,21 +296,15 @@ impl<const O: usize> Body for Columns<O> {
                         (0..O).for_each(|o| acc[r][o] = s.load(sums.add(cell(r, o))));
                     }
                 }
-                let (mut v, mut z) = (v.add(half * rows), z);
-                let has_products = const { S::HAS_PRODUCTS && S::LANES == 8 && O == WIDEST };
-                let mut left = tiles;
-                while left > 0 {
-                    let count = if has_products && left >= 4 { 4 } else { 1 };
-                    if has_products {
-                        let acc = acc.first_chunk_mut().expect("half of 8 lanes are 4 rows");
-                        let values = std::array::from_fn(|r| v.add(r));
-                        let outputs = std::array::from_fn(|o| z.add(o * step));
-                        if count == 4 {
-                            s.add_products::<4, O, 4>(values, S::LANES, outputs, acc);
-                        } else {
-                            s.add_products::<4, O, 1>(values, 1, outputs, acc);
-                        }
-                    } else {
+                let v = v.add(half * rows);
+                if const { S::HAS_PRODUCTS && S::LANES == 8 && O == WIDEST } {
+                    let acc = acc.first_chunk_mut::<4>().expect("half of 8 lanes are 4 rows");
+                    let (v, z) =
+                        (std::array::from_fn(|r| v.add(r)), std::array::from_fn(|o| z.add(o * step)));
+                    s.add_all_products::<4, O>(v, S::LANES, z, tiles, acc);
+                } else {
+                    for tile in 0..tiles {
+                        let (v, z) = (v.add(tile * S::LANES), z.add(tile * S::LANES));
                         let outputs: [S::F; O] = std::array::from_fn(|o| s.load(z.add(o * step)));
                         for r in 0..rows {
                             let value = s.splat(*v.add(r));
@@ -319,8 +313,6 @@ impl<const O: usize> Body for Columns<O> {
                             }
                         }
                     }
-                    (v, z) = (v.add(count * S::LANES), z.add(count * S::LANES));
-                    left -= count;
                 }
                 for r in 0..rows {
                     (0..O).for_each(|o| s.store(sums.add(cell(r, o)), acc[r][o]));
