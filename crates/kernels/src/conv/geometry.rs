@@ -82,7 +82,7 @@ pub(super) fn halo(rows: &[Phase], columns: &[Phase], size: [usize; 2]) -> Halo 
 /// The maximum number of entries in a kernel's table of taps, and of steps to compute its phases. Larger
 /// convolutions are left to the reference, which has no tables.
 const MOST_ENTRIES: usize = 1 << 22;
-/// The maximum number of parts into which the phases of both axes divide a data gradient.
+/// The maximum number of pairs of a row phase and a column phase in a data gradient.
 const MOST_PARTS: usize = 1 << 16;
 
 /// Whether a table of all taps over `channels` channels stays small, if each tap has one entry per whole block

@@ -101,10 +101,10 @@ pub trait Simd: Copy + Send + Sync + 'static {
         unsafe { add_products_one_by_one::<_, P, O, N>(self, x, step, w, sums) }
     }
 
-    /// [`Simd::add_products`] for any number of vectors.
+    /// [`Simd::add_products`] for any N, here `count`.
     ///
     /// # Safety
-    /// As there.
+    /// As for [`Simd::add_products`].
     #[inline(always)]
     unsafe fn add_all_products<const P: usize, const O: usize>(
         self,
@@ -387,7 +387,10 @@ mod tests {
                 let x = std::array::from_fn(|p| self.x[p * 100..].as_ptr());
                 let w = std::array::from_fn(|o| self.w[o * 200..].as_ptr());
                 let mut sums = self.sums.map(|row| row.map(|sum| s.load(sum.as_ptr())));
-                s.add_products::<P, O, N>(x, self.step, w, &mut sums);
+                match N {
+                    1 | 4 | 8 => s.add_products::<P, O, N>(x, self.step, w, &mut sums),
+                    _ => s.add_all_products::<P, O>(x, self.step, w, N, &mut sums),
+                }
                 for p in 0..P {
                     for o in 0..O {
                         s.store(self.sums[p][o].as_mut_ptr(), sums[p][o]);
@@ -435,5 +438,8 @@ mod tests {
         }
         check_products::<4, 3, 1>(1);
         check_products::<4, 2, 1>(1);
+        check_products::<4, 3, 3>(5);
+        check_products::<4, 3, 7>(5);
+        check_products::<2, 3, 6>(8);
     }
 }

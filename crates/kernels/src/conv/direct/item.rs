@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use std::ops::Range;
 
 use super::Direct;
-use super::part::{ColumnPhase, Part};
+use super::part::{ColumnPhase, Part, most_chunks};
 use crate::Halo;
 use crate::conv::Residual;
 use crate::conv::tile::{Chunk, Job, MOST_BLOCKS, Offsets, Place, WIDEST, Word};
@@ -39,7 +39,7 @@ impl<W: Word> Body for Item<'_, W> {
         }
         let blocks = self.blocks.len();
         let stacks = blocks.div_ceil(W::blocks(self.conv.isa));
-        let chunks = part.columns.iter().map(|columns| columns.chunks.len()).max().unwrap_or(0);
+        let chunks = most_chunks(&part.columns);
         for step in 0..stacks * chunks {
             let [stack, chunk] = match part.by_chunks {
                 true => [step % stacks, step / stacks],
@@ -47,8 +47,8 @@ impl<W: Word> Body for Item<'_, W> {
             };
             let [first, end] = [stack, stack + 1].map(|n| self.blocks.start + blocks * n / stacks);
             for columns in part.columns.iter().filter(|columns| chunk < columns.chunks.len()) {
-                // What replaces the residual without adding anything to it is there already.
-                if !(self.residual.is_some_and(|residual| residual.is_replaced) && columns.is_empty()) {
+                // As in `Direct::run`, but for a phase.
+                if !(self.residual.is_some_and(|residual| residual.is_replaced) && columns.reads_nothing()) {
                     self.sum(s, columns, first, end - first, chunk);
                 }
             }
@@ -57,12 +57,14 @@ impl<W: Word> Body for Item<'_, W> {
 }
 
 impl<'a, W: Word> Item<'a, W> {
-    /// Adds a chunk to the sums of some columns and the stack of `blocks` blocks that starts with block `first`.
+    /// Adds a chunk to the sums of a column phase and the stack of `blocks` blocks that starts with block `first`.
     #[inline(always)]
     fn sum<S: Simd>(&self, s: S, columns: &ColumnPhase, first: usize, blocks: usize, chunk: usize) {
         let chunks = &columns.chunks;
         let job = self.job(first, blocks, &chunks[chunk]);
-        let reads_first = first == 0 && size_of_val(self.x) >= LARGE_INPUT;
+        // Later phases read what the first one did.
+        let is_first = first == 0 && std::ptr::eq(columns, &raw const self.part.columns[0]);
+        let reads_first = is_first && size_of_val(self.x) >= LARGE_INPUT;
         self.tiles(
             s,
             columns,
@@ -125,7 +127,7 @@ impl<'a, W: Word> Item<'a, W> {
         [tile, tile + 1].map(|tile| lines * (band * tiles + tile) / (bands * tiles))
     }
 
-    /// Covers the item's pixels with tiles: row by row if rows fill tiles well, otherwise across rows.
+    /// Covers the item's pixels in a column phase with tiles: row by row if rows fill tiles well, otherwise across rows.
     #[inline(always)]
     fn tiles<S: Simd>(&self, s: S, columns: &ColumnPhase, job: &Job<W>) {
         let width = columns.count();
@@ -134,7 +136,7 @@ impl<'a, W: Word> Item<'a, W> {
         if width / tiles * 4 < widest * 3 {
             return self.tiles_across_rows(s, columns, job, widest);
         }
-        let step = columns.pixel(self.conv);
+        let step = columns.step(self.conv);
         let mut offsets = Offsets {
             x: std::array::from_fn(|p| p * step.x),
             y: std::array::from_fn(|p| p * step.y),
@@ -166,7 +168,7 @@ impl<'a, W: Word> Item<'a, W> {
 
     #[inline(always)]
     fn tiles_across_rows<S: Simd>(&self, s: S, columns: &ColumnPhase, job: &Job<W>, widest: usize) {
-        let (width, step) = (columns.count(), columns.pixel(self.conv));
+        let (width, step) = (columns.count(), columns.step(self.conv));
         let pixels = width * self.lines.len();
         let tiles = pixels.div_ceil(widest);
         let mut offsets = Offsets::default();

@@ -272,7 +272,7 @@ impl<W: Word> Kernel for Direct<W> {
         assert!(!is_replaced || self.replaces_residual(), "this convolution cannot replace its residual");
         let residual = residual.as_ref();
         // What replaces the residual without adding anything to it is there already.
-        let stays = |part: &Part| is_replaced && part.is_empty();
+        let stays = |part: &Part| is_replaced && part.reads_nothing();
         let items = |part: &Part| if stays(part) { 0 } else { self.groups * part.bands * part.splits };
         context.thread_pool.run(self.parts.iter().map(items).sum(), |item| {
             let (part, item) = geometry::part_of(&self.parts, items, item);

@@ -8,10 +8,10 @@ use crate::isa::Isa;
 use crate::layout::maps::Maps;
 use crate::simd::CACHE_LINE;
 
-/// Rows of outputs that read the same rows of inputs.
+/// The outputs of a row phase and of one or more column phases.
 pub(super) struct Part {
     rows: Phase,
-    /// ColumnPhase that share lines of the cache, so that an item computes them one after the other.
+    /// Column phases that share cache lines, which an item computes one after the other; otherwise a single one.
     pub columns: Vec<ColumnPhase>,
     /// The number of lines, that is, of rows of this part in the whole batch.
     pub lines: usize,
@@ -26,7 +26,7 @@ pub(super) struct Part {
     pub by_chunks: bool,
 }
 
-/// The outputs of a part that read their input through the same taps.
+/// The outputs of a part in a column phase, which read their input through the same taps.
 pub(super) struct ColumnPhase {
     phase: Phase,
     pub chunks: Vec<Chunk>,
@@ -34,8 +34,8 @@ pub(super) struct ColumnPhase {
 
 impl Part {
     /// Whether its outputs read no inputs.
-    pub fn is_empty(&self) -> bool {
-        self.columns.iter().all(ColumnPhase::is_empty)
+    pub fn reads_nothing(&self) -> bool {
+        self.columns.iter().all(ColumnPhase::reads_nothing)
     }
 
     /// The first of `blocks` blocks in split number `split`. Splits are alike, and of even length except the last one,
@@ -45,21 +45,19 @@ impl Part {
     }
 
     /// The image of a line, and its row in the maps of y.
+    #[inline(always)]
     pub fn image_and_row(&self, line: usize) -> (usize, usize) {
         (line / self.rows.count, self.rows.first + line % self.rows.count * self.rows.step)
     }
 
-    /// The first of some columns of a line.
+    /// The first pixel of a line in a column phase.
     #[inline(always)]
     pub fn line<W>(&self, conv: &Direct<W>, columns: &ColumnPhase, line: usize) -> Place {
-        let (image, row) = (line / self.rows.count, line % self.rows.count);
-        let out = |maps: &Maps| {
-            let map = image * maps.image_len;
-            map + maps.row(self.rows.first + row * self.rows.step) + columns.phase.first * maps.block
-        };
-        let x = &conv.x;
+        let (image, row) = self.image_and_row(line);
+        let out = |maps: &Maps| image * maps.image_len + maps.row(row) + columns.phase.first * maps.block;
+        let (x, input_row) = (&conv.x, line % self.rows.count * self.rows.input_step);
         Place {
-            x: image * x.image_len + row * self.rows.input_step * x.row_len(),
+            x: image * x.image_len + input_row * x.row_len(),
             y: out(&conv.y),
             residual: conv.residual.as_ref().map_or(0, out),
         }
@@ -67,12 +65,12 @@ impl Part {
 }
 
 impl ColumnPhase {
-    /// Whether they read no inputs.
-    pub fn is_empty(&self) -> bool {
+    /// Whether its outputs read no inputs.
+    pub fn reads_nothing(&self) -> bool {
         self.chunks.iter().all(|chunk| chunk.whole.is_empty() && chunk.single.is_empty())
     }
 
-    /// Whether the first column of a row is one of them.
+    /// Whether it contains the first column of each row.
     pub fn starts_rows(&self) -> bool {
         self.phase.first == 0
     }
@@ -85,16 +83,21 @@ impl ColumnPhase {
 
     /// The distance between neighboring pixels.
     #[inline(always)]
-    pub fn pixel<W>(&self, conv: &Direct<W>) -> Place {
+    pub fn step<W>(&self, conv: &Direct<W>) -> Place {
         let y = self.phase.step * conv.y.block;
         let residual = conv.residual.map_or(0, |maps| self.phase.step * maps.block);
         Place { x: self.phase.input_step * conv.x.block, y, residual }
     }
 
-    /// The input words that a pixel reads.
+    /// The input values that a pixel reads.
     fn values(&self, block: usize) -> usize {
         self.chunks.iter().map(|chunk| chunk.whole.len() * block + chunk.single.len()).sum()
     }
+}
+
+/// The most chunks of a column phase.
+pub(super) fn most_chunks(columns: &[ColumnPhase]) -> usize {
+    columns.iter().map(|columns| columns.chunks.len()).max().unwrap_or(1)
 }
 
 /// Bytes of the L2 cache that the input of a band may occupy.
@@ -103,7 +106,7 @@ const L2_BYTES: usize = 256 << 10;
 const SMALL_L2_BYTES: usize = 96 << 10;
 /// Input words in a chunk if there is a single tap.
 const DEEPEST: usize = 512;
-/// The minimum number of pixels in a band if there are many weights.
+/// The minimum number of pixels of each column phase in a band if there are many weights.
 const BAND: usize = 512;
 /// The number of floating-point operations that makes an item worth distributing.
 const ITEM_WORK: usize = 1_000_000;
@@ -124,7 +127,7 @@ impl<W: Word> Direct<W> {
         tap: impl Fn(usize, usize) -> usize,
     ) -> Self {
         let taps = d.kernel[0] * d.kernel[1];
-        // If a vector is a line of the cache, columns share none.
+        // If a vector fills a cache line, column phases share none.
         let together = if self.isa.lanes() < CACHE_LINE { columns.len() } else { 1 };
         let count = rows.len() * columns.len().div_ceil(together);
         for rows in &rows {
@@ -189,7 +192,7 @@ impl<W: Word> Direct<W> {
         let block = self.isa.block();
         let lines = batch * rows.count;
         let values: usize = columns.iter().map(|columns| columns.values(block)).sum();
-        // Input words read by all pixels of a line.
+        // Values read by the pixels of a line, counting `LEAST_VALUES` or more for each.
         let reads = columns.iter().map(|columns| columns.count() * columns.values(block).max(LEAST_VALUES));
         let work = 2 * lines * reads.sum::<usize>() * self.groups * self.group_blocks * block;
         let wanted = (work / ITEM_WORK).clamp(1, MOST_ITEMS.div_ceil(parts * self.groups));
@@ -199,15 +202,14 @@ impl<W: Word> Direct<W> {
         let by_chunks = taps == 1;
         // The rows of the input that a line reads; strides may skip some, and columns too if a row has one tap.
         let read_rows = rows.input_step.min(rows.taps.len());
-        // With a stride, a pixel takes the words up to the next one, but no more than whole lines of the cache.
+        // With a stride, a pixel takes the words up to the next one, but no more than whole cache lines.
         let pixel = |phase: &Phase| (phase.input_step * self.x.block).min(self.x.block.max(CACHE_LINE));
         let row = if column_taps == 1 {
             phases().map(|phase| phase.count * pixel(phase)).max().unwrap_or(0)
         } else {
             self.x.row_len()
         };
-        let chunks = columns.iter().map(|columns| columns.chunks.len()).max().unwrap_or(1);
-        let maps = if by_chunks { self.group_maps.div_ceil(chunks) } else { self.group_maps };
+        let maps = if by_chunks { self.group_maps.div_ceil(most_chunks(&columns)) } else { self.group_maps };
         let line = maps * read_rows * row;
         let takes_more = self.isa == Isa::Avx512 || 4 * line * lines <= L2_BYTES;
         let most = if takes_more { L2_BYTES } else { SMALL_L2_BYTES };

@@ -1,6 +1,6 @@
 //! An item of the grid: the weights between some input maps and some blocks of outputs, summed over some images.
 //!
-//! If vectors are lines of the cache, the lines of x and dy that the next band reads are prefetched into the L2 cache
+//! If a vector fills a cache line, the cache lines of x and dy that the next band reads are prefetched into the L2 cache
 //! while a band of pixels is multiplied, evenly over all tiles: while the pixels of a tile are multiplied, those of one
 //! of the next band's maps are prefetched, or none. With AVX2, this was measured to cost more than it gains.
 
@@ -105,6 +105,9 @@ impl Item<'_> {
     /// What is read after the current band, if it is prefetched: the band `next` of the item, or the first of the next
     /// item.
     fn later(&self, next: Option<&Band>) -> Later<'_> {
+        if self.bound.isa.lanes() < CACHE_LINE {
+            return Later { item: self, band: None, share: 1, tiles: 0 };
+        }
         let extent = if next.is_some() { Some(&self.extent) } else { self.next.as_ref() };
         let band = next.cloned().or_else(|| extent.and_then(|extent| self.bound.bands(extent).next()));
         let blocks = split(self.extent.blocks.clone(), most_blocks(self.bound.isa));
@@ -114,8 +117,7 @@ impl Item<'_> {
         };
         let tiles = blocks.map(tiles).sum::<usize>() * self.extent.maps.len();
         let maps = extent.map_or(1, |extent| extent.maps.len() + extent.blocks.len());
-        let band = extent.zip(band).filter(|_| self.bound.isa.lanes() >= CACHE_LINE);
-        Later { item: self, band, share: (tiles / maps).max(1), tiles: 0 }
+        Later { item: self, band: extent.zip(band), share: (tiles / maps).max(1), tiles: 0 }
     }
 }
 
@@ -134,11 +136,11 @@ impl Later<'_> {
     #[inline(always)]
     fn ahead(&mut self) -> Ahead {
         let (b, Item { x, dy, .. }) = (self.item.bound, self.item);
-        let (map, part_of_map) = (self.tiles / self.share, self.tiles % self.share);
-        self.tiles += 1;
         let nothing = Distances { image: 0, row: 0, column: 0 };
         let nothing = Ahead { at: x.as_ptr(), distances: nothing, every: usize::MAX };
         let Some((extent, band)) = &self.band else { return nothing };
+        let (map, part_of_map) = (self.tiles / self.share, self.tiles % self.share);
+        self.tiles += 1;
         if map >= extent.maps.len() + extent.blocks.len() {
             return nothing;
         }
