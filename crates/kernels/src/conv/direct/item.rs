@@ -127,7 +127,8 @@ impl<'a, W: Word> Item<'a, W> {
         [tile, tile + 1].map(|tile| lines * (band * tiles + tile) / (bands * tiles))
     }
 
-    /// Covers the item's pixels in a column phase with tiles: row by row if rows fill tiles well, otherwise across rows.
+    /// Covers the item's pixels in a column phase with tiles: row by row if rows fill tiles well, otherwise across
+    /// rows.
     #[inline(always)]
     fn tiles<S: Simd>(&self, s: S, columns: &ColumnPhase, job: &Job<W>) {
         let width = columns.count();

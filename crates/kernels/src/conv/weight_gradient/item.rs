@@ -1,8 +1,8 @@
 //! An item of the grid: the weights between some input maps and some blocks of outputs, summed over some images.
 //!
-//! If a vector fills a cache line, the cache lines of x and dy that the next band reads are prefetched into the L2 cache
-//! while a band of pixels is multiplied, evenly over all tiles: while the pixels of a tile are multiplied, those of one
-//! of the next band's maps are prefetched, or none. With AVX2, this was measured to cost more than it gains.
+//! If a vector fills a cache line, the cache lines of x and dy that the next band reads are prefetched into the L2
+//! cache while a band of pixels is multiplied, evenly over all tiles: while the pixels of a tile are multiplied, those
+//! of one of the next band's maps are prefetched, or none. With AVX2, this was measured to cost more than it gains.
 
 use std::ops::Range;
 
