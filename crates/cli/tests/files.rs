@@ -459,6 +459,7 @@ fn unavailable_memory_gives_one_line() {
         &["inspect", "lenet5", "--plan", "--batch", "2000000000"][..],
         &["inspect", "vgg16", "--plan", "--batch", "50000000"],
         &["inspect", "lenet5", "--plan", "--train", "--batch", "2000000000"],
+        &["inspect", "lenet5", "--plan", "--train", "--batch", "99999999999"],
         &["inspect", "vgg16", "--plan", "--train", "--batch", "20000"],
         &["inspect", "lenet5", "--plan", "--batch", "18446744073709551615"],
         &["bench", "infer", "lenet5", "--batch", "2000000000"],

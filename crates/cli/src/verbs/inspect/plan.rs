@@ -40,10 +40,9 @@ fn inference(network: Network, batch: usize, cpu: Cpu) -> striate_tensor::Result
 /// Compiles the plan of a training step and measures its steps on gray images, after the machine's peak.
 fn training(network: Network, batch: usize, cpu: Cpu) -> striate_tensor::Result<(PlanReport, f64)> {
     let shape = network.input_shape(batch);
-    let labels = labels(batch, network.classes()?);
     // Refuses excessive batch sizes before memory is allocated.
     Training::plan(&network, &TrainingSpec::new(MOMENTUM), &shape, &cpu)?;
-    let input = gray(&shape, batch)?;
+    let (input, labels) = (gray(&shape, batch)?, labels(batch, network.classes()?));
     let mut training = Training::new(network, TrainingSpec::new(MOMENTUM), &shape, 0, cpu.clone())?;
     let peak = peak_of(&cpu, Precision::F32);
     let runs = (RUNS[1], f64::INFINITY);
