@@ -105,8 +105,7 @@ impl<const R: usize, const I: usize, const O: usize> Body for RegisterTile<'_, R
 
 impl<const R: usize, const I: usize, const O: usize> RegisterTile<'_, R, I, O> {
     /// Adds the products of a row of pixels, whose first values are at `x` and whose first vector is at `dy`, and
-    /// prefetches pixels from `at` on. Tiles that use [`Simd::add_all_products`]
-    /// prefetch nothing.
+    /// prefetches pixels from `at` on. Tiles that use [`Simd::add_all_products`] prefetch nothing.
     ///
     /// # Safety
     /// The pixels must belong to valid operands.
