@@ -263,6 +263,10 @@ fn run_adapts_network_to_channels_and_classes() {
     let run = ["run", "inception-v2", "--input", "x.npy", "--output", "y.npy", "--classes"];
     let ran = folder.json(&[&run[..], &["5"]].concat());
     assert_eq!(ran["output_shape"], json!([5]));
+    let notes = String::from_utf8(folder.run(&[&run[..], &["5"]].concat()).stderr).unwrap();
+    let note =
+        "x.npy, shape [1, 1, 64, 80]: inception-v2 is adapted to it; by itself, it takes [N, 3, 224, 224]";
+    assert!(notes.contains(note), "{notes}");
     assert!(folder.refusal(&[&run[..], &["0"]].concat()).contains("at least one class"));
     // Images too small for GoogLeNet's auxiliary heads, which `run` does not need.
     let image = Shape::from([2, 3, 33, 47]);

@@ -82,6 +82,9 @@ pub fn run(args: Run) -> Result<()> {
             Inference::initial_weights(&network, seed)?
         }
     };
+    if !fits {
+        eprintln!("{}: {} is adapted to it; by itself, it takes {}", place(), own.name, own.input_form());
+    }
     let inference = Inference::with_weights(network, weights, cpu)?;
     let start = Instant::now();
     let (shape, output) = inference.run(&array.shape, &input)?;
