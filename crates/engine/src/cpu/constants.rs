@@ -6,7 +6,7 @@
 //! for Winograd convolution are held, are read again from where they came, or kept if that is not possible: a later
 //! plan may want another layout. So every input shape gets the algorithms and the bits that it would get alone.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use striate_kernels::{Context, Layout, Memory, reorder};
@@ -51,6 +51,39 @@ impl Held {
     }
 }
 
+/// Buffers that were released during a preparation, for the results of its next steps: new pages cost more time than
+/// most steps.
+#[derive(Default)]
+struct Spare(VecDeque<Buffer>);
+
+impl Spare {
+    /// Of use are the last variable and the last value on the way, which are what the next step may replace.
+    const MOST: usize = 2;
+    /// Smaller buffers are not worth a place.
+    const LEAST_BYTES: usize = 16 << 10;
+
+    fn add(&mut self, buffer: Buffer) {
+        if buffer.len() < Self::LEAST_BYTES {
+            return;
+        }
+        self.0.push_back(buffer);
+        if self.0.len() > Self::MOST {
+            self.0.pop_front();
+        }
+    }
+
+    /// Takes a buffer of at least `bytes` bytes, or exactly as many for a result that `is_kept`. If there is none for
+    /// such a result, all are released, because memory is scarcest when results are larger than what they replace.
+    fn take(&mut self, bytes: usize, is_kept: bool) -> Option<Buffer> {
+        let fits = |buffer: &Buffer| if is_kept { buffer.len() == bytes } else { buffer.len() >= bytes };
+        let found = self.0.iter().position(fits).and_then(|index| self.0.remove(index));
+        if is_kept && found.is_none() {
+            self.0.clear();
+        }
+        found
+    }
+}
+
 impl Constants {
     /// Creates the constants of variables that come from `again`.
     pub fn new(again: Option<ReadAgain>) -> Constants {
@@ -74,16 +107,14 @@ impl Constants {
         let reads = steps.iter().enumerate();
         let last_reads: HashMap<&Constant, usize> =
             reads.flat_map(|(index, once)| once.inputs.iter().map(move |input| (input, index))).collect();
-        // Memory of values on the way, for the next ones.
-        let mut spare = Vec::new();
+        let mut spare = Spare::default();
         let kept: HashSet<&Constant> = plan.constants.iter().collect();
         for (index, once) in steps.iter().enumerate() {
             self.run(once, cpu, &kept, &mut spare)?;
             for input in once.inputs.iter().filter(|input| last_reads[input] == index) {
                 if !kept.contains(input) {
-                    let is_computed = !self.variables.contains_key(&input.name);
-                    let released = self.release(input).filter(|_| is_computed);
-                    spare.extend(released.and_then(Arc::into_inner));
+                    let released = self.release(input).and_then(Arc::into_inner);
+                    released.into_iter().for_each(|buffer| spare.add(buffer));
                 }
             }
         }
@@ -132,23 +163,20 @@ impl Constants {
         steps
     }
 
-    /// Runs a step of a preparation and adds its results. Those that are not `kept` take `spare` memory.
+    /// Runs a step of a preparation and adds its results.
     fn run(
         &mut self,
         once: &Preparation,
         cpu: &Cpu,
         kept: &HashSet<&Constant>,
-        spare: &mut Vec<Buffer>,
+        spare: &mut Spare,
     ) -> Result<()> {
         let shared = once.inputs.iter().map(|input| self.get(input)).collect::<Result<_>>()?;
         let scratch = (once.scratch_bytes > 0).then_some((once.scratch_bytes, false));
         let sizes = once.outputs.iter().map(|output| (output.bytes(), kept.contains(output)));
-        let allocate = |(bytes, is_kept): (usize, bool)| {
-            let large_enough = |buffer: &Buffer| !is_kept && buffer.len() >= bytes;
-            match spare.iter().position(large_enough) {
-                Some(index) => Ok(spare.swap_remove(index)),
-                None => Buffer::zeroed(bytes),
-            }
+        let allocate = |(bytes, is_kept): (usize, bool)| match spare.take(bytes, is_kept) {
+            Some(buffer) => Ok(buffer),
+            None => Buffer::zeroed(bytes),
         };
         let own = sizes.chain(scratch).map(allocate).collect::<Result<_>>()?;
         let mut memory = Memory::new(own, shared);

@@ -11,6 +11,7 @@ mod format;
 pub(crate) mod maps;
 mod packing;
 pub mod reorder;
+pub(crate) mod transpose;
 
 use std::fmt;
 

@@ -6,7 +6,7 @@ use crate::{Format, Layout, Packed, Views};
 
 use crate::isa::Isa;
 use crate::layout::maps::Maps;
-use crate::simd::{Body, Simd, dispatch};
+use crate::layout::transpose::{transpose_block, transpose_taps};
 use crate::threads::{Pointer, ThreadPool};
 use crate::{Context, Kernel};
 
@@ -45,12 +45,19 @@ impl Kernel for Reorder {
             }
             (to, _) => {
                 let (source, destination) = (views.read::<f32>(0), views.write(0));
-                let block = self.isa.block();
-                if [from, to] == [Layout::KernelForward { block }, Layout::KernelBackward { block }] {
-                    let transpose = |from: &[f32], to: &mut [f32]| transpose_block(self.isa, from, to);
-                    transpose_blocks(self.shape, block, source, destination, context.thread_pool, transpose);
+                let (isa, block, thread_pool) = (self.isa, self.isa.block(), context.thread_pool);
+                let (forward, backward) = (Layout::KernelForward { block }, Layout::KernelBackward { block });
+                if [from, to] == [forward, backward] {
+                    let transpose = |from: &[f32], to: &mut [f32]| transpose_block(isa, from, to);
+                    transpose_blocks(self.shape, block, source, destination, thread_pool, transpose);
+                } else if [from, to] == [Layout::Plain, forward] {
+                    let [_, inputs, h, w] = self.shape;
+                    let transpose = |from: &[f32], to: &mut [f32]| {
+                        transpose_taps(isa, from, inputs * h * w, h * w, to);
+                    };
+                    to_forward_weights(self.shape, block, source, destination, thread_pool, Some(transpose));
                 } else {
-                    copy(self.shape, from, to, source, destination, context.thread_pool);
+                    copy(self.shape, from, to, source, destination, thread_pool);
                 }
             }
         }
@@ -87,7 +94,8 @@ fn copy<T: Element>(
             });
         }
         (Layout::Plain, Layout::KernelForward { block }) => {
-            to_forward_weights(shape, block, source, destination, thread_pool);
+            let transpose = None::<fn(&[T], &mut [T])>;
+            to_forward_weights(shape, block, source, destination, thread_pool, transpose);
         }
         (Layout::KernelForward { block }, Layout::Plain) => {
             from_forward_weights(shape, block, source, destination, thread_pool);
@@ -192,13 +200,15 @@ fn from_images<T: Element>(
     });
 }
 
-/// Converts a convolution's weights to those of its forward direction.
+/// Converts a convolution's weights to those of its forward direction, by `transpose` where it is given and a block of
+/// outputs and inputs is whole.
 fn to_forward_weights<T: Element>(
     shape: [usize; 4],
     block: usize,
     source: &[T],
     destination: &mut [T],
     thread_pool: &ThreadPool,
+    transpose: Option<impl Fn(&[T], &mut [T]) + Sync>,
 ) {
     let [outputs, inputs, h, w] = shape;
     let (blocks, taps) = (inputs.div_ceil(block), h * w);
@@ -207,6 +217,8 @@ fn to_forward_weights<T: Element>(
         let [real_outputs, real_inputs] = [block.min(outputs - o), block.min(inputs - i)];
         if real_outputs.min(real_inputs) < block {
             out.fill(T::zeroed());
+        } else if let Some(transpose) = &transpose {
+            return transpose(&source[(o * inputs + i) * taps..], out);
         }
         // Reads are contiguous; for small kernels, what is written fits the L1 cache.
         for output in 0..real_outputs {
@@ -273,26 +285,6 @@ fn transpose_blocks<T: Element>(
             }
         }
     });
-}
-
-/// Transposes a square of as many rows and columns as a vector has lanes.
-pub(crate) fn transpose_block(isa: Isa, from: &[f32], to: &mut [f32]) {
-    dispatch(isa, Transpose { from, to });
-}
-
-struct Transpose<'a> {
-    from: &'a [f32],
-    to: &'a mut [f32],
-}
-
-impl Body for Transpose<'_> {
-    #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
-        let square = S::LANES * S::LANES;
-        assert!(self.from.len() == square && self.to.len() == square, "both must be squares of vectors");
-        // SAFETY: both are as many vectors as a vector has lanes.
-        unsafe { s.transpose(self.from.as_ptr(), S::LANES, S::LANES, self.to.as_mut_ptr(), S::LANES) }
-    }
 }
 
 fn element_by_element<T: Element>(

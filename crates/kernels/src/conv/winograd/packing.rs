@@ -6,7 +6,7 @@ use std::mem::MaybeUninit;
 use super::GAP;
 use super::axis::{Convolution, Halves, MOST};
 use crate::isa::Isa;
-use crate::layout::reorder::transpose_block;
+use crate::layout::transpose::{transpose_block, transpose_taps};
 use crate::simd::{Body, Simd, dispatch};
 use crate::threads::{Pointer, ThreadPool};
 use crate::{Layout, Packing, Views};
@@ -92,27 +92,31 @@ impl Packing for WeightPacking {
                 let [o, i] = if self.flips { [i, o] } else { [o, i] };
                 from.offset(shape, [group * own[0] + o, i, tap / self.taps[1], tap % self.taps[1]])
             };
-            let mut taps: Taps = [const { MaybeUninit::uninit() }; MOST_TAPS];
-            for (tap, weights) in taps.iter_mut().enumerate().take(all_taps) {
-                let weights = weights.write([0.0; MOST_LANES * MOST_LANES]);
-                // Within blocks, channels have constant distances.
-                let first = offset(o, i, tap);
-                let [o_step, i_step] = [(o_count, 1, 0), (i_count, 0, 1)].map(|(count, by_o, by_i)| {
-                    if count > 1 { offset(o + by_o, i + by_i, tap) - first } else { 0 }
-                });
-                let weights = &mut weights[..block * block];
-                let is_whole = [o_count, i_count] == [block; 2];
-                if is_whole && [o_step, i_step] == [1, block] {
-                    weights.copy_from_slice(&source[first..][..block * block]);
-                    continue;
-                }
-                if is_whole && [o_step, i_step] == [block, 1] {
-                    transpose_block(isa, &source[first..][..block * block], weights);
-                    continue;
-                }
-                for (i, line) in weights.chunks_exact_mut(block).enumerate().take(i_count) {
-                    for (o, weight) in line.iter_mut().enumerate().take(o_count) {
-                        *weight = source[first + o * o_step + i * i_step];
+            let mut taps = [const { MaybeUninit::uninit() }; MOST_TAPS * MOST_LANES * MOST_LANES];
+            let taps = zeroed(&mut taps[..all_taps * block * block]);
+            let is_whole = [o_count, i_count] == [block; 2];
+            if is_whole && from == Layout::Plain && !self.flips {
+                let source = &source[offset(o, i, 0)..];
+                transpose_taps(isa, source, shape[1] * all_taps, all_taps, taps);
+            } else {
+                for (tap, weights) in taps.chunks_exact_mut(block * block).enumerate() {
+                    // Within blocks, channels have constant distances.
+                    let first = offset(o, i, tap);
+                    let [o_step, i_step] = [(o_count, 1, 0), (i_count, 0, 1)].map(|(count, by_o, by_i)| {
+                        if count > 1 { offset(o + by_o, i + by_i, tap) - first } else { 0 }
+                    });
+                    if is_whole && [o_step, i_step] == [1, block] {
+                        weights.copy_from_slice(&source[first..][..block * block]);
+                        continue;
+                    }
+                    if is_whole && [o_step, i_step] == [block, 1] {
+                        transpose_block(isa, &source[first..][..block * block], weights);
+                        continue;
+                    }
+                    for (i, line) in weights.chunks_exact_mut(block).enumerate().take(i_count) {
+                        for (o, weight) in line.iter_mut().enumerate().take(o_count) {
+                            *weight = source[first + o * o_step + i * i_step];
+                        }
                     }
                 }
             }
@@ -121,17 +125,22 @@ impl Packing for WeightPacking {
             let start = (group * o_blocks + pair) * block * depth + (o_block - pair) * block;
             // SAFETY: the elements of these blocks lie within the destination, and belong to this item alone.
             let to = unsafe { destination.get().add(start + i * width) };
-            (self.transform_block)(isa, Block { taps: &taps, to, steps: [stride, width] });
+            (self.transform_block)(isa, Block { taps, to, steps: [stride, width] });
         });
     }
 }
 
-/// Weights of blocks of channels: taps, input channels, output channels. Only as many taps as there are have values.
-type Taps = [MaybeUninit<[f32; MOST_LANES * MOST_LANES]>; MOST_TAPS];
+/// Fills `floats` with zeros.
+fn zeroed(floats: &mut [MaybeUninit<f32>]) -> &mut [f32] {
+    floats.fill(MaybeUninit::new(0.0));
+    // SAFETY: all of them were just written.
+    unsafe { &mut *(std::ptr::from_mut(floats) as *mut [f32]) }
+}
 
 /// The weights of a block of input and a block of output channels.
 pub(super) struct Block<'a> {
-    taps: &'a Taps,
+    /// `[tap][input][output]`.
+    taps: &'a [f32],
     /// Where the first factor of the first input channel begins.
     to: *mut f32,
     /// Floats from one factor and from one input channel to the next.
@@ -154,9 +163,8 @@ impl<R: Convolution, C: Convolution> Body for TransformBlock<'_, R, C> {
             for column in 0..C::TAPS {
                 let mut line = [s.zero(); MOST];
                 for row in 0..R::TAPS {
-                    // SAFETY: the packing wrote all taps.
-                    let weights = unsafe { taps[row * C::TAPS + column].assume_init_ref() };
-                    let weights = &weights[lane * S::LANES..][..S::LANES];
+                    let weights =
+                        &taps[((row * C::TAPS + column) * S::LANES + lane) * S::LANES..][..S::LANES];
                     // SAFETY: the slice is a vector long.
                     line[row] = unsafe { s.load(weights.as_ptr()) };
                 }
