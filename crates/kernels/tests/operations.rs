@@ -399,30 +399,46 @@ fn layout() -> impl Strategy<Value = Layout> {
     ]
 }
 
+/// Converts numbers that tell their places from one layout to another.
+fn check_reorder(shape: [usize; 4], from: Layout, to: Layout) {
+    let len = |layout: Layout| layout.len(&Shape::from(shape));
+    let place = |layout: Layout| {
+        let mut laid = vec![0.0f32; len(layout)];
+        let [a, b, c, d] = shape;
+        for i in 0..a * b * c * d {
+            let index = [i / (b * c * d), i / (c * d) % b, i / d % c, i % d];
+            laid[layout.offset(shape, index)] = (i + 1) as f32;
+        }
+        laid
+    };
+    for (isa, threads) in instruction_sets().into_iter().flat_map(|isa| [(isa, 1), (isa, 2)]) {
+        let mut got = vec![f32::NAN; len(to)];
+        let source = place(from);
+        let kernel = reorder::kernel(shape, from.f32(), to, isa);
+        let pool = ThreadPool::new(threads);
+        let mut views = [Slice::read(&source), Slice::write(&mut got)];
+        kernel.run(&Context { thread_pool: &pool }, &mut Views::of(&mut views));
+        assert_eq!(got, place(to), "{shape:?} from {from} to {to} with {isa:?}");
+    }
+}
+
+#[test]
+fn plain_weights_are_converted_to_forward_weights() {
+    for (kernel, block) in [[1, 1], [1, 7], [3, 3], [5, 5]].into_iter().flat_map(|k| [(k, 8), (k, 16)]) {
+        for [outputs, inputs] in [[32, 48], [32, 20], [20, 32], [3, 3]] {
+            let shape = [outputs, inputs, kernel[0], kernel[1]];
+            check_reorder(shape, Layout::Plain, Layout::KernelForward { block });
+        }
+    }
+}
+
 proptest! {
     /// For every pair of layouts, each element moves to its offset and the padding is zero.
     #[test]
     fn reorder_converts_between_all_layouts(shape in shape(), from in layout(), to in layout()) {
         let whole = |layout| !matches!(layout, Layout::Images { block } if !shape[0].is_multiple_of(block));
         prop_assume!(whole(from) && whole(to));
-        let len = |layout: Layout| layout.len(&Shape::from(shape));
-        let place = |layout: Layout| {
-            let mut laid = vec![0.0f32; len(layout)];
-            let [a, b, c, d] = shape;
-            for i in 0..a * b * c * d {
-                let index = [i / (b * c * d), i / (c * d) % b, i / d % c, i % d];
-                laid[layout.offset(shape, index)] = (i + 1) as f32;
-            }
-            laid
-        };
-        for (isa, threads) in instruction_sets().into_iter().flat_map(|isa| [(isa, 1), (isa, 2)]) {
-            let mut got = vec![f32::NAN; len(to)];
-            let source = place(from);
-            let kernel = reorder::kernel(shape, from.f32(), to, isa);
-            let pool = ThreadPool::new(threads);
-            kernel.run(&Context { thread_pool: &pool }, &mut Views::of(&mut [Slice::read(&source), Slice::write(&mut got)]));
-            prop_assert_eq!(&got, &place(to));
-        }
+        check_reorder(shape, from, to);
     }
 
     /// The mask depends only on the element, not on the layout or the number of threads.
