@@ -7,10 +7,12 @@ use striate_engine::Precision;
 use striate_formats::ReadOptions;
 
 use crate::adapt::Adapt;
+use crate::device::Choice;
 use crate::reading::{Checkpoint, Images, Reading, Size};
 
 /// Flags of `train` that may be given with --resume, which takes everything else from the run.
-const WITH_RESUME: [&str; 6] = ["resume", "any_isa", "epochs", "steps", "threads", "json"];
+const WITH_RESUME: [&str; 8] =
+    ["resume", "any_isa", "epochs", "steps", "threads", "device", "precision", "json"];
 
 /// Returns the command line, in which flags that exclude others are declared.
 pub fn command() -> Command {
@@ -84,6 +86,8 @@ pub enum Verb {
     Recipes(Recipes),
     /// Check a model file by rerunning the example stored in it
     Verify(Verify),
+    /// List the devices of this machine, and what is missing to use its GPUs
+    Devices(Devices),
     /// Benchmark this machine, single kernels or whole networks
     Bench(Bench),
 }
@@ -94,9 +98,22 @@ pub struct Compute {
     /// Number of threads (0: one per core)
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub threads: usize,
+    /// Where to compute: cpu, cuda, cuda:N or auto (see `striate devices`)
+    #[arg(long, default_value = "cpu", value_name = "NAME", hide_default_value = true)]
+    pub device: Choice,
+    /// Numbers that convolutions multiply: f32, tf32 or bf16 [default: f32]
+    #[arg(long, value_name = "TYPE", value_parser = precision)]
+    pub precision: Option<Precision>,
     /// Random seed [default: 0]
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
+    /// Print one JSON object to stdout
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Devices {
     /// Print one JSON object to stdout
     #[arg(long)]
     pub json: bool,
@@ -166,7 +183,7 @@ pub struct Train {
     /// Resume the run in this folder
     #[arg(long, value_name = "FOLDER")]
     pub resume: Option<PathBuf>,
-    /// Resume from a checkpoint of another instruction set
+    /// Resume from a checkpoint of another instruction set or device
     #[arg(long, requires = "resume")]
     pub any_isa: bool,
     /// Show summary and plan, with times, without training
@@ -366,9 +383,6 @@ pub struct Run {
     pub onnx_output: Option<String>,
     #[command(flatten)]
     pub checkpoint: Checkpoint,
-    /// Numbers that convolutions multiply: f32 or bf16
-    #[arg(long, default_value = "f32", value_name = "TYPE", value_parser = precision)]
-    pub precision: Precision,
     #[command(flatten)]
     pub compute: Compute,
 }
@@ -521,9 +535,6 @@ pub struct Bench {
     pub batch: Option<usize>,
     #[command(flatten)]
     pub adapt: Adapt,
-    /// Numbers that convolutions multiply: f32 or bf16 [default: f32]
-    #[arg(long, value_name = "TYPE", value_parser = precision)]
-    pub precision: Option<Precision>,
     /// Direction: forward, data or weights [default: forward]
     #[arg(long, value_enum, value_name = "NAME", hide_possible_values = true)]
     pub direction: Option<Direction>,
@@ -539,8 +550,8 @@ pub struct Bench {
 
 /// Parses a precision.
 fn precision(text: &str) -> Result<Precision, String> {
-    let known = [Precision::F32, Precision::Bf16].into_iter().find(|known| known.to_string() == text);
-    known.ok_or_else(|| "must be f32 or bf16".to_owned())
+    let mut known = [Precision::F32, Precision::Tf32, Precision::Bf16].into_iter();
+    known.find(|known| known.to_string() == text).ok_or_else(|| "must be f32, tf32 or bf16".to_owned())
 }
 
 /// Parses the batch size of a measurement.

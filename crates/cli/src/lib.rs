@@ -9,6 +9,7 @@ mod print;
 mod adapt;
 mod arguments;
 mod clock;
+mod device;
 mod effect;
 mod json;
 mod output;

@@ -14,7 +14,10 @@ use crate::output::failure;
 
 /// Flags that exclude others, with the reason.
 const EXCLUSIVE: [(&str, &str); 3] = [
-    ("--resume", "which takes the run's own recipe; only --epochs, --steps and --threads may differ"),
+    (
+        "--resume",
+        "which takes the run's own recipe; only --epochs, --steps, --threads and --device may differ",
+    ),
     ("--text", "which only prints the network"),
     ("--dry-run", "which writes nothing"),
 ];

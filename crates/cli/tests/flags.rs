@@ -184,7 +184,9 @@ fn resume_refuses_flags_that_would_change_the_run() {
     assert!(flags.len() > 20, "{flags:?}");
     let mut refused = 0;
     for words in flags {
-        if ["--resume", "--any-isa", "--epochs", "--steps", "--threads", "--json"].contains(&words[0]) {
+        if ["--resume", "--any-isa", "--epochs", "--steps", "--threads", "--device", "--precision", "--json"]
+            .contains(&words[0])
+        {
             continue;
         }
         let value: &[&str] = if words.len() == 1 { &[] } else { &["1,1"] };

@@ -18,12 +18,14 @@ use crate::report::PlanReport;
 pub type Profile<'a> = (&'a dyn Clock, &'a mut [f64]);
 
 /// The numbers that a device multiplies in convolutions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Precision {
     /// `f32`, as everywhere else.
     #[default]
     F32,
-    /// `bf16`, with 8 significant bits; products are summed in `f32`. Only for inference.
+    /// `f32` in memory, of which 11 significant bits are multiplied; products are summed in `f32`. Only on GPUs.
+    Tf32,
+    /// `bf16`, with 8 significant bits; products are summed in `f32`. On the CPU only for inference.
     Bf16,
 }
 
@@ -31,6 +33,7 @@ impl fmt::Display for Precision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Precision::F32 => "f32",
+            Precision::Tf32 => "tf32",
             Precision::Bf16 => "bf16",
         })
     }
@@ -112,33 +115,48 @@ pub trait Session: Send + Sync {
 
     /// Sets the variable `name`; does nothing if no program has it.
     ///
+    /// # Errors
+    /// If the device fails.
+    ///
     /// # Panics
     /// If the number of values is wrong.
-    fn upload(&mut self, name: &str, values: Data);
+    fn upload(&mut self, name: &str, values: Data) -> Result<()>;
 
     /// Copies the variable `name` of floats to `values`.
     ///
+    /// # Errors
+    /// If the device fails, or a run before has failed.
+    ///
     /// # Panics
     /// If the variable does not exist, or the number of values is wrong.
-    fn download(&self, name: &str, values: &mut [f32]);
+    fn download(&self, name: &str, values: &mut [f32]) -> Result<()>;
 
     /// Whether all values of the variable `name` of floats are finite.
     ///
+    /// # Errors
+    /// As [`Session::download`].
+    ///
     /// # Panics
     /// If the variable does not exist.
-    fn is_finite(&self, name: &str) -> bool;
+    fn is_finite(&self, name: &str) -> Result<bool>;
 
     /// Sets the input `index` of `program`.
     ///
+    /// # Errors
+    /// If the device fails.
+    ///
     /// # Panics
     /// If the input does not exist, or the number of values is wrong.
-    fn set_input(&mut self, program: usize, index: usize, values: Data);
+    fn set_input(&mut self, program: usize, index: usize, values: Data) -> Result<()>;
 
     /// Runs the steps of `segment`.
     ///
+    /// # Errors
+    /// If the device fails.
+    ///
     /// # Panics
     /// If the program does not exist.
-    fn run(&mut self, program: usize, segment: Segment, profile: Option<Profile>);
+    fn run(&mut self, program: usize, segment: Segment, profile: Option<Profile>) -> Result<()>;
 
     /// The output `index` of `program` after its last run.
     ///
@@ -149,9 +167,12 @@ pub trait Session: Send + Sync {
     /// Runs the accumulation segment step by step, and returns the name of the first step that produces a non-finite
     /// value.
     ///
+    /// # Errors
+    /// If the device fails.
+    ///
     /// # Panics
     /// If the program does not exist.
-    fn first_non_finite(&mut self, program: usize) -> Option<String>;
+    fn first_non_finite(&mut self, program: usize) -> Result<Option<String>>;
 
     /// The figures of `program`; `seconds` are the measured times of its steps.
     ///

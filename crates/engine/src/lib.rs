@@ -20,10 +20,12 @@ pub mod cpu;
 pub mod device;
 mod inference;
 mod loss;
+pub mod memory;
 pub mod passes;
 mod programs;
 mod reference;
 mod report;
+mod strided;
 mod training;
 
 pub use clock::Clock;
@@ -34,6 +36,7 @@ pub use loss::mean_loss;
 pub use reference::Reference;
 pub use report::{PlanReport, StepReport, TimeShares};
 pub use striate_kernels::isa::Isa;
+pub use strided::strided_copy;
 pub use training::{Training, VariableInfo};
 
 use std::collections::BTreeMap;

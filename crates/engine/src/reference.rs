@@ -221,39 +221,43 @@ impl Session for ReferenceSession {
         Ok(self.programs.len() - 1)
     }
 
-    fn upload(&mut self, name: &str, values: Data) {
+    fn upload(&mut self, name: &str, values: Data) -> Result<()> {
         if let Some(region) = self.space.variables.get(name) {
             self.memory.bytes_mut(region).copy_from_slice(values.bytes());
         }
+        Ok(())
     }
 
-    fn download(&self, name: &str, values: &mut [f32]) {
+    fn download(&self, name: &str, values: &mut [f32]) -> Result<()> {
         values.copy_from_slice(bytemuck::cast_slice(self.memory.bytes(&self.space.variables[name])));
+        Ok(())
     }
 
-    fn is_finite(&self, name: &str) -> bool {
-        all_finite(bytemuck::cast_slice(self.memory.bytes(&self.space.variables[name])))
+    fn is_finite(&self, name: &str) -> Result<bool> {
+        Ok(all_finite(bytemuck::cast_slice(self.memory.bytes(&self.space.variables[name]))))
     }
 
-    fn set_input(&mut self, program: usize, index: usize, values: Data) {
+    fn set_input(&mut self, program: usize, index: usize, values: Data) -> Result<()> {
         self.memory.bytes_mut(&self.programs[program].inputs[index]).copy_from_slice(values.bytes());
+        Ok(())
     }
 
-    fn run(&mut self, program: usize, segment: Segment, profile: Option<Profile>) {
+    fn run(&mut self, program: usize, segment: Segment, profile: Option<Profile>) -> Result<()> {
         self.programs[program].run(&[segment], &mut self.memory, profile);
+        Ok(())
     }
 
     fn output(&self, program: usize, index: usize) -> &[f32] {
         bytemuck::cast_slice(self.memory.bytes(&self.programs[program].outputs[index]))
     }
 
-    fn first_non_finite(&mut self, program: usize) -> Option<String> {
+    fn first_non_finite(&mut self, program: usize) -> Result<Option<String>> {
         let thread_pool = ThreadPool::new(1);
         let context = Context { thread_pool: &thread_pool };
         let mut steps =
             self.programs[program].steps.iter().filter(|step| step.segment == Segment::Accumulate);
         let culprit = steps.find(|step| !step.run_checked(&mut self.memory, context));
-        culprit.map(|step| step.report.name.clone())
+        Ok(culprit.map(|step| step.report.name.clone()))
     }
 
     fn report(&self, program: usize, seconds: Option<&[f64]>) -> PlanReport {

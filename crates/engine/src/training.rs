@@ -73,9 +73,9 @@ impl Training {
             };
             check_memory(bytes).map_err(|e| e.at(&value.name))?;
             let initial = initial_values(init, &value.name, &value.shape, &fan, seed);
-            session.upload(&value.name, Data::F32(&initial));
+            session.upload(&value.name, Data::F32(&initial))?;
         }
-        session.upload("seed", Data::I64(&[seed as i64]));
+        session.upload("seed", Data::I64(&[seed as i64]))?;
         Ok(Training { network, spec, device, session, infos, classes, programs })
     }
 
@@ -117,7 +117,7 @@ impl Training {
         step: u64,
     ) -> Result<f32> {
         self.accumulate(shape, images, labels, step, None)?;
-        self.update(shape, rate, None);
+        self.update(shape, rate, None)?;
         Ok(self.loss(shape))
     }
 
@@ -135,30 +135,53 @@ impl Training {
     ) -> Result<()> {
         let program = self.program(shape)?;
         self.set_batch(program, shape, images, labels)?;
-        self.session.upload("step", Data::I64(&[step as i64]));
-        self.session.run(program, Segment::Accumulate, profile);
-        Ok(())
+        self.session.upload("step", Data::I64(&[step as i64]))?;
+        self.session.run(program, Segment::Accumulate, profile)
     }
 
     /// Whether the loss of the last batch of `shape` and all gradients are finite.
-    pub fn is_finite(&self, shape: &Shape) -> bool {
-        let mut gradients = self.infos.iter().filter(|info| info.role == Role::Gradient);
-        self.loss(shape).is_finite() && gradients.all(|info| self.session.is_finite(&info.name))
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn is_finite(&self, shape: &Shape) -> Result<bool> {
+        let gradients = self.infos.iter().filter(|info| info.role == Role::Gradient);
+        for info in gradients {
+            if !self.session.is_finite(&info.name)? {
+                return Ok(false);
+            }
+        }
+        Ok(self.loss(shape).is_finite())
     }
 
     /// Reruns the first segment on a batch of `shape` step by step, and returns the name of the first step that
     /// produces a non-finite value.
-    pub fn first_non_finite(&mut self, shape: &Shape, images: &[f32], labels: &[i64]) -> Option<String> {
-        let program = *self.programs.get(shape)?;
-        self.set_batch(program, shape, images, labels).ok()?;
+    ///
+    /// # Errors
+    /// If the batch does not match its shape, or the device fails.
+    pub fn first_non_finite(
+        &mut self,
+        shape: &Shape,
+        images: &[f32],
+        labels: &[i64],
+    ) -> Result<Option<String>> {
+        let program = self.program(shape)?;
+        self.set_batch(program, shape, images, labels)?;
         self.session.first_non_finite(program)
     }
 
     /// Runs the last segment of a step: the optimizer's update with the current gradients.
-    pub fn update(&mut self, shape: &Shape, rate: f32, profile: Option<(&dyn Clock, &mut [f64])>) {
-        self.session.upload("rate", Data::F32(&[rate]));
-        self.session.upload("head_rate", Data::F32(&[rate * self.spec.head_rate]));
-        self.session.run(self.programs[shape], Segment::Update, profile);
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn update(
+        &mut self,
+        shape: &Shape,
+        rate: f32,
+        profile: Option<(&dyn Clock, &mut [f64])>,
+    ) -> Result<()> {
+        self.session.upload("rate", Data::F32(&[rate]))?;
+        self.session.upload("head_rate", Data::F32(&[rate * self.spec.head_rate]))?;
+        self.session.run(self.programs[shape], Segment::Update, profile)
     }
 
     /// The report of the program for batches of `shape`, with the mean time of each of its steps over up to `runs`
@@ -180,7 +203,7 @@ impl Training {
         let mut done = 0;
         while done == 0 || done < runs && seconds.iter().sum::<f64>() < limit {
             self.accumulate(shape, images, labels, done as u64, Some((clock, &mut seconds)))?;
-            self.update(shape, 0.0, Some((clock, &mut seconds)));
+            self.update(shape, 0.0, Some((clock, &mut seconds)))?;
             done += 1;
         }
         seconds.iter_mut().for_each(|total| *total /= done as f64);
@@ -205,7 +228,7 @@ impl Training {
     /// The values of the variables with one of `roles`, in plain order.
     ///
     /// # Errors
-    /// If there is not enough memory for them.
+    /// If there is not enough memory for them, or the device fails.
     pub fn variables(&self, roles: &[Role]) -> Result<Variables> {
         let wanted = self.infos().filter(|info| roles.contains(&info.role));
         wanted.map(|info| Ok((info.name.clone(), (info.shape.clone(), self.load(info)?)))).collect()
@@ -214,7 +237,7 @@ impl Training {
     /// Sets variables by name.
     ///
     /// # Errors
-    /// If one of them is unknown or has another shape; in this case nothing is changed.
+    /// If one of them is unknown or has another shape; in this case nothing is changed. If the device fails.
     pub fn set_variables(&mut self, variables: &Variables) -> Result<()> {
         for (name, (shape, values)) in variables {
             let info = self.infos().find(|info| info.name == *name);
@@ -227,7 +250,7 @@ impl Training {
             }
         }
         for (name, (_, values)) in variables {
-            self.session.upload(name, Data::F32(values));
+            self.session.upload(name, Data::F32(values))?;
         }
         Ok(())
     }
@@ -256,16 +279,15 @@ impl Training {
 
     fn load(&self, info: &VariableInfo) -> Result<Vec<f32>> {
         let mut values = zeroed(info.shape.numel())?;
-        self.session.download(&info.name, &mut values);
+        self.session.download(&info.name, &mut values)?;
         Ok(values)
     }
 
     /// Sets the inputs of `program`: a batch of `shape`.
     fn set_batch(&mut self, program: usize, shape: &Shape, images: &[f32], labels: &[i64]) -> Result<()> {
         check_batch(self.classes, shape, images, labels)?;
-        self.session.set_input(program, 0, Data::F32(images));
-        self.session.set_input(program, 1, Data::I64(labels));
-        Ok(())
+        self.session.set_input(program, 0, Data::F32(images))?;
+        self.session.set_input(program, 1, Data::I64(labels))
     }
 }
 

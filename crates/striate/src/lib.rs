@@ -19,6 +19,8 @@
 pub use striate_data as data;
 pub use striate_engine as engine;
 pub use striate_formats as formats;
+#[cfg(feature = "cuda")]
+pub use striate_gpu as gpu;
 pub use striate_graph as graph;
 pub use striate_kernels as kernels;
 pub use striate_models as models;

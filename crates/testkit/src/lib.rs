@@ -3,6 +3,7 @@
 //! HTTP server, writers of protocol buffers and ONNX messages.
 
 pub mod allocation;
+mod emulator;
 pub mod fingerprint;
 pub mod formula;
 pub mod gradients;
@@ -14,6 +15,7 @@ pub mod server;
 mod side_by_side;
 mod skip;
 
+pub use emulator::Emulator;
 pub use interpreter::{Interpreter, Values};
 pub use side_by_side::each_of;
-pub use skip::missing_data;
+pub use skip::{missing_data, skipped};

@@ -86,7 +86,7 @@ fn step(network: &Network, training: &mut Training, step: u64) -> (f32, Variable
     let (shape, images) = images(network);
     let labels: Vec<i64> = (0..BATCH as i64).collect();
     training.step(&shape, &images, &labels, 1e-3, step).unwrap();
-    if !training.is_finite(&shape) {
+    if !training.is_finite(&shape).unwrap() {
         let place = training.first_non_finite(&shape, &images, &labels);
         let loss = training.loss(&shape);
         panic!("{}: loss {loss}, first non-finite value at {place:?}", network.name);

@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use striate_engine::passes::{Disabled, NEUTRAL, all_names, run_neutral};
 use striate_engine::{Cpu, Device, Inference, Isa, Reference, Training, Variables};
+use striate_gpu::{Driver, Gpu, cuda};
 use striate_graph::{
     Builder, Graph, Network, Optimizer, Padding, PerAxis, Role, Tensor, TrainingSpec, training_graph,
 };
-use striate_testkit::{Interpreter, Values, each_of, networks};
+use striate_testkit::{Emulator, Interpreter, Values, each_of, missing_data, networks};
 
 /// A batch that does not fill a vector, and one that fills the vectors of every instruction set.
 const BATCHES: [usize; 2] = [3, 16];
@@ -71,7 +72,29 @@ fn devices() -> Vec<(String, Arc<dyn Device>)> {
     let plain = Disabled::new(NEUTRAL.iter().map(|pass| pass.name)).unwrap();
     let reference = [("reference", Disabled::none()), ("reference without neutral passes", plain)]
         .map(|(name, disabled)| (name.to_owned(), Reference::new(disabled).into()));
-    all.chain(reference).collect()
+    all.chain(reference).chain(gpus()).collect()
+}
+
+/// The GPU's kernels on an emulator, with all passes, and with each of its passes disabled in turn; or, with
+/// `STRIATE_GPU`, on the real GPU, which must be there.
+fn gpus() -> Vec<(String, Arc<dyn Device>)> {
+    let is_real = std::env::var_os("STRIATE_GPU").is_some();
+    let drivers: Vec<Arc<dyn Driver>> = match Emulator::get() {
+        _ if is_real => vec![Arc::new(cuda::Cuda::open(0).unwrap())],
+        Some([emulator, with_library]) => vec![emulator, with_library],
+        None => {
+            missing_data("kernels of the GPU", "no C++ compiler");
+            return Vec::new();
+        }
+    };
+    let passes = [&[][..], &["fuse"], &["residual_gradient"], &["memory"]];
+    let gpu = |driver: &Arc<dyn Driver>, without: &[&str]| {
+        let disabled = Disabled::new(without.iter().copied()).unwrap();
+        let name = format!("{} without {without:?}", driver.name());
+        (name, Gpu::new(driver.clone()).without(disabled).into())
+    };
+    let first = passes.map(|without| gpu(&drivers[0], without));
+    first.into_iter().chain(drivers[1..].iter().map(|driver| gpu(driver, &[]))).collect()
 }
 
 fn cases() -> impl Iterator<Item = (Network, usize)> {
@@ -204,8 +227,10 @@ fn batches_of_other_sizes_share_the_variables() {
             }
             training.variables(&[Role::Parameter, Role::Buffer, Role::State]).unwrap()
         };
-        let devices: [Arc<dyn Device>; 2] =
+        let own: [Arc<dyn Device>; 2] =
             [Cpu::with_isa(2, Isa::available()[0]).into(), Reference::default().into()];
+        let devices: Vec<Arc<dyn Device>> =
+            own.into_iter().chain(gpus().into_iter().map(|(_, gpu)| gpu)).collect();
         for (device, sizes) in
             devices.iter().flat_map(|device| [(device, [4, 2, 5, 2]), (device, [16, 3, 16, 8])])
         {
@@ -255,12 +280,12 @@ fn first_non_finite_step_is_found_on_every_device() {
         let mut training = Training::new(network.clone(), TrainingSpec::new(sgd), &shape, 1, device).unwrap();
         images[7] = 0.5;
         training.accumulate(&shape, &images, &labels, 0, None).unwrap();
-        assert!(training.is_finite(&shape), "{name}");
-        assert_eq!(training.first_non_finite(&shape, &images, &labels), None, "{name}");
+        assert!(training.is_finite(&shape).unwrap(), "{name}");
+        assert_eq!(training.first_non_finite(&shape, &images, &labels).unwrap(), None, "{name}");
         images[7] = f32::NAN;
         training.accumulate(&shape, &images, &labels, 0, None).unwrap();
-        assert!(!training.is_finite(&shape), "{name}");
-        let place = training.first_non_finite(&shape, &images, &labels).unwrap();
+        assert!(!training.is_finite(&shape).unwrap(), "{name}");
+        let place = training.first_non_finite(&shape, &images, &labels).unwrap().unwrap();
         assert!(place.contains("conv") || place.contains("input"), "{name}: {place}");
     }
 }

@@ -127,9 +127,12 @@ impl Trainer {
             format!("the checkpoint was computed by {made}, but this run uses {here}: results will not be bit-identical")
         });
         if let Some(what) = other.as_ref().filter(|_| !limits.any_isa) {
-            let same = match made.strip_prefix("cpu ").and_then(|rest| rest.split(' ').next()) {
-                Some(isa) => format!(", or set STRIATE_ISA={isa}"),
-                None => String::new(),
+            let [made, here] = [&made, &here].map(|arithmetic| arithmetic.split(' ').collect::<Vec<_>>());
+            let same = match (made[0], here[0]) {
+                (device, other) if device != other => format!(", or use --device {device}"),
+                _ if made.last() != here.last() => format!(", or use --precision {}", made[made.len() - 1]),
+                ("cpu", _) => format!(", or set STRIATE_ISA={}", made[1]),
+                _ => String::new(),
             };
             return Err(Error::input(format!("{what}; allow it with --any-isa{same}")));
         }

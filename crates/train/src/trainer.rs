@@ -251,13 +251,13 @@ impl Trainer {
         let shape = Shape::from([count, c, h, w]);
         self.training.accumulate(&shape, &batch.images, &batch.labels, step, None)?;
         let loss = self.training.loss(&shape);
-        if !self.training.is_finite(&shape) {
-            let culprit = self.training.first_non_finite(&shape, &batch.images, &batch.labels);
+        if !self.training.is_finite(&shape)? {
+            let culprit = self.training.first_non_finite(&shape, &batch.images, &batch.labels)?;
             let culprit = culprit.unwrap_or_else(|| "an unknown place, since a rerun is finite".into());
             return Err(self.non_finite(step, &format!("{culprit} (loss {loss})"))?);
         }
         let rate = self.rate(step);
-        self.training.update(&shape, rate as f32, None);
+        self.training.update(&shape, rate as f32, None)?;
         loader.recycle(batch);
         self.position.step += 1;
         self.position.batch += 1;

@@ -3,6 +3,7 @@
 mod bench;
 mod convert;
 mod data;
+mod devices;
 mod eval;
 mod history;
 mod inspect;
@@ -14,6 +15,8 @@ mod train;
 mod verify;
 
 use anyhow::Result;
+
+pub(crate) use bench::peak_of;
 
 use crate::arguments::{Arguments, BenchWhat, Verb};
 use crate::effect::note_unused_seed;
@@ -53,6 +56,7 @@ fn run_verb(verb: Verb) -> Result<()> {
         Verb::History(args) => history::run(args),
         Verb::Recipes(args) => recipes::run(args),
         Verb::Verify(args) => verify::run(args),
+        Verb::Devices(args) => devices::run(args),
         Verb::Bench(args) => bench::run(args),
     }
 }

@@ -5,12 +5,13 @@ use std::time::Instant;
 
 use anyhow::Result;
 use serde_json::json;
-use striate_engine::{Cpu, Inference};
+use striate_engine::Inference;
 use striate_graph::Network;
 use striate_tensor::text::printable_path;
 use striate_tensor::{DType, Error, Shape, npy};
 
 use crate::arguments::Run;
+use crate::device::Chosen;
 use crate::effect::{self, Flag, Input, note_unused_seed};
 use crate::outputs::{Output, check, write_file};
 use crate::{json, weights};
@@ -22,7 +23,7 @@ pub fn run(args: Run) -> Result<()> {
     // The shape of the array also fixes what an ONNX graph leaves open, so that its errors come first.
     let array = npy::read(&args.input)?;
     let options = args.options(array.shape.iter().skip(1).copied().collect());
-    let cpu = Cpu::new(args.compute.threads)?.with_precision(args.precision);
+    let device = Chosen::open(&args.compute)?.device();
     let resolved = weights::resolve(&args.model, &options)?;
     let input = match array.dtype {
         DType::U8 if resolved.facts.integers.is_some() => {
@@ -85,7 +86,7 @@ pub fn run(args: Run) -> Result<()> {
     if !fits {
         eprintln!("{}: {} is adapted to it; by itself, it takes {}", place(), own.name, own.input_form());
     }
-    let inference = Inference::with_weights(network, weights, cpu)?;
+    let inference = Inference::with_weights(network, weights, device)?;
     let start = Instant::now();
     let (shape, output) = inference.run(&array.shape, &input)?;
     let seconds = start.elapsed().as_secs_f64();

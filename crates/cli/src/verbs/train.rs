@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use striate_data::{Dataset, Spec};
-use striate_engine::Cpu;
 use striate_formats::{Loaded, Weights};
 use striate_graph::Network;
 use striate_predict::resolve_with;
@@ -17,6 +16,7 @@ use striate_tensor::Error;
 use striate_train::{Limits, Origin, RUNS, Recipe, RunPath, Settings, Trainer, load_data};
 
 use crate::arguments::Train;
+use crate::device::Chosen;
 use crate::effect::{Input, refuse_without_image_files};
 use crate::output::argument;
 use crate::outputs::refuse_in_data;
@@ -26,27 +26,27 @@ use crate::signals::{Signals, catch_file_size_limit};
 use crate::weights;
 
 pub fn run(args: Train) -> Result<()> {
-    let cpu = Cpu::new(args.compute.threads)?;
+    let chosen = Chosen::open(&args.compute)?;
     let limits = Limits { steps: args.steps, any_isa: args.any_isa };
     catch_file_size_limit()?;
     let mut watcher = Watcher::new(Signals::install()?);
     let mut trainer = match &args.resume {
         Some(folder) => {
             let load = |recipe: &Recipe, network: &Network| load_data(recipe, network, true);
-            Trainer::resume(folder, args.epochs, load, cpu, limits, &mut watcher)?
+            Trainer::resume(folder, args.epochs, load, chosen.device(), limits, &mut watcher)?
         }
         None => {
             let Start { settings, network, dataset, weights, file, notes } = Start::new(&args)?;
             let print_notes = || notes.iter().for_each(|(file, notes)| weights::print_notes(file, notes));
             let weights = weights.map(|weights| (file.as_path(), weights));
             let trainer = if args.dry_run {
-                let trainer = Trainer::draft(settings, network, dataset, weights, cpu.clone())?;
+                let trainer = Trainer::draft(settings, network, dataset, weights, chosen.device())?;
                 print_notes();
-                return dry_run::run(trainer, &cpu, args.compute.json);
+                return dry_run::run(trainer, &chosen, args.compute.json);
             } else {
                 let stem = || format!("{}-{}", network.name, data_name(&settings.recipe.data.spec));
                 let out = args.out.clone().map_or_else(|| RunPath::Free { stem: stem() }, RunPath::Folder);
-                Trainer::create(settings, network, dataset, weights, cpu, &out)?
+                Trainer::create(settings, network, dataset, weights, chosen.device(), &out)?
             };
             print_notes();
             trainer

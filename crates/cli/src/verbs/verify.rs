@@ -2,13 +2,13 @@
 
 use anyhow::Result;
 use serde_json::json;
-use striate_engine::Cpu;
 use striate_formats::{Integrity, ModelFile};
 use striate_predict::{Classifier, refuse_builtin};
 use striate_tensor::Error;
 use striate_tensor::text::printable_path;
 
 use crate::arguments::Verify;
+use crate::device::{Chosen, require_f32};
 use crate::json;
 
 /// Largest difference of outputs accepted: other instruction sets sum in another order.
@@ -16,8 +16,9 @@ const TOLERANCE: f32 = 1e-4;
 
 pub fn run(args: Verify) -> Result<()> {
     refuse_builtin(&args.model)?;
+    require_f32(&args.compute)?;
     let (model, integrity) = ModelFile::load_checked(&args.model)?;
-    let classifier = Classifier::new(model, Cpu::new(args.compute.threads)?);
+    let classifier = Classifier::new(model, Chosen::open(&args.compute)?.device());
     let classifier = classifier.map_err(|e| e.at(printable_path(&args.model)))?;
     let place = printable_path(&args.model);
     let difference = classifier.golden_difference().map_err(|e| e.at(&place))?;

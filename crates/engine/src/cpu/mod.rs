@@ -13,14 +13,11 @@
 mod arenas;
 mod constants;
 mod deployment;
-mod fuse;
 mod in_place;
 mod layout;
 mod lower;
-mod memory;
 mod plan;
 mod replace;
-mod residual_gradient;
 mod schedule;
 mod select;
 mod session;
@@ -44,7 +41,7 @@ use self::select::Policy;
 use self::session::{CpuSession, Placements};
 use crate::device::{Deployment, Device, FixedWeights, Precision, Session};
 use crate::passes::autocast::autocast;
-use crate::passes::{Disabled, trains};
+use crate::passes::{self, Disabled, FUSION, trains};
 use crate::report::PlanReport;
 
 /// The names of the CPU passes, in order.
@@ -141,6 +138,11 @@ impl Cpu {
         self.isa
     }
 
+    /// The numbers that convolutions multiply.
+    pub fn precision(&self) -> Precision {
+        self.precision
+    }
+
     /// The thread pool.
     pub fn thread_pool(&self) -> &ThreadPool {
         &self.thread_pool
@@ -159,12 +161,7 @@ impl Cpu {
 
     /// Applies the passes from graph to graph.
     fn rewrite(&self, graph: &mut Graph) -> Result<()> {
-        if !self.disabled.contains("fuse") {
-            fuse::fuse(graph);
-        }
-        if !self.disabled.contains("residual_gradient") {
-            residual_gradient::fuse_residual_gradients(graph);
-        }
+        passes::run(FUSION, graph, &self.disabled);
         if self.precision == Precision::Bf16 && !self.disabled.contains("autocast") {
             if trains(graph) {
                 return Err(Error::input("training computes in f32; bf16 is only for inference".to_owned()));

@@ -12,9 +12,9 @@ use striate_tensor::{ALIGNMENT, DType, Result};
 use super::Cpu;
 use super::in_place::Within;
 use super::layout::{Choice, LaidOut};
-use super::memory::{Need, place};
 use super::plan::{Constant, Plan, Preparation, Step};
 use super::session::{Placement, Placements};
+use crate::memory::{Need, place};
 use crate::passes::trains;
 use crate::report::StepReport;
 

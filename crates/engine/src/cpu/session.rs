@@ -66,8 +66,8 @@ impl Session for CpuSession {
         Ok(self.plans.len() - 1)
     }
 
-    fn upload(&mut self, name: &str, values: Data) {
-        let Some(Placement { shape, layout, region }) = self.placements.get(name) else { return };
+    fn upload(&mut self, name: &str, values: Data) -> Result<()> {
+        let Some(Placement { shape, layout, region }) = self.placements.get(name) else { return Ok(()) };
         let stored = self.memory.bytes_mut(region);
         match values {
             Data::F32(values) if *layout != Layout::Plain => {
@@ -76,38 +76,42 @@ impl Session for CpuSession {
             }
             values => stored.copy_from_slice(values.bytes()),
         }
+        Ok(())
     }
 
-    fn download(&self, name: &str, values: &mut [f32]) {
+    fn download(&self, name: &str, values: &mut [f32]) -> Result<()> {
         let Placement { shape, layout, region } = &self.placements[name];
         let stored: &[f32] = bytemuck::cast_slice(self.memory.bytes(region));
         match layout {
             Layout::Plain => values.copy_from_slice(stored),
             layout => reorder::reorder(shape.nchw(), *layout, Layout::Plain, stored, values),
         }
+        Ok(())
     }
 
-    fn is_finite(&self, name: &str) -> bool {
-        all_finite(bytemuck::cast_slice(self.memory.bytes(self.region(name))))
+    fn is_finite(&self, name: &str) -> Result<bool> {
+        Ok(all_finite(bytemuck::cast_slice(self.memory.bytes(self.region(name)))))
     }
 
-    fn set_input(&mut self, program: usize, index: usize, values: Data) {
+    fn set_input(&mut self, program: usize, index: usize, values: Data) -> Result<()> {
         self.memory.bytes_mut(&self.plans[program].inputs[index]).copy_from_slice(values.bytes());
+        Ok(())
     }
 
-    fn run(&mut self, program: usize, segment: Segment, profile: Option<Profile>) {
+    fn run(&mut self, program: usize, segment: Segment, profile: Option<Profile>) -> Result<()> {
         let thread_pool = self.cpu.thread_pool();
         let (plan, memory) = (&self.plans[program], &mut self.memory);
         thread_pool.as_caller(|| plan.run(segment, memory, Context { thread_pool }, profile));
+        Ok(())
     }
 
     fn output(&self, program: usize, index: usize) -> &[f32] {
         bytemuck::cast_slice(self.memory.bytes(&self.plans[program].outputs[index]))
     }
 
-    fn first_non_finite(&mut self, program: usize) -> Option<String> {
+    fn first_non_finite(&mut self, program: usize) -> Result<Option<String>> {
         let context = Context { thread_pool: self.cpu.thread_pool() };
-        self.plans[program].first_non_finite(&mut self.memory, context).map(str::to_owned)
+        Ok(self.plans[program].first_non_finite(&mut self.memory, context).map(str::to_owned))
     }
 
     fn report(&self, program: usize, seconds: Option<&[f64]>) -> PlanReport {

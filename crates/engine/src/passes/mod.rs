@@ -1,8 +1,11 @@
-//! Neutral passes: graph to graph, for every device. Each has its own file; the list gives their order.
+//! Passes from graph to graph. Each has its own file; lists give their order. Neutral passes are for every device;
+//! those of fusion are for devices whose kernels compute several operations at once.
 
 pub(crate) mod autocast;
 mod fold_batch_norm;
+mod fuse;
 mod prepare;
+mod residual_gradient;
 mod simplify;
 
 use std::collections::BTreeSet;
@@ -23,6 +26,9 @@ pub struct Pass {
 
 /// The neutral passes, in order.
 pub const NEUTRAL: &[Pass] = &[simplify::PASS, prepare::PASS, fold_batch_norm::PASS];
+
+/// The passes of fusion, in order.
+pub const FUSION: &[Pass] = &[fuse::PASS, residual_gradient::PASS];
 
 /// The names of disabled passes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -66,13 +72,18 @@ pub fn all_names() -> Vec<&'static str> {
 
 /// Applies the neutral passes to `graph`.
 pub fn run_neutral(graph: &mut Graph, disabled: &Disabled) {
-    for pass in NEUTRAL.iter().filter(|pass| !disabled.contains(pass.name)) {
+    run(NEUTRAL, graph, disabled);
+}
+
+/// Applies `passes` to `graph`, except disabled ones.
+pub fn run(passes: &[Pass], graph: &mut Graph, disabled: &Disabled) {
+    for pass in passes.iter().filter(|pass| !disabled.contains(pass.name)) {
         (pass.run)(graph);
     }
 }
 
 /// Whether `graph` updates its parameters, in which case nothing may be precomputed from them.
-pub(crate) fn trains(graph: &Graph) -> bool {
+pub fn trains(graph: &Graph) -> bool {
     let changes = |id: &ValueId| graph.value(*id).role() == Some(Role::Parameter);
     graph.nodes.iter().any(|node| node.outputs.iter().any(changes))
 }

@@ -13,6 +13,7 @@ use striate_tensor::{Buffer, DType, Error, Shape, bf16};
 use super::problem::{Problem, Work, parse};
 use super::{SECONDS, median, peak_of, rounds};
 use crate::arguments::{Bench, Direction};
+use crate::device::refuse_tf32;
 use crate::json;
 use crate::output::table;
 
@@ -26,6 +27,7 @@ pub fn run(args: &Bench) -> Result<()> {
         .into());
     }
     refuse_for_products(args, &problems)?;
+    refuse_tf32(args.precision())?;
     let cpu = Cpu::new(args.compute.threads)?;
     // Problems that cannot be measured are refused before anything is measured.
     let prepared = problems.iter().map(|problem| prepare(problem, args, cpu.isa()));
@@ -65,7 +67,7 @@ fn refuse_for_products(args: &Bench, problems: &[Problem]) -> Result<()> {
         ("--batch", args.batch.is_some()),
         ("--direction", args.direction.is_some()),
         ("--algorithm", args.algorithm.is_some()),
-        ("--precision", args.precision.is_some()),
+        ("--precision", args.compute.precision.is_some()),
     ] {
         if is_given {
             let product = &problems[0].text;
@@ -177,7 +179,7 @@ struct Prepared {
 /// The type of the operands of a convolution in `precision`.
 fn dtype_of(precision: Precision) -> DType {
     match precision {
-        Precision::F32 => DType::F32,
+        Precision::F32 | Precision::Tf32 => DType::F32,
         Precision::Bf16 => DType::BF16,
     }
 }

@@ -16,6 +16,7 @@ use striate_kernels::peak::Arithmetic;
 use striate_tensor::Error;
 
 use crate::arguments::{Bench, BenchWhat};
+use crate::device::Choice;
 use crate::effect::{self, Flag, Input};
 
 /// Number of rounds per measurement; the median is reported.
@@ -37,10 +38,11 @@ fn refuse_unused(args: &Bench) -> striate_tensor::Result<()> {
     if args.what == Peak && !args.problems.is_empty() {
         return Err(Error::input("bench peak does not accept a network or problem; omit it"));
     }
-    let all: [(&str, bool, &[BenchWhat]); 8] = [
+    let all: [(&str, bool, &[BenchWhat]); 9] = [
+        ("--device", args.compute.device != Choice::Cpu, &[Infer, Train]),
         ("--batch", args.batch.is_some(), &[Kernels, Infer, Train]),
         ("--seconds", args.seconds.is_some(), &[Kernels, Infer, Train]),
-        ("--precision", args.precision.is_some(), &[Kernels, Infer, Train]),
+        ("--precision", args.compute.precision.is_some(), &[Kernels, Infer, Train]),
         ("--direction", args.direction.is_some(), &[Kernels]),
         ("--algorithm", args.algorithm.is_some(), &[Kernels]),
         ("--classes", args.adapt.classes.is_some(), &[Infer, Train]),
@@ -83,10 +85,10 @@ fn rounds(seconds: f64, mut work: impl FnMut() -> Result<()>) -> Result<Vec<f64>
 
 /// The measured peak of `cpu` in GFLOP/s for products in `precision`; that for `f32` if the machine has no instructions
 /// for others.
-pub(in crate::verbs) fn peak_of(cpu: &Cpu, precision: Precision) -> f64 {
+pub(crate) fn peak_of(cpu: &Cpu, precision: Precision) -> f64 {
     let peak = |arithmetic: Arithmetic| peak::gigaops(cpu.isa(), arithmetic, cpu.thread_pool());
     let own = match precision {
-        Precision::F32 => None,
+        Precision::F32 | Precision::Tf32 => None,
         Precision::Bf16 => peak(Arithmetic::Bf16),
     };
     own.or_else(|| peak(Arithmetic::F32)).unwrap_or(f64::NAN)
@@ -94,7 +96,7 @@ pub(in crate::verbs) fn peak_of(cpu: &Cpu, precision: Precision) -> f64 {
 
 impl Bench {
     pub(super) fn precision(&self) -> Precision {
-        self.precision.unwrap_or_default()
+        self.compute.precision.unwrap_or_default()
     }
 }
 

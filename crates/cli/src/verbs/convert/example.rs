@@ -1,6 +1,8 @@
 //! The example stored in a model file: an input with the network's output, by which readers verify themselves.
 
-use striate_engine::{Cpu, Inference};
+use std::sync::Arc;
+
+use striate_engine::{Device, Inference};
 use striate_formats::{Golden, ModelFile};
 use striate_graph::{LayerStatistics, Network, statistics};
 use striate_tensor::random::{Random, Stream};
@@ -11,11 +13,12 @@ use striate_tensor::{Error, Result};
 const MOST_WORK: u64 = 1 << 36;
 const BILLION: u64 = 1_000_000_000;
 
-/// Adds an example to `model` unless it has one, or computing one is too much work, which is added to `notes`.
+/// Adds an example, computed on `device`, to `model` unless it has one, or computing one is too much work, which is
+/// added to `notes`.
 ///
 /// # Errors
 /// If the network's output for the example is not finite, so that no reader could check it.
-pub fn add_example(model: &mut ModelFile, threads: usize, notes: &mut Vec<String>) -> Result<()> {
+pub fn add_example(model: &mut ModelFile, device: Arc<dyn Device>, notes: &mut Vec<String>) -> Result<()> {
     if model.golden.is_none() {
         let work = work(&model.network)?;
         if work > MOST_WORK {
@@ -27,7 +30,7 @@ pub fn add_example(model: &mut ModelFile, threads: usize, notes: &mut Vec<String
             ));
             return Ok(());
         }
-        let inference = Inference::new(model.network.clone(), &model.weights, Cpu::new(threads)?)?;
+        let inference = Inference::new(model.network.clone(), &model.weights, device)?;
         model.golden = Some(example(&model.network, &inference)?);
     }
     let golden = model.golden.iter();
@@ -61,6 +64,7 @@ fn example(network: &Network, inference: &Inference) -> Result<Golden> {
 
 #[cfg(test)]
 mod tests {
+    use striate_engine::Cpu;
     use striate_tensor::Shape;
 
     use super::*;
@@ -87,7 +91,7 @@ mod tests {
     fn example_is_omitted_if_it_takes_too_long() {
         for (side, expected) in [(16, true), (1024, false)] {
             let (mut model, mut notes) = (convolution(side), vec![]);
-            add_example(&mut model, 1, &mut notes).unwrap();
+            add_example(&mut model, Cpu::new(1).unwrap().into(), &mut notes).unwrap();
             assert_eq!(model.golden.is_some(), expected, "{side}");
             let note =
                 "an image takes about 211 billion operations, and examples are limited to 68 billion: ";

@@ -20,6 +20,7 @@ use striate_tensor::text::{counted, printable_path};
 use self::example::add_example;
 use self::written::Written;
 use crate::arguments::Convert;
+use crate::device::{Chosen, require_f32};
 use crate::effect::Input;
 use crate::outputs::{Output, check, write_file};
 use crate::{json, weights};
@@ -28,6 +29,7 @@ use crate::{json, weights};
 const WRITTEN: [&str; 5] = ["safetensors", "pth", "pt", "caffemodel", "onnx"];
 
 pub fn run(args: Convert) -> Result<()> {
+    require_f32(&args.compute)?;
     let extension = args.to.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     if !WRITTEN.contains(&extension) {
         let what = format!(
@@ -95,7 +97,8 @@ fn bytes(
             let bytes = if extension == "onnx" {
                 onnx_model_bytes(&model)?
             } else {
-                let added = add_example(&mut model, args.compute.threads, notes);
+                let device = Chosen::open(&args.compute)?.device();
+                let added = add_example(&mut model, device, notes);
                 added.map_err(|e| e.at(printable_path(&args.from)))?;
                 model.to_bytes()?
             };

@@ -7,13 +7,14 @@ mod tensors;
 use anyhow::Result;
 use serde_json::{Value, json};
 use striate_engine::passes::Disabled;
-use striate_engine::{Cpu, Inference, Training};
+use striate_engine::{Device, Inference, Training};
 use striate_formats::{Loaded, ReadOptions};
 use striate_graph::{LayerStatistics, Network, Statistics, TrainingSpec, statistics};
 use striate_tensor::Error;
 use striate_tensor::text::printable;
 
 use crate::arguments::Inspect;
+use crate::device::Chosen;
 use crate::effect::{self, Flag, Input, refuse_given};
 use crate::sample::MOMENTUM;
 use crate::{json, weights};
@@ -48,7 +49,7 @@ pub fn run(args: Inspect) -> Result<()> {
         return Err(Error::input("--batch 0: must be at least 1").into());
     }
     let disabled = Disabled::new(args.without.iter().map(String::as_str))?;
-    let cpu = Cpu::new(args.compute.threads)?.without(disabled);
+    let chosen = Chosen::open(&args.compute)?.without(disabled);
     if args.text {
         network.graph(1)?;
         let text = network.to_text();
@@ -59,9 +60,9 @@ pub fn run(args: Inspect) -> Result<()> {
         return Ok(());
     }
     if args.plan {
-        return plan::run(&args, network, batch, cpu);
+        return plan::run(&args, network, batch, &chosen);
     }
-    let report = Report::new(network, batch, &cpu)?;
+    let report = Report::new(network, batch, &*chosen.device())?;
     if args.compute.json {
         return Ok(json::print(&report.json())?);
     }
@@ -92,11 +93,11 @@ fn refuse_about_networks(args: &Inspect) -> striate_tensor::Result<()> {
 }
 
 impl Report {
-    fn new(network: Network, batch: usize, cpu: &Cpu) -> Result<Report> {
+    fn new(network: Network, batch: usize, device: &dyn Device) -> Result<Report> {
         let figures = statistics(&network.graph(1)?);
         let shape = network.input_shape(batch);
-        let inference_bytes = Inference::plan(&network, &shape, cpu)?.peak_bytes;
-        let training = Training::plan(&network, &TrainingSpec::new(MOMENTUM), &shape, cpu);
+        let inference_bytes = Inference::plan(&network, &shape, device)?.peak_bytes;
+        let training = Training::plan(&network, &TrainingSpec::new(MOMENTUM), &shape, device);
         let whole = network.graph_with_heads(&network.input_shape(1));
         let params_aux = whole.map_or(0, |graph| statistics(&graph).params - figures.params);
         let training_bytes = training.map(|plan| plan.peak_bytes);

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use serde_json::{Value, json};
-use striate_engine::Cpu;
 use striate_predict::{Classifier, Guess, open_model, read_again};
 use striate_tensor::csv::{self, Cell};
 use striate_tensor::text::{cell, pad, printable, printable_path};
@@ -15,6 +14,7 @@ use striate_vision::{Image, draw, encode_png};
 
 use self::images::Listing;
 use crate::arguments::Predict;
+use crate::device::Chosen;
 use crate::effect::Input;
 use crate::output::skipped;
 use crate::outputs::{Output, check, refuse_beside_images, write_file};
@@ -37,7 +37,7 @@ pub fn run(args: Predict) -> Result<()> {
     let options = args.images.options();
     let again = read_again(&args.model, &options);
     let (model, mut notes) = open_model(&args.model, &options)?;
-    let classifier = Classifier::with_source(model, again, Cpu::new(args.compute.threads)?);
+    let classifier = Classifier::with_source(model, again, Chosen::open(&args.compute)?.device());
     let classifier = classifier.map_err(|e| e.at(printable_path(&args.model)))?;
     classifier.image_preprocessing().map_err(|e| e.at(printable_path(&args.model)))?;
     let head = classifier.head().map_err(|e| e.at(printable_path(&args.model)))?;

@@ -2,23 +2,22 @@
 
 use anyhow::Result;
 use serde_json::json;
-use striate_engine::{Cpu, Precision};
 use striate_train::Trainer;
 
 use crate::clock::SystemClock;
+use crate::device::Chosen;
 use crate::json;
-use crate::verbs::bench::peak_of;
 
 /// Largest number of steps that a dry run measures, and seconds after which it stops.
 const STEPS: usize = 50;
 const SECONDS: f64 = 5.0;
 
-/// Shows the summary and the plan of a step with the time of each part and its share of the peak of `cpu`; writes
-/// nothing.
-pub fn run(mut trainer: Trainer, cpu: &Cpu, as_json: bool) -> Result<()> {
+/// Shows the summary and the plan of a step with the time of each part and its share of the peak, if that is known;
+/// writes nothing.
+pub fn run(mut trainer: Trainer, chosen: &Chosen, as_json: bool) -> Result<()> {
     let summary = trainer.summary()?;
     eprint!("{}", super::summary::text(&summary));
-    let peak = peak_of(cpu, Precision::F32);
+    let peak = chosen.peak();
     let (plan, count) = trainer.profile(&SystemClock::new(), STEPS, SECONDS)?;
     let step: f64 = plan.steps.iter().filter_map(|step| step.seconds).sum();
     let epoch = step * summary.steps_per_epoch as f64;
@@ -27,14 +26,14 @@ pub fn run(mut trainer: Trainer, cpu: &Cpu, as_json: bool) -> Result<()> {
         return Ok(json::print(&json!({
             "recipe": trainer.recipe(),
             "summary": summary,
-            "plan": json::plan(&plan, count, Some(peak)),
+            "plan": json::plan(&plan, count, peak),
             "step_seconds": step,
             "images_per_second": count as f64 / step,
             "epoch_seconds": epoch,
             "seconds": total,
         }))?);
     }
-    println!("{}", plan.table(false, Some(peak)));
+    println!("{}", plan.table(false, peak));
     println!(
         "a step of {count} images takes {:.2} ms ({:.0} images/s), an epoch about {epoch:.1} s, the run about \
          {total:.0} s",

@@ -1,7 +1,7 @@
 //! Operations on plain values of any rank: arithmetic with broadcasting, matrix products, strided copies, means over
 //! axes, clipping.
 
-use striate_graph::ops::{Clip, ExtremumGradient, Gather, MatMul, Pad, Slice, Transpose};
+use striate_graph::ops::{Clip, ExtremumGradient, Gather, MatMul};
 use striate_graph::{Graph, Node, Op};
 use striate_kernels::broadcast::extremum;
 use striate_kernels::broadcast::sum_to::{self, SumToDesc};
@@ -9,10 +9,11 @@ use striate_kernels::broadcast::{self, Arithmetic, BroadcastDesc};
 use striate_kernels::clip::{self, ClipDesc};
 use striate_kernels::gather::{self, GatherDesc};
 use striate_kernels::matmul::{self, MatMulDesc};
-use striate_kernels::strided::{self, StridedDesc, Strides};
+use striate_kernels::strided;
 use striate_tensor::Shape;
 
 use super::{Lowering, kernels};
+use crate::strided::strided_copy;
 
 /// Operands: a, b.
 pub(super) fn arithmetic(graph: &Graph, node: &Node) -> Lowering {
@@ -72,33 +73,9 @@ pub(super) fn matmul(graph: &Graph, node: &Node, op: &MatMul) -> Lowering {
     kernels(MatMulDesc::new(a, b, op.transpose_a, op.transpose_b), matmul::list())
 }
 
-pub(super) fn transpose(graph: &Graph, node: &Node, op: &Transpose) -> Lowering {
-    let (x, y) = ends(graph, node);
-    let plain = Strides::plain(x);
-    let from = Strides { strides: op.permutation.iter().map(|axis| plain.strides[*axis]).collect(), ..plain };
-    copy(y, from, Strides::plain(y), None)
-}
-
-pub(super) fn slice(graph: &Graph, node: &Node, op: &Slice) -> Lowering {
-    let (x, y) = ends(graph, node);
-    copy(y, sliced(x, op), Strides::plain(y), None)
-}
-
-/// Operand: dy.
-pub(super) fn slice_gradient(graph: &Graph, node: &Node, op: &Slice) -> Lowering {
-    let (dy, dx) = ends(graph, node);
-    copy(dy, Strides::plain(dy), sliced(dx, op), Some(0.0))
-}
-
-pub(super) fn pad(graph: &Graph, node: &Node, op: &Pad) -> Lowering {
-    let (x, y) = ends(graph, node);
-    copy(x, Strides::plain(x), inside(y, op), Some(op.value))
-}
-
-/// Operand: dy.
-pub(super) fn pad_gradient(graph: &Graph, node: &Node, op: &Pad) -> Lowering {
-    let (dy, dx) = ends(graph, node);
-    copy(dx, inside(dy, op), Strides::plain(dx), None)
+/// Operand of a gradient: dy.
+pub(super) fn strided(graph: &Graph, node: &Node) -> Lowering {
+    kernels(strided_copy(graph, node).expect("the node copies elements"), strided::list())
 }
 
 pub(super) fn clip(graph: &Graph, node: &Node, op: &Clip) -> Lowering {
@@ -112,26 +89,6 @@ pub(super) fn clip_gradient(graph: &Graph, node: &Node, op: &Clip) -> Lowering {
 
 fn clip_desc(graph: &Graph, node: &Node, op: &Clip) -> ClipDesc {
     ClipDesc { len: graph.shape(node.inputs[0]).numel(), min: op.min, max: op.max }
-}
-
-fn copy(shape: &Shape, from: Strides, to: Strides, rest: Option<f32>) -> Lowering {
-    kernels(StridedDesc { shape: shape.to_vec(), from, to, rest }, strided::list())
-}
-
-/// The positions of a slice's elements in the whole value.
-fn sliced(whole: &Shape, op: &Slice) -> Strides {
-    let mut positions = Strides::plain(whole);
-    positions.offset = op.start * positions.strides[op.axis] as usize;
-    positions.strides[op.axis] *= op.step;
-    positions
-}
-
-/// The positions of the unpadded elements in the padded value.
-fn inside(whole: &Shape, op: &Pad) -> Strides {
-    let mut positions = Strides::plain(whole);
-    let strides = positions.strides.iter();
-    positions.offset = op.before.iter().zip(strides).map(|(before, stride)| before * *stride as usize).sum();
-    positions
 }
 
 /// The shapes of the first operand and the first result.

@@ -154,11 +154,9 @@ pub(crate) fn lower(graph: &Graph, node: &Node, len: &dyn Fn(ValueId) -> usize) 
         Op::ReduceMean(_) => general::reduce_mean(graph, node),
         Op::ReduceMeanGradient(_) => general::reduce_mean_gradient(graph, node),
         Op::MatMul(matmul) => general::matmul(graph, node, matmul),
-        Op::Transpose(transpose) => general::transpose(graph, node, transpose),
-        Op::Slice(slice) => general::slice(graph, node, slice),
-        Op::SliceGradient(slice) => general::slice_gradient(graph, node, &slice.0),
-        Op::Pad(pad) => general::pad(graph, node, pad),
-        Op::PadGradient(pad) => general::pad_gradient(graph, node, &pad.0),
+        Op::Transpose(_) | Op::Slice(_) | Op::SliceGradient(_) | Op::Pad(_) | Op::PadGradient(_) => {
+            general::strided(graph, node)
+        }
         Op::Clip(clip) => general::clip(graph, node, clip),
         Op::ClipGradient(clip) => general::clip_gradient(graph, node, &clip.0),
         Op::Dropout(dropout) => elementwise::dropout(graph, node, dropout),

@@ -8,9 +8,12 @@ use striate_tensor::ALIGNMENT;
 
 /// The memory a value needs: `bytes` from step `first` to step `last`, inclusive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Need {
+pub struct Need {
+    /// Its size.
     pub bytes: usize,
+    /// The step that writes it.
     pub first: usize,
+    /// The last step that reads it.
     pub last: usize,
 }
 
@@ -19,7 +22,7 @@ pub(super) struct Need {
 /// The largest values are placed first, each at the lowest offset that is free for its whole lifetime
 /// (Pisarchyk and Lee, "Efficient memory management for deep neural net inference", 2020). Without
 /// `share`, values do not share memory.
-pub(super) fn place(needs: &[Need], share: bool) -> (Vec<usize>, usize) {
+pub fn place(needs: &[Need], share: bool) -> (Vec<usize>, usize) {
     if share && needs.len() > MAX_SEARCHED {
         return place_in_order(needs);
     }

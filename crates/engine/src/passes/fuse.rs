@@ -7,7 +7,12 @@ use std::collections::HashMap;
 use striate_graph::ops::Activation;
 use striate_graph::{Graph, Node, Op, ValueId};
 
-pub(super) fn fuse(graph: &mut Graph) {
+use super::Pass;
+
+pub(super) const PASS: Pass =
+    Pass { name: "fuse", summary: "fuse activations and sums into the operation before them", run: fuse };
+
+fn fuse(graph: &mut Graph) {
     let nodes = std::mem::take(&mut graph.nodes);
     let mut fusion = Fusion::new(graph, nodes);
     for index in 0..fusion.nodes.len() {

@@ -6,7 +6,15 @@ use std::collections::HashMap;
 use striate_graph::ops::{Activation, BatchNormResidualGradient};
 use striate_graph::{Graph, Node, Op, ValueId};
 
-pub(super) fn fuse_residual_gradients(graph: &mut Graph) {
+use super::Pass;
+
+pub(super) const PASS: Pass = Pass {
+    name: "residual_gradient",
+    summary: "fuse the gradients at the end of a residual unit",
+    run: fuse_residual_gradients,
+};
+
+fn fuse_residual_gradients(graph: &mut Graph) {
     let mut nodes: Vec<Option<Node>> = std::mem::take(&mut graph.nodes).into_iter().map(Some).collect();
     let values = Values::new(graph, &nodes);
     for index in 0..nodes.len() {

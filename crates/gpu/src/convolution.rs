@@ -1,0 +1,134 @@
+//! Convolutions as problems for a driver's library.
+
+use striate_engine::Precision;
+use striate_graph::ops::Conv;
+use striate_tensor::Shape;
+
+use crate::launch::{Launch, Word};
+
+/// Which of the three operands is computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// y from x and w.
+    Forward,
+    /// dx from dy and w.
+    DataGradient,
+    /// dw from x and dy.
+    WeightGradient,
+}
+
+impl Direction {
+    /// All of them.
+    pub const ALL: [Direction; 3] = [Direction::Forward, Direction::DataGradient, Direction::WeightGradient];
+}
+
+/// A convolution of volumes, or of maps and signals, whose missing axes have extent 1, without bias. All operands are
+/// in plain order, of `bf16` if that is the precision, else of `f32`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Convolution {
+    /// What is computed.
+    pub direction: Direction,
+    /// The numbers that are multiplied.
+    pub precision: Precision,
+    /// Images in a batch.
+    pub images: usize,
+    /// Channels of x and of y.
+    pub channels: [usize; 2],
+    /// Groups of channels that are convolved independently.
+    pub groups: usize,
+    /// Extents of x along depth, rows and columns.
+    pub input: [usize; 3],
+    /// Extents of y.
+    pub output: [usize; 3],
+    /// Extents of the kernel.
+    pub kernel: [usize; 3],
+    /// Strides of the kernel.
+    pub stride: [usize; 3],
+    /// Distances between adjacent taps.
+    pub dilation: [usize; 3],
+    /// Padding before the first element of each axis.
+    pub padding: [usize; 3],
+}
+
+impl Convolution {
+    /// Describes `conv` between values with the shapes of x and y.
+    pub fn new(direction: Direction, conv: &Conv, x: &Shape, y: &Shape) -> Convolution {
+        let ([images, inputs, input @ ..], [_, outputs, output @ ..]) = (x.ncdhw(), y.ncdhw());
+        Convolution {
+            direction,
+            precision: Precision::F32,
+            images,
+            channels: [inputs, outputs],
+            groups: conv.groups,
+            input,
+            output,
+            kernel: conv.kernel_size.array(),
+            stride: conv.stride.array(),
+            dilation: conv.dilation.array(),
+            padding: conv.padding.before(),
+        }
+    }
+
+    /// Describes a linear layer, whose features are channels of images of one pixel.
+    pub fn linear(direction: Direction, images: usize, channels: [usize; 2]) -> Convolution {
+        let one = [1; 3];
+        Convolution {
+            direction,
+            precision: Precision::F32,
+            images,
+            channels,
+            groups: 1,
+            input: one,
+            output: one,
+            kernel: one,
+            stride: one,
+            dilation: one,
+            padding: [0; 3],
+        }
+    }
+
+    /// The padding after the last element of each axis that a window reaches.
+    pub fn padding_after(&self) -> [usize; 3] {
+        std::array::from_fn(|axis| {
+            let last = (self.output[axis] - 1) * self.stride[axis];
+            let end = last + (self.kernel[axis] - 1) * self.dilation[axis] + 1;
+            end.saturating_sub(self.padding[axis] + self.input[axis])
+        })
+    }
+
+    /// The axes for a library: without depth if nothing has one.
+    pub fn axes(&self) -> std::ops::Range<usize> {
+        let is_flat = self.input[0] == 1 && self.output[0] == 1 && self.kernel[0] == 1;
+        usize::from(is_flat)..3
+    }
+}
+
+impl Convolution {
+    /// The own kernel for this convolution, the number of blocks, and the words of its arguments for x, w and y, or
+    /// their gradients, at these addresses.
+    pub fn own_kernel(&self, [x, w, y]: [u64; 3]) -> (&'static str, usize, Vec<u64>) {
+        let launch = Launch::convolution(self, 1);
+        let type_of = u64::from(self.precision == Precision::Bf16);
+        let [x, w, y, null] = [[x, type_of], [w, type_of], [y, type_of], [0, 0]];
+        let operands = match self.direction {
+            // Without an activation.
+            Direction::Forward => [&[0][..], &x, &w, &null, &null, &y].concat(),
+            Direction::DataGradient => [y, w, null, x].concat(),
+            Direction::WeightGradient => [x, y, w].concat(),
+        };
+        let geometry = launch.words.iter().map(|word| match word {
+            Word::Int(value) => *value as u64,
+            other => unreachable!("geometry consists of whole numbers, not {other:?}"),
+        });
+        (launch.kernel, launch.blocks, geometry.chain(operands).collect())
+    }
+}
+
+/// A convolution that a driver's library computes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Engine {
+    /// The driver's number for it.
+    pub number: usize,
+    /// Bytes of scratch memory.
+    pub workspace_bytes: usize,
+}

@@ -1,0 +1,100 @@
+//! Deployments: weights on the GPU that the programs for all input shapes share.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use striate_engine::{Deployment, FixedWeights, PlanReport, Profile, Program};
+use striate_graph::{Graph, Segment};
+use striate_tensor::{Error, Result};
+
+use crate::Gpu;
+use crate::driver::Block;
+use crate::plan::{Addresses, Plan, Variables};
+
+/// Fixed weights on a GPU.
+#[derive(Clone)]
+pub(crate) struct GpuDeployment {
+    gpu: Gpu,
+    places: Arc<Variables>,
+    weights: Arc<Block>,
+}
+
+impl GpuDeployment {
+    pub fn new(gpu: Gpu, weights: FixedWeights) -> Result<GpuDeployment> {
+        let mut places = Variables::default();
+        for (name, (_, values)) in &weights.values {
+            places.add(name, size_of_val(&values[..]));
+        }
+        gpu.check_memory(places.bytes)?;
+        let block = Block::zeroed(&gpu.driver, places.bytes)?;
+        for (name, (_, values)) in &weights.values {
+            let region = places.get(name).expect("the variable was just added");
+            block.write(region.offset, bytemuck::cast_slice(values))?;
+        }
+        Ok(GpuDeployment { gpu, places: Arc::new(places), weights: Arc::new(block) })
+    }
+}
+
+impl Deployment for GpuDeployment {
+    fn compile(&self, graph: Graph) -> Result<Arc<dyn Program>> {
+        let (plan, constants) = self.gpu.load(&graph, &self.places, |plan| plan.arena_bytes)?;
+        let arena = Mutex::new(Block::zeroed(&self.gpu.driver, plan.arena_bytes)?);
+        let program =
+            GpuProgram { gpu: self.gpu.clone(), plan, constants, weights: self.weights.clone(), arena };
+        let memory = program.addresses(&program.lock());
+        for step in program.plan.steps_of(Segment::Prepare) {
+            program.plan.launch(step, &*self.gpu.driver, memory)?;
+        }
+        self.gpu.driver.wait()?;
+        Ok(Arc::new(program))
+    }
+
+    fn fork(&self) -> Arc<dyn Deployment> {
+        Arc::new(self.clone())
+    }
+}
+
+/// A plan with its constants.
+struct GpuProgram {
+    gpu: Gpu,
+    plan: Plan,
+    constants: Block,
+    weights: Arc<Block>,
+    /// Locked by a run.
+    arena: Mutex<Block>,
+}
+
+impl GpuProgram {
+    fn addresses(&self, arena: &Block) -> Addresses {
+        let (variables, constants) = (self.weights.address(), self.constants.address());
+        Addresses { arena: arena.address(), variables, constants }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Block> {
+        self.arena.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Program for GpuProgram {
+    fn run(&self, input: &[f32], output: &mut [f32], mut profile: Option<Profile>) -> Result<()> {
+        let (plan, driver, arena) = (&self.plan, &*self.gpu.driver, self.lock());
+        let memory = self.addresses(&arena);
+        arena.write(plan.inputs[0].offset, bytemuck::cast_slice(input))?;
+        for step in plan.steps_of(Segment::Accumulate) {
+            let start = profile.as_ref().map(|(clock, _)| clock.seconds());
+            plan.launch(step, driver, memory)?;
+            if let (Some((clock, seconds)), Some(start)) = (&mut profile, start) {
+                driver.wait()?;
+                seconds[plan.repeated(step)] += clock.seconds() - start;
+            }
+        }
+        let region = plan.outputs[0];
+        if region.bytes != size_of_val(output) {
+            return Err(Error::failed("the output has another size than the plan's"));
+        }
+        arena.read(region.offset, bytemuck::cast_slice_mut(output))
+    }
+
+    fn report(&self, seconds: Option<&[f64]>) -> PlanReport {
+        self.plan.report(seconds)
+    }
+}

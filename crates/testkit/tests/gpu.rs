@@ -1,0 +1,261 @@
+//! The GPU's kernels on a machine without a GPU: compiled to machine code, and run by the emulator in built-in
+//! networks.
+//!
+//! `stages.rs` checks every operation against the interpreter. Here, networks agree with the CPU: a few at reduced
+//! sizes, or all or the named ones with `STRIATE_NETWORKS` (`scripts/gpu-emulated.sh`).
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Instant;
+
+use striate_engine::{Cpu, Device, Inference, Precision, Training, Variables};
+use striate_gpu::cuda::cudnn::{self, Target};
+use striate_gpu::cuda::{self, Library};
+use striate_gpu::{Convolution, Direction, FILES, Gpu};
+use striate_graph::{Network, Op, Optimizer, Role, TrainingSpec};
+use striate_tensor::Shape;
+use striate_tensor::random::{Random, Stream};
+use striate_testkit::{Emulator, missing_data, skipped};
+
+/// Ampere, Hopper and Blackwell.
+const ARCHITECTURES: [&str; 3] = ["sm_80", "sm_90", "sm_100"];
+
+#[test]
+fn kernels_compile_to_machine_code() {
+    if Library::Nvrtc.open().is_none() {
+        return skipped("kernels_compile_to_machine_code", "NVRTC (first: scripts/fetch-gpu-libraries.sh)");
+    }
+    for (file, text) in FILES {
+        for architecture in ARCHITECTURES {
+            let code = cuda::compile(file, text, architecture).unwrap();
+            assert!(code.starts_with(b"\x7fELF"), "{file} for {architecture}");
+        }
+    }
+}
+
+/// An H100 SXM in cuDNN's form.
+const H100: &str = r#"{"maxGridSize":[2147483647,65535,65535],"maxBlockSize":[1024,1024,64],"regsPerBlock":65536,
+"multiProcessorCount":132,"smCountOrigin":0,"warpSize":32,"maxSharedMemoryPerBlock":49152,
+"maxSharedMemoryPerBlockOptin":232448,"oversizedSharedMemoryPerBlock":0,"reservedSharedMemoryPerBlock":1024,
+"maxRegistersPerSM":65536,"maxCtasPerSM":32,"maxThreadsPerBlock":1024,"maxThreadsPerSM":2048,"pciDeviceId":9008,
+"isTccDriver":0,"supportCoopLaunch":1,"totalGlobalMem":85045149696,"smClockRateKHz":1980000,"memClockRateKHz":2619000,
+"l2CacheSize":52428800,"cudaDeviceId":0,"deviceVer":900,"driverVer":13000,"deviceName":"NVIDIA H100 80GB HBM3"}"#;
+
+/// The convolutions and linear layers of a network in all directions, at its own size.
+fn convolutions(network: &Network, batch: usize) -> Vec<Convolution> {
+    let graph = network.graph(batch).unwrap();
+    let all = graph.nodes.iter().filter_map(|node| {
+        let (x, y) = (graph.shape(node.inputs[0]), graph.shape(node.outputs[0]));
+        match &node.op {
+            Op::Conv(conv) => Some(Direction::ALL.map(|d| Convolution::new(d, conv, x, y))),
+            Op::Linear(_) => Some(Direction::ALL.map(|d| Convolution::linear(d, x[0], [x[1], y[1]]))),
+            _ => None,
+        }
+    });
+    all.flatten().collect()
+}
+
+/// cuDNN plans convolutions for a GPU that it only has a description of, with deterministic engines.
+#[test]
+fn cudnn_plans_the_convolutions_of_every_network() {
+    if cudnn::version().is_err() {
+        let what = "cuDNN (first: scripts/fetch-gpu-libraries.sh --with-cudnn)";
+        return skipped("cudnn_plans_the_convolutions_of_every_network", what);
+    }
+    let target = Target::described(H100).unwrap();
+    let networks = striate_models::all().iter().map(|model| (model.build)().unwrap());
+    let all: HashSet<Convolution> = networks.flat_map(|network| convolutions(&network, 16)).collect();
+    for precision in [Precision::F32, Precision::Tf32, Precision::Bf16] {
+        let of_precision = all.iter().map(|convolution| Convolution { precision, ..*convolution });
+        let own: Vec<_> = of_precision.filter(|c| target.plan(c).is_none()).collect();
+        let (planned, version) = (all.len() - own.len(), cudnn::version().unwrap());
+        println!("cuDNN {version} plans {planned} of {} convolutions in {precision}", all.len());
+        own.iter().for_each(|convolution| println!("own kernel: {convolution:?}"));
+        assert!(own.is_empty(), "cuDNN has no engine for {} convolutions in {precision}", own.len());
+    }
+}
+
+/// A device that the driver does not have is refused in one line, and never panics.
+#[test]
+fn missing_gpus_are_errors_of_input() {
+    if cuda::gpus().is_ok() {
+        return skipped("missing_gpus_are_errors_of_input", "a machine without a GPU");
+    }
+    for error in [cuda::gpus().unwrap_err(), cuda::Cuda::open(0).err().unwrap()] {
+        assert!(error.is_input() && error.to_string().contains("--device cpu"), "{error}");
+        assert!(!error.to_string().contains('\n'), "{error}");
+    }
+}
+
+const BATCH: usize = 2;
+const CLASSES: usize = 10;
+const SGD: Optimizer = Optimizer::Sgd { momentum: 0.9, nesterov: false, weight_decay: 1e-4 };
+/// Networks of all kinds of layers that the emulator runs in seconds.
+const QUICK: [&str; 4] = ["lenet5", "lenet5-1998", "resnet20", "squeezenet1_1"];
+
+/// The emulator; or the real GPU, which must be there, with `STRIATE_GPU` (`scripts/gpu-check.sh`).
+fn gpus(test: &str) -> Vec<Gpu> {
+    if std::env::var_os("STRIATE_GPU").is_some() {
+        return vec![Gpu::new(Arc::new(cuda::Cuda::open(0).unwrap()))];
+    }
+    match Emulator::get() {
+        Some([emulator, _]) => vec![Gpu::new(emulator)],
+        None => {
+            missing_data(test, "no C++ compiler");
+            Vec::new()
+        }
+    }
+}
+
+/// The network with few classes and small images, without dropout.
+fn reduced(name: &str) -> Network {
+    let mut network = (striate_models::find(name).unwrap().build)().unwrap();
+    for layer in &mut network.layers {
+        match &mut layer.op {
+            Op::Linear(linear) if linear.out_features == 4096 => linear.out_features = 64,
+            _ => {}
+        }
+    }
+    network.set_classes(CLASSES).unwrap();
+    let side = match name {
+        "inception-v3" => 299, // Its auxiliary head needs maps of 17×17.
+        "googlenet" | "googlenet-2014" => 128,
+        _ if name.starts_with("inception") => 107,
+        "alexnet-2012" | "nin" => 99,
+        _ => 64,
+    };
+    if network.input[1] > side {
+        network.input = Shape::from([network.input[0], side, side]);
+    }
+    network
+}
+
+fn batch(network: &Network) -> (Shape, Vec<f32>, Vec<i64>) {
+    let shape = network.input_shape(BATCH);
+    let mut random = Random::new(0, Stream::Other, 1);
+    let values = (0..shape.numel()).map(|_| random.normal()).collect();
+    (shape, values, (0..BATCH as i64).collect())
+}
+
+fn training(network: &Network, device: Arc<dyn Device>) -> Training {
+    Training::new(network.clone(), TrainingSpec::new(SGD), &network.input_shape(BATCH), 1, device).unwrap()
+}
+
+/// The largest difference, relative to the norm of the expected values.
+fn difference(got: &[f32], expected: &[f32]) -> f64 {
+    let square = |x: f32| f64::from(x) * f64::from(x);
+    let norm = expected.iter().map(|x| square(*x)).sum::<f64>().sqrt();
+    let distance = got.iter().zip(expected).map(|(a, b)| square(a - b)).sum::<f64>().sqrt();
+    distance / norm.max(1e-6)
+}
+
+/// Compares scores, loss and gradients with those of the CPU; returns the largest differences of scores and gradients.
+fn compare(network: &Network, gpu: &Gpu) -> [f64; 2] {
+    let (shape, images, labels) = batch(network);
+    let (cpu, gpu): (Arc<dyn Device>, Arc<dyn Device>) = (Cpu::new(2).unwrap().into(), gpu.clone().into());
+    let mut both = [&cpu, &gpu].map(|device| training(network, device.clone()));
+    let weights = both[0].variables(&[Role::Parameter, Role::Buffer]).unwrap();
+    let scores = [&cpu, &gpu].map(|device| {
+        let inference = Inference::new(network.clone(), &weights, device.clone()).unwrap();
+        inference.run(&shape, &images).unwrap().1
+    });
+    let of_scores = difference(&scores[1], &scores[0]);
+    let steps = both.each_mut().map(|training| {
+        training.accumulate(&shape, &images, &labels, 0, None).unwrap();
+        (training.loss(&shape), training.variables(&[Role::Gradient]).unwrap())
+    });
+    let [(expected, gradients), (loss, got)] = &steps;
+    assert!(
+        (loss - expected).abs() <= 1e-4 * expected.abs().max(1.0),
+        "{}: loss {loss}, CPU {expected}",
+        network.name
+    );
+    let of_gradients =
+        gradients.iter().map(|(name, (_, expected))| (difference(&got[name].1, expected), name));
+    let largest = of_gradients.max_by(|a, b| a.0.total_cmp(&b.0)).expect("networks have parameters");
+    println!("{:<20} scores {of_scores:.1e}, gradients {:.1e} ({})", network.name, largest.0, largest.1);
+    [of_scores, largest.0]
+}
+
+#[test]
+fn networks_agree_with_the_cpu() {
+    let gpus = gpus("networks_agree_with_the_cpu");
+    let wanted = std::env::var("STRIATE_NETWORKS").unwrap_or_default();
+    let names: Vec<&str> = match wanted.as_str() {
+        "" => QUICK.to_vec(),
+        "all" => striate_models::all().iter().map(|model| model.name).collect(),
+        names => names.split(',').collect(),
+    };
+    for (name, gpu) in names.iter().flat_map(|name| gpus.iter().map(move |gpu| (*name, gpu))) {
+        let start = Instant::now();
+        let [scores, gradients] = compare(&reduced(name), gpu);
+        assert!(
+            scores < 1e-4 && gradients < 1e-2,
+            "{name}: scores differ by {scores}, gradients by {gradients}"
+        );
+        println!("{name:<20} {:.1} s on {}", start.elapsed().as_secs_f64(), gpu.name());
+    }
+}
+
+#[test]
+fn bits_are_the_same_twice_and_after_resuming() {
+    for gpu in gpus("bits_are_the_same_twice_and_after_resuming") {
+        check_bits(&gpu);
+    }
+}
+
+fn check_bits(gpu: &Gpu) {
+    let network = reduced("resnet20");
+    let (shape, images, labels) = batch(&network);
+    let step = |training: &mut Training, step: u64| -> Variables {
+        training.step(&shape, &images, &labels, 0.01, step).unwrap();
+        training.variables(&[Role::Parameter, Role::Buffer, Role::State]).unwrap()
+    };
+    let mut first = training(&network, gpu.clone().into());
+    let checkpoint = step(&mut first, 0);
+    let end = step(&mut first, 1);
+    let mut second = training(&network, gpu.clone().into());
+    assert!(step(&mut second, 0) == checkpoint, "another run has other bits");
+    let mut resumed = training(&network, gpu.clone().into());
+    resumed.set_variables(&checkpoint).unwrap();
+    assert!(step(&mut resumed, 1) == end, "a resumed run has other bits");
+}
+
+#[test]
+fn memory_that_is_not_there_is_refused_before_the_first_step() {
+    let Some(emulator) = Emulator::with_memory(1 << 20) else { return };
+    let network = reduced("resnet20");
+    let shape = network.input_shape(64);
+    let device: Arc<dyn Device> = Gpu::new(emulator).into();
+    let error = Training::new(network, TrainingSpec::new(SGD), &shape, 1, device).err().unwrap();
+    let text = error.to_string();
+    assert!(error.is_input() && text.contains("MiB of memory on the GPU, and 1 MiB are free"), "{text}");
+}
+
+/// With activations in `bf16`, each number has 8 significant bits.
+#[test]
+fn bf16_stays_close_to_f32() {
+    let Some([own, library]) = Emulator::get() else { return };
+    for (emulator, name) in [(own, "lenet5"), (library, "resnet20")] {
+        let gpu = Gpu::new(emulator).with_precision(Precision::Bf16);
+        let network = reduced(name);
+        let (shape, images, labels) = batch(&network);
+        let (cpu, gpu): (Arc<dyn Device>, Arc<dyn Device>) = (Cpu::new(2).unwrap().into(), gpu.into());
+        let mut both = [&cpu, &gpu].map(|device| training(&network, device.clone()));
+        let weights = both[0].variables(&[Role::Parameter, Role::Buffer]).unwrap();
+        let scores = [&cpu, &gpu].map(|device| {
+            let inference = Inference::new(network.clone(), &weights, device.clone()).unwrap();
+            inference.run(&shape, &images).unwrap().1
+        });
+        let of_scores = difference(&scores[1], &scores[0]);
+        let losses = both.each_mut().map(|training| {
+            let step = |step| training.step(&shape, &images, &labels, 0.01, step).unwrap();
+            (0..4).map(step).collect::<Vec<f32>>()
+        });
+        println!("{name:<20} scores {of_scores:.1e}, losses {:?}", losses);
+        assert!(of_scores < 3e-2, "{name}: scores differ by {of_scores}");
+        for (expected, loss) in losses[0].iter().zip(&losses[1]) {
+            assert!((loss - expected).abs() < 0.05 * expected.max(0.2), "{name}: {losses:?}");
+        }
+    }
+}
