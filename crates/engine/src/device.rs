@@ -87,6 +87,11 @@ pub trait Device: Send + Sync {
     /// The disabled passes.
     fn disabled(&self) -> &Disabled;
 
+    /// The bytes of memory that a new session can allocate; `None` if the system's memory is all there is.
+    fn free_memory(&self) -> Option<usize> {
+        None
+    }
+
     /// Compiles `graph`, to which the neutral passes have been applied, and returns the figures of its plan. No memory
     /// is allocated for it.
     ///
@@ -131,14 +136,14 @@ pub trait Session: Send + Sync {
     /// If the variable does not exist, or the number of values is wrong.
     fn download(&self, name: &str, values: &mut [f32]) -> Result<()>;
 
-    /// Whether all values of the variable `name` of floats are finite.
+    /// Whether all values of the variables `names` of floats are finite.
     ///
     /// # Errors
     /// As [`Session::download`].
     ///
     /// # Panics
-    /// If the variable does not exist.
-    fn is_finite(&self, name: &str) -> Result<bool>;
+    /// If one of them does not exist.
+    fn are_finite(&self, names: &[&str]) -> Result<bool>;
 
     /// Sets the input `index` of `program`.
     ///

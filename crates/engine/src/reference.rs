@@ -233,8 +233,9 @@ impl Session for ReferenceSession {
         Ok(())
     }
 
-    fn is_finite(&self, name: &str) -> Result<bool> {
-        Ok(all_finite(bytemuck::cast_slice(self.memory.bytes(&self.space.variables[name]))))
+    fn are_finite(&self, names: &[&str]) -> Result<bool> {
+        let mut regions = names.iter().map(|name| &self.space.variables[*name]);
+        Ok(regions.all(|region| all_finite(bytemuck::cast_slice(self.memory.bytes(region)))))
     }
 
     fn set_input(&mut self, program: usize, index: usize, values: Data) -> Result<()> {

@@ -57,6 +57,9 @@ impl Training {
     ) -> Result<Training> {
         let device = device.into();
         let graph = training_form(&network, &spec, shape, &*device)?;
+        if let Some(free) = device.free_memory() {
+            check_free(free, &network, &spec, shape, &*device)?;
+        }
         let infos =
             ROLES.into_iter().flat_map(|role| graph.variables(role).map(move |(_, value)| (role, value)));
         let infos = infos
@@ -145,12 +148,8 @@ impl Training {
     /// If the device fails.
     pub fn is_finite(&self, shape: &Shape) -> Result<bool> {
         let gradients = self.infos.iter().filter(|info| info.role == Role::Gradient);
-        for info in gradients {
-            if !self.session.is_finite(&info.name)? {
-                return Ok(false);
-            }
-        }
-        Ok(self.loss(shape).is_finite())
+        let names: Vec<&str> = gradients.map(|info| info.name.as_str()).collect();
+        Ok(self.loss(shape).is_finite() && self.session.are_finite(&names)?)
     }
 
     /// Reruns the first segment on a batch of `shape` step by step, and returns the name of the first step that
@@ -305,6 +304,42 @@ fn training_form(
     }
     run_neutral(&mut graph, device.disabled());
     Ok(graph)
+}
+
+/// Refuses a batch that does not fit the `free` bytes of a device; names the largest one that does.
+fn check_free(
+    free: usize,
+    network: &Network,
+    spec: &TrainingSpec,
+    shape: &Shape,
+    device: &dyn Device,
+) -> Result<()> {
+    let needed = |batch: usize| {
+        let mut shape = shape.to_vec();
+        shape[0] = batch;
+        Ok(Training::plan(network, spec, &Shape::from(&shape[..]), device)?.peak_bytes)
+    };
+    let all = needed(shape[0])?;
+    if all <= free {
+        return Ok(());
+    }
+    // The largest batch known to fit, and the smallest known not to.
+    let (mut fits, mut exceeds) = (0, shape[0]);
+    while exceeds - fits > 1 {
+        let batch = usize::midpoint(fits, exceeds);
+        match needed(batch)? <= free {
+            true => fits = batch,
+            false => exceeds = batch,
+        }
+    }
+    let [all, free] = [all, free].map(|bytes| bytes.div_ceil(1 << 20));
+    let what =
+        format!("a step on {} needs {all} MiB of memory on {}", counted(shape[0], "image"), device.name());
+    let advice = match fits {
+        0 => "not even one image fits".to_owned(),
+        fits => format!("use a batch of at most {fits}"),
+    };
+    Err(Error::input(format!("{what}, and {free} MiB are free; {advice}")))
 }
 
 fn check_batch(classes: usize, shape: &Shape, images: &[f32], labels: &[i64]) -> Result<()> {

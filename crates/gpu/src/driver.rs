@@ -9,6 +9,9 @@ use crate::convolution::{Convolution, Engine};
 /// Threads in a block of every kernel.
 pub const THREADS: usize = 256;
 
+/// Blocks among which kernels divide a sum over a whole slice.
+pub(crate) const SHARES: usize = 128;
+
 /// What the source of every file of kernels starts with; with `EMULATED` defined, the same text is C++ for the CPU.
 pub const COMMON: &str = include_str!("kernels/common.cuh");
 

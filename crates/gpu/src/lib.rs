@@ -12,6 +12,7 @@ mod convolution;
 pub mod cuda;
 mod deployment;
 mod driver;
+mod finite;
 mod launch;
 mod lower;
 mod plan;
@@ -119,6 +120,10 @@ impl Device for Gpu {
 
     fn disabled(&self) -> &Disabled {
         &self.disabled
+    }
+
+    fn free_memory(&self) -> Option<usize> {
+        self.driver.free_memory().ok().flatten()
     }
 
     fn plan(&self, graph: Graph) -> Result<PlanReport> {

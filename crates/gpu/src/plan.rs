@@ -10,6 +10,7 @@ use striate_tensor::{ALIGNMENT, DType, Error, Result};
 
 use crate::convolution::Engine;
 use crate::driver::{Driver, Function};
+use crate::finite;
 use crate::launch::{Launch, Operand, Word, Work};
 use crate::lower::{Lowering, lower};
 
@@ -37,6 +38,13 @@ pub(crate) struct Region {
     pub bytes: usize,
 }
 
+impl Region {
+    /// Where the next variable may begin.
+    pub fn end(self) -> usize {
+        (self.offset + self.bytes).next_multiple_of(ALIGNMENT)
+    }
+}
+
 /// The places of variables by name, and the memory that they take.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Variables {
@@ -60,6 +68,8 @@ impl Variables {
     /// Adds those variables of `graph` that have no place yet. Gradients are contiguous, because their norm is computed
     /// from one slice.
     pub fn add_all(&mut self, graph: &Graph) {
+        // What the search for numbers that are not finite finds comes first.
+        self.bytes = self.bytes.max(finite::BYTES);
         let gradients = graph.gradients.iter().map(|(_, gradient)| graph.value(*gradient));
         for value in gradients.chain(graph.values.iter().filter(|value| value.role().is_some())) {
             if self.get(&value.name).is_none() {

@@ -6,6 +6,7 @@ use striate_tensor::{DType, Error, Result, bf16};
 
 use crate::Gpu;
 use crate::driver::Block;
+use crate::finite;
 use crate::plan::{Addresses, Place, Plan, Region, Variables};
 
 /// A session on a GPU.
@@ -63,7 +64,7 @@ impl GpuSession {
     }
 
     /// Whether the numbers of a region are finite.
-    fn are_finite(&self, program: usize, region: Region, dtype: DType) -> Result<bool> {
+    fn is_finite_in(&self, program: usize, region: Region, dtype: DType) -> Result<bool> {
         let block = self.block(program, region.place);
         if dtype == DType::BF16 {
             let mut values = vec![bf16::ZERO; region.bytes / size_of::<bf16>()];
@@ -141,8 +142,19 @@ impl Session for GpuSession {
         self.memory().variables.read(region.offset, bytemuck::cast_slice_mut(values))
     }
 
-    fn is_finite(&self, name: &str) -> Result<bool> {
-        self.are_finite(0, self.place(name), DType::F32)
+    fn are_finite(&self, names: &[&str]) -> Result<bool> {
+        let (variables, driver) = (&self.memory().variables, &*self.gpu.driver);
+        for region in finite::joined(names.iter().map(|name| self.place(name)).collect()) {
+            let address = variables.address() + region.offset as u64;
+            // SAFETY: the region lies within the variables, which begin with room for what is found.
+            unsafe { finite::find(driver, address, region.bytes / size_of::<f32>(), variables.address())? }
+            let mut found = [0u8; finite::BYTES];
+            variables.read(0, &mut found)?;
+            if found.iter().any(|byte| *byte != 0) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     fn set_input(&mut self, program: usize, index: usize, values: Data) -> Result<()> {
@@ -177,7 +189,7 @@ impl Session for GpuSession {
         for step in plan.steps_of(Segment::Accumulate) {
             plan.launch(step, &*self.gpu.driver, memory)?;
             for (region, dtype) in plan.written(step) {
-                if !self.are_finite(program, *region, *dtype)? {
+                if !self.is_finite_in(program, *region, *dtype)? {
                     return Ok(Some(plan.step_name(step).to_owned()));
                 }
             }

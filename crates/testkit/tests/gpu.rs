@@ -221,15 +221,24 @@ fn check_bits(gpu: &Gpu) {
     assert!(step(&mut resumed, 1) == end, "a resumed run has other bits");
 }
 
+/// The error about a batch that does not fit names the largest one that does.
 #[test]
-fn memory_that_is_not_there_is_refused_before_the_first_step() {
-    let Some(emulator) = Emulator::with_memory(1 << 20) else { return };
-    let network = reduced("resnet20");
-    let shape = network.input_shape(64);
-    let device: Arc<dyn Device> = Gpu::new(emulator).into();
-    let error = Training::new(network, TrainingSpec::new(SGD), &shape, 1, device).err().unwrap();
+fn batch_that_does_not_fit_is_refused_before_the_first_step() {
+    let Some(emulator) = Emulator::with_memory(8 << 20) else { return };
+    let (network, gpu) = (reduced("resnet20"), Gpu::new(emulator));
+    let start = |batch: usize| {
+        let shape = network.input_shape(batch);
+        Training::new(network.clone(), TrainingSpec::new(SGD), &shape, 1, gpu.clone()).err()
+    };
+    let error = start(64).unwrap();
     let text = error.to_string();
-    assert!(error.is_input() && text.contains("MiB of memory on the GPU, and 1 MiB are free"), "{text}");
+    assert!(
+        error.is_input() && text.contains("on gpu emulated, and 8 MiB are free; use a batch of"),
+        "{text}"
+    );
+    let largest: usize = text.rsplit(' ').next().unwrap().parse().unwrap();
+    assert!((1..64).contains(&largest), "{text}");
+    assert!(start(largest).is_none() && start(largest + 1).is_some(), "{text}");
 }
 
 /// With activations in `bf16`, each number has 8 significant bits.

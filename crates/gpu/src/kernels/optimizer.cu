@@ -85,3 +85,23 @@ KERNEL(clip_norm) {
     if (!(norm > largest)) return;
     EACH(i, a.count) a.g[i] = a.g[i] * (largest / norm);
 }
+
+// For each of the blocks' shares, whether it contains a number that is not finite.
+struct find_non_finite_args {
+    Int count;
+    In x;
+    Int *found;
+};
+KERNEL(find_non_finite) {
+    SHARED int part[THREADS];
+    PHASE {
+        int found = 0;
+        for (Int i = block_index * THREADS + thread; i < a.count; i += SHARES * THREADS) {
+            // Infinity minus infinity is no number.
+            if (a.x[i] - a.x[i] != 0.0f) found = 1;
+        }
+        part[thread] = found;
+    }
+    ADD_PARTS(part)
+    PHASE if (thread == 0) a.found[block_index] = part[0];
+}

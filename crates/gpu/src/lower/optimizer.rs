@@ -3,11 +3,9 @@
 use striate_graph::ops::{Adam, ClipNorm, Sgd};
 
 use super::Operation;
+use crate::driver::SHARES;
 use crate::launch::{Launch, Operand, Work};
 use crate::plan::padded_floats;
-
-/// The blocks among which the sum of the squares of all gradients is divided, as in the kernels.
-const SHARES: usize = 128;
 
 /// Operands: gradient, rate; outputs: parameter, and with momentum its state.
 pub(super) fn sgd(node: Operation, op: &Sgd) -> Work {
