@@ -41,7 +41,7 @@ Data sets:
     };
 }
 
-/// Define, train, evaluate, inspect and use convolutional networks on the CPU.
+/// Define, train, evaluate, inspect and use convolutional networks.
 #[derive(Debug, Parser)]
 #[command(
     name = "striate",
@@ -99,7 +99,7 @@ pub struct Compute {
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub threads: usize,
     /// Where to compute: cpu, cuda, cuda:N or auto (see `striate devices`)
-    #[arg(long, default_value = "cpu", value_name = "NAME", hide_default_value = true)]
+    #[arg(long, default_value = "cpu", value_name = "NAME")]
     pub device: Choice,
     /// Numbers that convolutions multiply: f32, tf32 or bf16 [default: f32]
     #[arg(long, value_name = "TYPE", value_parser = precision)]

@@ -27,7 +27,9 @@ impl FromStr for Choice {
     type Err = String;
 
     fn from_str(text: &str) -> std::result::Result<Choice, String> {
-        match (text, text.strip_prefix("cuda:").map(str::parse)) {
+        let number =
+            text.strip_prefix("cuda:").filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
+        match (text, number.map(str::parse)) {
             ("cpu", _) => Ok(Choice::Cpu),
             ("auto", _) => Ok(Choice::Auto),
             ("cuda", _) => Ok(Choice::Cuda(0)),
@@ -40,7 +42,9 @@ impl FromStr for Choice {
 /// Refuses the numbers that no CPU multiplies.
 pub fn refuse_tf32(precision: Precision) -> Result<()> {
     match precision {
-        Precision::Tf32 => Err(Error::input("--precision tf32: only GPUs multiply these numbers; use f32")),
+        Precision::Tf32 => {
+            Err(Error::input("--precision tf32: only GPUs multiply these numbers; use f32, or --device cuda"))
+        }
         _ => Ok(()),
     }
 }

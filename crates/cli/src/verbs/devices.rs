@@ -41,6 +41,11 @@ pub fn run(args: Devices) -> Result<()> {
         };
         println!("  {:<14} {place}", library.name());
     }
+    if let Some(named) = std::env::var_os(cuda::FOLDERS) {
+        for folder in std::env::split_paths(&named).filter(|folder| !folder.is_dir()) {
+            println!("  {}: {} is not a folder", cuda::FOLDERS, printable(&folder.to_string_lossy()));
+        }
+    }
     if let Some(version) = compiler {
         println!("  kernels are compiled by NVRTC {version}");
     }

@@ -26,6 +26,9 @@ use crate::signals::{Signals, catch_file_size_limit};
 use crate::weights;
 
 pub fn run(args: Train) -> Result<()> {
+    if args.any_isa && args.resume.is_none() {
+        return Err(Error::input("--any-isa applies only with --resume; omit it").into());
+    }
     let chosen = Chosen::open(&args.compute)?;
     let limits = Limits { steps: args.steps, any_isa: args.any_isa };
     catch_file_size_limit()?;

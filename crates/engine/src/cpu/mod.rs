@@ -164,7 +164,10 @@ impl Cpu {
         passes::run(FUSION, graph, &self.disabled);
         if self.precision == Precision::Bf16 && !self.disabled.contains("autocast") {
             if trains(graph) {
-                return Err(Error::input("training computes in f32; bf16 is only for inference".to_owned()));
+                return Err(Error::input(
+                    "--precision bf16: bf16 is only for inference on the CPU; train in f32, or on a GPU"
+                        .to_owned(),
+                ));
             }
             autocast(graph)?;
         }

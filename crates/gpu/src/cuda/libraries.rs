@@ -55,9 +55,15 @@ impl Library {
     pub fn advice(self) -> &'static str {
         match self {
             Library::Driver => "install NVIDIA's driver for this machine's GPU, or use --device cpu",
-            Library::Nvrtc => "install it with: pip install nvidia-cuda-nvrtc",
-            Library::Cudnn => "install it with: pip install nvidia-cudnn-cu13",
-            Library::CublasLt => "install it with: pip install nvidia-cublas",
+            Library::Nvrtc => {
+                "install it with pip install nvidia-cuda-nvrtc, or name its folder in STRIATE_CUDA"
+            }
+            Library::Cudnn => {
+                "install it with pip install nvidia-cudnn-cu13, or name its folder in STRIATE_CUDA"
+            }
+            Library::CublasLt => {
+                "install it with pip install nvidia-cublas, or name its folder in STRIATE_CUDA"
+            }
         }
     }
 
@@ -68,26 +74,67 @@ impl Library {
         OPEN[self as usize].get_or_init(|| self.find()).clone()
     }
 
-    fn find(self) -> Option<Option<PathBuf>> {
-        if self.files().iter().filter(|file| keep_open(Path::new(file))).count() > 0 {
-            return Some(None);
+    /// A function that the right library has.
+    fn symbol(self) -> &'static [u8] {
+        match self {
+            Library::Driver => b"cuInit",
+            Library::Nvrtc => b"nvrtcCompileProgram",
+            Library::Cudnn => b"cudnnBackendExecute",
+            Library::CublasLt => b"cublasLtCreate",
         }
-        let found = folders().into_iter().filter(|folder| {
-            // The compiler looks for a second library by name.
-            files_starting(folder, "libnvrtc-builtins.so").iter().for_each(|path| _ = keep_open(path));
-            // All versions, because the reader of a library decides which one it needs.
-            self.files().iter().filter(|file| keep_open(&folder.join(file))).count() > 0
-        });
-        found
-            .take(if self == Library::CublasLt { usize::MAX } else { 1 })
-            .fold(None, |first, folder| first.or(Some(Some(folder))))
+    }
+
+    /// Whether the bindings find the library by one of the names that they try.
+    fn is_bound(self) -> bool {
+        // SAFETY: NVIDIA's libraries may be loaded at any time.
+        unsafe {
+            match self {
+                Library::Driver => cudarc::driver::sys::is_culib_present(),
+                Library::Nvrtc => cudarc::nvrtc::sys::is_culib_present(),
+                Library::Cudnn => cudarc::cudnn::sys::is_culib_present(),
+                // Only cuDNN calls it.
+                Library::CublasLt => true,
+            }
+        }
+    }
+
+    fn find(self) -> Option<Option<PathBuf>> {
+        // All versions, because the reader of a library decides which one it needs.
+        let open = |folder: &Path| {
+            let files = self.files().iter().filter(|file| keep_open(&folder.join(file), self.symbol()));
+            files.count() > 0
+        };
+        let found = if open(Path::new("")) {
+            None
+        } else {
+            let mut folders = folders().into_iter().filter(|folder| {
+                // The compiler looks for a second library by name.
+                for path in files_starting(folder, "libnvrtc-builtins.so") {
+                    keep_open(&path, b"");
+                }
+                open(folder)
+            });
+            let first = folders.next()?;
+            if self == Library::CublasLt {
+                folders.for_each(drop);
+            }
+            Some(first)
+        };
+        self.is_bound().then_some(found)
     }
 }
 
-/// Opens the library at `path` for as long as the process runs; returns whether that succeeded.
-fn keep_open(path: &Path) -> bool {
-    // SAFETY: NVIDIA's libraries may be loaded at any time.
-    unsafe { Handle::new(path) }.map(std::mem::forget).is_ok()
+/// Opens the library at `path` for as long as the process runs; returns whether that succeeded, and it has `symbol`.
+fn keep_open(path: &Path, symbol: &[u8]) -> bool {
+    // SAFETY: NVIDIA's libraries may be loaded at any time; the symbol is not used.
+    unsafe {
+        let Ok(library) = Handle::new(path) else { return false };
+        let is_right = symbol.is_empty() || library.get::<unsafe extern "C" fn()>(symbol).is_ok();
+        if is_right {
+            std::mem::forget(library);
+        }
+        is_right
+    }
 }
 
 /// The folders to search besides those of the system's loader.
@@ -98,8 +145,18 @@ pub fn folders() -> Vec<PathBuf> {
     }
     let prefixes =
         ["VIRTUAL_ENV", "CONDA_PREFIX"].into_iter().filter_map(std::env::var_os).map(PathBuf::from);
-    let home = std::env::var_os("HOME").map(|home| Path::new(&home).join(".local"));
-    for prefix in prefixes.chain(home).chain(["/usr/local", "/usr"].map(PathBuf::from)) {
+    let home = std::env::var_os("HOME").map(PathBuf::from);
+    let local = home.iter().map(|home| home.join(".local"));
+    // The prefixes of the Pythons that the shell finds, and of those that pyenv has installed.
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let shell = std::env::split_paths(&path).filter(|folder| folder.join("python3").exists());
+    let shell: Vec<PathBuf> = shell.filter_map(|folder| Some(folder.parent()?.to_owned())).collect();
+    let pyenv = std::env::var_os("PYENV_ROOT").map(PathBuf::from);
+    let pyenv = pyenv.or_else(|| Some(home.as_ref()?.join(".pyenv")));
+    let versions = pyenv.map(|root| files_starting(&root.join("versions"), "")).unwrap_or_default();
+    let system = ["/usr/local", "/usr"].map(PathBuf::from);
+    let all = prefixes.chain(local).chain(shell).chain(versions).chain(system);
+    for prefix in all {
         for python in files_starting(&prefix.join("lib"), "python3") {
             let packages =
                 ["site-packages", "dist-packages"].map(|packages| python.join(packages).join("nvidia"));

@@ -77,6 +77,7 @@ fn report(
     if args.compute.json {
         return Ok(json::print(&json!({
             "network": network.name,
+            "device": chosen.device().name(),
             "batch": batch,
             "images_per_second": median(&images),
             "gflops": gflops,
