@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use striate_engine::memory::{Need, place};
 use striate_engine::passes::trains;
 use striate_engine::{PlanReport, Precision, StepReport};
-use striate_graph::{Graph, Kind, Op, Segment, ValueId};
+use striate_graph::{Graph, Kind, Node, Op, Segment, ValueId};
 use striate_tensor::{ALIGNMENT, DType, Error, Result};
 
 use crate::convolution::Engine;
@@ -39,6 +39,13 @@ pub(crate) struct Region {
 }
 
 impl Region {
+    /// Whether both contain the same byte.
+    fn overlaps(self, other: Region) -> bool {
+        let is_before = |a: Region, b: Region| a.offset + a.bytes <= b.offset;
+        let is_empty = self.bytes == 0 || other.bytes == 0;
+        self.place == other.place && !is_empty && !is_before(self, other) && !is_before(other, self)
+    }
+
     /// Where the next variable may begin.
     pub fn end(self) -> usize {
         (self.offset + self.bytes).next_multiple_of(ALIGNMENT)
@@ -400,9 +407,28 @@ impl<'g> Layout<'g> {
         self.regions[&self.roots[id.0]]
     }
 
+    /// Refuses a work that writes where it reads or writes another operand, except variables, which are updated in
+    /// place.
+    fn check_apart(&self, number: usize, node: &Node) -> Result<()> {
+        let written: Vec<Region> = node.outputs.iter().map(|id| self.region(*id)).collect();
+        let scratch = [self.scratch[number]];
+        let read = node.inputs.iter().map(|id| self.region(*id));
+        let others: Vec<Region> = written.iter().copied().chain(scratch).chain(read).collect();
+        for (index, region) in written.iter().chain(&scratch).enumerate() {
+            if others.iter().skip(index + 1).any(|other| region.overlaps(*other)) {
+                return Err(Error::failed(format!(
+                    "step {} writes where it reads or writes again",
+                    node.name
+                )));
+            }
+        }
+        Ok(())
+    }
+
     /// The step of work number `number`.
     fn step(&self, number: usize, (index, work): &(usize, Work), driver: &dyn Driver) -> Result<Step> {
         let (graph, node) = (self.graph, &self.graph.nodes[*index]);
+        self.check_apart(number, node)?;
         let at = |operand: Operand| {
             let (region, offset) = match operand {
                 Operand::Input(input) => (self.region(node.inputs[input]), 0),
