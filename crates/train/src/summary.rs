@@ -24,6 +24,8 @@ pub struct Summary {
     pub steps: u64,
     /// Memory that a training step needs: weights, gradients, optimizer state, activations.
     pub memory_bytes: usize,
+    /// Where it computes, such as `cpu avx2, 2 threads`.
+    pub device: String,
 }
 
 /// The data of a run.

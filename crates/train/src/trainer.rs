@@ -139,6 +139,7 @@ impl Trainer {
             steps_per_epoch: self.batches.count(),
             steps: self.steps(),
             memory_bytes,
+            device: self.device.name(),
         })
     }
 

@@ -18,10 +18,13 @@ const FEW_FILES: usize = 5;
 
 /// Returns the summary, line by line.
 pub fn text(summary: &Summary) -> String {
-    let Summary { data, network, recipe, steps_per_epoch, steps, memory_bytes } = summary;
+    let Summary { data, network, recipe, steps_per_epoch, steps, memory_bytes, device } = summary;
     let mut text = section("data", &data_lines(data));
     text += &section("network", &network_lines(network));
-    text += &section("memory", &[format!("{} for a training step", bytes(*memory_bytes))]);
+    text += &section(
+        "memory",
+        &[format!("{} for a training step on {}", bytes(*memory_bytes), printable(device))],
+    );
     text += &section("recipe", &recipe_lines(recipe));
     text + &section(
         "steps",
