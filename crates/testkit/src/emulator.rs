@@ -43,8 +43,12 @@ impl Emulator {
     pub fn get() -> Option<[Arc<Emulator>; 2]> {
         static EMULATORS: OnceLock<Option<[Arc<Emulator>; 2]>> = OnceLock::new();
         let both = || {
-            let backward = Emulator { has_library: true, ..Emulator::compile(&["-DDESCENDING"])? };
-            Some([Arc::new(Emulator::compile(&[])?), Arc::new(backward)])
+            let (forward, backward) = std::thread::scope(|scope| {
+                let backward = scope.spawn(|| Emulator::compile(&["-DDESCENDING"]));
+                (Emulator::compile(&[]), backward.join().expect("the kernels compile"))
+            });
+            let backward = Emulator { has_library: true, ..backward? };
+            Some([Arc::new(forward?), Arc::new(backward)])
         };
         EMULATORS.get_or_init(both).clone()
     }

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Instant;
 
-use striate_engine::{Cpu, Device, Inference, Precision, Training, Variables};
+use striate_engine::{Cpu, Device, Inference, Isa, Precision, Training, Variables};
 use striate_gpu::cuda::cudnn::{self, Target};
 use striate_gpu::cuda::{self, Library};
 use striate_gpu::{Convolution, Direction, FILES, Gpu};
@@ -149,32 +149,40 @@ fn difference(got: &[f32], expected: &[f32]) -> f64 {
     distance / norm.max(1e-6)
 }
 
-/// Compares scores, loss and gradients with those of the CPU; returns the largest differences of scores and gradients.
-fn compare(network: &Network, gpu: &Gpu) -> [f64; 2] {
+/// Scores, and loss and gradients of a step, on a device.
+struct Results {
+    scores: Vec<f32>,
+    loss: f32,
+    gradients: Vec<f32>,
+}
+
+fn results(network: &Network, device: Arc<dyn Device>) -> Results {
     let (shape, images, labels) = batch(network);
-    let (cpu, gpu): (Arc<dyn Device>, Arc<dyn Device>) = (Cpu::new(2).unwrap().into(), gpu.clone().into());
-    let mut both = [&cpu, &gpu].map(|device| training(network, device.clone()));
-    let weights = both[0].variables(&[Role::Parameter, Role::Buffer]).unwrap();
-    let scores = [&cpu, &gpu].map(|device| {
-        let inference = Inference::new(network.clone(), &weights, device.clone()).unwrap();
-        inference.run(&shape, &images).unwrap().1
-    });
-    let of_scores = difference(&scores[1], &scores[0]);
-    let steps = both.each_mut().map(|training| {
-        training.accumulate(&shape, &images, &labels, 0, None).unwrap();
-        (training.loss(&shape), training.variables(&[Role::Gradient]).unwrap())
-    });
-    let [(expected, gradients), (loss, got)] = &steps;
-    assert!(
-        (loss - expected).abs() <= 1e-4 * expected.abs().max(1.0),
-        "{}: loss {loss}, CPU {expected}",
-        network.name
-    );
-    let of_gradients =
-        gradients.iter().map(|(name, (_, expected))| (difference(&got[name].1, expected), name));
-    let largest = of_gradients.max_by(|a, b| a.0.total_cmp(&b.0)).expect("networks have parameters");
-    println!("{:<20} scores {of_scores:.1e}, gradients {:.1e} ({})", network.name, largest.0, largest.1);
-    [of_scores, largest.0]
+    let mut training = training(network, device.clone());
+    let weights = training.variables(&[Role::Parameter, Role::Buffer]).unwrap();
+    let inference = Inference::new(network.clone(), &weights, device).unwrap();
+    let scores = inference.run(&shape, &images).unwrap().1;
+    training.accumulate(&shape, &images, &labels, 0, None).unwrap();
+    let gradients = training.variables(&[Role::Gradient]).unwrap();
+    let gradients = gradients.into_values().flat_map(|(_, values)| values).collect();
+    Results { scores, loss: training.loss(&shape), gradients }
+}
+
+/// Compares scores, loss and gradients with those of the CPU. Batch norms of few pixels amplify rounding errors, so
+/// that the differences between two instruction sets of the CPU tell what can be expected.
+fn compare(network: &Network, gpu: &Gpu) {
+    let isas = [Isa::available()[0], Isa::Scalar].map(|isa| Cpu::with_isa(2, isa));
+    let [expected, other] = isas.map(|cpu| results(network, cpu.into()));
+    let got = results(network, gpu.clone().into());
+    let name = &network.name;
+    let loss = (got.loss - expected.loss).abs();
+    let scores = difference(&got.scores, &expected.scores);
+    let [gradients, usual] = [&got, &other].map(|one| difference(&one.gradients, &expected.gradients));
+    println!("| `{name}` | {scores:.1e} | {gradients:.1e} | {usual:.1e} |");
+    assert!(loss <= 1e-4 * expected.loss.abs().max(1.0), "{name}: loss {}, CPU {}", got.loss, expected.loss);
+    assert!(scores < 1e-4, "{name}: scores differ by {scores}");
+    let most = (10.0 * usual).max(1e-5);
+    assert!(gradients < most, "{name}: gradients differ by {gradients}, those of the CPU by {usual}");
 }
 
 #[test]
@@ -188,11 +196,7 @@ fn networks_agree_with_the_cpu() {
     };
     for (name, gpu) in names.iter().flat_map(|name| gpus.iter().map(move |gpu| (*name, gpu))) {
         let start = Instant::now();
-        let [scores, gradients] = compare(&reduced(name), gpu);
-        assert!(
-            scores < 1e-4 && gradients < 1e-2,
-            "{name}: scores differ by {scores}, gradients by {gradients}"
-        );
+        compare(&reduced(name), gpu);
         println!("{name:<20} {:.1} s on {}", start.elapsed().as_secs_f64(), gpu.name());
     }
 }
@@ -259,7 +263,7 @@ fn bf16_stays_close_to_f32() {
         let of_scores = difference(&scores[1], &scores[0]);
         let losses = both.each_mut().map(|training| {
             let step = |step| training.step(&shape, &images, &labels, 0.01, step).unwrap();
-            (0..4).map(step).collect::<Vec<f32>>()
+            (0..3).map(step).collect::<Vec<f32>>()
         });
         println!("{name:<20} scores {of_scores:.1e}, losses {:?}", losses);
         assert!(of_scores < 3e-2, "{name}: scores differ by {of_scores}");

@@ -75,8 +75,8 @@ fn devices() -> Vec<(String, Arc<dyn Device>)> {
     all.chain(reference).chain(gpus()).collect()
 }
 
-/// The GPU's kernels on an emulator, with all passes, and with each of its passes disabled in turn; or, with
-/// `STRIATE_GPU`, on the real GPU, which must be there.
+/// The GPU's kernels on both emulators with all passes, and on one without them; or, with `STRIATE_GPU`, on the real
+/// GPU, which must be there.
 fn gpus() -> Vec<(String, Arc<dyn Device>)> {
     let is_real = std::env::var_os("STRIATE_GPU").is_some();
     let drivers: Vec<Arc<dyn Driver>> = match Emulator::get() {
@@ -87,14 +87,13 @@ fn gpus() -> Vec<(String, Arc<dyn Device>)> {
             return Vec::new();
         }
     };
-    let passes = [&[][..], &["fuse"], &["residual_gradient"], &["memory"]];
     let gpu = |driver: &Arc<dyn Driver>, without: &[&str]| {
         let disabled = Disabled::new(without.iter().copied()).unwrap();
         let name = format!("{} without {without:?}", driver.name());
         (name, Gpu::new(driver.clone()).without(disabled).into())
     };
-    let first = passes.map(|without| gpu(&drivers[0], without));
-    first.into_iter().chain(drivers[1..].iter().map(|driver| gpu(driver, &[]))).collect()
+    let whole = drivers.iter().map(|driver| gpu(driver, &[]));
+    whole.chain([gpu(&drivers[0], &["fuse", "residual_gradient", "memory"])]).collect()
 }
 
 fn cases() -> impl Iterator<Item = (Network, usize)> {
