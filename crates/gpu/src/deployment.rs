@@ -41,9 +41,7 @@ impl Deployment for GpuDeployment {
         let program =
             GpuProgram { gpu: self.gpu.clone(), plan, constants, weights: self.weights.clone(), arena };
         let memory = program.addresses(&program.lock());
-        for step in program.plan.steps_of(Segment::Prepare) {
-            program.plan.launch(step, &*self.gpu.driver, memory)?;
-        }
+        program.plan.run(Segment::Prepare, &*self.gpu.driver, memory, None)?;
         self.gpu.driver.wait()?;
         Ok(Arc::new(program))
     }
@@ -75,18 +73,11 @@ impl GpuProgram {
 }
 
 impl Program for GpuProgram {
-    fn run(&self, input: &[f32], output: &mut [f32], mut profile: Option<Profile>) -> Result<()> {
+    fn run(&self, input: &[f32], output: &mut [f32], profile: Option<Profile>) -> Result<()> {
         let (plan, driver, arena) = (&self.plan, &*self.gpu.driver, self.lock());
         let memory = self.addresses(&arena);
         arena.write(plan.inputs[0].offset, bytemuck::cast_slice(input))?;
-        for step in plan.steps_of(Segment::Accumulate) {
-            let start = profile.as_ref().map(|(clock, _)| clock.seconds());
-            plan.launch(step, driver, memory)?;
-            if let (Some((clock, seconds)), Some(start)) = (&mut profile, start) {
-                driver.wait()?;
-                seconds[plan.repeated(step)] += clock.seconds() - start;
-            }
-        }
+        plan.run(Segment::Accumulate, driver, memory, profile)?;
         let region = plan.outputs[0];
         if region.bytes != size_of_val(output) {
             return Err(Error::failed("the output has another size than the plan's"));

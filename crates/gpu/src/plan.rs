@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use striate_engine::memory::{Need, place};
 use striate_engine::passes::trains;
-use striate_engine::{PlanReport, Precision, StepReport};
+use striate_engine::{PlanReport, Precision, Profile, StepReport};
 use striate_graph::{Graph, Kind, Node, Op, Segment, ValueId};
 use striate_tensor::{ALIGNMENT, DType, Error, Result};
 
@@ -196,15 +196,43 @@ impl Plan {
         &self.steps[step].written
     }
 
-    /// Launches a step.
-    pub fn launch(&self, step: usize, driver: &dyn Driver, memory: Addresses) -> Result<()> {
+    /// Launches the steps of a segment in order; with a profile, waits for each of them.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn run(
+        &self,
+        segment: Segment,
+        driver: &dyn Driver,
+        memory: Addresses,
+        mut profile: Option<Profile>,
+    ) -> Result<()> {
+        let mut words = Vec::new();
+        for step in self.steps_of(segment) {
+            let start = profile.as_ref().map(|(clock, _)| clock.seconds());
+            self.launch(step, driver, memory, &mut words)?;
+            if let (Some((clock, seconds)), Some(start)) = (&mut profile, start) {
+                driver.wait()?;
+                seconds[self.repeated(step)] += clock.seconds() - start;
+            }
+        }
+        Ok(())
+    }
+
+    /// Launches a step; `words` is memory for arguments.
+    pub fn launch(
+        &self,
+        step: usize,
+        driver: &dyn Driver,
+        memory: Addresses,
+        words: &mut Vec<u64>,
+    ) -> Result<()> {
         if let Some(placed) = &self.steps[step].convolution {
             let at = |(place, offset): (Place, usize)| memory.of(place) + offset as u64;
             // SAFETY: the operands are those of the graph's convolution, and their regions lie within memory that is as
             // large as the plan demands, as does the workspace.
             unsafe { driver.convolve(placed.engine, placed.operands.map(at), at(placed.workspace))? }
         }
-        let mut words = Vec::new();
         for launch in &self.steps[step].launches {
             words.clear();
             words.extend(launch.arguments.iter().map(|argument| match argument {
@@ -213,13 +241,13 @@ impl Plan {
             }));
             // SAFETY: lowering fills in the arguments that the kernel declares, from the shapes of operands whose
             // regions lie within memory that is as large as the plan demands.
-            unsafe { driver.launch(launch.function, launch.blocks, &words)? }
+            unsafe { driver.launch(launch.function, launch.blocks, words)? }
         }
         Ok(())
     }
 
     /// The position of `step` among those that run each time.
-    pub fn repeated(&self, step: usize) -> usize {
+    fn repeated(&self, step: usize) -> usize {
         self.steps[..step].iter().filter(|step| !step.report.once).count()
     }
 

@@ -163,17 +163,9 @@ impl Session for GpuSession {
         self.block(program, region.place).write(region.offset, values.bytes())
     }
 
-    fn run(&mut self, program: usize, segment: Segment, mut profile: Option<Profile>) -> Result<()> {
-        let (plan, driver) = (&self.programs[program].plan, &*self.gpu.driver);
+    fn run(&mut self, program: usize, segment: Segment, profile: Option<Profile>) -> Result<()> {
         let memory = self.addresses(program);
-        for step in plan.steps_of(segment) {
-            let start = profile.as_ref().map(|(clock, _)| clock.seconds());
-            plan.launch(step, driver, memory)?;
-            if let (Some((clock, seconds)), Some(start)) = (&mut profile, start) {
-                driver.wait()?;
-                seconds[plan.repeated(step)] += clock.seconds() - start;
-            }
-        }
+        self.programs[program].plan.run(segment, &*self.gpu.driver, memory, profile)?;
         match segment {
             Segment::Accumulate => self.fetch_outputs(program),
             Segment::Prepare | Segment::Update => Ok(()),
@@ -186,8 +178,9 @@ impl Session for GpuSession {
 
     fn first_non_finite(&mut self, program: usize) -> Result<Option<String>> {
         let (plan, memory) = (&self.programs[program].plan, self.addresses(program));
+        let mut words = Vec::new();
         for step in plan.steps_of(Segment::Accumulate) {
-            plan.launch(step, &*self.gpu.driver, memory)?;
+            plan.launch(step, &*self.gpu.driver, memory, &mut words)?;
             for (region, dtype) in plan.written(step) {
                 if !self.is_finite_in(program, *region, *dtype)? {
                     return Ok(Some(plan.step_name(step).to_owned()));

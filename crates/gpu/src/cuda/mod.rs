@@ -148,7 +148,7 @@ impl Cuda {
     /// Opens GPU number `number`.
     ///
     /// # Errors
-    /// If a library is missing, or there is no such GPU.
+    /// If a library is missing, or the machine has no GPU with this number.
     pub fn open(number: usize) -> Result<Cuda> {
         let driver_version = driver_version()?;
         let compiler_version = compiler::version()?;
@@ -180,7 +180,7 @@ impl Cuda {
     fn load(&self, kernels: &mut Kernels, name: &str) -> Result<Module> {
         let definition = format!("KERNEL({name})");
         let file = FILES.iter().find(|(_, text)| text.contains(&definition));
-        let (file, text) = file.ok_or_else(|| Error::failed(format!("there is no kernel {name}")))?;
+        let (file, text) = file.ok_or_else(|| Error::failed(format!("unknown kernel {name}")))?;
         if let Some(module) = kernels.modules.get(file) {
             return Ok(*module);
         }
