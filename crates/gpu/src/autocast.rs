@@ -8,9 +8,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use striate_graph::ops::Cast;
-use striate_graph::{Graph, Kind, Node, Op, Segment, ValueId};
+use striate_graph::{Graph, Kind, Op, Segment, ValueId};
 use striate_tensor::DType;
+
+use crate::casts::{Casts, add_copy, cast};
 
 /// Applies the pass to a graph after fusion.
 pub(crate) fn autocast(graph: &mut Graph) {
@@ -128,11 +129,7 @@ fn is_product(op: &Op) -> bool {
 /// Casts the operands of convolutions and linear layers that are not `bf16`, and results that are not, such as the
 /// gradients of weights, back.
 fn narrow_products(graph: &mut Graph) {
-    let prepared: HashSet<ValueId> = (graph.nodes.iter())
-        .filter(|node| node.segment == Segment::Prepare)
-        .flat_map(|node| node.outputs.iter().copied())
-        .collect();
-    let trains = striate_engine::passes::trains(graph);
+    let mut segments = Casts::new(graph);
     let mut casts: HashMap<ValueId, ValueId> = HashMap::new();
     let mut nodes = Vec::with_capacity(graph.nodes.len());
     for mut node in std::mem::take(&mut graph.nodes) {
@@ -144,12 +141,11 @@ fn narrow_products(graph: &mut Graph) {
             if graph.value(*input).dtype == DType::BF16 {
                 continue;
             }
-            let is_fixed = !trains && (graph.value(*input).role().is_some() || prepared.contains(input));
-            let segment = if is_fixed { Segment::Prepare } else { node.segment };
             *input = *casts.entry(*input).or_insert_with(|| {
-                let cast = add_value(graph, *input, "bf16");
-                nodes.push(cast_node(graph, *input, cast, segment));
-                cast
+                let copy = add_copy(graph, *input, "bf16", DType::BF16);
+                let segment = segments.segment(graph, *input, copy, node.segment);
+                nodes.push(cast(graph, *input, copy, segment));
+                copy
             });
         }
         let result = node.outputs[0];
@@ -157,24 +153,11 @@ fn narrow_products(graph: &mut Graph) {
             nodes.push(node);
             continue;
         }
-        let narrow = add_value(graph, result, "bf16");
+        let narrow = add_copy(graph, result, "bf16", DType::BF16);
         node.outputs[0] = narrow;
         let segment = node.segment;
         nodes.push(node);
-        nodes.push(cast_node(graph, narrow, result, segment));
+        nodes.push(cast(graph, narrow, result, segment));
     }
     graph.nodes = nodes;
-}
-
-/// Adds a `bf16` value in the shape of `like`.
-fn add_value(graph: &mut Graph, like: ValueId, suffix: &str) -> ValueId {
-    let (name, shape) = (format!("{}.{suffix}", graph.value(like).name), graph.shape(like).clone());
-    graph.add_value(name, shape, DType::BF16, Kind::Computed)
-}
-
-/// The cast of `from` to the type of `to`.
-fn cast_node(graph: &Graph, from: ValueId, to: ValueId, segment: Segment) -> Node {
-    let value = graph.value(to);
-    let name = format!("cast/{}", graph.value(from).name);
-    Node { name, op: Cast { dtype: value.dtype }.into(), inputs: vec![from], outputs: vec![to], segment }
 }

@@ -5,6 +5,7 @@ use striate_graph::ops::Conv;
 use striate_tensor::Shape;
 
 use crate::launch::{Launch, Word};
+use crate::order::Order;
 
 /// Which of the three operands is computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -23,13 +24,15 @@ impl Direction {
 }
 
 /// A convolution of volumes, or of maps and signals, whose missing axes have extent 1, without bias. All operands are
-/// in plain order, of `bf16` if that is the precision, else of `f32`.
+/// of `bf16` if that is the precision, else of `f32`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Convolution {
     /// What is computed.
     pub direction: Direction,
     /// The numbers that are multiplied.
     pub precision: Precision,
+    /// The order of all operands.
+    pub order: Order,
     /// Images in a batch.
     pub images: usize,
     /// Channels of x and of y.
@@ -57,6 +60,7 @@ impl Convolution {
         Convolution {
             direction,
             precision: Precision::F32,
+            order: Order::Plain,
             images,
             channels: [inputs, outputs],
             groups: conv.groups,
@@ -75,6 +79,7 @@ impl Convolution {
         Convolution {
             direction,
             precision: Precision::F32,
+            order: Order::Plain,
             images,
             channels,
             groups: 1,

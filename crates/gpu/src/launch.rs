@@ -43,6 +43,11 @@ impl Launch {
         Launch::blocks(kernel, count.div_ceil(THREADS).clamp(1, MOST_BLOCKS))
     }
 
+    /// A kernel that loops over `count` elements, of which each thread handles `width` at once.
+    pub fn wide(kernel: &'static str, count: usize, width: usize) -> Launch {
+        Launch::each(kernel, count / width).int(width)
+    }
+
     /// A kernel that gives each block a task of its own.
     pub fn blocks(kernel: &'static str, blocks: usize) -> Launch {
         Launch { kernel, blocks, words: Vec::new() }

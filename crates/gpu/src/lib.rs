@@ -7,6 +7,7 @@
 #![warn(missing_docs)]
 
 mod autocast;
+mod casts;
 mod convolution;
 #[cfg(feature = "cuda")]
 pub mod cuda;
@@ -14,12 +15,16 @@ mod deployment;
 mod driver;
 mod finite;
 mod launch;
+mod layout;
 mod lower;
+mod order;
+mod pad;
 mod plan;
 mod session;
 
 pub use convolution::{Convolution, Direction, Engine};
 pub use driver::{COMMON, Driver, FILES, Function, THREADS};
+pub use order::Order;
 
 use std::sync::Arc;
 
@@ -30,6 +35,7 @@ use striate_tensor::{Error, Result};
 
 use self::deployment::GpuDeployment;
 use self::driver::Block;
+use self::order::Orders;
 use self::plan::{Plan, Variables};
 use self::session::GpuSession;
 
@@ -63,17 +69,29 @@ impl Gpu {
 
     /// Applies the passes from graph to graph.
     pub fn rewrite(&self, graph: &mut Graph) {
+        self.arrange(graph);
+    }
+
+    /// Applies the passes and chooses the orders of values. Matrix units, which only multiply numbers of `tf32` and
+    /// `bf16`, want channels last.
+    fn arrange(&self, graph: &mut Graph) -> Orders {
+        let has = |pass| !self.disabled.contains(pass);
         passes::run(FUSION, graph, &self.disabled);
-        if self.precision == Precision::Bf16 && !self.disabled.contains("autocast") {
+        let uses_matrix_units = self.precision != Precision::F32 && has("layout");
+        if uses_matrix_units {
+            pad::pad(graph, self.precision);
+        }
+        if self.precision == Precision::Bf16 && has("autocast") {
             autocast::autocast(graph);
         }
+        if uses_matrix_units { layout::layout(graph) } else { Orders::default() }
     }
 
     fn compile(&self, graph: &Graph, variables: &Variables) -> Result<Plan> {
         let mut graph = graph.clone();
-        self.rewrite(&mut graph);
+        let orders = self.arrange(&mut graph);
         let share = !self.disabled.contains("memory");
-        Plan::new(&graph, &*self.driver, self.precision, variables, share)
+        Plan::new(&graph, &orders, &*self.driver, self.precision, variables, share)
     }
 
     /// Refuses to allocate more memory than is free, before anything runs.

@@ -13,6 +13,7 @@ use crate::driver::{Driver, Function};
 use crate::finite;
 use crate::launch::{Launch, Operand, Word, Work};
 use crate::lower::{Lowering, lower};
+use crate::order::Orders;
 
 /// The floats that `count` floats take in memory, in which values start on a line.
 pub(crate) fn padded_floats(count: usize) -> usize {
@@ -159,25 +160,26 @@ impl Plan {
     /// If the device cannot run an operation.
     pub fn new(
         graph: &Graph,
+        orders: &Orders,
         driver: &dyn Driver,
         precision: Precision,
         variables: &Variables,
         share: bool,
     ) -> Result<Plan> {
-        let mut layout = Layout::new(graph, driver, precision, variables)?;
-        layout.place_work(share);
-        let steps = layout.works.iter().enumerate().map(|(number, work)| layout.step(number, work, driver));
+        let mut places = Places::new(graph, orders, driver, precision, variables)?;
+        places.place_work(share);
+        let steps = places.works.iter().enumerate().map(|(number, work)| places.step(number, work, driver));
         Ok(Plan {
             name: graph.name.clone(),
             trains: trains(graph),
             device: driver.name(),
             steps: steps.collect::<Result<_>>()?,
-            inputs: graph.inputs.iter().map(|id| layout.region(*id)).collect(),
-            outputs: graph.outputs.iter().map(|id| layout.region(*id)).collect(),
-            arena_bytes: layout.arena_bytes,
-            constant_bytes: layout.constant_bytes,
+            inputs: graph.inputs.iter().map(|id| places.region(*id)).collect(),
+            outputs: graph.outputs.iter().map(|id| places.region(*id)).collect(),
+            arena_bytes: places.arena_bytes,
+            constant_bytes: places.constant_bytes,
             variable_bytes: variables.bytes,
-            tables: layout.tables,
+            tables: places.tables,
         })
     }
 
@@ -308,7 +310,7 @@ fn use_library(
 }
 
 /// The works of a graph's nodes, and the regions of its values.
-struct Layout<'g> {
+struct Places<'g> {
     graph: &'g Graph,
     /// The indices of nodes that are not aliases, those of the preparation first, with their works.
     works: Vec<(usize, Work)>,
@@ -326,19 +328,20 @@ struct Layout<'g> {
     constant_bytes: usize,
 }
 
-impl<'g> Layout<'g> {
+impl<'g> Places<'g> {
     /// Lowers all nodes, and places variables, what is computed once, and tables.
     fn new(
         graph: &'g Graph,
+        orders: &Orders,
         driver: &dyn Driver,
         precision: Precision,
         variables: &Variables,
-    ) -> Result<Layout<'g>> {
+    ) -> Result<Places<'g>> {
         check_sizes(graph)?;
         let mut roots: Vec<ValueId> = (0..graph.values.len()).map(ValueId).collect();
         let mut works: Vec<(usize, Work)> = Vec::new();
         for (index, node) in graph.nodes.iter().enumerate() {
-            match lower(graph, node).map_err(|e| e.at(format!("layer {}", node.name)))? {
+            match lower(graph, node, orders).map_err(|e| e.at(format!("layer {}", node.name)))? {
                 Lowering::Alias => roots[node.outputs[0].0] = roots[node.inputs[0].0],
                 Lowering::Work(work) => works.push((index, work)),
             }
@@ -346,7 +349,7 @@ impl<'g> Layout<'g> {
         works.sort_by_key(|(index, _)| (graph.nodes[*index].segment != Segment::Prepare, *index));
         let engines =
             works.iter_mut().map(|(_, work)| use_library(work, driver, precision)).collect::<Result<_>>()?;
-        let mut layout = Layout {
+        let mut places = Places {
             graph,
             works,
             engines,
@@ -361,13 +364,13 @@ impl<'g> Layout<'g> {
         for (index, value) in graph.values.iter().enumerate() {
             if let Kind::Variable { .. } = value.kind {
                 let region = variables.get(&value.name).expect("all variables have places");
-                layout.regions.insert(ValueId(index), region);
+                places.regions.insert(ValueId(index), region);
             }
         }
-        for index in 0..layout.works.len() {
-            layout.place_constants(index);
+        for index in 0..places.works.len() {
+            places.place_constants(index);
         }
-        Ok(layout)
+        Ok(places)
     }
 
     /// Places the tables of a work, and its results if it runs once.

@@ -11,7 +11,7 @@ use std::time::Instant;
 use striate_engine::{Cpu, Device, Inference, Isa, Precision, Training, Variables};
 use striate_gpu::cuda::cudnn::{self, Target};
 use striate_gpu::cuda::{self, Library};
-use striate_gpu::{Convolution, Direction, FILES, Gpu};
+use striate_gpu::{Convolution, Direction, FILES, Gpu, Order};
 use striate_graph::{Network, Op, Optimizer, Role, TrainingSpec};
 use striate_tensor::Shape;
 use striate_tensor::random::{Random, Stream};
@@ -55,6 +55,20 @@ fn convolutions(network: &Network, batch: usize) -> Vec<Convolution> {
     all.flatten().collect()
 }
 
+/// The convolution as a device computes it with a precision: with channels last on matrix units, and then with padded
+/// images.
+fn with_precision(convolution: &Convolution, precision: Precision) -> Convolution {
+    let mut convolution = Convolution { precision, ..*convolution };
+    let is_image = convolution.channels[0] < 4;
+    convolution.order = if precision == Precision::F32 { Order::Plain } else { Order::ChannelsLast };
+    match precision {
+        Precision::Tf32 if is_image => convolution.channels[0] = 4,
+        Precision::Bf16 if is_image => convolution.channels[0] = 8,
+        _ => {}
+    }
+    convolution
+}
+
 /// cuDNN plans convolutions for a GPU that it only has a description of, with deterministic engines.
 #[test]
 fn cudnn_plans_the_convolutions_of_every_network() {
@@ -66,7 +80,7 @@ fn cudnn_plans_the_convolutions_of_every_network() {
     let networks = striate_models::all().iter().map(|model| (model.build)().unwrap());
     let all: HashSet<Convolution> = networks.flat_map(|network| convolutions(&network, 16)).collect();
     for precision in [Precision::F32, Precision::Tf32, Precision::Bf16] {
-        let of_precision = all.iter().map(|convolution| Convolution { precision, ..*convolution });
+        let of_precision = all.iter().map(|convolution| with_precision(convolution, precision));
         let own: Vec<_> = of_precision.filter(|c| target.plan(c).is_none()).collect();
         let (planned, version) = (all.len() - own.len(), cudnn::version().unwrap());
         println!("cuDNN {version} plans {planned} of {} convolutions in {precision}", all.len());

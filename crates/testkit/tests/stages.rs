@@ -93,7 +93,13 @@ fn gpus() -> Vec<(String, Arc<dyn Device>)> {
         (name, Gpu::new(driver.clone()).without(disabled).into())
     };
     let whole = drivers.iter().map(|driver| gpu(driver, &[]));
-    whole.chain([gpu(&drivers[0], &["fuse", "residual_gradient", "memory"])]).collect()
+    let with_some = gpu(&drivers[0], &["fuse", "residual_gradient", "memory"]);
+    // Where it does not round to tf32, this precision still has channels last.
+    let last = drivers.iter().filter(|_| !is_real).map(|driver| {
+        let gpu = Gpu::new(driver.clone()).with_precision(Precision::Tf32);
+        (format!("{} with channels last", driver.name()), gpu.into())
+    });
+    whole.chain([with_some]).chain(last).collect()
 }
 
 fn cases() -> impl Iterator<Item = (Network, usize)> {

@@ -118,6 +118,66 @@ struct Out {
     METHOD explicit operator bool() const { return at != 0; }
 };
 
+// The most numbers that a thread handles at once: 16 bytes of bf16.
+#define WIDTH 8
+
+template <int N> struct Numbers {
+    float v[N];
+};
+
+// The N numbers from number i on, which is a multiple of N.
+template <int N> DEVICE Numbers<N> read(const In &x, Index i) {
+    Numbers<N> numbers;
+#ifndef EMULATED
+    if (N == WIDTH && x.is_narrow) {
+        uint4 packed = ((const uint4 *)x.at)[i / WIDTH];
+        unsigned int words[4] = {packed.x, packed.y, packed.z, packed.w};
+        for (int k = 0; k < N; k++) numbers.v[k] = from_bf16((unsigned short)(words[k / 2] >> k % 2 * 16));
+        return numbers;
+    }
+    if (N == WIDTH) {
+        for (int k = 0; k < N; k += 4) {
+            float4 four = ((const float4 *)x.at)[(i + k) / 4];
+            numbers.v[k] = four.x, numbers.v[(k + 1) % N] = four.y;
+            numbers.v[(k + 2) % N] = four.z, numbers.v[(k + 3) % N] = four.w;
+        }
+        return numbers;
+    }
+#endif
+    for (int k = 0; k < N; k++) numbers.v[k] = x[i + k];
+    return numbers;
+}
+
+// Writes N numbers from number i on, which is a multiple of N.
+template <int N> DEVICE void write(const Out &y, Index i, const Numbers<N> &numbers) {
+#ifndef EMULATED
+    if (N == WIDTH && y.is_narrow) {
+        unsigned int words[4] = {0, 0, 0, 0};
+        for (int k = 0; k < N; k++) words[k / 2] |= (unsigned int)to_bf16(numbers.v[k]) << k % 2 * 16;
+        ((uint4 *)y.at)[i / WIDTH] = make_uint4(words[0], words[1], words[2], words[3]);
+        return;
+    }
+    if (N == WIDTH) {
+        const float *v = numbers.v;
+        for (int k = 0; k < N; k += 4) {
+            ((float4 *)y.at)[(i + k) / 4] = make_float4(v[k], v[(k + 1) % N], v[(k + 2) % N], v[(k + 3) % N]);
+        }
+        return;
+    }
+#endif
+    for (int k = 0; k < N; k++) y[i + k] = numbers.v[k];
+}
+
+// A kernel whose function name##_each<N> handles N numbers at once, where its first argument is N.
+#define WIDE(name)                                                                                                     \
+    KERNEL(name) {                                                                                                     \
+        if (a.width == WIDTH) {                                                                                        \
+            name##_each<WIDTH>(a);                                                                                     \
+        } else {                                                                                                       \
+            name##_each<1>(a);                                                                                         \
+        }                                                                                                              \
+    }
+
 // The larger number; NaN if either is.
 DEVICE float maximum(float a, float b) { return a > b || a != a ? a : b; }
 // The smaller number; NaN if either is.
@@ -177,6 +237,21 @@ DEVICE int offset(const Maps &m, int image, int channel, int pixel) {
     return image * (int)m.image + channel * (int)m.channel + pixel * (int)m.pixel;
 }
 
+// The channels of adjacent elements: the first one, and the step to the next.
+struct Channels {
+    int first, step;
+
+    METHOD int operator[](int k) const { return first + k * step; }
+};
+
+// The channels of N elements from element number `index` on.
+DEVICE Channels channels_of(const Maps &m, Index index) {
+    Index channels = (Index)m.channels;
+    bool is_last = m.channel == 1;
+    Channels c = {(int)(is_last ? index % channels : index / (Index)m.pixels % channels), is_last};
+    return c;
+}
+
 DEVICE int elements(const Maps &m) { return m.images * m.channels * m.pixels; }
 
 // The most axes of a value that kernels index axis by axis; fewer are preceded by axes of extent 1.
@@ -234,8 +309,11 @@ DEVICE int output_of(const Window &w, Axes input, Axes tap) {
 
 DEVICE int volume(const Int *extents) { return extents[0] * extents[1] * extents[2]; }
 
-// Adds `part[thread]` of all threads in a fixed order; the sum is then in `part[0]`.
-#define ADD_PARTS(part)                                                                                                \
-    for (int half = THREADS / 2; half > 0; half /= 2) {                                                                \
+// Adds `part[thread]` of all threads with the same remainder by `lanes`, a power of 2, in a fixed order; the sums are
+// then in the first `lanes` parts.
+#define ADD_LANES(part, lanes)                                                                                         \
+    for (int half = THREADS / 2; half >= (lanes); half /= 2) {                                                         \
         PHASE if (thread < half) part[thread] += part[thread + half];                                                  \
     }
+// Adds `part[thread]` of all threads; the sum is then in `part[0]`.
+#define ADD_PARTS(part) ADD_LANES(part, 1)

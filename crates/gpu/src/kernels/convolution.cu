@@ -1,14 +1,17 @@
 // Convolution of volumes, maps and signals in all three directions, by definition.
 
-// The weights of an output channel, [inputs of the group][taps], or separate for every output pixel.
+// The weights of an output channel, [inputs of the group][taps] or in the other order, or separate for every output
+// pixel.
 struct Weights {
     Int groups, inputs, outputs;
     // Output pixels, each of which has its own weights, or 1.
     Int places;
+    // The distances between neighbors.
+    Int input, tap;
 };
 
 DEVICE int weight_at(const Weights &w, int taps, int output, int input, int tap, int pixel) {
-    int at = (output * w.inputs + input) * taps + tap;
+    int at = output * (int)w.inputs * taps + input * (int)w.input + tap * (int)w.tap;
     return w.places == 1 ? at : at * w.places + pixel;
 }
 
@@ -44,19 +47,28 @@ KERNEL(convolution) {
 
 // y = activation(y + bias + residual), after a convolution without them. Bias and residual may be null.
 struct epilogue_args {
+    Int width;
     Maps y;
     Int activation;
     In bias, residual;
     Out output;
 };
-KERNEL(epilogue) {
-    EACH(i, elements(a.y)) {
-        float sum = a.output[i];
-        if (a.bias) sum += a.bias[place_of(a.y, i).channel];
-        if (a.residual) sum += a.residual[i];
-        a.output[i] = activate(a.activation, sum);
+template <int N> DEVICE void epilogue_each(const epilogue_args &a) {
+    In before = {a.output.at, a.output.is_narrow};
+    EACH(group, elements(a.y) / N) {
+        Index i = group * N;
+        Channels c = channels_of(a.y, i);
+        Numbers<N> y = read<N>(before, i), residual = {};
+        if (a.residual) residual = read<N>(a.residual, i);
+        for (int k = 0; k < N; k++) {
+            float sum = y.v[k];
+            if (a.bias) sum += a.bias[c[k]];
+            y.v[k] = activate(a.activation, sum + residual.v[k]);
+        }
+        write(a.output, i, y);
     }
 }
+WIDE(epilogue)
 
 // dx from dy and w, plus the residual, which may be null.
 struct convolution_data_gradient_args {
@@ -99,8 +111,9 @@ KERNEL(convolution_weight_gradient) {
     int taps = volume(a.window.kernel);
     EACH(i, a.y.channels * a.weights.inputs * taps * a.weights.places) {
         int place = i % a.weights.places, number = i / a.weights.places;
-        int tap = number % taps, channel = number / taps % a.weights.inputs, output = number / taps / a.weights.inputs;
-        int input = output / a.weights.outputs * a.weights.inputs + channel;
+        int inputs = (int)a.weights.inputs, output = number / taps / inputs, rest = number % (taps * inputs);
+        int tap = rest / (int)a.weights.tap % taps, channel = rest / (int)a.weights.input % inputs;
+        int input = output / (int)a.weights.outputs * inputs + channel;
         int first = a.weights.places == 1 ? 0 : place, end = a.weights.places == 1 ? a.y.pixels : place + 1;
         float sum = 0.0f;
         for (int image = 0; image < a.y.images; image++) {

@@ -20,6 +20,19 @@ KERNEL(copy) {
     }
 }
 
+// Copies a value to another order.
+struct reorder_args {
+    Maps from, to;
+    In x;
+    Out y;
+};
+KERNEL(reorder) {
+    EACH(i, elements(a.to)) {
+        Place p = place_of(a.to, i);
+        a.y[i] = a.x[offset(a.from, p.image, p.channel, p.pixel)];
+    }
+}
+
 // Copies the rows `indices` of the middle axis of x [outer, extent, inner].
 struct gather_args {
     Int outer, extent, inner, rows;

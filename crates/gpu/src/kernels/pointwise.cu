@@ -1,23 +1,33 @@
 // Operations on every element.
 
 struct activation_args {
-    Int count, activation;
+    Int width, count, activation;
     In x;
     Out y;
 };
-KERNEL(activation) {
-    EACH(i, a.count) a.y[i] = activate(a.activation, a.x[i]);
+template <int N> DEVICE void activation_each(const activation_args &a) {
+    EACH(group, a.count / N) {
+        Numbers<N> x = read<N>(a.x, group * N);
+        for (int k = 0; k < N; k++) x.v[k] = activate(a.activation, x.v[k]);
+        write(a.y, group * N, x);
+    }
 }
+WIDE(activation)
 
 // dx from y and dy.
 struct activation_gradient_args {
-    Int count, activation;
+    Int width, count, activation;
     In y, dy;
     Out dx;
 };
-KERNEL(activation_gradient) {
-    EACH(i, a.count) a.dx[i] = a.dy[i] * activation_derivative(a.activation, a.y[i]);
+template <int N> DEVICE void activation_gradient_each(const activation_gradient_args &a) {
+    EACH(group, a.count / N) {
+        Numbers<N> y = read<N>(a.y, group * N), dy = read<N>(a.dy, group * N);
+        for (int k = 0; k < N; k++) dy.v[k] *= activation_derivative(a.activation, y.v[k]);
+        write(a.dx, group * N, dy);
+    }
 }
+WIDE(activation_gradient)
 
 // The functions, in the order of `lower::function`.
 enum { LEAKY_RELU, ELU, HARD_SIGMOID, HARD_SWISH, GELU, GELU_TANH, EXP, LOG, SQRT, ABS, ERF, POWER };
@@ -92,13 +102,18 @@ KERNEL(function_gradient) {
 }
 
 struct add_args {
-    Int count;
+    Int width, count;
     In x, y;
     Out sum;
 };
-KERNEL(add) {
-    EACH(i, a.count) a.sum[i] = a.x[i] + a.y[i];
+template <int N> DEVICE void add_each(const add_args &a) {
+    EACH(group, a.count / N) {
+        Numbers<N> x = read<N>(a.x, group * N), y = read<N>(a.y, group * N);
+        for (int k = 0; k < N; k++) x.v[k] += y.v[k];
+        write(a.sum, group * N, x);
+    }
 }
+WIDE(add)
 
 struct multiply_by_args {
     Int count;

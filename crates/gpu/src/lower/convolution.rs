@@ -7,18 +7,19 @@ use striate_tensor::{DType, Shape};
 use super::{Operation, activation};
 use crate::convolution::{Convolution, Direction};
 use crate::launch::{Launch, Library, Operand, Work};
+use crate::order::{Maps, Order, width};
 
 const OWN: [&str; 3] = ["convolution", "convolution_data_gradient", "convolution_weight_gradient"];
 
 /// Operands: x, weight, the optional bias and residual; output: y.
 pub(super) fn forward(node: Operation, conv: &Conv) -> Work {
     let (x, y) = (node.input(0), node.output(0));
-    let convolution = Convolution::new(Direction::Forward, conv, x, y);
+    let convolution = node.convolution(Direction::Forward, conv, x, y);
     let bias = conv.bias.then_some(Operand::Input(2));
     let residual = conv.residual.then(|| Operand::Input(node.inputs() - 1));
     let own = Launch::convolution(&convolution, 1).int(activation(conv.activation));
     let own = own.inputs([0, 1]).maybe(bias).maybe(residual).outputs([0]);
-    let epilogue = Launch::epilogue(y, conv.activation, bias, residual);
+    let epilogue = Launch::epilogue(node.output_maps(0), conv.activation, bias, residual);
     let operands = [Operand::Input(0), Operand::Input(1), Operand::Output(0)];
     Work { library: library(node, convolution, operands, epilogue), ..own.into() }
 }
@@ -26,11 +27,12 @@ pub(super) fn forward(node: Operation, conv: &Conv) -> Work {
 /// Operands: dy, weight, the optional residual; output: dx.
 pub(super) fn data_gradient(node: Operation, conv: &Conv) -> Work {
     let (dy, dx) = (node.input(0), node.output(0));
-    let convolution = Convolution::new(Direction::DataGradient, conv, dx, dy);
+    let convolution = node.convolution(Direction::DataGradient, conv, dx, dy);
     let residual = conv.residual.then_some(Operand::Input(2));
     let own = Launch::convolution(&convolution, 1).inputs([0, 1]).maybe(residual).outputs([0]);
     let add = residual.map(|residual| {
-        let launch = Launch::each("add", dx.numel()).int(dx.numel()).outputs([0]);
+        let count = dx.numel();
+        let launch = Launch::wide("add", count, width(count)).int(count).outputs([0]);
         launch.at(residual).outputs([0])
     });
     let operands = [Operand::Output(0), Operand::Input(1), Operand::Input(0)];
@@ -39,7 +41,7 @@ pub(super) fn data_gradient(node: Operation, conv: &Conv) -> Work {
 
 /// Operands: x, dy; output: dw.
 pub(super) fn weight_gradient(node: Operation, conv: &Conv) -> Work {
-    let convolution = Convolution::new(Direction::WeightGradient, conv, node.input(0), node.input(1));
+    let convolution = node.convolution(Direction::WeightGradient, conv, node.input(0), node.input(1));
     let own = Launch::convolution(&convolution, 1).inputs([0, 1]).outputs([0]);
     let operands = [Operand::Input(0), Operand::Output(0), Operand::Input(1)];
     Work { library: library(node, convolution, operands, None), ..own.into() }
@@ -87,16 +89,26 @@ pub(super) fn local_weight_gradient(node: Operation, local: &LocallyConnected) -
     launch.inputs([0, 1]).outputs([0]).into()
 }
 
+impl Operation<'_> {
+    /// The convolution between values with the shapes of x and y. All operands have the same order, or only one.
+    fn convolution(self, direction: Direction, conv: &Conv, x: &Shape, y: &Shape) -> Convolution {
+        let ids = [self.node.inputs[0], self.node.inputs[1], self.node.outputs[0]];
+        let has_last = ids.iter().any(|id| self.orders.of(*id) == Order::ChannelsLast);
+        let order = if has_last { Order::ChannelsLast } else { Order::Plain };
+        Convolution { order, ..Convolution::new(direction, conv, x, y) }
+    }
+}
+
 impl Launch {
     /// What remains to be done after a convolution without bias, residual and activation.
     pub(super) fn epilogue(
-        y: &Shape,
+        y: Maps,
         function: Activation,
         bias: Option<Operand>,
         residual: Option<Operand>,
     ) -> Option<Launch> {
         let is_bare = bias.or(residual).is_none() && function == Activation::None;
-        let launch = Launch::each("epilogue", y.numel()).maps(y).int(activation(function));
+        let launch = Launch::wide("epilogue", y.numel(), y.width()).maps(y).int(activation(function));
         (!is_bare).then(|| launch.maybe(bias).maybe(residual).outputs([0]))
     }
 
@@ -105,15 +117,18 @@ impl Launch {
     pub(crate) fn convolution(c: &Convolution, places: usize) -> Launch {
         let pixels = |extents: [usize; 3]| extents.iter().product::<usize>();
         let [x, y] = [(0, c.input), (1, c.output)]
-            .map(|(side, extents)| [c.images, c.channels[side], pixels(extents)]);
+            .map(|(side, extents)| [c.images, c.channels[side], pixels(extents)])
+            .map(|extents| Maps::new(extents, c.order));
         let [inputs, outputs] = c.channels.map(|channels| channels / c.groups);
         let (kernel, count) = match c.direction {
-            Direction::Forward => (OWN[0], y.iter().product()),
-            Direction::DataGradient => (OWN[1], x.iter().product()),
+            Direction::Forward => (OWN[0], y.numel()),
+            Direction::DataGradient => (OWN[1], x.numel()),
             Direction::WeightGradient => (OWN[2], c.channels[1] * inputs * pixels(c.kernel) * places),
         };
-        let launch = Launch::each(kernel, count).plain_maps(x).plain_maps(y);
+        let weights = Maps::new([c.channels[1], inputs, pixels(c.kernel)], c.order);
+        let [_, input, tap] = weights.distances();
+        let launch = Launch::each(kernel, count).maps(x).maps(y);
         let window = [c.input, c.output, c.kernel, c.stride, c.dilation, c.padding].concat();
-        launch.sizes(window).sizes([c.groups, inputs, outputs, places])
+        launch.sizes(window).sizes([c.groups, inputs, outputs, places, input, tap])
     }
 }

@@ -36,7 +36,7 @@ pub(super) fn linear(node: Operation, linear: &Linear) -> Work {
     let own = launch.inputs([0, 1]).maybe(bias).outputs([0]);
     let convolution = Convolution::linear(Direction::Forward, n, [inputs, outputs]);
     let operands = [Operand::Input(0), Operand::Input(1), Operand::Output(0)];
-    let epilogue = Launch::epilogue(y, linear.activation, bias, None);
+    let epilogue = Launch::epilogue(node.output_maps(0), linear.activation, bias, None);
     Work { library: library(node, convolution, operands, epilogue), ..own.into() }
 }
 

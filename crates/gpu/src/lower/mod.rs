@@ -14,6 +14,7 @@ use striate_graph::{Graph, Node, Op, Padding, ValueId};
 use striate_tensor::{Error, Result, Shape};
 
 use crate::launch::{Launch, Work};
+use crate::order::{Maps, Orders};
 
 /// The way that a node is computed.
 pub(crate) enum Lowering {
@@ -27,8 +28,8 @@ pub(crate) enum Lowering {
 ///
 /// # Errors
 /// If a value has more axes than kernels support.
-pub(crate) fn lower(graph: &Graph, node: &Node) -> Result<Lowering> {
-    let node = Operation { graph, node };
+pub(crate) fn lower(graph: &Graph, node: &Node, orders: &Orders) -> Result<Lowering> {
+    let node = Operation { graph, node, orders };
     Ok(Lowering::Work(match &node.node.op {
         Op::Flatten(_) | Op::Reshape(_) | Op::Constant(_) => return Ok(Lowering::Alias),
         Op::Conv(conv) => convolution::forward(node, conv),
@@ -103,8 +104,7 @@ pub(crate) fn lower(graph: &Graph, node: &Node) -> Result<Lowering> {
         Op::Sgd(sgd) => optimizer::sgd(node, sgd),
         Op::Adam(adam) => optimizer::adam(node, adam),
         Op::ClipNorm(clip) => optimizer::clip_norm(node, clip),
-        // Kernels read and write either type.
-        Op::Cast(_) => pointwise::identity(node),
+        Op::Cast(_) => movement::cast(node),
     }))
 }
 
@@ -113,6 +113,7 @@ pub(crate) fn lower(graph: &Graph, node: &Node) -> Result<Lowering> {
 struct Operation<'g> {
     graph: &'g Graph,
     node: &'g Node,
+    orders: &'g Orders,
 }
 
 impl<'g> Operation<'g> {
@@ -124,6 +125,16 @@ impl<'g> Operation<'g> {
     /// The extents of an output.
     fn output(self, number: usize) -> &'g Shape {
         self.shape(self.node.outputs[number])
+    }
+
+    /// An input as images, channels and pixels.
+    fn input_maps(self, number: usize) -> Maps {
+        self.orders.maps(self.graph, self.node.inputs[number])
+    }
+
+    /// An output as images, channels and pixels.
+    fn output_maps(self, number: usize) -> Maps {
+        self.orders.maps(self.graph, self.node.outputs[number])
     }
 
     fn shape(self, id: ValueId) -> &'g Shape {
@@ -147,21 +158,10 @@ fn activation(activation: Activation) -> usize {
     }
 }
 
-/// The images, channels and pixels of a value in plain order.
-fn extents(shape: &Shape) -> [usize; 3] {
-    let [n, c, h, w] = shape.nchw();
-    [n, c, h * w]
-}
-
 impl Launch {
     /// Adds a value as images, channels and pixels: their numbers and distances.
-    fn maps(self, shape: &Shape) -> Launch {
-        self.plain_maps(extents(shape))
-    }
-
-    /// Adds images, channels and pixels in plain order.
-    fn plain_maps(self, [images, channels, pixels]: [usize; 3]) -> Launch {
-        self.sizes([images, channels, pixels, channels * pixels, pixels, 1])
+    fn maps(self, maps: Maps) -> Launch {
+        self.sizes(maps.extents).sizes(maps.distances())
     }
 
     /// Adds a window that moves over an input and gives an output.

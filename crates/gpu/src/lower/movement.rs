@@ -6,20 +6,25 @@ use striate_kernels::gather::GatherDesc;
 use striate_kernels::strided::{StridedDesc, Strides};
 use striate_tensor::{Result, Shape};
 
-use super::{AXES, Operation, axes, extents};
+use super::{Operation, axes, pointwise};
 use crate::launch::{Launch, Operand, Work};
+use crate::order::{Maps, Order, has_one_order};
 
-/// A copy of `[images, channels, pixels]` between values with these numbers of channels, from channel `from` to channel
-/// `to`.
-fn copy_channels(copied: [usize; 3], channels: [usize; 2], [from, to]: [usize; 2]) -> Launch {
-    let [images, count, pixels] = copied;
-    let distances =
-        |channels: usize| axes(&[channels * pixels, pixels, 1], 0).expect("three axes are few enough");
-    let shape: [usize; AXES] = axes(&copied, 1).expect("three axes are few enough");
-    let count = images * count * pixels;
-    let launch = Launch::each("copy", count).int(count).sizes(shape);
-    let launch = launch.int(from * pixels).sizes(distances(channels[0]));
-    launch.int(to * pixels).sizes(distances(channels[1]))
+/// Adds a copy of `count` channels between values, from channel `from` of one to channel `to` of the other, in the
+/// order of the second.
+fn copy_channels(maps: [Maps; 2], count: usize, first: [usize; 2]) -> Launch {
+    let [images, _, pixels] = maps[1].extents;
+    let arranged = |[image, channel, pixel]: [usize; 3]| match maps[1].order {
+        Order::Plain => [image, channel, pixel],
+        Order::ChannelsLast => [image, pixel, channel],
+    };
+    let three = |values, fill| axes(&arranged(values), fill).expect("three axes are few enough");
+    let all = images * count * pixels;
+    let launch = Launch::each("copy", all).int(all).sizes(three([images, count, pixels], 1));
+    maps.into_iter().zip(first).fold(launch, |launch, (maps, first)| {
+        let distances = maps.distances();
+        launch.int(first * distances[1]).sizes(three(distances, 0))
+    })
 }
 
 fn fill(shape: &Shape, value: f32) -> Launch {
@@ -40,35 +45,45 @@ pub(super) fn strided(node: Operation) -> Result<Work> {
     Ok(Work::of(fill.into_iter().chain([launch])))
 }
 
+/// A copy in another type or order. Operand: x; output: y.
+pub(super) fn cast(node: Operation) -> Work {
+    let (x, y) = (node.input_maps(0), node.output_maps(0));
+    if x.order == y.order || has_one_order(node.input(0)) {
+        return pointwise::identity(node);
+    }
+    Launch::each("reorder", y.numel()).maps(x).maps(y).inputs([0]).outputs([0]).into()
+}
+
 pub(super) fn concat(node: Operation) -> Work {
-    let [_, all, _] = extents(node.output(0));
     let mut first = 0;
     Work::of((0..node.inputs()).map(|index| {
-        let part = extents(node.input(index));
-        let launch = copy_channels(part, [part[1], all], [0, first]);
-        first += part[1];
+        let part = node.input_maps(index);
+        let count = part.extents[1];
+        let launch = copy_channels([part, node.output_maps(0)], count, [0, first]);
+        first += count;
         launch.inputs([index]).outputs([0])
     }))
 }
 
 /// Operand: dy; outputs: the parts.
 pub(super) fn concat_gradient(node: Operation) -> Work {
-    let [_, all, _] = extents(node.input(0));
     let mut first = 0;
     Work::of((0..node.node.outputs.len()).map(|index| {
-        let part = extents(node.output(index));
-        let launch = copy_channels(part, [all, part[1]], [first, 0]);
-        first += part[1];
+        let part = node.output_maps(index);
+        let count = part.extents[1];
+        let launch = copy_channels([node.input_maps(0), part], count, [first, 0]);
+        first += count;
         launch.inputs([0]).outputs([index])
     }))
 }
 
 /// Channel 0 becomes channel `before`; if that is negative, as many leading channels are dropped.
 pub(super) fn shift_channels(node: Operation, before: i64) -> Work {
-    let ([images, channels, pixels], [_, all, _]) = (extents(node.input(0)), extents(node.output(0)));
+    let maps = [node.input_maps(0), node.output_maps(0)];
     let [from, to] = [before.min(0).unsigned_abs() as usize, before.max(0) as usize];
+    let [channels, all] = maps.map(|maps| maps.extents[1]);
     let count = channels.saturating_sub(from).min(all.saturating_sub(to));
-    let copy = copy_channels([images, count, pixels], [channels, all], [from, to]);
+    let copy = copy_channels(maps, count, [from, to]);
     Work::of([fill(node.output(0), 0.0), copy.inputs([0]).outputs([0])])
 }
 

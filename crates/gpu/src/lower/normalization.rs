@@ -7,81 +7,113 @@ use striate_graph::ops::{
 
 use super::{Operation, activation};
 use crate::launch::{Launch, Operand, Work};
+use crate::order::{Maps, Order, width};
 
 /// A kernel over all elements of the first input.
 fn each(node: Operation, kernel: &'static str) -> Launch {
-    Launch::each(kernel, node.input(0).numel()).maps(node.input(0))
+    let maps = node.input_maps(0);
+    Launch::each(kernel, maps.numel()).maps(maps)
+}
+
+/// A kernel over all elements of the first input, of which each thread handles several at once if it can.
+fn wide(node: Operation, kernel: &'static str) -> Launch {
+    let maps = node.input_maps(0);
+    Launch::wide(kernel, maps.numel(), maps.width()).maps(maps)
 }
 
 /// Blocks that keep a GPU busy.
 const BLOCKS: usize = 512;
 
-/// The blocks among which the images of each channel of the first input are divided.
-fn splits(node: Operation) -> usize {
-    let shape = node.input(0);
-    (BLOCKS / shape[1]).clamp(1, shape[0])
+/// Adjacent channels that a block adds up, if they are contiguous: the threads of a warp then read contiguous memory.
+const LANES: usize = 32;
+
+/// How sums over the images and pixels of each channel of the first input are divided among blocks.
+#[derive(Clone, Copy)]
+struct Parts {
+    maps: Maps,
+    /// The channels of a block.
+    lanes: usize,
+    /// The parts of the images.
+    splits: usize,
 }
 
-/// A kernel with a block for each part of the channels of the first input.
-fn per_part(node: Operation, kernel: &'static str) -> Launch {
-    let blocks = node.input(0)[1] * splits(node);
-    Launch::blocks(kernel, blocks).maps(node.input(0)).int(splits(node))
-}
+impl Parts {
+    fn of(node: Operation) -> Parts {
+        let maps = node.input_maps(0);
+        let [images, channels, _] = maps.extents;
+        let lanes = match maps.order {
+            Order::Plain => 1,
+            Order::ChannelsLast => channels.next_power_of_two().min(LANES),
+        };
+        Parts { maps, lanes, splits: (BLOCKS / channels.div_ceil(lanes)).clamp(1, images) }
+    }
 
-/// Adds sum number `which` of `each` of the parts.
-fn add_splits(node: Operation, each: usize, which: usize, output: usize) -> Launch {
-    let channels = node.input(0)[1];
-    let launch = Launch::each("add_splits", channels).sizes([channels, splits(node), each, which]);
-    launch.at(Operand::Scratch(0)).outputs([output])
-}
+    fn channels(self) -> usize {
+        self.maps.extents[1]
+    }
 
-/// Work whose first launch leaves `each` sums of every part in scratch memory.
-fn with_sums(node: Operation, each: usize, launches: impl IntoIterator<Item = Launch>) -> Work {
-    let scratch_bytes = node.input(0)[1] * splits(node) * each * size_of::<f32>();
-    Work { scratch_bytes, ..Work::of(launches) }
+    /// A kernel with a block for each part of each group of channels.
+    fn launch(self, kernel: &'static str) -> Launch {
+        let blocks = self.channels().div_ceil(self.lanes) * self.splits;
+        Launch::blocks(kernel, blocks).maps(self.maps).sizes([self.splits, self.lanes])
+    }
+
+    /// Adds sum number `which` of `each` of the parts, a block for each channel.
+    fn add(self, each: usize, which: usize, output: usize) -> Launch {
+        let launch = Launch::blocks("add_splits", self.channels()).sizes([self.splits, each, which]);
+        launch.at(Operand::Scratch(0)).outputs([output])
+    }
+
+    /// Work whose first launch leaves `each` sums of every part in scratch memory.
+    fn work(self, each: usize, launches: impl IntoIterator<Item = Launch>) -> Work {
+        let scratch_bytes = self.channels() * self.splits * each * size_of::<f32>();
+        Work { scratch_bytes, ..Work::of(launches) }
+    }
 }
 
 /// Operands: x, γ, β, mean, variance; output: y.
 pub(super) fn inference(node: Operation, norm: &BatchNorm) -> Work {
-    each(node, "batch_norm").float(norm.epsilon).inputs([0, 1, 2, 3, 4]).outputs([0]).into()
+    wide(node, "batch_norm").float(norm.epsilon).inputs([0, 1, 2, 3, 4]).outputs([0]).into()
 }
 
 /// Operands: x, γ, β, the optional residual; outputs: y, mean, 1/√(variance + ε), running mean, running variance.
 pub(super) fn training(node: Operation, op: &BatchNormTraining) -> Work {
-    let moments = per_part(node, "batch_moments").inputs([0]).at(Operand::Scratch(0));
-    let channels = node.input(0)[1];
-    let statistics = Launch::each("batch_statistics", channels).maps(node.input(0)).int(splits(node));
+    let parts = Parts::of(node);
+    let moments = parts.launch("batch_moments").inputs([0]).at(Operand::Scratch(0));
+    let statistics = Launch::blocks("batch_statistics", parts.channels()).maps(parts.maps).int(parts.splits);
     let statistics = statistics.float(op.norm.epsilon).float(op.norm.momentum);
     let statistics = statistics.at(Operand::Scratch(0)).outputs([1, 2, 3, 4]);
     let residual = op.residual.then_some(Operand::Input(3));
-    let normalize = each(node, "normalize").int(activation(op.activation)).inputs([0, 1, 2]).maybe(residual);
-    with_sums(node, 2, [moments, statistics, normalize.outputs([1, 2, 0])])
+    let normalize = wide(node, "normalize").int(activation(op.activation)).inputs([0, 1, 2]).maybe(residual);
+    parts.work(2, [moments, statistics, normalize.outputs([1, 2, 0])])
 }
 
 /// Operands: x, dy, γ, mean, 1/√(variance + ε), with an activation also β; outputs: dx, dγ, dβ.
 pub(super) fn gradient(node: Operation, op: &BatchNormGradient) -> Work {
     let beta = (op.activation != Activation::None).then_some(Operand::Input(5));
-    with_sums(node, 2, gradients(node, Operand::Input(1), op.activation, beta))
+    Parts::of(node).work(2, gradients(node, Operand::Input(1), op.activation, beta))
 }
 
 /// Operands: x, dy, γ, mean, 1/√(variance + ε), y, the optional second addend of dy; outputs: dx, dγ, dβ, and the
 /// gradient of the residual, which is the one before the activation.
 pub(super) fn residual_gradient(node: Operation, op: &BatchNormResidualGradient) -> Work {
     let count = node.input(0).numel();
-    let before = Launch::each("before_activation", count).int(count).int(activation(op.activation));
+    let before =
+        Launch::wide("before_activation", count, width(count)).int(count).int(activation(op.activation));
     let addend = op.is_sum.then_some(Operand::Input(6));
     let before = before.inputs([5, 1]).maybe(addend).outputs([3]);
     let gradients = gradients(node, Operand::Output(3), Activation::None, None);
-    with_sums(node, 2, [before].into_iter().chain(gradients))
+    Parts::of(node).work(2, [before].into_iter().chain(gradients))
 }
 
 /// The sums of parts, dβ, dγ, then dx.
 fn gradients(node: Operation, dy: Operand, function: Activation, beta: Option<Operand>) -> [Launch; 4] {
     let operands =
         |launch: Launch| launch.int(activation(function)).inputs([0]).at(dy).inputs([2, 3, 4]).maybe(beta);
-    let sums = operands(per_part(node, "batch_norm_sums")).at(Operand::Scratch(0));
-    let dx = operands(each(node, "batch_norm_gradient")).outputs([1, 2, 0]);
-    [sums, add_splits(node, 2, 0, 2), add_splits(node, 2, 1, 1), dx]
+    let parts = Parts::of(node);
+    let sums = operands(parts.launch("batch_norm_sums")).at(Operand::Scratch(0));
+    let dx = operands(wide(node, "batch_norm_gradient")).outputs([1, 2, 0]);
+    [sums, parts.add(2, 0, 2), parts.add(2, 1, 1), dx]
 }
 
 /// Operands: weight, γ, β, mean, variance, the optional bias; outputs: weight, bias.
@@ -96,8 +128,9 @@ pub(super) fn fold(node: Operation, op: &FoldBatchNorm) -> Work {
 /// Operands: x, and for a sum of products the second factor.
 pub(super) fn channel_sum(node: Operation) -> Work {
     let second = (node.inputs() == 2).then_some(Operand::Input(1));
-    let sums = per_part(node, "channel_sum").inputs([0]).maybe(second).at(Operand::Scratch(0));
-    with_sums(node, 1, [sums, add_splits(node, 1, 0, 0)])
+    let parts = Parts::of(node);
+    let sums = parts.launch("channel_sum").inputs([0]).maybe(second).at(Operand::Scratch(0));
+    parts.work(1, [sums, parts.add(1, 0, 0)])
 }
 
 /// Operands: x, weight, the optional bias.

@@ -9,6 +9,7 @@ use striate_tensor::{Result, Shape};
 
 use super::{Operation, axes};
 use crate::launch::{Launch, Work};
+use crate::order::width;
 
 /// A kernel over all elements of the first output.
 fn each(node: Operation, kernel: &'static str) -> Launch {
@@ -24,13 +25,19 @@ pub(super) fn identity(node: Operation) -> Work {
     applied(node, Activation::None)
 }
 
+/// A kernel over all elements of the first output, of which each thread handles several at once if it can.
+fn wide(node: Operation, kernel: &'static str) -> Launch {
+    let count = node.output(0).numel();
+    Launch::wide(kernel, count, width(count)).int(count)
+}
+
 fn applied(node: Operation, activation: Activation) -> Work {
-    each(node, "activation").int(super::activation(activation)).inputs([0]).outputs([0]).into()
+    wide(node, "activation").int(super::activation(activation)).inputs([0]).outputs([0]).into()
 }
 
 /// Operands: y, dy; output: dx.
 pub(super) fn activation_gradient(node: Operation, activation: Activation) -> Work {
-    let launch = each(node, "activation_gradient").int(super::activation(activation));
+    let launch = wide(node, "activation_gradient").int(super::activation(activation));
     launch.inputs([0, 1]).outputs([0]).into()
 }
 
@@ -66,7 +73,7 @@ impl Launch {
 }
 
 pub(super) fn add(node: Operation) -> Work {
-    each(node, "add").inputs([0, 1]).outputs([0]).into()
+    wide(node, "add").inputs([0, 1]).outputs([0]).into()
 }
 
 pub(super) fn multiply_by(node: Operation, factor: f32) -> Work {
@@ -89,7 +96,7 @@ pub(super) fn dropout(node: Operation, op: &Dropout) -> Work {
     }
     let probability = f64::from(op.probability);
     let threshold = (probability * 4_294_967_296.0) as u32;
-    let launch = Launch::each("dropout", node.output(0).numel()).maps(node.input(0));
+    let launch = Launch::each("dropout", node.output(0).numel()).maps(node.input_maps(0));
     let launch = launch.float(1.0 / (1.0 - probability)).int(threshold as usize);
     launch.ints([op.salt as i64]).int(Stream::Dropout as usize).inputs([0, 1, 2]).outputs([0]).into()
 }

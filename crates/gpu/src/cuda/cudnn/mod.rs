@@ -16,6 +16,7 @@ use striate_tensor::{Error, Result};
 use self::descriptor::{Descriptor, check};
 use super::Library;
 use crate::convolution::{Convolution, Direction};
+use crate::order::Order;
 
 /// The version of cuDNN, such as `9.26.0`.
 ///
@@ -216,14 +217,21 @@ const MOST_NOTES: usize = 32;
 
 const F32: cudnnDataType_t = cudnnDataType_t::CUDNN_DATA_FLOAT;
 
-fn tensor(id: i64, extents: &[usize], precision: Precision) -> Result<Descriptor> {
-    let numbers = match precision {
+/// A value `[N, C, …]` in an order.
+fn tensor(id: i64, extents: &[usize], c: &Convolution) -> Result<Descriptor> {
+    let numbers = match c.precision {
         Precision::F32 | Precision::Tf32 => F32,
         Precision::Bf16 => cudnnDataType_t::CUDNN_DATA_BFLOAT16,
     };
     let mut strides = vec![1; extents.len()];
-    for axis in (1..extents.len()).rev() {
-        strides[axis - 1] = strides[axis] * extents[axis];
+    // From the axis with the smallest stride on.
+    let last = (2..extents.len()).rev();
+    let axes: Vec<usize> = match c.order {
+        Order::Plain => last.chain([1, 0]).collect(),
+        Order::ChannelsLast => [1].into_iter().chain(last).chain([0]).collect(),
+    };
+    for pair in axes.windows(2) {
+        strides[pair[1]] = strides[pair[0]] * extents[pair[0]];
     }
     Descriptor::new(Kind::CUDNN_BACKEND_TENSOR_DESCRIPTOR)?
         .set(Name::CUDNN_ATTR_TENSOR_UNIQUE_ID, &[id])?
@@ -238,11 +246,11 @@ fn tensor(id: i64, extents: &[usize], precision: Precision) -> Result<Descriptor
 fn operation(c: &Convolution) -> Result<Descriptor> {
     let axes = c.axes();
     let value = |id, channels, extents: [usize; 3]| {
-        tensor(id, &[&[c.images, channels], &extents[axes.clone()]].concat(), c.precision)
+        tensor(id, &[&[c.images, channels], &extents[axes.clone()]].concat(), c)
     };
     let x = value(IDS[0], c.channels[0], c.input)?;
     let weights = [&[c.channels[1], c.channels[0] / c.groups], &c.kernel[axes.clone()]].concat();
-    let w = tensor(IDS[1], &weights, c.precision)?;
+    let w = tensor(IDS[1], &weights, c)?;
     let y = value(IDS[2], c.channels[1], c.output)?;
     let of = |extents: [usize; 3]| extents[axes.clone()].to_vec();
     let window = Descriptor::new(Kind::CUDNN_BACKEND_CONVOLUTION_DESCRIPTOR)?
