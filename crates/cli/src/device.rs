@@ -7,6 +7,7 @@ use striate_engine::passes::Disabled;
 use striate_engine::{Cpu, Device, Precision};
 use striate_gpu::Gpu;
 use striate_gpu::cuda::{self, Cuda};
+use striate_graph::Network;
 use striate_tensor::text::counted;
 use striate_tensor::{Error, Result};
 
@@ -19,7 +20,7 @@ pub enum Choice {
     Cpu,
     /// A GPU by its number.
     Cuda(usize),
-    /// A GPU if there is one that can be used, else the CPU.
+    /// A GPU if there is one that can be used and the work is worth its start, else the CPU.
     Auto,
 }
 
@@ -35,6 +36,35 @@ impl FromStr for Choice {
             ("cuda", _) => Ok(Choice::Cuda(0)),
             (_, Some(Ok(number))) => Ok(Choice::Cuda(number)),
             _ => Err("use cpu, cuda, cuda:N or auto".into()),
+        }
+    }
+}
+
+/// Multiply-adds from which a GPU is worth its start: its libraries and kernels take seconds to load, compile and plan,
+/// in which a CPU with few cores does about as many.
+const WORTH_A_GPU: u64 = 500_000_000_000;
+
+/// A bound on the work of a command, in multiply-adds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Macs {
+    /// As many.
+    Count(u64),
+    /// More than a CPU does in seconds, such as those of a whole data set.
+    Many,
+}
+
+impl Macs {
+    /// Those of `images` images in `network`.
+    pub fn of(network: &Network, images: u64) -> Macs {
+        let of_one =
+            network.graph(1).map(|graph| graph.nodes.iter().map(|node| node.macs(&graph)).sum::<u64>());
+        of_one.map_or(Macs::Many, |of_one| Macs::Count(of_one.saturating_mul(images)))
+    }
+
+    fn are_worth_a_gpu(self) -> bool {
+        match self {
+            Macs::Count(count) => count >= WORTH_A_GPU,
+            Macs::Many => true,
         }
     }
 }
@@ -65,11 +95,11 @@ pub enum Chosen {
 }
 
 impl Chosen {
-    /// Opens the device of `compute`.
+    /// Opens the device of `compute` for work of `macs`.
     ///
     /// # Errors
     /// If it cannot be used on this machine, or does not multiply these numbers.
-    pub fn open(compute: &Compute) -> Result<Chosen> {
+    pub fn open(compute: &Compute, macs: Macs) -> Result<Chosen> {
         let precision = compute.precision.unwrap_or_default();
         let cpu = || {
             refuse_tf32(precision)?;
@@ -85,6 +115,10 @@ impl Chosen {
         match compute.device {
             Choice::Cpu => cpu(),
             Choice::Cuda(number) => gpu(number),
+            Choice::Auto if !macs.are_worth_a_gpu() => {
+                eprintln!("device: cpu, because a GPU takes longer to start than this work takes");
+                cpu()
+            }
             Choice::Auto => match cuda::gpus().and_then(|_| gpu(0)) {
                 Ok(chosen) => {
                     eprintln!("device: {}", chosen.device().name());
@@ -131,5 +165,19 @@ impl Chosen {
             Chosen::Cpu(cpu) => Some(peak_of(cpu, cpu.precision())),
             Chosen::Gpu(_) => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gpu_is_worth_its_start_for_much_work() {
+        let network = |name| (striate_models::find(name).unwrap().build)().unwrap();
+        let is_worth = |name, images| Macs::of(&network(name), images).are_worth_a_gpu();
+        assert!(!is_worth("lenet5", 10_000) && is_worth("lenet5", 10_000_000));
+        assert!(!is_worth("resnet50", 1) && is_worth("resnet50", 1_000));
+        assert!(Macs::Many.are_worth_a_gpu());
     }
 }

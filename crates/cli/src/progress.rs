@@ -35,6 +35,19 @@ impl Watcher {
     }
 }
 
+/// A share of the time from which it is said that training waits for images.
+const NOTABLE_WAITING: f64 = 0.1;
+
+/// What follows a rate if training waits for images much of the time.
+pub fn waiting(share: f64) -> String {
+    let percent = share * 100.0;
+    if share < NOTABLE_WAITING {
+        String::new()
+    } else {
+        format!(" ({percent:.0} % of the time waiting for images)")
+    }
+}
+
 impl Observer for Watcher {
     fn step(&mut self, p: &Progress) {
         if self.bar.is_hidden() {
@@ -45,7 +58,8 @@ impl Observer for Watcher {
             self.bar.reset_eta();
         }
         self.bar.set_prefix(format!("epoch {:>3}/{}", (p.epoch + 1).min(p.epochs), p.epochs));
-        self.bar.set_message(format!("{:>8.0} images/s  loss {:.4}", p.images_per_second, p.loss));
+        let rate = p.images_per_second;
+        self.bar.set_message(format!("{rate:>8.0} images/s{}  loss {:.4}", waiting(p.waiting), p.loss));
         self.bar.set_position(p.step);
     }
 

@@ -159,7 +159,7 @@ impl Steps {
             let report = StepReport {
                 name: node.name.clone(),
                 op: node.op.name(),
-                algorithm: candidates.name(position),
+                algorithm: candidates.name(position).into(),
                 output: shape.to_string(),
                 format: "plain".into(),
                 once: false,

@@ -12,7 +12,7 @@ pub struct StepReport {
     /// The operation.
     pub op: &'static str,
     /// The implementation.
-    pub algorithm: &'static str,
+    pub algorithm: String,
     /// Shape of its first output.
     pub output: String,
     /// Layout and element type of its first output.
@@ -131,7 +131,7 @@ const HEAD: ([&str; 4], [&str; 5]) =
 
 impl Table<'_> {
     fn texts(step: &StepReport) -> [String; 4] {
-        [cell(&step.name), step.algorithm.into(), cell(&step.output), cell(&step.format)]
+        [cell(&step.name), step.algorithm.clone(), cell(&step.output), cell(&step.format)]
     }
 
     fn figures(&self, step: &StepReport) -> [String; 5] {
@@ -206,7 +206,7 @@ mod tests {
         StepReport {
             name: format!("the {op}"),
             op,
-            algorithm: "kernel",
+            algorithm: "kernel".into(),
             output: "[1, 2]".into(),
             format: "plain".into(),
             once: milliseconds.is_none(),

@@ -1,10 +1,11 @@
 //! Convolutions as problems for a driver's library.
 
 use striate_engine::Precision;
-use striate_graph::ops::Conv;
+use striate_graph::ops::{Activation, Conv};
 use striate_tensor::Shape;
 
 use crate::launch::{Launch, Word};
+use crate::lower::activation;
 use crate::order::Order;
 
 /// Which of the three operands is computed.
@@ -23,8 +24,19 @@ impl Direction {
     pub const ALL: [Direction; 3] = [Direction::Forward, Direction::DataGradient, Direction::WeightGradient];
 }
 
-/// A convolution of volumes, or of maps and signals, whose missing axes have extent 1, without bias. All operands are
-/// of `bf16` if that is the precision, else of `f32`.
+/// What follows the sums of a convolution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Epilogue {
+    /// Whether each channel has a bias of `f32`.
+    pub bias: bool,
+    /// Whether a value is added then, in the format of the result.
+    pub residual: bool,
+    /// The function that is applied then.
+    pub activation: Activation,
+}
+
+/// A convolution of volumes, or of maps and signals, whose missing axes have extent 1. All operands are of `bf16` if
+/// that is the precision, else of `f32`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Convolution {
     /// What is computed.
@@ -51,6 +63,8 @@ pub struct Convolution {
     pub dilation: [usize; 3],
     /// Padding before the first element of each axis.
     pub padding: [usize; 3],
+    /// What follows; nothing after the gradient of weights.
+    pub epilogue: Epilogue,
 }
 
 impl Convolution {
@@ -70,6 +84,7 @@ impl Convolution {
             stride: conv.stride.array(),
             dilation: conv.dilation.array(),
             padding: conv.padding.before(),
+            epilogue: Epilogue::default(),
         }
     }
 
@@ -89,6 +104,7 @@ impl Convolution {
             stride: one,
             dilation: one,
             padding: [0; 3],
+            epilogue: Epilogue::default(),
         }
     }
 
@@ -110,15 +126,17 @@ impl Convolution {
 
 impl Convolution {
     /// The own kernel for this convolution, the number of blocks, and the words of its arguments for x, w and y, or
-    /// their gradients, at these addresses.
-    pub fn own_kernel(&self, [x, w, y]: [u64; 3]) -> (&'static str, usize, Vec<u64>) {
+    /// their gradients, the bias and the residual, which are 0 if there is none, at these addresses.
+    pub fn own_kernel(&self, [x, w, y, bias, residual]: [u64; 5]) -> (&'static str, usize, Vec<u64>) {
         let launch = Launch::convolution(self, 1);
         let type_of = u64::from(self.precision == Precision::Bf16);
-        let [x, w, y, null] = [[x, type_of], [w, type_of], [y, type_of], [0, 0]];
+        let [x, w, y, residual] = [x, w, y, residual].map(|address| [address, type_of]);
         let operands = match self.direction {
-            // Without an activation.
-            Direction::Forward => [&[0][..], &x, &w, &null, &null, &y].concat(),
-            Direction::DataGradient => [y, w, null, x].concat(),
+            Direction::Forward => {
+                let function = activation(self.epilogue.activation) as u64;
+                [&[function][..], &x, &w, &[bias, 0], &residual, &y].concat()
+            }
+            Direction::DataGradient => [y, w, residual, x].concat(),
             Direction::WeightGradient => [x, y, w].concat(),
         };
         let geometry = launch.words.iter().map(|word| match word {

@@ -7,6 +7,7 @@ use striate_graph::{Graph, Segment};
 use striate_tensor::{Error, Result};
 
 use crate::Gpu;
+use crate::capture::Recordings;
 use crate::driver::Block;
 use crate::plan::{Addresses, Plan, Variables};
 
@@ -38,8 +39,9 @@ impl Deployment for GpuDeployment {
     fn compile(&self, graph: Graph) -> Result<Arc<dyn Program>> {
         let (plan, constants) = self.gpu.load(&graph, &self.places, |plan| plan.arena_bytes)?;
         let arena = Mutex::new(Block::zeroed(&self.gpu.driver, plan.arena_bytes)?);
-        let program =
-            GpuProgram { gpu: self.gpu.clone(), plan, constants, weights: self.weights.clone(), arena };
+        let recordings = Recordings::new(&self.gpu.driver);
+        let (gpu, weights) = (self.gpu.clone(), self.weights.clone());
+        let program = GpuProgram { gpu, recordings, plan, constants, weights, arena };
         let memory = program.addresses(&program.lock());
         program.plan.run(Segment::Prepare, &*self.gpu.driver, memory, None)?;
         self.gpu.driver.wait()?;
@@ -54,6 +56,8 @@ impl Deployment for GpuDeployment {
 /// A plan with its constants.
 struct GpuProgram {
     gpu: Gpu,
+    /// Freed before the memory that they use.
+    recordings: Recordings,
     plan: Plan,
     constants: Block,
     weights: Arc<Block>,
@@ -74,10 +78,13 @@ impl GpuProgram {
 
 impl Program for GpuProgram {
     fn run(&self, input: &[f32], output: &mut [f32], profile: Option<Profile>) -> Result<()> {
-        let (plan, driver, arena) = (&self.plan, &*self.gpu.driver, self.lock());
+        let (plan, arena) = (&self.plan, self.lock());
         let memory = self.addresses(&arena);
         arena.write(plan.inputs[0].offset, bytemuck::cast_slice(input))?;
-        plan.run(Segment::Accumulate, driver, memory, profile)?;
+        match profile {
+            None => self.recordings.run(plan, Segment::Accumulate, memory)?,
+            profile => plan.run(Segment::Accumulate, &*self.gpu.driver, memory, profile)?,
+        }
         let region = plan.outputs[0];
         if region.bytes != size_of_val(output) {
             return Err(Error::failed("the output has another size than the plan's"));
@@ -86,6 +93,6 @@ impl Program for GpuProgram {
     }
 
     fn report(&self, seconds: Option<&[f64]>) -> PlanReport {
-        self.plan.report(seconds)
+        self.recordings.report(&self.plan, seconds)
     }
 }

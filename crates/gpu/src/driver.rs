@@ -27,9 +27,20 @@ pub const FILES: &[(&str, &str)] = &[
     ("optimizer.cu", include_str!("kernels/optimizer.cu")),
 ];
 
+/// The file with the kernel `name`.
+pub(crate) fn file_of(name: &str) -> Option<(&'static str, &'static str)> {
+    let definitions = ["KERNEL", "WIDE"].map(|kind| format!("{kind}({name})"));
+    let defines = |(_, text): &&(&str, &str)| definitions.iter().any(|definition| text.contains(definition));
+    FILES.iter().find(defines).copied()
+}
+
 /// A kernel of a [`Driver`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Function(pub usize);
+
+/// What was launched between two calls, to be launched again at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Recording(pub usize);
 
 /// A processor with memory of its own. What is launched runs in order.
 pub trait Driver: Send + Sync {
@@ -90,14 +101,18 @@ pub trait Driver: Send + Sync {
     /// The words are the kernel's arguments, and all addresses that it computes from them are valid.
     unsafe fn launch(&self, function: Function, blocks: usize, words: &[u64]) -> Result<()>;
 
-    /// Plans a convolution with the driver's library; `None` if it has none, or no engine that is deterministic and
-    /// multiplies numbers of the precision. Own kernels compute it then.
+    /// Plans a convolution with the driver's library; `None` if it has none, or no engine that computes all of it, is
+    /// deterministic and multiplies numbers of the precision. Own kernels compute it, or its epilogue, then.
     ///
     /// # Errors
     /// If the library fails.
     fn convolution(&self, convolution: &Convolution) -> Result<Option<Engine>>;
 
-    /// Starts the convolution of an engine on x, w and y, or their gradients.
+    /// What the report of a plan calls an engine.
+    fn engine_name(&self, engine: Engine) -> String;
+
+    /// Starts the convolution of an engine on x, w and y, or their gradients, the bias and the residual, which are 0 if
+    /// there is none.
     ///
     /// # Errors
     /// If the device fails.
@@ -105,7 +120,35 @@ pub trait Driver: Send + Sync {
     /// # Safety
     /// The operands have the extents and the type of the convolution, and the workspace is as large as the engine
     /// demands; all are aligned to 16 bytes.
-    unsafe fn convolve(&self, engine: Engine, operands: [u64; 3], workspace: u64) -> Result<()>;
+    unsafe fn convolve(&self, engine: Engine, operands: [u64; 5], workspace: u64) -> Result<()>;
+
+    /// Begins to record what this thread launches, which does not run meanwhile. Between this call and
+    /// [`Driver::end_recording`], the thread only launches.
+    ///
+    /// # Errors
+    /// If the device fails.
+    fn begin_recording(&self) -> Result<()>;
+
+    /// Ends a recording.
+    ///
+    /// # Errors
+    /// If something launched cannot be recorded.
+    fn end_recording(&self) -> Result<Recording>;
+
+    /// Launches all of a recording.
+    ///
+    /// # Errors
+    /// If the device fails.
+    ///
+    /// # Safety
+    /// The recording exists, and the memory that its launches use is still valid.
+    unsafe fn replay(&self, recording: Recording) -> Result<()>;
+
+    /// Deletes a recording.
+    ///
+    /// # Safety
+    /// Nothing uses it any more.
+    unsafe fn forget(&self, recording: Recording);
 
     /// Waits until everything launched has ended.
     ///
@@ -166,5 +209,18 @@ impl Drop for Block {
             // SAFETY: the block was allocated by this driver, and its owner is gone.
             unsafe { self.driver.free(self.address, self.bytes) }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kernels_of_both_kinds_are_found() {
+        for (kernel, file) in [("normalize", "normalization.cu"), ("max_pool", "pooling.cu")] {
+            assert_eq!(file_of(kernel).map(|(name, _)| name), Some(file), "{kernel}");
+        }
+        assert_eq!(file_of("norm"), None);
     }
 }

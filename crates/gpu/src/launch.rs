@@ -115,9 +115,9 @@ pub(crate) struct Work {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Library {
     pub convolution: Convolution,
-    /// x, w and y, or their gradients.
-    pub operands: [Operand; 3],
-    /// What remains to be done then.
+    /// x, w and y, or their gradients, the bias and the residual.
+    pub operands: [Option<Operand>; 5],
+    /// What does the epilogue if the library does not.
     pub after: Option<Launch>,
 }
 

@@ -7,6 +7,7 @@
 #![warn(missing_docs)]
 
 mod autocast;
+mod capture;
 mod casts;
 mod convolution;
 #[cfg(feature = "cuda")]
@@ -22,8 +23,8 @@ mod pad;
 mod plan;
 mod session;
 
-pub use convolution::{Convolution, Direction, Engine};
-pub use driver::{COMMON, Driver, FILES, Function, THREADS};
+pub use convolution::{Convolution, Direction, Engine, Epilogue};
+pub use driver::{COMMON, Driver, FILES, Function, Recording, THREADS};
 pub use order::Order;
 
 use std::sync::Arc;

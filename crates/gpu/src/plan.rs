@@ -8,7 +8,7 @@ use striate_engine::{PlanReport, Precision, Profile, StepReport};
 use striate_graph::{Graph, Kind, Node, Op, Segment, ValueId};
 use striate_tensor::{ALIGNMENT, DType, Error, Result};
 
-use crate::convolution::Engine;
+use crate::convolution::{Engine, Epilogue};
 use crate::driver::{Driver, Function};
 use crate::finite;
 use crate::launch::{Launch, Operand, Word, Work};
@@ -104,7 +104,8 @@ struct Placed {
 /// A convolution of the driver's library, whose operands and workspace have places.
 struct PlacedConvolution {
     engine: Engine,
-    operands: [(Place, usize); 3],
+    /// x, w, y, the bias and the residual.
+    operands: [Option<(Place, usize)>; 5],
     workspace: (Place, usize),
 }
 
@@ -136,7 +137,7 @@ pub(crate) struct Plan {
 }
 
 /// Memory of a run, as addresses.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Addresses {
     pub arena: u64,
     pub variables: u64,
@@ -233,7 +234,8 @@ impl Plan {
             let at = |(place, offset): (Place, usize)| memory.of(place) + offset as u64;
             // SAFETY: the operands are those of the graph's convolution, and their regions lie within memory that is as
             // large as the plan demands, as does the workspace.
-            unsafe { driver.convolve(placed.engine, placed.operands.map(at), at(placed.workspace))? }
+            let operands = placed.operands.map(|operand| operand.map_or(0, at));
+            unsafe { driver.convolve(placed.engine, operands, at(placed.workspace))? }
         }
         for launch in &self.steps[step].launches {
             words.clear();
@@ -294,20 +296,26 @@ fn check_sizes(graph: &Graph) -> Result<()> {
 }
 
 /// Plans what the driver's library can do of `work`, and leaves what remains to be launched.
-fn use_library(
-    work: &mut Work,
-    driver: &dyn Driver,
-    precision: Precision,
-) -> Result<Option<(Engine, [Operand; 3])>> {
+fn use_library(work: &mut Work, driver: &dyn Driver, precision: Precision) -> Result<Option<Planned>> {
     let Some(mut library) = work.library.take() else { return Ok(None) };
     if (library.convolution.precision, precision) == (Precision::F32, Precision::Tf32) {
         library.convolution.precision = precision;
     }
-    let Some(engine) = driver.convolution(&library.convolution)? else { return Ok(None) };
-    work.launches = library.after.into_iter().collect();
+    let (mut engine, mut after) = (driver.convolution(&library.convolution)?, None);
+    if engine.is_none() && library.convolution.epilogue != Epilogue::default() {
+        library.convolution.epilogue = Epilogue::default();
+        library.operands[3..].fill(None);
+        engine = driver.convolution(&library.convolution)?;
+        after = library.after;
+    }
+    let Some(engine) = engine else { return Ok(None) };
+    work.launches = after.into_iter().collect();
     work.scratch_bytes = engine.workspace_bytes;
     Ok(Some((engine, library.operands)))
 }
+
+/// An engine with the operands of its convolution: x, w, y, the bias and the residual.
+type Planned = (Engine, [Option<Operand>; 5]);
 
 /// The works of a graph's nodes, and the regions of its values.
 struct Places<'g> {
@@ -315,7 +323,7 @@ struct Places<'g> {
     /// The indices of nodes that are not aliases, those of the preparation first, with their works.
     works: Vec<(usize, Work)>,
     /// The engine of each work that the driver's library does, with its operands.
-    engines: Vec<Option<(Engine, [Operand; 3])>>,
+    engines: Vec<Option<Planned>>,
     /// The value that each value lies in.
     roots: Vec<ValueId>,
     regions: HashMap<ValueId, Region>,
@@ -486,7 +494,7 @@ impl<'g> Places<'g> {
         };
         let convolution = self.engines[number].map(|(engine, operands)| PlacedConvolution {
             engine,
-            operands: operands.map(at),
+            operands: operands.map(|operand| operand.map(at)),
             workspace: at(Operand::Scratch(0)),
         });
         let place = |launch: &Launch| {
@@ -512,9 +520,9 @@ impl<'g> Places<'g> {
         let report = StepReport {
             name: node.name.clone(),
             op: node.op.name(),
-            algorithm: match (convolution.is_some(), work.launches.last()) {
-                (true, _) => "library",
-                (false, launch) => launch.map_or("none", |launch| launch.kernel),
+            algorithm: match (&convolution, work.launches.last()) {
+                (Some(convolution), _) => driver.engine_name(convolution.engine),
+                (None, launch) => launch.map_or("none", |launch| launch.kernel).into(),
             },
             output: graph.shape(node.outputs[0]).to_string(),
             format: graph.value(node.outputs[0]).dtype.to_string(),

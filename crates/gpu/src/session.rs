@@ -5,6 +5,7 @@ use striate_graph::{Graph, Segment};
 use striate_tensor::{DType, Error, Result, bf16};
 
 use crate::Gpu;
+use crate::capture::Recordings;
 use crate::driver::Block;
 use crate::finite;
 use crate::plan::{Addresses, Place, Plan, Region, Variables};
@@ -13,9 +14,9 @@ use crate::plan::{Addresses, Place, Plan, Region, Variables};
 pub(crate) struct GpuSession {
     gpu: Gpu,
     places: Variables,
+    programs: Vec<Loaded>,
     /// Memory, once there is a program.
     memory: Option<Memory>,
-    programs: Vec<Loaded>,
 }
 
 /// What programs share.
@@ -26,6 +27,8 @@ struct Memory {
 
 /// A plan with its constants.
 struct Loaded {
+    /// Freed before the memory that they use.
+    recordings: Recordings,
     plan: Plan,
     constants: Block,
     /// The outputs after the last run.
@@ -126,7 +129,8 @@ impl Session for GpuSession {
         let (plan, constants) = self.gpu.load(&graph, &self.places, more)?;
         self.allocate(&plan)?;
         let outputs = plan.outputs.iter().map(|region| vec![0.0; region.bytes / size_of::<f32>()]).collect();
-        self.programs.push(Loaded { plan, constants, outputs });
+        let recordings = Recordings::new(&self.gpu.driver);
+        self.programs.push(Loaded { recordings, plan, constants, outputs });
         Ok(self.programs.len() - 1)
     }
 
@@ -165,7 +169,11 @@ impl Session for GpuSession {
 
     fn run(&mut self, program: usize, segment: Segment, profile: Option<Profile>) -> Result<()> {
         let memory = self.addresses(program);
-        self.programs[program].plan.run(segment, &*self.gpu.driver, memory, profile)?;
+        let Loaded { recordings, plan, .. } = &self.programs[program];
+        match profile {
+            None => recordings.run(plan, segment, memory)?,
+            profile => plan.run(segment, &*self.gpu.driver, memory, profile)?,
+        }
         match segment {
             Segment::Accumulate => self.fetch_outputs(program),
             Segment::Prepare | Segment::Update => Ok(()),
@@ -191,7 +199,8 @@ impl Session for GpuSession {
     }
 
     fn report(&self, program: usize, seconds: Option<&[f64]>) -> PlanReport {
-        self.programs[program].plan.report(seconds)
+        let Loaded { recordings, plan, .. } = &self.programs[program];
+        recordings.report(plan, seconds)
     }
 
     fn allocated_bytes(&self) -> usize {

@@ -4,10 +4,11 @@ use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::thread::ThreadId;
 
 use libloading::Library;
-use striate_gpu::{COMMON, Convolution, Driver, Engine, FILES, Function};
+use striate_gpu::{COMMON, Convolution, Driver, Engine, Epilogue, FILES, Function, Recording};
 use striate_tensor::{Error, Result};
 
 /// A kernel: arguments, number of the block, number of blocks.
@@ -23,6 +24,21 @@ pub struct Emulator {
     memory: Option<usize>,
     /// The convolutions that were planned with it.
     engines: Mutex<Vec<Convolution>>,
+    recorder: Mutex<Recorder>,
+}
+
+/// What threads record, and what they have recorded.
+#[derive(Default)]
+struct Recorder {
+    threads: HashMap<ThreadId, Vec<Launched>>,
+    recordings: Vec<Vec<Launched>>,
+}
+
+/// Something launched.
+#[derive(Clone)]
+enum Launched {
+    Kernel(Function, usize, Vec<u64>),
+    Convolution(Engine, [u64; 5], u64),
 }
 
 /// Bytes that the library of convolutions demands.
@@ -76,6 +92,7 @@ impl Emulator {
             has_library: false,
             memory: None,
             engines: Mutex::default(),
+            recorder: Mutex::default(),
         })
     }
 }
@@ -84,6 +101,19 @@ impl Emulator {
     /// An emulator that claims to have `bytes` of memory; `None` without a C++ compiler.
     pub fn with_memory(bytes: usize) -> Option<Arc<Emulator>> {
         Some(Arc::new(Emulator { memory: Some(bytes), ..Emulator::compile(&[])? }))
+    }
+}
+
+impl Emulator {
+    fn recorder(&self) -> MutexGuard<'_, Recorder> {
+        self.recorder.lock().expect("no test panics with the lock")
+    }
+
+    /// Records a command if this thread records.
+    fn records(&self, command: impl FnOnce() -> Launched) -> bool {
+        let mut recorder = self.recorder();
+        let commands = recorder.threads.get_mut(&std::thread::current().id());
+        commands.map(|commands| commands.push(command())).is_some()
     }
 }
 
@@ -144,6 +174,9 @@ impl Driver for Emulator {
     }
 
     unsafe fn launch(&self, function: Function, blocks: usize, words: &[u64]) -> Result<()> {
+        if self.records(|| Launched::Kernel(function, blocks, words.to_vec())) {
+            return Ok(());
+        }
         let kernel = self.kernels.lock().expect("no test panics with the lock").1[function.0];
         let run = |range: std::ops::Range<usize>| {
             for block in range {
@@ -163,7 +196,9 @@ impl Driver for Emulator {
     }
 
     fn convolution(&self, convolution: &Convolution) -> Result<Option<Engine>> {
-        if !self.has_library {
+        // The library lacks engines for some epilogues.
+        let lacks = convolution.epilogue != Epilogue::default() && convolution.channels[1] % 2 == 1;
+        if !self.has_library || lacks {
             return Ok(None);
         }
         let mut engines = self.engines.lock().expect("no test panics with the lock");
@@ -171,7 +206,14 @@ impl Driver for Emulator {
         Ok(Some(Engine { number: engines.len() - 1, workspace_bytes: WORKSPACE }))
     }
 
-    unsafe fn convolve(&self, engine: Engine, operands: [u64; 3], workspace: u64) -> Result<()> {
+    fn engine_name(&self, _: Engine) -> String {
+        "library".into()
+    }
+
+    unsafe fn convolve(&self, engine: Engine, operands: [u64; 5], workspace: u64) -> Result<()> {
+        if self.records(|| Launched::Convolution(engine, operands, workspace)) {
+            return Ok(());
+        }
         let convolution = self.engines.lock().expect("no test panics with the lock")[engine.number];
         // What a library leaves in its workspace must not matter.
         // SAFETY: guaranteed by the caller.
@@ -179,6 +221,39 @@ impl Driver for Emulator {
         let (kernel, blocks, words) = convolution.own_kernel(operands);
         // SAFETY: guaranteed by the caller.
         unsafe { self.launch(self.function(kernel)?, blocks, &words) }
+    }
+
+    fn begin_recording(&self) -> Result<()> {
+        self.recorder().threads.insert(std::thread::current().id(), Vec::new());
+        Ok(())
+    }
+
+    fn end_recording(&self) -> Result<Recording> {
+        let mut recorder = self.recorder();
+        let commands = recorder.threads.remove(&std::thread::current().id());
+        recorder.recordings.push(commands.expect("the thread records"));
+        Ok(Recording(recorder.recordings.len() - 1))
+    }
+
+    unsafe fn replay(&self, recording: Recording) -> Result<()> {
+        let commands = self.recorder().recordings[recording.0].clone();
+        assert!(!commands.is_empty(), "the recording was forgotten");
+        for command in commands {
+            // SAFETY: guaranteed by the caller.
+            unsafe {
+                match command {
+                    Launched::Kernel(function, blocks, words) => self.launch(function, blocks, &words)?,
+                    Launched::Convolution(engine, operands, workspace) => {
+                        self.convolve(engine, operands, workspace)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    unsafe fn forget(&self, recording: Recording) {
+        self.recorder().recordings[recording.0].clear();
     }
 
     fn wait(&self) -> Result<()> {

@@ -142,12 +142,12 @@ fn every_forced_convolution_gives_the_same_results() {
                 }
             }
             let plan = striate_engine::Device::plan(&cpu(1), raw.clone()).unwrap();
-            let steps = plan.steps.iter().map(|step| step.algorithm);
+            let steps = plan.steps.iter().map(|step| step.algorithm.clone());
             ran.lock().unwrap().extend(steps.filter(|algorithm| *algorithm == name));
         }
     });
     let ran = ran.into_inner().unwrap();
-    let idle: Vec<&str> = f32_convolutions().filter(|name| !ran.contains(name)).collect();
+    let idle: Vec<&str> = f32_convolutions().filter(|name| !ran.contains(*name)).collect();
     assert!(idle.is_empty(), "{idle:?} did not run");
 }
 

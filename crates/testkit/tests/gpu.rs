@@ -8,10 +8,11 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Instant;
 
+use striate_engine::passes::{self, Disabled, FUSION, run_neutral};
 use striate_engine::{Cpu, Device, Inference, Isa, Precision, Training, Variables};
 use striate_gpu::cuda::cudnn::{self, Target};
 use striate_gpu::cuda::{self, Library};
-use striate_gpu::{Convolution, Direction, FILES, Gpu, Order};
+use striate_gpu::{Convolution, Direction, Epilogue, FILES, Gpu, Order};
 use striate_graph::{Network, Op, Optimizer, Role, TrainingSpec};
 use striate_tensor::Shape;
 use striate_tensor::random::{Random, Stream};
@@ -86,6 +87,40 @@ fn cudnn_plans_the_convolutions_of_every_network() {
         println!("cuDNN {version} plans {planned} of {} convolutions in {precision}", all.len());
         own.iter().for_each(|convolution| println!("own kernel: {convolution:?}"));
         assert!(own.is_empty(), "cuDNN has no engine for {} convolutions in {precision}", own.len());
+    }
+}
+
+/// The convolutions of a network in inference, with what follows them.
+fn fused_convolutions(network: &Network, batch: usize) -> Vec<Convolution> {
+    let mut graph = network.graph(batch).unwrap();
+    run_neutral(&mut graph, &Disabled::none());
+    passes::run(FUSION, &mut graph, &Disabled::none());
+    let all = graph.nodes.iter().filter_map(|node| {
+        let Op::Conv(conv) = &node.op else { return None };
+        let (x, y) = (graph.shape(node.inputs[0]), graph.shape(node.outputs[0]));
+        let epilogue = Epilogue { bias: conv.bias, residual: conv.residual, activation: conv.activation };
+        Some(Convolution { epilogue, ..Convolution::new(Direction::Forward, conv, x, y) })
+    });
+    all.filter(|convolution| convolution.epilogue != Epilogue::default()).collect()
+}
+
+/// cuDNN plans convolutions with bias, addition and activation as one kernel, which needs NVIDIA's driver, though no
+/// GPU.
+#[test]
+fn cudnn_plans_fused_convolutions() {
+    if cudnn::version().is_err() || Library::Driver.open().is_none() {
+        return skipped("cudnn_plans_fused_convolutions", "cuDNN and NVIDIA's driver");
+    }
+    let target = Target::described(H100).unwrap();
+    for name in ["resnet50", "alexnet"] {
+        let network = (striate_models::find(name).unwrap().build)().unwrap();
+        let all: HashSet<Convolution> = fused_convolutions(&network, 16).into_iter().collect();
+        for precision in [Precision::Tf32, Precision::Bf16] {
+            let fused = all.iter().map(|convolution| with_precision(convolution, precision));
+            let planned = fused.filter(|convolution| target.plan(convolution).is_some()).count();
+            println!("cuDNN plans {planned} of {} fused convolutions of {name} in {precision}", all.len());
+            assert!(planned > 0, "cuDNN has no engine for any of the fused convolutions of {name}");
+        }
     }
 }
 
@@ -262,9 +297,13 @@ fn batch_that_does_not_fit_is_refused_before_the_first_step() {
 /// With activations in `bf16`, each number has 8 significant bits.
 #[test]
 fn bf16_stays_close_to_f32() {
-    let Some([own, library]) = Emulator::get() else { return };
-    for (emulator, name) in [(own, "lenet5"), (library, "resnet20")] {
-        let gpu = Gpu::new(emulator).with_precision(Precision::Bf16);
+    let gpus = match (std::env::var_os("STRIATE_GPU"), Emulator::get()) {
+        (Some(_), _) => gpus("bf16_stays_close_to_f32"),
+        (None, Some(emulators)) => emulators.map(|emulator| Gpu::new(emulator)).to_vec(),
+        (None, None) => return missing_data("bf16_stays_close_to_f32", "no C++ compiler"),
+    };
+    for (gpu, name) in gpus.iter().cycle().zip(["lenet5", "resnet20"]) {
+        let gpu = gpu.clone().with_precision(Precision::Bf16);
         let network = reduced(name);
         let (shape, images, labels) = batch(&network);
         let (cpu, gpu): (Arc<dyn Device>, Arc<dyn Device>) = (Cpu::new(2).unwrap().into(), gpu.into());

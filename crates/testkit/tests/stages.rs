@@ -286,7 +286,10 @@ fn signals_use_the_kernels_for_maps() {
             let training = training_graph(&networks::training_form(network, 2), &spec).unwrap();
             [Inference::plan(network, &network.input_shape(2), &cpu).unwrap(), cpu.plan(training).unwrap()]
                 .map(|plan| {
-                    (plan.steps.iter().map(|step| step.algorithm).collect::<Vec<_>>(), plan.peak_bytes)
+                    (
+                        plan.steps.iter().map(|step| step.algorithm.clone()).collect::<Vec<_>>(),
+                        plan.peak_bytes,
+                    )
                 })
         };
         let (of_signal, of_map) = (plans(&signal), plans(&map));

@@ -28,6 +28,8 @@ pub struct Progress {
     pub loss: f64,
     /// Images trained on per second, in this call.
     pub images_per_second: f64,
+    /// The share of the time in which training waited for images, in this call.
+    pub waiting: f64,
 }
 
 /// Observes a training run.
@@ -62,6 +64,8 @@ pub struct Outcome {
     pub seconds: f64,
     /// Images trained on per second, with loading and without validation.
     pub images_per_second: f64,
+    /// The share of that time in which training waited for images.
+    pub waiting: f64,
     /// Mean loss over the images of the last epoch so far; `None` if nothing was trained on.
     pub train_loss: Option<f64>,
     /// Figures on images that were not trained on; `None` before the end, or if there are no such images.

@@ -1,8 +1,9 @@
-//! The folder of a run: `recipe.toml`, `network.toml`, `metrics.csv`, models, checkpoints, and the lock that
-//! excludes other processes.
+//! The folder of a run: `recipe.toml`, `network.toml`, `plan.txt`, `metrics.csv`, models, checkpoints, and the lock
+//! that excludes other processes.
 
 use std::path::{Path, PathBuf};
 
+use striate_engine::PlanReport;
 use striate_graph::Network;
 use striate_tensor::csv::{self, Cell};
 use striate_tensor::file::{
@@ -16,12 +17,15 @@ use crate::Recipe;
 const LARGEST_NETWORK: u64 = 4 << 20;
 /// Largest size of `metrics.csv`, in bytes: a line for each of a million epochs.
 const LARGEST_METRICS: u64 = 128 << 20;
+/// Largest size of `plan.txt`, in bytes; a longer one starts anew.
+const LARGEST_PLAN: u64 = 16 << 20;
 /// Longest stem of a run's name, in bytes.
 const LONGEST_STEM: usize = 64;
 
 pub(crate) const RECIPE: &str = "recipe.toml";
 const NETWORK: &str = "network.toml";
 const METRICS: &str = "metrics.csv";
+const PLAN: &str = "plan.txt";
 const UNREADABLE: &str = "unreadable.txt";
 const LAST: &str = "last.safetensors";
 const BEST: &str = "best.safetensors";
@@ -134,6 +138,18 @@ impl RunFolder {
         let one_line = |line: String| line.replace(char::is_control, " ") + "\n";
         let text: String = images.iter().map(line).map(one_line).collect();
         write_atomically(&self.path.join(UNREADABLE), text.as_bytes())
+    }
+
+    /// Adds to `plan.txt` what computes the run from `step` on, unless it did before: the device with the versions of
+    /// its libraries, and the implementation of each step.
+    pub fn add_plan(&self, step: u64, arithmetic: &str, plan: &PlanReport) -> Result<()> {
+        let path = self.path.join(PLAN);
+        let before = read_text_limited(&path, LARGEST_PLAN).unwrap_or_default();
+        let section = format!("device: {arithmetic}\n{}", plan.table(true, None));
+        if before.trim_end().ends_with(section.trim_end()) {
+            return Ok(());
+        }
+        write_atomically(&path, format!("{before}from step {step}\n{}\n\n", section.trim_end()).as_bytes())
     }
 
     pub fn write_recipe(&self, recipe: &Recipe) -> Result<()> {

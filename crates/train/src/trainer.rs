@@ -2,9 +2,9 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use striate_data::{Dataset, Loader, Order, Sampling};
+use striate_data::{Batch, Dataset, Loader, Order, Sampling};
 use striate_engine::{Clock, Device, PlanReport, Training};
 use striate_formats::{Checkpoints, Position, Weights, fit, weights_sha256};
 use striate_graph::Network;
@@ -203,12 +203,16 @@ impl Trainer {
         let mut saved = Instant::now();
         let mut stopped = false;
         if self.position.step < end {
+            self.record_plan()?;
             let mut loader = self.loader();
             while self.position.step < end && !stopped {
                 let lap = Instant::now();
-                let (loss, images) = self.step(&mut loader)?;
+                let batch = loader.next_batch()?;
+                let waited = lap.elapsed();
+                let loss = self.step(&batch)?;
                 losses.push(loss);
-                meter.add(images, lap);
+                meter.add(batch.labels.len(), lap.elapsed(), waited);
+                loader.recycle(batch);
                 observer.step(&self.progress(&meter));
                 if self.position.batch == self.batches.count() {
                     self.end_epoch(&meter, limits, observer)?;
@@ -225,6 +229,13 @@ impl Trainer {
         }
         let measures = limits.steps.is_none() && !stopped;
         self.finish(start, &meter, losses, measures)
+    }
+
+    /// Records what computes the run from here on in its folder.
+    fn record_plan(&mut self) -> Result<()> {
+        let [c, h, w] = self.parts.train.shape();
+        let plan = self.training.report(&Shape::from([self.batches.len(0), c, h, w]), None)?;
+        self.folder()?.add_plan(self.position.step, &self.device.arithmetic(), &plan)
     }
 
     fn loader(&self) -> Loader {
@@ -244,9 +255,8 @@ impl Trainer {
         f64::from(self.settings.recipe.optim.lr) * self.settings.recipe.schedule.share(step, self.steps())
     }
 
-    /// One step; returns the loss and the number of images.
-    fn step(&mut self, loader: &mut Loader) -> Result<(f32, usize)> {
-        let batch = loader.next_batch()?;
+    /// One step; returns the loss.
+    fn step(&mut self, batch: &Batch) -> Result<f32> {
         let (step, count) = (self.position.step, batch.labels.len());
         let [c, h, w] = self.parts.train.shape();
         let shape = Shape::from([count, c, h, w]);
@@ -259,12 +269,11 @@ impl Trainer {
         }
         let rate = self.rate(step);
         self.training.update(&shape, rate as f32, None)?;
-        loader.recycle(batch);
         self.position.step += 1;
         self.position.batch += 1;
         self.sums.epoch_loss += f64::from(loss) * count as f64;
         self.sums.epoch_images += count as u64;
-        Ok((loss, count))
+        Ok(loss)
     }
 
     /// The error that step number `step` produces non-finite values, first in `culprit`.
@@ -284,6 +293,7 @@ impl Trainer {
             steps: self.steps(),
             loss: self.sums.mean_loss().expect("a step precedes every report"),
             images_per_second: meter.rate(),
+            waiting: meter.waiting(),
         }
     }
 
@@ -334,6 +344,7 @@ impl Trainer {
             finished,
             seconds: start.elapsed().as_secs_f64(),
             images_per_second: meter.rate(),
+            waiting: meter.waiting(),
             train_loss: self.sums.mean_loss(),
             tally,
             part,
@@ -355,12 +366,19 @@ fn is_better(loss: f64, best: Option<f64>) -> bool {
 struct Meter {
     images: usize,
     seconds: f64,
+    /// Those of them in which training waited for images.
+    waited: f64,
 }
 
 impl Meter {
-    fn add(&mut self, images: usize, since: Instant) {
+    fn add(&mut self, images: usize, time: Duration, waited: Duration) {
         self.images += images;
-        self.seconds += since.elapsed().as_secs_f64();
+        self.seconds += time.as_secs_f64();
+        self.waited += waited.as_secs_f64();
+    }
+
+    fn waiting(&self) -> f64 {
+        if self.seconds > 0.0 { self.waited / self.seconds } else { 0.0 }
     }
 
     fn rate(&self) -> f64 {

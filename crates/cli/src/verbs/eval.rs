@@ -10,7 +10,7 @@ use striate_train::{evaluate, trained_loss};
 use striate_vision::Preprocessing;
 
 use crate::arguments::Eval;
-use crate::device::Chosen;
+use crate::device::{Chosen, Macs};
 use crate::effect::{Input, refuse_without_image_files};
 use crate::output::{errors, survey_lines, table};
 use crate::progress::job_bar;
@@ -33,7 +33,7 @@ pub fn run(args: Eval) -> Result<()> {
     let (model, mut notes) = open_model(&args.model, &options)?;
     let loss = trained_loss(&model);
     let trained_on = model.data.as_ref().map(|data| data.spec.clone());
-    let classifier = Classifier::with_source(model, again, Chosen::open(&args.compute)?.device());
+    let classifier = Classifier::with_source(model, again, Chosen::open(&args.compute, Macs::Many)?.device());
     let classifier = classifier.map_err(|e| e.at(printable_path(&args.model)))?;
     let head = classifier.head().map_err(|e| e.at(printable_path(&args.model)))?;
     notes.extend(head.note().map(str::to_owned));

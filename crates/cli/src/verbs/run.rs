@@ -11,7 +11,7 @@ use striate_tensor::text::printable_path;
 use striate_tensor::{DType, Error, Shape, npy};
 
 use crate::arguments::Run;
-use crate::device::Chosen;
+use crate::device::{Chosen, Macs};
 use crate::effect::{self, Flag, Input, note_unused_seed};
 use crate::outputs::{Output, check, write_file};
 use crate::{json, weights};
@@ -23,8 +23,9 @@ pub fn run(args: Run) -> Result<()> {
     // The shape of the array also fixes what an ONNX graph leaves open, so that its errors come first.
     let array = npy::read(&args.input)?;
     let options = args.options(array.shape.iter().skip(1).copied().collect());
-    let device = Chosen::open(&args.compute)?.device();
     let resolved = weights::resolve(&args.model, &options)?;
+    let macs = Macs::of(&resolved.network, array.shape.first().map_or(0, |count| *count as u64));
+    let device = Chosen::open(&args.compute, macs)?.device();
     let input = match array.dtype {
         DType::U8 if resolved.facts.integers.is_some() => {
             array.bytes.iter().copied().map(f32::from).collect()

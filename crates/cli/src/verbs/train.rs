@@ -16,7 +16,7 @@ use striate_tensor::Error;
 use striate_train::{Limits, Origin, RUNS, Recipe, RunPath, Settings, Trainer, load_data};
 
 use crate::arguments::Train;
-use crate::device::Chosen;
+use crate::device::{Chosen, Macs};
 use crate::effect::{Input, refuse_without_image_files};
 use crate::output::argument;
 use crate::outputs::refuse_in_data;
@@ -29,7 +29,7 @@ pub fn run(args: Train) -> Result<()> {
     if args.any_isa && args.resume.is_none() {
         return Err(Error::input("--any-isa applies only with --resume; omit it").into());
     }
-    let chosen = Chosen::open(&args.compute)?;
+    let chosen = Chosen::open(&args.compute, Macs::Many)?;
     let limits = Limits { steps: args.steps, any_isa: args.any_isa };
     catch_file_size_limit()?;
     let mut watcher = Watcher::new(Signals::install()?);

@@ -8,7 +8,7 @@ use striate_tensor::Error;
 use striate_tensor::text::printable_path;
 
 use crate::arguments::Verify;
-use crate::device::{Chosen, require_f32};
+use crate::device::{Chosen, Macs, require_f32};
 use crate::json;
 
 /// Largest difference of outputs accepted: other instruction sets sum in another order.
@@ -18,7 +18,8 @@ pub fn run(args: Verify) -> Result<()> {
     refuse_builtin(&args.model)?;
     require_f32(&args.compute)?;
     let (model, integrity) = ModelFile::load_checked(&args.model)?;
-    let classifier = Classifier::new(model, Chosen::open(&args.compute)?.device());
+    let macs = Macs::of(&model.network, 1);
+    let classifier = Classifier::new(model, Chosen::open(&args.compute, macs)?.device());
     let classifier = classifier.map_err(|e| e.at(printable_path(&args.model)))?;
     let place = printable_path(&args.model);
     let difference = classifier.golden_difference().map_err(|e| e.at(&place))?;

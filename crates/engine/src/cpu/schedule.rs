@@ -134,7 +134,7 @@ impl Bound {
         let output = self.node.outputs[0];
         let report = StepReport {
             op: self.op,
-            algorithm: self.algorithm,
+            algorithm: self.algorithm.into(),
             output: graph.shape(output).to_string(),
             format: places.laid_out.layouts[output.0].of(graph.value(output).dtype).to_string(),
             once: self.node.segment == Segment::Prepare,

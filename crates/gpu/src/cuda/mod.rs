@@ -7,6 +7,7 @@ mod libraries;
 pub use compiler::{compile, version as compiler_version};
 pub use libraries::{FOLDERS, Library, folders};
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::ffi::{CString, c_int, c_void};
 use std::sync::{Mutex, PoisonError};
@@ -17,7 +18,7 @@ use striate_tensor::{Error, Result};
 
 use self::cudnn::{Plan, Target};
 use crate::convolution::{Convolution, Engine};
-use crate::driver::{Driver, FILES, Function, THREADS};
+use crate::driver::{Driver, Function, Recording, THREADS, file_of};
 
 /// The error about a library that is missing.
 pub(crate) fn missing(library: Library) -> Error {
@@ -105,6 +106,7 @@ pub struct Cuda {
     kernels: Mutex<Kernels>,
     /// cuDNN, if it is there.
     cudnn: Option<Cudnn>,
+    recordings: Mutex<Vec<Option<Recorded>>>,
 }
 
 /// cuDNN with the convolutions that it has planned.
@@ -128,6 +130,10 @@ struct Kernels {
     handles: Vec<Handle>,
 }
 
+/// A graph of launches that the driver has prepared.
+#[derive(Clone, Copy)]
+struct Recorded(sys::CUgraphExec);
+
 #[derive(Clone, Copy)]
 struct Context(sys::CUcontext);
 #[derive(Clone, Copy)]
@@ -139,6 +145,8 @@ struct Handle(sys::CUfunction);
 unsafe impl Send for Context {}
 // SAFETY: as above.
 unsafe impl Sync for Context {}
+// SAFETY: the driver allows the use of graphs from any thread, one at a time, which a lock ensures.
+unsafe impl Send for Recorded {}
 // SAFETY: the driver allows the use of modules from any thread.
 unsafe impl Send for Module {}
 // SAFETY: the driver allows the use of functions from any thread.
@@ -166,8 +174,15 @@ impl Cuda {
         // Without cuDNN, or with one that does not support this GPU, own kernels compute convolutions.
         let cudnn = cudnn::version().ok().zip(Target::current().ok());
         let cudnn = cudnn.map(|(version, target)| Cudnn { version, target, planned: Mutex::default() });
-        let (context, kernels) = (Context(context), Mutex::default());
-        Ok(Cuda { properties, driver_version, compiler_version, context, kernels, cudnn })
+        Ok(Cuda {
+            properties,
+            driver_version,
+            compiler_version,
+            context: Context(context),
+            kernels: Mutex::default(),
+            cudnn,
+            recordings: Mutex::default(),
+        })
     }
 
     /// Makes the calling thread use this GPU.
@@ -178,9 +193,7 @@ impl Cuda {
 
     /// Compiles and loads the file that contains the kernel `name`.
     fn load(&self, kernels: &mut Kernels, name: &str) -> Result<Module> {
-        let definition = format!("KERNEL({name})");
-        let file = FILES.iter().find(|(_, text)| text.contains(&definition));
-        let (file, text) = file.ok_or_else(|| Error::failed(format!("unknown kernel {name}")))?;
+        let (file, text) = file_of(name).ok_or_else(|| Error::failed(format!("unknown kernel {name}")))?;
         if let Some(module) = kernels.modules.get(file) {
             return Ok(*module);
         }
@@ -190,6 +203,16 @@ impl Cuda {
         kernels.modules.insert(file, Module(module));
         Ok(Module(module))
     }
+}
+
+thread_local! {
+    /// The stream on which this thread records, or the default stream, on which everything runs.
+    static STREAM: Cell<sys::CUstream> = const { Cell::new(std::ptr::null_mut()) };
+}
+
+/// The stream for what this thread launches.
+fn stream() -> sys::CUstream {
+    STREAM.get()
 }
 
 impl Driver for Cuda {
@@ -273,7 +296,7 @@ impl Driver for Cuda {
         let mut arguments = [words.as_ptr().cast::<c_void>().cast_mut()];
         let (grid, block) = ((blocks as u32, 1, 1), (THREADS as u32, 1, 1));
         // SAFETY: guaranteed by the caller; the only parameter is the struct that the words fill.
-        unsafe { result::launch_kernel(handle.0, grid, block, 0, std::ptr::null_mut(), &mut arguments) }
+        unsafe { result::launch_kernel(handle.0, grid, block, 0, stream(), &mut arguments) }
             .map_err(failed("a kernel"))
     }
 
@@ -292,12 +315,70 @@ impl Driver for Cuda {
         Ok(engine)
     }
 
-    unsafe fn convolve(&self, engine: Engine, operands: [u64; 3], workspace: u64) -> Result<()> {
+    fn engine_name(&self, engine: Engine) -> String {
+        let index = self.cudnn.as_ref().map(|cudnn| {
+            cudnn.planned.lock().unwrap_or_else(PoisonError::into_inner).plans[engine.number].engine
+        });
+        format!("cudnn engine {}", index.unwrap_or_default())
+    }
+
+    unsafe fn convolve(&self, engine: Engine, operands: [u64; 5], workspace: u64) -> Result<()> {
         let cudnn = self.cudnn.as_ref().ok_or_else(|| missing(Library::Cudnn))?;
         self.enter()?;
         let planned = cudnn.planned.lock().unwrap_or_else(PoisonError::into_inner);
         // SAFETY: guaranteed by the caller.
-        unsafe { cudnn.target.run(&planned.plans[engine.number], operands, workspace) }
+        unsafe { cudnn.target.run(&planned.plans[engine.number], stream(), operands, workspace) }
+    }
+
+    fn begin_recording(&self) -> Result<()> {
+        self.enter()?;
+        let fail = failed("a recording");
+        let stream = result::stream::create(result::stream::StreamKind::NonBlocking).map_err(&fail)?;
+        // Libraries may query the driver meanwhile.
+        let mode = sys::CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_RELAXED;
+        // SAFETY: the stream was just created.
+        let begun = unsafe { result::stream::begin_capture(stream, mode) };
+        if let Err(error) = begun {
+            // SAFETY: nothing else knows it.
+            let _ = unsafe { result::stream::destroy(stream) };
+            return Err(fail(error));
+        }
+        STREAM.set(stream);
+        Ok(())
+    }
+
+    fn end_recording(&self) -> Result<Recording> {
+        let (stream, fail) = (STREAM.replace(std::ptr::null_mut()), failed("a recording"));
+        // SAFETY: the stream exists and records; its graph is used only here.
+        unsafe {
+            let graph = result::stream::end_capture(stream);
+            let _ = result::stream::destroy(stream);
+            let graph = graph.map_err(&fail)?;
+            let prepared = result::graph::instantiate(graph, sys::CUgraphInstantiate_flags(0));
+            let _ = result::graph::destroy(graph);
+            let prepared = Recorded(prepared.map_err(&fail)?);
+            let mut recordings = self.recordings.lock().unwrap_or_else(PoisonError::into_inner);
+            recordings.push(Some(prepared));
+            Ok(Recording(recordings.len() - 1))
+        }
+    }
+
+    unsafe fn replay(&self, recording: Recording) -> Result<()> {
+        self.enter()?;
+        let recordings = self.recordings.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(Recorded(graph)) = recordings[recording.0] else {
+            return Err(Error::failed("a recording was deleted"));
+        };
+        // SAFETY: guaranteed by the caller.
+        unsafe { result::graph::launch(graph, std::ptr::null_mut()) }.map_err(failed("a recording"))
+    }
+
+    unsafe fn forget(&self, recording: Recording) {
+        let mut recordings = self.recordings.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(Recorded(graph)) = recordings[recording.0].take() {
+            // SAFETY: guaranteed by the caller.
+            let _ = unsafe { result::graph::exec_destroy(graph) };
+        }
     }
 
     fn wait(&self) -> Result<()> {

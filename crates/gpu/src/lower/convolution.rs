@@ -5,7 +5,7 @@ use striate_graph::ops::{Activation, Conv, LocallyConnected};
 use striate_tensor::{DType, Shape};
 
 use super::{Operation, activation};
-use crate::convolution::{Convolution, Direction};
+use crate::convolution::{Convolution, Direction, Epilogue};
 use crate::launch::{Launch, Library, Operand, Work};
 use crate::order::{Maps, Order, width};
 
@@ -20,8 +20,9 @@ pub(super) fn forward(node: Operation, conv: &Conv) -> Work {
     let own = Launch::convolution(&convolution, 1).int(activation(conv.activation));
     let own = own.inputs([0, 1]).maybe(bias).maybe(residual).outputs([0]);
     let epilogue = Launch::epilogue(node.output_maps(0), conv.activation, bias, residual);
-    let operands = [Operand::Input(0), Operand::Input(1), Operand::Output(0)];
-    Work { library: library(node, convolution, operands, epilogue), ..own.into() }
+    let operands =
+        [Some(Operand::Input(0)), Some(Operand::Input(1)), Some(Operand::Output(0)), bias, residual];
+    Work { library: library(node, convolution, conv.activation, operands, epilogue), ..own.into() }
 }
 
 /// Operands: dy, weight, the optional residual; output: dx.
@@ -35,23 +36,25 @@ pub(super) fn data_gradient(node: Operation, conv: &Conv) -> Work {
         let launch = Launch::wide("add", count, width(count)).int(count).outputs([0]);
         launch.at(residual).outputs([0])
     });
-    let operands = [Operand::Output(0), Operand::Input(1), Operand::Input(0)];
-    Work { library: library(node, convolution, operands, add), ..own.into() }
+    let operands =
+        [Some(Operand::Output(0)), Some(Operand::Input(1)), Some(Operand::Input(0)), None, residual];
+    Work { library: library(node, convolution, Activation::None, operands, add), ..own.into() }
 }
 
 /// Operands: x, dy; output: dw.
 pub(super) fn weight_gradient(node: Operation, conv: &Conv) -> Work {
     let convolution = node.convolution(Direction::WeightGradient, conv, node.input(0), node.input(1));
     let own = Launch::convolution(&convolution, 1).inputs([0, 1]).outputs([0]);
-    let operands = [Operand::Input(0), Operand::Output(0), Operand::Input(1)];
-    Work { library: library(node, convolution, operands, None), ..own.into() }
+    let operands = [Some(Operand::Input(0)), Some(Operand::Output(0)), Some(Operand::Input(1)), None, None];
+    Work { library: library(node, convolution, Activation::None, operands, None), ..own.into() }
 }
 
 /// What a library can do, whose operands must all have the same type.
 pub(super) fn library(
     node: Operation,
     convolution: Convolution,
-    operands: [Operand; 3],
+    activation: Activation,
+    operands: [Option<Operand>; 5],
     after: Option<Launch>,
 ) -> Option<Box<Library>> {
     let ids = [node.node.inputs[0], node.node.inputs[1], node.node.outputs[0]];
@@ -60,7 +63,9 @@ pub(super) fn library(
         [DType::BF16, DType::BF16, DType::BF16] => Precision::Bf16,
         _ => return None,
     };
-    let convolution = Convolution { precision, ..convolution };
+    let [.., bias, residual] = operands.map(|operand| operand.is_some());
+    let convolution =
+        Convolution { precision, epilogue: Epilogue { bias, residual, activation }, ..convolution };
     Some(Box::new(Library { convolution, operands, after }))
 }
 

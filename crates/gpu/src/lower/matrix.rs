@@ -35,9 +35,9 @@ pub(super) fn linear(node: Operation, linear: &Linear) -> Work {
     let launch = Launch::each("matmul", n * outputs).product(&product).int(activation(linear.activation));
     let own = launch.inputs([0, 1]).maybe(bias).outputs([0]);
     let convolution = Convolution::linear(Direction::Forward, n, [inputs, outputs]);
-    let operands = [Operand::Input(0), Operand::Input(1), Operand::Output(0)];
+    let operands = [Some(Operand::Input(0)), Some(Operand::Input(1)), Some(Operand::Output(0)), bias, None];
     let epilogue = Launch::epilogue(node.output_maps(0), linear.activation, bias, None);
-    Work { library: library(node, convolution, operands, epilogue), ..own.into() }
+    Work { library: library(node, convolution, linear.activation, operands, epilogue), ..own.into() }
 }
 
 /// Operands: dy, weight; output: dx.
@@ -47,8 +47,8 @@ pub(super) fn linear_data_gradient(node: Operation) -> Work {
     let launch = Launch::each("matmul", n * inputs).product(&product).int(activation(Activation::None));
     let own = launch.inputs([0, 1]).maybe(None).outputs([0]);
     let convolution = Convolution::linear(Direction::DataGradient, n, [inputs, outputs]);
-    let operands = [Operand::Output(0), Operand::Input(1), Operand::Input(0)];
-    Work { library: library(node, convolution, operands, None), ..own.into() }
+    let operands = [Some(Operand::Output(0)), Some(Operand::Input(1)), Some(Operand::Input(0)), None, None];
+    Work { library: library(node, convolution, Activation::None, operands, None), ..own.into() }
 }
 
 /// Operands: x, dy; output: dw.
@@ -58,8 +58,8 @@ pub(super) fn linear_weight_gradient(node: Operation) -> Work {
     let launch = Launch::each("matmul", outputs * inputs).product(&product).int(activation(Activation::None));
     let own = launch.inputs([1, 0]).maybe(None).outputs([0]);
     let convolution = Convolution::linear(Direction::WeightGradient, n, [inputs, outputs]);
-    let operands = [Operand::Input(0), Operand::Output(0), Operand::Input(1)];
-    Work { library: library(node, convolution, operands, None), ..own.into() }
+    let operands = [Some(Operand::Input(0)), Some(Operand::Output(0)), Some(Operand::Input(1)), None, None];
+    Work { library: library(node, convolution, Activation::None, operands, None), ..own.into() }
 }
 
 pub(super) fn matmul(node: Operation, op: &MatMul) -> Result<Work> {

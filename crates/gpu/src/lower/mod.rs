@@ -147,7 +147,7 @@ impl<'g> Operation<'g> {
 }
 
 /// The number of an activation in the kernels.
-fn activation(activation: Activation) -> usize {
+pub(crate) fn activation(activation: Activation) -> usize {
     match activation {
         Activation::None => 0,
         Activation::Relu => 1,

@@ -9,7 +9,7 @@ use striate_tensor::{Error, Shape, zeroed};
 
 use super::{SECONDS, median, rounds};
 use crate::arguments::Bench;
-use crate::device::Chosen;
+use crate::device::{Chosen, Macs};
 use crate::json;
 use crate::sample;
 use crate::weights;
@@ -55,7 +55,7 @@ fn set_up(args: &Bench, batch: usize) -> Result<(Network, Chosen, Shape, Vec<f32
     let mut random = Random::new(0, Stream::Other, 1);
     let mut input: Vec<f32> = zeroed(shape.checked_len()?).map_err(|e| e.at("the images"))?;
     input.fill_with(|| random.between(-1.0, 1.0));
-    let chosen = Chosen::open(&args.compute)?;
+    let chosen = Chosen::open(&args.compute, Macs::Many)?;
     Ok((network, chosen, shape, input))
 }
 

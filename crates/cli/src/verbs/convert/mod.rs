@@ -20,7 +20,7 @@ use striate_tensor::text::{counted, printable_path};
 use self::example::add_example;
 use self::written::Written;
 use crate::arguments::Convert;
-use crate::device::{Chosen, require_f32};
+use crate::device::{Chosen, Macs, require_f32};
 use crate::effect::Input;
 use crate::outputs::{Output, check, write_file};
 use crate::{json, weights};
@@ -97,7 +97,7 @@ fn bytes(
             let bytes = if extension == "onnx" {
                 onnx_model_bytes(&model)?
             } else {
-                let device = Chosen::open(&args.compute)?.device();
+                let device = Chosen::open(&args.compute, Macs::of(&model.network, 1))?.device();
                 let added = add_example(&mut model, device, notes);
                 added.map_err(|e| e.at(printable_path(&args.from)))?;
                 model.to_bytes()?

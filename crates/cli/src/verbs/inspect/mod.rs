@@ -14,7 +14,7 @@ use striate_tensor::Error;
 use striate_tensor::text::printable;
 
 use crate::arguments::Inspect;
-use crate::device::Chosen;
+use crate::device::{Chosen, Macs};
 use crate::effect::{self, Flag, Input, refuse_given};
 use crate::sample::MOMENTUM;
 use crate::{json, weights};
@@ -49,7 +49,7 @@ pub fn run(args: Inspect) -> Result<()> {
         return Err(Error::input("--batch 0: must be at least 1").into());
     }
     let disabled = Disabled::new(args.without.iter().map(String::as_str))?;
-    let chosen = Chosen::open(&args.compute)?.without(disabled);
+    let chosen = Chosen::open(&args.compute, Macs::Many)?.without(disabled);
     if args.text {
         network.graph(1)?;
         let text = network.to_text();

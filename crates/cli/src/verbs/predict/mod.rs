@@ -14,7 +14,7 @@ use striate_vision::{Image, draw, encode_png};
 
 use self::images::Listing;
 use crate::arguments::Predict;
-use crate::device::Chosen;
+use crate::device::{Chosen, Macs};
 use crate::effect::Input;
 use crate::output::skipped;
 use crate::outputs::{Output, check, refuse_beside_images, write_file};
@@ -37,7 +37,8 @@ pub fn run(args: Predict) -> Result<()> {
     let options = args.images.options();
     let again = read_again(&args.model, &options);
     let (model, mut notes) = open_model(&args.model, &options)?;
-    let classifier = Classifier::with_source(model, again, Chosen::open(&args.compute)?.device());
+    let macs = Macs::of(&model.network, listing.files.len() as u64);
+    let classifier = Classifier::with_source(model, again, Chosen::open(&args.compute, macs)?.device());
     let classifier = classifier.map_err(|e| e.at(printable_path(&args.model)))?;
     classifier.image_preprocessing().map_err(|e| e.at(printable_path(&args.model)))?;
     let head = classifier.head().map_err(|e| e.at(printable_path(&args.model)))?;

@@ -13,6 +13,7 @@ use crate::arguments::Train;
 use crate::json;
 use crate::output::{argument, errors};
 use crate::outputs::write_file;
+use crate::progress::waiting;
 
 /// The picture of a run's curves.
 const CURVES: &str = "curves.png";
@@ -51,6 +52,7 @@ pub fn print(outcome: &Outcome, summary: &Summary, args: &Train) -> Result<()> {
         "finished": outcome.finished,
         "seconds": outcome.seconds,
         "images_per_second": outcome.images_per_second,
+        "waiting": outcome.waiting,
         "train_loss": outcome.train_loss,
         "part": outcome.part,
         "val_loss": tally.map(Tally::loss),
@@ -70,7 +72,10 @@ pub fn print(outcome: &Outcome, summary: &Summary, args: &Train) -> Result<()> {
 fn print_text(outcome: &Outcome, spec: &str) {
     let model = argument(&outcome.model.to_string_lossy());
     let effort = match outcome.images_per_second > 0.0 {
-        true => format!(", after {:.1} s at {:.0} images/s", outcome.seconds, outcome.images_per_second),
+        true => {
+            let (seconds, rate) = (outcome.seconds, outcome.images_per_second);
+            format!(", after {seconds:.1} s at {rate:.0} images/s{}", waiting(outcome.waiting))
+        }
         false => "; no steps were left".into(),
     };
     match (&outcome.tally, outcome.part) {

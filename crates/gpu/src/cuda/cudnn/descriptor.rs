@@ -31,6 +31,15 @@ impl Attribute for i64 {
 impl Attribute for f32 {
     const TYPE: Type = Type::CUDNN_TYPE_FLOAT;
 }
+impl Attribute for f64 {
+    const TYPE: Type = Type::CUDNN_TYPE_DOUBLE;
+}
+impl Attribute for bool {
+    const TYPE: Type = Type::CUDNN_TYPE_BOOLEAN;
+}
+impl Attribute for sys::cudnnPointwiseMode_t {
+    const TYPE: Type = Type::CUDNN_TYPE_POINTWISE_MODE;
+}
 impl Attribute for sys::cudnnDataType_t {
     const TYPE: Type = Type::CUDNN_TYPE_DATA_TYPE;
 }

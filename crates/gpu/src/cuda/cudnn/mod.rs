@@ -4,19 +4,20 @@
 //! allowed for the precision. So the same version of cuDNN chooses the same engine on the same model of GPU.
 
 mod descriptor;
+mod operations;
 
 use cudarc::cudnn::sys::{
     self, cudnnBackendAttributeName_t as Name, cudnnBackendDescriptorType_t as Kind,
-    cudnnBackendHeurMode_t as Mode, cudnnBackendNumericalNote_t as Note, cudnnConvolutionMode_t,
-    cudnnDataType_t,
+    cudnnBackendHeurMode_t as Mode, cudnnBackendNumericalNote_t as Note,
 };
+use cudarc::driver::sys::CUstream;
 use striate_engine::Precision;
 use striate_tensor::{Error, Result};
 
 use self::descriptor::{Descriptor, check};
+use self::operations::{IDS, operations};
 use super::Library;
-use crate::convolution::{Convolution, Direction};
-use crate::order::Order;
+use crate::convolution::Convolution;
 
 /// The version of cuDNN, such as `9.26.0`.
 ///
@@ -101,9 +102,9 @@ impl Target {
     }
 
     fn plan_with(&self, mode: Mode, convolution: &Convolution) -> Result<Option<Plan>> {
-        let operation = operation(convolution)?;
+        let operations = operations(convolution)?;
         let graph = Descriptor::new(Kind::CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR)?
-            .descriptors(Name::CUDNN_ATTR_OPERATIONGRAPH_OPS, &[&operation])?;
+            .descriptors(Name::CUDNN_ATTR_OPERATIONGRAPH_OPS, &operations.iter().collect::<Vec<_>>())?;
         let graph = match &self.0 {
             Source::Handle(handle) => graph.set(Name::CUDNN_ATTR_OPERATIONGRAPH_HANDLE, &[*handle])?,
             Source::Properties(_) => graph,
@@ -141,7 +142,10 @@ impl Target {
         let plan = plan.and_then(Descriptor::finalize).ok()?;
         let bytes: Vec<i64> = plan.get(Name::CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE, 1).ok()?;
         let workspace_bytes = usize::try_from(bytes.first().copied()?).ok()?;
-        (workspace_bytes <= MOST_WORKSPACE).then_some(Plan { plan, workspace_bytes })
+        let engine =
+            engines(configuration).ok()?.first()?.get(Name::CUDNN_ATTR_ENGINE_GLOBAL_INDEX, 1).ok()?;
+        let engine = *engine.first()?;
+        (workspace_bytes <= MOST_WORKSPACE).then_some(Plan { plan, engine, workspace_bytes })
     }
 
     /// Runs `plan`, which is one of this target.
@@ -150,18 +154,28 @@ impl Target {
     /// If the device fails.
     ///
     /// # Safety
-    /// The operands x, w and y, or their gradients, and the workspace are valid device memory of the sizes that the
-    /// plan demands.
-    pub(super) unsafe fn run(&self, plan: &Plan, operands: [u64; 3], workspace: u64) -> Result<()> {
+    /// The operands x, w and y, or their gradients, the bias and the residual, which are 0 if there is none, and the
+    /// workspace are valid device memory of the sizes that the plan demands.
+    pub(super) unsafe fn run(
+        &self,
+        plan: &Plan,
+        stream: CUstream,
+        operands: [u64; 5],
+        workspace: u64,
+    ) -> Result<()> {
         let Source::Handle(handle) = &self.0 else {
             return Err(Error::failed("a described GPU runs nothing"));
         };
-        let pointers = operands.map(|address| address as *mut std::ffi::c_void);
+        let named = || operands.into_iter().zip(IDS).filter(|(address, _)| *address != 0);
+        let pointers: Vec<_> = named().map(|(address, _)| address as *mut std::ffi::c_void).collect();
+        let ids: Vec<i64> = named().map(|(_, id)| id).collect();
         let pack = Descriptor::new(Kind::CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR)?
-            .set(Name::CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, &IDS)?
+            .set(Name::CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, &ids)?
             .set(Name::CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, &pointers)?
             .set(Name::CUDNN_ATTR_VARIANT_PACK_WORKSPACE, &[workspace as *mut std::ffi::c_void])?
             .finalize()?;
+        // SAFETY: the handle and the stream exist.
+        check(unsafe { sys::cudnnSetStream(*handle, stream.cast()) }, "its stream")?;
         // SAFETY: guaranteed by the caller.
         check(
             unsafe { sys::cudnnBackendExecute(*handle, plan.plan.handle(), pack.handle()) },
@@ -173,12 +187,11 @@ impl Target {
 /// More scratch memory than this is never taken; another engine is.
 const MOST_WORKSPACE: usize = 1 << 30;
 
-/// The names of x, w and y in a graph.
-const IDS: [i64; 3] = [1, 2, 3];
-
 /// A convolution with the engine that computes it.
 pub struct Plan {
     plan: Descriptor,
+    /// cuDNN's number of its engine.
+    pub engine: i64,
     /// Bytes of scratch memory.
     pub workspace_bytes: usize,
 }
@@ -186,11 +199,16 @@ pub struct Plan {
 // SAFETY: as for `Target`.
 unsafe impl Send for Plan {}
 
+/// The engine of a configuration.
+fn engines(configuration: &Descriptor) -> Result<Vec<Descriptor>> {
+    let kind = Kind::CUDNN_BACKEND_ENGINE_DESCRIPTOR;
+    configuration.get_descriptors(Name::CUDNN_ATTR_ENGINECFG_ENGINE, kind)
+}
+
 /// Whether the notes of an engine say that its results are always the same, and that it multiplies numbers of at least
 /// `precision` and adds in `f32`.
 fn is_allowed(configuration: &Descriptor, precision: Precision) -> Result<bool> {
-    let kind = Kind::CUDNN_BACKEND_ENGINE_DESCRIPTOR;
-    let engines = configuration.get_descriptors(Name::CUDNN_ATTR_ENGINECFG_ENGINE, kind)?;
+    let engines = engines(configuration)?;
     let refused = [
         // Multiplies numbers of tf32 or bf16.
         Note::CUDNN_NUMERICAL_NOTE_TENSOR_CORE,
@@ -214,96 +232,3 @@ fn is_allowed(configuration: &Descriptor, precision: Precision) -> Result<bool> 
 
 /// More notes than there are.
 const MOST_NOTES: usize = 32;
-
-const F32: cudnnDataType_t = cudnnDataType_t::CUDNN_DATA_FLOAT;
-
-/// A value `[N, C, …]` in an order.
-fn tensor(id: i64, extents: &[usize], c: &Convolution) -> Result<Descriptor> {
-    let numbers = match c.precision {
-        Precision::F32 | Precision::Tf32 => F32,
-        Precision::Bf16 => cudnnDataType_t::CUDNN_DATA_BFLOAT16,
-    };
-    let mut strides = vec![1; extents.len()];
-    // From the axis with the smallest stride on.
-    let last = (2..extents.len()).rev();
-    let axes: Vec<usize> = match c.order {
-        Order::Plain => last.chain([1, 0]).collect(),
-        Order::ChannelsLast => [1].into_iter().chain(last).chain([0]).collect(),
-    };
-    for pair in axes.windows(2) {
-        strides[pair[1]] = strides[pair[0]] * extents[pair[0]];
-    }
-    Descriptor::new(Kind::CUDNN_BACKEND_TENSOR_DESCRIPTOR)?
-        .set(Name::CUDNN_ATTR_TENSOR_UNIQUE_ID, &[id])?
-        .set(Name::CUDNN_ATTR_TENSOR_DATA_TYPE, &[numbers])?
-        .set(Name::CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT, &[16i64])?
-        .sizes(Name::CUDNN_ATTR_TENSOR_DIMENSIONS, extents.iter().copied())?
-        .sizes(Name::CUDNN_ATTR_TENSOR_STRIDES, strides)?
-        .finalize()
-}
-
-/// The operation of a graph that computes `c`.
-fn operation(c: &Convolution) -> Result<Descriptor> {
-    let axes = c.axes();
-    let value = |id, channels, extents: [usize; 3]| {
-        tensor(id, &[&[c.images, channels], &extents[axes.clone()]].concat(), c)
-    };
-    let x = value(IDS[0], c.channels[0], c.input)?;
-    let weights = [&[c.channels[1], c.channels[0] / c.groups], &c.kernel[axes.clone()]].concat();
-    let w = tensor(IDS[1], &weights, c)?;
-    let y = value(IDS[2], c.channels[1], c.output)?;
-    let of = |extents: [usize; 3]| extents[axes.clone()].to_vec();
-    let window = Descriptor::new(Kind::CUDNN_BACKEND_CONVOLUTION_DESCRIPTOR)?
-        .set(Name::CUDNN_ATTR_CONVOLUTION_COMP_TYPE, &[F32])?
-        .set(Name::CUDNN_ATTR_CONVOLUTION_CONV_MODE, &[cudnnConvolutionMode_t::CUDNN_CROSS_CORRELATION])?
-        .sizes(Name::CUDNN_ATTR_CONVOLUTION_SPATIAL_DIMS, [axes.len()])?
-        .sizes(Name::CUDNN_ATTR_CONVOLUTION_DILATIONS, of(c.dilation))?
-        .sizes(Name::CUDNN_ATTR_CONVOLUTION_FILTER_STRIDES, of(c.stride))?
-        .sizes(Name::CUDNN_ATTR_CONVOLUTION_PRE_PADDINGS, of(c.padding))?
-        .sizes(Name::CUDNN_ATTR_CONVOLUTION_POST_PADDINGS, of(c.padding_after()))?
-        .finalize()?;
-    // The names of the attributes differ by direction.
-    let (kind, [alpha, beta, at_window, at_x, at_w, at_y]) = match c.direction {
-        Direction::Forward => (
-            Kind::CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR,
-            [
-                Name::CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_ALPHA,
-                Name::CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_BETA,
-                Name::CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_CONV_DESC,
-                Name::CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_X,
-                Name::CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_W,
-                Name::CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_Y,
-            ],
-        ),
-        Direction::DataGradient => (
-            Kind::CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_DATA_DESCRIPTOR,
-            [
-                Name::CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_ALPHA,
-                Name::CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_BETA,
-                Name::CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_CONV_DESC,
-                Name::CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DX,
-                Name::CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_W,
-                Name::CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DY,
-            ],
-        ),
-        Direction::WeightGradient => (
-            Kind::CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_FILTER_DESCRIPTOR,
-            [
-                Name::CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_ALPHA,
-                Name::CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_BETA,
-                Name::CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_CONV_DESC,
-                Name::CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_X,
-                Name::CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DW,
-                Name::CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DY,
-            ],
-        ),
-    };
-    Descriptor::new(kind)?
-        .set(alpha, &[1.0f32])?
-        .set(beta, &[0.0f32])?
-        .descriptors(at_window, &[&window])?
-        .descriptors(at_x, &[&x])?
-        .descriptors(at_w, &[&w])?
-        .descriptors(at_y, &[&y])?
-        .finalize()
-}
