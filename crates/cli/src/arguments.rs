@@ -8,11 +8,11 @@ use striate_formats::ReadOptions;
 
 use crate::adapt::Adapt;
 use crate::device::Choice;
-use crate::reading::{Checkpoint, Images, Reading, Size};
+use crate::reading::{Cache, Checkpoint, Images, Reading, Size};
 
 /// Flags of `train` that may be given with --resume, which takes everything else from the run.
-const WITH_RESUME: [&str; 8] =
-    ["resume", "any_isa", "epochs", "steps", "threads", "device", "precision", "json"];
+const WITH_RESUME: [&str; 9] =
+    ["resume", "any_isa", "epochs", "steps", "mib", "threads", "device", "precision", "json"];
 
 /// Returns the command line, in which flags that exclude others are declared.
 pub fn command() -> Command {
@@ -165,6 +165,8 @@ pub struct Train {
     /// Limit of pixels per image [default: 67108864]
     #[arg(long, value_name = "N")]
     pub max_pixels: Option<u64>,
+    #[command(flatten)]
+    pub cache: Cache,
     /// Run folder [default: runs/NETWORK-DATA-1, -2, ...]
     #[arg(long, value_name = "FOLDER")]
     pub out: Option<PathBuf>,
@@ -216,6 +218,8 @@ pub struct Eval {
     /// Skip images that cannot be read, and list them
     #[arg(long)]
     pub skip_unreadable: bool,
+    #[command(flatten)]
+    pub cache: Cache,
     /// Evaluation protocol
     #[arg(long, default_value = "center", value_name = "NAME", value_parser = ["center"], hide_possible_values = true)]
     pub protocol: String,

@@ -1,9 +1,10 @@
 //! Progress on stderr: training runs, jobs, downloads.
 
 use std::io::IsTerminal;
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use striate_data::DownloadProgress;
+use striate_data::{DownloadProgress, Watch};
 use striate_tensor::text::printable;
 use striate_train::{Observer, Progress};
 
@@ -82,6 +83,24 @@ pub fn job_bar(length: usize, what: &str) -> ProgressBar {
     bar.set_prefix(what.to_owned());
     bar
 }
+
+/// Shows on stderr how many images have been read, if that takes long.
+pub fn reading_bar() -> Watch {
+    let bar = job_bar(0, "reading images");
+    let start = Instant::now();
+    Watch::new(move |done, all| {
+        if start.elapsed() >= QUICK {
+            bar.set_length(all as u64);
+            bar.set_position(done as u64);
+        }
+        if done >= all {
+            bar.finish_and_clear();
+        }
+    })
+}
+
+/// Jobs that take less time show no bar.
+const QUICK: Duration = Duration::from_millis(500);
 
 /// Shows a download on stderr: bytes, rate and time left, and on a terminal also which mirrors failed.
 #[derive(Clone)]

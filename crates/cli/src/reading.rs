@@ -4,12 +4,14 @@
 use std::str::FromStr;
 
 use clap::Args;
+use striate_data::{CACHE_BYTES, LoadOptions};
 use striate_formats::ReadOptions;
 use striate_predict::OpenOptions;
 use striate_tensor::Result;
 use striate_vision::MAX_PIXELS;
 
 use crate::effect::{Flag, Input, refuse_unused};
+use crate::progress::reading_bar;
 
 /// Largest accepted side of an input or image.
 const LARGEST_SIDE: usize = 1 << 16;
@@ -44,6 +46,27 @@ impl FromStr for Size {
             Ok([height, width]) => Ok(Size([*height, *width])),
             _ => Err("expected height and width, such as 224,224, or one number for a square".to_owned()),
         }
+    }
+}
+
+/// The flag for what is held in memory.
+#[derive(Debug, Default, Args)]
+pub struct Cache {
+    /// Memory for images, in MiB; more images are decoded whenever they are needed [default: 1024]
+    #[arg(long = "cache", value_name = "MIB")]
+    pub mib: Option<u64>,
+}
+
+impl Cache {
+    /// The flag, and whether it is given.
+    pub fn flag(&self) -> (&'static str, bool) {
+        ("--cache", self.mib.is_some())
+    }
+
+    /// Options of loading with this cache, and a progress bar while images are read.
+    pub fn options(&self) -> LoadOptions {
+        let cache_bytes = self.mib.map_or(CACHE_BYTES, |mib| mib.saturating_mul(1 << 20));
+        LoadOptions { cache_bytes, watch: reading_bar(), ..LoadOptions::default() }
     }
 }
 

@@ -1,6 +1,7 @@
 //! A data set in memory: its parts, its class names, and the preprocessing of its images.
 
 use sha2::{Digest, Sha256};
+use striate_tensor::Result;
 use striate_vision::Preprocessing;
 
 use crate::{Pixels, Split, Survey};
@@ -37,31 +38,60 @@ impl Dataset {
     }
 
     /// Returns the SHA-256 of classes, sizes, pixels and labels in hexadecimal.
-    pub fn fingerprint(&self) -> String {
-        let parts = [Some(&self.train), self.validation.as_ref(), self.test.as_ref()];
-        fingerprint(&self.classes, parts)
+    ///
+    /// # Errors
+    /// If the file of an image cannot be read any more.
+    pub fn fingerprint(&self) -> Result<String> {
+        if let Some(fingerprint) = &self.survey.fingerprint {
+            return Ok(fingerprint.clone());
+        }
+        fingerprint_of(self)
     }
 }
 
+/// Computes the fingerprint of a data set from its images.
+pub(crate) fn fingerprint_of(set: &Dataset) -> Result<String> {
+    fingerprint(&set.classes, [Some(&set.train), set.validation.as_ref(), set.test.as_ref()])
+}
+
 /// Returns the fingerprint of a data set with these classes and parts: training, validation, test.
-pub(crate) fn fingerprint(classes: &[String], parts: [Option<&Split>; 3]) -> String {
-    let mut hash = Sha256::new();
-    for class in classes {
-        hash.update((class.len() as u64).to_le_bytes());
-        hash.update(class);
-    }
+pub(crate) fn fingerprint(classes: &[String], parts: [Option<&Split>; 3]) -> Result<String> {
+    let mut hash = hash_of_classes(classes);
     for split in parts {
         let Some(split) = split else {
             hash.update([0]);
             continue;
         };
-        split.shape.iter().for_each(|side| hash.update((*side as u64).to_le_bytes()));
+        hash_shape(&mut hash, split.shape);
         match &split.pixels {
             Pixels::Bytes(bytes) => hash.update(bytes),
             Pixels::Numbers(numbers) => hash.update(bytemuck::cast_slice::<f32, u8>(numbers)),
+            Pixels::Files(files) => files.each(|image| hash.update(image))?,
         }
-        hash.update(bytemuck::cast_slice::<i64, u8>(&split.labels));
+        hash_labels(&mut hash, &split.labels);
     }
+    Ok(hexadecimal(hash))
+}
+
+/// What a fingerprint begins with; shape, pixels and labels of each part follow, or a zero.
+pub(crate) fn hash_of_classes(classes: &[String]) -> Sha256 {
+    let mut hash = Sha256::new();
+    for class in classes {
+        hash.update((class.len() as u64).to_le_bytes());
+        hash.update(class);
+    }
+    hash
+}
+
+pub(crate) fn hash_shape(hash: &mut Sha256, shape: [usize; 3]) {
+    shape.iter().for_each(|side| hash.update((*side as u64).to_le_bytes()));
+}
+
+pub(crate) fn hash_labels(hash: &mut Sha256, labels: &[i64]) {
+    hash.update(bytemuck::cast_slice::<i64, u8>(labels));
+}
+
+pub(crate) fn hexadecimal(hash: Sha256) -> String {
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -96,9 +126,9 @@ mod tests {
 
     #[test]
     fn any_change_of_the_data_changes_the_fingerprint() {
-        let first = dataset().fingerprint();
+        let first = dataset().fingerprint().unwrap();
         assert_eq!(first.len(), 64);
-        assert_eq!(first, Dataset { name: "other".into(), ..dataset() }.fingerprint());
+        assert_eq!(first, Dataset { name: "other".into(), ..dataset() }.fingerprint().unwrap());
         let changes: [fn(&mut Dataset); 6] = [
             |d| d.classes.swap(0, 1),
             |d| d.train.labels[0] = 1,
@@ -110,7 +140,7 @@ mod tests {
         for change in changes {
             let mut changed = dataset();
             change(&mut changed);
-            assert_ne!(changed.fingerprint(), first, "{changed:?}");
+            assert_ne!(changed.fingerprint().unwrap(), first, "{changed:?}");
         }
     }
 

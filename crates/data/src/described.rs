@@ -27,7 +27,13 @@ impl From<Dataset> for Described {
 
 impl Described {
     /// Returns the fingerprint of the data; for a set with a training part, that of [`Dataset::fingerprint`].
-    pub fn fingerprint(&self) -> String {
+    ///
+    /// # Errors
+    /// As [`Dataset::fingerprint`].
+    pub fn fingerprint(&self) -> Result<String> {
+        if let Some(fingerprint) = &self.survey.fingerprint {
+            return Ok(fingerprint.clone());
+        }
         let part = |name| self.parts.iter().find(|(own, _)| *own == name).map(|(_, split)| split);
         dataset::fingerprint(&self.classes, ["train", "validation", "test"].map(part))
     }

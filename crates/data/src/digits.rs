@@ -41,11 +41,11 @@ mod tests {
     #[test]
     fn mean_and_std_match_the_enlarged_digits() {
         let digits = digits();
-        let prepared = crate::Prepared::new(&digits.train, digits.preprocessing.as_ref()).unwrap();
+        let prepared = crate::Prepared::new(digits.train, digits.preprocessing.as_ref()).unwrap();
         let mut image = vec![0.0f32; 1024];
         let (mut sum, mut squares) = (0.0f64, 0.0f64);
         for index in 0..prepared.len() {
-            prepared.write(index, &mut image);
+            prepared.write(index, &mut image).unwrap();
             sum += image.iter().map(|x| f64::from(*x)).sum::<f64>();
             squares += image.iter().map(|x| f64::from(x * x)).sum::<f64>();
         }

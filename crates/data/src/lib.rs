@@ -8,6 +8,7 @@ mod digits;
 #[cfg(feature = "download")]
 mod download;
 mod evaluation;
+mod files;
 mod folder;
 mod get;
 mod idx;
@@ -28,6 +29,7 @@ pub use described::{Described, describe};
 #[cfg(feature = "download")]
 pub use download::DownloadProgress;
 pub use evaluation::{Evaluation, load_for_evaluation};
+pub use files::Files;
 pub use folder::{file_kind, is_image};
 #[cfg(feature = "download")]
 pub use get::download;
@@ -35,7 +37,7 @@ pub use get::{Fetched, FetchedFile, Source, data_folder, get};
 pub use idx::{IdxArray, read_idx, read_idx_bytes};
 pub use loader::{Augmentation, Batch, Loader, Sampling};
 pub use mnist::MnistKind;
-pub use options::{LoadOptions, Unreadable};
+pub use options::{CACHE_BYTES, LoadOptions, Unreadable, Watch};
 pub use order::Order;
 pub use prepared::Prepared;
 pub use spec::{Spec, load};

@@ -1,4 +1,4 @@
-//! Loads batches in order, ahead of time, in a separate thread.
+//! Loads batches in order, ahead of time, in a separate thread, which decodes images on all cores.
 //!
 //! The samples of a batch are a pure function of seed, epoch and batch number; the augmentation of a sample is
 //! one of seed, epoch and sample index. Hence a run can resume anywhere. Batches are allocated once and
@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
+use rayon::prelude::*;
 use striate_tensor::random::{Random, Stream};
 use striate_tensor::text::counted;
 use striate_tensor::{Error, Result};
@@ -60,12 +61,15 @@ pub struct Sampling {
 }
 
 /// Where samples come from.
-trait Source: Send + 'static {
+trait Source: Send + Sync + 'static {
     fn len(&self) -> usize;
     /// Number of values of one image.
     fn size(&self) -> usize;
     fn label(&self, index: usize) -> i64;
-    fn write(&mut self, epoch: u64, index: usize, to: &mut [f32]) -> Result<()>;
+    /// Whether a sample takes so long that several are loaded at once.
+    fn is_slow(&self) -> bool;
+    /// Writes a sample; `original` is memory for the image before augmentation.
+    fn write(&self, epoch: u64, index: usize, original: &mut Vec<f32>, to: &mut [f32]) -> Result<()>;
 }
 
 /// Prepared images with augmentation.
@@ -73,8 +77,6 @@ struct Augmented {
     data: Arc<Prepared>,
     augmentation: Augmentation,
     seed: u64,
-    /// The image before augmentation.
-    original: Vec<f32>,
 }
 
 impl Source for Augmented {
@@ -90,13 +92,17 @@ impl Source for Augmented {
         self.data.labels()[index]
     }
 
-    fn write(&mut self, epoch: u64, index: usize, to: &mut [f32]) -> Result<()> {
+    fn is_slow(&self) -> bool {
+        self.data.is_decoded_anew()
+    }
+
+    fn write(&self, epoch: u64, index: usize, original: &mut Vec<f32>, to: &mut [f32]) -> Result<()> {
         if self.augmentation == Augmentation::None {
-            self.data.write(index, to);
-            return Ok(());
+            return self.data.write(index, to);
         }
-        self.data.write(index, &mut self.original);
-        let (shape, fill, original) = (self.data.shape(), self.data.fill(), &self.original[..]);
+        original.resize(to.len(), 0.0);
+        self.data.write(index, original)?;
+        let (shape, fill, original) = (self.data.shape(), self.data.fill(), &original[..]);
         let mut random = Random::new(self.seed, Stream::Augmentation, epoch << 32 | index as u64);
         match self.augmentation {
             Augmentation::None => unreachable!("returned above"),
@@ -123,9 +129,8 @@ impl Loader {
     /// # Panics
     /// If the batch size or the number of samples is zero.
     pub fn new(data: Arc<Prepared>, sampling: Sampling, epoch: u64, batch: u64) -> Loader {
-        let original = vec![0.0; data.shape().iter().product()];
         let (augmentation, seed) = (sampling.augmentation, sampling.seed);
-        let source = Augmented { data, augmentation, seed, original };
+        let source = Augmented { data, augmentation, seed };
         Loader::start(source, sampling, epoch, batch)
     }
 
@@ -141,7 +146,7 @@ impl Loader {
             let _ = images.try_reserve_exact(most.saturating_mul(source.size()));
             empty.send(Batch { images, labels: Vec::with_capacity(most) }).expect("the channel is open");
         }
-        let worker = Worker { source, batch, min_last, order, full, spare, sample: (epoch, 0) };
+        let worker = Worker { source, batch, min_last, order, full, spare };
         let worker = std::thread::spawn(move || worker.work(epoch, first));
         Loader { batches: Some(batches), empty: Some(empty), worker: Some(worker) }
     }
@@ -183,30 +188,20 @@ struct Worker<S> {
     order: Order,
     full: SyncSender<Result<Batch>>,
     spare: Receiver<Batch>,
-    /// Epoch and index of the sample being loaded, for the message should it fail.
-    sample: (u64, usize),
 }
 
 impl<S: Source> Worker<S> {
-    fn work(mut self, epoch: u64, first: u64) {
-        let made = catch_unwind(AssertUnwindSafe(|| self.produce(epoch, first)));
-        let (epoch, index) = self.sample;
-        let error = match made {
-            Ok(Ok(())) => return,
-            Ok(Err(error)) => error.at(format!("sample {index} (epoch {epoch})")),
-            Err(_) => {
-                let what = format!("loading sample {index} (epoch {epoch}) failed unexpectedly");
-                Error::failed(format!("{what}; please report it"))
-            }
-        };
-        // If the receiver is gone, the error is of no interest.
-        let _ = self.full.send(Err(error));
+    fn work(self, epoch: u64, first: u64) {
+        if let Err(error) = self.produce(epoch, first) {
+            // If the receiver is gone, the error is of no interest.
+            let _ = self.full.send(Err(error));
+        }
     }
 
     /// Produces batches until the receiver is gone.
-    fn produce(&mut self, mut epoch: u64, first: u64) -> Result<()> {
+    fn produce(&self, mut epoch: u64, first: u64) -> Result<()> {
         let mut first = usize::try_from(first).unwrap_or(usize::MAX).saturating_mul(self.batch);
-        let mut order = Vec::new();
+        let (mut order, mut original) = (Vec::new(), Vec::new());
         loop {
             self.order.write(self.source.len(), epoch, &mut order);
             while first < order.len() {
@@ -215,7 +210,7 @@ impl<S: Source> Worker<S> {
                     end = order.len();
                 }
                 let indices = &order[first..end];
-                let batch = self.filled(epoch, indices)?;
+                let batch = self.filled(epoch, indices, &mut original)?;
                 if self.full.send(Ok(batch)).is_err() {
                     return Ok(());
                 }
@@ -226,7 +221,8 @@ impl<S: Source> Worker<S> {
         }
     }
 
-    fn filled(&mut self, epoch: u64, indices: &[usize]) -> Result<Batch> {
+    /// A batch of these samples; `original` is memory for an image before augmentation.
+    fn filled(&self, epoch: u64, indices: &[usize], original: &mut Vec<f32>) -> Result<Batch> {
         let size = self.source.size();
         // A spare batch is missing only if the receiver kept some.
         let mut batch = self.spare.try_recv().unwrap_or_default();
@@ -241,12 +237,38 @@ impl<S: Source> Worker<S> {
         })?;
         batch.images.resize(length, 0.0);
         batch.labels.clear();
-        for (index, to) in indices.iter().zip(batch.images.chunks_exact_mut(size)) {
-            self.sample = (epoch, *index);
-            self.source.write(epoch, *index, to)?;
-            batch.labels.push(self.source.label(*index));
+        batch.labels.extend(indices.iter().map(|index| self.source.label(*index)));
+        if self.source.is_slow() {
+            let images = indices.par_iter().zip(batch.images.par_chunks_exact_mut(size));
+            let source = &self.source;
+            let load = |original: &mut Vec<f32>, (index, to): (&usize, &mut [f32])| {
+                load(source, epoch, *index, original, to)
+            };
+            let results: Vec<Result<()>> = images.map_init(Vec::new, load).collect();
+            results.into_iter().collect::<Result<()>>()?;
+        } else {
+            for (index, to) in indices.iter().zip(batch.images.chunks_exact_mut(size)) {
+                load(&self.source, epoch, *index, original, to)?;
+            }
         }
         Ok(batch)
+    }
+}
+
+/// Writes a sample; the error names it.
+fn load(
+    source: &impl Source,
+    epoch: u64,
+    index: usize,
+    original: &mut Vec<f32>,
+    to: &mut [f32],
+) -> Result<()> {
+    match catch_unwind(AssertUnwindSafe(|| source.write(epoch, index, original, to))) {
+        Ok(result) => result.map_err(|error| error.at(format!("sample {index} (epoch {epoch})"))),
+        Err(_) => {
+            let what = format!("loading sample {index} (epoch {epoch}) failed unexpectedly");
+            Err(Error::failed(format!("{what}; please report it")))
+        }
     }
 }
 
@@ -260,7 +282,7 @@ mod tests {
     fn numbers(count: usize) -> Arc<Prepared> {
         let pixels = Pixels::Numbers((0..count * 6).map(|i| i as f32).collect());
         let split = Split { shape: [1, 2, 3], pixels, labels: (0..count as i64).collect() };
-        Arc::new(Prepared::new(&split, None).unwrap())
+        Arc::new(Prepared::new(split, None).unwrap())
     }
 
     fn sampling(augmentation: Augmentation) -> Sampling {
@@ -333,6 +355,7 @@ mod tests {
     /// Ten samples, of which number 7 fails.
     struct Faulty {
         panics: bool,
+        is_slow: bool,
     }
 
     impl Source for Faulty {
@@ -345,7 +368,10 @@ mod tests {
         fn label(&self, _: usize) -> i64 {
             0
         }
-        fn write(&mut self, _: u64, index: usize, _: &mut [f32]) -> Result<()> {
+        fn is_slow(&self) -> bool {
+            self.is_slow
+        }
+        fn write(&self, _: u64, index: usize, _: &mut Vec<f32>, _: &mut [f32]) -> Result<()> {
             assert!(index != 7 || !self.panics, "seven");
             if index == 7 { Err(Error::input("is torn")) } else { Ok(()) }
         }
@@ -354,8 +380,9 @@ mod tests {
     #[test]
     fn failing_sample_is_named() {
         let sampling = Sampling { batch: 3, order: Order::AsStored, ..sampling(Augmentation::None) };
-        for (panics, why) in [(false, "is torn"), (true, "unexpectedly")] {
-            let mut loader = Loader::start(Faulty { panics }, sampling, 2, 0);
+        let cases = [(false, "is torn"), (true, "unexpectedly")];
+        for ((panics, why), is_slow) in cases.into_iter().flat_map(|case| [(case, false), (case, true)]) {
+            let mut loader = Loader::start(Faulty { panics, is_slow }, sampling, 2, 0);
             assert!(loader.next_batch().is_ok() && loader.next_batch().is_ok());
             let text = loader.next_batch().unwrap_err().to_string();
             assert!(text.contains("sample 7 (epoch 2)") && text.contains(why), "{text}");

@@ -1,5 +1,8 @@
 //! Options of loading a data set.
 
+use std::fmt;
+use std::sync::Arc;
+
 use striate_vision::{MAX_PIXELS, Step};
 
 /// Options of [`load`](crate::load); the default suits a data set of unknown content.
@@ -18,7 +21,45 @@ pub struct LoadOptions {
     /// Steps that resize every image of an image folder, instead of those that follow from `size`; for example,
     /// those of a model's preprocessing.
     pub steps: Option<Vec<Step>>,
+    /// Images of an image folder are held in memory if they take at most as many bytes at the size of the set; otherwise
+    /// each is decoded whenever it is needed.
+    pub cache_bytes: u64,
+    /// What watches the reading of images.
+    pub watch: Watch,
 }
+
+/// Watches a job: is called with the number of items that are done, and with that of all items.
+#[derive(Clone, Default)]
+pub struct Watch(Option<Arc<dyn Fn(usize, usize) + Send + Sync>>);
+
+impl Watch {
+    /// Calls `watch` from any thread.
+    pub fn new(watch: impl Fn(usize, usize) + Send + Sync + 'static) -> Watch {
+        Watch(Some(Arc::new(watch)))
+    }
+
+    pub(crate) fn call(&self, done: usize, all: usize) {
+        if let Some(watch) = &self.0 {
+            watch(done, all);
+        }
+    }
+}
+
+/// All are equal, because none changes what is loaded.
+impl PartialEq for Watch {
+    fn eq(&self, _: &Watch) -> bool {
+        true
+    }
+}
+
+impl fmt::Debug for Watch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Watch")
+    }
+}
+
+/// The default of [`LoadOptions::cache_bytes`].
+pub const CACHE_BYTES: u64 = 1 << 30;
 
 impl Default for LoadOptions {
     fn default() -> LoadOptions {
@@ -28,6 +69,8 @@ impl Default for LoadOptions {
             unreadable: Unreadable::Refuse,
             max_pixels: MAX_PIXELS,
             steps: None,
+            cache_bytes: CACHE_BYTES,
+            watch: Watch::default(),
         }
     }
 }

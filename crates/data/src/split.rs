@@ -5,6 +5,8 @@ use striate_tensor::text::counted;
 use striate_tensor::{Error, Result};
 use striate_vision::Image;
 
+use crate::Files;
+
 /// The pixels of a split.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Pixels {
@@ -12,6 +14,8 @@ pub enum Pixels {
     Bytes(Vec<u8>),
     /// Numbers, `[N, C, H, W]`, used unchanged.
     Numbers(Vec<f32>),
+    /// Files, each decoded to bytes whenever it is needed.
+    Files(Files),
 }
 
 /// Images with labels.
@@ -29,6 +33,13 @@ pub struct Split {
 pub type ClassCounts = Vec<usize>;
 
 impl Split {
+    /// Takes the images out, and leaves none.
+    #[must_use]
+    pub fn take(&mut self) -> Split {
+        let empty = Split { shape: self.shape, pixels: Pixels::Bytes(Vec::new()), labels: Vec::new() };
+        std::mem::replace(self, empty)
+    }
+
     /// Returns the number of images.
     pub fn len(&self) -> usize {
         self.labels.len()
@@ -48,6 +59,7 @@ impl Split {
         let present = match &self.pixels {
             Pixels::Bytes(bytes) => bytes.len(),
             Pixels::Numbers(numbers) => numbers.len(),
+            Pixels::Files(files) => files.len() * size,
         };
         if size * self.len() != present {
             let (images, labels) = (present / size.max(1), self.len());
@@ -78,6 +90,7 @@ impl Split {
         let pixels = match &self.pixels {
             Pixels::Bytes(bytes) => Pixels::Bytes(pick(bytes, size, indices)),
             Pixels::Numbers(numbers) => Pixels::Numbers(pick(numbers, size, indices)),
+            Pixels::Files(files) => Pixels::Files(files.select(indices)),
         };
         Split { shape: self.shape, pixels, labels: indices.iter().map(|i| self.labels[*i]).collect() }
     }
@@ -104,48 +117,85 @@ impl Split {
         counts
     }
 
-    /// Returns image number `index` if the pixels are bytes.
-    pub fn image(&self, index: usize) -> Option<Image> {
-        let Pixels::Bytes(bytes) = &self.pixels else { return None };
+    /// Returns image number `index`.
+    ///
+    /// # Errors
+    /// If the pixels are numbers, or the image's file cannot be read any more.
+    pub fn image(&self, index: usize) -> Result<Image> {
+        let bytes = match &self.pixels {
+            Pixels::Bytes(bytes) => bytes,
+            Pixels::Files(files) => return files.image(index),
+            Pixels::Numbers(_) => return Err(Error::input("arrays of numbers are not images")),
+        };
         let [c, h, w] = self.shape;
         let planar = &bytes[index * c * h * w..(index + 1) * c * h * w];
         let interleaved = (0..h * w).flat_map(|i| (0..c).map(move |k| planar[k * h * w + i])).collect();
-        Image::new(w, h, c, interleaved).ok()
+        Image::new(w, h, c, interleaved)
+    }
+
+    /// Mean and standard deviation of each channel, with bytes scaled to [0, 1].
+    ///
+    /// # Errors
+    /// If the file of an image cannot be read any more.
+    pub fn moments(&self) -> Result<(Vec<f32>, Vec<f32>)> {
+        let [c, h, w] = self.shape;
+        let mut sums = Sums::new(c);
+        match &self.pixels {
+            Pixels::Bytes(bytes) => bytes.chunks_exact((c * h * w).max(1)).for_each(|image| sums.add(image)),
+            Pixels::Files(files) => {
+                files.each(|image| sums.add(image))?;
+            }
+            Pixels::Numbers(numbers) => {
+                let count = (self.len() * h * w).max(1) as f64;
+                let each = (0..c).map(|channel| sums_of_numbers(numbers, self.shape, channel));
+                return Ok(moments(each, count));
+            }
+        }
+        Ok(sums.moments())
+    }
+}
+
+/// Sums of the bytes of each channel, and of their squares; exact for any number of images.
+pub(crate) struct Sums {
+    sums: Vec<[u64; 2]>,
+    /// Pixels of a channel.
+    pixels: u64,
+}
+
+impl Sums {
+    pub fn new(channels: usize) -> Sums {
+        Sums { sums: vec![[0; 2]; channels], pixels: 0 }
+    }
+
+    /// Adds an image, `[C, H, W]`.
+    pub fn add(&mut self, image: &[u8]) {
+        let area = image.len() / self.sums.len();
+        for (sums, map) in self.sums.iter_mut().zip(image.chunks_exact(area.max(1))) {
+            for byte in map.iter().map(|byte| u64::from(*byte)) {
+                *sums = [sums[0] + byte, sums[1] + byte * byte];
+            }
+        }
+        self.pixels += area as u64;
     }
 
     /// Mean and standard deviation of each channel, with bytes scaled to [0, 1].
     pub fn moments(&self) -> (Vec<f32>, Vec<f32>) {
-        let [c, h, w] = self.shape;
-        let count = (self.len() * h * w).max(1) as f64;
-        let sums: Vec<[f64; 2]> = (0..c).map(|channel| self.sums(channel)).collect();
-        let deviation = |[sum, squares]: [f64; 2]| (squares / count - (sum / count).powi(2)).max(0.0).sqrt();
-        let means = sums.iter().map(|[sum, _]| (sum / count) as f32);
-        (means.collect(), sums.iter().map(|s| deviation(*s) as f32).collect())
+        let scaled = |[sum, squares]: &[u64; 2]| [*sum as f64 / 255.0, *squares as f64 / (255.0 * 255.0)];
+        moments(self.sums.iter().map(scaled), self.pixels.max(1) as f64)
     }
+}
 
-    /// Returns sum and sum of squares of one channel; exact for any number of bytes.
-    fn sums(&self, channel: usize) -> [f64; 2] {
-        let [c, h, w] = self.shape;
-        fn maps<T>(all: &[T], c: usize, area: usize, channel: usize) -> impl Iterator<Item = &[T]> {
-            all.chunks_exact(area.max(1)).skip(channel).step_by(c.max(1))
-        }
-        match &self.pixels {
-            Pixels::Bytes(bytes) => {
-                let mut sums = [0u64; 2];
-                for byte in maps(bytes, c, h * w, channel).flatten().map(|byte| u64::from(*byte)) {
-                    sums = [sums[0] + byte, sums[1] + byte * byte];
-                }
-                [sums[0] as f64 / 255.0, sums[1] as f64 / (255.0 * 255.0)]
-            }
-            Pixels::Numbers(numbers) => {
-                let mut sums = [0.0; 2];
-                for number in maps(numbers, c, h * w, channel).flatten().map(|x| f64::from(*x)) {
-                    sums = [sums[0] + number, sums[1] + number * number];
-                }
-                sums
-            }
-        }
-    }
+/// Sum and sum of squares of one channel.
+fn sums_of_numbers(numbers: &[f32], [c, h, w]: [usize; 3], channel: usize) -> [f64; 2] {
+    let maps = numbers.chunks_exact((h * w).max(1)).skip(channel).step_by(c.max(1));
+    let values = maps.flatten().map(|number| f64::from(*number));
+    values.fold([0.0; 2], |[sum, squares], number| [sum + number, squares + number * number])
+}
+
+/// Mean and standard deviation from sums over `count` values.
+fn moments(sums: impl Iterator<Item = [f64; 2]>, count: f64) -> (Vec<f32>, Vec<f32>) {
+    let deviation = |[sum, squares]: [f64; 2]| (squares / count - (sum / count).powi(2)).max(0.0).sqrt();
+    sums.map(|sums| ((sums[0] / count) as f32, deviation(sums) as f32)).unzip()
 }
 
 /// Writes the bytes of an image channel by channel, `[C, H, W]`.
@@ -214,10 +264,10 @@ mod tests {
     fn moments_are_those_of_each_channel() {
         let pixels = Pixels::Bytes(vec![0, 255, 51, 51, 255, 0, 51, 51]);
         let bytes = Split { shape: [2, 1, 2], pixels, labels: vec![0, 0] };
-        assert_eq!(bytes.moments(), (vec![0.5, 0.2], vec![0.5, 0.0]));
+        assert_eq!(bytes.moments().unwrap(), (vec![0.5, 0.2], vec![0.5, 0.0]));
         let numbers =
             Split { shape: [1, 1, 1], pixels: Pixels::Numbers(vec![-3.0, 5.0]), labels: vec![0, 0] };
-        assert_eq!(numbers.moments(), (vec![1.0], vec![4.0]));
+        assert_eq!(numbers.moments().unwrap(), (vec![1.0], vec![4.0]));
     }
 
     #[test]
@@ -226,6 +276,6 @@ mod tests {
         let mut bytes = vec![0; 36];
         write_planar(&image, &mut bytes[18..]);
         let split = Split { shape: [3, 2, 3], pixels: Pixels::Bytes(bytes), labels: vec![0, 0] };
-        assert_eq!(split.image(1), Some(image));
+        assert_eq!(split.image(1).unwrap(), image);
     }
 }

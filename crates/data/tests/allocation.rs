@@ -13,7 +13,7 @@ static ALLOCATOR: allocation::Counting = allocation::Counting;
 #[test]
 fn loading_allocates_nothing() {
     let digits = striate_data::load(&Spec::Digits, &striate_data::LoadOptions::default()).unwrap();
-    let data = Arc::new(Prepared::new(&digits.train, digits.preprocessing.as_ref()).unwrap());
+    let data = Arc::new(Prepared::new(digits.train, digits.preprocessing.as_ref()).unwrap());
     let limits = Affine { rotation: 10.0, scale: 0.1, shear: 0.1, shift: 2.0 };
     for augmentation in [Augmentation::None, Augmentation::ShiftFlip(2), Augmentation::Affine(limits)] {
         let sampling = Sampling { batch: 100, min_last: 0, order: Order::Shuffled(1), augmentation, seed: 1 };

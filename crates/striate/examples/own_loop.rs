@@ -9,8 +9,8 @@ use striate::{Cpu, Inference, Optimizer, Result, Shape, Spec, Training, Training
 fn main() -> Result<()> {
     let digits = striate::data::load(&Spec::Digits, &striate::data::LoadOptions::default())?;
     let form = digits.preprocessing.as_ref();
-    let train = Arc::new(Prepared::new(&digits.train, form)?);
-    let test = Prepared::new(digits.evaluation().1, form)?;
+    let test = Prepared::new(digits.evaluation().1.clone(), form)?;
+    let train = Arc::new(Prepared::new(digits.train, form)?);
     let network = (striate::models::find("lenet5")?.build)()?;
 
     let sampling = Sampling {

@@ -44,9 +44,7 @@ pub fn evaluate(
     for first in (0..data.len()).step_by(BATCH) {
         let count = BATCH.min(data.len() - first);
         let (images, scores) = (&mut images[..count * size], &mut scores[..count * outputs]);
-        for (offset, image) in images.chunks_exact_mut(size).enumerate() {
-            data.write(first + offset, image);
-        }
+        data.write_all(first, images)?;
         inference.run_into(&Shape::from([count, c, h, w]), images, scores)?;
         let scores: Vec<f32> = scores.chunks_exact(outputs).flat_map(|row| head.scores(row)).collect();
         tally.add(&scores, &data.labels()[first..first + count]);

@@ -44,7 +44,7 @@ impl Trainer {
         let [c, h, w] = example.shape();
         let shape = Shape::from([1, c, h, w]);
         let mut input = zeroed(c * h * w)?;
-        example.write(0, &mut input);
+        example.write(0, &mut input)?;
         let output = self.inference()?.run(&shape, &input)?;
         let json = |form: &Option<striate_vision::Preprocessing>| {
             serde_json::to_value(form).expect("plain data has a JSON form")

@@ -29,11 +29,17 @@ pub(crate) struct Parts {
 }
 
 /// Loads the data of a recipe for `network`: at the network's own size unless the recipe sets one, with the
-/// network's channels if `pretrained` weights fix them. Arrays are used unchanged.
+/// network's channels if `pretrained` weights fix them. Arrays are used unchanged. The cache and the watch are those of
+/// `options`.
 ///
 /// # Errors
 /// If the data set cannot be loaded.
-pub fn load_data(recipe: &Recipe, network: &Network, pretrained: bool) -> Result<Dataset> {
+pub fn load_data(
+    recipe: &Recipe,
+    network: &Network,
+    pretrained: bool,
+    options: LoadOptions,
+) -> Result<Dataset> {
     let spec = Spec::parse(&recipe.data.spec)?;
     let [channels, height, width] = network.image()?;
     let is_array = matches!(spec, Spec::Npy(_));
@@ -43,7 +49,7 @@ pub fn load_data(recipe: &Recipe, network: &Network, pretrained: bool) -> Result
         size: recipe.data.size.or(own),
         channels: (pretrained && !is_array).then_some(channels),
         unreadable,
-        ..LoadOptions::default()
+        ..options
     };
     options.max_pixels = recipe.data.max_pixels.unwrap_or(options.max_pixels);
     striate_data::load(&spec, &options)
@@ -74,29 +80,31 @@ pub(crate) fn normalize(dataset: &mut Dataset, recipe: &Recipe) -> Result<()> {
 }
 
 impl Parts {
-    /// Splits `dataset` as specified by `recipe`.
-    pub fn new(dataset: &Dataset, recipe: &Recipe) -> Result<Parts> {
-        let form = dataset.preprocessing.as_ref();
-        let part = |name, split: &Split| -> Result<Part> {
-            Ok(Part { name, images: Arc::new(Prepared::new(split, form)?) })
-        };
-        let (train, watched) = match &dataset.validation {
-            Some(validation) => (Prepared::new(&dataset.train, form)?, Some(part("validation", validation)?)),
+    /// Splits `dataset`, whose images move into the parts, as specified by `recipe`.
+    pub fn new(dataset: &mut Dataset, recipe: &Recipe) -> Result<Parts> {
+        let form = dataset.preprocessing.clone();
+        let prepared = |split: Split| Prepared::new(split, form.as_ref());
+        let part =
+            |name, split: Split| -> Result<Part> { Ok(Part { name, images: Arc::new(prepared(split)?) }) };
+        let whole = dataset.train.take();
+        let (train, watched) = match dataset.validation.as_mut().map(Split::take) {
+            Some(validation) => (prepared(whole)?, Some(part("validation", validation)?)),
             None if recipe.data.holdout > 0.0 => {
                 let share = recipe.data.holdout;
-                let (train, holdout) = dataset.train.stratified(share, recipe.train.seed);
+                let (train, holdout) = whole.stratified(share, recipe.train.seed);
+                drop(whole);
                 if train.is_empty() {
                     let what = format!(
                         "data.holdout = {share} leaves no images to train on; lower it or add images"
                     );
                     return Err(Error::input(what));
                 }
-                let holdout = (!holdout.is_empty()).then(|| part("held-out", &holdout)).transpose()?;
-                (Prepared::new(&train, form)?, holdout)
+                let holdout = (!holdout.is_empty()).then(|| part("held-out", holdout)).transpose()?;
+                (prepared(train)?, holdout)
             }
-            None => (Prepared::new(&dataset.train, form)?, None),
+            None => (prepared(whole)?, None),
         };
-        let test = dataset.test.as_ref().map(|split| part("test", split)).transpose()?;
+        let test = dataset.test.as_mut().map(|split| part("test", split.take())).transpose()?;
         let measured = test.or_else(|| watched.clone());
         Ok(Parts { train: Arc::new(train), watched, measured })
     }

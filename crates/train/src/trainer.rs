@@ -91,7 +91,8 @@ impl Trainer {
     ) -> Result<Trainer> {
         settings.recipe.check()?;
         normalize(&mut dataset, &settings.recipe)?;
-        let parts = Parts::new(&dataset, &settings.recipe)?;
+        let fingerprint = dataset.fingerprint()?;
+        let parts = Parts::new(&mut dataset, &settings.recipe)?;
         let image = parts.train.shape();
         let changes = adapt(&mut network, &settings.recipe, image, dataset.classes.len())?;
         // A resumed run already has its values.
@@ -106,7 +107,7 @@ impl Trainer {
         let training = Training::new(in_training(&network, recipe), spec, &shape, seed, device.clone())?;
         Ok(Trainer {
             position: Position { seed, epoch: 0, batch: 0, step: 0 },
-            fingerprint: dataset.fingerprint(),
+            fingerprint,
             sums: Sums::default(),
             weights_file: None,
             settings,
@@ -153,9 +154,7 @@ impl Trainer {
         let [c, h, w] = self.parts.train.shape();
         let shape = Shape::from([count, c, h, w]);
         let mut images = zeroed(shape.checked_len()?)?;
-        for (index, image) in images.chunks_exact_mut(c * h * w).enumerate() {
-            self.parts.train.write(index, image);
-        }
+        self.parts.train.write_all(0, &mut images)?;
         let labels = &self.parts.train.labels()[..count];
         let plan = self.training.profile(&shape, &images, labels, (steps, limit), clock)?;
         Ok((plan, count))

@@ -165,6 +165,12 @@ impl Preprocessing {
         ([self.channels, image.height(), image.width()], values)
     }
 
+    /// For each channel, the normalized value of each byte.
+    pub fn tables(&self) -> Vec<[f32; 256]> {
+        let value = |channel| std::array::from_fn(|byte| self.value(channel, byte as u8));
+        (0..self.channels).map(value).collect()
+    }
+
     /// Returns the normalized value of a byte of `channel`.
     pub fn value(&self, channel: usize, byte: u8) -> f32 {
         (f32::from(byte) / 255.0 - self.mean[channel]) / self.std[channel]

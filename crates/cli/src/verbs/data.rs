@@ -7,7 +7,8 @@ use std::time::Duration;
 use anyhow::Result;
 use serde_json::{Value, json};
 use striate_data::{
-    Described, Fetched, FetchedFile, LoadOptions, MnistKind, Skipped, Source, Spec, Split, Survey, Unreadable,
+    Described, Fetched, FetchedFile, LoadOptions, MnistKind, Pixels, Skipped, Source, Spec, Split, Survey,
+    Unreadable,
 };
 use striate_tensor::text::{counted, printable, printable_path};
 use striate_tensor::{Error, nearest};
@@ -18,6 +19,7 @@ use crate::json;
 use crate::output::{image_sizes, sides, survey_lines, table};
 use crate::outputs::{Output, check, refuse_in_data, write_file};
 use crate::progress::DownloadBar;
+use crate::reading::Cache;
 use crate::signals::{Signals, catch_file_size_limit};
 
 /// Largest number of classes listed by `data info`.
@@ -34,14 +36,14 @@ fn info(args: DataInfo) -> Result<()> {
     check(args.picture.iter().map(|picture| Output::picture("--picture", picture)), &[])?;
     let spec = Spec::parse(&args.spec)?;
     args.picture.iter().try_for_each(|picture| refuse_in_data("--picture", picture, &spec))?;
-    let options = LoadOptions { unreadable: Unreadable::Skip, ..LoadOptions::default() };
+    let options = LoadOptions { unreadable: Unreadable::Skip, ..Cache::default().options() };
     let dataset = striate_data::describe(&spec, &options)?;
     let parts = &dataset.parts;
     let (first, split) = &parts[0];
     if let Some(path) = &args.picture {
         write_sheet(path, split, &args.spec)?;
     }
-    let (mean, std) = split.moments();
+    let (mean, std) = split.moments()?;
     if args.json {
         let part = |(name, split): &(&str, Split)| {
             let counts = split.counts(dataset.classes.len());
@@ -53,7 +55,7 @@ fn info(args: DataInfo) -> Result<()> {
             "parts": parts.iter().map(part).collect::<Vec<_>>(),
             "mean": mean,
             "std": std,
-            "fingerprint": dataset.fingerprint(),
+            "fingerprint": dataset.fingerprint()?,
             "survey": survey_json(&dataset.survey),
         }))?);
     }
@@ -65,7 +67,7 @@ fn info(args: DataInfo) -> Result<()> {
     };
     println!("{}: {}, {images}", printable(&dataset.name), counted(dataset.classes.len(), "class"));
     print!("{}", class_table(&dataset));
-    println!("{first} part: mean {mean:.4?}, std {std:.4?}; fingerprint {}", dataset.fingerprint());
+    println!("{first} part: mean {mean:.4?}, std {std:.4?}; fingerprint {}", dataset.fingerprint()?);
     print_survey(&dataset.survey);
     Ok(())
 }
@@ -93,12 +95,14 @@ fn class_table(Described { classes, parts, .. }: &Described) -> String {
 
 /// Writes a contact sheet of the first images of `split`, a part of the data set `spec`.
 fn write_sheet(path: &Path, split: &Split, spec: &str) -> Result<()> {
-    let images: Option<Vec<_>> = (0..split.len().min(100)).map(|index| split.image(index)).collect();
-    let images = images.ok_or_else(|| {
-        Error::input(format!(
+    if let Pixels::Numbers(_) = split.pixels {
+        return Err(Error::input(format!(
             "{spec}: its arrays contain values of any range, not bytes, so no picture can be drawn; omit --picture"
         ))
-    })?;
+        .into());
+    }
+    let images = (0..split.len().min(100)).map(|index| split.image(index));
+    let images: Vec<_> = images.collect::<striate_tensor::Result<_>>()?;
     let times = (48 / images[0].width()).max(1);
     Ok(write_file(path, &encode_png(&draw::sheet(&images, 10, times))?)?)
 }

@@ -25,8 +25,8 @@ pub fn run(args: Eval) -> Result<()> {
     let spec = Spec::parse(&args.data)?;
     let inputs = Input::classifier(&args.model, args.images.network.as_deref());
     args.images.reading.refuse_unused(&inputs)?;
-    let of_files =
-        [("--skip-unreadable", args.skip_unreadable), ("--max-pixels", args.images.max_pixels.is_some())];
+    let skips = ("--skip-unreadable", args.skip_unreadable);
+    let of_files = [skips, ("--max-pixels", args.images.max_pixels.is_some()), args.cache.flag()];
     refuse_without_image_files(&of_files, &args.data)?;
     let options = args.images.options();
     let again = read_again(&args.model, &options);
@@ -39,7 +39,7 @@ pub fn run(args: Eval) -> Result<()> {
     notes.extend(head.note().map(str::to_owned));
     let loaded = load(&spec, &classifier, &args, &mut notes)?;
     let form = form(&loaded, &classifier, &spec, args.images.preprocessing.is_some());
-    let data = Prepared::new(&loaded.split, form.map_err(|e| e.at(printable_path(&args.model)))?.as_ref())?;
+    let data = Prepared::new(loaded.split, form.map_err(|e| e.at(printable_path(&args.model)))?.as_ref())?;
     if loaded.part == "all" && trained_on.as_ref() == Some(&args.data) {
         notes.push("trained on most of these images, so this error says little about new ones".into());
     }
@@ -82,7 +82,7 @@ pub fn run(args: Eval) -> Result<()> {
 fn load(spec: &Spec, classifier: &Classifier, args: &Eval, notes: &mut Vec<String>) -> Result<Evaluation> {
     let unreadable = if args.skip_unreadable { Unreadable::Skip } else { Unreadable::Refuse };
     let mut options =
-        LoadOptions { max_pixels: args.images.max_pixels(), unreadable, ..LoadOptions::default() };
+        LoadOptions { max_pixels: args.images.max_pixels(), unreadable, ..args.cache.options() };
     if let Spec::Folder(_) = spec {
         // Images are preprocessed as in `predict`.
         let form = classifier.image_preprocessing().map_err(|e| e.at(printable_path(&args.model)))?;
@@ -113,10 +113,10 @@ fn form(
         }
         (Pixels::Numbers(_), _) => Ok(None),
         // The steps were applied when the images were loaded.
-        (Pixels::Bytes(_), Spec::Folder(_)) => {
+        (Pixels::Bytes(_) | Pixels::Files(_), Spec::Folder(_)) => {
             Ok(Some(Preprocessing { steps: vec![], ..classifier.image_preprocessing()?.clone() }))
         }
-        (Pixels::Bytes(_), _) => match classifier.preprocessing() {
+        (Pixels::Bytes(_) | Pixels::Files(_), _) => match classifier.preprocessing() {
             Some(form) => Ok(Some(form.clone())),
             None => classifier.image_preprocessing().map(|form| Some(form.clone())),
         },

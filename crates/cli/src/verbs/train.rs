@@ -35,7 +35,8 @@ pub fn run(args: Train) -> Result<()> {
     let mut watcher = Watcher::new(Signals::install()?);
     let mut trainer = match &args.resume {
         Some(folder) => {
-            let load = |recipe: &Recipe, network: &Network| load_data(recipe, network, true);
+            let load =
+                |recipe: &Recipe, network: &Network| load_data(recipe, network, true, args.cache.options());
             Trainer::resume(folder, args.epochs, load, chosen.device(), limits, &mut watcher)?
         }
         None => {
@@ -114,7 +115,7 @@ impl Start {
             None => Settings::chosen(name, spec, &network, pretrained)?,
         };
         let mut settings = with_flags(settings, &flags)?;
-        let mut dataset = load_data(&settings.recipe, &network, pretrained)?;
+        let mut dataset = load_data(&settings.recipe, &network, pretrained, args.cache.options())?;
         let loaded =
             args.weights.as_deref().map(|path| weights::load(&network, path, &args.reading.options()));
         let loaded = loaded.transpose()?;
@@ -146,7 +147,8 @@ impl Start {
 
 /// Refuses flags for kinds of files that are not read.
 fn refuse_unused(args: &Train, model: &str, spec: &str) -> striate_tensor::Result<()> {
-    let flags = [("--skip-unreadable", args.skip_unreadable), ("--max-pixels", args.max_pixels.is_some())];
+    let skips = ("--skip-unreadable", args.skip_unreadable);
+    let flags = [skips, ("--max-pixels", args.max_pixels.is_some()), args.cache.flag()];
     refuse_without_image_files(&flags, spec)?;
     let weights = args.weights.iter().map(|path| Input::file(path, true));
     let inputs: Vec<Input> = weights.chain([Input::network(model)]).collect();

@@ -38,10 +38,13 @@ pub(crate) fn describe(root: &Path, options: &LoadOptions) -> Result<Described> 
     }
     let files: Vec<PathBuf> = listings.iter().flat_map(|(_, _, listing)| listing.files.clone()).collect();
     let reader = Reader::new(&files, options)?;
+    found.decide_caching(&reader, &names, options);
     let mut parts = Vec::new();
     for (part, folder, listing) in listings {
-        parts.push((part.name(), found.read(&reader, part.name(), folder, listing, &names)?));
+        parts.push((part.name(), found.read(&reader, part.name(), folder, listing, &names)?.0));
     }
+    // Its parts are in another order.
+    found.hash = None;
     reader.refuse_unreadable(&found.survey, found.total)?;
     parts.retain(|(_, split)| !split.is_empty());
     if parts.is_empty() {

@@ -1,13 +1,14 @@
 //! Image folders: parts such as `train`, `val` and `test` with a folder for each class, or only class
 //! folders.
 //!
-//! Classes are the names of the folders, sorted as strings. Images are recognized by their content. All of them
-//! are read and resized to one size in advance, so that training never waits for a disk.
+//! Classes are the names of the folders, sorted as strings. Images are recognized by their content. All of them are read
+//! in advance, which finds those that cannot be read; they stay in memory, at one size, if they fit into the cache.
 
 mod describe;
 mod layout;
 mod listing;
 mod read;
+mod scan;
 #[cfg(test)]
 mod tests;
 
@@ -16,6 +17,7 @@ use std::path::{Path, PathBuf};
 
 pub(crate) use self::describe::describe;
 pub use self::listing::{file_kind, is_image};
+use sha2::{Digest, Sha256};
 use striate_tensor::names::check_class_names;
 use striate_tensor::{Error, Result};
 use striate_vision::Preprocessing;
@@ -23,7 +25,7 @@ use striate_vision::Preprocessing;
 use self::layout::{Layout, Part, classes, has_folders};
 use self::listing::{SkippedEntries, images, visible};
 use self::read::{Listing, ReadPart, Reader, joined, keep_one_channel};
-use crate::dataset::listed;
+use crate::dataset::{hash_of_classes, hexadecimal, listed};
 use crate::evaluation::Measured;
 use crate::{Dataset, LoadOptions, PartSurvey, Split, Survey};
 
@@ -44,11 +46,17 @@ pub(crate) fn load(root: &Path, options: &LoadOptions) -> Result<Dataset> {
         parts.push((part, folder.to_owned(), listing));
     }
     let reader = Reader::new(&train.files, options)?;
+    found.decide_caching(&reader, &names, options);
     let name = if layout.parts.is_empty() { "all" } else { Part::Train.name() };
-    let mut train = found.read(&reader, name, base, train, &names)?;
+    let (mut train, moments) = found.read(&reader, name, base, train, &names)?;
     let [mut validation, mut test] = [None, None];
-    for (part, folder, listing) in parts {
-        let split = found.read(&reader, part.name(), &folder, listing, &names)?;
+    for wanted in [Part::Validation, Part::Test] {
+        let Some(at) = parts.iter().position(|(part, ..)| *part == wanted) else {
+            found.hash_absent();
+            continue;
+        };
+        let (part, folder, listing) = parts.swap_remove(at);
+        let (split, _) = found.read(&reader, part.name(), &folder, listing, &names)?;
         let place = if part == Part::Validation { &mut validation } else { &mut test };
         *place = Some(split).filter(|split| !split.is_empty());
     }
@@ -59,8 +67,10 @@ pub(crate) fn load(root: &Path, options: &LoadOptions) -> Result<Dataset> {
             .into_iter()
             .flatten()
             .for_each(keep_one_channel);
+        // The bytes of three equal channels went into it.
+        found.hash = None;
     }
-    let form = normalization(&train);
+    let form = normalization(&train, moments)?;
     Ok(Dataset {
         name: root.display().to_string(),
         classes: names,
@@ -95,7 +105,10 @@ pub(crate) fn load_measured(root: &Path, known: &[String], options: &LoadOptions
     }
     let names: Vec<String> = folders.into_iter().map(|(name, _)| name).collect();
     let reader = Reader::new(&listing.files, options)?;
-    let mut split = found.read(&reader, part, folder, listing, &names)?;
+    found.decide_caching(&reader, &names, options);
+    let (mut split, moments) = found.read(&reader, part, folder, listing, &names)?;
+    // Only one part was read.
+    found.hash = None;
     reader.refuse_unreadable(&found.survey, found.total)?;
     if split.is_empty() {
         return Err(Error::input("has no images that can be read").at(folder.display()));
@@ -103,7 +116,7 @@ pub(crate) fn load_measured(root: &Path, known: &[String], options: &LoadOptions
     if reader.is_gray() && split.shape[0] == 3 {
         keep_one_channel(&mut split);
     }
-    let preprocessing = Some(normalization(&split));
+    let preprocessing = Some(normalization(&split, moments)?);
     Ok(Measured { part, split, classes: names, preprocessing, survey: found.finish(&reader) })
 }
 
@@ -153,12 +166,17 @@ fn refuse_empty_class(base: &Path, train: &Split, classes: &[String]) -> Result<
     }
 }
 
-/// Normalization by mean and deviation of `split`.
-fn normalization(split: &Split) -> Preprocessing {
-    let (mean, mut std) = split.moments();
+/// Mean and standard deviation of each channel.
+type Moments = (Vec<f32>, Vec<f32>);
+
+/// Normalization by mean and deviation of `split`, which may be known, of as many channels or of more that are equal.
+fn normalization(split: &Split, known: Option<Moments>) -> Result<Preprocessing> {
+    let (mut mean, mut std) = known.map_or_else(|| split.moments(), Ok)?;
+    mean.truncate(split.shape[0]);
+    std.truncate(split.shape[0]);
     // A constant channel has no deviation to divide by.
     std.iter_mut().filter(|x| **x < 1e-3).for_each(|x| *x = 1.0);
-    Preprocessing { channels: split.shape[0], steps: vec![], mean, std }
+    Ok(Preprocessing { channels: split.shape[0], steps: vec![], mean, std })
 }
 
 /// Collects findings while folders are listed and images are read.
@@ -170,6 +188,8 @@ struct Found {
     base: PathBuf,
     /// Number of images listed so far.
     total: usize,
+    /// The fingerprint of what was read, if images are not held in memory.
+    hash: Option<Sha256>,
 }
 
 /// The subfolders of class folders that contain images.
@@ -214,7 +234,14 @@ impl Found {
             }
         }
         let survey = Survey { notes: layout.notes.clone(), ..Survey::default() };
-        Ok(Found { survey, skipped, nested: Nested::default(), base: layout.base.clone(), total: 0 })
+        Ok(Found {
+            survey,
+            skipped,
+            nested: Nested::default(),
+            base: layout.base.clone(),
+            total: 0,
+            hash: None,
+        })
     }
 
     /// Lists the images in the class folders of `base`; `label` gives the label of a class.
@@ -274,6 +301,27 @@ impl Found {
         self.list(folder, &folders, label).map(Some)
     }
 
+    /// Decides, after all parts are listed, whether the images are held in memory.
+    fn decide_caching(&mut self, reader: &Reader, classes: &[String], options: &LoadOptions) {
+        let bytes = reader.shape().iter().product::<usize>() as u64 * self.total as u64;
+        if bytes > options.cache_bytes {
+            let (count, [taken, cache]) = (self.total, [bytes, options.cache_bytes].map(|bytes| bytes >> 20));
+            self.survey.notes.push(format!(
+                "{count} images take {taken} MiB at this size, more than the cache of {cache} MiB: each is decoded \
+                 whenever it is needed"
+            ));
+            self.hash = Some(hash_of_classes(classes));
+        }
+        reader.expect(self.total);
+    }
+
+    /// Records that there is no part.
+    fn hash_absent(&mut self) {
+        if let Some(hash) = &mut self.hash {
+            hash.update([0]);
+        }
+    }
+
     /// Reads a part and records the findings in the survey.
     fn read(
         &mut self,
@@ -282,8 +330,11 @@ impl Found {
         folder: &Path,
         listing: Listing,
         classes: &[String],
-    ) -> Result<Split> {
-        let ReadPart { split, sizes, unreadable } = reader.read(listing)?;
+    ) -> Result<(Split, Option<Moments>)> {
+        let ReadPart { split, sizes, unreadable, moments } = match &mut self.hash {
+            Some(hash) => reader.scan(listing, hash),
+            None => reader.read(listing)?,
+        };
         self.survey.unreadable.extend(unreadable);
         self.survey.sizes = sizes.map(|sizes| joined(self.survey.sizes, sizes)).or(self.survey.sizes);
         let counts = split.counts(classes.len());
@@ -302,12 +353,13 @@ impl Found {
         }
         let folder = Some(folder.to_owned());
         self.survey.parts.push(PartSurvey { name, folder, count: split.len(), missing });
-        Ok(split)
+        Ok((split, moments))
     }
 
     fn finish(mut self, reader: &Reader) -> Survey {
         self.survey.notes.extend(reader.channel_note());
         self.survey.notes.extend(self.nested.note(&self.base));
-        Survey { skipped: self.skipped.into_list(), ..self.survey }
+        let fingerprint = self.hash.map(hexadecimal);
+        Survey { skipped: self.skipped.into_list(), fingerprint, ..self.survey }
     }
 }

@@ -7,17 +7,16 @@ use rayon::prelude::*;
 use striate_tensor::file::read_limited;
 use striate_tensor::text::counted;
 use striate_tensor::{Error, Result, zeroed};
-use striate_vision::{Filter, Preprocessing, Step, decode_limited, dimensions};
+use striate_vision::{Filter, Preprocessing, Step, dimensions};
 
+use crate::files::{MOST_BYTES, decode};
 use crate::split::write_planar;
-use crate::{LoadOptions, Pixels, Split, Survey, Unreadable};
+use crate::{LoadOptions, Pixels, Split, Survey, Unreadable, Watch};
 
 /// Largest side up to which images keep their own size.
 const LARGEST_OWN_SIDE: usize = 256;
 /// The side to which larger images are resized: shorter side to 8/7 of it, then center crop.
 const USUAL_SIDE: usize = 224;
-/// The largest image file in bytes.
-const MOST_BYTES: u64 = 256 << 20;
 
 /// The files of a part with their labels.
 pub(super) struct Listing {
@@ -35,6 +34,10 @@ pub(super) struct Reader {
     /// Number of gray and of color images so far.
     gray: AtomicUsize,
     color: AtomicUsize,
+    watch: Watch,
+    /// Number of images read so far, and of all images.
+    done: AtomicUsize,
+    all: AtomicUsize,
 }
 
 /// A part that was read, with the findings.
@@ -42,6 +45,8 @@ pub(super) struct ReadPart {
     pub split: Split,
     pub sizes: Option<[[usize; 2]; 2]>,
     pub unreadable: Vec<(PathBuf, String)>,
+    /// Mean and standard deviation of each channel, if they were computed.
+    pub moments: Option<(Vec<f32>, Vec<f32>)>,
 }
 
 impl Reader {
@@ -66,12 +71,35 @@ impl Reader {
             channels: options.channels,
             gray: AtomicUsize::new(0),
             color: AtomicUsize::new(0),
+            watch: options.watch.clone(),
+            done: AtomicUsize::new(0),
+            all: AtomicUsize::new(0),
         })
     }
 
     /// The steps that resize an image to the size of the set.
     pub fn steps(&self) -> Vec<Step> {
         self.form.steps.clone()
+    }
+
+    /// Sets the number of images that will be read.
+    pub fn expect(&self, images: usize) {
+        self.all.store(images, Ordering::Relaxed);
+    }
+
+    /// Channels, height and width of every image.
+    pub fn shape(&self) -> [usize; 3] {
+        self.form.output_shape().expect("the last step fixes the size")
+    }
+
+    /// The preprocessing to bytes of this shape.
+    pub fn form(&self) -> Preprocessing {
+        self.form.clone()
+    }
+
+    /// The limit on the pixels of an image.
+    pub fn max_pixels(&self) -> u64 {
+        self.max_pixels
     }
 
     /// Whether all images so far are gray, and color was not requested.
@@ -94,7 +122,7 @@ impl Reader {
 
     /// Reads all images of a part; unreadable ones are skipped and listed.
     pub fn read(&self, listing: Listing) -> Result<ReadPart> {
-        let [c, h, w] = self.form.output_shape().expect("the last step fixes the size");
+        let [c, h, w] = self.shape();
         let (area, count) = (c * h * w, listing.files.len());
         let total = area.saturating_mul(count);
         let mut bytes = zeroed(total).map_err(|e| e.at(format!("{count} images of {h}x{w} pixels")))?;
@@ -105,6 +133,7 @@ impl Reader {
             split: Split { shape: [c, h, w], pixels: Pixels::Bytes(vec![]), labels: vec![] },
             sizes: None,
             unreadable: vec![],
+            moments: None,
         };
         for (index, (path, size)) in listing.files.into_iter().zip(sizes).enumerate() {
             match size {
@@ -125,9 +154,10 @@ impl Reader {
     }
 
     /// Reads one image into `to` and returns its original height and width.
-    fn image(&self, path: &Path, to: &mut [u8]) -> Result<[usize; 2]> {
-        let bytes = read_limited(path, MOST_BYTES)?;
-        let image = decode_limited(&bytes, self.max_pixels)?;
+    pub fn image(&self, path: &Path, to: &mut [u8]) -> Result<[usize; 2]> {
+        let image = decode(path, self.max_pixels);
+        self.watch.call(self.done.fetch_add(1, Ordering::Relaxed) + 1, self.all.load(Ordering::Relaxed));
+        let image = image?;
         let count = if image.channels() > 1 { &self.color } else { &self.gray };
         count.fetch_add(1, Ordering::Relaxed);
         write_planar(&self.form.image(&image), to);
@@ -189,11 +219,12 @@ fn own_size(files: &[PathBuf]) -> Option<[usize; 2]> {
 /// Keeps the first of three equal channels.
 pub(super) fn keep_one_channel(split: &mut Split) {
     let [c, h, w] = split.shape;
-    if let Pixels::Bytes(bytes) = &mut split.pixels {
-        let first = bytes.chunks_exact(h * w).step_by(c).flatten().copied().collect();
-        *bytes = first;
-        split.shape = [1, h, w];
+    match &mut split.pixels {
+        Pixels::Bytes(bytes) => *bytes = bytes.chunks_exact(h * w).step_by(c).flatten().copied().collect(),
+        Pixels::Files(files) => files.make_gray(),
+        Pixels::Numbers(_) => return,
     }
+    split.shape = [1, h, w];
 }
 
 #[cfg(test)]

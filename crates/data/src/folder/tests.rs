@@ -1,12 +1,16 @@
 //! Image folders with typical layouts.
 
 use std::fs;
+use std::sync::Arc;
 
 use striate_vision::{Image, decode, encode_png};
 
 use super::*;
 use crate::scratch::Scratch;
-use crate::{Prepared, Spec, Unreadable, load_for_evaluation};
+use crate::{
+    Augmentation, Batch, Loader, Order, Pixels, Prepared, Sampling, Spec, Unreadable, dataset,
+    load_for_evaluation,
+};
 
 fn png(width: usize, height: usize, color: [u8; 3]) -> Vec<u8> {
     encode_png(&Image::filled(width, height, color)).unwrap()
@@ -157,9 +161,9 @@ fn images_are_preprocessed_as_specified() {
     let set = loaded(&folder).unwrap();
     assert_eq!((set.train.shape, set.evaluation().0), ([3, 4, 6], "validation"));
     assert_eq!(set.train.image(2).unwrap().pixel(0, 0), [40, 100, 200]);
-    let own = Prepared::new(&set.train, set.preprocessing.as_ref()).unwrap();
+    let own = Prepared::new(set.train, set.preprocessing.as_ref()).unwrap();
     let mut values = vec![0.0; 72];
-    own.write(2, &mut values);
+    own.write(2, &mut values).unwrap();
     let outside = decode(&fs::read(folder.path().join("train/b/2.png")).unwrap()).unwrap();
     assert_eq!(set.predict.unwrap().apply(&outside), ([3, 4, 6], values));
     assert_eq!(set.survey.notes, ["the validation part has no images of 1 of 2 classes: [b]"]);
@@ -390,11 +394,11 @@ fn set_without_training_part_can_be_described() {
         set.survey.notes[0],
         "no training part, only val and Test; `eval` accepts this, `train` does not"
     );
-    assert_eq!(set.fingerprint().len(), 64);
+    assert_eq!(set.fingerprint().unwrap().len(), 64);
     let whole = with_images(&["train/a/0.png", "train/b/1.png", "test/a/2.png"]);
     let described = describe(whole.path(), &LoadOptions::default()).unwrap();
     let set = loaded(&whole).unwrap();
-    assert_eq!(described.fingerprint(), set.fingerprint());
+    assert_eq!(described.fingerprint().unwrap(), set.fingerprint().unwrap());
     assert_eq!(described, set.into());
 }
 
@@ -407,4 +411,47 @@ fn parts_without_classes_or_readable_images_cannot_be_described() {
     fs::create_dir_all(empty.path().join("test/a")).unwrap();
     let text = error(&empty);
     assert!(text.ends_with("has no images that can be read"), "{text}");
+}
+
+/// Batches of an epoch with augmentation.
+fn batches(set: &Dataset) -> Vec<Batch> {
+    let prepared = Prepared::new(set.train.clone(), set.preprocessing.as_ref()).unwrap();
+    let order = Order::Shuffled(1);
+    let sampling =
+        Sampling { batch: 2, min_last: 0, order, augmentation: Augmentation::ShiftFlip(1), seed: 1 };
+    let mut loader = Loader::new(Arc::new(prepared), sampling, 0, 0);
+    (0..3).map(|_| loader.next_batch().unwrap()).collect()
+}
+
+/// Images that exceed the cache are decoded whenever they are needed, and everything else is as with those in memory.
+#[test]
+fn cache_changes_nothing_but_memory() {
+    let color = with_images(&["train/a/0.png", "train/b/1.png", "train/b/2.png", "test/a/3.png"]);
+    color.file("train/a/torn.png", &png(6, 4, [0; 3])[..40]);
+    let gray = Scratch::new();
+    for (path, level) in [("a/0.png", 10), ("a/1.png", 90), ("b/2.png", 200)] {
+        gray.file(path, &encode_png(&Image::filled(6, 4, [level; 3]).to_gray()).unwrap());
+    }
+    for (folder, shape) in [(&color, [3, 4, 6]), (&gray, [1, 4, 6])] {
+        let set = |cache_bytes| {
+            let options = LoadOptions { cache_bytes, unreadable: Unreadable::Skip, ..LoadOptions::default() };
+            load(folder.path(), &options).unwrap()
+        };
+        let (held, decoded) = (set(1 << 20), set(0));
+        assert!(matches!(held.train.pixels, Pixels::Bytes(_)));
+        assert!(matches!(decoded.train.pixels, Pixels::Files(_)));
+        assert!(
+            decoded.survey.notes[0].contains("more than the cache of 0 MiB"),
+            "{:?}",
+            decoded.survey.notes
+        );
+        assert_eq!((decoded.train.shape, held.train.shape), (shape, shape));
+        assert_eq!(decoded.fingerprint().unwrap(), held.fingerprint().unwrap());
+        assert_eq!(dataset::fingerprint_of(&decoded).unwrap(), held.fingerprint().unwrap());
+        assert_eq!(decoded.preprocessing, held.preprocessing);
+        assert_eq!(decoded.train.moments().unwrap(), held.train.moments().unwrap());
+        assert_eq!(decoded.survey.unreadable, held.survey.unreadable);
+        assert_eq!(decoded.train.image(1).unwrap(), held.train.image(1).unwrap());
+        assert_eq!(batches(&decoded), batches(&held));
+    }
 }
