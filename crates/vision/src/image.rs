@@ -107,9 +107,20 @@ impl Image {
     /// Mirrors left to right.
     #[must_use]
     pub fn mirrored(&self) -> Image {
-        let rows = self.pixels.chunks_exact(self.width * self.channels);
-        let pixels = rows.flat_map(|row| row.chunks_exact(self.channels).rev().flatten().copied()).collect();
-        Image { pixels, ..*self }
+        let mut image = self.clone();
+        image.mirror();
+        image
+    }
+
+    /// Mirrors left to right, in place.
+    pub fn mirror(&mut self) {
+        let line = self.width * self.channels;
+        for row in self.pixels.chunks_exact_mut(line) {
+            match self.channels {
+                1 => row.reverse(),
+                _ => row.as_chunks_mut::<3>().0.reverse(),
+            }
+        }
     }
 
     /// Cuts out `width` × `height` pixels, the upper left of which is (`left`, `top`); pixels outside the
@@ -119,8 +130,23 @@ impl Image {
     /// If a side is zero.
     #[must_use]
     pub fn window(&self, left: isize, top: isize, width: usize, height: usize, fill: u8) -> Image {
+        self.window_on(left, top, width, height, [fill; 3])
+    }
+
+    /// Like [`Image::window`]; pixels outside the image have the color `fill`, of which a gray image takes the first
+    /// value.
+    ///
+    /// # Panics
+    /// If a side is zero.
+    #[must_use]
+    pub fn window_on(&self, left: isize, top: isize, width: usize, height: usize, fill: [u8; 3]) -> Image {
         assert!(width > 0 && height > 0, "the sides must not be zero");
-        let mut pixels = vec![fill; width * height * self.channels];
+        let mut pixels = match fill {
+            [red, green, blue] if self.channels == 1 || (red == green && green == blue) => {
+                vec![red; width * height * self.channels]
+            }
+            _ => fill.repeat(width * height),
+        };
         for row in 0..height {
             let Some(y) = top.checked_add_unsigned(row).and_then(|y| usize::try_from(y).ok()) else {
                 continue;

@@ -20,4 +20,4 @@ pub use codec::{MAX_PIXELS, decode, decode_limited, dimensions, encode_png};
 pub use digit::Center;
 pub use kind::{HEAD_BYTES, ImageKind, Readable};
 pub use preprocessing::{Preprocessing, Step};
-pub use resize::{Filter, resize};
+pub use resize::{Filter, Region, resize, resize_region};

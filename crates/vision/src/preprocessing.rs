@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use striate_tensor::{Error, Result};
 
 use crate::digit::{Center, Frame, center_digit};
+use crate::resize::by_shorter_side;
 use crate::{Filter, Image, resize};
 
 /// Largest side in pixels; more is taken for a mistake.
@@ -182,10 +183,7 @@ fn apply(step: &Step, image: &Image) -> Image {
     match *step {
         Step::Resize { height, width, filter } => resize(image, width, height, filter),
         Step::ResizeShorter { size, filter } => {
-            let longer = |side: usize, shorter: usize| {
-                (size.saturating_mul(side) / shorter).clamp(size, (MOST_PIXELS / size).max(size))
-            };
-            let (w, h) = if w <= h { (size, longer(h, w)) } else { (longer(w, h), size) };
+            let (w, h) = by_shorter_side(w, h, size, MOST_PIXELS);
             resize(image, w, h, filter)
         }
         Step::Fit { height, width, filter } => {

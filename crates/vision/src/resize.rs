@@ -55,10 +55,67 @@ const PRECISION: u32 = 22;
 /// One half, the initial value of every sum, so that it is rounded.
 const HALF: i32 = 1 << (PRECISION - 1);
 
-/// The old pixels under one new pixel: the first of them, and their weights.
+/// A weight is split into two parts that fit into 16 bits, for which every processor has fast vector instructions;
+/// this is one unit of the upper part. Both have the sign of the weight, so that no sum of parts overflows.
+const PARTS: i32 = 1 << (PRECISION / 2);
+
+/// The old pixels under each new one along an axis.
 struct Taps {
-    first: usize,
-    weights: Vec<i32>,
+    /// Old pixels per new one; where fewer contribute, the others have the weight zero.
+    count: usize,
+    /// The first old pixel of each new one.
+    first: Vec<usize>,
+    /// `[new pixels, count]`.
+    weights: Vec<Weight>,
+}
+
+/// A weight: `high * PARTS + low`.
+#[derive(Clone, Copy, Default)]
+struct Weight {
+    high: i16,
+    low: i16,
+}
+
+/// A rectangle of an image, in pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Region {
+    /// The first column.
+    pub left: usize,
+    /// The first row.
+    pub top: usize,
+    /// Number of columns.
+    pub width: usize,
+    /// Number of rows.
+    pub height: usize,
+}
+
+/// Part of an image that is read in place.
+#[derive(Clone, Copy)]
+struct View<'a> {
+    /// From the first byte of the part on.
+    pixels: &'a [u8],
+    /// Bytes from one row to the next.
+    stride: usize,
+    width: usize,
+    height: usize,
+    channels: usize,
+}
+
+impl<'a> View<'a> {
+    fn new(image: &'a Image, region: Region) -> Self {
+        let (channels, stride) = (image.channels(), image.width() * image.channels());
+        let pixels = &image.pixels()[region.top * stride + region.left * channels..];
+        View { pixels, stride, width: region.width, height: region.height, channels }
+    }
+
+    /// A whole image of the same channels.
+    fn of(self, pixels: &'a [u8], width: usize, height: usize) -> Self {
+        View { pixels, stride: width * self.channels, width, height, channels: self.channels }
+    }
+
+    fn row(self, row: usize) -> &'a [u8] {
+        &self.pixels[row * self.stride..][..self.width * self.channels]
+    }
 }
 
 /// Resizes `image` to `width` × `height` pixels.
@@ -67,65 +124,124 @@ struct Taps {
 /// If a side is zero.
 #[must_use]
 pub fn resize(image: &Image, width: usize, height: usize, filter: Filter) -> Image {
-    assert!(width > 0 && height > 0, "the sides must not be zero");
-    if (width, height) == (image.width(), image.height()) {
-        return image.clone();
+    let whole = Region { left: 0, top: 0, width: image.width(), height: image.height() };
+    resize_region(image, whole, width, height, filter)
+}
+
+/// Resizes the part `region` of `image` to `width` × `height` pixels; the same as cropping before resizing, but only
+/// the part is read, and it is not copied.
+///
+/// # Panics
+/// If a side is zero or the region extends beyond the image.
+#[must_use]
+pub fn resize_region(image: &Image, region: Region, width: usize, height: usize, filter: Filter) -> Image {
+    let Region { left, top, width: columns, height: rows } = region;
+    assert!(width > 0 && height > 0 && columns > 0 && rows > 0, "the sides must not be zero");
+    let is_inside = |first: usize, count: usize, side: usize| first < side && count <= side - first;
+    let is_inside = is_inside(left, columns, image.width()) && is_inside(top, rows, image.height());
+    assert!(is_inside, "the region must lie in the image");
+    if (width, height) == (columns, rows) {
+        return image.window(left as isize, top as isize, width, height, 0);
     }
-    if filter == Filter::Nearest {
-        return nearest(image, width, height);
-    }
-    let lost = |from: usize, to: usize| from as i64 - to as i64;
-    let (columns, rows) = (lost(image.width(), width), lost(image.height(), height));
-    match rows > 0 && rows > 2 * columns {
-        true => across(&down(image, height, filter), width, filter),
-        false => down(&across(image, width, filter), height, filter),
-    }
+    let view = View::new(image, region);
+    let pixels = if filter == Filter::Nearest {
+        nearest(view, width, height)
+    } else if width == columns {
+        down(view, height, filter)
+    } else if height == rows {
+        across(view, width, filter)
+    } else if rows > height && (rows - height) as i64 > 2 * (columns as i64 - width as i64) {
+        across(view.of(&down(view, height, filter), columns, height), width, filter)
+    } else {
+        down(view.of(&across(view, width, filter), width, rows), height, filter)
+    };
+    Image::new(width, height, image.channels(), pixels).expect("sizes fit")
+}
+
+/// Returns width and height of an image of `width` × `height` pixels resized so that its shorter side is `size`; the
+/// longer one is rounded down as by torchvision, and at most `most` pixels / `size`.
+pub(crate) fn by_shorter_side(width: usize, height: usize, size: usize, most: usize) -> (usize, usize) {
+    let longer = |side: usize, shorter: usize| {
+        (size.saturating_mul(side) / shorter).clamp(size, (most / size).max(size))
+    };
+    if width <= height { (size, longer(height, width)) } else { (longer(width, height), size) }
 }
 
 /// Resizes every row to `width`.
-fn across(image: &Image, width: usize, filter: Filter) -> Image {
-    match image.channels() {
-        _ if width == image.width() => image.clone(),
-        1 => across_of::<1>(image, width, filter),
-        _ => across_of::<3>(image, width, filter),
-    }
-}
-
-/// [`across`] of an image of `C` channels.
-fn across_of<const C: usize>(image: &Image, width: usize, filter: Filter) -> Image {
-    let taps = taps(image.width(), width, filter);
-    let mut pixels = vec![0; width * image.height() * C];
-    let rows = image.pixels().chunks_exact(image.width() * C);
-    for (from, to) in rows.zip(pixels.chunks_exact_mut(width * C)) {
-        for (taps, to) in taps.iter().zip(to.chunks_exact_mut(C)) {
-            let mut sums = [HALF; C];
-            for (pixel, weight) in from[taps.first * C..].chunks_exact(C).zip(&taps.weights) {
-                for (sum, byte) in sums.iter_mut().zip(pixel) {
-                    *sum += i32::from(*byte) * weight;
-                }
-            }
-            to.iter_mut().zip(sums).for_each(|(to, sum)| *to = to_byte(sum));
+fn across(view: View, width: usize, filter: Filter) -> Vec<u8> {
+    let taps = taps(view.width, width, filter);
+    let mut pixels = vec![0; width * view.height * view.channels];
+    for (row, to) in pixels.chunks_exact_mut(width * view.channels).enumerate() {
+        match view.channels {
+            1 => across_row::<1>(&taps, view.row(row), to),
+            _ => across_row::<3>(&taps, view.row(row), to),
         }
     }
-    Image::new(width, image.height(), C, pixels).expect("sizes fit")
+    pixels
 }
 
-/// Resizes every column to `height`, a whole row at a time.
-fn down(image: &Image, height: usize, filter: Filter) -> Image {
-    if height == image.height() {
-        return image.clone();
+/// Resizes a row of `C` channels. Loops over few taps are unrolled.
+fn across_row<const C: usize>(taps: &Taps, from: &[u8], to: &mut [u8]) {
+    match taps.count {
+        2 => across_taps::<C>(taps, 2, from, to),
+        3 => across_taps::<C>(taps, 3, from, to),
+        4 => across_taps::<C>(taps, 4, from, to),
+        5 => across_taps::<C>(taps, 5, from, to),
+        count => across_taps::<C>(taps, count, from, to),
     }
-    let line = image.width() * image.channels();
+}
+
+#[inline(always)]
+fn across_taps<const C: usize>(taps: &Taps, count: usize, from: &[u8], to: &mut [u8]) {
+    let weights = taps.weights.chunks_exact(count);
+    for ((to, first), weights) in to.chunks_exact_mut(C).zip(&taps.first).zip(weights) {
+        let mut sums = [HALF; C];
+        let pixels = from[first * C..][..count * C].chunks_exact(C);
+        for (pixel, weight) in pixels.zip(weights) {
+            let weight = i32::from(weight.high) * PARTS + i32::from(weight.low);
+            sums.iter_mut().zip(pixel).for_each(|(sum, byte)| *sum += i32::from(*byte) * weight);
+        }
+        to.iter_mut().zip(sums).for_each(|(to, sum)| *to = to_byte(sum));
+    }
+}
+
+/// Bytes of a row whose sums are kept in registers.
+const BLOCK: usize = 16;
+
+/// Resizes every column to `height`.
+fn down(view: View, height: usize, filter: Filter) -> Vec<u8> {
+    let line = view.width * view.channels;
     let mut pixels = vec![0; height * line];
-    let mut sums = vec![HALF; line];
-    for (taps, to) in taps(image.height(), height, filter).iter().zip(pixels.chunks_exact_mut(line)) {
-        sums.fill(HALF);
-        for (row, weight) in image.pixels()[taps.first * line..].chunks_exact(line).zip(&taps.weights) {
-            sums.iter_mut().zip(row).for_each(|(sum, byte)| *sum += i32::from(*byte) * weight);
+    let taps = taps(view.height, height, filter);
+    let each = taps.first.iter().zip(taps.weights.chunks_exact(taps.count));
+    for ((first, weights), to) in each.zip(pixels.chunks_exact_mut(line)) {
+        let rows = &view.pixels[first * view.stride..];
+        let whole = line / BLOCK * BLOCK;
+        let (blocks, rest) = to.split_at_mut(whole);
+        for (at, to) in blocks.chunks_exact_mut(BLOCK).enumerate() {
+            down_bytes::<BLOCK>(&rows[at * BLOCK..], view.stride, weights, to);
         }
-        to.iter_mut().zip(&sums).for_each(|(to, sum)| *to = to_byte(*sum));
+        for (at, to) in rest.chunks_exact_mut(1).enumerate() {
+            down_bytes::<1>(&rows[whole + at..], view.stride, weights, to);
+        }
     }
-    Image::new(image.width(), height, image.channels(), pixels).expect("sizes fit")
+    pixels
+}
+
+/// Sums `N` bytes of each row, from the start of `rows` on.
+#[inline(always)]
+fn down_bytes<const N: usize>(rows: &[u8], stride: usize, weights: &[Weight], to: &mut [u8]) {
+    let (mut high, mut low) = ([0i32; N], [HALF; N]);
+    for (row, weight) in weights.iter().enumerate() {
+        let bytes = &rows[row * stride..][..N];
+        for lane in 0..N {
+            high[lane] += i32::from(bytes[lane]) * i32::from(weight.high);
+            low[lane] += i32::from(bytes[lane]) * i32::from(weight.low);
+        }
+    }
+    for lane in 0..N {
+        to[lane] = to_byte(high[lane] * PARTS + low[lane]);
+    }
 }
 
 fn to_byte(sum: i32) -> u8 {
@@ -133,31 +249,44 @@ fn to_byte(sum: i32) -> u8 {
 }
 
 /// Returns for each of `to` new pixels the old ones, of `from`, that contribute to it.
-fn taps(from: usize, to: usize, filter: Filter) -> Vec<Taps> {
+fn taps(from: usize, to: usize, filter: Filter) -> Taps {
     let scale = from as f64 / to as f64;
     let stretch = scale.max(1.0);
     let support = filter.support() * stretch;
-    let one = |at: usize| {
-        let center = (at as f64 + 0.5) * scale;
-        let first = (center - support + 0.5).max(0.0) as usize;
-        let end = ((center + support + 0.5) as usize).min(from);
-        let weight = |x: usize| filter.weight((x as f64 - center + 0.5) * (1.0 / stretch));
-        let weights: Vec<f64> = (first..end).map(weight).collect();
-        let total: f64 = weights.iter().sum();
-        let fixed = |weight: &f64| (weight / total * f64::from(1 << PRECISION)).round() as i32;
-        Taps { first, weights: weights.iter().map(fixed).collect() }
+    let center = |at: usize| (at as f64 + 0.5) * scale;
+    let range = |at: usize| {
+        let first = (center(at) - support + 0.5).max(0.0) as usize;
+        first..((center(at) + support + 0.5) as usize).min(from)
     };
-    (0..to).map(one).collect()
+    let count = (0..to).map(|at| range(at).len()).max().unwrap_or(1);
+    let mut taps = Taps { count, first: Vec::with_capacity(to), weights: vec![Weight::default(); to * count] };
+    let mut values = Vec::with_capacity(count);
+    for (at, weights) in taps.weights.chunks_exact_mut(count).enumerate() {
+        let range = range(at);
+        let weight = |x: usize| filter.weight((x as f64 - center(at) + 0.5) * (1.0 / stretch));
+        values.clear();
+        values.extend(range.clone().map(weight));
+        let total: f64 = values.iter().sum();
+        let first = range.start.min(from - count);
+        for (weight, value) in weights[range.start - first..].iter_mut().zip(&values) {
+            let fixed = (value / total * f64::from(1 << PRECISION)).round() as i32;
+            *weight = Weight { high: (fixed / PARTS) as i16, low: (fixed % PARTS) as i16 };
+        }
+        taps.first.push(first);
+    }
+    taps
 }
 
-fn nearest(image: &Image, width: usize, height: usize) -> Image {
-    let channels = image.channels();
-    let columns: Vec<usize> = places(image.width(), width).collect();
-    let mut pixels = Vec::with_capacity(width * height * channels);
-    for row in places(image.height(), height) {
-        columns.iter().for_each(|column| pixels.extend_from_slice(image.pixel(*column, row)));
+fn nearest(view: View, width: usize, height: usize) -> Vec<u8> {
+    let columns: Vec<usize> = places(view.width, width).collect();
+    let mut pixels = Vec::with_capacity(width * height * view.channels);
+    for row in places(view.height, height) {
+        let from = view.row(row);
+        for column in &columns {
+            pixels.extend_from_slice(&from[column * view.channels..][..view.channels]);
+        }
     }
-    Image::new(width, height, channels, pixels).expect("sizes fit")
+    pixels
 }
 
 /// Returns for each of `to` new pixels the old one, of `from`, under its center. Steps are added up as in Pillow,
@@ -178,6 +307,24 @@ mod tests {
         for filter in [Filter::Nearest, Filter::Box, Filter::Bilinear, Filter::Bicubic] {
             for (w, h) in [(1, 1), (17, 9), (40, 5), (3, 30)] {
                 assert_eq!(resize(&image, w, h, filter), Image::filled(w, h, [0, 128, 255]), "{filter:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn region_is_resized_as_if_cropped_before() {
+        let pixels = (0..41 * 37 * 3).map(|i| (i * 89 + i * i * 7) as u8).collect();
+        let image = Image::new(41, 37, 3, pixels).unwrap();
+        let region = Region { left: 5, top: 3, width: 30, height: 21 };
+        let cropped = image.window(5, 3, 30, 21, 0);
+        for filter in [Filter::Nearest, Filter::Box, Filter::Bilinear, Filter::Bicubic] {
+            for (w, h) in [(30, 21), (1, 1), (30, 9), (12, 21), (224, 7), (13, 200), (29, 2)] {
+                let expected = resize(&cropped, w, h, filter);
+                assert_eq!(resize_region(&image, region, w, h, filter), expected, "{filter:?} {w}x{h}");
+                assert_eq!(
+                    resize_region(&image.to_gray(), region, w, h, filter),
+                    resize(&cropped.to_gray(), w, h, filter)
+                );
             }
         }
     }
