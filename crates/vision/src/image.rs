@@ -77,13 +77,9 @@ impl Image {
     /// Converts to gray by the luma of ITU-R 601, rounded as by Pillow.
     #[must_use]
     pub fn to_gray(&self) -> Image {
-        let luma = |rgb: &[u8]| {
-            let [r, g, b] = [rgb[0], rgb[1], rgb[2]].map(u32::from);
-            ((r * 19_595 + g * 38_470 + b * 7_471 + 0x8000) >> 16) as u8
-        };
         let pixels = match self.channels {
             1 => self.pixels.clone(),
-            _ => self.pixels.chunks_exact(3).map(luma).collect(),
+            _ => self.pixels.as_chunks::<3>().0.iter().map(|rgb| luma(*rgb)).collect(),
         };
         Image { channels: 1, pixels, ..*self }
     }
@@ -182,6 +178,12 @@ impl Image {
         };
         self.window(offset(self.width, width), offset(self.height, height), width, height, fill)
     }
+}
+
+/// Returns the luma of ITU-R 601 of a color, rounded as by Pillow.
+pub(crate) fn luma(rgb: [u8; 3]) -> u8 {
+    let [r, g, b] = rgb.map(u32::from);
+    ((r * 19_595 + g * 38_470 + b * 7_471 + 0x8000) >> 16) as u8
 }
 
 #[cfg(test)]

@@ -259,7 +259,8 @@ fn taps(from: usize, to: usize, filter: Filter) -> Taps {
         first..((center(at) + support + 0.5) as usize).min(from)
     };
     let count = (0..to).map(|at| range(at).len()).max().unwrap_or(1);
-    let mut taps = Taps { count, first: Vec::with_capacity(to), weights: vec![Weight::default(); to * count] };
+    let mut taps =
+        Taps { count, first: Vec::with_capacity(to), weights: vec![Weight::default(); to * count] };
     let mut values = Vec::with_capacity(count);
     for (at, weights) in taps.weights.chunks_exact_mut(count).enumerate() {
         let range = range(at);
