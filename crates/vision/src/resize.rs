@@ -55,10 +55,6 @@ const PRECISION: u32 = 22;
 /// One half, the initial value of every sum, so that it is rounded.
 const HALF: i32 = 1 << (PRECISION - 1);
 
-/// A weight is split into two parts that fit into 16 bits, for which every processor has fast vector instructions;
-/// this is one unit of the upper part. Both have the sign of the weight, so that no sum of parts overflows.
-const PARTS: i32 = 1 << (PRECISION / 2);
-
 /// The old pixels under each new one along an axis.
 struct Taps {
     /// Old pixels per new one; where fewer contribute, the others have the weight zero.
@@ -66,14 +62,7 @@ struct Taps {
     /// The first old pixel of each new one.
     first: Vec<usize>,
     /// `[new pixels, count]`.
-    weights: Vec<Weight>,
-}
-
-/// A weight: `high * PARTS + low`.
-#[derive(Clone, Copy, Default)]
-struct Weight {
-    high: i16,
-    low: i16,
+    weights: Vec<i32>,
 }
 
 /// A rectangle of an image, in pixels.
@@ -198,7 +187,6 @@ fn across_taps<const C: usize>(taps: &Taps, count: usize, from: &[u8], to: &mut 
         let mut sums = [HALF; C];
         let pixels = from[first * C..][..count * C].chunks_exact(C);
         for (pixel, weight) in pixels.zip(weights) {
-            let weight = i32::from(weight.high) * PARTS + i32::from(weight.low);
             sums.iter_mut().zip(pixel).for_each(|(sum, byte)| *sum += i32::from(*byte) * weight);
         }
         to.iter_mut().zip(sums).for_each(|(to, sum)| *to = to_byte(sum));
@@ -208,12 +196,25 @@ fn across_taps<const C: usize>(taps: &Taps, count: usize, from: &[u8], to: &mut 
 /// Bytes of a row whose sums are kept in registers.
 const BLOCK: usize = 16;
 
+/// A weight `high * PARTS + low`. Both parts fit into 16 bits, for which every processor has fast vector instructions,
+/// and have the sign of the weight, so that no sum of parts overflows.
+#[derive(Clone, Copy)]
+struct Weight {
+    high: i16,
+    low: i16,
+}
+
+/// One unit of the upper part of a [`Weight`].
+const PARTS: i32 = 1 << (PRECISION / 2);
+
 /// Resizes every column to `height`.
 fn down(view: View, height: usize, filter: Filter) -> Vec<u8> {
     let line = view.width * view.channels;
     let mut pixels = vec![0; height * line];
     let taps = taps(view.height, height, filter);
-    let each = taps.first.iter().zip(taps.weights.chunks_exact(taps.count));
+    let split = |weight: &i32| Weight { high: (weight / PARTS) as i16, low: (weight % PARTS) as i16 };
+    let weights: Vec<Weight> = taps.weights.iter().map(split).collect();
+    let each = taps.first.iter().zip(weights.chunks_exact(taps.count));
     for ((first, weights), to) in each.zip(pixels.chunks_exact_mut(line)) {
         let rows = &view.pixels[first * view.stride..];
         let whole = line / BLOCK * BLOCK;
@@ -233,14 +234,13 @@ fn down(view: View, height: usize, filter: Filter) -> Vec<u8> {
 fn down_bytes<const N: usize>(rows: &[u8], stride: usize, weights: &[Weight], to: &mut [u8]) {
     let (mut high, mut low) = ([0i32; N], [HALF; N]);
     for (row, weight) in weights.iter().enumerate() {
-        let bytes = &rows[row * stride..][..N];
-        for lane in 0..N {
-            high[lane] += i32::from(bytes[lane]) * i32::from(weight.high);
-            low[lane] += i32::from(bytes[lane]) * i32::from(weight.low);
-        }
+        let bytes = rows[row * stride..].first_chunk::<N>().expect("the row has the bytes").map(i32::from);
+        let weight = [weight.high, weight.low].map(i32::from);
+        high.iter_mut().zip(bytes).for_each(|(sum, byte)| *sum += byte * weight[0]);
+        low.iter_mut().zip(bytes).for_each(|(sum, byte)| *sum += byte * weight[1]);
     }
-    for lane in 0..N {
-        to[lane] = to_byte(high[lane] * PARTS + low[lane]);
+    for ((to, high), low) in to.iter_mut().zip(high).zip(low) {
+        *to = to_byte(high * PARTS + low);
     }
 }
 
@@ -259,8 +259,7 @@ fn taps(from: usize, to: usize, filter: Filter) -> Taps {
         first..((center(at) + support + 0.5) as usize).min(from)
     };
     let count = (0..to).map(|at| range(at).len()).max().unwrap_or(1);
-    let mut taps =
-        Taps { count, first: Vec::with_capacity(to), weights: vec![Weight::default(); to * count] };
+    let mut taps = Taps { count, first: Vec::with_capacity(to), weights: vec![0; to * count] };
     let mut values = Vec::with_capacity(count);
     for (at, weights) in taps.weights.chunks_exact_mut(count).enumerate() {
         let range = range(at);
@@ -270,8 +269,7 @@ fn taps(from: usize, to: usize, filter: Filter) -> Taps {
         let total: f64 = values.iter().sum();
         let first = range.start.min(from - count);
         for (weight, value) in weights[range.start - first..].iter_mut().zip(&values) {
-            let fixed = (value / total * f64::from(1 << PRECISION)).round() as i32;
-            *weight = Weight { high: (fixed / PARTS) as i16, low: (fixed % PARTS) as i16 };
+            *weight = (value / total * f64::from(1 << PRECISION)).round() as i32;
         }
         taps.first.push(first);
     }

@@ -122,11 +122,13 @@ impl Limits {
     /// the operation has none.
     fn magnitude(&self, op: Op, bin: usize, bins: usize) -> Option<f64> {
         let (last, bin) = ((bins - 1) as f32, bin as f32);
-        // Evenly spaced from both ends, as by PyTorch's `linspace`.
+        // Evenly spaced from both ends, as by PyTorch's `linspace`, which rounds only the sum.
         let spaced = |start: f32, end: f32| {
-            let step = (end - start) / last;
+            let step = f64::from((end - start) / last);
+            let from_start = f64::from(start) + step * f64::from(bin);
+            let from_end = f64::from(end) - step * f64::from(last - bin);
             let is_in_first_half = bin < (bins / 2) as f32;
-            Some(f64::from(if is_in_first_half { start + step * bin } else { end - step * (last - bin) }))
+            Some(f64::from(if is_in_first_half { from_start as f32 } else { from_end as f32 }))
         };
         match op {
             Op::Identity | Op::AutoContrast | Op::Equalize => None,

@@ -145,7 +145,9 @@ fn displaced<const C: usize>(image: &Image, right: &[f32], down: &[f32], fill: [
                     inside += weight;
                 }
             }
-            let byte = |(sum, fill): (f32, u8)| (sum * inside + (1.0 - inside) * f32::from(fill) + 0.5) as u8;
+            let byte = |(sum, fill): (f32, u8)| {
+                (sum * inside + (1.0 - inside) * f32::from(fill)).round_ties_even() as u8
+            };
             pixels.extend(sums.into_iter().zip(fill).map(byte));
         }
     }

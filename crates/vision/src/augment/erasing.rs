@@ -9,7 +9,8 @@ use super::parameters::{Fill, check_pair, check_probability, happens, require, u
 use crate::{Image, Region};
 
 /// Overwrites a rectangle of random place, area and aspect ratio; Zhong et al., "Random erasing data augmentation",
-/// arXiv 1708.04896, 2017; torchvision's `RandomErasing`, but on bytes, before normalization.
+/// arXiv 1708.04896, 2017; torchvision's `RandomErasing`, but on bytes. There, the value 0 after normalization is the
+/// mean color; here, `value` is the color itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RandomErasing {

@@ -1,4 +1,4 @@
-//! Augmentation of training images; each operation is a pure function of its random numbers.
+//! Shifts, flips and affine maps of images of `f32`, already normalized.
 //!
 //! Images are planar, `[C, H, W]`; pixels from outside the image have the value `fill`.
 

@@ -3,7 +3,7 @@
 
 use crate::Image;
 
-/// Replaces every byte by its image under `change`, which is called once for each of the 256 values.
+/// Replaces every byte `b` by `change(b)`, which is called once for each of the 256 values.
 pub(super) fn map(image: &mut Image, change: impl Fn(u8) -> u8) {
     let table = table(change);
     image.pixels_mut().iter_mut().for_each(|byte| *byte = table[usize::from(*byte)]);

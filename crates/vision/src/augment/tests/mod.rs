@@ -22,8 +22,8 @@ fn source(width: usize, height: usize, channels: usize, kind: &str) -> Image {
             "dim" => noise % 100 + 60,
             "two" => noise % 2 * 200 + 20,
             "flat" => 77,
-            "smooth" => i / channels % width * 255 / width ^ i % 3,
-            "colors" => i / 3 >> (8 * (2 - i % 3)) & 255,
+            "smooth" => (i / channels % width * 255 / width) ^ (i % 3),
+            "colors" => ((i / 3) >> (8 * (2 - i % 3))) & 255,
             other => panic!("{other}"),
         }
     };
