@@ -34,7 +34,7 @@ fn to_hsv([red, green, blue]: [u8; 3]) -> [u8; 3] {
     } else {
         (4.0 + f64::from(green_below) - f64::from(red_below)) as f32
     };
-    // From −1/6 to 5/6 of a turn; negative ones are wrapped after the addition, as in Pillow's floating-point remainder.
+    // From −1/6 to 5/6 of a turn, wrapped after the addition of a whole one, as in Pillow.
     let above = f64::from(sixths) / 6.0 + 1.0;
     let turns = if above >= 1.0 { above - 1.0 } else { above } as f32;
     [(f64::from(turns) * 255.0) as u8, (f64::from(saturation) * 255.0) as u8, most]

@@ -12,8 +12,8 @@ use crate::Region;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "name", deny_unknown_fields)]
 pub enum Mixing {
-    /// A weighted mean of two images; Zhang et al., "mixup: beyond empirical risk minimization", arXiv 1710.09412, 2017;
-    /// torchvision's `MixUp`.
+    /// A weighted mean of two images; Zhang et al., "mixup: beyond empirical risk minimization", arXiv 1710.09412,
+    /// 2017; torchvision's `MixUp`.
     MixUp {
         /// Both parameters of the beta distribution of the first image's weight; 0.1 to 0.4 for ImageNet in the paper,
         /// 1 for CIFAR.

@@ -186,9 +186,10 @@ fn smooth_fields_match_torchvision() {
     }
 }
 
-/// PyTorch computes places in units of the image's side, whose rounding changes a level now and then.
+/// Levels that lie exactly halfway between two bytes may differ by one, because PyTorch computes places in units of the
+/// image's side, which rounds. These figures have none.
 #[test]
-fn displaced_pixels_match_torchvision_within_one_level() {
+fn displaced_pixels_match_torchvision() {
     for case in figures().elastic.displaced {
         let image = case.source.image();
         let shifts = |factor: usize, modulus: usize, middle: f32, divisor: f32| -> Vec<f32> {
@@ -197,10 +198,7 @@ fn displaced_pixels_match_torchvision_within_one_level() {
         };
         let (right, down) = (shifts(37, 101, 50.0, 15.0), shifts(53, 97, 48.0, 7.0));
         let result = displace(&image, &right, &down, case.fill);
-        let differences = result.pixels().iter().zip(&case.bytes).map(|(a, b)| a.abs_diff(*b));
-        let changed = differences.clone().filter(|difference| *difference > 0).count();
-        assert!(differences.max() <= Some(1), "{case:?}");
-        assert!(changed * 100 <= case.bytes.len(), "{changed} levels differ: {case:?}");
+        assert_eq!(result.pixels(), case.bytes, "{:?}", case.source);
     }
 }
 
