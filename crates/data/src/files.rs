@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use striate_tensor::Result;
 use striate_tensor::file::read_limited;
+use striate_tensor::random::Random;
+use striate_vision::augment::{Compose, Operation};
 use striate_vision::{Image, Preprocessing, decode_limited};
 
 use crate::split::write_planar;
@@ -67,6 +69,21 @@ impl Files {
         let path = &self.paths[index];
         let image = decode(path, self.max_pixels).map_err(|e| e.at(path.display()))?;
         Ok(self.form.image(&image))
+    }
+
+    /// Decodes image number `index`, transforms it, and then gives it the size of the set.
+    ///
+    /// # Errors
+    /// If the file cannot be read any more, or its image does not have the size that a transform needs.
+    pub(crate) fn transformed(
+        &self,
+        index: usize,
+        transforms: &Compose,
+        random: &mut Random,
+    ) -> Result<Image> {
+        let path = &self.paths[index];
+        let image = decode(path, self.max_pixels).and_then(|image| transforms.apply(image, random));
+        Ok(self.form.image(&image.map_err(|e| e.at(path.display()))?))
     }
 
     /// Passes the bytes `[C, H, W]` of all images to `take`, in order.

@@ -13,7 +13,7 @@ use rayon::prelude::*;
 use striate_tensor::random::{Random, Stream};
 use striate_tensor::text::counted;
 use striate_tensor::{Error, Result};
-use striate_vision::augment;
+use striate_vision::augment::{self, Compose};
 
 use crate::{Order, Prepared};
 
@@ -32,7 +32,7 @@ pub struct Batch {
 }
 
 /// Random augmentation of training images.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Augmentation {
     /// None.
     None,
@@ -42,10 +42,12 @@ pub enum Augmentation {
     ShiftFlip(usize),
     /// Rotates, scales, shears and shifts.
     Affine(augment::Affine),
+    /// Transforms of images of bytes; those of files before they are resized to the size of the set.
+    Transforms(Compose),
 }
 
 /// How batches are drawn from a split.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Sampling {
     /// Batch size; the last batch of an epoch may be smaller.
     pub batch: usize,
@@ -93,19 +95,23 @@ impl Source for Augmented {
     }
 
     fn is_slow(&self) -> bool {
-        self.data.is_decoded_anew()
+        self.data.is_decoded_anew() || matches!(self.augmentation, Augmentation::Transforms(_))
     }
 
     fn write(&self, epoch: u64, index: usize, original: &mut Vec<f32>, to: &mut [f32]) -> Result<()> {
-        if self.augmentation == Augmentation::None {
-            return self.data.write(index, to);
+        let mut random = Random::new(self.seed, Stream::Augmentation, epoch << 32 | index as u64);
+        match &self.augmentation {
+            Augmentation::None => return self.data.write(index, to),
+            Augmentation::Transforms(transforms) => {
+                return self.data.write_transformed(index, transforms, &mut random, to);
+            }
+            Augmentation::Shift(_) | Augmentation::ShiftFlip(_) | Augmentation::Affine(_) => {}
         }
         original.resize(to.len(), 0.0);
         self.data.write(index, original)?;
         let (shape, fill, original) = (self.data.shape(), self.data.fill(), &original[..]);
-        let mut random = Random::new(self.seed, Stream::Augmentation, epoch << 32 | index as u64);
         match self.augmentation {
-            Augmentation::None => unreachable!("returned above"),
+            Augmentation::None | Augmentation::Transforms(_) => unreachable!("returned above"),
             Augmentation::Shift(most) => augment::shift(&mut random, shape, most, fill, original, to),
             Augmentation::ShiftFlip(most) => {
                 augment::shift_flip(&mut random, shape, most, fill, original, to);
@@ -129,7 +135,7 @@ impl Loader {
     /// # Panics
     /// If the batch size or the number of samples is zero.
     pub fn new(data: Arc<Prepared>, sampling: Sampling, epoch: u64, batch: u64) -> Loader {
-        let (augmentation, seed) = (sampling.augmentation, sampling.seed);
+        let (augmentation, seed) = (sampling.augmentation.clone(), sampling.seed);
         let source = Augmented { data, augmentation, seed };
         Loader::start(source, sampling, epoch, batch)
     }
@@ -328,9 +334,9 @@ mod tests {
         fn resuming_anywhere_yields_the_same_batches(
             count in 1usize..14, batch in 1usize..17, start in 0u64..9, kind in 0usize..4,
         ) {
-            let sampling = Sampling { batch, ..sampling(augmentations()[kind]) };
+            let sampling = Sampling { batch, ..sampling(augmentations()[kind].clone()) };
             let batches = count.div_ceil(batch) as u64;
-            let mut whole = Loader::new(numbers(count), sampling, 0, 0);
+            let mut whole = Loader::new(numbers(count), sampling.clone(), 0, 0);
             (0..start).for_each(|_| drop(whole.next_batch().unwrap()));
             let mut rest = Loader::new(numbers(count), sampling, start / batches, start % batches);
             for _ in 0..6 {
@@ -345,7 +351,7 @@ mod tests {
     #[test]
     fn augmentation_differs_between_epochs() {
         for augmentation in &augmentations()[1..] {
-            let sampling = Sampling { batch: 1, ..sampling(*augmentation) };
+            let sampling = Sampling { batch: 1, ..sampling(augmentation.clone()) };
             let mut loader = Loader::new(numbers(1), sampling, 0, 0);
             let images: Vec<Vec<f32>> = (0..12).map(|_| loader.next_batch().unwrap().images).collect();
             assert!(images.iter().any(|image| image != &images[0]), "{augmentation:?}");
@@ -382,7 +388,7 @@ mod tests {
         let sampling = Sampling { batch: 3, order: Order::AsStored, ..sampling(Augmentation::None) };
         let cases = [(false, "is torn"), (true, "unexpectedly")];
         for ((panics, why), is_slow) in cases.into_iter().flat_map(|case| [(case, false), (case, true)]) {
-            let mut loader = Loader::start(Faulty { panics, is_slow }, sampling, 2, 0);
+            let mut loader = Loader::start(Faulty { panics, is_slow }, sampling.clone(), 2, 0);
             assert!(loader.next_batch().is_ok() && loader.next_batch().is_ok());
             let text = loader.next_batch().unwrap_err().to_string();
             assert!(text.contains("sample 7 (epoch 2)") && text.contains(why), "{text}");

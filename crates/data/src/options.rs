@@ -24,6 +24,8 @@ pub struct LoadOptions {
     /// Images of an image folder are held in memory if they take at most as many bytes at the size of the set; otherwise
     /// each is decoded whenever it is needed.
     pub cache_bytes: u64,
+    /// Whether image files are decoded whenever they are needed in any case, so that the original images are augmented.
+    pub keeps_originals: bool,
     /// What watches the reading of images.
     pub watch: Watch,
 }
@@ -70,6 +72,7 @@ impl Default for LoadOptions {
             max_pixels: MAX_PIXELS,
             steps: None,
             cache_bytes: CACHE_BYTES,
+            keeps_originals: false,
             watch: Watch::default(),
         }
     }

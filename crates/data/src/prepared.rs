@@ -1,10 +1,12 @@
 //! Images after the fixed steps of preprocessing, as bytes with a table that maps them to numbers, or as files.
 
 use rayon::prelude::*;
+use striate_tensor::random::Random;
 use striate_tensor::{Error, Result, zeroed};
-use striate_vision::Preprocessing;
+use striate_vision::augment::{Compose, Operation};
+use striate_vision::{Image, Preprocessing};
 
-use crate::split::write_planar;
+use crate::split::{from_planar, write_planar};
 use crate::{Files, Pixels, Split};
 
 /// Images after the fixed steps of preprocessing, readable as numbers.
@@ -20,8 +22,8 @@ enum PreparedPixels {
     /// Bytes, and for each channel the value of each byte.
     Bytes(Vec<u8>, Vec<[f32; 256]>),
     Numbers(Vec<f32>),
-    /// Files whose images the preprocessing is applied to whenever they are needed.
-    Files(Files, Preprocessing),
+    /// Files whose images the preprocessing is applied to whenever they are needed, and the value of each byte.
+    Files(Files, Preprocessing, Vec<[f32; 256]>),
 }
 
 impl Prepared {
@@ -58,7 +60,7 @@ impl Prepared {
                 };
                 let what = "preprocessing: the last step must give all images one size, as center_crop does";
                 let shape = shape.ok_or_else(|| Error::input(what))?;
-                (shape, PreparedPixels::Files(files, preprocessing.clone()))
+                (shape, PreparedPixels::Files(files, preprocessing.clone(), preprocessing.tables()))
             }
             Pixels::Numbers(_) => {
                 return Err(Error::input("arrays are used unchanged and cannot be preprocessed"));
@@ -120,6 +122,68 @@ impl Prepared {
         }
     }
 
+    /// Checks that transforms can be applied to the images.
+    ///
+    /// # Errors
+    /// If the images are numbers, or the transforms give other sizes than that of the images in memory.
+    pub fn check_transforms(&self, transforms: &Compose) -> Result<()> {
+        let [_, h, w] = self.shape;
+        match &self.pixels {
+            PreparedPixels::Numbers(_) => {
+                Err(Error::input("arrays are used unchanged and cannot be transformed"))
+            }
+            PreparedPixels::Bytes(..) if transforms.output_size(Some([h, w])) != Some([h, w]) => {
+                Err(Error::input(format!(
+                    "the transforms must end with images of {h}x{w} pixels, the network's size"
+                )))
+            }
+            PreparedPixels::Bytes(..) | PreparedPixels::Files(..) => Ok(()),
+        }
+    }
+
+    /// As [`Prepared::write`], for the image after `transforms`, which [`Prepared::check_transforms`] accepts.
+    ///
+    /// # Errors
+    /// As [`Prepared::write`], or if the image does not have the size that a transform needs.
+    ///
+    /// # Panics
+    /// As [`Prepared::write`], or if the images are numbers.
+    pub fn write_transformed(
+        &self,
+        index: usize,
+        transforms: &Compose,
+        random: &mut Random,
+        to: &mut [f32],
+    ) -> Result<()> {
+        let (image, tables) = match &self.pixels {
+            PreparedPixels::Numbers(_) => panic!("numbers cannot be transformed"),
+            PreparedPixels::Bytes(bytes, tables) => {
+                let size: usize = self.shape.iter().product();
+                let image = from_planar(self.shape, &bytes[index * size..][..size])?;
+                (transforms.apply(image, random)?, tables)
+            }
+            PreparedPixels::Files(files, preprocessing, tables) => {
+                (preprocessing.image(&files.transformed(index, transforms, random)?), tables)
+            }
+        };
+        self.write_image(&image, tables, to)
+    }
+
+    /// Writes an image as numbers.
+    fn write_image(&self, image: &Image, tables: &[[f32; 256]], to: &mut [f32]) -> Result<()> {
+        let [c, h, w] = self.shape;
+        if (image.channels(), image.height(), image.width()) != (c, h, w) {
+            let (width, height) = (image.width(), image.height());
+            let what = format!("preprocessing yields {width}x{height} pixels instead of {w}x{h}");
+            return Err(Error::input(what));
+        }
+        for (channel, (map, table)) in to.chunks_exact_mut(h * w).zip(tables).enumerate() {
+            let bytes = image.pixels().iter().skip(channel).step_by(c);
+            map.iter_mut().zip(bytes).for_each(|(to, byte)| *to = table[usize::from(*byte)]);
+        }
+        Ok(())
+    }
+
     /// Writes image number `index` to `to` as numbers `[C, H, W]`.
     ///
     /// # Errors
@@ -139,13 +203,8 @@ impl Prepared {
                     to.iter_mut().zip(from).for_each(|(to, byte)| *to = table[usize::from(*byte)]);
                 }
             }
-            PreparedPixels::Files(files, preprocessing) => {
-                let (shape, values) = preprocessing.apply(&files.image(index)?);
-                if shape != self.shape {
-                    let what = format!("preprocessing yields {shape:?} instead of {:?}", self.shape);
-                    return Err(Error::input(what));
-                }
-                to.copy_from_slice(&values);
+            PreparedPixels::Files(files, preprocessing, tables) => {
+                self.write_image(&preprocessing.image(&files.image(index)?), tables, to)?;
             }
         }
         Ok(())
@@ -182,6 +241,7 @@ fn stepped(split: &Split, preprocessing: &Preprocessing) -> Result<([usize; 3], 
 #[cfg(test)]
 mod tests {
     use striate_vision::Step;
+    use striate_vision::augment::{CenterCrop, Size, Transform};
 
     use super::*;
 
@@ -217,6 +277,17 @@ mod tests {
         let error = Prepared::new(split, Some(&form(vec![Step::Trim { tolerance: 3, above: 0 }])));
         let text = error.err().unwrap().to_string();
         assert!(text.contains("yields 1x1 pixels for image 1 but 2x2"), "{text}");
+    }
+
+    #[test]
+    fn transforms_that_do_not_fit_are_refused() {
+        let transforms =
+            |size: usize| Compose(vec![Transform::CenterCrop(CenterCrop { size: Size::Sides([2, size]) })]);
+        let bytes = Prepared::new(split(), Some(&form(vec![]))).unwrap();
+        bytes.check_transforms(&transforms(3)).unwrap();
+        assert!(bytes.check_transforms(&transforms(4)).unwrap_err().to_string().contains("2x3 pixels"));
+        let numbers = Split { shape: [1, 1, 1], pixels: Pixels::Numbers(vec![1.0]), labels: vec![0] };
+        assert!(Prepared::new(numbers, None).unwrap().check_transforms(&transforms(1)).is_err());
     }
 
     #[test]

@@ -128,9 +128,7 @@ impl Split {
             Pixels::Numbers(_) => return Err(Error::input("arrays of numbers are not images")),
         };
         let [c, h, w] = self.shape;
-        let planar = &bytes[index * c * h * w..(index + 1) * c * h * w];
-        let interleaved = (0..h * w).flat_map(|i| (0..c).map(move |k| planar[k * h * w + i])).collect();
-        Image::new(w, h, c, interleaved)
+        from_planar(self.shape, &bytes[index * c * h * w..(index + 1) * c * h * w])
     }
 
     /// Mean and standard deviation of each channel, with bytes scaled to [0, 1].
@@ -196,6 +194,12 @@ fn sums_of_numbers(numbers: &[f32], [c, h, w]: [usize; 3], channel: usize) -> [f
 fn moments(sums: impl Iterator<Item = [f64; 2]>, count: f64) -> (Vec<f32>, Vec<f32>) {
     let deviation = |[sum, squares]: [f64; 2]| (squares / count - (sum / count).powi(2)).max(0.0).sqrt();
     sums.map(|sums| ((sums[0] / count) as f32, deviation(sums) as f32)).unzip()
+}
+
+/// The image with these bytes, channel by channel, `[C, H, W]`.
+pub(crate) fn from_planar([c, h, w]: [usize; 3], planar: &[u8]) -> Result<Image> {
+    let interleaved = (0..h * w).flat_map(|i| (0..c).map(move |k| planar[k * h * w + i])).collect();
+    Image::new(w, h, c, interleaved)
 }
 
 /// Writes the bytes of an image channel by channel, `[C, H, W]`.

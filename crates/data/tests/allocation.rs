@@ -16,7 +16,13 @@ fn loading_allocates_nothing() {
     let data = Arc::new(Prepared::new(digits.train, digits.preprocessing.as_ref()).unwrap());
     let limits = Affine { rotation: 10.0, scale: 0.1, shear: 0.1, shift: 2.0 };
     for augmentation in [Augmentation::None, Augmentation::ShiftFlip(2), Augmentation::Affine(limits)] {
-        let sampling = Sampling { batch: 100, min_last: 0, order: Order::Shuffled(1), augmentation, seed: 1 };
+        let sampling = Sampling {
+            batch: 100,
+            min_last: 0,
+            order: Order::Shuffled(1),
+            augmentation: augmentation.clone(),
+            seed: 1,
+        };
         let mut loader = Loader::new(data.clone(), sampling, 0, 0);
         let mut next = || {
             let batch = loader.next_batch().unwrap();

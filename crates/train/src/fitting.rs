@@ -49,6 +49,7 @@ pub fn load_data(
         size: recipe.data.size.or(own),
         channels: (pretrained && !is_array).then_some(channels),
         unreadable,
+        keeps_originals: recipe.augments_originals(),
         ..options
     };
     options.max_pixels = recipe.data.max_pixels.unwrap_or(options.max_pixels);

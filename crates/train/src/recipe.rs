@@ -1,5 +1,6 @@
 //! Recipes: everything that determines the result of a training run, as TOML.
 
+mod augmentation;
 mod shipped;
 mod text;
 
@@ -7,8 +8,9 @@ use serde::{Deserialize, Serialize};
 use striate_data::Augmentation;
 use striate_graph::{Init, Loss, Optimizer, TrainingSpec};
 use striate_tensor::{Error, Result, nearest};
-use striate_vision::augment::Affine;
+use striate_vision::augment::{Compose, Operation};
 
+pub(crate) use augmentation::{PHOTOGRAPHS, TUNING};
 pub(crate) use shipped::{BATCH_NORM, FINE_TUNING, NO_BATCH_NORM, PLAIN, RBF, SMALL};
 pub use shipped::{SHIPPED, ShippedRecipe, shipped};
 
@@ -60,7 +62,8 @@ pub struct DataPart {
     pub spec: String,
     /// Whether each epoch has its own order.
     pub shuffle: bool,
-    /// Augmentation: `none`, `shift` (up to 2 pixels) or `affine` (small rotations, scales, shears, shifts).
+    /// Augmentation: `none`, `shift` (up to 2 pixels), `affine` (small rotations, scales, shears, shifts),
+    /// `small-images`, `photographs` or `fine-tuning`.
     pub augment: String,
     /// Share of the training images held out as validation set, if the data has none.
     pub holdout: f64,
@@ -79,6 +82,9 @@ pub struct DataPart {
     /// Limit on the pixels of an image file, if not the default of 64 Mi.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_pixels: Option<u64>,
+    /// Augmentation as a list of transforms, under torchvision's names and with its parameters.
+    #[serde(skip_serializing_if = "Compose::is_empty")]
+    pub transforms: Compose,
 }
 
 /// The training loop.
@@ -162,6 +168,7 @@ impl Default for DataPart {
             std: None,
             unreadable: REFUSE.into(),
             max_pixels: None,
+            transforms: Compose::default(),
         }
     }
 }
@@ -280,7 +287,7 @@ impl Recipe {
         }
         self.loss.iter().try_for_each(Loss::check).map_err(|e| e.at("recipe"))?;
         self.optimizer()?;
-        self.augmentation()?;
+        self.augmentation(USUAL_SIZE)?;
         self.schedule.check()
     }
 
@@ -310,21 +317,30 @@ impl Recipe {
         }
     }
 
-    /// The augmentation of this recipe.
+    /// The augmentation of this recipe for images of height and width `size`.
     ///
     /// # Errors
-    /// If it is unknown.
-    pub fn augmentation(&self) -> Result<Augmentation> {
-        match self.data.augment.as_str() {
-            "none" => Ok(Augmentation::None),
-            "shift" => Ok(Augmentation::Shift(2)),
-            "affine" => {
-                Ok(Augmentation::Affine(Affine { rotation: 10.0, scale: 0.1, shear: 0.1, shift: 2.0 }))
+    /// If it is unknown, or there are also transforms.
+    pub fn augmentation(&self, size: [usize; 2]) -> Result<Augmentation> {
+        if !self.data.transforms.is_empty() {
+            if self.data.augment != augmentation::NONE {
+                let what = "data.transforms is the whole augmentation; omit data.augment, or set it to none";
+                return Err(Error::input(what));
             }
-            other => Err(unknown("data.augment", other, &["none", "shift", "affine"])),
+            self.data.transforms.check().map_err(|e| e.at("data.transforms"))?;
+            return Ok(Augmentation::Transforms(self.data.transforms.clone()));
         }
+        augmentation::named(&self.data.augment, size)
+    }
+
+    /// Whether original images are augmented, before they are resized.
+    pub fn augments_originals(&self) -> bool {
+        matches!(self.augmentation(USUAL_SIZE), Ok(Augmentation::Transforms(_)))
     }
 }
+
+/// A size that any augmentation fits.
+const USUAL_SIZE: [usize; 2] = [224; 2];
 
 fn is_from_zero(number: f32) -> bool {
     number >= 0.0 && number.is_finite()

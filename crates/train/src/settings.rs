@@ -4,15 +4,19 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
+use striate_data::Spec;
 use striate_graph::{Loss, Network, Op};
 use striate_tensor::Result;
 use striate_tensor::text::counted;
 use striate_vision::Preprocessing;
 
 use crate::recipe::{
-    BATCH_NORM, FINE_TUNING, NO_BATCH_NORM, PLAIN, RBF, Recipe, SHIPPED, SMALL, TrainPart, shipped,
+    BATCH_NORM, FINE_TUNING, NO_BATCH_NORM, PHOTOGRAPHS, PLAIN, RBF, Recipe, SHIPPED, SMALL, TUNING,
+    TrainPart, shipped,
 };
 
+/// Least side of images that are taken for photographs, in pixels.
+const PHOTOGRAPH: usize = 96;
 /// Networks with fewer layers with weights are considered small.
 const FEW_LAYERS: usize = 7;
 /// Networks without shortcuts but with this many batch norms or more are considered very deep.
@@ -96,7 +100,21 @@ impl Settings {
             Ok(known) => (known.recipe, format!("the default of {model}")),
             Err(_) => suitable(network)?,
         };
-        Ok(Settings { name: name.to_owned(), reason, ..shipped(name)?.into() })
+        let mut settings = Settings { name: name.to_owned(), reason, ..shipped(name)?.into() };
+        settings.augment_photographs(spec, network, pretrained);
+        Ok(settings)
+    }
+
+    /// Augments images of a folder that are at least as large as photographs, if the recipe does not augment.
+    fn augment_photographs(&mut self, spec: &str, network: &Network, pretrained: bool) {
+        let sides = network.image().map_or([0; 3], |image| image);
+        let are_photographs = matches!(Spec::parse(spec), Ok(Spec::Folder(_)))
+            && sides[1..].iter().all(|side| *side >= PHOTOGRAPH);
+        if are_photographs && self.recipe.data.augment == "none" {
+            self.recipe.data.augment = if pretrained { TUNING } else { PHOTOGRAPHS }.into();
+            let reason = format!("for image files at {}×{} pixels", sides[1], sides[2]);
+            self.origins.insert("data.augment".into(), Origin::Rule(reason));
+        }
     }
 
     /// Changes a field by an assignment such as `optim.lr=0.1`, given by `flag`.

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use striate_data::{Batch, Dataset, Loader, Order, Sampling};
+use striate_data::{Augmentation, Batch, Dataset, Loader, Order, Sampling};
 use striate_engine::{Clock, Device, PlanReport, Training};
 use striate_formats::{Checkpoints, Position, Weights, fit, weights_sha256};
 use striate_graph::Network;
@@ -94,6 +94,9 @@ impl Trainer {
         let fingerprint = dataset.fingerprint()?;
         let parts = Parts::new(&mut dataset, &settings.recipe)?;
         let image = parts.train.shape();
+        if let Augmentation::Transforms(transforms) = settings.recipe.augmentation([image[1], image[2]])? {
+            parts.train.check_transforms(&transforms).map_err(|e| e.at("augmentation"))?;
+        }
         let changes = adapt(&mut network, &settings.recipe, image, dataset.classes.len())?;
         // A resumed run already has its values.
         if resumed.is_none() {
@@ -239,11 +242,13 @@ impl Trainer {
 
     fn loader(&self) -> Loader {
         let recipe = &self.settings.recipe;
+        let [_, h, w] = self.parts.train.shape();
+        let size = [h, w];
         let sampling = Sampling {
             batch: recipe.train.batch,
             min_last: self.batches.min_last,
             order: if recipe.data.shuffle { Order::Shuffled(recipe.train.seed) } else { Order::AsStored },
-            augmentation: recipe.augmentation().expect("was checked with the recipe"),
+            augmentation: recipe.augmentation(size).expect("was checked with the recipe"),
             seed: recipe.train.seed,
         };
         Loader::new(self.parts.train.clone(), sampling, self.position.epoch, self.position.batch)

@@ -310,6 +310,8 @@ impl Found {
                 "{count} images take {taken} MiB at this size, more than the cache of {cache} MiB: each is decoded \
                  whenever it is needed"
             ));
+        }
+        if bytes > options.cache_bytes || options.keeps_originals {
             self.hash = Some(hash_of_classes(classes));
         }
         reader.expect(self.total);

@@ -3,6 +3,8 @@
 use std::fs;
 use std::sync::Arc;
 
+use striate_tensor::random::{Random, Stream};
+use striate_vision::augment::Compose;
 use striate_vision::{Image, decode, encode_png};
 
 use super::*;
@@ -453,5 +455,40 @@ fn cache_changes_nothing_but_memory() {
         assert_eq!(decoded.survey.unreadable, held.survey.unreadable);
         assert_eq!(decoded.train.image(1).unwrap(), held.train.image(1).unwrap());
         assert_eq!(batches(&decoded), batches(&held));
+    }
+}
+
+/// Transforms see the original image, and give the same pixels whatever thread computes them.
+#[test]
+fn original_images_are_transformed() {
+    let folder = Scratch::new();
+    for class in ["a", "b"] {
+        let mut image = Image::filled(30, 20, [0; 3]);
+        image.pixels_mut().iter_mut().enumerate().for_each(|(i, byte)| *byte = (i * 7 % 256) as u8);
+        for number in 0..3 {
+            folder.file(&format!("{class}/{number}.png"), &encode_png(&image).unwrap());
+        }
+    }
+    let options = LoadOptions { size: Some([8, 8]), keeps_originals: true, ..LoadOptions::default() };
+    let set = load(folder.path(), &options).unwrap();
+    let prepared = Arc::new(Prepared::new(set.train, set.preprocessing.as_ref()).unwrap());
+    let transforms: Compose =
+        serde_json::from_str(r#"[{"name": "RandomCrop", "size": [8, 8]}, {"name": "RandomHorizontalFlip"}]"#)
+            .unwrap();
+    prepared.check_transforms(&transforms).unwrap();
+    let augmentation = Augmentation::Transforms(transforms.clone());
+    let sampling = Sampling { batch: 6, min_last: 0, order: Order::AsStored, augmentation, seed: 9 };
+    let mut loader = Loader::new(prepared.clone(), sampling, 0, 0);
+    for epoch in 0..2 {
+        let batch = loader.next_batch().unwrap();
+        let mut expected = vec![0.0; 3 * 8 * 8];
+        for (index, image) in batch.images.chunks_exact(expected.len()).enumerate() {
+            let mut random = Random::new(9, Stream::Augmentation, epoch << 32 | index as u64);
+            prepared.write_transformed(index, &transforms, &mut random, &mut expected).unwrap();
+            assert_eq!(image, expected, "epoch {epoch}, image {index}");
+        }
+        // A crop of the original is no part of the small image.
+        prepared.write(0, &mut expected).unwrap();
+        assert_ne!(batch.images[..expected.len()], expected);
     }
 }

@@ -16,7 +16,7 @@ const MAX_DEPTH: usize = 4;
 /// Fields that are omitted from the text at their defaults.
 const OPTIONAL: [(&str, &[&str]); 4] = [
     ("model", &["init", "batch_norm_bias"]),
-    ("data", &["size", "mean", "std", "unreadable", "max_pixels"]),
+    ("data", &["size", "mean", "std", "unreadable", "max_pixels", "transforms"]),
     ("train", &["steps_per_epoch", "min_batch", "batch_norm_momentum"]),
     ("optim", &["lr_inputs", "head_factor"]),
 ];
@@ -201,6 +201,30 @@ fn misfit(error: &toml::de::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn transforms_are_a_list_of_tables() {
+        let text = "[[data.transforms]]\nname = \"RandomResizedCrop\"\nsize = 64\n\n[[data.transforms]]\nname = \"RandAugment\"\n";
+        let recipe = Recipe::from_text(text).unwrap();
+        assert_eq!(recipe.data.transforms.0.len(), 2);
+        assert!(recipe.augments_originals() && !Recipe::default().augments_originals());
+        assert_eq!(Recipe::from_text(&recipe.to_text()).unwrap(), recipe);
+        assert!(!Recipe::default().to_text().contains("transforms"));
+        let set =
+            Recipe::default().with(r#"data.transforms=[{name="RandomHorizontalFlip", p=0.25}]"#).unwrap();
+        assert_eq!(set.data.transforms.0.len(), 1);
+        for (assignment, expected) in [
+            ("data.augment=shift", "omit data.augment"),
+            (r#"data.transforms=[{name="RandomCrop", size=0}]"#, "size"),
+            (r#"data.transforms=[{name="RandomCrop", side=3}]"#, "side"),
+            (r#"data.transforms=[{name="Flip"}]"#, "Flip"),
+            ("data.augment=photos", "did you mean photographs?"),
+        ] {
+            let before = if assignment.contains("shift") { &recipe } else { &Recipe::default() };
+            let error = before.with(assignment).unwrap_err().to_string();
+            assert!(error.contains(expected) && !error.contains('\n'), "{error}");
+        }
+    }
 
     #[test]
     fn fields_are_set_by_name() {

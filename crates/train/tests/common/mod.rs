@@ -63,7 +63,7 @@ pub fn stripes(images: usize, classes: usize, shape: [usize; 3]) -> Split {
 /// A data set of stripes without parts.
 pub fn dataset(images: usize, classes: usize, shape: [usize; 3]) -> Dataset {
     let train = stripes(images, classes, shape);
-    let (mean, std) = train.moments();
+    let (mean, std) = train.moments().unwrap();
     let form = Preprocessing { channels: shape[0], steps: vec![], mean, std };
     Dataset {
         name: "stripes".into(),

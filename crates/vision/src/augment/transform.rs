@@ -103,6 +103,13 @@ const MOST: usize = 32;
 #[serde(transparent)]
 pub struct Compose(pub Vec<Transform>);
 
+impl Compose {
+    /// Whether there are no transforms.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
 impl Operation for Compose {
     fn check(&self) -> Result<()> {
         if self.0.len() > MOST {
