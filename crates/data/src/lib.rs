@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod check;
 mod dataset;
 mod described;
 mod digits;
@@ -24,6 +25,9 @@ mod spec;
 mod split;
 mod survey;
 
+pub use check::{
+    Check, CheckOptions, CheckProgress, Copies, Finding, FindingKind, MOST_NEAR, Severity, check,
+};
 pub use dataset::Dataset;
 pub use described::{Described, describe};
 #[cfg(feature = "download")]

@@ -4,12 +4,14 @@ use std::io::Cursor;
 use std::panic::catch_unwind;
 
 use image::metadata::Orientation;
-use image::{ColorType, DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
+use image::{
+    ColorType, DynamicImage, ExtendedColorType, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits,
+};
 use striate_tensor::{Error, Result};
 
 use crate::jpeg::{self, Extent};
 use crate::kind::{HEAD_BYTES, ImageKind, Readable};
-use crate::{Image, tiff};
+use crate::{Fault, FaultKind, Image, tiff};
 
 /// Default limit of pixels per image: 64 Mi.
 pub const MAX_PIXELS: u64 = 64 << 20;
@@ -34,8 +36,30 @@ pub fn decode(bytes: &[u8]) -> Result<Image> {
 /// # Errors
 /// As [`decode`].
 pub fn decode_limited(bytes: &[u8], max_pixels: u64) -> Result<Image> {
+    Ok(examine(bytes, max_pixels)?.image)
+}
+
+/// An image and what was converted while decoding it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Examined {
+    /// The image, as [`decode`] returns it.
+    pub image: Image,
+    /// Whether the file has CMYK colors.
+    pub is_cmyk: bool,
+    /// Whether the file has 16 bits per channel.
+    pub is_deep: bool,
+    /// Whether the file has an EXIF orientation that turns or mirrors the image.
+    pub is_turned: bool,
+}
+
+/// Decodes the image in `bytes` as [`decode_limited`] does, and reports what was converted.
+///
+/// # Errors
+/// As [`decode`], with the kind of the reason.
+pub fn examine(bytes: &[u8], max_pixels: u64) -> Result<Examined, Fault> {
     // The decoders are third-party code: a panic in them is reported as damage to the file.
-    catch_unwind(|| decode_guarded(bytes, max_pixels)).unwrap_or_else(|_| Err(damaged("its decoder failed")))
+    catch_unwind(|| decode_guarded(bytes, max_pixels))
+        .unwrap_or_else(|_| Err(Fault::damaged("its decoder failed")))
 }
 
 /// Returns the height and width that [`decode`] would yield, from the header alone; the rest of the file is
@@ -57,42 +81,52 @@ pub fn dimensions(bytes: &[u8]) -> Result<[usize; 2]> {
             _ => [height, width],
         })
     };
-    catch_unwind(head).unwrap_or_else(|_| Err(damaged("its decoder failed")))
+    let head = catch_unwind(head).unwrap_or_else(|_| Err(Fault::damaged("its decoder failed")));
+    Ok(head?)
 }
 
-fn decode_guarded(bytes: &[u8], max_pixels: u64) -> Result<Image> {
+fn decode_guarded(bytes: &[u8], max_pixels: u64) -> Result<Examined, Fault> {
     let kind = readable(bytes)?;
     let extent = if kind == Readable::Jpeg { jpeg::extent(bytes) } else { Extent::Whole };
     match extent {
         Extent::Whole => decode_whole(bytes, kind, max_pixels),
-        Extent::Cut => Err(damaged("truncated")),
+        Extent::Cut => Err(Fault::truncated()),
         Extent::WithoutEnd(length) => {
             // Bytes after the last block of pixels do not change the image; bytes in place of a block do.
             let ended = |tail: &[u8]| decode_whole(&[&bytes[..length], tail].concat(), kind, max_pixels);
             let [first, others @ ..] = jpeg::TAILS;
             let image = ended(first)?;
             let same = others.into_iter().all(|tail| ended(tail).is_ok_and(|other| other == image));
-            if same { Ok(image) } else { Err(damaged("truncated")) }
+            if same { Ok(image) } else { Err(Fault::truncated()) }
         }
     }
 }
 
-fn decode_whole(bytes: &[u8], kind: Readable, max_pixels: u64) -> Result<Image> {
+fn decode_whole(bytes: &[u8], kind: Readable, max_pixels: u64) -> Result<Examined, Fault> {
     let is_multiplied = kind == Readable::Tiff && tiff::check(bytes)?;
     let mut decoder = open(bytes, kind, max_pixels)?;
     if matches!(decoder.color_type(), ColorType::Rgb32F | ColorType::Rgba32F) {
-        return Err(Error::input(
+        return Err(Fault::new(
+            FaultKind::Unsupported,
             "image of floating-point pixels, whose range is unknown; save it with 8 bits",
         ));
     }
     let orientation = orientation(&mut decoder)?;
+    let is_deep = decoder.color_type().bytes_per_pixel() > decoder.color_type().channel_count();
+    let in_cmyk =
+        matches!(decoder.original_color_type(), ExtendedColorType::Cmyk8 | ExtendedColorType::Cmyk16);
     let mut decoded = DynamicImage::from_decoder(decoder).map_err(unreadable)?;
     decoded.apply_orientation(orientation);
-    flatten(decoded, is_multiplied)
+    Ok(Examined {
+        image: flatten(decoded, is_multiplied)?,
+        is_cmyk: in_cmyk || kind == Readable::Jpeg && jpeg::components(bytes) == Some(4),
+        is_deep,
+        is_turned: orientation != Orientation::NoTransforms,
+    })
 }
 
 /// Returns the EXIF orientation of the image.
-fn orientation(decoder: &mut impl ImageDecoder) -> Result<Orientation> {
+fn orientation(decoder: &mut impl ImageDecoder) -> Result<Orientation, Fault> {
     // Some writers of WebP prefix the EXIF data as JPEG requires.
     let exif = decoder.exif_metadata().ok().flatten();
     let prefixed = exif.as_ref().and_then(|exif| exif.strip_prefix(b"Exif\0\0"));
@@ -103,23 +137,27 @@ fn orientation(decoder: &mut impl ImageDecoder) -> Result<Orientation> {
 }
 
 /// Returns the kind of the image in `bytes` if it is supported.
-fn readable(bytes: &[u8]) -> Result<Readable> {
-    match ImageKind::of(&bytes[..bytes.len().min(HEAD_BYTES)]) {
-        Some(ImageKind::Readable(kind)) => Ok(kind),
+fn readable(bytes: &[u8]) -> Result<Readable, Fault> {
+    let (kind, message) = match ImageKind::of(&bytes[..bytes.len().min(HEAD_BYTES)]) {
+        Some(ImageKind::Readable(kind)) => return Ok(kind),
         Some(ImageKind::Other(name)) => {
-            Err(Error::input(format!("{name} images are not supported; convert it to PNG or JPEG")))
+            (FaultKind::Unsupported, format!("{name} images are not supported; convert it to PNG or JPEG"))
         }
-        None if bytes.is_empty() => Err(Error::input("the file is empty; copy or export the image again")),
+        None if bytes.is_empty() => {
+            (FaultKind::Empty, "the file is empty; copy or export the image again".to_owned())
+        }
         None => {
-            Err(Error::input(format!("not an image (unknown content); supported formats are {SUPPORTED}")))
+            let what = format!("not an image (unknown content); supported formats are {SUPPORTED}");
+            (FaultKind::Unknown, what)
         }
-    }
+    };
+    Err(Fault::new(kind, message))
 }
 
 const SUPPORTED: &str = "PNG, JPEG, WebP, BMP, GIF, TIFF and PNM";
 
 /// Opens a decoder with a memory limit proportional to the number of pixels, which is at most `max_pixels`.
-fn open(bytes: &[u8], kind: Readable, max_pixels: u64) -> Result<impl ImageDecoder + '_> {
+fn open(bytes: &[u8], kind: Readable, max_pixels: u64) -> Result<impl ImageDecoder + '_, Fault> {
     let mut reader = ImageReader::with_format(Cursor::new(bytes), kind.format());
     let mut limits = Limits::default();
     limits.max_alloc = Some(MEMORY);
@@ -128,9 +166,10 @@ fn open(bytes: &[u8], kind: Readable, max_pixels: u64) -> Result<impl ImageDecod
     let (width, height) = decoder.dimensions();
     let pixels = u64::from(width) * u64::from(height);
     if pixels > max_pixels {
-        return Err(Error::input(format!(
+        let what = format!(
             "image of {width}x{height} pixels, above the limit of {max_pixels}; shrink it or raise --max-pixels"
-        )));
+        );
+        return Err(Fault::new(FaultKind::TooLarge, what));
     }
     limits.max_alloc = Some(pixels.saturating_mul(MEMORY_PER_PIXEL).saturating_add(MEMORY));
     decoder.set_limits(limits).map_err(unreadable)?;
@@ -139,7 +178,7 @@ fn open(bytes: &[u8], kind: Readable, max_pixels: u64) -> Result<impl ImageDecod
 
 /// Reduces to 8 bits and composites transparency on white; gray stays gray. `is_multiplied`: whether colors are
 /// premultiplied by opacity.
-fn flatten(decoded: DynamicImage, is_multiplied: bool) -> Result<Image> {
+fn flatten(decoded: DynamicImage, is_multiplied: bool) -> Result<Image, Fault> {
     let (width, height) = (decoded.width() as usize, decoded.height() as usize);
     let blend = if is_multiplied { blend_multiplied } else { blend };
     let (channels, pixels) = match (decoded.color().has_color(), decoded.color().has_alpha()) {
@@ -148,7 +187,7 @@ fn flatten(decoded: DynamicImage, is_multiplied: bool) -> Result<Image> {
         (false, true) => (1, on_white::<2>(decoded.into_luma_alpha8().as_raw(), blend)),
         (true, true) => (3, on_white::<4>(decoded.into_rgba8().as_raw(), blend)),
     };
-    Image::new(width, height, channels, pixels)
+    Image::new(width, height, channels, pixels).map_err(|error| Fault { kind: FaultKind::Damaged, error })
 }
 
 /// Composites pixels of `N` bytes, the last of which is opacity, on a white background.
@@ -166,17 +205,17 @@ fn blend_multiplied(color: u8, alpha: u8) -> u8 {
     color.saturating_add(255 - alpha)
 }
 
-fn damaged(cause: &str) -> Error {
-    Error::input(format!("damaged image ({cause}); copy or export it again"))
-}
-
-fn unreadable(cause: ImageError) -> Error {
+fn unreadable(cause: ImageError) -> Fault {
     match cause {
-        ImageError::Unsupported(_) => Error::input("an uncommon variant of its format; convert it to PNG"),
-        ImageError::Limits(_) => Error::input("decoding the image takes too much memory; shrink it"),
-        ImageError::IoError(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => damaged("truncated"),
+        ImageError::Unsupported(_) => {
+            Fault::new(FaultKind::Unsupported, "an uncommon variant of its format; convert it to PNG")
+        }
+        ImageError::Limits(_) => {
+            Fault::new(FaultKind::TooLarge, "decoding the image takes too much memory; shrink it")
+        }
+        ImageError::IoError(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => Fault::truncated(),
         // The decoders describe their own internals.
-        _ => damaged("its content is invalid"),
+        _ => Fault::damaged("its content is invalid"),
     }
 }
 

@@ -3,10 +3,10 @@
 use crate::canvas::{Canvas, Color, shortened, text_height, text_width};
 use crate::{Filter, Image, resize};
 
-const PAPER: Color = [255, 255, 255];
-const INK: Color = [38, 42, 51];
-const FAINT: Color = [118, 125, 138];
-const GRID: Color = [228, 231, 236];
+pub(crate) const PAPER: Color = [255, 255, 255];
+pub(crate) const INK: Color = [38, 42, 51];
+pub(crate) const FAINT: Color = [118, 125, 138];
+pub(crate) const GRID: Color = [228, 231, 236];
 const BEST: Color = [205, 84, 66];
 const OTHER: Color = [134, 160, 192];
 /// Colors of curves, in order.
@@ -46,7 +46,7 @@ pub fn guesses(image: &Image, guesses: &[(String, f32)]) -> Image {
 }
 
 /// Scales the image to fit `width` × `height`; enlarges only by an integer factor.
-fn fit(image: &Image, width: usize, height: usize) -> Image {
+pub(crate) fn fit(image: &Image, width: usize, height: usize) -> Image {
     let times = (width / image.width()).min(height / image.height());
     if times >= 1 {
         return resize(image, image.width() * times, image.height() * times, Filter::Nearest);

@@ -57,6 +57,20 @@ pub(crate) fn extent(bytes: &[u8]) -> Extent {
     }
 }
 
+/// Returns the number of color components, four for CMYK and its variants; `None` if the file has no frame.
+pub(crate) fn components(bytes: &[u8]) -> Option<u8> {
+    let mut at = 2;
+    loop {
+        at += bytes.get(at..)?.iter().position(|byte| *byte == 0xff)? + 1;
+        match *bytes.get(at)? {
+            0xff => {}
+            0 | 1 | 0xd0..=0xd9 => at += 1,
+            0xc0..=0xc3 | 0xc5..=0xc7 | 0xc9..=0xcb | 0xcd..=0xcf => return bytes.get(at + 8).copied(),
+            _ => at += 1 + usize::from(u16::from_be_bytes([*bytes.get(at + 1)?, *bytes.get(at + 2)?])),
+        }
+    }
+}
+
 /// The coefficients of each component that are at full precision after the scans so far.
 #[derive(Default)]
 struct Scans {

@@ -34,6 +34,33 @@ pub enum Readable {
 }
 
 impl Readable {
+    /// Returns the usual name of the format.
+    pub fn name(self) -> &'static str {
+        match self {
+            Readable::Png => "PNG",
+            Readable::Jpeg => "JPEG",
+            Readable::WebP => "WebP",
+            Readable::Bmp => "BMP",
+            Readable::Gif => "GIF",
+            Readable::Tiff => "TIFF",
+            Readable::Pnm => "PNM",
+        }
+    }
+
+    /// Returns the kind that a file whose name ends in `extension` (in lower case) should have.
+    pub fn by_extension(extension: &str) -> Option<Readable> {
+        match extension {
+            "png" | "apng" => Some(Readable::Png),
+            "jpg" | "jpeg" | "jpe" | "jfif" | "mpo" => Some(Readable::Jpeg),
+            "webp" => Some(Readable::WebP),
+            "bmp" => Some(Readable::Bmp),
+            "gif" => Some(Readable::Gif),
+            "tif" | "tiff" => Some(Readable::Tiff),
+            "pbm" | "pgm" | "ppm" | "pnm" | "pam" => Some(Readable::Pnm),
+            _ => None,
+        }
+    }
+
     pub(crate) fn format(self) -> ImageFormat {
         match self {
             Readable::Png => ImageFormat::Png,

@@ -5,9 +5,13 @@
 pub mod augment;
 mod canvas;
 mod codec;
+mod contact;
 mod digit;
 pub mod draw;
+mod fault;
 mod font;
+mod foreign;
+mod hash;
 mod image;
 mod jpeg;
 mod kind;
@@ -16,8 +20,12 @@ mod resize;
 mod tiff;
 
 pub use crate::image::Image;
-pub use codec::{MAX_PIXELS, decode, decode_limited, dimensions, encode_png};
+pub use codec::{Examined, MAX_PIXELS, decode, decode_limited, dimensions, encode_png, examine};
+pub use contact::{ClassRow, SHEET_COLUMNS, SHEET_ROWS, contact_sheet};
 pub use digit::Center;
+pub use fault::{Fault, FaultKind};
+pub use foreign::foreign_format;
+pub use hash::DifferenceHash;
 pub use kind::{HEAD_BYTES, ImageKind, Readable};
 pub use preprocessing::{Preprocessing, Step};
 pub use resize::{Filter, Region, resize, resize_region};

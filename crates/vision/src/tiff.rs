@@ -2,25 +2,26 @@
 
 use std::io::Cursor;
 
-use striate_tensor::{Error, Result};
 use tiff::decoder::Decoder;
 use tiff::tags::Tag;
+
+use crate::{Fault, FaultKind};
 
 /// Refuses files whose first image is only a preview, as in camera raw files, and layouts that the decoder
 /// does not know. Returns whether colors are multiplied by their opacity.
 ///
 /// # Errors
 /// If the file is one of these. Other faults are left to the decoder.
-pub(crate) fn check(bytes: &[u8]) -> Result<bool> {
+pub(crate) fn check(bytes: &[u8]) -> Result<bool, Fault> {
     // The decoder reserves memory for as many values as an entry claims.
     if values_fit(bytes) == Some(false) {
-        return Err(Error::input(
-            "damaged image (its directory claims more than the file holds); export it again",
-        ));
+        let what = "damaged image (its directory claims more than the file holds); export it again";
+        return Err(Fault::new(FaultKind::Damaged, what));
     }
     let Ok(mut decoder) = Decoder::new(Cursor::new(bytes)) else { return Ok(false) };
     let mut tag = |tag| decoder.find_tag_unsigned_vec::<u32>(tag).ok().flatten()?.first().copied();
-    let refused = |what: &str| Err(Error::input(format!("{what}; convert it to PNG or JPEG")));
+    let refused =
+        |what: &str| Err(Fault::new(FaultKind::Unsupported, format!("{what}; convert it to PNG or JPEG")));
     if tag(Tag::NewSubfileType).is_some_and(|kind| kind & 1 == 1) {
         return refused("the first image of this TIFF file is only a preview (camera raw?)");
     }

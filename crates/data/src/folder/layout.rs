@@ -13,7 +13,7 @@ const MOST_ENCLOSING: usize = 4;
 
 /// A part of a data set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Part {
+pub(crate) enum Part {
     Train,
     Validation,
     Test,
@@ -54,7 +54,7 @@ impl Part {
 
 /// The locations of the parts or classes of a data set.
 #[derive(Debug)]
-pub(super) struct Layout {
+pub(crate) struct Layout {
     /// The folder that contains them.
     pub base: PathBuf,
     /// The parts, in order; empty if `base` contains class folders.
@@ -154,7 +154,7 @@ pub(super) fn has_folders(folder: &Path) -> bool {
 ///
 /// # Errors
 /// If a name is not valid Unicode, or the folders look like parts.
-pub(super) fn classes(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
+pub(crate) fn classes(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
     let mut classes = Vec::new();
     for path in visible(folder)?.folders {
         let name = path.file_name().and_then(|name| name.to_str());

@@ -12,20 +12,20 @@ use striate_vision::{HEAD_BYTES, ImageKind};
 use crate::Skipped;
 
 /// Extensions of images: files with these are treated as images regardless of their content.
-const ENDINGS: [&str; 17] = [
+pub(crate) const ENDINGS: [&str; 17] = [
     "png", "jpg", "jpeg", "jpe", "jfif", "webp", "bmp", "gif", "tif", "tiff", "pbm", "pgm", "ppm", "pnm",
     "heic", "heif", "avif",
 ];
 /// Names of files and folders created by systems and tools, in lower case.
 const SYSTEM: [&str; 5] = ["__macosx", "@eadir", "thumbs.db", "desktop.ini", "$recycle.bin"];
 /// Largest depth of folders below a class.
-const DEEPEST: usize = 16;
+pub(crate) const DEEPEST: usize = 16;
 /// Largest number of folders below a class.
 const MOST_FOLDERS: usize = 10_000;
 
 /// The contents of a folder.
 #[derive(Default)]
-pub(super) struct Visible {
+pub(crate) struct Visible {
     /// Folders, sorted.
     pub folders: Vec<PathBuf>,
     /// Everything else, sorted.
@@ -35,7 +35,7 @@ pub(super) struct Visible {
 }
 
 /// Lists the contents of `folder`. Links are followed.
-pub(super) fn visible(folder: &Path) -> Result<Visible> {
+pub(crate) fn visible(folder: &Path) -> Result<Visible> {
     let mut found = Visible::default();
     for path in list_folder(folder)? {
         let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
@@ -122,7 +122,7 @@ impl Walk<'_> {
     }
 }
 
-fn ending(path: &Path) -> Option<String> {
+pub(crate) fn ending(path: &Path) -> Option<String> {
     path.extension().map(|ending| ending.to_string_lossy().to_lowercase())
 }
 

@@ -16,14 +16,16 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 pub(crate) use self::describe::describe;
+pub(crate) use self::layout::{Layout, Part, classes};
+pub(crate) use self::listing::{DEEPEST, ENDINGS, ending, visible};
 pub use self::listing::{file_kind, is_image};
 use sha2::{Digest, Sha256};
 use striate_tensor::names::check_class_names;
 use striate_tensor::{Error, Result};
 use striate_vision::Preprocessing;
 
-use self::layout::{Layout, Part, classes, has_folders};
-use self::listing::{SkippedEntries, images, visible};
+use self::layout::has_folders;
+use self::listing::{SkippedEntries, images};
 use self::read::{Listing, ReadPart, Reader, joined, keep_one_channel};
 use crate::dataset::{hash_of_classes, hexadecimal, listed};
 use crate::evaluation::Measured;
