@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Command, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{Args, Command, CommandFactory, Parser, Subcommand, ValueEnum, value_parser};
+use striate_data::MOST_NEAR;
 use striate_engine::Precision;
 use striate_formats::ReadOptions;
 
@@ -77,7 +78,7 @@ pub enum Verb {
     Models(Models),
     /// Run a network on raw arrays
     Run(Run),
-    /// Inspect and download data sets
+    /// Inspect, check and download data sets
     #[command(subcommand)]
     Data(DataVerb),
     /// Compare networks from 1957 to 2015 with their published figures
@@ -408,6 +409,8 @@ impl Run {
 pub enum DataVerb {
     /// Show the parts, classes and image sizes of a data set
     Info(DataInfo),
+    /// Check the images of a folder: damage, duplicates, classes, sizes
+    Check(DataCheck),
     /// Download a data set and verify its checksums
     Get(DataGet),
 }
@@ -423,9 +426,46 @@ Example:
 pub struct DataInfo {
     /// Data set (see below)
     pub spec: String,
-    /// Draw a contact sheet of sample images
+    /// Draw a contact sheet with samples of each class
     #[arg(long, value_name = "OUT.png")]
     pub picture: Option<PathBuf>,
+    /// Print one JSON object to stdout
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Reports each problem with file and reason; never changes or deletes anything.
+The exit code is 1 if there are errors, 0 if there are only warnings and
+information.
+
+  errors       images that cannot be read: corrupt, truncated, empty, of an
+               unsupported format; the same image in several parts or classes;
+               classes without images, or that training does not have
+  warnings     other duplicates, near duplicates, wrong endings, imbalance,
+               tiny or missing classes, odd sizes, images of a single color,
+               names that differ only in case
+  information  CMYK, 16 bits, EXIF orientation, skipped files
+
+Near duplicates are found by a difference hash of 64 bits (9x8 gray pixels).
+
+Examples:
+  striate data check photos
+  striate data check photos --json --near 8")]
+pub struct DataCheck {
+    /// Folder of images: with parts, with classes, or any other
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
+    /// Bits in which near duplicates may differ [default: 4]
+    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(0..=i64::from(MOST_NEAR)))]
+    pub near: Option<u32>,
+    /// Limit of pixels per image [default: 67108864]
+    #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..))]
+    pub max_pixels: Option<u64>,
+    /// List everything, however long
+    #[arg(long, conflicts_with = "json")]
+    pub all: bool,
     /// Print one JSON object to stdout
     #[arg(long)]
     pub json: bool,

@@ -1,5 +1,6 @@
 //! Errors, tables and phrases that several verbs print.
 
+use std::fmt;
 use std::process::ExitCode;
 
 use striate_data::Survey;
@@ -13,8 +14,23 @@ pub fn sides(extents: &[usize]) -> String {
     extents.iter().map(ToString::to_string).collect::<Vec<_>>().join("×")
 }
 
+/// The error of a command whose output already says what is wrong: only the exit code is left.
+#[derive(Debug)]
+pub struct Reported;
+
+impl fmt::Display for Reported {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("errors were found")
+    }
+}
+
+impl std::error::Error for Reported {}
+
 /// Prints an error on one line and returns the exit code: 2 if the input is at fault, 1 if the job failed.
 pub fn failure(error: &anyhow::Error) -> ExitCode {
+    if error.is::<Reported>() {
+        return ExitCode::from(1);
+    }
     let own = error.downcast_ref::<Error>();
     let is_input = own.is_some_and(Error::is_input);
     own.map(Error::notes).unwrap_or_default().iter().for_each(|note| eprintln!("{note}"));

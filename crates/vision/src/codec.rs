@@ -36,7 +36,7 @@ pub fn decode(bytes: &[u8]) -> Result<Image> {
 /// # Errors
 /// As [`decode`].
 pub fn decode_limited(bytes: &[u8], max_pixels: u64) -> Result<Image> {
-    Ok(examine(bytes, max_pixels)?.image)
+    examine(bytes, max_pixels).map(|examined| examined.image).map_err(|fault| fault.error)
 }
 
 /// An image and what was converted while decoding it.
@@ -82,7 +82,7 @@ pub fn dimensions(bytes: &[u8]) -> Result<[usize; 2]> {
         })
     };
     let head = catch_unwind(head).unwrap_or_else(|_| Err(Fault::damaged("its decoder failed")));
-    Ok(head?)
+    head.map_err(|fault| fault.error)
 }
 
 fn decode_guarded(bytes: &[u8], max_pixels: u64) -> Result<Examined, Fault> {

@@ -44,9 +44,3 @@ impl Fault {
         Fault { kind: FaultKind::Truncated, ..Fault::damaged("truncated") }
     }
 }
-
-impl From<Fault> for Error {
-    fn from(fault: Fault) -> Error {
-        fault.error
-    }
-}

@@ -1,23 +1,25 @@
 //! `striate data`
 
-use std::path::{Path, PathBuf};
+mod check;
+mod sheet;
+
+use std::path::PathBuf;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 use anyhow::Result;
 use serde_json::{Value, json};
 use striate_data::{
-    Described, Fetched, FetchedFile, LoadOptions, MnistKind, Pixels, Skipped, Source, Spec, Split, Survey,
+    Described, Fetched, FetchedFile, LoadOptions, MnistKind, Skipped, Source, Spec, Split, Survey,
     Unreadable,
 };
 use striate_tensor::text::{counted, printable, printable_path};
 use striate_tensor::{Error, nearest};
-use striate_vision::{draw, encode_png};
 
 use crate::arguments::{DataGet, DataInfo, DataVerb};
 use crate::json;
 use crate::output::{image_sizes, sides, survey_lines, table};
-use crate::outputs::{Output, check, refuse_in_data, write_file};
+use crate::outputs::{self, Output, refuse_in_data};
 use crate::progress::DownloadBar;
 use crate::reading::Cache;
 use crate::signals::{Signals, catch_file_size_limit};
@@ -28,12 +30,13 @@ const MOST_CLASSES: usize = 40;
 pub fn run(verb: DataVerb) -> Result<()> {
     match verb {
         DataVerb::Info(args) => info(args),
+        DataVerb::Check(args) => check::run(args),
         DataVerb::Get(args) => get(args),
     }
 }
 
 fn info(args: DataInfo) -> Result<()> {
-    check(args.picture.iter().map(|picture| Output::picture("--picture", picture)), &[])?;
+    outputs::check(args.picture.iter().map(|picture| Output::picture("--picture", picture)), &[])?;
     let spec = Spec::parse(&args.spec)?;
     args.picture.iter().try_for_each(|picture| refuse_in_data("--picture", picture, &spec))?;
     let options = LoadOptions { unreadable: Unreadable::Skip, ..Cache::default().options() };
@@ -41,7 +44,7 @@ fn info(args: DataInfo) -> Result<()> {
     let parts = &dataset.parts;
     let (first, split) = &parts[0];
     if let Some(path) = &args.picture {
-        write_sheet(path, split, &args.spec)?;
+        sheet::write(path, &dataset, &args.spec)?;
     }
     let (mean, std) = split.moments()?;
     if args.json {
@@ -91,20 +94,6 @@ fn class_table(Described { classes, parts, .. }: &Described) -> String {
     total.extend(parts.iter().map(|(_, split)| split.len().to_string()));
     rows.push(total);
     table(&rows)
-}
-
-/// Writes a contact sheet of the first images of `split`, a part of the data set `spec`.
-fn write_sheet(path: &Path, split: &Split, spec: &str) -> Result<()> {
-    if let Pixels::Numbers(_) = split.pixels {
-        return Err(Error::input(format!(
-            "{spec}: its arrays contain values of any range, not bytes, so no picture can be drawn; omit --picture"
-        ))
-        .into());
-    }
-    let images = (0..split.len().min(100)).map(|index| split.image(index));
-    let images: Vec<_> = images.collect::<striate_tensor::Result<_>>()?;
-    let times = (48 / images[0].width()).max(1);
-    Ok(write_file(path, &encode_png(&draw::sheet(&images, 10, times))?)?)
 }
 
 /// Prints the findings of loading.
