@@ -1,7 +1,7 @@
 //! Image files: PNG, JPEG, WebP, BMP, GIF, TIFF and PNM are decoded, PNG is encoded.
 
 use std::io::Cursor;
-use std::panic::catch_unwind;
+use std::panic::{UnwindSafe, catch_unwind};
 
 use image::metadata::Orientation;
 use image::{
@@ -36,7 +36,8 @@ pub fn decode(bytes: &[u8]) -> Result<Image> {
 /// # Errors
 /// As [`decode`].
 pub fn decode_limited(bytes: &[u8], max_pixels: u64) -> Result<Image> {
-    examine(bytes, max_pixels).map(|examined| examined.image).map_err(|fault| fault.error)
+    let decoded = guarded(|| decode_guarded(bytes, max_pixels));
+    decoded.map(|examined| examined.image).map_err(|fault| fault.error)
 }
 
 /// An image and what was converted while decoding it.
@@ -50,6 +51,8 @@ pub struct Examined {
     pub is_deep: bool,
     /// Whether the file has an EXIF orientation that turns or mirrors the image.
     pub is_turned: bool,
+    /// Whether coded data of a JPEG file is missing before its end marker, so that a part of the image is plain.
+    pub is_partial: bool,
 }
 
 /// Decodes the image in `bytes` as [`decode_limited`] does, and reports what was converted.
@@ -57,9 +60,27 @@ pub struct Examined {
 /// # Errors
 /// As [`decode`], with the kind of the reason.
 pub fn examine(bytes: &[u8], max_pixels: u64) -> Result<Examined, Fault> {
-    // The decoders are third-party code: a panic in them is reported as damage to the file.
-    catch_unwind(|| decode_guarded(bytes, max_pixels))
-        .unwrap_or_else(|_| Err(Fault::damaged("its decoder failed")))
+    guarded(|| {
+        let examined = decode_guarded(bytes, max_pixels)?;
+        Ok(Examined { is_partial: is_partial(bytes, &examined.image, max_pixels), ..examined })
+    })
+}
+
+/// Calls a function of decoders, which are third-party code: a panic in them is reported as damage to the file.
+fn guarded<T>(job: impl FnOnce() -> Result<T, Fault> + UnwindSafe) -> Result<T, Fault> {
+    catch_unwind(job).unwrap_or_else(|_| Err(Fault::damaged("its decoder failed")))
+}
+
+/// Returns whether the coded data of a JPEG file with an end marker ends before the last block of pixels: then the
+/// image depends on data inserted before the marker. Such files result from repairing truncated ones.
+fn is_partial(bytes: &[u8], image: &Image, max_pixels: u64) -> bool {
+    if readable(bytes).ok() != Some(Readable::Jpeg) {
+        return false;
+    }
+    let Extent::Whole(length) = jpeg::extent(bytes) else { return false };
+    let [_, tail, _] = jpeg::TAILS;
+    let other = decode_whole(&[&bytes[..length], tail].concat(), Readable::Jpeg, max_pixels);
+    other.is_ok_and(|other| other.image != *image)
 }
 
 /// Returns the height and width that [`decode`] would yield, from the header alone; the rest of the file is
@@ -81,15 +102,16 @@ pub fn dimensions(bytes: &[u8]) -> Result<[usize; 2]> {
             _ => [height, width],
         })
     };
-    let head = catch_unwind(head).unwrap_or_else(|_| Err(Fault::damaged("its decoder failed")));
-    head.map_err(|fault| fault.error)
+    guarded(head).map_err(|fault| fault.error)
 }
 
 fn decode_guarded(bytes: &[u8], max_pixels: u64) -> Result<Examined, Fault> {
     let kind = readable(bytes)?;
-    let extent = if kind == Readable::Jpeg { jpeg::extent(bytes) } else { Extent::Whole };
-    match extent {
-        Extent::Whole => decode_whole(bytes, kind, max_pixels),
+    if kind != Readable::Jpeg {
+        return decode_whole(bytes, kind, max_pixels);
+    }
+    match jpeg::extent(bytes) {
+        Extent::Whole(_) => decode_whole(bytes, kind, max_pixels),
         Extent::Cut => Err(Fault::truncated()),
         Extent::WithoutEnd(length) => {
             // Bytes after the last block of pixels do not change the image; bytes in place of a block do.
@@ -122,6 +144,7 @@ fn decode_whole(bytes: &[u8], kind: Readable, max_pixels: u64) -> Result<Examine
         is_cmyk: in_cmyk || kind == Readable::Jpeg && jpeg::components(bytes) == Some(4),
         is_deep,
         is_turned: orientation != Orientation::NoTransforms,
+        is_partial: false,
     })
 }
 
@@ -369,6 +392,19 @@ mod tests {
                     assert!(cut < 8, "{cut} bytes are image data");
                 }
             }
+        }
+    }
+
+    /// Cut and given an end marker, as by a tool for repair.
+    #[test]
+    fn jpeg_with_missing_data_before_its_end_marker_is_partial() {
+        let flat = image::RgbImage::from_pixel(40, 24, image::Rgb([200, 30, 90]));
+        let flat = file(&DynamicImage::ImageRgb8(flat), ImageFormat::Jpeg);
+        for file in [jpeg(30, 21), jpeg(33, 17), flat, include_bytes!("../tests/progressive.jpg").to_vec()] {
+            assert!(!examine(&file, MAX_PIXELS).unwrap().is_partial);
+            let scan = file.windows(2).rposition(|pair| pair == [0xff, 0xda]).unwrap() + 14;
+            let half = [&file[..(scan + file.len()) / 2], &[0xff, 0xd9]].concat();
+            assert!(examine(&half, MAX_PIXELS).unwrap().is_partial, "{scan} of {}", file.len());
         }
     }
 

@@ -7,8 +7,8 @@
 /// How much of a JPEG file is present, judging by its markers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Extent {
-    /// The end marker is present.
-    Whole,
+    /// The end marker is present, after this many bytes.
+    Whole(usize),
     /// The file ends among coded data, after this many bytes, and every coefficient occurs in a scan.
     WithoutEnd(usize),
     /// Data is certainly missing.
@@ -39,7 +39,7 @@ pub(crate) fn extent(bytes: &[u8]) -> Extent {
         match bytes.get(at) {
             // Half an end marker, or half of anything else.
             None => return scans.end(bytes.len() - 1),
-            Some(&END) => return Extent::Whole,
+            Some(&END) => return Extent::Whole(at - 1),
             Some(0xff) => {}
             Some(0 | 1 | 0xd0..=0xd8) => at += 1,
             Some(marker) => {

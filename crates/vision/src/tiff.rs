@@ -28,6 +28,9 @@ pub(crate) fn check(bytes: &[u8]) -> Result<bool, Fault> {
     if tag(Tag::PlanarConfiguration) == Some(2) && tag(Tag::TileWidth).is_some() {
         return refused("planar tiled TIFF files are not supported");
     }
+    if tag(Tag::Compression) == Some(6) {
+        return refused("TIFF files with old-style JPEG compression are not supported");
+    }
     if tag(Tag::FillOrder) == Some(2) {
         return refused("TIFF files with LSB-first bit order are not supported");
     }

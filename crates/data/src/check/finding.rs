@@ -55,6 +55,8 @@ kinds! {
     Truncated "truncated" "truncated images",
     /// An image with invalid content.
     Corrupt "corrupt" "corrupt images",
+    /// An image of which a part is missing, though its file looks complete.
+    Partial "partial" "images that decode only partly",
     /// A file that is named like an image, but has other content.
     NotAnImage "not-an-image" "not images",
     /// A format, or a variant of one, that cannot be read.

@@ -38,8 +38,8 @@ pub(super) enum Content {
     Image(Box<Seen>),
     /// It counts as an image, but cannot be read.
     Faulty,
-    /// An unsupported format that does not count as an image.
-    Foreign,
+    /// An unsupported format, by name, that does not count as an image.
+    Foreign(&'static str),
     /// Not an image; its kind, for the report of skipped files.
     Other(String),
 }
@@ -83,14 +83,11 @@ fn head(path: &Path) -> Result<(Vec<u8>, u64)> {
 
 /// A file without the content or the name of an image.
 fn unnamed(path: &Path, head: &[u8], extension: &str) -> File {
-    match foreign_format(head, extension) {
-        Some(name) => {
-            let what = format!("{name} images are not supported and are skipped; convert it to PNG or JPEG");
-            let finding = Finding::warning(FindingKind::Unsupported, what);
-            File { content: Content::Foreign, findings: vec![finding] }
-        }
-        None => File { content: Content::Other(file_kind(path)), findings: vec![] },
-    }
+    let content = match foreign_format(head, extension) {
+        Some(name) => Content::Foreign(name),
+        None => Content::Other(file_kind(path)),
+    };
+    File { content, findings: vec![] }
 }
 
 /// Says what is wrong with a file that is named like an image and begins with `head`.
@@ -166,13 +163,15 @@ fn digest(image: &Image) -> [u8; 32] {
 }
 
 /// Reports what is converted when the image is decoded, and an image that shows nothing.
-fn conversions(Examined { image, is_cmyk, is_deep, is_turned }: &Examined) -> Vec<Finding> {
+fn conversions(Examined { image, is_cmyk, is_deep, is_turned, is_partial }: &Examined) -> Vec<Finding> {
     let first = image.pixel(0, 0);
     // A single pixel is an odd size.
     let is_blank = image.width() * image.height() > 1
         && image.pixels().chunks_exact(image.channels()).all(|pixel| pixel == first);
     let information = Severity::Information;
+    let partial = "decodes only partly (data is missing before the end); copy or export it again".to_owned();
     [
+        (*is_partial, Severity::Error, FindingKind::Partial, partial),
         (*is_cmyk, information, FindingKind::Cmyk, "CMYK colors, which are converted to RGB".to_owned()),
         (*is_deep, information, FindingKind::Deep, "16 bits per channel, which are reduced to 8".to_owned()),
         (*is_turned, information, FindingKind::Rotated, "EXIF orientation, which is applied".to_owned()),

@@ -97,7 +97,7 @@ pub fn check(root: &Path, options: &CheckOptions, progress: &dyn CheckProgress) 
     let are_images: Vec<bool> =
         files.iter().map(|file| matches!(file.content, Content::Image(_) | Content::Faulty)).collect();
     let images: Vec<Located> = places.iter().zip(&files).filter_map(located).collect();
-    if !are_images.contains(&true) && !files.iter().any(|file| matches!(file.content, Content::Foreign)) {
+    if !are_images.contains(&true) && !files.iter().any(|file| matches!(file.content, Content::Foreign(_))) {
         return Err(Error::input("has no images").at(root.display()));
     }
     findings.extend(single(&places, &files));
@@ -143,17 +143,23 @@ fn located<'a>((place, file): (&'a Place, &'a File)) -> Option<Located<'a>> {
 /// Returns the findings about single files, and the skipped files by kind.
 fn single(places: &[Place], files: &[File]) -> Vec<Finding> {
     let mut skipped: BTreeMap<&str, Vec<PathBuf>> = BTreeMap::new();
+    let mut foreign: BTreeMap<&str, Vec<PathBuf>> = BTreeMap::new();
     let mut findings = Vec::new();
     for (Place { path, .. }, file) in places.iter().zip(files) {
         findings.extend(file.findings.iter().map(|finding| finding.clone().of([path.clone()])));
-        if let Content::Other(kind) = &file.content {
-            skipped.entry(kind).or_default().push(path.clone());
+        match &file.content {
+            Content::Other(kind) => skipped.entry(kind).or_default().push(path.clone()),
+            Content::Foreign(name) => foreign.entry(name).or_default().push(path.clone()),
+            Content::Image(_) | Content::Faulty => {}
         }
     }
-    let finding = |(kind, paths): (&str, Vec<PathBuf>)| {
+    findings.extend(skipped.into_iter().map(|(kind, paths)| {
         Finding::information(FindingKind::Skipped, format!("{kind}, not an image")).of(paths)
-    };
-    findings.extend(skipped.into_iter().map(finding));
+    }));
+    findings.extend(foreign.into_iter().map(|(name, paths)| {
+        let what = format!("{name} images are not supported and are skipped; convert them to PNG or JPEG");
+        Finding::warning(FindingKind::Unsupported, what).of(paths)
+    }));
     findings
 }
 

@@ -83,7 +83,7 @@ fn every_problem_is_named_once() {
         "error duplicate: identical files in train and test: test/cat/leak.png train/cat/3.png",
         "error duplicate: the same pixels in train and test: test/dog/color.png train/dog/4.png",
         "error duplicate: identical files with different class labels (cat, dog): train/cat/2.png train/dog/cat.png",
-        "warning unsupported: EPS images are not supported and are skipped; convert it to PNG or JPEG: \
+        "warning unsupported: EPS images are not supported and are skipped; convert them to PNG or JPEG: \
          train/dog/page.eps",
         "warning duplicate: identical files: train/cat/1.png train/cat/copy.png",
         "warning near-duplicate: images that look alike in train and test: test/dog/small.png train/dog/5.png",

@@ -76,8 +76,11 @@ fn print(folder: &Path, check: &Check, all: bool) {
 fn line(Finding { message, files, copies, .. }: &Finding, all: bool) -> String {
     let message = printable(message);
     let distance = copies.and_then(|copies| copies.distance);
-    let distance = distance
-        .map_or(String::new(), |bits| format!(" (up to {} of 64 differ)", counted(bits as usize, "bit")));
+    let distance = match distance {
+        None => String::new(),
+        Some(0) => " (equal hashes)".to_owned(),
+        Some(bits) => format!(" (hashes differ in up to {bits} of 64 bits)"),
+    };
     match &files[..] {
         [] => message.into_owned(),
         [file] => {
