@@ -13,23 +13,32 @@ use crate::{Fault, FaultKind};
 /// # Errors
 /// If the file is one of these. Other faults are left to the decoder.
 pub(crate) fn check(bytes: &[u8]) -> Result<bool, Fault> {
-    // The decoder reserves memory for as many values as an entry claims.
-    if values_fit(bytes) == Some(false) {
-        let what = "damaged image (its directory claims more than the file holds); export it again";
-        return Err(Fault::new(FaultKind::Damaged, what));
+    let refused =
+        |what: &str| Err(Fault::new(FaultKind::Unsupported, format!("{what}; convert it to PNG or JPEG")));
+    for Entry { tag, count, value } in entries(bytes) {
+        // The decoder reserves memory for as many values as an entry claims.
+        if count > bytes.len() as u64 {
+            let what = "damaged image (its directory claims more than the file holds); export it again";
+            return Err(Fault::new(FaultKind::Damaged, what));
+        }
+        // The decoder may fail for another reason before it finds these.
+        match (Tag::from_u16_exhaustive(tag), value) {
+            (Tag::Compression, OLD_JPEG) => {
+                return refused("TIFF files with old-style JPEG compression are not supported");
+            }
+            (Tag::PhotometricInterpretation, PALETTE) => {
+                return refused("TIFF files with a color palette are not supported");
+            }
+            _ => {}
+        }
     }
     let Ok(mut decoder) = Decoder::new(Cursor::new(bytes)) else { return Ok(false) };
     let mut tag = |tag| decoder.find_tag_unsigned_vec::<u32>(tag).ok().flatten()?.first().copied();
-    let refused =
-        |what: &str| Err(Fault::new(FaultKind::Unsupported, format!("{what}; convert it to PNG or JPEG")));
     if tag(Tag::NewSubfileType).is_some_and(|kind| kind & 1 == 1) {
         return refused("the first image of this TIFF file is only a preview (camera raw?)");
     }
     if tag(Tag::PlanarConfiguration) == Some(2) && tag(Tag::TileWidth).is_some() {
         return refused("planar tiled TIFF files are not supported");
-    }
-    if tag(Tag::Compression) == Some(6) {
-        return refused("TIFF files with old-style JPEG compression are not supported");
     }
     if tag(Tag::FillOrder) == Some(2) {
         return refused("TIFF files with LSB-first bit order are not supported");
@@ -37,11 +46,23 @@ pub(crate) fn check(bytes: &[u8]) -> Result<bool, Fault> {
     Ok(tag(Tag::ExtraSamples) == Some(1))
 }
 
-/// Returns whether no entry of the first directory claims more values than the file has bytes; `None` if the
-/// directory is truncated.
-fn values_fit(bytes: &[u8]) -> Option<bool> {
+/// Values of tags.
+const OLD_JPEG: u64 = 6;
+const PALETTE: u64 = 3;
+
+/// An entry of a directory.
+struct Entry {
+    tag: u16,
+    /// The number of values that it claims to have.
+    count: u64,
+    /// Its first value, if that is a 16-bit number beside its tag.
+    value: u64,
+}
+
+/// Returns the entries of the first directory, up to the first that is truncated.
+fn entries(bytes: &[u8]) -> impl Iterator<Item = Entry> + '_ {
     let is_big_endian = bytes.starts_with(b"MM");
-    let number = |at: usize, length: usize| -> Option<u64> {
+    let number = move |at: usize, length: usize| -> Option<u64> {
         let digits = bytes.get(at..at.checked_add(length)?)?.iter().map(|byte| u64::from(*byte));
         Some(match is_big_endian {
             true => digits.fold(0, |value, digit| value << 8 | digit),
@@ -49,18 +70,17 @@ fn values_fit(bytes: &[u8]) -> Option<bool> {
         })
     };
     // BigTIFF has fields of 8 bytes where TIFF has 4, and of the number of entries 2.
-    let is_big = number(2, 2)? == 43;
+    let is_big = number(2, 2) == Some(43);
     let (offset_at, wide, count_length) = if is_big { (8, 8, 8) } else { (4, 4, 2) };
-    let directory = usize::try_from(number(offset_at, wide)?).ok()?;
-    let entries = number(directory, count_length)?;
-    let mut at = directory + count_length;
-    for _ in 0..entries {
-        if number(at + 4, wide)? > bytes.len() as u64 {
-            return Some(false);
-        }
+    let directory = number(offset_at, wide).and_then(|offset| usize::try_from(offset).ok());
+    let found = directory.and_then(|start| Some((start + count_length, number(start, count_length)?)));
+    let (mut at, claimed) = found.unwrap_or((0, 0));
+    (0..claimed).map_while(move |_| {
+        let tag = number(at, 2)? as u16;
+        let (count, value) = (number(at + 4, wide)?, number(at + 4 + wide, 2)?);
         at = at.checked_add(4 + 2 * wide)?;
-    }
-    Some(true)
+        Some(Entry { tag, count, value })
+    })
 }
 
 #[cfg(test)]
@@ -91,17 +111,32 @@ mod tests {
         assert_eq!(decode(&file::<Gray8>(&[7, 200], Tag::FillOrder, 1u16)).unwrap().pixels(), [7, 200]);
     }
 
+    /// Named although the decoder cannot open the first one, whose directory is its own successor.
+    #[test]
+    fn palettes_are_named() {
+        let palette = file::<Gray8>(&[7, 200], Tag::ColorMap, &[0u16; 768][..]);
+        let at = palette.windows(4).position(|entry| entry == [6, 1, 3, 0]).unwrap();
+        let mut palette = palette;
+        palette[at + 8] = 3;
+        let directory: [u8; 4] = palette[4..8].try_into().unwrap();
+        let end = u32::from_le_bytes(directory) as usize;
+        let next = end + 2 + 12 * usize::from(palette[end]);
+        palette[next..next + 4].copy_from_slice(&directory);
+        let error = decode(&palette).unwrap_err().to_string();
+        assert!(error.contains("color palette are not supported"), "{error}");
+    }
+
     /// An entry of 2^24 values would make the decoder reserve 512 MiB.
     #[test]
     fn directories_that_claim_more_than_the_file_are_refused() {
         let whole = file::<Gray8>(&[7, 200], Tag::Orientation, 1u16);
-        assert_eq!(values_fit(&whole), Some(true));
+        assert!(entries(&whole).count() > 8 && entries(&whole).all(|entry| entry.count < 9));
         let directory = u32::from_le_bytes(whole[4..8].try_into().unwrap()) as usize;
         let mut claiming = whole;
         claiming[directory + 2 + 12 * 2 + 7] = 1;
         let error = decode(&claiming).unwrap_err();
         assert!(error.to_string().contains("claims more than the file holds"), "{error}");
-        assert_eq!(values_fit(b"MM\0\x2b\0\x08\0\0\0\0\0\0\0\0\0\x10\0\0"), None);
+        assert_eq!(entries(b"MM\0\x2b\0\x08\0\0\0\0\0\0\0\0\0\x10\0\0").count(), 0);
     }
 
     /// Half-opaque red, premultiplied and not.
