@@ -6,7 +6,7 @@
 use striate_vision::DifferenceHash;
 
 /// The correlation of gray pixels from which images with near hashes look alike.
-const LEAST_CORRELATION: f64 = 0.95;
+const LEAST_CORRELATION: f64 = 0.98;
 /// The number of comparisons after which the search stops: some seconds.
 pub(super) const MOST_COMPARISONS: u64 = 1 << 30;
 
