@@ -99,7 +99,7 @@ fn every_problem_is_named_once() {
     ];
     let found = lines(&folder, &check);
     for line in &expected {
-        assert_eq!(found.iter().filter(|other| other == &line).count(), 1, "{line}\n{found:#?}");
+        assert_eq!(found.iter().filter(|other| *other == line).count(), 1, "{line}\n{found:#?}");
     }
     assert_eq!(found.len(), expected.len(), "{found:#?}");
     let severities: Vec<Severity> = check.findings.iter().map(|finding| finding.severity).collect();
