@@ -411,6 +411,8 @@ pub enum DataVerb {
     Info(DataInfo),
     /// Check the images of a folder: damage, duplicates, classes, sizes
     Check(DataCheck),
+    /// Draw training images as a recipe augments them
+    Show(DataShow),
     /// Download a data set and verify its checksums
     Get(DataGet),
 }
@@ -429,6 +431,36 @@ pub struct DataInfo {
     /// Draw a contact sheet with samples of each class
     #[arg(long, value_name = "OUT.png")]
     pub picture: Option<PathBuf>,
+    /// Print one JSON object to stdout
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = concat!(
+    data_sets!(),
+    "
+
+Examples:
+  striate data show resnet18 --data FOLDER --picture samples.png
+  striate data show --recipe mine.toml --picture samples.png
+  striate data show lenet5 --set data.augment=affine --picture samples.png"
+))]
+pub struct DataShow {
+    /// Network whose input size the images get [default: the recipe's]
+    pub model: Option<String>,
+    /// Data set (see below) [default: the recipe's]
+    #[arg(long, value_name = "SPEC")]
+    pub data: Option<String>,
+    /// Recipe, by name or as a file [default: the one that `train` selects]
+    #[arg(long, value_name = "NAME|FILE")]
+    pub recipe: Option<String>,
+    /// Change a field of the recipe; can be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// The picture: a row of samples for each class
+    #[arg(long, value_name = "OUT.png")]
+    pub picture: PathBuf,
     /// Print one JSON object to stdout
     #[arg(long)]
     pub json: bool,

@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod augmented;
 mod check;
 mod dataset;
 mod described;
@@ -25,6 +26,7 @@ mod spec;
 mod split;
 mod survey;
 
+pub use augmented::{Augmentation, Augmented};
 pub use check::{
     Check, CheckOptions, CheckProgress, Copies, Finding, FindingKind, MOST_NEAR, Severity, check,
 };
@@ -39,7 +41,7 @@ pub use folder::{file_kind, is_image};
 pub use get::download;
 pub use get::{Fetched, FetchedFile, Source, data_folder, get};
 pub use idx::{IdxArray, read_idx, read_idx_bytes};
-pub use loader::{Augmentation, Batch, Loader, Sampling};
+pub use loader::{Batch, Loader, Sampling};
 pub use mnist::MnistKind;
 pub use options::{CACHE_BYTES, LoadOptions, Unreadable, Watch};
 pub use order::Order;

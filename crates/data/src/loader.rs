@@ -10,12 +10,10 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
 use rayon::prelude::*;
-use striate_tensor::random::{Random, Stream};
 use striate_tensor::text::counted;
 use striate_tensor::{Error, Result};
-use striate_vision::augment::{self, Compose};
 
-use crate::{Order, Prepared};
+use crate::{Augmentation, Augmented, Order, Prepared};
 
 /// Batches loaded ahead of use.
 const AHEAD: usize = 3;
@@ -29,21 +27,6 @@ pub struct Batch {
     pub images: Vec<f32>,
     /// `[N]`.
     pub labels: Vec<i64>,
-}
-
-/// Random augmentation of training images.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Augmentation {
-    /// None.
-    None,
-    /// Shifts by up to this many pixels.
-    Shift(usize),
-    /// Shifts by up to this many pixels, and mirrors every second image on average.
-    ShiftFlip(usize),
-    /// Rotates, scales, shears and shifts.
-    Affine(augment::Affine),
-    /// Transforms of images of bytes; those of files before they are resized to the size of the set.
-    Transforms(Compose),
 }
 
 /// How batches are drawn from a split.
@@ -74,51 +57,25 @@ trait Source: Send + Sync + 'static {
     fn write(&self, epoch: u64, index: usize, original: &mut Vec<f32>, to: &mut [f32]) -> Result<()>;
 }
 
-/// Prepared images with augmentation.
-struct Augmented {
-    data: Arc<Prepared>,
-    augmentation: Augmentation,
-    seed: u64,
-}
-
 impl Source for Augmented {
     fn len(&self) -> usize {
-        self.data.len()
+        self.data().len()
     }
 
     fn size(&self) -> usize {
-        self.data.shape().iter().product()
+        self.data().shape().iter().product()
     }
 
     fn label(&self, index: usize) -> i64 {
-        self.data.labels()[index]
+        self.data().labels()[index]
     }
 
     fn is_slow(&self) -> bool {
-        self.data.is_decoded_anew() || matches!(self.augmentation, Augmentation::Transforms(_))
+        Augmented::is_slow(self)
     }
 
     fn write(&self, epoch: u64, index: usize, original: &mut Vec<f32>, to: &mut [f32]) -> Result<()> {
-        let mut random = Random::new(self.seed, Stream::Augmentation, epoch << 32 | index as u64);
-        match &self.augmentation {
-            Augmentation::None => return self.data.write(index, to),
-            Augmentation::Transforms(transforms) => {
-                return self.data.write_transformed(index, transforms, &mut random, to);
-            }
-            Augmentation::Shift(_) | Augmentation::ShiftFlip(_) | Augmentation::Affine(_) => {}
-        }
-        original.resize(to.len(), 0.0);
-        self.data.write(index, original)?;
-        let (shape, fill, original) = (self.data.shape(), self.data.fill(), &original[..]);
-        match self.augmentation {
-            Augmentation::None | Augmentation::Transforms(_) => unreachable!("returned above"),
-            Augmentation::Shift(most) => augment::shift(&mut random, shape, most, fill, original, to),
-            Augmentation::ShiftFlip(most) => {
-                augment::shift_flip(&mut random, shape, most, fill, original, to);
-            }
-            Augmentation::Affine(limits) => augment::affine(&mut random, limits, shape, fill, original, to),
-        }
-        Ok(())
+        Augmented::write(self, epoch, index, original, to)
     }
 }
 
@@ -135,8 +92,7 @@ impl Loader {
     /// # Panics
     /// If the batch size or the number of samples is zero.
     pub fn new(data: Arc<Prepared>, sampling: Sampling, epoch: u64, batch: u64) -> Loader {
-        let (augmentation, seed) = (sampling.augmentation.clone(), sampling.seed);
-        let source = Augmented { data, augmentation, seed };
+        let source = Augmented::new(data, sampling.augmentation.clone(), sampling.seed);
         Loader::start(source, sampling, epoch, batch)
     }
 
@@ -281,6 +237,7 @@ fn load(
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use striate_vision::augment;
 
     use super::*;
     use crate::{Pixels, Split};

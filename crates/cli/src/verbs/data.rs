@@ -2,6 +2,7 @@
 
 mod check;
 mod sheet;
+mod show;
 
 use std::path::PathBuf;
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -10,8 +11,7 @@ use std::time::Duration;
 use anyhow::Result;
 use serde_json::{Value, json};
 use striate_data::{
-    Described, Fetched, FetchedFile, LoadOptions, MnistKind, Skipped, Source, Spec, Split, Survey,
-    Unreadable,
+    Described, Fetched, FetchedFile, LoadOptions, MnistKind, Skipped, Source, Spec, Split, Survey, Unreadable,
 };
 use striate_tensor::text::{counted, printable, printable_path};
 use striate_tensor::{Error, nearest};
@@ -31,6 +31,7 @@ pub fn run(verb: DataVerb) -> Result<()> {
     match verb {
         DataVerb::Info(args) => info(args),
         DataVerb::Check(args) => check::run(args),
+        DataVerb::Show(args) => show::run(args),
         DataVerb::Get(args) => get(args),
     }
 }

@@ -195,7 +195,8 @@ fn float(number: f32) -> String {
 }
 
 /// Applies the flags to `settings`; errors name the flag.
-fn with_flags(mut settings: Settings, flags: &[(&str, String)]) -> Result<Settings> {
+/// Changes fields of the recipe by assignments, each given by a flag.
+pub(super) fn with_flags(mut settings: Settings, flags: &[(&str, String)]) -> Result<Settings> {
     for (flag, assignment) in flags {
         settings.set(flag, assignment)?;
     }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use striate_data::{Described, Split};
+use striate_data::{Described, Pixels, Split};
 use striate_tensor::text::{counted, grouped};
 use striate_tensor::{Error, Result};
 use striate_vision::{ClassRow, Image, SHEET_COLUMNS, SHEET_ROWS, contact_sheet, encode_png};
@@ -14,18 +14,13 @@ pub fn write(path: &Path, dataset: &Described, spec: &str) -> Result<()> {
     let (part, split) = &dataset.parts[0];
     let mut members: Vec<Vec<usize>> = vec![vec![]; dataset.classes.len()];
     split.labels.iter().enumerate().for_each(|(index, label)| members[*label as usize].push(index));
-    let rows: Option<Vec<ClassRow>> = dataset
-        .classes
-        .iter()
-        .zip(&members)
-        .take(SHEET_ROWS)
-        .map(|(name, own)| row(split, name, own))
-        .collect();
-    let rows = rows.ok_or_else(|| {
-        Error::input(format!(
+    if let Pixels::Numbers(_) = split.pixels {
+        return Err(Error::input(format!(
             "{spec}: its arrays contain values of any range, not bytes, so no picture can be drawn; omit --picture"
-        ))
-    })?;
+        )));
+    }
+    let classes = dataset.classes.iter().zip(&members).take(SHEET_ROWS);
+    let rows: Vec<ClassRow> = classes.map(|(name, own)| row(split, name, own)).collect::<Result<_>>()?;
     let classes = dataset.classes.len();
     let shown = match classes > SHEET_ROWS {
         true => format!("the first {SHEET_ROWS} of {} classes", grouped(classes as u64)),
@@ -36,10 +31,10 @@ pub fn write(path: &Path, dataset: &Described, spec: &str) -> Result<()> {
     write_file(path, &encode_png(&contact_sheet(&dataset.name, &details, &rows))?)
 }
 
-/// Returns a class with samples from all of its images; `None` if they are not bytes.
-fn row(split: &Split, name: &str, members: &[usize]) -> Option<ClassRow> {
+/// Returns a class with samples from all of its images.
+fn row(split: &Split, name: &str, members: &[usize]) -> Result<ClassRow> {
     let count = members.len().min(SHEET_COLUMNS);
-    let samples: Option<Vec<Image>> =
-        (0..count).map(|sample| split.image(members[sample * members.len() / count])).collect();
-    Some(ClassRow { name: name.to_owned(), count: members.len(), samples: samples? })
+    let samples = (0..count).map(|sample| split.image(members[sample * members.len() / count]));
+    let samples: Vec<Image> = samples.collect::<Result<_>>()?;
+    Ok(ClassRow { name: name.to_owned(), count: members.len(), samples })
 }

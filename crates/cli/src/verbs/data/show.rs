@@ -1,0 +1,62 @@
+//! `striate data show`
+
+use anyhow::Result;
+use serde_json::json;
+use striate_data::Spec;
+use striate_formats::ReadOptions;
+use striate_tensor::text::counted;
+use striate_train::{Recipe, Settings, load_data, samples};
+use striate_vision::{ClassRow, SHEET_COLUMNS, SHEET_ROWS, contact_sheet, encode_png};
+
+use crate::arguments::DataShow;
+use crate::json;
+use crate::output::argument;
+use crate::outputs::{self, Output, refuse_in_data, write_file};
+use crate::reading::Cache;
+use crate::verbs::train::with_flags;
+use crate::weights;
+
+pub fn run(args: DataShow) -> Result<()> {
+    outputs::check([Output::picture("--picture", &args.picture)], &[])?;
+    let given = args.recipe.as_deref().map(Settings::named).transpose()?;
+    let mut flags: Vec<(&str, String)> = Vec::new();
+    flags.extend(args.model.as_deref().map(|model| ("MODEL", format!("model.name={}", json!(model)))));
+    flags.extend(args.data.as_deref().map(|data| ("--data", format!("data.spec={}", json!(data)))));
+    flags.extend(args.set.iter().map(|assignment| ("--set", assignment.clone())));
+    let asked = with_flags(given.clone().unwrap_or_else(|| Recipe::default().into()), &flags)?.recipe;
+    let (model, spec) = (&asked.model.name, &asked.data.spec);
+    refuse_in_data("--picture", &args.picture, &Spec::parse(spec)?)?;
+    let network = weights::resolve(model, &ReadOptions::default())?.network.channels_first();
+    let settings = given.map_or_else(|| Settings::chosen(model, spec, &network, false), Ok)?;
+    let settings = with_flags(settings, &flags)?;
+    let recipe = &settings.recipe;
+    let dataset = load_data(recipe, &network, false, Cache::default().options())?;
+    let [classes, images] = [dataset.classes.len(), dataset.train.len()];
+    let shown = samples(&settings, dataset, SHEET_ROWS, SHEET_COLUMNS)?;
+    let augmentation = match recipe.data.transforms.is_empty() {
+        true => recipe.data.augment.clone(),
+        false => counted(recipe.data.transforms.0.len(), "transform"),
+    };
+    let origin = settings.origin("data.augment");
+    let title = format!("{spec} as {model} is trained on it");
+    let details = format!(
+        "augmentation: {augmentation} ({origin}); {} of {}, {}",
+        shown.len(),
+        counted(classes, "class"),
+        counted(images, "training image")
+    );
+    let rows =
+        shown.into_iter().map(|row| ClassRow { name: row.class, count: row.count, samples: row.images });
+    let sheet = contact_sheet(&title, &details, &rows.collect::<Vec<_>>());
+    write_file(&args.picture, &encode_png(&sheet)?)?;
+    if args.json {
+        return Ok(json::print(&json!({
+            "picture": json::path(&args.picture),
+            "augmentation": augmentation,
+            "origin": origin.to_string(),
+        }))?);
+    }
+    println!("{details}");
+    println!("picture {}", argument(&args.picture.to_string_lossy()));
+    Ok(())
+}

@@ -1,0 +1,95 @@
+//! Images with random augmentation.
+
+use std::sync::Arc;
+
+use striate_tensor::Result;
+use striate_tensor::random::{Random, Stream};
+use striate_vision::augment::{self, Compose};
+
+use crate::Prepared;
+
+/// Random augmentation of training images.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Augmentation {
+    /// None.
+    None,
+    /// Shifts by up to this many pixels.
+    Shift(usize),
+    /// Shifts by up to this many pixels, and mirrors every second image on average.
+    ShiftFlip(usize),
+    /// Rotates, scales, shears and shifts.
+    Affine(augment::Affine),
+    /// Transforms of images of bytes; those of files before they are resized to the size of the set.
+    Transforms(Compose),
+}
+
+/// Prepared images with augmentation; a sample is a function of the seed, the epoch and its index.
+pub struct Augmented {
+    data: Arc<Prepared>,
+    augmentation: Augmentation,
+    seed: u64,
+}
+
+impl Augmented {
+    /// Augments the images of `data`.
+    pub fn new(data: Arc<Prepared>, augmentation: Augmentation, seed: u64) -> Augmented {
+        Augmented { data, augmentation, seed }
+    }
+
+    /// The images without augmentation.
+    pub fn data(&self) -> &Prepared {
+        &self.data
+    }
+
+    /// Checks that the augmentation can be applied.
+    ///
+    /// # Errors
+    /// As [`Prepared::check_transforms`].
+    pub fn check(&self) -> Result<()> {
+        match &self.augmentation {
+            Augmentation::Transforms(transforms) => self.data.check_transforms(transforms),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a sample takes so long that several should be loaded at once.
+    pub(crate) fn is_slow(&self) -> bool {
+        self.data.is_decoded_anew() || matches!(self.augmentation, Augmentation::Transforms(_))
+    }
+
+    /// Writes image number `index` as it is in `epoch`, as numbers `[C, H, W]`; `original` is memory for the image
+    /// before augmentation.
+    ///
+    /// # Errors
+    /// As [`Prepared::write_transformed`].
+    ///
+    /// # Panics
+    /// As [`Prepared::write`].
+    pub fn write(&self, epoch: u64, index: usize, original: &mut Vec<f32>, to: &mut [f32]) -> Result<()> {
+        let mut random = Random::new(self.seed, Stream::Augmentation, epoch << 32 | index as u64);
+        let before = |original: &mut Vec<f32>| {
+            original.resize(self.data.shape().iter().product(), 0.0);
+            self.data.write(index, original)
+        };
+        let (shape, fill) = (self.data.shape(), self.data.fill());
+        match &self.augmentation {
+            Augmentation::None => self.data.write(index, to)?,
+            Augmentation::Transforms(transforms) => {
+                self.data.write_transformed(index, transforms, &mut random, to)?;
+            }
+            Augmentation::Shift(most) => {
+                before(original)?;
+                augment::shift(&mut random, shape, *most, fill, original, to);
+            }
+            Augmentation::ShiftFlip(most) => {
+                before(original)?;
+                augment::shift_flip(&mut random, shape, *most, fill, original, to);
+            }
+            Augmentation::Affine(limits) => {
+                before(original)?;
+                augment::affine(&mut random, *limits, shape, fill, original, to);
+            }
+        }
+        Ok(())
+    }
+}
