@@ -52,6 +52,8 @@ pub trait CheckProgress: Sync {
     fn begin(&self, files: usize);
     /// One more of them was read.
     fn checked(&self);
+    /// All are read and are now compared with each other.
+    fn comparing(&self) {}
 }
 
 /// The result of a check.
@@ -94,6 +96,7 @@ pub fn check(root: &Path, options: &CheckOptions, progress: &dyn CheckProgress) 
         file
     };
     let files: Vec<File> = places.par_iter().map(one).collect();
+    progress.comparing();
     let are_images: Vec<bool> =
         files.iter().map(|file| matches!(file.content, Content::Image(_) | Content::Faulty)).collect();
     let images: Vec<Located> = places.iter().zip(&files).filter_map(located).collect();
@@ -154,7 +157,7 @@ fn single(places: &[Place], files: &[File]) -> Vec<Finding> {
         }
     }
     findings.extend(skipped.into_iter().map(|(kind, paths)| {
-        Finding::information(FindingKind::Skipped, format!("{kind}, not an image")).of(paths)
+        Finding::information(FindingKind::Skipped, format!("not an image ({kind})")).of(paths)
     }));
     findings.extend(foreign.into_iter().map(|(name, paths)| {
         let what = format!("{name} images are not supported and are skipped; convert them to PNG or JPEG");
@@ -168,7 +171,7 @@ fn outside(places: &[Place], are_images: &[bool], has_classes: bool) -> Option<F
     let is_outside = |(place, is_image): &(&Place, &bool)| **is_image && place.class.is_none();
     let paths: Vec<PathBuf> =
         places.iter().zip(are_images).filter(is_outside).map(|(place, _)| place.path.clone()).collect();
-    let what = "outside the class folders, so `train` skips them";
+    let what = "outside the class folders and skipped by `train`";
     (has_classes && !paths.is_empty()).then(|| Finding::warning(FindingKind::Outside, what).of(paths))
 }
 

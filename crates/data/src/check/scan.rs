@@ -51,9 +51,11 @@ pub(super) fn scan(root: &Path) -> Result<Scan> {
     let mut walk = Walk::default();
     walk.folder(root, root, 0)?;
     let mut findings = walk.findings;
-    findings.extend(walk.hidden.into_iter().map(|(kind, files)| {
-        Finding::information(FindingKind::Skipped, format!("{kind} files and folders")).of(files)
-    }));
+    findings.extend(
+        walk.hidden
+            .into_iter()
+            .map(|(kind, files)| Finding::information(FindingKind::Skipped, kind).of(files)),
+    );
     let (sets, names) = match sets(root) {
         Ok((sets, names)) => (sets, names),
         Err(error) => {

@@ -55,6 +55,10 @@ impl CheckProgress for Bar {
     fn checked(&self) {
         self.0.inc(1);
     }
+
+    fn comparing(&self) {
+        self.0.set_prefix("comparing");
+    }
 }
 
 /// Prints the findings by severity and kind, and a summary as the last line.
