@@ -70,8 +70,8 @@ const EXTENSIONS: [(&[&str], &str); 35] = [
 ];
 
 /// Returns the format of an image that begins with `head` and whose name ends in `extension` (in lower case), if it is
-/// one that is not supported and has no place among [`ImageKind`](crate::ImageKind): it is rarely meant as an image of a
-/// data set, or cannot be told by its content alone.
+/// one that is not supported and has no place among [`ImageKind`](crate::ImageKind): such files are rarely meant as
+/// images of a data set, or cannot be recognized by their content alone.
 pub fn foreign_format(head: &[u8], extension: &str) -> Option<&'static str> {
     let by_content = MAGIC.iter().find(|(magic, _)| head.starts_with(magic)).map(|(_, name)| *name);
     let by_name = || EXTENSIONS.iter().find(|(names, _)| names.contains(&extension)).map(|(_, name)| *name);

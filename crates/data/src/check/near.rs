@@ -1,7 +1,7 @@
 //! Near duplicates: images whose difference hashes differ in few bits, found in less than quadratic time.
 //!
-//! If hashes differ in at most `d` of 64 bits that are split into `d + 1` bands, at least one band is equal. Only images
-//! with an equal band are compared. A band takes its bits from all rows, so that an equal border does not fill it.
+//! If hashes differ in at most `d` of 64 bits, which are split into `d + 1` bands, at least one band is equal. Only
+//! images with an equal band are compared. A band takes its bits from all rows, so that equal borders do not fill it.
 
 use striate_vision::DifferenceHash;
 
