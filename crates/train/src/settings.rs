@@ -15,7 +15,7 @@ use crate::recipe::{
     TrainPart, shipped,
 };
 
-/// Least side of images that are taken for photographs, in pixels.
+/// Least side of the input of a network for photographs, in pixels.
 const PHOTOGRAPH: usize = 96;
 /// Networks with fewer layers with weights are considered small.
 const FEW_LAYERS: usize = 7;
@@ -105,15 +105,14 @@ impl Settings {
         Ok(settings)
     }
 
-    /// Augments images of a folder that are at least as large as photographs, if the recipe does not augment.
+    /// Augments the images of a folder as photographs if the network takes images as large, unless the recipe does.
     fn augment_photographs(&mut self, spec: &str, network: &Network, pretrained: bool) {
-        let sides = network.image().map_or([0; 3], |image| image);
-        let are_photographs = matches!(Spec::parse(spec), Ok(Spec::Folder(_)))
-            && sides[1..].iter().all(|side| *side >= PHOTOGRAPH);
+        let is_large = network.image().is_ok_and(|[_, h, w]| h.min(w) >= PHOTOGRAPH);
+        let are_photographs = is_large && matches!(Spec::parse(spec), Ok(Spec::Folder(_)));
         if are_photographs && self.recipe.data.augment == "none" {
             self.recipe.data.augment = if pretrained { TUNING } else { PHOTOGRAPHS }.into();
-            let reason = format!("for image files at {}×{} pixels", sides[1], sides[2]);
-            self.origins.insert("data.augment".into(), Origin::Rule(reason));
+            let reason = "for image files in a network for photographs";
+            self.origins.insert("data.augment".into(), Origin::Rule(reason.into()));
         }
     }
 

@@ -39,12 +39,11 @@ pub fn run(args: DataShow) -> Result<()> {
     };
     let origin = settings.origin("data.augment");
     let title = format!("{spec} as {model} is trained on it");
-    let details = format!(
-        "augmentation: {augmentation} ({origin}); {} of {}, {}",
-        shown.len(),
-        counted(classes, "class"),
-        counted(images, "training image")
-    );
+    let shown_of = match classes > shown.len() {
+        true => format!("the first {} of {}", shown.len(), counted(classes, "class")),
+        false => counted(classes, "class"),
+    };
+    let details = format!("augmentation {augmentation}; {}, {shown_of}", counted(images, "training image"));
     let rows =
         shown.into_iter().map(|row| ClassRow { name: row.class, count: row.count, samples: row.images });
     let sheet = contact_sheet(&title, &details, &rows.collect::<Vec<_>>());
@@ -56,7 +55,7 @@ pub fn run(args: DataShow) -> Result<()> {
             "origin": origin.to_string(),
         }))?);
     }
-    println!("{details}");
+    println!("{details} (augmentation: {origin})");
     println!("picture {}", argument(&args.picture.to_string_lossy()));
     Ok(())
 }
