@@ -395,6 +395,14 @@ mod tests {
         }
     }
 
+    #[test]
+    fn jpeg_of_four_components_is_cmyk() {
+        let cmyk = b"\xff\xd8\xff\xe0\0\x04\xff\xc0\xff\xff\xc2\0\x14\x08\0\x01\0\x01\x04";
+        assert_eq!(jpeg::components(cmyk), Some(4));
+        assert_eq!(jpeg::components(include_bytes!("../tests/progressive.jpg")), Some(3));
+        assert_eq!(jpeg::components(&cmyk[..16]), None);
+    }
+
     /// Cut and given an end marker, as by a tool for repair.
     #[test]
     fn jpeg_with_missing_data_before_its_end_marker_is_partial() {
