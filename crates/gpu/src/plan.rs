@@ -232,9 +232,9 @@ impl Plan {
     ) -> Result<()> {
         if let Some(placed) = &self.steps[step].convolution {
             let at = |(place, offset): (Place, usize)| memory.of(place) + offset as u64;
+            let operands = placed.operands.map(|operand| operand.map_or(0, at));
             // SAFETY: the operands are those of the graph's convolution, and their regions lie within memory that is as
             // large as the plan demands, as does the workspace.
-            let operands = placed.operands.map(|operand| operand.map_or(0, at));
             unsafe { driver.convolve(placed.engine, operands, at(placed.workspace))? }
         }
         for launch in &self.steps[step].launches {
