@@ -1,4 +1,4 @@
-//! Pictures for people: an image with its predictions as labeled bars, curves, contact sheets.
+//! Pictures for people: an image with its predictions as labeled bars, curves.
 
 use crate::canvas::{Canvas, Color, shortened, text_height, text_width};
 use crate::{Filter, Image, resize};
@@ -148,23 +148,6 @@ pub fn curves(title: &str, axis: &str, series: &[Series]) -> Image {
     canvas.into_image()
 }
 
-/// Draws images side by side in rows of `columns`, each enlarged `times` times, on a dark background. Cells have the
-/// size of the first image; larger images are clipped.
-///
-/// # Panics
-/// If there are no images, or `columns` or `times` is zero.
-pub fn sheet(images: &[Image], columns: usize, times: usize) -> Image {
-    assert!(!images.is_empty() && columns > 0 && times > 0, "a sheet has images");
-    let (w, h) = (images[0].width(), images[0].height());
-    let (cell_w, cell_h) = (w * times + 2, h * times + 2);
-    let mut canvas = Canvas::new(columns * cell_w + 2, images.len().div_ceil(columns) * cell_h + 2, INK);
-    for (index, image) in images.iter().enumerate() {
-        let enlarged = resize(&image.centered(w, h, 0), w * times, h * times, Filter::Nearest);
-        canvas.paste(2 + index % columns * cell_w, 2 + index / columns * cell_h, &enlarged);
-    }
-    canvas.into_image()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -227,13 +210,5 @@ mod tests {
             ticks.into_iter().map(|(_, label)| label).collect::<Vec<_>>()
         };
         assert_eq!(labels(0.0, 2.3), ["0.0", "0.5", "1.0", "1.5", "2.0", "2.5"]);
-    }
-
-    #[test]
-    fn sheet_has_a_cell_for_every_image() {
-        let images = vec![Image::filled(4, 3, [200, 0, 0]); 7];
-        let picture = sheet(&images, 3, 2);
-        assert_eq!((picture.width(), picture.height()), (3 * 10 + 2, 3 * 8 + 2));
-        assert_eq!(count(&picture, [200, 0, 0]), 7 * 4 * 3 * 4);
     }
 }
