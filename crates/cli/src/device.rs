@@ -115,8 +115,8 @@ impl Chosen {
         match compute.device {
             Choice::Cpu => cpu(),
             Choice::Cuda(number) => gpu(number),
-            Choice::Auto if !macs.are_worth_a_gpu() => {
-                eprintln!("device: cpu, because a GPU takes longer to start than this work takes");
+            Choice::Auto if precision != Precision::Tf32 && !macs.are_worth_a_gpu() => {
+                eprintln!("device: cpu, for so little work (--device cuda chooses a GPU)");
                 cpu()
             }
             Choice::Auto => match cuda::gpus().and_then(|_| gpu(0)) {

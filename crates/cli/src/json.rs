@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use striate_engine::{PlanReport, StepReport, TimeShares};
-use striate_predict::Tally;
+use striate_predict::{Bin, Tally};
 use striate_tensor::text::is_unprintable;
 use striate_tensor::{Result, Shape};
 
@@ -36,16 +36,33 @@ pub fn path(path: &Path) -> Value {
 
 /// Returns the figures of a tally.
 pub fn tally(tally: &Tally, classes: &[String]) -> Value {
-    let per_class: Vec<Value> = classes
-        .iter()
-        .zip(tally.per_class())
-        .map(|(class, error)| json!({ "class": class, "top1_error": error }))
+    let per_class = classes.iter().zip(tally.per_class()).zip(tally.class_figures());
+    let per_class: Vec<Value> = per_class
+        .map(|((class, error), figures)| {
+            json!({
+                "class": class,
+                "images": figures.images,
+                "top1_error": error,
+                "precision": figures.precision,
+                "recall": figures.recall,
+                "f1": figures.f1,
+            })
+        })
         .collect();
+    let bin = |bin: &Bin| {
+        let mean = (bin.images > 0).then(|| bin.confidence / bin.images as f64);
+        json!({ "images": bin.images, "confidence": mean, "right": bin.right })
+    };
+    let reliability: Option<Vec<Value>> = tally.bins().map(|bins| bins.iter().map(bin).collect());
     json!({
         "n": tally.n(),
         "top1_error": tally.top1_error(),
+        "top1_interval": tally.top1_interval(),
         "top5_error": tally.top5_error(),
         "loss": tally.loss(),
+        "macro_f1": tally.macro_f1(),
+        "calibration_error": tally.calibration_error(),
+        "reliability": reliability,
         "per_class": per_class,
         "confusion": tally.confusion(),
     })

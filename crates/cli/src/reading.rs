@@ -52,7 +52,7 @@ impl FromStr for Size {
 /// The flag for what is held in memory.
 #[derive(Debug, Default, Args)]
 pub struct Cache {
-    /// Memory for images, in MiB; more images are decoded whenever they are needed [default: 1024]
+    /// Memory for images, in MiB; decode more as needed [default: 1024]
     #[arg(long = "cache", value_name = "MIB")]
     pub mib: Option<u64>,
 }

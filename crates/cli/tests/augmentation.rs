@@ -71,7 +71,7 @@ fn photographs_are_augmented_unless_a_flag_says_otherwise() {
     let show = ["data", "show", "--data", "set", "--picture", "samples.png"];
     for (more, expected) in [
         (&["resnet18"][..], "photographs"),
-        (&["lenet5"], "none"),
+        (&["lenet5"], "shift"),
         (&["resnet18", "--set", "data.augment=none"], "none"),
     ] {
         assert_eq!(folder.json(&[&show[..], more].concat())["augmentation"], expected, "{more:?}");

@@ -184,9 +184,8 @@ fn resume_refuses_flags_that_would_change_the_run() {
     assert!(flags.len() > 20, "{flags:?}");
     let mut refused = 0;
     for words in flags {
-        if ["--resume", "--any-isa", "--epochs", "--steps", "--threads", "--device", "--precision", "--json"]
-            .contains(&words[0])
-        {
+        let allowed = ["--resume", "--any-isa", "--epochs", "--steps", "--cache", "--threads", "--device"];
+        if allowed.contains(&words[0]) || ["--precision", "--json"].contains(&words[0]) {
             continue;
         }
         let value: &[&str] = if words.len() == 1 { &[] } else { &["1,1"] };

@@ -1,4 +1,4 @@
-//! A data set in memory: its parts, its class names, and the preprocessing of its images.
+//! A data set: its parts, its class names, and the preprocessing of its images.
 
 use sha2::{Digest, Sha256};
 use striate_tensor::Result;

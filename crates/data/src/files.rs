@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
-use striate_tensor::Result;
 use striate_tensor::file::read_limited;
 use striate_tensor::random::Random;
+use striate_tensor::{Result, zeroed};
 use striate_vision::augment::{Compose, Operation};
 use striate_vision::{Image, Preprocessing, decode_limited};
 
@@ -19,26 +19,33 @@ pub(crate) fn decode(path: &Path, max_pixels: u64) -> Result<Image> {
     decode_limited(&read_limited(path, MOST_BYTES)?, max_pixels)
 }
 
-/// Images decoded at once.
+/// Images decoded at once, unless they take more than [`MOST_AT_ONCE`].
 const AT_ONCE: usize = 128;
+/// Bytes of the images decoded at once.
+const MOST_AT_ONCE: usize = 256 << 20;
 
 /// Reads all of `paths` with `read`, which writes an image of `shape` as bytes `[C, H, W]`, on all cores, and passes
 /// each with its index and what `read` returned to `take`, in order.
+///
+/// # Errors
+/// If there is not enough memory.
 pub(crate) fn each<T: Send>(
     paths: &[PathBuf],
     shape: [usize; 3],
     read: impl Fn(&PathBuf, &mut [u8]) -> T + Sync,
     mut take: impl FnMut(usize, &[u8], T),
-) {
+) -> Result<()> {
     let size: usize = shape.iter().product();
-    let mut bytes = vec![0; AT_ONCE.min(paths.len()) * size];
-    for (number, paths) in paths.chunks(AT_ONCE).enumerate() {
+    let count = AT_ONCE.min(MOST_AT_ONCE / size.max(1)).max(1);
+    let mut bytes = zeroed(count.min(paths.len()).saturating_mul(size)).map_err(|e| e.at("images"))?;
+    for (number, paths) in paths.chunks(count).enumerate() {
         let images = paths.par_iter().zip(bytes.par_chunks_exact_mut(size));
         let results: Vec<T> = images.map(|(path, to)| read(path, to)).collect();
         for ((index, result), image) in results.into_iter().enumerate().zip(bytes.chunks_exact(size)) {
-            take(number * AT_ONCE + index, image, result);
+            take(number * count + index, image, result);
         }
     }
+    Ok(())
 }
 
 /// Image files of a part that are too many to hold in memory.
@@ -102,7 +109,7 @@ impl Files {
             (Ok(()), Ok(())) => take(image),
             (Ok(()), Err(error)) => failed = Err(error),
             (Err(_), _) => {}
-        });
+        })?;
         failed
     }
 

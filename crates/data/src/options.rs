@@ -21,8 +21,8 @@ pub struct LoadOptions {
     /// Steps that resize every image of an image folder, instead of those that follow from `size`; for example,
     /// those of a model's preprocessing.
     pub steps: Option<Vec<Step>>,
-    /// Images of an image folder are held in memory if they take at most as many bytes at the size of the set; otherwise
-    /// each is decoded whenever it is needed.
+    /// Images of an image folder are held in memory if they take at most as many bytes at the size of the set;
+    /// otherwise each is decoded whenever it is needed.
     pub cache_bytes: u64,
     /// Whether image files are decoded whenever they are needed in any case, so that the original images are augmented.
     pub keeps_originals: bool,

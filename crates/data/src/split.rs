@@ -33,7 +33,7 @@ pub struct Split {
 pub type ClassCounts = Vec<usize>;
 
 impl Split {
-    /// Takes the images out, and leaves none.
+    /// Takes the images out, and leaves none; the fingerprint of the data set must be computed before.
     #[must_use]
     pub fn take(&mut self) -> Split {
         let empty = Split { shape: self.shape, pixels: Pixels::Bytes(Vec::new()), labels: Vec::new() };

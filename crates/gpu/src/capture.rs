@@ -50,9 +50,16 @@ impl Recordings {
         }
         self.driver.begin_recording()?;
         let launched = plan.run(segment, &*self.driver, memory, None);
-        let recording = self.driver.end_recording();
-        launched?;
-        let state = recording.map_or(State::Refused, |recording| State::Recorded(memory, recording));
+        let state = match (launched, self.driver.end_recording()) {
+            (Ok(()), Ok(recording)) => State::Recorded(memory, recording),
+            // If the device has failed, launching kernel by kernel says so.
+            (_, Err(_)) => State::Refused,
+            (Err(_), Ok(recording)) => {
+                // SAFETY: nothing else knows it.
+                unsafe { self.driver.forget(recording) };
+                State::Refused
+            }
+        };
         if let Some(State::Recorded(_, old)) = segments.insert(segment, state) {
             // SAFETY: nothing else knows it.
             unsafe { self.driver.forget(old) };

@@ -117,6 +117,8 @@ pub(crate) struct Library {
     pub convolution: Convolution,
     /// x, w and y, or their gradients, the bias and the residual.
     pub operands: [Option<Operand>; 5],
+    /// Whether the library may do the epilogue.
+    pub fuses: bool,
     /// What does the epilogue if the library does not.
     pub after: Option<Launch>,
 }

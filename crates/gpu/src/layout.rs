@@ -20,8 +20,9 @@ pub(crate) fn layout(graph: &mut Graph) -> Orders {
     }
     for output in 0..graph.outputs.len() {
         let id = graph.outputs[output];
-        if let Some(last) = nodes.last().map(|node| node.segment) {
-            graph.outputs[output] = pass.converted(graph, &mut nodes, id, Order::Plain, last);
+        let writer = nodes.iter().find(|node| node.outputs.contains(&id));
+        if let Some(segment) = writer.map(|node| node.segment) {
+            graph.outputs[output] = pass.converted(graph, &mut nodes, id, Order::Plain, segment);
         }
     }
     graph.nodes = nodes;

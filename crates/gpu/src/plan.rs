@@ -13,7 +13,7 @@ use crate::driver::{Driver, Function};
 use crate::finite;
 use crate::launch::{Launch, Operand, Word, Work};
 use crate::lower::{Lowering, lower};
-use crate::order::Orders;
+use crate::order::{Order, Orders, has_one_order};
 
 /// The floats that `count` floats take in memory, in which values start on a line.
 pub(crate) fn padded_floats(count: usize) -> usize {
@@ -301,7 +301,10 @@ fn use_library(work: &mut Work, driver: &dyn Driver, precision: Precision) -> Re
     if (library.convolution.precision, precision) == (Precision::F32, Precision::Tf32) {
         library.convolution.precision = precision;
     }
-    let (mut engine, mut after) = (driver.convolution(&library.convolution)?, None);
+    let (mut engine, mut after) = (None, None);
+    if library.fuses {
+        engine = driver.convolution(&library.convolution)?;
+    }
     if engine.is_none() && library.convolution.epilogue != Epilogue::default() {
         library.convolution.epilogue = Epilogue::default();
         library.operands[3..].fill(None);
@@ -320,6 +323,7 @@ type Planned = (Engine, [Option<Operand>; 5]);
 /// The works of a graph's nodes, and the regions of its values.
 struct Places<'g> {
     graph: &'g Graph,
+    orders: &'g Orders,
     /// The indices of nodes that are not aliases, those of the preparation first, with their works.
     works: Vec<(usize, Work)>,
     /// The engine of each work that the driver's library does, with its operands.
@@ -340,7 +344,7 @@ impl<'g> Places<'g> {
     /// Lowers all nodes, and places variables, what is computed once, and tables.
     fn new(
         graph: &'g Graph,
-        orders: &Orders,
+        orders: &'g Orders,
         driver: &dyn Driver,
         precision: Precision,
         variables: &Variables,
@@ -359,6 +363,7 @@ impl<'g> Places<'g> {
             works.iter_mut().map(|(_, work)| use_library(work, driver, precision)).collect::<Result<_>>()?;
         let mut places = Places {
             graph,
+            orders,
             works,
             engines,
             roots,
@@ -525,7 +530,12 @@ impl<'g> Places<'g> {
                 (None, launch) => launch.map_or("none", |launch| launch.kernel).into(),
             },
             output: graph.shape(node.outputs[0]).to_string(),
-            format: graph.value(node.outputs[0]).dtype.to_string(),
+            format: match self.orders.maps(graph, node.outputs[0]).order {
+                Order::ChannelsLast if !has_one_order(graph.shape(node.outputs[0])) => {
+                    format!("{} channels last", graph.value(node.outputs[0]).dtype)
+                }
+                _ => graph.value(node.outputs[0]).dtype.to_string(),
+            },
             once: node.segment == Segment::Prepare,
             flops: 2 * node.macs(graph),
             bytes: operands.map(|id| graph.value(*id).bytes() as u64).sum::<u64>() << u32::from(joined),

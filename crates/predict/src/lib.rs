@@ -5,6 +5,7 @@
 mod align;
 mod classifier;
 mod facts;
+mod figures;
 mod heads;
 mod integers;
 mod literal;
@@ -19,6 +20,7 @@ mod tally;
 pub use align::{Alignment, align};
 pub use classifier::{Classifier, Guess};
 pub use facts::{Source, WeightsFacts};
+pub use figures::{BINS, Bin, ClassFigures};
 pub use heads::Head;
 pub use integers::{check_integers, check_values};
 pub use names::{name_classes, read_names};

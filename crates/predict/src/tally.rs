@@ -4,6 +4,8 @@ use striate_engine::mean_loss;
 use striate_graph::Loss;
 use striate_tensor::{Result, check_memory};
 
+use crate::figures::{BINS, Bin};
+
 /// Predictions for some images, counted against their labels.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tally {
@@ -14,6 +16,7 @@ pub struct Tally {
     wrong_five: usize,
     loss: f64,
     confusion: Vec<usize>,
+    bins: [Bin; BINS],
 }
 
 impl Tally {
@@ -32,6 +35,7 @@ impl Tally {
             wrong_five: 0,
             loss: 0.0,
             confusion: vec![0; classes * classes],
+            bins: [Bin::default(); BINS],
         })
     }
 
@@ -51,9 +55,29 @@ impl Tally {
             self.n += 1;
             self.wrong_first += usize::from(rank >= 1);
             self.wrong_five += usize::from(rank >= 5);
-            self.confusion[label * self.classes + best(row)] += 1;
+            let first = best(row);
+            self.confusion[label * self.classes + first] += 1;
+            if self.gives_probabilities() {
+                let confidence = softmax(row)[first];
+                // NaN counts as no confidence.
+                let bin = &mut self.bins[((confidence * BINS as f32) as usize).min(BINS - 1)];
+                bin.images += 1;
+                bin.confidence += f64::from(confidence.max(0.0));
+                bin.right += usize::from(rank == 0);
+            }
             self.loss += mean_loss(self.criterion, row, &[label as i64]);
         }
+    }
+
+    /// Whether the softmax of scores is a probability.
+    fn gives_probabilities(&self) -> bool {
+        matches!(self.criterion, Loss::CrossEntropy { .. })
+    }
+
+    /// The images by the confidence of their first prediction, in [`BINS`] equal intervals from 0 to 1; `None` if the
+    /// scores give no probabilities.
+    pub fn bins(&self) -> Option<&[Bin]> {
+        self.gives_probabilities().then_some(&self.bins[..])
     }
 
     /// Returns the number of images counted.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use striate_data::{Dataset, LoadOptions, Prepared, Spec, Split, Unreadable};
+use striate_data::{Augmented, Dataset, LoadOptions, Prepared, Spec, Split, Unreadable};
 use striate_graph::{Network, Op};
 use striate_tensor::text::counted;
 use striate_tensor::{Error, Result, Shape};
@@ -108,6 +108,19 @@ impl Parts {
         let test = dataset.test.as_mut().map(|split| part("test", split.take())).transpose()?;
         let measured = test.or_else(|| watched.clone());
         Ok(Parts { train: Arc::new(train), watched, measured })
+    }
+}
+
+impl Parts {
+    /// The training images with the augmentation of `recipe`.
+    ///
+    /// # Errors
+    /// If it cannot be applied to them.
+    pub fn augmented(&self, recipe: &Recipe) -> Result<Augmented> {
+        let [_, h, w] = self.train.shape();
+        let augmented = Augmented::new(self.train.clone(), recipe.augmentation([h, w])?, recipe.train.seed);
+        augmented.check().map_err(|e| e.at("augmentation"))?;
+        Ok(augmented)
     }
 }
 

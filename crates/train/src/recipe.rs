@@ -10,7 +10,7 @@ use striate_graph::{Init, Loss, Optimizer, TrainingSpec};
 use striate_tensor::{Error, Result, nearest};
 use striate_vision::augment::{Compose, Operation};
 
-pub(crate) use augmentation::{PHOTOGRAPHS, TUNING};
+pub(crate) use augmentation::{NONE, PHOTOGRAPHS, TUNING};
 pub(crate) use shipped::{BATCH_NORM, FINE_TUNING, NO_BATCH_NORM, PLAIN, RBF, SMALL};
 pub use shipped::{SHIPPED, ShippedRecipe, shipped};
 
@@ -323,7 +323,7 @@ impl Recipe {
     /// If it is unknown, or there are also transforms.
     pub fn augmentation(&self, size: [usize; 2]) -> Result<Augmentation> {
         if !self.data.transforms.is_empty() {
-            if self.data.augment != augmentation::NONE {
+            if self.data.augment != NONE {
                 let what = "data.transforms is the whole augmentation; omit data.augment, or set it to none";
                 return Err(Error::input(what));
             }

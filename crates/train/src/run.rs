@@ -17,7 +17,7 @@ use crate::Recipe;
 const LARGEST_NETWORK: u64 = 4 << 20;
 /// Largest size of `metrics.csv`, in bytes: a line for each of a million epochs.
 const LARGEST_METRICS: u64 = 128 << 20;
-/// Largest size of `plan.txt`, in bytes; a longer one starts anew.
+/// Largest size of `plan.txt`, in bytes.
 const LARGEST_PLAN: u64 = 16 << 20;
 /// Longest stem of a run's name, in bytes.
 const LONGEST_STEM: usize = 64;
@@ -144,7 +144,10 @@ impl RunFolder {
     /// its libraries, and the implementation of each step.
     pub fn add_plan(&self, step: u64, arithmetic: &str, plan: &PlanReport) -> Result<()> {
         let path = self.path.join(PLAN);
-        let before = read_text_limited(&path, LARGEST_PLAN).unwrap_or_default();
+        let before = match path.exists() {
+            true => read_text_limited(&path, LARGEST_PLAN)?,
+            false => String::new(),
+        };
         let section = format!("device: {arithmetic}\n{}", plan.table(true, None));
         if before.trim_end().ends_with(section.trim_end()) {
             return Ok(());

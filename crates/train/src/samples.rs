@@ -1,6 +1,6 @@
 //! Training images as a recipe augments them, to look at.
 
-use striate_data::{Augmented, Dataset};
+use striate_data::Dataset;
 use striate_tensor::{Error, Result};
 use striate_vision::{Image, Preprocessing};
 
@@ -37,8 +37,7 @@ pub fn samples(
     };
     let parts = Parts::new(&mut dataset, recipe)?;
     let [c, h, w] = parts.train.shape();
-    let train = Augmented::new(parts.train.clone(), recipe.augmentation([h, w])?, recipe.train.seed);
-    train.check()?;
+    let train = parts.augmented(recipe)?;
     let (mut original, mut values) = (Vec::new(), vec![0.0; c * h * w]);
     let mut image = |epoch: usize, index: usize| {
         train.write(epoch as u64, index, &mut original, &mut values)?;

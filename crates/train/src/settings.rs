@@ -11,7 +11,7 @@ use striate_tensor::text::counted;
 use striate_vision::Preprocessing;
 
 use crate::recipe::{
-    BATCH_NORM, FINE_TUNING, NO_BATCH_NORM, PHOTOGRAPHS, PLAIN, RBF, Recipe, SHIPPED, SMALL, TUNING,
+    BATCH_NORM, FINE_TUNING, NO_BATCH_NORM, NONE, PHOTOGRAPHS, PLAIN, RBF, Recipe, SHIPPED, SMALL, TUNING,
     TrainPart, shipped,
 };
 
@@ -109,7 +109,7 @@ impl Settings {
     fn augment_photographs(&mut self, spec: &str, network: &Network, pretrained: bool) {
         let is_large = network.image().is_ok_and(|[_, h, w]| h.min(w) >= PHOTOGRAPH);
         let are_photographs = is_large && matches!(Spec::parse(spec), Ok(Spec::Folder(_)));
-        if are_photographs && self.recipe.data.augment == "none" {
+        if are_photographs && self.recipe.data.augment == NONE {
             self.recipe.data.augment = if pretrained { TUNING } else { PHOTOGRAPHS }.into();
             let reason = "for image files in a network for photographs";
             self.origins.insert("data.augment".into(), Origin::Rule(reason.into()));
@@ -121,8 +121,13 @@ impl Settings {
     /// # Errors
     /// If the field is unknown, or the value does not fit it.
     pub fn set(&mut self, flag: &str, assignment: &str) -> Result<()> {
-        self.recipe = self.recipe.with(assignment).map_err(|e| e.at(flag))?;
         let field = assignment.split('=').next().unwrap_or_default().trim();
+        if field == "data.transforms" && !matches!(self.origin("data.augment"), Origin::Flag(_)) {
+            self.recipe.data.augment = NONE.into();
+            let reason = "data.transforms is the whole augmentation";
+            self.origins.insert("data.augment".into(), Origin::Rule(reason.into()));
+        }
+        self.recipe = self.recipe.with(assignment).map_err(|e| e.at(flag))?;
         self.origins.insert(field.to_owned(), Origin::Flag(flag.to_owned()));
         Ok(())
     }

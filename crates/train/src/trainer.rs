@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use striate_data::{Augmentation, Batch, Dataset, Loader, Order, Sampling};
+use striate_data::{Batch, Dataset, Loader, Order, Sampling};
 use striate_engine::{Clock, Device, PlanReport, Training};
 use striate_formats::{Checkpoints, Position, Weights, fit, weights_sha256};
 use striate_graph::Network;
@@ -94,9 +94,7 @@ impl Trainer {
         let fingerprint = dataset.fingerprint()?;
         let parts = Parts::new(&mut dataset, &settings.recipe)?;
         let image = parts.train.shape();
-        if let Augmentation::Transforms(transforms) = settings.recipe.augmentation([image[1], image[2]])? {
-            parts.train.check_transforms(&transforms).map_err(|e| e.at("augmentation"))?;
-        }
+        parts.augmented(&settings.recipe)?;
         let changes = adapt(&mut network, &settings.recipe, image, dataset.classes.len())?;
         // A resumed run already has its values.
         if resumed.is_none() {

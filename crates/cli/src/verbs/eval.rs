@@ -70,6 +70,7 @@ pub fn run(args: Eval) -> Result<()> {
         tally.n(),
         printable(&args.data)
     );
+    println!("{}", more_figures(&tally));
     print!(
         "{}",
         if classes.len() > MOST_IN_CONFUSION { list(&tally, classes) } else { confusion(&tally, classes) }
@@ -136,6 +137,17 @@ fn confusion(tally: &Tally, classes: &[String]) -> String {
         rows.push(row);
     }
     table(&rows)
+}
+
+/// How sure the error is, and how well classes and confidences are met.
+fn more_figures(tally: &Tally) -> String {
+    let [low, high] = tally.top1_interval().map(|share| share * 100.0);
+    let mut text = format!("95 % confidence interval of the top-1 error: {low:.2} to {high:.2} %");
+    let share = |name: &str, share: Option<f64>| {
+        share.map_or(String::new(), |share| format!("; {name} {:.2} %", share * 100.0))
+    };
+    text += &share("mean F1 of the classes", tally.macro_f1());
+    text + &share("calibration error", tally.calibration_error())
 }
 
 /// The classes that have images, each with the class it is most often confused with.

@@ -194,8 +194,7 @@ fn float(number: f32) -> String {
     if number.is_nan() { "nan".into() } else { format!("{number:?}") }
 }
 
-/// Applies the flags to `settings`; errors name the flag.
-/// Changes fields of the recipe by assignments, each given by a flag.
+/// Changes fields of the recipe by assignments, each given by a flag; errors name the flag.
 pub(super) fn with_flags(mut settings: Settings, flags: &[(&str, String)]) -> Result<Settings> {
     for (flag, assignment) in flags {
         settings.set(flag, assignment)?;

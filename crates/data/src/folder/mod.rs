@@ -1,8 +1,9 @@
 //! Image folders: parts such as `train`, `val` and `test` with a folder for each class, or only class
 //! folders.
 //!
-//! Classes are the names of the folders, sorted as strings. Images are recognized by their content. All of them are read
-//! in advance, which finds those that cannot be read; they stay in memory, at one size, if they fit into the cache.
+//! Classes are the names of the folders, sorted as strings. Images are recognized by their content. All of them are
+//! read in advance, which finds those that cannot be read. They stay in memory, at one size, if they fit into the cache
+//! and the original images are not augmented.
 
 mod describe;
 mod layout;
@@ -336,7 +337,7 @@ impl Found {
         classes: &[String],
     ) -> Result<(Split, Option<Moments>)> {
         let ReadPart { split, sizes, unreadable, moments } = match &mut self.hash {
-            Some(hash) => reader.scan(listing, hash),
+            Some(hash) => reader.scan(listing, hash)?,
             None => reader.read(listing)?,
         };
         self.survey.unreadable.extend(unreadable);

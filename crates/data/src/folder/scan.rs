@@ -13,7 +13,10 @@ use crate::{Files, Pixels, Split, files};
 impl Reader {
     /// Decodes all images of a part without keeping them, and adds the part to `hash`. Unreadable ones are skipped and
     /// listed.
-    pub fn scan(&self, listing: Listing, hash: &mut Sha256) -> ReadPart {
+    ///
+    /// # Errors
+    /// If there is not enough memory.
+    pub fn scan(&self, listing: Listing, hash: &mut Sha256) -> Result<ReadPart> {
         let shape = self.shape();
         let before = hash.clone();
         hash_shape(hash, shape);
@@ -29,7 +32,7 @@ impl Reader {
                 labels.push(listing.labels[index]);
             }
             Err(error) => unreadable.push((listing.files[index].clone(), error.to_string())),
-        });
+        })?;
         hash_labels(hash, &labels);
         if labels.is_empty() {
             *hash = before;
@@ -37,6 +40,6 @@ impl Reader {
         }
         let files = Files { paths, form: self.form(), max_pixels: self.max_pixels() };
         let split = Split { shape, pixels: Pixels::Files(files), labels };
-        ReadPart { split, sizes, unreadable, moments: Some(sums.moments()) }
+        Ok(ReadPart { split, sizes, unreadable, moments: Some(sums.moments()) })
     }
 }

@@ -112,8 +112,9 @@ pub struct Cuda {
 /// cuDNN with the convolutions that it has planned.
 struct Cudnn {
     version: String,
-    target: Target,
+    /// Freed before the handle in the target.
     planned: Mutex<Planned>,
+    target: Target,
 }
 
 #[derive(Default)]
@@ -375,7 +376,7 @@ impl Driver for Cuda {
 
     unsafe fn forget(&self, recording: Recording) {
         let mut recordings = self.recordings.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(Recorded(graph)) = recordings[recording.0].take() {
+        if let (Some(Recorded(graph)), Ok(())) = (recordings[recording.0].take(), self.enter()) {
             // SAFETY: guaranteed by the caller.
             let _ = unsafe { result::graph::exec_destroy(graph) };
         }

@@ -49,7 +49,7 @@ pub(super) fn weight_gradient(node: Operation, conv: &Conv) -> Work {
     Work { library: library(node, convolution, Activation::None, operands, None), ..own.into() }
 }
 
-/// What a library can do, whose operands must all have the same type.
+/// What a library can do: x, w and y must have the same type, and for an epilogue also the residual; the bias is `f32`.
 pub(super) fn library(
     node: Operation,
     convolution: Convolution,
@@ -63,10 +63,16 @@ pub(super) fn library(
         [DType::BF16, DType::BF16, DType::BF16] => Precision::Bf16,
         _ => return None,
     };
-    let [.., bias, residual] = operands.map(|operand| operand.is_some());
-    let convolution =
-        Convolution { precision, epilogue: Epilogue { bias, residual, activation }, ..convolution };
-    Some(Box::new(Library { convolution, operands, after }))
+    let type_of = |operand: Option<Operand>| match operand {
+        Some(Operand::Input(input)) => Some(node.graph.value(node.node.inputs[input]).dtype),
+        _ => None,
+    };
+    let [.., bias, residual] = operands;
+    let fuses = type_of(bias).is_none_or(|dtype| dtype == DType::F32)
+        && type_of(residual).is_none_or(|dtype| dtype == node.graph.value(ids[2]).dtype);
+    let epilogue = Epilogue { bias: bias.is_some(), residual: residual.is_some(), activation };
+    let convolution = Convolution { precision, epilogue, ..convolution };
+    Some(Box::new(Library { convolution, operands, fuses, after }))
 }
 
 /// Operands: x, weight, the optional bias; output: y.

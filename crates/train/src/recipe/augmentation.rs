@@ -3,13 +3,11 @@
 use striate_data::Augmentation;
 use striate_tensor::Result;
 use striate_vision::Filter;
-use striate_vision::augment::{
-    Affine, Compose, Fill, Padding, RandomCrop, RandomHorizontalFlip, RandomResizedCrop, Size, Transform,
-};
+use striate_vision::augment::{Affine, Compose, RandomHorizontalFlip, RandomResizedCrop, Size, Transform};
 
 use super::unknown;
 
-pub(super) const NONE: &str = "none";
+pub(crate) const NONE: &str = "none";
 pub(crate) const PHOTOGRAPHS: &str = "photographs";
 pub(crate) const TUNING: &str = "fine-tuning";
 const NAMES: [&str; 6] = [NONE, "shift", "affine", "small-images", PHOTOGRAPHS, TUNING];
@@ -24,15 +22,7 @@ pub(super) fn named(name: &str, size: [usize; 2]) -> Result<Augmentation> {
         "shift" => Augmentation::Shift(2),
         "affine" => Augmentation::Affine(Affine { rotation: 10.0, scale: 0.1, shear: 0.1, shift: 2.0 }),
         // He et al., CVPR 2016, section 4.2.
-        "small-images" => {
-            let crop = RandomCrop {
-                size: Size::Sides(size),
-                padding: Padding::Same(4),
-                pad_if_needed: true,
-                fill: Fill::default(),
-            };
-            transforms([Transform::RandomCrop(crop), flip()])
-        }
+        "small-images" => Augmentation::ShiftFlip(4),
         // Szegedy et al., CVPR 2015, section 6.
         PHOTOGRAPHS => transforms([resized_crop(size, [0.08, 1.0]), flip()]),
         // Milder, because pretrained features are kept.

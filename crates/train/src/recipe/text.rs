@@ -14,11 +14,12 @@ const MAX_TEXT: usize = 1 << 20;
 /// Limit on the depth of a field; no field is this deep.
 const MAX_DEPTH: usize = 4;
 /// Fields that are omitted from the text at their defaults.
-const OPTIONAL: [(&str, &[&str]); 4] = [
+const OPTIONAL: [(&str, &[&str]); 5] = [
     ("model", &["init", "batch_norm_bias"]),
     ("data", &["size", "mean", "std", "unreadable", "max_pixels", "transforms"]),
     ("train", &["steps_per_epoch", "min_batch", "batch_norm_momentum"]),
     ("optim", &["lr_inputs", "head_factor"]),
+    ("schedule", &["power"]),
 ];
 
 impl Recipe {

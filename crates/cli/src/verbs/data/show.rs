@@ -33,11 +33,11 @@ pub fn run(args: DataShow) -> Result<()> {
     let dataset = load_data(recipe, &network, false, Cache::default().options())?;
     let [classes, images] = [dataset.classes.len(), dataset.train.len()];
     let shown = samples(&settings, dataset, SHEET_ROWS, SHEET_COLUMNS)?;
-    let augmentation = match recipe.data.transforms.is_empty() {
-        true => recipe.data.augment.clone(),
-        false => counted(recipe.data.transforms.0.len(), "transform"),
+    let (augmentation, field) = match recipe.data.transforms.is_empty() {
+        true => (recipe.data.augment.clone(), "data.augment"),
+        false => (counted(recipe.data.transforms.0.len(), "transform"), "data.transforms"),
     };
-    let origin = settings.origin("data.augment");
+    let origin = settings.origin(field);
     let title = format!("{spec} as {model} is trained on it");
     let shown_of = match classes > shown.len() {
         true => format!("the first {} of {}", shown.len(), counted(classes, "class")),

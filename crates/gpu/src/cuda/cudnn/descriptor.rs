@@ -37,6 +37,9 @@ impl Attribute for f64 {
 impl Attribute for bool {
     const TYPE: Type = Type::CUDNN_TYPE_BOOLEAN;
 }
+impl Attribute for sys::cudnnNanPropagation_t {
+    const TYPE: Type = Type::CUDNN_TYPE_NAN_PROPOGATION;
+}
 impl Attribute for sys::cudnnPointwiseMode_t {
     const TYPE: Type = Type::CUDNN_TYPE_POINTWISE_MODE;
 }

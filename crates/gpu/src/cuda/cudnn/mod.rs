@@ -177,10 +177,12 @@ impl Target {
         // SAFETY: the handle and the stream exist.
         check(unsafe { sys::cudnnSetStream(*handle, stream.cast()) }, "its stream")?;
         // SAFETY: guaranteed by the caller.
-        check(
-            unsafe { sys::cudnnBackendExecute(*handle, plan.plan.handle(), pack.handle()) },
-            "a convolution",
-        )
+        let status = unsafe { sys::cudnnBackendExecute(*handle, plan.plan.handle(), pack.handle()) };
+        // A stream that records ends with its recording.
+        // SAFETY: the handle exists.
+        let reset = unsafe { sys::cudnnSetStream(*handle, std::ptr::null_mut()) };
+        check(status, "a convolution")?;
+        check(reset, "its stream")
     }
 }
 

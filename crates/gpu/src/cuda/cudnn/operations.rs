@@ -2,7 +2,7 @@
 
 use cudarc::cudnn::sys::{
     cudnnBackendAttributeName_t as Name, cudnnBackendDescriptorType_t as Kind, cudnnConvolutionMode_t,
-    cudnnDataType_t, cudnnPointwiseMode_t as Mode,
+    cudnnDataType_t, cudnnNanPropagation_t, cudnnPointwiseMode_t as Mode,
 };
 use striate_engine::Precision;
 use striate_graph::ops::Activation;
@@ -101,6 +101,12 @@ fn pointwise(
     let function = Descriptor::new(Kind::CUDNN_BACKEND_POINTWISE_DESCRIPTOR)?
         .set(Name::CUDNN_ATTR_POINTWISE_MODE, &[mode])?
         .set(Name::CUDNN_ATTR_POINTWISE_MATH_PREC, &[F32])?;
+    // NaN counts as the maximum, as in the own kernels.
+    let function = match mode {
+        Mode::CUDNN_POINTWISE_RELU_FWD => function
+            .set(Name::CUDNN_ATTR_POINTWISE_NAN_PROPAGATION, &[cudnnNanPropagation_t::CUDNN_PROPAGATE_NAN])?,
+        _ => function,
+    };
     let function = match most {
         Some(most) => function.set(Name::CUDNN_ATTR_POINTWISE_RELU_UPPER_CLIP, &[most])?,
         None => function,
