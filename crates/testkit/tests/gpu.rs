@@ -13,7 +13,7 @@ use striate_engine::{Cpu, Device, Inference, Isa, Precision, Training, Variables
 use striate_gpu::cuda::cudnn::{self, Target};
 use striate_gpu::cuda::{self, Library};
 use striate_gpu::{Convolution, Direction, Epilogue, FILES, Gpu, Order};
-use striate_graph::{Network, Op, Optimizer, Role, TrainingSpec};
+use striate_graph::{Builder, Network, Op, Optimizer, Role, TrainingSpec};
 use striate_tensor::Shape;
 use striate_tensor::random::{Random, Stream};
 use striate_testkit::{Emulator, missing_data, skipped};
@@ -292,6 +292,28 @@ fn batch_that_does_not_fit_is_refused_before_the_first_step() {
     let largest: usize = text.rsplit(' ').next().unwrap().parse().unwrap();
     assert!((1..64).contains(&largest), "{text}");
     assert!(start(largest).is_none() && start(largest + 1).is_some(), "{text}");
+}
+
+/// The input of a network stays `f32` where everything else is `bf16`, also as the operand of an addition.
+#[test]
+fn operands_of_other_types_are_added() {
+    let Some(emulators) = Emulator::get() else { return };
+    let builder = Builder::new("added", [4, 8, 8]);
+    let x = builder.input();
+    let sum = (x.conv(4, 3).pad(1) + x).relu();
+    let network = sum.conv(6, 3).global_average_pool().flatten().linear(3).finish().unwrap();
+    let (shape, images, _) = batch(&network);
+    let cpu: Arc<dyn Device> = Cpu::new(1).unwrap().into();
+    let weights = training(&network, cpu.clone()).variables(&[Role::Parameter, Role::Buffer]).unwrap();
+    let scores = |device: Arc<dyn Device>| {
+        Inference::new(network.clone(), &weights, device).unwrap().run(&shape, &images).unwrap().1
+    };
+    let expected = scores(cpu);
+    for emulator in emulators {
+        let got = scores(Gpu::new(emulator).with_precision(Precision::Bf16).into());
+        let difference = difference(&got, &expected);
+        assert!(difference < 2e-2, "scores differ by {difference}");
+    }
 }
 
 /// With activations in `bf16`, each number has 8 significant bits.
