@@ -17,8 +17,8 @@ pub struct Schedule {
     /// `constant`, `cosine` (Loshchilov and Hutter, ICLR 2017, one period), `step`, `exponential`, `polynomial` or
     /// `one-cycle` (Smith and Topin, arXiv 1708.07120, 2017).
     pub name: String,
-    /// Warm-up: fraction of all steps during which the learning rate rises, from zero, or with `one-cycle` from a 25th of
-    /// the peak.
+    /// Warm-up: fraction of all steps during which the learning rate rises, from zero, or with `one-cycle` from a 25th
+    /// of the peak.
     pub warmup: f64,
     /// Fractions of all steps after which `step` multiplies the learning rate by the factor.
     pub milestones: Vec<f64>,

@@ -219,7 +219,7 @@ mod tests {
             (r#"data.transforms=[{name="RandomCrop", size=0}]"#, "size"),
             (r#"data.transforms=[{name="RandomCrop", side=3}]"#, "side"),
             (r#"data.transforms=[{name="Flip"}]"#, "Flip"),
-            ("data.augment=photos", "did you mean photographs?"),
+            ("data.augment=photograph", "did you mean photographs?"),
         ] {
             let before = if assignment.contains("shift") { &recipe } else { &Recipe::default() };
             let error = before.with(assignment).unwrap_err().to_string();
