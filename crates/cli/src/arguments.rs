@@ -489,7 +489,7 @@ pub struct DataCheck {
     /// Folder of images: with parts, with classes, or any other
     #[arg(value_name = "DIR")]
     pub folder: PathBuf,
-    /// Bits in which near duplicates may differ [default: 4]
+    /// Bits in which near duplicates may differ, 0 to 12 [default: 4]
     #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(0..=i64::from(MOST_NEAR)))]
     pub near: Option<u32>,
     /// Limit of pixels per image [default: 67108864]

@@ -16,7 +16,7 @@ use crate::output::failure;
 const EXCLUSIVE: [(&str, &str); 3] = [
     (
         "--resume",
-        "which takes the run's own recipe; only --epochs, --steps, --threads, --device and --precision may differ",
+        "which takes the run's own recipe; only --epochs, --steps, --cache, --threads, --device and --precision may differ",
     ),
     ("--text", "which only prints the network"),
     ("--dry-run", "which writes nothing"),

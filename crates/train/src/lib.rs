@@ -20,7 +20,7 @@ pub use fitting::load_data;
 pub use progress::{Limits, Observer, Outcome, Progress};
 pub use recipe::{Recipe, SHIPPED, ShippedRecipe, shipped};
 pub use run::{Column, RUNS, RunPath, read_metrics, safe_stem};
-pub use samples::{ClassSamples, samples};
+pub use samples::{ClassSamples, Samples, samples};
 pub use schedule::Schedule;
 pub use settings::{Origin, Settings};
 pub use summary::{DataSummary, NetworkSummary, PartSummary, RecipeSummary, Summary, Value};

@@ -18,17 +18,21 @@ pub struct ClassSamples {
     pub images: Vec<Image>,
 }
 
+/// Training images of a data set.
+#[derive(Debug, Clone)]
+pub struct Samples {
+    /// The number of training images.
+    pub images: usize,
+    /// The classes, with some of them.
+    pub classes: Vec<ClassSamples>,
+}
+
 /// Returns `count` images of each of the first `classes` classes, as training with these settings sees them: its first
 /// images in the first epoch, and again in later ones if there are fewer.
 ///
 /// # Errors
 /// If data and recipe do not match, or the data are arrays, which are no images.
-pub fn samples(
-    settings: &Settings,
-    mut dataset: Dataset,
-    classes: usize,
-    count: usize,
-) -> Result<Vec<ClassSamples>> {
+pub fn samples(settings: &Settings, mut dataset: Dataset, classes: usize, count: usize) -> Result<Samples> {
     let recipe = &settings.recipe;
     recipe.check()?;
     normalize(&mut dataset, recipe)?;
@@ -52,7 +56,7 @@ pub fn samples(
         let images = (0..shown).map(|number| image(number / own.len(), own[number % own.len()]));
         Ok(ClassSamples { class: class.clone(), count: own.len(), images: images.collect::<Result<_>>()? })
     });
-    of_class.collect()
+    Ok(Samples { images: parts.train.len(), classes: of_class.collect::<Result<_>>()? })
 }
 
 /// The image whose normalized values are `values`.

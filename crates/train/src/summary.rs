@@ -146,6 +146,9 @@ impl DataSummary {
         };
         let steps = form.map(describe_steps).unwrap_or_default();
         let Survey { sizes, skipped, unreadable, mut notes, .. } = dataset.survey.clone();
+        if settings.recipe.augments_originals() {
+            notes.push("training images are augmented before they are resized".into());
+        }
         if parts.measured.is_none() {
             notes.push(match settings.recipe.data.holdout {
                 0.0 => "no error will be reported: data.holdout = 0 holds out no images".into(),

@@ -308,9 +308,10 @@ impl Found {
     fn decide_caching(&mut self, reader: &Reader, classes: &[String], options: &LoadOptions) {
         let bytes = reader.shape().iter().product::<usize>() as u64 * self.total as u64;
         if bytes > options.cache_bytes {
-            let (count, [taken, cache]) = (self.total, [bytes, options.cache_bytes].map(|bytes| bytes >> 20));
+            let (count, cache) = (self.total, options.cache_bytes >> 20);
+            let taken = bytes as f64 / f64::from(1 << 20);
             self.survey.notes.push(format!(
-                "{count} images take {taken} MiB at this size, more than the cache of {cache} MiB: each is decoded \
+                "{count} images take {taken:.1} MiB at this size, more than the cache of {cache} MiB: each is decoded \
                  whenever it is needed"
             ));
         }

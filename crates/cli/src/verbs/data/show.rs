@@ -5,7 +5,7 @@ use serde_json::json;
 use striate_data::Spec;
 use striate_formats::ReadOptions;
 use striate_tensor::text::counted;
-use striate_train::{Recipe, Settings, load_data, samples};
+use striate_train::{Recipe, Samples, Settings, load_data, samples};
 use striate_vision::{ClassRow, SHEET_COLUMNS, SHEET_ROWS, contact_sheet, encode_png};
 
 use crate::arguments::DataShow;
@@ -22,6 +22,8 @@ pub fn run(args: DataShow) -> Result<()> {
     let mut flags: Vec<(&str, String)> = Vec::new();
     flags.extend(args.model.as_deref().map(|model| ("MODEL", format!("model.name={}", json!(model)))));
     flags.extend(args.data.as_deref().map(|data| ("--data", format!("data.spec={}", json!(data)))));
+    // As with `data info`, images that cannot be read are not shown.
+    flags.push(("data show", "data.unreadable=skip".to_owned()));
     flags.extend(args.set.iter().map(|assignment| ("--set", assignment.clone())));
     let asked = with_flags(given.clone().unwrap_or_else(|| Recipe::default().into()), &flags)?.recipe;
     let (model, spec) = (&asked.model.name, &asked.data.spec);
@@ -31,8 +33,8 @@ pub fn run(args: DataShow) -> Result<()> {
     let settings = with_flags(settings, &flags)?;
     let recipe = &settings.recipe;
     let dataset = load_data(recipe, &network, false, Cache::default().options())?;
-    let [classes, images] = [dataset.classes.len(), dataset.train.len()];
-    let shown = samples(&settings, dataset, SHEET_ROWS, SHEET_COLUMNS)?;
+    let classes = dataset.classes.len();
+    let Samples { images, classes: shown } = samples(&settings, dataset, SHEET_ROWS, SHEET_COLUMNS)?;
     let (augmentation, field) = match recipe.data.transforms.is_empty() {
         true => (recipe.data.augment.clone(), "data.augment"),
         false => (counted(recipe.data.transforms.0.len(), "transform"), "data.transforms"),
@@ -53,6 +55,8 @@ pub fn run(args: DataShow) -> Result<()> {
             "picture": json::path(&args.picture),
             "augmentation": augmentation,
             "origin": origin.to_string(),
+            "images": images,
+            "classes": classes,
         }))?);
     }
     println!("{details} (augmentation: {origin})");

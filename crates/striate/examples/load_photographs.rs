@@ -1,0 +1,42 @@
+//! How fast image files become batches: decodes, crops and mirrors the images of a folder for an epoch.
+//!
+//!     cargo run --release -p striate --example load_photographs -- FOLDER [SIZE]
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use striate::data::{Augmentation, LoadOptions, Loader, Order, Prepared, Sampling, load};
+use striate::vision::Filter;
+use striate::vision::augment::{Compose, RandomHorizontalFlip, RandomResizedCrop, Size, Transform};
+use striate::{Error, Result, Spec};
+
+fn main() -> Result<()> {
+    let mut arguments = std::env::args().skip(1);
+    let folder = arguments.next().ok_or_else(|| Error::input("usage: load_photographs FOLDER [SIZE]"))?;
+    let side = arguments.next().and_then(|side| side.parse().ok()).unwrap_or(224);
+    let options = LoadOptions { size: Some([side; 2]), keeps_originals: true, ..LoadOptions::default() };
+    let set = load(&Spec::parse(&folder)?, &options)?;
+    let train = Arc::new(Prepared::new(set.train, set.preprocessing.as_ref())?);
+
+    let crop = RandomResizedCrop {
+        size: Size::Side(side),
+        scale: [0.08, 1.0],
+        ratio: [3.0 / 4.0, 4.0 / 3.0],
+        interpolation: Filter::Bilinear,
+    };
+    let flip = RandomHorizontalFlip::default();
+    let transforms = Compose(vec![Transform::RandomResizedCrop(crop), Transform::RandomHorizontalFlip(flip)]);
+    let augmentation = Augmentation::Transforms(transforms);
+    let sampling = Sampling { batch: 64, min_last: 0, order: Order::Shuffled(0), augmentation, seed: 0 };
+    let batches = train.len().div_ceil(sampling.batch);
+    let mut loader = Loader::new(train, sampling, 0, 0);
+    let (start, mut images) = (Instant::now(), 0);
+    for _ in 0..batches {
+        let batch = loader.next_batch()?;
+        images += batch.labels.len();
+        loader.recycle(batch);
+    }
+    let seconds = start.elapsed().as_secs_f64();
+    println!("{images} images in {seconds:.2} s: {:.0} images/s", images as f64 / seconds);
+    Ok(())
+}
