@@ -48,6 +48,8 @@ fn augmented_run_has_the_same_weights_on_any_number_of_threads_and_after_a_stop(
     assert_ne!(part, whole);
     let resumed = folder.json(&["train", "--resume", "part", "--threads", "1", "--cache", "7"]);
     assert_eq!(resumed["weights_sha256"], whole.as_str());
+    let best = |run: &str| std::fs::read(folder.path(&format!("{run}/best.safetensors"))).unwrap();
+    assert!(best("part") == best("whole"), "the best epoch is another one after a stop");
 }
 
 #[test]

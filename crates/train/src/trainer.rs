@@ -215,7 +215,7 @@ impl Trainer {
                 loader.recycle(batch);
                 observer.step(&self.progress(&meter));
                 if self.position.batch == self.batches.count() {
-                    self.end_epoch(&meter, limits, observer)?;
+                    self.end_epoch(&meter, observer)?;
                 }
                 if saved.elapsed().as_secs_f64() >= every_seconds {
                     checkpoints.save(&self.checkpoint()?)?;
@@ -227,7 +227,7 @@ impl Trainer {
         if saved_at != self.position.step || (self.position.step == 0 && limits.steps.is_some()) {
             checkpoints.save(&self.checkpoint()?)?;
         }
-        let measures = limits.steps.is_none() && !stopped;
+        let measures = self.position.step >= self.steps() && !stopped;
         self.finish(start, &meter, losses, measures)
     }
 
@@ -300,8 +300,8 @@ impl Trainer {
     }
 
     /// Evaluates the validation set, keeps the best model, and records the figures.
-    fn end_epoch(&mut self, meter: &Meter, limits: Limits, observer: &mut dyn Observer) -> Result<()> {
-        let watched = self.parts.watched.clone().filter(|_| limits.steps.is_none());
+    fn end_epoch(&mut self, meter: &Meter, observer: &mut dyn Observer) -> Result<()> {
+        let watched = self.parts.watched.clone();
         let tally = watched.as_ref().map(|part| self.measure(part)).transpose()?;
         let (epoch, epochs) = (self.position.epoch + 1, self.settings.recipe.train.epochs);
         let train_loss = self.sums.mean_loss().expect("an epoch has images");
