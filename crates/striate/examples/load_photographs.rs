@@ -1,6 +1,7 @@
-//! How fast image files become batches: decodes, crops and mirrors the images of a folder for an epoch.
+//! How fast image files become batches: decodes, crops and mirrors the images of a folder for an epoch. Without a
+//! folder, a few images are made.
 //!
-//!     cargo run --release -p striate --example load_photographs -- FOLDER [SIZE]
+//!     cargo run --release -p striate --example load_photographs -- [FOLDER [SIZE]]
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -8,11 +9,11 @@ use std::time::Instant;
 use striate::data::{Augmentation, LoadOptions, Loader, Order, Prepared, Sampling, load};
 use striate::vision::Filter;
 use striate::vision::augment::{Compose, RandomHorizontalFlip, RandomResizedCrop, Size, Transform};
-use striate::{Error, Result, Spec};
+use striate::{Error, Image, Result, Spec, encode_png};
 
 fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
-    let folder = arguments.next().ok_or_else(|| Error::input("usage: load_photographs FOLDER [SIZE]"))?;
+    let folder = arguments.next().map_or_else(made, Ok)?;
     let side = arguments.next().and_then(|side| side.parse().ok()).unwrap_or(224);
     let options = LoadOptions { size: Some([side; 2]), keeps_originals: true, ..LoadOptions::default() };
     let set = load(&Spec::parse(&folder)?, &options)?;
@@ -39,4 +40,18 @@ fn main() -> Result<()> {
     let seconds = start.elapsed().as_secs_f64();
     println!("{images} images in {seconds:.2} s: {:.0} images/s", images as f64 / seconds);
     Ok(())
+}
+
+/// Makes a folder with images of two classes.
+fn made() -> Result<String> {
+    let root = std::env::temp_dir().join("striate-load-photographs");
+    let failed = |error: std::io::Error| Error::failed(format!("{}: {error}", root.display()));
+    for (class, color) in [("red", [200, 60, 40]), ("blue", [30, 80, 190])] {
+        std::fs::create_dir_all(root.join(class)).map_err(failed)?;
+        for number in 0..20 {
+            let image = encode_png(&Image::filled(300 + number, 260, color))?;
+            std::fs::write(root.join(class).join(format!("{number}.png")), image).map_err(failed)?;
+        }
+    }
+    Ok(root.to_string_lossy().into_owned())
 }
