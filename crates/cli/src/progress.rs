@@ -36,7 +36,7 @@ impl Watcher {
     }
 }
 
-/// A share of the time from which it is said that training waits for images.
+/// The rate is shown with the share of time spent waiting for images if it is at least this.
 const NOTABLE_WAITING: f64 = 0.1;
 
 /// What follows a rate if training waits for images much of the time.

@@ -63,6 +63,11 @@ fn augmented_images_are_drawn() {
     assert!(picture.width() > 600 && picture.height() > 2 * 72);
     folder.json(&[&show[..], &["data.augment=none"]].concat());
     assert_ne!(std::fs::read(folder.path("samples.png")).unwrap(), augmented);
+    let whole = std::fs::read(folder.path("set/down/1.png")).unwrap();
+    folder.write("set/down/torn.png", &whole[..60]);
+    let output = folder.run(&[&show[..], &["data.augment=none"]].concat());
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success() && text.contains("unreadable, not shown"), "{text}");
     let line = folder.refusal(&[&show[..], &["data.augment=small_images"]].concat());
     assert!(line.contains("did you mean small-images?"), "{line}");
 }

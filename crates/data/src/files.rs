@@ -63,7 +63,7 @@ impl Files {
         self.paths.len()
     }
 
-    /// Returns whether there are no files.
+    /// Returns whether the list is empty.
     pub fn is_empty(&self) -> bool {
         self.paths.is_empty()
     }

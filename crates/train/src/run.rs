@@ -145,7 +145,7 @@ impl RunFolder {
     pub fn add_plan(&self, step: u64, arithmetic: &str, plan: &PlanReport) -> Result<()> {
         let path = self.path.join(PLAN);
         let before = match path.exists() {
-            true => read_text_limited(&path, LARGEST_PLAN)?,
+            true => read_text_limited(&path, LARGEST_PLAN).map_err(|e| e.advising("remove the file"))?,
             false => String::new(),
         };
         let section = format!("device: {arithmetic}\n{}", plan.table(true, None));

@@ -31,7 +31,7 @@ pub struct Samples {
 /// images in the first epoch, and again in later ones if there are fewer.
 ///
 /// # Errors
-/// If data and recipe do not match, or the data are arrays, which are no images.
+/// If data and recipe do not match, or the data set consists of arrays.
 pub fn samples(settings: &Settings, mut dataset: Dataset, classes: usize, count: usize) -> Result<Samples> {
     let recipe = &settings.recipe;
     recipe.check()?;

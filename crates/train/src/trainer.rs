@@ -207,7 +207,16 @@ impl Trainer {
             let mut loader = self.loader();
             while self.position.step < end && !stopped {
                 let lap = Instant::now();
-                let batch = loader.next_batch()?;
+                let batch = match loader.next_batch() {
+                    Ok(batch) => batch,
+                    // An image file may be gone; the run can be resumed when it is back.
+                    Err(error) => {
+                        if saved_at != self.position.step {
+                            checkpoints.save(&self.checkpoint()?)?;
+                        }
+                        return Err(error);
+                    }
+                };
                 let waited = lap.elapsed();
                 let loss = self.step(&batch)?;
                 losses.push(loss);

@@ -5,7 +5,7 @@ use striate_tensor::Error;
 /// The kinds of reasons why an image cannot be decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FaultKind {
-    /// There are no bytes.
+    /// The file is empty.
     Empty,
     /// The content is not that of any known kind of image.
     Unknown,

@@ -321,7 +321,7 @@ impl Found {
         reader.expect(self.total);
     }
 
-    /// Records that there is no part.
+    /// Adds an absent part to the fingerprint.
     fn hash_absent(&mut self) {
         if let Some(hash) = &mut self.hash {
             hash.update([0]);

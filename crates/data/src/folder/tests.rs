@@ -487,7 +487,7 @@ fn original_images_are_transformed() {
             prepared.write_transformed(index, &transforms, &mut random, &mut expected).unwrap();
             assert_eq!(image, expected, "epoch {epoch}, image {index}");
         }
-        // A crop of the original is no part of the small image.
+        // Crops come from the original image, not from the resized one.
         prepared.write(0, &mut expected).unwrap();
         assert_ne!(batch.images[..expected.len()], expected);
     }

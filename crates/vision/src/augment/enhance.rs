@@ -61,7 +61,7 @@ pub fn adjust_sharpness(image: &mut Image, factor: f64) {
             let around = [at - channels, at, at + channels];
             let sum = |row: &[u8]| around.iter().map(|at| u32::from(row[*at])).sum::<u32>();
             let sum = sum(&above) + sum(&old) + sum(below) + 4 * u32::from(old[at]);
-            // 13 is odd, so there are no ties, and Pillow's floats round to the same integer.
+            // 13 is odd, so a sum never falls halfway between two integers, and Pillow's floats round to the same one.
             let smooth = (2 * sum + 13) / 26;
             current[at] = blend(smooth as u8, old[at], factor as f32);
         }

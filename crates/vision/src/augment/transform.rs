@@ -104,7 +104,7 @@ const MOST: usize = 32;
 pub struct Compose(pub Vec<Transform>);
 
 impl Compose {
-    /// Whether there are no transforms.
+    /// Whether the list is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -4,13 +4,13 @@ use anyhow::Result;
 use serde_json::json;
 use striate_data::Spec;
 use striate_formats::ReadOptions;
-use striate_tensor::text::counted;
+use striate_tensor::text::{counted, printable};
 use striate_train::{Recipe, Samples, Settings, load_data, samples};
 use striate_vision::{ClassRow, SHEET_COLUMNS, SHEET_ROWS, contact_sheet, encode_png};
 
 use crate::arguments::DataShow;
 use crate::json;
-use crate::output::argument;
+use crate::output::{argument, survey_lines};
 use crate::outputs::{self, Output, refuse_in_data, write_file};
 use crate::reading::Cache;
 use crate::verbs::train::with_flags;
@@ -33,6 +33,8 @@ pub fn run(args: DataShow) -> Result<()> {
     let settings = with_flags(settings, &flags)?;
     let recipe = &settings.recipe;
     let dataset = load_data(recipe, &network, false, Cache::default().options())?;
+    let lines = survey_lines(&dataset.survey, "unreadable, not shown");
+    lines.iter().for_each(|line| eprintln!("{}: {line}", printable(spec)));
     let classes = dataset.classes.len();
     let Samples { images, classes: shown } = samples(&settings, dataset, SHEET_ROWS, SHEET_COLUMNS)?;
     let (augmentation, field) = match recipe.data.transforms.is_empty() {
