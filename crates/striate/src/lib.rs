@@ -22,6 +22,7 @@ pub use striate_formats as formats;
 #[cfg(feature = "cuda")]
 pub use striate_gpu as gpu;
 pub use striate_graph as graph;
+pub use striate_insight as insight;
 pub use striate_kernels as kernels;
 pub use striate_models as models;
 pub use striate_predict as predict;
