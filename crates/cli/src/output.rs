@@ -7,7 +7,7 @@ use striate_data::Survey;
 use striate_predict::Tally;
 use striate_tensor::Error;
 pub use striate_tensor::text::grouped;
-use striate_tensor::text::{cell, pad, pad_left, printable, printable_path};
+use striate_tensor::text::{cell, pad, pad_left, printable};
 
 /// Formats extents for display: `3×224×224`.
 pub fn sides(extents: &[usize]) -> String {
@@ -99,10 +99,9 @@ pub fn survey_lines(survey: &Survey, unreadable: &str) -> Vec<String> {
     let notes = survey.notes.iter().map(|note| printable(note).into_owned());
     let skipped =
         survey.skipped.iter().map(|entry| skipped(&entry.kind, entry.count, &entry.first.to_string_lossy()));
-    let images = survey
-        .unreadable
-        .iter()
-        .map(|(path, reason)| format!("{unreadable}: {}: {}", printable_path(path), printable(reason)));
+    let images = survey.unreadable.iter().map(|(file, reason)| {
+        format!("{unreadable}: {}: {}", printable(&file.to_string()), printable(reason))
+    });
     notes.chain(skipped).chain(images).collect()
 }
 

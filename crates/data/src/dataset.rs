@@ -66,7 +66,7 @@ pub(crate) fn fingerprint(classes: &[String], parts: [Option<&Split>; 3]) -> Res
         match &split.pixels {
             Pixels::Bytes(bytes) => hash.update(bytes),
             Pixels::Numbers(numbers) => hash.update(bytemuck::cast_slice::<f32, u8>(numbers)),
-            Pixels::Files(files) => files.each(|image| hash.update(image))?,
+            Pixels::Files => split.listed().each(|image| hash.update(image))?,
         }
         hash_labels(&mut hash, &split.labels);
     }
@@ -111,6 +111,7 @@ mod tests {
             shape: [1, 1, 2],
             pixels: Pixels::Bytes((0..labels.len() as u8 * 2).collect()),
             labels,
+            files: None,
         };
         Dataset {
             name: "small".into(),

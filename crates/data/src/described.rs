@@ -45,7 +45,7 @@ impl Described {
 /// As [`load`].
 pub fn describe(spec: &Spec, options: &LoadOptions) -> Result<Described> {
     match spec {
-        Spec::Folder(root) => folder::describe(root, options),
+        Spec::Folder(root) => folder::find_described(root)?.describe(options),
         _ => Ok(load(spec, options)?.into()),
     }
 }

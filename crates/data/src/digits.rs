@@ -14,7 +14,7 @@ pub(crate) fn digits() -> Dataset {
     let bytes: Vec<u8> =
         source.data.iter().map(|ink| ((ink.clamp(0.0, 16.0) * 255.0 + 8.0) / 16.0) as u8).collect();
     let labels: Vec<i64> = source.target.iter().map(|label| *label as i64).collect();
-    let all = Split { shape: [1, 8, 8], pixels: Pixels::Bytes(bytes), labels };
+    let all = Split { shape: [1, 8, 8], pixels: Pixels::Bytes(bytes), labels, files: None };
     let part = |test: bool| (0..all.len()).filter(|i| (i % 5 == 4) == test).collect::<Vec<_>>();
     let enlarge = Step::Resize { height: 32, width: 32, filter: Filter::Bicubic };
     // Mean and standard deviation of the enlarged training images.

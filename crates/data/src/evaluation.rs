@@ -54,7 +54,7 @@ pub fn load_for_evaluation(
     align: impl FnOnce(&[String], &[String]) -> Result<Vec<usize>>,
 ) -> Result<Evaluation> {
     let measured = match spec {
-        Spec::Folder(root) => folder::load_measured(root, classes, options)?,
+        Spec::Folder(root) => folder::find_measured(root, classes)?.measure(options)?,
         Spec::Npy(root) => npy::load_measured(root, options)?,
         Spec::Digits | Spec::Mnist(_) => load(spec, options)?.into(),
     };

@@ -10,15 +10,16 @@ mod digits;
 #[cfg(feature = "download")]
 mod download;
 mod evaluation;
-mod files;
 mod folder;
 mod get;
 mod idx;
+mod images;
 mod loader;
 mod mnist;
 mod npy;
 mod options;
 mod order;
+mod part;
 mod prepared;
 #[cfg(test)]
 mod scratch;
@@ -35,12 +36,12 @@ pub use described::{Described, describe};
 #[cfg(feature = "download")]
 pub use download::DownloadProgress;
 pub use evaluation::{Evaluation, load_for_evaluation};
-pub use files::Files;
 pub use folder::{file_kind, is_image};
 #[cfg(feature = "download")]
 pub use get::download;
 pub use get::{Fetched, FetchedFile, Source, data_folder, get};
 pub use idx::{IdxArray, read_idx, read_idx_bytes};
+pub use images::{Files, ImageFile};
 pub use loader::{Batch, Loader, Sampling};
 pub use mnist::MnistKind;
 pub use options::{CACHE_BYTES, LoadOptions, Unreadable, Watch};

@@ -244,7 +244,7 @@ mod tests {
 
     fn numbers(count: usize) -> Arc<Prepared> {
         let pixels = Pixels::Numbers((0..count * 6).map(|i| i as f32).collect());
-        let split = Split { shape: [1, 2, 3], pixels, labels: (0..count as i64).collect() };
+        let split = Split { shape: [1, 2, 3], pixels, labels: (0..count as i64).collect(), files: None };
         Arc::new(Prepared::new(split, None).unwrap())
     }
 

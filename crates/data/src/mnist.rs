@@ -160,7 +160,7 @@ fn split(images: &Path, labels: &Path) -> Result<Split> {
         return Err(wanted(&y.shape, "labels", labels));
     }
     let labels: Vec<i64> = y.bytes.iter().map(|label| i64::from(*label)).collect();
-    let split = Split { shape: [1, SIDE, SIDE], pixels: Pixels::Bytes(x.bytes), labels };
+    let split = Split { shape: [1, SIDE, SIDE], pixels: Pixels::Bytes(x.bytes), labels, files: None };
     split.check(10).map_err(|e| e.at(images.display()))?;
     Ok(split)
 }

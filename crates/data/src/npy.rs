@@ -153,7 +153,7 @@ fn split(folder: &Path, images: &str, labels: &str) -> Result<Split> {
     let pixels = x.to_f32().map_err(at_images)?;
     refuse_non_finite(&pixels, &x.shape).map_err(at_images)?;
     let values = label_values(&y).map_err(|e| e.at(labels.display()))?;
-    let split = Split { shape, pixels: Pixels::Numbers(pixels), labels: values };
+    let split = Split { shape, pixels: Pixels::Numbers(pixels), labels: values, files: None };
     split.check(MOST_CLASSES as usize).map_err(|e| e.at(folder.display()))?;
     Ok(split)
 }

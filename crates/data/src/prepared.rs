@@ -37,7 +37,7 @@ impl Prepared {
             return Err(Error::input("there are no images"));
         }
         let Some(preprocessing) = preprocessing else {
-            let Split { shape, pixels: Pixels::Numbers(numbers), labels } = split else {
+            let Split { shape, pixels: Pixels::Numbers(numbers), labels, .. } = split else {
                 return Err(Error::input("images need preprocessing"));
             };
             return Ok(Prepared { shape, pixels: PreparedPixels::Numbers(numbers), labels, fill: 0.0 });
@@ -50,16 +50,17 @@ impl Prepared {
             let pixels = PreparedPixels::Bytes(bytes, preprocessing.tables());
             return Ok(Prepared { shape, pixels, labels: split.labels, fill });
         }
-        let Split { shape, pixels, labels } = split;
+        let Split { shape, pixels, labels, files } = split;
         let (shape, pixels) = match pixels {
             Pixels::Bytes(bytes) => (shape, PreparedPixels::Bytes(bytes, preprocessing.tables())),
-            Pixels::Files(files) => {
+            Pixels::Files => {
                 let shape = match &preprocessing.steps[..] {
                     [] => Some([preprocessing.channels, shape[1], shape[2]]),
                     _ => preprocessing.output_shape(),
                 };
                 let what = "preprocessing: the last step must give all images one size, as center_crop does";
                 let shape = shape.ok_or_else(|| Error::input(what))?;
+                let files = files.expect("images that are decoded when needed have files");
                 (shape, PreparedPixels::Files(files, preprocessing.clone(), preprocessing.tables()))
             }
             Pixels::Numbers(_) => {
@@ -251,7 +252,7 @@ mod tests {
 
     fn split() -> Split {
         let bytes = (0..2 * 3 * 2 * 3).map(|i| i * 7).collect();
-        Split { shape: [3, 2, 3], pixels: Pixels::Bytes(bytes), labels: vec![1, 0] }
+        Split { shape: [3, 2, 3], pixels: Pixels::Bytes(bytes), labels: vec![1, 0], files: None }
     }
 
     #[test]
@@ -273,7 +274,8 @@ mod tests {
         let mut images = vec![0u8; 2 * 9];
         images[9 + 4] = 255;
         images[..9].copy_from_slice(&[0, 0, 0, 0, 255, 255, 0, 255, 255]);
-        let split = Split { shape: [1, 3, 3], pixels: Pixels::Bytes(images), labels: vec![0, 0] };
+        let split =
+            Split { shape: [1, 3, 3], pixels: Pixels::Bytes(images), labels: vec![0, 0], files: None };
         let error = Prepared::new(split, Some(&form(vec![Step::Trim { tolerance: 3, above: 0 }])));
         let text = error.err().unwrap().to_string();
         assert!(text.contains("yields 1x1 pixels for image 1 but 2x2"), "{text}");
@@ -286,14 +288,16 @@ mod tests {
         let bytes = Prepared::new(split(), Some(&form(vec![]))).unwrap();
         bytes.check_transforms(&transforms(3)).unwrap();
         assert!(bytes.check_transforms(&transforms(4)).unwrap_err().to_string().contains("2x3 pixels"));
-        let numbers = Split { shape: [1, 1, 1], pixels: Pixels::Numbers(vec![1.0]), labels: vec![0] };
+        let numbers =
+            Split { shape: [1, 1, 1], pixels: Pixels::Numbers(vec![1.0]), labels: vec![0], files: None };
         assert!(Prepared::new(numbers, None).unwrap().check_transforms(&transforms(1)).is_err());
     }
 
     #[test]
     fn contradictory_input_is_refused() {
-        let numbers = Split { shape: [1, 1, 1], pixels: Pixels::Numbers(vec![1.0]), labels: vec![0] };
-        let none = Split { shape: [1, 1, 1], pixels: Pixels::Numbers(vec![]), labels: vec![] };
+        let numbers =
+            Split { shape: [1, 1, 1], pixels: Pixels::Numbers(vec![1.0]), labels: vec![0], files: None };
+        let none = Split { shape: [1, 1, 1], pixels: Pixels::Numbers(vec![]), labels: vec![], files: None };
         let faulty = Preprocessing { std: vec![0.0; 3], ..form(vec![]) };
         for (split, form) in
             [(&numbers, Some(form(vec![]))), (&none, None), (&split(), None), (&split(), Some(faulty))]

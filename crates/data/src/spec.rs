@@ -90,7 +90,7 @@ pub fn load(spec: &Spec, options: &LoadOptions) -> Result<Dataset> {
         Spec::Digits => digits::digits(),
         Spec::Mnist(kind) => mnist::load(*kind)?,
         Spec::Npy(folder) => return npy::load(folder, options),
-        Spec::Folder(folder) => return folder::load(folder, options),
+        Spec::Folder(folder) => return folder::find(folder)?.load(options),
     };
     let forms = [&mut dataset.preprocessing, &mut dataset.predict];
     forms.into_iter().flatten().for_each(|form| adapt(form, options));

@@ -14,8 +14,8 @@ pub enum Pixels {
     Bytes(Vec<u8>),
     /// Numbers, `[N, C, H, W]`, used unchanged.
     Numbers(Vec<f32>),
-    /// Files, each decoded to bytes whenever it is needed.
-    Files(Files),
+    /// The files of the split, each decoded to bytes whenever it is needed.
+    Files,
 }
 
 /// Images with labels.
@@ -27,6 +27,8 @@ pub struct Split {
     pub pixels: Pixels,
     /// The class of each image.
     pub labels: Vec<i64>,
+    /// Where each image was read from; `None` unless they were image files.
+    pub files: Option<Files>,
 }
 
 /// Number of images of each class.
@@ -36,8 +38,8 @@ impl Split {
     /// Takes the images out, and leaves none; the fingerprint of the data set must be computed before.
     #[must_use]
     pub fn take(&mut self) -> Split {
-        let empty = Split { shape: self.shape, pixels: Pixels::Bytes(Vec::new()), labels: Vec::new() };
-        std::mem::replace(self, empty)
+        let pixels = Pixels::Bytes(Vec::new());
+        std::mem::replace(self, Split { shape: self.shape, pixels, labels: Vec::new(), files: None })
     }
 
     /// Returns the number of images.
@@ -59,7 +61,7 @@ impl Split {
         let present = match &self.pixels {
             Pixels::Bytes(bytes) => bytes.len(),
             Pixels::Numbers(numbers) => numbers.len(),
-            Pixels::Files(files) => files.len() * size,
+            Pixels::Files => self.files.as_ref().map_or(0, Files::len) * size,
         };
         if size * self.len() != present {
             let (images, labels) = (present / size.max(1), self.len());
@@ -90,9 +92,11 @@ impl Split {
         let pixels = match &self.pixels {
             Pixels::Bytes(bytes) => Pixels::Bytes(pick(bytes, size, indices)),
             Pixels::Numbers(numbers) => Pixels::Numbers(pick(numbers, size, indices)),
-            Pixels::Files(files) => Pixels::Files(files.select(indices)),
+            Pixels::Files => Pixels::Files,
         };
-        Split { shape: self.shape, pixels, labels: indices.iter().map(|i| self.labels[*i]).collect() }
+        let labels = indices.iter().map(|i| self.labels[*i]).collect();
+        let files = self.files.as_ref().map(|files| files.select(indices));
+        Split { shape: self.shape, pixels, labels, files }
     }
 
     /// Splits into two parts: `share` of each class, chosen by `seed`, goes to the second.
@@ -124,11 +128,19 @@ impl Split {
     pub fn image(&self, index: usize) -> Result<Image> {
         let bytes = match &self.pixels {
             Pixels::Bytes(bytes) => bytes,
-            Pixels::Files(files) => return files.image(index),
+            Pixels::Files => return self.listed().image(index),
             Pixels::Numbers(_) => return Err(Error::input("arrays of numbers are not images")),
         };
         let [c, h, w] = self.shape;
         from_planar(self.shape, &bytes[index * c * h * w..(index + 1) * c * h * w])
+    }
+
+    /// The files of the images.
+    ///
+    /// # Panics
+    /// If there are none.
+    pub(crate) fn listed(&self) -> &Files {
+        self.files.as_ref().expect("images that are decoded when needed have files")
     }
 
     /// Mean and standard deviation of each channel, with bytes scaled to [0, 1].
@@ -140,9 +152,7 @@ impl Split {
         let mut sums = Sums::new(c);
         match &self.pixels {
             Pixels::Bytes(bytes) => bytes.chunks_exact((c * h * w).max(1)).for_each(|image| sums.add(image)),
-            Pixels::Files(files) => {
-                files.each(|image| sums.add(image))?;
-            }
+            Pixels::Files => self.listed().each(|image| sums.add(image))?,
             Pixels::Numbers(numbers) => {
                 let count = (self.len() * h * w).max(1) as f64;
                 let each = (0..c).map(|channel| sums_of_numbers(numbers, self.shape, channel));
@@ -220,7 +230,7 @@ mod tests {
 
     fn split(labels: Vec<i64>) -> Split {
         let pixels = Pixels::Numbers((0..labels.len()).map(|i| i as f32).collect());
-        Split { shape: [1, 1, 1], pixels, labels }
+        Split { shape: [1, 1, 1], pixels, labels, files: None }
     }
 
     fn numbers(split: &Split) -> &[f32] {
@@ -267,10 +277,14 @@ mod tests {
     #[test]
     fn moments_are_those_of_each_channel() {
         let pixels = Pixels::Bytes(vec![0, 255, 51, 51, 255, 0, 51, 51]);
-        let bytes = Split { shape: [2, 1, 2], pixels, labels: vec![0, 0] };
+        let bytes = Split { shape: [2, 1, 2], pixels, labels: vec![0, 0], files: None };
         assert_eq!(bytes.moments().unwrap(), (vec![0.5, 0.2], vec![0.5, 0.0]));
-        let numbers =
-            Split { shape: [1, 1, 1], pixels: Pixels::Numbers(vec![-3.0, 5.0]), labels: vec![0, 0] };
+        let numbers = Split {
+            shape: [1, 1, 1],
+            pixels: Pixels::Numbers(vec![-3.0, 5.0]),
+            labels: vec![0, 0],
+            files: None,
+        };
         assert_eq!(numbers.moments().unwrap(), (vec![1.0], vec![4.0]));
     }
 
@@ -279,7 +293,7 @@ mod tests {
         let image = Image::new(3, 2, 3, (0..18).collect()).unwrap();
         let mut bytes = vec![0; 36];
         write_planar(&image, &mut bytes[18..]);
-        let split = Split { shape: [3, 2, 3], pixels: Pixels::Bytes(bytes), labels: vec![0, 0] };
+        let split = Split { shape: [3, 2, 3], pixels: Pixels::Bytes(bytes), labels: vec![0, 0], files: None };
         assert_eq!(split.image(1).unwrap(), image);
     }
 }

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::ImageFile;
+
 /// The report of loading a data set, for the summary before training.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Survey {
@@ -11,7 +13,7 @@ pub struct Survey {
     /// Skipped files and folders, sorted by kind.
     pub skipped: Vec<Skipped>,
     /// Skipped unreadable images, with the reason.
-    pub unreadable: Vec<(PathBuf, String)>,
+    pub unreadable: Vec<(ImageFile, String)>,
     /// The parts that were found: training, then validation, then test.
     pub parts: Vec<PartSurvey>,
     /// The fingerprint of the data set, if it was computed while its images were read.

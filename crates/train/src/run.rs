@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use striate_data::ImageFile;
 use striate_engine::PlanReport;
 use striate_graph::Network;
 use striate_tensor::csv::{self, Cell};
@@ -130,11 +131,11 @@ impl RunFolder {
     }
 
     /// Lists skipped unreadable images in `unreadable.txt`, one line each.
-    pub fn write_unreadable(&self, images: &[(PathBuf, String)]) -> Result<()> {
+    pub fn write_unreadable(&self, images: &[(ImageFile, String)]) -> Result<()> {
         if images.is_empty() {
             return Ok(());
         }
-        let line = |(path, reason): &(PathBuf, String)| format!("{}: {reason}", path.display());
+        let line = |(file, reason): &(ImageFile, String)| format!("{file}: {reason}");
         let one_line = |line: String| line.replace(char::is_control, " ") + "\n";
         let text: String = images.iter().map(line).map(one_line).collect();
         write_atomically(&self.path.join(UNREADABLE), text.as_bytes())

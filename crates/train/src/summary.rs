@@ -1,7 +1,7 @@
 //! What a run is about to do, as text for users and as JSON for programs, before its first step.
 
 use serde::Serialize;
-use striate_data::{Dataset, Survey};
+use striate_data::{Dataset, ImageFile, Survey};
 use striate_graph::{Network, statistics};
 use striate_predict::describe_steps;
 use striate_tensor::Result;
@@ -162,10 +162,8 @@ impl DataSummary {
             count: left.count,
             first: left.first.display().to_string(),
         };
-        let unread = |(file, reason): (std::path::PathBuf, String)| UnreadableSummary {
-            file: file.display().to_string(),
-            reason,
-        };
+        let unread =
+            |(file, reason): (ImageFile, String)| UnreadableSummary { file: file.to_string(), reason };
         DataSummary {
             spec: settings.recipe.data.spec.clone(),
             parts: listed,

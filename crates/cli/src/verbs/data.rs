@@ -4,14 +4,14 @@ mod check;
 mod sheet;
 mod show;
 
-use std::path::PathBuf;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 use anyhow::Result;
 use serde_json::{Value, json};
 use striate_data::{
-    Described, Fetched, FetchedFile, LoadOptions, MnistKind, Skipped, Source, Spec, Split, Survey, Unreadable,
+    Described, Fetched, FetchedFile, ImageFile, LoadOptions, MnistKind, Skipped, Source, Spec, Split, Survey,
+    Unreadable,
 };
 use striate_tensor::text::{counted, printable, printable_path};
 use striate_tensor::{Error, nearest};
@@ -122,8 +122,8 @@ fn skipped_json(Skipped { kind, count, first }: &Skipped) -> Value {
     json!({ "kind": kind, "count": count, "first": json::path(first) })
 }
 
-fn unreadable_json((path, reason): &(PathBuf, String)) -> Value {
-    json!({ "file": json::path(path), "reason": reason })
+fn unreadable_json((file, reason): &(ImageFile, String)) -> Value {
+    json!({ "file": file.to_string(), "reason": reason })
 }
 
 fn get(args: DataGet) -> Result<()> {

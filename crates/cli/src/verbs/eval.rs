@@ -114,10 +114,10 @@ fn form(
         }
         (Pixels::Numbers(_), _) => Ok(None),
         // The steps were applied when the images were loaded.
-        (Pixels::Bytes(_) | Pixels::Files(_), Spec::Folder(_)) => {
+        (Pixels::Bytes(_) | Pixels::Files, Spec::Folder(_)) => {
             Ok(Some(Preprocessing { steps: vec![], ..classifier.image_preprocessing()?.clone() }))
         }
-        (Pixels::Bytes(_) | Pixels::Files(_), _) => match classifier.preprocessing() {
+        (Pixels::Bytes(_) | Pixels::Files, _) => match classifier.preprocessing() {
             Some(form) => Ok(Some(form.clone())),
             None => classifier.image_preprocessing().map(|form| Some(form.clone())),
         },

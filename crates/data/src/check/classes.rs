@@ -5,7 +5,7 @@ use striate_tensor::text::counted;
 use super::finding::{Finding, FindingKind};
 use super::scan::Set;
 use crate::dataset::listed;
-use crate::folder::Part;
+use crate::part::Part;
 
 /// How many times as many images as another a class may have.
 const MOST_IMBALANCE: usize = 10;

@@ -14,8 +14,8 @@ use striate_vision::{
 
 use super::ending::wrong_ending;
 use super::finding::{Finding, FindingKind, Severity};
-use crate::files::MOST_BYTES;
 use crate::folder::{ENDINGS, ending, file_kind};
+use crate::images::MOST_BYTES;
 
 /// Images with more pixels than this, or in longer files, are decoded one at a time, which bounds the memory.
 const LARGE_IMAGE: usize = 8 << 20;

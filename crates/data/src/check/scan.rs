@@ -7,7 +7,8 @@ use striate_tensor::names::check_class_names;
 use striate_tensor::{Error, Result};
 
 use super::finding::{Finding, FindingKind};
-use crate::folder::{DEEPEST, Layout, Part, classes, visible};
+use crate::folder::{DEEPEST, Layout, classes, visible};
+use crate::part::Part;
 
 /// Largest number of folders.
 const MOST_FOLDERS: usize = 100_000;

@@ -8,6 +8,15 @@ use striate_vision::augment::Compose;
 use striate_vision::{Image, decode, encode_png};
 
 use super::*;
+use crate::{Dataset, Described, LoadOptions, Split};
+
+fn load(root: &Path, options: &LoadOptions) -> Result<Dataset> {
+    find(root)?.load(options)
+}
+
+fn describe(root: &Path, options: &LoadOptions) -> Result<Described> {
+    find_described(root)?.describe(options)
+}
 use crate::scratch::Scratch;
 use crate::{
     Augmentation, Batch, Loader, Order, Pixels, Prepared, Sampling, Spec, Unreadable, dataset,
@@ -229,10 +238,10 @@ fn all_unreadable_images_are_named_or_skipped() {
     assert_eq!(set.train.image(0).unwrap().pixel(0, 0), [0, 100, 200]);
     assert_eq!(set.train.image(2).unwrap().pixel(0, 0), [40, 100, 200]);
     let skipped: Vec<_> = set.survey.unreadable.iter().map(|(path, _)| path).collect();
-    assert_eq!(skipped, [&torn, &large, &heic]);
+    assert_eq!(skipped, [torn, large, heic].map(ImageFile::File).each_ref());
     fs::write(folder.path().join("train/b/2.png"), "torn").unwrap();
     let text = load(folder.path(), &options).unwrap_err().to_string();
-    assert!(text.contains("train/b: none of its images can be read"), "{text}");
+    assert!(text.contains("train: none of the images of b can be read"), "{text}");
 }
 
 #[test]
@@ -441,7 +450,7 @@ fn cache_changes_nothing_but_memory() {
         };
         let (held, decoded) = (set(1 << 20), set(0));
         assert!(matches!(held.train.pixels, Pixels::Bytes(_)));
-        assert!(matches!(decoded.train.pixels, Pixels::Files(_)));
+        assert!(matches!(decoded.train.pixels, Pixels::Files));
         assert!(
             decoded.survey.notes[0].contains("more than the cache of 0 MiB"),
             "{:?}",

@@ -57,7 +57,7 @@ pub fn stripes(images: usize, classes: usize, shape: [usize; 3]) -> Split {
             }
         }
     }
-    Split { shape, pixels: Pixels::Bytes(bytes), labels }
+    Split { shape, pixels: Pixels::Bytes(bytes), labels, files: None }
 }
 
 /// A data set of stripes without parts.

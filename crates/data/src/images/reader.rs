@@ -1,15 +1,13 @@
 //! Reads the images of a part, all at one size.
 
-use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
-use striate_tensor::file::read_limited;
 use striate_tensor::text::counted;
 use striate_tensor::{Error, Result, zeroed};
 use striate_vision::{Filter, Preprocessing, Step, dimensions};
 
-use crate::files::{MOST_BYTES, decode};
+use super::{Files, ImageFile, Listing};
 use crate::split::write_planar;
 use crate::{LoadOptions, Pixels, Split, Survey, Unreadable, Watch};
 
@@ -17,12 +15,6 @@ use crate::{LoadOptions, Pixels, Split, Survey, Unreadable, Watch};
 const LARGEST_OWN_SIDE: usize = 256;
 /// The side to which larger images are resized: shorter side to 8/7 of it, then center crop.
 const USUAL_SIDE: usize = 224;
-
-/// The files of a part with their labels.
-pub(super) struct Listing {
-    pub files: Vec<PathBuf>,
-    pub labels: Vec<i64>,
-}
 
 /// Reads parts of a data set, all in the same form.
 pub(super) struct Reader {
@@ -44,14 +36,14 @@ pub(super) struct Reader {
 pub(super) struct ReadPart {
     pub split: Split,
     pub sizes: Option<[[usize; 2]; 2]>,
-    pub unreadable: Vec<(PathBuf, String)>,
+    pub unreadable: Vec<(ImageFile, String)>,
     /// Mean and standard deviation of each channel, if they were computed.
     pub moments: Option<(Vec<f32>, Vec<f32>)>,
 }
 
 impl Reader {
     /// Creates a reader as specified by `options`; without a size there, the size of `files` decides.
-    pub fn new(files: &[PathBuf], options: &LoadOptions) -> Result<Reader> {
+    pub fn new(files: &[&ImageFile], options: &LoadOptions) -> Result<Reader> {
         let steps = match &options.steps {
             Some(steps) => steps.clone(),
             None => steps(options.size.or_else(|| own_size(files))),
@@ -92,14 +84,9 @@ impl Reader {
         self.form.output_shape().expect("the last step fixes the size")
     }
 
-    /// The preprocessing to bytes of this shape.
-    pub fn form(&self) -> Preprocessing {
-        self.form.clone()
-    }
-
-    /// The limit on the pixels of an image.
-    pub fn max_pixels(&self) -> u64 {
-        self.max_pixels
+    /// The files of a part whose images become bytes of this shape.
+    pub fn files(&self, list: Vec<ImageFile>) -> Files {
+        Files { list, form: self.form.clone(), max_pixels: self.max_pixels }
     }
 
     /// Whether all images so far are gray, and color was not requested.
@@ -126,16 +113,17 @@ impl Reader {
         let (area, count) = (c * h * w, listing.files.len());
         let total = area.saturating_mul(count);
         let mut bytes = zeroed(total).map_err(|e| e.at(format!("{count} images of {h}x{w} pixels")))?;
-        let one = |(path, to): (&PathBuf, &mut [u8])| self.image(path, to);
+        let one = |(file, to): (&ImageFile, &mut [u8])| self.image(file, to);
         let sizes: Vec<Result<[usize; 2]>> =
             listing.files.par_iter().zip(bytes.par_chunks_exact_mut(area)).map(one).collect();
         let mut part = ReadPart {
-            split: Split { shape: [c, h, w], pixels: Pixels::Bytes(vec![]), labels: vec![] },
+            split: Split { shape: [c, h, w], pixels: Pixels::Bytes(vec![]), labels: vec![], files: None },
             sizes: None,
             unreadable: vec![],
             moments: None,
         };
-        for (index, (path, size)) in listing.files.into_iter().zip(sizes).enumerate() {
+        let mut list = Vec::with_capacity(count);
+        for (index, (file, size)) in listing.files.into_iter().zip(sizes).enumerate() {
             match size {
                 Ok(size) => {
                     let kept = part.split.labels.len();
@@ -143,19 +131,21 @@ impl Reader {
                         bytes.copy_within(index * area..(index + 1) * area, kept * area);
                     }
                     part.split.labels.push(listing.labels[index]);
+                    list.push(file);
                     part.sizes = Some(joined(part.sizes, [size, size]));
                 }
-                Err(error) => part.unreadable.push((path, error.to_string())),
+                Err(error) => part.unreadable.push((file, error.to_string())),
             }
         }
         bytes.truncate(part.split.labels.len() * area);
         part.split.pixels = Pixels::Bytes(bytes);
+        part.split.files = Some(self.files(list));
         Ok(part)
     }
 
     /// Reads one image into `to` and returns its original height and width.
-    pub fn image(&self, path: &Path, to: &mut [u8]) -> Result<[usize; 2]> {
-        let image = decode(path, self.max_pixels);
+    pub fn image(&self, file: &ImageFile, to: &mut [u8]) -> Result<[usize; 2]> {
+        let image = file.decode(self.max_pixels);
         self.watch.call(self.done.fetch_add(1, Ordering::Relaxed) + 1, self.all.load(Ordering::Relaxed));
         let image = image?;
         let count = if image.channels() > 1 { &self.color } else { &self.gray };
@@ -169,17 +159,16 @@ impl Reader {
     /// # Errors
     /// If there are any; the error names the first, and its notes list all of them if there are several.
     pub fn refuse_unreadable(&self, survey: &Survey, total: usize) -> Result<()> {
-        let Some((path, reason)) = survey.unreadable.first() else { return Ok(()) };
+        let Some((file, reason)) = survey.unreadable.first() else { return Ok(()) };
         if self.unreadable == Unreadable::Skip {
             return Ok(());
         }
         let count = survey.unreadable.len();
         let what = format!(
-            "{count} of {total} images cannot be read, first {}: {reason}; --skip-unreadable skips \
-             them",
-            path.display()
+            "{count} of {total} images cannot be read, first {file}: {reason}; --skip-unreadable skips \
+             them"
         );
-        let each = survey.unreadable.iter().map(|(path, reason)| format!("{}: {reason}", path.display()));
+        let each = survey.unreadable.iter().map(|(file, reason)| format!("{file}: {reason}"));
         // A single one is named in the error itself.
         Err(Error::input(what).with_notes(each.filter(|_| count > 1)))
     }
@@ -209,21 +198,20 @@ fn steps(size: Option<[usize; 2]>) -> Vec<Step> {
 }
 
 /// The size of all readable images, if they have the same size and it is small.
-fn own_size(files: &[PathBuf]) -> Option<[usize; 2]> {
-    let size = |path: &PathBuf| dimensions(&read_limited(path, MOST_BYTES).ok()?).ok();
+fn own_size(files: &[&ImageFile]) -> Option<[usize; 2]> {
+    let size = |file: &&ImageFile| dimensions(&file.read().ok()?).ok();
     let first = files.iter().find_map(size)?;
     let is_small = first.iter().all(|side| *side <= LARGEST_OWN_SIDE);
-    (is_small && files.par_iter().all(|path| size(path).is_none_or(|size| size == first))).then_some(first)
+    (is_small && files.par_iter().all(|file| size(file).is_none_or(|size| size == first))).then_some(first)
 }
 
 /// Keeps the first of three equal channels.
 pub(super) fn keep_one_channel(split: &mut Split) {
     let [c, h, w] = split.shape;
-    match &mut split.pixels {
-        Pixels::Bytes(bytes) => *bytes = bytes.chunks_exact(h * w).step_by(c).flatten().copied().collect(),
-        Pixels::Files(files) => files.make_gray(),
-        Pixels::Numbers(_) => return,
+    if let Pixels::Bytes(bytes) = &mut split.pixels {
+        *bytes = bytes.chunks_exact(h * w).step_by(c).flatten().copied().collect();
     }
+    split.files.iter_mut().for_each(Files::make_gray);
     split.shape = [1, h, w];
 }
 

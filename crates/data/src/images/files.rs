@@ -1,46 +1,36 @@
-//! Images that are decoded whenever they are needed.
-
-use std::path::{Path, PathBuf};
+//! The image files of a part, which are decoded whenever they are needed.
 
 use rayon::prelude::*;
-use striate_tensor::file::read_limited;
 use striate_tensor::random::Random;
 use striate_tensor::{Result, zeroed};
 use striate_vision::augment::{Compose, Operation};
-use striate_vision::{Image, Preprocessing, decode_limited};
+use striate_vision::{Image, Preprocessing};
 
+use super::ImageFile;
 use crate::split::write_planar;
-
-/// The largest image file in bytes.
-pub(crate) const MOST_BYTES: u64 = 256 << 20;
-
-/// Reads an image of at most `max_pixels` pixels.
-pub(crate) fn decode(path: &Path, max_pixels: u64) -> Result<Image> {
-    decode_limited(&read_limited(path, MOST_BYTES)?, max_pixels)
-}
 
 /// Images decoded at once, unless they take more than [`MOST_AT_ONCE`].
 const AT_ONCE: usize = 128;
 /// Bytes of the images decoded at once.
 const MOST_AT_ONCE: usize = 256 << 20;
 
-/// Reads all of `paths` with `read`, which writes an image of `shape` as bytes `[C, H, W]`, on all cores, and passes
+/// Reads all of `files` with `read`, which writes an image of `shape` as bytes `[C, H, W]`, on all cores, and passes
 /// each with its index and what `read` returned to `take`, in order.
 ///
 /// # Errors
 /// If there is not enough memory.
 pub(crate) fn each<T: Send>(
-    paths: &[PathBuf],
+    files: &[ImageFile],
     shape: [usize; 3],
-    read: impl Fn(&PathBuf, &mut [u8]) -> T + Sync,
+    read: impl Fn(&ImageFile, &mut [u8]) -> T + Sync,
     mut take: impl FnMut(usize, &[u8], T),
 ) -> Result<()> {
     let size: usize = shape.iter().product();
     let count = AT_ONCE.min(MOST_AT_ONCE / size.max(1)).max(1);
-    let mut bytes = zeroed(count.min(paths.len()).saturating_mul(size)).map_err(|e| e.at("images"))?;
-    for (number, paths) in paths.chunks(count).enumerate() {
-        let images = paths.par_iter().zip(bytes.par_chunks_exact_mut(size));
-        let results: Vec<T> = images.map(|(path, to)| read(path, to)).collect();
+    let mut bytes = zeroed(count.min(files.len()).saturating_mul(size)).map_err(|e| e.at("images"))?;
+    for (number, files) in files.chunks(count).enumerate() {
+        let images = files.par_iter().zip(bytes.par_chunks_exact_mut(size));
+        let results: Vec<T> = images.map(|(file, to)| read(file, to)).collect();
         for ((index, result), image) in results.into_iter().enumerate().zip(bytes.chunks_exact(size)) {
             take(number * count + index, image, result);
         }
@@ -48,10 +38,10 @@ pub(crate) fn each<T: Send>(
     Ok(())
 }
 
-/// Image files of a part that are too many to hold in memory.
+/// The image files of a part, in the order of its images.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Files {
-    pub(crate) paths: Vec<PathBuf>,
+    pub(crate) list: Vec<ImageFile>,
     /// The steps that give all images one size.
     pub(crate) form: Preprocessing,
     pub(crate) max_pixels: u64,
@@ -60,12 +50,12 @@ pub struct Files {
 impl Files {
     /// Returns the number of files.
     pub fn len(&self) -> usize {
-        self.paths.len()
+        self.list.len()
     }
 
     /// Returns whether the list is empty.
     pub fn is_empty(&self) -> bool {
-        self.paths.is_empty()
+        self.list.is_empty()
     }
 
     /// Decodes image number `index`, at the size of the set.
@@ -73,9 +63,21 @@ impl Files {
     /// # Errors
     /// If the file cannot be read any more.
     pub fn image(&self, index: usize) -> Result<Image> {
-        let path = &self.paths[index];
-        let image = decode(path, self.max_pixels).map_err(|e| e.at(path.display()))?;
-        Ok(self.form.image(&image))
+        Ok(self.form.image(&self.original(index)?))
+    }
+
+    /// Decodes image number `index`, at its own size.
+    ///
+    /// # Errors
+    /// As [`Files::image`].
+    pub fn original(&self, index: usize) -> Result<Image> {
+        let file = &self.list[index];
+        file.decode(self.max_pixels).map_err(|e| e.at(file))
+    }
+
+    /// Returns where the images lie.
+    pub fn list(&self) -> &[ImageFile] {
+        &self.list
     }
 
     /// Decodes image number `index`, transforms it, and then gives it the size of the set.
@@ -88,9 +90,8 @@ impl Files {
         transforms: &Compose,
         random: &mut Random,
     ) -> Result<Image> {
-        let path = &self.paths[index];
-        let image = decode(path, self.max_pixels).and_then(|image| transforms.apply(image, random));
-        Ok(self.form.image(&image.map_err(|e| e.at(path.display()))?))
+        let image = transforms.apply(self.original(index)?, random);
+        Ok(self.form.image(&image.map_err(|e| e.at(&self.list[index]))?))
     }
 
     /// Passes the bytes `[C, H, W]` of all images to `take`, in order.
@@ -99,13 +100,13 @@ impl Files {
     /// If a file cannot be read any more.
     pub(crate) fn each(&self, mut take: impl FnMut(&[u8])) -> Result<()> {
         let shape = self.form.output_shape().expect("the last step fixes the size");
-        let read = |path: &PathBuf, to: &mut [u8]| {
-            let image = decode(path, self.max_pixels).map_err(|e| e.at(path.display()))?;
+        let read = |file: &ImageFile, to: &mut [u8]| {
+            let image = file.decode(self.max_pixels).map_err(|e| e.at(file))?;
             write_planar(&self.form.image(&image), to);
             Ok(())
         };
         let mut failed = Ok(());
-        each(&self.paths, shape, read, |_, image, result| match (&failed, result) {
+        each(&self.list, shape, read, |_, image, result| match (&failed, result) {
             (Ok(()), Ok(())) => take(image),
             (Ok(()), Err(error)) => failed = Err(error),
             (Err(_), _) => {}
@@ -121,6 +122,7 @@ impl Files {
 
     /// The files at `indices`, in that order.
     pub(crate) fn select(&self, indices: &[usize]) -> Files {
-        Files { paths: indices.iter().map(|index| self.paths[*index].clone()).collect(), ..self.clone() }
+        let list = indices.iter().map(|index| self.list[*index].clone()).collect();
+        Files { list, form: self.form.clone(), max_pixels: self.max_pixels }
     }
 }

@@ -1,0 +1,68 @@
+//! Where an encoded image lies: in a file of its own, or in a shard.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use striate_tensor::file::{Parts, read_limited};
+use striate_tensor::{Error, Result, zeroed};
+use striate_vision::{Image, decode_limited};
+
+/// The largest encoded image in bytes.
+pub(crate) const MOST_BYTES: u64 = 256 << 20;
+
+/// Where an encoded image lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ImageFile {
+    /// A file of its own.
+    File(PathBuf),
+    /// A member of a shard, which is a tar archive.
+    Member {
+        /// The shard.
+        shard: Arc<Path>,
+        /// The name of the member.
+        name: Arc<str>,
+        /// Where its content starts in the shard, in bytes.
+        start: u64,
+        /// The length of its content in bytes.
+        length: u64,
+    },
+}
+
+impl ImageFile {
+    /// Reads the encoded image.
+    ///
+    /// # Errors
+    /// If it cannot be read, or is larger than 256 MiB.
+    pub fn read(&self) -> Result<Vec<u8>> {
+        match self {
+            ImageFile::File(path) => read_limited(path, MOST_BYTES),
+            ImageFile::Member { length, .. } if *length > MOST_BYTES => {
+                Err(Error::input(format!("has {length} bytes; the limit is {MOST_BYTES}")))
+            }
+            ImageFile::Member { shard, start, length, .. } => {
+                let mut bytes = zeroed(*length as usize)?;
+                Parts::open(shard)?.read(*start, &mut bytes)?;
+                Ok(bytes)
+            }
+        }
+    }
+
+    /// Decodes the image, of at most `max_pixels` pixels.
+    ///
+    /// # Errors
+    /// As [`ImageFile::read`], or if it is not an intact image; the error does not name it.
+    pub fn decode(&self, max_pixels: u64) -> Result<Image> {
+        decode_limited(&self.read()?, max_pixels)
+    }
+}
+
+/// Writes the path of a file, and the name of a member after the path of its shard.
+impl fmt::Display for ImageFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ImageFile::File(path) => write!(f, "{}", path.display()),
+            ImageFile::Member { shard, name, .. } => write!(f, "{}:{name}", shard.display()),
+        }
+    }
+}
