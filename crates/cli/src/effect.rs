@@ -152,9 +152,9 @@ pub fn refuse_unused(flags: &[Flag], inputs: &[Input]) -> Result<()> {
 /// Refuses the first given one of the `flags` about image files if the data set `spec` has no image files.
 pub fn refuse_without_image_files(flags: &[(&str, bool)], spec: &str) -> Result<()> {
     let data = match Spec::parse(spec)? {
-        Spec::Folder(_) => return Ok(()),
+        Spec::Folder(_) | Spec::List(_) | Spec::Shards(_) => return Ok(()),
         Spec::Digits => "is built in",
-        Spec::Mnist(_) => "is not stored as image files",
+        Spec::Mnist(_) | Spec::Idx(_) | Spec::Cifar(..) => "is not stored as image files",
         Spec::Npy(_) => "contains arrays",
     };
     refuse_given(flags, &format!("applies to image files, but {spec} {data}"))

@@ -1,6 +1,7 @@
 //! The parts of a data set, for a description.
 
-use crate::{Dataset, LoadOptions, Spec, Split, Survey, dataset, folder, load};
+use crate::images::Purpose;
+use crate::{Dataset, LoadOptions, Spec, Split, Survey, dataset, load};
 use striate_tensor::Result;
 
 /// A data set with its parts, which need not include a training part.
@@ -44,8 +45,8 @@ impl Described {
 /// # Errors
 /// As [`load`].
 pub fn describe(spec: &Spec, options: &LoadOptions) -> Result<Described> {
-    match spec {
-        Spec::Folder(root) => folder::find_described(root)?.describe(options),
-        _ => Ok(load(spec, options)?.into()),
+    match spec.find(Purpose::Description, &[])? {
+        Some(found) => found.describe(options),
+        None => Ok(load(spec, options)?.into()),
     }
 }

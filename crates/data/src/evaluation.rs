@@ -4,7 +4,8 @@ use striate_tensor::{Error, Result};
 use striate_vision::Preprocessing;
 
 use crate::dataset::listed;
-use crate::{Dataset, LoadOptions, Spec, Split, Survey, folder, load, npy};
+use crate::images::Purpose;
+use crate::{Dataset, LoadOptions, Spec, Split, Survey, load, npy};
 
 /// Images to evaluate a model on.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,13 +54,13 @@ pub fn load_for_evaluation(
     options: &LoadOptions,
     align: impl FnOnce(&[String], &[String]) -> Result<Vec<usize>>,
 ) -> Result<Evaluation> {
-    let measured = match spec {
-        Spec::Folder(root) => folder::find_measured(root, classes)?.measure(options)?,
-        Spec::Npy(root) => npy::load_measured(root, options)?,
-        Spec::Digits | Spec::Mnist(_) => load(spec, options)?.into(),
+    let measured = match (spec, spec.find(Purpose::Evaluation, classes)?) {
+        (_, Some(found)) => found.measure(options)?,
+        (Spec::Npy(root), None) => npy::load_measured(root, options)?,
+        (_, None) => load(spec, options)?.into(),
     };
     let indices = match spec {
-        Spec::Npy(_) => by_number(classes, &measured.classes)?,
+        Spec::Npy(_) | Spec::Idx(_) => by_number(classes, &measured.classes)?,
         _ => align(classes, &measured.classes)?,
     };
     Ok(Evaluation::new(measured, &indices, classes))

@@ -3,11 +3,15 @@
 //! Source: LeCun, Cortes and Burges, "The MNIST database of handwritten digits".
 
 use std::io::{BufReader, Cursor, Read, Seek, SeekFrom};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
 use striate_tensor::file::open;
 use striate_tensor::{Error, Result, Shape, with_capacity};
+use striate_vision::Preprocessing;
+
+use crate::images::steps;
+use crate::{Dataset, Pixels, Split, Survey};
 
 /// Largest size of the data.
 const MAX_BYTES: u64 = 4 << 30;
@@ -40,6 +44,80 @@ pub fn read_idx(path: &Path) -> Result<IdxArray> {
 /// Like [`read_idx`].
 pub fn read_idx_bytes(bytes: &[u8]) -> Result<IdxArray> {
     parse(unpacking(Cursor::new(bytes)).map_err(unreadable)?)
+}
+
+/// Reads images, `[N, H, W]` or `[N, C, H, W]`, and their labels.
+///
+/// # Errors
+/// If a file cannot be read, has another number of axes, or contains no images.
+pub(crate) fn read_split(images: &Path, labels: &Path) -> Result<Split> {
+    let (x, y) = (read_idx(images)?, read_idx(labels)?);
+    let shape = match x.shape[..] {
+        [count, h, w] if count > 0 && h * w > 0 => [1, h, w],
+        [count, c @ (1 | 3), h, w] if count > 0 && h * w > 0 => [c, h, w],
+        _ => {
+            let what = format!("has shape {}; expected images, [N, H, W] or [N, C, H, W]", x.shape);
+            return Err(Error::input(what).at(images.display()));
+        }
+    };
+    if y.shape.len() != 1 {
+        let what = format!("has shape {}; expected labels, [N]", y.shape);
+        return Err(Error::input(what).at(labels.display()));
+    }
+    let labels = y.bytes.iter().map(|label| i64::from(*label)).collect();
+    Ok(Split { shape, pixels: Pixels::Bytes(x.bytes), labels, files: None })
+}
+
+/// Loads the IDX files in `folder`, which are named as those of MNIST, plain or with the extension `gz`. Classes are
+/// numbers.
+///
+/// # Errors
+/// If a file is missing, cannot be read, or does not match the others.
+pub(crate) fn load(folder: &Path) -> Result<Dataset> {
+    let part = |name: &str| {
+        let paths = ["images-idx3-ubyte", "labels-idx1-ubyte"].map(|kind| found(folder, name, kind));
+        match paths {
+            [Some(images), Some(labels)] => read_split(&images, &labels).map(Some),
+            [None, None] => Ok(None),
+            _ => Err(Error::input(format!("{}: has only one of the two {name} files", folder.display()))),
+        }
+    };
+    let (train, test) = (part("train")?, part("t10k")?);
+    let train = train.ok_or_else(|| {
+        let what = "has no train-images-idx3-ubyte and train-labels-idx1-ubyte, plain or .gz";
+        Error::input(what).at(folder.display())
+    })?;
+    if let Some(test) = test.as_ref().filter(|test| test.shape != train.shape) {
+        let (a, b) = (train.shape, test.shape);
+        let what = format!("training images have shape {a:?}, but test images {b:?}");
+        return Err(Error::input(what).at(folder.display()));
+    }
+    let parts = [Some(&train), test.as_ref()];
+    let most = parts.into_iter().flatten().flat_map(|split| &split.labels).max();
+    let classes: Vec<String> = (0..=most.copied().unwrap_or(0)).map(|class| class.to_string()).collect();
+    for split in [Some(&train), test.as_ref()].into_iter().flatten() {
+        split.check(classes.len()).map_err(|e| e.at(folder.display()))?;
+    }
+    let [channels, h, w] = train.shape;
+    let (mean, std) = train.moments()?;
+    let form = Preprocessing { channels, steps: vec![], mean, std };
+    let predict = Preprocessing { steps: steps(Some([h, w])), ..form.clone() };
+    Ok(Dataset {
+        name: format!("idx:{}", folder.display()),
+        classes,
+        train,
+        validation: None,
+        test,
+        preprocessing: Some(form),
+        predict: Some(predict),
+        survey: Survey::default(),
+    })
+}
+
+/// The file of a part, plain or compressed.
+fn found(folder: &Path, part: &str, kind: &str) -> Option<PathBuf> {
+    let names = [format!("{part}-{kind}"), format!("{part}-{kind}.gz")];
+    names.into_iter().map(|name| folder.join(name)).find(|path| path.is_file())
 }
 
 /// The content of a file.

@@ -4,6 +4,7 @@
 
 mod augmented;
 mod check;
+mod cifar;
 mod dataset;
 mod described;
 mod digits;
@@ -14,6 +15,7 @@ mod folder;
 mod get;
 mod idx;
 mod images;
+mod list;
 mod loader;
 mod mnist;
 mod npy;
@@ -23,6 +25,7 @@ mod part;
 mod prepared;
 #[cfg(test)]
 mod scratch;
+mod shards;
 mod spec;
 mod split;
 mod survey;
@@ -31,6 +34,7 @@ pub use augmented::{Augmentation, Augmented};
 pub use check::{
     Check, CheckOptions, CheckProgress, Copies, Finding, FindingKind, MOST_NEAR, Severity, check,
 };
+pub use cifar::CifarKind;
 pub use dataset::Dataset;
 pub use described::{Described, describe};
 #[cfg(feature = "download")]
@@ -47,6 +51,7 @@ pub use mnist::MnistKind;
 pub use options::{CACHE_BYTES, LoadOptions, Unreadable, Watch};
 pub use order::Order;
 pub use prepared::Prepared;
+pub use shards::{PrepareOptions, Shards, prepare};
 pub use spec::{Spec, load};
 pub use split::{ClassCounts, Pixels, Split};
 pub use survey::{PartSurvey, Skipped, Survey};

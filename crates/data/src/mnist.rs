@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use striate_tensor::{Error, Result, Shape};
+use striate_tensor::{Error, Result};
 use striate_vision::{Center, Filter, Preprocessing, Step};
 
 use crate::get::{Listed, data_folder};
 use crate::idx;
-use crate::{Dataset, Pixels, Split, Survey};
+use crate::{Dataset, Split, Survey};
 
 /// MNIST or Fashion-MNIST.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -149,18 +149,12 @@ fn load_from(kind: MnistKind, folder: &Path) -> Result<Dataset> {
 }
 
 fn split(images: &Path, labels: &Path) -> Result<Split> {
-    let (x, y) = (idx::read_idx(images)?, idx::read_idx(labels)?);
-    let wanted = |shape: &Shape, what: &str, path: &Path| {
-        Error::input(format!("{}: has shape {shape}; expected {what}", path.display()))
-    };
-    if x.shape.len() != 3 || x.shape[0] == 0 || x.shape[1..] != [SIDE, SIDE] {
-        return Err(wanted(&x.shape, "images of 28x28", images));
+    let split = idx::read_split(images, labels)?;
+    if split.shape != [1, SIDE, SIDE] {
+        let [_, h, w] = split.shape;
+        let what = format!("has images of {h}x{w}; expected images of 28x28");
+        return Err(Error::input(what).at(images.display()));
     }
-    if y.shape.len() != 1 {
-        return Err(wanted(&y.shape, "labels", labels));
-    }
-    let labels: Vec<i64> = y.bytes.iter().map(|label| i64::from(*label)).collect();
-    let split = Split { shape: [1, SIDE, SIDE], pixels: Pixels::Bytes(x.bytes), labels, files: None };
     split.check(10).map_err(|e| e.at(images.display()))?;
     Ok(split)
 }

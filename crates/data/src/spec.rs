@@ -3,11 +3,14 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use striate_tensor::file::folder_of;
 use striate_tensor::{Error, Result, nearest};
 use striate_vision::{Filter, Preprocessing, Step};
 
+use crate::cifar::CifarKind;
+use crate::images::{Collection, Purpose};
 use crate::mnist::MnistKind;
-use crate::{Dataset, LoadOptions, PartSurvey, digits, folder, mnist, npy};
+use crate::{Dataset, LoadOptions, PartSurvey, cifar, digits, folder, idx, list, mnist, npy, shards};
 
 /// A data set by name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,20 +21,37 @@ pub enum Spec {
     Mnist(MnistKind),
     /// A folder of NumPy files.
     Npy(PathBuf),
+    /// A folder of IDX files named as those of MNIST.
+    Idx(PathBuf),
+    /// CIFAR-10 or CIFAR-100, in this folder or else in the data folder.
+    Cifar(CifarKind, Option<PathBuf>),
     /// A folder with a folder of images for each class, or with parts that contain such folders.
     Folder(PathBuf),
+    /// A list file, or a folder of list files.
+    List(PathBuf),
+    /// A folder of shards, or a pattern of shards.
+    Shards(String),
 }
 
-const NAMES: [&str; 3] = ["digits", "mnist", "fashion-mnist"];
+const NAMES: [&str; 5] = ["digits", "mnist", "fashion-mnist", "cifar10", "cifar100"];
+/// The other forms, for errors.
+const FORMS: &str = "npy:FOLDER, idx:FOLDER, list:FILE, a folder of image folders, or shards";
 
 impl Spec {
-    /// Parses the name of a data set: `digits`, `mnist`, `fashion-mnist`, `npy:FOLDER`, or an image folder.
+    /// Parses the name of a data set: `digits`, `mnist`, `fashion-mnist`, `cifar10`, `cifar100`, `npy:FOLDER`,
+    /// `idx:FOLDER`, `list:FILE`, an image folder, or shards.
     ///
     /// # Errors
     /// If it is not the name of a data set; the message suggests the nearest.
     pub fn parse(text: &str) -> Result<Spec> {
-        if let Some(folder) = text.strip_prefix("npy:") {
-            return Ok(Spec::Npy(PathBuf::from(folder)));
+        match text.split_once(':') {
+            Some(("npy", folder)) => return Ok(Spec::Npy(folder.into())),
+            Some(("idx", folder)) => return Ok(Spec::Idx(folder.into())),
+            Some(("list", path)) => return Ok(Spec::List(path.into())),
+            Some((name, folder)) if CifarKind::find(name).is_some() => {
+                return Ok(Spec::Cifar(CifarKind::find(name).expect("was found"), Some(folder.into())));
+            }
+            _ => {}
         }
         if text == "digits" {
             return Ok(Spec::Digits);
@@ -39,14 +59,19 @@ impl Spec {
         if let Some(kind) = MnistKind::find(text) {
             return Ok(Spec::Mnist(kind));
         }
-        if Path::new(text).is_dir() {
+        if let Some(kind) = CifarKind::find(text) {
+            return Ok(Spec::Cifar(kind, None));
+        }
+        let is_folder = Path::new(text).is_dir();
+        if shards::is_pattern(text) && !is_folder || is_folder && shards::is_folder_of_shards(Path::new(text))
+        {
+            return Ok(Spec::Shards(text.to_owned()));
+        }
+        if is_folder {
             return Ok(Spec::Folder(PathBuf::from(text)));
         }
         if text.is_empty() {
-            return Err(Error::input(format!(
-                "the data set has no name; use {}, npy:FOLDER or a folder",
-                NAMES.join(", ")
-            )));
+            return Err(Error::input(format!("the data set has no name; use {}, {FORMS}", NAMES.join(", "))));
         }
         if text.contains(['/', '\\']) || text.starts_with('.') {
             return Err(Error::input(format!(
@@ -55,16 +80,39 @@ impl Spec {
         }
         let hint = match nearest(text, NAMES) {
             Some(near) => format!("did you mean {near}?"),
-            None => format!("use {}, npy:FOLDER or a folder of image folders", NAMES.join(", ")),
+            None => format!("use {}, {FORMS}", NAMES.join(", ")),
         };
         Err(Error::input(format!("{text}: neither a built-in data set nor a folder; {hint}")))
     }
 
-    /// Returns the folders in which a new file or folder would be read as data; empty unless it is an image folder.
+    /// Whether the set consists of image files, which are decoded as they are needed or in advance.
+    pub fn has_image_files(&self) -> bool {
+        matches!(self, Spec::Folder(_) | Spec::List(_) | Spec::Shards(_))
+    }
+
+    /// Finds the images of a set of image files, for evaluation of a model with the classes `known`; `None` for others.
+    pub(crate) fn find(&self, purpose: Purpose, known: &[String]) -> Result<Option<Collection>> {
+        match self {
+            Spec::Folder(root) => match purpose {
+                Purpose::Training => folder::find(root),
+                Purpose::Evaluation => folder::find_measured(root, known),
+                Purpose::Description => folder::find_described(root),
+            },
+            Spec::List(path) => list::find(path, purpose),
+            Spec::Shards(text) => shards::find(text, purpose),
+            Spec::Digits | Spec::Mnist(_) | Spec::Npy(_) | Spec::Idx(_) | Spec::Cifar(..) => return Ok(None),
+        }
+        .map(Some)
+    }
+
+    /// Returns the folders in which a new file or folder would be read as data.
     pub fn data_folders(&self) -> Vec<PathBuf> {
         match self {
             Spec::Folder(root) => folder::data_folders(root),
-            Spec::Digits | Spec::Mnist(_) | Spec::Npy(_) => vec![],
+            Spec::Shards(text) if Path::new(text).is_dir() => vec![text.into()],
+            Spec::Shards(text) => vec![folder_of(Path::new(text)).to_owned()],
+            Spec::List(path) if path.is_dir() => vec![path.clone()],
+            _ => vec![],
         }
     }
 }
@@ -75,6 +123,11 @@ impl fmt::Display for Spec {
             Spec::Digits => f.write_str("digits"),
             Spec::Mnist(kind) => f.write_str(kind.name()),
             Spec::Npy(folder) => write!(f, "npy:{}", folder.display()),
+            Spec::Idx(folder) => write!(f, "idx:{}", folder.display()),
+            Spec::Cifar(kind, None) => f.write_str(kind.name()),
+            Spec::Cifar(kind, Some(folder)) => write!(f, "{}:{}", kind.name(), folder.display()),
+            Spec::List(path) => write!(f, "list:{}", path.display()),
+            Spec::Shards(text) => f.write_str(text),
             Spec::Folder(folder) => write!(f, "{}", folder.display()),
         }
     }
@@ -89,8 +142,13 @@ pub fn load(spec: &Spec, options: &LoadOptions) -> Result<Dataset> {
     let mut dataset = match spec {
         Spec::Digits => digits::digits(),
         Spec::Mnist(kind) => mnist::load(*kind)?,
+        Spec::Idx(folder) => idx::load(folder)?,
+        Spec::Cifar(kind, folder) => cifar::load(*kind, folder.as_deref())?,
         Spec::Npy(folder) => return npy::load(folder, options),
-        Spec::Folder(folder) => return folder::find(folder)?.load(options),
+        Spec::Folder(_) | Spec::List(_) | Spec::Shards(_) => {
+            let found = spec.find(Purpose::Training, &[])?.expect("the set consists of image files");
+            return found.load(options);
+        }
     };
     let forms = [&mut dataset.preprocessing, &mut dataset.predict];
     forms.into_iter().flatten().for_each(|form| adapt(form, options));
@@ -114,9 +172,9 @@ fn adapt(form: &mut Preprocessing, options: &LoadOptions) {
     }
     if let Some(channels) = options.channels.filter(|channels| *channels != form.channels) {
         form.channels = channels;
-        // The built-in sets are gray.
-        form.mean = vec![form.mean[0]; channels];
-        form.std = vec![form.std[0]; channels];
+        let mean = |values: &[f32]| values.iter().sum::<f32>() / values.len() as f32;
+        form.mean = vec![mean(&form.mean); channels];
+        form.std = vec![mean(&form.std); channels];
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use striate_data::{Dataset, Spec};
+use striate_data::{CifarKind, Dataset, Spec};
 use striate_engine::Device;
 use striate_formats::{Checkpoint, Checkpoints, Position, sha256};
 use striate_graph::{Network, Role};
@@ -218,8 +218,12 @@ fn recipe_hash(recipe: &Recipe) -> String {
 /// Explains the error about data that the recipe of the run in `run` specifies by a relative path.
 fn relative_data(error: Error, recipe: &Recipe, run: &Path) -> Error {
     let spec = &recipe.data.spec;
-    let path = Path::new(spec.strip_prefix("npy:").unwrap_or(spec));
-    let is_built_in = Spec::parse(spec).is_ok_and(|spec| !matches!(spec, Spec::Npy(_)));
+    let is_path = |form: &&str| ["npy", "idx", "list"].contains(form) || CifarKind::find(form).is_some();
+    let path = match spec.split_once(':').filter(|(form, _)| is_path(form)) {
+        Some((_, path)) => Path::new(path),
+        None => Path::new(spec),
+    };
+    let is_built_in = matches!(Spec::parse(spec), Ok(Spec::Digits | Spec::Mnist(_) | Spec::Cifar(_, None)));
     if is_built_in || path.is_absolute() || path.exists() {
         return error;
     }

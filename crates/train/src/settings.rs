@@ -105,10 +105,10 @@ impl Settings {
         Ok(settings)
     }
 
-    /// Augments the images of a folder as photographs if the network takes images as large, unless the recipe does.
+    /// Augments image files as photographs if the network takes images as large, unless the recipe does.
     fn augment_photographs(&mut self, spec: &str, network: &Network, pretrained: bool) {
         let is_large = network.image().is_ok_and(|[_, h, w]| h.min(w) >= PHOTOGRAPH);
-        let are_photographs = is_large && matches!(Spec::parse(spec), Ok(Spec::Folder(_)));
+        let are_photographs = is_large && Spec::parse(spec).is_ok_and(|spec| spec.has_image_files());
         if are_photographs && self.recipe.data.augment == NONE {
             self.recipe.data.augment = if pretrained { TUNING } else { PHOTOGRAPHS }.into();
             let reason = "for image files in a network for photographs";

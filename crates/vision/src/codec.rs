@@ -3,6 +3,7 @@
 use std::io::Cursor;
 use std::panic::{UnwindSafe, catch_unwind};
 
+use image::codecs::jpeg::JpegEncoder;
 use image::metadata::Orientation;
 use image::{
     ColorType, DynamicImage, ExtendedColorType, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits,
@@ -255,6 +256,25 @@ pub fn encode_png(image: &Image) -> Result<Vec<u8>> {
     image::write_buffer_with_format(&mut bytes, image.pixels(), width, height, color, ImageFormat::Png)
         .map_err(|e| Error::failed(format!("the image cannot be encoded as PNG: {e}")))?;
     Ok(bytes.into_inner())
+}
+
+/// Encodes the image as a JPEG file of a quality from 1 to 100, without subsampling of colors.
+///
+/// # Errors
+/// If the image is too large for the format.
+pub fn encode_jpeg(image: &Image, quality: u8) -> Result<Vec<u8>> {
+    let color =
+        if image.channels() == 1 { image::ExtendedColorType::L8 } else { image::ExtendedColorType::Rgb8 };
+    let side = |length: usize| {
+        let fits = u16::try_from(length).map(u32::from);
+        fits.map_err(|_| Error::failed("the image is too large for JPEG"))
+    };
+    let (width, height) = (side(image.width())?, side(image.height())?);
+    let mut bytes = Vec::new();
+    JpegEncoder::new_with_quality(&mut bytes, quality)
+        .encode(image.pixels(), width, height, color)
+        .map_err(|e| Error::failed(format!("the image cannot be encoded as JPEG: {e}")))?;
+    Ok(bytes)
 }
 
 #[cfg(test)]

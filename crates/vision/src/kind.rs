@@ -47,6 +47,19 @@ impl Readable {
         }
     }
 
+    /// Returns the usual extension of a file.
+    pub fn extension(self) -> &'static str {
+        match self {
+            Readable::Png => "png",
+            Readable::Jpeg => "jpg",
+            Readable::WebP => "webp",
+            Readable::Bmp => "bmp",
+            Readable::Gif => "gif",
+            Readable::Tiff => "tif",
+            Readable::Pnm => "pnm",
+        }
+    }
+
     /// Returns the kind that a file whose name ends in `extension` (in lower case) should have.
     pub fn by_extension(extension: &str) -> Option<Readable> {
         match extension {

@@ -20,7 +20,7 @@ mod resize;
 mod tiff;
 
 pub use crate::image::Image;
-pub use codec::{Examined, MAX_PIXELS, decode, decode_limited, dimensions, encode_png, examine};
+pub use codec::{Examined, MAX_PIXELS, decode, decode_limited, dimensions, encode_jpeg, encode_png, examine};
 pub use contact::{ClassRow, SHEET_COLUMNS, SHEET_ROWS, contact_sheet};
 pub use digit::Center;
 pub use fault::{Fault, FaultKind};

@@ -14,6 +14,8 @@ pub enum DataVerb {
     Info(DataInfo),
     /// Check the images of a folder: damage, duplicates, classes, sizes
     Check(DataCheck),
+    /// Write the images of a data set to shards (tar archives)
+    Prepare(DataPrepare),
     /// Draw training images as a recipe augments them
     Show(DataShow),
     /// Download a data set and verify its checksums
@@ -64,6 +66,42 @@ pub struct DataShow {
     /// The picture: a row of samples for each class
     #[arg(long, value_name = "OUT.png")]
     pub picture: PathBuf,
+    /// Print one JSON object to stdout
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Shards are tar archives in the naming of WebDataset, of about 128 MiB each, with
+an index (wds2idx) by which images are read in any order. Beside them, OUT gets
+classes.txt and SHA256SUMS. `train` on OUT gives the same model as on DIR, bit
+for bit, unless --size makes images smaller.
+
+With --size, images whose shorter side is longer are resized (bilinear); JPEG
+images are stored as JPEG of quality 95, others as PNG. All other images are
+copied byte for byte.
+
+Examples:
+  striate data prepare photos photos-shards
+  striate data prepare photos photos-256 --size 256
+  striate train resnet18 --data photos-256")]
+pub struct DataPrepare {
+    /// Folder of images, or list:FILE
+    #[arg(value_name = "DIR")]
+    pub spec: String,
+    /// New folder for the shards
+    #[arg(value_name = "OUT")]
+    pub out: PathBuf,
+    /// Largest length of the shorter side, in pixels
+    #[arg(long, value_name = "S", value_parser = value_parser!(u64).range(1..=65536))]
+    pub size: Option<u64>,
+    /// Skip images that cannot be read, and list them
+    #[arg(long)]
+    pub skip_unreadable: bool,
+    /// Limit of pixels per image [default: 67108864]
+    #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..))]
+    pub max_pixels: Option<u64>,
     /// Print one JSON object to stdout
     #[arg(long)]
     pub json: bool,

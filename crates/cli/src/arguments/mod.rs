@@ -15,7 +15,7 @@ use striate_engine::Precision;
 
 pub use self::bench::{Bench, BenchWhat, Direction};
 pub use self::convert::Convert;
-pub use self::data::{DataCheck, DataGet, DataInfo, DataShow, DataVerb};
+pub use self::data::{DataCheck, DataGet, DataInfo, DataPrepare, DataShow, DataVerb};
 pub use self::eval::Eval;
 pub use self::inspect::Inspect;
 pub use self::predict::Predict;
@@ -34,6 +34,12 @@ Data sets:
   fashion-mnist   Fashion-MNIST (first: striate data get fashion-mnist)
   FOLDER          one subfolder of images per class, or such subfolders in
                   train/, val/ and test/
+  list:FILE       lines of path, tab, class; or a folder of such lists:
+                  train.tsv, val.tsv, test.tsv
+  SHARDS          tar archives as in WebDataset: their folder, or a pattern
+                  such as train-{000..146}.tar (see striate data prepare)
+  cifar10:FOLDER  CIFAR-10, binary version; likewise cifar100:FOLDER
+  idx:FOLDER      IDX files named as those of MNIST
   npy:FOLDER      images.npy ([N, C, H, W], f32) and labels.npy"
     };
 }

@@ -1,6 +1,7 @@
 //! `striate data`
 
 mod check;
+mod prepare;
 mod sheet;
 mod show;
 
@@ -31,6 +32,7 @@ pub fn run(verb: DataVerb) -> Result<()> {
     match verb {
         DataVerb::Info(args) => info(args),
         DataVerb::Check(args) => check::run(args),
+        DataVerb::Prepare(args) => prepare::run(args),
         DataVerb::Show(args) => show::run(args),
         DataVerb::Get(args) => get(args),
     }

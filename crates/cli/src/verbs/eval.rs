@@ -84,7 +84,7 @@ fn load(spec: &Spec, classifier: &Classifier, args: &Eval, notes: &mut Vec<Strin
     let unreadable = if args.skip_unreadable { Unreadable::Skip } else { Unreadable::Refuse };
     let mut options =
         LoadOptions { max_pixels: args.images.max_pixels(), unreadable, ..args.cache.options() };
-    if let Spec::Folder(_) = spec {
+    if spec.has_image_files() {
         // Images are preprocessed as in `predict`.
         let form = classifier.image_preprocessing().map_err(|e| e.at(printable_path(&args.model)))?;
         (options.steps, options.channels) = (Some(form.steps.clone()), Some(form.channels));
@@ -108,16 +108,16 @@ fn form(
     spec: &Spec,
     is_given: bool,
 ) -> striate_tensor::Result<Option<Preprocessing>> {
-    match (&loaded.split.pixels, spec) {
+    match (&loaded.split.pixels, spec.has_image_files()) {
         (Pixels::Numbers(_), _) if is_given => {
             Err(Error::input("--preprocessing applies only to images; arrays are used unchanged"))
         }
         (Pixels::Numbers(_), _) => Ok(None),
         // The steps were applied when the images were loaded.
-        (Pixels::Bytes(_) | Pixels::Files, Spec::Folder(_)) => {
+        (Pixels::Bytes(_) | Pixels::Files, true) => {
             Ok(Some(Preprocessing { steps: vec![], ..classifier.image_preprocessing()?.clone() }))
         }
-        (Pixels::Bytes(_) | Pixels::Files, _) => match classifier.preprocessing() {
+        (Pixels::Bytes(_) | Pixels::Files, false) => match classifier.preprocessing() {
             Some(form) => Ok(Some(form.clone())),
             None => classifier.image_preprocessing().map(|form| Some(form.clone())),
         },

@@ -71,15 +71,21 @@ pub fn run(args: Train) -> Result<()> {
     report::print(&outcome, &summary, &args)
 }
 
-/// The name of the data set `spec` for the name of a run; for a folder, its last component.
+/// The name of the data set `spec` for the name of a run; for a folder or a file, its last component.
 fn data_name(spec: &str) -> String {
-    let name = match Spec::parse(spec) {
-        Ok(Spec::Folder(folder) | Spec::Npy(folder)) => {
-            let whole = std::fs::canonicalize(&folder).unwrap_or(folder);
-            whole.file_name().map(|name| name.to_string_lossy().into_owned())
-        }
+    let path = match Spec::parse(spec) {
+        Ok(Spec::Folder(path) | Spec::Npy(path) | Spec::Idx(path) | Spec::List(path)) => Some(path),
+        Ok(Spec::Shards(text)) => match text.split_once('{') {
+            Some((before, _)) => Some(PathBuf::from(before.trim_end_matches(['-', '_']))),
+            None => Some(PathBuf::from(text)),
+        },
+        Ok(Spec::Cifar(kind, _)) => Some(PathBuf::from(kind.name())),
         _ => None,
     };
+    let name = path.and_then(|path| {
+        let whole = std::fs::canonicalize(&path).unwrap_or(path);
+        whole.file_name().map(|name| name.to_string_lossy().into_owned())
+    });
     name.unwrap_or_else(|| spec.to_owned()).replace('.', "_")
 }
 

@@ -6,6 +6,7 @@
 mod collection;
 mod files;
 mod image_file;
+mod labeled;
 mod reader;
 mod scan;
 
@@ -13,3 +14,5 @@ pub(crate) use self::collection::{Collection, FoundPart, Listing};
 pub use self::files::Files;
 pub use self::image_file::ImageFile;
 pub(crate) use self::image_file::MOST_BYTES;
+pub(crate) use self::labeled::{Labeled, LabeledPart, Purpose, join};
+pub(crate) use self::reader::steps;

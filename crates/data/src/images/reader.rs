@@ -183,7 +183,7 @@ pub(super) fn joined(all: Option<[[usize; 2]; 2]>, [low, high]: [[usize; 2]; 2])
 }
 
 /// The steps that resize every image to `size`, or else to the default size.
-fn steps(size: Option<[usize; 2]>) -> Vec<Step> {
+pub(crate) fn steps(size: Option<[usize; 2]>) -> Vec<Step> {
     let filter = Filter::Bilinear;
     match size {
         Some([height, width]) if height == width => {

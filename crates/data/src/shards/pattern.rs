@@ -1,0 +1,37 @@
+//! Patterns of shards: `train-{000000..000146}.tar`, or a single archive.
+
+use std::path::PathBuf;
+
+use striate_tensor::{Error, Result};
+
+/// Largest number of shards.
+const MOST_SHARDS: u64 = 1 << 20;
+
+/// Returns the shards that `text` names, with a range of numbers in braces expanded.
+///
+/// # Errors
+/// If the range is malformed, or a shard does not exist.
+pub(super) fn expand(text: &str) -> Result<Vec<PathBuf>> {
+    let shards = match text.split_once('{') {
+        None => vec![PathBuf::from(text)],
+        Some((before, rest)) => {
+            let malformed = || {
+                let what = "the range in braces must be two numbers, such as train-{000000..000146}.tar";
+                Error::input(what).at(text)
+            };
+            let (range, after) = rest.split_once('}').ok_or_else(malformed)?;
+            let (first, last) = range.split_once("..").ok_or_else(malformed)?;
+            let number = |word: &str| word.parse::<u64>().map_err(|_| malformed());
+            let (low, high) = (number(first)?, number(last)?);
+            if after.contains(['{', '}']) || high < low || high - low >= MOST_SHARDS {
+                return Err(malformed());
+            }
+            let width = first.len();
+            (low..=high).map(|number| PathBuf::from(format!("{before}{number:0width$}{after}"))).collect()
+        }
+    };
+    match shards.iter().find(|shard| !shard.is_file()) {
+        None => Ok(shards),
+        Some(missing) => Err(Error::input("there is no such shard").at(missing.display())),
+    }
+}
