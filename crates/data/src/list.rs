@@ -1,8 +1,8 @@
 //! List files: a line for each image, `path<TAB>class`.
 //!
-//! A folder may hold a list for each part: `train.tsv`, and optionally `val.tsv` and `test.tsv`. A file is a set without
-//! parts. Paths are relative to the folder of the list, which they may not leave. Empty lines and lines that start with
-//! `#` are skipped.
+//! A folder may hold a list for each part: `train.tsv`, and optionally `val.tsv` and `test.tsv`. A file is a set
+//! without parts. Paths are relative to the folder of the list, which they may not leave. Empty lines and lines that
+//! start with `#` are skipped.
 
 use std::path::{Component, Path};
 

@@ -51,6 +51,8 @@ kinds! {
     Unreadable "unreadable" "unreadable files",
     /// A file without content.
     Empty "empty" "empty files",
+    /// A file that differs from the list of checksums.
+    Checksum "checksum" "checksums",
     /// An image that ends too early.
     Truncated "truncated" "truncated images",
     /// An image with invalid content.

@@ -2,7 +2,7 @@
 
 use std::io::Read;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use sha2::{Digest, Sha256};
 use striate_tensor::file::{open, read_limited};
@@ -15,7 +15,7 @@ use striate_vision::{
 use super::ending::wrong_ending;
 use super::finding::{Finding, FindingKind, Severity};
 use crate::folder::{ENDINGS, ending, file_kind};
-use crate::images::MOST_BYTES;
+use crate::images::{ImageFile, MOST_BYTES};
 
 /// Images with more pixels than this, or in longer files, are decoded one at a time, which bounds the memory.
 const LARGE_IMAGE: usize = 8 << 20;
@@ -61,7 +61,7 @@ pub(super) fn file(path: &Path, max_pixels: u64) -> File {
             None if !is_named => unnamed(path, &head, &extension),
             None => faulty(unknown(&head)),
             Some(kind) => {
-                let mut checked = image(path, length, max_pixels);
+                let mut checked = image_file(path, length, max_pixels);
                 checked.findings.extend(wrong_ending(kind, &extension));
                 checked
             }
@@ -70,6 +70,14 @@ pub(super) fn file(path: &Path, max_pixels: u64) -> File {
         Err(_) if !is_named && !path.is_file() => {
             File { content: Content::Other(file_kind(path)), findings: vec![] }
         }
+        Err(error) => unreadable(&error),
+    }
+}
+
+/// Checks a member of a shard, which counts as an image by its name.
+pub(super) fn member(member: &ImageFile, max_pixels: u64) -> File {
+    match member.read() {
+        Ok(bytes) => image(&bytes, max_pixels, None),
         Err(error) => unreadable(&error),
     }
 }
@@ -120,20 +128,28 @@ fn unreadable(error: &Error) -> File {
     File { content: Content::Faulty, findings: vec![finding] }
 }
 
-/// Decodes an image file of `length` bytes.
-fn image(path: &Path, length: u64, max_pixels: u64) -> File {
+/// Large images take turns.
+fn wait() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
-    let wait = || TURN.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut turn = (length > LARGE_FILE).then(wait);
-    let bytes = match read_limited(path, MOST_BYTES) {
-        Ok(bytes) => bytes,
-        Err(error) => return unreadable(&error),
-    };
-    let is_large = dimensions(&bytes).is_ok_and(|[height, width]| height.saturating_mul(width) > LARGE_IMAGE);
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Decodes an image file of `length` bytes.
+fn image_file(path: &Path, length: u64, max_pixels: u64) -> File {
+    let turn = (length > LARGE_FILE).then(wait);
+    match read_limited(path, MOST_BYTES) {
+        Ok(bytes) => image(&bytes, max_pixels, turn),
+        Err(error) => unreadable(&error),
+    }
+}
+
+/// Decodes an image, for which it may be its turn.
+fn image(bytes: &[u8], max_pixels: u64, mut turn: Option<MutexGuard<()>>) -> File {
+    let is_large = dimensions(bytes).is_ok_and(|[height, width]| height.saturating_mul(width) > LARGE_IMAGE);
     if is_large && turn.is_none() {
         turn = Some(wait());
     }
-    let examined = examine(&bytes, max_pixels);
+    let examined = examine(bytes, max_pixels);
     let checked = match examined {
         Err(fault) => return faulty(fault),
         Ok(examined) => examined,
@@ -143,7 +159,7 @@ fn image(path: &Path, length: u64, max_pixels: u64) -> File {
     let seen = Seen {
         width: image.width(),
         height: image.height(),
-        file: Sha256::digest(&bytes).into(),
+        file: Sha256::digest(bytes).into(),
         pixels: digest(&image),
         hash: DifferenceHash::of(&image),
     };

@@ -11,6 +11,7 @@ mod image;
 mod names;
 mod near;
 mod scan;
+mod shards;
 mod sizes;
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,7 @@ pub use self::finding::{Copies, Finding, FindingKind, Severity};
 use self::duplicates::Located;
 use self::image::{Content, File};
 use self::scan::{Place, Scan, scan};
+use crate::shards::is_folder_of_shards;
 
 /// The largest accepted distance of near duplicates; beyond it, most images are near another one.
 pub const MOST_NEAR: u32 = 12;
@@ -80,7 +82,7 @@ impl Check {
     }
 }
 
-/// Checks all files in the folder `root` and its subfolders.
+/// Checks all files in the folder `root` and its subfolders, or its shards and their checksums.
 ///
 /// # Errors
 /// If the folder cannot be read, contains no images, or has too many or too deep folders.
@@ -88,10 +90,14 @@ pub fn check(root: &Path, options: &CheckOptions, progress: &dyn CheckProgress) 
     if options.near > MOST_NEAR {
         return Err(Error::input(format!("near duplicates differ in at most {MOST_NEAR} bits")));
     }
-    let Scan { files: places, classes, sets, mut findings } = scan(root)?;
+    let scan = if is_folder_of_shards(root) { shards::scan(root)? } else { scan(root)? };
+    let Scan { files: places, classes, sets, mut findings } = scan;
     progress.begin(places.len());
     let one = |place: &Place| {
-        let file = image::file(&place.path, options.max_pixels);
+        let file = match &place.member {
+            Some(member) => image::member(member, options.max_pixels),
+            None => image::file(&place.path, options.max_pixels),
+        };
         progress.checked();
         file
     };

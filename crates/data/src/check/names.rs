@@ -42,7 +42,7 @@ mod tests {
         let found = classes(&names);
         assert_eq!(found.len(), 2);
         assert!(found[0].message.contains("Cat, cat"), "{}", found[0].message);
-        let place = |path: &str| Place { path: path.into(), part: None, class: None };
+        let place = |path: &str| Place { path: path.into(), member: None, part: None, class: None };
         let found = files(&["a/x.png", "a/X.PNG", "b/x.PNG", "A/x.png"].map(place));
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].files, [PathBuf::from("a/X.PNG"), "a/x.png".into()]);

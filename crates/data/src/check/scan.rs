@@ -8,6 +8,7 @@ use striate_tensor::{Error, Result};
 
 use super::finding::{Finding, FindingKind};
 use crate::folder::{DEEPEST, Layout, classes, visible};
+use crate::images::ImageFile;
 use crate::part::Part;
 
 /// Largest number of folders.
@@ -16,7 +17,10 @@ const MOST_FOLDERS: usize = 100_000;
 /// A file and its place in the data set.
 #[derive(Debug, Clone)]
 pub(super) struct Place {
+    /// The file, or the shard and the name of the member.
     pub path: PathBuf,
+    /// The member, if it is in a shard.
+    pub member: Option<ImageFile>,
     /// The part, if there are parts and it is in one.
     pub part: Option<Part>,
     /// The class, as an index into [`Scan::classes`].
@@ -27,7 +31,7 @@ pub(super) struct Place {
 #[derive(Debug)]
 pub(super) struct Set {
     pub part: Option<Part>,
-    folder: PathBuf,
+    pub folder: PathBuf,
     /// Its classes, as indices into [`Scan::classes`].
     pub classes: Vec<usize>,
 }
@@ -74,12 +78,12 @@ pub(super) fn scan(root: &Path) -> Result<Scan> {
 fn place(path: PathBuf, sets: &[Set], names: &[String]) -> Place {
     let within = |set: &Set| path.strip_prefix(&set.folder).ok().map(|rest| (set.part, rest.to_owned()));
     let Some((part, rest)) = sets.iter().find_map(within) else {
-        return Place { path, part: None, class: None };
+        return Place { path, member: None, part: None, class: None };
     };
     let first = rest.parent().and_then(|folders| folders.components().next());
     let first = first.map(|folder| folder.as_os_str().to_string_lossy().into_owned());
     let class = first.and_then(|name| names.binary_search(&name).ok());
-    Place { path, part, class }
+    Place { path, member: None, part, class }
 }
 
 /// Returns the parts with their classes, and the names of all classes.

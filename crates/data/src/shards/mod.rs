@@ -1,15 +1,17 @@
 //! Shards: tar archives in the naming of WebDataset, with an index by which each image is read where it lies.
 //!
 //! A sample is a run of members whose names are equal up to the first dot of the file name, such as `000017.jpg` and
-//! `000017.cls`. It has one image, and its class as a number in the member `cls`. The names of the classes are the lines
-//! of `classes.txt` beside the shards; without it, classes are named by their numbers. The index of `train-000003.tar`
-//! is `train-000003.idx`, in the format of `wds2idx`; without it, the headers of the archive are read.
+//! `000017.cls`. It has one image, and its class as a number in the member `cls`. The names of the classes are the
+//! lines of `classes.txt` beside the shards; without it, classes are named by their numbers. The index of
+//! `train-000003.tar` is `train-000003.idx`, in the format of `wds2idx`; without it, the headers of the archive are
+//! read.
 
 mod archive;
 mod index;
 mod pattern;
 mod prepare;
 mod sample;
+mod sums;
 #[cfg(test)]
 mod tests;
 
@@ -23,6 +25,8 @@ use striate_tensor::{Error, Result};
 
 pub use self::prepare::{PrepareOptions, Shards, prepare};
 
+pub(crate) use self::sums::{Checksum, checksums};
+
 use self::sample::Sample;
 use crate::images::{Collection, ImageFile, Labeled, LabeledPart, Purpose, join};
 use crate::part::Part;
@@ -31,6 +35,8 @@ use crate::part::Part;
 const EXTENSION: &str = "tar";
 /// The names of the classes, one a line.
 const CLASSES: &str = "classes.txt";
+/// The checksums of all other files, in the format of `sha256sum`.
+const SUMS: &str = "SHA256SUMS";
 /// Exists while `prepare` writes.
 const UNFINISHED: &str = "UNFINISHED";
 /// Largest number of classes.

@@ -11,7 +11,7 @@ use striate_vision::{
 };
 
 use super::sample::{Member, Sample};
-use super::{CLASSES, EXTENSION, UNFINISHED, index};
+use super::{CLASSES, EXTENSION, SUMS, UNFINISHED, index};
 use crate::images::{FoundPart, ImageFile, Purpose};
 use crate::part::Part;
 use crate::{Spec, Unreadable, Watch};
@@ -24,8 +24,6 @@ const BLOCK: usize = 512;
 const AT_ONCE: usize = 64;
 /// Quality of resized JPEG images, from 1 to 100.
 const QUALITY: u8 = 95;
-/// The checksums, in the format of `sha256sum`.
-const SUMS: &str = "SHA256SUMS";
 
 /// Options of [`prepare`].
 #[derive(Debug, Clone)]
@@ -66,8 +64,8 @@ pub struct Shards {
 }
 
 /// Writes the image files of the data set that `spec` names to shards in the folder `out`, in the order of the set,
-/// each with its index, with the names of the classes, and with the checksums of all of it. Training on the shards gives
-/// the bits that training on the set gives, unless images are resized.
+/// each with its index, with the names of the classes, and with the checksums of all of it. Training on the shards
+/// gives the bits that training on the set gives, unless images are resized.
 ///
 /// # Errors
 /// If the set has no image files, if images cannot be read (unless they are to be skipped), if `out` contains anything
