@@ -8,11 +8,12 @@ use striate_vision::{Image, encode_jpeg, encode_png};
 
 /// Two classes of images of different sizes with edges, in two parts.
 fn images(folder: &Folder) {
-    for (part, each) in [("train", 15), ("test", 4)] {
+    for (part, each, first) in [("train", 15, 0), ("test", 4, 20)] {
         for (class, level) in [("dark", 40), ("bright", 180)] {
             for index in 0..each {
                 let (width, height) = (40 + index, 44);
-                let pixels = (0..width * height * 3).map(|i| (level + i / (7 + index) % 60) as u8).collect();
+                let step = 7 + index + first;
+                let pixels = (0..width * height * 3).map(|i| (level + i / step % 60) as u8).collect();
                 let image = Image::new(width, height, 3, pixels).unwrap();
                 let name = format!("set/{part}/{class}/{index:02}");
                 match index % 2 {

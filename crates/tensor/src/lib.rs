@@ -15,6 +15,7 @@ pub mod npy;
 pub mod random;
 mod shape;
 pub mod text;
+mod vectorized;
 
 pub use allocator::HugePages;
 pub use buffer::{ALIGNMENT, Buffer, check_memory, with_capacity, zeroed};
@@ -22,3 +23,4 @@ pub use dtype::{DType, Element};
 pub use error::{Error, Result, nearest};
 pub use half::bf16;
 pub use shape::Shape;
+pub use vectorized::{Vectorize, vectorized};

@@ -7,6 +7,7 @@
 //! `src/libImaging/Resample.c`, and `Geometry.c` for nearest.
 
 use serde::{Deserialize, Serialize};
+use striate_tensor::{Vectorize, vectorized};
 
 use crate::Image;
 
@@ -159,37 +160,73 @@ pub(crate) fn by_shorter_side(width: usize, height: usize, size: usize, most: us
 /// Resizes every row to `width`.
 fn across(view: View, width: usize, filter: Filter) -> Vec<u8> {
     let taps = taps(view.width, width, filter);
-    let mut pixels = vec![0; width * view.height * view.channels];
-    for (row, to) in pixels.chunks_exact_mut(width * view.channels).enumerate() {
-        match view.channels {
-            1 => across_row::<1>(&taps, view.row(row), to),
-            _ => across_row::<3>(&taps, view.row(row), to),
-        }
-    }
+    let mut pixels = vec![0; width * view.channels * view.height];
+    vectorized(Across { taps: &taps, view, pixels: &mut pixels });
     pixels
 }
 
-/// Resizes a row of `C` channels. Loops over few taps are unrolled.
-fn across_row<const C: usize>(taps: &Taps, from: &[u8], to: &mut [u8]) {
-    match taps.count {
-        2 => across_taps::<C>(taps, 2, from, to),
-        3 => across_taps::<C>(taps, 3, from, to),
-        4 => across_taps::<C>(taps, 4, from, to),
-        5 => across_taps::<C>(taps, 5, from, to),
-        count => across_taps::<C>(taps, count, from, to),
+/// Resizes rows.
+struct Across<'a> {
+    taps: &'a Taps,
+    view: View<'a>,
+    pixels: &'a mut [u8],
+}
+
+impl Vectorize for Across<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Across { taps, view, pixels } = self;
+        let line = taps.first.len() * view.channels;
+        // Rows as 32-bit numbers, with room for a vector.
+        let (mut wide, mut sums) = (vec![0; view.width * view.channels + 3], vec![0; line + 3]);
+        for (row, to) in pixels.chunks_exact_mut(line).enumerate() {
+            wide.iter_mut().zip(view.row(row)).for_each(|(wide, byte)| *wide = i32::from(*byte));
+            match view.channels {
+                1 => across_gray(taps, &wide, &mut sums),
+                _ => across_color(taps, &wide, &mut sums),
+            }
+            to.iter_mut().zip(&sums).for_each(|(to, sum)| *to = to_byte(*sum));
+        }
     }
 }
 
+/// Sums the pixels of a gray row.
 #[inline(always)]
-fn across_taps<const C: usize>(taps: &Taps, count: usize, from: &[u8], to: &mut [u8]) {
+fn across_gray(taps: &Taps, from: &[i32], sums: &mut [i32]) {
+    for ((sum, first), weights) in sums.iter_mut().zip(&taps.first).zip(taps.weights.chunks_exact(taps.count))
+    {
+        let pixels = from[*first..][..taps.count].iter().zip(weights);
+        *sum = pixels.fold(HALF, |sum, (pixel, weight)| sum + pixel * weight);
+    }
+}
+
+/// Sums the pixels of a colored row. Loops over few taps are unrolled.
+#[inline(always)]
+fn across_color(taps: &Taps, from: &[i32], sums: &mut [i32]) {
+    match taps.count {
+        2 => across_taps(taps, 2, from, sums),
+        3 => across_taps(taps, 3, from, sums),
+        4 => across_taps(taps, 4, from, sums),
+        5 => across_taps(taps, 5, from, sums),
+        count => across_taps(taps, count, from, sums),
+    }
+}
+
+/// Sums a color in four lanes, a vector. The last lane reads a value of the next pixel, and its sum is overwritten by
+/// that of the next pixel; therefore, both rows have room for more.
+#[inline(always)]
+fn across_taps(taps: &Taps, count: usize, from: &[i32], sums: &mut [i32]) {
     let weights = taps.weights.chunks_exact(count);
-    for ((to, first), weights) in to.chunks_exact_mut(C).zip(&taps.first).zip(weights) {
-        let mut sums = [HALF; C];
-        let pixels = from[first * C..][..count * C].chunks_exact(C);
-        for (pixel, weight) in pixels.zip(weights) {
-            sums.iter_mut().zip(pixel).for_each(|(sum, byte)| *sum += i32::from(*byte) * weight);
+    for (at, (first, weights)) in taps.first.iter().zip(weights).enumerate() {
+        let pixels = &from[first * 3..][..count * 3 + 1];
+        let mut sum = [HALF; 4];
+        for (tap, weight) in weights.iter().enumerate() {
+            let pixel = pixels[tap * 3..].first_chunk::<4>().expect("a value follows the pixels");
+            sum = std::array::from_fn(|lane| sum[lane] + pixel[lane] * weight);
         }
-        to.iter_mut().zip(sums).for_each(|(to, sum)| *to = to_byte(sum));
+        sums[at * 3..][..4].copy_from_slice(&sum);
     }
 }
 
@@ -214,19 +251,42 @@ fn down(view: View, height: usize, filter: Filter) -> Vec<u8> {
     let taps = taps(view.height, height, filter);
     let split = |weight: &i32| Weight { high: (weight / PARTS) as i16, low: (weight % PARTS) as i16 };
     let weights: Vec<Weight> = taps.weights.iter().map(split).collect();
-    let each = taps.first.iter().zip(weights.chunks_exact(taps.count));
-    for ((first, weights), to) in each.zip(pixels.chunks_exact_mut(line)) {
-        let rows = &view.pixels[first * view.stride..];
-        let whole = line / BLOCK * BLOCK;
-        let (blocks, rest) = to.split_at_mut(whole);
-        for (at, to) in blocks.chunks_exact_mut(BLOCK).enumerate() {
-            down_bytes::<BLOCK>(&rows[at * BLOCK..], view.stride, weights, to);
-        }
-        for (at, to) in rest.chunks_exact_mut(1).enumerate() {
-            down_bytes::<1>(&rows[whole + at..], view.stride, weights, to);
+    vectorized(Down { taps: &taps, weights: &weights, view, pixels: &mut pixels });
+    pixels
+}
+
+/// Resizes columns.
+struct Down<'a> {
+    taps: &'a Taps,
+    weights: &'a [Weight],
+    view: View<'a>,
+    pixels: &'a mut [u8],
+}
+
+impl Vectorize for Down<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Down { taps, weights, view, pixels } = self;
+        let each = taps.first.iter().zip(weights.chunks_exact(taps.count));
+        for ((first, weights), to) in each.zip(pixels.chunks_exact_mut(view.width * view.channels)) {
+            down_row(&view.pixels[first * view.stride..], view.stride, weights, to);
         }
     }
-    pixels
+}
+
+/// Sums rows to a new one.
+#[inline(always)]
+fn down_row(rows: &[u8], stride: usize, weights: &[Weight], to: &mut [u8]) {
+    let whole = to.len() / BLOCK * BLOCK;
+    let (blocks, rest) = to.split_at_mut(whole);
+    for (at, to) in blocks.chunks_exact_mut(BLOCK).enumerate() {
+        down_bytes::<BLOCK>(&rows[at * BLOCK..], stride, weights, to);
+    }
+    for (at, to) in rest.chunks_exact_mut(1).enumerate() {
+        down_bytes::<1>(&rows[whole + at..], stride, weights, to);
+    }
 }
 
 /// Sums `N` bytes of each row, from the start of `rows` on.
@@ -244,6 +304,7 @@ fn down_bytes<const N: usize>(rows: &[u8], stride: usize, weights: &[Weight], to
     }
 }
 
+#[inline(always)]
 fn to_byte(sum: i32) -> u8 {
     (sum >> PRECISION).clamp(0, 255) as u8
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use striate_tensor::file::Parts;
+use striate_tensor::text::printable;
 use striate_tensor::{Error, Result, zeroed};
 use tar::{EntryType, Header, PaxExtensions};
 
@@ -59,7 +60,7 @@ pub(super) fn members(path: &Path, file: &Parts) -> Result<Vec<Member>> {
                 let mut bytes = zeroed(length as usize)?;
                 file.read(start, &mut bytes)?;
                 let name = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
-                extended.name = Some(String::from_utf8_lossy(name).into_owned());
+                extended.name = Some(printable(&String::from_utf8_lossy(name)).into_owned());
             }
             EntryType::XHeader => {
                 let mut bytes = zeroed(length as usize)?;
@@ -69,7 +70,7 @@ pub(super) fn members(path: &Path, file: &Parts) -> Result<Vec<Member>> {
             kind => {
                 let Extended { name, .. } = std::mem::take(&mut extended);
                 if kind.is_file() {
-                    let own = || String::from_utf8_lossy(&header.path_bytes()).into_owned();
+                    let own = || printable(&String::from_utf8_lossy(&header.path_bytes())).into_owned();
                     members.push(Member { name: name.unwrap_or_else(own), start, length });
                 }
             }
@@ -83,7 +84,7 @@ impl Extended {
     fn take(&mut self, bytes: &[u8]) {
         for attribute in PaxExtensions::new(bytes).flatten() {
             match (attribute.key(), attribute.value()) {
-                (Ok("path"), Ok(path)) => self.name = Some(path.to_owned()),
+                (Ok("path"), Ok(path)) => self.name = Some(printable(path).into_owned()),
                 (Ok("size"), Ok(size)) => self.length = size.parse().ok(),
                 _ => {}
             }

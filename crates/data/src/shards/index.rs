@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use striate_tensor::file::{Parts, read_text_limited};
+use striate_tensor::text::printable;
 use striate_tensor::{Error, Result};
 
 use super::sample::{Member, Sample, split};
@@ -68,7 +69,8 @@ fn parsed(line: &str, number: usize, has_names: bool, end: u64) -> Result<Sample
                 "has a member beyond the end of the shard, so it is that of another shard",
             ));
         }
-        let name = if has_names { words[3].to_owned() } else { format!("{number}.{}", words[0]) };
+        let name =
+            if has_names { printable(words[3]).into_owned() } else { format!("{number}.{}", words[0]) };
         Ok(Member { name, start, length })
     });
     let members: Vec<Member> = members.collect::<Result<_>>()?;
