@@ -203,14 +203,14 @@ pub trait Deployment: Send + Sync {
 
 /// A compiled graph with fixed weights, which several threads may run at once.
 pub trait Program: Send + Sync {
-    /// Runs the program: reads the graph's input and writes its output.
+    /// Runs the program: reads the graph's inputs and writes its outputs.
     ///
     /// # Errors
     /// If there is not enough memory.
     ///
     /// # Panics
-    /// If the number of values is wrong.
-    fn run(&self, input: &[f32], output: &mut [f32], profile: Option<Profile>) -> Result<()>;
+    /// If the number of inputs, of outputs or of values is wrong.
+    fn run(&self, inputs: &[&[f32]], outputs: &mut [&mut [f32]], profile: Option<Profile>) -> Result<()>;
 
     /// The figures of the program; `seconds` are the measured times of its steps.
     fn report(&self, seconds: Option<&[f64]>) -> PlanReport;

@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use striate_graph::{Graph, Network, Role, initial_values};
+use striate_graph::{Graph, Network, Role, initial_values, score_gradients};
 use striate_tensor::{Error, Result, Shape, check_memory, with_capacity};
 
 use crate::clock::Clock;
 use crate::device::{Deployment, Device, FixedWeights};
 use crate::programs::{Programs, Ready};
 use crate::report::PlanReport;
+use crate::sensitivity::Sensitivity;
 use crate::{Variables, passes};
 
 /// A network with fixed weights, ready for inputs of any shape that it accepts.
@@ -188,6 +189,20 @@ impl Inference {
         let mut graph = network.graph_for(shape)?;
         passes::run_neutral(&mut graph, device.disabled());
         device.plan(graph)
+    }
+
+    /// Compiles a program that computes, for inputs of `shape`, how class scores change with the `wanted` values:
+    /// the outputs of layers, by name, or the input, [`striate_graph::INPUT`].
+    ///
+    /// # Errors
+    /// If the shape does not fit the network, or as [`score_gradients`].
+    pub fn sensitivity(&self, shape: &Shape, wanted: &[&str]) -> Result<Sensitivity> {
+        let graph = self.network.graph_for(shape)?;
+        self.check_variables(&graph)?;
+        let mut derived = score_gradients(&graph, wanted)?;
+        passes::run_neutral(&mut derived.graph, self.device.disabled());
+        let program = self.deployment.compile(derived.graph.clone())?;
+        Sensitivity::new(program, &derived, wanted)
     }
 
     /// The number of input shapes whose programs are kept at the moment.

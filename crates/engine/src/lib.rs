@@ -25,6 +25,7 @@ pub mod passes;
 mod programs;
 mod reference;
 mod report;
+mod sensitivity;
 mod strided;
 mod training;
 
@@ -35,6 +36,7 @@ pub use inference::{Inference, KEPT_PROGRAMS};
 pub use loss::mean_loss;
 pub use reference::Reference;
 pub use report::{PlanReport, StepReport, TimeShares};
+pub use sensitivity::{Sensitive, Sensitivity};
 pub use striate_kernels::isa::Isa;
 pub use strided::strided_copy;
 pub use training::{Training, VariableInfo};

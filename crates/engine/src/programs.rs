@@ -39,7 +39,7 @@ impl Ready {
             let what = "the length of the given output slice does not match the network's output";
             return Err(Error::failed(what));
         }
-        self.program.run(input, output, profile)
+        self.program.run(&[input], &mut [output], profile)
     }
 }
 
@@ -123,7 +123,7 @@ mod tests {
     struct Nothing;
 
     impl Program for Nothing {
-        fn run(&self, _: &[f32], _: &mut [f32], _: Option<Profile>) -> Result<()> {
+        fn run(&self, _: &[&[f32]], _: &mut [&mut [f32]], _: Option<Profile>) -> Result<()> {
             Ok(())
         }
 

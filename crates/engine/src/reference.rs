@@ -301,12 +301,17 @@ struct ReferenceProgram {
 }
 
 impl Program for ReferenceProgram {
-    fn run(&self, input: &[f32], output: &mut [f32], profile: Option<Profile>) -> Result<()> {
+    fn run(&self, inputs: &[&[f32]], outputs: &mut [&mut [f32]], profile: Option<Profile>) -> Result<()> {
+        assert_eq!((inputs.len(), outputs.len()), (self.steps.inputs.len(), self.steps.outputs.len()));
         let own = self.sizes.iter().map(|bytes| Buffer::zeroed(*bytes)).collect::<Result<_>>()?;
         let mut memory = Memory::new(own, self.weights.clone());
-        memory.bytes_mut(&self.steps.inputs[0]).copy_from_slice(bytemuck::cast_slice(input));
+        for (region, input) in self.steps.inputs.iter().zip(inputs) {
+            memory.bytes_mut(region).copy_from_slice(bytemuck::cast_slice(input));
+        }
         self.steps.run(&[Segment::Prepare, Segment::Accumulate], &mut memory, profile);
-        output.copy_from_slice(bytemuck::cast_slice(memory.bytes(&self.steps.outputs[0])));
+        for (region, output) in self.steps.outputs.iter().zip(outputs) {
+            output.copy_from_slice(bytemuck::cast_slice(memory.bytes(region)));
+        }
         Ok(())
     }
 

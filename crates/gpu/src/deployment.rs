@@ -77,19 +77,24 @@ impl GpuProgram {
 }
 
 impl Program for GpuProgram {
-    fn run(&self, input: &[f32], output: &mut [f32], profile: Option<Profile>) -> Result<()> {
+    fn run(&self, inputs: &[&[f32]], outputs: &mut [&mut [f32]], profile: Option<Profile>) -> Result<()> {
+        assert_eq!((inputs.len(), outputs.len()), (self.plan.inputs.len(), self.plan.outputs.len()));
         let (plan, arena) = (&self.plan, self.lock());
         let memory = self.addresses(&arena);
-        arena.write(plan.inputs[0].offset, bytemuck::cast_slice(input))?;
+        for (region, input) in plan.inputs.iter().zip(inputs) {
+            arena.write(region.offset, bytemuck::cast_slice(input))?;
+        }
         match profile {
             None => self.recordings.run(plan, Segment::Accumulate, memory)?,
             profile => plan.run(Segment::Accumulate, &*self.gpu.driver, memory, profile)?,
         }
-        let region = plan.outputs[0];
-        if region.bytes != size_of_val(output) {
-            return Err(Error::failed("the output has another size than the plan's"));
+        for (region, output) in plan.outputs.iter().zip(outputs) {
+            if region.bytes != size_of_val(&**output) {
+                return Err(Error::failed("the output has another size than the plan's"));
+            }
+            arena.read(region.offset, bytemuck::cast_slice_mut(output))?;
         }
-        arena.read(region.offset, bytemuck::cast_slice_mut(output))
+        Ok(())
     }
 
     fn report(&self, seconds: Option<&[f64]>) -> PlanReport {

@@ -1,7 +1,7 @@
 //! The gradient rules of all operations.
 //!
-//! [`backward`] visits the nodes from last to first and applies the rule of each, which adds the nodes that
-//! compute the gradients of its inputs from the gradient of its output. Contributions to the same value are
+//! [`backward`] and [`backward_from`] visit the nodes from last to first and apply the rule of each, which adds the
+//! nodes that compute the gradients of its inputs from the gradient of its output. Contributions to the same value are
 //! summed in the order in which they appear.
 
 use std::collections::HashMap;
@@ -15,15 +15,35 @@ use crate::ops::*;
 /// Adds the gradients of all parameters to `graph`, whose last nodes are the losses. Each parameter must have a single
 /// reader, whose gradient writes that of the parameter.
 pub(crate) fn backward(graph: &mut Graph) -> Result<()> {
-    let forward = graph.nodes.clone();
-    let mut backward = Backward::new(graph);
-    for node in forward.iter().rev() {
-        backward.differentiate(node).map_err(|e| e.at(format!("gradient of layer {}", node.name)))?;
-    }
-    Ok(())
+    let parameters: Vec<ValueId> = graph.variables(Role::Parameter).map(|(id, _)| id).collect();
+    Backward::new(graph, &parameters).visit_all()
+}
+
+/// Adds to `graph` the gradients of `targets`, which are inputs or computed values, given the gradient `dy` of the
+/// value `y`. Returns the gradient of each value that depends on a target and that `y` depends on. Batch norms and
+/// dropout have the form of inference.
+pub(crate) fn backward_from(
+    graph: &mut Graph,
+    y: ValueId,
+    dy: ValueId,
+    targets: &[ValueId],
+) -> Result<HashMap<ValueId, ValueId>> {
+    let mut backward = Backward::new(graph, targets);
+    backward.contribute(y, dy);
+    backward.visit_all()?;
+    Ok(backward.gradients)
 }
 
 impl Backward<'_> {
+    /// Applies the rules of all nodes, from last to first.
+    fn visit_all(&mut self) -> Result<()> {
+        let forward = self.graph.nodes.clone();
+        for node in forward.iter().rev() {
+            self.differentiate(node).map_err(|e| e.at(format!("gradient of layer {}", node.name)))?;
+        }
+        Ok(())
+    }
+
     /// Applies the rule of `node`. `x` is its data input, `y` its output, `dy` the gradient of `y`.
     fn differentiate(&mut self, node: &Node) -> Result<()> {
         let x = node.inputs[0];
@@ -62,6 +82,14 @@ impl Backward<'_> {
                 let norm = training.norm.clone();
                 let gradient = BatchNormGradient { norm, activation: Activation::None };
                 self.add(node, gradient, operands, &[x, scale, shift]);
+            }
+            // With fixed statistics μ and σ², the same scaling of dy, without β and μ.
+            Op::BatchNorm(norm) => {
+                let [scale, shift, mean, variance] = node.inputs[1..] else {
+                    unreachable!("a batch norm has four variables")
+                };
+                let [shift, mean] = [shift, mean].map(|id| self.zeros_like(id));
+                self.add(node, norm.clone(), vec![dy, scale, shift, mean, variance], &[x]);
             }
             Op::LocallyConnected(local) => {
                 let weight = node.inputs[1];
@@ -116,7 +144,7 @@ impl Backward<'_> {
             }
             Op::Mul(_) => {
                 for (target, other) in [(x, node.inputs[1]), (node.inputs[1], x)] {
-                    if self.trained[target.0] {
+                    if self.depends[target.0] {
                         let share = self.compute(node, Mul {}, [dy, other]);
                         self.unbroadcast(node, share, target, 1.0);
                     }
@@ -126,7 +154,7 @@ impl Backward<'_> {
                 let divisor = node.inputs[1];
                 let share = self.compute(node, Div {}, [dy, divisor]);
                 self.unbroadcast(node, share, x, 1.0);
-                if self.trained[divisor.0] {
+                if self.depends[divisor.0] {
                     let share = self.compute(node, Mul {}, [share, y]);
                     self.unbroadcast(node, share, divisor, -1.0);
                 }
@@ -134,7 +162,7 @@ impl Backward<'_> {
             Op::Max(_) | Op::Min(_) => {
                 let is_min = matches!(node.op, Op::Min(_));
                 for (target, other) in [(x, node.inputs[1]), (node.inputs[1], x)] {
-                    if self.trained[target.0] {
+                    if self.depends[target.0] {
                         let shape = self.graph.shape(y).clone();
                         let operands = vec![target, other, dy];
                         let share = self.compute_as(node, ExtremumGradient { is_min }, operands, shape);
@@ -144,12 +172,12 @@ impl Backward<'_> {
             }
             Op::MatMul(_) => {
                 let other = node.inputs[1];
-                if self.trained[x.0] {
+                if self.depends[x.0] {
                     let share =
                         self.compute(node, MatMul { transpose_a: false, transpose_b: true }, [dy, other]);
                     self.unbroadcast(node, share, x, 1.0);
                 }
-                if self.trained[other.0] {
+                if self.depends[other.0] {
                     let share = self.compute(node, MatMul { transpose_a: true, transpose_b: false }, [x, dy]);
                     self.unbroadcast(node, share, other, 1.0);
                 }
@@ -167,6 +195,8 @@ impl Backward<'_> {
                 let shape = Reshape::to(self.graph.shape(x));
                 self.add(node, shape, vec![dy], &[x]);
             }
+            // In inference, dropout passes its input on.
+            Op::Dropout(_) if node.inputs.len() == 1 => self.contribute(x, dy),
             Op::Dropout(dropout) => {
                 let (seed, step) = (node.inputs[1], node.inputs[2]);
                 self.add(node, dropout.clone(), vec![dy, seed, step], &[x]);
@@ -187,21 +217,21 @@ struct Backward<'g> {
     graph: &'g mut Graph,
     /// The gradients found so far.
     gradients: HashMap<ValueId, ValueId>,
-    /// Which values depend on a parameter.
-    trained: Vec<bool>,
+    /// Which values depend on one whose gradient is wanted.
+    depends: Vec<bool>,
 }
 
 impl<'g> Backward<'g> {
-    fn new(graph: &'g mut Graph) -> Self {
-        let is_parameter = |id: &ValueId| graph.value(*id).role() == Some(Role::Parameter);
-        let mut trained = vec![false; graph.values.len()];
+    /// Prepares for the gradients of `targets`.
+    fn new(graph: &'g mut Graph, targets: &[ValueId]) -> Self {
+        let mut depends = vec![false; graph.values.len()];
+        targets.iter().for_each(|target| depends[target.0] = true);
         for node in &graph.nodes {
-            let depends = node.inputs.iter().any(|input| trained[input.0] || is_parameter(input));
-            node.outputs.iter().for_each(|output| trained[output.0] = depends);
+            if node.inputs.iter().any(|input| depends[input.0]) {
+                node.outputs.iter().for_each(|output| depends[output.0] = true);
+            }
         }
-        let parameters: Vec<ValueId> = graph.variables(Role::Parameter).map(|(id, _)| id).collect();
-        parameters.into_iter().for_each(|id| trained[id.0] = true);
-        Backward { graph, gradients: HashMap::new(), trained }
+        Backward { graph, gradients: HashMap::new(), depends }
     }
 
     fn gradient_of(&self, value: ValueId) -> Option<ValueId> {
@@ -210,7 +240,7 @@ impl<'g> Backward<'g> {
 
     /// Adds a node that computes the gradients of `targets`, unless none of them is needed.
     fn add(&mut self, of: &Node, op: impl Into<Op>, operands: Vec<ValueId>, targets: &[ValueId]) {
-        if !targets.iter().any(|target| self.trained[target.0]) {
+        if !targets.iter().any(|target| self.depends[target.0]) {
             return;
         }
         let op = op.into();
@@ -239,6 +269,17 @@ impl<'g> Backward<'g> {
         let value = self.graph.add_computed(name.clone(), shape);
         self.graph.add_node(name, op, operands, vec![value], Segment::Accumulate);
         value
+    }
+
+    /// Adds zeros in the shape of the variable `id`, which has finite values.
+    fn zeros_like(&mut self, id: ValueId) -> ValueId {
+        let (name, shape) = (format!("zeros/{}", self.graph.value(id).name), self.graph.shape(id).clone());
+        if let Some(known) = self.graph.find(&name) {
+            return known;
+        }
+        let zeros = self.graph.add_computed(name.clone(), shape);
+        self.graph.add_node(name, MultiplyBy { factor: 0.0 }, vec![id], vec![zeros], Segment::Accumulate);
+        zeros
     }
 
     /// Contributes `factor` times `contribution` to `target`, summed over the axes that broadcasting expanded.
@@ -278,7 +319,7 @@ impl<'g> Backward<'g> {
 
     /// Adds `contribution` to the gradient of `target`.
     fn contribute(&mut self, target: ValueId, contribution: ValueId) {
-        if !self.trained[target.0] {
+        if !self.depends[target.0] {
             return;
         }
         if self.graph.value(target).role() == Some(Role::Parameter) {

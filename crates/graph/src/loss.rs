@@ -141,13 +141,13 @@ impl Loss {
 
 /// The last operation before an output that is not a reshape, and the value it reads; or the output itself if
 /// the shapes of the two are incompatible.
-struct End<'g> {
-    op: Option<&'g Op>,
-    reads: ValueId,
+pub(crate) struct End<'g> {
+    pub op: Option<&'g Op>,
+    pub reads: ValueId,
 }
 
 impl End<'_> {
-    fn of(graph: &Graph, output: ValueId) -> End<'_> {
+    pub fn of(graph: &Graph, output: ValueId) -> End<'_> {
         let mut id = output;
         while let Some(node) = graph.nodes.iter().find(|node| node.outputs.contains(&id)) {
             id = node.inputs[0];

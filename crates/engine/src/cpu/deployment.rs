@@ -91,13 +91,18 @@ impl CpuProgram {
 }
 
 impl Program for CpuProgram {
-    fn run(&self, input: &[f32], output: &mut [f32], profile: Option<Profile>) -> Result<()> {
+    fn run(&self, inputs: &[&[f32]], outputs: &mut [&mut [f32]], profile: Option<Profile>) -> Result<()> {
+        assert_eq!((inputs.len(), outputs.len()), (self.plan.inputs.len(), self.plan.outputs.len()));
         let mut memory = self.open()?;
-        memory.bytes_mut(&self.plan.inputs[0]).copy_from_slice(bytemuck::cast_slice(input));
+        for (region, input) in self.plan.inputs.iter().zip(inputs) {
+            memory.bytes_mut(region).copy_from_slice(bytemuck::cast_slice(input));
+        }
         let thread_pool = self.cpu.thread_pool();
         let context = Context { thread_pool };
         thread_pool.as_caller(|| self.plan.run(Segment::Accumulate, &mut memory, context, profile));
-        output.copy_from_slice(bytemuck::cast_slice(memory.bytes(&self.plan.outputs[0])));
+        for (region, output) in self.plan.outputs.iter().zip(outputs) {
+            output.copy_from_slice(bytemuck::cast_slice(memory.bytes(region)));
+        }
         self.close(memory);
         Ok(())
     }
