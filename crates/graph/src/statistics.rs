@@ -2,6 +2,7 @@
 
 use crate::graph::{Graph, Role, ValueId};
 use crate::ops::Cost;
+use crate::receptive::receptive_fields;
 use striate_tensor::Shape;
 
 /// The figures of one layer, for the batch of its graph.
@@ -32,17 +33,9 @@ pub struct Statistics {
     pub cost: Cost,
 }
 
-/// Extent and stride, in the input, of the receptive field of an element.
-#[derive(Clone, Copy)]
-struct Field {
-    extent: [u64; 3],
-    step: [u64; 3],
-}
-
 /// Computes the figures of `graph`, which must not be compiled yet.
 pub fn statistics(graph: &Graph) -> Statistics {
-    let start = Field { extent: [1; 3], step: [1; 3] };
-    let mut fields = vec![start; graph.values.len()];
+    let fields = receptive_fields(graph);
     let mut total = Statistics { layers: Vec::new(), params: 0, cost: Cost::default() };
     // The number of parameters that each computed weight is derived from.
     let mut derived_from = vec![0u64; graph.values.len()];
@@ -62,18 +55,6 @@ pub fn statistics(graph: &Graph) -> Statistics {
             node.inputs.iter().copied().filter(|id| graph.value(*id).role().is_none()).collect();
         let shapes: Vec<&Shape> = data.iter().map(|id| graph.shape(*id)).collect();
         let output = graph.shape(node.outputs[0]);
-        let mut field = data.iter().map(|id| fields[id.0]).fold(start, widest);
-        if let Some(window) = shapes.first().and_then(|input| op.window(input)) {
-            let axes = [window.kernel.array(), window.stride.array(), window.dilation.array()];
-            for axis in 0..3 {
-                let [kernel, stride, dilation] = axes.map(|pair| pair[axis] as u64);
-                // Long chains of large strides would overflow.
-                let beyond = (kernel.saturating_sub(1) * dilation).saturating_mul(field.step[axis]);
-                field.extent[axis] = field.extent[axis].saturating_add(beyond);
-                field.step[axis] = field.step[axis].saturating_mul(stride);
-            }
-        }
-        fields[node.outputs[0].0] = field;
         let cost = op.cost(&shapes, output);
         total.params += params;
         total.cost.macs += cost.macs;
@@ -85,17 +66,10 @@ pub fn statistics(graph: &Graph) -> Statistics {
             output: output.clone(),
             params,
             cost,
-            receptive_field: field.extent,
+            receptive_field: fields[node.outputs[0].0].extent,
         });
     }
     total
-}
-
-fn widest(a: Field, b: Field) -> Field {
-    Field {
-        extent: std::array::from_fn(|axis| a.extent[axis].max(b.extent[axis])),
-        step: std::array::from_fn(|axis| a.step[axis].max(b.step[axis])),
-    }
 }
 
 #[cfg(test)]

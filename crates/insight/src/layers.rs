@@ -1,5 +1,7 @@
 //! The layers of a network that have maps, and which of them Grad-CAM explains by default.
 
+use std::collections::{BTreeSet, HashSet};
+
 use striate_graph::{Graph, Node, Op, Role, ValueId};
 use striate_tensor::{Error, Result, Shape, nearest};
 
@@ -49,21 +51,41 @@ pub fn map_layer(graph: &Graph, name: &str) -> Result<MapLayer> {
 /// # Errors
 /// If the network has no such convolution.
 pub fn last_maps(graph: &Graph) -> Result<MapLayer> {
-    let is_wide = |node: &&Node| maps(graph, node.outputs[0]).is_some_and(|[_, h, w]| h * w > 1);
-    let convolutions =
-        graph.nodes.iter().rev().filter(|node| matches!(node.op, Op::Conv(_) | Op::LocallyConnected(_)));
-    let Some(last) = convolutions.into_iter().find(is_wide) else {
+    let Some(last) = convolutions(graph).next_back() else {
         return Err(Error::input(format!(
             "network {}: no convolution with maps larger than 1×1; name a layer with maps",
             graph.name
         )));
     };
-    let mut end = last;
+    Ok(end_of(graph, last))
+}
+
+/// Returns the layers that tell most about what the network computes from an image: the maps that the first, the middle
+/// and the last convolution lead to, as in [`last_maps`]; fewer if the network has fewer.
+pub fn telling_layers(graph: &Graph) -> Vec<MapLayer> {
+    let mut ends: Vec<MapLayer> = convolutions(graph).map(|node| end_of(graph, node)).collect();
+    let mut seen = HashSet::new();
+    ends.retain(|layer| seen.insert(layer.name.clone()));
+    let wanted: BTreeSet<usize> = match ends.len() {
+        0 => BTreeSet::new(),
+        count => BTreeSet::from([0, count / 2, count - 1]),
+    };
+    wanted.into_iter().map(|index| ends[index].clone()).collect()
+}
+
+/// The convolutions with maps larger than 1×1, in order.
+fn convolutions(graph: &Graph) -> impl DoubleEndedIterator<Item = &Node> {
+    let is_wide = |node: &&Node| maps(graph, node.outputs[0]).is_some_and(|[_, h, w]| h * w > 1);
+    graph.nodes.iter().filter(|node| matches!(node.op, Op::Conv(_) | Op::LocallyConnected(_))).filter(is_wide)
+}
+
+/// What follows the convolution `node` at the same size.
+fn end_of(graph: &Graph, node: &Node) -> MapLayer {
+    let mut end = node;
     while let Some(next) = graph.nodes.iter().find(|node| continues(graph, end.outputs[0], node)) {
         end = next;
     }
-    let name = end.name.clone();
-    Ok(MapLayer { name, maps: maps(graph, end.outputs[0]).expect("it has the size of the convolution") })
+    MapLayer { name: end.name.clone(), maps: maps(graph, end.outputs[0]).expect("it has maps") }
 }
 
 /// Whether `node` is computed from the maps `id` position by position, which keeps their size.

@@ -2,18 +2,28 @@
 
 #![forbid(unsafe_code)]
 
+mod classes;
 mod colors;
+mod features;
 mod grad_cam;
 mod heat;
+mod kernels;
 mod layers;
+mod look;
 mod occlusion;
 mod overlay;
+mod patches;
 mod saliency;
 
+pub use classes::class_named;
 pub use colors::viridis;
+pub use features::FeatureMaps;
 pub use grad_cam::{GradCam, grad_cam};
 pub use heat::Heat;
-pub use layers::{MapLayer, last_maps, map_layer, map_layers};
+pub use kernels::FirstKernels;
+pub use layers::{MapLayer, last_maps, map_layer, map_layers, telling_layers};
+pub use look::{Look, Picture};
 pub use occlusion::{Occluded, Occlusion};
-pub use overlay::{colored, enlarged, gray, overlay, seen, stretched};
+pub use overlay::{colored, enlarged, gray, overlay, seen, shown, stretched};
+pub use patches::{ExcitingPatches, PATCHES, Patch, UNITS, exciting_patches};
 pub use saliency::Saliency;

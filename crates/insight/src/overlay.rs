@@ -12,13 +12,17 @@ const OPACITY: f32 = 0.75;
 /// Opacity of the coldest color.
 const LEAST: f32 = 0.25;
 
-/// Returns the image as the network sees it: after all steps of `form`, in its own order of colors.
+/// Returns the image as the network sees it: after all steps of `form`, but with red, green and blue in this order.
 pub fn seen(form: &Preprocessing, image: &Image) -> Image {
-    let seen = form.image(image);
+    in_order(form, form.image(image))
+}
+
+/// Returns `image`, whose colors are in the order that `form` leads to, with red, green and blue in this order.
+fn in_order(form: &Preprocessing, image: Image) -> Image {
     let swaps = form.steps.iter().filter(|step| matches!(step, Step::SwapRedBlue)).count();
     match swaps % 2 {
-        0 => seen,
-        _ => Preprocessing { steps: vec![Step::SwapRedBlue], ..form.clone() }.image(&seen),
+        0 => image,
+        _ => Preprocessing { steps: vec![Step::SwapRedBlue], ..form.clone() }.image(&image),
     }
 }
 
@@ -42,6 +46,21 @@ pub fn stretched([c, h, w]: [usize; 3], input: &[f32]) -> Result<Image> {
     }
     let pixels = (0..h * w).flat_map(|at| (0..c).map(move |channel| input[channel * h * w + at]));
     Image::new(w, h, c, pixels.map(byte).collect())
+}
+
+/// Returns an `input` of the network of `classifier`, `[C, H, W]`, as the image it was made from, or [`stretched`] if
+/// the model does not state how inputs are made from images.
+///
+/// # Errors
+/// As [`stretched`].
+pub fn shown(classifier: &Classifier, [c, h, w]: [usize; 3], input: &[f32]) -> Result<Image> {
+    let Some(form) = classifier.image_preprocessing().ok().filter(|form| form.channels == c) else {
+        return stretched([c, h, w], input);
+    };
+    let byte = |channel: usize, x: f32| ((x * form.std[channel] + form.mean[channel]) * 255.0).round() as u8;
+    let pixels =
+        (0..h * w).flat_map(|at| (0..c).map(move |channel| byte(channel, input[channel * h * w + at])));
+    Ok(in_order(form, Image::new(w, h, c, pixels.collect())?))
 }
 
 /// Colors a heat map, scaled so that its largest number is yellow and 0 or less is dark violet.

@@ -30,6 +30,12 @@ impl Saliency {
         Ok(Saliency { head, classes: classifier.classes().len(), input, sensitivity })
     }
 
+    /// The name of the layer that computes the scores whose gradients are used: those before a final softmax or
+    /// sigmoid.
+    pub fn scores(&self) -> &str {
+        self.sensitivity.scores()
+    }
+
     /// Returns the saliency map of `class` for an `input` of the network, `[C, H, W]`, at its size. The gradient is that
     /// by normalized values, as the network reads them.
     ///

@@ -18,6 +18,7 @@ mod kind;
 mod preprocessing;
 mod resize;
 mod tiff;
+mod tiles;
 
 pub use crate::image::Image;
 pub use codec::{Examined, MAX_PIXELS, decode, decode_limited, dimensions, encode_jpeg, encode_png, examine};
@@ -29,3 +30,4 @@ pub use hash::DifferenceHash;
 pub use kind::{HEAD_BYTES, ImageKind, Readable};
 pub use preprocessing::{Preprocessing, Step};
 pub use resize::{Filter, Region, resize, resize_region};
+pub use tiles::{Tile, tiles};
