@@ -53,3 +53,28 @@ fn neighbors(from: usize, to: usize) -> Vec<(usize, usize, f32)> {
     };
     (0..to).map(place).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `torch.nn.functional.interpolate(x, (4, 3), mode="bilinear", align_corners=False)` of [[0, 1], [2, 4]].
+    #[test]
+    fn resizing_matches_pytorch() {
+        let heat = Heat { height: 2, width: 2, values: vec![0.0, 1.0, 2.0, 4.0] };
+        let expected = [0.0, 0.5, 1.0, 0.5, 1.125, 1.75, 1.5, 2.375, 3.25, 2.0, 3.0, 4.0];
+        for (got, expected) in heat.resized(4, 3).values.iter().zip(expected) {
+            assert!((got - expected).abs() < 1e-6, "{got}, not {expected}");
+        }
+        assert_eq!(heat.resized(2, 2), heat);
+    }
+
+    #[test]
+    fn any_map_is_normalized() {
+        let normalized =
+            |values: Vec<f32>| Heat { height: 1, width: values.len(), values }.normalized().values;
+        assert_eq!(normalized(vec![-1.0, 1.0, 4.0]), [0.0, 0.25, 1.0]);
+        assert_eq!(normalized(vec![-1.0, 0.0]), [0.0, 0.0]);
+        assert_eq!(normalized(vec![f32::NAN, f32::INFINITY, 2.0, 1.0]), [0.0, 1.0, 1.0, 0.5]);
+    }
+}

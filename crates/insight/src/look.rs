@@ -149,8 +149,9 @@ impl FirstKernels {
 /// The feature maps of a layer side by side; `index` numbers the pictures.
 fn features(index: usize, maps: &FeatureMaps) -> Picture {
     let details = "each scaled from its own smallest to its own largest value";
-    let what = format!("{} of {}, {details}", shown(maps.layer.maps[0], "map"), described(&maps.layer));
-    let image = grid(&format!("maps of {}", maps.layer.name), details, maps.pictures(MOST_TILES));
+    let MapLayer { name, maps: [channels, height, width] } = &maps.layer;
+    let what = format!("{} of {name}, {height}x{width}, {details}", shown(*channels, "map"));
+    let image = grid(&format!("maps of {name}"), details, maps.pictures(MOST_TILES));
     Picture { name: format!("features-{}", index + 1), what, image }
 }
 

@@ -98,3 +98,39 @@ pub fn gray(classifier: &Classifier, channels: usize) -> Vec<f32> {
         Err(_) => vec![0.0; channels],
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hottest_place_is_most_colored() {
+        let image = Image::filled(8, 8, [100; 3]);
+        let heat = Heat { height: 2, width: 2, values: vec![0.0, 0.0, 0.0, 3.0] };
+        let picture = overlay(&image, &heat);
+        let spread = |pixel: &[u8]| pixel.iter().max().unwrap() - pixel.iter().min().unwrap();
+        assert!(spread(picture.pixel(7, 7)) > 3 * spread(picture.pixel(0, 0)));
+        assert_eq!(colored(&heat).pixel(1, 1), viridis(1.0));
+    }
+
+    #[test]
+    fn swapped_colors_are_shown_in_order() {
+        let form = Preprocessing {
+            channels: 3,
+            steps: vec![Step::SwapRedBlue],
+            mean: vec![0.0; 3],
+            std: vec![1.0; 3],
+        };
+        let image = Image::filled(2, 1, [10, 20, 30]);
+        assert_eq!(seen(&form, &image), image);
+    }
+
+    #[test]
+    fn inputs_that_are_not_images_are_stretched() {
+        let image = stretched([1, 1, 3], &[-1.0, 0.0, 1.0]).unwrap();
+        assert_eq!(image.pixels(), [0, 128, 255]);
+        assert_eq!(stretched([1, 1, 2], &[f32::NAN, 5.0]).unwrap().pixels(), [0, 0]);
+        assert!(stretched([2, 1, 1], &[0.0; 2]).unwrap_err().is_input());
+        assert_eq!(enlarged(&image, 10).width(), 9);
+    }
+}

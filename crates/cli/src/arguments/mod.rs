@@ -5,6 +5,7 @@ mod convert;
 mod data;
 mod eval;
 mod inspect;
+mod look;
 mod predict;
 mod run;
 mod small;
@@ -18,6 +19,7 @@ pub use self::convert::Convert;
 pub use self::data::{DataCheck, DataGet, DataInfo, DataPrepare, DataShow, DataVerb};
 pub use self::eval::Eval;
 pub use self::inspect::Inspect;
+pub use self::look::Look;
 pub use self::predict::Predict;
 pub use self::run::Run;
 pub use self::small::{Devices, History, Models, Recipes, Verify};
@@ -90,6 +92,8 @@ pub enum Verb {
     Eval(Eval),
     /// Classify images
     Predict(Predict),
+    /// Show what a model sees in an image, and what its units look for
+    Look(Look),
     /// Convert weights and models between file formats
     Convert(Convert),
     /// Show a network's shapes, parameters, cost and memory

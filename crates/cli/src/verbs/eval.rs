@@ -102,7 +102,7 @@ fn load(spec: &Spec, classifier: &Classifier, args: &Eval, notes: &mut Vec<Strin
 }
 
 /// The preprocessing of the loaded images; `None` for arrays, which are used unchanged.
-fn form(
+pub(super) fn form(
     loaded: &Evaluation,
     classifier: &Classifier,
     spec: &Spec,

@@ -7,6 +7,7 @@ mod devices;
 mod eval;
 mod history;
 mod inspect;
+mod look;
 mod models;
 mod predict;
 mod recipes;
@@ -35,6 +36,7 @@ fn unused_seed(verb: &Verb) -> Option<u64> {
     match verb {
         Verb::Eval(args) => args.compute.seed,
         Verb::Predict(args) => args.compute.seed,
+        Verb::Look(args) => args.compute.seed,
         Verb::Convert(args) => args.compute.seed,
         Verb::Inspect(args) => args.compute.seed,
         Verb::Verify(args) => args.compute.seed,
@@ -48,6 +50,7 @@ fn run_verb(verb: Verb) -> Result<()> {
         Verb::Train(args) => train::run(args),
         Verb::Eval(args) => eval::run(args),
         Verb::Predict(args) => predict::run(args),
+        Verb::Look(args) => look::run(args),
         Verb::Convert(args) => convert::run(args),
         Verb::Inspect(args) => inspect::run(args),
         Verb::Models(args) => models::run(args),

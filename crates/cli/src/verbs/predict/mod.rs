@@ -1,6 +1,6 @@
 //! `striate predict`
 
-mod images;
+pub(super) mod images;
 
 use std::path::{Path, PathBuf};
 
