@@ -9,8 +9,9 @@ use std::path::Path;
 use anyhow::Result;
 use striate_data::Spec;
 use striate_engine::Precision;
+use striate_formats::ModelFile;
 use striate_insight::{FirstKernels, Look as Seen, Picture, class_named};
-use striate_predict::{Classifier, Guess, open_model, read_again};
+use striate_predict::{Classifier, Guess, open_model, read_again, read_preprocessing};
 use striate_tensor::Shape;
 use striate_tensor::text::printable_path;
 
@@ -41,10 +42,9 @@ pub fn run(args: Look) -> Result<()> {
     let again = read_again(&args.model, &options);
     let (model, mut notes) = open_model(&args.model, &options)?;
     let macs = if args.data.is_some() { Macs::Many } else { Macs::of(&model.network, RUNS) };
-    let (network, name) = (model.network.clone(), model.network.name.clone());
+    let name = model.network.name.clone();
     let at = || printable_path(&args.model);
-    let form = striate_predict::read_preprocessing(&model.predict, &network).map_err(|e| e.at(at()))?;
-    let kernels = FirstKernels::of(&network, &model.weights, form.as_ref());
+    let kernels = first_kernels(&model).map_err(|e| e.at(at()))?;
     let classifier = Classifier::with_source(model, again, Chosen::open(&args.compute, macs)?.device());
     let classifier = classifier.map_err(|e| e.at(at()))?;
     classifier.image_preprocessing().map_err(|e| e.at(at()))?;
@@ -70,6 +70,13 @@ pub fn run(args: Look) -> Result<()> {
 
 /// About as many runs of the network as covering parts of an image takes.
 const RUNS: u64 = 256;
+
+/// The kernels of the first convolution of `model`, in the order of colors of its preprocessing.
+fn first_kernels(model: &ModelFile) -> striate_tensor::Result<Option<FirstKernels>> {
+    let form = |value| read_preprocessing(value, &model.network);
+    let form = form(&model.predict)?.or(form(&model.preprocessing)?);
+    Ok(FirstKernels::of(&model.network, &model.weights, form.as_ref()))
+}
 
 /// Refuses an output that would be read as data, and flags that need image files if there are none.
 fn check_data(args: &Look, target: &Target) -> striate_tensor::Result<()> {
