@@ -189,3 +189,17 @@ fn real_data_sets_load_and_train() {
         assert!(result["train_loss"].as_f64().unwrap() < 2.0, "{result}");
     }
 }
+
+/// The range test proposes a rate, draws a picture, and leaves nothing else.
+#[test]
+fn range_test_proposes_a_rate_and_writes_only_the_picture() {
+    let folder = Folder::new("find-lr");
+    let result = folder.json(&["train", "--find-lr", "--picture", "rates.png"]);
+    let rate = result["lr"].as_f64().unwrap();
+    assert!((1e-3..2.0).contains(&rate), "{result}");
+    assert!(result["reason"].as_str().unwrap().contains("falls fastest"), "{result}");
+    assert_eq!(result["rates"].as_array().unwrap().len(), result["losses"].as_array().unwrap().len());
+    assert!(!folder.path("runs").exists());
+    let picture = striate_vision::decode(&std::fs::read(folder.path("rates.png")).unwrap()).unwrap();
+    assert!(picture.width() > 300 && picture.height() > 300);
+}

@@ -27,6 +27,7 @@ mod reference;
 mod report;
 mod sensitivity;
 mod strided;
+mod targets;
 mod training;
 
 pub use clock::Clock;
@@ -39,7 +40,8 @@ pub use report::{PlanReport, StepReport, TimeShares};
 pub use sensitivity::{Sensitive, Sensitivity};
 pub use striate_kernels::isa::Isa;
 pub use strided::strided_copy;
-pub use training::{Training, VariableInfo};
+pub use targets::Targets;
+pub use training::{Part, Training, VariableInfo};
 
 use std::collections::BTreeMap;
 

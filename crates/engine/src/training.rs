@@ -3,7 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use striate_graph::{Graph, Kind, Network, Role, Segment, TrainingSpec, initial_values, training_graph};
+use striate_graph::{
+    AVERAGE, Graph, Kind, Network, RATE_TIMES, Role, Segment, TrainingSpec, average_decay, initial_values,
+    training_graph,
+};
 use striate_tensor::text::counted;
 use striate_tensor::{Error, Result, Shape, check_memory, zeroed};
 
@@ -12,6 +15,7 @@ use crate::clock::Clock;
 use crate::device::{Data, Device, Session};
 use crate::passes::run_neutral;
 use crate::report::PlanReport;
+use crate::targets::{Targets, check_batch};
 
 /// A variable of a training step.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,6 +26,20 @@ pub struct VariableInfo {
     pub role: Role,
     /// The extents.
     pub shape: Shape,
+}
+
+/// A part of a step's batch.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Part {
+    /// Whether it is the first one.
+    pub is_first: bool,
+    /// Factor on its gradients: its share of the images.
+    pub share: f32,
+}
+
+impl Part {
+    /// A whole batch.
+    pub const WHOLE: Part = Part { is_first: true, share: 1.0 };
 }
 
 /// A network being trained.
@@ -37,10 +55,13 @@ pub struct Training {
     /// The number of classes.
     classes: usize,
     programs: HashMap<Shape, usize>,
+    /// The scalars for learning rates with a factor, and the factors.
+    rates: Vec<(String, f32)>,
 }
 
 /// The roles of variables, in the order in which they are listed.
-const ROLES: [Role; 5] = [Role::Parameter, Role::Gradient, Role::State, Role::Buffer, Role::Scalar];
+const ROLES: [Role; 6] =
+    [Role::Parameter, Role::Gradient, Role::Total, Role::State, Role::Buffer, Role::Scalar];
 
 impl Training {
     /// Creates the training of `network` on `device` with initial weights drawn from `seed`, for batches of shape
@@ -62,7 +83,7 @@ impl Training {
         }
         let infos =
             ROLES.into_iter().flat_map(|role| graph.variables(role).map(move |(_, value)| (role, value)));
-        let infos = infos
+        let infos: Vec<VariableInfo> = infos
             .map(|(role, value)| VariableInfo { name: value.name.clone(), role, shape: value.shape.clone() })
             .collect();
         let classes = graph.shape(graph.outputs[1])[1];
@@ -79,7 +100,13 @@ impl Training {
             session.upload(&value.name, Data::F32(&initial))?;
         }
         session.upload("seed", Data::I64(&[seed as i64]))?;
-        Ok(Training { network, spec, device, session, infos, classes, programs })
+        session.upload("one", Data::F32(&[1.0]))?;
+        let rates = infos.iter().filter_map(|info| {
+            let factor = info.name.strip_prefix(RATE_TIMES)?.parse().ok()?;
+            Some((info.name.clone(), factor))
+        });
+        let rates = rates.collect();
+        Ok(Training { network, spec, device, session, infos, classes, programs, rates })
     }
 
     /// The figures of the plan of a training step of `network` on batches of `shape`, without allocating memory.
@@ -120,25 +147,45 @@ impl Training {
         step: u64,
     ) -> Result<f32> {
         self.accumulate(shape, images, labels, step, None)?;
-        self.update(shape, rate, None)?;
+        self.update(shape, rate, step, None)?;
         Ok(self.loss(shape))
     }
 
-    /// Runs the first segment of a step: forward computation, loss and gradients.
+    /// Runs the first segment of a step: forward computation, loss and gradients. `draw` is the number of the masks
+    /// that dropout draws, which is that of the step unless the batch consists of parts.
     ///
     /// # Errors
     /// As [`Training::step`].
-    pub fn accumulate(
+    pub fn accumulate<'a>(
         &mut self,
         shape: &Shape,
         images: &[f32],
-        labels: &[i64],
-        step: u64,
+        targets: impl Into<Targets<'a>>,
+        draw: u64,
+        profile: Option<(&dyn Clock, &mut [f64])>,
+    ) -> Result<()> {
+        self.accumulate_part(shape, images, targets, draw, Part::WHOLE, profile)
+    }
+
+    /// As [`Training::accumulate`], for a part of the step's batch: adds its gradients to those of earlier parts. The
+    /// specification must have `in_parts`.
+    ///
+    /// # Errors
+    /// As [`Training::step`].
+    pub fn accumulate_part<'a>(
+        &mut self,
+        shape: &Shape,
+        images: &[f32],
+        targets: impl Into<Targets<'a>>,
+        draw: u64,
+        part: Part,
         profile: Option<(&dyn Clock, &mut [f64])>,
     ) -> Result<()> {
         let program = self.program(shape)?;
-        self.set_batch(program, shape, images, labels)?;
-        self.session.upload("step", Data::I64(&[step as i64]))?;
+        self.set_batch(program, shape, images, targets.into())?;
+        self.session.upload("step", Data::I64(&[draw as i64]))?;
+        self.session.upload("part_keep", Data::F32(&[if part.is_first { 0.0 } else { 1.0 }]))?;
+        self.session.upload("part_share", Data::F32(&[part.share]))?;
         self.session.run(program, Segment::Accumulate, profile)
     }
 
@@ -157,18 +204,18 @@ impl Training {
     ///
     /// # Errors
     /// If the batch does not match its shape, or the device fails.
-    pub fn first_non_finite(
+    pub fn first_non_finite<'a>(
         &mut self,
         shape: &Shape,
         images: &[f32],
-        labels: &[i64],
+        targets: impl Into<Targets<'a>>,
     ) -> Result<Option<String>> {
         let program = self.program(shape)?;
-        self.set_batch(program, shape, images, labels)?;
+        self.set_batch(program, shape, images, targets.into())?;
         self.session.first_non_finite(program)
     }
 
-    /// Runs the last segment of a step: the optimizer's update with the current gradients.
+    /// Runs the last segment of step number `step`, from 0: the optimizer's update with the current gradients.
     ///
     /// # Errors
     /// If the device fails.
@@ -176,10 +223,17 @@ impl Training {
         &mut self,
         shape: &Shape,
         rate: f32,
+        step: u64,
         profile: Option<(&dyn Clock, &mut [f64])>,
     ) -> Result<()> {
+        self.session.upload("step", Data::I64(&[step as i64]))?;
         self.session.upload("rate", Data::F32(&[rate]))?;
-        self.session.upload("head_rate", Data::F32(&[rate * self.spec.head_rate]))?;
+        for (name, factor) in &self.rates {
+            self.session.upload(name, Data::F32(&[rate * factor]))?;
+        }
+        let keep = average_decay(self.spec.average.unwrap_or_default(), step);
+        self.session.upload("average_keep", Data::F32(&[keep]))?;
+        self.session.upload("average_share", Data::F32(&[1.0 - keep]))?;
         self.session.run(self.programs[shape], Segment::Update, profile)
     }
 
@@ -188,21 +242,22 @@ impl Training {
     ///
     /// # Errors
     /// As [`Training::step`].
-    pub fn profile(
+    pub fn profile<'a>(
         &mut self,
         shape: &Shape,
         images: &[f32],
-        labels: &[i64],
+        targets: impl Into<Targets<'a>>,
         (runs, limit): (usize, f64),
         clock: &dyn Clock,
     ) -> Result<PlanReport> {
-        let program = self.program(shape)?;
-        self.step(shape, images, labels, 0.0, 0)?;
+        let (program, targets) = (self.program(shape)?, targets.into());
+        self.accumulate(shape, images, targets, 0, None)?;
+        self.update(shape, 0.0, 0, None)?;
         let mut seconds = vec![0.0; self.session.report(program, None).repeated_steps()];
         let mut done = 0;
         while done == 0 || done < runs && seconds.iter().sum::<f64>() < limit {
-            self.accumulate(shape, images, labels, done as u64, Some((clock, &mut seconds)))?;
-            self.update(shape, 0.0, Some((clock, &mut seconds)))?;
+            self.accumulate(shape, images, targets, done as u64, Some((clock, &mut seconds)))?;
+            self.update(shape, 0.0, done as u64, Some((clock, &mut seconds)))?;
             done += 1;
         }
         seconds.iter_mut().for_each(|total| *total /= done as f64);
@@ -231,6 +286,20 @@ impl Training {
     pub fn variables(&self, roles: &[Role]) -> Result<Variables> {
         let wanted = self.infos().filter(|info| roles.contains(&info.role));
         wanted.map(|info| Ok((info.name.clone(), (info.shape.clone(), self.load(info)?)))).collect()
+    }
+
+    /// The values of parameters and buffers, as inference uses them: their running averages where these are kept.
+    ///
+    /// # Errors
+    /// As [`Training::variables`].
+    pub fn weights(&self) -> Result<Variables> {
+        let stored = self.infos().filter(|info| matches!(info.role, Role::Parameter | Role::Buffer));
+        let value = |info: &VariableInfo| {
+            let average = format!("{AVERAGE}{}", info.name);
+            let source = self.infos.iter().find(|other| other.name == average).unwrap_or(info);
+            Ok((info.name.clone(), (info.shape.clone(), self.load(source)?)))
+        };
+        stored.map(value).collect()
     }
 
     /// Sets variables by name.
@@ -283,10 +352,14 @@ impl Training {
     }
 
     /// Sets the inputs of `program`: a batch of `shape`.
-    fn set_batch(&mut self, program: usize, shape: &Shape, images: &[f32], labels: &[i64]) -> Result<()> {
-        check_batch(self.classes, shape, images, labels)?;
+    fn set_batch(&mut self, program: usize, shape: &Shape, images: &[f32], targets: Targets) -> Result<()> {
+        if matches!(targets, Targets::Soft(_)) != self.spec.soft_targets {
+            let what = "labels or soft targets must be given as the specification of the training says";
+            return Err(Error::input(what));
+        }
+        check_batch(self.classes, shape, images, targets)?;
         self.session.set_input(program, 0, Data::F32(images))?;
-        self.session.set_input(program, 1, Data::I64(labels))
+        self.session.set_input(program, 1, targets.data())
     }
 }
 
@@ -340,21 +413,4 @@ fn check_free(
         fits => format!("use a batch of at most {fits}"),
     };
     Err(Error::input(format!("{what}, and {free} MiB are free; {advice}")))
-}
-
-fn check_batch(classes: usize, shape: &Shape, images: &[f32], labels: &[i64]) -> Result<()> {
-    if images.len() != shape.numel() || labels.len() != shape[0] {
-        let (i, l) = (images.len(), labels.len());
-        return Err(Error::input(format!(
-            "a batch of {shape} does not match {} and {}",
-            counted(i, "value"),
-            counted(l, "label")
-        )));
-    }
-    match labels.iter().find(|label| !(0..classes as i64).contains(*label)) {
-        Some(label) => Err(Error::input(format!(
-            "label {label} is not a class; the network has {classes}, numbered from 0"
-        ))),
-        None => Ok(()),
-    }
 }

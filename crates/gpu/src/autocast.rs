@@ -68,6 +68,7 @@ fn needs_precision(op: &Op) -> bool {
             | Op::SoftmaxGradient(_)
             | Op::LogSoftmaxGradient(_)
             | Op::CrossEntropy(_)
+            | Op::SoftCrossEntropy(_)
             | Op::ClassLoss(_)
             | Op::ClassLossGradient(_)
             | Op::Rbf(_)

@@ -4,7 +4,7 @@
 //! nodes that compute the gradients of its inputs from the gradient of its output. Contributions to the same value are
 //! summed in the order in which they appear.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use striate_tensor::{DType, Error, Result, Shape};
 
@@ -12,10 +12,11 @@ use crate::Init;
 use crate::graph::{Graph, Kind, Node, Role, Segment, ValueId};
 use crate::ops::*;
 
-/// Adds the gradients of all parameters to `graph`, whose last nodes are the losses. Each parameter must have a single
-/// reader, whose gradient writes that of the parameter.
-pub(crate) fn backward(graph: &mut Graph) -> Result<()> {
-    let parameters: Vec<ValueId> = graph.variables(Role::Parameter).map(|(id, _)| id).collect();
+/// Adds the gradients of all parameters that are not `frozen` to `graph`, whose last nodes are the losses. Each
+/// parameter must have a single reader, whose gradient writes that of the parameter.
+pub(crate) fn backward(graph: &mut Graph, frozen: &HashSet<ValueId>) -> Result<()> {
+    let parameters = graph.variables(Role::Parameter).map(|(id, _)| id);
+    let parameters: Vec<ValueId> = parameters.filter(|id| !frozen.contains(id)).collect();
     Backward::new(graph, &parameters).visit_all()
 }
 
@@ -53,6 +54,11 @@ impl Backward<'_> {
             self.add(node, CrossEntropyGradient(loss.clone()), vec![probabilities, labels], &[x]);
             return Ok(());
         }
+        if let Op::SoftCrossEntropy(loss) = &node.op {
+            let (probabilities, targets) = (node.outputs[1], node.inputs[1]);
+            self.add(node, SoftCrossEntropyGradient(loss.clone()), vec![probabilities, targets], &[x]);
+            return Ok(());
+        }
         if let Op::ClassLoss(loss) = &node.op {
             self.add(node, ClassLossGradient(loss.clone()), node.inputs.clone(), &[x]);
             return Ok(());
@@ -84,13 +90,14 @@ impl Backward<'_> {
                 self.add(node, gradient, operands, &[x, scale, shift]);
             }
             // With fixed statistics μ and σ², the same scaling of dy, without β and μ.
-            Op::BatchNorm(norm) => {
+            Op::BatchNorm(norm) if self.depends[x.0] => {
                 let [scale, shift, mean, variance] = node.inputs[1..] else {
                     unreachable!("a batch norm has four variables")
                 };
                 let [shift, mean] = [shift, mean].map(|id| self.zeros_like(id));
                 self.add(node, norm.clone(), vec![dy, scale, shift, mean, variance], &[x]);
             }
+            Op::BatchNorm(_) => {}
             Op::LocallyConnected(local) => {
                 let weight = node.inputs[1];
                 self.add(node, LocallyConnectedWeightGradient(local.clone()), vec![x, dy], &[weight]);
@@ -294,8 +301,7 @@ impl<'g> Backward<'g> {
     /// its gradient variable.
     fn new_gradient(&mut self, target: ValueId) -> ValueId {
         let (name, shape) = (self.graph.value(target).name.clone(), self.graph.shape(target).clone());
-        let is_parameter = self.graph.value(target).role() == Some(Role::Parameter);
-        if is_parameter {
+        if self.is_trained_parameter(target) {
             return self.gradient_variable(name, shape, target);
         }
         let name = match self.gradients.contains_key(&target) {
@@ -303,6 +309,10 @@ impl<'g> Backward<'g> {
             true => format!("gradient.{name}.{}", self.graph.nodes.len()),
         };
         self.graph.add_computed(name, shape)
+    }
+
+    fn is_trained_parameter(&self, id: ValueId) -> bool {
+        self.depends[id.0] && self.graph.value(id).role() == Some(Role::Parameter)
     }
 
     /// Adds the variable that holds the gradient of the parameter `target`.

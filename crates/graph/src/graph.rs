@@ -17,6 +17,8 @@ pub enum Role {
     Buffer,
     /// A parameter's gradient, recomputed in each step.
     Gradient,
+    /// The sum of a parameter's gradients over the parts of a batch, recomputed in each step.
+    Total,
     /// The optimizer's state (momenta, averages); stored in checkpoints.
     State,
     /// Set from outside before each step: learning rate, step number, seed.

@@ -5,7 +5,7 @@ use striate_tensor::{Error, Result};
 
 use crate::Op;
 use crate::graph::{Graph, ValueId};
-use crate::ops::{ClassLoss, Criterion, CrossEntropy};
+use crate::ops::{ClassLoss, Criterion, CrossEntropy, SoftCrossEntropy};
 
 /// A loss: the mean over the batch that training minimizes.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -105,6 +105,21 @@ impl Loss {
             Loss::Rbf { j } => Criterion::Rbf { j },
         };
         ClassLoss { criterion, scale }.into()
+    }
+
+    /// Returns the operation that computes the loss times `scale` for a target for each class, which already contains
+    /// the smoothing.
+    ///
+    /// # Errors
+    /// If this is not the cross-entropy.
+    pub(crate) fn soft_op(self, scale: f32) -> Result<Op> {
+        match self {
+            Loss::CrossEntropy { .. } => Ok(SoftCrossEntropy { scale }.into()),
+            other => Err(Error::input(format!(
+                "mixed images and class weights need the loss cross_entropy, but the loss is {}",
+                other.name()
+            ))),
+        }
     }
 
     /// The value that the loss reads for the output `output` of the network or an auxiliary head. If the loss

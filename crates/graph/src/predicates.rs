@@ -8,7 +8,10 @@ use crate::{Graph, Node, Op, ValueId};
 impl Op {
     /// Whether the operation updates variables, element by element and whatever their shape.
     pub fn is_update(&self) -> bool {
-        matches!(self, Op::Sgd(_) | Op::Adam(_) | Op::ClipNorm(_))
+        matches!(
+            self,
+            Op::Sgd(_) | Op::Adam(_) | Op::RmsProp(_) | Op::Lars(_) | Op::Average(_) | Op::ClipNorm(_)
+        )
     }
 
     /// Whether the output consists of the elements of the input in the same order, so that nothing needs to be computed

@@ -5,40 +5,18 @@ use std::collections::{HashMap, HashSet};
 use striate_tensor::{DType, Error, Result, Shape};
 
 use crate::gradient::backward;
-use crate::graph::{Graph, Kind, Role, Segment, Value, ValueId};
+use crate::graph::{Graph, Kind, Role, Segment, ValueId};
 use crate::init::name_key;
-use crate::ops::{Activation, Adam, Add, BatchNormTraining, ClipNorm, Constant, Flatten, Sgd};
-use crate::{Init, Loss, Op};
-
-/// The rule that updates parameters from their gradients.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Optimizer {
-    /// Stochastic gradient descent.
-    Sgd {
-        /// The momentum coefficient.
-        momentum: f32,
-        /// Whether to use Nesterov momentum.
-        nesterov: bool,
-        /// The weight decay coefficient.
-        weight_decay: f32,
-    },
-    /// Adam, or AdamW if the decay is decoupled.
-    Adam {
-        /// Decay rate of the first moment.
-        beta1: f32,
-        /// Decay rate of the second moment.
-        beta2: f32,
-        /// Added to the square root of the second moment.
-        epsilon: f32,
-        /// The weight decay coefficient.
-        weight_decay: f32,
-        /// Whether weight decay is applied to the parameter directly instead of through the gradient.
-        decoupled: bool,
-    },
-}
+use crate::ops::{Activation, Add, BatchNormTraining, Constant, Flatten};
+use crate::optimizer::Optimizer;
+use crate::update::{add_updates, scalar};
+use crate::{Loss, Op, pattern};
 
 /// The settings that turn a network into a training step.
-#[derive(Debug, Clone, Copy, PartialEq)]
+///
+/// Patterns select parameters by name, such as `features.*.weight`: each `*` stands for any text, and the name of a
+/// layer selects its parameters.
+#[derive(Debug, Clone, PartialEq)]
 pub struct TrainingSpec {
     /// The loss to minimize; by default the network's own, or the cross-entropy if it has none.
     pub loss: Option<Loss>,
@@ -49,32 +27,60 @@ pub struct TrainingSpec {
     /// Factor on the learning rate of the last layer and of the last layers of auxiliary heads, which
     /// fine-tuning reinitializes.
     pub head_rate: f32,
+    /// Patterns of parameters, with factors on their learning rates. Where several match, all apply.
+    pub rates: Vec<(String, f32)>,
+    /// Patterns of parameters that stay as they are. Batch norms all of whose parameters are frozen normalize by their
+    /// running statistics, which stay too.
+    pub frozen: Vec<String>,
+    /// Whether weight decay also applies to parameters of one dimension: those of norms, and biases.
+    pub decays_norms: bool,
+    /// Decay rate of the running average of parameters and buffers, if one is kept: see [`average_decay`].
+    pub average: Option<f32>,
+    /// Whether a batch may consist of parts, whose gradients are added up before the update.
+    pub in_parts: bool,
+    /// Whether a target for each class takes the place of labels; for the cross-entropy.
+    pub soft_targets: bool,
 }
 
 impl TrainingSpec {
     /// The network's own loss with this optimizer, and defaults for everything else.
     pub fn new(optimizer: Optimizer) -> Self {
-        TrainingSpec { loss: None, optimizer, clip_norm: None, head_rate: 1.0 }
+        TrainingSpec {
+            loss: None,
+            optimizer,
+            clip_norm: None,
+            head_rate: 1.0,
+            rates: Vec::new(),
+            frozen: Vec::new(),
+            decays_norms: true,
+            average: None,
+            in_parts: false,
+            soft_targets: false,
+        }
     }
 }
 
 /// Builds the graph of a training step of `network`.
 ///
-/// Inputs: images `[N, C, H, W]`, labels `[N]` i64. Outputs: loss `[1]`, probabilities `[N, K]`, and, with
-/// gradient clipping, the gradient norm `[1]`. Scalars set before each step: `rate` f32, `step` i64
-/// from 0, `seed` i64, and, if the last layer has its own learning rate, `head_rate` f32.
+/// Inputs: images `[N, C, H, W]`; labels `[N]` i64, or soft targets `[N, K]`. Outputs: loss `[1]`, probabilities
+/// `[N, K]`, and, with gradient clipping, the gradient norm `[1]`.
+///
+/// Scalars set before each step: `rate` f32, `step` i64 from 0, `seed` i64; `rate*F` for each factor F on rates; with
+/// a running average, `average_keep` and `average_share`; with parts, before each of them `part_keep` and
+/// `part_share`, and once `zero` and `one`, which are these numbers.
 ///
 /// Each auxiliary head adds its own loss, times the head's weight, to the loss of the output.
 ///
 /// # Errors
-/// If the network's output is not scores `[N, K]` or does not fit the loss, or an operation has no gradient.
+/// If the network's output is not scores `[N, K]` or does not fit the loss, an operation has no gradient, a
+/// pattern does not match any parameter, or all are frozen.
 pub fn training_graph(network: &Graph, spec: &TrainingSpec) -> Result<Graph> {
-    let mut graph = forward_in_training_form(network);
-    let head = if spec.head_rate == 1.0 { HashSet::new() } else { head_parameters(network) };
+    let frozen = pattern::select(network, spec.frozen.iter().map(String::as_str))?;
+    let mut graph = forward_in_training_form(network, &frozen);
     let objective = spec.loss.or(network.loss).unwrap_or_default();
     let output = graph.outputs[0];
     let scores = scores_of(&mut graph, output, objective)?;
-    let [batch, _] = **graph.shape(scores) else {
+    let [batch, classes] = **graph.shape(scores) else {
         return Err(Error::input(format!(
             "network {}: its output {} does not have shape [N, classes], so it cannot be trained as a classifier",
             graph.name,
@@ -89,24 +95,32 @@ pub fn training_graph(network: &Graph, spec: &TrainingSpec) -> Result<Graph> {
             graph.name
         )));
     }
-    let labels = graph.add_value("labels", Shape::from([batch]), DType::I64, Kind::Input);
+    let labels = match spec.soft_targets {
+        true => graph.add_value("targets", Shape::from([batch, classes]), DType::F32, Kind::Input),
+        false => graph.add_value("labels", Shape::from([batch]), DType::I64, Kind::Input),
+    };
     graph.inputs.push(labels);
-    let [mut total, probabilities] = loss(&mut graph, objective, scores, labels, 1.0, "");
+    let op = |scale| match spec.soft_targets {
+        true => objective.soft_op(scale),
+        false => Ok(objective.op(scale)),
+    };
+    let [mut total, probabilities] = loss(&mut graph, op(1.0)?, scores, labels, "");
     for (index, (head, weight)) in std::mem::take(&mut graph.heads).into_iter().enumerate() {
         let scores = scores_of(&mut graph, head, objective)?;
         let name = format!("/{}", graph.value(head).name);
-        let [of_head, _] = loss(&mut graph, objective, scores, labels, weight, &name);
+        let [of_head, _] = loss(&mut graph, op(weight)?, scores, labels, &name);
         let sum = graph.add_computed(format!("loss.sum{index}"), Shape::from([1]));
         graph.add_node(format!("loss+{name}"), Add {}, vec![total, of_head], vec![sum], Segment::Accumulate);
         total = sum;
     }
     graph.outputs = vec![total, probabilities];
 
-    backward(&mut graph)?;
-    if let Some(max_norm) = spec.clip_norm {
-        clip(&mut graph, max_norm);
+    backward(&mut graph, &frozen)?;
+    if graph.gradients.is_empty() && !frozen.is_empty() {
+        let what = "all parameters are frozen, so there is nothing to train";
+        return Err(Error::input(format!("network {}: {what}", graph.name)));
     }
-    update(&mut graph, spec.optimizer, &head);
+    add_updates(&mut graph, network, spec)?;
     graph.remove_dead_nodes();
     Ok(graph)
 }
@@ -126,30 +140,23 @@ fn scores_of(graph: &mut Graph, output: ValueId, loss: Loss) -> Result<ValueId> 
     Ok(flat)
 }
 
-/// Adds the loss of `scores`, times `scale`. Returns its value and the probabilities.
-fn loss(
-    graph: &mut Graph,
-    loss: Loss,
-    scores: ValueId,
-    labels: ValueId,
-    scale: f32,
-    suffix: &str,
-) -> [ValueId; 2] {
+/// Adds the loss `op` of `scores`. Returns its value and the probabilities.
+fn loss(graph: &mut Graph, op: Op, scores: ValueId, labels: ValueId, suffix: &str) -> [ValueId; 2] {
     let value = graph.add_computed(format!("loss{suffix}"), Shape::from([1]));
     let probabilities = graph.add_computed(format!("probabilities{suffix}"), graph.shape(scores).clone());
-    let op = loss.op(scale);
     let outputs = vec![value, probabilities];
     graph.add_node(format!("loss{suffix}"), op, vec![scores, labels], outputs, Segment::Accumulate);
     [value, probabilities]
 }
 
-/// The forward computation in training mode: batch norm with the statistics of the batch, dropout with its
-/// random mask.
-fn forward_in_training_form(network: &Graph) -> Graph {
+/// The forward computation in training mode: batch norm with the statistics of the batch unless it is frozen, dropout
+/// with its random mask.
+fn forward_in_training_form(network: &Graph, frozen: &HashSet<ValueId>) -> Graph {
     let mut graph = network.clone();
     let mut nodes = std::mem::take(&mut graph.nodes);
     for node in &mut nodes {
         match &mut node.op {
+            Op::BatchNorm(_) if node.inputs[1..3].iter().all(|id| frozen.contains(id)) => {}
             Op::BatchNorm(norm) => {
                 let statistics = Shape::from([graph.shape(node.inputs[0])[1]]);
                 let running: Vec<ValueId> = node.inputs.drain(3..).collect();
@@ -198,77 +205,5 @@ fn separate_readers(graph: &mut Graph) {
     for mut node in own {
         node.inputs.iter_mut().for_each(|id| *id = copies.get(id).copied().unwrap_or(*id));
         graph.nodes.push(node);
-    }
-}
-
-/// The scalar variable `name`, which the caller sets before each step.
-fn scalar(graph: &mut Graph, name: &str, dtype: DType) -> ValueId {
-    // Scalars follow the values of the network, so a search from the end is short.
-    let is_known = |value: &Value| value.role() == Some(Role::Scalar) && value.name == name;
-    match graph.values.iter().rposition(is_known) {
-        Some(index) => ValueId(index),
-        None => variable(graph, name.into(), Shape::from([1]), dtype, Role::Scalar),
-    }
-}
-
-fn variable(graph: &mut Graph, name: String, shape: Shape, dtype: DType, role: Role) -> ValueId {
-    graph.add_value(
-        name,
-        shape,
-        dtype,
-        Kind::Variable { role, init: Init::Constant(0.0), fan: (1, 1).into() },
-    )
-}
-
-fn clip(graph: &mut Graph, max_norm: f32) {
-    let norm = graph.add_computed("gradient_norm", Shape::from([1]));
-    let mut outputs: Vec<ValueId> = graph.gradients.iter().map(|(_, gradient)| *gradient).collect();
-    outputs.push(norm);
-    graph.add_node("clip_norm", ClipNorm { max_norm }, vec![], outputs, Segment::Update);
-    graph.outputs.push(norm);
-}
-
-/// Returns the parameters of the last layer with parameters before the output and before each auxiliary head.
-fn head_parameters(network: &Graph) -> HashSet<ValueId> {
-    let ends = network.outputs.iter().copied().chain(network.heads.iter().map(|(head, _)| *head));
-    let is_parameter = |id: &ValueId| network.value(*id).role() == Some(Role::Parameter);
-    let mut found = HashSet::new();
-    for mut id in ends {
-        while let Some(node) = network.nodes.iter().find(|node| node.outputs.contains(&id)) {
-            let own: Vec<ValueId> = node.inputs.iter().copied().filter(is_parameter).collect();
-            id = node.inputs[0];
-            if !own.is_empty() {
-                found.extend(own);
-                break;
-            }
-        }
-    }
-    found
-}
-
-fn update(graph: &mut Graph, optimizer: Optimizer, head: &HashSet<ValueId>) {
-    let body_rate = scalar(graph, "rate", DType::F32);
-    for (parameter, gradient) in graph.gradients.clone() {
-        let rate = if head.contains(&parameter) { scalar(graph, "head_rate", DType::F32) } else { body_rate };
-        let (name, shape) = (graph.value(parameter).name.clone(), graph.shape(parameter).clone());
-        let state = |graph: &mut Graph, kind: &str| {
-            variable(graph, format!("{kind}.{name}"), shape.clone(), DType::F32, Role::State)
-        };
-        let (op, inputs, outputs): (Op, _, _) = match optimizer {
-            Optimizer::Sgd { momentum, nesterov, weight_decay } => {
-                let mut outputs = vec![parameter];
-                if momentum != 0.0 {
-                    outputs.push(state(graph, "momentum"));
-                }
-                (Sgd { momentum, nesterov, weight_decay }.into(), vec![gradient, rate], outputs)
-            }
-            Optimizer::Adam { beta1, beta2, epsilon, weight_decay, decoupled } => {
-                let step = scalar(graph, "step", DType::I64);
-                let outputs = vec![parameter, state(graph, "moment1"), state(graph, "moment2")];
-                let op = Adam { beta1, beta2, epsilon, weight_decay, decoupled };
-                (op.into(), vec![gradient, rate, step], outputs)
-            }
-        };
-        graph.add_node(format!("update/{name}"), op, inputs, outputs, Segment::Update);
     }
 }

@@ -14,11 +14,12 @@ use striate_kernels::dropout::{self, DropoutDesc};
 use striate_kernels::elementwise::{self, Elementwise, ElementwiseDesc};
 use striate_kernels::isa::Isa;
 use striate_kernels::lrn::{self, LrnDesc};
-use striate_kernels::optimizer::{self, AdamDesc, ClipNormDesc, SgdDesc};
+use striate_kernels::optimizer::{self, AdamDesc, AverageDesc, ClipNormDesc, LarsDesc, RmsPropDesc, SgdDesc};
 use striate_kernels::pad_channels::{self, PadChannelsDesc};
 use striate_kernels::pooling::{self, PoolDesc, PoolKind};
 use striate_kernels::rbf::{self, RbfDesc};
 use striate_kernels::scale::{self, ScaleDesc};
+use striate_kernels::soft_cross_entropy::{self, SoftCrossEntropyDesc};
 use striate_kernels::softmax::{self, SoftmaxDesc};
 use striate_kernels::threads::ThreadPool;
 use striate_kernels::{Access, Format, Halo, Layout, Memory, Operand as Slice, Place, Region, Views};
@@ -368,6 +369,63 @@ proptest! {
         softmax::reference::gradient(classes, &y.values, &dy.values, &mut dx.values);
         let (reads, writes) = (vec![y, dy], vec![(None, dx)]);
         check(&Case { desc: &desc, list: softmax::gradient(), reads, writes, tolerance: 1e-6 });
+    }
+
+    #[test]
+    fn soft_cross_entropy_matches_the_reference(rows in 1usize..6, classes in 1usize..20, scale in 0.1f32..2.0) {
+        let desc = SoftCrossEntropyDesc { rows, classes, scale };
+        let (x, targets) = (Operand::random([rows, classes, 1, 1], 1), Operand::random([rows, classes, 1, 1], 2));
+        let (mut y, mut dx) = (x.clone(), x.clone());
+        let loss = soft_cross_entropy::reference::forward(&desc, &x.values, &targets.values, &mut y.values);
+        let writes = vec![(None, Operand::row(vec![loss])), (None, y.clone())];
+        let (reads, list) = (vec![x, targets.clone()], soft_cross_entropy::forward());
+        check(&Case { desc: &desc, list, reads, writes, tolerance: 1e-5 });
+        soft_cross_entropy::reference::gradient(&desc, &y.values, &targets.values, &mut dx.values);
+        let (reads, writes) = (vec![y, targets], vec![(None, dx)]);
+        check(&Case { desc: &desc, list: soft_cross_entropy::gradient(), reads, writes, tolerance: 1e-6 });
+    }
+
+    #[test]
+    fn rms_prop_matches_the_reference(len in 1usize..40_000, momentum in prop::sample::select(vec![0.0f32, 0.9])) {
+        let row = |seed| Operand::random([1, len, 1, 1], seed);
+        let (g, rate, p, v) = (row(1), Operand::row(vec![0.1]), row(2), row(3));
+        let s = Operand { values: row(4).values.iter().map(|x| x.abs()).collect(), ..row(4) };
+        let d = RmsPropDesc { len, decay: 0.9, epsilon: 0.5, momentum, weight_decay: 0.01 };
+        let (mut new_p, mut new_s, mut new_v) = (p.clone(), s.clone(), v.clone());
+        let state = (momentum != 0.0).then_some(&mut new_v.values[..]);
+        let rms_prop = optimizer::reference::rms_prop;
+        rms_prop(&d, &g.values, 0.1f32.into(), &mut new_p.values, &mut new_s.values, state);
+        let mut writes = vec![(Some(p), new_p), (Some(s), new_s)];
+        writes.extend((momentum != 0.0).then_some((Some(v), new_v)));
+        check(&Case { desc: &d, list: optimizer::rms_prop(), reads: vec![g, rate], writes, tolerance: 1e-6 });
+    }
+
+    #[test]
+    fn lars_matches_the_reference(len in 1usize..40_000, momentum in prop::sample::select(vec![0.0f32, 0.9]), nesterov in any::<bool>(), zero in any::<bool>()) {
+        let row = |seed| Operand::random([1, len, 1, 1], seed);
+        let (mut g, rate, p, v) = (row(1), Operand::row(vec![0.1]), row(2), row(3));
+        if zero {
+            g.values.fill(0.0);
+        }
+        let nesterov = nesterov && momentum > 0.0;
+        let d = LarsDesc { len, momentum, nesterov, weight_decay: 0.01, trust: 0.3 };
+        let (mut new_p, mut new_v) = (p.clone(), v.clone());
+        let state = (momentum != 0.0).then_some(&mut new_v.values[..]);
+        optimizer::reference::lars(&d, &g.values, 0.1f32.into(), &mut new_p.values, state);
+        let mut writes = vec![(Some(p), new_p)];
+        writes.extend((momentum != 0.0).then_some((Some(v), new_v)));
+        check(&Case { desc: &d, list: optimizer::lars(), reads: vec![g, rate], writes, tolerance: 1e-6 });
+    }
+
+    #[test]
+    fn average_matches_the_reference(len in 1usize..40_000, keep in 0.0f32..1.0) {
+        let row = |seed| Operand::random([1, len, 1, 1], seed);
+        let (x, average) = (row(1), row(2));
+        let [keep, share] = [keep, 1.0 - keep].map(|number| Operand::row(vec![f64::from(number)]));
+        let mut expected = average.clone();
+        optimizer::reference::average(&x.values, keep.values[0], share.values[0], &mut expected.values);
+        let (reads, writes) = (vec![x, keep, share], vec![(Some(average), expected)]);
+        check(&Case { desc: &AverageDesc { len }, list: optimizer::average(), reads, writes, tolerance: 1e-6 });
     }
 
     #[test]

@@ -36,5 +36,5 @@ pub use striate_formats::ModelFile;
 pub use striate_graph::{Builder, Network, Optimizer, TrainingSpec, concat};
 pub use striate_predict::{Classifier, Guess, Tally};
 pub use striate_tensor::{Error, Result, Shape};
-pub use striate_train::{Recipe, Trainer};
+pub use striate_train::{Recipe, Session, Trainer};
 pub use striate_vision::{Image, decode, encode_png};

@@ -8,6 +8,7 @@ pub mod fingerprint;
 pub mod formula;
 pub mod gradients;
 mod interpreter;
+pub mod lenet;
 pub mod networks;
 pub mod onnx;
 pub mod protobuf;

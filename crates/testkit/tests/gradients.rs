@@ -44,6 +44,39 @@ fn gradients_of_every_loss_match_finite_differences() {
 }
 
 #[test]
+fn gradients_for_soft_targets_match_finite_differences() {
+    let all = networks::all();
+    let network = all.iter().find(|network| network.name == "auxiliary-heads").unwrap();
+    let mut given = given(network);
+    // The targets of an image do not add up to 1: its class has a weight.
+    let targets = [0.7, 0.2, 0.1, 0.0, 1.6, 0.4, 0.3, 0.3, 0.3];
+    given.insert("targets".into(), targets.to_vec());
+    let graph = training_graph(
+        &networks::training_form(network, BATCH),
+        &TrainingSpec { soft_targets: true, ..spec() },
+    );
+    let checked = gradients::check(&graph.unwrap(), &given);
+    assert!(checked > 60, "only {checked} elements were checked");
+}
+
+/// Frozen batch norms in the middle of a network pass gradients on, and frozen parameters have none.
+#[test]
+fn gradients_through_frozen_layers_match_finite_differences() {
+    let all = networks::all();
+    let network = all.iter().find(|network| network.name == "residual").unwrap();
+    let frozen: Vec<String> = ["batch_norm*", "linear1.bias", "conv2"].map(str::to_owned).into();
+    let graph = training_graph(&networks::training_form(network, BATCH), &TrainingSpec { frozen, ..spec() });
+    let graph = graph.unwrap();
+    let has = |name: &str| graph.nodes.iter().any(|node| node.op.name() == name);
+    assert!(has("batch_norm") && !has("batch_norm_training") && !has("batch_norm_gradient"));
+    let trained: Vec<&str> = graph.gradients.iter().map(|(id, _)| &*graph.value(*id).name).collect();
+    assert!(trained.iter().all(|name| name.starts_with("conv") || *name == "linear1.weight"), "{trained:?}");
+    assert!(trained.contains(&"conv1.weight") && !trained.contains(&"conv2.weight"), "{trained:?}");
+    let checked = gradients::check(&graph, &given(network));
+    assert!(checked > 60, "only {checked} elements were checked");
+}
+
+#[test]
 fn gradients_match_finite_differences() {
     let networks = networks::all();
     let seen: Mutex<HashSet<&str>> = Mutex::default();

@@ -2,11 +2,11 @@
 //! instruction set. The expected values come from `scripts/reference/lenet5_pytorch.py`.
 
 use serde_json::Value;
-use striate_engine::{Cpu, Inference, Isa, Training, Variables};
+use striate_engine::{Cpu, Inference, Isa, Training};
 use striate_graph::{Network, Optimizer, Role, TrainingSpec};
 use striate_tensor::Shape;
 use striate_testkit::fingerprint::{assert_close, assert_fingerprint};
-use striate_testkit::formula::{unit, weights};
+use striate_testkit::lenet::{batch, variables, wide};
 
 fn reference() -> Value {
     serde_json::from_str(include_str!("../references/lenet5.json")).unwrap()
@@ -16,39 +16,12 @@ fn network() -> Network {
     (striate_models::find("lenet5").unwrap().build)().unwrap()
 }
 
-/// Initial weights by formula, numbered in the order of the layers.
-fn variables() -> Variables {
-    let tensor = |(index, (name, shape)): (usize, (String, Shape))| {
-        let layer = name.split('.').next().unwrap();
-        let fan_in = match layer {
-            "conv1" => 25.0,
-            "conv2" => 150.0,
-            "fc1" => 400.0,
-            "fc2" => 120.0,
-            _ => 84.0f64,
-        };
-        let values = weights(index as u32, shape.numel(), 1.0 / fan_in.sqrt());
-        (name, (shape, values.iter().map(|x| *x as f32).collect()))
-    };
-    network().variables().unwrap().into_iter().enumerate().map(tensor).collect()
-}
-
-fn wide(values: &[f32]) -> Vec<f64> {
-    values.iter().map(|x| f64::from(*x)).collect()
-}
-
-fn batch(number: usize, size: usize) -> (Shape, Vec<f32>, Vec<i64>) {
-    let images = (0..size * 1024).map(|i| unit(100 + number as u32, i as u32) as f32).collect();
-    let labels = (0..size).map(|i| ((7 * i + 3 + number) % 10) as i64).collect();
-    (Shape::from([size, 1, 32, 32]), images, labels)
-}
-
 #[test]
 fn scores_loss_and_gradients_match_pytorch() {
     let reference = reference();
     for isa in Isa::available() {
         let (shape, images, labels) = batch(0, 4);
-        let inference = Inference::new(network(), &variables(), Cpu::with_isa(2, isa)).unwrap();
+        let inference = Inference::new(network(), &variables(&network()), Cpu::with_isa(2, isa)).unwrap();
         let (_, scores) = inference.run(&shape, &images).unwrap();
         let rows = reference["scores"].as_array().unwrap();
         let expected = rows.iter().flat_map(|row| row.as_array().unwrap());
@@ -58,7 +31,7 @@ fn scores_loss_and_gradients_match_pytorch() {
         let sgd = Optimizer::Sgd { momentum: 0.0, nesterov: false, weight_decay: 0.0 };
         let cpu = Cpu::with_isa(2, isa);
         let mut training = Training::new(network(), TrainingSpec::new(sgd), &shape, 0, cpu).unwrap();
-        training.set_variables(&variables()).unwrap();
+        training.set_variables(&variables(&network())).unwrap();
         training.accumulate(&shape, &images, &labels, 0, None).unwrap();
         assert_close(f64::from(training.loss(&shape)), &reference["loss"], 1e-5, "loss");
         for (name, (_, gradient)) in training.variables(&[Role::Gradient]).unwrap() {
@@ -87,7 +60,7 @@ fn twenty_training_steps_match_pytorch() {
             let cpu = Cpu::with_isa(2, isa);
             let mut training =
                 Training::new(network(), TrainingSpec::new(optimizer), &shape, 0, cpu).unwrap();
-            training.set_variables(&variables()).unwrap();
+            training.set_variables(&variables(&network())).unwrap();
             for step in 0..20 {
                 let (shape, images, labels) = batch(step, 8);
                 let loss = training.step(&shape, &images, &labels, rate, step as u64).unwrap();

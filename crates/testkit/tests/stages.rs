@@ -209,7 +209,7 @@ fn check_engine(
     place: &str,
 ) {
     let shape = raw.shape(raw.inputs[0]).clone();
-    let mut training = Training::new(network.clone(), *spec, &shape, 7, device).unwrap();
+    let mut training = Training::new(network.clone(), spec.clone(), &shape, 7, device).unwrap();
     training.set_variables(&as_variables(network, given)).unwrap();
     let input: Vec<f32> = given["input"].iter().map(|x| *x as f32).collect();
     let labels = networks::labels(shape[0], network.classes().unwrap());

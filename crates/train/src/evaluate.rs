@@ -56,7 +56,7 @@ pub fn evaluate(
 /// Returns the loss that `model` was trained with: that of its recipe, or else its network's.
 pub fn trained_loss(model: &ModelFile) -> Loss {
     let recipe = model.recipe.as_deref().and_then(|text| Recipe::from_text(text).ok());
-    recipe.and_then(|recipe| recipe.loss).unwrap_or_else(|| own_loss(&model.network))
+    recipe.and_then(|recipe| recipe.loss).map(|part| part.loss).unwrap_or_else(|| own_loss(&model.network))
 }
 
 /// Returns the loss of a network without a recipe: its own, or else the one that fits its output.

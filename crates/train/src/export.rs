@@ -1,60 +1,66 @@
-//! The trained network as a model file.
+//! The network as it is exported: its weights, evaluation, and model file.
 
 use striate_engine::Inference;
 use striate_formats::{Data, Evaluation, Golden, ModelFile, Weights};
-use striate_graph::{Loss, Role};
+use striate_graph::Loss;
 use striate_predict::Tally;
 use striate_tensor::{Result, Shape, zeroed};
 
-use crate::Trainer;
 use crate::evaluate::{evaluate, own_loss};
 use crate::fitting::Part;
+use crate::session::Session;
 
-impl Trainer {
-    pub(crate) fn weights(&self) -> Result<Weights> {
-        self.training.variables(&[Role::Parameter, Role::Buffer])
+/// The network at one step: copied from the device once, then evaluated and saved. With a running average, that is what
+/// is exported.
+pub(crate) struct Export {
+    pub weights: Weights,
+    inference: Inference,
+}
+
+impl Session {
+    /// Copies the weights from the device.
+    pub(crate) fn export(&self) -> Result<Export> {
+        let weights = self.training.weights()?;
+        let inference = Inference::with_weights(self.network.clone(), weights.clone(), self.device.clone())?;
+        Ok(Export { weights, inference })
     }
 
-    pub(crate) fn inference(&self) -> Result<Inference> {
-        Inference::with_weights(self.network.clone(), self.weights()?, self.device.clone())
-    }
-
-    /// The loss used in training.
+    /// The loss used in training, without class weights.
     fn loss(&self) -> Loss {
-        self.settings.recipe.loss.unwrap_or_else(|| own_loss(&self.network))
+        let given = self.settings.recipe.loss.as_ref().map(|part| part.loss);
+        given.unwrap_or_else(|| own_loss(&self.network))
+    }
+}
+
+impl Export {
+    /// Evaluates the network on `part`.
+    pub fn measure(&self, session: &Session, part: &Part) -> Result<Tally> {
+        evaluate(&self.inference, session.loss(), &part.images, |_| {})
     }
 
-    /// Evaluates the current network on `part`.
-    pub(crate) fn measure(&self, part: &Part) -> Result<Tally> {
-        evaluate(&self.inference()?, self.loss(), &part.images, |_| {})
+    /// Evaluates the network on the training images.
+    pub fn measure_training(&self, session: &Session) -> Result<Tally> {
+        evaluate(&self.inference, session.loss(), &session.parts.train, |_| {})
     }
 
-    /// Evaluates the current network, in inference form, on the training images.
-    ///
-    /// # Errors
-    /// If memory runs out.
-    pub fn measure_training(&self) -> Result<Tally> {
-        evaluate(&self.inference()?, self.loss(), &self.parts.train, |_| {})
-    }
-
-    /// Returns the model file of the current network.
-    pub(crate) fn model(&self, measured: Option<(&str, &Tally)>) -> Result<ModelFile> {
-        let weights = self.weights()?;
-        let example = self.parts.measured.as_ref().map_or(&self.parts.train, |measured| &measured.images);
+    /// Returns the model file.
+    pub fn model(&self, session: &Session, measured: Option<(&str, &Tally)>) -> Result<ModelFile> {
+        let parts = &session.parts;
+        let example = parts.measured.as_ref().map_or(&parts.train, |measured| &measured.images);
         let [c, h, w] = example.shape();
         let shape = Shape::from([1, c, h, w]);
         let mut input = zeroed(c * h * w)?;
         example.write(0, &mut input)?;
-        let output = self.inference()?.run(&shape, &input)?;
+        let output = self.inference.run(&shape, &input)?;
         let json = |form: &Option<striate_vision::Preprocessing>| {
             serde_json::to_value(form).expect("plain data has a JSON form")
         };
-        let recipe = &self.settings.recipe;
+        let (recipe, dataset) = (&session.settings.recipe, &session.dataset);
         Ok(ModelFile {
-            network: self.network.clone(),
-            classes: self.dataset.classes.clone(),
-            preprocessing: json(&self.dataset.preprocessing),
-            predict: json(&self.dataset.predict),
+            network: session.network.clone(),
+            classes: dataset.classes.clone(),
+            preprocessing: json(&dataset.preprocessing),
+            predict: json(&dataset.predict),
             evaluation: measured.map(|(part, tally)| Evaluation {
                 part: part.into(),
                 n: tally.n(),
@@ -62,10 +68,10 @@ impl Trainer {
                 top5_error: tally.top5_error(),
                 loss: tally.loss(),
             }),
-            data: Some(Data { spec: recipe.data.spec.clone(), fingerprint: self.fingerprint.clone() }),
+            data: Some(Data { spec: recipe.data.spec.clone(), fingerprint: session.fingerprint.clone() }),
             recipe: Some(recipe.to_text()),
             golden: Some(Golden { input: (shape, input), output }),
-            weights,
+            weights: self.weights.clone(),
         })
     }
 }

@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
 use striate_data::{CifarKind, Dataset, Spec};
 use striate_engine::Device;
 use striate_formats::{Checkpoint, Checkpoints, Position, sha256};
@@ -11,45 +10,9 @@ use striate_graph::{Network, Role};
 use striate_tensor::{Error, Result};
 
 use crate::run::{RECIPE, RunFolder};
+use crate::session::Session;
+use crate::state::RunState;
 use crate::{Limits, Observer, Recipe, Settings, Trainer};
-
-/// The contents of a checkpoint other than tensors.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, Default)]
-pub(crate) struct Sums {
-    /// Sum of the losses of the current epoch's images.
-    pub epoch_loss: f64,
-    /// Images of the current epoch so far.
-    #[serde(default)]
-    pub epoch_images: u64,
-    /// Checkpoints of earlier versions contain sums over batches.
-    #[serde(default, skip_serializing)]
-    epoch_batches: u64,
-    /// Mean loss of the last complete epoch.
-    #[serde(default)]
-    pub last_epoch: Option<f64>,
-    /// The lowest validation loss so far.
-    pub best: Option<f64>,
-}
-
-impl Sums {
-    /// Turns sums over batches into sums over images.
-    fn over_images(self, batch: usize) -> Sums {
-        if self.epoch_images > 0 || self.epoch_batches == 0 {
-            return self;
-        }
-        let epoch_loss = self.epoch_loss * batch as f64;
-        let epoch_images = self.epoch_batches.saturating_mul(batch as u64);
-        Sums { epoch_loss, epoch_images, epoch_batches: 0, ..self }
-    }
-
-    /// Mean loss over the images of the current epoch, or over those of the last one if none was trained on since.
-    pub fn mean_loss(&self) -> Option<f64> {
-        match self.epoch_images {
-            0 => self.last_epoch,
-            images => Some(self.epoch_loss / images as f64),
-        }
-    }
-}
 
 impl Trainer {
     /// Opens the run in the folder `run` at its last checkpoint. `epochs` replaces the number of epochs;
@@ -76,10 +39,11 @@ impl Trainer {
         let keep = recipe.checkpoint.keep;
         let name = run.join("recipe.toml").display().to_string();
         let settings = Settings { name, reason: "recipe of the resumed run".into(), ..recipe.into() };
-        let mut trainer = Trainer::new(settings, network, dataset, device.into(), Some(folder))?;
+        let session = Session::fitted(settings, network, dataset, device.into(), true)?;
+        let mut trainer = Trainer::new(session, folder);
         let checkpoint = Checkpoints::new(run, keep).latest()?;
         let is_new = checkpoint.is_none();
-        if is_new && trainer.folder()?.last_model().exists() {
+        if is_new && trainer.folder.last_model().exists() {
             return Err(Error::input(format!(
                 "{}: has a trained model, but its checkpoints are missing, so there is nothing to resume; train anew with \
                  --recipe {}",
@@ -95,12 +59,12 @@ impl Trainer {
             return Err(Error::input(format!(
                 "{}: --epochs {} is too low; the run needs at least {}",
                 run.display(),
-                trainer.settings.recipe.train.epochs,
+                trainer.session.recipe().train.epochs,
                 epoch + u64::from(batch > 0)
             )));
         }
         if let Some(epochs) = longer {
-            trainer.folder()?.write_recipe(&trainer.settings.recipe)?;
+            trainer.folder.write_recipe(trainer.session.recipe())?;
             observer
                 .note(&format!("epochs: {epochs} instead of {before}; a new schedule starts at this step"));
         }
@@ -117,7 +81,7 @@ impl Trainer {
         limits: Limits,
         observer: &mut dyn Observer,
     ) -> Result<()> {
-        let here = self.device.arithmetic();
+        let here = self.session.device.arithmetic();
         // Checkpoints of earlier versions name only the instruction set.
         let made = match checkpoint.arithmetic.contains(' ') {
             true => checkpoint.arithmetic.clone(),
@@ -137,31 +101,30 @@ impl Trainer {
             return Err(Error::input(format!("{what}; allow it with --any-isa{same}")));
         }
         let extra = checkpoint.extra;
-        if extra["fingerprint"] != serde_json::json!(self.fingerprint) {
-            let spec = &self.settings.recipe.data.spec;
+        if extra["fingerprint"] != serde_json::json!(self.session.fingerprint) {
+            let spec = &self.session.recipe().data.spec;
             return Err(Error::input(format!(
                 "the data {spec} has changed since the run began; restore it, or start a new run"
             )));
         }
-        if extra["recipe"] != serde_json::json!(recipe_hash(&self.settings.recipe)) {
+        if extra["recipe"] != serde_json::json!(recipe_hash(self.session.recipe())) {
             let path = run.join("recipe.toml");
             return Err(Error::input(format!(
                 "{}: the recipe has changed since the checkpoint was written; only --epochs may change",
                 path.display()
             )));
         }
-        let sums: Sums = serde_json::from_value(extra["sums"].clone())
+        let state: RunState = serde_json::from_value(extra["sums"].clone())
             .map_err(|e| Error::input(format!("the checkpoint's figures are unreadable: {e}")))?;
-        self.sums = sums.over_images(self.settings.recipe.train.batch);
+        self.state = state.over_images(self.session.recipe().train.batch);
         self.check_position(&checkpoint.position)?;
-        let missing = self
-            .training
-            .infos()
-            .find(|info| info.role != Role::Gradient && !checkpoint.state.contains_key(&info.name));
+        let missing = self.session.training.infos().find(|info| {
+            !matches!(info.role, Role::Gradient | Role::Total) && !checkpoint.state.contains_key(&info.name)
+        });
         if let Some(info) = missing {
             return Err(Error::input(format!("the checkpoint lacks {}", info.name)));
         }
-        self.training.set_variables(&checkpoint.state)?;
+        self.session.training.set_variables(&checkpoint.state)?;
         self.position = checkpoint.position;
         other.iter().for_each(|what| observer.note(what));
         Ok(())
@@ -170,12 +133,15 @@ impl Trainer {
     /// Refuses a position or a count of images that no run with this recipe and these data reaches.
     fn check_position(&self, position: &Position) -> Result<()> {
         let Position { seed, epoch, batch, step } = *position;
-        let batches = self.batches.count();
-        let steps = epoch.checked_mul(batches).and_then(|steps| steps.checked_add(batch));
-        let fits = seed == self.settings.recipe.train.seed && batch < batches && steps == Some(step);
+        let (session, recipe) = (&self.session, self.session.recipe());
+        let (batches, accumulate) = (session.batches.count(), recipe.train.accumulate);
+        let steps = epoch.checked_mul(session.steps_per_epoch());
+        let steps = steps.and_then(|steps| steps.checked_add(batch / accumulate));
+        let is_whole = batch < batches && batch % accumulate == 0;
+        let fits = seed == recipe.train.seed && is_whole && steps == Some(step);
         // A small last batch joins the one before it.
-        let most_images = batches.saturating_mul(2 * self.settings.recipe.train.batch as u64);
-        match fits && self.sums.epoch_images <= most_images {
+        let most_images = batches.saturating_mul(2 * recipe.train.batch as u64);
+        match fits && self.state.epoch_images <= most_images {
             true => Ok(()),
             false => Err(Error::input(format!(
                 "the checkpoint's position does not belong to this run: step {step} as batch {batch} of epoch {epoch} \
@@ -189,19 +155,19 @@ impl Trainer {
     /// # Errors
     /// If the last update has made a variable non-finite, so that earlier checkpoints are kept.
     pub(crate) fn checkpoint(&self) -> Result<Checkpoint> {
-        let state = self.training.variables(&[Role::Parameter, Role::Buffer, Role::State])?;
+        let state = self.session.training.variables(&[Role::Parameter, Role::Buffer, Role::State])?;
         let overflown = state.iter().filter(|(_, (_, values))| values.iter().any(|value| !value.is_finite()));
         if let Some(name) = overflown.map(|(name, _)| name).min() {
             let step = self.position.step.saturating_sub(1);
-            return Err(self.non_finite(step, &format!("the updated {name}"))?);
+            return Err(self.non_finite(step, &format!("the updated {name}")));
         }
         Ok(Checkpoint {
             position: self.position,
-            arithmetic: self.device.arithmetic(),
+            arithmetic: self.session.device.arithmetic(),
             extra: serde_json::json!({
-                "sums": self.sums,
-                "fingerprint": self.fingerprint,
-                "recipe": recipe_hash(&self.settings.recipe),
+                "sums": self.state,
+                "fingerprint": self.session.fingerprint,
+                "recipe": recipe_hash(self.session.recipe()),
             }),
             state,
         })
@@ -229,19 +195,4 @@ fn relative_data(error: Error, recipe: &Recipe, run: &Path) -> Error {
     }
     let advice = "its relative path starts from the folder in which the run was started; resume from there";
     error.advising(advice).at(run.join(RECIPE).display())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sums_of_earlier_versions_keep_their_mean() {
-        let old = serde_json::json!({ "epoch_loss": 6.0, "epoch_batches": 4, "best": null });
-        let sums: Sums = serde_json::from_value(old).unwrap();
-        let sums = sums.over_images(32);
-        assert_eq!((sums.mean_loss(), sums.epoch_images), (Some(1.5), 128));
-        let again: Sums = serde_json::from_value(serde_json::to_value(sums).unwrap()).unwrap();
-        assert_eq!(again.over_images(32), sums);
-    }
 }

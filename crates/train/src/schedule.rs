@@ -14,22 +14,27 @@ const MAX_FACTOR: f64 = 1000.0;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Schedule {
-    /// `constant`, `cosine` (Loshchilov and Hutter, ICLR 2017, one period), `step`, `exponential`, `polynomial` or
-    /// `one-cycle` (Smith and Topin, arXiv 1708.07120, 2017).
+    /// `constant`, `cosine` (Loshchilov and Hutter, ICLR 2017, one period), `step`, `exponential`, `polynomial`,
+    /// `plateau` (after epochs without a lower validation loss) or `one-cycle` (Smith and Topin, arXiv 1708.07120,
+    /// 2017).
     pub name: String,
     /// Warm-up: fraction of all steps during which the learning rate rises, from zero, or with `one-cycle` from a 25th
     /// of the peak.
     pub warmup: f64,
     /// Fractions of all steps after which `step` multiplies the learning rate by the factor.
     pub milestones: Vec<f64>,
-    /// Factor of `step` at each milestone, and of `exponential` over the whole run.
+    /// Factor of `step` at each milestone, of `plateau` each time, and of `exponential` over the whole run.
     pub factor: f64,
     /// Exponent of `polynomial`: 1 lowers the rate evenly.
     #[serde(skip_serializing_if = "is_one")]
     pub power: f64,
+    /// Epochs without a lower validation loss that `plateau` tolerates.
+    #[serde(skip_serializing_if = "is_ten")]
+    pub patience: u64,
 }
 
-const NAMES: [&str; 6] = ["constant", "cosine", "step", "exponential", "polynomial", "one-cycle"];
+const PLATEAU: &str = "plateau";
+const NAMES: [&str; 7] = ["constant", "cosine", "step", "exponential", "polynomial", "one-cycle", PLATEAU];
 /// Limit on the exponent.
 const MAX_POWER: f64 = 10.0;
 
@@ -37,9 +42,20 @@ fn is_one(number: &f64) -> bool {
     *number == 1.0
 }
 
+fn is_ten(number: &u64) -> bool {
+    *number == 10
+}
+
 impl Default for Schedule {
     fn default() -> Self {
-        Schedule { name: "cosine".into(), warmup: 0.15, milestones: vec![0.5, 0.75], factor: 0.1, power: 1.0 }
+        Schedule {
+            name: "cosine".into(),
+            warmup: 0.15,
+            milestones: vec![0.5, 0.75],
+            factor: 0.1,
+            power: 1.0,
+            patience: 10,
+        }
     }
 }
 
@@ -74,7 +90,13 @@ impl Schedule {
         }
     }
 
-    /// Returns the learning rate at `step` (from 0) of `steps`, as a fraction of the peak learning rate.
+    /// Whether the rate depends on the validation loss.
+    pub(crate) fn is_plateau(&self) -> bool {
+        self.name == PLATEAU
+    }
+
+    /// Returns the learning rate at `step` (from 0) of `steps`, as a fraction of the peak learning rate; without the
+    /// reductions of `plateau`.
     pub fn share(&self, step: u64, steps: u64) -> f64 {
         let rising = self.warmup * steps as f64;
         let now = step as f64;

@@ -21,6 +21,7 @@ Examples:
   striate train mynet.toml --data npy:FOLDER --epochs 5
   striate train --set optim.lr=0.02 --set data.augment=affine
   striate train model.onnx --data FOLDER         fine-tune a model
+  striate train --find-lr --picture rates.png    propose a learning rate
   striate train --resume runs/lenet5-digits-1    continue an interrupted run
 
 `striate models` lists the built-in networks. To define your own, start from the
@@ -79,6 +80,12 @@ pub struct Train {
     /// Show summary and plan, with times, without training
     #[arg(long, conflicts_with_all = ["out", "steps"])]
     pub dry_run: bool,
+    /// Range test: find a learning rate instead of training
+    #[arg(long, conflicts_with_all = ["out", "steps", "resume", "dry_run", "lr", "epochs"])]
+    pub find_lr: bool,
+    /// Picture of the range test's losses
+    #[arg(long, value_name = "OUT.png", requires = "find_lr")]
+    pub picture: Option<PathBuf>,
     /// Overfit the first batch to check that learning works
     #[arg(long)]
     pub overfit_one_batch: bool,

@@ -1,6 +1,7 @@
 //! `striate train`
 
 mod dry_run;
+mod find_lr;
 mod normalization;
 mod report;
 mod summary;
@@ -13,13 +14,13 @@ use striate_formats::{Loaded, Weights};
 use striate_graph::Network;
 use striate_predict::resolve_with;
 use striate_tensor::Error;
-use striate_train::{Limits, Origin, RUNS, Recipe, RunPath, Settings, Trainer, load_data};
+use striate_train::{Limits, Origin, RUNS, Recipe, RunPath, Session, Settings, Trainer, load_data};
 
 use crate::arguments::Train;
 use crate::device::{Chosen, Macs};
 use crate::effect::{Input, refuse_without_image_files};
 use crate::output::argument;
-use crate::outputs::refuse_in_data;
+use crate::outputs::{self, Output, refuse_in_data};
 use crate::progress::Watcher;
 use crate::reading::Size;
 use crate::signals::{Signals, catch_file_size_limit};
@@ -43,10 +44,14 @@ pub fn run(args: Train) -> Result<()> {
             let Start { settings, network, dataset, weights, file, notes } = Start::new(&args)?;
             let print_notes = || notes.iter().for_each(|(file, notes)| weights::print_notes(file, notes));
             let weights = weights.map(|weights| (file.as_path(), weights));
-            let trainer = if args.dry_run {
-                let trainer = Trainer::draft(settings, network, dataset, weights, chosen.device())?;
+            let trainer = if args.find_lr {
+                let session = Session::new(settings, network, dataset, weights, chosen.device())?;
                 print_notes();
-                return dry_run::run(trainer, &chosen, args.compute.json);
+                return find_lr::run(session, watcher, args.picture.as_deref(), args.compute.json);
+            } else if args.dry_run {
+                let session = Session::new(settings, network, dataset, weights, chosen.device())?;
+                print_notes();
+                return dry_run::run(session, &chosen, args.compute.json);
             } else {
                 let stem = || format!("{}-{}", network.name, data_name(&settings.recipe.data.spec));
                 let out = args.out.clone().map_or_else(|| RunPath::Free { stem: stem() }, RunPath::Folder);
@@ -109,7 +114,11 @@ impl Start {
         let asked = with_flags(given.clone().unwrap_or_else(|| Recipe::default().into()), &flags)?.recipe;
         let (name, spec) = (&asked.model.name, &asked.data.spec);
         refuse_unused(args, name, spec)?;
-        if !args.dry_run {
+        if let Some(picture) = &args.picture {
+            outputs::check([Output::picture("--picture", picture)], &inputs(args, name))?;
+            refuse_in_data("--picture", picture, &Spec::parse(spec)?)?;
+        }
+        if !args.dry_run && !args.find_lr {
             let out = args.out.as_deref().unwrap_or(Path::new(RUNS));
             refuse_in_data("--out", out, &Spec::parse(spec)?)?;
         }
@@ -149,6 +158,12 @@ impl Start {
         notes.push((file.clone(), left_open));
         Ok(Start { settings, network, dataset, weights, file, notes })
     }
+}
+
+/// The files that are read.
+fn inputs<'a>(args: &'a Train, model: &'a str) -> Vec<&'a Path> {
+    let files = [args.weights.as_deref(), args.recipe.as_deref().map(Path::new), Some(Path::new(model))];
+    files.into_iter().flatten().collect()
 }
 
 /// Refuses flags for kinds of files that are not read.
@@ -213,7 +228,17 @@ const OVERFIT_EPOCHS: u64 = 200;
 
 /// Reduces the data to one batch, for training and evaluation, at a constant learning rate.
 fn one_batch(settings: &mut Settings, dataset: &mut Dataset) -> Result<()> {
-    for field in ["data.holdout", "data.augment", "schedule.name", "schedule.warmup"] {
+    for field in [
+        "data.holdout",
+        "data.augment",
+        "data.transforms",
+        "data.mixup",
+        "data.cutmix",
+        "schedule.name",
+        "schedule.warmup",
+        "train.ema",
+        "train.patience",
+    ] {
         if let Origin::Flag(flag) = settings.origin(field) {
             let what = format!("{flag}: --overfit-one-batch sets {field} itself; omit one of them");
             return Err(Error::input(what).into());
@@ -230,6 +255,11 @@ fn one_batch(settings: &mut Settings, dataset: &mut Dataset) -> Result<()> {
     for assignment in [
         "data.holdout=0.0",
         "data.augment=none",
+        "data.transforms=[]",
+        "data.mixup=0.0",
+        "data.cutmix=0.0",
+        "train.ema=0.0",
+        "train.patience=0",
         "schedule.name=constant",
         "schedule.warmup=0.0",
         &format!("train.batch={count}"),

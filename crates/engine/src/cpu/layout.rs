@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use striate_graph::ops::Reshape;
-use striate_graph::{Graph, Kind, Node, Role, Segment, Value, ValueId};
+use striate_graph::{Graph, Kind, Node, Op, Role, Segment, Value, ValueId};
 use striate_kernels::Layout;
 use striate_kernels::isa::Isa;
 use striate_tensor::text::grouped;
@@ -193,8 +193,10 @@ impl LayoutPass {
 
     /// Visits an update, which processes whole values in any layout, the same for all operands.
     fn visit_update(&mut self, node: Node) {
+        // An average has the layout of the value that is averaged.
+        let owner = if let Op::Average(_) = node.op { node.inputs[0] } else { node.outputs[0] };
         for output in &node.outputs {
-            self.settle_like_parameter(*output, &node);
+            self.settle_like_parameter(*output, owner);
         }
         let Lowering::Kernels(candidates) = self.lower(&node) else { unreachable!("updates are kernels") };
         let position = candidates.options(self.isa, &dtypes(&self.graph, &node), Layout::Plain)[0].position;
@@ -255,7 +257,7 @@ impl LayoutPass {
                 outputs.push(output);
                 continue;
             }
-            self.settle_like_parameter(output, node);
+            self.settle_like_parameter(output, node.outputs[0]);
             if self.layouts[output.0] == *layout {
                 outputs.push(output);
                 continue;
@@ -275,11 +277,11 @@ impl LayoutPass {
         (outputs, copies)
     }
 
-    /// Gives a gradient or a state the layout of its parameter.
-    fn settle_like_parameter(&mut self, id: ValueId, node: &Node) {
+    /// Gives a gradient the layout of its parameter, and a state or a sum that of its `owner`.
+    fn settle_like_parameter(&mut self, id: ValueId, owner: ValueId) {
         let parameter = match self.graph.value(id).role() {
             Some(Role::Gradient) => self.parameters.get(&id).copied(),
-            Some(Role::State) => Some(node.outputs[0]),
+            Some(Role::State | Role::Total) => Some(owner),
             _ => None,
         };
         if let (Some(parameter), false) = (parameter, self.settled[id.0]) {

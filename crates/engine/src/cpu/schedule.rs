@@ -19,7 +19,8 @@ use crate::passes::trains;
 use crate::report::StepReport;
 
 /// The buffers of a training plan after the arena, in order.
-const VARIABLE_ROLES: [Role; 5] = [Role::Parameter, Role::Gradient, Role::State, Role::Buffer, Role::Scalar];
+const VARIABLE_ROLES: [Role; 6] =
+    [Role::Parameter, Role::Gradient, Role::Total, Role::State, Role::Buffer, Role::Scalar];
 
 pub(super) fn schedule(
     mut laid_out: LaidOut,

@@ -106,6 +106,50 @@ KERNEL(cross_entropy_gradient) {
     }
 }
 
+// As cross_entropy, with a target for each class.
+struct soft_cross_entropy_args {
+    Int classes;
+    In x, targets;
+    Out probabilities;
+    float *row_loss;
+};
+KERNEL(soft_cross_entropy) {
+    SHARED float part[THREADS], largest, sum;
+    int first = block_index * a.classes;
+    In x = a.x + first;
+    LOG_SUM(x, a.classes, NOTHING)
+    PHASE {
+        float log_sum = logf(sum) + largest, all = 0.0f;
+        for (int i = thread; i < a.classes; i += THREADS) {
+            all += a.targets[first + i] * (log_sum - x[i]);
+            a.probabilities[first + i] = expf(x[i] - largest) / sum;
+        }
+        part[thread] = all;
+    }
+    ADD_PARTS(part)
+    PHASE if (thread == 0) a.row_loss[block_index] = part[0];
+}
+
+struct soft_cross_entropy_gradient_args {
+    Int classes;
+    double factor;
+    In probabilities, targets;
+    Out dx;
+};
+KERNEL(soft_cross_entropy_gradient) {
+    SHARED float part[THREADS];
+    int first = block_index * a.classes;
+    PHASE {
+        float all = 0.0f;
+        for (int i = thread; i < a.classes; i += THREADS) all += a.targets[first + i];
+        part[thread] = all;
+    }
+    ADD_PARTS(part)
+    PHASE for (int i = thread; i < a.classes; i += THREADS) {
+        a.dx[first + i] = (a.probabilities[first + i] * part[0] - a.targets[first + i]) * (float)a.factor;
+    }
+}
+
 // Adds the losses of all rows, times the factor. One block.
 struct total_loss_args {
     Int rows;

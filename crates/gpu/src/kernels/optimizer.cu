@@ -44,6 +44,38 @@ KERNEL(adam) {
     }
 }
 
+// g += decay·p; s = a·s + (1 - a)·g²; d = g/(√s + ε); v = momentum·v + d; p -= rate·v. The momenta v may be null.
+struct rms_prop_args {
+    Int count;
+    double mean_decay, epsilon, momentum, decay;
+    In g, rate;
+    Out p, s, v;
+};
+KERNEL(rms_prop) {
+    float kept = (float)a.mean_decay, rest = (float)(1.0 - a.mean_decay);
+    EACH(i, a.count) {
+        float g = a.g[i] + (float)a.decay * a.p[i], s = kept * a.s[i] + rest * g * g;
+        a.s[i] = s;
+        float step = g / (sqrtf(s) + (float)a.epsilon);
+        if (a.v) {
+            step = (float)a.momentum * a.v[i] + step;
+            a.v[i] = step;
+        }
+        a.p[i] = a.p[i] - a.rate[0] * step;
+    }
+}
+
+// average = keep·average + share·x.
+struct average_args {
+    Int count;
+    In x, keep, share;
+    Out average;
+};
+KERNEL(average) {
+    float keep = a.keep[0], share = a.share[0];
+    EACH(i, a.count) a.average[i] = keep * a.average[i] + share * a.x[i];
+}
+
 // The sum of the squares of each of the blocks' shares, in a fixed number of blocks.
 struct square_sums_args {
     Int count;
@@ -59,6 +91,47 @@ KERNEL(square_sums) {
     }
     ADD_PARTS(part)
     PHASE if (thread == 0) a.sums[block_index] = part[0];
+}
+
+// trust·‖p‖/(‖g‖ + decay·‖p‖) from the sums of both, or 1 if a norm is zero. One block.
+struct trust_ratio_args {
+    double trust, decay;
+    const double *p_sums, *g_sums;
+    double *ratio;
+};
+KERNEL(trust_ratio) {
+    SHARED double p_part[THREADS], g_part[THREADS];
+    PHASE {
+        p_part[thread] = thread < SHARES ? a.p_sums[thread] : 0.0;
+        g_part[thread] = thread < SHARES ? a.g_sums[thread] : 0.0;
+    }
+    ADD_PARTS(p_part)
+    ADD_PARTS(g_part)
+    PHASE if (thread == 0) {
+        double p = sqrt(p_part[0]), g = sqrt(g_part[0]);
+        a.ratio[0] = p == 0.0 || g == 0.0 ? 1.0 : a.trust * p / (g + a.decay * p + 1e-8);
+    }
+}
+
+// g = ratio·(g + decay·p); v = momentum·v + g; p -= rate·(nesterov ? g + momentum·v : v). The momenta v may be null.
+struct lars_args {
+    Int count, nesterov;
+    double momentum, decay;
+    const double *ratio;
+    In g, rate;
+    Out p, v;
+};
+KERNEL(lars) {
+    float momentum = (float)a.momentum, ratio = (float)a.ratio[0];
+    EACH(i, a.count) {
+        float g = ratio * (a.g[i] + (float)a.decay * a.p[i]), step = g;
+        if (a.v) {
+            float v = momentum * a.v[i] + g;
+            a.v[i] = v;
+            step = a.nesterov ? g + momentum * v : v;
+        }
+        a.p[i] = a.p[i] - a.rate[0] * step;
+    }
 }
 
 // The norm from these sums. One block.

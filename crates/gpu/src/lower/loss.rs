@@ -1,6 +1,6 @@
 //! Softmax and the losses.
 
-use striate_graph::ops::{ClassLoss, Criterion, CrossEntropy};
+use striate_graph::ops::{ClassLoss, Criterion, CrossEntropy, SoftCrossEntropy};
 
 use super::Operation;
 use crate::launch::{Launch, Operand, Work};
@@ -24,6 +24,17 @@ pub(super) fn cross_entropy_gradient(node: Operation, op: &CrossEntropy) -> Work
     let shape = node.input(0);
     let launch = Launch::each("cross_entropy_gradient", shape.numel()).sizes([shape[0], shape[1]]);
     launch.float(op.smoothing).float(op.scale).inputs([0, 1]).outputs([0]).into()
+}
+
+/// Operands: scores, targets; outputs: loss, probabilities.
+pub(super) fn soft_cross_entropy(node: Operation, op: &SoftCrossEntropy) -> Work {
+    with_total(node, rows(node, "soft_cross_entropy"), op.scale)
+}
+
+/// Operands: probabilities, targets; output: dx.
+pub(super) fn soft_cross_entropy_gradient(node: Operation, op: &SoftCrossEntropy) -> Work {
+    let factor = f64::from(op.scale) / node.input(0)[0] as f64;
+    rows(node, "soft_cross_entropy_gradient").float(factor).inputs([0, 1]).outputs([0]).into()
 }
 
 /// Operands: scores, labels; outputs: loss, what takes the place of probabilities.

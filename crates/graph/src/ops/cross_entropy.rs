@@ -14,3 +14,15 @@ pub struct CrossEntropy {
 /// Gradient with respect to the scores. Operands: probabilities, labels; output: dx.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CrossEntropyGradient(pub CrossEntropy);
+
+/// Loss of a classifier whose targets are shares of the classes. Operands: scores `[N, K]`, targets `[N, K]`; outputs:
+/// loss `[1]`, probabilities `[N, K]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SoftCrossEntropy {
+    /// Factor on the loss.
+    pub scale: f32,
+}
+
+/// Gradient with respect to the scores. Operands: probabilities, targets; output: dx.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SoftCrossEntropyGradient(pub SoftCrossEntropy);

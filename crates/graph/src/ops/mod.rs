@@ -59,7 +59,7 @@ pub(crate) use codes::codes;
 pub use concat::{Concat, ConcatGradient};
 pub use constant::Constant;
 pub use conv::{Conv, ConvDataGradient, ConvWeightGradient};
-pub use cross_entropy::{CrossEntropy, CrossEntropyGradient};
+pub use cross_entropy::{CrossEntropy, CrossEntropyGradient, SoftCrossEntropy, SoftCrossEntropyGradient};
 pub use dropout::Dropout;
 pub use flatten::Flatten;
 pub use function::{
@@ -85,7 +85,7 @@ pub use scatter_kernels::{ScatterKernels, ScatterKernelsGradient};
 pub use slice::{Slice, SliceGradient};
 pub use softmax::{Softmax, SoftmaxGradient};
 pub use transpose::Transpose;
-pub use update::{Adam, ClipNorm, Sgd};
+pub use update::{Adam, Average, ClipNorm, Lars, RmsProp, Sgd};
 pub use window::Window;
 use window::spatial_axes;
 
@@ -306,6 +306,10 @@ operations! {
         CrossEntropy = "cross_entropy",
         /// Gradient of the cross-entropy.
         CrossEntropyGradient = "cross_entropy_gradient",
+        /// Mean cross-entropy between the softmax and a target for each class.
+        SoftCrossEntropy = "soft_cross_entropy",
+        /// Gradient of the cross-entropy with a target for each class.
+        SoftCrossEntropyGradient = "soft_cross_entropy_gradient",
         /// Any other classification loss.
         ClassLoss = "class_loss",
         /// Gradient of any other classification loss.
@@ -378,6 +382,12 @@ operations! {
         Sgd = "sgd",
         /// Adam.
         Adam = "adam",
+        /// RMSProp.
+        RmsProp = "rms_prop",
+        /// LARS.
+        Lars = "lars",
+        /// Running average of a variable.
+        Average = "average",
         /// Clipping of the gradients by their global norm.
         ClipNorm = "clip_norm",
     }

@@ -2,4 +2,5 @@
 
 pub mod class_loss;
 pub mod cross_entropy;
+pub mod soft_cross_entropy;
 pub mod softmax;

@@ -1,5 +1,6 @@
 //! Clipping of gradients by their global norm, whose squares are summed piece by piece.
 
+use super::norm::squares;
 use super::{ClipNormDesc, PIECE};
 use crate::isa::Isa;
 use crate::reference::floats;
@@ -42,20 +43,4 @@ impl Kernel for Bound {
             context.thread_pool.pieces(g, PIECE, |_, g| g.iter_mut().for_each(|g| *g *= scale));
         }
     }
-}
-
-/// The number of partial sums.
-const LANES: usize = 8;
-
-/// Σ g²
-fn squares(g: &[f32]) -> f64 {
-    let mut sums = [0.0f64; LANES];
-    let (whole, rest) = g.as_chunks::<LANES>();
-    for g in whole {
-        for (sum, g) in sums.iter_mut().zip(g) {
-            *sum += f64::from(*g) * f64::from(*g);
-        }
-    }
-    let rest = rest.iter().map(|g| f64::from(*g) * f64::from(*g));
-    sums.into_iter().chain(rest).sum()
 }

@@ -1,8 +1,16 @@
-//! Updates of variables: gradient descent, Adam, clipping of gradients. They process whole values including
+//! Updates of variables: optimizers, clipping of gradients, running averages. They process whole values including
 //! padding, which stays zero.
 
+mod average;
 mod clip_norm;
+mod lars;
+mod norm;
 pub mod reference;
+mod rms_prop;
+
+pub use average::{AverageDesc, list as average};
+pub use lars::{LarsDesc, list as lars};
+pub use rms_prop::{RmsPropDesc, list as rms_prop};
 
 use striate_tensor::DType;
 

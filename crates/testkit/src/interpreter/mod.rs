@@ -34,7 +34,12 @@ impl<'g> Interpreter<'g> {
             let start = match (given.get(&value.name), &value.kind) {
                 (_, Kind::Computed) => continue,
                 (Some(start), _) => start.clone(),
-                (None, Kind::Variable { role: Role::Gradient | Role::State | Role::Scalar, .. }) => {
+                (
+                    None,
+                    Kind::Variable {
+                        role: Role::Gradient | Role::Total | Role::State | Role::Scalar, ..
+                    },
+                ) => {
                     vec![0.0; value.shape.numel()]
                 }
                 (None, _) => panic!("{} is missing", value.name),
@@ -139,6 +144,8 @@ impl<'g> Interpreter<'g> {
             | Op::LogSoftmaxGradient(_)
             | Op::CrossEntropy(_)
             | Op::CrossEntropyGradient(_)
+            | Op::SoftCrossEntropy(_)
+            | Op::SoftCrossEntropyGradient(_)
             | Op::ClassLoss(_)
             | Op::ClassLossGradient(_) => rows::step(self.graph, node, r, w),
             Op::Add(_)
@@ -161,7 +168,9 @@ impl<'g> Interpreter<'g> {
             | Op::PadGradient(_)
             | Op::Clip(_)
             | Op::ClipGradient(_) => general::step(self.graph, node, r, &mut w[0]),
-            Op::Sgd(_) | Op::Adam(_) | Op::ClipNorm(_) => updates::step(node, r, w),
+            Op::Sgd(_) | Op::Adam(_) | Op::RmsProp(_) | Op::Lars(_) | Op::Average(_) | Op::ClipNorm(_) => {
+                updates::step(node, r, w);
+            }
         }
     }
 }

@@ -67,6 +67,21 @@ pub(super) fn step(graph: &Graph, node: &Node, r: &[&[f64]], w: &mut [Vec<f64>])
             let difference = r[0][n * columns + k] - target(&op.0, columns, k, r[1][n]);
             f64::from(op.0.scale) * difference / rows as f64
         }),
+        Op::SoftCrossEntropy(op) => {
+            each_row(&mut w[1], columns, |n, y| softmax(row(r[0], n, columns), y));
+            let loss = |n: usize| {
+                let (x, t) = (row(r[0], n, columns), row(r[1], n, columns));
+                let log = log_sum_exp(x);
+                sum(columns, |k| t[k] * (log - x[k]))
+            };
+            w[0][0] = f64::from(op.scale) * sum(rows, loss) / rows as f64;
+        }
+        // From the probabilities.
+        Op::SoftCrossEntropyGradient(op) => each_row(&mut w[0], columns, |n, dx| {
+            let (p, t) = (row(r[0], n, columns), row(r[1], n, columns));
+            let all: f64 = t.iter().sum();
+            (0..columns).for_each(|k| dx[k] = f64::from(op.0.scale) * (p[k] * all - t[k]) / rows as f64);
+        }),
         Op::ClassLoss(op) => {
             let loss = |n: usize| criterion_loss(op.criterion, row(r[0], n, columns), r[1][n] as usize);
             w[0][0] = f64::from(op.scale) * sum(rows, loss) / rows as f64;

@@ -34,6 +34,46 @@ pub(super) fn step(node: &Node, r: &[&[f64]], w: &mut [Vec<f64>]) {
                 p[i] -= rate * mean / (variance.sqrt() + f64::from(op.epsilon));
             }
         }
+        Op::RmsProp(op) => {
+            let [a, decay, momentum] = [op.decay, op.weight_decay, op.momentum].map(f64::from);
+            for i in 0..r[0].len() {
+                let g = r[0][i] + decay * w[0][i];
+                w[1][i] = a * w[1][i] + (1.0 - a) * g * g;
+                let scaled = g / (w[1][i].sqrt() + f64::from(op.epsilon));
+                let direction = match w.get_mut(2) {
+                    None => scaled,
+                    Some(velocity) => {
+                        velocity[i] = momentum * velocity[i] + scaled;
+                        velocity[i]
+                    }
+                };
+                w[0][i] -= r[1][0] * direction;
+            }
+        }
+        Op::Lars(op) => {
+            let [decay, momentum, trust] = [op.weight_decay, op.momentum, op.trust].map(f64::from);
+            let norm = |x: &[f64]| x.iter().map(|x| x * x).sum::<f64>().sqrt();
+            let (of_p, of_g) = (norm(&w[0]), norm(r[0]));
+            let ratio = match of_p * of_g {
+                0.0 => 1.0,
+                _ => trust * of_p / (of_g + decay * of_p + 1e-8),
+            };
+            for i in 0..r[0].len() {
+                let g = ratio * (r[0][i] + decay * w[0][i]);
+                let direction = match w.get_mut(1) {
+                    None => g,
+                    Some(velocity) => {
+                        velocity[i] = momentum * velocity[i] + g;
+                        if op.nesterov { g + momentum * velocity[i] } else { velocity[i] }
+                    }
+                };
+                w[0][i] -= r[1][0] * direction;
+            }
+        }
+        Op::Average(_) => {
+            let (keep, share) = (r[1][0], r[2][0]);
+            w[0].iter_mut().zip(r[0]).for_each(|(average, x)| *average = keep * *average + share * x);
+        }
         Op::ClipNorm(op) => {
             let (norm, gradients) = w.split_last_mut().expect("clipping writes the norm last");
             norm[0] = gradients.iter().flatten().map(|g| g * g).sum::<f64>().sqrt();

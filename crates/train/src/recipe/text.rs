@@ -7,7 +7,8 @@ use striate_tensor::file::read_text_limited;
 use striate_tensor::text::reword;
 use striate_tensor::{Error, Result, nearest};
 
-use super::{Recipe, unknown};
+use super::loss::CLASS_WEIGHTS;
+use super::{Recipe, transforms, unknown};
 
 /// Limit on the bytes of a recipe.
 const MAX_TEXT: usize = 1 << 20;
@@ -15,11 +16,23 @@ const MAX_TEXT: usize = 1 << 20;
 const MAX_DEPTH: usize = 4;
 /// Fields that are omitted from the text at their defaults.
 const OPTIONAL: [(&str, &[&str]); 5] = [
-    ("model", &["init", "batch_norm_bias"]),
-    ("data", &["size", "mean", "std", "unreadable", "max_pixels", "transforms"]),
-    ("train", &["steps_per_epoch", "min_batch", "batch_norm_momentum"]),
-    ("optim", &["lr_inputs", "head_factor"]),
-    ("schedule", &["power"]),
+    ("model", &["init", "batch_norm_bias", "start"]),
+    ("data", &["size", "mean", "std", "unreadable", "max_pixels", "transforms", "mixup", "cutmix"]),
+    (
+        "train",
+        &[
+            "steps_per_epoch",
+            "min_batch",
+            "batch_norm_momentum",
+            "patience",
+            "ema",
+            "accumulate",
+            "accumulate_batch_norm",
+            "freeze",
+        ],
+    ),
+    ("optim", &["lr_inputs", "head_factor", "decay_norms", "decay", "trust", "rates"]),
+    ("schedule", &["power", "patience"]),
 ];
 
 impl Recipe {
@@ -56,12 +69,18 @@ impl Recipe {
                 return Err(unknown("loss.name", name, Loss::NAMES).at("recipe"));
             }
             let is_number = |value: &toml::Value| value.is_integer() || value.is_float();
-            if let Some((key, value)) = loss.iter().find(|(key, value)| *key != "name" && !is_number(value)) {
+            let is_wrong = |key: &str, value| !["name", CLASS_WEIGHTS].contains(&key) && !is_number(value);
+            if let Some((key, value)) = loss.iter().find(|(key, value)| is_wrong(key, value)) {
                 let what = format!("recipe: loss.{key} must be a number, but is {}", short(value));
                 return Err(Error::input(what));
             }
         }
         check_keys(&table, &known, "")?;
+        if let Some(toml::Value::Array(transforms)) =
+            table.get("data").and_then(|data| data.get("transforms"))
+        {
+            transforms::check(transforms).map_err(|e| e.at("recipe"))?;
+        }
         let recipe: Recipe = table.try_into().map_err(|e| misfit(&e))?;
         recipe.check()?;
         Ok(recipe)
@@ -156,7 +175,10 @@ fn short(value: &toml::Value) -> String {
 
 /// The fields of all losses.
 fn loss_fields() -> toml::Table {
-    ["name", "smoothing", "margin", "power", "j"].into_iter().map(|name| (name.into(), true.into())).collect()
+    ["name", "smoothing", "margin", "power", "j", CLASS_WEIGHTS]
+        .into_iter()
+        .map(|name| (name.into(), true.into()))
+        .collect()
 }
 
 fn key_value(assignment: &str) -> String {
@@ -216,9 +238,28 @@ mod tests {
         assert_eq!(set.data.transforms.0.len(), 1);
         for (assignment, expected) in [
             ("data.augment=shift", "omit data.augment"),
-            (r#"data.transforms=[{name="RandomCrop", size=0}]"#, "size"),
-            (r#"data.transforms=[{name="RandomCrop", side=3}]"#, "side"),
-            (r#"data.transforms=[{name="Flip"}]"#, "Flip"),
+            (r#"data.transforms=[{name="RandomCrop", size=0}]"#, "data.transforms[0]: RandomCrop"),
+            (
+                r#"data.transforms=[{name="RandAugment"}, {name="RandomCrop", siz=3}]"#,
+                "data.transforms[1] (RandomCrop): unknown field siz; did you mean size?",
+            ),
+            (
+                r#"data.transforms=[{name="RandomCrop"}]"#,
+                "data.transforms[0] (RandomCrop): missing field size",
+            ),
+            (
+                r#"data.transforms=[3]"#,
+                "data.transforms[0] must be a table with the name of a transform, but is 3",
+            ),
+            (r#"data.transforms=[{size=3}]"#, "data.transforms[0] has no name"),
+            (
+                r#"data.transforms=[{name="RandomHorizontalFlip", p="x"}]"#,
+                "data.transforms[0] (RandomHorizontalFlip): p must be a number, but is \"x\"",
+            ),
+            (
+                r#"data.transforms=[{name="RandomCropp", size=3}]"#,
+                "data.transforms[0]: unknown transform RandomCropp; did you mean RandomCrop?",
+            ),
             ("data.augment=photograph", "did you mean photographs?"),
         ] {
             let before = if assignment.contains("shift") { &recipe } else { &Recipe::default() };
@@ -251,6 +292,7 @@ mod tests {
         let sets = [
             "model.init=he",
             "model.batch_norm_bias=0.5",
+            "model.start=shallower",
             "data.size=[64, 48]",
             "data.unreadable=skip",
             "data.max_pixels=100",
@@ -259,11 +301,27 @@ mod tests {
             "train.batch_norm_momentum=1",
             "optim.lr_inputs=576",
             "optim.head_factor=10",
+            "data.mixup=0.2",
+            "data.cutmix=1",
+            "train.patience=5",
+            "train.ema=0.999",
+            "train.accumulate=4",
+            "train.accumulate_batch_norm=true",
+            "train.freeze=['conv1']",
+            "optim.decay_norms=false",
+            "optim.decay=0.9",
+            "optim.trust=0.01",
+            "optim.rates={'fc.*' = 10}",
+            "schedule.power=0.5",
+            "schedule.patience=3",
         ];
         let mut recipe = Recipe::default();
         for set in sets {
             let field = set.split(['.', '=']).nth(1).unwrap();
-            assert!(!plain.contains(field), "{field}");
+            assert!(
+                !plain.contains(&format!("{field} =")) && !plain.contains(&format!(".{field}]")),
+                "{field}"
+            );
             recipe = recipe.with(set).unwrap();
         }
         assert_eq!(Recipe::from_text(&recipe.to_text()).unwrap(), recipe);
@@ -285,10 +343,16 @@ mod tests {
         let recipe = Recipe::default();
         assert_eq!(recipe.spec().unwrap().loss, None);
         let smooth = recipe.with("loss.smoothing=0.1").unwrap();
-        assert_eq!(smooth.loss, Some(Loss::CrossEntropy { smoothing: 0.1 }));
+        assert_eq!(smooth.loss.as_ref().unwrap().loss, Loss::CrossEntropy { smoothing: 0.1 });
         let hinge = recipe.with("loss.name=hinge").unwrap().with("loss.power=2").unwrap();
         assert_eq!(hinge.spec().unwrap().loss, Some(Loss::Hinge { margin: 1.0, power: 2 }));
         assert_eq!(Recipe::from_text(&hinge.to_text()).unwrap(), hinge);
+        let weighted = recipe.with("loss.class_weights=balanced").unwrap();
+        assert!(weighted.has_soft_targets() && weighted.to_text().contains("class_weights = \"balanced\""));
+        assert_eq!(Recipe::from_text(&weighted.to_text()).unwrap(), weighted);
+        let listed = smooth.with("loss.class_weights=[1, 2.5]").unwrap();
+        assert_eq!(listed.loss.as_ref().unwrap().loss, smooth.loss.unwrap().loss);
+        assert_eq!(Recipe::from_text(&listed.to_text()).unwrap(), listed);
     }
 
     #[test]
@@ -315,11 +379,22 @@ mod tests {
             ("data.unreadable=skp", "did you mean skip?"),
             ("data.size=[0, 3]", "a height and a width"),
             ("model.batch_norm_bias=inf", "model.batch_norm_bias must be a finite number"),
+            ("model.start=shalower", "did you mean shallower?"),
             ("model.init=hee", "unknown model.init hee; choose from uniform, lecun,"),
             ("loss.name=hing", "did you mean hinge?"),
             ("loss.smothing=0.1", "did you mean loss.smoothing?"),
             ("loss.smoothing=2", "loss.smoothing"),
             ("schedule.name=cosin", "did you mean cosine?"),
+            ("loss.class_weights=balance", "did you mean balanced?"),
+            ("loss.class_weights=3", "class_weights must be \"balanced\" or a list of numbers"),
+            ("loss.class_weights=[-1.0]", "loss.class_weights must be finite"),
+            ("loss={name=\"hinge\", class_weights=\"balanced\"}", "needs the loss cross_entropy, not hinge"),
+            ("train.accumulate=0", "train.accumulate must be from 1"),
+            ("train.ema=1", "train.ema must be in [0, 1)"),
+            ("train.freez=[]", "did you mean train.freeze?"),
+            ("optim.rates={a = -1}", "the factors of optim.rates"),
+            ("data.mixup=1e9", "alpha must be from"),
+            ("schedule.patiense=3", "did you mean schedule.patience?"),
         ] {
             let error = Recipe::default().with(assignment).unwrap_err();
             assert!(error.is_input() && error.to_string().contains(expected), "{error}");

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use serde_json::json;
-use striate_train::Trainer;
+use striate_train::Session;
 
 use crate::clock::SystemClock;
 use crate::device::Chosen;
@@ -14,17 +14,17 @@ const SECONDS: f64 = 5.0;
 
 /// Shows the summary and the plan of a step with the time of each part and its share of the peak, if that is known;
 /// writes nothing.
-pub fn run(mut trainer: Trainer, chosen: &Chosen, as_json: bool) -> Result<()> {
-    let summary = trainer.summary()?;
+pub fn run(mut session: Session, chosen: &Chosen, as_json: bool) -> Result<()> {
+    let summary = session.summary()?;
     eprint!("{}", super::summary::text(&summary));
     let peak = chosen.peak();
-    let (plan, count) = trainer.profile(&SystemClock::new(), STEPS, SECONDS)?;
+    let (plan, count) = session.profile(&SystemClock::new(), STEPS, SECONDS)?;
     let step: f64 = plan.steps.iter().filter_map(|step| step.seconds).sum();
     let epoch = step * summary.steps_per_epoch as f64;
     let total = step * summary.steps as f64;
     if as_json {
         return Ok(json::print(&json!({
-            "recipe": trainer.recipe(),
+            "recipe": session.recipe(),
             "summary": summary,
             "plan": json::plan(&plan, count, peak),
             "step_seconds": step,

@@ -1,9 +1,10 @@
 //! Softmax and the losses.
 
-use striate_graph::ops::{ClassLoss, Criterion, CrossEntropy};
+use striate_graph::ops::{ClassLoss, Criterion, CrossEntropy, SoftCrossEntropy};
 use striate_graph::{Graph, Node};
 use striate_kernels::class_loss::{self, ClassLossDesc};
 use striate_kernels::cross_entropy::{self, CrossEntropyDesc};
+use striate_kernels::soft_cross_entropy::{self, SoftCrossEntropyDesc};
 use striate_kernels::softmax::{self, SoftmaxDesc};
 
 use super::{Lowering, kernels};
@@ -37,6 +38,20 @@ pub(super) fn cross_entropy(graph: &Graph, node: &Node, op: &CrossEntropy) -> Lo
 /// Operands: probabilities, labels; output: dx.
 pub(super) fn cross_entropy_gradient(graph: &Graph, node: &Node, op: &CrossEntropy) -> Lowering {
     kernels(descriptor(graph, node, op), cross_entropy::gradient())
+}
+
+pub(super) fn soft_cross_entropy(graph: &Graph, node: &Node, op: &SoftCrossEntropy) -> Lowering {
+    kernels(soft_descriptor(graph, node, op), soft_cross_entropy::forward())
+}
+
+/// Operands: probabilities, targets; output: dx.
+pub(super) fn soft_cross_entropy_gradient(graph: &Graph, node: &Node, op: &SoftCrossEntropy) -> Lowering {
+    kernels(soft_descriptor(graph, node, op), soft_cross_entropy::gradient())
+}
+
+fn soft_descriptor(graph: &Graph, node: &Node, op: &SoftCrossEntropy) -> SoftCrossEntropyDesc {
+    let shape = graph.shape(node.inputs[0]);
+    SoftCrossEntropyDesc { rows: shape[0], classes: shape[1], scale: op.scale }
 }
 
 pub(super) fn class_loss(graph: &Graph, node: &Node, op: &ClassLoss) -> Lowering {

@@ -1,8 +1,8 @@
 //! Updates of variables. They process whole values in any layout, including padding, which stays zero.
 
-use striate_graph::ops::{Adam, ClipNorm, Sgd};
+use striate_graph::ops::{Adam, ClipNorm, Lars, RmsProp, Sgd};
 use striate_graph::{Node, ValueId};
-use striate_kernels::optimizer::{self, AdamDesc, ClipNormDesc, SgdDesc};
+use striate_kernels::optimizer::{self, AdamDesc, AverageDesc, ClipNormDesc, LarsDesc, RmsPropDesc, SgdDesc};
 
 use super::{Lowering, kernels};
 
@@ -29,6 +29,32 @@ pub(super) fn adam(node: &Node, op: &Adam, len: Len) -> Lowering {
         decoupled: op.decoupled,
     };
     kernels(desc, optimizer::adam())
+}
+
+pub(super) fn rms_prop(node: &Node, op: &RmsProp, len: Len) -> Lowering {
+    let desc = RmsPropDesc {
+        len: len(node.outputs[0]),
+        decay: op.decay,
+        epsilon: op.epsilon,
+        momentum: op.momentum,
+        weight_decay: op.weight_decay,
+    };
+    kernels(desc, optimizer::rms_prop())
+}
+
+pub(super) fn lars(node: &Node, op: &Lars, len: Len) -> Lowering {
+    let desc = LarsDesc {
+        len: len(node.outputs[0]),
+        momentum: op.momentum,
+        nesterov: op.nesterov,
+        weight_decay: op.weight_decay,
+        trust: op.trust,
+    };
+    kernels(desc, optimizer::lars())
+}
+
+pub(super) fn average(node: &Node, len: Len) -> Lowering {
+    kernels(AverageDesc { len: len(node.outputs[0]) }, optimizer::average())
 }
 
 /// The kernel writes one slice with all gradients, which are contiguous, and their norm.

@@ -1,0 +1,220 @@
+//! A session: a network, the data and a recipe, fitted to each other, and ready for training steps.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use striate_data::{Batch, Dataset, Loader, Order, Sampling};
+use striate_engine::{Clock, Device, PlanReport, Training};
+use striate_formats::{Weights, fit};
+use striate_graph::{Network, Op};
+use striate_tensor::{Error, Result, Shape, zeroed};
+
+use crate::Recipe;
+use crate::fitting::{Batches, Changes, Parts, adapt, in_training, normalize};
+use crate::mixing::Mixer;
+use crate::settings::Settings;
+use crate::start::{SHALLOWER, from_shallower};
+use crate::step::targets;
+use crate::summary::{DataSummary, NetworkSummary, RecipeSummary, Summary, joined};
+
+/// A network, the data and a recipe, fitted to each other, and ready for training steps. Has no run folder.
+pub struct Session {
+    pub(crate) settings: Settings,
+    pub(crate) network: Network,
+    pub(crate) dataset: Dataset,
+    pub(crate) device: Arc<dyn Device>,
+    pub(crate) training: Training,
+    pub(crate) parts: Parts,
+    pub(crate) batches: Batches,
+    pub(crate) fingerprint: String,
+    pub(crate) mixer: Option<Mixer>,
+    /// Changes made to the network, one line each.
+    changes: Changes,
+    /// The file of the initial weights.
+    weights_file: Option<String>,
+}
+
+impl Session {
+    /// Fits network, data and recipe to each other. `weights`, with their file, replace the initial weights, except
+    /// those of a last layer for another number of classes.
+    ///
+    /// # Errors
+    /// If network, data and recipe do not match.
+    pub fn new(
+        settings: impl Into<Settings>,
+        network: Network,
+        dataset: Dataset,
+        weights: Option<(&Path, Weights)>,
+        device: impl Into<Arc<dyn Device>>,
+    ) -> Result<Session> {
+        let mut session = Session::fitted(settings.into(), network, dataset, device.into(), false)?;
+        if let Some((file, weights)) = weights {
+            let place = |e: Error| e.at(file.display());
+            if session.recipe().model.start.as_deref() == Some(SHALLOWER) {
+                let (started, line) = from_shallower(&session.network, &weights).map_err(place)?;
+                session.changes.lines.push(line);
+                session.training.set_variables(&started)?;
+            } else {
+                let fitted = fit(&session.network, weights).map_err(place)?;
+                session.changes.lines.extend(fitted.notes);
+                session.training.set_variables(&fitted.weights)?;
+            }
+            session.weights_file = Some(file.display().to_string());
+        }
+        Ok(session)
+    }
+
+    /// As [`Session::new`]; the recipe of a resumed run already has the values that rules set.
+    pub(crate) fn fitted(
+        mut settings: Settings,
+        mut network: Network,
+        mut dataset: Dataset,
+        device: Arc<dyn Device>,
+        is_resumed: bool,
+    ) -> Result<Session> {
+        settings.recipe.check()?;
+        normalize(&mut dataset, &settings.recipe)?;
+        let fingerprint = dataset.fingerprint()?;
+        let parts = Parts::new(&mut dataset, &settings.recipe)?;
+        let image = parts.train.shape();
+        parts.augmented(&settings.recipe)?;
+        let changes = adapt(&mut network, &settings.recipe, image, dataset.classes.len())?;
+        if !is_resumed {
+            settings.fit_to(parts.train.len(), &network)?;
+        }
+        let recipe = &settings.recipe;
+        refuse_without_validation(recipe, &parts)?;
+        let batches = Batches::new(parts.train.len(), recipe.train.batch, &network)?;
+        let mixer = Mixer::new(recipe, parts.train.labels(), dataset.classes.len())?;
+        let (spec, seed) = (recipe.spec()?, recipe.train.seed);
+        let [c, h, w] = image;
+        let shape = Shape::from([batches.len(0), c, h, w]);
+        let training = Training::new(in_training(&network, recipe), spec, &shape, seed, device.clone())?;
+        refuse_parts_of_batch_norms(recipe, &network, &training)?;
+        Ok(Session {
+            fingerprint,
+            weights_file: None,
+            settings,
+            network,
+            dataset,
+            device,
+            training,
+            parts,
+            batches,
+            mixer,
+            changes,
+        })
+    }
+
+    /// Returns what a run is about to do.
+    ///
+    /// # Errors
+    /// If the network cannot be trained on a batch of the data.
+    pub fn summary(&mut self) -> Result<Summary> {
+        let memory_bytes = self.training.peak_bytes(&self.batches.largest(self.parts.train.shape()))?;
+        let mut changes = self.changes.lines.clone();
+        if self.weights_file.is_none() {
+            changes.extend(self.changes.init.clone());
+        }
+        changes.extend(joined(self.batches));
+        Ok(Summary {
+            data: DataSummary::new(&self.settings, &self.dataset, &self.parts),
+            network: NetworkSummary::new(&self.network, self.weights_file.clone(), changes)?,
+            recipe: RecipeSummary::new(&self.settings),
+            steps_per_epoch: self.steps_per_epoch(),
+            steps: self.steps(),
+            memory_bytes,
+            device: self.device.name(),
+        })
+    }
+
+    /// Runs up to `steps` steps, or for about `limit` seconds, at a learning rate of 0 on the first batch.
+    /// Returns the plan with the mean time of each part, and the batch size.
+    ///
+    /// # Errors
+    /// If the network cannot be trained on a batch of the data.
+    pub fn profile(&mut self, clock: &dyn Clock, steps: usize, limit: f64) -> Result<(PlanReport, usize)> {
+        let count = self.batches.len(0);
+        let shape = self.shape(count);
+        let mut images = zeroed(shape.checked_len()?)?;
+        self.parts.train.write_all(0, &mut images)?;
+        let mut batch = Batch { images, labels: self.parts.train.labels()[..count].to_vec() };
+        let soft = self.mix(&mut batch, 0);
+        let targets = targets(&batch, soft.as_deref());
+        let plan = self.training.profile(&shape, &batch.images, targets, (steps, limit), clock)?;
+        Ok((plan, count))
+    }
+
+    /// Returns the number of steps of an epoch.
+    pub fn steps_per_epoch(&self) -> u64 {
+        self.batches.count().div_ceil(self.settings.recipe.train.accumulate)
+    }
+
+    /// Returns the total number of steps.
+    pub fn steps(&self) -> u64 {
+        self.steps_per_epoch() * self.settings.recipe.train.epochs
+    }
+
+    /// Returns the recipe, with rules applied.
+    pub fn recipe(&self) -> &Recipe {
+        &self.settings.recipe
+    }
+
+    /// Returns the network, adapted to the data.
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// The shape of a batch of `count` images.
+    pub(crate) fn shape(&self, count: usize) -> Shape {
+        let [c, h, w] = self.parts.train.shape();
+        Shape::from([count, c, h, w])
+    }
+
+    /// The batches from this one on, in all epochs.
+    pub(crate) fn loader(&self, epoch: u64, batch: u64) -> Loader {
+        let recipe = &self.settings.recipe;
+        let [_, h, w] = self.parts.train.shape();
+        let sampling = Sampling {
+            batch: recipe.train.batch,
+            min_last: self.batches.min_last,
+            order: if recipe.data.shuffle { Order::Shuffled(recipe.train.seed) } else { Order::AsStored },
+            augmentation: recipe.augmentation([h, w]).expect("was checked with the recipe"),
+            seed: recipe.train.seed,
+        };
+        Loader::new(self.parts.train.clone(), sampling, epoch, batch)
+    }
+}
+
+/// Refuses what depends on the validation loss if there are no images for it.
+fn refuse_without_validation(recipe: &Recipe, parts: &Parts) -> Result<()> {
+    let needs = [
+        ("train.patience", recipe.train.patience > 0),
+        ("schedule.name = plateau", recipe.schedule.is_plateau()),
+    ];
+    match needs.into_iter().find(|(_, needs)| *needs && parts.watched.is_none()) {
+        Some((field, _)) => Err(Error::input(format!(
+            "{field} needs a validation loss, but no images are held out; raise data.holdout"
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// Refuses parts of a batch for a network with batch norms, whose statistics would be those of a part, unless the
+/// recipe allows them or the norms are frozen.
+fn refuse_parts_of_batch_norms(recipe: &Recipe, network: &Network, training: &Training) -> Result<()> {
+    let count = recipe.train.accumulate;
+    if count == 1 || recipe.train.accumulate_batch_norm {
+        return Ok(());
+    }
+    let is_trained = |name: &str| training.infos().any(|info| info.name == format!("gradient.{name}.weight"));
+    let mut norms = network.layers.iter().filter(|layer| matches!(layer.op, Op::BatchNorm(_)));
+    match norms.find(|layer| is_trained(&layer.name)) {
+        Some(layer) => Err(Error::input(format!(
+            "train.accumulate = {count}: the batch norm {} would normalize each of the {count} parts of a batch by itself; \
+             allow this with train.accumulate_batch_norm = true",
+            layer.name
+        ))),
+        None => Ok(()),
+    }
+}
