@@ -27,6 +27,18 @@ pub const SHIPPED: &[ShippedRecipe] = &[
     ShippedRecipe { name: PLAIN, text: include_str!("../../recipes/plain.toml") },
     ShippedRecipe { name: NO_BATCH_NORM, text: include_str!("../../recipes/no-batch-norm.toml") },
     ShippedRecipe { name: FINE_TUNING, text: include_str!("../../recipes/fine-tuning.toml") },
+    ShippedRecipe { name: "lenet5", text: include_str!("../../recipes/lenet5.toml") },
+    ShippedRecipe { name: "alexnet", text: include_str!("../../recipes/alexnet.toml") },
+    ShippedRecipe { name: "nin", text: include_str!("../../recipes/nin.toml") },
+    ShippedRecipe { name: "vgg", text: include_str!("../../recipes/vgg.toml") },
+    ShippedRecipe { name: "googlenet", text: include_str!("../../recipes/googlenet.toml") },
+    ShippedRecipe { name: "inception-v3", text: include_str!("../../recipes/inception-v3.toml") },
+    ShippedRecipe { name: "resnet", text: include_str!("../../recipes/resnet.toml") },
+    ShippedRecipe { name: "resnet-cifar", text: include_str!("../../recipes/resnet-cifar.toml") },
+    ShippedRecipe { name: "torchvision", text: include_str!("../../recipes/torchvision.toml") },
+    ShippedRecipe { name: "digits", text: include_str!("../../recipes/digits.toml") },
+    ShippedRecipe { name: "small-images", text: include_str!("../../recipes/small-images.toml") },
+    ShippedRecipe { name: "photographs", text: include_str!("../../recipes/photographs.toml") },
 ];
 
 /// Networks of a few layers.
@@ -41,6 +53,8 @@ pub(crate) const PLAIN: &str = "plain";
 pub(crate) const NO_BATCH_NORM: &str = "no-batch-norm";
 /// Networks that start from given weights.
 pub(crate) const FINE_TUNING: &str = "fine-tuning";
+/// Another name of that recipe.
+const SHORT: &str = "finetune";
 
 impl ShippedRecipe {
     /// Returns the comment at the start of the text: the recipe's purpose and the error it achieves.
@@ -55,7 +69,8 @@ impl ShippedRecipe {
 /// # Errors
 /// If no shipped recipe has this name; the message gives the nearest.
 pub fn shipped(name: &str) -> Result<Recipe> {
-    let found = SHIPPED.iter().find(|recipe| recipe.name == name).ok_or_else(|| {
+    let full = if name == SHORT { FINE_TUNING } else { name };
+    let found = SHIPPED.iter().find(|recipe| recipe.name == full).ok_or_else(|| {
         let names = SHIPPED.iter().map(|recipe| recipe.name);
         let hint = match nearest(name, names.clone()) {
             Some(near) => format!("did you mean {near}?"),
@@ -76,6 +91,7 @@ mod tests {
             shipped(recipe.name).unwrap();
             assert!(recipe.summary().len() > 40, "{}", recipe.name);
         }
+        assert_eq!(shipped("finetune").unwrap(), shipped("fine-tuning").unwrap());
     }
 
     #[test]

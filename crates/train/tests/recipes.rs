@@ -1,0 +1,24 @@
+//! Every built-in recipe makes two steps, which change every part of its network.
+
+mod common;
+
+use common::{Scratch, dataset, reduced, trainer};
+use striate_testkit::each_of;
+use striate_train::{Limits, SHIPPED, Settings};
+
+/// Networks are narrower and images smaller than the originals, which transforms resize.
+#[test]
+fn every_recipe_makes_two_steps() {
+    let scratch = Scratch::new("recipes");
+    each_of(SHIPPED, 2, |recipe| {
+        let mut settings = Settings::named(recipe.name).unwrap();
+        let network = reduced(&settings.recipe.model.name);
+        let image = network.image().unwrap();
+        settings.set("--batch", "train.batch=6").unwrap();
+        settings.set("--set", "data.holdout=0.3").unwrap();
+        let run = trainer(settings, network, dataset(20, 3, image), 1, &scratch.path(recipe.name));
+        let outcome = run.run(Limits { steps: Some(2), any_isa: false }, &mut ()).unwrap();
+        assert_eq!(outcome.losses.len(), 2, "{}", recipe.name);
+        assert!(outcome.losses.iter().all(|loss| loss.is_finite()), "{}: {:?}", recipe.name, outcome.losses);
+    });
+}
