@@ -163,7 +163,7 @@ fn what_needs_a_validation_loss_is_refused_without_images_for_it() {
         let data = dataset(30, 3, [3, 12, 12]);
         let error = Session::new(settings, network(""), data, None, Cpu::new(1).unwrap()).err().unwrap();
         let text = error.to_string();
-        assert!(error.is_input() && text.contains(set.split('=').nth(0).unwrap()), "{text}");
+        assert!(error.is_input() && text.contains(set.split('=').next().unwrap()), "{text}");
         assert!(text.contains("raise data.holdout"), "{text}");
     }
 }
