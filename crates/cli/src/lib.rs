@@ -11,6 +11,7 @@ mod arguments;
 mod clock;
 mod device;
 mod effect;
+mod form;
 mod json;
 mod output;
 mod outputs;

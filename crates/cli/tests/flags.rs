@@ -274,7 +274,7 @@ fn usage_errors_state_what_to_do() {
         ("train --lr fast", "--lr fast: must be a number"),
         ("inspect lenet5 --input 1,a", "--input 1,a: expected comma-separated extents, such as 3,224,224"),
         ("bench peak --seconds -1", "--seconds -1: must be a number of seconds from 0 to 3600"),
-        ("eval m --data digits --protocol 11crop", "--protocol: unknown value 11crop; use center"),
+        ("eval m --data digits --protocol 11crop", "--protocol: unknown value 11crop; did you mean 10crop?"),
         ("bench trian", "WHAT: unknown value trian; did you mean train?"),
         ("eval m", "--data <SPEC> is missing; see striate eval --help"),
         ("convert", "<IN>, <OUT> are missing; see striate convert --help"),

@@ -36,10 +36,10 @@ fn field_of(graph: &Graph, node: &Node, fields: &[ReceptiveField]) -> ReceptiveF
     let Some(input) = data.first().map(|id| graph.shape(*id)) else { return field };
     let before = padding_before(&node.op, input.len());
     let window = node.op.layer().and_then(|op| op.window(input));
-    for axis in 0..3 {
+    for (axis, before) in before.into_iter().enumerate() {
         // Long chains of large strides would overflow.
         let step = i64::try_from(field.step[axis]).unwrap_or(i64::MAX);
-        let shift = i64::try_from(before[axis]).unwrap_or(i64::MAX).saturating_mul(step);
+        let shift = i64::try_from(before).unwrap_or(i64::MAX).saturating_mul(step);
         field.start[axis] = field.start[axis].saturating_sub(shift);
         let Some(window) = &window else { continue };
         let [kernel, stride, dilation] =

@@ -98,6 +98,15 @@ impl Head {
         }
     }
 
+    /// Returns the score of each class, from 0 to 1, for the values of one image before the final softmax or sigmoid.
+    pub fn before_last(self, values: &[f32]) -> Vec<f32> {
+        match self {
+            Head::Independent => values.iter().map(|value| sigmoid(*value)).collect(),
+            Head::OneScore | Head::OneProbability => Head::OneScore.probabilities(values),
+            Head::Scores | Head::Probabilities => softmax(values),
+        }
+    }
+
     /// Returns values whose softmax gives the class probabilities: scores unchanged, or the logarithms of
     /// probabilities. For independent scores, only their order is meaningful.
     pub fn scores(self, outputs: &[f32]) -> Vec<f32> {
@@ -245,6 +254,9 @@ mod tests {
         assert_eq!(Head::Probabilities.probabilities(&[0.2, 0.8]), [0.2, 0.8]);
         assert_eq!(Head::Independent.probabilities(&[0.9, 0.8, 0.0]), [0.9, 0.8, 0.0]);
         assert_eq!(Head::Scores.probabilities(&[1.0, 1.0]), [0.5, 0.5]);
+        assert_eq!(Head::Independent.before_last(&[0.0, 0.0]), [0.5, 0.5]);
+        assert_eq!(Head::Probabilities.before_last(&[1.0, 1.0]), [0.5, 0.5]);
+        assert_eq!(Head::OneProbability.before_last(&[0.0]), [0.5, 0.5]);
         assert_eq!(Head::OneScore.scores(&[3.0]), [0.0, 3.0]);
         assert_eq!(Head::Probabilities.scores(&[1.0, 0.0]), [0.0, f32::MIN_POSITIVE.ln()]);
     }

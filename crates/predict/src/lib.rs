@@ -4,6 +4,7 @@
 
 mod align;
 mod classifier;
+mod ensemble;
 mod facts;
 mod figures;
 mod heads;
@@ -14,11 +15,13 @@ mod names;
 mod open;
 mod preprocessing;
 mod preprocessing_file;
+mod protocol;
 mod resolve;
 mod tally;
 
 pub use align::{Alignment, align};
 pub use classifier::{Classifier, Guess};
+pub use ensemble::{Ensemble, Member};
 pub use facts::{Source, WeightsFacts};
 pub use figures::{BINS, Bin, ClassFigures};
 pub use heads::Head;
@@ -29,5 +32,6 @@ pub use preprocessing::{
     Colors, PREPROCESSING_WORDS, check_preprocessing, describe, describe_steps, named_preprocessing,
     published_preprocessing, read_preprocessing, resized,
 };
+pub use protocol::{Dense, Protocol, Views, Whole, dense};
 pub use resolve::{Resolved, refuse_builtin, resolve, resolve_beside, resolve_with};
 pub use tally::{Tally, softmax};

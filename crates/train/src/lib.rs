@@ -23,7 +23,9 @@ mod step;
 mod summary;
 mod trainer;
 
-pub use evaluate::{evaluate, trained_loss};
+pub use evaluate::{
+    Scored, averaged_loss, evaluate, evaluate_each, evaluate_ensemble, trained_loss, trained_scales,
+};
 pub use find_rate::{Proposal, RateCurve};
 pub use fitting::load_data;
 pub use progress::{Limits, Observer, Outcome, Progress};

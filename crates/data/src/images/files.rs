@@ -75,6 +75,23 @@ impl Files {
         file.decode(self.max_pixels).map_err(|e| e.at(file))
     }
 
+    /// Decodes all images at their own sizes, on all cores, and passes each with its index to `take`, in order.
+    ///
+    /// # Errors
+    /// As [`Files::image`], or those of `take`; the rest is then not read.
+    pub fn each_original(&self, mut take: impl FnMut(usize, &Image) -> Result<()>) -> Result<()> {
+        let at_once = rayon::current_num_threads();
+        for first in (0..self.len()).step_by(at_once) {
+            let last = self.len().min(first + at_once);
+            let images: Vec<Result<Image>> =
+                (first..last).into_par_iter().map(|index| self.original(index)).collect();
+            for (index, image) in (first..).zip(images) {
+                take(index, &image?)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Returns where the images lie.
     pub fn list(&self) -> &[ImageFile] {
         &self.list

@@ -9,9 +9,9 @@ use striate_vision::{ClassRow, contact_sheet, encode_png};
 
 use super::Written;
 use crate::arguments::Look;
+use crate::form::remaining_form;
 use crate::output::survey_lines;
 use crate::progress::job_bar;
-use crate::verbs::eval::form;
 
 /// What was searched, and what was found.
 pub struct Searched {
@@ -33,14 +33,14 @@ pub fn search(
     let spec = Spec::parse(data)?;
     let max_pixels = args.images.max_pixels();
     let mut options = LoadOptions { max_pixels, unreadable: Unreadable::Skip, ..args.cache.options() };
-    if let Spec::Folder(_) = spec {
+    if spec.has_image_files() {
         let form = classifier.image_preprocessing().map_err(|e| e.at(printable_path(&args.model)))?;
         (options.steps, options.channels) = (Some(form.steps.clone()), Some(form.channels));
     }
     // Labels are not needed, so the classes may be any.
     let any = |_: &[String], classes: &[String]| Ok(vec![0; classes.len()]);
     let loaded = load_for_evaluation(&spec, classifier.classes(), &options, any)?;
-    let form = form(&loaded, classifier, &spec, args.images.preprocessing.is_some());
+    let form = remaining_form(classifier, &spec, args.images.preprocessing.is_some());
     let prepared =
         Prepared::new(loaded.split, form.map_err(|e| e.at(printable_path(&args.model)))?.as_ref())?;
     let bar = job_bar(prepared.len(), "searching for patches");
