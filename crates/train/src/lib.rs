@@ -4,6 +4,7 @@
 
 mod evaluate;
 mod export;
+mod facts;
 mod find_rate;
 mod fitting;
 mod meter;
@@ -21,11 +22,13 @@ mod start;
 mod state;
 mod step;
 mod summary;
+mod tensorboard;
 mod trainer;
 
 pub use evaluate::{
     Scored, averaged_loss, evaluate, evaluate_each, evaluate_ensemble, trained_loss, trained_scales,
 };
+pub use facts::{Differences, RunFacts, recipe_differences};
 pub use find_rate::{Proposal, RateCurve};
 pub use fitting::load_data;
 pub use progress::{Limits, Observer, Outcome, Progress};

@@ -1,5 +1,5 @@
-//! The folder of a run: `recipe.toml`, `network.toml`, `plan.txt`, `metrics.csv`, models, checkpoints, and the lock
-//! that excludes other processes.
+//! The folder of a run: `recipe.toml`, `network.toml`, `plan.txt`, `metrics.csv`, events for TensorBoard, models,
+//! checkpoints, and the lock that excludes other processes.
 
 use std::path::{Path, PathBuf};
 
@@ -13,9 +13,10 @@ use striate_tensor::file::{
 use striate_tensor::{Error, Result};
 
 use crate::Recipe;
+use crate::tensorboard::EVENTS;
 
 /// Largest size of a network text, in bytes.
-const LARGEST_NETWORK: u64 = 4 << 20;
+pub(crate) const LARGEST_NETWORK: u64 = 4 << 20;
 /// Largest size of `metrics.csv`, in bytes: a line for each of a million epochs.
 const LARGEST_METRICS: u64 = 128 << 20;
 /// Largest size of `plan.txt`, in bytes.
@@ -24,8 +25,8 @@ const LARGEST_PLAN: u64 = 16 << 20;
 const LONGEST_STEM: usize = 64;
 
 pub(crate) const RECIPE: &str = "recipe.toml";
-const NETWORK: &str = "network.toml";
-const METRICS: &str = "metrics.csv";
+pub(crate) const NETWORK: &str = "network.toml";
+pub(crate) const METRICS: &str = "metrics.csv";
 const PLAN: &str = "plan.txt";
 const UNREADABLE: &str = "unreadable.txt";
 const LAST: &str = "last.safetensors";
@@ -116,10 +117,7 @@ impl RunFolder {
     pub fn open(path: &Path) -> Result<(RunFolder, Recipe, Network)> {
         let recipe_path = path.join(RECIPE);
         if !recipe_path.is_file() {
-            return Err(Error::input(format!(
-                "{}: not a run folder (no {RECIPE}); specify the folder of a run",
-                path.display()
-            )));
+            return Err(not_a_run(path));
         }
         let lock = RunLock::acquire(path)?;
         remove_leftovers(&Disk, path)?;
@@ -182,6 +180,12 @@ impl RunFolder {
     }
 }
 
+/// The error that the folder at `path` does not contain a run.
+pub(crate) fn not_a_run(path: &Path) -> Error {
+    let path = path.display();
+    Error::input(format!("{path}: not a run folder (no {RECIPE}); specify the folder of a run"))
+}
+
 /// Creates the folder of a new run with the first free number.
 fn new_folder(stem: &str) -> Result<PathBuf> {
     let stem = safe_stem(stem);
@@ -197,7 +201,7 @@ fn new_folder(stem: &str) -> Result<PathBuf> {
 /// Refuses a folder in which a new run would overwrite another one.
 pub(crate) fn refuse_run(place: &RunPath) -> Result<()> {
     let RunPath::Folder(path) = place else { return Ok(()) };
-    let files = [RECIPE, METRICS, LAST, BEST, "checkpoints"];
+    let files = [RECIPE, METRICS, EVENTS, LAST, BEST, "checkpoints"];
     match files.into_iter().find(|name| path.join(name).symlink_metadata().is_ok()) {
         Some(RECIPE) => Err(Error::input(format!(
             "{} already contains a run; continue it with --resume, or choose another --out",

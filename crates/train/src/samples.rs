@@ -60,7 +60,7 @@ pub fn samples(settings: &Settings, mut dataset: Dataset, classes: usize, count:
 }
 
 /// The image whose normalized values are `values`.
-fn to_image(values: &[f32], [c, h, w]: [usize; 3], form: &Preprocessing) -> Result<Image> {
+pub(crate) fn to_image(values: &[f32], [c, h, w]: [usize; 3], form: &Preprocessing) -> Result<Image> {
     let byte = |pixel: usize, channel: usize| {
         let value = values[channel * h * w + pixel] * form.std[channel] + form.mean[channel];
         (value * 255.0).round().clamp(0.0, 255.0) as u8

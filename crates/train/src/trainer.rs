@@ -20,6 +20,7 @@ use crate::settings::Settings;
 use crate::state::RunState;
 use crate::step::Step;
 use crate::summary::Summary;
+use crate::tensorboard::{self, EpochEnd};
 
 /// A run that can be started or continued: a session with a run folder.
 pub struct Trainer {
@@ -192,7 +193,7 @@ impl Trainer {
         let tally = watched.as_ref().map(|part| export.measure(&self.session, part)).transpose()?;
         let (epoch, epochs) = (self.position.epoch + 1, self.session.recipe().train.epochs);
         let train_loss = self.state.mean_loss().expect("an epoch has images");
-        self.folder.add_metrics(&EpochMetrics {
+        let metrics = EpochMetrics {
             epoch,
             step: self.position.step,
             rate: self.rate(self.position.step - 1),
@@ -200,7 +201,9 @@ impl Trainer {
             val_loss: tally.as_ref().map(Tally::loss),
             val_top1_error: tally.as_ref().map(Tally::top1_error),
             images_per_second: meter.rate(),
-        })?;
+        };
+        self.folder.add_metrics(&metrics)?;
+        self.add_events(&metrics)?;
         let mut line = format!("epoch {epoch:>3}/{epochs}  loss {train_loss:.4}");
         if let (Some(part), Some(tally)) = (&watched, &tally) {
             let (error, loss) = (tally.top1_error() * 100.0, tally.loss());
@@ -234,6 +237,20 @@ impl Trainer {
                 "early stopping: no validation loss below {best:.4} in {patience} epochs (train.patience)"
             ));
         }
+    }
+
+    /// Adds the figures of an epoch to the event file for TensorBoard.
+    fn add_events(&self, metrics: &EpochMetrics) -> Result<()> {
+        tensorboard::add_epoch(&EpochEnd {
+            folder: &self.folder.path,
+            metrics,
+            is_last: metrics.epoch == self.session.settings.recipe.train.epochs,
+            network: &self.session.network,
+            training: &self.session.training,
+            device: &self.session.device,
+            train: &self.session.parts.augmented(&self.session.settings.recipe)?,
+            form: self.session.dataset.preprocessing.as_ref(),
+        })
     }
 
     fn finish(&mut self, start: Instant, meter: &Meter, losses: Vec<f32>, measures: bool) -> Result<Outcome> {

@@ -109,35 +109,37 @@ pub fn curves(title: &str, axis: &str, series: &[Series]) -> Image {
     const RIGHT: usize = 36;
     const TOP: usize = 104;
     const BOTTOM: usize = 84;
-    let mut canvas = Canvas::new(SIZE.0, SIZE.1, PAPER);
-    let (width, height) = (SIZE.0 - LEFT - RIGHT, SIZE.1 - TOP - BOTTOM);
+    const LINE: usize = 24;
+    let width = SIZE.0 - LEFT - RIGHT;
+    let (legend, lines) = legend(series.iter().map(|(name, _)| name.as_str()), width);
+    // Further lines of the legend make the picture higher.
+    let (top, size) = (TOP + (lines - 1) * LINE, (SIZE.0, SIZE.1 + (lines - 1) * LINE));
+    let mut canvas = Canvas::new(size.0, size.1, PAPER);
+    let height = size.1 - top - BOTTOM;
     canvas.text(LEFT, 24, 3, INK, &shortened(title, 3, width));
     let usable = |p: &&(f64, f64)| p.0.abs() < 1e30 && p.1.abs() < 1e30;
     let points = series.iter().flat_map(|(_, points)| points.iter().filter(usable));
     let across = Axis::over(points.clone().map(|p| p.0), 8);
     let up = Axis::over(points.map(|p| p.1).chain([0.0]), 5);
     for (value, label) in up.ticks() {
-        let y = TOP + height - (up.share(value) * height as f64).round() as usize;
+        let y = top + height - (up.share(value) * height as f64).round() as usize;
         canvas.rectangle(LEFT, y, width, 1, GRID);
         canvas.text_right(LEFT - 14, y.saturating_sub(7), 2, FAINT, &label);
     }
     for (value, label) in across.ticks() {
         let x = LEFT + (across.share(value) * width as f64).round() as usize;
-        canvas.rectangle(x, TOP + height, 1, 6, FAINT);
-        canvas.text(x.saturating_sub(text_width(2, &label) / 2), TOP + height + 14, 2, FAINT, &label);
+        canvas.rectangle(x, top + height, 1, 6, FAINT);
+        canvas.text(x.saturating_sub(text_width(2, &label) / 2), top + height + 14, 2, FAINT, &label);
     }
-    canvas.rectangle(LEFT, TOP + height, width, 1, FAINT);
-    canvas.text(LEFT + (width.saturating_sub(text_width(2, axis))) / 2, SIZE.1 - 36, 2, FAINT, axis);
-    let mut legend = LEFT;
-    for (index, (name, points)) in series.iter().enumerate() {
+    canvas.rectangle(LEFT, top + height, width, 1, FAINT);
+    canvas.text(LEFT + (width.saturating_sub(text_width(2, axis))) / 2, size.1 - 36, 2, FAINT, axis);
+    for (index, ((_, points), (name, left, line))) in series.iter().zip(legend).enumerate() {
         let color = SERIES[index % SERIES.len()];
-        let name = shortened(name, 2, 220);
-        canvas.bar(legend, 72, 24, 4, color);
-        canvas.text(legend + 32, 66, 2, INK, &name);
-        legend += 32 + text_width(2, &name) + 32;
+        canvas.bar(LEFT + left, 72 + line * LINE, 24, 4, color);
+        canvas.text(LEFT + left + 32, 66 + line * LINE, 2, INK, &name);
         let place = |p: &(f64, f64)| {
             let (x, y) = (across.share(p.0), up.share(p.1));
-            (LEFT as f64 + x * width as f64, TOP as f64 + (1.0 - y) * height as f64)
+            (LEFT as f64 + x * width as f64, top as f64 + (1.0 - y) * height as f64)
         };
         let points: Vec<(f64, f64)> = points.iter().filter(usable).map(place).collect();
         points.windows(2).for_each(|pair| canvas.line(pair[0], pair[1], 2.4, color));
@@ -146,6 +148,23 @@ pub fn curves(title: &str, axis: &str, series: &[Series]) -> Image {
         }
     }
     canvas.into_image()
+}
+
+/// The place of each name of a legend of this width: from its left edge, and the line. Also the number of lines.
+fn legend<'a>(names: impl Iterator<Item = &'a str>, width: usize) -> (Vec<(String, usize, usize)>, usize) {
+    let (mut left, mut line) = (0, 0);
+    let place = |name: &str| {
+        let name = shortened(name, 2, 220);
+        let length = 32 + text_width(2, &name);
+        if left > 0 && left + length > width {
+            (left, line) = (0, line + 1);
+        }
+        let place = (name, left, line);
+        left += length + 32;
+        place
+    };
+    let places: Vec<_> = names.map(place).collect();
+    (places, line + 1)
 }
 
 #[cfg(test)]
@@ -176,6 +195,14 @@ mod tests {
                 assert!(guesses(&image, &[]).height() < picture.height());
             }
         }
+    }
+
+    #[test]
+    fn long_legends_take_several_lines() {
+        let series =
+            |count: usize| vec![("a name of some length".to_owned(), vec![(0.0, 1.0), (1.0, 2.0)]); count];
+        assert_eq!(curves("", "", &series(1)).height(), 540);
+        assert_eq!(curves("", "", &series(9)).height(), 540 + 2 * 24);
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub use self::inspect::Inspect;
 pub use self::look::Look;
 pub use self::predict::Predict;
 pub use self::run::Run;
-pub use self::small::{Devices, History, Models, Recipes, Verify};
+pub use self::small::{Compare, Devices, History, Models, Recipes, Verify};
 pub use self::train::Train;
 use crate::device::Choice;
 
@@ -90,6 +90,8 @@ pub enum Verb {
     Train(Train),
     /// Evaluate a model: top-1 and top-5 error, confusion matrix
     Eval(Eval),
+    /// Compare training runs by their folders
+    Compare(Compare),
     /// Classify images
     Predict(Predict),
     /// Show what a model sees in an image, and what its units look for

@@ -7,6 +7,23 @@ use clap::Args;
 use super::Compute;
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  striate compare runs/lenet5-digits-1 runs/lenet5-digits-2
+  striate compare runs/* --picture runs.png")]
+pub struct Compare {
+    /// Run folders
+    #[arg(required = true, value_name = "RUN")]
+    pub runs: Vec<PathBuf>,
+    /// Draw the curves of all runs
+    #[arg(long, value_name = "OUT.png")]
+    pub picture: Option<PathBuf>,
+    /// Print one JSON object to stdout
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
 pub struct Devices {
     /// Print one JSON object to stdout
     #[arg(long)]

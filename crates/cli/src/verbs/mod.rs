@@ -1,6 +1,7 @@
 //! The verbs, one file each.
 
 mod bench;
+mod compare;
 mod convert;
 mod data;
 mod devices;
@@ -49,6 +50,7 @@ fn run_verb(verb: Verb) -> Result<()> {
     match verb {
         Verb::Train(args) => train::run(args),
         Verb::Eval(args) => eval::run(args),
+        Verb::Compare(args) => compare::run(args),
         Verb::Predict(args) => predict::run(args),
         Verb::Look(args) => look::run(args),
         Verb::Convert(args) => convert::run(args),

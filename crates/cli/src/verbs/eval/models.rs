@@ -9,8 +9,8 @@ use striate_engine::{Device, ReadAgain};
 use striate_formats::ModelFile;
 use striate_graph::Loss;
 use striate_predict::{Classifier, Dense, Ensemble, Member, Views, Whole, dense, open_model, read_again};
-use striate_tensor::text::printable_path;
 use striate_tensor::Result as TensorResult;
+use striate_tensor::text::printable_path;
 use striate_train::{trained_loss, trained_scales};
 
 use crate::arguments::Eval;
