@@ -119,7 +119,8 @@ pub fn evaluate_ensemble(
         }
         (_, Some(files)) => files.each_original(|index, image| {
             let probabilities = ensemble.probabilities(image).map_err(|e| e.at(&files.list()[index]))?;
-            Ok(add(index, probabilities))
+            add(index, probabilities);
+            Ok(())
         })?,
         (_, None) => {
             for index in 0..split.len() {

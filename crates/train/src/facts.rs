@@ -102,8 +102,12 @@ fn flatten(prefix: &str, table: &Table, fields: &mut BTreeMap<String, String>) {
         let name = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
         match value {
             Value::Table(inner) => flatten(&name, inner, fields),
-            Value::String(text) => drop(fields.insert(name, text.clone())),
-            other => drop(fields.insert(name, other.to_string())),
+            Value::String(text) => {
+                fields.insert(name, text.clone());
+            }
+            other => {
+                fields.insert(name, other.to_string());
+            }
         }
     }
 }

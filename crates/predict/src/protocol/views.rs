@@ -172,7 +172,11 @@ mod tests {
 
     fn all(views: &Views) -> Vec<Image> {
         let mut found = Vec::new();
-        views.each(&image(), |view| Ok(found.push(view))).unwrap();
+        let keep = |view| {
+            found.push(view);
+            Ok(())
+        };
+        views.each(&image(), keep).unwrap();
         assert_eq!(found.len(), views.count());
         found
     }

@@ -256,7 +256,7 @@ fn print(done: &Evaluated, names_protocol: bool) {
 
 /// What a model sees of each image.
 fn protocol_line(args: &Eval, (count, scales): &(usize, Vec<usize>)) -> String {
-    let what = if args.protocol.is_whole() { "whole image" } else { "crop" };
+    let what = if args.protocol.is_mirrored() { "crop" } else { "view" };
     let mut line = format!("{}, {} of each image", args.protocol, counted(*count, what));
     if args.mirror || args.protocol.is_mirrored() {
         line += ", half of them mirrored";
