@@ -3,16 +3,21 @@
 mod common;
 
 use common::{Scratch, dataset, reduced, trainer};
+use striate_tensor::Shape;
 use striate_testkit::each_of;
 use striate_train::{Limits, SHIPPED, Settings};
+use striate_vision::augment::Operation;
 
-/// Networks are narrower and images smaller than the originals, which transforms resize.
+/// Networks are narrower than the originals, and images smaller unless the transforms set their size.
 #[test]
 fn every_recipe_makes_two_steps() {
     let scratch = Scratch::new("recipes");
     each_of(SHIPPED, 2, |recipe| {
         let mut settings = Settings::named(recipe.name).unwrap();
-        let network = reduced(&settings.recipe.model.name);
+        let mut network = reduced(&settings.recipe.model.name);
+        if let Some([height, width]) = settings.recipe.data.transforms.output_size(None) {
+            network.input = Shape::from([network.input[0], height, width]);
+        }
         let image = network.image().unwrap();
         settings.set("--batch", "train.batch=6").unwrap();
         settings.set("--set", "data.holdout=0.3").unwrap();
