@@ -319,7 +319,7 @@ mod tests {
         for set in sets {
             let field = set.split(['.', '=']).nth(1).unwrap();
             assert!(
-                !plain.contains(&format!("{field} =")) && !plain.contains(&format!(".{field}]")),
+                !plain.contains(&format!("\n{field} =")) && !plain.contains(&format!(".{field}]")),
                 "{field}"
             );
             recipe = recipe.with(set).unwrap();
