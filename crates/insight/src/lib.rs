@@ -12,7 +12,9 @@ mod layers;
 mod look;
 mod occlusion;
 mod overlay;
+pub mod page;
 mod patches;
+pub mod report;
 mod saliency;
 
 pub use classes::class_named;

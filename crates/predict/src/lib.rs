@@ -34,4 +34,4 @@ pub use preprocessing::{
 };
 pub use protocol::{Dense, Protocol, Views, Whole, dense};
 pub use resolve::{Resolved, refuse_builtin, resolve, resolve_beside, resolve_with};
-pub use tally::{Tally, softmax};
+pub use tally::{Tally, best, softmax};

@@ -120,8 +120,8 @@ impl Tally {
     }
 }
 
-/// The index of the highest score; the first one in case of ties.
-fn best(row: &[f32]) -> usize {
+/// Returns the index of the highest score, the first prediction; the first one in case of ties.
+pub fn best(row: &[f32]) -> usize {
     (1..row.len()).fold(0, |best, i| if row[i] > row[best] || row[best].is_nan() { i } else { best })
 }
 

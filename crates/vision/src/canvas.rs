@@ -1,7 +1,7 @@
 //! A canvas to draw on: rectangles, lines, text, images.
 
 use crate::Image;
-use crate::font::{ROWS, glyph};
+use crate::font;
 
 /// A color: red, green, blue.
 pub(crate) type Color = [u8; 3];
@@ -53,23 +53,16 @@ impl Canvas {
         }
     }
 
-    /// Draws text with its upper left corner at (`x`, `y`), enlarged `scale` times.
-    pub fn text(&mut self, x: usize, y: usize, scale: usize, color: Color, text: &str) {
-        let mut left = x;
-        for character in text.chars() {
-            let ink = glyph(character).coverage(scale);
-            for row in 0..ink.height() {
-                for column in 0..ink.width() {
-                    self.blend(left + column, y + row, color, ink.pixel(column, row)[0]);
-                }
-            }
-            left += ink.width() + scale;
-        }
+    /// Draws a line of text, `size` pixels high, with its upper left corner at (`x`, `y`).
+    pub fn text(&mut self, x: usize, y: usize, size: usize, color: Color, text: &str) {
+        font::draw(text, size, |column, row, covered| {
+            self.blend(x + column, y + row, color, share(f64::from(covered)));
+        });
     }
 
     /// Draws text whose right edge is `right`.
-    pub fn text_right(&mut self, right: usize, y: usize, scale: usize, color: Color, text: &str) {
-        self.text(right.saturating_sub(text_width(scale, text)), y, scale, color, text);
+    pub fn text_right(&mut self, right: usize, y: usize, size: usize, color: Color, text: &str) {
+        self.text(right.saturating_sub(text_width(size, text)), y, size, color, text);
     }
 
     pub fn paste(&mut self, x: usize, y: usize, image: &Image) {
@@ -106,26 +99,26 @@ fn share(part: f64) -> u8 {
     (part.clamp(0.0, 1.0) * 255.0).round() as u8
 }
 
-/// Returns the width of a line of text in pixels.
-pub(crate) fn text_width(scale: usize, text: &str) -> usize {
-    let letters: usize = text.chars().map(|character| glyph(character).width + 1).sum();
-    letters.saturating_sub(1) * scale
+/// The height of a line of small text in pixels.
+pub(crate) const SMALL: usize = 20;
+/// The height of a line of a title in pixels.
+pub(crate) const LARGE: usize = 30;
+
+/// Returns the width in pixels of a line of text that is `size` pixels high.
+pub(crate) fn text_width(size: usize, text: &str) -> usize {
+    font::width(text, size)
 }
 
-/// Returns the height of a line of text in pixels, descenders included.
-pub(crate) fn text_height(scale: usize) -> usize {
-    ROWS * scale
-}
-
-/// Shortens `text` to fit `width`, with dots in place of the rest.
-pub(crate) fn shortened(text: &str, scale: usize, width: usize) -> String {
-    if text_width(scale, text) <= width {
+/// Shortens `text` to fit `width`, with an ellipsis in place of the rest.
+pub(crate) fn shortened(text: &str, size: usize, width: usize) -> String {
+    if text_width(size, text) <= width {
         return text.to_owned();
     }
-    let mut kept: Vec<char> = text.chars().collect();
+    // No character is drawn in less than a pixel, on average.
+    let mut kept: Vec<char> = text.chars().take(width).collect();
     while kept.pop().is_some() {
-        let candidate: String = kept.iter().chain(&['.', '.', '.']).collect();
-        if text_width(scale, &candidate) <= width {
+        let candidate: String = kept.iter().chain(&['…']).collect();
+        if text_width(size, &candidate) <= width {
             return candidate;
         }
     }

@@ -3,7 +3,7 @@
 use striate_tensor::text::counted;
 
 use crate::Image;
-use crate::canvas::{Canvas, shortened, text_height};
+use crate::canvas::{Canvas, LARGE, SMALL, shortened};
 use crate::draw::{FAINT, GRID, INK, PAPER, fit};
 
 /// The largest number of samples in a row.
@@ -33,17 +33,17 @@ pub struct ClassRow {
 pub fn contact_sheet(title: &str, details: &str, rows: &[ClassRow]) -> Image {
     let rows = &rows[..rows.len().min(SHEET_ROWS)];
     let width = 2 * MARGIN + NAMES + SHEET_COLUMNS * (CELL + GAP);
-    let top = 2 * MARGIN + text_height(3) + text_height(2);
+    let top = 2 * MARGIN + LARGE + SMALL;
     let mut canvas = Canvas::new(width, top + rows.len() * (CELL + GAP) + MARGIN, PAPER);
     let inner = width - 2 * MARGIN;
-    canvas.text(MARGIN, MARGIN, 3, INK, &shortened(title, 3, inner));
-    canvas.text(MARGIN, MARGIN + text_height(3) + 6, 2, FAINT, &shortened(details, 2, inner));
+    canvas.text(MARGIN, MARGIN, LARGE, INK, &shortened(title, LARGE, inner));
+    canvas.text(MARGIN, MARGIN + LARGE + 6, SMALL, FAINT, &shortened(details, SMALL, inner));
     for (index, row) in rows.iter().enumerate() {
         let y = top + index * (CELL + GAP);
-        let text = y + CELL / 2 - text_height(2);
-        canvas.text(MARGIN, text, 2, INK, &shortened(&row.name, 2, NAMES - GAP));
+        let text = y + CELL / 2 - SMALL;
+        canvas.text(MARGIN, text, SMALL, INK, &shortened(&row.name, SMALL, NAMES - GAP));
         let count = counted(row.count, "image");
-        canvas.text(MARGIN, text + text_height(2) + 4, 2, FAINT, &shortened(&count, 2, NAMES - GAP));
+        canvas.text(MARGIN, text + SMALL + 4, SMALL, FAINT, &shortened(&count, SMALL, NAMES - GAP));
         for (column, image) in row.samples.iter().take(SHEET_COLUMNS).enumerate() {
             let x = MARGIN + NAMES + column * (CELL + GAP);
             let sample = fit(image, CELL, CELL);

@@ -1,6 +1,6 @@
 //! Pictures for people: an image with its predictions as labeled bars, curves.
 
-use crate::canvas::{Canvas, Color, shortened, text_height, text_width};
+use crate::canvas::{Canvas, Color, LARGE, SMALL, shortened, text_width};
 use crate::{Filter, Image, resize};
 
 pub(crate) const PAPER: Color = [255, 255, 255];
@@ -32,10 +32,10 @@ pub fn guesses(image: &Image, guesses: &[(String, f32)]) -> Image {
         let score = if score.is_finite() { score.clamp(0.0, 1.0) } else { 0.0 };
         let (bar, ink) = if index == 0 { (BEST, INK) } else { (OTHER, FAINT) };
         let percent = format!("{:.1} %", score * 100.0);
-        let room = inner - text_width(2, &percent) - 20;
-        canvas.text(MARGIN, y, 2, INK, &shortened(name, 2, room));
-        canvas.text_right(WIDTH - MARGIN, y, 2, ink, &percent);
-        let y = y + text_height(2) + 3;
+        let room = inner - text_width(SMALL, &percent) - 20;
+        canvas.text(MARGIN, y, SMALL, INK, &shortened(name, SMALL, room));
+        canvas.text_right(WIDTH - MARGIN, y, SMALL, ink, &percent);
+        let y = y + SMALL + 3;
         canvas.bar(MARGIN, y, inner, BAR, GRID);
         let length = (inner as f32 * score).round() as usize;
         if length > 0 {
@@ -116,7 +116,7 @@ pub fn curves(title: &str, axis: &str, series: &[Series]) -> Image {
     let (top, size) = (TOP + (lines - 1) * LINE, (SIZE.0, SIZE.1 + (lines - 1) * LINE));
     let mut canvas = Canvas::new(size.0, size.1, PAPER);
     let height = size.1 - top - BOTTOM;
-    canvas.text(LEFT, 24, 3, INK, &shortened(title, 3, width));
+    canvas.text(LEFT, 24, LARGE, INK, &shortened(title, LARGE, width));
     let usable = |p: &&(f64, f64)| p.0.abs() < 1e30 && p.1.abs() < 1e30;
     let points = series.iter().flat_map(|(_, points)| points.iter().filter(usable));
     let across = Axis::over(points.clone().map(|p| p.0), 8);
@@ -124,19 +124,19 @@ pub fn curves(title: &str, axis: &str, series: &[Series]) -> Image {
     for (value, label) in up.ticks() {
         let y = top + height - (up.share(value) * height as f64).round() as usize;
         canvas.rectangle(LEFT, y, width, 1, GRID);
-        canvas.text_right(LEFT - 14, y.saturating_sub(7), 2, FAINT, &label);
+        canvas.text_right(LEFT - 14, y.saturating_sub(SMALL / 2), SMALL, FAINT, &label);
     }
     for (value, label) in across.ticks() {
         let x = LEFT + (across.share(value) * width as f64).round() as usize;
         canvas.rectangle(x, top + height, 1, 6, FAINT);
-        canvas.text(x.saturating_sub(text_width(2, &label) / 2), top + height + 14, 2, FAINT, &label);
+        canvas.text(x.saturating_sub(text_width(SMALL, &label) / 2), top + height + 14, SMALL, FAINT, &label);
     }
     canvas.rectangle(LEFT, top + height, width, 1, FAINT);
-    canvas.text(LEFT + (width.saturating_sub(text_width(2, axis))) / 2, size.1 - 36, 2, FAINT, axis);
+    canvas.text(LEFT + (width.saturating_sub(text_width(SMALL, axis))) / 2, size.1 - 36, SMALL, FAINT, axis);
     for (index, ((_, points), (name, left, line))) in series.iter().zip(legend).enumerate() {
         let color = SERIES[index % SERIES.len()];
         canvas.bar(LEFT + left, 72 + line * LINE, 24, 4, color);
-        canvas.text(LEFT + left + 32, 66 + line * LINE, 2, INK, &name);
+        canvas.text(LEFT + left + 32, 66 + line * LINE, SMALL, INK, &name);
         let place = |p: &(f64, f64)| {
             let (x, y) = (across.share(p.0), up.share(p.1));
             (LEFT as f64 + x * width as f64, top as f64 + (1.0 - y) * height as f64)

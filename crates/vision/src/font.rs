@@ -1,197 +1,110 @@
-//! A built-in font: 5×7 pixels with two rows for descenders, smooth at any size.
+//! Text in pictures: DejaVu Sans, which has Latin, Greek and Cyrillic letters among others.
 
-use crate::{Filter, Image, resize};
+use std::sync::OnceLock;
 
-/// Rows of a letter: seven above the baseline, two below.
-pub(crate) const ROWS: usize = 9;
-/// Columns of the widest letter.
-const COLUMNS: usize = 5;
-/// Columns of a space.
-const BLANK: usize = 3;
+use ab_glyph::{Font, FontRef, Glyph, GlyphId, PxScale, ScaleFont, point};
 
-/// The printable characters of ASCII in order, sixteen side by side, each six columns wide.
-const STRIPS: [[&str; ROWS]; 6] = [
-    [
-        "        #    # #   # #    #   ##  #  ##     #      #   #                                      #",
-        "        #    # #   # #   #### ##  # #  #    #     #     #     #     #                         #",
-        "        #    # #  ##### # #      #  # #    #     #       #  # # #   #                        #",
-        "        #          # #   ###    #    #           #       #   ###  #####       #####         #",
-        "        #         #####   # #  #    # # #        #       #  # # #   #                      #",
-        "                   # #  ####  #  ## #  #          #     #     #     #     #          ##   #",
-        "        #          # #    #   #  ##  ## #          #   #                  #          ##   #",
-        "                                                                         #",
-        "",
-    ],
-    [
-        " ###    #    ###   ###     #  #####   ##  #####  ###   ###                 #         #     ###",
-        "#   #  ##   #   # #   #   ##  #      #        # #   # #   #  ##    ##     #           #   #   #",
-        "#  ##   #       #     #  # #  ####  #        #  #   # #   #  ##    ##    #    #####    #      #",
-        "# # #   #      #    ##  #  #      # ####    #    ###   ####             #               #    #",
-        "##  #   #     #       # #####     # #   #   #   #   #     #        ##    #    #####    #    #",
-        "#   #   #    #    #   #    #  #   # #   #  #    #   #    #   ##    ##     #           #",
-        " ###   ###  #####  ###     #   ###   ###   #     ###   ##    ##     #      #         #      #",
-        "                                                                   #",
-        "",
-    ],
-    [
-        " ###   ###  ####   ###  ####  ##### #####  ###  #   #  ###    ### #   # #     #   # #   #  ###",
-        "#   # #   # #   # #   # #   # #     #     #   # #   #   #      #  #  #  #     ## ## ##  # #   #",
-        "# ### #   # #   # #     #   # #     #     #     #   #   #      #  # #   #     # # # ##  # #   #",
-        "# # # ##### ####  #     #   # ####  ####  # ### #####   #      #  ##    #     # # # # # # #   #",
-        "# ### #   # #   # #     #   # #     #     #   # #   #   #      #  # #   #     #   # #  ## #   #",
-        "#     #   # #   # #   # #   # #     #     #   # #   #   #   #  #  #  #  #     #   # #  ## #   #",
-        " #### #   # ####   ###  ####  ##### #      #### #   #  ###   ##   #   # ##### #   # #   #  ###",
-        "",
-        "",
-    ],
-    [
-        "####   ###  ####   #### ##### #   # #   # #   # #   # #   # #####  ###  #      ###    #",
-        "#   # #   # #   # #       #   #   # #   # #   # #   # #   #     #  #    #        #   # #",
-        "#   # #   # #   # #       #   #   # #   # #   #  # #   # #     #   #     #       #  #   #",
-        "####  #   # ####   ###    #   #   # #   # # # #   #     #     #    #      #      #",
-        "#     # # # # #       #   #   #   #  # #  # # #  # #    #    #     #       #     #",
-        "#     #  #  #  #      #   #   #   #  # #  ## ## #   #   #   #      #        #    #",
-        "#      ## # #   # ####    #    ###    #   #   # #   #   #   #####  ###      #  ###        #####",
-        "",
-        "",
-    ],
-    [
-        " #          #               #         ##        #       #      #  #      ##",
-        "  #         #               #        #  #       #                 #       #",
-        "       ###  ####   ###   ####  ###   #     #### ####   ##     ##  #  #    #   ## #  ####   ###",
-        "          # #   # #   # #   # #   # ####  #   # #   #   #      #  # #     #   # # # #   # #   #",
-        "       #### #   # #     #   # #####  #    #   # #   #   #      #  ##      #   # # # #   # #   #",
-        "      #   # #   # #   # #   # #      #    #   # #   #   #      #  # #     #   # # # #   # #   #",
-        "       #### ####   ###   ####  ###   #     #### #   #  ###     #  #  #   ###  # # # #   #  ###",
-        "                                              #             #  #",
-        "                                           ###               ##",
-    ],
-    [
-        "                         #                                           #    #    #",
-        "                         #                                          #     #     #",
-        "####   #### # ##   #### ####  #   # #   # #   # #   # #   # #####   #     #     #    #",
-        "#   # #   # ##  # #      #    #   # #   # # # #  # #  #   #    #   #      #      #  # # #",
-        "#   # #   # #      ###   #    #   #  # #  # # #   #   #   #   #     #     #     #      #",
-        "#   # #   # #         #  #  # #   #  # #  # # #  # #  #   #  #      #     #     #",
-        "####   #### #     ####    ##   ####   #    # #  #   #  #### #####    #    #    #",
-        "#         #                                               #               #",
-        "#         #                                            ###",
-    ],
-];
+/// Columns of text that are drawn at most.
+const WIDEST: f32 = 65_536.0;
 
-/// The shape of a letter.
-pub(crate) struct Glyph {
-    /// Width in columns, without the gap to the next letter.
-    pub width: usize,
-    ink: [[bool; COLUMNS]; ROWS],
+fn font() -> &'static FontRef<'static> {
+    static FONT: OnceLock<FontRef<'static>> = OnceLock::new();
+    FONT.get_or_init(|| FontRef::try_from_slice(dejavu::sans::regular()).expect("the built-in font is valid"))
 }
 
-/// Returns the letter for `character`: accents are dropped, and unknown characters become a box.
-pub(crate) fn glyph(character: char) -> Glyph {
-    let plain = plain(character);
-    if plain == ' ' {
-        return Glyph { width: BLANK, ink: [[false; COLUMNS]; ROWS] };
-    }
-    let mut ink = [[false; COLUMNS]; ROWS];
-    for (y, row) in ink.iter_mut().enumerate() {
-        for (x, dot) in row.iter_mut().enumerate() {
-            *dot = match (plain as usize).checked_sub(32).filter(|index| *index < 95) {
-                Some(index) => STRIPS[index / 16][y].as_bytes().get(index % 16 * 6 + x) == Some(&b'#'),
-                None => y < 7 && (y % 6 == 0 || x % 4 == 0),
-            };
-        }
-    }
-    let used = |x: &usize| ink.iter().any(|row| row[*x]);
-    let first = (0..COLUMNS).find(used).unwrap_or(0);
-    let last = (0..COLUMNS).rev().find(used).unwrap_or(0);
-    ink.iter_mut().for_each(|row| row.rotate_left(first));
-    Glyph { width: last + 1 - first, ink }
-}
-
-/// Returns the ASCII letter that stands in for a character.
-fn plain(character: char) -> char {
+/// The glyph of a character; that of characters that the font lacks is a box.
+fn glyph(character: char) -> GlyphId {
     match character {
-        'À'..='Å' => 'A',
-        'à'..='å' => 'a',
-        'Ç' => 'C',
-        'ç' => 'c',
-        'È'..='Ë' => 'E',
-        'è'..='ë' => 'e',
-        'Ì'..='Ï' => 'I',
-        'ì'..='ï' => 'i',
-        'Ñ' => 'N',
-        'ñ' => 'n',
-        'Ò'..='Ö' | 'Ø' => 'O',
-        'ò'..='ö' | 'ø' => 'o',
-        'Ù'..='Ü' => 'U',
-        'ù'..='ü' => 'u',
-        'ß' => 's',
-        '‘' | '’' => '\'',
-        '“' | '”' => '"',
-        '–' | '—' | '−' => '-',
-        '×' => 'x',
-        '\u{a0}' => ' ',
-        other => other,
+        // The font has glyphs without ink for some controls.
+        _ if character.is_control() => GlyphId(0),
+        _ => font().glyph_id(character),
     }
 }
 
-impl Glyph {
-    /// Renders the letter with `scale` pixels per dot; above one, the steps of diagonal lines are smoothed.
-    pub fn coverage(&self, scale: usize) -> Image {
-        let dots = self.ink.iter().flat_map(|row| row[..self.width].iter().map(|dot| u8::from(*dot) * 255));
-        let dots = Image::new(self.width, ROWS, 1, dots.collect()).expect("sizes fit");
-        if scale == 1 {
-            return dots;
+/// Calls `place` with each glyph of a line of text and the place of its origin, and returns the width of the line, all
+/// in pixels; `size` is the height of a line. Nothing is placed beyond [`WIDEST`].
+fn lay_out(text: &str, size: usize, mut place: impl FnMut(GlyphId, f32)) -> f32 {
+    let scaled = font().as_scaled(PxScale::from(size as f32));
+    let (mut x, mut before) = (0.0, None);
+    for id in text.chars().map(glyph) {
+        if x > WIDEST {
+            break;
         }
-        let smooth = doubled(&doubled(&dots));
-        resize(&smooth, self.width * scale, ROWS * scale, Filter::Box)
+        x += before.map_or(0.0, |before| scaled.kern(before, id));
+        place(id, x);
+        x += scaled.h_advance(id);
+        before = Some(id);
     }
+    x
 }
 
-/// Doubles the size, with corners filled where two neighbors agree: Scale2x by Andrea Mazzoleni, 2001.
-fn doubled(image: &Image) -> Image {
-    let (w, h) = (image.width(), image.height());
-    let at =
-        |x: usize, dx: isize, y: usize, dy: isize| match (x.checked_add_signed(dx), y.checked_add_signed(dy))
-        {
-            (Some(x), Some(y)) if x < w && y < h => image.pixel(x, y)[0],
-            _ => 0,
-        };
-    let corner = |i: usize| {
-        let (x, y) = (i % (2 * w), i / (2 * w));
-        let side = |odd: usize| if odd == 1 { 1 } else { -1 };
-        let (dx, dy) = (side(x % 2), side(y % 2));
-        let (x, y) = (x / 2, y / 2);
-        let (beside, above) = (at(x, dx, y, 0), at(x, 0, y, dy));
-        let (opposite, below) = (at(x, -dx, y, 0), at(x, 0, y, -dy));
-        let rounded = beside == above && beside != opposite && above != below;
-        if rounded { beside } else { image.pixel(x, y)[0] }
-    };
-    Image::new(2 * w, 2 * h, 1, (0..4 * w * h).map(corner).collect()).expect("sizes fit")
+/// Returns the width in pixels of a line of text that is `size` pixels high.
+pub(crate) fn width(text: &str, size: usize) -> usize {
+    lay_out(text, size, |_, _| {}).ceil() as usize
+}
+
+/// Draws a line of text that is `size` pixels high, from its ascenders to its descenders: calls `dot` with column, row
+/// and covered share of each pixel that has ink.
+pub(crate) fn draw(text: &str, size: usize, mut dot: impl FnMut(usize, usize, f32)) {
+    let scale = PxScale::from(size as f32);
+    let ascent = font().as_scaled(scale).ascent().round();
+    lay_out(text, size, |id, x| {
+        let glyph = Glyph { id, scale, position: point(x, ascent) };
+        let Some(outline) = font().outline_glyph(glyph) else { return };
+        let corner = outline.px_bounds().min;
+        outline.draw(|column, row, covered| {
+            let (x, y) = (corner.x + column as f32, corner.y + row as f32);
+            if x >= 0.0 && y >= 0.0 && covered > 0.0 {
+                dot(x as usize, y as usize, covered.min(1.0));
+            }
+        });
+    });
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn letters_are_distinct() {
-        let all: Vec<Vec<u8>> = (' '..='~').map(|c| glyph(c).coverage(1).pixels().to_vec()).collect();
-        for (i, one) in all.iter().enumerate() {
-            assert_eq!(i == 0, one.iter().all(|x| *x == 0));
-            assert!(all[..i].iter().all(|other| other != one), "{:?}", (b' ' + i as u8) as char);
-        }
+    /// The shares of the pixels of `text`, by place.
+    fn ink(text: &str, size: usize) -> Vec<(usize, usize, u8)> {
+        let mut dots = Vec::new();
+        draw(text, size, |x, y, covered| dots.push((x, y, (covered * 255.0) as u8)));
+        dots
     }
 
     #[test]
-    fn any_character_can_be_drawn() {
-        for character in ['é', 'Ω', '中', '\n', '\u{10ffff}', '\0'] {
-            for scale in 1..5 {
-                let ink = glyph(character).coverage(scale);
-                assert_eq!(ink.height(), ROWS * scale);
-                assert!(ink.pixels().contains(&255), "{character:?}");
-            }
+    fn letters_are_distinct() {
+        let letters = ('!'..='~').chain("ÄÖÜäöüßéñøÅçŁčΑΩαβγλπДЖЯджяї№€–—…×".chars());
+        let letters: Vec<char> = letters.filter(|letter| *letter != 'Α').collect();
+        let all: Vec<_> = letters.iter().map(|letter| ink(&letter.to_string(), 40)).collect();
+        let missing = ink("\u{10ffff}", 40);
+        for (i, one) in all.iter().enumerate() {
+            assert!(!one.is_empty() && *one != missing, "{:?}", letters[i]);
+            let same = all[..i].iter().position(|other| other == one);
+            assert_eq!(same.map(|same| letters[same]), None, "{:?}", letters[i]);
         }
-        assert_eq!(glyph('É').coverage(2), glyph('E').coverage(2));
+        assert!(ink(" \u{a0}", 40).is_empty());
+    }
+
+    #[test]
+    fn characters_that_the_font_lacks_are_drawn_as_a_box() {
+        let missing = ink("猫", 40);
+        assert!(missing.iter().filter(|(_, _, share)| *share > 200).count() > 40, "{missing:?}");
+        for character in ['中', '\u{10ffff}', '\0', '\n', '\t', '😀'] {
+            let text = character.to_string();
+            assert!(text == "😀" || ink(&text, 40) == missing, "{character:?}");
+            assert!(!ink(&text, 12).is_empty(), "{character:?}");
+        }
+        assert_eq!(width("猫猫", 40), 2 * width("猫", 40));
+    }
+
+    #[test]
+    fn ink_stays_within_the_line() {
+        for size in [8, 20, 28, 99] {
+            let text = "ÅÄgjpqyÇ|_猫дщΩ";
+            let width = width(text, size);
+            assert!(ink(text, size).iter().all(|(x, y, _)| *x <= width && *y <= size), "{size}");
+        }
+        assert!(width(&"x".repeat(1 << 20), 20) < 66_000);
     }
 }

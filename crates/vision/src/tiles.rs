@@ -1,7 +1,7 @@
 //! A grid of small images: feature maps, kernels, maps side by side.
 
 use crate::Image;
-use crate::canvas::{Canvas, shortened, text_height};
+use crate::canvas::{Canvas, LARGE, SMALL, shortened};
 use crate::draw::{FAINT, GRID, INK, PAPER, fit};
 
 const MARGIN: usize = 24;
@@ -26,20 +26,20 @@ pub struct Tile {
 pub fn tiles(title: &str, details: &str, tiles: &[Tile], columns: usize, side: usize) -> Image {
     assert!(columns > 0 && side > 0, "a grid has columns, and its cells have pixels");
     let captions = tiles.iter().any(|tile| !tile.caption.is_empty());
-    let below = if captions { text_height(2) + GAP } else { 0 };
+    let below = if captions { SMALL + GAP } else { 0 };
     let (across, down) = (side + GAP, side + below + GAP);
     let width = (2 * MARGIN + columns * across - GAP).max(NARROWEST);
-    let top = 2 * MARGIN + text_height(3) + text_height(2);
+    let top = 2 * MARGIN + LARGE + SMALL;
     let mut canvas = Canvas::new(width, top + tiles.len().div_ceil(columns) * down + MARGIN, PAPER);
     let inner = width - 2 * MARGIN;
-    canvas.text(MARGIN, MARGIN, 3, INK, &shortened(title, 3, inner));
-    canvas.text(MARGIN, MARGIN + text_height(3) + 6, 2, FAINT, &shortened(details, 2, inner));
+    canvas.text(MARGIN, MARGIN, LARGE, INK, &shortened(title, LARGE, inner));
+    canvas.text(MARGIN, MARGIN + LARGE + 6, SMALL, FAINT, &shortened(details, SMALL, inner));
     for (index, tile) in tiles.iter().enumerate() {
         let (x, y) = (MARGIN + index % columns * across, top + index / columns * down);
         let image = fit(&tile.image, side, side);
         canvas.rectangle(x, y, side, side, GRID);
         canvas.paste(x + (side - image.width()) / 2, y + (side - image.height()) / 2, &image);
-        canvas.text(x, y + side + GAP / 2, 2, INK, &shortened(&tile.caption, 2, side));
+        canvas.text(x, y + side + GAP / 2, SMALL, INK, &shortened(&tile.caption, SMALL, side));
     }
     canvas.into_image()
 }

@@ -1,9 +1,9 @@
 //! Charts of cost, error, and the distribution of weights.
 
+use striate_insight::page::svg::{bar, circle, image, label, line};
 use striate_models::history::{Branch, Counts, Milestone, PublishedError};
 
 use super::lineage::short;
-use super::svg::{bar, circle, color, image, label, line};
 use super::{Counted, percent};
 
 const WIDTH: f64 = 1000.0;
@@ -56,7 +56,7 @@ pub(super) fn cost_and_error(entries: &[Counted]) -> String {
     for (index, row) in rows.iter().enumerate() {
         let before = rows[..index].iter().rev().find(|other| leads_to(other.milestone, row.milestone));
         if let Some(before) = before {
-            drawing += &line(center(before), center(row), &format!("path {}", color(row.milestone.branch)));
+            drawing += &line(center(before), center(row), &format!("path {}", row.milestone.branch.name()));
         }
     }
     for row in &rows {
@@ -89,7 +89,7 @@ fn bubble(row: &Measured, [x, y]: [f64; 2]) -> String {
         Branch::Structure | Branch::Depth => ([x - radius - 9.0, y + 8.0], "end"),
     };
     let figures = format!("{} %, {}", percent(plain), plain.views());
-    circle([x, y], radius, &format!("bubble {}", color(milestone.branch)), &title)
+    circle([x, y], radius, &format!("bubble {}", milestone.branch.name()), &title)
         + &label(at[0], at[1], &format!("name {anchor}"), milestone.name)
         + &label(at[0], at[1] + 15.0, &format!("small {anchor}"), &figures)
 }
@@ -108,7 +108,7 @@ pub(super) fn single_and_ensemble(entries: &[Counted]) -> String {
     }
     for (row, Measured { milestone, single, ensemble, .. }) in rows.iter().enumerate() {
         let y = top + ROW * (row as f64 + 0.5);
-        let class = color(milestone.branch);
+        let class = milestone.branch.name();
         drawing += &label(left - 34.0, y + 4.0, "name end", milestone.name);
         if let Some(ensemble) = ensemble {
             drawing += &line([x(ensemble.percent), y], [x(single.percent), y], &format!("link {class}"));

@@ -1,9 +1,9 @@
 //! The history as a tree: a trunk up to AlexNet, then one branch of structure and one of depth.
 
+use striate_insight::page::svg::{bend, bend_down, circle, image, label};
 use striate_models::history::{Branch, Counts};
 
 use super::Counted;
-use super::svg::{bend, bend_down, circle, color, image, label};
 
 const COLUMN: f64 = 101.0;
 const WIDTH: f64 = 1146.0;
@@ -23,7 +23,7 @@ pub(super) fn across(entries: &[Counted]) -> String {
     let mut nodes = String::new();
     for (index, counted) in entries.iter().enumerate() {
         if let Some(parent) = parent(entries, index) {
-            let class = format!("link {}", color(counted.milestone.branch));
+            let class = format!("link {}", counted.milestone.branch.name());
             lines += &bend(places[parent], places[index], &class);
         }
         // Long names of neighbors without figures alternate above and below the trunk.
@@ -52,7 +52,7 @@ pub(super) fn upright(entries: &[Counted]) -> String {
         let Counted { milestone, counts } = counted;
         let [x, y] = place(index);
         if let Some(parent) = parent(entries, index) {
-            lines += &bend_down(place(parent), [x, y], &format!("link {}", color(milestone.branch)));
+            lines += &bend_down(place(parent), [x, y], &format!("link {}", milestone.branch.name()));
         }
         let name = format!("{}, {}", milestone.name, milestone.year);
         let figures = counts.as_ref().map(figures);
@@ -73,7 +73,7 @@ fn parent(entries: &[Counted], index: usize) -> Option<usize> {
 }
 
 fn caption(([x, y], (branch, text)): ([f64; 2], (Branch, &str))) -> String {
-    label(x, y, &format!("branch {}", color(branch)), text)
+    label(x, y, &format!("branch {}", branch.name()), text)
 }
 
 /// Returns the position of each milestone: a column for each on the trunk, then a column for each on its branch.
@@ -113,7 +113,7 @@ fn node(counted: &Counted, center: [f64; 2], is_below: bool) -> String {
 fn disc(counted: &Counted, center: [f64; 2]) -> String {
     let milestone = counted.milestone;
     let hollow = if counted.counts.is_some() { "" } else { " hollow" };
-    let class = format!("disc {}{hollow}", color(milestone.branch));
+    let class = format!("disc {}{hollow}", milestone.branch.name());
     let title = format!("{} ({}, {}): {}", milestone.name, milestone.authors, milestone.year, milestone.idea);
     circle(center, radius(counted), &class, &title)
 }

@@ -3,7 +3,6 @@
 mod charts;
 mod lineage;
 mod page;
-mod svg;
 
 use anyhow::Result;
 use serde_json::{Value, json};

@@ -1,62 +1,74 @@
 //! The page: text, charts and tables in one self-contained file.
 
+use striate_insight::page::{Page, Section, escaped, scrolling};
 use striate_models::history::{Branch, Claim, PublishedError};
 
-use super::svg::escaped;
 use super::{Counted, charts, lineage, percent};
 use crate::output::grouped;
 
 const STYLE: &str = include_str!("style.css");
 
 pub(super) fn page(entries: &[Counted], claims: &[Claim]) -> String {
-    let section = |title: &str, text: &str, content: &str| {
-        format!("<section>\n<h2>{title}</h2>\n<p>{text}</p>\n{content}</section>\n")
+    let section = |id: &'static str, title: &str, text: &str, content: String| Section {
+        id,
+        title: title.to_owned(),
+        text: text.to_owned(),
+        content,
     };
-    let body = [
-        format!("<figure class=\"across\">{}</figure>\n", lineage::across(entries)),
-        format!("<figure class=\"upright\">{}</figure>\n", lineage::upright(entries)),
+    let sections = vec![
         section(
+            "cost",
             "What accuracy costs",
             "Top-5 error of single networks on ImageNet over their cost; the area of a disc is the number of weights. \
              Both branches improve on AlexNet; structure does so at a lower cost. Where an error was published \
              only for several views of an image, each view costs as much again.",
-            &format!("<figure>{}{}</figure>\n", charts::cost_and_error(entries), legend()),
+            format!("<figure>{}{}</figure>\n", charts::cost_and_error(entries), legend()),
         ),
         section(
+            "ensembles",
             "Single networks and the figures usually quoted",
             "The errors usually quoted are those of ensembles, averaged over several networks and many views of each \
              image. A ring marks the best published error of a single network on the validation images, a disc that \
              of the ensemble.",
-            &format!("<figure>{}{}</figure>\n", charts::single_and_ensemble(entries), legend()),
+            format!("<figure>{}{}</figure>\n", charts::single_and_ensemble(entries), legend()),
         ),
         section(
+            "weights",
             "Where the weights are, and where the work is",
             "The linear layers of AlexNet and VGG hold nearly all the weights and do almost none of the work. Global \
              average pooling, introduced by Network in network, made them small.",
-            &format!(
+            format!(
                 "<figure>{}<figcaption><span class=\"key convolution\"></span>convolutions \
                  <span class=\"key linear\"></span>linear layers, with their share in percent</figcaption></figure>\n",
                 charts::weights_and_work(entries)
             ),
         ),
-        section("Common claims, and what counting gives", "", &claims_table(claims)),
         section(
+            "claims","Common claims, and what counting gives", "", claims_table(claims)),
+        section(
+            "milestones",
             "The milestones",
             "Layers are convolutions and linear layers on the longest path; MACs are multiply-adds per image, including \
              padded taps. Auxiliary heads are not counted. Errors are those published by the authors; on ImageNet, \
              those of single networks refer to the validation images.",
-            &milestones_table(entries),
+            milestones_table(entries),
         ),
     ];
-    format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <title>Convolutional networks, 1957 to 2015</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n\
-         <header><h1>Convolutional networks, 1957 to 2015</h1>\n<p>From the perceptron to residual networks: sizes and \
-         costs counted in the networks of <code>striate models</code>, errors as published by their authors.</p>\
-         </header>\n{}</main>\n</body>\n</html>\n",
-        body.concat()
-    )
+    let page = Page {
+        title: "Convolutional networks, 1957 to 2015".into(),
+        introduction: "From the perceptron to residual networks: sizes and costs counted in the networks of \
+                       <code>striate models</code>, errors as published by their authors."
+            .into(),
+        style: STYLE,
+        opening: format!(
+            "<figure class=\"across\">{}</figure>\n<figure class=\"upright\">{}</figure>\n",
+            lineage::across(entries),
+            lineage::upright(entries)
+        ),
+        sections,
+        ..Page::default()
+    };
+    page.html()
 }
 
 fn legend() -> String {
@@ -79,8 +91,11 @@ fn claims_table(claims: &[Claim]) -> String {
         )
     };
     let rows: String = claims.iter().map(row).collect();
-    format!(
-        "<div class=\"scroll\"><table class=\"claims\">\n<tr><th>claim</th><th>verdict</th><th>counted</th></tr>\n{rows}</table></div>\n"
+    scrolling(
+        "Common claims",
+        &format!(
+            "<table class=\"claims\">\n<tr><th>claim</th><th>verdict</th><th>counted</th></tr>\n{rows}</table>"
+        ),
     )
 }
 
@@ -120,9 +135,12 @@ fn milestones_table(entries: &[Counted]) -> String {
         )
     };
     let rows: String = entries.iter().map(row).collect();
-    format!(
-        "<div class=\"scroll\"><table class=\"line\">\n<tr><th>year</th><th>work</th><th>layers</th>\
-         <th>weights</th><th>MACs</th><th>connections</th><th>neurons</th><th>published errors</th></tr>\n{rows}\
-         </table></div>\n"
+    scrolling(
+        "The milestones",
+        &format!(
+            "<table class=\"line\">\n<tr><th>year</th><th>work</th><th>layers</th>\
+             <th>weights</th><th>MACs</th><th>connections</th><th>neurons</th><th>published errors</th></tr>\n{rows}\
+             </table>"
+        ),
     )
 }

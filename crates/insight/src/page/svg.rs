@@ -1,9 +1,9 @@
 //! SVG elements, colored by the CSS classes of the page.
 
-use striate_models::history::Branch;
+use super::escaped;
 
 /// Returns an image of `width`×`height` that scales with the page.
-pub(super) fn image(width: f64, height: f64, title: &str, content: &str) -> String {
+pub fn image(width: f64, height: f64, title: &str, content: &str) -> String {
     format!(
         "<svg viewBox=\"0 0 {width} {height}\" role=\"img\" aria-label=\"{}\">\n{content}</svg>\n",
         escaped(title)
@@ -11,17 +11,18 @@ pub(super) fn image(width: f64, height: f64, title: &str, content: &str) -> Stri
 }
 
 /// Returns text at a position; `class` sets its size, color and anchor.
-pub(super) fn label(x: f64, y: f64, class: &str, text: &str) -> String {
+pub fn label(x: f64, y: f64, class: &str, text: &str) -> String {
     format!("<text x=\"{x:.1}\" y=\"{y:.1}\" class=\"{class}\">{}</text>\n", escaped(text))
 }
 
-pub(super) fn line(from: [f64; 2], to: [f64; 2], class: &str) -> String {
+/// Returns a straight line.
+pub fn line(from: [f64; 2], to: [f64; 2], class: &str) -> String {
     let ([x1, y1], [x2, y2]) = (from, to);
     format!("<line x1=\"{x1:.1}\" y1=\"{y1:.1}\" x2=\"{x2:.1}\" y2=\"{y2:.1}\" class=\"{class}\"/>\n")
 }
 
 /// Returns a curve with horizontal ends.
-pub(super) fn bend(from: [f64; 2], to: [f64; 2], class: &str) -> String {
+pub fn bend(from: [f64; 2], to: [f64; 2], class: &str) -> String {
     let ([x1, y1], [x2, y2]) = (from, to);
     let middle = f64::midpoint(x1, x2);
     format!(
@@ -30,7 +31,7 @@ pub(super) fn bend(from: [f64; 2], to: [f64; 2], class: &str) -> String {
 }
 
 /// Returns a curve with vertical ends.
-pub(super) fn bend_down(from: [f64; 2], to: [f64; 2], class: &str) -> String {
+pub fn bend_down(from: [f64; 2], to: [f64; 2], class: &str) -> String {
     let ([x1, y1], [x2, y2]) = (from, to);
     let middle = f64::midpoint(y1, y2);
     format!(
@@ -39,7 +40,7 @@ pub(super) fn bend_down(from: [f64; 2], to: [f64; 2], class: &str) -> String {
 }
 
 /// Returns a circle with a tooltip.
-pub(super) fn circle(center: [f64; 2], radius: f64, class: &str, title: &str) -> String {
+pub fn circle(center: [f64; 2], radius: f64, class: &str, title: &str) -> String {
     let [x, y] = center;
     let title = escaped(title);
     format!(
@@ -48,7 +49,7 @@ pub(super) fn circle(center: [f64; 2], radius: f64, class: &str, title: &str) ->
 }
 
 /// Returns a bar with a tooltip.
-pub(super) fn bar(corner: [f64; 2], size: [f64; 2], class: &str, title: &str) -> String {
+pub fn bar(corner: [f64; 2], size: [f64; 2], class: &str, title: &str) -> String {
     let ([x, y], [width, height], title) = (corner, size, escaped(title));
     format!(
         "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{height:.1}\" \
@@ -56,12 +57,17 @@ pub(super) fn bar(corner: [f64; 2], size: [f64; 2], class: &str, title: &str) ->
     )
 }
 
-/// Returns the CSS class that colors a branch.
-pub(super) fn color(branch: Branch) -> &'static str {
-    branch.name()
+/// Returns a line through points.
+pub fn path(points: &[[f64; 2]], class: &str) -> String {
+    let points: Vec<String> = points.iter().map(|[x, y]| format!("{x:.1},{y:.1}")).collect();
+    format!("<polyline points=\"{}\" class=\"{class}\"/>\n", points.join(" "))
 }
 
-/// Escapes text for HTML.
-pub(super) fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+/// Returns a rectangle with an opacity of its color, and a tooltip.
+pub fn cell(corner: [f64; 2], size: [f64; 2], class: &str, opacity: f64, title: &str) -> String {
+    let ([x, y], [width, height], title) = (corner, size, escaped(title));
+    format!(
+        "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{height:.1}\" class=\"{class}\" \
+         fill-opacity=\"{opacity:.2}\"><title>{title}</title></rect>\n"
+    )
 }
