@@ -7,6 +7,7 @@ mod emulator;
 pub mod fingerprint;
 pub mod formula;
 pub mod gradients;
+pub mod html;
 mod interpreter;
 pub mod lenet;
 pub mod networks;

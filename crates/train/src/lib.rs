@@ -33,7 +33,7 @@ pub use find_rate::{Proposal, RateCurve};
 pub use fitting::load_data;
 pub use progress::{Limits, Observer, Outcome, Progress};
 pub use recipe::{ClassWeights, LossPart, Recipe, SHIPPED, ShippedRecipe, shipped};
-pub use run::{Column, RUNS, RunPath, read_metrics, safe_stem};
+pub use run::{Column, LAST, PLAN, RECIPE, RUNS, RunPath, read_metrics, safe_stem};
 pub use samples::{ClassSamples, Samples, samples};
 pub use schedule::Schedule;
 pub use session::Session;

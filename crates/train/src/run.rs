@@ -24,12 +24,15 @@ const LARGEST_PLAN: u64 = 16 << 20;
 /// Longest stem of a run's name, in bytes.
 const LONGEST_STEM: usize = 64;
 
-pub(crate) const RECIPE: &str = "recipe.toml";
+/// The recipe of a run, in its folder.
+pub const RECIPE: &str = "recipe.toml";
 pub(crate) const NETWORK: &str = "network.toml";
 pub(crate) const METRICS: &str = "metrics.csv";
-const PLAN: &str = "plan.txt";
+/// The plans of a run.
+pub const PLAN: &str = "plan.txt";
 const UNREADABLE: &str = "unreadable.txt";
-const LAST: &str = "last.safetensors";
+/// The model of the last step of a run.
+pub const LAST: &str = "last.safetensors";
 const BEST: &str = "best.safetensors";
 
 /// The default parent folder of runs.

@@ -7,6 +7,7 @@ mod eval;
 mod inspect;
 mod look;
 mod predict;
+mod report;
 mod run;
 mod small;
 mod train;
@@ -21,6 +22,7 @@ pub use self::eval::Eval;
 pub use self::inspect::Inspect;
 pub use self::look::Look;
 pub use self::predict::Predict;
+pub use self::report::Report;
 pub use self::run::Run;
 pub use self::small::{Compare, Devices, History, Models, Recipes, Verify};
 pub use self::train::Train;
@@ -96,6 +98,8 @@ pub enum Verb {
     Predict(Predict),
     /// Show what a model sees in an image, and what its units look for
     Look(Look),
+    /// Write the report of a run: curves, errors, mistakes
+    Report(Report),
     /// Convert weights and models between file formats
     Convert(Convert),
     /// Show a network's shapes, parameters, cost and memory

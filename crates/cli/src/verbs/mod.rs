@@ -12,6 +12,7 @@ mod look;
 mod models;
 mod predict;
 mod recipes;
+mod report;
 mod run;
 mod train;
 mod verify;
@@ -38,6 +39,7 @@ fn unused_seed(verb: &Verb) -> Option<u64> {
         Verb::Eval(args) => args.compute.seed,
         Verb::Predict(args) => args.compute.seed,
         Verb::Look(args) => args.compute.seed,
+        Verb::Report(args) => args.compute.seed,
         Verb::Convert(args) => args.compute.seed,
         Verb::Inspect(args) => args.compute.seed,
         Verb::Verify(args) => args.compute.seed,
@@ -53,6 +55,7 @@ fn run_verb(verb: Verb) -> Result<()> {
         Verb::Compare(args) => compare::run(args),
         Verb::Predict(args) => predict::run(args),
         Verb::Look(args) => look::run(args),
+        Verb::Report(args) => report::run(args),
         Verb::Convert(args) => convert::run(args),
         Verb::Inspect(args) => inspect::run(args),
         Verb::Models(args) => models::run(args),

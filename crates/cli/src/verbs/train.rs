@@ -24,6 +24,7 @@ use crate::outputs::{self, Output, refuse_in_data};
 use crate::progress::Watcher;
 use crate::reading::Size;
 use crate::signals::{Signals, catch_file_size_limit};
+use crate::verbs::report::write_beside;
 use crate::weights;
 
 pub fn run(args: Train) -> Result<()> {
@@ -73,7 +74,9 @@ pub fn run(args: Train) -> Result<()> {
         .into());
     }
     report::draw_curves(&outcome.run)?;
-    report::print(&outcome, &summary, &args)
+    let options = args.cache.options();
+    let page = outcome.finished.then(|| write_beside(&outcome.run, &chosen, options)).flatten();
+    report::print(&outcome, &summary, &args, page.as_deref())
 }
 
 /// The name of the data set `spec` for the name of a run; for a folder or a file, its last component.

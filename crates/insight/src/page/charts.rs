@@ -89,7 +89,12 @@ pub fn lines(title: &str, axis: &str, series: &[Series]) -> String {
         let drawn: Vec<[f64; 2]> = places.iter().step_by(every).copied().chain(last).collect();
         drawing += &path(&drawn, &class);
         if let (Some(end), Some((epoch, value))) = (places.last(), points.last()) {
-            drawing += &circle(*end, 3.5, &format!("dot s{}", index % COLORS), &format!("{name}: {value:.4} at {epoch}"));
+            drawing += &circle(
+                *end,
+                3.5,
+                &format!("dot s{}", index % COLORS),
+                &format!("{name}: {value:.4} at {epoch}"),
+            );
         }
     }
     image(SIZE[0], SIZE[1], title, &drawing)
@@ -112,7 +117,7 @@ pub struct ReliabilityBar {
 /// with the gap to the confidence; below, the number of images of each.
 pub fn reliability(title: &str, bars: &[ReliabilityBar]) -> String {
     const SIZE: [f64; 2] = [460.0, 380.0];
-    let (left, right, top, bottom) = (54.0, SIZE[0] - 16.0, 40.0, 270.0);
+    let (left, right, top, bottom) = (54.0, SIZE[0] - 26.0, 40.0, 270.0);
     let base = SIZE[1] - 44.0;
     let x = |share: f64| left + share * (right - left);
     let y = |share: f64| bottom - share * (bottom - top);
@@ -142,13 +147,16 @@ pub fn reliability(title: &str, bars: &[ReliabilityBar]) -> String {
     drawing += &line([x(0.0), y(0.0)], [x(1.0), y(1.0)], "diagonal");
     drawing += &line([left, bottom], [right, bottom], "axis");
     drawing += &line([left, base], [right, base], "axis");
-    for (offset, class, name) in
-        [(0.0, "bar right", "share right"), (120.0, "bar gap", "gap to confidence"), (270.0, "bar count", "images")]
-    {
+    for (offset, class, name) in [
+        (0.0, "bar right", "share right"),
+        (120.0, "bar gap", "gap to confidence"),
+        (270.0, "bar count", "images"),
+    ] {
         drawing += &bar([left + offset, 10.0], [14.0, 12.0], class, name);
         drawing += &label(left + offset + 20.0, 20.0, "small", name);
     }
-    drawing += &label(f64::midpoint(left, right), SIZE[1] - 6.0, "small middle", "confidence of the prediction");
+    drawing +=
+        &label(f64::midpoint(left, right), SIZE[1] - 6.0, "small middle", "confidence of the prediction");
     image(SIZE[0], SIZE[1], title, &drawing)
 }
 
@@ -162,15 +170,26 @@ const NAME: usize = 16;
 pub fn matrix(title: &str, names: &[String], counts: &[Vec<usize>]) -> String {
     let n = names.len().max(1);
     let names: Vec<String> = names.iter().map(|name| shortened(name, NAME).into_owned()).collect();
-    let longest = names.iter().map(|name| name.chars().count()).max().unwrap_or(0) as f64;
-    let side = if n <= 12 { 44.0 } else if n <= NUMBERED { 32.0 } else { 18.0 };
-    let margin = 24.0 + 8.0 * longest;
-    let [width, height] = [margin + side * n as f64 + 8.0, margin + side * n as f64 + 8.0];
-    let mut drawing = label(margin - 10.0, 14.0, "small end", "true ↓   predicted →");
+    let longest = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
+    let side = if n <= 12 {
+        44.0
+    } else if n <= NUMBERED {
+        32.0
+    } else {
+        18.0
+    };
+    let margin = 44.0 + 8.0 * longest as f64;
+    let width = margin + side * n as f64 + 8.0;
+    let middle = margin + side * n as f64 / 2.0;
+    let mut drawing =
+        label(middle, 16.0, "name middle", "predicted") + &upright([18.0, middle], "name middle", "true");
     for (index, name) in names.iter().enumerate() {
         let middle = margin + side * (index as f64 + 0.5);
         drawing += &label(margin - 8.0, middle + 4.0, "small end", name);
-        drawing += &upright(middle + 4.0, margin - 8.0, name);
+        drawing += &match longest {
+            ..=3 => label(middle, margin - 8.0, "small middle", name),
+            _ => upright([middle + 4.0, margin - 8.0], "small", name),
+        };
     }
     for (row, own) in counts.iter().enumerate() {
         let all = own.iter().sum::<usize>().max(1) as f64;
@@ -192,13 +211,15 @@ pub fn matrix(title: &str, names: &[String], counts: &[Vec<usize>]) -> String {
         drawing += &line([margin, at - 0.5], [end, at - 0.5], "grid");
         drawing += &line([at - 0.5, margin], [at - 0.5, end], "grid");
     }
-    image(width, height, title, &drawing).replacen("<svg ", &format!("<svg style=\"max-width:{width:.0}px;min-width:{:.0}px\" ", (width * 0.72).min(560.0)), 1)
+    let limits =
+        format!("<svg style=\"max-width:{width:.0}px;min-width:{:.0}px\" ", (0.72 * width).min(560.0));
+    image(width, width, title, &drawing).replacen("<svg ", &limits, 1)
 }
 
 /// Returns text that reads upward from a position.
-fn upright(x: f64, y: f64, text: &str) -> String {
-    let turned = format!("transform=\"rotate(-90 {x:.1} {y:.1})\" ");
-    label(x, y, "small", text).replacen("<text ", &format!("<text {turned}"), 1)
+fn upright([x, y]: [f64; 2], class: &str, text: &str) -> String {
+    let turned = format!("<text transform=\"rotate(-90 {x:.1} {y:.1})\" ");
+    label(x, y, class, text).replacen("<text ", &turned, 1)
 }
 
 #[cfg(test)]
@@ -236,7 +257,10 @@ mod tests {
     fn matrix_has_a_cell_for_each_count() {
         let names = ["a".to_owned(), "<b>".into()];
         let drawing = matrix("confusion", &names, &[vec![3, 1], vec![0, 2]]);
-        assert_eq!((drawing.matches("class=\"hit\"").count(), drawing.matches("class=\"miss\"").count()), (2, 1));
+        assert_eq!(
+            (drawing.matches("class=\"hit\"").count(), drawing.matches("class=\"miss\"").count()),
+            (2, 1)
+        );
         assert!(drawing.contains("a → &lt;b&gt;: 1 (25.0 %)"), "{drawing}");
     }
 

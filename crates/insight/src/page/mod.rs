@@ -127,14 +127,19 @@ mod tests {
 
     #[test]
     fn text_is_escaped_for_content_and_attributes() {
-        assert_eq!(escaped("<b>猫</b> \"a\" & 'b'\n\u{202e}"), "&lt;b&gt;猫&lt;/b&gt; &quot;a&quot; &amp; &#39;b&#39; \u{fffd}");
+        assert_eq!(
+            escaped("<b>猫</b> \"a\" & 'b'\n\u{202e}"),
+            "&lt;b&gt;猫&lt;/b&gt; &quot;a&quot; &amp; &#39;b&#39; \u{fffd}"
+        );
         assert_eq!(escaped_lines("a <\nb\r\n"), "a &lt;\nb");
     }
 
     #[test]
     fn page_links_its_sections() {
-        let section = Section { id: "a", title: "A & B".into(), text: "<".into(), content: "<p>x</p>\n".into() };
-        let page = Page { title: "<t>".into(), sections: vec![section], has_contents: true, ..Page::default() };
+        let section =
+            Section { id: "a", title: "A & B".into(), text: "<".into(), content: "<p>x</p>\n".into() };
+        let page =
+            Page { title: "<t>".into(), sections: vec![section], has_contents: true, ..Page::default() };
         let html = page.html();
         for expected in [
             "<title>&lt;t&gt;</title>",

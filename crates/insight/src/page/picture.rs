@@ -16,7 +16,8 @@ const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz
 fn base64(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for group in bytes.chunks(3) {
-        let bits = group.iter().fold(0u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - group.len()));
+        let bits =
+            group.iter().fold(0u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - group.len()));
         for digit in 0..4 {
             match digit <= group.len() {
                 true => text.push(char::from(DIGITS[(bits >> (18 - 6 * digit) & 63) as usize])),
@@ -113,7 +114,11 @@ mod tests {
     #[test]
     fn pictures_keep_pixels_and_bound_their_size() {
         let small = Picture::new(&Image::filled(8, 8, [1, 2, 3]), 100, "<a>").unwrap().html();
-        assert!(small.contains("width=\"96\"") && small.contains("class=\"pixels\"") && small.contains("alt=\"&lt;a&gt;\""));
+        assert!(
+            small.contains("width=\"96\"")
+                && small.contains("class=\"pixels\"")
+                && small.contains("alt=\"&lt;a&gt;\"")
+        );
         let noise: Vec<u8> = (0..600 * 400 * 3).map(|i: usize| (i * i % 251) as u8).collect();
         let large = Image::new(600, 400, 3, noise).unwrap();
         let large = Picture::new(&large, 160, "b").unwrap();

@@ -24,7 +24,12 @@ impl Column {
 }
 
 /// Returns a table whose cells are text; the first cell of a row names it. `class` is that of the CSS.
-pub fn table(class: &str, caption: &str, columns: &[Column], rows: impl Iterator<Item = Vec<String>>) -> String {
+pub fn table(
+    class: &str,
+    caption: &str,
+    columns: &[Column],
+    rows: impl Iterator<Item = Vec<String>>,
+) -> String {
     let kind = |column: &Column| if column.is_number { " class=\"number\"" } else { "" };
     let head: String = columns
         .iter()

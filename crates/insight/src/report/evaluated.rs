@@ -27,7 +27,8 @@ fn figure(id: &str, title: &str, value: f64, shown: &str, more: &str) -> String 
 /// The figures of the model.
 pub fn figures(evaluated: &Evaluated) -> Section {
     let Evaluated { part, tally, classes } = evaluated;
-    let share = |id: &str, title: &str, value: f64, more: &str| figure(id, title, value, &percent(value), more);
+    let share =
+        |id: &str, title: &str, value: f64, more: &str| figure(id, title, value, &percent(value), more);
     let [low, high] = tally.top1_interval();
     let mut list = figure("n", "images", tally.n() as f64, &grouped(tally.n() as u64), part);
     let interval = format!("95 % interval {:.2} to {:.2} %", low * 100.0, high * 100.0);
@@ -51,12 +52,17 @@ pub fn figures(evaluated: &Evaluated) -> Section {
 pub fn calibration(evaluated: &Evaluated) -> Option<Section> {
     let bins = evaluated.tally.bins()?;
     let bar = |bin: &Bin| ReliabilityBar {
-        shares: (bin.images > 0).then(|| [bin.confidence, bin.right as f64].map(|sum| sum / bin.images as f64)),
+        shares: (bin.images > 0)
+            .then(|| [bin.confidence, bin.right as f64].map(|sum| sum / bin.images as f64)),
         images: bin.images,
     };
     let bars: Vec<ReliabilityBar> = bins.iter().map(bar).collect();
-    let columns =
-        [Column::text("confidence"), Column::number("images"), Column::number("mean"), Column::number("right")];
+    let columns = [
+        Column::text("confidence"),
+        Column::number("images"),
+        Column::number("mean"),
+        Column::number("right"),
+    ];
     let rows = bars.iter().enumerate().map(|(index, own)| {
         let edge = |index: usize| index as f64 / bars.len() as f64 * 100.0;
         let range = format!("{:.0} to {:.0} %", edge(index), edge(index + 1));
@@ -85,14 +91,21 @@ pub fn confusion(evaluated: &Evaluated) -> Section {
         order.iter().map(|label| order.iter().map(|guess| counts[*label][*guess]).collect()).collect();
     let title = match is_whole {
         true => "Confusion matrix".to_owned(),
-        false => format!("The worst block of the confusion matrix: {} of {}", order.len(), counted(classes.len(), "class")),
+        false => format!(
+            "The worst block of the confusion matrix: {} of {}",
+            order.len(),
+            counted(classes.len(), "class")
+        ),
     };
     let mut content = match order.is_empty() {
         true => "<p>No image is confused.</p>\n".to_owned(),
         false => {
             let drawing = matrix(&title, &names, &block);
             let caption = escaped(&title);
-            format!("<figure>{}<figcaption>{caption}</figcaption></figure>\n", scrolling(&title, &drawing))
+            format!(
+                "<figure class=\"matrix\">{}<figcaption>{caption}</figcaption></figure>\n",
+                scrolling(&title, &drawing)
+            )
         }
     };
     content += &listed(&counts, classes);
@@ -128,5 +141,8 @@ fn listed(counts: &[Vec<usize>], classes: &[String]) -> String {
         false => "All confusions".to_owned(),
     };
     let table = table("confusions", &caption, &columns, rows);
-    format!("<details{}><summary>{caption}</summary>\n{table}</details>\n", if pairs.len() <= 12 { " open" } else { "" })
+    format!(
+        "<details{}><summary>{caption}</summary>\n{table}</details>\n",
+        if pairs.len() <= 12 { " open" } else { "" }
+    )
 }

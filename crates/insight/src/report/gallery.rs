@@ -64,14 +64,19 @@ fn grid(examples: &[Example], budget: &mut Budget) -> String {
 /// What the second image of an example is, if there are any.
 fn evidence<'a>(mut examples: impl Iterator<Item = &'a Example>) -> &'static str {
     match examples.any(|example| example.evidence.is_some()) {
-        true => " Beside each, Grad-CAM shows the evidence for the prediction (Selvaraju et al., 2017): warm colors speak for it.",
+        true => {
+            " Beside each, Grad-CAM (Selvaraju et al., 2017) shows where the evidence for the prediction lies: the brighter, the more."
+        }
         false => "",
     }
 }
 
 /// The most confident mistakes.
 pub fn mistakes(examples: &[Example], budget: &mut Budget) -> Option<Section> {
-    let text = format!("The wrong predictions with the highest confidence, as the network sees them.{}", evidence(examples.iter()));
+    let text = format!(
+        "The wrong predictions with the highest confidence, as the network sees them.{}",
+        evidence(examples.iter())
+    );
     let content = grid(examples, budget);
     (!content.is_empty()).then(|| section("mistakes", "Worst mistakes", &text, content))
 }
@@ -84,11 +89,18 @@ pub fn pairs(pairs: &[(usize, Examples)], budget: &mut Budget) -> Option<Section
         let shown = grid(examples, budget);
         if !shown.is_empty() {
             let images = counted(*count, "image");
-            content += &format!("<h3>{} taken for {} <small>{images}</small></h3>\n{shown}", short(&first.label), short(&first.guess));
+            content += &format!(
+                "<h3>{} taken for {} <small>{images}</small></h3>\n{shown}",
+                short(&first.label),
+                short(&first.guess)
+            );
         }
     }
     let all = pairs.iter().flat_map(|(_, examples)| examples);
-    let text = format!("The classes that are confused most often, with the most confident examples.{}", evidence(all));
+    let text = format!(
+        "The classes that are confused most often, with the most confident examples.{}",
+        evidence(all)
+    );
     (!content.is_empty()).then(|| section("pairs", "Most confused pairs", &text, content))
 }
 
@@ -102,7 +114,9 @@ pub fn kernels((caption, picture): &(String, Picture), budget: &mut Budget) -> O
 pub fn features(features: &[(String, Picture)], budget: &mut Budget) -> Option<Section> {
     let content: String = features.iter().filter_map(|(caption, own)| shown(caption, own, budget)).collect();
     let text = "One image, and the values of each channel after some layers; bright is large.";
-    (!content.is_empty()).then(|| section("features", "Feature maps", text, format!("<div class=\"maps\">\n{content}</div>\n")))
+    (!content.is_empty()).then(|| {
+        section("features", "Feature maps", text, format!("<div class=\"maps\">\n{content}</div>\n"))
+    })
 }
 
 fn shown(caption: &str, picture: &Picture, budget: &mut Budget) -> Option<String> {

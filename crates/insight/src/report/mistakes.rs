@@ -87,7 +87,8 @@ mod tests {
         let indices: Vec<usize> = mistakes.worst(9).iter().map(|own| own.index).collect();
         assert_eq!(indices, [2, 1, 0]);
         let pairs = mistakes.pairs(9, 1);
-        let summary: Vec<_> = pairs.iter().map(|p| (p.label, p.guess, p.count, p.examples[0].index)).collect();
+        let summary: Vec<_> =
+            pairs.iter().map(|p| (p.label, p.guess, p.count, p.examples[0].index)).collect();
         assert_eq!(summary, [(0, 1, 2, 1), (1, 2, 1, 2)]);
         assert!(mistakes.worst(1).len() == 1 && Mistakes::default().pairs(3, 3).is_empty());
     }

@@ -21,12 +21,16 @@ const SCRIPT: &str = include_str!("report.js");
 
 /// A report is smaller than this, in bytes, whatever the number of classes.
 pub const LARGEST: usize = 2_000_000;
-/// Bytes of the images of a report.
-const PICTURES: usize = 1_100_000;
+/// Bytes of the images of a report, if the text leaves as many.
+const PICTURES: usize = 1_200_000;
+/// Bytes of what surrounds the sections.
+const AROUND: usize = 100_000;
+/// Bytes of the text that belongs to an image.
+const CAPTION: usize = 1000;
 /// Longest class name that is shown in full, in characters.
 const NAME: usize = 48;
 /// Longest text of facts and notes, in characters.
-const FACT: usize = 600;
+const FACT: usize = 400;
 
 /// A run's model, measured on a part of its data.
 #[derive(Debug, Clone, PartialEq)]
@@ -79,7 +83,7 @@ struct Budget {
 impl Budget {
     /// Returns the element of `picture` if it still fits.
     fn show(&mut self, picture: &Picture) -> Option<String> {
-        match self.left.checked_sub(picture.bytes()) {
+        match self.left.checked_sub(picture.bytes() + CAPTION) {
             Some(left) => {
                 self.left = left;
                 Some(picture.html())
@@ -95,21 +99,22 @@ impl Budget {
 impl Report {
     /// Returns the report as one file of HTML, smaller than [`LARGEST`].
     pub fn html(&self) -> String {
-        let mut budget = Budget { left: PICTURES, omitted: 0 };
-        let mut sections = vec![training::summary(&self.facts)];
-        sections.extend(self.evaluated.iter().map(evaluated::figures));
-        sections.extend(training::curves(&self.metrics));
         let evaluated = self.evaluated.iter();
+        let mut sections = vec![training::summary(&self.facts)];
+        sections.extend(evaluated.clone().map(evaluated::figures));
+        sections.extend(training::curves(&self.metrics));
         sections.extend(evaluated.clone().filter_map(evaluated::calibration));
         sections.extend(evaluated.clone().map(evaluated::confusion));
         sections.extend(evaluated.map(classes::classes));
+        let last = [training::recipe(&self.recipe), training::plan(&self.plan)];
+        let text: usize = sections.iter().chain(last.iter().flatten()).map(|own| own.content.len()).sum();
+        let mut budget = Budget { left: PICTURES.min(LARGEST.saturating_sub(text + AROUND)), omitted: 0 };
         sections.extend(gallery::mistakes(&self.mistakes, &mut budget));
         sections.extend(gallery::pairs(&self.pairs, &mut budget));
         sections.extend(self.kernels.as_ref().and_then(|own| gallery::kernels(own, &mut budget)));
         sections.extend(gallery::features(&self.features, &mut budget));
         sections.extend(gallery::samples(&self.samples, &mut budget));
-        sections.extend(training::recipe(&self.recipe));
-        sections.extend(training::plan(&self.plan));
+        sections.extend(last.into_iter().flatten());
         let mut notes: Vec<String> = self.notes.clone();
         if budget.omitted > 0 {
             notes.push(format!("{} images are left out, so that this file stays small", budget.omitted));

@@ -7,9 +7,9 @@ use crate::page::charts::{Series, lines};
 use crate::page::{Section, escaped, escaped_lines, scrolling};
 
 /// Facts that are shown.
-const FACTS: usize = 60;
+const FACTS: usize = 30;
 /// Longest recipe and plan that are shown in full, in characters.
-const TEXT: usize = 24_000;
+const TEXT: usize = 16_000;
 
 /// What was trained how.
 pub fn summary(facts: &[(String, String)]) -> Section {
@@ -36,12 +36,17 @@ pub fn curves(metrics: &[Series]) -> Option<Section> {
         ("Learning rate", pick(&[("rate", "learning rate")])),
     ];
     let chart = |(title, series): &(&str, Vec<Series>)| {
-        format!("<figure class=\"chart\">{}<figcaption>{title}</figcaption></figure>\n", lines(title, "epoch", series))
+        format!(
+            "<figure class=\"chart\">{}<figcaption>{title}</figcaption></figure>\n",
+            lines(title, "epoch", series)
+        )
     };
     let drawn: String = charts.iter().filter(|(_, series)| !series.is_empty()).map(chart).collect();
-    let text = "From metrics.csv; the training loss is the mean over an epoch, while the weights still change.";
-    (!drawn.is_empty())
-        .then(|| section("curves", "Training curves", text, format!("<div class=\"charts\">\n{drawn}</div>\n")))
+    let text =
+        "From metrics.csv; the training loss is the mean over an epoch, while the weights still change.";
+    (!drawn.is_empty()).then(|| {
+        section("curves", "Training curves", text, format!("<div class=\"charts\">\n{drawn}</div>\n"))
+    })
 }
 
 /// Returns text as it is.
@@ -55,13 +60,15 @@ fn verbatim(label: &str, text: &str) -> String {
 
 /// The recipe.
 pub fn recipe(text: &str) -> Option<Section> {
-    let content = || format!("<details><summary>recipe.toml</summary>\n{}</details>\n", verbatim("recipe.toml", text));
+    let content =
+        || format!("<details><summary>recipe.toml</summary>\n{}</details>\n", verbatim("recipe.toml", text));
     (!text.is_empty()).then(|| section("recipe", "Recipe", "Every field, as the run used it.", content()))
 }
 
 /// The beginning of the plan.
 pub fn plan(text: &str) -> Option<Section> {
-    let content = || format!("<details><summary>plan.txt</summary>\n{}</details>\n", verbatim("plan.txt", text));
+    let content =
+        || format!("<details><summary>plan.txt</summary>\n{}</details>\n", verbatim("plan.txt", text));
     let about = "What computed each step of the training, in the order in which it ran.";
     (!text.is_empty()).then(|| section("plan", "Plan", about, content()))
 }

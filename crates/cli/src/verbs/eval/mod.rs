@@ -22,7 +22,7 @@ use self::models::{Opened, open};
 use crate::arguments::Eval;
 use crate::device::{Chosen, Macs};
 use crate::effect::{Input, refuse_given, refuse_without_image_files};
-use crate::form::remaining_form;
+use crate::measured::{self, remaining_form};
 use crate::output::{errors, survey_lines};
 use crate::outputs::{Output, check, write_file};
 use crate::progress::job_bar;
@@ -174,8 +174,7 @@ fn run_views(
 /// The note that a model was trained on most of the images, if one was.
 fn trained_note(loaded: &Evaluation, trained_on: &[Option<String>], args: &Eval) -> Option<String> {
     let is_same = trained_on.iter().flatten().any(|data| *data == args.data);
-    (loaded.part == "all" && is_same)
-        .then(|| "trained on most of these images, so this error says little about new ones".into())
+    (loaded.part == "all" && is_same).then(|| measured::SEEN.into())
 }
 
 /// Reports what was found in loading the data.
@@ -192,25 +191,11 @@ fn load(
     args: &Eval,
     keeps_originals: bool,
     notes: &mut Vec<String>,
-) -> Result<Evaluation> {
+) -> striate_tensor::Result<Evaluation> {
     let unreadable = if args.skip_unreadable { Unreadable::Skip } else { Unreadable::Refuse };
     let max_pixels = args.images.max_pixels();
-    let mut options = LoadOptions { max_pixels, unreadable, keeps_originals, ..args.cache.options() };
-    if spec.has_image_files() {
-        // Images are preprocessed as in `predict`.
-        let form = classifier.image_preprocessing().map_err(|e| e.at(printable_path(&args.models[0])))?;
-        (options.steps, options.channels) = (Some(form.steps.clone()), Some(form.channels));
-    }
-    let mut found = Vec::new();
-    let by_name = |model: &[String], data: &[String]| {
-        let on = format!("{} on {}", printable_path(&args.models[0]), args.data);
-        let aligned = align(model, data).map_err(|e| e.at(on))?;
-        found = aligned.notes;
-        Ok(aligned.indices)
-    };
-    let loaded = load_for_evaluation(spec, classifier.classes(), &options, by_name)?;
-    notes.append(&mut found);
-    Ok(loaded)
+    let options = LoadOptions { max_pixels, unreadable, keeps_originals, ..args.cache.options() };
+    measured::load(spec, classifier, &args.models[0], options, notes)
 }
 
 fn as_json(done: &Evaluated) -> Value {

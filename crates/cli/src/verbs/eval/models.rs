@@ -14,7 +14,7 @@ use striate_tensor::text::printable_path;
 use striate_train::{trained_loss, trained_scales};
 
 use crate::arguments::Eval;
-use crate::form::form;
+use crate::measured::form;
 
 /// A model that was read.
 pub struct Opened {

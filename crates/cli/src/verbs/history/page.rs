@@ -43,8 +43,7 @@ pub(super) fn page(entries: &[Counted], claims: &[Claim]) -> String {
                 charts::weights_and_work(entries)
             ),
         ),
-        section(
-            "claims","Common claims, and what counting gives", "", claims_table(claims)),
+        section("claims", "Common claims, and what counting gives", "", claims_table(claims)),
         section(
             "milestones",
             "The milestones",

@@ -9,7 +9,7 @@ use striate_vision::{ClassRow, contact_sheet, encode_png};
 
 use super::Written;
 use crate::arguments::Look;
-use crate::form::remaining_form;
+use crate::measured::{of_model, remaining_form};
 use crate::output::survey_lines;
 use crate::progress::job_bar;
 
@@ -32,11 +32,8 @@ pub fn search(
 ) -> Result<Searched> {
     let spec = Spec::parse(data)?;
     let max_pixels = args.images.max_pixels();
-    let mut options = LoadOptions { max_pixels, unreadable: Unreadable::Skip, ..args.cache.options() };
-    if spec.has_image_files() {
-        let form = classifier.image_preprocessing().map_err(|e| e.at(printable_path(&args.model)))?;
-        (options.steps, options.channels) = (Some(form.steps.clone()), Some(form.channels));
-    }
+    let options = LoadOptions { max_pixels, unreadable: Unreadable::Skip, ..args.cache.options() };
+    let options = of_model(&spec, classifier, &args.model, options)?;
     // Labels are not needed, so the classes may be any.
     let any = |_: &[String], classes: &[String]| Ok(vec![0; classes.len()]);
     let loaded = load_for_evaluation(&spec, classifier.classes(), &options, any)?;

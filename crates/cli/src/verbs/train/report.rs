@@ -39,10 +39,10 @@ pub fn draw_curves(run: &Path) -> Result<()> {
     Ok(write_file(&path, &picture)?)
 }
 
-/// Prints the outcome.
-pub fn print(outcome: &Outcome, summary: &Summary, args: &Train) -> Result<()> {
+/// Prints the outcome; `page` is the report.
+pub fn print(outcome: &Outcome, summary: &Summary, args: &Train, page: Option<&Path>) -> Result<()> {
     if !args.compute.json {
-        print_text(outcome, &summary.data.spec);
+        print_text(outcome, &summary.data.spec, page);
         return Ok(());
     }
     let tally = outcome.tally.as_ref();
@@ -60,6 +60,7 @@ pub fn print(outcome: &Outcome, summary: &Summary, args: &Train) -> Result<()> {
         "top5_error": tally.map(Tally::top5_error),
         "model": json::path(&outcome.model),
         "run": json::path(&outcome.run),
+        "report": page.map(json::path),
         "weights_sha256": outcome.weights_sha256,
         "summary": summary,
     });
@@ -69,7 +70,7 @@ pub fn print(outcome: &Outcome, summary: &Summary, args: &Train) -> Result<()> {
     Ok(json::print(&value)?)
 }
 
-fn print_text(outcome: &Outcome, spec: &str) {
+fn print_text(outcome: &Outcome, spec: &str, page: Option<&Path>) {
     let model = argument(&outcome.model.to_string_lossy());
     let effort = match outcome.images_per_second > 0.0 {
         true => {
@@ -95,6 +96,7 @@ fn print_text(outcome: &Outcome, spec: &str) {
     let run = printable_path(&outcome.run);
     let curves = if outcome.run.join(CURVES).is_file() { " curves," } else { "" };
     println!("run folder {run}: model, recipe, metrics,{curves} checkpoints");
+    page.iter().for_each(|page| println!("report {}: open it in a browser", printable_path(page)));
     if outcome.finished {
         println!("try next:   striate predict {model} IMAGE.png --picture predictions.png");
         println!("            striate inspect {model} --plan");
