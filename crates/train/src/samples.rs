@@ -2,7 +2,7 @@
 
 use striate_data::Dataset;
 use striate_tensor::{Error, Result};
-use striate_vision::Image;
+use striate_vision::{Image, Preprocessing};
 
 use crate::Settings;
 use crate::fitting::{Parts, normalize};
@@ -45,7 +45,7 @@ pub fn samples(settings: &Settings, mut dataset: Dataset, classes: usize, count:
     let (mut original, mut values) = (Vec::new(), vec![0.0; c * h * w]);
     let mut image = |epoch: usize, index: usize| {
         train.write(epoch as u64, index, &mut original, &mut values)?;
-        form.shown(&values, [c, h, w])
+        to_image(&values, [c, h, w], &form)
     };
     let names = dataset.classes.iter().take(classes).enumerate();
     let of_class = names.map(|(label, class)| {
@@ -57,4 +57,18 @@ pub fn samples(settings: &Settings, mut dataset: Dataset, classes: usize, count:
         Ok(ClassSamples { class: class.clone(), count: own.len(), images: images.collect::<Result<_>>()? })
     });
     Ok(Samples { images: parts.train.len(), classes: of_class.collect::<Result<_>>()? })
+}
+
+/// The image whose normalized values are `values`.
+pub(crate) fn to_image(values: &[f32], [c, h, w]: [usize; 3], form: &Preprocessing) -> Result<Image> {
+    let byte = |pixel: usize, channel: usize| {
+        let value = values[channel * h * w + pixel] * form.std[channel] + form.mean[channel];
+        (value * 255.0).round().clamp(0.0, 255.0) as u8
+    };
+    Image::new(
+        w,
+        h,
+        c,
+        (0..h * w).flat_map(|pixel| (0..c).map(move |channel| byte(pixel, channel))).collect(),
+    )
 }

@@ -176,22 +176,6 @@ impl Preprocessing {
     pub fn value(&self, channel: usize, byte: u8) -> f32 {
         (f32::from(byte) / 255.0 - self.mean[channel]) / self.std[channel]
     }
-
-    /// Returns the image whose normalized values are `values`, `[C, H, W]`, as a network sees it.
-    ///
-    /// # Errors
-    /// If there are not as many values.
-    pub fn shown(&self, values: &[f32], [c, h, w]: [usize; 3]) -> Result<Image> {
-        if values.len() != c * h * w || c > self.mean.len() {
-            return Err(Error::input(format!("{} values are not an image of {c}x{h}x{w}", values.len())));
-        }
-        let byte = |pixel: usize, channel: usize| {
-            let value = values[channel * h * w + pixel] * self.std[channel] + self.mean[channel];
-            (value * 255.0).round().clamp(0.0, 255.0) as u8
-        };
-        let pixels = (0..h * w).flat_map(|pixel| (0..c).map(move |channel| byte(pixel, channel)));
-        Image::new(w, h, c, pixels.collect())
-    }
 }
 
 fn apply(step: &Step, image: &Image) -> Image {

@@ -1,9 +1,10 @@
 //! Images inside a page.
 
-use striate_tensor::Result;
+use striate_tensor::{Error, Result};
 use striate_vision::{Filter, Image, encode_jpeg, encode_png, resize};
 
 use super::escaped;
+use crate::enlarged;
 
 /// The quality of JPEG files, of 100.
 const QUALITY: u8 = 82;
@@ -44,6 +45,16 @@ pub fn data_uri(image: &Image) -> Result<String> {
     })
 }
 
+/// Enlarges an image by an integer factor up to `side`, or reduces it to that.
+fn fitted(image: &Image, side: usize) -> Image {
+    let longest = image.width().max(image.height());
+    if longest <= side {
+        return enlarged(image, side);
+    }
+    let length = |own: usize| (own * side / longest).max(1);
+    resize(image, length(image.width()), length(image.height()), Filter::Bicubic)
+}
+
 /// An image of a page.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Picture {
@@ -75,6 +86,31 @@ impl Picture {
         let shown = reduced.as_ref().unwrap_or(image);
         let (width, height) = (shown.width() * times, shown.height() * times);
         Ok(Picture { uri: data_uri(shown)?, width, height, is_pixels: times > 1, alt: alt.into() })
+    }
+
+    /// Takes small images of one size side by side, in rows of `columns`, each enlarged by the integer factor that brings
+    /// its longer side closest to `side` from below, or reduced to it.
+    ///
+    /// # Errors
+    /// As [`Picture::new`], or if there are no images.
+    pub fn mosaic(images: &[Image], columns: usize, side: usize, alt: impl Into<String>) -> Result<Picture> {
+        const GAP: usize = 2;
+        let tiles: Vec<Image> = images.iter().map(|image| fitted(image, side).to_rgb()).collect();
+        let first = tiles.first().ok_or_else(|| Error::failed("there are no images to show"))?;
+        let (across, down) = (first.width() + GAP, first.height() + GAP);
+        let columns = columns.clamp(1, tiles.len());
+        let (width, height) = (columns * across - GAP, tiles.len().div_ceil(columns) * down - GAP);
+        let mut all = Image::filled(width, height, [128; 3]);
+        for (index, tile) in tiles.iter().enumerate() {
+            let (left, top) = (index % columns * across, index / columns * down);
+            for row in 0..tile.height().min(height - top) {
+                let count = 3 * tile.width().min(width - left);
+                let to = 3 * ((top + row) * width + left);
+                let from = 3 * row * tile.width();
+                all.pixels_mut()[to..to + count].copy_from_slice(&tile.pixels()[from..from + count]);
+            }
+        }
+        Picture::new(&all, width.max(height), alt)
     }
 
     /// Returns the element.
@@ -109,6 +145,16 @@ mod tests {
             assert_eq!(base64(text.as_bytes()), expected);
         }
         assert_eq!(base64(&[0xfb, 0xff, 0xfe]), "+//+");
+    }
+
+    #[test]
+    fn mosaic_shows_all_images() {
+        let images: Vec<Image> = (0..5).map(|i| Image::filled(3, 2, [i, 0, 0])).collect();
+        let html = Picture::mosaic(&images, 3, 9, "five").unwrap().html();
+        assert!(html.contains("width=\"31\" height=\"14\" alt=\"five\""), "{html}");
+        assert!(Picture::mosaic(&[], 3, 9, "none").is_err());
+        let large = Picture::mosaic(&[Image::filled(300, 200, [9; 3])], 3, 30, "one").unwrap().html();
+        assert!(large.contains("width=\"30\" height=\"20\""), "{large}");
     }
 
     #[test]

@@ -6,6 +6,8 @@ use striate_graph::{INPUT, Network, Op};
 use striate_tensor::Result;
 use striate_vision::{Filter, Image, Preprocessing, resize};
 
+use crate::samples::to_image;
+
 /// Largest number of kernels in a picture.
 const KERNELS: usize = 256;
 /// The side of a kernel, about, in pixels.
@@ -53,7 +55,7 @@ pub(super) fn samples(train: &Augmented, form: &Preprocessing, epoch: u64) -> Re
     };
     let images = (0..SAMPLES.min(train.data().len())).map(|index| {
         train.write(epoch, index, &mut original, &mut values)?;
-        let image = form.shown(&values, [c, h, w])?;
+        let image = to_image(&values, [c, h, w], form)?;
         Ok(resize(&image, side(w), side(h), Filter::Bilinear))
     });
     tiled(&images.collect::<Result<Vec<_>>>()?)

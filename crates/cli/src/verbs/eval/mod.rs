@@ -9,10 +9,10 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use serde_json::{Value, json};
-use striate_data::{Evaluation, LoadOptions, Prepared, Spec, Unreadable, load_for_evaluation};
+use striate_data::{Evaluation, LoadOptions, Prepared, Spec, Unreadable};
 use striate_engine::Device;
 use striate_graph::Loss;
-use striate_predict::{Classifier, Ensemble, Protocol, Tally, align};
+use striate_predict::{Classifier, Ensemble, Protocol, Tally};
 use striate_tensor::Error;
 use striate_tensor::text::{counted, printable, printable_path};
 use striate_train::{Scored, averaged_loss, evaluate_each, evaluate_ensemble};

@@ -106,6 +106,7 @@ fn on_data(
     let max_pixels = recipe.data.max_pixels.unwrap_or(options.max_pixels);
     let options = LoadOptions { unreadable, max_pixels, ..options };
     let loss = trained_loss(&model);
+    let kernels = pictures::first_kernels(&model).filter(|_| is_image);
     let classifier = Classifier::with_source(model, again, chosen.device())?;
     let loaded = measured::load(&spec, &classifier, path, options, &mut report.notes)?;
     let form = measured::remaining_form(&classifier, &spec, false)?;
@@ -123,14 +124,31 @@ fn on_data(
     bar.finish_and_clear();
     let evaluated =
         Evaluated { part: loaded.part.into(), tally: tally?, classes: classifier.classes().to_vec() };
-    if is_image && let Some(form) = &form {
-        let shown = Shown::new(&classifier, &data, form, &evaluated, &mut report.notes);
-        report.mistakes = shown.examples(&mistakes.worst(MISTAKES))?;
-        for pair in mistakes.pairs(PAIRS[0], PAIRS[1]) {
-            report.pairs.push((pair.count, shown.examples(&pair.examples)?));
-        }
+    if is_image && let Err(error) = add_images(report, &classifier, &data, &evaluated, &mistakes) {
+        report.notes.push(format!("images are left out: {error:#}"));
+    }
+    if let Some(Err(error)) = kernels.map(|own| pictures::kernels(&own).map(|own| report.kernels = Some(own)))
+    {
+        report.notes.push(format!("kernels are left out: {error:#}"));
     }
     report.evaluated = Some(evaluated);
+    Ok(())
+}
+
+/// Adds images of the measured part, one at a time.
+fn add_images(
+    report: &mut Report,
+    classifier: &Classifier,
+    data: &Prepared,
+    evaluated: &Evaluated,
+    mistakes: &Mistakes,
+) -> Result<()> {
+    let shown = Shown::new(classifier, data, evaluated, &mut report.notes);
+    report.mistakes = shown.examples(&mistakes.worst(MISTAKES))?;
+    for pair in mistakes.pairs(PAIRS[0], PAIRS[1]) {
+        report.pairs.push((pair.count, shown.examples(&pair.examples)?));
+    }
+    report.features = shown.features()?;
     Ok(())
 }
 

@@ -2,22 +2,30 @@
 
 use anyhow::Result;
 use striate_data::Prepared;
+use striate_formats::ModelFile;
 use striate_insight::page::Picture;
 use striate_insight::report::{Evaluated, Example, Mistake, Strip};
-use striate_insight::{GradCam, enlarged, overlay};
-use striate_predict::Classifier;
+use striate_insight::{FeatureMaps, FirstKernels, GradCam, enlarged, overlay, shown, telling_layers};
+use striate_predict::{Classifier, read_preprocessing};
+use striate_tensor::Shape;
+use striate_tensor::text::counted;
 use striate_train::ClassSamples;
-use striate_vision::Preprocessing;
 
 /// Longest side of an image, in pixels.
 const SIDE: usize = 160;
 /// Longest side of a sample.
 const SAMPLE: usize = 96;
+/// Kernels and maps that are shown.
+const TILES: usize = 64;
+/// Columns of kernels and maps.
+const COLUMNS: usize = 16;
+/// Longest side of a kernel or map.
+const TILE: usize = 56;
 
 /// Draws images of the measured part.
 pub struct Shown<'a> {
+    classifier: &'a Classifier,
     data: &'a Prepared,
-    form: &'a Preprocessing,
     evaluated: &'a Evaluated,
     evidence: Option<GradCam>,
 }
@@ -28,13 +36,42 @@ impl<'a> Shown<'a> {
     pub fn new(
         classifier: &'a Classifier,
         data: &'a Prepared,
-        form: &'a Preprocessing,
         evaluated: &'a Evaluated,
         notes: &mut Vec<String>,
     ) -> Shown<'a> {
         let evidence = GradCam::new(classifier, data.shape(), None);
         let evidence = evidence.inspect_err(|error| notes.push(format!("no Grad-CAM: {error}"))).ok();
-        Shown { data, form, evaluated, evidence }
+        Shown { classifier, data, evaluated, evidence }
+    }
+
+    /// Image number `index` as the network takes it.
+    fn input(&self, index: usize) -> Result<Vec<f32>> {
+        let mut values = vec![0.0; self.data.shape().iter().product()];
+        self.data.write(index, &mut values)?;
+        Ok(values)
+    }
+
+    fn class(&self, index: usize) -> String {
+        self.evaluated.classes.get(index).cloned().unwrap_or_default()
+    }
+
+    /// Draws what some layers make of the first image, under the image itself.
+    pub fn features(&self) -> Result<Vec<(String, Picture)>> {
+        let [c, h, w] = self.data.shape();
+        let input = self.input(0)?;
+        let class = self.class(self.data.labels()[0] as usize);
+        let image = shown(self.classifier, [c, h, w], &input)?;
+        let what = format!("image 0 of the part {}, {class}", self.evaluated.part);
+        let mut features = vec![(what.clone(), Picture::new(&image, SIDE, format!("The example: {what}"))?)];
+        let graph = self.classifier.inference().network().graph_for(&Shape::from([1, c, h, w]))?;
+        for layer in telling_layers(&graph) {
+            let maps = FeatureMaps::of(self.classifier, [c, h, w], &input, &layer.name)?;
+            let [count, height, width] = layer.maps;
+            let what = format!("{}: {}, {height}×{width}", layer.name, of(count, "map"));
+            let picture = Picture::mosaic(&maps.pictures(TILES), COLUMNS, TILE, format!("Output of {what}"))?;
+            features.push((what, picture));
+        }
+        Ok(features)
     }
 
     /// Draws mistakes with the evidence for their predictions.
@@ -43,12 +80,9 @@ impl<'a> Shown<'a> {
     }
 
     fn example(&self, mistake: &Mistake) -> Result<Example> {
-        let shape = self.data.shape();
-        let mut values = vec![0.0; shape.iter().product()];
-        self.data.write(mistake.index, &mut values)?;
-        let image = self.form.shown(&values, shape)?;
-        let name = |class: usize| self.evaluated.classes.get(class).cloned().unwrap_or_default();
-        let (label, guess) = (name(mistake.label), name(mistake.guess));
+        let values = self.input(mistake.index)?;
+        let image = shown(self.classifier, self.data.shape(), &values)?;
+        let (label, guess) = (self.class(mistake.label), self.class(mistake.guess));
         let heat = self.evidence.as_ref().map(|evidence| evidence.map(&values, mistake.guess)).transpose()?;
         let alt = format!("An image of {label}");
         let alt_of_heat = format!("Evidence for {guess} in it");
@@ -59,6 +93,27 @@ impl<'a> Shown<'a> {
         let place = format!("image {} of the part {}", mistake.index, self.evaluated.part);
         Ok(Example { picture: Picture::new(&image, SIDE, alt)?, evidence, label, guess, confidence, place })
     }
+}
+
+/// `64 of 256 maps`
+fn of(count: usize, what: &str) -> String {
+    let all = counted(count, what);
+    if count > TILES { format!("{TILES} of {all}") } else { all }
+}
+
+/// Returns the kernels of the first layer of `model`, if they are those of images.
+pub fn first_kernels(model: &ModelFile) -> Option<FirstKernels> {
+    let form = read_preprocessing(&model.predict, &model.network).ok().flatten();
+    FirstKernels::of(&model.network, &model.weights, form.as_ref())
+}
+
+/// Draws kernels.
+pub fn kernels(kernels: &FirstKernels) -> Result<(String, Picture)> {
+    let images = &kernels.images;
+    let what = format!("{}: {}", kernels.layer, of(images.len(), "kernel"));
+    let drawn = &images[..images.len().min(TILES)];
+    let picture = Picture::mosaic(drawn, COLUMNS, TILE, format!("Weights of {what}"))?;
+    Ok((what, picture))
 }
 
 /// Draws the samples of a class.
