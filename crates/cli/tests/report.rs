@@ -88,14 +88,14 @@ fn training_on_digits_ends_with_a_report_whose_figures_are_those_of_eval() {
     }
     // The same run gives the same report but for the time.
     let (again, _) = page(&folder, "again.html");
-    assert_eq!(again.lines().filter(|line| !text.contains(line)).count(), 1);
+    assert!(again.lines().filter(|line| !text.contains(line)).count() <= 1);
 }
 
 /// Class names are untrusted, and may be in any script.
 #[test]
 fn report_of_an_image_folder_shows_and_escapes_its_class_names() {
     let folder = Folder::new("report-folder");
-    for (class, level) in [("<b>猫</b>", 40), ("ö & <script>", 90), ("дом", 150)] {
+    for (class, level) in [("<b>猫<b>", 40), ("ö & <script>", 90), ("дом", 150)] {
         for index in 0..8 {
             let image = Image::filled(36 + index, 40, [level + index as u8, level / 2, 10]);
             for part in ["train", "val"] {
@@ -108,7 +108,7 @@ fn report_of_an_image_folder_shows_and_escapes_its_class_names() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let (text, all) = page(&folder, "run/report.html");
     assert!(
-        text.contains("&lt;b&gt;猫&lt;/b&gt;")
+        text.contains("&lt;b&gt;猫&lt;b&gt;")
             && !text.contains("<b>猫")
             && text.contains("ö &amp; &lt;script&gt;")
     );
@@ -118,7 +118,7 @@ fn report_of_an_image_folder_shows_and_escapes_its_class_names() {
     let reported = folder.json(&["report", "run"]);
     assert_equal_figures(&all, &reported, &evaluated);
     let table = all.iter().find(|own| own.name == "table" && own.attribute("class") == "classes").unwrap();
-    ["<b>猫</b>", "ö & <script>", "дом"].iter().for_each(|class| assert!(table.text.contains(class)));
+    ["<b>猫<b>", "ö & <script>", "дом"].iter().for_each(|class| assert!(table.text.contains(class)));
     // Data that has changed, and then is gone.
     folder.write("set/train/дом/new.png", encode_png(&Image::filled(40, 40, [1, 2, 3])).unwrap());
     for (expected, then) in [("the data has changed since the training", true), ("neither a built-in", false)]

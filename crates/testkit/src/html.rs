@@ -1,5 +1,5 @@
-//! A walk over the pages that the project writes: elements with their attributes and text, and what a page must have for
-//! keyboards and screen readers.
+//! A walk over the pages that the project writes: elements with their attributes and text, and what a page must have
+//! for keyboards and screen readers.
 
 use std::collections::{BTreeMap, BTreeSet};
 

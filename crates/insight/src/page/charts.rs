@@ -36,7 +36,7 @@ impl Axis {
         let power = 10f64.powf(rough.log10().floor());
         let steps = [1.0, 2.0, 5.0, 10.0].map(|digit| digit * power);
         let step = steps.into_iter().find(|step| *step >= rough * 0.999).unwrap_or(power);
-        let decimals = (-step.log10().floor()).clamp(0.0, 6.0) as usize;
+        let decimals = (-step.log10().floor()).clamp(0.0, 3.0) as usize;
         Axis { low: (low / step).floor() * step, high: (high / step).ceil() * step, step, decimals }
     }
 
@@ -47,8 +47,9 @@ impl Axis {
     /// The values of the ticks and their labels.
     fn ticks(&self) -> impl Iterator<Item = (f64, String)> {
         let count = ((self.high - self.low) / self.step).round() as usize;
-        let label = |value: f64| match (1e-6..1e6).contains(&self.step) {
+        let label = |value: f64| match (1e-3..1e6).contains(&self.step) {
             true => format!("{value:.*}", self.decimals),
+            false if value == 0.0 => "0".to_owned(),
             false => format!("{value:.1e}"),
         };
         (0..=count).map(move |i| self.low + i as f64 * self.step).map(move |value| (value, label(value)))
@@ -251,6 +252,7 @@ mod tests {
         };
         assert_eq!(labels([0.0, 2.3], false), ["0.0", "0.5", "1.0", "1.5", "2.0", "2.5"]);
         assert_eq!(labels([1.0, 3.0], true), ["1", "2", "3"]);
+        assert_eq!(labels([0.0, 4e-5], false), ["0", "1.0e-5", "2.0e-5", "3.0e-5", "4.0e-5"]);
     }
 
     #[test]

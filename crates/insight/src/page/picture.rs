@@ -11,6 +11,9 @@ const QUALITY: u8 = 82;
 /// Longer sides of images that are stored losslessly if the file is not larger than this.
 const SMALL_PNG: usize = 6 << 10;
 
+/// The color between the images of a mosaic, neither a gray nor one of a color map.
+const BEHIND: [u8; 3] = [196, 160, 148];
+
 const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /// Returns bytes in Base64 (RFC 4648).
@@ -88,8 +91,8 @@ impl Picture {
         Ok(Picture { uri: data_uri(shown)?, width, height, is_pixels: times > 1, alt: alt.into() })
     }
 
-    /// Takes small images of one size side by side, in rows of `columns`, each enlarged by the integer factor that brings
-    /// its longer side closest to `side` from below, or reduced to it.
+    /// Takes small images of one size side by side, in rows of `columns`, each enlarged by the integer factor that
+    /// brings its longer side closest to `side` from below, or reduced to it.
     ///
     /// # Errors
     /// As [`Picture::new`], or if there are no images.
@@ -100,7 +103,7 @@ impl Picture {
         let (across, down) = (first.width() + GAP, first.height() + GAP);
         let columns = columns.clamp(1, tiles.len());
         let (width, height) = (columns * across - GAP, tiles.len().div_ceil(columns) * down - GAP);
-        let mut all = Image::filled(width, height, [128; 3]);
+        let mut all = Image::filled(width, height, BEHIND);
         for (index, tile) in tiles.iter().enumerate() {
             let (left, top) = (index % columns * across, index / columns * down);
             for row in 0..tile.height().min(height - top) {

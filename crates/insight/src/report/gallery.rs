@@ -44,7 +44,7 @@ impl Example {
     fn html(&self, budget: &mut Budget) -> Option<String> {
         let images = budget.show(&self.picture)?;
         let evidence = self.evidence.as_ref().and_then(|own| budget.show(own)).unwrap_or_default();
-        let confidence = self.confidence.map_or(String::new(), |share| format!(" {:.1} %", share * 100.0));
+        let confidence = self.confidence.map_or(String::new(), |share| format!(" ({:.1} %)", share * 100.0));
         Some(format!(
             "<figure class=\"example\"><div class=\"images\">{images}{evidence}</div>\
              <figcaption><b>{}</b>, taken for <b>{}</b>{confidence}<br><small>{}</small></figcaption></figure>\n",

@@ -52,8 +52,8 @@ impl Mistakes {
         most_confident(self.0.clone(), count)
     }
 
-    /// Returns the `count` most frequent confusions, in this order, each with up to `examples` images; equal ones in the
-    /// order of the classes.
+    /// Returns the `count` most frequent confusions, in this order, each with up to `examples` images; equal ones
+    /// in the order of the classes.
     pub fn pairs(&self, count: usize, examples: usize) -> Vec<Pair> {
         let mut pairs: BTreeMap<(usize, usize), Vec<Mistake>> = BTreeMap::new();
         self.0.iter().for_each(|own| pairs.entry((own.label, own.guess)).or_default().push(*own));

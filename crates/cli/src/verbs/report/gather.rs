@@ -3,12 +3,13 @@
 use std::path::Path;
 
 use anyhow::Result;
-use striate_data::{Dataset, LoadOptions, Pixels, Prepared, Spec, Unreadable};
+use striate_data::{Dataset, LoadOptions, Pixels, Prepared, Spec, Split, Unreadable};
 use striate_formats::ModelFile;
 use striate_insight::report::{Evaluated, Mistakes, Report};
 use striate_predict::{Classifier, OpenOptions, open_model, read_again};
 use striate_tensor::Error;
 use striate_tensor::file::read_text_limited;
+use striate_tensor::text::{grouped, printable_path};
 use striate_train::{
     LAST, PLAN, RECIPE, Recipe, Settings, evaluate_each, load_data, read_metrics, samples, trained_loss,
 };
@@ -31,16 +32,11 @@ const MISTAKES: usize = 12;
 /// Confusions that are shown, and images of each.
 const PAIRS: [usize; 2] = [5, 3];
 
-/// A report with everything collected.
-pub struct Gathered {
-    pub report: Report,
-}
-
 /// Collects the report of the run in the folder `run`. What cannot be had is left out, with a note.
 ///
 /// # Errors
 /// If the folder has no recipe or no model, or they are damaged.
-pub fn gather(run: &Path, chosen: &Chosen, options: LoadOptions) -> Result<Gathered> {
+pub fn gather(run: &Path, chosen: &Chosen, options: LoadOptions) -> Result<Report> {
     let recipe = Recipe::load(&run.join(RECIPE))?;
     let path = run.join(LAST);
     let open = OpenOptions::default();
@@ -50,7 +46,7 @@ pub fn gather(run: &Path, chosen: &Chosen, options: LoadOptions) -> Result<Gathe
     let metrics = read_metrics(run);
     let mut report = Report {
         title: format!("{} on {}", model.network.name, recipe.data.spec),
-        introduction: format!("Report of the run {}", run.display()),
+        introduction: format!("Report of the run {}", printable_path(run)),
         recipe: read_text_limited(&run.join(RECIPE), LARGEST_TEXT)?,
         plan: excerpt(&plan),
         ..Report::default()
@@ -64,7 +60,7 @@ pub fn gather(run: &Path, chosen: &Chosen, options: LoadOptions) -> Result<Gathe
     if let Err(error) = on_data(&mut report, model, again, &recipe, (&path, chosen), options) {
         report.notes.push(format!("{spec}: {error:#}; figures and images are left out"));
     }
-    Ok(Gathered { report })
+    Ok(report)
 }
 
 /// The last plan of `plan.txt`, its beginning.
@@ -95,6 +91,8 @@ fn on_data(
             format!("the data has changed since the training (fingerprint {fingerprint}, then {trained_on})");
         return Err(Error::input(what).into());
     }
+    let fact = ("Images".to_owned(), parts(&dataset));
+    report.facts.insert(report.facts.len().min(2), fact);
     let is_image = !matches!(dataset.train.pixels, Pixels::Numbers(_));
     if is_image {
         add_samples(report, recipe, dataset)?;
@@ -150,6 +148,18 @@ fn add_images(
     }
     report.features = shown.features()?;
     Ok(())
+}
+
+/// `1,438 in train, 359 in test`
+fn parts(dataset: &Dataset) -> String {
+    let parts = [
+        ("train", Some(&dataset.train)),
+        ("validation", dataset.validation.as_ref()),
+        ("test", dataset.test.as_ref()),
+    ];
+    let count =
+        |(name, split): (&str, Option<&Split>)| Some(format!("{} in {name}", grouped(split?.len() as u64)));
+    parts.into_iter().filter_map(count).collect::<Vec<_>>().join(", ")
 }
 
 /// Adds training images as the recipe augments them.

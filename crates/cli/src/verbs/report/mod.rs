@@ -9,12 +9,13 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use serde_json::{Value, json};
 use striate_data::{LoadOptions, Spec};
+use striate_insight::report::Report;
 use striate_tensor::Error;
 use striate_tensor::text::{printable, printable_path};
 use striate_train::{LAST, RECIPE, Recipe};
 
-use self::gather::{Gathered, gather};
-use crate::arguments::Report;
+use self::gather::gather;
+use crate::arguments;
 use crate::device::{Chosen, Macs};
 use crate::json;
 use crate::output::argument;
@@ -23,7 +24,7 @@ use crate::outputs::{Output, check, refuse_in_data, write_file};
 /// The report in a run folder.
 const REPORT: &str = "report.html";
 
-pub fn run(args: Report) -> Result<()> {
+pub fn run(args: arguments::Report) -> Result<()> {
     let run = &args.run;
     let own = |name: &str| run.join(name);
     let recipe = own(RECIPE);
@@ -44,12 +45,12 @@ pub fn run(args: Report) -> Result<()> {
         refuse_in_data("--out", &out, &spec)?;
     }
     let chosen = Chosen::open(&args.compute, Macs::Many)?;
-    let gathered = gather(run, &chosen, args.cache.options())?;
-    let bytes = write(&gathered, &out)?;
+    let report = gather(run, &chosen, args.cache.options())?;
+    let bytes = write(&report, &out)?;
     if args.compute.json {
-        return Ok(json::print(&as_json(&gathered, &out, bytes))?);
+        return Ok(json::print(&as_json(&report, &out, bytes))?);
     }
-    gathered.report.notes.iter().for_each(|note| eprintln!("{}", printable(note)));
+    report.notes.iter().for_each(|note| eprintln!("{}", printable(note)));
     println!("report {} ({} kB)", argument(&out.to_string_lossy()), bytes.div_ceil(1000));
     Ok(())
 }
@@ -58,7 +59,7 @@ pub fn run(args: Report) -> Result<()> {
 /// succeeded all the same.
 pub fn write_beside(run: &Path, chosen: &Chosen, options: LoadOptions) -> Option<PathBuf> {
     let out = run.join(REPORT);
-    match gather(run, chosen, options).and_then(|gathered| write(&gathered, &out)) {
+    match gather(run, chosen, options).and_then(|report| write(&report, &out)) {
         Ok(_) => Some(out),
         Err(error) => {
             eprintln!("no report: {}", printable(&format!("{error:#}")));
@@ -68,18 +69,18 @@ pub fn write_beside(run: &Path, chosen: &Chosen, options: LoadOptions) -> Option
 }
 
 /// Writes the page and returns its size in bytes.
-fn write(gathered: &Gathered, out: &Path) -> Result<usize> {
-    let page = gathered.report.html();
+fn write(report: &Report, out: &Path) -> Result<usize> {
+    let page = report.html();
     write_file(out, page.as_bytes())?;
     Ok(page.len())
 }
 
-fn as_json(gathered: &Gathered, out: &Path, bytes: usize) -> Value {
-    let evaluated = gathered.report.evaluated.as_ref();
+fn as_json(report: &Report, out: &Path, bytes: usize) -> Value {
+    let evaluated = report.evaluated.as_ref();
     let mut value = evaluated.map_or(json!({}), |own| json::tally(&own.tally, &own.classes));
     value["part"] = json!(evaluated.map(|own| &own.part));
     value["report"] = json::path(out);
     value["bytes"] = json!(bytes);
-    value["notes"] = json!(gathered.report.notes);
+    value["notes"] = json!(report.notes);
     value
 }

@@ -18,9 +18,9 @@ const SAMPLE: usize = 96;
 /// Kernels and maps that are shown.
 const TILES: usize = 64;
 /// Columns of kernels and maps.
-const COLUMNS: usize = 16;
+const COLUMNS: usize = 12;
 /// Longest side of a kernel or map.
-const TILE: usize = 56;
+const TILE: usize = 72;
 
 /// Draws images of the measured part.
 pub struct Shown<'a> {
@@ -31,8 +31,8 @@ pub struct Shown<'a> {
 }
 
 impl<'a> Shown<'a> {
-    /// Prepares drawing images of `data` and the evidence of `classifier` on them; if there is none, the reason is added
-    /// to `notes`.
+    /// Prepares drawing images of `data` and the evidence of `classifier` on them; if there is none, the reason is
+    /// added to `notes`.
     pub fn new(
         classifier: &'a Classifier,
         data: &'a Prepared,
