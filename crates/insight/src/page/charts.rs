@@ -37,7 +37,9 @@ impl Axis {
         let steps = [1.0, 2.0, 5.0, 10.0].map(|digit| digit * power);
         let step = steps.into_iter().find(|step| *step >= rough * 0.999).unwrap_or(power);
         let decimals = (-step.log10().floor()).clamp(0.0, 3.0) as usize;
-        Axis { low: (low / step).floor() * step, high: (high / step).ceil() * step, step, decimals }
+        // Rounding must not add a step.
+        let [low, high] = [(low / step + 1e-9).floor(), (high / step - 1e-9).ceil()];
+        Axis { low: low * step, high: high * step, step, decimals }
     }
 
     fn share(&self, value: f64) -> f64 {

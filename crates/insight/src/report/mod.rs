@@ -117,7 +117,7 @@ impl Report {
         sections.extend(last.into_iter().flatten());
         let mut notes: Vec<String> = self.notes.clone();
         if budget.omitted > 0 {
-            notes.push(format!("{} images are left out, so that this file stays small", budget.omitted));
+            notes.insert(0, format!("{} images are left out, so that this file stays small", budget.omitted));
         }
         let page = Page {
             title: shortened(&self.title, FACT).into_owned(),

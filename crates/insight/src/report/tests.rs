@@ -119,6 +119,7 @@ fn report_without_data_has_what_there_is() {
 fn sections_are_linked_and_titled() {
     let (evaluated, _) = evaluated(3, 30, |class| class.to_string());
     let report = Report {
+        title: "run".into(),
         facts: vec![("Network".into(), "x".into())],
         metrics: vec![("val_loss".into(), vec![(1.0, 0.5), (2.0, 0.25)])],
         mistakes: vec![example("a")],
