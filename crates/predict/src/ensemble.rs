@@ -233,7 +233,7 @@ mod tests {
     fn probabilities_are_the_mean_over_views_and_models() {
         let alone = |seed, classes: &[&str]| {
             let (classifier, image) = (classifier(seed, classes, 1), image());
-            let mut sums = vec![0.0f64; 3];
+            let mut sums = [0.0f64; 3];
             let views = Views::new(Protocol::TenCrop, false, &form(), Whole::Windows, None).unwrap();
             let bare = Preprocessing { steps: vec![], ..form() };
             let mut count = 0;
