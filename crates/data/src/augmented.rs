@@ -1,5 +1,6 @@
 //! Images with random augmentation.
 
+use std::fmt;
 use std::sync::Arc;
 
 use striate_tensor::Result;
@@ -21,6 +22,37 @@ pub enum Augmentation {
     Affine(augment::Affine),
     /// Transforms of images of bytes; those of files before they are resized to the size of the set.
     Transforms(Compose),
+    /// A function of your own.
+    Own(OwnAugmentation),
+}
+
+/// A function that changes a sample: its numbers `[C, H, W]` after preprocessing, their shape, and random numbers for
+/// this sample of this epoch. To get the same samples always, it must depend on nothing else.
+#[derive(Clone)]
+pub struct OwnAugmentation(Arc<Change>);
+
+type Change = dyn Fn(&mut [f32], [usize; 3], &mut Random) + Send + Sync;
+
+impl OwnAugmentation {
+    /// Augments samples by `change`, which several threads may call at once.
+    pub fn new(
+        change: impl Fn(&mut [f32], [usize; 3], &mut Random) + Send + Sync + 'static,
+    ) -> OwnAugmentation {
+        OwnAugmentation(Arc::new(change))
+    }
+}
+
+/// Two are equal if one is a clone of the other.
+impl PartialEq for OwnAugmentation {
+    fn eq(&self, other: &OwnAugmentation) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl fmt::Debug for OwnAugmentation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OwnAugmentation")
+    }
 }
 
 /// Prepared images with augmentation; a sample is a function of the seed, the epoch and its index.
@@ -54,7 +86,8 @@ impl Augmented {
 
     /// Whether a sample takes so long that several should be loaded at once.
     pub(crate) fn is_slow(&self) -> bool {
-        self.data.is_decoded_anew() || matches!(self.augmentation, Augmentation::Transforms(_))
+        let is_slow = matches!(self.augmentation, Augmentation::Transforms(_) | Augmentation::Own(_));
+        self.data.is_decoded_anew() || is_slow
     }
 
     /// Writes image number `index` as it is in `epoch`, as numbers `[C, H, W]`; `original` is memory for the image
@@ -74,6 +107,10 @@ impl Augmented {
         let (shape, fill) = (self.data.shape(), self.data.fill());
         match &self.augmentation {
             Augmentation::None => self.data.write(index, to)?,
+            Augmentation::Own(OwnAugmentation(change)) => {
+                self.data.write(index, to)?;
+                change(to, shape, &mut random);
+            }
             Augmentation::Transforms(transforms) => {
                 self.data.write_transformed(index, transforms, &mut random, to)?;
             }

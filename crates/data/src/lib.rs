@@ -30,7 +30,7 @@ mod spec;
 mod split;
 mod survey;
 
-pub use augmented::{Augmentation, Augmented};
+pub use augmented::{Augmentation, Augmented, OwnAugmentation};
 pub use check::{
     Check, CheckOptions, CheckProgress, Copies, Finding, FindingKind, MOST_NEAR, Severity, check,
 };
