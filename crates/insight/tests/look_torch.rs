@@ -21,8 +21,8 @@ const TOLERANCE: f32 = 1e-5;
 fn small(outputs: usize) -> Network {
     let net = Builder::new("small", SIZE);
     let x = net.input().conv(6, 3).pad(1).no_bias().named("conv1").batch_norm().named("norm1").relu();
-    let y = x.conv(6, 3).pad(1).no_bias().named("conv2").batch_norm().named("norm2").relu();
-    let x = (y + x).named("added").max_pool(2, 2);
+    let y = x.conv(6, 3).pad(1).no_bias().named("conv2").batch_norm().named("norm2");
+    let x = (y + x).relu().named("added").max_pool(2, 2);
     let left = x.conv(5, 1).named("left").relu();
     let right = x.conv(4, 3).pad(1).named("right").tanh();
     let x = concat([left, right]).named("joined").global_average_pool().flatten().dropout(0.4);
