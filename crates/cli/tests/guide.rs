@@ -40,7 +40,8 @@ fn every_command_of_the_guide_works() {
         let text = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{command}: {text}");
     }
-    let written = ["sheet.png", "samples.png", "run/report.html", "guesses.csv", "predictions.csv", "model.onnx"];
+    let written =
+        ["sheet.png", "samples.png", "run/report.html", "guesses.csv", "predictions.csv", "model.onnx"];
     for file in written {
         assert!(folder.path(file).is_file(), "{file}");
     }

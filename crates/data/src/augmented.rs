@@ -22,36 +22,36 @@ pub enum Augmentation {
     Affine(augment::Affine),
     /// Transforms of images of bytes; those of files before they are resized to the size of the set.
     Transforms(Compose),
-    /// A function of your own.
-    Own(OwnAugmentation),
+    /// A custom function.
+    Custom(CustomAugmentation),
 }
 
 /// A function that changes a sample: its numbers `[C, H, W]` after preprocessing, their shape, and random numbers for
 /// this sample of this epoch. To get the same samples always, it must depend on nothing else.
 #[derive(Clone)]
-pub struct OwnAugmentation(Arc<Change>);
+pub struct CustomAugmentation(Arc<Change>);
 
 type Change = dyn Fn(&mut [f32], [usize; 3], &mut Random) + Send + Sync;
 
-impl OwnAugmentation {
+impl CustomAugmentation {
     /// Augments samples by `change`, which several threads may call at once.
     pub fn new(
         change: impl Fn(&mut [f32], [usize; 3], &mut Random) + Send + Sync + 'static,
-    ) -> OwnAugmentation {
-        OwnAugmentation(Arc::new(change))
+    ) -> CustomAugmentation {
+        CustomAugmentation(Arc::new(change))
     }
 }
 
 /// Two are equal if one is a clone of the other.
-impl PartialEq for OwnAugmentation {
-    fn eq(&self, other: &OwnAugmentation) -> bool {
+impl PartialEq for CustomAugmentation {
+    fn eq(&self, other: &CustomAugmentation) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
 }
 
-impl fmt::Debug for OwnAugmentation {
+impl fmt::Debug for CustomAugmentation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("OwnAugmentation")
+        f.write_str("CustomAugmentation")
     }
 }
 
@@ -86,7 +86,7 @@ impl Augmented {
 
     /// Whether a sample takes so long that several should be loaded at once.
     pub(crate) fn is_slow(&self) -> bool {
-        let is_slow = matches!(self.augmentation, Augmentation::Transforms(_) | Augmentation::Own(_));
+        let is_slow = matches!(self.augmentation, Augmentation::Transforms(_) | Augmentation::Custom(_));
         self.data.is_decoded_anew() || is_slow
     }
 
@@ -107,7 +107,7 @@ impl Augmented {
         let (shape, fill) = (self.data.shape(), self.data.fill());
         match &self.augmentation {
             Augmentation::None => self.data.write(index, to)?,
-            Augmentation::Own(OwnAugmentation(change)) => {
+            Augmentation::Custom(CustomAugmentation(change)) => {
                 self.data.write(index, to)?;
                 change(to, shape, &mut random);
             }

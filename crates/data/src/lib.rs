@@ -30,7 +30,7 @@ mod spec;
 mod split;
 mod survey;
 
-pub use augmented::{Augmentation, Augmented, OwnAugmentation};
+pub use augmented::{Augmentation, Augmented, CustomAugmentation};
 pub use check::{
     Check, CheckOptions, CheckProgress, Copies, Finding, FindingKind, MOST_NEAR, Severity, check,
 };

@@ -98,6 +98,10 @@ impl Training {
             check_memory(bytes).map_err(|e| e.at(&value.name))?;
             let initial = initial_values(init, &value.name, &value.shape, &fan, seed);
             session.upload(&value.name, Data::F32(&initial))?;
+            let average = format!("{AVERAGE}{}", value.name);
+            if infos.iter().any(|info| info.name == average) {
+                session.upload(&average, Data::F32(&initial))?;
+            }
         }
         session.upload("seed", Data::I64(&[seed as i64]))?;
         session.upload("one", Data::F32(&[1.0]))?;
@@ -319,6 +323,11 @@ impl Training {
         }
         for (name, (_, values)) in variables {
             self.session.upload(name, Data::F32(values))?;
+            // Without an average of its own, that of a variable starts at its value.
+            let average = format!("{AVERAGE}{name}");
+            if !variables.contains_key(&average) && self.infos.iter().any(|info| info.name == average) {
+                self.session.upload(&average, Data::F32(values))?;
+            }
         }
         Ok(())
     }

@@ -3,14 +3,14 @@
 
 use std::sync::Arc;
 
-use striate::data::{Augmentation, LoadOptions, Loader, Order, OwnAugmentation, Prepared, Sampling};
+use striate::data::{Augmentation, CustomAugmentation, LoadOptions, Loader, Order, Prepared, Sampling};
 use striate::tensor::random::Random;
 use striate::{Result, Spec};
 
 fn main() -> Result<()> {
     let digits = striate::data::load(&Spec::Digits, &LoadOptions::default())?;
     let train = Arc::new(Prepared::new(digits.train, digits.preprocessing.as_ref())?);
-    let augmentation = Augmentation::Own(OwnAugmentation::new(speckle));
+    let augmentation = Augmentation::Custom(CustomAugmentation::new(speckle));
     let sampling = Sampling { batch: 32, min_last: 0, order: Order::Shuffled(0), augmentation, seed: 0 };
     let first = Loader::new(train.clone(), sampling.clone(), 0, 0).next_batch()?;
     let again = Loader::new(train.clone(), sampling.clone(), 0, 0).next_batch()?;

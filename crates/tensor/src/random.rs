@@ -19,6 +19,8 @@ pub enum Stream {
     Split = 5,
     /// Test data and anything else.
     Other = 6,
+    /// Mixtures of the images of a batch.
+    Mixing = 7,
 }
 
 /// Returns the four random words for `counter` under `key`.

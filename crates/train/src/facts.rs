@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use striate_graph::Network;
 use striate_tensor::Result;
 use striate_tensor::file::read_text_limited;
-use toml::{Table, Value};
 
 use crate::run::{Column, LARGEST_NETWORK, METRICS, NETWORK, RECIPE, not_a_run};
+use crate::state::RunState;
 use crate::{Recipe, read_metrics};
 
 /// The facts in a run folder.
@@ -63,15 +63,25 @@ impl RunFacts {
         self.last("epoch").unwrap_or_default() as u64
     }
 
-    /// Whether all epochs are done.
+    /// Whether all epochs are done, or early stopping has ended the run.
     pub fn is_complete(&self) -> bool {
-        self.epochs() >= self.recipe.train.epochs
+        self.epochs() >= self.recipe.train.epochs || self.has_stopped_early()
+    }
+
+    /// Whether the validation loss was not lower for as many epochs as the recipe waits.
+    pub fn has_stopped_early(&self) -> bool {
+        let mut state = RunState::default();
+        for (_, loss) in self.column("val_loss") {
+            state.is_best(*loss);
+        }
+        state.has_stopped(self.recipe.train.patience)
     }
 
     /// The seconds of training steps, from their number and the rate; without validation.
     pub fn seconds(&self) -> Option<f64> {
         let (steps, rate) = (self.last("step")?, self.last("images_per_second")?);
-        (rate > 0.0).then(|| steps * self.recipe.train.batch as f64 / rate)
+        let images = self.recipe.train.batch as f64 * self.recipe.train.accumulate as f64;
+        (rate > 0.0).then(|| steps * images / rate)
     }
 }
 
@@ -80,36 +90,14 @@ pub type Differences = Vec<(String, Vec<Option<String>>)>;
 
 /// Returns the fields in which the recipes of `runs` differ, in alphabetical order.
 pub fn recipe_differences(runs: &[RunFacts]) -> Differences {
-    let fields: Vec<BTreeMap<String, String>> = runs.iter().map(|run| fields(&run.recipe)).collect();
+    let fields: Vec<BTreeMap<String, String>> =
+        runs.iter().map(|run| run.recipe.fields().into_iter().collect()).collect();
     let mut names: Vec<&String> = fields.iter().flat_map(BTreeMap::keys).collect();
     names.sort();
     names.dedup();
     let values = |name: &String| fields.iter().map(|own| own.get(name).cloned()).collect::<Vec<_>>();
     let all = names.into_iter().map(|name| (name.clone(), values(name)));
     all.filter(|(_, values)| values.iter().any(|value| *value != values[0])).collect()
-}
-
-/// All fields of a recipe by their names, such as `optim.lr`.
-fn fields(recipe: &Recipe) -> BTreeMap<String, String> {
-    let mut fields = BTreeMap::new();
-    let table: Table = recipe.to_text().parse().expect("a recipe is written as TOML");
-    flatten("", &table, &mut fields);
-    fields
-}
-
-fn flatten(prefix: &str, table: &Table, fields: &mut BTreeMap<String, String>) {
-    for (name, value) in table {
-        let name = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
-        match value {
-            Value::Table(inner) => flatten(&name, inner, fields),
-            Value::String(text) => {
-                fields.insert(name, text.clone());
-            }
-            other => {
-                fields.insert(name, other.to_string());
-            }
-        }
-    }
 }
 
 #[cfg(test)]

@@ -18,9 +18,10 @@ const STEPS: u64 = 120;
 const SMOOTHING: f64 = 0.9;
 /// Steps at the start whose slopes do not count, because the smoothed loss has seen too little.
 const WARM_UP: usize = 10;
-/// The loss has diverged when the smoothed loss exceeds the lowest one by this share of what it has fallen by, ...
+/// The loss has diverged when the smoothed loss exceeds the lowest one by this share of what it has fallen by. It must
+/// also exceed it by the factor [`LEAST_RISE`].
 const RISE: f64 = 2.0;
-/// ... and at least by this factor.
+/// See [`RISE`].
 const LEAST_RISE: f64 = 1.2;
 
 /// The losses of a range test.

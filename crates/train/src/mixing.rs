@@ -53,7 +53,7 @@ impl Mixer {
     }
 
     fn mix_images(&self, batch: &mut Batch, shape: [usize; 3], draw: u64, targets: &mut [f32]) {
-        let mut random = Random::new(self.seed, Stream::Other, draw);
+        let mut random = Random::new(self.seed, Stream::Mixing, draw);
         let kind = &self.kinds[random.below(self.kinds.len())];
         let [_, height, width] = shape;
         let drawn = kind.draw(height, width, &mut random);
@@ -67,8 +67,8 @@ impl Mixer {
         }
     }
 
-    /// Smooths the targets, and multiplies them by the weights of the classes, whose mean over the labels becomes 1, as
-    /// in PyTorch.
+    /// Smooths the targets, and multiplies them by the weights of the classes. The mean weight over the targets of the
+    /// batch becomes 1, which is PyTorch's mean for labels; for mixed images, PyTorch divides by their number.
     fn weigh(&self, targets: &mut [f32]) {
         let rows = targets.len() / self.classes;
         let total = self.weights.as_ref().map(|weights| {

@@ -63,6 +63,14 @@ impl Trainer {
                 epoch + u64::from(batch > 0)
             )));
         }
+        let patience = trainer.session.recipe().train.patience;
+        if longer.is_some() && trainer.state.has_stopped(patience) {
+            return Err(Error::input(format!(
+                "{}: early stopping ended the run (train.patience = {patience}), so more epochs have no effect; start a \
+                 new run with a larger train.patience",
+                run.display()
+            )));
+        }
         if let Some(epochs) = longer {
             trainer.folder.write_recipe(trainer.session.recipe())?;
             observer

@@ -207,7 +207,10 @@ fn refuse_parts_of_batch_norms(recipe: &Recipe, network: &Network, training: &Tr
     if count == 1 || recipe.train.accumulate_batch_norm {
         return Ok(());
     }
-    let is_trained = |name: &str| training.infos().any(|info| info.name == format!("gradient.{name}.weight"));
+    let is_trained = |name: &str| {
+        let gradients = ["weight", "bias"].map(|variable| format!("gradient.{name}.{variable}"));
+        training.infos().any(|info| gradients.contains(&info.name))
+    };
     let mut norms = network.layers.iter().filter(|layer| matches!(layer.op, Op::BatchNorm(_)));
     match norms.find(|layer| is_trained(&layer.name)) {
         Some(layer) => Err(Error::input(format!(

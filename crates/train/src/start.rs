@@ -1,7 +1,7 @@
 //! Starts a network from the weights of a shallower one of the same family: Simonyan and Zisserman, ICLR 2015,
 //! section 3.1.
 
-use std::cmp::Ordering;
+use std::collections::HashMap;
 
 use striate_formats::Weights;
 use striate_graph::Network;
@@ -10,8 +10,13 @@ use striate_tensor::{Error, Result, Shape};
 /// The value of `model.start` that this module implements.
 pub(crate) const SHALLOWER: &str = "shallower";
 
-/// A layer with its variables by name, without the layer's.
+/// A layer with its variables: the name without the layer's, and the shape.
 type Layer<'w> = (&'w str, Vec<(&'w str, &'w Shape)>);
+
+/// The name of a variable of a layer.
+fn full_name(layer: &str, variable: &str) -> String {
+    if layer.is_empty() { variable.to_owned() } else { format!("{layer}.{variable}") }
+}
 
 /// Gives each layer of `weights`, in their order, to the next layer of `network` whose variables have the same shapes.
 /// Returns these variables with the names of the network, and a line about them.
@@ -22,15 +27,15 @@ pub(crate) fn from_shallower(network: &Network, weights: &Weights) -> Result<(We
     let variables = network.variables()?;
     let own = layers(variables.iter().map(|(name, shape)| (name.as_str(), shape)));
     let mut given = layers(weights.iter().map(|(name, (shape, _))| (name.as_str(), shape)));
-    given.sort_by(|a, b| by_number(a.0, b.0));
+    given.sort_by_key(|(layer, _)| order(layer));
     let (mut started, mut next, mut pairs) = (Weights::new(), 0, Vec::new());
     for (from, variables) in &given {
         let Some(found) = own[next..].iter().position(|(_, own)| has_all(own, variables)) else { continue };
         let to = own[next + found].0;
         next += found + 1;
         for (variable, _) in variables {
-            let value = weights[&format!("{from}.{variable}")].clone();
-            started.insert(format!("{to}.{variable}"), value);
+            let value = weights[&full_name(from, variable)].clone();
+            started.insert(full_name(to, variable), value);
         }
         pairs.push(format!("{to} from {from}"));
     }
@@ -40,19 +45,22 @@ pub(crate) fn from_shallower(network: &Network, weights: &Weights) -> Result<(We
         ));
     }
     let fresh = own.len() - pairs.len();
-    let line = format!("from the weights: {}; other layers: {fresh}", pairs.join(", "));
+    let kept = if fresh == 1 { "1 layer keeps its".into() } else { format!("{fresh} layers keep their") };
+    let line = format!("from the weights: {}; {kept} initial weights", pairs.join(", "));
     Ok((started, line))
 }
 
 /// The variables by layer, in the order of the first variable of each.
 fn layers<'w>(variables: impl Iterator<Item = (&'w str, &'w Shape)>) -> Vec<Layer<'w>> {
     let mut layers: Vec<Layer> = Vec::new();
+    let mut places: HashMap<&str, usize> = HashMap::new();
     for (name, shape) in variables {
         let (layer, variable) = name.rsplit_once('.').unwrap_or(("", name));
-        match layers.iter_mut().find(|(known, _)| *known == layer) {
-            Some((_, variables)) => variables.push((variable, shape)),
-            None => layers.push((layer, vec![(variable, shape)])),
+        let place = *places.entry(layer).or_insert(layers.len());
+        if place == layers.len() {
+            layers.push((layer, vec![]));
         }
+        layers[place].1.push((variable, shape));
     }
     layers
 }
@@ -62,16 +70,19 @@ fn has_all(own: &[(&str, &Shape)], given: &[(&str, &Shape)]) -> bool {
     own.len() == given.len() && own.iter().all(|variable| given.contains(variable))
 }
 
-/// Orders names by their parts between dots, those that are numbers by their value: `features.8` before `features.11`.
-fn by_number(a: &str, b: &str) -> Ordering {
-    let part = |(a, b): (&str, &str)| match (a.parse::<u64>(), b.parse::<u64>()) {
-        (Ok(a), Ok(b)) => a.cmp(&b),
-        _ => a.cmp(b),
-    };
-    let parts = a.split('.').zip(b.split('.')).map(part);
-    // Feature extractors come before classifiers, as in torchvision's VGG.
-    let is_late = |name: &str| name.starts_with("classifier") || name.starts_with("fc");
-    is_late(a).cmp(&is_late(b)).then(parts.fold(Ordering::Equal, Ordering::then)).then(a.cmp(b))
+/// A part of a name between dots; numbers come first, by their value.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum NamePart {
+    Number(u64),
+    Text(String),
+}
+
+/// The order of names: by their parts, `features.8` before `features.11`, and feature extractors before classifiers, as
+/// in torchvision's VGG.
+fn order(name: &str) -> (bool, Vec<NamePart>) {
+    let part = |text: &str| text.parse().map_or_else(|_| NamePart::Text(text.to_owned()), NamePart::Number);
+    let is_late = name.starts_with("classifier") || name.starts_with("fc");
+    (is_late, name.split('.').map(part).collect())
 }
 
 #[cfg(test)]
@@ -96,9 +107,23 @@ mod tests {
         {
             assert!(line.contains(pair), "{line}");
         }
-        assert!(line.ends_with("classifier.6 from classifier.6; other layers: 5"), "{line}");
+        assert!(
+            line.ends_with("classifier.6 from classifier.6; 5 layers keep their initial weights"),
+            "{line}"
+        );
         let shapes: Vec<_> = deep.variables().unwrap();
         assert!(started.iter().all(|(name, (shape, _))| shapes.contains(&(name.clone(), shape.clone()))));
         assert!(from_shallower(&deep, &Weights::new()).is_err());
+        // A tensor without a layer in its name.
+        let shape = weights["features.0.bias"].0.clone();
+        let alone = Weights::from([("bias".to_owned(), (shape, vec![]))]);
+        assert!(from_shallower(&deep, &alone).is_err());
+    }
+
+    #[test]
+    fn names_are_ordered_by_numbers() {
+        let mut names = ["fc", "11", "8", "1a", "features.11", "features.8", "classifier.0"];
+        names.sort_by_key(|name| order(name));
+        assert_eq!(names, ["8", "11", "1a", "features.8", "features.11", "classifier.0", "fc"]);
     }
 }

@@ -58,7 +58,7 @@ impl RunState {
         is_best
     }
 
-    /// Whether the validation loss has not been lower for `patience` epochs; 0 waits for ever.
+    /// Whether the validation loss has not been lower for `patience` epochs; 0 disables early stopping.
     pub fn has_stopped(&self, patience: u64) -> bool {
         patience > 0 && self.since_best >= patience
     }

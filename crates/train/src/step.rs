@@ -10,7 +10,7 @@ use striate_tensor::{Error, Result};
 use crate::meter::Meter;
 use crate::session::Session;
 
-/// What became of a step.
+/// The outcome of a step.
 pub(crate) enum Step {
     /// It is done.
     Done {

@@ -203,7 +203,6 @@ impl Trainer {
             images_per_second: meter.rate(),
         };
         self.folder.add_metrics(&metrics)?;
-        self.add_events(&metrics)?;
         let mut line = format!("epoch {epoch:>3}/{epochs}  loss {train_loss:.4}");
         if let (Some(part), Some(tally)) = (&watched, &tally) {
             let (error, loss) = (tally.top1_error() * 100.0, tally.loss());
@@ -216,10 +215,14 @@ impl Trainer {
         self.position.epoch += 1;
         self.position.batch = 0;
         self.state.end_epoch();
-        self.export = Some(export);
         if let Some(tally) = tally {
             self.watch(tally.loss(), observer);
         }
+        // Only for looking at the run, which must not end because of them.
+        if let Err(error) = self.add_events(&metrics, &export) {
+            observer.note(&format!("no events for TensorBoard: {error}"));
+        }
+        self.export = Some(export);
         Ok(())
     }
 
@@ -240,11 +243,12 @@ impl Trainer {
     }
 
     /// Adds the figures of an epoch to the event file for TensorBoard.
-    fn add_events(&self, metrics: &EpochMetrics) -> Result<()> {
+    fn add_events(&self, metrics: &EpochMetrics, export: &Export) -> Result<()> {
         tensorboard::add_epoch(&EpochEnd {
             folder: &self.folder.path,
             metrics,
-            is_last: metrics.epoch == self.session.settings.recipe.train.epochs,
+            is_last: self.is_finished(),
+            weights: &export.weights,
             network: &self.session.network,
             training: &self.session.training,
             device: &self.session.device,

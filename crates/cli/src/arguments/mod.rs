@@ -50,8 +50,8 @@ Data sets:
 use data_sets;
 
 /// Flags of `train` that may be given with --resume, which takes everything else from the run.
-const WITH_RESUME: [&str; 9] =
-    ["resume", "any_isa", "epochs", "steps", "mib", "threads", "device", "precision", "json"];
+const WITH_RESUME: [&str; 10] =
+    ["resume", "any_isa", "epochs", "steps", "mib", "no_report", "threads", "device", "precision", "json"];
 
 /// Returns the command line, in which flags that exclude others are declared.
 pub fn command() -> Command {

@@ -86,6 +86,9 @@ pub struct Train {
     /// Picture of the range test's losses
     #[arg(long, value_name = "OUT.png", requires = "find_lr")]
     pub picture: Option<PathBuf>,
+    /// Write no report.html at the end, which reads the data again
+    #[arg(long, conflicts_with_all = ["dry_run", "find_lr"])]
+    pub no_report: bool,
     /// Overfit the first batch to check that learning works
     #[arg(long)]
     pub overfit_one_batch: bool,

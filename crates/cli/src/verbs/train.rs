@@ -75,7 +75,9 @@ pub fn run(args: Train) -> Result<()> {
     }
     report::draw_curves(&outcome.run)?;
     let options = args.cache.options();
-    let page = outcome.finished.then(|| write_beside(&outcome.run, &chosen, options)).flatten();
+    // One batch is not the data set, whose fingerprint and figures a report would state.
+    let reports = outcome.finished && !args.no_report && !args.overfit_one_batch;
+    let page = reports.then(|| write_beside(&outcome.run, &chosen, options)).flatten();
     report::print(&outcome, &summary, &args, page.as_deref())
 }
 

@@ -76,8 +76,9 @@ pub(super) fn file(path: &Path, max_pixels: u64) -> File {
 
 /// Checks a member of a shard, which counts as an image by its name.
 pub(super) fn member(member: &ImageFile, max_pixels: u64) -> File {
+    let turn = member.length().is_some_and(|length| length > LARGE_FILE).then(wait);
     match member.read() {
-        Ok(bytes) => image(&bytes, max_pixels, None),
+        Ok(bytes) => image(&bytes, max_pixels, turn),
         Err(error) => unreadable(&error),
     }
 }

@@ -106,7 +106,11 @@ pub fn check(root: &Path, options: &CheckOptions, progress: &dyn CheckProgress) 
     let are_images: Vec<bool> =
         files.iter().map(|file| matches!(file.content, Content::Image(_) | Content::Faulty)).collect();
     let images: Vec<Located> = places.iter().zip(&files).filter_map(located).collect();
-    if !are_images.contains(&true) && !files.iter().any(|file| matches!(file.content, Content::Foreign(_))) {
+    let is_explained = findings.iter().any(|finding| finding.severity == Severity::Error);
+    if !is_explained
+        && !are_images.contains(&true)
+        && !files.iter().any(|file| matches!(file.content, Content::Foreign(_)))
+    {
         return Err(Error::input("has no images").at(root.display()));
     }
     findings.extend(single(&places, &files));

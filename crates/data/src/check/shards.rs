@@ -12,12 +12,23 @@ use crate::shards::{Checksum, checksums, find};
 /// Lists the images in the shards of the folder `root`.
 ///
 /// # Errors
-/// If the shards cannot be read as data, or their folder not at all.
+/// If a file of the folder cannot be read. Shards that cannot be read as data are a finding.
 pub(super) fn scan(root: &Path) -> Result<Scan> {
     let text = root
         .to_str()
         .ok_or_else(|| Error::input("the name is not valid Unicode; rename the folder").at(root.display()))?;
-    let found = find(text, Purpose::Description)?;
+    let mut findings = Vec::new();
+    match checksums(root)? {
+        None => findings.push(Finding::information(FindingKind::Checksum, "the shards have no SHA256SUMS")),
+        Some(sums) => findings.extend(sums.into_iter().filter_map(finding)),
+    }
+    let found = match find(text, Purpose::Description) {
+        Ok(found) => found,
+        Err(error) => {
+            findings.push(Finding::error(FindingKind::Layout, error.to_string()));
+            return Ok(Scan { files: vec![], classes: vec![], sets: vec![], findings });
+        }
+    };
     let (mut files, mut sets) = (Vec::new(), Vec::new());
     for FoundPart { part, place, listing } in found.parts {
         sets.push(Set { part, folder: place, classes: (0..found.classes.len()).collect() });
@@ -27,12 +38,8 @@ pub(super) fn scan(root: &Path) -> Result<Scan> {
             Place { path, member: Some(file), part, class }
         }));
     }
-    let mut findings: Vec<Finding> =
-        found.survey.notes.into_iter().map(|note| Finding::information(FindingKind::Skipped, note)).collect();
-    match checksums(root)? {
-        None => findings.push(Finding::information(FindingKind::Checksum, "the shards have no SHA256SUMS")),
-        Some(sums) => findings.extend(sums.into_iter().filter_map(finding)),
-    }
+    let notes = found.survey.notes.into_iter();
+    findings.extend(notes.map(|note| Finding::information(FindingKind::Skipped, note)));
     Ok(Scan { files, classes: found.classes, sets, findings })
 }
 

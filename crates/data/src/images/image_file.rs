@@ -48,6 +48,14 @@ impl ImageFile {
         }
     }
 
+    /// The length of a member in bytes; `None` for a file.
+    pub(crate) fn length(&self) -> Option<u64> {
+        match self {
+            ImageFile::File(_) => None,
+            ImageFile::Member { length, .. } => Some(*length),
+        }
+    }
+
     /// Decodes the image, of at most `max_pixels` pixels.
     ///
     /// # Errors

@@ -1,14 +1,18 @@
 //! Parts whose images are labeled one by one, joined to a collection with one list of classes.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
 
+use striate_tensor::names::check_class_names;
 use striate_tensor::{Error, Result};
 
 use super::{Collection, FoundPart, ImageFile, Listing};
 use crate::Survey;
 use crate::dataset::listed;
 use crate::part::Part;
+
+/// Largest number of classes.
+const MOST_CLASSES: usize = 1 << 20;
 
 /// A part whose images are labeled one by one.
 #[derive(Default)]
@@ -97,6 +101,12 @@ pub(crate) fn join(
         }
         _ => {}
     }
+    if let Some(known) = &known {
+        let mut seen = HashSet::new();
+        if let Some(twice) = known.iter().find(|name| !seen.insert(*name)) {
+            return Err(Error::input(format!("{name}: two classes are called {twice}")));
+        }
+    }
     let decides = if purpose == Purpose::Training { 1 } else { parts.len() };
     let classes = known.unwrap_or_else(|| {
         sorted(parts[..decides].iter().flat_map(|part| part.labeled.names.iter().cloned()).collect())
@@ -107,9 +117,14 @@ pub(crate) fn join(
             listed(&classes)
         )));
     }
+    if classes.len() > MOST_CLASSES {
+        return Err(Error::input(format!("{name}: has more than {MOST_CLASSES} classes")));
+    }
+    check_class_names(classes.iter().map(String::as_str)).map_err(|e| e.at(&name))?;
+    let is_known: HashSet<&String> = classes.iter().collect();
     for part in &parts[decides..] {
         let extra: Vec<String> =
-            part.labeled.names.iter().filter(|name| !classes.contains(name)).cloned().collect();
+            part.labeled.names.iter().filter(|name| !is_known.contains(name)).cloned().collect();
         if !extra.is_empty() {
             return Err(Error::input(format!(
                 "{}: has classes that training does not have: {}; those of training are {}",

@@ -22,14 +22,15 @@ pub(super) fn path_of(shard: &Path) -> PathBuf {
 /// Reads the index of `shard`, which is `file`; `None` if there is none.
 ///
 /// # Errors
-/// If it is damaged, or not that of the shard.
+/// If it is damaged, or has members beyond the end of the shard.
 pub(super) fn read(shard: &Path, file: &Parts) -> Result<Option<Vec<Sample>>> {
     let path = path_of(shard);
     if !path.is_file() {
         return Ok(None);
     }
     let text = read_text_limited(&path, MOST_BYTES)?;
-    let advice = "remove it, and it is made from the shard";
+    let advice =
+        "remove it, so that the headers of the shard are read; if they fail too, the shard is incomplete";
     parse(&text, file.length()).map(Some).map_err(|e| e.advising(advice).at(path.display()))
 }
 

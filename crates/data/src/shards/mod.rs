@@ -28,6 +28,7 @@ pub use self::prepare::{PrepareOptions, Shards, prepare};
 pub(crate) use self::sums::{Checksum, checksums};
 
 use self::sample::Sample;
+use crate::folder::visible;
 use crate::images::{Collection, ImageFile, Labeled, LabeledPart, Purpose, join};
 use crate::part::Part;
 
@@ -47,9 +48,10 @@ pub(crate) fn is_pattern(text: &str) -> bool {
     text.ends_with(".tar")
 }
 
-/// Whether the folder `path` holds shards.
+/// Whether the folder `path` holds shards: archives, and no folders, which would hold images.
 pub(crate) fn is_folder_of_shards(path: &Path) -> bool {
-    list_folder(path).is_ok_and(|entries| entries.iter().any(|entry| is_shard(entry)))
+    let has_shards = list_folder(path).is_ok_and(|entries| entries.iter().any(|entry| is_shard(entry)));
+    has_shards && visible(path).is_ok_and(|found| found.folders.is_empty())
 }
 
 fn is_shard(path: &Path) -> bool {

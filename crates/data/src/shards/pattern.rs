@@ -6,6 +6,8 @@ use striate_tensor::{Error, Result};
 
 /// Largest number of shards.
 const MOST_SHARDS: u64 = 1 << 20;
+/// Largest number of digits.
+const WIDEST: usize = 20;
 
 /// Returns the shards that `text` names, with a range of numbers in braces expanded.
 ///
@@ -23,10 +25,13 @@ pub(super) fn expand(text: &str) -> Result<Vec<PathBuf>> {
             let (first, last) = range.split_once("..").ok_or_else(malformed)?;
             let number = |word: &str| word.parse::<u64>().map_err(|_| malformed());
             let (low, high) = (number(first)?, number(last)?);
-            if after.contains(['{', '}']) || high < low || high - low >= MOST_SHARDS {
+            let width = first.len();
+            if after.contains(['{', '}']) || high < low || width > WIDEST {
                 return Err(malformed());
             }
-            let width = first.len();
+            if high - low >= MOST_SHARDS {
+                return Err(Error::input(format!("names more than {MOST_SHARDS} shards")).at(text));
+            }
             (low..=high).map(|number| PathBuf::from(format!("{before}{number:0width$}{after}"))).collect()
         }
     };

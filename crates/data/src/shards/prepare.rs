@@ -4,7 +4,10 @@ use std::path::Path;
 
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
-use striate_tensor::file::{create_new_folder, list_folder, remove_file, write_atomically};
+use striate_tensor::file::{
+    create_new_folder, list_folder, read_text_limited, remove_file, write_atomically,
+};
+use striate_tensor::names::check_class_names;
 use striate_tensor::{Error, Result};
 use striate_vision::{
     Filter, ImageKind, MAX_PIXELS, Preprocessing, Readable, Step, decode_limited, encode_jpeg, encode_png,
@@ -12,12 +15,17 @@ use striate_vision::{
 
 use super::sample::{Member, Sample};
 use super::{CLASSES, EXTENSION, SUMS, UNFINISHED, index};
+use crate::dataset::hexadecimal;
 use crate::images::{FoundPart, ImageFile, Purpose};
 use crate::part::Part;
 use crate::{Spec, Unreadable, Watch};
 
 /// A shard ends with the sample that makes it at least this long, in bytes.
 const SHARD_BYTES: usize = 128 << 20;
+/// The content of [`UNFINISHED`].
+const MARK: &str = "`striate data prepare` is writing this folder or was interrupted.\n";
+/// What the names of shards start with, by part; the last for a set without parts.
+const STEMS: [&str; 4] = ["train", "val", "test", "images"];
 /// The unit of an archive in bytes.
 const BLOCK: usize = 512;
 /// Images encoded at once.
@@ -73,6 +81,8 @@ pub struct Shards {
 pub fn prepare(spec: &Spec, out: &Path, options: &PrepareOptions) -> Result<Shards> {
     let found = spec.find(Purpose::Description, &[])?;
     let found = found.ok_or_else(|| Error::input(format!("{spec}: is not a set of image files")))?;
+    // One that contains a line break would shift the others.
+    check_class_names(found.classes.iter().map(String::as_str)).map_err(|e| e.at(&found.name))?;
     start(out)?;
     let total = found.parts.iter().map(|part| part.listing.files.len()).sum();
     let mut shards = Shards { notes: found.survey.notes, ..Shards::default() };
@@ -97,20 +107,27 @@ pub fn prepare(spec: &Spec, out: &Path, options: &PrepareOptions) -> Result<Shar
 fn start(out: &Path) -> Result<()> {
     if !create_new_folder(out)? {
         let entries = list_folder(out)?;
-        if !entries.is_empty() && !out.join(UNFINISHED).is_file() {
+        let is_rest = read_text_limited(&out.join(UNFINISHED), 4096).is_ok_and(|text| text == MARK);
+        if !entries.is_empty() && !(is_rest && entries.iter().all(|path| is_own(path))) {
             return Err(Error::input("is not empty; give a new folder").at(out.display()));
         }
-        let is_own = |path: &&std::path::PathBuf| {
-            let name = path.file_name().unwrap_or_default();
-            let has_extension = path.extension().is_some_and(|own| own == EXTENSION || own == "idx");
-            has_extension || name == CLASSES || name == SUMS
-        };
-        entries.iter().filter(is_own).try_for_each(|path| remove_file(path))?;
+        let mut others = entries.iter().filter(|path| !path.ends_with(UNFINISHED));
+        others.try_for_each(|path| remove_file(path))?;
     }
-    write_atomically(
-        &out.join(UNFINISHED),
-        b"`striate data prepare` is writing this folder or was interrupted.\n",
-    )
+    write_atomically(&out.join(UNFINISHED), MARK.as_bytes())
+}
+
+/// Whether `prepare` writes files of this name.
+fn is_own(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let numbered = |stem: &str| {
+        let number = STEMS.iter().find_map(|own| stem.strip_prefix(own)?.strip_prefix('-'));
+        number.is_some_and(|number| number.len() == 6 && number.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    match name.split_once('.') {
+        Some((stem, EXTENSION | "idx")) => numbered(stem),
+        _ => [CLASSES, SUMS, UNFINISHED].contains(&&*name),
+    }
 }
 
 fn write_part(
@@ -120,11 +137,8 @@ fn write_part(
     writer: &mut Writer,
     shards: &mut Shards,
 ) -> Result<()> {
-    let (name, stem) = match found.part {
-        None => ("all", "images"),
-        Some(Part::Validation) => (Part::Validation.name(), "val"),
-        Some(part) => (part.name(), part.name()),
-    };
+    let name = found.part.map_or("all", Part::name);
+    let stem = STEMS[found.part.map_or(3, |part| part as usize)];
     let (mut shard, mut number, mut images) = (Shard::default(), 0, 0);
     let before: usize = shards.parts.iter().map(|(_, count, _)| count).sum();
     let before = before + shards.unreadable.len();
@@ -239,7 +253,7 @@ struct Writer<'a> {
 
 impl Writer<'_> {
     fn write(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
-        let sum: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        let sum = hexadecimal(Sha256::new_with_prefix(bytes));
         self.sums += &format!("{sum}  {name}\n");
         write_atomically(&self.out.join(name), bytes)
     }

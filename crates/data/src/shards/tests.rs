@@ -116,7 +116,12 @@ fn interrupted_and_foreign_folders_are_told_apart() {
     let error = prepare(&spec, out.path(), &PrepareOptions::default()).unwrap_err();
     assert!(error.is_input() && error.to_string().contains("is not empty"), "{error}");
     fs::remove_file(out.path().join("notes.txt")).unwrap();
-    out.file(UNFINISHED, b"");
+    let mark = b"`striate data prepare` is writing this folder or was interrupted.\n";
+    out.file(UNFINISHED, mark);
+    out.file("mine.tar", &[0; 1024]);
+    assert!(prepare(&spec, out.path(), &PrepareOptions::default()).is_err());
+    assert!(out.path().join("mine.tar").exists());
+    fs::remove_file(out.path().join("mine.tar")).unwrap();
     out.file("train-000009.tar", &[0; 1024]);
     let text = find(out.path().to_str().unwrap(), Purpose::Training).err().unwrap().to_string();
     assert!(text.contains("is incomplete"), "{text}");
@@ -227,7 +232,8 @@ fn patterns_are_expanded() {
     for (text, why) in [
         ("train-{08..11}.tar", "no such shard"),
         ("train-{10..08}.tar", "two numbers"),
-        ("train-{0..99999999999}.tar", "two numbers"),
+        ("train-{0..99999999999}.tar", "more than 1048576 shards"),
+        (&format!("train-{{{}1..2}}.tar", "0".repeat(70_000)), "two numbers"),
         ("train-{a..b}.tar", "two numbers"),
         ("train-{08..10", "two numbers"),
     ] {

@@ -75,7 +75,7 @@ pub fn calibration(evaluated: &Evaluated) -> Option<Section> {
         table("bins", "Predictions by confidence", &columns, rows)
     );
     let text = "If predictions made with a confidence of 80 % are right 8 times in 10, the model is calibrated: bars \
-                end at the diagonal. Bars below it mean that the model is too sure.";
+                end at the diagonal. Bars below it mean that the model is overconfident.";
     Some(section("calibration", "Calibration", text, content))
 }
 

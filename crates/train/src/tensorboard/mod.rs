@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use striate_data::Augmented;
-use striate_engine::{Device, Training};
+use striate_engine::{Device, Training, Variables};
 use striate_graph::{Network, Role};
 use striate_tensor::Result;
 use striate_vision::Preprocessing;
@@ -31,6 +31,8 @@ pub(crate) struct EpochEnd<'a> {
     pub is_last: bool,
     /// The network for inference.
     pub network: &'a Network,
+    /// Its weights, as they are evaluated and exported.
+    pub weights: &'a Variables,
     pub training: &'a Training,
     pub device: &'a Arc<dyn Device>,
     /// The training images.
@@ -58,17 +60,14 @@ pub(crate) fn add_epoch(end: &EpochEnd<'_>) -> Result<()> {
             summary.scalar(&format!("{group}/{layer}"), norm);
         }
     }
-    let weights = training.variables(&[Role::Parameter, Role::Buffer])?;
     let has_pictures = metrics.epoch.is_power_of_two() || end.is_last;
-    if let Some(kernels) = has_pictures.then(|| pictures::kernels(network, &weights)).flatten() {
+    if let Some(kernels) = has_pictures.then(|| pictures::kernels(network, end.weights)).flatten() {
         summary.image("kernels", &kernels?)?;
     }
     if let Some(form) = end.form.filter(|_| has_pictures) {
         summary.image("samples", &pictures::samples(end.train, form, metrics.epoch - 1)?)?;
     }
-    // A device may lack the memory for a second network, which is no reason to stop training.
-    let dead = units::dead_relus(network, weights, end.train.data(), end.device.clone());
-    for (layer, share) in dead.unwrap_or_default() {
+    for (layer, share) in units::dead_relus(network, end.weights, end.train.data(), end.device.clone())? {
         summary.scalar(&format!("dead_relus/{layer}"), share);
     }
     let time = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |time| time.as_secs_f64());

@@ -22,7 +22,7 @@ const MOST: usize = 2048;
 /// layer. Empty if the network has no ReLUs.
 pub(super) fn dead_relus(
     network: &Network,
-    weights: Variables,
+    weights: &Variables,
     images: &Prepared,
     device: Arc<dyn Device>,
 ) -> Result<Vec<(String, f64)>> {
@@ -32,7 +32,7 @@ pub(super) fn dead_relus(
     }
     let width: usize = units.iter().map(|(_, count)| count).sum();
     let mut is_active = vec![false; width];
-    let inference = Inference::with_weights(extended, weights, device)?;
+    let inference = Inference::with_weights(extended, weights.clone(), device)?;
     let [c, h, w] = images.shape();
     let count = IMAGES.min(images.len());
     for first in (0..count).step_by(BATCH) {
@@ -117,7 +117,7 @@ mod tests {
         let split = Split { shape: [1, 6, 6], pixels, labels: vec![0; 20], files: None };
         let form = Preprocessing { channels: 1, steps: vec![], mean: vec![0.0], std: vec![1.0] };
         let images = Prepared::new(split, Some(&form)).unwrap();
-        let found = dead_relus(&network, weights, &images, Cpu::new(1).unwrap().into()).unwrap();
+        let found = dead_relus(&network, &weights, &images, Cpu::new(1).unwrap().into()).unwrap();
         assert_eq!(found, [("first".to_owned(), 0.75), ("second".to_owned(), 0.2)]);
     }
 

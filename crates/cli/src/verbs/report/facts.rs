@@ -83,7 +83,8 @@ fn training_time(metrics: &[Column], recipe: &Recipe) -> Option<String> {
     let rate = last("images_per_second")?;
     let steps = last("step")? as u64;
     let epochs = counted(last("epoch")? as usize, "epoch");
-    let seconds = (steps * recipe.train.batch as u64) as f64 / rate.max(1e-3);
+    let images = recipe.train.batch as f64 * recipe.train.accumulate as f64;
+    let seconds = steps as f64 * images / rate.max(1e-3);
     let time = match seconds {
         ..100.0 => format!("{seconds:.1} s"),
         ..6000.0 => format!("{:.0} min", seconds / 60.0),
