@@ -41,7 +41,7 @@ fn every_command_of_the_guide_works() {
         assert!(output.status.success(), "{command}: {text}");
     }
     let written =
-        ["sheet.png", "samples.png", "run/report.html", "guesses.csv", "predictions.csv", "model.onnx"];
+        ["sheet.png", "samples.png", "run/report.html", "guesses.csv", "predictions.png", "model.onnx"];
     for file in written {
         assert!(folder.path(file).is_file(), "{file}");
     }

@@ -74,6 +74,9 @@ pub(crate) fn read_split(images: &Path, labels: &Path) -> Result<Split> {
 /// # Errors
 /// If a file is missing, cannot be read, or does not match the others.
 pub(crate) fn load(folder: &Path) -> Result<Dataset> {
+    if !folder.is_dir() {
+        return Err(Error::input(format!("idx:{}: is not a folder of IDX files", folder.display())));
+    }
     let part = |name: &str| {
         let paths = ["images-idx3-ubyte", "labels-idx1-ubyte"].map(|kind| found(folder, name, kind));
         match paths {
@@ -97,6 +100,10 @@ pub(crate) fn load(folder: &Path) -> Result<Dataset> {
     let classes: Vec<String> = (0..=most.copied().unwrap_or(0)).map(|class| class.to_string()).collect();
     for split in [Some(&train), test.as_ref()].into_iter().flatten() {
         split.check(classes.len()).map_err(|e| e.at(folder.display()))?;
+    }
+    if let Some(class) = train.counts(classes.len()).iter().position(|count| *count == 0) {
+        let what = format!("the class {class} has no images for training, but there are higher labels");
+        return Err(Error::input(what).at(folder.display()));
     }
     let [channels, h, w] = train.shape;
     let (mean, std) = train.moments()?;

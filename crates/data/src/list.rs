@@ -20,6 +20,9 @@ const EXTENSION: &str = "tsv";
 /// Finds the images that the lists at `path` name.
 pub(crate) fn find(path: &Path, purpose: Purpose) -> Result<Collection> {
     let mut parts = Vec::new();
+    if path.as_os_str().is_empty() {
+        return Err(Error::input("list: needs a file or a folder of lists, as in list:train.tsv"));
+    }
     if path.is_dir() {
         for file in list_folder(path)? {
             if file.extension().is_some_and(|extension| extension == EXTENSION) {

@@ -34,7 +34,8 @@ pub struct TrainingSpec {
     pub frozen: Vec<String>,
     /// Whether weight decay also applies to parameters of one dimension: those of norms, and biases.
     pub decays_norms: bool,
-    /// Decay rate of the running average of parameters and buffers, if one is kept: see [`average_decay`](crate::average_decay).
+    /// Decay rate of the running average of parameters and buffers, if one is kept: see
+    /// [`average_decay`](crate::average_decay).
     pub average: Option<f32>,
     /// Whether a batch may consist of parts, whose gradients are added up before the update.
     pub in_parts: bool,

@@ -60,10 +60,12 @@ pub fn last_maps(graph: &Graph) -> Result<MapLayer> {
     Ok(end_of(graph, last))
 }
 
-/// Returns the layers that tell most about what the network computes from an image: the maps that the first, the middle
-/// and the last convolution lead to, as in [`last_maps`]; fewer if the network has fewer.
-pub fn telling_layers(graph: &Graph) -> Vec<MapLayer> {
-    let mut ends: Vec<MapLayer> = convolutions(graph).map(|node| end_of(graph, node)).collect();
+/// Returns layers that represent what the network computes from an image: the maps of the first and the middle
+/// convolution, after their normalization and activation, and those of [`last_maps`]; fewer if the network has fewer.
+pub fn representative_layers(graph: &Graph) -> Vec<MapLayer> {
+    let mut ends: Vec<MapLayer> = convolutions(graph).map(|node| activated(graph, node)).collect();
+    ends.pop();
+    ends.extend(last_maps(graph));
     let mut seen = HashSet::new();
     ends.retain(|layer| seen.insert(layer.name.clone()));
     let wanted: BTreeSet<usize> = match ends.len() {
@@ -81,8 +83,20 @@ fn convolutions(graph: &Graph) -> impl DoubleEndedIterator<Item = &Node> {
 
 /// What follows the convolution `node` at the same size.
 fn end_of(graph: &Graph, node: &Node) -> MapLayer {
+    followed(graph, node, |_| true)
+}
+
+/// The normalization and activation of the convolution `node`, before its maps meet others.
+fn activated(graph: &Graph, node: &Node) -> MapLayer {
+    let is_variable = |id: &ValueId| graph.value(*id).role().is_some();
+    followed(graph, node, |next| next.inputs.iter().filter(|id| !is_variable(id)).count() == 1)
+}
+
+/// The last node that continues the maps of `node`, of those that `may_follow`.
+fn followed(graph: &Graph, node: &Node, may_follow: impl Fn(&Node) -> bool) -> MapLayer {
     let mut end = node;
-    while let Some(next) = graph.nodes.iter().find(|node| continues(graph, end.outputs[0], node)) {
+    let follows = |next: &Node, id: ValueId| continues(graph, id, next) && may_follow(next);
+    while let Some(next) = graph.nodes.iter().find(|node| follows(node, end.outputs[0])) {
         end = next;
     }
     MapLayer { name: end.name.clone(), maps: maps(graph, end.outputs[0]).expect("it has maps") }

@@ -23,7 +23,7 @@ pub use features::FeatureMaps;
 pub use grad_cam::{GradCam, grad_cam};
 pub use heat::Heat;
 pub use kernels::FirstKernels;
-pub use layers::{MapLayer, last_maps, map_layer, map_layers, telling_layers};
+pub use layers::{MapLayer, last_maps, map_layer, map_layers, representative_layers};
 pub use look::{Look, Picture};
 pub use occlusion::{Occluded, Occlusion};
 pub use overlay::{colored, enlarged, gray, overlay, seen, shown, stretched};

@@ -9,7 +9,7 @@ use crate::features::FeatureMaps;
 use crate::grad_cam::{GradCam, one};
 use crate::heat::Heat;
 use crate::kernels::FirstKernels;
-use crate::layers::{MapLayer, last_maps, map_layer, telling_layers};
+use crate::layers::{MapLayer, last_maps, map_layer, representative_layers};
 use crate::occlusion::{Occluded, Occlusion};
 use crate::overlay::{colored, enlarged, gray, overlay, seen};
 use crate::saliency::Saliency;
@@ -59,7 +59,8 @@ pub struct Picture {
 
 impl Look {
     /// Explains the score of `class` that `classifier` gives `image`, at `layer` or at the layers chosen by
-    /// [`last_maps`] and [`telling_layers`]. `progress` is called with the number of covered images done and that of all.
+    /// [`last_maps`] and [`representative_layers`]. `progress` is called with the number of covered images done, and
+    /// that of all.
     ///
     /// # Errors
     /// If no layer with maps has this name, the scores do not depend on it, the class does not exist, or the model does
@@ -91,7 +92,7 @@ impl Look {
         let occluded = square.map(classifier, input, &values, class, |done| progress(done, all))?;
         let shown = match &grad_cam {
             Some((chosen, _)) if layer.is_some() => vec![chosen.clone()],
-            _ => telling_layers(&graph),
+            _ => representative_layers(&graph),
         };
         let features = |layer: &MapLayer| FeatureMaps::of(classifier, input, &values, &layer.name);
         Ok(Look {

@@ -36,8 +36,8 @@ impl Saliency {
         self.sensitivity.scores()
     }
 
-    /// Returns the saliency map of `class` for an `input` of the network, `[C, H, W]`, at its size. The gradient is that
-    /// by normalized values, as the network reads them.
+    /// Returns the saliency map of `class` for an `input` of the network, `[C, H, W]`, at its size. The gradient is
+    /// taken with respect to normalized values, as the network reads them.
     ///
     /// # Errors
     /// If the class does not exist, or the input has the wrong size.

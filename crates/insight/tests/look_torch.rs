@@ -9,7 +9,7 @@ use striate_engine::passes::{Disabled, run_neutral};
 use striate_engine::{Cpu, Device, Reference, Variables};
 use striate_formats::ModelFile;
 use striate_graph::{Builder, INPUT, Network, concat, score_gradients};
-use striate_insight::{GradCam, Heat, Occlusion, Saliency, last_maps, telling_layers};
+use striate_insight::{GradCam, Heat, Occlusion, Saliency, last_maps, representative_layers};
 use striate_predict::Classifier;
 use striate_testkit::formula;
 
@@ -117,7 +117,7 @@ fn every_network_has_maps_to_explain() {
         if let Some((_, maps)) = expected.iter().find(|(name, _)| *name == entry.name) {
             assert_eq!(layer.maps, *maps, "{}: {}", entry.name, layer.name);
         }
-        assert!((1..=3).contains(&telling_layers(&graph).len()), "{}", entry.name);
+        assert!((1..=3).contains(&representative_layers(&graph).len()), "{}", entry.name);
         let mut derived = score_gradients(&graph, &[&layer.name, INPUT]).unwrap().graph;
         run_neutral(&mut derived, &Disabled::none());
         Cpu::new(1).unwrap().plan(derived).unwrap();

@@ -1,5 +1,5 @@
-//! Where a network looks: `cargo run --release --example look -- MODEL.safetensors IMAGE.png OUT.png` blends Grad-CAM of
-//! the best guess over the image.
+//! Where a network looks: `cargo run --release --example look -- MODEL.safetensors IMAGE.png OUT.png` blends Grad-CAM
+//! of the best guess over the image.
 //!
 //! Without arguments, it prints Grad-CAM of a built-in digit's class in LeNet-5 with its initial weights.
 

@@ -1,5 +1,5 @@
-//! A custom augmentation: a function that changes each sample by random numbers of its own. The same seed gives the same
-//! samples, whatever the number of threads.
+//! A custom augmentation: a function that changes each sample by random numbers of its own. The same seed gives the
+//! same samples, whatever the number of threads.
 
 use std::sync::Arc;
 

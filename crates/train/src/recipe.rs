@@ -106,7 +106,7 @@ impl Recipe {
             && let Some(LossPart { loss, .. }) = &self.loss
             && !matches!(loss, Loss::CrossEntropy { .. })
         {
-            let field = if has_weights { "loss.class_weights" } else { "data.mixup and data.cutmix" };
+            let field = if has_weights { "loss.class_weights" } else { "data.mixup or data.cutmix" };
             let name = loss.name();
             return Err(Error::input(format!("recipe: {field}: needs the loss cross_entropy, not {name}")));
         }

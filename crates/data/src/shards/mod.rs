@@ -51,7 +51,8 @@ pub(crate) fn is_pattern(text: &str) -> bool {
 /// Whether the folder `path` holds shards: archives, and no folders, which would hold images.
 pub(crate) fn is_folder_of_shards(path: &Path) -> bool {
     let has_shards = list_folder(path).is_ok_and(|entries| entries.iter().any(|entry| is_shard(entry)));
-    has_shards && visible(path).is_ok_and(|found| found.folders.is_empty())
+    (has_shards || path.join(UNFINISHED).is_file())
+        && visible(path).is_ok_and(|found| found.folders.is_empty())
 }
 
 fn is_shard(path: &Path) -> bool {
@@ -67,7 +68,7 @@ pub(crate) fn find(text: &str, purpose: Purpose) -> Result<Collection> {
         (vec![(None, pattern::expand(text)?)], folder_of(path))
     };
     if folder.join(UNFINISHED).exists() {
-        let what = "is incomplete, because `data prepare` was interrupted; run it again with the same OUT";
+        let what = "is incomplete, because `data prepare` did not finish; run it again with the same OUT";
         return Err(Error::input(what).at(folder.display()));
     }
     let classes = class_names(&folder.join(CLASSES))?;
@@ -149,7 +150,10 @@ fn read_shard(path: &Path, classes: Option<&[String]>) -> Result<(Labeled, usize
         let number = sample::number(&file, class).map_err(at)?;
         let name = match classes {
             Some(names) => names.get(number).cloned().ok_or_else(|| {
-                at(Error::input(format!("is of class {number}, but {CLASSES} names {}", names.len())))
+                let classes = counted(names.len(), "class");
+                at(Error::input(format!(
+                    "is of class {number}, counted from 0, but {CLASSES} names {classes}"
+                )))
             })?,
             None => number.to_string(),
         };

@@ -108,7 +108,8 @@ fn start(out: &Path) -> Result<()> {
     if !create_new_folder(out)? {
         let entries = list_folder(out)?;
         let is_rest = read_text_limited(&out.join(UNFINISHED), 4096).is_ok_and(|text| text == MARK);
-        if !entries.is_empty() && !(is_rest && entries.iter().all(|path| is_own(path))) {
+        let may_be_replaced = is_rest && entries.iter().all(|path| is_own(path));
+        if !may_be_replaced && !entries.is_empty() {
             return Err(Error::input("is not empty; give a new folder").at(out.display()));
         }
         let mut others = entries.iter().filter(|path| !path.ends_with(UNFINISHED));

@@ -218,7 +218,7 @@ fn damaged_shards_are_refused() {
         assert!(text.contains(why) && text.contains("train-0.idx"), "{text}");
     }
     let text = refused(&good, None, Some("only\n")).unwrap();
-    assert!(text.contains("is of class 1, but classes.txt names 1"), "{text}");
+    assert!(text.contains("is of class 1, counted from 0, but classes.txt names 1 class"), "{text}");
 }
 
 #[test]

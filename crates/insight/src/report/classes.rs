@@ -25,7 +25,7 @@ pub fn classes(evaluated: &Evaluated) -> Section {
         Column::number("precision"),
         Column::number("recall"),
         Column::number("F1"),
-        Column::text("most often taken for"),
+        Column::text("most often mistaken for"),
     ];
     let share = |value: Option<f64>| value.map_or("–".to_owned(), percent);
     let rows = order.iter().take(LISTED).map(|class| {
@@ -40,12 +40,12 @@ pub fn classes(evaluated: &Evaluated) -> Section {
     });
     let caption = match classes.len() > LISTED {
         true => format!("The {LISTED} worst of {}", counted(classes.len(), "class")),
-        false => format!("{}, the worst first", counted(classes.len(), "class")),
+        false => format!("{}, worst first", counted(classes.len(), "class")),
     };
     let table = table("classes", &caption, &columns, rows);
     let search = "<p class=\"search\" hidden><label>Search <input type=\"search\" autocomplete=\"off\"></label> \
                   <output aria-live=\"polite\"></output></p>\n";
     let text = "Precision is the share of right ones among the predictions of a class, recall the share of its images \
                 that are recognized; F1 is their harmonic mean.";
-    section("classes", "Classes, the worst first", text, format!("{search}{table}"))
+    section("classes", "Classes, worst first", text, format!("{search}{table}"))
 }

@@ -43,9 +43,12 @@ pub fn figures(evaluated: &Evaluated) -> Section {
     if let Some(error) = tally.calibration_error() {
         list += &share("calibration_error", "calibration error", error, "");
     }
-    let text = "The model of the last step, on images that it was not trained on if there are any; these are the \
-                figures of striate eval.";
-    section("results", "Results", text, format!("<dl class=\"figures\">\n{list}</dl>\n"))
+    let images = match evaluated.part.as_str() {
+        "all" => "all images, most of which it was trained on",
+        _ => "images that it was not trained on",
+    };
+    let text = format!("The model of the last step, on {images}; these are the figures of striate eval.");
+    section("results", "Results", &text, format!("<dl class=\"figures\">\n{list}</dl>\n"))
 }
 
 /// The reliability diagram; `None` if the scores give no probabilities.
@@ -127,7 +130,7 @@ fn listed(counts: &[Vec<usize>], classes: &[String]) -> String {
     pairs.sort_by_key(|(count, label, guess)| (std::cmp::Reverse(*count), *label, *guess));
     let columns = [
         Column::text("true class"),
-        Column::text("taken for"),
+        Column::text("mistaken for"),
         Column::number("images"),
         Column::number("of the class"),
     ];

@@ -22,7 +22,7 @@ pub struct Example {
     pub place: String,
 }
 
-/// Images of a class that are taken for another.
+/// Images of a class that are mistaken for another.
 pub type Examples = Vec<Example>;
 
 /// Images of a class, side by side.
@@ -47,7 +47,7 @@ impl Example {
         let confidence = self.confidence.map_or(String::new(), |share| format!(" ({:.1} %)", share * 100.0));
         Some(format!(
             "<figure class=\"example\"><div class=\"images\">{images}{evidence}</div>\
-             <figcaption><b>{}</b>, taken for <b>{}</b>{confidence}<br><small>{}</small></figcaption></figure>\n",
+             <figcaption><b>{}</b>, mistaken for <b>{}</b>{confidence}<br><small>{}</small></figcaption></figure>\n",
             short(&self.label),
             short(&self.guess),
             escaped(&shortened(&self.place, FACT))
@@ -90,7 +90,7 @@ pub fn pairs(pairs: &[(usize, Examples)], budget: &mut Budget) -> Option<Section
         if !shown.is_empty() {
             let images = counted(*count, "image");
             content += &format!(
-                "<h3>{} taken for {} <small>{images}</small></h3>\n{shown}",
+                "<h3>{} mistaken for {} <small>{images}</small></h3>\n{shown}",
                 short(&first.label),
                 short(&first.guess)
             );

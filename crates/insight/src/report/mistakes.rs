@@ -17,7 +17,7 @@ pub struct Mistake {
     pub confidence: f32,
 }
 
-/// The images of a class that are taken for another.
+/// The images of a class that are mistaken for another.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Pair {
     /// The true class.

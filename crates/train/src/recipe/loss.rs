@@ -41,6 +41,9 @@ impl LossPart {
             Some(ClassWeights::Listed(weights)) if !weights.iter().all(|w| *w >= 0.0 && w.is_finite()) => {
                 Err(Error::input("loss.class_weights must be finite numbers, 0 or more"))
             }
+            Some(ClassWeights::Listed(weights)) if weights.iter().all(|weight| *weight == 0.0) => {
+                Err(Error::input("loss.class_weights must not all be 0"))
+            }
             _ => Ok(()),
         }
     }

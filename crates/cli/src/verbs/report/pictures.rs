@@ -5,7 +5,7 @@ use striate_data::Prepared;
 use striate_formats::ModelFile;
 use striate_insight::page::Picture;
 use striate_insight::report::{Evaluated, Example, Mistake, Strip};
-use striate_insight::{FeatureMaps, FirstKernels, GradCam, enlarged, overlay, shown, telling_layers};
+use striate_insight::{FeatureMaps, FirstKernels, GradCam, enlarged, overlay, representative_layers, shown};
 use striate_predict::{Classifier, read_preprocessing};
 use striate_tensor::Shape;
 use striate_tensor::text::counted;
@@ -64,7 +64,7 @@ impl<'a> Shown<'a> {
         let what = format!("image 0 of the part {}, {class}", self.evaluated.part);
         let mut features = vec![(what.clone(), Picture::new(&image, SIDE, format!("The example: {what}"))?)];
         let graph = self.classifier.inference().network().graph_for(&Shape::from([1, c, h, w]))?;
-        for layer in telling_layers(&graph) {
+        for layer in representative_layers(&graph) {
             let maps = FeatureMaps::of(self.classifier, [c, h, w], &input, &layer.name)?;
             let [count, height, width] = layer.maps;
             let what = format!("{}: {}, {height}×{width}", layer.name, of(count, "map"));
