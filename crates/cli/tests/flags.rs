@@ -184,7 +184,16 @@ fn resume_refuses_flags_that_would_change_the_run() {
     assert!(flags.len() > 20, "{flags:?}");
     let mut refused = 0;
     for words in flags {
-        let allowed = ["--resume", "--any-isa", "--epochs", "--steps", "--cache", "--threads", "--device"];
+        let allowed = [
+            "--resume",
+            "--any-isa",
+            "--epochs",
+            "--steps",
+            "--cache",
+            "--threads",
+            "--device",
+            "--no-report",
+        ];
         if allowed.contains(&words[0]) || ["--precision", "--json"].contains(&words[0]) {
             continue;
         }
