@@ -6,8 +6,7 @@
 
 The source image is computed by a formula that the test repeats: byte i is (i * 89 + i * i * 7) % 256. For large
 results, only the 64-bit FNV-1a hash is stored. Given the folder of photographs from scripts/fetch-weights.sh, means and
-mean pixel-to-pixel differences of resized photographs are written to crates/data/tests/photographs.json; JPEG decoders
-round differently, so that bytes cannot be compared.
+mean pixel-to-pixel differences of resized photographs are written to crates/data/tests/photographs.json.
 """
 
 import io

@@ -6,13 +6,14 @@ use std::panic::{UnwindSafe, catch_unwind};
 use image::codecs::jpeg::JpegEncoder;
 use image::metadata::Orientation;
 use image::{
-    ColorType, DynamicImage, ExtendedColorType, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits,
+    ColorType, DynamicImage, ExtendedColorType, GrayImage, ImageDecoder, ImageError, ImageFormat,
+    ImageReader, Limits, RgbImage,
 };
 use striate_tensor::{Error, Result};
 
 use crate::jpeg::{self, Extent};
 use crate::kind::{HEAD_BYTES, ImageKind, Readable};
-use crate::{Fault, FaultKind, Image, tiff};
+use crate::{Fault, FaultKind, Image, Region, tiff};
 
 /// Default limit of pixels per image: 64 Mi.
 pub const MAX_PIXELS: u64 = 64 << 20;
@@ -106,6 +107,25 @@ pub fn dimensions(bytes: &[u8]) -> Result<[usize; 2]> {
     guarded(head).map_err(|fault| fault.error)
 }
 
+/// Returns width and height of a JPEG file of which regions can be decoded: it is complete, and is not turned.
+pub(crate) fn upright_jpeg(bytes: &[u8], max_pixels: u64) -> Option<[usize; 2]> {
+    let head = || {
+        if readable(bytes)? != Readable::Jpeg || !matches!(jpeg::extent(bytes), Extent::Whole(_)) {
+            return Ok(None);
+        }
+        let mut decoder = open(bytes, Readable::Jpeg, max_pixels)?;
+        let (width, height) = decoder.dimensions();
+        let is_upright = orientation(&mut decoder)? == Orientation::NoTransforms;
+        Ok(is_upright.then_some([width as usize, height as usize]))
+    };
+    guarded(head).ok().flatten()
+}
+
+/// Decodes a region of an [`upright_jpeg`]; `None` if the file must be decoded as a whole.
+pub(crate) fn decode_region(bytes: &[u8], region: Region) -> Option<Image> {
+    jpeg::decode(bytes, Some(region))
+}
+
 fn decode_guarded(bytes: &[u8], max_pixels: u64) -> Result<Examined, Fault> {
     let kind = readable(bytes)?;
     if kind != Readable::Jpeg {
@@ -138,7 +158,11 @@ fn decode_whole(bytes: &[u8], kind: Readable, max_pixels: u64) -> Result<Examine
     let is_deep = decoder.color_type().bytes_per_pixel() > decoder.color_type().channel_count();
     let in_cmyk =
         matches!(decoder.original_color_type(), ExtendedColorType::Cmyk8 | ExtendedColorType::Cmyk16);
-    let mut decoded = DynamicImage::from_decoder(decoder).map_err(unreadable)?;
+    let own = if kind == Readable::Jpeg { jpeg::decode(bytes, None) } else { None };
+    let mut decoded = match own.and_then(dynamic) {
+        Some(decoded) => decoded,
+        None => DynamicImage::from_decoder(decoder).map_err(unreadable)?,
+    };
     decoded.apply_orientation(orientation);
     Ok(Examined {
         image: flatten(decoded, is_multiplied)?,
@@ -147,6 +171,16 @@ fn decode_whole(bytes: &[u8], kind: Readable, max_pixels: u64) -> Result<Examine
         is_turned: orientation != Orientation::NoTransforms,
         is_partial: false,
     })
+}
+
+/// The image as one of the crate `image`.
+fn dynamic(image: Image) -> Option<DynamicImage> {
+    let (width, height, channels) = (image.width() as u32, image.height() as u32, image.channels());
+    let pixels = image.into_pixels();
+    match channels {
+        1 => GrayImage::from_raw(width, height, pixels).map(DynamicImage::from),
+        _ => RgbImage::from_raw(width, height, pixels).map(DynamicImage::from),
+    }
 }
 
 /// Returns the EXIF orientation of the image.

@@ -60,6 +60,11 @@ impl Image {
         &self.pixels
     }
 
+    /// Returns the bytes, row by row.
+    pub fn into_pixels(self) -> Vec<u8> {
+        self.pixels
+    }
+
     /// Returns the bytes for writing, row by row.
     pub fn pixels_mut(&mut self) -> &mut [u8] {
         &mut self.pixels

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 use striate_tensor::random::Random;
 use striate_tensor::{Result, zeroed};
 use striate_vision::augment::{Compose, Operation};
-use striate_vision::{Image, Preprocessing};
+use striate_vision::{Image, LazyImage, Preprocessing};
 
 use super::ImageFile;
 use crate::split::write_planar;
@@ -97,7 +97,7 @@ impl Files {
         &self.list
     }
 
-    /// Decodes image number `index`, transforms it, and then gives it the size of the set.
+    /// Decodes what is needed of image number `index`, transforms it, and then gives it the size of the set.
     ///
     /// # Errors
     /// If the file cannot be read any more, or its image does not have the size that a transform needs.
@@ -107,8 +107,12 @@ impl Files {
         transforms: &Compose,
         random: &mut Random,
     ) -> Result<Image> {
-        let image = transforms.apply(self.original(index)?, random);
-        Ok(self.form.image(&image.map_err(|e| e.at(&self.list[index]))?))
+        let file = &self.list[index];
+        let mut transformed = || {
+            let bytes = file.read()?;
+            transforms.apply_lazily(LazyImage::open(&bytes, self.max_pixels)?, random)
+        };
+        Ok(self.form.image(&transformed().map_err(|e| e.at(file))?))
     }
 
     /// Passes the bytes `[C, H, W]` of all images to `take`, in order.

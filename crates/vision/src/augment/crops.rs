@@ -1,5 +1,7 @@
 //! Crops: of the center, at random, and at random in place, size and shape.
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 use striate_tensor::random::Random;
 use striate_tensor::{Error, Result};
@@ -7,7 +9,7 @@ use striate_tensor::{Error, Result};
 use super::Operation;
 use super::parameters::{Fill, LARGEST_SIDE, Size, check_pair, require, uniform};
 use super::sizes::bilinear;
-use crate::{Filter, Image, Region, resize_region};
+use crate::{Filter, Image, LazyImage, Region, resize, resize_region};
 
 /// Cuts out the center, with black where the image is smaller; torchvision's `CenterCrop`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -109,6 +111,12 @@ impl RandomCrop {
     }
 }
 
+/// Returns what of `count` pixels from `first` on is inside of `side` pixels.
+fn inside(first: isize, count: usize, side: usize) -> Range<usize> {
+    let within = |at: isize| at.clamp(0, side as isize) as usize;
+    within(first)..within(first + count as isize)
+}
+
 impl Operation for RandomCrop {
     fn check(&self) -> Result<()> {
         self.size.check("RandomCrop")?;
@@ -123,6 +131,23 @@ impl Operation for RandomCrop {
             return Ok(image);
         }
         Ok(image.window_on(left, top, width, height, self.fill.color()))
+    }
+
+    fn apply_lazily(&self, image: LazyImage, random: &mut Random) -> Result<Image> {
+        let [left, top] = self.draw(image.width(), image.height(), random)?;
+        let [height, width] = self.size.sides();
+        let (columns, rows) = (inside(left, width, image.width()), inside(top, height, image.height()));
+        let region =
+            Region { left: columns.start, top: rows.start, width: columns.len(), height: rows.len() };
+        if columns.is_empty() || rows.is_empty() {
+            return Ok(image.decode()?.window_on(left, top, width, height, self.fill.color()));
+        }
+        let part = image.region(region)?;
+        if (part.width(), part.height()) == (width, height) {
+            return Ok(part);
+        }
+        let (left, top) = (left - region.left as isize, top - region.top as isize);
+        Ok(part.window_on(left, top, width, height, self.fill.color()))
     }
 
     fn output_size(&self, _: Option<[usize; 2]>) -> Option<[usize; 2]> {
@@ -196,6 +221,12 @@ impl Operation for RandomResizedCrop {
         let region = self.draw(image.width(), image.height(), random);
         let [height, width] = self.size.sides();
         Ok(resize_region(&image, region, width, height, self.interpolation))
+    }
+
+    fn apply_lazily(&self, image: LazyImage, random: &mut Random) -> Result<Image> {
+        let region = self.draw(image.width(), image.height(), random);
+        let [height, width] = self.size.sides();
+        Ok(resize(&image.region(region)?, width, height, self.interpolation))
     }
 
     fn output_size(&self, _: Option<[usize; 2]>) -> Option<[usize; 2]> {

@@ -9,7 +9,7 @@ use super::{
     RandomErasing, RandomHorizontalFlip, RandomResize, RandomResizedCrop, RandomRotation, Resize,
     TrivialAugmentWide,
 };
-use crate::Image;
+use crate::{Image, LazyImage};
 
 /// An operation on one image.
 pub trait Operation {
@@ -27,6 +27,17 @@ pub trait Operation {
     /// # Panics
     /// If `check` refuses the parameters.
     fn apply(&self, image: Image, random: &mut Random) -> Result<Image>;
+
+    /// Applies the operation to a file, with the same result as for its image; only what is needed of it is decoded.
+    ///
+    /// # Errors
+    /// As [`Operation::apply`], or if the file is damaged.
+    ///
+    /// # Panics
+    /// As [`Operation::apply`].
+    fn apply_lazily(&self, image: LazyImage, random: &mut Random) -> Result<Image> {
+        self.apply(image.decode()?, random)
+    }
 
     /// Returns height and width of every result for images of height and width `input`; `None` if they differ.
     fn output_size(&self, input: Option<[usize; 2]>) -> Option<[usize; 2]> {
@@ -110,6 +121,10 @@ impl Compose {
     }
 }
 
+fn apply_all(transforms: &[Transform], image: Image, random: &mut Random) -> Result<Image> {
+    transforms.iter().try_fold(image, |image, transform| transform.operation().apply(image, random))
+}
+
 impl Operation for Compose {
     fn check(&self) -> Result<()> {
         if self.0.len() > MOST {
@@ -119,7 +134,12 @@ impl Operation for Compose {
     }
 
     fn apply(&self, image: Image, random: &mut Random) -> Result<Image> {
-        self.0.iter().try_fold(image, |image, transform| transform.operation().apply(image, random))
+        apply_all(&self.0, image, random)
+    }
+
+    fn apply_lazily(&self, image: LazyImage, random: &mut Random) -> Result<Image> {
+        let Some((first, others)) = self.0.split_first() else { return image.decode() };
+        apply_all(others, first.operation().apply_lazily(image, random)?, random)
     }
 
     fn output_size(&self, input: Option<[usize; 2]>) -> Option<[usize; 2]> {

@@ -5,7 +5,7 @@ use striate_tensor::random::{Random, Stream};
 
 use super::super::*;
 use super::{random, source};
-use crate::Image;
+use crate::{Image, LazyImage, MAX_PIXELS, decode, encode_jpeg, encode_png};
 
 fn image() -> impl Strategy<Value = Image> {
     (1usize..40, 1usize..40, prop::bool::ANY, any::<u8>()).prop_map(|(width, height, is_gray, seed)| {
@@ -60,6 +60,28 @@ fn identities() -> Compose {
         r#"{"name":"RandAugment","num_ops":0}"#,
     ];
     Compose(list.map(parse).to_vec())
+}
+
+/// Transforms alone, and in pairs, of which the first may decode a part of a file.
+#[test]
+fn files_are_transformed_like_their_images() {
+    for (sequence, size) in [(1, [40, 31]), (2, [9, 70]), (3, [64, 16])] {
+        let image = source(size[0], size[1], 3, "smooth");
+        for bytes in [encode_jpeg(&image, 80).unwrap(), encode_png(&image).unwrap()] {
+            let decoded = decode(&bytes).unwrap();
+            for first in transforms() {
+                for transforms in [vec![first.clone()], vec![first, parse(r#"{"name":"PcaNoise"}"#)]] {
+                    let transforms = Compose(transforms);
+                    let expected = transforms.apply(decoded.clone(), &mut random(sequence)).unwrap();
+                    let lazy = LazyImage::open(&bytes, MAX_PIXELS).unwrap();
+                    let found = transforms.apply_lazily(lazy, &mut random(sequence)).unwrap();
+                    assert_eq!(found, expected, "{transforms:?}");
+                }
+            }
+            let lazy = LazyImage::open(&bytes, MAX_PIXELS).unwrap();
+            assert_eq!(Compose::default().apply_lazily(lazy, &mut random(0)).unwrap(), decoded);
+        }
+    }
 }
 
 proptest! {

@@ -4,6 +4,8 @@
 //! complete. Some writers omit the marker; such a file is complete if its image does not depend on the bytes
 //! that follow. Source: ITU-T T.81, annexes B and G.
 
+use super::data::plain;
+
 /// How much of a JPEG file is present, judging by its markers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Extent {
@@ -32,10 +34,10 @@ pub(crate) fn extent(bytes: &[u8]) -> Extent {
     loop {
         // A marker is 0xff, any number of times, and a byte that is neither that nor zero. In coded data
         // 0xff is followed by zero or by a restart marker.
-        let Some(next) = bytes[at.min(bytes.len())..].iter().position(|byte| *byte == 0xff) else {
+        at += plain(&bytes[at.min(bytes.len())..]) + 1;
+        if at > bytes.len() {
             return scans.end(bytes.len());
-        };
-        at += next + 1;
+        }
         match bytes.get(at) {
             // Half an end marker, or half of anything else.
             None => return scans.end(bytes.len() - 1),
