@@ -202,7 +202,9 @@ mod tests {
         let series =
             |count: usize| vec![("a name of some length".to_owned(), vec![(0.0, 1.0), (1.0, 2.0)]); count];
         assert_eq!(curves("", "", &series(1)).height(), 540);
-        assert_eq!(curves("", "", &series(9)).height(), 540 + 2 * 24);
+        // How many depends on the font.
+        let more = curves("", "", &series(40)).height() - 540;
+        assert!(more >= 2 * 24 && more.is_multiple_of(24), "{more}");
     }
 
     #[test]
