@@ -1,5 +1,5 @@
-//! Real ImageNet weights, if downloaded, classify twenty labeled photographs as well as the original code does, and
-//! give English class names; and the same classes whichever implementations of convolutions run.
+//! Real ImageNet weights, if downloaded, classify twenty labeled photographs as they do in PyTorch, and give English
+//! class names; and the same classes whichever implementations of convolutions run.
 
 mod common;
 
@@ -13,9 +13,10 @@ use striate_predict::Classifier;
 use striate_tensor::Shape;
 use striate_vision::decode;
 
-/// A model file, and the minimum number of photographs that it classifies correctly (top 1 and top 5).
+/// A model file, and the number of photographs that PyTorch classifies correctly with its weights (top 1 and top 5) after
+/// Pillow has decoded and resized them.
 const MODELS: [(&str, usize, usize); 2] =
-    [("squeezenet1_1.safetensors", 12, 18), ("efficientnet-lite0.safetensors", 17, 20)];
+    [("squeezenet1_1.safetensors", 11, 19), ("efficientnet-lite0.safetensors", 17, 20)];
 /// The photographs.
 const COUNT: usize = 20;
 
@@ -50,7 +51,7 @@ fn real_weights_classify_photographs_as_published() {
             folder.write(&format!("set/{class}/{}", file.rsplit('/').next().unwrap()), image);
         }
         println!("{name}: {right} and {among_five} of {COUNT} photographs right (top 1, top 5)");
-        assert!(right >= first && among_five >= five, "{name}: {right} and {among_five} of {COUNT}");
+        assert_eq!((right, among_five), (first, five), "{name}");
         let measured = folder.json(&["eval", text(&model), "--data", "set"]);
         let wrong = |key: &str| (measured[key].as_f64().unwrap() * COUNT as f64).round() as usize;
         assert_eq!(measured["n"], COUNT, "{name}");
