@@ -40,8 +40,8 @@ const LOOKUP: u32 = 10;
 pub(super) const AT_ONCE: usize = 3;
 
 /// What follows in the data. In bits from 0 on, the length of code and value; from 8, the coefficients to skip; from
-/// 16, the value, of 16 bits. With [`BEYOND`], the value ends after the bits that are looked up: instead of it, the length
-/// of the code, and from 24, the size of the value. [`BEYOND`] alone: the code itself is longer, or none.
+/// 16, the value, of 16 bits. With [`BEYOND`], the value ends after the bits that are looked up: instead of it, the
+/// length of the code, and from 24, the size of the value. [`BEYOND`] alone: the code itself is longer, or none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Entry(u32);
 
