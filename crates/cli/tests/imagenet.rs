@@ -13,8 +13,8 @@ use striate_predict::Classifier;
 use striate_tensor::Shape;
 use striate_vision::decode;
 
-/// A model file, and the number of photographs that PyTorch classifies correctly with its weights (top 1 and top 5) after
-/// Pillow has decoded and resized them.
+/// A model file, and the number of photographs that PyTorch classifies correctly with its weights (top 1 and top 5)
+/// after Pillow has decoded and resized them.
 const MODELS: [(&str, usize, usize); 2] =
     [("squeezenet1_1.safetensors", 11, 19), ("efficientnet-lite0.safetensors", 17, 20)];
 /// The photographs.
