@@ -5,7 +5,7 @@ use striate_tensor::{Error, Result, nearest};
 /// Returns the index of the class that `text` names, or whose number it is if no class has this name.
 ///
 /// # Errors
-/// If there is no such class, or several classes have this name; the message suggests the nearest name, or lists the
+/// If the class does not exist, or several classes have this name; the message suggests the nearest name, or lists the
 /// numbers.
 pub fn class_named(classes: &[String], text: &str) -> Result<usize> {
     let named: Vec<usize> = (0..classes.len()).filter(|index| classes[*index] == text).collect();

@@ -64,7 +64,9 @@ pub fn exciting_patches(
     let [units, _, columns] = layer.maps;
     if let Some(unit) = unit.filter(|unit| *unit >= units) {
         let count = counted(units, "unit");
-        return Err(Error::input(format!("layer {name} has {count}, from 0; there is no unit {unit}")));
+        return Err(Error::input(format!(
+            "layer {name} has {count}, numbered from 0; unit {unit} does not exist"
+        )));
     }
     let peaks = peaks(classifier, data, name, layer.maps, progress)?;
     let mut order: Vec<usize> = (0..units).filter(|index| unit.is_none_or(|unit| unit == *index)).collect();

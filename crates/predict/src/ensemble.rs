@@ -125,10 +125,10 @@ impl Ensemble {
     /// Joins models whose classes have the same names, in any order; those of the first are the ensemble's.
     ///
     /// # Errors
-    /// If the classes differ; the error states the number of the model from 0 and both lists.
+    /// If the classes differ; the error states the number of the model, counted from 1.
     ///
     /// # Panics
-    /// If there are no models.
+    /// If `members` is empty.
     pub fn new(mut members: Vec<Member>) -> Result<Ensemble> {
         let classes = members.first().expect("there is a model").classifier.classes().to_vec();
         for (number, member) in members.iter_mut().enumerate().skip(1) {
@@ -139,7 +139,7 @@ impl Ensemble {
             if own.len() != classes.len() {
                 let (own, first) = (counted(own.len(), "class"), classes.len());
                 let what =
-                    format!("has {own}, but the first model {first}; average models of the same classes");
+                    format!("has {own}, but the first model has {first}; average models of the same classes");
                 return Err(Error::input(what).at(format!("model {}", number + 1)));
             }
             member.places = align(&classes, own).map_err(|e| e.at(format!("model {}", number + 1)))?.indices;
@@ -274,7 +274,7 @@ mod tests {
     #[test]
     fn models_of_other_classes_are_refused() {
         for (classes, expected) in [
-            (&["a", "b", "c"][..], "model 2: has 3 classes, but the first model 2"),
+            (&["a", "b", "c"][..], "model 2: has 3 classes, but the first model has 2"),
             (&["a", "x"], "model 2: the model has no class x"),
         ] {
             let members = vec![

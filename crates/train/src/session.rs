@@ -186,7 +186,7 @@ impl Session {
     }
 }
 
-/// Refuses what depends on the validation loss if there are no images for it.
+/// Refuses features that need a validation loss when no images are held out.
 fn refuse_without_validation(recipe: &Recipe, parts: &Parts) -> Result<()> {
     let needs = [
         ("train.patience", recipe.train.patience > 0),

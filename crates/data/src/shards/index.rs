@@ -67,7 +67,7 @@ fn parsed(line: &str, number: usize, has_names: bool, end: u64) -> Result<Sample
         };
         if start.checked_add(length).is_none_or(|last| last > end) {
             return Err(Error::input(
-                "has a member beyond the end of the shard, so it is that of another shard",
+                "has a member beyond the end of the shard: the shard is cut off, or the index belongs to another one",
             ));
         }
         let name =

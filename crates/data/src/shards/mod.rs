@@ -121,7 +121,7 @@ fn part(shard: &Path) -> Option<Part> {
     Part::of(name).map(|(part, _)| part)
 }
 
-/// The names of the classes; `None` if there is no file.
+/// Reads the class names; `None` without a file.
 fn class_names(path: &Path) -> Result<Option<Vec<String>>> {
     if !path.exists() {
         return Ok(None);

@@ -37,6 +37,6 @@ pub(super) fn expand(text: &str) -> Result<Vec<PathBuf>> {
     };
     match shards.iter().find(|shard| !shard.is_file()) {
         None => Ok(shards),
-        Some(missing) => Err(Error::input("there is no such shard").at(missing.display())),
+        Some(missing) => Err(Error::input("no such shard").at(missing.display())),
     }
 }

@@ -95,11 +95,11 @@ impl Picture {
     /// brings its longer side closest to `side` from below, or reduced to it.
     ///
     /// # Errors
-    /// As [`Picture::new`], or if there are no images.
+    /// As [`Picture::new`], or if `tiles` is empty.
     pub fn mosaic(images: &[Image], columns: usize, side: usize, alt: impl Into<String>) -> Result<Picture> {
         const GAP: usize = 2;
         let tiles: Vec<Image> = images.iter().map(|image| fitted(image, side).to_rgb()).collect();
-        let first = tiles.first().ok_or_else(|| Error::failed("there are no images to show"))?;
+        let first = tiles.first().ok_or_else(|| Error::failed("no images to show"))?;
         let (across, down) = (first.width() + GAP, first.height() + GAP);
         let columns = columns.clamp(1, tiles.len());
         let (width, height) = (columns * across - GAP, tiles.len().div_ceil(columns) * down - GAP);
