@@ -100,7 +100,10 @@ fn mistakes_are_refused_before_anything_is_written() {
         (&[model, image, "--class", "10"], "no class 10; "),
         (&[model, image, "--out", "full"], "full already contains files; choose another --out"),
         (&[model, image, "--cache", "1"], "--cache applies to the images of --data; omit it"),
-        (&[model, "--data", "digits", "--layer", "conv1", "--unit", "6"], "layer conv1 has 6 units, from 0"),
+        (
+            &[model, "--data", "digits", "--layer", "conv1", "--unit", "6"],
+            "layer conv1 has 6 units, numbered from 0; unit 6 does not exist",
+        ),
         (&[model, "--data", "digits"], "--layer"),
         (&[model], "IMAGE"),
         (&[model, "run"], "run"),
