@@ -138,6 +138,8 @@ def sizes():
             case("transform", image, F.center_crop(source(*image), size), transform={"name": "CenterCrop", "size": size})
         mirrored = F.hflip(source(*image))
         case("transform", image, mirrored, transform={"name": "RandomHorizontalFlip", "p": 1.0})
+        upside_down = F.vflip(source(*image))
+        case("transform", image, upside_down, transform={"name": "RandomVerticalFlip", "p": 1.0})
 
 
 def tables():

@@ -124,6 +124,15 @@ impl Image {
         }
     }
 
+    /// Turns upside down, in place.
+    pub fn flip(&mut self) {
+        let line = self.width * self.channels;
+        let (upper, rest) = self.pixels.split_at_mut(self.height / 2 * line);
+        for (above, below) in upper.chunks_exact_mut(line).zip(rest.chunks_exact_mut(line).rev()) {
+            above.swap_with_slice(below);
+        }
+    }
+
     /// Cuts out `width` × `height` pixels, the upper left of which is (`left`, `top`); pixels outside the
     /// image have the value `fill`.
     ///

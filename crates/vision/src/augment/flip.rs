@@ -35,3 +35,30 @@ impl Operation for RandomHorizontalFlip {
         Ok(image)
     }
 }
+
+/// Turns upside down; torchvision's `RandomVerticalFlip`. For images without a natural top, such as aerial photographs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RandomVerticalFlip {
+    /// The probability.
+    pub p: f64,
+}
+
+impl Default for RandomVerticalFlip {
+    fn default() -> Self {
+        RandomVerticalFlip { p: 0.5 }
+    }
+}
+
+impl Operation for RandomVerticalFlip {
+    fn check(&self) -> Result<()> {
+        check_probability(self.p, "RandomVerticalFlip")
+    }
+
+    fn apply(&self, mut image: Image, random: &mut Random) -> Result<Image> {
+        if happens(random, self.p) {
+            image.flip();
+        }
+        Ok(image)
+    }
+}

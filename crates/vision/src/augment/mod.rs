@@ -49,7 +49,7 @@ pub use crops::{CenterCrop, Padding, RandomCrop, RandomResizedCrop};
 pub use elastic::{ElasticTransform, blur, displace};
 pub use enhance::{adjust_brightness, adjust_contrast, adjust_saturation, adjust_sharpness};
 pub use erasing::{EraseValue, Noise, RandomErasing};
-pub use flip::RandomHorizontalFlip;
+pub use flip::{RandomHorizontalFlip, RandomVerticalFlip};
 pub use hue::adjust_hue;
 pub use jitter::{ColorJitter, PcaNoise};
 pub use mixing::{Mix, Mixing, mix, partners};

@@ -6,7 +6,7 @@ use striate_tensor::{Error, Result};
 
 use super::{
     CenterCrop, ColorJitter, ElasticTransform, PcaNoise, RandAugment, RandomAffine, RandomCrop,
-    RandomErasing, RandomHorizontalFlip, RandomResize, RandomResizedCrop, RandomRotation, Resize,
+    RandomErasing, RandomHorizontalFlip, RandomResize, RandomResizedCrop, RandomRotation, RandomVerticalFlip, Resize,
     TrivialAugmentWide,
 };
 use crate::{Image, LazyImage};
@@ -56,6 +56,7 @@ pub enum Transform {
     RandomCrop(RandomCrop),
     RandomResizedCrop(RandomResizedCrop),
     RandomHorizontalFlip(RandomHorizontalFlip),
+    RandomVerticalFlip(RandomVerticalFlip),
     ColorJitter(ColorJitter),
     PcaNoise(PcaNoise),
     RandomRotation(RandomRotation),
@@ -68,13 +69,14 @@ pub enum Transform {
 
 impl Transform {
     /// The names of all transforms.
-    pub const NAMES: [&str; 14] = [
+    pub const NAMES: [&str; 15] = [
         "Resize",
         "RandomResize",
         "CenterCrop",
         "RandomCrop",
         "RandomResizedCrop",
         "RandomHorizontalFlip",
+        "RandomVerticalFlip",
         "ColorJitter",
         "PcaNoise",
         "RandomRotation",
@@ -94,6 +96,7 @@ impl Transform {
             Transform::RandomCrop(operation) => operation,
             Transform::RandomResizedCrop(operation) => operation,
             Transform::RandomHorizontalFlip(operation) => operation,
+            Transform::RandomVerticalFlip(operation) => operation,
             Transform::ColorJitter(operation) => operation,
             Transform::PcaNoise(operation) => operation,
             Transform::RandomRotation(operation) => operation,

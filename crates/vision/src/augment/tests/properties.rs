@@ -30,6 +30,7 @@ fn transforms() -> Vec<Transform> {
         r#"{"name":"RandomResizedCrop","size":[14,16]}"#,
         r#"{"name":"RandomResizedCrop","size":5,"scale":[1e-9,1],"ratio":[0.01,100]}"#,
         r#"{"name":"RandomHorizontalFlip"}"#,
+        r#"{"name":"RandomVerticalFlip"}"#,
         r#"{"name":"ColorJitter","brightness":0.4,"contrast":2,"saturation":[0,3],"hue":0.5}"#,
         r#"{"name":"PcaNoise"}"#,
         r#"{"name":"RandomRotation","degrees":180,"interpolation":"bilinear","fill":[4,5,6]}"#,
@@ -50,6 +51,7 @@ fn transforms() -> Vec<Transform> {
 fn identities() -> Compose {
     let list = [
         r#"{"name":"RandomHorizontalFlip","p":0}"#,
+        r#"{"name":"RandomVerticalFlip","p":0}"#,
         r#"{"name":"ColorJitter"}"#,
         r#"{"name":"PcaNoise","std":0}"#,
         r#"{"name":"RandomRotation","degrees":0}"#,

@@ -68,6 +68,7 @@ fn invalid_parameters_are_refused() {
         (r#"{"name":"RandomResizedCrop","size":8,"scale":[0,1.1]}"#, "RandomResizedCrop: scale"),
         (r#"{"name":"RandomResizedCrop","size":8,"ratio":[0,1]}"#, "RandomResizedCrop: ratio"),
         (r#"{"name":"RandomHorizontalFlip","p":1.5}"#, "RandomHorizontalFlip: p"),
+        (r#"{"name":"RandomVerticalFlip","p":-1}"#, "RandomVerticalFlip: p"),
         (r#"{"name":"ColorJitter","brightness":-1}"#, "ColorJitter: brightness"),
         (r#"{"name":"ColorJitter","contrast":[-1,1]}"#, "ColorJitter: contrast"),
         (r#"{"name":"ColorJitter","saturation":1e9}"#, "ColorJitter: saturation"),
