@@ -121,8 +121,9 @@ fn report_of_an_image_folder_shows_and_escapes_its_class_names() {
     ["<b>猫<b>", "ö & <script>", "дом"].iter().for_each(|class| assert!(table.text.contains(class)));
     // Data that has changed, and then is gone.
     folder.write("set/train/дом/new.png", encode_png(&Image::filled(40, 40, [1, 2, 3])).unwrap());
-    for (expected, then) in [("the data has changed since the training", true), ("neither a built-in", false)]
-    {
+    let changed = "the data set has changed since the run began: training has 25 images, 24 before; \
+                   set/train/дом/new.png is new; figures and images are left out";
+    for (expected, then) in [(changed, true), ("neither a built-in", false)] {
         let reported = folder.json(&["report", "run"]);
         assert!(reported["notes"][0].as_str().unwrap().contains(expected), "{reported}");
         let (_, all) = page(&folder, "run/report.html");

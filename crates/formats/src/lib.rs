@@ -41,5 +41,5 @@ pub use onnx::{
 };
 pub use pytorch::{StateDict, pytorch_bytes, read_pytorch, read_pytorch_bytes, read_pytorch_bytes_with};
 pub use safetensors::{read_safetensors, read_safetensors_bytes, safetensors_bytes};
-pub use stream::read_tensors;
+pub use stream::{read_evaluation, read_tensors};
 pub use weights::{Weights, sha256, weights_sha256, weights_sha256_of};

@@ -308,6 +308,11 @@ struct Described {
     weights_sha256: String,
 }
 
+/// The figures that the metadata of a model file state.
+pub(crate) fn stated_evaluation(metadata: &HashMap<String, String>) -> Result<Option<Evaluation>> {
+    metadata.get("evaluation").map(|value| parse("evaluation", value)).transpose()
+}
+
 impl Described {
     fn read(metadata: &HashMap<String, String>) -> Result<Described> {
         let text = |key: &str| metadata.get(key).ok_or_else(|| damaged(format!("{key} is missing")));
@@ -316,7 +321,7 @@ impl Described {
             classes: parse("classes", text("classes")?)?,
             preprocessing: parse("preprocessing", text("preprocessing")?)?,
             predict: parse("predict", text("predict")?)?,
-            evaluation: metadata.get("evaluation").map(|value| parse("evaluation", value)).transpose()?,
+            evaluation: stated_evaluation(metadata)?,
             data: metadata.get("data").map(|value| parse("data", value)).transpose()?,
             weights_sha256: text("weights_sha256")?.clone(),
         })

@@ -15,7 +15,7 @@ use crate::dtype::DType;
 use crate::file::LARGEST_FILE;
 use crate::header::{Header, Info, LARGEST_HEADER, dtype_of};
 use crate::kind::{self, Kind};
-use crate::model::is_golden;
+use crate::model::{Evaluation, ModelFile, is_golden, stated_evaluation};
 use crate::safetensors::Metadata;
 use crate::weights::{hexadecimal, is_hashed, little_endian};
 
@@ -60,6 +60,18 @@ pub fn read_tensors(path: &Path, names: &[&str]) -> Result<Option<Weights>> {
         return Ok(None);
     }
     Ok(Some(read_streamed(path, &file, header, start, false)?.weights))
+}
+
+/// Returns the figures that the model file at `path` states, without reading its tensors and its checksum.
+///
+/// # Errors
+/// If it is not a model file, or has a defect.
+pub fn read_evaluation(path: &Path) -> Result<Option<Evaluation>> {
+    let metadata = regular_header(&Parts::open(path)?)?.map(|(header, _)| header.metadata);
+    match metadata.filter(|metadata| metadata.contains_key(MODEL)) {
+        Some(metadata) => stated_evaluation(&metadata).map_err(|e| e.at(path.display())),
+        None => Ok(ModelFile::load(path)?.evaluation),
+    }
 }
 
 /// The key of the metadata that all model files have.

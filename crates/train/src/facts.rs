@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use striate_formats::{Evaluation, read_evaluation};
 use striate_graph::Network;
 use striate_tensor::Result;
 use striate_tensor::file::read_text_limited;
 
-use crate::run::{Column, LARGEST_NETWORK, METRICS, NETWORK, RECIPE, not_a_run};
+use crate::Recipe;
+use crate::metrics::{Column, METRICS, read_metrics};
+use crate::run::{LARGEST_NETWORK, LAST, NETWORK, RECIPE, not_a_run};
 use crate::state::RunState;
-use crate::{Recipe, read_metrics};
 
 /// The facts in a run folder.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,6 +24,8 @@ pub struct RunFacts {
     pub recipe: Recipe,
     /// The columns of `metrics.csv`.
     pub metrics: Vec<Column>,
+    /// The figures on the test part, if the run is complete and has one.
+    pub test: Option<Evaluation>,
 }
 
 impl RunFacts {
@@ -39,7 +43,14 @@ impl RunFacts {
         let network = Network::from_text(&text).map_err(|e| e.at(network.display()))?.name;
         // A run that was stopped early may not have figures yet.
         let metrics = if path.join(METRICS).exists() { read_metrics(path)? } else { Vec::new() };
-        Ok(RunFacts { path: path.to_owned(), network, recipe: Recipe::load(&recipe)?, metrics })
+        let recipe = Recipe::load(&recipe)?;
+        let mut facts = RunFacts { path: path.to_owned(), network, recipe, metrics, test: None };
+        let model = path.join(LAST);
+        // A model with figures may be older than the epochs that a resumed run has added.
+        if facts.is_complete() && model.exists() {
+            facts.test = read_evaluation(&model)?.filter(|evaluation| evaluation.part == "test");
+        }
+        Ok(facts)
     }
 
     /// The values of a column of `metrics.csv` with their epochs; empty if it has none.
@@ -114,7 +125,7 @@ mod tests {
             ((*name).to_owned(), points.collect())
         };
         let metrics = metrics.iter().map(column).collect();
-        RunFacts { path: PathBuf::from("run"), network: "net".into(), recipe, metrics }
+        RunFacts { path: PathBuf::from("run"), network: "net".into(), recipe, metrics, test: None }
     }
 
     #[test]

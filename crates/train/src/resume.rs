@@ -9,6 +9,8 @@ use striate_formats::{Checkpoint, Checkpoints, Position, sha256};
 use striate_graph::{Network, Role};
 use striate_tensor::{Error, Result};
 
+use crate::metrics::{METRICS, read_metrics};
+use crate::recorded::refuse_changed_data;
 use crate::run::{RECIPE, RunFolder};
 use crate::session::Session;
 use crate::state::RunState;
@@ -29,19 +31,28 @@ impl Trainer {
         observer: &mut dyn Observer,
     ) -> Result<Trainer> {
         let (folder, mut recipe, network) = RunFolder::open(run)?;
+        let metrics = run.join(METRICS);
+        // A link is replaced, never followed.
+        if metrics.is_file() && !metrics.is_symlink() {
+            read_metrics(run)?;
+        }
         let before = recipe.train.epochs;
         let longer = epochs.filter(|epochs| *epochs != before);
         if let Some(epochs) = longer {
             recipe.train.epochs = epochs;
             recipe.check()?;
         }
-        let dataset = load(&recipe, &network).map_err(|e| relative_data(e, &recipe, run))?;
+        let mut dataset = load(&recipe, &network).map_err(|e| relative_data(e, &recipe, run))?;
         let keep = recipe.checkpoint.keep;
         let name = run.join("recipe.toml").display().to_string();
         let settings = Settings { name, reason: "recipe of the resumed run".into(), ..recipe.into() };
+        let checkpoint = Checkpoints::new(run, keep).latest()?;
+        if let Some(checkpoint) = &checkpoint {
+            let then = checkpoint.extra["fingerprint"].as_str().unwrap_or_default();
+            refuse_changed_data(run, then, &mut dataset, "; restore it, or start a new run")?;
+        }
         let session = Session::fitted(settings, network, dataset, device.into(), true)?;
         let mut trainer = Trainer::new(session, folder);
-        let checkpoint = Checkpoints::new(run, keep).latest()?;
         let is_new = checkpoint.is_none();
         if is_new && trainer.folder.last_model().exists() {
             return Err(Error::input(format!(
@@ -109,12 +120,6 @@ impl Trainer {
             return Err(Error::input(format!("{what}; allow it with --any-isa{same}")));
         }
         let extra = checkpoint.extra;
-        if extra["fingerprint"] != serde_json::json!(self.session.fingerprint) {
-            let spec = &self.session.recipe().data.spec;
-            return Err(Error::input(format!(
-                "the data {spec} has changed since the run began; restore it, or start a new run"
-            )));
-        }
         if extra["recipe"] != serde_json::json!(recipe_hash(self.session.recipe())) {
             let path = run.join("recipe.toml");
             return Err(Error::input(format!(

@@ -1,24 +1,23 @@
-//! The folder of a run: `recipe.toml`, `network.toml`, `plan.txt`, `metrics.csv`, events for TensorBoard, models,
-//! checkpoints, and the lock that excludes other processes.
+//! The folder of a run: `recipe.toml`, `network.toml`, `data.json`, `plan.txt`, `metrics.csv`, events for TensorBoard,
+//! models, checkpoints, and the lock that excludes other processes.
 
 use std::path::{Path, PathBuf};
 
 use striate_data::ImageFile;
 use striate_engine::PlanReport;
 use striate_graph::Network;
-use striate_tensor::csv::{self, Cell};
 use striate_tensor::file::{
     Disk, RunLock, create_folder, create_new_folder, read_text_limited, remove_leftovers, write_atomically,
 };
 use striate_tensor::{Error, Result};
 
 use crate::Recipe;
+use crate::metrics::{EpochMetrics, METRICS, start};
+use crate::recorded::{DATA, Recorded};
 use crate::tensorboard::EVENTS;
 
 /// Largest size of a network text, in bytes.
 pub(crate) const LARGEST_NETWORK: u64 = 4 << 20;
-/// Largest size of `metrics.csv`, in bytes: a line for each of a million epochs.
-const LARGEST_METRICS: u64 = 128 << 20;
 /// Largest size of `plan.txt`, in bytes.
 const LARGEST_PLAN: u64 = 16 << 20;
 /// Longest stem of a run's name, in bytes.
@@ -27,7 +26,6 @@ const LONGEST_STEM: usize = 64;
 /// The recipe of a run, in its folder.
 pub const RECIPE: &str = "recipe.toml";
 pub(crate) const NETWORK: &str = "network.toml";
-pub(crate) const METRICS: &str = "metrics.csv";
 /// The plans of a run.
 pub const PLAN: &str = "plan.txt";
 const UNREADABLE: &str = "unreadable.txt";
@@ -58,37 +56,6 @@ pub fn safe_stem(name: &str) -> String {
     if stem.is_empty() { "run".into() } else { stem }
 }
 
-/// The figures of an epoch.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct EpochMetrics {
-    pub epoch: u64,
-    pub step: u64,
-    pub rate: f64,
-    pub train_loss: f64,
-    pub val_loss: Option<f64>,
-    pub val_top1_error: Option<f64>,
-    pub images_per_second: f64,
-}
-
-const HEADER: &str = "epoch,step,rate,train_loss,val_loss,val_top1_error,images_per_second";
-
-impl EpochMetrics {
-    /// Returns the line of `metrics.csv`, its line break included.
-    fn line(&self) -> String {
-        let plain = |text: String| Cell::Plain(text);
-        let optional = |value: Option<f64>| value.map_or(Cell::Empty, |value| plain(format!("{value:.6}")));
-        csv::row(&[
-            plain(self.epoch.to_string()),
-            plain(self.step.to_string()),
-            plain(format!("{:.6}", self.rate)),
-            plain(format!("{:.6}", self.train_loss)),
-            optional(self.val_loss),
-            optional(self.val_top1_error),
-            plain(format!("{:.0}", self.images_per_second)),
-        ])
-    }
-}
-
 /// The folder of a run, locked against other processes.
 #[derive(Debug)]
 pub(crate) struct RunFolder {
@@ -112,7 +79,7 @@ impl RunFolder {
         let folder = RunFolder { path, _lock: lock };
         write_atomically(&folder.path.join(NETWORK), network.to_text().as_bytes())?;
         folder.write_recipe(recipe)?;
-        write_atomically(&folder.path.join(METRICS), format!("{HEADER}\n").as_bytes())?;
+        start(&folder.path)?;
         Ok(folder)
     }
 
@@ -129,6 +96,11 @@ impl RunFolder {
         let network = Network::from_text(&read_text_limited(&network_path, LARGEST_NETWORK)?);
         let network = network.map_err(|e| e.at(network_path.display()))?;
         Ok((RunFolder { path: path.to_owned(), _lock: lock }, recipe, network))
+    }
+
+    /// Records what the run is trained on.
+    pub fn write_data(&self, data: &Recorded) -> Result<()> {
+        data.write(&self.path)
     }
 
     /// Lists skipped unreadable images in `unreadable.txt`, one line each.
@@ -171,15 +143,7 @@ impl RunFolder {
 
     /// Adds an epoch to `metrics.csv`, replacing lines of epochs that a resumed run repeats.
     pub fn add_metrics(&self, metrics: &EpochMetrics) -> Result<()> {
-        let path = self.path.join(METRICS);
-        let text = match path.is_symlink() || !path.exists() {
-            true => format!("{HEADER}\n"),
-            false => read_text_limited(&path, LARGEST_METRICS)?,
-        };
-        let epoch_of = |line: &str| line.split(',').next().and_then(|word| word.parse::<u64>().ok());
-        let kept = text.lines().filter(|line| epoch_of(line).is_none_or(|epoch| epoch < metrics.epoch));
-        let kept: String = kept.map(|line| format!("{line}\n")).collect();
-        write_atomically(&path, (kept + &metrics.line()).as_bytes())
+        metrics.add(&self.path)
     }
 }
 
@@ -204,7 +168,7 @@ fn new_folder(stem: &str) -> Result<PathBuf> {
 /// Refuses a folder in which a new run would overwrite another one.
 pub(crate) fn refuse_run(place: &RunPath) -> Result<()> {
     let RunPath::Folder(path) = place else { return Ok(()) };
-    let files = [RECIPE, METRICS, EVENTS, LAST, BEST, "checkpoints"];
+    let files = [RECIPE, METRICS, DATA, EVENTS, LAST, BEST, "checkpoints"];
     match files.into_iter().find(|name| path.join(name).symlink_metadata().is_ok()) {
         Some(RECIPE) => Err(Error::input(format!(
             "{} already contains a run; continue it with --resume, or choose another --out",
@@ -216,28 +180,6 @@ pub(crate) fn refuse_run(place: &RunPath) -> Result<()> {
         ))),
         None => Ok(()),
     }
-}
-
-/// A column of `metrics.csv`: its name, and its values as (epoch, value).
-pub type Column = (String, Vec<(f64, f64)>);
-
-/// Returns the columns of a run's `metrics.csv` by name, as (epoch, value), without empty fields.
-///
-/// # Errors
-/// If the file cannot be read.
-pub fn read_metrics(run: &Path) -> Result<Vec<Column>> {
-    let text = read_text_limited(&run.join(METRICS), LARGEST_METRICS)?;
-    let mut lines = text.lines();
-    let names = lines.next().unwrap_or_default().split(',');
-    let mut columns: Vec<Column> = names.map(|name| (name.to_owned(), Vec::new())).collect();
-    for line in lines {
-        let values: Vec<Option<f64>> = line.split(',').map(|word| word.parse().ok()).collect();
-        let Some(Some(epoch)) = values.first() else { continue };
-        for ((_, points), value) in columns.iter_mut().zip(&values) {
-            points.extend(value.map(|value| (*epoch, value)));
-        }
-    }
-    Ok(columns)
 }
 
 #[cfg(test)]

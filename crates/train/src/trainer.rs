@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use striate_data::Dataset;
+use striate_data::{Dataset, Inventory};
 use striate_engine::Device;
 use striate_formats::{Checkpoints, Position, Weights, weights_sha256};
 use striate_graph::Network;
@@ -13,8 +13,10 @@ use striate_tensor::{Error, Result};
 
 use crate::export::Export;
 use crate::meter::Meter;
+use crate::metrics::EpochMetrics;
 use crate::progress::{Limits, Observer, Outcome, Progress};
-use crate::run::{EpochMetrics, RunFolder, RunPath, refuse_run};
+use crate::recorded::Recorded;
+use crate::run::{RunFolder, RunPath, refuse_run};
 use crate::session::Session;
 use crate::settings::Settings;
 use crate::state::RunState;
@@ -47,8 +49,11 @@ impl Trainer {
         out: &RunPath,
     ) -> Result<Trainer> {
         refuse_run(out)?;
+        // The images move into the session.
+        let inventory = Inventory::of(&dataset);
         let session = Session::new(settings, network, dataset, weights, device)?;
         let folder = RunFolder::create(out, &session.settings.recipe, &session.network)?;
+        folder.write_data(&Recorded { fingerprint: session.fingerprint.clone(), inventory })?;
         folder.write_unreadable(&session.dataset.survey.unreadable)?;
         Ok(Trainer::new(session, folder))
     }

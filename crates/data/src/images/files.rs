@@ -42,6 +42,8 @@ pub(crate) fn each<T: Send>(
 #[derive(Debug, Clone, PartialEq)]
 pub struct Files {
     pub(crate) list: Vec<ImageFile>,
+    /// The digest of the content of each file, as it was when the set was loaded.
+    pub(crate) digests: Vec<u64>,
     /// The steps that give all images one size.
     pub(crate) form: Preprocessing,
     pub(crate) max_pixels: u64,
@@ -144,6 +146,7 @@ impl Files {
     /// The files at `indices`, in that order.
     pub(crate) fn select(&self, indices: &[usize]) -> Files {
         let list = indices.iter().map(|index| self.list[*index].clone()).collect();
-        Files { list, form: self.form.clone(), max_pixels: self.max_pixels }
+        let digests = indices.iter().map(|index| self.digests[*index]).collect();
+        Files { list, digests, form: self.form.clone(), max_pixels: self.max_pixels }
     }
 }

@@ -3,9 +3,10 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
+use sha2::{Digest, Sha256};
 use striate_tensor::text::counted;
 use striate_tensor::{Error, Result, zeroed};
-use striate_vision::{Filter, Preprocessing, Step, dimensions};
+use striate_vision::{Filter, Preprocessing, Step, decode_limited, dimensions};
 
 use super::{Files, ImageFile, Listing};
 use crate::split::write_planar;
@@ -30,6 +31,14 @@ pub(super) struct Reader {
     /// Number of images read so far, and of all images.
     done: AtomicUsize,
     all: AtomicUsize,
+}
+
+/// What is known of an image that was read.
+pub(super) struct ReadImage {
+    /// Its original height and width.
+    pub size: [usize; 2],
+    /// The digest of its file.
+    pub digest: u64,
 }
 
 /// A part that was read, with the findings.
@@ -85,8 +94,8 @@ impl Reader {
     }
 
     /// The files of a part whose images become bytes of this shape.
-    pub fn files(&self, list: Vec<ImageFile>) -> Files {
-        Files { list, form: self.form.clone(), max_pixels: self.max_pixels }
+    pub fn files(&self, list: Vec<ImageFile>, digests: Vec<u64>) -> Files {
+        Files { list, digests, form: self.form.clone(), max_pixels: self.max_pixels }
     }
 
     /// Whether all images so far are gray, and color was not requested.
@@ -114,7 +123,7 @@ impl Reader {
         let total = area.saturating_mul(count);
         let mut bytes = zeroed(total).map_err(|e| e.at(format!("{count} images of {h}x{w} pixels")))?;
         let one = |(file, to): (&ImageFile, &mut [u8])| self.image(file, to);
-        let sizes: Vec<Result<[usize; 2]>> =
+        let images: Vec<Result<ReadImage>> =
             listing.files.par_iter().zip(bytes.par_chunks_exact_mut(area)).map(one).collect();
         let mut part = ReadPart {
             split: Split { shape: [c, h, w], pixels: Pixels::Bytes(vec![]), labels: vec![], files: None },
@@ -123,15 +132,17 @@ impl Reader {
             moments: None,
         };
         let mut list = Vec::with_capacity(count);
-        for (index, (file, size)) in listing.files.into_iter().zip(sizes).enumerate() {
-            match size {
-                Ok(size) => {
+        let mut digests = Vec::with_capacity(count);
+        for (index, (file, image)) in listing.files.into_iter().zip(images).enumerate() {
+            match image {
+                Ok(ReadImage { size, digest }) => {
                     let kept = part.split.labels.len();
                     if kept < index {
                         bytes.copy_within(index * area..(index + 1) * area, kept * area);
                     }
                     part.split.labels.push(listing.labels[index]);
                     list.push(file);
+                    digests.push(digest);
                     part.sizes = Some(joined(part.sizes, [size, size]));
                 }
                 Err(error) => part.unreadable.push((file, error.to_string())),
@@ -139,19 +150,20 @@ impl Reader {
         }
         bytes.truncate(part.split.labels.len() * area);
         part.split.pixels = Pixels::Bytes(bytes);
-        part.split.files = Some(self.files(list));
+        part.split.files = Some(self.files(list, digests));
         Ok(part)
     }
 
-    /// Reads one image into `to` and returns its original height and width.
-    pub fn image(&self, file: &ImageFile, to: &mut [u8]) -> Result<[usize; 2]> {
-        let image = file.decode(self.max_pixels);
+    /// Reads one image into `to`.
+    pub fn image(&self, file: &ImageFile, to: &mut [u8]) -> Result<ReadImage> {
+        let decoded = |bytes: Vec<u8>| Ok((digest(&bytes), decode_limited(&bytes, self.max_pixels)?));
+        let image = file.read().and_then(decoded);
         self.watch.call(self.done.fetch_add(1, Ordering::Relaxed) + 1, self.all.load(Ordering::Relaxed));
-        let image = image?;
+        let (digest, image) = image?;
         let count = if image.channels() > 1 { &self.color } else { &self.gray };
         count.fetch_add(1, Ordering::Relaxed);
         write_planar(&self.form.image(&image), to);
-        Ok([image.height(), image.width()])
+        Ok(ReadImage { size: [image.height(), image.width()], digest })
     }
 
     /// Refuses unreadable images among `total` images, unless they are to be skipped.
@@ -172,6 +184,12 @@ impl Reader {
         // A single one is named in the error itself.
         Err(Error::input(what).with_notes(each.filter(|_| count > 1)))
     }
+}
+
+/// The first bytes of the SHA-256 of a file, which tell whether it has changed.
+fn digest(bytes: &[u8]) -> u64 {
+    let hash: [u8; 32] = Sha256::digest(bytes).into();
+    u64::from_le_bytes(*hash.first_chunk().expect("a hash has 32 bytes"))
 }
 
 /// The smallest and largest of two pairs of sizes.

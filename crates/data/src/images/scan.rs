@@ -4,7 +4,7 @@ use sha2::{Digest, Sha256};
 use striate_tensor::Result;
 
 use super::files::each;
-use super::reader::{ReadPart, Reader, joined};
+use super::reader::{ReadImage, ReadPart, Reader, joined};
 use super::{ImageFile, Listing};
 use crate::dataset::{hash_labels, hash_shape};
 use crate::split::Sums;
@@ -23,10 +23,11 @@ impl Reader {
             hash_shape(hash, shape);
         }
         let mut sums = Sums::new(shape[0]);
-        let (mut list, mut labels, mut unreadable, mut sizes) = (vec![], vec![], vec![], None);
+        let (mut list, mut labels, mut digests) = (vec![], vec![], vec![]);
+        let (mut unreadable, mut sizes) = (vec![], None);
         let read = |file: &ImageFile, to: &mut [u8]| self.image(file, to);
-        each(&listing.files, shape, read, |index, image, size: Result<[usize; 2]>| match size {
-            Ok(size) => {
+        each(&listing.files, shape, read, |index, image, seen: Result<ReadImage>| match seen {
+            Ok(ReadImage { size, digest }) => {
                 if let Some(hash) = &mut hash {
                     hash.update(image);
                 }
@@ -34,6 +35,7 @@ impl Reader {
                 sizes = Some(joined(sizes, [size, size]));
                 list.push(listing.files[index].clone());
                 labels.push(listing.labels[index]);
+                digests.push(digest);
             }
             Err(error) => unreadable.push((listing.files[index].clone(), error.to_string())),
         })?;
@@ -44,7 +46,7 @@ impl Reader {
                 hash.update([0]);
             }
         }
-        let files = Some(self.files(list));
+        let files = Some(self.files(list, digests));
         let split = Split { shape, pixels: Pixels::Files, labels, files };
         Ok(ReadPart { split, sizes, unreadable, moments: Some(sums.moments()) })
     }

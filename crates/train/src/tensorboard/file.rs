@@ -90,6 +90,29 @@ mod tests {
     }
 
     #[test]
+    fn damage_anywhere_ends_the_intact_records() {
+        let whole: Vec<u8> = [10, 20].iter().flat_map(|step| record(&event(*step))).collect();
+        let first = record(&event(10)).len();
+        assert_eq!((kept(&whole, 99), kept(&whole, 20), kept(&whole, 10)), (whole.len(), first, 0));
+        for end in 0..whole.len() {
+            assert_eq!(kept(&whole[..end], 99), if end < first { 0 } else { first }, "{end}");
+        }
+        let mut damaged = whole.clone();
+        for index in 0..whole.len() {
+            for bit in 0..8 {
+                damaged[index] ^= 1 << bit;
+                // The checksum of the length is only for other readers.
+                let is_unread = |start: usize| (start + 8..start + 12).contains(&index);
+                if !is_unread(0) && !is_unread(first) {
+                    assert_eq!(kept(&damaged, 99), if index < first { 0 } else { first }, "{index}");
+                }
+                let _ = step_of(&damaged[12..]);
+                damaged[index] ^= 1 << bit;
+            }
+        }
+    }
+
+    #[test]
     fn repeated_steps_replace_their_events() {
         let folder = std::env::temp_dir().join(format!("striate-events-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();

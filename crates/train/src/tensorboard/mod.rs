@@ -20,7 +20,7 @@ use striate_vision::Preprocessing;
 
 use self::event::Summary;
 pub(crate) use self::file::EVENTS;
-use crate::run::EpochMetrics;
+use crate::metrics::EpochMetrics;
 
 /// A run at the end of an epoch.
 pub(crate) struct EpochEnd<'a> {

@@ -6,7 +6,7 @@ use striate_formats::ModelFile;
 use striate_graph::statistics;
 use striate_predict::{describe, read_preprocessing};
 use striate_tensor::text::{counted, grouped, printable};
-use striate_train::{Column, Recipe};
+use striate_train::RunFacts;
 
 use crate::device::Chosen;
 use crate::output::sides;
@@ -29,13 +29,8 @@ const FIELDS: [&str; 13] = [
 ];
 
 /// What was trained on what, how, where and how long.
-pub fn facts(
-    model: &ModelFile,
-    recipe: &Recipe,
-    plan: &str,
-    metrics: &[Column],
-    chosen: &Chosen,
-) -> Vec<(String, String)> {
+pub fn facts(run: &RunFacts, model: &ModelFile, plan: &str, chosen: &Chosen) -> Vec<(String, String)> {
+    let recipe = &run.recipe;
     let mut facts: Vec<(String, String)> = Vec::new();
     let mut add = |name: &str, value: String| facts.push((name.to_owned(), printable(&value).into_owned()));
     let network = &model.network;
@@ -60,7 +55,7 @@ pub fn facts(
     if !devices.is_empty() {
         add("Trained on", devices.join(", then "));
     }
-    if let Some(time) = training_time(metrics, recipe) {
+    if let Some(time) = training_time(run) {
         add("Training", time);
     }
     if let Some(own) = &model.evaluation {
@@ -75,16 +70,10 @@ pub fn facts(
 }
 
 /// Epochs and steps from the run's metrics, with the rate of the last epoch and the time that follows from it.
-fn training_time(metrics: &[Column], recipe: &Recipe) -> Option<String> {
-    let last = |wanted: &str| {
-        let (_, points) = metrics.iter().find(|(name, _)| name == wanted)?;
-        points.last().map(|(_, value)| *value)
-    };
-    let rate = last("images_per_second")?;
-    let steps = last("step")? as u64;
-    let epochs = counted(last("epoch")? as usize, "epoch");
-    let images = recipe.train.batch as f64 * recipe.train.accumulate as f64;
-    let seconds = steps as f64 * images / rate.max(1e-3);
+fn training_time(run: &RunFacts) -> Option<String> {
+    let (rate, steps) = (run.last("images_per_second")?, run.last("step")? as u64);
+    let epochs = counted(run.epochs() as usize, "epoch");
+    let seconds = run.seconds()?;
     let time = match seconds {
         ..100.0 => format!("{seconds:.1} s"),
         ..6000.0 => format!("{:.0} min", seconds / 60.0),

@@ -7,11 +7,11 @@ use striate_data::{Dataset, LoadOptions, Pixels, Prepared, Spec, Split, Unreadab
 use striate_formats::ModelFile;
 use striate_insight::report::{Evaluated, Mistakes, Report};
 use striate_predict::{Classifier, OpenOptions, open_model, read_again};
-use striate_tensor::Error;
 use striate_tensor::file::read_text_limited;
 use striate_tensor::text::{grouped, printable_path};
 use striate_train::{
-    LAST, PLAN, RECIPE, Recipe, Settings, evaluate_each, load_data, read_metrics, samples, trained_loss,
+    LAST, PLAN, RECIPE, Recipe, RunFacts, Settings, evaluate_each, load_data, refuse_changed_data, samples,
+    trained_loss,
 };
 
 use super::facts::facts;
@@ -35,29 +35,29 @@ const PAIRS: [usize; 2] = [5, 3];
 /// Collects the report of the run in the folder `run`. What cannot be had is left out, with a note.
 ///
 /// # Errors
-/// If the folder has no recipe or no model, or they are damaged.
+/// If the folder has no recipe or no model, or a file of it is damaged.
 pub fn gather(run: &Path, chosen: &Chosen, options: LoadOptions) -> Result<Report> {
-    let recipe = Recipe::load(&run.join(RECIPE))?;
+    let own = RunFacts::read(run)?;
+    let recipe = &own.recipe;
     let path = run.join(LAST);
     let open = OpenOptions::default();
     let again = read_again(&path, &open);
     let (model, _) = open_model(&path, &open)?;
     let plan = read_text_limited(&run.join(PLAN), LARGEST_TEXT).unwrap_or_default();
-    let metrics = read_metrics(run);
     let mut report = Report {
         title: format!("{} on {}", model.network.name, recipe.data.spec),
         introduction: format!("Report of the run {}", printable_path(run)),
         recipe: read_text_limited(&run.join(RECIPE), LARGEST_TEXT)?,
         plan: excerpt(&plan),
+        facts: facts(&own, &model, &plan, chosen),
+        metrics: own.metrics.clone(),
         ..Report::default()
     };
-    match metrics {
-        Ok(metrics) => report.metrics = metrics,
-        Err(error) => report.notes.push(format!("no curves: {error}")),
+    if own.metrics.is_empty() {
+        report.notes.push("no curves: the run has no metrics.csv".into());
     }
-    report.facts = facts(&model, &recipe, &plan, &report.metrics, chosen);
-    let spec = recipe.data.spec.clone();
-    if let Err(error) = on_data(&mut report, model, again, &recipe, (&path, chosen), options) {
+    if let Err(error) = on_data(&mut report, model, again, recipe, (&path, chosen), options) {
+        let spec = &recipe.data.spec;
         report.notes.push(format!("{spec}: {error:#}; figures and images are left out"));
     }
     Ok(report)
@@ -83,14 +83,9 @@ fn on_data(
     options: LoadOptions,
 ) -> Result<()> {
     let spec = Spec::parse(&recipe.data.spec)?;
-    let dataset = load_data(recipe, &model.network, true, options.clone())?;
-    let trained_on = model.data.as_ref().map(|data| data.fingerprint.clone()).unwrap_or_default();
-    let fingerprint = dataset.fingerprint()?;
-    if fingerprint != trained_on {
-        let what =
-            format!("the data has changed since the training (fingerprint {fingerprint}, then {trained_on})");
-        return Err(Error::input(what).into());
-    }
+    let mut dataset = load_data(recipe, &model.network, true, options.clone())?;
+    let trained_on = model.data.as_ref().map_or("", |data| &data.fingerprint);
+    refuse_changed_data(path.parent().unwrap_or(path), trained_on, &mut dataset, "")?;
     let fact = ("Images".to_owned(), parts(&dataset));
     report.facts.insert(report.facts.len().min(2), fact);
     let is_image = !matches!(dataset.train.pixels, Pixels::Numbers(_));
