@@ -35,6 +35,9 @@ fn runs_are_compared_by_what_their_folders_hold() {
         metrics.lines().skip(1).map(|line| line.split(',').nth(5).unwrap().parse().unwrap()).collect();
     assert_eq!(whole["best_top1_error"], errors[0].min(errors[1]));
     assert_eq!(whole["last_top1_error"], errors[1]);
+    let tested = folder.json(&["eval", "whole/last.safetensors", "--data", "digits"]);
+    assert_eq!((&tested["part"], &whole["test_images"]), (&json!("test"), &tested["n"]));
+    assert_eq!((&whole["test_top1_error"], &half["test_top1_error"]), (&tested["top1_error"], &json!(null)));
     let picture = striate_vision::decode(&std::fs::read(folder.path("runs.png")).unwrap()).unwrap();
     assert_eq!((picture.width(), picture.height()), (880, 2 * 540));
 
@@ -59,6 +62,14 @@ fn runs_that_cannot_be_read_are_refused() {
         ("empty", "empty/network.toml"),
     ] {
         let line = folder.refusal(&["compare", run]);
+        assert!(line.contains(expected), "{line}");
+    }
+    folder.json(&["train", "--epochs", "1", "--out", "garbage"]);
+    folder.write("garbage/metrics.csv", "epoch,step\n1,18\n2,\u{1b}[2Jmany\n");
+    let expected = "garbage/metrics.csv, line 3: step is not a number: \u{fffd}[2Jmany; remove the line";
+    for arguments in [&["compare", "garbage"][..], &["report", "garbage"], &["train", "--resume", "garbage"]]
+    {
+        let line = folder.refusal(arguments);
         assert!(line.contains(expected), "{line}");
     }
     let line = folder.refusal(&["compare", "other", "--picture", "x.txt"]);

@@ -166,6 +166,11 @@ fn runs_and_pictures_are_not_written_into_image_folders() {
         ("train --data set --out set", "set: is inside the data set (set)"),
         ("train --data .", "runs: is inside the data set (.) and would be read as data"),
         ("data info set --picture set/sheet.png", "set/sheet.png: is inside the data set (set)"),
+        ("eval m.safetensors --data set --csv set/cat/x.csv", "set/cat/x.csv: is inside the data set (set)"),
+        (
+            "look m.safetensors --data set --layer conv1 --out set/look",
+            "set/look: is inside the data set (set)",
+        ),
         (
             "predict m.safetensors one --picture set/../one/new.png",
             "new.png: is inside the image folder (one) and would be read as one of its images; choose another",
@@ -184,6 +189,12 @@ fn runs_and_pictures_are_not_written_into_image_folders() {
     let line = folder.refusal(&split("train --data parts --out parts/train/run"));
     assert!(line.contains("parts/train/run: is inside the data set (parts/train)"), "{line}");
     folder.json(&split("train --data parts --epochs 1 --out parts/run"));
+    for command in
+        ["report parts/run --out parts/train/x.html", "compare parts/run --picture parts/train/x.png"]
+    {
+        let line = folder.refusal(&split(command));
+        assert!(line.contains("is inside the data set (parts/train)"), "{command}: {line}");
+    }
     let info = folder.json(&split("data info parts"));
     assert_eq!(info["classes"], serde_json::json!(["cat", "dog"]));
 }

@@ -6,13 +6,14 @@ use std::path::Path;
 
 use anyhow::Result;
 use serde_json::{Value, json};
+use striate_data::Spec;
 use striate_tensor::text::{printable, printable_path};
 use striate_train::{RunFacts, recipe_differences};
 
 use crate::arguments::Compare;
 use crate::json;
 use crate::output::table;
-use crate::outputs::{Output, check, write_file};
+use crate::outputs::{Output, check, refuse_in_data, write_file};
 
 /// The sign of a figure that a run does not have.
 const NONE: &str = "–";
@@ -24,6 +25,9 @@ pub fn run(args: Compare) -> Result<()> {
     let runs: Vec<RunFacts> =
         args.runs.iter().map(|run| RunFacts::read(run)).collect::<striate_tensor::Result<_>>()?;
     if let Some(path) = &args.picture {
+        // Data that is gone cannot be written to.
+        let specs = runs.iter().filter_map(|run| Spec::parse(&run.recipe.data.spec).ok());
+        specs.into_iter().try_for_each(|spec| refuse_in_data("--picture", path, &spec))?;
         write_file(path, &picture::curves(&runs)?)?;
     }
     match args.json {
@@ -34,7 +38,18 @@ pub fn run(args: Compare) -> Result<()> {
 }
 
 fn print(runs: &[RunFacts]) {
-    let head = ["run", "network", "data", "epochs", "best error", "last error", "loss", "images/s", "time"];
+    let head = [
+        "run",
+        "network",
+        "data",
+        "epochs",
+        "best error",
+        "last error",
+        "test error",
+        "loss",
+        "images/s",
+        "time",
+    ];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
     rows.extend(runs.iter().map(row));
     print!("{}", table(&rows));
@@ -71,6 +86,7 @@ fn row(run: &RunFacts) -> Vec<String> {
         epochs,
         number(run.best(ERROR), percent),
         number(run.last(ERROR), percent),
+        number(run.test.as_ref().map(|test| test.top1_error), percent),
         number(run.last("val_loss").or(run.last("train_loss")), |loss| format!("{loss:.4}")),
         number(run.last("images_per_second"), |rate| format!("{rate:.0}")),
         number(run.seconds(), time),
@@ -102,6 +118,8 @@ fn as_json(runs: &[RunFacts]) -> Value {
             "complete": run.is_complete(),
             "best_top1_error": run.best(ERROR),
             "last_top1_error": run.last(ERROR),
+            "test_top1_error": run.test.as_ref().map(|test| test.top1_error),
+            "test_images": run.test.as_ref().map(|test| test.n),
             "val_loss": run.last("val_loss"),
             "train_loss": run.last("train_loss"),
             "images_per_second": run.last("images_per_second"),

@@ -24,7 +24,7 @@ use crate::device::{Chosen, Macs};
 use crate::effect::{Input, refuse_given, refuse_without_image_files};
 use crate::measured::{self, remaining_form};
 use crate::output::{errors, survey_lines};
-use crate::outputs::{Output, check, write_file};
+use crate::outputs::{Output, check, refuse_in_data, write_file};
 use crate::progress::job_bar;
 use crate::{json, weights};
 
@@ -42,7 +42,7 @@ struct Evaluated<'a> {
 pub fn run(args: Eval) -> Result<()> {
     let spec = Spec::parse(&args.data)?;
     refuse_flags(&args, &spec)?;
-    check_output(&args)?;
+    check_output(&args, &spec)?;
     let opened: Vec<Opened> = args.models.iter().map(|path| open(path, &args)).collect::<Result<_>>()?;
     let device = Chosen::open(&args.compute, Macs::Many)?.device();
     let is_plain = args.models.len() == 1 && args.protocol == Protocol::Center && !args.mirror;
@@ -80,12 +80,13 @@ fn refuse_flags(args: &Eval, spec: &Spec) -> Result<()> {
     Ok(())
 }
 
-/// Refuses a table that would overwrite an input.
-fn check_output(args: &Eval) -> Result<()> {
+/// Refuses a table that would overwrite an input, or lie among the images.
+fn check_output(args: &Eval, spec: &Spec) -> Result<()> {
     let images = &args.images;
     let named = [&images.names, &images.preprocessing, &images.network].into_iter().flatten().map(Path::new);
     let inputs: Vec<&Path> = args.models.iter().map(AsRef::as_ref).chain(named).collect();
-    Ok(check(args.csv.iter().map(|path| Output::table("--csv", path)), &inputs)?)
+    check(args.csv.iter().map(|path| Output::table("--csv", path)), &inputs)?;
+    Ok(args.csv.iter().try_for_each(|path| refuse_in_data("--csv", path, spec))?)
 }
 
 /// Evaluates one model on images as its preprocessing gives them.
