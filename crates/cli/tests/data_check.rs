@@ -85,13 +85,44 @@ fn errors_end_with_one_and_name_file_and_reason() {
 }
 
 #[test]
+fn lists_end_with_one_if_they_have_errors() {
+    let folder = pets("check-lists");
+    let list = |extra: &str| {
+        let line = |seed: usize| format!("train/cat/{seed}.png\tcat\ntrain/dog/{seed}.png\tdog\n");
+        folder.write("set/all.tsv", (0..10).map(line).collect::<String>() + extra);
+        folder.run(&["data", "check", "list:set/all.tsv", "--json"])
+    };
+    assert_eq!(list("").status.code(), Some(0));
+    let output = list("train/cat/0.png\tdog\ntrain/cow/0.png\tdog\n");
+    assert_eq!(output.status.code(), Some(1));
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let findings = json["findings"].as_array().unwrap();
+    let kinds: Vec<&str> = findings.iter().map(|finding| finding["kind"].as_str().unwrap()).collect();
+    assert_eq!((kinds, json["readable"].as_u64()), (vec!["unreadable", "duplicate"], Some(20)));
+    assert_eq!(findings[1]["across_classes"], true);
+    let text = String::from_utf8(folder.run(&["data", "check", "list:set/all.tsv"]).stdout).unwrap();
+    let expected =
+        "  set/train/cat/0.png: listed 2 times (line 1, line 21) with different class labels (cat, dog)";
+    assert!(text.lines().any(|line| line == expected), "{text}");
+    assert!(text.lines().last().unwrap().starts_with("list:set/all.tsv: 21 images (1 unreadable)"), "{text}");
+}
+
+#[test]
 fn wrong_use_is_refused_on_one_line() {
     let folder = pets("check-refused");
     folder.write("notes/a.txt", "a note");
+    folder.write("all.tsv", "set/train/cat/0.png\tcat\n");
+    folder.write("names", "# images\nset/train/cat/0.png\tcat\n");
     for (arguments, expected) in [
         (&["data", "check", "nowhere"][..], "nowhere: not a folder; specify a folder of images"),
         (&["data", "check", "notes"], "notes: has no images"),
-        (&["data", "check"], "<DIR>"),
+        (&["data", "check", "all.tsv"], "all.tsv: looks like a list of images; use list:all.tsv"),
+        (&["train", "--data", "all.tsv"], "all.tsv: looks like a list of images; use list:all.tsv"),
+        (&["train", "--data", "names"], "names: looks like a list of images; use list:names"),
+        (&["data", "check", "list:none.tsv"], "none.tsv"),
+        (&["data", "check", "cifar10:notes"], "batch"),
+        (&["data", "check", "digits"], "digits: cannot be checked"),
+        (&["data", "check"], "<DATA>"),
         (&["data", "check", "set", "--near", "13"], "--near"),
         (&["data", "check", "set", "--max-pixels", "0"], "--max-pixels"),
         (&["data", "check", "set", "--json", "--all"], "--all"),

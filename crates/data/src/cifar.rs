@@ -9,6 +9,7 @@ use striate_tensor::{Error, Result};
 use striate_vision::Preprocessing;
 
 use crate::get::data_folder;
+use crate::part::Part;
 use crate::{Dataset, Pixels, Split, Survey};
 
 /// CIFAR-10 or CIFAR-100.
@@ -83,8 +84,29 @@ impl CifarKind {
     }
 }
 
-/// Loads `kind` from `folder`, or else from the data folder.
-pub(crate) fn load(kind: CifarKind, folder: Option<&Path>) -> Result<Dataset> {
+/// The files of a set.
+pub(crate) struct Files {
+    kind: CifarKind,
+    names: PathBuf,
+    train: Vec<PathBuf>,
+    test: Vec<PathBuf>,
+}
+
+/// The content of the files.
+pub(crate) struct Found {
+    pub classes: Vec<String>,
+    /// Training and test part, each with its files and their numbers of records.
+    pub parts: [(Part, Split, Records); 2],
+}
+
+/// Files with their numbers of records.
+pub(crate) type Records = Vec<(PathBuf, usize)>;
+
+/// Finds the files of `kind` in `folder`, or else in the data folder.
+///
+/// # Errors
+/// If one is missing.
+pub(crate) fn find(kind: CifarKind, folder: Option<&Path>) -> Result<Files> {
     let base = match folder {
         Some(folder) => folder.to_owned(),
         None => data_folder()?.join(kind.name()),
@@ -100,8 +122,25 @@ pub(crate) fn load(kind: CifarKind, folder: Option<&Path>) -> Result<Dataset> {
             missing.display()
         )));
     }
-    let classes = class_names(kind, &folder.join(names))?;
-    let (train, test) = (split(kind, &paths(train))?, split(kind, &paths(&[test]))?);
+    Ok(Files { kind, names: folder.join(names), train: paths(train), test: paths(&[test]) })
+}
+
+impl Files {
+    /// Reads the class names and all records.
+    ///
+    /// # Errors
+    /// If a file is not made of records with labels of the classes.
+    pub fn read(&self) -> Result<Found> {
+        let classes = class_names(self.kind, &self.names)?;
+        let (train, in_train) = split(self.kind, &self.train)?;
+        let (test, in_test) = split(self.kind, &self.test)?;
+        Ok(Found { classes, parts: [(Part::Train, train, in_train), (Part::Test, test, in_test)] })
+    }
+}
+
+/// Loads `kind` from `folder`, or else from the data folder.
+pub(crate) fn load(kind: CifarKind, folder: Option<&Path>) -> Result<Dataset> {
+    let Found { classes, parts: [(_, train, _), (_, test, _)] } = find(kind, folder)?.read()?;
     let (mean, std) = train.moments()?;
     let form = Preprocessing { channels: 3, steps: vec![], mean, std };
     let predict = Preprocessing { steps: crate::images::steps(Some([SIDE, SIDE])), ..form.clone() };
@@ -130,17 +169,17 @@ fn class_names(kind: CifarKind, path: &Path) -> Result<Vec<String>> {
     }
 }
 
-/// The records of `files`.
-fn split(kind: CifarKind, files: &[PathBuf]) -> Result<Split> {
-    let (mut bytes, mut labels) = (Vec::new(), Vec::new());
-    let record = kind.labels() + IMAGE;
+/// The records of `files`, and how many each of them has.
+fn split(kind: CifarKind, files: &[PathBuf]) -> Result<(Split, Records)> {
+    let (mut bytes, mut labels, mut counts) = (Vec::new(), Vec::new(), Vec::new());
+    let size = kind.labels() + IMAGE;
     for path in files {
         let content = read_limited(path, MOST_BYTES)?;
-        if content.is_empty() || !content.len().is_multiple_of(record) {
-            let what = format!("has {} bytes, which is not a number of records of {record}", content.len());
+        if content.is_empty() || !content.len().is_multiple_of(size) {
+            let what = format!("has {} bytes, which is not a number of records of {size}", content.len());
             return Err(Error::input(what).at(path.display()));
         }
-        for (number, record) in content.chunks_exact(record).enumerate() {
+        for (number, record) in content.chunks_exact(size).enumerate() {
             let (label, image) = record.split_at(kind.labels());
             let label = usize::from(label[label.len() - 1]);
             if label >= kind.classes() {
@@ -150,8 +189,10 @@ fn split(kind: CifarKind, files: &[PathBuf]) -> Result<Split> {
             labels.push(label as i64);
             bytes.extend(image);
         }
+        counts.push((path.clone(), content.len() / size));
     }
-    Ok(Split { shape: [3, SIDE, SIDE], pixels: Pixels::Bytes(bytes), labels, files: None })
+    let split = Split { shape: [3, SIDE, SIDE], pixels: Pixels::Bytes(bytes), labels, files: None };
+    Ok((split, counts))
 }
 
 #[cfg(test)]

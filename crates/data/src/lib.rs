@@ -5,6 +5,8 @@
 mod augmented;
 mod check;
 mod cifar;
+#[cfg(test)]
+mod damage;
 mod dataset;
 mod described;
 mod digits;

@@ -4,9 +4,10 @@
 //! without parts. Paths are relative to the folder of the list, which they may not leave. Empty lines and lines that
 //! start with `#` are skipped.
 
-use std::path::{Component, Path};
+use std::io::Read;
+use std::path::{Component, Path, PathBuf};
 
-use striate_tensor::file::{folder_of, list_folder, read_text_limited};
+use striate_tensor::file::{folder_of, list_folder, open, read_text_limited};
 use striate_tensor::{Error, Result};
 
 use crate::images::{Collection, ImageFile, Labeled, LabeledPart, Purpose, join};
@@ -14,34 +15,56 @@ use crate::part::Part;
 
 /// Largest size of a list in bytes: ten million lines.
 const MOST_BYTES: u64 = 1 << 30;
+/// Bytes by which a list is recognized.
+const HEAD_BYTES: u64 = 4096;
 /// The extension of the lists in a folder.
 const EXTENSION: &str = "tsv";
 
 /// Finds the images that the lists at `path` name.
 pub(crate) fn find(path: &Path, purpose: Purpose) -> Result<Collection> {
     let mut parts = Vec::new();
+    for (part, place) in lists(path)? {
+        parts.push(LabeledPart { part, labeled: read(&place)?, place });
+    }
+    join(format!("list:{}", path.display()), parts, None, purpose)
+}
+
+/// Finds the lists at `path`, in the order of their parts; the part is `None` for a file.
+pub(crate) fn lists(path: &Path) -> Result<Vec<(Option<Part>, PathBuf)>> {
     if path.as_os_str().is_empty() {
         return Err(Error::input("list: needs a file or a folder of lists, as in list:train.tsv"));
     }
-    if path.is_dir() {
-        for file in list_folder(path)? {
-            if file.extension().is_some_and(|extension| extension == EXTENSION) {
-                parts.push(LabeledPart { part: Some(part(&file)?), labeled: read(&file)?, place: file });
-            }
-        }
-        if parts.is_empty() {
-            let what = "has no lists; name them train.tsv, val.tsv and test.tsv";
-            return Err(Error::input(what).at(path.display()));
-        }
-        parts.sort_by_key(|found| found.part);
-        if let Some(pair) = parts.windows(2).find(|pair| pair[0].part == pair[1].part) {
-            let [first, second] = [&pair[0], &pair[1]].map(|found| found.place.display());
-            return Err(Error::input(format!("{first} and {second} are for the same part; remove one")));
-        }
-    } else {
-        parts.push(LabeledPart { part: None, place: path.to_owned(), labeled: read(path)? });
+    if !path.is_dir() {
+        return Ok(vec![(None, path.to_owned())]);
     }
-    join(format!("list:{}", path.display()), parts, None, purpose)
+    let mut lists = Vec::new();
+    for file in list_folder(path)? {
+        if file.extension().is_some_and(|extension| extension == EXTENSION) {
+            lists.push((Some(part(&file)?), file));
+        }
+    }
+    if lists.is_empty() {
+        let what = "has no lists; name them train.tsv, val.tsv and test.tsv";
+        return Err(Error::input(what).at(path.display()));
+    }
+    lists.sort();
+    if let Some(pair) = lists.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+        let [first, second] = [&pair[0], &pair[1]].map(|(_, file)| file.display());
+        return Err(Error::input(format!("{first} and {second} are for the same part; remove one")));
+    }
+    Ok(lists)
+}
+
+/// Whether the file at `path` is a list by its name or its first line.
+pub(crate) fn is_list(path: &Path) -> bool {
+    let has_tab = || {
+        let mut head = Vec::new();
+        let read = open(path).ok().map(|(file, _)| file.take(HEAD_BYTES).read_to_end(&mut head));
+        let head = String::from_utf8_lossy(&head);
+        let line = head.lines().find(|line| !is_comment(line));
+        matches!(read, Some(Ok(_))) && line.is_some_and(|line| line.matches('\t').count() == 1)
+    };
+    path.extension().is_some_and(|extension| extension == EXTENSION) || path.is_file() && has_tab()
 }
 
 /// The part that the name of a list denotes.
@@ -59,22 +82,31 @@ fn part(file: &Path) -> Result<Part> {
 
 /// Reads a list.
 fn read(file: &Path) -> Result<Labeled> {
-    let text = read_text_limited(file, MOST_BYTES)?;
-    let base = folder_of(file);
     let mut labeled = Labeled::default();
-    for (number, line) in text.lines().enumerate() {
-        if line.trim().is_empty() || line.starts_with('#') {
-            continue;
-        }
-        let (path, class) =
-            parsed(line).map_err(|e| e.at(format!("{}, line {}", file.display(), number + 1)))?;
-        labeled.add(ImageFile::File(base.join(path)), class);
+    let text = text(file)?;
+    for (number, line) in lines(&text) {
+        let (path, class) = parsed(line).map_err(|e| e.at(format!("{}, line {number}", file.display())))?;
+        labeled.add(ImageFile::File(folder_of(file).join(path)), class);
     }
     Ok(labeled)
 }
 
+/// The text of a list.
+pub(crate) fn text(file: &Path) -> Result<String> {
+    read_text_limited(file, MOST_BYTES)
+}
+
+/// The lines of a list that name an image, with their numbers.
+pub(crate) fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    (1..).zip(text.lines()).filter(|(_, line)| !is_comment(line))
+}
+
+fn is_comment(line: &str) -> bool {
+    line.trim().is_empty() || line.starts_with('#')
+}
+
 /// The path and the class of a line.
-fn parsed(line: &str) -> Result<(&Path, &str)> {
+pub(crate) fn parsed(line: &str) -> Result<(&Path, &str)> {
     let fields: Vec<&str> = line.split('\t').collect();
     let [path, class] = fields[..] else {
         let count = fields.len() - 1;

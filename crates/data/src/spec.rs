@@ -73,6 +73,9 @@ impl Spec {
         if text.is_empty() {
             return Err(Error::input(format!("the data set has no name; use {}, {FORMS}", NAMES.join(", "))));
         }
+        if list::is_list(Path::new(text)) {
+            return Err(Error::input(format!("{text}: looks like a list of images; use list:{text}")));
+        }
         if text.contains(['/', '\\']) || text.starts_with('.') {
             return Err(Error::input(format!(
                 "{text}: not a folder; specify a folder with one subfolder of images per class"
@@ -200,6 +203,7 @@ mod tests {
             ("imagenet22k", "use digits"),
             ("./not-here", "not a folder"),
             ("", "use digits"),
+            ("some/all.tsv", "use list:some/all.tsv"),
         ] {
             let error = Spec::parse(text).unwrap_err();
             assert!(error.is_input() && error.to_string().contains(hint), "{error}");

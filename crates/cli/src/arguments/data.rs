@@ -12,7 +12,7 @@ use super::data_sets;
 pub enum DataVerb {
     /// Show the parts, classes and image sizes of a data set
     Info(DataInfo),
-    /// Check the images of a folder: damage, duplicates, classes, sizes
+    /// Check images: damage, duplicates, classes, sizes
     Check(DataCheck),
     /// Write the images of a data set to shards (tar archives)
     Prepare(DataPrepare),
@@ -115,7 +115,8 @@ information.
 
   errors       images that cannot be read: corrupt, truncated, empty, of an
                unsupported format; the same image in several parts or classes;
-               classes without images, or that training does not have
+               classes without images, or that training does not have; lines
+               of lists that cannot be used
   warnings     other duplicates, near duplicates, wrong endings, imbalance,
                tiny or missing classes, odd sizes, images of a single color,
                names that differ only in case
@@ -125,11 +126,12 @@ Near duplicates are found by a difference hash of 64 bits (9x8 gray pixels).
 
 Examples:
   striate data check photos
+  striate data check list:photos/train.tsv
   striate data check photos --json --near 8")]
 pub struct DataCheck {
-    /// Folder of images: with parts, with classes, or any other
-    #[arg(value_name = "DIR")]
-    pub folder: PathBuf,
+    /// Folder of images, list:FILE or cifar10:FOLDER
+    #[arg(value_name = "DATA")]
+    pub data: PathBuf,
     /// Bits in which near duplicates may differ, 0 to 12 [default: 4]
     #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(0..=i64::from(MOST_NEAR)))]
     pub near: Option<u32>,

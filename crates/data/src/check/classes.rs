@@ -51,7 +51,7 @@ fn training(classes: &[usize], names: &[String], counts: &[usize]) -> Vec<Findin
         let name = &names[*class];
         match counts[*class] {
             0 => {
-                let what = format!("{name} has no images that can be read; add some or remove the folder");
+                let what = format!("{name} has no images that can be read; add some or remove the class");
                 findings.push(Finding::error(FindingKind::EmptyClass, what));
             }
             count if count < TINY => {
@@ -99,7 +99,7 @@ mod tests {
             found,
             [
                 "bee has only 7 images",
-                "cat has no images that can be read; add some or remove the folder",
+                "cat has no images that can be read; add some or remove the class",
                 "ant has 400 images, bee has 7: 57 times as many; errors per class say more than their mean",
                 "the test part has classes that training does not have: [dog]",
                 "the test part has no images of 1 of 3 classes: [bee]",

@@ -47,6 +47,8 @@ macro_rules! kinds {
 kinds! {
     /// The folders cannot be read as parts and classes.
     Layout "layout" "folders",
+    /// A line of a list that cannot be used.
+    List "list" "lines of lists",
     /// A file or folder that cannot be opened.
     Unreadable "unreadable" "unreadable files",
     /// A file without content.

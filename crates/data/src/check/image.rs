@@ -14,6 +14,7 @@ use striate_vision::{
 
 use super::ending::wrong_ending;
 use super::finding::{Finding, FindingKind, Severity};
+use crate::Split;
 use crate::folder::{ENDINGS, ending, file_kind};
 use crate::images::{ImageFile, MOST_BYTES};
 
@@ -52,10 +53,10 @@ pub(super) struct File {
     pub findings: Vec<Finding>,
 }
 
-/// Checks the file at `path`.
-pub(super) fn file(path: &Path, max_pixels: u64) -> File {
+/// Checks the file at `path`, which counts as an image in any case if it `is_listed` as one.
+pub(super) fn file(path: &Path, max_pixels: u64, is_listed: bool) -> File {
     let extension = ending(path).unwrap_or_default();
-    let is_named = ENDINGS.contains(&extension.as_str());
+    let is_named = is_listed || ENDINGS.contains(&extension.as_str());
     match head(path) {
         Ok((head, length)) => match ImageKind::of(&head) {
             None if !is_named => unnamed(path, &head, &extension),
@@ -79,6 +80,18 @@ pub(super) fn member(member: &ImageFile, max_pixels: u64) -> File {
     let turn = member.length().is_some_and(|length| length > LARGE_FILE).then(wait);
     match member.read() {
         Ok(bytes) => image(&bytes, max_pixels, turn),
+        Err(error) => unreadable(&error),
+    }
+}
+
+/// Checks image number `index` of `split`, whose pixels are all there is; `path` tells it from others.
+pub(super) fn pixels(split: &Split, index: usize, path: &Path) -> File {
+    match split.image(index) {
+        Ok(image) => {
+            let examined =
+                Examined { image, is_cmyk: false, is_deep: false, is_turned: false, is_partial: false };
+            seen(&examined, Sha256::digest(path.as_os_str().as_encoded_bytes()).into())
+        }
         Err(error) => unreadable(&error),
     }
 }
@@ -155,17 +168,22 @@ fn image(bytes: &[u8], max_pixels: u64, mut turn: Option<MutexGuard<()>>) -> Fil
         Err(fault) => return faulty(fault),
         Ok(examined) => examined,
     };
-    let findings = conversions(&checked);
-    let image = checked.image;
+    let file = seen(&checked, Sha256::digest(bytes).into());
+    drop(turn);
+    file
+}
+
+/// What is remembered of an image in a file with the hash `file`.
+fn seen(examined: &Examined, file: [u8; 32]) -> File {
+    let image = &examined.image;
     let seen = Seen {
         width: image.width(),
         height: image.height(),
-        file: Sha256::digest(bytes).into(),
-        pixels: digest(&image),
-        hash: DifferenceHash::of(&image),
+        file,
+        pixels: digest(image),
+        hash: DifferenceHash::of(image),
     };
-    drop(turn);
-    File { content: Content::Image(Box::new(seen)), findings }
+    File { content: Content::Image(Box::new(seen)), findings: conversions(examined) }
 }
 
 /// Returns the SHA-256 of the size and the colors of an image; a gray image equals its colored copy.

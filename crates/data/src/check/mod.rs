@@ -1,15 +1,18 @@
-//! Checks the images of a folder, and reports what would disturb training on them. Nothing is changed.
+//! Checks the images of a data set, and reports what would disturb training on them. Nothing is changed.
 //!
 //! Each kind of problem has its own file here: [`image`] and [`ending`] look at single files, [`duplicates`] and
-//! [`near`] compare images, [`classes`], [`names`] and [`sizes`] look at all of them.
+//! [`near`] compare images, [`classes`], [`names`] and [`sizes`] look at all of them. The images are found by [`scan`],
+//! [`lists`], [`shards`] or [`records`].
 
 mod classes;
 mod duplicates;
 mod ending;
 mod finding;
 mod image;
+mod lists;
 mod names;
 mod near;
+mod records;
 mod scan;
 mod shards;
 mod sizes;
@@ -27,7 +30,8 @@ pub use self::finding::{Copies, Finding, FindingKind, Severity};
 
 use self::duplicates::Located;
 use self::image::{Content, File};
-use self::scan::{Place, Scan, scan};
+use self::scan::{Place, Scan, Source, scan};
+use crate::Spec;
 use crate::shards::is_folder_of_shards;
 
 /// The largest accepted distance of near duplicates; beyond it, most images are near another one.
@@ -82,21 +86,34 @@ impl Check {
     }
 }
 
-/// Checks all files in the folder `root` and its subfolders, or its shards and their checksums.
+/// Checks the data set `spec`: all files in a folder and its subfolders, the images that lists name, shards with their
+/// checksums, or the records of CIFAR.
 ///
 /// # Errors
-/// If the folder cannot be read, contains no images, or has too many or too deep folders.
-pub fn check(root: &Path, options: &CheckOptions, progress: &dyn CheckProgress) -> Result<Check> {
+/// If it is of another kind, cannot be read, contains no images, or has too many or too deep folders.
+pub fn check(spec: &Spec, options: &CheckOptions, progress: &dyn CheckProgress) -> Result<Check> {
     if options.near > MOST_NEAR {
         return Err(Error::input(format!("near duplicates differ in at most {MOST_NEAR} bits")));
     }
-    let scan = if is_folder_of_shards(root) { shards::scan(root)? } else { scan(root)? };
+    let scan = match spec {
+        Spec::Folder(root) if is_folder_of_shards(root) => shards::scan(root)?,
+        Spec::Shards(text) if Path::new(text).is_dir() => shards::scan(Path::new(text))?,
+        Spec::Folder(root) => scan(root)?,
+        Spec::List(path) => lists::scan(path)?,
+        Spec::Cifar(kind, folder) => records::scan(*kind, folder.as_deref())?,
+        _ => {
+            let what = "cannot be checked; specify a folder of images or shards, list:FILE or cifar10:FOLDER";
+            return Err(Error::input(format!("{spec}: {what}")));
+        }
+    };
     let Scan { files: places, classes, sets, mut findings } = scan;
     progress.begin(places.len());
     let one = |place: &Place| {
-        let file = match &place.member {
-            Some(member) => image::member(member, options.max_pixels),
-            None => image::file(&place.path, options.max_pixels),
+        let file = match &place.source {
+            Source::File => image::file(&place.path, options.max_pixels, false),
+            Source::Listed => image::file(&place.path, options.max_pixels, true),
+            Source::Member(member) => image::member(member, options.max_pixels),
+            Source::Pixels(split, index) => image::pixels(split, *index, &place.path),
         };
         progress.checked();
         file
@@ -111,7 +128,7 @@ pub fn check(root: &Path, options: &CheckOptions, progress: &dyn CheckProgress) 
         && !are_images.contains(&true)
         && !files.iter().any(|file| matches!(file.content, Content::Foreign(_)))
     {
-        return Err(Error::input("has no images").at(root.display()));
+        return Err(Error::input(format!("{spec}: has no images")));
     }
     findings.extend(single(&places, &files));
     findings.extend(outside(&places, &are_images, !classes.is_empty()));

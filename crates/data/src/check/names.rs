@@ -35,6 +35,7 @@ pub(super) fn files(files: &[Place]) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::check::scan::Source;
 
     #[test]
     fn names_that_differ_only_in_case_are_grouped() {
@@ -42,7 +43,7 @@ mod tests {
         let found = classes(&names);
         assert_eq!(found.len(), 2);
         assert!(found[0].message.contains("Cat, cat"), "{}", found[0].message);
-        let place = |path: &str| Place { path: path.into(), member: None, part: None, class: None };
+        let place = |path: &str| Place { path: path.into(), source: Source::File, part: None, class: None };
         let found = files(&["a/x.png", "a/X.PNG", "b/x.PNG", "A/x.png"].map(place));
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].files, [PathBuf::from("a/X.PNG"), "a/x.png".into()]);

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use striate_tensor::names::check_class_names;
 use striate_tensor::{Error, Result};
 
 use super::finding::{Finding, FindingKind};
+use crate::Split;
 use crate::folder::{DEEPEST, Layout, classes, visible};
 use crate::images::ImageFile;
 use crate::part::Part;
@@ -14,13 +16,25 @@ use crate::part::Part;
 /// Largest number of folders.
 const MOST_FOLDERS: usize = 100_000;
 
+/// Where the content of a [`Place`] is.
+#[derive(Debug, Clone)]
+pub(super) enum Source {
+    /// In its file, which may be anything.
+    File,
+    /// In its file, which a list names as an image.
+    Listed,
+    /// In a shard.
+    Member(ImageFile),
+    /// Among images without a format; the number of its image.
+    Pixels(Arc<Split>, usize),
+}
+
 /// A file and its place in the data set.
 #[derive(Debug, Clone)]
 pub(super) struct Place {
-    /// The file, or the shard and the name of the member.
+    /// The file; for a member of a shard or a record, with its name or number.
     pub path: PathBuf,
-    /// The member, if it is in a shard.
-    pub member: Option<ImageFile>,
+    pub source: Source,
     /// The part, if there are parts and it is in one.
     pub part: Option<Part>,
     /// The class, as an index into [`Scan::classes`].
@@ -78,12 +92,12 @@ pub(super) fn scan(root: &Path) -> Result<Scan> {
 fn place(path: PathBuf, sets: &[Set], names: &[String]) -> Place {
     let within = |set: &Set| path.strip_prefix(&set.folder).ok().map(|rest| (set.part, rest.to_owned()));
     let Some((part, rest)) = sets.iter().find_map(within) else {
-        return Place { path, member: None, part: None, class: None };
+        return Place { path, source: Source::File, part: None, class: None };
     };
     let first = rest.parent().and_then(|folders| folders.components().next());
     let first = first.map(|folder| folder.as_os_str().to_string_lossy().into_owned());
     let class = first.and_then(|name| names.binary_search(&name).ok());
-    Place { path, member: None, part, class }
+    Place { path, source: Source::File, part, class }
 }
 
 /// Returns the parts with their classes, and the names of all classes.

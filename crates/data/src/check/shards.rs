@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use striate_tensor::{Error, Result};
 
 use super::finding::{Finding, FindingKind};
-use super::scan::{Place, Scan, Set};
+use super::scan::{Place, Scan, Set, Source};
 use crate::images::{FoundPart, Purpose};
 use crate::shards::{Checksum, checksums, find};
 
@@ -35,7 +35,7 @@ pub(super) fn scan(root: &Path) -> Result<Scan> {
         let images = listing.files.into_iter().zip(listing.labels);
         files.extend(images.map(|(file, label)| {
             let (path, class) = (PathBuf::from(file.to_string()), Some(label as usize));
-            Place { path, member: Some(file), part, class }
+            Place { path, source: Source::Member(file), part, class }
         }));
     }
     let notes = found.survey.notes.into_iter();

@@ -20,8 +20,12 @@ impl CheckProgress for Count {
     }
 }
 
+fn spec(path: &Path) -> Spec {
+    Spec::Folder(path.to_owned())
+}
+
 fn checked(folder: &Scratch) -> Check {
-    check(folder.path(), &CheckOptions::default(), &Count::default()).unwrap()
+    check(&spec(folder.path()), &CheckOptions::default(), &Count::default()).unwrap()
 }
 
 /// A picture of its own for every seed.
@@ -72,7 +76,7 @@ fn every_problem_is_named_once() {
     folder.file("train/above.png", &png(36));
     folder.file("train/.hidden", b"");
     let count = Count::default();
-    let check = check(folder.path(), &CheckOptions::default(), &count).unwrap();
+    let check = check(&spec(folder.path()), &CheckOptions::default(), &count).unwrap();
     let expected = [
         "error empty: the file is empty; copy or export the image again: train/dog/empty.jpg",
         "error truncated: damaged image (truncated); copy or export it again: train/dog/torn.png",
@@ -123,7 +127,7 @@ fn good_folders_have_no_findings() {
 fn folders_without_images_are_refused() {
     let folder = Scratch::new();
     folder.file("notes.txt", b"a note");
-    let refused = |path: &Path| check(path, &CheckOptions::default(), &Count::default()).unwrap_err();
+    let refused = |path: &Path| check(&spec(path), &CheckOptions::default(), &Count::default()).unwrap_err();
     assert!(refused(folder.path()).to_string().ends_with("has no images"));
     assert!(refused(&folder.path().join("missing")).is_input());
 }
@@ -155,4 +159,91 @@ fn conversions_are_information() {
     let check = checked(&folder);
     let kinds: Vec<FindingKind> = check.findings.iter().map(|finding| finding.kind).collect();
     assert_eq!(kinds, [FindingKind::Layout, FindingKind::Deep, FindingKind::Rotated]);
+}
+
+#[test]
+fn lists_have_the_findings_of_folders_and_of_their_lines() {
+    let folder = Scratch::new();
+    let (mut train, mut test) = (String::new(), String::new());
+    for seed in 0..10 {
+        for (class, first) in [("cat", 0), ("dog", 20)] {
+            folder.file(&format!("{class}{seed}.png"), &png(first + seed));
+            train += &format!("{class}{seed}.png\t{class}\n");
+        }
+        folder.file(&format!("t{seed}"), &png(40 + seed));
+        test += &format!("t{seed}\t{}\n", ["cat", "dog"][seed % 2]);
+    }
+    folder.file("leak.png", &png(3));
+    folder.file("torn.png", &png(31)[..200]);
+    folder.file("notes.txt", b"a note");
+    train +=
+        "cat1.png\tcat\n./cat2.png\tdog\ntorn.png\tcat\nnotes.txt\tcat\ngone.png\tdog\nhere\n../x\tcat\n";
+    test += "leak.png\tcat\ncat4.png\tcat\ncat5.png\tbird\n";
+    folder.file("train.tsv", train.as_bytes());
+    folder.file("test.tsv", test.as_bytes());
+    let list = Spec::List(folder.path().to_owned());
+    let check = super::check(&list, &CheckOptions::default(), &Count::default()).unwrap();
+    let found = lines(&folder, &check);
+    for line in [
+        "error list: line 26: has 0 tabs; each line is a path, a tab and a class: train.tsv",
+        "error list: line 27: ../x leaves the folder of the list; paths are relative to it, without ..: train.tsv",
+        "error truncated: damaged image (truncated); copy or export it again: torn.png",
+        "error duplicate: listed 2 times (line 9 of train, line 12 of test): cat4.png",
+        "error duplicate: listed 2 times (line 5 of train, line 22 of train) with different class labels (cat, dog): \
+         cat2.png",
+        "error duplicate: identical files in train and test: cat3.png leak.png",
+        "error unknown-class: the test part has classes that training does not have: [bird]: ",
+        "warning duplicate: listed 2 times (line 3 of train, line 21 of train): cat1.png",
+    ] {
+        assert_eq!(found.iter().filter(|other| *other == line).count(), 1, "{line}\n{found:#?}");
+    }
+    for (file, kind) in [("notes.txt", FindingKind::NotAnImage), ("gone.png", FindingKind::Unreadable)] {
+        let is = |finding: &&Finding| finding.kind == kind && finding.files == [folder.path().join(file)];
+        assert_eq!(check.findings.iter().filter(is).count(), 1, "{file}\n{found:#?}");
+    }
+    assert_eq!((check.images, check.readable), (34, 31));
+}
+
+#[test]
+fn good_lists_have_no_findings() {
+    let folder = Scratch::new();
+    let mut list = "# path, class\n\n".to_owned();
+    for seed in 0..20 {
+        folder.file(&format!("{seed}.png"), &png(seed));
+        list += &format!("{seed}.png\t{}\n", seed / 10);
+    }
+    let list = Spec::List(folder.file("all.tsv", list.as_bytes()));
+    let check = super::check(&list, &CheckOptions::default(), &Count::default()).unwrap();
+    assert_eq!((check.findings, check.parts), (vec![], vec![("all", 20)]));
+    for missing in [Spec::List(folder.path().join("none.tsv")), Spec::Digits] {
+        let error = super::check(&missing, &CheckOptions::default(), &Count::default()).unwrap_err();
+        assert!(error.is_input(), "{error}");
+    }
+}
+
+#[test]
+fn records_of_cifar_are_compared() {
+    let folder = Scratch::new();
+    let record = |seed: usize| {
+        let pixels = image(seed, 32, 32);
+        [&[seed as u8 % 10][..], pixels.pixels(), pixels.pixels(), pixels.pixels()].concat()
+    };
+    folder
+        .file("batches.meta.txt", (0..10).map(|class| format!("c{class}\n")).collect::<String>().as_bytes());
+    for batch in 0..5 {
+        let records: Vec<u8> = (0..20).flat_map(|index| record(20 * batch + index)).collect();
+        folder.file(&format!("data_batch_{}.bin", batch + 1), &records);
+    }
+    folder.file("test_batch.bin", &[record(131), record(25)].concat());
+    let spec = Spec::Cifar(crate::CifarKind::Cifar10, Some(folder.path().to_owned()));
+    let options = CheckOptions { near: 0, ..CheckOptions::default() };
+    let check = super::check(&spec, &options, &Count::default()).unwrap();
+    let found = lines(&folder, &check);
+    let line = "error duplicate: the same pixels in train and test: data_batch_2.bin:5 test_batch.bin:1";
+    assert!(found.iter().any(|other| other == line), "{found:#?}");
+    assert_eq!((check.readable, check.parts), (102, vec![("train", 100), ("test", 2)]));
+    folder.file("data_batch_3.bin", &[0; 100]);
+    let check = super::check(&spec, &options, &Count::default()).unwrap();
+    assert_eq!(check.findings[0].kind, FindingKind::Corrupt);
+    assert!(check.findings[0].message.contains("data_batch_3.bin"), "{}", check.findings[0].message);
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 use indicatif::ProgressBar;
 use serde_json::{Value, json};
-use striate_data::{Check, CheckOptions, CheckProgress, Finding, Severity};
+use striate_data::{Check, CheckOptions, CheckProgress, Finding, Severity, Spec};
 use striate_tensor::Error;
 use striate_tensor::text::{counted, grouped, printable, printable_path};
 
@@ -20,26 +20,39 @@ const MOST_FINDINGS: usize = 10;
 const MOST_FILES: usize = 4;
 
 pub fn run(args: DataCheck) -> Result<()> {
-    if !args.folder.is_dir() {
-        let folder = printable_path(&args.folder);
-        return Err(Error::input(format!("{folder}: not a folder; specify a folder of images")).into());
-    }
+    let spec = spec(&args.data)?;
     let defaults = CheckOptions::default();
     let options = CheckOptions {
         max_pixels: args.max_pixels.unwrap_or(defaults.max_pixels),
         near: args.near.unwrap_or(defaults.near),
     };
     let bar = Bar(job_bar(0, "checking"));
-    let check = striate_data::check(&args.folder, &options, &bar);
+    let check = striate_data::check(&spec, &options, &bar);
     bar.0.finish_and_clear();
     let check = check?;
     match args.json {
-        true => json::print(&check_json(&args.folder, &options, &check))?,
-        false => print(&args.folder, &check, args.all),
+        true => json::print(&check_json(&args.data, &options, &check))?,
+        false => print(&args.data, &check, args.all),
     }
     match check.count(Severity::Error) {
         0 => Ok(()),
         _ => Err(Reported.into()),
+    }
+}
+
+/// The data set that is checked; the name of a folder need not be Unicode.
+fn spec(data: &Path) -> Result<Spec> {
+    if data.is_dir() {
+        return Ok(Spec::Folder(data.to_owned()));
+    }
+    match data.to_str().map(Spec::parse) {
+        Some(Ok(spec)) => Ok(spec),
+        Some(Err(error)) if data.is_file() => Err(error.into()),
+        _ => {
+            let data = printable_path(data);
+            let what = "not a folder; specify a folder of images, list:FILE or cifar10:FOLDER";
+            Err(Error::input(format!("{data}: {what}")).into())
+        }
     }
 }
 
