@@ -6,8 +6,8 @@ use striate_tensor::{Error, Result};
 
 use super::{
     CenterCrop, ColorJitter, ElasticTransform, PcaNoise, RandAugment, RandomAffine, RandomCrop,
-    RandomErasing, RandomHorizontalFlip, RandomResize, RandomResizedCrop, RandomRotation, RandomVerticalFlip, Resize,
-    TrivialAugmentWide,
+    RandomErasing, RandomHorizontalFlip, RandomResize, RandomResizedCrop, RandomRotation, RandomVerticalFlip,
+    Resize, TrivialAugmentWide,
 };
 use crate::{Image, LazyImage};
 
