@@ -384,7 +384,7 @@ fn preprocessing_is_checked_against_the_network() {
         let line = folder.refusal(&with);
         assert!(line.contains("form.json: ") && line.contains(expected), "{line}");
         let mut model = fitting.clone();
-        model.predict = form;
+        model.predict = serde_json::from_value(form).unwrap();
         model.save(&folder.path("odd.safetensors")).unwrap();
         for arguments in [
             &["verify", "odd.safetensors"][..],

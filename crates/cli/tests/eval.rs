@@ -11,7 +11,7 @@ use striate_formats::ModelFile;
 use striate_graph::Builder;
 use striate_models::imagenet_classes;
 use striate_tensor::random::{Random, Stream};
-use striate_vision::{Image, encode_png};
+use striate_vision::{Image, Preprocessing, encode_png};
 
 /// Writes a model with fully connected layers for 8×8 pixels and these classes; its preprocessing resizes the shorter
 /// side to 10.
@@ -20,7 +20,7 @@ fn write_model(folder: &Folder, name: &str, seed: u64, classes: &[&str]) {
     let x = net.input().conv(6, 3).relu().max_pool(2, 2).flatten().linear(12).relu();
     let network = x.linear(classes.len()).finish().unwrap();
     let weights = Inference::initial_weights(&network, seed).unwrap();
-    let form = json!({
+    let form: Option<Preprocessing> = serde_json::from_value(json!({
         "channels": 3,
         "steps": [
             { "step": "resize_shorter", "size": 10, "filter": "bilinear" },
@@ -28,7 +28,8 @@ fn write_model(folder: &Folder, name: &str, seed: u64, classes: &[&str]) {
         ],
         "mean": [0.5, 0.5, 0.5],
         "std": [0.2, 0.2, 0.2],
-    });
+    }))
+    .unwrap();
     let classes = classes.iter().map(ToString::to_string).collect();
     let bare = ModelFile::bare(network, weights).unwrap();
     let model = ModelFile { classes, preprocessing: form.clone(), predict: form, ..bare };

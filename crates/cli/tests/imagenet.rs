@@ -11,7 +11,7 @@ use striate_formats::ModelFile;
 use striate_models::imagenet_classes;
 use striate_predict::Classifier;
 use striate_tensor::Shape;
-use striate_vision::decode;
+use striate_vision::{decode, network_input};
 
 /// A model file, and the number of photographs that PyTorch classifies correctly with its weights (top 1 and top 5)
 /// after Pillow has decoded and resized them.
@@ -110,7 +110,7 @@ fn photographs(model: ModelFile, folder: &Path) -> (Shape, Vec<f32>) {
     for file in files {
         let image = decode(&std::fs::read(file).unwrap()).unwrap();
         let values;
-        (extents, values) = classifier.image_preprocessing().unwrap().apply(&image);
+        (extents, values) = network_input(classifier.image_preprocessing().unwrap(), &image);
         batch.extend(values);
     }
     let [c, h, w] = extents;

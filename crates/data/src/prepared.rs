@@ -4,7 +4,7 @@ use rayon::prelude::*;
 use striate_tensor::random::Random;
 use striate_tensor::{Error, Result, zeroed};
 use striate_vision::augment::{Compose, Operation};
-use striate_vision::{Image, Preprocessing};
+use striate_vision::{Image, Preprocessing, preprocess};
 
 use crate::split::{from_planar, write_planar};
 use crate::{Files, Pixels, Split};
@@ -164,7 +164,7 @@ impl Prepared {
                 (transforms.apply(image, random)?, tables)
             }
             PreparedPixels::Files(files, preprocessing, tables) => {
-                (preprocessing.image(&files.transformed(index, transforms, random)?), tables)
+                (preprocess(preprocessing, &files.transformed(index, transforms, random)?), tables)
             }
         };
         self.write_image(&image, tables, to)
@@ -205,7 +205,7 @@ impl Prepared {
                 }
             }
             PreparedPixels::Files(files, preprocessing, tables) => {
-                self.write_image(&preprocessing.image(&files.image(index)?), tables, to)?;
+                self.write_image(&preprocess(preprocessing, &files.image(index)?), tables, to)?;
             }
         }
         Ok(())
@@ -215,7 +215,7 @@ impl Prepared {
 /// Returns the shape of one image after the steps, and all images as `[N, C, H, W]`.
 fn stepped(split: &Split, preprocessing: &Preprocessing) -> Result<([usize; 3], Vec<u8>)> {
     let c = preprocessing.channels;
-    let one = |index: usize| preprocessing.image(&split.image(index).expect("the pixels are bytes"));
+    let one = |index: usize| preprocess(preprocessing, &split.image(index).expect("the pixels are bytes"));
     let first = one(0);
     let shape = [c, first.height(), first.width()];
     let size: usize = shape.iter().product();
@@ -241,8 +241,8 @@ fn stepped(split: &Split, preprocessing: &Preprocessing) -> Result<([usize; 3], 
 
 #[cfg(test)]
 mod tests {
-    use striate_vision::Step;
     use striate_vision::augment::{CenterCrop, Size, Transform};
+    use striate_vision::{Step, network_input};
 
     use super::*;
 
@@ -260,7 +260,7 @@ mod tests {
         let form = form(vec![Step::Pad { height: 4, width: 5, value: 9 }]);
         let prepared = Prepared::new(split(), Some(&form)).unwrap();
         for index in 0..2 {
-            let (shape, expected) = form.apply(&split().image(index).unwrap());
+            let (shape, expected) = network_input(&form, &split().image(index).unwrap());
             assert_eq!(prepared.shape(), shape);
             let mut values = vec![f32::NAN; expected.len()];
             prepared.write(index, &mut values).unwrap();

@@ -183,6 +183,8 @@ fn adapt(form: &mut Preprocessing, options: &LoadOptions) {
 
 #[cfg(test)]
 mod tests {
+    use striate_vision::preprocess;
+
     use super::*;
     use crate::scratch::Scratch;
 
@@ -220,7 +222,7 @@ mod tests {
             form.check().unwrap();
             assert_eq!(form.output_shape(), Some([3, 20, 24]));
         }
-        let image = set.preprocessing.as_ref().unwrap().image(&set.train.image(0).unwrap());
+        let image = preprocess(set.preprocessing.as_ref().unwrap(), &set.train.image(0).unwrap());
         assert_eq!((image.width(), image.height(), image.channels()), (24, 20, 3));
         let usual = load(&Spec::Digits, &LoadOptions { size: Some([32, 32]), ..LoadOptions::default() });
         assert_eq!(usual.unwrap().preprocessing, digits::digits().preprocessing);

@@ -1,6 +1,7 @@
 //! The real files of MNIST and Fashion-MNIST, if downloaded.
 
 use striate_data::{Dataset, MnistKind, Pixels, Prepared, Spec, Split, data_folder, get};
+use striate_vision::preprocess;
 
 /// Returns the data set; prints that the test is skipped if it is missing.
 fn real(kind: MnistKind, test: &str) -> Option<Dataset> {
@@ -65,7 +66,7 @@ fn preprocessing_for_other_images_leaves_own_images_unchanged() {
         let [own, foreign] = [&set.preprocessing, &set.predict].map(|form| form.as_ref().unwrap());
         let far = |index: &usize| {
             let image = test.image(*index).unwrap();
-            let (a, b) = (own.image(&image), foreign.image(&image));
+            let (a, b) = (preprocess(own, &image), preprocess(foreign, &image));
             a.pixels().iter().zip(b.pixels()).any(|(a, b)| a.abs_diff(*b) > 2)
         };
         let count = (0..test.len()).filter(far).count();

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use striate_graph::Network;
 use striate_tensor::file::write_atomically;
 use striate_tensor::names::check_class_names;
+use striate_tensor::preprocessing::Preprocessing;
 use striate_tensor::text::counted;
 use striate_tensor::{Error, Result, Shape};
 
@@ -64,10 +65,10 @@ pub struct ModelFile {
     pub network: Network,
     /// Class names, in the order of the outputs.
     pub classes: Vec<String>,
-    /// The preprocessing of the data set's own images; null if they are used unchanged.
-    pub preprocessing: serde_json::Value,
+    /// The preprocessing of the data set's own images; `None` if they are used unchanged.
+    pub preprocessing: Option<Preprocessing>,
     /// The preprocessing of all other images.
-    pub predict: serde_json::Value,
+    pub predict: Option<Preprocessing>,
     /// The figures that it achieved.
     pub evaluation: Option<Evaluation>,
     /// The data that it was trained on.
@@ -112,14 +113,19 @@ impl ModelFile {
         Ok(ModelFile {
             network,
             classes,
-            preprocessing: serde_json::Value::Null,
-            predict: serde_json::Value::Null,
+            preprocessing: None,
+            predict: None,
             evaluation: None,
             data: None,
             recipe: None,
             golden: None,
             weights,
         })
+    }
+
+    /// Returns the preprocessing of any image; `None` if the model does not state it.
+    pub fn image_preprocessing(&self) -> Option<&Preprocessing> {
+        self.predict.as_ref().or(self.preprocessing.as_ref())
     }
 
     /// Writes the file completely or not at all.
@@ -156,8 +162,8 @@ impl ModelFile {
             ("program".into(), PROGRAM.into()),
             ("network".into(), self.network.to_text()),
             ("classes".into(), json(&self.classes)),
-            ("preprocessing".into(), self.preprocessing.to_string()),
-            ("predict".into(), self.predict.to_string()),
+            ("preprocessing".into(), json(&self.preprocessing)),
+            ("predict".into(), json(&self.predict)),
             ("weights_sha256".into(), weights_sha256(&self.weights)),
         ]);
         let mut optional = |key: &str, value: Option<String>| {
@@ -301,8 +307,8 @@ pub enum Integrity {
 struct Described {
     network: Network,
     classes: Vec<String>,
-    preprocessing: serde_json::Value,
-    predict: serde_json::Value,
+    preprocessing: Option<Preprocessing>,
+    predict: Option<Preprocessing>,
     evaluation: Option<Evaluation>,
     data: Option<Data>,
     weights_sha256: String,

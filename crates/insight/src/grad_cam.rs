@@ -8,7 +8,7 @@ use striate_engine::Sensitivity;
 use striate_predict::{Classifier, Head};
 use striate_tensor::text::counted;
 use striate_tensor::{Error, Result, Shape};
-use striate_vision::Image;
+use striate_vision::{Image, network_input};
 
 use crate::heat::Heat;
 use crate::layers::{MapLayer, last_maps, map_layer};
@@ -77,7 +77,7 @@ impl GradCam {
 /// # Errors
 /// As [`GradCam::new`] and [`GradCam::map`], or if the model does not state the preprocessing of images.
 pub fn grad_cam(classifier: &Classifier, image: &Image, class: usize, layer: Option<&str>) -> Result<Heat> {
-    let (shape, input) = classifier.image_preprocessing()?.apply(image);
+    let (shape, input) = network_input(classifier.image_preprocessing()?, image);
     GradCam::new(classifier, shape, layer)?.map(&input, class)
 }
 

@@ -2,7 +2,7 @@
 
 use striate_engine::Variables;
 use striate_graph::{INPUT, Network, Op};
-use striate_vision::{Image, Preprocessing, Step};
+use striate_vision::{Image, Preprocessing, draw, in_color_order};
 
 /// The kernels of the first convolution of a network.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,21 +33,14 @@ impl FirstKernels {
         {
             return None;
         }
-        let swaps = form.is_some_and(|form| form.steps.contains(&Step::SwapRedBlue));
-        let images = values.chunks_exact(inner * height * width);
-        let images = images.map(|kernel| picture(kernel, [inner, height, width], swaps)).collect();
+        let picture = |kernel: &[f32]| {
+            let image = draw::kernel(kernel, [inner, height, width], draw::largest_weight(kernel));
+            match form {
+                Some(form) => in_color_order(form, image),
+                None => image,
+            }
+        };
+        let images = values.chunks_exact(inner * height * width).map(picture).collect();
         Some(FirstKernels { layer: layer.name.clone(), images })
     }
-}
-
-fn picture(kernel: &[f32], [channels, height, width]: [usize; 3], swaps: bool) -> Image {
-    let largest = kernel.iter().filter(|x| x.is_finite()).fold(0.0f32, |most, x| most.max(x.abs()));
-    let byte = |x: f32| match largest > 0.0 && x.is_finite() {
-        true => (127.5 + 127.5 * x / largest).round() as u8,
-        false => 128,
-    };
-    let area = height * width;
-    let order: Vec<usize> = if swaps { (0..channels).rev().collect() } else { (0..channels).collect() };
-    let pixels = (0..area).flat_map(|at| order.iter().map(move |channel| kernel[channel * area + at]));
-    Image::new(width, height, channels, pixels.map(byte).collect()).expect("kernels have at least one weight")
 }

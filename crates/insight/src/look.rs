@@ -3,7 +3,7 @@
 use striate_predict::Classifier;
 use striate_tensor::Result;
 use striate_tensor::text::counted;
-use striate_vision::{Image, Tile, tiles};
+use striate_vision::{Image, Tile, network_input, tiles};
 
 use crate::features::FeatureMaps;
 use crate::grad_cam::{GradCam, one};
@@ -73,7 +73,7 @@ impl Look {
         mut progress: impl FnMut(usize, usize),
     ) -> Result<Look> {
         let form = classifier.image_preprocessing()?;
-        let (input, values) = form.apply(image);
+        let (input, values) = network_input(form, image);
         let graph = classifier.inference().network().graph_for(&one(input))?;
         let chosen = match layer {
             Some(name) => Some(map_layer(&graph, name)?),

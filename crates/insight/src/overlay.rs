@@ -2,7 +2,7 @@
 
 use striate_predict::Classifier;
 use striate_tensor::{Error, Result};
-use striate_vision::{Filter, Image, Preprocessing, Step, resize};
+use striate_vision::{Filter, Image, Preprocessing, in_color_order, input_image, preprocess, resize};
 
 use crate::colors::viridis;
 use crate::heat::Heat;
@@ -14,16 +14,7 @@ const LEAST: f32 = 0.25;
 
 /// Returns the image as the network sees it: after all steps of `form`, but with red, green and blue in this order.
 pub fn seen(form: &Preprocessing, image: &Image) -> Image {
-    in_order(form, form.image(image))
-}
-
-/// Returns `image`, whose colors are in the order that `form` leads to, with red, green and blue in this order.
-fn in_order(form: &Preprocessing, image: Image) -> Image {
-    let swaps = form.steps.iter().filter(|step| matches!(step, Step::SwapRedBlue)).count();
-    match swaps % 2 {
-        0 => image,
-        _ => Preprocessing { steps: vec![Step::SwapRedBlue], ..form.clone() }.image(&image),
-    }
+    in_color_order(form, preprocess(form, image))
 }
 
 /// Returns an input of the network, `[C, H, W]`, as an image: normalized values are stretched from their smallest to
@@ -53,14 +44,11 @@ pub fn stretched([c, h, w]: [usize; 3], input: &[f32]) -> Result<Image> {
 ///
 /// # Errors
 /// As [`stretched`].
-pub fn shown(classifier: &Classifier, [c, h, w]: [usize; 3], input: &[f32]) -> Result<Image> {
-    let Some(form) = classifier.image_preprocessing().ok().filter(|form| form.channels == c) else {
-        return stretched([c, h, w], input);
-    };
-    let byte = |channel: usize, x: f32| ((x * form.std[channel] + form.mean[channel]) * 255.0).round() as u8;
-    let pixels =
-        (0..h * w).flat_map(|at| (0..c).map(move |channel| byte(channel, input[channel * h * w + at])));
-    Ok(in_order(form, Image::new(w, h, c, pixels.collect())?))
+pub fn shown(classifier: &Classifier, shape: [usize; 3], input: &[f32]) -> Result<Image> {
+    match classifier.image_preprocessing().ok().filter(|form| form.channels == shape[0]) {
+        Some(form) => input_image(form, shape, input),
+        None => stretched(shape, input),
+    }
 }
 
 /// Colors a heat map, scaled so that its largest number is yellow and 0 or less is dark violet.
@@ -101,6 +89,8 @@ pub fn gray(classifier: &Classifier, channels: usize) -> Vec<f32> {
 
 #[cfg(test)]
 mod tests {
+    use striate_vision::Step;
+
     use super::*;
 
     #[test]

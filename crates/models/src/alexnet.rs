@@ -5,7 +5,8 @@
 use striate_graph::{Builder, Init, Network, Tensor};
 use striate_tensor::Result;
 
-use crate::{IMAGENET, ImagePreprocessing, Model};
+use crate::preprocessing::IMAGENET;
+use crate::{ImagePreprocessing, Model};
 
 /// The network of the paper: two groups that meet in conv3 and in the fully connected layers, local response
 /// normalization, overlapping pooling, 227×227 inputs. Layers are named as in Caffe's model, whose

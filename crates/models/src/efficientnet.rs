@@ -7,9 +7,11 @@
 
 use striate_graph::{Builder, Init, Network, Tensor};
 use striate_tensor::Result;
+use striate_tensor::preprocessing::{Filter, Step};
 
+use crate::preprocessing::bytes;
 use crate::unit::tensorflow_same;
-use crate::{FixedPreprocessing, ImagePreprocessing, Model, PixelRange, Resize};
+use crate::{ImagePreprocessing, Model};
 
 pub(crate) const EFFICIENTNET_LITE0: Model = Model {
     name: "efficientnet-lite0",
@@ -17,13 +19,9 @@ pub(crate) const EFFICIENTNET_LITE0: Model = Model {
     paper: "Tan and Le: EfficientNet: rethinking model scaling for convolutional neural networks, ICML 2019; \
             Lite form of 2020",
     link: "https://arxiv.org/abs/1905.11946",
-    preprocessing: ImagePreprocessing::Fixed(FixedPreprocessing {
-        resize: Resize::BothSides(224),
-        crop: 224,
-        bicubic: true,
-        range: PixelRange::Bytes,
-        mean: [127.0; 3],
-        std: [128.0; 3],
+    preprocessing: ImagePreprocessing::Fixed(|| {
+        let resize = Step::Resize { height: 224, width: 224, filter: Filter::Bicubic };
+        bytes(vec![resize], [127.0; 3], [128.0; 3])
     }),
     recipe: "batch-norm",
     build: efficientnet_lite0,

@@ -2,9 +2,11 @@
 
 use striate_graph::{Builder, Init, Network, Tensor, concat};
 use striate_tensor::Result;
+use striate_tensor::preprocessing::Filter;
 
+use crate::preprocessing::{both_sides, caffe, shorter_side, symmetric};
 use crate::unit::{chain, same, unit};
-use crate::{FixedPreprocessing, ImagePreprocessing, Model, Resize};
+use crate::{ImagePreprocessing, Model};
 
 const PAPER: Model = Model {
     year: 2014,
@@ -18,7 +20,7 @@ const PAPER: Model = Model {
 /// were trained with TensorFlow's preprocessing; torchvision converts to it with `transform_input`.
 pub(crate) const GOOGLENET: Model = Model {
     name: "googlenet",
-    preprocessing: ImagePreprocessing::Fixed(FixedPreprocessing::symmetric(Resize::ShorterSide(256), 224)),
+    preprocessing: ImagePreprocessing::Fixed(|| symmetric(shorter_side(256, 224, Filter::Bilinear))),
     recipe: "batch-norm",
     build: googlenet,
     ..PAPER
@@ -28,7 +30,7 @@ pub(crate) const GOOGLENET: Model = Model {
 /// normalization.
 pub(crate) const GOOGLENET_2014: Model = Model {
     name: "googlenet-2014",
-    preprocessing: ImagePreprocessing::Fixed(FixedPreprocessing::caffe(Resize::BothSides(256))),
+    preprocessing: ImagePreprocessing::Fixed(|| caffe(both_sides(256, 224, Filter::Bilinear))),
     recipe: "no-batch-norm",
     build: googlenet_2014,
     ..PAPER

@@ -7,16 +7,19 @@
 
 use striate_graph::{Builder, Init, Network, Tensor, concat};
 use striate_tensor::Result;
+use striate_tensor::preprocessing::Filter;
 
-use crate::Model;
-use crate::inception_v4::{INCEPTION_V4, timm};
+use crate::inception_v4::INCEPTION_V4;
+use crate::preprocessing::{shorter_side, symmetric};
 use crate::unit::{Window, chain, halving, same, unit, valid};
+use crate::{ImagePreprocessing, Model};
 
 pub(crate) const INCEPTION_RESNET_V2: Model = Model {
     name: "inception-resnet-v2",
     recipe: "batch-norm",
     build: inception_resnet_v2,
-    preprocessing: timm(333),
+    // timm's preprocessing.
+    preprocessing: ImagePreprocessing::Fixed(|| symmetric(shorter_side(333, 299, Filter::Bicubic))),
     ..INCEPTION_V4
 };
 

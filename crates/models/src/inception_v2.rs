@@ -10,9 +10,11 @@
 
 use striate_graph::{Builder, Init, Network, Tensor, concat};
 use striate_tensor::Result;
+use striate_tensor::preprocessing::Filter;
 
+use crate::preprocessing::{both_sides, symmetric};
 use crate::unit::{Window, halving_same, same, tensorflow_same, unit};
-use crate::{FixedPreprocessing, ImagePreprocessing, Model, Resize};
+use crate::{ImagePreprocessing, Model};
 
 pub(crate) const INCEPTION_V2: Model = Model {
     name: "inception-v2",
@@ -20,7 +22,7 @@ pub(crate) const INCEPTION_V2: Model = Model {
     paper: "Ioffe and Szegedy: Batch normalization: accelerating deep network training by reducing internal \
             covariate shift, ICML 2015",
     link: "https://arxiv.org/abs/1502.03167",
-    preprocessing: ImagePreprocessing::Fixed(FixedPreprocessing::symmetric(Resize::BothSides(256), 224)),
+    preprocessing: ImagePreprocessing::Fixed(|| symmetric(both_sides(256, 224, Filter::Bilinear))),
     recipe: "batch-norm",
     build: inception_v2,
 };

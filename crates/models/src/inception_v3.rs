@@ -3,9 +3,11 @@
 
 use striate_graph::{Builder, Init, Network, Tensor, concat};
 use striate_tensor::Result;
+use striate_tensor::preprocessing::Filter;
 
+use crate::preprocessing::{shorter_side, symmetric};
 use crate::unit::{chain, halving, same, unit, valid};
-use crate::{FixedPreprocessing, ImagePreprocessing, Model, Resize};
+use crate::{ImagePreprocessing, Model};
 
 pub(crate) const INCEPTION_V3: Model = Model {
     name: "inception-v3",
@@ -13,7 +15,7 @@ pub(crate) const INCEPTION_V3: Model = Model {
     paper: "Szegedy, Vanhoucke, Ioffe, Shlens and Wojna: Rethinking the Inception architecture for computer \
             vision, CVPR 2016",
     link: "https://arxiv.org/abs/1512.00567",
-    preprocessing: ImagePreprocessing::Fixed(FixedPreprocessing::symmetric(Resize::ShorterSide(342), 299)),
+    preprocessing: ImagePreprocessing::Fixed(|| symmetric(shorter_side(342, 299, Filter::Bilinear))),
     recipe: "batch-norm",
     build: inception_v3,
 };

@@ -5,9 +5,11 @@
 
 use striate_graph::{Builder, Init, Network, Tensor, concat};
 use striate_tensor::Result;
+use striate_tensor::preprocessing::Filter;
 
+use crate::preprocessing::{shorter_side, symmetric};
 use crate::unit::{Window, chain, halving, same, unit, valid};
-use crate::{FixedPreprocessing, ImagePreprocessing, Model, Resize};
+use crate::{ImagePreprocessing, Model};
 
 pub(crate) const INCEPTION_V4: Model = Model {
     name: "inception-v4",
@@ -15,18 +17,11 @@ pub(crate) const INCEPTION_V4: Model = Model {
     paper: "Szegedy, Ioffe, Vanhoucke and Alemi: Inception-v4, Inception-ResNet and the impact of residual \
             connections on learning, AAAI 2017",
     link: "https://arxiv.org/abs/1602.07261",
-    preprocessing: timm(341),
+    // timm's preprocessing.
+    preprocessing: ImagePreprocessing::Fixed(|| symmetric(shorter_side(341, 299, Filter::Bicubic))),
     recipe: "batch-norm",
     build: inception_v4,
 };
-
-/// timm's preprocessing with this shorter side.
-pub(crate) const fn timm(shorter: usize) -> ImagePreprocessing {
-    ImagePreprocessing::Fixed(FixedPreprocessing {
-        bicubic: true,
-        ..FixedPreprocessing::symmetric(Resize::ShorterSide(shorter), 299)
-    })
-}
 
 const ROW: (usize, usize) = (1, 7);
 const COLUMN: (usize, usize) = (7, 1);

@@ -23,7 +23,7 @@ mod unit;
 mod vgg;
 
 pub use imagenet::{BACKGROUND, IMAGENET_CLASSES, ImageNetClass, imagenet_classes, imagenet_names};
-pub use preprocessing::{FixedPreprocessing, ImagePreprocessing, PixelRange, Resize};
+pub use preprocessing::ImagePreprocessing;
 
 use striate_graph::Network;
 use striate_tensor::{Error, Result, nearest};
@@ -59,16 +59,6 @@ impl Model {
         build: || Err(Error::failed("this model has no network")),
     };
 }
-
-/// The preprocessing of torchvision's ImageNet weights.
-const IMAGENET: ImagePreprocessing = ImagePreprocessing::Fixed(FixedPreprocessing {
-    resize: Resize::ShorterSide(256),
-    crop: 224,
-    bicubic: false,
-    range: PixelRange::Unit,
-    mean: [0.485, 0.456, 0.406],
-    std: [0.229, 0.224, 0.225],
-});
 
 /// Returns all networks, ordered by year.
 pub fn all() -> &'static [Model] {

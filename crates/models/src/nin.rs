@@ -6,7 +6,8 @@
 use striate_graph::{Builder, Init, Network, Tensor};
 use striate_tensor::Result;
 
-use crate::{FixedPreprocessing, ImagePreprocessing, Model, Resize};
+use crate::preprocessing::CAFFE;
+use crate::{ImagePreprocessing, Model};
 
 const PAPER: Model = Model {
     year: 2013,
@@ -16,13 +17,8 @@ const PAPER: Model = Model {
 };
 
 /// The ImageNet network.
-pub(crate) const NIN: Model = Model {
-    name: "nin",
-    preprocessing: ImagePreprocessing::Fixed(FixedPreprocessing::caffe(Resize::ShorterSide(256))),
-    recipe: "no-batch-norm",
-    build: nin,
-    ..PAPER
-};
+pub(crate) const NIN: Model =
+    Model { name: "nin", preprocessing: CAFFE, recipe: "no-batch-norm", build: nin, ..PAPER };
 
 /// The CIFAR-10 network.
 pub(crate) const NIN_CIFAR: Model = Model {

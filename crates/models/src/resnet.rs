@@ -9,7 +9,8 @@
 use striate_graph::{Builder, Init, Network, Tensor};
 use striate_tensor::Result;
 
-use crate::{FixedPreprocessing, IMAGENET, ImagePreprocessing, Model, Resize};
+use crate::Model;
+use crate::preprocessing::{CAFFE, IMAGENET};
 
 pub(crate) const RESNET: Model = Model {
     year: 2015,
@@ -40,10 +41,7 @@ pub(crate) const RESNET152: Model =
     Model { name: "resnet152", build: || resnet("resnet152", Block::BOTTLENECK, [3, 8, 36, 3]), ..RESNET };
 
 /// The authors' own models. Caffe's mean color replaces their mean image.
-const V1: Model = Model {
-    preprocessing: ImagePreprocessing::Fixed(FixedPreprocessing::caffe(Resize::ShorterSide(256))),
-    ..RESNET
-};
+const V1: Model = Model { preprocessing: CAFFE, ..RESNET };
 
 pub(crate) const RESNET50_V1: Model =
     Model { name: "resnet50-v1", build: || resnet("resnet50-v1", Block::BOTTLENECK_V1, [3, 4, 6, 3]), ..V1 };

@@ -5,7 +5,8 @@
 use striate_graph::{Builder, Init, Network, Tensor, concat};
 use striate_tensor::Result;
 
-use crate::{IMAGENET, Model};
+use crate::Model;
+use crate::preprocessing::IMAGENET;
 
 pub(crate) const SQUEEZENET1_1: Model = Model {
     name: "squeezenet1_1",

@@ -3,8 +3,10 @@
 
 use striate_graph::{Builder, Init, Network};
 use striate_tensor::Result;
+use striate_tensor::preprocessing::Filter;
 
-use crate::{FixedPreprocessing, IMAGENET, ImagePreprocessing, Model, Resize};
+use crate::preprocessing::{IMAGENET, bytes, shorter_side};
+use crate::{ImagePreprocessing, Model};
 
 /// Kernel sizes of the five stages of 64, 128, 256, 512 and 512 channels; each ends with a 2×2 max pool.
 type Stages = [&'static [usize]; 5];
@@ -38,9 +40,8 @@ const VGG: Model = Model {
 /// Configurations that torchvision lacks, with the authors' preprocessing: only the mean color of the training
 /// images is subtracted (section 2.1); its value is that of their Caffe models.
 const PAPER: Model = Model {
-    preprocessing: ImagePreprocessing::Fixed(FixedPreprocessing {
-        mean: [123.68, 116.779, 103.939],
-        ..FixedPreprocessing::caffe(Resize::ShorterSide(256))
+    preprocessing: ImagePreprocessing::Fixed(|| {
+        bytes(shorter_side(256, 224, Filter::Bilinear), [123.68, 116.779, 103.939], [1.0; 3])
     }),
     ..VGG
 };

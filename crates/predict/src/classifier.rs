@@ -5,11 +5,11 @@ use std::sync::Arc;
 use striate_engine::{Device, FixedWeights, Inference, ReadAgain};
 use striate_formats::{Golden, ModelFile};
 use striate_tensor::{Error, Result, Shape};
-use striate_vision::{Image, Preprocessing};
+use striate_vision::{Image, Preprocessing, network_input};
 
 use crate::heads::Head;
 use crate::open::unknown_preprocessing;
-use crate::preprocessing::read_preprocessing;
+use crate::preprocessing::check_preprocessing;
 
 /// A class with its score.
 #[derive(Debug, Clone, PartialEq)]
@@ -65,8 +65,8 @@ impl Classifier {
         again: Option<ReadAgain>,
         device: impl Into<Arc<dyn Device>>,
     ) -> Result<Classifier> {
-        let preprocessing = read_preprocessing(&model.preprocessing, &model.network)?;
-        let predict = read_preprocessing(&model.predict, &model.network)?;
+        let forms = [&model.preprocessing, &model.predict].into_iter().flatten();
+        forms.into_iter().try_for_each(|form| check_preprocessing(form, &model.network))?;
         let inference =
             Inference::with_weights(model.network, FixedWeights { values: model.weights, again }, device)?;
         let head = Head::of(&inference);
@@ -75,7 +75,8 @@ impl Classifier {
             (Ok(Head::OneScore | Head::OneProbability), [name]) => vec![format!("not {name}"), name.clone()],
             _ => model.classes,
         };
-        Ok(Classifier { preprocessing, predict, classes, golden: model.golden, inference, head })
+        let ModelFile { preprocessing, predict, golden, .. } = model;
+        Ok(Classifier { preprocessing, predict, classes, golden, inference, head })
     }
 
     /// Returns the class names.
@@ -116,7 +117,7 @@ impl Classifier {
     /// As [`Classifier::image_preprocessing`] and [`Classifier::head`], or if an output is NaN or infinite.
     pub fn guesses(&self, image: &Image, top: usize) -> Result<Vec<Guess>> {
         let head = self.head()?;
-        let ([c, h, w], input) = self.image_preprocessing()?.apply(image);
+        let ([c, h, w], input) = network_input(self.image_preprocessing()?, image);
         let (_, outputs) = self.inference.run(&Shape::from([1, c, h, w]), &input)?;
         let scores = head.probabilities(&outputs);
         if outputs.iter().chain(&scores).any(|number| number.is_nan()) {
@@ -184,7 +185,7 @@ mod tests {
         let mut model = ModelFile::bare(network, weights).unwrap();
         let steps = vec![Step::CenterCrop { height: 1, width: 2 }];
         let form = Preprocessing { channels: 1, steps, mean: vec![0.0], std: vec![1.0] };
-        crate::open::set_preprocessing(&mut model, &form).unwrap();
+        crate::open::set_preprocessing(&mut model, &form);
         model
     }
 
@@ -238,7 +239,7 @@ mod tests {
     #[test]
     fn unknown_preprocessing_is_refused_listing_the_options() {
         let mut bare = model(2, &[1.0, 2.0], false);
-        (bare.preprocessing, bare.predict) = (serde_json::Value::Null, serde_json::Value::Null);
+        (bare.preprocessing, bare.predict) = (None, None);
         let classifier = Classifier::new(bare, Cpu::new(1).unwrap()).unwrap();
         let line = classifier.guesses(&Image::filled(2, 1, [9; 3]), 1).unwrap_err().to_string();
         assert!(

@@ -2,7 +2,7 @@
 
 use striate_tensor::text::counted;
 use striate_tensor::{Error, Result, Shape};
-use striate_vision::{Image, Preprocessing};
+use striate_vision::{Image, Preprocessing, network_input};
 
 use crate::align::align;
 use crate::{Classifier, Head, Views};
@@ -80,7 +80,7 @@ impl Member {
         };
         let mut batch = Batch::default();
         views.each(image, |view| {
-            let (shape, values) = form.apply(&view);
+            let (shape, values) = network_input(form, &view);
             if batch.is_full_for(shape) {
                 batch.run(self, sums)?;
             }
@@ -239,7 +239,7 @@ mod tests {
             let mut count = 0;
             views
                 .each(&image, |view| {
-                    let ([c, h, w], values) = bare.apply(&view);
+                    let ([c, h, w], values) = network_input(&bare, &view);
                     let (_, scores) = classifier.inference().run(&Shape::from([1, c, h, w]), &values)?;
                     let probabilities = Head::Scores.probabilities(&scores);
                     sums.iter_mut().zip(probabilities).for_each(|(sum, p)| *sum += f64::from(p));

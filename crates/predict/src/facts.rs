@@ -3,19 +3,14 @@
 
 use std::collections::HashMap;
 
-use serde_json::Value;
 use striate_formats::{IntegerType, Loaded};
 use striate_graph::Network;
-use striate_models::{ImagePreprocessing, PixelRange};
+use striate_tensor::preprocessing::Preprocessing;
 use striate_tensor::{Error, Result};
-use striate_vision::Preprocessing;
 
 use crate::integers::{bytes_preprocessing, check_integers};
 use crate::metadata;
-use crate::preprocessing::{
-    Colors, check_preprocessing, describe, named_preprocessing, published_preprocessing, read_preprocessing,
-    resized,
-};
+use crate::preprocessing::{Colors, check_preprocessing, named_preprocessing, resized};
 
 /// Facts about weights that determine their preprocessing.
 #[derive(Debug, Clone, Default)]
@@ -54,13 +49,12 @@ impl Source {
             Source::Metadata(keys) => format!("preprocessing (from its metadata {keys})"),
             Source::Bytes => "preprocessing (the input takes bytes)".to_owned(),
             Source::Published => {
-                let form = describe(form);
                 return Some(format!(
                     "preprocessing of the published weights: {form}; --preprocessing overrides it"
                 ));
             }
         };
-        Some(format!("{how}: {}", describe(form)))
+        Some(format!("{how}: {}", form))
     }
 }
 
@@ -78,7 +72,7 @@ impl WeightsFacts {
     }
 
     /// Returns the preprocessing for `network`, with its source: the one `asked` for, else the one stored in the model
-    /// (`own`, which may be null), else that of the file's metadata, else the published one. `None` if it is unknown.
+    /// (`own`, the first there is), else that of the file's metadata, else the published one. `None` if it is unknown.
     /// Ignored metadata are added to `notes`.
     ///
     /// # Errors
@@ -86,7 +80,7 @@ impl WeightsFacts {
     pub fn preprocessing(
         &self,
         network: &Network,
-        own: [&Value; 2],
+        own: [Option<&Preprocessing>; 2],
         asked: Option<&str>,
         notes: &mut Vec<String>,
     ) -> Result<Option<(Preprocessing, Source)>> {
@@ -100,10 +94,11 @@ impl WeightsFacts {
             return Ok(Some((form, Source::Asked(source.to_owned()))));
         }
         let advised = |e: Error| e.advising("--preprocessing replaces it");
-        let [own, other] = own.map(|value| read_preprocessing(value, network));
-        if let Some(form) = own.map_err(advised)?.or(other.map_err(advised)?) {
-            check(&form).map_err(|e| advised(e.at("the model's preprocessing")))?;
-            return Ok(Some((form, Source::Model)));
+        let mut own = own.into_iter().flatten();
+        own.clone().try_for_each(|form| check_preprocessing(form, network)).map_err(advised)?;
+        if let Some(form) = own.next() {
+            check(form).map_err(|e| advised(e.at("the model's preprocessing")))?;
+            return Ok(Some((form.clone(), Source::Model)));
         }
         if let Some((form, keys)) = metadata::preprocessing(&self.metadata, network) {
             match check(&form) {
@@ -134,11 +129,7 @@ impl WeightsFacts {
     /// bytes, also those of networks that are named as in torchvision.
     fn published(&self, network: &Network) -> Option<Preprocessing> {
         let known = striate_models::find(self.network.as_deref()?).ok()?;
-        let fits = match known.preprocessing {
-            ImagePreprocessing::Fixed(fixed) => !self.was_bgr || fixed.range == PixelRange::Bytes,
-            ImagePreprocessing::FromData(_) => false,
-        };
-        let form = fits.then(|| published_preprocessing(&known)).flatten()?;
+        let form = known.preprocessing.fixed().filter(|form| !self.was_bgr || form.is_in_bytes())?;
         let [channels, height, width] = network.image().ok()?;
         let form =
             if form.channels == channels { resized(&form, [height, width]).ok()? } else { return None };

@@ -2,8 +2,8 @@
 
 use striate_formats::IntegerType;
 use striate_graph::Network;
+use striate_tensor::preprocessing::Preprocessing;
 use striate_tensor::{Error, Result};
-use striate_vision::Preprocessing;
 
 use crate::preprocessing::plain;
 

@@ -28,10 +28,7 @@ pub use heads::Head;
 pub use integers::{check_integers, check_values};
 pub use names::{name_classes, read_names};
 pub use open::{OpenOptions, adapt, choose_preprocessing, fit_all, inherited, open_model, read_again};
-pub use preprocessing::{
-    Colors, PREPROCESSING_WORDS, check_preprocessing, describe, describe_steps, named_preprocessing,
-    published_preprocessing, read_preprocessing, resized,
-};
+pub use preprocessing::{Colors, PREPROCESSING_WORDS, check_preprocessing, named_preprocessing, resized};
 pub use protocol::{Dense, Protocol, Views, Whole, dense};
 pub use resolve::{Resolved, refuse_builtin, resolve, resolve_beside, resolve_with};
 pub use tally::{Tally, best, softmax};

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use striate_graph::Network;
-use striate_vision::{Preprocessing, Step};
+use striate_tensor::preprocessing::{Preprocessing, Step};
 
 use crate::preprocessing::{check_preprocessing, framing};
 
@@ -63,7 +63,7 @@ fn ultralytics(
 #[cfg(test)]
 mod tests {
     use striate_graph::Builder;
-    use striate_vision::Image;
+    use striate_vision::{Image, network_input};
 
     use super::*;
 
@@ -73,7 +73,7 @@ mod tests {
         let network = net.input().flatten().linear(2).finish().unwrap();
         let metadata = entries.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
         let (form, _) = preprocessing(&metadata, &network)?;
-        let (shape, values) = form.apply(&Image::filled(6, 4, [255, 51, 0]));
+        let (shape, values) = network_input(&form, &Image::filled(6, 4, [255, 51, 0]));
         assert_eq!(shape, [3, 2, 2]);
         Some(values.chunks_exact(4).map(|map| (map[0] * 1e3).round() / 1e3).collect())
     }

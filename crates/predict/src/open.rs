@@ -11,12 +11,12 @@ use striate_formats::{
 };
 use striate_graph::Network;
 use striate_tensor::file::Stamp;
+use striate_tensor::preprocessing::Preprocessing;
 use striate_tensor::{Error, Result, Shape};
-use striate_vision::Preprocessing;
 
 use crate::facts::{Source, WeightsFacts};
 use crate::names::{name_classes, read_names};
-use crate::preprocessing::{PREPROCESSING_WORDS, describe, misfit, read_preprocessing, resized};
+use crate::preprocessing::{PREPROCESSING_WORDS, check_preprocessing, misfit, resized};
 use crate::resolve::{Resolved, refuse_builtin, resolve_beside};
 
 /// What the user specifies about a model that will classify images.
@@ -190,7 +190,7 @@ fn note_other_size(model: &ModelFile, notes: &mut Vec<String>) -> Result<()> {
     match form.output_shape() {
         Some([_, h, w]) if [h, w] == [height, width] => {}
         Some([_, h, w]) => {
-            notes.push(format!("the input is {h}x{w} instead of {height}x{width}: {}", describe(&form)));
+            notes.push(format!("the input is {h}x{w} instead of {height}x{width}: {form}"));
         }
         None => notes.push(format!(
             "the input is as large as each image instead of {height}x{width}: the preprocessing does not resize \
@@ -200,12 +200,11 @@ fn note_other_size(model: &ModelFile, notes: &mut Vec<String>) -> Result<()> {
     Ok(())
 }
 
-/// The preprocessing of `model` for any image.
-fn image_preprocessing(model: &ModelFile) -> Result<Option<Preprocessing>> {
-    match read_preprocessing(&model.predict, &model.network)? {
-        Some(form) => Ok(Some(form)),
-        None => read_preprocessing(&model.preprocessing, &model.network),
-    }
+/// The preprocessing of `model` for any image, checked against its network.
+fn image_preprocessing(model: &ModelFile) -> Result<Option<&Preprocessing>> {
+    let form = model.image_preprocessing();
+    form.map_or(Ok(()), |form| check_preprocessing(form, &model.network))?;
+    Ok(form)
 }
 
 /// Sets the preprocessing of `model`: the one `asked` for, else its own, else the one that `facts` determine. The
@@ -219,26 +218,21 @@ pub fn choose_preprocessing(
     asked: Option<&str>,
     notes: &mut Vec<String>,
 ) -> Result<bool> {
-    let own = [&model.preprocessing, &model.predict];
+    let own = [model.preprocessing.as_ref(), model.predict.as_ref()];
     let Some((form, source)) = facts.preprocessing(&model.network, own, asked, notes)? else {
         return Ok(false);
     };
     notes.extend(source.note(&form));
     // A model may carry one for images of its data set and one for any other.
     if source != Source::Model {
-        set_preprocessing(model, &form)?;
+        set_preprocessing(model, &form);
     }
     Ok(true)
 }
 
 /// Makes `form` the preprocessing of `model`, for images of a data set and for all others.
-///
-/// # Errors
-/// If it has no JSON form.
-pub(crate) fn set_preprocessing(model: &mut ModelFile, form: &Preprocessing) -> Result<()> {
-    let value = serde_json::to_value(form).map_err(|e| Error::input(format!("the preprocessing: {e}")))?;
-    (model.preprocessing, model.predict) = (value.clone(), value);
-    Ok(())
+pub(crate) fn set_preprocessing(model: &mut ModelFile, form: &Preprocessing) {
+    (model.preprocessing, model.predict) = (Some(form.clone()), Some(form.clone()));
 }
 
 /// Changes the input height and width of the network of `model`, and its preprocessing accordingly.
@@ -246,19 +240,16 @@ fn resize(model: &mut ModelFile, size: [usize; 2], notes: &mut Vec<String>) -> R
     let at = |e: Error| e.at(format!("--size {},{}", size[0], size[1]));
     let [channels, height, width] = model.network.image()?;
     let form = image_preprocessing(model)?.ok_or_else(unknown_preprocessing)?;
-    let form = resized(&form, size).map_err(at)?;
+    let form = resized(form, size).map_err(at)?;
     form.check().map_err(at)?;
     if let Some(what) = misfit(&form, &model.network)? {
         return Err(at(Error::input(format!("{what}; omit --size"))));
     }
     model.network.set_input([channels, size[0], size[1]]);
-    set_preprocessing(model, &form)?;
+    set_preprocessing(model, &form);
     let [new_height, new_width] = size;
     if size != [height, width] {
-        notes.push(format!(
-            "the input is {new_height}x{new_width} instead of {height}x{width}: {}",
-            describe(&form)
-        ));
+        notes.push(format!("the input is {new_height}x{new_width} instead of {height}x{width}: {form}"));
     }
     Ok(())
 }

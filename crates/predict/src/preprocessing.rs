@@ -1,13 +1,11 @@
-//! The preprocessing of images: that stored in a model, checked against its network; that of published weights; and
-//! the one that the user selects by a word or a file.
+//! The preprocessing of images: checked against a network, fitted to another size, selected by the user by a word or a
+//! file.
 
 use std::path::Path;
 
-use serde_json::Value;
 use striate_graph::Network;
-use striate_models::{FixedPreprocessing, ImagePreprocessing, Model, Resize};
+use striate_tensor::preprocessing::{Filter, Preprocessing, Step};
 use striate_tensor::{Error, Result, Shape};
-use striate_vision::{Filter, Preprocessing, Step};
 
 use crate::preprocessing_file::from_file;
 
@@ -125,81 +123,6 @@ pub fn resized(form: &Preprocessing, size: [usize; 2]) -> Result<Preprocessing> 
     Ok(form)
 }
 
-/// Describes `form` in one line for the user: colors, steps, numbers.
-pub fn describe(form: &Preprocessing) -> String {
-    let is_swapped = form.steps.iter().filter(|step| **step == Step::SwapRedBlue).count() % 2 == 1;
-    let colors = match (form.channels, is_swapped) {
-        (1, _) => "gray",
-        (_, false) => "RGB",
-        (_, true) => "BGR",
-    };
-    // Constants are on the scale of bytes if bytes are not scaled.
-    let is_bytes = form.std.iter().all(|std| (std * 255.0 - 1.0).abs() < 1e-3);
-    let is_symmetric = form.mean.iter().chain(&form.std).all(|number| *number == 0.5);
-    let (range, scale) = match (is_bytes, is_symmetric) {
-        (true, _) => ("[0, 255]", 255.0),
-        (_, true) => ("[-1, 1]", 1.0),
-        _ => ("[0, 1]", 1.0),
-    };
-    let mut line = format!("{colors} in {range}");
-    describe_steps(form).iter().for_each(|words| line += &format!(", {words}"));
-    if !is_symmetric {
-        for (word, numbers, nothing) in [("mean", &form.mean, 0.0), ("std", &form.std, 1.0)] {
-            let numbers: Vec<f32> = numbers.iter().map(|number| number * scale).collect();
-            if numbers.iter().any(|number| (number - nothing).abs() > 1e-3) {
-                line += &format!(", {word} {}", number_words(&numbers));
-            }
-        }
-    }
-    line
-}
-
-/// Describes the steps of `form` for the user, one phrase each.
-pub fn describe_steps(form: &Preprocessing) -> Vec<String> {
-    form.steps.iter().filter_map(step_words).collect()
-}
-
-fn number_words(numbers: &[f32]) -> String {
-    let short = |number: &f32| {
-        let text = format!("{number:.4}");
-        text.trim_end_matches('0').trim_end_matches('.').to_owned()
-    };
-    let words: Vec<String> = numbers.iter().map(short).collect();
-    match words.split_first() {
-        Some((first, rest)) if rest.iter().all(|word| word == first) => first.clone(),
-        _ => format!("({})", words.join(", ")),
-    }
-}
-
-fn step_words(step: &Step) -> Option<String> {
-    Some(match step {
-        Step::Resize { height, width, filter } => {
-            format!("resized to {height}x{width} ({})", filter_word(*filter))
-        }
-        Step::ResizeShorter { size, filter } => {
-            format!("shorter side resized to {size} ({})", filter_word(*filter))
-        }
-        Step::Fit { height, width, filter } => {
-            format!("fitted into {height}x{width} ({})", filter_word(*filter))
-        }
-        Step::CenterCrop { height, width } => format!("center crop {height}x{width}"),
-        Step::Pad { height, width, .. } => format!("padded to {height}x{width}"),
-        Step::Trim { .. } => "trimmed".to_owned(),
-        Step::Digit { height, width, .. } => format!("digit centered in {height}x{width}"),
-        Step::DarkBackground => "on a dark background".to_owned(),
-        Step::SwapRedBlue => return None,
-    })
-}
-
-fn filter_word(filter: Filter) -> &'static str {
-    match filter {
-        Filter::Nearest => "nearest",
-        Filter::Box => "box",
-        Filter::Bilinear => "bilinear",
-        Filter::Bicubic => "bicubic",
-    }
-}
-
 /// Checks that `form` is valid and that `network` with its weights accepts its output. If the output size depends on
 /// the image, only the channels are checked.
 ///
@@ -236,48 +159,9 @@ pub(crate) fn misfit(form: &Preprocessing, network: &Network) -> Result<Option<S
     Ok(Some(format!("the preprocessing yields {made}, but {name} takes {wanted}{why}")))
 }
 
-/// Returns the preprocessing stored in a model file as `value`, checked against its `network`; `None` if it is
-/// null.
-///
-/// # Errors
-/// If it cannot be parsed, or as [`check_preprocessing`].
-pub fn read_preprocessing(value: &Value, network: &Network) -> Result<Option<Preprocessing>> {
-    let form: Option<Preprocessing> = serde_json::from_value(value.clone())
-        .map_err(|e| Error::input(format!("the model's preprocessing is unreadable: {e}")))?;
-    form.iter().try_for_each(|form| check_preprocessing(form, network))?;
-    Ok(form)
-}
-
-/// Returns the preprocessing with which the published weights of `model` were trained; `None` if its constants
-/// come from the training data.
-pub fn published_preprocessing(model: &Model) -> Option<Preprocessing> {
-    match model.preprocessing {
-        ImagePreprocessing::Fixed(fixed) => Some(preprocessing(&fixed)),
-        ImagePreprocessing::FromData(_) => None,
-    }
-}
-
-fn preprocessing(fixed: &FixedPreprocessing) -> Preprocessing {
-    let filter = if fixed.bicubic { Filter::Bicubic } else { Filter::Bilinear };
-    let crop = Step::CenterCrop { height: fixed.crop, width: fixed.crop };
-    let steps = match fixed.resize {
-        Resize::ShorterSide(size) => vec![Step::ResizeShorter { size, filter }, crop],
-        Resize::BothSides(side) => vec![Step::Resize { height: side, width: side, filter }, crop],
-    };
-    // ((black + v·(white − black)) − mean) / std, for values v in [0, 1].
-    let [black, white] = fixed.range.ends();
-    let span = white - black;
-    Preprocessing {
-        channels: 3,
-        steps,
-        mean: fixed.mean.map(|mean| (mean - black) / span).to_vec(),
-        std: fixed.std.map(|std| std / span).to_vec(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use striate_vision::Image;
+    use striate_vision::{Image, network_input};
 
     use super::*;
 
@@ -348,13 +232,13 @@ mod tests {
             ),
         ] {
             let form = named_preprocessing(word, &network, colors).unwrap();
-            let (shape, values) = form.apply(&Image::filled(40, 30, [200, 100, 50]));
+            let (shape, values) = network_input(&form, &Image::filled(40, 30, [200, 100, 50]));
             assert_eq!(shape, [3, 28, 28]);
             for (channel, expected) in expected.into_iter().enumerate() {
                 let value = values[channel * 28 * 28];
                 assert!((value - expected).abs() < 1e-4, "{word}, channel {channel}: {value} not {expected}");
             }
-            assert_eq!(describe(&form), line);
+            assert_eq!(form.to_string(), line);
         }
     }
 
@@ -373,7 +257,7 @@ mod tests {
         let line = refusal("tensorflow", [2, 8, 8]);
         assert!(line.contains("channels must be 1 or 3"), "{line}");
         let gray = named_preprocessing("tensorflow", &network([1, 8, 6]), Colors::Rgb).unwrap();
-        assert_eq!(describe(&gray), "gray in [-1, 1], resized to 8x6 (bilinear)");
+        assert_eq!(gray.to_string(), "gray in [-1, 1], resized to 8x6 (bilinear)");
         // Sides before the crop are those of the publications.
         for (side, shorter) in [(224, 256), (299, 342), (32, 32), (7, 7)] {
             assert_eq!(
@@ -407,15 +291,15 @@ mod tests {
             ("efficientnet-lite0", [-127.0 / 128.0, 1.0 / 128.0, 1.0]),
         ] {
             let model = striate_models::find(name).unwrap();
-            let form = published_preprocessing(&model).unwrap();
+            let form = model.preprocessing.fixed().unwrap();
             form.check().unwrap();
             for (gray, expected) in [0, 128, 255].into_iter().zip(expected) {
-                let (shape, values) = form.apply(&Image::filled(400, 300, [gray; 3]));
+                let (shape, values) = network_input(&form, &Image::filled(400, 300, [gray; 3]));
                 let input = (model.build)().unwrap().input;
                 assert_eq!(shape[..], input[..], "{name}");
                 assert!((values[0] - expected).abs() < 1e-4, "{name}, {gray}: {} not {expected}", values[0]);
             }
         }
-        assert!(published_preprocessing(&striate_models::find("lenet5").unwrap()).is_none());
+        assert!(striate_models::find("lenet5").unwrap().preprocessing.fixed().is_none());
     }
 }

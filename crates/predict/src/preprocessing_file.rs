@@ -6,9 +6,9 @@ use serde::de::Unexpected;
 use serde_json::Value;
 use striate_graph::Network;
 use striate_tensor::file::read_text_limited;
+use striate_tensor::preprocessing::Preprocessing;
 use striate_tensor::text::reword;
 use striate_tensor::{Error, Result};
-use striate_vision::Preprocessing;
 
 use crate::preprocessing::{PREPROCESSING_WORDS, check_preprocessing};
 

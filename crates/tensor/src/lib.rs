@@ -1,5 +1,5 @@
-//! The data types that all crates share: element types, shapes, aligned memory, `.npy` files,
-//! counter-based random numbers and the error type.
+//! The data types that all crates share: element types, shapes, aligned memory, `.npy` files, the preprocessing of
+//! images, counter-based random numbers and the error type.
 //!
 //! Nothing here computes on tensors; that is the job of `striate-kernels`.
 
@@ -12,6 +12,7 @@ mod error;
 pub mod file;
 pub mod names;
 pub mod npy;
+pub mod preprocessing;
 pub mod random;
 mod shape;
 pub mod text;

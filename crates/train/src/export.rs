@@ -52,15 +52,12 @@ impl Export {
         let mut input = zeroed(c * h * w)?;
         example.write(0, &mut input)?;
         let output = self.inference.run(&shape, &input)?;
-        let json = |form: &Option<striate_vision::Preprocessing>| {
-            serde_json::to_value(form).expect("plain data has a JSON form")
-        };
         let (recipe, dataset) = (&session.settings.recipe, &session.dataset);
         Ok(ModelFile {
             network: session.network.clone(),
             classes: dataset.classes.clone(),
-            preprocessing: json(&dataset.preprocessing),
-            predict: json(&dataset.predict),
+            preprocessing: dataset.preprocessing.clone(),
+            predict: dataset.predict.clone(),
             evaluation: measured.map(|(part, tally)| Evaluation {
                 part: part.into(),
                 n: tally.n(),

@@ -3,8 +3,8 @@
 use serde::Serialize;
 use striate_data::{Dataset, ImageFile, Survey};
 use striate_graph::{Network, statistics};
-use striate_predict::describe_steps;
 use striate_tensor::Result;
+use striate_tensor::preprocessing::Preprocessing;
 
 use crate::fitting::{Batches, Parts};
 use crate::settings::{Origin, Settings};
@@ -144,7 +144,7 @@ impl DataSummary {
             Some(_) => dataset.predict.as_ref(),
             None => dataset.preprocessing.as_ref(),
         };
-        let steps = form.map(describe_steps).unwrap_or_default();
+        let steps = form.map(Preprocessing::step_words).unwrap_or_default();
         let Survey { sizes, skipped, unreadable, mut notes, .. } = dataset.survey.clone();
         if settings.recipe.augments_originals() {
             notes.push("training images are augmented before they are resized".into());

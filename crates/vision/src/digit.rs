@@ -9,20 +9,7 @@
 //! the frame are treated as photographs, whose light may fall off to one side, whose paper has grain and specks, and
 //! whose pen may be thin.
 
-use serde::{Deserialize, Serialize};
-
-use crate::{Filter, Image, resize};
-
-/// The point that is placed in the center of the frame.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Center {
-    /// The ink's center of mass, as in MNIST.
-    #[default]
-    Mass,
-    /// The box around the ink, as in the digits of 8×8 pixels.
-    Box,
-}
+use crate::{Center, Filter, Image, resize};
 
 /// Photographs are first reduced to this longer side, in pixels.
 const WORKING_SIDE: usize = 1024;

@@ -101,6 +101,26 @@ impl Axis {
     }
 }
 
+/// Draws the weights `[C, H, W]` of a kernel, gray for one channel and in color for three: middle gray is zero, and
+/// weights of the magnitude `largest` are black or white, or full or no red, green or blue.
+///
+/// # Panics
+/// If there are not as many weights, none, or another number of channels.
+pub fn kernel(weights: &[f32], [channels, height, width]: [usize; 3], largest: f32) -> Image {
+    let byte = |weight: f32| match largest > 0.0 && weight.is_finite() {
+        true => (127.5 + 127.5 * weight / largest).round() as u8,
+        false => 128,
+    };
+    let area = height * width;
+    let pixels = (0..area).flat_map(|at| (0..channels).map(move |channel| weights[channel * area + at]));
+    Image::new(width, height, channels, pixels.map(byte).collect()).expect("kernels have at least one weight")
+}
+
+/// Returns the largest magnitude of the weights that are finite.
+pub fn largest_weight(weights: &[f32]) -> f32 {
+    weights.iter().filter(|weight| weight.is_finite()).fold(0.0, |most, weight| most.max(weight.abs()))
+}
+
 /// Draws curves over a common axis, with a title and a legend. Points that are not finite, or beyond 1e30, are left
 /// out.
 pub fn curves(title: &str, axis: &str, series: &[Series]) -> Image {
@@ -154,8 +174,8 @@ pub fn curves(title: &str, axis: &str, series: &[Series]) -> Image {
 fn legend<'a>(names: impl Iterator<Item = &'a str>, width: usize) -> (Vec<(String, usize, usize)>, usize) {
     let (mut left, mut line) = (0, 0);
     let place = |name: &str| {
-        let name = shortened(name, 2, 220);
-        let length = 32 + text_width(2, &name);
+        let name = shortened(name, SMALL, 220);
+        let length = 32 + text_width(SMALL, &name);
         if left > 0 && left + length > width {
             (left, line) = (0, line + 1);
         }

@@ -1,181 +1,54 @@
-//! Preprocessing from an image to the input of a network, as a list of steps that a model file can store.
+//! Applies preprocessing to images.
 
-use serde::{Deserialize, Serialize};
-use striate_tensor::{Error, Result};
+use striate_tensor::Result;
+use striate_tensor::preprocessing::{Preprocessing, Step};
 
-use crate::digit::{Center, Frame, center_digit};
+use crate::digit::{Frame, center_digit};
 use crate::resize::by_shorter_side;
-use crate::{Filter, Image, resize};
+use crate::{Image, resize};
 
-/// Largest side in pixels; more is taken for a mistake.
-const LARGEST_SIDE: usize = 1 << 14;
 /// Most pixels that resizing by the shorter side may yield; the longer side of a longer image is squeezed.
 const MOST_PIXELS: usize = 1 << 26;
-/// Largest number of steps; more are taken for a mistake.
-const MOST_STEPS: usize = 32;
 
-/// One step of preprocessing.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "step", rename_all = "snake_case", deny_unknown_fields)]
-pub enum Step {
-    /// Resizes to this size, ignoring the aspect ratio.
-    Resize {
-        /// Rows.
-        height: usize,
-        /// Columns.
-        width: usize,
-        /// The filter.
-        filter: Filter,
-    },
-    /// Resizes the shorter side to this length, keeping the aspect ratio.
-    ResizeShorter {
-        /// Pixels of the shorter side.
-        size: usize,
-        /// The filter.
-        filter: Filter,
-    },
-    /// Resizes to fit into this size, keeping the aspect ratio, centered on black.
-    Fit {
-        /// Rows.
-        height: usize,
-        /// Columns.
-        width: usize,
-        /// The filter.
-        filter: Filter,
-    },
-    /// Crops the center; black where the image is smaller.
-    #[serde(alias = "centre_crop")]
-    CenterCrop {
-        /// Rows.
-        height: usize,
-        /// Columns.
-        width: usize,
-    },
-    /// Pads the centered image with `value`, or crops it where it is larger.
-    Pad {
-        /// Rows.
-        height: usize,
-        /// Columns.
-        width: usize,
-        /// The byte of the border, in every channel.
-        value: u8,
-    },
-    /// Trims the edges that have the color of the upper left pixel.
-    Trim {
-        /// Largest difference from that color, in each channel.
-        tolerance: u8,
-        /// Images with no side above this are left unchanged.
-        above: usize,
-    },
-    /// Converts a drawing or photograph of one digit to the form of MNIST: bright on black, scaled and centered. An
-    /// image that already has this form is left unchanged.
-    Digit {
-        /// Longer side of the ink, in pixels.
-        ink: usize,
-        /// Rows.
-        height: usize,
-        /// Columns.
-        width: usize,
-        /// The point that is placed in the center.
-        #[serde(default, alias = "centre")]
-        center: Center,
-    },
-    /// Inverts an image of which three corners are bright.
-    DarkBackground,
-    /// Exchanges red and blue, for networks that take blue, green, red; mean and std then follow that order.
-    SwapRedBlue,
+/// Returns `image` after all steps of `form`, still in bytes.
+pub fn preprocess(form: &Preprocessing, image: &Image) -> Image {
+    let start = if form.channels == 1 { image.to_gray() } else { image.to_rgb() };
+    form.steps.iter().fold(start, |image, step| apply(step, &image))
 }
 
-/// Preprocessing of an image to the input `[C, H, W]` of a network.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Preprocessing {
-    /// Number of channels: 1 (gray) or 3 (red, green, blue).
-    pub channels: usize,
-    /// Steps applied to the image, in order.
-    pub steps: Vec<Step>,
-    /// Mean of each channel, subtracted from values in [0, 1].
-    pub mean: Vec<f32>,
-    /// Standard deviation of each channel, by which values are then divided.
-    pub std: Vec<f32>,
+/// Returns `image` as the input of a network, `[C, H, W]`, with its shape. Call [`Preprocessing::check`] first.
+///
+/// # Panics
+/// If `check` refuses `form`.
+pub fn network_input(form: &Preprocessing, image: &Image) -> ([usize; 3], Vec<f32>) {
+    let image = preprocess(form, image);
+    let mut values = Vec::with_capacity(image.pixels().len());
+    for channel in 0..form.channels {
+        let bytes = image.pixels().iter().skip(channel).step_by(form.channels);
+        values.extend(bytes.map(|byte| form.value(channel, *byte)));
+    }
+    ([form.channels, image.height(), image.width()], values)
 }
 
-impl Preprocessing {
-    /// Checks that the preprocessing can be applied.
-    ///
-    /// # Errors
-    /// If channels, mean and std do not match, or a size is out of range.
-    pub fn check(&self) -> Result<()> {
-        let invalid = |what: &str| Err(Error::input(format!("preprocessing: {what}")));
-        let fits = |list: &[f32]| list.len() == self.channels && list.iter().all(|x| x.is_finite());
-        if !matches!(self.channels, 1 | 3) || !fits(&self.mean) || !fits(&self.std) {
-            return invalid("channels must be 1 or 3, with one number for each in mean and std");
-        }
-        if !self.std.iter().all(|x| *x > 0.0 && x.recip().is_finite()) {
-            return invalid("std must be above zero");
-        }
-        if self.steps.len() > MOST_STEPS {
-            return invalid("at most 32 steps are allowed");
-        }
-        let sides = self.steps.iter().flat_map(|step| match *step {
-            Step::Resize { height, width, .. }
-            | Step::Fit { height, width, .. }
-            | Step::CenterCrop { height, width }
-            | Step::Pad { height, width, .. } => vec![height, width],
-            Step::ResizeShorter { size, .. } => vec![size],
-            Step::Digit { ink, height, width, .. } => vec![ink, height, width],
-            Step::Trim { .. } | Step::DarkBackground | Step::SwapRedBlue => vec![],
-        });
-        match sides.into_iter().all(|side| (1..=LARGEST_SIDE).contains(&side)) {
-            true => Ok(()),
-            false => invalid("sizes must be from 1 to 16384"),
-        }
-    }
+/// Returns the image that the input `values` of a network, `[C, H, W]`, were made from by `form`, after its steps, with
+/// red, green and blue in this order: the inverse of [`network_input`].
+///
+/// # Errors
+/// If an image cannot have this shape.
+pub fn input_image(form: &Preprocessing, [c, h, w]: [usize; 3], values: &[f32]) -> Result<Image> {
+    let byte = |place: usize, channel: usize| {
+        let value = values[channel * h * w + place] * form.std[channel] + form.mean[channel];
+        // A number outside of the bytes becomes the nearest one.
+        (value * 255.0).round() as u8
+    };
+    let pixels = (0..h * w).flat_map(|place| (0..c).map(move |channel| byte(place, channel)));
+    Ok(in_color_order(form, Image::new(w, h, c, pixels.collect())?))
+}
 
-    /// Returns channels, height and width of every result; `None` if they depend on the image.
-    pub fn output_shape(&self) -> Option<[usize; 3]> {
-        let sides = self.steps.iter().fold(None, |sides, step| match *step {
-            Step::Resize { height, width, .. }
-            | Step::Fit { height, width, .. }
-            | Step::CenterCrop { height, width }
-            | Step::Pad { height, width, .. }
-            | Step::Digit { height, width, .. } => Some([height, width]),
-            Step::ResizeShorter { .. } | Step::Trim { .. } => None,
-            Step::DarkBackground | Step::SwapRedBlue => sides,
-        });
-        sides.map(|[height, width]| [self.channels, height, width])
-    }
-
-    /// Returns the image after all steps, still in bytes.
-    pub fn image(&self, image: &Image) -> Image {
-        let start = if self.channels == 1 { image.to_gray() } else { image.to_rgb() };
-        self.steps.iter().fold(start, |image, step| apply(step, &image))
-    }
-
-    /// Returns the input of the network, `[C, H, W]`, with its shape. Call [`Preprocessing::check`] first.
-    ///
-    /// # Panics
-    /// If `check` refuses this preprocessing.
-    pub fn apply(&self, image: &Image) -> ([usize; 3], Vec<f32>) {
-        let image = self.image(image);
-        let mut values = Vec::with_capacity(image.pixels().len());
-        for channel in 0..self.channels {
-            let bytes = image.pixels().iter().skip(channel).step_by(self.channels);
-            values.extend(bytes.map(|byte| self.value(channel, *byte)));
-        }
-        ([self.channels, image.height(), image.width()], values)
-    }
-
-    /// For each channel, the normalized value of each byte.
-    pub fn tables(&self) -> Vec<[f32; 256]> {
-        let value = |channel| std::array::from_fn(|byte| self.value(channel, byte as u8));
-        (0..self.channels).map(value).collect()
-    }
-
-    /// Returns the normalized value of a byte of `channel`.
-    pub fn value(&self, channel: usize, byte: u8) -> f32 {
-        (f32::from(byte) / 255.0 - self.mean[channel]) / self.std[channel]
-    }
+/// Returns `image`, whose colors are in the order that `form` leads to, with red, green and blue in this order.
+pub fn in_color_order(form: &Preprocessing, image: Image) -> Image {
+    let swaps = form.steps.iter().filter(|step| matches!(step, Step::SwapRedBlue)).count();
+    if swaps % 2 == 0 { image } else { apply(&Step::SwapRedBlue, &image) }
 }
 
 fn apply(step: &Step, image: &Image) -> Image {
@@ -234,6 +107,7 @@ fn trimmed(image: &Image, tolerance: u8) -> Image {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Center, Filter};
 
     fn form(steps: Vec<Step>) -> Preprocessing {
         Preprocessing { channels: 1, steps, mean: vec![0.5], std: vec![0.25] }
@@ -261,7 +135,7 @@ mod tests {
             let text = serde_json::to_string(&form).unwrap();
             assert_eq!(serde_json::from_str::<Preprocessing>(&text).unwrap(), form);
             for image in [Image::filled(50, 35, [250, 240, 0]), Image::filled(1, 90, [9; 3])] {
-                let (shape, values) = form.apply(&image);
+                let (shape, values) = network_input(&form, &image);
                 assert_eq!(values.len(), shape.iter().product::<usize>());
                 assert!(form.output_shape().is_none_or(|expected| expected == shape), "{text}");
             }
@@ -273,8 +147,8 @@ mod tests {
     fn bytes_are_normalized_per_channel() {
         let form = Preprocessing { channels: 3, steps: vec![], mean: vec![0.0, 0.5, 1.0], std: vec![1.0; 3] };
         let image = Image::new(2, 1, 3, vec![255, 255, 255, 51, 0, 0]).unwrap();
-        assert_eq!(form.apply(&image), ([3, 1, 2], vec![1.0, 0.2, 0.5, -0.5, 0.0, -1.0]));
-        assert_eq!(form.apply(&image.to_gray()).0, [3, 1, 2]);
+        assert_eq!(network_input(&form, &image), ([3, 1, 2], vec![1.0, 0.2, 0.5, -0.5, 0.0, -1.0]));
+        assert_eq!(network_input(&form, &image.to_gray()).0, [3, 1, 2]);
     }
 
     #[test]
@@ -283,10 +157,13 @@ mod tests {
         let form =
             Preprocessing { channels: 3, steps: vec![Step::SwapRedBlue], mean, std: vec![1.0 / 255.0; 3] };
         form.check().unwrap();
-        let (_, values) = form.apply(&Image::new(1, 1, 3, vec![200, 100, 50]).unwrap());
+        let (_, values) = network_input(&form, &Image::new(1, 1, 3, vec![200, 100, 50]).unwrap());
         for (value, expected) in values.iter().zip([50.0 - 103.939, 100.0 - 116.779, 200.0 - 123.68]) {
             assert!((value - expected).abs() < 1e-4, "{value} instead of {expected}");
         }
+        assert_eq!(input_image(&form, [3, 1, 1], &values).unwrap().pixels(), [200, 100, 50]);
+        let far = input_image(&form, [3, 1, 1], &[-1e9, f32::NAN, 1e9]).unwrap();
+        assert_eq!(far.pixels(), [255, 0, 0]);
     }
 
     #[test]
@@ -294,10 +171,10 @@ mod tests {
         let step = Step::ResizeShorter { size: 256, filter: Filter::Bilinear };
         for ((w, h), expected) in [((500, 375), (341, 256)), ((375, 500), (256, 341)), ((90, 90), (256, 256))]
         {
-            let image = form(vec![step.clone()]).image(&Image::filled(w, h, [1; 3]));
+            let image = preprocess(&form(vec![step.clone()]), &Image::filled(w, h, [1; 3]));
             assert_eq!((image.width(), image.height()), expected);
         }
-        let long = form(vec![step]).image(&Image::filled(1, 60_000, [1; 3]));
+        let long = preprocess(&form(vec![step]), &Image::filled(1, 60_000, [1; 3]));
         assert!(long.width() == 256 && long.height() <= MOST_PIXELS / 256);
     }
 
@@ -312,38 +189,26 @@ mod tests {
             Step::Trim { tolerance: 12, above: 28 },
             Step::Fit { height: 28, width: 28, filter: Filter::Bilinear },
         ];
-        let image = form(steps).image(&image);
+        let image = preprocess(&form(steps), &image);
         let bright = |y: usize| image.pixels()[y * 28..][..28].iter().all(|x| *x == 255);
         assert_eq!((0..28).filter(|y| bright(*y)).collect::<Vec<_>>(), (10..17).collect::<Vec<_>>());
     }
 
     #[test]
-    fn invalid_preprocessing_is_refused() {
-        let good = form(vec![]);
-        for bad in [
-            Preprocessing { channels: 2, ..good.clone() },
-            Preprocessing { mean: vec![0.0; 3], ..good.clone() },
-            Preprocessing { mean: vec![f32::NAN], ..good.clone() },
-            Preprocessing { std: vec![0.0], ..good.clone() },
-            Preprocessing { std: vec![1e-45], ..good.clone() },
-            Preprocessing { steps: vec![Step::DarkBackground; 33], ..good.clone() },
-            form(vec![Step::Resize { height: 0, width: 4, filter: Filter::Box }]),
-            form(vec![Step::Pad { height: 4, width: usize::MAX, value: 0 }]),
-            form(vec![Step::ResizeShorter { size: 1 << 20, filter: Filter::Box }]),
-        ] {
-            assert!(bad.check().unwrap_err().is_input(), "{bad:?}");
-        }
+    fn unknown_fields_are_refused() {
         let unknown = r#"{"channels":1,"steps":[{"step":"digit","ink":1,"height":1,"width":1,"x":1}],"mean":[0],"std":[1]}"#;
         assert!(serde_json::from_str::<Preprocessing>(unknown).is_err());
     }
 
-    /// Model files of early versions have the British spelling.
+    /// Model files of early versions have the British spelling, and the digits of numbers as `f64`.
     #[test]
     fn former_spelling_is_read() {
-        let text = r#"{"channels":1,"steps":[{"step":"centre_crop","height":3,"width":4},{"step":"digit","ink":1,"height":3,"width":4,"centre":"mass"}],"mean":[0],"std":[1]}"#;
+        let text = r#"{"channels":1,"steps":[{"step":"centre_crop","height":3,"width":4},{"step":"digit","ink":1,"height":3,"width":4,"centre":"mass"}],"mean":[0.30979999899864197],"std":[1]}"#;
         let form: Preprocessing = serde_json::from_str(text).unwrap();
         assert_eq!(form.steps[0], Step::CenterCrop { height: 3, width: 4 });
         assert_eq!(form.steps[1], Step::Digit { ink: 1, height: 3, width: 4, center: Center::Mass });
-        assert!(serde_json::to_string(&form).unwrap().contains(r#""center":"mass""#));
+        assert_eq!(form.mean, [0.3098]);
+        let text = serde_json::to_string(&form).unwrap();
+        assert!(text.contains(r#""center":"mass""#) && text.contains(r#""mean":[0.3098]"#), "{text}");
     }
 }

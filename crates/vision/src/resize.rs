@@ -6,48 +6,30 @@
 //! when the image shrinks to prevent aliasing. Weights are integers with 22 fractional bits. Source: Pillow,
 //! `src/libImaging/Resample.c`, and `Geometry.c` for nearest.
 
-use serde::{Deserialize, Serialize};
 use striate_tensor::{Vectorize, vectorized};
 
-use crate::Image;
+use crate::{Filter, Image};
 
-/// A resampling filter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Filter {
-    /// The pixel at the center of the covered area.
-    Nearest,
-    /// The mean over the covered area.
-    Box,
-    /// A triangle.
-    Bilinear,
-    /// Keys' cubic with a = −1/2.
-    Bicubic,
+/// Returns how far the unstretched `filter` reaches from its center, in pixels.
+fn support(filter: Filter) -> f64 {
+    match filter {
+        Filter::Nearest => 0.0,
+        Filter::Box => 0.5,
+        Filter::Bilinear => 1.0,
+        Filter::Bicubic => 2.0,
+    }
 }
 
-impl Filter {
-    /// Returns how far the unstretched filter reaches from its center, in pixels.
-    fn support(self) -> f64 {
-        match self {
-            Filter::Nearest => 0.0,
-            Filter::Box => 0.5,
-            Filter::Bilinear => 1.0,
-            Filter::Bicubic => 2.0,
-        }
-    }
-
-    fn weight(self, x: f64) -> f64 {
-        const A: f64 = -0.5;
-        let distance = x.abs();
-        match self {
-            Filter::Box if x > -0.5 && x <= 0.5 => 1.0,
-            Filter::Bilinear if distance < 1.0 => 1.0 - distance,
-            Filter::Bicubic if distance < 1.0 => {
-                ((A + 2.0) * distance - (A + 3.0)) * distance * distance + 1.0
-            }
-            Filter::Bicubic if distance < 2.0 => (((distance - 5.0) * distance + 8.0) * distance - 4.0) * A,
-            _ => 0.0,
-        }
+/// Returns the weight of a pixel at `x` from the center of the unstretched `filter`.
+fn weight(filter: Filter, x: f64) -> f64 {
+    const A: f64 = -0.5;
+    let distance = x.abs();
+    match filter {
+        Filter::Box if x > -0.5 && x <= 0.5 => 1.0,
+        Filter::Bilinear if distance < 1.0 => 1.0 - distance,
+        Filter::Bicubic if distance < 1.0 => ((A + 2.0) * distance - (A + 3.0)) * distance * distance + 1.0,
+        Filter::Bicubic if distance < 2.0 => (((distance - 5.0) * distance + 8.0) * distance - 4.0) * A,
+        _ => 0.0,
     }
 }
 
@@ -313,7 +295,7 @@ fn to_byte(sum: i32) -> u8 {
 fn taps(from: usize, to: usize, filter: Filter) -> Taps {
     let scale = from as f64 / to as f64;
     let stretch = scale.max(1.0);
-    let support = filter.support() * stretch;
+    let support = support(filter) * stretch;
     let center = |at: usize| (at as f64 + 0.5) * scale;
     let range = |at: usize| {
         let first = (center(at) - support + 0.5).max(0.0) as usize;
@@ -324,7 +306,7 @@ fn taps(from: usize, to: usize, filter: Filter) -> Taps {
     let mut values = Vec::with_capacity(count);
     for (at, weights) in taps.weights.chunks_exact_mut(count).enumerate() {
         let range = range(at);
-        let weight = |x: usize| filter.weight((x as f64 - center(at) + 0.5) * (1.0 / stretch));
+        let weight = |x: usize| weight(filter, (x as f64 - center(at) + 0.5) * (1.0 / stretch));
         values.clear();
         values.extend(range.clone().map(weight));
         let total: f64 = values.iter().sum();

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 use striate_tensor::random::Random;
 use striate_tensor::{Result, zeroed};
 use striate_vision::augment::{Compose, Operation};
-use striate_vision::{Image, LazyImage, Preprocessing};
+use striate_vision::{Image, LazyImage, Preprocessing, preprocess};
 
 use super::ImageFile;
 use crate::split::write_planar;
@@ -65,7 +65,7 @@ impl Files {
     /// # Errors
     /// If the file cannot be read any more.
     pub fn image(&self, index: usize) -> Result<Image> {
-        Ok(self.form.image(&self.original(index)?))
+        Ok(preprocess(&self.form, &self.original(index)?))
     }
 
     /// Decodes image number `index`, at its own size.
@@ -114,7 +114,7 @@ impl Files {
             let bytes = file.read()?;
             transforms.apply_lazily(LazyImage::open(&bytes, self.max_pixels)?, random)
         };
-        Ok(self.form.image(&transformed().map_err(|e| e.at(file))?))
+        Ok(preprocess(&self.form, &transformed().map_err(|e| e.at(file))?))
     }
 
     /// Passes the bytes `[C, H, W]` of all images to `take`, in order.
@@ -125,7 +125,7 @@ impl Files {
         let shape = self.form.output_shape().expect("the last step fixes the size");
         let read = |file: &ImageFile, to: &mut [u8]| {
             let image = file.decode(self.max_pixels).map_err(|e| e.at(file))?;
-            write_planar(&self.form.image(&image), to);
+            write_planar(&preprocess(&self.form, &image), to);
             Ok(())
         };
         let mut failed = Ok(());

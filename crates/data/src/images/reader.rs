@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use striate_tensor::text::counted;
 use striate_tensor::{Error, Result, zeroed};
-use striate_vision::{Filter, Preprocessing, Step, decode_limited, dimensions};
+use striate_vision::{Filter, Preprocessing, Step, decode_limited, dimensions, preprocess};
 
 use super::{Files, ImageFile, Listing};
 use crate::split::write_planar;
@@ -162,7 +162,7 @@ impl Reader {
         let (digest, image) = image?;
         let count = if image.channels() > 1 { &self.color } else { &self.gray };
         count.fetch_add(1, Ordering::Relaxed);
-        write_planar(&self.form.image(&image), to);
+        write_planar(&preprocess(&self.form, &image), to);
         Ok(ReadImage { size: [image.height(), image.width()], digest })
     }
 

@@ -11,6 +11,7 @@ use striate_tensor::names::check_class_names;
 use striate_tensor::{Error, Result};
 use striate_vision::{
     Filter, ImageKind, MAX_PIXELS, Preprocessing, Readable, Step, decode_limited, encode_jpeg, encode_png,
+    preprocess,
 };
 
 use super::sample::{Member, Sample};
@@ -194,7 +195,7 @@ fn encode(file: &ImageFile, options: &PrepareOptions) -> Result<Encoded> {
     let channels = image.channels();
     let steps = vec![Step::ResizeShorter { size, filter: Filter::Bilinear }];
     let form = Preprocessing { channels, steps, mean: vec![0.0; channels], std: vec![1.0; channels] };
-    let image = form.image(&image);
+    let image = preprocess(&form, &image);
     let (bytes, extension) = match kind {
         Some(ImageKind::Readable(Readable::Jpeg)) => (encode_jpeg(&image, QUALITY)?, "jpg"),
         _ => (encode_png(&image)?, "png"),

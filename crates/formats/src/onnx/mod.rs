@@ -39,9 +39,11 @@ pub use integers::IntegerType;
 use std::collections::HashMap;
 use std::path::Path;
 
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use striate_graph::Network;
 use striate_tensor::file::folder_of;
+use striate_tensor::preprocessing::Preprocessing;
 use striate_tensor::{Error, Result};
 
 use crate::file::read_limited;
@@ -121,22 +123,30 @@ impl Imported {
     /// If its metadata are damaged, or its weights are not finite.
     pub fn into_model(self) -> Result<ModelFile> {
         check_finite(&self.weights)?;
-        let read = |key: &str| -> Result<Value> {
-            let Some(text) = self.metadata.get(key) else { return Ok(Value::Null) };
-            serde_json::from_str(text)
-                .map_err(|e| Error::input(format!("its metadata {key} is not JSON: {e}")))
-        };
-        let (classes, preprocessing, predict) = (read(CLASSES)?, read(PREPROCESSING)?, read(PREDICT)?);
+        let classes: Option<Vec<String>> = metadata(&self.metadata, CLASSES, "a list of names")?;
+        let preprocessing = metadata(&self.metadata, PREPROCESSING, "a preprocessing")?;
+        let predict = metadata(&self.metadata, PREDICT, "a preprocessing")?;
         let mut model = ModelFile { preprocessing, predict, ..ModelFile::bare(self.network, self.weights)? };
-        if !classes.is_null() {
-            let names: Vec<String> = serde_json::from_value(classes)
-                .map_err(|e| Error::input(format!("its metadata {CLASSES} is not a list of names: {e}")))?;
+        if let Some(names) = classes {
             check_classes(&names, model.classes.len())
                 .map_err(|e| e.at(format!("its metadata {CLASSES}")))?;
             model.classes = names;
         }
         Ok(model)
     }
+}
+
+/// Returns the value under `key`, described by `what`; `None` if there is none, or null.
+fn metadata<T: DeserializeOwned>(
+    metadata: &HashMap<String, String>,
+    key: &str,
+    what: &str,
+) -> Result<Option<T>> {
+    let Some(text) = metadata.get(key) else { return Ok(None) };
+    serde_json::from_str::<Option<T>>(text).map_err(|e| {
+        let what = if e.is_data() { what } else { "JSON" };
+        Error::input(format!("its metadata {key} is not {what}: {e}"))
+    })
 }
 
 /// Returns the bytes of an ONNX file with the network and weights of `model`, and its class names and preprocessing as
@@ -146,10 +156,11 @@ impl Imported {
 /// As [`onnx_bytes`].
 pub fn onnx_model_bytes(model: &ModelFile) -> Result<Vec<u8>> {
     let bytes = onnx_bytes(&model.network, &model.weights)?;
-    let classes = Value::from(model.classes.clone());
-    let held = [(CLASSES, &classes), (PREPROCESSING, &model.preprocessing), (PREDICT, &model.predict)];
-    let held = held.into_iter().filter(|(_, value)| !value.is_null());
-    export::with_metadata(bytes, held.map(|(key, value)| (key, value.to_string())))
+    let json = |form: &Preprocessing| serde_json::to_string(form).expect("plain data has a JSON form");
+    let classes = Value::from(model.classes.clone()).to_string();
+    let forms = [(PREPROCESSING, &model.preprocessing), (PREDICT, &model.predict)];
+    let forms = forms.into_iter().filter_map(|(key, form)| Some((key, json(form.as_ref()?))));
+    export::with_metadata(bytes, [(CLASSES, classes)].into_iter().chain(forms))
 }
 
 /// The number of floats that any file may expand to, including intermediate ones, in addition to one per byte.

@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 
-use serde_json::json;
 use striate_formats::{
     Data, Evaluation, Golden, ModelFile, Weights, read_safetensors_bytes, safetensors_bytes, weights_sha256,
 };
 use striate_graph::{Builder, Network};
+use striate_tensor::preprocessing::{Preprocessing, Step};
 use striate_tensor::{Result, Shape};
 
 use super::{Case, bad, good};
@@ -23,7 +23,8 @@ fn model() -> Result<ModelFile> {
         let values = (0..shape.numel()).map(|i| i as f32 - 0.25).collect();
         (name, (shape, values))
     };
-    let form = json!({"channels": 1, "steps": [{"step": "center_crop", "height": 4, "width": 4}], "mean": [0.5], "std": [0.25]});
+    let steps = vec![Step::CenterCrop { height: 4, width: 4 }];
+    let form = Some(Preprocessing { channels: 1, steps, mean: vec![0.5], std: vec![0.25] });
     Ok(ModelFile {
         weights: network.variables()?.into_iter().map(filled).collect(),
         network,

@@ -1,9 +1,7 @@
 //! The parts of a preprocessing that protocols replace: how an image is resized, and what is cut out.
 
 use striate_tensor::{Error, Result};
-use striate_vision::{Filter, Image, Preprocessing, Step};
-
-use crate::preprocessing::describe_steps;
+use striate_vision::{Filter, Image, Preprocessing, Step, preprocess};
 
 /// A preprocessing that resizes an image and cuts out a square.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,7 +27,7 @@ impl Framing {
     /// If it does more than resize, crop a square and exchange colors.
     pub fn of(form: &Preprocessing) -> Result<Framing> {
         let refuse = || {
-            let steps = describe_steps(form).join(", ");
+            let steps = form.step_words().join(", ");
             Err(Error::input(format!(
                 "protocols with several views need preprocessing that resizes images and crops a square, but this \
                  model's is: {steps}; use --protocol center, or --preprocessing FILE.json"
@@ -84,11 +82,11 @@ impl Framing {
 
     /// The image after the steps that follow the crop.
     pub fn finished(&self, image: &Image) -> Image {
-        self.with(self.after.clone()).image(image)
+        preprocess(&self.with(self.after.clone()), image)
     }
 
     fn apply(&self, image: &Image, step: Step) -> Image {
-        self.with(vec![step]).image(image)
+        preprocess(&self.with(vec![step]), image)
     }
 
     fn with(&self, steps: Vec<Step>) -> Preprocessing {

@@ -1,7 +1,7 @@
 //! The views of an image that a model classifies under a protocol.
 
 use striate_tensor::{Error, Result};
-use striate_vision::{Image, Preprocessing};
+use striate_vision::{Image, Preprocessing, preprocess};
 
 use super::Protocol;
 use super::crops::{five, squares};
@@ -113,7 +113,7 @@ impl Views {
             mirrored.map_or(Ok(()), &mut take)
         };
         match &self.kind {
-            Kind::Center(form) => both(form.image(image)),
+            Kind::Center(form) => both(preprocess(form, image)),
             Kind::TenCrop(framing) => {
                 let crops = five(&framing.resized(image), framing.side);
                 crops.iter().try_for_each(|crop| both(framing.finished(crop)))

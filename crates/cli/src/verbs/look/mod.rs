@@ -11,7 +11,7 @@ use striate_data::Spec;
 use striate_engine::Precision;
 use striate_formats::ModelFile;
 use striate_insight::{FirstKernels, Look as Seen, Picture, class_named};
-use striate_predict::{Classifier, Guess, open_model, read_again, read_preprocessing};
+use striate_predict::{Classifier, Guess, check_preprocessing, open_model, read_again};
 use striate_tensor::Shape;
 use striate_tensor::text::printable_path;
 
@@ -73,9 +73,9 @@ const RUNS: u64 = 256;
 
 /// The kernels of the first convolution of `model`, in the order of colors of its preprocessing.
 fn first_kernels(model: &ModelFile) -> striate_tensor::Result<Option<FirstKernels>> {
-    let form = |value| read_preprocessing(value, &model.network);
-    let form = form(&model.predict)?.or(form(&model.preprocessing)?);
-    Ok(FirstKernels::of(&model.network, &model.weights, form.as_ref()))
+    let form = model.image_preprocessing();
+    form.map_or(Ok(()), |form| check_preprocessing(form, &model.network))?;
+    Ok(FirstKernels::of(&model.network, &model.weights, form))
 }
 
 /// Refuses an output that would be read as data, and flags that need image files if there are none.

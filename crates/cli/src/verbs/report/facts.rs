@@ -4,7 +4,6 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use striate_formats::ModelFile;
 use striate_graph::statistics;
-use striate_predict::{describe, read_preprocessing};
 use striate_tensor::text::{counted, grouped, printable};
 use striate_train::RunFacts;
 
@@ -12,19 +11,30 @@ use crate::device::Chosen;
 use crate::output::sides;
 
 /// Fields of the recipe that describe a training best.
-const FIELDS: [&str; 13] = [
+const FIELDS: [&str; 24] = [
     "train.epochs",
     "train.batch",
+    "train.accumulate",
     "optim.name",
     "optim.lr",
     "optim.momentum",
     "optim.weight_decay",
+    "optim.rates",
     "schedule.name",
     "schedule.warmup",
     "data.augment",
     "data.transforms",
+    "data.mixup",
+    "data.cutmix",
     "data.holdout",
+    "loss.name",
+    "loss.smoothing",
+    "loss.class_weights",
+    "train.ema",
+    "train.freeze",
+    "train.patience",
     "model.init",
+    "model.start",
     "train.seed",
 ];
 
@@ -43,9 +53,8 @@ pub fn facts(run: &RunFacts, model: &ModelFile, plan: &str, chosen: &Chosen) -> 
     if let Some(data) = &model.data {
         add("Data fingerprint", data.fingerprint.clone());
     }
-    let form = [&model.preprocessing, &model.predict];
-    let form = form.into_iter().find_map(|form| read_preprocessing(form, network).ok().flatten());
-    add("Preprocessing", form.map_or("none: arrays are used unchanged".into(), |form| describe(&form)));
+    let form = model.preprocessing.as_ref().or(model.predict.as_ref());
+    add("Preprocessing", form.map_or("none: arrays are used unchanged".into(), ToString::to_string));
     let fields = recipe.fields();
     let shown = FIELDS.iter().filter_map(|wanted| fields.iter().find(|(field, _)| field == wanted));
     add("Recipe", shown.map(|(field, value)| format!("{field} = {value}")).collect::<Vec<_>>().join(", "));

@@ -6,7 +6,7 @@ use striate_formats::ModelFile;
 use striate_insight::page::Picture;
 use striate_insight::report::{Evaluated, Example, Mistake, Strip};
 use striate_insight::{FeatureMaps, FirstKernels, GradCam, enlarged, overlay, representative_layers, shown};
-use striate_predict::{Classifier, read_preprocessing};
+use striate_predict::Classifier;
 use striate_tensor::Shape;
 use striate_tensor::text::counted;
 use striate_train::ClassSamples;
@@ -103,8 +103,7 @@ fn of(count: usize, what: &str) -> String {
 
 /// Returns the kernels of the first layer of `model`, if they are those of images.
 pub fn first_kernels(model: &ModelFile) -> Option<FirstKernels> {
-    let form = read_preprocessing(&model.predict, &model.network).ok().flatten();
-    FirstKernels::of(&model.network, &model.weights, form.as_ref())
+    FirstKernels::of(&model.network, &model.weights, model.predict.as_ref())
 }
 
 /// Draws kernels.

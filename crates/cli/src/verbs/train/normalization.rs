@@ -1,7 +1,6 @@
 //! The normalization of images when training starts from given weights: the one these were trained with.
 
 use anyhow::Result;
-use serde_json::Value;
 use striate_data::{Dataset, Pixels};
 use striate_formats::{IntegerType, Loaded};
 use striate_graph::Network;
@@ -31,8 +30,7 @@ pub fn choose(
         }
     };
     let mut notes = Vec::new();
-    let null = [&Value::Null; 2];
-    let carried = own.map_or(null, |own| [&own.preprocessing, &own.predict]);
+    let carried = own.map_or([None; 2], |own| [own.preprocessing.as_ref(), own.predict.as_ref()]);
     // What a file carries is for its own network, which may be of another size.
     let against = own.filter(|_| asked.is_none()).map_or(network, |own| &own.network);
     let form = facts.preprocessing(against, carried, asked, &mut notes)?;
