@@ -1,8 +1,9 @@
 //! Test utilities: an f64 interpreter for graphs, small networks that use every operation, gradient checks by
 //! finite differences, formulas shared with reference scripts, work on several items at a time, reported skips, an
-//! HTTP server, writers of protocol buffers and ONNX messages.
+//! HTTP server, a browser, writers of protocol buffers and ONNX messages.
 
 pub mod allocation;
+pub mod browser;
 mod emulator;
 pub mod fingerprint;
 pub mod formula;
