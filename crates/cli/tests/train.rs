@@ -202,4 +202,11 @@ fn range_test_proposes_a_rate_and_writes_only_the_picture() {
     assert!(!folder.path("runs").exists());
     let picture = striate_vision::decode(&std::fs::read(folder.path("rates.png")).unwrap()).unwrap();
     assert!(picture.width() > 300 && picture.height() > 300);
+    // The proposed rate is a vertical line in the color of the third curve.
+    let is_marked = |x: usize| {
+        let marked = (0..picture.height()).filter(|y| picture.pixel(x, *y) == [78, 148, 90]).count();
+        2 * marked > picture.height()
+    };
+    let marked: Vec<usize> = (0..picture.width()).filter(|x| is_marked(*x)).collect();
+    assert!((1..=3).contains(&marked.len()) && marked[0] + marked.len() == marked[marked.len() - 1] + 1);
 }

@@ -42,7 +42,7 @@ pub fn run(mut session: Session, mut watcher: Watcher, picture: Option<&Path>, a
     Ok(())
 }
 
-/// Draws the losses over the logarithm of the rate.
+/// Draws the losses over the logarithm of the rate, with a vertical line at the proposed one.
 fn draw(path: &Path, curve: &RateCurve) -> Result<()> {
     let points = |losses: &[f64]| {
         curve.rates.iter().zip(losses).map(|(rate, loss)| (rate.log10(), *loss)).collect::<Vec<_>>()
@@ -50,9 +50,16 @@ fn draw(path: &Path, curve: &RateCurve) -> Result<()> {
     // The last losses before the end are so large that the others would be a flat line.
     let highest =
         1.5 * curve.smoothed.iter().take(curve.smoothed.len() / 2).fold(0.0f64, |most, x| most.max(*x));
-    let visible = |losses: &[f64]| points(losses).into_iter().filter(|(_, loss)| *loss <= highest).collect();
-    let series =
-        [("loss".to_owned(), visible(&curve.losses)), ("smoothed".to_owned(), visible(&curve.smoothed))];
+    let visible = |losses: &[f64]| -> Vec<(f64, f64)> {
+        points(losses).into_iter().filter(|(_, loss)| *loss <= highest).collect()
+    };
+    let mut series =
+        vec![("loss".to_owned(), visible(&curve.losses)), ("smoothed".to_owned(), visible(&curve.smoothed))];
+    if let Ok(proposal) = curve.proposal() {
+        let losses = series.iter().flat_map(|(_, points)| points).map(|(_, loss)| *loss);
+        let (place, top) = (proposal.rate.log10(), losses.fold(0.0, f64::max));
+        series.push((format!("proposed: {}", proposal.rate), vec![(place, 0.0), (place, top)]));
+    }
     let picture = draw::curves("loss by learning rate", "log10 of the learning rate", &series);
     Ok(write_file(path, &encode_png(&picture)?)?)
 }
