@@ -72,6 +72,37 @@ fn augmented_images_are_drawn() {
     assert!(line.contains("did you mean small-images?"), "{line}");
 }
 
+/// A drawn sheet has a caption under each image, and the report states the shares of the classes.
+#[test]
+fn mixed_images_are_drawn_with_their_labels() {
+    let folder = stripes("augmentation-mixed");
+    let show = ["data", "show", "lenet5", "--data", "set", "--picture", "samples.png"];
+    let drawn = |more: &[&str]| {
+        let result = folder.json(&[&show[..], more].concat());
+        (result, decode(&std::fs::read(folder.path("samples.png")).unwrap()).unwrap())
+    };
+    let (plain, sheet) = drawn(&[]);
+    assert_eq!([&plain["mixup"], &plain["cutmix"]], [0.0, 0.0]);
+    for field in ["mixup", "cutmix"] {
+        let (result, mixed) = drawn(&["--set", &format!("data.{field}=0.5")]);
+        assert_eq!(result[field], 0.5);
+        assert!(mixed.height() > sheet.height() && mixed.width() == sheet.width(), "{field}");
+    }
+    let output = folder.run(&[&show[..], &["--set", "data.mixup=0.5"]].concat());
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(text.contains("augmentation shift, mixup 0.5; 22 training images, 2 classes"), "{text}");
+    let train = ["train", "lenet5", "--data", "set", "--epochs", "1", "--out", "run"];
+    folder.json(&[&train[..], &["--set", "data.cutmix=1.0"]].concat());
+    let page = std::fs::read_to_string(folder.path("run/report.html")).unwrap();
+    let captions: Vec<&str> = page.split("<div class=\"mixed\">").skip(1).collect();
+    assert!(!captions.is_empty() && page.contains("The recipe mixes images"));
+    for caption in captions {
+        let words = caption.split_once("<small>").unwrap().1.split_once("</small>").unwrap().0;
+        let shares = words.split(" + ").map(|part| part.split_once(' ').unwrap().1.parse::<f64>().unwrap());
+        assert!((shares.sum::<f64>() - 1.0).abs() < 0.011, "{words}");
+    }
+}
+
 #[test]
 fn photographs_are_augmented_unless_a_flag_says_otherwise() {
     let folder = stripes("augmentation-photographs");

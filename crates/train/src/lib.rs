@@ -38,7 +38,7 @@ pub use progress::{Limits, Observer, Outcome, Progress};
 pub use recipe::{ClassWeights, LossPart, Recipe, SHIPPED, ShippedRecipe, shipped};
 pub use recorded::refuse_changed_data;
 pub use run::{LAST, PLAN, RECIPE, RUNS, RunPath, safe_stem};
-pub use samples::{ClassSamples, Samples, samples};
+pub use samples::{ClassSamples, Sample, Samples, samples};
 pub use schedule::Schedule;
 pub use session::Session;
 pub use settings::{Origin, Settings};

@@ -41,6 +41,13 @@ impl Mixer {
     /// Mixes the images of `batch`, of this shape, and returns the targets `[N, K]`. What is drawn depends on the seed
     /// and on `draw`, the batch's number.
     pub fn mix(&self, batch: &mut Batch, shape: [usize; 3], draw: u64) -> Vec<f32> {
+        let mut targets = self.mix_shares(batch, shape, draw);
+        self.weigh(&mut targets);
+        targets
+    }
+
+    /// Mixes the images of `batch` as [`Mixer::mix`] does, and returns the share of each class in each, `[N, K]`.
+    pub fn mix_shares(&self, batch: &mut Batch, shape: [usize; 3], draw: u64) -> Vec<f32> {
         let mut targets = vec![0.0; batch.labels.len() * self.classes];
         for (row, label) in targets.chunks_exact_mut(self.classes).zip(&batch.labels) {
             row[*label as usize] = 1.0;
@@ -48,7 +55,6 @@ impl Mixer {
         if !self.kinds.is_empty() {
             self.mix_images(batch, shape, draw, &mut targets);
         }
-        self.weigh(&mut targets);
         targets
     }
 

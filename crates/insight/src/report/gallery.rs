@@ -34,6 +34,26 @@ pub struct Strip {
     pub count: usize,
     /// The images.
     pub pictures: Vec<Picture>,
+    /// For each image the classes that are mixed in it with their shares, its own first; empty if none are mixed.
+    pub mixtures: Vec<Vec<(String, f32)>>,
+}
+
+impl Strip {
+    /// The images with their captions, as far as they fit.
+    fn html(&self, budget: &mut Budget) -> String {
+        let mut content = String::new();
+        for (index, picture) in self.pictures.iter().enumerate() {
+            let Some(image) = budget.show(picture) else { continue };
+            let mixture = self.mixtures.get(index).into_iter().flatten();
+            let words: Vec<String> =
+                mixture.map(|(class, share)| format!("{} {share:.2}", short(class))).collect();
+            content += &match words.is_empty() {
+                true => image,
+                false => format!("<div class=\"mixed\">{image}<small>{}</small></div>", words.join(" + ")),
+            };
+        }
+        content
+    }
 }
 
 fn short(name: &str) -> String {
@@ -128,7 +148,7 @@ fn shown(caption: &str, picture: &Picture, budget: &mut Budget) -> Option<String
 pub fn samples(strips: &[Strip], budget: &mut Budget) -> Option<Section> {
     let mut content = String::new();
     for strip in strips {
-        let images: String = strip.pictures.iter().filter_map(|own| budget.show(own)).collect();
+        let images = strip.html(budget);
         if !images.is_empty() {
             let (class, count) = (short(&strip.class), counted(strip.count, "image"));
             content += &format!(
@@ -137,6 +157,11 @@ pub fn samples(strips: &[Strip], budget: &mut Budget) -> Option<Section> {
             );
         }
     }
-    let text = "Training images as the network sees them, after the augmentation of the recipe.";
-    (!content.is_empty()).then(|| section("samples", "Augmented samples", text, content))
+    let mixed = match strips.iter().any(|strip| strip.mixtures.iter().any(|own| !own.is_empty())) {
+        true => " The recipe mixes images; under each are the classes in it with their shares.",
+        false => "",
+    };
+    let text =
+        format!("Training images as the network sees them, after the augmentation of the recipe.{mixed}");
+    (!content.is_empty()).then(|| section("samples", "Augmented samples", &text, content))
 }

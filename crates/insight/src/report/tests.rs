@@ -91,7 +91,15 @@ fn report_of_a_thousand_classes_and_many_images_is_small() {
             pairs: mistakes.pairs(5, 3).iter().map(|pair| (pair.count, many.clone())).collect(),
             mistakes: many,
             kernels: Some(("k".repeat(9000), noise(160))),
-            samples: vec![Strip { class: "s".into(), count: 3, pictures: vec![noise(96); 9] }; 9],
+            samples: vec![
+                Strip {
+                    class: "s".into(),
+                    count: 3,
+                    pictures: vec![noise(96); 9],
+                    mixtures: vec![vec![("<".repeat(900), 0.5); 2]; 9]
+                };
+                9
+            ],
             recipe: "&".repeat(100_000),
             plan: "<\n".repeat(100_000),
             evaluated: Some(evaluated),
@@ -126,7 +134,7 @@ fn sections_are_linked_and_titled() {
         pairs: vec![(2, vec![example("b")])],
         kernels: Some(("kernels".into(), noise(9))),
         features: vec![("maps".into(), noise(9))],
-        samples: vec![Strip { class: "s".into(), count: 3, pictures: vec![noise(8)] }],
+        samples: vec![Strip { class: "s".into(), count: 3, pictures: vec![noise(8)], mixtures: vec![] }],
         recipe: "a = 1".into(),
         plan: "steps".into(),
         evaluated: Some(evaluated),

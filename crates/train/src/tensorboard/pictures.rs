@@ -4,9 +4,7 @@ use striate_data::Augmented;
 use striate_engine::Variables;
 use striate_graph::{INPUT, Network, Op};
 use striate_tensor::Result;
-use striate_vision::{Filter, Image, Preprocessing, resize};
-
-use crate::samples::to_image;
+use striate_vision::{Filter, Image, Preprocessing, draw, input_image, resize};
 
 /// Largest number of kernels in a picture.
 const KERNELS: usize = 256;
@@ -28,20 +26,16 @@ pub(super) fn kernels(network: &Network, weights: &Variables) -> Option<Result<I
     let layer = network.layers.iter().find(|layer| is_first(&layer.op, &layer.inputs))?;
     let (shape, values) = weights.get(&format!("{}.weight", layer.name))?;
     let [outputs, channels, height, width] = shape[..] else { return None };
-    let most = values.iter().fold(f32::MIN_POSITIVE, |most, weight| most.max(weight.abs()));
-    let byte = |weight: f32| (127.5 + 127.5 * weight / most).round() as u8;
+    let largest = draw::largest_weight(values);
     let (count, depth) = if channels == 3 { (outputs, 3) } else { (outputs * channels, 1) };
     let area = height * width;
     let scale = (KERNEL_SIDE / height.max(width)).max(1);
     let kernel = |index: usize| {
         let own = &values[index * depth * area..][..depth * area];
-        let pixels =
-            (0..area).flat_map(|place| (0..depth).map(move |channel| byte(own[channel * area + place])));
-        let image = Image::new(width, height, depth, pixels.collect())?;
-        Ok(resize(&image, width * scale, height * scale, Filter::Nearest))
+        let image = draw::kernel(own, [depth, height, width], largest);
+        resize(&image, width * scale, height * scale, Filter::Nearest)
     };
-    let images: Result<Vec<Image>> = (0..count.min(KERNELS)).map(kernel).collect();
-    Some(images.and_then(|images| tiled(&images)))
+    Some(tiled(&(0..count.min(KERNELS)).map(kernel).collect::<Vec<_>>()))
 }
 
 /// The first training images as they are in `epoch`. `form` is their preprocessing.
@@ -55,7 +49,7 @@ pub(super) fn samples(train: &Augmented, form: &Preprocessing, epoch: u64) -> Re
     };
     let images = (0..SAMPLES.min(train.data().len())).map(|index| {
         train.write(epoch, index, &mut original, &mut values)?;
-        let image = to_image(&values, [c, h, w], form)?;
+        let image = input_image(form, [c, h, w], &values)?;
         Ok(resize(&image, side(w), side(h), Filter::Bilinear))
     });
     tiled(&images.collect::<Result<Vec<_>>>()?)

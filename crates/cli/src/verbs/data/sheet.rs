@@ -36,5 +36,5 @@ fn row(split: &Split, name: &str, members: &[usize]) -> Result<ClassRow> {
     let count = members.len().min(SHEET_COLUMNS);
     let samples = (0..count).map(|sample| split.image(members[sample * members.len() / count]));
     let samples: Vec<Image> = samples.collect::<Result<_>>()?;
-    Ok(ClassRow { name: name.to_owned(), count: members.len(), samples })
+    Ok(ClassRow { name: name.to_owned(), count: members.len(), samples, mixtures: vec![] })
 }

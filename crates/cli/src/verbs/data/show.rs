@@ -5,7 +5,7 @@ use serde_json::json;
 use striate_data::Spec;
 use striate_formats::ReadOptions;
 use striate_tensor::text::{counted, printable};
-use striate_train::{Recipe, Samples, Settings, load_data, samples};
+use striate_train::{ClassSamples, Recipe, Samples, Settings, load_data, samples};
 use striate_vision::{ClassRow, SHEET_COLUMNS, SHEET_ROWS, contact_sheet, encode_png};
 
 use crate::arguments::DataShow;
@@ -47,16 +47,20 @@ pub fn run(args: DataShow) -> Result<()> {
         true => format!("the first {} of {}", shown.len(), counted(classes, "class")),
         false => counted(classes, "class"),
     };
-    let details = format!("augmentation {augmentation}; {}, {shown_of}", counted(images, "training image"));
-    let rows =
-        shown.into_iter().map(|row| ClassRow { name: row.class, count: row.count, samples: row.images });
-    let sheet = contact_sheet(&title, &details, &rows.collect::<Vec<_>>());
+    let (mixup, cutmix) = (recipe.data.mixup, recipe.data.cutmix);
+    let mixing = [("mixup", mixup), ("cutmix", cutmix)].into_iter().filter(|(_, alpha)| *alpha > 0.0);
+    let mixing: String = mixing.map(|(name, alpha)| format!(", {name} {alpha}")).collect();
+    let images_of = counted(images, "training image");
+    let details = format!("augmentation {augmentation}{mixing}; {images_of}, {shown_of}");
+    let sheet = contact_sheet(&title, &details, &shown.into_iter().map(row).collect::<Vec<_>>());
     write_file(&args.picture, &encode_png(&sheet)?)?;
     if args.json {
         return Ok(json::print(&json!({
             "picture": json::path(&args.picture),
             "augmentation": augmentation,
             "origin": origin.to_string(),
+            "mixup": mixup,
+            "cutmix": cutmix,
             "images": images,
             "classes": classes,
         }))?);
@@ -64,4 +68,9 @@ pub fn run(args: DataShow) -> Result<()> {
     println!("{details} (augmentation: {origin})");
     println!("picture {}", argument(&args.picture.to_string_lossy()));
     Ok(())
+}
+
+fn row(ClassSamples { class, count, samples }: ClassSamples) -> ClassRow {
+    let (samples, mixtures) = samples.into_iter().map(|sample| (sample.image, sample.mixture)).unzip();
+    ClassRow { name: class, count, samples, mixtures }
 }

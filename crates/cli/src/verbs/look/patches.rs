@@ -63,5 +63,5 @@ pub fn search(
 
 fn row(unit: &ExcitingPatches) -> ClassRow {
     let samples = unit.patches.iter().map(|patch| patch.picture.clone()).collect();
-    ClassRow { name: format!("unit {}", unit.unit), count: unit.patches.len(), samples }
+    ClassRow { name: format!("unit {}", unit.unit), count: unit.patches.len(), samples, mixtures: vec![] }
 }

@@ -9,7 +9,7 @@ use striate_insight::{FeatureMaps, FirstKernels, GradCam, enlarged, overlay, rep
 use striate_predict::Classifier;
 use striate_tensor::Shape;
 use striate_tensor::text::counted;
-use striate_train::ClassSamples;
+use striate_train::{ClassSamples, Sample};
 
 /// Longest side of an image, in pixels.
 const SIDE: usize = 160;
@@ -117,10 +117,11 @@ pub fn kernels(kernels: &FirstKernels) -> Result<(String, Picture)> {
 
 /// Draws the samples of a class.
 pub fn strip(samples: ClassSamples) -> Result<Strip> {
-    let ClassSamples { class, count, images } = samples;
-    let picture = |(number, image)| {
-        Ok(Picture::new(image, SAMPLE, format!("Augmented sample {} of {class}", number + 1))?)
+    let ClassSamples { class, count, samples } = samples;
+    let picture = |(number, sample): (usize, &Sample)| {
+        Ok(Picture::new(&sample.image, SAMPLE, format!("Augmented sample {} of {class}", number + 1))?)
     };
-    let pictures = images.iter().enumerate().map(picture).collect::<Result<_>>()?;
-    Ok(Strip { class, count, pictures })
+    let pictures = samples.iter().enumerate().map(picture).collect::<Result<_>>()?;
+    let mixtures = samples.into_iter().map(|sample| sample.mixture).collect();
+    Ok(Strip { class, count, pictures, mixtures })
 }
