@@ -60,7 +60,7 @@ pub fn samples(settings: &Settings, mut dataset: Dataset, classes: usize, count:
         false => Mixer::new(recipe, parts.train.labels(), dataset.classes.len())?,
     };
     let mut shown: Vec<ClassSamples> =
-        dataset.classes.iter().take(classes).map(ClassSamples::none_of).collect();
+        dataset.classes.iter().take(classes).map(|class| ClassSamples::none_of(class)).collect();
     let members: Vec<Vec<usize>> = (0..shown.len()).map(|label| members(&parts, label)).collect();
     let filled: Vec<usize> = (0..shown.len()).filter(|label| !members[*label].is_empty()).collect();
     shown.iter_mut().zip(&members).for_each(|(class, own)| class.count = own.len());
@@ -85,8 +85,8 @@ pub fn samples(settings: &Settings, mut dataset: Dataset, classes: usize, count:
 }
 
 impl ClassSamples {
-    fn none_of(class: &String) -> ClassSamples {
-        ClassSamples { class: class.clone(), count: 0, samples: vec![] }
+    fn none_of(class: &str) -> ClassSamples {
+        ClassSamples { class: class.to_owned(), count: 0, samples: vec![] }
     }
 }
 
