@@ -17,8 +17,8 @@ use striate_graph::{Network, statistics};
 use striate_tensor::{Shape, npy};
 
 /// The files of a run, and what stands for the fields of a checkpoint.
-const FILES: [&str; 7] =
-    ["recipe.toml", "network.toml", "metrics.csv", "data.json", "manifest.json", "state.safetensors", ""];
+const FILES: [&str; 6] =
+    ["recipe.toml", "network.toml", "metrics.csv", "manifest.json", "state.safetensors", ""];
 /// Networks above this many multiply-adds take longer than a fuzzer has.
 const SMALL: u64 = 1 << 22;
 

@@ -114,7 +114,7 @@ fn wrong_use_is_refused_on_one_line() {
     folder.write("all.tsv", "set/train/cat/0.png\tcat\n");
     folder.write("names", "# images\nset/train/cat/0.png\tcat\n");
     for (arguments, expected) in [
-        (&["data", "check", "nowhere"][..], "nowhere: not a folder; specify a folder of images"),
+        (&["data", "check", "nowhere"][..], "nowhere: neither a built-in data set nor a folder"),
         (&["data", "check", "notes"], "notes: has no images"),
         (&["data", "check", "all.tsv"], "all.tsv: looks like a list of images; use list:all.tsv"),
         (&["train", "--data", "all.tsv"], "all.tsv: looks like a list of images; use list:all.tsv"),

@@ -9,7 +9,8 @@ use crate::images::Purpose;
 use crate::scratch::Scratch;
 use crate::{CifarKind, cifar, list, shards};
 
-/// Writes `bytes` with every truncation and flipped bit of the bytes in `flipped` to the file `name`, and reads each.
+/// Writes `bytes` to the file `name`, cut off at every length and with each bit of the first `flipped` bytes inverted,
+/// reads each version, and returns how many are refused.
 fn attack<T>(
     folder: &Scratch,
     name: &str,
@@ -74,7 +75,7 @@ fn damaged_shards_and_indexes_are_refused_or_read() {
     let mut shard: Vec<u8> = samples.iter().flat_map(|(name, content)| member(name, content)).collect();
     shard.extend([0; 1024]);
     let find = |path: &Path| shards::find(path.to_str().unwrap(), Purpose::Description);
-    // The first header says it all.
+    // Only the first header is attacked bit by bit; the others are alike.
     assert!(attack(&folder, "train-0.tar", &shard, 512, find) > 1000);
     let index = b"v1.2 2\npng 512 9 0.png cls 1536 1 0.cls\npng 2560 9 1.png cls 3584 1 1.cls\n";
     assert!(attack(&folder, "train-0.idx", index, index.len(), find) > 100);

@@ -16,7 +16,7 @@ pub struct Survey {
     pub unreadable: Vec<(ImageFile, String)>,
     /// The parts that were found: training, then validation, then test.
     pub parts: Vec<PartSurvey>,
-    /// The fingerprint of the data set, if it was computed already, as while its images were read.
+    /// The fingerprint of the data set, if it has already been computed, for example while its images were read.
     pub fingerprint: Option<String>,
     /// Notes, one line each: an enclosing folder that was entered, classes without images in a part.
     pub notes: Vec<String>,

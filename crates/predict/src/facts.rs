@@ -54,7 +54,7 @@ impl Source {
                 ));
             }
         };
-        Some(format!("{how}: {}", form))
+        Some(format!("{how}: {form}"))
     }
 }
 

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 /// The names of the program on `PATH`, in the order in which they are tried.
 const PROGRAMS: [&str; 5] =
     ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome", "chrome"];
-/// An answer that takes longer does not come.
+/// How long to wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Rows of a window.
 const HEIGHT: usize = 800;
@@ -23,24 +23,24 @@ pub struct Browser {
     requests: ChildStdin,
     answers: Receiver<Value>,
     session: Option<String>,
-    /// The number of requests.
+    /// The number of requests sent so far.
     asked: u64,
-    /// Answers that nobody waited for.
+    /// Messages that answered no request: events of the page.
     events: Vec<Value>,
     _profile: TempDir,
 }
 
 impl Browser {
-    /// Starts the first browser on `PATH`.
+    /// Starts the first browser on `PATH`; `None` if there is none.
     ///
     /// # Errors
-    /// If there is none, or it does not start.
-    pub fn start() -> Result<Browser, String> {
+    /// If it does not start.
+    pub fn start() -> Result<Option<Browser>, String> {
         let folders = std::env::var_os("PATH").unwrap_or_default();
         let folders: Vec<_> = std::env::split_paths(&folders).collect();
         let mut programs =
             PROGRAMS.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
-        let program = programs.find(|program| program.is_file()).ok_or("no Chromium is on PATH")?;
+        let Some(program) = programs.find(|program| program.is_file()) else { return Ok(None) };
         let profile = tempfile::tempdir().map_err(|e| e.to_string())?;
         // The protocol uses file descriptors 3 and 4.
         let mut process = Command::new("sh")
@@ -72,7 +72,7 @@ impl Browser {
             _profile: profile,
         };
         browser.attach().map_err(|e| format!("{} does not start: {e}", program.display()))?;
-        Ok(browser)
+        Ok(Some(browser))
     }
 
     /// Opens a page and listens to it.
@@ -82,7 +82,8 @@ impl Browser {
         self.session = attached["sessionId"].as_str().map(str::to_owned);
         ["Page.enable", "Runtime.enable", "Log.enable"]
             .iter()
-            .try_for_each(|method| self.call(method, json!({})).map(drop))
+            .try_for_each(|method| self.call(method, json!({})).map(drop))?;
+        self.call("Page.setLifecycleEventsEnabled", json!({ "enabled": true })).map(drop)
     }
 
     /// Shows the page in the file at `path` in a window of `width` pixels, in the color scheme `light` or `dark`.
@@ -98,14 +99,18 @@ impl Browser {
         if let Some(error) = shown["errorText"].as_str() {
             return Err(format!("{}: {error}", path.display()));
         }
+        // The event may have come before the answer, and that of an earlier page may come after it.
+        let is_loaded = |event: &Value| {
+            event["method"] == "Page.lifecycleEvent"
+                && event["params"]["name"] == "load"
+                && event["params"]["loaderId"] == shown["loaderId"]
+        };
         let until = Instant::now() + PATIENCE;
-        loop {
+        while !self.events.iter().any(is_loaded) {
             let event = self.next(until)?;
-            if event["method"] == "Page.loadEventFired" {
-                return Ok(());
-            }
             self.events.push(event);
         }
+        Ok(())
     }
 
     /// Returns the value of a JavaScript expression in the page.

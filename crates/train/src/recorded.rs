@@ -9,7 +9,7 @@ use striate_tensor::{Error, Result};
 
 /// The inventory of the data of a run, in its folder.
 pub(crate) const DATA: &str = "data.json";
-/// Largest size of [`DATA`] in bytes; the paths in it take less than a third.
+/// Largest size of [`DATA`] in bytes; the paths in it take at most a quarter, unless they need escapes.
 const LARGEST: u64 = 64 << 20;
 
 /// The data of a run.
@@ -34,7 +34,7 @@ impl Recorded {
 }
 
 /// Refuses `dataset` if its fingerprint is not `then`, that of the data that the run in the folder `run` was trained
-/// on. Says what differs, if the folder tells. `advice` is what to do about it, if anything. The fingerprint is kept in
+/// on. The error says what differs if the folder has a record of that data. `advice` is what to do about it, if anything. The fingerprint is kept in
 /// the survey of `dataset`.
 ///
 /// # Errors
@@ -48,5 +48,5 @@ pub fn refuse_changed_data(run: &Path, then: &str, dataset: &mut Dataset, advice
     let recorded = Recorded::read(run).filter(|recorded| recorded.fingerprint == then);
     let difference = recorded.map(|own| format!(": {}", own.inventory.difference(&Inventory::of(dataset))));
     let (name, difference) = (&dataset.name, difference.unwrap_or_default());
-    Err(Error::input(format!("the data {name} has changed since the run began{difference}{advice}")))
+    Err(Error::input(format!("the data set {name} has changed since the run began{difference}{advice}")))
 }

@@ -3,14 +3,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use striate_data::{CifarKind, Dataset, Spec};
+use striate_data::{CifarKind, Dataset, Inventory, Spec};
 use striate_engine::Device;
 use striate_formats::{Checkpoint, Checkpoints, Position, sha256};
 use striate_graph::{Network, Role};
 use striate_tensor::{Error, Result};
 
 use crate::metrics::{METRICS, read_metrics};
-use crate::recorded::refuse_changed_data;
+use crate::recorded::{Recorded, refuse_changed_data};
 use crate::run::{RECIPE, RunFolder};
 use crate::session::Session;
 use crate::state::RunState;
@@ -51,9 +51,10 @@ impl Trainer {
             let then = checkpoint.extra["fingerprint"].as_str().unwrap_or_default();
             refuse_changed_data(run, then, &mut dataset, "; restore it, or start a new run")?;
         }
+        let is_new = checkpoint.is_none();
+        let inventory = is_new.then(|| Inventory::of(&dataset));
         let session = Session::fitted(settings, network, dataset, device.into(), true)?;
         let mut trainer = Trainer::new(session, folder);
-        let is_new = checkpoint.is_none();
         if is_new && trainer.folder.last_model().exists() {
             return Err(Error::input(format!(
                 "{}: has a trained model, but its checkpoints are missing, so there is nothing to resume; train anew with \
@@ -61,6 +62,10 @@ impl Trainer {
                 run.display(),
                 run.join("recipe.toml").display()
             )));
+        }
+        if let Some(inventory) = inventory {
+            let fingerprint = trainer.session.fingerprint.clone();
+            trainer.folder.write_data(&Recorded { fingerprint, inventory })?;
         }
         if let Some(checkpoint) = checkpoint {
             trainer.restore(checkpoint, run, limits, observer)?;

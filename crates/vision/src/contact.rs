@@ -32,7 +32,7 @@ pub struct ClassRow {
     pub count: usize,
     /// Some of them.
     pub samples: Vec<Image>,
-    /// For each the classes that are mixed in it with their shares, its own first; empty if none are mixed.
+    /// For each image, the classes mixed into it with their shares, its own first; empty if none are mixed.
     pub mixtures: Vec<Vec<(String, f32)>>,
 }
 

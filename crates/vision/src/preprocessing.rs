@@ -35,6 +35,9 @@ pub fn network_input(form: &Preprocessing, image: &Image) -> ([usize; 3], Vec<f3
 ///
 /// # Errors
 /// If an image cannot have this shape.
+///
+/// # Panics
+/// If there are fewer values than the shape has, or `form` has fewer channels.
 pub fn input_image(form: &Preprocessing, [c, h, w]: [usize; 3], values: &[f32]) -> Result<Image> {
     let byte = |place: usize, channel: usize| {
         let value = values[channel * h * w + place] * form.std[channel] + form.mean[channel];

@@ -53,7 +53,7 @@ pub(super) struct File {
     pub findings: Vec<Finding>,
 }
 
-/// Checks the file at `path`, which counts as an image in any case if it `is_listed` as one.
+/// Checks the file at `path`; if it `is_listed`, it counts as an image whatever its content and name.
 pub(super) fn file(path: &Path, max_pixels: u64, is_listed: bool) -> File {
     let extension = ending(path).unwrap_or_default();
     let is_named = is_listed || ENDINGS.contains(&extension.as_str());
@@ -84,7 +84,7 @@ pub(super) fn member(member: &ImageFile, max_pixels: u64) -> File {
     }
 }
 
-/// Checks image number `index` of `split`, whose pixels are all there is; `path` tells it from others.
+/// Checks image number `index` of `split`, which is stored as bare pixels; `path` identifies it.
 pub(super) fn pixels(split: &Split, index: usize, path: &Path) -> File {
     match split.image(index) {
         Ok(image) => {

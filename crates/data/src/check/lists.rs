@@ -7,12 +7,12 @@ use striate_tensor::Result;
 use striate_tensor::file::folder_of;
 use striate_tensor::names::check_class_names;
 
-use super::finding::{Copies, Finding, FindingKind};
+use super::finding::{Copies, Finding, FindingKind, sort};
 use super::scan::{Place, Scan, Set, Source};
 use crate::list::{lines, lists, parsed, text};
 use crate::part::Part;
 
-/// Largest number of unusable lines of a list that are reported one by one.
+/// Largest number of findings of one kind that are reported one by one.
 const MOST_LINES: usize = 1000;
 /// Largest number of lines and classes that a finding names.
 const SHOWN: usize = 4;
@@ -103,7 +103,16 @@ fn read(list: &Path, number: usize, entries: &mut Vec<Entry>) -> Result<Vec<Find
 fn repeated(entries: &[Entry], lists: &[List]) -> Vec<Finding> {
     let mut by_path: HashMap<&Path, Vec<&Entry>> = HashMap::new();
     entries.iter().for_each(|entry| by_path.entry(&entry.path).or_default().push(entry));
-    by_path.into_values().filter(|same| same.len() > 1).map(|same| listed_again(&same, lists)).collect()
+    let repeated = by_path.into_values().filter(|same| same.len() > 1);
+    let mut findings: Vec<Finding> = repeated.map(|same| listed_again(&same, lists)).collect();
+    sort(&mut findings);
+    let rest = findings.len().saturating_sub(MOST_LINES);
+    findings.truncate(MOST_LINES);
+    if rest > 0 {
+        let what = format!("{rest} more images that several lines name");
+        findings.push(Finding::error(FindingKind::List, what));
+    }
+    findings
 }
 
 /// The finding about an image in several lines: an error if they differ in part or class.

@@ -25,7 +25,11 @@ pub(super) fn scan(kind: CifarKind, folder: Option<&Path>) -> Result<Scan> {
     let (mut files, mut sets) = (Vec::new(), Vec::new());
     for (part, split, records) in parts {
         let place = records.first().map_or_else(PathBuf::new, |(path, _)| path.clone());
-        sets.push(Set { part: Some(part), folder: place, classes: (0..classes.len()).collect() });
+        sets.push(Set {
+            part: Some(part),
+            folder: place.parent().unwrap_or(&place).to_owned(),
+            classes: (0..classes.len()).collect(),
+        });
         let split = Arc::new(split);
         let numbered = records.iter().flat_map(|(path, count)| (0..*count).map(move |record| (path, record)));
         files.extend(numbered.zip(0..).map(|((path, record), index)| Place {

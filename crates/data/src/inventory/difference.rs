@@ -1,6 +1,6 @@
 //! The difference between two inventories of a data set, in words.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 use striate_tensor::text::counted;
 
@@ -81,15 +81,10 @@ impl Inventory {
         if let Some((old, new)) = renamed.first_key_value() {
             found.push(format!("the class {old} is now called {new}{}", more(renamed.len())));
         }
-        let noun = |names: &[String]| if names.len() == 1 { "class" } else { "classes" };
-        if !gone.is_empty() {
-            found.push(format!("without the {} {}", noun(&gone), names(&gone)));
-        }
-        if !added.is_empty() {
-            found.push(format!("with the new {} {}", noun(&added), names(&added)));
-        }
+        found.extend(said_of(&gone, "gone"));
+        found.extend(said_of(&added, "new"));
         if found.is_empty() && self.classes != now.classes {
-            found.push("the classes have another order".into());
+            found.push("the classes are in a different order".into());
         }
         found
     }
@@ -144,15 +139,15 @@ impl Inventory {
             }
         }
         let mut added: Vec<(Key, u64)> = Vec::new();
-        let mut by_digest: HashMap<u64, Vec<Key>> = HashMap::new();
+        let mut by_digest: HashMap<u64, VecDeque<Key>> = HashMap::new();
         for (key, digest) in after.iter().filter(|(key, _)| !is_explained(key) && !before.contains_key(*key))
         {
             added.push((*key, *digest));
-            by_digest.entry(*digest).or_default().push(*key);
+            by_digest.entry(*digest).or_default().push_back(*key);
         }
         let mut moved = Vec::new();
         gone.retain(|(key, digest)| {
-            let to = by_digest.get_mut(digest).filter(|keys| !keys.is_empty()).map(|keys| keys.remove(0));
+            let to = by_digest.get_mut(digest).and_then(VecDeque::pop_front);
             moved.extend(to.map(|to| (*key, to)));
             to.is_none()
         });
@@ -162,12 +157,12 @@ impl Inventory {
         let mut first = |text: Option<String>, count| found.extend(text.map(|text| text + &more(count)));
         first(gone.first().map(|((_, path, _), _)| format!("{path} is gone")), gone.len());
         first(added.first().map(|((_, path, _), _)| format!("{path} is new")), added.len());
-        first(changed.first().map(|(_, path, _)| format!("{path} has other content")), changed.len());
+        first(changed.first().map(|(_, path, _)| format!("{path} has different content")), changed.len());
         first(moved.first().map(|(from, to)| described_move(from, to)), moved.len());
         let lengths = |own: &Inventory| own.parts.iter().map(|part| part.files.len()).collect::<Vec<_>>();
         let is_other_order = self.parts != now.parts && lengths(self) == lengths(now);
         if found.is_empty() && self.classes == now.classes && is_other_order {
-            found.push("the files have another order".into());
+            found.push("the files are in a different order".into());
         }
         found
     }
@@ -183,7 +178,7 @@ impl Inventory {
                 let [then, now] = [(part, class), (other, *place)]
                     .map(|(part, class)| (part.counts.get(class), part.digests.get(class)));
                 if then.0 == now.0 && then.1.is_some() && now.1.is_some() && then.1 != now.1 {
-                    return vec![format!("{} has other images of {here}", title(&part.name))];
+                    return vec![format!("{} has different images of {here}", title(&part.name))];
                 }
             }
         }
@@ -194,7 +189,7 @@ impl Inventory {
 fn described_move(from: &Key, to: &Key) -> String {
     match (from, to) {
         ((part, path, class), (_, other, now)) if path == other && class != now => {
-            format!("{path} in {} is now of the class {now}, {class} before", title(part))
+            format!("{path} in {} is now in class {now}, formerly {class}", title(part))
         }
         ((part, path, _), (now, other, _)) if path == other => {
             format!("{path} is now in {}, in {} before", title(now), title(part))
@@ -213,10 +208,12 @@ fn images(count: usize) -> String {
 }
 
 /// Names on one line.
-fn names(all: &[String]) -> String {
-    match all {
-        [only] => only.clone(),
-        all => listed(all),
+/// Says what the classes `names` are.
+fn said_of(names: &[String], what: &str) -> Option<String> {
+    match names {
+        [] => None,
+        [only] => Some(format!("the class {only} is {what}")),
+        all => Some(format!("the classes {} are {what}", listed(all))),
     }
 }
 

@@ -59,7 +59,7 @@ fn the_first_difference_is_named() {
     });
     assert_eq!(added[0], "validation has 10 images, 8 before; val/dog/a.png is new (and 1 more)");
     let edited = differences(|folder| drop(folder.file("val/dog/3.png", &png(7))));
-    assert_eq!(edited, ["val/dog/3.png has other content", "validation has other images of dog"]);
+    assert_eq!(edited, ["val/dog/3.png has different content", "validation has different images of dog"]);
     let called = differences(|folder| {
         rename(folder, "train/dog", "train/hound");
         rename(folder, "val/dog", "val/hound");
@@ -76,7 +76,7 @@ fn the_first_difference_is_named() {
         "training has 3 images of cat, 4 before; train/cat/1.png is now train/dog/1b.png"
     );
     let new = differences(|folder| drop(folder.file("train/bird/0.png", &png(220))));
-    assert_eq!(new[1], "with the new class bird; training has 9 images, 8 before");
+    assert_eq!(new[1], "the class bird is new; training has 9 images, 8 before");
     let gone = differences(|folder| std::fs::remove_dir_all(path(folder, "val")).unwrap());
     assert_eq!(gone[0], "validation has no images, 8 before; val/cat/0.png is gone (and 7 more)");
     let same = differences(|_| {});
@@ -96,11 +96,11 @@ fn lists_name_what_moved_and_was_labeled_anew() {
     let then = inventory("0.png\ta\n1.png\tb\n2.png\ta\n", "3.png\ta\n4.png\tb\n");
     let place = format!("{}/", folder.path().display());
     for (train, val, expected) in [
-        ("1.png\tb\n0.png\ta\n2.png\ta\n", "3.png\ta\n4.png\tb\n", "the files have another order"),
+        ("1.png\tb\n0.png\ta\n2.png\ta\n", "3.png\ta\n4.png\tb\n", "the files are in a different order"),
         (
             "0.png\ta\n1.png\tb\n2.png\tb\n",
             "3.png\ta\n4.png\tb\n",
-            "training has 1 image of a, 2 before; 2.png in training is now of the class b, a before",
+            "training has 1 image of a, 2 before; 2.png in training is now in class b, formerly a",
         ),
         (
             "0.png\ta\n1.png\tb\n",

@@ -34,7 +34,7 @@ pub struct Strip {
     pub count: usize,
     /// The images.
     pub pictures: Vec<Picture>,
-    /// For each image the classes that are mixed in it with their shares, its own first; empty if none are mixed.
+    /// For each image, the classes mixed into it with their shares, its own first; empty if none are mixed.
     pub mixtures: Vec<Vec<(String, f32)>>,
 }
 
@@ -158,7 +158,7 @@ pub fn samples(strips: &[Strip], budget: &mut Budget) -> Option<Section> {
         }
     }
     let mixed = match strips.iter().any(|strip| strip.mixtures.iter().any(|own| !own.is_empty())) {
-        true => " The recipe mixes images; under each are the classes in it with their shares.",
+        true => " The recipe mixes images; each caption gives the classes in the image and their shares.",
         false => "",
     };
     let text =

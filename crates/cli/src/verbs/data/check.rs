@@ -47,8 +47,8 @@ fn spec(data: &Path) -> Result<Spec> {
     }
     match data.to_str().map(Spec::parse) {
         Some(Ok(spec)) => Ok(spec),
-        Some(Err(error)) if data.is_file() => Err(error.into()),
-        _ => {
+        Some(Err(error)) => Err(error.into()),
+        None => {
             let data = printable_path(data);
             let what = "not a folder; specify a folder of images, list:FILE or cifar10:FOLDER";
             Err(Error::input(format!("{data}: {what}")).into())
@@ -75,7 +75,7 @@ impl CheckProgress for Bar {
 }
 
 /// Prints the findings by severity and kind, and a summary as the last line.
-fn print(folder: &Path, check: &Check, all: bool) {
+fn print(data: &Path, check: &Check, all: bool) {
     let same = |a: &Finding, b: &Finding| (a.severity, a.kind) == (b.severity, b.kind);
     for findings in check.findings.chunk_by(same) {
         let (severity, title) = (findings[0].severity.name(), findings[0].kind.title());
@@ -86,7 +86,7 @@ fn print(folder: &Path, check: &Check, all: bool) {
             println!("  … and {} more; --all or --json lists them", grouped((findings.len() - shown) as u64));
         }
     }
-    println!("{}", summary(folder, check));
+    println!("{}", summary(data, check));
 }
 
 /// Returns a finding as a line: the file and what is wrong with it, or what several files have in common.
@@ -117,7 +117,7 @@ fn line(Finding { message, files, copies, .. }: &Finding, all: bool) -> String {
     }
 }
 
-fn summary(folder: &Path, check: &Check) -> String {
+fn summary(data: &Path, check: &Check) -> String {
     let unreadable = check.images - check.readable;
     let unreadable = match unreadable {
         0 => String::new(),
@@ -129,7 +129,7 @@ fn summary(folder: &Path, check: &Check) -> String {
     };
     format!(
         "{}: {}{unreadable}{classes} among {}: {}, {}, {}",
-        printable_path(folder),
+        printable_path(data),
         counted(check.images, "image"),
         counted(check.files, "file"),
         counted(check.count(Severity::Error), "error"),
@@ -138,11 +138,11 @@ fn summary(folder: &Path, check: &Check) -> String {
     )
 }
 
-fn check_json(folder: &Path, options: &CheckOptions, check: &Check) -> Value {
+fn check_json(data: &Path, options: &CheckOptions, check: &Check) -> Value {
     let classes = check.classes.iter().map(|(name, n)| json!({ "name": name, "n": n }));
     let parts = check.parts.iter().map(|(name, n)| json!({ "name": name, "n": n }));
     json!({
-        "folder": json::path(folder),
+        "data": json::path(data),
         "files": check.files,
         "images": check.images,
         "readable": check.readable,

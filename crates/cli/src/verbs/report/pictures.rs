@@ -103,7 +103,7 @@ fn of(count: usize, what: &str) -> String {
 
 /// Returns the kernels of the first layer of `model`, if they are those of images.
 pub fn first_kernels(model: &ModelFile) -> Option<FirstKernels> {
-    FirstKernels::of(&model.network, &model.weights, model.predict.as_ref())
+    FirstKernels::of(&model.network, &model.weights, model.image_preprocessing())
 }
 
 /// Draws kernels.
