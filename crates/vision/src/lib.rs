@@ -9,6 +9,7 @@ mod contact;
 mod digit;
 pub mod draw;
 mod fault;
+pub mod features;
 mod font;
 mod foreign;
 mod hash;
