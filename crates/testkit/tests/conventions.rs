@@ -19,7 +19,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("formats", &["graph", "tensor"]),
     ("predict", &["engine", "models", "formats", "vision"]),
     ("train", &["predict", "engine", "models", "formats", "data"]),
-    ("ancestors", &["data", "tensor"]),
+    ("ancestors", &["tensor"]),
     ("insight", &["predict", "engine", "data", "graph"]),
     ("serve", &["predict", "insight"]),
     ("gpu", &["engine", "graph", "kernels", "tensor"]),

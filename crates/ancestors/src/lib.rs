@@ -1,0 +1,12 @@
+//! Learning without gradient descent: linear support vector machines, k-means and calibration of scores. What is
+//! learned becomes layers of a network.
+//!
+//! Results are the same bits for any number of threads. Nothing here opens files or prints.
+
+#![forbid(unsafe_code)]
+
+mod parallel;
+mod rows;
+pub mod svm;
+
+pub use rows::Rows;
