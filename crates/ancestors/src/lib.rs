@@ -5,7 +5,9 @@
 
 #![forbid(unsafe_code)]
 
+pub mod k_means;
 mod parallel;
+pub mod platt;
 mod rows;
 pub mod svm;
 
