@@ -260,8 +260,8 @@ impl Gradients {
         }
     }
 
-    /// Computes the gradients of the middle one of three rows, `[C, W]` each; of several channels, the largest one. Those
-    /// of angles from 180 degrees on are negated. Differences that would reach beyond the image are 0.
+    /// Computes the gradients of the middle one of three rows, `[C, W]` each; of several channels, the largest one.
+    /// Those of angles from 180 degrees on are negated. Differences that would reach beyond the image are 0.
     ///
     /// Gradients of square roots (`is_rooted`) in two channels may be equally large up to rounding, but of different
     /// angles; magnitudes are then computed as in scikit-image, so that the same channel is taken.
