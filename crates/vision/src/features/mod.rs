@@ -1,8 +1,10 @@
 //! Hand-made features: from an image of bytes to maps `[C, H, W]`, as an alternative to normalized pixels.
 
 mod hog;
+mod sift;
 
 pub use hog::{BlockNorm, Hog};
+pub use sift::{DESCRIPTOR, DenseSift, KeyPoint, Sift};
 
 use striate_tensor::{Error, Result};
 
