@@ -1,7 +1,7 @@
-//! How fast image files become batches: decodes, crops and mirrors the images of a folder for an epoch. Without a
-//! folder, a few images are made.
+//! How fast image files become batches: decodes, crops and mirrors the images of a folder for an epoch; or, with
+//! `plain`, only decodes and resizes them. Without a folder, a few images are made.
 //!
-//!     cargo run --release -p striate --example load_photographs -- [FOLDER [SIZE]]
+//!     cargo run --release -p striate --example load_photographs -- [FOLDER [SIZE [plain]]]
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -15,19 +15,17 @@ fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
     let folder = arguments.next().map_or_else(made, Ok)?;
     let side = arguments.next().and_then(|side| side.parse().ok()).unwrap_or(224);
-    let options = LoadOptions { size: Some([side; 2]), keeps_originals: true, ..LoadOptions::default() };
+    let is_plain = arguments.next().is_some_and(|word| word == "plain");
+    let options = LoadOptions {
+        size: Some([side; 2]),
+        keeps_originals: !is_plain,
+        cache_bytes: 0,
+        ..LoadOptions::default()
+    };
     let set = load(&Spec::parse(&folder)?, &options)?;
     let train = Arc::new(Prepared::new(set.train, set.preprocessing.as_ref())?);
 
-    let crop = RandomResizedCrop {
-        size: Size::Side(side),
-        scale: [0.08, 1.0],
-        ratio: [3.0 / 4.0, 4.0 / 3.0],
-        interpolation: Filter::Bilinear,
-    };
-    let flip = RandomHorizontalFlip::default();
-    let transforms = Compose(vec![Transform::RandomResizedCrop(crop), Transform::RandomHorizontalFlip(flip)]);
-    let augmentation = Augmentation::Transforms(transforms);
+    let augmentation = if is_plain { Augmentation::None } else { photographs(side) };
     let sampling = Sampling { batch: 64, min_last: 0, order: Order::Shuffled(0), augmentation, seed: 0 };
     let batches = train.len().div_ceil(sampling.batch);
     let mut loader = Loader::new(train, sampling, 0, 0);
@@ -40,6 +38,21 @@ fn main() -> Result<()> {
     let seconds = start.elapsed().as_secs_f64();
     println!("{images} images in {seconds:.2} s: {:.0} images/s", images as f64 / seconds);
     Ok(())
+}
+
+/// Random resized crops and mirror images.
+fn photographs(side: usize) -> Augmentation {
+    let crop = RandomResizedCrop {
+        size: Size::Side(side),
+        scale: [0.08, 1.0],
+        ratio: [3.0 / 4.0, 4.0 / 3.0],
+        interpolation: Filter::Bilinear,
+    };
+    let mirror = RandomHorizontalFlip::default();
+    Augmentation::Transforms(Compose(vec![
+        Transform::RandomResizedCrop(crop),
+        Transform::RandomHorizontalFlip(mirror),
+    ]))
 }
 
 /// Makes a folder with images of two classes.
