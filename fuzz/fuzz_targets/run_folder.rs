@@ -67,7 +67,8 @@ fn write_data(folder: &Path) {
     let (images, labels): (Vec<f32>, Vec<i64>) =
         ((0..12 * 32 * 32).map(|at| (at % 7) as f32).collect(), (0..12).map(|at| at % 3).collect());
     fs::create_dir_all(folder).expect("the folder can be written");
-    npy::write(&folder.join("images.npy"), &Shape::from([12, 1, 32, 32]), &images).expect("images are written");
+    npy::write(&folder.join("images.npy"), &Shape::from([12, 1, 32, 32]), &images)
+        .expect("images are written");
     npy::write(&folder.join("labels.npy"), &Shape::from([12]), &labels).expect("labels are written");
 }
 

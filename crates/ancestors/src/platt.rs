@@ -33,7 +33,7 @@ impl Sigmoid {
     /// Fits a sigmoid to `scores` and whether each example belongs to the class.
     ///
     /// # Errors
-    /// If there are no scores, their number differs, or one is not finite.
+    /// If `scores` is empty, differs in length from `is_member`, or contains a value that is not finite.
     pub fn fit(scores: &[f32], is_member: &[bool]) -> Result<Sigmoid> {
         if scores.is_empty() || scores.len() != is_member.len() {
             let (scores, labels) = (counted(scores.len(), "score"), counted(is_member.len(), "label"));

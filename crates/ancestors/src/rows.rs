@@ -14,7 +14,7 @@ impl<'a> Rows<'a> {
     /// Creates rows of `features` features from their values, row by row.
     ///
     /// # Errors
-    /// If there are no values, they are not a whole number of rows, or one of them is not finite.
+    /// If `values` is empty, its length is not a multiple of `features`, or a value is not finite.
     pub fn new(values: &'a [f32], features: usize) -> Result<Self> {
         if values.is_empty() || features == 0 || !values.len().is_multiple_of(features) {
             let (values, features) = (counted(values.len(), "value"), counted(features, "feature"));

@@ -49,7 +49,7 @@ struct Entry(u32);
 const BEYOND: u32 = 0x80;
 /// Coefficients to skip at the end of a block: more than any block has.
 const END: usize = 64;
-/// Coefficients to skip where bits are no code.
+/// Number of coefficients to skip if the bits match no code.
 const INVALID: usize = 255;
 
 impl Entry {
@@ -150,7 +150,8 @@ impl Table {
         }
     }
 
-    /// Reads a code and the value after it. Bits that are no code skip more than a block has, but do not end it.
+    /// Reads a code and the value that follows it. If the bits match no code, the symbol skips past the end of any block
+    /// but is not an end of block, which tells the caller that the data is damaged.
     #[inline(always)]
     pub fn read(&self, bits: &mut Bits) -> Symbol {
         bits.refill();
