@@ -106,7 +106,11 @@ fn parsed(line: &str, names: &[&str]) -> Result<Vec<Option<f64>>> {
             names.len()
         )));
     }
-    let number = |(word, name): (&&str, &&str)| match word.parse() {
+    let number = |(word, name): (&&str, &&str)| match word.parse::<f64>() {
+        // Losses need not be finite.
+        Ok(number) if *name == "step" && number.fract() != 0.0 => {
+            Err(Error::input(format!("step is not a whole number: {}", shortened(word, 40))))
+        }
         Ok(number) => Ok(Some(number)),
         Err(_) if word.is_empty() => Ok(None),
         Err(_) => {
@@ -148,6 +152,7 @@ mod tests {
             ("epoch,loss\n,0.5\n", "line 2: its epoch is not a whole number above 0"),
             ("epoch,loss\n1,0.5\n1,0.4\n", "line 3: its epoch is not a whole number above 1"),
             ("epoch,loss\nNaN,0.5\n", "line 2: its epoch is not"),
+            ("epoch,step\n1,NaN\n", "line 2: step is not a whole number: NaN; remove the line"),
         ] {
             std::fs::write(run.join(METRICS), text).unwrap();
             let error = read_metrics(&run).unwrap_err();
