@@ -15,7 +15,7 @@ use striate_tensor::{Error, Result};
 
 use crate::Rows;
 use crate::parallel::parallel;
-use nearest::{Assignment, Centers, squared_distance};
+use nearest::{Assignment, Centers, squared_distances};
 
 /// How centers are found.
 #[derive(Debug, Clone, PartialEq)]
@@ -121,7 +121,7 @@ fn first_centers(rows: Rows, settings: &Settings, threads: usize) -> Vec<f32> {
     for _ in 1..settings.clusters {
         let last = &centers[centers.len() - rows.features()..];
         let blocks = parallel(threads, rows.count().div_ceil(BLOCK), |block| {
-            block_of(rows, block).map(|row| squared_distance(rows.row(row), last)).collect::<Vec<f64>>()
+            squared_distances(values_of(rows, block), last)
         });
         let nearer = distances.iter_mut().zip(blocks.into_iter().flatten());
         nearer.for_each(|(distance, new)| *distance = distance.min(new));
@@ -142,24 +142,23 @@ fn drawn(random: &mut Random, weights: &[f64]) -> usize {
         rest -= weight;
         rest < 0.0
     });
-    // Rounding may leave a rest, which belongs to the last possible index.
+    // Rounding may leave a remainder; it goes to the last index with a nonzero weight.
     passed.or(weights.iter().rposition(|weight| *weight > 0.0)).expect("a weight is above zero")
 }
 
-/// Returns the rows of a block.
-fn block_of(rows: Rows, block: usize) -> std::ops::Range<usize> {
-    block * BLOCK..((block + 1) * BLOCK).min(rows.count())
+/// Returns the values of the rows of a block.
+fn values_of(rows: Rows<'_>, block: usize) -> &[f32] {
+    let end = ((block + 1) * BLOCK).min(rows.count());
+    &rows.values()[block * BLOCK * rows.features()..end * rows.features()]
 }
 
 fn assign(rows: Rows, centers: &Centers, threads: usize) -> Vec<Assignment> {
-    let blocks = parallel(threads, rows.count().div_ceil(BLOCK), |block| {
-        let range = block_of(rows, block);
-        centers.nearest(&rows.values()[range.start * rows.features()..range.end * rows.features()])
-    });
+    let blocks =
+        parallel(threads, rows.count().div_ceil(BLOCK), |block| centers.nearest(values_of(rows, block)));
     blocks.into_iter().flatten().collect()
 }
 
-/// Gives each cluster without rows the row that is farthest from its center, as long as there is one that is not on it.
+/// Gives each empty cluster the row farthest from its own center, unless every row coincides with its center.
 fn fill_empty(nearest: &mut [usize], mut assigned: Vec<Assignment>, clusters: usize) {
     let mut sizes = vec![0usize; clusters];
     nearest.iter().for_each(|center| sizes[*center] += 1);

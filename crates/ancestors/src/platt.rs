@@ -18,7 +18,7 @@ pub struct Sigmoid {
     pub offset: f64,
 }
 
-/// Iterations, in each of which the objective decreases; a few are enough.
+/// Maximum number of iterations. Each one decreases the objective; usually a few suffice.
 const MOST_ITERATIONS: usize = 100;
 /// Ends when both derivatives are below this.
 const TOLERANCE: f64 = 1e-7;
@@ -42,7 +42,8 @@ impl Sigmoid {
         if !scores.iter().all(|score| score.is_finite()) {
             return Err(Error::input("calibration: a score is not finite"));
         }
-        // The slope depends on the unit of the scores; in this one, its curvature is near that of the offset.
+        // The slope depends on the unit of the scores; scaled this way, the loss has similar curvature in slope and
+        // offset.
         let scale = scores.iter().map(|score| f64::from(score.abs())).fold(0.0, f64::max);
         let scale = if scale > 0.0 { scale } else { 1.0 };
         let members = is_member.iter().filter(|is_member| **is_member).count() as f64;
@@ -81,7 +82,7 @@ impl Sigmoid {
         }
     }
 
-    /// Returns the cross-entropy of targets, without differences of large numbers.
+    /// Returns the cross-entropy of targets, computed so that large numbers are never subtracted.
     fn loss(&self, examples: &[(f64, f64)]) -> f64 {
         let loss = |(score, target): &(f64, f64)| {
             let exponent = self.slope * score + self.offset;
@@ -91,7 +92,8 @@ impl Sigmoid {
         examples.iter().map(loss).sum()
     }
 
-    /// Returns the gradient of the loss, and the entries of its Hessian matrix: two diagonal ones and the other.
+    /// Returns the gradient of the loss, and the entries of its Hessian matrix: the two diagonal ones, then the
+    /// off-diagonal one.
     fn derivatives(&self, examples: &[(f64, f64)]) -> ([f64; 2], [f64; 3]) {
         let (mut gradient, mut hessian) = ([0.0; 2], [RIDGE, RIDGE, 0.0]);
         for (score, target) in examples {

@@ -15,7 +15,7 @@ use striate_testkit::formula;
 
 const SIZE: [usize; 3] = [3, 12, 10];
 /// The largest difference, relative to the largest number of a map: ours are computed in f32.
-const TOLERANCE: f32 = 1e-4;
+const TOLERANCE: f32 = 1e-5;
 
 /// Batch norm, residual addition, concatenation and dropout; with one output, also a sigmoid.
 fn small(outputs: usize) -> Network {

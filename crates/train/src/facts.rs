@@ -79,7 +79,7 @@ impl RunFacts {
         self.epochs() >= self.recipe.train.epochs || self.has_stopped_early()
     }
 
-    /// Whether the validation loss was not lower for as many epochs as the recipe waits.
+    /// Whether the validation loss has not improved for the number of epochs in `train.patience`.
     pub fn has_stopped_early(&self) -> bool {
         let mut state = RunState::default();
         for (_, loss) in self.column("val_loss") {

@@ -27,7 +27,8 @@ impl Recorded {
         write_atomically(&run.join(DATA), &serde_json::to_vec(self).expect("plain data has a JSON form"))
     }
 
-    /// Reads it from the folder of a run. Runs of earlier versions lack it, and a damaged one is of no use.
+    /// Reads it from the folder of a run; `None` for runs of earlier versions, which lack the file, and for damaged
+    /// files.
     fn read(run: &Path) -> Option<Recorded> {
         serde_json::from_slice(&read_limited(&run.join(DATA), LARGEST).ok()?).ok()
     }

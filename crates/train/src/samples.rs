@@ -13,8 +13,8 @@ use crate::mixing::Mixer;
 pub struct Sample {
     /// The image.
     pub image: Image,
-    /// The classes mixed into it with their shares, its own first; others only from a share of 0.005; empty if the
-    /// recipe does not mix images.
+    /// The classes mixed into it with their shares, its own first; other classes only if their share is at least
+    /// 0.005; empty if the recipe does not mix images.
     pub mixture: Vec<(String, f32)>,
 }
 

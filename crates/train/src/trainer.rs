@@ -223,7 +223,7 @@ impl Trainer {
         if let Some(tally) = tally {
             self.watch(tally.loss(), observer);
         }
-        // Only for looking at the run, which must not end because of them.
+        // Events are for display only; failing to write them must not end the run.
         if let Err(error) = self.add_events(&metrics, &export) {
             observer.note(&format!("no events for TensorBoard: {error}"));
         }

@@ -1,5 +1,7 @@
 //! Applies preprocessing to images.
 
+use std::borrow::Cow;
+
 use striate_tensor::Result;
 use striate_tensor::preprocessing::{Preprocessing, Step};
 
@@ -12,8 +14,12 @@ const MOST_PIXELS: usize = 1 << 26;
 
 /// Returns `image` after all steps of `form`, still in bytes.
 pub fn preprocess(form: &Preprocessing, image: &Image) -> Image {
-    let start = if form.channels == 1 { image.to_gray() } else { image.to_rgb() };
-    form.steps.iter().fold(start, |image, step| apply(step, &image))
+    let start = match form.channels {
+        channels if channels == image.channels() => Cow::Borrowed(image),
+        1 => Cow::Owned(image.to_gray()),
+        _ => Cow::Owned(image.to_rgb()),
+    };
+    form.steps.iter().fold(start, |image, step| Cow::Owned(apply(step, &image))).into_owned()
 }
 
 /// Returns `image` as the input of a network, `[C, H, W]`, with its shape. Call [`Preprocessing::check`] first.
@@ -23,9 +29,9 @@ pub fn preprocess(form: &Preprocessing, image: &Image) -> Image {
 pub fn network_input(form: &Preprocessing, image: &Image) -> ([usize; 3], Vec<f32>) {
     let image = preprocess(form, image);
     let mut values = Vec::with_capacity(image.pixels().len());
-    for channel in 0..form.channels {
+    for (channel, table) in form.tables().iter().enumerate() {
         let bytes = image.pixels().iter().skip(channel).step_by(form.channels);
-        values.extend(bytes.map(|byte| form.value(channel, *byte)));
+        values.extend(bytes.map(|byte| table[usize::from(*byte)]));
     }
     ([form.channels, image.height(), image.width()], values)
 }

@@ -92,6 +92,26 @@ fn search(rows: [&[f32]; GROUP], groups: &[[f32; LANES]], features: usize) -> [u
     best.map(|(_, center)| center)
 }
 
+/// Returns the squared distance of each of `rows` to `center`.
+pub(super) fn squared_distances(rows: &[f32], center: &[f32]) -> Vec<f64> {
+    vectorized(Distances { rows, center })
+}
+
+struct Distances<'a> {
+    rows: &'a [f32],
+    center: &'a [f32],
+}
+
+impl Vectorize for Distances<'_> {
+    type Output = Vec<f64>;
+
+    #[inline(always)]
+    fn run(self) -> Vec<f64> {
+        let rows = self.rows.chunks_exact(self.center.len());
+        rows.map(|row| squared_distance(row, self.center)).collect()
+    }
+}
+
 /// Numbers that are added in parallel.
 const PARTS: usize = 8;
 

@@ -52,7 +52,7 @@ struct Descent<'a> {
     previous: [f64; 2],
 }
 
-/// No example is taken out.
+/// The interval that excludes no example from a pass.
 const EVERYTHING: [f64; 2] = [f64::NEG_INFINITY, f64::INFINITY];
 /// Projected gradients up to this are zero.
 const NEGLIGIBLE: f64 = 1e-12;

@@ -27,7 +27,7 @@ pub enum Loss {
 pub struct Settings {
     /// The loss.
     pub loss: Loss,
-    /// C: the weight of the losses against half the squared norm of the weights.
+    /// C: how much the losses count relative to half the squared norm of the weights.
     pub c: f64,
     /// Factors on C by class; empty for none. Examples of the rest always have C, as in LIBLINEAR, except if there
     /// are two classes.
@@ -43,7 +43,7 @@ pub struct Settings {
 }
 
 impl Default for Settings {
-    /// Returns LIBLINEAR's settings, with the number of passes that scikit-learn has.
+    /// Returns LIBLINEAR's settings, with scikit-learn's maximum number of passes.
     fn default() -> Self {
         Settings {
             loss: Loss::SquaredHinge,
@@ -151,7 +151,7 @@ impl LinearSvm {
 }
 
 impl Settings {
-    /// Checks that machines for `classes` classes can be trained.
+    /// Checks the settings for training with `classes` classes.
     ///
     /// # Errors
     /// If a setting is out of range or there are fewer than two classes.

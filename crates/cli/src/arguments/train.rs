@@ -86,7 +86,7 @@ pub struct Train {
     /// Picture of the range test's losses
     #[arg(long, value_name = "OUT.png", requires = "find_lr")]
     pub picture: Option<PathBuf>,
-    /// Write no report.html at the end, which reads the data again
+    /// Skip report.html, which rereads the data
     #[arg(long, conflicts_with_all = ["dry_run", "find_lr"])]
     pub no_report: bool,
     /// Overfit the first batch to check that learning works

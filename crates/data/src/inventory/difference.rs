@@ -207,8 +207,7 @@ fn images(count: usize) -> String {
     counted(count, "image")
 }
 
-/// Names on one line.
-/// Says what the classes `names` are.
+/// Returns a phrase such as `the class cat is gone`; `None` if there are no names.
 fn said_of(names: &[String], what: &str) -> Option<String> {
     match names {
         [] => None,

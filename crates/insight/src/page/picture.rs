@@ -95,7 +95,7 @@ impl Picture {
     /// brings its longer side closest to `side` from below, or reduced to it.
     ///
     /// # Errors
-    /// As [`Picture::new`], or if `tiles` is empty.
+    /// As [`Picture::new`], or if `images` is empty.
     pub fn mosaic(images: &[Image], columns: usize, side: usize, alt: impl Into<String>) -> Result<Picture> {
         const GAP: usize = 2;
         let tiles: Vec<Image> = images.iter().map(|image| fitted(image, side).to_rgb()).collect();

@@ -185,7 +185,7 @@ struct Gradients {
     across: Vec<f64>,
     dx: Vec<f64>,
     dy: Vec<f64>,
-    /// -1 where both were negated.
+    /// -1 where `dx` and `dy` were negated, otherwise 1.
     signs: Vec<f64>,
     /// Magnitudes, squared at first.
     magnitudes: Vec<f64>,
@@ -261,7 +261,7 @@ impl Gradients {
     }
 
     /// Computes the gradients of the middle one of three rows, `[C, W]` each; of several channels, the largest one.
-    /// Those of angles from 180 degrees on are negated. Differences that would reach beyond the image are 0.
+    /// Gradients with angles of 180 degrees or more are negated. Differences that would reach beyond the image are 0.
     ///
     /// Gradients of square roots (`is_rooted`) in two channels may be equally large up to rounding, but of different
     /// angles; magnitudes are then computed as in scikit-image, so that the same channel is taken.

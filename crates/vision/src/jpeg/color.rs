@@ -59,7 +59,7 @@ fn rgb([y, blue, red]: [u8; 3]) -> [u8; 3] {
 }
 
 #[inline(always)]
-fn to_byte(value: i32) -> u8 {
+pub(super) fn to_byte(value: i32) -> u8 {
     value.clamp(0, 255) as u8
 }
 

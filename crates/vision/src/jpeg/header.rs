@@ -90,7 +90,7 @@ pub(super) struct Header<'a> {
     bytes: &'a [u8],
     at: usize,
     pub frame: Option<Frame>,
-    /// Factors of coefficients, in the order of rows; with 16 bits, of which products keep the lower ones.
+    /// Quantization factors in row order. Products with them keep only their low 16 bits.
     quantization: [Option<[i16; 64]>; 4],
     dc: [Option<Codes>; 4],
     ac: [Option<Codes>; 4],

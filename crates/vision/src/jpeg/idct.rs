@@ -3,6 +3,8 @@
 //! First the columns are transformed, to numbers with two fractional bits, then the rows. Both passes are linear in
 //! 32 bits before they round; therefore, rows are multiplied by a matrix, which is faster without vectors of columns.
 
+use super::color::to_byte;
+
 /// Fractional bits of the constants, and of the numbers between the passes.
 const CONSTANT: u32 = 13;
 const BETWEEN: u32 = 2;
@@ -124,9 +126,4 @@ fn transform_row<const N: usize>(row: &[i32; 8], to: &mut [u8; 8]) {
     for (to, sum) in to.iter_mut().zip(sums) {
         *to = to_byte(sum >> SHIFT);
     }
-}
-
-#[inline(always)]
-fn to_byte(value: i32) -> u8 {
-    value.clamp(0, 255) as u8
 }

@@ -29,7 +29,7 @@ fn confusion(tally: &Tally, classes: &[String]) -> String {
     table(&rows)
 }
 
-/// The uncertainty of the error, and how well classes and confidences are predicted.
+/// The confidence interval of the error, and figures by class and for calibration.
 pub fn more_figures(tally: &Tally) -> String {
     let [low, high] = tally.top1_interval().map(|share| share * 100.0);
     let mut text = format!("95 % confidence interval of the top-1 error: {low:.2} to {high:.2} %");

@@ -1,4 +1,4 @@
-//! Descriptors on a grid, upright and of given sizes, as a feature map of an image.
+//! Dense SIFT: upright descriptors of fixed sizes on a grid, as a feature map.
 //!
 //! They equal those of key points with angle 0 in the centers of the grid. As windows are aligned with pixels, the
 //! votes of a direction are two one-dimensional sums, first across, then down. Source of their use: Lazebnik, Schmid
@@ -9,6 +9,7 @@ use striate_tensor::{Error, Result, Vectorize, vectorized};
 
 use super::descriptor::{DIRECTIONS, REGIONS, VALUES, direction, normalize, window};
 use super::plane::Plane;
+use super::scale_space::BLUR_OF_IMAGE;
 use crate::Image;
 use crate::features::checked_shape;
 
@@ -16,8 +17,6 @@ use crate::features::checked_shape;
 const MOST_PIXELS: usize = 1 << 24;
 /// Most sizes of windows.
 const MOST_SIZES: usize = 8;
-/// The assumed blur of an image, as variance of a Gaussian in pixels².
-const VARIANCE_OF_IMAGE: f32 = 0.25;
 
 /// Parameters of descriptors on a grid.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -27,7 +26,8 @@ pub struct DenseSift {
     pub step: usize,
     /// Sides in pixels of the regions of a window, which has 4×4; one to eight sizes, each from 1 to 64.
     pub sizes: Vec<f32>,
-    /// The image is first blurred by a Gaussian of standard deviation size / smoothing: 3 as for key points, 0 none.
+    /// The image is first blurred by a Gaussian of standard deviation size / smoothing: 3 matches key points; 0 disables
+    /// the blur.
     pub smoothing: f32,
     /// Whether values are replaced by the square roots of their shares in the sum (RootSIFT). Source: Arandjelović and
     /// Zisserman, "Three things everyone should know to improve object retrieval", CVPR 2012.
@@ -91,7 +91,7 @@ impl DenseSift {
         let of_size = features.len() / self.sizes.len();
         for (size, features) in self.sizes.iter().zip(features.chunks_exact_mut(of_size)) {
             let sigma = if self.smoothing > 0.0 { size / self.smoothing } else { 0.0 };
-            let variance = sigma * sigma - VARIANCE_OF_IMAGE;
+            let variance = sigma * sigma - (BLUR_OF_IMAGE * BLUR_OF_IMAGE) as f32;
             let blurred = (variance > 0.0).then(|| plane.blurred(f64::from(variance).sqrt()));
             let down = Axis::new(plane.height, shape[1], self.step, *size);
             let across = Axis::new(plane.width, shape[2], self.step, *size);

@@ -28,7 +28,7 @@ type Place = [usize; 3];
 /// Returns the extrema of `octave`, by level, row and column.
 pub(super) fn extrema(sift: &Sift, octave: &Octave) -> Vec<Extremum> {
     let (width, height) = (octave.levels[0].width, octave.levels[0].height);
-    // The refined value is hardly more than twice that of the pixel.
+    // Refinement rarely more than doubles the value of a pixel.
     let threshold = 0.5 * sift.contrast / sift.intervals as f32;
     let mut found = Vec::new();
     for level in 1..=sift.intervals {

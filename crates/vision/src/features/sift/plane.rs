@@ -76,7 +76,7 @@ fn gaussian(sigma: f64) -> Vec<f32> {
     values.iter().map(|value| (value / sum) as f32).collect()
 }
 
-/// Returns the place, of `count`, that mirrors `place` at the centers of the first and the last one.
+/// Reflects the index `place` into `0..count`, without repeating the border.
 fn mirrored(place: isize, count: usize) -> usize {
     if count == 1 {
         return 0;

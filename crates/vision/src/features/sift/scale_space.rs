@@ -7,13 +7,13 @@ use super::{KeyPoint, Sift};
 use crate::Image;
 
 /// The assumed blur of an image, as standard deviation of a Gaussian in pixels.
-const BLUR_OF_IMAGE: f64 = 0.5;
+pub(super) const BLUR_OF_IMAGE: f64 = 0.5;
 /// Least variance of the first blur, in pixels².
 const LEAST_VARIANCE: f64 = 0.01;
 /// Pixels at the edges of a plane that cannot be extrema.
 pub(super) const BORDER: usize = 5;
 
-/// Planes of one size, the scale of which doubles from the first one to number `intervals`; two more follow.
+/// Planes of one size. The scale doubles from level 0 to level `intervals`; two more levels follow.
 pub(super) struct Octave {
     pub levels: Vec<Plane>,
     /// Pixels of the image from one pixel to the next.
