@@ -14,8 +14,9 @@ use striate_predict::Classifier;
 use striate_testkit::formula;
 
 const SIZE: [usize; 3] = [3, 12, 10];
-/// The largest difference, relative to the largest number of a map: ours are computed in f32.
-const TOLERANCE: f32 = 1e-5;
+/// The largest difference, relative to the largest number of a map. Ours are computed in f32, and terms of either sign
+/// nearly cancel: 1.8e-5 was seen with AVX2.
+const TOLERANCE: f32 = 5e-5;
 
 /// Batch norm, residual addition, concatenation and dropout; with one output, also a sigmoid.
 fn small(outputs: usize) -> Network {

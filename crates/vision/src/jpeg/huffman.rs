@@ -150,8 +150,8 @@ impl Table {
         }
     }
 
-    /// Reads a code and the value that follows it. If the bits match no code, the symbol skips past the end of any block
-    /// but is not an end of block, which tells the caller that the data is damaged.
+    /// Reads a code and the value that follows it. If the bits match no code, the symbol skips past the end of any
+    /// block but is not an end of block, which tells the caller that the data is damaged.
     #[inline(always)]
     pub fn read(&self, bits: &mut Bits) -> Symbol {
         bits.refill();

@@ -26,8 +26,8 @@ pub struct DenseSift {
     pub step: usize,
     /// Sides in pixels of the regions of a window, which has 4×4; one to eight sizes, each from 1 to 64.
     pub sizes: Vec<f32>,
-    /// The image is first blurred by a Gaussian of standard deviation size / smoothing: 3 matches key points; 0 disables
-    /// the blur.
+    /// The image is first blurred by a Gaussian of standard deviation size / smoothing: 3 matches key points; 0
+    /// disables the blur.
     pub smoothing: f32,
     /// Whether values are replaced by the square roots of their shares in the sum (RootSIFT). Source: Arandjelović and
     /// Zisserman, "Three things everyone should know to improve object retrieval", CVPR 2012.
