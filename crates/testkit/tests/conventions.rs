@@ -21,12 +21,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("train", &["predict", "engine", "models", "formats", "data"]),
     ("ancestors", &["tensor"]),
     ("insight", &["predict", "engine", "data", "graph"]),
+    ("experiments", &["train"]),
     ("serve", &["predict", "insight"]),
     ("gpu", &["engine", "graph", "kernels", "tensor"]),
     ("testkit", &["engine", "gpu", "graph", "kernels", "tensor", "models"]),
     ("hostile", &["train", "testkit"]),
     ("striate", &["train", "predict", "ancestors", "insight", "gpu"]),
-    ("cli", &["striate", "serve"]),
+    ("cli", &["striate", "experiments", "serve"]),
 ];
 
 /// External crates that only one crate may use.

@@ -87,7 +87,7 @@ impl Parts {
         let prepared = |split: Split| Prepared::new(split, form.as_ref());
         let part =
             |name, split: Split| -> Result<Part> { Ok(Part { name, images: Arc::new(prepared(split)?) }) };
-        let whole = dataset.train.take();
+        let whole = shared(dataset.train.take(), recipe)?;
         let (train, watched) = match dataset.validation.as_mut().map(Split::take) {
             Some(validation) => (prepared(whole)?, Some(part("validation", validation)?)),
             None if recipe.data.holdout > 0.0 => {
@@ -108,6 +108,21 @@ impl Parts {
         let test = dataset.test.as_mut().map(|split| part("test", split.take())).transpose()?;
         let measured = test.or_else(|| watched.clone());
         Ok(Parts { train: Arc::new(train), watched, measured })
+    }
+}
+
+/// The share of the training images that `recipe` uses.
+fn shared(whole: Split, recipe: &Recipe) -> Result<Split> {
+    let share = recipe.data.share;
+    if share == 1.0 {
+        return Ok(whole);
+    }
+    let (_, used) = whole.stratified(share, recipe.train.seed);
+    match used.is_empty() {
+        true => Err(Error::input(format!(
+            "data.share = {share} leaves no images to train on; raise it or add images"
+        ))),
+        false => Ok(used),
     }
 }
 

@@ -10,6 +10,7 @@ mod fitting;
 mod meter;
 mod metrics;
 mod mixing;
+mod norms;
 mod plateau;
 mod progress;
 mod recipe;

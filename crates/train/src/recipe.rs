@@ -74,6 +74,7 @@ impl Recipe {
             ),
             (is_from_zero(self.optim.head_factor), "optim.head_factor must be a finite number, 0 or more"),
             ((0.0..0.9).contains(&self.data.holdout), "data.holdout must be in [0, 0.9)"),
+            (self.data.share > 0.0 && self.data.share <= 1.0, "data.share must be above 0 and at most 1"),
             (
                 sides.iter().all(|side| (1..=1 << 14).contains(side)),
                 "data.size must be a height and a width from 1 to 16384",

@@ -1,20 +1,23 @@
 //! A session: a network, the data and a recipe, fitted to each other, and ready for training steps.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use striate_data::{Batch, Dataset, Loader, Order, Sampling};
 use striate_engine::{Clock, Device, PlanReport, Training};
-use striate_formats::{Weights, fit};
-use striate_graph::{Network, Op};
+use striate_formats::{Position, Weights, fit};
+use striate_graph::{Network, Op, Role};
 use striate_tensor::{Error, Result, Shape, zeroed};
 
 use crate::Recipe;
 use crate::fitting::{Batches, Changes, Parts, adapt, in_training, normalize};
+use crate::meter::Meter;
 use crate::mixing::Mixer;
+use crate::norms::norms;
 use crate::settings::Settings;
 use crate::start::{SHALLOWER, from_shallower};
-use crate::step::targets;
+use crate::step::{Step, targets};
 use crate::summary::{DataSummary, NetworkSummary, RecipeSummary, Summary, joined};
 
 /// A network, the data and a recipe, fitted to each other, and ready for training steps. Has no run folder.
@@ -143,6 +146,21 @@ impl Session {
         let targets = targets(&batch, soft.as_deref());
         let plan = self.training.profile(&shape, &batch.images, targets, (steps, limit), clock)?;
         Ok((plan, count))
+    }
+
+    /// Returns the norm of the gradient of each layer's parameters on the first batch, with the initial weights. Ends
+    /// with a step at a learning rate of 0, so that the session can still be trained.
+    ///
+    /// # Errors
+    /// If the network cannot be trained on a batch of the data.
+    pub fn gradient_norms(&mut self) -> Result<BTreeMap<String, f64>> {
+        let mut loader = self.loader(0, 0);
+        let position = Position { seed: self.settings.recipe.train.seed, epoch: 0, batch: 0, step: 0 };
+        match self.step(&mut loader, &mut Meter::default(), &position, 0.0)? {
+            Step::Done { .. } => norms(&self.training, Role::Gradient),
+            Step::NonFinite(place) => Err(Error::failed(format!("the first step is not finite in {place}"))),
+            Step::NotBegun(error) => Err(error),
+        }
     }
 
     /// Returns the number of steps of an epoch.

@@ -149,6 +149,9 @@ impl DataSummary {
         if settings.recipe.augments_originals() {
             notes.push("training images are augmented before they are resized".into());
         }
+        if settings.recipe.data.share < 1.0 {
+            notes.push(format!("a share of {} of the training images is used", settings.recipe.data.share));
+        }
         if parts.measured.is_none() {
             notes.push(match settings.recipe.data.holdout {
                 0.0 => "no error will be reported: data.holdout = 0 holds out no images".into(),

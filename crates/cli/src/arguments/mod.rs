@@ -4,6 +4,7 @@ mod bench;
 mod convert;
 mod data;
 mod eval;
+mod experiment;
 mod inspect;
 mod look;
 mod predict;
@@ -19,6 +20,7 @@ pub use self::bench::{Bench, BenchWhat, Direction};
 pub use self::convert::Convert;
 pub use self::data::{DataCheck, DataGet, DataInfo, DataPrepare, DataShow, DataVerb};
 pub use self::eval::Eval;
+pub use self::experiment::{Experiment, Experiments};
 pub use self::inspect::Inspect;
 pub use self::look::Look;
 pub use self::predict::Predict;
@@ -113,11 +115,15 @@ pub enum Verb {
     Data(DataVerb),
     /// Compare networks from 1957 to 2015 with their published figures
     History(History),
+    /// List the experiments: claims about networks that can be measured
+    Experiments(Experiments),
+    /// Measure a claim by training variants of a network
+    Experiment(Experiment),
     /// List the built-in recipes, or print one
     Recipes(Recipes),
     /// Check a model file by rerunning the example stored in it
     Verify(Verify),
-    /// List the devices of this machine, and what is missing to use its GPUs
+    /// List the devices of this machine, and what its GPUs still need
     Devices(Devices),
     /// Benchmark this machine, single kernels or whole networks
     Bench(Bench),

@@ -6,6 +6,8 @@ mod convert;
 mod data;
 mod devices;
 mod eval;
+mod experiment;
+mod experiments;
 mod history;
 mod inspect;
 mod look;
@@ -43,6 +45,7 @@ fn unused_seed(verb: &Verb) -> Option<u64> {
         Verb::Convert(args) => args.compute.seed,
         Verb::Inspect(args) => args.compute.seed,
         Verb::Verify(args) => args.compute.seed,
+        Verb::Experiment(args) => args.compute.seed,
         Verb::Bench(args) if matches!(args.what, BenchWhat::Peak | BenchWhat::Kernels) => args.compute.seed,
         _ => None,
     }
@@ -62,6 +65,8 @@ fn run_verb(verb: Verb) -> Result<()> {
         Verb::Run(args) => run::run(args),
         Verb::Data(verb) => data::run(verb),
         Verb::History(args) => history::run(args),
+        Verb::Experiments(args) => experiments::run(args),
+        Verb::Experiment(args) => experiment::run(args),
         Verb::Recipes(args) => recipes::run(args),
         Verb::Verify(args) => verify::run(args),
         Verb::Devices(args) => devices::run(args),

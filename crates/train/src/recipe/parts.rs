@@ -40,6 +40,9 @@ pub struct DataPart {
     pub augment: String,
     /// Share of the training images held out as validation set, if the data has none.
     pub holdout: f64,
+    /// Share of the training images of each class that are used, chosen by the seed.
+    #[serde(skip_serializing_if = "is_whole")]
+    pub share: f64,
     /// Height and width to which images are resized, if not the network's own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<[usize; 2]>,
@@ -173,6 +176,7 @@ impl Default for DataPart {
             shuffle: true,
             augment: "none".into(),
             holdout: 0.05,
+            share: 1.0,
             size: None,
             mean: None,
             std: None,
@@ -280,6 +284,10 @@ fn is_false(value: &bool) -> bool {
 
 fn is_true(value: &bool) -> bool {
     *value
+}
+
+fn is_whole(share: &f64) -> bool {
+    *share == 1.0
 }
 
 fn is_one(number: &f32) -> bool {

@@ -17,7 +17,7 @@ const MAX_DEPTH: usize = 4;
 /// Fields that are omitted from the text at their defaults.
 const OPTIONAL: [(&str, &[&str]); 5] = [
     ("model", &["init", "batch_norm_bias", "start"]),
-    ("data", &["size", "mean", "std", "unreadable", "max_pixels", "transforms", "mixup", "cutmix"]),
+    ("data", &["share", "size", "mean", "std", "unreadable", "max_pixels", "transforms", "mixup", "cutmix"]),
     (
         "train",
         &[

@@ -4,7 +4,6 @@
 mod checksum;
 mod event;
 mod file;
-mod norms;
 mod pictures;
 mod units;
 
@@ -21,6 +20,7 @@ use striate_vision::Preprocessing;
 use self::event::Summary;
 pub(crate) use self::file::EVENTS;
 use crate::metrics::EpochMetrics;
+use crate::norms::norms;
 
 /// A run at the end of an epoch.
 pub(crate) struct EpochEnd<'a> {
@@ -56,7 +56,7 @@ pub(crate) fn add_epoch(end: &EpochEnd<'_>) -> Result<()> {
     summary.scalar("rate", metrics.rate);
     summary.scalar("images_per_second", metrics.images_per_second);
     for (group, role) in [("weight_norm", Role::Parameter), ("gradient_norm", Role::Gradient)] {
-        for (layer, norm) in norms::norms(training, role)? {
+        for (layer, norm) in norms(training, role)? {
             summary.scalar(&format!("{group}/{layer}"), norm);
         }
     }

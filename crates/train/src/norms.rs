@@ -8,7 +8,7 @@ use striate_tensor::Result;
 
 /// The norm over all variables of `role` of each layer. Gradients are those of the last step, which stay on the device
 /// until the next one; both are copied from there, once an epoch.
-pub(super) fn norms(training: &Training, role: Role) -> Result<BTreeMap<String, f64>> {
+pub(crate) fn norms(training: &Training, role: Role) -> Result<BTreeMap<String, f64>> {
     let mut squares: BTreeMap<String, f64> = BTreeMap::new();
     for (name, (_, values)) in training.variables(&[role])? {
         let name = name.strip_prefix("gradient.").unwrap_or(&name);

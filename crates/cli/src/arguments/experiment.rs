@@ -1,0 +1,40 @@
+//! Flags of `experiments` and `experiment`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::Compute;
+
+#[derive(Debug, Args)]
+pub struct Experiments {
+    /// Print one JSON object to stdout
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  striate experiments                    list them with their claims
+  striate experiment pooling             train its variants with three seeds
+  striate experiment pooling --seeds 1   one seed first; later calls add to it
+
+Each variant and seed is a run in a folder of its own under --out, and is kept:
+the same command continues where it was stopped. result.md, result.json and
+curves.png in that folder contain the result.")]
+pub struct Experiment {
+    /// Name of the experiment
+    pub name: String,
+    /// Number of seeds of each variant [default: 3]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100))]
+    pub seeds: Option<u64>,
+    /// Train at the scale of the paper
+    #[arg(long)]
+    pub full: bool,
+    /// Folder of the runs [default: runs/experiments/NAME]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    #[command(flatten)]
+    pub compute: Compute,
+}

@@ -1,0 +1,67 @@
+//! The experiments of the program.
+
+use striate_tensor::{Error, Result, nearest};
+
+use crate::Definition;
+
+/// An experiment of the program.
+#[derive(Debug, Clone, Copy)]
+pub struct Experiment {
+    /// Its name, which is also that of its folder.
+    pub name: &'static str,
+    /// The text of its `experiment.toml`.
+    pub text: &'static str,
+    /// The texts of its networks, by the names of their files.
+    pub networks: &'static [(&'static str, &'static str)],
+}
+
+/// An entry of [`SHIPPED`]: the folder and the files of its networks.
+macro_rules! experiment {
+    ($name:literal $(, $network:literal)*) => {
+        Experiment {
+            name: $name,
+            text: include_str!(concat!("../../../experiments/", $name, "/experiment.toml")),
+            networks: &[$(($network, include_str!(concat!("../../../experiments/", $name, "/", $network)))),*],
+        }
+    };
+}
+
+/// The experiments, in the order of the history.
+pub const SHIPPED: &[Experiment] = &[
+    experiment!("sharing", "full.toml", "local.toml", "shared.toml"),
+    experiment!("pooling", "network.toml"),
+    experiment!("activations", "network.toml"),
+    experiment!("dropout", "network.toml"),
+    experiment!("response-normalization", "with.toml", "without.toml"),
+    experiment!("layer-removed", "all.toml", "without-conv3.toml", "without-conv4.toml"),
+    experiment!("global-pooling", "global-pooling.toml", "fully-connected.toml"),
+    experiment!("one-by-one", "b.toml", "c.toml", "d.toml"),
+    experiment!("small-kernels", "one-5x5.toml", "two-3x3.toml", "one-7x7.toml", "three-3x3.toml"),
+    experiment!("batch-norm", "with.toml", "without.toml"),
+    experiment!("degradation"),
+];
+
+impl Experiment {
+    /// Returns what the experiment does.
+    ///
+    /// # Errors
+    /// If the text is invalid, which a test rules out.
+    pub fn definition(&self) -> Result<Definition> {
+        Definition::parse(self)
+    }
+}
+
+/// Returns the experiment called `name`.
+///
+/// # Errors
+/// If there is none; the message suggests the closest name.
+pub fn find(name: &str) -> Result<&'static Experiment> {
+    let found = SHIPPED.iter().find(|experiment| experiment.name == name);
+    found.ok_or_else(|| {
+        let hint = match nearest(name, SHIPPED.iter().map(|experiment| experiment.name)) {
+            Some(near) => format!("did you mean {near}?"),
+            None => "list them with: striate experiments".into(),
+        };
+        Error::input(format!("unknown experiment {name}; {hint}"))
+    })
+}

@@ -1,0 +1,154 @@
+//! The experiments of the program are valid, and an experiment gives the same figures whether it is stopped or not.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use striate_engine::Cpu;
+use striate_experiments::{Definition, Event, Experiment, Figures, Runner, SHIPPED, Scale, find};
+use striate_train::Observer;
+
+/// Two variants on the built-in digits, which take a second.
+const SMALL: Experiment = Experiment {
+    name: "small",
+    text: r#"
+        title = "Activations"
+        claim = "none"
+        source = "none"
+        seeds = 2
+        measures = [
+            { figure = "test_error" },
+            { figure = "train_error" },
+            { figure = "train_loss" },
+            { figure = "steps_to_loss", below = 0.0 },
+            { figure = "steps_to_error", below = 2.0 },
+            { figure = "gradient_norm", layers = ["conv"] },
+            { figure = "test_error_after", name = "error upside down", transforms = [
+                { name = "RandomRotation", degrees = [180, 180] },
+            ] },
+            { figure = "parameters" },
+            { figure = "macs" },
+        ]
+        recipe = { data = { share = 0.5, holdout = 0.1 }, train = { epochs = 3, batch = 32 } }
+        variants = [
+            { name = "relu", network = "network.toml", replace = { activation = "relu" } },
+            { name = "tanh", network = "network.toml", replace = { activation = "tanh" } },
+        ]
+        full = { set = ["data.share = 1.0"] }
+    "#,
+    networks: &[(
+        "network.toml",
+        r#"
+        name = "$activation-network"
+        input = [1, 8, 8]
+        layers = [
+            { name = "conv", op = "conv", kernel_size = 3, out_channels = 4 },
+            { op = "$activation" },
+            { op = "flatten" },
+            { op = "linear", out_features = 10 },
+        ]"#,
+    )],
+};
+
+fn runner(definition: Definition, folder: &Path, threads: usize) -> Runner {
+    let device = Arc::new(Cpu::new(threads).unwrap());
+    Runner { seeds: definition.seeds, definition, scale: Scale::Small, folder: folder.to_owned(), device }
+}
+
+/// Stops every run after a few steps.
+struct Impatient(usize);
+
+impl Observer for Impatient {
+    fn stop(&mut self) -> bool {
+        self.0 += 1;
+        self.0.is_multiple_of(20)
+    }
+}
+
+/// Runs all of it with `observer`, again and again until it is complete. Returns the figures of each run.
+fn all_figures(runner: &Runner, observer: &mut dyn Observer) -> Vec<(String, u64, Figures)> {
+    let mut figures = Vec::new();
+    for _ in 0..100 {
+        let report = |event: Event| {
+            if let Event::Done { variant, seed, figures: own } = event {
+                figures.push((variant.to_owned(), seed, own.clone()));
+            }
+        };
+        if runner.run(observer, report).unwrap() {
+            return figures;
+        }
+    }
+    panic!("the experiment does not end");
+}
+
+#[test]
+fn stopped_experiment_gives_the_same_figures() {
+    let folder = tempfile::tempdir().unwrap();
+    let definition = || SMALL.definition().unwrap();
+    let whole = runner(definition(), &folder.path().join("whole"), 1);
+    let expected = all_figures(&whole, &mut ());
+    assert_eq!(expected.len(), 4);
+    let stopped = runner(definition(), &folder.path().join("stopped"), 2);
+    assert_eq!(all_figures(&stopped, &mut Impatient(0)), expected);
+    assert_eq!(stopped.table().unwrap(), whole.table().unwrap());
+    assert_eq!(all_figures(&whole, &mut ()), [], "finished runs are kept");
+
+    let table = whole.table().unwrap();
+    let names = ["test error", "training error", "training loss", "steps to loss 0", "steps to 200.00 %"];
+    assert_eq!(table.figures[..5], names);
+    assert_eq!(table.figures[5..], ["gradient of conv", "error upside down", "parameters", "multiply-adds"]);
+    let value = |name: &str| {
+        let place = table.figures.iter().position(|other| other == name).unwrap();
+        table.rows[0].cells[place].mean
+    };
+    assert!(value("error upside down") > value("test error"));
+    assert_eq!(value("steps to loss 0"), None);
+    // 1,438 training images, of which a half is used and a tenth of that held out: 21 batches.
+    assert_eq!(value("steps to 200.00 %"), Some(21.0));
+    assert_eq!(value("parameters"), Some((40 + 144 * 10 + 10) as f64));
+    assert!(value("gradient of conv").is_some_and(|norm| norm > 0.0));
+    assert_eq!(whole.curves().unwrap()[1].1.len(), 3);
+}
+
+#[test]
+fn shipped_experiments_are_valid() {
+    let mut names = BTreeSet::new();
+    for experiment in SHIPPED {
+        let definition = experiment.definition().unwrap();
+        assert!(names.insert(experiment.name), "{} occurs twice", experiment.name);
+        assert!(definition.seeds >= 3 && definition.variants.len() > 1, "{}", experiment.name);
+        let variants: BTreeSet<&str> = definition.variants.iter().map(|variant| &variant.name[..]).collect();
+        assert_eq!(variants.len(), definition.variants.len(), "{}", experiment.name);
+        for variant in &definition.variants {
+            let mut network = variant.network.clone();
+            network.set_input([1, 28, 28]);
+            network.set_classes(10).unwrap();
+            network.graph(2).unwrap();
+            for scale in [Scale::Small, Scale::Full] {
+                definition.recipe(variant, 1, scale).unwrap();
+            }
+        }
+    }
+}
+
+#[test]
+fn unknown_experiment_suggests_the_closest() {
+    assert!(find("poling").unwrap_err().to_string().contains("did you mean pooling?"));
+}
+
+#[test]
+fn invalid_definitions_are_refused() {
+    for (from, to, expected) in [
+        ("name = \"relu\"", "name = \"../relu\"", "a name has letters"),
+        ("figure = \"macs\"", "figure = \"mac\"", "mac"),
+        ("epochs = 3", "epochs = 0", "train.epochs"),
+        ("data.share = 1.0", "data.share = 2.0", "data.share"),
+        ("$activation\" }", "relux\" }", "relux"),
+    ] {
+        let text: &'static str = String::leak(SMALL.text.replace(from, to));
+        let networks: &'static [_] =
+            Vec::leak(vec![(SMALL.networks[0].0, &*String::leak(SMALL.networks[0].1.replace(from, to)))]);
+        let error = Experiment { text, networks, ..SMALL }.definition().unwrap_err();
+        assert!(error.is_input() && error.to_string().contains(expected), "{error}");
+    }
+}
