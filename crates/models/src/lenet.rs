@@ -1,10 +1,24 @@
-//! LeNet-5: LeCun, Bottou, Bengio and Haffner, "Gradient-based learning applied to document
-//! recognition", Proceedings of the IEEE 86(11), 1998.
+//! LeNet-1: LeCun, Boser, Denker, Henderson, Howard, Hubbard and Jackel, "Handwritten digit recognition with a
+//! back-propagation network", NIPS 1989. LeNet-5: LeCun, Bottou, Bengio and Haffner, "Gradient-based learning applied to
+//! document recognition", Proceedings of the IEEE 86(11), 1998.
 
 use striate_graph::{Builder, Init, Loss, Network};
 use striate_tensor::Result;
 
 use crate::{ImagePreprocessing, Model};
+
+/// LeNet-1, with the 2,578 parameters and 98,442 connections that the paper counts. Digits of 16×16 pixels are centered
+/// in its input. The paper trains ten squashed outputs on the mean squared error; here, they are scores.
+pub(crate) const LENET1: Model = Model {
+    name: "lenet1",
+    year: 1989,
+    paper: "LeCun, Boser, Denker, Henderson, Howard, Hubbard and Jackel: Handwritten digit recognition with a \
+            back-propagation network, NIPS 1989",
+    link: "https://papers.nips.cc/paper/1989/hash/53c3bce66e43be4f209556518c2fcb54-Abstract.html",
+    preprocessing: ImagePreprocessing::FromData("gray, 28x28, from -1 to 1"),
+    recipe: "small",
+    build: lenet1,
+};
 
 /// LeNet-5 as it is usually taught: every map of C3 is connected to all of S2, subsampling is average pooling,
 /// the output layer is linear.
@@ -32,6 +46,11 @@ pub(crate) const LENET5_1998: Model = Model {
     ..LENET5
 };
 
+/// The maps of H2 to which each map of H3 is connected. The paper's counts require twenty connections, and its text one
+/// or two for each map; which ones are paired is our reading of its table.
+const H3: [&[usize]; 12] =
+    [&[0], &[0, 1], &[0, 1], &[1], &[0, 1], &[0, 1], &[2], &[2, 3], &[2, 3], &[3], &[2, 3], &[2, 3]];
+
 /// Table I: the maps of S2 to which each map of C3 is connected.
 const C3: [&[usize]; 16] = [
     &[0, 1, 2],
@@ -51,6 +70,16 @@ const C3: [&[usize]; 16] = [
     &[0, 2, 3, 5],
     &[0, 1, 2, 3, 4, 5],
 ];
+
+fn lenet1() -> Result<Network> {
+    let net = Builder::new("lenet1", [1, 28, 28]).init(Init::Lecun);
+    let x = net.input();
+    let x = x.conv(4, 5).named("H1").scaled_tanh();
+    let x = x.average_pool(2, 2).scale().named("H2").scaled_tanh();
+    let x = x.conv(12, 5).connections(&H3).named("H3").scaled_tanh();
+    let x = x.average_pool(2, 2).scale().named("H4").scaled_tanh();
+    x.flatten().linear(10).named("output").finish()
+}
 
 fn lenet5_1998() -> Result<Network> {
     let net = Builder::new("lenet5-1998", [1, 32, 32]).init(Init::Lecun).loss(Loss::Rbf { j: 1.0 });

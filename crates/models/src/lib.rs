@@ -63,6 +63,7 @@ impl Model {
 /// Returns all networks, ordered by year.
 pub fn all() -> &'static [Model] {
     &[
+        lenet::LENET1,
         lenet::LENET5_1998,
         lenet::LENET5,
         alexnet::ALEXNET_2012,
@@ -115,7 +116,8 @@ pub fn find(name: &str) -> Result<Model> {
     if name.is_empty() {
         return Err(Error::input("the network has no name"));
     }
-    let names = || all().iter().map(|model| model.name);
+    // Of equally close names, the latest.
+    let names = || all().iter().rev().map(|model| model.name);
     all().iter().find(|model| model.name == name).copied().ok_or_else(|| {
         let hint = nearest(name, names()).map(|near| format!("; did you mean {near}?")).unwrap_or_default();
         Error::input(format!("unknown network {name}{hint}"))

@@ -30,6 +30,7 @@ const fn with_heads(auxiliary: u64, figures: Figures) -> Figures {
 /// Networks of torchvision and timm: parameters and multiply-adds as PyTorch counts them in their modules. Other
 /// networks, and all receptive fields: computed by hand from the tables in the papers.
 const FIGURES: &[Figures] = &[
+    with_field(16, figures("lenet1", 2_578, 57_600 + 32_000 + 1_920)),
     with_field(16, figures("lenet5-1998", 60_000, 117_600 + 150_000 + 48_000 + 10_080 + 840)),
     with_field(16, figures("lenet5", 61_706, 117_600 + 240_000 + 48_000 + 10_080 + 840)),
     with_field(195, figures("alexnet-2012", 60_965_224, 724_406_816)),
@@ -130,6 +131,17 @@ fn lenet5_of_1998_has_the_papers_connections() {
     assert_eq!(layers, [122_304, 151_600, 48_120, 10_164, 840]);
     assert_eq!(counted.cost.connections, 122_304 + 5_880 + 151_600 + 2_000 + 48_120 + 10_164 + 840);
     assert_eq!(counted.cost.connections, 340_908);
+}
+
+/// LeCun et al., 1989, section 4: 98,442 connections and 4,635 units, of which one is constant and 784 are pixels.
+#[test]
+fn lenet1_has_the_papers_units_and_connections() {
+    let counted = counted("lenet1");
+    assert_eq!(counted.cost.connections, 98_442);
+    let units = |layer: &str| counted.layers.iter().find(|other| other.name == layer).unwrap().output.numel();
+    let units = ["H1", "H2", "H3", "H4", "output"].map(units);
+    assert_eq!(units, [2_304, 576, 768, 192, 10]);
+    assert_eq!(units.iter().sum::<usize>() + 784 + 1, 4_635);
 }
 
 /// The test of TensorFlow's slim expects 10,173,112 values in its Inception V2 without the last layer: weights,

@@ -92,7 +92,7 @@ fn side(name: &str) -> usize {
 /// small images.
 pub fn reduced(name: &str) -> Network {
     let mut network = (striate_models::find(name).unwrap().build)().unwrap();
-    let is_small = network.input[1] == 32;
+    let is_small = network.input[1] <= 32;
     // At a quarter of their width, SqueezeNet's modules hardly learn in three epochs.
     let part = if name.starts_with("squeezenet") { 2 } else { 4 };
     let narrow = |channels: usize| if channels > 8 { (channels / part).max(8) } else { channels };
@@ -114,6 +114,7 @@ pub fn reduced(name: &str) -> Network {
     let side = match name {
         // Without shortcuts, 56 layers learn too little on smaller images.
         "lenet5" | "lenet5-1998" | "plain56" => 32,
+        "lenet1" => 28,
         _ if is_small => 16,
         _ => side(name),
     };
