@@ -301,6 +301,7 @@ def class_losses(cases):
         run = lambda x: F.binary_cross_entropy_with_logits(x, target.to(x.dtype))
         case("binary_cross_entropy", name, run, -high, high)
     case("mean_squared", "plain", lambda x: F.mse_loss(x, target.to(x.dtype)))
+    case("perceptron", "plain", lambda x: (x.max(1).values - x.gather(1, labels[:, None]).squeeze(1)).mean())
     for margin, power in [(1.0, 1), (2.5, 1), (1.0, 2)]:
         run = lambda x: F.multi_margin_loss(x, labels, p=power, margin=margin)
         case("hinge", f"margin {margin}, power {power}", run, margin=margin, power=power)

@@ -43,6 +43,7 @@ fn activations(op: &Op) -> &'static [usize] {
         | Op::Elu(_)
         | Op::HardSigmoid(_)
         | Op::HardSwish(_)
+        | Op::Step(_)
         | Op::Gelu(_)
         | Op::FunctionGradient(_)
         | Op::Dropout(_)

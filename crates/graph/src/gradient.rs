@@ -129,6 +129,7 @@ impl Backward<'_> {
             | Op::Elu(_)
             | Op::HardSigmoid(_)
             | Op::HardSwish(_)
+            | Op::Step(_)
             | Op::Gelu(_)
             | Op::Unary(_)
             | Op::Power(_) => {

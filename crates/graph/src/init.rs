@@ -50,6 +50,9 @@ pub enum Init {
     /// The same value everywhere.
     #[serde(skip)]
     Constant(f32),
+    /// Random connections: see [`crate::ops::Linear`].
+    #[serde(skip)]
+    Connections(usize),
     /// The codes of an RBF layer's units: see [`crate::ops::Rbf`].
     #[serde(skip)]
     Codes,
@@ -61,6 +64,9 @@ pub fn initial_values(init: Init, name: &str, shape: &Shape, fan: &Fan, seed: u6
     let count = shape.numel();
     if init == Init::Codes {
         return codes(shape, || random.between(-1.0, 1.0));
+    }
+    if let Init::Connections(connections) = init {
+        return connected(shape, connections, &mut random);
     }
     let rows = if fan.rows.is_empty() { std::slice::from_ref(&fan.unit) } else { &fan.rows };
     let length = count / rows.len();
@@ -76,7 +82,7 @@ fn draw(init: Init, rank: usize, fan: (usize, usize), count: usize, random: &mut
         Init::Constant(value) => vec![value; count],
         Init::Uniform => uniform(1.0 / fan_in.sqrt()),
         Init::Lecun => uniform(2.4 / fan_in),
-        Init::Codes => unreachable!("codes are drawn by the caller"),
+        Init::Codes | Init::Connections(_) => unreachable!("are drawn by the caller"),
         _ if rank < 2 => vec![0.0; count],
         Init::Xavier { gain } => uniform(gain * (6.0 / (fan_in + fan_out)).sqrt()),
         Init::Kaiming if rank == 2 => uniform(1.0 / fan_in.sqrt()),
@@ -84,6 +90,20 @@ fn draw(init: Init, rank: usize, fan: (usize, usize), count: usize, random: &mut
         Init::He => normal(random, count, (2.0 / fan_in).sqrt()),
         Init::Normal { deviation } => normal(random, count, deviation),
     }
+}
+
+/// For each row of a matrix, weights of 1 and −1 in turn for `connections` inputs, and 0 for all others.
+fn connected(shape: &Shape, connections: usize, random: &mut Random) -> Vec<f32> {
+    let inputs = shape[1];
+    let mut values = vec![0.0; shape.numel()];
+    let mut places: Vec<usize> = (0..inputs).collect();
+    for row in values.chunks_exact_mut(inputs.max(1)) {
+        random.shuffle(&mut places);
+        for (rank, place) in places.iter().take(connections).enumerate() {
+            row[*place] = if rank % 2 == 0 { 1.0 } else { -1.0 };
+        }
+    }
+    values
 }
 
 fn normal(random: &mut Random, count: usize, deviation: f32) -> Vec<f32> {
@@ -153,6 +173,19 @@ mod tests {
             assert!((deviation(&values) / expected - 1.0).abs() < 0.02, "{init:?}");
             assert!(largest(&values) > 3.0 * expected, "{init:?}");
         }
+    }
+
+    #[test]
+    fn random_connections_are_as_many_as_asked_and_balanced() {
+        let values = drawn(Init::Connections(5), &[200, 40]);
+        for row in values.chunks_exact(40) {
+            let count = |weight: f32| row.iter().filter(|value| **value == weight).count();
+            assert_eq!([count(1.0), count(-1.0), count(0.0)], [3, 2, 35]);
+        }
+        // Each input is chosen by about 200 · 5 / 40 = 25 units.
+        let chosen =
+            |input: usize| values.iter().skip(input).step_by(40).filter(|value| **value != 0.0).count();
+        assert!((0..40).all(|input| (8..=45).contains(&chosen(input))));
     }
 
     #[test]

@@ -35,6 +35,9 @@ pub enum Loss {
         #[serde(default = "first")]
         power: u8,
     },
+    /// The perceptron's loss: how far the highest score exceeds the label's. Each wrong answer raises the weights of the
+    /// label and lowers those of the answer; a right one changes nothing.
+    Perceptron {},
     /// LeNet-5's original loss, for a network that ends in an RBF layer.
     Rbf {
         /// The penalty of an additional "none of the classes" class.
@@ -60,7 +63,7 @@ impl Default for Loss {
 impl Loss {
     /// The names of all losses, as recipes and network texts write them.
     pub const NAMES: &'static [&'static str] =
-        &["cross_entropy", "binary_cross_entropy", "mean_squared", "hinge", "rbf"];
+        &["cross_entropy", "binary_cross_entropy", "mean_squared", "hinge", "perceptron", "rbf"];
 
     /// The loss's name, as recipes and network texts write it.
     pub fn name(&self) -> &'static str {
@@ -69,6 +72,7 @@ impl Loss {
             Loss::BinaryCrossEntropy {} => "binary_cross_entropy",
             Loss::MeanSquared {} => "mean_squared",
             Loss::Hinge { .. } => "hinge",
+            Loss::Perceptron {} => "perceptron",
             Loss::Rbf { .. } => "rbf",
         }
     }
@@ -87,7 +91,7 @@ impl Loss {
                 ((1..=2).contains(&power), "loss.power must be 1 or 2"),
             ],
             Loss::Rbf { j } => [(j.is_finite(), "loss.j must be finite"), (true, "")],
-            Loss::BinaryCrossEntropy {} | Loss::MeanSquared {} => [(true, ""); 2],
+            Loss::BinaryCrossEntropy {} | Loss::MeanSquared {} | Loss::Perceptron {} => [(true, ""); 2],
         };
         match rules.iter().find(|(holds, _)| !holds) {
             Some((_, rule)) => Err(Error::input(*rule)),
@@ -102,6 +106,7 @@ impl Loss {
             Loss::BinaryCrossEntropy {} => Criterion::BinaryCrossEntropy,
             Loss::MeanSquared {} => Criterion::MeanSquared,
             Loss::Hinge { margin, power } => Criterion::Hinge { margin, power },
+            Loss::Perceptron {} => Criterion::Perceptron,
             Loss::Rbf { j } => Criterion::Rbf { j },
         };
         ClassLoss { criterion, scale }.into()
@@ -143,7 +148,7 @@ impl Loss {
             (Loss::BinaryCrossEntropy {}, Some(Op::Softmax(_))) => {
                 refuse("scores or a sigmoid; use cross_entropy or mean_squared")
             }
-            (Loss::Hinge { .. }, Some(Op::Softmax(_) | Op::Sigmoid(_))) => {
+            (Loss::Hinge { .. } | Loss::Perceptron {}, Some(Op::Softmax(_) | Op::Sigmoid(_))) => {
                 refuse("scores; use cross_entropy, binary_cross_entropy or mean_squared, or remove the layer")
             }
             (Loss::Rbf { .. }, op) if !matches!(op, Some(Op::Rbf(_))) => {

@@ -6,12 +6,13 @@ use common::{Case, Operand, check};
 use striate_kernels::elementwise::{self, Elementwise, ElementwiseDesc};
 use striate_kernels::function::Function;
 
-const ALL: [Function; 14] = [
+const ALL: [Function; 15] = [
     Function::LeakyRelu { slope: 0.1 },
     Function::Elu { alpha: 1.0, scale: 1.0, rate: 1.0 },
     Function::Elu { alpha: 1.673_263_2, scale: 1.050_701, rate: 1.0 },
     Function::Elu { alpha: 2.0, scale: 1.0, rate: 0.5 },
     Function::HardSigmoid { slope: 0.2, offset: 0.5 },
+    Function::Step { threshold: 0.3 },
     Function::HardSwish,
     Function::Gelu,
     Function::GeluTanh,

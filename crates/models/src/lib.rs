@@ -15,6 +15,7 @@ mod inception_v3;
 mod inception_v4;
 mod lenet;
 mod nin;
+mod perceptron;
 mod preprocessing;
 mod resnet;
 mod resnet_cifar;
@@ -63,6 +64,8 @@ impl Model {
 /// Returns all networks, ordered by year.
 pub fn all() -> &'static [Model] {
     &[
+        perceptron::PERCEPTRON,
+        perceptron::PERCEPTRON_PIXELS,
         lenet::LENET1,
         lenet::LENET5_1998,
         lenet::LENET5,

@@ -32,6 +32,7 @@ fn gradients_of_every_loss_match_finite_differences() {
         ("auxiliary-heads", Loss::MeanSquared {}),
         ("residual", Loss::Hinge { margin: 1.0, power: 1 }),
         ("residual", Loss::Hinge { margin: 2.0, power: 2 }),
+        ("residual", Loss::Perceptron {}),
         ("lenet5-1998-like", Loss::Rbf { j: 0.5 }),
     ] {
         let network = network(name);

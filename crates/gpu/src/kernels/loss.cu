@@ -169,7 +169,7 @@ KERNEL(total_loss) {
 }
 
 // The criteria, in the order of `lower::loss`.
-enum { BINARY_CROSS_ENTROPY, MEAN_SQUARED, HINGE, RBF };
+enum { BINARY_CROSS_ENTROPY, MEAN_SQUARED, HINGE, RBF, PERCEPTRON };
 
 // max(0, margin - x[label] + x[i])
 DEVICE float excess(double margin, const In &x, int label, int i) {
@@ -212,6 +212,10 @@ KERNEL(class_loss) {
                 probabilities[i] = expf(x[i] - largest) / sum;
                 break;
             }
+            case PERCEPTRON:
+                if (i == label) all += largest - x[i];
+                probabilities[i] = expf(x[i] - largest) / sum;
+                break;
             default:
                 if (i == label) all += logf(sum) + largest - x[i];
                 probabilities[i] = expf(x[i] - (logf(sum) + largest));
@@ -221,7 +225,8 @@ KERNEL(class_loss) {
     }
     ADD_PARTS(part)
     PHASE if (thread == 0) {
-        a.row_loss[block_index] = a.criterion == RBF ? part[0] : part[0] / (float)a.classes;
+        bool is_sum = a.criterion == RBF || a.criterion == PERCEPTRON;
+        a.row_loss[block_index] = is_sum ? part[0] : part[0] / (float)a.classes;
     }
 }
 
@@ -252,6 +257,7 @@ KERNEL(class_loss_gradient) {
                 others += d;
                 break;
             }
+            case PERCEPTRON: d = 0.0f; break;
             default: d = expf(x[i] - (logf(sum) + largest)) - target;
             }
             dx[i] = d * (float)a.factor;
@@ -260,4 +266,12 @@ KERNEL(class_loss_gradient) {
     }
     ADD_PARTS(part)
     PHASE if (thread == 0 && a.criterion == HINGE) dx[label] = -part[0] * (float)a.factor;
+    PHASE if (thread == 0 && a.criterion == PERCEPTRON) {
+        int best = 0;
+        for (int i = 1; i < a.classes; i++) best = x[i] > x[best] ? i : best;
+        if (best != label) {
+            dx[best] = (float)a.factor;
+            dx[label] = -(float)a.factor;
+        }
+    }
 }

@@ -30,7 +30,7 @@ template <int N> DEVICE void activation_gradient_each(const activation_gradient_
 WIDE(activation_gradient)
 
 // The functions, in the order of `lower::function`.
-enum { LEAKY_RELU, ELU, HARD_SIGMOID, HARD_SWISH, GELU, GELU_TANH, EXP, LOG, SQRT, ABS, ERF, POWER };
+enum { LEAKY_RELU, ELU, HARD_SIGMOID, HARD_SWISH, GELU, GELU_TANH, EXP, LOG, SQRT, ABS, ERF, POWER, STEP };
 
 #define SQRT_HALF 0.70710678118654752f
 #define GELU_FACTOR 0.7978845608028654f
@@ -52,6 +52,7 @@ DEVICE float function_value(int function, float p, float q, float r, float x) {
     case SQRT: return sqrtf(x);
     case ABS: return fabsf(x);
     case ERF: return erff(x);
+    case STEP: return x > p ? 1.0f : 0.0f;
     default: return powf(x, p);
     }
 }
@@ -75,6 +76,7 @@ DEVICE float function_derivative(int function, float p, float q, float r, float 
     case SQRT: return 0.5f / sqrtf(x);
     case ABS: return x > 0.0f ? 1.0f : x < 0.0f ? -1.0f : 0.0f;
     case ERF: return 1.1283791670955126f * expf(-x * x);
+    case STEP: return 0.0f;
     default: return p * powf(x, p - 1.0f);
     }
 }

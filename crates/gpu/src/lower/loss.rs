@@ -71,6 +71,7 @@ impl Launch {
             Criterion::MeanSquared => (1, 0, 0.0, 0.0),
             Criterion::Hinge { margin, power } => (2, power as usize, margin, 0.0),
             Criterion::Rbf { j } => (3, 0, 0.0, j),
+            Criterion::Perceptron => (4, 0, 0.0, 0.0),
         };
         self.sizes([number, power]).float(margin).float(j)
     }

@@ -59,6 +59,7 @@ pub(crate) fn lower(graph: &Graph, node: &Node, orders: &Orders) -> Result<Lower
         | Op::Elu(_)
         | Op::HardSigmoid(_)
         | Op::HardSwish(_)
+        | Op::Step(_)
         | Op::Gelu(_)
         | Op::Unary(_)
         | Op::Power(_) => pointwise::function(node),

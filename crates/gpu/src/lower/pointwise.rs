@@ -67,6 +67,7 @@ impl Launch {
             Function::Abs => (9, [0.0; 3]),
             Function::Erf => (10, [0.0; 3]),
             Function::Power { exponent } => (11, [exponent, 0.0, 0.0]),
+            Function::Step { threshold } => (12, [threshold, 0.0, 0.0]),
         };
         parameters.into_iter().fold(self.int(number), Launch::float)
     }

@@ -33,6 +33,11 @@ pub enum Function {
         /// The value at zero.
         offset: f32,
     },
+    /// 1 where x > threshold, else 0
+    Step {
+        /// The threshold.
+        threshold: f32,
+    },
     /// x·min(max(x/6 + 1/2, 0), 1)
     HardSwish,
     /// x·Φ(x), where Φ is the standard normal distribution function
@@ -96,6 +101,17 @@ pub struct HardSigmoid {
     /// The value at zero.
     #[serde(default = "half")]
     pub offset: f32,
+}
+
+/// 1 where x > `threshold`, else 0; no gradient passes it.
+///
+/// McCulloch and Pitts, 1943; the association units of Rosenblatt, "The perceptron", Psychological Review 65(6), 1958.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Step {
+    /// The threshold.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub threshold: f32,
 }
 
 /// x·min(max(x/6 + 1/2, 0), 1).
@@ -209,6 +225,7 @@ same_shape! {
     LeakyRelu { negative_slope }
     Elu { alpha, scale, rate }
     HardSigmoid { slope, offset }
+    Step { threshold }
     HardSwish {}
     Gelu {}
     Unary {}
@@ -224,6 +241,10 @@ fn finite(attribute: &str, value: f32) -> Result<()> {
 
 fn is_exact(approximation: &Approximation) -> bool {
     *approximation == Approximation::None
+}
+
+fn is_zero(value: &f32) -> bool {
+    *value == 0.0
 }
 
 fn is_one(value: &f32) -> bool {

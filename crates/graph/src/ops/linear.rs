@@ -19,6 +19,11 @@ pub struct Linear {
     /// Initial value of all biases, if not drawn by the network's initialization.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bias_init: Option<f32>,
+    /// If set, each unit reads this many inputs, chosen at random, half of them (rounded up) with a weight of 1 and the
+    /// others with −1, as the association units of Rosenblatt, "The perceptron", Psychological Review 65(6), 1958. These
+    /// weights are a buffer, which is not trained, and there is no bias.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub random_connections: Option<usize>,
     /// Applied to the result; set by fusion.
     #[serde(skip)]
     pub activation: Activation,
@@ -35,13 +40,30 @@ pub struct LinearWeightGradient;
 impl Linear {
     /// A layer of `out_features` units with biases.
     pub fn new(out_features: usize) -> Self {
-        Linear { out_features, bias: true, bias_init: None, activation: Activation::None }
+        Linear {
+            out_features,
+            bias: true,
+            bias_init: None,
+            random_connections: None,
+            activation: Activation::None,
+        }
     }
 }
 
 impl LayerOp for Linear {
     fn output(&self, inputs: &[&Shape]) -> Result<Shape> {
         check_bias_init(self.bias, self.bias_init)?;
+        match (self.random_connections, &**inputs[0]) {
+            (Some(_), _) if self.bias => {
+                return Err(Error::input("a layer with random_connections has no bias; write bias = false"));
+            }
+            (Some(count), [_, inputs]) if !(1..=*inputs).contains(&count) => {
+                return Err(Error::input(format!(
+                    "random_connections must be from 1 to its {inputs} inputs"
+                )));
+            }
+            _ => {}
+        }
         match **inputs[0] {
             [n, i] if i > 0 && self.out_features > 0 => Ok(Shape::from([n, self.out_features])),
             [_, _] => Err(Error::input("out_features and the input's features must be at least 1")),
@@ -57,8 +79,8 @@ impl LayerOp for Linear {
         let weight = VariableSpec {
             name: "weight",
             shape: Shape::from([self.out_features, features]),
-            role: Role::Parameter,
-            init: None,
+            role: if self.random_connections.is_some() { Role::Buffer } else { Role::Parameter },
+            init: self.random_connections.map(Init::Connections),
             fan: (features, self.out_features).into(),
         };
         let bias = VariableSpec {

@@ -63,8 +63,8 @@ pub use cross_entropy::{CrossEntropy, CrossEntropyGradient, SoftCrossEntropy, So
 pub use dropout::Dropout;
 pub use flatten::Flatten;
 pub use function::{
-    Approximation, Elu, Function, FunctionGradient, Gelu, HardSigmoid, HardSwish, LeakyRelu, Power, Unary,
-    UnaryFunction,
+    Approximation, Elu, Function, FunctionGradient, Gelu, HardSigmoid, HardSwish, LeakyRelu, Power, Step,
+    Unary, UnaryFunction,
 };
 pub use gather::{Gather, GatherGradient};
 pub use global_average_pool::GlobalAveragePool;
@@ -240,6 +240,8 @@ operations! {
         Elu = "elu",
         /// A linear function clamped to 0 to 1.
         HardSigmoid = "hard_sigmoid",
+        /// 1 above a threshold, else 0.
+        Step = "step",
         /// x times its hard sigmoid.
         HardSwish = "hard_swish",
         /// x times the standard normal distribution function.
@@ -449,6 +451,7 @@ impl Op {
             Op::LeakyRelu(op) => Some(op.function()),
             Op::Elu(op) => Some(op.function()),
             Op::HardSigmoid(op) => Some(op.function()),
+            Op::Step(step) => Some(Function::Step { threshold: step.threshold }),
             Op::HardSwish(_) => Some(Function::HardSwish),
             Op::Gelu(op) => Some(op.function()),
             Op::Unary(op) => Some(op.function()),

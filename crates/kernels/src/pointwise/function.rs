@@ -27,6 +27,11 @@ pub enum Function {
         /// The value at zero.
         offset: f32,
     },
+    /// 1 where x > threshold, else 0
+    Step {
+        /// The threshold.
+        threshold: f32,
+    },
     /// x·min(max(x/6 + 1/2, 0), 1)
     HardSwish,
     /// x·(1 + erf(x/√2))/2
@@ -84,6 +89,8 @@ impl Function {
                 number(scale) * (number(alpha) * ((number(rate) * x).exp() - one))
             }
             Function::HardSigmoid { slope, offset } => clamp(number(slope) * x + number(offset)),
+            Function::Step { threshold } if x > number(threshold) => one,
+            Function::Step { .. } => zero,
             Function::HardSwish => x * clamp(x / constant(6.0) + half),
             Function::Gelu => half * x * (one + (x * constant(std::f64::consts::FRAC_1_SQRT_2)).erf()),
             Function::GeluTanh => half * x * (one + gelu_argument(x).tanh()),
@@ -118,6 +125,7 @@ impl Function {
                 let y = number(slope) * x + number(offset);
                 if y > zero && y < one { number(slope) } else { zero }
             }
+            Function::Step { .. } => zero,
             Function::HardSwish if x < constant(-3.0) => zero,
             Function::HardSwish if x > constant(3.0) => one,
             Function::HardSwish => x / constant(3.0) + half,
@@ -162,6 +170,7 @@ impl Function {
                 s.mul(s.splat(scale), s.select_greater(x, zero, x, below))
             }
             Function::HardSigmoid { slope, offset } => hard_sigmoid(s, slope, offset, x),
+            Function::Step { threshold } => s.select_greater(x, s.splat(threshold), one, zero),
             Function::HardSwish => s.mul(x, hard_sigmoid(s, 1.0 / 6.0, 0.5, x)),
             Function::Gelu => {
                 let scaled = s.mul(x, s.splat(std::f32::consts::FRAC_1_SQRT_2));
@@ -195,6 +204,7 @@ impl Function {
                 let below = s.select_greater(one, y, s.splat(slope), zero);
                 s.select_greater(y, zero, below, zero)
             }
+            Function::Step { .. } => zero,
             Function::HardSwish => {
                 let inner = s.fma(x, s.splat(1.0 / 3.0), half);
                 let inner = s.select_greater(x, s.splat(3.0), one, inner);

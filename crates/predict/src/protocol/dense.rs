@@ -196,7 +196,7 @@ fn convolution(linear: &Linear, places: (usize, usize)) -> Conv {
 fn acts_on_elements(op: &Op) -> bool {
     use Op::{
         Add, Clip, Dropout, Elu, Gelu, HardSigmoid, HardSwish, LeakyRelu, MultiplyBy, Power, Relu, Relu6,
-        ScaledTanh, Sigmoid, Tanh, Unary,
+        ScaledTanh, Sigmoid, Step, Tanh, Unary,
     };
     matches!(
         op,
@@ -207,6 +207,7 @@ fn acts_on_elements(op: &Op) -> bool {
             | Gelu(_)
             | HardSigmoid(_)
             | HardSwish(_)
+            | Step(_)
             | LeakyRelu(_)
             | MultiplyBy(_)
             | Power(_)

@@ -20,6 +20,7 @@ pub(super) fn step(node: &Node, r: &[&[f64]], w: &mut [f64]) {
         | Op::Elu(_)
         | Op::HardSigmoid(_)
         | Op::HardSwish(_)
+        | Op::Step(_)
         | Op::Gelu(_)
         | Op::Unary(_)
         | Op::Power(_) => {
@@ -77,6 +78,7 @@ fn apply(function: Function, x: f64) -> f64 {
             f64::from(scale) * (x.max(0.0) + negative)
         }
         Function::HardSigmoid { slope, offset } => (f64::from(slope) * x + f64::from(offset)).clamp(0.0, 1.0),
+        Function::Step { threshold } => f64::from(u8::from(x > f64::from(threshold))),
         Function::HardSwish => x * (x / 6.0 + 0.5).clamp(0.0, 1.0),
         Function::Gelu => x * normal(x),
         Function::GeluTanh => x * (1.0 + gelu_argument(x).tanh()) / 2.0,
@@ -108,6 +110,7 @@ fn derivative(function: Function, x: f64) -> f64 {
             let y = f64::from(slope) * x + f64::from(offset);
             if y > 0.0 && y < 1.0 { slope.into() } else { 0.0 }
         }
+        Function::Step { .. } => 0.0,
         Function::HardSwish if x < -3.0 => 0.0,
         Function::HardSwish if x > 3.0 => 1.0,
         Function::HardSwish => x / 3.0 + 0.5,

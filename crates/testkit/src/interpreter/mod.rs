@@ -107,6 +107,7 @@ impl<'g> Interpreter<'g> {
             | Op::Elu(_)
             | Op::HardSigmoid(_)
             | Op::HardSwish(_)
+            | Op::Step(_)
             | Op::Gelu(_)
             | Op::Unary(_)
             | Op::Power(_)

@@ -92,7 +92,7 @@ pub(super) fn step(graph: &Graph, node: &Node, r: &[&[f64]], w: &mut [Vec<f64>])
                         p.iter_mut().zip(x).for_each(|(p, x)| *p = sigmoid(*x));
                     }
                     Criterion::MeanSquared => p.copy_from_slice(x),
-                    Criterion::Hinge { .. } => softmax(x, p),
+                    Criterion::Hinge { .. } | Criterion::Perceptron => softmax(x, p),
                     Criterion::Rbf { j } => softmax_with_none(j, x, p),
                 }
             });
@@ -163,6 +163,7 @@ fn criterion_loss(criterion: Criterion, x: &[f64], label: usize) -> f64 {
         }
         Criterion::MeanSquared => mean(&|k| (x[k] - hit(k, label)).powi(2)),
         Criterion::Hinge { margin, power } => mean(&|k| excess(margin, x, label, k).powi(power.into())),
+        Criterion::Perceptron => x.iter().copied().fold(f64::NEG_INFINITY, f64::max) - x[label],
         Criterion::Rbf { j } => log_sum_exp(&[x, &[-f64::from(j)]].concat()) - x[label],
     }
 }
@@ -187,6 +188,10 @@ fn criterion_gradient(criterion: Criterion, x: &[f64], label: usize, dx: &mut [f
             };
             let all = sum(x.len(), of_class);
             each(&|k| if k == label { -all } else { of_class(k) });
+        }
+        Criterion::Perceptron => {
+            let best = (1..x.len()).fold(0, |best, k| if x[k] > x[best] { k } else { best });
+            each(&|k| hit(k, best) - hit(k, label));
         }
         Criterion::Rbf { j } => {
             softmax_with_none(j, x, dx);

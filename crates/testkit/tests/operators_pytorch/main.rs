@@ -444,6 +444,7 @@ fn run(case: &mut Case) {
         "cross_entropy" => loss(case),
         "binary_cross_entropy" => class_loss(case, Criterion::BinaryCrossEntropy),
         "mean_squared" => class_loss(case, Criterion::MeanSquared),
+        "perceptron" => class_loss(case, Criterion::Perceptron),
         "hinge" => {
             let power = case.attribute("power").as_u64().unwrap() as u8;
             let margin = case.single("margin");

@@ -27,6 +27,7 @@ pub const SHIPPED: &[ShippedRecipe] = &[
     ShippedRecipe { name: PLAIN, text: include_str!("../../recipes/plain.toml") },
     ShippedRecipe { name: NO_BATCH_NORM, text: include_str!("../../recipes/no-batch-norm.toml") },
     ShippedRecipe { name: FINE_TUNING, text: include_str!("../../recipes/fine-tuning.toml") },
+    ShippedRecipe { name: "perceptron", text: include_str!("../../recipes/perceptron.toml") },
     ShippedRecipe { name: "lenet5", text: include_str!("../../recipes/lenet5.toml") },
     ShippedRecipe { name: "alexnet", text: include_str!("../../recipes/alexnet.toml") },
     ShippedRecipe { name: "nin", text: include_str!("../../recipes/nin.toml") },

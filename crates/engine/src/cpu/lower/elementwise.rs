@@ -35,6 +35,7 @@ fn kernel_function(function: Function) -> function::Function {
         Function::LeakyRelu { slope } => function::Function::LeakyRelu { slope },
         Function::Elu { alpha, scale, rate } => function::Function::Elu { alpha, scale, rate },
         Function::HardSigmoid { slope, offset } => function::Function::HardSigmoid { slope, offset },
+        Function::Step { threshold } => function::Function::Step { threshold },
         Function::HardSwish => function::Function::HardSwish,
         Function::Gelu => function::Function::Gelu,
         Function::GeluTanh => function::Function::GeluTanh,

@@ -75,6 +75,7 @@ pub(crate) fn criterion(criterion: Criterion) -> class_loss::Criterion {
         Criterion::BinaryCrossEntropy => class_loss::Criterion::BinaryCrossEntropy,
         Criterion::MeanSquared => class_loss::Criterion::MeanSquared,
         Criterion::Hinge { margin, power } => class_loss::Criterion::Hinge { margin, power },
+        Criterion::Perceptron => class_loss::Criterion::Perceptron,
         Criterion::Rbf { j } => class_loss::Criterion::Rbf { j },
     }
 }

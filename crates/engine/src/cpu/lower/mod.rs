@@ -122,6 +122,7 @@ pub(crate) fn lower(graph: &Graph, node: &Node, len: &dyn Fn(ValueId) -> usize) 
         | Op::Elu(_)
         | Op::HardSigmoid(_)
         | Op::HardSwish(_)
+        | Op::Step(_)
         | Op::Gelu(_)
         | Op::Unary(_)
         | Op::Power(_) => elementwise::function(graph, node),

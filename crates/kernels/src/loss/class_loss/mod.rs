@@ -22,6 +22,8 @@ pub enum Criterion {
         /// The exponent.
         power: u8,
     },
+    /// How far the highest score exceeds the label's.
+    Perceptron,
     /// Cross-entropy of the softmax with an additional class of score −j.
     Rbf {
         /// The penalty of that class.

@@ -16,7 +16,7 @@ pub fn forward<T: Real>(d: &ClassLossDesc, x: &[T], labels: &[i64], probabilitie
                 probabilities.iter_mut().zip(x).for_each(|(p, x)| *p = Activation::Sigmoid.apply(*x));
             }
             Criterion::MeanSquared => probabilities.copy_from_slice(x),
-            Criterion::Hinge { .. } => softmax::forward(d.classes, x, probabilities),
+            Criterion::Hinge { .. } | Criterion::Perceptron => softmax::forward(d.classes, x, probabilities),
             Criterion::Rbf { j } => softmax_with_none(j, x, probabilities),
         }
         total += row_loss(d.criterion, x, label);
@@ -66,6 +66,7 @@ fn row_loss<T: Real>(criterion: Criterion, x: &[T], label: usize) -> T {
             }
             sum * mean
         }
+        Criterion::Perceptron => x[highest(x)] - x[label],
         Criterion::Rbf { j } => log_sum_with_none(j, x) - x[label],
     }
 }
@@ -97,11 +98,22 @@ fn row_gradient<T: Real>(criterion: Criterion, x: &[T], label: usize, dx: &mut [
             }
             dx[label] = zero - all;
         }
+        Criterion::Perceptron => {
+            let one = T::from_f64(1.0);
+            dx.fill(zero);
+            dx[highest(x)] = one;
+            dx[label] = dx[label] - one;
+        }
         Criterion::Rbf { j } => {
             softmax_with_none(j, x, dx);
             dx[label] = dx[label] - T::from_f64(1.0);
         }
     }
+}
+
+/// The place of the highest score, the first of several.
+fn highest<T: Real>(x: &[T]) -> usize {
+    (1..x.len()).fold(0, |best, class| if x[class] > x[best] { class } else { best })
 }
 
 /// max(0, margin − x\[label\] + x\[class\])
