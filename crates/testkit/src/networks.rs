@@ -1,8 +1,8 @@
 //! Small networks that together use every layer, with channel counts that do not fill blocks.
 
 use striate_graph::ops::{
-    Approximation, Clip, Elu, Gather, Gelu, HardSigmoid, HardSwish, LeakyRelu, LogSoftmax, MatMul, Max, Min,
-    Pad, Power, ReduceMean, Reshape, Slice, Transpose, Unary, UnaryFunction,
+    Approximation, Clip, Elu, Gather, Gelu, HardSigmoid, HardSwish, LeakyRelu, Linear, LogSoftmax, MatMul,
+    Max, Min, Pad, Power, ReduceMean, Reshape, Slice, Step, Transpose, Unary, UnaryFunction,
 };
 use striate_graph::{Builder, Graph, Kind, Network, Padding, Role, Tensor, concat, initial_values};
 
@@ -121,6 +121,10 @@ pub fn all() -> Vec<Network> {
             let x = x.then_with(MatMul::default(), transposed).tanh();
             let x = builder.constant([1, 2, 4], true).then_with(MatMul::default(), x);
             x.flatten().linear(3)
+        }),
+        build("perceptron-like", [2, 5, 4], |x| {
+            let association = Linear { bias: false, random_connections: Some(7), ..Linear::new(24) };
+            x.flatten().then(association).then(Step { threshold: 0.1 }).linear(5)
         }),
         build("functions", [3, 9, 8], |x| {
             let unary = |function| Unary { function };
