@@ -49,6 +49,9 @@ fn typos_get_the_nearest_valid_word() {
         (&["data", "get", "minst"], "did you mean mnist?"),
         (&["data", "info", "mnits"], "did you mean mnist?"),
         (&["recipes", "lenet"], "lenet5"),
+        (&["experiment", "poling"], "did you mean pooling?"),
+        (&["experiment", "pooling", "--seeds", "0"], "--seeds"),
+        (&["experiment", "pooling", "--seed", "1"], "use --seeds N"),
         (&["eval", "x.safetensors", "--data", "digits", "--protocol", "11crop"], "--protocol"),
         (&["train", "--resume", "nowhere"], "nowhere: not a run folder (no recipe.toml)"),
     ] {

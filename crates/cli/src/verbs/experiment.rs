@@ -20,6 +20,11 @@ use crate::signals::{Signals, catch_file_size_limit};
 
 pub fn run(args: Experiment) -> Result<()> {
     let definition = find(&args.name)?.definition()?;
+    if args.compute.seed.is_some() {
+        return Err(
+            Error::input("--seed: an experiment trains with several seeds, from 0; use --seeds N").into()
+        );
+    }
     let scale = if args.full { Scale::Full } else { Scale::Small };
     let chosen = Chosen::open(&args.compute, Macs::Many)?;
     catch_file_size_limit()?;

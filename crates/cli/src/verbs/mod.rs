@@ -45,7 +45,6 @@ fn unused_seed(verb: &Verb) -> Option<u64> {
         Verb::Convert(args) => args.compute.seed,
         Verb::Inspect(args) => args.compute.seed,
         Verb::Verify(args) => args.compute.seed,
-        Verb::Experiment(args) => args.compute.seed,
         Verb::Bench(args) if matches!(args.what, BenchWhat::Peak | BenchWhat::Kernels) => args.compute.seed,
         _ => None,
     }
