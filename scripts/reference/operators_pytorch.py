@@ -8,7 +8,7 @@ The file is `{"cases": [...]}`, one case per line:
 
     op          conv2d, linear, max_pool, avg_pool, relu, relu6, tanh, sigmoid, scaled_tanh, scale, lrn,
                 pad_channels, batch_norm, add, concat, softmax, cross_entropy, binary_cross_entropy,
-                mean_squared, hinge, rbf_loss, rbf, conv_table, locally_connected,
+                mean_squared, hinge, perceptron, rbf_loss, rbf, conv_table, locally_connected,
                 conv1d, conv3d, max_pool1d, max_pool2d, max_pool3d, avg_pool1d, avg_pool2d, avg_pool3d
                 (max_pool2d and avg_pool2d only with attributes that max_pool and avg_pool lack)
     name        a description of the case
