@@ -77,7 +77,7 @@ impl GradCam {
 /// # Errors
 /// As [`GradCam::new`] and [`GradCam::map`], or if the model does not state the preprocessing of images.
 pub fn grad_cam(classifier: &Classifier, image: &Image, class: usize, layer: Option<&str>) -> Result<Heat> {
-    let (shape, input) = network_input(classifier.image_preprocessing()?, image);
+    let (shape, input) = network_input(classifier.image_preprocessing()?, image)?;
     GradCam::new(classifier, shape, layer)?.map(&input, class)
 }
 

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod alexnet;
+mod ancestors;
 mod efficientnet;
 mod googlenet;
 pub mod history;
@@ -65,6 +66,7 @@ pub fn all() -> &'static [Model] {
     &[
         lenet::LENET5_1998,
         lenet::LENET5,
+        ancestors::HOG_SVM,
         alexnet::ALEXNET_2012,
         nin::NIN,
         nin::NIN_CIFAR,
