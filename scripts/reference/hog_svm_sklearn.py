@@ -30,10 +30,9 @@ PARTS = {"train": (0, 1, 2), "val": (3,), "test": (4,)}
 
 
 def factor(scores, labels):
-    """The factor on scores by temperature scaling, with targets that are means under a uniform prior."""
-    counts = np.bincount(labels, minlength=scores.shape[1])
-    own = ((counts + 1) / (counts + 2))[labels]
-    targets = np.repeat(((1 - own) / (scores.shape[1] - 1))[:, None], scores.shape[1], 1)
+    """The factor on scores by temperature scaling, with a target of (N + 1) / (N + 2) for the label."""
+    own = (len(labels) + 1) / (len(labels) + 2)
+    targets = np.full(scores.shape, (1 - own) / (scores.shape[1] - 1))
     targets[np.arange(len(labels)), labels] = own
     loss = lambda power: -(targets * log_softmax(np.exp(power) * scores, 1)).sum()
     return np.exp(minimize_scalar(loss, bounds=(-10, 10), method="bounded", options={"xatol": 1e-12}).x)

@@ -9,7 +9,7 @@ use crate::features::FeatureMaps;
 use crate::grad_cam::{GradCam, one};
 use crate::heat::Heat;
 use crate::kernels::FirstKernels;
-use crate::layers::{MapLayer, last_maps, map_layer, representative_layers};
+use crate::layers::{MapLayer, representative_layers};
 use crate::occlusion::{Occluded, Occlusion};
 use crate::overlay::{colored, enlarged, gray, overlay, seen};
 use crate::saliency::Saliency;
@@ -61,7 +61,7 @@ pub struct Picture {
 
 impl Look {
     /// Explains the score of `class` that `classifier` gives `image`, at `layer` or at the layers chosen by
-    /// [`last_maps`] and [`representative_layers`]. `progress` is called with the number of covered images done, and
+    /// [`GradCam::new`] and [`representative_layers`]. `progress` is called with the number of covered images done, and
     /// that of all.
     ///
     /// # Errors
@@ -78,17 +78,12 @@ impl Look {
         let (pixel_shape, pixels) = network_pixels(form, image);
         let (input, values) = input_of_pixels(form, pixel_shape, &pixels)?;
         let graph = classifier.inference().network().graph_for(&one(input))?;
-        let chosen = match layer {
-            Some(name) => Some(map_layer(&graph, name)?),
-            None => last_maps(&graph).ok(),
+        let explained = match layer {
+            Some(name) => Some(GradCam::new(classifier, input, Some(name))?),
+            None => GradCam::new(classifier, input, None).ok(),
         };
-        let grad_cam = match chosen {
-            None => None,
-            Some(layer) => {
-                let heat = GradCam::new(classifier, input, Some(&layer.name))?.map(&values, class)?;
-                Some((layer, heat))
-            }
-        };
+        let heat = |cam: GradCam| Ok((cam.layer().clone(), cam.map(&values, class)?));
+        let grad_cam = explained.map(heat).transpose()?;
         let saliency = Saliency::new(classifier, input)?;
         let square = Occlusion::new(pixel_shape, gray(classifier, pixel_shape[0]));
         let all = square.grid(pixel_shape)?.iter().product();

@@ -67,6 +67,7 @@ pub fn all() -> &'static [Model] {
         lenet::LENET5_1998,
         lenet::LENET5,
         ancestors::HOG_SVM,
+        ancestors::SIFT_SVM,
         alexnet::ALEXNET_2012,
         nin::NIN,
         nin::NIN_CIFAR,

@@ -33,6 +33,7 @@ const FIGURES: &[Figures] = &[
     with_field(16, figures("lenet5-1998", 60_000, 117_600 + 150_000 + 48_000 + 10_080 + 840)),
     with_field(16, figures("lenet5", 61_706, 117_600 + 240_000 + 48_000 + 10_080 + 840)),
     figures("hog-svm", 10 * 36 * 7 * 7 + 10, 10 * 36 * 7 * 7),
+    figures("sift-svm", 200 * 129 + 10 * (200 * 21 + 1), 64 * 200 * 128 + 10 * 200 * 21),
     with_field(195, figures("alexnet-2012", 60_965_224, 724_406_816)),
     figures("nin", 7_595_176, 1_100_188_800),
     figures("nin-cifar", 966_986, 222_486_528),

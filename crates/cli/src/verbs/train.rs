@@ -116,7 +116,7 @@ impl Start {
         let given = args.recipe.as_deref().map(Settings::named).transpose()?;
         let flags = flags(args);
         refuse_repeated(&flags)?;
-        let asked = with_flags(given.clone().unwrap_or_else(|| Recipe::default().into()), &flags)?.recipe;
+        let asked = asked(given.as_ref(), &flags)?;
         let (name, spec) = (&asked.model.name, &asked.data.spec);
         refuse_unused(args, name, spec)?;
         if let Some(picture) = &args.picture {
@@ -137,6 +137,9 @@ impl Start {
         let mut settings = with_flags(settings, &flags)?;
         settings.refuse_pixels(name)?;
         refuse_model_of_features(name, &resolved)?;
+        let has_features = settings.recipe.data.features.is_some();
+        let given = [("--weights", has_features && args.weights.is_some())];
+        refuse_given(&given, "does not apply: the images become features (data.features), not pixels")?;
         refuse_steps(args, &settings.recipe)?;
         let mut dataset = load_data(&settings.recipe, &network, pretrained, args.cache.options())?;
         let loaded =
@@ -244,6 +247,17 @@ fn toml_string(text: &str) -> String {
 /// Formats a number as TOML, which spells infinities and NaN differently.
 fn float(number: f32) -> String {
     if number.is_nan() { "nan".into() } else { format!("{number:?}") }
+}
+
+/// The recipe as far as it names network and data: `given`, or else the default one, with the flags that set these. The
+/// other flags may be for a recipe that depends on them.
+pub(super) fn asked(given: Option<&Settings>, flags: &[(&str, String)]) -> Result<Recipe> {
+    let names = |(_, assignment): &&(&str, String)| {
+        let field = assignment.split('=').next().unwrap_or_default().trim();
+        ["model.name", "data.spec"].contains(&field)
+    };
+    let flags: Vec<_> = flags.iter().filter(names).cloned().collect();
+    Ok(with_flags(given.cloned().unwrap_or_else(|| Recipe::default().into()), &flags)?.recipe)
 }
 
 /// Changes fields of the recipe by assignments, each given by a flag; errors name the flag.

@@ -19,13 +19,28 @@ pub struct SvmPart {
     pub tolerance: f64,
     /// Largest number of passes over the training images for a class.
     pub passes: usize,
+    /// The layer whose kernels become visual words, by k-means on places of its input: a 1×1 convolution of the network's
+    /// input.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub codebook: Option<String>,
+    /// The number of places that visual words are found on.
+    #[serde(skip_serializing_if = "is_usual")]
+    pub descriptors: usize,
 }
 
 impl Default for SvmPart {
     fn default() -> Self {
         let Settings { c, tolerance, passes, .. } = Settings::default();
-        SvmPart { c, loss: SQUARED_HINGE.into(), tolerance, passes }
+        let loss = SQUARED_HINGE.into();
+        SvmPart { c, loss, tolerance, passes, codebook: None, descriptors: DESCRIPTORS }
     }
+}
+
+/// The default of `svm.descriptors`.
+const DESCRIPTORS: usize = 50_000;
+
+fn is_usual(descriptors: &usize) -> bool {
+    *descriptors == DESCRIPTORS
 }
 
 const HINGE: &str = "hinge";
@@ -70,6 +85,11 @@ impl SvmPart {
             (is_positive(self.c), "svm.c must be a finite number above 0"),
             (is_positive(self.tolerance), "svm.tolerance must be a finite number above 0"),
             ((1..=1 << 20).contains(&self.passes), "svm.passes must be from 1 to 1048576"),
+            ((1..=1 << 24).contains(&self.descriptors), "svm.descriptors must be from 1 to 16777216"),
+            (
+                self.codebook.is_some() || is_usual(&self.descriptors),
+                "svm.descriptors has no effect without svm.codebook; omit it",
+            ),
         ];
         match fields.iter().find(|(holds, _)| !holds) {
             Some((_, rule)) => Err(Error::input(*rule)),

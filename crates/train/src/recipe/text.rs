@@ -175,7 +175,8 @@ impl Recipe {
 fn known_fields() -> toml::Table {
     let mut known = Recipe::default().table();
     known.insert("loss".into(), toml::Value::Table(loss_fields()));
-    let svm = toml::Table::try_from(SvmPart::default()).expect("a table has a text form");
+    let mut svm = toml::Table::try_from(SvmPart::default()).expect("a table has a text form");
+    svm.extend(["codebook", "descriptors"].map(|name| (name.to_owned(), true.into())));
     known.insert("svm".into(), toml::Value::Table(svm));
     for (section, names) in OPTIONAL {
         let section = known[section].as_table_mut().expect("is a section of every recipe");
@@ -460,6 +461,7 @@ mod tests {
             ("data.mixup=1e9", "alpha must be from"),
             ("schedule.patiense=3", "did you mean schedule.patience?"),
             ("svm.d=1", "did you mean svm.c?"),
+            ("svm.descriptors=9", "svm.descriptors has no effect without svm.codebook"),
             ("svm.c=0", "svm.c must be a finite number above 0"),
             ("svm.loss=hing", "unknown svm.loss hing; did you mean hinge?"),
             ("data.features={name='hogg'}", "unknown data.features.name hogg; did you mean hog?"),

@@ -1,10 +1,11 @@
 //! Trains the last layer of a session's network as support vector machines instead of by gradient descent.
 //!
-//! All layers before the last one turn each training image into a row of features, once. Machines that separate each
+//! Layers before the last one, of which one may be a codebook of visual words, turn each training image into a row of features, once. Machines that separate each
 //! class from the rest are trained on these rows (`ancestors::svm`); their weights, times the factor that calibrates
 //! them on held-out images (`ancestors::temperature`), are those of the last layer, so that the softmax of its output is
 //! the probability of each class. The factor is the same for all classes and does not change which one is best.
 
+mod codebook;
 mod features;
 mod machines;
 mod run;
@@ -59,12 +60,17 @@ impl Session {
     /// If it cannot, or layers before the last one would stay as they are initialized.
     pub(crate) fn check_svm(&self, has_weights: bool) -> Result<()> {
         let last = last_layer(&self.network)?;
-        let own = format!("{}.", last.name);
-        let before = self.network.variables()?.into_iter().find(|(name, _)| !name.starts_with(&own));
+        let codebook = self.recipe().svm.as_ref().and_then(|svm| svm.codebook.as_deref());
+        codebook.map_or(Ok(0), |name| codebook::words(&self.network, name))?;
+        let is_learned = |name: &str| {
+            let layer = name.rsplit_once('.').map_or(name, |(layer, _)| layer);
+            layer == last.name || Some(layer) == codebook
+        };
+        let before = self.network.variables()?.into_iter().find(|(name, _)| !is_learned(name));
         match before {
             Some((name, _)) if !has_weights => Err(Error::input(format!(
                 "network {}: support vector machines train only the last layer, {}, and {name} would stay as it is \
-                 initialized; give trained weights with --weights",
+                 initialized; give trained weights with --weights, or name a layer of visual words with svm.codebook",
                 self.network.name, last.name
             ))),
             None if has_weights => Err(Error::input(format!(
@@ -98,10 +104,14 @@ impl Session {
         Ok(graph.shape(value).numel())
     }
 
-    /// Trains the last layer; `None` if `observer` stops it.
-    fn learn_svm(&self, observer: &mut dyn Observer) -> Result<Option<Learned>> {
+    /// Learns the codebook, if there is one, and trains the last layer; `None` if `observer` stops it.
+    fn learn_svm(&mut self, observer: &mut dyn Observer) -> Result<Option<Learned>> {
+        let svm = self.recipe().svm.clone().expect("the recipe has support vector machines");
+        if let Some(name) = &svm.codebook {
+            let Some(words) = self.learn_codebook(name, svm.descriptors, observer)? else { return Ok(None) };
+            self.training.set_variables(&words)?;
+        }
         let recipe = self.recipe();
-        let svm = recipe.svm.as_ref().expect("the recipe has support vector machines");
         let last = last_layer(&self.network)?;
         let extractor = Extractor::new(self, last.input)?;
         let Some(train) = extractor.features("training", &self.parts.train, observer)? else {
