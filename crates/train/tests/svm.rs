@@ -118,11 +118,15 @@ fn what_cannot_be_trained_is_refused() {
         (&["svm.codebook=wrods"], &own, "no 1×1 convolution of its input with biases that is called wrods"),
         (&["svm.codebook=conv1"], &linear, "no 1×1 convolution of its input"),
         (&["data.features.step=40"], &own, "less than a step of the grid"),
-        (&["data.size=[16,16]", "svm.descriptors=20"], &own, "svm.codebook"),
     ] {
         let text = refusal(sets, text);
         assert!(text.contains(expected), "{text}");
     }
+    let mut few = Settings::named("sift-svm").unwrap();
+    few.set("--set", "svm.descriptors=20").unwrap();
+    let few = trainer(few, network("sift-svm"), dataset(150, 3, [1, 32, 32]), 1, &scratch.path("few"));
+    let error = few.run(Limits::default(), &mut ()).unwrap_err().to_string();
+    assert!(error.contains("20 descriptors for 200 words; raise svm.descriptors or add images"), "{error}");
     let mut settings = Settings::named("hog-svm").unwrap();
     settings.set("--seed", "train.seed=1").unwrap();
     let refused = |text: &str| {

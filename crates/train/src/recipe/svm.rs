@@ -37,7 +37,7 @@ impl Default for SvmPart {
 }
 
 /// The default of `svm.descriptors`.
-const DESCRIPTORS: usize = 50_000;
+const DESCRIPTORS: usize = 20_000;
 
 fn is_usual(descriptors: &usize) -> bool {
     *descriptors == DESCRIPTORS

@@ -15,7 +15,7 @@ use striate_engine::Variables;
 use striate_graph::ops::Conv;
 use striate_graph::{INPUT, Network, Op};
 use striate_tensor::random::{Random, Stream};
-use striate_tensor::text::grouped;
+use striate_tensor::text::{counted, grouped};
 use striate_tensor::{Error, Result};
 
 use crate::progress::{Observer, Work};
@@ -60,6 +60,11 @@ impl Session {
         let channels = self.parts.train.shape()[0];
         let Some(values) = drawn(&self.parts.train, descriptors, seed, observer)? else { return Ok(None) };
         let rows = Rows::new(&values, channels)?;
+        if rows.count() < clusters {
+            let (found, words) = (counted(rows.count(), "descriptor"), counted(clusters, "word"));
+            let what = format!("svm.codebook: {found} for {words}; raise svm.descriptors or add images");
+            return Err(Error::input(what));
+        }
         let settings = Settings { clusters, iterations: ITERATIONS, tolerance: TOLERANCE, seed };
         let observer = RefCell::new(observer);
         let report = |progress: &Progress| {
