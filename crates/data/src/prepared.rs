@@ -28,7 +28,7 @@ enum PreparedPixels {
     Bytes(Vec<u8>, Vec<[f32; 256]>),
     Numbers(Vec<f32>),
     /// Files whose images the preprocessing is applied to whenever they are needed, and the value of each byte.
-    Files(Files, Preprocessing, Vec<[f32; 256]>),
+    Files(Box<Files>, Preprocessing, Vec<[f32; 256]>),
 }
 
 impl Prepared {
@@ -257,7 +257,7 @@ fn pixels_of(split: Split, preprocessing: &Preprocessing) -> Result<([usize; 3],
             let shape = shape.ok_or_else(|| Error::input(what))?;
             let files = files.expect("images that are decoded when needed have files");
             let tables = preprocessing.tables();
-            Ok((shape, PreparedPixels::Files(files, preprocessing.clone(), tables), labels))
+            Ok((shape, PreparedPixels::Files(Box::new(files), preprocessing.clone(), tables), labels))
         }
         Pixels::Numbers(_) => Err(Error::input("arrays are used unchanged and cannot be preprocessed")),
     }
