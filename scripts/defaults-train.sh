@@ -29,7 +29,8 @@ weights="${XDG_CACHE_HOME:-$HOME/.cache}/striate/weights"
 "${PYTHON:-python3}" scripts/reference/small_folders.py "$OUT" || exit 1
 names=("$@")
 [ ${#names[@]} -gt 0 ] || mapfile -t names < <("$STRIATE" models --json | "${PYTHON:-python3}" -c \
-    'import json, sys; [print(m["name"]) for m in sorted(json.load(sys.stdin)["models"], key=lambda m: m["macs"])]')
+    'import json, sys; models = sorted(json.load(sys.stdin)["models"], key=lambda m: m["macs"])
+[print(m["name"]) for m in models if not m["name"].endswith("-svm")]  # These have no epochs.')
 
 failed=0
 report() { # NAME FOLDER: the losses of the run, and whether they fall

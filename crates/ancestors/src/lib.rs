@@ -10,5 +10,6 @@ mod parallel;
 pub mod platt;
 mod rows;
 pub mod svm;
+pub mod temperature;
 
 pub use rows::Rows;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 use striate_data::{DownloadProgress, Watch};
 use striate_tensor::text::printable;
-use striate_train::{Observer, Progress};
+use striate_train::{Observer, Progress, Work};
 
 use crate::signals::Signals;
 
@@ -62,6 +62,20 @@ impl Observer for Watcher {
         let rate = p.images_per_second;
         self.bar.set_message(format!("{rate:>8.0} images/s{}  loss {:.4}", waiting(p.waiting), p.loss));
         self.bar.set_position(p.step);
+    }
+
+    fn work(&mut self, work: &Work) {
+        if self.bar.is_hidden() {
+            return;
+        }
+        if self.bar.prefix() != work.name {
+            self.bar.set_prefix(work.name);
+            self.bar.set_length(work.all as u64);
+            self.bar.set_position(0);
+            self.bar.reset_eta();
+        }
+        self.bar.set_message(work.details.clone());
+        self.bar.set_position(work.done as u64);
     }
 
     fn stop(&mut self) -> bool {

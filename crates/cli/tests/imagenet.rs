@@ -110,7 +110,7 @@ fn photographs(model: ModelFile, folder: &Path) -> (Shape, Vec<f32>) {
     for file in files {
         let image = decode(&std::fs::read(file).unwrap()).unwrap();
         let values;
-        (extents, values) = network_input(classifier.image_preprocessing().unwrap(), &image);
+        (extents, values) = network_input(classifier.image_preprocessing().unwrap(), &image).unwrap();
         batch.extend(values);
     }
     let [c, h, w] = extents;

@@ -26,8 +26,8 @@ pub enum Augmentation {
     Custom(CustomAugmentation),
 }
 
-/// A function that changes a sample: its numbers `[C, H, W]` after preprocessing, their shape, and random numbers for
-/// this sample of this epoch. To get the same samples always, it must depend on nothing else.
+/// A function that changes a sample: its numbers `[C, H, W]` after preprocessing (features, if it has any), their shape,
+/// and random numbers for this sample of this epoch. To get the same samples always, it must depend on nothing else.
 #[derive(Clone)]
 pub struct CustomAugmentation(Arc<Change>);
 
@@ -87,29 +87,62 @@ impl Augmented {
     /// Whether a sample takes so long that several should be loaded at once.
     pub(crate) fn is_slow(&self) -> bool {
         let is_slow = matches!(self.augmentation, Augmentation::Transforms(_) | Augmentation::Custom(_));
-        self.data.is_decoded_anew() || is_slow
+        self.data.is_slow() || is_slow
     }
 
-    /// Writes image number `index` as it is in `epoch`, as numbers `[C, H, W]`; `original` is memory for the image
-    /// before augmentation.
+    /// Writes the input for image number `index` as it is in `epoch`, `[C, H, W]`: features are those of the augmented
+    /// image. `original` is memory for the image before augmentation.
     ///
     /// # Errors
-    /// As [`Prepared::write_transformed`].
+    /// If the image's file cannot be read any more, or the image does not have the size that a transform needs.
     ///
     /// # Panics
     /// As [`Prepared::write`].
     pub fn write(&self, epoch: u64, index: usize, original: &mut Vec<f32>, to: &mut [f32]) -> Result<()> {
-        let mut random = Random::new(self.seed, Stream::Augmentation, epoch << 32 | index as u64);
+        if !self.data.has_features() {
+            return self.write_pixels(epoch, index, original, to);
+        }
+        let mut pixels = vec![0.0; self.data.image_shape().iter().product()];
+        self.write_pixels(epoch, index, original, &mut pixels)?;
+        self.data.finish(&pixels, to)?;
+        if let Augmentation::Custom(CustomAugmentation(change)) = &self.augmentation {
+            change(to, self.data.shape(), &mut self.random(epoch, index));
+        }
+        Ok(())
+    }
+
+    /// The random numbers of a sample.
+    fn random(&self, epoch: u64, index: usize) -> Random {
+        Random::new(self.seed, Stream::Augmentation, epoch << 32 | index as u64)
+    }
+
+    /// As [`Augmented::write`], for the pixels as numbers `[C, H, W]`, before features.
+    ///
+    /// # Errors
+    /// As [`Augmented::write`].
+    ///
+    /// # Panics
+    /// As [`Prepared::write_pixels`].
+    pub fn write_pixels(
+        &self,
+        epoch: u64,
+        index: usize,
+        original: &mut Vec<f32>,
+        to: &mut [f32],
+    ) -> Result<()> {
+        let mut random = self.random(epoch, index);
+        let (shape, fill) = (self.data.image_shape(), self.data.fill());
         let before = |original: &mut Vec<f32>| {
-            original.resize(self.data.shape().iter().product(), 0.0);
-            self.data.write(index, original)
+            original.resize(shape.iter().product(), 0.0);
+            self.data.write_pixels(index, original)
         };
-        let (shape, fill) = (self.data.shape(), self.data.fill());
         match &self.augmentation {
-            Augmentation::None => self.data.write(index, to)?,
+            Augmentation::None => self.data.write_pixels(index, to)?,
             Augmentation::Custom(CustomAugmentation(change)) => {
-                self.data.write(index, to)?;
-                change(to, shape, &mut random);
+                self.data.write_pixels(index, to)?;
+                if !self.data.has_features() {
+                    change(to, shape, &mut random);
+                }
             }
             Augmentation::Transforms(transforms) => {
                 self.data.write_transformed(index, transforms, &mut random, to)?;

@@ -142,7 +142,7 @@ impl Files {
 pub(crate) fn load(kind: CifarKind, folder: Option<&Path>) -> Result<Dataset> {
     let Found { classes, parts: [(_, train, _), (_, test, _)] } = find(kind, folder)?.read()?;
     let (mean, std) = train.moments()?;
-    let form = Preprocessing { channels: 3, steps: vec![], mean, std };
+    let form = Preprocessing { channels: 3, steps: vec![], mean, std, features: None };
     let predict = Preprocessing { steps: crate::images::steps(Some([SIDE, SIDE])), ..form.clone() };
     Ok(Dataset {
         name: kind.name().into(),

@@ -18,7 +18,8 @@ pub(crate) fn digits() -> Dataset {
     let part = |test: bool| (0..all.len()).filter(|i| (i % 5 == 4) == test).collect::<Vec<_>>();
     let enlarge = Step::Resize { height: 32, width: 32, filter: Filter::Bicubic };
     // Mean and standard deviation of the enlarged training images.
-    let form = |steps| Preprocessing { channels: 1, steps, mean: vec![0.3098], std: vec![0.3492] };
+    let form =
+        |steps| Preprocessing { channels: 1, steps, mean: vec![0.3098], std: vec![0.3492], features: None };
     // Other images are converted to the form of this data set: a centered digit of full height with few pixels.
     let small = Step::Digit { ink: 8, height: 8, width: 8, center: Center::Box };
     let foreign = vec![small, enlarge.clone()];

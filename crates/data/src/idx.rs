@@ -107,7 +107,7 @@ pub(crate) fn load(folder: &Path) -> Result<Dataset> {
     }
     let [channels, h, w] = train.shape;
     let (mean, std) = train.moments()?;
-    let form = Preprocessing { channels, steps: vec![], mean, std };
+    let form = Preprocessing { channels, steps: vec![], mean, std, features: None };
     let predict = Preprocessing { steps: steps(Some([h, w])), ..form.clone() };
     Ok(Dataset {
         name: format!("idx:{}", folder.display()),

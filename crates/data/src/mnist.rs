@@ -102,7 +102,8 @@ impl MnistKind {
             MnistKind::Mnist => (0.1000, 0.2752),
             MnistKind::FashionMnist => (0.2190, 0.3318),
         };
-        let form = |steps| Preprocessing { channels: 1, steps, mean: vec![mean], std: vec![std] };
+        let form =
+            |steps| Preprocessing { channels: 1, steps, mean: vec![mean], std: vec![std], features: None };
         let pad = Step::CenterCrop { height: 32, width: 32 };
         let foreign = match self {
             MnistKind::Mnist => {

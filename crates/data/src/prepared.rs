@@ -4,18 +4,23 @@ use rayon::prelude::*;
 use striate_tensor::random::Random;
 use striate_tensor::{Error, Result, zeroed};
 use striate_vision::augment::{Compose, Operation};
-use striate_vision::{Image, Preprocessing, preprocess};
+use striate_vision::{Image, Preprocessing, input_of_pixels, preprocess};
 
 use crate::split::{from_planar, write_planar};
 use crate::{Files, Pixels, Split};
 
 /// Images after the fixed steps of preprocessing, readable as numbers.
 pub struct Prepared {
+    /// Of the input of a network.
     shape: [usize; 3],
+    /// Of images; the same unless there are features.
+    image: [usize; 3],
     pixels: PreparedPixels,
     labels: Vec<i64>,
     /// The value of a black pixel.
     fill: f32,
+    /// The preprocessing that remains: that with features, if there are any.
+    features: Option<Preprocessing>,
 }
 
 enum PreparedPixels {
@@ -23,7 +28,7 @@ enum PreparedPixels {
     Bytes(Vec<u8>, Vec<[f32; 256]>),
     Numbers(Vec<f32>),
     /// Files whose images the preprocessing is applied to whenever they are needed, and the value of each byte.
-    Files(Files, Preprocessing, Vec<[f32; 256]>),
+    Files(Box<Files>, Preprocessing, Vec<[f32; 256]>),
 }
 
 impl Prepared {
@@ -40,39 +45,29 @@ impl Prepared {
             let Split { shape, pixels: Pixels::Numbers(numbers), labels, .. } = split else {
                 return Err(Error::input("images need preprocessing"));
             };
-            return Ok(Prepared { shape, pixels: PreparedPixels::Numbers(numbers), labels, fill: 0.0 });
+            let pixels = PreparedPixels::Numbers(numbers);
+            return Ok(Prepared { shape, image: shape, pixels, labels, fill: 0.0, features: None });
         };
         preprocessing.check()?;
-        let fill = preprocessing.value(0, 0);
-        let is_done = preprocessing.steps.is_empty() && preprocessing.channels == split.shape[0];
-        if !is_done && matches!(split.pixels, Pixels::Bytes(_)) {
-            let (shape, bytes) = stepped(&split, preprocessing)?;
-            let pixels = PreparedPixels::Bytes(bytes, preprocessing.tables());
-            return Ok(Prepared { shape, pixels, labels: split.labels, fill });
-        }
-        let Split { shape, pixels, labels, files } = split;
-        let (shape, pixels) = match pixels {
-            Pixels::Bytes(bytes) => (shape, PreparedPixels::Bytes(bytes, preprocessing.tables())),
-            Pixels::Files => {
-                let shape = match &preprocessing.steps[..] {
-                    [] => Some([preprocessing.channels, shape[1], shape[2]]),
-                    _ => preprocessing.output_shape(),
-                };
-                let what = "preprocessing: the last step must give all images one size, as center_crop does";
-                let shape = shape.ok_or_else(|| Error::input(what))?;
-                let files = files.expect("images that are decoded when needed have files");
-                (shape, PreparedPixels::Files(files, preprocessing.clone(), preprocessing.tables()))
-            }
-            Pixels::Numbers(_) => {
-                return Err(Error::input("arrays are used unchanged and cannot be preprocessed"));
+        let (image, pixels, labels) = pixels_of(split, preprocessing)?;
+        let (shape, features) = match &preprocessing.features {
+            None => (image, None),
+            Some(features) => {
+                let remaining = Preprocessing { steps: vec![], ..preprocessing.clone() };
+                (features.output_shape([image[1], image[2]])?, Some(remaining))
             }
         };
-        Ok(Prepared { shape, pixels, labels, fill })
+        Ok(Prepared { shape, image, pixels, labels, fill: preprocessing.value(0, 0), features })
     }
 
-    /// Returns channels, height and width.
+    /// Returns channels, height and width of the input of a network.
     pub fn shape(&self) -> [usize; 3] {
         self.shape
+    }
+
+    /// Returns channels, height and width of the images, from which features may be computed.
+    pub fn image_shape(&self) -> [usize; 3] {
+        self.image
     }
 
     /// Returns the number of images.
@@ -95,12 +90,13 @@ impl Prepared {
         self.fill
     }
 
-    /// Whether each image is decoded whenever it is needed.
-    pub fn is_decoded_anew(&self) -> bool {
-        matches!(self.pixels, PreparedPixels::Files(..))
+    /// Whether an image takes so long that several should be read at once: it is decoded, or its features computed,
+    /// whenever it is needed.
+    pub(crate) fn is_slow(&self) -> bool {
+        matches!(self.pixels, PreparedPixels::Files(..)) || self.features.is_some()
     }
 
-    /// Writes the images from number `first` on to `to` as numbers `[N, C, H, W]`.
+    /// Writes the input for the images from number `first` on to `to`, `[N, C, H, W]`.
     ///
     /// # Errors
     /// If a file cannot be read any more.
@@ -109,7 +105,7 @@ impl Prepared {
     /// If there are fewer images, or `to` does not have the size of some.
     pub fn write_all(&self, first: usize, to: &mut [f32]) -> Result<()> {
         let size: usize = self.shape.iter().product();
-        match self.is_decoded_anew() {
+        match self.is_slow() {
             true => {
                 let images = to.par_chunks_exact_mut(size).enumerate();
                 let results: Vec<Result<()>> =
@@ -128,7 +124,7 @@ impl Prepared {
     /// # Errors
     /// If the images are numbers, or the transforms give other sizes than that of the images in memory.
     pub fn check_transforms(&self, transforms: &Compose) -> Result<()> {
-        let [_, h, w] = self.shape;
+        let [_, h, w] = self.image;
         match &self.pixels {
             PreparedPixels::Numbers(_) => {
                 Err(Error::input("arrays are used unchanged and cannot be transformed"))
@@ -142,14 +138,14 @@ impl Prepared {
         }
     }
 
-    /// As [`Prepared::write`], for the image after `transforms`, which [`Prepared::check_transforms`] accepts.
+    /// As [`Prepared::write_pixels`], for the image after `transforms`, which [`Prepared::check_transforms`] accepts.
     ///
     /// # Errors
-    /// As [`Prepared::write`], or if the image does not have the size that a transform needs.
+    /// As [`Prepared::write_pixels`], or if the image does not have the size that a transform needs.
     ///
     /// # Panics
-    /// As [`Prepared::write`], or if the images are numbers.
-    pub fn write_transformed(
+    /// As [`Prepared::write_pixels`], or if the images are numbers.
+    pub(crate) fn write_transformed(
         &self,
         index: usize,
         transforms: &Compose,
@@ -159,8 +155,8 @@ impl Prepared {
         let (image, tables) = match &self.pixels {
             PreparedPixels::Numbers(_) => panic!("numbers cannot be transformed"),
             PreparedPixels::Bytes(bytes, tables) => {
-                let size: usize = self.shape.iter().product();
-                let image = from_planar(self.shape, &bytes[index * size..][..size])?;
+                let size: usize = self.image.iter().product();
+                let image = from_planar(self.image, &bytes[index * size..][..size])?;
                 (transforms.apply(image, random)?, tables)
             }
             PreparedPixels::Files(files, preprocessing, tables) => {
@@ -172,7 +168,7 @@ impl Prepared {
 
     /// Writes an image as numbers.
     fn write_image(&self, image: &Image, tables: &[[f32; 256]], to: &mut [f32]) -> Result<()> {
-        let [c, h, w] = self.shape;
+        let [c, h, w] = self.image;
         if (image.channels(), image.height(), image.width()) != (c, h, w) {
             let (width, height) = (image.width(), image.height());
             let what = format!("preprocessing yields {width}x{height} pixels instead of {w}x{h}");
@@ -185,15 +181,45 @@ impl Prepared {
         Ok(())
     }
 
-    /// Writes image number `index` to `to` as numbers `[C, H, W]`.
+    /// Writes the input for image number `index`, its features or pixels, to `to`, `[C, H, W]`.
     ///
     /// # Errors
     /// If its file cannot be read any more.
     ///
     /// # Panics
-    /// If `index` is out of range, or `to` does not have the size of an image.
+    /// If `index` is out of range, or `to` does not have the size of an input.
     pub fn write(&self, index: usize, to: &mut [f32]) -> Result<()> {
-        let [c, h, w] = self.shape;
+        if self.features.is_none() {
+            return self.write_pixels(index, to);
+        }
+        let mut pixels = vec![0.0; self.image.iter().product()];
+        self.write_pixels(index, &mut pixels)?;
+        self.finish(&pixels, to)
+    }
+
+    /// Whether the input is features of the pixels.
+    pub(crate) fn has_features(&self) -> bool {
+        self.features.is_some()
+    }
+
+    /// Writes the input for `pixels`, as [`Prepared::write_pixels`] gives them and augmentation changes them.
+    pub(crate) fn finish(&self, pixels: &[f32], to: &mut [f32]) -> Result<()> {
+        match &self.features {
+            None => to.copy_from_slice(pixels),
+            Some(form) => to.copy_from_slice(&input_of_pixels(form, self.image, pixels)?.1),
+        }
+        Ok(())
+    }
+
+    /// Writes the pixels of image number `index` to `to` as numbers `[C, H, W]`, normalized unless they lead to features.
+    ///
+    /// # Errors
+    /// As [`Prepared::write`].
+    ///
+    /// # Panics
+    /// If `index` is out of range, or `to` does not have the size of an image.
+    pub fn write_pixels(&self, index: usize, to: &mut [f32]) -> Result<()> {
+        let [c, h, w] = self.image;
         let size = c * h * w;
         assert_eq!(to.len(), size, "an image has {size} values");
         match &self.pixels {
@@ -209,6 +235,31 @@ impl Prepared {
             }
         }
         Ok(())
+    }
+}
+
+/// Applies the steps of `preprocessing` to images in memory. Returns the shape of an image, the images and labels.
+fn pixels_of(split: Split, preprocessing: &Preprocessing) -> Result<([usize; 3], PreparedPixels, Vec<i64>)> {
+    let is_done = preprocessing.steps.is_empty() && preprocessing.channels == split.shape[0];
+    if !is_done && matches!(split.pixels, Pixels::Bytes(_)) {
+        let (shape, bytes) = stepped(&split, preprocessing)?;
+        return Ok((shape, PreparedPixels::Bytes(bytes, preprocessing.tables()), split.labels));
+    }
+    let Split { shape, pixels, labels, files } = split;
+    match pixels {
+        Pixels::Bytes(bytes) => Ok((shape, PreparedPixels::Bytes(bytes, preprocessing.tables()), labels)),
+        Pixels::Files => {
+            let shape = match &preprocessing.steps[..] {
+                [] => Some([preprocessing.channels, shape[1], shape[2]]),
+                _ => preprocessing.image_shape(),
+            };
+            let what = "preprocessing: the last step must give all images one size, as center_crop does";
+            let shape = shape.ok_or_else(|| Error::input(what))?;
+            let files = files.expect("images that are decoded when needed have files");
+            let tables = preprocessing.tables();
+            Ok((shape, PreparedPixels::Files(Box::new(files), preprocessing.clone(), tables), labels))
+        }
+        Pixels::Numbers(_) => Err(Error::input("arrays are used unchanged and cannot be preprocessed")),
     }
 }
 
@@ -242,12 +293,19 @@ fn stepped(split: &Split, preprocessing: &Preprocessing) -> Result<([usize; 3], 
 #[cfg(test)]
 mod tests {
     use striate_vision::augment::{CenterCrop, Size, Transform};
-    use striate_vision::{Step, network_input};
+    use striate_vision::features::{Features, Hog};
+    use striate_vision::{Filter, Step, network_input};
 
     use super::*;
 
     fn form(steps: Vec<Step>) -> Preprocessing {
-        Preprocessing { channels: 3, steps, mean: vec![0.0, 0.5, 1.0], std: vec![0.5, 1.0, 2.0] }
+        Preprocessing {
+            channels: 3,
+            steps,
+            mean: vec![0.0, 0.5, 1.0],
+            std: vec![0.5, 1.0, 2.0],
+            features: None,
+        }
     }
 
     fn split() -> Split {
@@ -260,13 +318,34 @@ mod tests {
         let form = form(vec![Step::Pad { height: 4, width: 5, value: 9 }]);
         let prepared = Prepared::new(split(), Some(&form)).unwrap();
         for index in 0..2 {
-            let (shape, expected) = network_input(&form, &split().image(index).unwrap());
+            let (shape, expected) = network_input(&form, &split().image(index).unwrap()).unwrap();
             assert_eq!(prepared.shape(), shape);
             let mut values = vec![f32::NAN; expected.len()];
             prepared.write(index, &mut values).unwrap();
             assert_eq!(values, expected);
         }
         assert_eq!(prepared.fill(), form.value(0, 0));
+    }
+
+    #[test]
+    fn features_are_those_of_the_pixels_after_the_steps() {
+        let hog = Hog { pixels_per_cell: [4, 4], cells_per_block: [1, 2], ..Hog::default() };
+        let steps = vec![Step::Resize { height: 9, width: 12, filter: Filter::Bilinear }];
+        let (mean, std, features) = (vec![0.0; 3], vec![1.0; 3], Some(Features::Hog(hog)));
+        let form = Preprocessing { channels: 3, steps, mean, std, features };
+        let prepared = Prepared::new(split(), Some(&form)).unwrap();
+        assert_eq!((prepared.shape(), prepared.image_shape()), ([18, 2, 2], [3, 9, 12]));
+        let mut values = vec![f32::NAN; 2 * 72];
+        prepared.write_all(0, &mut values).unwrap();
+        for index in 0..2 {
+            let (shape, expected) = network_input(&form, &split().image(index).unwrap()).unwrap();
+            assert_eq!((shape, &values[index * 72..][..72]), ([18, 2, 2], &expected[..]));
+            assert!(expected.iter().any(|value| *value > 0.1));
+        }
+        let small = Preprocessing { steps: vec![], ..form };
+        assert!(
+            Prepared::new(split(), Some(&small)).err().unwrap().to_string().contains("smaller than a block")
+        );
     }
 
     #[test]

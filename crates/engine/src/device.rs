@@ -84,6 +84,11 @@ pub trait Device: Send + Sync {
     /// What decides the bits of results, such as `cpu avx512 f32`; checkpoints contain it.
     fn arithmetic(&self) -> String;
 
+    /// The number of threads for work beside the device.
+    fn threads(&self) -> usize {
+        std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+    }
+
     /// The disabled passes.
     fn disabled(&self) -> &Disabled;
 

@@ -128,7 +128,7 @@ fn transformed(split: &Split, transforms: &Compose, model: &ModelFile) -> Result
     let (mut numbers, mut shape) = (Vec::new(), split.shape);
     for index in 0..split.len() {
         let mut random = Random::new(0, Stream::Augmentation, index as u64);
-        let (own, values) = network_input(form, &transforms.apply(split.image(index)?, &mut random)?);
+        let (own, values) = network_input(form, &transforms.apply(split.image(index)?, &mut random)?)?;
         shape = own;
         numbers.extend(values);
     }

@@ -29,7 +29,7 @@ fn weights() -> Weights {
 }
 
 fn form(steps: Vec<Step>) -> Preprocessing {
-    Preprocessing { channels: 1, steps, mean: vec![0.1], std: vec![1e-9] }
+    Preprocessing { channels: 1, steps, mean: vec![0.1], std: vec![1e-9], features: None }
 }
 
 fn model() -> ModelFile {

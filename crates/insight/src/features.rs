@@ -1,5 +1,6 @@
 //! Feature maps: the output of a layer for an image.
 
+use striate_graph::INPUT;
 use striate_predict::Classifier;
 use striate_tensor::Result;
 use striate_vision::Image;
@@ -32,6 +33,11 @@ impl FeatureMaps {
         let layer = map_layer(&classifier.inference().network().graph_for(&shape)?, name)?;
         let (_, values) = classifier.inference().until(name)?.run(&shape, input)?;
         Ok(FeatureMaps { layer, values })
+    }
+
+    /// The hand-made features that are an `input` of the network.
+    pub fn hand_made(shape: [usize; 3], input: &[f32]) -> FeatureMaps {
+        FeatureMaps { layer: MapLayer { name: INPUT.into(), maps: shape }, values: input.to_vec() }
     }
 
     /// The first `most` maps as pictures, each colored from its own smallest value to its own largest.

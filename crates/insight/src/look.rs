@@ -3,13 +3,13 @@
 use striate_predict::Classifier;
 use striate_tensor::Result;
 use striate_tensor::text::counted;
-use striate_vision::{Image, Tile, network_input, tiles};
+use striate_vision::{Image, Tile, input_of_pixels, network_pixels, tiles};
 
 use crate::features::FeatureMaps;
 use crate::grad_cam::{GradCam, one};
 use crate::heat::Heat;
 use crate::kernels::FirstKernels;
-use crate::layers::{MapLayer, last_maps, map_layer, representative_layers};
+use crate::layers::{MapLayer, representative_layers};
 use crate::occlusion::{Occluded, Occlusion};
 use crate::overlay::{colored, enlarged, gray, overlay, seen};
 use crate::saliency::Saliency;
@@ -36,6 +36,8 @@ pub struct Look {
     pub scores: String,
     /// The layer of Grad-CAM and its heat map; `None` if no convolution of the network has maps.
     pub grad_cam: Option<(MapLayer, Heat)>,
+    /// Whether the input consists of hand-made features of the image.
+    pub is_hand_made: bool,
     /// The saliency map.
     pub saliency: Heat,
     /// The square that covered parts of the image.
@@ -59,7 +61,7 @@ pub struct Picture {
 
 impl Look {
     /// Explains the score of `class` that `classifier` gives `image`, at `layer` or at the layers chosen by
-    /// [`last_maps`] and [`representative_layers`]. `progress` is called with the number of covered images done, and
+    /// [`GradCam::new`] and [`representative_layers`]. `progress` is called with the number of covered images done, and
     /// that of all.
     ///
     /// # Errors
@@ -73,28 +75,26 @@ impl Look {
         mut progress: impl FnMut(usize, usize),
     ) -> Result<Look> {
         let form = classifier.image_preprocessing()?;
-        let (input, values) = network_input(form, image);
+        let (pixel_shape, pixels) = network_pixels(form, image);
+        let (input, values) = input_of_pixels(form, pixel_shape, &pixels)?;
         let graph = classifier.inference().network().graph_for(&one(input))?;
-        let chosen = match layer {
-            Some(name) => Some(map_layer(&graph, name)?),
-            None => last_maps(&graph).ok(),
+        let explained = match layer {
+            Some(name) => Some(GradCam::new(classifier, input, Some(name))?),
+            None => GradCam::new(classifier, input, None).ok(),
         };
-        let grad_cam = match chosen {
-            None => None,
-            Some(layer) => {
-                let heat = GradCam::new(classifier, input, Some(&layer.name))?.map(&values, class)?;
-                Some((layer, heat))
-            }
-        };
+        let heat = |cam: GradCam| Ok((cam.layer().clone(), cam.map(&values, class)?));
+        let grad_cam = explained.map(heat).transpose()?;
         let saliency = Saliency::new(classifier, input)?;
-        let square = Occlusion::new(input, gray(classifier, input[0]));
-        let all = square.grid(input)?.iter().product();
-        let occluded = square.map(classifier, input, &values, class, |done| progress(done, all))?;
+        let square = Occlusion::new(pixel_shape, gray(classifier, pixel_shape[0]));
+        let all = square.grid(pixel_shape)?.iter().product();
+        let occluded = square.map(classifier, pixel_shape, &pixels, class, |done| progress(done, all))?;
         let shown = match &grad_cam {
             Some((chosen, _)) if layer.is_some() => vec![chosen.clone()],
             _ => representative_layers(&graph),
         };
-        let features = |layer: &MapLayer| FeatureMaps::of(classifier, input, &values, &layer.name);
+        let of_layer = |layer: &MapLayer| FeatureMaps::of(classifier, input, &values, &layer.name);
+        let hand_made = form.features.as_ref().filter(|_| layer.is_none());
+        let hand_made = hand_made.map(|_| Ok(FeatureMaps::hand_made(input, &values)));
         Ok(Look {
             seen: seen(form, image),
             input,
@@ -104,7 +104,8 @@ impl Look {
             saliency: saliency.map(&values, class)?,
             square,
             occluded,
-            features: shown.iter().map(features).collect::<Result<_>>()?,
+            is_hand_made: form.features.is_some(),
+            features: hand_made.into_iter().chain(shown.iter().map(of_layer)).collect::<Result<_>>()?,
         })
     }
 
@@ -118,8 +119,9 @@ impl Look {
         if let Some((layer, heat)) = &self.grad_cam {
             add("grad-cam", format!("Grad-CAM at {}", described(layer)), overlay(&self.seen, heat));
         }
-        let saliency = "saliency: largest absolute gradient of each pixel's channels";
-        add("saliency", saliency.into(), colored(&self.saliency));
+        let place = if self.is_hand_made { "place of the features" } else { "pixel" };
+        let saliency = format!("saliency: largest absolute gradient of each {place}'s channels");
+        add("saliency", saliency, colored(&self.saliency));
         let Occlusion { side, stride, .. } = &self.square;
         let what = format!(
             "occlusion: drop of the probability under a gray square of {side} pixels, every {stride}"

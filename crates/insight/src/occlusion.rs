@@ -6,6 +6,7 @@
 use striate_predict::Classifier;
 use striate_tensor::text::counted;
 use striate_tensor::{Error, Result, Shape, zeroed};
+use striate_vision::{Preprocessing, input_of_pixels};
 
 use crate::heat::Heat;
 
@@ -84,7 +85,7 @@ impl Occlusion {
         Ok(self.positions(input)?.map(|starts| starts.len()))
     }
 
-    /// Covers an `input` of the network, `[C, H, W]`, at each position of the square, and measures by how much the
+    /// Covers an `input` of the network, `[C, H, W]`, or the pixels that lead to its features, at each position of the square, and measures by how much the
     /// probability of `class` drops. `progress` is called with the number of positions done.
     ///
     /// # Errors
@@ -106,9 +107,16 @@ impl Occlusion {
             )));
         }
         let (inference, head) = (classifier.inference(), classifier.head()?);
+        let form = classifier.image_preprocessing().ok().filter(|form| form.features.is_some());
         let probabilities = |images: &[f32]| -> Result<Vec<f32>> {
             let count = images.len() / input.len();
-            let (_, outputs) = inference.run(&Shape::from([count, c, h, w]), images)?;
+            let (_, outputs) = match form {
+                None => inference.run(&Shape::from([count, c, h, w]), images)?,
+                Some(form) => {
+                    let ([c, h, w], features) = features(form, shape, images)?;
+                    inference.run(&Shape::from([count, c, h, w]), &features)?
+                }
+            };
             let rows = outputs.chunks_exact(outputs.len() / count);
             rows.map(|row| head.probabilities(row).get(class).copied().ok_or_else(|| no_class(class)))
                 .collect()
@@ -155,6 +163,17 @@ impl Occlusion {
         let mean = |(sum, count): (f64, u32)| if count == 0 { 0.0 } else { (sum / f64::from(count)) as f32 };
         Heat { height, width, values: sums.into_iter().map(mean).collect() }
     }
+}
+
+/// The features of `images`, `[N, C, H, W]`, with the shape of those of one.
+fn features(form: &Preprocessing, shape: [usize; 3], images: &[f32]) -> Result<([usize; 3], Vec<f32>)> {
+    let (mut all, mut of_one) = (Vec::new(), [0; 3]);
+    for image in images.chunks_exact(shape.iter().product()) {
+        let (shape, features) = input_of_pixels(form, shape, image)?;
+        of_one = shape;
+        all.extend(features);
+    }
+    Ok((of_one, all))
 }
 
 fn no_class(class: usize) -> Error {

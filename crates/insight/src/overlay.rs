@@ -39,15 +39,15 @@ pub fn stretched([c, h, w]: [usize; 3], input: &[f32]) -> Result<Image> {
     Image::new(w, h, c, pixels.map(byte).collect())
 }
 
-/// Returns an `input` of the network of `classifier`, `[C, H, W]`, as the image it was made from, or [`stretched`] if
-/// the model does not state how inputs are made from images.
+/// Returns an input of the network of `classifier`, `[C, H, W]`, or the pixels that lead to its features, as the image
+/// it was made from, or [`stretched`] if the model does not state how inputs are made from images.
 ///
 /// # Errors
 /// As [`stretched`].
-pub fn shown(classifier: &Classifier, shape: [usize; 3], input: &[f32]) -> Result<Image> {
+pub fn shown(classifier: &Classifier, shape: [usize; 3], pixels: &[f32]) -> Result<Image> {
     match classifier.image_preprocessing().ok().filter(|form| form.channels == shape[0]) {
-        Some(form) => input_image(form, shape, input),
-        None => stretched(shape, input),
+        Some(form) => input_image(form, shape, pixels),
+        None => stretched(shape, pixels),
     }
 }
 
@@ -110,6 +110,7 @@ mod tests {
             steps: vec![Step::SwapRedBlue],
             mean: vec![0.0; 3],
             std: vec![1.0; 3],
+            features: None,
         };
         let image = Image::filled(2, 1, [10, 20, 30]);
         assert_eq!(seen(&form, &image), image);

@@ -6,6 +6,7 @@
 use striate_data::Prepared;
 use striate_graph::{ReceptiveField, receptive_fields};
 use striate_predict::Classifier;
+use striate_tensor::preprocessing::Field;
 use striate_tensor::text::counted;
 use striate_tensor::{Error, Result, Shape, zeroed};
 use striate_vision::Image;
@@ -74,12 +75,17 @@ pub fn exciting_patches(
     order.sort_by(|a, b| peaks[*b][0].0.total_cmp(&peaks[*a][0].0));
     order.truncate(UNITS);
     let value = graph.find(&layer.name).expect("the layer was found");
+    let [rows, pixels] = [data.image_shape()[1], data.image_shape()[2]];
     let field = receptive_fields(&graph)[value.0];
-    let mut image = zeroed(c * h * w).map_err(|e| e.at("an image"))?;
+    let field = match classifier.image_preprocessing().ok().and_then(|form| form.features.as_ref()) {
+        Some(features) => field_in_pixels(&field, &features.field([rows, pixels])?),
+        None => field,
+    };
+    let mut image = zeroed(data.image_shape().iter().product()).map_err(|e| e.at("an image"))?;
     let mut patch = |(activation, index, at): &Peak| -> Result<Patch> {
-        data.write_all(*index, &mut image)?;
+        data.write_pixels(*index, &mut image)?;
         let position = [at / columns, at % columns];
-        let picture = cut(&shown(classifier, [c, h, w], &image)?, &field, position);
+        let picture = cut(&shown(classifier, data.image_shape(), &image)?, &field, position);
         Ok(Patch { image: *index, activation: *activation, position, picture })
     };
     let mut found = Vec::with_capacity(order.len());
@@ -121,6 +127,20 @@ fn peaks(
     Ok(peaks)
 }
 
+/// A receptive field in hand-made features, in the pixels that these are computed from.
+fn field_in_pixels(field: &ReceptiveField, features: &Field) -> ReceptiveField {
+    let mut found = *field;
+    for axis in 0..2 {
+        let (step, extent) = (features.step[axis], features.extent[axis]);
+        let own = field.extent[axis + 1].saturating_sub(1).saturating_mul(step);
+        found.extent[axis + 1] = own.saturating_add(extent);
+        found.step[axis + 1] = field.step[axis + 1].saturating_mul(step);
+        let start = field.start[axis + 1].saturating_mul(step as i64);
+        found.start[axis + 1] = start.saturating_add(features.start[axis]);
+    }
+    found
+}
+
 /// The first position of the largest number, and the number.
 fn largest(map: &[f32]) -> (usize, f32) {
     let first = (0, map[0]);
@@ -154,5 +174,13 @@ mod tests {
         assert_eq!(cut(&image, &whole, [0, 0]), image);
         let beyond = ReceptiveField { extent: [1, 1, 1], step: [1, 9, 9], start: [0, 0, 0] };
         assert_eq!(cut(&image, &beyond, [5, 5]).pixels(), [29]);
+    }
+
+    #[test]
+    fn field_in_features_reaches_over_their_pixels() {
+        let field = ReceptiveField { extent: [1, 3, 1], step: [1, 2, 1], start: [0, -1, 0] };
+        let blocks = Field { start: [0, -8], extent: [8, 20], step: [4, 4] };
+        let expected = ReceptiveField { extent: [1, 16, 20], step: [1, 8, 4], start: [0, -4, -8] };
+        assert_eq!(field_in_pixels(&field, &blocks), expected);
     }
 }

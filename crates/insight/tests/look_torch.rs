@@ -114,6 +114,11 @@ fn every_network_has_maps_to_explain() {
     ];
     for entry in striate_models::all() {
         let graph = (entry.build)().unwrap().graph(1).unwrap();
+        // A linear network of hand-made features.
+        if entry.name == "hog-svm" {
+            assert!(last_maps(&graph).is_err());
+            continue;
+        }
         let layer = last_maps(&graph).unwrap();
         if let Some((_, maps)) = expected.iter().find(|(name, _)| *name == entry.name) {
             assert_eq!(layer.maps, *maps, "{}: {}", entry.name, layer.name);

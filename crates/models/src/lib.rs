@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod alexnet;
+mod ancestors;
 mod efficientnet;
 mod googlenet;
 pub mod history;
@@ -69,6 +70,8 @@ pub fn all() -> &'static [Model] {
         lenet::LENET1,
         lenet::LENET5_1998,
         lenet::LENET5,
+        ancestors::HOG_SVM,
+        ancestors::SIFT_SVM,
         alexnet::ALEXNET_2012,
         nin::NIN,
         nin::NIN_CIFAR,

@@ -46,7 +46,7 @@ pub(crate) fn both_sides(side: usize, crop: usize, filter: Filter) -> Vec<Step> 
 
 /// RGB images with values in [0, 1], minus `mean`, divided by `std`.
 fn normalized(steps: Vec<Step>, mean: [f32; 3], std: [f32; 3]) -> Preprocessing {
-    Preprocessing { channels: 3, steps, mean: mean.to_vec(), std: std.to_vec() }
+    Preprocessing { channels: 3, steps, mean: mean.to_vec(), std: std.to_vec(), features: None }
 }
 
 /// RGB images with values in [0, 255], minus `mean`, divided by `std`.

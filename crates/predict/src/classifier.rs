@@ -117,7 +117,7 @@ impl Classifier {
     /// As [`Classifier::image_preprocessing`] and [`Classifier::head`], or if an output is NaN or infinite.
     pub fn guesses(&self, image: &Image, top: usize) -> Result<Vec<Guess>> {
         let head = self.head()?;
-        let ([c, h, w], input) = network_input(self.image_preprocessing()?, image);
+        let ([c, h, w], input) = network_input(self.image_preprocessing()?, image)?;
         let (_, outputs) = self.inference.run(&Shape::from([1, c, h, w]), &input)?;
         let scores = head.probabilities(&outputs);
         if outputs.iter().chain(&scores).any(|number| number.is_nan()) {
@@ -184,7 +184,7 @@ mod tests {
         let weights = names.into_iter().map(|(name, _)| name).zip(tensors).collect();
         let mut model = ModelFile::bare(network, weights).unwrap();
         let steps = vec![Step::CenterCrop { height: 1, width: 2 }];
-        let form = Preprocessing { channels: 1, steps, mean: vec![0.0], std: vec![1.0] };
+        let form = Preprocessing { channels: 1, steps, mean: vec![0.0], std: vec![1.0], features: None };
         crate::open::set_preprocessing(&mut model, &form);
         model
     }

@@ -80,7 +80,7 @@ impl Member {
         };
         let mut batch = Batch::default();
         views.each(image, |view| {
-            let (shape, values) = network_input(form, &view);
+            let (shape, values) = network_input(form, &view)?;
             if batch.is_full_for(shape) {
                 batch.run(self, sums)?;
             }
@@ -213,7 +213,7 @@ mod tests {
             Step::ResizeShorter { size: 10, filter: Filter::Bilinear },
             Step::CenterCrop { height: 8, width: 8 },
         ];
-        Preprocessing { channels: 3, steps, mean: vec![0.4; 3], std: vec![0.3; 3] }
+        Preprocessing { channels: 3, steps, mean: vec![0.4; 3], std: vec![0.3; 3], features: None }
     }
 
     fn member(classifier: Classifier, protocol: Protocol) -> Member {
@@ -239,7 +239,7 @@ mod tests {
             let mut count = 0;
             views
                 .each(&image, |view| {
-                    let ([c, h, w], values) = network_input(&bare, &view);
+                    let ([c, h, w], values) = network_input(&bare, &view).unwrap();
                     let (_, scores) = classifier.inference().run(&Shape::from([1, c, h, w]), &values)?;
                     let probabilities = Head::Scores.probabilities(&scores);
                     sums.iter_mut().zip(probabilities).for_each(|(sum, p)| *sum += f64::from(p));

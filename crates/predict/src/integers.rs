@@ -20,6 +20,9 @@ pub(crate) fn bytes_preprocessing(network: &Network) -> Result<Preprocessing> {
 /// # Errors
 /// If it does not; the message states the values it produces, and the caller adds what to do.
 pub fn check_integers(form: &Preprocessing, taken: IntegerType) -> Result<()> {
+    if form.features.is_some() {
+        return Err(Error::input(format!("gives features, but the network's input takes {taken}")));
+    }
     let values = (0..form.channels).flat_map(|channel| (0..=255).map(move |byte| form.value(channel, byte)));
     check_values(values, taken)
 }
@@ -58,7 +61,7 @@ mod tests {
     use super::*;
 
     fn form(mean: f32, std: f32) -> Preprocessing {
-        Preprocessing { channels: 1, steps: vec![], mean: vec![mean], std: vec![std] }
+        Preprocessing { channels: 1, steps: vec![], mean: vec![mean], std: vec![std], features: None }
     }
 
     #[test]

@@ -43,7 +43,13 @@ fn windows_ml(
     }
     let mut steps = framing([height, width], false);
     steps.extend(is_swapped.then_some(Step::SwapRedBlue));
-    let form = Preprocessing { channels, steps, mean: vec![mean; channels], std: vec![std; channels] };
+    let form = Preprocessing {
+        channels,
+        steps,
+        mean: vec![mean; channels],
+        std: vec![std; channels],
+        features: None,
+    };
     Some((form, "Image.BitmapPixelFormat and Image.NominalPixelRange"))
 }
 
@@ -56,7 +62,13 @@ fn ultralytics(
     let is_classifier = value("author") == Some("Ultralytics") && value("task") == Some("classify");
     let [channels, height, width] = network.image().ok().filter(|_| is_classifier)?;
     let steps = framing([height, width], false);
-    let form = Preprocessing { channels, steps, mean: vec![0.0; channels], std: vec![1.0; channels] };
+    let form = Preprocessing {
+        channels,
+        steps,
+        mean: vec![0.0; channels],
+        std: vec![1.0; channels],
+        features: None,
+    };
     Some((form, "task and author (Ultralytics)"))
 }
 
@@ -73,7 +85,7 @@ mod tests {
         let network = net.input().flatten().linear(2).finish().unwrap();
         let metadata = entries.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
         let (form, _) = preprocessing(&metadata, &network)?;
-        let (shape, values) = network_input(&form, &Image::filled(6, 4, [255, 51, 0]));
+        let (shape, values) = network_input(&form, &Image::filled(6, 4, [255, 51, 0])).unwrap();
         assert_eq!(shape, [3, 2, 2]);
         Some(values.chunks_exact(4).map(|map| (map[0] * 1e3).round() / 1e3).collect())
     }

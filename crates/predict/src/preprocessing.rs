@@ -62,14 +62,20 @@ fn normalized(network: &Network, mean: [f32; 3], std: [f32; 3], enlarged: bool) 
         return Err(Error::input(what));
     }
     let steps = framing([height, width], enlarged);
-    Ok(Preprocessing { channels, steps, mean: mean.to_vec(), std: std.to_vec() })
+    Ok(Preprocessing { channels, steps, mean: mean.to_vec(), std: std.to_vec(), features: None })
 }
 
 /// Images of any number of channels, with the same constants for all.
 pub(crate) fn plain(network: &Network, mean: f32, std: f32, enlarged: bool) -> Result<Preprocessing> {
     let [channels, height, width] = network.image()?;
     let steps = framing([height, width], enlarged);
-    Ok(Preprocessing { channels, steps, mean: vec![mean; channels], std: vec![std; channels] })
+    Ok(Preprocessing {
+        channels,
+        steps,
+        mean: vec![mean; channels],
+        std: vec![std; channels],
+        features: None,
+    })
 }
 
 /// Smallest side for which images are resized larger before the center crop, as for ImageNet: 256 for 224, 342 for 299.
@@ -92,7 +98,7 @@ pub(crate) fn framing([height, width]: [usize; 2], enlarged: bool) -> Vec<Step> 
 /// # Errors
 /// If the output size of `form` depends on the image.
 pub fn resized(form: &Preprocessing, size: [usize; 2]) -> Result<Preprocessing> {
-    let Some([_, old_height, old_width]) = form.output_shape() else {
+    let Some([_, old_height, old_width]) = form.image_shape() else {
         return Err(Error::input("the preprocessing does not produce images of one size; omit --size"));
     };
     let [new_height, new_width] = size;
@@ -144,7 +150,7 @@ pub(crate) fn misfit(form: &Preprocessing, network: &Network) -> Result<Option<S
     }
     // Images are always channels-first, regardless of the network.
     let network = network.clone().channels_first();
-    let ([channels, ..], given) = (network.image()?, form.channels);
+    let ([channels, ..], given) = (network.image()?, form.output_channels());
     let why = match made {
         _ if given != channels => String::new(),
         None => return Ok(None),
@@ -176,6 +182,7 @@ mod tests {
             steps: vec![Step::CenterCrop { height, width }],
             mean: vec![0.0; channels],
             std: vec![1.0; channels],
+            features: None,
         };
         // Any size fits but one below the kernel's.
         for (height, width) in [(6, 8), (3, 3)] {
@@ -232,7 +239,7 @@ mod tests {
             ),
         ] {
             let form = named_preprocessing(word, &network, colors).unwrap();
-            let (shape, values) = network_input(&form, &Image::filled(40, 30, [200, 100, 50]));
+            let (shape, values) = network_input(&form, &Image::filled(40, 30, [200, 100, 50])).unwrap();
             assert_eq!(shape, [3, 28, 28]);
             for (channel, expected) in expected.into_iter().enumerate() {
                 let value = values[channel * 28 * 28];
@@ -294,7 +301,7 @@ mod tests {
             let form = model.preprocessing.fixed().unwrap();
             form.check().unwrap();
             for (gray, expected) in [0, 128, 255].into_iter().zip(expected) {
-                let (shape, values) = network_input(&form, &Image::filled(400, 300, [gray; 3]));
+                let (shape, values) = network_input(&form, &Image::filled(400, 300, [gray; 3])).unwrap();
                 let input = (model.build)().unwrap().input;
                 assert_eq!(shape[..], input[..], "{name}");
                 assert!((values[0] - expected).abs() < 1e-4, "{name}, {gray}: {} not {expected}", values[0]);

@@ -22,7 +22,7 @@ fn main() -> Result<()> {
 
 /// Returns the image as the network sees it with Grad-CAM of `class` over it, and prints the heat map.
 fn look(classifier: &Classifier, form: &Preprocessing, image: &Image, class: usize) -> Result<Image> {
-    let (shape, input) = network_input(form, image);
+    let (shape, input) = network_input(form, image)?;
     let cam = GradCam::new(classifier, shape, None)?;
     let heat = cam.map(&input, class)?;
     println!("Grad-CAM at {}, {}x{}:", cam.layer().name, heat.height, heat.width);

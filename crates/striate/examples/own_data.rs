@@ -8,7 +8,7 @@ use striate::{Cpu, Recipe, Result};
 const SIDE: usize = 32;
 
 fn main() -> Result<()> {
-    let form = Preprocessing { channels: 1, steps: vec![], mean: vec![0.5], std: vec![0.25] };
+    let form = Preprocessing { channels: 1, steps: vec![], mean: vec![0.5], std: vec![0.25], features: None };
     let stripes = Dataset {
         name: "stripes".into(),
         classes: vec!["across".into(), "down".into()],

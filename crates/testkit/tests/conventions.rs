@@ -18,7 +18,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("data", &["vision", "tensor"]),
     ("formats", &["graph", "tensor"]),
     ("predict", &["engine", "models", "formats", "vision"]),
-    ("train", &["predict", "engine", "models", "formats", "data"]),
+    ("train", &["predict", "engine", "models", "formats", "data", "ancestors"]),
     ("ancestors", &["tensor"]),
     ("insight", &["predict", "engine", "data", "graph"]),
     ("experiments", &["train"]),

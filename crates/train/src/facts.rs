@@ -76,7 +76,7 @@ impl RunFacts {
 
     /// Whether all epochs are done, or early stopping has ended the run.
     pub fn is_complete(&self) -> bool {
-        self.epochs() >= self.recipe.train.epochs || self.has_stopped_early()
+        self.epochs() >= self.recipe.epochs() || self.has_stopped_early()
     }
 
     /// Whether the validation loss has not improved for the number of epochs in `train.patience`.
@@ -91,8 +91,7 @@ impl RunFacts {
     /// The seconds of training steps, from their number and the rate; without validation.
     pub fn seconds(&self) -> Option<f64> {
         let (steps, rate) = (self.last("step")?, self.last("images_per_second")?);
-        let images = self.recipe.train.batch as f64 * self.recipe.train.accumulate as f64;
-        (rate > 0.0).then(|| steps * images / rate)
+        (rate > 0.0).then(|| steps * self.recipe.step_images() as f64 / rate)
     }
 }
 

@@ -29,8 +29,8 @@ pub(crate) struct Parts {
 }
 
 /// Loads the data of a recipe for `network`: at the network's own size unless the recipe sets one, with the
-/// network's channels if `pretrained` weights fix them. Arrays are used unchanged. The cache and the watch are those of
-/// `options`.
+/// network's channels if `pretrained` weights fix them. With features, the recipe or the data alone decide. Arrays are
+/// used unchanged. The cache and the watch are those of `options`.
 ///
 /// # Errors
 /// If the data set cannot be loaded.
@@ -43,11 +43,13 @@ pub fn load_data(
     let spec = Spec::parse(&recipe.data.spec)?;
     let [channels, height, width] = network.image()?;
     let is_array = matches!(spec, Spec::Npy(_));
-    let own = (!is_array).then_some([height, width]);
+    // With features, the network's input does not have the size of the images.
+    let has_features = recipe.data.features.is_some();
+    let own = (!is_array && !has_features).then_some([height, width]);
     let unreadable = if recipe.skips_unreadable() { Unreadable::Skip } else { Unreadable::Refuse };
     let mut options = LoadOptions {
         size: recipe.data.size.or(own),
-        channels: (pretrained && !is_array).then_some(channels),
+        channels: (pretrained && !is_array && !has_features).then_some(channels),
         unreadable,
         keeps_originals: recipe.augments_originals(),
         ..options
@@ -56,11 +58,22 @@ pub fn load_data(
     striate_data::load(&spec, &options)
 }
 
-/// Replaces the normalization of the data by that of the recipe, if any.
+/// Replaces the normalization of the data by that of the recipe or by its features, if any.
 ///
 /// # Errors
 /// If it is for another number of channels, or the images are arrays, which are used unchanged.
 pub(crate) fn normalize(dataset: &mut Dataset, recipe: &Recipe) -> Result<()> {
+    if recipe.data.features.is_some() {
+        if dataset.preprocessing.is_none() {
+            let what = "data.features: arrays are used unchanged; use images, or omit data.features";
+            return Err(Error::input(what));
+        }
+        for form in [&mut dataset.preprocessing, &mut dataset.predict].into_iter().flatten() {
+            (form.mean, form.std) = (vec![0.0; form.channels], vec![1.0; form.channels]);
+            form.features.clone_from(&recipe.data.features);
+        }
+        return Ok(());
+    }
     let (Some(mean), Some(std)) = (&recipe.data.mean, &recipe.data.std) else { return Ok(()) };
     let forms = [&mut dataset.preprocessing, &mut dataset.predict];
     for form in forms.into_iter().flatten() {
@@ -280,6 +293,11 @@ impl Batches {
             "network {name}: with batches of one image, the batch norm {layer} sees a single value per channel and \
              cannot learn; {advice}"
         )))
+    }
+
+    /// Batches of one image each.
+    pub fn single(images: usize) -> Batches {
+        Batches { images, batch: 1, min_last: 0 }
     }
 
     /// Number of batches.

@@ -25,6 +25,7 @@ mod start;
 mod state;
 mod step;
 mod summary;
+mod svm;
 mod tensorboard;
 mod trainer;
 
@@ -35,8 +36,8 @@ pub use facts::{Differences, RunFacts, recipe_differences};
 pub use find_rate::{Proposal, RateCurve};
 pub use fitting::load_data;
 pub use metrics::{Column, read_metrics};
-pub use progress::{Limits, Observer, Outcome, Progress};
-pub use recipe::{ClassWeights, LossPart, Recipe, SHIPPED, ShippedRecipe, shipped};
+pub use progress::{Limits, Observer, Outcome, Progress, Work};
+pub use recipe::{ClassWeights, LossPart, Recipe, SHIPPED, ShippedRecipe, SvmPart, shipped};
 pub use recorded::refuse_changed_data;
 pub use run::{LAST, PLAN, RECIPE, RUNS, RunPath, safe_stem};
 pub use samples::{ClassSamples, Sample, Samples, samples};

@@ -18,7 +18,8 @@ const HEADER: &str = "epoch,step,rate,train_loss,val_loss,val_top1_error,images_
 pub(crate) struct EpochMetrics {
     pub epoch: u64,
     pub step: u64,
-    pub rate: f64,
+    /// The learning rate; `None` without steps of gradient descent.
+    pub rate: Option<f64>,
     pub train_loss: f64,
     pub val_loss: Option<f64>,
     pub val_top1_error: Option<f64>,
@@ -33,7 +34,7 @@ impl EpochMetrics {
         csv::row(&[
             plain(self.epoch.to_string()),
             plain(self.step.to_string()),
-            plain(format!("{:.6}", self.rate)),
+            optional(self.rate),
             plain(format!("{:.6}", self.train_loss)),
             optional(self.val_loss),
             optional(self.val_top1_error),
@@ -133,7 +134,7 @@ mod tests {
         let epoch = |epoch: u64| EpochMetrics {
             epoch,
             step: 10 * epoch,
-            rate: 0.1,
+            rate: Some(0.1),
             train_loss: f64::NAN,
             val_loss: None,
             val_top1_error: Some(0.5),

@@ -32,17 +32,34 @@ pub struct Progress {
     pub waiting: f64,
 }
 
+/// The state of a part of a run that does not consist of steps.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Work {
+    /// What is done.
+    pub name: &'static str,
+    /// How much of it is done.
+    pub done: usize,
+    /// All of it.
+    pub all: usize,
+    /// More on its state.
+    pub details: String,
+}
+
 /// Observes a training run.
 pub trait Observer {
     /// Called after each step.
     fn step(&mut self, progress: &Progress) {
         let _ = progress;
     }
+    /// Called during parts of a run that do not consist of steps.
+    fn work(&mut self, work: &Work) {
+        let _ = work;
+    }
     /// Called with a line to display: the figures of an epoch, or a choice that was made.
     fn note(&mut self, text: &str) {
         let _ = text;
     }
-    /// Called after each step; returning true stops the run after a checkpoint.
+    /// Called after each step or piece of work; returning true stops the run after a checkpoint.
     fn stop(&mut self) -> bool {
         false
     }

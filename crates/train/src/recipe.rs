@@ -4,6 +4,7 @@ mod augmentation;
 mod loss;
 mod parts;
 mod shipped;
+mod svm;
 mod text;
 mod transforms;
 
@@ -19,6 +20,8 @@ pub use parts::{CheckpointPart, DataPart, ModelPart, OptimPart, TrainPart};
 use parts::{REFUSE, SKIP};
 pub(crate) use shipped::{BATCH_NORM, FINE_TUNING, NO_BATCH_NORM, PLAIN, RBF, SMALL};
 pub use shipped::{SHIPPED, ShippedRecipe, shipped};
+pub use svm::SvmPart;
+pub(crate) use svm::{has_effect, without_effect};
 
 use crate::schedule::Schedule;
 use crate::start::SHALLOWER;
@@ -36,6 +39,9 @@ pub struct Recipe {
     /// The loss, if not the network's own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub loss: Option<LossPart>,
+    /// Support vector machines in place of gradient descent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub svm: Option<SvmPart>,
     /// The optimizer.
     pub optim: OptimPart,
     /// The learning rate schedule.
@@ -114,7 +120,51 @@ impl Recipe {
         self.mixings().iter().try_for_each(Mixing::check).map_err(|e| e.at("recipe"))?;
         self.optimizer()?;
         self.augmentation(USUAL_SIZE)?;
-        self.schedule.check()
+        self.schedule.check()?;
+        self.check_features()?;
+        self.check_svm().map_err(|e| e.at("recipe"))
+    }
+
+    /// Checks the features that take the place of pixels.
+    fn check_features(&self) -> Result<()> {
+        let Some(features) = &self.data.features else { return Ok(()) };
+        features.check().map_err(|e| e.at("recipe: data.features"))?;
+        let mixes = self.data.mixup > 0.0 || self.data.cutmix > 0.0;
+        for (field, is_set) in
+            [("data.mean and data.std", self.data.mean.is_some()), ("data.mixup and data.cutmix", mixes)]
+        {
+            if is_set {
+                let what =
+                    format!("recipe: {field} are for pixels, but data.features replaces them; omit one");
+                return Err(Error::input(what));
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks the table `svm`, and that nothing else is set that has no effect on support vector machines.
+    fn check_svm(&self) -> Result<()> {
+        let Some(svm) = &self.svm else { return Ok(()) };
+        svm.check()?;
+        let defaults = Recipe::default().every_field();
+        let mut set = self.every_field().into_iter().filter(|field| !defaults.contains(field));
+        match set.find(|(field, _)| !has_effect(field)) {
+            Some((field, _)) => Err(without_effect(&field)),
+            None => Ok(()),
+        }
+    }
+
+    /// Returns the number of epochs; support vector machines have one.
+    pub fn epochs(&self) -> u64 {
+        if self.svm.is_some() { 1 } else { self.train.epochs }
+    }
+
+    /// Returns the number of images of a step; support vector machines take each one by itself.
+    pub(crate) fn step_images(&self) -> usize {
+        match self.svm {
+            Some(_) => 1,
+            None => self.train.batch.saturating_mul(self.train.accumulate as usize),
+        }
     }
 
     /// Whether unreadable images are skipped instead of refused.

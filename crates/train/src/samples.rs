@@ -8,7 +8,7 @@ use crate::Settings;
 use crate::fitting::{Parts, normalize};
 use crate::mixing::Mixer;
 
-/// A training image as the network sees it.
+/// A training image as the network sees it, before features.
 #[derive(Debug, Clone)]
 pub struct Sample {
     /// The image.
@@ -46,13 +46,13 @@ pub struct Samples {
 /// If data and recipe do not match, or the data set consists of arrays.
 pub fn samples(settings: &Settings, mut dataset: Dataset, classes: usize, count: usize) -> Result<Samples> {
     let recipe = &settings.recipe;
-    recipe.check()?;
+    settings.check()?;
     normalize(&mut dataset, recipe)?;
     let Some(form) = dataset.preprocessing.clone() else {
         return Err(Error::input("arrays are used unchanged; there is nothing to show"));
     };
     let parts = Parts::new(&mut dataset, recipe)?;
-    let shape = parts.train.shape();
+    let shape = parts.train.image_shape();
     let size: usize = shape.iter().product();
     let train = parts.augmented(recipe)?;
     let mixer = match recipe.mixings().is_empty() {
@@ -70,7 +70,8 @@ pub fn samples(settings: &Settings, mut dataset: Dataset, classes: usize, count:
         let mut batch = Batch { images: vec![0.0; size * filled.len()], labels };
         for (label, image) in filled.iter().zip(batch.images.chunks_exact_mut(size)) {
             let own = &members[*label];
-            train.write((number / own.len()) as u64, own[number % own.len()], &mut original, image)?;
+            let (epoch, index) = ((number / own.len()) as u64, own[number % own.len()]);
+            train.write_pixels(epoch, index, &mut original, image)?;
         }
         let shares = mixer.as_ref().map(|mixer| mixer.mix_shares(&mut batch, shape, number as u64));
         for (index, label) in filled.iter().enumerate() {

@@ -51,6 +51,9 @@ impl Session {
         device: impl Into<Arc<dyn Device>>,
     ) -> Result<Session> {
         let mut session = Session::fitted(settings.into(), network, dataset, device.into(), false)?;
+        if session.recipe().svm.is_some() {
+            session.check_svm(weights.is_some())?;
+        }
         if let Some((file, weights)) = weights {
             let place = |e: Error| e.at(file.display());
             if session.recipe().model.start.as_deref() == Some(SHALLOWER) {
@@ -75,19 +78,23 @@ impl Session {
         device: Arc<dyn Device>,
         is_resumed: bool,
     ) -> Result<Session> {
-        settings.recipe.check()?;
+        settings.check()?;
         normalize(&mut dataset, &settings.recipe)?;
         let fingerprint = dataset.fingerprint()?;
         let parts = Parts::new(&mut dataset, &settings.recipe)?;
         let image = parts.train.shape();
         parts.augmented(&settings.recipe)?;
         let changes = adapt(&mut network, &settings.recipe, image, dataset.classes.len())?;
-        if !is_resumed {
+        let is_svm = settings.recipe.svm.is_some();
+        if !is_resumed && !is_svm {
             settings.fit_to(parts.train.len(), &network)?;
         }
         let recipe = &settings.recipe;
         refuse_without_validation(recipe, &parts)?;
-        let batches = Batches::new(parts.train.len(), recipe.train.batch, &network)?;
+        let batches = match is_svm {
+            true => Batches::single(parts.train.len()),
+            false => Batches::new(parts.train.len(), recipe.train.batch, &network)?,
+        };
         let mixer = Mixer::new(recipe, parts.train.labels(), dataset.classes.len())?;
         let (spec, seed) = (recipe.spec()?, recipe.train.seed);
         let [c, h, w] = image;
@@ -114,7 +121,11 @@ impl Session {
     /// # Errors
     /// If the network cannot be trained on a batch of the data.
     pub fn summary(&mut self) -> Result<Summary> {
-        let memory_bytes = self.training.peak_bytes(&self.batches.largest(self.parts.train.shape()))?;
+        let svm_features = self.recipe().svm.as_ref().map(|_| self.svm_features()).transpose()?;
+        let memory_bytes = match svm_features {
+            Some(_) => self.svm_bytes()?,
+            None => self.training.peak_bytes(&self.batches.largest(self.parts.train.shape()))?,
+        };
         let mut changes = self.changes.lines.clone();
         if self.weights_file.is_none() {
             changes.extend(self.changes.init.clone());
@@ -127,6 +138,7 @@ impl Session {
             steps_per_epoch: self.steps_per_epoch(),
             steps: self.steps(),
             memory_bytes,
+            svm_features,
             device: self.device.name(),
         })
     }
@@ -163,6 +175,14 @@ impl Session {
         }
     }
 
+    /// Returns the plan of the network for features and scores, if its recipe trains support vector machines.
+    ///
+    /// # Errors
+    /// If the network does not fit the device.
+    pub fn plan_of_svm(&self) -> Result<Option<PlanReport>> {
+        self.recipe().svm.as_ref().map(|_| self.svm_plan()).transpose()
+    }
+
     /// Returns the number of steps of an epoch.
     pub fn steps_per_epoch(&self) -> u64 {
         self.batches.count().div_ceil(self.settings.recipe.train.accumulate)
@@ -170,7 +190,7 @@ impl Session {
 
     /// Returns the total number of steps.
     pub fn steps(&self) -> u64 {
-        self.steps_per_epoch() * self.settings.recipe.train.epochs
+        self.steps_per_epoch() * self.settings.recipe.epochs()
     }
 
     /// Returns the recipe, with rules applied.
@@ -204,16 +224,17 @@ impl Session {
     }
 }
 
-/// Refuses features that need a validation loss when no images are held out.
+/// Refuses what needs validation images when none are held out.
 fn refuse_without_validation(recipe: &Recipe, parts: &Parts) -> Result<()> {
     let needs = [
-        ("train.patience", recipe.train.patience > 0),
-        ("schedule.name = plateau", recipe.schedule.is_plateau()),
+        ("train.patience needs a validation loss", recipe.train.patience > 0),
+        ("schedule.name = plateau needs a validation loss", recipe.schedule.is_plateau()),
+        ("the scores of support vector machines are calibrated on validation images", recipe.svm.is_some()),
     ];
     match needs.into_iter().find(|(_, needs)| *needs && parts.watched.is_none()) {
-        Some((field, _)) => Err(Error::input(format!(
-            "{field} needs a validation loss, but no images are held out; raise data.holdout"
-        ))),
+        Some((what, _)) => {
+            Err(Error::input(format!("{what}, but no images are held out; raise data.holdout")))
+        }
         None => Ok(()),
     }
 }

@@ -6,13 +6,13 @@ use std::path::Path;
 
 use striate_data::Spec;
 use striate_graph::{Loss, Network, Op};
-use striate_tensor::Result;
 use striate_tensor::text::counted;
+use striate_tensor::{Error, Result};
 use striate_vision::Preprocessing;
 
 use crate::recipe::{
     BATCH_NORM, FINE_TUNING, NO_BATCH_NORM, NONE, PHOTOGRAPHS, PLAIN, RBF, Recipe, SHIPPED, SMALL, TUNING,
-    TrainPart, shipped,
+    TrainPart, has_effect, shipped, without_effect,
 };
 
 /// Least side of the input of a network for photographs, in pixels.
@@ -92,7 +92,9 @@ impl Settings {
     /// If the network is invalid.
     pub fn chosen(model: &str, spec: &str, network: &Network, pretrained: bool) -> Result<Settings> {
         let exact = format!("{model}-{spec}");
-        let (name, reason) = match striate_models::find(model) {
+        let known = striate_models::find(model);
+        let (name, reason) = match known {
+            Ok(known) if trains_svm(known.recipe)? => (known.recipe, format!("the default of {model}")),
             _ if pretrained => (FINE_TUNING, "training starts from the given weights".to_owned()),
             _ if SHIPPED.iter().any(|recipe| recipe.name == exact) => {
                 (&exact[..], format!("made for {model} on {spec}"))
@@ -130,6 +132,37 @@ impl Settings {
         self.recipe = self.recipe.with(assignment).map_err(|e| e.at(flag))?;
         self.origins.insert(field.to_owned(), Origin::Flag(flag.to_owned()));
         Ok(())
+    }
+
+    /// Checks the recipe, and that every flag has an effect on it.
+    ///
+    /// # Errors
+    /// As [`Recipe::check`], or if a flag sets a field that has no effect on support vector machines.
+    pub(crate) fn check(&self) -> Result<()> {
+        self.recipe.check()?;
+        let mut flags = self.origins.iter().filter_map(|(field, origin)| match origin {
+            Origin::Flag(flag) => Some((field, flag)),
+            _ => None,
+        });
+        match flags.find(|(field, _)| self.recipe.svm.is_some() && !has_effect(field)) {
+            Some((field, flag)) => Err(without_effect(field).at(flag)),
+            None => Ok(()),
+        }
+    }
+
+    /// Refuses a recipe without features for the built-in network `model`, if that takes features.
+    ///
+    /// # Errors
+    /// If the recipe lacks them.
+    pub fn refuse_pixels(&self, model: &str) -> Result<()> {
+        let Ok(known) = striate_models::find(model) else { return Ok(()) };
+        if self.recipe.data.features.is_some() || shipped(known.recipe)?.data.features.is_none() {
+            return Ok(());
+        }
+        Err(Error::input(format!(
+            "{model} takes features of images, but the recipe {} has no data.features; use --recipe {}, or add them",
+            self.name, known.recipe
+        )))
     }
 
     /// Returns the origin of the value of `field`.
@@ -227,6 +260,11 @@ impl Settings {
     }
 }
 
+/// Whether the built-in recipe `name` trains support vector machines.
+fn trains_svm(name: &str) -> Result<bool> {
+    Ok(shipped(name)?.svm.is_some())
+}
+
 /// Returns the recipe that suits a custom network, with the reason.
 fn suitable(network: &Network) -> Result<(&'static str, String)> {
     let norms = network.layers.iter().filter(|layer| matches!(layer.op, Op::BatchNorm(_))).count();
@@ -255,7 +293,8 @@ mod tests {
 
     #[test]
     fn every_network_has_the_recipe_that_suits_its_layers() {
-        for model in striate_models::all() {
+        let learned = striate_models::all().iter().filter(|model| !trains_svm(model.recipe).unwrap());
+        for model in learned {
             assert_eq!(model.recipe, suitable(&network(model.name)).unwrap().0, "{}", model.name);
         }
     }
@@ -272,6 +311,22 @@ mod tests {
         assert_eq!(chosen("squeezenet1_1", "folder", false), "no-batch-norm");
         assert_eq!(chosen("plain34", "folder", false), "plain");
         assert_eq!(chosen("mine.toml", "folder", false), "batch-norm");
+        assert_eq!(chosen("hog-svm", "folder", true), "hog-svm");
+    }
+
+    #[test]
+    fn features_and_flags_that_do_not_fit_are_refused() {
+        let mut settings = Settings::named("hog-svm").unwrap();
+        settings.refuse_pixels("hog-svm").unwrap();
+        settings.set("--seed", "train.seed=3").unwrap();
+        settings.check().unwrap();
+        // Equal to the default, so that only its origin shows that it was set.
+        settings.set("--epochs", "train.epochs=12").unwrap();
+        let error = settings.check().unwrap_err().to_string();
+        assert_eq!(error, "--epochs: train.epochs has no effect on support vector machines; omit it");
+        let error = Settings::named("small").unwrap().refuse_pixels("hog-svm").unwrap_err().to_string();
+        assert!(error.contains("the recipe small has no data.features; use --recipe hog-svm"), "{error}");
+        Settings::named("small").unwrap().refuse_pixels("lenet5").unwrap();
     }
 
     #[test]

@@ -22,8 +22,11 @@ pub struct Summary {
     pub steps_per_epoch: u64,
     /// Steps of the whole run.
     pub steps: u64,
-    /// Memory that a training step needs: weights, gradients, optimizer state, activations.
+    /// Memory that a training step needs: weights, gradients, optimizer state, activations; for support vector machines,
+    /// that of the features of all training images.
     pub memory_bytes: usize,
+    /// Features of an image that support vector machines are trained on; null for gradient descent.
+    pub svm_features: Option<usize>,
     /// Where it computes, such as `cpu avx2, 2 threads`.
     pub device: String,
 }
@@ -42,11 +45,11 @@ pub struct DataSummary {
     /// The steps that resize each image to the input's size, such as `center crop 224x224`; empty if it has that size.
     pub steps: Vec<String>,
     /// Mean that is subtracted from each channel, of values in [0, 1]; empty for arrays, which are used
-    /// unchanged.
+    /// unchanged, and for features.
     pub mean: Vec<f32>,
     /// Standard deviation by which each channel is then divided.
     pub std: Vec<f32>,
-    /// Where mean and standard deviation come from; null for arrays.
+    /// Where mean and standard deviation come from; null without them.
     pub normalization: Option<String>,
     /// Skipped files, by kind.
     pub skipped: Vec<SkippedSummary>,
@@ -134,11 +137,8 @@ impl DataSummary {
         listed.extend(parts.watched.iter().map(|watched| part(watched.name, watched.images.len())));
         let test = parts.measured.iter().filter(|measured| measured.name == "test");
         listed.extend(test.map(|test| part(test.name, test.images.len())));
-        let (mean, std) = dataset
-            .preprocessing
-            .as_ref()
-            .map(|form| (form.mean.clone(), form.std.clone()))
-            .unwrap_or_default();
+        let normalized = dataset.preprocessing.as_ref().filter(|form| form.features.is_none());
+        let (mean, std) = normalized.map(|form| (form.mean.clone(), form.std.clone())).unwrap_or_default();
         // Image files were read with the preprocessing for other images.
         let form = match dataset.survey.sizes {
             Some(_) => dataset.predict.as_ref(),
@@ -175,7 +175,7 @@ impl DataSummary {
             steps,
             mean,
             std,
-            normalization: dataset.preprocessing.as_ref().map(|_| normalization(settings)),
+            normalization: normalized.map(|_| normalization(settings)),
             skipped: skipped.into_iter().map(left).collect(),
             unreadable: unreadable.into_iter().map(unread).collect(),
             notes,

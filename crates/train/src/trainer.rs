@@ -95,6 +95,9 @@ impl Trainer {
     /// # Errors
     /// As [`Trainer::run`].
     pub fn train(&mut self, limits: Limits, observer: &mut dyn Observer) -> Result<Outcome> {
+        if self.session.recipe().svm.is_some() {
+            return self.train_svm(limits, observer);
+        }
         let start = Instant::now();
         let end = limits.steps.map_or(self.steps(), |steps| steps.min(self.steps()));
         let recipe = &self.session.settings.recipe;
@@ -143,7 +146,7 @@ impl Trainer {
     }
 
     /// Whether all steps are done, or early stopping has ended the run.
-    fn is_finished(&self) -> bool {
+    pub(crate) fn is_finished(&self) -> bool {
         self.position.step >= self.steps() || self.state.has_stopped(self.session.recipe().train.patience)
     }
 
@@ -182,7 +185,7 @@ impl Trainer {
     fn progress(&self, meter: &Meter) -> Progress {
         Progress {
             epoch: self.position.epoch,
-            epochs: self.session.recipe().train.epochs,
+            epochs: self.session.recipe().epochs(),
             step: self.position.step,
             steps: self.steps(),
             loss: self.state.mean_loss().expect("a step precedes every report"),
@@ -192,16 +195,16 @@ impl Trainer {
     }
 
     /// Evaluates the validation set, keeps the best model, and records the figures.
-    fn end_epoch(&mut self, meter: &Meter, observer: &mut dyn Observer) -> Result<()> {
+    pub(crate) fn end_epoch(&mut self, meter: &Meter, observer: &mut dyn Observer) -> Result<()> {
         let export = self.session.export()?;
         let watched = self.session.parts.watched.clone();
         let tally = watched.as_ref().map(|part| export.measure(&self.session, part)).transpose()?;
-        let (epoch, epochs) = (self.position.epoch + 1, self.session.recipe().train.epochs);
+        let (epoch, epochs) = (self.position.epoch + 1, self.session.recipe().epochs());
         let train_loss = self.state.mean_loss().expect("an epoch has images");
         let metrics = EpochMetrics {
             epoch,
             step: self.position.step,
-            rate: self.rate(self.position.step - 1),
+            rate: self.session.recipe().svm.is_none().then(|| self.rate(self.position.step - 1)),
             train_loss,
             val_loss: tally.as_ref().map(Tally::loss),
             val_top1_error: tally.as_ref().map(Tally::top1_error),
@@ -262,7 +265,14 @@ impl Trainer {
         })
     }
 
-    fn finish(&mut self, start: Instant, meter: &Meter, losses: Vec<f32>, measures: bool) -> Result<Outcome> {
+    /// Evaluates the network on images that were not trained on, if `measures`, and writes the model of the last step.
+    pub(crate) fn finish(
+        &mut self,
+        start: Instant,
+        meter: &Meter,
+        losses: Vec<f32>,
+        measures: bool,
+    ) -> Result<Outcome> {
         let export = match self.export.take() {
             Some(export) => export,
             None => self.session.export()?,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use striate_vision::Image;
-use striate_vision::features::{DESCRIPTOR, Hog, Sift};
+use striate_vision::features::{DESCRIPTOR, Extract, Hog, Sift};
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -30,7 +30,9 @@ pub use foreign::foreign_format;
 pub use hash::DifferenceHash;
 pub use kind::{HEAD_BYTES, ImageKind, Readable};
 pub use lazy::LazyImage;
-pub use preprocessing::{in_color_order, input_image, network_input, preprocess};
+pub use preprocessing::{
+    in_color_order, input_image, input_of_pixels, network_input, network_pixels, preprocess,
+};
 pub use resize::{Region, resize, resize_region};
 pub use striate_tensor::preprocessing::{Center, Filter, Preprocessing, Step};
 pub use tiles::{Tile, tiles};

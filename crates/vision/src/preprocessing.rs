@@ -6,6 +6,7 @@ use striate_tensor::Result;
 use striate_tensor::preprocessing::{Preprocessing, Step};
 
 use crate::digit::{Frame, center_digit};
+use crate::features::Extract;
 use crate::resize::by_shorter_side;
 use crate::{Image, resize};
 
@@ -22,12 +23,45 @@ pub fn preprocess(form: &Preprocessing, image: &Image) -> Image {
     form.steps.iter().fold(start, |image, step| Cow::Owned(apply(step, &image))).into_owned()
 }
 
-/// Returns `image` as the input of a network, `[C, H, W]`, with its shape. Call [`Preprocessing::check`] first.
+/// Returns `image` as the input of a network, `[C, H, W]`, with its shape: the features or the normalized pixels after
+/// all steps. Call [`Preprocessing::check`] first.
+///
+/// # Errors
+/// If the image does not have the size that the features need.
 ///
 /// # Panics
 /// If `check` refuses `form`.
-pub fn network_input(form: &Preprocessing, image: &Image) -> ([usize; 3], Vec<f32>) {
+pub fn network_input(form: &Preprocessing, image: &Image) -> Result<([usize; 3], Vec<f32>)> {
     let image = preprocess(form, image);
+    match &form.features {
+        Some(features) => features.features(&image),
+        None => Ok(normalized(form, &image)),
+    }
+}
+
+/// Returns the pixels of `image` after all steps of `form` as numbers `[C, H, W]`, with their shape: what features are
+/// computed from, if there are any.
+pub fn network_pixels(form: &Preprocessing, image: &Image) -> ([usize; 3], Vec<f32>) {
+    normalized(form, &preprocess(form, image))
+}
+
+/// Returns the input of a network that `pixels` of this shape, as [`network_pixels`] gives them, lead to: their
+/// features, if `form` has any.
+///
+/// # Errors
+/// As [`input_image`] and [`network_input`].
+pub fn input_of_pixels(
+    form: &Preprocessing,
+    shape: [usize; 3],
+    pixels: &[f32],
+) -> Result<([usize; 3], Vec<f32>)> {
+    match &form.features {
+        None => Ok((shape, pixels.to_vec())),
+        Some(features) => features.features(&pixel_image(form, shape, pixels)?),
+    }
+}
+
+fn normalized(form: &Preprocessing, image: &Image) -> ([usize; 3], Vec<f32>) {
     let mut values = Vec::with_capacity(image.pixels().len());
     for (channel, table) in form.tables().iter().enumerate() {
         let bytes = image.pixels().iter().skip(channel).step_by(form.channels);
@@ -36,22 +70,27 @@ pub fn network_input(form: &Preprocessing, image: &Image) -> ([usize; 3], Vec<f3
     ([form.channels, image.height(), image.width()], values)
 }
 
-/// Returns the image that the input `values` of a network, `[C, H, W]`, were made from by `form`, after its steps, with
-/// red, green and blue in this order: the inverse of [`network_input`].
+/// Returns the image that `values`, `[C, H, W]`, were made from by `form`, after its steps, with red, green and blue in
+/// this order: the inverse of [`network_pixels`].
 ///
 /// # Errors
 /// If an image cannot have this shape.
 ///
 /// # Panics
 /// If there are fewer values than the shape has, or `form` has fewer channels.
-pub fn input_image(form: &Preprocessing, [c, h, w]: [usize; 3], values: &[f32]) -> Result<Image> {
+pub fn input_image(form: &Preprocessing, shape: [usize; 3], values: &[f32]) -> Result<Image> {
+    Ok(in_color_order(form, pixel_image(form, shape, values)?))
+}
+
+/// As [`input_image`], with the colors in the order that `form` leads to.
+fn pixel_image(form: &Preprocessing, [c, h, w]: [usize; 3], values: &[f32]) -> Result<Image> {
     let byte = |place: usize, channel: usize| {
         let value = values[channel * h * w + place] * form.std[channel] + form.mean[channel];
         // A number outside of the bytes becomes the nearest one.
         (value * 255.0).round() as u8
     };
     let pixels = (0..h * w).flat_map(|place| (0..c).map(move |channel| byte(place, channel)));
-    Ok(in_color_order(form, Image::new(w, h, c, pixels.collect())?))
+    Image::new(w, h, c, pixels.collect())
 }
 
 /// Returns `image`, whose colors are in the order that `form` leads to, with red, green and blue in this order.
@@ -119,7 +158,7 @@ mod tests {
     use crate::{Center, Filter};
 
     fn form(steps: Vec<Step>) -> Preprocessing {
-        Preprocessing { channels: 1, steps, mean: vec![0.5], std: vec![0.25] }
+        Preprocessing { channels: 1, steps, mean: vec![0.5], std: vec![0.25], features: None }
     }
 
     fn all_steps() -> Vec<Step> {
@@ -144,7 +183,7 @@ mod tests {
             let text = serde_json::to_string(&form).unwrap();
             assert_eq!(serde_json::from_str::<Preprocessing>(&text).unwrap(), form);
             for image in [Image::filled(50, 35, [250, 240, 0]), Image::filled(1, 90, [9; 3])] {
-                let (shape, values) = network_input(&form, &image);
+                let (shape, values) = network_input(&form, &image).unwrap();
                 assert_eq!(values.len(), shape.iter().product::<usize>());
                 assert!(form.output_shape().is_none_or(|expected| expected == shape), "{text}");
             }
@@ -154,19 +193,30 @@ mod tests {
 
     #[test]
     fn bytes_are_normalized_per_channel() {
-        let form = Preprocessing { channels: 3, steps: vec![], mean: vec![0.0, 0.5, 1.0], std: vec![1.0; 3] };
+        let form = Preprocessing {
+            channels: 3,
+            steps: vec![],
+            mean: vec![0.0, 0.5, 1.0],
+            std: vec![1.0; 3],
+            features: None,
+        };
         let image = Image::new(2, 1, 3, vec![255, 255, 255, 51, 0, 0]).unwrap();
-        assert_eq!(network_input(&form, &image), ([3, 1, 2], vec![1.0, 0.2, 0.5, -0.5, 0.0, -1.0]));
-        assert_eq!(network_input(&form, &image.to_gray()).0, [3, 1, 2]);
+        assert_eq!(network_input(&form, &image).unwrap(), ([3, 1, 2], vec![1.0, 0.2, 0.5, -0.5, 0.0, -1.0]));
+        assert_eq!(network_input(&form, &image.to_gray()).unwrap().0, [3, 1, 2]);
     }
 
     #[test]
     fn mean_and_std_follow_the_swapped_channels() {
         let mean = [103.939f32, 116.779, 123.68].map(|mean| mean / 255.0).to_vec();
-        let form =
-            Preprocessing { channels: 3, steps: vec![Step::SwapRedBlue], mean, std: vec![1.0 / 255.0; 3] };
+        let form = Preprocessing {
+            channels: 3,
+            steps: vec![Step::SwapRedBlue],
+            mean,
+            std: vec![1.0 / 255.0; 3],
+            features: None,
+        };
         form.check().unwrap();
-        let (_, values) = network_input(&form, &Image::new(1, 1, 3, vec![200, 100, 50]).unwrap());
+        let (_, values) = network_input(&form, &Image::new(1, 1, 3, vec![200, 100, 50]).unwrap()).unwrap();
         for (value, expected) in values.iter().zip([50.0 - 103.939, 100.0 - 116.779, 200.0 - 123.68]) {
             assert!((value - expected).abs() < 1e-4, "{value} instead of {expected}");
         }

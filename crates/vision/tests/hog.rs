@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 use striate_vision::Image;
-use striate_vision::features::Hog;
+use striate_vision::features::{Extract, Hog};
 
 #[derive(Deserialize)]
 struct Case {

@@ -10,15 +10,15 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use striate_data::{Dataset, Spec};
-use striate_formats::{Loaded, Weights};
+use striate_formats::{Loaded, ModelFile, Weights};
 use striate_graph::Network;
-use striate_predict::resolve_with;
+use striate_predict::{Resolved, resolve_with};
 use striate_tensor::Error;
 use striate_train::{Limits, Origin, RUNS, Recipe, RunPath, Session, Settings, Trainer, load_data};
 
 use crate::arguments::Train;
 use crate::device::{Chosen, Macs};
-use crate::effect::{Input, refuse_without_image_files};
+use crate::effect::{Input, refuse_given, refuse_without_image_files};
 use crate::output::argument;
 use crate::outputs::{self, Output, refuse_in_data};
 use crate::progress::Watcher;
@@ -116,7 +116,7 @@ impl Start {
         let given = args.recipe.as_deref().map(Settings::named).transpose()?;
         let flags = flags(args);
         refuse_repeated(&flags)?;
-        let asked = with_flags(given.clone().unwrap_or_else(|| Recipe::default().into()), &flags)?.recipe;
+        let asked = asked(given.as_ref(), &flags)?;
         let (name, spec) = (&asked.model.name, &asked.data.spec);
         refuse_unused(args, name, spec)?;
         if let Some(picture) = &args.picture {
@@ -135,6 +135,12 @@ impl Start {
             None => Settings::chosen(name, spec, &network, pretrained)?,
         };
         let mut settings = with_flags(settings, &flags)?;
+        settings.refuse_pixels(name)?;
+        refuse_model_of_features(name, &resolved)?;
+        let has_features = settings.recipe.data.features.is_some();
+        let given = [("--weights", has_features && args.weights.is_some())];
+        refuse_given(&given, "does not apply: the images become features (data.features), not pixels")?;
+        refuse_steps(args, &settings.recipe)?;
         let mut dataset = load_data(&settings.recipe, &network, pretrained, args.cache.options())?;
         let loaded =
             args.weights.as_deref().map(|path| weights::load(&network, path, &args.reading.options()));
@@ -163,6 +169,29 @@ impl Start {
         notes.push((file.clone(), left_open));
         Ok(Start { settings, network, dataset, weights, file, notes })
     }
+}
+
+/// Refuses to train a model further whose input is features of images.
+fn refuse_model_of_features(name: &str, resolved: &Resolved) -> striate_tensor::Result<()> {
+    let form = resolved.model.as_ref().and_then(ModelFile::image_preprocessing);
+    match form.is_some_and(|form| form.features.is_some()) {
+        true => Err(Error::input(format!(
+            "{name}: takes hand-made features of images and cannot be trained further; train its network, {}, anew",
+            resolved.network.name
+        ))),
+        false => Ok(()),
+    }
+}
+
+/// Refuses flags that are about steps of gradient descent if the recipe trains support vector machines.
+fn refuse_steps(args: &Train, recipe: &Recipe) -> striate_tensor::Result<()> {
+    let flags = [
+        ("--steps", args.steps.is_some()),
+        ("--find-lr", args.find_lr),
+        ("--overfit-one-batch", args.overfit_one_batch),
+    ];
+    let flags = if recipe.svm.is_some() { &flags[..] } else { &[] };
+    refuse_given(flags, "does not apply: support vector machines are not trained in steps")
 }
 
 /// The files that are read.
@@ -218,6 +247,17 @@ fn toml_string(text: &str) -> String {
 /// Formats a number as TOML, which spells infinities and NaN differently.
 fn float(number: f32) -> String {
     if number.is_nan() { "nan".into() } else { format!("{number:?}") }
+}
+
+/// The recipe as far as it names network and data: `given`, or else the default one, with the flags that set these. The
+/// other flags may be for a recipe that depends on them.
+pub(super) fn asked(given: Option<&Settings>, flags: &[(&str, String)]) -> Result<Recipe> {
+    let names = |(_, assignment): &&(&str, String)| {
+        let field = assignment.split('=').next().unwrap_or_default().trim();
+        ["model.name", "data.spec"].contains(&field)
+    };
+    let flags: Vec<_> = flags.iter().filter(names).cloned().collect();
+    Ok(with_flags(given.cloned().unwrap_or_else(|| Recipe::default().into()), &flags)?.recipe)
 }
 
 /// Changes fields of the recipe by assignments, each given by a flag; errors name the flag.

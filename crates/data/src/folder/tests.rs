@@ -176,7 +176,7 @@ fn images_are_preprocessed_as_specified() {
     let mut values = vec![0.0; 72];
     own.write(2, &mut values).unwrap();
     let outside = decode(&fs::read(folder.path().join("train/b/2.png")).unwrap()).unwrap();
-    assert_eq!(striate_vision::network_input(&set.predict.unwrap(), &outside), ([3, 4, 6], values));
+    assert_eq!(striate_vision::network_input(&set.predict.unwrap(), &outside).unwrap(), ([3, 4, 6], values));
     assert_eq!(set.survey.notes, ["the validation part has no images of 1 of 2 classes: [b]"]);
 }
 

@@ -249,5 +249,5 @@ fn normalization(split: &Split, known: Option<Moments>) -> Result<Preprocessing>
     std.truncate(split.shape[0]);
     // A constant channel has no deviation to divide by.
     std.iter_mut().filter(|x| **x < 1e-3).for_each(|x| *x = 1.0);
-    Ok(Preprocessing { channels: split.shape[0], steps: vec![], mean, std })
+    Ok(Preprocessing { channels: split.shape[0], steps: vec![], mean, std, features: None })
 }

@@ -58,7 +58,13 @@ impl Reader {
             None => steps(options.size.or_else(|| own_size(files))),
         };
         let channels = options.channels.unwrap_or(3);
-        let form = Preprocessing { channels, steps, mean: vec![0.0; channels], std: vec![1.0; channels] };
+        let form = Preprocessing {
+            channels,
+            steps,
+            mean: vec![0.0; channels],
+            std: vec![1.0; channels],
+            features: None,
+        };
         form.check()?;
         if form.output_shape().is_none() {
             let what = "preprocessing: the last step must give all images one size, as center_crop does";

@@ -194,7 +194,13 @@ fn encode(file: &ImageFile, options: &PrepareOptions) -> Result<Encoded> {
     };
     let channels = image.channels();
     let steps = vec![Step::ResizeShorter { size, filter: Filter::Bilinear }];
-    let form = Preprocessing { channels, steps, mean: vec![0.0; channels], std: vec![1.0; channels] };
+    let form = Preprocessing {
+        channels,
+        steps,
+        mean: vec![0.0; channels],
+        std: vec![1.0; channels],
+        features: None,
+    };
     let image = preprocess(&form, &image);
     let (bytes, extension) = match kind {
         Some(ImageKind::Readable(Readable::Jpeg)) => (encode_jpeg(&image, QUALITY)?, "jpg"),

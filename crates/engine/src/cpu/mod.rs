@@ -211,6 +211,10 @@ impl Device for Cpu {
         format!("cpu {}{instruction} {}{}", self.isa, self.precision, forced.collect::<String>())
     }
 
+    fn threads(&self) -> usize {
+        self.thread_pool.threads()
+    }
+
     fn disabled(&self) -> &Disabled {
         &self.disabled
     }

@@ -24,7 +24,7 @@ fn model() -> Result<ModelFile> {
         (name, (shape, values))
     };
     let steps = vec![Step::CenterCrop { height: 4, width: 4 }];
-    let form = Some(Preprocessing { channels: 1, steps, mean: vec![0.5], std: vec![0.25] });
+    let form = Some(Preprocessing { channels: 1, steps, mean: vec![0.5], std: vec![0.25], features: None });
     Ok(ModelFile {
         weights: network.variables()?.into_iter().map(filled).collect(),
         network,

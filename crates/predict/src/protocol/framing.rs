@@ -90,7 +90,7 @@ impl Framing {
     }
 
     fn with(&self, steps: Vec<Step>) -> Preprocessing {
-        Preprocessing { channels: self.channels, steps, mean: Vec::new(), std: Vec::new() }
+        Preprocessing { channels: self.channels, steps, mean: Vec::new(), std: Vec::new(), features: None }
     }
 
     /// A side of the papers, whose networks take 224×224 pixels, in proportion for this network.
@@ -104,7 +104,13 @@ mod tests {
     use super::*;
 
     fn framing(steps: Vec<Step>) -> Result<Framing> {
-        Framing::of(&Preprocessing { channels: 3, steps, mean: vec![0.0; 3], std: vec![1.0; 3] })
+        Framing::of(&Preprocessing {
+            channels: 3,
+            steps,
+            mean: vec![0.0; 3],
+            std: vec![1.0; 3],
+            features: None,
+        })
     }
 
     #[test]

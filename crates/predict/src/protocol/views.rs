@@ -60,6 +60,11 @@ impl Views {
                 format!("--mirror has no effect: {protocol} already includes each crop's mirror image");
             return Err(Error::input(format!("{what}; omit it")));
         }
+        if form.features.is_some() && protocol.is_whole() {
+            let what =
+                "the model's images become features, which are computed at one size; use --protocol center";
+            return Err(Error::input(format!("{protocol}: {what}")));
+        }
         let kind = match protocol {
             Protocol::Center => Kind::Center(form.clone()),
             Protocol::TenCrop => Kind::TenCrop(Framing::of(form)?),
@@ -162,7 +167,7 @@ mod tests {
             Step::ResizeShorter { size: scale, filter: Filter::Bilinear },
             Step::CenterCrop { height: side, width: side },
         ];
-        Preprocessing { channels: 3, steps, mean: vec![0.0; 3], std: vec![1.0; 3] }
+        Preprocessing { channels: 3, steps, mean: vec![0.0; 3], std: vec![1.0; 3], features: None }
     }
 
     fn image() -> Image {

@@ -1,7 +1,10 @@
 //! Preprocessing from an image to the input of a network: plain data, which model files store and `striate-vision`
 //! applies.
 
+mod features;
 mod words;
+
+pub use features::{BlockNorm, DESCRIPTOR, DenseSift, Features, Field, Hog};
 
 use serde::{Deserialize, Serialize};
 
@@ -121,13 +124,16 @@ pub struct Preprocessing {
     pub mean: Vec<f32>,
     /// Standard deviation of each channel, by which values are then divided.
     pub std: Vec<f32>,
+    /// Features that take the place of the pixels, computed after the steps; mean and std are then 0 and 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub features: Option<Features>,
 }
 
 impl Preprocessing {
     /// Checks that the preprocessing can be applied.
     ///
     /// # Errors
-    /// If channels, mean and std do not match, or a size is out of range.
+    /// If channels, mean and std do not match, a size is out of range, or features do not fit the images.
     pub fn check(&self) -> Result<()> {
         let invalid = |what: &str| Err(Error::input(format!("preprocessing: {what}")));
         let fits = |list: &[f32]| list.len() == self.channels && list.iter().all(|x| x.is_finite());
@@ -149,14 +155,38 @@ impl Preprocessing {
             Step::Digit { ink, height, width, .. } => vec![ink, height, width],
             Step::Trim { .. } | Step::DarkBackground | Step::SwapRedBlue => vec![],
         });
-        match sides.into_iter().all(|side| (1..=LARGEST_SIDE).contains(&side)) {
-            true => Ok(()),
-            false => invalid("sizes must be from 1 to 16384"),
+        if !sides.into_iter().all(|side| (1..=LARGEST_SIDE).contains(&side)) {
+            return invalid("sizes must be from 1 to 16384");
         }
+        self.features.as_ref().map_or(Ok(()), |features| self.check_features(features))
+    }
+
+    fn check_features(&self, features: &Features) -> Result<()> {
+        if self.mean.iter().any(|mean| *mean != 0.0) || self.std.iter().any(|std| *std != 1.0) {
+            let what = "preprocessing: features are computed from bytes, so mean must be 0 and std 1";
+            return Err(Error::input(what));
+        }
+        features.check()?;
+        self.image_shape().map_or(Ok(()), |[_, h, w]| features.output_shape([h, w]).map(|_| ()))
     }
 
     /// Returns channels, height and width of every result; `None` if they depend on the image.
     pub fn output_shape(&self) -> Option<[usize; 3]> {
+        let [c, h, w] = self.image_shape()?;
+        match &self.features {
+            None => Some([c, h, w]),
+            Some(features) => features.output_shape([h, w]).ok(),
+        }
+    }
+
+    /// Returns the number of channels of every result.
+    pub fn output_channels(&self) -> usize {
+        self.features.as_ref().map_or(self.channels, Features::channels)
+    }
+
+    /// Returns channels, height and width of every image after the steps, from which features are computed; `None` if
+    /// they depend on the image.
+    pub fn image_shape(&self) -> Option<[usize; 3]> {
         let sides = self.steps.iter().fold(None, |sides, step| match *step {
             Step::Resize { height, width, .. }
             | Step::Fit { height, width, .. }
@@ -196,7 +226,7 @@ mod tests {
     use super::*;
 
     fn form(steps: Vec<Step>) -> Preprocessing {
-        Preprocessing { channels: 1, steps, mean: vec![0.5], std: vec![0.25] }
+        Preprocessing { channels: 1, steps, mean: vec![0.5], std: vec![0.25], features: None }
     }
 
     #[test]
@@ -212,6 +242,30 @@ mod tests {
             form(vec![Step::Resize { height: 0, width: 4, filter: Filter::Box }]),
             form(vec![Step::Pad { height: 4, width: usize::MAX, value: 0 }]),
             form(vec![Step::ResizeShorter { size: 1 << 20, filter: Filter::Box }]),
+        ] {
+            assert!(bad.check().unwrap_err().is_input(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn features_decide_the_shape() {
+        let plain = form(vec![Step::CenterCrop { height: 32, width: 24 }]);
+        let hog = Features::Hog(Hog { pixels_per_cell: [4, 4], cells_per_block: [2, 2], ..Hog::default() });
+        let with = |features| Preprocessing {
+            mean: vec![0.0],
+            std: vec![1.0],
+            features: Some(features),
+            ..plain.clone()
+        };
+        let form = with(hog.clone());
+        form.check().unwrap();
+        assert_eq!((form.output_shape(), form.image_shape()), (Some([36, 7, 5]), Some([1, 32, 24])));
+        let line = "gray, center crop 32x24, histograms of 9 oriented gradients in cells of 4x4 pixels and blocks of 2x2 cells";
+        assert_eq!(form.to_string(), line);
+        for bad in [
+            Preprocessing { mean: vec![0.5], ..form.clone() },
+            with(Features::Hog(Hog { orientations: 1, ..Hog::default() })),
+            with(Features::Hog(Hog { pixels_per_cell: [32, 32], ..Hog::default() })),
         ] {
             assert!(bad.check().unwrap_err().is_input(), "{bad:?}");
         }

@@ -2,16 +2,17 @@
 
 use std::fmt;
 
-use super::{Filter, Preprocessing, Step};
+use super::{DenseSift, Features, Filter, Hog, Preprocessing, Step};
 
 impl Preprocessing {
-    /// Describes the steps, one phrase each; the order of colors is not among them.
+    /// Describes the steps and the features, one phrase each; the order of colors is not among them.
     pub fn step_words(&self) -> Vec<String> {
-        self.steps.iter().filter(|step| **step != Step::SwapRedBlue).map(ToString::to_string).collect()
+        let steps = self.steps.iter().filter(|step| **step != Step::SwapRedBlue).map(ToString::to_string);
+        steps.chain(self.features.iter().map(ToString::to_string)).collect()
     }
 }
 
-/// One line: colors, steps, constants.
+/// One line: colors, steps, features or constants.
 impl fmt::Display for Preprocessing {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let is_swapped = self.steps.iter().filter(|step| **step == Step::SwapRedBlue).count() % 2 == 1;
@@ -20,6 +21,9 @@ impl fmt::Display for Preprocessing {
             (_, false) => "RGB",
             (_, true) => "BGR",
         };
+        if self.features.is_some() {
+            return write!(f, "{}", [vec![colors.to_owned()], self.step_words()].concat().join(", "));
+        }
         let is_symmetric = self.mean.iter().chain(&self.std).all(|number| *number == 0.5);
         let (range, scale) = match (self.is_in_bytes(), is_symmetric) {
             (true, _) => ("[0, 255]", 255.0),
@@ -65,6 +69,26 @@ impl fmt::Display for Step {
             Step::Digit { height, width, .. } => write!(f, "digit centered in {height}x{width}"),
             Step::DarkBackground => f.write_str("on a dark background"),
             Step::SwapRedBlue => f.write_str("red and blue exchanged"),
+        }
+    }
+}
+
+impl fmt::Display for Features {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Features::Hog(Hog { orientations, pixels_per_cell, cells_per_block, .. }) => {
+                let ([height, width], [rows, columns]) = (pixels_per_cell, cells_per_block);
+                write!(
+                    f,
+                    "histograms of {orientations} oriented gradients in cells of {height}x{width} pixels and blocks of \
+                     {rows}x{columns} cells"
+                )
+            }
+            Features::DenseSift(DenseSift { step, sizes, root, .. }) => {
+                let kind = if *root { "RootSIFT" } else { "SIFT" };
+                let sizes: Vec<String> = sizes.iter().map(|size| (4.0 * size).to_string()).collect();
+                write!(f, "{kind} descriptors of {} pixels every {step} pixels", sizes.join(" and "))
+            }
         }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use striate_graph::Init;
+use striate_tensor::preprocessing::Features;
 use striate_vision::augment::Compose;
 
 // Newer fields are omitted from the text at their defaults: a run's checkpoints contain a hash of that
@@ -69,6 +70,9 @@ pub struct DataPart {
     /// 0 for not.
     #[serde(skip_serializing_if = "is_none")]
     pub cutmix: f64,
+    /// Hand-made features that take the place of the pixels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub features: Option<Features>,
 }
 
 /// The training loop.
@@ -185,6 +189,7 @@ impl Default for DataPart {
             transforms: Compose::default(),
             mixup: 0.0,
             cutmix: 0.0,
+            features: None,
         }
     }
 }

@@ -21,6 +21,8 @@ pub const SHIPPED: &[ShippedRecipe] = &[
         name: "lenet5-fashion-mnist",
         text: include_str!("../../recipes/lenet5-fashion-mnist.toml"),
     },
+    ShippedRecipe { name: "hog-svm", text: include_str!("../../recipes/hog-svm.toml") },
+    ShippedRecipe { name: "sift-svm", text: include_str!("../../recipes/sift-svm.toml") },
     ShippedRecipe { name: SMALL, text: include_str!("../../recipes/small.toml") },
     ShippedRecipe { name: RBF, text: include_str!("../../recipes/rbf.toml") },
     ShippedRecipe { name: BATCH_NORM, text: include_str!("../../recipes/batch-norm.toml") },

@@ -4,11 +4,12 @@ use std::path::Path;
 
 use striate_graph::{Loss, check_toml};
 use striate_tensor::file::read_text_limited;
+use striate_tensor::preprocessing::Features;
 use striate_tensor::text::reword;
 use striate_tensor::{Error, Result, nearest};
 
 use super::loss::CLASS_WEIGHTS;
-use super::{Recipe, transforms, unknown};
+use super::{Recipe, SvmPart, has_effect, transforms, unknown};
 
 /// Limit on the bytes of a recipe.
 const MAX_TEXT: usize = 1 << 20;
@@ -17,7 +18,21 @@ const MAX_DEPTH: usize = 4;
 /// Fields that are omitted from the text at their defaults.
 const OPTIONAL: [(&str, &[&str]); 5] = [
     ("model", &["init", "batch_norm_bias", "start"]),
-    ("data", &["share", "size", "mean", "std", "unreadable", "max_pixels", "transforms", "mixup", "cutmix"]),
+    (
+        "data",
+        &[
+            "share",
+            "size",
+            "mean",
+            "std",
+            "unreadable",
+            "max_pixels",
+            "transforms",
+            "mixup",
+            "cutmix",
+            "features",
+        ],
+    ),
     (
         "train",
         &[
@@ -81,6 +96,8 @@ impl Recipe {
         {
             transforms::check(transforms).map_err(|e| e.at("recipe"))?;
         }
+        let features = table.get("data").and_then(|data| data.get("features"));
+        features.map_or(Ok(()), check_features_name).map_err(|e| e.at("recipe"))?;
         let recipe: Recipe = table.try_into().map_err(|e| misfit(&e))?;
         recipe.check()?;
         Ok(recipe)
@@ -90,17 +107,39 @@ impl Recipe {
         toml::Table::try_from(self).expect("a recipe has a text form")
     }
 
-    /// Returns all fields by dotted name with their values as TOML, such as `optim.lr` and `0.05`.
+    /// Returns the fields that have an effect by dotted name with their values as TOML, such as `optim.lr` and `0.05`.
     pub fn fields(&self) -> Vec<(String, String)> {
+        let mut fields = self.every_field();
+        fields.retain(|(field, _)| self.svm.is_none() || has_effect(field));
+        fields
+    }
+
+    /// As [`Recipe::fields`], with those that have none.
+    pub(super) fn every_field(&self) -> Vec<(String, String)> {
         let mut fields = Vec::new();
         flatten(&self.table(), "", &mut fields);
         fields
     }
 
-    /// Returns the recipe as TOML with every field; those of later versions only if they are
+    /// Returns the recipe as TOML with every field that has an effect; those of later versions only if they are
     /// set.
     pub fn to_text(&self) -> String {
-        toml::to_string(self).expect("a recipe has a text form")
+        let text = match self.svm {
+            None => toml::to_string(self),
+            Some(_) => toml::to_string(&self.effective_table()),
+        };
+        text.expect("a recipe has a text form")
+    }
+
+    /// The fields that have an effect on support vector machines.
+    fn effective_table(&self) -> toml::Table {
+        let mut table = self.table();
+        for (name, part) in &mut table {
+            let part = part.as_table_mut().expect("a recipe consists of tables");
+            part.retain(|field, _| has_effect(&format!("{name}.{field}")));
+        }
+        table.retain(|_, part| part.as_table().is_some_and(|part| !part.is_empty()));
+        table
     }
 
     /// Returns the recipe with one field changed by an assignment such as `optim.lr=0.1`.
@@ -147,11 +186,26 @@ impl Recipe {
 fn known_fields() -> toml::Table {
     let mut known = Recipe::default().table();
     known.insert("loss".into(), toml::Value::Table(loss_fields()));
+    let mut svm = toml::Table::try_from(SvmPart::default()).expect("a table has a text form");
+    svm.extend(["codebook", "descriptors"].map(|name| (name.to_owned(), true.into())));
+    known.insert("svm".into(), toml::Value::Table(svm));
     for (section, names) in OPTIONAL {
         let section = known[section].as_table_mut().expect("is a section of every recipe");
         section.extend(names.iter().map(|name| ((*name).to_owned(), true.into())));
     }
     known
+}
+
+/// Checks that features have a name.
+fn check_features_name(features: &toml::Value) -> Result<()> {
+    match features.get("name").and_then(toml::Value::as_str) {
+        Some(name) if Features::NAMES.contains(&name) => Ok(()),
+        Some(name) => Err(unknown("data.features.name", name, &Features::NAMES)),
+        None => {
+            let names = Features::NAMES.join(" or ");
+            Err(Error::input(format!("data.features must be a table with the name {names}")))
+        }
+    }
 }
 
 /// Lists the fields of `table` under the dotted `place`.
@@ -313,6 +367,7 @@ mod tests {
             "optim.trust=0.01",
             "optim.rates={'fc.*' = 10}",
             "schedule.power=0.5",
+            "data.features={name = 'hog', orientations = 8}",
             "schedule.patience=3",
         ];
         let mut recipe = Recipe::default();
@@ -328,6 +383,27 @@ mod tests {
         assert_eq!((recipe.data.size, recipe.optim.head_factor), (Some([64, 48]), 10.0));
         assert_eq!(recipe.model.init, Some(striate_graph::Init::He));
         assert!(recipe.skips_unreadable());
+    }
+
+    #[test]
+    fn recipe_of_support_vector_machines_has_only_fields_with_an_effect() {
+        let recipe = crate::recipe::shipped("hog-svm").unwrap();
+        let text = recipe.to_text();
+        for table in ["optim", "schedule", "checkpoint", "loss"] {
+            assert!(!text.contains(&format!("[{table}]")), "{text}");
+        }
+        assert!(text.contains("seed = 0") && !text.contains("epochs") && text.contains("name = \"hog\""));
+        assert_eq!(Recipe::from_text(&text).unwrap(), recipe);
+        for field in
+            ["train.epochs=5", "optim.lr=0.1", "data.augment=shift", "loss.name=hinge", "model.init=he"]
+        {
+            let error = recipe.with(field).unwrap_err().to_string();
+            assert!(error.contains("has no effect on support vector machines; omit it"), "{error}");
+        }
+        assert_eq!(
+            recipe.with("data.features.orientations=8").unwrap().with("svm.c=2").unwrap().svm.unwrap().c,
+            2.0
+        );
     }
 
     #[test]
@@ -395,6 +471,14 @@ mod tests {
             ("optim.rates={a = -1}", "the factors of optim.rates"),
             ("data.mixup=1e9", "alpha must be from"),
             ("schedule.patiense=3", "did you mean schedule.patience?"),
+            ("svm.d=1", "did you mean svm.c?"),
+            ("svm.descriptors=9", "svm.descriptors has no effect without svm.codebook"),
+            ("svm.c=0", "svm.c must be a finite number above 0"),
+            ("svm.loss=hing", "unknown svm.loss hing; did you mean hinge?"),
+            ("data.features={name='hogg'}", "unknown data.features.name hogg; did you mean hog?"),
+            ("data.features=3", "data.features must be a table with the name hog or dense_sift"),
+            ("data.features={name='hog', cells=3}", "cells"),
+            ("data.features={name='hog', orientations=1}", "orientations must be from 2 to 36"),
         ] {
             let error = Recipe::default().with(assignment).unwrap_err();
             assert!(error.is_input() && error.to_string().contains(expected), "{error}");

@@ -53,9 +53,10 @@ pub(crate) fn add_epoch(end: &EpochEnd<'_>) -> Result<()> {
     for (tag, value) in optional {
         value.into_iter().for_each(|value| summary.scalar(tag, value));
     }
-    summary.scalar("rate", metrics.rate);
+    metrics.rate.into_iter().for_each(|rate| summary.scalar("rate", rate));
     summary.scalar("images_per_second", metrics.images_per_second);
-    for (group, role) in [("weight_norm", Role::Parameter), ("gradient_norm", Role::Gradient)] {
+    let gradients = metrics.rate.map(|_| ("gradient_norm", Role::Gradient));
+    for (group, role) in [("weight_norm", Role::Parameter)].into_iter().chain(gradients) {
         for (layer, norm) in norms(training, role)? {
             summary.scalar(&format!("{group}/{layer}"), norm);
         }

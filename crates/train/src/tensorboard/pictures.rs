@@ -40,7 +40,7 @@ pub(super) fn kernels(network: &Network, weights: &Variables) -> Option<Result<I
 
 /// The first training images as they are in `epoch`. `form` is their preprocessing.
 pub(super) fn samples(train: &Augmented, form: &Preprocessing, epoch: u64) -> Result<Image> {
-    let [c, h, w] = train.data().shape();
+    let [c, h, w] = train.data().image_shape();
     let (mut original, mut values) = (Vec::new(), vec![0.0; c * h * w]);
     let longest = h.max(w);
     let side = |length: usize| match longest > SAMPLE_SIDE {
@@ -48,7 +48,7 @@ pub(super) fn samples(train: &Augmented, form: &Preprocessing, epoch: u64) -> Re
         false => length,
     };
     let images = (0..SAMPLES.min(train.data().len())).map(|index| {
-        train.write(epoch, index, &mut original, &mut values)?;
+        train.write_pixels(epoch, index, &mut original, &mut values)?;
         let image = input_image(form, [c, h, w], &values)?;
         Ok(resize(&image, side(w), side(h), Filter::Bilinear))
     });

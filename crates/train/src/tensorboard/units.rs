@@ -115,7 +115,8 @@ mod tests {
         biases.iter().for_each(|bias| fill(bias, 0, 1));
         let pixels = Pixels::Bytes((0..36 * 20).map(|i| (i % 200) as u8 + 1).collect());
         let split = Split { shape: [1, 6, 6], pixels, labels: vec![0; 20], files: None };
-        let form = Preprocessing { channels: 1, steps: vec![], mean: vec![0.0], std: vec![1.0] };
+        let form =
+            Preprocessing { channels: 1, steps: vec![], mean: vec![0.0], std: vec![1.0], features: None };
         let images = Prepared::new(split, Some(&form)).unwrap();
         let found = dead_relus(&network, &weights, &images, Cpu::new(1).unwrap().into()).unwrap();
         assert_eq!(found, [("first".to_owned(), 0.75), ("second".to_owned(), 0.2)]);

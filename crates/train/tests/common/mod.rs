@@ -64,7 +64,7 @@ pub fn stripes(images: usize, classes: usize, shape: [usize; 3]) -> Split {
 pub fn dataset(images: usize, classes: usize, shape: [usize; 3]) -> Dataset {
     let train = stripes(images, classes, shape);
     let (mean, std) = train.moments().unwrap();
-    let form = Preprocessing { channels: shape[0], steps: vec![], mean, std };
+    let form = Preprocessing { channels: shape[0], steps: vec![], mean, std, features: None };
     Dataset {
         name: "stripes".into(),
         classes: (0..classes).map(|class| format!("class{class}")).collect(),

@@ -5,137 +5,44 @@
 //! "Histograms of oriented gradients for human detection", CVPR 2005. As in scikit-image, votes are not interpolated,
 //! blocks have no Gaussian window, and the gradient of a color image is that of the channel in which it is largest.
 
-use serde::{Deserialize, Serialize};
-use striate_tensor::{Error, Result, Vectorize, vectorized};
+use striate_tensor::preprocessing::{BlockNorm, Hog};
+use striate_tensor::{Result, Vectorize, vectorized};
 
-use super::checked_shape;
+use super::Extract;
 use crate::Image;
 
-/// Parameters of histograms of oriented gradients, named as in scikit-image.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Hog {
-    /// Bins of a histogram over 180 degrees, 2 to 36.
-    pub orientations: usize,
-    /// Rows and columns of pixels of a cell, 1 to 256 each.
-    pub pixels_per_cell: [usize; 2],
-    /// Rows and columns of cells of a block, 1 to 16 each.
-    pub cells_per_block: [usize; 2],
-    /// How a block is normalized.
-    pub block_norm: BlockNorm,
-    /// Whether gradients are computed on the square roots of the pixels.
-    pub transform_sqrt: bool,
-}
-
-/// How a block is normalized.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum BlockNorm {
-    /// By the sum of its values.
-    L1,
-    /// By the sum of its values, then the square root of each.
-    #[serde(rename = "L1-sqrt")]
-    L1Sqrt,
-    /// By its Euclidean norm.
-    L2,
-    /// By its Euclidean norm, clipped at 0.2, and again by the norm.
-    #[serde(rename = "L2-Hys")]
-    L2Hys,
-}
-
-impl Default for Hog {
-    fn default() -> Self {
-        Hog {
-            orientations: 9,
-            pixels_per_cell: [8, 8],
-            cells_per_block: [3, 3],
-            block_norm: BlockNorm::L2Hys,
-            transform_sqrt: false,
-        }
-    }
-}
-
-impl Hog {
-    /// Checks the ranges of the parameters.
-    ///
-    /// # Errors
-    /// If one is out of range.
-    pub fn check(&self) -> Result<()> {
-        let ranges = [
-            ("orientations", [self.orientations; 2], 2..=36),
-            ("pixels_per_cell", self.pixels_per_cell, 1..=256),
-            ("cells_per_block", self.cells_per_block, 1..=16),
-        ];
-        for (name, values, range) in ranges {
-            if !values.iter().all(|value| range.contains(value)) {
-                let (least, most) = range.into_inner();
-                return Err(Error::input(format!("hog: {name} must be from {least} to {most}")));
-            }
-        }
-        Ok(())
-    }
-
-    /// Returns the shape of the features of an image of `[H, W]` pixels: `[cells per block × orientations, rows of
-    /// blocks, columns of blocks]`. Pixels at the bottom and right that do not fill a cell are ignored.
-    ///
-    /// # Errors
-    /// If a parameter is out of range, the image is smaller than a block, or there are more than 2^26 values.
-    pub fn output_shape(&self, image: [usize; 2]) -> Result<[usize; 3]> {
-        self.check()?;
-        let cells = self.cells(image);
-        let blocks = |axis: usize| (cells[axis] + 1).saturating_sub(self.cells_per_block[axis]);
-        if blocks(0) == 0 || blocks(1) == 0 {
-            let needed = |axis: usize| self.pixels_per_cell[axis] * self.cells_per_block[axis];
-            return Err(Error::input(format!(
-                "hog: an image of {}x{} pixels is smaller than a block of {}x{}; resize it or choose smaller cells",
-                image[1],
-                image[0],
-                needed(1),
-                needed(0)
-            )));
-        }
-        checked_shape([self.block_values(), blocks(0), blocks(1)])
-    }
-
+impl Extract for Hog {
     /// Returns the features of `image` with their shape, that of [`Hog::output_shape`]. The channels are those of
     /// scikit-image's block in its order: row of the cell, column of the cell, orientation.
     ///
     /// # Errors
     /// As for [`Hog::output_shape`].
-    pub fn features(&self, image: &Image) -> Result<([usize; 3], Vec<f32>)> {
+    fn features(&self, image: &Image) -> Result<([usize; 3], Vec<f32>)> {
         let shape = self.output_shape([image.height(), image.width()])?;
         let [rows, columns] = self.cells([image.height(), image.width()]);
         let mut histograms = vec![0.0; rows * columns * self.orientations];
         vectorized(Votes { hog: self, image, histograms: &mut histograms });
-        Ok((shape, self.normalized(&histograms, columns, shape)))
+        Ok((shape, normalized(self, &histograms, columns, shape)))
     }
+}
 
-    /// Returns the rows and columns of whole cells.
-    fn cells(&self, image: [usize; 2]) -> [usize; 2] {
-        [image[0] / self.pixels_per_cell[0], image[1] / self.pixels_per_cell[1]]
-    }
-
-    fn block_values(&self) -> usize {
-        self.cells_per_block[0] * self.cells_per_block[1] * self.orientations
-    }
-
-    /// Returns the normalized blocks of `histograms`, which has `columns` cells in a row.
-    fn normalized(&self, histograms: &[f64], columns: usize, [_, height, width]: [usize; 3]) -> Vec<f32> {
-        let [block_rows, block_columns] = self.cells_per_block;
-        let (n, run) = (self.orientations, block_columns * self.orientations);
-        let mut block = vec![0.0; self.block_values()];
-        let mut features = vec![0.0; block.len() * height * width];
-        for place in 0..height * width {
-            let (row, column) = (place / width, place % width);
-            for (cell, to) in (row..row + block_rows).zip(block.chunks_exact_mut(run)) {
-                to.copy_from_slice(&histograms[(cell * columns + column) * n..][..run]);
-            }
-            self.block_norm.normalize(&mut block);
-            for (channel, value) in block.iter().enumerate() {
-                features[channel * height * width + place] = *value as f32;
-            }
+/// Returns the normalized blocks of `histograms`, which has `columns` cells in a row.
+fn normalized(hog: &Hog, histograms: &[f64], columns: usize, [_, height, width]: [usize; 3]) -> Vec<f32> {
+    let [block_rows, block_columns] = hog.cells_per_block;
+    let (n, run) = (hog.orientations, block_columns * hog.orientations);
+    let mut block = vec![0.0; hog.block_values()];
+    let mut features = vec![0.0; block.len() * height * width];
+    for place in 0..height * width {
+        let (row, column) = (place / width, place % width);
+        for (cell, to) in (row..row + block_rows).zip(block.chunks_exact_mut(run)) {
+            to.copy_from_slice(&histograms[(cell * columns + column) * n..][..run]);
         }
-        features
+        normalize(hog.block_norm, &mut block);
+        for (channel, value) in block.iter().enumerate() {
+            features[channel * height * width + place] = *value as f32;
+        }
     }
+    features
 }
 
 /// Keeps the norm of an empty block above zero.
@@ -143,25 +50,23 @@ const EPSILON: f64 = 1e-5;
 /// The largest value of a block under `L2-Hys` before it is normalized again.
 const CLIP: f64 = 0.2;
 
-impl BlockNorm {
-    /// Normalizes the values of a block, which are not negative.
-    fn normalize(self, block: &mut [f64]) {
-        let sum = || block.iter().sum::<f64>() + EPSILON;
-        match self {
-            BlockNorm::L1 => {
-                let sum = sum();
-                block.iter_mut().for_each(|value| *value /= sum);
-            }
-            BlockNorm::L1Sqrt => {
-                let sum = sum();
-                block.iter_mut().for_each(|value| *value = (*value / sum).sqrt());
-            }
-            BlockNorm::L2 => divide_by_norm(block),
-            BlockNorm::L2Hys => {
-                divide_by_norm(block);
-                block.iter_mut().for_each(|value| *value = value.min(CLIP));
-                divide_by_norm(block);
-            }
+/// Normalizes the values of a block, which are not negative.
+fn normalize(norm: BlockNorm, block: &mut [f64]) {
+    let sum = || block.iter().sum::<f64>() + EPSILON;
+    match norm {
+        BlockNorm::L1 => {
+            let sum = sum();
+            block.iter_mut().for_each(|value| *value /= sum);
+        }
+        BlockNorm::L1Sqrt => {
+            let sum = sum();
+            block.iter_mut().for_each(|value| *value = (*value / sum).sqrt());
+        }
+        BlockNorm::L2 => divide_by_norm(block),
+        BlockNorm::L2Hys => {
+            divide_by_norm(block);
+            block.iter_mut().for_each(|value| *value = value.min(CLIP));
+            divide_by_norm(block);
         }
     }
 }

@@ -3,28 +3,27 @@
 mod hog;
 mod sift;
 
-pub use hog::{BlockNorm, Hog};
-pub use sift::{DESCRIPTOR, DenseSift, KeyPoint, Sift};
+pub use sift::{KeyPoint, Sift};
+pub use striate_tensor::preprocessing::{BlockNorm, DESCRIPTOR, DenseSift, Features, Hog};
 
-use striate_tensor::{Error, Result};
+use striate_tensor::Result;
 
-/// Most values of the features of an image; more are taken for a mistake.
-const MOST_VALUES: usize = 1 << 26;
+use crate::Image;
 
-/// Returns `shape` if its number of values can be held.
-///
-/// # Errors
-/// If there are more than 2^26.
-fn checked_shape(shape: [usize; 3]) -> Result<[usize; 3]> {
-    let values = shape.iter().try_fold(1usize, |product, extent| product.checked_mul(*extent));
-    match values {
-        Some(values) if values <= MOST_VALUES => Ok(shape),
-        _ => {
-            let [channels, height, width] = shape;
-            Err(Error::input(format!(
-                "features of shape {channels}x{height}x{width} have more than 2^26 values; \
-                 resize the image or choose larger cells or steps"
-            )))
+/// Features that are computed from an image.
+pub trait Extract {
+    /// Returns the features of `image` with their shape, `[C, H, W]`.
+    ///
+    /// # Errors
+    /// If a parameter is out of range, or the image is too small or too large.
+    fn features(&self, image: &Image) -> Result<([usize; 3], Vec<f32>)>;
+}
+
+impl Extract for Features {
+    fn features(&self, image: &Image) -> Result<([usize; 3], Vec<f32>)> {
+        match self {
+            Features::Hog(hog) => hog.features(image),
+            Features::DenseSift(dense) => dense.features(image),
         }
     }
 }

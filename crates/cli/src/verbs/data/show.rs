@@ -5,7 +5,7 @@ use serde_json::json;
 use striate_data::Spec;
 use striate_formats::ReadOptions;
 use striate_tensor::text::{counted, printable};
-use striate_train::{ClassSamples, Recipe, Samples, Settings, load_data, samples};
+use striate_train::{ClassSamples, Samples, Settings, load_data, samples};
 use striate_vision::{ClassRow, SHEET_COLUMNS, SHEET_ROWS, contact_sheet, encode_png};
 
 use crate::arguments::DataShow;
@@ -13,7 +13,7 @@ use crate::json;
 use crate::output::{argument, survey_lines};
 use crate::outputs::{self, Output, refuse_in_data, write_file};
 use crate::reading::Cache;
-use crate::verbs::train::with_flags;
+use crate::verbs::train::{asked, with_flags};
 use crate::weights;
 
 pub fn run(args: DataShow) -> Result<()> {
@@ -25,7 +25,7 @@ pub fn run(args: DataShow) -> Result<()> {
     // As with `data info`, images that cannot be read are not shown.
     flags.push(("data show", "data.unreadable=skip".to_owned()));
     flags.extend(args.set.iter().map(|assignment| ("--set", assignment.clone())));
-    let asked = with_flags(given.clone().unwrap_or_else(|| Recipe::default().into()), &flags)?.recipe;
+    let asked = asked(given.as_ref(), &flags)?;
     let (model, spec) = (&asked.model.name, &asked.data.spec);
     refuse_in_data("--picture", &args.picture, &Spec::parse(spec)?)?;
     let network = weights::resolve(model, &ReadOptions::default())?.network.channels_first();

@@ -11,7 +11,12 @@ use crate::device::Chosen;
 use crate::output::sides;
 
 /// Fields of the recipe that describe a training best.
-const FIELDS: [&str; 24] = [
+const FIELDS: [&str; 29] = [
+    "svm.c",
+    "svm.loss",
+    "svm.tolerance",
+    "svm.passes",
+    "data.features",
     "train.epochs",
     "train.batch",
     "train.accumulate",

@@ -5,11 +5,14 @@ use striate_data::Prepared;
 use striate_formats::ModelFile;
 use striate_insight::page::Picture;
 use striate_insight::report::{Evaluated, Example, Mistake, Strip};
-use striate_insight::{FeatureMaps, FirstKernels, GradCam, enlarged, overlay, representative_layers, shown};
+use striate_insight::{
+    FeatureMaps, FirstKernels, GradCam, MapLayer, enlarged, overlay, representative_layers, shown,
+};
 use striate_predict::Classifier;
 use striate_tensor::Shape;
 use striate_tensor::text::counted;
 use striate_train::{ClassSamples, Sample};
+use striate_vision::Image;
 
 /// Longest side of an image, in pixels.
 const SIDE: usize = 160;
@@ -44,6 +47,13 @@ impl<'a> Shown<'a> {
         Shown { classifier, data, evaluated, evidence }
     }
 
+    /// Draws image number `index` as the network sees it, before features.
+    fn image(&self, index: usize) -> Result<Image> {
+        let mut pixels = vec![0.0; self.data.image_shape().iter().product()];
+        self.data.write_pixels(index, &mut pixels)?;
+        Ok(shown(self.classifier, self.data.image_shape(), &pixels)?)
+    }
+
     /// Image number `index` as the network takes it.
     fn input(&self, index: usize) -> Result<Vec<f32>> {
         let mut values = vec![0.0; self.data.shape().iter().product()];
@@ -60,14 +70,19 @@ impl<'a> Shown<'a> {
         let [c, h, w] = self.data.shape();
         let input = self.input(0)?;
         let class = self.class(self.data.labels()[0] as usize);
-        let image = shown(self.classifier, [c, h, w], &input)?;
+        let image = self.image(0)?;
         let what = format!("image 0 of the part {}, {class}", self.evaluated.part);
         let mut features = vec![(what.clone(), Picture::new(&image, SIDE, format!("The example: {what}"))?)];
         let graph = self.classifier.inference().network().graph_for(&Shape::from([1, c, h, w]))?;
-        for layer in representative_layers(&graph) {
-            let maps = FeatureMaps::of(self.classifier, [c, h, w], &input, &layer.name)?;
-            let [count, height, width] = layer.maps;
-            let what = format!("{}: {}, {height}×{width}", layer.name, of(count, "map"));
+        let form = self.classifier.image_preprocessing().ok();
+        let hand_made = form.and_then(|form| form.features.as_ref());
+        let hand_made = hand_made.map(|_| Ok(FeatureMaps::hand_made([c, h, w], &input)));
+        let layers = representative_layers(&graph);
+        let of_layer = |layer: &MapLayer| FeatureMaps::of(self.classifier, [c, h, w], &input, &layer.name);
+        for maps in hand_made.into_iter().chain(layers.iter().map(of_layer)) {
+            let maps = maps?;
+            let [count, height, width] = maps.layer.maps;
+            let what = format!("{}: {}, {height}×{width}", maps.layer.name, of(count, "map"));
             let picture = Picture::mosaic(&maps.pictures(TILES), COLUMNS, TILE, format!("Output of {what}"))?;
             features.push((what, picture));
         }
@@ -81,7 +96,7 @@ impl<'a> Shown<'a> {
 
     fn example(&self, mistake: &Mistake) -> Result<Example> {
         let values = self.input(mistake.index)?;
-        let image = shown(self.classifier, self.data.shape(), &values)?;
+        let image = self.image(mistake.index)?;
         let (label, guess) = (self.class(mistake.label), self.class(mistake.guess));
         let heat = self.evidence.as_ref().map(|evidence| evidence.map(&values, mistake.guess)).transpose()?;
         let alt = format!("An image of {label}");

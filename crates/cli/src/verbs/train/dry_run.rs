@@ -2,7 +2,8 @@
 
 use anyhow::Result;
 use serde_json::json;
-use striate_train::Session;
+use striate_engine::PlanReport;
+use striate_train::{Session, Summary};
 
 use crate::clock::SystemClock;
 use crate::device::Chosen;
@@ -17,6 +18,9 @@ const SECONDS: f64 = 5.0;
 pub fn run(mut session: Session, chosen: &Chosen, as_json: bool) -> Result<()> {
     let summary = session.summary()?;
     eprint!("{}", super::summary::text(&summary));
+    if let Some(plan) = session.plan_of_svm()? {
+        return without_steps(&session, &summary, &plan, as_json);
+    }
     let peak = chosen.peak();
     let (plan, count) = session.profile(&SystemClock::new(), STEPS, SECONDS)?;
     let step: f64 = plan.steps.iter().filter_map(|step| step.seconds).sum();
@@ -40,5 +44,14 @@ pub fn run(mut session: Session, chosen: &Chosen, as_json: bool) -> Result<()> {
         step * 1e3,
         count as f64 / step,
     );
+    Ok(())
+}
+
+/// Shows the plan of the network of support vector machines, which are not trained in steps.
+fn without_steps(session: &Session, summary: &Summary, plan: &PlanReport, as_json: bool) -> Result<()> {
+    if as_json {
+        return Ok(json::print(&json!({ "recipe": session.recipe(), "summary": summary }))?);
+    }
+    println!("{}", plan.table(false, None));
     Ok(())
 }

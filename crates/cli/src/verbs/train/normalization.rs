@@ -63,7 +63,7 @@ fn check_images(settings: &Settings, images: &Preprocessing, taken: IntegerType,
         let advice = "state its preprocessing with --preprocessing FILE.json";
         return Err(Error::input(what).at(name).advising(advice).into());
     };
-    let form = Preprocessing { mean: mean.clone(), std: std.clone(), steps: vec![], ..*images };
+    let form = Preprocessing { mean: mean.clone(), std: std.clone(), steps: vec![], ..images.clone() };
     let at = |e: Error| e.at("data.mean and data.std");
     form.check().map_err(at)?;
     Ok(check_integers(&form, taken).map_err(|e| at(e).advising("choose values that yield such integers"))?)

@@ -18,14 +18,19 @@ const FEW_FILES: usize = 5;
 
 /// Returns the summary, line by line.
 pub fn text(summary: &Summary) -> String {
-    let Summary { data, network, recipe, steps_per_epoch, steps, memory_bytes, device } = summary;
+    let Summary { data, network, recipe, steps_per_epoch, steps, memory_bytes, svm_features, device } =
+        summary;
     let mut text = section("data", &data_lines(data));
     text += &section("network", &network_lines(network));
-    text += &section(
-        "memory",
-        &[format!("{} for a training step on {}", bytes(*memory_bytes), printable(device))],
-    );
+    let what = match svm_features {
+        Some(count) => format!("{} features of each training image", grouped(*count as u64)),
+        None => "a training step".into(),
+    };
+    text += &section("memory", &[format!("{} for {what} on {}", bytes(*memory_bytes), printable(device))]);
     text += &section("recipe", &recipe_lines(recipe));
+    if svm_features.is_some() {
+        return text + &section("steps", &["support vector machines, one class against the rest".to_owned()]);
+    }
     text + &section(
         "steps",
         &[format!("{} in total, {} per epoch", grouped(*steps), grouped(*steps_per_epoch))],

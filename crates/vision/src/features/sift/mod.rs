@@ -12,16 +12,12 @@ mod orientation;
 mod plane;
 mod scale_space;
 
-pub use dense::DenseSift;
-
 use serde::{Deserialize, Serialize};
+use striate_tensor::preprocessing::DESCRIPTOR;
 use striate_tensor::{Error, Result};
 
 use crate::Image;
 use scale_space::Octave;
-
-/// Values of a descriptor: 4×4 regions, each with 8 orientations.
-pub const DESCRIPTOR: usize = descriptor::VALUES;
 
 /// Most pixels of the largest plane of the scale space. Four bytes for each of its `intervals + 4` planes are at most
 /// 1.5 GiB; time is proportional to the pixels, and to the key points.

@@ -1,0 +1,90 @@
+//! `hog-svm` and `sift-svm` from the built-in digits to predictions, like any other network.
+
+mod common;
+
+use common::{Folder, text};
+use striate_data::{LoadOptions, Spec, load};
+use striate_vision::encode_png;
+
+/// Trains `name` on the digits, and uses the model with all verbs. The error may be at most `most`.
+fn works_like_any_network(name: &str, most: f64) {
+    let folder = Folder::new(name);
+    let trained = folder.json(&["train", name, "--threads", "1"]);
+    assert_eq!(trained["run"], format!("runs/{name}-digits-1"));
+    assert!(trained["top1_error"].as_f64().unwrap() <= most, "{trained}");
+    let again = folder.json(&["train", name, "--threads", "2", "--out", "two", "--no-report"]);
+    assert_eq!(again["weights_sha256"], trained["weights_sha256"]);
+    let model = trained["model"].as_str().unwrap();
+    let evaluated = folder.json(&["eval", model, "--data", "digits"]);
+    for figure in ["top1_error", "top5_error"] {
+        assert_eq!(evaluated[figure], trained[figure], "{figure}");
+    }
+    assert_eq!(evaluated["loss"], trained["val_loss"]);
+    assert!(evaluated["calibration_error"].as_f64().unwrap() < 0.05, "{evaluated}");
+    assert_eq!(folder.json(&["verify", model])["ok"], true);
+
+    let digits = load(&Spec::Digits, &LoadOptions::default()).unwrap();
+    let test = digits.test.unwrap();
+    let seven = test.labels.iter().position(|label| *label == 7).unwrap();
+    let image = folder.write("seven.png", encode_png(&test.image(seven).unwrap()).unwrap());
+    let top = &folder.json(&["predict", model, text(&image)])["predictions"][0]["top"];
+    assert_eq!(top[0]["class"], "7", "{top}");
+
+    let report = std::fs::read_to_string(folder.path(trained["report"].as_str().unwrap())).unwrap();
+    for section in ["svm.c", "Evidence for", "Augmented sample 1 of", "Output of input"] {
+        assert!(report.contains(section), "{section} is not in the report");
+    }
+    let looked = folder.json(&["look", model, text(&image)]);
+    assert_eq!(looked["out"], "look-seven");
+    for file in ["seen.png", "grad-cam.png", "occlusion.png", "features-1.png"] {
+        assert!(folder.path("look-seven").join(file).is_file(), "{file} is missing");
+    }
+    assert_eq!(looked["occlusion"]["side"], 4, "of the pixels, not of the features: {looked}");
+    folder.json(&["data", "show", name, "--data", "digits", "--picture", "samples.png"]);
+    let inspected = folder.json(&["inspect", model]);
+    assert_eq!(inspected["params"], trained["summary"]["network"]["params"]);
+    let resumed = folder.json(&["train", "--resume", trained["run"].as_str().unwrap(), "--no-report"]);
+    assert_eq!(resumed["weights_sha256"], trained["weights_sha256"]);
+    folder.json(&["train", name, "--dry-run"]);
+}
+
+#[test]
+fn hog_svm_works_like_any_network() {
+    works_like_any_network("hog-svm", 0.015);
+}
+
+#[test]
+fn sift_svm_works_like_any_network() {
+    works_like_any_network("sift-svm", 0.04);
+    let folder = Folder::new("sift-patches");
+    let trained = folder.json(&["train", "sift-svm", "--no-report"]);
+    let model = trained["model"].as_str().unwrap();
+    let arguments = ["look", model, "--data", "digits", "--layer", "words", "--unit", "7"];
+    assert_eq!(folder.json(&arguments)["patches"]["units"][0]["unit"], 7);
+}
+
+#[test]
+fn what_does_not_apply_is_refused() {
+    let folder = Folder::new("svm-refused");
+    let trained = folder.json(&["train", "hog-svm", "--out", "run", "--no-report"]);
+    let model = trained["model"].as_str().unwrap();
+    for (arguments, expected) in [
+        (&["train", "hog-svm", "--steps", "3"][..], "--steps does not apply: support vector machines"),
+        (&["train", "hog-svm", "--find-lr"], "--find-lr does not apply"),
+        (&["train", "hog-svm", "--overfit-one-batch"], "--overfit-one-batch does not apply"),
+        (&["train", "hog-svm", "--epochs", "12"], "--epochs: train.epochs has no effect on support vector"),
+        (&["train", "hog-svm", "--lr", "0.1"], "optim.lr has no effect on support vector machines"),
+        (
+            &["train", "hog-svm", "--recipe", "small"],
+            "the recipe small has no data.features; use --recipe hog-svm",
+        ),
+        (&["train", "hog-svm", "--weights", model], "--weights does not apply: the images become features"),
+        (&["train", "hog-svm", "--set", "data.features.pixels_per_cell=[40,40]"], "smaller than a block"),
+        (&["train", model], "takes hand-made features of images and cannot be trained further"),
+        (&["train", "--resume", "run", "--epochs", "3"], "--epochs: train.epochs has no effect"),
+        (&["eval", model, "--data", "digits", "--size", "64,64"], "--size"),
+    ] {
+        let text = folder.refusal(arguments);
+        assert!(text.contains(expected), "{arguments:?}: {text}");
+    }
+}

@@ -1,0 +1,147 @@
+//! Runs of support vector machines: same bits, interruptions, what a run folder has.
+
+mod common;
+
+use std::path::Path;
+
+use common::{Scratch, dataset, trainer};
+use striate_engine::Cpu;
+use striate_graph::Network;
+use striate_train::{Limits, Observer, Outcome, RunFacts, Settings, Trainer, Work, read_metrics};
+
+const NAMES: [&str; 2] = ["hog-svm", "sift-svm"];
+
+fn network(name: &str) -> Network {
+    (striate_models::find(name).unwrap().build)().unwrap()
+}
+
+fn created(name: &str, threads: usize, run: &Path) -> Trainer {
+    let settings = Settings::named(name).unwrap();
+    trainer(settings, network(name), dataset(150, 3, [1, 32, 32]), threads, run)
+}
+
+fn trained(name: &str, threads: usize, run: &Path) -> Outcome {
+    created(name, threads, run).run(Limits::default(), &mut ()).unwrap()
+}
+
+/// Resumes the run in this folder, with its notes.
+fn resumed(run: &Path) -> (Outcome, Vec<String>) {
+    let mut notes = Notes { stops: false, notes: vec![] };
+    let (limits, cpu) = (Limits::default(), Cpu::new(1).unwrap());
+    let load = |_: &_, _: &_| Ok(dataset(150, 3, [1, 32, 32]));
+    let run = Trainer::resume(run, None, load, cpu, limits, &mut notes).unwrap();
+    let outcome = run.run(limits, &mut notes).unwrap();
+    (outcome, notes.notes)
+}
+
+/// Collects notes, and stops at once if asked to.
+struct Notes {
+    stops: bool,
+    notes: Vec<String>,
+}
+
+impl Observer for Notes {
+    fn work(&mut self, work: &Work) {
+        assert!(work.done <= work.all, "{work:?}");
+    }
+
+    fn note(&mut self, text: &str) {
+        self.notes.push(text.to_owned());
+    }
+
+    fn stop(&mut self) -> bool {
+        self.stops
+    }
+}
+
+#[test]
+fn threads_and_interruptions_change_no_bit() {
+    let scratch = Scratch::new("svm-bits");
+    for name in NAMES {
+        let [one, two, stopped] = ["one", "two", "stopped"].map(|run| scratch.path(&format!("{name}-{run}")));
+        let first = trained(name, 1, &one);
+        assert_eq!((first.finished, first.epochs, first.steps), (true, 1, 135), "{name}");
+        assert_eq!(trained(name, 2, &two).weights_sha256, first.weights_sha256, "{name}");
+        let mut stops = Notes { stops: true, notes: vec![] };
+        let outcome = created(name, 1, &stopped).run(Limits::default(), &mut stops).unwrap();
+        assert!(!outcome.finished && outcome.steps == 0 && outcome.tally.is_none(), "{name}");
+        let (again, notes) = resumed(&stopped);
+        assert!(notes.iter().any(|note| note.contains("training starts over")), "{notes:?}");
+        assert_eq!(again.weights_sha256, first.weights_sha256, "{name}");
+        // A finished run is reported again.
+        let (reported, _) = resumed(&one);
+        let error = |outcome: &Outcome| outcome.tally.as_ref().unwrap().top1_error();
+        assert_eq!(
+            (reported.weights_sha256.as_str(), error(&reported)),
+            (&first.weights_sha256[..], error(&first))
+        );
+        assert!(error(&first) <= 0.2, "{name}: {}", error(&first));
+    }
+}
+
+#[test]
+fn run_folder_is_that_of_any_network() {
+    let scratch = Scratch::new("svm-folder");
+    let run = scratch.path("run");
+    let outcome = trained("hog-svm", 2, &run);
+    let columns = read_metrics(&run).unwrap();
+    let values = |name: &str| columns.iter().find(|(other, _)| other == name).unwrap().1.clone();
+    assert_eq!((values("step"), values("rate")), (vec![(1.0, 135.0)], vec![]));
+    assert!((values("train_loss")[0].1 - outcome.train_loss.unwrap()).abs() < 1e-6);
+    let facts = RunFacts::read(&run).unwrap();
+    assert!(facts.is_complete() && facts.seconds().is_some());
+    for file in
+        ["best.safetensors", "last.safetensors", "data.json", "plan.txt", "events.out.tfevents.striate"]
+    {
+        assert!(run.join(file).is_file(), "{file} is missing");
+    }
+}
+
+#[test]
+fn what_cannot_be_trained_is_refused() {
+    let scratch = Scratch::new("svm-refused");
+    let refusal = |sets: &[&str], text: &str| {
+        let mut settings = Settings::named("sift-svm").unwrap();
+        sets.iter().for_each(|set| settings.set("--set", set).unwrap());
+        let (network, data) = (Network::from_text(text).unwrap(), dataset(30, 3, [1, 32, 32]));
+        let (cpu, out) = (Cpu::new(1).unwrap(), scratch.run("run"));
+        let error = Trainer::create(settings, network, data, None, cpu, &out).err().unwrap();
+        assert!(error.is_input(), "{error}");
+        error.to_string()
+    };
+    let own = network("sift-svm").to_text();
+    let without = "name = 'n'\ninput = [128, 8, 8]\nlayers = [{ op = 'conv', out_channels = 9, kernel_size = 3 }, \
+                   { op = 'flatten' }, { op = 'relu' }]";
+    let linear = without.replace("'relu'", "'linear', out_features = 10");
+    for (sets, text, expected) in [
+        (&["data.holdout=0.0"][..], &own[..], "no images are held out; raise data.holdout"),
+        (&["svm.codebook=wrods"], &own, "no 1×1 convolution of its input with biases that is called wrods"),
+        (&["svm.codebook=conv1"], &linear, "no 1×1 convolution of its input"),
+        (&["data.features.step=40"], &own, "less than a step of the grid"),
+    ] {
+        let text = refusal(sets, text);
+        assert!(text.contains(expected), "{text}");
+    }
+    let mut few = Settings::named("sift-svm").unwrap();
+    few.set("--set", "svm.descriptors=20").unwrap();
+    let few = trainer(few, network("sift-svm"), dataset(150, 3, [1, 32, 32]), 1, &scratch.path("few"));
+    let error = few.run(Limits::default(), &mut ()).unwrap_err().to_string();
+    assert!(error.contains("20 descriptors for 200 words; raise svm.descriptors or add images"), "{error}");
+    let mut settings = Settings::named("hog-svm").unwrap();
+    settings.set("--seed", "train.seed=1").unwrap();
+    let refused = |text: &str| {
+        let (network, data) = (Network::from_text(text).unwrap(), dataset(30, 3, [1, 32, 32]));
+        let (cpu, out) = (Cpu::new(1).unwrap(), scratch.run("other"));
+        Trainer::create(settings.clone(), network, data, None, cpu, &out).err().unwrap().to_string()
+    };
+    assert!(
+        refused(without).contains("support vector machines are a linear last layer"),
+        "{}",
+        refused(without)
+    );
+    assert!(refused(&linear).contains("would stay as it is initialized"), "{}", refused(&linear));
+    let out = scratch.path("steps");
+    let steps = Limits { steps: Some(3), any_isa: false };
+    let error = created("hog-svm", 1, &out).run(steps, &mut ()).unwrap_err();
+    assert!(error.is_input() && error.to_string().contains("not trained in steps"), "{error}");
+}
