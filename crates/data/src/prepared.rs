@@ -95,6 +95,11 @@ impl Prepared {
         self.fill
     }
 
+    /// Whether these may be encoded sounds: numbers of one channel.
+    pub(crate) fn are_sounds(&self) -> bool {
+        matches!(self.pixels, PreparedPixels::Numbers(_)) && self.shape[0] == 1
+    }
+
     /// Whether each image is decoded whenever it is needed.
     pub fn is_decoded_anew(&self) -> bool {
         matches!(self.pixels, PreparedPixels::Files(..))

@@ -70,7 +70,10 @@ const FIGURES: &[Figures] = &[
     figures("inception-v4", 42_679_816, 12_253_974_624),
     figures("inception-resnet-v2", 55_843_464, 13_155_794_016),
     figures("squeezenet1_1", 1_235_496, 349_151_936),
+    figures("m5", 558_090, 278_533_120),
     figures("efficientnet-lite0", 4_652_008, 385_187_552),
+    figures("panns-cnn6", 4_837_455 - 128, 980_807_168),
+    figures("panns-cnn6-quarter", 354_175, 63_290_240),
 ];
 
 fn network(name: &str) -> Network {
@@ -97,7 +100,7 @@ fn every_network_matches_its_figures() {
         assert_eq!(auxiliary(figures.name), figures.auxiliary, "auxiliary heads of {}", figures.name);
         assert_eq!(counted.cost.macs, figures.macs, "multiply-adds of {}", figures.name);
         let is_map = |shape: &[usize]| shape.len() == 4 && shape[2] > 1;
-        let last = counted.layers.iter().rev().find(|layer| is_map(&layer.output)).unwrap();
+        let Some(last) = counted.layers.iter().rev().find(|layer| is_map(&layer.output)) else { continue };
         let seen = last.receptive_field[1];
         assert!(
             figures.receptive_field.is_none_or(|field| field == seen),
@@ -130,6 +133,22 @@ fn lenet5_of_1998_has_the_papers_connections() {
     assert_eq!(layers, [122_304, 151_600, 48_120, 10_164, 840]);
     assert_eq!(counted.cost.connections, 122_304 + 5_880 + 151_600 + 2_000 + 48_120 + 10_164 + 840);
     assert_eq!(counted.cost.connections, 340_908);
+}
+
+/// Dai et al., 2017, table 1.
+#[test]
+fn m5_has_the_papers_lengths() {
+    let counted = counted("m5");
+    let after = |name: &str| counted.layers.iter().find(|layer| layer.name == name).unwrap().output.to_vec();
+    for (layer, shape) in [
+        ("conv1", [1, 128, 8_000]),
+        ("pool1", [1, 128, 2_000]),
+        ("pool2", [1, 128, 500]),
+        ("pool3", [1, 256, 125]),
+        ("pool4", [1, 512, 32]),
+    ] {
+        assert_eq!(after(layer), shape, "{layer}");
+    }
 }
 
 /// The test of TensorFlow's slim expects 10,173,112 values in its Inception V2 without the last layer: weights,

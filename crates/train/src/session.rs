@@ -87,8 +87,7 @@ impl Session {
         let batches = Batches::new(parts.train.len(), recipe.train.batch, &network)?;
         let mixer = Mixer::new(recipe, parts.train.labels(), dataset.classes.len())?;
         let (spec, seed) = (recipe.spec()?, recipe.train.seed);
-        let [c, h, w] = image;
-        let shape = Shape::from([batches.len(0), c, h, w]);
+        let shape = network.batch_shape(batches.len(0), image);
         let training = Training::new(in_training(&network, recipe), spec, &shape, seed, device.clone())?;
         refuse_parts_of_batch_norms(recipe, &network, &training)?;
         Ok(Session {
@@ -111,7 +110,8 @@ impl Session {
     /// # Errors
     /// If the network cannot be trained on a batch of the data.
     pub fn summary(&mut self) -> Result<Summary> {
-        let memory_bytes = self.training.peak_bytes(&self.batches.largest(self.parts.train.shape()))?;
+        let memory_bytes =
+            self.training.peak_bytes(&self.batches.largest(&self.network, self.parts.train.shape()))?;
         let mut changes = self.changes.lines.clone();
         if self.weights_file.is_none() {
             changes.extend(self.changes.init.clone());
@@ -167,8 +167,7 @@ impl Session {
 
     /// The shape of a batch of `count` images.
     pub(crate) fn shape(&self, count: usize) -> Shape {
-        let [c, h, w] = self.parts.train.shape();
-        Shape::from([count, c, h, w])
+        self.network.batch_shape(count, self.parts.train.shape())
     }
 
     /// The batches from this one on, in all epochs.

@@ -14,6 +14,7 @@ use striate_formats::{Loaded, Weights};
 use striate_graph::Network;
 use striate_predict::resolve_with;
 use striate_tensor::Error;
+use striate_tensor::encoding::Encoding;
 use striate_train::{Limits, Origin, RUNS, Recipe, RunPath, Session, Settings, Trainer, load_data};
 
 use crate::arguments::Train;
@@ -84,7 +85,9 @@ pub fn run(args: Train) -> Result<()> {
 /// The name of the data set `spec` for the name of a run; for a folder or a file, its last component.
 fn data_name(spec: &str) -> String {
     let path = match Spec::parse(spec) {
-        Ok(Spec::Folder(path) | Spec::Npy(path) | Spec::Idx(path) | Spec::List(path)) => Some(path),
+        Ok(Spec::Folder(path) | Spec::Npy(path) | Spec::Idx(path) | Spec::List(path) | Spec::Audio(path)) => {
+            Some(path)
+        }
         Ok(Spec::Shards(text)) => match text.split_once('{') {
             Some((before, _)) => Some(PathBuf::from(before.trim_end_matches(['-', '_']))),
             None => Some(PathBuf::from(text)),
@@ -116,7 +119,8 @@ impl Start {
         let given = args.recipe.as_deref().map(Settings::named).transpose()?;
         let flags = flags(args);
         refuse_repeated(&flags)?;
-        let asked = with_flags(given.clone().unwrap_or_else(|| Recipe::default().into()), &flags)?.recipe;
+        let asked = with_flags(given.clone().unwrap_or_else(|| Recipe::default().into()), &flags)?;
+        let asked = asked.with_model_for_data().recipe;
         let (name, spec) = (&asked.model.name, &asked.data.spec);
         refuse_unused(args, name, spec)?;
         if let Some(picture) = &args.picture {
@@ -134,7 +138,12 @@ impl Start {
             Some(given) => given,
             None => Settings::chosen(name, spec, &network, pretrained)?,
         };
-        let mut settings = with_flags(settings, &flags)?;
+        let mut settings = with_flags(settings, &flags)?.with_model_for_data();
+        if let Some(Encoding::Sound(encoding)) =
+            resolved.model.as_ref().and_then(|model| model.encoding.as_ref())
+        {
+            settings.encode_as(encoding);
+        }
         let mut dataset = load_data(&settings.recipe, &network, pretrained, args.cache.options())?;
         let loaded =
             args.weights.as_deref().map(|path| weights::load(&network, path, &args.reading.options()));

@@ -17,7 +17,22 @@ const MAX_DEPTH: usize = 4;
 /// Fields that are omitted from the text at their defaults.
 const OPTIONAL: [(&str, &[&str]); 5] = [
     ("model", &["init", "batch_norm_bias", "start"]),
-    ("data", &["size", "mean", "std", "unreadable", "max_pixels", "transforms", "mixup", "cutmix"]),
+    (
+        "data",
+        &[
+            "size",
+            "mean",
+            "std",
+            "unreadable",
+            "max_pixels",
+            "sample_rate",
+            "seconds",
+            "mels",
+            "transforms",
+            "mixup",
+            "cutmix",
+        ],
+    ),
     (
         "train",
         &[
