@@ -80,7 +80,11 @@ fn open(bytes: &[u8], kind: SoundKind) -> Result<Reader<'_>> {
         SoundKind::Mp3 => "mp3",
     });
     let (format, metadata) = (FormatOptions::default(), MetadataOptions::default());
-    symphonia::default::get_probe().probe(&hint, source, format, metadata).map_err(|e| error(&e))
+    let opened = symphonia::default::get_probe().probe(&hint, source, format, metadata);
+    opened.map_err(|e| match e {
+        Cause::Unsupported(_) => fault::damaged(&format!("no {kind} stream found")),
+        e => error(&e),
+    })
 }
 
 /// The track that is decoded.
